@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+#ifndef BEDWARDEN_BPF_SHARED_H
+#define BEDWARDEN_BPF_SHARED_H
+/*
+ * The whole contract between kernel and user space: what a compiled policy
+ * looks like, what the floor decides from it, and what travels with a packet
+ * that goes up to a guard. Everything is in host byte order unless it says so,
+ * has explicit padding (map keys are compared as bytes: zero them first), and
+ * changes its size only together with GATE_ABI.
+ */
+#include <linux/types.h>
+
+#include "../src/base/reason.h"
+#include "../src/base/terms.h"
+
+#define GATE_ABI 1
+
+enum gate_side { GATE_WARD = 0, GATE_HOSPITAL = 1 };
+
+/* IPv6, or IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2); network byte order. */
+struct gate_ip {
+	__u8 b[16];
+};
+
+/* A port of the gateway, by ifindex: whose it is and where its frames go. */
+struct gate_port {
+	__u32 segment;
+	__u32 partner; /* ifindex of the segment's other port */
+	__u8 side;     /* enum gate_side: what is plugged into this port */
+	__u8 flags;    /* GATE_PORT_* */
+	__u8 mac[6];   /* the port's own address */
+};
+
+#define GATE_PORT_ISOLATED	1 /* the ward's switch isolates its ports: answer for neighbours, hairpin */
+#define GATE_PORT_BIND_REPORT	2 /* binding violations are reported only, never blocked */
+#define GATE_PORT_STRANGERS_OK	4 /* unregistered devices are inspected instead of blocked */
+
+/*
+ * A device, by its id. Ids are dense. Ids [0, nsegments) are each segment's
+ * stranger: what an unregistered machine on the ward side of it counts as.
+ */
+struct gate_device {
+	__u32 segment;
+	__u32 rule_first; /* rules[rule_first .. rule_first + rule_count) in order, first match wins */
+	__u32 rule_count;
+	__u8 mac[6];
+	__u8 mode;  /* enum gate_mode */
+	__u8 fail;  /* enum gate_fail */
+	__u8 flags; /* GATE_DEVICE_* */
+	__u8 pad[3];
+};
+
+#define GATE_DEVICE_STRANGER 1
+#define GATE_DEVICE_ANY_IP   2 /* no address listed: learned from what it uses, if nobody else owns it */
+
+#define GATE_MAX_RULES_PER_DEVICE 64
+
+/*
+ * One line of a profile for one device. `peer` is matched against the other
+ * end: anyone, one host or device, or anyone holding one of some roles.
+ */
+struct gate_rule {
+	__u64 peer;	/* by peer_kind: unused, a peer id, or a mask of roles */
+	__u16 port_lo;	/* the server's port (destination of the starter); 0..65535 for all; */
+	__u16 port_hi;	/* for ICMP and ICMPv6 the type */
+	__u8 proto;	/* IP protocol number; 0 any */
+	__u8 peer_kind; /* enum gate_peer_kind */
+	__u8 towards;	/* 0 the device starts, 1 the peer starts towards the device */
+	__u8 action;	/* enum gate_action */
+};
+
+enum gate_peer_kind { GATE_PEER_ANY = 0, GATE_PEER_ID = 1, GATE_PEER_ROLES = 2 };
+
+/* Peer ids: a host's index, or a device's id with this bit. */
+#define GATE_PEER_DEVICE 0x80000000u
+#define GATE_PEER_NONE	 0x7fffffffu /* an address that the policy does not name */
+
+/* Every role a host can have is one bit; these are the gateway's own. */
+#define GATE_ROLE_BROADCAST (1ull << 63)
+#define GATE_ROLE_MULTICAST (1ull << 62)
+#define GATE_ROLE_DHCP	    (1ull << 61)
+#define GATE_ROLES_OWN	    61 /* the first 61 bits are the site's roles */
+
+/* Which machine owns a hardware address; key of `macs`. */
+struct gate_mac_key {
+	__u32 segment;
+	__u8 mac[6];
+	__u8 pad[2];
+};
+
+/* Which machine owns a network address; key of `ips` and `learned`. */
+struct gate_ip_key {
+	__u32 segment;
+	struct gate_ip ip;
+};
+
+struct gate_bind {
+	__u32 peer;   /* peer id */
+	__u8 mac[6];  /* meaningful with GATE_BIND_MAC */
+	__u8 side;    /* enum gate_side */
+	__u8 flags;   /* GATE_BIND_* */
+	__u64 roles;  /* hosts only */
+};
+
+#define GATE_BIND_MAC 1 /* the address is bound to this hardware address */
+
+/* Host networks, longest prefix first; key of the LPM trie `nets`. Segments share hosts. */
+struct gate_net_key {
+	__u32 prefix_len; /* 0..128, over the mapped form */
+	struct gate_ip ip;
+};
+
+struct gate_net {
+	__u32 peer;
+	__u32 pad;
+	__u64 roles;
+};
+
+/*
+ * A conversation the floor has judged. The two ends are ordered by memcmp of
+ * (ip, port), so both directions find the same entry.
+ */
+struct gate_flow_key {
+	__u32 segment;
+	struct gate_ip ip[2];
+	__u16 port[2]; /* host order; ICMP echo: identifier in both; other protocols 0 */
+	__u16 vlan;    /* outer tag's VID, 0 untagged */
+	__u8 proto;
+	__u8 pad;
+};
+
+struct gate_flow {
+	__u64 seen_ns;	  /* last packet, CLOCK_MONOTONIC */
+	__u64 until_ns;	  /* for blocked and bypassed: when the mark ends; 0 never by itself */
+	__u32 device;
+	__u32 generation; /* of the policy that judged it; older: judge again */
+	__u8 action;	  /* enum gate_action */
+	__u8 starter;	  /* index 0|1 into the key's ends: who sent the first packet */
+	__u8 reason;	  /* enum reason, for GATE_DROP */
+	__u8 flags;	  /* GATE_FLOW_* */
+	__u32 rule;	  /* index into rules, ~0 none */
+	__u64 packets[2]; /* by end */
+	__u64 bytes[2];
+};
+
+#define GATE_FLOW_BYPASSED 1 /* by a guard: needs no further inspection */
+#define GATE_FLOW_BLOCKED  2 /* by a guard */
+
+/* What the floor made of a packet. Travels ahead of the frame to the guard. */
+struct gate_verdict {
+	__u32 abi;	  /* GATE_ABI */
+	__u32 ifindex;	  /* where it came in */
+	__u32 device;	  /* the device it is from, or else the one it is for */
+	__u32 peer;	  /* peer id of the other end */
+	__u32 rule;	  /* index into rules, ~0 none */
+	__u32 generation; /* of the policy that judged */
+	__u8 action;	  /* what is to happen now, mode already taken into account */
+	__u8 would;	  /* what `enforce` would have done: GATE_DROP in simulate and observe */
+	__u8 reason;	  /* enum reason; REASON_NONE where it is allowed */
+	__u8 flags;	  /* GATE_VERDICT_* */
+	__u32 pad;
+};
+
+#define GATE_VERDICT_TO_DEVICE	1 /* the device is the receiver */
+#define GATE_VERDICT_HAIRPIN	2 /* goes back out of the port it came in by */
+#define GATE_VERDICT_FIRST	4 /* opened a new conversation */
+#define GATE_VERDICT_ANSWERED	8 /* the floor answered it itself (ARP, ND) */
+#define GATE_VERDICT_FRAGMENT  16 /* a piece without its first: judge after reassembly */
+
+/* A blocked packet, told to user space; a bounded ring that drops when full. */
+#define GATE_SAMPLE_BYTES 128
+struct gate_sample {
+	__u64 time_ns;
+	struct gate_verdict verdict;
+	__u32 wire_len;
+	__u32 captured;
+	__u8 data[GATE_SAMPLE_BYTES];
+};
+
+/* Per device and per reason, one set a CPU. */
+struct gate_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+struct gate_device_count {
+	struct gate_count passed, inspected, dropped;
+	struct gate_count uninspected; /* passed by fail mode `open` while nobody inspected */
+	struct gate_count failed;      /* dropped by fail mode `closed` */
+};
+
+/*
+ * One a receive queue, in memory that kernel and guard share. `taken` counts
+ * frames the guard has finished with, `given` those sent up to it.
+ */
+struct gate_heart {
+	__u64 beat_ns;	/* written by the guard at every turn of its loop */
+	__u64 taken;	/* written by the guard */
+	__u64 given;	/* written by the kernel */
+	__u64 pad[5];
+};
+
+#endif

@@ -1,0 +1,20 @@
+#ifndef BEDWARDEN_BASE_CLOCK_H
+#define BEDWARDEN_BASE_CLOCK_H
+/*
+ * Two clocks. Wall time stamps events for people and may jump; monotonic time
+ * measures ages and never does. Both in nanoseconds.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#define NSEC_PER_SEC  1000000000ull
+#define NSEC_PER_MSEC 1000000ull
+
+uint64_t clock_wall_ns(void); /* CLOCK_REALTIME since 1970 */
+uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC, the clock bpf_ktime_get_ns() reads */
+
+/* EVE's form, "2026-01-31T07:15:02.000123+0000", always UTC; 32 bytes with the zero. */
+#define CLOCK_EVE_LEN 32
+void clock_eve(uint64_t wall_ns, char ret_text[CLOCK_EVE_LEN]);
+
+#endif

@@ -1,0 +1,128 @@
+#ifndef BEDWARDEN_BASE_CONFIG_H
+#define BEDWARDEN_BASE_CONFIG_H
+/*
+ * The one policy file of a site, and the profiles it names, as read from YAML
+ * by a declared schema (libcyaml). Every option is named once, in config.c's
+ * schema: file, command line, console and manual read it there.
+ *
+ * A loaded config is plain data, checked as a whole: names resolve, addresses
+ * parse, nothing is listed twice, every limit is in its range. What a policy
+ * *means* is guard/policy's business.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/terms.h"
+
+struct config_gateway {
+	char *name;
+	char *state_dir; /* database, keys */
+	char *run_dir;	 /* control socket */
+	char *bpf_dir;	 /* where program and maps are pinned, on a bpffs */
+	char *capture;	 /* "auto", "xdp" or "packet" */
+	uint32_t workers; /* guards; 0: one per receive queue */
+	uint32_t flows;	  /* most conversations at once, per guard */
+	uint32_t fragments; /* most packets under reassembly, per guard */
+	uint32_t stale_ms; /* a guard silent for this long counts as gone */
+	char *eve_file;	   /* "" for none; relative to state_dir */
+	uint32_t eve_rotate_mb;
+	uint32_t eve_keep;
+	uint32_t store_events; /* most single events kept in the database */
+};
+
+struct config_segment {
+	char *name;
+	char *ward;	 /* interface towards the devices */
+	char *hospital;	 /* interface towards the rest */
+	bool isolated;	 /* the ward's switch isolates its ports */
+	enum gate_mode mode; /* default of its devices */
+	bool block_strangers; /* `unknown_devices: block`, else `observe` */
+	bool block_binding;   /* `binding: block`, else `report` */
+};
+
+struct config_host {
+	char *name;
+	char **ip; /* addresses or prefixes, "10.1.0.5", "10.2.0.0/16", "fd00::/8" */
+	unsigned ip_count;
+	char *mac; /* or NULL */
+	char **role;
+	unsigned role_count;
+};
+
+struct config_rule {
+	char *service;	/* for people: "vital signs" */
+	char *proto;	/* "tcp", "udp", "icmp", "icmpv6", "igmp", "any" or a number */
+	char **port;	/* "24105", "5000-5010"; none: all. ICMP: types */
+	unsigned port_count;
+	char *peer;	/* a role, a host's or device's name, "any", "broadcast", "multicast" */
+	enum gate_action action; /* pass, inspect (default), seal, drop */
+};
+
+struct config_identify {
+	char **vendor; /* substrings of the OUI's organisation */
+	unsigned vendor_count;
+	char **dhcp;   /* substrings of DHCP vendor class or host name */
+	unsigned dhcp_count;
+	char **service; /* "udp/24105": ports it answers on or talks from */
+	unsigned service_count;
+	char **app;    /* nDPI application names */
+	unsigned app_count;
+};
+
+struct config_profile {
+	char *name;	 /* the file's name without .yaml */
+	char *title;	 /* "Philips IntelliVue patient monitor" */
+	char *kind;	 /* monitor, pump, imaging, analyser, ecg, sensor, camera, printer, workstation, other */
+	enum gate_fail fail;
+	char **source; /* documents the ports were taken from */
+	unsigned source_count;
+	struct config_rule *starts;  /* what the device may start */
+	unsigned starts_count;
+	struct config_rule *accepts; /* what may be started towards it */
+	unsigned accepts_count;
+	struct config_identify *identify; /* or NULL */
+};
+
+struct config_device {
+	char *name;
+	char *segment;
+	char *mac;
+	char **ip; /* none: any address that nobody else owns */
+	unsigned ip_count;
+	char *profile;
+	char **peer; /* narrows the profile's roles to these hosts; none: all of the role */
+	unsigned peer_count;
+	enum gate_mode *mode; /* NULL: the segment's */
+	enum gate_fail *fail; /* NULL: the profile's */
+};
+
+struct config {
+	struct config_gateway gateway;
+	struct config_segment *segments;
+	unsigned segments_count;
+	struct config_host *hosts;
+	unsigned hosts_count;
+	struct config_device *devices;
+	unsigned devices_count;
+	struct config_profile *profiles; /* those that devices name, loaded */
+	unsigned profiles_count;
+};
+
+/* One thing wrong, for a person: where, what, and what was expected. */
+struct config_error {
+	char file[256];
+	unsigned line, column; /* 1-based; 0 where no place fits */
+	char text[512];
+};
+
+/*
+ * Reads FILE and the profiles it names (from `profiles_dir` beside it if there
+ * is such a folder, else the installed ones). On failure NULL, and up to
+ * `max_errors` errors, all that were found. The result is the caller's.
+ */
+struct config *config_load(const char *file, struct config_error *ret_errors, size_t max_errors,
+			   size_t *ret_count);
+void config_free(struct config *c);
+
+#endif

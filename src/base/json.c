@@ -1,0 +1,155 @@
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+static void put(struct json *j, const char *s)
+{
+	write_bytes(&j->out, s, strlen(s));
+}
+
+/* The length of the well-formed UTF-8 sequence at s, 0 where there is none (RFC 3629 §4). */
+static size_t utf8_len(const uint8_t *s, size_t left)
+{
+	uint8_t c = s[0];
+	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3
+		: c >= 0xf0 && c < 0xf5			? 4
+							: 0;
+
+	if (n == 0 || n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) ||
+	    (c == 0xf0 && s[1] < 0x90) || (c == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+static void put_escape(struct json *j, uint8_t c)
+{
+	char u[8];
+
+	snprintf(u, sizeof(u), "\\u%04x", c);
+	put(j, u);
+}
+
+static void put_text(struct json *j, struct bytes v)
+{
+	put(j, "\"");
+	for (size_t i = 0; i < v.len;) {
+		uint8_t c = v.data[i];
+		size_t n = utf8_len(v.data + i, v.len - i);
+
+		if (c == '"' || c == '\\') {
+			write_u8(&j->out, '\\');
+			write_u8(&j->out, c);
+			i++;
+		} else if (c < 0x20 || c == 0x7f || n == 0) {
+			put_escape(j, c);
+			i++;
+		} else {
+			write_bytes(&j->out, v.data + i, n);
+			i += n;
+		}
+	}
+	put(j, "\"");
+}
+
+static void put_key(struct json *j, const char *key)
+{
+	if (j->comma)
+		put(j, ",");
+	j->comma = true;
+	if (!key)
+		return;
+	put(j, "\"");
+	put(j, key);
+	put(j, "\":");
+}
+
+struct json json_new(char *buf, size_t cap)
+{
+	return (struct json){.out = writer_new(buf, cap)};
+}
+
+void json_open(struct json *j, const char *key)
+{
+	put_key(j, key);
+	put(j, "{");
+	j->comma = false;
+}
+
+void json_close(struct json *j)
+{
+	put(j, "}");
+	j->comma = true;
+}
+
+void json_list(struct json *j, const char *key)
+{
+	put_key(j, key);
+	put(j, "[");
+	j->comma = false;
+}
+
+void json_end(struct json *j)
+{
+	put(j, "]");
+	j->comma = true;
+}
+
+void json_text(struct json *j, const char *key, struct bytes v)
+{
+	put_key(j, key);
+	put_text(j, v);
+}
+
+void json_str(struct json *j, const char *key, const char *v)
+{
+	json_text(j, key, (struct bytes){(const uint8_t *)v, strlen(v)});
+}
+
+void json_u64(struct json *j, const char *key, uint64_t v)
+{
+	char n[24];
+
+	snprintf(n, sizeof(n), "%" PRIu64, v);
+	put_key(j, key);
+	put(j, n);
+}
+
+void json_i64(struct json *j, const char *key, int64_t v)
+{
+	char n[24];
+
+	snprintf(n, sizeof(n), "%" PRId64, v);
+	put_key(j, key);
+	put(j, n);
+}
+
+void json_dbl(struct json *j, const char *key, double v)
+{
+	char n[40];
+
+	if (isfinite(v))
+		snprintf(n, sizeof(n), "%.6g", v);
+	else
+		snprintf(n, sizeof(n), "null");
+	put_key(j, key);
+	put(j, n);
+}
+
+void json_bool(struct json *j, const char *key, bool v)
+{
+	put_key(j, key);
+	put(j, v ? "true" : "false");
+}
+
+void json_raw(struct json *j, const char *key, struct bytes v)
+{
+	put_key(j, key);
+	write_bytes(&j->out, v.data, v.len);
+}

@@ -1,0 +1,95 @@
+#ifndef BEDWARDEN_BASE_REASON_H
+#define BEDWARDEN_BASE_REASON_H
+/*
+ * Why something was blocked or reported: the one table of stable dotted
+ * reasons. The kernel's floor, the guard and the store all use these numbers;
+ * people and SIEMs see the dotted name and the sentence. Append only: a number
+ * once released keeps its meaning. This header is also compiled for BPF, so it
+ * holds nothing but the table.
+ *
+ *        name                    dotted                       what a nurse manager reads
+ */
+#define REASONS(X)                                                                                 \
+	X(NONE, "none", "Nothing to report.")                                                      \
+	X(POLICY_NOT_ALLOWED, "policy.not_allowed",                                                \
+	  "This device tried a connection that its profile does not list.")                        \
+	X(POLICY_PEER_NOT_ALLOWED, "policy.peer_not_allowed",                                      \
+	  "The service is allowed, but not with this other machine.")                              \
+	X(POLICY_INBOUND_NOT_ALLOWED, "policy.inbound_not_allowed",                                \
+	  "Another machine tried to reach a service of this device that nobody needs.")            \
+	X(POLICY_DEVICE_TO_DEVICE, "policy.device_to_device",                                      \
+	  "One bedside device tried to reach another one directly.")                               \
+	X(POLICY_UNKNOWN_DESTINATION, "policy.unknown_destination",                                \
+	  "Traffic for an address in the ward where no known device lives.")                       \
+	X(POLICY_FLOW_BLOCKED, "policy.flow_blocked",                                              \
+	  "More of a conversation that was already blocked.")                                      \
+	X(POLICY_PROTOCOL, "policy.protocol",                                                      \
+	  "This kind of network traffic has no business on a ward.")                               \
+	X(BINDING_UNKNOWN_DEVICE, "binding.unknown_device",                                        \
+	  "A machine that was never registered is plugged into the ward network.")                 \
+	X(BINDING_MAC_MOVED, "binding.mac_moved",                                                  \
+	  "A device's hardware address showed up on the wrong side of the gateway.")               \
+	X(BINDING_IP_MOVED, "binding.ip_moved",                                                    \
+	  "A device's network address showed up on the wrong side of the gateway.")                \
+	X(BINDING_IP_STOLEN, "binding.ip_stolen",                                                  \
+	  "A machine uses the network address that belongs to another device.")                    \
+	X(BINDING_IP_CONFLICT, "binding.ip_conflict",                                              \
+	  "Two machines claim the same network address.")                                          \
+	X(BINDING_IP_UNLISTED, "binding.ip_unlisted",                                              \
+	  "A device uses a network address that is not registered for it.")                        \
+	X(BINDING_ARP_SPOOF, "binding.arp_spoof",                                                  \
+	  "A machine pretended to be another one, to listen in or to alter data.")                 \
+	X(BINDING_ARP_MALFORMED, "binding.arp_malformed",                                          \
+	  "A malformed address announcement (ARP) was stopped.")                                   \
+	X(BINDING_ND_SPOOF, "binding.nd_spoof",                                                    \
+	  "A machine pretended to be another one by IPv6 neighbour discovery.")                    \
+	X(BINDING_ROGUE_RA, "binding.rogue_ra",                                                    \
+	  "A machine in the ward announced itself as a router.")                                   \
+	X(BINDING_NEW_DEVICE, "binding.new_device", "A device was seen here for the first time.")  \
+	X(DHCP_ROGUE_SERVER, "dhcp.rogue_server",                                                  \
+	  "A machine that is no address server handed out network addresses.")                     \
+	X(DHCP_MALFORMED, "dhcp.malformed", "A malformed address request (DHCP) was stopped.")     \
+	X(FLOOR_MALFORMED, "floor.malformed", "A broken network packet was stopped.")              \
+	X(FLOOR_FRAGMENT, "floor.fragment",                                                        \
+	  "Pieces of a packet arrived that nobody could check.")                                   \
+	X(FLOOR_NO_GUARD, "floor.no_guard",                                                        \
+	  "The inspection program was not running; this device is set to stay closed then.")       \
+	X(FLOOR_OVERLOAD, "floor.overload",                                                        \
+	  "More traffic came than can be inspected; this device is set to stay closed then.")      \
+	X(FLOOR_UNINSPECTED, "floor.uninspected",                                                  \
+	  "Traffic of this device passed without inspection while inspection was unavailable.")    \
+	X(DECODE_ANOMALY, "decode.anomaly", "A packet broke the rules of its own protocol.")       \
+	X(FLOW_TABLE_FULL, "flow.table_full",                                                      \
+	  "More conversations at once than the gateway keeps track of.")                           \
+	X(FLOW_TCP_INVALID, "flow.tcp_invalid",                                                    \
+	  "A packet that belongs to no conversation both sides had opened.")                       \
+	X(SCAN_PORTS, "scan.ports", "A machine searched another one for open doors (port scan).")  \
+	X(SCAN_HOSTS, "scan.hosts",                                                                \
+	  "A machine searched the ward for other machines, as a worm does.")                       \
+	X(FLOOD, "flood", "A machine sent far more traffic than is normal.")                       \
+	X(GATEWAY_PORT_DOWN, "gateway.port_down", "A network port of the gateway has no link.")    \
+	X(GATEWAY_PORT_UP, "gateway.port_up", "A network port of the gateway has its link back.")  \
+	X(GATEWAY_PROCESS_DIED, "gateway.process_died",                                            \
+	  "A part of the gateway stopped and was started again.")                                  \
+	X(GATEWAY_DISK_FULL, "gateway.disk_full",                                                  \
+	  "The gateway's disk is full; events are kept in memory as far as they fit.")             \
+	X(GATEWAY_CLOCK_JUMP, "gateway.clock_jump", "The gateway's clock jumped.")                 \
+	X(GATEWAY_POLICY_APPLIED, "gateway.policy_applied", "A new policy is in force.")           \
+	X(GATEWAY_POLICY_REFUSED, "gateway.policy_refused",                                        \
+	  "A policy with an error was refused; the old one stays in force.")                       \
+	X(GATEWAY_EVENTS_LOST, "gateway.events_lost",                                              \
+	  "More events came than could be stored; some were only counted.")
+
+#define REASON_ENUM(name, dotted, sentence) REASON_##name,
+enum reason { REASONS(REASON_ENUM) REASON_COUNT };
+#undef REASON_ENUM
+
+#ifndef __bpf__
+/* Never NULL; an unknown number reads "none". */
+const char *reason_name(enum reason r);
+const char *reason_sentence(enum reason r);
+/* REASON_COUNT where no reason has that name. */
+enum reason reason_from_name(const char *dotted);
+#endif
+
+#endif

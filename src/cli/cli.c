@@ -1,0 +1,68 @@
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct cli_command cli_commands[] = {
+	{NULL},
+};
+
+int cli_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("bedwarden: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return CLI_FAILED;
+}
+
+int cli_usage(const struct cli_command *c)
+{
+	fprintf(stderr, "usage: bedwarden %s %s\n", c->name, c->usage);
+	return CLI_USAGE;
+}
+
+const struct cli_command *cli_find(const char *name)
+{
+	for (const struct cli_command *c = cli_commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+static void help(FILE *out)
+{
+	fputs("usage: bedwarden COMMAND [OPTIONS]\n\n", out);
+	for (const struct cli_command *c = cli_commands; c->name; c++)
+		if (c->what)
+			fprintf(out, "  %-9s %s\n", c->name, c->what);
+}
+
+int cli_main(int argc, char **argv)
+{
+	const struct cli_command *c;
+
+	if (argc < 2) {
+		help(stderr);
+		return CLI_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		help(stdout);
+		return CLI_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("bedwarden " BEDWARDEN_VERSION);
+		return CLI_OK;
+	}
+	c = cli_find(argv[1]);
+	if (!c) {
+		fprintf(stderr, "bedwarden: no command '%s'; 'bedwarden --help' lists them\n",
+			argv[1]);
+		return CLI_USAGE;
+	}
+	return c->run(argc - 1, argv + 1);
+}

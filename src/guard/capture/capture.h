@@ -1,0 +1,76 @@
+#ifndef BEDWARDEN_GUARD_CAPTURE_CAPTURE_H
+#define BEDWARDEN_GUARD_CAPTURE_CAPTURE_H
+/*
+ * Frames in and out, behind one interface: `xdp` (AF_XDP under the kernel's
+ * floor), `packet` (an AF_PACKET pair, the floor in user space) and `pcap` (a
+ * file). A frame handed out is the caller's until it says what becomes of it:
+ * every one of them ends in exactly one capture_forward() or capture_drop(),
+ * in any order; a held frame (a fragment) keeps its memory until then.
+ */
+#include "base/bytes.h"
+#include "bpf/shared.h"
+#include "guard/decode/packet.h"
+
+struct frame {
+	struct bytes data;
+	uint64_t time_ns; /* wall clock */
+	uint32_t wire_len;
+	uint32_t ifindex; /* where it came in; pcap: interface number of the file */
+	enum link link;
+	const struct gate_verdict *verdict; /* the floor's, from the kernel; NULL: not judged yet */
+	uint64_t handle;  /* the back end's own */
+};
+
+struct capture_counts {
+	uint64_t received;
+	uint64_t forwarded;
+	uint64_t dropped;     /* by verdict */
+	uint64_t lost_receive; /* ring full */
+	uint64_t lost_send;
+};
+
+struct capture;
+
+struct capture_ops {
+	const char *name;
+	/* Sleeps until frames are there, or timeout_ms passed. 1 frames, 0 none, -errno;
+	 * -ENODATA at the end of a file. */
+	int (*wait)(struct capture *c, int timeout_ms);
+	/* Up to `max` frames, never blocks. How many; -errno; -ENODATA at the end of a file. */
+	int (*receive)(struct capture *c, struct frame *ret_frames, unsigned max);
+	/* Out of the port `out_ifindex`; the bytes may have been changed in place only where
+	 * the caller hairpins. Queued: gone by the next flush. */
+	void (*forward)(struct capture *c, const struct frame *f, uint32_t out_ifindex);
+	void (*drop)(struct capture *c, const struct frame *f);
+	/* A frame of the caller's own (a reset, an ARP answer), copied. 0 or -errno. */
+	int (*inject)(struct capture *c, struct bytes data, uint32_t out_ifindex);
+	void (*flush)(struct capture *c);
+	/* Descriptors for the caller's poll set; how many were written. */
+	unsigned (*fds)(struct capture *c, int *ret_fds, unsigned max);
+	void (*counts)(const struct capture *c, struct capture_counts *ret_counts);
+	void (*close)(struct capture *c);
+};
+
+/* Back ends embed this first. */
+struct capture {
+	const struct capture_ops *ops;
+};
+
+/*
+ * The two ports of every segment, received on queue `queue`. Needs CAP_NET_RAW
+ * while it opens and nothing afterwards. NULL with errno set.
+ */
+struct capture_port {
+	char name[16];
+	uint32_t ifindex;
+};
+
+/* `maps_dir`: where the floor's maps are pinned; registers itself in its XSKMAP and beats
+ * its heart there until closed. */
+struct capture *capture_xdp_open(const struct capture_port *ports, unsigned count, unsigned queue,
+				 const char *maps_dir);
+struct capture *capture_packet_open(const struct capture_port *ports, unsigned count);
+/* pcap or pcapng; ret_error (256 bytes) says what is wrong with the file. */
+struct capture *capture_pcap_open(const char *path, char ret_error[256]);
+
+#endif

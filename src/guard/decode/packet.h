@@ -1,0 +1,88 @@
+#ifndef BEDWARDEN_GUARD_DECODE_PACKET_H
+#define BEDWARDEN_GUARD_DECODE_PACKET_H
+/*
+ * One frame, decoded: Ethernet to transport. Everything points into the frame,
+ * which the caller keeps for as long as the packet is used. Nothing here
+ * allocates. A frame that breaks its own protocol's rules is still decoded as
+ * far as it goes; what is wrong stands in `anomalies`.
+ */
+#include "base/bytes.h"
+#include "bpf/shared.h"
+#include "guard/decode/anomaly.h"
+
+/* How the frame begins: a pcap link type, reduced to those that are read. */
+enum link { LINK_ETHERNET, LINK_SLL, LINK_SLL2, LINK_RAW };
+
+enum ip_proto_number {
+	PROTO_ICMP = 1,
+	PROTO_IGMP = 2,
+	PROTO_TCP = 6,
+	PROTO_UDP = 17,
+	PROTO_GRE = 47,
+	PROTO_ICMPV6 = 58,
+	PROTO_SCTP = 132,
+};
+
+enum tcp_flag { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32 };
+
+#define PACKET_VLANS 2
+
+struct packet_arp {
+	uint16_t op; /* 1 request, 2 reply */
+	uint8_t sender_mac[6], target_mac[6];
+	struct gate_ip sender_ip, target_ip;
+};
+
+struct packet {
+	struct bytes frame;
+	uint64_t time_ns; /* wall clock, when captured */
+	uint32_t wire_len; /* as it was on the wire; more than frame.len where the capture cut it */
+
+	bool has_mac;
+	uint8_t src_mac[6], dst_mac[6];
+	uint16_t vlan[PACKET_VLANS]; /* VIDs, outer first */
+	uint8_t vlan_count;
+	uint16_t ethertype; /* innermost; an 802.3 length frame: 0 */
+	struct bytes l3;    /* from behind the link header to the end of the frame */
+
+	bool has_arp;
+	struct packet_arp arp;
+
+	uint8_t ip_version; /* 4, 6, or 0: no IP */
+	struct gate_ip src_ip, dst_ip;
+	uint8_t proto; /* the transport's, behind IPv6 extension headers */
+	uint8_t ttl;
+	bool fragment;	     /* not whole: more follow or an offset is set */
+	bool fragment_more;
+	uint32_t fragment_id;
+	uint32_t fragment_offset; /* bytes */
+	struct bytes l4; /* transport header and payload, as long as the IP header says */
+
+	bool has_ports;
+	uint16_t src_port, dst_port; /* ICMP echo: identifier in both */
+	uint8_t tcp_flags;
+	uint32_t tcp_seq, tcp_ack;
+	uint16_t tcp_window;
+	struct bytes tcp_options;
+	uint8_t icmp_type, icmp_code;
+	struct bytes embedded; /* the packet an ICMP error is about */
+	struct bytes payload;  /* what the transport carries */
+
+	anomaly_set anomalies;
+};
+
+/* Always fills *ret_p; false where not even a link header could be read. */
+bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_t wire_len,
+		   struct packet *ret_p);
+
+/* Decodes what an ICMP error quotes: an IP header and the first bytes of its transport. */
+bool packet_decode_embedded(const struct packet *icmp, struct packet *ret_p);
+
+/* "tcp", "udp", … as EVE's `proto` says it ("TCP"); ret needs 8 bytes for a bare number. */
+const char *packet_proto_name(uint8_t proto, char ret_number[8]);
+
+/* Dotted or colon form of the address; 46 bytes. */
+#define PACKET_IP_LEN 46
+const char *packet_ip_text(const struct gate_ip *ip, char ret_text[PACKET_IP_LEN]);
+
+#endif

@@ -1,0 +1,54 @@
+#ifndef BEDWARDEN_GUARD_ENGINE_H
+#define BEDWARDEN_GUARD_ENGINE_H
+/*
+ * Puts the guard's rooms in a row: frame → packet → (fragments) → floor →
+ * flow → identity → verdict → event. The same for a live pair of ports and for
+ * a file. One engine per receive queue, nothing shared, no clock of its own:
+ * time comes with the frames, and from engine_tick() when none come.
+ */
+#include "guard/capture/capture.h"
+#include "guard/flow/flow.h"
+#include "guard/policy/policy.h"
+
+/* Where finished EVE lines go (no newline, no zero). */
+typedef void (*engine_sink_fn)(void *arg, const char *line, size_t len);
+
+struct engine_options {
+	uint32_t max_flows;
+	uint32_t max_fragments;
+	struct flow_timeouts timeouts;
+	bool inline_; /* a dropped packet is not seen by what follows */
+	bool packet_times; /* time is the frames', as for a file; else the caller's ticks */
+	engine_sink_fn sink;
+	void *sink_arg;
+};
+
+struct engine_stats {
+	uint64_t packets, bytes, dropped, would_drop, held, malformed;
+	uint64_t events, flows, flows_evicted, fragments_reassembled, fragments_lost;
+	uint64_t anomalies[ANOMALY_COUNT];
+	uint64_t reasons[REASON_COUNT];
+};
+
+struct engine;
+
+/* `policy` is borrowed and may be NULL: everything is observed. NULL with errno ENOMEM. */
+struct engine *engine_new(const struct policy *policy, const struct engine_options *o);
+void engine_free(struct engine *e);
+int engine_set_policy(struct engine *e, const struct policy *p);
+
+/*
+ * Takes a burst and settles every frame of it with the capture (forward, drop,
+ * or hold for reassembly and settle later).
+ */
+void engine_burst(struct engine *e, struct capture *c, const struct frame *frames, unsigned count);
+/* A packet that the kernel's floor dropped: named, counted, reported; never forwarded. */
+void engine_blocked(struct engine *e, const struct gate_sample *s, uint64_t wall_ns);
+/* Timeouts, inventory reports, grouped counters. Call it about ten times a second. */
+void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns);
+/* The closing "stats" event, also sent on demand. */
+void engine_stats_event(struct engine *e, uint64_t wall_ns);
+void engine_stats(const struct engine *e, struct engine_stats *ret_stats);
+struct flow_table *engine_flows(struct engine *e);
+
+#endif

@@ -1,0 +1,30 @@
+#ifndef BEDWARDEN_GUARD_POLICY_FLOOR_H
+#define BEDWARDEN_GUARD_POLICY_FLOOR_H
+/*
+ * The floor in user space: the same decision that bpf/gate.bpf.c makes in the
+ * kernel, compiled from the same source (bpf/floor.h), over hash tables built
+ * from a compiled policy. Used where the kernel has not judged already: files
+ * and AF_PACKET. Holds its own bounded table of conversations.
+ */
+#include "guard/decode/packet.h"
+#include "guard/policy/policy.h"
+
+struct floor;
+
+/* The policy is borrowed. NULL with errno ENOMEM. */
+struct floor *floor_new(const struct policy *p, uint32_t max_flows);
+void floor_free(struct floor *f);
+/* Swaps the policy between two packets; conversations are judged anew at their next packet. */
+int floor_set_policy(struct floor *f, const struct policy *p);
+
+/* Judges one packet that came in by `ifindex`. `now_ns` is monotonic, or a file's time. */
+void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint64_t now_ns,
+		 struct gate_verdict *ret_verdict);
+
+/* A guard's own word on a conversation, for `for_ns` (0: until it ages out). */
+int floor_block(struct floor *f, const struct gate_flow_key *key, enum reason why, uint64_t now_ns,
+		uint64_t for_ns);
+int floor_bypass(struct floor *f, const struct gate_flow_key *key, uint64_t now_ns,
+		 uint64_t for_ns);
+
+#endif

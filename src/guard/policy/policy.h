@@ -1,0 +1,68 @@
+#ifndef BEDWARDEN_GUARD_POLICY_POLICY_H
+#define BEDWARDEN_GUARD_POLICY_POLICY_H
+/*
+ * A policy, compiled: the flat tables that the floor reads, in the kernel and
+ * in user space alike, plus the names that events and people need. Built once
+ * from a config, immutable, in one block of memory without pointers, so that
+ * the parent hands it to guards as a sealed memfd.
+ */
+#include "base/config.h"
+#include "bpf/shared.h"
+
+struct policy; /* one block: header, tables, strings */
+
+/* What the config does not say: which interface is which here. */
+struct policy_port {
+	char name[16];
+	uint32_t ifindex;
+	uint8_t mac[6];
+};
+
+/*
+ * Compiles. `ports` may be empty (for `policy check` and files): segments then get
+ * ifindexes 2s+1 (ward) and 2s+2 (hospital). NULL with errno ENOMEM or E2BIG (a device with more than
+ * GATE_MAX_RULES_PER_DEVICE rules, after roles were narrowed to peers; ret_error 256 bytes).
+ */
+struct policy *policy_compile(const struct config *c, const struct policy_port *ports,
+			      unsigned port_count, uint32_t generation, char *ret_error);
+void policy_free(struct policy *p);
+
+/* The block as bytes, and back: open() checks every offset and index before it believes one,
+ * and borrows `data`, which must be 8-aligned and outlive the policy. */
+struct bytes policy_bytes(const struct policy *p);
+const struct policy *policy_open(struct bytes data);
+
+uint32_t policy_generation(const struct policy *p);
+
+struct policy_port_row {
+	uint32_t ifindex;
+	struct gate_port port;
+};
+struct policy_mac_row {
+	struct gate_mac_key key;
+	struct gate_bind bind;
+};
+struct policy_ip_row {
+	struct gate_ip_key key;
+	struct gate_bind bind;
+};
+struct policy_net_row {
+	struct gate_net_key key;
+	struct gate_net net;
+};
+
+const struct policy_port_row *policy_ports(const struct policy *p, uint32_t *ret_count);
+const struct gate_device *policy_devices(const struct policy *p, uint32_t *ret_count);
+const struct gate_rule *policy_rules(const struct policy *p, uint32_t *ret_count);
+const struct policy_mac_row *policy_macs(const struct policy *p, uint32_t *ret_count);
+const struct policy_ip_row *policy_ips(const struct policy *p, uint32_t *ret_count);
+const struct policy_net_row *policy_nets(const struct policy *p, uint32_t *ret_count);
+
+/* Names for people and events; "" for what has none. Borrowed from the policy. */
+const char *policy_device_name(const struct policy *p, uint32_t device);
+const char *policy_device_profile(const struct policy *p, uint32_t device);
+const char *policy_peer_name(const struct policy *p, uint32_t peer);
+const char *policy_segment_name(const struct policy *p, uint32_t segment);
+const char *policy_rule_service(const struct policy *p, uint32_t rule);
+
+#endif

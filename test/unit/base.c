@@ -1,0 +1,135 @@
+#include "unit.h"
+
+#include "base/clock.h"
+#include "base/event.h"
+#include "base/hash.h"
+#include "base/reason.h"
+
+static void reader_is_sticky(void **state)
+{
+	struct bytes in = unit_exact("\x01\x02\x03", 3);
+	struct reader r = reader_new(in.data, in.len);
+
+	assert_int_equal(read_be16(&r), 0x0102);
+	assert_int_equal(read_be16(&r), 0);
+	assert_true(r.bad);
+	assert_int_equal(read_u8(&r), 0);
+	assert_int_equal(reader_left(&r), 0);
+	free((void *)in.data);
+}
+
+static void sub_reader_is_confined(void **state)
+{
+	struct bytes in = unit_exact("\x01\x02\x03\x04", 4);
+	struct reader r = reader_new(in.data, in.len);
+	struct reader sub = read_sub(&r, 2);
+
+	assert_int_equal(read_le32(&sub), 0);
+	assert_true(sub.bad);
+	assert_false(r.bad);
+	assert_int_equal(read_be16(&r), 0x0304);
+	sub = read_sub(&r, 1);
+	assert_true(sub.bad && r.bad);
+	free((void *)in.data);
+}
+
+static void writer_refuses_overflow(void **state)
+{
+	uint8_t out[3];
+	struct writer w = writer_new(out, sizeof(out));
+
+	write_be16(&w, 0xabcd);
+	write_be16(&w, 0x1234);
+	assert_true(w.bad);
+	assert_int_equal(w.len, 2);
+}
+
+static void json_is_valid_whatever_a_peer_sends(void **state)
+{
+	char buf[256];
+	struct json j = json_new(buf, sizeof(buf));
+	static const uint8_t raw[] = "a\"\\\n\xff\xc3\xa9\xed\xa0\x80";
+
+	json_open(&j, NULL);
+	json_text(&j, "k", (struct bytes){raw, sizeof(raw) - 1});
+	json_list(&j, "l");
+	json_u64(&j, NULL, 1);
+	json_u64(&j, NULL, 2);
+	json_end(&j);
+	json_close(&j);
+	buf[j.out.len] = 0;
+	assert_string_equal(
+		buf,
+		"{\"k\":\"a\\\"\\\\\\u000a\\u00ff\xc3\xa9\\u00ed\\u00a0\\u0080\",\"l\":[1,2]}");
+}
+
+static void json_says_when_it_does_not_fit(void **state)
+{
+	char buf[8];
+	struct json j = json_new(buf, sizeof(buf));
+
+	json_open(&j, NULL);
+	json_str(&j, "key", "value");
+	assert_true(j.out.bad);
+}
+
+static void event_has_the_common_fields(void **state)
+{
+	char buf[EVENT_MAX];
+	struct event_common e = {.time_ns = 1700000000000123000ull,
+				 .type = "policy",
+				 .src_ip = "10.0.0.1",
+				 .dest_ip = "10.0.0.2",
+				 .src_port = 1,
+				 .dest_port = -1,
+				 .device = "pump",
+				 .reason = REASON_POLICY_NOT_ALLOWED,
+				 .verdict = "pass",
+				 .would_drop = true};
+	struct json j = event_begin(&e, buf);
+	size_t len = event_end(&j);
+
+	buf[len] = 0;
+	assert_string_equal(buf, "{\"timestamp\":\"2023-11-14T22:13:20.000123+0000\","
+				 "\"event_type\":\"policy\",\"src_ip\":\"10.0.0.1\",\"src_port\":1,"
+				 "\"dest_ip\":\"10.0.0.2\",\"device\":\"pump\","
+				 "\"reason\":\"policy.not_allowed\","
+				 "\"verdict\":{\"action\":\"pass\",\"would\":\"drop\"}}");
+}
+
+static void reasons_have_names_and_sentences(void **state)
+{
+	for (unsigned r = 0; r < REASON_COUNT; r++) {
+		assert_int_equal(reason_from_name(reason_name(r)), r);
+		assert_true(strlen(reason_sentence(r)) > 10);
+	}
+	assert_int_equal(reason_from_name("no.such"), REASON_COUNT);
+}
+
+/* SipHash-1-3 of 00..0e under the key 00..0f, as the reference implementation gives it. */
+static void hash_is_siphash_1_3(void **state)
+{
+	uint8_t in[15];
+	struct hash_key key = {{0x0706050403020100, 0x0f0e0d0c0b0a0908}};
+
+	for (unsigned i = 0; i < sizeof(in); i++)
+		in[i] = (uint8_t)i;
+	assert_int_equal(hash_bytes(&key, in, 0), 0xabac0158050fc4dcull);
+	assert_int_not_equal(hash_bytes(&key, in, 15), hash_bytes(&key, in, 14));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reader_is_sticky),
+		cmocka_unit_test(sub_reader_is_confined),
+		cmocka_unit_test(writer_refuses_overflow),
+		cmocka_unit_test(json_is_valid_whatever_a_peer_sends),
+		cmocka_unit_test(json_says_when_it_does_not_fit),
+		cmocka_unit_test(event_has_the_common_fields),
+		cmocka_unit_test(reasons_have_names_and_sentences),
+		cmocka_unit_test(hash_is_siphash_1_3),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
