@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Documents: manual pages are well-formed, links lead somewhere, the program
+# speaks of itself alone, every command and reason is documented.
+cd "$(dirname "$0")/.." || exit 1
+code=0
+result() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; code=1; fi; }
+
+for page in doc/man/*.[1-9]; do
+	[ -e "$page" ] || continue
+	mandoc -Tlint -W warning "$page"
+	result $? "manual ${page##*/} is well-formed"
+done
+
+broken=$(git ls-files -co --exclude-standard '*.md' | while read -r md; do
+	grep -oE '\]\([^)#: ]+' "$md" | sed 's/^](//' | while read -r to; do
+		[ -e "$(dirname "$md")/$to" ] || echo "$md: $to"
+	done
+done)
+[ -z "$broken" ] || printf '%s\n' "$broken"
+[ -z "$broken" ]; result $? "links in documents lead somewhere"
+
+for c in $(build/bedwarden --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+	grep -qE "^\.(It|Ss|Sh) .*\b$c\b" doc/man/bedwarden.8 2>/dev/null
+	result $? "bedwarden.8 describes '$c'"
+done
+exit $code

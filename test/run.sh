@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# What `./dev check` runs, in order: unit tests, captures, seeds of every fuzz
+# target, layers and documents, then whole gateways in network namespaces.
+# Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
+# usage: test/run.sh [PART...]   PART: unit pcap fuzz layers docs e2e
+set -uo pipefail
+cd "$(dirname "$0")/.."
+parts=${*:-unit pcap fuzz layers docs e2e}
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+# count COMMAND...: runs it, shows its failures and skips, counts its lines.
+count() {
+	local code ok not skip
+	timeout "${LIMIT:-300}" "$@" >"$log" 2>&1
+	code=$?
+	ok=$(grep -c '^ok - ' "$log")
+	not=$(grep -c '^not ok - ' "$log")
+	skip=$(grep -c '^skip - ' "$log")
+	if [ $code -ne 0 ] && [ "$not" = 0 ]; then
+		not=1
+		printf 'not ok - %s ended with %d\n' "$*" $code
+	fi
+	if [ "$not" != 0 ]; then tail -60 "$log"; else grep '^skip - ' "$log"; fi
+	passed=$((passed + ok)) failed=$((failed + not)) skipped=$((skipped + skip))
+	printf '%-44s %d ok, %d not ok, %d skipped\n' "$1 ${2:-}" "$ok" "$not" "$skip"
+}
+
+unit() {
+	local t
+	for t in build-asan/test/unit-*; do
+		[ -f "$t" ] && [ -x "$t" ] && count test/unit/run.sh "$t"
+	done
+}
+
+pcap() {
+	[ ! -x test/pcap/run.sh ] || count test/pcap/run.sh build-asan/bedwarden
+}
+
+fuzz() {
+	local t
+	for t in build-asan/fuzz/replay-*; do
+		[ -f "$t" ] && [ -x "$t" ] && count fuzz/replay.sh "$t"
+	done
+}
+
+layers() { count test/layers.sh; }
+docs() { count test/docs.sh; }
+
+e2e() {
+	local t
+	for t in test/e2e/*.sh; do
+		[ "${t##*/}" = lib.sh ] || LIMIT=600 count "$t" build/bedwarden
+	done
+}
+
+for part in $parts; do "$part"; done
+[ $skipped = 0 ] || printf '%d skipped, each named above\n' $skipped
+printf '%d passed, %d failed\n' $passed $failed
+[ $failed = 0 ]
