@@ -78,7 +78,13 @@
 	X(GATEWAY_POLICY_REFUSED, "gateway.policy_refused",                                        \
 	  "A policy with an error was refused; the old one stays in force.")                       \
 	X(GATEWAY_EVENTS_LOST, "gateway.events_lost",                                              \
-	  "More events came than could be stored; some were only counted.")
+	  "More events came than could be stored; some were only counted.")                        \
+	X(GATEWAY_DISK_FREED, "gateway.disk_freed",                                                \
+	  "The gateway's disk has room again; what was kept in memory is stored now.")             \
+	X(GATEWAY_STORE_BROKEN, "gateway.store_broken",                                            \
+	  "The gateway's event database was damaged; it was set aside and a new one begun.")       \
+	X(GATEWAY_BAD_MESSAGE, "gateway.bad_message",                                              \
+	  "A part of the gateway sent something malformed; it was refused.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
