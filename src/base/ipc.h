@@ -8,16 +8,27 @@
  */
 #include "base/bytes.h"
 
+/*
+ * Parent and child speak over the pair whose one end is the child's descriptor
+ * 3; keeper and each guard over a pair that IPC_PEER hands to both. A guard
+ * first gets IPC_SETUP, once, and IPC_PEER and IPC_POLICY, each again whenever
+ * it changes; it opens what it needs, locks itself in, says IPC_READY.
+ * A request is answered by a message of the same type and id.
+ */
 enum ipc_type {
-	IPC_READY = 1,	  /* child → parent: sandboxed and at work */
-	IPC_POLICY,	  /* parent → guard, keeper: fd of a sealed memfd, a policy block */
+	IPC_SETUP = 1, /* parent → guard: struct setup_guard (role/setup.h) */
+	IPC_READY,     /* child → parent: sandboxed and at work; empty */
+	IPC_POLICY,    /* parent → guard, keeper: fd of a sealed memfd, a policy block; empty */
 	IPC_POLICY_TAKEN, /* guard → parent: u32 generation now in force there */
-	IPC_EVENTS,	  /* guard, parent → keeper: EVE lines, each ended by '\n' */
-	IPC_STATUS,	  /* keeper → parent: ask; parent → keeper: JSON object */
-	IPC_FLOWS,	  /* keeper → guard: ask; guard → keeper: JSON lines, empty body ends them */
-	IPC_APPLY,	  /* keeper → parent: read the config again; answer: JSON object */
-	IPC_STOP,	  /* parent → child: finish what is begun and exit 0 */
-	IPC_PEER,	  /* parent → keeper: fd of the keeper's end of a pair with a guard, u32 its number */
+	IPC_PEER,   /* parent → guard, keeper: fd of its end of their pair, replacing an earlier
+			   * one; u32 the guard's number */
+	IPC_EVENTS, /* guard, parent → keeper: EVE lines, each ended by '\n' */
+	IPC_COUNTS, /* guard → parent: struct setup_counts, every half second: its sign of life */
+	IPC_STATUS, /* keeper → parent: empty, asks; parent → keeper: JSON object */
+	IPC_FLOWS, /* keeper → guard: empty, asks; guard → keeper: JSON lines, an empty body ends */
+	IPC_APPLY, /* keeper → parent: empty, read the config again; parent → keeper: JSON
+			   * object, {"generation":N} or {"error":"what, where, what to do"} */
+	IPC_STOP,  /* parent → child: finish what is begun and exit 0; empty */
 	IPC_TYPE_COUNT,
 };
 
@@ -28,7 +39,7 @@ struct ipc_header {
 	uint32_t type;
 	uint32_t id; /* pairs an answer with its question; the asker chooses */
 	uint32_t len;
-	uint32_t flags;
+	uint32_t flags; /* 0 */
 };
 
 struct ipc_message {
@@ -42,13 +53,22 @@ struct ipc_message {
 int ipc_pair(int ret_fds[2]);
 /* 0; -EAGAIN where the receiver is full; -errno. `fd` -1 for none, stays the caller's. */
 int ipc_send(int sock, enum ipc_type type, uint32_t id, struct bytes body, int fd);
-/* One message into buf (IPC_BODY_MAX + sizeof(struct ipc_header) bytes). 0; -EAGAIN none there;
- * -EPIPE the other end is gone; -EBADMSG it was malformed. */
+/*
+ * One message into buf (IPC_BUF bytes). 0; -EAGAIN none there; -EPIPE the other
+ * end is gone; -EBADMSG it was malformed: too long, a header that lies, an
+ * unknown type, a descriptor where the type has none or none where it must.
+ * On failure every descriptor that came along is closed. After anything but 0
+ * and -EAGAIN the socket is to be closed.
+ */
+#define IPC_BUF (IPC_BODY_MAX + sizeof(struct ipc_header))
 int ipc_recv(int sock, void *buf, struct ipc_message *ret_m);
+
+/* The u32 that some bodies are; false where the body has another size. */
+bool ipc_u32(const struct ipc_message *m, uint32_t *ret_value);
 
 /* Who may say what: a role's file begins with its table. */
 struct ipc_right {
-	int from;	 /* the role's own name for the peer */
+	int from; /* the role's own name for the peer */
 	enum ipc_type type;
 };
 bool ipc_may(const struct ipc_right *table, size_t count, int from, enum ipc_type type);

@@ -1,0 +1,54 @@
+#ifndef BEDWARDEN_ROLE_SETUP_H
+#define BEDWARDEN_ROLE_SETUP_H
+/*
+ * What the parent tells a guard that it has just started (IPC_SETUP), and what
+ * the guard tells it back every half second (IPC_COUNTS). The keeper needs none:
+ * its command line says it all (role/keeper.h). Both ends are the same
+ * binary, so these are plain structs; a receiver takes one by setup_take(),
+ * which refuses another size. The parent ends every string.
+ */
+#include <stdint.h>
+
+#include "base/ipc.h"
+
+#define SETUP_USER	 "bedwarden" /* whom children become, and whose the state is */
+#define SETUP_PORTS_MAX	 64
+#define SETUP_GUARDS_MAX 64
+#define SETUP_PATH	 256
+
+enum setup_capture { SETUP_XDP = 0, SETUP_PACKET = 1 };
+
+struct setup_port {
+	char name[16];
+	uint32_t ifindex;
+};
+
+struct setup_guard {
+	uint32_t number; /* 0 .. guards - 1 */
+	uint32_t queue;	 /* the receive queue that is its own */
+	uint32_t guards;
+	uint32_t capture; /* enum setup_capture */
+	uint32_t max_flows;
+	uint32_t max_fragments;
+	uint32_t stale_ms;
+	uint32_t port_count; /* only ports that are there */
+	struct setup_port ports[SETUP_PORTS_MAX];
+	char bpf_dir[SETUP_PATH]; /* for SETUP_XDP: where the floor's maps are pinned */
+};
+
+/* Totals since the guard started. */
+struct setup_counts {
+	uint64_t received, forwarded, dropped, lost_receive, lost_send;
+	uint64_t would_drop, events, events_lost, flows; /* flows: alive now */
+};
+
+/* The message's body as *ret_setup of exactly `size` bytes. */
+static inline bool setup_take(const struct ipc_message *m, void *ret_setup, size_t size)
+{
+	if (m->body.len != size)
+		return false;
+	memcpy(ret_setup, m->body.data, size);
+	return true;
+}
+
+#endif
