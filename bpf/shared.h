@@ -19,7 +19,10 @@ enum gate_side { GATE_WARD = 0, GATE_HOSPITAL = 1 };
 
 /* IPv6, or IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2); network byte order. */
 struct gate_ip {
-	__u8 b[16];
+	union {
+		__u8 b[16];
+		__u32 w[4];
+	};
 };
 
 /* A port of the gateway, by ifindex: whose it is and where its frames go. */
@@ -31,13 +34,17 @@ struct gate_port {
 	__u8 mac[6];   /* the port's own address */
 };
 
-#define GATE_PORT_ISOLATED	1 /* the ward's switch isolates its ports: answer for neighbours, hairpin */
-#define GATE_PORT_BIND_REPORT	2 /* binding violations are reported only, never blocked */
-#define GATE_PORT_STRANGERS_OK	4 /* unregistered devices are inspected instead of blocked */
+#define GATE_PORT_ISOLATED     1 /* the ward's switch isolates its ports: answer and hairpin */
+#define GATE_PORT_BIND_REPORT  2 /* binding violations are reported only, never blocked */
+#define GATE_PORT_STRANGERS_OK 4 /* unregistered devices are inspected instead of blocked */
+#define GATE_PORT_DHCP_ANY     8 /* no host holds the role dhcp: any on the hospital side serves */
 
 /*
  * A device, by its id. Ids are dense. Ids [0, nsegments) are each segment's
- * stranger: what an unregistered machine on the ward side of it counts as.
+ * stranger: what an unregistered machine on the ward side of it counts as. The
+ * stranger's mode is the segment's. Its rules are asked about broadcast and
+ * multicast that come from the hospital for nobody in particular: they hold the
+ * union of the segment's `towards` rules whose peer is BROADCAST or MULTICAST.
  */
 struct gate_device {
 	__u32 segment;
@@ -51,7 +58,7 @@ struct gate_device {
 };
 
 #define GATE_DEVICE_STRANGER 1
-#define GATE_DEVICE_ANY_IP   2 /* no address listed: learned from what it uses, if nobody else owns it */
+#define GATE_DEVICE_ANY_IP   2 /* no address listed: learned from use, if nobody else owns it */
 
 #define GATE_MAX_RULES_PER_DEVICE 64
 
@@ -88,18 +95,22 @@ struct gate_mac_key {
 	__u8 pad[2];
 };
 
-/* Which machine owns a network address; key of `ips` and `learned`. */
+/*
+ * Which machine owns a network address; key of `ips` and `learned`. Devices are
+ * listed under their segment; a host is here only where it has a MAC to be
+ * bound to, otherwise it stands in `nets`, whatever its prefix.
+ */
 struct gate_ip_key {
 	__u32 segment;
 	struct gate_ip ip;
 };
 
 struct gate_bind {
-	__u32 peer;   /* peer id */
-	__u8 mac[6];  /* meaningful with GATE_BIND_MAC */
-	__u8 side;    /* enum gate_side */
-	__u8 flags;   /* GATE_BIND_* */
-	__u64 roles;  /* hosts only */
+	__u32 peer;  /* peer id */
+	__u8 mac[6]; /* meaningful with GATE_BIND_MAC */
+	__u8 side;   /* enum gate_side */
+	__u8 flags;  /* GATE_BIND_* */
+	__u64 roles; /* hosts only */
 };
 
 #define GATE_BIND_MAC 1 /* the address is bound to this hardware address */
@@ -112,13 +123,29 @@ struct gate_net_key {
 
 struct gate_net {
 	__u32 peer;
-	__u32 pad;
+	__u32 flags; /* GATE_NET_* */
 	__u64 roles;
 };
 
+#define GATE_NET_HOST 1 /* prefix 128: one machine's address, which nobody else may use */
+
 /*
- * A conversation the floor has judged. The two ends are ordered by memcmp of
- * (ip, port), so both directions find the same entry.
+ * An address seen in use and named by no policy; value of `learned`. It names
+ * the owner by hardware address, since device ids change with the policy.
+ */
+struct gate_learned {
+	__u64 seen_ns; /* CLOCK_MONOTONIC */
+	__u8 mac[6];
+	__u8 side; /* enum gate_side */
+	__u8 pad;
+};
+
+/*
+ * A conversation the floor has judged. The two ends are ordered by address,
+ * then by port number, so both directions find the same entry: make it with
+ * gate_flow_key_make(). The same table remembers what became of the first
+ * fragment of a datagram (kind GATE_KEY_FRAGMENT: ip[0] sends, ip[1] receives,
+ * the ports hold the identification).
  */
 struct gate_flow_key {
 	__u32 segment;
@@ -126,25 +153,72 @@ struct gate_flow_key {
 	__u16 port[2]; /* host order; ICMP echo: identifier in both; other protocols 0 */
 	__u16 vlan;    /* outer tag's VID, 0 untagged */
 	__u8 proto;
-	__u8 pad;
+	__u8 kind; /* enum gate_key_kind */
 };
 
+enum gate_key_kind { GATE_KEY_FLOW = 0, GATE_KEY_FRAGMENT = 1 };
+
 struct gate_flow {
-	__u64 seen_ns;	  /* last packet, CLOCK_MONOTONIC */
-	__u64 until_ns;	  /* for blocked and bypassed: when the mark ends; 0 never by itself */
+	__u64 seen_ns;	/* last packet, CLOCK_MONOTONIC */
+	__u64 until_ns; /* for blocked and bypassed: when the mark ends; 0 never by itself */
 	__u32 device;
+	__u32 peer;
 	__u32 generation; /* of the policy that judged it; older: judge again */
-	__u8 action;	  /* enum gate_action */
-	__u8 starter;	  /* index 0|1 into the key's ends: who sent the first packet */
-	__u8 reason;	  /* enum reason, for GATE_DROP */
-	__u8 flags;	  /* GATE_FLOW_* */
 	__u32 rule;	  /* index into rules, ~0 none */
+	__u8 action;	  /* enum gate_action, before the mode softens it */
+	__u8 starter;	  /* index 0|1 into the key's ends: who sent the first packet */
+	__u8 reason;	  /* enum reason: why GATE_DROP, or why a guard blocked it */
+	__u8 flags;	  /* GATE_FLOW_* */
+	/* Hardware address and side of an end whose binding was checked in `generation`. */
+	__u8 mac[2][6];
 	__u64 packets[2]; /* by end */
 	__u64 bytes[2];
 };
 
-#define GATE_FLOW_BYPASSED 1 /* by a guard: needs no further inspection */
-#define GATE_FLOW_BLOCKED  2 /* by a guard */
+#define GATE_FLOW_BYPASSED   1		    /* by a guard: needs no further inspection */
+#define GATE_FLOW_BLOCKED    2		    /* by a guard */
+#define GATE_FLOW_BOUND(end) (4u << (end))  /* mac[end] holds */
+#define GATE_FLOW_WARD(end)  (16u << (end)) /* that end is on the ward's side */
+#define GATE_FLOW_OPEN	     64		    /* passes when nobody inspects */
+
+/* Says which end of the key sends: 0 or 1. Zeroes every byte of the key it does not use. */
+static inline __attribute__((always_inline)) __u8
+gate_flow_key_make(struct gate_flow_key *ret_key, __u32 segment, __u16 vlan, __u8 proto,
+		   const struct gate_ip *src, __u16 sport, const struct gate_ip *dst, __u16 dport)
+{
+	__u8 sender = 0;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		__u32 s = __builtin_bswap32(src->w[i]), d = __builtin_bswap32(dst->w[i]);
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+		s = src->w[i], d = dst->w[i];
+#endif
+		if (s != d) {
+			sender = s > d;
+			break;
+		}
+	}
+	if (i == 4)
+		sender = sport > dport;
+	ret_key->segment = segment;
+	if (sender) {
+		ret_key->ip[1] = *src;
+		ret_key->port[1] = sport;
+		ret_key->ip[0] = *dst;
+		ret_key->port[0] = dport;
+	} else {
+		ret_key->ip[0] = *src;
+		ret_key->port[0] = sport;
+		ret_key->ip[1] = *dst;
+		ret_key->port[1] = dport;
+	}
+	ret_key->vlan = vlan;
+	ret_key->proto = proto;
+	ret_key->kind = GATE_KEY_FLOW;
+	return sender;
+}
 
 /* What the floor made of a packet. Travels ahead of the frame to the guard. */
 struct gate_verdict {
@@ -161,11 +235,12 @@ struct gate_verdict {
 	__u32 pad;
 };
 
-#define GATE_VERDICT_TO_DEVICE	1 /* the device is the receiver */
-#define GATE_VERDICT_HAIRPIN	2 /* goes back out of the port it came in by */
-#define GATE_VERDICT_FIRST	4 /* opened a new conversation */
-#define GATE_VERDICT_ANSWERED	8 /* the floor answered it itself (ARP, ND) */
+#define GATE_VERDICT_TO_DEVICE 1  /* the device is the receiver */
+#define GATE_VERDICT_HAIRPIN   2  /* goes back out of the port it came in by */
+#define GATE_VERDICT_FIRST     4  /* opened a new conversation */
+#define GATE_VERDICT_ANSWERED  8  /* the floor answered it itself (ARP, ND) */
 #define GATE_VERDICT_FRAGMENT  16 /* a piece without its first: judge after reassembly */
+#define GATE_VERDICT_OPEN      32 /* passes when nobody inspects, whatever the device's fail mode */
 
 /* A blocked packet, told to user space; a bounded ring that drops when full. */
 #define GATE_SAMPLE_BYTES 128
@@ -194,10 +269,34 @@ struct gate_device_count {
  * frames the guard has finished with, `given` those sent up to it.
  */
 struct gate_heart {
-	__u64 beat_ns;	/* written by the guard at every turn of its loop */
-	__u64 taken;	/* written by the guard */
-	__u64 given;	/* written by the kernel */
+	__u64 beat_ns; /* written by the guard at every turn of its loop */
+	__u64 taken;   /* written by the guard */
+	__u64 given;   /* written by the kernel */
 	__u64 pad[5];
+};
+
+/*
+ * A compiled policy as rows, the way user space hands it over: keys are unique
+ * within a table, devices and rules are arrays by index.
+ */
+struct policy_port_row {
+	__u32 ifindex;
+	struct gate_port port;
+};
+
+struct policy_mac_row {
+	struct gate_mac_key key;
+	struct gate_bind bind;
+};
+
+struct policy_ip_row {
+	struct gate_ip_key key;
+	struct gate_bind bind;
+};
+
+struct policy_net_row {
+	struct gate_net_key key;
+	struct gate_net net;
 };
 
 #endif

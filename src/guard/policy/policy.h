@@ -34,23 +34,7 @@ const struct policy *policy_open(struct bytes data);
 
 uint32_t policy_generation(const struct policy *p);
 
-struct policy_port_row {
-	uint32_t ifindex;
-	struct gate_port port;
-};
-struct policy_mac_row {
-	struct gate_mac_key key;
-	struct gate_bind bind;
-};
-struct policy_ip_row {
-	struct gate_ip_key key;
-	struct gate_bind bind;
-};
-struct policy_net_row {
-	struct gate_net_key key;
-	struct gate_net net;
-};
-
+/* The rows are those of bpf/shared.h. */
 const struct policy_port_row *policy_ports(const struct policy *p, uint32_t *ret_count);
 const struct gate_device *policy_devices(const struct policy *p, uint32_t *ret_count);
 const struct gate_rule *policy_rules(const struct policy *p, uint32_t *ret_count);
