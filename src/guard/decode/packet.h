@@ -35,7 +35,7 @@ struct packet_arp {
 
 struct packet {
 	struct bytes frame;
-	uint64_t time_ns; /* wall clock, when captured */
+	uint64_t time_ns;  /* wall clock, when captured */
 	uint32_t wire_len; /* as it was on the wire; more than frame.len where the capture cut it */
 
 	bool has_mac;
@@ -52,10 +52,13 @@ struct packet {
 	struct gate_ip src_ip, dst_ip;
 	uint8_t proto; /* the transport's, behind IPv6 extension headers */
 	uint8_t ttl;
-	bool fragment;	     /* not whole: more follow or an offset is set */
+	bool fragment; /* not whole: more follow or an offset is set */
 	bool fragment_more;
 	uint32_t fragment_id;
-	uint32_t fragment_offset; /* bytes */
+	uint32_t fragment_offset;   /* bytes */
+	struct bytes fragment_body; /* what this piece carries of the datagram */
+	uint16_t fragment_header;   /* IPv6: where in the frame the Fragment header begins, */
+	uint16_t fragment_next;	    /* and the next-header byte that points to it */
 	struct bytes l4; /* transport header and payload, as long as the IP header says */
 
 	bool has_ports;
@@ -84,5 +87,26 @@ const char *packet_proto_name(uint8_t proto, char ret_number[8]);
 /* Dotted or colon form of the address; 46 bytes. */
 #define PACKET_IP_LEN 46
 const char *packet_ip_text(const struct gate_ip *ip, char ret_text[PACKET_IP_LEN]);
+#define PACKET_MAC_LEN 18
+const char *packet_mac_text(const uint8_t mac[6], char ret_text[PACKET_MAC_LEN]);
+
+/* Four bytes of IPv4 in their mapped form (RFC 4291 §2.5.5.2). */
+static inline void packet_ip_map(const uint8_t v4[4], struct gate_ip *ret_ip)
+{
+	memset(ret_ip->b, 0, 10);
+	memset(ret_ip->b + 10, 0xff, 2);
+	memcpy(ret_ip->b + 12, v4, 4);
+}
+
+static inline bool packet_ip_is_v4(const struct gate_ip *ip)
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+	return !memcmp(ip->b, prefix, sizeof(prefix));
+}
+
+bool packet_ip_is_zero(const struct gate_ip *ip);
+/* IPv4 224/4 and 255.255.255.255, IPv6 ff00::/8. */
+bool packet_ip_is_group(const struct gate_ip *ip);
 
 #endif
