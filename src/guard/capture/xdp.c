@@ -1,0 +1,571 @@
+/*
+ * AF_XDP under the floor. One UMEM serves the sockets of all ports, so that a
+ * frame received on one is transmitted by another where it lies. A chunk is in
+ * exactly one place: free, in a port's fill ring, with the caller, or in a
+ * port's TX ring until its completion ring gives it back.
+ */
+#include "guard/capture/capture.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <xdp/xsk.h>
+
+#include "base/clock.h"
+#include "guard/capture/checksum.h"
+
+#define RING	  2048	     /* entries of every ring; the fill ring is kept full */
+#define PER_PORT  (3 * RING) /* fill and TX full, and as many on their way or held */
+#define REFILL	  64
+#define CHUNK	  2048 /* holds what Ethernet's 1500 bytes need behind 256 of headroom */
+#define CHUNK_BIG 4096
+#define HEADROOM  256 /* XDP_PACKET_HEADROOM */
+#define LINK_MOST (14 + 2 * 4)
+
+#ifndef XDP_MAX_TX_SKB_BUDGET
+#define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17: how much one sendto() takes from the ring */
+#endif
+
+struct port {
+	struct capture_port id;
+	struct xsk_socket *xsk;
+	int fd;
+	struct xsk_ring_cons rx, comp;
+	struct xsk_ring_prod tx, fill;
+	uint32_t filled;      /* chunks in fill ring and kernel, not yet seen in rx */
+	uint32_t queued;      /* in TX, not yet submitted */
+	uint32_t outstanding; /* submitted, not yet completed */
+};
+
+struct xdp {
+	struct capture base;
+	struct port *ports;
+	unsigned count, next;
+	unsigned queue;
+	struct pollfd *polls;
+	struct xsk_umem *umem;
+	uint8_t *area;
+	uint64_t chunk, chunks;
+	uint64_t *free; /* a stack of chunk addresses */
+	uint64_t free_count;
+	struct gate_heart *heart; /* ours among the `hearts` of all queues */
+	void *hearts;
+	size_t hearts_size;
+	int xsks; /* the floor's XSKMAP */
+	uint64_t taken;
+	bool retired;
+	struct capture_counts counts;
+};
+
+static struct xdp *of(const struct capture *c)
+{
+	return (struct xdp *)(uintptr_t)c;
+}
+
+static void give_back(struct xdp *x, uint64_t addr)
+{
+	x->free[x->free_count++] = addr & ~(x->chunk - 1);
+}
+
+/*
+ * The kernel counts what it gives, the guard what it has finished with; the
+ * difference is the backlog the floor judges by. Frames that the kernel counted
+ * but could not deliver would make it grow for ever: whoever finds every ring
+ * empty sets it right.
+ */
+static void beat(struct xdp *x)
+{
+	uint64_t given = __atomic_load_n(&x->heart->given, __ATOMIC_RELAXED);
+
+	if ((int64_t)(x->taken - given) > 0)
+		x->taken = given;
+	__atomic_store_n(&x->heart->taken, x->taken, __ATOMIC_RELAXED);
+	if (!x->retired)
+		__atomic_store_n(&x->heart->beat_ns, clock_mono_ns(), __ATOMIC_RELEASE);
+}
+
+static void refill(struct xdp *x, struct port *p)
+{
+	uint64_t want = RING - p->filled;
+	uint32_t at;
+
+	if (want > x->free_count)
+		want = x->free_count;
+	if (want == 0 || (want < REFILL && p->filled > RING / 2))
+		return;
+	if (xsk_ring_prod__reserve(&p->fill, (uint32_t)want, &at) != want)
+		return;
+	for (uint64_t i = 0; i < want; i++)
+		*xsk_ring_prod__fill_addr(&p->fill, at++) = x->free[--x->free_count];
+	xsk_ring_prod__submit(&p->fill, (uint32_t)want);
+	p->filled += (uint32_t)want;
+	if (xsk_ring_prod__needs_wakeup(&p->fill))
+		recvfrom(p->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}
+
+static void reap(struct xdp *x, struct port *p)
+{
+	uint32_t at, n;
+
+	if (p->outstanding == 0)
+		return;
+	n = xsk_ring_cons__peek(&p->comp, p->outstanding, &at);
+	for (uint32_t i = 0; i < n; i++)
+		give_back(x, *xsk_ring_cons__comp_addr(&p->comp, at++));
+	xsk_ring_cons__release(&p->comp, n);
+	p->outstanding -= n;
+}
+
+/* Hands what is queued to the kernel. An old kernel takes 32 a call and says EAGAIN for more. */
+static void transmit(struct xdp *x, struct port *p)
+{
+	if (p->queued) {
+		xsk_ring_prod__submit(&p->tx, p->queued);
+		p->outstanding += p->queued;
+		p->queued = 0;
+	}
+	for (int calls = 0; p->outstanding && calls < RING / 32; calls++) {
+		if (xsk_ring_prod__needs_wakeup(&p->tx) &&
+		    sendto(p->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno == EAGAIN) {
+			reap(x, p);
+			continue;
+		}
+		break;
+	}
+	reap(x, p);
+}
+
+static void xdp_flush(struct capture *c)
+{
+	struct xdp *x = of(c);
+
+	for (unsigned i = 0; i < x->count; i++) {
+		if (x->ports[i].outstanding || x->ports[i].queued)
+			transmit(x, &x->ports[i]);
+		refill(x, &x->ports[i]);
+	}
+	beat(x);
+}
+
+static bool pending(const struct xdp *x)
+{
+	for (unsigned i = 0; i < x->count; i++)
+		if (xsk_cons_nb_avail(&x->ports[i].rx, 1))
+			return true;
+	return false;
+}
+
+static int xdp_wait(struct capture *c, int timeout_ms)
+{
+	struct xdp *x = of(c);
+	uint64_t given = __atomic_load_n(&x->heart->given, __ATOMIC_ACQUIRE);
+	int n;
+
+	if (pending(x)) {
+		beat(x);
+		return 1;
+	}
+	x->taken = given;
+	beat(x);
+	n = poll(x->polls, x->count, timeout_ms);
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	beat(x);
+	return pending(x);
+}
+
+/*
+ * The floor's word lies right in front of the frame. Behind a driver that does
+ * not align its frames it is moved, into headroom that nobody else uses.
+ */
+static const struct gate_verdict *verdict_of(const struct xdp *x, uint8_t *data)
+{
+	uint8_t *at = data - sizeof(struct gate_verdict);
+	size_t chunk_start = (size_t)(data - x->area) & ~(x->chunk - 1);
+
+	if ((size_t)(at - x->area) < chunk_start)
+		return NULL;
+	if ((uintptr_t)at % _Alignof(struct gate_verdict)) {
+		uint8_t *to = (uint8_t *)((uintptr_t)at & ~(uintptr_t)7);
+
+		if ((size_t)(to - x->area) < chunk_start)
+			return NULL;
+		at = memmove(to, at, sizeof(struct gate_verdict));
+	}
+	return ((const struct gate_verdict *)at)->abi == GATE_ABI ? (const void *)at : NULL;
+}
+
+static unsigned receive_port(struct xdp *x, struct port *p, struct frame *f, unsigned max,
+			     uint64_t now)
+{
+	uint32_t at, n = xsk_ring_cons__peek(&p->rx, max, &at);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct xdp_desc *d = xsk_ring_cons__rx_desc(&p->rx, at++);
+		uint8_t *data = xsk_umem__get_data(x->area, d->addr);
+
+		f[i] = (struct frame){.data = {data, d->len},
+				      .time_ns = now,
+				      .wire_len = d->len,
+				      .ifindex = p->id.ifindex,
+				      .link = LINK_ETHERNET,
+				      .verdict = verdict_of(x, data),
+				      .handle = d->addr};
+		checksum_finish(data, d->len);
+	}
+	if (n) {
+		xsk_ring_cons__release(&p->rx, n);
+		p->filled -= n;
+		refill(x, p);
+	}
+	return n;
+}
+
+static int xdp_receive(struct capture *c, struct frame *ret_frames, unsigned max)
+{
+	struct xdp *x = of(c);
+	uint64_t now = clock_wall_ns();
+	unsigned got = 0;
+
+	/* Another port first every time, so that a flood on one does not starve the rest. */
+	for (unsigned i = 0; i < x->count && got < max; i++) {
+		struct port *p = &x->ports[(x->next + i) % x->count];
+
+		got += receive_port(x, p, ret_frames + got, max - got, now);
+	}
+	x->next = (x->next + 1) % x->count;
+	x->counts.received += got;
+	x->taken += got;
+	return (int)got;
+}
+
+static struct port *port_by_ifindex(struct xdp *x, uint32_t ifindex)
+{
+	for (unsigned i = 0; i < x->count; i++)
+		if (x->ports[i].id.ifindex == ifindex)
+			return &x->ports[i];
+	return NULL;
+}
+
+/* A place in the port's TX ring, or NULL: no such port, or it does not send. */
+static struct xdp_desc *tx_slot(struct xdp *x, uint32_t ifindex)
+{
+	struct port *p = port_by_ifindex(x, ifindex);
+	uint32_t at;
+
+	if (!p)
+		return NULL;
+	if (xsk_ring_prod__reserve(&p->tx, 1, &at) != 1) {
+		transmit(x, p);
+		if (xsk_ring_prod__reserve(&p->tx, 1, &at) != 1)
+			return NULL;
+	}
+	p->queued++;
+	return xsk_ring_prod__tx_desc(&p->tx, at);
+}
+
+static void xdp_forward(struct capture *c, const struct frame *f, uint32_t out_ifindex)
+{
+	struct xdp *x = of(c);
+	struct xdp_desc *d = tx_slot(x, out_ifindex);
+
+	if (!d) {
+		x->counts.lost_send++;
+		give_back(x, f->handle);
+		return;
+	}
+	*d = (struct xdp_desc){.addr = f->handle, .len = (uint32_t)f->data.len};
+	x->counts.forwarded++;
+}
+
+static void xdp_drop(struct capture *c, const struct frame *f)
+{
+	of(c)->counts.dropped++;
+	give_back(of(c), f->handle);
+}
+
+static int xdp_inject(struct capture *c, struct bytes data, uint32_t out_ifindex)
+{
+	struct xdp *x = of(c);
+	struct xdp_desc *d;
+	uint64_t addr;
+
+	if (data.len > x->chunk - HEADROOM)
+		return -EMSGSIZE;
+	if (x->free_count == 0)
+		return -ENOBUFS;
+	d = tx_slot(x, out_ifindex);
+	if (!d)
+		return -ENOBUFS;
+	addr = x->free[--x->free_count] + HEADROOM;
+	memcpy(x->area + addr, data.data, data.len);
+	*d = (struct xdp_desc){.addr = addr, .len = (uint32_t)data.len};
+	return 0;
+}
+
+static void xdp_retire(struct capture *c)
+{
+	struct xdp *x = of(c);
+
+	x->retired = true;
+	__atomic_store_n(&x->heart->beat_ns, 0, __ATOMIC_RELEASE);
+}
+
+static unsigned xdp_fds(struct capture *c, int *ret_fds, unsigned max)
+{
+	struct xdp *x = of(c);
+	unsigned n = x->count < max ? x->count : max;
+
+	for (unsigned i = 0; i < n; i++)
+		ret_fds[i] = x->ports[i].fd;
+	return n;
+}
+
+static void xdp_counts(const struct capture *c, struct capture_counts *ret_counts)
+{
+	const struct xdp *x = of(c);
+
+	*ret_counts = x->counts;
+	for (unsigned i = 0; i < x->count; i++) {
+		struct xdp_statistics s = {0};
+		socklen_t len = sizeof(s);
+
+		if (getsockopt(x->ports[i].fd, SOL_XDP, XDP_STATISTICS, &s, &len) == 0)
+			ret_counts->lost_receive +=
+				s.rx_dropped + s.rx_ring_full + s.rx_fill_ring_empty_descs;
+	}
+}
+
+static void close_sockets(struct xdp *x)
+{
+	for (unsigned i = 0; i < x->count; i++)
+		if (x->ports[i].xsk)
+			xsk_socket__delete(x->ports[i].xsk);
+	for (unsigned i = 0; i < x->count; i++)
+		x->ports[i] = (struct port){.id = x->ports[i].id};
+	if (x->umem)
+		xsk_umem__delete(x->umem);
+	x->umem = NULL;
+}
+
+static void xdp_close(struct capture *c)
+{
+	struct xdp *x = of(c);
+
+	if (x->heart) {
+		xdp_retire(c);
+		munmap(x->hearts, x->hearts_size);
+	}
+	close_sockets(x);
+	if (x->xsks >= 0)
+		close(x->xsks);
+	if (x->area)
+		munmap(x->area, x->chunk * x->chunks);
+	free(x->free);
+	free(x->ports);
+	free(x->polls);
+	free(x);
+}
+
+static const struct capture_ops ops = {
+	.name = "xdp",
+	.wait = xdp_wait,
+	.receive = xdp_receive,
+	.forward = xdp_forward,
+	.drop = xdp_drop,
+	.inject = xdp_inject,
+	.flush = xdp_flush,
+	.retire = xdp_retire,
+	.fds = xdp_fds,
+	.counts = xdp_counts,
+	.close = xdp_close,
+};
+
+/* The smallest chunk that holds the largest frame of any port; 0: none does. */
+static uint64_t chunk_for(const struct capture_port *ports, unsigned count)
+{
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t most = 0;
+
+	for (unsigned i = 0; sock >= 0 && i < count; i++) {
+		struct ifreq r = {0};
+
+		memcpy(r.ifr_name, ports[i].name, IFNAMSIZ - 1);
+		if (ioctl(sock, SIOCGIFMTU, &r) == 0 && (uint64_t)r.ifr_mtu > most)
+			most = (uint64_t)r.ifr_mtu;
+	}
+	if (sock >= 0)
+		close(sock);
+	most += HEADROOM + LINK_MOST;
+	return most <= CHUNK ? CHUNK : most <= CHUNK_BIG ? CHUNK_BIG : 0;
+}
+
+static int open_port(struct xdp *x, struct port *p, uint16_t bind_flags)
+{
+	struct xsk_socket_config cfg = {
+		.rx_size = RING,
+		.tx_size = RING,
+		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+		.bind_flags = bind_flags,
+	};
+	uint32_t budget = RING;
+	int r = xsk_socket__create_shared(&p->xsk, p->id.name, x->queue, x->umem, &p->rx, &p->tx,
+					  &p->fill, &p->comp, &cfg);
+
+	if (r) {
+		p->xsk = NULL;
+		return r;
+	}
+	p->fd = xsk_socket__fd(p->xsk);
+	(void)setsockopt(p->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
+	return 0;
+}
+
+/* Every port zero-copy, or every port by the kernel's copy: they share the UMEM. */
+static int open_ports(struct xdp *x, uint16_t bind_flags)
+{
+	struct xsk_umem_config cfg = {.fill_size = RING,
+				      .comp_size = RING,
+				      .frame_size = (uint32_t)x->chunk,
+				      .frame_headroom = 0};
+	struct xsk_ring_prod fill;
+	struct xsk_ring_cons comp;
+	int r;
+
+	/* The first socket takes the rings made with the UMEM for its own. */
+	r = xsk_umem__create(&x->umem, x->area, x->chunk * x->chunks, &fill, &comp, &cfg);
+	if (r) {
+		x->umem = NULL;
+		return r;
+	}
+	for (unsigned i = 0; i < x->count; i++) {
+		r = open_port(x, &x->ports[i], bind_flags);
+		if (r) {
+			close_sockets(x);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int open_pin(const char *maps_dir, const char *name)
+{
+	char path[512];
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/%s", maps_dir, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+/* An array map is mapped as a whole, so the hearts of other queues come along. */
+static int map_heart(struct xdp *x, const char *maps_dir)
+{
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+	int r = 0, fd = open_pin(maps_dir, "hearts");
+	void *p;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len)) {
+		r = -errno;
+	} else if (x->queue >= info.max_entries || info.value_size != sizeof(struct gate_heart)) {
+		r = -EINVAL;
+	} else {
+		x->hearts_size = (size_t)info.max_entries * sizeof(struct gate_heart);
+		p = mmap(NULL, x->hearts_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (p == MAP_FAILED) {
+			r = -errno;
+		} else {
+			x->hearts = p;
+			x->heart = (struct gate_heart *)p + x->queue;
+		}
+	}
+	close(fd);
+	return r;
+}
+
+/* The heart beats before the first frame can arrive. */
+static int attach(struct xdp *x, const char *maps_dir)
+{
+	int r = map_heart(x, maps_dir);
+
+	if (r)
+		return r;
+	x->taken = __atomic_load_n(&x->heart->given, __ATOMIC_ACQUIRE);
+	beat(x);
+	x->xsks = open_pin(maps_dir, "xsks");
+	if (x->xsks < 0)
+		return x->xsks;
+	for (unsigned i = 0; i < x->count; i++) {
+		uint32_t key = x->ports[i].id.ifindex * 8 + x->queue;
+
+		r = bpf_map_update_elem(x->xsks, &key, &x->ports[i].fd, BPF_ANY);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+struct capture *capture_xdp_open(const struct capture_port *ports, unsigned count, unsigned queue,
+				 const char *maps_dir)
+{
+	struct xdp *x = calloc(1, sizeof(*x));
+	int r = -ENOMEM;
+
+	if (!x)
+		return NULL;
+	x->base.ops = &ops;
+	x->xsks = -1;
+	x->queue = queue;
+	x->count = count;
+	x->chunk = chunk_for(ports, count);
+	x->chunks = (uint64_t)count * PER_PORT;
+	x->ports = calloc(count, sizeof(*x->ports));
+	x->polls = calloc(count, sizeof(*x->polls));
+	x->free = calloc(x->chunks, sizeof(*x->free));
+	if (!x->ports || !x->polls || !x->free)
+		goto fail;
+	r = -EMSGSIZE;
+	if (!x->chunk)
+		goto fail;
+	x->area = mmap(NULL, x->chunk * x->chunks, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (x->area == MAP_FAILED) {
+		x->area = NULL;
+		r = -errno;
+		goto fail;
+	}
+	for (uint64_t i = x->chunks; i-- > 0;)
+		give_back(x, i * x->chunk);
+	for (unsigned i = 0; i < count; i++)
+		x->ports[i].id = ports[i];
+	r = open_ports(x, XDP_USE_NEED_WAKEUP);
+	if (r)
+		r = open_ports(x, XDP_USE_NEED_WAKEUP | XDP_COPY);
+	if (r)
+		goto fail;
+	for (unsigned i = 0; i < count; i++) {
+		refill(x, &x->ports[i]);
+		x->polls[i] = (struct pollfd){.fd = x->ports[i].fd, .events = POLLIN};
+	}
+	r = attach(x, maps_dir);
+	if (r)
+		goto fail;
+	return &x->base;
+
+fail:
+	xdp_close(&x->base);
+	errno = -r;
+	return NULL;
+}
