@@ -1,0 +1,281 @@
+#include "guard/behaviour.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+#define WAYS	  4
+#define ATTEMPTS  (BEHAVIOUR_PORTS > BEHAVIOUR_HOSTS ? BEHAVIOUR_PORTS : BEHAVIOUR_HOSTS)
+
+enum kind { KIND_PORTS = 1, KIND_HOSTS };
+
+/* Compared as bytes: zero it first. */
+struct probe_key {
+	struct gate_ip source;
+	struct gate_ip target; /* KIND_PORTS */
+	uint32_t segment;
+	uint16_t port; /* KIND_HOSTS */
+	uint8_t proto;
+	uint8_t kind;
+};
+
+struct probe {
+	struct probe_key key;
+	uint64_t since_ns, touched_ns;
+	uint8_t count;
+	bool found;
+	uint32_t attempts[ATTEMPTS]; /* what varies, hashed */
+};
+
+struct source_key {
+	struct gate_ip ip;
+	uint32_t segment;
+};
+
+struct source {
+	struct source_key key;
+	uint64_t touched_ns, second_ns, flood_ns, held_ns;
+	uint32_t packets;
+	uint32_t reason; /* of the last finding, held since held_ns */
+};
+
+struct behaviour {
+	struct probe *probes;
+	struct source *sources;
+	uint32_t mask; /* over sets of WAYS rows */
+	struct hash_key key;
+};
+
+struct behaviour *behaviour_new(uint32_t rows)
+{
+	struct behaviour *b = calloc(1, sizeof(*b));
+	uint32_t sets = 1;
+
+	while (sets * WAYS < rows)
+		sets <<= 1;
+	if (!b || !(b->probes = calloc(sets * WAYS, sizeof(*b->probes))) ||
+	    !(b->sources = calloc(sets * WAYS, sizeof(*b->sources)))) {
+		behaviour_free(b);
+		errno = ENOMEM;
+		return NULL;
+	}
+	b->mask = sets - 1;
+	b->key = hash_key_random();
+	return b;
+}
+
+void behaviour_free(struct behaviour *b)
+{
+	if (!b)
+		return;
+	free(b->probes);
+	free(b->sources);
+	free(b);
+}
+
+static struct probe *probe_find(const struct behaviour *b, const struct probe_key *k,
+				struct probe **ret_stalest)
+{
+	struct probe *set = &b->probes[(hash_bytes(&b->key, k, sizeof(*k)) & b->mask) * WAYS];
+
+	*ret_stalest = set;
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (memcmp(&set[i].key, k, sizeof(*k)) == 0)
+			return &set[i];
+		if (set[i].touched_ns < (*ret_stalest)->touched_ns)
+			*ret_stalest = &set[i];
+	}
+	return NULL;
+}
+
+static struct source *source_find(const struct behaviour *b, const struct gate_ip *ip,
+				  uint32_t segment, struct source **ret_stalest)
+{
+	struct source_key k = {.ip = *ip, .segment = segment};
+	struct source *set = &b->sources[(hash_bytes(&b->key, &k, sizeof(k)) & b->mask) * WAYS];
+
+	*ret_stalest = set;
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (memcmp(&set[i].key, &k, sizeof(k)) == 0)
+			return &set[i];
+		if (set[i].touched_ns < (*ret_stalest)->touched_ns)
+			*ret_stalest = &set[i];
+	}
+	return NULL;
+}
+
+static struct source *source_get(struct behaviour *b, const struct gate_ip *ip, uint32_t segment,
+				 uint64_t now_ns)
+{
+	struct source *stalest, *s = source_find(b, ip, segment, &stalest);
+
+	if (!s) {
+		s = stalest;
+		memset(s, 0, sizeof(*s));
+		s->key.ip = *ip;
+		s->key.segment = segment;
+		s->second_ns = now_ns;
+	}
+	s->touched_ns = now_ns;
+	return s;
+}
+
+static void hold(struct behaviour *b, const struct gate_ip *ip, uint32_t segment,
+		 enum reason why, uint64_t now_ns)
+{
+	struct source *s = source_get(b, ip, segment, now_ns);
+
+	s->reason = why;
+	s->held_ns = now_ns;
+}
+
+enum reason behaviour_held(const struct behaviour *b, const struct gate_ip *ip, uint32_t segment,
+			   uint64_t now_ns)
+{
+	struct source *stalest, *s = source_find(b, ip, segment, &stalest);
+
+	if (!s || !s->reason || now_ns < s->held_ns || now_ns - s->held_ns >= BEHAVIOUR_HELD_NS)
+		return REASON_NONE;
+	return (enum reason)s->reason;
+}
+
+/* The two searches that one attempt is part of: its target's ports, and its port's targets. */
+static void probe_keys(const struct gate_ip *source, const struct gate_ip *target, uint8_t proto,
+		       uint16_t port, uint32_t segment, struct probe_key ret_keys[2])
+{
+	memset(ret_keys, 0, 2 * sizeof(*ret_keys));
+	ret_keys[0].source = ret_keys[1].source = *source;
+	ret_keys[0].segment = ret_keys[1].segment = segment;
+	ret_keys[0].proto = ret_keys[1].proto = proto;
+	ret_keys[0].kind = KIND_PORTS;
+	ret_keys[0].target = *target;
+	ret_keys[1].kind = KIND_HOSTS;
+	ret_keys[1].port = port;
+}
+
+static uint32_t attempt_hash(const struct behaviour *b, uint8_t kind, const struct gate_ip *target,
+			     uint16_t port)
+{
+	if (kind == KIND_PORTS)
+		return port;
+	return (uint32_t)hash_bytes(&b->key, target, sizeof(*target));
+}
+
+static bool is_many(const struct gate_ip *ip)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (memcmp(ip->b, mapped, sizeof(mapped)) == 0)
+		return ip->b[12] >= 224;
+	return ip->b[0] == 0xff;
+}
+
+/* Could this packet be somebody trying a door? A late answer, seen without its question, could not. */
+static bool is_attempt(const struct packet *p)
+{
+	if (is_many(&p->dst_ip))
+		return false;
+	switch (p->proto) {
+	case PROTO_TCP:
+		return !(p->tcp_flags & (TCP_ACK | TCP_RST));
+	case PROTO_UDP:
+		return !(p->src_port < 1024 && p->dst_port >= 32768);
+	case PROTO_ICMP:
+		return p->icmp_type == 8;
+	case PROTO_ICMPV6:
+		return p->icmp_type == 128;
+	default:
+		return false;
+	}
+}
+
+static struct probe *probe_begin(struct probe *r, const struct probe_key *k, uint64_t now_ns)
+{
+	memset(r, 0, sizeof(*r));
+	r->key = *k;
+	r->since_ns = now_ns;
+	return r;
+}
+
+/* True where this attempt makes it a search. */
+static bool probe_note(struct behaviour *b, const struct probe_key *k, uint32_t attempt,
+		       uint64_t now_ns)
+{
+	unsigned limit = k->kind == KIND_PORTS ? BEHAVIOUR_PORTS : BEHAVIOUR_HOSTS;
+	struct probe *stalest, *r = probe_find(b, k, &stalest);
+
+	if (!r || now_ns < r->since_ns || now_ns - r->since_ns >= BEHAVIOUR_WINDOW_NS)
+		r = probe_begin(r ? r : stalest, k, now_ns);
+	r->touched_ns = now_ns;
+	if (r->found)
+		return false;
+	for (unsigned i = 0; i < r->count; i++)
+		if (r->attempts[i] == attempt)
+			return false;
+	r->attempts[r->count++] = attempt;
+	r->found = r->count >= limit;
+	return r->found;
+}
+
+struct behaviour_finding behaviour_opened(struct behaviour *b, const struct packet *p,
+					  uint32_t segment, uint64_t now_ns)
+{
+	struct behaviour_finding found = {REASON_NONE, 0};
+	uint16_t port = p->has_ports && p->proto != PROTO_ICMP && p->proto != PROTO_ICMPV6
+				? p->dst_port
+				: 0;
+	struct probe_key k[2];
+
+	if (!is_attempt(p))
+		return found;
+	probe_keys(&p->src_ip, &p->dst_ip, p->proto, port, segment, k);
+	if (port && probe_note(b, &k[0], attempt_hash(b, KIND_PORTS, &p->dst_ip, port), now_ns))
+		found = (struct behaviour_finding){REASON_SCAN_PORTS, BEHAVIOUR_PORTS};
+	if (probe_note(b, &k[1], attempt_hash(b, KIND_HOSTS, &p->dst_ip, port), now_ns))
+		found = (struct behaviour_finding){REASON_SCAN_HOSTS, BEHAVIOUR_HOSTS};
+	if (found.reason != REASON_NONE)
+		hold(b, &p->src_ip, segment, found.reason, now_ns);
+	return found;
+}
+
+void behaviour_answered(struct behaviour *b, const struct packet *p, uint32_t segment)
+{
+	uint16_t port = p->has_ports && p->proto != PROTO_ICMP && p->proto != PROTO_ICMPV6
+				? p->src_port
+				: 0;
+	struct probe_key k[2];
+
+	if (p->proto == PROTO_TCP && p->tcp_flags & TCP_RST)
+		return;
+	probe_keys(&p->dst_ip, &p->src_ip, p->proto, port, segment, k);
+	for (unsigned n = 0; n < 2; n++) {
+		uint32_t attempt = attempt_hash(b, k[n].kind, &p->src_ip, port);
+		struct probe *stalest, *r = probe_find(b, &k[n], &stalest);
+
+		for (unsigned i = 0; r && !r->found && i < r->count; i++)
+			if (r->attempts[i] == attempt)
+				r->attempts[i] = r->attempts[--r->count];
+	}
+}
+
+struct behaviour_finding behaviour_unanswered(struct behaviour *b, const struct packet *p,
+					      uint32_t segment, uint64_t now_ns)
+{
+	struct behaviour_finding found = {REASON_NONE, 0};
+	struct source *s = source_get(b, &p->src_ip, segment, now_ns);
+
+	if (now_ns < s->second_ns || now_ns - s->second_ns >= NSEC_PER_SEC) {
+		s->second_ns = now_ns;
+		s->packets = 0;
+	}
+	s->packets++;
+	if (s->packets != BEHAVIOUR_FLOOD)
+		return found;
+	if (s->flood_ns && now_ns >= s->flood_ns && now_ns - s->flood_ns < BEHAVIOUR_WINDOW_NS)
+		return found;
+	s->flood_ns = s->held_ns = now_ns;
+	s->reason = REASON_FLOOD;
+	return (struct behaviour_finding){REASON_FLOOD, s->packets};
+}

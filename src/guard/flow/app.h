@@ -1,0 +1,32 @@
+#ifndef BEDWARDEN_GUARD_FLOW_APP_H
+#define BEDWARDEN_GUARD_FLOW_APP_H
+/*
+ * Which application a conversation carries, by what is in it and not by its
+ * port (nDPI). Looks at the first packets with a payload only, and keeps its
+ * state in a bounded pool: where all slots are taken, the conversation that has
+ * held one for longest gives its slot up and stays unnamed.
+ *
+ * The answer is left in flow->app; app_name() turns it into EVE's `app_proto`,
+ * in Suricata's spelling where Suricata knows the protocol.
+ */
+#include "guard/flow/flow.h"
+
+/* Packets with a payload that are looked at before a conversation stays unnamed. */
+#define APP_PACKETS_TCP 6
+#define APP_PACKETS_UDP 4
+
+struct app;
+
+/* `slots` conversations under identification at once. NULL with errno ENOMEM. */
+struct app *app_new(uint32_t slots);
+void app_free(struct app *a);
+
+/* Looks at one packet of the flow; cheap once the flow is named or given up. */
+void app_look(struct app *a, struct flow *f, const struct packet *p);
+/* The flow ends: its slot is free again. */
+void app_end(struct app *a, struct flow *f);
+
+/* "tls", "mqtt", …; NULL where the application is not known. */
+const char *app_name(const struct app *a, uint16_t app);
+
+#endif
