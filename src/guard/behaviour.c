@@ -163,19 +163,10 @@ static uint32_t attempt_hash(const struct behaviour *b, uint8_t kind, const stru
 	return (uint32_t)hash_bytes(&b->key, target, sizeof(*target));
 }
 
-static bool is_many(const struct gate_ip *ip)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	if (memcmp(ip->b, mapped, sizeof(mapped)) == 0)
-		return ip->b[12] >= 224;
-	return ip->b[0] == 0xff;
-}
-
 /* Could this packet be somebody trying a door? A late answer, seen without its question, could not. */
 static bool is_attempt(const struct packet *p)
 {
-	if (is_many(&p->dst_ip))
+	if (packet_ip_is_group(&p->dst_ip))
 		return false;
 	switch (p->proto) {
 	case PROTO_TCP:

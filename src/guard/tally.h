@@ -34,9 +34,12 @@ struct tally_topic {
 struct tally_case {
 	struct gate_flow_key key;
 	uint8_t sender; /* index into the key's ends */
-	uint8_t action, would;
-	uint8_t mac[6]; /* who sent it */
+	uint8_t action, would; /* enum gate_action */
+	uint8_t flags;	       /* GATE_VERDICT_* */
+	uint8_t mac[6];	       /* who sent it */
+	uint16_t ethertype;
 	uint32_t rule;
+	uint64_t flow_id; /* 0 none */
 };
 
 struct tally_row {

@@ -1,0 +1,436 @@
+#include "guard/report.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/event.h"
+
+/* Room for the names in one event; the event points into it. */
+struct texts {
+	char src[PACKET_IP_LEN], dst[PACKET_IP_LEN];
+	char proto[8], mac[PACKET_MAC_LEN];
+};
+
+static void emit(struct report *r, struct json *j)
+{
+	size_t len = event_end(j);
+
+	if (!len)
+		return;
+	r->events++;
+	r->sink(r->sink_arg, (const char *)j->out.data, len);
+}
+
+static bool has_ports(uint8_t proto)
+{
+	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_SCTP;
+}
+
+/* Both ends of a key, as seen by `sender`; an address of all zero is left out. */
+static void name_ends(struct event_common *e, struct texts *t, const struct gate_flow_key *k,
+		      unsigned sender, uint16_t ethertype)
+{
+	unsigned receiver = !sender;
+	static const struct gate_ip none;
+
+	e->src_port = e->dest_port = -1;
+	if (memcmp(&k->ip[sender], &none, sizeof(none)) || memcmp(&k->ip[receiver], &none, 16)) {
+		e->src_ip = packet_ip_text(&k->ip[sender], t->src);
+		e->dest_ip = packet_ip_text(&k->ip[receiver], t->dst);
+	}
+	if (ethertype == 0x0806) {
+		e->proto = "ARP";
+		return;
+	}
+	if (!e->src_ip)
+		return;
+	e->proto = packet_proto_name(k->proto, t->proto);
+	if (has_ports(k->proto)) {
+		e->src_port = k->port[sender];
+		e->dest_port = k->port[receiver];
+	}
+}
+
+/* The policy's name of a device, NULL for a stranger or nobody. */
+static const char *device_name(const struct report *r, uint32_t device)
+{
+	const struct gate_device *devices;
+	uint32_t count;
+
+	if (!r->policy)
+		return NULL;
+	devices = policy_devices(r->policy, &count);
+	if (device >= count || devices[device].flags & GATE_DEVICE_STRANGER)
+		return NULL;
+	return policy_device_name(r->policy, device);
+}
+
+static const char *peer_name(const struct report *r, uint32_t peer)
+{
+	const char *name;
+
+	if (!r->policy || peer == GATE_PEER_NONE)
+		return NULL;
+	if (peer & GATE_PEER_DEVICE)
+		return device_name(r, peer & ~GATE_PEER_DEVICE);
+	name = policy_peer_name(r->policy, peer);
+	return name && *name ? name : NULL;
+}
+
+/* Names who it is about; `mac` is the sender's, NULL where it is not known. */
+static void name_parties(const struct report *r, struct event_common *e, struct texts *t,
+			 uint32_t device, uint32_t peer, bool to_device, const uint8_t *mac)
+{
+	static const uint8_t no_mac[6];
+	bool known_mac = mac && memcmp(mac, no_mac, 6) != 0;
+
+	e->device = device_name(r, device);
+	e->peer = peer_name(r, peer);
+	if (!e->device)
+		e->device = to_device	? e->dest_ip
+			    : known_mac ? packet_mac_text(mac, t->mac)
+					: e->src_ip;
+	if (!e->peer)
+		e->peer = to_device ? e->src_ip : e->dest_ip;
+	if (!e->peer && to_device && known_mac)
+		e->peer = packet_mac_text(mac, t->mac);
+}
+
+static void put_vlan(struct json *j, uint16_t vlan)
+{
+	if (!vlan)
+		return;
+	json_list(j, "vlan");
+	json_u64(j, NULL, vlan);
+	json_end(j);
+}
+
+static void put_time(struct json *j, const char *key, uint64_t time_ns)
+{
+	char text[CLOCK_EVE_LEN];
+
+	clock_eve(time_ns, text);
+	json_str(j, key, text);
+}
+
+static void put_hex(struct json *j, const char *key, uint8_t v)
+{
+	static const char digit[] = "0123456789abcdef";
+	char text[3] = {digit[v >> 4], digit[v & 15], 0};
+
+	json_str(j, key, text);
+}
+
+static const char *const tcp_states[] = {
+	[TCP_NONE] = "none",	       [TCP_SYN_SENT] = "syn_sent",
+	[TCP_SYN_RECV] = "syn_recv",   [TCP_ESTABLISHED] = "established",
+	[TCP_FIN_WAIT] = "fin_wait1",  [TCP_CLOSED] = "closed",
+	[TCP_RESET] = "closed",	       [TCP_MIDSTREAM] = "established",
+};
+
+static void put_tcp(struct json *j, const struct flow *f)
+{
+	static const struct {
+		uint8_t bit;
+		const char *name;
+	} flags[] = {{TCP_SYN, "syn"}, {TCP_FIN, "fin"}, {TCP_RST, "rst"},
+		     {TCP_PSH, "psh"}, {TCP_ACK, "ack"}, {TCP_URG, "urg"}};
+	uint8_t all = f->tcp_flags[0] | f->tcp_flags[1];
+
+	json_open(j, "tcp");
+	put_hex(j, "tcp_flags", all);
+	put_hex(j, "tcp_flags_ts", f->tcp_flags[0]);
+	put_hex(j, "tcp_flags_tc", f->tcp_flags[1]);
+	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (all & flags[i].bit)
+			json_bool(j, flags[i].name, true);
+	json_str(j, "state", tcp_states[f->state]);
+	json_close(j);
+}
+
+/* Suricata's words: a flow it closed itself for want of room was `forced`. */
+static const char *const flow_reasons[] = {
+	[FLOW_TIMEOUT] = "timeout",
+	[FLOW_CLOSED] = "timeout",
+	[FLOW_EVICTED] = "forced",
+	[FLOW_SHUTDOWN] = "shutdown",
+};
+
+/* What `policy learn` reads: who opened it, and which service of the other it used. */
+static void put_use(struct json *j, const struct report *r, const struct flow *f)
+{
+	const char *service;
+
+	json_str(j, "started_by", f->flags & REPORT_FLOW_TO_DEVICE ? "peer" : "device");
+	if (f->rule == ~0u)
+		return;
+	service = policy_rule_service(r->policy, f->rule);
+	if (service && *service)
+		json_str(j, "service", service);
+}
+
+static void put_flow(struct json *j, const struct report *r, const struct flow *f,
+		     enum flow_end how)
+{
+	json_open(j, "flow");
+	json_u64(j, "pkts_toserver", f->packets[0]);
+	json_u64(j, "pkts_toclient", f->packets[1]);
+	json_u64(j, "bytes_toserver", f->bytes[0]);
+	json_u64(j, "bytes_toclient", f->bytes[1]);
+	put_time(j, "start", f->first_ns);
+	put_time(j, "end", f->last_ns);
+	json_u64(j, "age",
+		 f->last_ns > f->first_ns ? f->last_ns / NSEC_PER_SEC - f->first_ns / NSEC_PER_SEC
+					  : 0);
+	json_str(j, "state", flow_state_name(f));
+	json_str(j, "reason", flow_reasons[how]);
+	if (f->flags & REPORT_FLOW_JUDGED)
+		put_use(j, r, f);
+	json_close(j);
+}
+
+void report_flow(struct report *r, const struct flow *f, enum flow_end how)
+{
+	char buf[EVENT_MAX];
+	struct texts t;
+	struct event_common e = {
+		.time_ns = f->last_ns,
+		.type = "flow",
+		.flow_id = f->id,
+		.app_proto = r->app ? app_name(r->app, f->app) : NULL,
+		.reason = f->reason,
+	};
+	struct json j;
+
+	name_ends(&e, &t, &f->key, f->starter, 0);
+	if (f->flags & REPORT_FLOW_JUDGED)
+		name_parties(r, &e, &t, f->device, f->peer, f->flags & REPORT_FLOW_TO_DEVICE, NULL);
+	if (f->reason) {
+		e.verdict = f->action == GATE_DROP ? "drop" : "pass";
+		e.would_drop = f->action != GATE_DROP && f->would == GATE_DROP;
+	}
+	j = event_begin(&e, buf);
+	put_vlan(&j, f->key.vlan);
+	put_flow(&j, r, f, how);
+	if (f->key.proto == PROTO_TCP)
+		put_tcp(&j, f);
+	emit(r, &j);
+}
+
+enum report_kind report_kind_of(enum reason why)
+{
+	return strncmp(reason_name(why), "binding.", 8) == 0 || why == REASON_DHCP_ROGUE_SERVER
+		       ? REPORT_BINDING
+		       : REPORT_POLICY;
+}
+
+/* The row is NULL where the packet is said at once, and stands for itself. */
+static void put_count(struct json *j, const struct tally_row *row)
+{
+	if (!row)
+		return;
+	json_bool(j, "summary", true);
+	json_u64(j, "packets", row->packets);
+	json_u64(j, "bytes", row->bytes);
+	json_u64(j, "unsaid", row->unsaid);
+	put_time(j, "first", row->first_ns);
+	put_time(j, "last", row->last_ns);
+	if (row->topic.many)
+		json_bool(j, "many_peers", true);
+}
+
+static void put_policy(struct json *j, const struct report *r, const struct tally_case *c,
+		       const struct tally_row *row)
+{
+	char ethertype[8];
+	const char *service = NULL;
+
+	json_open(j, "policy");
+	json_str(j, "direction", c->flags & GATE_VERDICT_TO_DEVICE ? "to_device" : "from_device");
+	if (r->policy && c->rule != ~0u)
+		service = policy_rule_service(r->policy, c->rule);
+	if (service && *service)
+		json_str(j, "service", service);
+	if (c->ethertype && c->ethertype != 0x0800 && c->ethertype != 0x86dd) {
+		snprintf(ethertype, sizeof(ethertype), "0x%04x", c->ethertype);
+		json_str(j, "ethertype", ethertype);
+	}
+	put_count(j, row);
+	json_close(j);
+}
+
+/* Where the address belongs: the owner's hardware address, or the side of the gateway. */
+static void put_was(struct json *j, const struct report *r, const struct tally_topic *t,
+		    const struct tally_case *c)
+{
+	const struct gate_ip *claimed = &c->key.ip[c->sender];
+	char text[PACKET_MAC_LEN];
+	const struct gate_bind *b;
+
+	if (!r->roster)
+		return;
+	if (t->reason == REASON_BINDING_MAC_MOVED) {
+		b = roster_mac(r->roster, c->key.segment, c->mac);
+		if (b)
+			json_str(j, "was", b->side == GATE_WARD ? "ward" : "hospital");
+		return;
+	}
+	b = roster_ip(r->roster, c->key.segment, claimed);
+	if (!b)
+		return;
+	if (b->flags & GATE_BIND_MAC)
+		json_str(j, "was", packet_mac_text(b->mac, text));
+	else
+		json_str(j, "was", b->side == GATE_WARD ? "ward" : "hospital");
+}
+
+static void put_binding(struct json *j, const struct report *r, const struct tally_topic *t,
+			const struct tally_case *c, const struct tally_row *row)
+{
+	const struct gate_ip *claimed = &c->key.ip[c->sender];
+	const char *name = reason_name(t->reason);
+	char mac[PACKET_MAC_LEN], ip[PACKET_IP_LEN];
+
+	json_open(j, "binding");
+	json_str(j, "kind", strchr(name, '.') ? strchr(name, '.') + 1 : name);
+	json_str(j, "mac", packet_mac_text(c->mac, mac));
+	if (!packet_ip_is_zero(claimed))
+		json_str(j, "ip", packet_ip_text(claimed, ip));
+	put_was(j, r, t, c);
+	put_count(j, row);
+	json_close(j);
+}
+
+/* Suricata's object; a count is ours. */
+static void put_anomaly(struct json *j, const struct tally_topic *t, const struct tally_row *row)
+{
+	json_open(j, "anomaly");
+	json_str(j, "type", "decode");
+	json_str(j, "event", anomaly_name(t->reason));
+	put_count(j, row);
+	json_close(j);
+}
+
+static void say(struct report *r, const struct tally_topic *t, const struct tally_case *c,
+		const struct tally_row *row, uint64_t time_ns)
+{
+	static const char *const types[] = {"policy", "binding", "anomaly"};
+	char buf[EVENT_MAX];
+	struct texts names;
+	struct event_common e = {.time_ns = time_ns, .type = types[t->kind], .flow_id = c->flow_id};
+	struct json j;
+
+	name_ends(&e, &names, &c->key, c->sender, c->ethertype);
+	if (r->policy)
+		name_parties(r, &e, &names, t->device, t->peer, c->flags & GATE_VERDICT_TO_DEVICE,
+			     c->mac);
+	if (t->kind != REPORT_ANOMALY) {
+		e.reason = t->reason;
+		e.verdict = c->action == GATE_DROP ? "drop" : "pass";
+		e.would_drop = c->action != GATE_DROP && c->would == GATE_DROP;
+	}
+	j = event_begin(&e, buf);
+	put_vlan(&j, c->key.vlan);
+	if (t->kind == REPORT_ANOMALY)
+		put_anomaly(&j, t, row);
+	else if (t->kind == REPORT_BINDING)
+		put_binding(&j, r, t, c, row);
+	else
+		put_policy(&j, r, c, row);
+	emit(r, &j);
+}
+
+void report_case(struct report *r, const struct tally_topic *t, const struct tally_case *c,
+		 uint64_t time_ns)
+{
+	say(r, t, c, NULL, time_ns);
+}
+
+void report_count(void *report, const struct tally_row *row)
+{
+	say(report, &row->topic, &row->last, row, row->last_ns);
+}
+
+void report_behaviour(struct report *r, const struct packet *p, const struct gate_verdict *v,
+		      const struct behaviour_finding *found)
+{
+	char buf[EVENT_MAX];
+	struct texts t;
+	struct event_common e = {
+		.time_ns = p->time_ns,
+		.type = "anomaly",
+		.reason = found->reason,
+		.src_ip = packet_ip_text(&p->src_ip, t.src),
+		.dest_ip = packet_ip_text(&p->dst_ip, t.dst),
+		.src_port = -1,
+		.dest_port = has_ports(p->proto) && found->reason == REASON_SCAN_HOSTS
+				     ? p->dst_port
+				     : -1,
+		.proto = packet_proto_name(p->proto, t.proto),
+	};
+	struct json j;
+
+	if (v)
+		name_parties(r, &e, &t, v->device, v->peer, v->flags & GATE_VERDICT_TO_DEVICE,
+			     p->has_mac ? p->src_mac : NULL);
+	j = event_begin(&e, buf);
+	json_open(&j, "anomaly");
+	json_str(&j, "type", "behaviour");
+	json_str(&j, "event", reason_name(found->reason));
+	json_u64(&j, "count", found->count);
+	json_close(&j);
+	emit(r, &j);
+}
+
+static void put_anomalies(struct json *j, const struct engine_stats *s)
+{
+	json_open(j, "anomalies");
+	for (unsigned i = 0; i < ANOMALY_COUNT; i++)
+		if (s->anomalies[i])
+			json_u64(j, anomaly_name(i), s->anomalies[i]);
+	json_close(j);
+}
+
+static void put_reasons(struct json *j, const struct engine_stats *s)
+{
+	json_open(j, "reasons");
+	for (unsigned i = 1; i < REASON_COUNT; i++)
+		if (s->reasons[i])
+			json_u64(j, reason_name(i), s->reasons[i]);
+	json_close(j);
+}
+
+void report_stats(struct report *r, const struct engine_stats *s, uint32_t flows_alive,
+		  uint64_t time_ns)
+{
+	char buf[EVENT_MAX];
+	struct event_common e = {
+		.time_ns = time_ns, .type = "stats", .src_port = -1, .dest_port = -1};
+	struct json j = event_begin(&e, buf);
+
+	json_open(&j, "stats");
+	json_open(&j, "decoder");
+	json_u64(&j, "pkts", s->packets);
+	json_u64(&j, "bytes", s->bytes);
+	json_u64(&j, "invalid", s->malformed);
+	json_close(&j);
+	json_open(&j, "flow");
+	json_u64(&j, "total", s->flows);
+	json_u64(&j, "active", flows_alive);
+	json_u64(&j, "evicted", s->flows_evicted);
+	json_close(&j);
+	json_open(&j, "defrag");
+	json_u64(&j, "reassembled", s->fragments_reassembled);
+	json_u64(&j, "lost", s->fragments_lost);
+	json_u64(&j, "held", s->held);
+	json_close(&j);
+	json_open(&j, "policy");
+	json_u64(&j, "dropped", s->dropped);
+	json_u64(&j, "would_drop", s->would_drop);
+	json_close(&j);
+	put_anomalies(&j, s);
+	put_reasons(&j, s);
+	json_u64(&j, "events", s->events);
+	json_close(&j);
+	emit(r, &j);
+}

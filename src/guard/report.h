@@ -1,0 +1,50 @@
+#ifndef BEDWARDEN_GUARD_REPORT_H
+#define BEDWARDEN_GUARD_REPORT_H
+/*
+ * Turns what the rooms found into EVE lines: flows that ended, packets judged,
+ * anomalies, searches, totals. Decides nothing and remembers nothing; how often
+ * something is said is tally's business.
+ *
+ * `device` and `peer` are the policy's names. A machine that the policy does
+ * not name goes by its hardware address as a device, by its IP as a peer, so
+ * that nothing blocked is nameless.
+ */
+#include "guard/behaviour.h"
+#include "guard/engine.h"
+#include "guard/flow/app.h"
+#include "guard/roster.h"
+#include "guard/tally.h"
+
+struct report {
+	const struct policy *policy; /* NULL: names nobody */
+	const struct roster *roster; /* NULL together with it */
+	const struct app *app;
+	engine_sink_fn sink;
+	void *sink_arg;
+	uint64_t events; /* lines given to the sink */
+};
+
+/* Bits of flow->flags that the engine sets and report reads. */
+#define REPORT_FLOW_TO_DEVICE 0x80 /* the device did not start it: it is end 1 */
+#define REPORT_FLOW_JUDGED    0x40 /* device, peer and rule are a policy's */
+
+void report_flow(struct report *r, const struct flow *f, enum flow_end how);
+
+/* What a topic is about; tally_topic.kind. For an anomaly, `reason` holds the enum anomaly. */
+enum report_kind { REPORT_POLICY, REPORT_BINDING, REPORT_ANOMALY };
+enum report_kind report_kind_of(enum reason why);
+
+/* One packet of a topic, said at once. */
+void report_case(struct report *r, const struct tally_topic *t, const struct tally_case *c,
+		 uint64_t time_ns);
+/* The count of a topic's period; tally_due_fn with the report as its argument. */
+void report_count(void *report, const struct tally_row *row);
+
+/* A search or a flood. `v` says who it is; NULL without a policy. */
+void report_behaviour(struct report *r, const struct packet *p, const struct gate_verdict *v,
+		      const struct behaviour_finding *found);
+
+void report_stats(struct report *r, const struct engine_stats *s, uint32_t flows_alive,
+		  uint64_t time_ns);
+
+#endif
