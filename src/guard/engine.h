@@ -10,8 +10,14 @@
 #include "guard/flow/flow.h"
 #include "guard/policy/policy.h"
 
+struct roster;
+
 /* Where finished EVE lines go (no newline, no zero). */
 typedef void (*engine_sink_fn)(void *arg, const char *line, size_t len);
+
+/* The port of the policy that a frame without one came in by: an ifindex. */
+typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const struct packet *p,
+				    const struct roster *r);
 
 struct engine_options {
 	uint32_t max_flows;
@@ -19,6 +25,8 @@ struct engine_options {
 	struct flow_timeouts timeouts;
 	bool inline_; /* a dropped packet is not seen by what follows */
 	bool packet_times; /* time is the frames', as for a file; else the caller's ticks */
+	engine_place_fn place; /* NULL: frames say themselves where they came in */
+	void *place_arg;
 	engine_sink_fn sink;
 	void *sink_arg;
 };
@@ -34,7 +42,9 @@ struct engine;
 
 /* `policy` is borrowed and may be NULL: everything is observed. NULL with errno ENOMEM. */
 struct engine *engine_new(const struct policy *policy, const struct engine_options *o);
-void engine_free(struct engine *e);
+/* Reports what is still open: flows end, counts are said. Then only stats, and: */
+void engine_finish(struct engine *e);
+void engine_free(struct engine *e); /* reports nothing */
 int engine_set_policy(struct engine *e, const struct policy *p);
 
 /*

@@ -15,7 +15,7 @@ static void emit(struct report *r, struct json *j)
 {
 	size_t len = event_end(j);
 
-	if (!len)
+	if (!len || !r->sink)
 		return;
 	r->events++;
 	r->sink(r->sink_arg, (const char *)j->out.data, len);
@@ -156,6 +156,12 @@ static const char *const flow_reasons[] = {
 	[FLOW_SHUTDOWN] = "shutdown",
 };
 
+/* Are the flow's device, peer and rule numbers of the policy at hand? */
+static bool is_judged(const struct report *r, const struct flow *f)
+{
+	return r->policy && f->generation == policy_generation(r->policy);
+}
+
 /* What `policy learn` reads: who opened it, and which service of the other it used. */
 static void put_use(struct json *j, const struct report *r, const struct flow *f)
 {
@@ -184,7 +190,7 @@ static void put_flow(struct json *j, const struct report *r, const struct flow *
 					  : 0);
 	json_str(j, "state", flow_state_name(f));
 	json_str(j, "reason", flow_reasons[how]);
-	if (f->flags & REPORT_FLOW_JUDGED)
+	if (is_judged(r, f))
 		put_use(j, r, f);
 	json_close(j);
 }
@@ -203,7 +209,7 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how)
 	struct json j;
 
 	name_ends(&e, &t, &f->key, f->starter, 0);
-	if (f->flags & REPORT_FLOW_JUDGED)
+	if (is_judged(r, f))
 		name_parties(r, &e, &t, f->device, f->peer, f->flags & REPORT_FLOW_TO_DEVICE, NULL);
 	if (f->reason) {
 		e.verdict = f->action == GATE_DROP ? "drop" : "pass";

@@ -24,9 +24,8 @@ struct report {
 	uint64_t events; /* lines given to the sink */
 };
 
-/* Bits of flow->flags that the engine sets and report reads. */
-#define REPORT_FLOW_TO_DEVICE 0x80 /* the device did not start it: it is end 1 */
-#define REPORT_FLOW_JUDGED    0x40 /* device, peer and rule are a policy's */
+/* A bit of flow->flags that the engine sets: the device did not start it, it is end 1. */
+#define REPORT_FLOW_TO_DEVICE 0x80
 
 void report_flow(struct report *r, const struct flow *f, enum flow_end how);
 

@@ -138,17 +138,25 @@ static bool may_begin(struct tally *t, uint64_t now_ns)
 	return t->begun++ < TALLY_NEW;
 }
 
+static bool is_unnamed(const struct tally_topic *topic)
+{
+	static const struct tally_topic none;
+
+	return memcmp(&topic->other, &none.other, sizeof(none.other)) != 0 ||
+	       memcmp(topic->mac, none.mac, sizeof(none.mac)) != 0;
+}
+
 static struct tally_row *find_or_add(struct tally *t, const struct tally_topic *topic,
 				     uint64_t now_ns)
 {
-	static const struct gate_ip none;
 	struct tally_topic many = *topic;
 	struct tally_row *r = find(t, topic);
 
 	if (r)
 		return r;
-	if (memcmp(&topic->other, &none, sizeof(none)) != 0 && !may_begin(t, now_ns)) {
+	if (is_unnamed(topic) && !may_begin(t, now_ns)) {
 		memset(&many.other, 0, sizeof(many.other));
+		memset(many.mac, 0, sizeof(many.mac));
 		many.many = 1;
 		r = find(t, &many);
 		if (r)

@@ -28,6 +28,8 @@ struct tally_topic {
 	uint32_t device;
 	uint32_t peer;
 	struct gate_ip other; /* the other end's address where the policy has no name for it */
+	uint8_t mac[6];	      /* whose doing, where the policy has no name for that */
+	uint8_t pad[2];
 };
 
 /* The packet that a topic is told by. */

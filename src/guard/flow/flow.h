@@ -28,6 +28,7 @@ struct flow {
 	uint64_t packets[2], bytes[2];
 	uint32_t next, idle_prev, idle_next; /* the table's */
 	uint32_t device, peer, rule;
+	uint32_t generation;	   /* of the policy that those are of; 0: of none */
 	uint8_t starter;	   /* index into key.ip of end 0 */
 	uint8_t state;		   /* enum tcp_state */
 	uint8_t tcp_flags[2];	   /* all seen */
