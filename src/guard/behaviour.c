@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-#define WAYS	  4
-#define ATTEMPTS  (BEHAVIOUR_PORTS > BEHAVIOUR_HOSTS ? BEHAVIOUR_PORTS : BEHAVIOUR_HOSTS)
+#define WAYS	 4
+#define ATTEMPTS (BEHAVIOUR_PORTS > BEHAVIOUR_HOSTS ? BEHAVIOUR_PORTS : BEHAVIOUR_HOSTS)
 
 enum kind { KIND_PORTS = 1, KIND_HOSTS };
 
@@ -122,8 +122,8 @@ static struct source *source_get(struct behaviour *b, const struct gate_ip *ip, 
 	return s;
 }
 
-static void hold(struct behaviour *b, const struct gate_ip *ip, uint32_t segment,
-		 enum reason why, uint64_t now_ns)
+static void hold(struct behaviour *b, const struct gate_ip *ip, uint32_t segment, enum reason why,
+		 uint64_t now_ns)
 {
 	struct source *s = source_get(b, ip, segment, now_ns);
 

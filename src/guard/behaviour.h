@@ -13,9 +13,9 @@
 #include "guard/decode/packet.h"
 
 #define BEHAVIOUR_WINDOW_NS 60000000000ull
-#define BEHAVIOUR_PORTS	    15 /* ports of one machine, tried in vain */
-#define BEHAVIOUR_HOSTS	    15 /* machines, one port of each tried in vain */
-#define BEHAVIOUR_FLOOD	    10000 /* unanswered packets of one source in a second */
+#define BEHAVIOUR_PORTS	    15		    /* ports of one machine, tried in vain */
+#define BEHAVIOUR_HOSTS	    15		    /* machines, one port of each tried in vain */
+#define BEHAVIOUR_FLOOD	    10000	    /* unanswered packets of one source in a second */
 #define BEHAVIOUR_HELD_NS   600000000000ull /* a finding about a source is remembered for this long */
 
 struct behaviour_finding {

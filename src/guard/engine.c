@@ -30,7 +30,7 @@ struct engine {
 	struct tally *tally;
 	struct report report;
 	struct engine_stats stats;
-	uint64_t now_ns; /* never goes back */
+	uint64_t now_ns;  /* never goes back */
 	uint64_t wall_ns; /* last seen, may jump */
 	struct packet packets[BURST];
 };
@@ -357,13 +357,12 @@ static void settle_frame(struct engine *e, struct capture *c, const struct frame
 	port = e->roster ? roster_port(e->roster, v->ifindex) : NULL;
 	c->ops->forward(c, f,
 			v->flags & GATE_VERDICT_HAIRPIN ? v->ifindex
-			: port			       ? port->partner
-						       : 0);
+			: port				? port->partner
+							: 0);
 }
 
 /* Verdict, then everything that only looks. */
-static void take(struct engine *e, struct capture *c, const struct frame *f,
-		 const struct packet *p)
+static void take(struct engine *e, struct capture *c, const struct frame *f, const struct packet *p)
 {
 	struct gate_verdict v;
 	struct flow *flow = NULL;

@@ -23,8 +23,8 @@ struct engine_options {
 	uint32_t max_flows;
 	uint32_t max_fragments;
 	struct flow_timeouts timeouts;
-	bool inline_; /* a dropped packet is not seen by what follows */
-	bool packet_times; /* time is the frames', as for a file; else the caller's ticks */
+	bool inline_;	       /* a dropped packet is not seen by what follows */
+	bool packet_times;     /* time is the frames', as for a file; else the caller's ticks */
 	engine_place_fn place; /* NULL: frames say themselves where they came in */
 	void *place_arg;
 	engine_sink_fn sink;

@@ -122,10 +122,10 @@ static void put_hex(struct json *j, const char *key, uint8_t v)
 }
 
 static const char *const tcp_states[] = {
-	[TCP_NONE] = "none",	       [TCP_SYN_SENT] = "syn_sent",
-	[TCP_SYN_RECV] = "syn_recv",   [TCP_ESTABLISHED] = "established",
-	[TCP_FIN_WAIT] = "fin_wait1",  [TCP_CLOSED] = "closed",
-	[TCP_RESET] = "closed",	       [TCP_MIDSTREAM] = "established",
+	[TCP_NONE] = "none",	      [TCP_SYN_SENT] = "syn_sent",
+	[TCP_SYN_RECV] = "syn_recv",  [TCP_ESTABLISHED] = "established",
+	[TCP_FIN_WAIT] = "fin_wait1", [TCP_CLOSED] = "closed",
+	[TCP_RESET] = "closed",	      [TCP_MIDSTREAM] = "established",
 };
 
 static void put_tcp(struct json *j, const struct flow *f)
@@ -369,9 +369,8 @@ void report_behaviour(struct report *r, const struct packet *p, const struct gat
 		.src_ip = packet_ip_text(&p->src_ip, t.src),
 		.dest_ip = packet_ip_text(&p->dst_ip, t.dst),
 		.src_port = -1,
-		.dest_port = has_ports(p->proto) && found->reason == REASON_SCAN_HOSTS
-				     ? p->dst_port
-				     : -1,
+		.dest_port = has_ports(p->proto) && found->reason == REASON_SCAN_HOSTS ? p->dst_port
+										       : -1,
 		.proto = packet_proto_name(p->proto, t.proto),
 	};
 	struct json j;

@@ -142,10 +142,10 @@ static uint32_t port_of(const struct roster *r, uint32_t segment, enum gate_side
 
 uint32_t roster_place(const struct roster *r, const struct packet *p)
 {
-	const struct gate_ip *src = p->has_arp	  ? &p->arp.sender_ip
+	const struct gate_ip *src = p->has_arp	    ? &p->arp.sender_ip
 				    : p->ip_version ? &p->src_ip
 						    : NULL;
-	const struct gate_ip *dst = p->has_arp	  ? &p->arp.target_ip
+	const struct gate_ip *dst = p->has_arp	    ? &p->arp.target_ip
 				    : p->ip_version ? &p->dst_ip
 						    : NULL;
 

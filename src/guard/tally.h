@@ -35,7 +35,7 @@ struct tally_topic {
 /* The packet that a topic is told by. */
 struct tally_case {
 	struct gate_flow_key key;
-	uint8_t sender; /* index into the key's ends */
+	uint8_t sender;	       /* index into the key's ends */
 	uint8_t action, would; /* enum gate_action */
 	uint8_t flags;	       /* GATE_VERDICT_* */
 	uint8_t mac[6];	       /* who sent it */
@@ -47,9 +47,9 @@ struct tally_case {
 struct tally_row {
 	struct tally_topic topic;
 	struct tally_case last;
-	uint64_t first_ns, last_ns;	/* of this period */
-	uint64_t packets, bytes;	/* of this period */
-	uint64_t unsaid;		/* packets that no event has told yet */
+	uint64_t first_ns, last_ns; /* of this period */
+	uint64_t packets, bytes;    /* of this period */
+	uint64_t unsaid;	    /* packets that no event has told yet */
 	/* the table's */
 	uint64_t period_ns, recent[TALLY_SAID];
 	uint32_t said, older, newer, chain;

@@ -37,14 +37,14 @@ static const struct {
 	uint16_t id;
 	const char *name;
 } suricata[] = {
-	{NDPI_PROTOCOL_FTP_CONTROL, "ftp"},   {NDPI_PROTOCOL_FTP_DATA, "ftp-data"},
-	{NDPI_PROTOCOL_SMBV1, "smb"},	      {NDPI_PROTOCOL_SMBV23, "smb"},
-	{NDPI_PROTOCOL_DCERPC, "dcerpc"},     {NDPI_PROTOCOL_KERBEROS, "krb5"},
-	{NDPI_PROTOCOL_VNC, "rfb"},	      {NDPI_PROTOCOL_POSTGRES, "pgsql"},
-	{NDPI_PROTOCOL_MAIL_POPS, "tls"},     {NDPI_PROTOCOL_MAIL_SMTPS, "tls"},
-	{NDPI_PROTOCOL_MAIL_IMAPS, "tls"},    {NDPI_PROTOCOL_DOH_DOT, "tls"},
-	{NDPI_PROTOCOL_HTTP_PROXY, "http"},   {NDPI_PROTOCOL_HTTP_CONNECT, "http"},
-	{NDPI_PROTOCOL_ETHERNET_IP, "enip"},  {NDPI_PROTOCOL_IP_IPSEC, "ike"},
+	{NDPI_PROTOCOL_FTP_CONTROL, "ftp"},  {NDPI_PROTOCOL_FTP_DATA, "ftp-data"},
+	{NDPI_PROTOCOL_SMBV1, "smb"},	     {NDPI_PROTOCOL_SMBV23, "smb"},
+	{NDPI_PROTOCOL_DCERPC, "dcerpc"},    {NDPI_PROTOCOL_KERBEROS, "krb5"},
+	{NDPI_PROTOCOL_VNC, "rfb"},	     {NDPI_PROTOCOL_POSTGRES, "pgsql"},
+	{NDPI_PROTOCOL_MAIL_POPS, "tls"},    {NDPI_PROTOCOL_MAIL_SMTPS, "tls"},
+	{NDPI_PROTOCOL_MAIL_IMAPS, "tls"},   {NDPI_PROTOCOL_DOH_DOT, "tls"},
+	{NDPI_PROTOCOL_HTTP_PROXY, "http"},  {NDPI_PROTOCOL_HTTP_CONNECT, "http"},
+	{NDPI_PROTOCOL_ETHERNET_IP, "enip"}, {NDPI_PROTOCOL_IP_IPSEC, "ike"},
 };
 
 static void name_all(struct app *a)
