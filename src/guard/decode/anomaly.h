@@ -60,7 +60,8 @@
 	X(IPV6_BAD_OPTION, "ipv6.option_invalid")                      \
 	X(IPV6_FRAGMENT_NESTED, "ipv6.fragment_nested")                \
 	X(ICMPV6_ND_HOP_LIMIT, "icmpv6.neighbour_discovery_hop_limit") \
-	X(IGMP_TRUNCATED, "igmp.truncated")
+	X(IGMP_TRUNCATED, "igmp.truncated")                            \
+	X(TCP_BLIND_RESET, "tcp.reset_out_of_window")
 
 #define ANOMALY_ENUM(name, dotted) ANOMALY_##name,
 enum anomaly { ANOMALIES(ANOMALY_ENUM) ANOMALY_COUNT };

@@ -70,6 +70,7 @@ struct packet {
 	uint8_t icmp_type, icmp_code;
 	struct bytes embedded; /* the packet an ICMP error is about */
 	struct bytes payload;  /* what the transport carries */
+	uint32_t payload_wire; /* its length on the wire; more where the capture cut it */
 
 	anomaly_set anomalies;
 };

@@ -17,6 +17,12 @@ enum tcp_option {
 	TCPOPT_TIME = 8,
 };
 
+static void set_payload(struct packet *p, const struct layer *l)
+{
+	p->payload = layer_bytes(l);
+	p->payload_wire = l->quoted ? (uint32_t)l->have : (uint32_t)l->wire;
+}
+
 /* The same as layer_need(), but a first fragment may lack anything. */
 static bool need(struct packet *p, const struct layer *l, size_t n, enum anomaly a)
 {
@@ -112,7 +118,7 @@ static void decode_tcp(struct packet *p, struct layer l)
 	if (header > TCP_MIN)
 		check_tcp_options(p, b + TCP_MIN, header - TCP_MIN);
 	layer_skip(&l, header);
-	p->payload = layer_bytes(&l);
+	set_payload(p, &l);
 }
 
 /* RFC 768. A source port of zero means that no answer is expected. */
@@ -131,7 +137,7 @@ static void decode_udp(struct packet *p, struct layer l)
 	if (len >= UDP_LEN)
 		layer_trim(&l, len);
 	layer_skip(&l, UDP_LEN);
-	p->payload = layer_bytes(&l);
+	set_payload(p, &l);
 }
 
 /* An identifier pairs a question with its answer, as ports do. */
@@ -159,7 +165,6 @@ static void decode_icmp(struct packet *p, struct layer l)
 	switch (p->icmp_type) {
 	case 0:
 	case 8:
-	case 13 ... 18:
 		read_identifier(p, &l);
 		break;
 	case 3 ... 5:
@@ -169,6 +174,7 @@ static void decode_icmp(struct packet *p, struct layer l)
 		break;
 	case 9:
 	case 10:
+	case 13 ... 18:
 	case 30: /* traceroute; RFC 6918 leaves it in the registry */
 	case 40:
 	case 42:
@@ -178,7 +184,7 @@ static void decode_icmp(struct packet *p, struct layer l)
 		anomaly_add(&p->anomalies, ANOMALY_ICMP_UNKNOWN_TYPE);
 	}
 	layer_skip(&l, ICMP_MIN);
-	p->payload = layer_bytes(&l);
+	set_payload(p, &l);
 }
 
 /* RFC 4861 §6.1, §7.1, §8.1: how long each must be, and never from beyond the link. */
@@ -222,7 +228,7 @@ static void decode_icmpv6(struct packet *p, struct layer l)
 		anomaly_add(&p->anomalies, ANOMALY_ICMPV6_UNKNOWN_TYPE);
 	}
 	layer_skip(&l, ICMP_MIN);
-	p->payload = layer_bytes(&l);
+	set_payload(p, &l);
 }
 
 /* RFC 9260 §3.1 */
@@ -232,7 +238,7 @@ static void decode_sctp(struct packet *p, struct layer l)
 	if (!need(p, &l, SCTP_MIN, ANOMALY_SCTP_TRUNCATED))
 		return;
 	layer_skip(&l, SCTP_MIN);
-	p->payload = layer_bytes(&l);
+	set_payload(p, &l);
 }
 
 /* RFC 2784 §2.1, RFC 2890; version 1 is PPTP's (RFC 2637 §4.1) */
@@ -253,14 +259,14 @@ static void decode_gre(struct packet *p, struct layer l)
 	if (!need(p, &l, header, ANOMALY_GRE_TRUNCATED))
 		return;
 	layer_skip(&l, header);
-	p->payload = layer_bytes(&l);
+	set_payload(p, &l);
 }
 
 static void decode_igmp(struct packet *p, struct layer l)
 {
 	if (!need(p, &l, IGMP_MIN, ANOMALY_IGMP_TRUNCATED))
 		return;
-	p->payload = layer_bytes(&l);
+	set_payload(p, &l);
 }
 
 void layer_transport(struct packet *p, struct layer l)
@@ -290,6 +296,6 @@ void layer_transport(struct packet *p, struct layer l)
 		decode_igmp(p, l);
 		break;
 	default:
-		p->payload = layer_bytes(&l);
+		set_payload(p, &l);
 	}
 }

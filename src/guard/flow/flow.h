@@ -3,7 +3,11 @@
 /*
  * Two-way conversations between endpoints. The table owns its flows; a pointer
  * from flow_lookup() is borrowed, good until the next lookup or expire call.
- * Memory is bounded: a full table evicts its idlest flow, it never grows.
+ * Memory is bounded: a full table evicts the flow that has been idle longest,
+ * measured against its own timeout; it never grows.
+ *
+ * TCP is followed closely enough that a reset or an end that nobody in the
+ * conversation could have sent changes nothing (RFC 5961 §3.2).
  */
 #include "guard/decode/packet.h"
 
@@ -20,25 +24,40 @@ enum tcp_state {
 
 enum flow_end { FLOW_TIMEOUT, FLOW_CLOSED, FLOW_EVICTED, FLOW_SHUTDOWN };
 
-/* Ends are 0: who sent the first packet, 1: the other. */
+/*
+ * Ends are 0: who sent the first packet, 1: the other. Three cache lines: what
+ * a lookup compares, what every packet changes, and the rest.
+ */
 struct flow {
 	struct gate_flow_key key;
-	uint64_t id;		   /* EVE flow_id */
-	uint64_t first_ns, last_ns; /* wall clock */
+	uint32_t next;	 /* the table's */
+	uint64_t id;	 /* EVE flow_id */
+	uint32_t hash;	 /* the table's */
+	uint32_t detect; /* the identifier's slot, 0 none */
+
+	uint64_t last_ns; /* wall clock */
 	uint64_t packets[2], bytes[2];
-	uint32_t next, idle_prev, idle_next; /* the table's */
-	uint32_t device, peer, rule;
-	uint32_t generation;	   /* of the policy that those are of; 0: of none */
-	uint8_t starter;	   /* index into key.ip of end 0 */
-	uint8_t state;		   /* enum tcp_state */
-	uint8_t tcp_flags[2];	   /* all seen */
-	uint8_t reason, action, would; /* of the last verdict that was no pass */
-	uint8_t flags;
-	uint16_t app;		   /* nDPI master/app, 0 unknown */
-	uint16_t app_packets;	   /* looked at so far */
-	uint32_t detect;	   /* the identifier's slot, 0 none */
+	uint64_t listed_ns;	       /* the table's */
+	uint32_t idle_prev, idle_next; /* the table's */
+	uint8_t starter;	       /* index into key.ip of end 0 */
+	uint8_t state;		       /* enum tcp_state */
+	uint8_t tcp_flags[2];	       /* all seen */
+	uint8_t idle;		       /* the table's */
+	uint8_t tcp_known;	       /* the tracker's */
+	uint8_t action, flags;	       /* the engine's: of the last verdict */
+
+	uint64_t first_ns;
+	uint32_t tcp_next[2];	/* one behind the last byte each end sent */
+	uint32_t tcp_acked[2];	/* what the other end confirmed of it */
+	uint32_t tcp_window[2]; /* the most each end was ready to take, in bytes */
 	anomaly_set anomalies;
-};
+	uint32_t device, peer, rule;
+	uint32_t generation;   /* of the policy that those are of; 0: of none */
+	uint16_t app;	       /* nDPI master/app, 0 unknown */
+	uint16_t app_packets;  /* looked at so far */
+	uint8_t tcp_scale[2];  /* RFC 7323 §2.2 */
+	uint8_t reason, would; /* of the last verdict that was no pass */
+} __attribute__((aligned(64)));
 _Static_assert(sizeof(struct flow) <= 256, "a flow costs at most 256 bytes");
 
 struct flow_timeouts { /* seconds, idle */
@@ -50,6 +69,7 @@ struct flow_table;
 /* Called once for every flow that ends, before its memory is reused. */
 typedef void (*flow_ended_fn)(void *arg, struct flow *f, enum flow_end how);
 
+/* All memory is taken here. NULL with errno ENOMEM or EINVAL (no flows at all). */
 struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts *t,
 				  flow_ended_fn ended, void *arg);
 /* Ends every flow with FLOW_SHUTDOWN first. */
@@ -61,7 +81,25 @@ void flow_key(const struct packet *p, uint32_t segment, struct gate_flow_key *re
 /* Finds or starts the flow of the packet, counts it and moves its TCP state. Never NULL. */
 struct flow *flow_lookup(struct flow_table *t, const struct packet *p, uint32_t segment,
 			 uint8_t *ret_end);
-/* Ends those idle past their timeout, at most `budget` of them. */
+
+/*
+ * The same in three steps, for bursts: hint for every packet of the burst, then
+ * prefetch for every one, then find for every one. By then the flow is in the
+ * cache, however many others there are.
+ */
+struct flow_hint {
+	struct gate_flow_key key;
+	uint32_t hash;
+	uint8_t sender;
+};
+void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segment,
+	       struct flow_hint *ret_h);
+void flow_prefetch(const struct flow_table *t, const struct flow_hint *h);
+struct flow *flow_find(struct flow_table *t, const struct packet *p, const struct flow_hint *h,
+		       uint8_t *ret_end);
+
+/* Ends those idle past their timeout, at most `budget` of them. How many. A flow may outlive its
+ * timeout by an eighth. */
 unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget);
 uint32_t flow_count(const struct flow_table *t);
 /* Walks every live flow, for `bedwarden flows`. */

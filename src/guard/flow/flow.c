@@ -1,0 +1,400 @@
+#include "guard/flow/flow.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "guard/flow/tcp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define NONE	  UINT32_MAX
+#define HUGE_PAGE (2u << 20)
+
+/* One list a timeout: in each, flows stand in the order they were last moved to its tail. */
+enum idle_class {
+	IDLE_TCP_NEW,
+	IDLE_TCP_ESTABLISHED,
+	IDLE_TCP_CLOSED,
+	IDLE_UDP_NEW,
+	IDLE_UDP_ESTABLISHED,
+	IDLE_ICMP,
+	IDLE_OTHER,
+	IDLE_CLASSES,
+};
+
+struct idle_list {
+	uint32_t head, tail;
+	uint64_t timeout_ns;
+};
+
+struct flow_table {
+	struct flow *flows;
+	uint32_t *buckets;
+	uint32_t mask; /* buckets - 1 */
+	uint32_t max, count;
+	uint32_t free; /* of those once used; linked by `next` */
+	uint32_t used; /* never used from here on: memory not touched yet */
+	struct hash_key key;
+	uint64_t id;
+	struct idle_list idle[IDLE_CLASSES];
+	flow_ended_fn ended;
+	void *arg;
+};
+
+const struct flow_timeouts flow_default_timeouts = {
+	.tcp_new = 60,
+	.tcp_established = 3600,
+	.tcp_closed = 10,
+	.udp_new = 30,
+	.udp_established = 300,
+	.icmp = 30,
+	.other = 60,
+};
+
+/* Random access all over a large table costs more in page walks than in cache misses. */
+static void *alloc_table(size_t n, size_t size)
+{
+	size_t bytes = n * size, align = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
+	void *p;
+
+	bytes = (bytes + align - 1) / align * align;
+	p = aligned_alloc(align, bytes);
+	if (p && align == HUGE_PAGE)
+		(void)madvise(p, bytes, MADV_HUGEPAGE);
+	return p;
+}
+
+static void set_timeouts(struct flow_table *t, const struct flow_timeouts *s)
+{
+	const uint32_t seconds[IDLE_CLASSES] = {
+		[IDLE_TCP_NEW] = s->tcp_new,
+		[IDLE_TCP_ESTABLISHED] = s->tcp_established,
+		[IDLE_TCP_CLOSED] = s->tcp_closed,
+		[IDLE_UDP_NEW] = s->udp_new,
+		[IDLE_UDP_ESTABLISHED] = s->udp_established,
+		[IDLE_ICMP] = s->icmp,
+		[IDLE_OTHER] = s->other,
+	};
+
+	for (unsigned i = 0; i < IDLE_CLASSES; i++)
+		t->idle[i] = (struct idle_list){NONE, NONE, seconds[i] * NSEC_PER_SEC};
+}
+
+struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts *timeouts,
+				  flow_ended_fn ended, void *arg)
+{
+	struct flow_table *t;
+	uint32_t buckets = 64;
+
+	if (max_flows == 0 || max_flows > 1u << 28) {
+		errno = EINVAL;
+		return NULL;
+	}
+	while (buckets < max_flows + max_flows / 3)
+		buckets *= 2;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->flows = alloc_table(max_flows, sizeof(*t->flows));
+	t->buckets = alloc_table(buckets, sizeof(*t->buckets));
+	if (!t->flows || !t->buckets) {
+		free(t->flows);
+		free(t->buckets);
+		free(t);
+		errno = ENOMEM;
+		return NULL;
+	}
+	memset(t->buckets, 0xff, (size_t)buckets * sizeof(*t->buckets));
+	t->mask = buckets - 1;
+	t->max = max_flows;
+	t->free = NONE;
+	t->key = hash_key_random();
+	/* Unlike those of the table before a restart, and exact as a JSON number. */
+	t->id = (t->key.k[0] ^ t->key.k[1]) >> 44 << 32;
+	t->ended = ended;
+	t->arg = arg;
+	set_timeouts(t, timeouts ? timeouts : &flow_default_timeouts);
+	return t;
+}
+
+static void idle_unlink(struct flow_table *t, struct flow *f)
+{
+	struct idle_list *l = &t->idle[f->idle];
+
+	if (f->idle_prev == NONE)
+		l->head = f->idle_next;
+	else
+		t->flows[f->idle_prev].idle_next = f->idle_next;
+	if (f->idle_next == NONE)
+		l->tail = f->idle_prev;
+	else
+		t->flows[f->idle_next].idle_prev = f->idle_prev;
+}
+
+static void idle_append(struct flow_table *t, struct flow *f, uint8_t class, uint64_t now_ns)
+{
+	struct idle_list *l = &t->idle[class];
+	uint32_t i = (uint32_t)(f - t->flows);
+
+	f->idle = class;
+	f->listed_ns = now_ns;
+	f->idle_prev = l->tail;
+	f->idle_next = NONE;
+	if (l->tail == NONE)
+		l->head = i;
+	else
+		t->flows[l->tail].idle_next = i;
+	l->tail = i;
+}
+
+static void end_flow(struct flow_table *t, struct flow *f, enum flow_end how)
+{
+	uint32_t i = (uint32_t)(f - t->flows), *at = &t->buckets[f->hash & t->mask];
+
+	if (how == FLOW_TIMEOUT && (f->state == TCP_CLOSED || f->state == TCP_RESET))
+		how = FLOW_CLOSED;
+	if (t->ended)
+		t->ended(t->arg, f, how);
+	while (*at != i)
+		at = &t->flows[*at].next;
+	*at = f->next;
+	idle_unlink(t, f);
+	f->key.kind = 0xff; /* matches no packet, and tells flow_each() */
+	f->next = t->free;
+	t->free = i;
+	t->count--;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+	if (!t)
+		return;
+	for (unsigned c = 0; c < IDLE_CLASSES; c++)
+		while (t->idle[c].head != NONE)
+			end_flow(t, &t->flows[t->idle[c].head], FLOW_SHUTDOWN);
+	free(t->flows);
+	free(t->buckets);
+	free(t);
+}
+
+/* The one that has used up most of its timeout: a flood of openings goes before old talk. */
+static void evict(struct flow_table *t, uint64_t now_ns)
+{
+	struct flow *worst = NULL;
+	double most = -1;
+
+	for (unsigned c = 0; c < IDLE_CLASSES; c++) {
+		struct idle_list *l = &t->idle[c];
+		struct flow *f;
+		double used;
+
+		if (l->head == NONE)
+			continue;
+		f = &t->flows[l->head];
+		used = now_ns > f->last_ns
+			       ? (double)(now_ns - f->last_ns) / ((double)l->timeout_ns + 1)
+			       : 0;
+		if (used > most) {
+			most = used;
+			worst = f;
+		}
+	}
+	end_flow(t, worst, FLOW_EVICTED);
+}
+
+static struct flow *take(struct flow_table *t, uint64_t now_ns)
+{
+	struct flow *f;
+
+	if (t->count == t->max)
+		evict(t, now_ns);
+	t->count++;
+	if (t->free == NONE)
+		return &t->flows[t->used++];
+	f = &t->flows[t->free];
+	t->free = f->next;
+	return f;
+}
+
+static uint8_t class_of(const struct flow *f)
+{
+	bool answered = f->packets[0] && f->packets[1];
+
+	switch (f->key.proto) {
+	case PROTO_TCP:
+		if (f->state == TCP_CLOSED || f->state == TCP_RESET)
+			return IDLE_TCP_CLOSED;
+		if (f->state == TCP_ESTABLISHED || (f->state == TCP_MIDSTREAM && answered))
+			return IDLE_TCP_ESTABLISHED;
+		return IDLE_TCP_NEW;
+	case PROTO_UDP:
+		return answered ? IDLE_UDP_ESTABLISHED : IDLE_UDP_NEW;
+	case PROTO_ICMP:
+	case PROTO_ICMPV6:
+		return IDLE_ICMP;
+	}
+	return IDLE_OTHER;
+}
+
+static struct flow *start(struct flow_table *t, const struct packet *p, const struct flow_hint *h)
+{
+	struct flow *f = take(t, p->time_ns);
+
+	memset(f, 0, sizeof(*f));
+	f->key = h->key;
+	f->hash = h->hash;
+	f->next = t->buckets[h->hash & t->mask];
+	t->buckets[h->hash & t->mask] = (uint32_t)(f - t->flows);
+	f->id = ++t->id;
+	f->starter = h->sender;
+	f->first_ns = f->last_ns = p->time_ns;
+	f->rule = NONE;
+	idle_append(t, f, IDLE_OTHER, p->time_ns);
+	return f;
+}
+
+void flow_key(const struct packet *p, uint32_t segment, struct gate_flow_key *ret_key,
+	      uint8_t *ret_sender)
+{
+	*ret_sender = gate_flow_key_make(ret_key, segment, p->vlan_count ? p->vlan[0] : 0, p->proto,
+					 &p->src_ip, p->src_port, &p->dst_ip, p->dst_port);
+}
+
+void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segment,
+	       struct flow_hint *ret_h)
+{
+	flow_key(p, segment, &ret_h->key, &ret_h->sender);
+	ret_h->hash = (uint32_t)hash_bytes(&t->key, &ret_h->key, sizeof(ret_h->key));
+	__builtin_prefetch(&t->buckets[ret_h->hash & t->mask]);
+}
+
+void flow_prefetch(const struct flow_table *t, const struct flow_hint *h)
+{
+	uint32_t i = t->buckets[h->hash & t->mask];
+	const char *line;
+
+	if (i == NONE)
+		return;
+	line = (const char *)&t->flows[i];
+	__builtin_prefetch(line);
+	__builtin_prefetch(line + 64, 1);
+	__builtin_prefetch(line + 128, 1);
+}
+
+static bool begins_anew(const struct flow *f, const struct packet *p)
+{
+	return (f->state == TCP_CLOSED || f->state == TCP_RESET) &&
+	       (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+}
+
+/* Moving a flow costs cache misses on its neighbours: once an eighth of its timeout is enough. */
+static void touch(struct flow_table *t, struct flow *f, uint64_t now_ns)
+{
+	uint8_t class = class_of(f);
+
+	if (class == f->idle && now_ns - f->listed_ns <= t->idle[class].timeout_ns / 8)
+		return;
+	idle_unlink(t, f);
+	idle_append(t, f, class, now_ns);
+}
+
+struct flow *flow_find(struct flow_table *t, const struct packet *p, const struct flow_hint *h,
+		       uint8_t *ret_end)
+{
+	uint32_t i = t->buckets[h->hash & t->mask];
+	struct flow *f = NULL;
+	uint8_t end;
+
+	for (; i != NONE; i = t->flows[i].next)
+		if (!memcmp(&t->flows[i].key, &h->key, sizeof(h->key))) {
+			f = &t->flows[i];
+			break;
+		}
+	if (f && __builtin_expect(begins_anew(f, p), 0)) {
+		end_flow(t, f, FLOW_CLOSED);
+		f = NULL;
+	}
+	if (!f)
+		f = start(t, p, h);
+	end = h->sender != f->starter;
+	f->last_ns = p->time_ns;
+	f->packets[end]++;
+	f->bytes[end] += p->wire_len;
+	if (p->anomalies)
+		f->anomalies |= p->anomalies;
+	if (p->proto == PROTO_TCP && p->ip_version)
+		tcp_track(f, p, end);
+	touch(t, f, p->time_ns);
+	*ret_end = end;
+	return f;
+}
+
+struct flow *flow_lookup(struct flow_table *t, const struct packet *p, uint32_t segment,
+			 uint8_t *ret_end)
+{
+	struct flow_hint h;
+
+	flow_hint(t, p, segment, &h);
+	return flow_find(t, p, &h, ret_end);
+}
+
+/* The clock was set back: what stands in the future starts to wait now. */
+static bool stands_in_future(struct flow_table *t, struct flow *f, uint64_t now_ns)
+{
+	if (f->listed_ns <= now_ns && f->last_ns <= now_ns)
+		return false;
+	f->last_ns = now_ns;
+	idle_unlink(t, f);
+	idle_append(t, f, f->idle, now_ns);
+	return true;
+}
+
+unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
+{
+	unsigned ended = 0;
+
+	for (unsigned c = 0; c < IDLE_CLASSES; c++) {
+		struct idle_list *l = &t->idle[c];
+
+		for (; budget && l->head != NONE; budget--) {
+			struct flow *f = &t->flows[l->head];
+
+			if (stands_in_future(t, f, now_ns))
+				continue;
+			if (now_ns - f->last_ns < l->timeout_ns)
+				break;
+			end_flow(t, f, FLOW_TIMEOUT);
+			ended++;
+		}
+	}
+	return ended;
+}
+
+uint32_t flow_count(const struct flow_table *t)
+{
+	return t->count;
+}
+
+void flow_each(struct flow_table *t, void (*fn)(void *arg, const struct flow *f), void *arg)
+{
+	for (uint32_t i = 0; i < t->used; i++)
+		if (t->flows[i].key.kind == GATE_KEY_FLOW)
+			fn(arg, &t->flows[i]);
+}
+
+const char *flow_state_name(const struct flow *f)
+{
+	switch (f->state) {
+	case TCP_CLOSED:
+	case TCP_RESET:
+		return "closed";
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT:
+		return "established";
+	}
+	return f->packets[0] && f->packets[1] && f->state != TCP_SYN_SENT &&
+			       f->state != TCP_SYN_RECV
+		       ? "established"
+		       : "new";
+}

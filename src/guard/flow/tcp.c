@@ -1,0 +1,193 @@
+#include "guard/flow/tcp.h"
+
+#define WINDOW_LEAST   65535u
+#define WINDOW_UNKNOWN (1u << 20) /* without the handshake the scale is anybody's guess */
+#define SCALE_MAX      14	  /* RFC 7323 §2.3 */
+#define SCALE_NONE     0xff
+
+/* tcp_known, by end */
+#define KNOWN_NEXT(end)	 (1u << (end))
+#define KNOWN_ACKED(end) (4u << (end))
+#define KNOWN_FIN(end)	 (16u << (end))
+
+static int32_t ahead(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+static uint8_t window_scale(const struct packet *p)
+{
+	struct reader r = reader_new(p->tcp_options.data, p->tcp_options.len);
+
+	while (reader_left(&r)) {
+		uint8_t kind = read_u8(&r), len;
+
+		if (kind == 0)
+			break;
+		if (kind == 1)
+			continue;
+		len = read_u8(&r);
+		if (kind == 3 && len == 3) {
+			uint8_t scale = read_u8(&r);
+
+			return scale > SCALE_MAX ? SCALE_MAX : scale;
+		}
+		read_skip(&r, len < 2 ? 0 : len - 2u);
+	}
+	return SCALE_NONE;
+}
+
+/* How far `end` may be ahead of what the other confirmed. */
+static uint32_t window_of(const struct flow *f, unsigned end)
+{
+	uint32_t w = f->tcp_window[1 - end];
+
+	return w < WINDOW_LEAST ? WINDOW_LEAST : w;
+}
+
+/* Could `end` have sent this: not far behind what it sent, not beyond what was asked for. */
+static bool in_window(const struct flow *f, const struct packet *p, unsigned end)
+{
+	uint32_t window = window_of(f, end), base;
+
+	if (f->tcp_known & KNOWN_ACKED(end))
+		base = f->tcp_acked[end];
+	else if (f->tcp_known & KNOWN_NEXT(end))
+		base = f->tcp_next[end];
+	else
+		return true;
+	return ahead(p->tcp_seq, base) <= (int32_t)window &&
+	       ahead(p->tcp_seq + p->payload_wire, base) >= -(int32_t)window;
+}
+
+/*
+ * A reset counts only at a place the receiver could stand at: between what it
+ * confirmed and what was sent to it. Before the handshake ends it must confirm
+ * the SYN instead (RFC 9293 §3.10.7.3).
+ */
+static bool reset_holds(const struct flow *f, const struct packet *p, unsigned end)
+{
+	if (f->state == TCP_SYN_SENT && end == 1)
+		return p->tcp_flags & TCP_ACK && p->tcp_ack == f->tcp_next[0];
+	if (!(f->tcp_known & KNOWN_NEXT(end)))
+		return !(f->tcp_known & KNOWN_ACKED(end)) || p->tcp_seq == f->tcp_acked[end];
+	if (!(f->tcp_known & KNOWN_ACKED(end)))
+		return ahead(p->tcp_seq, f->tcp_next[end]) <= 0 &&
+		       ahead(p->tcp_seq, f->tcp_next[end]) >= -(int32_t)WINDOW_LEAST;
+	return ahead(p->tcp_seq, f->tcp_acked[end]) >= 0 &&
+	       ahead(p->tcp_seq, f->tcp_next[end]) <= 0;
+}
+
+static void learn_window(struct flow *f, const struct packet *p, unsigned end)
+{
+	uint32_t window = p->tcp_window;
+
+	if (p->tcp_flags & TCP_SYN)
+		f->tcp_scale[end] = window_scale(p);
+	else if (f->state == TCP_MIDSTREAM)
+		window = WINDOW_UNKNOWN;
+	/* In force only where both offered it; RFC 7323 §2.2. */
+	else if (f->tcp_scale[0] <= SCALE_MAX && f->tcp_scale[1] <= SCALE_MAX)
+		window <<= f->tcp_scale[end];
+	if (window > f->tcp_window[end])
+		f->tcp_window[end] = window;
+}
+
+static void learn_sequence(struct flow *f, const struct packet *p, unsigned end)
+{
+	uint32_t behind = p->tcp_seq + p->payload_wire + !!(p->tcp_flags & TCP_SYN) +
+			  !!(p->tcp_flags & TCP_FIN);
+	unsigned other = 1 - end;
+
+	if (!(f->tcp_known & KNOWN_NEXT(end)) || ahead(behind, f->tcp_next[end]) > 0)
+		f->tcp_next[end] = behind;
+	f->tcp_known |= KNOWN_NEXT(end);
+	if (!(p->tcp_flags & TCP_ACK))
+		return;
+	if (!(f->tcp_known & KNOWN_ACKED(other)) || ahead(p->tcp_ack, f->tcp_acked[other]) > 0)
+		f->tcp_acked[other] = p->tcp_ack;
+	/* Confirmed and never seen: it went another way, or the capture lost it. */
+	if (!(f->tcp_known & KNOWN_NEXT(other)) || ahead(p->tcp_ack, f->tcp_next[other]) > 0)
+		f->tcp_next[other] = p->tcp_ack;
+	f->tcp_known |= KNOWN_ACKED(other) | KNOWN_NEXT(other);
+}
+
+/* A confirmation of something that was never sent is a guess, or stale. */
+static bool ack_holds(const struct flow *f, const struct packet *p, unsigned end)
+{
+	unsigned other = 1 - end;
+
+	if (!(p->tcp_flags & TCP_ACK) || !(f->tcp_known & KNOWN_NEXT(other)))
+		return true;
+	return ahead(p->tcp_ack, f->tcp_next[other]) <= (int32_t)window_of(f, other);
+}
+
+static void begin(struct flow *f, const struct packet *p)
+{
+	f->tcp_scale[0] = f->tcp_scale[1] = SCALE_NONE;
+	if (p->tcp_flags & TCP_RST)
+		f->state = TCP_RESET;
+	else if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		f->state = TCP_SYN_SENT;
+	else
+		f->state = TCP_MIDSTREAM;
+	learn_window(f, p, 0);
+	learn_sequence(f, p, 0);
+}
+
+static void shake_hands(struct flow *f, const struct packet *p, unsigned end)
+{
+	uint8_t flags = p->tcp_flags;
+
+	if (f->state == TCP_SYN_SENT && end == 0) {
+		/* The SYN again, perhaps with a new number after a refusal. */
+		if (flags & TCP_SYN) {
+			f->tcp_known = 0;
+			learn_sequence(f, p, 0);
+		}
+		return;
+	}
+	if (f->state == TCP_SYN_SENT) {
+		if (!(flags & TCP_SYN) || (flags & TCP_ACK && p->tcp_ack != f->tcp_next[0]))
+			return;
+		f->state = TCP_SYN_RECV;
+	} else if (!in_window(f, p, end)) {
+		return;
+	} else if (end == 0 && flags & TCP_ACK && ahead(f->tcp_next[1], p->tcp_ack) >= 0) {
+		f->state = TCP_ESTABLISHED;
+	}
+	learn_window(f, p, end);
+	learn_sequence(f, p, end);
+}
+
+static void note_fin(struct flow *f, unsigned end)
+{
+	f->tcp_known |= KNOWN_FIN(end);
+	f->state = f->tcp_known & KNOWN_FIN(1 - end) ? TCP_CLOSED : TCP_FIN_WAIT;
+}
+
+void tcp_track(struct flow *f, const struct packet *p, unsigned end)
+{
+	f->tcp_flags[end] |= p->tcp_flags;
+	if (f->state == TCP_NONE) {
+		begin(f, p);
+		return;
+	}
+	if (p->tcp_flags & TCP_RST) {
+		if (reset_holds(f, p, end))
+			f->state = TCP_RESET;
+		else
+			anomaly_add(&f->anomalies, ANOMALY_TCP_BLIND_RESET);
+		return;
+	}
+	if (f->state == TCP_SYN_SENT || f->state == TCP_SYN_RECV) {
+		shake_hands(f, p, end);
+	} else {
+		if (f->state == TCP_RESET || !in_window(f, p, end) || !ack_holds(f, p, end))
+			return;
+		learn_window(f, p, end);
+		learn_sequence(f, p, end);
+	}
+	if (p->tcp_flags & TCP_FIN && f->state != TCP_SYN_SENT && in_window(f, p, end))
+		note_fin(f, end);
+}

@@ -1,0 +1,261 @@
+#include "base/clock.h"
+#include "guard/flow/flow.h"
+
+#include "frames.h"
+
+#define CLIENT 0x0a000001u
+#define SERVER 0x0a000002u
+
+static struct flow_table *table;
+static unsigned ended[4];
+static uint64_t last_ended_id;
+
+static void count_end(void *arg, struct flow *f, enum flow_end how)
+{
+	assert_ptr_equal(arg, &table);
+	ended[how]++;
+	last_ended_id = f->id;
+}
+
+static void open_table(uint32_t max)
+{
+	memset(ended, 0, sizeof(ended));
+	table = flow_table_new(max, NULL, count_end, &table);
+	assert_non_null(table);
+}
+
+static int teardown(void **state)
+{
+	flow_table_free(table);
+	table = NULL;
+	return 0;
+}
+
+static const struct flow *see(struct bytes frame, double at_s, uint8_t *ret_end)
+{
+	struct packet p;
+	struct flow *f;
+
+	packet_decode(frame, LINK_ETHERNET, (uint64_t)(at_s * 1e9), (uint32_t)frame.len, &p);
+	assert_int_equal(p.anomalies, 0);
+	f = flow_lookup(table, &p, 0, ret_end);
+	free((void *)frame.data);
+	return f;
+}
+
+static const struct flow *tcp(bool client, uint8_t flags, uint32_t seq, uint32_t ack, size_t len)
+{
+	struct frame_tcp t = {.src = client ? 4000 : 80,
+			      .dst = client ? 80 : 4000,
+			      .seq = seq,
+			      .ack = ack,
+			      .flags = flags};
+	uint8_t end;
+
+	return see(frame_ipv4_tcp(client ? CLIENT : SERVER, client ? SERVER : CLIENT, &t, len), 100,
+		   &end);
+}
+
+static const struct flow *udp(uint32_t src, uint16_t sport, uint32_t dst, uint16_t dport,
+			      double at_s)
+{
+	uint8_t end;
+
+	return see(frame_ipv4_udp(src, sport, dst, dport, "x", 1), at_s, &end);
+}
+
+static void both_directions_are_one_flow(void **state)
+{
+	const struct flow *f;
+	uint8_t end;
+
+	open_table(8);
+	f = see(frame_ipv4_udp(SERVER, 5000, CLIENT, 53, "abc", 3), 1, &end);
+	assert_int_equal(end, 0);
+	assert_ptr_equal(f, see(frame_ipv4_udp(CLIENT, 53, SERVER, 5000, "a", 1), 2, &end));
+	assert_int_equal(end, 1);
+	assert_int_equal(flow_count(table), 1);
+	assert_int_equal(f->packets[0], 1);
+	assert_int_equal(f->packets[1], 1);
+	assert_int_equal(f->bytes[0], 45);
+	assert_int_equal(f->bytes[1], 43);
+	assert_int_equal(f->first_ns, 1 * NSEC_PER_SEC);
+	assert_int_equal(f->last_ns, 2 * NSEC_PER_SEC);
+	assert_string_equal(flow_state_name(f), "established");
+	assert_true(f->id > 0 && f->id < 1ull << 53);
+	udp(SERVER, 5001, CLIENT, 53, 2);
+	assert_int_equal(flow_count(table), 2);
+}
+
+static const struct flow *shake_hands(void)
+{
+	const struct flow *f = tcp(true, TCP_SYN, 1000, 0, 0);
+
+	assert_int_equal(f->state, TCP_SYN_SENT);
+	assert_string_equal(flow_state_name(f), "new");
+	tcp(false, TCP_SYN | TCP_ACK, 5000, 1001, 0);
+	assert_int_equal(f->state, TCP_SYN_RECV);
+	tcp(true, TCP_ACK, 1001, 5001, 0);
+	assert_int_equal(f->state, TCP_ESTABLISHED);
+	return f;
+}
+
+static void tcp_opens_talks_and_closes(void **state)
+{
+	const struct flow *f;
+	uint64_t id;
+
+	open_table(8);
+	f = shake_hands();
+	id = f->id;
+	tcp(true, TCP_ACK | TCP_PSH, 1001, 5001, 100);
+	tcp(false, TCP_ACK, 5001, 1101, 0);
+	tcp(false, TCP_ACK | TCP_FIN, 5001, 1101, 0);
+	assert_int_equal(f->state, TCP_FIN_WAIT);
+	tcp(true, TCP_ACK | TCP_FIN, 1101, 5002, 0);
+	assert_int_equal(f->state, TCP_CLOSED);
+	assert_string_equal(flow_state_name(f), "closed");
+	f = tcp(true, TCP_SYN, 90000, 0, 0);
+	assert_int_not_equal(f->id, id);
+	assert_int_equal(ended[FLOW_CLOSED], 1);
+	assert_int_equal(f->state, TCP_SYN_SENT);
+}
+
+static void a_wrong_confirmation_opens_nothing(void **state)
+{
+	const struct flow *f;
+
+	open_table(8);
+	f = tcp(true, TCP_SYN, 1000, 0, 0);
+	tcp(false, TCP_SYN | TCP_ACK, 5000, 77, 0);
+	assert_int_equal(f->state, TCP_SYN_SENT);
+	tcp(false, TCP_RST | TCP_ACK, 0, 1000, 0);
+	assert_int_equal(f->state, TCP_SYN_SENT);
+	tcp(false, TCP_RST | TCP_ACK, 0, 1001, 0);
+	assert_int_equal(f->state, TCP_RESET);
+}
+
+static void a_blind_reset_ends_nothing(void **state)
+{
+	const struct flow *f;
+
+	open_table(8);
+	f = shake_hands();
+	tcp(true, TCP_ACK, 1001, 5001, 10);
+	tcp(true, TCP_RST, 1012, 0, 0);
+	tcp(true, TCP_RST, 900, 0, 0);
+	tcp(false, TCP_RST, 0x80000000, 0, 0);
+	assert_int_equal(f->state, TCP_ESTABLISHED);
+	assert_true(f->anomalies & 1ull << ANOMALY_TCP_BLIND_RESET);
+	tcp(true, TCP_FIN | TCP_ACK, 0x70000000, 5001, 0);
+	assert_int_equal(f->state, TCP_ESTABLISHED);
+	tcp(true, TCP_RST, 1011, 0, 0);
+	assert_int_equal(f->state, TCP_RESET);
+}
+
+static void a_conversation_is_picked_up_midstream(void **state)
+{
+	const struct flow *f;
+
+	open_table(8);
+	f = tcp(false, TCP_ACK, 5000, 1000, 50);
+	assert_int_equal(f->state, TCP_MIDSTREAM);
+	assert_string_equal(flow_state_name(f), "new");
+	tcp(true, TCP_ACK, 1000, 5050, 0);
+	assert_string_equal(flow_state_name(f), "established");
+	tcp(true, TCP_RST, 700, 0, 0);
+	assert_int_equal(f->state, TCP_MIDSTREAM);
+	tcp(true, TCP_RST | TCP_ACK, 1000, 5050, 0);
+	assert_int_equal(f->state, TCP_RESET);
+}
+
+static void every_class_has_its_timeout(void **state)
+{
+	open_table(8);
+	udp(CLIENT, 1, SERVER, 1, 100); /* 30 s */
+	udp(CLIENT, 2, SERVER, 2, 100);
+	udp(SERVER, 2, CLIENT, 2, 100); /* answered: 300 s */
+	assert_int_equal(flow_expire(table, 129 * NSEC_PER_SEC, 100), 0);
+	assert_int_equal(flow_expire(table, 130 * NSEC_PER_SEC, 100), 1);
+	assert_int_equal(flow_expire(table, 399 * NSEC_PER_SEC, 100), 0);
+	udp(SERVER, 2, CLIENT, 2, 399);
+	assert_int_equal(flow_expire(table, 698 * NSEC_PER_SEC, 100), 0);
+	assert_int_equal(flow_expire(table, 699 * NSEC_PER_SEC, 100), 1);
+	assert_int_equal(ended[FLOW_TIMEOUT], 2);
+	assert_int_equal(flow_count(table), 0);
+}
+
+static void a_clock_set_back_only_delays(void **state)
+{
+	open_table(8);
+	udp(CLIENT, 1, SERVER, 1, 5000);
+	udp(CLIENT, 2, SERVER, 2, 5000);
+	assert_int_equal(flow_expire(table, 100 * NSEC_PER_SEC, 100), 0);
+	assert_int_equal(flow_expire(table, 129 * NSEC_PER_SEC, 100), 0);
+	assert_int_equal(flow_expire(table, 130 * NSEC_PER_SEC, 1), 1);
+	assert_int_equal(flow_expire(table, 130 * NSEC_PER_SEC, 1), 1);
+}
+
+static void a_full_table_evicts_the_idlest(void **state)
+{
+	const struct flow *kept;
+	uint64_t id;
+
+	open_table(4);
+	udp(CLIENT, 1, SERVER, 9, 100);
+	kept = udp(CLIENT, 2, SERVER, 9, 101);
+	id = kept->id;
+	udp(CLIENT, 3, SERVER, 9, 102);
+	udp(CLIENT, 4, SERVER, 9, 103);
+	udp(CLIENT, 1, SERVER, 9, 110);
+	udp(CLIENT, 5, SERVER, 9, 111);
+	assert_int_equal(ended[FLOW_EVICTED], 1);
+	assert_int_equal(last_ended_id, id);
+	for (unsigned i = 0; i < 1000; i++)
+		udp(CLIENT, (uint16_t)(1000 + i), SERVER, 9, 120);
+	assert_int_equal(flow_count(table), 4);
+	assert_int_equal(ended[FLOW_EVICTED], 1001);
+}
+
+static void sum_packets(void *arg, const struct flow *f)
+{
+	*(uint64_t *)arg += f->packets[0] + f->packets[1];
+}
+
+static void nothing_is_lost_among_many(void **state)
+{
+	uint64_t sum = 0;
+
+	open_table(5000);
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned i = 0; i < 4000; i++)
+			udp(CLIENT, (uint16_t)i, SERVER + i % 7, 9, 100 + round * 8);
+	flow_each(table, sum_packets, &sum);
+	assert_int_equal(flow_count(table), 4000);
+	assert_int_equal(sum, 12000);
+	assert_int_equal(flow_expire(table, 146 * NSEC_PER_SEC, 1000), 1000);
+	assert_int_equal(flow_expire(table, 146 * NSEC_PER_SEC, 10000), 3000);
+	flow_table_free(table);
+	open_table(10);
+	udp(CLIENT, 1, SERVER, 1, 1);
+	flow_table_free(table);
+	table = NULL;
+	assert_int_equal(ended[FLOW_SHUTDOWN], 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(both_directions_are_one_flow, teardown),
+		cmocka_unit_test_teardown(tcp_opens_talks_and_closes, teardown),
+		cmocka_unit_test_teardown(a_wrong_confirmation_opens_nothing, teardown),
+		cmocka_unit_test_teardown(a_blind_reset_ends_nothing, teardown),
+		cmocka_unit_test_teardown(a_conversation_is_picked_up_midstream, teardown),
+		cmocka_unit_test_teardown(every_class_has_its_timeout, teardown),
+		cmocka_unit_test_teardown(a_clock_set_back_only_delays, teardown),
+		cmocka_unit_test_teardown(a_full_table_evicts_the_idlest, teardown),
+		cmocka_unit_test_teardown(nothing_is_lost_among_many, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
