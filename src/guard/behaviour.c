@@ -23,7 +23,7 @@ struct probe_key {
 
 struct probe {
 	struct probe_key key;
-	uint64_t since_ns, touched_ns;
+	uint64_t since_ns, touched;
 	uint8_t count;
 	bool found;
 	uint32_t attempts[ATTEMPTS]; /* what varies, hashed */
@@ -36,7 +36,7 @@ struct source_key {
 
 struct source {
 	struct source_key key;
-	uint64_t touched_ns, second_ns, flood_ns, held_ns;
+	uint64_t touched, second_ns, flood_ns, held_ns;
 	uint32_t packets;
 	uint32_t reason; /* of the last finding, held since held_ns */
 };
@@ -45,6 +45,7 @@ struct behaviour {
 	struct probe *probes;
 	struct source *sources;
 	uint32_t mask; /* over sets of WAYS rows */
+	uint64_t turn; /* rows are aged by it: times may be equal */
 	struct hash_key key;
 };
 
@@ -84,7 +85,7 @@ static struct probe *probe_find(const struct behaviour *b, const struct probe_ke
 	for (unsigned i = 0; i < WAYS; i++) {
 		if (memcmp(&set[i].key, k, sizeof(*k)) == 0)
 			return &set[i];
-		if (set[i].touched_ns < (*ret_stalest)->touched_ns)
+		if (set[i].touched < (*ret_stalest)->touched)
 			*ret_stalest = &set[i];
 	}
 	return NULL;
@@ -100,7 +101,7 @@ static struct source *source_find(const struct behaviour *b, const struct gate_i
 	for (unsigned i = 0; i < WAYS; i++) {
 		if (memcmp(&set[i].key, &k, sizeof(k)) == 0)
 			return &set[i];
-		if (set[i].touched_ns < (*ret_stalest)->touched_ns)
+		if (set[i].touched < (*ret_stalest)->touched)
 			*ret_stalest = &set[i];
 	}
 	return NULL;
@@ -118,7 +119,7 @@ static struct source *source_get(struct behaviour *b, const struct gate_ip *ip, 
 		s->key.segment = segment;
 		s->second_ns = now_ns;
 	}
-	s->touched_ns = now_ns;
+	s->touched = ++b->turn;
 	return s;
 }
 
@@ -199,7 +200,7 @@ static bool probe_note(struct behaviour *b, const struct probe_key *k, uint32_t 
 
 	if (!r || now_ns < r->since_ns || now_ns - r->since_ns >= BEHAVIOUR_WINDOW_NS)
 		r = probe_begin(r ? r : stalest, k, now_ns);
-	r->touched_ns = now_ns;
+	r->touched = ++b->turn;
 	if (r->found)
 		return false;
 	for (unsigned i = 0; i < r->count; i++)
