@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/terms.h"
 
 struct config_gateway {
@@ -20,6 +21,7 @@ struct config_gateway {
 	char *state_dir; /* database, keys */
 	char *run_dir;	 /* control socket */
 	char *bpf_dir;	 /* where program and maps are pinned, on a bpffs */
+	char *profiles_dir; /* searched for profiles first; "" none */
 	char *capture;	 /* "auto", "xdp" or "packet" */
 	uint32_t workers; /* guards; 0: one per receive queue */
 	uint32_t flows;	  /* most conversations at once, per guard */
@@ -35,6 +37,8 @@ struct config_segment {
 	char *name;
 	char *ward;	 /* interface towards the devices */
 	char *hospital;	 /* interface towards the rest */
+	char **net;	 /* its own networks, prefixes */
+	unsigned net_count;
 	bool isolated;	 /* the ward's switch isolates its ports */
 	enum gate_mode mode; /* default of its devices */
 	bool block_strangers; /* `unknown_devices: block`, else `observe` */
@@ -90,11 +94,15 @@ struct config_device {
 	char *mac;
 	char **ip; /* none: any address that nobody else owns */
 	unsigned ip_count;
-	char *profile;
-	char **peer; /* narrows the profile's roles to these hosts; none: all of the role */
+	char *profile; /* "" none: only its own rules */
+	char **peer;   /* hosts and devices that roles are narrowed to, see below */
 	unsigned peer_count;
 	enum gate_mode *mode; /* NULL: the segment's */
-	enum gate_fail *fail; /* NULL: the profile's */
+	enum gate_fail *fail; /* NULL: the profile's, or closed without one */
+	struct config_rule *starts; /* besides the profile's, and before them */
+	unsigned starts_count;
+	struct config_rule *accepts;
+	unsigned accepts_count;
 };
 
 struct config {
@@ -117,12 +125,35 @@ struct config_error {
 };
 
 /*
- * Reads FILE and the profiles it names (from `profiles_dir` beside it if there
- * is such a folder, else the installed ones). On failure NULL, and up to
- * `max_errors` errors, all that were found. The result is the caller's.
+ * Reads FILE and the profiles it names: from gateway.profiles_dir, else a
+ * folder `profiles` beside FILE, else the installed ones, else `../profiles`
+ * seen from the program (a build that was never installed). On failure NULL,
+ * and up to `max_errors` errors in the order of the file. The result is the
+ * caller's.
  */
 struct config *config_load(const char *file, struct config_error *ret_errors, size_t max_errors,
 			   size_t *ret_count);
+/* The same for a text in memory; `file` names it in errors and says where profiles may be. */
+struct config *config_parse(const char *file, struct bytes text, struct config_error *ret_errors,
+			    size_t max_errors, size_t *ret_count);
 void config_free(struct config *c);
+
+/* One profile by its text, for those who look at profiles alone. free with config_profile_free(). */
+struct config_profile *config_profile_parse(const char *file, struct bytes text,
+					    struct config_error *ret_errors, size_t max_errors,
+					    size_t *ret_count);
+void config_profile_free(struct config_profile *p);
+
+/* Every option there is, section by section, for the manual. */
+struct config_option {
+	const char *section; /* "" the file's own keys, "gateway", "segments" …, "rule" */
+	const char *section_what;
+	const char *key;
+	char type[128];	      /* "text", "0 to 128", "list of text", "open|closed" … */
+	const char *fallback; /* NULL none */
+	bool required;
+	const char *what;
+};
+void config_describe(void (*fn)(void *arg, const struct config_option *option), void *arg);
 
 #endif

@@ -1,0 +1,589 @@
+#include "base/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/conform.h"
+
+#define ROLES_MAX 61 /* what a rule's mask of roles has room for (bpf/shared.h) */
+
+static const char *const own_peers[] = {"any", "broadcast", "multicast", "dhcp", NULL};
+
+struct checking {
+	const struct config *c; /* NULL for a profile */
+	const struct outline *o;
+	struct errors *e;
+	struct name *names; /* hosts and devices, sorted */
+	size_t names_count;
+	struct name *segments; /* sorted */
+	const char *roles[ROLES_MAX];
+	unsigned roles_count;
+};
+
+/* A name and whose it is; also an address and whose. */
+struct name {
+	const char *text;
+	uint32_t index;
+	bool device;
+};
+
+struct claim {
+	uint8_t key[20]; /* IP and segment, or a MAC */
+	uint32_t index, item;
+	bool device;
+};
+
+/* An error at the place that a path names. */
+__attribute__((format(printf, 3, 4))) static void wrong(struct checking *k, const char *path,
+							const char *fmt, ...)
+{
+	const struct outline_node *n = outline_node(k->o, outline_find(k->o, path));
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	errors_add(k->e, n->line, n->column, "%s", text);
+}
+
+static int name_order(const void *a, const void *b)
+{
+	const struct name *x = a, *y = b;
+	int r = strcmp(x->text, y->text);
+
+	return r ? r : x->device != y->device ? x->device - y->device : x->index < y->index ? -1 : 1;
+}
+
+static int claim_order(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+	int r = memcmp(x->key, y->key, sizeof(x->key));
+
+	if (r)
+		return r;
+	if (x->device != y->device)
+		return x->device - y->device;
+	return x->index != y->index ? (x->index < y->index ? -1 : 1) : (int)x->item - (int)y->item;
+}
+
+static const struct name *name_find(const struct name *names, size_t count, const char *text)
+{
+	size_t lo = 0, hi = count;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		int r = strcmp(names[mid].text, text);
+
+		if (r == 0)
+			return &names[mid];
+		if (r < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* " ; did you mean 'x'?" for the name nearest to `text`, or what was expected at all. */
+static void hint(const struct name *names, size_t count, const char *text, const char *expected,
+		 char *ret_hint, size_t size)
+{
+	struct nearest near = {.text = text};
+
+	for (size_t i = 0; i < count && i < 4096; i++)
+		nearest_offer(&near, names[i].text);
+	if (near.best)
+		snprintf(ret_hint, size, "; did you mean '%.63s'?", near.best);
+	else
+		snprintf(ret_hint, size, "; expected %s", expected);
+}
+
+static bool own_peer(const char *name)
+{
+	for (const char *const *p = own_peers; *p; p++)
+		if (strcmp(*p, name) == 0)
+			return true;
+	return false;
+}
+
+bool check_profile_name(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return len > 0 && len <= 63 && !name[len];
+}
+
+static void check_prefix(struct checking *k, const char *path, const char *text, bool single)
+{
+	char canonical[ADDRESS_IP_LEN];
+	uint8_t ip[16], masked[16];
+	unsigned len;
+	bool v4;
+
+	if (!address_prefix(text, ip, &len)) {
+		wrong(k, path, "'%.60s' is no address; expected %s", text,
+		      single ? "one as 10.1.1.12 or fd00::12"
+			     : "one as 10.1.0.5, or a prefix as 10.2.0.0/16 or fd00::/8");
+		return;
+	}
+	if (single && len != 128) {
+		wrong(k, path, "'%.60s' is a prefix; expected a single address", text);
+		return;
+	}
+	memcpy(masked, ip, 16);
+	address_mask(masked, len, false);
+	if (memcmp(masked, ip, 16) == 0)
+		return;
+	v4 = !strchr(text, ':');
+	wrong(k, path, "'%.60s' has bits set behind its prefix; expected %s/%u", text,
+	      address_ip_text(masked, canonical), v4 ? len - 96 : len);
+}
+
+static bool check_mac(struct checking *k, const char *path, const char *text)
+{
+	static const uint8_t none[6];
+	uint8_t mac[6];
+
+	if (!address_mac(text, mac)) {
+		wrong(k, path, "'%.40s' is no hardware address; expected one as 00:09:fb:01:02:03",
+		      text);
+		return false;
+	}
+	if (mac[0] & 1 || memcmp(mac, none, 6) == 0) {
+		wrong(k, path, "'%.40s' is the address of no single machine; expected the one "
+		      "printed on the device", text);
+		return false;
+	}
+	return true;
+}
+
+static void check_rule_peer(struct checking *k, const char *path, const char *peer)
+{
+	struct nearest near = {.text = peer};
+
+	/* In a profile a peer is a role, and whether a site has it is the site's business. */
+	if (!k->c || own_peer(peer) || name_find(k->names, k->names_count, peer))
+		return;
+	for (unsigned i = 0; i < k->roles_count; i++) {
+		if (strcmp(k->roles[i], peer) == 0)
+			return;
+		nearest_offer(&near, k->roles[i]);
+	}
+	for (size_t i = 0; i < k->names_count && i < 4096; i++)
+		nearest_offer(&near, k->names[i].text);
+	if (near.best)
+		wrong(k, path, "nobody is called '%.60s' or has that role; did you mean '%.63s'?",
+		      peer, near.best);
+	else
+		wrong(k, path, "nobody is called '%.60s' or has that role; expected a role, the name "
+		      "of a host or device, any, broadcast or multicast", peer);
+}
+
+static void check_rule(struct checking *k, const char *path, const struct config_rule *r)
+{
+	bool types = strcmp(r->proto, "icmp") == 0 || strcmp(r->proto, "icmpv6") == 0;
+	uint16_t lo, hi;
+	uint8_t proto;
+	char at[160];
+
+	snprintf(at, sizeof(at), "%s.proto", path);
+	if (!address_proto(r->proto, &proto)) {
+		wrong(k, at, "'%.40s' is no protocol; expected tcp, udp, icmp, icmpv6, igmp, any or "
+		      "a number up to 255", r->proto);
+	} else if (r->port_count && !types && proto != 6 && proto != 17 && proto != 1 &&
+		   proto != 58) {
+		snprintf(at, sizeof(at), "%s.port", path);
+		wrong(k, at, "'%.40s' has no ports; expected none, or the protocol tcp or udp",
+		      r->proto);
+	}
+	for (unsigned i = 0; i < r->port_count; i++) {
+		snprintf(at, sizeof(at), "%s.port[%u]", path, i);
+		if (!address_ports(r->port[i], &lo, &hi))
+			wrong(k, at, "'%.40s' is no port; expected a number up to 65535 or a range "
+			      "as 5000-5010", r->port[i]);
+		else if (types && hi > 255)
+			wrong(k, at, "'%.40s' is no %s type; expected a number up to 255",
+			      r->port[i], r->proto);
+	}
+	snprintf(at, sizeof(at), "%s.peer", path);
+	check_rule_peer(k, at, r->peer);
+	snprintf(at, sizeof(at), "%s.action", path);
+	if (r->action == GATE_SEAL)
+		wrong(k, at, "'seal' needs a sealed link, which this version does not have; expected "
+		      "inspect, pass or drop");
+}
+
+static void check_rules(struct checking *k, const char *path, const struct config_rule *rules,
+			unsigned count)
+{
+	char at[128];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(at, sizeof(at), "%s[%u]", path, i);
+		check_rule(k, at, &rules[i]);
+	}
+}
+
+static void check_gateway(struct checking *k)
+{
+	static const char *const captures[] = {"auto", "xdp", "packet"};
+	struct nearest near = {.text = k->c->gateway.capture};
+
+	for (size_t i = 0; i < sizeof(captures) / sizeof(captures[0]); i++) {
+		if (strcmp(captures[i], near.text) == 0)
+			return;
+		nearest_offer(&near, captures[i]);
+	}
+	if (near.best)
+		wrong(k, "gateway.capture", "'capture' is '%.15s'; did you mean '%s'?", near.text,
+		      near.best);
+	else
+		wrong(k, "gateway.capture", "'capture' is '%.15s'; expected auto, xdp or packet",
+		      near.text);
+}
+
+static const char *interface_user(const struct config *c, unsigned upto, bool hospital,
+				  const char *name)
+{
+	for (unsigned i = 0; i < upto; i++)
+		if (strcmp(c->segments[i].ward, name) == 0 ||
+		    strcmp(c->segments[i].hospital, name) == 0)
+			return c->segments[i].name;
+	if (hospital && strcmp(c->segments[upto].ward, name) == 0)
+		return c->segments[upto].name;
+	return NULL;
+}
+
+static void check_segment(struct checking *k, unsigned i)
+{
+	const struct config_segment *s = &k->c->segments[i];
+	const char *user;
+	char at[64];
+
+	for (unsigned j = 0; j < i; j++)
+		if (strcmp(k->c->segments[j].name, s->name) == 0) {
+			snprintf(at, sizeof(at), "segments[%u].name", i);
+			wrong(k, at, "a second segment is called '%s'; expected a name of its own",
+			      s->name);
+			break;
+		}
+	for (int side = 0; side < 2; side++) {
+		const char *name = side ? s->hospital : s->ward;
+
+		user = interface_user(k->c, i, side, name);
+		snprintf(at, sizeof(at), "segments[%u].%s", i, side ? "hospital" : "ward");
+		if (user)
+			wrong(k, at, "interface '%s' is in use by segment '%s' already; expected one "
+			      "of its own", name, user);
+		else if (strchr(name, '/') || strpbrk(name, " \t\n"))
+			wrong(k, at, "'%s' is no interface name; expected one as eth0", name);
+	}
+	for (unsigned j = 0; j < s->net_count; j++) {
+		snprintf(at, sizeof(at), "segments[%u].net[%u]", i, j);
+		check_prefix(k, at, s->net[j], false);
+	}
+}
+
+static void add_role(struct checking *k, const char *path, const char *role)
+{
+	if (strcmp(role, "dhcp") == 0)
+		return;
+	if (own_peer(role)) {
+		wrong(k, path, "'%s' has a meaning of its own; expected another name for a role",
+		      role);
+		return;
+	}
+	for (unsigned i = 0; i < k->roles_count; i++)
+		if (strcmp(k->roles[i], role) == 0)
+			return;
+	if (k->roles_count == ROLES_MAX) {
+		wrong(k, path, "'%.60s' is one role too many; expected at most %u different ones",
+		      role, ROLES_MAX);
+		return;
+	}
+	k->roles[k->roles_count++] = role;
+}
+
+static void check_host(struct checking *k, unsigned i)
+{
+	const struct config_host *h = &k->c->hosts[i];
+	char at[64];
+
+	for (unsigned j = 0; j < h->ip_count; j++) {
+		snprintf(at, sizeof(at), "hosts[%u].ip[%u]", i, j);
+		check_prefix(k, at, h->ip[j], false);
+	}
+	if (h->mac) {
+		snprintf(at, sizeof(at), "hosts[%u].mac", i);
+		check_mac(k, at, h->mac);
+	}
+	for (unsigned j = 0; j < h->role_count; j++) {
+		snprintf(at, sizeof(at), "hosts[%u].role[%u]", i, j);
+		add_role(k, at, h->role[j]);
+	}
+}
+
+static void check_device_names(struct checking *k, unsigned i)
+{
+	const struct config_device *d = &k->c->devices[i];
+	char at[64], text[160];
+
+	if (!name_find(k->segments, k->c->segments_count, d->segment)) {
+		snprintf(at, sizeof(at), "devices[%u].segment", i);
+		hint(k->segments, k->c->segments_count, d->segment, "one from segments", text,
+		     sizeof(text));
+		wrong(k, at, "there is no segment '%.60s'%s", d->segment, text);
+	}
+	for (unsigned j = 0; j < d->peer_count; j++) {
+		if (name_find(k->names, k->names_count, d->peer[j]))
+			continue;
+		snprintf(at, sizeof(at), "devices[%u].peer[%u]", i, j);
+		hint(k->names, k->names_count, d->peer[j], "the name of a host or device", text,
+		     sizeof(text));
+		wrong(k, at, "there is no host or device '%.60s'%s", d->peer[j], text);
+	}
+	if (*d->profile && !check_profile_name(d->profile)) {
+		snprintf(at, sizeof(at), "devices[%u].profile", i);
+		wrong(k, at, "'%.63s' is no profile's name; expected lower-case letters, digits and "
+		      "dashes", d->profile);
+	}
+}
+
+static void check_device(struct checking *k, unsigned i)
+{
+	const struct config_device *d = &k->c->devices[i];
+	char at[64];
+
+	check_device_names(k, i);
+	snprintf(at, sizeof(at), "devices[%u].mac", i);
+	check_mac(k, at, d->mac);
+	for (unsigned j = 0; j < d->ip_count; j++) {
+		snprintf(at, sizeof(at), "devices[%u].ip[%u]", i, j);
+		check_prefix(k, at, d->ip[j], true);
+	}
+	snprintf(at, sizeof(at), "devices[%u].starts", i);
+	check_rules(k, at, d->starts, d->starts_count);
+	snprintf(at, sizeof(at), "devices[%u].accepts", i);
+	check_rules(k, at, d->accepts, d->accepts_count);
+}
+
+static const char *claimant(const struct checking *k, const struct claim *m)
+{
+	return m->device ? k->c->devices[m->index].name : k->c->hosts[m->index].name;
+}
+
+static void twice(struct checking *k, const struct claim *m, const struct claim *first, bool mac)
+{
+	const char *value = !mac ? (m->device ? k->c->devices[m->index].ip[m->item]
+					      : k->c->hosts[m->index].ip[m->item])
+			    : m->device ? k->c->devices[m->index].mac
+					: k->c->hosts[m->index].mac;
+	char at[64];
+
+	if (mac)
+		snprintf(at, sizeof(at), "%s[%u].mac", m->device ? "devices" : "hosts", m->index);
+	else
+		snprintf(at, sizeof(at), "%s[%u].ip[%u]", m->device ? "devices" : "hosts", m->index,
+			 m->item);
+	wrong(k, at, "'%s' belongs to '%s' already; expected an address of its own", value,
+	      claimant(k, first));
+}
+
+/* In order of address; a host's is the same in every segment, a device's only in its own. */
+static void check_claims(struct checking *k, struct claim *claims, size_t count, bool mac)
+{
+	size_t group = 0;
+
+	if (count)
+		qsort(claims, count, sizeof(*claims), claim_order);
+	for (size_t i = 1; i < count; i++) {
+		if (memcmp(claims[i].key, claims[group].key, 16) != 0) {
+			group = i;
+			continue;
+		}
+		for (size_t j = group; j < i; j++)
+			if (!claims[j].device || memcmp(claims[i].key, claims[j].key, 20) == 0) {
+				twice(k, &claims[i], &claims[j], mac);
+				break;
+			}
+	}
+}
+
+static size_t claim_ips(const struct checking *k, struct claim *to)
+{
+	size_t n = 0;
+	unsigned len;
+
+	for (unsigned i = 0; i < k->c->hosts_count; i++)
+		for (unsigned j = 0; j < k->c->hosts[i].ip_count; j++) {
+			struct claim m = {.index = i, .item = j};
+
+			if (!address_prefix(k->c->hosts[i].ip[j], m.key, &len))
+				continue;
+			m.key[16] = (uint8_t)len; /* prefixes of different length may overlap */
+			m.key[17] = 0xff;
+			to[n++] = m;
+		}
+	for (unsigned i = 0; i < k->c->devices_count; i++) {
+		const struct config_device *d = &k->c->devices[i];
+		const struct name *s = name_find(k->segments, k->c->segments_count, d->segment);
+
+		for (unsigned j = 0; j < d->ip_count; j++) {
+			struct claim m = {.index = i, .item = j, .device = true};
+
+			if (!address_prefix(d->ip[j], m.key, &len) || len != 128)
+				continue;
+			m.key[16] = 128;
+			m.key[18] = s ? (uint8_t)s->index : 0xff;
+			to[n++] = m;
+		}
+	}
+	return n;
+}
+
+static size_t claim_macs(const struct checking *k, struct claim *to)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < k->c->hosts_count; i++) {
+		struct claim m = {.index = i};
+
+		if (k->c->hosts[i].mac && address_mac(k->c->hosts[i].mac, m.key))
+			to[n++] = m;
+	}
+	for (unsigned i = 0; i < k->c->devices_count; i++) {
+		struct claim m = {.index = i, .device = true};
+
+		if (address_mac(k->c->devices[i].mac, m.key))
+			to[n++] = m;
+	}
+	return n;
+}
+
+static void check_addresses(struct checking *k)
+{
+	size_t most = (size_t)k->c->hosts_count + k->c->devices_count;
+	struct claim *claims;
+
+	for (unsigned i = 0; i < k->c->hosts_count; i++)
+		most += k->c->hosts[i].ip_count;
+	for (unsigned i = 0; i < k->c->devices_count; i++)
+		most += k->c->devices[i].ip_count;
+	claims = calloc(most + 1, sizeof(*claims));
+	if (!claims) {
+		wrong(k, "", "out of memory");
+		return;
+	}
+	check_claims(k, claims, claim_ips(k, claims), false);
+	memset(claims, 0, most * sizeof(*claims));
+	check_claims(k, claims, claim_macs(k, claims), true);
+	free(claims);
+}
+
+static bool gather_names(struct checking *k)
+{
+	const struct config *c = k->c;
+	size_t n = 0;
+
+	k->names_count = (size_t)c->hosts_count + c->devices_count;
+	k->names = calloc(k->names_count + 1, sizeof(*k->names));
+	k->segments = calloc(c->segments_count + 1, sizeof(*k->segments));
+	if (!k->names || !k->segments)
+		return false;
+	for (unsigned i = 0; i < c->segments_count; i++)
+		k->segments[i] = (struct name){.text = c->segments[i].name, .index = i};
+	for (unsigned i = 0; i < c->hosts_count; i++)
+		k->names[n++] = (struct name){.text = c->hosts[i].name, .index = i};
+	for (unsigned i = 0; i < c->devices_count; i++)
+		k->names[n++] = (struct name){c->devices[i].name, i, true};
+	qsort(k->segments, c->segments_count, sizeof(*k->segments), name_order);
+	qsort(k->names, n, sizeof(*k->names), name_order);
+	return true;
+}
+
+static void check_names(struct checking *k)
+{
+	char at[64];
+
+	for (size_t i = 0; i < k->names_count; i++) {
+		const struct name *n = &k->names[i];
+
+		snprintf(at, sizeof(at), "%s[%u].name", n->device ? "devices" : "hosts", n->index);
+		if (i && strcmp(n->text, n[-1].text) == 0)
+			wrong(k, at, "a second host or device is called '%s'; expected a name of its "
+			      "own", n->text);
+		else if (own_peer(n->text))
+			wrong(k, at, "'%s' has a meaning of its own; expected another name", n->text);
+	}
+}
+
+void check_policy(const struct config *c, const struct outline *o, struct errors *e)
+{
+	struct checking k = {.c = c, .o = o, .e = e};
+
+	if (!gather_names(&k)) {
+		wrong(&k, "", "out of memory");
+		goto out;
+	}
+	check_gateway(&k);
+	for (unsigned i = 0; i < c->segments_count; i++)
+		check_segment(&k, i);
+	check_names(&k);
+	for (unsigned i = 0; i < c->hosts_count; i++)
+		check_host(&k, i);
+	for (unsigned i = 0; i < c->devices_count; i++)
+		check_device(&k, i);
+	check_addresses(&k);
+out:
+	free(k.names);
+	free(k.segments);
+}
+
+static const char *const kinds[] = {"monitor", "pump",	 "imaging", "analyser",	   "ecg",  "sensor",
+				    "camera",  "printer", "workstation", "other", NULL};
+
+static void check_identify(struct checking *k, const struct config_identify *id)
+{
+	char at[64], proto[8];
+	uint16_t lo, hi;
+	uint8_t number;
+
+	for (unsigned i = 0; i < id->service_count; i++) {
+		const char *slash = strchr(id->service[i], '/');
+		size_t len = slash ? (size_t)(slash - id->service[i]) : sizeof(proto);
+
+		if (len < sizeof(proto)) {
+			memcpy(proto, id->service[i], len);
+			proto[len] = 0;
+			if (address_proto(proto, &number) && address_ports(slash + 1, &lo, &hi))
+				continue;
+		}
+		snprintf(at, sizeof(at), "identify.service[%u]", i);
+		wrong(k, at, "'%.40s' is no service; expected one as udp/24105", id->service[i]);
+	}
+}
+
+void check_profile(const struct config_profile *p, const struct outline *o, struct errors *e)
+{
+	struct checking k = {.o = o, .e = e};
+	struct nearest near = {.text = p->kind};
+	bool known = false;
+
+	for (unsigned i = 0; kinds[i]; i++) {
+		known |= strcmp(kinds[i], p->kind) == 0;
+		nearest_offer(&near, kinds[i]);
+	}
+	if (!known)
+		wrong(&k, "kind", "'kind' is '%.31s'; %s%s%sexpected monitor, pump, imaging, analyser, "
+		      "ecg, sensor, camera, printer, workstation or other", p->kind,
+		      near.best ? "did you mean '" : "", near.best ? near.best : "",
+		      near.best ? "'? " : "");
+	check_rules(&k, "starts", p->starts, p->starts_count);
+	check_rules(&k, "accepts", p->accepts, p->accepts_count);
+	if (p->identify)
+		check_identify(&k, p->identify);
+}

@@ -1,0 +1,271 @@
+#include "base/outline.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <yaml.h>
+
+#define MAX_DEPTH 16
+#define MAX_NODES (4u << 20)
+
+struct outline {
+	struct outline_node *nodes;
+	uint32_t count, cap;
+	char *text;
+	uint32_t text_len, text_cap;
+};
+
+void errors_add(struct errors *e, unsigned line, unsigned column, const char *fmt, ...)
+{
+	struct config_error *to;
+	va_list ap;
+
+	if (e->count >= e->max)
+		return;
+	to = &e->list[e->count++];
+	snprintf(to->file, sizeof(to->file), "%s", e->file);
+	to->line = line;
+	to->column = column;
+	va_start(ap, fmt);
+	vsnprintf(to->text, sizeof(to->text), fmt, ap);
+	va_end(ap);
+}
+
+static bool grow(void **block, uint32_t *cap, uint64_t need, size_t size)
+{
+	uint64_t n = *cap ? *cap : 256;
+	void *p;
+
+	if (need <= *cap)
+		return true;
+	while (n < need)
+		n *= 2;
+	if (n > UINT32_MAX)
+		return false;
+	p = realloc(*block, n * size);
+	if (!p)
+		return false;
+	*block = p;
+	*cap = (uint32_t)n;
+	return true;
+}
+
+static bool keep_text(struct outline *o, const yaml_event_t *event, uint32_t *ret_at)
+{
+	size_t len = event->data.scalar.length;
+
+	if (!grow((void **)&o->text, &o->text_cap, (uint64_t)o->text_len + len + 1, 1))
+		return false;
+	memcpy(o->text + o->text_len, event->data.scalar.value, len);
+	o->text[o->text_len + len] = 0;
+	*ret_at = o->text_len;
+	o->text_len += (uint32_t)len + 1;
+	return true;
+}
+
+/* What is open while events come in. */
+struct building {
+	struct outline *o;
+	struct errors *e;
+	uint32_t open[MAX_DEPTH], last[MAX_DEPTH];
+	unsigned depth;
+	unsigned documents;
+};
+
+static bool refuse(struct building *b, const yaml_event_t *event, const char *why)
+{
+	errors_add(b->e, (unsigned)event->start_mark.line + 1,
+		   (unsigned)event->start_mark.column + 1, "%s", why);
+	return false;
+}
+
+static bool add_node(struct building *b, const yaml_event_t *event, enum outline_kind kind)
+{
+	struct outline *o = b->o;
+	struct outline_node n = {.kind = (uint8_t)kind,
+				 .line = (uint32_t)event->start_mark.line + 1,
+				 .column = (uint32_t)event->start_mark.column + 1,
+				 .first = OUTLINE_NONE,
+				 .next = OUTLINE_NONE};
+
+	if (o->count == MAX_NODES)
+		return refuse(b, event, "the file holds more than the gateway reads; split the site");
+	if (kind != OUTLINE_SCALAR && b->depth == MAX_DEPTH)
+		return refuse(b, event, "nested too deeply; nothing in this file is nested so deeply");
+	if (kind == OUTLINE_SCALAR) {
+		n.plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+		if (memchr(event->data.scalar.value, 0, event->data.scalar.length))
+			return refuse(b, event, "text with a zero byte in it; expected plain text");
+		if (!keep_text(o, event, &n.text))
+			return refuse(b, event, "out of memory");
+	}
+	if (!grow((void **)&o->nodes, &o->cap, (uint64_t)o->count + 1, sizeof(n)))
+		return refuse(b, event, "out of memory");
+	o->nodes[o->count] = n;
+	if (b->depth) {
+		struct outline_node *up = &o->nodes[b->open[b->depth - 1]];
+
+		if (up->count++)
+			o->nodes[b->last[b->depth - 1]].next = o->count;
+		else
+			up->first = o->count;
+		b->last[b->depth - 1] = o->count;
+	}
+	if (kind != OUTLINE_SCALAR)
+		b->open[b->depth++] = o->count;
+	o->count++;
+	return true;
+}
+
+static bool take(struct building *b, const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_DOCUMENT_START_EVENT:
+		if (b->documents++)
+			return refuse(b, event, "a second document begins; expected one a file");
+		return true;
+	case YAML_ALIAS_EVENT:
+		return refuse(b, event, "an alias (*name); write the value out where it is used");
+	case YAML_SCALAR_EVENT:
+		return add_node(b, event, OUTLINE_SCALAR);
+	case YAML_SEQUENCE_START_EVENT:
+		return add_node(b, event, OUTLINE_LIST);
+	case YAML_MAPPING_START_EVENT:
+		return add_node(b, event, OUTLINE_MAP);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		b->depth--;
+		return true;
+	default:
+		return true;
+	}
+}
+
+static void syntax_error(const yaml_parser_t *p, struct errors *e)
+{
+	unsigned line = (unsigned)p->problem_mark.line + 1;
+	unsigned column = (unsigned)p->problem_mark.column + 1;
+
+	/* A reader error (bad UTF-8) has an offset but no mark: it lies at what is read next. */
+	if (p->error == YAML_READER_ERROR) {
+		line = (unsigned)p->mark.line + 1;
+		column = (unsigned)p->mark.column + 1;
+	}
+	if (p->context && p->context_mark.line + 1 < line)
+		errors_add(e, line, column, "not YAML: %s, %s that began on line %u",
+			   p->problem ? p->problem : "unreadable", p->context,
+			   (unsigned)p->context_mark.line + 1);
+	else
+		errors_add(e, line, column, "not YAML: %s%s%s",
+			   p->problem ? p->problem : "unreadable", p->context ? ", " : "",
+			   p->context ? p->context : "");
+}
+
+static bool read_events(yaml_parser_t *parser, struct building *b)
+{
+	yaml_event_t event;
+	bool good = true, end = false;
+
+	while (good && !end) {
+		if (!yaml_parser_parse(parser, &event)) {
+			syntax_error(parser, b->e);
+			return false;
+		}
+		end = event.type == YAML_STREAM_END_EVENT;
+		good = take(b, &event);
+		yaml_event_delete(&event);
+	}
+	if (good && !b->o->count) {
+		errors_add(b->e, 1, 1, "the file is empty");
+		return false;
+	}
+	return good;
+}
+
+struct outline *outline_read(struct bytes text, struct errors *e)
+{
+	struct building b = {.o = calloc(1, sizeof(*b.o)), .e = e};
+	yaml_parser_t parser;
+	bool good;
+
+	if (!b.o || !yaml_parser_initialize(&parser)) {
+		errors_add(e, 0, 0, "out of memory");
+		free(b.o);
+		return NULL;
+	}
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&parser, text.data, text.len);
+	good = read_events(&parser, &b);
+	yaml_parser_delete(&parser);
+	if (!good) {
+		outline_free(b.o);
+		return NULL;
+	}
+	return b.o;
+}
+
+void outline_free(struct outline *o)
+{
+	if (!o)
+		return;
+	free(o->nodes);
+	free(o->text);
+	free(o);
+}
+
+const struct outline_node *outline_node(const struct outline *o, uint32_t node)
+{
+	return &o->nodes[node];
+}
+
+const char *outline_text(const struct outline *o, uint32_t node)
+{
+	return o->nodes[node].kind == OUTLINE_SCALAR ? o->text + o->nodes[node].text : "";
+}
+
+static uint32_t find_key(const struct outline *o, uint32_t map, const char *key, size_t len)
+{
+	uint32_t k = o->nodes[map].kind == OUTLINE_MAP ? o->nodes[map].first : OUTLINE_NONE;
+
+	while (k != OUTLINE_NONE) {
+		const char *have = outline_text(o, k);
+		uint32_t value = o->nodes[k].next;
+
+		if (strlen(have) == len && memcmp(have, key, len) == 0)
+			return value;
+		k = value == OUTLINE_NONE ? OUTLINE_NONE : o->nodes[value].next;
+	}
+	return OUTLINE_NONE;
+}
+
+static uint32_t find_item(const struct outline *o, uint32_t list, unsigned long i)
+{
+	uint32_t n = o->nodes[list].kind == OUTLINE_LIST ? o->nodes[list].first : OUTLINE_NONE;
+
+	while (n != OUTLINE_NONE && i--)
+		n = o->nodes[n].next;
+	return n;
+}
+
+uint32_t outline_find(const struct outline *o, const char *path)
+{
+	uint32_t at = 0, to;
+
+	while (*path) {
+		if (*path == '[') {
+			to = find_item(o, at, strtoul(path + 1, NULL, 10));
+			path = strchr(path, ']') + 1;
+		} else {
+			size_t len;
+
+			path += *path == '.';
+			len = strcspn(path, ".[");
+			to = find_key(o, at, path, len);
+			path += len;
+		}
+		if (to == OUTLINE_NONE)
+			break;
+		at = to;
+	}
+	return at;
+}

@@ -1,0 +1,406 @@
+#include "base/schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
+#define REQUIRED	CYAML_FLAG_DEFAULT
+#define OPTIONAL	CYAML_FLAG_OPTIONAL
+
+#define MAX_SEGMENTS 64
+#define MAX_HOSTS    65536
+#define MAX_DEVICES  65536
+#define MAX_RULES    64
+#define MAX_LIST     64
+
+/* Words, each one above its enum value (schema.h). The first of equals is the one to write. */
+static const cyaml_strval_t yes_no[] = {
+	{"yes", 2}, {"no", 1}, {"true", 2}, {"false", 1}, {"on", 2}, {"off", 1},
+};
+static const cyaml_strval_t modes[] = {
+	{"observe", GATE_OBSERVE + 1},
+	{"simulate", GATE_SIMULATE + 1},
+	{"enforce", GATE_ENFORCE + 1},
+};
+static const cyaml_strval_t fails[] = {{"open", GATE_OPEN + 1}, {"closed", GATE_CLOSED + 1}};
+static const cyaml_strval_t actions[] = {
+	{"inspect", GATE_INSPECT + 1},
+	{"pass", GATE_PASS + 1},
+	{"drop", GATE_DROP + 1},
+	{"seal", GATE_SEAL + 1},
+};
+static const cyaml_strval_t block_observe[] = {{"block", 2}, {"observe", 1}};
+static const cyaml_strval_t block_report[] = {{"block", 2}, {"report", 1}};
+
+/* Entries of lists of plain text: addresses, names, ports. */
+static const struct cyaml_schema_value text_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 255),
+};
+
+/*
+ * The lists. One line an option:
+ * X(kind, struct, key, member, extra, flags, default, min, max, sentence)
+ * where extra is a word list, the entries' schema or, for a number, the member it settles into.
+ */
+#define GATEWAY(X)                                                                                 \
+	X(TEXT, schema_file, "name", config.gateway.name, 0, OPTIONAL, "bedwarden", 1, 63,         \
+	  "What this gateway is called in events and status.")                                     \
+	X(TEXT, schema_file, "state_dir", config.gateway.state_dir, 0, OPTIONAL,                   \
+	  "/var/lib/bedwarden", 1, 255, "Where the database, the events and the keys are kept.")   \
+	X(TEXT, schema_file, "run_dir", config.gateway.run_dir, 0, OPTIONAL, "/run/bedwarden", 1,  \
+	  90, "Where the control socket is.")                                                      \
+	X(TEXT, schema_file, "bpf_dir", config.gateway.bpf_dir, 0, OPTIONAL,                       \
+	  "/sys/fs/bpf/bedwarden", 1, 200,                                                         \
+	  "Where the kernel program and its tables are pinned; on a bpffs.")                       \
+	X(TEXT, schema_file, "profiles_dir", config.gateway.profiles_dir, 0, OPTIONAL, "", 0, 255, \
+	  "A folder of profiles that is searched first. Then come the folder profiles beside "     \
+	  "the policy file and the profiles that were installed.")                                 \
+	X(TEXT, schema_file, "capture", config.gateway.capture, 0, OPTIONAL, "auto", 1, 15,        \
+	  "How frames are taken: xdp, packet (AF_PACKET, where BPF is not permitted), or auto: "   \
+	  "the first of these that works.")                                                        \
+	X(NUMBER, schema_file, "workers", given.workers, config.gateway.workers, OPTIONAL, "0", 0, \
+	  128, "How many guards run; 0: one per receive queue.")                                   \
+	X(NUMBER, schema_file, "flows", given.flows, config.gateway.flows, OPTIONAL, "262144",     \
+	  1024, 16777216, "Most conversations at once, per guard; past it the idlest is evicted.") \
+	X(NUMBER, schema_file, "fragments", given.fragments, config.gateway.fragments, OPTIONAL,   \
+	  "1024", 16, 65536, "Most packets under reassembly at once, per guard.")                  \
+	X(NUMBER, schema_file, "stale_ms", given.stale_ms, config.gateway.stale_ms, OPTIONAL,      \
+	  "200", 10, 10000,                                                                        \
+	  "A guard that was silent for so many milliseconds counts as gone, and each device's "    \
+	  "fail mode decides.")                                                                    \
+	X(TEXT, schema_file, "eve_file", config.gateway.eve_file, 0, OPTIONAL, "eve.json", 0, 255, \
+	  "The file events are written to, relative to state_dir; empty for none.")                \
+	X(NUMBER, schema_file, "eve_rotate_mb", given.eve_rotate_mb,                               \
+	  config.gateway.eve_rotate_mb, OPTIONAL, "64", 1, 65536,                                  \
+	  "A new event file is begun when this one is so many megabytes long.")                    \
+	X(NUMBER, schema_file, "eve_keep", given.eve_keep, config.gateway.eve_keep, OPTIONAL, "8", \
+	  0, 1000, "How many finished event files are kept.")                                      \
+	X(NUMBER, schema_file, "store_events", given.store_events, config.gateway.store_events,    \
+	  OPTIONAL, "200000", 1000, 100000000,                                                     \
+	  "Most single events kept in the database; the oldest go first.")
+
+#define SEGMENT(X)                                                                                 \
+	X(TEXT, config_segment, "name", name, 0, REQUIRED, NULL, 1, 63,                            \
+	  "What the segment is called; devices name it.")                                          \
+	X(TEXT, config_segment, "ward", ward, 0, REQUIRED, NULL, 1, 15,                            \
+	  "The interface towards the devices.")                                                    \
+	X(TEXT, config_segment, "hospital", hospital, 0, REQUIRED, NULL, 1, 15,                    \
+	  "The interface towards the rest of the network.")                                        \
+	X(TEXTS, config_segment, "net", net, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,             \
+	  "The segment's own networks as prefixes; their broadcast addresses are known by it.")    \
+	X(WORD, config_segment, "isolated", isolated, yes_no, OPTIONAL, "no", 0, 0,                \
+	  "Whether the ward's switch isolates its ports. If so the gateway answers for "           \
+	  "neighbours and guards what devices send to each other.")                                \
+	X(WORD, config_segment, "mode", mode, modes, OPTIONAL, "enforce", 0, 0,                    \
+	  "How far the gateway may go for devices that say no mode of their own: observe "         \
+	  "(nothing is blocked), simulate (it says what it would have blocked) or enforce.")       \
+	X(WORD, config_segment, "unknown_devices", block_strangers, block_observe, OPTIONAL,       \
+	  "block", 0, 0, "What happens to a machine on the ward side that no device entry names.") \
+	X(WORD, config_segment, "binding", block_binding, block_report, OPTIONAL, "block", 0, 0,   \
+	  "What happens to a packet whose addresses do not belong to its sender.")
+
+#define HOST(X)                                                                                    \
+	X(TEXT, config_host, "name", name, 0, REQUIRED, NULL, 1, 63,                               \
+	  "What the machine or network is called.")                                                \
+	X(TEXTS, config_host, "ip", ip, &text_entry, REQUIRED, NULL, 1, MAX_LIST,                  \
+	  "Its addresses or prefixes, IPv4 or IPv6.")                                              \
+	X(TEXT, config_host, "mac", mac, 0, OPTIONAL, NULL, 17, 17,                                \
+	  "Its hardware address, where it is in the same network as the devices: nobody else "     \
+	  "may then use its addresses.")                                                           \
+	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,              \
+	  "What it is for; profiles name roles as peers. The role dhcp marks an address server.")
+
+#define RULE(X)                                                                                    \
+	X(TEXT, config_rule, "service", service, 0, REQUIRED, NULL, 1, 127,                        \
+	  "What it is, in plain words.")                                                           \
+	X(TEXT, config_rule, "proto", proto, 0, REQUIRED, NULL, 1, 15,                             \
+	  "tcp, udp, icmp, icmpv6, igmp, any or an IP protocol number.")                           \
+	X(TEXTS, config_rule, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,                    \
+	  "Ports or ranges of the side that is called; types for icmp. None: all.")                \
+	X(TEXT, config_rule, "peer", peer, 0, REQUIRED, NULL, 1, 63,                               \
+	  "The other end: a role, the name of a host or device, any, broadcast or multicast.")     \
+	X(WORD, config_rule, "action", action, actions, OPTIONAL, "inspect", 0, 0,                 \
+	  "inspect (guards read it), pass (only the kernel's floor sees it) or drop.")
+
+#define IDENTIFY(X)                                                                                \
+	X(TEXTS, config_identify, "vendor", vendor, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,      \
+	  "Parts of the maker's name as the registry of hardware addresses has it.")               \
+	X(TEXTS, config_identify, "dhcp", dhcp, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,          \
+	  "Parts of the DHCP vendor class or host name.")                                          \
+	X(TEXTS, config_identify, "service", service, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,    \
+	  "Ports it answers on or talks from, as udp/24105.")                                      \
+	X(TEXTS, config_identify, "app", app, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,            \
+	  "Applications it speaks, by nDPI's names.")
+
+#define PROFILE(X)                                                                                 \
+	X(TEXT, config_profile, "title", title, 0, REQUIRED, NULL, 1, 127,                         \
+	  "What kind of device this is, for people.")                                              \
+	X(TEXT, config_profile, "kind", kind, 0, REQUIRED, NULL, 1, 31,                            \
+	  "monitor, pump, imaging, analyser, ecg, sensor, camera, printer, workstation or other.") \
+	X(WORD, config_profile, "fail", fail, fails, REQUIRED, NULL, 0, 0,                         \
+	  "What happens to allowed traffic while nobody inspects it: open lets it through, "       \
+	  "closed stops it.")                                                                      \
+	X(TEXTS, config_profile, "source", source, &text_entry, REQUIRED, NULL, 1, MAX_LIST,       \
+	  "The documents that the ports were taken from.")                                         \
+	X(MAPS, config_profile, "starts", starts, &rule_entry, OPTIONAL, NULL, 1, MAX_RULES,       \
+	  "What the device may start.")                                                            \
+	X(MAPS, config_profile, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 1, MAX_RULES,     \
+	  "What may be started towards the device.")                                               \
+	X(MAP_AT, config_profile, "identify", identify, identify_fields, OPTIONAL, NULL, 0, 0,     \
+	  "What such a device is recognised by.")
+
+#define DEVICE(X)                                                                                  \
+	X(TEXT, config_device, "name", name, 0, REQUIRED, NULL, 1, 63,                             \
+	  "What the device is called in events.")                                                  \
+	X(TEXT, config_device, "segment", segment, 0, REQUIRED, NULL, 1, 63,                       \
+	  "The segment whose ward side it is on.")                                                 \
+	X(TEXT, config_device, "mac", mac, 0, REQUIRED, NULL, 17, 17, "Its hardware address.")     \
+	X(TEXTS, config_device, "ip", ip, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,                \
+	  "Its addresses. None: any address that nobody else owns.")                               \
+	X(TEXT, config_device, "profile", profile, 0, OPTIONAL, "", 0, 63,                         \
+	  "Its profile. Without one only its own starts and accepts count.")                       \
+	X(TEXTS, config_device, "peer", peer, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,            \
+	  "Hosts or devices it is narrowed to: where the profile allows a role that one of these " \
+	  "holds, only these are allowed. Other roles stay as they are.")                          \
+	X(WORD_AT, config_device, "mode", mode, modes, OPTIONAL, NULL, 0, 0,                       \
+	  "Its own mode; else the segment's.")                                                     \
+	X(WORD_AT, config_device, "fail", fail, fails, OPTIONAL, NULL, 0, 0,                       \
+	  "Its own fail mode; else the profile's, or closed without a profile.")                   \
+	X(MAPS, config_device, "starts", starts, &rule_entry, OPTIONAL, NULL, 1, MAX_RULES,        \
+	  "What it may start besides what its profile says.")                                      \
+	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 1, MAX_RULES,      \
+	  "What may be started towards it besides what its profile says.")
+
+#define TOP(X)                                                                                     \
+	X(MAP, schema_file, "gateway", config, gateway_fields, OPTIONAL, NULL, 0, 0,               \
+	  "The gateway itself.")                                                                   \
+	X(MAPS, schema_file, "segments", config.segments, &segment_entry, REQUIRED, NULL, 1,       \
+	  MAX_SEGMENTS, "Pairs of ports with a ward behind one of them.")                          \
+	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 1, MAX_HOSTS,     \
+	  "Machines and networks that devices talk to.")                                           \
+	X(MAPS, schema_file, "devices", config.devices, &device_entry, OPTIONAL, NULL, 1,          \
+	  MAX_DEVICES, "The devices that are guarded.")
+
+/* A line as libcyaml wants it. */
+#define FIELD(kind, ...)                                                                           \
+	FIELD_##kind(__VA_ARGS__),
+#define FIELD_TEXT(tag, key, member, extra, flags, fallback, min, max, what)                       \
+	CYAML_FIELD_STRING_PTR(key, (flags) | CYAML_FLAG_POINTER, struct tag, member, min, max)
+#define FIELD_NUMBER(tag, key, member, extra, flags, fallback, min, max, what)                     \
+	CYAML_FIELD_UINT_PTR(key, (flags) | CYAML_FLAG_POINTER, struct tag, member)
+#define FIELD_WORD(tag, key, member, extra, flags, fallback, min, max, what)                       \
+	CYAML_FIELD_ENUM(key, (flags) | CYAML_FLAG_STRICT, struct tag, member, extra, COUNT(extra))
+#define FIELD_WORD_AT(tag, key, member, extra, flags, fallback, min, max, what)                    \
+	CYAML_FIELD_ENUM_PTR(key, (flags) | CYAML_FLAG_STRICT | CYAML_FLAG_POINTER, struct tag,    \
+			     member, extra, COUNT(extra))
+#define FIELD_TEXTS(tag, key, member, extra, flags, fallback, min, max, what)                      \
+	CYAML_FIELD_SEQUENCE(key, (flags) | CYAML_FLAG_POINTER, struct tag, member, extra, min, max)
+#define FIELD_MAPS FIELD_TEXTS
+#define FIELD_MAP_AT(tag, key, member, extra, flags, fallback, min, max, what)                     \
+	CYAML_FIELD_MAPPING_PTR(key, (flags) | CYAML_FLAG_POINTER, struct tag, member, extra)
+/* The gateway's options count from the start of the file's struct, see struct schema_given. */
+#define FIELD_MAP(tag, key_, member, extra, flags_, fallback, min, max, what)                       \
+	{                                                                                          \
+		.key = (key_), .data_offset = 0, .value = {                                        \
+			.type = CYAML_MAPPING, .flags = (enum cyaml_flag)(flags_),                 \
+			.data_size = sizeof(struct tag), .mapping = {.fields = (extra)},           \
+		},                                                                                 \
+	}
+
+/* The same line as everything else wants it. */
+#define OPTION(kind, ...)                                                                          \
+	OPTION_##kind(__VA_ARGS__),
+#define OPTION_TEXT(tag, key, member, extra, flags, fallback_, min_, max_, what_)                  \
+	{.fallback = (fallback_), .min = (min_), .max = (max_), .what = (what_)}
+#define OPTION_NUMBER(tag, key, member, extra, flags, fallback_, min_, max_, what_)                \
+	{.fallback = (fallback_), .min = (min_), .max = (max_),                                    \
+	 .target = offsetof(struct tag, extra), .what = (what_)}
+#define OPTION_WORD    OPTION_TEXT
+#define OPTION_WORD_AT OPTION_TEXT
+#define OPTION_TEXTS   OPTION_TEXT
+#define OPTION_MAPS    OPTION_TEXT
+#define OPTION_MAP_AT  OPTION_TEXT
+#define OPTION_MAP     OPTION_TEXT
+
+#define TABLE(name, LIST)                                                                          \
+	static const struct cyaml_schema_field name##_fields[] = {LIST(FIELD) CYAML_FIELD_END};    \
+	static const struct schema_option name##_options[] = {LIST(OPTION)};
+#define ENTRY(name, tag)                                                                           \
+	static const struct cyaml_schema_value name##_entry = {                                    \
+		CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tag, name##_fields),                \
+	};
+
+/* clang-format off */
+TABLE(gateway, GATEWAY)
+TABLE(segment, SEGMENT)
+ENTRY(segment, config_segment)
+TABLE(host, HOST)
+ENTRY(host, config_host)
+TABLE(rule, RULE)
+ENTRY(rule, config_rule)
+TABLE(device, DEVICE)
+ENTRY(device, config_device)
+TABLE(identify, IDENTIFY)
+TABLE(profile, PROFILE)
+TABLE(top, TOP)
+
+#define ROW(row, name, what) {name, what, row##_fields, row##_options}
+const struct schema_table schema_tables[] = {
+	ROW(top, "", "The policy file"),
+	ROW(gateway, "gateway", "The gateway itself"),
+	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
+	ROW(host, "hosts", "Machines and networks that devices talk to"),
+	ROW(device, "devices", "A device that is guarded"),
+	ROW(profile, "profile", "A profile, in a file of its own"),
+	ROW(rule, "rule", "An entry of starts or accepts"),
+	ROW(identify, "identify", "What a device of a profile is recognised by"),
+	{NULL},
+};
+/* clang-format on */
+
+const struct cyaml_schema_value schema_policy = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct schema_file, top_fields),
+};
+const struct cyaml_schema_value schema_profile = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config_profile, profile_fields),
+};
+
+static const struct cyaml_schema_value profile_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_profile, profile_fields),
+};
+const struct cyaml_schema_value schema_profiles = {
+	CYAML_VALUE_SEQUENCE(CYAML_FLAG_POINTER, struct config_profile, &profile_entry, 0,
+			     CYAML_UNLIMITED),
+};
+
+const struct schema_table *schema_table(const struct cyaml_schema_field *fields)
+{
+	for (const struct schema_table *t = schema_tables; t->name; t++)
+		if (t->fields == fields)
+			return t;
+	return NULL;
+}
+
+/* A word's place in memory holds its number plus one, or 0; its default decides then. */
+static void settle_word(const struct cyaml_schema_value *v, const char *fallback, void *at)
+{
+	bool byte = v->data_size == sizeof(uint8_t);
+	int64_t n = byte ? *(uint8_t *)at : *(uint32_t *)at;
+
+	for (uint32_t i = 0; n == 0 && fallback && i < v->enumeration.count; i++)
+		if (strcmp(v->enumeration.strings[i].str, fallback) == 0)
+			n = v->enumeration.strings[i].val;
+	n = n > 0 ? n - 1 : 0;
+	if (byte)
+		*(uint8_t *)at = (uint8_t)n;
+	else
+		*(uint32_t *)at = (uint32_t)n;
+}
+
+static int settle_fields(const struct cyaml_schema_field *fields, void *data);
+
+static int settle_list(const struct cyaml_schema_field *f, void *data)
+{
+	const struct cyaml_schema_value *entry = f->value.sequence.entry;
+	char *list = *(char **)((char *)data + f->data_offset);
+	unsigned count = *(unsigned *)((char *)data + f->count_offset);
+	int r = 0;
+
+	if (entry->type != CYAML_MAPPING)
+		return 0;
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		r = settle_fields(entry->mapping.fields, list + (size_t)i * entry->data_size);
+	return r;
+}
+
+static int settle_field(const struct cyaml_schema_field *f, const struct schema_option *o,
+			void *data)
+{
+	void *at = (char *)data + f->data_offset;
+	bool pointer = f->value.flags & CYAML_FLAG_POINTER;
+	void *to = pointer ? *(void **)at : at;
+
+	switch (f->value.type) {
+	case CYAML_STRING:
+		if (!to && o->fallback && !(*(char **)at = strdup(o->fallback)))
+			return -ENOMEM;
+		return 0;
+	case CYAML_UINT:
+		*(uint32_t *)((char *)data + o->target) =
+			to ? *(uint32_t *)to : (uint32_t)strtoul(o->fallback, NULL, 10);
+		return 0;
+	case CYAML_ENUM:
+		if (to)
+			settle_word(&f->value, o->fallback, to);
+		return 0;
+	case CYAML_SEQUENCE:
+		return settle_list(f, data);
+	case CYAML_MAPPING:
+		return to ? settle_fields(f->value.mapping.fields, to) : 0;
+	default:
+		return 0;
+	}
+}
+
+static int settle_fields(const struct cyaml_schema_field *fields, void *data)
+{
+	const struct schema_table *t = schema_table(fields);
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && fields[i].key; i++)
+		r = settle_field(&fields[i], &t->options[i], data);
+	return r;
+}
+
+int schema_settle(const struct cyaml_schema_value *schema, void *data)
+{
+	return settle_fields(schema->mapping.fields, data);
+}
+
+static void type_name(const struct cyaml_schema_value *v, const struct schema_option *o,
+		      char *ret_text, size_t size)
+{
+	size_t len = 0;
+
+	switch (v->type) {
+	case CYAML_STRING:
+		snprintf(ret_text, size, "text");
+		return;
+	case CYAML_UINT:
+		snprintf(ret_text, size, "%u to %u", o->min, o->max);
+		return;
+	case CYAML_SEQUENCE:
+		snprintf(ret_text, size,
+			 v->sequence.entry->type == CYAML_MAPPING ? "list of entries"
+								  : "list of text");
+		return;
+	case CYAML_MAPPING:
+		snprintf(ret_text, size, "entry");
+		return;
+	default:
+		break;
+	}
+	ret_text[0] = 0;
+	for (uint32_t i = 0; i < v->enumeration.count && len < size; i++)
+		len += (size_t)snprintf(ret_text + len, size - len, "%s%s", i ? "|" : "",
+					v->enumeration.strings[i].str);
+}
+
+void config_describe(void (*fn)(void *arg, const struct config_option *option), void *arg)
+{
+	for (const struct schema_table *t = schema_tables; t->name; t++)
+		for (unsigned i = 0; t->fields[i].key; i++) {
+			const struct cyaml_schema_value *v = &t->fields[i].value;
+			struct config_option o = {.section = t->name,
+						  .section_what = t->what,
+						  .key = t->fields[i].key,
+						  .fallback = t->options[i].fallback,
+						  .what = t->options[i].what,
+						  .required = !(v->flags & CYAML_FLAG_OPTIONAL)};
+
+			type_name(v, &t->options[i], o.type, sizeof(o.type));
+			fn(arg, &o);
+		}
+}

@@ -1,0 +1,53 @@
+#ifndef BEDWARDEN_BASE_SCHEMA_H
+#define BEDWARDEN_BASE_SCHEMA_H
+/*
+ * Every option of the policy file and of a profile: its key, type, bounds,
+ * default and one sentence, stated once. From the one list come libcyaml's
+ * schema, the defaults, the checks and the manual.
+ *
+ * In memory, between libcyaml and schema_settle(), a word's number is stored
+ * one higher than its enum value, so that zero means "not given".
+ */
+#include <cyaml/cyaml.h>
+
+#include "base/config.h"
+
+struct schema_option {
+	const char *fallback; /* as it would be written; NULL: none */
+	uint32_t min, max;    /* number: its range; text: its length; list: its entries */
+	uint32_t target;      /* numbers: where the settled value goes */
+	const char *what;
+};
+
+/* The keys of one mapping; fields and options run in step. */
+struct schema_table {
+	const char *name; /* "segments" */
+	const char *what;
+	const struct cyaml_schema_field *fields;
+	const struct schema_option *options;
+};
+
+/* Numbers as the file gives them; NULL where it does not. */
+struct schema_given {
+	uint32_t *workers, *flows, *fragments, *stale_ms, *eve_rotate_mb, *eve_keep, *store_events;
+};
+
+/* What a policy file loads into. `config` is first: config_free() gets back here. */
+struct schema_file {
+	struct config config;
+	struct schema_given given;
+};
+
+extern const struct cyaml_schema_value schema_policy;  /* → struct schema_file */
+extern const struct cyaml_schema_value schema_profile; /* → struct config_profile */
+extern const struct cyaml_schema_value schema_profiles; /* an array of them, to free it */
+
+/* The table that a mapping's fields belong to; never NULL for those reached from above. */
+const struct schema_table *schema_table(const struct cyaml_schema_field *fields);
+/* All of them, in the order of the manual; ends with name NULL. */
+extern const struct schema_table schema_tables[];
+
+/* Puts words at their enum values and fills in what was not given. 0 or -ENOMEM. */
+int schema_settle(const struct cyaml_schema_value *schema, void *data);
+
+#endif
