@@ -55,7 +55,10 @@ static int name_order(const void *a, const void *b)
 	const struct name *x = a, *y = b;
 	int r = strcmp(x->text, y->text);
 
-	return r ? r : x->device != y->device ? x->device - y->device : x->index < y->index ? -1 : 1;
+	return r			? r
+	       : x->device != y->device ? x->device - y->device
+	       : x->index < y->index	? -1
+					: 1;
 }
 
 static int claim_order(const void *a, const void *b)
@@ -154,8 +157,10 @@ static bool check_mac(struct checking *k, const char *path, const char *text)
 		return false;
 	}
 	if (mac[0] & 1 || memcmp(mac, none, 6) == 0) {
-		wrong(k, path, "'%.40s' is the address of no single machine; expected the one "
-		      "printed on the device", text);
+		wrong(k, path,
+		      "'%.40s' is the address of no single machine; expected the one "
+		      "printed on the device",
+		      text);
 		return false;
 	}
 	return true;
@@ -179,8 +184,10 @@ static void check_rule_peer(struct checking *k, const char *path, const char *pe
 		wrong(k, path, "nobody is called '%.60s' or has that role; did you mean '%.63s'?",
 		      peer, near.best);
 	else
-		wrong(k, path, "nobody is called '%.60s' or has that role; expected a role, the name "
-		      "of a host or device, any, broadcast or multicast", peer);
+		wrong(k, path,
+		      "nobody is called '%.60s' or has that role; expected a role, the name "
+		      "of a host or device, any, broadcast or multicast",
+		      peer);
 }
 
 static void check_rule(struct checking *k, const char *path, const struct config_rule *r)
@@ -192,8 +199,10 @@ static void check_rule(struct checking *k, const char *path, const struct config
 
 	snprintf(at, sizeof(at), "%s.proto", path);
 	if (!address_proto(r->proto, &proto)) {
-		wrong(k, at, "'%.40s' is no protocol; expected tcp, udp, icmp, icmpv6, igmp, any or "
-		      "a number up to 255", r->proto);
+		wrong(k, at,
+		      "'%.40s' is no protocol; expected tcp, udp, icmp, icmpv6, igmp, any or "
+		      "a number up to 255",
+		      r->proto);
 	} else if (r->port_count && !types && proto != 6 && proto != 17 && proto != 1 &&
 		   proto != 58) {
 		snprintf(at, sizeof(at), "%s.port", path);
@@ -203,8 +212,10 @@ static void check_rule(struct checking *k, const char *path, const struct config
 	for (unsigned i = 0; i < r->port_count; i++) {
 		snprintf(at, sizeof(at), "%s.port[%u]", path, i);
 		if (!address_ports(r->port[i], &lo, &hi))
-			wrong(k, at, "'%.40s' is no port; expected a number up to 65535 or a range "
-			      "as 5000-5010", r->port[i]);
+			wrong(k, at,
+			      "'%.40s' is no port; expected a number up to 65535 or a range "
+			      "as 5000-5010",
+			      r->port[i]);
 		else if (types && hi > 255)
 			wrong(k, at, "'%.40s' is no %s type; expected a number up to 255",
 			      r->port[i], r->proto);
@@ -213,7 +224,8 @@ static void check_rule(struct checking *k, const char *path, const struct config
 	check_rule_peer(k, at, r->peer);
 	snprintf(at, sizeof(at), "%s.action", path);
 	if (r->action == GATE_SEAL)
-		wrong(k, at, "'seal' needs a sealed link, which this version does not have; expected "
+		wrong(k, at,
+		      "'seal' needs a sealed link, which this version does not have; expected "
 		      "inspect, pass or drop");
 }
 
@@ -277,8 +289,10 @@ static void check_segment(struct checking *k, unsigned i)
 		user = interface_user(k->c, i, side, name);
 		snprintf(at, sizeof(at), "segments[%u].%s", i, side ? "hospital" : "ward");
 		if (user)
-			wrong(k, at, "interface '%s' is in use by segment '%s' already; expected one "
-			      "of its own", name, user);
+			wrong(k, at,
+			      "interface '%s' is in use by segment '%s' already; expected one "
+			      "of its own",
+			      name, user);
 		else if (strchr(name, '/') || strpbrk(name, " \t\n"))
 			wrong(k, at, "'%s' is no interface name; expected one as eth0", name);
 	}
@@ -348,8 +362,10 @@ static void check_device_names(struct checking *k, unsigned i)
 	}
 	if (*d->profile && !check_profile_name(d->profile)) {
 		snprintf(at, sizeof(at), "devices[%u].profile", i);
-		wrong(k, at, "'%.63s' is no profile's name; expected lower-case letters, digits and "
-		      "dashes", d->profile);
+		wrong(k, at,
+		      "'%.63s' is no profile's name; expected lower-case letters, digits and "
+		      "dashes",
+		      d->profile);
 	}
 }
 
@@ -378,8 +394,8 @@ static const char *claimant(const struct checking *k, const struct claim *m)
 
 static void twice(struct checking *k, const struct claim *m, const struct claim *first, bool mac)
 {
-	const char *value = !mac ? (m->device ? k->c->devices[m->index].ip[m->item]
-					      : k->c->hosts[m->index].ip[m->item])
+	const char *value = !mac	? (m->device ? k->c->devices[m->index].ip[m->item]
+						     : k->c->hosts[m->index].ip[m->item])
 			    : m->device ? k->c->devices[m->index].mac
 					: k->c->hosts[m->index].mac;
 	char at[64];
@@ -514,10 +530,13 @@ static void check_names(struct checking *k)
 
 		snprintf(at, sizeof(at), "%s[%u].name", n->device ? "devices" : "hosts", n->index);
 		if (i && strcmp(n->text, n[-1].text) == 0)
-			wrong(k, at, "a second host or device is called '%s'; expected a name of its "
-			      "own", n->text);
+			wrong(k, at,
+			      "a second host or device is called '%s'; expected a name of its "
+			      "own",
+			      n->text);
 		else if (own_peer(n->text))
-			wrong(k, at, "'%s' has a meaning of its own; expected another name", n->text);
+			wrong(k, at, "'%s' has a meaning of its own; expected another name",
+			      n->text);
 	}
 }
 
@@ -543,8 +562,9 @@ out:
 	free(k.segments);
 }
 
-static const char *const kinds[] = {"monitor", "pump",	 "imaging", "analyser",	   "ecg",  "sensor",
-				    "camera",  "printer", "workstation", "other", NULL};
+static const char *const kinds[] = {"monitor",	   "pump",   "imaging", "analyser",
+				    "ecg",	   "sensor", "camera",	"printer",
+				    "workstation", "other",  NULL};
 
 static void check_identify(struct checking *k, const struct config_identify *id)
 {
@@ -578,9 +598,10 @@ void check_profile(const struct config_profile *p, const struct outline *o, stru
 		nearest_offer(&near, kinds[i]);
 	}
 	if (!known)
-		wrong(&k, "kind", "'kind' is '%.31s'; %s%s%sexpected monitor, pump, imaging, analyser, "
-		      "ecg, sensor, camera, printer, workstation or other", p->kind,
-		      near.best ? "did you mean '" : "", near.best ? near.best : "",
+		wrong(&k, "kind",
+		      "'kind' is '%.31s'; %s%s%sexpected monitor, pump, imaging, analyser, "
+		      "ecg, sensor, camera, printer, workstation or other",
+		      p->kind, near.best ? "did you mean '" : "", near.best ? near.best : "",
 		      near.best ? "'? " : "");
 	check_rules(&k, "starts", p->starts, p->starts_count);
 	check_rules(&k, "accepts", p->accepts, p->accepts_count);

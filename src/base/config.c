@@ -153,8 +153,8 @@ static bool profile_path(const struct config *c, const char *file, const char *n
 		n = snprintf(ret_path, size, "%s/%s.yaml", c->gateway.profiles_dir, name);
 		break;
 	case 1:
-		n = snprintf(ret_path, size, "%.*s/profiles/%s.yaml", slash ? (int)(slash - file) : 1,
-			     slash ? file : ".", name);
+		n = snprintf(ret_path, size, "%.*s/profiles/%s.yaml",
+			     slash ? (int)(slash - file) : 1, slash ? file : ".", name);
 		break;
 	case 2:
 		n = snprintf(ret_path, size, BEDWARDEN_DATADIR "/profiles/%s.yaml", name);
@@ -183,13 +183,15 @@ static struct config_profile *load_profile(const struct config *c, const char *f
 	char path[512];
 	int r = -ENOENT;
 
-	for (unsigned i = 0; r == -ENOENT && profile_path(c, file, name, i, path, sizeof(path)); i++)
+	for (unsigned i = 0; r == -ENOENT && profile_path(c, file, name, i, path, sizeof(path));
+	     i++)
 		r = read_file(path, PROFILE_MAX, &text);
 	if (r == -ENOENT || r == -ENOTDIR) {
 		errors_add(e, line, column,
 			   "there is no profile '%s'; expected %s.yaml in %s%sa folder 'profiles' "
 			   "beside this file or " BEDWARDEN_DATADIR "/profiles",
-			   name, name, c->gateway.profiles_dir, *c->gateway.profiles_dir ? ", " : "");
+			   name, name, c->gateway.profiles_dir,
+			   *c->gateway.profiles_dir ? ", " : "");
 		return NULL;
 	}
 	if (r < 0) {

@@ -18,16 +18,16 @@
 
 struct config_gateway {
 	char *name;
-	char *state_dir; /* database, keys */
-	char *run_dir;	 /* control socket */
-	char *bpf_dir;	 /* where program and maps are pinned, on a bpffs */
+	char *state_dir;    /* database, keys */
+	char *run_dir;	    /* control socket */
+	char *bpf_dir;	    /* where program and maps are pinned, on a bpffs */
 	char *profiles_dir; /* searched for profiles first; "" none */
-	char *capture;	 /* "auto", "xdp" or "packet" */
-	uint32_t workers; /* guards; 0: one per receive queue */
-	uint32_t flows;	  /* most conversations at once, per guard */
+	char *capture;	    /* "auto", "xdp" or "packet" */
+	uint32_t workers;   /* guards; 0: one per receive queue */
+	uint32_t flows;	    /* most conversations at once, per guard */
 	uint32_t fragments; /* most packets under reassembly, per guard */
-	uint32_t stale_ms; /* a guard silent for this long counts as gone */
-	char *eve_file;	   /* "" for none; relative to state_dir */
+	uint32_t stale_ms;  /* a guard silent for this long counts as gone */
+	char *eve_file;	    /* "" for none; relative to state_dir */
 	uint32_t eve_rotate_mb;
 	uint32_t eve_keep;
 	uint32_t store_events; /* most single events kept in the database */
@@ -35,12 +35,12 @@ struct config_gateway {
 
 struct config_segment {
 	char *name;
-	char *ward;	 /* interface towards the devices */
-	char *hospital;	 /* interface towards the rest */
-	char **net;	 /* its own networks, prefixes */
+	char *ward;	/* interface towards the devices */
+	char *hospital; /* interface towards the rest */
+	char **net;	/* its own networks, prefixes */
 	unsigned net_count;
-	bool isolated;	 /* the ward's switch isolates its ports */
-	enum gate_mode mode; /* default of its devices */
+	bool isolated;	      /* the ward's switch isolates its ports */
+	enum gate_mode mode;  /* default of its devices */
 	bool block_strangers; /* `unknown_devices: block`, else `observe` */
 	bool block_binding;   /* `binding: block`, else `report` */
 };
@@ -55,33 +55,33 @@ struct config_host {
 };
 
 struct config_rule {
-	char *service;	/* for people: "vital signs" */
-	char *proto;	/* "tcp", "udp", "icmp", "icmpv6", "igmp", "any" or a number */
-	char **port;	/* "24105", "5000-5010"; none: all. ICMP: types */
+	char *service; /* for people: "vital signs" */
+	char *proto;   /* "tcp", "udp", "icmp", "icmpv6", "igmp", "any" or a number */
+	char **port;   /* "24105", "5000-5010"; none: all. ICMP: types */
 	unsigned port_count;
-	char *peer;	/* a role, a host's or device's name, "any", "broadcast", "multicast" */
+	char *peer; /* a role, a host's or device's name, "any", "broadcast", "multicast" */
 	enum gate_action action; /* pass, inspect (default), seal, drop */
 };
 
 struct config_identify {
 	char **vendor; /* substrings of the OUI's organisation */
 	unsigned vendor_count;
-	char **dhcp;   /* substrings of DHCP vendor class or host name */
+	char **dhcp; /* substrings of DHCP vendor class or host name */
 	unsigned dhcp_count;
 	char **service; /* "udp/24105": ports it answers on or talks from */
 	unsigned service_count;
-	char **app;    /* nDPI application names */
+	char **app; /* nDPI application names */
 	unsigned app_count;
 };
 
 struct config_profile {
-	char *name;	 /* the file's name without .yaml */
-	char *title;	 /* "Philips IntelliVue patient monitor" */
-	char *kind;	 /* monitor, pump, imaging, analyser, ecg, sensor, camera, printer, workstation, other */
+	char *name;  /* the file's name without .yaml */
+	char *title; /* "Philips IntelliVue patient monitor" */
+	char *kind; /* monitor, pump, imaging, analyser, ecg, sensor, camera, printer, workstation, other */
 	enum gate_fail fail;
 	char **source; /* documents the ports were taken from */
 	unsigned source_count;
-	struct config_rule *starts;  /* what the device may start */
+	struct config_rule *starts; /* what the device may start */
 	unsigned starts_count;
 	struct config_rule *accepts; /* what may be started towards it */
 	unsigned accepts_count;
@@ -97,8 +97,8 @@ struct config_device {
 	char *profile; /* "" none: only its own rules */
 	char **peer;   /* hosts and devices that roles are narrowed to, see below */
 	unsigned peer_count;
-	enum gate_mode *mode; /* NULL: the segment's */
-	enum gate_fail *fail; /* NULL: the profile's, or closed without one */
+	enum gate_mode *mode;	    /* NULL: the segment's */
+	enum gate_fail *fail;	    /* NULL: the profile's, or closed without one */
 	struct config_rule *starts; /* besides the profile's, and before them */
 	unsigned starts_count;
 	struct config_rule *accepts;

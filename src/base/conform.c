@@ -224,8 +224,9 @@ static void check_map(struct conforming *c, uint32_t node, const char *what,
 
 	if (n->kind != OUTLINE_MAP) {
 		list_keys(fields, keys, sizeof(keys));
-		wrong(c, node, "%s%s%s is %s; expected a mapping with the keys %s", *what ? "'" : "",
-		      *what ? what : "the file", *what ? "'" : "", kind_name(c->o, node), keys);
+		wrong(c, node, "%s%s%s is %s; expected a mapping with the keys %s",
+		      *what ? "'" : "", *what ? what : "the file", *what ? "'" : "",
+		      kind_name(c->o, node), keys);
 		return;
 	}
 	for (uint32_t key = n->first, value; key != OUTLINE_NONE;

@@ -89,9 +89,11 @@ static bool add_node(struct building *b, const yaml_event_t *event, enum outline
 				 .next = OUTLINE_NONE};
 
 	if (o->count == MAX_NODES)
-		return refuse(b, event, "the file holds more than the gateway reads; split the site");
+		return refuse(b, event,
+			      "the file holds more than the gateway reads; split the site");
 	if (kind != OUTLINE_SCALAR && b->depth == MAX_DEPTH)
-		return refuse(b, event, "nested too deeply; nothing in this file is nested so deeply");
+		return refuse(b, event,
+			      "nested too deeply; nothing in this file is nested so deeply");
 	if (kind == OUTLINE_SCALAR) {
 		n.plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 		if (memchr(event->data.scalar.value, 0, event->data.scalar.length))

@@ -24,13 +24,13 @@ enum outline_kind { OUTLINE_SCALAR, OUTLINE_LIST, OUTLINE_MAP };
 #define OUTLINE_NONE UINT32_MAX
 
 struct outline_node {
-	uint8_t kind;	/* enum outline_kind */
-	bool plain;	/* a scalar without quotes */
+	uint8_t kind;	       /* enum outline_kind */
+	bool plain;	       /* a scalar without quotes */
 	uint32_t line, column; /* 1-based */
-	uint32_t text;	/* scalar: offset into the outline's text, zero-terminated */
-	uint32_t first; /* first child or OUTLINE_NONE; in a map key and value alternate */
-	uint32_t next;	/* next sibling or OUTLINE_NONE */
-	uint32_t count; /* of children */
+	uint32_t text;	       /* scalar: offset into the outline's text, zero-terminated */
+	uint32_t first;	       /* first child or OUTLINE_NONE; in a map key and value alternate */
+	uint32_t next;	       /* next sibling or OUTLINE_NONE */
+	uint32_t count;	       /* of children */
 };
 
 struct outline;

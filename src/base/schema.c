@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
-#define REQUIRED	CYAML_FLAG_DEFAULT
-#define OPTIONAL	CYAML_FLAG_OPTIONAL
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define REQUIRED CYAML_FLAG_DEFAULT
+#define OPTIONAL CYAML_FLAG_OPTIONAL
 
 #define MAX_SEGMENTS 64
 #define MAX_HOSTS    65536
@@ -72,8 +72,8 @@ static const struct cyaml_schema_value text_entry = {
 	  "fail mode decides.")                                                                    \
 	X(TEXT, schema_file, "eve_file", config.gateway.eve_file, 0, OPTIONAL, "eve.json", 0, 255, \
 	  "The file events are written to, relative to state_dir; empty for none.")                \
-	X(NUMBER, schema_file, "eve_rotate_mb", given.eve_rotate_mb,                               \
-	  config.gateway.eve_rotate_mb, OPTIONAL, "64", 1, 65536,                                  \
+	X(NUMBER, schema_file, "eve_rotate_mb", given.eve_rotate_mb, config.gateway.eve_rotate_mb, \
+	  OPTIONAL, "64", 1, 65536,                                                                \
 	  "A new event file is begun when this one is so many megabytes long.")                    \
 	X(NUMBER, schema_file, "eve_keep", given.eve_keep, config.gateway.eve_keep, OPTIONAL, "8", \
 	  0, 1000, "How many finished event files are kept.")                                      \
@@ -101,37 +101,37 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_segment, "binding", block_binding, block_report, OPTIONAL, "block", 0, 0,   \
 	  "What happens to a packet whose addresses do not belong to its sender.")
 
-#define HOST(X)                                                                                    \
-	X(TEXT, config_host, "name", name, 0, REQUIRED, NULL, 1, 63,                               \
-	  "What the machine or network is called.")                                                \
-	X(TEXTS, config_host, "ip", ip, &text_entry, REQUIRED, NULL, 1, MAX_LIST,                  \
-	  "Its addresses or prefixes, IPv4 or IPv6.")                                              \
-	X(TEXT, config_host, "mac", mac, 0, OPTIONAL, NULL, 17, 17,                                \
-	  "Its hardware address, where it is in the same network as the devices: nobody else "     \
-	  "may then use its addresses.")                                                           \
-	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,              \
+#define HOST(X)                                                                                \
+	X(TEXT, config_host, "name", name, 0, REQUIRED, NULL, 1, 63,                           \
+	  "What the machine or network is called.")                                            \
+	X(TEXTS, config_host, "ip", ip, &text_entry, REQUIRED, NULL, 1, MAX_LIST,              \
+	  "Its addresses or prefixes, IPv4 or IPv6.")                                          \
+	X(TEXT, config_host, "mac", mac, 0, OPTIONAL, NULL, 17, 17,                            \
+	  "Its hardware address, where it is in the same network as the devices: nobody else " \
+	  "may then use its addresses.")                                                       \
+	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,          \
 	  "What it is for; profiles name roles as peers. The role dhcp marks an address server.")
 
-#define RULE(X)                                                                                    \
-	X(TEXT, config_rule, "service", service, 0, REQUIRED, NULL, 1, 127,                        \
-	  "What it is, in plain words.")                                                           \
-	X(TEXT, config_rule, "proto", proto, 0, REQUIRED, NULL, 1, 15,                             \
-	  "tcp, udp, icmp, icmpv6, igmp, any or an IP protocol number.")                           \
-	X(TEXTS, config_rule, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,                    \
-	  "Ports or ranges of the side that is called; types for icmp. None: all.")                \
-	X(TEXT, config_rule, "peer", peer, 0, REQUIRED, NULL, 1, 63,                               \
-	  "The other end: a role, the name of a host or device, any, broadcast or multicast.")     \
-	X(WORD, config_rule, "action", action, actions, OPTIONAL, "inspect", 0, 0,                 \
+#define RULE(X)                                                                                \
+	X(TEXT, config_rule, "service", service, 0, REQUIRED, NULL, 1, 127,                    \
+	  "What it is, in plain words.")                                                       \
+	X(TEXT, config_rule, "proto", proto, 0, REQUIRED, NULL, 1, 15,                         \
+	  "tcp, udp, icmp, icmpv6, igmp, any or an IP protocol number.")                       \
+	X(TEXTS, config_rule, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,                \
+	  "Ports or ranges of the side that is called; types for icmp. None: all.")            \
+	X(TEXT, config_rule, "peer", peer, 0, REQUIRED, NULL, 1, 63,                           \
+	  "The other end: a role, the name of a host or device, any, broadcast or multicast.") \
+	X(WORD, config_rule, "action", action, actions, OPTIONAL, "inspect", 0, 0,             \
 	  "inspect (guards read it), pass (only the kernel's floor sees it) or drop.")
 
-#define IDENTIFY(X)                                                                                \
-	X(TEXTS, config_identify, "vendor", vendor, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,      \
-	  "Parts of the maker's name as the registry of hardware addresses has it.")               \
-	X(TEXTS, config_identify, "dhcp", dhcp, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,          \
-	  "Parts of the DHCP vendor class or host name.")                                          \
-	X(TEXTS, config_identify, "service", service, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,    \
-	  "Ports it answers on or talks from, as udp/24105.")                                      \
-	X(TEXTS, config_identify, "app", app, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,            \
+#define IDENTIFY(X)                                                                             \
+	X(TEXTS, config_identify, "vendor", vendor, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,   \
+	  "Parts of the maker's name as the registry of hardware addresses has it.")            \
+	X(TEXTS, config_identify, "dhcp", dhcp, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,       \
+	  "Parts of the DHCP vendor class or host name.")                                       \
+	X(TEXTS, config_identify, "service", service, &text_entry, OPTIONAL, NULL, 1, MAX_LIST, \
+	  "Ports it answers on or talks from, as udp/24105.")                                   \
+	X(TEXTS, config_identify, "app", app, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,         \
 	  "Applications it speaks, by nDPI's names.")
 
 #define PROFILE(X)                                                                                 \
@@ -173,50 +173,55 @@ static const struct cyaml_schema_value text_entry = {
 	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 1, MAX_RULES,      \
 	  "What may be started towards it besides what its profile says.")
 
-#define TOP(X)                                                                                     \
-	X(MAP, schema_file, "gateway", config, gateway_fields, OPTIONAL, NULL, 0, 0,               \
-	  "The gateway itself.")                                                                   \
-	X(MAPS, schema_file, "segments", config.segments, &segment_entry, REQUIRED, NULL, 1,       \
-	  MAX_SEGMENTS, "Pairs of ports with a ward behind one of them.")                          \
-	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 1, MAX_HOSTS,     \
-	  "Machines and networks that devices talk to.")                                           \
-	X(MAPS, schema_file, "devices", config.devices, &device_entry, OPTIONAL, NULL, 1,          \
+#define TOP(X)                                                                                 \
+	X(MAP, schema_file, "gateway", config, gateway_fields, OPTIONAL, NULL, 0, 0,           \
+	  "The gateway itself.")                                                               \
+	X(MAPS, schema_file, "segments", config.segments, &segment_entry, REQUIRED, NULL, 1,   \
+	  MAX_SEGMENTS, "Pairs of ports with a ward behind one of them.")                      \
+	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 1, MAX_HOSTS, \
+	  "Machines and networks that devices talk to.")                                       \
+	X(MAPS, schema_file, "devices", config.devices, &device_entry, OPTIONAL, NULL, 1,      \
 	  MAX_DEVICES, "The devices that are guarded.")
 
 /* A line as libcyaml wants it. */
-#define FIELD(kind, ...)                                                                           \
-	FIELD_##kind(__VA_ARGS__),
-#define FIELD_TEXT(tag, key, member, extra, flags, fallback, min, max, what)                       \
+#define FIELD(kind, ...) FIELD_##kind(__VA_ARGS__),
+#define FIELD_TEXT(tag, key, member, extra, flags, fallback, min, max, what) \
 	CYAML_FIELD_STRING_PTR(key, (flags) | CYAML_FLAG_POINTER, struct tag, member, min, max)
-#define FIELD_NUMBER(tag, key, member, extra, flags, fallback, min, max, what)                     \
+#define FIELD_NUMBER(tag, key, member, extra, flags, fallback, min, max, what) \
 	CYAML_FIELD_UINT_PTR(key, (flags) | CYAML_FLAG_POINTER, struct tag, member)
-#define FIELD_WORD(tag, key, member, extra, flags, fallback, min, max, what)                       \
+#define FIELD_WORD(tag, key, member, extra, flags, fallback, min, max, what) \
 	CYAML_FIELD_ENUM(key, (flags) | CYAML_FLAG_STRICT, struct tag, member, extra, COUNT(extra))
-#define FIELD_WORD_AT(tag, key, member, extra, flags, fallback, min, max, what)                    \
-	CYAML_FIELD_ENUM_PTR(key, (flags) | CYAML_FLAG_STRICT | CYAML_FLAG_POINTER, struct tag,    \
+#define FIELD_WORD_AT(tag, key, member, extra, flags, fallback, min, max, what)                 \
+	CYAML_FIELD_ENUM_PTR(key, (flags) | CYAML_FLAG_STRICT | CYAML_FLAG_POINTER, struct tag, \
 			     member, extra, COUNT(extra))
-#define FIELD_TEXTS(tag, key, member, extra, flags, fallback, min, max, what)                      \
+#define FIELD_TEXTS(tag, key, member, extra, flags, fallback, min, max, what) \
 	CYAML_FIELD_SEQUENCE(key, (flags) | CYAML_FLAG_POINTER, struct tag, member, extra, min, max)
 #define FIELD_MAPS FIELD_TEXTS
-#define FIELD_MAP_AT(tag, key, member, extra, flags, fallback, min, max, what)                     \
+#define FIELD_MAP_AT(tag, key, member, extra, flags, fallback, min, max, what) \
 	CYAML_FIELD_MAPPING_PTR(key, (flags) | CYAML_FLAG_POINTER, struct tag, member, extra)
 /* The gateway's options count from the start of the file's struct, see struct schema_given. */
-#define FIELD_MAP(tag, key_, member, extra, flags_, fallback, min, max, what)                       \
-	{                                                                                          \
-		.key = (key_), .data_offset = 0, .value = {                                        \
-			.type = CYAML_MAPPING, .flags = (enum cyaml_flag)(flags_),                 \
-			.data_size = sizeof(struct tag), .mapping = {.fields = (extra)},           \
-		},                                                                                 \
+#define FIELD_MAP(tag, key_, member, extra, flags_, fallback, min, max, what) \
+	{                                                                     \
+		.key = (key_), .data_offset = 0,                              \
+		.value = {                                                    \
+			.type = CYAML_MAPPING,                                \
+			.flags = (enum cyaml_flag)(flags_),                   \
+			.data_size = sizeof(struct tag),                      \
+			.mapping = {.fields = (extra)},                       \
+		},                                                            \
 	}
 
 /* The same line as everything else wants it. */
-#define OPTION(kind, ...)                                                                          \
-	OPTION_##kind(__VA_ARGS__),
-#define OPTION_TEXT(tag, key, member, extra, flags, fallback_, min_, max_, what_)                  \
-	{.fallback = (fallback_), .min = (min_), .max = (max_), .what = (what_)}
-#define OPTION_NUMBER(tag, key, member, extra, flags, fallback_, min_, max_, what_)                \
-	{.fallback = (fallback_), .min = (min_), .max = (max_),                                    \
-	 .target = offsetof(struct tag, extra), .what = (what_)}
+#define OPTION(kind, ...) OPTION_##kind(__VA_ARGS__),
+#define OPTION_TEXT(tag, key, member, extra, flags, fallback_, min_, max_, what_)      \
+	{                                                                              \
+		.fallback = (fallback_), .min = (min_), .max = (max_), .what = (what_) \
+	}
+#define OPTION_NUMBER(tag, key, member, extra, flags, fallback_, min_, max_, what_) \
+	{                                                                           \
+		.fallback = (fallback_), .min = (min_), .max = (max_),              \
+		.target = offsetof(struct tag, extra), .what = (what_)              \
+	}
 #define OPTION_WORD    OPTION_TEXT
 #define OPTION_WORD_AT OPTION_TEXT
 #define OPTION_TEXTS   OPTION_TEXT
@@ -224,12 +229,12 @@ static const struct cyaml_schema_value text_entry = {
 #define OPTION_MAP_AT  OPTION_TEXT
 #define OPTION_MAP     OPTION_TEXT
 
-#define TABLE(name, LIST)                                                                          \
-	static const struct cyaml_schema_field name##_fields[] = {LIST(FIELD) CYAML_FIELD_END};    \
+#define TABLE(name, LIST)                                                                       \
+	static const struct cyaml_schema_field name##_fields[] = {LIST(FIELD) CYAML_FIELD_END}; \
 	static const struct schema_option name##_options[] = {LIST(OPTION)};
-#define ENTRY(name, tag)                                                                           \
-	static const struct cyaml_schema_value name##_entry = {                                    \
-		CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tag, name##_fields),                \
+#define ENTRY(name, tag)                                                            \
+	static const struct cyaml_schema_value name##_entry = {                     \
+		CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tag, name##_fields), \
 	};
 
 /* clang-format off */

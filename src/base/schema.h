@@ -38,8 +38,8 @@ struct schema_file {
 	struct schema_given given;
 };
 
-extern const struct cyaml_schema_value schema_policy;  /* → struct schema_file */
-extern const struct cyaml_schema_value schema_profile; /* → struct config_profile */
+extern const struct cyaml_schema_value schema_policy;	/* → struct schema_file */
+extern const struct cyaml_schema_value schema_profile;	/* → struct config_profile */
 extern const struct cyaml_schema_value schema_profiles; /* an array of them, to free it */
 
 /* The table that a mapping's fields belong to; never NULL for those reached from above. */

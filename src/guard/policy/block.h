@@ -12,13 +12,13 @@
 #define BLOCK_MAX   (1u << 30)
 
 enum block_table {
-	BLOCK_PORTS,	       /* by ifindex */
-	BLOCK_DEVICES,	       /* by id */
-	BLOCK_RULES,	       /* by device, then in order */
-	BLOCK_MACS,	       /* by key */
-	BLOCK_IPS,	       /* by key */
-	BLOCK_NETS,	       /* longest prefix first, then by address */
-	BLOCK_SEGMENT_NAMES,   /* u32 offsets into the strings, from here on */
+	BLOCK_PORTS,	     /* by ifindex */
+	BLOCK_DEVICES,	     /* by id */
+	BLOCK_RULES,	     /* by device, then in order */
+	BLOCK_MACS,	     /* by key */
+	BLOCK_IPS,	     /* by key */
+	BLOCK_NETS,	     /* longest prefix first, then by address */
+	BLOCK_SEGMENT_NAMES, /* u32 offsets into the strings, from here on */
 	BLOCK_HOST_NAMES,
 	BLOCK_DEVICE_NAMES,    /* as many as devices */
 	BLOCK_DEVICE_PROFILES, /* as many as devices */

@@ -109,9 +109,8 @@ static uint32_t peer_named(const struct compiling *b, const char *name)
 {
 	struct known key = {.name = name}, *hit;
 
-	hit = b->known_count
-		      ? bsearch(&key, b->known, b->known_count, sizeof(key), known_order)
-		      : NULL;
+	hit = b->known_count ? bsearch(&key, b->known, b->known_count, sizeof(key), known_order)
+			     : NULL;
 	return hit ? hit->peer : GATE_PEER_NONE;
 }
 
@@ -205,11 +204,10 @@ static void add_ports(struct compiling *b, const struct policy_port *ports, unsi
 			row->port.segment = i;
 			row->port.partner = here[!side].ifindex;
 			row->port.side = (uint8_t)side;
-			row->port.flags = (uint8_t)((s->isolated ? GATE_PORT_ISOLATED : 0) |
-						    (s->block_binding ? 0 : GATE_PORT_BIND_REPORT) |
-						    (s->block_strangers ? 0
-									: GATE_PORT_STRANGERS_OK) |
-						    dhcp);
+			row->port.flags =
+				(uint8_t)((s->isolated ? GATE_PORT_ISOLATED : 0) |
+					  (s->block_binding ? 0 : GATE_PORT_BIND_REPORT) |
+					  (s->block_strangers ? 0 : GATE_PORT_STRANGERS_OK) | dhcp);
 			memcpy(row->port.mac, here[side].mac, 6);
 		}
 	}
@@ -444,9 +442,8 @@ static void add_profile_rules(struct compiling *b, struct compiling_device *v,
 static void add_device_addresses(struct compiling *b, const struct compiling_device *v,
 				 const struct gate_device *row)
 {
-	struct gate_bind bind = {.peer = GATE_PEER_DEVICE | v->id,
-				 .side = GATE_WARD,
-				 .flags = GATE_BIND_MAC};
+	struct gate_bind bind = {
+		.peer = GATE_PEER_DEVICE | v->id, .side = GATE_WARD, .flags = GATE_BIND_MAC};
 	struct gate_ip ip;
 	unsigned len;
 
@@ -552,8 +549,7 @@ static void add_stranger_rules(struct compiling *b, uint32_t segment)
 
 static void add_devices(struct compiling *b)
 {
-	struct compiling_profile *profiles =
-		calloc(b->c->profiles_count + 1, sizeof(*profiles));
+	struct compiling_profile *profiles = calloc(b->c->profiles_count + 1, sizeof(*profiles));
 
 	for (unsigned i = 0; profiles && i < b->c->profiles_count; i++) {
 		const struct config_profile *p = &b->c->profiles[i];
@@ -583,8 +579,8 @@ static void add_devices(struct compiling *b)
 }
 
 /* Of rows with one key the first stays, and takes on what roles the others have. */
-static void sort_rows(struct compiling *b, enum block_table t, int (*order)(const void *,
-									    const void *))
+static void sort_rows(struct compiling *b, enum block_table t,
+		      int (*order)(const void *, const void *))
 {
 	struct list *l = &b->to[t];
 	uint32_t kept = 0;
@@ -661,10 +657,18 @@ struct policy *policy_compile(const struct config *c, const struct policy_port *
 			      unsigned port_count, uint32_t generation, char *ret_error)
 {
 	static const size_t sizes[BLOCK_TABLES] = {
-		sizeof(struct policy_port_row), sizeof(struct gate_device),
-		sizeof(struct gate_rule),	sizeof(struct policy_mac_row),
-		sizeof(struct policy_ip_row),	sizeof(struct policy_net_row),
-		4, 4, 4, 4, 4, 1,
+		sizeof(struct policy_port_row),
+		sizeof(struct gate_device),
+		sizeof(struct gate_rule),
+		sizeof(struct policy_mac_row),
+		sizeof(struct policy_ip_row),
+		sizeof(struct policy_net_row),
+		4,
+		4,
+		4,
+		4,
+		4,
+		1,
 	};
 	struct compiling b = {.c = c, .error = ret_error};
 	struct policy *p = NULL;
