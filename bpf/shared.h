@@ -249,6 +249,8 @@ struct gate_sample {
 	struct gate_verdict verdict;
 	__u32 wire_len;
 	__u32 captured;
+	__u32 count; /* packets alike since the last sample of them, this one included */
+	__u32 pad;
 	__u8 data[GATE_SAMPLE_BYTES];
 };
 
@@ -265,14 +267,66 @@ struct gate_device_count {
 };
 
 /*
- * One a receive queue, in memory that kernel and guard share. `taken` counts
- * frames the guard has finished with, `given` those sent up to it.
+ * One a receive queue of a port, in memory that kernel and guard share: the map
+ * `hearts`, by GATE_SLOT(). `taken` counts frames the guard has finished with,
+ * `given` those sent up to it; a guard that finds its ring empty stores
+ * taken = given, so that frames which the ring refused are not owed for ever.
  */
 struct gate_heart {
-	__u64 beat_ns; /* written by the guard at every turn of its loop */
+	__u64 beat_ns; /* CLOCK_MONOTONIC, by the guard at every turn of its loop; 0 gone */
 	__u64 taken;   /* written by the guard */
 	__u64 given;   /* written by the kernel */
 	__u64 pad[5];
+};
+
+#define GATE_PORTS  64 /* most ports of one gateway */
+#define GATE_QUEUES 64 /* most receive queues of one port */
+/* Index into `xsks` and `hearts`; `port` is the value of `indexes` for the port's ifindex. */
+#define GATE_SLOT(port, queue) ((port)*GATE_QUEUES + (queue))
+
+/*
+ * What the program reads first; the map `config`, one entry. Two slots hold two
+ * generations of every table: storing `slot` switches all of them at once.
+ */
+struct gate_config {
+	__u32 abi; /* GATE_ABI */
+	__u32 slot;
+	__u32 generation[2];
+	__u64 stale_ns;	     /* a heart silent for longer has stopped */
+	__u32 backlog;	     /* most frames owed by one guard's queue */
+	__u32 frame_max;     /* larger frames do not fit a guard's buffer */
+	__u32 samples_per_s; /* per CPU */
+	__u32 stripes;	     /* copies of each policy counter */
+	__u32 device_count[2], rule_count[2];
+};
+
+/* A guarded port in one generation; key and value of `wires`. */
+struct gate_wire_key {
+	__u32 ifindex;
+	__u32 slot;
+};
+
+struct gate_wire {
+	struct gate_port port;
+	__u32 index; /* of the port, for GATE_SLOT() */
+	__u32 pad;
+};
+
+/* What became of packets, all devices together; one set a CPU. */
+enum gate_total {
+	GATE_TOTAL_PASSED,
+	GATE_TOTAL_INSPECTED,	/* given to a guard */
+	GATE_TOTAL_DROPPED,	/* by policy or binding */
+	GATE_TOTAL_UNINSPECTED, /* passed by fail mode `open` */
+	GATE_TOTAL_FAILED,	/* dropped by fail mode `closed` */
+	GATE_TOTAL_HAIRPINNED,	/* of the passed and uninspected: back out of the same port */
+	GATE_TOTAL_ANSWERED,	/* ARP and ND, for a neighbour */
+	GATE_TOTAL_LOCAL,	/* copies of what the ward's switch delivered itself */
+	GATE_TOTAL_TOO_BIG,	/* of uninspected and failed: no guard's buffer holds them */
+	GATE_TOTAL_NO_POLICY,	/* came in by a port that no policy names; dropped */
+	GATE_TOTAL_SAMPLES,	/* told to user space */
+	GATE_TOTAL_UNSAMPLED,	/* dropped and only counted: alike, too many, or ring full */
+	GATE_TOTAL_COUNT,
 };
 
 /*

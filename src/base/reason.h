@@ -50,8 +50,7 @@
 	  "A machine that is no address server handed out network addresses.")                     \
 	X(DHCP_MALFORMED, "dhcp.malformed", "A malformed address request (DHCP) was stopped.")     \
 	X(FLOOR_MALFORMED, "floor.malformed", "A broken network packet was stopped.")              \
-	X(FLOOR_FRAGMENT, "floor.fragment",                                                        \
-	  "Pieces of a packet arrived that nobody could check.")                                   \
+	X(FLOOR_FRAGMENT, "floor.fragment", "Pieces of a packet arrived that nobody could check.") \
 	X(FLOOR_NO_GUARD, "floor.no_guard",                                                        \
 	  "The inspection program was not running; this device is set to stay closed then.")       \
 	X(FLOOR_OVERLOAD, "floor.overload",                                                        \
@@ -84,7 +83,9 @@
 	X(GATEWAY_STORE_BROKEN, "gateway.store_broken",                                            \
 	  "The gateway's event database was damaged; it was set aside and a new one begun.")       \
 	X(GATEWAY_BAD_MESSAGE, "gateway.bad_message",                                              \
-	  "A part of the gateway sent something malformed; it was refused.")
+	  "A part of the gateway sent something malformed; it was refused.")                       \
+	X(FLOOR_TOO_BIG, "floor.too_big",                                                          \
+	  "A packet too large to inspect came from or for a device set to stay closed then.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
