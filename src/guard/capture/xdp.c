@@ -339,8 +339,7 @@ static void xdp_counts(const struct capture *c, struct capture_counts *ret_count
 		socklen_t len = sizeof(s);
 
 		if (getsockopt(x->ports[i].fd, SOL_XDP, XDP_STATISTICS, &s, &len) == 0)
-			ret_counts->lost_receive +=
-				s.rx_dropped + s.rx_ring_full + s.rx_fill_ring_empty_descs;
+			ret_counts->lost_receive += s.rx_dropped + s.rx_ring_full;
 	}
 }
 
@@ -436,11 +435,11 @@ static int open_ports(struct xdp *x, uint16_t bind_flags)
 				      .comp_size = RING,
 				      .frame_size = (uint32_t)x->chunk,
 				      .frame_headroom = 0};
-	struct xsk_ring_prod fill;
-	struct xsk_ring_cons comp;
+	struct xsk_ring_prod fill = {0};
+	struct xsk_ring_cons comp = {0};
 	int r;
 
-	/* The first socket takes the rings made with the UMEM for its own. */
+	/* Made with the UMEM, taken over by the first socket. libxdp counts on zeros here. */
 	r = xsk_umem__create(&x->umem, x->area, x->chunk * x->chunks, &fill, &comp, &cfg);
 	if (r) {
 		x->umem = NULL;
