@@ -4,35 +4,43 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "guard/behaviour.h"
-#include "guard/flow/app.h"
+#include "base/hash.h"
+#include "guard/flow/fragment.h"
+#include "guard/notice.h"
 #include "guard/policy/floor.h"
-#include "guard/report.h"
-#include "guard/roster.h"
-#include "guard/tally.h"
 
-#define BURST	       32
-#define APP_SLOTS      4096
-#define TOPICS	       4096
-#define BEHAVIOUR_ROWS 8192
-#define EXPIRE_BURST   64   /* flows ended at most between two bursts, */
-#define EXPIRE_TICK    8192 /* and at a tick */
-#define PREFETCH_AHEAD 4
+#define BURST		 32
+#define APP_SLOTS	 4096
+#define TOPICS		 4096
+#define BEHAVIOUR_ROWS	 8192
+#define FRAGMENT_WAIT_MS 5000
+#define EXPIRE_BURST	 64   /* flows ended at most between two bursts, */
+#define EXPIRE_TICK	 8192 /* and at a tick */
+
+/* One packet on its way through the rooms. */
+struct work {
+	struct packet p;
+	struct gate_verdict v;
+	struct flow_hint hint;
+	uint32_t ifindex, segment;
+};
 
 struct engine {
 	struct engine_options o;
 	const struct policy *policy; /* NULL: everything is observed */
 	struct roster *roster;
 	struct floor *floor;
+	struct fragment_table *fragments;
 	struct flow_table *flows;
 	struct app *app;
 	struct behaviour *behaviour;
-	struct tally *tally;
-	struct report report;
+	struct notice notice;
 	struct engine_stats stats;
-	uint64_t now_ns;  /* never goes back */
-	uint64_t wall_ns; /* last seen, may jump */
-	struct packet packets[BURST];
+	struct capture *capture; /* of the call that is on */
+	uint64_t now_ns;	 /* never goes back */
+	uint64_t wall_ns;	 /* last seen, may jump */
+	struct work work[BURST];
+	struct work whole; /* a datagram out of fragments */
 };
 
 /*
@@ -46,15 +54,12 @@ static void advance(struct engine *e, uint64_t wall_ns)
 	uint64_t last = e->wall_ns;
 
 	e->wall_ns = wall_ns;
-	if (e->o.packet_times) {
+	if (e->o.packet_times || !last) {
 		if (wall_ns > e->now_ns)
 			e->now_ns = wall_ns;
-		return;
-	}
-	if (!last)
-		e->now_ns = wall_ns;
-	else if (wall_ns > last && wall_ns - last < CLOCK_JUMP_NS)
+	} else if (wall_ns > last && wall_ns - last < CLOCK_JUMP_NS) {
 		e->now_ns += wall_ns - last;
+	}
 }
 
 static void flow_ended(void *arg, struct flow *f, enum flow_end how)
@@ -64,8 +69,10 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 	app_end(e->app, f);
 	if (how == FLOW_EVICTED)
 		e->stats.flows_evicted++;
-	report_flow(&e->report, f, how);
+	report_flow(&e->notice.report, f, how);
 }
+
+static void fragments_ended(void *arg, const struct fragment_datagram *d);
 
 int engine_set_policy(struct engine *e, const struct policy *p)
 {
@@ -74,7 +81,7 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 
 	if (!roster)
 		return -ENOMEM;
-	tally_flush(e->tally); /* by the names it was counted under */
+	tally_flush(e->notice.tally); /* by the names it was counted under */
 	if (e->floor) {
 		r = floor_set_policy(e->floor, p);
 	} else {
@@ -88,9 +95,25 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	roster_free(e->roster);
 	e->roster = roster;
 	e->policy = p;
-	e->report.policy = p;
-	e->report.roster = roster;
+	e->notice.report.policy = p;
+	e->notice.report.roster = roster;
 	return 0;
+}
+
+static bool open_rooms(struct engine *e)
+{
+	const struct fragment_limits limits = {
+		.frames = e->o.max_fragments,
+		.timeout_ms = FRAGMENT_WAIT_MS,
+	};
+
+	e->app = app_new(APP_SLOTS);
+	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
+	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
+	e->fragments = fragment_table_new(&limits, fragments_ended, e);
+	e->notice.report.app = e->app;
+	return e->app && e->behaviour && e->flows && e->fragments &&
+	       notice_init(&e->notice, TOPICS) == 0;
 }
 
 struct engine *engine_new(const struct policy *policy, const struct engine_options *o)
@@ -100,15 +123,9 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
 	if (!e)
 		return NULL;
 	e->o = *o;
-	e->report.sink = o->sink;
-	e->report.sink_arg = o->sink_arg;
-	e->app = app_new(APP_SLOTS);
-	e->report.app = e->app;
-	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
-	e->tally = tally_new(TOPICS, report_count, &e->report);
-	e->flows = flow_table_new(o->max_flows, &o->timeouts, flow_ended, e);
-	if (!e->app || !e->behaviour || !e->tally || !e->flows ||
-	    (policy && engine_set_policy(e, policy) < 0)) {
+	e->notice.report.sink = o->sink;
+	e->notice.report.sink_arg = o->sink_arg;
+	if (!open_rooms(e) || (policy && engine_set_policy(e, policy) < 0)) {
 		engine_free(e);
 		errno = ENOMEM;
 		return NULL;
@@ -116,21 +133,28 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
 	return e;
 }
 
-void engine_finish(struct engine *e)
+static void close_rooms(struct engine *e)
 {
+	fragment_table_free(e->fragments);
 	flow_table_free(e->flows);
+	e->fragments = NULL;
 	e->flows = NULL;
-	tally_flush(e->tally);
+}
+
+void engine_finish(struct engine *e, struct capture *c)
+{
+	e->capture = c;
+	close_rooms(e);
+	tally_flush(e->notice.tally);
 }
 
 void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	e->report.sink = NULL;
-	if (e->flows)
-		flow_table_free(e->flows);
-	tally_free(e->tally);
+	e->notice.report.sink = NULL;
+	close_rooms(e);
+	notice_free(&e->notice);
 	behaviour_free(e->behaviour);
 	app_free(e->app);
 	floor_free(e->floor);
@@ -138,139 +162,106 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
-/* Nobody's word: what a packet counts as where there is no policy. */
-static const struct gate_verdict unjudged = {
-	.device = ~0u, .peer = GATE_PEER_NONE, .rule = ~0u, .action = GATE_PASS};
-
-static void judge(struct engine *e, const struct frame *f, const struct packet *p,
-		  struct gate_verdict *ret_v)
+static void place(struct engine *e, const struct frame *f, struct work *w)
 {
-	*ret_v = unjudged;
-	ret_v->ifindex = f->ifindex;
-	if (f->verdict) {
-		*ret_v = *f->verdict;
-	} else if (e->policy) {
-		if (e->o.place)
-			ret_v->ifindex = e->o.place(e->o.place_arg, f, p, e->roster);
-		floor_judge(e->floor, p, ret_v->ifindex, e->now_ns, ret_v);
-	}
+	const struct gate_port *port;
+
+	w->ifindex = f->verdict ? f->verdict->ifindex : f->ifindex;
+	w->segment = 0;
+	if (!e->roster)
+		return;
+	if (e->o.place)
+		w->ifindex = e->o.place(e->o.place_arg, f, &w->p, e->roster);
+	port = roster_port(e->roster, w->ifindex);
+	w->segment = port ? port->segment : 0;
+}
+
+static void judge(struct engine *e, const struct gate_verdict *kernels, struct work *w)
+{
+	/* Nobody's word: what a packet counts as where there is no policy. */
+	static const struct gate_verdict unjudged = {
+		.device = ~0u, .peer = GATE_PEER_NONE, .rule = ~0u, .action = GATE_PASS};
+
+	w->v = unjudged;
+	w->v.ifindex = w->ifindex;
+	if (kernels)
+		w->v = *kernels;
+	else if (e->policy)
+		floor_judge(e->floor, &w->p, w->ifindex, e->now_ns, &w->v);
 	/* Numbers of another policy than ours would name the wrong machine. */
-	if (e->policy && ret_v->generation != policy_generation(e->policy)) {
-		ret_v->device = ret_v->rule = ~0u;
-		ret_v->peer = GATE_PEER_NONE;
+	if (e->policy && w->v.generation != policy_generation(e->policy)) {
+		w->v.device = w->v.rule = ~0u;
+		w->v.peer = GATE_PEER_NONE;
 	}
 }
 
-static bool is_stranger(const struct engine *e, uint32_t device)
+/*
+ * A stranger that searches or floods loses, for a while, what its segment lets
+ * strangers do: only where the segment enforces, only a machine that the policy
+ * does not know, and never its conversation with a device. What a known device
+ * is allowed is not touched whatever it does.
+ */
+static void hold_stranger(struct engine *e, struct work *w)
 {
-	uint32_t count = 0;
-	const struct gate_device *d = e->policy ? policy_devices(e->policy, &count) : NULL;
+	const struct gate_device *d;
+	enum reason why;
+	uint32_t count;
 
-	return device >= count || d[device].flags & GATE_DEVICE_STRANGER;
-}
-
-static void make_case(const struct packet *p, const struct gate_verdict *v, uint32_t segment,
-		      uint64_t flow_id, struct tally_case *ret_c)
-{
-	memset(ret_c, 0, sizeof(*ret_c));
-	if (p->has_arp)
-		ret_c->sender = gate_flow_key_make(&ret_c->key, segment, p->vlan[0], 0,
-						   &p->arp.sender_ip, 0, &p->arp.target_ip, 0);
-	else
-		flow_key(p, segment, &ret_c->key, &ret_c->sender);
-	if (p->has_mac)
-		memcpy(ret_c->mac, p->src_mac, 6);
-	ret_c->ethertype = p->ethertype;
-	ret_c->action = v->action;
-	ret_c->would = v->would;
-	ret_c->flags = v->flags;
-	ret_c->rule = v->rule;
-	ret_c->flow_id = flow_id;
-}
-
-static void note_reason(struct engine *e, const struct packet *p, const struct gate_verdict *v,
-			uint32_t segment, uint64_t flow_id)
-{
-	struct tally_topic t;
-	struct tally_case c;
-
-	e->stats.reasons[v->reason]++;
-	make_case(p, v, segment, flow_id, &c);
-	memset(&t, 0, sizeof(t));
-	t.kind = report_kind_of(v->reason);
-	t.reason = v->reason;
-	t.device = v->device;
-	t.peer = v->peer;
-	if (t.kind == REPORT_BINDING)
-		t.other = c.key.ip[c.sender];
-	else if (v->peer == GATE_PEER_NONE)
-		t.other = c.key.ip[v->flags & GATE_VERDICT_TO_DEVICE ? c.sender : !c.sender];
-	if (t.kind == REPORT_BINDING || is_stranger(e, v->device))
-		memcpy(t.mac, c.mac, sizeof(t.mac));
-	if (tally_note(e->tally, &t, &c, p->wire_len, e->now_ns))
-		report_case(&e->report, &t, &c, p->time_ns);
-}
-
-/* First of each kind in a flow; a packet without a flow has only the topic's bound. */
-static void note_anomalies(struct engine *e, const struct packet *p, const struct gate_verdict *v,
-			   uint32_t segment, struct flow *f)
-{
-	anomaly_set fresh = p->anomalies & ~(f ? f->anomalies : 0);
-	struct tally_topic t;
-	struct tally_case c;
-
-	for (unsigned a = 0; a < ANOMALY_COUNT; a++)
-		e->stats.anomalies[a] += p->anomalies >> a & 1;
-	if (f)
-		f->anomalies |= fresh;
-	if (!fresh)
+	if (!e->policy || !w->p.ip_version || w->v.flags & GATE_VERDICT_TO_DEVICE ||
+	    w->v.peer & GATE_PEER_DEVICE)
 		return;
-	make_case(p, v, segment, f ? f->id : 0, &c);
-	for (unsigned a = 0; a < ANOMALY_COUNT; a++) {
-		if (!(fresh >> a & 1))
-			continue;
-		memset(&t, 0, sizeof(t));
-		t.kind = REPORT_ANOMALY;
-		t.reason = a;
-		t.device = v->device;
-		t.peer = GATE_PEER_NONE;
-		t.other = c.key.ip[c.sender];
-		if (tally_note(e->tally, &t, &c, p->wire_len, e->now_ns))
-			report_case(&e->report, &t, &c, p->time_ns);
-	}
-}
-
-static void found(struct engine *e, const struct packet *p, const struct gate_verdict *v,
-		  struct behaviour_finding what)
-{
-	if (what.reason == REASON_NONE)
+	d = policy_devices(e->policy, &count);
+	if (w->v.device >= count || !(d[w->v.device].flags & GATE_DEVICE_STRANGER) ||
+	    d[w->v.device].mode != GATE_ENFORCE)
 		return;
-	e->stats.reasons[what.reason]++;
-	report_behaviour(&e->report, p, e->policy ? v : NULL, &what);
-}
-
-/* A packet that nobody else will see: refused, it is still somebody's attempt. */
-static void watch_refused(struct engine *e, const struct packet *p, const struct gate_verdict *v,
-			  uint32_t segment)
-{
-	if (!p->ip_version)
+	why = behaviour_held(e->behaviour, &w->p.src_ip, w->segment, e->now_ns);
+	if (why == REASON_NONE)
 		return;
-	found(e, p, v, behaviour_opened(e->behaviour, p, segment, e->now_ns));
-	found(e, p, v, behaviour_unanswered(e->behaviour, p, segment, e->now_ns));
+	w->v.action = w->v.would = GATE_DROP;
+	w->v.reason = (uint8_t)why;
 }
 
-static void watch(struct engine *e, const struct packet *p, const struct gate_verdict *v,
-		  uint32_t segment, const struct flow *f, unsigned end)
+static void opened(struct engine *e, struct work *w)
 {
-	bool listed = v->rule != ~0u && v->reason == REASON_NONE;
+	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
+			 behaviour_opened(e->behaviour, &w->p, w->segment, e->now_ns));
+}
+
+static void unanswered(struct engine *e, struct work *w)
+{
+	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
+			 behaviour_unanswered(e->behaviour, &w->p, w->segment, e->now_ns));
+}
+
+/* A packet that nothing behind here sees: refused, it is still somebody's attempt. */
+static void watch_refused(struct engine *e, struct work *w)
+{
+	if (!w->p.ip_version)
+		return;
+	opened(e, w);
+	unanswered(e, w);
+}
+
+static void watch(struct engine *e, struct work *w, const struct flow *f, unsigned end)
+{
+	bool listed = w->v.rule != ~0u && w->v.reason == REASON_NONE;
 
 	if (f->packets[1] == 0) {
 		if (f->packets[0] == 1 && !listed)
-			found(e, p, v, behaviour_opened(e->behaviour, p, segment, e->now_ns));
-		found(e, p, v, behaviour_unanswered(e->behaviour, p, segment, e->now_ns));
+			opened(e, w);
+		unanswered(e, w);
 	} else if (end == 1 && f->packets[1] == 1) {
-		behaviour_answered(e->behaviour, p, segment);
+		behaviour_answered(e->behaviour, &w->p, w->segment);
 	}
+}
+
+/* The same conversation of the same file always has the same id, exact as a JSON number. */
+static uint64_t flow_id(const struct flow *f)
+{
+	static const struct hash_key fixed = {{0x6265647761726465, 0x6e20666c6f77206d}};
+
+	return (hash_bytes(&fixed, &f->key, sizeof(f->key)) ^ f->first_ns * 0x9e3779b97f4a7c15) >>
+	       11;
 }
 
 static void remember(struct engine *e, struct flow *f, const struct gate_verdict *v, unsigned end)
@@ -295,62 +286,58 @@ static void remember(struct engine *e, struct flow *f, const struct gate_verdict
 }
 
 /* Flow, application and behaviour of a packet that goes on. NULL where it belongs to no flow. */
-static struct flow *observe(struct engine *e, const struct packet *p, const struct gate_verdict *v,
-			    uint32_t segment)
+static struct flow *observe(struct engine *e, struct work *w)
 {
 	struct flow *f;
 	uint8_t end;
 
-	if (!p->ip_version)
+	if (!w->p.ip_version)
 		return NULL;
-	f = flow_lookup(e->flows, p, segment, &end);
-	if (f->packets[0] + f->packets[1] == 1)
+	f = flow_find(e->flows, &w->p, &w->hint, &end);
+	if (f->packets[0] + f->packets[1] == 1) {
+		f->id = flow_id(f);
 		e->stats.flows++;
-	remember(e, f, v, end);
-	app_look(e->app, f, p);
-	watch(e, p, v, segment, f, end);
+	}
+	remember(e, f, &w->v, end);
+	app_look(e->app, f, &w->p);
+	watch(e, w, f, end);
 	return f;
 }
 
-/*
- * A stranger that searches or floods loses, for a while, what its segment lets
- * strangers do: only where the segment enforces, only a machine that the policy
- * does not know, and never its conversation with a device. What a known device
- * is allowed is not touched whatever it does.
- */
-static void hold_stranger(struct engine *e, const struct packet *p, uint32_t segment,
-			  struct gate_verdict *v)
+static void count_anomalies(struct engine *e, anomaly_set set)
 {
-	uint32_t count;
-	const struct gate_device *d;
-	enum reason why;
-
-	if (!e->policy || !p->ip_version || v->flags & GATE_VERDICT_TO_DEVICE ||
-	    v->peer & GATE_PEER_DEVICE || !is_stranger(e, v->device))
-		return;
-	d = policy_devices(e->policy, &count);
-	if (v->device >= count || d[v->device].mode != GATE_ENFORCE)
-		return;
-	why = behaviour_held(e->behaviour, &p->src_ip, segment, e->now_ns);
-	if (why == REASON_NONE)
-		return;
-	v->action = v->would = GATE_DROP;
-	v->reason = (uint8_t)why;
+	for (; set; set &= set - 1)
+		e->stats.anomalies[__builtin_ctzll(set)]++;
 }
 
-static uint32_t segment_of(const struct engine *e, uint32_t ifindex)
+/* From the verdict on: who did what, and what is to be said of it. */
+static void conclude(struct engine *e, struct work *w)
 {
-	const struct gate_port *port = e->roster ? roster_port(e->roster, ifindex) : NULL;
+	struct flow *f = NULL;
+	anomaly_set fresh;
 
-	return port ? port->segment : 0;
+	if (w->v.action != GATE_DROP)
+		hold_stranger(e, w);
+	e->stats.dropped += w->v.action == GATE_DROP;
+	e->stats.would_drop += w->v.action != GATE_DROP && w->v.would == GATE_DROP;
+	if (w->v.action == GATE_DROP && e->o.inline_)
+		watch_refused(e, w);
+	else
+		f = observe(e, w);
+	if (w->v.reason != REASON_NONE)
+		notice_verdict(&e->notice, &w->p, &w->v, w->segment, f, e->now_ns);
+	fresh = f ? flow_fresh(e->flows) : w->p.anomalies;
+	if (fresh)
+		notice_anomalies(&e->notice, &w->p, fresh, &w->v, w->segment, f, e->now_ns);
+	count_anomalies(e, w->p.anomalies | fresh);
 }
 
-static void settle_frame(struct engine *e, struct capture *c, const struct frame *f,
-			 const struct gate_verdict *v)
+static void settle(struct engine *e, const struct frame *f, const struct gate_verdict *v)
 {
+	struct capture *c = e->capture;
 	const struct gate_port *port;
 
-	if (v->action == GATE_DROP && e->o.inline_) {
+	if ((v->action == GATE_DROP && e->o.inline_) || v->flags & GATE_VERDICT_ANSWERED) {
 		c->ops->drop(c, f);
 		return;
 	}
@@ -361,99 +348,167 @@ static void settle_frame(struct engine *e, struct capture *c, const struct frame
 							: 0);
 }
 
-/* Verdict, then everything that only looks. */
-static void take(struct engine *e, struct capture *c, const struct frame *f, const struct packet *p)
+static bool is_refused(const struct engine *e, const struct work *w)
 {
-	struct gate_verdict v;
-	struct flow *flow = NULL;
-	uint32_t segment;
-
-	judge(e, f, p, &v);
-	segment = segment_of(e, v.ifindex);
-	if (v.action != GATE_DROP)
-		hold_stranger(e, p, segment, &v);
-	e->stats.dropped += v.action == GATE_DROP;
-	e->stats.would_drop += v.action != GATE_DROP && v.would == GATE_DROP;
-
-	if (v.action == GATE_DROP && e->o.inline_)
-		watch_refused(e, p, &v, segment);
-	else
-		flow = observe(e, p, &v, segment);
-	if (v.reason != REASON_NONE)
-		note_reason(e, p, &v, segment, flow ? flow->id : 0);
-	if (p->anomalies)
-		note_anomalies(e, p, &v, segment, flow);
-	settle_frame(e, c, f, &v);
+	return w->v.action == GATE_DROP && e->o.inline_;
 }
 
-static void burst(struct engine *e, struct capture *c, const struct frame *frames, unsigned count)
+/* The word on the piece with the transport header is the word on the datagram. */
+static const struct gate_verdict *kernels_verdict(const struct fragment_datagram *d)
 {
-	for (unsigned i = 0; i < count && i < PREFETCH_AHEAD; i++)
+	for (unsigned i = 0; i < d->count; i++)
+		if (d->frames[i].verdict && !(d->frames[i].verdict->flags & GATE_VERDICT_FRAGMENT))
+			return d->frames[i].verdict;
+	return NULL;
+}
+
+static void judge_whole(struct engine *e, const struct fragment_datagram *d)
+{
+	struct work *w = &e->whole;
+
+	packet_decode(d->whole.data, d->whole.link, d->whole.time_ns, d->whole.wire_len, &w->p);
+	place(e, &d->frames[0], w);
+	flow_hint(e->flows, &w->p, w->segment, &w->hint);
+	judge(e, kernels_verdict(d), w);
+	conclude(e, w);
+	e->stats.fragments_reassembled++;
+}
+
+static void give_up(struct engine *e, const struct fragment_datagram *d)
+{
+	struct work *w = &e->whole;
+
+	e->stats.fragments_lost += d->count;
+	if (d->how == FRAGMENT_SHUTDOWN)
+		return;
+	packet_decode(d->frames[0].data, d->frames[0].link, d->frames[0].time_ns,
+		      d->frames[0].wire_len, &w->p);
+	place(e, &d->frames[0], w);
+	judge(e, d->frames[0].verdict, w);
+	if (d->anomaly >= ANOMALY_COUNT)
+		return;
+	notice_anomalies(&e->notice, &w->p, 1ull << d->anomaly, &w->v, w->segment, NULL, e->now_ns);
+	count_anomalies(e, 1ull << d->anomaly);
+}
+
+static void fragments_ended(void *arg, const struct fragment_datagram *d)
+{
+	struct engine *e = arg;
+	bool whole = d->how == FRAGMENT_WHOLE;
+
+	if (whole)
+		judge_whole(e, d);
+	else
+		give_up(e, d);
+	for (unsigned i = 0; i < d->count && e->capture; i++) {
+		if (whole && !is_refused(e, &e->whole))
+			settle(e, &d->frames[i], &e->whole.v);
+		else
+			e->capture->ops->drop(e->capture, &d->frames[i]);
+	}
+}
+
+/* A piece is judged by itself first, and as part of its datagram once that is whole. */
+static bool take_fragment(struct engine *e, const struct frame *f, struct work *w)
+{
+	if (!w->p.fragment || w->v.action == GATE_DROP)
+		return false;
+	return fragment_add(e->fragments, &w->p, f);
+}
+
+/* What a piece that can't be put together may do: pass, unless it hides what it is. */
+static void take(struct engine *e, const struct frame *f, struct work *w)
+{
+	judge(e, f->verdict, w);
+	if (take_fragment(e, f, w))
+		return;
+	conclude(e, w);
+	settle(e, f, &w->v);
+}
+
+/* Reads ahead: by the time a packet's turn comes, its bytes and its flow are in the cache. */
+static void prepare(struct engine *e, const struct frame *frames, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
 		__builtin_prefetch(frames[i].data.data);
 	for (unsigned i = 0; i < count; i++) {
 		const struct frame *f = &frames[i];
+		struct work *w = &e->work[i];
 
-		if (i + PREFETCH_AHEAD < count)
-			__builtin_prefetch(frames[i + PREFETCH_AHEAD].data.data);
-		if (!packet_decode(f->data, f->link, f->time_ns, f->wire_len, &e->packets[i]))
-			e->stats.malformed++;
-	}
-	for (unsigned i = 0; i < count; i++) {
 		e->stats.packets++;
-		e->stats.bytes += frames[i].wire_len;
+		e->stats.bytes += f->wire_len;
+		if (!packet_decode(f->data, f->link, f->time_ns, f->wire_len, &w->p))
+			e->stats.malformed++;
+		place(e, f, w);
+		flow_hint(e->flows, &w->p, w->segment, &w->hint);
+	}
+	for (unsigned i = 0; i < count; i++)
+		flow_prefetch(e->flows, &e->work[i].hint);
+}
+
+static void burst(struct engine *e, const struct frame *frames, unsigned count)
+{
+	prepare(e, frames, count);
+	for (unsigned i = 0; i < count; i++) {
 		advance(e, frames[i].time_ns);
-		take(e, c, &frames[i], &e->packets[i]);
+		take(e, &frames[i], &e->work[i]);
 	}
 	flow_expire(e->flows, e->now_ns, EXPIRE_BURST);
-	tally_tick(e->tally, e->now_ns);
+	fragment_expire(e->fragments, e->now_ns, EXPIRE_BURST);
+	tally_tick(e->notice.tally, e->now_ns);
 }
 
 void engine_burst(struct engine *e, struct capture *c, const struct frame *frames, unsigned count)
 {
+	e->capture = c;
 	for (; count > BURST; frames += BURST, count -= BURST)
-		burst(e, c, frames, BURST);
-	burst(e, c, frames, count);
-	e->stats.events = e->report.events;
+		burst(e, frames, BURST);
+	burst(e, frames, count);
 }
 
 void engine_blocked(struct engine *e, const struct gate_sample *s, uint64_t wall_ns)
 {
-	struct frame f = {.verdict = &s->verdict};
 	size_t len = s->captured < sizeof(s->data) ? s->captured : sizeof(s->data);
-	struct packet *p = &e->packets[0];
-	struct gate_verdict v;
-	uint32_t segment;
+	struct work *w = &e->work[0];
+	struct frame f = {.verdict = &s->verdict};
 
 	advance(e, wall_ns);
-	packet_decode((struct bytes){s->data, len}, LINK_ETHERNET, wall_ns, s->wire_len, p);
-	judge(e, &f, p, &v);
-	segment = segment_of(e, v.ifindex);
+	packet_decode((struct bytes){s->data, len}, LINK_ETHERNET, wall_ns, s->wire_len, &w->p);
+	place(e, &f, w);
+	judge(e, &s->verdict, w);
 	e->stats.dropped++;
-	watch_refused(e, p, &v, segment);
-	if (v.reason != REASON_NONE)
-		note_reason(e, p, &v, segment, 0);
-	if (p->anomalies)
-		note_anomalies(e, p, &v, segment, NULL);
-	e->stats.events = e->report.events;
+	watch_refused(e, w);
+	if (w->v.reason != REASON_NONE)
+		notice_verdict(&e->notice, &w->p, &w->v, w->segment, NULL, e->now_ns);
+	if (w->p.anomalies)
+		notice_anomalies(&e->notice, &w->p, w->p.anomalies, &w->v, w->segment, NULL,
+				 e->now_ns);
+	count_anomalies(e, w->p.anomalies);
 }
 
 void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 {
+	e->capture = c;
 	advance(e, wall_ns);
 	flow_expire(e->flows, e->now_ns, EXPIRE_TICK);
-	tally_tick(e->tally, e->now_ns);
-	e->stats.events = e->report.events;
-}
-
-void engine_stats_event(struct engine *e, uint64_t wall_ns)
-{
-	report_stats(&e->report, &e->stats, e->flows ? flow_count(e->flows) : 0, wall_ns);
-	e->stats.events = e->report.events;
+	fragment_expire(e->fragments, e->now_ns, EXPIRE_TICK);
+	tally_tick(e->notice.tally, e->now_ns);
 }
 
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats)
 {
 	*ret_stats = e->stats;
+	ret_stats->events = e->notice.report.events;
+	ret_stats->held = e->fragments ? fragment_count(e->fragments) : 0;
+	memcpy(ret_stats->reasons, e->notice.reasons, sizeof(ret_stats->reasons));
+}
+
+void engine_stats_event(struct engine *e, uint64_t wall_ns)
+{
+	struct engine_stats s;
+
+	engine_stats(e, &s);
+	report_stats(&e->notice.report, &s, e->flows ? flow_count(e->flows) : 0, wall_ns);
 }
 
 struct flow_table *engine_flows(struct engine *e)

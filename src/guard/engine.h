@@ -42,8 +42,9 @@ struct engine;
 
 /* `policy` is borrowed and may be NULL: everything is observed. NULL with errno ENOMEM. */
 struct engine *engine_new(const struct policy *policy, const struct engine_options *o);
-/* Reports what is still open: flows end, counts are said. Then only stats, and: */
-void engine_finish(struct engine *e);
+/* Reports what is still open: flows end, counts are said, held frames are dropped. Afterwards
+ * only the stats may be asked for. */
+void engine_finish(struct engine *e, struct capture *c);
 void engine_free(struct engine *e); /* reports nothing */
 int engine_set_policy(struct engine *e, const struct policy *p);
 

@@ -51,18 +51,21 @@ static void name_ends(struct event_common *e, struct texts *t, const struct gate
 	}
 }
 
-/* The policy's name of a device, NULL for a stranger or nobody. */
-static const char *device_name(const struct report *r, uint32_t device)
+bool report_is_stranger(const struct report *r, uint32_t device)
 {
 	const struct gate_device *devices;
 	uint32_t count;
 
 	if (!r->policy)
-		return NULL;
+		return true;
 	devices = policy_devices(r->policy, &count);
-	if (device >= count || devices[device].flags & GATE_DEVICE_STRANGER)
-		return NULL;
-	return policy_device_name(r->policy, device);
+	return device >= count || devices[device].flags & GATE_DEVICE_STRANGER;
+}
+
+/* The policy's name of a device, NULL for a stranger or nobody. */
+static const char *device_name(const struct report *r, uint32_t device)
+{
+	return report_is_stranger(r, device) ? NULL : policy_device_name(r->policy, device);
 }
 
 static const char *peer_name(const struct report *r, uint32_t peer)

@@ -27,6 +27,9 @@ struct report {
 /* A bit of flow->flags that the engine sets: the device did not start it, it is end 1. */
 #define REPORT_FLOW_TO_DEVICE 0x80
 
+/* No machine that the policy names. */
+bool report_is_stranger(const struct report *r, uint32_t device);
+
 void report_flow(struct report *r, const struct flow *f, enum flow_end how);
 
 /* What a topic is about; tally_topic.kind. For an anomaly, `reason` holds the enum anomaly. */

@@ -37,6 +37,7 @@ struct flow_table {
 	uint32_t used; /* never used from here on: memory not touched yet */
 	struct hash_key key;
 	uint64_t id;
+	anomaly_set fresh;
 	struct idle_list idle[IDLE_CLASSES];
 	flow_ended_fn ended;
 	void *arg;
@@ -304,6 +305,7 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 {
 	uint32_t i = t->buckets[h->hash & t->mask];
 	struct flow *f = NULL;
+	anomaly_set before;
 	uint8_t end;
 
 	for (; i != NONE; i = t->flows[i].next)
@@ -317,6 +319,7 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 	}
 	if (!f)
 		f = start(t, p, h);
+	before = f->anomalies;
 	end = h->sender != f->starter;
 	f->last_ns = p->time_ns;
 	f->packets[end]++;
@@ -325,9 +328,15 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 		f->anomalies |= p->anomalies;
 	if (p->proto == PROTO_TCP && p->ip_version)
 		tcp_track(f, p, end);
+	t->fresh = f->anomalies & ~before;
 	touch(t, f, p->time_ns);
 	*ret_end = end;
 	return f;
+}
+
+anomaly_set flow_fresh(const struct flow_table *t)
+{
+	return t->fresh;
 }
 
 struct flow *flow_lookup(struct flow_table *t, const struct packet *p, uint32_t segment,

@@ -98,6 +98,9 @@ void flow_prefetch(const struct flow_table *t, const struct flow_hint *h);
 struct flow *flow_find(struct flow_table *t, const struct packet *p, const struct flow_hint *h,
 		       uint8_t *ret_end);
 
+/* What the packet last looked up was the first of its flow to show. */
+anomaly_set flow_fresh(const struct flow_table *t);
+
 /* Ends those idle past their timeout, at most `budget` of them. How many. A flow may outlive its
  * timeout by an eighth. */
 unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget);

@@ -1,0 +1,93 @@
+#include "guard/notice.h"
+
+#include <errno.h>
+
+int notice_init(struct notice *n, uint32_t topics)
+{
+	n->tally = tally_new(topics, report_count, &n->report);
+	return n->tally ? 0 : -ENOMEM;
+}
+
+void notice_free(struct notice *n)
+{
+	tally_free(n->tally);
+}
+
+static void make_case(const struct packet *p, const struct gate_verdict *v, uint32_t segment,
+		      const struct flow *f, struct tally_case *ret_c)
+{
+	memset(ret_c, 0, sizeof(*ret_c));
+	if (p->has_arp)
+		ret_c->sender = gate_flow_key_make(&ret_c->key, segment, p->vlan[0], 0,
+						   &p->arp.sender_ip, 0, &p->arp.target_ip, 0);
+	else
+		flow_key(p, segment, &ret_c->key, &ret_c->sender);
+	if (p->has_mac)
+		memcpy(ret_c->mac, p->src_mac, 6);
+	ret_c->ethertype = p->ethertype;
+	ret_c->action = v->action;
+	ret_c->would = v->would;
+	ret_c->flags = v->flags;
+	ret_c->rule = v->rule;
+	ret_c->flow_id = f ? f->id : 0;
+}
+
+static void say(struct notice *n, const struct tally_topic *t, const struct tally_case *c,
+		const struct packet *p, uint64_t now_ns)
+{
+	if (tally_note(n->tally, t, c, p->wire_len, now_ns))
+		report_case(&n->report, t, c, p->time_ns);
+}
+
+void notice_verdict(struct notice *n, const struct packet *p, const struct gate_verdict *v,
+		    uint32_t segment, const struct flow *f, uint64_t now_ns)
+{
+	bool to_device = v->flags & GATE_VERDICT_TO_DEVICE;
+	struct tally_topic t;
+	struct tally_case c;
+
+	if (v->reason >= REASON_COUNT)
+		return;
+	n->reasons[v->reason]++;
+	make_case(p, v, segment, f, &c);
+	memset(&t, 0, sizeof(t));
+	t.kind = report_kind_of(v->reason);
+	t.reason = v->reason;
+	t.device = v->device;
+	t.peer = v->peer;
+	if (t.kind == REPORT_BINDING)
+		t.other = c.key.ip[c.sender];
+	else if (v->peer == GATE_PEER_NONE)
+		t.other = c.key.ip[to_device ? c.sender : !c.sender];
+	if (t.kind == REPORT_BINDING || report_is_stranger(&n->report, v->device))
+		memcpy(t.mac, c.mac, sizeof(t.mac));
+	say(n, &t, &c, p, now_ns);
+}
+
+void notice_anomalies(struct notice *n, const struct packet *p, anomaly_set set,
+		      const struct gate_verdict *v, uint32_t segment, const struct flow *f,
+		      uint64_t now_ns)
+{
+	struct tally_topic t;
+	struct tally_case c;
+
+	make_case(p, v, segment, f, &c);
+	for (; set; set &= set - 1) {
+		memset(&t, 0, sizeof(t));
+		t.kind = REPORT_ANOMALY;
+		t.reason = (uint16_t)__builtin_ctzll(set);
+		t.device = v->device;
+		t.peer = GATE_PEER_NONE;
+		t.other = c.key.ip[c.sender];
+		say(n, &t, &c, p, now_ns);
+	}
+}
+
+void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
+		      struct behaviour_finding found)
+{
+	if (found.reason == REASON_NONE)
+		return;
+	n->reasons[found.reason]++;
+	report_behaviour(&n->report, p, v, &found);
+}

@@ -1,0 +1,30 @@
+#ifndef BEDWARDEN_GUARD_NOTICE_H
+#define BEDWARDEN_GUARD_NOTICE_H
+/*
+ * What is worth saying of a packet, and how often: the reason of its verdict
+ * and its anomalies, counted by topic (tally) and told as events (report).
+ */
+#include "guard/report.h"
+
+struct notice {
+	struct report report;
+	struct tally *tally;
+	uint64_t reasons[REASON_COUNT];
+};
+
+/* `n` must not move afterwards. -ENOMEM or 0. */
+int notice_init(struct notice *n, uint32_t topics);
+void notice_free(struct notice *n); /* says nothing */
+
+/* What the packet was judged for; `f` NULL where it belongs to no flow. */
+void notice_verdict(struct notice *n, const struct packet *p, const struct gate_verdict *v,
+		    uint32_t segment, const struct flow *f, uint64_t now_ns);
+/* What is wrong with it: `set`, those of its anomalies that are worth an event. */
+void notice_anomalies(struct notice *n, const struct packet *p, anomaly_set set,
+		      const struct gate_verdict *v, uint32_t segment, const struct flow *f,
+		      uint64_t now_ns);
+/* What somebody does; `v` NULL without a policy. */
+void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
+		      struct behaviour_finding found);
+
+#endif
