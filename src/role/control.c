@@ -1,0 +1,101 @@
+#include "role/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "role/setup.h"
+
+#define BACKLOG 64
+
+static bool place(struct sockaddr_un *a, const char *run_dir)
+{
+	int n = snprintf(a->sun_path, sizeof(a->sun_path), "%s/control", run_dir);
+
+	a->sun_family = AF_UNIX;
+	return n > 0 && n < (int)sizeof(a->sun_path);
+}
+
+static int lock_dir(const char *run_dir)
+{
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/lock", run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	close(fd);
+	return err;
+}
+
+/* Born with no rights for anyone else, then opened to the group: nobody slips in between. */
+static int listen_at(const struct sockaddr_un *a)
+{
+	const struct group *group = getgrnam(SETUP_USER);
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mode_t before;
+	int err;
+
+	if (s < 0)
+		return -errno;
+	if (unlink(a->sun_path) < 0 && errno != ENOENT)
+		goto fail;
+	before = umask(0177);
+	err = bind(s, (const struct sockaddr *)a, sizeof(*a));
+	umask(before);
+	if (err < 0 || listen(s, BACKLOG) < 0)
+		goto fail;
+	/* In a user namespace the group may be nobody's here: then it is root's alone. */
+	if (group && chown(a->sun_path, (uid_t)-1, group->gr_gid) == 0 &&
+	    chmod(a->sun_path, 0660) < 0)
+		goto fail;
+	return s;
+
+fail:
+	err = -errno;
+	close(s);
+	return err;
+}
+
+int control_open(const char *run_dir, struct control *ret_control)
+{
+	struct sockaddr_un a;
+	int lock, sock;
+
+	if (!place(&a, run_dir))
+		return -ENAMETOOLONG;
+	if (mkdir(run_dir, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	lock = lock_dir(run_dir);
+	if (lock < 0)
+		return lock;
+	sock = listen_at(&a);
+	if (sock < 0) {
+		close(lock);
+		return sock;
+	}
+	*ret_control = (struct control){.sock = sock, .lock = lock};
+	return 0;
+}
+
+void control_close(struct control *c, const char *run_dir)
+{
+	struct sockaddr_un a;
+
+	if (place(&a, run_dir))
+		unlink(a.sun_path);
+	close(c->sock);
+	close(c->lock);
+}

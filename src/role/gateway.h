@@ -1,0 +1,94 @@
+#ifndef BEDWARDEN_ROLE_GATEWAY_H
+#define BEDWARDEN_ROLE_GATEWAY_H
+/*
+ * The running gateway as its parent holds it, shared by the parent's files:
+ *
+ *   parent.c   the loop: signals, messages, time
+ *   member.c   the roles' table: how each child is started and first spoken to
+ *   reload.c   a policy taken into force, at start, on request, for changed ports
+ *   watch.c    what is looked at once a second: counters, hearts
+ *   status.c   the answer to `bedwarden status`
+ */
+#include "role/audit.h"
+#include "role/child.h"
+#include "role/control.h"
+#include "role/port.h"
+#include "role/setup.h"
+#include "role/site.h"
+
+enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_COUNT };
+
+struct gate;
+struct gateway;
+
+#define MEMBER_TEXT 1024
+
+struct member {
+	struct child child;
+	enum role_id role;
+	uint32_t generation; /* guards: of the policy it says is in force there */
+	struct setup_counts counts;
+	char arguments[MEMBER_TEXT]; /* what it was started with, … */
+	struct setup_guard setup;    /* … and was told; guards only */
+};
+
+struct gateway {
+	const char *config_file;
+	char name[64];
+	uint64_t started_ns; /* monotonic */
+	uint32_t generation;
+	struct site site;
+	struct ports ports;
+	struct gate *gate;	  /* the kernel's floor; NULL: back end `packet` */
+	char why_packet[256];	  /* what forbids the kernel's floor; "" where it stands */
+	char refused[SITE_ERROR]; /* what was wrong with the last policy; "" nothing */
+	struct control control;
+	struct audit audit;
+	struct member members[1 + SETUP_GUARDS_MAX];
+	unsigned member_count;
+	unsigned guards;
+	struct watch *watch;
+	bool ports_changed; /* an interface came or vanished: recompile */
+	bool stopping;
+};
+
+/* member.c */
+void members_init(struct gateway *g);
+/* Starts it and says what it must know first. */
+void member_start(struct gateway *g, struct member *m);
+/* Sends; a child that does not take its messages is ended, to be started anew. */
+void member_send(struct member *m, enum ipc_type type, uint32_t id, struct bytes body, int fd);
+struct member *member_keeper(struct gateway *g);
+/* Its name for people: "keeper", "guard 1". */
+#define MEMBER_NAME 32
+const char *member_name(const struct member *m, char ret_name[MEMBER_NAME]);
+/* Would it be started differently now? */
+bool member_outdated(const struct gateway *g, const struct member *m);
+
+/* reload.c */
+/* From nothing to a floor in force. 0; -errno with ret_error said. */
+int reload_first(struct gateway *g, char ret_error[SITE_ERROR]);
+/* Reads the file again. 0; -EINVAL: refused, the old policy stays, ret_error says why. */
+int reload_apply(struct gateway *g, char ret_error[SITE_ERROR]);
+/* An interface came or vanished: the same policy on other ports. */
+void reload_ports(struct gateway *g);
+
+/* watch.c */
+struct watch *watch_new(void); /* NULL: no memory */
+void watch_free(struct watch *w);
+/* Once a second: what went uninspected and what was shut out, per device; guards gone quiet. */
+void watch_second(struct gateway *g, uint64_t now_ns);
+/* The counters now, and what is to be said of them; before the floor's device ids change. */
+void watch_counts(struct gateway *g);
+/* A policy came into force in the floor: device ids mean something else now. */
+void watch_policy(struct gateway *g);
+/* All devices together, as of the last second. */
+const struct gate_device_count *watch_sum(const struct gateway *g);
+/* A port's link or interface changed: port_changed_fn. */
+void watch_port(void *arg, const struct port *p, unsigned changes);
+
+/* status.c */
+/* The JSON object; its length, 0 where it does not fit. */
+size_t status_json(struct gateway *g, uint64_t now_ns, char *buf, size_t cap);
+
+#endif

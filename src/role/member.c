@@ -1,0 +1,236 @@
+#include "role/gateway.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* Room for a child's arguments, while it is started. */
+struct arguments {
+	char *argv[CHILD_ARGS_MAX];
+	unsigned argc;
+	char text[MEMBER_TEXT];
+	size_t used;
+};
+
+/*
+ * A role is one row: the hidden command that a child of it runs, how it dies
+ * with its parent, what it is told and given. A further role is a further row.
+ */
+struct role {
+	const char *name;
+	const char *command;
+	int death_signal;
+	void (*arguments)(const struct gateway *g, const struct member *m, struct arguments *a);
+	unsigned (*descriptors)(const struct gateway *g, int fds[CHILD_FDS_MAX]);
+	void (*greet)(struct gateway *g, struct member *m);
+};
+
+static void add(struct arguments *a, const char *option, const char *value)
+{
+	size_t len = strlen(value) + 1;
+
+	if (a->argc + 3 > CHILD_ARGS_MAX || len > sizeof(a->text) - a->used)
+		return;
+	if (option)
+		a->argv[a->argc++] = (char *)option;
+	memcpy(a->text + a->used, value, len);
+	a->argv[a->argc++] = a->text + a->used;
+	a->used += len;
+}
+
+static void add_number(struct arguments *a, const char *option, unsigned value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", value);
+	add(a, option, text);
+}
+
+static void keeper_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+	const struct config_gateway *c = &g->site.config->gateway;
+
+	add(a, "-d", c->state_dir);
+	add(a, "-u", SETUP_USER);
+	if (c->eve_file && *c->eve_file)
+		add(a, "-e", c->eve_file);
+	add_number(a, "-m", c->eve_rotate_mb);
+	add_number(a, "-k", c->eve_keep);
+	add_number(a, "-n", c->store_events);
+}
+
+static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
+{
+	fds[0] = g->control.sock;
+	return 1;
+}
+
+/* Gives a guard and the keeper the two ends of a new pair. */
+static void introduce(struct gateway *g, struct member *guard)
+{
+	struct member *keeper = member_keeper(g);
+	uint32_t number = guard->child.number;
+	struct bytes body = {(const uint8_t *)&number, sizeof(number)};
+	int pair[2], err;
+
+	if (keeper->child.sock < 0 || guard->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	err = ipc_pair(pair);
+	if (err < 0) {
+		log_error("guard %u and keeper: no socket pair: %s", number, strerror(-err));
+		return;
+	}
+	member_send(guard, IPC_PEER, 0, body, pair[0]);
+	member_send(keeper, IPC_PEER, 0, body, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void keeper_greet(struct gateway *g, struct member *m)
+{
+	for (unsigned i = 0; i < g->member_count; i++)
+		if (g->members[i].role == ROLE_GUARD)
+			introduce(g, &g->members[i]);
+}
+
+static void guard_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+	add_number(a, NULL, m->child.number);
+}
+
+static void fill_setup(const struct gateway *g, unsigned number, struct setup_guard *ret_setup)
+{
+	const struct config_gateway *c = &g->site.config->gateway;
+	struct setup_guard s = {
+		.number = number,
+		.queue = number,
+		.guards = g->guards,
+		.capture = g->gate ? SETUP_XDP : SETUP_PACKET,
+		.max_flows = c->flows,
+		.max_fragments = c->fragments,
+		.stale_ms = c->stale_ms,
+	};
+
+	for (unsigned i = 0; i < g->ports.count && s.port_count < SETUP_PORTS_MAX; i++) {
+		const struct port *p = &g->ports.list[i];
+		struct setup_port *to = &s.ports[s.port_count];
+
+		if (!p->ifindex || number >= p->queues)
+			continue; /* missing, or without that queue */
+		memcpy(to->name, p->name, sizeof(to->name));
+		to->ifindex = p->ifindex;
+		s.port_count++;
+	}
+	snprintf(s.bpf_dir, sizeof(s.bpf_dir), "%s", c->bpf_dir);
+	*ret_setup = s;
+}
+
+static void guard_greet(struct gateway *g, struct member *m)
+{
+	fill_setup(g, m->child.number, &m->setup);
+	m->counts = (struct setup_counts){0};
+	m->generation = 0;
+	member_send(m, IPC_SETUP, 0, (struct bytes){(const uint8_t *)&m->setup, sizeof(m->setup)},
+		    -1);
+	introduce(g, m);
+	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
+}
+
+static unsigned no_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
+{
+	return 0;
+}
+
+/* The keeper first, so that it is there to hear what the guards have to say. A guard may be
+ * stopped, too: only SIGKILL ends it then. The keeper stores what it holds. */
+static const struct role roles[ROLE_COUNT] = {
+	[ROLE_KEEPER] = {"keeper", "_keeper", SIGTERM, keeper_arguments, keeper_descriptors,
+			 keeper_greet},
+	[ROLE_GUARD] = {"guard", "_guard", SIGKILL, guard_arguments, no_descriptors, guard_greet},
+};
+
+void members_init(struct gateway *g)
+{
+	g->member_count = 0;
+	for (unsigned role = 0; role < ROLE_COUNT; role++) {
+		unsigned count = role == ROLE_GUARD ? g->guards : 1;
+
+		for (unsigned n = 0; n < count; n++) {
+			struct member *m = &g->members[g->member_count++];
+
+			*m = (struct member){.role = (enum role_id)role};
+			child_init(&m->child, roles[role].name, n);
+		}
+	}
+}
+
+void member_start(struct gateway *g, struct member *m)
+{
+	const struct role *r = &roles[m->role];
+	struct arguments a = {.argv = {"bedwarden", (char *)r->command}, .argc = 2};
+	struct child_start how = {
+		.program = "/proc/self/exe", .argv = a.argv, .death_signal = r->death_signal};
+	int fds[CHILD_FDS_MAX], err;
+	char name[MEMBER_NAME];
+
+	r->arguments(g, m, &a);
+	memcpy(m->arguments, a.text, sizeof(m->arguments));
+	how.fds = fds;
+	how.fd_count = r->descriptors(g, fds);
+	err = child_start(&m->child, &how, clock_mono_ns());
+	if (err < 0) {
+		log_error("%s could not be started: %s", member_name(m, name), strerror(-err));
+		return;
+	}
+	log_debug("%s started, pid %d", member_name(m, name), (int)m->child.pid);
+	r->greet(g, m);
+}
+
+void member_send(struct member *m, enum ipc_type type, uint32_t id, struct bytes body, int fd)
+{
+	char name[MEMBER_NAME];
+	int err;
+
+	if (m->child.sock < 0)
+		return;
+	err = ipc_send(m->child.sock, type, id, body, fd);
+	if (err == 0 || err == -EPIPE)
+		return; /* gone: its end is noticed elsewhere */
+	log_error("%s does not take its messages (%s); ending it", member_name(m, name),
+		  strerror(-err));
+	child_kill(&m->child);
+}
+
+struct member *member_keeper(struct gateway *g)
+{
+	return &g->members[ROLE_KEEPER];
+}
+
+const char *member_name(const struct member *m, char ret_name[MEMBER_NAME])
+{
+	if (m->role == ROLE_GUARD)
+		snprintf(ret_name, MEMBER_NAME, "%s %u", m->child.name, m->child.number);
+	else
+		snprintf(ret_name, MEMBER_NAME, "%s", m->child.name);
+	return ret_name;
+}
+
+bool member_outdated(const struct gateway *g, const struct member *m)
+{
+	struct arguments a = {.argc = 0};
+	struct setup_guard now;
+
+	if (m->child.sock < 0)
+		return false;
+	roles[m->role].arguments(g, m, &a);
+	if (memcmp(a.text, m->arguments, sizeof(a.text)) != 0)
+		return true;
+	if (m->role != ROLE_GUARD)
+		return false;
+	fill_setup(g, m->child.number, &now);
+	return memcmp(&now, &m->setup, sizeof(now)) != 0;
+}

@@ -1,0 +1,6 @@
+#ifndef BEDWARDEN_ROLE_NOTIFY_H
+#define BEDWARDEN_ROLE_NOTIFY_H
+/* Tells the service manager how things are: sd_notify(3), where NOTIFY_SOCKET is set. */
+void notify_say(const char *state); /* "READY=1", "STATUS=…", "WATCHDOG=1", lines apart by \n */
+
+#endif

@@ -1,0 +1,181 @@
+#include "role/port.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int ports_open(struct ports *ps)
+{
+	struct sockaddr_nl who = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+	int query, notice, err;
+
+	query = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (query < 0)
+		return -errno;
+	notice = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (notice < 0 || bind(notice, (struct sockaddr *)&who, sizeof(who)) < 0) {
+		err = -errno;
+		if (notice >= 0)
+			close(notice);
+		close(query);
+		return err;
+	}
+	*ps = (struct ports){.query = query, .notice = notice};
+	return 0;
+}
+
+void ports_close(struct ports *ps)
+{
+	close(ps->query);
+	close(ps->notice);
+}
+
+static struct ifreq request(const struct port *p)
+{
+	struct ifreq r = {0};
+
+	memcpy(r.ifr_name, p->name, sizeof(r.ifr_name));
+	return r;
+}
+
+static int ethtool(const struct ports *ps, const struct port *p, void *command)
+{
+	struct ifreq r = request(p);
+
+	r.ifr_data = command;
+	return ioctl(ps->query, SIOCETHTOOL, &r) < 0 ? -errno : 0;
+}
+
+static unsigned count_queues(const struct ports *ps, const struct port *p)
+{
+	struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
+
+	if (ethtool(ps, p, &c) < 0 || c.rx_count + c.combined_count == 0)
+		return 1; /* drivers with one queue often do not say so */
+	return c.rx_count + c.combined_count;
+}
+
+/* What the kernel says of it now. */
+static void look(const struct ports *ps, struct port *p)
+{
+	struct ifreq r = request(p);
+
+	p->ifindex = 0;
+	p->link = false;
+	if (ioctl(ps->query, SIOCGIFINDEX, &r) < 0)
+		return;
+	p->ifindex = (uint32_t)r.ifr_ifindex;
+	if (ioctl(ps->query, SIOCGIFHWADDR, &r) == 0)
+		memcpy(p->mac, r.ifr_hwaddr.sa_data, sizeof(p->mac));
+	r = request(p);
+	if (ioctl(ps->query, SIOCGIFFLAGS, &r) == 0)
+		p->link = (r.ifr_flags & IFF_UP) && (r.ifr_flags & IFF_RUNNING);
+	p->queues = count_queues(ps, p);
+}
+
+int ports_add(struct ports *ps, const char *name, unsigned segment, bool ward)
+{
+	struct port *p = &ps->list[ps->count];
+
+	if (ps->count == PORTS_MAX)
+		return -ENOSPC;
+	if (!*name || strlen(name) >= sizeof(p->name) || strchr(name, '/'))
+		return -EINVAL;
+	*p = (struct port){.segment = segment, .ward = ward, .queues = 1};
+	memcpy(p->name, name, strlen(name));
+	look(ps, p);
+	ps->count++;
+	return 0;
+}
+
+bool ports_drain(struct ports *ps)
+{
+	char buf[8192];
+	bool any = false;
+	ssize_t n;
+
+	/* ENOBUFS: notices were lost, which is a notice, too. */
+	while ((n = recv(ps->notice, buf, sizeof(buf), 0)) > 0 || (n < 0 && errno == ENOBUFS))
+		any = true;
+	return any;
+}
+
+void ports_refresh(struct ports *ps, port_changed_fn changed, void *arg)
+{
+	for (unsigned i = 0; i < ps->count; i++) {
+		struct port *p = &ps->list[i], was = *p;
+		unsigned changes = 0;
+
+		look(ps, p);
+		if (p->ifindex != was.ifindex)
+			changes |= p->ifindex ? PORT_CAME : PORT_VANISHED;
+		if (p->link != was.link)
+			changes |= p->link ? PORT_LINK_UP : PORT_LINK_DOWN;
+		if (changes)
+			changed(arg, p, changes);
+	}
+}
+
+static void write_setting(const char *family, const struct port *p, const char *name,
+			  const char *value)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, p->name, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, value, strlen(value)) < 0) {
+		/* Read-only in a container: the floor drops what it would prevent. */
+	}
+	close(fd);
+}
+
+int ports_prepare(const struct ports *ps, const struct port *p)
+{
+	static const uint32_t merging[] = {ETHTOOL_SGRO, ETHTOOL_STSO, ETHTOOL_SGSO};
+	struct ethtool_value v = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq r = request(p);
+
+	write_setting("ipv6", p, "disable_ipv6", "1");
+	write_setting("ipv4", p, "arp_ignore", "8");
+	for (size_t i = 0; i < sizeof(merging) / sizeof(merging[0]); i++)
+		ethtool(ps, p, &(struct ethtool_value){.cmd = merging[i], .data = 0});
+	if (ethtool(ps, p, &v) == 0 && (v.data & ETH_FLAG_LRO)) {
+		v.cmd = ETHTOOL_SFLAGS;
+		v.data &= ~(uint32_t)ETH_FLAG_LRO;
+		ethtool(ps, p, &v);
+	}
+	if (ioctl(ps->query, SIOCGIFFLAGS, &r) < 0)
+		return -errno;
+	if ((r.ifr_flags & IFF_UP) && (r.ifr_flags & IFF_PROMISC))
+		return 0;
+	r.ifr_flags |= IFF_UP | IFF_PROMISC;
+	return ioctl(ps->query, SIOCSIFFLAGS, &r) < 0 ? -errno : 0;
+}
+
+int ports_set_queues(const struct ports *ps, struct port *p, unsigned queues)
+{
+	struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
+	int err = ethtool(ps, p, &c);
+
+	if (err < 0)
+		return err;
+	c.cmd = ETHTOOL_SCHANNELS;
+	if (c.combined_count)
+		c.combined_count = queues;
+	else
+		c.rx_count = queues;
+	err = ethtool(ps, p, &c);
+	p->queues = count_queues(ps, p);
+	return err;
+}
