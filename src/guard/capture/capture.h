@@ -73,7 +73,13 @@ struct capture_port {
 struct capture *capture_xdp_open(const struct capture_port *ports, unsigned count, unsigned queue,
 				 const char *maps_dir);
 struct capture *capture_packet_open(const struct capture_port *ports, unsigned count);
-/* pcap or pcapng; ret_error (256 bytes) says what is wrong with the file. */
+/*
+ * pcap or pcapng, "-" for standard input; ret_error (256 bytes) says what is
+ * wrong with the file. One that breaks off delivers what was readable, then
+ * receive() answers -EBADMSG and capture_pcap_error() says at which packet and byte.
+ */
 struct capture *capture_pcap_open(const char *path, char ret_error[256]);
+/* Also says what was passed over; "" where everything was read. Borrowed from the capture. */
+const char *capture_pcap_error(const struct capture *c);
 
 #endif
