@@ -40,14 +40,14 @@ struct claim {
 __attribute__((format(printf, 3, 4))) static void wrong(struct checking *k, const char *path,
 							const char *fmt, ...)
 {
-	const struct outline_node *n = outline_node(k->o, outline_find(k->o, path));
+	const struct outline_node *n = k->o ? outline_node(k->o, outline_find(k->o, path)) : NULL;
 	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	errors_add(k->e, n->line, n->column, "%s", text);
+	errors_add(k->e, n ? n->line : 0, n ? n->column : 0, "%s", text);
 }
 
 static int name_order(const void *a, const void *b)

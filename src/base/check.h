@@ -2,8 +2,8 @@
 #define BEDWARDEN_BASE_CHECK_H
 /*
  * What the schema cannot say: that names resolve, addresses and ports are
- * such, and nothing belongs to two. The outline is only asked where something
- * is wrong, for its place.
+ * such, and nothing belongs to two. The outline gives what is wrong its place;
+ * without one (NULL) errors have none.
  */
 #include "base/outline.h"
 

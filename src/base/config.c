@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,37 +63,89 @@ close:
 	return r;
 }
 
-/* The steps every file goes through: tree, schema, struct, defaults. */
-static void *load(struct bytes text, const struct cyaml_schema_value *schema, struct errors *e,
-		  struct outline **ret_outline)
-{
-	struct outline *o = outline_read(text, e);
-	size_t before = e->count;
-	bool unknown_only;
-	void *data = NULL;
-	cyaml_err_t r;
+/*
+ * One file on its way from text to struct. libcyaml alone reads what is right,
+ * in one pass; only where something is wrong the text is read again as an
+ * outline, to say everything that is wrong, and where.
+ */
+struct loading {
+	struct bytes text;
+	const struct cyaml_schema_value *schema;
+	struct errors *e;
+	struct outline *outline; /* NULL until needed */
+	void *data;
+};
 
-	if (!o)
-		return NULL;
-	conform(o, schema, e, &unknown_only);
-	if (e->count > before && !unknown_only)
-		goto fail;
-	r = cyaml_load_data(text.data, text.len, unknown_only ? &lenient : &strict, schema, &data,
-			    NULL);
-	if (r != CYAML_OK) {
-		errors_add(e, 1, 1, "unreadable: %s", cyaml_strerror(r));
-		goto fail;
+/* libcyaml reads the first document only, guesses encodings, and would not mention either. */
+static bool one_plain_document(struct bytes text)
+{
+	const char *s = (const char *)text.data;
+
+	return text.len && !memchr(s, 0, text.len) && (uint8_t)s[0] < 0xfe &&
+	       !memmem(s, text.len, "\n---", 4) && !memmem(s, text.len, "\n...", 4);
+}
+
+static bool read_struct(struct loading *l, const struct cyaml_config *how)
+{
+	if (cyaml_load_data(l->text.data, l->text.len, how, l->schema, &l->data, NULL) != CYAML_OK)
+		l->data = NULL;
+	if (l->data && schema_settle(l->schema, l->data) < 0) {
+		cyaml_free(&strict, l->schema, l->data, 0);
+		l->data = NULL;
 	}
-	if (schema_settle(schema, data) < 0) {
-		errors_add(e, 0, 0, "out of memory");
-		cyaml_free(&strict, schema, data, 0);
-		goto fail;
-	}
-	*ret_outline = o;
-	return data;
-fail:
-	outline_free(o);
-	return NULL;
+	return l->data;
+}
+
+/* Whether the text conforms but for unknown keys; they are errors, but the rest can be checked. */
+static bool read_outline(struct loading *l, bool *ret_unknown)
+{
+	size_t before = l->e->count;
+	bool unknown_only;
+
+	l->outline = outline_read(l->text, l->e);
+	if (!l->outline)
+		return false;
+	conform(l->outline, l->schema, l->e, &unknown_only);
+	*ret_unknown = l->e->count > before;
+	return !*ret_unknown || unknown_only;
+}
+
+static bool load(struct loading *l)
+{
+	bool unknown;
+
+	if (one_plain_document(l->text) && read_struct(l, &strict))
+		return true;
+	if (!read_outline(l, &unknown))
+		return false;
+	if (!read_struct(l, unknown ? &lenient : &strict) && !unknown)
+		errors_add(l->e, 1, 1, "unreadable; expected text that libcyaml takes");
+	return l->data;
+}
+
+/* Runs the checks; what they find gets its place from an outline. */
+static void check(struct loading *l,
+		  void (*run)(const void *, const struct outline *, struct errors *))
+{
+	size_t before = l->e->count;
+	bool unknown;
+
+	run(l->data, l->outline, l->e);
+	if (l->e->count == before || l->outline)
+		return;
+	l->e->count = before;
+	if (read_outline(l, &unknown))
+		run(l->data, l->outline, l->e);
+}
+
+static void run_profile(const void *data, const struct outline *o, struct errors *e)
+{
+	check_profile(data, o, e);
+}
+
+static void run_policy(const void *data, const struct outline *o, struct errors *e)
+{
+	check_policy(&((const struct schema_file *)data)->config, o, e);
 }
 
 /* The profile's name is its file's. */
@@ -107,20 +161,20 @@ static char *name_of(const char *file)
 
 static struct config_profile *parse_profile(const char *file, struct bytes text, struct errors *e)
 {
+	struct loading l = {.text = text, .schema = &schema_profile, .e = e};
 	size_t before = e->count;
-	struct config_profile *p;
 	const char *outer = e->file;
-	struct outline *o;
+	struct config_profile *p = NULL;
 
 	e->file = file;
-	p = load(text, &schema_profile, e, &o);
-	if (p) {
-		check_profile(p, o, e);
-		outline_free(o);
+	if (load(&l)) {
+		p = l.data;
+		check(&l, run_profile);
 		p->name = name_of(file);
 		if (!p->name)
 			errors_add(e, 0, 0, "out of memory");
 	}
+	outline_free(l.outline);
 	e->file = outer;
 	if (p && e->count > before) {
 		config_profile_free(p);
@@ -174,10 +228,29 @@ static bool profile_path(const struct config *c, const char *file, const char *n
 	return true;
 }
 
-static struct config_profile *load_profile(const struct config *c, const char *file,
-					   const char *name, unsigned line, unsigned column,
-					   struct errors *e)
+/* Says at the device's own line what is wrong with the profile it names. */
+__attribute__((format(printf, 3, 4))) static void profile_error(struct loading *l, unsigned device,
+								const char *fmt, ...)
 {
+	const struct outline_node *at = NULL;
+	char path[64], text[512];
+	va_list ap;
+
+	if (!l->outline)
+		l->outline = outline_read(l->text, l->e);
+	snprintf(path, sizeof(path), "devices[%u].profile", device);
+	if (l->outline)
+		at = outline_node(l->outline, outline_find(l->outline, path));
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	errors_add(l->e, at ? at->line : 0, at ? at->column : 0, "%s", text);
+}
+
+static struct config_profile *load_profile(struct loading *l, const struct config *c,
+					   const char *file, const char *name, unsigned device)
+{
+	const char *dir = c->gateway.profiles_dir;
 	struct config_profile *p;
 	struct bytes text;
 	char path[512];
@@ -187,18 +260,17 @@ static struct config_profile *load_profile(const struct config *c, const char *f
 	     i++)
 		r = read_file(path, PROFILE_MAX, &text);
 	if (r == -ENOENT || r == -ENOTDIR) {
-		errors_add(e, line, column,
-			   "there is no profile '%s'; expected %s.yaml in %s%sa folder 'profiles' "
-			   "beside this file or " BEDWARDEN_DATADIR "/profiles",
-			   name, name, c->gateway.profiles_dir,
-			   *c->gateway.profiles_dir ? ", " : "");
+		profile_error(l, device,
+			      "there is no profile '%s'; expected %s.yaml in %s%sa folder "
+			      "'profiles' beside this file or " BEDWARDEN_DATADIR "/profiles",
+			      name, name, dir, *dir ? ", " : "");
 		return NULL;
 	}
 	if (r < 0) {
-		errors_add(e, line, column, "profile %s can't be read: %s", path, strerror(-r));
+		profile_error(l, device, "profile %s can't be read: %s", path, strerror(-r));
 		return NULL;
 	}
-	p = parse_profile(path, text, e);
+	p = parse_profile(path, text, l->e);
 	free((void *)text.data);
 	return p;
 }
@@ -214,9 +286,10 @@ struct wanted {
 };
 
 /* Each profile that a device names, once. */
-static void load_profiles(struct config *c, const struct outline *o, const char *file,
-			  struct errors *e)
+static void load_profiles(struct loading *l, const char *file)
 {
+	struct config *c = &((struct schema_file *)l->data)->config;
+	struct errors *e = l->e;
 	struct wanted *want = calloc(c->devices_count + 1, sizeof(*want));
 	unsigned n = 0, different = 0;
 
@@ -234,15 +307,11 @@ static void load_profiles(struct config *c, const struct outline *o, const char 
 		return;
 	}
 	for (unsigned i = 0; i < n; i++) {
-		const struct outline_node *at;
 		struct config_profile *p;
-		char path[64];
 
 		if (i && strcmp(want[i].name, want[i - 1].name) == 0)
 			continue;
-		snprintf(path, sizeof(path), "devices[%u].profile", want[i].device);
-		at = outline_node(o, outline_find(o, path));
-		p = load_profile(c, file, want[i].name, at->line, at->column, e);
+		p = load_profile(l, c, file, want[i].name, want[i].device);
 		if (p) {
 			/* The struct moves, what it points to stays; both came from malloc. */
 			c->profiles[c->profiles_count++] = *p;
@@ -270,18 +339,17 @@ struct config *config_parse(const char *file, struct bytes text, struct config_e
 			    size_t max_errors, size_t *ret_count)
 {
 	struct errors e = {.list = ret_errors, .max = max_errors, .file = file};
+	struct loading l = {.text = text, .schema = &schema_policy, .e = &e};
 	struct schema_file *f = NULL;
-	struct outline *o;
 
-	if (text.len > FILE_MAX)
+	if (text.len > FILE_MAX) {
 		errors_add(&e, 0, 0, "%zu bytes long; expected at most %u", text.len, FILE_MAX);
-	else
-		f = load(text, &schema_policy, &e, &o);
-	if (f) {
-		check_policy(&f->config, o, &e);
-		load_profiles(&f->config, o, file, &e);
-		outline_free(o);
+	} else if (load(&l)) {
+		f = l.data;
+		check(&l, run_policy);
+		load_profiles(&l, file);
 	}
+	outline_free(l.outline);
 	if (e.count && f) {
 		config_free(&f->config);
 		f = NULL;

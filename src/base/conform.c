@@ -135,15 +135,14 @@ static void check_number(struct conforming *c, uint32_t node, const char *key,
 			 const struct schema_option *o)
 {
 	const char *text = outline_text(c->o, node);
-	uint64_t n = 0;
-	size_t len = strspn(text, "0123456789");
+	unsigned long long n;
+	char *end;
 
 	if (!is_scalar(c, node, key, "a number"))
 		return;
-	for (size_t i = 0; i < len && n <= UINT32_MAX; i++)
-		n = n * 10 + (uint64_t)(text[i] - '0');
-	/* A leading zero would be read as octal. */
-	if (len == 0 || text[len] || (text[0] == '0' && len > 1) || n < o->min || n > o->max)
+	errno = 0;
+	n = strtoull(text, &end, 0); /* as libcyaml does, so 0x400 is a number too */
+	if (end == text || *end || *text == '-' || errno || n < o->min || n > o->max)
 		wrong(c, node, "'%s' is '%.40s'; expected a number from %u to %u", key, text,
 		      o->min, o->max);
 }

@@ -326,6 +326,7 @@ static int settle_field(const struct cyaml_schema_field *f, const struct schema_
 	void *at = (char *)data + f->data_offset;
 	bool pointer = f->value.flags & CYAML_FLAG_POINTER;
 	void *to = pointer ? *(void **)at : at;
+	uint32_t n;
 
 	switch (f->value.type) {
 	case CYAML_STRING:
@@ -333,9 +334,9 @@ static int settle_field(const struct cyaml_schema_field *f, const struct schema_
 			return -ENOMEM;
 		return 0;
 	case CYAML_UINT:
-		*(uint32_t *)((char *)data + o->target) =
-			to ? *(uint32_t *)to : (uint32_t)strtoul(o->fallback, NULL, 10);
-		return 0;
+		n = to ? *(uint32_t *)to : (uint32_t)strtoul(o->fallback, NULL, 10);
+		*(uint32_t *)((char *)data + o->target) = n;
+		return n < o->min || n > o->max ? -ERANGE : 0;
 	case CYAML_ENUM:
 		if (to)
 			settle_word(&f->value, o->fallback, to);

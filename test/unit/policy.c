@@ -1,6 +1,8 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <glob.h>
+#include <stdio.h>
 
 #include "base/address.h"
 #include "guard/policy/policy.h"
@@ -89,10 +91,52 @@ static void rules_follow_the_file(void **state)
 	policy_free(p);
 }
 
+/* Every shipped profile, with a site that has nobody for it to talk to and one that has everybody. */
+static void shipped_profiles_compile(void **state)
+{
+	static const char *const roles[] = {
+		"central", "records", "pumps", "pacs",	 "worklist",  "print",	    "audit",
+		"lab",	   "poct",    "ecg",   "broker", "files",     "update",	    "recorder",
+		"proxy",   "time",    "dns",   "dhcp",	 "directory", "maintenance"};
+	char text[4096], error[256];
+	glob_t found;
+
+	assert_int_equal(glob(UNIT_SOURCE "/profiles/*.yaml", 0, NULL, &found), 0);
+	assert_true(found.gl_pathc >= 12);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *base = strrchr(found.gl_pathv[i], '/') + 1;
+		int len = snprintf(text, sizeof(text),
+				   "gateway: {profiles_dir: " UNIT_SOURCE "/profiles}\n"
+				   "segments: [{name: a, ward: w, hospital: h}]\n"
+				   "devices: [{name: d, segment: a, mac: '02:00:00:00:00:01', "
+				   "profile: %.*s}]\nhosts:\n",
+				   (int)strlen(base) - 5, base);
+		struct config *c;
+		struct policy *p;
+		uint32_t count;
+
+		for (size_t r = 0; r < sizeof(roles) / sizeof(roles[0]); r++)
+			len += snprintf(text + len, sizeof(text) - (size_t)len,
+					"  - {name: h%zu, ip: [10.0.0.%zu], role: [%s]}\n", r,
+					r + 1, roles[r]);
+		c = load(text);
+		p = policy_compile(c, NULL, 0, 1, error);
+		assert_non_null(p);
+		policy_rules(p, &count);
+		/* A role that no profile of the site's vocabulary has would make a rule vanish. */
+		assert_true(count >= c->profiles[0].starts_count + c->profiles[0].accepts_count);
+		assert_string_equal(policy_device_profile(p, 1), c->profiles[0].name);
+		policy_free(p);
+		config_free(c);
+	}
+	globfree(&found);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_follow_the_file),
+		cmocka_unit_test(shipped_profiles_compile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
