@@ -81,7 +81,7 @@ static bool one_plain_document(struct bytes text)
 {
 	const char *s = (const char *)text.data;
 
-	return text.len && !memchr(s, 0, text.len) && (uint8_t)s[0] < 0xfe &&
+	return s && text.len && !memchr(s, 0, text.len) && (uint8_t)s[0] < 0xfe &&
 	       !memmem(s, text.len, "\n---", 4) && !memmem(s, text.len, "\n...", 4);
 }
 
