@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "role/keeper.h"
+
 const struct cli_command cli_commands[] = {
+	{"_keeper", "", NULL, keeper_main},
 	{NULL},
 };
 

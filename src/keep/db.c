@@ -10,7 +10,7 @@
 
 /*
  * A step a version; never changed once released. Times are nanoseconds since
- * 1970. A `routine` event is one without a reason: it makes room first.
+ * 1970. A `routine` event is no finding of its own: it makes room first.
  */
 static const char *const steps[DB_VERSION] = {
 	"CREATE TABLE event("

@@ -130,13 +130,36 @@ static const char *who_of(const json_t *root)
 	return *who ? who : text_of(root, "src_ip");
 }
 
+/* An anomaly of a packet names what is wrong, not a reason: people read them as one. */
+static const char *reason_of(const json_t *root, const char *type)
+{
+	const char *reason = text_of(root, "reason");
+
+	if (!*reason && strcmp(type, "anomaly") == 0)
+		return reason_name(REASON_DECODE_ANOMALY);
+	return strcmp(reason, reason_name(REASON_NONE)) == 0 ? "" : reason;
+}
+
+/*
+ * How often it happened: `count` where the event has one; the closing summary of
+ * a period adds what no event of that period has told (`unsaid`).
+ */
+static uint32_t count_of(const json_t *root, const char *type)
+{
+	const json_t *own = json_object_get(root, type), *count = json_object_get(root, "count");
+	json_int_t n = json_is_integer(count) ? json_integer_value(count) : 1;
+
+	if (json_is_true(json_object_get(own, "summary")))
+		n = json_integer_value(json_object_get(own, "unsaid"));
+	return n < 0 ? 0 : n > COUNT_MAX ? COUNT_MAX : (uint32_t)n;
+}
+
 static struct record *take_apart(const json_t *root, struct bytes line)
 {
 	const char *type = text_of(root, "event_type"), *device = text_of(root, "device");
-	const char *peer = text_of(root, "peer"), *reason = text_of(root, "reason");
+	const char *peer = text_of(root, "peer"), *reason = reason_of(root, type);
 	const char *who = who_of(root);
 	const json_t *verdict = json_object_get(root, "verdict");
-	json_int_t count = json_integer_value(json_object_get(root, "count"));
 	struct record *r;
 	int64_t time_ns;
 	char *at;
@@ -157,14 +180,14 @@ static struct record *take_apart(const json_t *root, struct bytes line)
 	r->type = keep_text(&at, type);
 	r->device = keep_text(&at, device);
 	r->peer = keep_text(&at, peer);
-	r->reason = keep_text(&at, strcmp(reason, reason_name(REASON_NONE)) ? reason : "");
+	r->reason = keep_text(&at, reason);
 	r->who = keep_text(&at, who);
 	r->line = (struct bytes){memcpy(at, line.data, line.len), line.len};
-	r->count = count < 1 ? 1 : count > COUNT_MAX ? COUNT_MAX : (uint32_t)count;
+	r->count = count_of(root, type);
 	r->severity = severity_of(root, r->reason);
 	r->audit = strncmp(r->reason, "gateway.", 8) == 0;
 	r->inventory = json_is_object(json_object_get(root, "inventory"));
-	r->routine = !*r->reason && strcmp(type, "alert") != 0;
+	r->routine = strcmp(type, "flow") == 0 || (!*r->reason && strcmp(type, "alert") != 0);
 	r->blocked = is_drop(verdict, "action");
 	r->would = is_drop(verdict, "would");
 	return r;

@@ -16,9 +16,9 @@ enum { SEVERITY_ACT = 1, SEVERITY_LOOK = 2, SEVERITY_NOTE = 3, SEVERITY_INFO = 4
 struct record {
 	struct record *next;
 	int64_t time_ns; /* wall clock */
-	uint32_t count;	 /* how often it happened, at least 1 */
+	uint32_t count;	 /* how often it happened; 0 for a summary that adds nothing */
 	uint8_t severity;
-	bool routine;	/* no reason and no alert: a flow's end, statistics */
+	bool routine;	/* a flow's end, statistics: no finding of its own */
 	bool audit;	/* about the gateway itself */
 	bool inventory; /* carries an `inventory` object */
 	bool blocked, would;

@@ -490,6 +490,16 @@ void store_counts(struct store *s, struct store_counts *ret_counts)
 	ret_counts->file_bytes = file_size(s->path, "") + file_size(s->path, "-wal");
 }
 
+uint32_t store_queued(const struct store *s)
+{
+	return s->counts.queued;
+}
+
+uint64_t store_lost(const struct store *s)
+{
+	return s->counts.lost;
+}
+
 sqlite3 *store_db(struct store *s)
 {
 	return s->sql;

@@ -53,6 +53,8 @@ int store_commit(struct store *s);
 /* The name of the database that was set aside since the last call, or NULL. */
 const char *store_set_aside(struct store *s);
 void store_counts(struct store *s, struct store_counts *ret_counts);
+uint32_t store_queued(const struct store *s); /* events */
+uint64_t store_lost(const struct store *s);
 /* The connection, for keep/query.h; NULL while there is none. */
 struct sqlite3 *store_db(struct store *s);
 

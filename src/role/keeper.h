@@ -15,11 +15,52 @@
  * Of what it takes in, the store also reads (all optional):
  *   event_type "inventory" and binding.new_device carry an object "inventory":
  *     {"mac","name","vendor","profile","profile_reasons":[],"ips":[],"peers":[],"segment"}
- *   a whole number "count" on any event says how many times it happened since
- *   the last one like it (1 where it is missing).
+ *   a whole number "count" on any event says how many times it happened (1 where
+ *   it is missing); a summary ("policy":{"summary":true,"unsaid":N}) counts N.
+ *
+ * Its files: keeper.c, the process, its rights and its loop; answer.c, what each
+ * command is answered; census.c, who lives on the ward; serve.c, the control
+ * socket.
  */
+#include "base/ipc.h"
+
 #define KEEPER_IPC_FD	  3
 #define KEEPER_CONTROL_FD 4
+#define KEEPER_GUARDS_MAX 64
+
+struct client;
+struct eve;
+struct policy;
+struct serve;
+struct store;
+
+struct keeper {
+	const char *state_dir;
+	struct store *store;
+	struct eve *eve; /* NULL: none wanted */
+	struct serve *serve;
+	int parent;		       /* socket */
+	int guards[KEEPER_GUARDS_MAX]; /* sockets by the guard's number; -1 none */
+	const struct policy *policy;   /* NULL until the parent sent one */
+	void *policy_block;	       /* its mapping */
+	size_t policy_len;
+	uint32_t asked;	    /* id of the last question to others */
+	uint64_t refused;   /* messages and lines from our own processes */
+	uint64_t lost_told; /* events lost, as far as an event has said so */
+	uint64_t full_ns;   /* since when nothing can be written; 0: all is well */
+	uint64_t retry_ns;
+	uint64_t commit_ns; /* when what is queued is written; 0: nothing is */
+	bool stopping;
+};
+
+/* answer.c: the calls of serve.h, with the keeper as their argument. */
+extern const struct serve_calls answer_calls;
+/* What the parent or a guard answered to a question asked for a client. */
+void answer_status(struct keeper *k, const struct ipc_message *m);
+void answer_apply(struct keeper *k, const struct ipc_message *m);
+void answer_flows(struct keeper *k, unsigned guard, const struct ipc_message *m);
+/* A guard is gone: nobody waits for it any longer. */
+void answer_without(struct keeper *k, unsigned guard);
 
 int keeper_main(int argc, char **argv);
 

@@ -1,0 +1,168 @@
+#include "role/census.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "base/json.h"
+#include "guard/policy/policy.h"
+#include "keep/inventory.h"
+
+#define ROW_MAX 65536
+
+static const char *const mode_names[] = {"observe", "simulate", "enforce"};
+static const char *const fail_names[] = {"open", "closed"};
+
+/* A walk through the census: the machines seen, by hardware address. */
+struct walk {
+	json_t *machines;
+	const char *device; /* "": all */
+	query_row_fn fn;
+	void *arg;
+	char *buf;
+};
+
+static void remember(void *arg, struct bytes row)
+{
+	json_t *machines = arg;
+	json_t *m = json_loadb((const char *)row.data, row.len, JSON_ALLOW_NUL, NULL);
+	const char *mac = json_string_value(json_object_get(m, "mac"));
+
+	if (mac)
+		json_object_set(machines, mac, m);
+	json_decref(m);
+}
+
+/* Copies a value of the machine as it is, under the census's name for it. */
+static void copy(struct json *j, const char *key, const json_t *machine, const char *from)
+{
+	char *text = json_dumps(json_object_get(machine, from), JSON_COMPACT | JSON_ENCODE_ANY);
+
+	if (text)
+		json_raw(j, key, (struct bytes){(const uint8_t *)text, strlen(text)});
+	free(text);
+}
+
+static void put_seen(struct json *j, const json_t *machine)
+{
+	json_bool(j, "seen", machine);
+	if (!machine)
+		return;
+	copy(j, "vendor", machine, "vendor");
+	copy(j, "hostname", machine, "name");
+	copy(j, "likely_profile", machine, "profile");
+	copy(j, "profile_reasons", machine, "profile_reasons");
+	copy(j, "first", machine, "first");
+	copy(j, "last", machine, "last");
+	copy(j, "ips", machine, "ips");
+	copy(j, "peers", machine, "peers");
+}
+
+static void give(struct walk *w, struct json *j)
+{
+	json_close(j);
+	if (!j->out.bad)
+		w->fn(w->arg, (struct bytes){j->out.data, j->out.len});
+}
+
+static bool wanted(const struct walk *w, const char *name, const char *mac)
+{
+	return !*w->device || strcmp(w->device, name) == 0 || strcmp(w->device, mac) == 0;
+}
+
+static void give_registered(struct walk *w, const struct policy *p, uint32_t id,
+			    const struct gate_device *d)
+{
+	const char *name = policy_device_name(p, id);
+	struct json j = json_new(w->buf, ROW_MAX);
+	const json_t *machine;
+	char mac[18];
+
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", d->mac[0], d->mac[1], d->mac[2],
+		 d->mac[3], d->mac[4], d->mac[5]);
+	machine = json_object_get(w->machines, mac);
+	if (wanted(w, name, mac)) {
+		json_open(&j, NULL);
+		json_str(&j, "name", name);
+		json_str(&j, "mac", mac);
+		json_bool(&j, "registered", true);
+		json_str(&j, "segment", policy_segment_name(p, d->segment));
+		json_str(&j, "profile", policy_device_profile(p, id));
+		json_str(&j, "mode", d->mode < 3 ? mode_names[d->mode] : "");
+		json_str(&j, "fail", d->fail < 2 ? fail_names[d->fail] : "");
+		put_seen(&j, machine);
+		give(w, &j);
+	}
+	json_object_del(w->machines, mac);
+}
+
+static void give_stranger(struct walk *w, const char *mac, const json_t *machine)
+{
+	struct json j = json_new(w->buf, ROW_MAX);
+
+	if (!wanted(w, "", mac))
+		return;
+	json_open(&j, NULL);
+	json_str(&j, "name", "");
+	json_str(&j, "mac", mac);
+	json_bool(&j, "registered", false);
+	copy(&j, "segment", machine, "segment");
+	put_seen(&j, machine);
+	give(w, &j);
+}
+
+int census_rows(const struct policy *policy, struct sqlite3 *db, const char *device,
+		query_row_fn fn, void *arg)
+{
+	struct walk w = {.device = device, .fn = fn, .arg = arg};
+	const struct gate_device *devices;
+	const char *mac;
+	json_t *machine;
+	uint32_t count = 0;
+	int err = -ENOMEM;
+
+	w.buf = malloc(ROW_MAX);
+	w.machines = json_object();
+	if (!w.buf || !w.machines)
+		goto out;
+	err = query_machines(db, INVENTORY_MACHINES, remember, w.machines);
+	if (err != 0 && err != -ENODEV)
+		goto out;
+	err = 0;
+	devices = policy ? policy_devices(policy, &count) : NULL;
+	for (uint32_t id = 0; id < count; id++)
+		if (!(devices[id].flags & GATE_DEVICE_STRANGER))
+			give_registered(&w, policy, id, &devices[id]);
+	/* In the order they were inserted: the latest first. */
+	json_object_foreach (w.machines, mac, machine) {
+		give_stranger(&w, mac, machine);
+	}
+out:
+	json_decref(w.machines);
+	free(w.buf);
+	return err;
+}
+
+void census_modes(const struct policy *policy, struct census_modes *ret_modes)
+{
+	struct census_modes m = {0};
+	const struct gate_device *devices;
+	uint32_t count = 0;
+
+	devices = policy ? policy_devices(policy, &count) : NULL;
+	for (uint32_t id = 0; id < count; id++) {
+		const struct gate_device *d = &devices[id];
+
+		if (d->flags & GATE_DEVICE_STRANGER)
+			continue;
+		m.registered++;
+		m.observe += d->mode == GATE_OBSERVE;
+		m.simulate += d->mode == GATE_SIMULATE;
+		m.enforce += d->mode == GATE_ENFORCE;
+		m.open += d->fail == GATE_OPEN;
+		m.closed += d->fail == GATE_CLOSED;
+	}
+	*ret_modes = m;
+}

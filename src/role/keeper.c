@@ -1,0 +1,545 @@
+#include "role/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/clock.h"
+#include "base/event.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "guard/policy/policy.h"
+#include "keep/eve.h"
+#include "keep/store.h"
+#include "role/serve.h"
+
+#define COMMIT_MS    200  /* a batch waits no longer */
+#define BATCH_EARLY  4096 /* events that do not wait */
+#define RETRY_MS     1000 /* between attempts while nothing can be written */
+#define TURN_MAX     64	  /* messages of one sender before the others' turn */
+#define BAD_EVERY_NS (60 * NSEC_PER_SEC)
+
+enum { FROM_PARENT, FROM_GUARD };
+
+/* Who may say what to the keeper. Anything else costs a guard its connection. */
+static const struct ipc_right rights[] = {
+	{FROM_PARENT, IPC_POLICY}, /* whom the devices' names and modes come from */
+	{FROM_PARENT, IPC_PEER},   /* a guard's socket */
+	{FROM_PARENT, IPC_EVENTS}, /* what happened to the gateway itself */
+	{FROM_PARENT, IPC_STATUS}, /* an answer */
+	{FROM_PARENT, IPC_APPLY},  /* an answer */
+	{FROM_PARENT, IPC_STOP},   {FROM_GUARD, IPC_EVENTS},
+	{FROM_GUARD, IPC_FLOWS}, /* an answer */
+};
+
+/* Besides what every role lives on: files in state_dir, clients on the control socket. */
+static const char *const calls[] = {
+	"accept4",    "access",	 "fcntl",   "fdatasync", "fstatfs",    "fsync",	   "ftruncate",
+	"getcwd",     "getegid", "geteuid", "getgid",	 "getsockopt", "getuid",   "lstat",
+	"newfstatat", "open",	 "openat",  "pread64",	 "pwrite64",   "readlink", "rename",
+	"stat",	      "statfs",	 "sysinfo", "uname",	 "unlink",
+};
+
+struct options {
+	const char *state_dir, *user, *eve_file;
+	uint64_t eve_rotate_mb, eve_keep, store_events;
+};
+
+static uint64_t number_of(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 10);
+
+	if (*end || end == text || n > UINT32_MAX)
+		fatal("keeper: '%s' is no number from 0 to %u", text, UINT32_MAX);
+	return n;
+}
+
+static struct options read_options(int argc, char **argv)
+{
+	struct options o = {.eve_rotate_mb = 100, .eve_keep = 5, .store_events = 1000000};
+	int c;
+
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:")) != -1)
+		switch (c) {
+		case 'd':
+			o.state_dir = optarg;
+			break;
+		case 'u':
+			o.user = optarg;
+			break;
+		case 'e':
+			o.eve_file = optarg;
+			break;
+		case 'm':
+			o.eve_rotate_mb = number_of(optarg);
+			break;
+		case 'k':
+			o.eve_keep = number_of(optarg);
+			break;
+		case 'n':
+			o.store_events = number_of(optarg);
+			break;
+		default:
+			fatal("keeper: started by hand? 'bedwarden run' starts it");
+		}
+	if (!o.state_dir || !o.user || optind != argc)
+		fatal("keeper: started by hand? 'bedwarden run' starts it");
+	return o;
+}
+
+/*
+ * Our own reports go the way of everybody's. `count` 0 is left out, as is `text` NULL.
+ */
+static void report(struct keeper *k, enum reason why, uint64_t count, const char *text)
+{
+	struct event_common e = {.time_ns = clock_wall_ns(),
+				 .type = "audit",
+				 .src_port = -1,
+				 .dest_port = -1,
+				 .reason = why};
+	char buf[EVENT_MAX];
+	struct json j = event_begin(&e, buf);
+	size_t len;
+
+	if (count)
+		json_u64(&j, "count", count);
+	if (text) {
+		json_open(&j, "audit");
+		json_str(&j, "message", text);
+		json_close(&j);
+	}
+	len = event_end(&j);
+	store_put(k->store, (struct bytes){j.out.data, len});
+	if (k->eve)
+		eve_put(k->eve, (struct bytes){j.out.data, len});
+	k->commit_ns = clock_mono_ns();
+}
+
+/* Something of our own processes was refused: counted always, said once a minute. */
+static void refuse(struct keeper *k, const char *who, const char *what)
+{
+	static uint64_t said_ns;
+	static uint64_t said;
+	uint64_t now = clock_mono_ns();
+	char text[128];
+
+	k->refused++;
+	if (said_ns && now - said_ns < BAD_EVERY_NS)
+		return;
+	snprintf(text, sizeof(text), "%s: %s", who, what);
+	log_warn("refused from %s", text);
+	report(k, REASON_GATEWAY_BAD_MESSAGE, k->refused - said, text);
+	said_ns = now;
+	said = k->refused;
+}
+
+static void take_line(struct keeper *k, const char *who, struct bytes line)
+{
+	struct record *r = record_parse(line);
+
+	if (!r && errno == EBADMSG) {
+		refuse(k, who, "a line that is no event");
+		return;
+	}
+	if (!r)
+		return;
+	if (k->eve)
+		eve_put(k->eve, line); /* counts what it has no room for */
+	if (r->audit)
+		k->commit_ns = 1;      /* at once */
+	store_put_record(k->store, r); /* and so does the store */
+}
+
+static void take_events(struct keeper *k, const char *who, struct bytes body)
+{
+	while (body.len > 0) {
+		const uint8_t *newline = memchr(body.data, '\n', body.len);
+		size_t len = newline ? (size_t)(newline - body.data) : body.len;
+
+		if (newline)
+			take_line(k, who, (struct bytes){body.data, len});
+		else
+			refuse(k, who, "a line without its end");
+		len += newline != NULL;
+		body = (struct bytes){body.data + len, body.len - len};
+	}
+	if (!k->commit_ns)
+		k->commit_ns = clock_mono_ns() + COMMIT_MS * NSEC_PER_MSEC;
+	if (store_queued(k->store) >= BATCH_EARLY)
+		k->commit_ns = 1;
+}
+
+/* The first time that writing fails and the first time that it works again are events. */
+static void note_disk(struct keeper *k, int err, uint64_t now_ns)
+{
+	char text[96];
+
+	if (err != 0 && err != -EAGAIN && !k->full_ns) {
+		k->full_ns = now_ns;
+		log_error("cannot write to %s (%s); events are kept in memory, as far as they fit",
+			  k->state_dir, strerror(-err));
+		report(k, REASON_GATEWAY_DISK_FULL, 0, strerror(-err));
+	} else if (err == 0 && k->full_ns) {
+		snprintf(text, sizeof(text), "after %llu seconds",
+			 (unsigned long long)((now_ns - k->full_ns) / NSEC_PER_SEC));
+		k->full_ns = 0;
+		log_info("%s can be written to again", k->state_dir);
+		report(k, REASON_GATEWAY_DISK_FREED, 0, text);
+	}
+}
+
+static void note_losses(struct keeper *k)
+{
+	const char *aside = store_set_aside(k->store);
+	uint64_t lost = store_lost(k->store);
+
+	if (aside) {
+		log_error("the event database could not be used; it is kept as %s", aside);
+		report(k, REASON_GATEWAY_STORE_BROKEN, 0, aside);
+	}
+	if (lost > k->lost_told && !k->full_ns) {
+		report(k, REASON_GATEWAY_EVENTS_LOST, lost - k->lost_told, NULL);
+		k->lost_told = lost;
+	}
+}
+
+/* Everything taken so far, durable. 0 or why not. */
+static int write_out(struct keeper *k, uint64_t now_ns)
+{
+	int err = store_commit(k->store);
+	int eve = k->eve ? eve_flush(k->eve) : 0;
+
+	k->commit_ns = k->retry_ns = 0;
+	note_disk(k, err ? err : eve, now_ns);
+	note_losses(k);
+	if (err || eve)
+		k->commit_ns = k->retry_ns = now_ns + RETRY_MS * NSEC_PER_MSEC;
+	serve_wake(k->serve);
+	return err ? err : eve;
+}
+
+static uint64_t write_due(const struct keeper *k)
+{
+	if (!k->commit_ns)
+		return UINT64_MAX;
+	return k->commit_ns > k->retry_ns ? k->commit_ns : k->retry_ns;
+}
+
+static void take_policy(struct keeper *k, const struct ipc_message *m)
+{
+	const struct policy *policy;
+	struct stat st;
+	void *block;
+
+	if (fstat(m->fd, &st) < 0 || st.st_size <= 0)
+		return;
+	block = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, m->fd, 0);
+	if (block == MAP_FAILED)
+		return;
+	policy = policy_open((struct bytes){block, (size_t)st.st_size});
+	if (!policy) {
+		munmap(block, (size_t)st.st_size);
+		refuse(k, "parent", "a policy that is none");
+		return;
+	}
+	if (k->policy_block)
+		munmap(k->policy_block, k->policy_len);
+	k->policy = policy;
+	k->policy_block = block;
+	k->policy_len = (size_t)st.st_size;
+}
+
+static void lose_guard(struct keeper *k, unsigned n)
+{
+	close(k->guards[n]);
+	k->guards[n] = -1;
+	answer_without(k, n);
+}
+
+static void take_peer(struct keeper *k, struct ipc_message *m)
+{
+	uint32_t n;
+
+	if (!ipc_u32(m, &n) || n >= KEEPER_GUARDS_MAX) {
+		refuse(k, "parent", "a guard without a number");
+		return;
+	}
+	if (k->guards[n] >= 0)
+		lose_guard(k, n);
+	k->guards[n] = m->fd;
+	m->fd = -1; /* it is ours now */
+}
+
+static void from_parent(struct keeper *k, struct ipc_message *m)
+{
+	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
+		refuse(k, "parent", "a message it may not send");
+		return;
+	}
+	if (m->type == IPC_POLICY)
+		take_policy(k, m);
+	else if (m->type == IPC_PEER)
+		take_peer(k, m);
+	else if (m->type == IPC_EVENTS)
+		take_events(k, "parent", m->body);
+	else if (m->type == IPC_STATUS)
+		answer_status(k, m);
+	else if (m->type == IPC_APPLY)
+		answer_apply(k, m);
+	else if (m->type == IPC_STOP)
+		k->stopping = true;
+}
+
+static char ipc_buf[IPC_BUF];
+
+static void hear_parent(struct keeper *k)
+{
+	struct ipc_message m;
+	int err = 0;
+
+	for (unsigned i = 0; i < TURN_MAX && !k->stopping; i++) {
+		err = ipc_recv(k->parent, ipc_buf, &m);
+		if (err != 0)
+			break;
+		from_parent(k, &m);
+		if (m.fd >= 0)
+			close(m.fd);
+	}
+	if (err != 0 && err != -EAGAIN) {
+		log_error("the parent is gone (%s); storing what was taken", strerror(-err));
+		k->stopping = true;
+	}
+}
+
+/* Up to `max` of its messages. How many there were. */
+static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
+{
+	struct ipc_message m;
+	char who[16];
+	unsigned count;
+
+	snprintf(who, sizeof(who), "guard %u", n);
+	for (count = 0; count < max; count++) {
+		int err = ipc_recv(k->guards[n], ipc_buf, &m);
+
+		if (err == -EAGAIN)
+			return count;
+		if (err == 0 && m.fd >= 0)
+			close(m.fd);
+		if (err == 0 &&
+		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_GUARD, m.type))
+			err = -EBADMSG;
+		if (err == -EBADMSG)
+			refuse(k, who, "a malformed message; its connection is closed");
+		if (err != 0) {
+			lose_guard(k, n);
+			return count;
+		}
+		if (m.type == IPC_EVENTS)
+			take_events(k, who, m.body);
+		else
+			answer_flows(k, n, &m);
+	}
+	return count;
+}
+
+static void hear_signal(struct keeper *k, int signals)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP && k->eve)
+		eve_reopen(k->eve); /* what fails is tried again at the next flush */
+	else if (info.ssi_signo != SIGHUP)
+		k->stopping = true;
+}
+
+static int poll_timeout(const struct keeper *k, uint64_t now_ns)
+{
+	uint64_t at = write_due(k), clients = serve_deadline(k->serve);
+
+	if (clients < at)
+		at = clients;
+	if (at == UINT64_MAX)
+		return -1;
+	return at <= now_ns ? 0 : (int)((at - now_ns) / NSEC_PER_MSEC + 1);
+}
+
+static void turn(struct keeper *k, int signals)
+{
+	struct pollfd fds[2 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	unsigned count = 0, clients, at;
+
+	fds[count++] = (struct pollfd){.fd = k->parent, .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = signals, .events = POLLIN};
+	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++) /* poll() passes over those that are -1 */
+		fds[count++] = (struct pollfd){.fd = k->guards[n], .events = POLLIN};
+	at = count;
+	clients = serve_poll(k->serve, fds + at);
+	count += clients;
+
+	if (poll(fds, count, poll_timeout(k, clock_mono_ns())) < 0)
+		return; /* EINTR */
+	if (fds[1].revents)
+		hear_signal(k, signals);
+	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
+		if (fds[2 + n].revents && fds[2 + n].fd == k->guards[n])
+			hear_guard(k, n, TURN_MAX);
+	if (fds[0].revents)
+		hear_parent(k);
+	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
+	if (write_due(k) <= clock_mono_ns())
+		write_out(k, clock_mono_ns());
+}
+
+/* What guards had sent before the end is taken too; at most what their sockets hold. */
+static int finish(struct keeper *k)
+{
+	int err;
+
+	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
+		if (k->guards[n] >= 0)
+			hear_guard(k, n, 4096);
+	err = write_out(k, clock_mono_ns());
+	if (err != 0)
+		log_error("%u events could not be stored in %s: %s", store_queued(k->store),
+			  k->state_dir, strerror(-err));
+	return err == 0 ? 0 : 1;
+}
+
+static void make_folders(const char *path)
+{
+	char part[PATH_MAX];
+
+	for (const char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(p - path), path);
+		mkdir(part, 0755);
+	}
+	if (mkdir(path, 0750) < 0 && errno != EEXIST)
+		fatal("keeper: cannot make state_dir '%s': %s", path, strerror(errno));
+}
+
+/* Our user's folder, whatever it is called; then no rights but in there. */
+static void lock_in(const struct options *o)
+{
+	const struct passwd *user = getpwnam(o->user);
+	struct sandbox_path paths[2] = {{.path = o->state_dir, .write = true}};
+	char eve_folder[PATH_MAX], *slash;
+	size_t count = 1;
+	int err;
+
+	if (!user)
+		user = getpwnam("nobody");
+	make_folders(o->state_dir);
+	/* In a user namespace that maps no such user the folder stays ours as it is. */
+	if (geteuid() == 0 && user && chown(o->state_dir, user->pw_uid, user->pw_gid) < 0 &&
+	    errno != EINVAL && errno != EPERM)
+		fatal("keeper: cannot own state_dir '%s': %s", o->state_dir, strerror(errno));
+	if (o->eve_file && *o->eve_file == '/') {
+		snprintf(eve_folder, sizeof(eve_folder), "%s", o->eve_file);
+		slash = strrchr(eve_folder, '/');
+		slash[slash == eve_folder] = 0;
+		paths[count++] = (struct sandbox_path){.path = eve_folder, .write = true};
+	}
+	err = sandbox_drop(o->user);
+	if (err < 0)
+		fatal("keeper: cannot become '%s': %s", o->user, strerror(-err));
+	err = sandbox_files(paths, count);
+	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
+		fatal("keeper: Landlock: %s", strerror(-err));
+	if (err < 0)
+		log_warn("this kernel has no Landlock; seccomp alone confines the keeper");
+	err = sandbox_network();
+	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
+		fatal("keeper: Landlock: %s", strerror(-err));
+	err = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
+	if (err < 0)
+		fatal("keeper: seccomp: %s", strerror(-err));
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void open_all(struct keeper *k, const struct options *o, gid_t gid)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/events.db", o->state_dir);
+	k->store = store_new(path, (uint32_t)o->store_events);
+	if (!k->store)
+		fatal("keeper: events.db: %s", strerror(errno));
+	if (o->eve_file && *o->eve_file) {
+		snprintf(path, sizeof(path), "%s%s%s", *o->eve_file == '/' ? "" : o->state_dir,
+			 *o->eve_file == '/' ? "" : "/", o->eve_file);
+		k->eve = eve_new(path, o->eve_rotate_mb << 20, (unsigned)o->eve_keep);
+		if (!k->eve)
+			fatal("keeper: %s: %s", path, strerror(errno));
+	}
+	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
+	if (!k->serve)
+		fatal("keeper: no memory");
+}
+
+int keeper_main(int argc, char **argv)
+{
+	struct keeper k = {.parent = KEEPER_IPC_FD};
+	const struct group *group;
+	struct options o;
+	unsigned char seed;
+	gid_t gid;
+	int signals, status;
+
+	log_init("keeper", LOG_INFO);
+	o = read_options(argc, argv);
+	k.state_dir = o.state_dir;
+	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
+		k.guards[n] = -1;
+	group = getgrnam(o.user);
+	gid = group ? group->gr_gid : (gid_t)-1;
+	umask(0027);
+	signals = open_signals();
+	if (signals < 0)
+		fatal("keeper: signalfd: %s", strerror(errno));
+	/* What libraries would read outside state_dir later: the time zone, randomness. */
+	tzset();
+	sqlite3_initialize();
+	sqlite3_randomness(sizeof(seed), &seed);
+	lock_in(&o);
+	open_all(&k, &o, gid);
+	write_out(&k, clock_mono_ns());
+	if (ipc_send(k.parent, IPC_READY, 0, (struct bytes){0}, -1) < 0)
+		fatal("keeper: the parent is gone");
+	while (!k.stopping)
+		turn(&k, signals);
+	status = finish(&k);
+	serve_free(k.serve);
+	eve_free(k.eve);
+	store_free(k.store);
+	if (k.policy_block)
+		munmap(k.policy_block, k.policy_len);
+	return status;
+}
