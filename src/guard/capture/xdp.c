@@ -497,7 +497,7 @@ static int map_heart(struct xdp *x, const char *maps_dir)
 /* The heart beats before the first frame can arrive. */
 static int attach(struct xdp *x, const char *maps_dir)
 {
-	int r = map_heart(x, maps_dir);
+	int indexes, r = map_heart(x, maps_dir);
 
 	if (r)
 		return r;
@@ -506,14 +506,20 @@ static int attach(struct xdp *x, const char *maps_dir)
 	x->xsks = open_pin(maps_dir, "xsks");
 	if (x->xsks < 0)
 		return x->xsks;
-	for (unsigned i = 0; i < x->count; i++) {
-		uint32_t key = x->ports[i].id.ifindex * 8 + x->queue;
+	indexes = open_pin(maps_dir, "indexes");
+	if (indexes < 0)
+		return indexes;
+	for (unsigned i = 0; i < x->count && r == 0; i++) {
+		uint32_t key, index;
 
-		r = bpf_map_update_elem(x->xsks, &key, &x->ports[i].fd, BPF_ANY);
+		r = bpf_map_lookup_elem(indexes, &x->ports[i].id.ifindex, &index);
 		if (r)
-			return r;
+			break;
+		key = GATE_SLOT(index, x->queue);
+		r = bpf_map_update_elem(x->xsks, &key, &x->ports[i].fd, BPF_ANY);
 	}
-	return 0;
+	close(indexes);
+	return r;
 }
 
 struct capture *capture_xdp_open(const struct capture_port *ports, unsigned count, unsigned queue,

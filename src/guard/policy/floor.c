@@ -1,0 +1,493 @@
+#include "guard/policy/floor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "guard/policy/cache.h"
+
+#define LEARNED_MAX 16384
+#define LENGTHS	    129 /* of prefixes */
+#define ND_OPTIONS  8	/* as many as the kernel reads */
+
+/*
+ * Finds a row of a policy's table by its key, which every row begins with. A
+ * slot holds half the hash and the row's number plus one.
+ */
+struct index {
+	uint64_t *slots;
+	uint32_t mask;
+	const uint8_t *rows;
+	size_t stride, key_size;
+};
+
+struct floor_tables {
+	struct hash_key secret;
+	uint32_t generation;
+	const struct gate_device *devices;
+	const struct gate_rule *rules;
+	uint32_t device_count, rule_count;
+	struct index ports, macs, ips, nets;
+	struct policy_net_row *masked; /* the policy's nets without host bits */
+	uint8_t lengths[LENGTHS];      /* those in use, longest first */
+	unsigned length_count;
+	struct cache *flows, *learned; /* they outlive a policy */
+};
+
+static const void *index_find(const struct index *ix, const struct hash_key *secret,
+			      const void *key)
+{
+	uint64_t hash, slot;
+	uint32_t at;
+
+	if (!ix->slots)
+		return NULL;
+	hash = hash_bytes(secret, key, ix->key_size);
+	for (at = (uint32_t)hash & ix->mask; (slot = ix->slots[at]); at = (at + 1) & ix->mask) {
+		const uint8_t *row = ix->rows + ((uint32_t)slot - 1) * ix->stride;
+
+		if (slot >> 32 == hash >> 32 && memcmp(row, key, ix->key_size) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+static int index_build(struct index *ix, const struct hash_key *secret, const void *rows,
+		       uint32_t count, size_t stride, size_t key_size)
+{
+	uint32_t size = 4;
+
+	*ix = (struct index){.rows = rows, .stride = stride, .key_size = key_size};
+	if (count == 0)
+		return 0;
+	while (size < 2 * (uint64_t)count)
+		size *= 2;
+	ix->slots = calloc(size, sizeof(*ix->slots));
+	if (!ix->slots)
+		return -ENOMEM;
+	ix->mask = size - 1;
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t hash = hash_bytes(secret, ix->rows + i * stride, key_size);
+		uint32_t at = (uint32_t)hash & ix->mask;
+
+		while (ix->slots[at])
+			at = (at + 1) & ix->mask;
+		ix->slots[at] = (hash >> 32 << 32) | (i + 1);
+	}
+	return 0;
+}
+
+/* ---- what bpf/floor.h asks for ---- */
+
+#define FLOOR_ADD(ptr, n) (*(ptr) += (n))
+
+static inline const struct gate_device *floor_device(struct floor_tables *t, __u32 id)
+{
+	return id < t->device_count ? &t->devices[id] : NULL;
+}
+
+static inline const struct gate_rule *floor_rule(struct floor_tables *t, __u32 i)
+{
+	return i < t->rule_count ? &t->rules[i] : NULL;
+}
+
+static inline const struct gate_bind *floor_mac(struct floor_tables *t,
+						const struct gate_mac_key *key)
+{
+	const struct policy_mac_row *row = index_find(&t->macs, &t->secret, key);
+
+	return row ? &row->bind : NULL;
+}
+
+static inline const struct gate_bind *floor_ip(struct floor_tables *t,
+					       const struct gate_ip_key *key)
+{
+	const struct policy_ip_row *row = index_find(&t->ips, &t->secret, key);
+
+	return row ? &row->bind : NULL;
+}
+
+static void mask_ip(struct gate_ip *ip, unsigned len)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned keep = len > i * 8 ? len - i * 8 : 0;
+
+		if (keep < 8)
+			ip->b[i] &= (uint8_t)(0xff00 >> keep);
+	}
+}
+
+/* Longest prefix first: one look-up for every length that the policy uses. */
+static inline const struct gate_net *floor_net(struct floor_tables *t,
+					       const struct gate_net_key *key)
+{
+	for (unsigned i = 0; i < t->length_count; i++) {
+		struct gate_net_key k = {.prefix_len = t->lengths[i], .ip = key->ip};
+		const struct policy_net_row *row;
+
+		if (k.prefix_len < 128)
+			mask_ip(&k.ip, k.prefix_len);
+		row = index_find(&t->nets, &t->secret, &k);
+		if (row)
+			return &row->net;
+	}
+	return NULL;
+}
+
+static inline struct gate_learned *floor_learned(struct floor_tables *t,
+						 const struct gate_ip_key *key)
+{
+	return cache_find(t->learned, key, sizeof(*key), sizeof(struct gate_learned));
+}
+
+static inline void floor_learn(struct floor_tables *t, const struct gate_ip_key *key,
+			       const struct gate_learned *l)
+{
+	cache_add(t->learned, key, sizeof(*key), l, sizeof(*l));
+}
+
+static inline struct gate_flow *floor_flow(struct floor_tables *t, const struct gate_flow_key *key)
+{
+	return cache_find(t->flows, key, sizeof(*key), sizeof(struct gate_flow));
+}
+
+static inline void floor_flow_add(struct floor_tables *t, const struct gate_flow_key *key,
+				  const struct gate_flow *f)
+{
+	cache_add(t->flows, key, sizeof(*key), f, sizeof(*f));
+}
+
+#include "bpf/floor.h"
+
+struct floor {
+	struct floor_tables tables;
+	struct cache flows, learned;
+	struct floor_work work; /* one packet at a time */
+};
+
+static void tables_free(struct floor_tables *t)
+{
+	free(t->ports.slots);
+	free(t->macs.slots);
+	free(t->ips.slots);
+	free(t->nets.slots);
+	free(t->masked);
+}
+
+static int build_nets(struct floor_tables *t, const struct policy *p)
+{
+	uint32_t count;
+	const struct policy_net_row *nets = policy_nets(p, &count);
+	bool used[LENGTHS] = {false};
+
+	t->masked = calloc(count ? count : 1, sizeof(*t->masked));
+	if (!t->masked)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		t->masked[i] = nets[i];
+		mask_ip(&t->masked[i].key.ip, nets[i].key.prefix_len);
+		used[nets[i].key.prefix_len] = true;
+	}
+	for (unsigned len = LENGTHS; len-- > 0;)
+		if (used[len])
+			t->lengths[t->length_count++] = (uint8_t)len;
+	return index_build(&t->nets, &t->secret, t->masked, count, sizeof(*t->masked),
+			   sizeof(struct gate_net_key));
+}
+
+static int tables_build(struct floor_tables *t, const struct policy *p)
+{
+	const void *rows;
+	uint32_t count;
+	int r;
+
+	*t = (struct floor_tables){.secret = hash_key_random(), .generation = policy_generation(p)};
+	t->devices = policy_devices(p, &t->device_count);
+	t->rules = policy_rules(p, &t->rule_count);
+	rows = policy_ports(p, &count);
+	r = index_build(&t->ports, &t->secret, rows, count, sizeof(struct policy_port_row),
+			sizeof(uint32_t));
+	if (r)
+		goto fail;
+	rows = policy_macs(p, &count);
+	r = index_build(&t->macs, &t->secret, rows, count, sizeof(struct policy_mac_row),
+			sizeof(struct gate_mac_key));
+	if (r)
+		goto fail;
+	rows = policy_ips(p, &count);
+	r = index_build(&t->ips, &t->secret, rows, count, sizeof(struct policy_ip_row),
+			sizeof(struct gate_ip_key));
+	if (r)
+		goto fail;
+	r = build_nets(t, p);
+	if (r)
+		goto fail;
+	return 0;
+fail:
+	tables_free(t);
+	return r;
+}
+
+int floor_set_policy(struct floor *f, const struct policy *p)
+{
+	struct floor_tables t;
+	int r = tables_build(&t, p);
+
+	if (r)
+		return r;
+	t.flows = &f->flows;
+	t.learned = &f->learned;
+	tables_free(&f->tables);
+	f->tables = t;
+	return 0;
+}
+
+struct floor *floor_new(const struct policy *p, uint32_t max_flows)
+{
+	struct floor *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	if (cache_init(&f->flows, max_flows, sizeof(struct gate_flow_key),
+		       sizeof(struct gate_flow)) ||
+	    cache_init(&f->learned, LEARNED_MAX, sizeof(struct gate_ip_key),
+		       sizeof(struct gate_learned)) ||
+	    floor_set_policy(f, p)) {
+		floor_free(f);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return f;
+}
+
+void floor_free(struct floor *f)
+{
+	if (!f)
+		return;
+	tables_free(&f->tables);
+	cache_free(&f->flows);
+	cache_free(&f->learned);
+	free(f);
+}
+
+/* ---- a decoded packet as the floor wants it ---- */
+
+/* Nobody can say for sure whose packet that is: refused, as the kernel does. */
+static const anomaly_set broken =
+	1ull << ANOMALY_ETHERNET_TRUNCATED | 1ull << ANOMALY_VLAN_TRUNCATED |
+	1ull << ANOMALY_VLAN_TOO_MANY | 1ull << ANOMALY_IPV4_TRUNCATED |
+	1ull << ANOMALY_IPV4_BAD_VERSION | 1ull << ANOMALY_IPV4_BAD_HEADER_LEN |
+	1ull << ANOMALY_IPV4_BAD_TOTAL_LEN | 1ull << ANOMALY_IPV6_TRUNCATED |
+	1ull << ANOMALY_IPV6_BAD_VERSION | 1ull << ANOMALY_IPV6_BAD_PAYLOAD_LEN |
+	1ull << ANOMALY_IPV6_EXT_TRUNCATED | 1ull << ANOMALY_IPV6_EXT_TOO_MANY |
+	1ull << ANOMALY_TCP_TRUNCATED | 1ull << ANOMALY_TCP_BAD_HEADER_LEN |
+	1ull << ANOMALY_UDP_TRUNCATED | 1ull << ANOMALY_UDP_BAD_LEN |
+	1ull << ANOMALY_IPV6_EXT_ORDER | 1ull << ANOMALY_IPV6_ROUTING_0 |
+	1ull << ANOMALY_ICMP_TRUNCATED | 1ull << ANOMALY_ICMPV6_TRUNCATED |
+	1ull << ANOMALY_SCTP_TRUNCATED;
+
+/* RFC 4861 §4.6: options of type 1 and 2 name a hardware address. */
+static void read_nd_options(struct floor_packet *fp, struct bytes options)
+{
+	struct reader r = reader_new(options.data, options.len);
+
+	for (unsigned n = 0; reader_left(&r); n++) {
+		uint8_t type = read_u8(&r), len = read_u8(&r);
+		struct bytes body = read_bytes(&r, len ? len * 8u - 2 : 0);
+		bool mac = type == 1 || type == 2;
+
+		if (r.bad || len == 0 || n == ND_OPTIONS ||
+		    (mac && (fp->flags & FLOOR_HAS_ND_MAC) &&
+		     !floor_mac_equal(fp->said_mac, body.data))) {
+			fp->flags |= FLOOR_ND_BROKEN;
+			return;
+		}
+		if (!mac)
+			continue;
+		fp->flags |= FLOOR_HAS_ND_MAC;
+		floor_mac_copy(fp->said_mac, body.data);
+	}
+}
+
+static void read_nd(struct floor_packet *fp, const struct packet *p)
+{
+	static const uint8_t options_at[] = {8, 16, 24, 24, 40}; /* types 133 to 137 */
+	size_t at = options_at[p->icmp_type - 133];
+
+	if (p->l4.len < at) {
+		fp->flags |= FLOOR_ND_BROKEN;
+		return;
+	}
+	if (p->icmp_type == 135 || p->icmp_type == 136)
+		memcpy(&fp->target, p->l4.data + 8, sizeof(fp->target));
+	read_nd_options(fp, (struct bytes){p->l4.data + at, p->l4.len - at});
+}
+
+static void read_quote(struct floor_packet *fp, const struct packet *p)
+{
+	struct packet q;
+
+	if (!packet_decode_embedded(p, &q))
+		return;
+	fp->flags |= FLOOR_HAS_QUOTE;
+	fp->quote_src = q.src_ip;
+	fp->quote_dst = q.dst_ip;
+	fp->quote_proto = q.proto;
+	if (q.has_ports) {
+		fp->quote_sport = q.src_port;
+		fp->quote_dport = q.dst_port;
+	}
+}
+
+static void read_icmp(struct floor_packet *fp, const struct packet *p)
+{
+	if (fp->flags & FLOOR_LATER)
+		return;
+	fp->icmp_type = p->icmp_type;
+	if (floor_nd(fp))
+		read_nd(fp, p);
+	else if (floor_quotes(fp))
+		read_quote(fp, p);
+}
+
+static void read_arp(struct floor_packet *fp, const struct packet *p)
+{
+	fp->flags |= FLOOR_IS_ARP;
+	fp->arp_op = p->arp.op;
+	fp->arp_sender = p->arp.sender_ip;
+	fp->target = p->arp.target_ip;
+	floor_mac_copy(fp->said_mac, p->arp.sender_mac);
+}
+
+static void read_fragment(struct floor_packet *fp, const struct packet *p)
+{
+	fp->flags |= FLOOR_IS_FRAGMENT;
+	fp->fragment_id = p->fragment_id;
+	fp->fragment_offset = p->fragment_offset;
+	if (p->fragment_offset)
+		fp->flags |= FLOOR_LATER;
+	else if (p->anomalies & 1ull << ANOMALY_FRAGMENT_TINY)
+		fp->flags = (uint16_t)((fp->flags & ~FLOOR_BROKEN) | FLOOR_TINY);
+}
+
+static void read_packet(struct floor_packet *fp, const struct packet *p)
+{
+	memset(fp, 0, sizeof(*fp));
+	fp->len = p->wire_len;
+	if (p->anomalies & broken)
+		fp->flags |= FLOOR_BROKEN;
+	floor_mac_copy(fp->src_mac, p->src_mac);
+	floor_mac_copy(fp->dst_mac, p->dst_mac);
+	fp->vlan = p->vlan_count ? p->vlan[0] : 0;
+	fp->ethertype = p->ethertype;
+	if (p->has_arp)
+		read_arp(fp, p);
+	fp->ip_version = p->ip_version;
+	if (!p->ip_version)
+		return;
+	fp->src = p->src_ip;
+	fp->dst = p->dst_ip;
+	fp->proto = p->proto;
+	fp->tcp_flags = p->tcp_flags;
+	if (__builtin_expect(p->fragment, 0))
+		read_fragment(fp, p);
+	if (p->has_ports && !(fp->flags & FLOOR_LATER)) {
+		fp->flags |= FLOOR_HAS_PORTS;
+		fp->sport = p->src_port;
+		fp->dport = p->dst_port;
+	}
+	if (floor_icmp_any(fp))
+		read_icmp(fp, p);
+}
+
+static const uint8_t *mac_of(struct floor_tables *t, uint32_t segment, const struct gate_ip *ip)
+{
+	struct gate_ip_key key = {.segment = segment, .ip = *ip};
+	const struct gate_bind *b = floor_ip(t, &key);
+
+	return b && (b->flags & GATE_BIND_MAC) ? b->mac : NULL;
+}
+
+/*
+ * A file without link headers says nothing about hardware addresses. Who is
+ * known by network address is then taken to have used the right one.
+ */
+static void lend_macs(struct floor_tables *t, struct floor_work *w, const struct packet *p)
+{
+	static const uint8_t none[6];
+	const uint8_t *mac;
+
+	if (!p->has_mac && (mac = mac_of(t, w->port.segment, &p->src_ip)))
+		floor_mac_copy(w->packet.src_mac, mac);
+	if (floor_mac_equal(w->packet.dst_mac, none) &&
+	    (mac = mac_of(t, w->port.segment, &p->dst_ip)))
+		floor_mac_copy(w->packet.dst_mac, mac);
+}
+
+void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint64_t now_ns,
+		 struct gate_verdict *ret_verdict)
+{
+	struct floor_tables *t = &f->tables;
+	struct floor_work *w = &f->work;
+	const struct policy_port_row *port = index_find(&t->ports, &t->secret, &ifindex);
+
+	if (!port) { /* nobody's: the kernel drops it too, and only counts */
+		*ret_verdict = (struct gate_verdict){.abi = GATE_ABI,
+						     .ifindex = ifindex,
+						     .peer = GATE_PEER_NONE,
+						     .rule = ~0u,
+						     .generation = t->generation,
+						     .action = GATE_DROP,
+						     .would = GATE_DROP};
+		return;
+	}
+	w->port = port->port;
+	w->ifindex = ifindex;
+	w->generation = t->generation;
+	w->now_ns = now_ns;
+	read_packet(&w->packet, p);
+	if (__builtin_expect(!p->has_mac, 0))
+		lend_macs(t, w, p);
+	floor_decide(t, w);
+	*ret_verdict = w->verdict;
+}
+
+/* ---- a guard's own word ---- */
+
+static struct gate_flow *marked(struct floor *f, const struct gate_flow_key *key, uint64_t now_ns)
+{
+	struct gate_flow *flow = floor_flow(&f->tables, key);
+	struct gate_flow fresh = {.seen_ns = now_ns,
+				  .device = key->segment,
+				  .peer = GATE_PEER_NONE,
+				  .rule = ~0u,
+				  .action = GATE_INSPECT};
+
+	if (flow)
+		return flow;
+	/* Generation 0: the next packet is judged by policy before the mark counts. */
+	return cache_add(&f->flows, key, sizeof(*key), &fresh, sizeof(fresh));
+}
+
+int floor_block(struct floor *f, const struct gate_flow_key *key, enum reason why, uint64_t now_ns,
+		uint64_t for_ns)
+{
+	struct gate_flow *flow = marked(f, key, now_ns);
+
+	flow->flags |= GATE_FLOW_BLOCKED;
+	flow->reason = (uint8_t)why;
+	flow->until_ns = for_ns ? now_ns + for_ns : 0;
+	/* Counts as seen until it ends, so that newer conversations do not push it out. */
+	flow->seen_ns = now_ns + for_ns;
+	return 0;
+}
+
+int floor_bypass(struct floor *f, const struct gate_flow_key *key, uint64_t now_ns, uint64_t for_ns)
+{
+	struct gate_flow *flow = floor_flow(&f->tables, key);
+
+	if (!flow || flow->action != GATE_INSPECT || (flow->flags & GATE_FLOW_BLOCKED))
+		return -ENOENT;
+	flow->flags |= GATE_FLOW_BYPASSED;
+	flow->until_ns = for_ns ? now_ns + for_ns : 0;
+	return 0;
+}
