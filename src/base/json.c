@@ -1,8 +1,12 @@
 #include "base/json.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+
+static void put_c(struct json *j, char c)
+{
+	write_u8(&j->out, (uint8_t)c);
+}
 
 static void put(struct json *j, const char *s)
 {
@@ -13,9 +17,11 @@ static void put(struct json *j, const char *s)
 static size_t utf8_len(const uint8_t *s, size_t left)
 {
 	uint8_t c = s[0];
-	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3
-		: c >= 0xf0 && c < 0xf5			? 4
-							: 0;
+	size_t n = c < 0x80		   ? 1
+		   : c >= 0xc2 && c < 0xe0 ? 2
+		   : c >= 0xe0 && c < 0xf0 ? 3
+		   : c >= 0xf0 && c < 0xf5 ? 4
+					   : 0;
 
 	if (n == 0 || n > left)
 		return 0;
@@ -36,38 +42,53 @@ static void put_escape(struct json *j, uint8_t c)
 	put(j, u);
 }
 
+/* How many bytes at the start are ASCII that needs no escape: nearly always all. */
+static size_t plain_len(const uint8_t *s, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
+		i++;
+	return i;
+}
+
 static void put_text(struct json *j, struct bytes v)
 {
-	put(j, "\"");
-	for (size_t i = 0; i < v.len;) {
-		uint8_t c = v.data[i];
-		size_t n = utf8_len(v.data + i, v.len - i);
+	size_t i = 0;
 
-		if (c == '"' || c == '\\') {
-			write_u8(&j->out, '\\');
-			write_u8(&j->out, c);
-			i++;
-		} else if (c < 0x20 || c == 0x7f || n == 0) {
-			put_escape(j, c);
-			i++;
+	put_c(j, '"');
+	while (i < v.len) {
+		size_t plain = plain_len(v.data + i, v.len - i), n;
+
+		write_bytes(&j->out, v.data + i, plain);
+		i += plain;
+		if (i == v.len)
+			break;
+		n = utf8_len(v.data + i, v.len - i);
+		if (v.data[i] == '"' || v.data[i] == '\\') {
+			put_c(j, '\\');
+			put_c(j, (char)v.data[i]);
+		} else if (v.data[i] < 0x20 || v.data[i] == 0x7f || n == 0) {
+			put_escape(j, v.data[i]);
+			n = 1;
 		} else {
 			write_bytes(&j->out, v.data + i, n);
-			i += n;
 		}
+		i += n;
 	}
-	put(j, "\"");
+	put_c(j, '"');
 }
 
 static void put_key(struct json *j, const char *key)
 {
 	if (j->comma)
-		put(j, ",");
+		put_c(j, ',');
 	j->comma = true;
 	if (!key)
 		return;
-	put(j, "\"");
+	put_c(j, '"');
 	put(j, key);
-	put(j, "\":");
+	write_bytes(&j->out, "\":", 2);
 }
 
 struct json json_new(char *buf, size_t cap)
@@ -112,22 +133,30 @@ void json_str(struct json *j, const char *key, const char *v)
 	json_text(j, key, (struct bytes){(const uint8_t *)v, strlen(v)});
 }
 
+static void put_number(struct json *j, uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	write_bytes(&j->out, digits + at, sizeof(digits) - at);
+}
+
 void json_u64(struct json *j, const char *key, uint64_t v)
 {
-	char n[24];
-
-	snprintf(n, sizeof(n), "%" PRIu64, v);
 	put_key(j, key);
-	put(j, n);
+	put_number(j, v);
 }
 
 void json_i64(struct json *j, const char *key, int64_t v)
 {
-	char n[24];
-
-	snprintf(n, sizeof(n), "%" PRId64, v);
 	put_key(j, key);
-	put(j, n);
+	if (v < 0)
+		put_c(j, '-');
+	put_number(j, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 void json_dbl(struct json *j, const char *key, double v)

@@ -218,6 +218,30 @@ static void pcapng_mixes_links_and_resolutions(void **state)
 	c->ops->close(c);
 }
 
+static void interfaces_have_the_names_the_file_gives(void **state)
+{
+	static const uint8_t eth1[] = {2, 0, 4, 0, 'e', 't', 'h', '1', 0, 0, 0, 0};
+	static const uint8_t lying[] = {2, 0, 200, 0, 'e', 't', 'h', '2'};
+	static const uint8_t too_long[] = {2,	0,   16,  0,   'a', 'b', 'c', 'd', 'e', 'f',
+					   'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p'};
+	struct capture *c;
+	struct frame f;
+
+	put_section();
+	put_interface(1, eth1, sizeof(eth1));
+	put_interface(1, lying, sizeof(lying));
+	put_interface(1, too_long, sizeof(too_long));
+	put_packet(0, 1, "\1", 1);
+
+	c = open_saved();
+	assert_true(next(c, &f));
+	assert_string_equal(capture_pcap_interface(c, f.ifindex), "eth1");
+	assert_string_equal(capture_pcap_interface(c, 1), "");
+	assert_string_equal(capture_pcap_interface(c, 2), "");
+	assert_string_equal(capture_pcap_interface(c, 3), "");
+	c->ops->close(c);
+}
+
 static void other_links_are_stripped_or_named(void **state)
 {
 	struct capture *c;
@@ -368,6 +392,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(both_resolutions_in_both_orders, setup, teardown),
 		cmocka_unit_test_setup_teardown(pcapng_mixes_links_and_resolutions, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(interfaces_have_the_names_the_file_gives, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(other_links_are_stripped_or_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_broken_file_delivers_what_was_readable, setup,

@@ -79,6 +79,8 @@ struct capture *capture_packet_open(const struct capture_port *ports, unsigned c
  * receive() answers -EBADMSG and capture_pcap_error() says at which packet and byte.
  */
 struct capture *capture_pcap_open(const char *path, char ret_error[256]);
+/* What the file calls the interface a frame's ifindex stands for; "" where it does not say. */
+const char *capture_pcap_interface(const struct capture *c, uint32_t interface);
 /* Also says what was passed over; "" where everything was read. Borrowed from the capture. */
 const char *capture_pcap_error(const struct capture *c);
 

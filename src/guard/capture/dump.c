@@ -28,7 +28,13 @@ enum block {
 	BLOCK_SECTION = 0x0a0d0d0a,
 };
 
-enum option { OPTION_END = 0, OPTION_RESOLUTION = 9, OPTION_FCS = 13, OPTION_OFFSET = 14 };
+enum option {
+	OPTION_END = 0,
+	OPTION_NAME = 2,
+	OPTION_RESOLUTION = 9,
+	OPTION_FCS = 13,
+	OPTION_OFFSET = 14,
+};
 
 /* Numbers of tcpdump.org's registry of link types. */
 enum link_type {
@@ -55,6 +61,7 @@ struct interface {
 	uint8_t fcs;   /* bytes of checksum at its end */
 	bool read;
 	enum link link;
+	char name[16]; /* IFNAMSIZ; a longer one is no interface of ours and stays empty */
 };
 
 struct dump {
@@ -83,6 +90,11 @@ void dump_free(struct dump *d)
 const char *dump_error(const struct dump *d)
 {
 	return d->error;
+}
+
+const char *dump_interface(const struct dump *d, uint32_t interface)
+{
+	return interface < d->count ? d->interfaces[interface].name : "";
 }
 
 uint64_t dump_unread(const struct dump *d, const char **ret_name)
@@ -316,6 +328,9 @@ static void read_options(struct dump *d, struct interface *i, const uint8_t *b, 
 			set_resolution(i, b[4]);
 		} else if (code == OPTION_FCS && n == 1) {
 			i->fcs = b[4] > 8 ? 0 : b[4];
+		} else if (code == OPTION_NAME && n < sizeof(i->name)) {
+			memcpy(i->name, b + 4, n);
+			i->name[n] = 0;
 		} else if (code == OPTION_OFFSET && n == 8) {
 			memcpy(&v, b + 4, 8);
 			i->offset_s = (int64_t)(d->swap ? __builtin_bswap64(v) : v);

@@ -34,6 +34,8 @@ void dump_free(struct dump *d);
 enum dump_step dump_next(struct dump *d, struct bytes in, struct dump_record *ret);
 /* What was wrong, "" if nothing was. */
 const char *dump_error(const struct dump *d);
+/* What the file calls an interface of dump_record's; "" where it does not say. */
+const char *dump_interface(const struct dump *d, uint32_t interface);
 /* Frames skipped because their link type is none that is read; its name in *ret_name. */
 uint64_t dump_unread(const struct dump *d, const char **ret_name);
 

@@ -354,6 +354,11 @@ fail:
 	return NULL;
 }
 
+const char *capture_pcap_interface(const struct capture *c, uint32_t interface)
+{
+	return dump_interface(((const struct capture_pcap *)c)->dump, interface);
+}
+
 const char *capture_pcap_error(const struct capture *c)
 {
 	return ((const struct capture_pcap *)c)->error;

@@ -1,0 +1,214 @@
+/*
+ * `bedwarden inspect`: the guard's engine on a capture file. What comes out is
+ * the same for the same file, policy and options, byte by byte.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "cli/inspect.h"
+#include "guard/engine.h"
+#include "guard/roster.h"
+
+#define BATCH	      64
+#define OUT_BUFFER    (1u << 20)
+#define ERRORS_SHOWN  20
+#define MAX_FLOWS     (1u << 20)
+#define MAX_FRAGMENTS 4096
+
+struct inspect {
+	const char *file, *config_file, *out_file;
+	bool inline_, stats;
+	FILE *out;
+	struct config *config;
+	struct policy *policy;
+	struct capture *capture;
+	struct engine *engine;
+	uint64_t last_ns; /* of the file */
+	char error[256];
+};
+
+static void write_line(void *arg, const char *line, size_t len)
+{
+	struct inspect *in = arg;
+
+	fwrite(line, 1, len, in->out);
+	putc('\n', in->out);
+}
+
+/* An interface of the file that bears the name of a configured port is that port. */
+static uint32_t port_named(const struct inspect *in, const char *name)
+{
+	for (unsigned s = 0; *name && s < in->config->segments_count; s++) {
+		if (strcmp(in->config->segments[s].ward, name) == 0)
+			return 2 * s + 1;
+		if (strcmp(in->config->segments[s].hospital, name) == 0)
+			return 2 * s + 2;
+	}
+	return 0;
+}
+
+static uint32_t place(void *arg, const struct frame *f, const struct packet *p,
+		      const struct roster *r)
+{
+	struct inspect *in = arg;
+	uint32_t port = port_named(in, capture_pcap_interface(in->capture, f->ifindex));
+
+	return port ? port : roster_place(r, p);
+}
+
+static int load_policy(struct inspect *in)
+{
+	struct config_error errors[ERRORS_SHOWN];
+	size_t count = 0;
+
+	in->config = config_load(in->config_file, errors, ERRORS_SHOWN, &count);
+	if (!in->config) {
+		for (size_t i = 0; i < count && i < ERRORS_SHOWN; i++)
+			cli_fail("%s:%u:%u: %s", errors[i].file, errors[i].line, errors[i].column,
+				 errors[i].text);
+		return count ? -EINVAL
+			     : cli_fail("%s: not read: %s", in->config_file, strerror(errno));
+	}
+	in->policy = policy_compile(in->config, NULL, 0, 1, in->error);
+	if (!in->policy)
+		return cli_fail("%s: %s", in->config_file,
+				errno == E2BIG ? in->error : strerror(errno));
+	return 0;
+}
+
+static int open_all(struct inspect *in)
+{
+	struct engine_options o = {
+		.max_flows = MAX_FLOWS,
+		.max_fragments = MAX_FRAGMENTS,
+		.timeouts = flow_default_timeouts,
+		.inline_ = in->inline_,
+		.packet_times = true,
+		.place = place,
+		.place_arg = in,
+		.sink = write_line,
+		.sink_arg = in,
+	};
+
+	if (in->config_file && load_policy(in) != 0)
+		return CLI_FAILED;
+	in->capture = capture_pcap_open(in->file, in->error);
+	if (!in->capture)
+		return cli_fail("%s", in->error);
+	in->out = in->out_file ? fopen(in->out_file, "w") : stdout;
+	if (!in->out)
+		return cli_fail("%s: cannot be written: %s", in->out_file, strerror(errno));
+	setvbuf(in->out, NULL, _IOFBF, OUT_BUFFER);
+	in->engine = engine_new(in->policy, &o);
+	if (!in->engine)
+		return cli_fail("%s: no memory for the flow table", in->file);
+	return CLI_OK;
+}
+
+/* 0 at the file's end, else what is wrong with the rest of it. */
+static int read_all(struct inspect *in)
+{
+	struct frame frames[BATCH];
+	int n;
+
+	while ((n = in->capture->ops->receive(in->capture, frames, BATCH)) >= 0) {
+		if (n)
+			in->last_ns = frames[n - 1].time_ns;
+		else
+			in->capture->ops->wait(in->capture, 1000); /* a pipe */
+		engine_burst(in->engine, in->capture, frames, (unsigned)n);
+	}
+	engine_finish(in->engine, in->capture);
+	engine_stats_event(in->engine, in->last_ns);
+	return n == -ENODATA ? 0 : n;
+}
+
+static void print_stats(const struct inspect *in, uint64_t took_ns)
+{
+	struct engine_stats s;
+	double seconds = (double)took_ns / NSEC_PER_SEC;
+
+	engine_stats(in->engine, &s);
+	fprintf(stderr,
+		"%llu packets, %llu bytes, %llu flows, %llu events in %.3f s: "
+		"%.2f million packets/s\n",
+		(unsigned long long)s.packets, (unsigned long long)s.bytes,
+		(unsigned long long)s.flows, (unsigned long long)s.events, seconds,
+		seconds > 0 ? (double)s.packets / seconds / 1e6 : 0);
+}
+
+static int close_out(struct inspect *in)
+{
+	bool bad = ferror(in->out);
+
+	bad |= in->out == stdout ? fflush(stdout) != 0 : fclose(in->out) != 0;
+	in->out = NULL;
+	if (!bad)
+		return CLI_OK;
+	return cli_fail("%s: writing failed: %s", in->out_file ? in->out_file : "standard output",
+			strerror(errno));
+}
+
+static int inspect(struct inspect *in)
+{
+	uint64_t began = clock_mono_ns();
+	int r = open_all(in);
+
+	if (r != CLI_OK)
+		return r;
+	if (read_all(in) < 0)
+		r = cli_fail("%s; what came before it was inspected",
+			     capture_pcap_error(in->capture));
+	if (in->stats)
+		print_stats(in, clock_mono_ns() - began);
+	return close_out(in) == CLI_OK ? r : CLI_FAILED;
+}
+
+static void close_all(struct inspect *in)
+{
+	if (in->out && in->out != stdout)
+		fclose(in->out);
+	engine_free(in->engine);
+	if (in->capture)
+		in->capture->ops->close(in->capture);
+	policy_free(in->policy);
+	config_free(in->config);
+}
+
+int inspect_run(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"inline", no_argument, NULL, 'i'}, {"stats", no_argument, NULL, 's'}, {NULL}};
+	struct inspect in = {0};
+	int opt, r;
+
+	while ((opt = getopt_long(argc, argv, "r:c:o:S:", options, NULL)) != -1) {
+		if (opt == 'r')
+			in.file = optarg;
+		else if (opt == 'c')
+			in.config_file = optarg;
+		else if (opt == 'o')
+			in.out_file = optarg;
+		else if (opt == 'i')
+			in.inline_ = true;
+		else if (opt == 's')
+			in.stats = true;
+		else if (opt == 'S') {
+			cli_fail("-S %s: this build has no rule language; leave -S out", optarg);
+			return CLI_USAGE;
+		} else
+			return cli_usage(cli_find("inspect"));
+	}
+	if (!in.file || optind < argc)
+		return cli_usage(cli_find("inspect"));
+	r = inspect(&in);
+	close_all(&in);
+	return r;
+}
