@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/inspect.h"
 #include "role/keeper.h"
 
 const struct cli_command cli_commands[] = {
 	{"_keeper", "", NULL, keeper_main},
+	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
+	 "judge a capture file as if it came by", inspect_run},
 	{NULL},
 };
 
