@@ -409,7 +409,14 @@ static void twice(struct checking *k, const struct claim *m, const struct claim 
 	      claimant(k, first));
 }
 
-/* In order of address; a host's is the same in every segment, a device's only in its own. */
+/* The same claim twice, or a single address of a host, which is one in every segment. */
+static bool clash(const struct claim *a, const struct claim *b)
+{
+	return memcmp(a->key, b->key, sizeof(a->key)) == 0 ||
+	       (!a->device && a->key[16] == 128 && b->key[16] == 128);
+}
+
+/* In order of address, hosts before devices. */
 static void check_claims(struct checking *k, struct claim *claims, size_t count, bool mac)
 {
 	size_t group = 0;
@@ -422,7 +429,7 @@ static void check_claims(struct checking *k, struct claim *claims, size_t count,
 			continue;
 		}
 		for (size_t j = group; j < i; j++)
-			if (!claims[j].device || memcmp(claims[i].key, claims[j].key, 20) == 0) {
+			if (clash(&claims[j], &claims[i])) {
 				twice(k, &claims[i], &claims[j], mac);
 				break;
 			}
@@ -441,7 +448,6 @@ static size_t claim_ips(const struct checking *k, struct claim *to)
 			if (!address_prefix(k->c->hosts[i].ip[j], m.key, &len))
 				continue;
 			m.key[16] = (uint8_t)len; /* prefixes of different length may overlap */
-			m.key[17] = 0xff;
 			to[n++] = m;
 		}
 	for (unsigned i = 0; i < k->c->devices_count; i++) {
@@ -454,6 +460,7 @@ static size_t claim_ips(const struct checking *k, struct claim *to)
 			if (!address_prefix(d->ip[j], m.key, &len) || len != 128)
 				continue;
 			m.key[16] = 128;
+			m.key[17] = 1;
 			m.key[18] = s ? (uint8_t)s->index : 0xff;
 			to[n++] = m;
 		}

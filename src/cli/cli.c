@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "cli/inspect.h"
+#include "cli/policy.h"
 #include "role/keeper.h"
 
 const struct cli_command cli_commands[] = {
 	{"_keeper", "", NULL, keeper_main},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
 	 "judge a capture file as if it came by", inspect_run},
+	{"policy", "check FILE [--json] | apply [-c FILE] [--json]",
+	 "say what a policy file allows, or put it in force", policy_run},
 	{NULL},
 };
 

@@ -1,0 +1,156 @@
+#include "cli/policy.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/config.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/explain.h"
+#include "guard/policy/policy.h"
+
+#define DEFAULT_FILE BEDWARDEN_SYSCONFDIR "/bedwarden.yaml"
+#define MAX_ERRORS   256
+
+static void print_error(const struct config_error *e)
+{
+	if (e->line)
+		fprintf(stderr, "%s:%u:%u: %s\n", e->file, e->line, e->column, e->text);
+	else
+		fprintf(stderr, "%s: %s\n", e->file, e->text);
+}
+
+static void print_errors_json(const struct config_error *errors, size_t count)
+{
+	json_t *list = json_array(), *root;
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:i, s:i, s:s}", "file", errors[i].file,
+						"line", (int)errors[i].line, "column",
+						(int)errors[i].column, "text", errors[i].text));
+	root = json_pack("{s:b, s:o}", "ok", 0, "errors", list);
+	json_dumpf(root, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(root);
+}
+
+/* Loads and compiles, and says everything that is wrong. NULL where anything is. */
+static struct policy *load(const char *file, bool json, struct config **ret_config)
+{
+	struct config_error *errors = calloc(MAX_ERRORS, sizeof(*errors));
+	struct config *c = NULL;
+	struct policy *p = NULL;
+	char error[256];
+	size_t count = 0;
+
+	if (!errors) {
+		cli_fail("out of memory");
+		return NULL;
+	}
+	c = config_load(file, errors, MAX_ERRORS, &count);
+	if (c)
+		p = policy_compile(c, NULL, 0, 1, error);
+	if (c && !p) {
+		snprintf(errors[0].file, sizeof(errors[0].file), "%s", file);
+		snprintf(errors[0].text, sizeof(errors[0].text), "%s", error);
+		count = 1;
+	}
+	if (!p && json)
+		print_errors_json(errors, count);
+	for (size_t i = 0; !p && !json && i < count; i++)
+		print_error(&errors[i]);
+	if (count == MAX_ERRORS && !json)
+		fprintf(stderr, "%s: there may be more than these %u errors\n", file, MAX_ERRORS);
+	free(errors);
+	if (p)
+		*ret_config = c;
+	else
+		config_free(c);
+	return p;
+}
+
+static int check(const char *file, bool json)
+{
+	struct config *c;
+	struct policy *p = load(file, json, &c);
+	json_t *root;
+
+	if (!p)
+		return CLI_FAILED;
+	if (json) {
+		root = explain_json(c, p);
+		json_dumpf(root, stdout, JSON_COMPACT);
+		putchar('\n');
+		json_decref(root);
+	} else {
+		explain_text(stdout, c, p);
+	}
+	policy_free(p);
+	config_free(c);
+	return CLI_OK;
+}
+
+struct answered {
+	bool json, any;
+};
+
+static int print_answer(void *arg, const char *line, size_t len)
+{
+	struct answered *a = arg;
+	json_t *row = a->json ? NULL : json_loadb(line, len, 0, NULL);
+	const char *text = json_string_value(json_object_get(row, "text"));
+
+	a->any = true;
+	puts(text ? text : line);
+	json_decref(row);
+	return 0;
+}
+
+static int apply(const char *file, bool json)
+{
+	struct answered a = {.json = json};
+	struct config *c;
+	struct policy *p = load(file, json, &c);
+	char error[512];
+	int r;
+
+	if (!p)
+		return cli_fail("%s was refused; the policy in force stays", file);
+	policy_free(p);
+	r = ask(c->gateway.run_dir, "{\"cmd\":\"apply\"}", print_answer, &a, error);
+	config_free(c);
+	if (r < 0)
+		return cli_fail("%s", error);
+	if (!a.any)
+		puts("the gateway took the policy");
+	return CLI_OK;
+}
+
+int policy_run(int argc, char **argv)
+{
+	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {NULL}};
+	const struct cli_command *self = cli_find("policy");
+	const char *verb = argc > 1 ? argv[1] : "", *file = NULL;
+	bool json = false;
+	int c;
+
+	optind = 2;
+	while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+		if (c == 'j')
+			json = true;
+		else if (c == 'c')
+			file = optarg;
+		else
+			return cli_usage(self);
+	}
+	if (strcmp(verb, "check") == 0 && (optind + 1 == argc || (file && optind == argc)))
+		return check(optind < argc ? argv[optind] : file, json);
+	if (strcmp(verb, "apply") == 0 && optind == argc)
+		return apply(file ? file : DEFAULT_FILE, json);
+	return cli_usage(self);
+}
