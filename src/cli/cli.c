@@ -6,9 +6,11 @@
 
 #include "cli/inspect.h"
 #include "cli/policy.h"
+#include "role/guard.h"
 #include "role/keeper.h"
 
 const struct cli_command cli_commands[] = {
+	{"_guard", "N", NULL, guard_main},
 	{"_keeper", "", NULL, keeper_main},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
 	 "judge a capture file as if it came by", inspect_run},

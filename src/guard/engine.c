@@ -515,3 +515,28 @@ struct flow_table *engine_flows(struct engine *e)
 {
 	return e->flows;
 }
+
+struct telling {
+	struct report report;
+	unsigned left;
+};
+
+static void tell_flow(void *arg, const struct flow *f)
+{
+	struct telling *t = arg;
+
+	if (t->left == 0)
+		return;
+	t->left--;
+	report_flow(&t->report, f, FLOW_ALIVE);
+}
+
+unsigned engine_tell_flows(struct engine *e, unsigned max, engine_sink_fn sink, void *arg)
+{
+	struct telling t = {.report = e->notice.report, .left = max};
+
+	t.report.sink = sink;
+	t.report.sink_arg = arg;
+	flow_each(e->flows, tell_flow, &t);
+	return max - t.left;
+}

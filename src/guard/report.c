@@ -192,7 +192,8 @@ static void put_flow(struct json *j, const struct report *r, const struct flow *
 		 f->last_ns > f->first_ns ? f->last_ns / NSEC_PER_SEC - f->first_ns / NSEC_PER_SEC
 					  : 0);
 	json_str(j, "state", flow_state_name(f));
-	json_str(j, "reason", flow_reasons[how]);
+	if (how != FLOW_ALIVE)
+		json_str(j, "reason", flow_reasons[how]);
 	if (is_judged(r, f))
 		put_use(j, r, f);
 	json_close(j);

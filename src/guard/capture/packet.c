@@ -115,6 +115,8 @@ static int packet_wait(struct capture *c, int timeout_ms)
 
 	if (pending(x))
 		return 1;
+	if (timeout_ms == 0)
+		return 0;
 	if (poll(x->polls, x->count, timeout_ms) < 0)
 		return errno == EINTR ? 0 : -errno;
 	return pending(x);

@@ -22,7 +22,8 @@ enum tcp_state {
 	TCP_MIDSTREAM, /* picked up without its handshake */
 };
 
-enum flow_end { FLOW_TIMEOUT, FLOW_CLOSED, FLOW_EVICTED, FLOW_SHUTDOWN };
+/* FLOW_ALIVE: it has not ended, somebody asked. */
+enum flow_end { FLOW_TIMEOUT, FLOW_CLOSED, FLOW_EVICTED, FLOW_SHUTDOWN, FLOW_ALIVE };
 
 /*
  * Ends are 0: who sent the first packet, 1: the other. Three cache lines: what

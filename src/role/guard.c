@@ -1,0 +1,486 @@
+#include "role/guard.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "guard/engine.h"
+#include "role/child.h"
+#include "role/outbox.h"
+#include "role/setup.h"
+
+#define BURST	       64
+#define TICK_NS	       (100 * NSEC_PER_MSEC)
+#define COUNTS_NS      (500 * NSEC_PER_MSEC)
+#define EVENTS_WAITING (4u << 20) /* bytes of events, while the keeper is away or slow */
+#define FLOWS_TOLD     8192	  /* most conversations that one question is answered by */
+#define FLOWS_WAITING  (8u << 20)
+#define OPEN_PATIENCE  2000 /* ms for an earlier guard's sockets to go away */
+#define DRAIN_QUIET_NS (5 * NSEC_PER_MSEC)
+#define DRAIN_MOST_NS  (500 * NSEC_PER_MSEC)
+
+enum { FROM_PARENT, FROM_KEEPER };
+
+/* Who may say what to a guard. */
+static const struct ipc_right rights[] = {
+	{FROM_PARENT, IPC_SETUP}, {FROM_PARENT, IPC_POLICY},
+	{FROM_PARENT, IPC_PEER}, /* the keeper's end */
+	{FROM_PARENT, IPC_STOP},  {FROM_KEEPER, IPC_FLOWS},
+};
+
+/* Besides what every role lives on: the counters of its sockets. */
+static const char *const calls[] = {"getsockopt"};
+
+struct block { /* a policy as it was handed over */
+	void *map;
+	size_t len;
+	const struct policy *policy;
+};
+
+struct guard {
+	unsigned number;
+	struct setup_guard setup;
+	bool have_setup, stopping;
+	struct block policy;
+	int parent, keeper;
+	struct engine *engine;
+	struct capture *capture;
+	struct ring_buffer *samples;
+	struct outbox events, flows;
+	uint32_t flows_id; /* of the question that `flows` answers */
+	bool flows_due;
+	uint64_t tick_ns, counts_ns;
+	uint64_t wall_minus_mono;
+	uint8_t buf[IPC_BUF];
+};
+
+/* ---- what the parent says ---- */
+
+static void block_close(struct block *b)
+{
+	if (b->map)
+		munmap(b->map, b->len);
+	*b = (struct block){0};
+}
+
+static int block_open(int fd, struct block *ret_b)
+{
+	struct block b = {0};
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_size <= 0)
+		return -EBADMSG;
+	b.len = (size_t)st.st_size;
+	b.map = mmap(NULL, b.len, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (b.map == MAP_FAILED)
+		return -errno;
+	b.policy = policy_open((struct bytes){b.map, b.len});
+	if (!b.policy) {
+		block_close(&b);
+		return -EBADMSG;
+	}
+	*ret_b = b;
+	return 0;
+}
+
+static void say_generation(struct guard *g)
+{
+	uint32_t generation = policy_generation(g->policy.policy);
+
+	ipc_send(g->parent, IPC_POLICY_TAKEN, 0,
+		 (struct bytes){(const uint8_t *)&generation, sizeof(generation)}, -1);
+}
+
+/* Between two bursts: no packet is judged by half of one and half of the other. */
+static int take_policy(struct guard *g, int fd)
+{
+	struct block b;
+	int r = block_open(fd, &b);
+
+	if (r)
+		return r;
+	r = g->engine ? engine_set_policy(g->engine, b.policy) : 0;
+	if (r) {
+		block_close(&b);
+		return r;
+	}
+	block_close(&g->policy);
+	g->policy = b;
+	if (g->engine)
+		say_generation(g);
+	return 0;
+}
+
+static int take_peer(struct guard *g, int fd)
+{
+	if (g->keeper >= 0)
+		close(g->keeper);
+	g->keeper = fd;
+	return 0;
+}
+
+static int take_from_parent(struct guard *g, struct ipc_message *m)
+{
+	int r = 0;
+
+	switch (m->type) {
+	case IPC_SETUP:
+		if (g->have_setup || !setup_take(m, &g->setup, sizeof(g->setup)) ||
+		    g->setup.port_count > SETUP_PORTS_MAX)
+			return -EBADMSG;
+		g->have_setup = true;
+		break;
+	case IPC_POLICY:
+		r = take_policy(g, m->fd);
+		if (r)
+			log_error("a policy could not be taken: %s", strerror(-r));
+		r = 0; /* the old one stays; the parent sees that by the generation */
+		break;
+	case IPC_PEER:
+		r = take_peer(g, m->fd);
+		m->fd = -1;
+		break;
+	default:
+		g->stopping = true;
+	}
+	return r;
+}
+
+/* What waits on a socket. 0; or -errno: it is of no more use. */
+static int read_messages(struct guard *g, int sock, int from,
+			 int (*take)(struct guard *, struct ipc_message *))
+{
+	struct ipc_message m;
+	int r;
+
+	while ((r = ipc_recv(sock, g->buf, &m)) == 0) {
+		r = ipc_may(rights, sizeof(rights) / sizeof(*rights), from, m.type) ? take(g, &m)
+										    : -EBADMSG;
+		if (m.fd >= 0)
+			close(m.fd);
+		if (r)
+			return r;
+	}
+	return r == -EAGAIN ? 0 : r;
+}
+
+static void hear_parent(struct guard *g)
+{
+	int r = read_messages(g, g->parent, FROM_PARENT, take_from_parent);
+
+	if (r == -EBADMSG)
+		fatal("the parent said what it may not");
+	if (r)
+		exit(0); /* it is gone, and a guard does not outlive it */
+}
+
+/* ---- what the keeper asks ---- */
+
+static int take_from_keeper(struct guard *g, struct ipc_message *m)
+{
+	if (g->flows_due)
+		return 0; /* one question at a time: the asker gives up on its own */
+	g->flows_due = true;
+	g->flows_id = m->id;
+	engine_tell_flows(g->engine, FLOWS_TOLD, outbox_put, &g->flows);
+	return 0;
+}
+
+static void lose_keeper(struct guard *g)
+{
+	close(g->keeper);
+	g->keeper = -1;
+	g->flows.first = g->flows.end = 0;
+	g->flows_due = false;
+}
+
+static void talk_to_keeper(struct guard *g)
+{
+	int r;
+
+	if (g->keeper < 0)
+		return;
+	r = read_messages(g, g->keeper, FROM_KEEPER, take_from_keeper);
+	if (r) {
+		lose_keeper(g);
+		return;
+	}
+	r = outbox_flush(&g->events, g->keeper);
+	if (r == 0 && g->flows_due)
+		r = outbox_flush_as(&g->flows, g->keeper, IPC_FLOWS, g->flows_id);
+	if (r == 0 && g->flows_due) {
+		r = ipc_send(g->keeper, IPC_FLOWS, g->flows_id, (struct bytes){0}, -1);
+		g->flows_due = r != 0;
+	}
+	if (r && r != -EAGAIN)
+		lose_keeper(g);
+}
+
+/* ---- packets ---- */
+
+static int on_sample(void *arg, void *data, size_t len)
+{
+	struct guard *g = arg;
+	const struct gate_sample *s = data;
+
+	if (len >= sizeof(*s) && s->captured <= GATE_SAMPLE_BYTES)
+		engine_blocked(g->engine, s, s->time_ns + g->wall_minus_mono);
+	return 0;
+}
+
+/* At most a burst of each before anything else gets its turn. True where there was one. */
+static bool turn(struct guard *g)
+{
+	const struct capture_ops *ops = g->capture->ops;
+	struct frame frames[BURST];
+	int n;
+
+	if (ops->wait(g->capture, 0) <= 0)
+		return false;
+	n = ops->receive(g->capture, frames, BURST);
+	if (n > 0)
+		engine_burst(g->engine, g->capture, frames, (unsigned)n);
+	ops->flush(g->capture);
+	return n > 0;
+}
+
+static void say_counts(struct guard *g)
+{
+	struct capture_counts n;
+	struct engine_stats s;
+	struct setup_counts c;
+
+	g->capture->ops->counts(g->capture, &n);
+	engine_stats(g->engine, &s);
+	c = (struct setup_counts){.received = n.received,
+				  .forwarded = n.forwarded,
+				  .dropped = n.dropped,
+				  .lost_receive = n.lost_receive,
+				  .lost_send = n.lost_send,
+				  .would_drop = s.would_drop,
+				  .events = g->events.lines,
+				  .events_lost = g->events.lost,
+				  .flows = flow_count(engine_flows(g->engine))};
+	ipc_send(g->parent, IPC_COUNTS, 0, (struct bytes){(const uint8_t *)&c, sizeof(c)}, -1);
+}
+
+/* What is to be done by the clock, or because somebody other than a port spoke. */
+static void housekeeping(struct guard *g, uint64_t now)
+{
+	uint64_t wall = clock_wall_ns();
+
+	g->wall_minus_mono = wall - now;
+	hear_parent(g);
+	if (g->samples)
+		ring_buffer__consume(g->samples);
+	if (now >= g->tick_ns) {
+		g->tick_ns = now + TICK_NS;
+		engine_tick(g->engine, g->capture, wall);
+		g->capture->ops->flush(g->capture);
+	}
+	talk_to_keeper(g);
+	if (now >= g->counts_ns) {
+		g->counts_ns = now + COUNTS_NS;
+		say_counts(g);
+	}
+}
+
+static void sleep_until_something(struct guard *g, uint64_t now)
+{
+	struct pollfd p[SETUP_PORTS_MAX + 3];
+	int fds[SETUP_PORTS_MAX];
+	unsigned n = g->capture->ops->fds(g->capture, fds, SETUP_PORTS_MAX), ports = n;
+	uint64_t ms = now < g->tick_ns ? (g->tick_ns - now) / NSEC_PER_MSEC + 1 : 0;
+	bool others = false;
+
+	for (unsigned i = 0; i < n; i++)
+		p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	p[n++] = (struct pollfd){.fd = g->parent, .events = POLLIN};
+	p[n++] = (struct pollfd){.fd = g->keeper, .events = POLLIN};
+	if (g->samples)
+		p[n++] = (struct pollfd){.fd = ring_buffer__epoll_fd(g->samples), .events = POLLIN};
+	if (poll(p, n, (int)ms) <= 0)
+		return;
+	for (unsigned i = ports; i < n; i++)
+		others = others || p[i].revents;
+	if (others)
+		housekeeping(g, clock_mono_ns());
+}
+
+static void run(struct guard *g)
+{
+	while (!g->stopping) {
+		bool busy = turn(g);
+		uint64_t now = clock_mono_ns();
+
+		if (now >= g->tick_ns || outbox_urgent(&g->events))
+			housekeeping(g, now);
+		else if (!busy)
+			sleep_until_something(g, now);
+	}
+}
+
+/* Everything that has arrived goes on its way, while the floor already does without us. */
+static void drain(struct guard *g)
+{
+	uint64_t begun = clock_mono_ns(), quiet = begun, now = begun;
+
+	if (g->capture->ops->retire)
+		g->capture->ops->retire(g->capture);
+	while (now - quiet < DRAIN_QUIET_NS && now - begun < DRAIN_MOST_NS) {
+		bool busy = turn(g);
+
+		now = clock_mono_ns();
+		if (busy)
+			quiet = now;
+	}
+	if (g->samples)
+		ring_buffer__consume(g->samples);
+}
+
+/* Last words; the keeper has a moment to take them. */
+static void finish(struct guard *g)
+{
+	struct timespec nap = {.tv_nsec = 5 * (long)NSEC_PER_MSEC};
+
+	drain(g);
+	engine_finish(g->engine, g->capture);
+	g->capture->ops->flush(g->capture);
+	for (int i = 0; i < 100 && g->keeper >= 0 && outbox_flush(&g->events, g->keeper) == -EAGAIN;
+	     i++)
+		nanosleep(&nap, NULL);
+	say_counts(g);
+	g->capture->ops->close(g->capture);
+}
+
+/* ---- start ---- */
+
+/* The kernel lets go of a dead guard's queues a moment after its death. */
+static struct capture *open_capture(const struct guard *g)
+{
+	const struct setup_guard *s = &g->setup;
+	struct capture_port ports[SETUP_PORTS_MAX] = {0};
+	struct timespec nap = {.tv_nsec = (long)NSEC_PER_MSEC};
+	struct capture *c = NULL;
+
+	for (uint32_t i = 0; i < s->port_count; i++) {
+		memcpy(ports[i].name, s->ports[i].name, sizeof(ports[i].name) - 1);
+		ports[i].ifindex = s->ports[i].ifindex;
+	}
+	for (int ms = 0; ms < OPEN_PATIENCE; ms++) {
+		c = s->capture == SETUP_XDP
+			    ? capture_xdp_open(ports, s->port_count, s->queue, s->bpf_dir)
+			    : capture_packet_open(ports, s->port_count);
+		if (c || errno != EBUSY)
+			break;
+		nanosleep(&nap, NULL);
+	}
+	return c;
+}
+
+/* What the kernel's floor refused, to be named here: one guard does that for all. */
+static struct ring_buffer *open_samples(struct guard *g)
+{
+	struct ring_buffer *rb;
+	char path[SETUP_PATH + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/samples", g->setup.bpf_dir);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		fatal("%s: %s; was the floor loaded by this version?", path, strerror(errno));
+	rb = ring_buffer__new(fd, on_sample, g, NULL);
+	if (!rb)
+		fatal("%s: %s", path, strerror(errno));
+	return rb; /* which goes on using the descriptor */
+}
+
+static void wait_for_setup(struct guard *g)
+{
+	struct pollfd p = {.fd = g->parent, .events = POLLIN};
+
+	while (!g->have_setup || !g->policy.policy) {
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			fatal("waiting for instructions: %s", strerror(errno));
+		hear_parent(g);
+		if (g->stopping)
+			exit(0);
+	}
+}
+
+static void lock_in(void)
+{
+	int r = sandbox_drop(SETUP_USER);
+
+	if (r)
+		fatal("could not give up its rights: %s", strerror(-r));
+	r = sandbox_files(NULL, 0);
+	if (r && r != -ENOSYS && r != -EOPNOTSUPP)
+		fatal("could not give up the file system: %s", strerror(-r));
+	r = sandbox_network();
+	if (r && r != -ENOSYS && r != -EOPNOTSUPP)
+		fatal("could not give up the network: %s", strerror(-r));
+	r = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
+	if (r)
+		fatal("could not give up system calls: %s", strerror(-r));
+}
+
+static void prepare(struct guard *g)
+{
+	struct engine_options o = {.inline_ = true,
+				   .timeouts = flow_default_timeouts,
+				   .sink = outbox_put,
+				   .sink_arg = &g->events};
+
+	if (outbox_init(&g->events, EVENTS_WAITING) || outbox_init(&g->flows, FLOWS_WAITING))
+		fatal("no memory for events");
+	wait_for_setup(g);
+	o.max_flows = g->setup.max_flows;
+	o.max_fragments = g->setup.max_fragments;
+	g->engine = engine_new(g->policy.policy, &o);
+	if (!g->engine)
+		fatal("no memory for %u conversations", o.max_flows);
+	if (g->setup.capture == SETUP_XDP && g->setup.queue == 0)
+		g->samples = open_samples(g);
+	g->wall_minus_mono = clock_wall_ns() - clock_mono_ns();
+	g->capture = open_capture(g);
+	if (!g->capture)
+		fatal("queue %u of the ports could not be opened: %s", g->setup.queue,
+		      strerror(errno));
+	lock_in();
+	ipc_send(g->parent, IPC_READY, 0, (struct bytes){0}, -1);
+	say_generation(g);
+}
+
+int guard_main(int argc, char **argv)
+{
+	static struct guard g = {.parent = CHILD_IPC_FD, .keeper = -1};
+	static char name[16];
+
+	if (argc != 2) {
+		fputs("bedwarden: _guard is started by 'bedwarden run'\n", stderr);
+		return 2;
+	}
+	g.number = (unsigned)strtoul(argv[1], NULL, 10);
+	snprintf(name, sizeof(name), "guard %u", g.number);
+	log_init(name, LOG_INFO);
+	signal(SIGPIPE, SIG_IGN);
+	prepare(&g);
+	run(&g);
+	finish(&g);
+	return 0;
+}
