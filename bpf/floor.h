@@ -621,12 +621,15 @@ FLOOR_FN int floor_rule_peer(const struct gate_rule *r, __u32 peer, __u64 roles)
 
 /*
  * First rule of the device that fits, into w->rule and w->action; -1 none, with
- * w->reason. `port` is the server's, or the ICMP type.
+ * w->reason. The device's peer is w->to or else w->from; `port` is the server's,
+ * or the ICMP type.
  */
-FLOOR_FN int floor_match(struct floor_tables *t, struct floor_work *w, __u32 device,
-			 const struct floor_end *other, __u16 port, __u8 towards)
+FLOOR_FN int floor_match(struct floor_tables *t, struct floor_work *w, __u32 device, int to,
+			 __u16 port, __u8 towards)
 {
 	const struct gate_device *d = floor_device(t, device);
+	__u32 peer = to ? w->to.peer : w->from.peer;
+	__u64 roles = to ? w->to.roles : w->from.roles;
 	__u32 i, first, count;
 	int known = 0;
 
@@ -649,7 +652,7 @@ FLOOR_FN int floor_match(struct floor_tables *t, struct floor_work *w, __u32 dev
 		    port < r->port_lo || port > r->port_hi)
 			continue;
 		known = 1;
-		if (!floor_rule_peer(r, other->peer, other->roles))
+		if (!floor_rule_peer(r, peer, roles))
 			continue;
 		w->rule = first + i;
 		w->action = r->action;
@@ -665,22 +668,28 @@ FLOOR_FN int floor_match(struct floor_tables *t, struct floor_work *w, __u32 dev
 	return -1;
 }
 
-/* Both devices must agree that one starts towards the other. */
-FLOOR_FN int floor_match_pair(struct floor_tables *t, struct floor_work *w,
-			      const struct floor_end *starter, const struct floor_end *other,
+/* A kernel verifies the loop once and by itself: there the includer puts a function around it. */
+#ifndef FLOOR_MATCH
+#define FLOOR_MATCH floor_match
+#endif
+
+/* Both devices must agree that one (w->to, or else w->from) starts towards the other. */
+FLOOR_FN int floor_match_pair(struct floor_tables *t, struct floor_work *w, int reversed,
 			      __u16 port)
 {
-	const struct gate_device *s = floor_device(t, starter->device);
+	__u32 starter = reversed ? w->to.device : w->from.device;
+	__u32 other = reversed ? w->from.device : w->to.device;
+	const struct gate_device *s = floor_device(t, starter);
 	__u32 rule = ~0u;
 	__u8 action = GATE_INSPECT;
 
 	if (!s || !(s->flags & GATE_DEVICE_STRANGER)) {
-		if (floor_match(t, w, starter->device, other, port, 0) < 0)
+		if (FLOOR_MATCH(t, w, starter, !reversed, port, 0) < 0)
 			goto refused;
 		rule = w->rule;
 		action = w->action;
 	}
-	if (floor_match(t, w, other->device, starter, port, 1) < 0)
+	if (FLOOR_MATCH(t, w, other, reversed, port, 1) < 0)
 		goto refused;
 	if (rule != ~0u)
 		w->rule = rule;
@@ -699,15 +708,13 @@ refused:
 FLOOR_FN int floor_match_as(struct floor_tables *t, struct floor_work *w, int reversed)
 {
 	const struct floor_packet *p = &w->packet;
-	struct floor_end *starter = reversed ? &w->to : &w->from;
-	struct floor_end *other = reversed ? &w->from : &w->to;
 	__u16 port = floor_icmp_any(p) ? p->icmp_type : reversed ? p->sport : p->dport;
 
-	if (starter->ward && other->ward)
-		return floor_match_pair(t, w, starter, other, port);
-	if (starter->ward)
-		return floor_match(t, w, starter->device, other, port, 0);
-	return floor_match(t, w, other->device, starter, port, 1);
+	if (w->from.ward && w->to.ward)
+		return floor_match_pair(t, w, reversed, port);
+	if (w->from.ward)
+		return FLOOR_MATCH(t, w, w->from.device, 1, port, reversed ? 1 : 0);
+	return FLOOR_MATCH(t, w, w->to.device, 0, port, reversed ? 0 : 1);
 }
 
 /* Which ways round a packet without a known conversation may be read. */
@@ -765,6 +772,10 @@ starter:
 		w->reason = REASON_POLICY_PROTOCOL; /* the hospital's chatter, at nobody */
 	return 0;
 }
+
+#ifndef FLOOR_POLICY
+#define FLOOR_POLICY floor_policy
+#endif
 
 /* ---- conversations ---- */
 
@@ -930,7 +941,7 @@ FLOOR_FN void floor_judge_flow(struct floor_tables *t, struct floor_work *w, str
 	floor_mode(t, w);
 	if (f && floor_begins(w, f)) {
 		/* The other end's own beginning: replaces the entry if allowed, else leaves it be. */
-		floor_policy(t, w, FLOOR_AS_STARTER);
+		FLOOR_POLICY(t, w, FLOOR_AS_STARTER);
 		if (w->action != GATE_DROP)
 			floor_flow_new(t, w, 0);
 	} else if (f && f->generation == w->generation &&
@@ -939,10 +950,10 @@ FLOOR_FN void floor_judge_flow(struct floor_tables *t, struct floor_work *w, str
 		floor_follow(w, f);
 		return;
 	} else if (f) {
-		floor_policy(t, w, f->starter == w->sender ? FLOOR_AS_STARTER : FLOOR_AS_ANSWER);
+		FLOOR_POLICY(t, w, f->starter == w->sender ? FLOOR_AS_STARTER : FLOOR_AS_ANSWER);
 		floor_flow_renew(w, f);
 	} else {
-		answered = floor_policy(t, w, floor_readings(w));
+		answered = FLOOR_POLICY(t, w, floor_readings(w));
 		/* What is dropped costs no entry: a scan cannot push out conversations. */
 		if (keyed && (w->action != GATE_DROP || w->soft) &&
 		    !(w->packet.proto == 6 && (w->packet.tcp_flags & 4))) {
@@ -1047,7 +1058,7 @@ FLOOR_FN void floor_judge_quote(struct floor_tables *t, struct floor_work *w)
 		w->action = f->action;
 		w->reason = REASON_NONE;
 	} else {
-		floor_policy(t, w, FLOOR_AS_STARTER);
+		FLOOR_POLICY(t, w, FLOOR_AS_STARTER);
 	}
 	floor_say_policy(w);
 }

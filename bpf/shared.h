@@ -267,8 +267,8 @@ struct gate_device_count {
 };
 
 /*
- * One a receive queue of a port, in memory that kernel and guard share: the map
- * `hearts`, by GATE_SLOT(). `taken` counts frames the guard has finished with,
+ * One a guard, in memory that kernel and guard share: the map `hearts`, by the
+ * receive queue that the guard serves on every port. `taken` counts frames the guard has finished with,
  * `given` those sent up to it; a guard that finds its ring empty stores
  * taken = given, so that frames which the ring refused are not owed for ever.
  */
@@ -281,7 +281,7 @@ struct gate_heart {
 
 #define GATE_PORTS  64 /* most ports of one gateway */
 #define GATE_QUEUES 64 /* most receive queues of one port */
-/* Index into `xsks` and `hearts`; `port` is the value of `indexes` for the port's ifindex. */
+/* Index into `xsks`; `port` is the value of the map `indexes` for the port's ifindex. */
 #define GATE_SLOT(port, queue) ((port)*GATE_QUEUES + (queue))
 
 /*
