@@ -10,6 +10,17 @@
 #include "role/keeper.h"
 
 const struct cli_command cli_commands[] = {
+	{"status", "[--json] [-c FILE] [--socket PATH]", "is it guarding, and what needs attention",
+	 cli_status},
+	{"devices", "[--json] [--device NAME] [-c FILE] [--socket PATH]",
+	 "registered devices, and machines seen", cli_devices},
+	{"flows", "[--json] [--device NAME] [-c FILE] [--socket PATH]",
+	 "conversations under way", cli_flows},
+	{"events",
+	 "[--json] [--all] [--follow] [--device NAME] [--reason REASON] [--since WHEN] [-n COUNT]"
+	 " [-c FILE] [--socket PATH]",
+	 "what was blocked or found", cli_events},
+	{"grants", "[--json] [-c FILE] [--socket PATH]", "access that is open now", cli_grants},
 	{"_guard", "N", NULL, guard_main},
 	{"_keeper", "", NULL, keeper_main},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",

@@ -23,6 +23,13 @@ int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Says how the command is used; returns CLI_USAGE. */
 int cli_usage(const struct cli_command *c);
 const struct cli_command *cli_find(const char *name);
+/* The commands, each in the file of its name. */
+int cli_status(int argc, char **argv);
+int cli_devices(int argc, char **argv);
+int cli_flows(int argc, char **argv);
+int cli_events(int argc, char **argv);
+int cli_grants(int argc, char **argv);
+
 /* The whole program: picks the command and runs it. */
 int cli_main(int argc, char **argv);
 

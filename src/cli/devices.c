@@ -1,0 +1,76 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/list.h"
+#include "cli/text.h"
+
+static const struct table_column columns[] = {
+	{"DEVICE", false},  {"SEGMENT", false}, {"MODE", false},      {"IF UNGUARDED", false},
+	{"ADDRESS", false}, {"MAC", false},	{"LAST SEEN", false}, {"WHAT IT IS", false},
+};
+
+/* "10.1.1.12 +2": the latest address, and how many others. */
+static const char *first_of(const json_t *list, char ret_text[96])
+{
+	const char *first = json_string_value(json_array_get(list, 0));
+	size_t count = json_array_size(list);
+
+	if (count > 1)
+		snprintf(ret_text, 96, "%.80s +%zu", first ? first : "", count - 1);
+	else
+		snprintf(ret_text, 96, "%.80s", first ? first : "");
+	return ret_text;
+}
+
+/* The profile for those that have one; for a stranger what it looks like, and why. */
+static void describe(const json_t *d, char *ret_text, size_t max)
+{
+	const char *vendor = control_text(d, "vendor"), *likely = control_text(d, "likely_profile");
+	const char *why =
+		json_string_value(json_array_get(json_object_get(d, "profile_reasons"), 0));
+
+	if (json_is_true(json_object_get(d, "registered")))
+		snprintf(ret_text, max, "%s%s%s", control_text(d, "profile"), *vendor ? ", " : "",
+			 vendor);
+	else if (*likely)
+		snprintf(ret_text, max, "not registered; looks like %s%s%s%s%s%s", likely,
+			 why ? " (" : "", why ? why : "", why ? ")" : "", *vendor ? ", " : "",
+			 vendor);
+	else
+		snprintf(ret_text, max, "not registered%s%s", *vendor ? "; made by " : "", vendor);
+}
+
+static void add_row(void *arg, json_t *d)
+{
+	struct table *t = arg;
+	const char *name = control_text(d, "name"), *hostname = control_text(d, "hostname");
+	char ip[96], when[TEXT_SHORT], what[512];
+	bool registered = json_is_true(json_object_get(d, "registered"));
+
+	text_time(control_text(d, "last"), when);
+	describe(d, what, sizeof(what));
+	table_cell(t, *name ? name : *hostname ? hostname : "(stranger)");
+	table_cell(t, control_text(d, "segment"));
+	table_cell(t, control_text(d, "mode"));
+	table_cell(t, !registered				? ""
+		      : strcmp(control_text(d, "fail"), "open") ? "shut off"
+								: "stays online");
+	table_cell(t, first_of(json_object_get(d, "ips"), ip));
+	table_cell(t, control_text(d, "mac"));
+	table_cell(t, *when ? when : "never");
+	table_cell(t, what);
+}
+
+int cli_devices(int argc, char **argv)
+{
+	static const struct list devices = {
+		.command = "devices",
+		.columns = columns,
+		.count = sizeof(columns) / sizeof(*columns),
+		.add = add_row,
+		.by_device = true,
+		.nothing = "No device is registered, and no machine was seen yet.",
+	};
+
+	return list_run(&devices, argc, argv);
+}
