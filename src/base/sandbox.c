@@ -165,6 +165,27 @@ static int drop_capabilities(void)
 	return 0;
 }
 
+int sandbox_keep(const unsigned *capabilities, size_t count)
+{
+	bool have[64] = {false}, bounds;
+
+	if (capng_get_caps_process() < 0)
+		return -EIO;
+	for (size_t i = 0; i < count; i++)
+		have[capabilities[i] & 63] =
+			capng_have_capability(CAPNG_PERMITTED, capabilities[i]);
+	bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	capng_clear(CAPNG_SELECT_ALL);
+	for (size_t i = 0; i < count; i++)
+		if (have[capabilities[i] & 63])
+			capng_update(CAPNG_ADD,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
+				     capabilities[i]);
+	if (capng_apply(bounds ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) < 0)
+		return -EPERM;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
 int sandbox_drop(const char *user)
 {
 	const struct passwd *pw = getpwnam(user);
@@ -251,19 +272,29 @@ static int allow(scmp_filter_ctx ctx, const char *name)
 	return err == -EDOM ? 0 : err;
 }
 
-/* Memory may be asked for, but never such that code could be written and then run. */
-static int allow_memory(scmp_filter_ctx ctx)
+static int allow_masked(scmp_filter_ctx ctx, const char *name, unsigned arg, uint64_t mask,
+			uint64_t value)
 {
-	static const char *const names[] = {"mmap", "mprotect"};
+	struct scmp_arg_cmp cmp = SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, mask, value);
+	int nr = seccomp_syscall_resolve_name(name);
 
-	for (size_t i = 0; i < 2; i++) {
-		int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW,
-					   seccomp_syscall_resolve_name(names[i]), 1,
-					   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-		if (err < 0)
-			return err;
-	}
-	return 0;
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, 1, &cmp);
+}
+
+/*
+ * Memory may be asked for, but never such that code could be written and then
+ * run; and a descriptor may be asked what it is, which the C library does by
+ * newfstatat(2) with an empty path.
+ */
+static int allow_confined(scmp_filter_ctx ctx)
+{
+	int err = allow_masked(ctx, "mmap", 2, PROT_EXEC, 0);
+
+	if (err == 0)
+		err = allow_masked(ctx, "mprotect", 2, PROT_EXEC, 0);
+	if (err == 0)
+		err = allow_masked(ctx, "newfstatat", 3, AT_EMPTY_PATH, AT_EMPTY_PATH);
+	return err == -EDOM ? 0 : err;
 }
 
 #ifdef __SANITIZE_ADDRESS__
@@ -283,7 +314,7 @@ int sandbox_calls(const char *const *names, size_t count)
 
 	if (!ctx)
 		return -ENOMEM;
-	err = allow_memory(ctx);
+	err = allow_confined(ctx);
 	for (size_t i = 0; err == 0 && i < sizeof(basic) / sizeof(basic[0]); i++)
 		err = allow(ctx, basic[i]);
 	for (size_t i = 0; err == 0 && i < count; i++)

@@ -16,6 +16,10 @@
  */
 int sandbox_drop(const char *user);
 
+/* For who must stay root: of the capabilities it has, these are kept (CAP_* of linux/capability.h)
+ * and no others, also by what it executes. Sets no_new_privs. 0 or -errno. */
+int sandbox_keep(const unsigned *capabilities, size_t count);
+
 struct sandbox_path {
 	const char *path;
 	bool write; /* else read only */

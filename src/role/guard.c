@@ -358,12 +358,12 @@ static void finish(struct guard *g)
 	struct timespec nap = {.tv_nsec = 5 * (long)NSEC_PER_MSEC};
 
 	drain(g);
+	say_counts(g); /* the conversations it counts are about to end */
 	engine_finish(g->engine, g->capture);
 	g->capture->ops->flush(g->capture);
 	for (int i = 0; i < 100 && g->keeper >= 0 && outbox_flush(&g->events, g->keeper) == -EAGAIN;
 	     i++)
 		nanosleep(&nap, NULL);
-	say_counts(g);
 	g->capture->ops->close(g->capture);
 }
 

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,11 +44,13 @@ static int lock_in(void)
 static int works_on(void)
 {
 	int fds[2];
+	struct stat st;
 	char c = 0;
 	void *m;
 
 	CHECK(pipe(fds) == 0);
 	CHECK(lock_in() == 0);
+	CHECK(fstat(fds[0], &st) == 0);
 	CHECK(write(fds[1], "x", 1) == 1 && read(fds[0], &c, 1) == 1 && c == 'x');
 	m = malloc(1 << 20); /* large enough for mmap */
 	CHECK(m);
@@ -58,6 +62,14 @@ static int opens_a_file(void)
 {
 	CHECK(lock_in() == 0);
 	return open("/etc/passwd", O_RDONLY) >= 0 ? 0 : 1;
+}
+
+static int looks_at_a_file(void)
+{
+	struct stat st;
+
+	CHECK(lock_in() == 0);
+	return stat("/etc/passwd", &st);
 }
 
 static int opens_a_socket(void)
@@ -104,6 +116,7 @@ static void seccomp_kills(void **state)
 {
 	assert_int_equal(in_child(works_on), 0);
 	assert_int_equal(in_child(opens_a_file), -SIGSYS);
+	assert_int_equal(in_child(looks_at_a_file), -SIGSYS);
 	assert_int_equal(in_child(opens_a_socket), -SIGSYS);
 	assert_int_equal(in_child(runs_a_program), -SIGSYS);
 	assert_int_equal(in_child(makes_code), -SIGSYS);
@@ -128,8 +141,24 @@ static int drops(void)
 	return 0;
 }
 
+static int keeps_some(void)
+{
+	static const unsigned keep[] = {CAP_SETUID, CAP_SETGID, CAP_SETPCAP};
+	bool root = geteuid() == 0;
+
+	CHECK(sandbox_keep(keep, 3) == 0);
+	CHECK(geteuid() == 0 || !root);
+	CHECK(!root || prctl(PR_CAPBSET_READ, CAP_SETUID) == 1);
+	CHECK(!root || prctl(PR_CAPBSET_READ, CAP_NET_RAW) == 0);
+	CHECK(socket(AF_PACKET, SOCK_RAW, 0) < 0);
+	CHECK(sandbox_drop("nobody") == 0);
+	CHECK(!root || geteuid() != 0);
+	return 0;
+}
+
 static void rights_are_dropped(void **state)
 {
+	assert_int_equal(in_child(keeps_some), 0);
 	assert_int_equal(in_child(drops), 0);
 }
 
