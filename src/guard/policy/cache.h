@@ -8,7 +8,7 @@
  * operation looks at sixteen places at most.
  *
  * Values begin with `uint64_t seen_ns`. Sizes are passed to each call, so that
- * the compiler knows them. A pointer to a value is good until the next add.
+ * the compiler knows them, and so is the key's hash under the table's secret. A pointer to a value is good until the next add.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -71,10 +71,8 @@ struct cache_place {
 	uint16_t tag;
 };
 
-static inline struct cache_place cache_place(const struct cache *c, const void *key,
-					     size_t key_size)
+static inline struct cache_place cache_place(const struct cache *c, uint64_t h)
 {
-	uint64_t h = hash_bytes(&c->secret, key, key_size);
 	struct cache_place at;
 
 	at.tag = (uint16_t)(h | 1);
@@ -111,10 +109,11 @@ static inline __attribute__((always_inline)) void *cache_find_at(const struct ca
 	return NULL;
 }
 
-static inline __attribute__((always_inline)) void *
-cache_find(const struct cache *c, const void *key, size_t key_size, size_t value_size)
+static inline __attribute__((always_inline)) void *cache_find(const struct cache *c, uint64_t hash,
+							      const void *key, size_t key_size,
+							      size_t value_size)
 {
-	struct cache_place at = cache_place(c, key, key_size);
+	struct cache_place at = cache_place(c, hash);
 
 	return cache_find_at(c, &at, key, key_size, value_size);
 }
@@ -155,10 +154,10 @@ static inline uint8_t *cache_room(struct cache *c, const struct cache_place *at,
 }
 
 /* Adds or replaces; the value, for the caller to change further. */
-static inline void *cache_add(struct cache *c, const void *key, size_t key_size, const void *value,
-			      size_t value_size)
+static inline void *cache_add(struct cache *c, uint64_t hash, const void *key, size_t key_size,
+			      const void *value, size_t value_size)
 {
-	struct cache_place at = cache_place(c, key, key_size);
+	struct cache_place at = cache_place(c, hash);
 	uint8_t *v = cache_find_at(c, &at, key, key_size, value_size), *e;
 
 	if (!v) {

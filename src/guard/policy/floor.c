@@ -1,5 +1,6 @@
 #include "guard/policy/floor.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -133,27 +134,55 @@ static inline const struct gate_net *floor_net(struct floor_tables *t,
 	return NULL;
 }
 
+static inline uint64_t ip_hash(const struct cache *c, const struct gate_ip_key *key)
+{
+	return hash_bytes(&c->secret, key, sizeof(*key));
+}
+
+static inline bool is_ip4(const struct gate_ip *a)
+{
+	return !(a->w[0] | a->w[1]) && a->w[2] == htonl(0xffff);
+}
+
+/* Of IPv4 only what differs: three words instead of six. */
+static inline uint64_t flow_hash(const struct cache *c, const struct gate_flow_key *k)
+{
+	uint32_t few[6];
+
+	if (!is_ip4(&k->ip[0]) || !is_ip4(&k->ip[1]))
+		return hash_bytes(&c->secret, k, sizeof(*k));
+	few[0] = k->ip[0].w[3];
+	few[1] = k->ip[1].w[3];
+	few[2] = (uint32_t)k->port[0] << 16 | k->port[1];
+	few[3] = (uint32_t)k->vlan << 16 | (uint32_t)k->proto << 8 | k->kind;
+	few[4] = k->segment;
+	few[5] = 0;
+	return hash_bytes(&c->secret, few, sizeof(few));
+}
+
 static inline struct gate_learned *floor_learned(struct floor_tables *t,
 						 const struct gate_ip_key *key)
 {
-	return cache_find(t->learned, key, sizeof(*key), sizeof(struct gate_learned));
+	return cache_find(t->learned, ip_hash(t->learned, key), key, sizeof(*key),
+			  sizeof(struct gate_learned));
 }
 
 static inline void floor_learn(struct floor_tables *t, const struct gate_ip_key *key,
 			       const struct gate_learned *l)
 {
-	cache_add(t->learned, key, sizeof(*key), l, sizeof(*l));
+	cache_add(t->learned, ip_hash(t->learned, key), key, sizeof(*key), l, sizeof(*l));
 }
 
 static inline struct gate_flow *floor_flow(struct floor_tables *t, const struct gate_flow_key *key)
 {
-	return cache_find(t->flows, key, sizeof(*key), sizeof(struct gate_flow));
+	return cache_find(t->flows, flow_hash(t->flows, key), key, sizeof(*key),
+			  sizeof(struct gate_flow));
 }
 
 static inline void floor_flow_add(struct floor_tables *t, const struct gate_flow_key *key,
 				  const struct gate_flow *f)
 {
-	cache_add(t->flows, key, sizeof(*key), f, sizeof(*f));
+	cache_add(t->flows, flow_hash(t->flows, key), key, sizeof(*key), f, sizeof(*f));
 }
 
 #include "bpf/floor.h"
@@ -161,7 +190,8 @@ static inline void floor_flow_add(struct floor_tables *t, const struct gate_flow
 struct floor {
 	struct floor_tables tables;
 	struct cache flows, learned;
-	struct floor_work work; /* one packet at a time */
+	struct floor_work work;		    /* one packet at a time */
+	const struct policy_port_row *port; /* the last packet's */
 };
 
 static void tables_free(struct floor_tables *t)
@@ -238,6 +268,7 @@ int floor_set_policy(struct floor *f, const struct policy *p)
 	t.learned = &f->learned;
 	tables_free(&f->tables);
 	f->tables = t;
+	f->port = NULL;
 	return 0;
 }
 
@@ -428,8 +459,10 @@ void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint
 {
 	struct floor_tables *t = &f->tables;
 	struct floor_work *w = &f->work;
-	const struct policy_port_row *port = index_find(&t->ports, &t->secret, &ifindex);
+	const struct policy_port_row *port = f->port;
 
+	if (!port || port->ifindex != ifindex)
+		f->port = port = index_find(&t->ports, &t->secret, &ifindex);
 	if (!port) { /* nobody's: the kernel drops it too, and only counts */
 		*ret_verdict = (struct gate_verdict){.abi = GATE_ABI,
 						     .ifindex = ifindex,
@@ -465,7 +498,8 @@ static struct gate_flow *marked(struct floor *f, const struct gate_flow_key *key
 	if (flow)
 		return flow;
 	/* Generation 0: the next packet is judged by policy before the mark counts. */
-	return cache_add(&f->flows, key, sizeof(*key), &fresh, sizeof(fresh));
+	return cache_add(&f->flows, flow_hash(&f->flows, key), key, sizeof(*key), &fresh,
+			 sizeof(fresh));
 }
 
 int floor_block(struct floor *f, const struct gate_flow_key *key, enum reason why, uint64_t now_ns,
