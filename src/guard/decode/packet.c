@@ -166,12 +166,25 @@ static bool decode_raw(struct packet *p, struct layer l)
 	return true;
 }
 
+/* In steps: for the whole at once compilers choose `rep stos`, a third of the decoder's time. */
+static inline void clear(struct packet *p)
+{
+	uint8_t *b = (uint8_t *)p;
+
+	_Static_assert(sizeof(*p) == 312, "the last step ends where the packet does");
+	memset(b, 0, 64);
+	memset(b + 64, 0, 64);
+	memset(b + 128, 0, 64);
+	memset(b + 192, 0, 64);
+	memset(b + 256, 0, 56);
+}
+
 bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_t wire_len,
 		   struct packet *ret_p)
 {
 	struct layer l = {.at = frame.data, .have = frame.len, .wire = wire_len};
 
-	memset(ret_p, 0, sizeof(*ret_p));
+	clear(ret_p);
 	if (l.wire < l.have)
 		l.wire = l.have;
 	ret_p->frame = frame;

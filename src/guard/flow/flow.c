@@ -28,9 +28,21 @@ struct idle_list {
 	uint64_t timeout_ns;
 };
 
+/*
+ * A cache line: the hashes tell, without a look at the flows, which of them it
+ * is, so that the right one can be prefetched. What does not fit is chained.
+ */
+#define SLOTS 7
+struct bucket {
+	uint32_t hash[SLOTS];
+	uint32_t flow[SLOTS]; /* NONE: free */
+	uint32_t chain;
+	uint32_t pad;
+};
+
 struct flow_table {
 	struct flow *flows;
-	uint32_t *buckets;
+	struct bucket *buckets;
 	uint32_t mask; /* buckets - 1 */
 	uint32_t max, count;
 	uint32_t free; /* of those once used; linked by `next` */
@@ -86,13 +98,13 @@ struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts
 				  flow_ended_fn ended, void *arg)
 {
 	struct flow_table *t;
-	uint32_t buckets = 64;
+	uint32_t buckets = 16;
 
 	if (max_flows == 0 || max_flows > 1u << 28) {
 		errno = EINVAL;
 		return NULL;
 	}
-	while (buckets < max_flows + max_flows / 3)
+	while (buckets < max_flows / 4)
 		buckets *= 2;
 	t = calloc(1, sizeof(*t));
 	if (!t)
@@ -149,21 +161,80 @@ static void idle_append(struct flow_table *t, struct flow *f, uint8_t class, uin
 	l->tail = i;
 }
 
+static void bucket_insert(struct flow_table *t, struct flow *f)
+{
+	struct bucket *b = &t->buckets[f->hash & t->mask];
+	uint32_t i = (uint32_t)(f - t->flows);
+
+	for (unsigned s = 0; s < SLOTS; s++)
+		if (b->flow[s] == NONE) {
+			b->flow[s] = i;
+			b->hash[s] = f->hash;
+			return;
+		}
+	f->next = b->chain;
+	b->chain = i;
+}
+
+static void bucket_remove(struct flow_table *t, const struct flow *f)
+{
+	struct bucket *b = &t->buckets[f->hash & t->mask];
+	uint32_t i = (uint32_t)(f - t->flows), *at = &b->chain;
+
+	for (unsigned s = 0; s < SLOTS; s++)
+		if (b->flow[s] == i) {
+			b->flow[s] = NONE;
+			return;
+		}
+	while (*at != i)
+		at = &t->flows[*at].next;
+	*at = f->next;
+}
+
+/* Which slots hold this hash, a bit each; without a branch, since no predictor could know. */
+static inline unsigned bucket_match(const struct bucket *b, uint32_t hash)
+{
+	unsigned match = 0;
+
+	for (unsigned s = 0; s < SLOTS; s++)
+		match |= (unsigned)(b->hash[s] == hash) << s;
+	return match;
+}
+
+static inline bool is_flow_of(const struct flow *f, const struct flow_hint *h)
+{
+	return !memcmp(&f->key, &h->key, sizeof(h->key));
+}
+
+static struct flow *bucket_find(const struct flow_table *t, const struct flow_hint *h)
+{
+	const struct bucket *b = &t->buckets[h->hash & t->mask];
+	uint32_t i;
+
+	if (h->guess != NONE && is_flow_of(&t->flows[h->guess], h))
+		return &t->flows[h->guess];
+	for (unsigned m = bucket_match(b, h->hash); m; m &= m - 1) {
+		i = b->flow[__builtin_ctz(m)];
+		if (i != NONE && is_flow_of(&t->flows[i], h))
+			return &t->flows[i];
+	}
+	for (i = b->chain; i != NONE; i = t->flows[i].next)
+		if (is_flow_of(&t->flows[i], h))
+			return &t->flows[i];
+	return NULL;
+}
+
 static void end_flow(struct flow_table *t, struct flow *f, enum flow_end how)
 {
-	uint32_t i = (uint32_t)(f - t->flows), *at = &t->buckets[f->hash & t->mask];
-
 	if (how == FLOW_TIMEOUT && (f->state == TCP_CLOSED || f->state == TCP_RESET))
 		how = FLOW_CLOSED;
 	if (t->ended)
 		t->ended(t->arg, f, how);
-	while (*at != i)
-		at = &t->flows[*at].next;
-	*at = f->next;
+	bucket_remove(t, f);
 	idle_unlink(t, f);
 	f->key.kind = 0xff; /* matches no packet, and tells flow_each() */
 	f->next = t->free;
-	t->free = i;
+	t->free = (uint32_t)(f - t->flows);
 	t->count--;
 }
 
@@ -245,8 +316,7 @@ static struct flow *start(struct flow_table *t, const struct packet *p, const st
 	memset(f, 0, sizeof(*f));
 	f->key = h->key;
 	f->hash = h->hash;
-	f->next = t->buckets[h->hash & t->mask];
-	t->buckets[h->hash & t->mask] = (uint32_t)(f - t->flows);
+	bucket_insert(t, f);
 	f->id = ++t->id;
 	f->starter = h->sender;
 	f->first_ns = f->last_ns = p->time_ns;
@@ -262,22 +332,38 @@ void flow_key(const struct packet *p, uint32_t segment, struct gate_flow_key *re
 					 &p->src_ip, p->src_port, &p->dst_ip, p->dst_port);
 }
 
+/* Of an IPv4 key only what differs: the rest would cost as much again. */
+static uint32_t hash_key(const struct hash_key *key, const struct gate_flow_key *k, uint8_t version)
+{
+	uint64_t w[2];
+
+	if (version != 4)
+		return (uint32_t)hash_bytes(key, k, sizeof(*k));
+	memcpy(&w[1], k->port, sizeof(w[1]));
+	w[0] = (uint64_t)k->ip[0].w[3] << 32 | k->ip[1].w[3];
+	w[1] ^= (uint64_t)k->segment << 56 | k->segment >> 8;
+	return (uint32_t)hash_bytes(key, w, sizeof(w));
+}
+
 void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segment,
 	       struct flow_hint *ret_h)
 {
 	flow_key(p, segment, &ret_h->key, &ret_h->sender);
-	ret_h->hash = (uint32_t)hash_bytes(&t->key, &ret_h->key, sizeof(ret_h->key));
+	ret_h->guess = NONE;
+	ret_h->hash = hash_key(&t->key, &ret_h->key, p->ip_version);
 	__builtin_prefetch(&t->buckets[ret_h->hash & t->mask]);
 }
 
-void flow_prefetch(const struct flow_table *t, const struct flow_hint *h)
+void flow_prefetch(const struct flow_table *t, struct flow_hint *h)
 {
-	uint32_t i = t->buckets[h->hash & t->mask];
+	const struct bucket *b = &t->buckets[h->hash & t->mask];
+	unsigned match = bucket_match(b, h->hash);
 	const char *line;
 
-	if (i == NONE)
+	if (!match || b->flow[__builtin_ctz(match)] == NONE)
 		return;
-	line = (const char *)&t->flows[i];
+	h->guess = b->flow[__builtin_ctz(match)];
+	line = (const char *)&t->flows[h->guess];
 	__builtin_prefetch(line);
 	__builtin_prefetch(line + 64, 1);
 	__builtin_prefetch(line + 128, 1);
@@ -303,16 +389,10 @@ static void touch(struct flow_table *t, struct flow *f, uint64_t now_ns)
 struct flow *flow_find(struct flow_table *t, const struct packet *p, const struct flow_hint *h,
 		       uint8_t *ret_end)
 {
-	uint32_t i = t->buckets[h->hash & t->mask];
-	struct flow *f = NULL;
+	struct flow *f = bucket_find(t, h);
 	anomaly_set before;
 	uint8_t end;
 
-	for (; i != NONE; i = t->flows[i].next)
-		if (!memcmp(&t->flows[i].key, &h->key, sizeof(h->key))) {
-			f = &t->flows[i];
-			break;
-		}
 	if (f && __builtin_expect(begins_anew(f, p), 0)) {
 		end_flow(t, f, FLOW_CLOSED);
 		f = NULL;

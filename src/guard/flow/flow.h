@@ -91,11 +91,12 @@ struct flow *flow_lookup(struct flow_table *t, const struct packet *p, uint32_t 
 struct flow_hint {
 	struct gate_flow_key key;
 	uint32_t hash;
+	uint32_t guess; /* the table's: where it is likely to be */
 	uint8_t sender;
 };
 void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segment,
 	       struct flow_hint *ret_h);
-void flow_prefetch(const struct flow_table *t, const struct flow_hint *h);
+void flow_prefetch(const struct flow_table *t, struct flow_hint *h);
 struct flow *flow_find(struct flow_table *t, const struct packet *p, const struct flow_hint *h,
 		       uint8_t *ret_end);
 
