@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/demo.h"
 #include "cli/inspect.h"
 #include "cli/policy.h"
 #include "role/guard.h"
@@ -23,6 +24,8 @@ const struct cli_command cli_commands[] = {
 	{"grants", "[--json] [-c FILE] [--socket PATH]", "access that is open now", cli_grants},
 	{"_guard", "N", NULL, guard_main},
 	{"_keeper", "", NULL, keeper_main},
+	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
+	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
 	 "judge a capture file as if it came by", inspect_run},
 	{"policy", "check FILE [--json] | apply [-c FILE] [--json]",

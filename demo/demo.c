@@ -1,0 +1,353 @@
+#include "demo/demo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "demo/actor.h"
+#include "demo/folder.h"
+#include "demo/stage.h"
+#include "demo/score.h"
+
+#define VITAL_MS       4000
+#define VITAL_LEAST_MS 2000
+#define HEART_RATE     72
+#define ROGUE_RATE     168
+#define GUARDED_UP     'g' /* said to the outer process with the verdict behind it */
+
+static const char *const tools[] = {"ip",	    "tc",      "nmap",	    "storescu",
+				    "storescp",	    "dcmdump", "mosquitto", "mosquitto_pub",
+				    "mosquitto_sub"};
+
+struct show {
+	struct demo_options o;
+	char dir[FOLDER_MAX];
+	char data[FOLDER_MAX], *has_data; /* shared test data; NULL: none */
+	const char *capture;
+	struct patient *patient, *rogue;
+	struct board *board;
+	struct score score;
+	int verdict_fd;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+	interrupted = sig;
+}
+
+static bool tools_there(void)
+{
+	for (unsigned i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+		if (actor_tool_there(tools[i]))
+			continue;
+		fprintf(stderr,
+			"bedwarden: demo: %s is not installed; apt-get install iproute2 nmap dcmtk "
+			"mosquitto mosquitto-clients\n",
+			tools[i]);
+		return false;
+	}
+	return true;
+}
+
+/* ../shared/data, beside where we are or beside the tree that this program was built in. */
+static void find_data(struct show *s)
+{
+	char exe[128];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	char *slash;
+
+	s->has_data = s->data;
+	snprintf(s->data, sizeof(s->data), "../shared/data");
+	if (access(s->data, R_OK | X_OK) == 0 && realpath("../shared/data", NULL)) {
+		char *full = realpath("../shared/data", NULL);
+
+		snprintf(s->data, sizeof(s->data), "%.150s", full ? full : s->data);
+		free(full);
+		return;
+	}
+	exe[n > 0 ? n : 0] = 0;
+	slash = strrchr(exe, '/');
+	if (slash)
+		*slash = 0;
+	snprintf(s->data, sizeof(s->data), "%.120s/../../shared/data", exe);
+	if (access(s->data, R_OK | X_OK))
+		s->has_data = NULL;
+}
+
+static bool prepare(struct show *s)
+{
+	char physio[FOLDER_MAX + 32];
+
+	find_data(s);
+	snprintf(physio, sizeof(physio), "%s/physio/wfdb-python", s->data);
+	s->patient = patient_new(s->has_data ? physio : NULL, HEART_RATE);
+	s->rogue = patient_new(NULL, ROGUE_RATE);
+	s->board = board_new();
+	return s->patient && s->rogue && s->board;
+}
+
+/* A stage in a folder of its own. */
+static void set(struct show *s, struct stage *st, bool guarded)
+{
+	memset(st, 0, sizeof(*st));
+	st->guarded = guarded;
+	st->board = s->board;
+	st->patient = s->patient;
+	st->rogue = s->rogue;
+	st->data = s->has_data;
+	st->vital_ms = VITAL_MS;
+	if (s->o.seconds > 0 && s->o.seconds * 1000 < VITAL_MS)
+		st->vital_ms =
+			s->o.seconds * 1000 > VITAL_LEAST_MS ? s->o.seconds * 1000 : VITAL_LEAST_MS;
+	snprintf(st->dir, sizeof(st->dir), "%.140s/%s", s->dir, guarded ? "guarded" : "open");
+	folder_make(st->dir);
+}
+
+/* The whole programme once. The stage stays open for who wants to look round. */
+static int pass(struct show *s, struct stage *st, bool guarded)
+{
+	struct score *t = &s->score;
+	char why[256];
+	int err;
+
+	set(s, st, guarded);
+	err = stage_open(st, s->capture, why);
+	if (err) {
+		fprintf(stderr, "bedwarden: demo: %s (%s)\n", why, strerror(-err));
+		return err;
+	}
+	for (unsigned i = 0; i < STAGE_TRANSFERS; i++) {
+		t->transfer_at[guarded][i] = CELL_RUNNING;
+		score_draw(t);
+		t->transfer[guarded][i] = stage_transfer(st, i);
+		t->transfer_at[guarded][i] = CELL_DONE;
+	}
+	for (unsigned i = 0; i < STAGE_ATTACKS; i++) {
+		t->attack_at[guarded][i] = CELL_RUNNING;
+		score_draw(t);
+		t->attack[guarded][i] = stage_attack(st, i);
+		t->attack_at[guarded][i] = CELL_DONE;
+	}
+	if (guarded) /* nothing of the attacks may have touched the vital signs */
+		t->transfer[1][STAGE_VITALS] = stage_vitals(st);
+	score_draw(t);
+	return 0;
+}
+
+static void look_around(const struct stage *st)
+{
+	static const enum ward_place shown[] = {WARD_CAMERA,  WARD_MONITOR, WARD_PUMP,
+						WARD_CENTRAL, WARD_GATEWAY, WARD_OUTSIDER};
+	long camera = st->ward.outer[WARD_CAMERA];
+
+	printf("\nThe guarded ward stays up. In another terminal:\n\n"
+	       "  bedwarden status  -c %1$s\n"
+	       "  bedwarden devices -c %1$s\n"
+	       "  bedwarden events  -c %1$s\n"
+	       "  tail -f %2$s\n\n",
+	       st->gateway.config, st->gateway.eve);
+	for (unsigned i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		printf("  nsenter -n -t %-8ld # %s %s\n", st->ward.outer[shown[i]],
+		       ward_machines[shown[i]].title, ward_machines[shown[i]].ip);
+	printf("\nAttacks by hand, from the camera that was taken over:\n\n"
+	       "  nsenter -n -t %1$ld nmap -n -Pn -F %2$s\n"
+	       "  nsenter -n -t %1$ld nc -w 2 %2$s 23\n"
+	       "  nsenter -n -t %1$ld ping -c 3 %3$s\n\n"
+	       "Ctrl-C takes the ward down.\n",
+	       camera, ward_machines[WARD_PUMP].ip, ward_machines[WARD_MONITOR].ip);
+	fflush(stdout);
+}
+
+static void linger(struct show *s, struct stage *st)
+{
+	uint64_t end =
+		clock_mono_ns() + (uint64_t)(s->o.seconds > 0 ? s->o.seconds : 0) * NSEC_PER_SEC;
+
+	if (s->o.headless && s->o.seconds <= 0)
+		return;
+	if (!s->o.json)
+		look_around(st);
+	while (s->o.seconds < 0 || clock_mono_ns() < end)
+		actor_sleep(200);
+}
+
+static int report(struct show *s)
+{
+	char why[256];
+	bool good;
+
+	if (s->o.json) {
+		if (!score_json(&s->score))
+			return 1;
+	} else {
+		score_print(&s->score);
+	}
+	good = score_good(&s->score, why, sizeof(why));
+	if (!good)
+		fprintf(stderr, "bedwarden: demo: %s\n", why);
+	else if (!s->o.json)
+		printf("\n%d attacks, all real, all stopped; %d kinds of transfer, all intact.\n",
+		       STAGE_ATTACKS, STAGE_TRANSFERS);
+	return good ? 0 : 1;
+}
+
+/* First process of its PID namespace: when it ends, everything in it ends. */
+static int direct(struct show *s)
+{
+	struct stage st;
+	char said[2] = {GUARDED_UP, 1}, name[16] = "";
+	int verdict;
+
+	if (pass(s, &st, false))
+		return 1;
+	stage_close(&st);
+	if (pass(s, &st, true)) {
+		report(s);
+		return 1;
+	}
+	if (!s->o.json && gateway_capture(&st.gateway, name, sizeof(name)) && s->score.live)
+		printf("\nThe gateway runs on its %s back end; the patient is %s.\n", name,
+		       s->patient->source);
+	verdict = report(s);
+	said[1] = (char)verdict;
+	if (write(s->verdict_fd, said, 2) != 2)
+		return 1;
+	linger(s, &st);
+	stage_close(&st);
+	return verdict;
+}
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* Private namespaces, as root of the machine or, without that, of a user namespace. */
+static int seclude(struct show *s)
+{
+	char map[64];
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	s->capture = "auto";
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID) == 0)
+		goto private;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID))
+		return -errno;
+	s->capture = "packet";
+	snprintf(map, sizeof(map), "0 %u 1", (unsigned)uid);
+	if (!write_file("/proc/self/uid_map", map) || !write_file("/proc/self/setgroups", "deny"))
+		return -EPERM;
+	snprintf(map, sizeof(map), "0 %u 1", (unsigned)gid);
+	if (!write_file("/proc/self/gid_map", map))
+		return -EPERM;
+
+      private:
+	return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ? -errno : 0;
+}
+
+static pid_t start_director(struct show *s, int *ret_fd)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	fflush(NULL);
+	pid = fork();
+	if (pid) {
+		close(fds[1]);
+		*ret_fd = fds[0];
+		return pid;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0); /* Ctrl-C is for the outer process alone */
+	signal(SIGTTOU, SIG_IGN);
+	s->verdict_fd = fds[1];
+	_exit(direct(s));
+}
+
+/* Outside: waits for the end or for Ctrl-C, then takes everything down. */
+static int oversee(struct show *s)
+{
+	struct sigaction act = {.sa_handler = on_signal}; /* no SA_RESTART: waitpid() shall end */
+	char said[2] = {0, 1};
+	int fd = -1, status, verdict = 1;
+	pid_t pid;
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+	pid = start_director(s, &fd);
+	if (pid < 0)
+		return 1;
+	while (waitpid(pid, &status, 0) != pid) {
+		if (!interrupted)
+			continue;
+		kill(pid, SIGKILL);
+		while (waitpid(pid, &status, 0) != pid)
+			;
+		break;
+	}
+	if (read(fd, said, 2) == 2)
+		verdict = said[1];
+	else if (interrupted)
+		fprintf(stderr, "bedwarden: demo: interrupted; the ward is taken down\n");
+	else if (WIFSIGNALED(status))
+		fprintf(stderr, "bedwarden: demo: ended by signal %d\n", WTERMSIG(status));
+	close(fd);
+	return verdict;
+}
+
+int demo_run(const struct demo_options *o)
+{
+	struct show s = {.o = *o};
+	int lock, err, verdict = 1;
+
+	if (!tools_there())
+		return 1;
+	if (!prepare(&s)) {
+		fprintf(stderr, "bedwarden: demo: no memory for the patient\n");
+		return 1;
+	}
+	s.score.live = !o->headless && !o->json && isatty(STDOUT_FILENO);
+	lock = folder_new(s.dir);
+	if (lock < 0) {
+		fprintf(stderr, "bedwarden: demo: cannot make %s (%s); is /tmp writable?\n", s.dir,
+			strerror(-lock));
+		return 1;
+	}
+	err = seclude(&s);
+	if (err)
+		fprintf(stderr,
+			"bedwarden: demo: namespaces are not permitted here (%s); run it as root, "
+			"or "
+			"where unprivileged user namespaces are\n",
+			strerror(-err));
+	else
+		verdict = oversee(&s);
+	if (!getenv("BEDWARDEN_DEMO_KEEP"))
+		folder_remove(s.dir);
+	close(lock);
+	board_free(s.board);
+	patient_free(s.patient);
+	patient_free(s.rogue);
+	return verdict;
+}

@@ -1,0 +1,308 @@
+#include "demo/gateway.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "demo/actor.h"
+#include "demo/folder.h"
+
+#define START_MS 20000
+#define REASONS	 32
+
+/* Who plays which profile; everything else a device may do stands in the shipped profiles. */
+static const struct {
+	enum ward_place place;
+	const char *profile;
+} cast[] = {
+	{WARD_CT, "dicom-modality"},	      {WARD_ANALYSER, "hl7-analyser"},
+	{WARD_MONITOR, "philips-intellivue"}, {WARD_FRIDGE, "mqtt-sensor"},
+	{WARD_PUMP, "infusion-pump"},	      {WARD_CAMERA, "ip-camera"},
+};
+
+static const struct {
+	enum ward_place place;
+	const char *role;
+} servers[] = {
+	{WARD_PACS, "pacs"},
+	{WARD_LAB, "lab"},
+	{WARD_CENTRAL, "central"},
+	{WARD_BROKER, "broker"},
+};
+
+static int write_policy(const struct gateway *g, const char *capture)
+{
+	char text[8192];
+	size_t len;
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	if (!f)
+		return -errno;
+	fprintf(f,
+		"gateway:\n  name: demo\n  state_dir: %s/state\n  run_dir: %s/run\n"
+		"  bpf_dir: %s/bpf\n  capture: %s\n"
+		"segments:\n  - {name: ward, ward: eth1, hospital: eth0, isolated: yes, "
+		"mode: enforce, unknown_devices: block, binding: block}\nhosts:\n",
+		g->dir, g->dir, g->dir, capture);
+	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++)
+		fprintf(f, "  - {name: %s, ip: [%s], role: [%s]}\n",
+			ward_machines[servers[i].place].name, ward_machines[servers[i].place].ip,
+			servers[i].role);
+	fprintf(f, "devices:\n");
+	for (size_t i = 0; i < sizeof(cast) / sizeof(cast[0]); i++) {
+		const struct ward_machine *m = &ward_machines[cast[i].place];
+
+		fprintf(f,
+			"  - {name: %s, segment: ward, mac: \"%02x:%02x:%02x:%02x:%02x:%02x\", "
+			"ip: [%s], profile: %s}\n",
+			m->name, m->mac[0], m->mac[1], m->mac[2], m->mac[3], m->mac[4], m->mac[5],
+			m->ip, cast[i].profile);
+	}
+	len = (size_t)ftell(f);
+	if (fclose(f) || len >= sizeof(text) - 1)
+		return -E2BIG;
+	return folder_write(g->config, (struct bytes){(uint8_t *)text, len});
+}
+
+/* Its own view of the file system: a bpffs, and the sysfs of its namespace. */
+static void prepare(void *arg)
+{
+	const struct gateway *g = arg;
+	const char *bpf = folder_path(g->dir, "bpf");
+
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		perror("demo: a private mount namespace");
+	if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL))
+		perror("demo: mounting sysfs"); /* only its numbers are missed */
+	if (mount("bpffs", bpf, "bpf", 0, "mode=0700"))
+		perror("demo: mounting a bpffs"); /* then the gateway says what it lacks */
+}
+
+static int dial(const struct gateway *g)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	struct timeval patience = {3, 0};
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (sock < 0)
+		return -errno;
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	snprintf(to.sun_path, sizeof(to.sun_path), "%.107s", g->socket);
+	if (connect(sock, (struct sockaddr *)&to, sizeof(to)) == 0)
+		return sock;
+	close(sock);
+	return -ECONNREFUSED;
+}
+
+/* The first object that the gateway answers, or NULL. */
+static json_t *status(const struct gateway *g)
+{
+	static const char ask[] = "{\"cmd\":\"status\"}\n";
+	static char text[65536];
+	size_t len = 0;
+	int sock = dial(g);
+	char *end = NULL;
+
+	if (sock < 0)
+		return NULL;
+	if (send(sock, ask, sizeof(ask) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(ask) - 1) {
+		while (!end && len + 1 < sizeof(text)) {
+			ssize_t n = recv(sock, text + len, sizeof(text) - 1 - len, 0);
+
+			if (n <= 0)
+				break;
+			len += (size_t)n;
+			text[len] = 0;
+			end = strchr(text, '\n');
+		}
+	}
+	close(sock);
+	return end ? json_loadb(text, (size_t)(end - text), 0, NULL) : NULL;
+}
+
+static bool guarding(const struct gateway *g)
+{
+	json_t *s = status(g);
+	const char *state = json_string_value(json_object_get(s, "state"));
+	bool yes = state ? strcmp(state, "guarding") == 0
+			 : json_is_true(json_object_get(s, "guarding"));
+
+	json_decref(s);
+	return yes;
+}
+
+bool gateway_capture(const struct gateway *g, char *ret_name, size_t cap)
+{
+	json_t *s = status(g);
+	const char *name = json_string_value(json_object_get(s, "capture"));
+
+	if (name)
+		snprintf(ret_name, cap, "%s", name);
+	json_decref(s);
+	return name != NULL;
+}
+
+static int wait_for_it(struct gateway *g, char *ret_why)
+{
+	uint64_t end = clock_mono_ns() + START_MS * NSEC_PER_MSEC;
+
+	while (clock_mono_ns() < end) {
+		if (waitpid(g->pid, NULL, WNOHANG) == g->pid) {
+			g->pid = 0;
+			snprintf(ret_why, 256,
+				 "the gateway ended at once; %.150s/gateway.log says why", g->dir);
+			return -ECHILD;
+		}
+		if (guarding(g))
+			return 0;
+		actor_sleep(50);
+	}
+	snprintf(ret_why, 256, "the gateway was not guarding after %d s; see %.150s/gateway.log",
+		 START_MS / 1000, g->dir);
+	return -ETIMEDOUT;
+}
+
+int gateway_start(struct gateway *g, const struct ward *w, const char *dir, const char *capture,
+		  char *ret_why)
+{
+	const char *argv[] = {"/proc/self/exe", "run", "-c", g->config, NULL};
+	char log[FOLDER_MAX + 32];
+	struct actor_tool t = {.argv = argv, .output = log, .prepare = prepare, .prepare_arg = g};
+	int err;
+
+	memset(g, 0, sizeof(*g));
+	snprintf(g->dir, sizeof(g->dir), "%s", dir);
+	snprintf(g->config, sizeof(g->config), "%s/bedwarden.yaml", dir);
+	snprintf(g->eve, sizeof(g->eve), "%s/state/eve.json", dir);
+	snprintf(g->socket, sizeof(g->socket), "%s/run/control", dir);
+	snprintf(log, sizeof(log), "%s/gateway.log", dir);
+	snprintf(ret_why, 256, "no room for the gateway's files in %.150s", dir);
+	err = folder_make(folder_path(dir, "state"));
+	if (!err)
+		err = folder_make(folder_path(dir, "run"));
+	if (!err)
+		err = folder_make(folder_path(dir, "bpf"));
+	if (!err)
+		err = write_policy(g, capture);
+	if (err)
+		return err;
+	g->pid = actor_exec(w->netns[WARD_GATEWAY], &t);
+	if (g->pid < 0)
+		return (int)g->pid;
+	return wait_for_it(g, ret_why);
+}
+
+void gateway_stop(struct gateway *g)
+{
+	if (g->pid <= 0)
+		return;
+	kill(g->pid, SIGTERM);
+	actor_wait(g->pid, 5000);
+	g->pid = 0;
+}
+
+size_t gateway_mark(const struct gateway *g)
+{
+	struct bytes b = folder_read(g->eve);
+
+	free((void *)b.data);
+	return b.len;
+}
+
+static bool mentions(const json_t *event, const char *const *about)
+{
+	static const char *const fields[] = {"src_ip", "dest_ip", "device", "peer"};
+
+	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const char *v = json_string_value(json_object_get(event, fields[i]));
+
+		for (unsigned k = 0; v && about[k]; k++)
+			if (strcmp(v, about[k]) == 0)
+				return true;
+	}
+	return false;
+}
+
+static bool dropped(const json_t *event)
+{
+	const char *action =
+		json_string_value(json_object_get(json_object_get(event, "verdict"), "action"));
+
+	return action && strcmp(action, "drop") == 0;
+}
+
+struct tally {
+	char reason[REASONS][GATEWAY_REASON];
+	unsigned count[REASONS], used;
+};
+
+static void tally_line(struct tally *t, const char *line, size_t len, const char *const *about)
+{
+	json_t *event = json_loadb(line, len, 0, NULL);
+	const char *reason = json_string_value(json_object_get(event, "reason"));
+	unsigned i = 0;
+
+	if (reason && dropped(event) && mentions(event, about)) {
+		while (i < t->used && strcmp(t->reason[i], reason) != 0)
+			i++;
+		if (i < REASONS) {
+			snprintf(t->reason[i], GATEWAY_REASON, "%s", reason);
+			t->count[i]++;
+			t->used = i == t->used ? i + 1 : t->used;
+		}
+	}
+	json_decref(event);
+}
+
+/* Blocked things since the mark, by reason. */
+static void tally(const struct gateway *g, size_t mark, const char *const *about, struct tally *t)
+{
+	struct bytes b = folder_read(g->eve);
+	size_t at = mark <= b.len ? mark : 0; /* shorter than before: a new file was begun */
+
+	memset(t, 0, sizeof(*t));
+	while (b.data && at < b.len) {
+		const uint8_t *end = memchr(b.data + at, '\n', b.len - at);
+
+		if (!end)
+			break;
+		tally_line(t, (const char *)b.data + at, (size_t)(end - b.data) - at, about);
+		at = (size_t)(end - b.data) + 1;
+	}
+	free((void *)b.data);
+}
+
+void gateway_reason(const struct gateway *g, size_t mark, const char *const *about, int wait_ms,
+		    char ret_reason[GATEWAY_REASON])
+{
+	uint64_t end = clock_mono_ns() + (uint64_t)wait_ms * NSEC_PER_MSEC;
+	struct tally t;
+	unsigned best = 0;
+
+	do {
+		tally(g, mark, about, &t);
+		if (t.used)
+			break;
+		actor_sleep(100);
+	} while (clock_mono_ns() < end);
+	ret_reason[0] = 0;
+	for (unsigned i = 0; i < t.used; i++) {
+		if (t.count[i] <= best)
+			continue;
+		best = t.count[i];
+		snprintf(ret_reason, GATEWAY_REASON, "%s", t.reason[i]);
+	}
+}

@@ -1,0 +1,36 @@
+#ifndef BEDWARDEN_DEMO_GATEWAY_H
+#define BEDWARDEN_DEMO_GATEWAY_H
+/*
+ * The real gateway in the gateway's place: a policy for this ward, `bedwarden
+ * run` over it, and what its events say. The events are read from the EVE file
+ * that any SIEM would read.
+ */
+#include "demo/ward.h"
+
+struct gateway {
+	pid_t pid;
+	char dir[160];
+	char config[200], eve[200], socket[200];
+};
+
+/* Starts it and waits until it says that it is guarding. `capture`: "auto", "xdp" or
+ * "packet". 0; -errno with ret_why (256 bytes) for people. */
+int gateway_start(struct gateway *g, const struct ward *w, const char *dir, const char *capture,
+		  char *ret_why);
+void gateway_stop(struct gateway *g);
+/* The back end it runs on, as its status says it. */
+bool gateway_capture(const struct gateway *g, char *ret_name, size_t cap);
+
+/* Where the events are now: what comes later is newer. */
+size_t gateway_mark(const struct gateway *g);
+
+/*
+ * The reason that the gateway gave for most of what it blocked since the mark
+ * and that has one of these in it: an address or a machine's name (list ends
+ * with NULL). Waits up to wait_ms for the first. "" where it blocked nothing.
+ */
+#define GATEWAY_REASON 64
+void gateway_reason(const struct gateway *g, size_t mark, const char *const *about, int wait_ms,
+		    char ret_reason[GATEWAY_REASON]);
+
+#endif

@@ -1,0 +1,178 @@
+#include "demo/score.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/json.h"
+
+#define NAME_WIDTH 48
+#define RED	   "\033[31m"
+#define GREEN	   "\033[32m"
+#define DIM	   "\033[2m"
+#define BOLD	   "\033[1m"
+#define PLAIN	   "\033[0m"
+
+static int columns(void)
+{
+	struct winsize w;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) || w.ws_col < 90)
+		return isatty(STDOUT_FILENO) ? 90 : 140;
+	return w.ws_col < 160 ? w.ws_col : 160;
+}
+
+static void cell(int width, bool colour, const char *how, const char *text)
+{
+	printf("  %s%-*.*s%s", colour ? how : "", width - 2, width - 2, text, colour ? PLAIN : "");
+}
+
+static void row(const struct score *t, const char *name, int width, const char *const how[2],
+		const char *const text[2])
+{
+	if (t->live)
+		fputs("\r\033[K", stdout);
+	printf("%-*.*s", NAME_WIDTH, NAME_WIDTH, name);
+	cell(width, t->live, how[0], text[0]);
+	cell(width, t->live, how[1], text[1]);
+	putchar('\n');
+}
+
+static const char *waiting(enum score_cell at)
+{
+	return at == CELL_RUNNING ? "..." : "";
+}
+
+static void attack_row(const struct score *t, unsigned n, int width)
+{
+	const char *how[2], *text[2];
+	char words[2][256];
+
+	for (int pass = 0; pass < 2; pass++) {
+		const struct stage_outcome *o = &t->attack[pass][n];
+
+		how[pass] = t->attack_at[pass][n] != CELL_DONE ? DIM : o->through ? RED : GREEN;
+		text[pass] = words[pass];
+		if (t->attack_at[pass][n] != CELL_DONE)
+			snprintf(words[pass], sizeof(words[pass]), "%s",
+				 waiting(t->attack_at[pass][n]));
+		else if (o->through)
+			snprintf(words[pass], sizeof(words[pass]), "got through: %s", o->what);
+		else
+			snprintf(words[pass], sizeof(words[pass]), "blocked%s%s: %s",
+				 o->reason[0] ? " " : "", o->reason, o->what);
+	}
+	row(t, stage_attacks[n], width, how, text);
+}
+
+static void transfer_row(const struct score *t, unsigned n, int width)
+{
+	const char *how[2], *text[2];
+	char words[2][256];
+
+	for (int pass = 0; pass < 2; pass++) {
+		const struct transfer_result *r = &t->transfer[pass][n];
+
+		how[pass] = t->transfer_at[pass][n] != CELL_DONE ? DIM : r->intact ? GREEN : RED;
+		text[pass] = words[pass];
+		if (t->transfer_at[pass][n] != CELL_DONE)
+			snprintf(words[pass], sizeof(words[pass]), "%s",
+				 waiting(t->transfer_at[pass][n]));
+		else
+			snprintf(words[pass], sizeof(words[pass]), "%s: %s",
+				 r->intact ? "intact" : "BROKEN", r->what);
+	}
+	row(t, stage_transfers[n], width, how, text);
+}
+
+static void paint(struct score *t)
+{
+	static const char *const head_how[2] = {BOLD, BOLD};
+	static const char *const head[2] = {"open network", "with Bedwarden"};
+	int width = (columns() - NAME_WIDTH - 1) / 2;
+
+	if (t->drawn)
+		printf("\033[%uA", t->drawn);
+	row(t, "", width, head_how, head);
+	for (unsigned i = 0; i < STAGE_TRANSFERS; i++)
+		transfer_row(t, i, width);
+	for (unsigned i = 0; i < STAGE_ATTACKS; i++)
+		attack_row(t, i, width);
+	fflush(stdout);
+	t->drawn = 1 + STAGE_TRANSFERS + STAGE_ATTACKS;
+}
+
+void score_draw(struct score *t)
+{
+	if (t->live)
+		paint(t);
+}
+
+void score_print(struct score *t)
+{
+	paint(t);
+}
+
+bool score_json(const struct score *t)
+{
+	static char buf[16384];
+	struct json j = json_new(buf, sizeof(buf));
+
+	json_open(&j, NULL);
+	json_list(&j, "attacks");
+	for (unsigned i = 0; i < STAGE_ATTACKS; i++) {
+		const struct stage_outcome *open = &t->attack[0][i], *guarded = &t->attack[1][i];
+
+		json_open(&j, NULL);
+		json_str(&j, "name", stage_attacks[i]);
+		json_str(&j, "open_network", open->through ? "got through" : "blocked");
+		json_str(&j, "guarded", guarded->through ? "got through" : "blocked");
+		json_str(&j, "reason", guarded->reason);
+		json_str(&j, "open_network_measured", open->what);
+		json_str(&j, "guarded_measured", guarded->what);
+		json_close(&j);
+	}
+	json_end(&j);
+	json_list(&j, "transfers");
+	for (unsigned i = 0; i < STAGE_TRANSFERS; i++) {
+		json_open(&j, NULL);
+		json_str(&j, "name", stage_transfers[i]);
+		json_bool(&j, "intact", t->transfer[0][i].intact && t->transfer[1][i].intact);
+		json_str(&j, "open_network_measured", t->transfer[0][i].what);
+		json_str(&j, "guarded_measured", t->transfer[1][i].what);
+		json_close(&j);
+	}
+	json_end(&j);
+	json_close(&j);
+	if (j.out.bad)
+		return false;
+	return printf("%.*s\n", (int)j.out.len, buf) > 0 && fflush(stdout) == 0;
+}
+
+bool score_good(const struct score *t, char *ret_why, size_t cap)
+{
+	for (unsigned i = 0; i < STAGE_ATTACKS; i++) {
+		if (!t->attack[0][i].through || t->attack[1][i].through) {
+			snprintf(ret_why, cap, "%s: %s", stage_attacks[i],
+				 t->attack[1][i].through ? "got through the gateway"
+							 : "did not even work on the open network");
+			return false;
+		}
+		if (!t->attack[1][i].reason[0]) {
+			snprintf(ret_why, cap, "%s: stopped, but the gateway gave no reason",
+				 stage_attacks[i]);
+			return false;
+		}
+	}
+	for (unsigned i = 0; i < STAGE_TRANSFERS; i++) {
+		for (int pass = 0; pass < 2; pass++) {
+			if (t->transfer[pass][i].intact)
+				continue;
+			snprintf(ret_why, cap, "%s: not intact %s", stage_transfers[i],
+				 pass ? "through the gateway" : "on the open network");
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,27 @@
+#ifndef BEDWARDEN_DEMO_SCORE_H
+#define BEDWARDEN_DEMO_SCORE_H
+/*
+ * What the demonstration has found so far: drawn again in place on a terminal
+ * as it grows, printed once anywhere else, or given as one JSON object.
+ */
+#include "demo/stage.h"
+
+enum score_cell { CELL_WAITING, CELL_RUNNING, CELL_DONE };
+
+struct score {
+	bool live; /* on a terminal, drawn after every step */
+	enum score_cell attack_at[2][STAGE_ATTACKS], transfer_at[2][STAGE_TRANSFERS];
+	struct stage_outcome attack[2][STAGE_ATTACKS]; /* [0] open network, [1] guarded */
+	struct transfer_result transfer[2][STAGE_TRANSFERS];
+	unsigned drawn; /* lines on the screen */
+};
+
+void score_draw(struct score *t);
+/* The last time, live or not. */
+void score_print(struct score *t);
+/* {"attacks":[…],"transfers":[…]} and a newline on stdout. false where it could not be written. */
+bool score_json(const struct score *t);
+/* Every attack real and stopped, every transfer intact. ret_why: the first that was not. */
+bool score_good(const struct score *t, char *ret_why, size_t cap);
+
+#endif

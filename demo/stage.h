@@ -1,0 +1,49 @@
+#ifndef BEDWARDEN_DEMO_STAGE_H
+#define BEDWARDEN_DEMO_STAGE_H
+/*
+ * One pass through the programme: the ward with its servers and its patient,
+ * the legitimate transfers, and the attacks, each judged by what its victim
+ * wrote down. The same for the open network and for the guarded one.
+ */
+#include "demo/board.h"
+#include "demo/gateway.h"
+#include "demo/transfer.h"
+#include "demo/ward.h"
+
+#define STAGE_ATTACKS	9
+#define STAGE_TRANSFERS 4
+#define STAGE_VITALS	2 /* among the transfers */
+#define STAGE_ACTORS	24
+
+struct stage {
+	bool guarded;
+	struct ward ward;
+	struct gateway gateway;
+	struct board *board;
+	const struct patient *patient, *rogue;
+	char dir[160];
+	const char *data; /* shared test data, or NULL */
+	int vital_ms;	  /* how long the attacks on vital signs last */
+	uint64_t begun_ns;
+	pid_t actors[STAGE_ACTORS];
+	unsigned actor_count;
+};
+
+struct stage_outcome {
+	bool through;		     /* it reached what it was after */
+	char what[96];		     /* what the victim has, for people */
+	char reason[GATEWAY_REASON]; /* guarded: what the gateway gave for blocking it, or "" */
+};
+
+extern const char *const stage_attacks[STAGE_ATTACKS];
+extern const char *const stage_transfers[STAGE_TRANSFERS];
+
+/* Builds and starts everything. 0; -errno with ret_why (256 bytes). */
+int stage_open(struct stage *s, const char *capture, char *ret_why);
+void stage_close(struct stage *s);
+struct transfer_result stage_transfer(struct stage *s, unsigned n);
+struct stage_outcome stage_attack(struct stage *s, unsigned n);
+/* The vital signs of the whole pass so far, where nothing may be missing: guarded. */
+struct transfer_result stage_vitals(struct stage *s);
+
+#endif
