@@ -404,7 +404,8 @@ static void read_packet(struct floor_packet *fp, const struct packet *p)
 {
 	memset(fp, 0, sizeof(*fp));
 	fp->len = p->wire_len;
-	if (p->anomalies & broken)
+	/* IEEE 802.3 behind a length is refused as what it is, whether or not that holds. */
+	if ((p->anomalies & broken) && !(p->has_mac && p->ethertype == 0))
 		fp->flags |= FLOOR_BROKEN;
 	floor_mac_copy(fp->src_mac, p->src_mac);
 	floor_mac_copy(fp->dst_mac, p->dst_mac);
