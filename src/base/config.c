@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,9 +192,9 @@ void config_profile_free(struct config_profile *p)
 	cyaml_free(&strict, &schema_profile, p, 0);
 }
 
-/* Where profiles may be, in order; false behind the last. */
-static bool profile_path(const struct config *c, const char *file, const char *name, unsigned i,
-			 char *ret_path, size_t size)
+/* Folders that profiles may be in, in order: 0; -ENOENT behind the last. */
+static int profile_folder(const struct config *c, const char *file, unsigned i, char *ret_path,
+			  size_t size)
 {
 	const char *slash = strrchr(file, '/');
 	char self[256];
@@ -202,30 +203,28 @@ static bool profile_path(const struct config *c, const char *file, const char *n
 
 	switch (i) {
 	case 0:
-		if (!*c->gateway.profiles_dir)
-			return profile_path(c, file, name, 1, ret_path, size);
-		n = snprintf(ret_path, size, "%s/%s.yaml", c->gateway.profiles_dir, name);
+		n = snprintf(ret_path, size, "%s", c ? c->gateway.profiles_dir : "");
 		break;
 	case 1:
-		n = snprintf(ret_path, size, "%.*s/profiles/%s.yaml",
-			     slash ? (int)(slash - file) : 1, slash ? file : ".", name);
+		n = snprintf(ret_path, size, "%.*s/profiles", slash ? (int)(slash - file) : 1,
+			     slash ? file : ".");
 		break;
 	case 2:
-		n = snprintf(ret_path, size, BEDWARDEN_DATADIR "/profiles/%s.yaml", name);
+		n = snprintf(ret_path, size, "%s", BEDWARDEN_DATADIR "/profiles");
 		break;
 	case 3:
 		len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 		self[len > 0 ? len : 0] = 0;
 		slash = strrchr(self, '/');
-		n = snprintf(ret_path, size, "%.*s/../profiles/%s.yaml",
-			     slash ? (int)(slash - self) : 1, slash ? self : ".", name);
+		n = snprintf(ret_path, size, "%.*s/../profiles", slash ? (int)(slash - self) : 1,
+			     slash ? self : ".");
 		break;
 	default:
-		return false;
+		return -ENOENT;
 	}
 	if (n < 0 || (size_t)n >= size)
 		*ret_path = 0;
-	return true;
+	return 0;
 }
 
 /* Says at the device's own line what is wrong with the profile it names. */
@@ -253,12 +252,14 @@ static struct config_profile *load_profile(struct loading *l, const struct confi
 	const char *dir = c->gateway.profiles_dir;
 	struct config_profile *p;
 	struct bytes text;
-	char path[512];
+	char folder[512], path[600];
 	int r = -ENOENT;
 
-	for (unsigned i = 0; r == -ENOENT && profile_path(c, file, name, i, path, sizeof(path));
-	     i++)
-		r = read_file(path, PROFILE_MAX, &text);
+	for (unsigned i = 0;
+	     r == -ENOENT && profile_folder(c, file, i, folder, sizeof(folder)) == 0; i++) {
+		snprintf(path, sizeof(path), "%s/%s.yaml", folder, name);
+		r = *folder ? read_file(path, PROFILE_MAX, &text) : -ENOENT;
+	}
 	if (r == -ENOENT || r == -ENOTDIR) {
 		profile_error(l, device,
 			      "there is no profile '%s'; expected %s.yaml in %s%sa folder "
@@ -385,9 +386,7 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
-	for (unsigned i = 0; i < c->profiles_count; i++)
-		free(c->profiles[i].name);
-	cyaml_free(&strict, &schema_profiles, c->profiles, c->profiles_count);
+	config_profiles_free(c->profiles, c->profiles_count);
 	cyaml_free(&strict, &schema_policy, c, 0);
 }
 
@@ -406,4 +405,77 @@ struct config_profile *config_profile_parse(const char *file, struct bytes text,
 	p = parse_profile(file, text, &e);
 	*ret_count = e.count;
 	return p;
+}
+
+static bool listed(const struct config_profile *list, unsigned count, const char *name)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(list[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Appends what can be read of one folder. */
+static int add_folder(const char *folder, struct config_profile **list, unsigned *count)
+{
+	struct config_error ignored;
+	char pattern[600];
+	glob_t found;
+	int r = 0;
+
+	snprintf(pattern, sizeof(pattern), "%s/*.yaml", folder);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return 0;
+	for (size_t i = 0; r == 0 && i < found.gl_pathc; i++) {
+		struct errors e = {.list = &ignored, .max = 1, .file = found.gl_pathv[i]};
+		struct config_profile *p, *more;
+		struct bytes text;
+
+		if (read_file(found.gl_pathv[i], PROFILE_MAX, &text) < 0)
+			continue;
+		p = parse_profile(found.gl_pathv[i], text, &e);
+		free((void *)text.data);
+		if (!p || !check_profile_name(p->name) || listed(*list, *count, p->name)) {
+			config_profile_free(p);
+			continue;
+		}
+		more = realloc(*list, (*count + 1) * sizeof(*more));
+		if (more) {
+			more[(*count)++] = *p;
+			*list = more;
+			free(p);
+		} else {
+			config_profile_free(p);
+			r = -ENOMEM;
+		}
+	}
+	globfree(&found);
+	return r;
+}
+
+int config_profiles(const struct config *c, const char *file, struct config_profile **ret_list,
+		    unsigned *ret_count)
+{
+	struct config_profile *list = NULL;
+	unsigned count = 0;
+	char folder[512];
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && profile_folder(c, file, i, folder, sizeof(folder)) == 0; i++)
+		if (*folder)
+			r = add_folder(folder, &list, &count);
+	if (r < 0) {
+		config_profiles_free(list, count);
+		return r;
+	}
+	*ret_list = list;
+	*ret_count = count;
+	return 0;
+}
+
+void config_profiles_free(struct config_profile *list, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		free(list[i].name);
+	cyaml_free(&strict, &schema_profiles, list, count);
 }

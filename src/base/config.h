@@ -144,6 +144,15 @@ struct config_profile *config_profile_parse(const char *file, struct bytes text,
 					    size_t *ret_count);
 void config_profile_free(struct config_profile *p);
 
+/*
+ * Every profile that a policy in `file` could name, of those that can be read;
+ * where two folders have one of a name, the one that config_load() would take.
+ * `c` may be NULL. 0 or -ENOMEM; the list is the caller's.
+ */
+int config_profiles(const struct config *c, const char *file, struct config_profile **ret_list,
+		    unsigned *ret_count);
+void config_profiles_free(struct config_profile *list, unsigned count);
+
 /* Every option there is, section by section, for the manual. */
 struct config_option {
 	const char *section; /* "" the file's own keys, "gateway", "segments" …, "rule" */

@@ -28,8 +28,10 @@ const struct cli_command cli_commands[] = {
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
 	 "judge a capture file as if it came by", inspect_run},
-	{"policy", "check FILE [--json] | apply [-c FILE] [--json]",
-	 "say what a policy file allows, or put it in force", policy_run},
+	{"policy",
+	 "check FILE [--json] | learn [-r PCAP | --eve FILE] [-w NET]... [-c FILE] [-o OUT] | "
+	 "apply [-c FILE] [--json]",
+	 "say what a policy file allows, propose one, or put it in force", policy_run},
 	{NULL},
 };
 

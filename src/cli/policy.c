@@ -11,6 +11,7 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/explain.h"
+#include "cli/learn.h"
 #include "guard/policy/policy.h"
 
 #define DEFAULT_FILE BEDWARDEN_SYSCONFDIR "/bedwarden.yaml"
@@ -133,18 +134,28 @@ static int apply(const char *file, bool json)
 
 int policy_run(int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {NULL}};
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, {"eve", required_argument, NULL, 'e'}, {NULL}};
 	const struct cli_command *self = cli_find("policy");
+	struct learn_options l = {.config = NULL};
 	const char *verb = argc > 1 ? argv[1] : "", *file = NULL;
 	bool json = false;
 	int c;
 
 	optind = 2;
-	while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:r:o:w:", options, NULL)) != -1) {
 		if (c == 'j')
 			json = true;
 		else if (c == 'c')
-			file = optarg;
+			l.config = file = optarg;
+		else if (c == 'r')
+			l.pcap = optarg;
+		else if (c == 'e')
+			l.eve = optarg;
+		else if (c == 'o')
+			l.out = optarg;
+		else if (c == 'w' && l.ward_count < LEARN_WARDS)
+			l.ward[l.ward_count++] = optarg;
 		else
 			return cli_usage(self);
 	}
@@ -152,5 +163,7 @@ int policy_run(int argc, char **argv)
 		return check(optind < argc ? argv[optind] : file, json);
 	if (strcmp(verb, "apply") == 0 && optind == argc)
 		return apply(file ? file : DEFAULT_FILE, json);
+	if (strcmp(verb, "learn") == 0 && optind == argc && !(l.pcap && l.eve))
+		return learn(&l);
 	return cli_usage(self);
 }

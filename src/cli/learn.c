@@ -1,0 +1,250 @@
+#include "cli/learn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/address.h"
+#include "base/config.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/propose.h"
+#include "cli/seen.h"
+#include "guard/engine.h"
+
+#define DEFAULT_FILE BEDWARDEN_SYSCONFDIR "/bedwarden.yaml"
+#define BATCH	     64
+#define MAX_FLOWS    (1u << 18)
+
+struct learning {
+	const struct learn_options *o;
+	const char *file; /* of the policy there is, NULL none */
+	struct config *config;
+	struct config_profile *profiles;
+	unsigned profile_count;
+	struct seen seen;
+};
+
+/* From a file of EVE lines, "-" standard input. */
+static int read_eve(struct learning *l)
+{
+	FILE *in = strcmp(l->o->eve, "-") == 0 ? stdin : fopen(l->o->eve, "re");
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t len;
+
+	if (!in)
+		return cli_fail("%s: cannot be read: %s", l->o->eve, strerror(errno));
+	while ((len = getline(&line, &cap, in)) > 0)
+		seen_line(&l->seen, line, (size_t)len - (line[len - 1] == '\n'));
+	free(line);
+	if (in != stdin)
+		fclose(in);
+	if (!l->seen.lines)
+		return cli_fail("%s: holds no events; expected EVE JSON, one event a line",
+				l->o->eve);
+	return CLI_OK;
+}
+
+static void take_event(void *arg, const char *line, size_t len)
+{
+	seen_line(arg, line, len);
+}
+
+static void take_sender(struct seen *s, const struct frame *f)
+{
+	struct packet p;
+
+	if (!packet_decode(f->data, f->link, f->time_ns, f->wire_len, &p) || !p.has_mac)
+		return;
+	if (p.has_arp)
+		seen_sender(s, p.arp.sender_mac, p.arp.sender_ip.b, true);
+	else if (p.ip_version)
+		seen_sender(s, p.src_mac, p.src_ip.b, false);
+}
+
+/* From a capture: the engine tells the conversations, the frames who has which address. */
+static int read_pcap(struct learning *l)
+{
+	struct engine_options o = {.max_flows = MAX_FLOWS,
+				   .max_fragments = 1024,
+				   .timeouts = flow_default_timeouts,
+				   .packet_times = true,
+				   .sink = take_event,
+				   .sink_arg = &l->seen};
+	struct frame frames[BATCH];
+	struct engine *e;
+	struct capture *c;
+	char error[256];
+	int n;
+
+	c = capture_pcap_open(l->o->pcap, error);
+	if (!c)
+		return cli_fail("%s", error);
+	e = engine_new(NULL, &o);
+	if (!e) {
+		c->ops->close(c);
+		return cli_fail("out of memory");
+	}
+	while ((n = c->ops->receive(c, frames, BATCH)) >= 0) {
+		for (int i = 0; i < n; i++)
+			take_sender(&l->seen, &frames[i]);
+		if (n == 0)
+			c->ops->wait(c, 1000);
+		engine_burst(e, c, frames, (unsigned)n);
+	}
+	engine_finish(e, c);
+	if (n != -ENODATA)
+		cli_fail("%s; what came before that is used", capture_pcap_error(c));
+	engine_free(e);
+	c->ops->close(c);
+	return CLI_OK;
+}
+
+static int take_row(void *arg, const char *line, size_t len)
+{
+	seen_line(arg, line, len);
+	return 0;
+}
+
+static int read_gateway(struct learning *l)
+{
+	const char *run_dir = l->config ? l->config->gateway.run_dir : "/run/bedwarden";
+	char error[512];
+
+	if (ask(run_dir, "{\"cmd\":\"devices\"}", take_row, &l->seen, error) < 0 ||
+	    ask(run_dir, "{\"cmd\":\"events\",\"all\":true,\"limit\":1000000}", take_row, &l->seen,
+		error) < 0)
+		return cli_fail("%s", error);
+	return CLI_OK;
+}
+
+/* The policy there is gives names; one that has errors must be put right first. */
+static int read_config(struct learning *l)
+{
+	struct config_error errors[16];
+	size_t count = 0;
+
+	l->file = l->o->config;
+	if (!l->file && access(DEFAULT_FILE, R_OK) == 0)
+		l->file = DEFAULT_FILE;
+	if (l->file) {
+		l->config = config_load(l->file, errors, 16, &count);
+		for (size_t i = 0; i < count; i++)
+			fprintf(stderr, "%s:%u:%u: %s\n", errors[i].file, errors[i].line,
+				errors[i].column, errors[i].text);
+		if (!l->config)
+			return cli_fail("%s has errors; put them right first", l->file);
+	}
+	if (config_profiles(l->config, l->file ? l->file : DEFAULT_FILE, &l->profiles,
+			    &l->profile_count) < 0)
+		return cli_fail("out of memory");
+	if (!l->profile_count)
+		return cli_fail(
+			"no profiles were found in " BEDWARDEN_DATADIR
+			"/profiles; install them or name a folder with gateway.profiles_dir");
+	return CLI_OK;
+}
+
+/* A proposal that would be refused must not leave here. */
+static int verify(const char *file, const char *text, size_t len)
+{
+	struct config_error errors[4];
+	size_t count = 0;
+	struct config *c =
+		config_parse(file, (struct bytes){(const uint8_t *)text, len}, errors, 4, &count);
+
+	for (size_t i = 0; !c && i < count; i++)
+		cli_fail("the proposal itself is wrong at %u:%u: %s", errors[i].line,
+			 errors[i].column, errors[i].text);
+	config_free(c);
+	return c ? CLI_OK : CLI_FAILED;
+}
+
+/* To a file of its own first: a proposal is there whole or not at all. */
+static int put(const char *path, const char *text, size_t len)
+{
+	char fresh[512];
+	FILE *out;
+	bool good;
+
+	if (!path) {
+		fwrite(text, 1, len, stdout);
+		return fflush(stdout) == 0 ? CLI_OK
+					   : cli_fail("standard output: %s", strerror(errno));
+	}
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	out = fopen(fresh, "we");
+	if (!out)
+		return cli_fail("%s: cannot be written: %s", fresh, strerror(errno));
+	good = fwrite(text, 1, len, out) == len && fflush(out) == 0 && fsync(fileno(out)) == 0;
+	good = fclose(out) == 0 && good;
+	if (good && rename(fresh, path) == 0)
+		return CLI_OK;
+	cli_fail("%s: cannot be written: %s", path, strerror(errno));
+	unlink(fresh);
+	return CLI_FAILED;
+}
+
+static int propose(struct learning *l)
+{
+	struct propose p = {.seen = &l->seen,
+			    .config = l->config,
+			    .config_file = l->file,
+			    .profiles = l->profiles,
+			    .profile_count = l->profile_count,
+			    .ward = l->o->ward,
+			    .ward_count = l->o->ward_count};
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	int r = out ? propose_write(&p, out) : -ENOMEM;
+
+	if (out)
+		fclose(out);
+	if (r == -ENOENT)
+		r = cli_fail("none of %zu machines could be told to be a device; say with -w which "
+			     "network the devices are in, as -w 10.1.1.0/24",
+			     l->seen.machine_count);
+	else if (r < 0)
+		r = cli_fail("out of memory");
+	else
+		r = verify(l->file ? l->file : DEFAULT_FILE, text, len);
+	if (r == CLI_OK)
+		r = put(l->o->out, text, len);
+	if (r == CLI_OK)
+		fprintf(stderr,
+			"%u devices, %u hosts; %u services that no profile covers stand there "
+			"as comments. Read it, then 'bedwarden policy check' it.\n",
+			p.devices, p.hosts, p.uncovered);
+	free(text);
+	return r;
+}
+
+int learn(const struct learn_options *o)
+{
+	struct learning l = {.o = o};
+	uint8_t ip[16];
+	unsigned len;
+	int r;
+
+	for (unsigned i = 0; i < o->ward_count; i++)
+		if (!address_prefix(o->ward[i], ip, &len))
+			return cli_fail("-w %s is no network; expected one as 10.1.1.0/24",
+					o->ward[i]);
+	if (seen_new(&l.seen) < 0)
+		return cli_fail("out of memory");
+	r = read_config(&l);
+	if (r == CLI_OK)
+		r = o->pcap ? read_pcap(&l) : o->eve ? read_eve(&l) : read_gateway(&l);
+	if (r == CLI_OK) {
+		seen_settle(&l.seen);
+		r = propose(&l);
+	}
+	config_profiles_free(l.profiles, l.profile_count);
+	config_free(l.config);
+	seen_free(&l.seen);
+	return r;
+}

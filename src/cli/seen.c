@@ -1,0 +1,335 @@
+#include "cli/seen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <jansson.h>
+
+#include "base/address.h"
+
+#define VENDORS "/usr/share/ieee-data/oui.txt"
+#define SLOTS	65536 /* of the index by MAC; never more than a third of them taken */
+
+int seen_new(struct seen *ret_seen)
+{
+	struct seen s = {.machine_cap = SEEN_MACHINES, .talk_cap = SEEN_TALKS};
+
+	s.machines = calloc(s.machine_cap, sizeof(*s.machines));
+	s.talks = calloc(s.talk_cap, sizeof(*s.talks));
+	s.slots = calloc(SLOTS, sizeof(*s.slots));
+	if (!s.machines || !s.talks || !s.slots) {
+		seen_free(&s);
+		return -ENOMEM;
+	}
+	*ret_seen = s;
+	return 0;
+}
+
+void seen_free(struct seen *s)
+{
+	free(s->machines);
+	free(s->talks);
+	free(s->slots);
+}
+
+static struct seen_machine *machine(struct seen *s, const uint8_t mac[6])
+{
+	static const uint8_t none[6];
+	uint32_t at = 2166136261u;
+
+	if ((mac[0] & 1) || memcmp(mac, none, 6) == 0)
+		return NULL;
+	for (int i = 0; i < 6; i++)
+		at = (at ^ mac[i]) * 16777619u;
+	for (at ^= at >> 16; s->slots[at % SLOTS]; at++)
+		if (memcmp(s->machines[s->slots[at % SLOTS] - 1].mac, mac, 6) == 0)
+			return &s->machines[s->slots[at % SLOTS] - 1];
+	if (s->machine_count == s->machine_cap) {
+		s->forgotten++;
+		return NULL;
+	}
+	memcpy(s->machines[s->machine_count].mac, mac, 6);
+	s->slots[at % SLOTS] = (uint32_t)++s->machine_count;
+	return &s->machines[s->machine_count - 1];
+}
+
+static bool is_single(const uint8_t ip[16])
+{
+	static const uint8_t none[16], mapped[12] = {[10] = 0xff, 0xff};
+
+	if (memcmp(ip, none, 16) == 0 || ip[0] == 0xff)
+		return false;
+	if (memcmp(ip, mapped, 12) != 0)
+		return true;
+	return ip[12] != 0 && ip[12] < 224 && ip[12] != 127 && !(ip[12] == 169 && ip[13] == 254);
+}
+
+static void add_ip(struct seen *s, struct seen_machine *m, const uint8_t ip[16], bool announced)
+{
+	unsigned i = 0;
+
+	if (!is_single(ip))
+		return;
+	while (i < m->ips && memcmp(m->ip[i], ip, 16) != 0)
+		i++;
+	if (i == SEEN_IPS) {
+		m->router = true;
+		return;
+	}
+	memcpy(m->ip[i], ip, 16);
+	m->announced[i] |= announced;
+	if (i == m->ips)
+		m->ips++;
+}
+
+void seen_sender(struct seen *s, const uint8_t mac[6], const uint8_t ip[16], bool announced)
+{
+	struct seen_machine *m = machine(s, mac);
+
+	if (m)
+		add_ip(s, m, ip, announced);
+}
+
+static void copy(char *to, size_t size, const char *from)
+{
+	if (from && *from && !*to)
+		snprintf(to, size, "%s", from);
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+/* An `inventory` object, or a row of `devices`, which has names of its own for the same. */
+static void take_machine(struct seen *s, const json_t *o)
+{
+	const json_t *ips = json_object_get(o, "ips");
+	const json_t *why = json_object_get(o, "profile_reasons"), *item;
+	struct seen_machine *m;
+	uint8_t mac[6], ip[16];
+	unsigned len;
+	size_t i;
+
+	if (!address_mac(text(o, "mac"), mac) || !(m = machine(s, mac)))
+		return;
+	m->listed = true;
+	copy(m->name, sizeof(m->name), text(o, "name"));
+	copy(m->name, sizeof(m->name), text(o, "hostname"));
+	copy(m->vendor, sizeof(m->vendor), text(o, "vendor"));
+	copy(m->profile, sizeof(m->profile), text(o, "profile"));
+	copy(m->profile, sizeof(m->profile), text(o, "likely_profile"));
+	copy(m->segment, sizeof(m->segment), text(o, "segment"));
+	json_array_foreach (why, i, item)
+		if (json_is_string(item) && !m->reasons[0])
+			copy(m->reasons, sizeof(m->reasons), json_string_value(item));
+	json_array_foreach (ips, i, item) {
+		const char *name = json_string_value(
+			json_is_object(item) ? json_object_get(item, "ip") : item);
+
+		if (name && address_prefix(name, ip, &len) && len == 128)
+			add_ip(s, m, ip, true);
+	}
+}
+
+static int talk_order(const void *a, const void *b)
+{
+	const struct seen_talk *x = a, *y = b;
+	int r = memcmp(x->from, y->from, sizeof(x->from) + sizeof(x->to));
+
+	if (r)
+		return r;
+	return x->proto != y->proto ? x->proto - y->proto : (int)x->port - (int)y->port;
+}
+
+static void merge_talks(struct seen *s)
+{
+	size_t kept = 0;
+
+	if (s->talk_count)
+		qsort(s->talks, s->talk_count, sizeof(*s->talks), talk_order);
+	for (size_t i = 0; i < s->talk_count; i++) {
+		struct seen_talk *last = kept ? &s->talks[kept - 1] : NULL;
+
+		if (last && talk_order(last, &s->talks[i]) == 0) {
+			last->flows += s->talks[i].flows;
+			last->bytes += s->talks[i].bytes;
+			copy(last->app, sizeof(last->app), s->talks[i].app);
+			continue;
+		}
+		s->talks[kept++] = s->talks[i];
+	}
+	s->talk_count = kept;
+}
+
+static void add_talk(struct seen *s, const struct seen_talk *t)
+{
+	if (s->talk_count == s->talk_cap)
+		merge_talks(s);
+	if (s->talk_count == s->talk_cap) {
+		s->forgotten++;
+		return;
+	}
+	s->talks[s->talk_count++] = *t;
+}
+
+static uint8_t proto_number(const char *name)
+{
+	char lower[16];
+	uint8_t n = 0;
+	size_t i = 0;
+
+	for (; name[i] && i < sizeof(lower) - 1; i++)
+		lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+	lower[i] = 0;
+	if (strcmp(lower, "ipv6-icmp") == 0)
+		return 58;
+	return address_proto(lower, &n) ? n : 0;
+}
+
+/* Of one packet a connection cannot be told from a search; a few datagrams may need no answer. */
+static bool was_answered(const json_t *flow, uint8_t proto)
+{
+	json_int_t there = json_integer_value(json_object_get(flow, "pkts_toserver"));
+	json_int_t back = json_integer_value(json_object_get(flow, "pkts_toclient"));
+
+	return back > (proto == 6 ? 1 : 0) || (proto != 6 && there >= 3);
+}
+
+/*
+ * Of a conversation that was joined midway, the first packet may be an answer.
+ * It is taken for one where it goes from a service's port to a client's
+ * (RFC 6335 §6: those from 49152 are nobody's; common systems begin at 32768).
+ */
+static bool began_with_answer(const json_t *o, uint8_t proto)
+{
+	const char *flags = text(json_object_get(o, "tcp"), "tcp_flags_ts");
+	json_int_t from = json_integer_value(json_object_get(o, "src_port"));
+	json_int_t to = json_integer_value(json_object_get(o, "dest_port"));
+
+	if (proto == 6 && (strtoul(flags, NULL, 16) & 2)) /* it sent a SYN */
+		return false;
+	return from > 0 && from < 32768 && to >= 32768;
+}
+
+static void turn(struct seen_talk *t, json_int_t *port, const json_t *o)
+{
+	uint8_t ip[16];
+
+	memcpy(ip, t->from, 16);
+	memcpy(t->from, t->to, 16);
+	memcpy(t->to, ip, 16);
+	*port = json_integer_value(json_object_get(o, "src_port"));
+}
+
+static void take_flow(struct seen *s, const json_t *o)
+{
+	const json_t *flow = json_object_get(o, "flow");
+	struct seen_talk t = {.flows = 1};
+	json_int_t port = json_integer_value(json_object_get(o, "dest_port"));
+	unsigned from_len, to_len;
+
+	t.proto = proto_number(text(o, "proto"));
+	if (!t.proto || !address_prefix(text(o, "src_ip"), t.from, &from_len) ||
+	    !address_prefix(text(o, "dest_ip"), t.to, &to_len) || from_len != 128 ||
+	    to_len != 128 || port < 0 || port > 65535)
+		return;
+	if (is_single(t.to) && !was_answered(flow, t.proto)) {
+		s->unanswered++;
+		return;
+	}
+	if (is_single(t.to) && began_with_answer(o, t.proto))
+		turn(&t, &port, o);
+	t.port = t.proto == 6 || t.proto == 17 ? (uint16_t)port : 0;
+	t.bytes = (uint64_t)json_integer_value(json_object_get(flow, "bytes_toserver")) +
+		  (uint64_t)json_integer_value(json_object_get(flow, "bytes_toclient"));
+	copy(t.app, sizeof(t.app), text(o, "app_proto"));
+	add_talk(s, &t);
+}
+
+void seen_line(struct seen *s, const char *line, size_t len)
+{
+	json_t *o = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+	const json_t *inventory = json_object_get(o, "inventory");
+
+	if (!json_is_object(o)) {
+		s->refused += len > 0;
+		json_decref(o);
+		return;
+	}
+	s->lines++;
+	if (json_is_object(inventory))
+		take_machine(s, inventory);
+	else if (json_is_string(json_object_get(o, "mac")))
+		take_machine(s, o);
+	if (strcmp(text(o, "event_type"), "flow") == 0)
+		take_flow(s, o);
+	json_decref(o);
+}
+
+static int machine_order(const void *a, const void *b)
+{
+	return memcmp(((const struct seen_machine *)a)->mac, ((const struct seen_machine *)b)->mac,
+		      6);
+}
+
+/* "00-09-FB   (hex)\t\tPhilips Patient Monitoring"; nothing where the registry is not there. */
+static void name_vendors(struct seen *s)
+{
+	FILE *in = fopen(VENDORS, "re");
+	char line[512], name[96];
+	unsigned oui[3];
+
+	while (in && fgets(line, sizeof(line), in)) {
+		if (sscanf(line, "%2x-%2x-%2x (hex) %95[^\r\n]", &oui[0], &oui[1], &oui[2], name) !=
+		    4)
+			continue;
+		for (size_t i = 0; i < s->machine_count; i++)
+			if (s->machines[i].mac[0] == oui[0] && s->machines[i].mac[1] == oui[1] &&
+			    s->machines[i].mac[2] == oui[2])
+				copy(s->machines[i].vendor, sizeof(s->machines[i].vendor), name);
+	}
+	if (in)
+		fclose(in);
+}
+
+/* What a router sends is mostly not its own: only what it announced stays. */
+static void strike_guests(struct seen_machine *m)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < m->ips; i++)
+		if (m->announced[i]) {
+			memmove(m->ip[kept], m->ip[i], 16);
+			m->announced[kept++] = true;
+		}
+	m->ips = kept;
+}
+
+/* Does a machine whose own address is known by ARP appear under this one's MAC as well? */
+static bool sends_for_others(const struct seen *s, const struct seen_machine *m)
+{
+	for (size_t i = 0; i < s->machine_count; i++)
+		for (unsigned j = 0; &s->machines[i] != m && j < s->machines[i].ips; j++)
+			for (unsigned k = 0; s->machines[i].announced[j] && k < m->ips; k++)
+				if (!m->announced[k] &&
+				    memcmp(m->ip[k], s->machines[i].ip[j], 16) == 0)
+					return true;
+	return false;
+}
+
+void seen_settle(struct seen *s)
+{
+	merge_talks(s);
+	if (s->machine_count)
+		qsort(s->machines, s->machine_count, sizeof(*s->machines), machine_order);
+	for (size_t i = 0; i < s->machine_count; i++)
+		if (s->machines[i].router || sends_for_others(s, &s->machines[i]))
+			strike_guests(&s->machines[i]);
+	name_vendors(s);
+}

@@ -1,0 +1,57 @@
+#ifndef BEDWARDEN_CLI_SEEN_H
+#define BEDWARDEN_CLI_SEEN_H
+/*
+ * What was seen of a network: machines by hardware address, and who started
+ * which service of whom. Filled from EVE lines, from rows of `devices`, and
+ * from frames; bounded, however long the record is.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SEEN_MACHINES 20000
+#define SEEN_TALKS    65536
+#define SEEN_IPS      8
+
+struct seen_machine {
+	uint8_t mac[6];
+	uint8_t ip[SEEN_IPS][16]; /* as address_prefix() gives them */
+	bool announced[SEEN_IPS]; /* by ARP or the inventory: surely its own */
+	unsigned ips;
+	bool router; /* sends for many others */
+	bool listed; /* the inventory has it: it is on a ward's side */
+	char name[64], vendor[96], profile[64], reasons[256], segment[64]; /* "" not known */
+};
+
+/* `from` opened conversations with a service of `to`. */
+struct seen_talk {
+	uint8_t from[16], to[16];
+	uint16_t port; /* 0 where the protocol has none */
+	uint8_t proto;
+	char app[24]; /* "" not known */
+	uint64_t flows, bytes;
+};
+
+struct seen {
+	struct seen_machine *machines; /* sorted by MAC after seen_settle() */
+	size_t machine_count, machine_cap;
+	uint32_t *slots;	 /* index by MAC while they come in */
+	struct seen_talk *talks; /* merged, sorted after seen_settle() */
+	size_t talk_count, talk_cap;
+	uint64_t lines, refused; /* EVE lines taken, and those that were none */
+	uint64_t unanswered;	 /* conversations nobody answered: not proposed */
+	uint64_t forgotten;	 /* machines and talks beyond the bounds */
+};
+
+/* 0 or -ENOMEM. */
+int seen_new(struct seen *ret_seen);
+void seen_free(struct seen *s);
+
+/* One EVE line, or one row of `devices`. */
+void seen_line(struct seen *s, const char *line, size_t len);
+/* A frame's sender; `announced`: it says so itself (ARP). */
+void seen_sender(struct seen *s, const uint8_t mac[6], const uint8_t ip[16], bool announced);
+/* Merges, sorts, names vendors from the registry of hardware addresses, strikes routers' guests. */
+void seen_settle(struct seen *s);
+
+#endif
