@@ -8,8 +8,7 @@
 
 #include "base/address.h"
 #include "base/config.h"
-#include "cli/ask.h"
-#include "cli/cli.h"
+#include "cli/control.h"
 #include "cli/propose.h"
 #include "cli/seen.h"
 #include "guard/engine.h"
@@ -17,6 +16,7 @@
 #define DEFAULT_FILE BEDWARDEN_SYSCONFDIR "/bedwarden.yaml"
 #define BATCH	     64
 #define MAX_FLOWS    (1u << 18)
+#define EVENTS_MAX   1000000 /* the latest, of the running gateway */
 
 struct learning {
 	const struct learn_options *o;
@@ -103,22 +103,35 @@ static int read_pcap(struct learning *l)
 	return CLI_OK;
 }
 
-static int take_row(void *arg, const char *line, size_t len)
+static void take_row(void *arg, json_t *row)
 {
-	seen_line(arg, line, len);
-	return 0;
+	seen_event(arg, row);
 }
 
+static int ask(struct learning *l, const struct control_options *o, json_t *request)
+{
+	int r = request ? control_ask(o, request, false, take_row, &l->seen)
+			: cli_fail("out of memory");
+
+	json_decref(request);
+	return r;
+}
+
+/* From the gateway that runs: the machines it knows, and the conversations it has on record. */
 static int read_gateway(struct learning *l)
 {
-	const char *run_dir = l->config ? l->config->gateway.run_dir : "/run/bedwarden";
-	char error[512];
+	struct control_options o;
+	int r;
 
-	if (ask(run_dir, "{\"cmd\":\"devices\"}", take_row, &l->seen, error) < 0 ||
-	    ask(run_dir, "{\"cmd\":\"events\",\"all\":true,\"limit\":1000000}", take_row, &l->seen,
-		error) < 0)
-		return cli_fail("%s", error);
-	return CLI_OK;
+	control_defaults(&o);
+	if (l->config)
+		snprintf(o.socket, sizeof(o.socket), "%s/control", l->config->gateway.run_dir);
+	r = ask(l, &o, json_pack("{s:s}", "cmd", "devices"));
+	if (r == CLI_OK)
+		r = ask(l, &o,
+			json_pack("{s:s, s:b, s:i}", "cmd", "events", "all", 1, "limit",
+				  EVENTS_MAX));
+	return r;
 }
 
 /* The policy there is gives names; one that has errors must be put right first. */

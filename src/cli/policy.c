@@ -8,8 +8,7 @@
 #include <jansson.h>
 
 #include "base/config.h"
-#include "cli/ask.h"
-#include "cli/cli.h"
+#include "cli/control.h"
 #include "cli/explain.h"
 #include "cli/learn.h"
 #include "guard/policy/policy.h"
@@ -96,40 +95,39 @@ static int check(const char *file, bool json)
 	return CLI_OK;
 }
 
-struct answered {
-	bool json, any;
-};
-
-static int print_answer(void *arg, const char *line, size_t len)
+static void print_answer(void *arg, json_t *row)
 {
-	struct answered *a = arg;
-	json_t *row = a->json ? NULL : json_loadb(line, len, 0, NULL);
+	const bool *json = arg;
 	const char *text = json_string_value(json_object_get(row, "text"));
 
-	a->any = true;
-	puts(text ? text : line);
-	json_decref(row);
-	return 0;
+	if (text && !*json) {
+		puts(text);
+		return;
+	}
+	json_dumpf(row, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+	putchar('\n');
 }
 
+/* What is wrong is said here, before the gateway is asked; it reads and checks the file itself. */
 static int apply(const char *file, bool json)
 {
-	struct answered a = {.json = json};
+	struct control_options o;
 	struct config *c;
 	struct policy *p = load(file, json, &c);
-	char error[512];
+	json_t *request;
 	int r;
 
 	if (!p)
 		return cli_fail("%s was refused; the policy in force stays", file);
 	policy_free(p);
-	r = ask(c->gateway.run_dir, "{\"cmd\":\"apply\"}", print_answer, &a, error);
+	control_defaults(&o);
+	snprintf(o.socket, sizeof(o.socket), "%s/control", c->gateway.run_dir);
 	config_free(c);
-	if (r < 0)
-		return cli_fail("%s", error);
-	if (!a.any)
-		puts("the gateway took the policy");
-	return CLI_OK;
+	request = json_pack("{s:s}", "cmd", "apply");
+	r = request ? control_ask(&o, request, false, print_answer, &json)
+		    : cli_fail("out of memory");
+	json_decref(request);
+	return r;
 }
 
 int policy_run(int argc, char **argv)

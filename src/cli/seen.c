@@ -252,24 +252,28 @@ static void take_flow(struct seen *s, const json_t *o)
 	add_talk(s, &t);
 }
 
-void seen_line(struct seen *s, const char *line, size_t len)
+void seen_event(struct seen *s, const json_t *event)
 {
-	json_t *o = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
-	const json_t *inventory = json_object_get(o, "inventory");
+	const json_t *inventory = json_object_get(event, "inventory");
 
-	if (!json_is_object(o)) {
-		s->refused += len > 0;
-		json_decref(o);
-		return;
-	}
 	s->lines++;
 	if (json_is_object(inventory))
 		take_machine(s, inventory);
-	else if (json_is_string(json_object_get(o, "mac")))
-		take_machine(s, o);
-	if (strcmp(text(o, "event_type"), "flow") == 0)
-		take_flow(s, o);
-	json_decref(o);
+	else if (json_is_string(json_object_get(event, "mac")))
+		take_machine(s, event);
+	if (strcmp(text(event, "event_type"), "flow") == 0)
+		take_flow(s, event);
+}
+
+void seen_line(struct seen *s, const char *line, size_t len)
+{
+	json_t *event = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+
+	if (json_is_object(event))
+		seen_event(s, event);
+	else
+		s->refused += len > 0;
+	json_decref(event);
 }
 
 static int machine_order(const void *a, const void *b)

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #define SEEN_MACHINES 20000
 #define SEEN_TALKS    65536
 #define SEEN_IPS      8
@@ -47,7 +49,9 @@ struct seen {
 int seen_new(struct seen *ret_seen);
 void seen_free(struct seen *s);
 
-/* One EVE line, or one row of `devices`. */
+/* One EVE event, or one row of `devices`. */
+void seen_event(struct seen *s, const json_t *event);
+/* The same as a line; one that is no object is counted as refused. */
 void seen_line(struct seen *s, const char *line, size_t len);
 /* A frame's sender; `announced`: it says so itself (ARP). */
 void seen_sender(struct seen *s, const uint8_t mac[6], const uint8_t ip[16], bool announced);
