@@ -288,7 +288,7 @@ static void put_was(struct json *j, const struct report *r, const struct tally_t
 	b = roster_ip(r->roster, c->key.segment, claimed);
 	if (!b)
 		return;
-	if (b->flags & GATE_BIND_MAC)
+	if (b->flags & GATE_BIND_MAC && t->reason != REASON_BINDING_IP_MOVED)
 		json_str(j, "was", packet_mac_text(b->mac, text));
 	else
 		json_str(j, "was", b->side == GATE_WARD ? "ward" : "hospital");

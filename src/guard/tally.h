@@ -17,8 +17,8 @@
 #include "bpf/shared.h"
 
 #define TALLY_PERIOD_NS 60000000000ull
-#define TALLY_SAID	4   /* conversations of a topic said at once, each period */
-#define TALLY_NEW	256 /* topics about unnamed ends begun, each period */
+#define TALLY_SAID	4  /* conversations of a topic said at once, each period */
+#define TALLY_NEW	64 /* topics about unnamed ends begun, each period */
 
 /* Compared as bytes: zero it first. */
 struct tally_topic {

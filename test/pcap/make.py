@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""Writes the captures that no well-behaved program would make, and merges
+recordings into pcapng.
+
+usage: test/pcap/make.py             every hand-made case
+       test/pcap/make.py merge OUT NAME PCAP [NAME PCAP]...
+"""
+import os
+import struct
+import sys
+
+os.chdir(os.path.dirname(os.path.abspath(__file__))) if len(sys.argv) == 1 else None
+START = 1700000000 * 10**9  # when hand-made captures begin
+ETHERNET, RAW, SLL, SLL2 = 1, 101, 113, 276
+DEV, EVIL, SRV = bytes.fromhex('0009fb010203'), bytes.fromhex('020000000066'), bytes.fromhex('020000000005')
+DEV_IP, EVIL_IP, SRV_IP = '10.9.1.12', '10.9.1.66', '10.9.0.5'
+
+
+def ip4(text):
+    return bytes(int(n) for n in text.split('.'))
+
+
+def checksum(data):
+    if len(data) % 2:
+        data += b'\0'
+    total = sum(struct.unpack('>%dH' % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def ipv4(src, dst, proto, body, ident=1, more=False, offset=0, total=None, options=b''):
+    head = struct.pack('>BBHHHBBH4s4s', 0x40 | 5 + len(options) // 4, 0,
+                       20 + len(options) + len(body) if total is None else total,
+                       ident, (0x2000 if more else 0) | offset // 8, 64, proto, 0,
+                       ip4(src), ip4(dst)) + options
+    return head[:10] + struct.pack('>H', checksum(head)) + head[12:] + body
+
+
+def pseudo(src, dst, proto, length):
+    return ip4(src) + ip4(dst) + struct.pack('>BBH', 0, proto, length)
+
+
+def udp(src, dst, sport, dport, data, length=None):
+    seg = struct.pack('>HHHH', sport, dport, 8 + len(data) if length is None else length, 0) + data
+    return seg[:6] + struct.pack('>H', checksum(pseudo(src, dst, 17, len(seg)) + seg) or 0xffff) + seg[8:]
+
+
+def tcp(src, dst, sport, dport, seq, ack, flags, data=b''):
+    seg = struct.pack('>HHIIBBHHH', sport, dport, seq, ack, 0x50, flags, 8192, 0, 0) + data
+    return seg[:16] + struct.pack('>H', checksum(pseudo(src, dst, 6, len(seg)) + seg)) + seg[18:]
+
+
+def ether(src, dst, kind, body):
+    return dst + src + struct.pack('>H', kind) + body
+
+
+def arp(op, sender_mac, sender_ip, target_mac, target_ip, src=None, dst=None):
+    return ether(src or sender_mac, dst or (b'\xff' * 6 if op == 1 else target_mac), 0x806,
+                 struct.pack('>HHBBH', 1, 0x800, 6, 4, op) + sender_mac + ip4(sender_ip) +
+                 target_mac + ip4(target_ip))
+
+
+def udp_frame(src_mac, dst_mac, src, dst, sport, dport, data):
+    return ether(src_mac, dst_mac, 0x800, ipv4(src, dst, 17, udp(src, dst, sport, dport, data)))
+
+
+def tcp_frame(src_mac, dst_mac, src, dst, *rest):
+    return ether(src_mac, dst_mac, 0x800, ipv4(src, dst, 6, tcp(src, dst, *rest)))
+
+
+def talk(src_mac, dst_mac, src, dst, sport, dport, data):
+    """A whole TCP conversation of seven packets."""
+    there, back = (src_mac, dst_mac, src, dst, sport, dport), (dst_mac, src_mac, dst, src, dport, sport)
+    n = 101 + len(data)
+    return [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18),
+            tcp_frame(*there, 101, 501, 16), tcp_frame(*there, 101, 501, 24, data),
+            tcp_frame(*back, 501, n, 17), tcp_frame(*there, n, 502, 17),
+            tcp_frame(*back, 502, n + 1, 16)]
+
+
+def pcap(case, frames, link=ETHERNET, nano=False, snap=None, cut=0, step=10**7):
+    """frames: bytes, or (bytes, length on the wire)."""
+    out = struct.pack('<IHHiIII', 0xa1b23c4d if nano else 0xa1b2c3d4, 2, 4, 0, 0, snap or 262144, link)
+    for i, frame in enumerate(frames):
+        data, wire = frame if isinstance(frame, tuple) else (frame, len(frame))
+        data = data[:snap] if snap else data
+        ns = START + i * step + (7 if nano else 0)
+        out += struct.pack('<IIII', ns // 10**9, ns % 10**9 // (1 if nano else 1000), len(data), wire) + data
+    write(case, out[:len(out) - cut])
+
+
+def write(case, data):
+    case = os.path.dirname(case) if case.endswith('/input.pcap') else case
+    os.makedirs(case, exist_ok=True)
+    with open(case + '/input.pcap', 'wb') as f:
+        f.write(data)
+
+
+def block(kind, body):
+    body += b'\0' * (-len(body) % 4)
+    return struct.pack('<II', kind, len(body) + 12) + body + struct.pack('<I', len(body) + 12)
+
+
+def option(code, value):
+    return struct.pack('<HH', code, len(value)) + value + b'\0' * (-len(value) % 4)
+
+
+def pcapng(case, interfaces, packets):
+    """interfaces: (name, link type); packets: (interface, ns, bytes, length on the wire)."""
+    out = block(0x0a0d0d0a, struct.pack('<IHHq', 0x1a2b3c4d, 1, 0, -1))
+    for name, link in interfaces:
+        options = (option(2, name.encode()) if name else b'') + option(9, b'\x09') + option(0, b'')
+        out += block(1, struct.pack('<HHI', link, 0, 0) + options)
+    for interface, ns, data, wire in packets:
+        out += block(6, struct.pack('<IIIII', interface, ns >> 32, ns & 0xffffffff, len(data), wire) + data)
+    write(case, out)
+
+
+def ports(case, frames, step=10**7):
+    """A capture at the gateway: (0 ward | 1 hospital, frame)."""
+    pcapng(case, [('eth1', ETHERNET), ('eth0', ETHERNET)],
+           [(side, START + i * step, data, len(data)) for i, (side, data) in enumerate(frames)])
+
+
+def read_nano(path):
+    with open(path, 'rb') as f:
+        data = f.read()
+    at = 24
+    while at + 16 <= len(data):
+        s, ns, have, wire = struct.unpack('<IIII', data[at:at + 16])
+        yield s * 10**9 + ns, data[at + 16:at + 16 + have], wire
+        at += 16 + have
+
+
+def merge(out, *pairs):
+    names, files = pairs[::2], pairs[1::2]
+    packets = sorted((ns, i, data, wire) for i, f in enumerate(files) for ns, data, wire in read_nano(f))
+    pcapng(out, [(n, ETHERNET) for n in names], [(i, ns, data, wire) for ns, i, data, wire in packets])
+
+
+def sll(src, body, kind=0x800):
+    return struct.pack('>HHH', 0, 1, 6) + src + b'\0\0' + struct.pack('>H', kind) + body
+
+
+def sll2(src, body, kind=0x800):
+    return struct.pack('>HHIHBB', kind, 0, 3, 1, 0, 6) + src + b'\0\0' + body
+
+
+def pieces(case, parts, ident=77):
+    """parts: (offset, more, bytes) of one UDP datagram from the device to the server."""
+    return pcap(case, [ether(DEV, SRV, 0x800, ipv4(DEV_IP, SRV_IP, 17, data, ident, more, offset))
+                       for offset, more, data in parts])
+
+
+def fragments():
+    whole = udp(DEV_IP, SRV_IP, 5000, 24105, bytes(range(64)) * 3)
+    pieces('fragments-good', [(0, True, whole[:80]), (160, False, whole[160:]), (80, True, whole[80:160])])
+    pieces('fragments-overlap', [(0, True, whole[:80]), (72, True, b'\xee' * 88), (160, False, whole[160:])])
+    pieces('fragments-missing', [(0, True, whole[:80]), (160, False, whole[160:])])
+    pieces('fragments-too-big', [(0, True, whole[:80]), (65528, False, b'\xee' * 80)])
+
+
+def ipv6_extensions():
+    src, dst = bytes.fromhex('fd000009' + '0' * 22 + '12'), bytes.fromhex('fd000009' + '0' * 22 + '05')
+
+    def frame(next_header, body):
+        return ether(DEV, SRV, 0x86dd, struct.pack('>IHBB', 6 << 28, len(body), next_header, 64) + src + dst + body)
+
+    def datagram(data):
+        seg = struct.pack('>HHHH', 5000, 24105, 8 + len(data), 0) + data
+        sum_ = checksum(src + dst + struct.pack('>IHBB', len(seg), 0, 0, 17) + seg)
+        return seg[:6] + struct.pack('>H', sum_) + seg[8:]
+
+    padn = bytes([1, 4, 0, 0, 0, 0])
+    body = datagram(b'numerics')
+    half = bytes([17, 0]) + padn + body
+    pcap('ipv6-extensions', [
+        frame(17, body),
+        frame(0, bytes([60, 0]) + padn + bytes([17, 0]) + padn + body),  # hop-by-hop, destination
+        frame(60, bytes([0, 0]) + padn + bytes([17, 0]) + padn + body),  # hop-by-hop not first
+        frame(43, bytes([17, 2, 0, 1]) + b'\0' * 4 + dst + body),        # routing type 0
+        frame(44, struct.pack('>BBHI', 17, 0, 1, 9) + body[:8]),         # a first fragment
+        frame(44, struct.pack('>BBHI', 17, 0, 8, 9) + body[8:]),         # and its last
+        frame(44, struct.pack('>BBHI', 17, 0, 0, 10) + body),            # atomic (RFC 6946)
+        frame(60, half[:3]),                                            # cut inside an extension
+    ])
+
+
+def links():
+    packets = [ipv4(a, b, 17, udp(a, b, s, d, b'reading'), i) for i, (a, b, s, d) in enumerate(
+        [(DEV_IP, SRV_IP, 5000, 24105), (SRV_IP, DEV_IP, 24105, 5000), (DEV_IP, SRV_IP, 5000, 24105)])]
+    pcap('link-raw', packets, RAW)
+    pcap('link-sll', [sll(DEV, p) for p in packets], SLL)
+    pcap('link-sll2', [sll2(DEV, p) for p in packets], SLL2)
+    pcapng('pcapng-mixed', [('', ETHERNET), ('', RAW), ('', SLL), ('', SLL2)],
+           [(0, START, ether(DEV, SRV, 0x800, packets[0]), 60), (1, START + 10**6, packets[1], len(packets[1])),
+            (2, START + 2 * 10**6 + 1, sll(DEV, packets[2]), 59), (3, START + 3 * 10**6, sll2(SRV, packets[1]), 63)])
+
+
+def tagged():
+    web = talk(DEV, SRV, DEV_IP, SRV_IP, 40000, 80, b'GET / HTTP/1.1\r\nHost: pacs\r\n\r\n')
+    one, two = struct.pack('>HH', 0x8100, 42), struct.pack('>HHHH', 0x88a8, 100, 0x8100, 7)
+    pcap('vlan', [f[:12] + one + f[12:] for f in web] + web)
+    pcap('qinq', [f[:12] + two + f[12:] for f in web] + [web[0][:12] + two + one + web[0][12:]])
+
+
+def files():
+    web = talk(DEV, SRV, DEV_IP, SRV_IP, 40000, 80, b'GET / HTTP/1.1\r\nHost: pacs\r\n\r\n' + b'x' * 400)
+    pcap('nanosecond', web, nano=True)
+    pcap('short-snap', [(f, len(f)) for f in web], snap=60)
+    pcap('truncated-file', web, cut=11)
+
+
+def headers():
+    data = udp(DEV_IP, SRV_IP, 5000, 24105, b'reading')
+    bad = ipv4(DEV_IP, SRV_IP, 17, data)
+    pcap('bad-headers', [
+        ether(DEV, SRV, 0x800, ipv4(DEV_IP, SRV_IP, 17, data, total=300)),
+        ether(DEV, SRV, 0x800, ipv4(DEV_IP, SRV_IP, 17, data, total=12)),
+        ether(DEV, SRV, 0x800, bad[:10] + b'\xde\xad' + bad[12:]),
+        ether(DEV, SRV, 0x800, b'\x42' + bad[1:]),
+        ether(DEV, SRV, 0x800, b'\x55' + bad[1:]),
+        ether(DEV, SRV, 0x800, ipv4(DEV_IP, DEV_IP, 17, data)),
+        ether(DEV, SRV, 0x800, ipv4('224.0.0.5', SRV_IP, 17, data)),
+        ether(DEV, SRV, 0x800, ipv4(DEV_IP, SRV_IP, 17, udp(DEV_IP, SRV_IP, 5000, 24105, b'reading', length=900))),
+        ether(DEV, SRV, 0x800, ipv4(DEV_IP, SRV_IP, 17, data, options=bytes([131, 7, 4, 10, 0, 0, 1, 0]))),
+        tcp_frame(DEV, SRV, DEV_IP, SRV_IP, 0, 80, 1, 0, 2),
+        tcp_frame(DEV, SRV, DEV_IP, SRV_IP, 4000, 80, 1, 0, 3),
+        ether(DEV, SRV, 0x806, b'\0\1\x08\0\6'),
+        ether(DEV, SRV, 0x8100, b'\0'),
+        DEV,
+    ])
+
+
+WARD, HOSPITAL = 0, 1
+
+
+def judged():
+    vitals = [(WARD, udp_frame(DEV, SRV, DEV_IP, SRV_IP, 24105, 24105, b'numerics %d' % i)) for i in range(5)]
+    reply = (HOSPITAL, udp_frame(SRV, DEV, SRV_IP, DEV_IP, 24105, 24105, b'poll'))
+    web = talk(DEV, SRV, DEV_IP, '203.0.113.9', 40000, 443, b'\x16\x03\x01\x00\x05hello')
+    out = [(WARD if f[6:12] == DEV else HOSPITAL, f) for f in web]
+    mixed = vitals[:3] + [reply] + out + vitals[3:]
+    for case in ('policy-enforce', 'policy-enforce-inline', 'policy-simulate', 'policy-observe'):
+        ports(case, mixed)
+    pcap('policy-no-ports', [f for _, f in mixed])
+
+    spoof = [(WARD, arp(1, DEV, DEV_IP, b'\0' * 6, SRV_IP)), (HOSPITAL, arp(2, SRV, SRV_IP, DEV, DEV_IP))]
+    for _ in range(5):
+        spoof += [(WARD, arp(2, EVIL, SRV_IP, DEV, DEV_IP)), (WARD, arp(2, EVIL, DEV_IP, SRV, SRV_IP))]
+    spoof += [(WARD, udp_frame(EVIL, SRV, DEV_IP, SRV_IP, 24105, 24105, b'flatline'))] * 3
+    spoof += [(HOSPITAL, udp_frame(DEV, SRV, DEV_IP, SRV_IP, 24105, 24105, b'from the wrong side'))]
+    spoof += [(HOSPITAL, udp_frame(EVIL, SRV, DEV_IP, SRV_IP, 24105, 24105, b'a stolen address there'))]
+    ports('arp-spoof', spoof)
+    ports('arp-spoof-report', spoof)
+
+    search = [(WARD, tcp_frame(EVIL, SRV, EVIL_IP, '10.9.2.%d' % i, 50000, 445, 1, 0, 2)) for i in range(1, 31)]
+    ask = [(WARD, udp_frame(EVIL, SRV, EVIL_IP, SRV_IP, 40000, 9999, b'?'))]
+    ports('stranger-held', ask + search + ask + vitals)
+
+
+def flood():
+    body = [ipv4(EVIL_IP, DEV_IP, 17, udp(EVIL_IP, DEV_IP, 1, 7, b''))] * 10050
+    pcap('flood', body, RAW, step=50000)
+
+
+if len(sys.argv) > 1:
+    merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
+else:
+    for make in (fragments, ipv6_extensions, links, tagged, files, headers, judged, flood):
+        make()
