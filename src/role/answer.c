@@ -63,20 +63,29 @@ static void ask_parent(struct keeper *k, struct client *c, enum ipc_type type, u
 		serve_error(k->serve, c, "gateway: the parent process is busy; try again");
 }
 
+/* A guard tells one list at a time: who asks meanwhile waits, no longer than everybody. */
 static void ask_guards(struct keeper *k, struct client *c)
 {
-	uint32_t id = k->asked + 1;
+	c->queued = true;
+	c->answer_ns = clock_mono_ns() + OTHERS_MS * NSEC_PER_MSEC;
+	answer_turn(k);
+}
 
+void answer_turn(struct keeper *k)
+{
+	struct client *c = k->flows_owed ? NULL : serve_queued(k->serve);
+
+	if (!c)
+		return;
+	c->queued = false;
+	c->ask = ++k->asked;
 	for (unsigned i = 0; i < KEEPER_GUARDS_MAX; i++)
 		if (k->guards[i] >= 0 &&
-		    ipc_send(k->guards[i], IPC_FLOWS, id, (struct bytes){0}, -1) == 0)
+		    ipc_send(k->guards[i], IPC_FLOWS, c->ask, (struct bytes){0}, -1) == 0)
 			c->waiting |= 1ull << i;
-	if (!c->waiting) {
+	k->flows_owed = c->waiting;
+	if (!c->waiting)
 		serve_error(k->serve, c, "flows: no guard is running; 'bedwarden status' says why");
-		return;
-	}
-	c->ask = k->asked = id;
-	c->answer_ns = clock_mono_ns() + OTHERS_MS * NSEC_PER_MSEC;
 }
 
 static void answer_groups(struct keeper *k, struct client *c)
@@ -325,6 +334,8 @@ void answer_flows(struct keeper *k, unsigned guard, const struct ipc_message *m)
 	struct client *c = serve_asker(k->serve, m->id);
 	struct bytes rest = m->body;
 
+	if (rest.len == 0)
+		k->flows_owed &= ~(1ull << guard);
 	if (!c || c->request.command != REQUEST_FLOWS || !(c->waiting & 1ull << guard))
 		return;
 	if (rest.len == 0) {
@@ -345,6 +356,7 @@ void answer_without(struct keeper *k, unsigned guard)
 {
 	struct client *c;
 
+	k->flows_owed &= ~(1ull << guard);
 	while ((c = serve_waiting(k->serve, guard)) != NULL)
 		owes_nothing(k, c, guard);
 }

@@ -403,6 +403,7 @@ static void turn(struct keeper *k, int signals)
 	if (fds[0].revents)
 		hear_parent(k);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
+	answer_turn(k);
 	if (write_due(k) <= clock_mono_ns())
 		write_out(k, clock_mono_ns());
 }

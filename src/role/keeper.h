@@ -44,10 +44,11 @@ struct keeper {
 	const struct policy *policy;   /* NULL until the parent sent one */
 	void *policy_block;	       /* its mapping */
 	size_t policy_len;
-	uint32_t asked;	    /* id of the last question to others */
-	uint64_t refused;   /* messages and lines from our own processes */
-	uint64_t lost_told; /* events lost, as far as an event has said so */
-	uint64_t full_ns;   /* since when nothing can be written; 0: all is well */
+	uint64_t flows_owed; /* guards whose list of flows has not ended yet, a bit each */
+	uint32_t asked;	     /* id of the last question to others */
+	uint64_t refused;    /* messages and lines from our own processes */
+	uint64_t lost_told;  /* events lost, as far as an event has said so */
+	uint64_t full_ns;    /* since when nothing can be written; 0: all is well */
 	uint64_t retry_ns;
 	uint64_t commit_ns; /* when what is queued is written; 0: nothing is */
 	bool stopping;
@@ -59,6 +60,8 @@ extern const struct serve_calls answer_calls;
 void answer_status(struct keeper *k, const struct ipc_message *m);
 void answer_apply(struct keeper *k, const struct ipc_message *m);
 void answer_flows(struct keeper *k, unsigned guard, const struct ipc_message *m);
+/* Once a turn: asks the guards for the next client that wants their flows. */
+void answer_turn(struct keeper *k);
 /* A guard is gone: nobody waits for it any longer. */
 void answer_without(struct keeper *k, unsigned guard);
 

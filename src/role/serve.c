@@ -88,7 +88,7 @@ static bool append(struct serve *s, struct client *c, struct bytes b, size_t lim
 /* The end of an answer: the client may ask again. */
 static void settle(struct client *c)
 {
-	c->busy = c->streams = false;
+	c->busy = c->streams = c->queued = false;
 	c->answer_ns = 0;
 	c->waiting = 0;
 	c->ask = 0;
@@ -416,6 +416,14 @@ struct client *serve_waiting(struct serve *s, unsigned guard)
 {
 	for (unsigned i = 0; i < SERVE_CLIENTS; i++)
 		if (s->clients[i].fd >= 0 && s->clients[i].waiting & 1ull << guard)
+			return &s->clients[i];
+	return NULL;
+}
+
+struct client *serve_queued(struct serve *s)
+{
+	for (unsigned i = 0; i < SERVE_CLIENTS; i++)
+		if (s->clients[i].fd >= 0 && s->clients[i].queued)
 			return &s->clients[i];
 	return NULL;
 }

@@ -34,6 +34,7 @@ struct client {
 	struct request request;
 	uint32_t ask;	  /* id of the question asked on its behalf */
 	uint64_t waiting; /* guards that still owe an answer, a bit each */
+	bool queued;	  /* for its turn to ask them */
 	int64_t after;	  /* the last event it has */
 	uint32_t left;	  /* rows it may still have; 0 no limit */
 };
@@ -70,6 +71,8 @@ void serve_error(struct serve *s, struct client *c, const char *fmt, ...)
 struct client *serve_asker(struct serve *s, uint32_t ask);
 /* One that waits for this guard, or NULL. */
 struct client *serve_waiting(struct serve *s, unsigned guard);
+/* One whose turn to ask the guards has not come yet, or NULL. */
+struct client *serve_queued(struct serve *s);
 
 uint64_t serve_refused(const struct serve *s); /* connections and requests */
 

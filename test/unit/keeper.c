@@ -1,0 +1,669 @@
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/event.h"
+#include "base/ipc.h"
+#include "role/keeper.h"
+
+/* A keeper, sandbox and all, with this test as its parent and its one guard. */
+struct stage {
+	char folder[64], socket[96], state[96];
+	pid_t pid;
+	int listening, parent, guard;
+	char buf[IPC_BUF];
+};
+
+static void become_keeper(const struct stage *s, int ipc, const char *user)
+{
+	char *argv[] = {"_keeper",  "-d",	  (char *)s->state,
+			"-u",	    (char *)user, "-e",
+			"eve.json", "-m",	  "1",
+			"-k",	    "2",	  "-n",
+			"5000",	    NULL};
+	int a = fcntl(ipc, F_DUPFD, 100), b = fcntl(s->listening, F_DUPFD, 100);
+
+	dup2(a, KEEPER_IPC_FD);
+	dup2(b, KEEPER_CONTROL_FD);
+	for (int fd = 5; fd < 200; fd++)
+		close(fd);
+	optind = 0;
+	_exit(keeper_main(13, argv));
+}
+
+static void connect_guard(struct stage *s)
+{
+	uint32_t number = 0;
+	int pair[2];
+
+	assert_int_equal(ipc_pair(pair), 0);
+	assert_int_equal(ipc_send(s->parent, IPC_PEER, 0,
+				  (struct bytes){(uint8_t *)&number, sizeof(number)}, pair[1]),
+			 0);
+	close(pair[1]);
+	s->guard = pair[0];
+}
+
+/* The next message, within five seconds. */
+static struct ipc_message hear(struct stage *s, int sock)
+{
+	struct pollfd p = {.fd = sock, .events = POLLIN};
+	struct ipc_message m;
+
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(ipc_recv(sock, s->buf, &m), 0);
+	return m;
+}
+
+static void start(struct stage *s)
+{
+	int pair[2];
+
+	assert_int_equal(ipc_pair(pair), 0);
+	s->pid = fork();
+	assert_true(s->pid >= 0);
+	if (s->pid == 0)
+		become_keeper(s, pair[1], "bedwarden");
+	close(pair[1]);
+	s->parent = pair[0];
+	assert_int_equal(hear(s, s->parent).type, IPC_READY);
+	connect_guard(s);
+}
+
+static int set_up(void **state)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	strcpy(s->folder, "/tmp/bedwarden-keeper-XXXXXX");
+	assert_non_null(mkdtemp(s->folder));
+	chmod(s->folder, 0755); /* the keeper's own user passes through */
+	snprintf(s->socket, sizeof(s->socket), "%s/control", s->folder);
+	snprintf(s->state, sizeof(s->state), "%s/state", s->folder);
+	strcpy(a.sun_path, s->socket);
+	s->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(s->listening, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(s->listening, 64), 0);
+	start(s);
+	*state = s;
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *f)
+{
+	return remove(path);
+}
+
+/* Its exit code; minus a signal. */
+static int wait_for(struct stage *s)
+{
+	int status = 0;
+
+	for (int i = 0; i < 500 && waitpid(s->pid, &status, WNOHANG) == 0; i++)
+		usleep(10000);
+	s->pid = 0;
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int stop(struct stage *s)
+{
+	ipc_send(s->parent, IPC_STOP, 0, (struct bytes){0}, -1);
+	return wait_for(s);
+}
+
+static int tear_down(void **state)
+{
+	struct stage *s = *state;
+	int code = 0;
+
+	if (s->pid)
+		code = stop(s);
+	close(s->parent);
+	close(s->guard);
+	close(s->listening);
+	nftw(s->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(s);
+	return code;
+}
+
+static size_t make_event(char buf[EVENT_MAX], unsigned n, enum reason reason)
+{
+	struct event_common e = {.time_ns = clock_wall_ns(),
+				 .type = "policy",
+				 .flow_id = n + 1,
+				 .src_port = -1,
+				 .dest_port = -1,
+				 .device = "pump-1",
+				 .reason = reason,
+				 .verdict = "drop"};
+	struct json j = event_begin(&e, buf);
+
+	return event_end(&j);
+}
+
+static void send_text(int sock, enum ipc_type type, uint32_t id, const char *text)
+{
+	struct bytes body = {(const uint8_t *)text, strlen(text)};
+	int err;
+
+	while ((err = ipc_send(sock, type, id, body, -1)) == -EAGAIN)
+		usleep(1000);
+	assert_int_equal(err, 0);
+}
+
+static void send_events(struct stage *s, unsigned first, unsigned count, enum reason reason)
+{
+	char line[EVENT_MAX + 2];
+
+	for (unsigned n = first; n < first + count; n++) {
+		size_t len = make_event(line, n, reason);
+
+		strcpy(line + len, "\n");
+		send_text(s->guard, IPC_EVENTS, 0, line);
+	}
+}
+
+static int reach(struct stage *s)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = 15};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(a.sun_path, s->socket);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return fd;
+}
+
+static void say(int fd, const char *line)
+{
+	assert_int_equal(send(fd, line, strlen(line), MSG_NOSIGNAL), (ssize_t)strlen(line));
+}
+
+/* The rows up to {"end":true} or {"error":…}, which is the last of them; NULL: it hung up. */
+static json_t *read_rows(int fd)
+{
+	json_t *rows = json_array(), *row;
+	char line[65536];
+	size_t len = 0;
+
+	while (recv(fd, line + len, 1, 0) == 1) {
+		if (line[len++] != '\n')
+			continue;
+		row = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+		assert_non_null(row);
+		json_array_append_new(rows, row);
+		if (json_object_get(row, "end") || json_object_get(row, "error"))
+			return rows;
+		len = 0;
+	}
+	json_decref(rows);
+	return NULL;
+}
+
+static json_t *ask(struct stage *s, const char *request)
+{
+	int fd = reach(s);
+	json_t *rows;
+
+	say(fd, request);
+	rows = read_rows(fd);
+	close(fd);
+	assert_non_null(rows);
+	return rows;
+}
+
+static const json_t *last_of(const json_t *rows)
+{
+	return json_array_get(rows, json_array_size(rows) - 1);
+}
+
+static const char *error_of(const json_t *rows)
+{
+	const char *s = json_string_value(json_object_get(last_of(rows), "error"));
+
+	return s ? s : "";
+}
+
+static size_t rows_of(struct stage *s, const char *request)
+{
+	json_t *rows = ask(s, request);
+	size_t count = json_array_size(rows) - 1;
+
+	assert_string_equal(error_of(rows), "");
+	json_decref(rows);
+	return count;
+}
+
+/* Asks until there are so many: what was sent is on its way. */
+static void expect_rows(struct stage *s, const char *request, size_t count)
+{
+	size_t have = 0;
+
+	for (int i = 0; i < 300; i++) {
+		have = rows_of(s, request);
+		if (have == count)
+			return;
+		usleep(20000);
+	}
+	assert_int_equal(have, count);
+}
+
+#define ALL "{\"cmd\":\"events\",\"all\":true,\"limit\":100000}\n"
+
+static void stores_and_serves_events(void **state)
+{
+	struct stage *s = *state;
+	json_t *rows;
+
+	send_events(s, 0, 30, REASON_POLICY_NOT_ALLOWED);
+	expect_rows(s, ALL, 30);
+	rows = ask(s, "{\"cmd\":\"events\"}\n");
+	assert_int_equal(json_array_size(rows), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "count")), 30);
+	json_decref(rows);
+	assert_int_equal(rows_of(s, "{\"cmd\":\"events\",\"device\":\"nobody\"}\n"), 0);
+	assert_int_equal(rows_of(s, "{\"cmd\":\"grants\"}\n"), 0);
+}
+
+static void malformed_lines_cost_nothing_else(void **state)
+{
+	struct stage *s = *state;
+	char good[EVENT_MAX + 2], mixed[EVENT_MAX * 4];
+	size_t len = make_event(good, 1, REASON_SCAN_PORTS);
+
+	good[len] = 0;
+	snprintf(mixed, sizeof(mixed), "nonsense\n%s\n{\"a\":\n\n%s\n%s", good, good, good);
+	send_text(s->guard, IPC_EVENTS, 0, mixed); /* the last has no end: refused */
+	send_events(s, 5, 1, REASON_SCAN_PORTS);
+	expect_rows(s, "{\"cmd\":\"events\",\"all\":true,\"reason\":\"scan\"}\n", 3);
+	assert_int_equal(rows_of(s, "{\"cmd\":\"events\",\"reason\":\"gateway.bad_message\"}\n"),
+			 1);
+}
+
+static void a_malformed_message_costs_a_guard_its_connection(void **state)
+{
+	struct stage *s = *state;
+	struct ipc_header lie = {.type = IPC_EVENTS, .len = 9999};
+	struct pollfd p = {.fd = s->guard, .events = POLLIN};
+
+	assert_int_equal(send(s->guard, &lie, sizeof(lie), 0), sizeof(lie));
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_true(p.revents & POLLHUP);
+	close(s->guard);
+	connect_guard(s);
+	send_events(s, 0, 3, REASON_SCAN_PORTS);
+	expect_rows(s, "{\"cmd\":\"events\",\"all\":true,\"reason\":\"scan.ports\"}\n", 3);
+}
+
+static void a_guard_may_not_speak_for_the_parent(void **state)
+{
+	struct stage *s = *state;
+	struct pollfd p = {.fd = s->guard, .events = POLLIN};
+
+	send_text(s->guard, IPC_STOP, 0, "");
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_true(p.revents & POLLHUP);
+	assert_int_equal(rows_of(s, "{\"cmd\":\"grants\"}\n"), 0); /* it did not stop */
+}
+
+static void status_is_the_parents_and_its_own(void **state)
+{
+	struct stage *s = *state;
+	int fd = reach(s);
+	struct ipc_message m;
+	const json_t *status;
+	json_t *rows;
+
+	send_events(s, 0, 2, REASON_SCAN_PORTS);
+	expect_rows(s, ALL, 2);
+	say(fd, "{\"cmd\":\"status\"}\n");
+	m = hear(s, s->parent);
+	assert_int_equal(m.type, IPC_STATUS);
+	send_text(s->parent, IPC_STATUS, m.id + 77, "{\"name\":\"nobody asked\"}");
+	send_text(s->parent, IPC_STATUS, m.id, "{\"name\":\"icu-3\"}");
+	rows = read_rows(fd);
+	assert_int_equal(json_array_size(rows), 2);
+	status = json_array_get(rows, 0);
+	assert_string_equal(json_string_value(json_object_get(status, "name")), "icu-3");
+	assert_int_equal(json_integer_value(
+				 json_object_get(json_object_get(status, "store"), "events_today")),
+			 2);
+	assert_int_equal(json_array_size(json_object_get(status, "attention")), 1);
+	json_decref(rows);
+	close(fd);
+}
+
+static void a_parent_that_is_silent_is_not_waited_for(void **state)
+{
+	struct stage *s = *state;
+	int fd = reach(s);
+	json_t *rows;
+
+	say(fd, "{\"cmd\":\"status\"}\n");
+	assert_int_equal(hear(s, s->parent).type, IPC_STATUS);
+	assert_int_equal(rows_of(s, "{\"cmd\":\"grants\"}\n"), 0); /* others are served */
+	rows = read_rows(fd);
+	assert_non_null(strstr(error_of(rows), "did not answer"));
+	json_decref(rows);
+	close(fd);
+}
+
+static void apply_is_the_parents_answer(void **state)
+{
+	struct stage *s = *state;
+	int fd = reach(s);
+	struct ipc_message m;
+	json_t *rows;
+
+	say(fd, "{\"cmd\":\"apply\"}\n");
+	m = hear(s, s->parent);
+	assert_int_equal(m.type, IPC_APPLY);
+	send_text(s->parent, IPC_APPLY, m.id, "{\"error\":\"site.yaml:3:1: no such host\"}");
+	rows = read_rows(fd);
+	assert_string_equal(error_of(rows), "site.yaml:3:1: no such host");
+	json_decref(rows);
+	say(fd, "{\"cmd\":\"apply\"}\n"); /* again, over the same connection */
+	m = hear(s, s->parent);
+	send_text(s->parent, IPC_APPLY, m.id, "{\"generation\":8}");
+	rows = read_rows(fd);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "generation")),
+			 8);
+	json_decref(rows);
+	close(fd);
+}
+
+static void flows_are_asked_of_a_guard_one_at_a_time(void **state)
+{
+	struct stage *s = *state;
+	int one = reach(s), two = reach(s);
+	struct ipc_message m;
+	uint32_t first;
+	json_t *rows;
+
+	say(one, "{\"cmd\":\"flows\",\"device\":\"a\"}\n");
+	m = hear(s, s->guard);
+	first = m.id;
+	assert_int_equal(m.type, IPC_FLOWS);
+	say(two, "{\"cmd\":\"flows\"}\n");
+	usleep(100000);
+	assert_int_equal(ipc_recv(s->guard, s->buf, &m), -EAGAIN);
+	send_text(s->guard, IPC_FLOWS, first,
+		  "{\"device\":\"a\"}\nnonsense\n{\"device\":\"b\"}\n[]\n{\"device\":\"a\"}\n");
+	send_text(s->guard, IPC_FLOWS, first, "");
+	rows = read_rows(one);
+	assert_int_equal(json_array_size(rows), 3);
+	json_decref(rows);
+	m = hear(s, s->guard);
+	assert_int_not_equal(m.id, first);
+	close(s->guard); /* it dies meanwhile: what is known is the answer */
+	rows = read_rows(two);
+	assert_int_equal(json_array_size(rows), 1);
+	json_decref(rows);
+	close(one);
+	close(two);
+	s->guard = -1;
+	rows = ask(s, "{\"cmd\":\"flows\"}\n");
+	assert_non_null(strstr(error_of(rows), "no guard is running"));
+	json_decref(rows);
+}
+
+static void bad_requests_are_told_what_is_wrong(void **state)
+{
+	static const char *const bad[][2] = {
+		{"\n", "no JSON"},
+		{"nonsense\n", "no JSON"},
+		{"[]\n", "one JSON object"},
+		{"{}\n", "'cmd' must be"},
+		{"{\"cmd\":7}\n", "'cmd' must be"},
+		{"{\"cmd\":\"reboot\"}\n", "'cmd' must be"},
+		{"{\"cmd\":\"status\",\"limit\":1}\n", "no option 'limit'"},
+		{"{\"cmd\":\"events\",\"limit\":0}\n", "'limit' must be"},
+		{"{\"cmd\":\"events\",\"limit\":\"5\"}\n", "'limit' must be"},
+		{"{\"cmd\":\"events\",\"since\":\"now\"}\n", "'since' must be"},
+		{"{\"cmd\":\"events\",\"all\":1}\n", "'all' must be"},
+		{"{\"cmd\":\"events\",\"cmd\":\"events\"}\n", "no JSON"},
+	};
+	struct stage *s = *state;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		json_t *rows = ask(s, bad[i][0]);
+
+		assert_non_null(strstr(error_of(rows), bad[i][1]));
+		json_decref(rows);
+	}
+}
+
+static void a_request_is_bounded(void **state)
+{
+	struct stage *s = *state;
+	int fd = reach(s);
+	char flood[3000];
+	json_t *rows;
+	char c;
+
+	memset(flood, 'x', sizeof(flood));
+	for (int i = 0; i < 2; i++)
+		assert_true(send(fd, flood, sizeof(flood), MSG_NOSIGNAL) > 0);
+	rows = read_rows(fd);
+	assert_non_null(strstr(error_of(rows), "longer than"));
+	json_decref(rows);
+	assert_true(recv(fd, &c, 1, 0) <= 0); /* and it hung up */
+	close(fd);
+}
+
+static void clients_are_counted(void **state)
+{
+	struct stage *s = *state;
+	int fds[20];
+	json_t *rows;
+
+	for (int i = 0; i < 20; i++)
+		fds[i] = reach(s);
+	rows = read_rows(fds[19]);
+	assert_non_null(strstr(error_of(rows), "too many clients"));
+	json_decref(rows);
+	for (int i = 0; i < 20; i++)
+		close(fds[i]);
+	usleep(100000);
+	assert_int_equal(rows_of(s, "{\"cmd\":\"grants\"}\n"), 0);
+}
+
+/* One who asks for much and reads nothing holds nobody up, and events go on being stored. */
+static void a_slow_client_costs_itself(void **state)
+{
+	struct stage *s = *state;
+	int slow = reach(s);
+	int small = 4096;
+
+	setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	send_events(s, 0, 4000, REASON_SCAN_PORTS);
+	expect_rows(s, ALL, 4000);
+	say(slow, ALL);
+	usleep(50000);
+	send_events(s, 4000, 100, REASON_SCAN_PORTS);
+	expect_rows(s, ALL, 4100);
+	close(slow);
+}
+
+static void one_who_shuts_down_still_gets_the_answer(void **state)
+{
+	struct stage *s = *state;
+	int fd = reach(s);
+	json_t *rows;
+	char c;
+
+	send_events(s, 0, 600, REASON_SCAN_PORTS);
+	expect_rows(s, ALL, 600);
+	say(fd, ALL);
+	shutdown(fd, SHUT_WR);
+	rows = read_rows(fd);
+	assert_int_equal(json_array_size(rows), 601);
+	json_decref(rows);
+	assert_int_equal(recv(fd, &c, 1, 0), 0);
+	close(fd);
+}
+
+static void following_gives_what_comes(void **state)
+{
+	struct stage *s = *state;
+	int fd = reach(s);
+	char line[EVENT_MAX];
+	size_t len = 0, lines = 0;
+
+	send_events(s, 0, 5, REASON_SCAN_PORTS);
+	expect_rows(s, ALL, 5);
+	say(fd, "{\"cmd\":\"events\",\"follow\":true,\"limit\":2}\n");
+	usleep(100000);
+	send_events(s, 5, 700, REASON_SCAN_PORTS);
+	while (lines < 702 && recv(fd, line + len, 1, 0) == 1) {
+		if (line[len++] != '\n')
+			continue;
+		line[len] = 0;
+		lines++;
+		if (lines == 1)
+			assert_non_null(strstr(line, "\"flow_id\":4,"));
+		if (lines == 702)
+			assert_non_null(strstr(line, "\"flow_id\":705,"));
+		len = 0;
+	}
+	assert_int_equal(lines, 702);
+	close(fd);
+	assert_int_equal(rows_of(s, "{\"cmd\":\"grants\"}\n"), 0);
+}
+
+static void stopping_stores_what_was_taken(void **state)
+{
+	struct stage *s = *state;
+
+	send_events(s, 0, 200, REASON_SCAN_PORTS);
+	assert_int_equal(stop(s), 0);
+	close(s->parent);
+	close(s->guard);
+	start(s);
+	assert_int_equal(rows_of(s, ALL), 200);
+}
+
+static void a_parent_that_is_gone_ends_it(void **state)
+{
+	struct stage *s = *state;
+
+	send_events(s, 0, 50, REASON_SCAN_PORTS);
+	close(s->parent);
+	assert_int_equal(wait_for(s), 0);
+	close(s->guard);
+	start(s);
+	assert_int_equal(rows_of(s, ALL), 50);
+}
+
+static void what_was_shown_survives_a_kill(void **state)
+{
+	struct stage *s = *state;
+
+	for (unsigned round = 0; round < 4; round++) {
+		size_t have = rows_of(s, ALL);
+
+		send_events(s, 0, 100, REASON_SCAN_PORTS);
+		expect_rows(s, ALL, have + 100);
+		send_events(s, 0, round * 7, REASON_SCAN_PORTS); /* not acknowledged */
+		kill(s->pid, SIGKILL);
+		assert_int_equal(wait_for(s), -SIGKILL);
+		close(s->parent);
+		close(s->guard);
+		start(s);
+		assert_true(rows_of(s, ALL) >= have + 100);
+	}
+}
+
+static void reopens_its_file_when_told(void **state)
+{
+	struct stage *s = *state;
+	char from[128], to[128];
+	struct stat st;
+
+	snprintf(from, sizeof(from), "%s/eve.json", s->state);
+	snprintf(to, sizeof(to), "%s/moved", s->state);
+	assert_int_equal(rename(from, to), 0);
+	kill(s->pid, SIGHUP);
+	for (int i = 0; i < 100 && stat(from, &st) < 0; i++)
+		usleep(20000);
+	assert_int_equal(stat(from, &st), 0);
+}
+
+static void says_that_the_disk_is_full_and_recovers(void **state)
+{
+	struct stage *s = *state;
+	char filler[128], block[65536] = {1};
+	int fd;
+
+	if (geteuid() != 0) {
+		print_message("keeper.says_that_the_disk_is_full: needs root to mount a tmpfs\n");
+		skip();
+	}
+	assert_int_equal(stop(s), 0);
+	close(s->parent);
+	close(s->guard);
+	assert_int_equal(mount("tmpfs", s->state, "tmpfs", 0, "size=3m"), 0);
+	start(s);
+	send_events(s, 0, 10, REASON_SCAN_PORTS);
+	expect_rows(s, ALL, 10);
+	snprintf(filler, sizeof(filler), "%s/filler", s->state);
+	fd = open(filler, O_WRONLY | O_CREAT, 0600);
+	while (write(fd, block, sizeof(block)) > 0)
+		;
+	close(fd);
+	send_events(s, 10, 4000, REASON_SCAN_PORTS);
+	usleep(600000);
+	assert_true(rows_of(s, ALL) < 4010); /* it serves what it has */
+	unlink(filler);
+	expect_rows(s, "{\"cmd\":\"events\",\"all\":true,\"limit\":9999,\"reason\":\"scan\"}\n",
+		    4010);
+	expect_rows(s, "{\"cmd\":\"events\",\"reason\":\"gateway.disk_full\"}\n", 1);
+	expect_rows(s, "{\"cmd\":\"events\",\"reason\":\"gateway.disk_freed\"}\n", 1);
+	assert_int_equal(stop(s), 0);
+	assert_int_equal(umount(s->state), 0);
+}
+
+#define STAGED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STAGED(stores_and_serves_events),
+		STAGED(malformed_lines_cost_nothing_else),
+		STAGED(a_malformed_message_costs_a_guard_its_connection),
+		STAGED(a_guard_may_not_speak_for_the_parent),
+		STAGED(status_is_the_parents_and_its_own),
+		STAGED(a_parent_that_is_silent_is_not_waited_for),
+		STAGED(apply_is_the_parents_answer),
+		STAGED(flows_are_asked_of_a_guard_one_at_a_time),
+		STAGED(bad_requests_are_told_what_is_wrong),
+		STAGED(a_request_is_bounded),
+		STAGED(clients_are_counted),
+		STAGED(a_slow_client_costs_itself),
+		STAGED(one_who_shuts_down_still_gets_the_answer),
+		STAGED(following_gives_what_comes),
+		STAGED(stopping_stores_what_was_taken),
+		STAGED(a_parent_that_is_gone_ends_it),
+		STAGED(what_was_shown_survives_a_kill),
+		STAGED(reopens_its_file_when_told),
+		STAGED(says_that_the_disk_is_full_and_recovers),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
