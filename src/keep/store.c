@@ -255,8 +255,11 @@ static int put_one(struct store *s, const struct record *r)
 		err = put_group(s, r);
 	if (err == 0 && r->audit)
 		err = put_audit(s, r);
-	if (err == 0 && r->inventory)
+	if (err == 0 && r->inventory) {
 		err = inventory_put(s->inventory, r);
+		if (err == -EINVAL)
+			err = 0; /* names no machine; the event stands for itself */
+	}
 	return err;
 }
 
