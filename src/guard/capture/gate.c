@@ -1,0 +1,321 @@
+#include "guard/capture/gate_internal.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "gate.skel.h"
+
+#define STRIPES_MAX 16
+
+int gate_say(char ret_why[256], int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(ret_why, 256, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+/* ---- the directory ---- */
+
+static bool on_bpffs(const char *dir)
+{
+	struct statfs s;
+
+	return statfs(dir, &s) == 0 && s.f_type == BPF_FS_MAGIC;
+}
+
+static int make_dirs(const char *dir)
+{
+	char path[256];
+
+	if (snprintf(path, sizeof(path), "%s", dir) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	for (char *p = path + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = 0;
+		if (mkdir(path, 0755) && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+/* The directory on a bpffs; where none is mounted yet, one is: at the usual place, or right there. */
+static int open_dir(const char *dir, char ret_why[256])
+{
+	static const char usual[] = "/sys/fs/bpf";
+	const char *where = strncmp(dir, usual, sizeof(usual) - 1) == 0 ? usual : dir;
+	int r;
+
+	if (where == usual && !on_bpffs(usual) && mount("bpf", usual, "bpf", 0, "mode=0700"))
+		return gate_say(ret_why, -errno, "%s: no bpffs, and it cannot be mounted: %s",
+				usual, strerror(errno));
+	r = make_dirs(dir);
+	if (r)
+		return gate_say(ret_why, r, "%s: cannot be made: %s", dir, strerror(-r));
+	if (!on_bpffs(dir) && mount("bpf", dir, "bpf", 0, "mode=0700"))
+		return gate_say(ret_why, -errno, "%s: no bpffs, and it cannot be mounted: %s", dir,
+				strerror(errno));
+	return 0;
+}
+
+/* Every pin of ours that `only` accepts. */
+static void unpin(const char *dir, bool (*only)(const char *name))
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.' && only(e->d_name))
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+static bool is_map(const char *name)
+{
+	return strncmp(name, "link_", 5) != 0;
+}
+
+static void unlink_ports(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	uint32_t ifindex;
+
+	while (d && (e = readdir(d)))
+		if (sscanf(e->d_name, "link_%u", &ifindex) == 1)
+			gate_unlink_port(dir, ifindex);
+	if (d)
+		closedir(d);
+}
+
+void gate_remove(const char *dir)
+{
+	if (!on_bpffs(dir))
+		return;
+	unlink_ports(dir);
+	unpin(dir, is_map);
+	rmdir(dir);
+}
+
+/* ---- what is pinned already ---- */
+
+static int open_pin(const char *dir, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return bpf_obj_get(path);
+}
+
+static void drop_pin(const char *dir, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	unlink(path);
+}
+
+/* The pinned maps are another version's: a new set takes their place; the program that runs
+ * keeps the old ones until it is replaced itself. */
+static void drop_foreign(const char *dir)
+{
+	struct gate_config c = {0};
+	struct bpf_map_info info = {0};
+	uint32_t zero = 0, len = sizeof(info);
+	int fd = open_pin(dir, "config");
+
+	if (fd < 0)
+		return;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.value_size != sizeof(c) ||
+	    bpf_map_lookup_elem(fd, &zero, &c) || (c.abi && c.abi != GATE_ABI))
+		unpin(dir, is_map);
+	close(fd);
+}
+
+/* A table of another shape or size than asked for begins empty. */
+static void drop_reshaped(const char *dir, const struct bpf_map *m)
+{
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+	int fd = open_pin(dir, bpf_map__name(m));
+
+	if (fd < 0)
+		return;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
+	    (info.max_entries != bpf_map__max_entries(m) || info.type != bpf_map__type(m) ||
+	     info.key_size != bpf_map__key_size(m) || info.value_size != bpf_map__value_size(m)))
+		drop_pin(dir, bpf_map__name(m));
+	close(fd);
+}
+
+/* ---- loading ---- */
+
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	return 0;
+}
+
+static int prepare(struct gate *g, const struct gate_options *o)
+{
+	struct bpf_map *m;
+	char path[256];
+	int r;
+
+	r = bpf_map__set_max_entries(g->bpf->maps.flows, o->flows);
+	if (r == 0)
+		r = bpf_map__set_max_entries(g->bpf->maps.learned, o->learned);
+	bpf_object__for_each_map(m, g->bpf->obj)
+	{
+		if (r)
+			return r;
+		if (m == g->bpf->maps.works)
+			continue;
+		drop_reshaped(g->dir, m);
+		if (snprintf(path, sizeof(path), "%s/%s", g->dir, bpf_map__name(m)) >=
+		    (int)sizeof(path))
+			return -ENAMETOOLONG;
+		r = bpf_map__set_pin_path(m, path);
+	}
+	return r;
+}
+
+static int load(struct gate *g, const struct gate_options *o, char ret_why[256])
+{
+	int r = -ENOMEM;
+
+	g->bpf = gate_bpf__open();
+	if (!g->bpf)
+		return gate_say(ret_why, -errno, "the floor's program cannot be read: %s",
+				strerror(errno));
+	r = prepare(g, o);
+	if (r == 0)
+		r = gate_bpf__load(g->bpf);
+	if (r == 0)
+		return 0;
+	gate_bpf__destroy(g->bpf);
+	g->bpf = NULL;
+	if (r == -EPERM || r == -EACCES)
+		return gate_say(ret_why, r,
+				"this user may not load programs into the kernel (run as root)");
+	return gate_say(ret_why, r, "the kernel refuses the floor's program: %s", strerror(-r));
+}
+
+static uint32_t stripes(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t n = 1;
+
+	while ((int)n < cpus && n < STRIPES_MAX)
+		n *= 2;
+	return n;
+}
+
+static int share_config(struct gate *g, const struct gate_options *o)
+{
+	struct gate_config *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED,
+				     bpf_map__fd(g->bpf->maps.config), 0);
+
+	if (c == MAP_FAILED)
+		return -errno;
+	if (!c->stripes)
+		c->stripes = stripes();
+	c->stale_ns = (uint64_t)o->stale_ms * 1000000;
+	c->backlog = o->backlog;
+	c->frame_max = o->frame_max;
+	c->samples_per_s = o->samples_per_s;
+	c->abi = GATE_ABI;
+	g->config = c;
+	return 0;
+}
+
+static struct gate_options complete(const struct gate_options *o)
+{
+	struct gate_options all = o ? *o : (struct gate_options){0};
+
+	all.flows = all.flows ? all.flows : 262144;
+	all.learned = all.learned ? all.learned : 65536;
+	all.stale_ms = all.stale_ms ? all.stale_ms : 500;
+	all.backlog = all.backlog ? all.backlog : 2048;
+	all.frame_max = all.frame_max ? all.frame_max : 3500;
+	all.samples_per_s = all.samples_per_s ? all.samples_per_s : 1000;
+	return all;
+}
+
+struct gate *gate_open(const char *dir, const struct gate_options *o, char ret_why[256])
+{
+	struct gate_options all = complete(o);
+	struct gate *g = calloc(1, sizeof(*g));
+	int r;
+
+	if (!g) {
+		errno = -gate_say(ret_why, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	libbpf_set_print(quiet);
+	if (snprintf(g->dir, sizeof(g->dir), "%s", dir) >= (int)sizeof(g->dir)) {
+		r = gate_say(ret_why, -ENAMETOOLONG, "%s: too long", dir);
+		goto fail;
+	}
+	r = open_dir(dir, ret_why);
+	if (r)
+		goto fail;
+	drop_foreign(dir);
+	r = load(g, &all, ret_why);
+	if (r)
+		goto fail;
+	r = share_config(g, &all);
+	if (r == 0)
+		return g;
+	gate_say(ret_why, r, "%s: %s", dir, strerror(-r));
+	gate_bpf__destroy(g->bpf);
+fail:
+	free(g);
+	errno = -r;
+	return NULL;
+}
+
+void gate_close(struct gate *g, bool unload)
+{
+	if (!g)
+		return;
+	munmap(g->config, sizeof(*g->config));
+	gate_bpf__destroy(g->bpf);
+	if (unload)
+		gate_remove(g->dir);
+	free(g);
+}
+
+uint32_t gate_generation(const struct gate *g)
+{
+	return g->config->generation[g->config->slot & 1];
+}
+
+int gate_fd(const struct gate *g, enum gate_map which)
+{
+	const struct bpf_map *m[] = {
+		[GATE_MAP_XSKS] = g->bpf->maps.xsks,
+		[GATE_MAP_HEARTS] = g->bpf->maps.hearts,
+		[GATE_MAP_INDEXES] = g->bpf->maps.indexes,
+		[GATE_MAP_SAMPLES] = g->bpf->maps.samples,
+		[GATE_MAP_FLOWS] = g->bpf->maps.flows,
+	};
+
+	return bpf_map__fd(m[which]);
+}
