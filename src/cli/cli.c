@@ -11,6 +11,7 @@
 #include "role/keeper.h"
 
 const struct cli_command cli_commands[] = {
+	{"run", "[-c FILE] [--unload]", "start the gateway", cli_run},
 	{"status", "[--json] [-c FILE] [--socket PATH]", "is it guarding, and what needs attention",
 	 cli_status},
 	{"devices", "[--json] [--device NAME] [-c FILE] [--socket PATH]",

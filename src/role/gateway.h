@@ -48,7 +48,8 @@ struct gateway {
 	unsigned member_count;
 	unsigned guards;
 	struct watch *watch;
-	bool ports_changed; /* an interface came or vanished: recompile */
+	uint64_t ports_due_ns; /* when to look at the ports again; 0 not */
+	bool ports_changed;    /* an interface came or vanished: recompile */
 	bool stopping;
 };
 
@@ -72,6 +73,8 @@ int reload_first(struct gateway *g, char ret_error[SITE_ERROR]);
 int reload_apply(struct gateway *g, char ret_error[SITE_ERROR]);
 /* An interface came or vanished: the same policy on other ports. */
 void reload_ports(struct gateway *g);
+/* Those of a role that would be started differently now are ended in order, to be started anew. */
+void reload_restart(struct gateway *g, enum role_id role);
 
 /* watch.c */
 struct watch *watch_new(void); /* NULL: no memory */
@@ -82,8 +85,6 @@ void watch_second(struct gateway *g, uint64_t now_ns);
 void watch_counts(struct gateway *g);
 /* A policy came into force in the floor: device ids mean something else now. */
 void watch_policy(struct gateway *g);
-/* All devices together, as of the last second. */
-const struct gate_device_count *watch_sum(const struct gateway *g);
 /* A port's link or interface changed: port_changed_fn. */
 void watch_port(void *arg, const struct port *p, unsigned changes);
 

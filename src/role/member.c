@@ -95,6 +95,7 @@ static void keeper_greet(struct gateway *g, struct member *m)
 	for (unsigned i = 0; i < g->member_count; i++)
 		if (g->members[i].role == ROLE_GUARD)
 			introduce(g, &g->members[i]);
+	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
 
 static void guard_arguments(const struct gateway *g, const struct member *m, struct arguments *a)

@@ -1,0 +1,308 @@
+#include "role/gateway.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "guard/capture/gate.h"
+
+#define LINK_PATIENCE_NS (3 * NSEC_PER_SEC)
+
+/* --- the floor ------------------------------------------------------------ */
+
+/* One port that cannot be attached does not keep the others from being guarded. */
+static void attach_ports(struct gateway *g)
+{
+	for (unsigned i = 0; i < g->ports.count; i++) {
+		struct port *p = &g->ports.list[i];
+		int err;
+
+		if (!p->ifindex)
+			continue;
+		if (g->gate && p->queues > g->guards &&
+		    ports_set_queues(&g->ports, p, g->guards) < 0)
+			log_warn("port %s has %u receive queues for %u guards: the rest goes by "
+				 "each device's fail mode",
+				 p->name, p->queues, g->guards);
+		err = ports_prepare(&g->ports, p);
+		if (err < 0)
+			log_error("port %s cannot be brought up: %s", p->name, strerror(-err));
+		err = g->gate ? gate_attach(g->gate, p->ifindex) : 0;
+		if (err < 0)
+			log_error("port %s: the floor cannot be attached: %s", p->name,
+				  strerror(-err));
+	}
+}
+
+/* Ports of `was` that are no longer ports. */
+static void detach_ports(struct gateway *g, const struct ports *was)
+{
+	for (unsigned i = 0; g->gate && i < was->count; i++) {
+		bool still = false;
+
+		for (unsigned k = 0; k < g->ports.count; k++)
+			still |= g->ports.list[k].ifindex == was->list[i].ifindex;
+		if (!still && was->list[i].ifindex)
+			gate_detach(g->gate, was->list[i].ifindex);
+	}
+}
+
+/* 0, or -EINVAL with ret_error said. */
+static int open_gate(struct gateway *g, char ret_error[SITE_ERROR])
+{
+	const struct config_gateway *c = &g->site.config->gateway;
+	struct gate_options o = {0};
+	char why[256] = "";
+
+	if (strcmp(c->capture, "packet") == 0) {
+		snprintf(g->why_packet, sizeof(g->why_packet),
+			 "the policy file says 'capture: packet'");
+		gate_remove(c->bpf_dir); /* or it would take the frames away */
+		return 0;
+	}
+	o.stale_ms = c->stale_ms;
+	g->gate = gate_open(c->bpf_dir, &o, why);
+	if (g->gate)
+		return 0;
+	if (strcmp(c->capture, "xdp") == 0) {
+		snprintf(ret_error, SITE_ERROR,
+			 "the kernel's floor cannot be loaded: %s; say 'capture: packet' to do "
+			 "without",
+			 why);
+		return -EINVAL;
+	}
+	snprintf(g->why_packet, sizeof(g->why_packet), "%s", why);
+	log_warn("capture packet: the kernel's floor cannot be loaded: %s", why);
+	return 0;
+}
+
+/* --- guards --------------------------------------------------------------- */
+
+/* One a receive queue, as many as there are processors: a port with more queues than that is
+ * asked to use fewer, for a queue that nobody reads goes uninspected. */
+static unsigned decide_guards(struct gateway *g)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned most = cpus < 1 ? 1 : (unsigned)cpus, queues = 1, guards;
+
+	if (!g->gate)
+		return 1; /* AF_PACKET sees all queues at once */
+	for (unsigned i = 0; i < g->ports.count; i++)
+		if (g->ports.list[i].queues > queues)
+			queues = g->ports.list[i].queues;
+	if (g->site.config->gateway.workers)
+		most = g->site.config->gateway.workers;
+	guards = queues < most ? queues : most;
+	queues = guards;
+	for (unsigned i = 0; i < g->ports.count; i++) {
+		struct port *p = &g->ports.list[i];
+
+		if (p->queues > guards && ports_set_queues(&g->ports, p, guards) < 0)
+			log_warn("port %s keeps its %u receive queues: a guard for each", p->name,
+				 p->queues);
+		if (p->queues > queues)
+			queues = p->queues;
+	}
+	return queues < SETUP_GUARDS_MAX ? queues : SETUP_GUARDS_MAX;
+}
+
+void reload_restart(struct gateway *g, enum role_id role)
+{
+	for (unsigned i = 0; i < g->member_count; i++) {
+		struct member *m = &g->members[i];
+
+		if (m->role != role || m->child.stopping || !member_outdated(g, m))
+			continue;
+		m->child.stopping = true;
+		m->child.heard_ns = clock_mono_ns();
+		member_send(m, IPC_STOP, 0, (struct bytes){0}, -1);
+	}
+}
+
+static void hand_out(struct gateway *g)
+{
+	for (unsigned i = 0; i < g->member_count; i++)
+		if (!g->members[i].child.stopping)
+			member_send(&g->members[i], IPC_POLICY, 0, (struct bytes){0},
+				    g->site.memfd);
+}
+
+/* --- a policy into force -------------------------------------------------- */
+
+static struct gate_tables tables_of(const struct policy *p)
+{
+	struct gate_tables t = {.generation = policy_generation(p)};
+
+	t.ports = policy_ports(p, &t.port_count);
+	t.devices = policy_devices(p, &t.device_count);
+	t.rules = policy_rules(p, &t.rule_count);
+	t.macs = policy_macs(p, &t.mac_count);
+	t.ips = policy_ips(p, &t.ip_count);
+	t.nets = policy_nets(p, &t.net_count);
+	return t;
+}
+
+/* The floor first: from its swap on no packet sees the old policy; guards follow. */
+static int enforce(struct gateway *g, const struct policy *p, char ret_error[SITE_ERROR])
+{
+	struct gate_tables t = tables_of(p);
+	char why[256] = "";
+	int err = g->gate ? gate_apply(g->gate, &t, why) : 0;
+
+	if (err < 0)
+		snprintf(ret_error, SITE_ERROR, "the kernel does not take the policy: %s",
+			 *why ? why : strerror(-err));
+	return err < 0 ? -EINVAL : 0;
+}
+
+/* At the start every port is taken for well, so that only what is not becomes news, once links
+ * had the time to come up. */
+static void expect_links(struct gateway *g)
+{
+	for (unsigned i = 0; i < g->ports.count; i++) {
+		struct port *p = &g->ports.list[i];
+
+		p->link = p->ifindex != 0;
+		if (!p->ifindex)
+			watch_port(g, p, PORT_VANISHED);
+	}
+	g->ports_changed = false;
+	g->ports_due_ns = clock_mono_ns() + LINK_PATIENCE_NS;
+}
+
+int reload_first(struct gateway *g, char ret_error[SITE_ERROR])
+{
+	const struct config_gateway *c;
+	int err;
+
+	g->generation = 1;
+	err = site_load(g->config_file, g->generation, &g->ports, &g->site, ret_error);
+	if (err < 0)
+		return err;
+	c = &g->site.config->gateway;
+	snprintf(g->name, sizeof(g->name), "%s", c->name);
+	err = control_open(c->run_dir, &g->control);
+	if (err < 0) {
+		snprintf(ret_error, SITE_ERROR,
+			 err == -EBUSY
+				 ? "%s: another gateway runs from there; stop it, or set run_dir"
+				 : "%s: no control socket can be made there: %s",
+			 c->run_dir, strerror(-err));
+		return -EINVAL;
+	}
+	err = open_gate(g, ret_error);
+	if (err < 0)
+		return err;
+	/* Conversations that a pinned floor remembers are judged anew under a newer number. */
+	if (g->gate && gate_generation(g->gate)) {
+		g->generation = gate_generation(g->gate) + 1;
+		err = site_recompile(&g->site, g->generation, &g->ports, ret_error);
+		if (err < 0)
+			return err;
+		log_info("taking over the floor that is pinned at %s", c->bpf_dir);
+	}
+	err = enforce(g, g->site.policy, ret_error);
+	if (err < 0)
+		return err;
+	g->guards = decide_guards(g);
+	attach_ports(g);
+	expect_links(g);
+	watch_policy(g);
+	return 0;
+}
+
+static int refused(struct gateway *g, const char *error)
+{
+	snprintf(g->refused, sizeof(g->refused), "%s", error);
+	log_error("the policy is refused, the old one stays: %s", error);
+	audit_say(&g->audit,
+		  &(struct audit_fact){.reason = REASON_GATEWAY_POLICY_REFUSED, .text = error});
+	return -EINVAL;
+}
+
+/* What a running gateway was built around stays as it is until it is started anew. */
+static void keep_fixed(struct config_gateway *was, struct config_gateway *now)
+{
+	char **pairs[][2] = {{&was->run_dir, &now->run_dir},
+			     {&was->bpf_dir, &now->bpf_dir},
+			     {&was->capture, &now->capture}};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		char *swap = *pairs[i][0];
+
+		if (strcmp(*pairs[i][0], *pairs[i][1]) == 0)
+			continue;
+		log_warn("'%s' instead of '%s' takes effect when the gateway is started anew",
+			 *pairs[i][1], *pairs[i][0]);
+		*pairs[i][0] = *pairs[i][1];
+		*pairs[i][1] = swap;
+	}
+}
+
+static void applied(struct gateway *g)
+{
+	char text[96];
+
+	*g->refused = 0;
+	snprintf(text, sizeof(text), "policy generation %u is in force", g->generation);
+	log_info("%s", text);
+	audit_say(&g->audit,
+		  &(struct audit_fact){.reason = REASON_GATEWAY_POLICY_APPLIED, .text = text});
+}
+
+/* What was told of a port's link stays what the next look is compared with. */
+static void carry_links(const struct ports *was, struct ports *now)
+{
+	for (unsigned i = 0; i < now->count; i++)
+		for (unsigned k = 0; k < was->count; k++)
+			if (strcmp(now->list[i].name, was->list[k].name) == 0)
+				now->list[i].link = was->list[k].link;
+}
+
+int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
+{
+	struct ports was = g->ports, fresh = g->ports;
+	struct site next;
+
+	if (site_load(g->config_file, g->generation + 1, &fresh, &next, ret_error) < 0)
+		return refused(g, ret_error);
+	watch_counts(g); /* while the device ids still mean the same */
+	if (enforce(g, next.policy, ret_error) < 0) {
+		site_free(&next);
+		return refused(g, ret_error);
+	}
+	keep_fixed(&g->site.config->gateway, &next.config->gateway);
+	site_free(&g->site);
+	g->site = next;
+	carry_links(&was, &fresh);
+	g->ports = fresh;
+	g->generation++;
+	detach_ports(g, &was);
+	attach_ports(g);
+	g->ports_due_ns = clock_mono_ns();
+	watch_policy(g);
+	reload_restart(g, ROLE_GUARD);
+	hand_out(g);
+	applied(g);
+	return 0;
+}
+
+void reload_ports(struct gateway *g)
+{
+	char error[SITE_ERROR];
+
+	watch_counts(g);
+	if (site_recompile(&g->site, g->generation + 1, &g->ports, error) < 0 ||
+	    enforce(g, g->site.policy, error) < 0) {
+		log_error("changed ports: %s; trying again", error);
+		g->ports_changed = true;
+		return;
+	}
+	g->generation++;
+	attach_ports(g);
+	watch_policy(g);
+	reload_restart(g, ROLE_GUARD);
+	hand_out(g);
+}

@@ -1,0 +1,198 @@
+#include "role/gateway.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "guard/capture/gate.h"
+
+static const char *port_mode(const struct gateway *g, const struct port *p)
+{
+	if (!p->ifindex)
+		return "missing";
+	return g->gate ? gate_port_mode(g->gate, p->ifindex) : "packet";
+}
+
+static void put_ports(struct json *j, const struct gateway *g)
+{
+	json_list(j, "ports");
+	for (unsigned i = 0; i < g->ports.count; i++) {
+		const struct port *p = &g->ports.list[i];
+
+		json_open(j, NULL);
+		json_str(j, "name", p->name);
+		json_str(j, "segment", g->site.config->segments[p->segment].name);
+		json_str(j, "side", p->ward ? "ward" : "hospital");
+		json_str(j, "mode", port_mode(g, p));
+		json_str(j, "link", !p->ifindex ? "missing" : p->link ? "up" : "down");
+		json_u64(j, "queues", p->queues);
+		json_close(j);
+	}
+	json_end(j);
+}
+
+#define NOT_ISOLATED \
+	"this switch does not isolate its ports: traffic between devices on it is not seen"
+
+static void put_segments(struct json *j, const struct gateway *g)
+{
+	static const char *const modes[] = {"observe", "simulate", "enforce"};
+
+	json_list(j, "segments");
+	for (unsigned i = 0; i < g->site.config->segments_count; i++) {
+		const struct config_segment *s = &g->site.config->segments[i];
+
+		json_open(j, NULL);
+		json_str(j, "name", s->name);
+		json_str(j, "mode", modes[s->mode]);
+		json_bool(j, "isolated", s->isolated);
+		json_str(j, "neighbours", s->isolated ? "isolated" : NOT_ISOLATED);
+		json_close(j);
+	}
+	json_end(j);
+}
+
+static void put_counts(struct json *j, const struct setup_counts *c)
+{
+	json_u64(j, "received", c->received);
+	json_u64(j, "forwarded", c->forwarded);
+	json_u64(j, "dropped", c->dropped);
+	json_u64(j, "would_drop", c->would_drop);
+	json_u64(j, "lost_receive", c->lost_receive);
+	json_u64(j, "lost_send", c->lost_send);
+	json_u64(j, "flows", c->flows);
+	json_u64(j, "events", c->events);
+	json_u64(j, "events_lost", c->events_lost);
+}
+
+static void put_members(struct json *j, const struct gateway *g, uint64_t now_ns, bool guards)
+{
+	json_list(j, guards ? "guards" : "processes");
+	for (unsigned i = 0; i < g->member_count; i++) {
+		const struct member *m = &g->members[i];
+		bool alive = m->child.pid && m->child.ready;
+
+		if ((m->role == ROLE_GUARD) != guards)
+			continue;
+		json_open(j, NULL);
+		json_str(j, "name", m->child.name);
+		json_u64(j, "number", m->child.number);
+		json_i64(j, "pid", m->child.pid);
+		json_bool(j, "alive", alive);
+		json_u64(j, "restarts", m->child.restarts);
+		if (m->child.pid)
+			json_u64(j, "uptime_s",
+				 (now_ns - m->child.respawn.started_ns) / NSEC_PER_SEC);
+		if (guards) {
+			json_u64(j, "generation", m->generation);
+			put_counts(j, &m->counts);
+		}
+		json_close(j);
+	}
+	json_end(j);
+}
+
+static void put_count(struct json *j, const char *key, const struct gate_count *c)
+{
+	json_open(j, key);
+	json_u64(j, "packets", c->packets);
+	json_u64(j, "bytes", c->bytes);
+	json_close(j);
+}
+
+/* Since the floor was first loaded: it outlives this process. */
+static void put_floor(struct json *j, const struct gateway *g)
+{
+	static const char *const names[GATE_TOTAL_COUNT] = {
+		[GATE_TOTAL_PASSED] = "passed",	    [GATE_TOTAL_INSPECTED] = "inspected",
+		[GATE_TOTAL_DROPPED] = "dropped",   [GATE_TOTAL_UNINSPECTED] = "uninspected",
+		[GATE_TOTAL_FAILED] = "failed",	    [GATE_TOTAL_HAIRPINNED] = "hairpinned",
+		[GATE_TOTAL_ANSWERED] = "answered", [GATE_TOTAL_LOCAL] = "local",
+		[GATE_TOTAL_TOO_BIG] = "too_big",   [GATE_TOTAL_NO_POLICY] = "no_policy",
+		[GATE_TOTAL_SAMPLES] = "samples",   [GATE_TOTAL_UNSAMPLED] = "unsampled",
+	};
+	struct gate_count totals[GATE_TOTAL_COUNT] = {0};
+
+	if (!g->gate || gate_totals(g->gate, totals) < 0)
+		return;
+	json_open(j, "floor");
+	for (unsigned i = 0; i < GATE_TOTAL_COUNT; i++)
+		if (names[i])
+			put_count(j, names[i], &totals[i]);
+	json_close(j);
+}
+
+static void nag(struct json *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void nag(struct json *j, const char *fmt, ...)
+{
+	char text[SITE_ERROR + 128];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_str(j, NULL, text);
+}
+
+/* What a person should do something about. */
+static void put_nags(struct json *j, const struct gateway *g)
+{
+	char name[MEMBER_NAME];
+
+	json_list(j, "nags");
+	if (*g->refused)
+		nag(j, "the policy file has an error and is not in force: %s", g->refused);
+	if (*g->why_packet)
+		nag(j,
+		    "the kernel's floor is not in use (%s): when the gateway stops, nothing is "
+		    "forwarded, whatever a device's fail mode",
+		    g->why_packet);
+	for (unsigned i = 0; i < g->ports.count; i++) {
+		const struct port *p = &g->ports.list[i];
+
+		if (!p->ifindex)
+			nag(j, "port %s: no such interface; plug it in or correct the policy file",
+			    p->name);
+		else if (!p->link)
+			nag(j, "port %s has no link; check its cable", p->name);
+	}
+	for (unsigned i = 0; i < g->site.config->segments_count; i++) {
+		const struct config_segment *s = &g->site.config->segments[i];
+
+		if (!s->isolated)
+			nag(j, "segment %s: " NOT_ISOLATED, s->name);
+		if (s->mode != GATE_ENFORCE)
+			nag(j, "segment %s only %s: nothing is blocked", s->name,
+			    s->mode == GATE_OBSERVE ? "observes" : "simulates");
+	}
+	for (unsigned i = 0; i < g->member_count; i++) {
+		const struct member *m = &g->members[i];
+
+		if (!m->child.ready)
+			nag(j, "%s is not running (%llu restarts so far); see the log",
+			    member_name(m, name), (unsigned long long)m->child.restarts);
+	}
+	json_end(j);
+}
+
+size_t status_json(struct gateway *g, uint64_t now_ns, char *buf, size_t cap)
+{
+	struct json j = json_new(buf, cap);
+
+	json_open(&j, NULL);
+	json_str(&j, "version", BEDWARDEN_VERSION);
+	json_str(&j, "name", g->name);
+	json_u64(&j, "pid", (uint64_t)getpid());
+	json_u64(&j, "uptime_s", (now_ns - g->started_ns) / NSEC_PER_SEC);
+	json_str(&j, "policy_file", g->config_file);
+	json_u64(&j, "generation", g->generation);
+	json_str(&j, "capture", g->gate ? "xdp" : "packet");
+	put_segments(&j, g);
+	put_ports(&j, g);
+	put_members(&j, g, now_ns, true);
+	put_members(&j, g, now_ns, false);
+	put_floor(&j, g);
+	put_nags(&j, g);
+	json_close(&j);
+	return j.out.bad ? 0 : j.out.len;
+}

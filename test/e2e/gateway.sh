@@ -1,0 +1,352 @@
+#!/usr/bin/env bash
+# A whole gateway between real ports, under 5,000 packets/s: its processes are
+# killed, stopped and replaced, its policy is changed, its ports come and go.
+# Counted at the receiver: what an open-class device lost, and what a
+# closed-class one got through that it must not.
+# usage: test/e2e/gateway.sh [BINARY]
+set -uo pipefail
+self=$(realpath "$0")
+cd "$(dirname "$0")/../.."
+bw=$(realpath "${1:-build/bedwarden}")
+load=$(realpath "$(dirname "$bw")/bench/bench-load")
+pps=${PPS:-5000}
+id=bwr$$
+failed=0
+inside=${INSIDE:-} # set: we are the copy of us in an unprivileged user namespace
+
+ok() { echo "ok - $*"; }
+not() { echo "not ok - $*"; failed=1; }
+# check TEXT CONDITION...: a command that must succeed.
+check() { local text=$1; shift; if "$@" >/dev/null 2>&1; then ok "$text"; else not "$text"; fi; }
+within() { [ "$1" -ge 0 ] && [ "$1" -le "$2" ]; }
+
+[ "$(id -u)" = 0 ] || { echo "skip - the gateway end to end: needs root for network namespaces"; exit 0; }
+[ -x "$load" ] || { echo "skip - the gateway end to end: $load is not built"; exit 0; }
+
+if [ "$inside" ]; then
+	dir=$inside
+	mount -t tmpfs none /run && mkdir /run/netns || exit 3
+else
+	dir=$(mktemp -d /tmp/$id.XXXX)
+	chmod 755 "$dir"
+fi
+parent=
+cleanup() {
+	[ -z "$parent" ] || kill -9 "$parent" 2>/dev/null
+	for ns in gw sw open closed hos; do
+		ip netns pids $id-$ns 2>/dev/null | xargs -r kill -9 2>/dev/null
+		ip netns del $id-$ns 2>/dev/null
+	done
+	umount "$dir/bpf" 2>/dev/null
+	[ -n "${KEEP:-}$inside" ] || rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+at() { local ns=$1; shift; ip netns exec "$id-$ns" "$@"; }
+
+# A switch with two devices, the gateway, a hospital: four namespaces and a bridge.
+wire() {
+	local ns
+	for ns in gw sw open closed hos; do
+		ip netns add $id-$ns || return 1
+		at $ns ip link set lo up
+		at $ns sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+	done
+	at sw ip link add br type bridge mcast_snooping 0
+	at sw ip link set br up
+	for ns in open closed; do
+		at sw ip link add $ns type veth peer name e0 netns $id-$ns
+		at sw ip link set $ns master br up
+	done
+	at sw ip link add up type veth peer name w0 netns $id-gw
+	at sw ip link set up master br up
+	at hos ip link add e0 type veth peer name h0 netns $id-gw
+	at open ip link set e0 address 02:00:00:91:00:11
+	at closed ip link set e0 address 02:00:00:91:00:12
+	at hos ip link set e0 address 02:00:00:91:00:01
+	at open ip addr add 10.91.0.11/24 dev e0
+	at closed ip addr add 10.91.0.12/24 dev e0
+	at hos ip addr add 10.91.0.1/24 dev e0
+	for ns in open closed hos; do
+		at $ns ip link set e0 up
+		at $ns ethtool -K e0 tso off gso off gro off >/dev/null 2>&1
+		at $ns ip neigh replace 10.91.0.1 lladdr 02:00:00:91:00:01 dev e0 nud permanent
+		at $ns ip neigh replace 10.91.0.11 lladdr 02:00:00:91:00:11 dev e0 nud permanent
+		at $ns ip neigh replace 10.91.0.12 lladdr 02:00:00:91:00:12 dev e0 nud permanent
+	done
+	mkdir "$dir/bpf"
+	[ "$inside" ] || mount -t bpf bpf "$dir/bpf"
+}
+
+# policy EXTRA-RULE: the site's file; the pump may talk to 5001 only.
+policy() {
+	mkdir -p "$dir/profiles"
+	cat >"$dir/profiles/mon.yaml" <<-Y
+	title: A monitor that must never fall silent
+	kind: monitor
+	fail: open
+	source: [this test]
+	starts:
+	  - {service: vital signs, proto: udp, port: ["5000"], peer: central, action: inspect}
+	$1
+	Y
+	cat >"$dir/profiles/pump.yaml" <<-Y
+	title: A pump that rather falls silent
+	kind: pump
+	fail: closed
+	source: [this test]
+	starts:
+	  - {service: pump data, proto: udp, port: ["5001"], peer: central, action: inspect}
+	Y
+	cat >"$dir/bw.yaml" <<-Y
+	gateway: {name: e2e, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden, capture: ${capture:-auto}}
+	segments:
+	  - {name: icu, ward: w0, hospital: h0, isolated: no, mode: enforce, unknown_devices: block, binding: block}
+	hosts:
+	  - {name: central-1, ip: [10.91.0.1], role: [central]}
+	devices:
+	  - {name: monitor-1, segment: icu, mac: "02:00:00:91:00:11", ip: [10.91.0.11], profile: mon}
+	  - {name: pump-1, segment: icu, mac: "02:00:00:91:00:12", ip: [10.91.0.12], profile: pump}
+	Y
+}
+
+start() {
+	at gw "$bw" run -c "$dir/bw.yaml" >>"$dir/log" 2>&1 &
+	parent=$!
+}
+
+status() { timeout 2 "$bw" status --json -c "$dir/bw.yaml" 2>/dev/null; }
+events() { timeout 5 "$bw" events --json -c "$dir/bw.yaml" 2>/dev/null; }
+# of PID-OF PROCESS: its pid, from the kernel: works with the keeper dead.
+pids() { pgrep -P "$parent" -f "bedwarden $1" ; }
+guarding() { status | grep -o '"guards":\[[^]]*' | grep -q '"alive":true' &&
+	! status | grep -o '"guards":\[[^]]*' | grep -q '"alive":false'; }
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+# until MS COMMAND: how many ms it took, or -1.
+until_ms() {
+	local limit=$1 from; from=$(now_ms); shift
+	while ! "$@"; do
+		[ $(($(now_ms) - from)) -lt "$limit" ] || { echo -1; return; }
+		sleep 0.02
+	done
+	echo $(($(now_ms) - from))
+}
+has_event() { events | grep "\"reason\":\"$1\"" | grep -q -- "${2:-}"; }
+
+# stream SECONDS: vital signs from the monitor, pump data that may go, pump data that may not.
+stream() {
+	rm -f "$dir"/{sent,got,leak}.*
+	at hos "$load" recv 5000 $(($1 + 20)) >"$dir/got.open" &
+	r1=$!
+	at hos "$load" recv 5001 $(($1 + 20)) >"$dir/got.closed" &
+	r2=$!
+	at hos "$load" recv 9999 $(($1 + 20)) >"$dir/got.forbidden" &
+	r3=$!
+	sleep 0.2
+	at open "$load" send 10.91.0.1 5000 "$pps" "$1" >"$dir/sent.open" &
+	s1=$!
+	at closed "$load" send 10.91.0.1 5001 500 "$1" >"$dir/sent.closed" &
+	s2=$!
+	at closed "$load" send 10.91.0.1 9999 500 "$1" >"$dir/sent.forbidden" &
+	s3=$!
+}
+field() { grep -o "\"$2\":[0-9]*" "$dir/$1" 2>/dev/null | head -1 | cut -d: -f2; }
+settle() {
+	wait $s1 $s2 $s3
+	sleep 0.5
+	kill $(ip netns pids $id-hos) 2>/dev/null
+	wait $r1 $r2 $r3 2>/dev/null
+	lost=$(($(field sent.open sent) - $(field got.open received)))
+	lost_closed=$(($(field sent.closed sent) - $(field got.closed received)))
+	leaked=$(field got.forbidden received); leaked=${leaked:-0}
+}
+verdict() { # TEXT MOST-LOST
+	settle
+	if within "$lost" "$2"; then ok "$1: $lost of $(field sent.open sent) vital signs lost (at most $2)"
+	else not "$1: $lost of $(field sent.open sent) vital signs lost (at most $2)"; fi
+	if [ "$leaked" = 0 ]; then ok "$1: nothing forbidden got through for the closed-class device"
+	else not "$1: $leaked forbidden packets got through for the closed-class device"; fi
+}
+again() { # TEXT MS
+	if within "$2" 1000; then ok "$1: guarding again after $2 ms"; else not "$1: guarding again after $2 ms (at most 1000)"; fi
+}
+
+killed() { # TEXT PID COMMAND-PATTERN
+	stream 4
+	sleep 1
+	kill -9 "$2"
+	ms=$(until_ms 5000 another "$2" "$3")
+	again "kill -9 of $1" "$ms"
+	verdict "kill -9 of $1" 64
+}
+another() { local p; p=$(pids "$2") && [ "$p" != "$1" ] && guarding; }
+
+run_kills() {
+	stream 2
+	verdict "an undisturbed second" 0
+	[ "$lost_closed" = 0 ] && ok "what the closed-class device may say arrives" ||
+		not "what the closed-class device may say arrives ($lost_closed lost)"
+
+	killed "the guard" "$(pids _guard | head -1)" _guard
+	killed "the keeper" "$(pids _keeper)" _keeper
+
+	stream 5
+	sleep 1
+	old="$(pids _guard) $(pids _keeper)"
+	kill -9 "$parent"
+	wait "$parent" 2>/dev/null
+	sleep 0.2
+	left=$(for p in $old; do [ -d /proc/$p ] && ! grep -q ') Z ' /proc/$p/stat && echo $p; done)
+	[ -z "$left" ] && ok "kill -9 of the parent: its children end by themselves" ||
+		not "kill -9 of the parent: its children end by themselves ($left live on)"
+	start
+	ms=$(until_ms 5000 guarding)
+	again "kill -9 of the parent" "$ms"
+	verdict "kill -9 of the parent" 64
+	check "the deaths are events" has_event gateway.process_died guard
+}
+
+run_stopped() {
+	stream 4
+	sleep 1
+	victim=$(pids _guard | head -1)
+	kill -STOP "$victim"
+	sleep 2
+	kill -CONT "$victim"
+	verdict "a guard stopped for two seconds" 64
+	sleep 1.2
+	check "the event says that vital signs went uninspected, and how many" \
+		has_event floor.uninspected '"device":"monitor-1".*"count":[0-9]'
+	check "the event says that the closed-class device was shut out" \
+		has_event floor.no_guard\\\|floor.overload '"device":"pump-1"'
+
+	stream 9
+	sleep 0.5
+	victim=$(pids _guard | head -1)
+	kill -STOP "$victim"
+	ms=$(until_ms 8000 another "$victim" _guard)
+	within "$ms" 7900 && ok "a guard that stays stopped is replaced after $ms ms" ||
+		not "a guard that stays stopped is replaced (it was not)"
+	verdict "a guard that stays stopped" 64
+}
+
+run_policy() {
+	stream 4
+	sleep 1
+	before=$(status | grep -o '"generation":[0-9]*' | head -1)
+	policy '  - {service: time, proto: udp, port: ["123"], peer: central}'
+	check "policy apply" timeout 5 "$bw" policy apply -c "$dir/bw.yaml"
+	after=$(status | grep -o '"generation":[0-9]*' | head -1)
+	[ -n "$after" ] && [ "$before" != "$after" ] && ok "a new policy is in force ($before, $after)" ||
+		not "a new policy is in force ($before, $after)"
+	sleep 0.5
+	kill -HUP "$parent"
+	verdict "policy changed twice under load" 0
+
+	stream 3
+	sleep 1
+	echo 'devices: [{nonsense: 1}]' >>"$dir/bw.yaml"
+	kill -HUP "$parent"
+	sleep 0.7
+	check "a wrong policy is refused with its place" has_event gateway.policy_refused 'bw.yaml:[0-9]'
+	[ "$(status | grep -o '"generation":[0-9]*' | head -1)" != "" ] &&
+		status | grep -q 'has an error and is not in force' && ok "status nags about the refused policy" ||
+		not "status nags about the refused policy"
+	policy ''
+	verdict "a wrong policy" 0
+
+	stream 4
+	sleep 1
+	kill -TERM "$parent"
+	wait "$parent"
+	code=$?
+	[ $code = 0 ] && ok "SIGTERM ends the gateway in order" || not "SIGTERM ends the gateway in order (code $code)"
+	start
+	until_ms 5000 guarding >/dev/null
+	verdict "restart under load" 0
+}
+
+run_ports() {
+	at sw ip link set up down
+	sleep 0.5
+	check "a port that goes down is an event" has_event gateway.port_down '"in_iface":"w0"'
+	check "status knows of it" grep -q 'port w0 has no link' <(status)
+	at sw ip link set up up
+	sleep 0.5
+	check "its return is an event" has_event gateway.port_up '"in_iface":"w0"'
+	stream 1
+	verdict "after a port was down" 0
+
+	at sw ip link del up
+	sleep 0.5
+	check "a port that vanishes is missing" grep -q '"link":"missing"' <(status)
+	at sw ip link add up type veth peer name w0 netns $id-gw
+	at sw ip link set up master br up
+	sleep 1
+	until_ms 3000 guarding >/dev/null
+	stream 1
+	verdict "after a port came back as another interface" 0
+}
+
+# Without any right outside: a user namespace of an ordinary user, back end `packet`.
+run_unprivileged() {
+	mkdir -p "$dir/user/bench" && cp "$bw" "$dir/user/" && cp "$load" "$dir/user/bench/" &&
+		cp "$self" "$dir/user/gateway.sh" && chown -R nobody "$dir/user"
+	setpriv --reuid nobody --regid nogroup --clear-groups unshare -Urnmp --fork --kill-child \
+		--mount-proc env INSIDE="$dir/user" PPS=2000 bash "$dir/user/gateway.sh" "$dir/user/bedwarden"
+	case $? in
+	0) ;;
+	3) echo "skip - the gateway without rights: no unprivileged user namespaces here" ;;
+	*) failed=1 ;;
+	esac
+}
+
+run_inside() {
+	check "without rights: back end packet, and status says why" \
+		grep -q '"capture":"packet".*kernel.s floor is not in use' "$dir/status"
+	stream 2
+	verdict "without rights, an undisturbed second" 0
+	victim=$(pids _guard)
+	kill -9 "$victim"
+	again "without rights, kill -9 of the guard" "$(until_ms 5000 another "$victim" _guard)"
+	victim=$(pids _keeper)
+	stream 3
+	sleep 1
+	kill -9 "$victim"
+	again "without rights, kill -9 of the keeper" "$(until_ms 5000 another "$victim" _keeper)"
+	verdict "without rights, kill -9 of the keeper" 0
+	check "without rights, deaths are events" has_event gateway.process_died
+	kill -TERM "$parent"
+	wait "$parent"
+	check "without rights, SIGTERM ends the gateway in order" [ $? = 0 ]
+}
+
+wire || { echo "skip - the gateway end to end: no network namespaces here"; exit 0; }
+policy ''
+start
+ms=$(until_ms 15000 guarding)
+if [ "$ms" -lt 0 ]; then
+	not "the gateway starts and answers"
+	tail -20 "$dir/log"
+	exit 1
+fi
+ok "${inside:+without rights, }the gateway starts and answers after $ms ms"
+status >"$dir/status"
+if [ "$inside" ]; then
+	run_inside
+else
+	check "status says what this switch hides" \
+		grep -q 'traffic between devices on it is not seen' "$dir/status"
+	if grep -q '"capture":"xdp"' "$dir/status"; then
+		run_kills
+		run_stopped
+		run_policy
+		run_ports
+	else
+		echo "skip - kills, stops and changes under load: no floor in the kernel here"
+	fi
+	run_unprivileged
+fi
+[ $failed = 0 ] || tail -40 "$dir/log"
+exit $failed
