@@ -53,14 +53,14 @@ wire() {
 		at $ns ip link set lo up
 		at $ns sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 	done
-	at sw ip link add br type bridge mcast_snooping 0
-	at sw ip link set br up
+	at sw ip link add name sw0 type bridge mcast_snooping 0
+	at sw ip link set sw0 up
 	for ns in open closed; do
-		at sw ip link add $ns type veth peer name e0 netns $id-$ns
-		at sw ip link set $ns master br up
+		at sw ip link add name $ns type veth peer name e0 netns $id-$ns
+		at sw ip link set $ns master sw0 up
 	done
-	at sw ip link add up type veth peer name w0 netns $id-gw
-	at sw ip link set up master br up
+	at sw ip link add name uplink type veth peer name w0 netns $id-gw
+	at sw ip link set uplink master sw0 up
 	at hos ip link add e0 type veth peer name h0 netns $id-gw
 	at open ip link set e0 address 02:00:00:91:00:11
 	at closed ip link set e0 address 02:00:00:91:00:12
@@ -112,13 +112,15 @@ policy() {
 }
 
 start() {
-	at gw "$bw" run -c "$dir/bw.yaml" >>"$dir/log" 2>&1 &
+	ip netns exec "$id-gw" "$bw" run -c "$dir/bw.yaml" >>"$dir/log" 2>&1 &
 	parent=$!
 }
 
-status() { timeout 2 "$bw" status --json -c "$dir/bw.yaml" 2>/dev/null; }
-events() { timeout 5 "$bw" events --json -c "$dir/bw.yaml" 2>/dev/null; }
-# of PID-OF PROCESS: its pid, from the kernel: works with the keeper dead.
+status() {
+	timeout 2 "$bw" status --json -c "$dir/bw.yaml" 2>/dev/null | sed 's/^ *//; s/": /":/g' | tr -d '\n'
+}
+events() { timeout 5 "$bw" events --all --json -c "$dir/bw.yaml" 2>/dev/null | sed 's/": /":/g'; }
+# pids COMMAND: of children, from the kernel: works with the keeper dead.
 pids() { pgrep -P "$parent" -f "bedwarden $1" ; }
 guarding() { status | grep -o '"guards":\[[^]]*' | grep -q '"alive":true' &&
 	! status | grep -o '"guards":\[[^]]*' | grep -q '"alive":false'; }
@@ -268,21 +270,21 @@ run_policy() {
 }
 
 run_ports() {
-	at sw ip link set up down
+	at sw ip link set uplink down
 	sleep 0.5
 	check "a port that goes down is an event" has_event gateway.port_down '"in_iface":"w0"'
 	check "status knows of it" grep -q 'port w0 has no link' <(status)
-	at sw ip link set up up
+	at sw ip link set uplink up
 	sleep 0.5
 	check "its return is an event" has_event gateway.port_up '"in_iface":"w0"'
 	stream 1
 	verdict "after a port was down" 0
 
-	at sw ip link del up
+	at sw ip link del uplink
 	sleep 0.5
 	check "a port that vanishes is missing" grep -q '"link":"missing"' <(status)
-	at sw ip link add up type veth peer name w0 netns $id-gw
-	at sw ip link set up master br up
+	at sw ip link add name uplink type veth peer name w0 netns $id-gw
+	at sw ip link set uplink master sw0 up
 	sleep 1
 	until_ms 3000 guarding >/dev/null
 	stream 1
@@ -325,7 +327,7 @@ run_inside() {
 wire || { echo "skip - the gateway end to end: no network namespaces here"; exit 0; }
 policy ''
 start
-ms=$(until_ms 15000 guarding)
+ms=$(until_ms ${START_MS:-15000} guarding)
 if [ "$ms" -lt 0 ]; then
 	not "the gateway starts and answers"
 	tail -20 "$dir/log"
