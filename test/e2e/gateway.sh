@@ -161,7 +161,7 @@ settle() {
 	wait $r1 $r2 $r3 2>/dev/null
 	lost=$(($(field sent.open sent) - $(field got.open received)))
 	lost_closed=$(($(field sent.closed sent) - $(field got.closed received)))
-	leaked=$(field got.forbidden received); leaked=${leaked:-0}
+	leaked=$(field got.forbidden received)
 }
 verdict() { # TEXT MOST-LOST
 	settle
