@@ -117,9 +117,9 @@ start() {
 }
 
 status() {
-	timeout 2 "$bw" status --json -c "$dir/bw.yaml" 2>/dev/null | sed 's/^ *//; s/": /":/g' | tr -d '\n'
+	timeout 2 "$bw" status --json --socket "$dir/run/control" 2>/dev/null | sed 's/^ *//; s/": /":/g' | tr -d '\n'
 }
-events() { timeout 5 "$bw" events --all --json -c "$dir/bw.yaml" 2>/dev/null | sed 's/": /":/g'; }
+events() { timeout 5 "$bw" events --all --json --socket "$dir/run/control" 2>/dev/null | sed 's/": /":/g'; }
 # pids COMMAND: of children, from the kernel: works with the keeper dead.
 pids() { pgrep -P "$parent" -f "bedwarden $1" ; }
 guarding() { status | grep -o '"guards":\[[^]]*' | grep -q '"alive":true' &&

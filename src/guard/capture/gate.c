@@ -172,6 +172,24 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return 0;
 }
 
+static int note_inner(struct gate *g, struct bpf_map *outer)
+{
+	const struct bpf_map *inner = bpf_map__inner_map(outer);
+
+	if (!inner)
+		return 0;
+	if (g->inner_count == GATE_INNER_MAX)
+		return -E2BIG;
+	g->inner[g->inner_count++] = (struct gate_inner){
+		.outer = outer,
+		.type = bpf_map__type(inner),
+		.key_size = bpf_map__key_size(inner),
+		.value_size = bpf_map__value_size(inner),
+		.flags = bpf_map__map_flags(inner),
+	};
+	return 0;
+}
+
 static int prepare(struct gate *g, const struct gate_options *o)
 {
 	struct bpf_map *m;
@@ -183,6 +201,8 @@ static int prepare(struct gate *g, const struct gate_options *o)
 		r = bpf_map__set_max_entries(g->bpf->maps.learned, o->learned);
 	bpf_object__for_each_map(m, g->bpf->obj)
 	{
+		if (r == 0)
+			r = note_inner(g, m);
 		if (r)
 			return r;
 		if (m == g->bpf->maps.works)

@@ -11,14 +11,19 @@
 #include "gate.skel.h"
 
 /* A new inner map like those of `outer`, for n entries. A descriptor or -errno. */
-static int make_table(struct bpf_map *outer, uint32_t n)
+static int make_table(const struct gate *g, const struct bpf_map *outer, uint32_t n)
 {
-	const struct bpf_map *inner = bpf_map__inner_map(outer);
-	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, o, .map_flags = bpf_map__map_flags(inner));
-	int fd =
-		bpf_map_create(bpf_map__type(inner), bpf_map__name(outer), bpf_map__key_size(inner),
-			       bpf_map__value_size(inner), n ? n : 1, &o);
+	const struct gate_inner *i = g->inner, *end = i + g->inner_count;
+	int fd;
 
+	while (i < end && i->outer != outer)
+		i++;
+	if (i == end)
+		return -EINVAL;
+	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, o, .map_flags = i->flags);
+
+	fd = bpf_map_create(i->type, bpf_map__name(outer), i->key_size, i->value_size, n ? n : 1,
+			    &o);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -67,11 +72,11 @@ struct table {
 	.rows = rows_, .count = n, .stride = sizeof(struct row), \
 	.key_size = sizeof(((struct row *)0)->key)
 
-static int build(struct table *t)
+static int build(const struct gate *g, struct table *t)
 {
 	int r;
 
-	t->fd = make_table(t->outer, t->entries ? t->entries : t->count);
+	t->fd = make_table(g, t->outer, t->entries ? t->entries : t->count);
 	if (t->fd < 0)
 		return t->fd;
 	r = t->rows ? fill(t->fd, t->rows, t->count, t->stride, t->key_size, t->value_off,
@@ -189,7 +194,7 @@ int gate_apply(struct gate *g, const struct gate_tables *t, char ret_why[256])
 	if (t->port_count > GATE_PORTS)
 		return gate_say(ret_why, -E2BIG, "%u ports; at most %u", t->port_count, GATE_PORTS);
 	for (; r == 0 && made < count; made++)
-		r = build(&tables[made]);
+		r = build(g, &tables[made]);
 	/* Nobody reads the idle slot: the last apply waited for that. */
 	for (uint32_t i = 0; r == 0 && i < count; i++)
 		if (bpf_map_update_elem(bpf_map__fd(tables[i].outer), &slot, &tables[i].fd,

@@ -6,11 +6,22 @@
  */
 #include "guard/capture/gate.h"
 
+struct bpf_map;
 struct gate_bpf;
+
+/* How the tables inside a table of tables look: libbpf forgets that once they are loaded. */
+struct gate_inner {
+	const struct bpf_map *outer;
+	uint32_t type, key_size, value_size, flags;
+};
+
+#define GATE_INNER_MAX 16
 
 struct gate {
 	struct gate_bpf *bpf;
 	struct gate_config *config; /* shared with the kernel */
+	struct gate_inner inner[GATE_INNER_MAX];
+	unsigned inner_count;
 	char dir[200];
 };
 
