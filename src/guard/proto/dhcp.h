@@ -1,0 +1,38 @@
+#ifndef BEDWARDEN_GUARD_PROTO_DHCP_H
+#define BEDWARDEN_GUARD_PROTO_DHCP_H
+/*
+ * One DHCP message (RFC 2131, options of RFC 2132), the payload of a UDP
+ * datagram between ports 67 and 68: who asks, who answers, and what tells one
+ * kind of machine from another. Borrows the payload.
+ */
+#include "base/bytes.h"
+#include "bpf/shared.h"
+
+enum dhcp_type {
+	DHCP_DISCOVER = 1,
+	DHCP_OFFER,
+	DHCP_REQUEST,
+	DHCP_DECLINE,
+	DHCP_ACK,
+	DHCP_NAK,
+	DHCP_RELEASE,
+	DHCP_INFORM,
+};
+
+struct dhcp {
+	bool reply;	/* BOOTREPLY: from a server */
+	uint8_t type;	/* enum dhcp_type; 0 in a BOOTP message */
+	uint8_t mac[6]; /* the client's; all zero where it is not of Ethernet */
+	uint32_t xid;
+	uint32_t lease_s;			  /* 0 where it is not said */
+	struct gate_ip client, yours, relay;	  /* mapped; 0.0.0.0 where empty */
+	struct gate_ip requested, server, router; /* of options 50, 54, 3 */
+	struct bytes host_name;			  /* option 12 */
+	struct bytes vendor_class;		  /* option 60 */
+	struct bytes params; /* option 55: the list asked for, in its order: a fingerprint */
+};
+
+/* PARSE_BAD for what is no DHCP or lies about a length. */
+enum parse dhcp_read(struct bytes payload, struct dhcp *ret_d);
+
+#endif
