@@ -353,12 +353,19 @@ static void check_device_names(struct checking *k, unsigned i)
 		wrong(k, at, "there is no segment '%.60s'%s", d->segment, text);
 	}
 	for (unsigned j = 0; j < d->peer_count; j++) {
-		if (name_find(k->names, k->names_count, d->peer[j]))
-			continue;
+		const struct name *n = name_find(k->names, k->names_count, d->peer[j]);
+
 		snprintf(at, sizeof(at), "devices[%u].peer[%u]", i, j);
-		hint(k->names, k->names_count, d->peer[j], "the name of a host or device", text,
-		     sizeof(text));
-		wrong(k, at, "there is no host or device '%.60s'%s", d->peer[j], text);
+		if (n && n->device) {
+			wrong(k, at,
+			      "'%.60s' is a device; expected a host. A device is reached by a line "
+			      "under starts",
+			      d->peer[j]);
+		} else if (!n) {
+			hint(k->names, k->names_count, d->peer[j], "the name of a host", text,
+			     sizeof(text));
+			wrong(k, at, "there is no host '%.60s'%s", d->peer[j], text);
+		}
 	}
 	if (*d->profile && !check_profile_name(d->profile)) {
 		snprintf(at, sizeof(at), "devices[%u].profile", i);

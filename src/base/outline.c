@@ -143,16 +143,30 @@ static bool take(struct building *b, const yaml_event_t *event)
 	}
 }
 
-static void syntax_error(const yaml_parser_t *p, struct errors *e)
+/* Lines and characters before an offset. */
+static void count_to(struct bytes text, size_t offset, unsigned *ret_line, unsigned *ret_column)
+{
+	unsigned line = 1, column = 1;
+
+	for (size_t i = 0; i < offset && i < text.len; i++)
+		if (text.data[i] == '\n') {
+			line++;
+			column = 1;
+		} else if ((text.data[i] & 0xc0) != 0x80) {
+			column++;
+		}
+	*ret_line = line;
+	*ret_column = column;
+}
+
+static void syntax_error(const yaml_parser_t *p, struct bytes text, struct errors *e)
 {
 	unsigned line = (unsigned)p->problem_mark.line + 1;
 	unsigned column = (unsigned)p->problem_mark.column + 1;
 
-	/* A reader error (bad UTF-8) has an offset but no mark: it lies at what is read next. */
-	if (p->error == YAML_READER_ERROR) {
-		line = (unsigned)p->mark.line + 1;
-		column = (unsigned)p->mark.column + 1;
-	}
+	/* The reader runs ahead of the marks; it knows the offset of what it could not decode. */
+	if (p->error == YAML_READER_ERROR)
+		count_to(text, p->problem_offset, &line, &column);
 	if (p->context && p->context_mark.line + 1 < line)
 		errors_add(e, line, column, "not YAML: %s, %s that began on line %u",
 			   p->problem ? p->problem : "unreadable", p->context,
@@ -163,14 +177,14 @@ static void syntax_error(const yaml_parser_t *p, struct errors *e)
 			   p->context ? p->context : "");
 }
 
-static bool read_events(yaml_parser_t *parser, struct building *b)
+static bool read_events(yaml_parser_t *parser, struct bytes text, struct building *b)
 {
 	yaml_event_t event;
 	bool good = true, end = false;
 
 	while (good && !end) {
 		if (!yaml_parser_parse(parser, &event)) {
-			syntax_error(parser, b->e);
+			syntax_error(parser, text, b->e);
 			return false;
 		}
 		end = event.type == YAML_STREAM_END_EVENT;
@@ -190,6 +204,11 @@ struct outline *outline_read(struct bytes text, struct errors *e)
 	yaml_parser_t parser;
 	bool good;
 
+	if (!text.len) {
+		errors_add(e, 1, 1, "the file is empty");
+		free(b.o);
+		return NULL;
+	}
 	if (!b.o || !yaml_parser_initialize(&parser)) {
 		errors_add(e, 0, 0, "out of memory");
 		free(b.o);
@@ -197,7 +216,7 @@ struct outline *outline_read(struct bytes text, struct errors *e)
 	}
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&parser, text.data, text.len);
-	good = read_events(&parser, &b);
+	good = read_events(&parser, text, &b);
 	yaml_parser_delete(&parser);
 	if (!good) {
 		outline_free(b.o);

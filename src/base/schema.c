@@ -109,7 +109,7 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXT, config_host, "mac", mac, 0, OPTIONAL, NULL, 17, 17,                            \
 	  "Its hardware address, where it is in the same network as the devices: nobody else " \
 	  "may then use its addresses.")                                                       \
-	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,          \
+	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 0, MAX_LIST,          \
 	  "What it is for; profiles name roles as peers. The role dhcp marks an address server.")
 
 #define RULE(X)                                                                                \
@@ -144,33 +144,33 @@ static const struct cyaml_schema_value text_entry = {
 	  "closed stops it.")                                                                      \
 	X(TEXTS, config_profile, "source", source, &text_entry, REQUIRED, NULL, 1, MAX_LIST,       \
 	  "The documents that the ports were taken from.")                                         \
-	X(MAPS, config_profile, "starts", starts, &rule_entry, OPTIONAL, NULL, 1, MAX_RULES,       \
+	X(MAPS, config_profile, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,       \
 	  "What the device may start.")                                                            \
-	X(MAPS, config_profile, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 1, MAX_RULES,     \
+	X(MAPS, config_profile, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,     \
 	  "What may be started towards the device.")                                               \
 	X(MAP_AT, config_profile, "identify", identify, identify_fields, OPTIONAL, NULL, 0, 0,     \
 	  "What such a device is recognised by.")
 
-#define DEVICE(X)                                                                                  \
-	X(TEXT, config_device, "name", name, 0, REQUIRED, NULL, 1, 63,                             \
-	  "What the device is called in events.")                                                  \
-	X(TEXT, config_device, "segment", segment, 0, REQUIRED, NULL, 1, 63,                       \
-	  "The segment whose ward side it is on.")                                                 \
-	X(TEXT, config_device, "mac", mac, 0, REQUIRED, NULL, 17, 17, "Its hardware address.")     \
-	X(TEXTS, config_device, "ip", ip, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,                \
-	  "Its addresses. None: any address that nobody else owns.")                               \
-	X(TEXT, config_device, "profile", profile, 0, OPTIONAL, "", 0, 63,                         \
-	  "Its profile. Without one only its own starts and accepts count.")                       \
-	X(TEXTS, config_device, "peer", peer, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,            \
-	  "Hosts or devices it is narrowed to: where the profile allows a role that one of these " \
-	  "holds, only these are allowed. Other roles stay as they are.")                          \
-	X(WORD_AT, config_device, "mode", mode, modes, OPTIONAL, NULL, 0, 0,                       \
-	  "Its own mode; else the segment's.")                                                     \
-	X(WORD_AT, config_device, "fail", fail, fails, OPTIONAL, NULL, 0, 0,                       \
-	  "Its own fail mode; else the profile's, or closed without a profile.")                   \
-	X(MAPS, config_device, "starts", starts, &rule_entry, OPTIONAL, NULL, 1, MAX_RULES,        \
-	  "What it may start besides what its profile says.")                                      \
-	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 1, MAX_RULES,      \
+#define DEVICE(X)                                                                              \
+	X(TEXT, config_device, "name", name, 0, REQUIRED, NULL, 1, 63,                         \
+	  "What the device is called in events.")                                              \
+	X(TEXT, config_device, "segment", segment, 0, REQUIRED, NULL, 1, 63,                   \
+	  "The segment whose ward side it is on.")                                             \
+	X(TEXT, config_device, "mac", mac, 0, REQUIRED, NULL, 17, 17, "Its hardware address.") \
+	X(TEXTS, config_device, "ip", ip, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,            \
+	  "Its addresses. None: any address that nobody else owns.")                           \
+	X(TEXT, config_device, "profile", profile, 0, OPTIONAL, "", 0, 63,                     \
+	  "Its profile. Without one only its own starts and accepts count.")                   \
+	X(TEXTS, config_device, "peer", peer, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,        \
+	  "Hosts it is narrowed to: where a line allows a role that one of these "             \
+	  "holds, only these are allowed. Other roles stay as they are.")                      \
+	X(WORD_AT, config_device, "mode", mode, modes, OPTIONAL, NULL, 0, 0,                   \
+	  "Its own mode; else the segment's.")                                                 \
+	X(WORD_AT, config_device, "fail", fail, fails, OPTIONAL, NULL, 0, 0,                   \
+	  "Its own fail mode; else the profile's, or closed without a profile.")               \
+	X(MAPS, config_device, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,    \
+	  "What it may start besides what its profile says.")                                  \
+	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,  \
 	  "What may be started towards it besides what its profile says.")
 
 #define TOP(X)                                                                                 \
@@ -178,9 +178,9 @@ static const struct cyaml_schema_value text_entry = {
 	  "The gateway itself.")                                                               \
 	X(MAPS, schema_file, "segments", config.segments, &segment_entry, REQUIRED, NULL, 1,   \
 	  MAX_SEGMENTS, "Pairs of ports with a ward behind one of them.")                      \
-	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 1, MAX_HOSTS, \
+	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 0, MAX_HOSTS, \
 	  "Machines and networks that devices talk to.")                                       \
-	X(MAPS, schema_file, "devices", config.devices, &device_entry, OPTIONAL, NULL, 1,      \
+	X(MAPS, schema_file, "devices", config.devices, &device_entry, OPTIONAL, NULL, 0,      \
 	  MAX_DEVICES, "The devices that are guarded.")
 
 /* A line as libcyaml wants it. */

@@ -417,8 +417,18 @@ static void add_new_device(struct proposing *x, const struct seen_machine *m)
 	struct device *d = &x->devices[x->device_count];
 	const struct config *c = x->p->config;
 	const struct config_segment *s = NULL;
-	struct guess g = best_guess(x, m);
+	struct seen_machine own = *m;
+	struct guess g;
 
+	/* An address that another claimed before stays with that one. */
+	own.ips = 0;
+	for (unsigned i = 0; i < m->ips; i++) {
+		if (owned(x, m->ip[i]))
+			continue;
+		own_ip(x, m->ip[i], x->device_count, true);
+		memcpy(own.ip[own.ips++], m->ip[i], 16);
+	}
+	g = best_guess(x, &own);
 	d->machine = m;
 	d->profile = g.profile;
 	snprintf(d->why, sizeof(d->why), "%s", g.why);
@@ -429,10 +439,6 @@ static void add_new_device(struct proposing *x, const struct seen_machine *m)
 			s = &c->segments[i];
 	d->segment = s ? s->name : c ? c->segments[0].name : "ward";
 	name_device(x, d);
-	/* An address that another claimed before stays with that one. */
-	for (unsigned i = 0; i < m->ips; i++)
-		if (!owned(x, m->ip[i]))
-			own_ip(x, m->ip[i], x->device_count, true);
 	x->device_count++;
 }
 

@@ -1,0 +1,202 @@
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "cli/propose.h"
+
+#define EVENT "{\"timestamp\":\"2026-01-01T00:00:00.0+0000\",\"event_type\":"
+#define MACHINE(mac, name, ips)                                                   \
+	EVENT "\"inventory\",\"inventory\":{\"mac\":\"" mac "\",\"name\":\"" name \
+	      "\",\"vendor\":\"\",\"segment\":\"icu\",\"ips\":[" ips "]}}"
+#define FLOW(src, sport, dst, dport, proto, there, back)                                  \
+	EVENT "\"flow\",\"src_ip\":\"" src "\",\"src_port\":" sport ",\"dest_ip\":\"" dst \
+	      "\",\"dest_port\":" dport ",\"proto\":\"" proto                             \
+	      "\",\"flow\":{\"pkts_toserver\":" there ",\"pkts_toclient\":" back          \
+	      ",\"bytes_toserver\":10,\"bytes_toclient\":10}}"
+
+static const char *const lines[] = {
+	MACHINE("02:00:00:00:00:01", "Bed 12", "\"10.1.1.12\""),
+	/* What a machine says of itself must not get out of its comment or name. */
+	MACHINE("02:00:00:00:00:02", "x\\n  evil: [", "\"10.1.1.13\",\"10.1.1.12\""),
+	FLOW("10.1.0.5", "40000", "10.1.1.12", "24105", "UDP", "9", "9"),
+	FLOW("10.1.1.12", "24105", "255.255.255.255", "24005", "UDP", "9", "0"),
+	/* The answer was seen first. */
+	FLOW("10.1.0.7", "11112", "10.1.1.13", "40000", "TCP", "9", "9"),
+	FLOW("10.1.1.13", "40001", "8.8.8.8", "443", "TCP", "9", "9"),
+	FLOW("10.1.1.13", "40002", "10.1.0.8", "445", "TCP", "1", "0"), /* nobody there */
+	"no event",
+	"",
+	"[]",
+	"{\"inventory\":{\"mac\":7}}",
+};
+
+static struct config_profile *profiles;
+static unsigned profile_count;
+
+static char *proposal(struct propose *p, const char *const *from, size_t count, int *ret_r)
+{
+	struct seen seen;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(seen_new(&seen), 0);
+	for (size_t i = 0; i < count; i++)
+		seen_line(&seen, from[i], strlen(from[i]));
+	seen_settle(&seen);
+	p->seen = &seen;
+	p->profiles = profiles;
+	p->profile_count = profile_count;
+	*ret_r = propose_write(p, out);
+	fclose(out);
+	seen_free(&seen);
+	return text;
+}
+
+static struct config *parse(const char *text)
+{
+	struct config_error errors[8];
+	size_t count = 0;
+	struct config *c = config_parse(UNIT_SOURCE "/proposal.yaml",
+					(struct bytes){(const uint8_t *)text, strlen(text)}, errors,
+					8, &count);
+
+	for (size_t i = 0; i < count; i++)
+		print_message("%u:%u: %s\n", errors[i].line, errors[i].column, errors[i].text);
+	if (!c)
+		print_message("of:\n%s", text);
+	assert_non_null(c);
+	return c;
+}
+
+static void what_was_seen_becomes_a_policy(void **state)
+{
+	struct propose p = {.config = NULL};
+	char *text;
+	struct config *c;
+	int r;
+
+	text = proposal(&p, lines, sizeof(lines) / sizeof(lines[0]), &r);
+	assert_int_equal(r, 0);
+	c = parse(text);
+	assert_int_equal(c->devices_count, 2);
+	assert_string_equal(c->devices[0].name, "bed12");
+	assert_string_equal(c->devices[0].profile, "philips-intellivue");
+	assert_int_equal(*c->devices[0].mode, GATE_SIMULATE);
+	assert_string_equal(c->devices[1].profile, "dicom-modality");
+	/* An address that two claim stays with the first. */
+	assert_int_equal(c->devices[1].ip_count, 1);
+	assert_string_equal(c->devices[1].ip[0], "10.1.1.13");
+	assert_int_equal(c->hosts_count, 3);
+	for (unsigned i = 0; i < 3; i++)
+		if (strcmp(c->hosts[i].name, "host-10-1-0-5") == 0)
+			assert_string_equal(c->hosts[i].role[0], "central");
+		else if (strcmp(c->hosts[i].name, "host-10-1-0-7") == 0)
+			assert_string_equal(c->hosts[i].role[0], "pacs");
+		else
+			assert_int_equal(c->hosts[i].role_count, 0); /* 8.8.8.8 */
+	/* What no profile covers is there to be read, and allows nothing. */
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(c->devices[i].starts_count + c->devices[i].accepts_count, 0);
+	assert_non_null(strstr(text, "port: [443], peer: \"host-8-8-8-8\""));
+	assert_non_null(strstr(text, "A public address"));
+	assert_null(strstr(text, "445"));
+	assert_int_equal(p.uncovered, 1);
+	config_free(c);
+	free(text);
+}
+
+static void what_there_is_stays_as_it_is(void **state)
+{
+	static const char site[] =
+		"segments: [{name: icu, ward: w, hospital: h, net: [10.1.1.0/24], mode: observe}]\n"
+		"hosts: [{name: archive, ip: [10.1.0.7], role: [store]}]\n"
+		"devices:\n"
+		"  - name: ct \"1\"\n"
+		"    segment: icu\n"
+		"    mac: '02:00:00:00:00:02'\n"
+		"    ip: [10.1.1.13]\n"
+		"    profile: dicom-modality\n"
+		"    fail: closed\n"
+		"    starts: [{service: own, proto: tcp, port: [4242], peer: store, action: "
+		"drop}]\n";
+	struct config *before = parse(site), *after;
+	struct propose p = {.config = before};
+	char *text;
+	int r;
+
+	text = proposal(&p, lines, sizeof(lines) / sizeof(lines[0]), &r);
+	assert_int_equal(r, 0);
+	after = parse(text);
+	assert_string_equal(after->segments[0].ward, "w");
+	assert_int_equal(after->segments[0].mode, GATE_OBSERVE);
+	assert_string_equal(after->devices[0].name, "ct \"1\"");
+	assert_int_equal(*after->devices[0].fail, GATE_CLOSED);
+	assert_null(after->devices[0].mode);
+	assert_int_equal(after->devices[0].starts_count, 1);
+	assert_int_equal(after->devices[0].starts[0].action, GATE_DROP);
+	/* A host of the policy is given no role by a guess. */
+	assert_string_equal(after->hosts[0].name, "archive");
+	assert_int_equal(after->hosts[0].role_count, 1);
+	assert_non_null(strstr(text, "port: [11112], peer: \"archive\""));
+	assert_int_equal(after->devices_count, 2);
+	config_free(after);
+	config_free(before);
+	free(text);
+}
+
+static void without_a_hint_nobody_is_a_device(void **state)
+{
+	static const char *const strangers[] = {
+		FLOW("10.1.1.1", "40001", "10.1.1.2", "443", "TCP", "9", "9"),
+	};
+	struct propose p = {.config = NULL};
+	int r;
+	char *text = proposal(&p, strangers, 1, &r);
+
+	assert_int_equal(r, -ENOENT);
+	free(text);
+}
+
+static void routers_guests_are_not_theirs(void **state)
+{
+	uint8_t router[6] = {2, 0, 0, 0, 0, 9}, own[16] = {[10] = 0xff, 0xff, 10, 1, 1, 1};
+	struct seen s;
+
+	assert_int_equal(seen_new(&s), 0);
+	seen_sender(&s, router, own, true);
+	for (unsigned i = 0; i < 20; i++) {
+		uint8_t guest[16] = {[10] = 0xff, 0xff, 10, 9, 0, (uint8_t)(i + 1)};
+
+		seen_sender(&s, router, guest, false);
+	}
+	seen_settle(&s);
+	assert_int_equal(s.machine_count, 1);
+	assert_int_equal(s.machines[0].ips, 1);
+	assert_memory_equal(s.machines[0].ip[0], own, 16);
+	seen_free(&s);
+}
+
+static int load_profiles(void **state)
+{
+	return config_profiles(NULL, UNIT_SOURCE "/proposal.yaml", &profiles, &profile_count);
+}
+
+static int free_profiles(void **state)
+{
+	config_profiles_free(profiles, profile_count);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_seen_becomes_a_policy),
+		cmocka_unit_test(what_there_is_stays_as_it_is),
+		cmocka_unit_test(without_a_hint_nobody_is_a_device),
+		cmocka_unit_test(routers_guests_are_not_theirs),
+	};
+
+	return cmocka_run_group_tests(tests, load_profiles, free_profiles);
+}
