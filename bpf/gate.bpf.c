@@ -583,23 +583,30 @@ static __always_inline int pass(struct xdp_md *ctx, const struct gate_config *cf
 	return forward(ctx, g, slot);
 }
 
-/* Nobody inspects: the device's fail mode decides (both devices', where both are ours). */
-static __always_inline int fail(struct xdp_md *ctx, const struct gate_config *cfg,
-				struct gate_work *g, __u32 slot, __u8 why)
+/* Does the device fail open (both devices, where both are ours)? */
+static __always_inline int fails_open(const struct gate_work *g, __u32 slot)
 {
 	struct floor_tables t = {.slot = slot};
-	struct gate_verdict *v = &g->floor.verdict;
-	const struct gate_device *d;
-	struct gate_device_count *c;
-	__u32 len = g->floor.packet.len;
-	int open = 0;
+	const struct gate_verdict *v = &g->floor.verdict;
+	const struct gate_device *d = floor_device(&t, v->device);
+	int open = d && d->fail == GATE_OPEN;
 
-	d = floor_device(&t, v->device);
-	open = d && d->fail == GATE_OPEN;
 	if (v->flags & GATE_VERDICT_HAIRPIN) {
 		d = floor_device(&t, v->peer & ~GATE_PEER_DEVICE);
 		open = open && d && d->fail == GATE_OPEN;
 	}
+	return open;
+}
+
+/* Nobody inspects: the device's fail mode decides. */
+static __always_inline int fail(struct xdp_md *ctx, const struct gate_config *cfg,
+				struct gate_work *g, __u32 slot, __u8 why)
+{
+	struct gate_verdict *v = &g->floor.verdict;
+	struct gate_device_count *c;
+	__u32 len = g->floor.packet.len;
+	int open = fails_open(g, slot);
+
 	if (v->flags & GATE_VERDICT_FRAGMENT) {
 		open = 0;
 		why = REASON_FLOOR_FRAGMENT;
@@ -621,6 +628,20 @@ static __always_inline int fail(struct xdp_md *ctx, const struct gate_config *cf
 	return forward(ctx, g, slot);
 }
 
+/* Has the guard let frames wait for too long? Notes when they began to. */
+static __always_inline int late(struct gate_heart *h, __s64 owed, __u64 beat, __u64 now)
+{
+	__u64 since = h->since_ns;
+
+	if (owed <= 0) {
+		h->since_ns = now;
+		return 0;
+	}
+	if (since < beat)
+		since = beat;
+	return owed >= GATE_LATE_FRAMES && now > since && now - since > GATE_LATE_NS;
+}
+
 /* Up to the guard of this queue, if one is there, awake and not too far behind. */
 static __always_inline int inspect(struct xdp_md *ctx, const struct gate_config *cfg,
 				   struct gate_work *g, __u32 slot)
@@ -630,6 +651,7 @@ static __always_inline int inspect(struct xdp_md *ctx, const struct gate_config 
 	struct gate_heart *h = bpf_map_lookup_elem(&hearts, &queue);
 	struct gate_device_count *d;
 	struct gate_verdict *meta;
+	__s64 owed;
 	__u64 beat;
 
 	if (!h || queue >= GATE_QUEUES || !bpf_map_lookup_elem(&xsks, &at))
@@ -639,8 +661,9 @@ static __always_inline int inspect(struct xdp_md *ctx, const struct gate_config 
 		return fail(ctx, cfg, g, slot, REASON_FLOOR_NO_GUARD);
 	if (len > cfg->frame_max)
 		return fail(ctx, cfg, g, slot, REASON_FLOOR_TOO_BIG);
-	if ((__s64)(h->given - *(volatile __u64 *)&h->taken) >= (__s64)cfg->backlog ||
-	    bpf_xdp_adjust_meta(ctx, -(int)sizeof(*meta)))
+	owed = (__s64)(h->given - *(volatile __u64 *)&h->taken);
+	if ((late(h, owed, beat, g->floor.now_ns) && fails_open(g, slot)) ||
+	    owed >= (__s64)cfg->backlog || bpf_xdp_adjust_meta(ctx, -(int)sizeof(*meta)))
 		return fail(ctx, cfg, g, slot, REASON_FLOOR_OVERLOAD);
 	meta = (void *)(long)ctx->data_meta;
 	if ((void *)(meta + 1) > (void *)(long)ctx->data)

@@ -276,8 +276,17 @@ struct gate_heart {
 	__u64 beat_ns; /* CLOCK_MONOTONIC, by the guard at every turn of its loop; 0 gone */
 	__u64 taken;   /* written by the guard */
 	__u64 given;   /* written by the kernel */
-	__u64 pad[5];
+	__u64 since_ns; /* by the kernel: when frames began to wait */
+	__u64 pad[4];
 };
+
+/*
+ * A guard that lets this many frames wait for this long has died or hangs: its
+ * ring takes what it holds along. Devices that fail open are not put there
+ * any more, long before its heart counts as stale.
+ */
+#define GATE_LATE_FRAMES 32
+#define GATE_LATE_NS	 8000000ull
 
 #define GATE_PORTS  64 /* most ports of one gateway */
 #define GATE_QUEUES 64 /* most receive queues of one port */

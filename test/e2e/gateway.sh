@@ -32,7 +32,7 @@ else
 fi
 parent=
 cleanup() {
-	[ -z "$parent" ] || kill -9 "$parent" 2>/dev/null
+	[ -z "$parent" ] || { kill -9 "$parent"; wait "$parent"; } 2>/dev/null
 	for ns in gw sw open closed hos; do
 		ip netns pids $id-$ns 2>/dev/null | xargs -r kill -9 2>/dev/null
 		ip netns del $id-$ns 2>/dev/null
