@@ -356,6 +356,37 @@ static void shipped_profiles_compile(void **state)
 	globfree(&found);
 }
 
+/* The example of doc/policy.md is what it says it is: complete. */
+static void the_guides_example_is_good(void **state)
+{
+	static char guide[65536];
+	FILE *f = fopen(UNIT_SOURCE "/doc/policy.md", "r");
+	struct config_error errors[8];
+	char *begin, *end, error[256];
+	struct config *c;
+	struct policy *p;
+	size_t count = 0;
+
+	assert_non_null(f);
+	guide[fread(guide, 1, sizeof(guide) - 1, f)] = 0;
+	fclose(f);
+	begin = strstr(guide, "```yaml\n");
+	assert_non_null(begin);
+	begin += strlen("```yaml\n");
+	end = strstr(begin, "\n```");
+	assert_non_null(end);
+	c = config_parse(UNIT_SOURCE "/guide.yaml",
+			 (struct bytes){(const uint8_t *)begin, (size_t)(end - begin)}, errors, 8,
+			 &count);
+	for (size_t i = 0; i < count; i++)
+		print_message("%u:%u: %s\n", errors[i].line, errors[i].column, errors[i].text);
+	assert_non_null(c);
+	p = policy_compile(c, NULL, 0, 1, error);
+	assert_non_null(p);
+	policy_free(p);
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +399,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_block_is_refused),
 		cmocka_unit_test(indexes_lead_somewhere),
 		cmocka_unit_test(shipped_profiles_compile),
+		cmocka_unit_test(the_guides_example_is_good),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
