@@ -133,13 +133,24 @@ static json_t *status(const struct gateway *g)
 	return end ? json_loadb(text, (size_t)(end - text), 0, NULL) : NULL;
 }
 
+/* Every port has its link, and every guard that should be there has the policy. */
 static bool guarding(const struct gateway *g)
 {
-	json_t *s = status(g);
-	const char *state = json_string_value(json_object_get(s, "state"));
-	bool yes = state ? strcmp(state, "guarding") == 0
-			 : json_is_true(json_object_get(s, "guarding"));
+	json_t *s = status(g), *one;
+	json_t *guards = json_object_get(s, "guards"), *ports = json_object_get(s, "ports");
+	json_int_t generation = json_integer_value(json_object_get(s, "generation"));
+	bool yes = generation > 0 && json_array_size(guards) && json_array_size(ports) == 2;
+	size_t i;
 
+	json_array_foreach (guards, i, one) {
+		yes &= json_is_true(json_object_get(one, "alive")) &&
+		       json_integer_value(json_object_get(one, "generation")) == generation;
+	}
+	json_array_foreach (ports, i, one) {
+		const char *link = json_string_value(json_object_get(one, "link"));
+
+		yes &= link && strcmp(link, "up") == 0;
+	}
 	json_decref(s);
 	return yes;
 }
