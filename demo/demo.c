@@ -23,6 +23,8 @@
 #define VITAL_LEAST_MS 2000
 #define HEART_RATE     72
 #define ROGUE_RATE     168
+#define CAPTURE_ENV    "BEDWARDEN_DEMO_CAPTURE" /* back end to insist on, for tests */
+#define KEEP_ENV       "BEDWARDEN_DEMO_KEEP"	/* set: the folder stays, to look into */
 #define GUARDED_UP     'g' /* said to the outer process with the verdict behind it */
 
 static const char *const tools[] = {"ip",	    "tc",      "nmap",	    "storescu",
@@ -246,7 +248,7 @@ static int seclude(struct show *s)
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 
-	s->capture = "auto";
+	s->capture = getenv(CAPTURE_ENV) ? getenv(CAPTURE_ENV) : "auto";
 	if (unshare(CLONE_NEWNS | CLONE_NEWPID) == 0)
 		goto private;
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID))
@@ -343,7 +345,7 @@ int demo_run(const struct demo_options *o)
 			strerror(-err));
 	else
 		verdict = oversee(&s);
-	if (!getenv("BEDWARDEN_DEMO_KEEP"))
+	if (!getenv(KEEP_ENV))
 		folder_remove(s.dir);
 	close(lock);
 	board_free(s.board);
