@@ -27,7 +27,7 @@ const char *folder_path(const char *dir, const char *name)
 
 int folder_make(const char *path)
 {
-	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+	return mkdir(path, 0711) && errno != EEXIST ? -errno : 0;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
