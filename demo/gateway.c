@@ -225,12 +225,25 @@ void gateway_stop(struct gateway *g)
 	g->pid = 0;
 }
 
-size_t gateway_mark(const struct gateway *g)
+void gateway_mark(const struct gateway *g, struct gateway_mark *ret_mark)
 {
 	struct bytes b = folder_read(g->eve);
 
 	free((void *)b.data);
-	return b.len;
+	ret_mark->offset = b.len;
+	clock_eve(clock_wall_ns(), ret_mark->since);
+}
+
+/* A summary comes late and may be all about what was before: then it is not of this. */
+static bool since(const json_t *event, const struct gateway_mark *mark)
+{
+	const json_t *own =
+		json_object_get(event, json_string_value(json_object_get(event, "event_type")));
+	const char *last = json_string_value(json_object_get(own, "last"));
+	const char *time = json_string_value(json_object_get(event, "timestamp"));
+
+	time = last ? last : time;
+	return time && strcmp(time, mark->since) >= 0;
 }
 
 static bool mentions(const json_t *event, const char *const *about)
@@ -260,13 +273,14 @@ struct tally {
 	unsigned count[REASONS], used;
 };
 
-static void tally_line(struct tally *t, const char *line, size_t len, const char *const *about)
+static void tally_line(struct tally *t, const char *line, size_t len,
+		       const struct gateway_mark *mark, const char *const *about)
 {
 	json_t *event = json_loadb(line, len, 0, NULL);
 	const char *reason = json_string_value(json_object_get(event, "reason"));
 	unsigned i = 0;
 
-	if (reason && dropped(event) && mentions(event, about)) {
+	if (reason && dropped(event) && since(event, mark) && mentions(event, about)) {
 		while (i < t->used && strcmp(t->reason[i], reason) != 0)
 			i++;
 		if (i < REASONS) {
@@ -279,10 +293,12 @@ static void tally_line(struct tally *t, const char *line, size_t len, const char
 }
 
 /* Blocked things since the mark, by reason. */
-static void tally(const struct gateway *g, size_t mark, const char *const *about, struct tally *t)
+static void tally(const struct gateway *g, const struct gateway_mark *mark,
+		  const char *const *about, struct tally *t)
 {
 	struct bytes b = folder_read(g->eve);
-	size_t at = mark <= b.len ? mark : 0; /* shorter than before: a new file was begun */
+	size_t at = mark->offset <= b.len ? mark->offset
+					  : 0; /* shorter than before: a new file was begun */
 
 	memset(t, 0, sizeof(*t));
 	while (b.data && at < b.len) {
@@ -290,14 +306,14 @@ static void tally(const struct gateway *g, size_t mark, const char *const *about
 
 		if (!end)
 			break;
-		tally_line(t, (const char *)b.data + at, (size_t)(end - b.data) - at, about);
+		tally_line(t, (const char *)b.data + at, (size_t)(end - b.data) - at, mark, about);
 		at = (size_t)(end - b.data) + 1;
 	}
 	free((void *)b.data);
 }
 
-void gateway_reason(const struct gateway *g, size_t mark, const char *const *about, int wait_ms,
-		    char ret_reason[GATEWAY_REASON])
+void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
+		    const char *const *about, int wait_ms, char ret_reason[GATEWAY_REASON])
 {
 	uint64_t end = clock_mono_ns() + (uint64_t)wait_ms * NSEC_PER_MSEC;
 	struct tally t;

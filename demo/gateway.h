@@ -22,7 +22,11 @@ void gateway_stop(struct gateway *g);
 bool gateway_capture(const struct gateway *g, char *ret_name, size_t cap);
 
 /* Where the events are now: what comes later is newer. */
-size_t gateway_mark(const struct gateway *g);
+struct gateway_mark {
+	size_t offset;	/* in the EVE file */
+	char since[40]; /* EVE's own form of time */
+};
+void gateway_mark(const struct gateway *g, struct gateway_mark *ret_mark);
 
 /*
  * The reason that the gateway gave for most of what it blocked since the mark
@@ -30,7 +34,7 @@ size_t gateway_mark(const struct gateway *g);
  * with NULL). Waits up to wait_ms for the first. "" where it blocked nothing.
  */
 #define GATEWAY_REASON 64
-void gateway_reason(const struct gateway *g, size_t mark, const char *const *about, int wait_ms,
-		    char ret_reason[GATEWAY_REASON]);
+void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
+		    const char *const *about, int wait_ms, char ret_reason[GATEWAY_REASON]);
 
 #endif

@@ -50,7 +50,7 @@ static void start_cast(struct stage *s)
 	struct central central = {s->board, ward_machines[WARD_MONITOR].ip};
 
 	play(s, WARD_PUMP, service_pump, s->board);
-	play(s, WARD_PUMP, service_witness, s->board);
+	play(s, WARD_CT, service_witness, s->board);
 	play(s, WARD_CT, service_smb, s->board);
 	play(s, WARD_ANALYSER, service_smb, s->board);
 	play(s, WARD_INTERNET, service_collect, s->board);
@@ -210,7 +210,7 @@ static struct stage_outcome port_scan(struct stage *s)
 	actor_run(s->ward.netns[WARD_CAMERA], &t, 15000);
 	n = board_knocked(s->board);
 	o.through = n > 0;
-	snprintf(o.what, sizeof(o.what), "%u of %d ports of the pump probed", n, SCANNED);
+	snprintf(o.what, sizeof(o.what), "%u of %d ports of the CT probed", n, SCANNED);
 	return o;
 }
 
@@ -328,7 +328,7 @@ static const struct {
 const char *const stage_attacks[STAGE_ATTACKS] = {
 	"ARP spoofing with a flatline injected",
 	"rogue monitor with a stolen address",
-	"port scan of the pump",
+	"port scan of the CT scanner",
 	"telnet to the pump from inside the ward",
 	"telnet to the pump from outside",
 	"worm sweeping port 445 across the ward",
@@ -342,11 +342,15 @@ struct stage_outcome stage_attack(struct stage *s, unsigned n)
 	const struct ward_machine *from = &ward_machines[programme[n].from];
 	const struct ward_machine *as = &ward_machines[programme[n].as];
 	const char *about[] = {from->name, from->ip, as->name, as->ip, NULL};
-	size_t mark = s->guarded ? gateway_mark(&s->gateway) : 0;
-	struct stage_outcome o = programme[n].run(s);
+	struct gateway_mark mark;
+	struct stage_outcome o;
+
+	if (s->guarded)
+		gateway_mark(&s->gateway, &mark);
+	o = programme[n].run(s);
 
 	actor_sleep(SETTLE_MS);
 	if (s->guarded)
-		gateway_reason(&s->gateway, mark, about, EVENT_WAIT_MS, o.reason);
+		gateway_reason(&s->gateway, &mark, about, EVENT_WAIT_MS, o.reason);
 	return o;
 }
