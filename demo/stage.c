@@ -200,7 +200,7 @@ static struct stage_outcome port_scan(struct stage *s)
 			      "10s",
 			      "-p",
 			      "1-1000",
-			      ward_machines[WARD_PUMP].ip,
+			      ward_machines[WARD_CT].ip,
 			      NULL};
 	struct actor_tool t = {.argv = argv, .output = s->ward.log};
 	struct stage_outcome o = {0};
