@@ -12,7 +12,7 @@
 #define BURST		 32
 #define APP_SLOTS	 4096
 #define TOPICS		 4096
-#define BEHAVIOUR_ROWS	 8192
+#define BEHAVIOUR_ROWS	 2048
 #define FRAGMENT_WAIT_MS 5000
 #define EXPIRE_BURST	 64   /* flows ended at most between two bursts, */
 #define EXPIRE_TICK	 8192 /* and at a tick */

@@ -108,6 +108,53 @@ static void a_pool_without_slots_is_harmless(void **state)
 	app_free(a);
 }
 
+static struct flow conversation(uint8_t server, uint16_t client_port)
+{
+	struct flow f;
+
+	memset(&f, 0, sizeof(f));
+	f.key.proto = PROTO_TCP;
+	f.key.ip[1].b[15] = server;
+	f.key.port[0] = client_port;
+	f.key.port[1] = 9999;
+	return f;
+}
+
+/* After APP_AGREE conversations the next is known by its server, but not for ever. */
+static void a_service_is_remembered_and_checked_again(void **state)
+{
+	struct app *a = app_new(64);
+	uint8_t frame[1500];
+	struct packet http =
+		packet(PROTO_TCP, 40000, 9999, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", frame);
+	uint8_t other_frame[1500];
+	struct packet ssh = packet(PROTO_TCP, 40000, 9999, "SSH-2.0-x\r\n", other_frame);
+	unsigned as_ssh = 0;
+
+	for (uint16_t i = 0; i < APP_AGREE; i++) {
+		struct flow f = conversation(1, i);
+
+		app_look(a, &f, &http);
+		assert_string_equal(app_name(a, f.app), "http");
+	}
+	for (uint16_t i = 0; i < 3 * APP_RECHECK; i++) {
+		struct flow f = conversation(1, i), elsewhere = conversation(2, i);
+
+		for (unsigned n = 0; n < 8; n++) {
+			app_look(a, &f, &ssh);
+			app_look(a, &elsewhere, &ssh);
+		}
+		as_ssh += app_name(a, f.app) && strcmp(app_name(a, f.app), "ssh") == 0;
+		assert_string_equal(app_name(a, elsewhere.app), "ssh");
+		if (i == 0)
+			assert_string_equal(app_name(a, f.app), "http");
+		app_end(a, &f);
+		app_end(a, &elsewhere);
+	}
+	assert_in_range(as_ssh, APP_RECHECK, 3 * APP_RECHECK);
+	app_free(a);
+}
+
 static void names_are_suricatas(void **state)
 {
 	static const char *const want[] = {
@@ -136,6 +183,7 @@ int main(void)
 		cmocka_unit_test(a_port_alone_names_nothing),
 		cmocka_unit_test(a_full_pool_gives_up_its_oldest),
 		cmocka_unit_test(a_pool_without_slots_is_harmless),
+		cmocka_unit_test(a_service_is_remembered_and_checked_again),
 		cmocka_unit_test(names_are_suricatas),
 	};
 

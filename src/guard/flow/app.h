@@ -6,6 +6,13 @@
  * state in a bounded pool: where all slots are taken, the conversation that has
  * held one for longest gives its slot up and stays unnamed.
  *
+ * What a server's port speaks is found out from APP_AGREE conversations in a row
+ * and then remembered; every APP_RECHECK-th conversation is looked at all the
+ * same, so that a service that changes is noticed (doc/adr/0005).
+ *
+ * Under load fewer conversations are begun: one look costs as much as twenty
+ * packets do otherwise, so it has to be earned by that many.
+ *
  * The answer is left in flow->app; app_name() turns it into EVE's `app_proto`,
  * in Suricata's spelling where Suricata knows the protocol.
  */
@@ -14,6 +21,12 @@
 /* Packets with a payload that are looked at before a conversation stays unnamed. */
 #define APP_PACKETS_TCP 6
 #define APP_PACKETS_UDP 4
+/* Looks that may be spent at once, and packets that earn one more: what identification may cost. */
+#define APP_LOOKS 8192
+#define APP_EARN  128
+
+#define APP_AGREE   4
+#define APP_RECHECK 16
 
 struct app;
 
