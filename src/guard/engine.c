@@ -310,10 +310,38 @@ static void count_anomalies(struct engine *e, anomaly_set set)
 		e->stats.anomalies[__builtin_ctzll(set)]++;
 }
 
+static bool is_dhcp(const struct packet *p)
+{
+	return p->proto == PROTO_UDP && p->has_ports && !p->fragment && p->payload.len &&
+	       ((p->src_port == 68 && p->dst_port == 67) || p->src_port == 67);
+}
+
+/* What calls itself DHCP and is none goes no further where its device's mode says so. */
+static bool read_dhcp(struct engine *e, struct work *w, struct dhcp *ret_d)
+{
+	const struct gate_device *d;
+	uint32_t count;
+
+	if (!is_dhcp(&w->p) || w->p.wire_len > w->p.frame.len)
+		return false;
+	if (dhcp_read(w->p.payload, ret_d) == PARSE_OK)
+		return true;
+	if (w->v.reason != REASON_NONE || !e->policy)
+		return false;
+	d = policy_devices(e->policy, &count);
+	w->v.reason = REASON_DHCP_MALFORMED;
+	w->v.would = GATE_DROP;
+	if (w->v.device < count && d[w->v.device].mode == GATE_ENFORCE)
+		w->v.action = GATE_DROP;
+	return false;
+}
+
 /* From the verdict on: who did what, and what is to be said of it. */
 static void conclude(struct engine *e, struct work *w)
 {
 	struct flow *f = NULL;
+	struct dhcp dhcp;
+	bool has_dhcp = read_dhcp(e, w, &dhcp);
 	anomaly_set fresh;
 
 	if (w->v.action != GATE_DROP)
@@ -326,6 +354,8 @@ static void conclude(struct engine *e, struct work *w)
 		f = observe(e, w);
 	if (w->v.reason != REASON_NONE)
 		notice_verdict(&e->notice, &w->p, &w->v, w->segment, f, e->now_ns);
+	if (f && has_dhcp)
+		notice_dhcp(&e->notice, &w->p, &dhcp, &w->v, w->segment, f, e->now_ns);
 	fresh = f ? flow_fresh(e->flows) : w->p.anomalies;
 	if (fresh)
 		notice_anomalies(&e->notice, &w->p, fresh, &w->v, w->segment, f, e->now_ns);

@@ -83,6 +83,25 @@ void notice_anomalies(struct notice *n, const struct packet *p, anomaly_set set,
 	}
 }
 
+void notice_dhcp(struct notice *n, const struct packet *p, const struct dhcp *d,
+		 const struct gate_verdict *v, uint32_t segment, const struct flow *f,
+		 uint64_t now_ns)
+{
+	struct tally_topic t;
+	struct tally_case c;
+
+	make_case(p, v, segment, f, &c);
+	memset(&t, 0, sizeof(t));
+	t.kind = REPORT_DHCP;
+	t.reason = d->type;
+	t.device = v->device;
+	t.peer = v->peer;
+	memcpy(t.mac, d->mac, sizeof(t.mac));
+	c.exchange = d->xid;
+	if (tally_note(n->tally, &t, &c, p->wire_len, now_ns))
+		report_dhcp(&n->report, &t, &c, d, p->time_ns);
+}
+
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found)
 {

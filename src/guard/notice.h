@@ -23,6 +23,10 @@ void notice_verdict(struct notice *n, const struct packet *p, const struct gate_
 void notice_anomalies(struct notice *n, const struct packet *p, anomaly_set set,
 		      const struct gate_verdict *v, uint32_t segment, const struct flow *f,
 		      uint64_t now_ns);
+/* A DHCP message that goes on. */
+void notice_dhcp(struct notice *n, const struct packet *p, const struct dhcp *d,
+		 const struct gate_verdict *v, uint32_t segment, const struct flow *f,
+		 uint64_t now_ns);
 /* What somebody does; `v` NULL without a policy. */
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found);

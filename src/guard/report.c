@@ -321,10 +321,68 @@ static void put_anomaly(struct json *j, const struct tally_topic *t, const struc
 	json_close(j);
 }
 
-static void say(struct report *r, const struct tally_topic *t, const struct tally_case *c,
-		const struct tally_row *row, uint64_t time_ns)
+static void put_ip(struct json *j, const char *key, const struct gate_ip *ip)
 {
-	static const char *const types[] = {"policy", "binding", "anomaly"};
+	char text[PACKET_IP_LEN];
+
+	if (!packet_ip_is_zero(ip))
+		json_str(j, key, packet_ip_text(ip, text));
+}
+
+static void put_bytes(struct json *j, const char *key, struct bytes v)
+{
+	if (v.len)
+		json_text(j, key, v);
+}
+
+static const char *const dhcp_types[] = {
+	[DHCP_DISCOVER] = "discover", [DHCP_OFFER] = "offer",	[DHCP_REQUEST] = "request",
+	[DHCP_DECLINE] = "decline",   [DHCP_ACK] = "ack",	[DHCP_NAK] = "nak",
+	[DHCP_RELEASE] = "release",   [DHCP_INFORM] = "inform",
+};
+
+static const char *dhcp_type_name(unsigned type)
+{
+	bool known = type < sizeof(dhcp_types) / sizeof(dhcp_types[0]) && dhcp_types[type];
+
+	return known ? dhcp_types[type] : "unknown";
+}
+
+/* `d` is NULL where only a count is said. */
+static void put_dhcp(struct json *j, const struct tally_topic *t, const struct dhcp *d,
+		     const struct tally_row *row)
+{
+	char mac[PACKET_MAC_LEN];
+
+	json_open(j, "dhcp");
+	json_str(j, "client_mac", packet_mac_text(t->mac, mac));
+	json_str(j, "dhcp_type", dhcp_type_name(t->reason));
+	if (d) {
+		json_str(j, "type", d->reply ? "reply" : "request");
+		json_u64(j, "id", d->xid);
+		put_ip(j, "assigned_ip", &d->yours);
+		put_ip(j, "client_ip", &d->client);
+		put_ip(j, "relay_ip", &d->relay);
+		put_ip(j, "requested_ip", &d->requested);
+		put_ip(j, "server_identifier", &d->server);
+		put_bytes(j, "hostname", d->host_name);
+		put_bytes(j, "vendor_class_identifier", d->vendor_class);
+		if (d->lease_s)
+			json_u64(j, "lease_time", d->lease_s);
+		if (!packet_ip_is_zero(&d->router)) {
+			json_list(j, "routers");
+			put_ip(j, NULL, &d->router);
+			json_end(j);
+		}
+	}
+	put_count(j, row);
+	json_close(j);
+}
+
+static void say(struct report *r, const struct tally_topic *t, const struct tally_case *c,
+		const struct tally_row *row, const struct dhcp *dhcp, uint64_t time_ns)
+{
+	static const char *const types[] = {"policy", "binding", "anomaly", "dhcp"};
 	char buf[EVENT_MAX];
 	struct texts names;
 	struct event_common e = {.time_ns = time_ns, .type = types[t->kind], .flow_id = c->flow_id};
@@ -334,7 +392,7 @@ static void say(struct report *r, const struct tally_topic *t, const struct tall
 	if (r->policy)
 		name_parties(r, &e, &names, t->device, t->peer, c->flags & GATE_VERDICT_TO_DEVICE,
 			     c->mac);
-	if (t->kind != REPORT_ANOMALY) {
+	if (t->kind == REPORT_POLICY || t->kind == REPORT_BINDING) {
 		e.reason = t->reason;
 		e.verdict = c->action == GATE_DROP ? "drop" : "pass";
 		e.would_drop = c->action != GATE_DROP && c->would == GATE_DROP;
@@ -343,6 +401,8 @@ static void say(struct report *r, const struct tally_topic *t, const struct tall
 	put_vlan(&j, c->key.vlan);
 	if (t->kind == REPORT_ANOMALY)
 		put_anomaly(&j, t, row);
+	else if (t->kind == REPORT_DHCP)
+		put_dhcp(&j, t, dhcp, row);
 	else if (t->kind == REPORT_BINDING)
 		put_binding(&j, r, t, c, row);
 	else
@@ -353,12 +413,18 @@ static void say(struct report *r, const struct tally_topic *t, const struct tall
 void report_case(struct report *r, const struct tally_topic *t, const struct tally_case *c,
 		 uint64_t time_ns)
 {
-	say(r, t, c, NULL, time_ns);
+	say(r, t, c, NULL, NULL, time_ns);
+}
+
+void report_dhcp(struct report *r, const struct tally_topic *t, const struct tally_case *c,
+		 const struct dhcp *d, uint64_t time_ns)
+{
+	say(r, t, c, NULL, d, time_ns);
 }
 
 void report_count(void *report, const struct tally_row *row)
 {
-	say(report, &row->topic, &row->last, row, row->last_ns);
+	say(report, &row->topic, &row->last, row, NULL, row->last_ns);
 }
 
 void report_behaviour(struct report *r, const struct packet *p, const struct gate_verdict *v,

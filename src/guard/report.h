@@ -12,6 +12,7 @@
 #include "guard/behaviour.h"
 #include "guard/engine.h"
 #include "guard/flow/app.h"
+#include "guard/proto/dhcp.h"
 #include "guard/roster.h"
 #include "guard/tally.h"
 
@@ -32,13 +33,17 @@ bool report_is_stranger(const struct report *r, uint32_t device);
 
 void report_flow(struct report *r, const struct flow *f, enum flow_end how);
 
-/* What a topic is about; tally_topic.kind. For an anomaly, `reason` holds the enum anomaly. */
-enum report_kind { REPORT_POLICY, REPORT_BINDING, REPORT_ANOMALY };
+/* What a topic is about; tally_topic.kind. For an anomaly, `reason` holds the enum anomaly, for
+ * DHCP the enum dhcp_type. */
+enum report_kind { REPORT_POLICY, REPORT_BINDING, REPORT_ANOMALY, REPORT_DHCP };
 enum report_kind report_kind_of(enum reason why);
 
 /* One packet of a topic, said at once. */
 void report_case(struct report *r, const struct tally_topic *t, const struct tally_case *c,
 		 uint64_t time_ns);
+/* The same of a DHCP message, in Suricata's words. */
+void report_dhcp(struct report *r, const struct tally_topic *t, const struct tally_case *c,
+		 const struct dhcp *d, uint64_t time_ns);
 /* The count of a topic's period; tally_due_fn with the report as its argument. */
 void report_count(void *report, const struct tally_row *row);
 

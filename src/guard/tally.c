@@ -180,7 +180,7 @@ bool tally_note(struct tally *t, const struct tally_topic *topic, const struct t
 		uint32_t bytes, uint64_t now_ns)
 {
 	struct tally_row *r = find_or_add(t, topic, now_ns);
-	uint64_t conversation = hash_bytes(&t->key, &c->key, sizeof(c->key));
+	uint64_t conversation = hash_bytes(&t->key, &c->key, sizeof(c->key)) ^ c->exchange;
 
 	r->last = *c;
 	r->last_ns = now_ns;

@@ -35,6 +35,7 @@ struct tally_topic {
 /* The packet that a topic is told by. */
 struct tally_case {
 	struct gate_flow_key key;
+	uint32_t exchange;     /* tells apart what has one key but is not one conversation */
 	uint8_t sender;	       /* index into the key's ends */
 	uint8_t action, would; /* enum gate_action */
 	uint8_t flags;	       /* GATE_VERDICT_* */

@@ -8,7 +8,7 @@
  *
  * What a server's port speaks is found out from APP_AGREE conversations in a row
  * and then remembered; every APP_RECHECK-th conversation is looked at all the
- * same, so that a service that changes is noticed (doc/adr/0005).
+ * same, so that a service that changes is noticed (doc/adr/0006).
  *
  * Under load fewer conversations are begun: one look costs as much as twenty
  * packets do otherwise, so it has to be earned by that many.
