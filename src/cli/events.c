@@ -73,6 +73,20 @@ static const char *done_to(const json_t *event)
 	return strcmp(control_text(v, "would"), "drop") == 0 ? "would block" : "";
 }
 
+/* " (TCP to port 445)" */
+static const char *say_service(const json_t *e, char ret_text[64])
+{
+	const json_t *port = json_object_get(e, "dest_port");
+	const char *proto = control_text(e, "proto");
+
+	ret_text[0] = 0;
+	if (*proto && json_is_integer(port))
+		snprintf(ret_text, 64, " (%.16s to port %d)", proto, (int)json_integer_value(port));
+	else if (*proto)
+		snprintf(ret_text, 64, " (%.16s)", proto);
+	return ret_text;
+}
+
 /* The reason's sentence; for what has none, the particulars that its kind has. */
 static void say_event(const json_t *e, char *ret_text, size_t max)
 {
@@ -80,10 +94,12 @@ static void say_event(const json_t *e, char *ret_text, size_t max)
 	const json_t *own = json_object_get(e, type);
 	enum reason r = reason_from_name(control_text(e, "reason"));
 	const char *message = control_text(own, "message"), *name = control_text(own, "event");
+	char service[64];
 	const char *sentence = r < REASON_COUNT && r != REASON_NONE ? reason_sentence(r) : "";
 
 	if (*sentence)
-		snprintf(ret_text, max, "%s%s%.256s", sentence, *message ? " " : "", message);
+		snprintf(ret_text, max, "%s%s%s%.256s", sentence, say_service(e, service),
+			 *message ? " " : "", message);
 	else if (strcmp(type, "flow") == 0)
 		snprintf(ret_text, max, "%s %s to %s, %" PRIu64 " packets",
 			 control_text(e, "proto"), control_text(e, "src_ip"),

@@ -455,7 +455,10 @@ static void lock_in(const struct options *o)
 		snprintf(eve_folder, sizeof(eve_folder), "%s", o->eve_file);
 		slash = strrchr(eve_folder, '/');
 		slash[slash == eve_folder] = 0;
-		paths[count++] = (struct sandbox_path){.path = eve_folder, .write = true};
+		if (access(eve_folder, F_OK) == 0)
+			paths[count++] = (struct sandbox_path){.path = eve_folder, .write = true};
+		else
+			log_error("eve_file: no folder '%s'; make it and restart", eve_folder);
 	}
 	err = sandbox_drop(o->user);
 	if (err < 0)
@@ -521,7 +524,6 @@ int keeper_main(int argc, char **argv)
 		k.guards[n] = -1;
 	group = getgrnam(o.user);
 	gid = group ? group->gr_gid : (gid_t)-1;
-	umask(0027);
 	signals = open_signals();
 	if (signals < 0)
 		fatal("keeper: signalfd: %s", strerror(errno));
@@ -530,6 +532,7 @@ int keeper_main(int argc, char **argv)
 	sqlite3_initialize();
 	sqlite3_randomness(sizeof(seed), &seed);
 	lock_in(&o);
+	umask(0027);
 	open_all(&k, &o, gid);
 	write_out(&k, clock_mono_ns());
 	if (ipc_send(k.parent, IPC_READY, 0, (struct bytes){0}, -1) < 0)

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -466,6 +467,49 @@ static void a_request_is_bounded(void **state)
 	close(fd);
 }
 
+/* The socket lets anybody in here; the keeper does not. */
+static void strangers_are_turned_away(void **state)
+{
+	struct stage *s = *state;
+	int status;
+	pid_t child;
+
+	if (geteuid() != 0) {
+		print_message("keeper.strangers_are_turned_away: needs root to become another\n");
+		skip();
+	}
+	chmod(s->socket, 0777);
+	child = fork();
+	if (child == 0) {
+		char answer[256] = "";
+		int fd;
+
+		if (setgid(54321) < 0 || setuid(54321) < 0)
+			_exit(2);
+		fd = reach(s);
+		if (recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL) < 0)
+			_exit(3);
+		_exit(strstr(answer, "not allowed") ? 0 : 4);
+	}
+	waitpid(child, &status, 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(rows_of(s, "{\"cmd\":\"grants\"}\n"), 0);
+}
+
+static void a_policy_that_is_none_is_refused(void **state)
+{
+	struct stage *s = *state;
+	int fd = memfd_create("junk", MFD_CLOEXEC);
+	char junk[4096];
+
+	memset(junk, 0x41, sizeof(junk));
+	assert_int_equal(write(fd, junk, sizeof(junk)), sizeof(junk));
+	assert_int_equal(ipc_send(s->parent, IPC_POLICY, 0, (struct bytes){0}, fd), 0);
+	close(fd);
+	assert_int_equal(rows_of(s, "{\"cmd\":\"devices\"}\n"), 0);
+	expect_rows(s, "{\"cmd\":\"events\",\"reason\":\"gateway.bad_message\"}\n", 1);
+}
+
 static void clients_are_counted(void **state)
 {
 	struct stage *s = *state;
@@ -653,6 +697,8 @@ int main(void)
 		STAGED(flows_are_asked_of_a_guard_one_at_a_time),
 		STAGED(bad_requests_are_told_what_is_wrong),
 		STAGED(a_request_is_bounded),
+		STAGED(strangers_are_turned_away),
+		STAGED(a_policy_that_is_none_is_refused),
 		STAGED(clients_are_counted),
 		STAGED(a_slow_client_costs_itself),
 		STAGED(one_who_shuts_down_still_gets_the_answer),
