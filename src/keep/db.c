@@ -38,6 +38,7 @@ static const char *const steps[DB_VERSION] = {
 	"CREATE TABLE machine("
 	"  mac TEXT PRIMARY KEY, device TEXT NOT NULL, name TEXT NOT NULL, vendor TEXT NOT NULL,"
 	"  profile TEXT NOT NULL, why TEXT NOT NULL, segment TEXT NOT NULL,"
+	"  services TEXT NOT NULL, apps TEXT NOT NULL,"
 	"  first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX machine_last ON machine(last);"
 	"CREATE TABLE machine_ip("

@@ -22,11 +22,13 @@ enum statement {
 
 static const char *const texts[STATEMENTS] = {
 	[PUT_MACHINE] =
-		"INSERT INTO machine(mac, device, name, vendor, profile, why, segment, first, last)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT(mac) DO UPDATE SET"
+		"INSERT INTO machine(mac, device, name, vendor, profile, why, segment, first, last,"
+		"  services, apps) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10)"
+		" ON CONFLICT(mac) DO UPDATE SET"
 		"  device = iif(?2 = '', device, ?2), name = iif(?3 = '', name, ?3),"
 		"  vendor = iif(?4 = '', vendor, ?4), profile = iif(?5 = '', profile, ?5),"
 		"  why = iif(?6 = '[]', why, ?6), segment = iif(?7 = '', segment, ?7),"
+		"  services = iif(?9 = '[]', services, ?9), apps = iif(?10 = '[]', apps, ?10),"
 		"  first = min(first, ?8), last = max(last, ?8)",
 	[PUT_IP] = "INSERT INTO machine_ip(mac, ip, last) VALUES(?1, ?2, ?3)"
 		   " ON CONFLICT(mac, ip) DO UPDATE SET last = max(last, ?3)",
@@ -131,12 +133,23 @@ static int trim_list(struct inventory *inv, enum statement which, const char *ma
 	return db_run(s);
 }
 
+/* A list as it stands in the event, as text; "[]" where there is none. The caller's to free. */
+static char *list_text(const json_t *object, const char *key)
+{
+	const json_t *list = json_object_get(object, key);
+	char *text = json_is_array(list) ? json_dumps(list, JSON_COMPACT) : NULL;
+
+	return text ? text : strdup("[]");
+}
+
 static int put_machine(struct inventory *inv, const struct record *r, const char *mac,
 		       const json_t *object)
 {
 	sqlite3_stmt *s = inv->statements[PUT_MACHINE];
-	json_t *why = json_object_get(object, "profile_reasons");
-	char *why_text = json_is_array(why) ? json_dumps(why, JSON_COMPACT) : NULL;
+	static const struct {
+		int n;
+		const char *key;
+	} lists[] = {{6, "profile_reasons"}, {9, "services"}, {10, "apps"}};
 	int err;
 
 	bind_text(s, 1, mac);
@@ -144,11 +157,12 @@ static int put_machine(struct inventory *inv, const struct record *r, const char
 	bind_text(s, 3, field(object, "name"));
 	bind_text(s, 4, field(object, "vendor"));
 	bind_text(s, 5, field(object, "profile"));
-	bind_text(s, 6, why_text ? why_text : "[]");
 	bind_text(s, 7, field(object, "segment"));
 	sqlite3_bind_int64(s, 8, r->time_ns);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		sqlite3_bind_text(s, lists[i].n, list_text(object, lists[i].key), -1, free);
 	err = db_run(s);
-	free(why_text);
+	sqlite3_clear_bindings(s);
 	return err;
 }
 

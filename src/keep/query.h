@@ -40,7 +40,7 @@ int query_events(struct sqlite3 *db, const struct query_filter *f, int64_t *afte
 int query_newest(struct sqlite3 *db, int64_t *ret_id);
 
 /* One object per machine: mac, device, name, vendor, profile, profile_reasons, segment, first,
- * last, ips, peers. Latest first. */
+ * last, services, apps, ips, peers. Latest first. */
 int query_machines(struct sqlite3 *db, uint32_t limit, query_row_fn fn, void *arg);
 
 struct query_day {

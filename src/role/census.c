@@ -58,6 +58,8 @@ static void put_seen(struct json *j, const json_t *machine)
 	copy(j, "last", machine, "last");
 	copy(j, "ips", machine, "ips");
 	copy(j, "peers", machine, "peers");
+	copy(j, "services", machine, "services");
+	copy(j, "apps", machine, "apps");
 }
 
 static void give(struct walk *w, struct json *j)

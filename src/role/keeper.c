@@ -447,6 +447,7 @@ static void lock_in(const struct options *o)
 	if (!user)
 		user = getpwnam("nobody");
 	make_folders(o->state_dir);
+	umask(0027); /* what we make in there is for our group to read */
 	/* In a user namespace that maps no such user the folder stays ours as it is. */
 	if (geteuid() == 0 && user && chown(o->state_dir, user->pw_uid, user->pw_gid) < 0 &&
 	    errno != EINVAL && errno != EPERM)
@@ -532,7 +533,6 @@ int keeper_main(int argc, char **argv)
 	sqlite3_initialize();
 	sqlite3_randomness(sizeof(seed), &seed);
 	lock_in(&o);
-	umask(0027);
 	open_all(&k, &o, gid);
 	write_out(&k, clock_mono_ns());
 	if (ipc_send(k.parent, IPC_READY, 0, (struct bytes){0}, -1) < 0)

@@ -14,7 +14,8 @@
  *
  * Of what it takes in, the store also reads (all optional):
  *   event_type "inventory" and binding.new_device carry an object "inventory":
- *     {"mac","name","vendor","profile","profile_reasons":[],"ips":[],"peers":[],"segment"}
+ *     {"mac","name","vendor","profile","profile_reasons":[],"ips":[],"peers":[],
+ *      "services":[],"apps":[],"segment"}
  *   a whole number "count" on any event says how many times it happened (1 where
  *   it is missing); a summary ("policy":{"summary":true,"unsaid":N}) counts N.
  *

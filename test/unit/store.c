@@ -395,7 +395,7 @@ static void remembers_machines(void **state)
 	put_text(s,
 		 "{\"timestamp\":\"2026-01-01T00:00:00.0+0000\",\"event_type\":\"binding\","
 		 "\"reason\":\"binding.new_device\",\"inventory\":{\"mac\":\"00:09:FB:01:02:03\","
-		 "\"vendor\":\"Philips\",\"ips\":[\"10.1.1.12\"]}}");
+		 "\"vendor\":\"Philips\",\"ips\":[\"10.1.1.12\"],\"services\":[\"udp/24105\"]}}");
 	put_text(s, "{\"timestamp\":\"2026-01-01T00:01:00.0+0000\",\"event_type\":\"inventory\","
 		    "\"device\":\"monitor-12\",\"inventory\":{\"mac\":\"00:09:fb:01:02:03\","
 		    "\"vendor\":\"\",\"profile\":\"philips-intellivue\",\"name\":\"bed 12\","
@@ -413,6 +413,8 @@ static void remembers_machines(void **state)
 	assert_string_equal(text(r.list, 0, "profile"), "philips-intellivue");
 	assert_int_equal(json_array_size(json_object_get(m, "ips")), 2);
 	assert_int_equal(json_array_size(json_object_get(m, "peers")), 1);
+	assert_int_equal(json_array_size(json_object_get(m, "services")), 1);
+	assert_int_equal(json_array_size(json_object_get(m, "apps")), 0);
 	assert_int_equal(json_array_size(json_object_get(m, "profile_reasons")), 1);
 	assert_string_equal(text(r.list, 0, "first"), "2026-01-01T00:00:00.000000+0000");
 	assert_string_equal(text(r.list, 0, "last"), "2026-01-01T00:01:00.000000+0000");
