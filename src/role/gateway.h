@@ -55,6 +55,8 @@ struct gateway {
 
 /* member.c */
 void members_init(struct gateway *g);
+/* A guard without a single port to guard has nothing to do until one comes. */
+bool member_wanted(const struct gateway *g, const struct member *m);
 /* Starts it and says what it must know first. */
 void member_start(struct gateway *g, struct member *m);
 /* Sends; a child that does not take its messages is ended, to be started anew. */

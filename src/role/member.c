@@ -169,6 +169,16 @@ void members_init(struct gateway *g)
 	}
 }
 
+bool member_wanted(const struct gateway *g, const struct member *m)
+{
+	struct setup_guard s;
+
+	if (m->role != ROLE_GUARD)
+		return true;
+	fill_setup(g, m->child.number, &s);
+	return s.port_count > 0;
+}
+
 void member_start(struct gateway *g, struct member *m)
 {
 	const struct role *r = &roles[m->role];

@@ -190,6 +190,8 @@ static uint64_t start_due(struct gateway *g, uint64_t now)
 	for (unsigned i = 0; i < g->member_count; i++) {
 		struct member *m = &g->members[i];
 
+		if (!member_wanted(g, m))
+			continue;
 		if (m->child.pid == 0 && m->child.again_ns <= now)
 			member_start(g, m);
 		if (m->child.pid == 0 && m->child.again_ns < next)
@@ -257,7 +259,7 @@ static void announce(struct gateway *g, struct loop *l, uint64_t now)
 	if (l->told_ready)
 		return;
 	for (unsigned i = 0; i < g->member_count; i++)
-		all = all && g->members[i].child.ready;
+		all = all && (g->members[i].child.ready || !member_wanted(g, &g->members[i]));
 	/* A child that does not come up is no reason to be restarted as a whole: the floor
 	 * stands, and the child is tried again and again. */
 	if (!all && now - g->started_ns < READY_PATIENCE_NS)

@@ -168,7 +168,7 @@ static void put_nags(struct json *j, const struct gateway *g)
 	for (unsigned i = 0; i < g->member_count; i++) {
 		const struct member *m = &g->members[i];
 
-		if (!m->child.ready)
+		if (!m->child.ready && member_wanted(g, m))
 			nag(j, "%s is not running (%llu restarts so far); see the log",
 			    member_name(m, name), (unsigned long long)m->child.restarts);
 	}

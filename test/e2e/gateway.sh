@@ -184,7 +184,22 @@ killed() { # TEXT PID COMMAND-PATTERN
 }
 another() { local p; p=$(pids "$2") && [ "$p" != "$1" ] && guarding; }
 
+# What the kernel says of a child: its user, capabilities, filters, and that it holds no file.
+locked_in() { # COMMAND
+	local p; p=$(pids "$1" | head -1) || return 1
+	grep -q '^NoNewPrivs:.1' /proc/$p/status && grep -q '^Seccomp:.2' /proc/$p/status &&
+		grep -Eq '^CapEff:.0+$' /proc/$p/status && grep -Eq '^CapBnd:.0+$' /proc/$p/status &&
+		! grep -Eq '^Uid:.0' /proc/$p/status
+}
+holds_no_file() {
+	local p; p=$(pids "$1" | head -1) || return 1
+	! ls -l /proc/$p/fd | grep -E -- '-> /' | grep -vE '/dev/null|/dev/pts|/log$|pipe:'
+}
+
 run_kills() {
+	check "the guard is nobody, without capabilities, behind seccomp" locked_in _guard
+	check "the keeper is nobody, without capabilities, behind seccomp" locked_in _keeper
+	check "the guard holds no file" holds_no_file _guard
 	stream 2
 	verdict "an undisturbed second" 0
 	[ "$lost_closed" = 0 ] && ok "what the closed-class device may say arrives" ||
