@@ -483,8 +483,8 @@ static void burst(struct engine *e, const struct frame *frames, unsigned count)
 		advance(e, frames[i].time_ns);
 		take(e, &frames[i], &e->work[i]);
 	}
-	flow_expire(e->flows, e->now_ns, EXPIRE_BURST);
-	fragment_expire(e->fragments, e->now_ns, EXPIRE_BURST);
+	flow_expire(e->flows, e->wall_ns, EXPIRE_BURST);
+	fragment_expire(e->fragments, e->wall_ns, EXPIRE_BURST);
 	tally_tick(e->notice.tally, e->now_ns);
 }
 
@@ -520,8 +520,8 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 {
 	e->capture = c;
 	advance(e, wall_ns);
-	flow_expire(e->flows, e->now_ns, EXPIRE_TICK);
-	fragment_expire(e->fragments, e->now_ns, EXPIRE_TICK);
+	flow_expire(e->flows, e->wall_ns, EXPIRE_TICK);
+	fragment_expire(e->fragments, e->wall_ns, EXPIRE_TICK);
 	tally_tick(e->notice.tally, e->now_ns);
 }
 
