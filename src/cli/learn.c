@@ -124,7 +124,9 @@ static int read_gateway(struct learning *l)
 	int r;
 
 	control_defaults(&o);
-	if (l->config)
+	if (l->o->socket)
+		snprintf(o.socket, sizeof(o.socket), "%s", l->o->socket);
+	else if (l->config)
 		snprintf(o.socket, sizeof(o.socket), "%s/control", l->config->gateway.run_dir);
 	r = ask(l, &o, json_pack("{s:s}", "cmd", "devices"));
 	if (r == CLI_OK)
@@ -254,6 +256,7 @@ int learn(const struct learn_options *o)
 		r = o->pcap ? read_pcap(&l) : o->eve ? read_eve(&l) : read_gateway(&l);
 	if (r == CLI_OK) {
 		seen_settle(&l.seen);
+		seen_name_vendors(&l.seen);
 		r = propose(&l);
 	}
 	config_profiles_free(l.profiles, l.profile_count);

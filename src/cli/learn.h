@@ -9,6 +9,7 @@
 struct learn_options {
 	const char *config;	/* the policy there is; NULL the default one, where it is there */
 	const char *pcap, *eve; /* where from; neither: the running gateway */
+	const char *socket;	/* the gateway's; NULL as the policy says */
 	const char *out;	/* NULL: standard output */
 	const char *ward[LEARN_WARDS]; /* networks the devices are in */
 	unsigned ward_count;

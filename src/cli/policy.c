@@ -34,7 +34,7 @@ static void print_errors_json(const struct config_error *errors, size_t count)
 						"line", (int)errors[i].line, "column",
 						(int)errors[i].column, "text", errors[i].text));
 	root = json_pack("{s:b, s:o}", "ok", 0, "errors", list);
-	json_dumpf(root, stdout, JSON_COMPACT);
+	json_dumpf(root, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(root);
 }
@@ -84,7 +84,7 @@ static int check(const char *file, bool json)
 		return CLI_FAILED;
 	if (json) {
 		root = explain_json(c, p);
-		json_dumpf(root, stdout, JSON_COMPACT);
+		json_dumpf(root, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 		putchar('\n');
 		json_decref(root);
 	} else {
@@ -109,7 +109,7 @@ static void print_answer(void *arg, json_t *row)
 }
 
 /* What is wrong is said here, before the gateway is asked; it reads and checks the file itself. */
-static int apply(const char *file, bool json)
+static int apply(const char *file, const char *socket, bool json)
 {
 	struct control_options o;
 	struct config *c;
@@ -121,7 +121,10 @@ static int apply(const char *file, bool json)
 		return cli_fail("%s was refused; the policy in force stays", file);
 	policy_free(p);
 	control_defaults(&o);
-	snprintf(o.socket, sizeof(o.socket), "%s/control", c->gateway.run_dir);
+	if (socket)
+		snprintf(o.socket, sizeof(o.socket), "%s", socket);
+	else
+		snprintf(o.socket, sizeof(o.socket), "%s/control", c->gateway.run_dir);
 	config_free(c);
 	request = json_pack("{s:s}", "cmd", "apply");
 	r = request ? control_ask(&o, request, false, print_answer, &json)
@@ -133,7 +136,11 @@ static int apply(const char *file, bool json)
 int policy_run(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'}, {"eve", required_argument, NULL, 'e'}, {NULL}};
+		{"json", no_argument, NULL, 'j'},
+		{"eve", required_argument, NULL, 'e'},
+		{"socket", required_argument, NULL, 'S'},
+		{NULL},
+	};
 	const struct cli_command *self = cli_find("policy");
 	struct learn_options l = {.config = NULL};
 	const char *verb = argc > 1 ? argv[1] : "", *file = NULL;
@@ -150,6 +157,8 @@ int policy_run(int argc, char **argv)
 			l.pcap = optarg;
 		else if (c == 'e')
 			l.eve = optarg;
+		else if (c == 'S')
+			l.socket = optarg;
 		else if (c == 'o')
 			l.out = optarg;
 		else if (c == 'w' && l.ward_count < LEARN_WARDS)
@@ -160,7 +169,7 @@ int policy_run(int argc, char **argv)
 	if (strcmp(verb, "check") == 0 && (optind + 1 == argc || (file && optind == argc)))
 		return check(optind < argc ? argv[optind] : file, json);
 	if (strcmp(verb, "apply") == 0 && optind == argc)
-		return apply(file ? file : DEFAULT_FILE, json);
+		return apply(file ? file : DEFAULT_FILE, l.socket, json);
 	if (strcmp(verb, "learn") == 0 && optind == argc && !(l.pcap && l.eve))
 		return learn(&l);
 	return cli_usage(self);

@@ -15,7 +15,7 @@
 
 int seen_new(struct seen *ret_seen)
 {
-	struct seen s = {.machine_cap = SEEN_MACHINES, .talk_cap = SEEN_TALKS};
+	struct seen s = {.machine_cap = 64, .talk_cap = 256};
 
 	s.machines = calloc(s.machine_cap, sizeof(*s.machines));
 	s.talks = calloc(s.talk_cap, sizeof(*s.talks));
@@ -35,6 +35,20 @@ void seen_free(struct seen *s)
 	free(s->slots);
 }
 
+/* Doubles a full list up to its bound; false where it stays full. */
+static bool make_room(void **list, size_t *cap, size_t most, size_t size)
+{
+	size_t n = *cap * 2 < most ? *cap * 2 : most;
+	void *p = n > *cap ? realloc(*list, n * size) : NULL;
+
+	if (!p)
+		return false;
+	memset((char *)p + *cap * size, 0, (n - *cap) * size);
+	*list = p;
+	*cap = n;
+	return true;
+}
+
 static struct seen_machine *machine(struct seen *s, const uint8_t mac[6])
 {
 	static const uint8_t none[6];
@@ -47,7 +61,8 @@ static struct seen_machine *machine(struct seen *s, const uint8_t mac[6])
 	for (at ^= at >> 16; s->slots[at % SLOTS]; at++)
 		if (memcmp(s->machines[s->slots[at % SLOTS] - 1].mac, mac, 6) == 0)
 			return &s->machines[s->slots[at % SLOTS] - 1];
-	if (s->machine_count == s->machine_cap) {
+	if (s->machine_count == s->machine_cap && !make_room((void **)&s->machines, &s->machine_cap,
+							     SEEN_MACHINES, sizeof(*s->machines))) {
 		s->forgotten++;
 		return NULL;
 	}
@@ -171,7 +186,9 @@ static void add_talk(struct seen *s, const struct seen_talk *t)
 {
 	if (s->talk_count == s->talk_cap)
 		merge_talks(s);
-	if (s->talk_count == s->talk_cap) {
+	if (s->talk_count > s->talk_cap / 2 &&
+	    !make_room((void **)&s->talks, &s->talk_cap, SEEN_TALKS, sizeof(*s->talks)) &&
+	    s->talk_count == s->talk_cap) {
 		s->forgotten++;
 		return;
 	}
@@ -283,7 +300,7 @@ static int machine_order(const void *a, const void *b)
 }
 
 /* "00-09-FB   (hex)\t\tPhilips Patient Monitoring"; nothing where the registry is not there. */
-static void name_vendors(struct seen *s)
+void seen_name_vendors(struct seen *s)
 {
 	FILE *in = fopen(VENDORS, "re");
 	char line[512], name[96];
@@ -335,5 +352,4 @@ void seen_settle(struct seen *s)
 	for (size_t i = 0; i < s->machine_count; i++)
 		if (s->machines[i].router || sends_for_others(s, &s->machines[i]))
 			strike_guests(&s->machines[i]);
-	name_vendors(s);
 }

@@ -55,7 +55,9 @@ void seen_event(struct seen *s, const json_t *event);
 void seen_line(struct seen *s, const char *line, size_t len);
 /* A frame's sender; `announced`: it says so itself (ARP). */
 void seen_sender(struct seen *s, const uint8_t mac[6], const uint8_t ip[16], bool announced);
-/* Merges, sorts, names vendors from the registry of hardware addresses, strikes routers' guests. */
+/* Merges, sorts, strikes routers' guests. */
 void seen_settle(struct seen *s);
+/* Names the makers from the registry of hardware addresses, where that is installed. */
+void seen_name_vendors(struct seen *s);
 
 #endif
