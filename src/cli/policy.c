@@ -98,10 +98,11 @@ static int check(const char *file, bool json)
 static void print_answer(void *arg, json_t *row)
 {
 	const bool *json = arg;
-	const char *text = json_string_value(json_object_get(row, "text"));
+	const json_t *generation = json_object_get(row, "generation");
 
-	if (text && !*json) {
-		puts(text);
+	if (!*json && json_is_integer(generation)) {
+		printf("policy generation %" JSON_INTEGER_FORMAT " is in force\n",
+		       json_integer_value(generation));
 		return;
 	}
 	json_dumpf(row, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
