@@ -409,6 +409,11 @@ FLOOR_FN __u8 floor_claim(struct floor_tables *t, struct floor_work *w, const st
 		}
 		return REASON_NONE;
 	}
+	n = w->port.side == GATE_WARD ? floor_net_of(t, w, ip) : 0;
+	if (n && (n->flags & GATE_NET_HOST)) {
+		w->verdict.peer = n->peer;
+		return REASON_BINDING_IP_STOLEN;
+	}
 	l = floor_learned_of(t, w, ip);
 	if (l && l->side != w->port.side)
 		return REASON_BINDING_IP_CONFLICT;
@@ -422,11 +427,6 @@ FLOOR_FN __u8 floor_claim(struct floor_tables *t, struct floor_work *w, const st
 			return REASON_BINDING_IP_CONFLICT;
 		l->seen_ns = w->now_ns;
 		return REASON_NONE;
-	}
-	n = floor_net_of(t, w, ip);
-	if (n && (n->flags & GATE_NET_HOST)) {
-		w->verdict.peer = n->peer;
-		return REASON_BINDING_IP_STOLEN;
 	}
 	d = floor_device(t, w->from.device);
 	if (!d || (d->flags & GATE_DEVICE_STRANGER))
