@@ -36,16 +36,28 @@ static void attach_ports(struct gateway *g)
 	}
 }
 
-/* Ports of `was` that are no longer ports. */
-static void detach_ports(struct gateway *g, const struct ports *was)
+/* The interfaces that a policy was compiled for. How many. */
+static unsigned interfaces_of(const struct policy *p, uint32_t ret_ifindexes[PORTS_MAX])
 {
-	for (unsigned i = 0; g->gate && i < was->count; i++) {
+	uint32_t count;
+	const struct policy_port_row *rows = policy_ports(p, &count);
+	unsigned n = 0;
+
+	for (; n < count && n < PORTS_MAX; n++)
+		ret_ifindexes[n] = rows[n].ifindex;
+	return n;
+}
+
+/* Those that are ports no longer: another interface may get the number one day. */
+static void detach_ports(struct gateway *g, const uint32_t *was, unsigned count)
+{
+	for (unsigned i = 0; g->gate && i < count; i++) {
 		bool still = false;
 
 		for (unsigned k = 0; k < g->ports.count; k++)
-			still |= g->ports.list[k].ifindex == was->list[i].ifindex;
-		if (!still && was->list[i].ifindex)
-			gate_detach(g->gate, was->list[i].ifindex);
+			still |= g->ports.list[k].ifindex == was[i];
+		if (!still)
+			gate_detach(g->gate, was[i]);
 	}
 }
 
@@ -263,7 +275,9 @@ static void carry_links(const struct ports *was, struct ports *now)
 
 int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
 {
-	struct ports was = g->ports, fresh = g->ports;
+	struct ports fresh = g->ports;
+	uint32_t was[PORTS_MAX];
+	unsigned was_count = interfaces_of(g->site.policy, was);
 	struct site next;
 
 	if (site_load(g->config_file, g->generation + 1, &fresh, &next, ret_error) < 0)
@@ -276,10 +290,10 @@ int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
 	keep_fixed(&g->site.config->gateway, &next.config->gateway);
 	site_free(&g->site);
 	g->site = next;
-	carry_links(&was, &fresh);
+	carry_links(&g->ports, &fresh);
 	g->ports = fresh;
 	g->generation++;
-	detach_ports(g, &was);
+	detach_ports(g, was, was_count);
 	attach_ports(g);
 	g->ports_due_ns = clock_mono_ns();
 	watch_policy(g);
@@ -292,6 +306,8 @@ int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
 void reload_ports(struct gateway *g)
 {
 	char error[SITE_ERROR];
+	uint32_t was[PORTS_MAX];
+	unsigned was_count = interfaces_of(g->site.policy, was);
 
 	watch_counts(g);
 	if (site_recompile(&g->site, g->generation + 1, &g->ports, error) < 0 ||
@@ -301,6 +317,7 @@ void reload_ports(struct gateway *g)
 		return;
 	}
 	g->generation++;
+	detach_ports(g, was, was_count);
 	attach_ports(g);
 	watch_policy(g);
 	reload_restart(g, ROLE_GUARD);

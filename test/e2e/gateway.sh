@@ -298,6 +298,8 @@ run_ports() {
 	at sw ip link del uplink
 	sleep 0.5
 	check "a port that vanishes is missing" grep -q '"link":"missing"' <(status)
+	[ "$(ls "$dir/bpf/bedwarden" | grep -c ^link_)" = 1 ] && ok "nothing of it stays pinned" ||
+		not "nothing of it stays pinned ($(ls "$dir/bpf/bedwarden" | tr '\n' ' '))"
 	at sw ip link add name uplink type veth peer name w0 netns $id-gw
 	at sw ip link set uplink master sw0 up
 	sleep 1
