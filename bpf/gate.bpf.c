@@ -657,7 +657,8 @@ static __always_inline int inspect(struct xdp_md *ctx, const struct gate_config 
 	if (!h || queue >= GATE_QUEUES || !bpf_map_lookup_elem(&xsks, &at))
 		return fail(ctx, cfg, g, slot, REASON_FLOOR_NO_GUARD);
 	beat = *(volatile __u64 *)&h->beat_ns;
-	if (!beat || (g->floor.now_ns > beat && g->floor.now_ns - beat > cfg->stale_ns))
+	if (!beat || (*(volatile __u32 *)&h->owner & GATE_OWNER_DIED) ||
+	    (g->floor.now_ns > beat && g->floor.now_ns - beat > cfg->stale_ns))
 		return fail(ctx, cfg, g, slot, REASON_FLOOR_NO_GUARD);
 	if (len > cfg->frame_max)
 		return fail(ctx, cfg, g, slot, REASON_FLOOR_TOO_BIG);

@@ -268,22 +268,28 @@ struct gate_device_count {
 
 /*
  * One a guard, in memory that kernel and guard share: the map `hearts`, by the
- * receive queue that the guard serves on every port. `taken` counts frames the guard has finished with,
- * `given` those sent up to it; a guard that finds its ring empty stores
- * taken = given, so that frames which the ring refused are not owed for ever.
+ * receive queue that the guard serves on every port. `taken` counts frames the
+ * guard has finished with, `given` those sent up to it; a guard that finds its
+ * ring empty stores taken = given, so that frames which the ring refused are not
+ * owed for ever.
  */
 struct gate_heart {
 	__u64 beat_ns; /* CLOCK_MONOTONIC, by the guard at every turn of its loop; 0 gone */
 	__u64 taken;   /* written by the guard */
 	__u64 given;   /* written by the kernel */
 	__u64 since_ns; /* by the kernel: when frames began to wait */
-	__u64 pad[4];
+	__u32 owner;	/* the guard's thread, by number: a robust futex (set_robust_list(2)) */
+	__u32 pad32;
+	__u64 pad[3];
 };
 
+/* So the kernel sets this bit of `owner` the moment the guard dies, long before its sockets go. */
+#define GATE_OWNER_DIED 0x40000000u
+
 /*
- * A guard that lets this many frames wait for this long has died or hangs: its
- * ring takes what it holds along. Devices that fail open are not put there
- * any more, long before its heart counts as stale.
+ * A guard that lets this many frames wait for this long hangs: its ring takes
+ * what it holds along. Devices that fail open are not put there any more, long
+ * before its heart counts as stale.
  */
 #define GATE_LATE_FRAMES 32
 #define GATE_LATE_NS	 8000000ull

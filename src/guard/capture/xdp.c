@@ -7,13 +7,13 @@
 #include "guard/capture/capture.h"
 
 #include <errno.h>
-#include <net/if.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -22,13 +22,12 @@
 #include "base/clock.h"
 #include "guard/capture/checksum.h"
 
-#define RING	  2048	     /* entries of every ring; the fill ring is kept full */
-#define PER_PORT  (3 * RING) /* fill and TX full, and as many on their way or held */
-#define REFILL	  64
-#define CHUNK	  2048 /* holds what Ethernet's 1500 bytes need behind 256 of headroom */
-#define CHUNK_BIG 4096
-#define HEADROOM  256 /* XDP_PACKET_HEADROOM */
-#define LINK_MOST (14 + 2 * 4)
+#define RING	 2048		   /* entries of every ring; the fill ring is kept full */
+#define PER_PORT (2 * RING + 1024) /* fill and TX full, and some with the caller */
+#define REFILL	 64
+#define CHUNK	 4096 /* the largest the kernel takes; so it sends up frames of 3500 bytes */
+#define HUGE	 ((size_t)2 << 20)
+#define HEADROOM 256 /* XDP_PACKET_HEADROOM */
 
 #ifndef XDP_MAX_TX_SKB_BUDGET
 #define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17: how much one sendto() takes from the ring */
@@ -53,6 +52,7 @@ struct xdp {
 	struct pollfd *polls;
 	struct xsk_umem *umem;
 	uint8_t *area;
+	size_t area_size;
 	uint64_t chunk, chunks;
 	uint64_t *free; /* a stack of chunk addresses */
 	uint64_t free_count;
@@ -345,6 +345,27 @@ static void xdp_counts(const struct capture *c, struct capture_counts *ret_count
 	}
 }
 
+/*
+ * A process that is killed keeps its sockets, and so its place in the XSKMAP,
+ * for the many milliseconds that the kernel takes to clear it away: one grace
+ * period a socket. But the first thing a dying thread does is to mark the robust
+ * futexes that it holds, and the heart's owner is one (set_robust_list(2)).
+ */
+static struct {
+	struct robust_list_head head;
+	struct robust_list node;
+} will;
+
+static int make_will(struct gate_heart *h)
+{
+	will.head.list.next = h ? &will.node : &will.head.list;
+	will.node.next = &will.head.list;
+	will.head.futex_offset = h ? (long)((uintptr_t)&h->owner - (uintptr_t)&will.node) : 0;
+	if (h)
+		__atomic_store_n(&h->owner, (uint32_t)gettid(), __ATOMIC_RELEASE);
+	return syscall(SYS_set_robust_list, &will.head, sizeof(will.head)) ? -errno : 0;
+}
+
 static void close_sockets(struct xdp *x)
 {
 	for (unsigned i = 0; i < x->count; i++)
@@ -363,13 +384,14 @@ static void xdp_close(struct capture *c)
 
 	if (x->heart) {
 		xdp_retire(c);
+		(void)make_will(NULL);
 		munmap(x->hearts, x->hearts_size);
 	}
 	close_sockets(x);
 	if (x->xsks >= 0)
 		close(x->xsks);
 	if (x->area)
-		munmap(x->area, x->chunk * x->chunks);
+		munmap(x->area, x->area_size);
 	free(x->free);
 	free(x->ports);
 	free(x->polls);
@@ -389,25 +411,6 @@ static const struct capture_ops ops = {
 	.counts = xdp_counts,
 	.close = xdp_close,
 };
-
-/* The smallest chunk that holds the largest frame of any port; 0: none does. */
-static uint64_t chunk_for(const struct capture_port *ports, unsigned count)
-{
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	uint64_t most = 0;
-
-	for (unsigned i = 0; sock >= 0 && i < count; i++) {
-		struct ifreq r = {0};
-
-		memcpy(r.ifr_name, ports[i].name, IFNAMSIZ - 1);
-		if (ioctl(sock, SIOCGIFMTU, &r) == 0 && (uint64_t)r.ifr_mtu > most)
-			most = (uint64_t)r.ifr_mtu;
-	}
-	if (sock >= 0)
-		close(sock);
-	most += HEADROOM + LINK_MOST;
-	return most <= CHUNK ? CHUNK : most <= CHUNK_BIG ? CHUNK_BIG : 0;
-}
 
 static int open_port(struct xdp *x, struct port *p, uint16_t bind_flags)
 {
@@ -503,6 +506,9 @@ static int attach(struct xdp *x, const char *maps_dir)
 
 	if (r)
 		return r;
+	r = make_will(x->heart);
+	if (r)
+		return r;
 	x->taken = __atomic_load_n(&x->heart->given, __ATOMIC_ACQUIRE);
 	beat(x);
 	x->xsks = open_pin(maps_dir, "xsks");
@@ -524,6 +530,31 @@ static int attach(struct xdp *x, const char *maps_dir)
 	return r;
 }
 
+/*
+ * In huge pages where the kernel has them: a killed guard stays in the XSKMAP
+ * until its memory is gone, and 20 pages go ten times faster than 10,000.
+ */
+static int map_area(struct xdp *x)
+{
+	size_t size = (x->chunk * x->chunks + HUGE - 1) & ~(HUGE - 1);
+	uint8_t *p = mmap(NULL, size + HUGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *area;
+
+	if (p == MAP_FAILED)
+		return -errno;
+	area = (uint8_t *)(((uintptr_t)p + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
+	if (area > p)
+		munmap(p, (size_t)(area - p));
+	if (area + size < p + size + HUGE)
+		munmap(area + size, (size_t)(p + size + HUGE - (area + size)));
+	(void)madvise(area, size, MADV_HUGEPAGE);
+	x->area = area;
+	x->area_size = size;
+	memset(area, 0, size); /* now, not under the first packets */
+	return 0;
+}
+
 struct capture *capture_xdp_open(const struct capture_port *ports, unsigned count, unsigned queue,
 				 const char *maps_dir)
 {
@@ -536,23 +567,16 @@ struct capture *capture_xdp_open(const struct capture_port *ports, unsigned coun
 	x->xsks = -1;
 	x->queue = queue;
 	x->count = count;
-	x->chunk = chunk_for(ports, count);
+	x->chunk = CHUNK;
 	x->chunks = (uint64_t)count * PER_PORT;
 	x->ports = calloc(count, sizeof(*x->ports));
 	x->polls = calloc(count, sizeof(*x->polls));
 	x->free = calloc(x->chunks, sizeof(*x->free));
 	if (!x->ports || !x->polls || !x->free)
 		goto fail;
-	r = -EMSGSIZE;
-	if (!x->chunk)
+	r = map_area(x);
+	if (r)
 		goto fail;
-	x->area = mmap(NULL, x->chunk * x->chunks, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (x->area == MAP_FAILED) {
-		x->area = NULL;
-		r = -errno;
-		goto fail;
-	}
 	for (uint64_t i = x->chunks; i-- > 0;)
 		give_back(x, i * x->chunk);
 	for (unsigned i = 0; i < count; i++)

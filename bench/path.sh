@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# The packet's way through the gateway, against a plain Linux bridge between the
+# same kind of namespaces, in one run: packets per second for `pass` and for
+# `inspect`, latency at 1,000 packets/s, what a killed, stopped and restarted
+# guard costs. Segmentation offloads are off on every port.
+#
+#   bench/path.sh [BUILD_DIR] [SECONDS]      as root; prints lines and ratios
+set -euo pipefail
+build=$(realpath "${1:-build}")
+seconds=${2:-2}
+load=$build/bench/bench-load
+tmp=$(mktemp -d)
+p=bwp$$ # prefix of namespaces
+run_pid=
+
+cleanup() {
+	[ -z "$run_pid" ] || { kill "$run_pid" 2>/dev/null; wait "$run_pid" 2>/dev/null || true; }
+	for n in c g s d b t; do ip netns del "$p-$n" 2>/dev/null || true; done
+	umount "$tmp/bpf" 2>/dev/null || true
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+
+quiet_port() { # NAMESPACE PORT
+	ip netns exec "$1" ethtool -K "$2" tso off gso off gro off tx off >/dev/null 2>&1 || true
+	ip -n "$1" link set "$2" up
+}
+
+# pair CLIENT MIDDLE SERVER: client's c0 - m0, m1 - server's s0
+pair() {
+	local n
+	for n in "$@"; do
+		ip netns add "$n"
+		ip netns exec "$n" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+		ip -n "$n" link set lo up
+	done
+	ip link add c0 netns "$1" address 02:00:00:00:01:01 type veth peer name m0 netns "$2"
+	ip link add s0 netns "$3" address 02:00:00:00:00:05 type veth peer name m1 netns "$2"
+	ip -n "$1" addr add 10.1.1.1/16 dev c0
+	ip -n "$3" addr add 10.1.0.5/16 dev s0
+	quiet_port "$1" c0; quiet_port "$3" s0; quiet_port "$2" m0; quiet_port "$2" m1
+	ip -n "$1" neigh replace 10.1.0.5 lladdr 02:00:00:00:00:05 dev c0
+	ip -n "$3" neigh replace 10.1.1.1 lladdr 02:00:00:00:01:01 dev s0
+}
+
+field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$2"; }
+
+# measure CLIENT SERVER PORT PPS SECONDS [CHECK]: the receiver's account
+measure() {
+	local out=$tmp/recv.$3
+	ip netns exec "$2" "$load" recv "$3" "$5" >"$out" &
+	local r=$!
+	sleep 0.2
+	ip netns exec "$1" "$load" send 10.1.0.5 "$3" "$4" "$5" 64 >"$tmp/send"
+	sleep 0.1
+	kill "$r" 2>/dev/null || true
+	wait "$r" || true
+	cat "$out"
+}
+
+cat >"$tmp/bedwarden.yaml" <<EOF
+gateway: {name: bench, state_dir: $tmp/state, run_dir: $tmp/run, bpf_dir: $tmp/bpf, capture: ${CAPTURE:-auto}}
+segments:
+  - {name: icu, ward: m0, hospital: m1}
+hosts:
+  - {name: central, ip: [10.1.0.5], role: [central]}
+devices:
+  - name: client
+    segment: icu
+    mac: '02:00:00:00:01:01'
+    ip: [10.1.1.1]
+    fail: open
+    starts:
+      - {service: passed, proto: udp, port: [5001], peer: central, action: pass}
+      - {service: inspected, proto: udp, port: [5002], peer: central, action: inspect}
+EOF
+
+start_gateway() {
+	mkdir -p "$tmp/bpf" "$tmp/run" "$tmp/state"
+	mountpoint -q "$tmp/bpf" || mount -t bpf bpf "$tmp/bpf"
+	nsenter --net="/run/netns/$p-g" "$build/bedwarden" run -c "$tmp/bedwarden.yaml" >"$tmp/log" 2>&1 &
+	run_pid=$!
+	for _ in $(seq 100); do
+		grep -q 'guarding' "$tmp/log" && return
+		sleep 0.1
+	done
+	cat "$tmp/log" >&2
+	echo "path: the gateway did not come up" >&2
+	exit 1
+}
+
+guard_pid() { pgrep -P "$run_pid" -f _guard; }
+
+pair "$p-c" "$p-g" "$p-s"
+pair "$p-d" "$p-b" "$p-t"
+ip -n "$p-b" link add br0 type bridge
+ip -n "$p-b" link set m0 master br0
+ip -n "$p-b" link set m1 master br0
+ip -n "$p-b" link set br0 up
+start_gateway
+
+best() { sort -g | tail -1; }
+median() { sort -g | sed -n "$(((${1:-3} + 1) / 2))p"; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0 ? a / b : 0) }'; }
+minus() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a - b }'; }
+
+echo "== packets per second (64-byte payload, $seconds s, best of 3, interleaved)"
+for _ in $(seq "${ROUNDS:-3}"); do
+	field pps "$(measure "$p-d" "$p-t" 5000 0 "$seconds")" >>"$tmp/bridge"
+	field pps "$(measure "$p-c" "$p-s" 5001 0 "$seconds")" >>"$tmp/pass"
+	field pps "$(measure "$p-c" "$p-s" 5002 0 "$seconds")" >>"$tmp/inspect"
+done
+bridge=$(best <"$tmp/bridge") pass=$(best <"$tmp/pass") inspect=$(best <"$tmp/inspect")
+printf 'bridge   %9.0f\npass     %9.0f  %sx  (must: 0.95x)\ninspect  %9.0f  %sx  (must: 0.5x)\n' \
+	"$bridge" "$pass" "$(ratio "$pass" "$bridge")" "$inspect" "$(ratio "$inspect" "$bridge")"
+
+echo "== latency at 1,000 packets/s (us, median of 3 runs; the receiver's kernel stamps arrival)"
+for _ in $(seq "${ROUNDS:-3}"); do
+	for way in "bridge $p-d $p-t 5000" "pass $p-c $p-s 5001" "inspect $p-c $p-s 5002"; do
+		# shellcheck disable=SC2086
+		set -- $way
+		r=$(measure "$2" "$3" "$4" 1000 "$seconds")
+		field us_median "$r" >>"$tmp/median.$1"
+		field us_p99 "$r" >>"$tmp/p99.$1"
+	done
+done
+for way in bridge pass inspect; do
+	m=$(median 3 <"$tmp/median.$way") q=$(median 3 <"$tmp/p99.$way")
+	bm=$(median 3 <"$tmp/median.bridge") bq=$(median 3 <"$tmp/p99.bridge")
+	printf '%-8s median %7.1f (%+.1f, must: +30)   p99 %7.1f (%+.1f, must: +150)\n' \
+		$way "$m" "$(minus "$m" "$bm")" "$q" "$(minus "$q" "$bq")"
+done
+
+echo "== 5,000 packets/s of an open-class device through inspect while the guard is ..."
+trouble() { # NAME COMMAND...
+	local name=$1
+	shift
+	measure "$p-c" "$p-s" 5002 5000 4 >"$tmp/trouble" &
+	local m=$!
+	sleep 1.5
+	"$@"
+	wait $m
+	r=$(cat "$tmp/trouble")
+	printf '%-9s lost %s of %s, longest gap %s ms\n' "$name" "$(field lost "$r")" \
+		"$(field received "$r")" "$(field gap_ms "$r")"
+}
+kill_guard() { kill -9 "$(guard_pid)"; }
+stop_guard() { local g; g=$(guard_pid); kill -STOP "$g"; sleep 1.5; kill -CONT "$g"; }
+reload() { kill -HUP "$run_pid"; }
+trouble untouched true
+trouble "kill -9" kill_guard
+trouble SIGSTOP stop_guard
+trouble reload reload
+trouble_parent() { kill -9 "$run_pid"; wait "$run_pid" 2>/dev/null || true; start_gateway; }
+trouble "parent -9" trouble_parent
+trouble_restart() { kill "$run_pid"; wait "$run_pid" 2>/dev/null || true; start_gateway; }
+trouble restart trouble_restart
