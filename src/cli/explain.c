@@ -29,9 +29,8 @@ __attribute__((format(printf, 3, 4))) static void piece(struct pieces *p, const 
 	n = strlen(text) + (p->len ? strlen(separator) : 0);
 	if (p->len + n >= sizeof(p->text))
 		return;
-	if (p->len)
-		p->len += (size_t)sprintf(p->text + p->len, "%s", separator);
-	p->len += (size_t)sprintf(p->text + p->len, "%s", text);
+	snprintf(p->text + p->len, sizeof(p->text) - p->len, "%s%s", p->len ? separator : "", text);
+	p->len += n;
 }
 
 static bool has_piece(const struct pieces *p, const char *text)
