@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "guard/flow/fragment.h"
+#include "guard/hairpin.h"
 #include "guard/notice.h"
 #include "guard/policy/floor.h"
 
@@ -362,25 +363,46 @@ static void conclude(struct engine *e, struct work *w)
 	count_anomalies(e, w->p.anomalies | fresh);
 }
 
-static void settle(struct engine *e, const struct frame *f, const struct gate_verdict *v)
-{
-	struct capture *c = e->capture;
-	const struct gate_port *port;
-
-	if ((v->action == GATE_DROP && e->o.inline_) || v->flags & GATE_VERDICT_ANSWERED) {
-		c->ops->drop(c, f);
-		return;
-	}
-	port = e->roster ? roster_port(e->roster, v->ifindex) : NULL;
-	c->ops->forward(c, f,
-			v->flags & GATE_VERDICT_HAIRPIN ? v->ifindex
-			: port				? port->partner
-							: 0);
-}
-
 static bool is_refused(const struct engine *e, const struct work *w)
 {
 	return w->v.action == GATE_DROP && e->o.inline_;
+}
+
+/* The kernel has answered already what it judged itself. */
+static void answer(struct engine *e, const struct work *w, const struct gate_port *port)
+{
+	uint8_t reply[HAIRPIN_ANSWER_MAX];
+	size_t len = port ? hairpin_answer(&w->p, port, reply) : 0;
+
+	if (len)
+		e->capture->ops->inject(e->capture, (struct bytes){reply, len}, w->v.ifindex);
+}
+
+static void settle(struct engine *e, const struct frame *f, const struct work *w)
+{
+	struct capture *c = e->capture;
+	const struct gate_verdict *v = &w->v;
+	const struct gate_port *port = e->roster ? roster_port(e->roster, v->ifindex) : NULL;
+	uint32_t out = port ? port->partner : 0;
+
+	if (v->flags & GATE_VERDICT_ANSWERED) {
+		if (!f->verdict)
+			answer(e, w, port);
+		c->ops->drop(c, f);
+		return;
+	}
+	if (is_refused(e, w)) {
+		c->ops->drop(c, f);
+		return;
+	}
+	if (v->flags & GATE_VERDICT_HAIRPIN && !e->o.packet_times) {
+		if (!port || !hairpin_readdress(f, e->policy, v, port)) {
+			c->ops->drop(c, f);
+			return;
+		}
+		out = v->ifindex;
+	}
+	c->ops->forward(c, f, out);
 }
 
 /* The word on the piece with the transport header is the word on the datagram. */
@@ -432,7 +454,7 @@ static void fragments_ended(void *arg, const struct fragment_datagram *d)
 		give_up(e, d);
 	for (unsigned i = 0; i < d->count && e->capture; i++) {
 		if (whole && !is_refused(e, &e->whole))
-			settle(e, &d->frames[i], &e->whole.v);
+			settle(e, &d->frames[i], &e->whole);
 		else
 			e->capture->ops->drop(e->capture, &d->frames[i]);
 	}
@@ -453,7 +475,7 @@ static void take(struct engine *e, const struct frame *f, struct work *w)
 	if (take_fragment(e, f, w))
 		return;
 	conclude(e, w);
-	settle(e, f, &w->v);
+	settle(e, f, w);
 }
 
 /* Reads ahead: by the time a packet's turn comes, its bytes and its flow are in the cache. */
