@@ -21,6 +21,8 @@
 #define ERRORS_SHOWN  20
 #define MAX_FLOWS     (1u << 20)
 #define MAX_FRAGMENTS 4096
+#define MACHINES      4096
+#define QUIET_MS      30000
 
 struct inspect {
 	const char *file, *config_file, *out_file;
@@ -99,6 +101,12 @@ static int open_all(struct inspect *in)
 
 	if (in->config_file && load_policy(in) != 0)
 		return CLI_FAILED;
+	if (in->config) {
+		o.max_flows = in->config->gateway.flows;
+		o.max_fragments = in->config->gateway.fragments;
+		o.inventory =
+			(struct inventory_options){.machines = MACHINES, .quiet_ms = QUIET_MS};
+	}
 	in->capture = capture_pcap_open(in->file, in->error);
 	if (!in->capture)
 		return cli_fail("%s", in->error);

@@ -35,6 +35,7 @@ struct engine {
 	struct flow_table *flows;
 	struct app *app;
 	struct behaviour *behaviour;
+	struct inventory *inventory; /* NULL: not kept */
 	struct notice notice;
 	struct engine_stats stats;
 	struct capture *capture; /* of the call that is on */
@@ -101,6 +102,15 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	return 0;
 }
 
+/* Of the ward alone: what stands in the hospital is not this gateway's to list. */
+static void machine_changed(void *arg, const struct machine *m, bool is_new)
+{
+	struct engine *e = arg;
+
+	if (m->side == GATE_WARD)
+		notice_machine(&e->notice, e->inventory, m, is_new, e->now_ns);
+}
+
 static bool open_rooms(struct engine *e)
 {
 	const struct fragment_limits limits = {
@@ -113,6 +123,11 @@ static bool open_rooms(struct engine *e)
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
 	e->fragments = fragment_table_new(&limits, fragments_ended, e);
 	e->notice.report.app = e->app;
+	if (e->o.inventory.machines) {
+		e->inventory = inventory_new(&e->o.inventory, machine_changed, e);
+		if (!e->inventory)
+			return false;
+	}
 	return e->app && e->behaviour && e->flows && e->fragments &&
 	       notice_init(&e->notice, TOPICS) == 0;
 }
@@ -157,6 +172,7 @@ void engine_free(struct engine *e)
 	close_rooms(e);
 	notice_free(&e->notice);
 	behaviour_free(e->behaviour);
+	inventory_free(e->inventory);
 	app_free(e->app);
 	floor_free(e->floor);
 	roster_free(e->roster);
@@ -337,6 +353,24 @@ static bool read_dhcp(struct engine *e, struct work *w, struct dhcp *ret_d)
 	return false;
 }
 
+/* Enough of every conversation to know what it is, and all that speaks for itself. */
+#define SEEN_OF_FLOW 8
+
+static void see_machine(struct engine *e, const struct work *w, const struct flow *f, unsigned end)
+{
+	const struct gate_port *port;
+
+	if (!e->inventory || !e->roster || !w->p.has_mac)
+		return;
+	if (f && f->packets[0] + f->packets[1] > SEEN_OF_FLOW && !is_dhcp(&w->p) &&
+	    w->p.src_port != 5353)
+		return;
+	port = roster_port(e->roster, w->ifindex);
+	if (port)
+		inventory_see(e->inventory, &w->p, w->segment, port->side, f, end,
+			      f ? app_name(e->app, f->app) : NULL);
+}
+
 /* From the verdict on: who did what, and what is to be said of it. */
 static void conclude(struct engine *e, struct work *w)
 {
@@ -357,6 +391,7 @@ static void conclude(struct engine *e, struct work *w)
 		notice_verdict(&e->notice, &w->p, &w->v, w->segment, f, e->now_ns);
 	if (f && has_dhcp)
 		notice_dhcp(&e->notice, &w->p, &dhcp, &w->v, w->segment, f, e->now_ns);
+	see_machine(e, w, f, f ? w->hint.sender != f->starter : 0);
 	fresh = f ? flow_fresh(e->flows) : w->p.anomalies;
 	if (fresh)
 		notice_anomalies(&e->notice, &w->p, fresh, &w->v, w->segment, f, e->now_ns);
@@ -508,6 +543,8 @@ static void burst(struct engine *e, const struct frame *frames, unsigned count)
 	flow_expire(e->flows, e->wall_ns, EXPIRE_BURST);
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_BURST);
 	tally_tick(e->notice.tally, e->now_ns);
+	if (e->inventory)
+		inventory_tick(e->inventory, e->now_ns);
 }
 
 void engine_burst(struct engine *e, struct capture *c, const struct frame *frames, unsigned count)
@@ -530,6 +567,7 @@ void engine_blocked(struct engine *e, const struct gate_sample *s, uint64_t wall
 	judge(e, &s->verdict, w);
 	e->stats.dropped++;
 	watch_refused(e, w);
+	see_machine(e, w, NULL, 0);
 	if (w->v.reason != REASON_NONE)
 		notice_verdict(&e->notice, &w->p, &w->v, w->segment, NULL, e->now_ns);
 	if (w->p.anomalies)
@@ -545,6 +583,8 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	flow_expire(e->flows, e->wall_ns, EXPIRE_TICK);
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_TICK);
 	tally_tick(e->notice.tally, e->now_ns);
+	if (e->inventory)
+		inventory_tick(e->inventory, e->now_ns);
 }
 
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats)

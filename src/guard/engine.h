@@ -8,6 +8,7 @@
  */
 #include "guard/capture/capture.h"
 #include "guard/flow/flow.h"
+#include "guard/policy/inventory.h"
 #include "guard/policy/policy.h"
 
 struct roster;
@@ -23,9 +24,10 @@ struct engine_options {
 	uint32_t max_flows;
 	uint32_t max_fragments;
 	struct flow_timeouts timeouts;
-	bool inline_;	       /* a dropped packet is not seen by what follows */
-	bool packet_times;     /* time is the frames', as for a file; else the caller's ticks */
-	engine_place_fn place; /* NULL: frames say themselves where they came in */
+	bool inline_;	   /* a dropped packet is not seen by what follows */
+	bool packet_times; /* time is the frames', as for a file; else the caller's ticks */
+	struct inventory_options inventory; /* who is there; no machines: not kept */
+	engine_place_fn place;		    /* NULL: frames say themselves where they came in */
 	void *place_arg;
 	engine_sink_fn sink;
 	void *sink_arg;

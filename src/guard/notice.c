@@ -102,6 +102,28 @@ void notice_dhcp(struct notice *n, const struct packet *p, const struct dhcp *d,
 		report_dhcp(&n->report, &t, &c, d, p->time_ns);
 }
 
+void notice_machine(struct notice *n, const struct inventory *inv, const struct machine *m,
+		    bool is_new, uint64_t now_ns)
+{
+	struct tally_topic t;
+	struct tally_case c;
+
+	memset(&t, 0, sizeof(t));
+	memset(&c, 0, sizeof(c));
+	t.kind = REPORT_BINDING;
+	t.reason = REASON_BINDING_NEW_DEVICE;
+	t.device = m->segment; /* its stranger */
+	t.peer = GATE_PEER_NONE;
+	memcpy(t.mac, m->mac, sizeof(t.mac));
+	memcpy(c.mac, m->mac, sizeof(c.mac));
+	c.key.segment = m->segment;
+	if (m->ip_count)
+		c.key.ip[0] = m->ip[0];
+	c.rule = ~0u;
+	if (!is_new || tally_note(n->tally, &t, &c, 0, now_ns))
+		report_machine(&n->report, inv, m, is_new);
+}
+
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found)
 {

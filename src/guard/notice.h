@@ -27,6 +27,9 @@ void notice_anomalies(struct notice *n, const struct packet *p, anomaly_set set,
 void notice_dhcp(struct notice *n, const struct packet *p, const struct dhcp *d,
 		 const struct gate_verdict *v, uint32_t segment, const struct flow *f,
 		 uint64_t now_ns);
+/* A machine of the inventory; strangers that are new, up to a bound. */
+void notice_machine(struct notice *n, const struct inventory *inv, const struct machine *m,
+		    bool is_new, uint64_t now_ns);
 /* What somebody does; `v` NULL without a policy. */
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found);

@@ -427,6 +427,36 @@ void report_count(void *report, const struct tally_row *row)
 	say(report, &row->topic, &row->last, row, NULL, row->last_ns);
 }
 
+void report_machine(struct report *r, const struct inventory *inv, const struct machine *m,
+		    bool is_new)
+{
+	const struct gate_bind *b = r->roster ? roster_mac(r->roster, m->segment, m->mac) : NULL;
+	const char *name = b ? peer_name(r, b->peer) : NULL, *segment = NULL;
+	char buf[EVENT_MAX], mac[PACKET_MAC_LEN], ip[PACKET_IP_LEN];
+	struct event_common e = {
+		.time_ns = m->last_ns, .type = "inventory", .src_port = -1, .dest_port = -1};
+	struct json j;
+
+	e.device = name ? name : packet_mac_text(m->mac, mac);
+	if (is_new && !name) {
+		e.type = "binding";
+		e.reason = REASON_BINDING_NEW_DEVICE;
+	}
+	if (r->policy)
+		segment = policy_segment_name(r->policy, m->segment);
+	j = event_begin(&e, buf);
+	if (e.reason) {
+		json_open(&j, "binding");
+		json_str(&j, "kind", "new_device");
+		json_str(&j, "mac", packet_mac_text(m->mac, mac));
+		if (m->ip_count)
+			json_str(&j, "ip", packet_ip_text(&m->ip[0], ip));
+		json_close(&j);
+	}
+	inventory_write(inv, m, segment, &j);
+	emit(r, &j);
+}
+
 void report_behaviour(struct report *r, const struct packet *p, const struct gate_verdict *v,
 		      const struct behaviour_finding *found)
 {

@@ -47,6 +47,10 @@ void report_dhcp(struct report *r, const struct tally_topic *t, const struct tal
 /* The count of a topic's period; tally_due_fn with the report as its argument. */
 void report_count(void *report, const struct tally_row *row);
 
+/* More is known of a machine: an event "inventory", and binding.new_device where it is a
+ * stranger's first. `m` is of the inventory. */
+void report_machine(struct report *r, const struct inventory *inv, const struct machine *m,
+		    bool is_new);
 /* A search or a flood. `v` says who it is; NULL without a policy. */
 void report_behaviour(struct report *r, const struct packet *p, const struct gate_verdict *v,
 		      const struct behaviour_finding *found);

@@ -25,6 +25,8 @@
 #define TICK_NS	       (100 * NSEC_PER_MSEC)
 #define COUNTS_NS      (500 * NSEC_PER_MSEC)
 #define EVENTS_WAITING (4u << 20) /* bytes of events, while the keeper is away or slow */
+#define MACHINES       4096	  /* in the inventory, and */
+#define MACHINES_QUIET 30000	  /* ms between two events about one */
 #define FLOWS_TOLD     8192	  /* most conversations that one question is answered by */
 #define FLOWS_WAITING  (8u << 20)
 #define OPEN_PATIENCE  2000 /* ms for an earlier guard's sockets to go away */
@@ -443,6 +445,7 @@ static void prepare(struct guard *g)
 {
 	struct engine_options o = {.inline_ = true,
 				   .timeouts = flow_default_timeouts,
+				   .inventory = {.machines = MACHINES, .quiet_ms = MACHINES_QUIET},
 				   .sink = outbox_put,
 				   .sink_arg = &g->events};
 
