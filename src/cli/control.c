@@ -30,7 +30,7 @@ static int take_socket(struct control_options *o, const char *path)
 		return cli_fail("%s: longer than a socket's path may be; set gateway.run_dir to a "
 				"shorter one",
 				path);
-	strcpy(o->socket, path);
+	snprintf(o->socket, sizeof(o->socket), "%s", path);
 	return CLI_OK;
 }
 
@@ -79,7 +79,7 @@ static int reach(const struct control_options *o, bool follow, int *ret_code)
 	struct timeval patience = {.tv_sec = follow ? 0 : ANSWER_S};
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	strcpy(a.sun_path, o->socket);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", o->socket);
 	if (s < 0 || connect(s, (const struct sockaddr *)&a, sizeof(a)) < 0) {
 		*ret_code = no_gateway(o, errno);
 		if (s >= 0)

@@ -181,7 +181,7 @@ static int sync_folder_of(const char *path)
 	if (slash)
 		slash[slash == folder] = 0;
 	else
-		strcpy(folder, ".");
+		snprintf(folder, sizeof(folder), ".");
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

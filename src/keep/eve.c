@@ -112,7 +112,7 @@ struct eve *eve_new(const char *path, uint64_t rotate_bytes, unsigned keep)
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
-	strcpy(e->path, path);
+	snprintf(e->path, sizeof(e->path), "%s", path);
 	e->rotate_bytes = rotate_bytes;
 	e->keep = keep;
 	e->fd = -1;

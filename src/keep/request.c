@@ -33,7 +33,7 @@ static int take_name(const char *key, const json_t *v, char ret_name[QUERY_NAME_
 	if (!s || strlen(s) >= QUERY_NAME_MAX)
 		return refuse(error, "request: '%s' must be a text of at most %d bytes", key,
 			      QUERY_NAME_MAX - 1);
-	strcpy(ret_name, s);
+	snprintf(ret_name, QUERY_NAME_MAX, "%s", s);
 	return 0;
 }
 

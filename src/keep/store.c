@@ -89,7 +89,7 @@ struct store *store_new(const char *path, uint32_t max_events)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	strcpy(s->path, path);
+	snprintf(s->path, sizeof(s->path), "%s", path);
 	s->last = &s->first;
 	s->queue_max = STORE_QUEUE_BYTES;
 	s->max_events = max_events;
@@ -398,7 +398,7 @@ static int open_db(struct store *s)
 		return err;
 	}
 	if (db.fate == DB_SET_ASIDE) {
-		strcpy(s->aside, db.aside);
+		snprintf(s->aside, sizeof(s->aside), "%s", db.aside);
 		s->tell_aside = true;
 	}
 	return 0;

@@ -108,7 +108,7 @@ static void name_all(struct app *a)
 	}
 	for (unsigned i = 0; i < sizeof(suricata) / sizeof(suricata[0]); i++)
 		if (suricata[i].id < a->names_count)
-			strcpy(a->names[suricata[i].id], suricata[i].name);
+			snprintf(a->names[suricata[i].id], NAME_LEN, "%s", suricata[i].name);
 }
 
 static int load_ndpi(struct app *a)
