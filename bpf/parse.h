@@ -103,7 +103,7 @@ FLOOR_FN void parse_nd(void *ctx, struct floor_packet *ret, const __u8 *data, co
 	if (ret->icmp_type == 137)
 		fixed = 40;
 	if (left < fixed || p + fixed > end) {
-		ret->flags |= FLOOR_ND_BROKEN;
+		ret->flags |= ret->flags & FLOOR_IS_FRAGMENT ? FLOOR_ND_BROKEN : FLOOR_BROKEN;
 		return;
 	}
 	if (ret->icmp_type == 135 || ret->icmp_type == 136) {

@@ -1,0 +1,522 @@
+/*
+ * The floor in the kernel: single packets through the loaded program
+ * (BPF_PROG_TEST_RUN) against a policy filled in by hand, and the same thousands
+ * of random packets through both compilations of the decision.
+ */
+#include "unit.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "gate.skel.h"
+#include "guard/capture/gate_internal.h"
+#include "guard/decode/packet.h"
+#include "guard/policy/floor.h"
+
+/* Only the layout of floor_work is wanted: where the program leaves its verdict. The look-ups
+ * are never called, floor.c has the user-space half. */
+struct floor_tables;
+const struct gate_device *floor_device(struct floor_tables *t, __u32 id);
+const struct gate_rule *floor_rule(struct floor_tables *t, __u32 index);
+const struct gate_bind *floor_mac(struct floor_tables *t, const struct gate_mac_key *key);
+const struct gate_bind *floor_ip(struct floor_tables *t, const struct gate_ip_key *key);
+const struct gate_net *floor_net(struct floor_tables *t, const struct gate_net_key *key);
+struct gate_learned *floor_learned(struct floor_tables *t, const struct gate_ip_key *key);
+void floor_learn(struct floor_tables *t, const struct gate_ip_key *key,
+		 const struct gate_learned *l);
+struct gate_flow *floor_flow(struct floor_tables *t, const struct gate_flow_key *key);
+void floor_flow_add(struct floor_tables *t, const struct gate_flow_key *key,
+		    const struct gate_flow *f);
+#define FLOOR_ADD(p, n) (*(p) += (n))
+#include "bpf/floor.h"
+
+#define WORK_VERDICT offsetof(struct floor_work, verdict) /* floor_work begins `works` */
+
+#define DIR "/tmp/bedwarden-unit-gate"
+
+static struct gate *gate;
+static struct policy *policy;
+static uint32_t ward, hospital;
+static int works_cpu;
+
+static char *names(const char *s)
+{
+	return (char *)(uintptr_t)s;
+}
+
+static struct policy *make_policy(uint32_t generation)
+{
+	static char *pump_ip[] = {"10.1.1.11", "fd00::11"}, *lab_ip[] = {"10.1.1.12"};
+	static char *host_ip[] = {"10.1.0.5", "fd00::5"}, *role[] = {"server"};
+	static char *p9000[] = {"9000"}, *p9001[] = {"9001-9010"}, *echo[] = {"8"};
+	static struct config_rule starts[] = {
+		{"reports", "tcp", p9000, 1, "server", GATE_PASS},
+		{"numbers", "udp", p9001, 1, "server", GATE_INSPECT},
+		{"ping", "icmp", echo, 1, "server", GATE_PASS},
+		{"discovery", "udp", p9000, 1, "broadcast", GATE_PASS},
+	};
+	static struct config_rule accepts[] = {
+		{"setup", "tcp", p9001, 1, "server", GATE_PASS},
+		{"ping", "icmp", echo, 1, "any", GATE_PASS},
+	};
+	static struct config_profile profile = {.name = "pump",
+						.title = "Pump",
+						.kind = "pump",
+						.fail = GATE_OPEN,
+						.starts = starts,
+						.starts_count = 4,
+						.accepts = accepts,
+						.accepts_count = 2};
+	static struct config_segment segment = {.name = "icu",
+						.ward = "bwug0",
+						.hospital = "bwug1",
+						.isolated = true,
+						.mode = GATE_ENFORCE,
+						.block_strangers = true,
+						.block_binding = true};
+	static struct config_host host = {
+		.name = "server-1", .ip = host_ip, .ip_count = 2, .role = role, .role_count = 1};
+	static struct config_device devices[] = {
+		{.name = "pump",
+		 .segment = "icu",
+		 .mac = "02:00:00:00:00:11",
+		 .ip = pump_ip,
+		 .ip_count = 2,
+		 .profile = "pump"},
+		{.name = "lab",
+		 .segment = "icu",
+		 .mac = "02:00:00:00:00:12",
+		 .ip = lab_ip,
+		 .ip_count = 1,
+		 .profile = "pump"},
+		{.name = "free", .segment = "icu", .mac = "02:00:00:00:00:13", .profile = "pump"},
+	};
+	struct config c = {.segments = &segment,
+			   .segments_count = 1,
+			   .hosts = &host,
+			   .hosts_count = 1,
+			   .devices = devices,
+			   .devices_count = 3,
+			   .profiles = &profile,
+			   .profiles_count = 1};
+	struct policy_port ports[2] = {
+		{.name = "bwug0", .ifindex = ward, .mac = {2, 0, 0, 0, 0xff, 1}},
+		{.name = "bwug1", .ifindex = hospital, .mac = {2, 0, 0, 0, 0xff, 2}}};
+	char why[256] = "";
+	struct policy *p;
+
+	c.gateway.name = names("unit");
+	p = policy_compile(&c, ports, 2, generation, why);
+	if (!p)
+		fprintf(stderr, "policy: %s\n", why);
+	return p;
+}
+
+static int apply(const struct policy *p)
+{
+	struct gate_tables t = {.generation = policy_generation(p)};
+	char why[256];
+
+	t.ports = policy_ports(p, &t.port_count);
+	t.devices = policy_devices(p, &t.device_count);
+	t.rules = policy_rules(p, &t.rule_count);
+	t.macs = policy_macs(p, &t.mac_count);
+	t.ips = policy_ips(p, &t.ip_count);
+	t.nets = policy_nets(p, &t.net_count);
+	return gate_apply(gate, &t, why);
+}
+
+static int setup(void **state)
+{
+	char why[256] = "";
+	cpu_set_t one;
+
+	if (getuid() || unshare(CLONE_NEWNET | CLONE_NEWNS) ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    system("ip link add name bwug0 type veth peer name bwug1 2>/dev/null"))
+		return 0;
+	works_cpu = sched_getcpu();
+	CPU_ZERO(&one);
+	CPU_SET(works_cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	ward = if_nametoindex("bwug0");
+	hospital = if_nametoindex("bwug1");
+	gate = gate_open(DIR, NULL, why);
+	if (!gate) {
+		fprintf(stderr, "# %s\n", why);
+		return errno == EPERM ? 0 : -1;
+	}
+	policy = make_policy(1);
+	return policy ? apply(policy) : -1;
+}
+
+static int teardown(void **state)
+{
+	if (gate) {
+		gate_close(gate, true);
+		umount2(DIR, MNT_DETACH);
+		rmdir(DIR);
+	}
+	policy_free(policy);
+	return 0;
+}
+
+static void need_kernel(void)
+{
+	if (!gate) {
+		printf("skip - the kernel's floor: loading programs is not permitted here\n");
+		skip();
+	}
+}
+
+/* Runs the program on one frame; its return value, and its verdict as it stands in `works`. */
+static uint32_t run(struct bytes frame, uint32_t ifindex, struct gate_verdict *ret_verdict)
+{
+	struct xdp_md ctx = {.data_end = (uint32_t)frame.len, .ingress_ifindex = ifindex};
+	static uint8_t out[4096];
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame.data,
+			    .data_size_in = (uint32_t)frame.len, .data_out = out,
+			    .data_size_out = sizeof(out), .ctx_in = &ctx,
+			    .ctx_size_in = sizeof(ctx), .repeat = 1);
+	size_t size = (bpf_map__value_size(gate->bpf->maps.works) + 7) & ~7ul;
+	uint8_t *all = calloc((size_t)libbpf_num_possible_cpus(), size);
+	uint32_t zero = 0;
+
+	assert_non_null(all);
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(gate->bpf->progs.gate), &o), 0);
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(gate->bpf->maps.works), &zero, all), 0);
+	memcpy(ret_verdict, all + (size_t)works_cpu * size + WORK_VERDICT, sizeof(*ret_verdict));
+	free(all);
+	return o.retval;
+}
+
+/* ---- frames ---- */
+
+static uint64_t seed = 88172645463325252ull;
+
+static uint32_t any(uint32_t n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 11) % n;
+}
+
+static const uint8_t macs[][6] = {
+	{2, 0, 0, 0, 0, 0x11},		{2, 0, 0, 0, 0, 0x12},
+	{2, 0, 0, 0, 0, 0x13},		{2, 0, 0, 0, 0, 5},
+	{2, 0, 0, 0, 0, 0x66},		{2, 0, 0, 0, 0xff, 1},
+	{255, 255, 255, 255, 255, 255}, {1, 0, 0x5e, 0, 0, 1},
+};
+static const uint8_t ip4s[][4] = {
+	{10, 1, 1, 11}, {10, 1, 1, 12},	      {10, 1, 0, 5},  {10, 1, 0, 9},  {10, 1, 1, 77},
+	{0, 0, 0, 0},	{255, 255, 255, 255}, {224, 0, 0, 1}, {127, 0, 0, 1}, {10, 1, 1, 13},
+};
+static const uint16_t portnos[] = {9000, 9001, 9005, 445, 67, 68, 53, 40000, 40001};
+
+static void w_ip6(struct writer *w)
+{
+	uint8_t ip[16] = {0xfd};
+
+	switch (any(6)) {
+	case 0:
+		ip[15] = 0x11;
+		break;
+	case 1:
+		ip[15] = 5;
+		break;
+	case 2:
+		ip[0] = 0xfe;
+		ip[1] = 0x80;
+		ip[15] = (uint8_t)any(4);
+		break;
+	case 3:
+		ip[0] = 0xff;
+		ip[1] = 2;
+		ip[15] = 1;
+		break;
+	case 4:
+		ip[0] = 0;
+		ip[15] = (uint8_t)any(2);
+		break;
+	default:
+		ip[15] = 0x99;
+	}
+	write_bytes(w, ip, 16);
+}
+
+static void w_transport(struct writer *w, uint8_t proto, bool six)
+{
+	static const uint8_t flags[] = {2, 16, 18, 4, 1, 0, 24, 20, 41};
+	static const uint8_t types4[] = {8, 0, 3, 11, 5, 13},
+			     types6[] = {128, 129, 1, 2, 133, 134, 135, 136, 137, 143};
+
+	if (proto == 6 || proto == 17 || proto == 132) {
+		write_be16(w, portnos[any(9)]);
+		write_be16(w, portnos[any(9)]);
+		if (proto == 17) {
+			write_be16(w, any(20) ? 16 : (uint16_t)any(40));
+			write_be16(w, 0);
+			write_be32(w, 0);
+			write_be32(w, 0);
+			return;
+		}
+		write_be32(w, 1);
+		write_be32(w, 2);
+		if (proto == 6) {
+			write_u8(w, any(20) ? 0x50 : (uint8_t)(any(16) << 4));
+			write_u8(w, flags[any(9)]);
+			write_be16(w, 1000);
+			write_be32(w, 0);
+		}
+	} else if (proto == 1 || proto == 58) {
+		uint8_t type = six ? types6[any(10)] : types4[any(6)];
+
+		write_u8(w, type);
+		write_u8(w, 0);
+		write_be16(w, 0);
+		write_be32(w, any(3));
+		if (six && type >= 133 && type <= 137) {
+			w_ip6(w);
+			if (any(2)) {
+				write_u8(w, (uint8_t)(1 + any(2)));
+				write_u8(w, any(8) ? 1 : 0);
+				write_bytes(w, macs[any(5)], 6);
+			}
+		} else if (!six && (type == 3 || type == 11)) {
+			uint8_t quote[28] = {0x45, 0, 0, 40, 0, 1, 0, 0, 64, 17};
+
+			memcpy(quote + 12, ip4s[any(4)], 4);
+			memcpy(quote + 16, ip4s[any(4)], 4);
+			quote[20] = (uint8_t)(portnos[any(9)] >> 8);
+			quote[22] = 9000 >> 8, quote[23] = 9000 & 255;
+			write_bytes(w, quote, 28);
+		}
+	} else {
+		write_be32(w, 0);
+		write_be32(w, 0);
+	}
+}
+
+static size_t random_frame(uint8_t *buf, size_t cap)
+{
+	static const uint8_t protos[] = {6, 6, 17, 17, 17, 1, 58, 132, 47, 2, 50};
+	struct writer w = writer_new(buf, cap);
+	uint32_t kind = any(12);
+	uint8_t proto = protos[any(11)];
+	size_t l3, end;
+
+	write_bytes(&w, macs[any(8)], 6);
+	write_bytes(&w, macs[any(50) ? any(5) : 7], 6);
+	if (any(8) == 0) {
+		write_be16(&w, 0x8100);
+		write_be16(&w, (uint16_t)any(3));
+	}
+	if (kind == 0) {
+		static const uint16_t types[] = {0x88cc, 0x888e, 0x0100, 0x8999, 0x8100};
+
+		write_be16(&w, types[any(5)]);
+		write_be32(&w, 0);
+	} else if (kind <= 2) {
+		write_be16(&w, 0x0806);
+		write_be16(&w, 1);
+		write_be16(&w, 0x0800);
+		write_u8(&w, any(30) ? 6 : 5);
+		write_u8(&w, 4);
+		write_be16(&w, (uint16_t)(1 + any(2)));
+		write_bytes(&w, macs[any(5)], 6);
+		write_bytes(&w, ip4s[any(6)], 4);
+		write_bytes(&w, macs[any(5)], 6);
+		write_bytes(&w, ip4s[any(6)], 4);
+	} else if (kind <= 8) {
+		write_be16(&w, 0x0800);
+		l3 = w.len;
+		write_be32(&w, 0x45000000);
+		write_be16(&w, (uint16_t)any(3));
+		write_be16(&w, (uint16_t)(any(6) ? 0 : (any(2) ? 0x2000 : 0) | any(4)));
+		write_u8(&w, 64);
+		write_u8(&w, proto);
+		write_be16(&w, 0);
+		write_bytes(&w, ip4s[any(10)], 4);
+		write_bytes(&w, ip4s[any(10)], 4);
+		w_transport(&w, proto, false);
+		end = w.len - l3;
+		if (any(20) == 0)
+			end += any(9) - 4;
+		buf[l3 + 2] = (uint8_t)(end >> 8);
+		buf[l3 + 3] = (uint8_t)end;
+	} else {
+		write_be16(&w, 0x86dd);
+		l3 = w.len;
+		write_be32(&w, 0x60000000);
+		write_be16(&w, 0);
+		write_u8(&w, any(4) ? proto : 44);
+		write_u8(&w, 255);
+		w_ip6(&w);
+		w_ip6(&w);
+		if (buf[l3 + 6] == 44) {
+			write_u8(&w, proto);
+			write_u8(&w, 0);
+			write_be16(&w, (uint16_t)(any(2) ? any(4) * 8 + any(2) : any(2)));
+			write_be32(&w, any(3));
+		}
+		w_transport(&w, proto, true);
+		end = w.len - l3 - 40;
+		buf[l3 + 4] = (uint8_t)(end >> 8);
+		buf[l3 + 5] = (uint8_t)end;
+	}
+	if (any(25) == 0 && w.len > 14)
+		w.len = 14 + any((uint32_t)w.len - 13);
+	return w.len;
+}
+
+/* ---- the tests ---- */
+
+static void passes_and_drops(void **state)
+{
+	uint8_t tcp[54] = {2,	      0,	  0,	0, 0, 5,  2,  0, 0, 0, 0,    0x11,
+			   8,	      0,	  0x45, 0, 0, 40, 0,  1, 0, 0, 64,   6,
+			   0,	      0,	  10,	1, 1, 11, 10, 1, 0, 5, 0x9c, 0x40,
+			   9000 >> 8, 9000 & 255, 0,	0, 0, 1,  0,  0, 0, 0, 0x50, 2};
+	struct bytes f;
+	struct gate_verdict v;
+
+	need_kernel();
+	f = unit_exact(tcp, sizeof(tcp));
+	assert_int_equal(run(f, ward, &v), XDP_REDIRECT);
+	assert_int_equal(v.action, GATE_PASS);
+	assert_true(v.flags & GATE_VERDICT_FIRST);
+	assert_int_equal(run(f, hospital, &v), XDP_DROP);
+	assert_int_equal(v.reason, REASON_BINDING_IP_MOVED);
+	((uint8_t *)(uintptr_t)f.data)[37]++;
+	assert_int_equal(run(f, ward, &v), XDP_DROP);
+	assert_int_equal(v.reason, REASON_POLICY_NOT_ALLOWED);
+	((uint8_t *)(uintptr_t)f.data)[11] = 0x66;
+	assert_int_equal(run(f, ward, &v), XDP_DROP);
+	assert_int_equal(v.reason, REASON_BINDING_IP_STOLEN);
+	free((void *)(uintptr_t)f.data);
+}
+
+static void answers_for_a_neighbour(void **state)
+{
+	uint8_t arp[42] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0,	 0x11, 8, 6,
+			   0,	1,   8,	  0,   6,   4,	 0, 1, 2, 0, 0,	 0,    0, 0x11,
+			   10,	1,   1,	  11,  0,   0,	 0, 0, 0, 0, 10, 1,    1, 12};
+	struct gate_verdict v;
+
+	need_kernel();
+	assert_int_equal(run((struct bytes){arp, sizeof(arp)}, ward, &v), XDP_TX);
+	assert_true(v.flags & GATE_VERDICT_ANSWERED);
+	arp[41] = 11; /* itself: no */
+	assert_int_not_equal(run((struct bytes){arp, sizeof(arp)}, ward, &v), XDP_TX);
+}
+
+static void both_compilations_agree(void **state)
+{
+	struct floor *f;
+	uint8_t buf[256];
+	unsigned seen[REASON_COUNT] = {0}, reasons = 0;
+
+	need_kernel();
+	f = floor_new(policy, 65536);
+	assert_non_null(f);
+	/* A generation of their own, so that both begin without conversations. */
+	policy_free(policy);
+	policy = make_policy(2);
+	assert_int_equal(apply(policy), 0);
+	assert_int_equal(floor_set_policy(f, policy), 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		struct bytes frame = unit_exact(buf, random_frame(buf, sizeof(buf)));
+		uint32_t port = any(2) ? ward : hospital;
+		struct gate_verdict k, u = {0};
+		struct packet p;
+
+		packet_decode(frame, LINK_ETHERNET, clock_wall_ns(), (uint32_t)frame.len, &p);
+		floor_judge(f, &p, port, clock_mono_ns(), &u);
+		run(frame, port, &k);
+		/* The kernel goes on where nobody inspects; the decision is what is compared. */
+		if (k.reason == REASON_FLOOR_NO_GUARD || k.flags & GATE_VERDICT_FRAGMENT)
+			k.reason = u.reason;
+		if (k.would != u.would || k.flags != u.flags || k.device != u.device ||
+		    k.peer != u.peer || k.rule != u.rule || k.reason != u.reason) {
+			printf("# packet %u on %s: kernel would %u %s flags %x device %u peer %x "
+			       "rule %d, "
+			       "user space would %u %s flags %x device %u peer %x rule %d\n#",
+			       i, port == ward ? "ward" : "hospital", k.would,
+			       reason_name(k.reason), k.flags, k.device, k.peer, (int)k.rule,
+			       u.would, reason_name(u.reason), u.flags, u.device, u.peer,
+			       (int)u.rule);
+			for (size_t b = 0; b < frame.len; b++)
+				printf(" %02x", frame.data[b]);
+			printf("\n");
+			fail();
+		}
+		reasons += !seen[u.reason];
+		seen[u.reason]++;
+		free((void *)(uintptr_t)frame.data);
+	}
+	printf("# 20000 packets, %u reasons met\n", reasons);
+	assert_true(reasons >= 10);
+	floor_free(f);
+}
+
+static void a_large_policy_applies_within_a_second(void **state)
+{
+	const uint32_t devices = 10000, rules = 100000;
+	struct gate_device *d = calloc(devices, sizeof(*d));
+	struct gate_rule *r = calloc(rules, sizeof(*r));
+	struct policy_mac_row *m = calloc(devices, sizeof(*m));
+	struct policy_ip_row *ip = calloc(devices, sizeof(*ip));
+	struct gate_tables t = {.generation = 3,
+				.devices = d,
+				.rules = r,
+				.macs = m,
+				.ips = ip,
+				.device_count = devices,
+				.rule_count = rules,
+				.mac_count = devices,
+				.ip_count = devices};
+	char why[256];
+	uint64_t start, ms;
+
+	need_kernel();
+	for (uint32_t i = 0; i < devices; i++) {
+		d[i].rule_first = i * 10;
+		d[i].rule_count = 10;
+		memcpy(m[i].key.mac, &i, 4);
+		memcpy(ip[i].key.ip.b, &i, 4);
+		m[i].bind.peer = ip[i].bind.peer = GATE_PEER_DEVICE | i;
+	}
+	t.ports = policy_ports(policy, &t.port_count);
+	start = clock_mono_ns();
+	assert_int_equal(gate_apply(gate, &t, why), 0);
+	ms = (clock_mono_ns() - start) / NSEC_PER_MSEC;
+	printf("# 10000 devices, 100000 rules: %llu ms\n", (unsigned long long)ms);
+	assert_int_equal(gate_generation(gate), 3);
+	assert_int_equal(gate_device_counts(gate, (struct gate_device_count[1]){{{0}}}, 1), 1);
+	free(d);
+	free(r);
+	free(m);
+	free(ip);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(passes_and_drops),
+		cmocka_unit_test(answers_for_a_neighbour),
+		cmocka_unit_test(both_compilations_agree),
+		cmocka_unit_test(a_large_policy_applies_within_a_second),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
