@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# The demonstration as a test: every attack real on the open network and stopped
+# when guarded, with a reason; every transfer intact; nothing left behind. Twice
+# at once, on both back ends, because demonstrations must not collide.
+# usage: test/e2e/demo.sh BEDWARDEN
+set -uo pipefail
+bedwarden=$(realpath "${1:-build/bedwarden}")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+for tool in ip tc nmap storescu storescp dcmdump mosquitto mosquitto_pub mosquitto_sub python3; do
+	if ! PATH=$PATH:/usr/sbin:/sbin command -v $tool >/dev/null; then
+		echo "skip - demo: $tool is not installed"
+		exit 0
+	fi
+done
+if ! unshare -n true 2>/dev/null && ! unshare -Un true 2>/dev/null; then
+	echo "skip - demo: network namespaces are not permitted here"
+	exit 0
+fi
+
+say() { # say GOOD TEXT
+	if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
+}
+
+# judge FILE BACKEND: what the one JSON object says, line by line.
+judge() {
+	python3 - "$1" "$2" <<'EOF'
+import json, sys
+name = sys.argv[2]
+def say(good, text): print(("ok - " if good else "not ok - ") + "demo on " + name + ": " + text)
+try:
+    text = open(sys.argv[1]).read()
+    found = json.loads(text)
+except ValueError as e:
+    say(False, "one JSON object: " + str(e)); sys.exit()
+say(text.count("\n") == 1, "one line of JSON")
+say(len(found["attacks"]) >= 8 and len(found["transfers"]) >= 4, "all attacks and transfers are there")
+for a in found["attacks"]:
+    say(a["open_network"] == "got through", a["name"] + ", open: " + a["open_network_measured"])
+    say(a["guarded"] == "blocked" and "." in a["reason"] or a["reason"] == "flood",
+        a["name"] + ", guarded: " + a["guarded_measured"] + ", " + (a["reason"] or "no reason"))
+for t in found["transfers"]:
+    say(t["intact"] is True, t["name"] + ": " + t["guarded_measured"])
+EOF
+}
+
+backends=packet
+[ "$(id -u)" != 0 ] || backends="xdp packet"
+for b in $backends; do
+	BEDWARDEN_DEMO_CAPTURE=$b timeout 300 "$bedwarden" demo --headless --json >"$dir/$b.json" 2>"$dir/$b.err" &
+	eval "pid_$b=$!"
+done
+for b in $backends; do
+	eval "wait \$pid_$b"
+	say $? "demo on $b: exit code 0 $(tail -1 "$dir/$b.err")"
+	judge "$dir/$b.json" $b
+done
+
+# Killed in the middle, it leaves no process; the next one sweeps what is left of its folder.
+"$bedwarden" demo --headless >/dev/null 2>&1 &
+demo=$!
+sleep 5
+left=/tmp/bedwarden-demo.$demo
+[ -d "$left" ]
+say $? "demo: works in a folder of its own"
+kill -9 $demo
+wait $demo 2>/dev/null
+sleep 1
+! grep -lsq "$left" /proc/[0-9]*/cmdline
+say $? "demo: killed, it leaves no process behind"
+timeout 20 "$bedwarden" demo --headless >/dev/null 2>&1
+[ ! -e "$left" ]
+say $? "demo: the next one sweeps the killed one's folder"
+"$bedwarden" demo --seconds x >/dev/null 2>&1
+[ $? = 2 ]
+say $? "demo: wrong usage is exit code 2"
