@@ -47,10 +47,11 @@ static const struct ipc_right rights[] = {
 
 /* Besides what every role lives on: files in state_dir, clients on the control socket. */
 static const char *const calls[] = {
-	"accept4",  "access",	 "fchmod",     "fchown",  "fcntl",   "fdatasync", "fstatfs",
-	"fsync",    "ftruncate", "getcwd",     "getegid", "geteuid", "getgid",	  "getsockopt",
-	"getuid",   "lstat",	 "newfstatat", "open",	  "openat",  "pread64",	  "pwrite64",
-	"readlink", "rename",	 "stat",       "statfs",  "sysinfo", "uname",	  "unlink",
+	"accept4",   "access",	   "faccessat", "faccessat2", "fchmod",	    "fchown",	"fcntl",
+	"fdatasync", "fstatfs",	   "fsync",	"ftruncate",  "getcwd",	    "getegid",	"geteuid",
+	"getgid",    "getsockopt", "getuid",	"lstat",      "newfstatat", "open",	"openat",
+	"pread64",   "pwrite64",   "readlink",	"readlinkat", "rename",	    "renameat", "stat",
+	"statfs",    "sysinfo",	   "uname",	"unlink",     "unlinkat",
 };
 
 struct options {

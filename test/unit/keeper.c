@@ -633,6 +633,23 @@ static void what_was_shown_survives_a_kill(void **state)
 	}
 }
 
+/* A copy put back by hand: SQLite gives its log the same rights, whatever our umask says. */
+static void a_database_of_other_rights_is_used(void **state)
+{
+	struct stage *s = *state;
+	char path[128];
+
+	send_events(s, 0, 5, REASON_SCAN_PORTS);
+	assert_int_equal(stop(s), 0);
+	close(s->parent);
+	close(s->guard);
+	snprintf(path, sizeof(path), "%s/events.db", s->state);
+	assert_int_equal(chmod(path, 0644), 0);
+	start(s);
+	send_events(s, 5, 5, REASON_SCAN_PORTS);
+	expect_rows(s, ALL, 10);
+}
+
 static void reopens_its_file_when_told(void **state)
 {
 	struct stage *s = *state;
@@ -706,6 +723,7 @@ int main(void)
 		STAGED(stopping_stores_what_was_taken),
 		STAGED(a_parent_that_is_gone_ends_it),
 		STAGED(what_was_shown_survives_a_kill),
+		STAGED(a_database_of_other_rights_is_used),
 		STAGED(reopens_its_file_when_told),
 		STAGED(says_that_the_disk_is_full_and_recovers),
 	};
