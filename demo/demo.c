@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "demo/actor.h"
 #include "demo/folder.h"
+#include "demo/replay.h"
 #include "demo/stage.h"
 #include "demo/score.h"
 
@@ -153,13 +154,17 @@ static void look_around(const struct stage *st)
 	static const enum ward_place shown[] = {WARD_CAMERA,  WARD_MONITOR, WARD_PUMP,
 						WARD_CENTRAL, WARD_GATEWAY, WARD_OUTSIDER};
 	long camera = st->ward.outer[WARD_CAMERA];
+	char exe[256];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	exe[n > 0 ? n : 0] = 0;
 
 	printf("\nThe guarded ward stays up. In another terminal:\n\n"
-	       "  bedwarden status  -c %1$s\n"
-	       "  bedwarden devices -c %1$s\n"
-	       "  bedwarden events  -c %1$s\n"
+	       "  %3$s status  -c %1$s\n"
+	       "  %3$s devices -c %1$s\n"
+	       "  %3$s events  -c %1$s\n"
 	       "  tail -f %2$s\n\n",
-	       st->gateway.config, st->gateway.eve);
+	       st->gateway.config, st->gateway.eve, exe);
 	for (unsigned i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
 		printf("  nsenter -n -t %-8ld # %s %s\n", st->ward.outer[shown[i]],
 		       ward_machines[shown[i]].title, ward_machines[shown[i]].ip);
@@ -219,10 +224,10 @@ static int direct(struct show *s)
 		report(s);
 		return 1;
 	}
-	if (!s->o.json && gateway_capture(&st.gateway, name, sizeof(name)) && s->score.live)
-		printf("\nThe gateway runs on its %s back end; the patient is %s.\n", name,
-		       s->patient->source);
 	verdict = report(s);
+	if (!s->o.json && gateway_capture(&st.gateway, name, sizeof(name)))
+		printf("The gateway's back end was %s; the patient was %s.\n", name,
+		       s->patient->source);
 	said[1] = (char)verdict;
 	if (write(s->verdict_fd, said, 2) != 2)
 		return 1;
@@ -318,6 +323,18 @@ static int oversee(struct show *s)
 	return verdict;
 }
 
+/* No ward to be had: what can be shown without one. */
+static void replay(const struct show *s, int why)
+{
+	int err = replay_run(s->dir, s->o.json);
+
+	fprintf(stderr,
+		"bedwarden: demo: namespaces are not permitted here (%s), so nothing was "
+		"measured%s; "
+		"run it as root, or where unprivileged user namespaces are\n",
+		strerror(-why), err ? " and the capture of a ward could not be judged" : "");
+}
+
 int demo_run(const struct demo_options *o)
 {
 	struct show s = {.o = *o};
@@ -329,7 +346,7 @@ int demo_run(const struct demo_options *o)
 		fprintf(stderr, "bedwarden: demo: no memory for the patient\n");
 		return 1;
 	}
-	s.score.live = !o->headless && !o->json && isatty(STDOUT_FILENO);
+	s.score.live = !o->headless && !o->json && score_live();
 	lock = folder_new(s.dir);
 	if (lock < 0) {
 		fprintf(stderr, "bedwarden: demo: cannot make %s (%s); is /tmp writable?\n", s.dir,
@@ -338,11 +355,7 @@ int demo_run(const struct demo_options *o)
 	}
 	err = seclude(&s);
 	if (err)
-		fprintf(stderr,
-			"bedwarden: demo: namespaces are not permitted here (%s); run it as root, "
-			"or "
-			"where unprivileged user namespaces are\n",
-			strerror(-err));
+		replay(&s, err);
 	else
 		verdict = oversee(&s);
 	if (!getenv(KEEP_ENV))

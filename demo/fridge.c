@@ -87,7 +87,7 @@ struct transfer_result fridge_send(const struct transfer_room *r)
 	got = folder_read(to);
 	res.intact = !err && got.data && got.len == len && memcmp(got.data, expect, len) == 0;
 	free((void *)got.data);
-	snprintf(res.what, sizeof(res.what), "%u of %u temperatures, byte for byte%s", res.count,
-		 READINGS, res.intact ? "" : ": not so");
+	snprintf(res.what, sizeof(res.what), "%u of %u readings, every byte%s", res.count, READINGS,
+		 res.intact ? "" : ": not so");
 	return res;
 }

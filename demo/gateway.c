@@ -43,7 +43,7 @@ static const struct {
 	{WARD_BROKER, "broker"},
 };
 
-static int write_policy(const struct gateway *g, const char *capture)
+int gateway_policy(const char *dir, const char *file, const char *capture)
 {
 	char text[8192];
 	size_t len;
@@ -56,7 +56,7 @@ static int write_policy(const struct gateway *g, const char *capture)
 		"  bpf_dir: %s/bpf\n  capture: %s\n"
 		"segments:\n  - {name: ward, ward: eth1, hospital: eth0, isolated: yes, "
 		"mode: enforce, unknown_devices: block, binding: block}\nhosts:\n",
-		g->dir, g->dir, g->dir, capture);
+		dir, dir, dir, capture);
 	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++)
 		fprintf(f, "  - {name: %s, ip: [%s], role: [%s]}\n",
 			ward_machines[servers[i].place].name, ward_machines[servers[i].place].ip,
@@ -74,7 +74,7 @@ static int write_policy(const struct gateway *g, const char *capture)
 	len = (size_t)ftell(f);
 	if (fclose(f) || len >= sizeof(text) - 1)
 		return -E2BIG;
-	return folder_write(g->config, (struct bytes){(uint8_t *)text, len});
+	return folder_write(file, (struct bytes){(uint8_t *)text, len});
 }
 
 /* Its own view of the file system: a bpffs, and the sysfs of its namespace. */
@@ -207,7 +207,7 @@ int gateway_start(struct gateway *g, const struct ward *w, const char *dir, cons
 	if (!err)
 		err = folder_make(folder_path(dir, "bpf"));
 	if (!err)
-		err = write_policy(g, capture);
+		err = gateway_policy(dir, g->config, capture);
 	if (err)
 		return err;
 	g->pid = actor_exec(w->netns[WARD_GATEWAY], &t);
@@ -260,7 +260,7 @@ static bool mentions(const json_t *event, const char *const *about)
 	return false;
 }
 
-static bool dropped(const json_t *event)
+bool gateway_dropped(const json_t *event)
 {
 	const char *action =
 		json_string_value(json_object_get(json_object_get(event, "verdict"), "action"));
@@ -280,7 +280,7 @@ static void tally_line(struct tally *t, const char *line, size_t len,
 	const char *reason = json_string_value(json_object_get(event, "reason"));
 	unsigned i = 0;
 
-	if (reason && dropped(event) && since(event, mark) && mentions(event, about)) {
+	if (reason && gateway_dropped(event) && since(event, mark) && mentions(event, about)) {
 		while (i < t->used && strcmp(t->reason[i], reason) != 0)
 			i++;
 		if (i < REASONS) {

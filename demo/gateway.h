@@ -5,6 +5,8 @@
  * run` over it, and what its events say. The events are read from the EVE file
  * that any SIEM would read.
  */
+#include <jansson.h>
+
 #include "demo/ward.h"
 
 struct gateway {
@@ -12,6 +14,9 @@ struct gateway {
 	char dir[160];
 	char config[200], eve[200], socket[200];
 };
+
+/* The policy of this ward, for a gateway that keeps its files in `dir`. 0 or -errno. */
+int gateway_policy(const char *dir, const char *file, const char *capture);
 
 /* Starts it and waits until it says that it is guarding. `capture`: "auto", "xdp" or
  * "packet". 0; -errno with ret_why (256 bytes) for people. */
@@ -36,5 +41,8 @@ void gateway_mark(const struct gateway *g, struct gateway_mark *ret_mark);
 #define GATEWAY_REASON 64
 void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
 		    const char *const *about, int wait_ms, char ret_reason[GATEWAY_REASON]);
+
+/* Does the event tell of something that was blocked? */
+bool gateway_dropped(const json_t *event);
 
 #endif

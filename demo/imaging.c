@@ -322,7 +322,6 @@ struct transfer_result imaging_send(const struct transfer_room *r)
 	for (unsigned i = 0; i < n; i++)
 		res.count += received(r, &images[i]);
 	res.intact = err == 0 && n >= SLICES && res.count == n;
-	snprintf(res.what, sizeof(res.what), "%u of %u DICOM objects, data sets and pixels equal",
-		 res.count, n);
+	snprintf(res.what, sizeof(res.what), "%u of %u objects, every element", res.count, n);
 	return res;
 }

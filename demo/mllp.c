@@ -300,7 +300,7 @@ struct transfer_result mllp_send(const struct transfer_room *r)
 		res.count += folder_same(folder_path(r->dir, name), there);
 	}
 	res.intact = err == 0 && d.count && res.count == d.count;
-	snprintf(res.what, sizeof(res.what), "%u of %u ORU^R01 messages equal, %s", res.count,
-		 d.count, err ? "not all acknowledged" : "each acknowledged");
+	snprintf(res.what, sizeof(res.what), "%u of %u messages, %s", res.count, d.count,
+		 err ? "not all acknowledged" : "acknowledged");
 	return res;
 }

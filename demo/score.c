@@ -7,20 +7,27 @@
 
 #include "base/json.h"
 
-#define NAME_WIDTH 48
+#define NAME_WIDTH 40
+#define LEAST	   112 /* columns that the table needs to be drawn in place */
 #define RED	   "\033[31m"
 #define GREEN	   "\033[32m"
 #define DIM	   "\033[2m"
 #define BOLD	   "\033[1m"
 #define PLAIN	   "\033[0m"
 
+/* 0: no terminal. */
 static int columns(void)
 {
 	struct winsize w;
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) || w.ws_col < 90)
-		return isatty(STDOUT_FILENO) ? 90 : 140;
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &w))
+		return 0;
 	return w.ws_col < 160 ? w.ws_col : 160;
+}
+
+bool score_live(void)
+{
+	return columns() >= LEAST;
 }
 
 static void cell(int width, bool colour, const char *how, const char *text)
@@ -60,8 +67,8 @@ static void attack_row(const struct score *t, unsigned n, int width)
 		else if (o->through)
 			snprintf(words[pass], sizeof(words[pass]), "got through: %s", o->what);
 		else
-			snprintf(words[pass], sizeof(words[pass]), "blocked%s%s: %s",
-				 o->reason[0] ? " " : "", o->reason, o->what);
+			snprintf(words[pass], sizeof(words[pass]), "blocked: %s",
+				 o->reason[0] ? o->reason : o->what);
 	}
 	row(t, stage_attacks[n], width, how, text);
 }
@@ -90,7 +97,7 @@ static void paint(struct score *t)
 {
 	static const char *const head_how[2] = {BOLD, BOLD};
 	static const char *const head[2] = {"open network", "with Bedwarden"};
-	int width = (columns() - NAME_WIDTH - 1) / 2;
+	int width = ((t->live ? columns() : LEAST) - NAME_WIDTH - 1) / 2;
 
 	if (t->drawn)
 		printf("\033[%uA", t->drawn);
@@ -111,7 +118,8 @@ void score_draw(struct score *t)
 
 void score_print(struct score *t)
 {
-	paint(t);
+	if (!t->live)
+		paint(t);
 }
 
 bool score_json(const struct score *t)

@@ -17,7 +17,9 @@ struct score {
 };
 
 void score_draw(struct score *t);
-/* The last time, live or not. */
+/* Is there a terminal with room to draw in? */
+bool score_live(void);
+/* At the end, where it was not drawn live. */
 void score_print(struct score *t);
 /* {"attacks":[…],"transfers":[…]} and a newline on stdout. false where it could not be written. */
 bool score_json(const struct score *t);

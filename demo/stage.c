@@ -21,9 +21,9 @@
 #define SCANNED	      1000
 
 const char *const stage_transfers[STAGE_TRANSFERS] = {
-	"CT images to the archive (DICOM)",
+	"CT images (DICOM)",
 	"laboratory results (HL7 over MLLP)",
-	"vital signs to the central station (IntelliVue)",
+	"vital signs (IntelliVue)",
 	"vaccine fridge temperatures (MQTT)",
 };
 
@@ -105,10 +105,9 @@ struct transfer_result stage_vitals(struct stage *s)
 
 	res.intact =
 		a.expected >= CALM_BLOCKS - 2 && a.intact == a.expected && !a.flat && !a.foreign;
-	snprintf(res.what, sizeof(res.what),
-		 "%u of %u blocks (%.0f s) of ECG and pleth equal, sample for sample%s", a.intact,
+	snprintf(res.what, sizeof(res.what), "%u of %u blocks (%.0f s), every sample%s", a.intact,
 		 a.expected > a.due ? a.expected : a.due, a.due * BLOCK_S,
-		 a.flat || a.foreign ? "; forged ones shown" : "");
+		 a.flat || a.foreign ? "; forged ones" : "");
 	return res;
 }
 
@@ -225,7 +224,7 @@ static struct stage_outcome telnet_from(struct stage *s, enum ward_place from)
 	act(s, from, attacker_telnet, &a);
 	o.through = s->board->banners != before;
 	snprintf(o.what, sizeof(o.what),
-		 o.through ? "login prompt of the pump reached" : "the pump saw nobody");
+		 o.through ? "the pump's login prompt" : "the pump saw nobody");
 	return o;
 }
 
@@ -283,8 +282,7 @@ static struct stage_outcome rogue_dhcp(struct stage *s)
 	actor_stop(pid);
 	o.through = s->board->lease_server == frame_ip_of(ward_machines[WARD_CAMERA].ip);
 	snprintf(o.what, sizeof(o.what),
-		 o.through ? "the pump sends its traffic to the attacker"
-			   : "the pump got no offer");
+		 o.through ? "the pump took the offer" : "the pump got no offer");
 	return o;
 }
 
