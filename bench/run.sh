@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# What `./dev bench` runs: every measurement side by side with what it is
+# measured against, in one run, as rows of one table. Ratios count; the machine's own
+# speed does not. Never part of ./dev check. usage: bench/run.sh [PART...]
+set -uo pipefail
+cd "$(dirname "$0")/.."
+parts=${*:-path inspect flows policy store stage}
+
+printf '| what | measured | must |\n|---|---|---|\n'
+for part in $parts; do
+	case $part in
+	path)
+		if [ "$(id -u)" = 0 ]; then
+			bench/path.sh build
+		elif sudo -n true 2>/dev/null; then
+			sudo bench/path.sh build
+		else
+			echo "bench: the packet's path needs root for namespaces: left out" >&2
+		fi
+		;;
+	inspect | flows | policy) "bench/$part.sh" build/bedwarden ;;
+	store)
+		dir=$(mktemp -d)
+		printf '\nWhat the keeper can take:\n\n' && build/bench/bench-store "$dir"
+		rm -rf "$dir"
+		;;
+	stage) printf '\nWhat a packet costs in each room of the guard:\n\n' && build/bench/bench-stage ;;
+	*) echo "bench: no part '$part'" >&2; exit 2 ;;
+	esac || echo "bench: $part failed" >&2
+done
