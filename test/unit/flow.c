@@ -222,6 +222,22 @@ static void sum_packets(void *arg, const struct flow *f)
 	*(uint64_t *)arg += f->packets[0] + f->packets[1];
 }
 
+static void a_flow_begins_before_it_ends(void **state)
+{
+	const struct flow *f;
+
+	open_table(16);
+	f = udp(CLIENT, 1, SERVER, 9, 100);
+	udp(CLIENT, 1, SERVER, 9, 97);
+	udp(SERVER, 9, CLIENT, 1, 98);
+	assert_int_equal(f->first_ns, 97 * NSEC_PER_SEC);
+	assert_int_equal(f->last_ns, 100 * NSEC_PER_SEC);
+	/* a packet of another flow says that it is 50: this one waits, and keeps its times */
+	assert_int_equal(flow_expire(table, 50 * NSEC_PER_SEC, 100), 0);
+	assert_int_equal(f->last_ns, 100 * NSEC_PER_SEC);
+	assert_int_equal(flow_expire(table, 1000 * NSEC_PER_SEC, 100), 1);
+}
+
 static void nothing_is_lost_among_many(void **state)
 {
 	uint64_t sum = 0;
@@ -253,6 +269,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_conversation_is_picked_up_midstream, teardown),
 		cmocka_unit_test_teardown(every_class_has_its_timeout, teardown),
 		cmocka_unit_test_teardown(a_clock_set_back_only_delays, teardown),
+		cmocka_unit_test_teardown(a_flow_begins_before_it_ends, teardown),
 		cmocka_unit_test_teardown(a_full_table_evicts_the_idlest, teardown),
 		cmocka_unit_test_teardown(nothing_is_lost_among_many, teardown),
 	};

@@ -250,6 +250,12 @@ void flow_table_free(struct flow_table *t)
 	free(t);
 }
 
+/* Since when it is silent; a last packet that is yet to come, by a clock set back, says nothing. */
+static uint64_t silent_since(const struct flow *f, uint64_t now_ns)
+{
+	return f->last_ns <= now_ns ? f->last_ns : f->listed_ns;
+}
+
 /* The one that has used up most of its timeout: a flood of openings goes before old talk. */
 static void evict(struct flow_table *t, uint64_t now_ns)
 {
@@ -259,14 +265,14 @@ static void evict(struct flow_table *t, uint64_t now_ns)
 	for (unsigned c = 0; c < IDLE_CLASSES; c++) {
 		struct idle_list *l = &t->idle[c];
 		struct flow *f;
+		uint64_t since;
 		double used;
 
 		if (l->head == NONE)
 			continue;
 		f = &t->flows[l->head];
-		used = now_ns > f->last_ns
-			       ? (double)(now_ns - f->last_ns) / ((double)l->timeout_ns + 1)
-			       : 0;
+		since = silent_since(f, now_ns);
+		used = now_ns > since ? (double)(now_ns - since) / ((double)l->timeout_ns + 1) : 0;
 		if (used > most) {
 			most = used;
 			worst = f;
@@ -386,6 +392,15 @@ static void touch(struct flow_table *t, struct flow *f, uint64_t now_ns)
 	idle_append(t, f, class, now_ns);
 }
 
+/* Packets of a file need not be in the order of their times. */
+static void note_time(struct flow *f, uint64_t time_ns)
+{
+	if (time_ns >= f->last_ns)
+		f->last_ns = time_ns;
+	else if (time_ns < f->first_ns)
+		f->first_ns = time_ns;
+}
+
 struct flow *flow_find(struct flow_table *t, const struct packet *p, const struct flow_hint *h,
 		       uint8_t *ret_end)
 {
@@ -401,7 +416,7 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 		f = start(t, p, h);
 	before = f->anomalies;
 	end = h->sender != f->starter;
-	f->last_ns = p->time_ns;
+	note_time(f, p->time_ns);
 	f->packets[end]++;
 	f->bytes[end] += p->wire_len;
 	if (p->anomalies)
@@ -428,12 +443,11 @@ struct flow *flow_lookup(struct flow_table *t, const struct packet *p, uint32_t 
 	return flow_find(t, p, &h, ret_end);
 }
 
-/* The clock was set back: what stands in the future starts to wait now. */
+/* The clock was set back: what was listed in the future waits from now on. */
 static bool stands_in_future(struct flow_table *t, struct flow *f, uint64_t now_ns)
 {
-	if (f->listed_ns <= now_ns && f->last_ns <= now_ns)
+	if (f->listed_ns <= now_ns)
 		return false;
-	f->last_ns = now_ns;
 	idle_unlink(t, f);
 	idle_append(t, f, f->idle, now_ns);
 	return true;
@@ -451,7 +465,7 @@ unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
 
 			if (stands_in_future(t, f, now_ns))
 				continue;
-			if (now_ns - f->last_ns < l->timeout_ns)
+			if (now_ns - silent_since(f, now_ns) < l->timeout_ns)
 				break;
 			end_flow(t, f, FLOW_TIMEOUT);
 			ended++;

@@ -36,7 +36,7 @@ struct flow {
 	uint32_t hash;	 /* the table's */
 	uint32_t detect; /* the identifier's slot, 0 none */
 
-	uint64_t last_ns; /* wall clock */
+	uint64_t last_ns; /* wall clock; the latest time of a packet, */
 	uint64_t packets[2], bytes[2];
 	uint64_t listed_ns;	       /* the table's */
 	uint32_t idle_prev, idle_next; /* the table's */
@@ -47,7 +47,7 @@ struct flow {
 	uint8_t tcp_known;	       /* the tracker's */
 	uint8_t action, flags;	       /* the engine's: of the last verdict */
 
-	uint64_t first_ns;
+	uint64_t first_ns;	/* and the earliest, in whatever order they came */
 	uint32_t tcp_next[2];	/* one behind the last byte each end sent */
 	uint32_t tcp_acked[2];	/* what the other end confirmed of it */
 	uint32_t tcp_window[2]; /* the most each end was ready to take, in bytes */
