@@ -26,6 +26,7 @@
 #define ROGUE_RATE     168
 #define CAPTURE_ENV    "BEDWARDEN_DEMO_CAPTURE" /* back end to insist on, for tests */
 #define KEEP_ENV       "BEDWARDEN_DEMO_KEEP"	/* set: the folder stays, to look into */
+#define TAIL	       800			/* bytes of a log that are shown */
 #define GUARDED_UP     'g' /* said to the outer process with the verdict behind it */
 
 static const char *const tools[] = {"ip",	    "tc",      "nmap",	    "storescu",
@@ -118,6 +119,17 @@ static void set(struct show *s, struct stage *st, bool guarded)
 	folder_make(st->dir);
 }
 
+/* The end of a log, because its folder goes with us. */
+static void say_tail(const char *dir, const char *name)
+{
+	struct bytes b = folder_read(folder_path(dir, name));
+	size_t from = b.len > TAIL ? b.len - TAIL : 0;
+
+	if (b.len)
+		fprintf(stderr, "%s ended with:\n%.*s\n", name, (int)(b.len - from), b.data + from);
+	free((void *)b.data);
+}
+
 /* The whole programme once. The stage stays open for who wants to look round. */
 static int pass(struct show *s, struct stage *st, bool guarded)
 {
@@ -129,6 +141,8 @@ static int pass(struct show *s, struct stage *st, bool guarded)
 	err = stage_open(st, s->capture, why);
 	if (err) {
 		fprintf(stderr, "bedwarden: demo: %s (%s)\n", why, strerror(-err));
+		say_tail(st->dir, "tools.log");
+		say_tail(st->dir, "gateway.log");
 		return err;
 	}
 	for (unsigned i = 0; i < STAGE_TRANSFERS; i++) {

@@ -173,16 +173,14 @@ static int wait_for_it(struct gateway *g, char *ret_why)
 	while (clock_mono_ns() < end) {
 		if (waitpid(g->pid, NULL, WNOHANG) == g->pid) {
 			g->pid = 0;
-			snprintf(ret_why, 256,
-				 "the gateway ended at once; %.150s/gateway.log says why", g->dir);
+			snprintf(ret_why, 256, "the gateway ended at once");
 			return -ECHILD;
 		}
 		if (guarding(g))
 			return 0;
 		actor_sleep(50);
 	}
-	snprintf(ret_why, 256, "the gateway was not guarding after %d s; see %.150s/gateway.log",
-		 START_MS / 1000, g->dir);
+	snprintf(ret_why, 256, "the gateway was not guarding after %d s", START_MS / 1000);
 	return -ETIMEDOUT;
 }
 

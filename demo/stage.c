@@ -68,7 +68,7 @@ int stage_open(struct stage *s, const char *capture, char *ret_why)
 
 	memset(s->board, 0, sizeof(*s->board));
 	s->actor_count = 0;
-	snprintf(ret_why, 256, "the ward could not be built; %.150s/tools.log says why", s->dir);
+	snprintf(ret_why, 256, "the ward could not be built");
 	err = ward_open(&s->ward, folder_path(s->dir, "tools.log"), s->guarded);
 	if (err)
 		return err;
