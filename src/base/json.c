@@ -13,6 +13,19 @@ static void put(struct json *j, const char *s)
 	write_bytes(&j->out, s, strlen(s));
 }
 
+/* The next n bytes of the line, the caller's to fill; NULL where they do not fit. */
+static char *reserve(struct json *j, size_t n)
+{
+	struct writer *w = &j->out;
+
+	if (w->bad || n > w->cap - w->len) {
+		w->bad = true;
+		return NULL;
+	}
+	w->len += n;
+	return (char *)w->data + w->len - n;
+}
+
 /* The length of the well-formed UTF-8 sequence at s, 0 where there is none (RFC 3629 §4). */
 static size_t utf8_len(const uint8_t *s, size_t left)
 {
@@ -42,20 +55,50 @@ static void put_escape(struct json *j, uint8_t c)
 	put(j, u);
 }
 
+/* Of eight bytes, is any below 0x20 or beyond 0x7e, a quote or a backslash? A carry may cry wolf. */
+static bool needs_care(const uint8_t *s)
+{
+	const uint64_t ones = 0x0101010101010101, high = ones << 7;
+	uint64_t w, quote, backslash;
+
+	memcpy(&w, s, 8);
+	quote = w ^ ones * '"';
+	backslash = w ^ ones * '\\';
+	return (w | (w + ones) | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & high;
+}
+
 /* How many bytes at the start are ASCII that needs no escape: nearly always all. */
 static size_t plain_len(const uint8_t *s, size_t len)
 {
 	size_t i = 0;
 
+	while (i + 8 <= len && !needs_care(s + i))
+		i += 8;
 	while (i < len && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
 		i++;
 	return i;
 }
 
+static void put_quoted(struct json *j, struct bytes v)
+{
+	char *at = reserve(j, v.len + 2);
+
+	if (!at)
+		return;
+	*at++ = '"';
+	memcpy(at, v.data, v.len);
+	at[v.len] = '"';
+}
+
 static void put_text(struct json *j, struct bytes v)
 {
-	size_t i = 0;
+	size_t i = plain_len(v.data, v.len);
 
+	if (i == v.len) {
+		put_quoted(j, v);
+		return;
+	}
+	i = 0;
 	put_c(j, '"');
 	while (i < v.len) {
 		size_t plain = plain_len(v.data + i, v.len - i), n;
@@ -81,14 +124,17 @@ static void put_text(struct json *j, struct bytes v)
 
 static void put_key(struct json *j, const char *key)
 {
-	if (j->comma)
-		put_c(j, ',');
+	size_t len = key ? strlen(key) : 0;
+	char *at = reserve(j, j->comma + (key ? len + 3 : 0));
+
+	if (at && j->comma)
+		*at++ = ',';
 	j->comma = true;
-	if (!key)
+	if (!at || !key)
 		return;
-	put_c(j, '"');
-	put(j, key);
-	write_bytes(&j->out, "\":", 2);
+	*at++ = '"';
+	memcpy(at, key, len);
+	memcpy(at + len, "\":", 2);
 }
 
 struct json json_new(char *buf, size_t cap)

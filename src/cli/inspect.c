@@ -179,23 +179,12 @@ static int inspect(struct inspect *in)
 	return close_out(in) == CLI_OK ? r : CLI_FAILED;
 }
 
-static void close_all(struct inspect *in)
-{
-	if (in->out && in->out != stdout)
-		fclose(in->out);
-	engine_free(in->engine);
-	if (in->capture)
-		in->capture->ops->close(in->capture);
-	policy_free(in->policy);
-	config_free(in->config);
-}
-
 int inspect_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"inline", no_argument, NULL, 'i'}, {"stats", no_argument, NULL, 's'}, {NULL}};
-	struct inspect in = {0};
-	int opt, r;
+	static struct inspect in; /* the process ends with it, and frees faster than we could */
+	int opt;
 
 	while ((opt = getopt_long(argc, argv, "r:c:o:S:", options, NULL)) != -1) {
 		if (opt == 'r')
@@ -216,7 +205,5 @@ int inspect_run(int argc, char **argv)
 	}
 	if (!in.file || optind < argc)
 		return cli_usage(cli_find("inspect"));
-	r = inspect(&in);
-	close_all(&in);
-	return r;
+	return inspect(&in);
 }

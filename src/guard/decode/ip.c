@@ -115,13 +115,13 @@ static size_t ipv4_header(struct packet *p, const struct layer *l)
 }
 
 /* RFC 791 §3.1 */
-void layer_ipv4(struct packet *p, struct layer l)
+void layer_ipv4(struct packet *p, struct layer *l)
 {
-	const uint8_t *b = l.at;
+	const uint8_t *b = l->at;
 	uint16_t total, fragment;
 	size_t header;
 
-	if (!layer_need(p, &l, IPV4_MIN, ANOMALY_IPV4_TRUNCATED))
+	if (!layer_need(p, l, IPV4_MIN, ANOMALY_IPV4_TRUNCATED))
 		return;
 	if (b[0] >> 4 != 4) {
 		anomaly_add(&p->anomalies, ANOMALY_IPV4_BAD_VERSION);
@@ -133,7 +133,7 @@ void layer_ipv4(struct packet *p, struct layer l)
 	packet_ip_map(b + 12, &p->src_ip);
 	packet_ip_map(b + 16, &p->dst_ip);
 	check_ipv4_ends(p, b + 12, b + 16);
-	header = ipv4_header(p, &l);
+	header = ipv4_header(p, l);
 	if (!header)
 		return;
 	total = load_be16(b + 2);
@@ -141,11 +141,11 @@ void layer_ipv4(struct packet *p, struct layer l)
 		anomaly_add(&p->anomalies, ANOMALY_IPV4_BAD_TOTAL_LEN);
 		return;
 	}
-	if (total > l.wire)
+	if (total > l->wire)
 		anomaly_add(&p->anomalies, ANOMALY_IPV4_BAD_TOTAL_LEN);
-	layer_trim(&l, total);
-	layer_skip(&l, header);
-	p->l4 = layer_bytes(&l);
+	layer_trim(l, total);
+	layer_skip(l, header);
+	p->l4 = layer_bytes(l);
 
 	fragment = load_be16(b + 6);
 	if (__builtin_expect(fragment & 0x3fff, 0)) {
@@ -153,10 +153,10 @@ void layer_ipv4(struct packet *p, struct layer l)
 		p->fragment_more = fragment & 0x2000;
 		p->fragment_offset = (fragment & 0x1fffu) * 8;
 		p->fragment_id = load_be16(b + 4);
-		check_fragment(p, &l);
+		check_fragment(p, l);
 		if (p->fragment_offset)
 			return;
-		if (!l.quoted && l.wire < transport_min(p->proto))
+		if (!l->quoted && l->wire < transport_min(p->proto))
 			anomaly_add(&p->anomalies, ANOMALY_FRAGMENT_TINY);
 	}
 	layer_transport(p, l);
@@ -288,12 +288,12 @@ static void check_ipv6_ends(struct packet *p)
 }
 
 /* RFC 8200 §3 */
-void layer_ipv6(struct packet *p, struct layer l)
+void layer_ipv6(struct packet *p, struct layer *l)
 {
-	const uint8_t *b = l.at;
+	const uint8_t *b = l->at;
 	uint16_t payload;
 
-	if (!layer_need(p, &l, IPV6_LEN, ANOMALY_IPV6_TRUNCATED))
+	if (!layer_need(p, l, IPV6_LEN, ANOMALY_IPV6_TRUNCATED))
 		return;
 	if (b[0] >> 4 != 6) {
 		anomaly_add(&p->anomalies, ANOMALY_IPV6_BAD_VERSION);
@@ -306,14 +306,14 @@ void layer_ipv6(struct packet *p, struct layer l)
 	memcpy(p->dst_ip.b, b + 24, 16);
 	check_ipv6_ends(p);
 	payload = load_be16(b + 4);
-	layer_skip(&l, IPV6_LEN);
+	layer_skip(l, IPV6_LEN);
 	/* Zero with a hop-by-hop header would be a jumbogram (RFC 2675): no ward's link has them. */
-	if (payload > l.wire || (!payload && p->proto == NEXT_HOP_BY_HOP))
+	if (payload > l->wire || (!payload && p->proto == NEXT_HOP_BY_HOP))
 		anomaly_add(&p->anomalies, ANOMALY_IPV6_BAD_PAYLOAD_LEN);
-	layer_trim(&l, payload);
-	if (!read_extensions(p, &l, b + 6))
+	layer_trim(l, payload);
+	if (!read_extensions(p, l, b + 6))
 		return;
-	if (p->fragment && !l.quoted && l.wire < transport_min(p->proto))
+	if (p->fragment && !l->quoted && l->wire < transport_min(p->proto))
 		anomaly_add(&p->anomalies, ANOMALY_FRAGMENT_TINY);
 	layer_transport(p, l);
 }

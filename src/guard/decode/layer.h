@@ -61,9 +61,10 @@ static inline uint32_t load_be32(const uint8_t *b)
 	return __builtin_bswap32(v);
 }
 
-void layer_ipv4(struct packet *p, struct layer l);
-void layer_ipv6(struct packet *p, struct layer l);
+/* They use the layer up: handing on a copy would cost more than many a header does. */
+void layer_ipv4(struct packet *p, struct layer *l);
+void layer_ipv6(struct packet *p, struct layer *l);
 /* The transport p->proto; of a first fragment only what its header says. */
-void layer_transport(struct packet *p, struct layer l);
+void layer_transport(struct packet *p, struct layer *l);
 
 #endif

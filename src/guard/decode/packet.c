@@ -22,11 +22,11 @@ enum ether_type {
 #define SLL_LLC		4
 
 /* RFC 826, for Ethernet and IPv4; anything else has no business on a ward. */
-static void decode_arp(struct packet *p, struct layer l)
+static void decode_arp(struct packet *p, struct layer *l)
 {
-	const uint8_t *b = l.at;
+	const uint8_t *b = l->at;
 
-	if (!layer_need(p, &l, ARP_LEN, ANOMALY_ARP_TRUNCATED))
+	if (!layer_need(p, l, ARP_LEN, ANOMALY_ARP_TRUNCATED))
 		return;
 	if (load_be16(b) != ARPHRD_ETHER || load_be16(b + 2) != ETHER_IPV4 || b[4] != 6 ||
 	    b[5] != 4 || load_be16(b + 6) == 0 || b[8] & 1) {
@@ -80,23 +80,23 @@ static bool decode_vlans(struct packet *p, struct layer *l, uint16_t *type)
 	return true;
 }
 
-static void decode_type(struct packet *p, struct layer l, uint16_t type)
+static void decode_type(struct packet *p, struct layer *l, uint16_t type)
 {
-	if (!decode_vlans(p, &l, &type)) {
+	if (!decode_vlans(p, l, &type)) {
 		p->ethertype = type;
-		p->l3 = layer_bytes(&l);
+		p->l3 = layer_bytes(l);
 		return;
 	}
 	if (__builtin_expect(type < ETHER_MIN, 0)) {
 		if (type > ETHER_LENGTH_MAX)
 			anomaly_add(&p->anomalies, ANOMALY_LINK_UNKNOWN);
-		else if (type > l.wire)
+		else if (type > l->wire)
 			anomaly_add(&p->anomalies, ANOMALY_ETHERNET_TRUNCATED);
-		layer_trim(&l, type);
-		type = decode_llc(p, &l);
+		layer_trim(l, type);
+		type = decode_llc(p, l);
 	}
 	p->ethertype = type;
-	p->l3 = layer_bytes(&l);
+	p->l3 = layer_bytes(l);
 	if (type == ETHER_IPV4)
 		layer_ipv4(p, l);
 	else if (type == ETHER_IPV6)
@@ -105,19 +105,19 @@ static void decode_type(struct packet *p, struct layer l, uint16_t type)
 		decode_arp(p, l);
 }
 
-static bool decode_ethernet(struct packet *p, struct layer l)
+static bool decode_ethernet(struct packet *p, struct layer *l)
 {
 	uint16_t type;
 
-	if (!layer_need(p, &l, ETHERNET_HEADER, ANOMALY_ETHERNET_TRUNCATED))
+	if (!layer_need(p, l, ETHERNET_HEADER, ANOMALY_ETHERNET_TRUNCATED))
 		return false;
 	p->has_mac = true;
-	memcpy(p->dst_mac, l.at, 6);
-	memcpy(p->src_mac, l.at + 6, 6);
+	memcpy(p->dst_mac, l->at, 6);
+	memcpy(p->src_mac, l->at + 6, 6);
 	if (p->src_mac[0] & 1)
 		anomaly_add(&p->anomalies, ANOMALY_ETHERNET_BAD_SOURCE);
-	type = load_be16(l.at + 12);
-	layer_skip(&l, ETHERNET_HEADER);
+	type = load_be16(l->at + 12);
+	layer_skip(l, ETHERNET_HEADER);
 	decode_type(p, l, type);
 	return true;
 }
@@ -126,13 +126,13 @@ static bool decode_ethernet(struct packet *p, struct layer l)
  * Linux cooked capture: the sender's address is known, the receiver's only
  * where it was everybody (LINKTYPE_LINUX_SLL and _SLL2 of tcpdump.org).
  */
-static bool decode_cooked(struct packet *p, struct layer l, bool v2)
+static bool decode_cooked(struct packet *p, struct layer *l, bool v2)
 {
-	const uint8_t *b = l.at;
+	const uint8_t *b = l->at;
 	uint16_t hardware, type, address_len;
 	bool broadcast;
 
-	if (!layer_need(p, &l, v2 ? SLL2_HEADER : SLL_HEADER, ANOMALY_ETHERNET_TRUNCATED))
+	if (!layer_need(p, l, v2 ? SLL2_HEADER : SLL_HEADER, ANOMALY_ETHERNET_TRUNCATED))
 		return false;
 	type = load_be16(v2 ? b : b + 14);
 	hardware = load_be16(v2 ? b + 8 : b + 2);
@@ -143,26 +143,26 @@ static bool decode_cooked(struct packet *p, struct layer l, bool v2)
 		memcpy(p->src_mac, v2 ? b + 12 : b + 6, 6);
 		memset(p->dst_mac, broadcast ? 0xff : 0, 6);
 	}
-	layer_skip(&l, v2 ? SLL2_HEADER : SLL_HEADER);
+	layer_skip(l, v2 ? SLL2_HEADER : SLL_HEADER);
 	if (type == SLL_LLC) {
-		type = decode_llc(p, &l);
+		type = decode_llc(p, l);
 	} else if (type < ETHER_MIN) {
 		anomaly_add(&p->anomalies, ANOMALY_LINK_UNKNOWN);
-		p->l3 = layer_bytes(&l);
+		p->l3 = layer_bytes(l);
 		return true;
 	}
 	if (type)
 		decode_type(p, l, type);
 	else
-		p->l3 = layer_bytes(&l);
+		p->l3 = layer_bytes(l);
 	return true;
 }
 
-static bool decode_raw(struct packet *p, struct layer l)
+static bool decode_raw(struct packet *p, struct layer *l)
 {
-	if (!layer_need(p, &l, 1, ANOMALY_IPV4_TRUNCATED))
+	if (!layer_need(p, l, 1, ANOMALY_IPV4_TRUNCATED))
 		return false;
-	decode_type(p, l, l.at[0] >> 4 == 6 ? ETHER_IPV6 : ETHER_IPV4);
+	decode_type(p, l, l->at[0] >> 4 == 6 ? ETHER_IPV6 : ETHER_IPV4);
 	return true;
 }
 
@@ -192,13 +192,13 @@ bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_
 	ret_p->wire_len = (uint32_t)l.wire;
 	switch (link) {
 	case LINK_ETHERNET:
-		return decode_ethernet(ret_p, l);
+		return decode_ethernet(ret_p, &l);
 	case LINK_SLL:
-		return decode_cooked(ret_p, l, false);
+		return decode_cooked(ret_p, &l, false);
 	case LINK_SLL2:
-		return decode_cooked(ret_p, l, true);
+		return decode_cooked(ret_p, &l, true);
 	case LINK_RAW:
-		return decode_raw(ret_p, l);
+		return decode_raw(ret_p, &l);
 	}
 	anomaly_add(&ret_p->anomalies, ANOMALY_LINK_UNKNOWN);
 	return false;
@@ -220,8 +220,8 @@ bool packet_decode_embedded(const struct packet *icmp, struct packet *ret_p)
 	if (!l.have)
 		return false;
 	if (icmp->ip_version == 6)
-		layer_ipv6(ret_p, l);
+		layer_ipv6(ret_p, &l);
 	else
-		layer_ipv4(ret_p, l);
+		layer_ipv4(ret_p, &l);
 	return ret_p->ip_version != 0;
 }

@@ -90,15 +90,15 @@ static bool tcp_flags_hold(uint8_t f)
 }
 
 /* RFC 9293 §3.1 */
-static void decode_tcp(struct packet *p, struct layer l)
+static void decode_tcp(struct packet *p, struct layer *l)
 {
-	const uint8_t *b = l.at;
+	const uint8_t *b = l->at;
 	size_t header;
 
-	read_ports(p, &l);
-	if (l.have >= 8)
+	read_ports(p, l);
+	if (l->have >= 8)
 		p->tcp_seq = load_be32(b + 4);
-	if (!need(p, &l, TCP_MIN, ANOMALY_TCP_TRUNCATED))
+	if (!need(p, l, TCP_MIN, ANOMALY_TCP_TRUNCATED))
 		return;
 	p->tcp_ack = load_be32(b + 8);
 	p->tcp_flags = b[13] & 0x3f;
@@ -112,32 +112,32 @@ static void decode_tcp(struct packet *p, struct layer l)
 		anomaly_add(&p->anomalies, ANOMALY_TCP_BAD_HEADER_LEN);
 		return;
 	}
-	if (!need(p, &l, header, ANOMALY_TCP_BAD_HEADER_LEN))
+	if (!need(p, l, header, ANOMALY_TCP_BAD_HEADER_LEN))
 		return;
 	p->tcp_options = (struct bytes){b + TCP_MIN, header - TCP_MIN};
 	if (header > TCP_MIN)
 		check_tcp_options(p, b + TCP_MIN, header - TCP_MIN);
-	layer_skip(&l, header);
-	set_payload(p, &l);
+	layer_skip(l, header);
+	set_payload(p, l);
 }
 
 /* RFC 768. A source port of zero means that no answer is expected. */
-static void decode_udp(struct packet *p, struct layer l)
+static void decode_udp(struct packet *p, struct layer *l)
 {
 	uint16_t len;
 
-	read_ports(p, &l);
-	if (!need(p, &l, UDP_LEN, ANOMALY_UDP_TRUNCATED))
+	read_ports(p, l);
+	if (!need(p, l, UDP_LEN, ANOMALY_UDP_TRUNCATED))
 		return;
 	if (!p->dst_port)
 		anomaly_add(&p->anomalies, ANOMALY_UDP_PORT_ZERO);
-	len = load_be16(l.at + 4);
-	if (len < UDP_LEN || (len > l.wire && !p->fragment))
+	len = load_be16(l->at + 4);
+	if (len < UDP_LEN || (len > l->wire && !p->fragment))
 		anomaly_add(&p->anomalies, ANOMALY_UDP_BAD_LEN);
 	if (len >= UDP_LEN)
-		layer_trim(&l, len);
-	layer_skip(&l, UDP_LEN);
-	set_payload(p, &l);
+		layer_trim(l, len);
+	layer_skip(l, UDP_LEN);
+	set_payload(p, l);
 }
 
 /* An identifier pairs a question with its answer, as ports do. */
@@ -156,21 +156,21 @@ static void read_embedded(struct packet *p, struct layer l, size_t least, enum a
 }
 
 /* RFC 792, RFC 950, RFC 1256, RFC 8335 */
-static void decode_icmp(struct packet *p, struct layer l)
+static void decode_icmp(struct packet *p, struct layer *l)
 {
-	if (!need(p, &l, ICMP_MIN, ANOMALY_ICMP_TRUNCATED))
+	if (!need(p, l, ICMP_MIN, ANOMALY_ICMP_TRUNCATED))
 		return;
-	p->icmp_type = l.at[0];
-	p->icmp_code = l.at[1];
+	p->icmp_type = l->at[0];
+	p->icmp_code = l->at[1];
 	switch (p->icmp_type) {
 	case 0:
 	case 8:
-		read_identifier(p, &l);
+		read_identifier(p, l);
 		break;
 	case 3 ... 5:
 	case 11:
 	case 12:
-		read_embedded(p, l, 28, ANOMALY_ICMP_EMBEDDED);
+		read_embedded(p, *l, 28, ANOMALY_ICMP_EMBEDDED);
 		break;
 	case 9:
 	case 10:
@@ -183,8 +183,8 @@ static void decode_icmp(struct packet *p, struct layer l)
 	default:
 		anomaly_add(&p->anomalies, ANOMALY_ICMP_UNKNOWN_TYPE);
 	}
-	layer_skip(&l, ICMP_MIN);
-	set_payload(p, &l);
+	layer_skip(l, ICMP_MIN);
+	set_payload(p, l);
 }
 
 /* RFC 4861 §6.1, §7.1, §8.1: how long each must be, and never from beyond the link. */
@@ -199,23 +199,23 @@ static void check_neighbour_discovery(struct packet *p, const struct layer *l)
 }
 
 /* RFC 4443, and the registry that grew around it */
-static void decode_icmpv6(struct packet *p, struct layer l)
+static void decode_icmpv6(struct packet *p, struct layer *l)
 {
-	if (!need(p, &l, ICMP_MIN, ANOMALY_ICMPV6_TRUNCATED))
+	if (!need(p, l, ICMP_MIN, ANOMALY_ICMPV6_TRUNCATED))
 		return;
-	p->icmp_type = l.at[0];
-	p->icmp_code = l.at[1];
+	p->icmp_type = l->at[0];
+	p->icmp_code = l->at[1];
 	switch (p->icmp_type) {
 	case 1 ... 4:
-		read_embedded(p, l, 40, ANOMALY_ICMPV6_EMBEDDED);
+		read_embedded(p, *l, 40, ANOMALY_ICMPV6_EMBEDDED);
 		break;
 	case 128:
 	case 129:
-		read_identifier(p, &l);
+		read_identifier(p, l);
 		break;
 	case 133 ... 137:
-		if (!p->fragment && !l.quoted)
-			check_neighbour_discovery(p, &l);
+		if (!p->fragment && !l->quoted)
+			check_neighbour_discovery(p, l);
 		break;
 	case 100 ... 101:
 	case 127:
@@ -227,49 +227,49 @@ static void decode_icmpv6(struct packet *p, struct layer l)
 	default:
 		anomaly_add(&p->anomalies, ANOMALY_ICMPV6_UNKNOWN_TYPE);
 	}
-	layer_skip(&l, ICMP_MIN);
-	set_payload(p, &l);
+	layer_skip(l, ICMP_MIN);
+	set_payload(p, l);
 }
 
 /* RFC 9260 §3.1 */
-static void decode_sctp(struct packet *p, struct layer l)
+static void decode_sctp(struct packet *p, struct layer *l)
 {
-	read_ports(p, &l);
-	if (!need(p, &l, SCTP_MIN, ANOMALY_SCTP_TRUNCATED))
+	read_ports(p, l);
+	if (!need(p, l, SCTP_MIN, ANOMALY_SCTP_TRUNCATED))
 		return;
-	layer_skip(&l, SCTP_MIN);
-	set_payload(p, &l);
+	layer_skip(l, SCTP_MIN);
+	set_payload(p, l);
 }
 
 /* RFC 2784 §2.1, RFC 2890; version 1 is PPTP's (RFC 2637 §4.1) */
-static void decode_gre(struct packet *p, struct layer l)
+static void decode_gre(struct packet *p, struct layer *l)
 {
 	size_t header = GRE_MIN;
 
-	if (!need(p, &l, GRE_MIN, ANOMALY_GRE_TRUNCATED))
+	if (!need(p, l, GRE_MIN, ANOMALY_GRE_TRUNCATED))
 		return;
-	if ((l.at[1] & 7) > 1) {
+	if ((l->at[1] & 7) > 1) {
 		anomaly_add(&p->anomalies, ANOMALY_GRE_BAD_VERSION);
 		return;
 	}
-	header += l.at[0] & 0x80 ? 4 : 0;
-	header += l.at[0] & 0x20 ? 4 : 0;
-	header += l.at[0] & 0x10 ? 4 : 0;
-	header += l.at[1] & 0x80 ? 4 : 0;
-	if (!need(p, &l, header, ANOMALY_GRE_TRUNCATED))
+	header += l->at[0] & 0x80 ? 4 : 0;
+	header += l->at[0] & 0x20 ? 4 : 0;
+	header += l->at[0] & 0x10 ? 4 : 0;
+	header += l->at[1] & 0x80 ? 4 : 0;
+	if (!need(p, l, header, ANOMALY_GRE_TRUNCATED))
 		return;
-	layer_skip(&l, header);
-	set_payload(p, &l);
+	layer_skip(l, header);
+	set_payload(p, l);
 }
 
-static void decode_igmp(struct packet *p, struct layer l)
+static void decode_igmp(struct packet *p, struct layer *l)
 {
-	if (!need(p, &l, IGMP_MIN, ANOMALY_IGMP_TRUNCATED))
+	if (!need(p, l, IGMP_MIN, ANOMALY_IGMP_TRUNCATED))
 		return;
-	set_payload(p, &l);
+	set_payload(p, l);
 }
 
-void layer_transport(struct packet *p, struct layer l)
+void layer_transport(struct packet *p, struct layer *l)
 {
 	switch (p->proto) {
 	case PROTO_TCP:
@@ -296,6 +296,6 @@ void layer_transport(struct packet *p, struct layer l)
 		decode_igmp(p, l);
 		break;
 	default:
-		set_payload(p, &l);
+		set_payload(p, l);
 	}
 }

@@ -271,8 +271,8 @@ static void conclude(struct app *a, struct flow *f)
 	if (s->app != f->app)
 		s->agree = 0;
 	s->app = f->app;
-	if (s->agree < UINT16_MAX)
-		s->agree++;
+	if (s->agree < APP_AGREE)
+		s->agree += f->app ? 1 : 2;
 	give_back(a, f->detect);
 }
 

@@ -22,9 +22,10 @@
 #define APP_PACKETS_TCP 6
 #define APP_PACKETS_UDP 4
 /* Looks that may be spent at once, and packets that earn one more: what identification may cost. */
-#define APP_LOOKS 8192
-#define APP_EARN  128
+#define APP_LOOKS 2048
+#define APP_EARN  512
 
+/* One that stayed unnamed took every look there is, and counts as two of these. */
 #define APP_AGREE   4
 #define APP_RECHECK 16
 

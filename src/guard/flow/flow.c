@@ -203,7 +203,17 @@ static inline unsigned bucket_match(const struct bucket *b, uint32_t hash)
 
 static inline bool is_flow_of(const struct flow *f, const struct flow_hint *h)
 {
-	return !memcmp(&f->key, &h->key, sizeof(h->key));
+	const char *a = (const char *)&f->key, *b = (const char *)&h->key;
+	uint64_t x[6], y[6];
+
+	/* As words and at once: bytes of one key are almost never those of another. */
+	_Static_assert(sizeof(h->key) == 44, "five words, and one that overlaps");
+	memcpy(x, a, 40);
+	memcpy(&x[5], a + 36, 8);
+	memcpy(y, b, 40);
+	memcpy(&y[5], b + 36, 8);
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]) |
+		 (x[5] ^ y[5]));
 }
 
 static struct flow *bucket_find(const struct flow_table *t, const struct flow_hint *h)
@@ -338,16 +348,23 @@ void flow_key(const struct packet *p, uint32_t segment, struct gate_flow_key *re
 					 &p->src_ip, p->src_port, &p->dst_ip, p->dst_port);
 }
 
-/* Of an IPv4 key only what differs: the rest would cost as much again. */
-static uint32_t hash_key(const struct hash_key *key, const struct gate_flow_key *k, uint8_t version)
+/*
+ * Of an IPv4 key only what differs: the rest would cost as much again. The words
+ * come from the packet, since reading back a key that was just written in pieces
+ * stalls.
+ */
+static inline uint32_t hash_packet(const struct hash_key *key, const struct packet *p,
+				   const struct flow_hint *h)
 {
-	uint64_t w[2];
+	uint64_t src = p->src_ip.w[3], dst = p->dst_ip.w[3], w[2];
+	uint32_t ports = h->sender ? (uint32_t)p->src_port << 16 | p->dst_port
+				   : (uint32_t)p->dst_port << 16 | p->src_port;
 
-	if (version != 4)
-		return (uint32_t)hash_bytes(key, k, sizeof(*k));
-	memcpy(&w[1], k->port, sizeof(w[1]));
-	w[0] = (uint64_t)k->ip[0].w[3] << 32 | k->ip[1].w[3];
-	w[1] ^= (uint64_t)k->segment << 56 | k->segment >> 8;
+	if (p->ip_version != 4)
+		return (uint32_t)hash_bytes(key, &h->key, sizeof(h->key));
+	w[0] = h->sender ? dst << 32 | src : src << 32 | dst;
+	w[1] = ports | (uint64_t)h->key.vlan << 32 | (uint64_t)p->proto << 48;
+	w[1] ^= (uint64_t)h->key.segment << 56 | h->key.segment >> 8;
 	return (uint32_t)hash_bytes(key, w, sizeof(w));
 }
 
@@ -356,7 +373,7 @@ void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segm
 {
 	flow_key(p, segment, &ret_h->key, &ret_h->sender);
 	ret_h->guess = NONE;
-	ret_h->hash = hash_key(&t->key, &ret_h->key, p->ip_version);
+	ret_h->hash = hash_packet(&t->key, p, ret_h);
 	__builtin_prefetch(&t->buckets[ret_h->hash & t->mask]);
 }
 
