@@ -243,7 +243,7 @@ struct gate_verdict {
 #define GATE_VERDICT_OPEN      32 /* passes when nobody inspects, whatever the device's fail mode */
 
 /* A blocked packet, told to user space; a bounded ring that drops when full. */
-#define GATE_SAMPLE_BYTES 128
+#define GATE_SAMPLE_BYTES 512 /* a DHCP request, which says who a stranger is, whole */
 struct gate_sample {
 	__u64 time_ns;
 	struct gate_verdict verdict;

@@ -1,17 +1,16 @@
 #include "base/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/conform.h"
+#include "base/file.h"
 #include "base/schema.h"
 
 #define FILE_MAX    (16u << 20)
@@ -25,44 +24,6 @@ static const struct cyaml_config lenient = {
 	.mem_fn = cyaml_mem,
 	.flags = CYAML_CFG_NO_ALIAS | CYAML_CFG_IGNORE_UNKNOWN_KEYS,
 };
-
-/* Reads a regular file whole. 0 or -errno; the block is the caller's. */
-static int read_file(const char *path, size_t max, struct bytes *ret_text)
-{
-	struct stat st;
-	uint8_t *data;
-	size_t len = 0;
-	ssize_t n = 0;
-	int fd, r;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0) {
-		r = -errno;
-		goto close;
-	}
-	r = S_ISDIR(st.st_mode) ? -EISDIR : (uint64_t)st.st_size > max ? -EFBIG : 0;
-	if (r < 0)
-		goto close;
-	/* What is no regular file, a pipe from a shell, tells no size. */
-	max = S_ISREG(st.st_mode) ? (size_t)st.st_size : max;
-	data = malloc(max + 1);
-	if (!data) {
-		r = -ENOMEM;
-		goto close;
-	}
-	while (len <= max && (n = read(fd, data + len, max + 1 - len)) > 0)
-		len += (size_t)n;
-	r = n < 0 ? -errno : len > max ? -EFBIG : 0;
-	if (r < 0)
-		free(data);
-	else
-		*ret_text = (struct bytes){data, len};
-close:
-	close(fd);
-	return r;
-}
 
 /*
  * One file on its way from text to struct. libcyaml alone reads what is right,
@@ -258,7 +219,7 @@ static struct config_profile *load_profile(struct loading *l, const struct confi
 	for (unsigned i = 0;
 	     r == -ENOENT && profile_folder(c, file, i, folder, sizeof(folder)) == 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s.yaml", folder, name);
-		r = *folder ? read_file(path, PROFILE_MAX, &text) : -ENOENT;
+		r = *folder ? file_read(path, PROFILE_MAX, &text) : -ENOENT;
 	}
 	if (r == -ENOENT || r == -ENOTDIR) {
 		profile_error(l, device,
@@ -367,7 +328,7 @@ struct config *config_load(const char *file, struct config_error *ret_errors, si
 	struct errors e = {.list = ret_errors, .max = max_errors, .file = file};
 	struct config *c;
 	struct bytes text;
-	int r = read_file(file, FILE_MAX, &text);
+	int r = file_read(file, FILE_MAX, &text);
 
 	if (r < 0) {
 		if (r == -EFBIG)
@@ -431,7 +392,7 @@ static int add_folder(const char *folder, struct config_profile **list, unsigned
 		struct config_profile *p, *more;
 		struct bytes text;
 
-		if (read_file(found.gl_pathv[i], PROFILE_MAX, &text) < 0)
+		if (file_read(found.gl_pathv[i], PROFILE_MAX, &text) < 0)
 			continue;
 		p = parse_profile(found.gl_pathv[i], text, &e);
 		free((void *)text.data);

@@ -5,8 +5,9 @@
 #include "cli/text.h"
 
 static const struct table_column columns[] = {
-	{"DEVICE", false},  {"SEGMENT", false}, {"MODE", false},      {"IF UNGUARDED", false},
-	{"ADDRESS", false}, {"MAC", false},	{"LAST SEEN", false}, {"WHAT IT IS", false},
+	{"DEVICE", false},	 {"SEGMENT", false},  {"MODE", false},
+	{"IF UNGUARDED", false}, {"ADDRESS", false},  {"MAC", false},
+	{"LAST SEEN", false},	 {"TALKS TO", false}, {"WHAT IT IS", false},
 };
 
 /* "10.1.1.12 +2": the latest address, and how many others. */
@@ -26,16 +27,20 @@ static const char *first_of(const json_t *list, char ret_text[96])
 static void describe(const json_t *d, char *ret_text, size_t max)
 {
 	const char *vendor = control_text(d, "vendor"), *likely = control_text(d, "likely_profile");
-	const char *why =
-		json_string_value(json_array_get(json_object_get(d, "profile_reasons"), 0));
+	const json_t *reasons = json_object_get(d, "profile_reasons"), *reason;
+	char why[384] = "";
+	size_t i, len = 0;
 
+	json_array_foreach (reasons, i, reason)
+		if (json_is_string(reason) && len < sizeof(why))
+			len += (size_t)snprintf(why + len, sizeof(why) - len, "%s%s", i ? ", " : "",
+						json_string_value(reason));
 	if (json_is_true(json_object_get(d, "registered")))
 		snprintf(ret_text, max, "%s%s%s", control_text(d, "profile"), *vendor ? ", " : "",
 			 vendor);
 	else if (*likely)
 		snprintf(ret_text, max, "not registered; looks like %s%s%s%s%s%s", likely,
-			 why ? " (" : "", why ? why : "", why ? ")" : "", *vendor ? ", " : "",
-			 vendor);
+			 *why ? ": " : "", why, *vendor ? " (" : "", vendor, *vendor ? ")" : "");
 	else
 		snprintf(ret_text, max, "not registered%s%s", *vendor ? "; made by " : "", vendor);
 }
@@ -44,7 +49,7 @@ static void add_row(void *arg, json_t *d)
 {
 	struct table *t = arg;
 	const char *name = control_text(d, "name"), *hostname = control_text(d, "hostname");
-	char ip[96], when[TEXT_SHORT], what[512];
+	char ip[96], peer[96], when[TEXT_SHORT], what[640];
 	bool registered = json_is_true(json_object_get(d, "registered"));
 
 	text_time(control_text(d, "last"), when);
@@ -58,6 +63,7 @@ static void add_row(void *arg, json_t *d)
 	table_cell(t, first_of(json_object_get(d, "ips"), ip));
 	table_cell(t, control_text(d, "mac"));
 	table_cell(t, *when ? when : "never");
+	table_cell(t, first_of(json_object_get(d, "peers"), peer));
 	table_cell(t, what);
 }
 

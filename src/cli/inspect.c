@@ -15,6 +15,7 @@
 #include "cli/inspect.h"
 #include "guard/engine.h"
 #include "guard/roster.h"
+#include "role/known.h"
 
 #define BATCH	      64
 #define OUT_BUFFER    (1u << 20)
@@ -30,6 +31,7 @@ struct inspect {
 	FILE *out;
 	struct config *config;
 	struct policy *policy;
+	struct known known;
 	struct capture *capture;
 	struct engine *engine;
 	uint64_t last_ns; /* of the file */
@@ -104,8 +106,13 @@ static int open_all(struct inspect *in)
 	if (in->config) {
 		o.max_flows = in->config->gateway.flows;
 		o.max_fragments = in->config->gateway.fragments;
-		o.inventory =
-			(struct inventory_options){.machines = MACHINES, .quiet_ms = QUIET_MS};
+		if (known_load(in->config_file, in->config->gateway.profiles_dir, &in->known) < 0)
+			return cli_fail("out of memory");
+		o.inventory = (struct inventory_options){.machines = MACHINES,
+							 .quiet_ms = QUIET_MS,
+							 .oui = in->known.oui,
+							 .profiles = in->known.rows,
+							 .profile_count = in->known.profile_count};
 	}
 	in->capture = capture_pcap_open(in->file, in->error);
 	if (!in->capture)

@@ -12,6 +12,7 @@
 #include "cli/propose.h"
 #include "cli/seen.h"
 #include "guard/engine.h"
+#include "role/known.h"
 
 #define DEFAULT_FILE BEDWARDEN_SYSCONFDIR "/bedwarden.yaml"
 #define BATCH	     64
@@ -238,6 +239,17 @@ static int propose(struct learning *l)
 	return r;
 }
 
+static int name_vendors(struct learning *l)
+{
+	struct oui *oui = oui_new();
+	int r = oui ? known_makers(oui) : -ENOMEM;
+
+	if (r >= 0)
+		seen_name_vendors(&l->seen, oui);
+	oui_free(oui);
+	return r < 0 ? cli_fail("out of memory") : CLI_OK;
+}
+
 int learn(const struct learn_options *o)
 {
 	struct learning l = {.o = o};
@@ -256,9 +268,10 @@ int learn(const struct learn_options *o)
 		r = o->pcap ? read_pcap(&l) : o->eve ? read_eve(&l) : read_gateway(&l);
 	if (r == CLI_OK) {
 		seen_settle(&l.seen);
-		seen_name_vendors(&l.seen);
-		r = propose(&l);
+		r = name_vendors(&l);
 	}
+	if (r == CLI_OK)
+		r = propose(&l);
 	config_profiles_free(l.profiles, l.profile_count);
 	config_free(l.config);
 	seen_free(&l.seen);

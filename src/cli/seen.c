@@ -10,8 +10,7 @@
 
 #include "base/address.h"
 
-#define VENDORS "/usr/share/ieee-data/oui.txt"
-#define SLOTS	65536 /* of the index by MAC; never more than a third of them taken */
+#define SLOTS 65536 /* of the index by MAC; never more than a third of them taken */
 
 int seen_new(struct seen *ret_seen)
 {
@@ -299,24 +298,11 @@ static int machine_order(const void *a, const void *b)
 		      6);
 }
 
-/* "00-09-FB   (hex)\t\tPhilips Patient Monitoring"; nothing where the registry is not there. */
-void seen_name_vendors(struct seen *s)
+void seen_name_vendors(struct seen *s, const struct oui *oui)
 {
-	FILE *in = fopen(VENDORS, "re");
-	char line[512], name[96];
-	unsigned oui[3];
-
-	while (in && fgets(line, sizeof(line), in)) {
-		if (sscanf(line, "%2x-%2x-%2x (hex) %95[^\r\n]", &oui[0], &oui[1], &oui[2], name) !=
-		    4)
-			continue;
-		for (size_t i = 0; i < s->machine_count; i++)
-			if (s->machines[i].mac[0] == oui[0] && s->machines[i].mac[1] == oui[1] &&
-			    s->machines[i].mac[2] == oui[2])
-				copy(s->machines[i].vendor, sizeof(s->machines[i].vendor), name);
-	}
-	if (in)
-		fclose(in);
+	for (size_t i = 0; i < s->machine_count; i++)
+		copy(s->machines[i].vendor, sizeof(s->machines[i].vendor),
+		     oui_vendor(oui, s->machines[i].mac));
 }
 
 /* What a router sends is mostly not its own: only what it announced stays. */

@@ -11,6 +11,8 @@
 
 #include <jansson.h>
 
+#include "guard/policy/oui.h"
+
 #define SEEN_MACHINES 20000
 #define SEEN_TALKS    65536
 #define SEEN_IPS      8
@@ -57,7 +59,7 @@ void seen_line(struct seen *s, const char *line, size_t len);
 void seen_sender(struct seen *s, const uint8_t mac[6], const uint8_t ip[16], bool announced);
 /* Merges, sorts, strikes routers' guests. */
 void seen_settle(struct seen *s);
-/* Names the makers from the registry of hardware addresses, where that is installed. */
-void seen_name_vendors(struct seen *s);
+/* Names the makers that are not known yet by their hardware addresses. */
+void seen_name_vendors(struct seen *s, const struct oui *oui);
 
 #endif

@@ -161,6 +161,8 @@ void engine_finish(struct engine *e, struct capture *c)
 {
 	e->capture = c;
 	close_rooms(e);
+	if (e->inventory)
+		inventory_flush(e->inventory, e->wall_ns);
 	tally_flush(e->notice.tally);
 }
 
@@ -544,7 +546,7 @@ static void burst(struct engine *e, const struct frame *frames, unsigned count)
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_BURST);
 	tally_tick(e->notice.tally, e->now_ns);
 	if (e->inventory)
-		inventory_tick(e->inventory, e->now_ns);
+		inventory_tick(e->inventory, e->wall_ns);
 }
 
 void engine_burst(struct engine *e, struct capture *c, const struct frame *frames, unsigned count)
@@ -584,7 +586,7 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_TICK);
 	tally_tick(e->notice.tally, e->now_ns);
 	if (e->inventory)
-		inventory_tick(e->inventory, e->now_ns);
+		inventory_tick(e->inventory, e->wall_ns);
 }
 
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats)

@@ -181,6 +181,9 @@ int inventory_put(struct inventory *inv, const struct record *r)
 			err = put_each(inv, PUT_PEER, mac, object, "peers", INVENTORY_PEERS,
 				       r->time_ns);
 		if (err == 0)
+			err = put_each(inv, PUT_PEER, mac, object, "peer_names", INVENTORY_PEERS,
+				       r->time_ns);
+		if (err == 0)
 			err = trim_list(inv, TRIM_IPS, mac, INVENTORY_IPS);
 		if (err == 0)
 			err = trim_list(inv, TRIM_PEERS, mac, INVENTORY_PEERS);

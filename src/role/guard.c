@@ -18,6 +18,7 @@
 #include "base/sandbox.h"
 #include "guard/engine.h"
 #include "role/child.h"
+#include "role/known.h"
 #include "role/outbox.h"
 #include "role/setup.h"
 
@@ -57,6 +58,7 @@ struct guard {
 	bool have_setup, stopping;
 	struct block policy;
 	int parent, keeper;
+	struct known known; /* the inventory borrows from it */
 	struct engine *engine;
 	struct capture *capture;
 	struct ring_buffer *samples;
@@ -441,6 +443,18 @@ static void lock_in(void)
 		fatal("could not give up system calls: %s", strerror(-r));
 }
 
+/* A ward is guarded as well without knowing who made what. */
+static void learn_makers(struct guard *g, struct inventory_options *ret_o)
+{
+	if (known_load(g->setup.config_file, g->setup.profiles_dir, &g->known) < 0)
+		fatal("no memory for what machines are recognised by");
+	if (!g->known.makers && g->setup.number == 0)
+		log_info("/usr/share/ieee-data holds no registry: makers are not named");
+	ret_o->oui = g->known.oui;
+	ret_o->profiles = g->known.rows;
+	ret_o->profile_count = g->known.profile_count;
+}
+
 static void prepare(struct guard *g)
 {
 	struct engine_options o = {.inline_ = true,
@@ -452,6 +466,7 @@ static void prepare(struct guard *g)
 	if (outbox_init(&g->events, EVENTS_WAITING) || outbox_init(&g->flows, FLOWS_WAITING))
 		fatal("no memory for events");
 	wait_for_setup(g);
+	learn_makers(g, &o.inventory);
 	o.max_flows = g->setup.max_flows;
 	o.max_fragments = g->setup.max_fragments;
 	g->engine = engine_new(g->policy.policy, &o);

@@ -127,6 +127,8 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		s.port_count++;
 	}
 	snprintf(s.bpf_dir, sizeof(s.bpf_dir), "%s", c->bpf_dir);
+	snprintf(s.config_file, sizeof(s.config_file), "%s", g->config_file);
+	snprintf(s.profiles_dir, sizeof(s.profiles_dir), "%s", c->profiles_dir);
 	*ret_setup = s;
 }
 

@@ -34,6 +34,8 @@ struct setup_guard {
 	uint32_t port_count; /* only ports that are there */
 	struct setup_port ports[SETUP_PORTS_MAX];
 	char bpf_dir[SETUP_PATH]; /* for SETUP_XDP: where the floor's maps are pinned */
+	/* Where profiles are, by which machines are recognised; read once, as a guard starts. */
+	char config_file[SETUP_PATH], profiles_dir[SETUP_PATH];
 };
 
 /* Totals since the guard started. */

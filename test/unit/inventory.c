@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/json.h"
 #include "guard/policy/inventory.h"
 
 #include "frames.h"
@@ -144,15 +145,127 @@ static void what_dhcp_says_is_kept(void **state)
 			    "\"peers\":[],\"services\":[\"udp/68\"],\"apps\":[]}}");
 }
 
+static const char *written(const struct machine *m)
+{
+	static char line[2048];
+	struct json j = json_new(line, sizeof(line) - 1);
+
+	json_open(&j, NULL);
+	inventory_write(inv, m, NULL, &j);
+	json_close(&j);
+	line[j.out.len] = 0;
+	return line;
+}
+
+/* A packet that was refused has no flow, and is somebody's attempt all the same. */
+static void see_refused(struct bytes frame, const char *mac, double at_s)
+{
+	struct packet p;
+
+	memcpy((void *)(frame.data + 6), mac, 6);
+	packet_decode(frame, LINK_ETHERNET, (uint64_t)(at_s * 1e9), (uint32_t)frame.len, &p);
+	inventory_see(inv, &p, 0, GATE_WARD, NULL, 0, NULL);
+	free((void *)frame.data);
+}
+
+static void a_refused_stranger_is_recognised(void **state)
+{
+	struct frame_tcp telnet = {.src = 4000, .dst = 23, .flags = TCP_SYN};
+	struct frame_tcp data = {.src = 4001, .dst = 25, .flags = TCP_ACK};
+	const struct machine *m;
+
+	open_inventory(4);
+	see_refused(frame_ipv4_udp(WARD, 24105, SERVER, 5000, "hi", 2), MONITOR, 1);
+	see_refused(frame_ipv4_tcp(WARD, SERVER + 1, &telnet, 0), MONITOR, 2);
+	see_refused(frame_ipv4_tcp(WARD, SERVER, &data, 0), MONITOR, 3);
+	m = inventory_find(inv, 0, (const uint8_t *)MONITOR);
+	assert_string_equal(written(m),
+			    "{\"inventory\":{\"mac\":\"00:09:fb:01:02:03\","
+			    "\"vendor\":\"Philips Patient Monitoring\","
+			    "\"profile\":\"philips-intellivue\",\"profile_reasons\":["
+			    "\"its network card was made by Philips Patient Monitoring\","
+			    "\"it answers on udp/24105\"],\"ips\":[\"10.1.1.7\"],"
+			    "\"peers\":[\"10.1.0.5\",\"10.1.0.6\"],"
+			    "\"services\":[\"udp/24105\"],\"apps\":[]}}");
+}
+
+static void mdns_kinds_are_services(void **state)
+{
+	static const char said[] = "\0\0\x84\0\0\0\0\1\0\0\0\0"
+				   "\4_ipp\4_tcp\5local\0\0\x0c\0\1\0\0\0\x78\0\6\3Lab\xc0\x0c";
+	const struct machine *m;
+
+	open_inventory(4);
+	for (int i = 0; i < 2; i++)
+		m = see(frame_ipv4_udp(WARD, 5353, 0xe00000fb, 5353, said, sizeof(said) - 1), OTHER,
+			i, NULL);
+	assert_int_equal(m->announced_count, 1);
+	assert_int_equal(m->app_count, 0);
+	assert_non_null(strstr(written(m), "\"services\":[\"udp/5353\",\"_ipp._tcp\"]"));
+}
+
+/* 20 bytes of TCP, then the payload, in a frame that frame_ipv4_tcp() left room in. */
+static struct bytes tcp_with(const void *payload, size_t len)
+{
+	struct frame_tcp t = {.src = 4000, .dst = 443, .seq = 1, .ack = 1, .flags = TCP_ACK};
+	struct bytes frame = frame_ipv4_tcp(WARD, SERVER, &t, len);
+
+	memcpy((void *)(frame.data + frame.len - len), payload, len);
+	return frame;
+}
+
+static void names_asked_for_are_kept(void **state)
+{
+	static const char request[] = "GET / HTTP/1.1\r\nHost: files.example\r\n"
+				      "User-Agent: probe/1\r\n\r\n";
+	uint8_t hello[5 + 0x57] = "\x16\3\1\0\x57\1\0\0\x53\3\3";
+	const struct machine *m;
+
+	memcpy(hello + 43, "\0\0\2\x13\1\1\0\0\x28", 9);
+	memcpy(hello + 52,
+	       "\0\0\0\x10\0\x0e\0\0\x0b"
+	       "example.org\0\x10\0\7\0\5\4mqtt\0\x2b\0\5\4\3\4\3\3",
+	       40);
+	open_inventory(4);
+	see(tcp_with(hello, sizeof(hello)), MONITOR, 1, NULL);
+	m = see(tcp_with(request, sizeof(request) - 1), MONITOR, 2, NULL);
+	assert_string_equal(m->name, "probe/1");
+	assert_int_equal(m->asked_count, 2);
+	assert_string_equal(m->asked[0], "example.org");
+	assert_string_equal(m->asked[1], "files.example");
+	assert_int_equal(m->app_count, 1);
+	assert_string_equal(m->app[0], "mqtt");
+	assert_non_null(strstr(written(m), "\"peer_names\":[\"example.org\",\"files.example\"]"));
+}
+
+static void a_new_machine_is_told_of_soon_and_again_while_it_is_there(void **state)
+{
+	open_inventory(4);
+	see(frame_ipv4_udp(WARD, 40000, SERVER, 53, "hi", 2), MONITOR, 10, NULL);
+	see(frame_ipv4_udp(WARD, 40001, SERVER + 1, 53, "hi", 2), MONITOR, 10.1, NULL);
+	inventory_tick(inv, 11 * NSEC_PER_SEC);
+	assert_int_equal(told_more, 1);
+	see(frame_ipv4_udp(WARD, 40001, SERVER + 1, 53, "hi", 2), MONITOR, 30, NULL);
+	inventory_tick(inv, 50 * NSEC_PER_SEC);
+	assert_int_equal(told_more, 1);
+	inventory_tick(inv, 52 * NSEC_PER_SEC);
+	assert_int_equal(told_more, 2);
+	inventory_tick(inv, 200 * NSEC_PER_SEC); /* it was not seen since */
+	assert_int_equal(told_more, 2);
+	see(frame_ipv4_udp(WARD, 40000, SERVER + 2, 99, "hi", 2), MONITOR, 201, NULL);
+	inventory_flush(inv, 201 * NSEC_PER_SEC);
+	assert_int_equal(told_more, 3);
+}
+
 static void changes_are_told_together(void **state)
 {
 	open_inventory(4);
 	see(frame_ipv4_udp(WARD, 40000, SERVER, 53, "hi", 2), MONITOR, 10, NULL);
 	see(frame_ipv4_udp(WARD, 40001, SERVER + 1, 53, "hi", 2), MONITOR, 10.1, NULL);
 	see(frame_ipv4_udp(WARD, 40002, SERVER + 2, 53, "hi", 2), MONITOR, 10.2, "mqtt");
-	inventory_tick(inv, 11 * NSEC_PER_SEC);
+	inventory_tick(inv, (uint64_t)(10.12 * 1e9));
 	assert_int_equal(told_more, 0);
-	inventory_tick(inv, 12 * NSEC_PER_SEC);
+	inventory_tick(inv, 11 * NSEC_PER_SEC);
 	assert_int_equal(told_more, 1);
 	inventory_tick(inv, 15 * NSEC_PER_SEC);
 	see(frame_ipv4_udp(WARD, 40002, SERVER + 2, 53, "hi", 2), MONITOR, 20, "mqtt");
@@ -183,6 +296,11 @@ int main(void)
 		cmocka_unit_test_teardown(vendors_are_found_by_the_longest_prefix, teardown),
 		cmocka_unit_test_teardown(a_monitor_is_recognised_with_reasons, teardown),
 		cmocka_unit_test_teardown(what_dhcp_says_is_kept, teardown),
+		cmocka_unit_test_teardown(a_refused_stranger_is_recognised, teardown),
+		cmocka_unit_test_teardown(mdns_kinds_are_services, teardown),
+		cmocka_unit_test_teardown(names_asked_for_are_kept, teardown),
+		cmocka_unit_test_teardown(a_new_machine_is_told_of_soon_and_again_while_it_is_there,
+					  teardown),
 		cmocka_unit_test_teardown(changes_are_told_together, teardown),
 		cmocka_unit_test_teardown(a_full_inventory_forgets_the_most_silent, teardown),
 	};

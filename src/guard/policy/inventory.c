@@ -7,14 +7,21 @@
 #include "guard/proto/http.h"
 #include "guard/proto/lldp.h"
 #include "guard/proto/mdns.h"
+#include "guard/proto/tls.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define NONE	       UINT32_MAX
 #define DHCP_SERVER    67
 #define DHCP_CLIENT    68
 #define PORT_EPHEMERAL 32768 /* from here on a port says nothing about a service */
+#define TLS_HANDSHAKE  22
+#define TICK_NS	       (500 * NSEC_PER_MSEC)
+#define WAIT_FIRST     16 /* the first wait is this part of the quiet time; each is then doubled */
+#define STILL_THERE    20 /* quiet times between two words about a machine that does not change */
 
 struct inventory {
 	struct inventory_options o;
@@ -22,6 +29,7 @@ struct inventory {
 	uint32_t *buckets;
 	uint32_t mask, count;
 	uint32_t oldest, newest; /* by last_ns */
+	uint64_t ticked_ns;
 	struct hash_key key;
 	inventory_fn changed;
 	void *arg;
@@ -215,16 +223,30 @@ static void note_name(struct machine *m, struct bytes name, enum machine_name fr
 	}
 }
 
+static void note_text(struct machine *m, char list[][MACHINE_NAME], uint8_t *count,
+		      struct bytes heard)
+{
+	char text[MACHINE_NAME] = "";
+
+	if (*count == MACHINE_NAMES || !copy_text(text, sizeof(text), heard))
+		return;
+	for (unsigned i = 0; i < *count; i++)
+		if (strcasecmp(list[i], text) == 0)
+			return;
+	memcpy(list[(*count)++], text, sizeof(text));
+	m->changed = true;
+}
+
 static void note_app(struct machine *m, const char *app)
 {
 	unsigned i;
 
 	for (i = 0; i < m->app_count; i++)
-		if (!strncmp(m->app[i], app, sizeof(m->app[i]) - 1))
+		if (!strncasecmp(m->app[i], app, sizeof(m->app[i]) - 1))
 			return;
 	if (i == MACHINE_APPS)
 		return;
-	strncpy(m->app[m->app_count++], app, sizeof(m->app[0]) - 1);
+	snprintf(m->app[m->app_count++], sizeof(m->app[0]), "%.23s", app);
 	m->changed = true;
 }
 
@@ -255,7 +277,8 @@ static void read_mdns(struct machine *m, const struct packet *p)
 		return;
 	note_name(m, (struct bytes){(const uint8_t *)d.host, strlen(d.host)}, MACHINE_NAME_MDNS);
 	for (unsigned i = 0; i < d.service_count; i++)
-		note_app(m, d.service[i]);
+		note_text(m, m->announced, &m->announced_count,
+			  (struct bytes){(const uint8_t *)d.service[i], strlen(d.service[i])});
 }
 
 static void read_lldp(struct machine *m, const struct packet *p)
@@ -268,31 +291,70 @@ static void read_lldp(struct machine *m, const struct packet *p)
 	note_name(m, l.system_name, MACHINE_NAME_LLDP);
 }
 
-static void read_payload(struct machine *m, const struct packet *p)
+/* The protocol that it asks to speak (ALPN), unless it is one of RFC 8701's, made to mean nothing. */
+static void note_alpn(struct machine *m, struct bytes alpn)
+{
+	char text[MACHINE_NAME] = "";
+
+	if (copy_text(text, sizeof(m->app[0]), alpn) && !strchr(text, '?'))
+		note_app(m, text);
+}
+
+static void read_tls(struct machine *m, const struct packet *p)
+{
+	struct tls_hello h;
+
+	if (tls_read_hello(p->payload, &h) == PARSE_BAD || !h.client)
+		return;
+	note_text(m, m->asked, &m->asked_count, h.server_name);
+	note_alpn(m, h.alpn);
+}
+
+static void read_http(struct machine *m, const struct packet *p)
 {
 	struct http_hints h;
 
+	if (http_read_hints(p->payload, &h) == PARSE_BAD)
+		return;
+	note_name(m, h.request ? h.user_agent : h.server, MACHINE_NAME_MODEL);
+	if (h.request)
+		note_text(m, m->asked, &m->asked_count, h.host);
+}
+
+static void read_payload(struct machine *m, const struct packet *p)
+{
 	if (p->proto == PROTO_UDP && p->src_port == DHCP_CLIENT && p->dst_port == DHCP_SERVER)
 		read_dhcp(m, p);
 	else if (p->proto == PROTO_UDP && p->dst_port == MDNS_PORT)
 		read_mdns(m, p);
-	else if (p->proto == PROTO_TCP && http_read_hints(p->payload, &h) != PARSE_BAD)
-		note_name(m, h.server.len ? h.server : h.user_agent, MACHINE_NAME_MODEL);
+	else if (p->proto == PROTO_TCP && p->payload.data[0] == TLS_HANDSHAKE)
+		read_tls(m, p);
+	else if (p->proto == PROTO_TCP)
+		read_http(m, p);
 }
 
 /* What it serves: the port it answered from, and of datagrams also one it began from. */
-static void read_flow(struct machine *m, const struct packet *p, const struct flow *f, unsigned end)
+static void note_ports(struct machine *m, const struct packet *p, bool answers)
 {
-	bool refusal = p->proto == PROTO_TCP && p->tcp_flags & TCP_RST;
-
-	if (!p->has_ports || f->packets[end] > 1 || refusal)
-		return;
-	if (end == 1)
+	if (answers)
 		note_service(m, p->proto, p->src_port, true);
 	else
 		note_service(m, p->proto, p->dst_port, false);
-	if (p->proto == PROTO_UDP && end == 0)
+	if (p->proto == PROTO_UDP && !answers)
 		note_service(m, p->proto, p->src_port, true);
+}
+
+/* Without a flow, a packet that went no further: TCP then tells by its opening who serves. */
+static void read_talk(struct machine *m, const struct packet *p, const struct flow *f, unsigned end)
+{
+	bool tcp = p->proto == PROTO_TCP;
+
+	if (!p->has_ports || (f && f->packets[end] > 1) || (tcp && p->tcp_flags & TCP_RST))
+		return;
+	if (f)
+		note_ports(m, p, end == 1);
+	else if (!tcp || p->tcp_flags & TCP_SYN)
+		note_ports(m, p, tcp && p->tcp_flags & TCP_ACK);
 	if (!packet_ip_is_group(&p->dst_ip) && !(p->dst_mac[0] & 1))
 		m->changed |= note_ip(m->peer, &m->peer_count, MACHINE_PEERS, &p->dst_ip);
 }
@@ -302,6 +364,9 @@ static void tell(struct inventory *inv, struct machine *m, uint64_t now_ns, bool
 	m->profile = likely_profile(m, inv->o.profiles, inv->o.profile_count, &m->score);
 	m->changed = false;
 	m->told_ns = now_ns;
+	m->wait_ms = is_new				? inv->o.quiet_ms / WAIT_FIRST
+		     : m->wait_ms < inv->o.quiet_ms / 2 ? m->wait_ms * 2
+							: inv->o.quiet_ms;
 	if (inv->changed)
 		inv->changed(inv->arg, m, is_new);
 }
@@ -330,8 +395,7 @@ void inventory_see(struct inventory *inv, const struct packet *p, uint32_t segme
 		note_own_ip(m, &p->src_ip);
 	else if (p->ethertype == LLDP_ETHERTYPE)
 		read_lldp(m, p);
-	if (f)
-		read_flow(m, p, f, end);
+	read_talk(m, p, f, end);
 	if (app)
 		note_app(m, app);
 	if (p->payload.len)
@@ -340,19 +404,40 @@ void inventory_see(struct inventory *inv, const struct packet *p, uint32_t segme
 		tell(inv, m, p->time_ns, true);
 }
 
-/* Only as far back as something can have changed since: those seen within the quiet time. */
-void inventory_tick(struct inventory *inv, uint64_t now_ns)
+static bool is_due(const struct inventory *inv, const struct machine *m, uint64_t now_ns)
 {
-	uint64_t quiet = inv->o.quiet_ms * NSEC_PER_MSEC;
+	uint64_t still = STILL_THERE * inv->o.quiet_ms * NSEC_PER_MSEC;
+	uint64_t since = now_ns - m->told_ns;
 
+	if (now_ns < m->told_ns)
+		return m->changed; /* the clock was set back */
+	return m->changed ? since >= m->wait_ms * NSEC_PER_MSEC
+			  : since >= still && m->last_ns > m->told_ns;
+}
+
+/* Only as far back as there can be something that was not told yet. */
+void inventory_tick(struct inventory *inv, uint64_t wall_ns)
+{
+	uint64_t back = (STILL_THERE + 1) * inv->o.quiet_ms * NSEC_PER_MSEC + NSEC_PER_SEC;
+
+	if (wall_ns >= inv->ticked_ns && wall_ns - inv->ticked_ns < TICK_NS)
+		return;
+	inv->ticked_ns = wall_ns;
 	for (uint32_t i = inv->newest; i != NONE; i = inv->machines[i].older) {
 		struct machine *m = &inv->machines[i];
 
-		if (m->last_ns + 2 * quiet + NSEC_PER_SEC < now_ns)
+		if (m->last_ns + back < wall_ns)
 			break;
-		if (m->changed && (now_ns - m->told_ns >= quiet || now_ns < m->told_ns))
-			tell(inv, m, now_ns, false);
+		if (is_due(inv, m, wall_ns))
+			tell(inv, m, wall_ns, false);
 	}
+}
+
+void inventory_flush(struct inventory *inv, uint64_t wall_ns)
+{
+	for (uint32_t i = inv->oldest; i != NONE; i = inv->machines[i].newer)
+		if (inv->machines[i].changed)
+			tell(inv, &inv->machines[i], wall_ns, false);
 }
 
 uint32_t inventory_count(const struct inventory *inv)
@@ -397,6 +482,8 @@ static void write_list(struct json *j, const struct machine *m)
 			json_str(j, NULL, text);
 		}
 	}
+	for (unsigned i = 0; i < m->announced_count; i++)
+		json_str(j, NULL, m->announced[i]);
 	json_end(j);
 	json_list(j, "apps");
 	for (unsigned i = 0; i < m->app_count; i++)
@@ -437,6 +524,12 @@ void inventory_write(const struct inventory *inv, const struct machine *m, const
 	json_end(j);
 	write_ips(j, "ips", m->ip, m->ip_count);
 	write_ips(j, "peers", m->peer, m->peer_count);
+	if (m->asked_count)
+		json_list(j, "peer_names");
+	for (unsigned i = 0; i < m->asked_count; i++)
+		json_str(j, NULL, m->asked[i]);
+	if (m->asked_count)
+		json_end(j);
 	write_list(j, m);
 	json_close(j);
 }

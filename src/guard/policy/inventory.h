@@ -16,6 +16,7 @@
 #define MACHINE_PEERS	 16
 #define MACHINE_SERVICES 16
 #define MACHINE_APPS	 8
+#define MACHINE_NAMES	 8
 #define MACHINE_NAME	 64
 #define MACHINE_PARAMS	 32
 #define MACHINE_REASONS	 8
@@ -47,13 +48,17 @@ struct machine {
 	uint8_t dhcp_params[MACHINE_PARAMS]; /* the list asked for: a fingerprint */
 	uint8_t dhcp_params_len;
 	uint8_t ip_count, peer_count, service_count, app_count;
+	uint8_t announced_count, asked_count;
 	struct gate_ip ip[MACHINE_IPS], peer[MACHINE_PEERS]; /* the latest first */
 	struct machine_service service[MACHINE_SERVICES];
 	char app[MACHINE_APPS][24];
-	int profile; /* index into the profiles, -1 none likely */
+	char announced[MACHINE_NAMES][MACHINE_NAME]; /* kinds of service by mDNS: "_ipp._tcp" */
+	char asked[MACHINE_NAMES][MACHINE_NAME];     /* whom it asks for: TLS SNI, HTTP Host */
+	int profile;				     /* index into the profiles, -1 none likely */
 	uint32_t score;
 	/* the table's */
 	uint64_t told_ns;
+	uint32_t wait_ms;
 	bool changed;
 	uint32_t next, older, newer;
 };
@@ -69,7 +74,9 @@ struct inventory_options {
 	const struct inventory_profile *profiles;
 	unsigned profile_count;
 	const struct oui *oui; /* NULL: no vendors */
-	uint32_t quiet_ms;     /* a machine's changes are told together, no oftener than this */
+	/* A machine's changes are told together, no oftener than this; of a new one at first
+	 * sooner. That it is still there is told now and then without a change. */
+	uint32_t quiet_ms;
 };
 
 struct inventory;
@@ -88,8 +95,11 @@ void inventory_free(struct inventory *inv);
  */
 void inventory_see(struct inventory *inv, const struct packet *p, uint32_t segment,
 		   enum gate_side side, const struct flow *f, unsigned end, const char *app);
-/* Tells the changes whose quiet time is over. */
-void inventory_tick(struct inventory *inv, uint64_t now_ns);
+/* Tells the changes whose quiet time is over, by the clock of the packets. Cheap where it is
+ * called oftener than a few times a second. */
+void inventory_tick(struct inventory *inv, uint64_t wall_ns);
+/* Tells every change: the last words. */
+void inventory_flush(struct inventory *inv, uint64_t wall_ns);
 
 const struct machine *inventory_find(const struct inventory *inv, uint32_t segment,
 				     const uint8_t mac[6]);

@@ -131,6 +131,8 @@ static int read_line(struct oui *o, struct bytes line, uint32_t *block)
 	uint8_t bits = 24;
 	int done;
 
+	if (!line.len || line.data[0] <= ' ')
+		return 0;
 	if (read_hex(&r, true, block))
 		return 0;
 	r = reader_new(line.data, line.len);
@@ -156,9 +158,21 @@ static int compare(const void *a, const void *b)
 	return (x->prefix > y->prefix) - (x->prefix < y->prefix);
 }
 
+/* Registries mostly come from coarse to fine, and then what is new belongs behind the rest. */
+static void sort_from(struct oui *o, size_t first)
+{
+	size_t size = sizeof(*o->entries);
+
+	if (first == o->count)
+		return;
+	qsort(o->entries + first, o->count - first, size, compare);
+	if (first && compare(&o->entries[first - 1], &o->entries[first]) > 0)
+		qsort(o->entries, o->count, size, compare);
+}
+
 int oui_add(struct oui *o, struct bytes text)
 {
-	size_t at = 0;
+	size_t at = 0, first = o->count;
 	uint32_t block = 0;
 	int added = 0;
 
@@ -167,13 +181,14 @@ int oui_add(struct oui *o, struct bytes text)
 		size_t len = end ? (size_t)(end - from) : text.len - at;
 		int r = read_line(o, (struct bytes){from, len}, &block);
 
-		if (r < 0)
+		if (r < 0) {
+			o->count = first;
 			return r;
+		}
 		added += r;
 		at += len + 1;
 	}
-	if (o->count)
-		qsort(o->entries, o->count, sizeof(*o->entries), compare);
+	sort_from(o, first);
 	return added;
 }
 

@@ -1,0 +1,74 @@
+#include "role/known.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+
+#define REGISTRY_MAX (64u << 20)
+
+/* From coarse to fine. */
+static const char *const registries[] = {
+	"/usr/share/ieee-data/oui.txt",
+	"/usr/share/ieee-data/mam.txt",
+	"/usr/share/ieee-data/oui36.txt",
+};
+
+int known_makers(struct oui *o)
+{
+	int all = 0;
+
+	for (size_t i = 0; i < sizeof(registries) / sizeof(*registries); i++) {
+		struct bytes text;
+		int n;
+
+		if (file_read(registries[i], REGISTRY_MAX, &text) < 0)
+			continue;
+		n = oui_add(o, text);
+		free((void *)text.data);
+		if (n < 0)
+			return n;
+		all += n;
+	}
+	return all;
+}
+
+static int load_profiles(const char *file, const char *profiles_dir, struct known *k)
+{
+	struct config where = {.gateway.profiles_dir = (char *)profiles_dir};
+	int err = config_profiles(&where, file, &k->profiles, &k->profile_count);
+
+	if (err < 0)
+		return err;
+	k->rows = calloc(k->profile_count + 1, sizeof(*k->rows));
+	if (!k->rows)
+		return -ENOMEM;
+	for (unsigned i = 0; i < k->profile_count; i++)
+		k->rows[i] =
+			(struct inventory_profile){k->profiles[i].name, k->profiles[i].identify};
+	return 0;
+}
+
+int known_load(const char *file, const char *profiles_dir, struct known *ret_known)
+{
+	struct known k = {.oui = oui_new()};
+	int n = k.oui ? known_makers(k.oui) : -ENOMEM;
+	int err = n < 0 ? n : load_profiles(file, profiles_dir, &k);
+
+	if (err < 0) {
+		known_free(&k);
+		return err;
+	}
+	k.makers = (unsigned)n;
+	*ret_known = k;
+	return 0;
+}
+
+void known_free(struct known *k)
+{
+	oui_free(k->oui);
+	free(k->rows);
+	if (k->profiles)
+		config_profiles_free(k->profiles, k->profile_count);
+	*k = (struct known){0};
+}
