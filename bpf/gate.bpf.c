@@ -412,7 +412,7 @@ __noinline int gate_tell(struct xdp_md *ctx)
 	struct gate_config *cfg = config_get();
 	struct gate_work *g = work();
 	struct gate_sample *s;
-	__u32 len, n;
+	__u32 len, last, n;
 
 	if (!cfg || !g)
 		return 0;
@@ -428,13 +428,15 @@ __noinline int gate_tell(struct xdp_md *ctx)
 	s->wire_len = len;
 	s->count = n;
 	s->pad = 0;
-	if (len > GATE_SAMPLE_BYTES)
-		len = GATE_SAMPLE_BYTES;
-	if (len < 1 || bpf_xdp_load_bytes(ctx, 0, s->data, len))
-		len = 0;
-	s->captured = len;
+	/* Linux 6.1 does not learn from `len != 0` that it is at least 1; from this it does,
+	 * unless the compiler makes the one out of the other. */
+	last = len - 1;
+	if (last > GATE_SAMPLE_BYTES - 1)
+		last = GATE_SAMPLE_BYTES - 1;
+	asm volatile("" : "+r"(last));
+	s->captured = bpf_xdp_load_bytes(ctx, 0, s->data, last + 1) ? 0 : last + 1;
 	bpf_ringbuf_submit(s, 0);
-	count_total(GATE_TOTAL_SAMPLES, g->floor.packet.len);
+	count_total(GATE_TOTAL_SAMPLES, len);
 	return 0;
 }
 
