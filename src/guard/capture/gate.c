@@ -167,8 +167,22 @@ static void drop_reshaped(const char *dir, const struct bpf_map *m)
 
 /* ---- loading ---- */
 
-static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
+/* What the verifier found: the last line before its statistics. libbpf hands it to nobody else. */
+static char finding[160];
+
+static int overhear(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
+	char *text, *end, *line;
+
+	if (level != LIBBPF_WARN || !strstr(fmt, "PROG LOAD LOG") || vasprintf(&text, fmt, ap) < 0)
+		return 0;
+	end = strstr(text, "\nprocessed ");
+	if (end) {
+		*end = 0;
+		line = strrchr(text, '\n');
+		snprintf(finding, sizeof(finding), "%s", line ? line + 1 : text);
+	}
+	free(text);
 	return 0;
 }
 
@@ -220,6 +234,7 @@ static int load(struct gate *g, const struct gate_options *o, char ret_why[256])
 {
 	int r = -ENOMEM;
 
+	*finding = 0;
 	g->bpf = gate_bpf__open();
 	if (!g->bpf)
 		return gate_say(ret_why, -errno, "the floor's program cannot be read: %s",
@@ -231,6 +246,9 @@ static int load(struct gate *g, const struct gate_options *o, char ret_why[256])
 		return 0;
 	gate_bpf__destroy(g->bpf);
 	g->bpf = NULL;
+	if (*finding)
+		return gate_say(ret_why, r, "the kernel's verifier refuses the floor's program: %s",
+				finding);
 	if (r == -EPERM || r == -EACCES)
 		return gate_say(ret_why, r,
 				"this user may not load programs into the kernel (run as root)");
@@ -288,7 +306,7 @@ struct gate *gate_open(const char *dir, const struct gate_options *o, char ret_w
 		errno = -gate_say(ret_why, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	libbpf_set_print(quiet);
+	libbpf_set_print(overhear);
 	if (snprintf(g->dir, sizeof(g->dir), "%s", dir) >= (int)sizeof(g->dir)) {
 		r = gate_say(ret_why, -ENAMETOOLONG, "%s: too long", dir);
 		goto fail;
