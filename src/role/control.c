@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "role/setup.h"
 
 #define BACKLOG 64
@@ -69,6 +70,25 @@ fail:
 	return err;
 }
 
+/* The socket is the group's to use: is there a folder on the way that keeps it out? */
+static void check_way(const char *run_dir)
+{
+	const struct group *group = getgrnam(SETUP_USER);
+	char part[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct stat st;
+
+	for (const char *p = strchr(run_dir + 1, '/'); group && p; p = strchr(p + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(p - run_dir), run_dir);
+		if (stat(part, &st) < 0 || (st.st_mode & S_IXOTH) ||
+		    (st.st_gid == group->gr_gid && (st.st_mode & S_IXGRP)))
+			continue;
+		log_warn("run_dir '%s': group '%s' cannot pass through '%s', so only root can ask "
+			 "the gateway; chmod o+x it, or set run_dir to another place",
+			 run_dir, SETUP_USER, part);
+		return;
+	}
+}
+
 int control_open(const char *run_dir, struct control *ret_control)
 {
 	struct sockaddr_un a;
@@ -86,6 +106,7 @@ int control_open(const char *run_dir, struct control *ret_control)
 		close(lock);
 		return sock;
 	}
+	check_way(run_dir);
 	*ret_control = (struct control){.sock = sock, .lock = lock};
 	return 0;
 }

@@ -436,6 +436,22 @@ static void make_folders(const char *path)
 		fatal("keeper: cannot make state_dir '%s': %s", path, strerror(errno));
 }
 
+/* Who we are now may be kept out by any folder on the way: which one, and what opens it. */
+static void pass_through(const char *setting, const char *path)
+{
+	const struct passwd *me = getpwuid(geteuid());
+	const char *user = me ? me->pw_name : "nobody";
+	char part[PATH_MAX];
+
+	for (const char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(p - path), path);
+		if (access(part, X_OK) < 0)
+			fatal("keeper: %s '%s': user '%s' cannot pass through '%s' (%s); chmod o+x "
+			      "it, or set %s to another place",
+			      setting, path, user, part, strerror(errno), setting);
+	}
+}
+
 /* Our user's folder, whatever it is called; then no rights but in there. */
 static void lock_in(const struct options *o)
 {
@@ -465,6 +481,9 @@ static void lock_in(const struct options *o)
 	err = sandbox_drop(o->user);
 	if (err < 0)
 		fatal("keeper: cannot become '%s': %s", o->user, strerror(-err));
+	pass_through("state_dir", o->state_dir);
+	if (count > 1)
+		pass_through("eve_file", eve_folder);
 	err = sandbox_files(paths, count);
 	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
 		fatal("keeper: Landlock: %s", strerror(-err));

@@ -140,21 +140,35 @@ static void write_setting(const char *family, const struct port *p, const char *
 	close(fd);
 }
 
-int ports_prepare(const struct ports *ps, const struct port *p)
+/* Offloads that change frames on their way in or out, as far as the driver lets them go. */
+static void leave_frames_alone(const struct ports *ps, struct port *p)
 {
 	static const uint32_t merging[] = {ETHTOOL_SGRO, ETHTOOL_STSO, ETHTOOL_SGSO};
+	static const uint32_t flags[] = {ETH_FLAG_LRO, ETH_FLAG_RXVLAN, ETH_FLAG_TXVLAN};
 	struct ethtool_value v = {.cmd = ETHTOOL_GFLAGS};
+
+	for (size_t i = 0; i < sizeof(merging) / sizeof(merging[0]); i++)
+		ethtool(ps, p, &(struct ethtool_value){.cmd = merging[i], .data = 0});
+	/* One by one: a driver that refuses one of them refuses them all. */
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		v.cmd = ETHTOOL_GFLAGS;
+		if (ethtool(ps, p, &v) < 0 || !(v.data & flags[i]))
+			continue;
+		v.cmd = ETHTOOL_SFLAGS;
+		v.data &= ~flags[i];
+		ethtool(ps, p, &v);
+	}
+	v.cmd = ETHTOOL_GFLAGS;
+	p->hides_tags = ethtool(ps, p, &v) == 0 && (v.data & ETH_FLAG_RXVLAN);
+}
+
+int ports_prepare(const struct ports *ps, struct port *p)
+{
 	struct ifreq r = request(p);
 
 	write_setting("ipv6", p, "disable_ipv6", "1");
 	write_setting("ipv4", p, "arp_ignore", "8");
-	for (size_t i = 0; i < sizeof(merging) / sizeof(merging[0]); i++)
-		ethtool(ps, p, &(struct ethtool_value){.cmd = merging[i], .data = 0});
-	if (ethtool(ps, p, &v) == 0 && (v.data & ETH_FLAG_LRO)) {
-		v.cmd = ETHTOOL_SFLAGS;
-		v.data &= ~(uint32_t)ETH_FLAG_LRO;
-		ethtool(ps, p, &v);
-	}
+	leave_frames_alone(ps, p);
 	if (ioctl(ps->query, SIOCGIFFLAGS, &r) < 0)
 		return -errno;
 	if ((r.ifr_flags & IFF_UP) && (r.ifr_flags & IFF_PROMISC))
@@ -177,5 +191,64 @@ int ports_set_queues(const struct ports *ps, struct port *p, unsigned queues)
 		c.rx_count = queues;
 	err = ethtool(ps, p, &c);
 	p->queues = count_queues(ps, p);
+	return err;
+}
+
+#define RSS_KEY_MAX 256
+
+/* The head of what ETHTOOL_GRSSH and ETHTOOL_SRSSH carry, and a key with no table before it. */
+struct rss {
+	struct ethtool_rxfh h;
+	uint8_t key[RSS_KEY_MAX];
+};
+
+/* Toeplitz over a key of period 16 does not change when addresses and ports change places. */
+static int set_key(const struct ports *ps, const struct port *p)
+{
+	struct rss is = {.h.cmd = ETHTOOL_GRSSH};
+	struct rss want = {.h = {.cmd = ETHTOOL_SRSSH,
+				 .indir_size = ETH_RXFH_INDIR_NO_CHANGE,
+				 .hfunc = 1 /* Toeplitz, first of the kernel's list */}};
+	int err = ethtool(ps, p, &is); /* only the sizes */
+
+	if (err < 0)
+		return err;
+	if (is.h.key_size == 0 || is.h.key_size > sizeof(want.key))
+		return -EOPNOTSUPP;
+	want.h.key_size = is.h.key_size;
+	for (size_t i = 0; i < want.h.key_size; i++)
+		want.key[i] = i % 2 ? 0x5a : 0x6d;
+	err = ethtool(ps, p, &want);
+	if (err < 0 && is.h.hfunc == want.h.hfunc) {
+		want.h.hfunc = 0; /* no change: a driver with one function may know no other word */
+		err = ethtool(ps, p, &want);
+	}
+	return err;
+}
+
+/*
+ * Hash to queue by the kernel's own table, the same for as many queues. And what is hashed:
+ * addresses alone, where the driver can, so that fragments and ICMP errors go the way of their
+ * conversation.
+ */
+static void set_table(const struct ports *ps, const struct port *p)
+{
+	static const uint32_t kinds[] = {TCP_V4_FLOW, UDP_V4_FLOW, TCP_V6_FLOW, UDP_V6_FLOW};
+
+	ethtool(ps, p, &(struct ethtool_rxfh_indir){.cmd = ETHTOOL_SRXFHINDIR, .size = 0});
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		ethtool(ps, p,
+			&(struct ethtool_rxnfc){.cmd = ETHTOOL_SRXFH,
+						.flow_type = kinds[i],
+						.data = RXH_IP_SRC | RXH_IP_DST});
+}
+
+int ports_balance(const struct ports *ps, struct port *p)
+{
+	int err = p->queues > 1 ? set_key(ps, p) : 0;
+
+	if (err == 0 && p->queues > 1)
+		set_table(ps, p);
+	p->scatters = err < 0;
 	return err;
 }

@@ -22,6 +22,8 @@ struct port {
 	unsigned queues; /* receive queues, at least 1 */
 	unsigned segment;
 	bool ward;
+	bool hides_tags; /* takes VLAN tags off frames, and cannot be told not to */
+	bool scatters;	 /* a conversation's two directions may reach different queues */
 };
 
 struct ports {
@@ -54,12 +56,19 @@ void ports_refresh(struct ports *ps, port_changed_fn changed, void *arg);
 /*
  * Makes an interface fit to be a port: up, promiscuous (frames are for machines
  * behind it), silent by itself (no IPv6 of its own, no ARP answers for the
- * gateway's other addresses), and without offloads that merge packets, for a
- * merged packet is none that was on the wire. What cannot be set is left;
+ * gateway's other addresses), without offloads that merge packets, for a merged
+ * packet is none that was on the wire, and with VLAN tags left in the frames.
+ * What cannot be set is left; hides_tags tells of the tags.
  * 0, or -errno where the interface could not even be brought up.
  */
-int ports_prepare(const struct ports *ps, const struct port *p);
+int ports_prepare(const struct ports *ps, struct port *p);
 /* Asks the driver for `queues` receive queues. 0 or -errno. */
 int ports_set_queues(const struct ports *ps, struct port *p, unsigned queues);
+/*
+ * Asks for a hash that is the same for both directions of a conversation, so
+ * that ports with as many queues each agree on the queue. To be asked for after
+ * the number of queues was set; one queue needs none. 0 or -errno; scatters is set.
+ */
+int ports_balance(const struct ports *ps, struct port *p);
 
 #endif

@@ -12,23 +12,40 @@
 
 /* --- the floor ------------------------------------------------------------ */
 
+/* As many receive queues as there are guards, and a conversation in one of them. */
+static void fit_queues(struct gateway *g, struct port *p)
+{
+	bool scattered = p->scatters;
+
+	if (p->queues > g->guards && ports_set_queues(&g->ports, p, g->guards) < 0)
+		log_warn("port %s has %u receive queues for %u guards: the rest goes by "
+			 "each device's fail mode",
+			 p->name, p->queues, g->guards);
+	if (ports_balance(&g->ports, p) < 0 && !scattered)
+		log_warn("port %s has %u receive queues and no symmetric hash: a guard may see "
+			 "only one direction of a conversation",
+			 p->name, p->queues);
+}
+
 /* One port that cannot be attached does not keep the others from being guarded. */
 static void attach_ports(struct gateway *g)
 {
 	for (unsigned i = 0; i < g->ports.count; i++) {
 		struct port *p = &g->ports.list[i];
+		bool hid = p->hides_tags;
 		int err;
 
 		if (!p->ifindex)
 			continue;
-		if (g->gate && p->queues > g->guards &&
-		    ports_set_queues(&g->ports, p, g->guards) < 0)
-			log_warn("port %s has %u receive queues for %u guards: the rest goes by "
-				 "each device's fail mode",
-				 p->name, p->queues, g->guards);
+		if (g->gate)
+			fit_queues(g, p);
 		err = ports_prepare(&g->ports, p);
 		if (err < 0)
 			log_error("port %s cannot be brought up: %s", p->name, strerror(-err));
+		if (g->gate && p->hides_tags && !hid)
+			log_warn("port %s takes VLAN tags off and cannot be told not to: the floor "
+				 "judges tagged frames as if they had none",
+				 p->name);
 		err = g->gate ? gate_attach(g->gate, p->ifindex) : 0;
 		if (err < 0)
 			log_error("port %s: the floor cannot be attached: %s", p->name,
@@ -92,30 +109,57 @@ static int open_gate(struct gateway *g, char ret_error[SITE_ERROR])
 
 /* --- guards --------------------------------------------------------------- */
 
-/* One a receive queue, as many as there are processors: a port with more queues than that is
- * asked to use fewer, for a queue that nobody reads goes uninspected. */
-static unsigned decide_guards(struct gateway *g)
+/* Asks every port for `queues` receive queues. The most that any now has. */
+static unsigned set_queues(struct gateway *g, unsigned queues)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned most = cpus < 1 ? 1 : (unsigned)cpus, queues = 1, guards;
+	unsigned most = 1;
 
-	if (!g->gate)
-		return 1; /* AF_PACKET sees all queues at once */
-	for (unsigned i = 0; i < g->ports.count; i++)
-		if (g->ports.list[i].queues > queues)
-			queues = g->ports.list[i].queues;
-	if (g->site.config->gateway.workers)
-		most = g->site.config->gateway.workers;
-	guards = queues < most ? queues : most;
-	queues = guards;
 	for (unsigned i = 0; i < g->ports.count; i++) {
 		struct port *p = &g->ports.list[i];
 
-		if (p->queues > guards && ports_set_queues(&g->ports, p, guards) < 0)
-			log_warn("port %s keeps its %u receive queues: a guard for each", p->name,
-				 p->queues);
-		if (p->queues > queues)
-			queues = p->queues;
+		if (p->ifindex && p->queues > queues)
+			ports_set_queues(&g->ports, p, queues);
+		if (p->queues > most)
+			most = p->queues;
+	}
+	return most;
+}
+
+/* The first port that scatters conversations over its queues; NULL: none does. */
+static const struct port *scattering(struct gateway *g)
+{
+	for (unsigned i = 0; i < g->ports.count; i++)
+		if (g->ports.list[i].ifindex && ports_balance(&g->ports, &g->ports.list[i]) < 0)
+			return &g->ports.list[i];
+	return NULL;
+}
+
+/*
+ * One a receive queue, as many as there are processors and as the port with the
+ * fewest has queues: the directions of a conversation come in by two ports and
+ * must meet. Where they would not, one queue. A queue that nobody reads goes
+ * uninspected, so a port that keeps more has a guard for each.
+ */
+static unsigned decide_guards(struct gateway *g)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned guards = cpus < 1 ? 1 : (unsigned)cpus, queues;
+	const struct port *p;
+
+	if (!g->gate)
+		return 1; /* AF_PACKET sees all queues at once */
+	if (g->site.config->gateway.workers)
+		guards = g->site.config->gateway.workers;
+	for (unsigned i = 0; i < g->ports.count; i++)
+		if (g->ports.list[i].ifindex && g->ports.list[i].queues < guards)
+			guards = g->ports.list[i].queues;
+	queues = set_queues(g, guards);
+	p = scattering(g);
+	if (p && queues > 1) {
+		log_info("port %s cannot be given a symmetric hash: one receive queue and one "
+			 "guard for all ports",
+			 p->name);
+		queues = set_queues(g, 1);
 	}
 	return queues < SETUP_GUARDS_MAX ? queues : SETUP_GUARDS_MAX;
 }
@@ -197,11 +241,13 @@ int reload_first(struct gateway *g, char ret_error[SITE_ERROR])
 	snprintf(g->name, sizeof(g->name), "%s", c->name);
 	err = control_open(c->run_dir, &g->control);
 	if (err < 0) {
-		snprintf(ret_error, SITE_ERROR,
-			 err == -EBUSY
-				 ? "%s: another gateway runs from there; stop it, or set run_dir"
-				 : "%s: no control socket can be made there: %s",
-			 c->run_dir, strerror(-err));
+		snprintf(
+			ret_error, SITE_ERROR,
+			err == -EBUSY
+				? "%s: another gateway runs from there; stop it, or set run_dir"
+				: "run_dir '%s': no control socket can be made there: %s; make the "
+				  "folder that it is in, or set run_dir to another place",
+			c->run_dir, strerror(-err));
 		return -EINVAL;
 	}
 	err = open_gate(g, ret_error);
@@ -264,13 +310,17 @@ static void applied(struct gateway *g)
 		  &(struct audit_fact){.reason = REASON_GATEWAY_POLICY_APPLIED, .text = text});
 }
 
-/* What was told of a port's link stays what the next look is compared with. */
+/* What was told of a port stays what the next look is compared with. */
 static void carry_links(const struct ports *was, struct ports *now)
 {
 	for (unsigned i = 0; i < now->count; i++)
-		for (unsigned k = 0; k < was->count; k++)
-			if (strcmp(now->list[i].name, was->list[k].name) == 0)
-				now->list[i].link = was->list[k].link;
+		for (unsigned k = 0; k < was->count; k++) {
+			if (strcmp(now->list[i].name, was->list[k].name) != 0)
+				continue;
+			now->list[i].link = was->list[k].link;
+			now->list[i].hides_tags = was->list[k].hides_tags;
+			now->list[i].scatters = was->list[k].scatters;
+		}
 }
 
 int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])

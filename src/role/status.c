@@ -155,6 +155,16 @@ static void put_nags(struct json *j, const struct gateway *g)
 			    p->name);
 		else if (!p->link)
 			nag(j, "port %s has no link; check its cable", p->name);
+		if (p->ifindex && g->gate && p->hides_tags)
+			nag(j,
+			    "port %s takes VLAN tags off and cannot be told not to: tagged frames "
+			    "are judged as if they had none",
+			    p->name);
+		if (p->ifindex && g->gate && p->scatters)
+			nag(j,
+			    "port %s has %u receive queues and no symmetric hash: a guard may see "
+			    "only one direction of a conversation",
+			    p->name, p->queues);
 	}
 	for (unsigned i = 0; i < g->site.config->segments_count; i++) {
 		const struct config_segment *s = &g->site.config->segments[i];

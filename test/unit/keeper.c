@@ -496,6 +496,42 @@ static void strangers_are_turned_away(void **state)
 	assert_int_equal(rows_of(s, "{\"cmd\":\"grants\"}\n"), 0);
 }
 
+/* One line says who, where and what to do. */
+static void a_closed_folder_is_named(void **state)
+{
+	struct stage *s = *state;
+	char closed[80], said[1024] = "", expect[384];
+	int ipc[2], err[2];
+
+	if (geteuid() != 0) {
+		print_message("keeper.a_closed_folder_is_named: needs root to become another\n");
+		skip();
+	}
+	assert_int_equal(stop(s), 0);
+	snprintf(closed, sizeof(closed), "%s/closed", s->folder);
+	assert_int_equal(mkdir(closed, 0700), 0);
+	snprintf(s->state, sizeof(s->state), "%s/closed/state", s->folder);
+	assert_int_equal(ipc_pair(ipc), 0);
+	assert_int_equal(pipe(err), 0);
+	s->pid = fork();
+	if (s->pid == 0) {
+		dup2(err[1], 2);
+		become_keeper(s, ipc[1], "nobody");
+	}
+	close(err[1]);
+	close(ipc[1]);
+	assert_int_not_equal(wait_for(s), 0);
+	assert_true(read(err[0], said, sizeof(said) - 1) > 0);
+	snprintf(expect, sizeof(expect),
+		 "state_dir '%s': user 'nobody' cannot pass through '%s' (Permission denied); "
+		 "chmod o+x it",
+		 s->state, closed);
+	if (!strstr(said, expect))
+		fail_msg("said: %s", said);
+	close(err[0]);
+	close(ipc[0]);
+}
+
 static void a_policy_that_is_none_is_refused(void **state)
 {
 	struct stage *s = *state;
@@ -715,6 +751,7 @@ int main(void)
 		STAGED(bad_requests_are_told_what_is_wrong),
 		STAGED(a_request_is_bounded),
 		STAGED(strangers_are_turned_away),
+		STAGED(a_closed_folder_is_named),
 		STAGED(a_policy_that_is_none_is_refused),
 		STAGED(clients_are_counted),
 		STAGED(a_slow_client_costs_itself),
