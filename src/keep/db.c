@@ -48,6 +48,9 @@ static const char *const steps[DB_VERSION] = {
 	"  mac TEXT NOT NULL REFERENCES machine(mac) ON DELETE CASCADE, peer TEXT NOT NULL,"
 	"  last INTEGER NOT NULL, PRIMARY KEY(mac, peer)) STRICT, WITHOUT ROWID;"
 	"PRAGMA user_version = 2;",
+
+	"ALTER TABLE machine ADD COLUMN dhcp_class TEXT NOT NULL DEFAULT '';"
+	"PRAGMA user_version = 3;",
 };
 
 int db_error(sqlite3 *sql, int rc)

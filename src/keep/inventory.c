@@ -23,12 +23,14 @@ enum statement {
 static const char *const texts[STATEMENTS] = {
 	[PUT_MACHINE] =
 		"INSERT INTO machine(mac, device, name, vendor, profile, why, segment, first, last,"
-		"  services, apps) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10)"
+		"  services, apps, dhcp_class)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11)"
 		" ON CONFLICT(mac) DO UPDATE SET"
 		"  device = iif(?2 = '', device, ?2), name = iif(?3 = '', name, ?3),"
 		"  vendor = iif(?4 = '', vendor, ?4), profile = iif(?5 = '', profile, ?5),"
 		"  why = iif(?6 = '[]', why, ?6), segment = iif(?7 = '', segment, ?7),"
 		"  services = iif(?9 = '[]', services, ?9), apps = iif(?10 = '[]', apps, ?10),"
+		"  dhcp_class = iif(?11 = '', dhcp_class, ?11),"
 		"  first = min(first, ?8), last = max(last, ?8)",
 	[PUT_IP] = "INSERT INTO machine_ip(mac, ip, last) VALUES(?1, ?2, ?3)"
 		   " ON CONFLICT(mac, ip) DO UPDATE SET last = max(last, ?3)",
@@ -159,6 +161,7 @@ static int put_machine(struct inventory *inv, const struct record *r, const char
 	bind_text(s, 5, field(object, "profile"));
 	bind_text(s, 7, field(object, "segment"));
 	sqlite3_bind_int64(s, 8, r->time_ns);
+	bind_text(s, 11, field(object, "dhcp_class"));
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
 		sqlite3_bind_text(s, lists[i].n, list_text(object, lists[i].key), -1, free);
 	err = db_run(s);

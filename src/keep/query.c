@@ -224,6 +224,7 @@ static int give_machine(sqlite3_stmt *s, sqlite3_stmt *ips, sqlite3_stmt *peers,
 	put_time(&j, "last", sqlite3_column_int64(s, 8));
 	json_raw(&j, "services", column(s, 9));
 	json_raw(&j, "apps", column(s, 10));
+	json_text(&j, "dhcp_class", column(s, 11));
 	err = list_of(ips, column(s, 0), "ips", &j);
 	if (err == 0)
 		err = list_of(peers, column(s, 0), "peers", &j);
@@ -238,7 +239,7 @@ int query_machines(sqlite3 *db, uint32_t limit, query_row_fn fn, void *arg)
 	int rc = SQLITE_DONE;
 	int err = prepare(db,
 			  "SELECT mac, device, name, vendor, profile, why, segment, first, last, "
-			  "services, apps"
+			  "services, apps, dhcp_class"
 			  " FROM machine ORDER BY last DESC, mac LIMIT ?1",
 			  &s);
 

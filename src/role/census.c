@@ -54,6 +54,7 @@ static void put_seen(struct json *j, const json_t *machine)
 	copy(j, "hostname", machine, "name");
 	copy(j, "likely_profile", machine, "profile");
 	copy(j, "profile_reasons", machine, "profile_reasons");
+	copy(j, "dhcp_class", machine, "dhcp_class");
 	copy(j, "first", machine, "first");
 	copy(j, "last", machine, "last");
 	copy(j, "ips", machine, "ips");

@@ -119,7 +119,7 @@ wait_for "a registered device: its maker, profile and mode" monitor-1 '"register
 	'"vendor":"Philips Patient Monitoring"' '"profile":"philips-intellivue"' '"mode":"enforce"' '"first":"20' '"last":"20'
 wait_for "a registered device: whom it talks to" monitor-1 '"peers":["10.92.0.1"]'
 wait_for "a stranger: its maker, and what it called itself" $str '"registered":false' \
-	'"vendor":"Philips Patient Monitoring"' '"hostname":"MX800-bed"'
+	'"vendor":"Philips Patient Monitoring"' '"hostname":"MX800-bed"' '"dhcp_class":"Philips Monitor"'
 wait_for "a stranger: its likely profile, with the reasons" $str '"likely_profile":"philips-intellivue"' \
 	'its network card was made by Philips Patient Monitoring' 'it answers on udp/24105'
 wait_for "a stranger: its address, and whom it talks to although it may not" $str '"10.92.0.66"' '"10.92.0.1"'

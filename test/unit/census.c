@@ -19,7 +19,9 @@ static const char site[] =
 static const char *const seen[] = {
 	"{\"timestamp\":\"2026-01-01T00:00:00.0+0000\",\"event_type\":\"inventory\","
 	"\"device\":\"pump-1\",\"inventory\":{\"mac\":\"00:09:FB:01:02:04\",\"vendor\":\"Acme\","
-	"\"ips\":[\"10.1.1.13\"],\"peers\":[\"central-1\"]}}",
+	"\"dhcp_class\":\"Acme 9\","
+	"\"ips\":[\"10.1.1.13\"],\"peers\":[\"central-1\"],"
+	"\"peer_names\":[\"files.example\"]}}",
 	"{\"timestamp\":\"2026-01-01T00:01:00.0+0000\",\"event_type\":\"binding\","
 	"\"reason\":\"binding.new_device\",\"inventory\":{\"mac\":\"02:00:00:00:00:09\","
 	"\"name\":\"laptop\",\"profile\":\"workstation\",\"profile_reasons\":[\"says so\"]}}",
@@ -91,6 +93,8 @@ static void registered_and_seen_are_one_list(void **state)
 	assert_string_equal(text(rows, 1, "mode"), "observe");
 	assert_string_equal(text(rows, 1, "fail"), "closed");
 	assert_string_equal(text(rows, 1, "vendor"), "Acme");
+	assert_string_equal(text(rows, 1, "dhcp_class"), "Acme 9");
+	assert_int_equal(json_array_size(json_object_get(json_array_get(rows, 1), "peers")), 2);
 	assert_string_equal(text(rows, 1, "last"), "2026-01-01T00:00:00.000000+0000");
 	assert_string_equal(text(rows, 2, "name"), "");
 	assert_string_equal(text(rows, 2, "mac"), "02:00:00:00:00:09");
