@@ -46,11 +46,11 @@ static unsigned rounds(const struct bench *b)
 	return LEAST / b->frame_count + 2;
 }
 
-/* One site: every device speaks UDP to any of the servers and offers them one TCP port. */
+/* One site: every device speaks UDP to any of the servers and offers them TCP ports; ten rules each. */
 static struct config *site(unsigned devices)
 {
 	struct config_error errors[1];
-	size_t count, cap = 4096 + (size_t)devices * 320;
+	size_t count, cap = 4096 + (size_t)devices * 1024;
 	char *text = malloc(cap), *at = text;
 	struct config *c;
 
@@ -61,7 +61,7 @@ static struct config *site(unsigned devices)
 		at += sprintf(at, "  - {name: s%u, ip: [10.255.0.%u], role: [central]}\n", i,
 			      i + 1);
 	at += sprintf(at, "devices:\n");
-	for (unsigned i = 0; i < devices; i++)
+	for (unsigned i = 0; i < devices; i++) {
 		at += sprintf(
 			at,
 			"  - name: d%u\n    segment: icu\n    mac: '02:00:00:%02x:%02x:%02x'\n"
@@ -71,6 +71,12 @@ static struct config *site(unsigned devices)
 			"    accepts:\n"
 			"      - {service: m, proto: tcp, port: [22], peer: central}\n",
 			i, i >> 16, i >> 8 & 255, i & 255, 1 + (i >> 16), i >> 8 & 255, i & 255);
+		for (unsigned k = 0; k < 7; k++)
+			at += sprintf(at,
+				      "      - {service: m%u, proto: tcp, port: [%u], "
+				      "peer: central}\n",
+				      k, 8000 + k);
+	}
 	c = config_parse("bench", (struct bytes){(const uint8_t *)text, (size_t)(at - text)},
 			 errors, 1, &count);
 	if (!c)

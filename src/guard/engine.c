@@ -23,6 +23,7 @@ struct work {
 	struct packet p;
 	struct gate_verdict v;
 	struct flow_hint hint;
+	struct floor_hint floor_hint;
 	uint32_t ifindex, segment;
 };
 
@@ -530,9 +531,14 @@ static void prepare(struct engine *e, const struct frame *frames, unsigned count
 			e->stats.malformed++;
 		place(e, f, w);
 		flow_hint(e->flows, &w->p, w->segment, &w->hint);
+		if (e->policy && !f->verdict)
+			floor_hint(e->floor, &w->hint.key, &w->floor_hint);
 	}
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		flow_prefetch(e->flows, &e->work[i].hint);
+		if (e->policy && !frames[i].verdict)
+			floor_prefetch(e->floor, &e->work[i].floor_hint);
+	}
 }
 
 static void burst(struct engine *e, const struct frame *frames, unsigned count)

@@ -389,7 +389,8 @@ void flow_prefetch(const struct flow_table *t, struct flow_hint *h)
 	line = (const char *)&t->flows[h->guess];
 	__builtin_prefetch(line);
 	__builtin_prefetch(line + 64, 1);
-	__builtin_prefetch(line + 128, 1);
+	if (h->key.proto == PROTO_TCP)
+		__builtin_prefetch(line + 128, 1);
 }
 
 static bool begins_anew(const struct flow *f, const struct packet *p)

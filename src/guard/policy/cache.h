@@ -8,7 +8,8 @@
  * operation looks at sixteen places at most.
  *
  * Values begin with `uint64_t seen_ns`. Sizes are passed to each call, so that
- * the compiler knows them, and so is the key's hash under the table's secret. A pointer to a value is good until the next add.
+ * the compiler knows them, and so is the key's hash under the table's secret. A
+ * pointer to a value is good until the next add.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -86,6 +87,34 @@ static inline __attribute__((always_inline)) uint8_t *
 cache_entry(const struct cache *c, uint32_t bucket, unsigned way, size_t entry_size)
 {
 	return c->entries + ((size_t)bucket * CACHE_WAYS + way) * entry_size;
+}
+
+/* Asks for the line of tags of both buckets; for cache_prefetch() later on. */
+static inline void cache_prefetch_tags(const struct cache *c, const struct cache_place *at)
+{
+	__builtin_prefetch(c->tags + (size_t)at->bucket[0] * CACHE_WAYS);
+	__builtin_prefetch(c->tags + (size_t)at->bucket[1] * CACHE_WAYS);
+}
+
+/* Asks for the entry that a look-up would compare first: where it is, NULL if nowhere. */
+static inline const void *cache_prefetch(const struct cache *c, const struct cache_place *at,
+					 size_t entry_size)
+{
+	const uint8_t *e = NULL;
+
+	for (unsigned i = 2 * CACHE_WAYS; i-- > 0;) {
+		uint32_t bucket = at->bucket[i / CACHE_WAYS];
+
+		if (c->tags[(size_t)bucket * CACHE_WAYS + i % CACHE_WAYS] == at->tag)
+			e = cache_entry(c, bucket, i % CACHE_WAYS, entry_size);
+	}
+	if (e) {
+		__builtin_prefetch(e, 1);
+		__builtin_prefetch(e + 64, 1);
+		__builtin_prefetch(e + 128, 1);
+		__builtin_prefetch(e + entry_size - 1, 1);
+	}
+	return e;
 }
 
 static inline __attribute__((always_inline)) void *cache_find_at(const struct cache *c,

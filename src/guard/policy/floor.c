@@ -455,6 +455,23 @@ static void lend_macs(struct floor_tables *t, struct floor_work *w, const struct
 		floor_mac_copy(w->packet.dst_mac, mac);
 }
 
+void floor_hint(const struct floor *f, const struct gate_flow_key *key, struct floor_hint *ret_h)
+{
+	struct cache_place at = cache_place(&f->flows, flow_hash(&f->flows, key));
+
+	*ret_h = (struct floor_hint){{at.bucket[0], at.bucket[1]}, at.tag, false};
+	cache_prefetch_tags(&f->flows, &at);
+}
+
+void floor_prefetch(const struct floor *f, struct floor_hint *h)
+{
+	struct cache_place at = {{h->bucket[0], h->bucket[1]}, h->tag};
+
+	h->known = cache_prefetch(&f->flows, &at,
+				  CACHE_ENTRY(sizeof(struct gate_flow_key),
+					      sizeof(struct gate_flow))) != NULL;
+}
+
 void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint64_t now_ns,
 		 struct gate_verdict *ret_verdict)
 {

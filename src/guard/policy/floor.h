@@ -21,6 +21,18 @@ int floor_set_policy(struct floor *f, const struct policy *p);
 void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint64_t now_ns,
 		 struct gate_verdict *ret_verdict);
 
+/*
+ * For bursts, ahead of floor_judge(): hint for every packet, then prefetch for
+ * every one. By then what the floor remembers of the conversation is in the cache.
+ */
+struct floor_hint {
+	uint32_t bucket[2];
+	uint16_t tag;
+	bool known; /* likely; and without a result compilers would drop the prefetch */
+};
+void floor_hint(const struct floor *f, const struct gate_flow_key *key, struct floor_hint *ret_h);
+void floor_prefetch(const struct floor *f, struct floor_hint *h);
+
 /* A guard's own word on a conversation, for `for_ns` (0: until it ages out). */
 int floor_block(struct floor *f, const struct gate_flow_key *key, enum reason why, uint64_t now_ns,
 		uint64_t for_ns);
