@@ -14,10 +14,11 @@ int file_read(const char *path, size_t max, struct bytes *ret_text)
 	ssize_t n = 0;
 	int fd, r;
 
+	/* A FIFO that nobody writes to must not hang us; one that somebody does is waited for. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0) {
+	if (fcntl(fd, F_SETFL, 0) < 0 || fstat(fd, &st) < 0) {
 		r = -errno;
 		goto close;
 	}

@@ -60,7 +60,10 @@ static void add_row(void *arg, json_t *d)
 	table_cell(t, !registered				? ""
 		      : strcmp(control_text(d, "fail"), "open") ? "shut off"
 								: "stays online");
-	table_cell(t, first_of(json_object_get(d, "ips"), ip));
+	table_cell(t, first_of(json_object_get(d, json_array_size(json_object_get(d, "addresses"))
+							  ? "addresses"
+							  : "ips"),
+			       ip));
 	table_cell(t, control_text(d, "mac"));
 	table_cell(t, *when ? when : "never");
 	table_cell(t, first_of(json_object_get(d, "peers"), peer));

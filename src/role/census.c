@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "base/json.h"
+#include "guard/decode/packet.h"
 #include "guard/policy/policy.h"
 #include "keep/inventory.h"
 
@@ -22,6 +23,8 @@ struct walk {
 	query_row_fn fn;
 	void *arg;
 	char *buf;
+	const struct policy_ip_row *ips;
+	uint32_t *first, *next;
 };
 
 static void remember(void *arg, struct bytes row)
@@ -75,6 +78,39 @@ static bool wanted(const struct walk *w, const char *name, const char *mac)
 	return !*w->device || strcmp(w->device, name) == 0 || strcmp(w->device, mac) == 0;
 }
 
+/* The policy's addresses by device: a chain of rows each, as row number + 1. */
+static int chain_addresses(struct walk *w, const struct policy *p, uint32_t devices)
+{
+	uint32_t rows;
+	const struct policy_ip_row *ips = policy_ips(p, &rows);
+
+	w->ips = ips;
+	w->first = calloc(devices + 1, sizeof(*w->first));
+	w->next = calloc(rows + 1, sizeof(*w->next));
+	if (!w->first || !w->next)
+		return -ENOMEM;
+	for (uint32_t i = rows; i-- > 0;) {
+		uint32_t id = ips[i].bind.peer & ~GATE_PEER_DEVICE;
+
+		if (!(ips[i].bind.peer & GATE_PEER_DEVICE) || id >= devices)
+			continue;
+		w->next[i] = w->first[id];
+		w->first[id] = i + 1;
+	}
+	return 0;
+}
+
+/* What the policy lists, which is not always what the machine uses. */
+static void put_addresses(struct json *j, const struct walk *w, uint32_t id)
+{
+	char text[PACKET_IP_LEN];
+
+	json_list(j, "addresses");
+	for (uint32_t i = w->first[id]; i; i = w->next[i - 1])
+		json_str(j, NULL, packet_ip_text(&w->ips[i - 1].key.ip, text));
+	json_end(j);
+}
+
 static void give_registered(struct walk *w, const struct policy *p, uint32_t id,
 			    const struct gate_device *d)
 {
@@ -95,6 +131,7 @@ static void give_registered(struct walk *w, const struct policy *p, uint32_t id,
 		json_str(&j, "profile", policy_device_profile(p, id));
 		json_str(&j, "mode", d->mode < 3 ? mode_names[d->mode] : "");
 		json_str(&j, "fail", d->fail < 2 ? fail_names[d->fail] : "");
+		put_addresses(&j, w, id);
 		put_seen(&j, machine);
 		give(w, &j);
 	}
@@ -135,6 +172,10 @@ int census_rows(const struct policy *policy, struct sqlite3 *db, const char *dev
 		goto out;
 	err = 0;
 	devices = policy ? policy_devices(policy, &count) : NULL;
+	if (policy)
+		err = chain_addresses(&w, policy, count);
+	if (err != 0)
+		goto out;
 	for (uint32_t id = 0; id < count; id++)
 		if (!(devices[id].flags & GATE_DEVICE_STRANGER))
 			give_registered(&w, policy, id, &devices[id]);
@@ -144,6 +185,8 @@ int census_rows(const struct policy *policy, struct sqlite3 *db, const char *dev
 	}
 out:
 	json_decref(w.machines);
+	free(w.first);
+	free(w.next);
 	free(w.buf);
 	return err;
 }

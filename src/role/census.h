@@ -3,7 +3,7 @@
 /*
  * Who lives on the ward: the policy's devices, and the machines that were seen,
  * matched by hardware address. One JSON object each:
- *   name, mac, registered, segment, profile, mode, fail   (the policy's)
+ *   name, mac, registered, segment, profile, mode, fail, addresses   (the policy's)
  *   seen, vendor, hostname, dhcp_class, likely_profile, profile_reasons, first, last, ips, peers,
  *   services, apps
  */

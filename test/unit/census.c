@@ -88,6 +88,9 @@ static void registered_and_seen_are_one_list(void **state)
 	assert_string_equal(text(rows, 0, "name"), "monitor-12");
 	assert_string_equal(text(rows, 0, "mode"), "enforce");
 	assert_string_equal(text(rows, 0, "fail"), "open");
+	assert_string_equal(json_string_value(json_array_get(
+				    json_object_get(json_array_get(rows, 0), "addresses"), 0)),
+			    "10.1.1.12");
 	assert_true(json_is_false(json_object_get(json_array_get(rows, 0), "seen")));
 	assert_string_equal(text(rows, 1, "name"), "pump-1");
 	assert_string_equal(text(rows, 1, "mode"), "observe");
