@@ -61,7 +61,7 @@ wire() {
 	done
 	at sw ip link add name uplink type veth peer name w0 netns $id-gw
 	at sw ip link set uplink master sw0 up
-	at hos ip link add e0 type veth peer name h0 netns $id-gw
+	at hos ip link add e0 type veth peer name h0 netns $id-gw numrxqueues 2 numtxqueues 2
 	at open ip link set e0 address 02:00:00:91:00:11
 	at closed ip link set e0 address 02:00:00:91:00:12
 	at hos ip link set e0 address 02:00:00:91:00:01
@@ -355,6 +355,11 @@ status >"$dir/status"
 if [ "$inside" ]; then
 	run_inside
 else
+	check "both ports have one queue, for conversations to meet in one guard" \
+		[ "$(grep -o '"queues":1' "$dir/status" | wc -l)" = 2 ]
+	check "no port takes VLAN tags off frames, or status says so" \
+		[ "$(at gw ethtool -k w0 2>/dev/null | grep -c '^rx-vlan-offload: on')" = \
+		"$(grep -c 'port w0 takes VLAN tags off' "$dir/status")" ]
 	check "status says what this switch hides" \
 		grep -q 'traffic between devices on it is not seen' "$dir/status"
 	if grep -q '"capture":"xdp"' "$dir/status"; then
