@@ -36,7 +36,8 @@ unit() {
 }
 
 pcap() {
-	[ ! -x test/pcap/run.sh ] || count test/pcap/run.sh build-asan/bedwarden
+	count test/pcap/run.sh build-asan/bedwarden
+	count test/pcap/real.sh build-asan/bedwarden
 }
 
 fuzz() {
