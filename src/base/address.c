@@ -106,6 +106,19 @@ void address_mask(uint8_t ip[16], unsigned len, bool set)
 	}
 }
 
+bool address_within(const uint8_t ip[16], const char *prefix)
+{
+	uint8_t net[16], masked[16];
+	unsigned len;
+
+	if (!address_prefix(prefix, net, &len))
+		return false;
+	memcpy(masked, ip, 16);
+	address_mask(masked, len, false);
+	address_mask(net, len, false);
+	return memcmp(masked, net, 16) == 0;
+}
+
 const char *address_ip_text(const uint8_t ip[16], char ret_text[ADDRESS_IP_LEN])
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};

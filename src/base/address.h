@@ -21,6 +21,8 @@ const char *address_mac_text(const uint8_t mac[6], char ret_text[ADDRESS_MAC_LEN
 bool address_prefix(const char *text, uint8_t ret_ip[16], unsigned *ret_len);
 /* The address with every bit behind the first `len` cleared, or set. */
 void address_mask(uint8_t ip[16], unsigned len, bool set);
+/* Is the address in the prefix? No where that is none. */
+bool address_within(const uint8_t ip[16], const char *prefix);
 /* Dotted or colon form, a mapped address as IPv4; 46 bytes. */
 #define ADDRESS_IP_LEN 46
 const char *address_ip_text(const uint8_t ip[16], char ret_text[ADDRESS_IP_LEN]);
