@@ -8,31 +8,17 @@ self=$(realpath "$0")
 bw=$(realpath "${1:-build/bedwarden}")
 bench=$(dirname "$bw")/bench
 id=bwc$$
-failed=0
-ok() { echo "ok - $*"; }
-not() { echo "not ok - $*"; failed=1; }
-check() { local text=$1; shift; if "$@" >/dev/null 2>&1; then ok "$text"; else not "$text"; fi; }
+spaces="c g s"
+. "$(dirname "$self")/lib.sh"
 
 if [ "${INSIDE:-}" != yes ]; then
-	[ "$(id -u)" = 0 ] || { echo "skip - capture back ends: needs root for network namespaces"; exit 0; }
-	[ -x "$bench/bench-wire" ] || { echo "skip - capture back ends: bench-wire is not built"; exit 0; }
+	[ "$(id -u)" = 0 ] || skip_all "capture back ends: needs root for network namespaces"
+	[ -x "$bench/bench-wire" ] || skip_all "capture back ends: bench-wire is not built"
+else
+	own_names || exit 3
 fi
-
-tmp=$(mktemp -d)
-wire=
-cleanup() {
-	[ -z "$wire" ] || { kill "$wire"; wait "$wire"; } 2>/dev/null
-	for n in c g s; do ip netns del $id-$n 2>/dev/null; done
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-at() { local n=$1; shift; ip netns exec "$id-$n" "$@"; }
-
-if [ "${INSIDE:-}" = yes ]; then mount -t tmpfs none /run && mkdir /run/netns || exit 3; fi
-for n in c g s; do
-	ip netns add $id-$n && at $n ip link set lo up
-	at $n sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null
-done
+workdir
+make_spaces || exit 1
 at g ip link add m0 type veth peer name c0 netns $id-c
 at g ip link add m1 type veth peer name s0 netns $id-s
 at c ip addr add 10.9.0.1/24 dev c0
@@ -46,9 +32,9 @@ if [ $vlan ]; then
 	at s ip addr add 10.8.0.2/24 dev v0; at s ip link set v0 up
 fi
 
-ip netns exec "$id-g" "$bench/bench-wire" packet m0 m1 >"$tmp/wire" &
-wire=$!
-for _ in $(seq 50); do grep -qs ready "$tmp/wire" && break; sleep 0.1; done
+ip netns exec "$id-g" "$bench/bench-wire" packet m0 m1 >"$dir/wire" &
+parent=$!
+for _ in $(seq 50); do grep -qs ready "$dir/wire" && break; sleep 0.1; done
 who=root; [ "${INSIDE:-}" = yes ] && who="an unprivileged user namespace"
 check "packet as $who: frames go both ways" at c ping -c 3 -i 0.2 -W 1 10.9.0.2
 if [ $vlan ]; then
@@ -56,35 +42,35 @@ if [ $vlan ]; then
 else
 	echo "skip - packet as $who: a VLAN tag is put back: this kernel has no 802.1Q"
 fi
-ip netns exec "$id-s" "$bench/bench-load" recv 5000 2 >"$tmp/recv" &
+ip netns exec "$id-s" "$bench/bench-load" recv 5000 2 >"$dir/recv" &
 recv=$!
 sleep 0.3
 at c "$bench/bench-load" send 10.9.0.2 5000 5000 1 >/dev/null
 wait $recv
 check "packet as $who: 5,000 packets/s, partial checksums finished, none lost" \
-	grep -q '"received":[1-9][0-9]*,"lost":0,"twice":0' "$tmp/recv"
+	grep -q '"received":[1-9][0-9]*,"lost":0,"twice":0' "$dir/recv"
 if command -v python3 >/dev/null; then
 	ip netns exec "$id-s" timeout 20 python3 -c '
 import socket, hashlib
 l = socket.create_server(("10.9.0.2", 6000)); c = l.accept()[0]; h = hashlib.sha256()
 while (b := c.recv(65536)): h.update(b)
-print(h.hexdigest())' >"$tmp/got" &
+print(h.hexdigest())' >"$dir/got" &
 	got=$!
 	sleep 0.5
-	head -c 8000000 /dev/urandom >"$tmp/blob"
+	head -c 8000000 /dev/urandom >"$dir/blob"
 	at c timeout 15 python3 -c '
 import socket, sys
-c = socket.create_connection(("10.9.0.2", 6000)); c.sendall(open(sys.argv[1], "rb").read())' "$tmp/blob"
+c = socket.create_connection(("10.9.0.2", 6000)); c.sendall(open(sys.argv[1], "rb").read())' "$dir/blob"
 	wait $got
 	check "packet as $who: 8 MB of TCP in large segments arrive as sent" \
-		grep -q "$(sha256sum <"$tmp/blob" | cut -d' ' -f1)" "$tmp/got"
+		grep -q "$(sha256sum <"$dir/blob" | cut -d' ' -f1)" "$dir/got"
 else
 	echo "skip - packet as $who: TCP in large segments: no python3"
 fi
-kill $wire; wait $wire; wire=
+kill $parent; wait $parent; parent=
 check "packet as $who: everything received was sent" \
-	grep -q '"dropped":0,"lost_receive":[0-9]*,"lost_send":0' "$tmp/wire"
-sed -n 's/^{/# {/p' "$tmp/wire"
+	grep -q '"dropped":0,"lost_receive":[0-9]*,"lost_send":0' "$dir/wire"
+sed -n 's/^{/# {/p' "$dir/wire"
 
 if [ "${INSIDE:-}" != yes ]; then
 	if unshare -Urnm true 2>/dev/null; then

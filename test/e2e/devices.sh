@@ -8,56 +8,18 @@ set -uo pipefail
 cd "$(dirname "$0")/../.."
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwi$$
-failed=0
+spaces="gw sw mon str hos"
+. test/e2e/lib.sh
 
-ok() { echo "ok - $*"; }
-not() { echo "not ok - $*"; failed=1; }
-[ "$(id -u)" = 0 ] || { echo "skip - devices: needs root for network namespaces"; exit 0; }
-command -v python3 >/dev/null || { echo "skip - devices: needs python3"; exit 0; }
-[ -r /usr/share/ieee-data/oui.txt ] || { echo "skip - devices: needs ieee-data"; exit 0; }
+[ "$(id -u)" = 0 ] || skip_all "devices: needs root for network namespaces"
+command -v python3 >/dev/null || skip_all "devices: needs python3"
+[ -r /usr/share/ieee-data/oui.txt ] || skip_all "devices: needs ieee-data"
 
-dir=$(mktemp -d /tmp/$id.XXXX)
-chmod 755 "$dir"
-parent=
-cleanup() {
-	[ -z "$parent" ] || { kill "$parent"; wait "$parent"; } 2>/dev/null
-	for ns in gw sw mon str hos; do
-		ip netns pids $id-$ns 2>/dev/null | xargs -r kill -9 2>/dev/null
-		ip netns del $id-$ns 2>/dev/null
-	done
-	umount "$dir/bpf" 2>/dev/null
-	rm -rf "$dir"
-}
-trap cleanup EXIT
-trap 'exit 1' INT TERM
-at() { local ns=$1; shift; ip netns exec "$id-$ns" "$@"; }
-
-wire() {
-	local ns
-	for ns in gw sw mon str hos; do
-		ip netns add $id-$ns || return 1
-		at $ns ip link set lo up
-		at $ns sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
-	done
-	at sw ip link add name sw0 type bridge mcast_snooping 0
-	at sw ip link set sw0 up
-	for ns in mon str; do
-		at sw ip link add name $ns type veth peer name e0 netns $id-$ns
-		at sw ip link set $ns master sw0 up
-	done
-	at sw ip link add name uplink type veth peer name w0 netns $id-gw
-	at sw ip link set uplink master sw0 up
-	at hos ip link add e0 type veth peer name h0 netns $id-gw
-	at mon ip link set e0 address 00:09:fb:92:00:11
-	at str ip link set e0 address 00:09:fb:92:00:66
-	at hos ip link set e0 address 02:00:00:92:00:01
-	at mon ip addr add 10.92.0.11/24 dev e0
-	at hos ip addr add 10.92.0.1/24 dev e0
-	for ns in mon str hos; do at $ns ip link set e0 up; done
-	mkdir "$dir/bpf"
-	mount -t bpf bpf "$dir/bpf"
-}
-wire || { echo "skip - devices: no network namespaces here"; exit 0; }
+workdir
+make_ward mon str || skip_all "devices: no network namespaces here"
+machine mon 00:09:fb:92:00:11 10.92.0.11/24
+machine str 00:09:fb:92:00:66
+machine hos 02:00:00:92:00:01 10.92.0.1/24
 
 cat >"$dir/bw.yaml" <<Y
 gateway: {name: e2e, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden}
@@ -68,12 +30,8 @@ hosts:
 devices:
   - {name: monitor-1, segment: icu, mac: "00:09:fb:92:00:11", ip: [10.92.0.11], profile: philips-intellivue}
 Y
-ip netns exec "$id-gw" "$bw" run -c "$dir/bw.yaml" >"$dir/log" 2>&1 &
-parent=$!
-ask() { local cmd=$1; shift; timeout 5 "$bw" "$cmd" "$@" --socket "$dir/run/control"; }
-alive() { ask status --json 2>/dev/null | tr -d ' \n' | grep -q '"guards":\[[^]]*"alive":true'; }
-for _ in $(seq 150); do alive && break; sleep 0.1; done
-alive || { not "the gateway starts"; tail "$dir/log"; exit 1; }
+start
+[ "$(until_ms 15000 guarding)" != -1 ] || { not "the gateway starts"; tail "$dir/log"; exit 1; }
 
 # The stranger asks for an address, then talks as a monitor does, to a server and to its own kind.
 cat >"$dir/stranger.py" <<'P'
@@ -131,8 +89,7 @@ else
 	not "the table for people says so, too"
 	cat "$dir/table"
 fi
-ask events --all --json 2>/dev/null | sed 's/": /":/g' | grep -q '"reason":"binding.new_device"' &&
-	ok "the stranger is an event" || not "the stranger is an event"
+check "the stranger is an event" has_event binding.new_device
 if timeout 10 "$bw" policy learn -c "$dir/bw.yaml" >"$dir/proposal" 2>"$dir/learn" &&
    grep -q "$str" "$dir/proposal" && grep -A12 -B12 "$str" "$dir/proposal" | grep -q philips-intellivue; then
 	ok "policy learn proposes the stranger, as a monitor"
@@ -142,16 +99,8 @@ else
 fi
 
 # A guard that is killed knows makers and profiles again.
-old=$(pgrep -P "$parent" -f "bedwarden _guard" | head -1)
-kill -9 "$old"
-from=$(date +%s%N)
-for _ in $(seq 100); do
-	new=$(pgrep -P "$parent" -f "bedwarden _guard" | head -1)
-	[ "$new" ] && [ "$new" != "$old" ] && alive && break
-	sleep 0.02
-done
-ms=$((($(date +%s%N) - from) / 1000000))
-[ $ms -le 1000 ] && ok "kill -9 of the guard: guarding again after $ms ms" ||
-	not "kill -9 of the guard: guarding again after $ms ms (at most 1000)"
+victim=$(pids _guard | head -1)
+kill -9 "$victim"
+again "kill -9 of the guard" "$(until_ms 5000 another "$victim" _guard)"
 [ $failed = 0 ] || tail -20 "$dir/log"
 exit $failed

@@ -11,72 +11,30 @@ bw=$(realpath "${1:-build/bedwarden}")
 load=$(realpath "$(dirname "$bw")/bench/bench-load")
 pps=${PPS:-5000}
 id=bwr$$
-failed=0
+spaces="gw sw open closed hos"
+h0_options="numrxqueues 2 numtxqueues 2"
 inside=${INSIDE:-} # set: we are the copy of us in an unprivileged user namespace
 
-ok() { echo "ok - $*"; }
-not() { echo "not ok - $*"; failed=1; }
-# check TEXT CONDITION...: a command that must succeed.
-check() { local text=$1; shift; if "$@" >/dev/null 2>&1; then ok "$text"; else not "$text"; fi; }
-within() { [ "$1" -ge 0 ] && [ "$1" -le "$2" ]; }
+. "$(dirname "$self")/lib.sh"
 
-[ "$(id -u)" = 0 ] || { echo "skip - the gateway end to end: needs root for network namespaces"; exit 0; }
-[ -x "$load" ] || { echo "skip - the gateway end to end: $load is not built"; exit 0; }
+[ "$(id -u)" = 0 ] || skip_all "the gateway end to end: needs root for network namespaces"
+[ -x "$load" ] || skip_all "the gateway end to end: $load is not built"
+[ -z "$inside" ] || own_names || exit 3
+workdir "$inside"
 
-if [ "$inside" ]; then
-	dir=$inside
-	mount -t tmpfs none /run && mkdir /run/netns || exit 3
-else
-	dir=$(mktemp -d /tmp/$id.XXXX)
-	chmod 755 "$dir"
-fi
-parent=
-cleanup() {
-	[ -z "$parent" ] || { kill -9 "$parent"; wait "$parent"; } 2>/dev/null
-	for ns in gw sw open closed hos; do
-		ip netns pids $id-$ns 2>/dev/null | xargs -r kill -9 2>/dev/null
-		ip netns del $id-$ns 2>/dev/null
-	done
-	umount "$dir/bpf" 2>/dev/null
-	[ -n "${KEEP:-}$inside" ] || rm -rf "$dir"
-}
-trap cleanup EXIT
-trap 'exit 1' INT TERM
-
-at() { local ns=$1; shift; ip netns exec "$id-$ns" "$@"; }
-
-# A switch with two devices, the gateway, a hospital: four namespaces and a bridge.
+# A switch with two devices, the gateway, a hospital; nobody asks for an address.
 wire() {
-	local ns
-	for ns in gw sw open closed hos; do
-		ip netns add $id-$ns || return 1
-		at $ns ip link set lo up
-		at $ns sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
-	done
-	at sw ip link add name sw0 type bridge mcast_snooping 0
-	at sw ip link set sw0 up
-	for ns in open closed; do
-		at sw ip link add name $ns type veth peer name e0 netns $id-$ns
-		at sw ip link set $ns master sw0 up
-	done
-	at sw ip link add name uplink type veth peer name w0 netns $id-gw
-	at sw ip link set uplink master sw0 up
-	at hos ip link add e0 type veth peer name h0 netns $id-gw numrxqueues 2 numtxqueues 2
-	at open ip link set e0 address 02:00:00:91:00:11
-	at closed ip link set e0 address 02:00:00:91:00:12
-	at hos ip link set e0 address 02:00:00:91:00:01
-	at open ip addr add 10.91.0.11/24 dev e0
-	at closed ip addr add 10.91.0.12/24 dev e0
-	at hos ip addr add 10.91.0.1/24 dev e0
+	local ns last
+	make_ward open closed || return 1
+	machine open 02:00:00:91:00:11 10.91.0.11/24
+	machine closed 02:00:00:91:00:12 10.91.0.12/24
+	machine hos 02:00:00:91:00:01 10.91.0.1/24
 	for ns in open closed hos; do
-		at $ns ip link set e0 up
 		at $ns ethtool -K e0 tso off gso off gro off >/dev/null 2>&1
-		at $ns ip neigh replace 10.91.0.1 lladdr 02:00:00:91:00:01 dev e0 nud permanent
-		at $ns ip neigh replace 10.91.0.11 lladdr 02:00:00:91:00:11 dev e0 nud permanent
-		at $ns ip neigh replace 10.91.0.12 lladdr 02:00:00:91:00:12 dev e0 nud permanent
+		for last in 1 11 12; do
+			at $ns ip neigh replace 10.91.0.$last lladdr 02:00:00:91:00:$(printf %02d $last) dev e0 nud permanent
+		done
 	done
-	mkdir "$dir/bpf"
-	[ "$inside" ] || mount -t bpf bpf "$dir/bpf"
 }
 
 # policy EXTRA-RULE: the site's file; the pump may talk to 5001 only.
@@ -110,31 +68,6 @@ policy() {
 	  - {name: pump-1, segment: icu, mac: "02:00:00:91:00:12", ip: [10.91.0.12], profile: pump}
 	Y
 }
-
-start() {
-	ip netns exec "$id-gw" "$bw" run -c "$dir/bw.yaml" >>"$dir/log" 2>&1 &
-	parent=$!
-}
-
-status() {
-	timeout 2 "$bw" status --json --socket "$dir/run/control" 2>/dev/null | sed 's/^ *//; s/": /":/g' | tr -d '\n'
-}
-events() { timeout 5 "$bw" events --all --json --socket "$dir/run/control" 2>/dev/null | sed 's/": /":/g'; }
-# pids COMMAND: of children, from the kernel: works with the keeper dead.
-pids() { pgrep -P "$parent" -f "bedwarden $1" ; }
-guarding() { status | grep -o '"guards":\[[^]]*' | grep -q '"alive":true' &&
-	! status | grep -o '"guards":\[[^]]*' | grep -q '"alive":false'; }
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-# until MS COMMAND: how many ms it took, or -1.
-until_ms() {
-	local limit=$1 from; from=$(now_ms); shift
-	while ! "$@"; do
-		[ $(($(now_ms) - from)) -lt "$limit" ] || { echo -1; return; }
-		sleep 0.02
-	done
-	echo $(($(now_ms) - from))
-}
-has_event() { events | grep "\"reason\":\"$1\"" | grep -q -- "${2:-}"; }
 
 # stream SECONDS: vital signs from the monitor, pump data that may go, pump data that may not.
 stream() {
@@ -170,10 +103,6 @@ verdict() { # TEXT MOST-LOST
 	if [ "$leaked" = 0 ]; then ok "$1: nothing forbidden got through for the closed-class device"
 	else not "$1: $leaked forbidden packets got through for the closed-class device"; fi
 }
-again() { # TEXT MS
-	if within "$2" 1000; then ok "$1: guarding again after $2 ms"; else not "$1: guarding again after $2 ms (at most 1000)"; fi
-}
-
 killed() { # TEXT PID COMMAND-PATTERN
 	stream 4
 	sleep 1
@@ -182,7 +111,6 @@ killed() { # TEXT PID COMMAND-PATTERN
 	again "kill -9 of $1" "$ms"
 	verdict "kill -9 of $1" 64
 }
-another() { local p; p=$(pids "$2") && [ "$p" != "$1" ] && guarding; }
 
 # What the kernel says of a child: its user, capabilities, filters, and that it holds no file.
 locked_in() { # COMMAND
@@ -300,8 +228,7 @@ run_ports() {
 	check "a port that vanishes is missing" grep -q '"link":"missing"' <(status)
 	[ "$(ls "$dir/bpf/bedwarden" | grep -c ^link_)" = 1 ] && ok "nothing of it stays pinned" ||
 		not "nothing of it stays pinned ($(ls "$dir/bpf/bedwarden" | tr '\n' ' '))"
-	at sw ip link add name uplink type veth peer name w0 netns $id-gw
-	at sw ip link set uplink master sw0 up
+	plug_uplink
 	sleep 1
 	until_ms 3000 guarding >/dev/null
 	stream 1
@@ -311,7 +238,7 @@ run_ports() {
 # Without any right outside: a user namespace of an ordinary user, back end `packet`.
 run_unprivileged() {
 	mkdir -p "$dir/user/bench" && cp "$bw" "$dir/user/" && cp "$load" "$dir/user/bench/" &&
-		cp "$self" "$dir/user/gateway.sh" && chown -R nobody "$dir/user"
+		cp "$self" "$(dirname "$self")/lib.sh" "$dir/user/" && chown -R nobody "$dir/user"
 	setpriv --reuid nobody --regid nogroup --clear-groups unshare -Urnmp --fork --kill-child \
 		--mount-proc env INSIDE="$dir/user" PPS=2000 bash "$dir/user/gateway.sh" "$dir/user/bedwarden"
 	case $? in
@@ -341,7 +268,7 @@ run_inside() {
 	check "without rights, SIGTERM ends the gateway in order" [ $? = 0 ]
 }
 
-wire || { echo "skip - the gateway end to end: no network namespaces here"; exit 0; }
+wire || skip_all "the gateway end to end: no network namespaces here"
 policy ''
 start
 ms=$(until_ms ${START_MS:-15000} guarding)
