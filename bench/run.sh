@@ -18,7 +18,8 @@ for part in $parts; do
 			echo "bench: the packet's path needs root for namespaces: left out" >&2
 		fi
 		;;
-	inspect | flows | policy) "bench/$part.sh" build/bedwarden ;;
+	inspect) bench/inspect.sh build/bedwarden ;;
+	flows | policy) "bench/$part.sh" build/bench/bench-stage ;;
 	store)
 		dir=$(mktemp -d)
 		printf '\nWhat the keeper can take:\n\n' && build/bench/bench-store "$dir"
