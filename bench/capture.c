@@ -36,9 +36,9 @@ struct conversation {
 	uint32_t client, server; /* host numbers */
 	uint16_t sport, dport;
 	uint32_t seq[2];
-	uint32_t sent;	/* packets so far */
+	uint32_t sent;	 /* packets so far */
 	uint32_t length; /* packets until it ends and another takes its place */
-	uint16_t size;	/* payload of a data packet */
+	uint16_t size;	 /* payload of a data packet */
 	uint8_t proto;
 	uint8_t v6, vlan;
 };
@@ -161,7 +161,8 @@ static void write_frame(struct writer *w, struct conversation *c)
 
 static void write_arp(struct writer *w)
 {
-	write_bytes(w, "\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x02\x08\x06\0\x01\x08\0\x06\x04\0\x01", 22);
+	write_bytes(w, "\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x02\x08\x06\0\x01\x08\0\x06\x04\0\x01",
+		    22);
 	write_bytes(w, "\x02\0\0\0\0\x02", 6);
 	write_be32(w, 0x0a000001);
 	write_bytes(w, "\0\0\0\0\0\0", 6);

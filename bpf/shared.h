@@ -274,9 +274,9 @@ struct gate_device_count {
  * owed for ever.
  */
 struct gate_heart {
-	__u64 beat_ns; /* CLOCK_MONOTONIC, by the guard at every turn of its loop; 0 gone */
-	__u64 taken;   /* written by the guard */
-	__u64 given;   /* written by the kernel */
+	__u64 beat_ns;	/* CLOCK_MONOTONIC, by the guard at every turn of its loop; 0 gone */
+	__u64 taken;	/* written by the guard */
+	__u64 given;	/* written by the kernel */
 	__u64 since_ns; /* by the kernel: when frames began to wait */
 	__u32 owner;	/* the guard's thread, by number: a robust futex (set_robust_list(2)) */
 	__u32 pad32;

@@ -16,10 +16,10 @@ struct json {
 
 struct json json_new(char *buf, size_t cap);
 
-void json_open(struct json *j, const char *key);  /* "key":{ ; key NULL: { */
-void json_close(struct json *j);		  /* } */
-void json_list(struct json *j, const char *key);  /* "key":[ ; key NULL: [ */
-void json_end(struct json *j);			  /* ] */
+void json_open(struct json *j, const char *key); /* "key":{ ; key NULL: { */
+void json_close(struct json *j);		 /* } */
+void json_list(struct json *j, const char *key); /* "key":[ ; key NULL: [ */
+void json_end(struct json *j);			 /* ] */
 void json_str(struct json *j, const char *key, const char *v);
 void json_text(struct json *j, const char *key, struct bytes v);
 void json_u64(struct json *j, const char *key, uint64_t v);

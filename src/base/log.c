@@ -31,12 +31,12 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 		return; /* nowhere left to say it */
 }
 
-#define LOG_AT(level)                                                                              \
-	do {                                                                                       \
-		va_list ap;                                                                        \
-		va_start(ap, fmt);                                                                 \
-		log_line(level, fmt, ap);                                                          \
-		va_end(ap);                                                                        \
+#define LOG_AT(level)                     \
+	do {                              \
+		va_list ap;               \
+		va_start(ap, fmt);        \
+		log_line(level, fmt, ap); \
+		va_end(ap);               \
 	} while (0)
 
 void log_error(const char *fmt, ...)

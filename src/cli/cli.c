@@ -16,8 +16,8 @@ const struct cli_command cli_commands[] = {
 	 cli_status},
 	{"devices", "[--json] [--device NAME] [-c FILE] [--socket PATH]",
 	 "registered devices, and machines seen", cli_devices},
-	{"flows", "[--json] [--device NAME] [-c FILE] [--socket PATH]",
-	 "conversations under way", cli_flows},
+	{"flows", "[--json] [--device NAME] [-c FILE] [--socket PATH]", "conversations under way",
+	 cli_flows},
 	{"events",
 	 "[--json] [--all] [--follow] [--device NAME] [--reason REASON] [--since WHEN] [-n COUNT]"
 	 " [-c FILE] [--socket PATH]",

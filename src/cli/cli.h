@@ -11,8 +11,8 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 struct cli_command {
 	const char *name;
-	const char *usage; /* what stands behind the name */
-	const char *what;  /* one line; NULL hides it from the list */
+	const char *usage;		   /* what stands behind the name */
+	const char *what;		   /* one line; NULL hides it from the list */
 	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 
