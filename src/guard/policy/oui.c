@@ -76,7 +76,8 @@ static int add_entry(struct oui *o, uint64_t prefix, uint8_t bits, struct bytes 
 	if (name.len >= NAME_LONGEST)
 		name.len = NAME_LONGEST - 1;
 	o->entries[o->count++] = (struct entry){prefix, (uint32_t)o->len, bits};
-	memcpy(o->names + o->len, name.data, name.len);
+	if (name.len) /* an assignment may name nobody */
+		memcpy(o->names + o->len, name.data, name.len);
 	o->len += name.len;
 	o->names[o->len++] = 0;
 	return 0;
