@@ -49,8 +49,8 @@ static const char *const steps[DB_VERSION] = {
 	"  last INTEGER NOT NULL, PRIMARY KEY(mac, peer)) STRICT, WITHOUT ROWID;"
 	"PRAGMA user_version = 2;",
 
-	"ALTER TABLE machine ADD COLUMN dhcp_class TEXT NOT NULL DEFAULT '';"
-	"PRAGMA user_version = 3;",
+	("ALTER TABLE machine ADD COLUMN dhcp_class TEXT NOT NULL DEFAULT '';"
+	 "PRAGMA user_version = 3;"),
 };
 
 int db_error(sqlite3 *sql, int rc)

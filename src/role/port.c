@@ -197,27 +197,27 @@ int ports_set_queues(const struct ports *ps, struct port *p, unsigned queues)
 #define RSS_KEY_MAX 256
 
 /* The head of what ETHTOOL_GRSSH and ETHTOOL_SRSSH carry, and a key with no table before it. */
-struct rss {
+union rss {
 	struct ethtool_rxfh h;
-	uint8_t key[RSS_KEY_MAX];
+	uint8_t room[sizeof(struct ethtool_rxfh) + RSS_KEY_MAX];
 };
 
 /* Toeplitz over a key of period 16 does not change when addresses and ports change places. */
 static int set_key(const struct ports *ps, const struct port *p)
 {
-	struct rss is = {.h.cmd = ETHTOOL_GRSSH};
-	struct rss want = {.h = {.cmd = ETHTOOL_SRSSH,
-				 .indir_size = ETH_RXFH_INDIR_NO_CHANGE,
-				 .hfunc = 1 /* Toeplitz, first of the kernel's list */}};
+	union rss is = {.h.cmd = ETHTOOL_GRSSH};
+	union rss want = {.h = {.cmd = ETHTOOL_SRSSH,
+				.indir_size = ETH_RXFH_INDIR_NO_CHANGE,
+				.hfunc = 1 /* Toeplitz, first of the kernel's list */}};
 	int err = ethtool(ps, p, &is); /* only the sizes */
 
 	if (err < 0)
 		return err;
-	if (is.h.key_size == 0 || is.h.key_size > sizeof(want.key))
+	if (is.h.key_size == 0 || is.h.key_size > RSS_KEY_MAX)
 		return -EOPNOTSUPP;
 	want.h.key_size = is.h.key_size;
 	for (size_t i = 0; i < want.h.key_size; i++)
-		want.key[i] = i % 2 ? 0x5a : 0x6d;
+		want.room[sizeof(want.h) + i] = i % 2 ? 0x5a : 0x6d;
 	err = ethtool(ps, p, &want);
 	if (err < 0 && is.h.hfunc == want.h.hfunc) {
 		want.h.hfunc = 0; /* no change: a driver with one function may know no other word */
