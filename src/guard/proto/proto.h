@@ -1,0 +1,122 @@
+#ifndef BEDWARDEN_GUARD_PROTO_PROTO_H
+#define BEDWARDEN_GUARD_PROTO_PROTO_H
+/*
+ * What all parsers of application protocols have in common. A parser is pure:
+ * it allocates nothing, asks no clock, keeps what it must between calls in a
+ * state of fixed size (one a conversation, both directions, zero at first), and
+ * borrows its input. It takes one unit at a time from the front of what an end
+ * has said and answers
+ *
+ *   PARSE_OK    took `used` bytes (at least one, or skip > 0); has_msg: *ret_m is a message
+ *   PARSE_MORE  the unit goes on behind the bytes; nothing is taken, they come again with more
+ *   PARSE_BAD   these bytes break the protocol; ret_m->reason says how. The conversation is
+ *               not read any further; with has_msg, what was readable is told
+ *
+ * A stream's unit may ask for at most PROTO_UNIT_MAX bytes at once: what is
+ * longer is taken in pieces, or passed over by `skip`, which costs nothing
+ * however long it is. Time must be linear in the input, however it is cut.
+ *
+ * Adding a protocol: x.c, x.h, a line in protos[] (proto.c), test/unit/x.c,
+ * fuzz/fuzz_x.c with seeds, a folder in test/pcap/.
+ */
+#include "base/bytes.h"
+#include "base/json.h"
+#include "base/reason.h"
+
+#define PROTO_UNIT_MAX	65536 /* bytes held for one unit */
+#define PROTO_STATE_MAX 1024
+#define PROTO_MSG_MAX	4096
+
+struct proto_input {
+	struct bytes data; /* what this end said and nobody took yet; a datagram: all of it */
+	uint64_t time_ns;  /* when the packet came that brought the last of it */
+	uint16_t port[2];  /* of ends 0 and 1 */
+	uint8_t end;	   /* whose: 0 opened the conversation, 1 the other */
+	bool datagram;
+	bool last;	/* the end closed its side: nothing follows */
+	bool midstream; /* the conversation was picked up after its beginning */
+};
+
+struct proto_output {
+	size_t used;
+	uint64_t skip; /* of the bytes behind those: not to be shown to the parser */
+	bool has_msg;
+};
+
+/*
+ * What every message begins with; a protocol's own struct embeds it first. Its
+ * texts are borrowed from the input or the state, good until the next call.
+ */
+struct msg {
+	enum reason reason; /* how it breaks the protocol; NONE: it does not */
+	bool control;	    /* changes what a device does */
+	bool answer;	    /* to a request that was judged itself */
+};
+
+/* A member of a message, named once: for events, for policies, for people. */
+enum field_type {
+	FIELD_TEXT, /* struct bytes; left out where data is NULL */
+	FIELD_NAME, /* const char *, static; left out where NULL */
+	FIELD_U8,   /* numbers are left out where zero, but with FIELD_ZERO */
+	FIELD_U16,
+	FIELD_U32,
+	FIELD_U64,
+	FIELD_BOOL, /* left out where false, but with FIELD_ZERO */
+};
+
+#define FIELD_MATCH 1 /* profiles may say which values are allowed */
+#define FIELD_ZERO  2
+
+struct proto_field {
+	const char *name; /* "control_id"; "connect.client_id" is put into an object `connect` */
+	uint16_t at;	  /* offsetof() in the message */
+	uint8_t type;	  /* enum field_type */
+	uint8_t flags;
+};
+
+#define PROTO_OVER_TCP 1
+#define PROTO_OVER_UDP 2
+
+struct proto {
+	const char *name; /* EVE: app_proto, event_type, and the object's key */
+	uint8_t over;	  /* PROTO_OVER_TCP, PROTO_OVER_UDP or both */
+	uint16_t state_size, msg_size;
+	const struct proto_field *fields; /* ends with name NULL */
+	/* Is this how it begins? OK yes, BAD no, MORE cannot be told yet. Ports may decide only
+	 * where nothing in the bytes can. */
+	enum parse (*probe)(const struct proto_input *in);
+	enum parse (*read)(void *state, const struct proto_input *in, struct msg *ret_m,
+			   struct proto_output *ret_out);
+	/* `bytes` of an end were never seen. NULL: the conversation is not read any further. */
+	void (*gap)(void *state, unsigned end, uint64_t bytes);
+	/* What the fields cannot say (lists), behind them, inside the event's own object. */
+	void (*write)(const struct msg *m, struct json *j);
+};
+
+/* In the order in which they are asked whether a conversation is theirs. */
+extern const struct proto *const protos[];
+extern const unsigned proto_count;
+
+/* NULL where there is none of that name. */
+const struct proto *proto_find(const char *name);
+/* NULL where the protocol has no such field. */
+const struct proto_field *proto_field(const struct proto *p, const char *name);
+/*
+ * A field's value as text: borrowed from the message, or written to `buf` for a
+ * number or a yes/no. data NULL where it is absent.
+ */
+#define PROTO_VALUE_MAX 24
+struct bytes proto_value(const struct proto_field *f, const struct msg *m,
+			 char buf[PROTO_VALUE_MAX]);
+/* The event's own object, with everything the message says. */
+void proto_write(const struct proto *p, const struct msg *m, struct json *j);
+
+/* For tables of numbers and their names; NULL where `n` has none. */
+struct proto_name {
+	uint32_t n;
+	const char *name;
+};
+const char *proto_name(const struct proto_name *table, size_t count, uint32_t n);
+#define PROTO_NAME(table, n) proto_name(table, sizeof(table) / sizeof((table)[0]), n)
+
+#endif

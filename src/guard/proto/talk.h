@@ -1,0 +1,42 @@
+#ifndef BEDWARDEN_GUARD_PROTO_TALK_H
+#define BEDWARDEN_GUARD_PROTO_TALK_H
+/*
+ * One conversation being read by one parser. Keeps the parser's state and how
+ * much it wants passed over; holds no bytes: what was not taken is the caller's
+ * to bring again, with more behind it.
+ */
+#include "guard/proto/proto.h"
+
+struct talk {
+	const struct proto *proto;
+	uint64_t skip[2]; /* bytes of each end that nobody wants to see */
+	bool dead;	  /* broke its protocol, or a hole ended it: nothing is read any more */
+	uint64_t state[]; /* proto->state_size bytes */
+};
+
+/* Called for every message, before the bytes that completed it count as taken. */
+typedef void (*talk_said_fn)(void *arg, const struct talk *t, const struct proto_input *in,
+			     const struct msg *m);
+
+/* NULL where the memory is out; free() it. */
+struct talk *talk_new(const struct proto *p);
+
+/*
+ * Reads units until the bytes are used up. *ret_used of in->data are done with,
+ * whatever is answered: OK all of them; MORE the rest is to come again with
+ * more behind it; BAD the conversation is dead (a message that says why was
+ * told, where there was one to tell).
+ */
+enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn said, void *arg,
+		     size_t *ret_used);
+
+/* `bytes` of an end were never seen, behind everything it was shown. */
+void talk_gap(struct talk *t, unsigned end, uint64_t bytes);
+
+/*
+ * Whose conversation begins like this: the first of protos[] that says yes.
+ * *ret_undecided: none did, but some need more bytes.
+ */
+const struct proto *talk_identify(const struct proto_input *in, bool *ret_undecided);
+
+#endif

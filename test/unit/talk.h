@@ -1,0 +1,119 @@
+#ifndef BEDWARDEN_TEST_UNIT_TALK_H
+#define BEDWARDEN_TEST_UNIT_TALK_H
+/*
+ * Drives a parser as a conversation does, and gives back what it said as JSON
+ * lines: '{"hl7":{...}}', with "reason" beside the object where there is one.
+ * Every input lies in a heap block of its exact size.
+ */
+#include <stdio.h>
+
+#include "guard/proto/talk.h"
+#include "unit.h"
+
+struct talk_piece {
+	unsigned end;
+	const void *data;
+	size_t len;
+};
+
+struct talk_record {
+	struct talk *talk;
+	struct proto_input in;
+	uint8_t *held[2];
+	size_t held_len[2];
+	char said[65536];
+	enum parse last;
+};
+
+static inline void talk_note(void *arg, const struct talk *t, const struct proto_input *in,
+			     const struct msg *m)
+{
+	struct talk_record *r = arg;
+	size_t at = strlen(r->said);
+	struct json j = json_new(r->said + at, sizeof(r->said) - at - 2);
+
+	json_open(&j, NULL);
+	proto_write(t->proto, m, &j);
+	if (m->reason)
+		json_str(&j, "reason", reason_name(m->reason));
+	json_close(&j);
+	assert_false(j.out.bad);
+	memcpy(r->said + at + j.out.len, "\n", 2);
+}
+
+static inline void talk_begin(struct talk_record *r, const char *proto, bool datagram)
+{
+	memset(r, 0, sizeof(*r));
+	assert_non_null(proto_find(proto));
+	r->talk = talk_new(proto_find(proto));
+	r->in.datagram = datagram;
+	r->in.port[0] = 40000;
+	r->in.time_ns = 1000000000;
+}
+
+static inline void talk_feed(struct talk_record *r, unsigned end, const void *data, size_t len)
+{
+	uint8_t *block = malloc(r->held_len[end] + len + !(r->held_len[end] + len));
+	size_t used;
+
+	if (r->held_len[end])
+		memcpy(block, r->held[end], r->held_len[end]);
+	if (len)
+		memcpy(block + r->held_len[end], data, len);
+	free(r->held[end]);
+	r->held[end] = NULL;
+	r->in.end = (uint8_t)end;
+	r->in.data = (struct bytes){block, r->held_len[end] + len};
+	r->last = talk_read(r->talk, &r->in, talk_note, r, &used);
+	assert_true(used <= r->in.data.len);
+	r->held_len[end] = r->in.data.len - used;
+	if (r->in.datagram)
+		r->held_len[end] = 0;
+	if (r->held_len[end]) {
+		r->held[end] = malloc(r->held_len[end]);
+		memcpy(r->held[end], block + used, r->held_len[end]);
+	}
+	free(block);
+}
+
+static inline void talk_finish(struct talk_record *r)
+{
+	free(r->held[0]);
+	free(r->held[1]);
+	free(r->talk);
+	memset(r->held, 0, sizeof(r->held));
+	r->talk = NULL;
+}
+
+/* What the parser says of the pieces, each cut into parts of at most `cut` bytes (0: whole). */
+static inline void talk_play(struct talk_record *r, const char *proto, bool datagram,
+			     const struct talk_piece *pieces, size_t count, size_t cut)
+{
+	talk_begin(r, proto, datagram);
+	for (size_t i = 0; i < count; i++)
+		for (size_t at = 0; at < pieces[i].len;) {
+			size_t n = pieces[i].len - at;
+
+			if (cut && n > cut)
+				n = cut;
+			talk_feed(r, pieces[i].end, (const uint8_t *)pieces[i].data + at, n);
+			at += n;
+		}
+	talk_finish(r);
+}
+
+/* However a stream is cut, the parser says the same. */
+static inline void talk_expect(const char *proto, bool datagram, const struct talk_piece *pieces,
+			       size_t count, const char *expected)
+{
+	static const size_t cuts[] = {0, 1, 2, 3, 7, 64, 1000};
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (unsigned i = 0; i < (datagram ? 1 : sizeof(cuts) / sizeof(cuts[0])); i++) {
+		talk_play(r, proto, datagram, pieces, count, cuts[i]);
+		assert_string_equal(r->said, expected);
+	}
+	free(r);
+}
+
+#endif
