@@ -85,7 +85,13 @@
 	X(GATEWAY_BAD_MESSAGE, "gateway.bad_message",                                              \
 	  "A part of the gateway sent something malformed; it was refused.")                       \
 	X(FLOOR_TOO_BIG, "floor.too_big",                                                          \
-	  "A packet too large to inspect came from or for a device set to stay closed then.")
+	  "A packet too large to inspect came from or for a device set to stay closed then.")      \
+	X(TLS_MALFORMED, "tls.malformed",                                                          \
+	  "The opening of an encrypted connection (TLS) broke the rules of its protocol.")         \
+	X(TLS_CERTIFICATE, "tls.certificate",                                                      \
+	  "A machine showed a digital identity card (certificate) that cannot be read.")           \
+	X(TLS_HEARTBLEED, "tls.heartbleed",                                                        \
+	  "A machine tried to read another one's memory through a known hole (Heartbleed).")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

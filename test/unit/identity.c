@@ -4,7 +4,7 @@
 #include "guard/proto/http.h"
 #include "guard/proto/lldp.h"
 #include "guard/proto/mdns.h"
-#include "guard/proto/tls.h"
+#include "guard/proto/tls_hello.h"
 
 #include "unit.h"
 
@@ -171,20 +171,20 @@ static void tls_tells_name_and_version(void **state)
 
 	put_client_hello();
 	assert_int_equal(w.len, 5 + 0x57);
-	assert_int_equal(tls_read_hello((struct bytes){buf, w.len}, &h), PARSE_OK);
+	assert_int_equal(tls_hello_first((struct bytes){buf, w.len}, &h), PARSE_OK);
 	assert_true(h.client);
 	assert_int_equal(h.version, 0x0304);
 	assert_text(h.server_name, "example.org");
 	assert_text(h.alpn, "h2");
-	EVERY_PREFIX(assert_int_equal(tls_read_hello(in, &h), PARSE_MORE));
+	EVERY_PREFIX(assert_int_equal(tls_hello_first(in, &h), PARSE_MORE));
 	/* what is there of a hello in two segments is told */
-	assert_int_equal(tls_read_hello((struct bytes){buf, w.len - 20}, &h), PARSE_MORE);
+	assert_int_equal(tls_hello_first((struct bytes){buf, w.len - 20}, &h), PARSE_MORE);
 	assert_text(h.server_name, "example.org");
 	buf[0] = 23;
-	assert_int_equal(tls_read_hello((struct bytes){buf, w.len}, &h), PARSE_BAD);
+	assert_int_equal(tls_hello_first((struct bytes){buf, w.len}, &h), PARSE_BAD);
 	buf[0] = 22;
 	buf[43] = 200; /* the session reaches beyond the hello */
-	assert_int_equal(tls_read_hello((struct bytes){buf, w.len}, &h), PARSE_BAD);
+	assert_int_equal(tls_hello_first((struct bytes){buf, w.len}, &h), PARSE_BAD);
 }
 
 static void http_hints_are_found(void **state)

@@ -7,7 +7,7 @@
 #include "guard/proto/http.h"
 #include "guard/proto/lldp.h"
 #include "guard/proto/mdns.h"
-#include "guard/proto/tls.h"
+#include "guard/proto/tls_hello.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -304,7 +304,7 @@ static void read_tls(struct machine *m, const struct packet *p)
 {
 	struct tls_hello h;
 
-	if (tls_read_hello(p->payload, &h) == PARSE_BAD || !h.client)
+	if (tls_hello_first(p->payload, &h) == PARSE_BAD || !h.client)
 		return;
 	note_text(m, m->asked, &m->asked_count, h.server_name);
 	note_alpn(m, h.alpn);

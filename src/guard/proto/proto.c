@@ -2,7 +2,11 @@
 
 #include <stdio.h>
 
+#include "guard/proto/tls.h"
+
 const struct proto *const protos[] = {
+	&tls_proto,
+	&dtls_proto,
 	NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
