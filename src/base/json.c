@@ -86,7 +86,8 @@ static void put_quoted(struct json *j, struct bytes v)
 	if (!at)
 		return;
 	*at++ = '"';
-	memcpy(at, v.data, v.len);
+	if (v.len)
+		memcpy(at, v.data, v.len);
 	at[v.len] = '"';
 }
 

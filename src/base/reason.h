@@ -91,7 +91,11 @@
 	X(TLS_CERTIFICATE, "tls.certificate",                                                      \
 	  "A machine showed a digital identity card (certificate) that cannot be read.")           \
 	X(TLS_HEARTBLEED, "tls.heartbleed",                                                        \
-	  "A machine tried to read another one's memory through a known hole (Heartbleed).")
+	  "A machine tried to read another one's memory through a known hole (Heartbleed).")         \
+	X(HTTP_MALFORMED, "http.malformed",                                                        \
+	  "A web request or answer broke the rules of its protocol.")                              \
+	X(HTTP_SMUGGLING, "http.smuggling",                                                        \
+	  "A web message could be read in two ways, as attackers do to hide a second one in it.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -1,7 +1,7 @@
 /* The parsers that tell who a machine is: DHCP, mDNS, LLDP, TLS, HTTP. */
 #include "guard/decode/packet.h"
 #include "guard/proto/dhcp.h"
-#include "guard/proto/http.h"
+#include "guard/proto/http_head.h"
 #include "guard/proto/lldp.h"
 #include "guard/proto/mdns.h"
 #include "guard/proto/tls_hello.h"
@@ -189,27 +189,27 @@ static void tls_tells_name_and_version(void **state)
 
 static void http_hints_are_found(void **state)
 {
-	struct http_hints h;
+	struct http_head h;
 
-	PUT("GET /x HTTP/1.1\r\nhost: fridge.local\r\nUser-Agent: \tprobe/1 \r\nHost: two\r\n\r\n");
-	assert_int_equal(http_read_hints((struct bytes){buf, w.len}, &h), PARSE_OK);
+	PUT("GET /x HTTP/1.1\r\nhost: fridge.local\r\nUser-Agent: \tprobe/1 \r\nServer: two\r\n\r\n");
+	assert_int_equal(http_head_read((struct bytes){buf, w.len}, &h), PARSE_OK);
 	assert_true(h.request);
 	assert_text(h.method, "GET");
 	assert_text(h.host, "fridge.local");
 	assert_text(h.user_agent, "probe/1");
-	EVERY_PREFIX(assert_int_equal(http_read_hints(in, &h), PARSE_MORE));
+	EVERY_PREFIX(assert_int_equal(http_head_read(in, &h), PARSE_MORE));
 	w.len = 0;
 	PUT("HTTP/1.0 404 Not Found\nServer: x\n\n");
-	assert_int_equal(http_read_hints((struct bytes){buf, w.len}, &h), PARSE_OK);
+	assert_int_equal(http_head_read((struct bytes){buf, w.len}, &h), PARSE_OK);
 	assert_false(h.request);
 	assert_int_equal(h.status, 404);
 	assert_text(h.server, "x");
 	w.len = 0;
 	PUT("\x16\3\1\0\x57");
-	assert_int_equal(http_read_hints((struct bytes){buf, w.len}, &h), PARSE_BAD);
+	assert_int_equal(http_head_read((struct bytes){buf, w.len}, &h), PARSE_BAD);
 	w.len = 0;
 	PUT("HELO there\r\n");
-	assert_int_equal(http_read_hints((struct bytes){buf, w.len}, &h), PARSE_BAD);
+	assert_int_equal(http_head_read((struct bytes){buf, w.len}, &h), PARSE_BAD);
 }
 
 int main(void)

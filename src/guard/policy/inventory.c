@@ -4,7 +4,7 @@
 #include "base/hash.h"
 #include "guard/policy/likely.h"
 #include "guard/proto/dhcp.h"
-#include "guard/proto/http.h"
+#include "guard/proto/http_head.h"
 #include "guard/proto/lldp.h"
 #include "guard/proto/mdns.h"
 #include "guard/proto/tls_hello.h"
@@ -312,9 +312,9 @@ static void read_tls(struct machine *m, const struct packet *p)
 
 static void read_http(struct machine *m, const struct packet *p)
 {
-	struct http_hints h;
+	struct http_head h;
 
-	if (http_read_hints(p->payload, &h) == PARSE_BAD)
+	if (http_head_read(p->payload, &h) == PARSE_BAD)
 		return;
 	note_name(m, h.request ? h.user_agent : h.server, MACHINE_NAME_MODEL);
 	if (h.request)
