@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-
 #include "guard/flow/tcp.h"
 #include "unit.h"
 

@@ -8,10 +8,10 @@
 #define LEAST 256u /* bytes of the smallest buffer */
 
 /* half->flags */
-#define KNOWN	1  /* its first byte's number is */
-#define ENDED	2  /* `fin` is */
-#define STAMPED 4  /* `stamp` is */
-#define FORGOT	8  /* something below `base` went on unconfirmed and is not kept any more */
+#define KNOWN	1 /* its first byte's number is */
+#define ENDED	2 /* `fin` is */
+#define STAMPED 4 /* `stamp` is */
+#define FORGOT	8 /* something below `base` went on unconfirmed and is not kept any more */
 
 static int32_t ahead_of(uint32_t a, uint32_t b)
 {
@@ -180,8 +180,7 @@ static bool differs(const struct stream_half *h, uint32_t from, uint32_t to, con
 		uint32_t a = later(later(from, h->acked), i ? h->ahead[i - 1].from : h->base);
 		uint32_t b = earlier(to, i ? h->ahead[i - 1].to : h->next);
 
-		if (ahead_of(b, a) > 0 &&
-		    memcmp(h->buf + (a - h->base), data + (a - from), b - a))
+		if (ahead_of(b, a) > 0 && memcmp(h->buf + (a - h->base), data + (a - from), b - a))
 			return true;
 	}
 	return false;
@@ -383,5 +382,5 @@ bool stream_ended(const struct stream *s, unsigned end)
 {
 	const struct stream_half *h = &s->half[end];
 
-	return h->flags & ENDED && h->next == h->fin && h->read == h->next;
+	return h->flags & ENDED && h->next == h->fin;
 }

@@ -20,15 +20,15 @@
 
 /* One end's bytes. Sequence numbers throughout; a half is known once its first byte is. */
 struct stream_half {
-	uint8_t *buf;	  /* bytes from `base`, NULL where none are kept */
-	uint32_t size;	  /* of buf */
-	uint32_t base;	  /* number of buf[0]; of the next byte where none are kept */
-	uint32_t next;	  /* one behind the last byte in order */
-	uint32_t read;	  /* one behind the last byte the reader was done with */
-	uint32_t acked;	  /* what the other end confirmed */
-	uint32_t stamp;	  /* last time-stamp, RFC 7323 §4.3 */
-	uint32_t fin;	  /* where it ended */
-	uint8_t flags;	  /* the stream's */
+	uint8_t *buf;	/* bytes from `base`, NULL where none are kept */
+	uint32_t size;	/* of buf */
+	uint32_t base;	/* number of buf[0]; of the next byte where none are kept */
+	uint32_t next;	/* one behind the last byte in order */
+	uint32_t read;	/* one behind the last byte the reader was done with */
+	uint32_t acked; /* what the other end confirmed */
+	uint32_t stamp; /* last time-stamp, RFC 7323 §4.3 */
+	uint32_t fin;	/* where it ended */
+	uint8_t flags;	/* the stream's */
 	uint8_t ahead_count;
 	struct {
 		uint32_t from, to;
@@ -41,7 +41,7 @@ struct stream {
 
 /* What all streams of a guard may hold. */
 struct stream_pool {
-	size_t used, max; /* bytes */
+	size_t used, max;  /* bytes */
 	uint32_t half_max; /* bytes kept of one end */
 	uint64_t refused;  /* packets there was no room for */
 };
@@ -87,7 +87,7 @@ struct bytes stream_ready(const struct stream *s, const struct packet *p, unsign
  */
 int stream_done(struct stream *s, struct stream_pool *pool, const struct packet *p, unsigned end,
 		size_t used, bool blind);
-/* The end said its last byte, and it was ready. */
+/* The end said its last byte; what is ready is all there will be. */
 bool stream_ended(const struct stream *s, unsigned end);
 
 #endif

@@ -2,7 +2,10 @@
 
 #include <stdio.h>
 
+#include "guard/proto/hl7.h"
+
 const struct proto *const protos[] = {
+	&hl7_proto,
 	NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
