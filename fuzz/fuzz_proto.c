@@ -20,8 +20,7 @@ static void touch(struct bytes b)
 		sink = b.data[i];
 }
 
-static void said(void *arg, const struct talk *t, const struct proto_input *in,
-		 const struct msg *m)
+static void said(void *arg, const struct talk *t, const struct proto_input *in, const struct msg *m)
 {
 	static char room[65536];
 	struct json j = json_new(room, sizeof(room));

@@ -229,6 +229,29 @@ static void check_rule(struct checking *k, const char *path, const struct config
 		      "inspect, pass or drop");
 }
 
+static config_words_fn words_wrong;
+
+void config_check_words(config_words_fn fn)
+{
+	words_wrong = fn;
+}
+
+static void check_rule_words(struct checking *k, const char *path, const struct config_rule *r)
+{
+	bool narrowed = r->allow_count || !r->control;
+	char at[160], why[160];
+
+	snprintf(at, sizeof(at), "%s.%s", path, r->allow_count ? "allow" : "app");
+	if (!*r->app && narrowed)
+		wrong(k, path,
+		      "allow and control say what may be said in a protocol; expected "
+		      "app to name it");
+	else if (*r->app && r->action != GATE_INSPECT)
+		wrong(k, at, "what is not inspected cannot be read; expected action: inspect");
+	else if (*r->app && words_wrong && words_wrong(r->app, r->allow, r->allow_count, why))
+		wrong(k, at, "%s", why);
+}
+
 static void check_rules(struct checking *k, const char *path, const struct config_rule *rules,
 			unsigned count)
 {
@@ -237,6 +260,7 @@ static void check_rules(struct checking *k, const char *path, const struct confi
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(at, sizeof(at), "%s[%u]", path, i);
 		check_rule(k, at, &rules[i]);
+		check_rule_words(k, at, &rules[i]);
 	}
 }
 

@@ -61,6 +61,10 @@ struct config_rule {
 	unsigned port_count;
 	char *peer; /* a role, a host's or device's name, "any", "broadcast", "multicast" */
 	enum gate_action action; /* pass, inspect (default), seal, drop */
+	char *app;		 /* the protocol that is spoken there, "hl7"; "" any */
+	char **allow;		 /* "message_type=ORU^R01": what its messages may say */
+	unsigned allow_count;
+	bool control; /* may messages change a device? */
 };
 
 struct config_identify {
@@ -137,6 +141,15 @@ struct config *config_load(const char *file, struct config_error *ret_errors, si
 struct config *config_parse(const char *file, struct bytes text, struct config_error *ret_errors,
 			    size_t max_errors, size_t *ret_count);
 void config_free(struct config *c);
+
+/*
+ * Whether a rule's `app` and `allow` are wrong, and why (160 bytes), is known to
+ * who reads protocols (guard/policy/message.h); set once, at the program's start.
+ * Until then they are taken as they are.
+ */
+typedef bool (*config_words_fn)(const char *app, char *const *allow, unsigned allow_count,
+				char ret_error[160]);
+void config_check_words(config_words_fn fn);
 
 /* One profile by its text, for those who look at profiles alone. free with config_profile_free(). */
 struct config_profile *config_profile_parse(const char *file, struct bytes text,

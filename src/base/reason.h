@@ -86,12 +86,37 @@
 	  "A part of the gateway sent something malformed; it was refused.")                       \
 	X(FLOOR_TOO_BIG, "floor.too_big",                                                          \
 	  "A packet too large to inspect came from or for a device set to stay closed then.")      \
+	X(STREAM_CONFLICT, "stream.conflict",                                                      \
+	  "A machine repeated part of a conversation with other content, to hide what it says.")   \
+	X(STREAM_OUTSIDE, "stream.out_of_window",                                                  \
+	  "A packet belongs to no place of its conversation, as injected ones do.")                \
+	X(STREAM_UNVERIFIED, "stream.unverified",                                                  \
+	  "Part of a conversation was repeated and could not be compared with the first time.")    \
+	X(STREAM_MEMORY, "stream.memory",                                                          \
+	  "More unfinished conversations than there is memory to read them.")                      \
+	X(STREAM_URGENT, "stream.urgent",                                                          \
+	  "A conversation used a rare network feature that hides what is said.")                   \
+	X(PROTO_MALFORMED, "proto.malformed", "A message broke the rules of its own protocol.")    \
+	X(POLICY_WRONG_PROTOCOL, "policy.wrong_protocol",                                          \
+	  "A connection that is allowed for one kind of data carried something else.")             \
+	X(POLICY_MESSAGE, "policy.message_not_allowed",                                            \
+	  "Inside an allowed connection something was said that the profile does not list.")       \
+	X(POLICY_CONTROL, "policy.control_not_allowed",                                            \
+	  "Inside an allowed connection a machine tried to change or control a device.")           \
+	X(HL7_FRAMING, "hl7.framing",                                                              \
+	  "Data between two messages that belongs to neither, where something could hide.")        \
+	X(HL7_NO_HEADER, "hl7.no_header", "A message without the header that says what it is.")    \
+	X(HL7_DELIMITERS, "hl7.delimiters",                                                        \
+	  "A message redefined its own punctuation so that programs read it differently.")         \
+	X(HL7_SEGMENT_NAME, "hl7.segment_name", "A message has a part without a proper name.")     \
+	X(HL7_SEGMENT_TOO_LONG, "hl7.segment_too_long",                                            \
+	  "A part of a message is absurdly long, as those are that break programs.")               \
 	X(TLS_MALFORMED, "tls.malformed",                                                          \
 	  "The opening of an encrypted connection (TLS) broke the rules of its protocol.")         \
 	X(TLS_CERTIFICATE, "tls.certificate",                                                      \
 	  "A machine showed a digital identity card (certificate) that cannot be read.")           \
 	X(TLS_HEARTBLEED, "tls.heartbleed",                                                        \
-	  "A machine tried to read another one's memory through a known hole (Heartbleed).")         \
+	  "A machine tried to read another one's memory through a known hole (Heartbleed).")       \
 	X(HTTP_MALFORMED, "http.malformed",                                                        \
 	  "A web request or answer broke the rules of its protocol.")                              \
 	X(HTTP_SMUGGLING, "http.smuggling",                                                        \

@@ -112,17 +112,25 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 0, MAX_LIST,          \
 	  "What it is for; profiles name roles as peers. The role dhcp marks an address server.")
 
-#define RULE(X)                                                                                \
-	X(TEXT, config_rule, "service", service, 0, REQUIRED, NULL, 1, 127,                    \
-	  "What it is, in plain words.")                                                       \
-	X(TEXT, config_rule, "proto", proto, 0, REQUIRED, NULL, 1, 15,                         \
-	  "tcp, udp, icmp, icmpv6, igmp, any or an IP protocol number.")                       \
-	X(TEXTS, config_rule, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,                \
-	  "Ports or ranges of the side that is called; types for icmp. None: all.")            \
-	X(TEXT, config_rule, "peer", peer, 0, REQUIRED, NULL, 1, 63,                           \
-	  "The other end: a role, the name of a host or device, any, broadcast or multicast.") \
-	X(WORD, config_rule, "action", action, actions, OPTIONAL, "inspect", 0, 0,             \
-	  "inspect (guards read it), pass (only the kernel's floor sees it) or drop.")
+#define RULE(X)                                                                                    \
+	X(TEXT, config_rule, "service", service, 0, REQUIRED, NULL, 1, 127,                        \
+	  "What it is, in plain words.")                                                           \
+	X(TEXT, config_rule, "proto", proto, 0, REQUIRED, NULL, 1, 15,                             \
+	  "tcp, udp, icmp, icmpv6, igmp, any or an IP protocol number.")                           \
+	X(TEXTS, config_rule, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,                    \
+	  "Ports or ranges of the side that is called; types for icmp. None: all.")                \
+	X(TEXT, config_rule, "peer", peer, 0, REQUIRED, NULL, 1, 63,                               \
+	  "The other end: a role, the name of a host or device, any, broadcast or multicast.")     \
+	X(WORD, config_rule, "action", action, actions, OPTIONAL, "inspect", 0, 0,                 \
+	  "inspect (guards read it), pass (only the kernel's floor sees it) or drop.")             \
+	X(TEXT, config_rule, "app", app, 0, OPTIONAL, "", 0, 31,                                   \
+	  "The protocol that is spoken there, as events name it (hl7, dicom, mqtt, ...). Nothing " \
+	  "else passes then, nor a message that breaks it. None: any.")                            \
+	X(TEXTS, config_rule, "allow", allow, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,            \
+	  "What its messages may say, each line member=pattern as message_type=ORU^*; a message "  \
+	  "that has the member must match one of its patterns. Answers are not asked.")            \
+	X(WORD, config_rule, "control", control, yes_no, OPTIONAL, "yes", 0, 0,                    \
+	  "Whether messages that change what a device does may pass; needs app.")
 
 #define IDENTIFY(X)                                                                             \
 	X(TEXTS, config_identify, "vendor", vendor, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,   \

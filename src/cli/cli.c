@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/config.h"
 #include "cli/demo.h"
 #include "cli/inspect.h"
 #include "cli/policy.h"
+#include "guard/policy/message.h"
 #include "role/guard.h"
 #include "role/keeper.h"
 
@@ -74,6 +76,7 @@ int cli_main(int argc, char **argv)
 {
 	const struct cli_command *c;
 
+	config_check_words(message_is_wrong);
 	if (argc < 2) {
 		help(stderr);
 		return CLI_USAGE;

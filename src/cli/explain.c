@@ -117,6 +117,7 @@ static const char *proto_text(uint8_t proto, char number[16])
 /* The lines of the file come apart into rows, one a port and peer; this puts them together again. */
 struct line {
 	const char *service;
+	const char *messages;
 	struct gate_rule rule; /* the first */
 	struct pieces ports, peers;
 	uint32_t next; /* the row behind it */
@@ -124,16 +125,40 @@ struct line {
 
 static void read_line(const struct explaining *x, uint32_t i, uint32_t end, struct line *ret_line)
 {
-	*ret_line = (struct line){.service = policy_rule_service(x->p, i), .rule = x->rules[i]};
+	*ret_line = (struct line){.service = policy_rule_service(x->p, i),
+				  .messages = policy_rule_messages(x->p, i),
+				  .rule = x->rules[i]};
 	do {
 		add_ports(&x->rules[i], &ret_line->ports);
 		add_peers(x, &x->rules[i], &ret_line->peers);
 		i++;
 	} while (i < end && policy_rule_service(x->p, i) == ret_line->service &&
+		 policy_rule_messages(x->p, i) == ret_line->messages &&
 		 x->rules[i].proto == ret_line->rule.proto &&
 		 x->rules[i].towards == ret_line->rule.towards &&
 		 x->rules[i].action == ret_line->rule.action);
 	ret_line->next = i;
+}
+
+/* "app\ncontrol=no\nmember=pattern..." in words. */
+static void print_messages(FILE *out, const char *text)
+{
+	size_t len = strcspn(text, "\n");
+	unsigned said = 0;
+
+	if (!*text)
+		return;
+	fprintf(out, "      only %.*s is spoken there", (int)len, text);
+	for (text += len; *text; text += len) {
+		text++;
+		len = strcspn(text, "\n");
+		if (len == 10 && !memcmp(text, "control=no", 10))
+			fputs(", and nothing that changes a device", out);
+		else
+			fprintf(out, "%s %.*s",
+				said++ ? " or" : ", where it has the member:", (int)len, text);
+	}
+	fputc('\n', out);
 }
 
 static void print_line(FILE *out, const struct line *l)
@@ -149,6 +174,7 @@ static void print_line(FILE *out, const struct line *l)
 	if (l->rule.action == GATE_DROP)
 		fputs(", BLOCKED", out);
 	fputc('\n', out);
+	print_messages(out, l->messages);
 }
 
 static void print_direction(FILE *out, const struct explaining *x, const struct gate_device *d,
@@ -411,10 +437,11 @@ static json_t *line_json(const struct line *l)
 {
 	char number[16];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "service", l->service, "direction",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "service", l->service, "direction",
 			 l->rule.towards ? "accepts" : "starts", "proto",
 			 proto_text(l->rule.proto, number), "ports", l->ports.text, "peers",
-			 l->peers.text, "action", action_names[l->rule.action]);
+			 l->peers.text, "action", action_names[l->rule.action], "messages",
+			 l->messages);
 }
 
 static json_t *device_json(const struct explaining *x, unsigned i)

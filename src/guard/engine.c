@@ -9,6 +9,8 @@
 #include "guard/hairpin.h"
 #include "guard/notice.h"
 #include "guard/policy/floor.h"
+#include "guard/policy/message.h"
+#include "guard/reset.h"
 
 #define BURST		 32
 #define APP_SLOTS	 4096
@@ -35,6 +37,8 @@ struct engine {
 	struct fragment_table *fragments;
 	struct flow_table *flows;
 	struct app *app;
+	struct sessions *sessions;
+	struct message_rules *messages; /* NULL: no policy */
 	struct behaviour *behaviour;
 	struct inventory *inventory; /* NULL: not kept */
 	struct notice notice;
@@ -70,6 +74,7 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 	struct engine *e = arg;
 
 	app_end(e->app, f);
+	session_end(e->sessions, f);
 	if (how == FLOW_EVICTED)
 		e->stats.flows_evicted++;
 	report_flow(&e->notice.report, f, how);
@@ -80,10 +85,11 @@ static void fragments_ended(void *arg, const struct fragment_datagram *d);
 int engine_set_policy(struct engine *e, const struct policy *p)
 {
 	struct roster *roster = roster_new(p);
-	int r;
+	struct message_rules *messages = message_rules_new(p);
+	int r = -ENOMEM;
 
-	if (!roster)
-		return -ENOMEM;
+	if (!roster || !messages)
+		goto fail;
 	tally_flush(e->notice.tally); /* by the names it was counted under */
 	if (e->floor) {
 		r = floor_set_policy(e->floor, p);
@@ -91,17 +97,30 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 		e->floor = floor_new(p, e->o.max_flows);
 		r = e->floor ? 0 : -ENOMEM;
 	}
-	if (r < 0) {
-		roster_free(roster);
-		return r;
-	}
+	if (r < 0)
+		goto fail;
 	roster_free(e->roster);
 	e->roster = roster;
+	message_rules_free(e->messages);
+	e->messages = messages;
 	e->policy = p;
 	e->notice.report.policy = p;
 	e->notice.report.roster = roster;
 	return 0;
+fail:
+	message_rules_free(messages);
+	roster_free(roster);
+	return r;
 }
+
+static void count_anomalies(struct engine *e, anomaly_set set)
+{
+	for (; set; set &= set - 1)
+		e->stats.anomalies[__builtin_ctzll(set)]++;
+}
+
+static enum reason message_said(void *arg, const struct session_message *m);
+static enum reason unread(void *arg, struct flow *f);
 
 /* Of the ward alone: what stands in the hospital is not this gateway's to list. */
 static void machine_changed(void *arg, const struct machine *m, bool is_new)
@@ -119,6 +138,15 @@ static bool open_rooms(struct engine *e)
 		.timeout_ms = FRAGMENT_WAIT_MS,
 	};
 
+	const struct session_options sessions = {
+		.stream_bytes = e->o.stream_bytes ? e->o.stream_bytes : ENGINE_STREAM_BYTES,
+		.stream_end = ENGINE_STREAM_END,
+		.said = message_said,
+		.unread = unread,
+		.arg = e,
+	};
+
+	e->sessions = sessions_new(&sessions);
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
@@ -129,7 +157,7 @@ static bool open_rooms(struct engine *e)
 		if (!e->inventory)
 			return false;
 	}
-	return e->app && e->behaviour && e->flows && e->fragments &&
+	return e->sessions && e->app && e->behaviour && e->flows && e->fragments &&
 	       notice_init(&e->notice, TOPICS) == 0;
 }
 
@@ -177,6 +205,8 @@ void engine_free(struct engine *e)
 	behaviour_free(e->behaviour);
 	inventory_free(e->inventory);
 	app_free(e->app);
+	sessions_free(e->sessions);
+	message_rules_free(e->messages);
 	floor_free(e->floor);
 	roster_free(e->roster);
 	free(e);
@@ -305,29 +335,137 @@ static void remember(struct engine *e, struct flow *f, const struct gate_verdict
 	}
 }
 
+/* The device that a packet or a conversation counts as; NULL without a policy. */
+static const struct gate_device *device_of(const struct engine *e, uint32_t device)
+{
+	const struct gate_device *d;
+	uint32_t count;
+
+	if (!e->policy)
+		return NULL;
+	d = policy_devices(e->policy, &count);
+	return device < count ? &d[device] : NULL;
+}
+
+/* The packet should not pass, and does not where its device's mode says so. */
+static void refuse(const struct engine *e, struct work *w, enum reason why)
+{
+	const struct gate_device *d = device_of(e, w->v.device);
+
+	w->v.reason = (uint8_t)why;
+	if (!d)
+		return;
+	w->v.would = GATE_DROP;
+	if (d->mode == GATE_ENFORCE)
+		w->v.action = GATE_DROP;
+}
+
+/* Is the flow's rule one of the policy at hand? */
+static bool is_ruled(const struct engine *e, const struct flow *f)
+{
+	return e->messages && f->generation == policy_generation(e->policy);
+}
+
+static enum reason message_said(void *arg, const struct session_message *m)
+{
+	struct engine *e = arg;
+	const struct gate_device *d = is_ruled(e, m->flow) ? device_of(e, m->flow->device) : NULL;
+	enum reason why =
+		d ? message_judge(e->messages, m->flow->rule, m->proto, m->msg) : REASON_NONE;
+	struct report_message told = {
+		.said = m,
+		.reason = why != REASON_NONE ? why : m->msg->reason,
+		.drop = why != REASON_NONE && d->mode == GATE_ENFORCE,
+		.would_drop = why != REASON_NONE && d->mode != GATE_ENFORCE,
+	};
+
+	notice_message(&e->notice, &told);
+	return why;
+}
+
+static enum reason unread(void *arg, struct flow *f)
+{
+	struct engine *e = arg;
+
+	return is_ruled(e, f) && message_protocol(e->messages, f->rule)
+		       ? REASON_POLICY_WRONG_PROTOCOL
+		       : REASON_NONE;
+}
+
+static void reset_one(struct engine *e, const struct work *w, bool back, uint32_t seq)
+{
+	const struct gate_port *port = e->roster ? roster_port(e->roster, w->ifindex) : NULL;
+	bool hairpin = w->v.flags & GATE_VERDICT_HAIRPIN;
+	uint8_t bytes[RESET_MAX];
+	struct frame f = {.data = {bytes, reset_make(&w->p, back, seq, bytes)}};
+
+	if (!f.data.len || !port || !e->capture || !e->capture->ops->inject)
+		return;
+	if (hairpin && !back && !hairpin_readdress(&f, e->policy, &w->v, port))
+		return;
+	e->capture->ops->inject(e->capture, f.data, back || hairpin ? w->ifindex : port->partner);
+}
+
+/* Nothing more passes in either direction, and both ends know it. */
+static void cut_off(struct engine *e, struct work *w, struct flow *f, unsigned end)
+{
+	uint32_t seq;
+
+	f->session_reason = w->v.reason;
+	f->state = TCP_RESET; /* the same ports may begin anew */
+	if (w->p.proto == PROTO_TCP && !e->o.packet_times) {
+		if (!session_expects(f, end, &seq))
+			seq = w->p.tcp_seq;
+		reset_one(e, w, false, seq);
+		reset_one(e, w, true, w->p.tcp_ack);
+	}
+	session_end(e->sessions, f);
+}
+
+/* Reads what the packet says; true where somebody was told of the verdict already. */
+static bool hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
+{
+	const struct gate_device *d = device_of(e, w->v.device);
+	struct session_heard heard;
+
+	if (f->session_reason) {
+		refuse(e, w, REASON_POLICY_FLOW_BLOCKED);
+		return false;
+	}
+	heard = session_hear(e->sessions, f, &w->p, end);
+	if (heard.fresh)
+		notice_anomalies(&e->notice, &w->p, heard.fresh, &w->v, w->segment, f, e->now_ns);
+	count_anomalies(e, heard.fresh);
+	if (heard.reason == REASON_NONE || w->v.action == GATE_DROP)
+		return false;
+	if (heard.scope == SESSION_UNSURE && d && d->fail == GATE_OPEN)
+		w->v.reason = (uint8_t)heard.reason;
+	else
+		refuse(e, w, heard.reason);
+	if (heard.scope >= SESSION_MESSAGE && w->v.action == GATE_DROP && e->o.inline_)
+		cut_off(e, w, f, end);
+	return heard.scope == SESSION_MESSAGE;
+}
+
 /* Flow, application and behaviour of a packet that goes on. NULL where it belongs to no flow. */
-static struct flow *observe(struct engine *e, struct work *w)
+static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 {
 	struct flow *f;
 	uint8_t end;
 
 	if (!w->p.ip_version)
 		return NULL;
-	f = flow_find(e->flows, &w->p, &w->hint, &end);
+	f = flow_find(e->flows, &w->p, &w->hint, ret_end);
+	end = *ret_end;
 	if (f->packets[0] + f->packets[1] == 1) {
 		f->id = flow_id(f);
 		e->stats.flows++;
 	}
 	remember(e, f, &w->v, end);
-	app_look(e->app, f, &w->p);
+	if (!f->proto)
+		app_look(e->app, f, &w->p);
 	watch(e, w, f, end);
 	return f;
-}
-
-static void count_anomalies(struct engine *e, anomaly_set set)
-{
-	for (; set; set &= set - 1)
-		e->stats.anomalies[__builtin_ctzll(set)]++;
 }
 
 static bool is_dhcp(const struct packet *p)
@@ -339,20 +477,12 @@ static bool is_dhcp(const struct packet *p)
 /* What calls itself DHCP and is none goes no further where its device's mode says so. */
 static bool read_dhcp(struct engine *e, struct work *w, struct dhcp *ret_d)
 {
-	const struct gate_device *d;
-	uint32_t count;
-
 	if (!is_dhcp(&w->p) || w->p.wire_len > w->p.frame.len)
 		return false;
 	if (dhcp_read(w->p.payload, ret_d) == PARSE_OK)
 		return true;
-	if (w->v.reason != REASON_NONE || !e->policy)
-		return false;
-	d = policy_devices(e->policy, &count);
-	w->v.reason = REASON_DHCP_MALFORMED;
-	w->v.would = GATE_DROP;
-	if (w->v.device < count && d[w->v.device].mode == GATE_ENFORCE)
-		w->v.action = GATE_DROP;
+	if (w->v.reason == REASON_NONE && e->policy)
+		refuse(e, w, REASON_DHCP_MALFORMED);
 	return false;
 }
 
@@ -379,18 +509,19 @@ static void conclude(struct engine *e, struct work *w)
 {
 	struct flow *f = NULL;
 	struct dhcp dhcp;
-	bool has_dhcp = read_dhcp(e, w, &dhcp);
+	bool has_dhcp = read_dhcp(e, w, &dhcp), told = false;
 	anomaly_set fresh;
+	uint8_t end;
 
 	if (w->v.action != GATE_DROP)
 		hold_stranger(e, w);
-	e->stats.dropped += w->v.action == GATE_DROP;
-	e->stats.would_drop += w->v.action != GATE_DROP && w->v.would == GATE_DROP;
 	if (w->v.action == GATE_DROP && e->o.inline_)
 		watch_refused(e, w);
-	else
-		f = observe(e, w);
-	if (w->v.reason != REASON_NONE)
+	else if ((f = observe(e, w, &end)))
+		told = hear(e, w, f, end);
+	e->stats.dropped += w->v.action == GATE_DROP;
+	e->stats.would_drop += w->v.action != GATE_DROP && w->v.would == GATE_DROP;
+	if (w->v.reason != REASON_NONE && !told)
 		notice_verdict(&e->notice, &w->p, &w->v, w->segment, f, e->now_ns);
 	if (f && has_dhcp)
 		notice_dhcp(&e->notice, &w->p, &dhcp, &w->v, w->segment, f, e->now_ns);
@@ -601,6 +732,7 @@ void engine_stats(const struct engine *e, struct engine_stats *ret_stats)
 	ret_stats->events = e->notice.report.events;
 	ret_stats->held = e->fragments ? fragment_count(e->fragments) : 0;
 	memcpy(ret_stats->reasons, e->notice.reasons, sizeof(ret_stats->reasons));
+	session_counts(e->sessions, &ret_stats->sessions);
 }
 
 void engine_stats_event(struct engine *e, uint64_t wall_ns)

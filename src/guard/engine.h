@@ -10,6 +10,7 @@
 #include "guard/flow/flow.h"
 #include "guard/policy/inventory.h"
 #include "guard/policy/policy.h"
+#include "guard/session.h"
 
 struct roster;
 
@@ -20,9 +21,13 @@ typedef void (*engine_sink_fn)(void *arg, const char *line, size_t len);
 typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const struct packet *p,
 				    const struct roster *r);
 
+#define ENGINE_STREAM_BYTES (64u << 20)
+#define ENGINE_STREAM_END   (1u << 20) /* held of one end of one conversation, at most */
+
 struct engine_options {
 	uint32_t max_flows;
 	uint32_t max_fragments;
+	size_t stream_bytes; /* held of all TCP conversations together; 0: ENGINE_STREAM_BYTES */
 	struct flow_timeouts timeouts;
 	bool inline_;	   /* a dropped packet is not seen by what follows */
 	bool packet_times; /* time is the frames', as for a file; else the caller's ticks */
@@ -36,6 +41,7 @@ struct engine_options {
 struct engine_stats {
 	uint64_t packets, bytes, dropped, would_drop, held, malformed;
 	uint64_t events, flows, flows_evicted, fragments_reassembled, fragments_lost;
+	struct session_counts sessions;
 	uint64_t anomalies[ANOMALY_COUNT];
 	uint64_t reasons[REASON_COUNT];
 };

@@ -124,6 +124,13 @@ void notice_machine(struct notice *n, const struct inventory *inv, const struct 
 		report_machine(&n->report, inv, m, is_new);
 }
 
+void notice_message(struct notice *n, const struct report_message *m)
+{
+	if (m->reason != REASON_NONE)
+		n->reasons[m->reason]++;
+	report_message(&n->report, m);
+}
+
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found)
 {

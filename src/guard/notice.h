@@ -30,6 +30,8 @@ void notice_dhcp(struct notice *n, const struct packet *p, const struct dhcp *d,
 /* A machine of the inventory; strangers that are new, up to a bound. */
 void notice_machine(struct notice *n, const struct inventory *inv, const struct machine *m,
 		    bool is_new, uint64_t now_ns);
+/* A message, told by its own event whatever was decided. */
+void notice_message(struct notice *n, const struct report_message *m);
 /* What somebody does; `v` NULL without a policy. */
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found);

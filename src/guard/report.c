@@ -199,6 +199,13 @@ static void put_flow(struct json *j, const struct report *r, const struct flow *
 	json_close(j);
 }
 
+static const char *protocol_name(const struct report *r, const struct flow *f)
+{
+	if (f->proto)
+		return protos[f->proto - 1]->name;
+	return r->app ? app_name(r->app, f->app) : NULL;
+}
+
 void report_flow(struct report *r, const struct flow *f, enum flow_end how)
 {
 	char buf[EVENT_MAX];
@@ -207,7 +214,7 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how)
 		.time_ns = f->last_ns,
 		.type = "flow",
 		.flow_id = f->id,
-		.app_proto = r->app ? app_name(r->app, f->app) : NULL,
+		.app_proto = protocol_name(r, f),
 		.reason = f->reason,
 	};
 	struct json j;
@@ -484,6 +491,33 @@ void report_behaviour(struct report *r, const struct packet *p, const struct gat
 	json_str(&j, "event", reason_name(found->reason));
 	json_u64(&j, "count", found->count);
 	json_close(&j);
+	emit(r, &j);
+}
+
+void report_message(struct report *r, const struct report_message *m)
+{
+	const struct session_message *s = m->said;
+	const struct flow *f = s->flow;
+	unsigned device_end = f->flags & REPORT_FLOW_TO_DEVICE ? 1 : 0;
+	char buf[EVENT_MAX];
+	struct texts t;
+	struct event_common e = {
+		.time_ns = s->packet->time_ns,
+		.type = s->proto->name,
+		.flow_id = f->id,
+		.app_proto = s->proto->name,
+		.reason = m->reason,
+		.verdict = m->drop ? "drop" : "pass",
+		.would_drop = m->would_drop,
+	};
+	struct json j;
+
+	name_ends(&e, &t, &f->key, s->end ? !f->starter : f->starter, 0);
+	if (is_judged(r, f))
+		name_parties(r, &e, &t, f->device, f->peer, device_end != s->end, NULL);
+	j = event_begin(&e, buf);
+	put_vlan(&j, f->key.vlan);
+	proto_write(s->proto, s->msg, &j);
 	emit(r, &j);
 }
 

@@ -14,7 +14,15 @@
 #include "guard/flow/app.h"
 #include "guard/proto/dhcp.h"
 #include "guard/roster.h"
+#include "guard/session.h"
 #include "guard/tally.h"
+
+/* A message of an application protocol, and what was decided about it. */
+struct report_message {
+	const struct session_message *said;
+	enum reason reason; /* NONE: nothing against it */
+	bool drop, would_drop;
+};
 
 struct report {
 	const struct policy *policy; /* NULL: names nobody */
@@ -54,6 +62,9 @@ void report_machine(struct report *r, const struct inventory *inv, const struct 
 /* A search or a flood. `v` says who it is; NULL without a policy. */
 void report_behaviour(struct report *r, const struct packet *p, const struct gate_verdict *v,
 		      const struct behaviour_finding *found);
+
+/* One event a message, of the type of its protocol. */
+void report_message(struct report *r, const struct report_message *m);
 
 void report_stats(struct report *r, const struct engine_stats *s, uint32_t flows_alive,
 		  uint64_t time_ns);

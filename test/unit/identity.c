@@ -191,7 +191,8 @@ static void http_hints_are_found(void **state)
 {
 	struct http_head h;
 
-	PUT("GET /x HTTP/1.1\r\nhost: fridge.local\r\nUser-Agent: \tprobe/1 \r\nServer: two\r\n\r\n");
+	PUT("GET /x HTTP/1.1\r\nhost: fridge.local\r\nUser-Agent: \tprobe/1 \r\nServer: "
+	    "two\r\n\r\n");
 	assert_int_equal(http_head_read((struct bytes){buf, w.len}, &h), PARSE_OK);
 	assert_true(h.request);
 	assert_text(h.method, "GET");

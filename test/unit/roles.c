@@ -237,8 +237,13 @@ static struct seen after(struct ports *ps, const char *command)
 
 	if (system(command) != 0)
 		fail_msg("%s", command);
-	assert_true(ports_drain(ps));
-	ports_refresh(ps, on_change, &s);
+	/* The kernel tells of a link's state when it gets to it. */
+	for (unsigned tries = 0; tries < 200 && !s.changes; tries++) {
+		if (tries)
+			usleep(10000);
+		ports_drain(ps);
+		ports_refresh(ps, on_change, &s);
+	}
 	return s;
 }
 

@@ -61,7 +61,12 @@
 	X(IPV6_FRAGMENT_NESTED, "ipv6.fragment_nested")                \
 	X(ICMPV6_ND_HOP_LIMIT, "icmpv6.neighbour_discovery_hop_limit") \
 	X(IGMP_TRUNCATED, "igmp.truncated")                            \
-	X(TCP_BLIND_RESET, "tcp.reset_out_of_window")
+	X(TCP_BLIND_RESET, "tcp.reset_out_of_window")                  \
+	X(STREAM_CONFLICT, "stream.conflict")                          \
+	X(STREAM_GAP, "stream.gap")                                    \
+	X(STREAM_OUTSIDE, "stream.out_of_window")                      \
+	X(STREAM_MEMORY, "stream.memory")                              \
+	X(STREAM_URGENT, "stream.urgent")
 
 #define ANOMALY_ENUM(name, dotted) ANOMALY_##name,
 enum anomaly { ANOMALIES(ANOMALY_ENUM) ANOMALY_COUNT };

@@ -25,10 +25,13 @@ enum tcp_state {
 /* FLOW_ALIVE: it has not ended, somebody asked. */
 enum flow_end { FLOW_TIMEOUT, FLOW_CLOSED, FLOW_EVICTED, FLOW_SHUTDOWN, FLOW_ALIVE };
 
+struct session;
+
 /*
- * Ends are 0: who sent the first packet, 1: the other. Three cache lines: who and
- * by which verdict, what every packet changes, and what only TCP, beginnings and
- * ends look at. With a million flows every line is a trip to memory.
+ * Ends are 0: who sent the first packet, 1: the other. Four cache lines: who and
+ * by which verdict, what every packet changes, what only TCP, beginnings and ends
+ * look at, and what only conversations that are read have. With a million flows
+ * every line is a trip to memory.
  */
 struct flow {
 	struct gate_flow_key key;
@@ -58,8 +61,15 @@ struct flow {
 	uint32_t tcp_window[2];	       /* the most each end was ready to take, in bytes */
 	uint8_t tcp_flags[2];	       /* all seen */
 	uint8_t tcp_scale[2];	       /* RFC 7323 §2.2 */
+
+	struct session *session; /* what is read of it; the engine's, NULL none */
+	uint32_t tcp_first[2];	 /* number of each end's first byte, where tcp_began says so */
+	uint8_t tcp_began;	 /* a bit an end: its SYN was seen */
+	uint8_t proto;		 /* 1 + index into protos[]; 0 not known */
+	uint8_t session_flags;	 /* the session's */
+	uint8_t session_reason;	 /* enum reason: nothing of it passes any more */
 } __attribute__((aligned(64)));
-_Static_assert(sizeof(struct flow) == 192, "a flow is three cache lines");
+_Static_assert(sizeof(struct flow) == 256, "a flow is four cache lines");
 
 struct flow_timeouts { /* seconds, idle */
 	uint32_t tcp_new, tcp_established, tcp_closed, udp_new, udp_established, icmp, other;

@@ -37,6 +37,36 @@ static uint8_t window_scale(const struct packet *p)
 	return SCALE_NONE;
 }
 
+bool tcp_stamp(const struct packet *p, uint32_t *ret_stamp)
+{
+	static const uint8_t usual[] = {1, 1, 8, 10}; /* how everybody lays it out */
+	struct reader r = reader_new(p->tcp_options.data, p->tcp_options.len);
+
+	if (p->tcp_options.len >= 12 && !memcmp(p->tcp_options.data, usual, sizeof(usual))) {
+		read_skip(&r, sizeof(usual));
+		*ret_stamp = read_be32(&r);
+		return true;
+	}
+	while (reader_left(&r)) {
+		uint8_t kind = read_u8(&r), len;
+
+		if (kind == 0)
+			break;
+		if (kind == 1)
+			continue;
+		len = read_u8(&r);
+		if (kind == 8 && len == 10) {
+			uint32_t stamp = read_be32(&r);
+
+			if (!r.bad)
+				*ret_stamp = stamp;
+			return !r.bad;
+		}
+		read_skip(&r, len < 2 ? 0 : len - 2u);
+	}
+	return false;
+}
+
 /* How far `end` may be ahead of what the other confirmed. */
 static uint32_t window_of(const struct flow *f, unsigned end)
 {
@@ -45,8 +75,7 @@ static uint32_t window_of(const struct flow *f, unsigned end)
 	return w < WINDOW_LEAST ? WINDOW_LEAST : w;
 }
 
-/* Could `end` have sent this: not far behind what it sent, not beyond what was asked for. */
-static bool in_window(const struct flow *f, const struct packet *p, unsigned end)
+bool tcp_in_window(const struct flow *f, const struct packet *p, unsigned end)
 {
 	uint32_t window = window_of(f, end), base;
 
@@ -99,6 +128,10 @@ static void learn_sequence(struct flow *f, const struct packet *p, unsigned end)
 			  !!(p->tcp_flags & TCP_FIN);
 	unsigned other = 1 - end;
 
+	if (p->tcp_flags & TCP_SYN && !(f->tcp_began & 1u << end)) {
+		f->tcp_first[end] = p->tcp_seq + 1;
+		f->tcp_began |= (uint8_t)(1u << end);
+	}
 	if (!(f->tcp_known & KNOWN_NEXT(end)) || ahead(behind, f->tcp_next[end]) > 0)
 		f->tcp_next[end] = behind;
 	f->tcp_known |= KNOWN_NEXT(end);
@@ -142,7 +175,7 @@ static void shake_hands(struct flow *f, const struct packet *p, unsigned end)
 	if (f->state == TCP_SYN_SENT && end == 0) {
 		/* The SYN again, perhaps with a new number after a refusal. */
 		if (flags & TCP_SYN) {
-			f->tcp_known = 0;
+			f->tcp_known = f->tcp_began = 0;
 			learn_sequence(f, p, 0);
 		}
 		return;
@@ -151,7 +184,7 @@ static void shake_hands(struct flow *f, const struct packet *p, unsigned end)
 		if (!(flags & TCP_SYN) || (flags & TCP_ACK && p->tcp_ack != f->tcp_next[0]))
 			return;
 		f->state = TCP_SYN_RECV;
-	} else if (!in_window(f, p, end)) {
+	} else if (!tcp_in_window(f, p, end)) {
 		return;
 	} else if (end == 0 && flags & TCP_ACK && ahead(f->tcp_next[1], p->tcp_ack) >= 0) {
 		f->state = TCP_ESTABLISHED;
@@ -183,11 +216,11 @@ void tcp_track(struct flow *f, const struct packet *p, unsigned end)
 	if (f->state == TCP_SYN_SENT || f->state == TCP_SYN_RECV) {
 		shake_hands(f, p, end);
 	} else {
-		if (f->state == TCP_RESET || !in_window(f, p, end) || !ack_holds(f, p, end))
+		if (f->state == TCP_RESET || !tcp_in_window(f, p, end) || !ack_holds(f, p, end))
 			return;
 		learn_window(f, p, end);
 		learn_sequence(f, p, end);
 	}
-	if (p->tcp_flags & TCP_FIN && f->state != TCP_SYN_SENT && in_window(f, p, end))
+	if (p->tcp_flags & TCP_FIN && f->state != TCP_SYN_SENT && tcp_in_window(f, p, end))
 		note_fin(f, end);
 }

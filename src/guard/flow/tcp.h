@@ -10,4 +10,10 @@
 /* `end` sent the packet. The first packet of a flow finds TCP_NONE. */
 void tcp_track(struct flow *f, const struct packet *p, unsigned end);
 
+/* Could `end` have sent this: not far behind what it sent, not beyond what it was asked for. */
+bool tcp_in_window(const struct flow *f, const struct packet *p, unsigned end);
+
+/* The segment's time-stamp (RFC 7323 §3.2); false where it has none. */
+bool tcp_stamp(const struct packet *p, uint32_t *ret_stamp);
+
 #endif

@@ -23,6 +23,7 @@ enum block_table {
 	BLOCK_DEVICE_NAMES,    /* as many as devices */
 	BLOCK_DEVICE_PROFILES, /* as many as devices */
 	BLOCK_RULE_SERVICES,   /* as many as rules */
+	BLOCK_RULE_MESSAGES,   /* as many as rules */
 	BLOCK_STRINGS,	       /* begins and ends with a zero */
 	BLOCK_TABLES,
 };

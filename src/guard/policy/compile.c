@@ -315,12 +315,47 @@ static void add_own_nets(struct compiling *b)
 
 /* Rules */
 
+/* Of one line of a profile or device, as offsets into the strings. */
+struct compiling_words {
+	uint32_t service, messages;
+};
+
 struct compiling_device {
 	const struct config_device *d;
 	uint32_t id, segment;
 	uint32_t first; /* rule */
-	uint32_t service;
+	struct compiling_words words;
 };
+
+/* What may be said, as guard/policy/message.h reads it. */
+static uint32_t messages_string(struct compiling *b, const struct config_rule *r)
+{
+	size_t size = r->app ? strlen(r->app) + 16 : 0;
+	uint32_t at;
+	char *text;
+	int len;
+
+	if (!r->app || !*r->app)
+		return 0;
+	for (unsigned i = 0; i < r->allow_count; i++)
+		size += strlen(r->allow[i]) + 1;
+	text = malloc(size);
+	if (!text) {
+		b->failed = -ENOMEM;
+		return 0;
+	}
+	len = snprintf(text, size, "%s%s", r->app, r->control ? "" : "\ncontrol=no");
+	for (unsigned i = 0; i < r->allow_count; i++)
+		len += snprintf(text + len, size - (size_t)len, "\n%s", r->allow[i]);
+	at = string(b, text);
+	free(text);
+	return at;
+}
+
+static struct compiling_words words_of(struct compiling *b, const struct config_rule *r)
+{
+	return (struct compiling_words){string(b, r->service), messages_string(b, r)};
+}
 
 static void add_rule(struct compiling *b, const struct compiling_device *v,
 		     const struct gate_rule *r)
@@ -341,7 +376,8 @@ static void add_rule(struct compiling *b, const struct compiling_device *v,
 	if (!row)
 		return;
 	*row = *r;
-	push_name(b, BLOCK_RULE_SERVICES, v->service);
+	push_name(b, BLOCK_RULE_SERVICES, v->words.service);
+	push_name(b, BLOCK_RULE_MESSAGES, v->words.messages);
 }
 
 /* A device in another segment is reached across the hospital's side. */
@@ -420,21 +456,21 @@ static void add_rules(struct compiling *b, struct compiling_device *v,
 		      const struct config_rule *rules, unsigned count, bool towards)
 {
 	for (unsigned i = 0; i < count; i++) {
-		v->service = string(b, rules[i].service);
+		v->words = words_of(b, &rules[i]);
 		add_rule_peers(b, v, &rules[i], towards);
 	}
 }
 
-/* The service names of a profile stand in the block once, however many devices have it. */
+/* The words of a profile stand in the block once, however many devices have it. */
 static void add_profile_rules(struct compiling *b, struct compiling_device *v,
-			      const struct config_profile *p, const uint32_t *services)
+			      const struct config_profile *p, const struct compiling_words *words)
 {
 	for (unsigned i = 0; i < p->starts_count; i++) {
-		v->service = services[i];
+		v->words = words[i];
 		add_rule_peers(b, v, &p->starts[i], false);
 	}
 	for (unsigned i = 0; i < p->accepts_count; i++) {
-		v->service = services[p->starts_count + i];
+		v->words = words[p->starts_count + i];
 		add_rule_peers(b, v, &p->accepts[i], true);
 	}
 }
@@ -456,7 +492,7 @@ static void add_device_addresses(struct compiling *b, const struct compiling_dev
 
 struct compiling_profile {
 	uint32_t name;
-	uint32_t *services; /* of its starts, then its accepts */
+	struct compiling_words *words; /* of its starts, then its accepts */
 };
 
 static void add_device(struct compiling *b, unsigned i, const struct compiling_profile *profiles)
@@ -483,7 +519,7 @@ static void add_device(struct compiling *b, unsigned i, const struct compiling_p
 	add_rules(b, &v, d->starts, d->starts_count, false);
 	add_rules(b, &v, d->accepts, d->accepts_count, true);
 	if (p)
-		add_profile_rules(b, &v, p, names->services);
+		add_profile_rules(b, &v, p, names->words);
 	row = (struct gate_device *)b->to[BLOCK_DEVICES].data + v.id;
 	row->rule_count = b->to[BLOCK_RULES].count - v.first;
 }
@@ -519,6 +555,11 @@ static bool stranger_has(const struct compiling *b, uint32_t first, const struct
 	return false;
 }
 
+static uint32_t name_at(const struct compiling *b, enum block_table t, uint32_t i)
+{
+	return ((const uint32_t *)b->to[t].data)[i];
+}
+
 /* What any device of the segment accepts from broadcast and multicast (bpf/shared.h). */
 static void add_stranger_rules(struct compiling *b, uint32_t segment)
 {
@@ -531,15 +572,14 @@ static void add_stranger_rules(struct compiling *b, uint32_t segment)
 			continue;
 		for (uint32_t i = 0; i < devices[d].rule_count; i++) {
 			struct gate_rule r = *rule_at(b, devices[d].rule_first + i);
-			const uint32_t *service =
-				(const uint32_t *)b->to[BLOCK_RULE_SERVICES].data +
-				devices[d].rule_first + i;
+			uint32_t from = devices[d].rule_first + i;
 
 			if (!r.towards || r.peer_kind != GATE_PEER_ROLES ||
 			    !(r.peer & (GATE_ROLE_BROADCAST | GATE_ROLE_MULTICAST)) ||
 			    stranger_has(b, v.first, &r))
 				continue;
-			v.service = *service;
+			v.words.service = name_at(b, BLOCK_RULE_SERVICES, from);
+			v.words.messages = name_at(b, BLOCK_RULE_MESSAGES, from);
 			add_rule(b, &v, &r);
 		}
 	}
@@ -556,15 +596,16 @@ static void add_devices(struct compiling *b)
 		unsigned n = 0;
 
 		profiles[i].name = string(b, p->name);
-		profiles[i].services = calloc(p->starts_count + p->accepts_count + 1, 4);
-		if (!profiles[i].services) {
+		profiles[i].words =
+			calloc(p->starts_count + p->accepts_count + 1, sizeof(*profiles[i].words));
+		if (!profiles[i].words) {
 			b->failed = -ENOMEM;
 			break;
 		}
 		for (unsigned j = 0; j < p->starts_count; j++)
-			profiles[i].services[n++] = string(b, p->starts[j].service);
+			profiles[i].words[n++] = words_of(b, &p->starts[j]);
 		for (unsigned j = 0; j < p->accepts_count; j++)
-			profiles[i].services[n++] = string(b, p->accepts[j].service);
+			profiles[i].words[n++] = words_of(b, &p->accepts[j]);
 	}
 	if (!profiles)
 		b->failed = -ENOMEM;
@@ -574,7 +615,7 @@ static void add_devices(struct compiling *b)
 	for (unsigned i = 0; !b->failed && i < b->c->segments_count; i++)
 		add_stranger_rules(b, i);
 	for (unsigned i = 0; profiles && i < b->c->profiles_count; i++)
-		free(profiles[i].services);
+		free(profiles[i].words);
 	free(profiles);
 }
 
@@ -663,6 +704,7 @@ struct policy *policy_compile(const struct config *c, const struct policy_port *
 		sizeof(struct policy_mac_row),
 		sizeof(struct policy_ip_row),
 		sizeof(struct policy_net_row),
+		4,
 		4,
 		4,
 		4,

@@ -17,6 +17,7 @@ static const size_t sizes[BLOCK_TABLES] = {
 	[BLOCK_DEVICE_NAMES] = sizeof(uint32_t),
 	[BLOCK_DEVICE_PROFILES] = sizeof(uint32_t),
 	[BLOCK_RULE_SERVICES] = sizeof(uint32_t),
+	[BLOCK_RULE_MESSAGES] = sizeof(uint32_t),
 	[BLOCK_STRINGS] = 1,
 };
 
@@ -162,7 +163,8 @@ static bool names_valid(const struct policy *p)
 	if (!len || strings[0] || strings[len - 1] ||
 	    p->count[BLOCK_DEVICE_NAMES] != p->count[BLOCK_DEVICES] ||
 	    p->count[BLOCK_DEVICE_PROFILES] != p->count[BLOCK_DEVICES] ||
-	    p->count[BLOCK_RULE_SERVICES] != p->count[BLOCK_RULES])
+	    p->count[BLOCK_RULE_SERVICES] != p->count[BLOCK_RULES] ||
+	    p->count[BLOCK_RULE_MESSAGES] != p->count[BLOCK_RULES])
 		return false;
 	for (int t = BLOCK_SEGMENT_NAMES; t < BLOCK_STRINGS; t++) {
 		const uint32_t *at = block_table(p, t);
@@ -274,4 +276,9 @@ const char *policy_segment_name(const struct policy *p, uint32_t segment)
 const char *policy_rule_service(const struct policy *p, uint32_t rule)
 {
 	return name(p, BLOCK_RULE_SERVICES, rule);
+}
+
+const char *policy_rule_messages(const struct policy *p, uint32_t rule)
+{
+	return name(p, BLOCK_RULE_MESSAGES, rule);
 }

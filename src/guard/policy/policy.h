@@ -48,5 +48,7 @@ const char *policy_device_profile(const struct policy *p, uint32_t device);
 const char *policy_peer_name(const struct policy *p, uint32_t peer);
 const char *policy_segment_name(const struct policy *p, uint32_t segment);
 const char *policy_rule_service(const struct policy *p, uint32_t rule);
+/* What may be said there, in the words of guard/policy/message.h. */
+const char *policy_rule_messages(const struct policy *p, uint32_t rule);
 
 #endif

@@ -9,12 +9,12 @@
 
 enum phase {
 	PHASE_HEAD,
-	PHASE_BODY,	  /* `left` bytes */
+	PHASE_BODY, /* `left` bytes */
 	PHASE_CHUNK_LINE,
-	PHASE_CHUNK,	  /* `left` bytes */
+	PHASE_CHUNK, /* `left` bytes */
 	PHASE_CHUNK_END,
 	PHASE_TRAILER,
-	PHASE_REST,	  /* a body to the end, or no HTTP any more */
+	PHASE_REST, /* a body to the end, or no HTTP any more */
 };
 
 /* What a request asks decides how its answer is framed (RFC 9112 §6.3). */
@@ -283,8 +283,7 @@ static enum parse read_chunk_line(struct side *s, const struct proto_input *in, 
 	if (!end && len < CHUNK_LINE_MAX)
 		return PARSE_MORE;
 	len = end ? (size_t)(end - in->data.data) : 0;
-	if (!len || end[-1] != '\r' ||
-	    !read_size((struct bytes){in->data.data, len - 1}, &s->left))
+	if (!len || end[-1] != '\r' || !read_size((struct bytes){in->data.data, len - 1}, &s->left))
 		return broken(m, REASON_HTTP_SMUGGLING, out);
 	out->used = len + 1;
 	s->phase = s->left ? PHASE_CHUNK : PHASE_TRAILER;
@@ -399,7 +398,10 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 	return read_body(st, in, m, ret_out);
 }
 
-#define FIELD(name, member, type, flags) {name, offsetof(struct http_msg, member), type, flags}
+#define FIELD(name, member, type, flags)                             \
+	{                                                            \
+		name, offsetof(struct http_msg, member), type, flags \
+	}
 static const struct proto_field fields[] = {
 	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH),
 	FIELD("http_port", port, FIELD_U16, 0),

@@ -117,9 +117,9 @@ static void note_field(struct http_head *h, const struct head_field *f)
 		const char *name;
 		struct bytes *value;
 	} wanted[] = {
-		{"User-Agent", &h->user_agent},	     {"Server", &h->server},
-		{"Content-Type", &h->content_type},  {"Referer", &h->referer},
-		{"Location", &h->location},	     {"Authorization", &h->authorization},
+		{"User-Agent", &h->user_agent},	    {"Server", &h->server},
+		{"Content-Type", &h->content_type}, {"Referer", &h->referer},
+		{"Location", &h->location},	    {"Authorization", &h->authorization},
 	};
 
 	if (note_framing(h, f))
@@ -146,8 +146,8 @@ static bool may_begin(struct bytes stream)
 static bool has_stray(struct bytes head)
 {
 	for (size_t i = 0; i < head.len; i++)
-		if (!head.data[i] || (head.data[i] == '\r' && i + 1 < head.len &&
-				      head.data[i + 1] != '\n'))
+		if (!head.data[i] ||
+		    (head.data[i] == '\r' && i + 1 < head.len && head.data[i + 1] != '\n'))
 			return true;
 	return false;
 }
@@ -212,7 +212,8 @@ enum parse http_head_read(struct bytes stream, struct http_head *ret_h)
 
 static int value64(uint8_t c)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *at = c ? strchr(digits, c) : NULL;
 
 	return at ? (int)(at - digits) : -1;

@@ -16,8 +16,8 @@ struct http_head {
 	enum reason reason; /* how it breaks the protocol */
 	uint8_t minor;	    /* of HTTP/1.minor */
 	struct bytes protocol;
-	struct bytes method, target;  /* requests */
-	uint16_t status;	      /* responses */
+	struct bytes method, target; /* requests */
+	uint16_t status;	     /* responses */
 	bool has_length, chunked;
 	uint64_t length;
 	/* empty where absent; the first of each counts */

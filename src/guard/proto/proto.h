@@ -7,7 +7,8 @@
  * borrows its input. It takes one unit at a time from the front of what an end
  * has said and answers
  *
- *   PARSE_OK    took `used` bytes (at least one, or skip > 0); has_msg: *ret_m is a message
+ *   PARSE_OK    took `used` bytes (at least one, or skip > 0); has_msg: *ret_m is a message,
+ *               which may be told before the bytes that ended it are taken, once
  *   PARSE_MORE  the unit goes on behind the bytes; nothing is taken, they come again with more
  *   PARSE_BAD   these bytes break the protocol; ret_m->reason says how. The conversation is
  *               not read any further; with has_msg, what was readable is told
@@ -80,6 +81,7 @@ struct proto_field {
 struct proto {
 	const char *name; /* EVE: app_proto, event_type, and the object's key */
 	uint8_t over;	  /* PROTO_OVER_TCP, PROTO_OVER_UDP or both */
+	bool urgent;	  /* uses TCP's urgent data (RFC 6093); elsewhere it hides bytes */
 	uint16_t state_size, msg_size;
 	const struct proto_field *fields; /* ends with name NULL */
 	/* Is this how it begins? OK yes, BAD no, MORE cannot be told yet. Ports may decide only

@@ -19,10 +19,16 @@ static size_t pass_over(struct talk *t, unsigned end, size_t len)
 	return n;
 }
 
-/* A parser that takes nothing, or more than there is, is wrong itself. */
-static bool is_progress(const struct proto_output *out, size_t len)
+/*
+ * A parser that takes more than there is, or nothing, is wrong itself; but it may
+ * tell a message once before it takes what ended it.
+ */
+static bool is_progress(const struct proto_output *out, size_t len, bool *idle)
 {
-	return out->used <= len && (out->used || out->skip);
+	bool took = out->used || out->skip, first = !*idle;
+
+	*idle = !took;
+	return out->used <= len && (took || (out->has_msg && first));
 }
 
 enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn said, void *arg,
@@ -34,6 +40,7 @@ enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn 
 	} m;
 	struct proto_input rest = *in;
 	size_t used = 0;
+	bool idle = false;
 	enum parse got;
 
 	for (;;) {
@@ -52,10 +59,13 @@ enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn 
 			got = PARSE_BAD;
 		if (got == PARSE_MORE)
 			return got;
-		if (got == PARSE_OK && !is_progress(&out, rest.data.len))
+		if (got == PARSE_OK && !is_progress(&out, rest.data.len, &idle))
 			got = PARSE_BAD;
 		t->dead = got == PARSE_BAD;
-		if (out.has_msg)
+		if (t->dead && m.msg.reason == REASON_NONE)
+			m.msg.reason = REASON_PROTO_MALFORMED;
+		/* Picked up in its middle, it may just not have been this protocol. */
+		if (out.has_msg || (t->dead && !in->midstream))
 			said(arg, t, in, &m.msg);
 		if (t->dead)
 			return got;

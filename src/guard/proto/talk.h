@@ -24,8 +24,9 @@ struct talk *talk_new(const struct proto *p);
 /*
  * Reads units until the bytes are used up. *ret_used of in->data are done with,
  * whatever is answered: OK all of them; MORE the rest is to come again with
- * more behind it; BAD the conversation is dead (a message that says why was
- * told, where there was one to tell).
+ * more behind it; BAD the conversation is dead: a message with nothing but its
+ * reason says why where the parser had none to tell, unless the conversation
+ * was picked up in its middle.
  */
 enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn said, void *arg,
 		     size_t *ret_used);

@@ -1,0 +1,386 @@
+#include "guard/flow/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "guard/flow/tcp.h"
+
+#define LEAST 256u /* bytes of the smallest buffer */
+
+/* half->flags */
+#define KNOWN	1 /* its first byte's number is */
+#define ENDED	2 /* `fin` is */
+#define STAMPED 4 /* `stamp` is */
+#define FORGOT	8 /* something below `base` went on unconfirmed and is not kept any more */
+
+static int32_t ahead_of(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+static uint32_t earlier(uint32_t a, uint32_t b)
+{
+	return ahead_of(a, b) < 0 ? a : b;
+}
+
+static uint32_t later(uint32_t a, uint32_t b)
+{
+	return ahead_of(a, b) > 0 ? a : b;
+}
+
+static void begin(struct stream_half *h, uint32_t first)
+{
+	h->base = h->next = h->read = h->acked = first;
+	h->flags |= KNOWN;
+}
+
+void stream_init(struct stream *s, const struct flow *f)
+{
+	memset(s, 0, sizeof(*s));
+	for (unsigned end = 0; end < 2; end++)
+		if (f->tcp_began & 1u << end)
+			begin(&s->half[end], f->tcp_first[end]);
+}
+
+static void release(struct stream_half *h, struct stream_pool *pool)
+{
+	pool->used -= h->size;
+	free(h->buf);
+	h->buf = NULL;
+	h->size = 0;
+	h->base = h->next;
+}
+
+void stream_free(struct stream *s, struct stream_pool *pool)
+{
+	release(&s->half[0], pool);
+	release(&s->half[1], pool);
+}
+
+/* One behind the last byte that is kept. */
+static uint32_t kept_to(const struct stream_half *h)
+{
+	return h->ahead_count ? h->ahead[h->ahead_count - 1].to : h->next;
+}
+
+/* Nothing in front of `to` is kept any longer. */
+static void cut_front(struct stream_half *h, uint32_t to)
+{
+	uint32_t n = to - h->base;
+
+	if (!h->buf || ahead_of(to, h->base) <= 0)
+		return;
+	memmove(h->buf, h->buf + n, kept_to(h) - to);
+	h->base = to;
+}
+
+/* What is read and confirmed need not stay; moving it pays only where it is much. */
+static void trim(struct stream_half *h, struct stream_pool *pool)
+{
+	uint32_t done = earlier(h->acked, h->read);
+
+	if (h->flags & FORGOT && ahead_of(h->acked, h->base) >= 0)
+		h->flags &= (uint8_t)~FORGOT;
+	if (!h->buf)
+		return;
+	if (!h->ahead_count && ahead_of(done, h->next) >= 0)
+		release(h, pool);
+	else if (ahead_of(done, h->base) > (int32_t)(h->size / 2))
+		cut_front(h, done);
+}
+
+/* Gives up what was read but not confirmed: a repetition of it cannot be compared any more. */
+static void forget(struct stream_half *h)
+{
+	if (ahead_of(h->read, h->acked) > 0 && ahead_of(h->read, h->base) > 0)
+		h->flags |= FORGOT;
+	cut_front(h, h->read);
+}
+
+/* Room for the bytes up to `to`. */
+static int reserve(struct stream_half *h, struct stream_pool *pool, uint32_t to)
+{
+	uint32_t size = h->size ? h->size : LEAST;
+	uint8_t *buf;
+
+	if (to - h->base > pool->half_max)
+		forget(h);
+	if (to - h->base > pool->half_max)
+		return -ENOBUFS;
+	while (size < to - h->base)
+		size *= 2;
+	if (size == h->size)
+		return 0;
+	if (pool->used + size - h->size > pool->max)
+		return -ENOBUFS;
+	buf = realloc(h->buf, size);
+	if (!buf)
+		return -ENOBUFS;
+	pool->used += size - h->size;
+	h->buf = buf;
+	h->size = size;
+	return 0;
+}
+
+/* Pieces that the bytes in order have reached belong to them. */
+static void join(struct stream_half *h)
+{
+	while (h->ahead_count && ahead_of(h->ahead[0].from, h->next) <= 0) {
+		h->next = later(h->next, h->ahead[0].to);
+		h->ahead_count--;
+		memmove(&h->ahead[0], &h->ahead[1], h->ahead_count * sizeof(h->ahead[0]));
+	}
+}
+
+/* The other end has bytes that never came by: goes on behind them. */
+static uint32_t leap(struct stream_half *h, struct stream_pool *pool, uint32_t to)
+{
+	uint32_t missed = 0;
+
+	while (ahead_of(to, h->next) > 0) {
+		uint32_t from = h->ahead_count ? earlier(h->ahead[0].from, to) : to;
+
+		missed += from - h->next;
+		h->next = h->read = from;
+		if (h->ahead_count)
+			cut_front(h, from);
+		else
+			release(h, pool);
+		join(h);
+	}
+	return missed;
+}
+
+uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct packet *p,
+			unsigned end)
+{
+	struct stream_half *h = &s->half[!end];
+	uint32_t ack = p->tcp_ack, missed = 0;
+
+	if (!(p->tcp_flags & TCP_ACK) || p->tcp_flags & TCP_RST || !(h->flags & KNOWN))
+		return 0;
+	if (h->flags & ENDED && ahead_of(ack, h->fin) > 0)
+		ack = h->fin;
+	if (ahead_of(ack, h->acked) <= 0)
+		return 0;
+	h->acked = ack;
+	if (ahead_of(ack, h->next) > 0)
+		missed = leap(h, pool, ack);
+	trim(h, pool);
+	return missed;
+}
+
+/*
+ * Does any byte of [from, to) that is kept differ? `data` begins at `from`. What is
+ * confirmed does not matter: a receiver has it, and a keep-alive may say anything there.
+ */
+static bool differs(const struct stream_half *h, uint32_t from, uint32_t to, const uint8_t *data)
+{
+	for (unsigned i = 0; h->buf && i <= h->ahead_count; i++) {
+		uint32_t a = later(later(from, h->acked), i ? h->ahead[i - 1].from : h->base);
+		uint32_t b = earlier(to, i ? h->ahead[i - 1].to : h->next);
+
+		if (ahead_of(b, a) > 0 && memcmp(h->buf + (a - h->base), data + (a - from), b - a))
+			return true;
+	}
+	return false;
+}
+
+/* A repetition of bytes that are neither confirmed nor kept. */
+static bool is_unverified(const struct stream_half *h, uint32_t from, uint32_t to)
+{
+	return h->flags & FORGOT && ahead_of(h->base, later(from, h->acked)) > 0 &&
+	       ahead_of(to, h->acked) > 0;
+}
+
+/* Older than what the receiver took last: it does not take it (RFC 7323 §5.3). */
+static bool is_stale(struct stream_half *h, const struct packet *p, uint32_t from)
+{
+	uint32_t stamp;
+
+	if (!tcp_stamp(p, &stamp))
+		return false;
+	if (h->flags & STAMPED && ahead_of(stamp, h->stamp) < 0)
+		return true;
+	if (ahead_of(from, h->next) <= 0) {
+		h->stamp = stamp;
+		h->flags |= STAMPED;
+	}
+	return false;
+}
+
+/* Writes what no piece holds yet of [from, to): the first copy stays. */
+static void fill(struct stream_half *h, uint32_t from, uint32_t to, const uint8_t *data)
+{
+	uint32_t at = later(from, h->next);
+
+	for (unsigned i = 0; i <= h->ahead_count && ahead_of(to, at) > 0; i++) {
+		bool piece = i < h->ahead_count;
+		uint32_t stop = piece ? earlier(to, h->ahead[i].from) : to;
+
+		if (ahead_of(stop, at) > 0)
+			memcpy(h->buf + (at - h->base), data + (at - from), stop - at);
+		if (piece)
+			at = later(at, h->ahead[i].to);
+	}
+}
+
+/* The piece [from, to) joins those it touches. False where there are too many apart. */
+static bool mark(struct stream_half *h, uint32_t from, uint32_t to)
+{
+	unsigned i = 0, n;
+
+	while (i < h->ahead_count && ahead_of(from, h->ahead[i].to) > 0)
+		i++;
+	for (n = i; n < h->ahead_count && ahead_of(h->ahead[n].from, to) <= 0; n++) {
+		from = earlier(from, h->ahead[n].from);
+		to = later(to, h->ahead[n].to);
+	}
+	if (n == i && h->ahead_count == STREAM_AHEAD)
+		return false;
+	memmove(&h->ahead[i + 1], &h->ahead[n], (h->ahead_count - n) * sizeof(h->ahead[0]));
+	h->ahead_count = (uint8_t)(h->ahead_count - (n - i) + 1);
+	h->ahead[i].from = from;
+	h->ahead[i].to = to;
+	return true;
+}
+
+/* New bytes behind a hole. */
+static bool keep_ahead(struct stream_half *h, struct stream_pool *pool, uint32_t from, uint32_t to,
+		       const uint8_t *data)
+{
+	struct stream_half before = *h;
+
+	if (reserve(h, pool, later(to, kept_to(h))) < 0)
+		return false;
+	before.buf = h->buf;
+	before.size = h->size;
+	before.base = h->base;
+	before.flags = h->flags;
+	if (!mark(h, from, to))
+		return false;
+	fill(&before, from, to, data);
+	return true;
+}
+
+/* New bytes in order. Where nothing is kept they stay in the packet until stream_done(). */
+static bool append(struct stream_half *h, struct stream_pool *pool, uint32_t from, uint32_t to,
+		   const uint8_t *data)
+{
+	if (h->buf && reserve(h, pool, later(to, kept_to(h))) < 0) {
+		if (h->ahead_count || h->read != h->next)
+			return false;
+		forget(h);
+		release(h, pool);
+	}
+	if (h->buf)
+		fill(h, from, to, data);
+	h->next = to;
+	join(h);
+	return true;
+}
+
+static enum stream_said take_new(struct stream_half *h, struct stream_pool *pool, uint32_t from,
+				 uint32_t to, const uint8_t *data)
+{
+	bool room = ahead_of(from, h->next) > 0 ? keep_ahead(h, pool, from, to, data)
+						: append(h, pool, from, to, data);
+
+	if (room)
+		return STREAM_TAKEN;
+	pool->refused++;
+	return STREAM_FULL;
+}
+
+/* Does the piece add anything to what is there? */
+static bool is_new(const struct stream_half *h, uint32_t from, uint32_t to)
+{
+	if (ahead_of(to, h->next) <= 0)
+		return false;
+	for (unsigned i = 0; i < h->ahead_count; i++)
+		if (ahead_of(from, h->ahead[i].from) >= 0 && ahead_of(to, h->ahead[i].to) <= 0)
+			return false;
+	return true;
+}
+
+enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const struct flow *f,
+			     const struct packet *p, unsigned end)
+{
+	struct stream_half *h = &s->half[end];
+	uint32_t from = p->tcp_seq + !!(p->tcp_flags & TCP_SYN);
+	uint32_t to = from + (uint32_t)p->payload.len;
+	enum stream_said said = STREAM_REPEATED;
+
+	if (!(h->flags & KNOWN))
+		begin(h, from);
+	if (!tcp_in_window(f, p, end) || (h->flags & ENDED && ahead_of(to, h->fin) > 0) ||
+	    ((p->payload.len || p->tcp_flags & TCP_FIN) && is_stale(h, p, from)))
+		return STREAM_OUTSIDE;
+	if (p->tcp_flags & TCP_FIN && !(h->flags & ENDED) && ahead_of(to, kept_to(h)) >= 0) {
+		h->fin = to;
+		h->flags |= ENDED;
+		said = STREAM_TAKEN;
+	}
+	if (!p->payload.len)
+		return said;
+	if (differs(h, from, to, p->payload.data))
+		said = STREAM_CONFLICT;
+	else if (is_unverified(h, from, to))
+		said = STREAM_UNVERIFIED;
+	if (is_new(h, from, to)) {
+		enum stream_said new = take_new(h, pool, from, to, p->payload.data);
+
+		if (new == STREAM_FULL || said == STREAM_REPEATED)
+			said = new;
+	}
+	return said;
+}
+
+struct bytes stream_ready(const struct stream *s, const struct packet *p, unsigned end)
+{
+	const struct stream_half *h = &s->half[end];
+	uint32_t from = p->tcp_seq + !!(p->tcp_flags & TCP_SYN), len = h->next - h->read;
+
+	if (!len)
+		return (struct bytes){p->payload.data, 0};
+	if (h->buf)
+		return (struct bytes){h->buf + (h->read - h->base), len};
+	return (struct bytes){p->payload.data + (h->read - from), len};
+}
+
+int stream_done(struct stream *s, struct stream_pool *pool, const struct packet *p, unsigned end,
+		size_t used, bool blind)
+{
+	struct stream_half *h = &s->half[end];
+	uint32_t from = p->tcp_seq + !!(p->tcp_flags & TCP_SYN);
+	uint32_t fresh = later(h->base, from);
+
+	h->read += (uint32_t)used;
+	if (h->buf || h->base == h->next) {
+		trim(h, pool);
+		return 0;
+	}
+	if (blind && h->read == h->next && !(h->flags & FORGOT)) {
+		h->base = h->next;
+		return 0;
+	}
+	h->base = fresh;
+	if (reserve(h, pool, h->next) == 0) {
+		memcpy(h->buf, p->payload.data + (fresh - from), h->next - fresh);
+		trim(h, pool);
+		return 0;
+	}
+	h->base = h->next;
+	h->flags |= FORGOT;
+	if (h->read == h->next)
+		return 0;
+	h->read = h->next;
+	return -ENOBUFS;
+}
+
+bool stream_ended(const struct stream *s, unsigned end)
+{
+	const struct stream_half *h = &s->half[end];
+
+	return h->flags & ENDED && h->next == h->fin;
+}

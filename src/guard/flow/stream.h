@@ -1,0 +1,93 @@
+#ifndef BEDWARDEN_GUARD_FLOW_STREAM_H
+#define BEDWARDEN_GUARD_FLOW_STREAM_H
+/*
+ * What both ends of a TCP conversation say, in order (RFC 9293 §3.4), for a
+ * reader that stands in the path and decides on every packet before it goes on.
+ *
+ * The first copy of a byte is the one that is read, and the only one that may
+ * pass: what went on and was not confirmed yet is kept, and a repetition that
+ * differs is a conflict. Bytes that cannot be taken in (too far ahead, no
+ * memory) were not read either: whoever enforces does not let them pass, and the
+ * sender repeats them. Segments that run ahead are kept until the hole before
+ * them is filled; they may pass at once, since nothing is whole without the rest.
+ *
+ * Memory is bounded for each end and in all. Bytes that nobody wants to read
+ * (`blind`) are neither kept nor compared.
+ */
+#include "guard/flow/flow.h"
+
+#define STREAM_AHEAD 8 /* pieces ahead of a hole that are kept apart, an end */
+
+/* One end's bytes. Sequence numbers throughout; a half is known once its first byte is. */
+struct stream_half {
+	uint8_t *buf;	/* bytes from `base`, NULL where none are kept */
+	uint32_t size;	/* of buf */
+	uint32_t base;	/* number of buf[0]; of the next byte where none are kept */
+	uint32_t next;	/* one behind the last byte in order */
+	uint32_t read;	/* one behind the last byte the reader was done with */
+	uint32_t acked; /* what the other end confirmed */
+	uint32_t stamp; /* last time-stamp, RFC 7323 §4.3 */
+	uint32_t fin;	/* where it ended */
+	uint8_t flags;	/* the stream's */
+	uint8_t ahead_count;
+	struct {
+		uint32_t from, to;
+	} ahead[STREAM_AHEAD]; /* apart and in order */
+};
+
+struct stream {
+	struct stream_half half[2];
+};
+
+/* What all streams of a guard may hold. */
+struct stream_pool {
+	size_t used, max;  /* bytes */
+	uint32_t half_max; /* bytes kept of one end */
+	uint64_t refused;  /* packets there was no room for */
+};
+
+enum stream_said {
+	STREAM_TAKEN,	   /* new bytes; more may be ready now */
+	STREAM_REPEATED,   /* nothing new, and nothing that differs */
+	STREAM_CONFLICT,   /* differs from the first copy */
+	STREAM_OUTSIDE,	   /* where the receiver does not take it: window, end, age */
+	STREAM_UNVERIFIED, /* repeats what is not kept any more, so nobody can tell */
+	STREAM_FULL,	   /* no room; not taken */
+};
+
+/*
+ * The flow's ends begin where its handshake said, or, without one, at the first
+ * packet of each. Zeroed memory is a new stream.
+ */
+void stream_init(struct stream *s, const struct flow *f);
+void stream_free(struct stream *s, struct stream_pool *pool);
+
+/*
+ * The packet confirms what the other end said: that need not be kept any longer.
+ * How many bytes the other end's reader will never see because the confirmed
+ * ones did not come by here; stream_ready() of that end may have more then.
+ */
+uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct packet *p,
+			unsigned end);
+
+/*
+ * Takes in what the packet carries of `end`. Unless the answer is TAKEN nothing
+ * changed. `p` must be whole: a cut capture is no stream. With an answer of
+ * TAKEN call stream_ready() and stream_done(), also for nothing.
+ */
+enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const struct flow *f,
+			     const struct packet *p, unsigned end);
+
+/* The bytes in order that nobody read yet: in the packet last taken, or in the buffer. */
+struct bytes stream_ready(const struct stream *s, const struct packet *p, unsigned end);
+/*
+ * The reader is done with the first `used` of the ready bytes; `blind`: it did
+ * not look at them, and will not look at what follows. -ENOBUFS where the rest
+ * cannot be kept: the conversation cannot be read any further.
+ */
+int stream_done(struct stream *s, struct stream_pool *pool, const struct packet *p, unsigned end,
+		size_t used, bool blind);
+/* The end said its last byte; what is ready is all there will be. */
+bool stream_ended(const struct stream *s, unsigned end);
+
+#endif

@@ -1,0 +1,228 @@
+#include "guard/policy/message.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct term {
+	const struct proto_field *field;
+	const char *pattern; /* the policy's text, up to its newline */
+	uint32_t len;
+};
+
+struct entry {
+	const struct proto *proto; /* NULL: the rule names none */
+	uint32_t term, count;
+	bool no_control;
+};
+
+struct message_rules {
+	struct entry *entries; /* by rule */
+	uint32_t count;
+	struct term *terms; /* those of one member stand together */
+	uint32_t term_count, term_cap;
+};
+
+/* The classic two-finger walk: on a mismatch the last `*` takes one byte more. */
+bool message_match(const char *pattern, size_t len, struct bytes value)
+{
+	size_t p = 0, v = 0, star = SIZE_MAX, mark = 0;
+
+	while (v < value.len) {
+		if (p < len && pattern[p] == '*') {
+			star = p++;
+			mark = v;
+		} else if (p < len && (pattern[p] == '?' || (uint8_t)pattern[p] == value.data[v])) {
+			p++;
+			v++;
+		} else if (star != SIZE_MAX) {
+			p = star + 1;
+			v = ++mark;
+		} else {
+			return false;
+		}
+	}
+	while (p < len && pattern[p] == '*')
+		p++;
+	return p == len;
+}
+
+static bool add_term(struct message_rules *m, struct entry *e, const struct proto_field *field,
+		     const char *pattern, size_t len)
+{
+	if (m->term_count == m->term_cap) {
+		uint32_t cap = m->term_cap ? m->term_cap * 2 : 64;
+		struct term *terms = realloc(m->terms, cap * sizeof(*terms));
+
+		if (!terms)
+			return false;
+		m->terms = terms;
+		m->term_cap = cap;
+	}
+	m->terms[m->term_count++] = (struct term){field, pattern, (uint32_t)len};
+	e->count++;
+	return true;
+}
+
+static int term_order(const void *a, const void *b)
+{
+	const struct term *x = a, *y = b;
+
+	if (x->field != y->field)
+		return x->field < y->field ? -1 : 1;
+	return (x->pattern > y->pattern) - (x->pattern < y->pattern);
+}
+
+static const struct proto_field *named(const struct proto *p, const char *name, size_t len)
+{
+	for (const struct proto_field *f = p->fields; f->name; f++)
+		if (strlen(f->name) == len && !memcmp(f->name, name, len))
+			return f;
+	return NULL;
+}
+
+static bool read_line(struct message_rules *m, struct entry *e, const char *line, size_t len)
+{
+	const char *equal = memchr(line, '=', len);
+	size_t name = equal ? (size_t)(equal - line) : 0;
+	const struct proto_field *f;
+
+	if (!equal)
+		return true;
+	if (name == 7 && !memcmp(line, "control", 7)) {
+		e->no_control = true;
+		return true;
+	}
+	f = named(e->proto, line, name);
+	return !f || add_term(m, e, f, equal + 1, len - name - 1);
+}
+
+static bool read_rule(struct message_rules *m, struct entry *e, const char *text)
+{
+	char app[32];
+	size_t len = strcspn(text, "\n");
+
+	if (!len || len >= sizeof(app))
+		return true;
+	memcpy(app, text, len);
+	app[len] = 0;
+	e->proto = proto_find(app);
+	e->term = m->term_count;
+	for (text += len; e->proto && *text == '\n'; text += len) {
+		text++;
+		len = strcspn(text, "\n");
+		if (!read_line(m, e, text, len))
+			return false;
+	}
+	if (e->count)
+		qsort(m->terms + e->term, e->count, sizeof(*m->terms), term_order);
+	return true;
+}
+
+struct message_rules *message_rules_new(const struct policy *p)
+{
+	struct message_rules *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	(void)policy_rules(p, &m->count);
+	m->entries = calloc(m->count + 1, sizeof(*m->entries));
+	for (uint32_t i = 0; m->entries && i < m->count; i++)
+		if (!read_rule(m, &m->entries[i], policy_rule_messages(p, i)))
+			break;
+	if (m->entries && (!m->term_cap || m->terms))
+		return m;
+	message_rules_free(m);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void message_rules_free(struct message_rules *m)
+{
+	if (!m)
+		return;
+	free(m->entries);
+	free(m->terms);
+	free(m);
+}
+
+const struct proto *message_protocol(const struct message_rules *m, uint32_t rule)
+{
+	return rule < m->count ? m->entries[rule].proto : NULL;
+}
+
+/* One of the patterns for the member that stands at `i`; *ret_next: where the next one begins. */
+static bool member_holds(const struct message_rules *m, const struct entry *e, uint32_t i,
+			 const struct msg *msg, uint32_t *ret_next)
+{
+	const struct proto_field *field = m->terms[i].field;
+	char number[PROTO_VALUE_MAX];
+	struct bytes value = proto_value(field, msg, number);
+	bool holds = !value.data;
+
+	for (; i < e->term + e->count && m->terms[i].field == field; i++)
+		holds = holds || message_match(m->terms[i].pattern, m->terms[i].len, value);
+	*ret_next = i;
+	return holds;
+}
+
+enum reason message_judge(const struct message_rules *m, uint32_t rule, const struct proto *p,
+			  const struct msg *msg)
+{
+	const struct entry *e;
+
+	if (rule >= m->count || !m->entries[rule].proto)
+		return REASON_NONE;
+	e = &m->entries[rule];
+	if (e->proto != p)
+		return REASON_POLICY_WRONG_PROTOCOL;
+	if (msg->reason != REASON_NONE)
+		return msg->reason;
+	if (msg->answer)
+		return REASON_NONE;
+	if (msg->control && e->no_control)
+		return REASON_POLICY_CONTROL;
+	for (uint32_t i = e->term; i < e->term + e->count;)
+		if (!member_holds(m, e, i, msg, &i))
+			return REASON_POLICY_MESSAGE;
+	return REASON_NONE;
+}
+
+static int list_protocols(char *text, size_t size)
+{
+	int len = 0;
+
+	for (unsigned i = 0; i < proto_count && (size_t)len < size; i++)
+		len += snprintf(text + len, size - (size_t)len, "%s%s", i ? ", " : "",
+				protos[i]->name);
+	return len;
+}
+
+bool message_is_wrong(const char *app, char *const *allow, unsigned allow_count,
+		      char ret_error[160])
+{
+	const struct proto *p = proto_find(app);
+	int len;
+
+	if (!p) {
+		len = snprintf(ret_error, 160, "'%.31s' is no protocol that is read; they are ",
+			       app);
+		list_protocols(ret_error + len, 160 - (size_t)len);
+		return true;
+	}
+	for (unsigned i = 0; i < allow_count; i++) {
+		size_t name = strcspn(allow[i], "=");
+		const struct proto_field *f = named(p, allow[i], name);
+
+		if (allow[i][name] != '=') {
+			snprintf(ret_error, 160, "'%.63s' should read member=pattern", allow[i]);
+			return true;
+		}
+		if (!f || !(f->flags & FIELD_MATCH)) {
+			snprintf(ret_error, 160, "messages of %s have no member '%.*s' to narrow",
+				 app, name < 63 ? (int)name : 63, allow[i]);
+			return true;
+		}
+	}
+	return false;
+}

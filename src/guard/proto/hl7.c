@@ -1,0 +1,506 @@
+#include "guard/proto/hl7.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#define START	   0x0b /* MLLP */
+#define END	   0x1c
+#define CR	   0x0d
+#define LF	   0x0a
+#define HOLD	   4096 /* bytes of a segment that are looked at; what is behind them is passed */
+#define WAITING	   8	/* messages of an end whose acknowledgement is awaited */
+#define NUMBER_MAX 40
+
+enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
+
+/* A text of a header, kept until the message ends. */
+#define TEXT(name, size)         \
+	struct {                 \
+		uint8_t len;     \
+		char data[size]; \
+	} name
+
+/* What one end says. */
+struct side {
+	uint8_t phase;
+	uint8_t ends;		   /* the character that ends segments; 0 not known yet */
+	uint8_t field, component;  /* separators */
+	bool batch, header, alert; /* header: an MSH was seen and not told yet */
+	bool bad_name;
+	uint16_t scanned; /* of the segment at hand, without an end */
+	uint32_t length;  /* of the segment at hand, as far as it was passed */
+	uint32_t segments, observations;
+	TEXT(type, 23);
+	TEXT(control_id, 63);
+	TEXT(version, 11);
+	TEXT(sending_application, 47);
+	TEXT(sending_facility, 47);
+	TEXT(receiving_application, 47);
+	TEXT(receiving_facility, 47);
+	TEXT(ack_code, 3);
+	TEXT(acked_id, 63);
+	struct {
+		uint32_t id; /* hashed */
+		uint64_t time_ns;
+	} waiting[WAITING];
+	uint8_t waiting_next;
+};
+
+struct hl7 {
+	struct side side[2];
+	uint8_t kept, kept_end; /* whose message the observations are of */
+	struct hl7_observation observations[HL7_OBSERVATIONS];
+};
+
+static const struct proto_field fields[] = {
+	{"message_type", offsetof(struct hl7_msg, type), FIELD_TEXT, FIELD_MATCH},
+	{"control_id", offsetof(struct hl7_msg, control_id), FIELD_TEXT, 0},
+	{"version", offsetof(struct hl7_msg, version), FIELD_TEXT, FIELD_MATCH},
+	{"sending_application", offsetof(struct hl7_msg, sending_application), FIELD_TEXT,
+	 FIELD_MATCH},
+	{"sending_facility", offsetof(struct hl7_msg, sending_facility), FIELD_TEXT, FIELD_MATCH},
+	{"receiving_application", offsetof(struct hl7_msg, receiving_application), FIELD_TEXT,
+	 FIELD_MATCH},
+	{"receiving_facility", offsetof(struct hl7_msg, receiving_facility), FIELD_TEXT,
+	 FIELD_MATCH},
+	{"ack_code", offsetof(struct hl7_msg, ack_code), FIELD_TEXT, 0},
+	{"acked_control_id", offsetof(struct hl7_msg, acked_id), FIELD_TEXT, 0},
+	{"latency_us", offsetof(struct hl7_msg, latency_us), FIELD_U64, 0},
+	{"segments", offsetof(struct hl7_msg, segments), FIELD_U32, 0},
+	{"observations", offsetof(struct hl7_msg, observation_count), FIELD_U32, 0},
+	{"batch", offsetof(struct hl7_msg, batch), FIELD_BOOL, 0},
+	{"alert", offsetof(struct hl7_msg, alert), FIELD_BOOL, FIELD_MATCH},
+	{NULL},
+};
+
+/* The name of a header segment; those that may open a message. */
+static bool opens(const uint8_t *name)
+{
+	return !memcmp(name, "MSH", 3) || !memcmp(name, "BHS", 3) || !memcmp(name, "FHS", 3);
+}
+
+static enum parse probe(const struct proto_input *in)
+{
+	static const char *const first[] = {"\vMSH", "\vBHS", "\vFHS"};
+	size_t n = in->data.len < 4 ? in->data.len : 4;
+
+	for (unsigned i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		if (!memcmp(in->data.data, first[i], n))
+			return n == 4 ? PARSE_OK : PARSE_MORE;
+	return PARSE_BAD;
+}
+
+/* Field n of a segment, 1 the one behind the name; data NULL where the segment is shorter. */
+static struct bytes field_of(struct bytes segment, uint8_t separator, unsigned n)
+{
+	size_t at = 0;
+
+	for (; n && at < segment.len; n--) {
+		const uint8_t *next = memchr(segment.data + at, separator, segment.len - at);
+
+		if (!next)
+			return (struct bytes){NULL, 0};
+		at = (size_t)(next - segment.data) + 1;
+	}
+	if (n || at > segment.len)
+		return (struct bytes){NULL, 0};
+	segment.data += at;
+	segment.len -= at;
+	if (segment.len) {
+		const uint8_t *end = memchr(segment.data, separator, segment.len);
+
+		if (end)
+			segment.len = (size_t)(end - segment.data);
+	}
+	return segment;
+}
+
+/* Component n, from 1 on. */
+static struct bytes component_of(struct bytes field, uint8_t separator, unsigned n)
+{
+	return field.data ? field_of(field, separator, n - 1) : field;
+}
+
+static void keep(void *text, size_t size, struct bytes b)
+{
+	uint8_t *len = text;
+
+	*len = (uint8_t)(b.len < size ? b.len : size);
+	if (*len)
+		memcpy(len + 1, b.data, *len);
+}
+#define KEEP(side, name, b) keep(&(side)->name, sizeof((side)->name.data), b)
+
+static struct bytes kept_text(const void *text)
+{
+	const uint8_t *len = text;
+
+	return *len ? (struct bytes){len + 1, *len} : (struct bytes){NULL, 0};
+}
+
+/* MSH-9 with the standard's own character between code and trigger. */
+static void keep_type(struct side *s, struct bytes field)
+{
+	struct bytes code = component_of(field, s->component, 1);
+	struct bytes trigger = component_of(field, s->component, 2);
+	struct writer w = writer_new(s->type.data, sizeof(s->type.data));
+
+	write_bytes(&w, code.data, code.len);
+	if (trigger.len) {
+		write_u8(&w, '^');
+		write_bytes(&w, trigger.data, trigger.len);
+	}
+	s->type.len = (uint8_t)w.len;
+	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
+}
+
+/* HL7 v2.9 §2.5.4: separators are printable, no letters or digits, and all different. */
+static bool are_separators(uint8_t field, struct bytes others)
+{
+	if (!isgraph(field) || isalnum(field) || others.len < 1 || others.len > 5)
+		return false;
+	for (size_t i = 0; i < others.len; i++) {
+		if (!isgraph(others.data[i]) || isalnum(others.data[i]))
+			return false;
+		if (others.data[i] == field || memchr(others.data, others.data[i], i))
+			return false;
+	}
+	return true;
+}
+
+/* MSH, BHS and FHS begin alike: the name, the field separator, the others. */
+static bool read_separators(struct side *s, struct bytes segment)
+{
+	struct bytes others;
+
+	if (segment.len < 5)
+		return false;
+	others = field_of(segment, segment.data[3], 1);
+	if (!are_separators(segment.data[3], others))
+		return false;
+	s->field = segment.data[3];
+	s->component = others.data[0];
+	return true;
+}
+
+/* MSH-1 is the separator itself, so MSH-n is the (n-1)th behind the name. */
+static void read_header(struct side *s, struct bytes segment)
+{
+	uint8_t f = s->field, c = s->component;
+
+	KEEP(s, sending_application, component_of(field_of(segment, f, 2), c, 1));
+	KEEP(s, sending_facility, component_of(field_of(segment, f, 3), c, 1));
+	KEEP(s, receiving_application, component_of(field_of(segment, f, 4), c, 1));
+	KEEP(s, receiving_facility, component_of(field_of(segment, f, 5), c, 1));
+	keep_type(s, field_of(segment, f, 8));
+	KEEP(s, control_id, field_of(segment, f, 9));
+	KEEP(s, version, component_of(field_of(segment, f, 11), c, 1));
+	s->ack_code.len = s->acked_id.len = 0;
+	s->segments = s->observations = 0;
+	s->bad_name = false;
+	s->header = true;
+}
+
+static bool read_number(struct bytes b, double *ret_value)
+{
+	char text[NUMBER_MAX], *end;
+
+	if (!b.len || b.len >= sizeof(text))
+		return false;
+	for (size_t i = 0; i < b.len; i++)
+		if (!isdigit(b.data[i]) && !memchr("+-.eE", b.data[i], 5))
+			return false;
+	memcpy(text, b.data, b.len);
+	text[b.len] = 0;
+	*ret_value = strtod(text, &end);
+	return *end == 0;
+}
+
+static uint32_t read_code(struct bytes b)
+{
+	double value;
+
+	return read_number(b, &value) && value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
+}
+
+static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct bytes segment)
+{
+	struct bytes kind = field_of(segment, s->field, 2), status, flag;
+	struct hl7_observation *o = &h->observations[h->kept];
+
+	s->observations++;
+	if (kind.len != 2 || memcmp(kind.data, "NM", 2) || h->kept == HL7_OBSERVATIONS ||
+	    h->kept_end != end || !read_number(field_of(segment, s->field, 5), &o->value))
+		return;
+	status = field_of(segment, s->field, 11);
+	flag = field_of(segment, s->field, 8);
+	o->code = read_code(component_of(field_of(segment, s->field, 3), s->component, 1));
+	o->unit = read_code(component_of(field_of(segment, s->field, 6), s->component, 1));
+	o->status = status.len ? status.data[0] : 0;
+	o->abnormal = flag.len && !(flag.len == 1 && flag.data[0] == 'N');
+	h->kept++;
+}
+
+static bool is_name(const uint8_t *name)
+{
+	return isupper(name[0]) && isalnum(name[1]) && isalnum(name[2]);
+}
+
+static uint32_t hash_id(struct bytes id)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < id.len; i++)
+		h = (h ^ id.data[i]) * 16777619u;
+	return h ? h : 1;
+}
+
+/* From the message that is acknowledged to this one; 0 where none is known. */
+static uint64_t latency(struct side *other, struct bytes acked, uint64_t now_ns)
+{
+	uint32_t id = hash_id(acked);
+
+	for (unsigned i = 0; acked.len && i < WAITING; i++)
+		if (other->waiting[i].id == id) {
+			other->waiting[i].id = 0;
+			return now_ns > other->waiting[i].time_ns
+				       ? (now_ns - other->waiting[i].time_ns) / 1000
+				       : 0;
+		}
+	return 0;
+}
+
+static void await(struct side *s, struct bytes id, uint64_t now_ns)
+{
+	if (!id.len)
+		return;
+	s->waiting[s->waiting_next].id = hash_id(id);
+	s->waiting[s->waiting_next].time_ns = now_ns;
+	s->waiting_next = (s->waiting_next + 1) % WAITING;
+}
+
+/* The message at hand is whole. */
+static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, struct hl7_msg *m)
+{
+	bool mine = h->kept_end == in->end;
+
+	if (!s->header)
+		return false;
+	s->header = false;
+	m->type = kept_text(&s->type);
+	m->control_id = kept_text(&s->control_id);
+	m->version = kept_text(&s->version);
+	m->sending_application = kept_text(&s->sending_application);
+	m->sending_facility = kept_text(&s->sending_facility);
+	m->receiving_application = kept_text(&s->receiving_application);
+	m->receiving_facility = kept_text(&s->receiving_facility);
+	m->ack_code = kept_text(&s->ack_code);
+	m->acked_id = kept_text(&s->acked_id);
+	m->segments = s->segments;
+	m->observation_count = s->observations;
+	m->batch = s->batch;
+	m->alert = s->alert;
+	m->kept = mine ? h->kept : 0;
+	m->observations = h->observations;
+	if (m->ack_code.data)
+		m->latency_us = latency(&h->side[!in->end], m->acked_id, in->time_ns);
+	else
+		await(s, m->control_id, in->time_ns);
+	/* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
+	m->msg.answer = m->ack_code.data && m->type.len >= 3 && !memcmp(m->type.data, "ACK", 3) &&
+			(m->type.len == 3 || m->type.data[3] == '^');
+	if (s->bad_name)
+		m->msg.reason = REASON_HL7_SEGMENT_NAME;
+	return true;
+}
+
+/* One segment, or the front of a long one. False with a reason where it cannot be. */
+static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum reason *ret_why)
+{
+	struct side *s = &h->side[end];
+
+	if (segment.len < 3 || !is_name(segment.data)) {
+		s->segments++;
+		s->bad_name = true;
+		*ret_why = REASON_HL7_NO_HEADER;
+		return s->header || s->batch;
+	}
+	if (opens(segment.data)) {
+		*ret_why = REASON_HL7_DELIMITERS;
+		if (!read_separators(s, segment))
+			return false;
+		if (segment.data[0] != 'M') {
+			s->batch = true;
+			return true;
+		}
+		read_header(s, segment);
+		h->kept = 0;
+		h->kept_end = (uint8_t)end;
+	} else if (!s->header && !s->batch) {
+		*ret_why = REASON_HL7_NO_HEADER;
+		return false;
+	}
+	s->segments++;
+	if (!memcmp(segment.data, "MSA", 3)) {
+		KEEP(s, ack_code, field_of(segment, s->field, 1));
+		KEEP(s, acked_id, field_of(segment, s->field, 2));
+	} else if (!memcmp(segment.data, "OBX", 3)) {
+		read_observation(h, s, end, segment);
+	}
+	return true;
+}
+
+/* Does the segment end the message before it: the next header, or a trailer of the batch? */
+static bool ends_message(const struct side *s, struct bytes segment)
+{
+	return s->header && segment.len >= 3 &&
+	       (opens(segment.data) || !memcmp(segment.data, "BTS", 3) ||
+		!memcmp(segment.data, "FTS", 3));
+}
+
+static void begin_frame(struct side *s)
+{
+	s->phase = SEGMENT;
+	s->ends = 0;
+	s->scanned = 0;
+	s->length = 0;
+	s->batch = s->header = s->alert = false;
+}
+
+/* Between frames nothing stands but what careless senders leave there. */
+static enum parse read_outside(struct side *s, const struct proto_input *in, struct hl7_msg *m,
+			       struct proto_output *out)
+{
+	uint8_t c = in->data.data[0];
+
+	out->used = 1;
+	if (c == START) {
+		begin_frame(s);
+		return PARSE_OK;
+	}
+	if (c == CR || c == LF || c == 0)
+		return PARSE_OK;
+	m->msg.reason = REASON_HL7_FRAMING;
+	return PARSE_BAD;
+}
+
+/* The first `c` in [from, to), `to` where there is none. */
+static size_t find(struct bytes b, size_t from, size_t to, uint8_t c)
+{
+	const uint8_t *at = from < to ? memchr(b.data + from, c, to - from) : NULL;
+
+	return at ? (size_t)(at - b.data) : to;
+}
+
+/* Where the segment ends, `len` where not within the bytes. The first one of a frame tells how. */
+static size_t segment_end(struct side *s, struct bytes b, size_t from)
+{
+	size_t end = find(b, from, b.len, s->ends ? s->ends : CR);
+
+	if (!s->ends) {
+		size_t lf = find(b, from, end, LF);
+
+		if (lf < b.len)
+			s->ends = lf < end ? LF : CR;
+		end = lf;
+	}
+	end = find(b, from, end, END);
+	return find(b, from, end, START);
+}
+
+/* Behind a hole: the next frame can be read again. */
+static enum parse find_start(struct side *s, const struct proto_input *in, struct proto_output *out)
+{
+	out->used = find(in->data, 0, in->data.len, START);
+	if (out->used == in->data.len)
+		return PARSE_OK;
+	out->used++;
+	begin_frame(s);
+	return PARSE_OK;
+}
+
+/* Linear in what came, however it is cut: what was scanned is not scanned again. */
+static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m,
+			      struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+	bool passing = s->phase == LONG_SEGMENT;
+	size_t end;
+	struct bytes segment;
+
+	/* The other half of CR LF. */
+	if (!passing && !s->scanned && s->ends == CR && in->data.data[0] == LF) {
+		out->used = 1;
+		return PARSE_OK;
+	}
+	end = segment_end(s, in->data, passing ? 0 : s->scanned);
+	segment = (struct bytes){in->data.data, end};
+	if (end == in->data.len && end < HOLD && !passing) {
+		s->scanned = (uint16_t)end;
+		return PARSE_MORE;
+	}
+	if (!passing && ends_message(s, segment)) {
+		s->scanned = (uint16_t)(end < HOLD ? end : 0); /* it comes again */
+		out->has_msg = tell(h, s, in, m);
+		return PARSE_OK;
+	}
+	s->length += (uint32_t)end;
+	if (s->length > HL7_SEGMENT_MAX) {
+		m->msg.reason = REASON_HL7_SEGMENT_TOO_LONG;
+		out->has_msg = tell(h, s, in, m);
+		m->msg.reason = REASON_HL7_SEGMENT_TOO_LONG;
+		return PARSE_BAD;
+	}
+	if (!passing && end && !read_segment(h, in->end, segment, &m->msg.reason))
+		return PARSE_BAD;
+	m->msg.reason = REASON_NONE;
+	s->scanned = 0;
+	out->used = end;
+	if (end == in->data.len) {
+		s->phase = LONG_SEGMENT;
+		return PARSE_OK;
+	}
+	s->phase = SEGMENT;
+	s->length = 0;
+	out->used++;
+	if (in->data.data[end] == START) {
+		m->msg.reason = REASON_HL7_FRAMING;
+		return PARSE_BAD;
+	}
+	if (in->data.data[end] == END) {
+		s->phase = OUTSIDE;
+		out->has_msg = tell(h, s, in, m);
+	}
+	return PARSE_OK;
+}
+
+static enum parse read_unit(void *state, const struct proto_input *in, struct msg *ret_m,
+			    struct proto_output *ret_out)
+{
+	struct hl7 *h = state;
+	struct hl7_msg *m = (struct hl7_msg *)ret_m;
+
+	switch (h->side[in->end].phase) {
+	case OUTSIDE:
+		return read_outside(&h->side[in->end], in, m, ret_out);
+	case LOST:
+		return find_start(&h->side[in->end], in, ret_out);
+	}
+	return read_inside(h, in, m, ret_out);
+}
+
+static void gap(void *state, unsigned end, uint64_t bytes)
+{
+	((struct hl7 *)state)->side[end].phase = LOST;
+}
+
+const struct proto hl7_proto = {
+	.name = "hl7",
+	.over = PROTO_OVER_TCP,
+	.state_size = sizeof(struct hl7),
+	.msg_size = sizeof(struct hl7_msg),
+	.fields = fields,
+	.probe = probe,
+	.read = read_unit,
+	.gap = gap,
+};

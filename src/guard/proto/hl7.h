@@ -1,0 +1,45 @@
+#ifndef BEDWARDEN_GUARD_PROTO_HL7_H
+#define BEDWARDEN_GUARD_PROTO_HL7_H
+/*
+ * HL7 version 2 messages over the minimal lower layer protocol (HL7 v2.9 §2.5
+ * to 2.10; MLLP: HL7 Implementation Support Guide, appendix C): who sends what
+ * to whom, and what a message says in numbers (OBX, IHE PCD-01). Any encoding
+ * characters, batches, segments ended by CR or, as many senders do, by LF.
+ *
+ * Of a message only its header, its acknowledgement and its numeric
+ * observations are kept, never a patient's name or number.
+ */
+#include "guard/proto/proto.h"
+
+#define HL7_OBSERVATIONS 24	     /* of a message that are kept */
+#define HL7_SEGMENT_MAX	 (16u << 20) /* bytes; documents travel in one segment */
+
+/* A numeric OBX. Codes and units are MDC numbers where the sender gives them (IEEE 11073-10101). */
+struct hl7_observation {
+	uint32_t code;	/* OBX-3.1; 0 where it is no number */
+	uint32_t unit;	/* OBX-6.1; 0 where it is no number */
+	double value;	/* OBX-5 */
+	uint8_t status; /* OBX-11: 'R' raw, 'F' final, 'X' none can be had, ... */
+	bool abnormal;	/* OBX-8 says anything but N */
+};
+
+struct hl7_msg {
+	struct msg msg;
+	struct bytes type;	 /* MSH-9: "ORU^R01", with ^ whatever the sender's character is */
+	struct bytes control_id; /* MSH-10 */
+	struct bytes version;	 /* MSH-12.1 */
+	struct bytes sending_application, sending_facility;	/* MSH-3.1, -4.1 */
+	struct bytes receiving_application, receiving_facility; /* MSH-5.1, -6.1 */
+	struct bytes ack_code;					/* MSA-1 */
+	struct bytes acked_id;					/* MSA-2 */
+	uint64_t latency_us; /* from the acknowledged message's last byte to this one's */
+	uint32_t segments, observation_count;
+	bool batch; /* of a batch (BHS) or file (FHS) */
+	bool alert; /* IHE PCD-04: ORU^R40, ORA^R41 */
+	unsigned kept;
+	const struct hl7_observation *observations; /* the first `kept` of them that are numbers */
+};
+
+extern const struct proto hl7_proto;
+
+#endif

@@ -1,0 +1,85 @@
+#include "guard/reset.h"
+
+#define TCP_LEN 20
+#define HOPS	64
+
+static void write_link(struct writer *w, const struct packet *p, bool back)
+{
+	write_bytes(w, back ? p->src_mac : p->dst_mac, 6);
+	write_bytes(w, back ? p->dst_mac : p->src_mac, 6);
+	for (unsigned i = 0; i < p->vlan_count; i++) {
+		write_be16(w, p->vlan_count > 1 && i == 0 ? 0x88a8 : 0x8100);
+		write_be16(w, p->vlan[i]);
+	}
+	write_be16(w, p->ip_version == 4 ? 0x0800 : 0x86dd);
+}
+
+/* RFC 1071 §1 */
+static uint16_t sum(const uint8_t *data, size_t len, uint32_t acc)
+{
+	for (size_t i = 0; i + 1 < len; i += 2)
+		acc += (uint32_t)(data[i] << 8 | data[i + 1]);
+	while (acc >> 16)
+		acc = (acc & 0xffff) + (acc >> 16);
+	return (uint16_t)acc;
+}
+
+static void put_be16(uint8_t *at, uint16_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static void write_ip(struct writer *w, const struct packet *p, const struct gate_ip *from,
+		     const struct gate_ip *to)
+{
+	size_t at = w->len;
+
+	if (p->ip_version == 4) {
+		static const uint8_t head[] = {0x45, 0, 0, 20 + TCP_LEN, 0, 0, 0x40, 0, HOPS,
+					       PROTO_TCP, 0, 0};
+
+		write_bytes(w, head, sizeof(head));
+		write_bytes(w, from->b + 12, 4);
+		write_bytes(w, to->b + 12, 4);
+		if (!w->bad)
+			put_be16(w->data + at + 10, (uint16_t)~sum(w->data + at, 20, 0));
+	} else {
+		static const uint8_t head[] = {0x60, 0, 0, 0, 0, TCP_LEN, PROTO_TCP, HOPS};
+
+		write_bytes(w, head, sizeof(head));
+		write_bytes(w, from->b, 16);
+		write_bytes(w, to->b, 16);
+	}
+}
+
+static void write_tcp(struct writer *w, const struct packet *p, bool back, uint32_t seq)
+{
+	size_t at = w->len, addresses = p->ip_version == 4 ? 8 : 32;
+	uint32_t pseudo;
+
+	write_be16(w, back ? p->dst_port : p->src_port);
+	write_be16(w, back ? p->src_port : p->dst_port);
+	write_be32(w, seq);
+	write_be32(w, back ? p->tcp_seq + (uint32_t)p->payload.len : p->tcp_ack);
+	write_u8(w, TCP_LEN / 4 << 4);
+	write_u8(w, TCP_RST | TCP_ACK);
+	write_be16(w, 0);
+	write_be32(w, 0); /* checksum, urgent pointer */
+	if (w->bad)
+		return;
+	pseudo = sum(w->data + at - addresses, addresses, PROTO_TCP + TCP_LEN);
+	put_be16(w->data + at + 16, (uint16_t)~sum(w->data + at, TCP_LEN, pseudo));
+}
+
+size_t reset_make(const struct packet *p, bool back, uint32_t seq, uint8_t ret_frame[RESET_MAX])
+{
+	struct writer w = writer_new(ret_frame, RESET_MAX);
+
+	if (!p->has_mac || p->proto != PROTO_TCP || !p->has_ports)
+		return 0;
+	write_link(&w, p, back);
+	write_ip(&w, p, back ? &p->dst_ip : &p->src_ip, back ? &p->src_ip : &p->dst_ip);
+	write_tcp(&w, p, back, seq);
+	return w.bad ? 0 : w.len;
+}

@@ -1,0 +1,347 @@
+#include "guard/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define IDENTIFY_BYTES 2048 /* of an end that may stay undecided */
+#define IDENTIFY_TRIES 4    /* datagrams of an end */
+
+/* flow->session_flags */
+#define OFF	     1		     /* nobody reads it, for good */
+#define FAILED(end)  (2u << (end))   /* what the end said begins nothing we know */
+#define TRIES_SHIFT  4		     /* datagrams that began nothing */
+
+struct session {
+	struct stream stream; /* TCP's */
+	struct talk *talk;    /* NULL: not identified yet */
+	bool midstream;
+};
+
+struct sessions {
+	struct session_options o;
+	struct stream_pool pool;
+	struct session_counts counts;
+	/* of the packet that is on */
+	struct flow *flow;
+	const struct packet *packet;
+	struct session_heard heard;
+};
+
+struct sessions *sessions_new(const struct session_options *o)
+{
+	struct sessions *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->o = *o;
+	s->pool.max = o->stream_bytes;
+	s->pool.half_max = o->stream_end;
+	return s;
+}
+
+void sessions_free(struct sessions *s)
+{
+	free(s);
+}
+
+void session_end(struct sessions *s, struct flow *f)
+{
+	struct session *n = f->session;
+
+	f->session_flags |= OFF;
+	if (!n)
+		return;
+	stream_free(&n->stream, &s->pool);
+	free(n->talk);
+	free(n);
+	f->session = NULL;
+}
+
+static struct session *open_session(struct sessions *s, struct flow *f)
+{
+	struct session *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return NULL;
+	if (f->key.proto == PROTO_TCP) {
+		stream_init(&n->stream, f);
+		n->midstream = f->state == TCP_MIDSTREAM;
+		s->counts.streams++;
+	}
+	f->session = n;
+	return n;
+}
+
+/* The first reason against a packet is the one that is told. */
+static void object(struct sessions *s, enum reason why, enum session_scope scope)
+{
+	if (s->heard.reason != REASON_NONE || why == REASON_NONE)
+		return;
+	s->heard.reason = why;
+	s->heard.scope = scope;
+}
+
+static void note(struct sessions *s, enum anomaly a)
+{
+	anomaly_set bit = 1ull << a;
+
+	s->heard.fresh |= bit & ~s->flow->anomalies;
+	s->flow->anomalies |= bit;
+}
+
+static void said(void *arg, const struct talk *t, const struct proto_input *in,
+		 const struct msg *m)
+{
+	struct sessions *s = arg;
+	const struct session_message message = {
+		.proto = t->proto,
+		.msg = m,
+		.packet = s->packet,
+		.flow = s->flow,
+		.end = in->end,
+		.strict = t->dead,
+	};
+
+	s->counts.messages++;
+	object(s, s->o.said(s->o.arg, &message), SESSION_MESSAGE);
+}
+
+static void input_of(const struct sessions *s, unsigned end, struct bytes data,
+		     struct proto_input *ret_in)
+{
+	const struct flow *f = s->flow;
+
+	*ret_in = (struct proto_input){
+		.data = data,
+		.time_ns = s->packet->time_ns,
+		.port = {f->key.port[f->starter], f->key.port[!f->starter]},
+		.end = (uint8_t)end,
+		.datagram = f->key.proto == PROTO_UDP,
+	};
+	if (f->session) {
+		ret_in->midstream = f->session->midstream;
+		ret_in->last = !ret_in->datagram && stream_ended(&f->session->stream, end);
+	}
+}
+
+static uint8_t number_of(const struct proto *p)
+{
+	for (unsigned i = 0; i < proto_count; i++)
+		if (protos[i] == p)
+			return (uint8_t)(i + 1);
+	return 0;
+}
+
+/* Nobody's conversation: what it holds is given back, and no packet of it costs anything more. */
+static void give_up(struct sessions *s, struct flow *f)
+{
+	session_end(s, f);
+	if (s->o.unread)
+		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
+}
+
+static bool start_talk(struct sessions *s, struct session *n, const struct proto *p)
+{
+	n->talk = talk_new(p);
+	if (!n->talk)
+		return false;
+	s->flow->proto = number_of(p);
+	s->counts.talks++;
+	return true;
+}
+
+/* Streams */
+
+/* Nobody knows the protocol yet. True where the end's bytes may be read by a talk now. */
+static bool identify(struct sessions *s, struct session *n, const struct proto_input *in)
+{
+	struct flow *f = s->flow;
+	const struct proto *p;
+	bool undecided;
+
+	if (!in->data.len || f->session_flags & FAILED(in->end))
+		return false;
+	p = talk_identify(in, &undecided);
+	if (p)
+		return start_talk(s, n, p);
+	if (!undecided || in->last || in->data.len >= IDENTIFY_BYTES)
+		f->session_flags |= (uint8_t)FAILED(in->end);
+	return false;
+}
+
+/* How many of the end's ready bytes are done with, and whether nobody looked at them. */
+static size_t read_ready(struct sessions *s, struct session *n, const struct proto_input *in,
+			 bool *ret_blind)
+{
+	size_t used = 0;
+
+	*ret_blind = true;
+	if (!n->talk)
+		return s->flow->session_flags & FAILED(in->end) ? in->data.len : 0;
+	if (n->talk->skip[in->end] >= in->data.len) {
+		n->talk->skip[in->end] -= in->data.len;
+		return in->data.len;
+	}
+	*ret_blind = false;
+	talk_read(n->talk, in, said, s, &used);
+	return n->talk->dead ? in->data.len : used;
+}
+
+static void read_end(struct sessions *s, struct session *n, unsigned end)
+{
+	struct proto_input in;
+	bool blind = false;
+	size_t used = 0;
+
+	input_of(s, end, stream_ready(&n->stream, s->packet, end), &in);
+	if (!n->talk && identify(s, n, &in))
+		read_end(s, n, !end); /* what it said before anybody knew the protocol */
+	if (in.data.len)
+		used = read_ready(s, n, &in, &blind);
+	if (stream_done(&n->stream, &s->pool, s->packet, end, used, blind) < 0) {
+		note(s, ANOMALY_STREAM_MEMORY);
+		object(s, REASON_STREAM_MEMORY, SESSION_UNSURE);
+		if (n->talk)
+			talk_gap(n->talk, end, 1);
+	}
+}
+
+static void lost(struct sessions *s, struct session *n, unsigned end, uint32_t missed)
+{
+	note(s, ANOMALY_STREAM_GAP);
+	if (n->talk)
+		talk_gap(n->talk, end, missed);
+	else
+		n->midstream = true;
+	read_end(s, n, end);
+}
+
+static void take(struct sessions *s, struct session *n, unsigned end)
+{
+	switch (stream_take(&n->stream, &s->pool, s->flow, s->packet, end)) {
+	case STREAM_CONFLICT:
+		note(s, ANOMALY_STREAM_CONFLICT);
+		object(s, REASON_STREAM_CONFLICT, SESSION_PACKET);
+		break;
+	case STREAM_UNVERIFIED:
+		object(s, REASON_STREAM_UNVERIFIED, SESSION_UNSURE);
+		break;
+	case STREAM_FULL:
+		note(s, ANOMALY_STREAM_MEMORY);
+		object(s, REASON_STREAM_MEMORY, SESSION_UNSURE);
+		return;
+	case STREAM_OUTSIDE:
+		note(s, ANOMALY_STREAM_OUTSIDE);
+		object(s, REASON_STREAM_OUTSIDE, SESSION_PACKET);
+		return;
+	case STREAM_REPEATED:
+		return;
+	case STREAM_TAKEN:
+		break;
+	}
+	read_end(s, n, end);
+}
+
+/* Nothing can come of it any more. */
+static bool is_over(const struct session *n, const struct flow *f)
+{
+	unsigned failed = FAILED(0) | FAILED(1);
+
+	if (n->talk)
+		return n->talk->dead;
+	/* One end unknown and the other silent: most speak by turns, so the other's turn counts. */
+	return (f->session_flags & failed) == failed ||
+	       ((f->session_flags & failed) && (f->state == TCP_CLOSED || f->state == TCP_RESET));
+}
+
+static void hear_stream(struct sessions *s, struct flow *f, const struct packet *p, unsigned end)
+{
+	struct session *n = f->session;
+	uint32_t missed;
+
+	if (!n && !p->payload.len)
+		return;
+	if (p->payload_wire > p->payload.len) { /* the capture cut it: no stream can be had */
+		session_end(s, f);
+		return;
+	}
+	if (!n && !(n = open_session(s, f)))
+		return;
+	if (p->payload.len && p->tcp_flags & TCP_URG && n->talk && !n->talk->proto->urgent) {
+		note(s, ANOMALY_STREAM_URGENT);
+		object(s, REASON_STREAM_URGENT, SESSION_PACKET);
+	}
+	missed = stream_confirm(&n->stream, &s->pool, p, end);
+	if (missed)
+		lost(s, n, !end, missed);
+	if (p->payload.len || p->tcp_flags & TCP_FIN)
+		take(s, n, end);
+	if (!is_over(n, f))
+		return;
+	if (n->talk)
+		session_end(s, f);
+	else
+		give_up(s, f);
+}
+
+/* Datagrams */
+
+static void hear_datagram(struct sessions *s, struct flow *f, const struct packet *p, unsigned end)
+{
+	struct session *n = f->session;
+	struct proto_input in;
+	const struct proto *proto;
+	bool undecided;
+	size_t used;
+
+	if (!p->payload.len || p->payload_wire > p->payload.len)
+		return;
+	input_of(s, end, p->payload, &in);
+	if (!n) {
+		proto = talk_identify(&in, &undecided);
+		if (!proto) {
+			f->session_flags += 1u << TRIES_SHIFT;
+			if (f->session_flags >> TRIES_SHIFT >= 2 * IDENTIFY_TRIES)
+				give_up(s, f);
+			return;
+		}
+		n = open_session(s, f);
+		if (!n || !start_talk(s, n, proto)) {
+			session_end(s, f);
+			return;
+		}
+	}
+	n->talk->dead = false; /* each stands for itself */
+	n->talk->skip[end] = 0;
+	talk_read(n->talk, &in, said, s, &used);
+}
+
+struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
+				  unsigned end)
+{
+	s->flow = f;
+	s->packet = p;
+	s->heard = (struct session_heard){.reason = REASON_NONE};
+	if (f->session_flags & OFF || p->fragment)
+		return s->heard;
+	if (p->proto == PROTO_TCP)
+		hear_stream(s, f, p, end);
+	else if (p->proto == PROTO_UDP)
+		hear_datagram(s, f, p, end);
+	return s->heard;
+}
+
+bool session_expects(const struct flow *f, unsigned end, uint32_t *ret_seq)
+{
+	if (!f->session || f->key.proto != PROTO_TCP)
+		return false;
+	*ret_seq = f->session->stream.half[end].acked;
+	return true;
+}
+
+void session_counts(const struct sessions *s, struct session_counts *ret_counts)
+{
+	*ret_counts = s->counts;
+	ret_counts->held_bytes = s->pool.used;
+	ret_counts->refused = s->pool.refused;
+}

@@ -1,0 +1,75 @@
+#ifndef BEDWARDEN_GUARD_SESSION_H
+#define BEDWARDEN_GUARD_SESSION_H
+/*
+ * What is read of one conversation: which protocol it speaks (by its first
+ * bytes, not by its port), its bytes in order, and the parser's talk. A flow
+ * gets a session with its first payload; one that speaks nothing we read loses
+ * it again soon, and costs nothing from then on.
+ *
+ * A session says what must not pass, it drops nothing itself.
+ */
+#include "guard/flow/flow.h"
+#include "guard/flow/stream.h"
+#include "guard/proto/talk.h"
+
+/* A message, as its last byte comes in. Everything is borrowed for the call. */
+struct session_message {
+	const struct proto *proto;
+	const struct msg *msg;
+	const struct packet *packet; /* that completed it */
+	struct flow *flow;
+	unsigned end; /* who said it */
+	bool strict;  /* a break of the protocol: nothing behind it can be read */
+};
+
+/* Why the packet that completes the message must not pass; NONE: it may. */
+typedef enum reason (*session_said_fn)(void *arg, const struct session_message *m);
+/* The flow speaks nothing that we read. Why that may not be; NONE: it may. */
+typedef enum reason (*session_unread_fn)(void *arg, struct flow *f);
+
+struct session_options {
+	size_t stream_bytes; /* held by all streams together */
+	uint32_t stream_end; /* held of one end of one conversation */
+	session_said_fn said;
+	session_unread_fn unread;
+	void *arg;
+};
+
+struct session_counts {
+	uint64_t streams, talks; /* begun */
+	uint64_t messages;
+	uint64_t held_bytes, refused; /* now; packets that found no room */
+};
+
+struct sessions;
+
+/* NULL with errno ENOMEM. */
+struct sessions *sessions_new(const struct session_options *o);
+/* Every flow's session was ended before. */
+void sessions_free(struct sessions *s);
+
+/* How far what is said against a packet goes. */
+enum session_scope {
+	SESSION_PACKET,	 /* the packet must not pass; its sender may try again */
+	SESSION_UNSURE,	 /* we cannot tell: the fail mode decides on the packet */
+	SESSION_MESSAGE, /* of a message, which said_fn was told: nothing more may pass */
+	SESSION_UNREAD,	 /* it speaks what nobody reads: nothing more may pass */
+};
+
+/* What the packet came to. */
+struct session_heard {
+	enum reason reason; /* NONE: nothing against it */
+	enum session_scope scope;
+	anomaly_set fresh; /* of its stream, the first of their kind in the flow */
+};
+
+/* Reads a packet of the flow, from `end`; flow_find() has seen it. */
+struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
+				  unsigned end);
+/* The flow ends, or is not to be read any further. */
+void session_end(struct sessions *s, struct flow *f);
+/* What the receiver of `end` expects next, for a reset it believes; false without a stream. */
+bool session_expects(const struct flow *f, unsigned end, uint32_t *ret_seq);
+void session_counts(const struct sessions *s, struct session_counts *ret_counts);
+
+#endif

@@ -1,0 +1,233 @@
+/* HL7 v2 over MLLP: what is said of messages, whole or in any cut. */
+#include "guard/proto/hl7.h"
+
+#include <stdio.h>
+
+#include "talk.h"
+
+#define P(end, text)                            \
+	{                                       \
+		end, text, sizeof(text) - 1     \
+	}
+#define EXPECT(expected, ...)                                                              \
+	do {                                                                               \
+		const struct talk_piece pieces[] = {__VA_ARGS__};                          \
+		talk_expect("hl7", false, pieces, sizeof(pieces) / sizeof(pieces[0]), expected); \
+	} while (0)
+
+#define FEED(r, end, text) talk_feed(r, end, text, sizeof(text) - 1)
+
+#define ORU                                                                                  \
+	"\vMSH|^~\\&|LAB^1.2^ISO|WARD|EHR|MAIN|20260131||ORU^R01^ORU_R01|M-1|P|2.5.1\r"       \
+	"PID|1||4711||DOE^JANE\rOBR|1\rOBX|1|NM|2339-0^GLUCOSE^LN||98|mg/dL|70-105|N|||F\r" \
+	"\x1c\r"
+#define ORU_SAID                                                                                 \
+	"{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"M-1\",\"version\":\"2.5.1\","   \
+	"\"sending_application\":\"LAB\",\"sending_facility\":\"WARD\","                          \
+	"\"receiving_application\":\"EHR\",\"receiving_facility\":\"MAIN\",\"segments\":4,"       \
+	"\"observations\":1}}\n"
+
+static void a_result_and_its_acknowledgement(void **state)
+{
+	EXPECT(ORU_SAID
+	       "{\"hl7\":{\"message_type\":\"ACK^R01\",\"control_id\":\"A-1\",\"version\":\"2.5.1\","
+	       "\"sending_application\":\"EHR\",\"sending_facility\":\"MAIN\","
+	       "\"receiving_application\":\"LAB\",\"receiving_facility\":\"WARD\","
+	       "\"ack_code\":\"AA\",\"acked_control_id\":\"M-1\",\"segments\":2}}\n",
+	       P(0, ORU),
+	       P(1, "\vMSH|^~\\&|EHR|MAIN|LAB|WARD|2026||ACK^R01|A-1|P|2.5.1\rMSA|AA|M-1\r\x1c\r"));
+}
+
+static void patients_are_not_told(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	const struct talk_piece piece = P(0, ORU);
+
+	talk_play(r, "hl7", false, &piece, 1, 0);
+	assert_null(strstr(r->said, "DOE"));
+	assert_null(strstr(r->said, "4711"));
+	free(r);
+}
+
+static void other_separators(void **state)
+{
+	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"control_id\":\"7\",\"version\":\"2.3\","
+	       "\"sending_application\":\"A\",\"segments\":2}}\n",
+	       P(0, "\vMSH#*@!%#A*B######ADT*A01#7#P#2.3\rPV1#1\r\x1c\r"));
+}
+
+static void line_feeds_end_segments_too(void **state)
+{
+	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"control_id\":\"7\",\"segments\":3}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ADT^A01|7\nPID|1\nPV1|1\n\x1c\r"));
+	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"control_id\":\"7\",\"segments\":3}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ADT^A01|7\r\nPID|1\r\nPV1|1\x1c\r\n"));
+}
+
+static void a_line_feed_within_a_field_ends_nothing(void **state)
+{
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"7\",\"segments\":2,"
+	       "\"observations\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01|7\rOBX|1|TX|A||two\nlines\r\x1c\r"));
+}
+
+static void batches_are_taken_apart(void **state)
+{
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2,"
+	       "\"batch\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"2\",\"segments\":1,"
+	       "\"batch\":true}}\n",
+	       P(0, "\vFHS|^~\\&|X\rBHS|^~\\&|X\rMSH|^~\\&|||||||ORU^R01|1\rPID|1\r"
+		    "MSH|^~\\&|||||||ORU^R01|2\rBTS|2\rFTS|1\r\x1c\r"));
+}
+
+static void alerts_are_marked(void **state)
+{
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R40\",\"control_id\":\"9\",\"version\":\"2.6\","
+	       "\"segments\":1,\"alert\":true}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ORU^R40^ORU_R40|9|P|2.6\r\x1c\r"));
+}
+
+static void what_is_malformed_is_said(void **state)
+{
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n",
+	       P(0, "\vMSH|||||\r"));
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n",
+	       P(0, "\vMSH|^^\\&|A\r"));
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n",
+	       P(0, "\vMSHa^~\\&aA\r"));
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.no_header\"}\n", P(0, "\vPID|1\r"));
+	EXPECT(ORU_SAID "{\"hl7\":{},\"reason\":\"hl7.framing\"}\n", P(0, ORU "GET "));
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.framing\"}\n",
+	       P(0, "\vMSH|^~\\&|A\r\vMSH|^~\\&|B\r"));
+	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"segments\":2},"
+	       "\"reason\":\"hl7.segment_name\"}\n",
+	       P(0, "\vMSH|^~\\&|||||||ADT^A01\r--|x\r\x1c\r"));
+}
+
+/* A document in one segment is passed on without being held; an absurd one is refused. */
+static void long_segments(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	static char part[60000];
+
+	memset(part, 'Q', sizeof(part));
+	talk_begin(r, "hl7", false);
+	FEED(r, 0, "\vMSH|^~\\&|||||||ORU^R01|1\rOBX|1|ED|PDF||");
+	for (unsigned i = 0; i < 100; i++)
+		talk_feed(r, 0, part, sizeof(part));
+	assert_int_equal(r->held_len[0], 0);
+	FEED(r, 0, "\rOBX|2|NM|1^A||7\r\x1c\r");
+	assert_string_equal(r->said, "{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\","
+				     "\"segments\":3,\"observations\":2}}\n");
+	FEED(r, 0, "\vMSH|^~\\&|||||||ORU^R01|2\rOBX|");
+	for (unsigned i = 0; i < 400 && !r->talk->dead; i++)
+		talk_feed(r, 0, part, sizeof(part));
+	assert_non_null(strstr(r->said, "hl7.segment_too_long"));
+	talk_finish(r);
+	free(r);
+}
+
+static void behind_a_gap_the_next_message_is_read(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+
+	talk_begin(r, "hl7", false);
+	FEED(r, 0, "\vMSH|^~\\&|A\rPID|");
+	talk_gap(r->talk, 0, 100);
+	free(r->held[0]);
+	r->held[0] = NULL;
+	r->held_len[0] = 0;
+	FEED(r, 0, "rest\r\x1c\r" ORU);
+	assert_string_equal(r->said, ORU_SAID);
+	talk_finish(r);
+	free(r);
+}
+
+struct kept {
+	unsigned count;
+	struct hl7_observation o[HL7_OBSERVATIONS];
+	uint64_t latency_us;
+};
+
+static void keep_observations(void *arg, const struct talk *t, const struct proto_input *in,
+			      const struct msg *m)
+{
+	const struct hl7_msg *h = (const void *)m;
+	struct kept *k = arg;
+
+	k->latency_us = h->latency_us;
+	if (h->ack_code.data)
+		return;
+	k->count = h->kept;
+	memcpy(k->o, h->observations, h->kept * sizeof(k->o[0]));
+}
+
+/* IHE PCD-01: numbers by MDC code, and how long the acknowledgement took. */
+static void observations_are_numbers(void **state)
+{
+	static const char pcd[] =
+		"\vMSH|^~\\&|PAT_DEVICE||||2026||ORU^R01^ORU_R01|5|P|2.6\r"
+		"OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC|1.1.1.1|72|264864^MDC_DIM_BEAT_PER_MIN^MDC|"
+		"||||R\r"
+		"OBX|2|ST|1^X^MDC|1.1.1.2|text\r"
+		"OBX|3|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1.1.1.3|98.5|262688^MDC_DIM_PERCENT^MDC||L|"
+		"||R\r"
+		"OBX|4|NM|1^B||12;rm|\r\x1c\r";
+	static const char ack[] = "\vMSH|^~\\&|||||||ACK|6\rMSA|AA|5\r\x1c\r";
+	struct talk *t = talk_new(&hl7_proto);
+	struct proto_input in = {.data = unit_exact(pcd, sizeof(pcd) - 1), .time_ns = 1000000};
+	struct kept k = {0};
+	size_t used;
+
+	assert_int_equal(talk_read(t, &in, keep_observations, &k, &used), PARSE_OK);
+	free((void *)(uintptr_t)in.data.data);
+	assert_int_equal(k.count, 2);
+	assert_int_equal(k.o[0].code, 147842);
+	assert_int_equal(k.o[0].unit, 264864);
+	assert_true(k.o[0].value == 72 && k.o[0].status == 'R' && !k.o[0].abnormal);
+	assert_true(k.o[1].code == 150456 && k.o[1].value == 98.5 && k.o[1].abnormal);
+	in = (struct proto_input){
+		.data = unit_exact(ack, sizeof(ack) - 1), .time_ns = 13000000, .end = 1};
+	talk_read(t, &in, keep_observations, &k, &used);
+	assert_int_equal(k.latency_us, 12000);
+	free((void *)(uintptr_t)in.data.data);
+	free(t);
+}
+
+static void only_hl7_is_taken_for_hl7(void **state)
+{
+	static const struct {
+		const char *text;
+		enum parse expected;
+	} cases[] = {{"\v", PARSE_MORE},   {"\vMS", PARSE_MORE}, {"\vMSH|", PARSE_OK},
+		     {"\vBHS", PARSE_OK},  {"MSH|", PARSE_BAD},	 {"\vPID", PARSE_BAD},
+		     {"\v\v", PARSE_BAD}};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct proto_input in = {.data = unit_exact(cases[i].text, strlen(cases[i].text))};
+
+		assert_int_equal(hl7_proto.probe(&in), cases[i].expected);
+		free((void *)(uintptr_t)in.data.data);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_result_and_its_acknowledgement),
+		cmocka_unit_test(patients_are_not_told),
+		cmocka_unit_test(other_separators),
+		cmocka_unit_test(line_feeds_end_segments_too),
+		cmocka_unit_test(a_line_feed_within_a_field_ends_nothing),
+		cmocka_unit_test(batches_are_taken_apart),
+		cmocka_unit_test(alerts_are_marked),
+		cmocka_unit_test(what_is_malformed_is_said),
+		cmocka_unit_test(long_segments),
+		cmocka_unit_test(behind_a_gap_the_next_message_is_read),
+		cmocka_unit_test(observations_are_numbers),
+		cmocka_unit_test(only_hl7_is_taken_for_hl7),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
