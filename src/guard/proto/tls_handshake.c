@@ -323,8 +323,12 @@ static void write_alpns(struct json *j, const char *key, struct bytes list)
 	if (!list.len)
 		return;
 	json_list(j, key);
-	while (reader_left(&r))
-		json_text(j, NULL, read_bytes(&r, read_u8(&r)));
+	while (reader_left(&r)) {
+		struct bytes name = read_bytes(&r, read_u8(&r));
+
+		if (name.len)
+			json_text(j, NULL, name);
+	}
 	json_end(j);
 }
 
