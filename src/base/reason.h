@@ -120,7 +120,9 @@
 	X(HTTP_MALFORMED, "http.malformed",                                                        \
 	  "A web request or answer broke the rules of its protocol.")                              \
 	X(HTTP_SMUGGLING, "http.smuggling",                                                        \
-	  "A web message could be read in two ways, as attackers do to hide a second one in it.")
+	  "A web message could be read in two ways, as attackers do to hide a second one in it.")  \
+	X(DNS_MALFORMED, "dns.malformed",                                                          \
+	  "A question for a machine's address, or its answer (DNS), broke the rules.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -2,12 +2,13 @@
 
 #include <stdio.h>
 
+#include "guard/proto/dns.h"
 #include "guard/proto/hl7.h"
 #include "guard/proto/http.h"
 #include "guard/proto/tls.h"
 
 const struct proto *const protos[] = {
-	&hl7_proto, &tls_proto, &dtls_proto, &http_proto, NULL,
+	&hl7_proto, &tls_proto, &dtls_proto, &http_proto, &dns_proto, NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
 
