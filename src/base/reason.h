@@ -122,7 +122,13 @@
 	X(HTTP_SMUGGLING, "http.smuggling",                                                        \
 	  "A web message could be read in two ways, as attackers do to hide a second one in it.")  \
 	X(DNS_MALFORMED, "dns.malformed",                                                          \
-	  "A question for a machine's address, or its answer (DNS), broke the rules.")
+	  "A question for a machine's address, or its answer (DNS), broke the rules.")             \
+	X(LOGIN_GUESSING, "login.guessing",                                                        \
+	  "A machine tries one password after the other, as somebody does who knows none.")        \
+	X(SSH_MALFORMED, "ssh.malformed", "A remote login (SSH) broke the rules of its protocol.") \
+	X(TELNET_BYPASS, "telnet.login_bypass",                                                    \
+	  "A machine tried to get in without a password, through a known hole of Telnet.")         \
+	X(FTP_MALFORMED, "ftp.malformed", "A file transfer (FTP) broke the rules of its protocol.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -6,6 +6,9 @@
  */
 #include "base/bytes.h"
 
+/* So many logins that fail in one conversation are no slips of a finger. */
+#define LOGIN_GUESSES 4
+
 bool login_is_default(struct bytes user, struct bytes password);
 
 #endif
