@@ -128,7 +128,18 @@
 	X(SSH_MALFORMED, "ssh.malformed", "A remote login (SSH) broke the rules of its protocol.") \
 	X(TELNET_BYPASS, "telnet.login_bypass",                                                    \
 	  "A machine tried to get in without a password, through a known hole of Telnet.")         \
-	X(FTP_MALFORMED, "ftp.malformed", "A file transfer (FTP) broke the rules of its protocol.")
+	X(FTP_MALFORMED, "ftp.malformed",                                                          \
+	  "A file transfer (FTP) broke the rules of its protocol.")                                \
+	X(SMB_MALFORMED, "smb.malformed",                                                          \
+	  "Windows file sharing (SMB) broke the rules of its protocol.")                           \
+	X(SMB_BACKDOOR, "smb.backdoor",                                                            \
+	  "A machine knocked at the back door that WannaCry leaves behind and comes in by.")       \
+	X(RDP_MALFORMED, "rdp.malformed",                                                          \
+	  "A remote desktop (RDP) broke the rules of its protocol.")                               \
+	X(RDP_BLUEKEEP, "rdp.bluekeep",                                                            \
+	  "A machine tried to take over another one by a known hole of remote desktops "           \
+	  "(BlueKeep).")                                                                           \
+	X(RFB_MALFORMED, "rfb.malformed", "A remote screen (VNC) broke the rules of its protocol.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -6,13 +6,16 @@
 #include "guard/proto/ftp.h"
 #include "guard/proto/hl7.h"
 #include "guard/proto/http.h"
+#include "guard/proto/rdp.h"
+#include "guard/proto/rfb.h"
+#include "guard/proto/smb.h"
 #include "guard/proto/ssh.h"
 #include "guard/proto/telnet.h"
 #include "guard/proto/tls.h"
 
 const struct proto *const protos[] = {
-	&hl7_proto, &tls_proto,	   &dtls_proto, &http_proto, &dns_proto,
-	&ssh_proto, &telnet_proto, &ftp_proto,	NULL,
+	&hl7_proto,    &tls_proto, &dtls_proto, &http_proto, &dns_proto, &ssh_proto,
+	&telnet_proto, &ftp_proto, &smb_proto,	&rdp_proto,  &rfb_proto, NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
 
