@@ -139,7 +139,13 @@
 	X(RDP_BLUEKEEP, "rdp.bluekeep",                                                            \
 	  "A machine tried to take over another one by a known hole of remote desktops "           \
 	  "(BlueKeep).")                                                                           \
-	X(RFB_MALFORMED, "rfb.malformed", "A remote screen (VNC) broke the rules of its protocol.")
+	X(RFB_MALFORMED, "rfb.malformed",                                                          \
+	  "A remote screen (VNC) broke the rules of its protocol.")                                \
+	X(TFTP_MALFORMED, "tftp.malformed",                                                        \
+	  "A simple file transfer (TFTP) broke the rules of its protocol.")                        \
+	X(SIP_MALFORMED, "sip.malformed",                                                          \
+	  "A telephone call or nurse call (SIP) broke the rules of its protocol.")                 \
+	X(SYSLOG_MALFORMED, "syslog.malformed", "A log message broke the rules of its protocol.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -8,14 +8,18 @@
 #include "guard/proto/http.h"
 #include "guard/proto/rdp.h"
 #include "guard/proto/rfb.h"
+#include "guard/proto/sip.h"
 #include "guard/proto/smb.h"
 #include "guard/proto/ssh.h"
+#include "guard/proto/syslog.h"
 #include "guard/proto/telnet.h"
+#include "guard/proto/tftp.h"
 #include "guard/proto/tls.h"
 
 const struct proto *const protos[] = {
-	&hl7_proto,    &tls_proto, &dtls_proto, &http_proto, &dns_proto, &ssh_proto,
-	&telnet_proto, &ftp_proto, &smb_proto,	&rdp_proto,  &rfb_proto, NULL,
+	&hl7_proto, &tls_proto,	   &dtls_proto, &http_proto,   &dns_proto,
+	&ssh_proto, &telnet_proto, &ftp_proto,	&smb_proto,    &rdp_proto,
+	&rfb_proto, &tftp_proto,   &sip_proto,	&syslog_proto, NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
 
