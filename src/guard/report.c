@@ -563,6 +563,13 @@ void report_stats(struct report *r, const struct engine_stats *s, uint32_t flows
 	json_u64(&j, "lost", s->fragments_lost);
 	json_u64(&j, "held", s->held);
 	json_close(&j);
+	json_open(&j, "app_layer");
+	json_u64(&j, "streams", s->sessions.streams);
+	json_u64(&j, "conversations", s->sessions.talks);
+	json_u64(&j, "messages", s->sessions.messages);
+	json_u64(&j, "held_bytes", s->sessions.held_bytes);
+	json_u64(&j, "refused", s->sessions.refused);
+	json_close(&j);
 	json_open(&j, "policy");
 	json_u64(&j, "dropped", s->dropped);
 	json_u64(&j, "would_drop", s->would_drop);

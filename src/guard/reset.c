@@ -36,8 +36,8 @@ static void write_ip(struct writer *w, const struct packet *p, const struct gate
 	size_t at = w->len;
 
 	if (p->ip_version == 4) {
-		static const uint8_t head[] = {0x45, 0, 0, 20 + TCP_LEN, 0, 0, 0x40, 0, HOPS,
-					       PROTO_TCP, 0, 0};
+		static const uint8_t head[] = {0x45, 0, 0,    20 + TCP_LEN, 0, 0,
+					       0x40, 0, HOPS, PROTO_TCP,    0, 0};
 
 		write_bytes(w, head, sizeof(head));
 		write_bytes(w, from->b + 12, 4);

@@ -7,9 +7,9 @@
 #define IDENTIFY_TRIES 4    /* datagrams of an end */
 
 /* flow->session_flags */
-#define OFF	     1		     /* nobody reads it, for good */
-#define FAILED(end)  (2u << (end))   /* what the end said begins nothing we know */
-#define TRIES_SHIFT  4		     /* datagrams that began nothing */
+#define OFF	    1		  /* nobody reads it, for good */
+#define FAILED(end) (2u << (end)) /* what the end said begins nothing we know */
+#define TRIES_SHIFT 4		  /* datagrams that began nothing */
 
 struct session {
 	struct stream stream; /* TCP's */
@@ -89,8 +89,7 @@ static void note(struct sessions *s, enum anomaly a)
 	s->flow->anomalies |= bit;
 }
 
-static void said(void *arg, const struct talk *t, const struct proto_input *in,
-		 const struct msg *m)
+static void said(void *arg, const struct talk *t, const struct proto_input *in, const struct msg *m)
 {
 	struct sessions *s = arg;
 	const struct session_message message = {
@@ -132,14 +131,6 @@ static uint8_t number_of(const struct proto *p)
 	return 0;
 }
 
-/* Nobody's conversation: what it holds is given back, and no packet of it costs anything more. */
-static void give_up(struct sessions *s, struct flow *f)
-{
-	session_end(s, f);
-	if (s->o.unread)
-		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
-}
-
 static bool start_talk(struct sessions *s, struct session *n, const struct proto *p)
 {
 	n->talk = talk_new(p);
@@ -164,8 +155,12 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 	p = talk_identify(in, &undecided);
 	if (p)
 		return start_talk(s, n, p);
-	if (!undecided || in->last || in->data.len >= IDENTIFY_BYTES)
-		f->session_flags |= (uint8_t)FAILED(in->end);
+	if (undecided && !in->last && in->data.len < IDENTIFY_BYTES)
+		return false;
+	f->session_flags |= (uint8_t)FAILED(in->end);
+	/* Picked up in its middle it may be what it should be all the same. */
+	if (s->o.unread && !in->midstream)
+		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
 	return false;
 }
 
@@ -276,12 +271,8 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 		lost(s, n, !end, missed);
 	if (p->payload.len || p->tcp_flags & TCP_FIN)
 		take(s, n, end);
-	if (!is_over(n, f))
-		return;
-	if (n->talk)
+	if (is_over(n, f))
 		session_end(s, f);
-	else
-		give_up(s, f);
 }
 
 /* Datagrams */
@@ -300,9 +291,11 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 	if (!n) {
 		proto = talk_identify(&in, &undecided);
 		if (!proto) {
+			if (s->o.unread)
+				object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
 			f->session_flags += 1u << TRIES_SHIFT;
 			if (f->session_flags >> TRIES_SHIFT >= 2 * IDENTIFY_TRIES)
-				give_up(s, f);
+				session_end(s, f);
 			return;
 		}
 		n = open_session(s, f);

@@ -3,19 +3,19 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-#define START	  0x0b /* MLLP */
-#define END	  0x1c
-#define CR	  0x0d
-#define LF	  0x0a
-#define HOLD	  4096 /* bytes of a segment that are looked at; what is behind them is passed */
-#define WAITING	  8    /* messages of an end whose acknowledgement is awaited */
+#define START	   0x0b /* MLLP */
+#define END	   0x1c
+#define CR	   0x0d
+#define LF	   0x0a
+#define HOLD	   4096 /* bytes of a segment that are looked at; what is behind them is passed */
+#define WAITING	   8	/* messages of an end whose acknowledgement is awaited */
 #define NUMBER_MAX 40
 
 enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
 
 /* A text of a header, kept until the message ends. */
-#define TEXT(name, size) \
-	struct {         \
+#define TEXT(name, size)         \
+	struct {                 \
 		uint8_t len;     \
 		char data[size]; \
 	} name
@@ -151,8 +151,7 @@ static void keep_type(struct side *s, struct bytes field)
 		write_bytes(&w, trigger.data, trigger.len);
 	}
 	s->type.len = (uint8_t)w.len;
-	s->alert = w.len == 7 &&
-		   (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
+	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
 }
 
 /* HL7 v2.9 §2.5.4: separators are printable, no letters or digits, and all different. */

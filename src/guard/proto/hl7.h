@@ -11,7 +11,7 @@
  */
 #include "guard/proto/proto.h"
 
-#define HL7_OBSERVATIONS 24	    /* of a message that are kept */
+#define HL7_OBSERVATIONS 24	     /* of a message that are kept */
 #define HL7_SEGMENT_MAX	 (16u << 20) /* bytes; documents travel in one segment */
 
 /* A numeric OBX. Codes and units are MDC numbers where the sender gives them (IEEE 11073-10101). */
@@ -25,13 +25,13 @@ struct hl7_observation {
 
 struct hl7_msg {
 	struct msg msg;
-	struct bytes type; /* MSH-9: "ORU^R01", with ^ whatever the sender's character is */
-	struct bytes control_id;						 /* MSH-10 */
-	struct bytes version;							 /* MSH-12.1 */
-	struct bytes sending_application, sending_facility;			 /* MSH-3.1, -4.1 */
-	struct bytes receiving_application, receiving_facility;			 /* MSH-5.1, -6.1 */
-	struct bytes ack_code;							 /* MSA-1 */
-	struct bytes acked_id;							 /* MSA-2 */
+	struct bytes type;	 /* MSH-9: "ORU^R01", with ^ whatever the sender's character is */
+	struct bytes control_id; /* MSH-10 */
+	struct bytes version;	 /* MSH-12.1 */
+	struct bytes sending_application, sending_facility;	/* MSH-3.1, -4.1 */
+	struct bytes receiving_application, receiving_facility; /* MSH-5.1, -6.1 */
+	struct bytes ack_code;					/* MSA-1 */
+	struct bytes acked_id;					/* MSA-2 */
 	uint64_t latency_us; /* from the acknowledged message's last byte to this one's */
 	uint32_t segments, observation_count;
 	bool batch; /* of a batch (BHS) or file (FHS) */
