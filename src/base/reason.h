@@ -96,6 +96,9 @@
 	  "More unfinished conversations than there is memory to read them.")                      \
 	X(STREAM_URGENT, "stream.urgent",                                                          \
 	  "A conversation used a rare network feature that hides what is said.")                   \
+	X(STREAM_CHECKSUM, "stream.checksum",                                                      \
+	  "A packet with a wrong checksum, which its receiver would ignore and others might "      \
+	  "read.")                                                                                 \
 	X(PROTO_MALFORMED, "proto.malformed", "A message broke the rules of its own protocol.")    \
 	X(POLICY_WRONG_PROTOCOL, "policy.wrong_protocol",                                          \
 	  "A connection that is allowed for one kind of data carried something else.")             \

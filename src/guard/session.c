@@ -211,6 +211,20 @@ static void lost(struct sessions *s, struct session *n, unsigned end, uint32_t m
 	read_end(s, n, end);
 }
 
+/* What its receiver throws away is not read; what nobody reads is not summed up either. */
+static bool is_corrupt(struct sessions *s, const struct session *n, unsigned end)
+{
+	const struct packet *p = s->packet;
+
+	if (p->payload.len && n->talk && n->talk->skip[end] >= p->payload.len)
+		return false;
+	if (packet_sum_holds(p))
+		return false;
+	note(s, p->proto == PROTO_TCP ? ANOMALY_TCP_CHECKSUM : ANOMALY_UDP_CHECKSUM);
+	object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
+	return true;
+}
+
 static void take(struct sessions *s, struct session *n, unsigned end)
 {
 	switch (stream_take(&n->stream, &s->pool, s->flow, s->packet, end)) {
@@ -266,6 +280,8 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 		note(s, ANOMALY_STREAM_URGENT);
 		object(s, REASON_STREAM_URGENT, SESSION_PACKET);
 	}
+	if (is_corrupt(s, n, end))
+		return;
 	missed = stream_confirm(&n->stream, &s->pool, p, end);
 	if (missed)
 		lost(s, n, !end, missed);
@@ -288,6 +304,8 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 	if (!p->payload.len || p->payload_wire > p->payload.len)
 		return;
 	input_of(s, end, p->payload, &in);
+	if (n && is_corrupt(s, n, end))
+		return;
 	if (!n) {
 		proto = talk_identify(&in, &undecided);
 		if (!proto) {

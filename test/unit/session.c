@@ -35,7 +35,7 @@ struct wire {
 	struct policy *policy;
 	struct engine *engine;
 	uint64_t now_ns;
-	uint16_t port;
+	uint16_t port, checksum;
 	bool passed; /* the frame last sent */
 	uint8_t *frame;
 	uint8_t resets[2][RESET_MAX];
@@ -130,9 +130,8 @@ static bool send_flags(struct wire *w, unsigned end, uint32_t seq, uint32_t ack,
 {
 	uint8_t body[2048] = {0};
 	struct writer out = writer_new(body, sizeof(body));
-	struct frame_ip ip = {.src = end ? SERVER : DEVICE,
-			      .dst = end ? DEVICE : SERVER,
-			      .proto = PROTO_TCP};
+	struct frame_ip ip = {
+		.src = end ? SERVER : DEVICE, .dst = end ? DEVICE : SERVER, .proto = PROTO_TCP};
 	struct frame f = {.time_ns = w->now_ns += 1000000, .ifindex = end ? 2 : 1};
 
 	write_be16(&out, end ? w->port : 40000);
@@ -141,7 +140,8 @@ static bool send_flags(struct wire *w, unsigned end, uint32_t seq, uint32_t ack,
 	write_be32(&out, ack);
 	write_be16(&out, (uint16_t)(0x5000 | flags));
 	write_be16(&out, 60000);
-	write_be32(&out, 0);
+	write_be16(&out, w->checksum);
+	write_be16(&out, 0);
 	write_bytes(&out, data, strlen(data));
 	free(w->frame);
 	f.data = frame_ipv4(&ip, body, out.len);
@@ -290,6 +290,23 @@ static void what_is_outside_does_not_pass(void **state)
 	wire_free(w);
 }
 
+/* Its receiver ignores it, so it is neither read nor let through. */
+static void a_wrong_checksum_does_not_pass(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w);
+	w->checksum = 0xbad;
+	assert_false(send(w, 0, 1000, 5000, ORU));
+	assert_true(told(w, "stream.checksum"));
+	w->checksum = 0;
+	assert_true(send(w, 0, 1000, 5000, HEAD));
+	assert_true(send(w, 0, 1000 + sizeof(HEAD) - 1, 5000, "|ORU^R02|2|P|2.5\r" REST));
+	assert_true(told(w, "\"message_type\":\"ORU^R02\""));
+	assert_false(told(w, "\"message_type\":\"ORU^R01\""));
+	wire_free(w);
+}
+
 static void urgent_data_hides_nothing(void **state)
 {
 	struct wire *w = wire_new("enforce", "open", HL7);
@@ -413,6 +430,7 @@ int main(void)
 		cmocka_unit_test(tiny_segments_make_no_difference),
 		cmocka_unit_test(the_second_copy_does_not_pass),
 		cmocka_unit_test(what_is_outside_does_not_pass),
+		cmocka_unit_test(a_wrong_checksum_does_not_pass),
 		cmocka_unit_test(urgent_data_hides_nothing),
 		cmocka_unit_test(another_protocol_does_not_pass),
 		cmocka_unit_test(a_broken_message_does_not_pass),
