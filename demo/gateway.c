@@ -27,10 +27,16 @@
 static const struct {
 	enum ward_place place;
 	const char *profile;
+	const char *starts; /* lines of its own */
 } cast[] = {
-	{WARD_CT, "dicom-modality"},	      {WARD_ANALYSER, "hl7-analyser"},
-	{WARD_MONITOR, "philips-intellivue"}, {WARD_FRIDGE, "mqtt-sensor"},
-	{WARD_PUMP, "infusion-pump"},	      {WARD_CAMERA, "ip-camera"},
+	{WARD_CT, "dicom-modality", NULL},
+	{WARD_ANALYSER, "hl7-analyser", NULL},
+	{WARD_MONITOR, "philips-intellivue", NULL},
+	{WARD_FRIDGE, "mqtt-sensor", NULL},
+	{WARD_PUMP, "infusion-pump",
+	 "{service: infusion reports (HL7), proto: tcp, port: [2575, 2580], peer: lab, app: hl7, "
+	 "allow: [\"message_type=ORU^R01\", \"sending_application=PUMP-1\"]}"},
+	{WARD_CAMERA, "ip-camera", NULL},
 };
 
 static const struct {
@@ -67,9 +73,9 @@ int gateway_policy(const char *dir, const char *file, const char *capture)
 
 		fprintf(f,
 			"  - {name: %s, segment: ward, mac: \"%02x:%02x:%02x:%02x:%02x:%02x\", "
-			"ip: [%s], profile: %s}\n",
+			"ip: [%s], profile: %s, starts: [%s]}\n",
 			m->name, m->mac[0], m->mac[1], m->mac[2], m->mac[3], m->mac[4], m->mac[5],
-			m->ip, cast[i].profile);
+			m->ip, cast[i].profile, cast[i].starts ? cast[i].starts : "");
 	}
 	len = (size_t)ftell(f);
 	if (fclose(f) || len >= sizeof(text) - 1)

@@ -10,6 +10,7 @@
 #include "demo/attacker.h"
 #include "demo/folder.h"
 #include "demo/frame.h"
+#include "demo/insider.h"
 #include "demo/monitor.h"
 #include "demo/service.h"
 
@@ -307,6 +308,38 @@ static struct stage_outcome flood(struct stage *s)
 	return o;
 }
 
+static struct stage_outcome forged_result(struct stage *s)
+{
+	struct attacker a = attacker(s, WARD_PUMP, WARD_LAB, WARD_LAB);
+	struct stage_outcome o = {0};
+	unsigned before = s->board->forged_results;
+
+	a.ms = 2000;
+	act(s, WARD_PUMP, insider_forge, &a);
+	o.through = s->board->forged_results != before;
+	snprintf(o.what, sizeof(o.what),
+		 o.through ? "a blood group that nobody measured" : "the laboratory got nothing");
+	return o;
+}
+
+static struct stage_outcome pump_order(struct stage *s)
+{
+	struct attacker a = attacker(s, WARD_PUMP, WARD_PUMP, WARD_LAB);
+	struct stage_outcome o = {0};
+	unsigned before = s->board->orders;
+	pid_t server;
+
+	a.ms = 3000;
+	server = actor_start(s->ward.netns[WARD_LAB], insider_order, &a);
+	actor_sleep(200);
+	act(s, WARD_PUMP, insider_pump, &a);
+	actor_stop(server);
+	o.through = s->board->orders != before;
+	snprintf(o.what, sizeof(o.what),
+		 o.through ? "the pump took the order" : "the pump got no order");
+	return o;
+}
+
 static const struct {
 	struct stage_outcome (*run)(struct stage *s);
 	enum ward_place from; /* whose traffic the gateway's events are about */
@@ -321,6 +354,8 @@ static const struct {
 	{exfiltration, WARD_ANALYSER, WARD_ANALYSER},
 	{rogue_dhcp, WARD_CAMERA, WARD_CAMERA},
 	{flood, WARD_CAMERA, WARD_CAMERA},
+	{forged_result, WARD_PUMP, WARD_PUMP},
+	{pump_order, WARD_PUMP, WARD_LAB},
 };
 
 const char *const stage_attacks[STAGE_ATTACKS] = {
@@ -333,6 +368,8 @@ const char *const stage_attacks[STAGE_ATTACKS] = {
 	"exfiltration of records to the internet",
 	"rogue DHCP server",
 	"flood that starves the vital signs",
+	"forged result in another's name (HL7)",
+	"order to the pump inside its report (HL7)",
 };
 
 struct stage_outcome stage_attack(struct stage *s, unsigned n)
