@@ -9,13 +9,14 @@
 #include "demo/mllp.h"
 #include "demo/transfer.h"
 
-static const char forged[] =
-	"MSH|^~\\&|" INSIDER_FORGED "|WARD|LAB|HOSPITAL|20260131071500||ORU^R01^ORU_R01|F1|P|2.5.1\r"
-	"PID|1||DEMO-1^^^WARD^MR\rOBR|1||S1|883-9^ABO group^LN\r"
-	"OBX|1|CE|883-9^ABO group^LN||AB^AB^L||||||F\r";
+static const char forged[] = "MSH|^~\\&|" INSIDER_FORGED
+			     "|WARD|LAB|HOSPITAL|20260131071500||ORU^R01^ORU_R01|F1|P|2.5.1\r"
+			     "PID|1||DEMO-1^^^WARD^MR\rOBR|1||S1|883-9^ABO group^LN\r"
+			     "OBX|1|CE|883-9^ABO group^LN||AB^AB^L||||||F\r";
 static const char report[] =
 	"MSH|^~\\&|PUMP-1|WARD|PUMPS|HOSPITAL|20260131071500||ORU^R01^ORU_R01|P1|P|2.6\r"
-	"OBX|1|NM|157784^MDC_FLOW_FLUID_PUMP^MDC|1.1.1.1|4|265266^MDC_DIM_MILLI_L_PER_HR^MDC|||||R\r";
+	"OBX|1|NM|157784^MDC_FLOW_FLUID_PUMP^MDC|1.1.1.1|4|265266^MDC_DIM_MILLI_L_PER_HR^MDC|||||"
+	"R\r";
 static const char order[] =
 	"MSH|^~\\&|PUMPS|HOSPITAL|PUMP-1|WARD|20260131071501||RGV^O15^RGV_O15|O1|P|2.6\r"
 	"RXG|1|||20260131071501||157784^MDC_FLOW_FLUID_PUMP^MDC|999||265266\r";

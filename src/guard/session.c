@@ -7,9 +7,10 @@
 #define IDENTIFY_TRIES 4    /* datagrams of an end */
 
 /* flow->session_flags */
-#define OFF	    1		  /* nobody reads it, for good */
-#define FAILED(end) (2u << (end)) /* what the end said begins nothing we know */
-#define TRIES_SHIFT 4		  /* datagrams that began nothing */
+#define OFF	    1		   /* nobody reads it, for good */
+#define FAILED(end) (2u << (end))  /* what the end said begins nothing we know */
+#define SUMMED(end) (16u << (end)) /* TCP: a right checksum was seen */
+#define TRIES_SHIFT 4		   /* UDP: datagrams that began nothing */
 
 struct session {
 	struct stream stream; /* TCP's */
@@ -211,18 +212,24 @@ static void lost(struct sessions *s, struct session *n, unsigned end, uint32_t m
 	read_end(s, n, end);
 }
 
-/* What its receiver throws away is not read; what nobody reads is not summed up either. */
+/*
+ * A packet that its receiver throws away for its checksum. An end whose sums never
+ * held is one that a capture shows unfinished or under other addresses: it is
+ * believed. What nobody reads is not summed up either.
+ */
 static bool is_corrupt(struct sessions *s, const struct session *n, unsigned end)
 {
 	const struct packet *p = s->packet;
+	struct flow *f = s->flow;
 
-	if (p->payload.len && n->talk && n->talk->skip[end] >= p->payload.len)
+	if (p->payload.len && n && n->talk && n->talk->skip[end] >= p->payload.len)
 		return false;
-	if (packet_sum_holds(p))
+	if (packet_sum_holds(p)) {
+		f->session_flags |= (uint8_t)SUMMED(end);
 		return false;
-	note(s, p->proto == PROTO_TCP ? ANOMALY_TCP_CHECKSUM : ANOMALY_UDP_CHECKSUM);
-	object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
-	return true;
+	}
+	note(s, ANOMALY_TCP_CHECKSUM);
+	return f->session_flags & SUMMED(end);
 }
 
 static void take(struct sessions *s, struct session *n, unsigned end)
@@ -268,6 +275,8 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 	struct session *n = f->session;
 	uint32_t missed;
 
+	if (!n && p->tcp_flags & TCP_SYN)
+		is_corrupt(s, n, end); /* what the end's sums are worth */
 	if (!n && !p->payload.len)
 		return;
 	if (p->payload_wire > p->payload.len) { /* the capture cut it: no stream can be had */
@@ -280,8 +289,10 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 		note(s, ANOMALY_STREAM_URGENT);
 		object(s, REASON_STREAM_URGENT, SESSION_PACKET);
 	}
-	if (is_corrupt(s, n, end))
+	if (is_corrupt(s, n, end)) {
+		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
 		return;
+	}
 	missed = stream_confirm(&n->stream, &s->pool, p, end);
 	if (missed)
 		lost(s, n, !end, missed);
@@ -304,8 +315,10 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 	if (!p->payload.len || p->payload_wire > p->payload.len)
 		return;
 	input_of(s, end, p->payload, &in);
-	if (n && is_corrupt(s, n, end))
-		return;
+	if (n && !packet_sum_holds(p)) {
+		note(s, ANOMALY_UDP_CHECKSUM);
+		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
+	}
 	if (!n) {
 		proto = talk_identify(&in, &undecided);
 		if (!proto) {
