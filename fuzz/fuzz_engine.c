@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 #define FRAMES 64
 
 static const char site[] =
-	"segments:\n  - {name: icu, ward: w, hospital: h, net: [10.9.0.0/16], unknown_devices: observe}\n"
+	"segments:\n  - {name: icu, ward: w, hospital: h, net: [10.9.0.0/16], unknown_devices: "
+	"observe}\n"
 	"hosts:\n  - {name: server, ip: [10.9.0.5], role: [any-server]}\n"
 	"devices:\n"
 	"  - name: device\n    segment: icu\n    mac: '00:09:fb:01:02:03'\n    ip: [10.9.1.12]\n"

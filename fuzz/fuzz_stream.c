@@ -32,8 +32,8 @@ static void check(unsigned end, uint32_t from, struct bytes ready)
 			abort();
 }
 
-static void segment(struct stream *s, struct stream_pool *pool, struct flow *f,
-		    struct side side[2], struct reader *r)
+static void segment(struct stream *s, struct stream_pool *pool, struct flow *f, struct side side[2],
+		    struct reader *r)
 {
 	uint8_t flags = read_u8(r), stamp[12] = {1, 1, 8, 10};
 	unsigned end = flags & 1;

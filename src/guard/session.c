@@ -66,7 +66,7 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 		return NULL;
 	if (f->key.proto == PROTO_TCP) {
 		stream_init(&n->stream, f);
-		n->midstream = f->state == TCP_MIDSTREAM;
+		n->midstream = !f->tcp_began;
 		s->counts.streams++;
 	}
 	f->session = n;
@@ -296,6 +296,9 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 	missed = stream_confirm(&n->stream, &s->pool, p, end);
 	if (missed)
 		lost(s, n, !end, missed);
+	missed = stream_presume(&n->stream, &s->pool, f, end);
+	if (missed)
+		lost(s, n, end, missed);
 	if (p->payload.len || p->tcp_flags & TCP_FIN)
 		take(s, n, end);
 	if (is_over(n, f))

@@ -377,6 +377,32 @@ static bool matches(const char *pattern, const char *text)
 			     (struct bytes){(const uint8_t *)text, strlen(text)});
 }
 
+static void one_direction_is_enough(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+	uint32_t at = 1000;
+
+	assert_true(send_flags(w, 0, 999, 0, TCP_SYN, ""));
+	assert_true(send_flags(w, 0, 1000, 5000, TCP_ACK, ""));
+	for (unsigned i = 0; i < 3000; i++, at += sizeof(ORU REST) - 1)
+		assert_true(send(w, 0, at, 5000, ORU REST));
+	assert_false(send(w, 0, at, 5000, ORM REST));
+	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
+	wire_free(w);
+}
+
+/* Picked up behind its handshake, as after a restart: read from the next message on. */
+static void midstream_is_read_and_not_refused(void **state)
+{
+	struct wire *w = wire_new("enforce", "closed", HL7);
+
+	assert_true(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
+	assert_true(send(w, 1, 5000, 7024, "\vMSH|^~\\&|||||||ACK|2\rMSA|AA|1\r\x1c\r"));
+	assert_true(send(w, 0, 7024, 5000, ORU REST));
+	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
+	wire_free(w);
+}
+
 static void patterns_match(void **state)
 {
 	assert_true(matches("ORU^*", "ORU^R01"));
@@ -436,6 +462,8 @@ int main(void)
 		cmocka_unit_test(a_broken_message_does_not_pass),
 		cmocka_unit_test(without_a_named_protocol_nothing_is_blocked),
 		cmocka_unit_test(nothing_is_held_back_but_in_enforce),
+		cmocka_unit_test(one_direction_is_enough),
+		cmocka_unit_test(midstream_is_read_and_not_refused),
 		cmocka_unit_test(patterns_match),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(memory_is_bounded),
