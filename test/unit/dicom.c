@@ -363,8 +363,8 @@ static void a_move_says_where_to(void **state)
 	       "\",\"transfer_syntax\":\"Explicit VR Little Endian\","
 	       "\"move_destination\":\"WORKSTATION\",\"presentation_context\":3,\"message_id\":1,"
 	       "\"data_set\":false,\"control\":true}}\n" PART("P-DATA-TF")
-	       "\"command\":\"C-MOVE-RSP\",\"sop_class\":\"CT Image Storage\","
-	       "\"sop_class_uid\":\"1.2.840.10008.5.1.4.1.1.2\",\"status\":\"0xff00\","
+	       "\"command\":\"C-MOVE-RSP\",\"sop_class\":\"" PRIVATE "\","
+	       "\"sop_class_uid\":\"" PRIVATE "\",\"status\":\"0xff00\","
 	       "\"status_name\":\"Pending\",\"transfer_syntax\":\"Explicit VR Little Endian\","
 	       "\"presentation_context\":3,\"message_id_responded_to\":1,\"data_set\":false,"
 	       "\"suboperations\":{\"remaining\":0,\"completed\":1,\"failed\":2,\"warning\":3}}}\n");
@@ -454,7 +454,7 @@ static void contexts_that_do_not_fit(void *arg, const struct talk *t, const stru
 	proto_write(t->proto, m, &j);
 	assert_false(j.out.bad);
 	small[j.out.len] = 0;
-	assert_true(j.out.len < sizeof(small) - 512);
+	assert_true(j.out.len < sizeof(small) - 200);
 	for (at = small; (at = strstr(at, "\"id\":")); at++)
 		told++;
 	at = strstr(small, "_omitted\":");

@@ -280,10 +280,20 @@ static bool is_control(uint16_t field)
 	       field == DICOM_N_CREATE || field == DICOM_N_DELETE;
 }
 
+/* The set that names the SOP class: a response may leave it to its request (PS3.7 §10.3). */
+static const struct dicom_command *classified(const struct turn *t)
+{
+	const struct dicom_command *c = &t->s->command, *asked = &other(t)->command;
+	bool answers = dicom_has(c, DICOM_RESPONDED_ID) && dicom_has(asked, DICOM_MESSAGE_ID) &&
+		       c->number[DICOM_RESPONDED_ID] == asked->number[DICOM_MESSAGE_ID];
+
+	return !c->sop_len && answers ? asked : c;
+}
+
 static void tell_command(struct turn *t)
 {
 	const struct dicom_context *context = &t->d->contexts[t->s->context / 2];
-	const struct dicom_command *c = &t->s->command;
+	const struct dicom_command *c = &t->s->command, *named = classified(t);
 	uint16_t field = c->number[DICOM_COMMAND_FIELD];
 	struct dicom_msg *m = t->m;
 
@@ -293,8 +303,8 @@ static void tell_command(struct turn *t)
 	m->command = dicom_command_name(field);
 	m->msg.answer = field & DICOM_RESPONSE;
 	m->msg.control = is_control(field);
-	if (c->sop_len) {
-		tell_sop_class(m, c);
+	if (named->sop_len) {
+		tell_sop_class(m, named);
 	} else {
 		m->sop_class = dicom_sop_class_name(t->d, context);
 		m->sop_class_uid = dicom_sop_class_uid(t->d, context);

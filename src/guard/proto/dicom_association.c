@@ -3,7 +3,7 @@
 #define PRIVATE_SYNTAX	  96	 /* numbers of private ones begin here */
 #define PRIVATE_SOP_CLASS 0x8000 /* likewise */
 
-#define EVENT_ROOM	  1024 /* bytes of an event left for what follows a list */
+#define EVENT_ROOM	  256	 /* bytes of an event left for what follows the list */
 
 enum item { /* PS3.8 §9.3.2, §9.3.3 */
 	APPLICATION_CONTEXT = 0x10,
@@ -337,7 +337,7 @@ void dicom_tell_association(const struct dicom *d, struct dicom_msg *m)
 
 static bool has_room(const struct json *j)
 {
-	return !j->out.bad && j->out.cap - j->out.len > EVENT_ROOM;
+	return !j->out.bad && j->out.cap - j->out.len >= EVENT_ROOM;
 }
 
 static void write_text(struct json *j, const char *key, struct bytes b)
@@ -351,7 +351,7 @@ static void write_offer(const struct dicom *d, const struct dicom_context *c, st
 	if (c->syntax >= d->lists)
 		return;
 	json_list(j, "transfer_syntaxes");
-	for (unsigned n = 1; n < PRIVATE_SYNTAX + DICOM_PRIVATE && has_room(j); n++)
+	for (unsigned n = 1; n < PRIVATE_SYNTAX + DICOM_PRIVATE; n++)
 		if (is_offered(d, c, n))
 			write_text(j, NULL, dicom_syntax_name(d, n));
 	json_end(j);
@@ -378,20 +378,32 @@ static void write_context(const struct dicom_msg *m, unsigned i, struct json *j)
 	json_close(j);
 }
 
-/* Not all of 128 contexts fit one event: those that don't are counted. */
+/* Of an answer first what was accepted, then what was not. */
+static bool is_of_pass(const struct dicom_msg *m, const struct dicom_context *c, unsigned pass)
+{
+	if (m->type == DICOM_ASSOCIATE_RQ)
+		return !pass && c->flags & DICOM_OFFERED;
+	return c->flags & DICOM_ANSWERED && !!c->result == pass;
+}
+
+/* Not all of 128 contexts fit one event: those that don't are taken back, and counted. */
 static void write_contexts(const struct dicom_msg *m, struct json *j)
 {
-	uint8_t flag = m->type == DICOM_ASSOCIATE_RQ ? DICOM_OFFERED : DICOM_ANSWERED;
 	unsigned omitted = 0;
+	struct json before;
 
 	json_list(j, "presentation_contexts");
-	for (unsigned i = 0; i < DICOM_CONTEXTS; i++) {
-		if (!(m->state->contexts[i].flags & flag))
+	for (unsigned n = 0; n < 2 * DICOM_CONTEXTS; n++) {
+		unsigned i = n % DICOM_CONTEXTS;
+
+		if (!is_of_pass(m, &m->state->contexts[i], n / DICOM_CONTEXTS))
 			continue;
+		before = *j;
+		write_context(m, i, j);
 		if (has_room(j))
-			write_context(m, i, j);
-		else
-			omitted++;
+			continue;
+		*j = before;
+		omitted++;
 	}
 	json_end(j);
 	if (omitted)
