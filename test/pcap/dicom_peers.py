@@ -3,7 +3,7 @@
 member by member: tshark of the same capture, and DCMTK's own debug logs of the
 programs that were recorded (CASE/*.log).
 
-usage: dicom_peers.py BINARY CASE...
+usage: dicom_peers.py BINARY [CASE...]      every recorded one
 """
 import glob
 import json
@@ -313,8 +313,9 @@ def compare_with_logs(talks, case):
 
 
 def main():
-    binary, cases, failed = sys.argv[1], sys.argv[2:], False
-    for case in cases:
+    binary, failed = sys.argv[1], False
+    recorded = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'dicom-*')
+    for case in sys.argv[2:] or sorted(glob.glob(recorded)):
         talks = events(binary, case)
         for what, compare in (('tshark says', compare_with_tshark), ("DCMTK's logs say", compare_with_logs)):
             if compare is compare_with_logs and not glob.glob(case + '/*.log'):

@@ -147,21 +147,22 @@ static void associate(struct script *s, uint32_t max)
 	say(s, 1, from);
 }
 
-#define TITLES	   "\"calling_ae\":\"CT1\",\"called_ae\":\"ARCHIVE\","
-#define OFFIS	   "\"implementation_class_uid\":\"1.2.276.0.7230010.3.0.3.6.7\"," \
-		   "\"implementation_version\":\"OFFIS_DCMTK_367\","
-#define ASSOCIATED                                                                                 \
-	"{\"dicom\":{\"pdu\":\"A-ASSOCIATE-RQ\"," TITLES OFFIS                                     \
-	"\"max_pdu_length\":16384,\"presentation_contexts\":["                                     \
-	"{\"id\":1,\"abstract_syntax\":\"Verification SOP Class\","                                \
-	"\"transfer_syntaxes\":[\"Implicit VR Little Endian\"]},"                                  \
-	"{\"id\":3,\"abstract_syntax\":\"CT Image Storage\",\"transfer_syntaxes\":"                \
-	"[\"Implicit VR Little Endian\",\"Explicit VR Little Endian\"]}]}}\n"                      \
-	"{\"dicom\":{\"pdu\":\"A-ASSOCIATE-AC\"," TITLES "\"result\":\"accepted\"," OFFIS          \
-	"\"max_pdu_length\":32768,\"presentation_contexts\":["                                     \
-	"{\"id\":1,\"abstract_syntax\":\"Verification SOP Class\",\"result\":\"acceptance\","      \
-	"\"transfer_syntax\":\"Implicit VR Little Endian\"},"                                      \
-	"{\"id\":3,\"abstract_syntax\":\"CT Image Storage\",\"result\":\"acceptance\","            \
+#define TITLES "\"calling_ae\":\"CT1\",\"called_ae\":\"ARCHIVE\","
+#define OFFIS                                                           \
+	"\"implementation_class_uid\":\"1.2.276.0.7230010.3.0.3.6.7\"," \
+	"\"implementation_version\":\"OFFIS_DCMTK_367\","
+#define ASSOCIATED                                                                            \
+	"{\"dicom\":{\"pdu\":\"A-ASSOCIATE-RQ\"," TITLES OFFIS                                \
+	"\"max_pdu_length\":16384,\"presentation_contexts\":["                                \
+	"{\"id\":1,\"abstract_syntax\":\"Verification SOP Class\","                           \
+	"\"transfer_syntaxes\":[\"Implicit VR Little Endian\"]},"                             \
+	"{\"id\":3,\"abstract_syntax\":\"CT Image Storage\",\"transfer_syntaxes\":"           \
+	"[\"Implicit VR Little Endian\",\"Explicit VR Little Endian\"]}]}}\n"                 \
+	"{\"dicom\":{\"pdu\":\"A-ASSOCIATE-AC\"," TITLES "\"result\":\"accepted\"," OFFIS     \
+	"\"max_pdu_length\":32768,\"presentation_contexts\":["                                \
+	"{\"id\":1,\"abstract_syntax\":\"Verification SOP Class\",\"result\":\"acceptance\"," \
+	"\"transfer_syntax\":\"Implicit VR Little Endian\"},"                                 \
+	"{\"id\":3,\"abstract_syntax\":\"CT Image Storage\",\"result\":\"acceptance\","       \
 	"\"transfer_syntax\":\"Explicit VR Little Endian\"}]}}\n"
 
 static void le16(struct writer *w, uint16_t v)
@@ -251,13 +252,14 @@ static void expect(struct script *s, const char *said)
 }
 
 #define PART(pdu) "{\"dicom\":{\"pdu\":\"" pdu "\"," TITLES
-#define ECHO_RQ                                                                                    \
-	PART("P-DATA-TF")                                                                          \
-	"\"command\":\"C-ECHO-RQ\",\"sop_class\":\"Verification SOP Class\","                      \
-	"\"sop_class_uid\":\"1.2.840.10008.1.1\","                                                 \
-	"\"transfer_syntax\":\"Implicit VR Little Endian\","                                       \
+#define ECHO_RQ                                                               \
+	PART("P-DATA-TF")                                                     \
+	"\"command\":\"C-ECHO-RQ\",\"sop_class\":\"Verification SOP Class\"," \
+	"\"sop_class_uid\":\"1.2.840.10008.1.1\","                            \
+	"\"transfer_syntax\":\"Implicit VR Little Endian\","                  \
 	"\"presentation_context\":1,\"message_id\":7,\"data_set\":false}}\n"
-#define BARE(pdu) "{\"dicom\":{\"pdu\":\"" pdu "\",\"calling_ae\":\"CT1\",\"called_ae\":\"ARCHIVE\"}}\n"
+#define BARE(pdu) \
+	"{\"dicom\":{\"pdu\":\"" pdu "\",\"calling_ae\":\"CT1\",\"called_ae\":\"ARCHIVE\"}}\n"
 
 static void an_echo_is_told(void **state)
 {
@@ -269,18 +271,22 @@ static void an_echo_is_told(void **state)
 	say_pdv(s, 1, 1, 3, command(buf, VERIFICATION, 0x8030, 7, 0, false));
 	say_short(s, 0, 5, 0);
 	say_short(s, 1, 6, 0);
-	expect(s, ASSOCIATED ECHO_RQ PART("P-DATA-TF")
-	       "\"command\":\"C-ECHO-RSP\",\"sop_class\":\"Verification SOP Class\","
-	       "\"sop_class_uid\":\"1.2.840.10008.1.1\",\"status\":\"0x0000\","
-	       "\"status_name\":\"Success\",\"transfer_syntax\":\"Implicit VR Little Endian\","
-	       "\"presentation_context\":1,\"message_id_responded_to\":7,\"data_set\":false}}\n" BARE(
-		       "A-RELEASE-RQ") BARE("A-RELEASE-RP"));
+	expect(s,
+	       ASSOCIATED ECHO_RQ PART(
+		       "P-DATA-TF") "\"command\":\"C-ECHO-RSP\",\"sop_class\":\"Verification SOP "
+				    "Class\","
+				    "\"sop_class_uid\":\"1.2.840.10008.1.1\",\"status\":\"0x0000\","
+				    "\"status_name\":\"Success\",\"transfer_syntax\":\"Implicit VR "
+				    "Little Endian\","
+				    "\"presentation_context\":1,\"message_id_responded_to\":7,"
+				    "\"data_set\":false}}\n" BARE("A-RELEASE-RQ")
+					    BARE("A-RELEASE-RP"));
 }
 
-#define STORE_RQ                                                                                   \
-	PART("P-DATA-TF")                                                                          \
-	"\"command\":\"C-STORE-RQ\",\"sop_class\":\"CT Image Storage\","                           \
-	"\"sop_class_uid\":\"1.2.840.10008.5.1.4.1.1.2\","                                         \
+#define STORE_RQ                                                         \
+	PART("P-DATA-TF")                                                \
+	"\"command\":\"C-STORE-RQ\",\"sop_class\":\"CT Image Storage\"," \
+	"\"sop_class_uid\":\"1.2.840.10008.5.1.4.1.1.2\","               \
 	"\"transfer_syntax\":\"Explicit VR Little Endian\",\"priority\":\"MEDIUM\","
 
 /* A command in three fragments, two of them in one PDU; a data set in several of several sizes. */
@@ -318,12 +324,12 @@ static void every_command_has_its_name(void **state)
 		const char *name;
 		bool control;
 	} all[] = {
-		{0x0001, "C-STORE", false},	   {0x0010, "C-GET", false},
-		{0x0020, "C-FIND", false},	   {0x0021, "C-MOVE", true},
-		{0x0030, "C-ECHO", false},	   {0x0100, "N-EVENT-REPORT", false},
-		{0x0110, "N-GET", false},	   {0x0120, "N-SET", true},
-		{0x0130, "N-ACTION", true},	   {0x0140, "N-CREATE", true},
-		{0x0150, "N-DELETE", true},	   {0x0fff, "C-CANCEL", false},
+		{0x0001, "C-STORE", false}, {0x0010, "C-GET", false},
+		{0x0020, "C-FIND", false},  {0x0021, "C-MOVE", true},
+		{0x0030, "C-ECHO", false},  {0x0100, "N-EVENT-REPORT", false},
+		{0x0110, "N-GET", false},   {0x0120, "N-SET", true},
+		{0x0130, "N-ACTION", true}, {0x0140, "N-CREATE", true},
+		{0x0150, "N-DELETE", true}, {0x0fff, "C-CANCEL", false},
 	};
 	struct talk_record *r = malloc(sizeof(*r));
 	uint8_t buf[512];
@@ -358,16 +364,25 @@ static void a_move_says_where_to(void **state)
 	associate(s, 32768);
 	say_pdv(s, 0, 3, 3, command(buf, PRIVATE, 0x0021, 1, -1, false));
 	say_pdv(s, 1, 3, 3, command(buf, NULL, 0x8021, 1, 0xff00, false));
-	expect(s, ASSOCIATED PART("P-DATA-TF")
-	       "\"command\":\"C-MOVE-RQ\",\"sop_class\":\"" PRIVATE "\",\"sop_class_uid\":\"" PRIVATE
-	       "\",\"transfer_syntax\":\"Explicit VR Little Endian\","
-	       "\"move_destination\":\"WORKSTATION\",\"presentation_context\":3,\"message_id\":1,"
-	       "\"data_set\":false,\"control\":true}}\n" PART("P-DATA-TF")
-	       "\"command\":\"C-MOVE-RSP\",\"sop_class\":\"" PRIVATE "\","
-	       "\"sop_class_uid\":\"" PRIVATE "\",\"status\":\"0xff00\","
-	       "\"status_name\":\"Pending\",\"transfer_syntax\":\"Explicit VR Little Endian\","
-	       "\"presentation_context\":3,\"message_id_responded_to\":1,\"data_set\":false,"
-	       "\"suboperations\":{\"remaining\":0,\"completed\":1,\"failed\":2,\"warning\":3}}}\n");
+	expect(s,
+	       ASSOCIATED PART(
+		       "P-DATA-TF") "\"command\":\"C-MOVE-RQ\",\"sop_class\":\"" PRIVATE
+				    "\",\"sop_class_uid\":\"" PRIVATE
+				    "\",\"transfer_syntax\":\"Explicit VR Little Endian\","
+				    "\"move_destination\":\"WORKSTATION\",\"presentation_context\":"
+				    "3,\"message_id\":1,"
+				    "\"data_set\":false,\"control\":true}}\n" PART(
+					    "P-DATA-TF") "\"command\":\"C-MOVE-RSP\",\"sop_class\":"
+							 "\"" PRIVATE "\","
+							 "\"sop_class_uid\":\"" PRIVATE
+							 "\",\"status\":\"0xff00\","
+							 "\"status_name\":\"Pending\",\"transfer_"
+							 "syntax\":\"Explicit VR Little Endian\","
+							 "\"presentation_context\":3,\"message_id_"
+							 "responded_to\":1,\"data_set\":false,"
+							 "\"suboperations\":{\"remaining\":0,"
+							 "\"completed\":1,\"failed\":2,\"warning\":"
+							 "3}}}\n");
 }
 
 /* Roles, window and identity are told; who it is and the passcode are not. */
@@ -420,8 +435,9 @@ static void an_abort_says_whose_fault(void **state)
 
 	associate(s, 32768);
 	say_short(s, 1, 7, 0x00000202);
-	expect(s, ASSOCIATED "{\"dicom\":{\"pdu\":\"A-ABORT\"," TITLES
-			     "\"source\":\"service-provider\",\"diagnostic\":\"unexpected-PDU\"}}\n");
+	expect(s,
+	       ASSOCIATED "{\"dicom\":{\"pdu\":\"A-ABORT\"," TITLES
+			  "\"source\":\"service-provider\",\"diagnostic\":\"unexpected-PDU\"}}\n");
 }
 
 /* All 128 contexts: the event says what has room, and how many had none. */
@@ -483,7 +499,7 @@ static void a_line_has_an_end(void **state)
 	free(s);
 }
 
-/* More lists, and more private UIDs, than are kept: nothing is said of them, nothing else is lost. */
+/* Lists and private UIDs beyond those that are kept: not told, and nothing else is lost. */
 static void what_is_not_kept_is_not_told(void **state)
 {
 	struct talk_record *r = malloc(sizeof(*r));
@@ -575,8 +591,7 @@ static void lies_about_lengths_are_refused(void **state)
 	refused(SAYING(associated(), 0, "\4\0\0\0\0\x0a\0\0\0\x07\1\3"), "dicom.malformed");
 	refused(SAYING(associated(), 0, "\4\0\0\0\0\x0a\xff\xff\xff\xff\1\3"), "dicom.malformed");
 	refused(SAYING(associated(), 0, "\4\0\0\0\0\x0a\0\0\0\1\1\3"), "dicom.malformed");
-	refused(SAYING(associated(), 0, "\4\0\0\0\0\x0b\0\0\0\2\1\1\0\0\0\0\0"),
-		"dicom.malformed");
+	refused(SAYING(associated(), 0, "\4\0\0\0\0\x0b\0\0\0\2\1\1\0\0\0\0\0"), "dicom.malformed");
 	refused(SAYING(associated(), 0, "\5\0\0\0\0\3"), "dicom.malformed");
 	refused(SAYING(associated(), 0, "\7\0\xff\xff\xff\xff"), "dicom.malformed");
 
@@ -595,24 +610,24 @@ static void broken_associations_are_refused(void **state)
 		size_t len;
 	} items[] = {
 #define ITEM(bytes) {bytes, sizeof(bytes) - 1}
-		ITEM("\x20\0\0\x08\2\0\0\0\x30\0\0\0"),		    /* an even number */
-		ITEM("\x20\0\0\x04\1\0\0\0"),			    /* no abstract syntax */
-		ITEM("\x20\0\0\x03\1\0\0"),			    /* too short */
+		ITEM("\x20\0\0\x08\2\0\0\0\x30\0\0\0"), /* an even number */
+		ITEM("\x20\0\0\x04\1\0\0\0"),		/* no abstract syntax */
+		ITEM("\x20\0\0\x03\1\0\0"),		/* too short */
 		ITEM("\x20\0\0\x0b\1\0\0\0\x30\0\0\x04"
-		     "1.2"),					    /* beyond its item */
+		     "1.2"), /* beyond its item */
 		ITEM("\x20\0\0\x0b\1\0\0\0\x30\0\0\x03"
-		     "1;2"),					    /* no UID */
+		     "1;2"), /* no UID */
 		ITEM("\x20\0\0\x0b\1\0\0\0\x30\0\0\x03"
 		     "1.2\x20\0\0\x0b\1\0\0\0\x30\0\0\x03"
-		     "1.2"),					    /* one number twice */
+		     "1.2"), /* one number twice */
 		ITEM("\x20\0\0\x12\1\0\0\0\x30\0\0\x03"
 		     "1.2\x30\0\0\x03"
-		     "1.3"),					    /* two abstract syntaxes */
-		ITEM("\x50\0\0\x08\x51\0\0\x05\0\0\0\0"),	    /* beyond user information */
-		ITEM("\x50\0\0\x06\x51\0\0\x02\0\0"),		    /* too short a number */
-		ITEM("\x50\0\0\x06\x58\0\0\x02\1\0"),		    /* no identity */
-		ITEM("\x50\0\xff\xff"),				    /* beyond the PDU */
-		ITEM("\x50\0\0"),				    /* no whole item */
+		     "1.3"),				  /* two abstract syntaxes */
+		ITEM("\x50\0\0\x08\x51\0\0\x05\0\0\0\0"), /* beyond user information */
+		ITEM("\x50\0\0\x06\x51\0\0\x02\0\0"),	  /* too short a number */
+		ITEM("\x50\0\0\x06\x58\0\0\x02\1\0"),	  /* no identity */
+		ITEM("\x50\0\xff\xff"),			  /* beyond the PDU */
+		ITEM("\x50\0\0"),			  /* no whole item */
 	};
 
 	for (unsigned i = 0; i < sizeof(items) / sizeof(items[0]); i++) {
@@ -741,10 +756,12 @@ static void only_what_was_negotiated(void **state)
 
 	say_pdv(s, 0, 5, 3, command(buf, VERIFICATION, 0x0030, 7, -1, false));
 	say_pdv(s, 0, 1, 3, command(buf, VERIFICATION, 0x0030, 7, -1, false));
-	expect(s, ASSOCIATED PART("P-DATA-TF")
-	       "\"command\":\"C-ECHO-RQ\",\"sop_class\":\"Verification SOP Class\","
-	       "\"sop_class_uid\":\"1.2.840.10008.1.1\",\"presentation_context\":5,"
-	       "\"message_id\":7,\"data_set\":false},\"reason\":\"dicom.not_negotiated\"}\n" ECHO_RQ);
+	expect(s, ASSOCIATED PART("P-DATA-TF") "\"command\":\"C-ECHO-RQ\",\"sop_class\":"
+					       "\"Verification SOP Class\","
+					       "\"sop_class_uid\":\"1.2.840.10008.1.1\","
+					       "\"presentation_context\":5,"
+					       "\"message_id\":7,\"data_set\":false},\"reason\":"
+					       "\"dicom.not_negotiated\"}\n" ECHO_RQ);
 
 	for (unsigned i = 0; i < 4; i++) {
 		s = script_new();
@@ -791,7 +808,8 @@ static void a_pdu_longer_than_agreed(void **state)
 	say_pdv(s, 1, 3, 3, command(buf, CT, 0x8001, 7, 0, false));
 	talk_play(r, "dicom", false, s->pieces, s->count, 0);
 	assert_non_null(strstr(r->said, PART("P-DATA-TF") ""));
-	assert_non_null(strstr(r->said, "\"called_ae\":\"ARCHIVE\"},\"reason\":\"dicom.too_long\"}"));
+	assert_non_null(
+		strstr(r->said, "\"called_ae\":\"ARCHIVE\"},\"reason\":\"dicom.too_long\"}"));
 	assert_null(strstr(strstr(r->said, "dicom.too_long") + 1, "dicom.too_long"));
 	assert_non_null(strstr(r->said, "\"command\":\"C-STORE-RSP\""));
 	assert_int_equal(r->last, PARSE_OK);
@@ -803,12 +821,12 @@ static void command_sets_are_kept_in_order(void **state)
 {
 	static const uint8_t bad[][20] = {
 		{0, 0, 0, 1, 2, 0, 0, 0, 0x30, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0x30, 0}, /* twice */
-		{8, 0, 0, 1, 2, 0, 0, 0, 0x30, 0},			 /* of another group */
-		{0, 0, 0, 1, 1, 0, 0, 0, 0x30},				 /* a number of one byte */
-		{0, 0, 0, 1, 4, 0, 0, 0, 0x30, 0, 0, 0},		 /* and of four */
-		{0, 0, 0, 1, 2, 0, 0, 0, 0x31, 0},			 /* no command there is */
-		{0, 0, 2, 0, 4, 0, 0, 0, 'a', '.', 'b', 'c'},		 /* no UID */
-		{0, 0, 0, 8, 2, 0, 0, 0, 1, 1},				 /* no command at all */
+		{8, 0, 0, 1, 2, 0, 0, 0, 0x30, 0},	      /* of another group */
+		{0, 0, 0, 1, 1, 0, 0, 0, 0x30},		      /* a number of one byte */
+		{0, 0, 0, 1, 4, 0, 0, 0, 0x30, 0, 0, 0},      /* and of four */
+		{0, 0, 0, 1, 2, 0, 0, 0, 0x31, 0},	      /* no command there is */
+		{0, 0, 2, 0, 4, 0, 0, 0, 'a', '.', 'b', 'c'}, /* no UID */
+		{0, 0, 0, 8, 2, 0, 0, 0, 1, 1},		      /* no command at all */
 	};
 	static const size_t lens[] = {20, 10, 9, 12, 10, 12, 10};
 	struct script *s;
@@ -851,8 +869,7 @@ static struct script *storing(const char *preamble, size_t len, const char *mark
 /* A file sent as it is, and one that would start; in a data set there is room for neither. */
 static void a_preamble_that_starts_is_told(void **state)
 {
-	expect(storing("MZ\x90", 3, "DICM"),
-	       ASSOCIATED STORED STORE_RQ
+	expect(storing("MZ\x90", 3, "DICM"), ASSOCIATED STORED STORE_RQ
 	       "\"preamble\":\"PE\",\"presentation_context\":3,\"message_id\":9,"
 	       "\"data_set\":true},\"reason\":\"dicom.preamble_executable\"}\n" ECHO_RQ);
 	expect(storing("MZ\x90", 3, "DICN"), ASSOCIATED STORED ECHO_RQ);
@@ -926,9 +943,12 @@ static enum parse probed(const void *data, size_t len, bool midstream)
 
 static void it_is_known_by_its_first_bytes(void **state)
 {
-	static const char *const others[] = {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\x16\3\1\2\0\1\0",
-					     "SSH-2.0-OpenSSH\r\n", "\x0bMSH|^~\\&|",
-					     "\x10\x0f\0\4MQTT", "\1\2\3\4\5\6\7"};
+	static const char *const others[] = {"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+					     "\x16\3\1\2\0\1\0",
+					     "SSH-2.0-OpenSSH\r\n",
+					     "\x0bMSH|^~\\&|",
+					     "\x10\x0f\0\4MQTT",
+					     "\1\2\3\4\5\6\7"};
 	struct script *s = associated();
 	uint8_t buf[512], *first = s->buf;
 	size_t rest = s->w.len;

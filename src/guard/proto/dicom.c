@@ -267,8 +267,8 @@ static bool begin_fragment(struct turn *t, uint8_t context, bool command)
 static void tell_sop_class(struct dicom_msg *m, const struct dicom_command *c)
 {
 	struct bytes uid = {(const uint8_t *)c->sop, c->sop_len};
-	const char *name = dicom_uid_name(DICOM_SOP_CLASSES,
-					  dicom_uid_find(DICOM_SOP_CLASSES, uid));
+	const char *name =
+		dicom_uid_name(DICOM_SOP_CLASSES, dicom_uid_find(DICOM_SOP_CLASSES, uid));
 
 	m->sop_class_uid = uid;
 	m->sop_class = name ? (struct bytes){(const uint8_t *)name, strlen(name)} : uid;

@@ -31,25 +31,25 @@ struct dicom_command;
 
 struct dicom_msg {
 	struct msg msg;
-	const char *pdu;		     /* "P-DATA-TF" */
-	struct bytes calling_ae, called_ae;  /* of the association, trimmed; with every message */
-	const char *result;		     /* "accepted", "rejected-permanent" */
-	const char *source, *diagnostic;     /* of a rejection or abort */
-	const char *command;		     /* "C-STORE-RQ" */
-	struct bytes sop_class;		     /* its name; its UID where that is private */
+	const char *pdu;		    /* "P-DATA-TF" */
+	struct bytes calling_ae, called_ae; /* of the association, trimmed; with every message */
+	const char *result;		    /* "accepted", "rejected-permanent" */
+	const char *source, *diagnostic;    /* of a rejection or abort */
+	const char *command;		    /* "C-STORE-RQ" */
+	struct bytes sop_class;		    /* its name; its UID where that is private */
 	struct bytes sop_class_uid;
-	struct bytes status;		     /* "0xff00" */
-	const char *status_name;	     /* "Pending" */
-	struct bytes transfer_syntax;	     /* of the presentation context, named likewise */
+	struct bytes status;	      /* "0xff00" */
+	const char *status_name;      /* "Pending" */
+	struct bytes transfer_syntax; /* of the presentation context, named likewise */
 	const char *priority;
-	struct bytes move_destination;	     /* AE title */
-	const char *user_identity;	     /* "username-and-passcode" */
+	struct bytes move_destination; /* AE title */
+	const char *user_identity;     /* "username-and-passcode" */
 	struct bytes implementation_class_uid, implementation_version;
-	uint32_t max_pdu_length;	     /* bytes; 0: no limit */
-	const char *preamble;		     /* what the data set would start: "PE" */
-	uint8_t context;		     /* presentation context of a command; 0: none */
-	uint8_t type;			     /* enum dicom_pdu */
-	bool whole;			     /* all of an A-ASSOCIATE was read */
+	uint32_t max_pdu_length; /* bytes; 0: no limit */
+	const char *preamble;	 /* what the data set would start: "PE" */
+	uint8_t context;	 /* presentation context of a command; 0: none */
+	uint8_t type;		 /* enum dicom_pdu */
+	bool whole;		 /* all of an A-ASSOCIATE was read */
 	char status_text[8];
 	const struct dicom *state;
 	const struct dicom_command *set; /* NULL: not a command */

@@ -3,21 +3,21 @@
 #define PRIVATE_SYNTAX	  96	 /* numbers of private ones begin here */
 #define PRIVATE_SOP_CLASS 0x8000 /* likewise */
 
-#define EVENT_ROOM	  256	 /* bytes of an event left for what follows the list */
+#define EVENT_ROOM 256 /* bytes of an event left for what follows the list */
 
 enum item { /* PS3.8 §9.3.2, §9.3.3 */
-	APPLICATION_CONTEXT = 0x10,
-	CONTEXT_RQ = 0x20,
-	CONTEXT_AC = 0x21,
-	ABSTRACT_SYNTAX = 0x30,
-	TRANSFER_SYNTAX = 0x40,
-	USER_INFORMATION = 0x50,
-	MAXIMUM_LENGTH = 0x51, /* PS3.8 §D.1; the others PS3.7 §D.3.3 */
-	IMPLEMENTATION_UID = 0x52,
-	ASYNCHRONOUS = 0x53,
-	ROLES = 0x54,
-	IMPLEMENTATION_VERSION = 0x55,
-	IDENTITY_RQ = 0x58,
+	    APPLICATION_CONTEXT = 0x10,
+	    CONTEXT_RQ = 0x20,
+	    CONTEXT_AC = 0x21,
+	    ABSTRACT_SYNTAX = 0x30,
+	    TRANSFER_SYNTAX = 0x40,
+	    USER_INFORMATION = 0x50,
+	    MAXIMUM_LENGTH = 0x51, /* PS3.8 §D.1; the others PS3.7 §D.3.3 */
+	    IMPLEMENTATION_UID = 0x52,
+	    ASYNCHRONOUS = 0x53,
+	    ROLES = 0x54,
+	    IMPLEMENTATION_VERSION = 0x55,
+	    IDENTITY_RQ = 0x58,
 };
 
 _Static_assert(PRIVATE_SYNTAX > DICOM_SYNTAX_MAX && PRIVATE_SYNTAX + DICOM_PRIVATE <= 128,
@@ -328,8 +328,7 @@ void dicom_tell_association(const struct dicom *d, struct dicom_msg *m)
 	m->max_pdu_length = d->max;
 	m->user_identity = dicom_identity_name(d->identity);
 	if (d->uid_len)
-		m->implementation_class_uid =
-			(struct bytes){(const uint8_t *)d->uid, d->uid_len};
+		m->implementation_class_uid = (struct bytes){(const uint8_t *)d->uid, d->uid_len};
 	if (d->version_len)
 		m->implementation_version =
 			(struct bytes){(const uint8_t *)d->version, d->version_len};

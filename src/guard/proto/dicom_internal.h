@@ -66,12 +66,12 @@ enum dicom_phase {
 };
 
 enum dicom_stage { /* what an end says next */
-	DICOM_AT_PDU,
-	DICOM_AT_FIXED,
-	DICOM_AT_ITEM,
-	DICOM_AT_PDV,
-	DICOM_IN_COMMAND,
-	DICOM_IN_HEAD, /* of a data set */
+		   DICOM_AT_PDU,
+		   DICOM_AT_FIXED,
+		   DICOM_AT_ITEM,
+		   DICOM_AT_PDV,
+		   DICOM_IN_COMMAND,
+		   DICOM_IN_HEAD, /* of a data set */
 };
 
 enum dicom_expect { DICOM_COMMAND, DICOM_MORE_COMMAND, DICOM_DATA_SET, DICOM_MORE_DATA };

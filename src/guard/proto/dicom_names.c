@@ -5,9 +5,12 @@
 const char *dicom_pdu_name(uint8_t type)
 {
 	static const struct proto_name names[] = {
-		{DICOM_ASSOCIATE_RQ, "A-ASSOCIATE-RQ"}, {DICOM_ASSOCIATE_AC, "A-ASSOCIATE-AC"},
-		{DICOM_ASSOCIATE_RJ, "A-ASSOCIATE-RJ"}, {DICOM_DATA, "P-DATA-TF"},
-		{DICOM_RELEASE_RQ, "A-RELEASE-RQ"},	{DICOM_RELEASE_RP, "A-RELEASE-RP"},
+		{DICOM_ASSOCIATE_RQ, "A-ASSOCIATE-RQ"},
+		{DICOM_ASSOCIATE_AC, "A-ASSOCIATE-AC"},
+		{DICOM_ASSOCIATE_RJ, "A-ASSOCIATE-RJ"},
+		{DICOM_DATA, "P-DATA-TF"},
+		{DICOM_RELEASE_RQ, "A-RELEASE-RQ"},
+		{DICOM_RELEASE_RP, "A-RELEASE-RP"},
 		{DICOM_ABORT, "A-ABORT"},
 	};
 
@@ -110,9 +113,9 @@ const char *dicom_abort_source(uint8_t n)
 const char *dicom_abort_reason(uint8_t n)
 {
 	static const struct proto_name names[] = {
-		{0, "reason-not-specified"},	   {1, "unrecognized-PDU"},
-		{2, "unexpected-PDU"},		   {4, "unrecognized-PDU-parameter"},
-		{5, "unexpected-PDU-parameter"},   {6, "invalid-PDU-parameter-value"},
+		{0, "reason-not-specified"},	 {1, "unrecognized-PDU"},
+		{2, "unexpected-PDU"},		 {4, "unrecognized-PDU-parameter"},
+		{5, "unexpected-PDU-parameter"}, {6, "invalid-PDU-parameter-value"},
 	};
 
 	return PROTO_NAME(names, n);

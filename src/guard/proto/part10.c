@@ -9,8 +9,14 @@ struct magic {
 	bool letters; /* small and capital ones are the same */
 };
 
-#define MAGIC(bytes, program) {bytes, sizeof(bytes) - 1, program, false}
-#define WORDS(bytes, program) {bytes, sizeof(bytes) - 1, program, true}
+#define MAGIC(bytes, program)                            \
+	{                                                \
+		bytes, sizeof(bytes) - 1, program, false \
+	}
+#define WORDS(bytes, program)                           \
+	{                                               \
+		bytes, sizeof(bytes) - 1, program, true \
+	}
 
 /* What a system starts, or an interpreter runs, by the first bytes of a file. */
 static const struct magic magics[] = {
@@ -63,7 +69,7 @@ enum parse part10_take(struct part10 *p, struct bytes piece, const char **ret_pr
 		if (p->seen < PART10_START)
 			p->start[p->seen] = piece.data[i];
 		if (p->seen >= PREAMBLE)
-			p->other = piece.data[i] != (uint8_t)"DICM"[p->seen - PREAMBLE];
+			p->other = piece.data[i] != (uint8_t) "DICM"[p->seen - PREAMBLE];
 	}
 	if (p->other)
 		return PARSE_BAD;
