@@ -113,7 +113,17 @@
 	  "A message redefined its own punctuation so that programs read it differently.")         \
 	X(HL7_SEGMENT_NAME, "hl7.segment_name", "A message has a part without a proper name.")     \
 	X(HL7_SEGMENT_TOO_LONG, "hl7.segment_too_long",                                            \
-	  "A part of a message is absurdly long, as those are that break programs.")
+	  "A part of a message is absurdly long, as those are that break programs.")               \
+	X(DICOM_MALFORMED, "dicom.malformed",                                                      \
+	  "A broken message was sent to or by an imaging machine.")                                \
+	X(DICOM_TOO_LONG, "dicom.too_long",                                                        \
+	  "A message to or by an imaging machine was longer than the receiver takes.")             \
+	X(DICOM_OUT_OF_ORDER, "dicom.out_of_order",                                                \
+	  "An imaging machine was sent something before or after its time.")                       \
+	X(DICOM_NOT_NEGOTIATED, "dicom.not_negotiated",                                            \
+	  "An imaging machine was sent a kind of message that it had not agreed to.")              \
+	X(DICOM_PREAMBLE_EXECUTABLE, "dicom.preamble_executable",                                  \
+	  "A medical image hides a program in its first bytes.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

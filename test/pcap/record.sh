@@ -73,7 +73,9 @@ record() {
 	until grep -q listening "$work/eth1.log" && grep -q listening "$work/eth0.log"; do
 		sleep 0.1
 	done
+	rm -rf "$work/said" "$case"/*.log
 	"make_${case//-/_}"
+	[ ! -d "$work/said" ] || find "$work/said" -type f -size +0 -exec cp {} "$case/" \;
 	sleep 0.5
 	ip netns pids "$p-gw" | xargs -r kill -INT
 	wait $dumps || true
@@ -118,6 +120,7 @@ make_dicom() {
 	on dev storescu -aet CT1 -aec ARCHIVE 10.9.0.5 104 "$work/img.dcm" || true
 }
 
+<<<<<<< HEAD
 # hl7_text TYPE ID: a message as a file holds it.
 hl7_text() {
 	printf 'MSH|^~\\&|ANALYSER-1|LAB|LIS|MAIN|20260131120000||%s|%s|P|2.5.1\r' "$1" "$2"
@@ -137,6 +140,10 @@ make_hl7_forbidden() {
 	hl7_text ORM^O01^ORM_O01 2 >"$work/2.hl7"
 	for i in 1 2; do on dev mllp_send -q -p 2575 -f "$work/$i.hl7" --loose 10.9.0.5; done
 }
+=======
+# Its messages in every service, see there.
+. ./dicom.sh
+>>>>>>> 7b95176 (Record DICOM peers and compare with tshark and DCMTK's logs)
 
 make_mqtt() {
 	printf 'listener 1883 10.9.0.5\nallow_anonymous true\n' >"$work/mosquitto.conf"
@@ -173,6 +180,10 @@ make_sweep() {
 	on evil nmap -n -Pn -sS -p445 --max-retries 0 -T4 10.9.2.1-30 >/dev/null
 }
 
+<<<<<<< HEAD
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
+=======
+cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
+>>>>>>> 7b95176 (Record DICOM peers and compare with tshark and DCMTK's logs)
 build
 for case in ${*:-$cases}; do record "$case"; done

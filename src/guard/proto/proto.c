@@ -2,10 +2,12 @@
 
 #include <stdio.h>
 
+#include "guard/proto/dicom.h"
 #include "guard/proto/hl7.h"
 
 const struct proto *const protos[] = {
 	&hl7_proto,
+	&dicom_proto,
 	NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
