@@ -113,7 +113,26 @@
 	  "A message redefined its own punctuation so that programs read it differently.")         \
 	X(HL7_SEGMENT_NAME, "hl7.segment_name", "A message has a part without a proper name.")     \
 	X(HL7_SEGMENT_TOO_LONG, "hl7.segment_too_long",                                            \
-	  "A part of a message is absurdly long, as those are that break programs.")
+	  "A part of a message is absurdly long, as those are that break programs.")               \
+	X(MQTT_MALFORMED, "mqtt.malformed",                                                        \
+	  "A message of the MQTT kind that medical gadgets exchange was broken or forged.")        \
+	X(MQTT_LENGTH, "mqtt.length",                                                              \
+	  "An MQTT message stated its length in a way that serves to slip past inspection.")       \
+	X(MQTT_TOO_LONG, "mqtt.too_long", "An MQTT message was longer than any device needs.")     \
+	X(MQTT_OUT_OF_TURN, "mqtt.out_of_turn",                                                    \
+	  "An MQTT message came from the wrong side, or before both sides had greeted.")           \
+	X(MODBUS_MALFORMED, "modbus.malformed",                                                    \
+	  "A command or reading of an industrial controller (Modbus) was broken or forged.")       \
+	X(MODBUS_UNASKED, "modbus.unasked",                                                        \
+	  "A controller (Modbus) answered a question that nobody had asked.")                      \
+	X(SNMP_MALFORMED, "snmp.malformed",                                                        \
+	  "A broken message of the kind that looks after network equipment (SNMP).")               \
+	X(ASTM_MALFORMED, "astm.malformed",                                                        \
+	  "A message of a laboratory analyzer broke the rules of its own protocol (ASTM).")        \
+	X(ASTM_CHECKSUM, "astm.checksum",                                                          \
+	  "A message of a laboratory analyzer was altered or damaged on its way (ASTM).")          \
+	X(ASTM_SEQUENCE, "astm.sequence",                                                          \
+	  "A message of a laboratory analyzer was lost or slipped in between others (ASTM).")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
