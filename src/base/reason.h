@@ -132,7 +132,9 @@
 	X(ASTM_CHECKSUM, "astm.checksum",                                                          \
 	  "A message of a laboratory analyzer was altered or damaged on its way (ASTM).")          \
 	X(ASTM_SEQUENCE, "astm.sequence",                                                          \
-	  "A message of a laboratory analyzer was lost or slipped in between others (ASTM).")
+	  "A message of a laboratory analyzer was lost or slipped in between others (ASTM).")      \
+	X(POCT1A_MALFORMED, "poct1a.malformed",                                                    \
+	  "A message of a bedside test device broke the rules of its own protocol (POCT1-A).")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -6,9 +6,11 @@
 #include "guard/proto/hl7.h"
 #include "guard/proto/modbus.h"
 #include "guard/proto/mqtt.h"
+#include "guard/proto/poct1a.h"
 #include "guard/proto/snmp.h"
 
 const struct proto *const protos[] = {
+	&poct1a_proto,
 	&hl7_proto, &mqtt_proto, &modbus_proto, &snmp_proto, &astm_proto, NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
