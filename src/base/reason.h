@@ -134,7 +134,11 @@
 	X(ASTM_SEQUENCE, "astm.sequence",                                                          \
 	  "A message of a laboratory analyzer was lost or slipped in between others (ASTM).")      \
 	X(POCT1A_MALFORMED, "poct1a.malformed",                                                    \
-	  "A message of a bedside test device broke the rules of its own protocol (POCT1-A).")
+	  "A message of a bedside test device broke the rules of its own protocol (POCT1-A).")     \
+	X(COAP_MALFORMED, "coap.malformed",                                                        \
+	  "A broken message of the kind that small sensors exchange (CoAP).")                      \
+	X(BACNET_MALFORMED, "bacnet.malformed",                                                    \
+	  "A broken message of the kind that runs a building's air and power (BACnet).")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

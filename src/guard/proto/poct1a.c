@@ -100,6 +100,9 @@ static void tell(struct half *h, struct poct1a *m)
 	for (unsigned i = 0; i < POCT1A_VALUES; i++)
 		if (h->len[i])
 			m->value[i] = (struct bytes){h->value[i], h->len[i]};
+	/* A directive that names none is like no pattern. */
+	if (is_kind(m->type, "DTV") && !h->len[POCT1A_COMMAND])
+		m->value[POCT1A_COMMAND] = (struct bytes){h->value[POCT1A_COMMAND], 0};
 	m->observations = h->observations;
 	m->msg.control =
 		is_kind(m->type, "DTV") || is_kind(m->type, "OPL") || is_kind(m->type, "PTL");

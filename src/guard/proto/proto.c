@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "guard/proto/astm.h"
+#include "guard/proto/bacnet.h"
+#include "guard/proto/coap.h"
 #include "guard/proto/hl7.h"
 #include "guard/proto/modbus.h"
 #include "guard/proto/mqtt.h"
@@ -10,6 +12,8 @@
 #include "guard/proto/snmp.h"
 
 const struct proto *const protos[] = {
+	&bacnet_proto,
+	&coap_proto,
 	&poct1a_proto,
 	&hl7_proto, &mqtt_proto, &modbus_proto, &snmp_proto, &astm_proto, NULL,
 };
