@@ -138,7 +138,9 @@
 	X(COAP_MALFORMED, "coap.malformed",                                                        \
 	  "A broken message of the kind that small sensors exchange (CoAP).")                      \
 	X(BACNET_MALFORMED, "bacnet.malformed",                                                    \
-	  "A broken message of the kind that runs a building's air and power (BACnet).")
+	  "A broken message of the kind that runs a building's air and power (BACnet).")           \
+	X(SDC_MALFORMED, "sdc.malformed",                                                          \
+	  "A message of networked operating-room equipment (SDC) was broken or hid what it asks for.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -9,9 +9,11 @@
 #include "guard/proto/modbus.h"
 #include "guard/proto/mqtt.h"
 #include "guard/proto/poct1a.h"
+#include "guard/proto/sdc.h"
 #include "guard/proto/snmp.h"
 
 const struct proto *const protos[] = {
+	&sdc_proto,
 	&bacnet_proto,
 	&coap_proto,
 	&poct1a_proto,
