@@ -123,7 +123,34 @@
 	X(DICOM_NOT_NEGOTIATED, "dicom.not_negotiated",                                            \
 	  "An imaging machine was sent a kind of message that it had not agreed to.")              \
 	X(DICOM_PREAMBLE_EXECUTABLE, "dicom.preamble_executable",                                  \
-	  "A medical image hides a program in its first bytes.")
+	  "A medical image hides a program in its first bytes.") \
+	X(MQTT_MALFORMED, "mqtt.malformed",                                                        \
+	  "A message of the MQTT kind that medical gadgets exchange was broken or forged.")        \
+	X(MQTT_LENGTH, "mqtt.length",                                                              \
+	  "An MQTT message stated its length in a way that serves to slip past inspection.")       \
+	X(MQTT_TOO_LONG, "mqtt.too_long", "An MQTT message was longer than any device needs.")     \
+	X(MQTT_OUT_OF_TURN, "mqtt.out_of_turn",                                                    \
+	  "An MQTT message came from the wrong side, or before both sides had greeted.")           \
+	X(MODBUS_MALFORMED, "modbus.malformed",                                                    \
+	  "A command or reading of an industrial controller (Modbus) was broken or forged.")       \
+	X(MODBUS_UNASKED, "modbus.unasked",                                                        \
+	  "A controller (Modbus) answered a question that nobody had asked.")                      \
+	X(SNMP_MALFORMED, "snmp.malformed",                                                        \
+	  "A broken message of the kind that looks after network equipment (SNMP).")               \
+	X(ASTM_MALFORMED, "astm.malformed",                                                        \
+	  "A message of a laboratory analyzer broke the rules of its own protocol (ASTM).")        \
+	X(ASTM_CHECKSUM, "astm.checksum",                                                          \
+	  "A message of a laboratory analyzer was altered or damaged on its way (ASTM).")          \
+	X(ASTM_SEQUENCE, "astm.sequence",                                                          \
+	  "A message of a laboratory analyzer was lost or slipped in between others (ASTM).")      \
+	X(POCT1A_MALFORMED, "poct1a.malformed",                                                    \
+	  "A message of a bedside test device broke the rules of its own protocol (POCT1-A).")     \
+	X(COAP_MALFORMED, "coap.malformed",                                                        \
+	  "A broken message of the kind that small sensors exchange (CoAP).")                      \
+	X(BACNET_MALFORMED, "bacnet.malformed",                                                    \
+	  "A broken message of the kind that runs a building's air and power (BACnet).")           \
+	X(SDC_MALFORMED, "sdc.malformed",                                                          \
+	  "A message of networked operating-room equipment (SDC) was broken or hid what it asks for.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

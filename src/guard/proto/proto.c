@@ -3,12 +3,24 @@
 #include <stdio.h>
 
 #include "guard/proto/dicom.h"
+#include "guard/proto/astm.h"
+#include "guard/proto/bacnet.h"
+#include "guard/proto/coap.h"
 #include "guard/proto/hl7.h"
+#include "guard/proto/modbus.h"
+#include "guard/proto/mqtt.h"
+#include "guard/proto/poct1a.h"
+#include "guard/proto/sdc.h"
+#include "guard/proto/snmp.h"
 
 const struct proto *const protos[] = {
 	&hl7_proto,
 	&dicom_proto,
-	NULL,
+	&sdc_proto,
+	&bacnet_proto,
+	&coap_proto,
+	&poct1a_proto,
+	&hl7_proto, &mqtt_proto, &modbus_proto, &snmp_proto, &astm_proto, NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
 
@@ -65,11 +77,14 @@ static bool is_text(const struct proto_field *f)
 struct bytes proto_value(const struct proto_field *f, const struct msg *m,
 			 char buf[PROTO_VALUE_MAX])
 {
+	size_t at = 0;
 	uint64_t n;
 	int len;
 
 	if (is_text(f))
 		return text(f, m);
+	if (f->type == FIELD_LIST)
+		return f->next(m, &at);
 	n = number(f, m);
 	if (!n && !(f->flags & FIELD_ZERO))
 		return (struct bytes){NULL, 0};
@@ -80,11 +95,48 @@ struct bytes proto_value(const struct proto_field *f, const struct msg *m,
 	return (struct bytes){(const uint8_t *)buf, (size_t)len};
 }
 
+struct bytes proto_next(const struct proto_field *f, const struct msg *m, size_t *at,
+			char buf[PROTO_VALUE_MAX])
+{
+	if (f->type == FIELD_LIST)
+		return f->next(m, at);
+	return (*at)++ ? (struct bytes){NULL, 0} : proto_value(f, m, buf);
+}
+
+void proto_text(struct json *j, const char *key, struct bytes v)
+{
+	if (!v.data)
+		return;
+	if (v.len > PROTO_TEXT_MAX)
+		v.len = PROTO_TEXT_MAX;
+	json_text(j, key, v);
+}
+
+/* A byte takes up to six, as an escape. */
+bool proto_room(const struct json *j)
+{
+	return !j->out.bad && j->out.cap - j->out.len > 6 * PROTO_TEXT_MAX + 512;
+}
+
+static void write_list(const struct proto_field *f, const char *key, const struct msg *m,
+		       struct json *j)
+{
+	struct bytes v;
+	size_t at = 0;
+
+	json_list(j, key);
+	while (proto_room(j) && (v = f->next(m, &at)).data)
+		proto_text(j, NULL, v);
+	json_end(j);
+}
+
 static void write_field(const struct proto_field *f, const char *key, const struct msg *m,
 			struct json *j)
 {
 	if (is_text(f))
-		json_text(j, key, text(f, m));
+		proto_text(j, key, text(f, m));
+	else if (f->type == FIELD_LIST)
+		write_list(f, key, m, j);
 	else if (f->type == FIELD_BOOL)
 		json_bool(j, key, number(f, m));
 	else
@@ -93,8 +145,12 @@ static void write_field(const struct proto_field *f, const char *key, const stru
 
 static bool is_present(const struct proto_field *f, const struct msg *m)
 {
+	size_t at = 0;
+
 	if (is_text(f))
 		return text(f, m).data;
+	if (f->type == FIELD_LIST)
+		return f->next(m, &at).data;
 	return f->flags & FIELD_ZERO || number(f, m);
 }
 
@@ -108,7 +164,7 @@ void proto_write(const struct proto *p, const struct msg *m, struct json *j)
 		const char *dot = strchr(f->name, '.');
 		size_t len = dot ? (size_t)(dot - f->name) : 0;
 
-		if (!is_present(f, m) || len >= sizeof(open))
+		if (f->flags & FIELD_SILENT || !is_present(f, m) || len >= sizeof(open))
 			continue;
 		if (*open && (strlen(open) != len || memcmp(open, f->name, len))) {
 			json_close(j);
