@@ -41,9 +41,9 @@ static const struct {
 	uint16_t code;
 	bool ecg, pulse;
 } names[] = {
-	{"III", 0x013d, true, false}, {"II", 0x0102, true, false},   {"MLII", 0x0102, true, false},
-	{"I", 0x0101, true, false},   {"MCL", 0x014c, true, false},  {"V5", 0x0107, true, false},
-	{"V", 0x0143, true, false},   {"ECG", 0x0100, true, false},  {"PLETH", 0x4bb4, false, true},
+	{"III", 0x013d, true, false}, {"II", 0x0102, true, false},  {"MLII", 0x0102, true, false},
+	{"I", 0x0101, true, false},   {"MCL", 0x014c, true, false}, {"V5", 0x0107, true, false},
+	{"V", 0x0143, true, false},   {"ECG", 0x0100, true, false}, {"PLETH", 0x4bb4, false, true},
 	{"ABP", 0x4a14, false, true}, {"ART", 0x4a10, false, true}, {"RESP", 0x5000, false, false},
 };
 
@@ -94,7 +94,8 @@ static bool add_lead(struct take *t, const struct record_signal *s)
 					.n = s->n};
 		l->v = calloc(s->n, sizeof(*l->v));
 		for (size_t k = 0; l->v && k < s->n; k++) {
-			l->v[k] = isnan(s->v[k]) ? VITALS_INVALID : (int32_t)lrint(s->v[k] * s->gain);
+			l->v[k] =
+				isnan(s->v[k]) ? VITALS_INVALID : (int32_t)lrint(s->v[k] * s->gain);
 			any |= !isnan(s->v[k]);
 		}
 		if (!l->v || !any) {
@@ -147,10 +148,9 @@ static void fill_model(struct take *t, struct ecgsyn *e, uint64_t seed)
 
 		t->lead[0].v[i] = clamp(8192 + mv * ECG_STEPS + noise * take_gauss(&seed), 16383);
 		if (i % 2 == 0 && i / 2 < t->lead[1].n)
-			t->lead[1].v[i / 2] =
-				clamp(800 + PLETH_TOP * pleth * (1 + depth * breath) +
-					      noise * take_gauss(&seed),
-				      4095);
+			t->lead[1].v[i / 2] = clamp(800 + PLETH_TOP * pleth * (1 + depth * breath) +
+							    noise * take_gauss(&seed),
+						    4095);
 	}
 }
 
@@ -168,8 +168,8 @@ struct take *take_model(double seconds, double heart_rate, uint64_t seed)
 	t->model = true;
 	t->seconds = seconds;
 	t->leads = 2;
-	t->lead[0] = (struct take_lead){
-		.code = 0x0102, .ecg = true, .period_ns = 1000000000 / ECG_HZ};
+	t->lead[0] =
+		(struct take_lead){.code = 0x0102, .ecg = true, .period_ns = 1000000000 / ECG_HZ};
 	t->lead[1] = (struct take_lead){
 		.code = 0x4bb4, .pulse = true, .period_ns = 1000000000 / PLETH_HZ};
 	for (unsigned i = 0; i < 2; i++) {

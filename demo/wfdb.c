@@ -29,8 +29,8 @@ static bool next_line(struct bytes *text, char line[LINE_MAX_LEN])
 /* How samples are packed: `samples` of them in `bytes`. */
 static const struct packing {
 	unsigned format, samples, bytes;
-} packings[] = {{0, 1, 1},   {16, 1, 2},  {24, 1, 3},  {32, 1, 4},  {61, 1, 2},
-		{80, 1, 1},  {160, 1, 2}, {212, 2, 3}, {310, 3, 4}, {311, 3, 4}};
+} packings[] = {{0, 1, 1},  {16, 1, 2},	 {24, 1, 3},  {32, 1, 4},  {61, 1, 2},
+		{80, 1, 1}, {160, 1, 2}, {212, 2, 3}, {310, 3, 4}, {311, 3, 4}};
 
 static const struct packing *packing_of(unsigned format)
 {
@@ -188,8 +188,8 @@ static int32_t unpack(unsigned format, const uint8_t *b, unsigned i)
 	case 24:
 		return extend((uint32_t)(b[2] << 16 | b[1] << 8 | b[0]), 24);
 	case 32:
-		return (int32_t)((uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 |
-				 (uint32_t)b[1] << 8 | b[0]);
+		return (int32_t)((uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 |
+				 b[0]);
 	case 80:
 		return b[0] - 128;
 	case 160:
@@ -214,8 +214,8 @@ static bool is_invalid(unsigned format, int32_t v)
 	static const struct {
 		unsigned format;
 		int32_t least;
-	} marks[] = {{16, -32768}, {61, -32768}, {160, -32768}, {24, -8388608},
-		     {32, INT32_MIN}, {80, -128}, {212, -2048}, {310, -512}, {311, -512}};
+	} marks[] = {{16, -32768}, {61, -32768}, {160, -32768}, {24, -8388608}, {32, INT32_MIN},
+		     {80, -128},   {212, -2048}, {310, -512},	{311, -512}};
 
 	for (unsigned i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		if (marks[i].format == format)

@@ -160,8 +160,8 @@ static void unpacks(unsigned format, const uint8_t *packed, size_t len, const in
 /* signal(5)'s own layouts, each with a last sample that is cut off, or its mark for none. */
 static void samples_are_unpacked(void **state)
 {
-#define UNPACKS(format, packed, ...)                                         \
-	unpacks(format, (const uint8_t *)(packed), sizeof(packed) - 1,       \
+#define UNPACKS(format, packed, ...)                                   \
+	unpacks(format, (const uint8_t *)(packed), sizeof(packed) - 1, \
 		(const int32_t[]){__VA_ARGS__}, sizeof((int32_t[]){__VA_ARGS__}) / 4)
 	UNPACKS(16, "\x34\x12\xff\xff\x00\x80\x01", 0x1234, -1, WFDB_INVALID);
 	UNPACKS(61, "\x12\x34\xff\xff\x80\x00\x01", 0x1234, -1, WFDB_INVALID);

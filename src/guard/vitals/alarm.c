@@ -61,10 +61,8 @@ void vitals_alarm(struct vitals *v, struct vitals_monitor *m, const struct vital
 	}
 	if (a || !in->id || !(a = pending_of(m, 0)))
 		return;
-	*a = (struct pending){.id = in->id,
-			      .since_ns = m->arrival_ns,
-			      .source = in->source,
-			      .code = in->code};
+	*a = (struct pending){
+		.id = in->id, .since_ns = m->arrival_ns, .source = in->source, .code = in->code};
 	if (in->withheld)
 		say_lost(v, m, a, "withheld", 0.9);
 	else if (in->answer_ms)

@@ -1,13 +1,13 @@
 #include "guard/vitals/continuity.h"
 
 #define SEC_NS	   1000000000ull
-#define AHEAD_MAX  64		/* more than is lost on a network at once */
-#define LATE_MAX   8		/* no more are overtaken */
-#define JITTER_NS  (2 * SEC_NS) /* between a monitor's clock and the arrival */
-#define FORGET_NS  (5 * SEC_NS) /* a row that does not go on */
-#define TWO_LEAST  3		/* messages of each row, then they are two */
+#define AHEAD_MAX  64		 /* more than is lost on a network at once */
+#define LATE_MAX   8		 /* no more are overtaken */
+#define JITTER_NS  (2 * SEC_NS)	 /* between a monitor's clock and the arrival */
+#define FORGET_NS  (5 * SEC_NS)	 /* a row that does not go on */
+#define TWO_LEAST  3		 /* messages of each row, then they are two */
 #define SILENCE_NS (60 * SEC_NS) /* after so long the numbers may be anything */
-#define ZERO_MAX   2		/* a row that begins anew begins with no more than that */
+#define ZERO_MAX   2		 /* a row that begins anew begins with no more than that */
 
 /* How far `is` lies behind `was` in numbers of `bits`; negative: before. */
 static int64_t distance(uint32_t was, uint32_t is, unsigned bits)
@@ -121,9 +121,8 @@ static enum continuity_kind place(struct continuity *c, const struct vitals_plac
 
 struct continuity_step continuity_next(struct continuity *c, const struct vitals_place *p)
 {
-	struct continuity_step s = {.kind = CONTINUITY_NEXT,
-				    .was = c->main.sequence,
-				    .is = p->sequence};
+	struct continuity_step s = {
+		.kind = CONTINUITY_NEXT, .was = c->main.sequence, .is = p->sequence};
 
 	if (!p->sequence_bits && !p->clock_hz)
 		return s;

@@ -8,7 +8,7 @@
 #define SPAN_S	   4.0
 #define RUN_MIN	   6
 #define MISSES	   2
-#define ERAS	   10	/* kept: eight full ones are a minute, one is filling, one is the oldest */
+#define ERAS	   10 /* kept: eight full ones are a minute, one is filling, one is the oldest */
 #define ERA_S	   7.5
 #define FULL_ERAS  8
 #define KNOWN_MOST 0.05

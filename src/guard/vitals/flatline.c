@@ -7,35 +7,60 @@
 #define LEAD_LATE    (150 * MS) /* between the same beat in two leads */
 #define INTERVAL_MIN (250 * MS)
 #define INTERVAL_MAX (2200 * MS)
-#define SLOW	     (950 * MS) /* intervals that leave no time to wait for a second pulse */
-#define AGREE	     0.2	/* between the rates of ECG and pulse, before */
-#define AS_HIGH	     0.85	/* as the lowest of the pulses before */
-#define HIGH_MIN     0.5	/* of their median, whatever the lowest was */
+#define SLOW	     (1050 * MS) /* intervals that leave no time to wait for a second pulse */
+#define AGREE	     0.2	 /* between the rates of ECG and pulse, before */
+#define AS_HIGH	     0.85	 /* as the lowest of the pulses before, */
+#define HIGH_MIN     0.5	 /* and of the usual height, */
+#define RISES	     3		 /* pulses of which one is */
+#define RISE	     1.15	 /* so much higher than the one before it, and all at least */
+#define RISE_MIN     0.55	 /* of the usual height: nor does that die away */
+#define ALONE	     0.9	 /* of the last ones before: a single pulse, where they are slow */
+#define RECENT	     4		 /* and not falling away from the last ones before */
+#define FALLEN	     0.8
+#define STEADY	     4		/* pulses of which the last is */
+#define STEADY_HIGH  0.9	/* as high as any, and */
+#define STEADY_MIN   0.4	/* of the usual height: what dies away gets lower each time */
 #define BEFORE	     12		/* pulses that say what is usual */
+#define HEARD	     (250 * MS) /* until a pulse is known to have been one */
 #define STILL_NS     (700 * MS) /* the other has to be heard as late as this before now */
 
+/* Those that nothing explains, latest first, and those before. */
 struct pulses {
 	unsigned unexplained, before;
-	double lowest, last_height;
 	uint64_t last_ns, first_ns;
+	double last, least, most; /* heights of the unexplained, */
+	double later;		  /* and of the one looked at before this */
+	double lowest, recent;	  /* of those before; mean of the last RECENT */
+	bool falling;		  /* each lower than the one before it, */
+	bool rising;		  /* one clearly higher */
 };
+
+static void count_pulse(struct pulses *n, const struct pulse_beat *b)
+{
+	if (!n->unexplained++) {
+		n->last = n->least = n->most = n->later = b->height;
+		n->last_ns = b->time_ns;
+	}
+	n->falling &= b->height >= n->later;
+	n->rising |= n->later >= b->height * RISE;
+	n->later = b->height;
+	n->first_ns = b->time_ns;
+	n->least = b->height < n->least ? b->height : n->least;
+	n->most = b->height > n->most ? b->height : n->most;
+}
 
 static struct pulses count_pulses(const struct pulse *other, uint64_t from_ns)
 {
-	struct pulses n = {.lowest = 0};
+	struct pulses n = {.falling = true};
 	const struct pulse_beat *b;
 
 	for (unsigned i = 0; (b = pulse_back(other, i)) && n.before < BEFORE; i++) {
 		if (b->time_ns > from_ns) {
-			if (!n.unexplained++) {
-				n.last_height = b->height;
-				n.last_ns = b->time_ns;
-			}
-			n.first_ns = b->time_ns;
-			if (b->height < n.last_height)
-				n.last_height = b->height;
+			count_pulse(&n, b);
 			continue;
 		}
+		if (n.before < RECENT)
+			n.recent += b->height / RECENT;
 		if (!n.before++ || b->height < n.lowest)
 			n.lowest = b->height;
 	}
@@ -54,12 +79,25 @@ static bool keeps_pace(const struct pulses *n, uint64_t interval, uint64_t from_
 {
 	double each;
 
-	if (now_ns > n->last_ns + interval + interval / 2 + EXPLAINED)
+	if (now_ns > n->last_ns + interval + interval / 2 + HEARD)
 		return false;
 	if (n->unexplained == 1)
 		return n->last_ns < from_ns + 2 * interval;
 	each = (double)(n->last_ns - n->first_ns) / (n->unexplained - 1) / (double)interval;
 	return each > 0.6 && each < 1.6;
+}
+
+static bool keeps_height(const struct pulses *n, double usual)
+{
+	if (n->unexplained == 1 && n->last < n->recent * ALONE)
+		return false;
+	if (n->least >= n->lowest * AS_HIGH && n->least >= usual * HIGH_MIN &&
+	    !(n->falling && n->last < n->recent * FALLEN))
+		return true;
+	if (n->unexplained >= RISES && n->rising && n->least >= usual * RISE_MIN)
+		return true;
+	return n->unexplained >= STEADY && n->last >= n->most * STEADY_HIGH &&
+	       n->least >= usual * STEADY_MIN;
 }
 
 static double weigh(const struct pulses *n, bool lead)
@@ -91,10 +129,9 @@ struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *othe
 	f.pulses = n.unexplained;
 	if (n.before < BEFORE || n.unexplained < (interval > SLOW ? 1u : 2u))
 		return f;
-	f.height = n.last_height / other->reference;
+	f.height = n.last / other->reference;
 	f.moved = ecg->reference > 0 ? ecg->flat_max / ecg->reference : 0;
-	if (n.last_height < n.lowest * AS_HIGH || f.height < HIGH_MIN ||
-	    !keeps_pace(&n, interval, from, other->now_ns))
+	if (!keeps_height(&n, other->reference) || !keeps_pace(&n, interval, from, other->now_ns))
 		return f;
 	f.confidence = weigh(&n, other->ecg);
 	return f;

@@ -17,7 +17,7 @@ struct numeric {
 		double value;
 		uint64_t time_ns;
 	} past[NUMERIC_PAST];
-	uint64_t differs_ns;	/* since when the wave says otherwise; 0: it does not */
+	uint64_t differs_ns; /* since when the wave says otherwise; 0: it does not */
 	unsigned differs;
 };
 

@@ -52,8 +52,8 @@ static void say_break(struct vitals *v, struct vitals_monitor *m, const struct v
 		[CONTINUITY_AHEAD] = {"ahead", 0.6},
 		[CONTINUITY_CLOCK] = {"time", 0.7},
 	};
-	struct vitals_finding *f = tell_begin(v, m, REASON_VITALS_SEQUENCE_BREAK,
-					      (uint16_t)s->kind, words[s->kind].confidence);
+	struct vitals_finding *f = tell_begin(v, m, REASON_VITALS_SEQUENCE_BREAK, (uint16_t)s->kind,
+					      words[s->kind].confidence);
 
 	if (!f)
 		return;

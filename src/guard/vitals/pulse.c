@@ -9,7 +9,7 @@
 #define SETTLED	      (120 * MS)  /* no higher value since: that was the summit */
 #define WINDOW	      (1500 * MS) /* holds a beat at 40 a minute and more */
 #define LOST	      (4000 * MS) /* no beat for so long: look for them anew */
-#define ECG_SPAN      (160 * MS) /* whose range is a beat's height */
+#define ECG_SPAN      (160 * MS)  /* whose range is a beat's height */
 #define RISE_SPAN     (280 * MS)
 #define THRESHOLD     0.45 /* of the level, for a beat */
 #define FLAT	      0.12 /* of the reference: P waves and noise are below, T and QRS above */

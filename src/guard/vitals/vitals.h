@@ -30,19 +30,19 @@ struct vitals_options {
 struct vitals_source {
 	struct gate_ip ip;
 	uint32_t segment;
-	uint8_t mac[6];	 /* all zero: not known */
-	bool bound;	 /* the policy says that this machine belongs at this address */
-	uint64_t system; /* what the monitor calls itself in the protocol; 0: nothing */
+	uint8_t mac[6];	       /* all zero: not known */
+	bool bound;	       /* the policy says that this machine belongs at this address */
+	uint64_t system;       /* what the monitor calls itself in the protocol; 0: nothing */
 	uint32_t device, peer; /* the caller's, given back with every finding */
 };
 
 /* Where a message stands among the others of its source. */
 struct vitals_place {
-	uint64_t time_ns;	/* when it came */
-	uint16_t channel;	/* each counts for itself, as every poll of IntelliVue does */
-	uint8_t sequence_bits;	/* 0: messages are not numbered */
+	uint64_t time_ns;      /* when it came */
+	uint16_t channel;      /* each counts for itself, as every poll of IntelliVue does */
+	uint8_t sequence_bits; /* 0: messages are not numbered */
 	uint32_t sequence;
-	uint32_t clock_hz;	/* of the monitor's own clock, 32 bits wide; 0: it says no time */
+	uint32_t clock_hz; /* of the monitor's own clock, 32 bits wide; 0: it says no time */
 	uint32_t clock;
 };
 
@@ -54,8 +54,8 @@ struct vitals_wave {
 	uint32_t period_ns;    /* between two samples; 0: as last time */
 	const int32_t *values; /* VITALS_INVALID: none at that instant */
 	unsigned count;
-	bool off;	       /* the monitor itself says: invalid, unavailable, calibrating */
-	bool test;	       /* the monitor itself says: a test signal */
+	bool off;  /* the monitor itself says: invalid, unavailable, calibrating */
+	bool test; /* the monitor itself says: a test signal */
 	bool has_range;
 	int32_t low, high; /* where the converter saturates; needs has_range */
 };
@@ -68,12 +68,12 @@ struct vitals_numeric {
 };
 
 struct vitals_alarm {
-	uint64_t id;		/* the same for everything said of one alarm */
-	uint16_t source, code;	/* what it is about, and the alarm itself */
-	bool technical;		/* an INOP: the measurement, not the patient */
-	bool over;		/* it has ended */
-	bool withheld;		/* it did not pass this gateway */
-	uint32_t answer_ms;	/* the receiver has to answer within; 0: it never answers */
+	uint64_t id;	       /* the same for everything said of one alarm */
+	uint16_t source, code; /* what it is about, and the alarm itself */
+	bool technical;	       /* an INOP: the measurement, not the patient */
+	bool over;	       /* it has ended */
+	bool withheld;	       /* it did not pass this gateway */
+	uint32_t answer_ms;    /* the receiver has to answer within; 0: it never answers */
 };
 
 #define VITALS_EVIDENCE 8

@@ -188,8 +188,8 @@ static void say_flat(struct vitals *v, struct vitals_monitor *m, const struct wa
 		     const struct wave *other, const struct flatline *f)
 {
 	uint64_t flat = ecg->pulse.now_ns - f->since_ns;
-	struct vitals_finding *t = tell_begin(v, m, REASON_VITALS_FLATLINE_PERFUSING, ecg->code,
-					      f->confidence);
+	struct vitals_finding *t =
+		tell_begin(v, m, REASON_VITALS_FLATLINE_PERFUSING, ecg->code, f->confidence);
 
 	if (!t)
 		return;
