@@ -3,9 +3,11 @@
 #include <stdio.h>
 
 #include "guard/proto/hl7.h"
+#include "guard/proto/intellivue.h"
 
 const struct proto *const protos[] = {
 	&hl7_proto,
+	&intellivue_proto,
 	NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
