@@ -544,7 +544,7 @@ static void read_operation(struct intellivue *s, struct intellivue_msg *m, struc
 
 	if (apdu == ROLRS) {
 		m->linked = PROTO_NAME(links, read_u8(&body));
-		read_skip(&body, 1);
+		m->part = read_u8(&body);
 	}
 	m->invoke_id = read_be16(&body);
 	command = read_be16(&body);

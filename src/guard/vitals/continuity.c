@@ -47,6 +47,8 @@ static bool follows(const struct continuity_row *r, const struct vitals_place *p
 {
 	int64_t n = numbers_on(r, p);
 
+	if (p->clock_hz && elapsed_ns(r->clock, p->clock, p->clock_hz) <= 0)
+		return false;
 	return r->count && n > 0 && n <= AHEAD_MAX && keeps_time(r, p);
 }
 
@@ -54,6 +56,7 @@ static void go_on(struct continuity_row *r, const struct vitals_place *p)
 {
 	r->sequence = p->sequence;
 	r->clock = p->clock;
+	r->part = p->part;
 	r->time_ns = p->time_ns;
 	r->count++;
 }
@@ -111,8 +114,12 @@ static enum continuity_kind place(struct continuity *c, const struct vitals_plac
 		*ret_missing = (uint32_t)(n - 1);
 		return n > 1 ? CONTINUITY_MISSING : CONTINUITY_NEXT;
 	}
-	if (n == 0 && p->clock == c->main.clock)
-		return CONTINUITY_COPY;
+	if (n == 0 && p->clock == c->main.clock) {
+		if (p->part == c->main.part)
+			return CONTINUITY_COPY;
+		c->main.part = p->part;
+		return CONTINUITY_NEXT;
+	}
 	if (n < 0 && n >= -LATE_MAX && p->time_ns - c->main.time_ns < SEC_NS &&
 	    keeps_time(&c->main, p))
 		return CONTINUITY_LATE;

@@ -20,6 +20,7 @@ enum continuity_kind {
 
 struct continuity_row {
 	uint32_t sequence, clock;
+	uint8_t part;
 	uint64_t time_ns;
 	unsigned count;
 };

@@ -179,6 +179,7 @@ void identity_take(struct vitals *v, struct vitals_monitor *m, const struct vita
 {
 	m->source.device = s->device;
 	m->source.peer = s->peer;
+	m->source.generation = s->generation;
 	take_mac(v, m, s->mac);
 	take_system(v, m, s->system);
 	take_binding(v, m, s->bound);

@@ -41,6 +41,7 @@ struct vitals_finding *tell_begin(struct vitals *v, struct vitals_monitor *m, en
 		.segment = m->source.segment,
 		.device = m->source.device,
 		.peer = m->source.peer,
+		.generation = m->source.generation,
 	};
 	memcpy(f->mac, m->source.mac, sizeof(f->mac));
 	return f;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "guard/vitals/monitor.h"
 
 #define STREAMS_MIN  4
@@ -52,10 +53,12 @@ void vitals_free(struct vitals *v)
 
 static uint32_t *bucket_of(const struct vitals *v, const struct vitals_source *s)
 {
-	uint8_t key[sizeof(s->ip) + sizeof(s->segment)];
+	uint8_t key[sizeof(s->ip) + sizeof(s->subject) + sizeof(s->segment)];
+	struct writer w = writer_new(key, sizeof(key));
 
-	memcpy(key, &s->ip, sizeof(s->ip));
-	memcpy(key + sizeof(s->ip), &s->segment, sizeof(s->segment));
+	write_bytes(&w, &s->ip, sizeof(s->ip));
+	write_bytes(&w, &s->subject, sizeof(s->subject));
+	write_bytes(&w, &s->segment, sizeof(s->segment));
 	return &v->buckets[hash_bytes(&v->key, key, sizeof(key)) & v->mask];
 }
 
@@ -64,7 +67,7 @@ struct vitals_monitor *monitor_find(const struct vitals *v, const struct vitals_
 	for (uint32_t n = *bucket_of(v, s); n; n = v->monitors[n - 1].next) {
 		struct vitals_monitor *m = &v->monitors[n - 1];
 
-		if (m->source.segment == s->segment &&
+		if (m->source.segment == s->segment && m->source.subject == s->subject &&
 		    !memcmp(&m->source.ip, &s->ip, sizeof(s->ip)))
 			return m;
 	}

@@ -7,6 +7,7 @@
 #define INOP_NS	  (10 * SEC_NS)
 #define OFF_NS	  (3 * SEC_NS)
 #define ARRIVE_NS (3 * SEC_NS)
+#define TAKEN_NS  (5 * SEC_NS)
 
 static void forget(struct wave *w)
 {
@@ -125,6 +126,15 @@ static void say_samples(struct vitals *v, struct vitals_monitor *m, const struct
 	tell_text(f, "wave", param_name(w->code));
 	tell_number(f, "milliseconds", (double)gap_ns / MS_NS);
 	tell_end(v, f);
+}
+
+/* Told to somebody else before: two stations may ask for the same curve. */
+static bool was_taken(const struct vitals_monitor *m, const struct wave *w, unsigned count)
+{
+	uint64_t length = (uint64_t)count * w->period_ns;
+
+	return m->has_clock && m->time_ns + length / 2 < w->next_ns &&
+	       w->next_ns - m->time_ns < TAKEN_NS;
 }
 
 /* Where these samples belong in the monitor's time; interrupts the wave where they don't follow. */
@@ -248,6 +258,8 @@ void vitals_wave(struct vitals *v, struct vitals_monitor *m, const struct vitals
 		interrupt(w);
 		return;
 	}
+	if (was_taken(m, w, in->count))
+		return;
 	take_samples(v, m, w, in, start_of(v, m, w, in->count));
 	for (unsigned i = 0; i < MONITOR_WAVES; i++)
 		if (can_judge(m, m->wave[i]) && m->wave[i]->kind == PARAM_ECG)
