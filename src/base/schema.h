@@ -29,7 +29,7 @@ struct schema_table {
 
 /* Numbers as the file gives them; NULL where it does not. */
 struct schema_given {
-	uint32_t *workers, *flows, *fragments, *streams_mb, *stale_ms, *eve_rotate_mb, *eve_keep,
+	uint32_t *workers, *flows, *fragments, *streams_mb, *vitals, *stale_ms, *eve_rotate_mb, *eve_keep,
 		*store_events;
 };
 

@@ -44,6 +44,13 @@ static void take_inop(struct vitals_monitor *m, uint16_t source)
 	m->inop_ns[kind] = m->arrival_ns;
 }
 
+static void expect(struct vitals *v, struct pending *a, uint64_t due_ns)
+{
+	a->due_ns = due_ns;
+	if (!v->due_ns || due_ns < v->due_ns)
+		v->due_ns = due_ns;
+}
+
 void vitals_alarm(struct vitals *v, struct vitals_monitor *m, const struct vitals_alarm *in)
 {
 	struct pending *a;
@@ -66,7 +73,7 @@ void vitals_alarm(struct vitals *v, struct vitals_monitor *m, const struct vital
 	if (in->withheld)
 		say_lost(v, m, a, "withheld", 0.9);
 	else if (in->answer_ms)
-		a->due_ns = m->arrival_ns + in->answer_ms * MS_NS;
+		expect(v, a, m->arrival_ns + in->answer_ms * MS_NS);
 	if (!a->due_ns)
 		*a = (struct pending){0};
 }
@@ -96,19 +103,29 @@ void vitals_answer(struct vitals *v, const struct vitals_source *s, uint64_t id,
 	*a = (struct pending){0};
 }
 
+static void look_at(struct vitals *v, struct vitals_monitor *m, struct pending *a, uint64_t time_ns)
+{
+	if (a->due_ns > time_ns) {
+		expect(v, a, a->due_ns);
+		return;
+	}
+	m->arrival_ns = time_ns;
+	say_lost(v, m, a, "unanswered", 0.8);
+	*a = (struct pending){0};
+}
+
 void vitals_tick(struct vitals *v, uint64_t time_ns)
 {
 	if (time_ns > v->now_ns)
 		v->now_ns = time_ns;
+	if (!v->due_ns || time_ns < v->due_ns)
+		return;
+	v->due_ns = 0;
 	for (uint32_t i = 0; i < v->monitor_count; i++) {
 		struct vitals_monitor *m = &v->monitors[i];
 
-		for (unsigned k = 0; m->used && k < MONITOR_ALARMS; k++) {
-			if (!m->alarm[k].id || m->alarm[k].due_ns > time_ns)
-				continue;
-			m->arrival_ns = time_ns;
-			say_lost(v, m, &m->alarm[k], "unanswered", 0.8);
-			m->alarm[k] = (struct pending){0};
-		}
+		for (unsigned k = 0; m->used && k < MONITOR_ALARMS; k++)
+			if (m->alarm[k].id)
+				look_at(v, m, &m->alarm[k], time_ns);
 	}
 }
