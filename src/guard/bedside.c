@@ -7,13 +7,13 @@
 #include "guard/proto/hl7.h"
 #include "guard/proto/intellivue.h"
 
-#define STREAMS	  512
-#define ANSWER_MS 10000 /* an alert manager acknowledges at once; slower ones are as good as none */
+#define STREAMS		512
+#define ANSWER_MS	10000 /* an alert manager acknowledges at once; slower ones are as good as none */
 #define UNIT_FAHRENHEIT 0x1140
-#define SILENT	  0xc700 /* AlertState: inhibited, suspended, in test, standby or demo */
-#define MDC_SCADA 2	 /* partition, above the 16 bits of a code */
-#define SINGLE	  0x4000 /* channel of single polls, which are not numbered */
-#define PARTIES	  0x3fff
+#define SILENT		0xc700 /* AlertState: inhibited, suspended, in test, standby or demo */
+#define MDC_SCADA	2      /* partition, above the 16 bits of a code */
+#define SINGLE		0x4000 /* channel of single polls, which are not numbered */
+#define PARTIES		0x3fff
 
 struct bedside {
 	struct vitals *vitals;
@@ -171,8 +171,8 @@ static uint64_t alert_id(struct bytes id)
 	return h ? h : 1;
 }
 
-static void hl7_alert(struct bedside *b, const struct bedside_message *m,
-		      const struct hl7_msg *h, const struct vitals_source *from)
+static void hl7_alert(struct bedside *b, const struct bedside_message *m, const struct hl7_msg *h,
+		      const struct vitals_source *from)
 {
 	const struct vitals_alarm a = {
 		.id = alert_id(h->control_id), .withheld = m->withheld, .answer_ms = ANSWER_MS};

@@ -40,9 +40,9 @@ struct engine {
 	struct app *app;
 	struct sessions *sessions;
 	struct bedside *bedside;
-	const struct work *hearing;		/* whose packet is being read, */
-	const struct session_message *saying;	/* and its message; NULL: none */
-	struct message_rules *messages; /* NULL: no policy */
+	const struct work *hearing;	      /* whose packet is being read, */
+	const struct session_message *saying; /* and its message; NULL: none */
+	struct message_rules *messages;	      /* NULL: no policy */
 	struct behaviour *behaviour;
 	struct inventory *inventory; /* NULL: not kept */
 	struct notice notice;

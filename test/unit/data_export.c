@@ -126,17 +126,19 @@ static void end_talk(struct talk_record *r)
 }
 
 /* A poll of numerics as clients of several makers send it. */
-static const uint8_t poll[] = {0xe1, 0x00, 0x00, 0x02, 0x00, 0x01, 0x00, 0x1c, 0x00, 0x01, 0x00, 0x07,
-			       0x00, 0x16, 0x00, 0x21, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-			       0x0c, 0x16, 0x00, 0x08, 0x00, 0x01, 0x00, 0x01, 0x00, 0x06, 0x00, 0x00};
+static const uint8_t poll[] = {0xe1, 0x00, 0x00, 0x02, 0x00, 0x01, 0x00, 0x1c, 0x00,
+			       0x01, 0x00, 0x07, 0x00, 0x16, 0x00, 0x21, 0x00, 0x00,
+			       0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0c, 0x16, 0x00,
+			       0x08, 0x00, 0x01, 0x00, 0x01, 0x00, 0x06, 0x00, 0x00};
 
 static void a_poll_is_named(void **state)
 {
 	struct talk_record *r = begin_talk();
 
 	assert_true(read_one(r, CENTRAL, poll, sizeof(poll)));
-	assert_string_equal(r->said, "{\"intellivue\":{\"message\":\"poll\",\"object\":\"numerics\","
-				     "\"invoke_id\":1,\"poll_number\":1}}\n");
+	assert_string_equal(r->said,
+			    "{\"intellivue\":{\"message\":\"poll\",\"object\":\"numerics\","
+			    "\"invoke_id\":1,\"poll_number\":1}}\n");
 	assert_true(got.is_poll);
 	assert_false(got.msg.control || got.msg.answer);
 	end_talk(r);
@@ -187,16 +189,15 @@ static void the_monitor_says_who_it_is(void **state)
 	open_part(&k);
 	WORDS(&k, 0x21, 0, 0, 3);
 	open_part(&k);
-	WORDS(&k, 0x0984, 8, 6, 0x0009, 0xfb70, 0xd80b);	       /* system id */
-	WORDS(&k, 0x0928, 14, 8);				       /* system model */
+	WORDS(&k, 0x0984, 8, 6, 0x0009, 0xfb70, 0xd80b); /* system id */
+	WORDS(&k, 0x0928, 14, 8);			 /* system model */
 	write_bytes(&k.w, "Philips\0\0\2M8", 12);
 	WORDS(&k, 0x091e, 4, 2, 0x0042); /* bed label: not told */
 	close_parts(&k, 4);
 	assert_true(read_made(r, &k));
-	assert_string_equal(r->said,
-			    "{\"intellivue\":{\"message\":\"mds_create\",\"invoke_id\":1,"
-			    "\"manufacturer\":\"Philips\",\"model\":\"M8\","
-			    "\"system_id\":\"00:09:fb:70:d8:0b\"}}\n");
+	assert_string_equal(r->said, "{\"intellivue\":{\"message\":\"mds_create\",\"invoke_id\":1,"
+				     "\"manufacturer\":\"Philips\",\"model\":\"M8\","
+				     "\"system_id\":\"00:09:fb:70:d8:0b\"}}\n");
 	end_talk(r);
 }
 
@@ -207,7 +208,7 @@ static void numerics_are_read(void **state)
 
 	result(&k, 2, 6, 9);
 	object(&k, 0x82b3, 2);
-	WORDS(&k, 0x0950, 10, 0x4182, 0x0002, 0x0aa0, 0xff00, 0x02cb);	     /* 71.5 */
+	WORDS(&k, 0x0950, 10, 0x4182, 0x0002, 0x0aa0, 0xff00, 0x02cb); /* 71.5 */
 	WORDS(&k, 0x094b, 34, 3, 30, 0x4a15, 0, 0x0f20, 0, 120, 0x4a16, 0x8000, 0x0f20, 0x007f,
 	      0xffff, 0x4a17, 0, 0x0f20, 0x00ff, 0xffff); /* none, and -1 */
 	close_parts(&k, 6);
@@ -234,8 +235,8 @@ static void waves_are_read(void **state)
 
 	result(&k, 2, 9, 0);
 	object(&k, 0x2ae, 4);
-	WORDS(&k, 0x096d, 6, 4, 0x100e, 0x1000);		      /* 14 bits, others mark */
-	WORDS(&k, 0x0a16, 8, 1, 4, 1, 0x8000);			      /* the top one: invalid */
+	WORDS(&k, 0x096d, 6, 4, 0x100e, 0x1000); /* 14 bits, others mark */
+	WORDS(&k, 0x0a16, 8, 1, 4, 1, 0x8000);	 /* the top one: invalid */
 	WORDS(&k, 0x096f, 12, 0x007f, 0xffff, 0x007f, 0xffff, 0, 16383);
 	WORDS(&k, 0x098d, 4, 0, 16); /* 2 ms */
 	close_parts(&k, 6);
@@ -290,10 +291,20 @@ static void the_demo_and_this_agree(void **state)
 {
 	uint8_t ecg[256], buf[2048];
 	struct ivue_message m = {
-		.kind = IVUE_RESULT, .sequence = 41, .time = 123456, .class_ = IVUE_CLASS_WAVE,
-		.waves = 1, .numerics = 1,
-		.wave = {{.handle = 0x101, .physio = IVUE_ECG_II, .samples = {ecg, 256}, .bits = 14,
-			  .period_ticks = 16, .low = -1, .high = 1, .high_raw = 16383}},
+		.kind = IVUE_RESULT,
+		.sequence = 41,
+		.time = 123456,
+		.class_ = IVUE_CLASS_WAVE,
+		.waves = 1,
+		.numerics = 1,
+		.wave = {{.handle = 0x101,
+			  .physio = IVUE_ECG_II,
+			  .samples = {ecg, 256},
+			  .bits = 14,
+			  .period_ticks = 16,
+			  .low = -1,
+			  .high = 1,
+			  .high_raw = 16383}},
 		.numeric = {{.physio = IVUE_HEART_RATE, .unit = IVUE_UNIT_BPM, .value = 71.5}}};
 	struct writer w = writer_new(buf, sizeof(buf));
 	struct talk_record *r = begin_talk();
@@ -477,8 +488,12 @@ static void others_are_not_taken_for_it(void **state)
 		const char *data;
 		size_t len;
 	} others[] = {
-		{"\x0d\x0a", 2}, {"\x09\x00", 2}, {"\xe1\x00\x00\x02", 4}, {"\x0d\x02\x41\x42", 4},
-		{"\x00\x00\x01\x00\x00\x01\x00\x02\x00\x00", 10}, {"GET / HTTP/1.1\r\n", 16},
+		{"\x0d\x0a", 2},
+		{"\x09\x00", 2},
+		{"\xe1\x00\x00\x02", 4},
+		{"\x0d\x02\x41\x42", 4},
+		{"\x00\x00\x01\x00\x00\x01\x00\x02\x00\x00", 10},
+		{"GET / HTTP/1.1\r\n", 16},
 	};
 	struct proto_input in = {.datagram = true, .port = {40000, 53}};
 
@@ -545,11 +560,12 @@ static void frames_of_a_serial_port(void **state)
 	first = frame(data, poll, sizeof(poll), 0);
 	len = first + frame(data + first, odd, sizeof(odd), 0);
 	piece.len = len;
-	talk_expect("intellivue", false, &piece, 1,
-		    "{\"intellivue\":{\"message\":\"poll\",\"object\":\"numerics\",\"invoke_id\":1,"
-		    "\"poll_number\":1,\"framing\":\"mib\"}}\n"
-		    "{\"intellivue\":{\"message\":\"poll\",\"object\":\"numerics\",\"invoke_id\":193,"
-		    "\"poll_number\":125,\"framing\":\"mib\"}}\n");
+	talk_expect(
+		"intellivue", false, &piece, 1,
+		"{\"intellivue\":{\"message\":\"poll\",\"object\":\"numerics\",\"invoke_id\":1,"
+		"\"poll_number\":1,\"framing\":\"mib\"}}\n"
+		"{\"intellivue\":{\"message\":\"poll\",\"object\":\"numerics\",\"invoke_id\":193,"
+		"\"poll_number\":125,\"framing\":\"mib\"}}\n");
 	piece.len = frame(data, poll, sizeof(poll), 0x0100); /* a bit is wrong */
 	talk_expect("intellivue", false, &piece, 1,
 		    "{\"intellivue\":{},\"reason\":\"proto.malformed\"}\n");

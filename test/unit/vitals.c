@@ -626,7 +626,8 @@ static void alarms_taken_out_of_a_list(void **state)
 	for (unsigned k = 0; k < 2; k++) {
 		open_ward(&w, 75, 71);
 		for (unsigned i = 0; i < 30; i++) {
-			const struct vitals_numeric n = {.code = HR, .value = 140, .in_alarm = true};
+			const struct vitals_numeric n = {
+				.code = HR, .value = 140, .in_alarm = true};
 			struct vitals_place p = {.time_ns = w.now_ns, .channel = 5};
 			struct vitals_monitor *m = hear(&w, &p);
 
@@ -709,8 +710,9 @@ static void a_finding_is_written(void **state)
 	json_close(&j);
 	assert_false(j.out.bad);
 	buf[j.out.len] = 0;
-	assert_string_equal(buf, "{\"vitals\":{\"device\":\"monitor-1\",\"finding\":\"flatline_perfusing\","
-				 "\"confidence\":0.75,\"evidence\":{\"flat\":\"ECG II\",\"pulses\":3}}}");
+	assert_string_equal(
+		buf, "{\"vitals\":{\"device\":\"monitor-1\",\"finding\":\"flatline_perfusing\","
+		     "\"confidence\":0.75,\"evidence\":{\"flat\":\"ECG II\",\"pulses\":3}}}");
 }
 
 int main(void)

@@ -16,7 +16,7 @@ struct broadcast_msg {
 	const char *message; /* "time", "discovery", "alarm" */
 	uint16_t port;
 	uint32_t length;
-	uint32_t number; /* messages of this kind in the conversation, from 1 on */
+	uint32_t number;   /* messages of this kind in the conversation, from 1 on */
 	uint64_t since_us; /* the one before; 0: the first */
 	bool has_address;
 	uint8_t address[4];

@@ -54,15 +54,9 @@ static const struct proto_name attributes[] = {
 };
 
 static const struct proto_name errors[] = {
-	{0, "no_such_object_class"},
-	{1, "no_such_object_instance"},
-	{2, "access_denied"},
-	{7, "get_list_error"},
-	{8, "set_list_error"},
-	{9, "no_such_action"},
-	{10, "processing_failure"},
-	{15, "invalid_argument_value"},
-	{16, "invalid_scope"},
+	{0, "no_such_object_class"},	 {1, "no_such_object_instance"}, {2, "access_denied"},
+	{7, "get_list_error"},		 {8, "set_list_error"},		 {9, "no_such_action"},
+	{10, "processing_failure"},	 {15, "invalid_argument_value"}, {16, "invalid_scope"},
 	{17, "invalid_object_instance"},
 };
 
@@ -71,15 +65,15 @@ static const struct proto_name links[] = {{1, "first"}, {2, "middle"}, {3, "last
 #define RESULT_US    256000 /* real-time waves come in such pieces */
 #define CONTEXTS     16
 #define MARKS	     4
-#define MARK_INVALID 1 /* SA_FIX_INVALID_MASK */
+#define MARK_INVALID 1	    /* SA_FIX_INVALID_MASK */
 #define EXT_RANGE    0x1000 /* SA_EXT_VAL_RANGE: bits above the significant ones mark samples */
 
 /* What a wave's samples mean; told now and then, needed always. */
 struct context {
 	uint16_t handle;
 	uint16_t array;
-	uint32_t ticks; /* 0: not told yet */
-	uint16_t invalid; /* bits that mark a sample as none; 0: no such */
+	uint32_t ticks;		   /* 0: not told yet */
+	uint16_t invalid;	   /* bits that mark a sample as none; 0: no such */
 	uint8_t size, significant; /* bits */
 	bool ext_range, has_scale;
 	uint16_t low, high;
@@ -499,7 +493,9 @@ static void read_access(struct intellivue_msg *m, struct reader *r, unsigned apd
 	uint16_t count;
 	struct reader list;
 
-	m->message = set ? apdu == ROIV ? "set" : "set_result" : apdu == ROIV ? "get" : "get_result";
+	m->message = set	    ? apdu == ROIV ? "set" : "set_result"
+		     : apdu == ROIV ? "get"
+				    : "get_result";
 	m->msg.control = set && apdu == ROIV;
 	if (apdu == ROIV)
 		read_skip(r, 4); /* scope */

@@ -15,15 +15,15 @@
 #define INTELLIVUE_WAVES    12 /* of a message that are kept; more are counted */
 #define INTELLIVUE_NUMERICS 24
 #define INTELLIVUE_ALARMS   16
-#define INTELLIVUE_SAMPLES  640 /* of all waves of a message */
+#define INTELLIVUE_SAMPLES  640	 /* of all waves of a message */
 #define INTELLIVUE_HZ	    8000 /* of relative times */
 
 #define INTELLIVUE_NO_VALUE INT32_MIN
 
 /* MeasurementState: valid where the first octet is zero. */
 enum intellivue_state {
-	INTELLIVUE_OFF = 0xf000,	/* invalid, questionable, unavailable, calibrating */
-	INTELLIVUE_TEST = 0x0c00,	/* test or demo data */
+	INTELLIVUE_OFF = 0xf000,  /* invalid, questionable, unavailable, calibrating */
+	INTELLIVUE_TEST = 0x0c00, /* test or demo data */
 	INTELLIVUE_IN_ALARM = 0x0002,
 };
 
@@ -59,7 +59,7 @@ struct intellivue_msg {
 	uint16_t invoke_id, poll_number;
 	bool has_sequence, has_time;
 	uint16_t sequence;
-	uint32_t time; /* relative, in 1/8 ms */
+	uint32_t time;	 /* relative, in 1/8 ms */
 	uint64_t system; /* the hardware address that the monitor says it has; 0: did not say */
 	bool restart;	 /* what it counts begins anew */
 	bool is_poll;	 /* a request for that object */

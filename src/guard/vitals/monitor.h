@@ -90,7 +90,7 @@ struct vitals {
 	uint32_t monitor_count, mask;
 	struct wave *waves;
 	uint64_t now_ns;
-	uint64_t due_ns; /* the first that an answer is due; 0: none */
+	uint64_t due_ns;	       /* the first that an answer is due; 0: none */
 	struct vitals_finding finding; /* being put together */
 };
 

@@ -31,9 +31,9 @@ struct vitals_source {
 	struct gate_ip ip;
 	uint32_t segment;
 	uint64_t subject; /* which of many that one machine speaks for; 0: for itself */
-	uint8_t mac[6];	       /* all zero: not known */
-	bool bound;	       /* the policy says that this machine belongs at this address */
-	uint64_t system;       /* what the monitor calls itself in the protocol; 0: nothing */
+	uint8_t mac[6];	  /* all zero: not known */
+	bool bound;	  /* the policy says that this machine belongs at this address */
+	uint64_t system;  /* what the monitor calls itself in the protocol; 0: nothing */
 	uint32_t device, peer, generation; /* the caller's, given back with every finding */
 };
 
@@ -42,7 +42,7 @@ struct vitals_place {
 	uint64_t time_ns;      /* when it came */
 	uint16_t channel;      /* each counts for itself, as every poll of IntelliVue does */
 	uint8_t sequence_bits; /* 0: messages are not numbered */
-	uint8_t part; /* of several messages that share a number */
+	uint8_t part;	       /* of several messages that share a number */
 	uint32_t sequence;
 	uint32_t clock_hz; /* of the monitor's own clock, 32 bits wide; 0: it says no time */
 	uint32_t clock;
