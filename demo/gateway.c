@@ -277,14 +277,22 @@ struct tally {
 	unsigned count[REASONS], used;
 };
 
-static void tally_line(struct tally *t, const char *line, size_t len,
+/* Blocked, or, where a type is asked for, of that type. */
+static bool is_wanted(const json_t *event, const char *type)
+{
+	const char *is = json_string_value(json_object_get(event, "event_type"));
+
+	return type ? is && strcmp(is, type) == 0 : gateway_dropped(event);
+}
+
+static void tally_line(struct tally *t, const char *line, size_t len, const char *type,
 		       const struct gateway_mark *mark, const char *const *about)
 {
 	json_t *event = json_loadb(line, len, 0, NULL);
 	const char *reason = json_string_value(json_object_get(event, "reason"));
 	unsigned i = 0;
 
-	if (reason && gateway_dropped(event) && since(event, mark) && mentions(event, about)) {
+	if (reason && is_wanted(event, type) && since(event, mark) && mentions(event, about)) {
 		while (i < t->used && strcmp(t->reason[i], reason) != 0)
 			i++;
 		if (i < REASONS) {
@@ -296,9 +304,9 @@ static void tally_line(struct tally *t, const char *line, size_t len,
 	json_decref(event);
 }
 
-/* Blocked things since the mark, by reason. */
+/* What was told since the mark, by reason. */
 static void tally(const struct gateway *g, const struct gateway_mark *mark,
-		  const char *const *about, struct tally *t)
+		  const char *const *about, const char *type, struct tally *t)
 {
 	struct bytes b = folder_read(g->eve);
 	size_t at = mark->offset <= b.len ? mark->offset
@@ -310,21 +318,23 @@ static void tally(const struct gateway *g, const struct gateway_mark *mark,
 
 		if (!end)
 			break;
-		tally_line(t, (const char *)b.data + at, (size_t)(end - b.data) - at, mark, about);
+		tally_line(t, (const char *)b.data + at, (size_t)(end - b.data) - at, type, mark,
+			   about);
 		at = (size_t)(end - b.data) + 1;
 	}
 	free((void *)b.data);
 }
 
-void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
-		    const char *const *about, int wait_ms, char ret_reason[GATEWAY_REASON])
+void gateway_reported(const struct gateway *g, const struct gateway_mark *mark,
+		      const char *const *about, const char *type, int wait_ms,
+		      char ret_reason[GATEWAY_REASON])
 {
 	uint64_t end = clock_mono_ns() + (uint64_t)wait_ms * NSEC_PER_MSEC;
 	struct tally t;
 	unsigned best = 0;
 
 	do {
-		tally(g, mark, about, &t);
+		tally(g, mark, about, type, &t);
 		if (t.used)
 			break;
 		actor_sleep(100);
@@ -336,4 +346,10 @@ void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
 		best = t.count[i];
 		snprintf(ret_reason, GATEWAY_REASON, "%s", t.reason[i]);
 	}
+}
+
+void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
+		    const char *const *about, int wait_ms, char ret_reason[GATEWAY_REASON])
+{
+	gateway_reported(g, mark, about, NULL, wait_ms, ret_reason);
 }

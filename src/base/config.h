@@ -27,6 +27,7 @@ struct config_gateway {
 	uint32_t flows;	     /* most conversations at once, per guard */
 	uint32_t fragments;  /* most packets under reassembly, per guard */
 	uint32_t streams_mb; /* most held of TCP conversations, per guard */
+	uint32_t vitals;     /* most waves of monitors watched, per guard */
 	uint32_t stale_ms;   /* a guard silent for this long counts as gone */
 	char *eve_file;	     /* "" for none; relative to state_dir */
 	uint32_t eve_rotate_mb;

@@ -150,7 +150,23 @@
 	X(BACNET_MALFORMED, "bacnet.malformed",                                                    \
 	  "A broken message of the kind that runs a building's air and power (BACnet).")           \
 	X(SDC_MALFORMED, "sdc.malformed",                                                          \
-	  "A message of networked operating-room equipment (SDC) was broken or hid what it asks for.")
+	  "A message of networked operating-room equipment (SDC) was broken or hid what it asks for.") \
+	X(VITALS_SEQUENCE_BREAK, "vitals.sequence_break",                                          \
+	  "Parts of a monitor's stream were missing, came twice or were out of order.")            \
+	X(VITALS_REPLAYED, "vitals.replayed",                                                      \
+	  "A monitor's curve is the same, sample by sample, as one it sent minutes ago.")          \
+	X(VITALS_TWO_SOURCES, "vitals.two_sources",                                                \
+	  "Two machines send vital signs in the name of one monitor.")                             \
+	X(VITALS_UNBOUND_SOURCE, "vitals.unbound_source",                                          \
+	  "A monitor's vital signs suddenly come from a machine that is not that monitor.")        \
+	X(VITALS_JUMP, "vitals.jump",                                                              \
+	  "A vital sign leapt from one second to the next as no body does.")                       \
+	X(VITALS_RATE_MISMATCH, "vitals.rate_mismatch",                                            \
+	  "The heart or pulse rate shown is not the one that the curve beside it has.")            \
+	X(VITALS_FLATLINE_PERFUSING, "vitals.flatline_perfusing",                                  \
+	  "The ECG went flat although the pulse goes on: look at the patient and the electrodes.") \
+	X(VITALS_ALARM_LOST, "vitals.alarm_lost",                                                  \
+	  "An alarm left the monitor and was not taken by the station.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -69,6 +69,10 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, schema_file, "streams_mb", given.streams_mb, config.gateway.streams_mb,          \
 	  OPTIONAL, "64", 1, 65536,                                                                \
 	  "Most memory, in megabytes and per guard, for what TCP conversations say in pieces.")    \
+	X(NUMBER, schema_file, "vitals", given.vitals, config.gateway.vitals, OPTIONAL, "512", 4,  \
+	  65536,                                                                                   \
+	  "Most waves of bedside monitors, per guard, that are watched for forged vital signs; "   \
+	  "past it the monitor longest unheard is forgotten.")                                     \
 	X(NUMBER, schema_file, "stale_ms", given.stale_ms, config.gateway.stale_ms, OPTIONAL,      \
 	  "200", 10, 10000,                                                                        \
 	  "A guard that was silent for so many milliseconds counts as gone, and each device's "    \

@@ -114,6 +114,7 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		.max_flows = c->flows,
 		.max_fragments = c->fragments,
 		.streams_mb = c->streams_mb,
+		.vitals = c->vitals,
 		.stale_ms = c->stale_ms,
 	};
 

@@ -21,6 +21,15 @@ const struct proto *const protos[] = {
 	&coap_proto,
 	&poct1a_proto,
 	&hl7_proto, &mqtt_proto, &modbus_proto, &snmp_proto, &astm_proto, NULL,
+#include "guard/proto/broadcast.h"
+#include "guard/proto/hl7.h"
+#include "guard/proto/intellivue.h"
+
+const struct proto *const protos[] = {
+	&hl7_proto,
+	&intellivue_proto,
+	&broadcast_proto, /* by its ports alone: the last to be asked */
+	NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
 
