@@ -166,7 +166,25 @@
 	X(VITALS_FLATLINE_PERFUSING, "vitals.flatline_perfusing",                                  \
 	  "The ECG went flat although the pulse goes on: look at the patient and the electrodes.") \
 	X(VITALS_ALARM_LOST, "vitals.alarm_lost",                                                  \
-	  "An alarm left the monitor and was not taken by the station.")
+	  "An alarm left the monitor and was not taken by the station.") \
+	X(TLS_MALFORMED, "tls.malformed",                                                          \
+	  "The opening of an encrypted connection (TLS) broke the rules of its protocol.")         \
+	X(TLS_CERTIFICATE, "tls.certificate",                                                      \
+	  "A machine showed a digital identity card (certificate) that cannot be read.")           \
+	X(TLS_HEARTBLEED, "tls.heartbleed",                                                        \
+	  "A machine tried to read another one's memory through a known hole (Heartbleed).")       \
+	X(HTTP_MALFORMED, "http.malformed",                                                        \
+	  "A web request or answer broke the rules of its protocol.")                              \
+	X(HTTP_SMUGGLING, "http.smuggling",                                                        \
+	  "A web message could be read in two ways, as attackers do to hide a second one in it.")  \
+	X(DNS_MALFORMED, "dns.malformed",                                                          \
+	  "A question for a machine's address, or its answer (DNS), broke the rules.")             \
+	X(LOGIN_GUESSING, "login.guessing",                                                        \
+	  "A machine tries one password after the other, as somebody does who knows none.")        \
+	X(SSH_MALFORMED, "ssh.malformed", "A remote login (SSH) broke the rules of its protocol.") \
+	X(TELNET_BYPASS, "telnet.login_bypass",                                                    \
+	  "A machine tried to get in without a password, through a known hole of Telnet.")         \
+	X(FTP_MALFORMED, "ftp.malformed", "A file transfer (FTP) broke the rules of its protocol.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -120,7 +120,6 @@ make_dicom() {
 	on dev storescu -aet CT1 -aec ARCHIVE 10.9.0.5 104 "$work/img.dcm" || true
 }
 
-<<<<<<< HEAD
 # hl7_text TYPE ID: a message as a file holds it.
 hl7_text() {
 	printf 'MSH|^~\\&|ANALYSER-1|LAB|LIS|MAIN|20260131120000||%s|%s|P|2.5.1\r' "$1" "$2"
@@ -140,10 +139,8 @@ make_hl7_forbidden() {
 	hl7_text ORM^O01^ORM_O01 2 >"$work/2.hl7"
 	for i in 1 2; do on dev mllp_send -q -p 2575 -f "$work/$i.hl7" --loose 10.9.0.5; done
 }
-=======
 # Its messages in every service, see there.
 . ./dicom.sh
->>>>>>> 7b95176 (Record DICOM peers and compare with tshark and DCMTK's logs)
 
 make_mqtt() {
 	printf 'listener 1883 10.9.0.5\nallow_anonymous true\n' >"$work/mosquitto.conf"
@@ -155,6 +152,171 @@ make_telnet() {
 	later dev socat TCP4-LISTEN:23,fork,reuseaddr SYSTEM:"printf 'pump login: '; sleep 1"
 	(sleep 0.5; echo root) | on evil timeout 2 telnet 10.9.1.12 >/dev/null 2>&1 || true
 	(sleep 0.5; echo root) | on srv timeout 2 telnet 10.9.1.12 >/dev/null 2>&1 || true
+}
+
+# key CASE OPTIONS...: a key and a certificate of its own, $work/CASE.{key,crt}
+key() {
+	local name=$1
+	shift
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/$name.key" -out "$work/$name.crt" -days 365 \
+		"$@" 2>/dev/null
+}
+
+# hello OPTIONS...: a TLS client that says nothing and goes
+hello() { echo | on dev timeout 5 openssl s_client -quiet -connect "$@" >/dev/null 2>&1 || true; }
+
+make_tls() {
+	key srv -subj '/C=DE/O=Clinic/CN=archive.clinic.example'
+	key dev -subj '/O=Clinic/OU=Devices/CN=pump-7'
+	later srv openssl s_server -accept 10.9.0.5:443 -cert "$work/srv.crt" -key "$work/srv.key" -alpn http/1.1 -verify 1 -www
+	later srv openssl s_server -accept 10.9.0.5:8443 -cert "$work/srv.crt" -key "$work/srv.key" -tls1 -cipher ALL:@SECLEVEL=0 -www
+	later srv openssl s_server -accept 10.9.0.5:9443 -cert "$work/srv.crt" -key "$work/srv.key" -groups P-384 -www
+	hello 10.9.0.5:443 -servername archive.clinic.example -alpn h2,http/1.1 -tls1_2 -cert "$work/dev.crt" -key "$work/dev.key"
+	hello 10.9.0.5:443 -servername archive.clinic.example -alpn h2,http/1.1
+	hello 10.9.0.5:443 -tls1_2 -split_send_frag 512 -sess_out "$work/session"
+	hello 10.9.0.5:443 -tls1_2 -sess_in "$work/session"
+	hello 10.9.0.5:8443 -tls1 -cipher ALL:@SECLEVEL=0
+	hello 10.9.0.5:9443 -groups X25519:P-384
+}
+
+make_dtls() {
+	key srv -subj '/O=Clinic/CN=gateway.clinic.example'
+	later srv sh -c "sleep 20 | openssl s_server -dtls -accept 10.9.0.5:5684 -cert '$work/srv.crt' -key '$work/srv.key' -listen"
+	hello 10.9.0.5:5684 -dtls1_2 -servername gateway.clinic.example -mtu 1400
+}
+
+make_http_talk() {
+	mkdir -p "$work/www" "$work/log"
+	seq 1 2000 >"$work/www/list.txt"
+	printf 'daemon off; pid %s/nginx.pid; error_log %s/nginx.err; events {}\nhttp { access_log off; client_body_temp_path %s/b; proxy_temp_path %s/p; fastcgi_temp_path %s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s; gzip on; gzip_types text/plain; server { listen 80; root %s/www; location /put { return 204; } location /go { return 302 /list.txt; } location /api { return 200 done; } } }\n' \
+		"$work" "$work" "$work" "$work" "$work" "$work" "$work" "$work" >"$work/nginx.conf"
+	chmod -R a+rX "$work"
+	later srv nginx -c "$work/nginx.conf"
+	on dev curl -s -o /dev/null http://10.9.0.5/list.txt 'http://10.9.0.5/go?patient=Doe' http://10.9.0.5/none
+	on dev curl -s -o /dev/null --compressed http://10.9.0.5/list.txt
+	on dev curl -s -o /dev/null -I http://10.9.0.5/list.txt
+	on dev curl -s -o /dev/null -T "$work/www/list.txt" http://10.9.0.5/put
+	seq 1 9000 | on dev curl -s -o /dev/null -H 'Transfer-Encoding: chunked' -H 'Expect:' --data-binary @- http://10.9.0.5/api
+	on dev curl -s -o /dev/null -u admin:admin -A 'Infusion Pump/2.1' http://10.9.0.5/api
+	printf 'GET /api HTTP/1.1\r\nHost: one\r\n\r\nHEAD /list.txt HTTP/1.1\r\nHost: two\r\n\r\nGET /api HTTP/1.1\r\nHost: three\r\nConnection: close\r\n\r\n' |
+		on dev socat -t 2 - TCP4:10.9.0.5:80 >/dev/null
+	printf 'POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /admin HTTP/1.1\r\nHost: a\r\n\r\n' |
+		on dev socat -t 2 - TCP4:10.9.0.5:80 >/dev/null
+}
+
+make_dns() {
+	later srv dnsmasq -k -C /dev/null --no-resolv --no-hosts --listen-address=10.9.0.5 --bind-interfaces --pid-file= \
+		--host-record=archive.clinic.example,10.9.0.8,fd00:9::8 --cname=pacs.clinic.example,archive.clinic.example \
+		--txt-record=clinic.example,"v=ward one" --mx-host=clinic.example,mail.clinic.example,10 \
+		--srv-host=_dicom._tcp.clinic.example,archive.clinic.example,104 --local=/example/
+	for q in 'archive.clinic.example A' 'archive.clinic.example AAAA' 'pacs.clinic.example A' 'clinic.example TXT' \
+		'clinic.example MX' '_dicom._tcp.clinic.example SRV' 'none.clinic.example A' '-x 10.9.0.8' \
+		'+tcp archive.clinic.example A'; do
+		# shellcheck disable=SC2086
+		on dev dig +tries=1 +time=2 @10.9.0.5 $q >/dev/null
+	done
+}
+
+make_ssh() {
+	mkdir -p /run/sshd
+	ssh-keygen -q -t ed25519 -N '' -f "$work/host"
+	later srv /usr/sbin/sshd -D -e -f /dev/null -h "$work/host" -p 22 -o UsePAM=no -o PidFile=none -o PasswordAuthentication=yes
+	for i in 1 2; do
+		on dev sshpass -p "guess$i" ssh -F /dev/null -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+			-o PubkeyAuthentication=no -o NumberOfPasswordPrompts=1 service@10.9.0.5 true 2>/dev/null || true
+	done
+	printf '#!/bin/sh\necho guess-%%s "$(date +%%N)"\n' >"$work/ask"
+	chmod +x "$work/ask"
+	DISPLAY=:9 SSH_ASKPASS="$work/ask" SSH_ASKPASS_REQUIRE=force on dev ssh -F /dev/null -o StrictHostKeyChecking=no \
+		-o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=5 service@10.9.0.5 true 2>/dev/null || true
+}
+
+# A login as small devices have it: one password opens it, three wrong ones end it.
+make_telnet_login() {
+	printf '#!/bin/sh\nprintf "infusion pump\\r\\n"\nfor n in 1 2 3; do printf "pump login: "; read -r u; printf "Password: "; stty -echo; read -r p; stty echo; echo; [ "$p" = admin ] && { printf "Welcome\\r\\n# "; read -r c; exit; }; sleep 0.3; echo "Login incorrect"; done\n' >"$work/login"
+	chmod -R a+rx "$work"
+	later dev systemd-socket-activate --inetd -a -l 10.9.1.12:23 /usr/sbin/telnetd -E "$work/login"
+	for words in 'root:toor admin:admin' 'service:wrong'; do
+		{ sleep 1; for w in $words; do echo "${w%:*}"; sleep 0.5; echo "${w#*:}"; sleep 1; done; } |
+			on srv timeout 8 inetutils-telnet 10.9.1.12 >/dev/null 2>&1 || true
+	done
+}
+
+make_ftp() {
+	mkdir -p "$work/ftp/in" "$work/empty"
+	seq 1 500 >"$work/ftp/export.csv"
+	chmod -R a+rwX "$work/ftp/in"
+	chmod a+rX "$work" "$work/ftp"
+	printf 'listen=YES\nbackground=NO\nanonymous_enable=YES\nlocal_enable=YES\nwrite_enable=YES\nanon_upload_enable=YES\nanon_root=%s/ftp\nsecure_chroot_dir=%s/empty\npam_service_name=other\nseccomp_sandbox=NO\npasv_min_port=20000\npasv_max_port=20100\n' "$work" "$work" >"$work/vsftpd.conf"
+	later srv vsftpd "$work/vsftpd.conf"
+	on dev curl -s -o /dev/null ftp://10.9.0.5/export.csv
+	on dev curl -s -o /dev/null -P - ftp://10.9.0.5/export.csv
+	on dev curl -s -T "$work/ftp/export.csv" ftp://10.9.0.5/in/up.csv || true
+	on dev curl -s -o /dev/null -u admin:admin ftp://10.9.0.5/ || true
+}
+
+make_tftp() {
+	mkdir -p "$work/tftp"
+	seq 1 500 >"$work/tftp/firmware.bin"
+	: >"$work/tftp/config.txt"
+	chmod -R a+rwX "$work/tftp" "$work"
+	later srv /usr/sbin/in.tftpd -L -a 10.9.0.5:69 -s "$work/tftp"
+	(cd "$work" && on dev tftp 10.9.0.5 -m octet -c get firmware.bin && on dev tftp 10.9.0.5 -m octet -c put firmware.bin config.txt &&
+		on dev tftp 10.9.0.5 -m netascii -c get missing) >/dev/null || true
+}
+
+make_smb() {
+	mkdir -p "$work/share" "$work/samba"
+	seq 1 3000 >"$work/share/results.txt"
+	chmod -R a+rwX "$work"
+	printf '[global]\nworkgroup=CLINIC\nserver role=standalone server\nmap to guest=Bad User\nserver min protocol=NT1\nsmb ports=445\nlog level=0\nprivate dir=%s/samba\nlock directory=%s/samba\nstate directory=%s/samba\ncache directory=%s/samba\npid directory=%s/samba\nncalrpc dir=%s/samba/n\nlog file=%s/samba/log\ninterfaces=10.9.0.5\nbind interfaces only=yes\ndisable spoolss=yes\n[results]\npath=%s/share\nguest ok=yes\nread only=no\n' \
+		"$work" "$work" "$work" "$work" "$work" "$work" "$work" "$work" >"$work/smb.conf"
+	later srv smbd -F -s "$work/smb.conf"
+	sleep 1
+	for m in SMB3 SMB2_02 NT1; do
+		on dev smbclient -s /dev/null -N -m $m --option='client min protocol=NT1' //10.9.0.5/results \
+			-c 'get results.txt /dev/null; put /etc/hostname new.txt; rename new.txt old.txt; del old.txt' >/dev/null 2>&1 || true
+	done
+	on dev smbclient -s /dev/null -N -L 10.9.0.5 >/dev/null 2>&1 || true
+	on dev smbclient -s /dev/null -U admin%wrong //10.9.0.5/results -c ls >/dev/null 2>&1 || true
+}
+
+make_rdp() {
+	key srv -subj '/CN=workstation'
+	printf '[Globals]\nport=tcp://10.9.0.5:3389\ncrypt_level=high\ncertificate=%s/srv.crt\nkey_file=%s/srv.key\nsecurity_layer=negotiate\nfork=false\n[Logging]\nLogFile=%s/xrdp.log\nLogLevel=INFO\n[Xorg]\nname=x\nlib=libxup.so\nusername=ask\npassword=ask\nip=127.0.0.1\nport=-1\ncode=20\n' \
+		"$work" "$work" "$work" >"$work/xrdp.ini"
+	later srv xrdp --nodaemon -c "$work/xrdp.ini"
+	on dev Xvfb :77 -nolisten tcp >/dev/null 2>&1 &
+	sleep 1
+	DISPLAY=:77 on dev timeout 4 rdesktop -u service 10.9.0.5 </dev/null >/dev/null 2>&1 || true
+	DISPLAY=:77 on dev timeout 4 rdesktop -4 -u service 10.9.0.5 </dev/null >/dev/null 2>&1 || true
+}
+
+make_vnc() {
+	echo 'wardpass' | vncpasswd -f >"$work/vnc"
+	echo 'wrongone' | vncpasswd -f >"$work/vnc2"
+	later srv Xtigervnc :5 -interface 10.9.0.5 -rfbport 5900 -SecurityTypes VncAuth -PasswordFile "$work/vnc" -geometry 320x200
+	later srv Xtigervnc :6 -interface 10.9.0.5 -rfbport 5901 -SecurityTypes None -geometry 320x200
+	on dev timeout 5 vncsnapshot -passwd "$work/vnc" -quiet 10.9.0.5:0 "$work/a.jpg" >/dev/null 2>&1 || true
+	on dev timeout 5 vncsnapshot -passwd "$work/vnc2" -quiet 10.9.0.5:0 "$work/b.jpg" >/dev/null 2>&1 || true
+	on dev timeout 5 vncsnapshot -quiet 10.9.0.5:1 "$work/c.jpg" >/dev/null 2>&1 || true
+}
+
+make_sip() {
+	later srv sipp -sn uas -i 10.9.0.5 -p 5060 -bg
+	on dev timeout 15 sipp -sn uac -i 10.9.1.12 -p 5060 -s nurse-station-3 -m 2 -r 5 -d 200 10.9.0.5:5060 >/dev/null 2>&1 || true
+	on srv timeout 10 sipp -sn uas -i 10.9.0.5 -p 5070 -t t1 -bg >/dev/null 2>&1 || true
+	on dev timeout 10 sipp -sn uac -i 10.9.1.12 -s bed-7 -m 1 -d 200 -t t1 10.9.0.5:5070 >/dev/null 2>&1 || true
+}
+
+make_syslog() {
+	later srv socat -u UDP4-RECVFROM:514,fork OPEN:/dev/null
+	later srv socat -u TCP4-LISTEN:601,fork,reuseaddr OPEN:/dev/null
+	on dev logger -n 10.9.0.5 -P 514 -d --rfc3164 -p local0.warn -t pump 'battery low, bed 7'
+	on dev logger -n 10.9.0.5 -P 514 -d --rfc5424=notq -p auth.crit -t pump --id=77 'door opened'
+	on dev logger -n 10.9.0.5 -P 601 -T --octet-count --rfc5424 -p daemon.info -t monitor 'started'
+	printf '<165>Nov 25 10:00:00 pump-7 infusion[12]: rate set\n<30>Nov 25 10:00:01 pump-7 infusion[12]: done\n' |
+		on dev socat -t 1 - TCP4:10.9.0.5:601
 }
 
 make_dhcp() {
@@ -180,10 +342,8 @@ make_sweep() {
 	on evil nmap -n -Pn -sS -p445 --max-retries 0 -T4 10.9.2.1-30 >/dev/null
 }
 
-<<<<<<< HEAD
-cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
-=======
-cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
->>>>>>> 7b95176 (Record DICOM peers and compare with tshark and DCMTK's logs)
+cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc
+	hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
+cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp smb rdp vnc sip syslog"
 build
 for case in ${*:-$cases}; do record "$case"; done

@@ -1,10 +1,10 @@
 /* The parsers that tell who a machine is: DHCP, mDNS, LLDP, TLS, HTTP. */
 #include "guard/decode/packet.h"
 #include "guard/proto/dhcp.h"
-#include "guard/proto/http.h"
+#include "guard/proto/http_head.h"
 #include "guard/proto/lldp.h"
 #include "guard/proto/mdns.h"
-#include "guard/proto/tls.h"
+#include "guard/proto/tls_hello.h"
 
 #include "unit.h"
 
@@ -171,45 +171,46 @@ static void tls_tells_name_and_version(void **state)
 
 	put_client_hello();
 	assert_int_equal(w.len, 5 + 0x57);
-	assert_int_equal(tls_read_hello((struct bytes){buf, w.len}, &h), PARSE_OK);
+	assert_int_equal(tls_hello_first((struct bytes){buf, w.len}, &h), PARSE_OK);
 	assert_true(h.client);
 	assert_int_equal(h.version, 0x0304);
 	assert_text(h.server_name, "example.org");
 	assert_text(h.alpn, "h2");
-	EVERY_PREFIX(assert_int_equal(tls_read_hello(in, &h), PARSE_MORE));
+	EVERY_PREFIX(assert_int_equal(tls_hello_first(in, &h), PARSE_MORE));
 	/* what is there of a hello in two segments is told */
-	assert_int_equal(tls_read_hello((struct bytes){buf, w.len - 20}, &h), PARSE_MORE);
+	assert_int_equal(tls_hello_first((struct bytes){buf, w.len - 20}, &h), PARSE_MORE);
 	assert_text(h.server_name, "example.org");
 	buf[0] = 23;
-	assert_int_equal(tls_read_hello((struct bytes){buf, w.len}, &h), PARSE_BAD);
+	assert_int_equal(tls_hello_first((struct bytes){buf, w.len}, &h), PARSE_BAD);
 	buf[0] = 22;
 	buf[43] = 200; /* the session reaches beyond the hello */
-	assert_int_equal(tls_read_hello((struct bytes){buf, w.len}, &h), PARSE_BAD);
+	assert_int_equal(tls_hello_first((struct bytes){buf, w.len}, &h), PARSE_BAD);
 }
 
 static void http_hints_are_found(void **state)
 {
-	struct http_hints h;
+	struct http_head h;
 
-	PUT("GET /x HTTP/1.1\r\nhost: fridge.local\r\nUser-Agent: \tprobe/1 \r\nHost: two\r\n\r\n");
-	assert_int_equal(http_read_hints((struct bytes){buf, w.len}, &h), PARSE_OK);
+	PUT("GET /x HTTP/1.1\r\nhost: fridge.local\r\nUser-Agent: \tprobe/1 \r\nServer: "
+	    "two\r\n\r\n");
+	assert_int_equal(http_head_read((struct bytes){buf, w.len}, &h), PARSE_OK);
 	assert_true(h.request);
 	assert_text(h.method, "GET");
 	assert_text(h.host, "fridge.local");
 	assert_text(h.user_agent, "probe/1");
-	EVERY_PREFIX(assert_int_equal(http_read_hints(in, &h), PARSE_MORE));
+	EVERY_PREFIX(assert_int_equal(http_head_read(in, &h), PARSE_MORE));
 	w.len = 0;
 	PUT("HTTP/1.0 404 Not Found\nServer: x\n\n");
-	assert_int_equal(http_read_hints((struct bytes){buf, w.len}, &h), PARSE_OK);
+	assert_int_equal(http_head_read((struct bytes){buf, w.len}, &h), PARSE_OK);
 	assert_false(h.request);
 	assert_int_equal(h.status, 404);
 	assert_text(h.server, "x");
 	w.len = 0;
 	PUT("\x16\3\1\0\x57");
-	assert_int_equal(http_read_hints((struct bytes){buf, w.len}, &h), PARSE_BAD);
+	assert_int_equal(http_head_read((struct bytes){buf, w.len}, &h), PARSE_BAD);
 	w.len = 0;
 	PUT("HELO there\r\n");
-	assert_int_equal(http_read_hints((struct bytes){buf, w.len}, &h), PARSE_BAD);
+	assert_int_equal(http_head_read((struct bytes){buf, w.len}, &h), PARSE_BAD);
 }
 
 int main(void)

@@ -4,10 +4,10 @@
 #include "base/hash.h"
 #include "guard/policy/likely.h"
 #include "guard/proto/dhcp.h"
-#include "guard/proto/http.h"
+#include "guard/proto/http_head.h"
 #include "guard/proto/lldp.h"
 #include "guard/proto/mdns.h"
-#include "guard/proto/tls.h"
+#include "guard/proto/tls_hello.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -304,7 +304,7 @@ static void read_tls(struct machine *m, const struct packet *p)
 {
 	struct tls_hello h;
 
-	if (tls_read_hello(p->payload, &h) == PARSE_BAD || !h.client)
+	if (tls_hello_first(p->payload, &h) == PARSE_BAD || !h.client)
 		return;
 	note_text(m, m->asked, &m->asked_count, h.server_name);
 	note_alpn(m, h.alpn);
@@ -312,9 +312,9 @@ static void read_tls(struct machine *m, const struct packet *p)
 
 static void read_http(struct machine *m, const struct packet *p)
 {
-	struct http_hints h;
+	struct http_head h;
 
-	if (http_read_hints(p->payload, &h) == PARSE_BAD)
+	if (http_head_read(p->payload, &h) == PARSE_BAD)
 		return;
 	note_name(m, h.request ? h.user_agent : h.server, MACHINE_NAME_MODEL);
 	if (h.request)

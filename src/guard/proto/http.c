@@ -1,125 +1,434 @@
 #include "guard/proto/http.h"
 
-#include <strings.h>
+#include "guard/proto/head.h"
+#include "guard/proto/http_head.h"
 
-#define HEAD_MAX   8192
-#define METHOD_MAX 20
-#define FIELD_MAX  100
+#define CHUNK_LINE_MAX 1024
+#define PIPELINE_MAX   64 /* requests without their answers yet */
+#define BODY_LOOK      4  /* bytes that tell what a body is */
 
-/* One line without its end; false where the end is not there yet. */
-static bool read_line(struct reader *r, struct bytes *ret_line)
+enum phase {
+	PHASE_HEAD,
+	PHASE_BODY, /* `left` bytes */
+	PHASE_CHUNK_LINE,
+	PHASE_CHUNK, /* `left` bytes */
+	PHASE_CHUNK_END,
+	PHASE_TRAILER,
+	PHASE_REST, /* a body to the end, or no HTTP any more */
+};
+
+/* What a request asks decides how its answer is framed (RFC 9112 §6.3). */
+enum asked { ASKED_OTHER, ASKED_HEAD, ASKED_CONNECT };
+
+struct side {
+	uint8_t phase, seen; /* seen: of the body's first bytes */
+	bool tunnel;	     /* the rest is none of HTTP's */
+	uint8_t start[BODY_LOOK];
+	uint32_t scanned;
+	uint64_t left;
+};
+
+/* The request that the next answer belongs to, as far as there is room. */
+struct about {
+	bool known;
+	uint8_t method_len, hostname_len;
+	uint16_t url_len, port;
+	uint8_t method[16], hostname[100], url[480];
+};
+
+struct state {
+	struct side side[2];
+	uint8_t client; /* the end that asks */
+	bool client_known;
+	uint8_t first, waiting; /* a ring of what was asked */
+	uint8_t asked[PIPELINE_MAX];
+	struct about about;
+};
+
+_Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "state");
+
+static enum parse probe(const struct proto_input *in)
 {
-	const uint8_t *at = r->in.data + r->off, *end;
-	size_t left = reader_left(r);
-
-	end = left ? memchr(at, '\n', left) : NULL;
-	if (!end)
-		return false;
-	*ret_line = read_bytes(r, (size_t)(end - at));
-	read_u8(r);
-	if (ret_line->len && ret_line->data[ret_line->len - 1] == '\r')
-		ret_line->len--;
-	return true;
+	return http_head_probe(in->data);
 }
 
-static bool is_token(struct bytes b)
+static enum parse broken(struct http_msg *m, enum reason reason, struct proto_output *out)
 {
-	for (size_t i = 0; i < b.len; i++)
-		if ((b.data[i] < 'A' || b.data[i] > 'Z') && b.data[i] != '-' && b.data[i] != '_')
-			return false;
-	return b.len > 0;
-}
-
-/* "GET /path HTTP/1.1" */
-static bool read_request(struct bytes line, struct http_hints *h)
-{
-	const uint8_t *space = line.len ? memchr(line.data, ' ', line.len) : NULL;
-
-	if (!space || line.len < 14 || memcmp(line.data + line.len - 9, " HTTP/1.", 8))
-		return false;
-	h->request = true;
-	h->method = (struct bytes){line.data, (size_t)(space - line.data)};
-	return h->method.len <= METHOD_MAX && is_token(h->method);
-}
-
-/* "HTTP/1.1 200 OK" */
-static bool read_status(struct bytes line, struct http_hints *h)
-{
-	const uint8_t *b = line.data;
-
-	if (line.len < 12 || memcmp(b, "HTTP/1.", 7) || b[8] != ' ')
-		return false;
-	for (int i = 9; i < 12; i++) {
-		if (b[i] < '0' || b[i] > '9')
-			return false;
-		h->status = (uint16_t)(h->status * 10 + (b[i] - '0'));
-	}
-	return true;
-}
-
-static struct bytes trim(struct bytes b)
-{
-	while (b.len && (b.data[0] == ' ' || b.data[0] == '\t'))
-		b.data++, b.len--;
-	while (b.len && (b.data[b.len - 1] == ' ' || b.data[b.len - 1] == '\t'))
-		b.len--;
-	return b;
-}
-
-static void note_field(struct http_hints *h, struct bytes line)
-{
-	const struct {
-		const char *name;
-		struct bytes *value;
-	} wanted[] = {{"Host", &h->host}, {"User-Agent", &h->user_agent}, {"Server", &h->server}};
-	const uint8_t *colon = line.len ? memchr(line.data, ':', line.len) : NULL;
-	size_t len = colon ? (size_t)(colon - line.data) : 0;
-
-	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (len == strlen(wanted[i].name) && !wanted[i].value->len &&
-		    !strncasecmp((const char *)line.data, wanted[i].name, len))
-			*wanted[i].value = trim((struct bytes){colon + 1, line.len - len - 1});
-}
-
-/* Does it at least begin like one: decides between "more to come" and "never". */
-static bool may_begin(struct bytes stream)
-{
-	size_t n = stream.len < METHOD_MAX ? stream.len : METHOD_MAX;
-	size_t i = 0;
-
-	if (!memcmp(stream.data, "HTTP/1.", n < 7 ? n : 7))
-		return true;
-	while (i < n && stream.data[i] >= 'A' && stream.data[i] <= 'Z')
-		i++;
-	return i && (i == n || stream.data[i] == ' ');
-}
-
-enum parse http_read_hints(struct bytes stream, struct http_hints *ret_h)
-{
-	struct reader r;
-	struct http_hints h = {0};
-	struct bytes line;
-
-	if (stream.len > HEAD_MAX)
-		stream.len = HEAD_MAX;
-	r = reader_new(stream.data, stream.len);
-	if (stream.len && !may_begin(stream))
-		return PARSE_BAD;
-	*ret_h = h;
-	if (!read_line(&r, &line))
-		return stream.len == HEAD_MAX ? PARSE_BAD : PARSE_MORE;
-	if (!read_request(line, &h) && !read_status(line, &h))
-		return PARSE_BAD;
-	for (unsigned n = 0; n < FIELD_MAX; n++) {
-		if (!read_line(&r, &line)) {
-			*ret_h = h;
-			return stream.len == HEAD_MAX ? PARSE_BAD : PARSE_MORE;
-		}
-		if (!line.len) {
-			*ret_h = h;
-			return PARSE_OK;
-		}
-		note_field(&h, line);
-	}
+	m->msg.reason = reason;
+	out->has_msg = true;
 	return PARSE_BAD;
 }
+
+static struct bytes without_query(struct bytes url)
+{
+	return head_before(url, "?#;");
+}
+
+/* "http://host:port/path" of a proxy's client has the host in it (RFC 9112 §3.2.2). */
+static void read_target(struct http_msg *m, struct bytes target)
+{
+	m->url = without_query(target);
+	m->query = m->url.len != target.len;
+}
+
+/* "host:port", "[::1]:port"; a port that is none stays part of the name. */
+static void read_host(struct http_msg *m, struct bytes host)
+{
+	size_t i = host.len;
+	uint64_t port;
+
+	m->hostname = host;
+	while (i && host.data[i - 1] >= '0' && host.data[i - 1] <= '9')
+		i--;
+	if (i < 2 || i == host.len || host.data[i - 1] != ':' ||
+	    !head_number((struct bytes){host.data + i, host.len - i}, &port) || port > 65535)
+		return;
+	if (memchr(host.data, ':', i - 1) && host.data[i - 2] != ']')
+		return; /* an address of IPv6 without brackets */
+	m->hostname.len = i - 1;
+	m->port = (uint16_t)port;
+}
+
+static void put_head(struct http_msg *m, const struct http_head *h)
+{
+	m->protocol = h->protocol;
+	m->content_type = head_trim(head_before(h->content_type, ";"));
+	m->length = h->length;
+	m->chunked = h->chunked;
+	m->status = h->status;
+	m->server = h->server;
+	m->redirect = without_query(h->location);
+	if (!h->request)
+		return;
+	m->method = h->method;
+	read_target(m, h->target);
+	read_host(m, h->host);
+	m->user_agent = h->user_agent;
+	m->referer = without_query(h->referer);
+	m->auth = head_before(h->authorization, " ");
+	m->default_login = http_default_login(h->authorization);
+}
+
+static uint16_t keep(uint8_t *room, size_t cap, struct bytes b)
+{
+	if (!b.len || b.len > cap)
+		return 0;
+	memcpy(room, b.data, b.len);
+	return (uint16_t)b.len;
+}
+
+static void remember(struct about *a, const struct http_msg *m)
+{
+	a->known = true;
+	a->method_len = (uint8_t)keep(a->method, sizeof(a->method), m->method);
+	a->hostname_len = (uint8_t)keep(a->hostname, sizeof(a->hostname), m->hostname);
+	a->url_len = keep(a->url, sizeof(a->url), m->url);
+	a->port = m->port;
+}
+
+static struct bytes kept(const uint8_t *room, size_t len)
+{
+	return (struct bytes){len ? room : NULL, len};
+}
+
+static void recall(const struct about *a, struct http_msg *m)
+{
+	m->method = kept(a->method, a->method_len);
+	m->hostname = kept(a->hostname, a->hostname_len);
+	m->url = kept(a->url, a->url_len);
+	m->port = a->port;
+}
+
+static bool ask(struct state *st, const struct http_head *h, const struct http_msg *m)
+{
+	enum asked what = head_is(h->method, "HEAD")	  ? ASKED_HEAD
+			  : head_is(h->method, "CONNECT") ? ASKED_CONNECT
+							  : ASKED_OTHER;
+
+	if (st->waiting == PIPELINE_MAX)
+		return false;
+	if (!st->waiting)
+		remember(&st->about, m);
+	st->asked[(st->first + st->waiting++) % PIPELINE_MAX] = (uint8_t)what;
+	return true;
+}
+
+static enum asked answered(struct state *st)
+{
+	enum asked what = ASKED_OTHER;
+
+	st->about.known = false;
+	if (!st->waiting)
+		return what; /* asked before anybody listened */
+	what = st->asked[st->first];
+	st->first = (st->first + 1) % PIPELINE_MAX;
+	st->waiting--;
+	return what;
+}
+
+static void body(struct side *s, enum phase phase, uint64_t left)
+{
+	s->phase = (uint8_t)phase;
+	s->left = left;
+	s->seen = 0;
+}
+
+static void frame(struct side *s, const struct http_head *h, bool to_end)
+{
+	if (h->chunked)
+		body(s, PHASE_CHUNK_LINE, 0);
+	else if (h->has_length)
+		body(s, h->length ? PHASE_BODY : PHASE_HEAD, h->length);
+	else
+		body(s, to_end ? PHASE_REST : PHASE_HEAD, 0);
+}
+
+/* From here on both ends speak something else. */
+static void tunnel(struct state *st)
+{
+	for (unsigned end = 0; end < 2; end++) {
+		body(&st->side[end], PHASE_REST, 0);
+		st->side[end].tunnel = true;
+	}
+}
+
+static void frame_answer(struct state *st, struct side *s, const struct http_head *h)
+{
+	enum asked what;
+
+	if (h->status == 101) {
+		tunnel(st);
+		return;
+	}
+	if (h->status < 200)
+		return; /* the real answer is still to come */
+	what = answered(st);
+	if (what == ASKED_CONNECT && h->status < 300)
+		tunnel(st);
+	else if (what != ASKED_HEAD && h->status != 204 && h->status != 304)
+		frame(s, h, true);
+}
+
+static enum parse read_head(struct state *st, const struct proto_input *in, struct http_msg *m,
+			    struct proto_output *out)
+{
+	struct side *s = &st->side[in->end];
+	struct bytes b = in->data;
+	struct http_head h;
+	size_t len;
+
+	/* RFC 9112 §2.2: an empty line too many is passed over. */
+	if (b.data[0] == '\r' || b.data[0] == '\n') {
+		out->used = 1;
+		return PARSE_OK;
+	}
+	len = head_len(b, &s->scanned);
+	if (!len && b.len < HTTP_HEAD_MAX)
+		return in->last ? PARSE_BAD : PARSE_MORE;
+	if (!len || http_head_read((struct bytes){b.data, len}, &h) != PARSE_OK)
+		return broken(m, REASON_HTTP_MALFORMED, out);
+	s->scanned = 0;
+	put_head(m, &h);
+	if (!st->client_known) {
+		st->client = h.request ? in->end : !in->end;
+		st->client_known = true;
+	}
+	if (h.reason || h.request != (in->end == st->client))
+		return broken(m, h.reason ? h.reason : REASON_HTTP_MALFORMED, out);
+	out->has_msg = true;
+	out->used = len;
+	if (h.request) {
+		if (!ask(st, &h, m))
+			return broken(m, REASON_HTTP_MALFORMED, out);
+		frame(s, &h, false);
+		return PARSE_OK;
+	}
+	m->msg.answer = true;
+	if (st->about.known)
+		recall(&st->about, m);
+	frame_answer(st, s, &h);
+	return PARSE_OK;
+}
+
+/* "1a2b", and what may follow it (RFC 9112 §7.1): one way to write it, one way to read it. */
+static bool read_size(struct bytes line, uint64_t *ret_n)
+{
+	struct bytes digits = head_before(line, "; \t");
+	uint64_t n = 0;
+
+	if (!digits.len || digits.len > 15 || memchr(line.data, '\r', line.len) ||
+	    memchr(line.data, 0, line.len))
+		return false;
+	for (size_t i = 0; i < digits.len; i++) {
+		uint8_t c = digits.data[i] | 0x20;
+
+		if (digits.data[i] >= '0' && digits.data[i] <= '9')
+			n = n << 4 | (uint64_t)(digits.data[i] - '0');
+		else if (c >= 'a' && c <= 'f')
+			n = n << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	line = head_trim((struct bytes){line.data + digits.len, line.len - digits.len});
+	*ret_n = n;
+	return !line.len || line.data[0] == ';';
+}
+
+static enum parse read_chunk_line(struct side *s, const struct proto_input *in, struct http_msg *m,
+				  struct proto_output *out)
+{
+	size_t len = in->data.len < CHUNK_LINE_MAX ? in->data.len : CHUNK_LINE_MAX;
+	const uint8_t *end = memchr(in->data.data, '\n', len);
+
+	if (!end && len < CHUNK_LINE_MAX)
+		return PARSE_MORE;
+	len = end ? (size_t)(end - in->data.data) : 0;
+	if (!len || end[-1] != '\r' || !read_size((struct bytes){in->data.data, len - 1}, &s->left))
+		return broken(m, REASON_HTTP_SMUGGLING, out);
+	out->used = len + 1;
+	s->phase = s->left ? PHASE_CHUNK : PHASE_TRAILER;
+	return PARSE_OK;
+}
+
+static enum parse read_chunk_end(struct side *s, const struct proto_input *in, struct http_msg *m,
+				 struct proto_output *out)
+{
+	if (in->data.len < 2)
+		return PARSE_MORE;
+	if (memcmp(in->data.data, "\r\n", 2))
+		return broken(m, REASON_HTTP_SMUGGLING, out);
+	out->used = 2;
+	s->phase = PHASE_CHUNK_LINE;
+	return PARSE_OK;
+}
+
+/* RFC 9112 §7.1.2: fields again, or nothing; they change nothing. */
+static enum parse read_trailer(struct side *s, const struct proto_input *in, struct http_msg *m,
+			       struct proto_output *out)
+{
+	const uint8_t *end = memchr(in->data.data, '\n', in->data.len);
+	size_t len = end ? (size_t)(end - in->data.data) + 1 : 0;
+
+	if (!end && in->data.len < HTTP_HEAD_MAX)
+		return PARSE_MORE;
+	if (!end)
+		return broken(m, REASON_HTTP_MALFORMED, out);
+	out->used = len;
+	if (len == 1 || (len == 2 && in->data.data[0] == '\r'))
+		s->phase = PHASE_HEAD;
+	return PARSE_OK;
+}
+
+/* A program starts by its first bytes, whatever name or type it travels under. */
+static const char *program(const uint8_t start[BODY_LOOK])
+{
+	if (!memcmp(start, "\177ELF", 4))
+		return "ELF";
+	if (!memcmp(start, "MZ", 2))
+		return "PE";
+	if (!memcmp(start, "#!/", 3))
+		return "script";
+	return NULL;
+}
+
+/* A body's first bytes, seen whatever pieces they come in: where content is looked at. */
+static void look(struct side *s, struct bytes piece, struct http_msg *m, struct proto_output *out)
+{
+	memcpy(s->start + s->seen, piece.data, piece.len);
+	s->seen = (uint8_t)(s->seen + piece.len);
+	if (s->seen < BODY_LOOK)
+		return;
+	m->program = program(s->start);
+	out->has_msg = m->program;
+}
+
+static enum parse read_body(struct state *st, const struct proto_input *in, struct http_msg *m,
+			    struct proto_output *out)
+{
+	struct side *s = &st->side[in->end];
+	size_t n = BODY_LOOK - s->seen;
+
+	if (n > in->data.len)
+		n = in->data.len;
+	if (s->phase != PHASE_REST && n > s->left)
+		n = (size_t)s->left;
+	if (n) {
+		look(s, (struct bytes){in->data.data, n}, m, out);
+		m->msg.answer = in->end != st->client;
+	}
+	out->used = n;
+	if (s->phase == PHASE_REST) {
+		if (s->seen == BODY_LOOK)
+			out->skip = UINT64_MAX;
+		return PARSE_OK;
+	}
+	s->left -= n;
+	if (s->seen == BODY_LOOK) {
+		out->skip = s->left;
+		s->left = 0;
+	}
+	if (!s->left)
+		s->phase = s->phase == PHASE_BODY ? PHASE_HEAD : PHASE_CHUNK_END;
+	return PARSE_OK;
+}
+
+static enum parse http_read(void *state, const struct proto_input *in, struct msg *ret_m,
+			    struct proto_output *ret_out)
+{
+	struct http_msg *m = (struct http_msg *)ret_m;
+	struct state *st = state;
+	struct side *s = &st->side[in->end];
+
+	switch (s->phase) {
+	case PHASE_HEAD:
+		return read_head(st, in, m, ret_out);
+	case PHASE_CHUNK_LINE:
+		return read_chunk_line(s, in, m, ret_out);
+	case PHASE_CHUNK_END:
+		return read_chunk_end(s, in, m, ret_out);
+	case PHASE_TRAILER:
+		return read_trailer(s, in, m, ret_out);
+	case PHASE_REST:
+		if (!s->tunnel)
+			break;
+		ret_out->used = in->data.len;
+		ret_out->skip = UINT64_MAX;
+		return PARSE_OK;
+	}
+	return read_body(st, in, m, ret_out);
+}
+
+#define FIELD(name, member, type, flags)                             \
+	{                                                            \
+		name, offsetof(struct http_msg, member), type, flags \
+	}
+static const struct proto_field fields[] = {
+	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH),
+	FIELD("http_port", port, FIELD_U16, 0),
+	FIELD("url", url, FIELD_TEXT, FIELD_MATCH),
+	FIELD("query", query, FIELD_BOOL, 0),
+	FIELD("http_user_agent", user_agent, FIELD_TEXT, FIELD_MATCH),
+	FIELD("http_content_type", content_type, FIELD_TEXT, FIELD_MATCH),
+	FIELD("http_refer", referer, FIELD_TEXT, 0),
+	FIELD("http_method", method, FIELD_TEXT, FIELD_MATCH),
+	FIELD("protocol", protocol, FIELD_TEXT, 0),
+	FIELD("status", status, FIELD_U16, 0),
+	FIELD("redirect", redirect, FIELD_TEXT, 0),
+	FIELD("server", server, FIELD_TEXT, 0),
+	FIELD("length", length, FIELD_U64, 0),
+	FIELD("chunked", chunked, FIELD_BOOL, 0),
+	FIELD("auth", auth, FIELD_TEXT, 0),
+	FIELD("default_login", default_login, FIELD_BOOL, 0),
+	FIELD("program", program, FIELD_NAME, 0),
+	{NULL},
+};
+
+const struct proto http_proto = {
+	.name = "http",
+	.over = PROTO_OVER_TCP,
+	.state_size = sizeof(struct state),
+	.msg_size = sizeof(struct http_msg),
+	.fields = fields,
+	.probe = probe,
+	.read = http_read,
+};

@@ -1,23 +1,25 @@
 #ifndef BEDWARDEN_GUARD_PROTO_HTTP_H
 #define BEDWARDEN_GUARD_PROTO_HTTP_H
 /*
- * Hints of the head of an HTTP/1 message (RFC 9112 §2) that tell who talks. A
- * firewall's decision needs more than hints: those are not made here. Borrows
- * the bytes, which begin where the message does.
+ * HTTP/1.0 and 1.1 (RFC 9110, RFC 9112): a message for each request and each
+ * answer, which are paired over pipelining. Bodies are passed over, by length,
+ * by chunks or to the end of the stream; of each the first bytes are looked at.
+ * What two readers could understand differently ends the conversation.
+ *
+ * A query says who is asked about; it is left out of every address.
  */
-#include "base/bytes.h"
+#include "guard/proto/proto.h"
 
-struct http_hints {
-	bool request;
-	struct bytes method;		       /* requests */
-	uint16_t status;		       /* responses */
-	struct bytes host, user_agent, server; /* empty where absent; the first of each counts */
+struct http_msg {
+	struct msg msg;
+	struct bytes hostname, url, user_agent, content_type, referer, method, protocol;
+	struct bytes redirect, server, auth; /* auth: the scheme alone */
+	uint16_t port, status;
+	uint64_t length;
+	bool chunked, query, default_login;
+	const char *program; /* what a body begins as: "ELF", "PE", "script" */
 };
 
-/*
- * PARSE_MORE where the head goes on behind the bytes: *ret_h then holds what
- * was readable. PARSE_BAD where this is no head of an HTTP/1 message.
- */
-enum parse http_read_hints(struct bytes stream, struct http_hints *ret_h);
+extern const struct proto http_proto;
 
 #endif

@@ -2,57 +2,11 @@
 
 #include <strings.h>
 
-#define NAME_MAX_LEN 255 /* RFC 1035 §2.3.4 */
-#define LABELS	     16	 /* more than any name of DNS-SD has */
-#define RECORDS	     128 /* of one message */
+#include "guard/proto/dns_name.h"
+
+#define RECORDS 128 /* of one message */
 
 enum rr { RR_A = 1, RR_PTR = 12, RR_AAAA = 28, RR_SRV = 33 };
-
-struct name {
-	struct bytes label[LABELS];
-	unsigned count;
-};
-
-/*
- * Follows compression only backwards, each jump further back than the last
- * (RFC 1035 §4.1.4 allows no other), so it ends. `r` ends up behind the name.
- */
-static bool read_name(struct reader *r, struct name *ret_n)
-{
-	struct reader at = *r;
-	size_t limit = r->off, total = 0;
-	bool jumped = false;
-
-	ret_n->count = 0;
-	for (;;) {
-		uint8_t len = read_u8(&at);
-
-		if (at.bad)
-			return false;
-		if (len >= 0xc0) {
-			size_t to = (len & 0x3fu) << 8 | read_u8(&at);
-
-			if (at.bad || to >= limit)
-				return false;
-			if (!jumped)
-				r->off = at.off;
-			jumped = true;
-			limit = at.off = to;
-			continue;
-		}
-		if (len > 63)
-			return false;
-		if (len == 0)
-			break;
-		total += len + 1u;
-		if (total > NAME_MAX_LEN || ret_n->count == LABELS)
-			return false;
-		ret_n->label[ret_n->count++] = read_bytes(&at, len);
-	}
-	if (!jumped)
-		r->off = at.off;
-	return true;
-}
 
 static bool label_is(struct bytes b, const char *text)
 {
@@ -91,7 +45,7 @@ static void add_service(struct mdns *m, struct bytes kind, struct bytes transpor
 }
 
 /* [Instance.] _kind . _tcp|_udp . local */
-static void note_service(struct mdns *m, const struct name *n)
+static void note_service(struct mdns *m, const struct dns_name *n)
 {
 	unsigned i = n->count;
 
@@ -106,28 +60,28 @@ static void note_service(struct mdns *m, const struct name *n)
 		set_text(m->instance, n->label[0], (struct bytes){0});
 }
 
-static void note_host(struct mdns *m, const struct name *n)
+static void note_host(struct mdns *m, const struct dns_name *n)
 {
 	if (n->count == 2 && label_is(n->label[1], "local") && !m->host[0])
 		set_text(m->host, n->label[0], (struct bytes){0});
 }
 
-static void note_record(struct mdns *m, uint16_t type, const struct name *owner,
+static void note_record(struct mdns *m, uint16_t type, const struct dns_name *owner,
 			struct reader *message, size_t data, size_t len)
 {
 	struct reader r = {.in = {message->in.data, data + len}, .off = data};
-	struct name n;
+	struct dns_name n;
 
 	if (type == RR_A || type == RR_AAAA) {
 		note_host(m, owner);
 	} else if (type == RR_PTR) {
 		note_service(m, owner);
-		if (read_name(&r, &n))
+		if (dns_name_read(&r, &n))
 			note_service(m, &n);
 	} else if (type == RR_SRV) {
 		note_service(m, owner);
 		read_skip(&r, 6);
-		if (!r.bad && read_name(&r, &n))
+		if (!r.bad && dns_name_read(&r, &n))
 			note_host(m, &n);
 	}
 }
@@ -137,7 +91,7 @@ enum parse mdns_read(struct bytes payload, struct mdns *ret_m)
 	struct reader r = reader_new(payload.data, payload.len);
 	struct mdns m = {0};
 	unsigned questions, records;
-	struct name n;
+	struct dns_name n;
 
 	read_skip(&r, 2);
 	m.response = read_be16(&r) & 0x8000;
@@ -148,7 +102,7 @@ enum parse mdns_read(struct bytes payload, struct mdns *ret_m)
 	if (r.bad || questions > RECORDS || records > RECORDS)
 		return PARSE_BAD;
 	for (; questions; questions--) {
-		if (!read_name(&r, &n))
+		if (!dns_name_read(&r, &n))
 			return PARSE_BAD;
 		read_skip(&r, 4);
 	}
@@ -156,7 +110,7 @@ enum parse mdns_read(struct bytes payload, struct mdns *ret_m)
 		uint16_t type, len;
 		size_t data;
 
-		if (!read_name(&r, &n))
+		if (!dns_name_read(&r, &n))
 			return PARSE_BAD;
 		type = read_be16(&r);
 		read_skip(&r, 6); /* class, time to live */

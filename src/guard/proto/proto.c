@@ -2,33 +2,46 @@
 
 #include <stdio.h>
 
-#include "guard/proto/dicom.h"
 #include "guard/proto/astm.h"
 #include "guard/proto/bacnet.h"
+#include "guard/proto/broadcast.h"
 #include "guard/proto/coap.h"
+#include "guard/proto/dicom.h"
+#include "guard/proto/dns.h"
+#include "guard/proto/ftp.h"
 #include "guard/proto/hl7.h"
+#include "guard/proto/http.h"
+#include "guard/proto/intellivue.h"
 #include "guard/proto/modbus.h"
 #include "guard/proto/mqtt.h"
 #include "guard/proto/poct1a.h"
 #include "guard/proto/sdc.h"
 #include "guard/proto/snmp.h"
+#include "guard/proto/ssh.h"
+#include "guard/proto/telnet.h"
+#include "guard/proto/tls.h"
 
+/* Those that their first bytes give away come first; by ports alone goes who is asked last. */
 const struct proto *const protos[] = {
 	&hl7_proto,
 	&dicom_proto,
+	&tls_proto,
+	&dtls_proto,
+	&ssh_proto,
 	&sdc_proto,
-	&bacnet_proto,
-	&coap_proto,
+	&http_proto,
+	&mqtt_proto,
 	&poct1a_proto,
-	&hl7_proto, &mqtt_proto, &modbus_proto, &snmp_proto, &astm_proto, NULL,
-#include "guard/proto/broadcast.h"
-#include "guard/proto/hl7.h"
-#include "guard/proto/intellivue.h"
-
-const struct proto *const protos[] = {
-	&hl7_proto,
+	&modbus_proto,
+	&snmp_proto,
+	&dns_proto,
+	&coap_proto,
+	&bacnet_proto,
+	&astm_proto,
+	&ftp_proto,
+	&telnet_proto,
 	&intellivue_proto,
-	&broadcast_proto, /* by its ports alone: the last to be asked */
+	&broadcast_proto,
 	NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
@@ -163,31 +176,49 @@ static bool is_present(const struct proto_field *f, const struct msg *m)
 	return f->flags & FIELD_ZERO || number(f, m);
 }
 
+/* How much of the path that is open the name shares, up to a dot. */
+static size_t shared(const char *path, size_t len, const char *name)
+{
+	size_t same = 0;
+
+	for (size_t i = 0; i < len && path[i] == name[i]; i++)
+		if (path[i] == '.')
+			same = i + 1;
+	return same;
+}
+
+/* Closes and opens objects until the name's own one is open; how long its path is. */
+static size_t enter(struct json *j, const char *path, size_t len, const char *name)
+{
+	size_t at = shared(path, len, name);
+	const char *dot;
+	char key[32];
+
+	for (size_t i = at; i < len; i++)
+		if (path[i] == '.')
+			json_close(j);
+	for (; (dot = strchr(name + at, '.')); at = (size_t)(dot - name) + 1) {
+		snprintf(key, sizeof(key), "%.*s", (int)(dot - name - (ptrdiff_t)at), name + at);
+		json_open(j, key);
+	}
+	return at;
+}
+
 /* Fields of one inner object stand together; it is opened with the first that is present. */
 void proto_write(const struct proto *p, const struct msg *m, struct json *j)
 {
-	char open[32] = "";
+	const char *path = "";
+	size_t len = 0;
 
 	json_open(j, p->name);
 	for (const struct proto_field *f = p->fields; f->name; f++) {
-		const char *dot = strchr(f->name, '.');
-		size_t len = dot ? (size_t)(dot - f->name) : 0;
-
-		if (f->flags & FIELD_SILENT || !is_present(f, m) || len >= sizeof(open))
+		if (f->flags & FIELD_SILENT || !is_present(f, m))
 			continue;
-		if (*open && (strlen(open) != len || memcmp(open, f->name, len))) {
-			json_close(j);
-			*open = 0;
-		}
-		if (dot && !*open) {
-			memcpy(open, f->name, len);
-			open[len] = 0;
-			json_open(j, open);
-		}
-		write_field(f, dot ? dot + 1 : f->name, m, j);
+		len = enter(j, path, len, f->name);
+		path = f->name;
+		write_field(f, path + len, m, j);
 	}
-	if (*open)
-		json_close(j);
+	enter(j, path, len, "");
 	if (p->write)
 		p->write(m, j);
 	if (m->control)

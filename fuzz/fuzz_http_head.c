@@ -1,4 +1,4 @@
-#include "guard/proto/tls.h"
+#include "guard/proto/http_head.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -13,11 +13,14 @@ static void touch(struct bytes b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct tls_hello h;
+	struct http_head h;
 
-	if (tls_read_hello((struct bytes){data, len}, &h) == PARSE_BAD)
+	http_head_probe((struct bytes){data, len});
+	if (http_head_read((struct bytes){data, len}, &h) == PARSE_BAD)
 		return 0;
-	touch(h.server_name);
-	touch(h.alpn);
+	touch(h.host);
+	touch(h.user_agent);
+	touch(h.content_type);
+	http_default_login(h.authorization);
 	return 0;
 }

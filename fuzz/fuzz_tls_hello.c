@@ -1,4 +1,4 @@
-#include "guard/proto/http.h"
+#include "guard/proto/tls_hello.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -13,11 +13,15 @@ static void touch(struct bytes b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct http_hints h;
+	char ja3[TLS_JA3_LEN], ja4[TLS_JA4_LEN], text[TLS_JA3_TEXT];
+	struct writer w = writer_new(text, sizeof(text));
+	struct tls_hello h;
 
-	if (http_read_hints((struct bytes){data, len}, &h) == PARSE_BAD)
+	if (tls_hello_first((struct bytes){data, len}, &h) == PARSE_BAD)
 		return 0;
-	touch(h.host);
-	touch(h.user_agent);
+	touch(h.server_name);
+	touch(h.alpn);
+	tls_ja3(&h, ja3, &w);
+	tls_ja4(&h, ja4);
 	return 0;
 }

@@ -1,0 +1,29 @@
+#ifndef BEDWARDEN_GUARD_PROTO_DNS_H
+#define BEDWARDEN_GUARD_PROTO_DNS_H
+/*
+ * DNS (RFC 1035) over UDP and TCP, and LLMNR (RFC 4795), which has the same
+ * messages: what is asked and what is answered. Names that point in circles or
+ * forward, and counts beyond the message, break it. mDNS and NetBIOS are not
+ * read here.
+ */
+#include "guard/proto/dns_name.h"
+#include "guard/proto/proto.h"
+
+struct dns_msg {
+	struct msg msg;
+	const char *type; /* "query", "answer" */
+	const char *rcode;
+	struct bytes flags, rrname, rrtype;
+	uint16_t id;
+	uint8_t opcode;
+	bool qr, aa, tc, rd, ra;
+	struct bytes whole; /* the message */
+	size_t answers_at;  /* where they begin in it */
+	unsigned answer_count;
+	uint8_t room[512];
+	size_t room_used;
+};
+
+extern const struct proto dns_proto;
+
+#endif

@@ -1,0 +1,245 @@
+#include "guard/proto/http_head.h"
+
+#include "guard/proto/head.h"
+#include "guard/proto/logins.h"
+
+#define METHOD_MAX 20
+#define FIELD_MAX  200
+
+static bool is_token(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if ((b.data[i] < 'A' || b.data[i] > 'Z') && b.data[i] != '-' && b.data[i] != '_')
+			return false;
+	return b.len > 0;
+}
+
+/* "GET /path HTTP/1.1" */
+static bool read_request(struct bytes line, struct http_head *h)
+{
+	const uint8_t *space = line.len ? memchr(line.data, ' ', line.len) : NULL;
+	uint8_t minor;
+
+	if (!space || line.len < 14 || memcmp(line.data + line.len - 9, " HTTP/1.", 8))
+		return false;
+	minor = line.data[line.len - 1];
+	h->request = true;
+	h->method = (struct bytes){line.data, (size_t)(space - line.data)};
+	if (h->method.len > METHOD_MAX || !is_token(h->method) || minor < '0' || minor > '9')
+		return false;
+	h->minor = (uint8_t)(minor - '0');
+	h->protocol = (struct bytes){line.data + line.len - 8, 8};
+	h->target = (struct bytes){space + 1, line.len - h->method.len - 1 - 9};
+	return h->target.len > 0;
+}
+
+/* "HTTP/1.1 200 OK" */
+static bool read_status(struct bytes line, struct http_head *h)
+{
+	const uint8_t *b = line.data;
+
+	if (line.len < 12 || memcmp(b, "HTTP/1.", 7) || b[7] < '0' || b[7] > '9' || b[8] != ' ')
+		return false;
+	for (int i = 9; i < 12; i++) {
+		if (b[i] < '0' || b[i] > '9')
+			return false;
+		h->status = (uint16_t)(h->status * 10 + (b[i] - '0'));
+	}
+	h->minor = (uint8_t)(b[7] - '0');
+	h->protocol = (struct bytes){b, 8};
+	return h->status >= 100;
+}
+
+/* RFC 9110 §8.6: digits; the same ones twice are one, anything else is two lengths. */
+static void note_length(struct http_head *h, struct bytes value)
+{
+	while (value.len) {
+		struct bytes one = head_before(value, ",");
+		uint64_t n;
+
+		if (!head_number(head_trim(one), &n) || (h->has_length && n != h->length)) {
+			h->reason = REASON_HTTP_SMUGGLING;
+			return;
+		}
+		h->length = n;
+		h->has_length = true;
+		if (one.len == value.len)
+			return;
+		value = (struct bytes){one.data + one.len + 1, value.len - one.len - 1};
+	}
+	if (!h->has_length)
+		h->reason = REASON_HTTP_SMUGGLING;
+}
+
+/* RFC 9112 §6.1: "chunked" once, and last. Others than compressions are nothing anybody sends. */
+static void note_encoding(struct http_head *h, struct bytes value)
+{
+	while (!h->reason) {
+		struct bytes one = head_before(value, ",");
+		struct bytes name = head_trim(one);
+
+		if (h->chunked)
+			h->reason = REASON_HTTP_SMUGGLING;
+		else if (head_is(name, "chunked"))
+			h->chunked = true;
+		else if (!head_is(name, "gzip") && !head_is(name, "deflate") &&
+			 !head_is(name, "compress") && !head_is(name, "identity"))
+			h->reason = REASON_HTTP_SMUGGLING;
+		if (one.len == value.len)
+			return;
+		value = (struct bytes){one.data + one.len + 1, value.len - one.len - 1};
+	}
+}
+
+/* The fields by which a message's end and its addressee are found: no two ways to read them. */
+static bool note_framing(struct http_head *h, const struct head_field *f)
+{
+	bool length = head_is(f->name, "Content-Length");
+	bool encoding = head_is(f->name, "Transfer-Encoding");
+	bool host = head_is(f->name, "Host");
+
+	if (!length && !encoding && !host)
+		return false;
+	if (f->odd || f->folded || (host && h->request && h->host.data))
+		h->reason = REASON_HTTP_SMUGGLING;
+	if (length)
+		note_length(h, f->value);
+	else if (encoding)
+		note_encoding(h, f->value);
+	else if (!h->host.data)
+		h->host = f->value;
+	return true;
+}
+
+static void note_field(struct http_head *h, const struct head_field *f)
+{
+	const struct {
+		const char *name;
+		struct bytes *value;
+	} wanted[] = {
+		{"User-Agent", &h->user_agent},	    {"Server", &h->server},
+		{"Content-Type", &h->content_type}, {"Referer", &h->referer},
+		{"Location", &h->location},	    {"Authorization", &h->authorization},
+	};
+
+	if (note_framing(h, f))
+		return;
+	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (!wanted[i].value->data && head_is(f->name, wanted[i].name))
+			*wanted[i].value = f->value;
+}
+
+/* Does it at least begin like one: decides between "more to come" and "never". */
+static bool may_begin(struct bytes stream)
+{
+	size_t n = stream.len < METHOD_MAX ? stream.len : METHOD_MAX;
+	size_t i = 0;
+
+	if (!memcmp(stream.data, "HTTP/1.", n < 7 ? n : 7))
+		return true;
+	while (i < n && (is_token((struct bytes){stream.data + i, 1})))
+		i++;
+	return i && (i == n || stream.data[i] == ' ');
+}
+
+/* Bytes that one reader takes for an end and another for nothing. */
+static bool has_stray(struct bytes head)
+{
+	for (size_t i = 0; i < head.len; i++)
+		if (!head.data[i] ||
+		    (head.data[i] == '\r' && i + 1 < head.len && head.data[i + 1] != '\n'))
+			return true;
+	return false;
+}
+
+static void judge(struct http_head *h, struct bytes head)
+{
+	if (h->chunked && (h->has_length || !h->minor))
+		h->reason = REASON_HTTP_SMUGGLING;
+	if (!h->reason && has_stray(head))
+		h->reason = REASON_HTTP_MALFORMED;
+}
+
+enum parse http_head_probe(struct bytes stream)
+{
+	struct reader r = reader_new(stream.data, stream.len);
+	struct http_head h = {.request = false};
+	struct bytes line;
+
+	if (!stream.len)
+		return PARSE_MORE;
+	if (!may_begin(stream))
+		return PARSE_BAD;
+	if (!head_line(&r, &line))
+		return stream.len >= HTTP_HEAD_MAX ? PARSE_BAD : PARSE_MORE;
+	return read_request(line, &h) || read_status(line, &h) ? PARSE_OK : PARSE_BAD;
+}
+
+enum parse http_head_read(struct bytes stream, struct http_head *ret_h)
+{
+	struct reader r;
+	struct http_head h = {.request = false};
+	struct bytes line;
+
+	if (stream.len > HTTP_HEAD_MAX)
+		stream.len = HTTP_HEAD_MAX;
+	r = reader_new(stream.data, stream.len);
+	if (stream.len && !may_begin(stream))
+		return PARSE_BAD;
+	*ret_h = h;
+	if (!head_line(&r, &line))
+		return stream.len == HTTP_HEAD_MAX ? PARSE_BAD : PARSE_MORE;
+	if (!read_request(line, &h) && !read_status(line, &h))
+		return PARSE_BAD;
+	for (unsigned n = 0; n < FIELD_MAX; n++) {
+		struct reader before = r;
+		struct head_field f;
+
+		if (head_field(&r, &f)) {
+			note_field(&h, &f);
+			continue;
+		}
+		if (r.off > before.off) {
+			judge(&h, (struct bytes){stream.data, r.off});
+			*ret_h = h;
+			return PARSE_OK;
+		}
+		*ret_h = h;
+		return stream.len == HTTP_HEAD_MAX ? PARSE_BAD : PARSE_MORE;
+	}
+	return PARSE_BAD;
+}
+
+static int value64(uint8_t c)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+bool http_default_login(struct bytes authorization)
+{
+	struct bytes scheme = head_before(authorization, " "), text, user;
+	uint8_t plain[48];
+	struct writer w = writer_new(plain, sizeof(plain));
+	uint32_t bits = 0;
+	unsigned have = 0;
+
+	if (!head_is(scheme, "Basic"))
+		return false;
+	text = head_trim((struct bytes){scheme.data + scheme.len, authorization.len - scheme.len});
+	for (size_t i = 0; i < text.len && value64(text.data[i]) >= 0; i++) {
+		bits = bits << 6 | (uint32_t)value64(text.data[i]);
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			write_u8(&w, (uint8_t)(bits >> have));
+		}
+	}
+	user = head_before((struct bytes){plain, w.len}, ":");
+	if (w.bad || user.len == w.len)
+		return false;
+	return login_is_default(user, (struct bytes){plain + user.len + 1, w.len - user.len - 1});
+}

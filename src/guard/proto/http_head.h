@@ -1,0 +1,42 @@
+#ifndef BEDWARDEN_GUARD_PROTO_HTTP_HEAD_H
+#define BEDWARDEN_GUARD_PROTO_HTTP_HEAD_H
+/*
+ * The head of an HTTP/1 message: its first line and fields (RFC 9112 §§2-5),
+ * and how long its body is by them (§6). Where a field that decides the length
+ * can be understood in two ways, that is said: it is how requests are smuggled
+ * (§11.2). Borrows the bytes, which begin where the message does.
+ */
+#include "base/bytes.h"
+#include "base/reason.h"
+
+#define HTTP_HEAD_MAX 32768
+
+struct http_head {
+	bool request;
+	enum reason reason; /* how it breaks the protocol */
+	uint8_t minor;	    /* of HTTP/1.minor */
+	struct bytes protocol;
+	struct bytes method, target; /* requests */
+	uint16_t status;	     /* responses */
+	bool has_length, chunked;
+	uint64_t length;
+	/* empty where absent; the first of each counts */
+	struct bytes host, user_agent, server, content_type, referer, location, authorization;
+};
+
+/*
+ * PARSE_MORE where the head goes on behind the bytes: *ret_h then holds what
+ * was readable. PARSE_BAD where this is no head of an HTTP/1 message.
+ */
+enum parse http_head_read(struct bytes stream, struct http_head *ret_h);
+
+/* Does the stream begin with the first line of a message? */
+enum parse http_head_probe(struct bytes stream);
+
+/*
+ * The login that an Authorization field carries in clear text (RFC 7617), if it
+ * is one that machines are delivered with. It is not given out.
+ */
+bool http_default_login(struct bytes authorization);
+
+#endif

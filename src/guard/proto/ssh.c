@@ -1,0 +1,277 @@
+#include "guard/proto/ssh.h"
+
+#include "base/digest.h"
+#include "guard/proto/head.h"
+#include "guard/proto/logins.h"
+
+#define BANNER_MAX 255	 /* RFC 4253 §4.2 */
+#define PACKET_MAX 35000 /* §6.1 */
+#define LINES_MAX  20	 /* before a server's banner */
+
+#define MSG_KEXINIT 20
+#define MSG_NEWKEYS 21
+
+#define TURNS_MAX    40 /* in which a login may still be under way */
+#define SUCCESS_LESS 16 /* success is this much shorter than the answer that login may begin */
+
+enum phase { PHASE_BANNER, PHASE_PACKETS, PHASE_ENCRYPTED };
+
+struct side {
+	uint8_t phase, lines, version_len, software_len;
+	char version[8], software[SSH_SOFTWARE_MAX], hassh[SSH_HASSH_LEN];
+};
+
+/* A turn: what the client said, then what the server said to it. */
+struct turns {
+	bool over, answered;
+	uint8_t count, failed;
+	uint32_t client, server;  /* bytes of this turn */
+	uint32_t request, accept; /* of the first: may login begin? */
+	uint32_t failure;	  /* the server's, to a login that failed */
+};
+
+struct state {
+	struct side side[2];
+	struct turns turns;
+};
+
+_Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "state");
+
+static enum parse probe(const struct proto_input *in)
+{
+	size_t n = in->data.len < 4 ? in->data.len : 4;
+
+	if (memcmp(in->data.data, "SSH-", n))
+		return PARSE_BAD;
+	return n == 4 ? PARSE_OK : PARSE_MORE;
+}
+
+static enum parse broken(struct ssh_msg *m, struct proto_output *out)
+{
+	m->msg.reason = REASON_SSH_MALFORMED;
+	out->has_msg = true;
+	return PARSE_BAD;
+}
+
+static struct bytes text(const char *s, size_t len)
+{
+	return (struct bytes){len ? (const uint8_t *)s : NULL, len};
+}
+
+static void put_ends(const struct state *st, struct ssh_msg *m)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct side *s = &st->side[i];
+
+		m->end[i].version = text(s->version, s->version_len);
+		m->end[i].software = text(s->software, s->software_len);
+		m->end[i].hassh = text(s->hassh, strlen(s->hassh));
+	}
+}
+
+static uint8_t keep(char *room, size_t cap, struct bytes b)
+{
+	size_t n = b.len < cap ? b.len : cap;
+
+	if (n)
+		memcpy(room, b.data, n);
+	return (uint8_t)n;
+}
+
+/* "SSH-2.0-OpenSSH_9.2p1 comments"; a server may say other lines before. */
+static enum parse read_banner(struct side *s, const struct proto_input *in, struct ssh_msg *m,
+			      struct proto_output *out)
+{
+	struct reader r = reader_new(in->data.data, in->data.len);
+	struct bytes line, version;
+
+	if (!head_line(&r, &line))
+		return in->data.len > BANNER_MAX ? broken(m, out) : PARSE_MORE;
+	out->used = r.off;
+	if (line.len < 4 || memcmp(line.data, "SSH-", 4))
+		return in->end == 1 && s->lines++ < LINES_MAX ? PARSE_OK : broken(m, out);
+	version = head_before((struct bytes){line.data + 4, line.len - 4}, "-");
+	if (line.len > BANNER_MAX || !version.len || 4 + version.len == line.len)
+		return broken(m, out);
+	s->version_len = keep(s->version, sizeof(s->version), version);
+	line = (struct bytes){version.data + version.len + 1, line.len - version.len - 5};
+	s->software_len = keep(s->software, sizeof(s->software), line);
+	s->phase = PHASE_PACKETS;
+	return PARSE_OK;
+}
+
+/* HASSH: key exchange, ciphers, MACs and compressions of the end's own direction. */
+static bool read_offer(struct side *s, unsigned end, struct reader *r, struct ssh_msg *m)
+{
+	struct digest d = digest_new(DIGEST_MD5);
+	struct writer w = writer_new(m->text, sizeof(m->text));
+	char hex[DIGEST_HEX_MAX];
+
+	read_skip(r, 16); /* cookie */
+	for (unsigned i = 0; i < 8; i++) {
+		struct bytes list = read_bytes(r, read_be32(r));
+
+		if (r->bad)
+			return false;
+		/* after the two lists of keys: each for client and for server */
+		if (i == 1 || (i >= 2 && (i & 1) != end))
+			continue;
+		if (i) {
+			digest_add(&d, ";", 1);
+			write_u8(&w, ';');
+		}
+		digest_add(&d, list.data, list.len);
+		write_bytes(&w, list.data, list.len);
+	}
+	digest_hex(&d, hex);
+	memcpy(s->hassh, hex, SSH_HASSH_LEN);
+	if (!w.bad)
+		m->end[end].hassh_text = (struct bytes){w.data, w.len};
+	return true;
+}
+
+/* It has packets of its own; that it is spoken is all that matters. 1.99 speaks both. */
+static bool is_version_1(const struct side *s)
+{
+	return s->version[0] == '1' && memcmp(s->version, "1.99", 4) != 0;
+}
+
+static enum parse read_packet(struct state *st, const struct proto_input *in, struct ssh_msg *m,
+			      struct proto_output *out)
+{
+	struct side *s = &st->side[in->end];
+	struct reader r = reader_new(in->data.data, in->data.len), body;
+	uint32_t len = read_be32(&r);
+	uint8_t padding, kind;
+
+	if (r.bad)
+		return PARSE_MORE;
+	if (is_version_1(&st->side[0]) || is_version_1(&st->side[1])) {
+		out->used = in->data.len;
+		out->skip = UINT64_MAX;
+		put_ends(st, m);
+		out->has_msg = true;
+		return PARSE_OK;
+	}
+	if (len < 2 || len > PACKET_MAX)
+		return broken(m, out);
+	body = read_sub(&r, len);
+	if (body.bad)
+		return PARSE_MORE;
+	out->used = r.off;
+	padding = read_u8(&body);
+	kind = read_u8(&body);
+	if (padding + 1u >= len)
+		return broken(m, out);
+	if (kind == MSG_NEWKEYS) {
+		s->phase = PHASE_ENCRYPTED;
+	} else if (kind == MSG_KEXINIT && !s->hassh[0]) {
+		struct bytes hassh;
+
+		if (!read_offer(s, in->end, &body, m))
+			return broken(m, out);
+		hassh = m->end[in->end].hassh_text;
+		put_ends(st, m);
+		m->end[in->end].hassh_text = hassh;
+		m->msg.answer = in->end == 1;
+		out->has_msg = true;
+	}
+	return PARSE_OK;
+}
+
+/* The client speaks again: what did its last turn come to? */
+static void judge_turn(struct turns *t, struct ssh_msg *m, struct proto_output *out)
+{
+	if (!t->client)
+		return; /* the server alone, before anything was asked */
+	if (!t->count++) {
+		t->request = t->client;
+		t->accept = t->server;
+	} else if (t->accept - t->server == SUCCESS_LESS) {
+		m->login = "succeeded";
+		t->over = true;
+	} else if (t->count > TURNS_MAX || t->client + 8 < t->request ||
+		   (t->failure && t->server > 4 * t->failure)) {
+		t->over = true;
+	} else if (t->server == t->failure) {
+		t->failed++;
+		m->login = "failed";
+		if (t->failed >= LOGIN_GUESSES)
+			m->msg.reason = REASON_LOGIN_GUESSING;
+	} else if (!t->failure || t->server < t->failure) {
+		t->failure = t->server;
+	}
+	if (!m->login)
+		return;
+	m->failed_logins = t->failed;
+	m->msg.answer = true;
+	out->has_msg = true;
+}
+
+static enum parse read_encrypted(struct state *st, const struct proto_input *in, struct ssh_msg *m,
+				 struct proto_output *out)
+{
+	struct turns *t = &st->turns;
+
+	out->used = in->data.len;
+	if (t->over) {
+		out->skip = UINT64_MAX;
+		return PARSE_OK;
+	}
+	if (in->end == 0 && t->answered) {
+		judge_turn(t, m, out);
+		if (m->login)
+			put_ends(st, m);
+		t->client = t->server = 0;
+		t->answered = false;
+	}
+	if (in->end == 0) {
+		t->client += (uint32_t)in->data.len;
+	} else {
+		t->server += (uint32_t)in->data.len;
+		t->answered = true;
+	}
+	return PARSE_OK;
+}
+
+static enum parse ssh_read(void *state, const struct proto_input *in, struct msg *ret_m,
+			   struct proto_output *ret_out)
+{
+	struct ssh_msg *m = (struct ssh_msg *)ret_m;
+	struct state *st = state;
+	struct side *s = &st->side[in->end];
+
+	if (s->phase == PHASE_BANNER)
+		return read_banner(s, in, m, ret_out);
+	if (s->phase == PHASE_PACKETS)
+		return read_packet(st, in, m, ret_out);
+	return read_encrypted(st, in, m, ret_out);
+}
+
+#define FIELD(name, member, type, flags)                            \
+	{                                                           \
+		name, offsetof(struct ssh_msg, member), type, flags \
+	}
+static const struct proto_field fields[] = {
+	FIELD("client.proto_version", end[0].version, FIELD_TEXT, FIELD_MATCH),
+	FIELD("client.software_version", end[0].software, FIELD_TEXT, FIELD_MATCH),
+	FIELD("client.hassh.hash", end[0].hassh, FIELD_TEXT, FIELD_MATCH),
+	FIELD("client.hassh.string", end[0].hassh_text, FIELD_TEXT, 0),
+	FIELD("server.proto_version", end[1].version, FIELD_TEXT, FIELD_MATCH),
+	FIELD("server.software_version", end[1].software, FIELD_TEXT, FIELD_MATCH),
+	FIELD("server.hassh.hash", end[1].hassh, FIELD_TEXT, FIELD_MATCH),
+	FIELD("server.hassh.string", end[1].hassh_text, FIELD_TEXT, 0),
+	FIELD("login", login, FIELD_NAME, 0),
+	FIELD("failed_logins", failed_logins, FIELD_U8, 0),
+	{NULL},
+};
+
+const struct proto ssh_proto = {
+	.name = "ssh",
+	.over = PROTO_OVER_TCP,
+	.state_size = sizeof(struct state),
+	.msg_size = sizeof(struct ssh_msg),
+	.fields = fields,
+	.probe = probe,
+	.read = ssh_read,
+};

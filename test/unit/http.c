@@ -1,0 +1,281 @@
+/*
+ * HTTP: what is told of requests and answers, and every known way to say two
+ * things at once. libhtp, made for the same purpose, reads the same
+ * conversations and must agree.
+ */
+#include <htp/htp.h>
+
+#include "seed.h"
+
+static struct talk_record *r;
+
+static int setup(void **state)
+{
+	r = malloc(sizeof(*r));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(r);
+	return 0;
+}
+
+/* In any cut, what both ends say comes to `expected`. */
+static void expect(const char *request, const char *response, const char *expected)
+{
+	struct talk_piece pieces[2] = {{0, request, strlen(request)}};
+
+	if (response)
+		pieces[1] = (struct talk_piece){1, response, strlen(response)};
+	talk_expect("http", false, pieces, response ? 2 : 1, expected);
+}
+
+/* A request that must be found to be two. */
+static void refuse(const char *request, const char *reason)
+{
+	struct talk_piece piece = {0, request, strlen(request)};
+	char part[64];
+
+	snprintf(part, sizeof(part), "\"reason\":\"%s\"", reason);
+	for (size_t cut = 0; cut < 4; cut++) {
+		talk_play(r, "http", false, &piece, 1, cut);
+		assert_says(r, part);
+	}
+}
+
+static void requests_and_answers_are_paired(void **state)
+{
+	seed_same(r, "http", "http-talk-1");
+	assert_int_equal(seed_count(r, "\"status\":"), 3);
+	assert_says(r, "{\"http\":{\"hostname\":\"10.9.0.5\",\"url\":\"/none\","
+		       "\"http_content_type\":\"text/html\",\"http_method\":\"GET\","
+		       "\"protocol\":\"HTTP/1.1\",\"status\":404");
+	assert_silent(r, "Doe"); /* the query names a patient */
+	seed_same(r, "http", "http-talk-7");
+	assert_int_equal(seed_count(r, "\"status\":200"), 3);
+	assert_int_equal(seed_count(r, "reason"), 0);
+}
+
+static void bodies_are_passed_over(void **state)
+{
+	seed_same(r, "http", "http-talk-2");
+	assert_says(r, "\"chunked\":true");
+	seed_same(r, "http", "http-talk-5");
+	assert_says(r, "\"http_method\":\"POST\",\"protocol\":\"HTTP/1.1\",\"status\":200");
+	seed_same(r, "http", "http-talk-4");
+	assert_says(r, "\"status\":100");
+	assert_says(r, "\"status\":204");
+	expect("POST /a HTTP/1.1\r\nHost: h:8080\r\nContent-Length: 5\r\n\r\nGET /GET /b "
+	       "HTTP/1.1\r\n\r\n",
+	       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nA: "
+	       "b\r\n\r\n"
+	       "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 nothing",
+	       "{\"http\":{\"hostname\":\"h\",\"http_port\":8080,\"url\":\"/a\","
+	       "\"http_method\":\"POST\",\"protocol\":\"HTTP/1.1\",\"length\":5}}\n"
+	       "{\"http\":{\"url\":\"/b\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\"}}\n"
+	       "{\"http\":{\"hostname\":\"h\",\"http_port\":8080,\"url\":\"/a\","
+	       "\"http_method\":\"POST\",\"protocol\":\"HTTP/1.1\",\"status\":200,"
+	       "\"chunked\":true}}\n"
+	       "{\"http\":{\"protocol\":\"HTTP/1.1\",\"status\":200}}\n");
+}
+
+static void an_answer_without_a_body_has_none(void **state)
+{
+	seed_same(r, "http", "http-talk-3");
+	assert_int_equal(seed_count(r, "\n"), 2);
+	expect("HEAD / HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n",
+	       "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 304 No\r\nContent-Length: "
+	       "9\r\n\r\n",
+	       "{\"http\":{\"url\":\"/\",\"http_method\":\"HEAD\",\"protocol\":\"HTTP/1.1\"}}\n"
+	       "{\"http\":{\"url\":\"/2\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\"}}\n"
+	       "{\"http\":{\"url\":\"/\",\"http_method\":\"HEAD\",\"protocol\":\"HTTP/1.1\","
+	       "\"status\":200,\"length\":9}}\n"
+	       "{\"http\":{\"protocol\":\"HTTP/1.1\",\"status\":304,\"length\":9}}\n");
+}
+
+static void a_tunnel_is_not_read(void **state)
+{
+	expect("CONNECT a:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 999 no\r\n\r\n",
+	       "{\"http\":{\"url\":\"a:443\",\"http_method\":\"CONNECT\",\"protocol\":\"HTTP/"
+	       "1.1\"}}\n"
+	       "{\"http\":{\"url\":\"a:443\",\"http_method\":\"CONNECT\",\"protocol\":\"HTTP/1.1\","
+	       "\"status\":200}}\n");
+}
+
+static void two_lengths_are_refused(void **state)
+{
+#define POST "POST / HTTP/1.1\r\nHost: a\r\n"
+	refuse(POST "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", "http.smuggling");
+	refuse(POST "Content-Length: 4\r\nContent-Length: 5\r\n\r\n", "http.smuggling");
+	refuse(POST "Content-Length: 4, 5\r\n\r\n", "http.smuggling");
+	refuse(POST "Content-Length: +4\r\n\r\n", "http.smuggling");
+	refuse(POST "Content-Length: 0x4\r\n\r\n", "http.smuggling");
+	refuse(POST "Content-Length: \r\n\r\n", "http.smuggling");
+	refuse(POST "Content-Length: 99999999999999999999\r\n\r\n", "http.smuggling");
+	refuse(POST "Content-Length : 4\r\n\r\n", "http.smuggling");
+	refuse(POST "Content-Length:\r\n 4\r\n\r\n", "http.smuggling");
+	refuse(POST "Transfer-Encoding: xchunked\r\n\r\n", "http.smuggling");
+	refuse(POST "Transfer-Encoding: chunked, identity\r\n\r\n", "http.smuggling");
+	refuse(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+	       "http.smuggling");
+	refuse(POST "Transfer-Encoding\t: chunked\r\n\r\n", "http.smuggling");
+	refuse(POST "\x0bTransfer-Encoding: chunked\r\n\r\n", "http.smuggling");
+	refuse("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", "http.smuggling");
+	refuse(POST "Host: b\r\n\r\n", "http.smuggling");
+	refuse(POST "X: a\rContent-Length: 4\r\n\r\n", "http.malformed");
+	expect(POST "Content-Length: 0, 0\r\n\r\n", NULL,
+	       "{\"http\":{\"hostname\":\"a\",\"url\":\"/\",\"http_method\":\"POST\","
+	       "\"protocol\":\"HTTP/1.1\"}}\n");
+}
+
+static void chunks_are_written_one_way(void **state)
+{
+#define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+	refuse(CHUNKED "0x3\r\nabc\r\n", "http.smuggling");
+	refuse(CHUNKED "-1\r\n", "http.smuggling");
+	refuse(CHUNKED " 3\r\nabc\r\n", "http.smuggling");
+	refuse(CHUNKED "3\nabc\r\n", "http.smuggling");
+	refuse(CHUNKED "3\r\nabcd\r\n", "http.smuggling");
+	refuse(CHUNKED "3 3\r\nabc\r\n", "http.smuggling");
+	refuse(CHUNKED "10000000000000000\r\n", "http.smuggling");
+	refuse(CHUNKED "\r\n", "http.smuggling");
+}
+
+static void the_wrong_end_asks(void **state)
+{
+	refuse("GET / HTTP/1.1\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "http.malformed");
+}
+
+static void logins_are_told_and_never_shown(void **state)
+{
+	seed_same(r, "http", "http-talk-6");
+	assert_says(r, "\"auth\":\"Basic\",\"default_login\":true");
+	assert_silent(r, "YWRt");
+	expect("GET / HTTP/1.1\r\nAuthorization: Basic c29tZTpzZWNyZXQ=\r\n\r\n", NULL,
+	       "{\"http\":{\"url\":\"/\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\","
+	       "\"auth\":\"Basic\"}}\n");
+}
+
+static void a_program_is_seen_by_its_first_bytes(void **state)
+{
+	expect("GET /a.jpg HTTP/1.1\r\n\r\n",
+	       "HTTP/1.1 200 OK\r\nContent-Length: 8\r\nContent-Type: "
+	       "image/jpeg\r\n\r\n\177ELF1234",
+	       "{\"http\":{\"url\":\"/a.jpg\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\"}}\n"
+	       "{\"http\":{\"url\":\"/a.jpg\",\"http_content_type\":\"image/jpeg\","
+	       "\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\",\"status\":200,\"length\":8}}\n"
+	       "{\"http\":{\"program\":\"ELF\"}}\n");
+}
+
+/* What libhtp makes of the seed, in the words of ours. */
+static void oracle(const char *name, char *told, size_t size)
+{
+	static uint8_t file[1 << 17];
+	htp_cfg_t *cfg = htp_config_create();
+	htp_connp_t *c = htp_connp_create(cfg);
+	htp_conn_t *conn;
+	struct reader in;
+	char path[512];
+	size_t len = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/fuzz/seeds/http/%s", UNIT_SOURCE, name);
+	f = fopen(path, "rb");
+	assert_non_null(f);
+	in = reader_new(file, fread(file, 1, sizeof(file), f));
+	fclose(f);
+	htp_config_set_server_personality(cfg, HTP_SERVER_GENERIC);
+	htp_connp_open(c, "1.1.1.1", 1, "2.2.2.2", 80, NULL);
+	for (read_u8(&in); reader_left(&in) >= 3;) {
+		unsigned end = read_u8(&in) & 1;
+		struct bytes b = read_bytes(&in, read_be16(&in));
+
+		if (end)
+			htp_connp_res_data(c, NULL, b.data, b.len);
+		else
+			htp_connp_req_data(c, NULL, b.data, b.len);
+	}
+	conn = htp_connp_get_connection(c);
+	for (size_t i = 0; i < htp_list_size(conn->transactions); i++) {
+		htp_tx_t *tx = htp_list_get(conn->transactions, i);
+		bstr *uri = tx->request_uri, *method = tx->request_method;
+		const uint8_t *query = memchr(bstr_ptr(uri), '?', bstr_len(uri));
+		int path_len = query ? (int)(query - bstr_ptr(uri)) : (int)bstr_len(uri);
+
+		len += (size_t)snprintf(told + len, size - len, "%.*s %.*s %d\n",
+					(int)bstr_len(method), bstr_ptr(method), path_len,
+					bstr_ptr(uri), tx->response_status_number);
+	}
+	htp_connp_destroy_all(c);
+	htp_config_destroy(cfg);
+}
+
+/* The n-th line that has the member, from there on. */
+static const char *member(const char *said, const char *key, unsigned n)
+{
+	for (const char *at = said; (at = strstr(at, key)); at++)
+		if (!n--)
+			return at + strlen(key);
+	return NULL;
+}
+
+/* Requests in their order beside final answers in theirs. */
+static void ours(char *told, size_t size)
+{
+	unsigned answer = 0;
+	size_t len = 0;
+	char line[8192], *save = NULL, *all = strdup(r->said);
+
+	for (char *at = strtok_r(all, "\n", &save); at; at = strtok_r(NULL, "\n", &save)) {
+		const char *method = member(at, "\"http_method\":\"", 0);
+		const char *url = member(at, "\"url\":\"", 0);
+		const char *status;
+
+		if (strstr(at, "\"status\"") || !method || !url)
+			continue;
+		do {
+			status = member(r->said, "\"status\":", answer++);
+			assert_non_null(status);
+		} while (atoi(status) < 200);
+		snprintf(line, sizeof(line), "%.*s %.*s %d\n", (int)strcspn(method, "\""), method,
+			 (int)strcspn(url, "\""), url, atoi(status));
+		len += (size_t)snprintf(told + len, size - len, "%s", line);
+	}
+	free(all);
+}
+
+static void libhtp_agrees(void **state)
+{
+	static char theirs[4096], mine[4096];
+	char name[32];
+
+	for (unsigned i = 1; i <= 7; i++) {
+		snprintf(name, sizeof(name), "http-talk-%u", i);
+		seed_play(r, "http", name, 0);
+		memset(theirs, 0, sizeof(theirs));
+		memset(mine, 0, sizeof(mine));
+		oracle(name, theirs, sizeof(theirs));
+		ours(mine, sizeof(mine));
+		assert_true(strlen(theirs) > 10);
+		assert_string_equal(mine, theirs);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests_and_answers_are_paired),
+		cmocka_unit_test(bodies_are_passed_over),
+		cmocka_unit_test(an_answer_without_a_body_has_none),
+		cmocka_unit_test(a_tunnel_is_not_read),
+		cmocka_unit_test(two_lengths_are_refused),
+		cmocka_unit_test(chunks_are_written_one_way),
+		cmocka_unit_test(the_wrong_end_asks),
+		cmocka_unit_test(logins_are_told_and_never_shown),
+		cmocka_unit_test(a_program_is_seen_by_its_first_bytes),
+		cmocka_unit_test(libhtp_agrees),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

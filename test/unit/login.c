@@ -1,0 +1,189 @@
+/* Logins over SSH, Telnet and FTP: counted, recognised, never shown. */
+#include "guard/proto/logins.h"
+
+#include "seed.h"
+
+static struct talk_record *r;
+
+static int setup(void **state)
+{
+	r = malloc(sizeof(*r));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(r);
+	return 0;
+}
+
+static void ssh_names_both_programs(void **state)
+{
+	seed_same(r, "ssh", "ssh-1");
+	assert_says(r, "{\"ssh\":{\"client\":{\"proto_version\":\"2.0\","
+		       "\"software_version\":\"OpenSSH_9.2p1 Debian-2+deb12u10\","
+		       "\"hassh\":{\"hash\":\"472b5de333ad665af5cbf10ff892c4df\",");
+	assert_says(r, "\"server\":{\"proto_version\":\"2.0\",");
+}
+
+static void ssh_guesses_are_counted(void **state)
+{
+	seed_same(r, "ssh", "ssh-1");
+	assert_int_equal(seed_count(r, "\"login\":\"failed\""), 1);
+	seed_same(r, "ssh", "ssh-3");
+	assert_int_equal(seed_count(r, "\"login\":\"failed\""), 5);
+	assert_says(r, "\"failed_logins\":3}}\n");
+	assert_says(r, "\"failed_logins\":4},\"reason\":\"login.guessing\"");
+	assert_silent(r, "succeeded");
+}
+
+static void ssh_refuses_nonsense(void **state)
+{
+	static const char banner[] = "SSH-2.0-x\r\n";
+	static const char length[] = "\xff\xff\xff\xff\0\x14";
+	struct talk_piece pieces[] = {{0, banner, sizeof(banner) - 1}, {0, length, 6}};
+
+	talk_expect("ssh", false, pieces, 2, "{\"ssh\":{},\"reason\":\"ssh.malformed\"}\n");
+	pieces[0] = (struct talk_piece){0, "SSH-\r\n", 6};
+	talk_expect("ssh", false, pieces, 1, "{\"ssh\":{},\"reason\":\"ssh.malformed\"}\n");
+}
+
+static void telnet_logins_are_told_and_never_shown(void **state)
+{
+	seed_same(r, "telnet", "telnet-login-1");
+	assert_string_equal(
+		r->said, "{\"telnet\":{\"type\":\"begin\"}}\n"
+			 "{\"telnet\":{\"type\":\"terminal\",\"terminal\":\"XTERM\"}}\n"
+			 "{\"telnet\":{\"type\":\"login\",\"login\":\"user\",\"control\":true}}\n"
+			 "{\"telnet\":{\"type\":\"login\",\"login\":\"password\",\"attempts\":1,"
+			 "\"default_login\":true,\"control\":true}}\n"
+			 "{\"telnet\":{\"type\":\"login\",\"login\":\"failed\",\"attempts\":1,"
+			 "\"failed_logins\":1}}\n"
+			 "{\"telnet\":{\"type\":\"login\",\"login\":\"user\",\"attempts\":1,"
+			 "\"failed_logins\":1,\"control\":true}}\n"
+			 "{\"telnet\":{\"type\":\"login\",\"login\":\"password\",\"attempts\":2,"
+			 "\"failed_logins\":1,\"default_login\":true,\"control\":true}}\n"
+			 "{\"telnet\":{\"type\":\"login\",\"login\":\"succeeded\",\"attempts\":2,"
+			 "\"failed_logins\":1}}\n");
+	seed_same(r, "telnet", "telnet-login-2");
+	assert_silent(r, "default_login");
+}
+
+static void telnet_without_a_password_is_seen(void **state)
+{
+	static const char evil[] = "\xff\xfa\x27\0\0USER\1-f root\xff\xf0";
+	struct talk_piece piece = {0, evil, sizeof(evil) - 1};
+
+	talk_expect("telnet", false, &piece, 1,
+		    "{\"telnet\":{\"type\":\"begin\"}}\n"
+		    "{\"telnet\":{\"type\":\"login\",\"control\":true},"
+		    "\"reason\":\"telnet.login_bypass\"}\n");
+}
+
+/* Corrections count, commands within a name do not, and a fourth failure is guessing. */
+static void telnet_guesses_are_counted(void **state)
+{
+	struct talk_piece pieces[16];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		static const char user[] = "Login: ", pass[] = "Password: ";
+
+		pieces[n++] = (struct talk_piece){1, user, 7};
+		pieces[n++] = (struct talk_piece){0, "rx\x08o\xff\xf1ot\r", 9};
+		pieces[n++] = (struct talk_piece){1, pass, 10};
+		pieces[n++] = (struct talk_piece){0, "toor\r\0", 6};
+	}
+	talk_play(r, "telnet", false, pieces, n, 1);
+	assert_int_equal(seed_count(r, "\"default_login\":true"), 4);
+	assert_int_equal(seed_count(r, "\"login\":\"failed\""), 3);
+	assert_silent(r, "guessing");
+	pieces[0] = (struct talk_piece){1, "Login: Password: ", 17};
+	pieces[1] = (struct talk_piece){0, "a\r", 2};
+	pieces[2] = (struct talk_piece){1, "Login incorrect\r\nPassword: ", 27};
+	for (n = 3; n < 11; n++)
+		pieces[n] = pieces[1 + (n + 1) % 2];
+	talk_play(r, "telnet", false, pieces, n, 3);
+	assert_says(r, "\"reason\":\"login.guessing\"");
+}
+
+static void ftp_tells_commands_but_no_password(void **state)
+{
+	seed_same(r, "ftp", "ftp-1");
+	assert_says(r,
+		    "{\"ftp\":{\"command\":\"PASS\",\"login\":\"password\",\"control\":true}}\n");
+	assert_says(r, "\"mode\":\"passive\",\"dynamic_port\":2");
+	assert_says(r, "{\"ftp\":{\"command\":\"RETR\",\"command_data\":\"export.csv\"}}\n");
+	assert_silent(r, "example.com");
+	seed_same(r, "ftp", "ftp-3");
+	assert_says(r, "\"mode\":\"active\",\"dynamic_port\":");
+	seed_same(r, "ftp", "ftp-5");
+	assert_says(
+		r,
+		"{\"ftp\":{\"command\":\"STOR\",\"command_data\":\"up.csv\",\"control\":true}}\n");
+	seed_same(r, "ftp", "ftp-7");
+	assert_says(r, "\"default_login\":true");
+	assert_says(r, "\"login\":\"failed\",\"failed_logins\":1");
+}
+
+static void ftp_ports_and_long_replies(void **state)
+{
+	static const char server[] = "220-x\r\n220-FTP here\r\n 220 no\r\n220 ready\r\n"
+				     "227 Entering Passive Mode (10,9,0,5,78,70).\r\n"
+				     "234 go\r\n\x16\3\1";
+	struct talk_piece pieces[] = {{0, "PORT 10,9,1,12,4,1\r\nAUTH TLS\r\n", 30},
+				      {1, server, sizeof(server) - 1},
+				      {0, "\x16\3\1", 3}};
+
+	talk_expect("ftp", false, pieces, 3,
+		    "{\"ftp\":{\"command\":\"PORT\",\"command_data\":\"10,9,1,12,4,1\","
+		    "\"mode\":\"active\",\"dynamic_port\":1025}}\n"
+		    "{\"ftp\":{\"command\":\"AUTH\",\"command_data\":\"TLS\"}}\n"
+		    "{\"ftp\":{\"completion_code\":\"220\",\"reply\":\"ready\"}}\n"
+		    "{\"ftp\":{\"completion_code\":\"227\","
+		    "\"reply\":\"Entering Passive Mode (10,9,0,5,78,70).\",\"mode\":\"passive\","
+		    "\"dynamic_port\":20038}}\n"
+		    "{\"ftp\":{\"completion_code\":\"234\",\"reply\":\"go\"}}\n");
+}
+
+static enum parse identify(const char *proto, unsigned end, uint16_t port, const char *data)
+{
+	struct proto_input in = {.end = (uint8_t)end, .port = {4000, port}};
+	enum parse got;
+
+	in.data = unit_exact(data, strlen(data));
+	got = proto_find(proto)->probe(&in);
+	free((void *)in.data.data);
+	return got;
+}
+
+static void they_know_their_own(void **state)
+{
+	assert_int_equal(identify("ssh", 0, 80, "SSH-2.0"), PARSE_OK);
+	assert_int_equal(identify("ssh", 0, 80, "SS"), PARSE_MORE);
+	assert_int_equal(identify("ssh", 0, 22, "GET /"), PARSE_BAD);
+	assert_int_equal(identify("ftp", 1, 2121, "220 my FTP server\r\n"), PARSE_OK);
+	assert_int_equal(identify("ftp", 1, 25, "220 mail ESMTP\r\n"), PARSE_BAD);
+	assert_int_equal(identify("ftp", 0, 110, "USER a\r\n"), PARSE_BAD);
+	assert_int_equal(identify("telnet", 1, 2323, "\xff\xfb\1"), PARSE_OK);
+	assert_int_equal(identify("telnet", 1, 23, "pump login: "), PARSE_OK);
+	assert_int_equal(identify("telnet", 1, 24, "pump login: "), PARSE_BAD);
+	assert_int_equal(identify("telnet", 0, 23, "\xff\x01"), PARSE_BAD);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ssh_names_both_programs),
+		cmocka_unit_test(ssh_guesses_are_counted),
+		cmocka_unit_test(ssh_refuses_nonsense),
+		cmocka_unit_test(telnet_logins_are_told_and_never_shown),
+		cmocka_unit_test(telnet_without_a_password_is_seen),
+		cmocka_unit_test(telnet_guesses_are_counted),
+		cmocka_unit_test(ftp_tells_commands_but_no_password),
+		cmocka_unit_test(ftp_ports_and_long_replies),
+		cmocka_unit_test(they_know_their_own),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,209 @@
+/* TLS and DTLS: what their openings tell, however they are cut. */
+#include "guard/proto/tls.h"
+
+#include "seed.h"
+
+static struct talk_record *r;
+
+static int setup(void **state)
+{
+	r = malloc(sizeof(*r));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(r);
+	return 0;
+}
+
+static void a_hello_and_its_certificate(void **state)
+{
+	seed_same(r, "tls", "tls-1");
+	assert_says(r, "{\"tls\":{\"type\":\"client_hello\",\"sni\":\"archive.clinic.example\","
+		       "\"version\":\"TLS 1.2\",\"ja3\":{\"hash\":");
+	assert_says(r, "{\"tls\":{\"type\":\"server_hello\",\"sni\":\"archive.clinic.example\","
+		       "\"version\":\"TLS 1.2\","
+		       "\"cipher\":\"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384\","
+		       "\"subject\":\"C=DE, O=Clinic, CN=archive.clinic.example\","
+		       "\"issuerdn\":\"C=DE, O=Clinic, CN=archive.clinic.example\",\"serial\":");
+	assert_says(r, "\"self_signed\":true");
+	assert_says(r, "{\"type\":\"client_certificate\","
+		       "\"subject\":\"O=Clinic, OU=Devices, CN=pump-7\"");
+	assert_says(r, "\"client_alpns\":[\"h2\",\"http/1.1\"],\"server_alpns\":[\"http/1.1\"]");
+	assert_int_equal(seed_count(r, "\n"), 3);
+}
+
+static void versions_are_told_apart(void **state)
+{
+	seed_same(r, "tls", "tls-2");
+	assert_says(r, "\"server_hello\",\"sni\":\"archive.clinic.example\","
+		       "\"version\":\"TLS 1.3\",\"cipher\":\"TLS_AES_256_GCM_SHA384\"");
+	assert_silent(r, "subject");
+	seed_same(r, "tls", "tls-5");
+	assert_says(r, "\"server_hello\",\"version\":\"TLSv1\"");
+}
+
+static void a_session_that_goes_on_shows_no_certificate(void **state)
+{
+	seed_same(r, "tls", "tls-3");
+	assert_says(r, "\"subject\"");
+	assert_silent(r, "session_resumed");
+	seed_same(r, "tls", "tls-4");
+	assert_says(r, "\"session_resumed\":true");
+	assert_silent(r, "subject");
+}
+
+static void a_retry_is_no_answer(void **state)
+{
+	seed_same(r, "tls", "tls-6");
+	assert_int_equal(seed_count(r, "client_hello"), 2);
+	assert_int_equal(seed_count(r, "server_hello"), 1);
+}
+
+static void dtls_says_the_same(void **state)
+{
+	seed_same(r, "dtls", "dtls-1");
+	assert_says(r, "{\"dtls\":{\"type\":\"client_hello\",\"sni\":\"gateway.clinic.example\","
+		       "\"version\":\"DTLS 1.2\"");
+	assert_says(r, "\"subject\":\"O=Clinic, CN=gateway.clinic.example\"");
+	assert_says(r, "\"ja4\":\"dd2d280700_");
+}
+
+/* A hello in records of one byte each is still a hello. */
+static void tiny_records_hide_nothing(void **state)
+{
+	uint8_t hello[600], tiny[6 * 600];
+	struct writer w = writer_new(hello, sizeof(hello)), t = writer_new(tiny, sizeof(tiny));
+	static const uint8_t zero[32];
+	struct talk_piece piece;
+
+	write_bytes(&w, "\1\0\0\0\3\3", 6);
+	write_bytes(&w, zero, 32);
+	write_bytes(&w, "\0\0\2\x13\1\1\0\0\x14\0\0\0\x10\0\x0e\0\0\x0b", 18);
+	write_bytes(&w, "example.org", 11);
+	hello[3] = (uint8_t)(w.len - 4);
+	for (size_t i = 0; i < w.len; i++) {
+		write_bytes(&t, "\x16\3\1\0\1", 5);
+		write_u8(&t, hello[i]);
+	}
+	piece = (struct talk_piece){0, tiny, t.len};
+	talk_expect("tls", false, &piece, 1,
+		    "{\"tls\":{\"type\":\"client_hello\",\"sni\":\"example.org\","
+		    "\"version\":\"TLS 1.2\",\"ja3\":{\"hash\":"
+		    "\"1e7c622032b0cb79401b0f7be3793a1a\",\"string\":\"771,4865,0,,\"},"
+		    "\"ja4\":\"t12d010100_0f2cb44170f4_000000000000\"}}\n");
+}
+
+static void lies_of_length_break_it(void **state)
+{
+	static const char lie[] = "\x16\3\1\0\x08\1\0\0\4\3\3\0\0";
+	static const char never[] = "\x16\3\1\0\x04\1\xff\0\0";
+	static const char bleed[] = "\x16\3\1\0\4\2\0\0\0\x18\3\2\0\3\1\x40\0";
+	struct talk_piece piece = {0, lie, sizeof(lie) - 1};
+
+	talk_expect("tls", false, &piece, 1,
+		    "{\"tls\":{\"type\":\"client_hello\",\"version\":\"TLS 1.2\"},"
+		    "\"reason\":\"tls.malformed\"}\n");
+	piece = (struct talk_piece){0, never, sizeof(never) - 1};
+	talk_expect("tls", false, &piece, 1, "{\"tls\":{},\"reason\":\"tls.malformed\"}\n");
+	piece = (struct talk_piece){0, bleed + 9, sizeof(bleed) - 10};
+	talk_expect("tls", false, &piece, 1, "{\"tls\":{},\"reason\":\"tls.heartbleed\"}\n");
+}
+
+/* The list behind a well-known JA4, as its makers and others publish it. */
+static void ja4_is_what_others_call_it(void **state)
+{
+	static const uint16_t ciphers[] = {0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f,
+					   0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013,
+					   0xc014, 0x009c, 0x009d, 0x002f, 0x0035};
+	static const uint16_t extensions[] = {0x2d,   0x33,   0x10,   0xfe0d, 0x17,   0x44cd,
+					      0x0000, 0x000b, 0x000a, 0x002b, 0xff01, 0x0023,
+					      0x0012, 0x0005, 0x000d, 0x001b};
+	static const uint8_t signatures[] = {4, 3, 8, 4, 4, 1, 5, 3, 8, 5, 5, 1, 8, 6, 6, 1};
+	struct tls_hello h = {.client = true, .legacy = 0x0303, .version = 0x0304};
+	uint8_t c[64], e[128];
+	struct writer cw = writer_new(c, sizeof(c)), ew = writer_new(e, sizeof(e));
+	char ja4[TLS_JA4_LEN], ja3[TLS_JA3_LEN];
+
+	write_be16(&cw, 0x2a2a);
+	for (unsigned i = 0; i < sizeof(ciphers) / 2; i++)
+		write_be16(&cw, ciphers[i]);
+	for (unsigned i = 0; i < sizeof(extensions) / 2; i++)
+		write_be32(&ew, (uint32_t)extensions[i] << 16);
+	h.ciphers = (struct bytes){c, cw.len};
+	h.extensions = (struct bytes){e, ew.len};
+	h.signatures = (struct bytes){signatures, sizeof(signatures)};
+	h.alpn = (struct bytes){(const uint8_t *)"h2", 2};
+	h.groups = (struct bytes){(const uint8_t *)"\x11\xec\0\x1d\0\x17\0\x18", 8};
+	h.point_formats = (struct bytes){(const uint8_t *)"\0", 1};
+	tls_ja4(&h, ja4);
+	assert_string_equal(ja4, "t13d1516h2_8daaf6152771_d8a2da3f94cd");
+	tls_ja3(&h, ja3, NULL);
+	assert_string_equal(ja3, "98487aa16281980e7d1120d399efb6a4");
+}
+
+static void times_of_certificates(void **state)
+{
+	char text[X509_TIME_LEN];
+
+	x509_time(0, text);
+	assert_string_equal(text, "1970-01-01T00:00:00");
+	x509_time(951782400, text);
+	assert_string_equal(text, "2000-02-29T00:00:00");
+	x509_time(4102444799, text);
+	assert_string_equal(text, "2099-12-31T23:59:59");
+	x509_time(-1, text);
+	assert_string_equal(text, "1969-12-31T23:59:59");
+}
+
+static void a_certificate_that_lies(void **state)
+{
+	struct x509 x;
+	struct bytes b = unit_exact("\x30\x82\xff\xff\x30\x80", 6);
+
+	assert_int_equal(x509_read(b, &x), PARSE_BAD);
+	free((void *)b.data);
+	b = unit_exact("\x30\x84\xff\xff\xff\xff", 6);
+	assert_int_equal(x509_read(b, &x), PARSE_BAD);
+	free((void *)b.data);
+}
+
+static enum parse identify(const char *data, size_t len)
+{
+	struct bytes b = unit_exact(data, len);
+	struct proto_input in = {.data = b};
+	enum parse got = tls_proto.probe(&in);
+
+	free((void *)b.data);
+	return got;
+}
+
+static void it_knows_its_own(void **state)
+{
+	assert_int_equal(identify("\x16\3\1\1\0\1\0", 7), PARSE_OK);
+	assert_int_equal(identify("\x16\3", 2), PARSE_MORE);
+	assert_int_equal(identify("\x16\4", 2), PARSE_BAD);
+	assert_int_equal(identify("GET / HTTP", 10), PARSE_BAD);
+	assert_int_equal(identify("\x80\x2e\1\0\2\0\x15\0\0\0\x10", 11), PARSE_OK);
+	assert_int_equal(identify("\x80\x2e\1\0\2\0\x16\0\0\0\x10", 11), PARSE_BAD);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_hello_and_its_certificate),
+		cmocka_unit_test(versions_are_told_apart),
+		cmocka_unit_test(a_session_that_goes_on_shows_no_certificate),
+		cmocka_unit_test(a_retry_is_no_answer),
+		cmocka_unit_test(dtls_says_the_same),
+		cmocka_unit_test(tiny_records_hide_nothing),
+		cmocka_unit_test(lies_of_length_break_it),
+		cmocka_unit_test(ja4_is_what_others_call_it),
+		cmocka_unit_test(times_of_certificates),
+		cmocka_unit_test(a_certificate_that_lies),
+		cmocka_unit_test(it_knows_its_own),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
