@@ -142,13 +142,13 @@ int crypto_sha256(struct bytes data, uint8_t ret_hash[CRYPTO_HASH])
 }
 
 int crypto_x25519(const uint8_t scalar[CRYPTO_KEY], const uint8_t point[CRYPTO_KEY],
-		  uint8_t ret_product[CRYPTO_KEY])
+		  uint8_t ret_product[CRYPTO_KEY], uint8_t *ret_public)
 {
 	static const uint8_t zero[CRYPTO_KEY];
 	EVP_PKEY *own = NULL, *peer = NULL;
 	EVP_PKEY_CTX *ctx = NULL;
 	uint8_t product[CRYPTO_KEY];
-	size_t len = sizeof(product);
+	size_t len = sizeof(product), public_len = CRYPTO_KEY;
 	int r = -ENOMEM;
 
 	own = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, scalar, CRYPTO_KEY);
@@ -163,6 +163,8 @@ int crypto_x25519(const uint8_t scalar[CRYPTO_KEY], const uint8_t point[CRYPTO_K
 	r = EVP_PKEY_derive(ctx, product, &len) != 1 || crypto_equal(product, zero, sizeof(zero))
 		    ? -EDOM
 		    : 0;
+	if (r == 0 && ret_public && EVP_PKEY_get_raw_public_key(own, ret_public, &public_len) != 1)
+		r = -EIO;
 	if (r == 0)
 		memcpy(ret_product, product, sizeof(product));
 	OPENSSL_cleanse(product, sizeof(product));

@@ -28,9 +28,10 @@ int crypto_sha256(struct bytes data, uint8_t ret_hash[CRYPTO_HASH]);
  */
 int crypto_scrypt(struct bytes passphrase, struct bytes salt, unsigned log_n,
 		  uint8_t ret_key[CRYPTO_KEY]);
-/* RFC 7748 §5. -EDOM for a point of low order, whose product is zero. */
+/* RFC 7748 §5. -EDOM for a point of low order, whose product is zero. Also the scalar's own public
+ * key, which falls out of it; or NULL. */
 int crypto_x25519(const uint8_t scalar[CRYPTO_KEY], const uint8_t point[CRYPTO_KEY],
-		  uint8_t ret_product[CRYPTO_KEY]);
+		  uint8_t ret_product[CRYPTO_KEY], uint8_t *ret_public);
 /* The product with the base point: a private key's public key. */
 int crypto_x25519_public(const uint8_t scalar[CRYPTO_KEY], uint8_t ret_point[CRYPTO_KEY]);
 

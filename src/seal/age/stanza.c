@@ -75,9 +75,7 @@ int x25519_wrap(struct writer *w, const uint8_t recipient[CRYPTO_KEY],
 	int r = crypto_random(secret, sizeof(secret));
 
 	if (r == 0)
-		r = crypto_x25519_public(secret, share);
-	if (r == 0)
-		r = crypto_x25519(secret, recipient, shared);
+		r = crypto_x25519(secret, recipient, shared, share);
 	if (r == 0)
 		r = x25519_key(shared, share, recipient, key);
 	if (r == 0)
@@ -121,7 +119,7 @@ int x25519_unwrap(const struct age_stanza *s, const uint8_t identity[CRYPTO_KEY]
 	int r = x25519_share(s, share);
 
 	if (r == 0)
-		r = crypto_x25519(identity, share, shared);
+		r = crypto_x25519(identity, share, shared, NULL);
 	if (r == 0)
 		r = x25519_key(shared, share, recipient, key);
 	if (r == 0)
