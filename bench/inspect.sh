@@ -1,30 +1,46 @@
 #!/usr/bin/env bash
 # inspect.sh BEDWARDEN: `inspect -r` against a bare libpcap read of the same file, one
-# core, best of five, alternating. The file is made in memory: 500 MB, a ward's mix.
+# core, best of five, alternating, in the program's own CPU time. The files are made in
+# memory: a generated one without anything to parse; recorded conversations of real peers
+# (test/pcap, demo), cloned and interleaved; the same of small packets alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bw=${1:-build/bedwarden} tool=build/bench/bench-capture
+bw=${1:-build/bedwarden} capture=build/bench/bench-capture mix=build/bench/bench-mix
 dir=$(mktemp -d /dev/shm/bedwarden-bench.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
+TIMEFORMAT='%U %S'
 
-best() { # COMMAND...: the shortest wall time of five runs, in ms, of COMMAND on one core
-	local best=999999 t0 t1
+best() { # COMMAND...: the least CPU time of five runs, in ms, of COMMAND on one core
+	local best=999999 user sys ms
 	for _ in 1 2 3 4 5; do
-		t0=$(date +%s%N)
-		taskset -c 1 "$@" >/dev/null
-		t1=$(((${EPOCHREALTIME/./} * 1000 - t0) / 1000000))
-		[ $t1 -lt $best ] && best=$t1
+		read -r user sys < <({ time taskset -c 1 "$@" >/dev/null 2>&1; } 2>&1)
+		ms=$(awk -v u="$user" -v s="$sys" 'BEGIN { printf "%d", (u + s) * 1000 }')
+		[ "$ms" -lt $best ] && best=$ms
 	done
 	echo "$best"
 }
 
-measure() { # NAME FLOWS MB
-	local packets read ours
-	packets=$("$tool" make "$dir/c.pcap" "$3" "$2")
-	read=$(best "$tool" read "$dir/c.pcap")
+row() { # NAME PACKETS MUST
+	local read ours
+	read=$(best "$capture" read "$dir/c.pcap")
 	ours=$(best "$bw" inspect -r "$dir/c.pcap" -o /dev/null)
-	awk -v n="$1" -v p="$packets" -v r="$read" -v o="$ours" 'BEGIN {
-		printf "| `inspect -r`, %s | %.2f M packets/s, %.2fx the time of a bare libpcap read | >= 4 M packets/s or <= 1.5x |\n", n, p / o / 1000, o / r }'
+	awk -v n="$1" -v p="$2" -v must="$3" -v r="$read" -v o="$ours" 'BEGIN {
+		printf "| `inspect -r`, %s | %.2f M packets/s, %.2fx the time of a bare libpcap read | %s |\n", n, p / o / 1000, o / r, must }'
 }
 
-measure "500 MB, 20,000 conversations" 20000 500
+recorded() { # NAME=WEIGHT...: those captures that are there
+	local one
+	for one; do
+		[ ! -e "test/pcap/${one%=*}/input.pcap" ] || echo "test/pcap/${one%=*}/input.pcap:${one#*=}"
+	done
+}
+
+row "500 MB, 20,000 conversations, nothing to parse" "$("$capture" make "$dir/c.pcap" 500 20000)" \
+	">= 4 M packets/s or <= 1.5x"
+# shellcheck disable=SC2046
+packets=$("$mix" "$dir/c.pcap" 500 20000 demo/ward.pcapng:60 \
+	$(recorded hl7=12 dicom-store=6 dicom-query=6 mqtt=12 tls=14 dns=14 http=6 modbus=4 snmp=4))
+row "500 MB of recorded conversations, every parser on" "$packets" ">= 2.5 M packets/s"
+# shellcheck disable=SC2046
+packets=$("$mix" "$dir/c.pcap" 200 20000 $(recorded mqtt=4 dns=4 modbus=4 snmp=4 coap=2))
+row "small packets (60 to 200 bytes), every parser on" "$packets" ">= 4 M packets/s"

@@ -32,6 +32,8 @@ struct board {
 	atomic_uint rate_shown, rate_sent; /* heart rate, tenths of a beat a minute */
 	/* pump: who got its login banner */
 	atomic_uint banners;
+	/* pump: orders it received from its server */
+	atomic_uint orders;
 	/* devices with a file-sharing port: how many were given the worm */
 	atomic_uint infected;
 	/* the outside host */
@@ -42,6 +44,7 @@ struct board {
 	atomic_uint lease_server, lease_router; /* network byte order */
 	/* laboratory system */
 	atomic_uint messages;
+	atomic_uint forged_results; /* in a sender's name that it is not from */
 	/* attacker's own count, for people only */
 	atomic_uint forged, relayed;
 };

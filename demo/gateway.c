@@ -27,10 +27,16 @@
 static const struct {
 	enum ward_place place;
 	const char *profile;
+	const char *starts; /* lines of its own */
 } cast[] = {
-	{WARD_CT, "dicom-modality"},	      {WARD_ANALYSER, "hl7-analyser"},
-	{WARD_MONITOR, "philips-intellivue"}, {WARD_FRIDGE, "mqtt-sensor"},
-	{WARD_PUMP, "infusion-pump"},	      {WARD_CAMERA, "ip-camera"},
+	{WARD_CT, "dicom-modality", NULL},
+	{WARD_ANALYSER, "hl7-analyser", NULL},
+	{WARD_MONITOR, "philips-intellivue", NULL},
+	{WARD_FRIDGE, "mqtt-sensor", NULL},
+	{WARD_PUMP, "infusion-pump",
+	 "{service: infusion reports (HL7), proto: tcp, port: [2575, 2580], peer: lab, app: hl7, "
+	 "allow: [\"message_type=ORU^R01\", \"sending_application=PUMP-1\"]}"},
+	{WARD_CAMERA, "ip-camera", NULL},
 };
 
 static const struct {
@@ -67,9 +73,9 @@ int gateway_policy(const char *dir, const char *file, const char *capture)
 
 		fprintf(f,
 			"  - {name: %s, segment: ward, mac: \"%02x:%02x:%02x:%02x:%02x:%02x\", "
-			"ip: [%s], profile: %s}\n",
+			"ip: [%s], profile: %s, starts: [%s]}\n",
 			m->name, m->mac[0], m->mac[1], m->mac[2], m->mac[3], m->mac[4], m->mac[5],
-			m->ip, cast[i].profile);
+			m->ip, cast[i].profile, cast[i].starts ? cast[i].starts : "");
 	}
 	len = (size_t)ftell(f);
 	if (fclose(f) || len >= sizeof(text) - 1)
@@ -271,14 +277,22 @@ struct tally {
 	unsigned count[REASONS], used;
 };
 
-static void tally_line(struct tally *t, const char *line, size_t len,
+/* Blocked, or, where a type is asked for, of that type. */
+static bool is_wanted(const json_t *event, const char *type)
+{
+	const char *is = json_string_value(json_object_get(event, "event_type"));
+
+	return type ? is && strcmp(is, type) == 0 : gateway_dropped(event);
+}
+
+static void tally_line(struct tally *t, const char *line, size_t len, const char *type,
 		       const struct gateway_mark *mark, const char *const *about)
 {
 	json_t *event = json_loadb(line, len, 0, NULL);
 	const char *reason = json_string_value(json_object_get(event, "reason"));
 	unsigned i = 0;
 
-	if (reason && gateway_dropped(event) && since(event, mark) && mentions(event, about)) {
+	if (reason && is_wanted(event, type) && since(event, mark) && mentions(event, about)) {
 		while (i < t->used && strcmp(t->reason[i], reason) != 0)
 			i++;
 		if (i < REASONS) {
@@ -290,9 +304,9 @@ static void tally_line(struct tally *t, const char *line, size_t len,
 	json_decref(event);
 }
 
-/* Blocked things since the mark, by reason. */
+/* What was told since the mark, by reason. */
 static void tally(const struct gateway *g, const struct gateway_mark *mark,
-		  const char *const *about, struct tally *t)
+		  const char *const *about, const char *type, struct tally *t)
 {
 	struct bytes b = folder_read(g->eve);
 	size_t at = mark->offset <= b.len ? mark->offset
@@ -304,21 +318,23 @@ static void tally(const struct gateway *g, const struct gateway_mark *mark,
 
 		if (!end)
 			break;
-		tally_line(t, (const char *)b.data + at, (size_t)(end - b.data) - at, mark, about);
+		tally_line(t, (const char *)b.data + at, (size_t)(end - b.data) - at, type, mark,
+			   about);
 		at = (size_t)(end - b.data) + 1;
 	}
 	free((void *)b.data);
 }
 
-void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
-		    const char *const *about, int wait_ms, char ret_reason[GATEWAY_REASON])
+void gateway_reported(const struct gateway *g, const struct gateway_mark *mark,
+		      const char *const *about, const char *type, int wait_ms,
+		      char ret_reason[GATEWAY_REASON])
 {
 	uint64_t end = clock_mono_ns() + (uint64_t)wait_ms * NSEC_PER_MSEC;
 	struct tally t;
 	unsigned best = 0;
 
 	do {
-		tally(g, mark, about, &t);
+		tally(g, mark, about, type, &t);
 		if (t.used)
 			break;
 		actor_sleep(100);
@@ -330,4 +346,10 @@ void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
 		best = t.count[i];
 		snprintf(ret_reason, GATEWAY_REASON, "%s", t.reason[i]);
 	}
+}
+
+void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
+		    const char *const *about, int wait_ms, char ret_reason[GATEWAY_REASON])
+{
+	gateway_reported(g, mark, about, NULL, wait_ms, ret_reason);
 }

@@ -42,6 +42,11 @@ void gateway_mark(const struct gateway *g, struct gateway_mark *ret_mark);
 void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
 		    const char *const *about, int wait_ms, char ret_reason[GATEWAY_REASON]);
 
+/* The same of what it reported of this type ("vitals") and let pass. */
+void gateway_reported(const struct gateway *g, const struct gateway_mark *mark,
+		      const char *const *about, const char *type, int wait_ms,
+		      char ret_reason[GATEWAY_REASON]);
+
 /* Does the event tell of something that was blocked? */
 bool gateway_dropped(const json_t *event);
 

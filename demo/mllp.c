@@ -1,8 +1,4 @@
-/*
- * HL7 v2 over MLLP (HL7 v2.5.1 appendix C; "Transport Specification: MLLP,
- * release 1"): a message between <VT> and <FS><CR>, one acknowledgement each.
- */
-#include "demo/transfer.h"
+#include "demo/mllp.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -16,23 +12,18 @@
 #include "demo/actor.h"
 #include "demo/folder.h"
 #include "demo/frame.h"
+#include "demo/insider.h"
+#include "demo/transfer.h"
 
-#define VT	    0x0b
-#define FS	    0x1c
-#define CR	    0x0d
-#define MESSAGE_MAX 65536
-#define MESSAGES    24
-#define BUILT	    8
+#define VT	 0x0b
+#define FS	 0x1c
+#define CR	 0x0d
+#define MESSAGES 24
+#define BUILT	 8
 
-struct link {
-	int sock;
-	uint8_t buf[MESSAGE_MAX];
-	size_t len, used; /* used: of the message handed out last, dropped at the next turn */
-};
-
-static bool send_message(int sock, struct bytes m)
+bool mllp_send_message(int sock, struct bytes m)
 {
-	uint8_t frame[MESSAGE_MAX + 3];
+	uint8_t frame[MLLP_MESSAGE_MAX + 3];
 	struct writer w = writer_new(frame, sizeof(frame));
 
 	write_u8(&w, VT);
@@ -49,8 +40,7 @@ static bool send_message(int sock, struct bytes m)
 	return !w.bad;
 }
 
-/* The next message, borrowed from the link until the next call; data NULL at the end. */
-static struct bytes next_message(struct link *l)
+struct bytes mllp_next_message(struct mllp_link *l)
 {
 	struct bytes none = {NULL, 0};
 	ssize_t n;
@@ -74,8 +64,7 @@ static struct bytes next_message(struct link *l)
 	}
 }
 
-/* Field n of a segment that begins with `name`; MSH counts its separator as a field. */
-static void field(struct bytes m, const char *name, unsigned n, char *ret, size_t cap)
+void mllp_field(struct bytes m, const char *name, unsigned n, char *ret, size_t cap)
 {
 	size_t at = 0;
 
@@ -105,17 +94,17 @@ static void field(struct bytes m, const char *name, unsigned n, char *ret, size_
 	}
 }
 
-static bool acknowledge(int sock, struct bytes m)
+bool mllp_acknowledge(int sock, struct bytes m)
 {
 	char control[64], text[256];
 	int n;
 
-	field(m, "MSH", 10, control, sizeof(control));
+	mllp_field(m, "MSH", 10, control, sizeof(control));
 	n = snprintf(text, sizeof(text),
 		     "MSH|^~\\&|LAB|HOSPITAL|ANALYSER|WARD|20260131071500||ACK^R01|A%s|P|2.5.1\r"
 		     "MSA|AA|%s\r",
 		     control, control);
-	return send_message(sock, (struct bytes){(uint8_t *)text, (size_t)n});
+	return mllp_send_message(sock, (struct bytes){(uint8_t *)text, (size_t)n});
 }
 
 static int receiver(void *arg)
@@ -123,8 +112,8 @@ static int receiver(void *arg)
 	const struct transfer_room *r = arg;
 	struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(MLLP_PORT)};
 	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-	struct link *l = calloc(1, sizeof(*l));
-	char name[32];
+	struct mllp_link *l = calloc(1, sizeof(*l));
+	char name[32], sender[32];
 
 	if (!l || sock < 0)
 		return 1;
@@ -136,9 +125,12 @@ static int receiver(void *arg)
 
 		l->sock = accept(sock, NULL, NULL);
 		l->len = l->used = 0;
-		while (l->sock >= 0 && (m = next_message(l)).data) {
+		while (l->sock >= 0 && (m = mllp_next_message(l)).data) {
+			mllp_field(m, "MSH", 3, sender, sizeof(sender));
+			r->board->forged_results += !strcmp(sender, INSIDER_FORGED);
 			snprintf(name, sizeof(name), "lab/%u.hl7", r->board->messages);
-			if (folder_write(folder_path(r->dir, name), m) || !acknowledge(l->sock, m))
+			if (folder_write(folder_path(r->dir, name), m) ||
+			    !mllp_acknowledge(l->sock, m))
 				break;
 			r->board->messages++;
 		}
@@ -179,8 +171,8 @@ static bool is_result(struct bytes m)
 
 	if (m.len < 20 || memcmp(m.data, "MSH|^~\\&", 8) != 0)
 		return false;
-	field(m, "MSH", 9, type, sizeof(type));
-	field(m, "MSH", 10, control, sizeof(control));
+	mllp_field(m, "MSH", 9, type, sizeof(type));
+	mllp_field(m, "MSH", 10, control, sizeof(control));
 	return strncmp(type, "ORU^R01", 7) == 0 && control[0];
 }
 
@@ -200,7 +192,7 @@ static unsigned from_folder(const struct transfer_room *r, const char *sub, unsi
 			continue;
 		m = as_message(file);
 		snprintf(name, sizeof(name), "analyser/%u.hl7", n);
-		if (n < MESSAGES && is_result(m) && m.len < MESSAGE_MAX - 8 &&
+		if (n < MESSAGES && is_result(m) && m.len < MLLP_MESSAGE_MAX - 8 &&
 		    folder_write(folder_path(r->dir, name), m) == 0)
 			n++;
 		free((void *)file.data);
@@ -234,6 +226,25 @@ static unsigned build(const struct transfer_room *r, unsigned n)
 	return n;
 }
 
+struct mllp_link *mllp_reach(const char *ip, uint16_t port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct timeval patience = {5, 0};
+	struct mllp_link *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	to.sin_addr.s_addr = frame_ip_of(ip);
+	l->sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(l->sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(l->sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(l->sock, (struct sockaddr *)&to, sizeof(to)) == 0)
+		return l;
+	close(l->sock);
+	free(l);
+	return NULL;
+}
+
 struct delivery {
 	const struct transfer_room *r;
 	unsigned count;
@@ -243,33 +254,25 @@ struct delivery {
 static int sender(void *arg)
 {
 	const struct delivery *d = arg;
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(MLLP_PORT)};
-	struct timeval patience = {5, 0};
-	struct link *l = calloc(1, sizeof(*l));
+	struct mllp_link *l = mllp_reach(ward_machines[WARD_LAB].ip, MLLP_PORT);
 	char name[32], control[64], answer[64], code[8], type[32];
 
 	if (!l)
-		return 1;
-	to.sin_addr.s_addr = frame_ip_of(ward_machines[WARD_LAB].ip);
-	l->sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(l->sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(l->sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(l->sock, (struct sockaddr *)&to, sizeof(to)))
 		return 1;
 	for (unsigned i = 0; i < d->count; i++) {
 		struct bytes m, ack;
 
 		snprintf(name, sizeof(name), "analyser/%u.hl7", i);
 		m = folder_read(folder_path(d->r->dir, name));
-		if (!m.data || !send_message(l->sock, m))
+		if (!m.data || !mllp_send_message(l->sock, m))
 			return 1;
-		ack = next_message(l);
+		ack = mllp_next_message(l);
 		if (!ack.data)
 			return 1;
-		field(m, "MSH", 10, control, sizeof(control));
-		field(ack, "MSH", 9, type, sizeof(type));
-		field(ack, "MSA", 1, code, sizeof(code));
-		field(ack, "MSA", 2, answer, sizeof(answer));
+		mllp_field(m, "MSH", 10, control, sizeof(control));
+		mllp_field(ack, "MSH", 9, type, sizeof(type));
+		mllp_field(ack, "MSA", 1, code, sizeof(code));
+		mllp_field(ack, "MSA", 2, answer, sizeof(answer));
 		if (strcmp(control, answer) != 0 || strcmp(code, "AA") != 0 ||
 		    strcmp(type, "ACK^R01") != 0)
 			return 1;

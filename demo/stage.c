@@ -10,6 +10,8 @@
 #include "demo/attacker.h"
 #include "demo/folder.h"
 #include "demo/frame.h"
+#include "demo/implant.h"
+#include "demo/insider.h"
 #include "demo/monitor.h"
 #include "demo/service.h"
 
@@ -18,6 +20,7 @@
 #define CALM_BLOCKS   8	   /* of vital signs before anything else happens */
 #define EVENT_WAIT_MS 4000
 #define SETTLE_MS     300
+#define IN_PATH_MS    5000 /* two pulses that no beat explains, and some more */
 #define SCANNED	      1000
 
 const char *const stage_transfers[STAGE_TRANSFERS] = {
@@ -68,6 +71,7 @@ int stage_open(struct stage *s, const char *capture, char *ret_why)
 
 	memset(s->board, 0, sizeof(*s->board));
 	s->actor_count = 0;
+	s->forged_ns = 0;
 	snprintf(ret_why, 256, "the ward could not be built");
 	err = ward_open(&s->ward, folder_path(s->dir, "tools.log"), s->guarded);
 	if (err)
@@ -97,9 +101,8 @@ void stage_close(struct stage *s)
 	ward_close(&s->ward);
 }
 
-struct transfer_result stage_vitals(struct stage *s)
+static struct transfer_result vitals_until(struct stage *s, uint64_t until)
 {
-	uint64_t until = clock_mono_ns() - 500 * NSEC_PER_MSEC; /* what may still be under way */
 	struct board_account a = board_judge(s->board, s->patient, s->begun_ns, until);
 	struct transfer_result res = {.count = a.intact};
 
@@ -109,6 +112,15 @@ struct transfer_result stage_vitals(struct stage *s)
 		 a.expected > a.due ? a.expected : a.due, a.due * BLOCK_S,
 		 a.flat || a.foreign ? "; forged ones" : "");
 	return res;
+}
+
+struct transfer_result stage_vitals(struct stage *s)
+{
+	uint64_t until = clock_mono_ns() - 500 * NSEC_PER_MSEC; /* what may still be under way */
+
+	if (s->forged_ns && s->forged_ns < until)
+		until = s->forged_ns;
+	return vitals_until(s, until);
 }
 
 static struct transfer_result calm_vitals(struct stage *s)
@@ -307,10 +319,85 @@ static struct stage_outcome flood(struct stage *s)
 	return o;
 }
 
+static struct stage_outcome forged_result(struct stage *s)
+{
+	struct attacker a = attacker(s, WARD_PUMP, WARD_LAB, WARD_LAB);
+	struct stage_outcome o = {0};
+	unsigned before = s->board->forged_results;
+
+	a.ms = 2000;
+	act(s, WARD_PUMP, insider_forge, &a);
+	o.through = s->board->forged_results != before;
+	snprintf(o.what, sizeof(o.what),
+		 o.through ? "a blood group that nobody measured" : "the laboratory got nothing");
+	return o;
+}
+
+static struct stage_outcome pump_order(struct stage *s)
+{
+	struct attacker a = attacker(s, WARD_PUMP, WARD_PUMP, WARD_LAB);
+	struct stage_outcome o = {0};
+	unsigned before = s->board->orders;
+	pid_t server;
+
+	a.ms = 3000;
+	server = actor_start(s->ward.netns[WARD_LAB], insider_order, &a);
+	actor_sleep(200);
+	act(s, WARD_PUMP, insider_pump, &a);
+	actor_stop(server);
+	o.through = s->board->orders != before;
+	snprintf(o.what, sizeof(o.what),
+		 o.through ? "the pump took the order" : "the pump got no order");
+	return o;
+}
+
+/* Cuts the monitor's cable at the switch, and has the implant join the ends. */
+static bool splice(struct stage *s, bool in)
+{
+	static const char *const begin[] = {
+		"link add " IMPLANT_SWITCH " type veth peer name implant-br\n"
+		"link set " IMPLANT_SWITCH " up\nlink set implant-br master br0 up\n",
+		"link set " IMPLANT_MONITOR " nomaster\n"};
+	static const char *const end[] = {"link set " IMPLANT_MONITOR " master br0\n",
+					  "link del " IMPLANT_SWITCH "\n"};
+	const char *const *lines = in ? begin : end;
+	const char *port = in ? "implant-br" : IMPLANT_MONITOR;
+	char isolate[96];
+	int err;
+
+	snprintf(isolate, sizeof(isolate), "link set %s type bridge_slave isolated %s\n", port,
+		 s->guarded ? "on" : "off");
+	err = ward_ip(&s->ward, WARD_SWITCH, lines[0]);
+	return !err && !ward_ip(&s->ward, WARD_SWITCH, isolate) &&
+	       !ward_ip(&s->ward, WARD_SWITCH, lines[1]);
+}
+
+/* The last of all: from here on the monitor's own datagrams are not what it measured. */
+static struct stage_outcome in_path(struct stage *s)
+{
+	struct attacker a = attacker(s, WARD_MONITOR, WARD_MONITOR, WARD_CENTRAL);
+	struct stage_outcome o = {0};
+	struct board_account k;
+	pid_t pid;
+
+	s->forged_ns = clock_mono_ns();
+	if (!splice(s, true))
+		return o;
+	pid = actor_start(s->ward.netns[WARD_SWITCH], implant_run, &a);
+	actor_sleep(s->vital_ms > IN_PATH_MS ? s->vital_ms : IN_PATH_MS);
+	splice(s, false);
+	actor_stop(pid);
+	k = board_judge(s->board, s->patient, s->forged_ns, clock_mono_ns());
+	o.through = k.flat > 0;
+	snprintf(o.what, sizeof(o.what), "%.1f s of flat ECG displayed", k.flat * BLOCK_S);
+	return o;
+}
+
 static const struct {
 	struct stage_outcome (*run)(struct stage *s);
 	enum ward_place from; /* whose traffic the gateway's events are about */
 	enum ward_place as;   /* and whom he pretends to be */
+	const char *report;   /* not blocked, but reported by events of this type */
 } programme[STAGE_ATTACKS] = {
 	{flatline, WARD_CAMERA, WARD_CAMERA},
 	{rogue_monitor, WARD_CAMERA, WARD_MONITOR},
@@ -321,6 +408,9 @@ static const struct {
 	{exfiltration, WARD_ANALYSER, WARD_ANALYSER},
 	{rogue_dhcp, WARD_CAMERA, WARD_CAMERA},
 	{flood, WARD_CAMERA, WARD_CAMERA},
+	{forged_result, WARD_PUMP, WARD_PUMP},
+	{pump_order, WARD_PUMP, WARD_LAB},
+	{in_path, WARD_MONITOR, WARD_MONITOR, "vitals"},
 };
 
 const char *const stage_attacks[STAGE_ATTACKS] = {
@@ -333,6 +423,9 @@ const char *const stage_attacks[STAGE_ATTACKS] = {
 	"exfiltration of records to the internet",
 	"rogue DHCP server",
 	"flood that starves the vital signs",
+	"forged result in another's name (HL7)",
+	"order to the pump inside its report (HL7)",
+	"flatline drawn in the monitor's own cable",
 };
 
 struct stage_outcome stage_attack(struct stage *s, unsigned n)
@@ -349,6 +442,8 @@ struct stage_outcome stage_attack(struct stage *s, unsigned n)
 
 	actor_sleep(SETTLE_MS);
 	if (s->guarded)
-		gateway_reason(&s->gateway, &mark, about, EVENT_WAIT_MS, o.reason);
+		gateway_reported(&s->gateway, &mark, about, programme[n].report, EVENT_WAIT_MS,
+				 o.reason);
+	o.detected = programme[n].report && o.reason[0];
 	return o;
 }

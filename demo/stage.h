@@ -10,7 +10,7 @@
 #include "demo/transfer.h"
 #include "demo/ward.h"
 
-#define STAGE_ATTACKS	9
+#define STAGE_ATTACKS	12
 #define STAGE_TRANSFERS 4
 #define STAGE_VITALS	2 /* among the transfers */
 #define STAGE_ACTORS	24
@@ -25,6 +25,7 @@ struct stage {
 	const char *data; /* shared test data, or NULL */
 	int vital_ms;	  /* how long the attacks on vital signs last */
 	uint64_t begun_ns;
+	uint64_t forged_ns; /* since when the monitor's own cable is not to be trusted; 0: it is */
 	pid_t actors[STAGE_ACTORS];
 	unsigned actor_count;
 };
@@ -33,6 +34,7 @@ struct stage_outcome {
 	bool through;		     /* it reached what it was after */
 	char what[96];		     /* what the victim has, for people */
 	char reason[GATEWAY_REASON]; /* guarded: what the gateway gave for blocking it, or "" */
+	bool detected; /* guarded: it passed, as every vital sign does, and was told */
 };
 
 extern const char *const stage_attacks[STAGE_ATTACKS];

@@ -26,18 +26,36 @@ static bool next_line(struct bytes *text, char line[LINE_MAX_LEN])
 	return false;
 }
 
-/* "16", "212", "16+24"; a frame of several samples ("212x4") or a skew is not for us. */
-static int read_format(const char *word, unsigned *ret_format, unsigned *ret_offset)
+/* How samples are packed: `samples` of them in `bytes`. */
+static const struct packing {
+	unsigned format, samples, bytes;
+} packings[] = {{0, 1, 1},  {16, 1, 2},	 {24, 1, 3},  {32, 1, 4},  {61, 1, 2},
+		{80, 1, 1}, {160, 1, 2}, {212, 2, 3}, {310, 3, 4}, {311, 3, 4}};
+
+static const struct packing *packing_of(unsigned format)
+{
+	for (unsigned i = 0; i < sizeof(packings) / sizeof(packings[0]); i++)
+		if (packings[i].format == format)
+			return &packings[i];
+	return NULL;
+}
+
+/* "16", "212x4", "16+24", "212:3"; format 0 stands in layouts, where nothing was recorded. */
+static int read_format(const char *word, struct wfdb_signal *s)
 {
 	char *end;
-	unsigned long format = strtoul(word, &end, 10), offset = 0;
 
+	s->format = (unsigned)strtoul(word, &end, 10);
+	s->per_frame = 1;
+	if (*end == 'x')
+		s->per_frame = (unsigned)strtoul(end + 1, &end, 10);
+	if (*end == ':')
+		s->skew = (unsigned)strtoul(end + 1, &end, 10);
 	if (*end == '+')
-		offset = strtoul(end + 1, &end, 10);
-	if (*end || (format != 16 && format != 212) || offset > 1u << 20)
+		s->offset = (unsigned)strtoul(end + 1, &end, 10);
+	if (*end || !packing_of(s->format) || s->offset > 1u << 20 || s->skew > 1u << 20 ||
+	    s->per_frame == 0 || s->per_frame > WFDB_FRAME)
 		return -ENOTSUP;
-	*ret_format = (unsigned)format;
-	*ret_offset = (unsigned)offset;
 	return 0;
 }
 
@@ -57,12 +75,11 @@ static void read_gain(const char *word, struct wfdb_signal *s, bool *ret_baselin
 	snprintf(s->units, sizeof(s->units), "%.15s", *end == '/' ? end + 1 : "mV");
 }
 
-static int read_signal(char *line, struct wfdb_record *r, unsigned i)
+static int read_signal(char *line, struct wfdb_signal *s)
 {
-	struct wfdb_signal *s = &r->signal[i];
 	char *save = NULL, *word[8] = {0};
-	unsigned n = 0, format, offset;
 	bool baseline = false;
+	unsigned n = 0;
 	int zero = 0, err;
 
 	word[0] = strtok_r(line, " \t", &save);
@@ -70,16 +87,12 @@ static int read_signal(char *line, struct wfdb_record *r, unsigned i)
 		word[n] = strtok_r(NULL, " \t", &save);
 	if (n < 2)
 		return -EBADMSG;
-	err = read_format(word[1], &format, &offset);
+	err = read_format(word[1], s);
 	if (err)
 		return err;
-	if (i == 0) {
-		snprintf(r->file, sizeof(r->file), "%.63s", word[0]);
-		r->format = format;
-		r->offset = offset;
-	} else if (strcmp(r->file, word[0]) != 0 || r->format != format) {
+	if (strchr(word[0], '/'))
 		return -ENOTSUP;
-	}
+	snprintf(s->file, sizeof(s->file), "%.63s", word[0]);
 	read_gain(n > 2 ? word[2] : "", s, &baseline);
 	if (n > 4)
 		zero = atoi(word[4]);
@@ -92,35 +105,57 @@ static int read_signal(char *line, struct wfdb_record *r, unsigned i)
 	return 0;
 }
 
+static int read_segments(struct bytes text, struct wfdb_record *r)
+{
+	char line[LINE_MAX_LEN];
+
+	for (unsigned i = 0; i < r->segments; i++) {
+		struct wfdb_segment *s = &r->segment[i];
+
+		if (!next_line(&text, line) || sscanf(line, "%63s %lu", s->name, &s->count) != 2)
+			return -EBADMSG;
+		if (strchr(s->name, '/'))
+			return -ENOTSUP;
+	}
+	return 0;
+}
+
+static int read_signals(struct bytes text, struct wfdb_record *r)
+{
+	char line[LINE_MAX_LEN];
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < r->signals; i++)
+		err = next_line(&text, line) ? read_signal(line, &r->signal[i]) : -EBADMSG;
+	return err;
+}
+
 int wfdb_header(struct bytes text, struct wfdb_record *ret_record)
 {
+	char line[LINE_MAX_LEN], name[64], rate[32] = "250", *slash, *end;
 	struct wfdb_record r = {0};
-	char line[LINE_MAX_LEN], name[64], rate[32] = "250";
-	unsigned long count = 0;
-	int fields, err;
+	int err;
 
 	if (!next_line(&text, line))
 		return -EBADMSG;
-	fields = sscanf(line, "%63s %u %31s %lu", name, &r.signals, rate, &count);
-	if (fields < 2 || r.signals == 0)
+	if (sscanf(line, "%63s %u %31s %lu", name, &r.signals, rate, &r.count) < 2 ||
+	    r.signals == 0)
 		return -EBADMSG;
-	if (strchr(name, '/') || r.signals > WFDB_SIGNALS)
+	slash = strchr(name, '/');
+	if (slash) {
+		r.segments = (unsigned)strtoul(slash + 1, &end, 10);
+		if (*end || !r.segments)
+			return -EBADMSG;
+	}
+	if (r.signals > WFDB_SIGNALS || r.segments > WFDB_SEGMENTS)
 		return -ENOTSUP;
 	r.rate_hz = strtod(rate, NULL);
-	r.count = count;
 	if (!(r.rate_hz > 0 && r.rate_hz < 100000))
 		return -EBADMSG;
-	for (unsigned i = 0; i < r.signals; i++) {
-		if (!next_line(&text, line))
-			return -EBADMSG;
-		err = read_signal(line, &r, i);
-		if (err)
-			return err;
-	}
-	if (strchr(r.file, '/') || strcmp(r.file, "~") == 0)
-		return -ENOTSUP;
-	*ret_record = r;
-	return 0;
+	err = r.segments ? read_segments(text, &r) : read_signals(text, &r);
+	if (!err)
+		*ret_record = r;
+	return err;
 }
 
 int wfdb_find(const struct wfdb_record *r, const char *name)
@@ -131,46 +166,112 @@ int wfdb_find(const struct wfdb_record *r, const char *name)
 	return -1;
 }
 
-static bool sample16(struct bytes d, size_t k, int16_t *ret_v)
+static int32_t extend(uint32_t v, unsigned bits)
 {
-	if (k >= d.len / 2)
-		return false;
-	*ret_v = (int16_t)(d.data[2 * k + 1] << 8 | d.data[2 * k]);
-	return true;
+	return (int32_t)(v << (32 - bits)) >> (32 - bits);
 }
 
-/* signal(5): two 12-bit samples in three bytes, the high nibbles in the middle one. */
-static bool sample212(struct bytes d, size_t k, int16_t *ret_v)
+/* signal(5), 310: two words of two bytes hold 11 bits and half of the third sample each. */
+static uint32_t third310(const uint8_t *b)
 {
-	size_t at = k / 2 * 3;
-	int v;
+	return (uint32_t)(b[1] >> 3) | (uint32_t)(b[3] & 0xf8) << 2;
+}
 
-	if (at / 3 != k / 2 || at + (k & 1 ? 2 : 1) >= d.len)
-		return false;
-	v = k & 1 ? (d.data[at + 1] & 0xf0) << 4 | d.data[at + 2]
-		  : (d.data[at + 1] & 0x0f) << 8 | d.data[at];
-	v = v & 0x800 ? v - 0x1000 : v;
-	*ret_v = v == -2048 ? WFDB_INVALID : (int16_t)v;
-	return true;
+/* One of the samples packed in the bytes at b; those are there as far as it needs them. */
+static int32_t unpack(unsigned format, const uint8_t *b, unsigned i)
+{
+	switch (format) {
+	case 16:
+		return extend((uint32_t)(b[1] << 8 | b[0]), 16);
+	case 61:
+		return extend((uint32_t)(b[0] << 8 | b[1]), 16);
+	case 24:
+		return extend((uint32_t)(b[2] << 16 | b[1] << 8 | b[0]), 24);
+	case 32:
+		return (int32_t)((uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 |
+				 b[0]);
+	case 80:
+		return b[0] - 128;
+	case 160:
+		return (b[1] << 8 | b[0]) - 32768;
+	case 212:
+		return extend(i ? (uint32_t)((b[1] & 0xf0) << 4 | b[2])
+				: (uint32_t)((b[1] & 0x0f) << 8 | b[0]),
+			      12);
+	case 310:
+		return extend(i == 2 ? third310(b)
+				     : (uint32_t)(b[2 * i + 1] & 7) << 7 | b[2 * i] >> 1,
+			      10);
+	default: /* 311: 10 bits each from the lowest on */
+		return extend((uint32_t)(b[3] << 24 | b[2] << 16 | b[1] << 8 | b[0]) >> (10 * i),
+			      10);
+	}
+}
+
+/* signal(5): the least value of a format stands for none. */
+static bool is_invalid(unsigned format, int32_t v)
+{
+	static const struct {
+		unsigned format;
+		int32_t least;
+	} marks[] = {{16, -32768}, {61, -32768}, {160, -32768}, {24, -8388608}, {32, INT32_MIN},
+		     {80, -128},   {212, -2048}, {310, -512},	{311, -512}};
+
+	for (unsigned i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (marks[i].format == format)
+			return v == marks[i].least;
+	return false;
+}
+
+/* The bytes that sample i of a packed group needs: the last ones of a file may be cut short. */
+static size_t needed(const struct packing *p, unsigned i)
+{
+	if (p->format == 212)
+		return i ? 3 : 2;
+	if (p->format == 310)
+		return i == 0 ? 2 : 4;
+	return p->bytes;
+}
+
+/* Where a signal's samples stand in a frame of its file, and how long that is. */
+static unsigned frame_of(const struct wfdb_record *r, unsigned signal, unsigned *ret_length)
+{
+	unsigned before = 0, length = 0;
+
+	for (unsigned i = 0; i < r->signals; i++) {
+		if (strcmp(r->signal[i].file, r->signal[signal].file) != 0)
+			continue;
+		before += i < signal ? r->signal[i].per_frame : 0;
+		length += r->signal[i].per_frame;
+	}
+	*ret_length = length;
+	return before;
 }
 
 size_t wfdb_samples(const struct wfdb_record *r, struct bytes data, unsigned signal,
-		    int16_t *ret_samples, size_t max)
+		    int32_t *ret_samples, size_t max)
 {
-	struct bytes d = {NULL, 0};
+	const struct wfdb_signal *s = &r->signal[signal];
+	const struct packing *p;
+	unsigned length, before;
 	size_t n = 0;
 
-	if (signal >= r->signals || data.len < r->offset)
+	if (signal >= r->signals || data.len < s->offset || !(p = packing_of(s->format)) ||
+	    p->format == 0)
 		return 0;
-	d.data = data.data + r->offset;
-	d.len = data.len - r->offset;
-	while (n < max && (!r->count || n < r->count)) {
-		size_t k = n * r->signals + signal;
+	before = frame_of(r, signal, &length);
+	data.data += s->offset;
+	data.len -= s->offset;
+	while (n < max && (!r->count || n < r->count * s->per_frame)) {
+		size_t frame = n / s->per_frame + s->skew;
+		size_t k = frame * length + before + n % s->per_frame;
+		size_t at = k / p->samples * p->bytes;
+		int32_t v;
 
-		if (!(r->format == 16 ? sample16(d, k, &ret_samples[n])
-				      : sample212(d, k, &ret_samples[n])))
+		if (at + needed(p, k % p->samples) > data.len)
 			break;
-		n++;
+		v = unpack(s->format, data.data + at, k % p->samples);
+		ret_samples[n++] = is_invalid(s->format, v) ? WFDB_INVALID : v;
 	}
 	return n;
 }

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ivue_message m;
 	struct wfdb_record r;
 	uint8_t back[2048];
-	int16_t samples[64];
+	int32_t samples[64];
 	struct writer w = writer_new(back, sizeof(back));
 
 	if (ivue_read(in, &m) == PARSE_OK)

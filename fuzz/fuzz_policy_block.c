@@ -25,7 +25,8 @@ static void follow(const struct policy *p)
 		for (uint32_t r = 0; r < devices[d].rule_count; r++) {
 			const struct gate_rule *rule = &rules[devices[d].rule_first + r];
 
-			sum += strlen(policy_rule_service(p, devices[d].rule_first + r));
+			sum += strlen(policy_rule_service(p, devices[d].rule_first + r)) +
+			       strlen(policy_rule_messages(p, devices[d].rule_first + r));
 			if (rule->peer_kind == GATE_PEER_ID)
 				sum += strlen(policy_peer_name(p, (uint32_t)rule->peer));
 		}

@@ -18,16 +18,18 @@
 
 struct config_gateway {
 	char *name;
-	char *state_dir;    /* database, keys */
-	char *run_dir;	    /* control socket */
-	char *bpf_dir;	    /* where program and maps are pinned, on a bpffs */
-	char *profiles_dir; /* searched for profiles first; "" none */
-	char *capture;	    /* "auto", "xdp" or "packet" */
-	uint32_t workers;   /* guards; 0: one per receive queue */
-	uint32_t flows;	    /* most conversations at once, per guard */
-	uint32_t fragments; /* most packets under reassembly, per guard */
-	uint32_t stale_ms;  /* a guard silent for this long counts as gone */
-	char *eve_file;	    /* "" for none; relative to state_dir */
+	char *state_dir;     /* database, keys */
+	char *run_dir;	     /* control socket */
+	char *bpf_dir;	     /* where program and maps are pinned, on a bpffs */
+	char *profiles_dir;  /* searched for profiles first; "" none */
+	char *capture;	     /* "auto", "xdp" or "packet" */
+	uint32_t workers;    /* guards; 0: one per receive queue */
+	uint32_t flows;	     /* most conversations at once, per guard */
+	uint32_t fragments;  /* most packets under reassembly, per guard */
+	uint32_t streams_mb; /* most held of TCP conversations, per guard */
+	uint32_t vitals;     /* most waves of monitors watched, per guard */
+	uint32_t stale_ms;   /* a guard silent for this long counts as gone */
+	char *eve_file;	     /* "" for none; relative to state_dir */
 	uint32_t eve_rotate_mb;
 	uint32_t eve_keep;
 	uint32_t store_events; /* most single events kept in the database */

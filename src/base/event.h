@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/reason.h"
 
-#define EVENT_MAX 8192 /* bytes of one line */
+#define EVENT_MAX 16384 /* bytes of one line */
 
 struct event_common {
 	uint64_t time_ns; /* wall clock */

@@ -10,5 +10,7 @@
  * free(); -EFBIG it is longer than `max`; -EISDIR; or -errno.
  */
 int file_read(const char *path, size_t max, struct bytes *ret_text);
+/* The same of what is open already, such as standard input. */
+int file_read_fd(int fd, size_t max, struct bytes *ret_text);
 
 #endif

@@ -67,6 +67,19 @@ static bool needs_care(const uint8_t *s)
 	return (w | (w + ones) | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & high;
 }
 
+bool json_is_utf8(struct bytes v)
+{
+	size_t i = 0, n;
+
+	while (i < v.len) {
+		n = v.data[i] < 0x80 ? 1 : utf8_len(v.data + i, v.len - i);
+		if (!n)
+			return false;
+		i += n;
+	}
+	return true;
+}
+
 /* How many bytes at the start are ASCII that needs no escape: nearly always all. */
 static size_t plain_len(const uint8_t *s, size_t len)
 {

@@ -26,6 +26,8 @@ void json_u64(struct json *j, const char *key, uint64_t v);
 void json_i64(struct json *j, const char *key, int64_t v);
 void json_dbl(struct json *j, const char *key, double v);
 void json_bool(struct json *j, const char *key, bool v);
+/* Is it UTF-8 throughout (RFC 3629 §4)? */
+bool json_is_utf8(struct bytes v);
 /* A value that is JSON already, copied as it is. */
 void json_raw(struct json *j, const char *key, struct bytes v);
 

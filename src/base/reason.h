@@ -96,6 +96,9 @@
 	  "More unfinished conversations than there is memory to read them.")                      \
 	X(STREAM_URGENT, "stream.urgent",                                                          \
 	  "A conversation used a rare network feature that hides what is said.")                   \
+	X(STREAM_CHECKSUM, "stream.checksum",                                                      \
+	  "A packet with a wrong checksum, which its receiver would ignore and others might "      \
+	  "read.")                                                                                 \
 	X(PROTO_MALFORMED, "proto.malformed", "A message broke the rules of its own protocol.")    \
 	X(POLICY_WRONG_PROTOCOL, "policy.wrong_protocol",                                          \
 	  "A connection that is allowed for one kind of data carried something else.")             \
@@ -111,6 +114,59 @@
 	X(HL7_SEGMENT_NAME, "hl7.segment_name", "A message has a part without a proper name.")     \
 	X(HL7_SEGMENT_TOO_LONG, "hl7.segment_too_long",                                            \
 	  "A part of a message is absurdly long, as those are that break programs.")               \
+	X(DICOM_MALFORMED, "dicom.malformed",                                                      \
+	  "A broken message was sent to or by an imaging machine.")                                \
+	X(DICOM_TOO_LONG, "dicom.too_long",                                                        \
+	  "A message to or by an imaging machine was longer than the receiver takes.")             \
+	X(DICOM_OUT_OF_ORDER, "dicom.out_of_order",                                                \
+	  "An imaging machine was sent something before or after its time.")                       \
+	X(DICOM_NOT_NEGOTIATED, "dicom.not_negotiated",                                            \
+	  "An imaging machine was sent a kind of message that it had not agreed to.")              \
+	X(DICOM_PREAMBLE_EXECUTABLE, "dicom.preamble_executable",                                  \
+	  "A medical image hides a program in its first bytes.") \
+	X(MQTT_MALFORMED, "mqtt.malformed",                                                        \
+	  "A message of the MQTT kind that medical gadgets exchange was broken or forged.")        \
+	X(MQTT_LENGTH, "mqtt.length",                                                              \
+	  "An MQTT message stated its length in a way that serves to slip past inspection.")       \
+	X(MQTT_TOO_LONG, "mqtt.too_long", "An MQTT message was longer than any device needs.")     \
+	X(MQTT_OUT_OF_TURN, "mqtt.out_of_turn",                                                    \
+	  "An MQTT message came from the wrong side, or before both sides had greeted.")           \
+	X(MODBUS_MALFORMED, "modbus.malformed",                                                    \
+	  "A command or reading of an industrial controller (Modbus) was broken or forged.")       \
+	X(MODBUS_UNASKED, "modbus.unasked",                                                        \
+	  "A controller (Modbus) answered a question that nobody had asked.")                      \
+	X(SNMP_MALFORMED, "snmp.malformed",                                                        \
+	  "A broken message of the kind that looks after network equipment (SNMP).")               \
+	X(ASTM_MALFORMED, "astm.malformed",                                                        \
+	  "A message of a laboratory analyzer broke the rules of its own protocol (ASTM).")        \
+	X(ASTM_CHECKSUM, "astm.checksum",                                                          \
+	  "A message of a laboratory analyzer was altered or damaged on its way (ASTM).")          \
+	X(ASTM_SEQUENCE, "astm.sequence",                                                          \
+	  "A message of a laboratory analyzer was lost or slipped in between others (ASTM).")      \
+	X(POCT1A_MALFORMED, "poct1a.malformed",                                                    \
+	  "A message of a bedside test device broke the rules of its own protocol (POCT1-A).")     \
+	X(COAP_MALFORMED, "coap.malformed",                                                        \
+	  "A broken message of the kind that small sensors exchange (CoAP).")                      \
+	X(BACNET_MALFORMED, "bacnet.malformed",                                                    \
+	  "A broken message of the kind that runs a building's air and power (BACnet).")           \
+	X(SDC_MALFORMED, "sdc.malformed",                                                          \
+	  "A message of networked operating-room equipment (SDC) was broken or hid what it asks for.") \
+	X(VITALS_SEQUENCE_BREAK, "vitals.sequence_break",                                          \
+	  "Parts of a monitor's stream were missing, came twice or were out of order.")            \
+	X(VITALS_REPLAYED, "vitals.replayed",                                                      \
+	  "A monitor's curve is the same, sample by sample, as one it sent minutes ago.")          \
+	X(VITALS_TWO_SOURCES, "vitals.two_sources",                                                \
+	  "Two machines send vital signs in the name of one monitor.")                             \
+	X(VITALS_UNBOUND_SOURCE, "vitals.unbound_source",                                          \
+	  "A monitor's vital signs suddenly come from a machine that is not that monitor.")        \
+	X(VITALS_JUMP, "vitals.jump",                                                              \
+	  "A vital sign leapt from one second to the next as no body does.")                       \
+	X(VITALS_RATE_MISMATCH, "vitals.rate_mismatch",                                            \
+	  "The heart or pulse rate shown is not the one that the curve beside it has.")            \
+	X(VITALS_FLATLINE_PERFUSING, "vitals.flatline_perfusing",                                  \
+	  "The ECG went flat although the pulse goes on: look at the patient and the electrodes.") \
+	X(VITALS_ALARM_LOST, "vitals.alarm_lost",                                                  \
+	  "An alarm left the monitor and was not taken by the station.") \
 	X(TLS_MALFORMED, "tls.malformed",                                                          \
 	  "The opening of an encrypted connection (TLS) broke the rules of its protocol.")         \
 	X(TLS_CERTIFICATE, "tls.certificate",                                                      \

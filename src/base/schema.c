@@ -66,6 +66,13 @@ static const struct cyaml_schema_value text_entry = {
 	  1024, 16777216, "Most conversations at once, per guard; past it the idlest is evicted.") \
 	X(NUMBER, schema_file, "fragments", given.fragments, config.gateway.fragments, OPTIONAL,   \
 	  "1024", 16, 65536, "Most packets under reassembly at once, per guard.")                  \
+	X(NUMBER, schema_file, "streams_mb", given.streams_mb, config.gateway.streams_mb,          \
+	  OPTIONAL, "64", 1, 65536,                                                                \
+	  "Most memory, in megabytes and per guard, for what TCP conversations say in pieces.")    \
+	X(NUMBER, schema_file, "vitals", given.vitals, config.gateway.vitals, OPTIONAL, "512", 4,  \
+	  65536,                                                                                   \
+	  "Most waves of bedside monitors, per guard, that are watched for forged vital signs; "   \
+	  "past it the monitor longest unheard is forgotten.")                                     \
 	X(NUMBER, schema_file, "stale_ms", given.stale_ms, config.gateway.stale_ms, OPTIONAL,      \
 	  "200", 10, 10000,                                                                        \
 	  "A guard that was silent for so many milliseconds counts as gone, and each device's "    \

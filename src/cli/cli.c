@@ -35,6 +35,15 @@ const struct cli_command cli_commands[] = {
 	 "check FILE [--json] | learn [-r PCAP | --eve FILE] [-w NET]... [-c FILE] [-o OUT] | "
 	 "apply [-c FILE] [--json]",
 	 "say what a policy file allows, propose one, or put it in force", policy_run},
+	{"keygen", "[-o FILE] [-y [FILE]]", "make a key pair, or tell the recipients of one",
+	 cli_keygen},
+	{"seal",
+	 "[-e] [-r RECIPIENT | -R FILE | -i FILE]... [-p | -j batchpass] [-a] [-o OUT] "
+	 "[--in-place] "
+	 "[--force] [-v] [PATH]...",
+	 "encrypt files or whole folders, as age does", cli_seal},
+	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
+	 "decrypt what was sealed", cli_open},
 	{NULL},
 };
 

@@ -106,6 +106,8 @@ static int open_all(struct inspect *in)
 	if (in->config) {
 		o.max_flows = in->config->gateway.flows;
 		o.max_fragments = in->config->gateway.fragments;
+		o.stream_bytes = (size_t)in->config->gateway.streams_mb << 20;
+		o.vitals_streams = in->config->gateway.vitals;
 		if (known_load(in->config_file, in->config->gateway.profiles_dir, &in->known) < 0)
 			return cli_fail("out of memory");
 		o.inventory = (struct inventory_options){.machines = MACHINES,

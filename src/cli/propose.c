@@ -163,7 +163,15 @@ static void write_rules(FILE *out, const char *key, const struct config_rule *ru
 		}
 		fputs(", peer: ", out);
 		quoted(out, rules[i].peer);
-		fprintf(out, ", action: %s}\n", actions[rules[i].action]);
+		fprintf(out, ", action: %s", actions[rules[i].action]);
+		if (*rules[i].app)
+			fprintf(out, ", app: %s, control: %s", rules[i].app,
+				rules[i].control ? "yes" : "no");
+		if (rules[i].allow_count) {
+			fputs(", allow: ", out);
+			quoted_list(out, rules[i].allow, rules[i].allow_count);
+		}
+		fputs("}\n", out);
 	}
 }
 

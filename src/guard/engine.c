@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "guard/bedside.h"
 #include "guard/flow/fragment.h"
 #include "guard/hairpin.h"
 #include "guard/notice.h"
@@ -38,7 +39,10 @@ struct engine {
 	struct flow_table *flows;
 	struct app *app;
 	struct sessions *sessions;
-	struct message_rules *messages; /* NULL: no policy */
+	struct bedside *bedside;
+	const struct work *hearing;	      /* whose packet is being read, */
+	const struct session_message *saying; /* and its message; NULL: none */
+	struct message_rules *messages;	      /* NULL: no policy */
 	struct behaviour *behaviour;
 	struct inventory *inventory; /* NULL: not kept */
 	struct notice notice;
@@ -120,6 +124,7 @@ static void count_anomalies(struct engine *e, anomaly_set set)
 }
 
 static enum reason message_said(void *arg, const struct session_message *m);
+static void vitals_found(void *arg, const struct vitals_finding *f);
 static enum reason unread(void *arg, struct flow *f);
 
 /* Of the ward alone: what stands in the hospital is not this gateway's to list. */
@@ -147,6 +152,7 @@ static bool open_rooms(struct engine *e)
 	};
 
 	e->sessions = sessions_new(&sessions);
+	e->bedside = bedside_new(e->o.vitals_streams, vitals_found, e);
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
@@ -157,7 +163,7 @@ static bool open_rooms(struct engine *e)
 		if (!e->inventory)
 			return false;
 	}
-	return e->sessions && e->app && e->behaviour && e->flows && e->fragments &&
+	return e->sessions && e->bedside && e->app && e->behaviour && e->flows && e->fragments &&
 	       notice_init(&e->notice, TOPICS) == 0;
 }
 
@@ -206,6 +212,7 @@ void engine_free(struct engine *e)
 	inventory_free(e->inventory);
 	app_free(e->app);
 	sessions_free(e->sessions);
+	bedside_free(e->bedside);
 	message_rules_free(e->messages);
 	floor_free(e->floor);
 	roster_free(e->roster);
@@ -366,6 +373,34 @@ static bool is_ruled(const struct engine *e, const struct flow *f)
 	return e->messages && f->generation == policy_generation(e->policy);
 }
 
+static void vitals_found(void *arg, const struct vitals_finding *f)
+{
+	struct engine *e = arg;
+
+	notice_vitals(&e->notice, f, e->saying);
+}
+
+/* Vital signs are compared, whoever sent them; nothing that comes of it changes a verdict. */
+static void watch_vitals(struct engine *e, const struct session_message *m, bool withheld)
+{
+	const struct work *w = e->hearing;
+	const struct gate_device *d = device_of(e, w->v.device);
+	struct bedside_message b = {
+		.said = m,
+		.bound = d && !(d->flags & GATE_DEVICE_STRANGER) &&
+			 !(w->v.flags & GATE_VERDICT_TO_DEVICE) &&
+			 report_kind_of(w->v.reason) != REPORT_BINDING,
+		.withheld = withheld || w->v.action == GATE_DROP,
+		.device = w->v.device,
+		.peer = w->v.peer,
+		.generation = w->v.generation,
+	};
+
+	e->saying = m;
+	bedside_said(e->bedside, &b);
+	e->saying = NULL;
+}
+
 static enum reason message_said(void *arg, const struct session_message *m)
 {
 	struct engine *e = arg;
@@ -380,6 +415,7 @@ static enum reason message_said(void *arg, const struct session_message *m)
 	};
 
 	notice_message(&e->notice, &told);
+	watch_vitals(e, m, told.drop);
 	return why;
 }
 
@@ -432,6 +468,7 @@ static bool hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 		refuse(e, w, REASON_POLICY_FLOW_BLOCKED);
 		return false;
 	}
+	e->hearing = w;
 	heard = session_hear(e->sessions, f, &w->p, end);
 	if (heard.fresh)
 		notice_anomalies(&e->notice, &w->p, heard.fresh, &w->v, w->segment, f, e->now_ns);
@@ -682,6 +719,7 @@ static void burst(struct engine *e, const struct frame *frames, unsigned count)
 	flow_expire(e->flows, e->wall_ns, EXPIRE_BURST);
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_BURST);
 	tally_tick(e->notice.tally, e->now_ns);
+	bedside_tick(e->bedside, e->wall_ns);
 	if (e->inventory)
 		inventory_tick(e->inventory, e->wall_ns);
 }
@@ -722,6 +760,7 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	flow_expire(e->flows, e->wall_ns, EXPIRE_TICK);
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_TICK);
 	tally_tick(e->notice.tally, e->now_ns);
+	bedside_tick(e->bedside, e->wall_ns);
 	if (e->inventory)
 		inventory_tick(e->inventory, e->wall_ns);
 }

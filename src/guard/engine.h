@@ -27,6 +27,7 @@ typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const stru
 struct engine_options {
 	uint32_t max_flows;
 	uint32_t max_fragments;
+	uint32_t vitals_streams; /* waves of monitors watched at once; 0: as many as are usual */
 	size_t stream_bytes; /* held of all TCP conversations together; 0: ENGINE_STREAM_BYTES */
 	struct flow_timeouts timeouts;
 	bool inline_;	   /* a dropped packet is not seen by what follows */

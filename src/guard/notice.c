@@ -131,6 +131,13 @@ void notice_message(struct notice *n, const struct report_message *m)
 	report_message(&n->report, m);
 }
 
+void notice_vitals(struct notice *n, const struct vitals_finding *f,
+		   const struct session_message *m)
+{
+	n->reasons[f->reason]++;
+	report_vitals(&n->report, f, m);
+}
+
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found)
 {

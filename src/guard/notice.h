@@ -32,6 +32,9 @@ void notice_machine(struct notice *n, const struct inventory *inv, const struct 
 		    bool is_new, uint64_t now_ns);
 /* A message, told by its own event whatever was decided. */
 void notice_message(struct notice *n, const struct report_message *m);
+/* A finding about vital signs; `m` is the message that brought it, NULL where time did. */
+void notice_vitals(struct notice *n, const struct vitals_finding *f,
+		   const struct session_message *m);
 /* What somebody does; `v` NULL without a policy. */
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found);

@@ -521,6 +521,41 @@ void report_message(struct report *r, const struct report_message *m)
 	emit(r, &j);
 }
 
+/* The ends of the message that brought a finding; without one, the monitor alone. */
+static void name_finding(const struct report *r, struct event_common *e, struct texts *t,
+			 const struct vitals_finding *f, const struct session_message *m)
+{
+	e->src_port = e->dest_port = -1;
+	if (m) {
+		name_ends(e, t, &m->flow->key, m->end ? !m->flow->starter : m->flow->starter, 0);
+		e->flow_id = m->flow->id;
+		e->app_proto = m->proto->name;
+	} else {
+		e->src_ip = packet_ip_text(&f->ip, t->src);
+	}
+	if (!r->policy)
+		return;
+	if (f->generation == policy_generation(r->policy))
+		name_parties(r, e, t, f->device, f->peer, false, f->mac);
+	else
+		e->device = e->src_ip;
+}
+
+void report_vitals(struct report *r, const struct vitals_finding *f,
+		   const struct session_message *m)
+{
+	char buf[EVENT_MAX], text[PACKET_IP_LEN];
+	struct texts t;
+	struct event_common e = {
+		.time_ns = f->time_ns, .type = "vitals", .reason = f->reason, .verdict = "pass"};
+	struct json j;
+
+	name_finding(r, &e, &t, f, m);
+	j = event_begin(&e, buf);
+	vitals_write(f, e.device ? e.device : packet_ip_text(&f->ip, text), &j);
+	emit(r, &j);
+}
+
 static void put_anomalies(struct json *j, const struct engine_stats *s)
 {
 	json_open(j, "anomalies");
@@ -562,6 +597,13 @@ void report_stats(struct report *r, const struct engine_stats *s, uint32_t flows
 	json_u64(&j, "reassembled", s->fragments_reassembled);
 	json_u64(&j, "lost", s->fragments_lost);
 	json_u64(&j, "held", s->held);
+	json_close(&j);
+	json_open(&j, "app_layer");
+	json_u64(&j, "streams", s->sessions.streams);
+	json_u64(&j, "conversations", s->sessions.talks);
+	json_u64(&j, "messages", s->sessions.messages);
+	json_u64(&j, "held_bytes", s->sessions.held_bytes);
+	json_u64(&j, "refused", s->sessions.refused);
 	json_close(&j);
 	json_open(&j, "policy");
 	json_u64(&j, "dropped", s->dropped);

@@ -16,6 +16,7 @@
 #include "guard/roster.h"
 #include "guard/session.h"
 #include "guard/tally.h"
+#include "guard/vitals/vitals.h"
 
 /* A message of an application protocol, and what was decided about it. */
 struct report_message {
@@ -65,6 +66,10 @@ void report_behaviour(struct report *r, const struct packet *p, const struct gat
 
 /* One event a message, of the type of its protocol. */
 void report_message(struct report *r, const struct report_message *m);
+/* An event "vitals": what cannot be what a monitor measured. Whatever it says, the message passed
+ * or not for other reasons. */
+void report_vitals(struct report *r, const struct vitals_finding *f,
+		   const struct session_message *m);
 
 void report_stats(struct report *r, const struct engine_stats *s, uint32_t flows_alive,
 		  uint64_t time_ns);

@@ -1,5 +1,7 @@
 #include "guard/reset.h"
 
+#include "base/sum.h"
+
 #define TCP_LEN 20
 #define HOPS	64
 
@@ -14,20 +16,12 @@ static void write_link(struct writer *w, const struct packet *p, bool back)
 	write_be16(w, p->ip_version == 4 ? 0x0800 : 0x86dd);
 }
 
-/* RFC 1071 §1 */
-static uint16_t sum(const uint8_t *data, size_t len, uint32_t acc)
+/* The checksum's place, two bytes that are zero so far. */
+static void put_sum(uint8_t *at, uint64_t sum)
 {
-	for (size_t i = 0; i + 1 < len; i += 2)
-		acc += (uint32_t)(data[i] << 8 | data[i + 1]);
-	while (acc >> 16)
-		acc = (acc & 0xffff) + (acc >> 16);
-	return (uint16_t)acc;
-}
+	uint16_t folded = (uint16_t)~sum_fold(sum);
 
-static void put_be16(uint8_t *at, uint16_t v)
-{
-	at[0] = (uint8_t)(v >> 8);
-	at[1] = (uint8_t)v;
+	memcpy(at, &folded, sizeof(folded));
 }
 
 static void write_ip(struct writer *w, const struct packet *p, const struct gate_ip *from,
@@ -36,14 +30,14 @@ static void write_ip(struct writer *w, const struct packet *p, const struct gate
 	size_t at = w->len;
 
 	if (p->ip_version == 4) {
-		static const uint8_t head[] = {0x45, 0, 0, 20 + TCP_LEN, 0, 0, 0x40, 0, HOPS,
-					       PROTO_TCP, 0, 0};
+		static const uint8_t head[] = {0x45, 0, 0,    20 + TCP_LEN, 0, 0,
+					       0x40, 0, HOPS, PROTO_TCP,    0, 0};
 
 		write_bytes(w, head, sizeof(head));
 		write_bytes(w, from->b + 12, 4);
 		write_bytes(w, to->b + 12, 4);
 		if (!w->bad)
-			put_be16(w->data + at + 10, (uint16_t)~sum(w->data + at, 20, 0));
+			put_sum(w->data + at + 10, sum_add(0, w->data + at, 20));
 	} else {
 		static const uint8_t head[] = {0x60, 0, 0, 0, 0, TCP_LEN, PROTO_TCP, HOPS};
 
@@ -56,7 +50,8 @@ static void write_ip(struct writer *w, const struct packet *p, const struct gate
 static void write_tcp(struct writer *w, const struct packet *p, bool back, uint32_t seq)
 {
 	size_t at = w->len, addresses = p->ip_version == 4 ? 8 : 32;
-	uint32_t pseudo;
+	static const uint8_t length[] = {0, PROTO_TCP, 0, TCP_LEN};
+	uint64_t pseudo;
 
 	write_be16(w, back ? p->dst_port : p->src_port);
 	write_be16(w, back ? p->src_port : p->dst_port);
@@ -68,8 +63,8 @@ static void write_tcp(struct writer *w, const struct packet *p, bool back, uint3
 	write_be32(w, 0); /* checksum, urgent pointer */
 	if (w->bad)
 		return;
-	pseudo = sum(w->data + at - addresses, addresses, PROTO_TCP + TCP_LEN);
-	put_be16(w->data + at + 16, (uint16_t)~sum(w->data + at, TCP_LEN, pseudo));
+	pseudo = sum_add(sum_add(0, length, 4), w->data + at - addresses, addresses);
+	put_sum(w->data + at + 16, sum_add(pseudo, w->data + at, TCP_LEN));
 }
 
 size_t reset_make(const struct packet *p, bool back, uint32_t seq, uint8_t ret_frame[RESET_MAX])

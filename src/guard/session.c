@@ -7,9 +7,10 @@
 #define IDENTIFY_TRIES 4    /* datagrams of an end */
 
 /* flow->session_flags */
-#define OFF	     1		     /* nobody reads it, for good */
-#define FAILED(end)  (2u << (end))   /* what the end said begins nothing we know */
-#define TRIES_SHIFT  4		     /* datagrams that began nothing */
+#define OFF	    1		   /* nobody reads it, for good */
+#define FAILED(end) (2u << (end))  /* what the end said begins nothing we know */
+#define SUMMED(end) (16u << (end)) /* TCP: a right checksum was seen */
+#define TRIES_SHIFT 4		   /* UDP: datagrams that began nothing */
 
 struct session {
 	struct stream stream; /* TCP's */
@@ -65,7 +66,7 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 		return NULL;
 	if (f->key.proto == PROTO_TCP) {
 		stream_init(&n->stream, f);
-		n->midstream = f->state == TCP_MIDSTREAM;
+		n->midstream = !f->tcp_began;
 		s->counts.streams++;
 	}
 	f->session = n;
@@ -89,8 +90,7 @@ static void note(struct sessions *s, enum anomaly a)
 	s->flow->anomalies |= bit;
 }
 
-static void said(void *arg, const struct talk *t, const struct proto_input *in,
-		 const struct msg *m)
+static void said(void *arg, const struct talk *t, const struct proto_input *in, const struct msg *m)
 {
 	struct sessions *s = arg;
 	const struct session_message message = {
@@ -132,14 +132,6 @@ static uint8_t number_of(const struct proto *p)
 	return 0;
 }
 
-/* Nobody's conversation: what it holds is given back, and no packet of it costs anything more. */
-static void give_up(struct sessions *s, struct flow *f)
-{
-	session_end(s, f);
-	if (s->o.unread)
-		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
-}
-
 static bool start_talk(struct sessions *s, struct session *n, const struct proto *p)
 {
 	n->talk = talk_new(p);
@@ -164,8 +156,12 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 	p = talk_identify(in, &undecided);
 	if (p)
 		return start_talk(s, n, p);
-	if (!undecided || in->last || in->data.len >= IDENTIFY_BYTES)
-		f->session_flags |= (uint8_t)FAILED(in->end);
+	if (undecided && !in->last && in->data.len < IDENTIFY_BYTES)
+		return false;
+	f->session_flags |= (uint8_t)FAILED(in->end);
+	/* Picked up in its middle it may be what it should be all the same. */
+	if (s->o.unread && !in->midstream)
+		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
 	return false;
 }
 
@@ -216,6 +212,26 @@ static void lost(struct sessions *s, struct session *n, unsigned end, uint32_t m
 	read_end(s, n, end);
 }
 
+/*
+ * A packet that its receiver throws away for its checksum. An end whose sums never
+ * held is one that a capture shows unfinished or under other addresses: it is
+ * believed. What nobody reads is not summed up either.
+ */
+static bool is_corrupt(struct sessions *s, const struct session *n, unsigned end)
+{
+	const struct packet *p = s->packet;
+	struct flow *f = s->flow;
+
+	if (p->payload.len && n && n->talk && n->talk->skip[end] >= p->payload.len)
+		return false;
+	if (packet_sum_holds(p)) {
+		f->session_flags |= (uint8_t)SUMMED(end);
+		return false;
+	}
+	note(s, ANOMALY_TCP_CHECKSUM);
+	return f->session_flags & SUMMED(end);
+}
+
 static void take(struct sessions *s, struct session *n, unsigned end)
 {
 	switch (stream_take(&n->stream, &s->pool, s->flow, s->packet, end)) {
@@ -259,6 +275,8 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 	struct session *n = f->session;
 	uint32_t missed;
 
+	if (!n && p->tcp_flags & TCP_SYN)
+		is_corrupt(s, n, end); /* what the end's sums are worth */
 	if (!n && !p->payload.len)
 		return;
 	if (p->payload_wire > p->payload.len) { /* the capture cut it: no stream can be had */
@@ -271,17 +289,20 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 		note(s, ANOMALY_STREAM_URGENT);
 		object(s, REASON_STREAM_URGENT, SESSION_PACKET);
 	}
+	if (is_corrupt(s, n, end)) {
+		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
+		return;
+	}
 	missed = stream_confirm(&n->stream, &s->pool, p, end);
 	if (missed)
 		lost(s, n, !end, missed);
+	missed = stream_presume(&n->stream, &s->pool, f, end);
+	if (missed)
+		lost(s, n, end, missed);
 	if (p->payload.len || p->tcp_flags & TCP_FIN)
 		take(s, n, end);
-	if (!is_over(n, f))
-		return;
-	if (n->talk)
+	if (is_over(n, f))
 		session_end(s, f);
-	else
-		give_up(s, f);
 }
 
 /* Datagrams */
@@ -297,12 +318,18 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 	if (!p->payload.len || p->payload_wire > p->payload.len)
 		return;
 	input_of(s, end, p->payload, &in);
+	if (n && !packet_sum_holds(p)) {
+		note(s, ANOMALY_UDP_CHECKSUM);
+		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
+	}
 	if (!n) {
 		proto = talk_identify(&in, &undecided);
 		if (!proto) {
+			if (s->o.unread)
+				object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
 			f->session_flags += 1u << TRIES_SHIFT;
 			if (f->session_flags >> TRIES_SHIFT >= 2 * IDENTIFY_TRIES)
-				give_up(s, f);
+				session_end(s, f);
 			return;
 		}
 		n = open_session(s, f);

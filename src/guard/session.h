@@ -24,7 +24,7 @@ struct session_message {
 
 /* Why the packet that completes the message must not pass; NONE: it may. */
 typedef enum reason (*session_said_fn)(void *arg, const struct session_message *m);
-/* The flow speaks nothing that we read. Why that may not be; NONE: it may. */
+/* An end begins with nothing that we read. Why that may not be; NONE: it may. */
 typedef enum reason (*session_unread_fn)(void *arg, struct flow *f);
 
 struct session_options {
@@ -53,7 +53,7 @@ enum session_scope {
 	SESSION_PACKET,	 /* the packet must not pass; its sender may try again */
 	SESSION_UNSURE,	 /* we cannot tell: the fail mode decides on the packet */
 	SESSION_MESSAGE, /* of a message, which said_fn was told: nothing more may pass */
-	SESSION_UNREAD,	 /* it speaks what nobody reads: nothing more may pass */
+	SESSION_UNREAD,	 /* of unread_fn: nothing more may pass */
 };
 
 /* What the packet came to. */

@@ -469,6 +469,8 @@ static void prepare(struct guard *g)
 	learn_makers(g, &o.inventory);
 	o.max_flows = g->setup.max_flows;
 	o.max_fragments = g->setup.max_fragments;
+	o.stream_bytes = (size_t)g->setup.streams_mb << 20;
+	o.vitals_streams = g->setup.vitals;
 	g->engine = engine_new(g->policy.policy, &o);
 	if (!g->engine)
 		fatal("no memory for %u conversations", o.max_flows);

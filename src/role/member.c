@@ -113,6 +113,8 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		.capture = g->gate ? SETUP_XDP : SETUP_PACKET,
 		.max_flows = c->flows,
 		.max_fragments = c->fragments,
+		.streams_mb = c->streams_mb,
+		.vitals = c->vitals,
 		.stale_ms = c->stale_ms,
 	};
 

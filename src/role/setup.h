@@ -30,6 +30,8 @@ struct setup_guard {
 	uint32_t capture; /* enum setup_capture */
 	uint32_t max_flows;
 	uint32_t max_fragments;
+	uint32_t streams_mb;
+	uint32_t vitals;
 	uint32_t stale_ms;
 	uint32_t port_count; /* only ports that are there */
 	struct setup_port ports[SETUP_PORTS_MAX];

@@ -38,7 +38,8 @@ say(text.count("\n") == 1, "one line of JSON")
 say(len(found["attacks"]) >= 8 and len(found["transfers"]) >= 4, "all attacks and transfers are there")
 for a in found["attacks"]:
     say(a["open_network"] == "got through", a["name"] + ", open: " + a["open_network_measured"])
-    say(a["guarded"] == "blocked" and "." in a["reason"] or a["reason"] == "flood",
+    verdict = "detected" if a["reason"].startswith("vitals.") else "blocked"
+    say(a["guarded"] == verdict and ("." in a["reason"] or a["reason"] == "flood"),
         a["name"] + ", guarded: " + a["guarded_measured"] + ", " + (a["reason"] or "no reason"))
 for t in found["transfers"]:
     say(t["intact"] is True, t["name"] + ": " + t["guarded_measured"])

@@ -73,7 +73,9 @@ record() {
 	until grep -q listening "$work/eth1.log" && grep -q listening "$work/eth0.log"; do
 		sleep 0.1
 	done
+	rm -rf "$work/said" "$case"/*.log
 	"make_${case//-/_}"
+	[ ! -d "$work/said" ] || find "$work/said" -type f -size +0 -exec cp {} "$case/" \;
 	sleep 0.5
 	ip netns pids "$p-gw" | xargs -r kill -INT
 	wait $dumps || true
@@ -117,6 +119,28 @@ make_dicom() {
 	dump2dcm "$work/img.dump" "$work/img.dcm" 2>/dev/null
 	on dev storescu -aet CT1 -aec ARCHIVE 10.9.0.5 104 "$work/img.dcm" || true
 }
+
+# hl7_text TYPE ID: a message as a file holds it.
+hl7_text() {
+	printf 'MSH|^~\\&|ANALYSER-1|LAB|LIS|MAIN|20260131120000||%s|%s|P|2.5.1\r' "$1" "$2"
+	printf 'PID|1||100%s||TEST^PATIENT\rOBR|1|||GLU\rOBX|1|NM|2339-0^GLUCOSE^LN||98|mg/dL|70-105|N|||F\r' "$2"
+}
+
+make_hl7() {
+	later srv /usr/bin/python3 hl7_server.py 10.9.0.5 2575
+	for i in 1 2; do hl7_text ORU^R01^ORU_R01 $i >"$work/$i.hl7"; on dev mllp_send -q -p 2575 -f "$work/$i.hl7" --loose 10.9.0.5; done
+	{ hl7_text ORU^R01 3; head -c 20000 /dev/zero | tr '\0' 'A' | sed 's/^/OBX|2|ED|DOC^REPORT||/'; printf '\r'; } >"$work/3.hl7"
+	on dev mllp_send -q -p 2575 -f "$work/3.hl7" --loose 10.9.0.5
+}
+
+make_hl7_forbidden() {
+	later srv /usr/bin/python3 hl7_server.py 10.9.0.5 2575
+	hl7_text ORU^R01^ORU_R01 1 >"$work/1.hl7"
+	hl7_text ORM^O01^ORM_O01 2 >"$work/2.hl7"
+	for i in 1 2; do on dev mllp_send -q -p 2575 -f "$work/$i.hl7" --loose 10.9.0.5; done
+}
+# Its messages in every service, see there.
+. ./dicom.sh
 
 make_mqtt() {
 	printf 'listener 1883 10.9.0.5\nallow_anonymous true\n' >"$work/mosquitto.conf"
@@ -318,7 +342,8 @@ make_sweep() {
 	on evil nmap -n -Pn -sS -p445 --max-retries 0 -T4 10.9.2.1-30 >/dev/null
 }
 
-cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
+cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc
+	hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp smb rdp vnc sip syslog"
 build
 for case in ${*:-$cases}; do record "$case"; done

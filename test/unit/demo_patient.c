@@ -96,7 +96,7 @@ static void header_is_read(void **state)
 
 	assert_int_equal(wfdb_header(b, &r), 0);
 	assert_int_equal(r.signals, 2);
-	assert_int_equal(r.format, 212);
+	assert_int_equal(r.signal[1].format, 212);
 	assert_int_equal(r.count, 650000);
 	assert_true(r.rate_hz == 360);
 	assert_string_equal(r.signal[0].name, "MLII");
@@ -120,12 +120,17 @@ static void header_is_refused(void **state)
 		{"100\n", -EBADMSG},
 		{"100 1 0\na.dat 16\n", -EBADMSG},
 		{"100 2 360\na.dat 16\n", -EBADMSG},
-		{"100 2 360\na.dat 16\nb.dat 16\n", -ENOTSUP},
-		{"100 1 360\na.dat 212x4\n", -ENOTSUP},
-		{"100 1 360\na.dat 61\n", -ENOTSUP},
+		{"100 1 360\na.dat 8\n", -ENOTSUP},
+		{"100 1 360\na.dat 508\n", -ENOTSUP},
+		{"100 1 360\na.dat 212x99\n", -ENOTSUP},
+		{"100 1 360\na.dat 212x\n", -ENOTSUP},
+		{"100 1 360\na.dat 16,3\n", -ENOTSUP},
 		{"100 1 360\n../a.dat 16\n", -ENOTSUP},
 		{"100 99 360\na.dat 16\n", -ENOTSUP},
-		{"100/3 1 360\na.dat 16\n", -ENOTSUP},
+		{"100/3 1 360\na 16\n", -EBADMSG},
+		{"100/x 1 360\na 16\n", -EBADMSG},
+		{"100/1 1 360\n../a 16\n", -ENOTSUP},
+		{"100/65 1 360\na 16\n", -ENOTSUP},
 	};
 	struct wfdb_record r;
 
@@ -137,32 +142,57 @@ static void header_is_refused(void **state)
 	}
 }
 
-/* signal(5)'s own layout: 0x123 and -2 in three bytes. */
+static void unpacks(unsigned format, const uint8_t *packed, size_t len, const int32_t *want,
+		    size_t count)
+{
+	struct wfdb_record r = {.signals = 1, .signal = {{.format = format, .per_frame = 1}}};
+	struct bytes b = unit_exact(packed, len);
+	int32_t v[8];
+
+	assert_int_equal(wfdb_samples(&r, b, 0, v, 8), count);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(v[i], want[i]);
+	r.signal[0].offset = 100;
+	assert_int_equal(wfdb_samples(&r, b, 0, v, 8), 0);
+	free((void *)b.data);
+}
+
+/* signal(5)'s own layouts, each with a last sample that is cut off, or its mark for none. */
 static void samples_are_unpacked(void **state)
 {
-	static const uint8_t packed[] = {0x23, 0xf1, 0xfe, 0xff, 0x07}; /* and a last, odd one */
-	static const uint8_t plain[] = {9, 9, 0x34, 0x12, 0xff, 0xff, 0x01};
-	struct wfdb_record r = {.format = 212, .signals = 1};
+#define UNPACKS(format, packed, ...)                                   \
+	unpacks(format, (const uint8_t *)(packed), sizeof(packed) - 1, \
+		(const int32_t[]){__VA_ARGS__}, sizeof((int32_t[]){__VA_ARGS__}) / 4)
+	UNPACKS(16, "\x34\x12\xff\xff\x00\x80\x01", 0x1234, -1, WFDB_INVALID);
+	UNPACKS(61, "\x12\x34\xff\xff\x80\x00\x01", 0x1234, -1, WFDB_INVALID);
+	UNPACKS(24, "\x56\x34\x12\xfe\xff\xff\x01", 0x123456, -2);
+	UNPACKS(32, "\x78\x56\x34\x12\xff\xff\xff\xff\x01", 0x12345678, -1);
+	UNPACKS(80, "\x80\xff\x01\x00", 0, 127, -127, WFDB_INVALID);
+	UNPACKS(160, "\x01\x80\xff\x7f\x01", 1, -1);
+	UNPACKS(212, "\x23\xf1\xfe\xff\x07", 0x123, -2, 0x7ff); /* the odd one is whole */
+	/* 5, -1 and 0x155 in their ten bits each, low bits of the pairs thrown away */
+	UNPACKS(310, "\x0b\xa8\xff\x57\x00", 5, -1, 0x155);
+	UNPACKS(311, "\x05\xfc\x5f\x15\x00", 5, -1, 0x155);
+}
+
+static void frames_are_taken_apart(void **state)
+{
+	static const uint8_t packed[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+	struct wfdb_record r = {.signals = 2,
+				.signal = {{.format = 80, .per_frame = 2, .file = "a"},
+					   {.format = 80, .per_frame = 1, .file = "a"}}};
 	struct bytes b = unit_exact(packed, sizeof(packed));
-	int16_t v[8];
+	int32_t v[16];
 
-	assert_int_equal(wfdb_samples(&r, b, 0, v, 8), 3);
-	assert_int_equal(v[0], 0x123);
-	assert_int_equal(v[1], -2);
-	assert_int_equal(v[2], 0x7ff);
-	r.signals = 2;
-	assert_int_equal(wfdb_samples(&r, b, 1, v, 8), 1);
-	assert_int_equal(v[0], -2);
-	assert_int_equal(wfdb_samples(&r, b, 2, v, 8), 0);
-	free((void *)b.data);
-
-	b = unit_exact(plain, sizeof(plain));
-	r = (struct wfdb_record){.format = 16, .offset = 2, .signals = 1};
-	assert_int_equal(wfdb_samples(&r, b, 0, v, 8), 2);
-	assert_int_equal(v[0], 0x1234);
-	assert_int_equal(v[1], -1);
-	r.offset = 100;
-	assert_int_equal(wfdb_samples(&r, b, 0, v, 8), 0);
+	assert_int_equal(wfdb_samples(&r, b, 0, v, 16), 8);
+	assert_int_equal(v[1], 2 - 128);
+	assert_int_equal(v[2], 4 - 128);
+	r.signal[1].skew = 1;
+	assert_int_equal(wfdb_samples(&r, b, 1, v, 16), 3);
+	assert_int_equal(v[0], 6 - 128);
+	assert_int_equal(wfdb_samples(&r, b, 2, v, 16), 0);
+	r.signal[1].file[0] = 'b'; /* then the file is its own */
+	assert_int_equal(wfdb_samples(&r, b, 1, v, 16), 11);
 	free((void *)b.data);
 }
 
@@ -197,6 +227,7 @@ int main(void)
 		cmocka_unit_test(header_is_read),
 		cmocka_unit_test(header_is_refused),
 		cmocka_unit_test(samples_are_unpacked),
+		cmocka_unit_test(frames_are_taken_apart),
 		cmocka_unit_test(recording_is_a_patient),
 	};
 

@@ -5,35 +5,35 @@
 
 #include "talk.h"
 
-#define P(end, text)                            \
-	{                                       \
-		end, text, sizeof(text) - 1     \
+#define P(end, text)                        \
+	{                                   \
+		end, text, sizeof(text) - 1 \
 	}
-#define EXPECT(expected, ...)                                                              \
-	do {                                                                               \
-		const struct talk_piece pieces[] = {__VA_ARGS__};                          \
+#define EXPECT(expected, ...)                                                                    \
+	do {                                                                                     \
+		const struct talk_piece pieces[] = {__VA_ARGS__};                                \
 		talk_expect("hl7", false, pieces, sizeof(pieces) / sizeof(pieces[0]), expected); \
 	} while (0)
 
 #define FEED(r, end, text) talk_feed(r, end, text, sizeof(text) - 1)
 
-#define ORU                                                                                  \
-	"\vMSH|^~\\&|LAB^1.2^ISO|WARD|EHR|MAIN|20260131||ORU^R01^ORU_R01|M-1|P|2.5.1\r"       \
+#define ORU                                                                                 \
+	"\vMSH|^~\\&|LAB^1.2^ISO|WARD|EHR|MAIN|20260131||ORU^R01^ORU_R01|M-1|P|2.5.1\r"     \
 	"PID|1||4711||DOE^JANE\rOBR|1\rOBX|1|NM|2339-0^GLUCOSE^LN||98|mg/dL|70-105|N|||F\r" \
 	"\x1c\r"
-#define ORU_SAID                                                                                 \
-	"{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"M-1\",\"version\":\"2.5.1\","   \
-	"\"sending_application\":\"LAB\",\"sending_facility\":\"WARD\","                          \
-	"\"receiving_application\":\"EHR\",\"receiving_facility\":\"MAIN\",\"segments\":4,"       \
+#define ORU_SAID                                                                               \
+	"{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"M-1\",\"version\":\"2.5.1\"," \
+	"\"sending_application\":\"LAB\",\"sending_facility\":\"WARD\","                       \
+	"\"receiving_application\":\"EHR\",\"receiving_facility\":\"MAIN\",\"segments\":4,"    \
 	"\"observations\":1}}\n"
 
 static void a_result_and_its_acknowledgement(void **state)
 {
-	EXPECT(ORU_SAID
-	       "{\"hl7\":{\"message_type\":\"ACK^R01\",\"control_id\":\"A-1\",\"version\":\"2.5.1\","
-	       "\"sending_application\":\"EHR\",\"sending_facility\":\"MAIN\","
-	       "\"receiving_application\":\"LAB\",\"receiving_facility\":\"WARD\","
-	       "\"ack_code\":\"AA\",\"acked_control_id\":\"M-1\",\"segments\":2}}\n",
+	EXPECT(ORU_SAID "{\"hl7\":{\"message_type\":\"ACK^R01\",\"control_id\":\"A-1\",\"version\":"
+			"\"2.5.1\","
+			"\"sending_application\":\"EHR\",\"sending_facility\":\"MAIN\","
+			"\"receiving_application\":\"LAB\",\"receiving_facility\":\"WARD\","
+			"\"ack_code\":\"AA\",\"acked_control_id\":\"M-1\",\"segments\":2}}\n",
 	       P(0, ORU),
 	       P(1, "\vMSH|^~\\&|EHR|MAIN|LAB|WARD|2026||ACK^R01|A-1|P|2.5.1\rMSA|AA|M-1\r\x1c\r"));
 }
@@ -90,16 +90,12 @@ static void alerts_are_marked(void **state)
 
 static void what_is_malformed_is_said(void **state)
 {
-	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n",
-	       P(0, "\vMSH|||||\r"));
-	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n",
-	       P(0, "\vMSH|^^\\&|A\r"));
-	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n",
-	       P(0, "\vMSHa^~\\&aA\r"));
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n", P(0, "\vMSH|||||\r"));
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n", P(0, "\vMSH|^^\\&|A\r"));
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n", P(0, "\vMSHa^~\\&aA\r"));
 	EXPECT("{\"hl7\":{},\"reason\":\"hl7.no_header\"}\n", P(0, "\vPID|1\r"));
 	EXPECT(ORU_SAID "{\"hl7\":{},\"reason\":\"hl7.framing\"}\n", P(0, ORU "GET "));
-	EXPECT("{\"hl7\":{},\"reason\":\"hl7.framing\"}\n",
-	       P(0, "\vMSH|^~\\&|A\r\vMSH|^~\\&|B\r"));
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.framing\"}\n", P(0, "\vMSH|^~\\&|A\r\vMSH|^~\\&|B\r"));
 	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"segments\":2},"
 	       "\"reason\":\"hl7.segment_name\"}\n",
 	       P(0, "\vMSH|^~\\&|||||||ADT^A01\r--|x\r\x1c\r"));
@@ -171,7 +167,8 @@ static void observations_are_numbers(void **state)
 		"OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC|1.1.1.1|72|264864^MDC_DIM_BEAT_PER_MIN^MDC|"
 		"||||R\r"
 		"OBX|2|ST|1^X^MDC|1.1.1.2|text\r"
-		"OBX|3|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1.1.1.3|98.5|262688^MDC_DIM_PERCENT^MDC||L|"
+		"OBX|3|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1.1.1.3|98.5|262688^MDC_DIM_PERCENT^MDC||"
+		"L|"
 		"||R\r"
 		"OBX|4|NM|1^B||12;rm|\r\x1c\r";
 	static const char ack[] = "\vMSH|^~\\&|||||||ACK|6\rMSA|AA|5\r\x1c\r";
@@ -200,8 +197,8 @@ static void only_hl7_is_taken_for_hl7(void **state)
 	static const struct {
 		const char *text;
 		enum parse expected;
-	} cases[] = {{"\v", PARSE_MORE},   {"\vMS", PARSE_MORE}, {"\vMSH|", PARSE_OK},
-		     {"\vBHS", PARSE_OK},  {"MSH|", PARSE_BAD},	 {"\vPID", PARSE_BAD},
+	} cases[] = {{"\v", PARSE_MORE},  {"\vMS", PARSE_MORE}, {"\vMSH|", PARSE_OK},
+		     {"\vBHS", PARSE_OK}, {"MSH|", PARSE_BAD},	{"\vPID", PARSE_BAD},
 		     {"\v\v", PARSE_BAD}};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

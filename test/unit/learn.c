@@ -120,7 +120,9 @@ static void what_there_is_stays_as_it_is(void **state)
 		"    profile: dicom-modality\n"
 		"    fail: closed\n"
 		"    starts: [{service: own, proto: tcp, port: [4242], peer: store, action: "
-		"drop}]\n";
+		"drop},\n"
+		"      {service: results, proto: tcp, port: [2575], peer: store, app: hl7,\n"
+		"       allow: ['message_type=ORU^R01'], control: no}]\n";
 	struct config *before = parse(site), *after;
 	struct propose p = {.config = before};
 	char *text;
@@ -134,8 +136,12 @@ static void what_there_is_stays_as_it_is(void **state)
 	assert_string_equal(after->devices[0].name, "ct \"1\"");
 	assert_int_equal(*after->devices[0].fail, GATE_CLOSED);
 	assert_null(after->devices[0].mode);
-	assert_int_equal(after->devices[0].starts_count, 1);
+	assert_int_equal(after->devices[0].starts_count, 2);
 	assert_int_equal(after->devices[0].starts[0].action, GATE_DROP);
+	assert_string_equal(after->devices[0].starts[1].app, "hl7");
+	assert_false(after->devices[0].starts[1].control);
+	assert_int_equal(after->devices[0].starts[1].allow_count, 1);
+	assert_string_equal(after->devices[0].starts[1].allow[0], "message_type=ORU^R01");
 	/* A host of the policy is given no role by a guess. */
 	assert_string_equal(after->hosts[0].name, "archive");
 	assert_int_equal(after->hosts[0].role_count, 1);

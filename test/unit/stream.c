@@ -222,6 +222,34 @@ static void lost_bytes_are_a_gap(void **state)
 	close_wire(&w);
 }
 
+/* Only one direction comes by here. */
+static void without_confirmations_it_reads_on(void **state)
+{
+	static char part[1000], got[1000];
+	struct wire w;
+	uint32_t gap = 0, i;
+
+	memset(&w, 0, sizeof(w));
+	w.pool.max = POOL;
+	w.pool.half_max = 262144;
+	send_raw(&w, 0, 999, 0, TCP_SYN);
+	tcp_track(&w.flow, &w.p, 0);
+	stream_init(&w.stream, &w.flow);
+	for (i = 0; i < 100; i++) {
+		assert_int_equal(say(&w, 0, 1000 + 1000 * i, 5000, part, 1000, 0), STREAM_TAKEN);
+		assert_int_equal(drain(&w, 0, got, 1000), 1000);
+	}
+	assert_true(w.pool.used <= 65536);
+	for (i = 101; i < 120 && !gap; i++) { /* one was lost on the way to us */
+		assert_int_equal(say(&w, 0, 1000 + 1000 * i, 5000, part, 1000, 0), STREAM_TAKEN);
+		assert_int_equal(drain(&w, 0, got, 0), 0);
+		gap = stream_presume(&w.stream, &w.pool, &w.flow, 0);
+	}
+	assert_int_equal(gap, 1000);
+	assert_true(stream_ready(&w.stream, &w.p, 0).len >= 8000);
+	close_wire(&w);
+}
+
 static void blind_bytes_are_not_kept(void **state)
 {
 	struct wire w;
@@ -322,6 +350,7 @@ int main(void)
 		cmocka_unit_test(outside_is_not_taken),
 		cmocka_unit_test(stale_is_not_taken),
 		cmocka_unit_test(lost_bytes_are_a_gap),
+		cmocka_unit_test(without_confirmations_it_reads_on),
 		cmocka_unit_test(blind_bytes_are_not_kept),
 		cmocka_unit_test(without_memory_nothing_is_unsafe),
 		cmocka_unit_test(any_order_reads_the_same),

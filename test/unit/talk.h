@@ -16,6 +16,12 @@ struct talk_piece {
 	size_t len;
 };
 
+/* A piece from a string literal, which may hold zero bytes. */
+#define TALK_PIECE(end, literal)                  \
+	{                                         \
+		end, literal, sizeof(literal) - 1 \
+	}
+
 struct talk_record {
 	struct talk *talk;
 	struct proto_input in;
@@ -102,6 +108,32 @@ static inline void talk_play(struct talk_record *r, const char *proto, bool data
 	talk_finish(r);
 }
 
+/*
+ * With TALK_SEEDS=fuzz/seeds in the environment, what a test plays becomes a
+ * seed of the parser's fuzz target (fuzz/fuzz_proto.c has the format).
+ */
+static inline void talk_seed(const char *proto, bool datagram, const struct talk_piece *pieces,
+			     size_t count)
+{
+	static unsigned number;
+	char path[512];
+	FILE *f;
+
+	if (!getenv("TALK_SEEDS"))
+		return;
+	snprintf(path, sizeof(path), "%s/%s/%02u", getenv("TALK_SEEDS"), proto, number++);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputc(datagram, f);
+	for (size_t i = 0; i < count; i++) {
+		fputc((int)pieces[i].end, f);
+		fputc((int)(pieces[i].len >> 8), f);
+		fputc((int)(pieces[i].len & 0xff), f);
+		fwrite(pieces[i].data, 1, pieces[i].len, f);
+	}
+	fclose(f);
+}
+
 /* However a stream is cut, the parser says the same. */
 static inline void talk_expect(const char *proto, bool datagram, const struct talk_piece *pieces,
 			       size_t count, const char *expected)
@@ -109,8 +141,11 @@ static inline void talk_expect(const char *proto, bool datagram, const struct ta
 	static const size_t cuts[] = {0, 1, 2, 3, 7, 64, 1000};
 	struct talk_record *r = malloc(sizeof(*r));
 
+	talk_seed(proto, datagram, pieces, count);
 	for (unsigned i = 0; i < (datagram ? 1 : sizeof(cuts) / sizeof(cuts[0])); i++) {
 		talk_play(r, proto, datagram, pieces, count, cuts[i]);
+		if (strcmp(r->said, expected))
+			fprintf(stderr, "cut at %zu, said:\n%s", cuts[i], r->said);
 		assert_string_equal(r->said, expected);
 	}
 	free(r);

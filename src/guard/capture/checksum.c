@@ -3,43 +3,11 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/sum.h"
+
 #define ETH_LEN 14
 
 enum { HOP_BY_HOP = 0, TCP = 6, UDP = 17, DESTINATION = 60 };
-
-/* RFC 1071, in memory order, so that no byte is swapped on the way. */
-static uint64_t add(uint64_t sum, const uint8_t *p, size_t len)
-{
-	uint32_t word;
-	uint16_t half;
-
-	for (; len >= 4; p += 4, len -= 4) {
-		memcpy(&word, p, 4);
-		sum += word;
-	}
-	if (len >= 2) {
-		memcpy(&half, p, 2);
-		sum += half;
-		p += 2;
-		len -= 2;
-	}
-	if (len) {
-		uint8_t last[2] = {*p, 0};
-
-		memcpy(&half, last, 2);
-		sum += half;
-	}
-	return sum;
-}
-
-static uint16_t fold(uint64_t sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
-}
 
 static uint16_t load(const uint8_t *p)
 {
@@ -54,10 +22,11 @@ static bool finish(uint8_t *l4, size_t len, uint8_t proto, uint64_t addresses)
 	if (len < at + 2)
 		return false;
 	memcpy(&field, l4 + at, 2);
-	sum = fold(addresses + htons(proto) + htons((uint16_t)len) + htons((uint16_t)(len >> 16)));
+	sum = sum_fold(addresses + htons(proto) + htons((uint16_t)len) +
+		       htons((uint16_t)(len >> 16)));
 	if (field != sum)
 		return false;
-	sum = (uint16_t)~fold(add(0, l4, len));
+	sum = (uint16_t)~sum_fold(sum_add(0, l4, len));
 	if (proto == UDP && sum == 0)
 		sum = 0xffff; /* RFC 768: zero means that there is none */
 	memcpy(l4 + at, &sum, 2);
@@ -76,7 +45,7 @@ static bool finish_ip4(uint8_t *ip, size_t len)
 		return false;
 	if ((load(ip + 6) & 0x3fff) || (ip[9] != TCP && ip[9] != UDP))
 		return false;
-	return finish(ip + head, total - head, ip[9], add(0, ip + 12, 8));
+	return finish(ip + head, total - head, ip[9], sum_add(0, ip + 12, 8));
 }
 
 static bool finish_ip6(uint8_t *ip, size_t len)
@@ -100,7 +69,7 @@ static bool finish_ip6(uint8_t *ip, size_t len)
 	}
 	if (next != TCP && next != UDP)
 		return false;
-	return finish(ip + at, end - at, next, add(0, ip + 8, 32));
+	return finish(ip + at, end - at, next, sum_add(0, ip + 8, 32));
 }
 
 bool checksum_finish(uint8_t *frame, size_t len)

@@ -66,7 +66,9 @@
 	X(STREAM_GAP, "stream.gap")                                    \
 	X(STREAM_OUTSIDE, "stream.out_of_window")                      \
 	X(STREAM_MEMORY, "stream.memory")                              \
-	X(STREAM_URGENT, "stream.urgent")
+	X(STREAM_URGENT, "stream.urgent")                              \
+	X(TCP_CHECKSUM, "tcp.checksum")                                \
+	X(UDP_CHECKSUM, "udp.checksum")
 
 #define ANOMALY_ENUM(name, dotted) ANOMALY_##name,
 enum anomaly { ANOMALIES(ANOMALY_ENUM) ANOMALY_COUNT };

@@ -1,3 +1,4 @@
+#include "base/sum.h"
 #include "guard/decode/layer.h"
 
 #define IPV4_MIN       20
@@ -40,23 +41,6 @@ static void check_ipv4_options(struct packet *p, const uint8_t *b, size_t len)
 		}
 		i += step;
 	}
-}
-
-/* RFC 1071: over a header that carries its own sum the result is all ones. */
-static bool checksum_holds(const uint8_t *b, size_t len)
-{
-	uint64_t sum = 0;
-	uint32_t word;
-
-	for (size_t i = 0; i < len; i += 4) {
-		memcpy(&word, b + i, 4);
-		sum += word;
-	}
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum == 0xffff;
 }
 
 /* Least bytes a first fragment must hold so that a transport can be judged by it. */
@@ -107,7 +91,7 @@ static size_t ipv4_header(struct packet *p, const struct layer *l)
 	}
 	if (!layer_need(p, l, len, ANOMALY_IPV4_TRUNCATED))
 		return 0;
-	if (!l->quoted && !checksum_holds(l->at, len))
+	if (!l->quoted && sum_fold(sum_add(0, l->at, len)) != 0xffff)
 		anomaly_add(&p->anomalies, ANOMALY_IPV4_BAD_CHECKSUM);
 	if (__builtin_expect(len > IPV4_MIN, 0))
 		check_ipv4_options(p, l->at + IPV4_MIN, len - IPV4_MIN);

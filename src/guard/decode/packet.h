@@ -82,6 +82,14 @@ bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_
 /* Decodes what an ICMP error quotes: an IP header and the first bytes of its transport. */
 bool packet_decode_embedded(const struct packet *icmp, struct packet *ret_p);
 
+/*
+ * Is the checksum of a whole TCP or UDP packet right, or left to a network card
+ * (zero, or the sum over the pseudo-header alone: what a capture on the sender's
+ * machine shows)? A receiver drops one that is neither. True also where there is
+ * none to check.
+ */
+bool packet_sum_holds(const struct packet *p);
+
 /* "tcp", "udp", … as EVE's `proto` says it ("TCP"); ret needs 8 bytes for a bare number. */
 const char *packet_proto_name(uint8_t proto, char ret_number[8]);
 

@@ -1,3 +1,4 @@
+#include "base/sum.h"
 #include "guard/decode/layer.h"
 
 #define TCP_MIN	 20
@@ -298,4 +299,22 @@ void layer_transport(struct packet *p, struct layer *l)
 	default:
 		set_payload(p, l);
 	}
+}
+
+bool packet_sum_holds(const struct packet *p)
+{
+	size_t at = p->proto == PROTO_TCP ? 16 : 6, from = p->ip_version == 4 ? 12 : 0;
+	uint8_t length[4] = {0, p->proto, (uint8_t)(p->l4.len >> 8), (uint8_t)p->l4.len};
+	uint16_t pseudo, field;
+
+	if ((p->proto != PROTO_TCP && p->proto != PROTO_UDP) || p->l4.len < at + 2 ||
+	    p->payload_wire != p->payload.len || p->fragment)
+		return true;
+	memcpy(&field, p->l4.data + at, 2);
+	/* RFC 768: the sender made none; and captures of senders whose card makes it. */
+	if (field == 0)
+		return true;
+	pseudo = sum_fold(sum_add(sum_add(sum_add(0, length, 4), p->src_ip.b + from, 16 - from),
+				  p->dst_ip.b + from, 16 - from));
+	return field == pseudo || sum_fold(sum_add(pseudo, p->l4.data, p->l4.len)) == 0xffff;
 }

@@ -5,7 +5,8 @@
 
 #include "guard/flow/tcp.h"
 
-#define LEAST 256u /* bytes of the smallest buffer */
+#define LEAST  256u   /* bytes of the smallest buffer */
+#define ONEWAY 16384u /* bytes kept of an end whose confirmations go another way */
 
 /* half->flags */
 #define KNOWN	1 /* its first byte's number is */
@@ -170,6 +171,21 @@ uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct
 	return missed;
 }
 
+static bool is_oneway(const struct flow *f, unsigned end)
+{
+	return !f->packets[!end];
+}
+
+uint32_t stream_presume(struct stream *s, struct stream_pool *pool, const struct flow *f,
+			unsigned end)
+{
+	struct stream_half *h = &s->half[end];
+
+	if (!is_oneway(f, end) || !h->ahead_count || kept_to(h) - h->next < ONEWAY / 2)
+		return 0;
+	return leap(h, pool, h->ahead[0].to);
+}
+
 /*
  * Does any byte of [from, to) that is kept differ? `data` begins at `from`. What is
  * confirmed does not matter: a receiver has it, and a keep-alive may say anything there.
@@ -323,6 +339,8 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 	}
 	if (!p->payload.len)
 		return said;
+	if (is_oneway(f, end) && h->read - h->base > ONEWAY)
+		forget(h);
 	if (differs(h, from, to, p->payload.data))
 		said = STREAM_CONFLICT;
 	else if (is_unverified(h, from, to))

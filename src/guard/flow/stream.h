@@ -71,6 +71,13 @@ uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct
 			unsigned end);
 
 /*
+ * The same where no confirmation ever comes by, since the other direction goes
+ * another way: what runs far ahead of a hole in `end`'s bytes was received.
+ */
+uint32_t stream_presume(struct stream *s, struct stream_pool *pool, const struct flow *f,
+			unsigned end);
+
+/*
  * Takes in what the packet carries of `end`. Unless the answer is TAKEN nothing
  * changed. `p` must be whole: a cut capture is no stream. With an answer of
  * TAKEN call stream_ready() and stream_done(), also for nothing.

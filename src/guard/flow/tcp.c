@@ -177,6 +177,11 @@ static void shake_hands(struct flow *f, const struct packet *p, unsigned end)
 		if (flags & TCP_SYN) {
 			f->tcp_known = f->tcp_began = 0;
 			learn_sequence(f, p, 0);
+		} else if (flags & TCP_ACK) {
+			/* It was answered on another way than ours. */
+			f->state = TCP_MIDSTREAM;
+			learn_window(f, p, 0);
+			learn_sequence(f, p, 0);
 		}
 		return;
 	}

@@ -151,19 +151,35 @@ const struct proto *message_protocol(const struct message_rules *m, uint32_t rul
 	return rule < m->count ? m->entries[rule].proto : NULL;
 }
 
-/* One of the patterns for the member that stands at `i`; *ret_next: where the next one begins. */
+static bool value_holds(const struct message_rules *m, uint32_t from, uint32_t to,
+			struct bytes value)
+{
+	for (uint32_t i = from; i < to; i++)
+		if (message_match(m->terms[i].pattern, m->terms[i].len, value))
+			return true;
+	return false;
+}
+
+/*
+ * One of the patterns for the member that stands at `i` fits; of a list, every
+ * value has one. *ret_next: where the next member's patterns begin.
+ */
 static bool member_holds(const struct message_rules *m, const struct entry *e, uint32_t i,
 			 const struct msg *msg, uint32_t *ret_next)
 {
 	const struct proto_field *field = m->terms[i].field;
 	char number[PROTO_VALUE_MAX];
-	struct bytes value = proto_value(field, msg, number);
-	bool holds = !value.data;
+	struct bytes value;
+	uint32_t end = i;
+	size_t at = 0;
 
-	for (; i < e->term + e->count && m->terms[i].field == field; i++)
-		holds = holds || message_match(m->terms[i].pattern, m->terms[i].len, value);
-	*ret_next = i;
-	return holds;
+	while (end < e->term + e->count && m->terms[end].field == field)
+		end++;
+	*ret_next = end;
+	while ((value = proto_next(field, msg, &at, number)).data)
+		if (!value_holds(m, i, end, value))
+			return false;
+	return true;
 }
 
 enum reason message_judge(const struct message_rules *m, uint32_t rule, const struct proto *p,

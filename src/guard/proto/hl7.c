@@ -49,6 +49,7 @@ struct side {
 struct hl7 {
 	struct side side[2];
 	uint8_t kept, kept_end; /* whose message the observations are of */
+	uint64_t subject;	/* and whose they are */
 	struct hl7_observation observations[HL7_OBSERVATIONS];
 };
 
@@ -241,6 +242,19 @@ static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct
 	h->kept++;
 }
 
+/* Whose observations these are, told apart and not told: the first of PID-3 and PV1-3. */
+static void read_subject(struct hl7 *h, const struct side *s, unsigned end, struct bytes segment)
+{
+	struct bytes id = field_of(segment, s->field, 3);
+	uint64_t v = 0xcbf29ce484222325ull;
+
+	if (!id.len || h->subject || h->kept_end != end)
+		return;
+	for (size_t i = 0; i < id.len; i++)
+		v = (v ^ id.data[i]) * 0x100000001b3ull;
+	h->subject = v ? v : 1;
+}
+
 static bool is_name(const uint8_t *name)
 {
 	return isupper(name[0]) && isalnum(name[1]) && isalnum(name[2]);
@@ -301,6 +315,7 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	m->batch = s->batch;
 	m->alert = s->alert;
 	m->kept = mine ? h->kept : 0;
+	m->subject = mine ? h->subject : 0;
 	m->observations = h->observations;
 	if (m->ack_code.data)
 		m->latency_us = latency(&h->side[!in->end], m->acked_id, in->time_ns);
@@ -336,6 +351,7 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 		read_header(s, segment);
 		h->kept = 0;
 		h->kept_end = (uint8_t)end;
+		h->subject = 0;
 	} else if (!s->header && !s->batch) {
 		*ret_why = REASON_HL7_NO_HEADER;
 		return false;
@@ -346,6 +362,8 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 		KEEP(s, acked_id, field_of(segment, s->field, 2));
 	} else if (!memcmp(segment.data, "OBX", 3)) {
 		read_observation(h, s, end, segment);
+	} else if (!memcmp(segment.data, "PID", 3) || !memcmp(segment.data, "PV1", 3)) {
+		read_subject(h, s, end, segment);
 	}
 	return true;
 }

@@ -37,6 +37,8 @@ struct hl7_msg {
 	bool batch; /* of a batch (BHS) or file (FHS) */
 	bool alert; /* IHE PCD-04: ORU^R40, ORA^R41 */
 	unsigned kept;
+	/* The same for the same patient (PID-3) or place (PV1-3), and says nothing of either; 0: none. */
+	uint64_t subject;
 	const struct hl7_observation *observations; /* the first `kept` of them that are numbers */
 };
 

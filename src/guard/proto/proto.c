@@ -2,24 +2,59 @@
 
 #include <stdio.h>
 
+#include "guard/proto/astm.h"
+#include "guard/proto/bacnet.h"
+#include "guard/proto/broadcast.h"
+#include "guard/proto/coap.h"
+#include "guard/proto/dicom.h"
 #include "guard/proto/dns.h"
 #include "guard/proto/ftp.h"
 #include "guard/proto/hl7.h"
 #include "guard/proto/http.h"
+#include "guard/proto/intellivue.h"
+#include "guard/proto/modbus.h"
+#include "guard/proto/mqtt.h"
+#include "guard/proto/poct1a.h"
 #include "guard/proto/rdp.h"
 #include "guard/proto/rfb.h"
+#include "guard/proto/sdc.h"
 #include "guard/proto/sip.h"
 #include "guard/proto/smb.h"
+#include "guard/proto/snmp.h"
 #include "guard/proto/ssh.h"
 #include "guard/proto/syslog.h"
 #include "guard/proto/telnet.h"
 #include "guard/proto/tftp.h"
 #include "guard/proto/tls.h"
 
+/* Those that their first bytes give away come first; by ports alone goes who is asked last. */
 const struct proto *const protos[] = {
-	&hl7_proto, &tls_proto,	   &dtls_proto, &http_proto,   &dns_proto,
-	&ssh_proto, &telnet_proto, &ftp_proto,	&smb_proto,    &rdp_proto,
-	&rfb_proto, &tftp_proto,   &sip_proto,	&syslog_proto, NULL,
+	&hl7_proto,
+	&dicom_proto,
+	&tls_proto,
+	&dtls_proto,
+	&ssh_proto,
+	&smb_proto,
+	&rfb_proto,
+	&rdp_proto,
+	&sdc_proto,
+	&http_proto,
+	&sip_proto,
+	&mqtt_proto,
+	&poct1a_proto,
+	&modbus_proto,
+	&snmp_proto,
+	&dns_proto,
+	&coap_proto,
+	&bacnet_proto,
+	&astm_proto,
+	&syslog_proto,
+	&tftp_proto,
+	&ftp_proto,
+	&telnet_proto,
+	&intellivue_proto,
+	&broadcast_proto,
+	NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
 
@@ -76,11 +111,14 @@ static bool is_text(const struct proto_field *f)
 struct bytes proto_value(const struct proto_field *f, const struct msg *m,
 			 char buf[PROTO_VALUE_MAX])
 {
+	size_t at = 0;
 	uint64_t n;
 	int len;
 
 	if (is_text(f))
 		return text(f, m);
+	if (f->type == FIELD_LIST)
+		return f->next(m, &at);
 	n = number(f, m);
 	if (!n && !(f->flags & FIELD_ZERO))
 		return (struct bytes){NULL, 0};
@@ -91,11 +129,48 @@ struct bytes proto_value(const struct proto_field *f, const struct msg *m,
 	return (struct bytes){(const uint8_t *)buf, (size_t)len};
 }
 
+struct bytes proto_next(const struct proto_field *f, const struct msg *m, size_t *at,
+			char buf[PROTO_VALUE_MAX])
+{
+	if (f->type == FIELD_LIST)
+		return f->next(m, at);
+	return (*at)++ ? (struct bytes){NULL, 0} : proto_value(f, m, buf);
+}
+
+void proto_text(struct json *j, const char *key, struct bytes v)
+{
+	if (!v.data)
+		return;
+	if (v.len > PROTO_TEXT_MAX)
+		v.len = PROTO_TEXT_MAX;
+	json_text(j, key, v);
+}
+
+/* A byte takes up to six, as an escape. */
+bool proto_room(const struct json *j)
+{
+	return !j->out.bad && j->out.cap - j->out.len > 6 * PROTO_TEXT_MAX + 512;
+}
+
+static void write_list(const struct proto_field *f, const char *key, const struct msg *m,
+		       struct json *j)
+{
+	struct bytes v;
+	size_t at = 0;
+
+	json_list(j, key);
+	while (proto_room(j) && (v = f->next(m, &at)).data)
+		proto_text(j, NULL, v);
+	json_end(j);
+}
+
 static void write_field(const struct proto_field *f, const char *key, const struct msg *m,
 			struct json *j)
 {
 	if (is_text(f))
-		json_text(j, key, text(f, m));
+		proto_text(j, key, text(f, m));
+	else if (f->type == FIELD_LIST)
+		write_list(f, key, m, j);
 	else if (f->type == FIELD_BOOL)
 		json_bool(j, key, number(f, m));
 	else
@@ -104,8 +179,12 @@ static void write_field(const struct proto_field *f, const char *key, const stru
 
 static bool is_present(const struct proto_field *f, const struct msg *m)
 {
+	size_t at = 0;
+
 	if (is_text(f))
 		return text(f, m).data;
+	if (f->type == FIELD_LIST)
+		return f->next(m, &at).data;
 	return f->flags & FIELD_ZERO || number(f, m);
 }
 
@@ -145,7 +224,7 @@ void proto_write(const struct proto *p, const struct msg *m, struct json *j)
 
 	json_open(j, p->name);
 	for (const struct proto_field *f = p->fields; f->name; f++) {
-		if (!is_present(f, m))
+		if (f->flags & FIELD_SILENT || !is_present(f, m))
 			continue;
 		len = enter(j, path, len, f->name);
 		path = f->name;

@@ -25,7 +25,7 @@
 #include "base/reason.h"
 
 #define PROTO_UNIT_MAX	65536 /* bytes held for one unit */
-#define PROTO_STATE_MAX 1024
+#define PROTO_STATE_MAX 2048
 #define PROTO_MSG_MAX	4096
 
 struct proto_input {
@@ -63,16 +63,22 @@ enum field_type {
 	FIELD_U32,
 	FIELD_U64,
 	FIELD_BOOL, /* left out where false, but with FIELD_ZERO */
+	FIELD_LIST, /* texts, by `next`; an event holds as many as fit */
 };
 
-#define FIELD_MATCH 1 /* profiles may say which values are allowed */
-#define FIELD_ZERO  2
+#define FIELD_MATCH  1 /* profiles may say which values are allowed; of a list: of every one */
+#define FIELD_ZERO   2
+#define FIELD_SILENT 4 /* for profiles; in events, the protocol's write() says it */
+
+#define PROTO_TEXT_MAX 256 /* bytes of a text in an event, which shall never be too long to write */
 
 struct proto_field {
 	const char *name; /* "control_id"; "connect.client_id" is put into an object `connect` */
 	uint16_t at;	  /* offsetof() in the message */
 	uint8_t type;	  /* enum field_type */
 	uint8_t flags;
+	/* FIELD_LIST: one text a call, data NULL behind the last; *at is 0 at first, then its. */
+	struct bytes (*next)(const struct msg *m, size_t *at);
 };
 
 #define PROTO_OVER_TCP 1
@@ -110,6 +116,13 @@ const struct proto_field *proto_field(const struct proto *p, const char *name);
 #define PROTO_VALUE_MAX 24
 struct bytes proto_value(const struct proto_field *f, const struct msg *m,
 			 char buf[PROTO_VALUE_MAX]);
+/* The values of a field, one a call, as proto_value() gives them; *at as in proto_field. */
+struct bytes proto_next(const struct proto_field *f, const struct msg *m, size_t *at,
+			char buf[PROTO_VALUE_MAX]);
+/* A text as an event takes it: where data is not NULL, and no longer than PROTO_TEXT_MAX. */
+void proto_text(struct json *j, const char *key, struct bytes v);
+/* Is there room for one more item of a list, and for what follows lists? */
+bool proto_room(const struct json *j);
 /* The event's own object, with everything the message says. */
 void proto_write(const struct proto *p, const struct msg *m, struct json *j);
 

@@ -1,0 +1,477 @@
+/*
+ * How well the integrity of vital signs is judged (doc/integrity.md): signals
+ * are sent as a monitor sends them, forged or truly abnormal from a random
+ * moment on, and what is found, how soon, and what is found where nothing was
+ * forged, is counted. Seeds are fixed. Prints rows of a table.
+ *
+ *   bench-integrity [-q] [FOLDER OF WFDB RECORDS]     -q: a tenth of everything
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/take.h"
+
+#define BLOCK_NS  256000000ull /* what IntelliVue puts into a message */
+#define BLOCK_MAX 256
+#define TICKS_HZ  8000
+#define WARM_S	  60.0
+#define AFTER_S	  20.0
+#define TAKES	  64
+#define TIMES	  20000
+#define MUST_S	  3.0
+
+enum deed {
+	DEED_NONE,
+	DEED_FLAT,	 /* forged: every lead a straight line */
+	DEED_FLAT_NOISE, /* with the noise of a converter on it */
+	DEED_FLAT_DRIFT, /* wandering with the breath */
+	DEED_FLAT_ONE,	 /* one lead of several */
+	DEED_FADE,	 /* beats ever smaller */
+	DEED_REPLAY,
+	DEED_ARREST,	   /* true: nothing beats, nothing pulses */
+	DEED_ARREST_DECAY, /* everything decays together */
+	DEED_ARREST_LATE,  /* the ECG ends, pulses decay over the next beats */
+	DEED_FIBRILLATION,
+	DEED_COMPRESSIONS, /* an arrest, and somebody does CPR */
+	DEED_OFF_MARKED,   /* electrodes off: the monitor says invalid, */
+	DEED_OFF_RAIL,	   /* or its converter saturates, */
+	DEED_OFF_ALARM,	   /* or an INOP comes along */
+	DEED_OFF_LATE,	   /* a second late */
+	DEED_MOTION,
+	DEED_GAIN,
+	DEED_PROBE, /* the finger is out of the clip */
+};
+
+struct run {
+	const struct take *t;
+	enum deed deed;
+	double from_s, at_s, length_s, lag_s, strength;
+	uint64_t seed;
+	double held[TAKE_LEADS]; /* where a lead's line stands */
+	double walk[TAKE_LEADS];
+	/* what came of it */
+	double found_s; /* since the deed; NAN: not */
+	enum reason look_for;
+	unsigned others;
+};
+
+static double at_s; /* of the message that is on */
+static uint64_t totals[REASON_COUNT];
+
+static void on_finding(void *arg, const struct vitals_finding *f)
+{
+	struct run *r = arg;
+
+	totals[f->reason]++;
+	if (f->reason == r->look_for && at_s >= r->at_s) {
+		if (isnan(r->found_s))
+			r->found_s = at_s - r->at_s;
+	} else {
+		r->others++;
+	}
+}
+
+static double level_of(const struct take_lead *l, double s)
+{
+	size_t i = (size_t)(s * 1e9 / l->period_ns), n = (size_t)(1e9 / l->period_ns);
+	double sum = 0;
+	unsigned count = 0;
+
+	for (size_t k = i > n ? i - n : 0; k < i && k < l->n; k++) {
+		if (l->v[k] == VITALS_INVALID)
+			continue;
+		sum += l->v[k];
+		count++;
+	}
+	return count ? sum / count : 0;
+}
+
+static double sample(const struct take_lead *l, double s)
+{
+	size_t i = (size_t)lrint(s * 1e9 / l->period_ns);
+
+	return i < l->n && l->v[i] != VITALS_INVALID ? l->v[i] : 0;
+}
+
+/* A pulse every `each` seconds, as high as 1: up within a fifth, down for the rest. */
+static double saw(double s, double each)
+{
+	double phase = fmod(s, each) / each;
+
+	return phase < 0.2 ? phase / 0.2 : (1 - phase) / 0.8;
+}
+
+static double forge(struct run *r, const struct take_lead *l, unsigned i, double v, double s)
+{
+	double t = s - r->at_s;
+
+	switch (r->deed) {
+	case DEED_FLAT_ONE:
+		return i == 0 ? r->held[i] : v;
+	case DEED_FLAT:
+		return l->ecg ? r->held[i] : v;
+	case DEED_FLAT_NOISE:
+		return l->ecg ? r->held[i] + 0.008 * l->beat * take_gauss(&r->seed) : v;
+	case DEED_FLAT_DRIFT:
+		return l->ecg ? r->held[i] + 0.15 * l->beat * sin(2 * M_PI * 0.2 * t) : v;
+	case DEED_FADE:
+		return l->ecg ? r->held[i] + (v - r->held[i]) * fmax(0, 1 - t / r->strength) : v;
+	case DEED_REPLAY:
+		return t < r->length_s ? sample(l, s - r->lag_s) : v;
+	default:
+		return v;
+	}
+}
+
+static double ail(struct run *r, const struct take_lead *l, unsigned i, double v, double s)
+{
+	double t = s - r->at_s, noise = 0.01 * l->beat * take_gauss(&r->seed);
+
+	switch (r->deed) {
+	case DEED_ARREST: /* a pressure runs out, a pleth's own filter comes to rest */
+		return r->held[i] + noise -
+		       (l->pulse ? 0.5 * l->beat * (1 - exp(-t / r->strength)) : 0);
+	case DEED_ARREST_DECAY:
+		return r->held[i] + (v - r->held[i]) * exp(-t / r->strength);
+	case DEED_ARREST_LATE:
+		return l->ecg ? r->held[i] + noise
+			      : r->held[i] + (v - r->held[i]) * exp(-t / r->strength);
+	case DEED_FIBRILLATION:
+		return l->ecg ? r->held[i] + noise +
+					0.25 * l->beat * sin(2 * M_PI * 5 * t + sin(t * 2.3) * 2) *
+						(1 + 0.4 * sin(t * 1.7))
+			      : r->held[i] + (v - r->held[i]) * exp(-t);
+	case DEED_COMPRESSIONS: /* the chest moves the electrodes as it moves the blood */
+		return r->held[i] + noise +
+		       (l->ecg ? 0.35 : 0.7) * l->beat * saw(t + (l->ecg ? 0.15 : 0), 60.0 / 110);
+	case DEED_MOTION:
+		if (t > r->length_s)
+			return v;
+		r->walk[i] = 0.97 * r->walk[i] + 0.5 * r->strength * l->beat * take_gauss(&r->seed);
+		return v + r->walk[i];
+	case DEED_GAIN:
+		return l->ecg ? r->held[i] + (v - r->held[i]) * r->strength : v;
+	case DEED_PROBE:
+		return l->pulse ? r->held[i] + noise / 4 : v;
+	default:
+		return v;
+	}
+}
+
+static bool is_off(const struct run *r)
+{
+	return r->deed >= DEED_OFF_MARKED && r->deed <= DEED_OFF_LATE;
+}
+
+static int32_t value_of(struct run *r, const struct take_lead *l, unsigned i, size_t k)
+{
+	double s = (double)k * l->period_ns / 1e9, v;
+
+	if (k >= l->n || l->v[k] == VITALS_INVALID)
+		return VITALS_INVALID;
+	v = l->v[k];
+	if (r->deed == DEED_NONE || s < r->at_s)
+		return (int32_t)v;
+	if (is_off(r) && l->ecg)
+		return (int32_t)(r->deed == DEED_OFF_RAIL ? 16383 : r->held[i]);
+	return (int32_t)lrint(r->deed <= DEED_REPLAY ? forge(r, l, i, v, s) : ail(r, l, i, v, s));
+}
+
+static void send_lead(struct vitals *v, struct vitals_monitor *m, struct run *r, unsigned i,
+		      double s)
+{
+	const struct take_lead *l = &r->t->lead[i];
+	static int32_t values[BLOCK_MAX];
+	size_t from = (size_t)lrint(s * 1e9 / l->period_ns);
+	size_t to = (size_t)lrint((s * 1e9 + BLOCK_NS) / l->period_ns);
+	struct vitals_wave w = {.code = l->code, .period_ns = l->period_ns, .values = values};
+
+	for (; from + w.count < to && w.count < BLOCK_MAX; w.count++)
+		values[w.count] = value_of(r, l, i, from + w.count);
+	w.off = r->deed == DEED_OFF_MARKED && l->ecg && s + 0.256 > r->at_s;
+	if (r->deed == DEED_OFF_RAIL && l->ecg) {
+		w.has_range = true;
+		w.high = 16383;
+	}
+	vitals_wave(v, m, &w);
+}
+
+static void send_inop(struct vitals *v, struct vitals_monitor *m, const struct run *r, double s)
+{
+	const struct vitals_alarm a = {.id = 1, .source = 0x0102, .code = 0x1a, .technical = true};
+	double late = r->deed == DEED_OFF_LATE ? 1 : 0;
+
+	if (r->deed >= DEED_OFF_ALARM && r->deed <= DEED_OFF_LATE && s + 0.256 > r->at_s + late)
+		vitals_alarm(v, m, &a);
+}
+
+/* From from_s on, until `until` or the take's end. The message is seen when its last sample is. */
+static void play(struct run *r, double until)
+{
+	const struct vitals_options o = {.streams = 8};
+	struct vitals *v = vitals_new(&o, on_finding, r);
+	struct vitals_source from = {.segment = 1, .mac = {2}, .bound = true};
+	uint32_t n = 0;
+
+	if (!v)
+		abort();
+	from.ip.b[15] = 7;
+	r->found_s = NAN;
+	for (unsigned i = 0; i < r->t->leads; i++)
+		r->held[i] = level_of(&r->t->lead[i], r->at_s);
+	for (double s = r->from_s; s + 0.256 < until; s = r->from_s + ++n * 0.256) {
+		struct vitals_place p = {.time_ns = (uint64_t)((s + 0.256) * 1e9) + 1000000000000,
+					 .channel = 1,
+					 .sequence_bits = 16,
+					 .sequence = n & 0xffff,
+					 .clock_hz = TICKS_HZ,
+					 .clock = n * 2048};
+		struct vitals_monitor *m;
+
+		at_s = s + 0.256;
+		m = vitals_heard(v, &from, &p);
+		if (!m)
+			continue;
+		send_inop(v, m, r, s);
+		for (unsigned i = 0; i < r->t->leads; i++)
+			send_lead(v, m, r, i, s);
+		if (!isnan(r->found_s) && r->deed != DEED_NONE && r->deed < DEED_ARREST)
+			break;
+	}
+	vitals_free(v);
+}
+
+static bool has(const struct take *t, bool pulse, unsigned least)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < t->leads; i++)
+		n += pulse ? t->lead[i].pulse : t->lead[i].ecg;
+	return n >= least;
+}
+
+/* Is everything recorded there, and are there beats to be taken away? */
+static bool is_good(const struct take *t, double from, double to)
+{
+	for (unsigned i = 0; i < t->leads; i++) {
+		const struct take_lead *l = &t->lead[i];
+
+		for (double s = from; s < to; s += 1) {
+			size_t k = (size_t)(s * 1e9 / l->period_ns);
+			size_t end = k + (size_t)(1.5e9 / l->period_ns);
+			int32_t low = INT32_MAX, high = INT32_MIN + 1;
+
+			if (!l->ecg && !l->pulse)
+				continue;
+			for (; k < end; k++) {
+				if (k >= l->n || l->v[k] == VITALS_INVALID)
+					return false;
+				low = l->v[k] < low ? l->v[k] : low;
+				high = l->v[k] > high ? l->v[k] : high;
+			}
+			if ((double)high - low < 0.5 * l->beat)
+				return false;
+		}
+	}
+	return true;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct row {
+	const char *name;
+	enum deed deed;
+	bool forged;
+	double warm_s, after_s;
+	double low, high; /* of strength */
+};
+
+static const struct row rows[] = {
+	{"flat line", DEED_FLAT, true, WARM_S, AFTER_S, 0, 0},
+	{"flat line with noise", DEED_FLAT_NOISE, true, WARM_S, AFTER_S, 0, 0},
+	{"flat line that drifts", DEED_FLAT_DRIFT, true, WARM_S, AFTER_S, 0, 0},
+	{"one lead flat of several", DEED_FLAT_ONE, true, WARM_S, AFTER_S, 0, 0},
+	{"beats that fade over 10 to 60 s", DEED_FADE, true, WARM_S, 80, 10, 60},
+	{"replay of 10 to 60 s", DEED_REPLAY, true, 200, 30, 0, 0},
+	{"arrest", DEED_ARREST, false, WARM_S, AFTER_S, 0.5, 4},
+	{"arrest, everything decays", DEED_ARREST_DECAY, false, WARM_S, AFTER_S, 0.3, 5},
+	{"arrest, pulses die away after it", DEED_ARREST_LATE, false, WARM_S, AFTER_S, 0.2, 2.5},
+	{"fibrillation", DEED_FIBRILLATION, false, WARM_S, AFTER_S, 0, 0},
+	{"arrest with chest compressions", DEED_COMPRESSIONS, false, WARM_S, 60, 0, 0},
+	{"electrodes off, marked invalid", DEED_OFF_MARKED, false, WARM_S, 60, 0, 0},
+	{"electrodes off, at the rail", DEED_OFF_RAIL, false, WARM_S, 60, 0, 0},
+	{"electrodes off, with an INOP", DEED_OFF_ALARM, false, WARM_S, 60, 0, 0},
+	{"electrodes off, INOP a second late", DEED_OFF_LATE, false, WARM_S, 60, 0, 0},
+	{"motion", DEED_MOTION, false, WARM_S, 60, 0.05, 1},
+	{"gain of the ECG changes", DEED_GAIN, false, WARM_S, 60, 0.3, 4},
+	{"finger out of the clip", DEED_PROBE, false, WARM_S, 60, 0, 0},
+};
+
+static bool fits(const struct row *w, const struct take *t)
+{
+	if (t->seconds < w->warm_s + w->after_s + 5)
+		return false;
+	if (w->deed == DEED_REPLAY)
+		return true;
+	if (w->deed == DEED_FLAT_ONE)
+		return has(t, false, 2);
+	return has(t, true, 1);
+}
+
+struct tally {
+	unsigned count, found, in_time, others;
+	double *time;
+};
+
+static void measure(const struct row *w, const struct take *t, unsigned want, uint64_t seed,
+		    struct tally *y)
+{
+	for (unsigned tries = 0; want && tries < 50 * want + 200; tries++) {
+		struct run r = {
+			.t = t, .deed = w->deed, .look_for = REASON_VITALS_FLATLINE_PERFUSING};
+
+		r.from_s = take_uniform(&seed, 0, t->seconds - w->warm_s - w->after_s - 2);
+		r.from_s = floor(r.from_s / 0.064) * 0.064;
+		r.at_s = r.from_s + w->warm_s + take_uniform(&seed, 0, 1);
+		r.strength = take_uniform(&seed, w->low, w->high);
+		r.length_s = take_uniform(&seed, 10, 60);
+		r.lag_s = take_uniform(&seed, r.length_s > 30 ? r.length_s : 30, 100);
+		r.seed = take_random(&seed);
+		if (w->deed == DEED_REPLAY)
+			r.look_for = REASON_VITALS_REPLAYED;
+		if (!is_good(t, r.at_s - 30, r.at_s + 4))
+			continue;
+		want--;
+		play(&r, r.at_s + w->after_s);
+		if (w->deed == DEED_FADE) /* from where a tenth is left of a beat */
+			r.found_s = fmax(0, r.found_s - 0.9 * r.strength);
+		y->count++;
+		y->others += r.others;
+		if (getenv("DBG") && w->forged && w->deed < DEED_FADE && !(r.found_s <= 3))
+			fprintf(stderr, "%s %s at %.3f found %.2f others %u\n", w->name, t->name,
+				r.at_s, r.found_s, r.others);
+		if (isnan(r.found_s))
+			continue;
+		y->time[y->found++ % TIMES] = r.found_s;
+		y->in_time += r.found_s <= MUST_S;
+	}
+}
+
+static void print_row(const struct row *w, const char *of, struct tally *y)
+{
+	if (!y->count)
+		return;
+	qsort(y->time, y->found, sizeof(*y->time), ascending);
+	if (!w->forged)
+		printf("| %s | %s | %u | %u |\n", w->name, of, y->count, y->found);
+	else
+		printf("| %s | %s | %u | %.2f %% | %.2f %% | %.2f s | %.2f s |\n", w->name, of,
+		       y->count, 100.0 * y->found / y->count, 100.0 * y->in_time / y->count,
+		       y->found ? y->time[y->found / 2] : NAN,
+		       y->found ? y->time[(size_t)(y->found * 0.99)] : NAN);
+}
+
+static void table(bool forged, struct take *const *takes, unsigned count, unsigned runs)
+{
+	static double times[TIMES];
+
+	puts(forged ? "\n| forged | signals | runs | found | within 3 s | median | 99th of 100 |\n"
+		      "|---|---|---|---|---|---|---|"
+		    : "\n| true | signals | runs | called forged |\n|---|---|---|---|");
+	for (unsigned k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		if (rows[k].forged != forged)
+			continue;
+		for (int model = 0; model < 2; model++) {
+			struct tally y = {.time = times};
+			unsigned fitting = 0;
+
+			for (unsigned i = 0; i < count; i++)
+				fitting += takes[i]->model == model && fits(&rows[k], takes[i]);
+			for (unsigned i = 0; i < count; i++)
+				if (takes[i]->model == model && fits(&rows[k], takes[i]))
+					measure(&rows[k], takes[i], runs / fitting, 1000 * k + i,
+						&y);
+			print_row(&rows[k], model ? "model" : "recorded", &y);
+		}
+	}
+}
+
+static void undisturbed(struct take *const *takes, unsigned count)
+{
+	double hours[2] = {0, 0}, pulse_hours[2] = {0, 0};
+	uint64_t found[2][REASON_COUNT] = {{0}};
+
+	for (unsigned i = 0; i < count; i++) {
+		struct run r = {.t = takes[i], .deed = DEED_NONE, .look_for = REASON_COUNT};
+
+		memset(totals, 0, sizeof(totals));
+		play(&r, takes[i]->seconds);
+		hours[takes[i]->model] += takes[i]->seconds / 3600;
+		if (has(takes[i], true, 1))
+			pulse_hours[takes[i]->model] += takes[i]->seconds / 3600;
+		for (unsigned k = 0; k < REASON_COUNT; k++)
+			found[takes[i]->model][k] += totals[k];
+		if (r.others && !takes[i]->model)
+			fprintf(stderr, "%s: %u findings\n", takes[i]->name, r.others);
+	}
+	puts("\n| undisturbed | hours | of them with a pulse | findings | a monitored day |\n"
+	     "|---|---|---|---|---|");
+	for (int model = 0; model < 2; model++) {
+		uint64_t all = 0;
+
+		for (unsigned k = 0; k < REASON_COUNT; k++) {
+			all += found[model][k];
+			if (found[model][k])
+				fprintf(stderr, "%s: %llu\n", reason_name(k),
+					(unsigned long long)found[model][k]);
+		}
+		if (hours[model] > 0)
+			printf("| %s | %.2f | %.2f | %llu | %.2f |\n", model ? "model" : "recorded",
+			       hours[model], pulse_hours[model], (unsigned long long)all,
+			       (double)all / hours[model] * 24);
+	}
+}
+
+static unsigned load(const char *dir, double hours, struct take **ret_takes)
+{
+	static const char *const headers[] = {"a103l.hea", "03700181.hea", "100.hea"};
+	static const char *const parts[][2] = {
+		{"multi-segment/s25047", "s25047-2704-05-04-10-44.hea"},
+		{"multi-segment/p000878", "p000878-2137-10-26-16-57.hea"}};
+	unsigned n = 0;
+	char path[512];
+
+	for (unsigned i = 0; dir && i < sizeof(headers) / sizeof(headers[0]); i++)
+		if ((ret_takes[n] = take_record(dir, headers[i])))
+			n++;
+	for (unsigned i = 0; dir && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, parts[i][0]);
+		if ((ret_takes[n] = take_record(path, parts[i][1])))
+			n++;
+	}
+	for (unsigned i = 0; i < 12; i++)
+		ret_takes[n++] = take_model(hours / 12 * 3600, 45 + 7.5 * i, 2003 + i);
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	bool quick = argc > 1 && strcmp(argv[1], "-q") == 0;
+	const char *dir = argc > 1 + quick ? argv[1 + quick] : NULL;
+	struct take *takes[TAKES];
+	unsigned count = load(dir, quick ? 2.4 : 48, takes);
+
+	undisturbed(takes, count);
+	table(true, takes, count, quick ? 240 : 2400);
+	table(false, takes, count, quick ? 240 : 2400);
+	for (unsigned i = 0; i < count; i++)
+		take_free(takes[i]);
+	return 0;
+}

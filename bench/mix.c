@@ -1,0 +1,248 @@
+/*
+ * mix FILE MB CONVERSATIONS CAPTURE[:WEIGHT]...: a capture of a busy ward out of
+ * recorded conversations.
+ *
+ * Every TCP and UDP conversation of the captures is a template. CONVERSATIONS of
+ * them go on at once, each with a client address and port of its own, their
+ * frames interleaved as on an uplink; where one ends, another begins, a
+ * capture's templates as often as its weight says. What is said is what real
+ * peers said, and checksums are right. Always the same for the same arguments.
+ */
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "guard/decode/packet.h"
+
+#define TEMPLATES 4096
+#define FRAME_MAX 2048
+
+struct part {
+	uint8_t *data;
+	uint32_t len;
+	bool back; /* from the server */
+};
+
+struct template {
+	struct gate_ip client, server;
+	uint16_t client_port, server_port;
+	uint8_t proto;
+	struct part *parts;
+	uint32_t count, cap;
+};
+
+struct source {
+	uint32_t first, count; /* its templates */
+	uint32_t weight;
+};
+
+struct conversation {
+	const struct template *t;
+	uint32_t client;
+	uint16_t port;
+	uint32_t next;
+};
+
+static struct template templates[TEMPLATES];
+static uint32_t template_count;
+static uint64_t seed = 0x9e3779b97f4a7c15;
+
+static uint32_t draw(uint32_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)((seed >> 32) * below >> 32);
+}
+
+static bool same(const struct gate_ip *a, const struct gate_ip *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* The template that a frame belongs to, begun where need be. */
+static struct template *template_of(const struct packet *p, uint32_t from, bool *ret_back)
+{
+	struct template *t;
+
+	for (uint32_t i = from; i < template_count; i++) {
+		t = &templates[i];
+		if (t->proto != p->proto)
+			continue;
+		*ret_back = same(&t->client, &p->dst_ip) && t->client_port == p->dst_port;
+		if ((*ret_back && same(&t->server, &p->src_ip) && t->server_port == p->src_port) ||
+		    (same(&t->client, &p->src_ip) && t->client_port == p->src_port &&
+		     same(&t->server, &p->dst_ip) && t->server_port == p->dst_port))
+			return t;
+	}
+	if (template_count == TEMPLATES)
+		return NULL;
+	t = &templates[template_count++];
+	*t = (struct template){.client = p->src_ip,
+			       .server = p->dst_ip,
+			       .client_port = p->src_port,
+			       .server_port = p->dst_port,
+			       .proto = p->proto};
+	*ret_back = false;
+	return t;
+}
+
+static void take(const struct packet *p, uint32_t from)
+{
+	struct template *t;
+	struct part *part;
+	bool back;
+
+	if (p->ip_version != 4 || p->vlan_count || p->fragment || p->anomalies || !p->has_ports ||
+	    (p->proto != PROTO_TCP && p->proto != PROTO_UDP) || p->frame.len > FRAME_MAX ||
+	    packet_ip_is_group(&p->dst_ip))
+		return;
+	t = template_of(p, from, &back);
+	if (!t)
+		return;
+	if (t->count == t->cap) {
+		t->cap = t->cap ? t->cap * 2 : 16;
+		t->parts = realloc(t->parts, t->cap * sizeof(*t->parts));
+	}
+	part = &t->parts[t->count++];
+	part->data = malloc(p->frame.len);
+	if (!t->parts || !part->data)
+		exit(1);
+	memcpy(part->data, p->frame.data, p->frame.len);
+	part->len = (uint32_t)p->frame.len;
+	part->back = back;
+}
+
+static void load(const char *arg, struct source *s)
+{
+	char path[512], error[PCAP_ERRBUF_SIZE];
+	const char *colon = strrchr(arg, ':');
+	struct pcap_pkthdr *h;
+	const uint8_t *data;
+	struct packet p;
+	pcap_t *in;
+
+	snprintf(path, sizeof(path), "%.*s", (int)(colon ? colon - arg : (long)strlen(arg)), arg);
+	s->weight = colon ? (uint32_t)strtoul(colon + 1, NULL, 10) : 1;
+	s->first = template_count;
+	in = pcap_open_offline(path, error);
+	if (!in) {
+		fprintf(stderr, "%s\n", error);
+		exit(1);
+	}
+	while (pcap_next_ex(in, &h, &data) == 1)
+		if (packet_decode((struct bytes){data, h->caplen}, LINK_ETHERNET, 0, h->len, &p))
+			take(&p, s->first);
+	pcap_close(in);
+	s->count = template_count - s->first;
+}
+
+static void begin(struct conversation *c, const struct source *sources, unsigned count,
+		  uint32_t weights)
+{
+	uint32_t pick = draw(weights);
+	unsigned i = 0;
+
+	while (pick >= sources[i].weight || !sources[i].count)
+		pick -= sources[i].count ? sources[i].weight : 0, i++;
+	c->t = &templates[sources[i].first + draw(sources[i].count)];
+	c->client = 0x0a100000 | draw(1u << 20);
+	c->port = c->t->client_port == c->t->server_port ? c->t->client_port
+							 : (uint16_t)(1024 + draw(64000));
+	c->next = 0;
+}
+
+static void put_be16(uint8_t *at, uint16_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static void put_sum(uint8_t *at, uint64_t sum)
+{
+	uint16_t folded = (uint16_t)~sum_fold(sum);
+
+	memcpy(at, &folded, 2);
+}
+
+/* The frame with the conversation's client in it, checksums made right again. */
+static uint32_t frame_of(const struct conversation *c, uint8_t *frame)
+{
+	const struct part *part = &c->t->parts[c->next];
+	uint8_t *ip = frame + 14, *l4, *field;
+	uint8_t pseudo[4] = {0, c->t->proto};
+	uint16_t len;
+
+	memcpy(frame, part->data, part->len);
+	for (int i = 0; i < 4; i++)
+		ip[(part->back ? 16 : 12) + i] = (uint8_t)(c->client >> (24 - 8 * i));
+	ip[10] = ip[11] = 0;
+	put_sum(ip + 10, sum_add(0, ip, (size_t)(ip[0] & 15) * 4));
+	l4 = ip + (ip[0] & 15) * 4;
+	len = (uint16_t)((ip[2] << 8 | ip[3]) - (l4 - ip));
+	put_be16(l4 + (part->back ? 2 : 0), c->port);
+	field = l4 + (c->t->proto == PROTO_TCP ? 16 : 6);
+	put_be16(field, 0);
+	put_be16(pseudo + 2, len);
+	put_sum(field, sum_add(sum_add(sum_add(0, pseudo, 4), ip + 12, 8), l4, len));
+	return part->len;
+}
+
+static int mix(const char *path, uint64_t bytes, struct conversation *c, uint32_t flows,
+	       const struct source *sources, unsigned count)
+{
+	pcap_t *p = pcap_open_dead(DLT_EN10MB, 65535);
+	pcap_dumper_t *out = p ? pcap_dump_open(p, path) : NULL;
+	uint64_t written = 24, packets = 0;
+	uint32_t weights = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		weights += sources[i].count ? sources[i].weight : 0;
+	if (!out || !weights) {
+		fprintf(stderr, "%s: nothing to write, or nowhere to\n", path);
+		return 1;
+	}
+	for (uint32_t i = 0; i < flows; i++)
+		begin(&c[i], sources, count, weights);
+	while (written < bytes) {
+		/* A tenth of the conversations carry most packets, as they do on a wire. */
+		struct conversation *now = &c[draw(10) ? draw(flows / 10 + 1) % flows : draw(flows)];
+		uint8_t frame[FRAME_MAX];
+		struct pcap_pkthdr h = {0};
+
+		h.ts.tv_sec = 1700000000 + (time_t)(packets / 20000);
+		h.ts.tv_usec = (suseconds_t)(packets % 20000 * 50);
+		h.caplen = h.len = frame_of(now, frame);
+		pcap_dump((uint8_t *)out, &h, frame);
+		written += 16 + h.len;
+		packets++;
+		if (++now->next == now->t->count)
+			begin(now, sources, count, weights);
+	}
+	if (pcap_dump_flush(out) != 0) {
+		perror(path);
+		return 1;
+	}
+	pcap_dump_close(out);
+	pcap_close(p);
+	printf("%llu\n", (unsigned long long)packets);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct source sources[64];
+	unsigned count = 0;
+	uint32_t flows = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 0;
+	struct conversation *c = calloc(flows ? flows : 1, sizeof(*c));
+
+	if (argc < 5 || !flows || argc - 4 > 64 || !c) {
+		fprintf(stderr, "usage: bench-mix FILE MB CONVERSATIONS CAPTURE[:WEIGHT]...\n");
+		return 2;
+	}
+	for (int i = 4; i < argc; i++)
+		load(argv[i], &sources[count++]);
+	return mix(argv[1], strtoull(argv[2], NULL, 10) << 20, c, flows, sources, count);
+}

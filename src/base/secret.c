@@ -1,0 +1,29 @@
+#include "base/secret.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+void *secret_new(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	(void)mlock(p, len);
+	(void)madvise(p, len, MADV_DONTDUMP);
+	(void)madvise(p, len, MADV_WIPEONFORK);
+	return p;
+}
+
+void secret_free(void *secret, size_t len)
+{
+	if (!secret)
+		return;
+	secret_wipe(secret, len);
+	munmap(secret, len);
+}
+
+void secret_wipe(void *data, size_t len)
+{
+	explicit_bzero(data, len);
+}

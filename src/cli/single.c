@@ -1,0 +1,234 @@
+#include "cli/single.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/newfile.h"
+#include "cli/cli.h"
+#include "cli/keyfile.h"
+#include "cli/meter.h"
+
+struct output {
+	int fd;
+	/* Where it goes to a file that is to appear whole: */
+	struct newfile file;
+	int folder;
+	char *path; /* links resolved */
+	const char *name;
+	mode_t mode;
+	bool replaces;
+};
+
+static const char *in_name(const struct single *s)
+{
+	return s->in && strcmp(s->in, "-") != 0 ? s->in : "standard input";
+}
+
+static const char *out_name(const struct single *s)
+{
+	return s->out && strcmp(s->out, "-") != 0 ? s->out : "standard output";
+}
+
+static int open_input(const struct single *s, int *ret_fd, struct stat *ret_st)
+{
+	int fd = STDIN_FILENO;
+
+	if (!s->in || strcmp(s->in, "-") == 0) {
+		if (keyfile_take_stdin("the input") != CLI_OK)
+			return CLI_FAILED;
+	} else {
+		fd = open(s->in, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0 || fstat(fd, ret_st) != 0)
+		return cli_fail("%s: cannot be read: %s", in_name(s), strerror(errno));
+	if (S_ISDIR(ret_st->st_mode))
+		return cli_fail("%s: is a folder; give it without -o -, or with -o FOLDER",
+				in_name(s));
+	*ret_fd = fd;
+	return CLI_OK;
+}
+
+static mode_t default_mode(void)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return 0666 & ~mask;
+}
+
+/* The path that a new file has to replace, or to be; through a link to where it leads. */
+static char *resolve(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	return real ? real : errno == ENOENT ? strdup(path) : NULL;
+}
+
+static int open_folder(struct output *o)
+{
+	char *slash = strrchr(o->path, '/');
+	int fd;
+
+	o->name = slash ? slash + 1 : o->path;
+	if (!slash)
+		return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (slash == o->path)
+		return open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*slash = 0;
+	fd = open(o->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*slash = '/';
+	return fd;
+}
+
+static int begin_file(const struct single *s, const struct stat *in, struct output *o)
+{
+	struct stat st;
+	int r;
+
+	o->path = resolve(s->out);
+	if (!o->path)
+		return cli_fail("%s: %s", s->out, strerror(errno));
+	o->mode = default_mode();
+	if (stat(o->path, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return cli_fail("%s: is a folder", s->out);
+		if (!S_ISREG(st.st_mode)) {
+			o->fd = open(o->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+			return o->fd >= 0 ? CLI_OK : cli_fail("%s: %s", s->out, strerror(errno));
+		}
+		if (st.st_dev == in->st_dev && st.st_ino == in->st_ino)
+			return cli_fail("%s: is the input itself; use --in-place", s->out);
+		o->mode = st.st_mode & 07777;
+		o->replaces = true;
+	}
+	o->folder = open_folder(o);
+	r = o->folder < 0 ? -errno : !*o->name ? -EISDIR : newfile_begin(o->folder, &o->file);
+	if (r < 0)
+		return cli_fail("%s: cannot be written: %s", s->out, strerror(-r));
+	o->fd = o->file.fd;
+	return CLI_OK;
+}
+
+static int open_output(const struct single *s, const struct stat *in, struct output *o)
+{
+	if (s->out && strcmp(s->out, "-") != 0)
+		return begin_file(s, in, o);
+	o->fd = STDOUT_FILENO;
+	if (!s->open && !s->out && !s->seal.armor && isatty(STDOUT_FILENO))
+		return cli_fail(
+			"what is sealed is no text and would upset the terminal; use -a, or -o "
+			"FILE, or -o - if you mean it");
+	return CLI_OK;
+}
+
+/* To the disk, and only then under its name. */
+static int finish_file(struct output *o, const char *name, bool replace)
+{
+	int r = 0;
+
+	if (fchmod(o->file.fd, o->mode) != 0 || fsync(o->file.fd) != 0)
+		r = -errno;
+	if (r == 0)
+		r = newfile_commit(&o->file, name, replace);
+	if (r == 0 && fsync(o->folder) != 0)
+		r = -errno;
+	return r;
+}
+
+/* What was authentic of a broken file is kept, where nobody takes it for the whole. */
+static void keep_part(const struct single *s, struct output *o, uint64_t plain)
+{
+	char name[NAME_MAX + 1];
+
+	if (o->file.fd < 0 || !s->open || !plain ||
+	    snprintf(name, sizeof(name), "%s.part", o->name) >= (int)sizeof(name))
+		return;
+	if (finish_file(o, name, true) == 0)
+		cli_fail("%s.part holds the %llu bytes before that, which are authentic", s->out,
+			 (unsigned long long)plain);
+}
+
+const char *single_why(int error, const char *why)
+{
+	if (why)
+		return why;
+	if (error == -ERANGE)
+		return "it asks for more scrypt work than 2^22; only whoever sealed it for you "
+		       "would "
+		       "need that, so it is not tried";
+	if (error == -EDOM)
+		return "one of the recipients is a key that nobody can have";
+	if (error == -ENOMEM)
+		return "there is not enough memory for the work that the passphrase takes";
+	return strerror(-error);
+}
+
+/* Of what the system gives, most errors concern the output. */
+static int failed(const struct single *s, int error, const char *why)
+{
+	bool output = error == -ENOSPC || error == -EPIPE || error == -EDQUOT || error == -EFBIG;
+
+	return cli_fail("%s: %s%s", output ? out_name(s) : in_name(s),
+			output ? "writing failed: " : "", single_why(error, why));
+}
+
+static void tell(void *arg, uint64_t plain)
+{
+	meter_tell(plain, 0);
+}
+
+static int run(const struct single *s, int in, uint64_t size, struct output *o)
+{
+	struct age_engine *engine = age_engine_new(0);
+	struct age_seal_options seal = s->seal;
+	struct age_open_options opening = s->opening;
+	struct age_result result = {.plain = 0};
+	int r;
+
+	if (!engine)
+		return cli_fail("out of memory");
+	seal.progress = opening.progress = tell;
+	meter_begin(size, 0);
+	if (s->open)
+		r = age_open(engine, &opening, &(struct age_input){.fd = in},
+			     &(struct age_output){.fd = o->fd}, &result);
+	else
+		r = age_seal(engine, &seal, &(struct age_input){.fd = in},
+			     &(struct age_output){.fd = o->fd}, &result);
+	meter_clear();
+	age_engine_free(engine);
+	/* The caller's function has said it itself. */
+	if (r == -ECANCELED)
+		return CLI_FAILED;
+	if (r < 0) {
+		failed(s, r, result.why);
+		if (r == -EBADMSG || r == -EILSEQ || r == -EIO)
+			keep_part(s, o, result.plain);
+		return CLI_FAILED;
+	}
+	r = o->file.fd >= 0 ? finish_file(o, o->name, o->replaces) : 0;
+	return r < 0 ? cli_fail("%s: writing failed: %s", s->out, strerror(-r)) : CLI_OK;
+}
+
+int single_run(const struct single *s)
+{
+	struct output o = {.fd = -1, .folder = -1, .file = {.fd = -1}};
+	struct stat st;
+	int in = -1, r = open_input(s, &in, &st);
+
+	if (r == CLI_OK)
+		r = open_output(s, &st, &o);
+	if (r == CLI_OK)
+		r = run(s, in, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0, &o);
+	newfile_abandon(&o.file);
+	if (o.folder >= 0)
+		close(o.folder);
+	free(o.path);
+	return r;
+}

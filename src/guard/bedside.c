@@ -1,0 +1,250 @@
+#include "guard/bedside.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "guard/proto/broadcast.h"
+#include "guard/proto/hl7.h"
+#include "guard/proto/intellivue.h"
+
+#define STREAMS		512
+#define ANSWER_MS	10000 /* an alert manager acknowledges at once; slower ones are as good as none */
+#define UNIT_FAHRENHEIT 0x1140
+#define SILENT		0xc700 /* AlertState: inhibited, suspended, in test, standby or demo */
+#define MDC_SCADA	2      /* partition, above the 16 bits of a code */
+#define SINGLE		0x4000 /* channel of single polls, which are not numbered */
+#define PARTIES		0x3fff
+
+struct bedside {
+	struct vitals *vitals;
+};
+
+struct bedside *bedside_new(uint32_t streams, vitals_fn fn, void *arg)
+{
+	const struct vitals_options o = {.streams = streams ? streams : STREAMS};
+	struct bedside *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->vitals = vitals_new(&o, fn, arg);
+	if (!b->vitals) {
+		free(b);
+		return NULL;
+	}
+	return b;
+}
+
+void bedside_free(struct bedside *b)
+{
+	if (!b)
+		return;
+	vitals_free(b->vitals);
+	free(b);
+}
+
+void bedside_tick(struct bedside *b, uint64_t time_ns)
+{
+	vitals_tick(b->vitals, time_ns);
+}
+
+/* One end of the conversation as a source; its hardware address where it sent the packet. */
+static struct vitals_source source_of(const struct bedside_message *m, unsigned end)
+{
+	const struct flow *f = m->said->flow;
+	const struct packet *p = m->said->packet;
+	struct vitals_source s = {
+		.ip = f->key.ip[end ? !f->starter : f->starter],
+		.segment = f->key.segment,
+		.bound = m->bound,
+		.device = m->device,
+		.peer = m->peer,
+		.generation = m->generation,
+	};
+
+	if (end == m->said->end && p->has_mac)
+		memcpy(s.mac, p->src_mac, sizeof(s.mac));
+	return s;
+}
+
+/* Two stations that ask the same monitor are answered in rows of their own. */
+static uint16_t channel_of(const struct bedside_message *m, const struct intellivue_msg *i)
+{
+	uint16_t own = (uint16_t)((m->said->flow->id * 64 + i->class_) & PARTIES);
+
+	return i->has_sequence ? own : own | SINGLE;
+}
+
+static void intellivue_waves(struct bedside *b, struct vitals_monitor *v,
+			     const struct intellivue_msg *i)
+{
+	for (unsigned k = 0; k < i->waves; k++) {
+		const struct intellivue_wave *w = &i->wave[k];
+		const struct vitals_wave in = {
+			.code = w->code,
+			.period_ns = w->period_us * 1000,
+			.values = &i->sample[w->first],
+			.count = w->count,
+			.off = w->state & INTELLIVUE_OFF,
+			.test = w->state & INTELLIVUE_TEST,
+			.has_range = w->has_range,
+			.low = w->low,
+			.high = w->high,
+		};
+
+		vitals_wave(b->vitals, v, &in);
+	}
+}
+
+static void intellivue_numerics(struct bedside *b, struct vitals_monitor *v,
+				const struct intellivue_msg *i)
+{
+	for (unsigned k = 0; k < i->numerics; k++) {
+		const struct intellivue_numeric *n = &i->numeric[k];
+		const struct vitals_numeric in = {
+			.code = n->code,
+			.value = n->unit == UNIT_FAHRENHEIT ? (n->value - 32) / 1.8 : n->value,
+			.off = n->state & INTELLIVUE_OFF,
+			.test = n->state & INTELLIVUE_TEST,
+			.in_alarm = n->state & INTELLIVUE_IN_ALARM,
+		};
+
+		vitals_numeric(b->vitals, v, &in);
+	}
+}
+
+static void intellivue_alarms(struct bedside *b, struct vitals_monitor *v,
+			      const struct intellivue_msg *i, bool withheld)
+{
+	for (unsigned k = 0; k < i->alarms; k++) {
+		const struct intellivue_alarm *a = &i->alarm[k];
+		const struct vitals_alarm in = {
+			.id = (uint64_t)a->source << 16 | a->code,
+			.source = a->source,
+			.code = a->code & 0xfffe, /* the last bit tells the source's partition */
+			.technical = a->technical,
+			.withheld = withheld,
+		};
+
+		vitals_alarm(b->vitals, v, &in);
+	}
+	if (i->has_alarms)
+		vitals_alarm_list(b->vitals, v, i->alarm_count, i->alert_state & SILENT);
+}
+
+static void intellivue_said(struct bedside *b, const struct bedside_message *m)
+{
+	const struct intellivue_msg *i = (const struct intellivue_msg *)m->said->msg;
+	struct vitals_source from = source_of(m, m->said->end);
+	struct vitals_source other = source_of(m, !m->said->end);
+	struct vitals_place p = {.time_ns = m->said->packet->time_ns, .part = i->part};
+	struct vitals_monitor *v;
+
+	if (i->is_poll)
+		vitals_restart(b->vitals, &other, channel_of(m, i));
+	if (i->restart)
+		vitals_restart(b->vitals, &from, VITALS_EVERY_CHANNEL);
+	if (!i->has_time && !i->system)
+		return;
+	from.system = i->system;
+	p.channel = channel_of(m, i);
+	if (i->has_time) {
+		p.sequence_bits = i->has_sequence ? 16 : 0;
+		p.sequence = i->sequence;
+		p.clock_hz = INTELLIVUE_HZ;
+		p.clock = i->time;
+	}
+	v = vitals_heard(b->vitals, &from, &p);
+	if (!v)
+		return;
+	intellivue_waves(b, v, i);
+	intellivue_numerics(b, v, i);
+	intellivue_alarms(b, v, i, m->withheld);
+}
+
+/* The number of an alert, or of the message that is acknowledged. Never 0. */
+static uint64_t alert_id(struct bytes id)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < id.len; i++)
+		h = (h ^ id.data[i]) * 0x100000001b3ull;
+	return h ? h : 1;
+}
+
+static void hl7_alert(struct bedside *b, const struct bedside_message *m, const struct hl7_msg *h,
+		      const struct vitals_source *from)
+{
+	const struct vitals_alarm a = {
+		.id = alert_id(h->control_id), .withheld = m->withheld, .answer_ms = ANSWER_MS};
+	const struct vitals_place p = {.time_ns = m->said->packet->time_ns};
+	struct vitals_monitor *v = vitals_heard(b->vitals, from, &p);
+
+	if (v)
+		vitals_alarm(b->vitals, v, &a);
+}
+
+static bool is_taken(struct bytes ack)
+{
+	return ack.len == 2 && (ack.data[0] == 'A' || ack.data[0] == 'C') && ack.data[1] == 'A';
+}
+
+/* Numbers of one patient or device each; without one of them there is nobody to compare with. */
+static void hl7_observations(struct bedside *b, const struct bedside_message *m,
+			     const struct hl7_msg *h, struct vitals_source *from)
+{
+	const struct vitals_place p = {.time_ns = m->said->packet->time_ns};
+	struct vitals_monitor *v;
+
+	if (!h->kept || !h->subject)
+		return;
+	from->subject = h->subject;
+	v = vitals_heard(b->vitals, from, &p);
+	for (unsigned k = 0; v && k < h->kept; k++) {
+		const struct hl7_observation *o = &h->observations[k];
+		const struct vitals_numeric in = {
+			.code = (uint16_t)o->code, .value = o->value, .off = o->status == 'X'};
+
+		if (o->code >> 16 == MDC_SCADA)
+			vitals_numeric(b->vitals, v, &in);
+	}
+}
+
+static void hl7_said(struct bedside *b, const struct bedside_message *m)
+{
+	const struct hl7_msg *h = (const struct hl7_msg *)m->said->msg;
+	struct vitals_source from = source_of(m, m->said->end);
+	struct vitals_source other = source_of(m, !m->said->end);
+
+	if (h->ack_code.data)
+		vitals_answer(b->vitals, &other, alert_id(h->acked_id), is_taken(h->ack_code),
+			      m->said->packet->time_ns);
+	else if (h->alert)
+		hl7_alert(b, m, h, &from);
+	else
+		hl7_observations(b, m, h, &from);
+}
+
+/* Who it is, and that it is the one it says it is: there is nothing else to be read. */
+static void broadcast_said(struct bedside *b, const struct bedside_message *m)
+{
+	const struct broadcast_msg *c = (const struct broadcast_msg *)m->said->msg;
+	struct vitals_source from = source_of(m, m->said->end);
+	const struct vitals_place p = {.time_ns = m->said->packet->time_ns, .channel = c->port};
+
+	if (c->has_address)
+		from.system = (uint64_t)c->address[0] << 24 | (uint64_t)c->address[1] << 16 |
+			      (uint64_t)c->address[2] << 8 | c->address[3];
+	(void)vitals_heard(b->vitals, &from, &p);
+}
+
+void bedside_said(struct bedside *b, const struct bedside_message *m)
+{
+	if (m->said->msg->reason != REASON_NONE && m->said->strict)
+		return;
+	if (m->said->proto == &intellivue_proto)
+		intellivue_said(b, m);
+	else if (m->said->proto == &hl7_proto)
+		hl7_said(b, m);
+	else if (m->said->proto == &broadcast_proto)
+		broadcast_said(b, m);
+}

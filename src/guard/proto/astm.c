@@ -1,0 +1,306 @@
+#include "guard/proto/astm.h"
+
+#include <ctype.h>
+
+#define STX 0x02
+#define ETX 0x03
+#define EOT 0x04
+#define ENQ 0x05
+#define ACK 0x06
+#define LF  0x0a
+#define CR  0x0d
+#define NAK 0x15
+#define ETB 0x17
+
+#define FRAME_MAX 64000 /* CLSI LIS1-A §8.3.2.1; 247 in E1381-95 */
+#define TRAILER	  4	/* ETX or ETB, two digits of a checksum, CR; LF may follow */
+
+struct state {
+	uint32_t scanned[2]; /* bytes of the frame under way that hold no end */
+	bool sending;	     /* between ENQ and EOT */
+	bool known;	     /* the number below is right */
+	bool any;	     /* a frame came since ENQ */
+	bool continued;	     /* the last frame was intermediate */
+	bool before;	     /* so was the one before it */
+	uint8_t sender;	     /* which end */
+	uint8_t number;	     /* of the last good frame */
+	uint8_t delimiter;
+};
+
+static const struct proto_name controls[] = {
+	{ENQ, "enq"},
+	{ACK, "ack"},
+	{NAK, "nak"},
+	{EOT, "eot"},
+};
+
+/* Field `n` of a record, counted from 1 as LIS2 does; data NULL where there is none. */
+static struct bytes field(struct bytes record, uint8_t delimiter, unsigned n)
+{
+	struct bytes left = record;
+
+	for (;;) {
+		const uint8_t *end = left.len ? memchr(left.data, delimiter, left.len) : NULL;
+		size_t len = end ? (size_t)(end - left.data) : left.len;
+
+		if (--n == 0)
+			return len ? (struct bytes){left.data, len} : (struct bytes){NULL, 0};
+		if (!end)
+			return (struct bytes){NULL, 0};
+		left.data += len + 1;
+		left.len -= len + 1;
+	}
+}
+
+/* The next record of a frame's text; *at is 0 at first. data NULL: no more. */
+static struct bytes next_record(const struct astm *m, size_t *at)
+{
+	struct bytes record = {NULL, 0};
+	bool rest = m->continued && !*at;
+
+	while (*at < m->text.len) {
+		const uint8_t *start = m->text.data + *at;
+		const uint8_t *end = memchr(start, CR, m->text.len - *at);
+		size_t len = end ? (size_t)(end - start) : m->text.len - *at;
+
+		*at += len + 1;
+		if (len && !rest)
+			return (struct bytes){start, len};
+		rest = false;
+	}
+	return record;
+}
+
+/* LIS2-A2 §6: the letter that a record begins with. */
+static struct bytes next_kind(const struct msg *msg, size_t *at)
+{
+	struct bytes record = next_record((const struct astm *)msg, at);
+
+	return (struct bytes){record.data, record.data ? 1 : 0};
+}
+
+/* LIS2-A2 §6 to §9: a record is one of these, then its fields; a header brings the delimiters. */
+static bool read_record(struct astm *m, struct state *s, struct bytes record)
+{
+	uint8_t kind = record.data[0], delimiter = s->delimiter ? s->delimiter : '|';
+
+	if (!memchr("HPORCLQSM", kind, 9))
+		return false;
+	if (kind == 'H') {
+		if (record.len < 5)
+			return false;
+		s->delimiter = record.data[1];
+		m->sender = field(record, s->delimiter, 5);
+		m->receiver = field(record, s->delimiter, 10);
+		m->processing_id = field(record, s->delimiter, 12);
+		m->version = field(record, s->delimiter, 13);
+	} else if (kind == 'O' && !m->test.data) {
+		m->test = field(record, delimiter, 5);
+	} else if (kind == 'R' && !m->test.data) {
+		m->test = field(record, delimiter, 3);
+	} else if (kind == 'L') {
+		m->termination = field(record, delimiter, 3);
+	}
+	return record.len == 1 || !s->delimiter || record.data[1] == s->delimiter;
+}
+
+static bool read_records(struct astm *m, struct state *s)
+{
+	struct bytes record;
+	size_t at = 0;
+
+	while ((record = next_record(m, &at)).data)
+		if (!read_record(m, s, record))
+			return false;
+	return true;
+}
+
+static int hex(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* LIS1-A §8.3.3: the sum of all from the number to ETX or ETB, modulo 256. */
+static bool is_sum_right(struct bytes frame, size_t end)
+{
+	uint8_t sum = 0;
+	int high = hex(frame.data[end + 1]), low = hex(frame.data[end + 2]);
+
+	for (size_t i = 1; i <= end; i++)
+		sum = (uint8_t)(sum + frame.data[i]);
+	return high >= 0 && low >= 0 && sum == (high << 4 | low);
+}
+
+/* Where the frame's ETX or ETB stands. MORE remembers how far it looked. */
+static enum parse find_end(struct bytes in, uint32_t *scanned, size_t *ret_end)
+{
+	for (size_t i = *scanned > 2 ? *scanned : 2; i < in.len; i++) {
+		uint8_t c = in.data[i];
+
+		if (c == ETX || c == ETB) {
+			*scanned = (uint32_t)i;
+			*ret_end = i;
+			return PARSE_OK;
+		}
+		if (c == STX || c == EOT || c == ENQ || c == ACK || c == NAK || i > FRAME_MAX)
+			return PARSE_BAD;
+	}
+	*scanned = (uint32_t)in.len;
+	return PARSE_MORE;
+}
+
+/* LIS1-A §8.3.1.2: 1 after ENQ, then each one more, modulo 8; a repetition keeps its number. */
+static void check_turn(struct astm *m, struct state *s, const struct proto_input *in)
+{
+	uint8_t number = m->number.data[0] - '0';
+
+	if (!s->sending && in->midstream && !s->known) {
+		s->sending = true;
+		s->sender = in->end;
+	} else if (!s->sending || s->sender != in->end) {
+		m->msg.reason = REASON_ASTM_SEQUENCE;
+		return;
+	}
+	m->repeated = s->any && number == s->number;
+	if (s->known && !m->repeated && number != (s->number + 1) % 8)
+		m->msg.reason = REASON_ASTM_SEQUENCE;
+	if (!m->repeated)
+		s->before = s->continued;
+	m->continued = s->before;
+	s->known = s->any = true;
+	s->number = number;
+	s->continued = m->intermediate;
+}
+
+static enum parse refuse(struct astm *m, struct proto_output *out)
+{
+	m->msg.reason = REASON_ASTM_MALFORMED;
+	out->has_msg = true;
+	return PARSE_BAD;
+}
+
+static enum parse take_frame(const struct proto_input *in, struct astm *m, struct state *s,
+			     struct proto_output *out)
+{
+	struct bytes data = in->data;
+	size_t end = 0;
+	enum parse got;
+
+	m->frame = "data";
+	if (data.len > 1 && (data.data[1] < '0' || data.data[1] > '7'))
+		return refuse(m, out);
+	got = find_end(data, &s->scanned[in->end], &end);
+	if (got == PARSE_BAD)
+		return refuse(m, out);
+	if (got == PARSE_MORE || data.len < end + TRAILER)
+		return PARSE_MORE;
+	s->scanned[in->end] = 0;
+	m->number = (struct bytes){data.data + 1, 1};
+	out->used = end + TRAILER;
+	out->has_msg = true;
+	if (data.data[end + 3] != CR)
+		return refuse(m, out);
+	/* One that was garbled counts for nothing: it will come again. */
+	if (!is_sum_right(data, end)) {
+		m->msg.reason = REASON_ASTM_CHECKSUM;
+		return PARSE_OK;
+	}
+	m->intermediate = data.data[end] == ETB;
+	m->text = (struct bytes){data.data + 2, end - 2};
+	check_turn(m, s, in);
+	if (!read_records(m, s))
+		m->msg.reason = REASON_ASTM_MALFORMED;
+	return PARSE_OK;
+}
+
+static void take_control(const struct proto_input *in, struct astm *m, struct state *s)
+{
+	uint8_t c = in->data.data[0];
+
+	m->msg.answer = c == ACK || c == NAK;
+	if (c == ENQ) {
+		/* Both may ask for the line (§8.2.7); it is the one's whose frames come. */
+		s->sending = s->known = true;
+		s->sender = in->end;
+		s->number = 0;
+		s->any = s->continued = false;
+	} else if (c == EOT) {
+		if (!in->midstream && (!s->sending || s->sender != in->end))
+			m->msg.reason = REASON_ASTM_SEQUENCE;
+		s->sending = false;
+	}
+}
+
+static enum parse astm_read(void *state, const struct proto_input *in, struct msg *ret_m,
+			    struct proto_output *ret_out)
+{
+	struct astm *m = (struct astm *)ret_m;
+	struct state *s = state;
+	uint8_t c = in->data.data[0];
+
+	if (c == STX)
+		return take_frame(in, m, s, ret_out);
+	m->frame = PROTO_NAME(controls, c);
+	if (!m->frame && c != LF && c != CR)
+		return refuse(m, ret_out);
+	ret_out->used = 1;
+	ret_out->has_msg = m->frame;
+	if (m->frame)
+		take_control(in, m, s);
+	return PARSE_OK;
+}
+
+/*
+ * An ENQ is SOCKS 5 as well, until a frame with a record comes behind it. The
+ * answering end says too little to tell it by.
+ */
+static enum parse astm_probe(const struct proto_input *in)
+{
+	struct bytes d = in->data;
+	size_t i = 0;
+
+	while (i < d.len && (d.data[i] == ENQ || (i && d.data[i] == EOT)) && i < 8)
+		i++;
+	if (!i && !in->midstream && d.len && d.data[0] != STX)
+		return PARSE_BAD;
+	if (d.len > i && d.data[i] != STX)
+		return PARSE_BAD;
+	if (d.len > i + 1 && (d.data[i + 1] < '0' || d.data[i + 1] > '7'))
+		return PARSE_BAD;
+	if (d.len > i + 2 && !memchr("HPORCLQSM", d.data[i + 2], 9))
+		return PARSE_BAD;
+	if (d.len > i + 3 && !ispunct(d.data[i + 3]))
+		return PARSE_BAD;
+	return d.len > i + 3 ? PARSE_OK : PARSE_MORE;
+}
+
+#define FIELD(name, type, flags)                                \
+	{                                                       \
+#name, offsetof(struct astm, name), type, flags \
+	}
+static const struct proto_field fields[] = {
+	FIELD(frame, FIELD_NAME, 0),
+	FIELD(number, FIELD_TEXT, 0),
+	FIELD(intermediate, FIELD_BOOL, 0),
+	FIELD(repeated, FIELD_BOOL, 0),
+	{"records", 0, FIELD_LIST, FIELD_MATCH, next_kind},
+	FIELD(sender, FIELD_TEXT, FIELD_MATCH),
+	FIELD(receiver, FIELD_TEXT, FIELD_MATCH),
+	FIELD(processing_id, FIELD_TEXT, FIELD_MATCH),
+	FIELD(version, FIELD_TEXT, FIELD_MATCH),
+	FIELD(test, FIELD_TEXT, FIELD_MATCH),
+	FIELD(termination, FIELD_TEXT, 0),
+	{NULL},
+};
+
+const struct proto astm_proto = {
+	.name = "astm",
+	.over = PROTO_OVER_TCP,
+	.state_size = sizeof(struct state),
+	.msg_size = sizeof(struct astm),
+	.fields = fields,
+	.probe = astm_probe,
+	.read = astm_read,
+};

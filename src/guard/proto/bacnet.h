@@ -1,0 +1,40 @@
+#ifndef BEDWARDEN_GUARD_PROTO_BACNET_H
+#define BEDWARDEN_GUARD_PROTO_BACNET_H
+/*
+ * BACnet/IP (ANSI/ASHRAE 135): the virtual link control of Annex J, the network
+ * layer of §6.2 and the application layer's header of §20.1, with every service
+ * by the name the standard gives it. Of services that name an object and a
+ * property, those are told; values, and passwords of DeviceCommunicationControl
+ * and ReinitializeDevice, are not.
+ *
+ * `control` are services that write, create, delete, set the time, restart or
+ * silence a device, what is private to a maker, and messages that change a
+ * router's or a broadcast device's tables.
+ */
+#include "guard/proto/proto.h"
+
+struct bacnet {
+	struct msg msg;
+	const char *bvlc;    /* "Original-Unicast-NPDU" */
+	const char *network; /* a network layer message; NULL: it carries an APDU */
+	const char *pdu;     /* "confirmed_request"; NULL: there is none */
+	const char *service; /* "readProperty" */
+	bool has_invoke, segmented;
+	uint8_t invoke_id;
+	bool has_object, has_property, has_index;
+	uint16_t object_type;
+	uint32_t instance, property, array_index;
+	/* Their names, or numbers where they have none here. */
+	struct bytes object_type_text, property_text;
+	char numbers[2][12];
+	const char *state; /* of ReinitializeDevice and DeviceCommunicationControl */
+	bool password;
+	bool has_error;
+	uint8_t error_class, error_code; /* of an error; of a reject or an abort its reason */
+	bool has_dnet, has_snet;
+	uint16_t dnet, snet;
+};
+
+extern const struct proto bacnet_proto;
+
+#endif

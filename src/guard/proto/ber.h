@@ -1,0 +1,26 @@
+#ifndef BEDWARDEN_GUARD_PROTO_BER_H
+#define BEDWARDEN_GUARD_PROTO_BER_H
+/*
+ * BER (X.690) as far as network protocols use it: tags of one byte, definite
+ * lengths of at most four. Whatever does not fit makes the reader bad.
+ */
+#include "base/bytes.h"
+
+#define BER_INTEGER	 0x02
+#define BER_OCTET_STRING 0x04
+#define BER_NULL	 0x05
+#define BER_OID		 0x06
+#define BER_SEQUENCE	 0x30
+
+#define BER_OID_TEXT 160 /* a dotted object identifier, cut to fit */
+
+/* The next element's content; *ret_tag 0 where there is none. */
+struct reader ber_read(struct reader *r, uint8_t *ret_tag);
+/* The content of an element that has this tag, or `r` is bad. */
+struct reader ber_expect(struct reader *r, uint8_t tag);
+/* INTEGER, of at most four bytes. */
+int32_t ber_read_int(struct reader *r);
+/* A dotted object identifier (X.690 §8.19); false where it is none. `buf` may be NULL. */
+bool ber_oid_text(struct bytes oid, char buf[BER_OID_TEXT]);
+
+#endif

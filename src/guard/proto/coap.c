@@ -1,0 +1,387 @@
+#include "guard/proto/coap.h"
+
+#include <stdio.h>
+
+#define PORT		 5683
+#define VERSION		 1
+#define TOKEN		 8
+#define PENDING		 16
+#define MARKER		 0xff
+#define CODE_MAX_REQUEST 0x1f
+#define GET		 1
+#define IPATCH		 7
+#define FETCH		 5
+
+enum type { CONFIRMABLE, NON_CONFIRMABLE, ACKNOWLEDGEMENT, RESET };
+
+struct pending {
+	uint64_t time_ns; /* 0: free */
+	uint8_t len;
+	uint8_t token[TOKEN];
+	bool observed; /* more than one answer comes */
+};
+
+struct state {
+	struct pending pending[2][PENDING]; /* either end may ask */
+	uint8_t next[2];
+};
+_Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
+
+enum option {
+	URI_HOST = 3,
+	OBSERVE = 6,
+	OSCORE = 9,
+	URI_PATH = 11,
+	CONTENT_FORMAT = 12,
+	URI_QUERY = 15,
+	BLOCK2 = 23,
+	BLOCK1 = 27,
+	PROXY_URI = 35,
+};
+
+/* Option numbers and the lengths they may have (RFC 7252 §5.10, and the RFCs of those after). */
+static const struct {
+	uint16_t number, min, max;
+} options[] = {
+	{1, 0, 8},   {3, 1, 255}, {4, 1, 8},	 {5, 0, 0},    {6, 0, 3},  {7, 0, 2},
+	{8, 0, 255}, {9, 0, 255}, {11, 0, 255},	 {12, 0, 2},   {14, 0, 4}, {15, 0, 255},
+	{16, 1, 1},  {17, 0, 2},  {19, 0, 3},	 {20, 0, 255}, {23, 0, 3}, {27, 0, 3},
+	{28, 0, 4},  {31, 0, 3},  {35, 1, 1034}, {39, 1, 255}, {60, 0, 4}, {252, 1, 40},
+	{258, 0, 1}, {292, 0, 8},
+};
+
+#define CODE(c, detail) ((c) << 5 | (detail))
+static const struct proto_name codes[] = {
+	{0, "Empty"},
+	{1, "GET"},
+	{2, "POST"},
+	{3, "PUT"},
+	{4, "DELETE"},
+	{5, "FETCH"},
+	{6, "PATCH"},
+	{7, "iPATCH"},
+	{CODE(2, 1), "Created"},
+	{CODE(2, 2), "Deleted"},
+	{CODE(2, 3), "Valid"},
+	{CODE(2, 4), "Changed"},
+	{CODE(2, 5), "Content"},
+	{CODE(2, 31), "Continue"},
+	{CODE(4, 0), "Bad Request"},
+	{CODE(4, 1), "Unauthorized"},
+	{CODE(4, 2), "Bad Option"},
+	{CODE(4, 3), "Forbidden"},
+	{CODE(4, 4), "Not Found"},
+	{CODE(4, 5), "Method Not Allowed"},
+	{CODE(4, 6), "Not Acceptable"},
+	{CODE(4, 8), "Request Entity Incomplete"},
+	{CODE(4, 9), "Conflict"},
+	{CODE(4, 12), "Precondition Failed"},
+	{CODE(4, 13), "Request Entity Too Large"},
+	{CODE(4, 15), "Unsupported Content-Format"},
+	{CODE(4, 22), "Unprocessable Entity"},
+	{CODE(4, 29), "Too Many Requests"},
+	{CODE(5, 0), "Internal Server Error"},
+	{CODE(5, 1), "Not Implemented"},
+	{CODE(5, 2), "Bad Gateway"},
+	{CODE(5, 3), "Service Unavailable"},
+	{CODE(5, 4), "Gateway Timeout"},
+	{CODE(5, 5), "Proxying Not Supported"},
+	{CODE(5, 8), "Hop Limit Reached"},
+};
+
+static const struct proto_name formats[] = {
+	{0, "text/plain"},
+	{40, "application/link-format"},
+	{41, "application/xml"},
+	{42, "application/octet-stream"},
+	{47, "application/exi"},
+	{50, "application/json"},
+	{60, "application/cbor"},
+	{110, "application/senml+json"},
+	{112, "application/senml+cbor"},
+	{11542, "application/vnd.oma.lwm2m+tlv"},
+	{11543, "application/vnd.oma.lwm2m+json"},
+};
+
+static bool is_length_good(uint32_t number, size_t len)
+{
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (options[i].number == number)
+			return len >= options[i].min && len <= options[i].max;
+	return true;
+}
+
+/* §3.1: a nibble, which 13 and 14 prolong by one and two bytes. False for 15. */
+static bool read_extended(struct reader *r, uint8_t nibble, uint32_t *ret_v)
+{
+	if (nibble == 15)
+		return false;
+	*ret_v = nibble == 13 ? 13u + read_u8(r) : nibble == 14 ? 269u + read_be16(r) : nibble;
+	return !r->bad;
+}
+
+static uint32_t number_of(struct bytes v)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < v.len; i++)
+		n = n << 8 | v.data[i];
+	return n;
+}
+
+/* §6.5: one more piece of a path or a query; what would divide it, inside a piece, is escaped. */
+static void append(char text[COAP_URI], struct bytes *to, struct bytes piece, char divider)
+{
+	size_t at = to->len;
+
+	if (!to->data && divider == '&')
+		divider = 0;
+	if (divider && at < COAP_URI)
+		text[at++] = divider;
+	for (size_t i = 0; i < piece.len && at < COAP_URI; i++) {
+		uint8_t c = piece.data[i];
+
+		if (c != '%' && c != (divider ? (uint8_t)divider : '&')) {
+			text[at++] = (char)c;
+			continue;
+		}
+		if (at + 3 > COAP_URI)
+			break;
+		text[at++] = '%';
+		text[at++] = "0123456789ABCDEF"[c >> 4];
+		text[at++] = "0123456789ABCDEF"[c & 15];
+	}
+	*to = (struct bytes){(const uint8_t *)text, at};
+}
+
+/* RFC 7959 §2.2: of the sizes 16 to 1024, the eighth is none. */
+static bool read_block(struct bytes v, bool *ret_has, uint32_t *ret_block)
+{
+	*ret_has = true;
+	*ret_block = number_of(v);
+	return (*ret_block & 7) != 7;
+}
+
+static bool take_option(struct coap *m, uint32_t number, struct bytes v)
+{
+	if (!is_length_good(number, v.len))
+		return false;
+	switch (number) {
+	case URI_HOST:
+		m->uri_host = v;
+		break;
+	case OBSERVE:
+		m->has_observe = true;
+		m->observe = number_of(v);
+		break;
+	case OSCORE:
+		m->oscore = true;
+		break;
+	case URI_PATH:
+		append(m->path_text, &m->path, v, '/');
+		break;
+	case URI_QUERY:
+		append(m->query_text, &m->query, v, '&');
+		break;
+	case CONTENT_FORMAT:
+		m->content_format = PROTO_NAME(formats, number_of(v));
+		break;
+	case BLOCK1:
+		return read_block(v, &m->has_block1, &m->block1);
+	case BLOCK2:
+		return read_block(v, &m->has_block2, &m->block2);
+	case PROXY_URI:
+		m->proxy_uri = v;
+		break;
+	}
+	return true;
+}
+
+/* §3.1: options until the end, or a marker that a payload must follow. */
+static bool read_options(struct reader *r, struct coap *m)
+{
+	uint32_t number = 0, delta, len;
+
+	while (reader_left(r)) {
+		uint8_t head = read_u8(r);
+
+		if (head == MARKER) {
+			m->payload_length = reader_left(r);
+			read_skip(r, reader_left(r));
+			return m->payload_length;
+		}
+		if (!read_extended(r, head >> 4, &delta) || !read_extended(r, head & 15, &len))
+			return false;
+		number += delta;
+		if (number > UINT16_MAX || !take_option(m, number, read_bytes(r, len)) || r->bad)
+			return false;
+	}
+	return true;
+}
+
+/* §4.2, §4.3: what a type of message may carry. Class 7 is for streams (RFC 8323). */
+static bool fits(enum type type, uint8_t code, size_t behind)
+{
+	uint8_t class = code >> 5;
+
+	if (!code)
+		return type != NON_CONFIRMABLE && !behind;
+	if (class != 0 && class != 2 && class != 4 && class != 5)
+		return false;
+	return type != RESET && (type != ACKNOWLEDGEMENT || class);
+}
+
+static bool is_request(const struct coap *m)
+{
+	return m->code_number && m->code_number <= CODE_MAX_REQUEST;
+}
+
+static bool read_message(struct bytes data, struct coap *m)
+{
+	static const char *const types[] = {"confirmable", "non_confirmable", "acknowledgement",
+					    "reset"};
+	struct reader r = reader_new(data.data, data.len);
+	uint8_t head = read_u8(&r), token_len = head & 15;
+	enum type type = head >> 4 & 3;
+
+	m->code_number = read_u8(&r);
+	m->message_id = read_be16(&r);
+	if (r.bad || head >> 6 != VERSION || token_len > TOKEN ||
+	    !fits(type, m->code_number, reader_left(&r) + token_len))
+		return false;
+	m->type = types[type];
+	m->code = PROTO_NAME(codes, m->code_number);
+	if (!m->code)
+		m->code = "Unknown";
+	snprintf(m->code_text, sizeof(m->code_text), "%u.%02u", m->code_number >> 5,
+		 m->code_number & 31);
+	m->code_dotted = (struct bytes){(const uint8_t *)m->code_text, 4};
+	m->token = read_bytes(&r, token_len);
+	m->msg.answer = !is_request(m) && (m->code_number || type != CONFIRMABLE);
+	m->msg.control = is_request(m) && m->code_number != GET && m->code_number != FETCH;
+	if (r.bad || !read_options(&r, m))
+		return false;
+	if (is_request(m) && !m->path.data)
+		append(m->path_text, &m->path, (struct bytes){NULL, 0}, '/');
+	return true;
+}
+
+static void keep_pending(struct state *s, const struct proto_input *in, const struct coap *m)
+{
+	uint8_t *next = &s->next[in->end];
+	struct pending *p = &s->pending[in->end][*next];
+
+	*next = (uint8_t)((*next + 1) % PENDING);
+	*p = (struct pending){.time_ns = in->time_ns + !in->time_ns,
+			      .len = (uint8_t)m->token.len,
+			      .observed = m->has_observe && !m->observe};
+	if (m->token.len)
+		memcpy(p->token, m->token.data, m->token.len);
+}
+
+/* The newest request of the other end with this token. */
+static void pair(struct state *s, const struct proto_input *in, struct coap *m)
+{
+	struct pending *found = NULL;
+
+	for (unsigned i = 0; i < PENDING; i++) {
+		struct pending *p = &s->pending[!in->end][i];
+
+		if (p->time_ns && p->len == m->token.len &&
+		    (!p->len || !memcmp(p->token, m->token.data, p->len)) &&
+		    (!found || p->time_ns > found->time_ns))
+			found = p;
+	}
+	if (!found)
+		return;
+	if (in->time_ns > found->time_ns)
+		m->latency_us = (uint32_t)((in->time_ns - found->time_ns) / 1000);
+	if (!found->observed || !m->has_observe)
+		found->time_ns = 0;
+}
+
+static enum parse read_datagram(void *state, const struct proto_input *in, struct msg *ret_m,
+				struct proto_output *ret_out)
+{
+	struct coap *m = (struct coap *)ret_m;
+
+	ret_out->has_msg = true;
+	ret_out->used = in->data.len;
+	if (!read_message(in->data, m))
+		m->msg.reason = REASON_COAP_MALFORMED;
+	else if (is_request(m))
+		keep_pending(state, in, m);
+	else if (m->code_number)
+		pair(state, in, m);
+	return PARSE_OK;
+}
+
+/* Two bits are all that every message has in common: beside the port, a request for a place. */
+static enum parse probe(const struct proto_input *in)
+{
+	struct coap m = {0};
+	bool good = read_message(in->data, &m);
+
+	if (in->port[0] == PORT || in->port[1] == PORT)
+		return in->data.len >= 4 && in->data.data[0] >> 6 == VERSION ? PARSE_OK : PARSE_BAD;
+	return good && is_request(&m) && m.code_number <= IPATCH && m.path.len > 1 && !in->end
+		       ? PARSE_OK
+		       : PARSE_BAD;
+}
+
+static void write_block(struct json *j, const char *key, uint32_t block)
+{
+	json_open(j, key);
+	json_u64(j, "number", block >> 4);
+	json_bool(j, "more", block & 8);
+	json_u64(j, "size", 16u << (block & 7));
+	json_close(j);
+}
+
+static void write_rest(const struct msg *msg, struct json *j)
+{
+	const struct coap *m = (const struct coap *)msg;
+	char token[2 * TOKEN + 1];
+
+	for (size_t i = 0; i < m->token.len; i++)
+		snprintf(token + 2 * i, 3, "%02x", m->token.data[i]);
+	if (m->token.len)
+		json_str(j, "token", token);
+	if (m->has_observe)
+		json_u64(j, "observe", m->observe);
+	if (m->has_block1)
+		write_block(j, "block1", m->block1);
+	if (m->has_block2)
+		write_block(j, "block2", m->block2);
+}
+
+#define FIELD(name, member, type, flags)                         \
+	{                                                        \
+		name, offsetof(struct coap, member), type, flags \
+	}
+static const struct proto_field fields[] = {
+	FIELD("type", type, FIELD_NAME, 0),
+	FIELD("code", code_dotted, FIELD_TEXT, 0),
+	FIELD("code_name", code, FIELD_NAME, FIELD_MATCH),
+	FIELD("message_id", message_id, FIELD_U16, FIELD_ZERO),
+	FIELD("uri_host", uri_host, FIELD_TEXT, FIELD_MATCH),
+	FIELD("uri_path", path, FIELD_TEXT, FIELD_MATCH),
+	FIELD("uri_query", query, FIELD_TEXT, 0),
+	FIELD("proxy_uri", proxy_uri, FIELD_TEXT, FIELD_MATCH),
+	FIELD("content_format", content_format, FIELD_NAME, 0),
+	FIELD("oscore", oscore, FIELD_BOOL, FIELD_MATCH),
+	FIELD("payload_length", payload_length, FIELD_U64, 0),
+	FIELD("latency_us", latency_us, FIELD_U32, 0),
+	{NULL},
+};
+
+const struct proto coap_proto = {
+	.name = "coap",
+	.over = PROTO_OVER_UDP,
+	.state_size = sizeof(struct state),
+	.msg_size = sizeof(struct coap),
+	.fields = fields,
+	.probe = probe,
+	.read = read_datagram,
+	.write = write_rest,
+};

@@ -1,0 +1,421 @@
+#include "guard/proto/dicom_internal.h"
+
+#define PRIVATE_SYNTAX	  96	 /* numbers of private ones begin here */
+#define PRIVATE_SOP_CLASS 0x8000 /* likewise */
+
+#define EVENT_ROOM 256 /* bytes of an event left for what follows the list */
+
+enum item { /* PS3.8 §9.3.2, §9.3.3 */
+	    APPLICATION_CONTEXT = 0x10,
+	    CONTEXT_RQ = 0x20,
+	    CONTEXT_AC = 0x21,
+	    ABSTRACT_SYNTAX = 0x30,
+	    TRANSFER_SYNTAX = 0x40,
+	    USER_INFORMATION = 0x50,
+	    MAXIMUM_LENGTH = 0x51, /* PS3.8 §D.1; the others PS3.7 §D.3.3 */
+	    IMPLEMENTATION_UID = 0x52,
+	    ASYNCHRONOUS = 0x53,
+	    ROLES = 0x54,
+	    IMPLEMENTATION_VERSION = 0x55,
+	    IDENTITY_RQ = 0x58,
+};
+
+_Static_assert(PRIVATE_SYNTAX > DICOM_SYNTAX_MAX && PRIVATE_SYNTAX + DICOM_PRIVATE <= 128,
+	       "a bit for each syntax");
+
+bool dicom_is_uid(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if ((b.data[i] < '0' || b.data[i] > '9') && b.data[i] != '.')
+			return false;
+	return b.len && b.len <= DICOM_UID_MAX;
+}
+
+struct bytes dicom_trim(const char *text, size_t len)
+{
+	while (len && (!text[len - 1] || text[len - 1] == ' '))
+		len--;
+	while (len && *text == ' ')
+		text++, len--;
+	return (struct bytes){(const uint8_t *)text, len};
+}
+
+static struct bytes static_text(const char *s)
+{
+	return (struct bytes){(const uint8_t *)s, s ? strlen(s) : 0};
+}
+
+/* A number for a UID that is not registered; 0 where there is no room for more of them. */
+static unsigned find_private(struct dicom *d, struct bytes uid)
+{
+	unsigned i = 0;
+
+	while (i < DICOM_PRIVATE && d->own[i].len &&
+	       (d->own[i].len != uid.len || memcmp(d->own[i].text, uid.data, uid.len)))
+		i++;
+	if (i == DICOM_PRIVATE)
+		return 0;
+	if (!d->own[i].len) {
+		memcpy(d->own[i].text, uid.data, uid.len);
+		d->own[i].len = (uint8_t)uid.len;
+	}
+	return i + 1;
+}
+
+static unsigned find_syntax(struct dicom *d, struct bytes uid)
+{
+	unsigned n = dicom_uid_find(DICOM_SYNTAXES, uid);
+
+	if (n)
+		return n;
+	n = find_private(d, uid);
+	return n ? PRIVATE_SYNTAX + n - 1 : 0;
+}
+
+static unsigned find_sop_class(struct dicom *d, struct bytes uid)
+{
+	unsigned n = dicom_uid_find(DICOM_SOP_CLASSES, uid);
+
+	if (n)
+		return n;
+	n = find_private(d, uid);
+	return n ? PRIVATE_SOP_CLASS + n - 1 : 0;
+}
+
+static struct bytes private_uid(const struct dicom *d, unsigned i)
+{
+	return (struct bytes){(const uint8_t *)d->own[i].text, d->own[i].len};
+}
+
+struct bytes dicom_syntax_name(const struct dicom *d, unsigned n)
+{
+	return n >= PRIVATE_SYNTAX ? private_uid(d, n - PRIVATE_SYNTAX)
+				   : static_text(dicom_uid_name(DICOM_SYNTAXES, n));
+}
+
+struct bytes dicom_sop_class_name(const struct dicom *d, const struct dicom_context *c)
+{
+	return c->sop_class >= PRIVATE_SOP_CLASS
+		       ? private_uid(d, c->sop_class - PRIVATE_SOP_CLASS)
+		       : static_text(dicom_uid_name(DICOM_SOP_CLASSES, c->sop_class));
+}
+
+struct bytes dicom_sop_class_uid(const struct dicom *d, const struct dicom_context *c)
+{
+	return c->sop_class >= PRIVATE_SOP_CLASS
+		       ? private_uid(d, c->sop_class - PRIVATE_SOP_CLASS)
+		       : static_text(dicom_uid_text(DICOM_SOP_CLASSES, c->sop_class));
+}
+
+/* PS3.5 §6.2: no control characters. Zeros behind a title are sloppy, and mean nothing. */
+static bool is_title(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if (b.data[i] < 0x20 || b.data[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* In an answer the titles are reserved (§9.3.3): the request's count, where it was seen. */
+void dicom_read_fixed(struct dicom *d, unsigned end, struct bytes fixed)
+{
+	bool request = d->side[end].pdu == DICOM_ASSOCIATE_RQ;
+
+	d->max = 0;
+	d->invoked = d->performed = 0;
+	d->asynchronous = false;
+	d->identity = 0;
+	d->uid_len = d->version_len = 0;
+	d->bad_title = false;
+	if (!request && d->known)
+		return;
+	memcpy(d->called, fixed.data + 4, DICOM_AE);
+	memcpy(d->calling, fixed.data + 20, DICOM_AE);
+	d->bad_title = !is_title(dicom_trim(d->called, DICOM_AE)) ||
+		       !is_title(dicom_trim(d->calling, DICOM_AE));
+}
+
+/* Which of the lists kept is this one; the last where there is no room for more. */
+static uint8_t keep_list(struct dicom *d, const uint64_t bits[2])
+{
+	uint8_t i = 0;
+
+	while (i < d->lists && memcmp(d->list[i], bits, sizeof(d->list[i])))
+		i++;
+	if (i == d->lists && i < DICOM_LISTS) {
+		memcpy(d->list[i], bits, sizeof(d->list[i]));
+		d->lists++;
+	}
+	return i;
+}
+
+/* One sub-item of a presentation context holds one UID. */
+static bool read_uid_item(struct reader *r, uint8_t *ret_type, struct bytes *ret_uid)
+{
+	struct bytes b;
+
+	*ret_type = read_u8(r);
+	read_u8(r);
+	b = read_bytes(r, read_be16(r));
+	*ret_uid = dicom_trim((const char *)b.data, b.len);
+	return !r->bad;
+}
+
+/* §9.3.2.2: what is offered under a number. */
+static enum reason read_offer(struct dicom *d, struct reader item)
+{
+	uint64_t bits[2] = {0, 0};
+	uint8_t id = read_u8(&item), type;
+	struct dicom_context *c = &d->contexts[id / 2];
+	unsigned abstract = 0, n;
+	struct bytes uid;
+
+	read_skip(&item, 3);
+	if (item.bad || !(id & 1) || c->flags & DICOM_OFFERED)
+		return REASON_DICOM_MALFORMED;
+	while (reader_left(&item)) {
+		if (!read_uid_item(&item, &type, &uid))
+			return REASON_DICOM_MALFORMED;
+		if (type != ABSTRACT_SYNTAX && type != TRANSFER_SYNTAX)
+			continue;
+		if (!dicom_is_uid(uid) || (type == ABSTRACT_SYNTAX && abstract++))
+			return REASON_DICOM_MALFORMED;
+		if (type == ABSTRACT_SYNTAX) {
+			c->sop_class = (uint16_t)find_sop_class(d, uid);
+		} else {
+			n = find_syntax(d, uid);
+			bits[n / 64] |= UINT64_C(1) << n % 64;
+		}
+	}
+	if (!abstract)
+		return REASON_DICOM_MALFORMED;
+	c->flags = DICOM_OFFERED;
+	c->syntax = keep_list(d, bits);
+	return REASON_NONE;
+}
+
+/* Was it offered? Of a list that was not kept nothing can be said. */
+static bool is_offered(const struct dicom *d, const struct dicom_context *c, unsigned syntax)
+{
+	return c->syntax >= d->lists || d->list[c->syntax][syntax / 64] >> syntax % 64 & 1;
+}
+
+/* §9.3.3.2: what became of an offer. The syntax of one that was not accepted means nothing. */
+static enum reason read_answer(struct dicom *d, struct reader item)
+{
+	uint8_t id = read_u8(&item), type, result;
+	struct dicom_context *c = &d->contexts[id / 2];
+	struct bytes uid = {NULL, 0};
+	unsigned n = 0;
+
+	read_u8(&item);
+	result = read_u8(&item);
+	read_u8(&item);
+	if (item.bad || !(id & 1) || result > 4 || c->flags & DICOM_ANSWERED)
+		return REASON_DICOM_MALFORMED;
+	if (d->known && !(c->flags & DICOM_OFFERED))
+		return REASON_DICOM_NOT_NEGOTIATED;
+	while (reader_left(&item)) {
+		if (!read_uid_item(&item, &type, &uid))
+			return REASON_DICOM_MALFORMED;
+		if (type != TRANSFER_SYNTAX || result)
+			continue;
+		if (n || !dicom_is_uid(uid))
+			return REASON_DICOM_MALFORMED;
+		n = find_syntax(d, uid);
+		if (d->known && !is_offered(d, c, n))
+			return REASON_DICOM_NOT_NEGOTIATED;
+	}
+	c->flags = (c->flags & DICOM_OFFERED) | DICOM_ANSWERED;
+	c->result = result & 0xf;
+	c->syntax = (uint8_t)n;
+	return REASON_NONE;
+}
+
+/* PS3.7 §D.3.3.4: for every context of that SOP class. */
+static bool read_roles(struct dicom *d, struct reader *r)
+{
+	struct bytes b = read_bytes(r, read_be16(r));
+	unsigned n = dicom_uid_find(DICOM_SOP_CLASSES, dicom_trim((const char *)b.data, b.len));
+	uint8_t roles = 0;
+
+	roles |= read_u8(r) ? DICOM_SCU : 0;
+	roles |= read_u8(r) ? DICOM_SCP : 0;
+	for (unsigned i = 0; n && !r->bad && i < DICOM_CONTEXTS; i++)
+		if (d->contexts[i].sop_class == n)
+			d->contexts[i].flags |= roles & 0xf;
+	return !r->bad;
+}
+
+static bool read_text(struct reader *r, size_t max, char *ret_text, uint8_t *ret_len)
+{
+	struct bytes b = dicom_trim((const char *)r->in.data, r->in.len);
+
+	if (b.len > max)
+		return false;
+	if (b.len)
+		memcpy(ret_text, b.data, b.len);
+	*ret_len = (uint8_t)b.len;
+	return true;
+}
+
+/* PS3.7 §D.3.3.7: who it is, and how that is proved, stays where it is. */
+static bool read_identity(struct dicom *d, struct reader *r)
+{
+	d->identity = read_u8(r);
+	read_u8(r);
+	read_skip(r, read_be16(r));
+	read_skip(r, read_be16(r));
+	return !r->bad;
+}
+
+static bool read_user_item(struct dicom *d, uint8_t type, struct reader *r)
+{
+	switch (type) {
+	case MAXIMUM_LENGTH:
+		d->max = read_be32(r);
+		return !r->bad;
+	case IMPLEMENTATION_UID:
+		return read_text(r, DICOM_UID_MAX, d->uid, &d->uid_len);
+	case IMPLEMENTATION_VERSION:
+		return read_text(r, DICOM_AE, d->version, &d->version_len);
+	case ASYNCHRONOUS:
+		d->asynchronous = true;
+		d->invoked = read_be16(r);
+		d->performed = read_be16(r);
+		return !r->bad;
+	case ROLES:
+		return read_roles(d, r);
+	case IDENTITY_RQ:
+		return read_identity(d, r);
+	default:
+		return true;
+	}
+}
+
+static enum reason read_user_information(struct dicom *d, struct reader item)
+{
+	while (reader_left(&item)) {
+		uint8_t type = read_u8(&item);
+		struct reader sub;
+
+		read_u8(&item);
+		sub = read_sub(&item, read_be16(&item));
+		if (item.bad || !read_user_item(d, type, &sub))
+			return REASON_DICOM_MALFORMED;
+	}
+	return REASON_NONE;
+}
+
+/* §9.3.1: items of other types are ignored. */
+enum reason dicom_read_item(struct dicom *d, unsigned end, uint8_t type, struct reader item)
+{
+	bool request = d->side[end].pdu == DICOM_ASSOCIATE_RQ;
+
+	if (type == USER_INFORMATION)
+		return read_user_information(d, item);
+	if (type == CONTEXT_RQ && request)
+		return read_offer(d, item);
+	if (type == CONTEXT_AC && !request)
+		return read_answer(d, item);
+	return REASON_NONE;
+}
+
+void dicom_tell_association(const struct dicom *d, struct dicom_msg *m)
+{
+	m->whole = true;
+	m->result = m->type == DICOM_ASSOCIATE_AC ? "accepted" : NULL;
+	m->max_pdu_length = d->max;
+	m->user_identity = dicom_identity_name(d->identity);
+	if (d->uid_len)
+		m->implementation_class_uid = (struct bytes){(const uint8_t *)d->uid, d->uid_len};
+	if (d->version_len)
+		m->implementation_version =
+			(struct bytes){(const uint8_t *)d->version, d->version_len};
+}
+
+static bool has_room(const struct json *j)
+{
+	return !j->out.bad && j->out.cap - j->out.len >= EVENT_ROOM;
+}
+
+static void write_text(struct json *j, const char *key, struct bytes b)
+{
+	if (b.data)
+		json_text(j, key, b);
+}
+
+static void write_offer(const struct dicom *d, const struct dicom_context *c, struct json *j)
+{
+	if (c->syntax >= d->lists)
+		return;
+	json_list(j, "transfer_syntaxes");
+	for (unsigned n = 1; n < PRIVATE_SYNTAX + DICOM_PRIVATE; n++)
+		if (is_offered(d, c, n))
+			write_text(j, NULL, dicom_syntax_name(d, n));
+	json_end(j);
+}
+
+static void write_context(const struct dicom_msg *m, unsigned i, struct json *j)
+{
+	const struct dicom_context *c = &m->state->contexts[i];
+
+	json_open(j, NULL);
+	json_u64(j, "id", 2 * i + 1);
+	write_text(j, "abstract_syntax", dicom_sop_class_name(m->state, c));
+	if (m->type == DICOM_ASSOCIATE_RQ) {
+		write_offer(m->state, c, j);
+	} else {
+		json_str(j, "result", dicom_context_result(c->result));
+		if (!c->result)
+			write_text(j, "transfer_syntax", dicom_syntax_name(m->state, c->syntax));
+	}
+	if (c->flags & (DICOM_SCU | DICOM_SCP)) {
+		json_bool(j, "scu", c->flags & DICOM_SCU);
+		json_bool(j, "scp", c->flags & DICOM_SCP);
+	}
+	json_close(j);
+}
+
+/* Of an answer first what was accepted, then what was not. */
+static bool is_of_pass(const struct dicom_msg *m, const struct dicom_context *c, unsigned pass)
+{
+	if (m->type == DICOM_ASSOCIATE_RQ)
+		return !pass && c->flags & DICOM_OFFERED;
+	return c->flags & DICOM_ANSWERED && !!c->result == pass;
+}
+
+/* Not all of 128 contexts fit one event: those that don't are taken back, and counted. */
+static void write_contexts(const struct dicom_msg *m, struct json *j)
+{
+	unsigned omitted = 0;
+	struct json before;
+
+	json_list(j, "presentation_contexts");
+	for (unsigned n = 0; n < 2 * DICOM_CONTEXTS; n++) {
+		unsigned i = n % DICOM_CONTEXTS;
+
+		if (!is_of_pass(m, &m->state->contexts[i], n / DICOM_CONTEXTS))
+			continue;
+		before = *j;
+		write_context(m, i, j);
+		if (has_room(j))
+			continue;
+		*j = before;
+		omitted++;
+	}
+	json_end(j);
+	if (omitted)
+		json_u64(j, "presentation_contexts_omitted", omitted);
+}
+
+void dicom_write_association(const struct dicom_msg *m, struct json *j)
+{
+	if (m->state->asynchronous) {
+		json_open(j, "asynchronous_operations");
+		json_u64(j, "invoked", m->state->invoked);
+		json_u64(j, "performed", m->state->performed);
+		json_close(j);
+	}
+	write_contexts(m, j);
+}

@@ -1,0 +1,146 @@
+#include "guard/proto/dicom_internal.h"
+
+enum kind { NUMBER, UID, AE_TITLE };
+
+static const struct {
+	uint16_t element;
+	uint8_t kind;
+} wanted[DICOM_ELEMENTS] = {
+	[DICOM_AFFECTED_SOP_CLASS] = {0x0002, UID}, [DICOM_REQUESTED_SOP_CLASS] = {0x0003, UID},
+	[DICOM_COMMAND_FIELD] = {0x0100, NUMBER},   [DICOM_MESSAGE_ID] = {0x0110, NUMBER},
+	[DICOM_RESPONDED_ID] = {0x0120, NUMBER},    [DICOM_MOVE_DESTINATION] = {0x0600, AE_TITLE},
+	[DICOM_PRIORITY] = {0x0700, NUMBER},	    [DICOM_DATA_SET_TYPE] = {0x0800, NUMBER},
+	[DICOM_STATUS] = {0x0900, NUMBER},	    [DICOM_EVENT_TYPE] = {0x1002, NUMBER},
+	[DICOM_ACTION_TYPE] = {0x1008, NUMBER},	    [DICOM_REMAINING] = {0x1020, NUMBER},
+	[DICOM_COMPLETED] = {0x1021, NUMBER},	    [DICOM_FAILED] = {0x1022, NUMBER},
+	[DICOM_WARNING] = {0x1023, NUMBER},
+};
+
+bool dicom_has(const struct dicom_command *c, enum dicom_element e)
+{
+	return c->have >> e & 1;
+}
+
+static enum dicom_element find(uint32_t element)
+{
+	unsigned e = 0;
+
+	while (e < DICOM_ELEMENTS && wanted[e].element != element)
+		e++;
+	return e;
+}
+
+static bool fits(enum dicom_element e, uint32_t len)
+{
+	if (e == DICOM_ELEMENTS)
+		return true;
+	switch (wanted[e].kind) {
+	case NUMBER:
+		return len == 2;
+	case UID:
+		return len <= DICOM_UID_MAX;
+	default:
+		return len <= DICOM_AE;
+	}
+}
+
+/* PS3.5 §7.1: elements stand in order, each once. */
+static enum reason begin_element(struct dicom_command *c)
+{
+	struct reader r = reader_new(c->head, sizeof(c->head));
+	uint16_t group = read_le16(&r);
+
+	c->element = read_le16(&r);
+	c->len = read_le32(&r);
+	c->got = 0;
+	if (c->len > DICOM_SET - c->total)
+		return group ? REASON_DICOM_MALFORMED : REASON_DICOM_TOO_LONG;
+	c->total += c->len;
+	if (group || c->element < c->next || !fits(find(c->element), c->len))
+		return REASON_DICOM_MALFORMED;
+	c->next = c->element + 1;
+	return REASON_NONE;
+}
+
+static enum reason keep_sop_class(struct dicom_command *c)
+{
+	struct bytes uid = dicom_trim((const char *)c->value, c->len);
+
+	if (uid.len && !dicom_is_uid(uid))
+		return REASON_DICOM_MALFORMED;
+	if (uid.len)
+		memcpy(c->sop, uid.data, uid.len);
+	c->sop_len = (uint8_t)uid.len;
+	return REASON_NONE;
+}
+
+static enum reason end_element(struct dicom_command *c)
+{
+	enum dicom_element e = find(c->element);
+	struct bytes title;
+
+	c->head_len = 0;
+	if (e == DICOM_ELEMENTS)
+		return REASON_NONE;
+	c->have |= (uint16_t)(1u << e);
+	switch (wanted[e].kind) {
+	case NUMBER:
+		c->number[e] = (uint16_t)(c->value[1] << 8 | c->value[0]);
+		break;
+	case UID:
+		return keep_sop_class(c);
+	default:
+		title = dicom_trim((const char *)c->value, c->len);
+		if (title.len)
+			memcpy(c->move, title.data, title.len);
+		c->move_len = (uint8_t)title.len;
+	}
+	return REASON_NONE;
+}
+
+static enum reason take_head(struct dicom_command *c, struct reader *r)
+{
+	while (c->head_len < sizeof(c->head) && reader_left(r))
+		c->head[c->head_len++] = read_u8(r);
+	if (c->head_len < sizeof(c->head))
+		return REASON_NONE;
+	c->total += sizeof(c->head);
+	return c->total > DICOM_SET ? REASON_DICOM_TOO_LONG : begin_element(c);
+}
+
+static void take_value(struct dicom_command *c, struct reader *r)
+{
+	size_t n = c->len - c->got < reader_left(r) ? c->len - c->got : reader_left(r);
+	struct bytes b = read_bytes(r, n);
+	size_t room = c->got < sizeof(c->value) ? sizeof(c->value) - c->got : 0;
+
+	if (n && room)
+		memcpy(c->value + c->got, b.data, n < room ? n : room);
+	c->got += (uint32_t)n;
+}
+
+enum reason dicom_command_take(struct dicom_command *c, struct bytes fragment)
+{
+	struct reader r = reader_new(fragment.data, fragment.len);
+	enum reason bad = REASON_NONE;
+
+	while (reader_left(&r) && !bad) {
+		if (c->head_len < sizeof(c->head))
+			bad = take_head(c, &r);
+		if (bad || c->head_len < sizeof(c->head))
+			continue;
+		take_value(c, &r);
+		if (c->got == c->len)
+			bad = end_element(c);
+	}
+	return bad;
+}
+
+enum reason dicom_command_end(const struct dicom_command *c)
+{
+	bool whole = !c->head_len && dicom_has(c, DICOM_COMMAND_FIELD) &&
+		     dicom_has(c, DICOM_DATA_SET_TYPE) &&
+		     dicom_command_name(c->number[DICOM_COMMAND_FIELD]);
+
+	return whole ? REASON_NONE : REASON_DICOM_MALFORMED;
+}

@@ -1,0 +1,600 @@
+#include "guard/proto/mqtt.h"
+
+#include <strings.h>
+
+#define PORT	    1883
+#define TOPIC_ALIAS 35
+#define BRIDGE	    0x80 /* mosquitto and RSMB mark a bridge's CONNECT in the level */
+#define ALIASES	    6
+#define ALIAS_MAX   70
+
+/* What an end called a topic. One too long to keep is not kept: using it is control. */
+struct alias {
+	uint16_t alias; /* 0: free */
+	uint8_t len;
+	uint8_t topic[ALIAS_MAX];
+};
+
+struct state {
+	struct alias alias[2][ALIASES];
+	uint8_t version;
+	bool connected;
+	bool answered;	       /* the server sent its CONNACK */
+	bool knows_client;     /* `client` is right */
+	uint8_t client;	       /* which end */
+	uint8_t next_alias[2]; /* to be overwritten */
+};
+_Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
+
+static const char *const packet_names[] = {
+	NULL,	   "connect",  "connack",    "publish", "puback",      "pubrec",
+	"pubrel",  "pubcomp",  "subscribe",  "suback",	"unsubscribe", "unsuback",
+	"pingreq", "pingresp", "disconnect", "auth",
+};
+
+bool mqtt_topic_commands(struct bytes topic)
+{
+	static const char *const levels[] = {"set",  "cmnd", "command", "commands", "cmd",
+					     "ncmd", "dcmd", "rpc",	"control"};
+	size_t at = 0;
+
+	while (at < topic.len) {
+		const uint8_t *level = topic.data + at;
+		const uint8_t *end = memchr(level, '/', topic.len - at);
+		size_t len = end ? (size_t)(end - level) : topic.len - at;
+
+		for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+			if (strlen(levels[i]) == len &&
+			    !strncasecmp((const char *)level, levels[i], len))
+				return true;
+		at += len + 1;
+	}
+	return false;
+}
+
+struct bytes mqtt_next_filter(const struct mqtt *m, size_t *at, uint8_t *ret_options)
+{
+	struct reader r = reader_new(m->list.data, m->list.len);
+	struct bytes filter;
+
+	read_skip(&r, *at);
+	if (!reader_left(&r))
+		return (struct bytes){NULL, 0};
+	filter = mqtt_read_text(&r);
+	*ret_options = m->type == MQTT_SUBSCRIBE ? read_u8(&r) : 0;
+	*at = r.off;
+	return r.bad ? (struct bytes){NULL, 0} : filter;
+}
+
+/* §4.7.1: `#` alone in the last level, `+` alone in its level. */
+static bool is_filter(struct bytes f)
+{
+	for (size_t i = 0; i < f.len; i++) {
+		bool alone =
+			(!i || f.data[i - 1] == '/') && (i + 1 == f.len || f.data[i + 1] == '/');
+
+		if ((f.data[i] == '#' && (!alone || i + 1 != f.len)) ||
+		    (f.data[i] == '+' && !alone))
+			return false;
+	}
+	return f.len;
+}
+
+static bool has_wildcard(struct bytes topic)
+{
+	return topic.len &&
+	       (memchr(topic.data, '#', topic.len) || memchr(topic.data, '+', topic.len));
+}
+
+/* v5: empty where the length is not there at all, as acknowledgements may be cut short. */
+static struct bytes read_properties(struct reader *r, uint8_t type)
+{
+	struct bytes b = {NULL, 0};
+	uint32_t len;
+
+	if (!reader_left(r))
+		return b;
+	if (mqtt_read_length(r, &len) != PARSE_OK) {
+		r->bad = true;
+		return b;
+	}
+	b = read_bytes(r, len);
+	if (!mqtt_properties_fit(b, type))
+		r->bad = true;
+	return b;
+}
+
+static void read_will(struct reader *r, struct mqtt *m, uint8_t flags)
+{
+	m->will = flags & 0x04;
+	m->will_qos = flags >> 3 & 3;
+	m->will_retain = flags & 0x20;
+	if (m->will_qos == 3 || (!m->will && (m->will_qos || m->will_retain)))
+		r->bad = true;
+	if (!m->will)
+		return;
+	if (m->version == 5)
+		m->will_properties = read_properties(r, MQTT_WILL);
+	m->will_topic = mqtt_read_text(r);
+	m->message_length = read_be16(r);
+	read_skip(r, m->message_length);
+	m->msg.control = mqtt_topic_commands(m->will_topic);
+	if (!m->will_topic.len || has_wildcard(m->will_topic))
+		r->bad = true;
+}
+
+static bool is_version(struct bytes name, uint8_t level)
+{
+	if (name.len == 6 && !memcmp(name.data, "MQIsdp", 6))
+		return level == 3;
+	return name.len == 4 && !memcmp(name.data, "MQTT", 4) && (level == 4 || level == 5);
+}
+
+/* §3.1 */
+static void read_connect(struct reader *r, struct mqtt *m)
+{
+	uint8_t flags;
+
+	m->protocol = mqtt_read_text(r);
+	m->version = read_u8(r) & (uint8_t)~BRIDGE;
+	flags = read_u8(r);
+	m->clean_session = flags & 0x02;
+	m->keep_alive_s = read_be16(r);
+	if (!is_version(m->protocol, m->version) || flags & 0x01) {
+		r->bad = true;
+		return;
+	}
+	if (m->version == 5)
+		m->properties = read_properties(r, MQTT_CONNECT);
+	m->client_id = mqtt_read_text(r);
+	read_will(r, m, flags);
+	if (flags & 0x80)
+		m->username = mqtt_read_text(r);
+	m->has_password = flags & 0x40;
+	if (m->has_password)
+		read_skip(r, read_be16(r));
+	if (m->has_password && !(flags & 0x80) && m->version < 5)
+		r->bad = true;
+}
+
+/* §3.2 */
+static void read_connack(struct reader *r, struct mqtt *m)
+{
+	uint8_t flags = read_u8(r);
+
+	m->session_present = flags & 1;
+	m->has_code = true;
+	m->code = read_u8(r);
+	if (flags & 0xfe)
+		r->bad = true;
+	if (m->version == 5)
+		m->properties = read_properties(r, MQTT_CONNACK);
+}
+
+static void read_id(struct reader *r, struct mqtt *m)
+{
+	m->has_id = true;
+	m->id = read_be16(r);
+	if (!m->id)
+		r->bad = true;
+}
+
+/* PUBACK, PUBREC, PUBREL, PUBCOMP (v5 §3.4 and on): what is 0 may be left out. */
+static void read_ack(struct reader *r, struct mqtt *m)
+{
+	read_id(r, m);
+	if (m->version != 5 || !reader_left(r))
+		return;
+	m->has_code = true;
+	m->code = read_u8(r);
+	m->properties = read_properties(r, m->type);
+}
+
+static void read_filters(struct reader *r, struct mqtt *m)
+{
+	uint8_t options, reserved = m->version == 5 ? 0xc0 : 0xfc;
+	struct bytes filter;
+	size_t at = 0;
+
+	read_id(r, m);
+	if (m->version == 5)
+		m->properties = read_properties(r, m->type);
+	m->list = read_bytes(r, reader_left(r));
+	while (at < m->list.len) {
+		filter = mqtt_next_filter(m, &at, &options);
+		if (!filter.data || !is_filter(filter) || (options & 3) == 3 ||
+		    options & reserved) {
+			r->bad = true;
+			return;
+		}
+	}
+	if (!m->list.len)
+		r->bad = true;
+}
+
+/* SUBACK, UNSUBACK: a code a filter; none in an UNSUBACK before v5. */
+static void read_codes(struct reader *r, struct mqtt *m)
+{
+	read_id(r, m);
+	if (m->version == 5)
+		m->properties = read_properties(r, m->type);
+	if (m->type == MQTT_UNSUBACK && m->version != 5)
+		return;
+	m->list = read_bytes(r, reader_left(r));
+	if (m->type == MQTT_SUBACK && !m->list.len)
+		r->bad = true;
+}
+
+/* DISCONNECT (§3.14), AUTH (v5 §3.15): empty means code 0. */
+static void read_code(struct reader *r, struct mqtt *m)
+{
+	if (m->version != 5 || !reader_left(r))
+		return;
+	m->has_code = true;
+	m->code = read_u8(r);
+	m->properties = read_properties(r, m->type);
+}
+
+/* Everything but PUBLISH. False where the body is not what the packet's type asks for. */
+static bool read_body(struct bytes body, struct mqtt *m)
+{
+	struct reader r = reader_new(body.data, body.len);
+
+	switch (m->type) {
+	case MQTT_CONNECT:
+		read_connect(&r, m);
+		break;
+	case MQTT_CONNACK:
+		read_connack(&r, m);
+		break;
+	case MQTT_PUBACK:
+	case MQTT_PUBREC:
+	case MQTT_PUBREL:
+	case MQTT_PUBCOMP:
+		read_ack(&r, m);
+		break;
+	case MQTT_SUBSCRIBE:
+	case MQTT_UNSUBSCRIBE:
+		read_filters(&r, m);
+		break;
+	case MQTT_SUBACK:
+	case MQTT_UNSUBACK:
+		read_codes(&r, m);
+		break;
+	case MQTT_DISCONNECT:
+	case MQTT_AUTH:
+		read_code(&r, m);
+		break;
+	}
+	return !r.bad && !reader_left(&r);
+}
+
+/* Picked up in the middle, a packet must be tried as either version. */
+static bool read_packet(struct bytes body, struct mqtt *m, struct state *s)
+{
+	const struct mqtt head = *m;
+
+	m->version = s->version;
+	if (read_body(body, m))
+		return true;
+	if (s->version || m->type == MQTT_CONNECT)
+		return false;
+	*m = head;
+	m->version = 5;
+	if (!read_body(body, m))
+		return false;
+	s->version = 5;
+	return true;
+}
+
+/* §2.1.3: what the flags of a fixed header must be. MQTT 3.1 lets dup be set where QoS is 1. */
+static bool are_flags_good(uint8_t type, uint8_t flags, uint8_t version)
+{
+	switch (type) {
+	case MQTT_PUBLISH:
+		return (flags & 6) != 6;
+	case MQTT_PUBREL:
+	case MQTT_SUBSCRIBE:
+	case MQTT_UNSUBSCRIBE:
+		return flags == 2 || (flags == 10 && version == 3);
+	default:
+		return !flags;
+	}
+}
+
+#define FROM_CLIENT \
+	(1u << MQTT_CONNECT | 1u << MQTT_SUBSCRIBE | 1u << MQTT_UNSUBSCRIBE | 1u << MQTT_PINGREQ)
+#define FROM_SERVER \
+	(1u << MQTT_CONNACK | 1u << MQTT_SUBACK | 1u << MQTT_UNSUBACK | 1u << MQTT_PINGRESP)
+
+/* CONNECT comes first and once, CONNACK before the server's others, and each from its side. */
+static bool is_in_turn(struct state *s, const struct proto_input *in, uint8_t type)
+{
+	unsigned bit = 1u << type;
+	bool client;
+
+	if (!s->knows_client && !in->midstream) {
+		s->client = 0;
+		s->knows_client = true;
+	} else if (!s->knows_client && (FROM_CLIENT | FROM_SERVER) & bit) {
+		s->client = bit & FROM_CLIENT ? in->end : !in->end;
+		s->knows_client = true;
+	}
+	if (!s->knows_client)
+		return true;
+	client = in->end == s->client;
+	if (bit & (client ? FROM_SERVER : FROM_CLIENT))
+		return false;
+	if (type == MQTT_CONNECT && s->connected)
+		return false;
+	if (!in->midstream && !s->connected && type != MQTT_CONNECT)
+		return false;
+	if (type == MQTT_CONNACK && s->answered)
+		return false;
+	return client || !s->connected || s->answered || type == MQTT_CONNACK ||
+	       type == MQTT_AUTH || type == MQTT_DISCONNECT;
+}
+
+static void keep_alias(struct state *s, unsigned end, uint16_t alias, struct bytes topic)
+{
+	struct alias *a = s->alias[end], *to = NULL;
+
+	for (unsigned i = 0; i < ALIASES; i++)
+		if (a[i].alias == alias || (!to && !a[i].alias))
+			to = &a[i];
+	if (!to) {
+		to = &a[s->next_alias[end]++ % ALIASES];
+		s->next_alias[end] %= ALIASES;
+	}
+	to->alias = topic.len <= ALIAS_MAX ? alias : 0;
+	to->len = (uint8_t)topic.len;
+	if (to->alias)
+		memcpy(to->topic, topic.data, topic.len);
+}
+
+static struct bytes find_alias(const struct state *s, unsigned end, uint16_t alias)
+{
+	for (unsigned i = 0; i < ALIASES; i++)
+		if (alias && s->alias[end][i].alias == alias)
+			return (struct bytes){s->alias[end][i].topic, s->alias[end][i].len};
+	return (struct bytes){(const uint8_t *)"", 0}; /* there, and like no pattern */
+}
+
+/* False where an alias stands for nothing it could stand for. */
+static bool resolve(struct state *s, const struct proto_input *in, struct mqtt *m)
+{
+	uint16_t alias = 0;
+
+	mqtt_property_u16(m->properties, TOPIC_ALIAS, &alias);
+	if (m->topic.len && alias)
+		keep_alias(s, in->end, alias, m->topic);
+	if (!m->topic.len && !alias)
+		return false;
+	if (!m->topic.len)
+		m->topic = find_alias(s, in->end, alias);
+	m->msg.control = !m->topic.len || mqtt_topic_commands(m->topic);
+	return true;
+}
+
+/* What a packet's reader says of bytes it can't take. */
+static enum parse refuse(struct mqtt *m, enum reason why, struct proto_output *out)
+{
+	m->msg.reason = why;
+	out->has_msg = true;
+	return PARSE_BAD;
+}
+
+/*
+ * §3.3. Taken without its payload. `r` stands behind the fixed header, `len` is
+ * the packet's remaining length.
+ */
+static enum parse read_publish(struct reader *r, uint32_t len, struct mqtt *m, struct state *s,
+			       const struct proto_input *in, struct proto_output *out)
+{
+	size_t start = r->off, head;
+
+	m->version = s->version;
+	m->topic = mqtt_read_text(r);
+	if (m->qos)
+		read_id(r, m);
+	if (s->version == 5) {
+		struct reader length = *r;
+		uint32_t n;
+
+		if (mqtt_read_length(&length, &n) == PARSE_OK && n <= reader_left(&length))
+			m->properties = read_properties(r, MQTT_PUBLISH);
+		else
+			r->bad = true;
+	}
+	head = r->off - start;
+	if (r->bad || head > len || has_wildcard(m->topic) || !resolve(s, in, m))
+		return refuse(m, REASON_MQTT_MALFORMED, out);
+	m->message_length = len - head;
+	out->used = r->off;
+	out->skip = len - head;
+	out->has_msg = true;
+	return PARSE_OK;
+}
+
+/* How much of a PUBLISH must be there before it is read. MORE: not even that can be told. */
+static enum parse size_head(struct reader r, uint32_t len, const struct mqtt *m,
+			    const struct state *s, size_t *ret_size)
+{
+	size_t start = r.off;
+	uint32_t properties = 0;
+	enum parse got;
+
+	read_skip(&r, read_be16(&r));
+	if (m->qos)
+		read_skip(&r, 2);
+	if (s->version == 5 && !r.bad) {
+		got = mqtt_read_length(&r, &properties);
+		if (got != PARSE_OK)
+			return got;
+	}
+	if (r.bad)
+		return PARSE_MORE;
+	*ret_size = r.off - start + properties;
+	return *ret_size > len ? PARSE_BAD : PARSE_OK;
+}
+
+static enum parse take_publish(struct reader *r, uint32_t len, struct mqtt *m, struct state *s,
+			       const struct proto_input *in, struct proto_output *out)
+{
+	size_t size = 0, there = reader_left(r) < len ? reader_left(r) : len;
+	struct reader head = reader_new(r->in.data, r->off + there);
+	enum parse got;
+
+	head.off = r->off;
+	got = size_head(head, len, m, s, &size);
+	if (got == PARSE_MORE && there == len)
+		got = PARSE_BAD;
+	if (got == PARSE_BAD)
+		return refuse(m, REASON_MQTT_MALFORMED, out);
+	if (size + r->off > PROTO_UNIT_MAX || (got == PARSE_MORE && r->in.len >= PROTO_UNIT_MAX))
+		return refuse(m, REASON_MQTT_TOO_LONG, out);
+	if (got == PARSE_MORE || size > there)
+		return PARSE_MORE;
+	return read_publish(&head, len, m, s, in, out);
+}
+
+static enum parse take_packet(struct reader *r, uint32_t len, struct mqtt *m, struct state *s,
+			      struct proto_output *out)
+{
+	struct bytes body;
+
+	if (len + r->off > PROTO_UNIT_MAX)
+		return refuse(m, REASON_MQTT_TOO_LONG, out);
+	if (reader_left(r) < len)
+		return PARSE_MORE;
+	body = read_bytes(r, len);
+	if (!read_packet(body, m, s))
+		return refuse(m, REASON_MQTT_MALFORMED, out);
+	if (m->type == MQTT_CONNECT) {
+		s->connected = true;
+		s->version = m->version;
+	} else if (m->type == MQTT_CONNACK) {
+		s->answered = true;
+	}
+	out->used = r->off;
+	out->has_msg = true;
+	return PARSE_OK;
+}
+
+static bool is_answer(uint8_t type)
+{
+	return type == MQTT_CONNACK || type == MQTT_SUBACK || type == MQTT_UNSUBACK ||
+	       type == MQTT_PINGRESP || (type >= MQTT_PUBACK && type <= MQTT_PUBCOMP);
+}
+
+static enum parse mqtt_read(void *state, const struct proto_input *in, struct msg *ret_m,
+			    struct proto_output *ret_out)
+{
+	struct mqtt *m = (struct mqtt *)ret_m;
+	struct reader r = reader_new(in->data.data, in->data.len);
+	struct state *s = state;
+	uint8_t first = read_u8(&r), flags = first & 0x0f;
+	uint32_t len;
+	enum parse got;
+
+	m->type = first >> 4;
+	m->packet = packet_names[m->type];
+	m->qos = flags >> 1 & 3;
+	m->retain = flags & 1;
+	m->dup = flags & 8;
+	m->msg.answer = is_answer(m->type);
+	if (!m->packet || (m->type == MQTT_AUTH && s->version && s->version != 5) ||
+	    !are_flags_good(m->type, flags, s->version))
+		return refuse(m, REASON_MQTT_MALFORMED, ret_out);
+	got = mqtt_read_length(&r, &len);
+	if (got == PARSE_MORE)
+		return got;
+	if (got == PARSE_BAD)
+		return refuse(m, REASON_MQTT_LENGTH, ret_out);
+	if (!is_in_turn(s, in, m->type))
+		return refuse(m, REASON_MQTT_OUT_OF_TURN, ret_out);
+	if (m->type == MQTT_PUBLISH)
+		return take_publish(&r, len, m, s, in, ret_out);
+	return take_packet(&r, len, m, s, ret_out);
+}
+
+/* OK, BAD, or MORE as far as the bytes go; `r` stands behind the remaining length. */
+static enum parse probe_name(const struct reader *r)
+{
+	static const char *const names[] = {"\0\4MQTT", "\0\6MQIsdp"};
+	static const size_t lens[] = {6, 8};
+	enum parse got = PARSE_BAD;
+
+	for (unsigned i = 0; i < 2; i++) {
+		size_t n = reader_left(r) < lens[i] ? reader_left(r) : lens[i];
+
+		if (n && memcmp(r->in.data + r->off, names[i], n))
+			continue;
+		got = n == lens[i] ? PARSE_OK : PARSE_MORE;
+	}
+	return got;
+}
+
+/*
+ * A CONNECT says its name. What else there is of MQTT is two bytes long at its
+ * shortest and looks like much: it is believed where a broker's port is, too.
+ */
+static enum parse mqtt_probe(const struct proto_input *in)
+{
+	bool port = in->port[0] == PORT || in->port[1] == PORT;
+	struct reader r = reader_new(in->data.data, in->data.len);
+	uint8_t first = read_u8(&r);
+	enum parse got;
+	uint32_t len;
+
+	if (r.bad)
+		return PARSE_MORE;
+	if (first != MQTT_CONNECT << 4)
+		return port && packet_names[first >> 4] &&
+				       are_flags_good(first >> 4, first & 0x0f, 3)
+			       ? PARSE_OK
+			       : PARSE_BAD;
+	got = mqtt_read_length(&r, &len);
+	if (got == PARSE_OK)
+		got = probe_name(&r);
+	return got == PARSE_BAD && port ? PARSE_OK : got;
+}
+
+static struct bytes next_filter(const struct msg *m, size_t *at)
+{
+	uint8_t options;
+
+	return mqtt_next_filter((const struct mqtt *)m, at, &options);
+}
+
+static struct bytes next_subscribed(const struct msg *m, size_t *at)
+{
+	return ((const struct mqtt *)m)->type == MQTT_SUBSCRIBE ? next_filter(m, at)
+								: (struct bytes){NULL, 0};
+}
+
+#define FIELD(name, member, type, flags)                         \
+	{                                                        \
+		name, offsetof(struct mqtt, member), type, flags \
+	}
+static const struct proto_field fields[] = {
+	FIELD("packet", packet, FIELD_NAME, FIELD_MATCH | FIELD_SILENT),
+	FIELD("connect.protocol_version", version, FIELD_U8, FIELD_MATCH | FIELD_SILENT),
+	FIELD("connect.client_id", client_id, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
+	FIELD("connect.username", username, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
+	FIELD("connect.will.topic", will_topic, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
+	FIELD("publish.topic", topic, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
+	{"subscribe.topics", 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_subscribed},
+	{NULL},
+};
+
+const struct proto mqtt_proto = {
+	.name = "mqtt",
+	.over = PROTO_OVER_TCP,
+	.state_size = sizeof(struct state),
+	.msg_size = sizeof(struct mqtt),
+	.fields = fields,
+	.probe = mqtt_probe,
+	.read = mqtt_read,
+	.write = mqtt_write,
+};

@@ -1,0 +1,80 @@
+#include "guard/proto/part10.h"
+
+#define PREAMBLE 128
+
+struct magic {
+	const char *bytes;
+	uint8_t len;
+	const char *program;
+	bool letters; /* small and capital ones are the same */
+};
+
+#define MAGIC(bytes, program)                            \
+	{                                                \
+		bytes, sizeof(bytes) - 1, program, false \
+	}
+#define WORDS(bytes, program)                           \
+	{                                               \
+		bytes, sizeof(bytes) - 1, program, true \
+	}
+
+/* What a system starts, or an interpreter runs, by the first bytes of a file. */
+static const struct magic magics[] = {
+	MAGIC("MZ", "PE"), /* DOS, and Windows behind it */
+	MAGIC("ZM", "PE"), /* which DOS takes as well */
+	MAGIC("\x7f"
+	      "ELF",
+	      "ELF"),
+	MAGIC("\xfe\xed\xfa\xce", "Mach-O"),
+	MAGIC("\xfe\xed\xfa\xcf", "Mach-O"),
+	MAGIC("\xce\xfa\xed\xfe", "Mach-O"),
+	MAGIC("\xcf\xfa\xed\xfe", "Mach-O"),
+	MAGIC("\xca\xfe\xba\xbe", "Mach-O"), /* for several processors; a Java class begins alike */
+	MAGIC("\xca\xfe\xba\xbf", "Mach-O"),
+	MAGIC("#!", "script"),
+	WORDS("<?php", "script"),
+	WORDS("<script", "script"),
+	WORDS("<html", "script"),
+	WORDS("@echo", "script"),
+	MAGIC("PK\x03\x04", "ZIP"), /* Java archives, Android packages, macro documents */
+	MAGIC("dex\n", "DEX"),
+	MAGIC("\0asm", "WebAssembly"),
+	MAGIC("MSCF", "CAB"),
+	MAGIC("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE"), /* installers, macro documents */
+	MAGIC("L\0\0\0\x01\x14\x02\0\0\0\0\0\xc0\0\0\0\0\0\0F", "LNK"),
+};
+
+static bool is_magic(const struct part10 *p, const struct magic *m)
+{
+	for (unsigned i = 0; i < m->len; i++) {
+		uint8_t c = p->start[i], want = (uint8_t)m->bytes[i];
+
+		if (c != want && !(m->letters && want >= 'a' && want <= 'z' && (c | 0x20) == want))
+			return false;
+	}
+	return true;
+}
+
+static const char *program(const struct part10 *p)
+{
+	for (unsigned i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
+		if (is_magic(p, &magics[i]))
+			return magics[i].program;
+	return NULL;
+}
+
+enum parse part10_take(struct part10 *p, struct bytes piece, const char **ret_program)
+{
+	for (size_t i = 0; i < piece.len && p->seen < PART10_HEAD && !p->other; i++, p->seen++) {
+		if (p->seen < PART10_START)
+			p->start[p->seen] = piece.data[i];
+		if (p->seen >= PREAMBLE)
+			p->other = piece.data[i] != (uint8_t) "DICM"[p->seen - PREAMBLE];
+	}
+	if (p->other)
+		return PARSE_BAD;
+	if (p->seen < PART10_HEAD)
+		return PARSE_MORE;
+	*ret_program = program(p);
+	return PARSE_OK;
+}

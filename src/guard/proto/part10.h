@@ -1,0 +1,32 @@
+#ifndef BEDWARDEN_GUARD_PROTO_PART10_H
+#define BEDWARDEN_GUARD_PROTO_PART10_H
+/*
+ * The head of a DICOM file (PS3.10 §7.1): 128 bytes that DICOM gives no meaning
+ * to, then "DICM". An image viewer passes over the preamble, so a program put
+ * there makes one file that is an image to a hospital and an executable to the
+ * system it is opened on. A preamble of zeros is usual, one that makes the file
+ * a TIFF too is what PS3.10 meant it for; what starts a program is neither.
+ *
+ * Pure, and holds no bytes but the first few: a file may come in any pieces, by
+ * any protocol. All zero is a file of which nothing was seen yet.
+ */
+#include "base/bytes.h"
+
+#define PART10_HEAD  132
+#define PART10_START 20
+
+struct part10 {
+	uint8_t seen; /* bytes of the head, PART10_HEAD at most */
+	uint8_t start[PART10_START];
+	bool other; /* no such file */
+};
+
+/*
+ * Takes what comes next of a file; what lies behind its head is not looked at.
+ * MORE until that is complete, then OK for a DICOM file and BAD for any other,
+ * again for each further piece. *ret_program, on OK alone, names what the
+ * preamble would start ("PE", "ELF", "script"); NULL where it starts nothing.
+ */
+enum parse part10_take(struct part10 *p, struct bytes piece, const char **ret_program);
+
+#endif

@@ -1,0 +1,453 @@
+#include "guard/proto/sdc.h"
+
+#include <strings.h>
+
+#include "guard/proto/soap.h"
+
+#define HEAD_MAX   8192 /* of an HTTP message */
+#define PORT	   3702 /* WS-Discovery */
+#define LEFT_MAX   (1ull << 40)
+#define CHUNK_LINE 18 /* a size of up to 16 digits, CR, LF */
+
+enum phase { HEAD, ENVELOPE, CHUNK_SIZE, CHUNK_END, TRAILER, TO_THE_END };
+
+struct half {
+	struct soap soap;
+	uint64_t left; /* bytes of the body, or of the chunk, that are to come */
+	uint16_t scanned;
+	uint16_t status;
+	uint8_t phase; /* enum phase */
+	bool chunked, told;
+	bool soapy;   /* the body is an envelope that can be read */
+	bool encoded; /* compressed: it cannot be */
+	uint8_t method_len;
+	uint8_t method[8];
+};
+
+struct state {
+	struct half half[2];
+};
+_Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
+
+/* Discovery: a datagram is one message */
+
+/* The text of the elements that are told, borrowed: a datagram is there whole. */
+static void keep_text(struct sdc *m, struct bytes element, struct bytes text, bool body)
+{
+	while (text.len && memchr(" \t\r\n", text.data[0], 4)) {
+		text.data++;
+		text.len--;
+	}
+	while (text.len && memchr(" \t\r\n", text.data[text.len - 1], 4))
+		text.len--;
+	if (!text.len)
+		return;
+	if (xml_is(element, "MessageID"))
+		m->message_id = text;
+	else if (xml_is(element, "RelatesTo"))
+		m->relates_to = text;
+	else if (xml_is(element, "Types"))
+		m->types = text;
+	else if (xml_is(element, "XAddrs"))
+		m->xaddrs = text;
+	else if (xml_is(element, "Address") && body)
+		m->endpoint = text;
+}
+
+static void tell(const struct soap *s, struct sdc *m)
+{
+	if (s->action_len) {
+		m->action = soap_action(s);
+		m->action_uri = (struct bytes){s->action, s->action_len};
+	} else {
+		m->action = (struct bytes){(const uint8_t *)"", 0};
+	}
+	if (s->body_len)
+		m->body = (struct bytes){s->body, s->body_len};
+	m->msg.answer = soap_answers(s);
+	m->msg.control = soap_commands(s) || !s->action_len;
+}
+
+static bool read_envelope(struct bytes data, struct soap *s, struct sdc *m)
+{
+	struct bytes element = {NULL, 0};
+	struct xml_token t;
+	size_t used = 0;
+
+	while (data.len) {
+		if (xml_next(&s->xml, data, &t, &used) != PARSE_OK || !soap_take(s, &t))
+			return false;
+		if (t.kind == XML_OPEN)
+			element = xml_local(t.name);
+		else if (t.kind == XML_CLOSE)
+			element.len = 0;
+		else if (t.kind == XML_TEXT)
+			keep_text(m, element, t.text, s->place >= SOAP_IN_BODY);
+		data.data += used;
+		data.len -= used;
+	}
+	return !s->xml.depth && s->place == SOAP_KNOWN && s->action_len;
+}
+
+static enum parse read_datagram(struct half *h, const struct proto_input *in, struct sdc *m,
+				struct proto_output *out)
+{
+	*h = (struct half){0};
+	out->has_msg = true;
+	out->used = in->data.len;
+	if (!read_envelope(in->data, &h->soap, m))
+		m->msg.reason = REASON_SDC_MALFORMED;
+	tell(&h->soap, m);
+	return PARSE_OK;
+}
+
+/* HTTP: heads, and bodies as far as they say what is asked for */
+
+static enum parse refuse(struct sdc *m, struct proto_output *out)
+{
+	m->msg.reason = REASON_SDC_MALFORMED;
+	out->has_msg = true;
+	return PARSE_BAD;
+}
+
+/* The next line of a head without its end; data NULL behind the last. */
+static struct bytes next_line(struct bytes *head)
+{
+	const uint8_t *lf = head->len ? memchr(head->data, '\n', head->len) : NULL;
+	struct bytes line = {NULL, 0};
+
+	if (!lf)
+		return line;
+	line = (struct bytes){head->data, (size_t)(lf - head->data)};
+	head->len -= line.len + 1;
+	head->data += line.len + 1;
+	if (line.len && line.data[line.len - 1] == '\r')
+		line.len--;
+	return line;
+}
+
+/* The value of a header field of that name; data NULL where it is another. */
+static struct bytes value_of(struct bytes line, const char *name)
+{
+	size_t n = strlen(name);
+	struct bytes v = {NULL, 0};
+
+	if (line.len <= n || line.data[n] != ':' || strncasecmp((const char *)line.data, name, n))
+		return v;
+	v = (struct bytes){line.data + n + 1, line.len - n - 1};
+	while (v.len && (v.data[0] == ' ' || v.data[0] == '\t')) {
+		v.data++;
+		v.len--;
+	}
+	return v;
+}
+
+static bool starts(struct bytes v, const char *with)
+{
+	size_t n = strlen(with);
+
+	return v.len >= n && !strncasecmp((const char *)v.data, with, n);
+}
+
+static bool read_digits(struct bytes v, unsigned base, uint64_t *ret_n)
+{
+	uint64_t n = 0;
+
+	if (!v.len)
+		return false;
+	for (size_t i = 0; i < v.len; i++) {
+		uint8_t c = v.data[i] | 0x20;
+		unsigned digit = 99;
+
+		if (v.data[i] >= '0' && v.data[i] <= '9')
+			digit = v.data[i] - '0';
+		else if (c >= 'a' && c <= 'f')
+			digit = c - 'a' + 10;
+		if (digit >= base || n > LEFT_MAX)
+			return false;
+		n = n * base + digit;
+	}
+	*ret_n = n;
+	return true;
+}
+
+/* RFC 9112 §6: how long the body is. What says two things at once is refused. */
+static bool read_fields(struct half *h, struct bytes head, bool *ret_length)
+{
+	struct bytes line, v;
+
+	*ret_length = false;
+	while ((line = next_line(&head)).len) {
+		if (line.data[0] == ' ' || line.data[0] == '\t')
+			return false;
+		if ((v = value_of(line, "Content-Length")).data) {
+			if (*ret_length || h->chunked || !read_digits(v, 10, &h->left))
+				return false;
+			*ret_length = true;
+		} else if ((v = value_of(line, "Transfer-Encoding")).data) {
+			if (*ret_length || h->chunked || v.len != 7 || !starts(v, "chunked"))
+				return false;
+			h->chunked = true;
+		} else if ((v = value_of(line, "Content-Type")).data) {
+			h->soapy = starts(v, "application/soap+xml");
+		} else if ((v = value_of(line, "Content-Encoding")).data) {
+			h->encoded = !starts(v, "identity");
+		}
+	}
+	return line.data;
+}
+
+static bool read_start(struct half *h, struct bytes line)
+{
+	const uint8_t *space;
+	uint64_t status;
+
+	if (starts(line, "HTTP/1.")) {
+		if (line.len < 12 || !read_digits((struct bytes){line.data + 9, 3}, 10, &status))
+			return false;
+		h->status = (uint16_t)status;
+		return true;
+	}
+	space = line.len ? memchr(line.data, ' ', line.len) : NULL;
+	if (!space || (size_t)(space - line.data) > sizeof(h->method) || space == line.data)
+		return false;
+	h->method_len = (uint8_t)(space - line.data);
+	memcpy(h->method, line.data, h->method_len);
+	return true;
+}
+
+/* The length of a head with the empty line that ends it; 0 where that is not there. */
+static size_t head_len(struct bytes in, uint16_t *scanned)
+{
+	for (size_t i = *scanned; i + 1 < in.len && i < HEAD_MAX; i++) {
+		if (in.data[i] != '\n')
+			continue;
+		if (in.data[i + 1] == '\n')
+			return i + 2;
+		if (i + 2 < in.len && in.data[i + 1] == '\r' && in.data[i + 2] == '\n')
+			return i + 3;
+		if (i + 2 >= in.len)
+			break;
+		*scanned = (uint16_t)(i + 1);
+	}
+	return 0;
+}
+
+static void tell_http(const struct half *h, struct sdc *m)
+{
+	m->status = h->status;
+	if (h->method_len)
+		m->method = (struct bytes){h->method, h->method_len};
+	if (h->soapy || (h->method_len && !xml_is(m->method, "GET") && !xml_is(m->method, "HEAD")))
+		tell(&h->soap, m);
+	m->msg.answer = h->status != 0;
+	if (m->msg.answer)
+		m->msg.control = false;
+}
+
+static enum parse read_head(struct half *h, const struct proto_input *in, struct sdc *m,
+			    struct proto_output *out)
+{
+	uint16_t scanned = h->scanned;
+	size_t len = head_len(in->data, &scanned);
+	struct bytes head = {in->data.data, len};
+	bool has_length;
+
+	if (!len && in->data.len < HEAD_MAX) {
+		h->scanned = scanned;
+		return PARSE_MORE;
+	}
+	*h = (struct half){0};
+	if (!len || !read_start(h, next_line(&head)) || !read_fields(h, head, &has_length))
+		return refuse(m, out);
+	out->used = len;
+	h->phase = h->chunked ? CHUNK_SIZE : ENVELOPE;
+	/* §6.3: an answer without either goes on to the end of the connection. */
+	if (!h->chunked && !has_length && h->status >= 200 && h->status != 204 && h->status != 304)
+		h->phase = TO_THE_END;
+	else if (!h->chunked && !h->left)
+		h->phase = HEAD;
+	if (h->soapy && !h->encoded && h->phase != HEAD)
+		return PARSE_OK;
+	out->has_msg = h->told = true;
+	tell_http(h, m);
+	return PARSE_OK;
+}
+
+/* The rest of a body, or of a chunk, that nobody need see. */
+static void pass_over(struct half *h, struct proto_output *out)
+{
+	out->skip = h->phase == TO_THE_END ? LEFT_MAX : h->left;
+	h->left = 0;
+	h->phase = h->chunked ? CHUNK_END : HEAD;
+}
+
+static enum parse read_body(struct half *h, const struct proto_input *in, struct sdc *m,
+			    struct proto_output *out)
+{
+	struct bytes data = in->data;
+	bool ends = h->phase != TO_THE_END && data.len >= h->left;
+	struct xml_token t;
+	enum parse got;
+
+	if (ends)
+		data.len = (size_t)h->left;
+	if (h->told) {
+		pass_over(h, out);
+		return PARSE_OK;
+	}
+	got = xml_next(&h->soap.xml, data, &t, &out->used);
+	/* An envelope must say what it asks for before it ends, and in one piece. */
+	if (got == PARSE_BAD || (got == PARSE_MORE && ends) ||
+	    (got == PARSE_OK && !soap_take(&h->soap, &t))) {
+		tell_http(h, m);
+		return refuse(m, out);
+	}
+	if (got == PARSE_MORE)
+		return got;
+	if (h->phase != TO_THE_END)
+		h->left -= out->used;
+	if (h->soap.place == SOAP_KNOWN) {
+		out->has_msg = h->told = true;
+		tell_http(h, m);
+		pass_over(h, out);
+	} else if (!h->left && h->phase != TO_THE_END) {
+		if (!h->chunked) {
+			tell_http(h, m);
+			return refuse(m, out);
+		}
+		h->phase = CHUNK_END;
+	}
+	return PARSE_OK;
+}
+
+/* RFC 9112 §7.1, the line that says how long a chunk is, without extensions. */
+static enum parse read_chunk_size(struct half *h, const struct proto_input *in, struct sdc *m,
+				  struct proto_output *out)
+{
+	struct bytes rest = {in->data.data, in->data.len < CHUNK_LINE ? in->data.len : CHUNK_LINE};
+	struct bytes line = next_line(&rest);
+
+	if (!line.data && in->data.len < CHUNK_LINE)
+		return PARSE_MORE;
+	if (!line.data || !read_digits(line, 16, &h->left))
+		return refuse(m, out);
+	out->used = (size_t)(rest.data - in->data.data);
+	h->phase = h->left ? ENVELOPE : TRAILER;
+	if (h->phase == TRAILER && !h->told)
+		return refuse(m, out);
+	return PARSE_OK;
+}
+
+/* The end of a chunk is an empty line; that of all, behind lines that are passed over. */
+static enum parse read_line(struct half *h, const struct proto_input *in, struct sdc *m,
+			    struct proto_output *out)
+{
+	struct bytes rest = {in->data.data, in->data.len < HEAD_MAX ? in->data.len : HEAD_MAX};
+	struct bytes line;
+
+	if (h->scanned > rest.len)
+		h->scanned = 0;
+	if (!memchr(rest.data + h->scanned, '\n', rest.len - h->scanned)) {
+		h->scanned = (uint16_t)rest.len;
+		return rest.len < HEAD_MAX ? PARSE_MORE : refuse(m, out);
+	}
+	h->scanned = 0;
+	line = next_line(&rest);
+	out->used = (size_t)(rest.data - in->data.data);
+	if (h->phase == CHUNK_END) {
+		if (line.len)
+			return refuse(m, out);
+		h->phase = CHUNK_SIZE;
+	} else if (!line.len) {
+		h->phase = HEAD;
+	}
+	return PARSE_OK;
+}
+
+static enum parse read_unit(void *state, const struct proto_input *in, struct msg *ret_m,
+			    struct proto_output *ret_out)
+{
+	struct half *h = &((struct state *)state)->half[in->end];
+	struct sdc *m = (struct sdc *)ret_m;
+
+	if (in->datagram)
+		return read_datagram(h, in, m, ret_out);
+	switch (h->phase) {
+	case HEAD:
+		return read_head(h, in, m, ret_out);
+	case CHUNK_SIZE:
+		return read_chunk_size(h, in, m, ret_out);
+	case CHUNK_END:
+	case TRAILER:
+		return read_line(h, in, m, ret_out);
+	}
+	return read_body(h, in, m, ret_out);
+}
+
+static enum parse probe_datagram(const struct proto_input *in)
+{
+	bool port = in->port[0] == PORT || in->port[1] == PORT;
+	struct bytes d = in->data;
+	struct soap s = {0};
+	struct xml_token t;
+	size_t used = 0;
+
+	while (d.len && s.place == SOAP_START) {
+		if (xml_next(&s.xml, d, &t, &used) != PARSE_OK || !soap_take(&s, &t))
+			return port && in->data.data[0] == '<' ? PARSE_OK : PARSE_BAD;
+		d.data += used;
+		d.len -= used;
+	}
+	return s.place == SOAP_ENVELOPE ? PARSE_OK : PARSE_BAD;
+}
+
+/* A request whose head says SOAP 1.2. Without its whole head it is anybody's HTTP. */
+static enum parse probe(const struct proto_input *in)
+{
+	struct bytes d = in->data, head;
+	uint16_t scanned = 0;
+	struct half h = {0};
+	bool has_length;
+
+	if (in->datagram)
+		return probe_datagram(in);
+	if (d.len < 5)
+		return d.len && memcmp(d.data, "POST ", d.len) ? PARSE_BAD : PARSE_MORE;
+	if (memcmp(d.data, "POST ", 5))
+		return PARSE_BAD;
+	head = (struct bytes){d.data, head_len(d, &scanned)};
+	if (!head.len)
+		return d.len < HEAD_MAX ? PARSE_MORE : PARSE_BAD;
+	next_line(&head);
+	read_fields(&h, head, &has_length);
+	return h.soapy ? PARSE_OK : PARSE_BAD;
+}
+
+#define FIELD(name, type, flags)                               \
+	{                                                      \
+#name, offsetof(struct sdc, name), type, flags \
+	}
+static const struct proto_field fields[] = {
+	FIELD(action, FIELD_TEXT, FIELD_MATCH),
+	FIELD(action_uri, FIELD_TEXT, FIELD_MATCH),
+	FIELD(body, FIELD_TEXT, FIELD_MATCH),
+	FIELD(message_id, FIELD_TEXT, 0),
+	FIELD(relates_to, FIELD_TEXT, 0),
+	FIELD(endpoint, FIELD_TEXT, FIELD_MATCH),
+	FIELD(types, FIELD_TEXT, FIELD_MATCH),
+	FIELD(xaddrs, FIELD_TEXT, 0),
+	FIELD(method, FIELD_TEXT, FIELD_MATCH),
+	FIELD(status, FIELD_U16, 0),
+	{NULL},
+};
+
+const struct proto sdc_proto = {
+	.name = "sdc",
+	.over = PROTO_OVER_TCP | PROTO_OVER_UDP,
+	.state_size = sizeof(struct state),
+	.msg_size = sizeof(struct sdc),
+	.fields = fields,
+	.probe = probe,
+	.read = read_unit,
+};

@@ -1,0 +1,224 @@
+#include "guard/proto/xml.h"
+
+enum { NOTHING, COMMENT, CDATA };
+
+static bool is_space(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool xml_is(struct bytes b, const char *text)
+{
+	return b.len == strlen(text) && !memcmp(b.data, text, b.len);
+}
+
+struct bytes xml_local(struct bytes name)
+{
+	const uint8_t *colon = name.len ? memchr(name.data, ':', name.len) : NULL;
+	size_t prefix = colon ? (size_t)(colon - name.data) + 1 : 0;
+
+	return (struct bytes){name.data + prefix, name.len - prefix};
+}
+
+/* FNV-1a, folded: what closes is nearly always what opened, or the document is malformed. */
+static uint16_t hash(struct bytes name)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < name.len; i++)
+		h = (h ^ name.data[i]) * 16777619u;
+	return (uint16_t)(h ^ h >> 16);
+}
+
+static bool begins(struct bytes in, const char *with)
+{
+	size_t n = strlen(with);
+
+	return in.len >= n && !memcmp(in.data, with, n);
+}
+
+/* As far as there is any of it. */
+static bool may_begin(struct bytes in, const char *with)
+{
+	size_t n = strlen(with);
+
+	return !memcmp(in.data, with, in.len < n ? in.len : n);
+}
+
+/* Text, or the inside of a comment or a CDATA section: up to `end`, as much as is there. */
+static size_t find(struct bytes in, const char *end)
+{
+	size_t n = strlen(end), at = 0;
+
+	while (at < in.len) {
+		const uint8_t *c = memchr(in.data + at, end[0], in.len - at);
+
+		if (!c)
+			return in.len;
+		at = (size_t)(c - in.data);
+		if (may_begin((struct bytes){c, in.len - at}, end) || n == 1)
+			return at;
+		at++;
+	}
+	return in.len;
+}
+
+static enum parse read_inside(struct xml *x, struct bytes in, struct xml_token *t, size_t *ret_used)
+{
+	const char *end = x->inside == COMMENT ? "-->" : "]]>";
+	size_t n = find(in, end);
+
+	t->kind = x->inside == CDATA && n ? XML_TEXT : XML_OTHER;
+	t->text = (struct bytes){in.data, n};
+	*ret_used = n;
+	if (n)
+		return PARSE_OK;
+	if (!begins(in, end))
+		return PARSE_MORE;
+	x->inside = NOTHING;
+	*ret_used = 3;
+	return PARSE_OK;
+}
+
+/* Where the tag that begins the input ends, outside of its attributes' quotes. */
+static enum parse find_end(struct xml *x, struct bytes in, size_t *ret_len)
+{
+	for (size_t i = x->scanned; i < in.len; i++) {
+		uint8_t c = in.data[i];
+
+		if (i >= XML_TAG || !c || (c == '<' && i && !x->quote))
+			return PARSE_BAD;
+		if (x->quote) {
+			if (c == x->quote)
+				x->quote = 0;
+		} else if (c == '"' || c == '\'') {
+			x->quote = c;
+		} else if (c == '>') {
+			*ret_len = i + 1;
+			return PARSE_OK;
+		}
+	}
+	x->scanned = (uint16_t)in.len;
+	return PARSE_MORE;
+}
+
+static struct bytes name_of(struct bytes tag)
+{
+	size_t n = 0;
+
+	while (n < tag.len && !is_space(tag.data[n]) && tag.data[n] != '/')
+		n++;
+	return (struct bytes){tag.data, n};
+}
+
+/* `tag` is what stands between < and >. */
+static bool read_tag(struct xml *x, struct bytes tag, struct xml_token *t)
+{
+	bool closes = tag.len && tag.data[0] == '/';
+	bool empty = !closes && tag.len && tag.data[tag.len - 1] == '/';
+
+	if (closes) {
+		tag.data++;
+		tag.len--;
+	}
+	tag.len -= empty;
+	t->name = name_of(tag);
+	t->kind = closes ? XML_CLOSE : empty ? XML_EMPTY : XML_OPEN;
+	t->attributes = (struct bytes){tag.data + t->name.len, tag.len - t->name.len};
+	if (!t->name.len || t->name.data[0] < 'A' || memchr(t->name.data, '<', t->name.len))
+		return false;
+	if (t->kind == XML_EMPTY)
+		return true;
+	if (t->kind == XML_CLOSE)
+		return x->depth && x->open[--x->depth] == hash(t->name);
+	if (x->depth == XML_DEPTH)
+		return false;
+	x->open[x->depth++] = hash(t->name);
+	return true;
+}
+
+/* What begins with <! or <?. OK: taken; BAD: not to be had; MORE. */
+static enum parse read_declaration(struct xml *x, struct bytes in, struct xml_token *t,
+				   size_t *ret_used)
+{
+	size_t len = 0;
+	enum parse got;
+
+	t->kind = XML_OTHER;
+	if (may_begin(in, "<!--") || may_begin(in, "<![CDATA[")) {
+		*ret_used = in.len > 2 && in.data[2] == '[' ? 9 : 4;
+		if (in.len < *ret_used)
+			return PARSE_MORE;
+		x->inside = *ret_used == 9 ? CDATA : COMMENT;
+		return x->inside == COMMENT || x->depth ? PARSE_OK : PARSE_BAD;
+	}
+	if (!may_begin(in, "<!DOCTYPE") && !may_begin(in, "<?"))
+		return PARSE_BAD;
+	got = find_end(x, in, &len);
+	if (got != PARSE_OK)
+		return got;
+	x->scanned = 0;
+	*ret_used = len;
+	/* A subset of its own is where entities are defined; none is needed for a message. */
+	if (in.data[1] == '!' && (x->depth || memchr(in.data, '[', len)))
+		return PARSE_BAD;
+	return PARSE_OK;
+}
+
+enum parse xml_next(struct xml *x, struct bytes in, struct xml_token *ret_t, size_t *ret_used)
+{
+	struct xml_token t = {0};
+	size_t len = 0;
+	enum parse got;
+
+	*ret_t = t;
+	if (!in.len)
+		return PARSE_MORE;
+	if (x->inside)
+		return read_inside(x, in, ret_t, ret_used);
+	if (in.data[0] != '<') {
+		ret_t->kind = XML_TEXT;
+		*ret_used = find(in, "<");
+		ret_t->text = (struct bytes){in.data, *ret_used};
+		return PARSE_OK;
+	}
+	if (in.len == 1)
+		return PARSE_MORE;
+	if (in.data[1] == '!' || in.data[1] == '?')
+		return read_declaration(x, in, ret_t, ret_used);
+	got = find_end(x, in, &len);
+	if (got != PARSE_OK)
+		return got;
+	x->scanned = 0;
+	*ret_used = len;
+	return read_tag(x, (struct bytes){in.data + 1, len - 2}, ret_t) ? PARSE_OK : PARSE_BAD;
+}
+
+struct bytes xml_attribute(const struct xml_token *t, const char *name)
+{
+	struct bytes a = t->attributes, none = {NULL, 0};
+	size_t i = 0;
+
+	while (i < a.len) {
+		size_t start, equal;
+		const uint8_t *end;
+
+		while (i < a.len && is_space(a.data[i]))
+			i++;
+		start = i;
+		while (i < a.len && a.data[i] != '=' && !is_space(a.data[i]))
+			i++;
+		equal = i;
+		while (i < a.len && (is_space(a.data[i]) || a.data[i] == '='))
+			i++;
+		if (i == a.len || (a.data[i] != '"' && a.data[i] != '\''))
+			return none;
+		end = memchr(a.data + i + 1, a.data[i], a.len - i - 1);
+		if (!end)
+			return none;
+		if (xml_is((struct bytes){a.data + start, equal - start}, name))
+			return (struct bytes){a.data + i + 1, (size_t)(end - a.data) - i - 1};
+		i = (size_t)(end - a.data) + 1;
+	}
+	return none;
+}

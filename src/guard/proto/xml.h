@@ -1,0 +1,45 @@
+#ifndef BEDWARDEN_GUARD_PROTO_XML_H
+#define BEDWARDEN_GUARD_PROTO_XML_H
+/*
+ * The tokens of an XML document (XML 1.0 §2), as far as message protocols need
+ * them, out of a stream: a tag at a time, text in pieces as it comes. Tags must
+ * close in the order in which they opened. Entities are left as they stand, and
+ * a document type may be named but define nothing, so that nothing is ever
+ * expanded.
+ */
+#include "base/bytes.h"
+
+#define XML_DEPTH 48
+#define XML_TAG	  4096 /* bytes of a tag at most */
+
+struct xml {
+	uint16_t open[XML_DEPTH]; /* hashes of the names of what is open */
+	uint16_t scanned;	  /* bytes of the tag under way that hold no end */
+	uint8_t depth;
+	uint8_t quote;	/* the tag under way is in an attribute's value */
+	uint8_t inside; /* a comment or CDATA section: which */
+};
+
+enum xml_kind {
+	XML_OPEN,  /* <name attributes> */
+	XML_EMPTY, /* <name attributes/> */
+	XML_CLOSE, /* </name> */
+	XML_TEXT,  /* a piece of it */
+	XML_OTHER, /* of no concern: a comment, an instruction, a declaration */
+};
+
+struct xml_token {
+	enum xml_kind kind;
+	struct bytes name; /* as it stands, prefix and all */
+	struct bytes attributes, text;
+};
+
+/* One token from the front of `in`, *ret_used bytes of it. BAD: this is no XML. */
+enum parse xml_next(struct xml *x, struct bytes in, struct xml_token *ret_t, size_t *ret_used);
+/* The value of an attribute, not unescaped; data NULL where there is none. */
+struct bytes xml_attribute(const struct xml_token *t, const char *name);
+/* A name without its prefix. */
+struct bytes xml_local(struct bytes name);
+bool xml_is(struct bytes b, const char *text);
+
+#endif

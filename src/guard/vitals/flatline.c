@@ -1,0 +1,138 @@
+#include "guard/vitals/flatline.h"
+
+#define MS	     1000000ull
+#define FLAT_LEAST   (1200 * MS)
+#define FLAT_BEATS   1.5	/* intervals without anything like a beat */
+#define EXPLAINED    (600 * MS) /* a beat's pulse has come by then, at the finger too */
+#define LEAD_LATE    (150 * MS) /* between the same beat in two leads */
+#define INTERVAL_MIN (250 * MS)
+#define INTERVAL_MAX (2200 * MS)
+#define SLOW	     (1050 * MS) /* intervals that leave no time to wait for a second pulse */
+#define AGREE	     0.2	 /* between the rates of ECG and pulse, before */
+#define AS_HIGH	     0.85	 /* as the lowest of the pulses before, */
+#define HIGH_MIN     0.5	 /* and of the usual height, */
+#define RISES	     3		 /* pulses of which one is */
+#define RISE	     1.15	 /* so much higher than the one before it, and all at least */
+#define RISE_MIN     0.55	 /* of the usual height: nor does that die away */
+#define ALONE	     0.9	 /* of the last ones before: a single pulse, where they are slow */
+#define RECENT	     4		 /* and not falling away from the last ones before */
+#define FALLEN	     0.8
+#define STEADY	     4		/* pulses of which the last is */
+#define STEADY_HIGH  0.9	/* as high as any, and */
+#define STEADY_MIN   0.4	/* of the usual height: what dies away gets lower each time */
+#define BEFORE	     12		/* pulses that say what is usual */
+#define HEARD	     (250 * MS) /* until a pulse is known to have been one */
+#define STILL_NS     (700 * MS) /* the other has to be heard as late as this before now */
+
+/* Those that nothing explains, latest first, and those before. */
+struct pulses {
+	unsigned unexplained, before;
+	uint64_t last_ns, first_ns;
+	double last, least, most; /* heights of the unexplained, */
+	double later;		  /* and of the one looked at before this */
+	double lowest, recent;	  /* of those before; mean of the last RECENT */
+	bool falling;		  /* each lower than the one before it, */
+	bool rising;		  /* one clearly higher */
+};
+
+static void count_pulse(struct pulses *n, const struct pulse_beat *b)
+{
+	if (!n->unexplained++) {
+		n->last = n->least = n->most = n->later = b->height;
+		n->last_ns = b->time_ns;
+	}
+	n->falling &= b->height >= n->later;
+	n->rising |= n->later >= b->height * RISE;
+	n->later = b->height;
+	n->first_ns = b->time_ns;
+	n->least = b->height < n->least ? b->height : n->least;
+	n->most = b->height > n->most ? b->height : n->most;
+}
+
+static struct pulses count_pulses(const struct pulse *other, uint64_t from_ns)
+{
+	struct pulses n = {.falling = true};
+	const struct pulse_beat *b;
+
+	for (unsigned i = 0; (b = pulse_back(other, i)) && n.before < BEFORE; i++) {
+		if (b->time_ns > from_ns) {
+			count_pulse(&n, b);
+			continue;
+		}
+		if (n.before < RECENT)
+			n.recent += b->height / RECENT;
+		if (!n.before++ || b->height < n.lowest)
+			n.lowest = b->height;
+	}
+	return n;
+}
+
+static bool agrees(uint64_t a, uint64_t b)
+{
+	double ratio = (double)a / (double)b;
+
+	return ratio > 1 - AGREE && ratio < 1 / (1 - AGREE);
+}
+
+/* At the pace they had: neither twice as fast, as artefacts come, nor ever slower. */
+static bool keeps_pace(const struct pulses *n, uint64_t interval, uint64_t from_ns, uint64_t now_ns)
+{
+	double each;
+
+	if (now_ns > n->last_ns + interval + interval / 2 + HEARD)
+		return false;
+	if (n->unexplained == 1)
+		return n->last_ns < from_ns + 2 * interval;
+	each = (double)(n->last_ns - n->first_ns) / (n->unexplained - 1) / (double)interval;
+	return each > 0.6 && each < 1.6;
+}
+
+static bool keeps_height(const struct pulses *n, double usual)
+{
+	if (n->unexplained == 1 && n->last < n->recent * ALONE)
+		return false;
+	if (n->least >= n->lowest * AS_HIGH && n->least >= usual * HIGH_MIN &&
+	    !(n->falling && n->last < n->recent * FALLEN))
+		return true;
+	if (n->unexplained >= RISES && n->rising && n->least >= usual * RISE_MIN)
+		return true;
+	return n->unexplained >= STEADY && n->last >= n->most * STEADY_HIGH &&
+	       n->least >= usual * STEADY_MIN;
+}
+
+static double weigh(const struct pulses *n, bool lead)
+{
+	double c = n->unexplained == 1 ? 0.55 : n->unexplained == 2 ? 0.75 : 0.85;
+
+	if (n->unexplained > 4)
+		c = 0.95;
+	return lead ? c * 0.6 : c;
+}
+
+struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *other)
+{
+	struct flatline f = {.since_ns = ecg->active_ns, .lead_only = other->ecg};
+	uint64_t interval = pulse_interval(ecg, ecg->active_ns, BEFORE);
+	uint64_t from = ecg->active_ns + (other->ecg ? LEAD_LATE : EXPLAINED);
+	uint64_t flat = ecg->now_ns - ecg->active_ns;
+	struct pulses n;
+
+	if (!ecg->active_ns || !pulse_is_known(ecg) || !pulse_is_known(other) ||
+	    interval < INTERVAL_MIN || interval > INTERVAL_MAX)
+		return f;
+	if (flat < FLAT_LEAST || (double)flat < FLAT_BEATS * (double)interval)
+		return f;
+	if (other->now_ns + STILL_NS < ecg->now_ns ||
+	    !agrees(interval, pulse_interval(other, from, BEFORE)))
+		return f;
+	n = count_pulses(other, from);
+	f.pulses = n.unexplained;
+	if (n.before < BEFORE || n.unexplained < (interval > SLOW ? 1u : 2u))
+		return f;
+	f.height = n.last / other->reference;
+	f.moved = ecg->reference > 0 ? ecg->flat_max / ecg->reference : 0;
+	if (!keeps_height(&n, other->reference) || !keeps_pace(&n, interval, from, other->now_ns))
+		return f;
+	f.confidence = weigh(&n, other->ecg);
+	return f;
+}

@@ -1,0 +1,109 @@
+#include "guard/vitals/numeric.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "guard/vitals/param.h"
+
+#define SEC_NS	      1000000000ull
+#define LEAP_WITHIN   (3 * SEC_NS)
+#define CALM_VALUES   8
+#define CALM_WITHIN   (40 * SEC_NS)
+#define DIFFERS_FOR   (12 * SEC_NS)
+#define DIFFERS_TIMES 8
+#define RATE_OFF      0.2 /* relative, and */
+#define RATE_OFF_BPM  15.0
+
+/* How far a parameter may lie apart in a calm past, and how far it must leap to be told. */
+struct bounds {
+	double calm, calm_part;
+	double leap, leap_part;
+};
+
+static bool bounds_of(uint16_t code, struct bounds *ret_b)
+{
+	switch (param_numeric(code)) {
+	case PARAM_HEART_RATE:
+	case PARAM_PULSE_RATE:
+		*ret_b = (struct bounds){8, 0.15, 40, 0.4};
+		return true;
+	case PARAM_SATURATION:
+		*ret_b = (struct bounds){4, 0, 15, 0};
+		return true;
+	case PARAM_TEMPERATURE:
+		*ret_b = (struct bounds){0.3, 0, 1, 0};
+		return true;
+	default:
+		return false;
+	}
+}
+
+static double larger(double absolute, double part, double of)
+{
+	return fmax(absolute, part * of);
+}
+
+static bool is_calm(const struct numeric *n, const struct bounds *b, uint64_t now_ns)
+{
+	double low = INFINITY, high = -INFINITY;
+
+	if (n->count < CALM_VALUES)
+		return false;
+	for (unsigned i = 1; i <= CALM_VALUES; i++) {
+		unsigned k = (n->count - i) % NUMERIC_PAST;
+
+		if (now_ns - n->past[k].time_ns > CALM_WITHIN)
+			return false;
+		low = fmin(low, n->past[k].value);
+		high = fmax(high, n->past[k].value);
+	}
+	return high - low <= larger(b->calm, b->calm_part, low);
+}
+
+bool numeric_take(struct numeric *n, double value, uint64_t time_ns, struct numeric_leap *ret_l)
+{
+	unsigned last = (n->count - 1) % NUMERIC_PAST;
+	struct bounds b;
+	bool leap = false;
+
+	if (n->count && bounds_of(n->code, &b) && time_ns - n->past[last].time_ns <= LEAP_WITHIN &&
+	    fabs(value - n->past[last].value) > larger(b.leap, b.leap_part, n->past[last].value) &&
+	    is_calm(n, &b, time_ns)) {
+		leap = true;
+		ret_l->from = n->past[last].value;
+		ret_l->to = value;
+		ret_l->seconds = (double)(time_ns - n->past[last].time_ns) / SEC_NS;
+	}
+	n->past[n->count % NUMERIC_PAST].value = value;
+	n->past[n->count % NUMERIC_PAST].time_ns = time_ns;
+	n->count++;
+	return leap;
+}
+
+void numeric_break(struct numeric *n)
+{
+	n->count = 0;
+	n->differs_ns = 0;
+}
+
+bool numeric_rates_agree(double a, double b)
+{
+	return fabs(a - b) <= larger(RATE_OFF_BPM, RATE_OFF, fmax(a, b));
+}
+
+bool numeric_differs(struct numeric *n, double wave_rate, uint64_t *ret_since)
+{
+	unsigned last = (n->count - 1) % NUMERIC_PAST;
+
+	if (!n->count || wave_rate <= 0 || numeric_rates_agree(n->past[last].value, wave_rate)) {
+		n->differs_ns = 0;
+		return false;
+	}
+	if (!n->differs_ns) {
+		n->differs_ns = n->past[last].time_ns;
+		n->differs = 0;
+	}
+	*ret_since = n->differs_ns;
+	return ++n->differs >= DIFFERS_TIMES &&
+	       n->past[last].time_ns - n->differs_ns >= DIFFERS_FOR;
+}

@@ -1,0 +1,40 @@
+#ifndef BEDWARDEN_GUARD_VITALS_NUMERIC_H
+#define BEDWARDEN_GUARD_VITALS_NUMERIC_H
+/*
+ * A number as a monitor shows it, against its own past and against the wave it
+ * is counted from. Averages of several seconds, as all of these are, do not
+ * leap from one second to the next in a body.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NUMERIC_PAST 16
+
+struct numeric {
+	uint16_t code;
+	unsigned count;
+	struct {
+		double value;
+		uint64_t time_ns;
+	} past[NUMERIC_PAST];
+	uint64_t differs_ns; /* since when the wave says otherwise; 0: it does not */
+	unsigned differs;
+};
+
+struct numeric_leap {
+	double from, to;
+	double seconds;
+};
+
+/* Takes a valid value. True where it is a leap from a calm past. */
+bool numeric_take(struct numeric *n, double value, uint64_t time_ns, struct numeric_leap *ret_l);
+/* The sensor was off: what comes next has no past. */
+void numeric_break(struct numeric *n);
+
+/* Rates in beats a minute that are the same but for averaging. */
+bool numeric_rates_agree(double a, double b);
+/* The last value against the rate counted from a wave (0: none can be counted). True from the
+ * moment that they have differed for long; *ret_since is when it began. */
+bool numeric_differs(struct numeric *n, double wave_rate, uint64_t *ret_since);
+
+#endif

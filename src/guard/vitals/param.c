@@ -1,0 +1,67 @@
+#include "guard/vitals/param.h"
+
+#include <stddef.h>
+
+struct row {
+	uint16_t code;
+	uint8_t kind;
+	const char *name;
+};
+
+static const struct row waves[] = {
+	{0x0100, PARAM_ECG, "ECG"},	{0x0101, PARAM_ECG, "ECG I"},
+	{0x0102, PARAM_ECG, "ECG II"},	{0x0103, PARAM_ECG, "ECG V1"},
+	{0x0104, PARAM_ECG, "ECG V2"},	{0x0105, PARAM_ECG, "ECG V3"},
+	{0x0106, PARAM_ECG, "ECG V4"},	{0x0107, PARAM_ECG, "ECG V5"},
+	{0x0108, PARAM_ECG, "ECG V6"},	{0x013d, PARAM_ECG, "ECG III"},
+	{0x013e, PARAM_ECG, "ECG aVR"}, {0x013f, PARAM_ECG, "ECG aVL"},
+	{0x0140, PARAM_ECG, "ECG aVF"}, {0x0143, PARAM_ECG, "ECG V"},
+	{0x014b, PARAM_ECG, "ECG MCL"}, {0x014c, PARAM_ECG, "ECG MCL1"},
+	{0x4bb4, PARAM_PULSE, "pleth"}, {0x4a0c, PARAM_PULSE, "Ao"},
+	{0x4a10, PARAM_PULSE, "ART"},	{0x4a14, PARAM_PULSE, "ABP"},
+	{0x4a1c, PARAM_PULSE, "PAP"},	{0x4a28, PARAM_PULSE, "UAP"},
+	{0x5000, PARAM_BREATH, "Resp"}, {0x50ac, PARAM_BREATH, "CO2"},
+};
+
+static const struct row numerics[] = {
+	{0x4182, PARAM_HEART_RATE, "HR"},	    {0x480a, PARAM_PULSE_RATE, "Pulse"},
+	{0x4822, PARAM_PULSE_RATE, "Pulse (SpO2)"}, {0x4bb8, PARAM_SATURATION, "SpO2"},
+	{0x4b48, PARAM_TEMPERATURE, "Temp"},	    {0xe014, PARAM_TEMPERATURE, "Tblood"},
+	{0x4b50, PARAM_TEMPERATURE, "Tart"},	    {0x4b60, PARAM_TEMPERATURE, "Tcore"},
+	{0x4b64, PARAM_TEMPERATURE, "Tesoph"},	    {0x4b74, PARAM_TEMPERATURE, "Tskin"},
+	{0x500a, PARAM_BREATH_RATE, "RR"},	    {0x4a13, PARAM_PRESSURE, "ART mean"},
+	{0x4a17, PARAM_PRESSURE, "ABP mean"},
+};
+
+static const struct row *find(const struct row *table, size_t count, uint16_t code)
+{
+	for (size_t i = 0; i < count; i++)
+		if (table[i].code == code)
+			return &table[i];
+	return NULL;
+}
+
+#define FIND(table, code) find(table, sizeof(table) / sizeof((table)[0]), code)
+
+enum param_kind param_wave(uint16_t code)
+{
+	const struct row *r = FIND(waves, code);
+
+	return r ? (enum param_kind)r->kind : PARAM_OTHER;
+}
+
+enum param_number param_numeric(uint16_t code)
+{
+	const struct row *r = FIND(numerics, code);
+
+	return r ? (enum param_number)r->kind : PARAM_NUMBER_OTHER;
+}
+
+const char *param_name(uint16_t code)
+{
+	const struct row *r = FIND(waves, code);
+
+	if (!r)
+		r = FIND(numerics, code);
+	return r ? r->name : "other";
+}

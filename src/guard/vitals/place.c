@@ -1,0 +1,186 @@
+#include "guard/vitals/monitor.h"
+
+#define ANCHOR_NS  (5 * SEC_NS)	 /* the monitor's clock and ours, at most apart */
+#define RETURN_NS  (30 * SEC_NS) /* one hardware address, another, and the first again within */
+#define CLAIMED_NS (60 * SEC_NS) /* still there, if it was heard within */
+
+static struct channel *channel_of(struct vitals_monitor *m, uint16_t id, uint64_t now_ns)
+{
+	struct channel *c = &m->channel[0];
+
+	for (unsigned i = 0; i < MONITOR_CHANNELS; i++) {
+		if (m->channel[i].touched_ns && m->channel[i].id == id) {
+			m->channel[i].touched_ns = now_ns;
+			return &m->channel[i];
+		}
+		if (m->channel[i].touched_ns < c->touched_ns)
+			c = &m->channel[i];
+	}
+	*c = (struct channel){.id = id, .touched_ns = now_ns};
+	return c;
+}
+
+/* Where the message stands in the monitor's own time, which begins with its first message. */
+static void set_time(struct vitals_monitor *m, const struct vitals_place *p)
+{
+	uint64_t t = m->time_ns;
+	int64_t off;
+
+	if (!p->clock_hz) {
+		if (!m->has_clock)
+			m->time_ns = p->time_ns;
+		return;
+	}
+	t += (uint64_t)((int64_t)(int32_t)(p->clock - m->clock) * (int64_t)(SEC_NS / p->clock_hz));
+	off = (int64_t)(t - p->time_ns);
+	if (!m->has_clock || off > (int64_t)ANCHOR_NS || off < -(int64_t)ANCHOR_NS)
+		t = p->time_ns;
+	m->has_clock = true;
+	m->clock = p->clock;
+	m->time_ns = t;
+}
+
+static void say_break(struct vitals *v, struct vitals_monitor *m, const struct vitals_place *p,
+		      const struct continuity_step *s)
+{
+	static const struct {
+		const char *kind;
+		double confidence;
+	} words[] = {
+		[CONTINUITY_MISSING] = {"missing", 0.3}, /* networks lose, too */
+		[CONTINUITY_BACK] = {"backwards", 0.7},
+		[CONTINUITY_AHEAD] = {"ahead", 0.6},
+		[CONTINUITY_CLOCK] = {"time", 0.7},
+	};
+	struct vitals_finding *f = tell_begin(v, m, REASON_VITALS_SEQUENCE_BREAK, (uint16_t)s->kind,
+					      words[s->kind].confidence);
+
+	if (!f)
+		return;
+	tell_text(f, "kind", words[s->kind].kind);
+	tell_number(f, "channel", p->channel);
+	tell_number(f, "was", s->was);
+	tell_number(f, "is", s->is);
+	if (s->missing)
+		tell_number(f, "missing", s->missing);
+	tell_end(v, f);
+}
+
+static void say_two(struct vitals *v, struct vitals_monitor *m, const struct continuity_step *s)
+{
+	struct vitals_finding *f = tell_begin(v, m, REASON_VITALS_TWO_SOURCES, 0, 0.9);
+
+	if (!f)
+		return;
+	tell_text(f, "kind", "interleaved");
+	tell_number(f, "sequence", s->was);
+	tell_number(f, "other_sequence", s->is);
+	tell_end(v, f);
+}
+
+bool place_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_place *p)
+{
+	struct channel *c = channel_of(m, p->channel, p->time_ns);
+	struct continuity_step s = continuity_next(&c->row, p);
+
+	m->step = s.kind;
+	switch (s.kind) {
+	case CONTINUITY_NEXT:
+		break;
+	case CONTINUITY_MISSING:
+		say_break(v, m, p, &s);
+		break;
+	case CONTINUITY_BACK:
+	case CONTINUITY_AHEAD:
+	case CONTINUITY_CLOCK:
+		say_break(v, m, p, &s);
+		return false;
+	case CONTINUITY_TWO:
+		say_two(v, m, &s);
+		return false;
+	case CONTINUITY_COPY:
+	case CONTINUITY_LATE:
+	case CONTINUITY_OTHER:
+		return false;
+	}
+	set_time(m, p);
+	return true;
+}
+
+void vitals_restart(struct vitals *v, const struct vitals_source *s, uint16_t channel)
+{
+	struct vitals_monitor *m = monitor_find(v, s);
+
+	for (unsigned i = 0; m && i < MONITOR_CHANNELS; i++) {
+		if (channel == VITALS_EVERY_CHANNEL)
+			m->channel[i] = (struct channel){0};
+		else if (m->channel[i].touched_ns && m->channel[i].id == channel)
+			m->channel[i].row.restart_ns = v->now_ns;
+	}
+}
+
+static void say_machine(struct vitals *v, struct vitals_monitor *m, const char *kind, double sure)
+{
+	struct vitals_finding *f = tell_begin(v, m, REASON_VITALS_TWO_SOURCES, 0, sure);
+
+	if (!f)
+		return;
+	tell_text(f, "kind", kind);
+	tell_number(f, "seconds", (double)(m->arrival_ns - m->mac_ns) / SEC_NS);
+	tell_end(v, f);
+}
+
+static void take_mac(struct vitals *v, struct vitals_monitor *m, const uint8_t mac[6])
+{
+	static const uint8_t none[6];
+	uint8_t was[6];
+
+	if (!memcmp(mac, none, 6) || !memcmp(mac, m->source.mac, 6))
+		return;
+	memcpy(was, m->source.mac, 6);
+	memcpy(m->source.mac, mac, 6);
+	if (!memcmp(mac, m->other_mac, 6) && m->arrival_ns - m->mac_ns < RETURN_NS)
+		say_machine(v, m, "two_hardware_addresses", 0.8);
+	memcpy(m->other_mac, was, 6);
+	m->mac_ns = m->arrival_ns;
+}
+
+static void take_system(struct vitals *v, struct vitals_monitor *m, uint64_t system)
+{
+	if (!system || system == m->source.system)
+		return;
+	m->source.system = system;
+	for (uint32_t i = 0; i < v->monitor_count; i++) {
+		const struct vitals_monitor *other = &v->monitors[i];
+
+		if (other->used && other != m && other->source.system == system &&
+		    m->arrival_ns - other->touched_ns < CLAIMED_NS)
+			say_machine(v, m, "two_addresses", 0.8);
+	}
+}
+
+static void take_binding(struct vitals *v, struct vitals_monitor *m, bool bound)
+{
+	struct vitals_finding *f;
+
+	m->source.bound = bound;
+	if (bound)
+		m->bound_ns = m->arrival_ns;
+	if (bound || !m->bound_ns)
+		return;
+	f = tell_begin(v, m, REASON_VITALS_UNBOUND_SOURCE, 0, 0.9);
+	if (!f)
+		return;
+	tell_number(f, "seconds_since_bound", (double)(m->arrival_ns - m->bound_ns) / SEC_NS);
+	tell_end(v, f);
+}
+
+void identity_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_source *s)
+{
+	m->source.device = s->device;
+	m->source.peer = s->peer;
+	m->source.generation = s->generation;
+	take_mac(v, m, s->mac);
+	take_system(v, m, s->system);
+	take_binding(v, m, s->bound);
+}

@@ -1,0 +1,197 @@
+#include "guard/vitals/pulse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STEP_NS	      8000000ull
+#define MS	      1000000ull
+#define REFRACTORY    (250 * MS)
+#define SETTLED	      (120 * MS)  /* no higher value since: that was the summit */
+#define WINDOW	      (1500 * MS) /* holds a beat at 40 a minute and more */
+#define LOST	      (4000 * MS) /* no beat for so long: look for them anew */
+#define ECG_SPAN      (160 * MS)  /* whose range is a beat's height */
+#define RISE_SPAN     (280 * MS)
+#define THRESHOLD     0.45 /* of the level, for a beat */
+#define FLAT	      0.12 /* of the reference: P waves and noise are below, T and QRS above */
+#define ANEW	      0.25 /* of the reference: what is lower does not become the new level */
+#define LEVEL_BEATS   12
+#define KNOWN_BEATS   16
+#define REFERENCE_OF  64.0
+#define REFERENCE_MAX 1.1 /* what one beat counts for at most, of the reference */
+
+void pulse_init(struct pulse *p, bool ecg)
+{
+	memset(p, 0, sizeof(*p));
+	p->ecg = ecg;
+}
+
+void pulse_break(struct pulse *p)
+{
+	p->sum = 0;
+	p->summed = 0;
+	p->step_ns = 0;
+	p->steps = 0;
+	p->summit = 0;
+	p->window_ns = 0;
+	p->window_max = p->window_last = 0;
+	p->active_ns = p->heard_ns = 0;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *v, unsigned n)
+{
+	qsort(v, n, sizeof(*v), ascending);
+	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+const struct pulse_beat *pulse_back(const struct pulse *p, unsigned i)
+{
+	if (i >= p->beats || i >= PULSE_BEATS)
+		return NULL;
+	return &p->beat[(p->beats - 1 - i) % PULSE_BEATS];
+}
+
+bool pulse_is_known(const struct pulse *p)
+{
+	return p->beats >= KNOWN_BEATS && p->level > 0;
+}
+
+uint64_t pulse_interval(const struct pulse *p, uint64_t before_ns, unsigned n)
+{
+	double gap[PULSE_BEATS];
+	unsigned count = 0;
+
+	for (unsigned i = 0; count < n; i++) {
+		const struct pulse_beat *later = pulse_back(p, i), *b = pulse_back(p, i + 1);
+
+		if (!b)
+			break;
+		if (later->time_ns <= before_ns)
+			gap[count++] = (double)(later->time_ns - b->time_ns);
+	}
+	return count < 3 ? 0 : (uint64_t)median(gap, count);
+}
+
+static void learn(struct pulse *p, double height)
+{
+	double v[LEVEL_BEATS], most = p->reference * REFERENCE_MAX;
+	double n = p->beats < REFERENCE_OF ? (double)p->beats : REFERENCE_OF;
+	unsigned count = 0;
+	const struct pulse_beat *b;
+
+	for (; count < LEVEL_BEATS && (b = pulse_back(p, count)); count++)
+		v[count] = b->height;
+	p->level = median(v, count);
+	if (p->beats <= LEVEL_BEATS) {
+		p->reference = p->level;
+		return;
+	}
+	p->reference += ((height < most ? height : most) - p->reference) / n;
+}
+
+static void take_beat(struct pulse *p)
+{
+	const struct pulse_beat *last = pulse_back(p, 0);
+
+	p->heard_ns = p->now_ns;
+	if (last && p->summit_ns < last->time_ns + REFRACTORY && p->summit_ns >= last->time_ns) {
+		if (p->summit <= last->height)
+			return;
+		p->beats--; /* the higher of two that are too near is the beat */
+	}
+	p->beat[p->beats++ % PULSE_BEATS] =
+		(struct pulse_beat){.time_ns = p->summit_ns, .height = p->summit};
+	learn(p, p->summit);
+}
+
+/* Before anything is known, and after beats were lost: the lower of two windows' maxima. */
+static void look_anew(struct pulse *p, double height)
+{
+	double least;
+
+	if (!p->window_ns)
+		p->window_ns = p->now_ns;
+	if (height > p->window_max)
+		p->window_max = height;
+	if (p->now_ns - p->window_ns < WINDOW)
+		return;
+	least = p->window_max < p->window_last ? p->window_max : p->window_last;
+	if (least > p->reference * ANEW)
+		p->level = least;
+	p->window_last = p->window_max;
+	p->window_max = 0;
+	p->window_ns = p->now_ns;
+}
+
+static double height_now(const struct pulse *p)
+{
+	uint64_t each = p->period_ns > STEP_NS ? p->period_ns : STEP_NS;
+	unsigned span = (unsigned)((p->ecg ? ECG_SPAN : RISE_SPAN) / each);
+	double now = p->ring[p->at], low = now, high = now;
+
+	for (unsigned i = 1; i < span || i < 3; i++) {
+		double v = p->ring[(p->at + PULSE_RING - i) % PULSE_RING];
+
+		low = v < low ? v : low;
+		high = v > high ? v : high;
+	}
+	return (p->ecg ? high : now) - low;
+}
+
+static void watch_beat(struct pulse *p, double height)
+{
+	if (height > p->level * THRESHOLD && height > p->summit) {
+		p->summit = height;
+		p->summit_ns = p->now_ns;
+	}
+	if (p->summit > 0 &&
+	    (p->now_ns - p->summit_ns >= SETTLED || height < p->summit * THRESHOLD)) {
+		take_beat(p);
+		p->summit = 0;
+	}
+}
+
+static void step(struct pulse *p, double value)
+{
+	double height;
+
+	p->at = (p->at + 1) % PULSE_RING;
+	p->ring[p->at] = value;
+	if (++p->steps < PULSE_RING)
+		return;
+	p->steps = PULSE_RING;
+	if (!p->active_ns)
+		p->active_ns = p->heard_ns = p->now_ns;
+	height = height_now(p);
+	if (height >= p->reference * FLAT) {
+		p->active_ns = p->now_ns;
+		p->flat_max = 0;
+	} else if (height > p->flat_max) {
+		p->flat_max = height;
+	}
+	if (p->level <= 0 || p->now_ns - p->heard_ns > LOST)
+		look_anew(p, height);
+	if (p->level > 0)
+		watch_beat(p, height);
+}
+
+void pulse_sample(struct pulse *p, double value, uint32_t period_ns, uint64_t time_ns)
+{
+	p->sum += value;
+	p->summed++;
+	p->step_ns += period_ns;
+	p->period_ns = period_ns;
+	if (p->step_ns + period_ns / 2 < STEP_NS)
+		return;
+	p->now_ns = time_ns + period_ns;
+	step(p, p->sum / p->summed);
+	p->sum = 0;
+	p->summed = 0;
+	p->step_ns = period_ns < STEP_NS && p->step_ns > STEP_NS ? p->step_ns - STEP_NS : 0;
+}

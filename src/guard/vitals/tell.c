@@ -1,0 +1,92 @@
+#include "base/json.h"
+#include "guard/vitals/monitor.h"
+
+#define AGAIN_NS (60 * SEC_NS)
+#define OVER_NS	 (15 * SEC_NS) /* not seen for so long: what comes next is told anew */
+
+static struct episode *find(struct vitals_monitor *m, enum reason why, uint16_t code)
+{
+	struct episode *oldest = &m->episode[0];
+
+	for (unsigned i = 0; i < MONITOR_EPISODES; i++) {
+		struct episode *e = &m->episode[i];
+
+		if (e->reason == why && e->code == code)
+			return e;
+		if (e->seen_ns < oldest->seen_ns)
+			oldest = e;
+	}
+	*oldest = (struct episode){.reason = (uint16_t)why, .code = code};
+	return oldest;
+}
+
+struct vitals_finding *tell_begin(struct vitals *v, struct vitals_monitor *m, enum reason why,
+				  uint16_t code, double confidence)
+{
+	struct episode *e = find(m, why, code);
+	uint64_t now = m->arrival_ns;
+	bool over = !e->said_ns || now - e->seen_ns > OVER_NS;
+	struct vitals_finding *f = &v->finding;
+
+	e->seen_ns = now;
+	if (!over && now - e->said_ns < AGAIN_NS)
+		return NULL;
+	e->said_ns = now;
+	*f = (struct vitals_finding){
+		.reason = why,
+		.confidence = confidence,
+		.time_ns = now,
+		.since_ns = now,
+		.ip = m->source.ip,
+		.segment = m->source.segment,
+		.device = m->source.device,
+		.peer = m->source.peer,
+		.generation = m->source.generation,
+	};
+	memcpy(f->mac, m->source.mac, sizeof(f->mac));
+	return f;
+}
+
+static struct vitals_fact *add(struct vitals_finding *f, const char *name)
+{
+	struct vitals_fact *fact = &f->fact[f->facts < VITALS_EVIDENCE ? f->facts++ : 0];
+
+	*fact = (struct vitals_fact){.name = name};
+	return fact;
+}
+
+void tell_number(struct vitals_finding *f, const char *name, double n)
+{
+	add(f, name)->number = n;
+}
+
+void tell_text(struct vitals_finding *f, const char *name, const char *text)
+{
+	add(f, name)->text = text;
+}
+
+void tell_end(struct vitals *v, struct vitals_finding *f)
+{
+	if (v->fn)
+		v->fn(v->arg, f);
+}
+
+void vitals_write(const struct vitals_finding *f, const char *device, struct json *j)
+{
+	const char *name = strchr(reason_name(f->reason), '.');
+
+	json_open(j, "vitals");
+	if (device)
+		json_str(j, "device", device);
+	json_str(j, "finding", name ? name + 1 : reason_name(f->reason));
+	json_dbl(j, "confidence", f->confidence);
+	json_open(j, "evidence");
+	for (unsigned i = 0; i < f->facts; i++) {
+		if (f->fact[i].text)
+			json_str(j, f->fact[i].name, f->fact[i].text);
+		else
+			json_dbl(j, f->fact[i].name, f->fact[i].number);
+	}
+	json_close(j);
+	json_close(j);
+}

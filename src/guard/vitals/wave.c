@@ -1,0 +1,267 @@
+#include "guard/vitals/flatline.h"
+#include "guard/vitals/monitor.h"
+
+#define GAP_NS	  (300 * MS_NS) /* more than a message of waves holds */
+#define RAIL_NS	  (100 * MS_NS) /* at the end of the range for so long: no signal */
+#define LIVE_NS	  (2500 * MS_NS)
+#define INOP_NS	  (10 * SEC_NS)
+#define OFF_NS	  (3 * SEC_NS)
+#define ARRIVE_NS (3 * SEC_NS)
+#define TAKEN_NS  (5 * SEC_NS)
+
+static void forget(struct wave *w)
+{
+	struct vitals_monitor *m = w->owner;
+
+	for (unsigned i = 0; m && i < MONITOR_WAVES; i++)
+		if (m->wave[i] == w)
+			m->wave[i] = NULL;
+	w->owner = NULL;
+}
+
+static struct wave *from_pool(struct vitals *v)
+{
+	struct wave *w = &v->waves[0];
+
+	for (uint32_t i = 0; i < v->o.streams; i++) {
+		if (!v->waves[i].owner)
+			return &v->waves[i];
+		if (v->waves[i].touched_ns < w->touched_ns)
+			w = &v->waves[i];
+	}
+	forget(w);
+	return w;
+}
+
+struct wave *wave_get(struct vitals *v, struct vitals_monitor *m, uint16_t code)
+{
+	struct wave **free_slot = NULL, *w;
+
+	for (unsigned i = 0; i < MONITOR_WAVES; i++) {
+		if (m->wave[i] && m->wave[i]->code == code)
+			return m->wave[i];
+		if (!m->wave[i] && !free_slot)
+			free_slot = &m->wave[i];
+	}
+	if (!free_slot)
+		return NULL;
+	w = from_pool(v);
+	memset(w, 0, sizeof(*w));
+	w->owner = m;
+	w->code = code;
+	w->kind = param_wave(code);
+	pulse_init(&w->pulse, w->kind == PARAM_ECG);
+	echo_init(&w->echo);
+	*free_slot = w;
+	return w;
+}
+
+void wave_release(struct vitals *v, struct vitals_monitor *m)
+{
+	for (unsigned i = 0; i < MONITOR_WAVES; i++)
+		if (m->wave[i])
+			m->wave[i]->owner = NULL;
+	(void)v;
+}
+
+bool wave_is_inop(const struct vitals_monitor *m, enum param_kind kind)
+{
+	return m->inop_ns[kind] && m->arrival_ns - m->inop_ns[kind] < INOP_NS;
+}
+
+static bool is_off(const struct vitals_monitor *m, const struct wave *w)
+{
+	return (w->off_ns && m->arrival_ns - w->off_ns < OFF_NS) || wave_is_inop(m, w->kind);
+}
+
+double wave_rate(const struct vitals_monitor *m, enum param_kind kind)
+{
+	for (unsigned i = 0; i < MONITOR_WAVES; i++) {
+		const struct wave *w = m->wave[i];
+		const struct pulse_beat *last;
+		uint64_t interval;
+
+		if (!w || w->kind != kind || is_off(m, w) || !pulse_is_known(&w->pulse) ||
+		    m->arrival_ns - w->touched_ns > LIVE_NS)
+			continue;
+		last = pulse_back(&w->pulse, 0);
+		interval = pulse_interval(&w->pulse, w->pulse.now_ns, 12);
+		if (interval && w->pulse.now_ns - last->time_ns < LIVE_NS)
+			return 60.0 * SEC_NS / (double)interval;
+	}
+	return 0;
+}
+
+static void interrupt(struct wave *w)
+{
+	pulse_break(&w->pulse);
+	echo_break(&w->echo);
+	w->same = 0;
+	w->next_ns = 0;
+}
+
+static void say_replay(struct vitals *v, struct vitals_monitor *m, const struct wave *w,
+		       const struct echo_finding *e)
+{
+	struct vitals_finding *f = tell_begin(v, m, REASON_VITALS_REPLAYED, w->code, 0.9);
+
+	if (!f)
+		return;
+	f->since_ns = m->arrival_ns - (uint64_t)(e->span_s * SEC_NS);
+	tell_text(f, "wave", param_name(w->code));
+	tell_number(f, "seconds_ago", e->lag_s);
+	tell_number(f, "seconds_alike", e->span_s);
+	tell_number(f, "summits", e->summits);
+	tell_end(v, f);
+}
+
+static void say_samples(struct vitals *v, struct vitals_monitor *m, const struct wave *w,
+			int64_t gap_ns)
+{
+	struct vitals_finding *f = tell_begin(v, m, REASON_VITALS_SEQUENCE_BREAK, w->code, 0.5);
+
+	if (!f)
+		return;
+	tell_text(f, "kind", "samples");
+	tell_text(f, "wave", param_name(w->code));
+	tell_number(f, "milliseconds", (double)gap_ns / MS_NS);
+	tell_end(v, f);
+}
+
+/* Told to somebody else before: two stations may ask for the same curve. */
+static bool was_taken(const struct vitals_monitor *m, const struct wave *w, unsigned count)
+{
+	uint64_t length = (uint64_t)count * w->period_ns;
+
+	return m->has_clock && m->time_ns + length / 2 < w->next_ns &&
+	       w->next_ns - m->time_ns < TAKEN_NS;
+}
+
+/* Where these samples belong in the monitor's time; interrupts the wave where they don't follow. */
+static uint64_t start_of(struct vitals *v, struct vitals_monitor *m, struct wave *w, unsigned count)
+{
+	uint64_t length = (uint64_t)count * w->period_ns, start = m->time_ns;
+	int64_t gap;
+
+	if (!m->has_clock) {
+		start = w->next_ns ? w->next_ns : m->arrival_ns - length;
+		gap = (int64_t)(m->arrival_ns - start - length);
+		if (gap > -(int64_t)ARRIVE_NS && gap < (int64_t)ARRIVE_NS)
+			return start;
+		interrupt(w);
+		return m->arrival_ns - length;
+	}
+	if (!w->next_ns)
+		return start;
+	gap = (int64_t)(start - w->next_ns);
+	if (gap < (int64_t)GAP_NS && gap > -(int64_t)GAP_NS)
+		return start;
+	if (m->step == CONTINUITY_NEXT)
+		say_samples(v, m, w, gap);
+	interrupt(w);
+	return start;
+}
+
+/* A converter at the end of its range, or a mark in place of a value. */
+static bool is_no_signal(struct wave *w, const struct vitals_wave *in, int32_t value)
+{
+	if (value == VITALS_INVALID)
+		return true;
+	w->same = value == w->last ? w->same + 1 : 0;
+	w->last = value;
+	return in->has_range && (value <= in->low || value >= in->high) &&
+	       (uint64_t)w->same * w->period_ns >= RAIL_NS;
+}
+
+static void take_samples(struct vitals *v, struct vitals_monitor *m, struct wave *w,
+			 const struct vitals_wave *in, uint64_t start)
+{
+	bool beats = w->kind == PARAM_ECG || w->kind == PARAM_PULSE;
+	struct echo_finding e;
+
+	for (unsigned i = 0; i < in->count; i++) {
+		if (is_no_signal(w, in, in->values[i])) {
+			w->off_ns = m->arrival_ns;
+			interrupt(w);
+			continue;
+		}
+		if (beats)
+			pulse_sample(&w->pulse, in->values[i], w->period_ns,
+				     start + (uint64_t)i * w->period_ns);
+		if (echo_sample(&w->echo, in->values[i], w->period_ns, &e))
+			say_replay(v, m, w, &e);
+	}
+	w->next_ns = start + (uint64_t)in->count * w->period_ns;
+}
+
+static void say_flat(struct vitals *v, struct vitals_monitor *m, const struct wave *ecg,
+		     const struct wave *other, const struct flatline *f)
+{
+	uint64_t flat = ecg->pulse.now_ns - f->since_ns;
+	struct vitals_finding *t =
+		tell_begin(v, m, REASON_VITALS_FLATLINE_PERFUSING, ecg->code, f->confidence);
+
+	if (!t)
+		return;
+	t->since_ns = m->arrival_ns - flat;
+	tell_text(t, "flat", param_name(ecg->code));
+	tell_text(t, "live", param_name(other->code));
+	tell_number(t, "seconds", (double)flat / SEC_NS);
+	tell_number(t, "pulses", f->pulses);
+	tell_number(t, "pulse_height", f->height);
+	tell_number(t, "flat_height", f->moved);
+	tell_end(v, t);
+}
+
+static bool can_judge(const struct vitals_monitor *m, const struct wave *w)
+{
+	return w && (w->kind == PARAM_ECG || w->kind == PARAM_PULSE) && !is_off(m, w) &&
+	       m->arrival_ns - w->touched_ns < LIVE_NS;
+}
+
+/* Pulses tell more than other leads do, and more pulses more than few. */
+static void judge_lead(struct vitals *v, struct vitals_monitor *m, const struct wave *ecg)
+{
+	struct flatline best = {.confidence = 0}, f;
+	const struct wave *by = NULL;
+
+	for (unsigned i = 0; i < MONITOR_WAVES; i++) {
+		const struct wave *w = m->wave[i];
+
+		if (w == ecg || !can_judge(m, w))
+			continue;
+		f = flatline_judge(&ecg->pulse, &w->pulse);
+		if (f.confidence > best.confidence) {
+			best = f;
+			by = w;
+		}
+	}
+	if (by)
+		say_flat(v, m, ecg, by, &best);
+}
+
+void vitals_wave(struct vitals *v, struct vitals_monitor *m, const struct vitals_wave *in)
+{
+	struct wave *w = wave_get(v, m, in->code);
+
+	if (!w)
+		return;
+	w->touched_ns = m->arrival_ns;
+	if (in->period_ns && in->period_ns != w->period_ns) {
+		w->period_ns = in->period_ns;
+		interrupt(w);
+	}
+	if (!w->period_ns)
+		return;
+	if (in->off || in->test) {
+		w->off_ns = m->arrival_ns;
+		interrupt(w);
+		return;
+	}
+	if (was_taken(m, w, in->count))
+		return;
+	take_samples(v, m, w, in, start_of(v, m, w, in->count));
+	for (unsigned i = 0; i < MONITOR_WAVES; i++)
+		if (can_judge(m, m->wave[i]) && m->wave[i]->kind == PARAM_ECG)
+			judge_lead(v, m, m->wave[i]);
+}

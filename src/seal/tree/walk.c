@@ -1,0 +1,325 @@
+#include "seal/tree/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/newfile.h"
+
+#define FOLDER (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+
+struct walk {
+	const struct walk_options *o;
+	int to; /* or -1 */
+	struct stat to_st;
+	unsigned next_path, left_alone;
+	struct walk_folder *at; /* the one being read; held, as are those above it */
+};
+
+int walk_new(const struct walk_options *o, struct walk **ret_walk)
+{
+	struct walk *w = calloc(1, sizeof(*w));
+	int r = 0;
+
+	if (!w)
+		return -ENOMEM;
+	w->o = o;
+	w->to = -1;
+	if (o->to && !o->dry) {
+		if (mkdir(o->to, 0777) != 0 && errno != EEXIST)
+			r = -errno;
+		w->to = r == 0 ? open(o->to, FOLDER) : -1;
+		if (r == 0 && (w->to < 0 || fstat(w->to, &w->to_st) != 0))
+			r = -errno;
+	}
+	if (r < 0)
+		walk_free(w);
+	else
+		*ret_walk = w;
+	return r;
+}
+
+static void folder_put(struct walk_folder *f)
+{
+	struct walk_folder *up;
+
+	for (; f && atomic_fetch_sub(&f->holders, 1) == 1; f = up) {
+		const struct timespec times[] = {f->st.st_atim, f->st.st_mtim};
+
+		up = f->up;
+		if (f->made) {
+			(void)fchmod(f->out, f->st.st_mode & 07777);
+			(void)futimens(f->out, times);
+		}
+		if (f->reading)
+			closedir(f->reading);
+		if (f->out >= 0 && f->out != f->in)
+			close(f->out);
+		if (f->in >= 0)
+			close(f->in);
+		free(f->path);
+		free(f);
+	}
+}
+
+void walk_free(struct walk *w)
+{
+	if (!w)
+		return;
+	while (w->at) {
+		struct walk_folder *up = w->at->up;
+
+		folder_put(w->at);
+		w->at = up;
+	}
+	if (w->to >= 0)
+		close(w->to);
+	free(w);
+}
+
+unsigned walk_left_alone(const struct walk *w)
+{
+	return w->left_alone;
+}
+
+static void failed(const struct walk *w, const char *path, int error)
+{
+	w->o->failed(w->o->arg, path, error);
+}
+
+static char *join(const char *folder, const char *name)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s%s%s", folder, *folder && !strcmp(folder, "/") ? "" : "/", name) < 0)
+		return NULL;
+	return path;
+}
+
+/* Takes over `in`. NULL with errno. */
+static struct walk_folder *folder_new(struct walk_folder *up, int in, char *path)
+{
+	struct walk_folder *f = calloc(1, sizeof(*f));
+
+	if (!f || !path || fstat(in, &f->st) != 0) {
+		free(f);
+		free(path);
+		close(in);
+		return NULL;
+	}
+	f->up = up;
+	if (up)
+		atomic_fetch_add(&up->holders, 1);
+	f->in = f->out = in;
+	f->path = path;
+	atomic_init(&f->holders, 1);
+	return f;
+}
+
+/* The folder of results, in `parent` under a name, or `parent` itself. 0 or -errno. */
+static int make_out(struct walk_folder *f, int parent, const char *name)
+{
+	if (name && mkdirat(parent, name, 0700) == 0)
+		f->made = true;
+	else if (name && errno != EEXIST)
+		return -errno;
+	f->out = openat(parent, name ? name : ".", FOLDER | (name ? O_NOFOLLOW : 0));
+	if (f->out >= 0)
+		return 0;
+	f->out = f->in;
+	f->made = false;
+	return -errno;
+}
+
+/* Begins to read a folder that is `up`'s or given; takes over `in` and `path`. */
+static void enter(struct walk *w, struct walk_folder *up, int in, char *path, int out_parent,
+		  const char *out_name)
+{
+	struct walk_folder *f = folder_new(up, in, path);
+	int r = f ? 0 : -ENOMEM, again;
+
+	if (r == 0 && out_parent >= 0)
+		r = make_out(f, out_parent, out_name);
+	/* Reading moves the descriptor's place, so it gets its own. */
+	again = r == 0 ? openat(f->in, ".", FOLDER) : -1;
+	if (r == 0 && again < 0)
+		r = -errno;
+	if (r == 0) {
+		f->reading = fdopendir(again);
+		if (!f->reading) {
+			r = -errno;
+			close(again);
+		}
+	}
+	if (r < 0) {
+		failed(w, f ? f->path : "", r);
+		folder_put(f);
+		return;
+	}
+	w->at = f;
+}
+
+/* Where the results of what is in there would be read again. */
+static bool is_to(const struct walk *w, const struct stat *st)
+{
+	return w->to >= 0 && st->st_dev == w->to_st.st_dev && st->st_ino == w->to_st.st_ino;
+}
+
+static void enter_below(struct walk *w, const char *name)
+{
+	struct walk_folder *up = w->at;
+	char *path = join(up->path, name);
+	int in = openat(up->in, name, FOLDER | O_NOFOLLOW);
+	struct stat st;
+
+	if (in < 0 || fstat(in, &st) != 0) {
+		failed(w, path ? path : name, -errno);
+		free(path);
+		if (in >= 0)
+			close(in);
+		return;
+	}
+	if (is_to(w, &st)) {
+		close(in);
+		free(path);
+		return;
+	}
+	enter(w, up, in, path, up->out != up->in ? up->out : -1, name);
+}
+
+/* The last part of a path without slashes behind it; NULL for one that is no name. */
+static const char *last_part(char *path)
+{
+	size_t n = strlen(path);
+	char *slash;
+
+	while (n > 1 && path[n - 1] == '/')
+		path[--n] = 0;
+	slash = strrchr(path, '/');
+	path = slash ? slash + 1 : path;
+	return *path && strcmp(path, ".") != 0 && strcmp(path, "..") != 0 ? path : NULL;
+}
+
+static int open_parent(const char *path, const char *name)
+{
+	char *folder = name == path ? strdup(".") : strndup(path, (size_t)(name - path));
+	int fd = folder ? open(folder, FOLDER) : -1;
+
+	free(folder);
+	return fd;
+}
+
+/* A path that the caller gave: a folder is entered, a file is an item. */
+static bool take_path(struct walk *w, const char *given, struct walk_item *ret_item)
+{
+	const struct walk_options *o = w->o;
+	int fd = -1, flags = o->follow ? 0 : AT_SYMLINK_NOFOLLOW;
+	char *path = strdup(given);
+	const char *name = path ? last_part(path) : NULL;
+	struct walk_folder *f;
+	struct stat st;
+
+	if (!path || fstatat(AT_FDCWD, path, &st, flags) != 0)
+		goto fail;
+	if (S_ISDIR(st.st_mode)) {
+		fd = open(path, FOLDER);
+		if (fd < 0)
+			goto fail;
+		/* The content of a single folder; one of several keeps its name. */
+		enter(w, NULL, fd, path, w->to, o->count > 1 ? name : NULL);
+		return false;
+	}
+	if (!S_ISREG(st.st_mode) || !name) {
+		errno = EINVAL;
+		goto fail;
+	}
+	fd = open_parent(path, name);
+	if (fd < 0)
+		goto fail;
+	ret_item->name = strdup(name);
+	f = ret_item->name
+		    ? folder_new(NULL, fd,
+				 name == path ? strdup("") : strndup(path, (size_t)(name - path)))
+		    : NULL;
+	if (!f || (w->to >= 0 && make_out(f, w->to, NULL) < 0)) {
+		folder_put(f);
+		free(ret_item->name);
+		goto fail;
+	}
+	ret_item->folder = f;
+	ret_item->given = true;
+	free(path);
+	return true;
+fail:
+	failed(w, given, -errno);
+	free(path);
+	return false;
+}
+
+/* A file that is ours from a run that was killed is nobody's any more. */
+static bool is_ours(const char *name)
+{
+	return strncmp(name, NEWFILE_PREFIX, strlen(NEWFILE_PREFIX)) == 0;
+}
+
+/* The next entry of the folder being read. True for a file; false may also mean that another
+ * folder is being read now. */
+static bool take_entry(struct walk *w, struct walk_item *ret_item)
+{
+	struct walk_folder *f = w->at;
+	struct dirent *d;
+	struct stat st;
+
+	errno = 0;
+	d = readdir(f->reading);
+	if (!d) {
+		if (errno)
+			failed(w, f->path, -errno);
+		w->at = f->up;
+		folder_put(f);
+		return false;
+	}
+	if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || is_ours(d->d_name))
+		return false;
+	if (d->d_type == DT_UNKNOWN)
+		d->d_type = fstatat(f->in, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
+				    ? IFTODT(st.st_mode)
+				    : DT_REG;
+	if (d->d_type == DT_DIR) {
+		enter_below(w, d->d_name);
+		return false;
+	}
+	if (d->d_type != DT_REG) {
+		w->left_alone++;
+		return false;
+	}
+	ret_item->name = strdup(d->d_name);
+	if (!ret_item->name) {
+		failed(w, f->path, -ENOMEM);
+		return false;
+	}
+	atomic_fetch_add(&f->holders, 1);
+	ret_item->folder = f;
+	ret_item->given = false;
+	return true;
+}
+
+bool walk_next(struct walk *w, struct walk_item *ret_item)
+{
+	while (w->at || w->next_path < w->o->count) {
+		if (w->at ? take_entry(w, ret_item)
+			  : take_path(w, w->o->paths[w->next_path++], ret_item))
+			return true;
+	}
+	return false;
+}
+
+void walk_done(struct walk_item *item)
+{
+	folder_put(item->folder);
+	free(item->name);
+}

@@ -1,0 +1,156 @@
+# Conversations between real DICOM peers, for record.sh and test/e2e/dicom.sh.
+# Whoever sources this has `on NODE COMMAND...` and a folder in $work; the client
+# is node `dev` at 10.9.1.12, the server node `srv` at 10.9.0.5. What the peers
+# log goes to $work/NAME.log, of what a client of DCMTK says of conversations
+# and messages also to $work/said/.
+
+dicom_serve() { # NAME NODE COMMAND...
+	local name=$1
+	shift
+	on "$@" >"$work/$name.log" 2>&1 &
+	sleep 1
+}
+
+# A client's part, which may end badly: that too is a conversation.
+dicom_ask() { # NAME COMMAND...
+	local name=$1
+	shift
+	on dev timeout 20 "$@" >"$work/$name.log" 2>&1 || true
+	mkdir -p "$work/said"
+	sed -nE '/^[DI]: =+ (BEGIN|OUTGOING|INCOMING) /,/^[DI]: =+ END /p' "$work/$name.log" >"$work/said/$name.log"
+}
+
+# NAME ELEMENT...: an object of these elements, with a root of our own.
+dicom_made() {
+	local name=$1
+	shift
+	printf '%s\n' "$@" "(0008,0018) UI [1.2.826.0.1.3680043.10.1337.4.$name]" \
+		"(0020,000d) UI [1.2.826.0.1.3680043.10.1337.2]" \
+		"(0020,000e) UI [1.2.826.0.1.3680043.10.1337.3]" \
+		"(0010,0010) PN [PHANTOM^HEAD]" "(0010,0020) LO [DEMO-1]" \
+		"(0008,0020) DA [20260131]" "(0020,0010) SH [1]" >"$work/$name.dump"
+	dump2dcm +te "$work/$name.dump" "$work/$name.dcm" 2>/dev/null
+}
+
+# A slice of 32 KiB, a report, and the slice again as a JPEG.
+dicom_objects() {
+	head -c 32768 /dev/zero | tr '\0' '\7' >"$work/pixels.raw"
+	dicom_made 1 "(0008,0016) UI [1.2.840.10008.5.1.4.1.1.2]" "(0008,0060) CS [CT]" \
+		"(0028,0002) US 1" "(0028,0004) CS [MONOCHROME2]" "(0028,0010) US 128" "(0028,0011) US 128" \
+		"(0028,0100) US 16" "(0028,0101) US 12" "(0028,0102) US 11" "(0028,0103) US 0" \
+		"(7fe0,0010) OW =$work/pixels.raw"
+	dicom_made 2 "(0008,0016) UI [1.2.840.10008.5.1.4.1.1.88.11]" "(0008,0060) CS [SR]"
+	dcmcjpeg "$work/1.dcm" "$work/3.dcm"
+	dcmodify -nb -q -m "(0008,0018)=1.2.826.0.1.3680043.10.1337.4.3" "$work/3.dcm"
+}
+
+# C-STORE in three transfer syntaxes, with a name and a passcode; one that cannot be, and is aborted.
+make_dicom_store() {
+	dicom_objects
+	mkdir -p "$work/in"
+	dicom_serve storescp srv storescp -d +xa -od "$work/in" -aet ARCHIVE 104
+	dicom_ask storescu storescu -d -aet CT1 -aec ARCHIVE -R -usr alice -pwd secret 10.9.0.5 104 \
+		"$work/1.dcm" "$work/2.dcm"
+	dicom_ask dcmsend dcmsend -d -aet CT1 -aec ARCHIVE 10.9.0.5 104 "$work/2.dcm" "$work/3.dcm"
+	dicom_ask badstore storescu -d -aet CT1 -aec ARCHIVE -R -xs 10.9.0.5 104 "$work/1.dcm"
+	dicom_ask echoscu echoscu -d --abort -aet CT1 -aec ARCHIVE 10.9.0.5 104
+}
+
+# C-FIND, C-MOVE to a third place, C-GET with the roles turned round, a title that is refused.
+make_dicom_query() {
+	dicom_objects
+	mkdir -p "$work/db" "$work/moved" "$work/got"
+	cat >"$work/qr.cfg" <<-EOF
+		NetworkTCPPort = 104
+		MaxPDUSize = 16384
+		MaxAssociations = 16
+		HostTable BEGIN
+		dev = (CT1, 10.9.1.12, 11112)
+		HostTable END
+		AETable BEGIN
+		ARCHIVE $work/db RW (10, 1024mb) ANY
+		AETable END
+	EOF
+	dicom_serve dcmqrscp srv dcmqrscp -d -c "$work/qr.cfg"
+	dicom_ask storescu storescu -d -aet CT1 -aec ARCHIVE -R 10.9.0.5 104 "$work/1.dcm" "$work/2.dcm"
+	dicom_ask findscu findscu -d -aet CT1 -aec ARCHIVE -S -k "0008,0052=IMAGE" \
+		-k "0020,000d=1.2.826.0.1.3680043.10.1337.2" -k "0020,000e=1.2.826.0.1.3680043.10.1337.3" \
+		-k "0008,0018" 10.9.0.5 104
+	dicom_ask movescu movescu -d -aet CT1 -aem CT1 -aec ARCHIVE +P 11112 -od "$work/moved" -S \
+		-k "0008,0052=STUDY" -k "0020,000d=1.2.826.0.1.3680043.10.1337.2" 10.9.0.5 104
+	dicom_ask badmove movescu -d -aet CT1 -aem NOBODY -aec ARCHIVE -S \
+		-k "0008,0052=STUDY" -k "0020,000d=1.2.826.0.1.3680043.10.1337.2" 10.9.0.5 104
+	dicom_ask getscu getscu -d -aet CT1 -aec ARCHIVE -od "$work/got" -S \
+		-k "0008,0052=STUDY" -k "0020,000d=1.2.826.0.1.3680043.10.1337.2" 10.9.0.5 104
+	dicom_ask refused findscu -d -aet CT1 -aec NOBODY -S -k "0008,0052=STUDY" 10.9.0.5 104
+}
+
+# A modality's worklist, as Debian's example has it.
+make_dicom_worklist() {
+	mkdir -p "$work/wl/RIS"
+	touch "$work/wl/RIS/lockfile"
+	for n in 1 2 3; do
+		dump2dcm -q "/usr/share/doc/dcmtk/examples/wlistdb/OFFIS/wklist$n.dump" "$work/wl/RIS/$n.wl"
+	done
+	dicom_serve wlmscpfs srv wlmscpfs -d -dfp "$work/wl" 104
+	dicom_ask findscu findscu -d -aet CT1 -aec RIS -W -k "(0040,0100)[0].0008,0060=" -k "0040,1001" \
+		10.9.0.5 104
+}
+
+# A film is printed: N-GET, N-CREATE, N-SET, N-ACTION, N-DELETE.
+make_dicom_print() {
+	dicom_objects
+	mkdir -p "$work/spool" "$work/database" "$work/log"
+	cat >"$work/print.cfg" <<-EOF
+		[[GENERAL]]
+		[APPLICATION]
+		LogDirectory = $work/log
+		[PRINT]
+		Directory = $work/spool
+		[DATABASE]
+		Directory = $work/database
+		[[COMMUNICATION]]
+		[FILM]
+		Aetitle = PRINTER
+		Description = a film printer
+		Hostname = 10.9.0.5
+		Port = 104
+		Type = LOCALPRINTER
+		DisplayFormat = 1,1\1,2
+		FilmSizeID = 8INX10IN
+		MediumType = PAPER
+		FilmDestination = MAGAZINE
+		MaxPDU = 32768
+		MagnificationType = NONE
+	EOF
+	dicom_serve dcmprscp srv dcmprscp -d -c "$work/print.cfg" -p FILM
+	on dev dcmpsprt -q -c "$work/print.cfg" -p FILM "$work/1.dcm" >"$work/dcmpsprt.log" 2>&1
+	dicom_ask dcmprscu dcmprscu -d +d -c "$work/print.cfg" -p FILM "$work"/database/SP_*.dcm
+}
+
+# Two Orthancs: C-ECHO, C-STORE, C-FIND, C-MOVE, and storage commitment (N-ACTION, N-EVENT-REPORT).
+dicom_orthanc() { # NAME NODE OTHER ADDRESS
+	mkdir -p "$work/$1"
+	cat >"$work/$1.json" <<-EOF
+		{ "Name": "$1", "DicomAet": "$1", "DicomPort": 104, "HttpPort": 8042, "StorageDirectory": "$work/$1",
+		  "IndexDirectory": "$work/$1", "Plugins": [], "RemoteAccessAllowed": true, "AuthenticationEnabled": false,
+		  "DicomAlwaysAllowFind": true, "DicomAlwaysAllowMove": true,
+		  "DicomModalities": { "peer": { "AET": "$3", "Host": "$4", "Port": 104, "AllowStorageCommitment": true } } }
+	EOF
+	dicom_serve "$1" "$2" Orthanc --verbose "$work/$1.json"
+}
+
+make_dicom_orthanc() {
+	dicom_objects
+	dicom_orthanc ARCHIVE srv CT1 10.9.1.12
+	dicom_orthanc CT1 dev ARCHIVE 10.9.0.5
+	local api=http://10.9.1.12:8042 curl="curl -s -S --retry 10 --retry-all-errors --retry-delay 1" id
+	id=$(on dev $curl --data-binary @"$work/1.dcm" $api/instances | jq -r .ID)
+	dicom_ask echo $curl -d '' $api/modalities/peer/echo
+	dicom_ask store $curl -d "$id" $api/modalities/peer/store
+	dicom_ask commit $curl -d '{"DicomInstances":[["1.2.840.10008.5.1.4.1.1.2","1.2.826.0.1.3680043.10.1337.4.1"]]}' \
+		$api/modalities/peer/storage-commitment
+	sleep 2
+	dicom_ask find $curl -d '{"Level":"Study","Query":{"PatientID":"DEMO-1"}}' $api/modalities/peer/query
+	dicom_ask move $curl -d 'CT1' $api/queries/"$(jq -r .ID "$work/find.log")"/retrieve
+}

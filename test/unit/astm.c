@@ -1,0 +1,192 @@
+#include "talk.h"
+
+#include "guard/proto/astm.h"
+
+/* A frame with its right checksum: "\2" "1H|...\r" "\3" "CS" "\r\n". */
+static struct talk_piece frame(unsigned end, const char *text, char terminator)
+{
+	static char room[16][512];
+	static unsigned next;
+	char *at = room[next++ % 16];
+	uint8_t sum = (uint8_t)terminator;
+	int len;
+
+	for (const char *c = text; *c; c++)
+		sum = (uint8_t)(sum + (uint8_t)*c);
+	len = snprintf(at, sizeof(room[0]), "\2%s%c%02X\r\n", text, terminator, sum);
+	return (struct talk_piece){end, at, (size_t)len};
+}
+
+#define HEADER "1H|\\^&||secret|Analyzer^2.1|||||LIS||P|LIS2-A2|20260401120000\r"
+
+static void results_are_told_without_patients(void **state)
+{
+	const struct talk_piece pieces[] = {
+		TALK_PIECE(0, "\5"),
+		TALK_PIECE(1, "\6"),
+		frame(0, HEADER, '\3'),
+		TALK_PIECE(1, "\6"),
+		frame(0, "2P|1|4711|||Doe^Jane||19700101|F\r", '\3'),
+		TALK_PIECE(1, "\6"),
+		frame(0, "3O|1|S-17||^^^GLU|R\rR|1|^^^GLU|5", '\x17'),
+		TALK_PIECE(1, "\x15"),
+		frame(0, "3O|1|S-17||^^^GLU|R\rR|1|^^^GLU|5", '\x17'),
+		TALK_PIECE(1, "\6"),
+		frame(0, "4.4|mmol/L||N\rL|1|N\r", '\3'),
+		TALK_PIECE(1, "\6"),
+		TALK_PIECE(0, "\4"),
+	};
+
+	talk_expect("astm", false, pieces, sizeof(pieces) / sizeof(pieces[0]),
+		    "{\"astm\":{\"frame\":\"enq\"}}\n"
+		    "{\"astm\":{\"frame\":\"ack\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"1\",\"records\":[\"H\"],"
+		    "\"sender\":\"Analyzer^2.1\",\"receiver\":\"LIS\",\"processing_id\":\"P\","
+		    "\"version\":\"LIS2-A2\"}}\n"
+		    "{\"astm\":{\"frame\":\"ack\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"2\",\"records\":[\"P\"]}}\n"
+		    "{\"astm\":{\"frame\":\"ack\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"3\",\"intermediate\":true,"
+		    "\"records\":[\"O\",\"R\"],\"test\":\"^^^GLU\"}}\n"
+		    "{\"astm\":{\"frame\":\"nak\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"3\",\"intermediate\":true,"
+		    "\"repeated\":true,\"records\":[\"O\",\"R\"],\"test\":\"^^^GLU\"}}\n"
+		    "{\"astm\":{\"frame\":\"ack\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"4\",\"records\":[\"L\"],"
+		    "\"termination\":\"N\"}}\n"
+		    "{\"astm\":{\"frame\":\"ack\"}}\n{\"astm\":{\"frame\":\"eot\"}}\n");
+}
+
+/* What `after` is called wrong for, behind a greeting and one good frame. */
+static void expect_wrong(struct talk_piece after, const char *reason, enum parse last)
+{
+	const struct talk_piece pieces[] = {TALK_PIECE(0, "\5"), TALK_PIECE(1, "\6"),
+					    frame(0, HEADER, '\3'), TALK_PIECE(1, "\6"), after};
+	struct talk_record *r = malloc(sizeof(*r));
+	char *found;
+
+	talk_seed("astm", false, pieces, 5);
+	for (size_t cut = 0; cut < 2; cut++) {
+		talk_play(r, "astm", false, pieces, 5, cut);
+		found = strstr(r->said, "\"reason\":\"");
+		assert_int_equal(r->last, last);
+		if (!reason) {
+			assert_null(found);
+		} else {
+			assert_non_null(found);
+			assert_memory_equal(found + 10, reason, strlen(reason));
+		}
+	}
+	free(r);
+}
+
+static void what_is_wrong_is_named(void **state)
+{
+	static const struct talk_piece sum = TALK_PIECE(0, "\2"
+							   "2L|1|N\r\3"
+							   "00\r\n"),
+				       number = TALK_PIECE(0, "\2"
+							      "9L|1|N\r\3"
+							      "09\r\n"),
+				       garbage = TALK_PIECE(0, "GET /"),
+				       nested = TALK_PIECE(0, "\2"
+							      "2L|1\5"),
+				       tail = TALK_PIECE(0, "\2"
+							    "2L\3"
+							    "B1xx"),
+				       eot = TALK_PIECE(1, "\4");
+
+	expect_wrong(frame(0, "2L|1|N\r", '\3'), NULL, PARSE_OK);
+	expect_wrong(sum, "astm.checksum", PARSE_OK);
+	expect_wrong(frame(0, "3L|1|N\r", '\3'), "astm.sequence", PARSE_OK);
+	expect_wrong(frame(0, "0L|1|N\r", '\3'), "astm.sequence", PARSE_OK);
+	expect_wrong(frame(1, "2L|1|N\r", '\3'), "astm.sequence", PARSE_OK);
+	expect_wrong(eot, "astm.sequence", PARSE_OK);
+	expect_wrong(frame(0, "2X|1|N\r", '\3'), "astm.malformed", PARSE_OK);
+	expect_wrong(frame(0, "2L!1!N\r", '\3'), "astm.malformed", PARSE_OK);
+	expect_wrong(frame(0, "2H|\r", '\3'), "astm.malformed", PARSE_OK);
+	expect_wrong(number, "astm.malformed", PARSE_BAD);
+	expect_wrong(garbage, "astm.malformed", PARSE_BAD);
+	expect_wrong(nested, "astm.malformed", PARSE_BAD);
+	expect_wrong(tail, "astm.malformed", PARSE_BAD);
+}
+
+/* The first frame is number 1: a 0 is no repetition of anything, and its records are told. */
+static void the_first_is_number_one(void **state)
+{
+	const struct talk_piece pieces[] = {TALK_PIECE(0, "\5"), frame(0, "0L|1|N\r", '\3'),
+					    frame(0, "1L|1|T\r", '\3')};
+
+	talk_expect("astm", false, pieces, 3,
+		    "{\"astm\":{\"frame\":\"enq\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"0\",\"records\":[\"L\"],"
+		    "\"termination\":\"N\"},\"reason\":\"astm.sequence\"}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"1\",\"records\":[\"L\"],"
+		    "\"termination\":\"T\"}}\n");
+}
+
+/* The end is looked for once in every byte, however long the frame and small the pieces. */
+static void long_frames_are_bounded(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	static char text[70000];
+
+	memset(text, 'x', sizeof(text));
+	talk_begin(r, "astm", false);
+	talk_feed(r, 0,
+		  "\5\2"
+		  "1C|",
+		  5);
+	for (unsigned i = 0; i < 60; i++)
+		talk_feed(r, 0, text, 1000);
+	assert_int_equal(r->last, PARSE_MORE);
+	for (unsigned i = 0; i < 5 && r->last == PARSE_MORE; i++)
+		talk_feed(r, 0, text, 1000);
+	assert_int_equal(r->last, PARSE_BAD);
+	assert_non_null(strstr(r->said, "astm.malformed"));
+	talk_finish(r);
+	free(r);
+}
+
+static enum parse probe(const char *data, size_t len, bool midstream)
+{
+	struct proto_input in = {.data = unit_exact(data, len), .midstream = midstream};
+	enum parse got = astm_proto.probe(&in);
+
+	free((void *)in.data.data);
+	return got;
+}
+
+static void senders_are_known(void **state)
+{
+	assert_int_equal(probe("\5", 1, false), PARSE_MORE);
+	assert_int_equal(probe("\5\2"
+			       "1H",
+			       4, false),
+			 PARSE_MORE);
+	assert_int_equal(probe("\5\2"
+			       "1H|",
+			       5, false),
+			 PARSE_OK);
+	assert_int_equal(probe("\2"
+			       "3R|",
+			       4, true),
+			 PARSE_OK);
+	assert_int_equal(probe("\5\1\0", 3, false), PARSE_BAD); /* SOCKS 5 */
+	assert_int_equal(probe("\5\2\0\2", 4, false), PARSE_BAD);
+	assert_int_equal(probe("\6", 1, false), PARSE_BAD);
+	assert_int_equal(probe("GET /", 5, false), PARSE_BAD);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(results_are_told_without_patients),
+		cmocka_unit_test(what_is_wrong_is_named),
+		cmocka_unit_test(the_first_is_number_one),
+		cmocka_unit_test(long_frames_are_bounded),
+		cmocka_unit_test(senders_are_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

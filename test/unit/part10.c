@@ -1,0 +1,104 @@
+#include "unit.h"
+
+#include "guard/proto/part10.h"
+
+/* A file that begins with `start`, has `mark` where DICM belongs, and goes on. */
+static struct bytes a_file(const char *start, size_t len, const char *mark)
+{
+	uint8_t buf[200] = {0};
+
+	memcpy(buf + 128, mark, 4);
+	memcpy(buf, start, len);
+	return unit_exact(buf, sizeof(buf));
+}
+
+/* In pieces of `cut` bytes: what the last of them was answered. */
+static enum parse take(struct bytes file, size_t cut, const char **ret_program)
+{
+	struct part10 p = {0};
+	enum parse got = PARSE_MORE;
+
+	for (size_t at = 0; at < file.len; at += cut) {
+		size_t n = file.len - at < cut ? file.len - at : cut;
+		struct bytes piece = unit_exact(file.data + at, n);
+
+		*ret_program = NULL;
+		got = part10_take(&p, piece, ret_program);
+		assert_int_equal(got == PARSE_MORE, at + n < PART10_HEAD && !p.other);
+		free((void *)piece.data);
+	}
+	return got;
+}
+
+static void programs_are_known(void **state)
+{
+	static const struct {
+		const char *start;
+		size_t len;
+		const char *program;
+	} starts[] = {
+#define START(bytes, program) {bytes, sizeof(bytes) - 1, program}
+		START("", NULL),
+		START("II*\0\x10\0\0\0", NULL), /* a TIFF too: what a preamble is for */
+		START("MM\0*\0\0\0\x10", NULL),
+		START("II+\0\x08\0\0\0", NULL),
+		START("MZ\x90\0\3", "PE"),
+		START("M", NULL),
+		START("ZM", "PE"),
+		START("\177ELF\2\1\1", "ELF"),
+		START("\177ELV", NULL),
+		START("\xcf\xfa\xed\xfe", "Mach-O"),
+		START("\xca\xfe\xba\xbe", "Mach-O"),
+		START("#!/bin/sh\n", "script"),
+		START("<?PHP system", "script"),
+		START("<Html>", "script"),
+		START("@echo off\r\n", "script"),
+		START("PK\3\4", "ZIP"),
+		START("pk\3\4", NULL),
+		START("dex\n035", "DEX"),
+		START("\0asm\1", "WebAssembly"),
+		START("\0ASM\1", NULL),
+		START("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE"),
+		START("L\0\0\0\1\x14\2\0\0\0\0\0\xc0\0\0\0\0\0\0F", "LNK"),
+	};
+	static const size_t cuts[] = {200, 1, 7, 127, 128, 131, 132};
+
+	for (unsigned i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		struct bytes b = a_file(starts[i].start, starts[i].len, "DICM");
+
+		for (unsigned k = 0; k < sizeof(cuts) / sizeof(cuts[0]); k++) {
+			const char *program;
+
+			assert_int_equal(take(b, cuts[k], &program), PARSE_OK);
+			if (starts[i].program)
+				assert_string_equal(program, starts[i].program);
+			else
+				assert_null(program);
+		}
+		free((void *)b.data);
+	}
+}
+
+/* A program that pretends nothing is not our business; nor is what ends too early. */
+static void other_files_are_not_judged(void **state)
+{
+	const char *program = NULL;
+	struct part10 p = {0};
+	struct bytes b = a_file("MZ", 2, "DICN");
+
+	assert_int_equal(take(b, 200, &program), PARSE_BAD);
+	assert_null(program);
+	assert_int_equal(part10_take(&p, (struct bytes){b.data, 131}, &program), PARSE_MORE);
+	assert_int_equal(part10_take(&p, (struct bytes){NULL, 0}, &program), PARSE_MORE);
+	free((void *)b.data);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(programs_are_known),
+		cmocka_unit_test(other_files_are_not_judged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

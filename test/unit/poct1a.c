@@ -1,0 +1,161 @@
+#include "talk.h"
+
+#include "guard/proto/poct1a.h"
+#include "guard/proto/xml.h"
+
+#define HEADER(type, id)                                                 \
+	"<HDR><HDR.message_type V=\"" type "\"/><HDR.control_id V=\"" id \
+	"\"/><HDR.version_id V='POCT1'/><HDR.creation_dttm "             \
+	"V=\"2026-04-01T12:00:00+02:00\"/></HDR>"
+
+static void a_session_is_told_without_patients(void **state)
+{
+	static const struct talk_piece pieces[] = {
+		TALK_PIECE(0, "<?xml version=\"1.0\"?>\r\n<HEL.R01>" HEADER(
+				      "HEL.R01",
+				      "1") "<DEV><DEV.device_id V=\"00-80-C2\"/><DEV.vendor_id "
+					   "V=\"ACME\"/>"
+					   "<DEV.model_id V=\"Gluco 3\"/><DEV.serial_id V=\"SN1\"/>"
+					   "<DEV.sw_version V=\"2.1\"/></DEV></HEL.R01>\r\n"),
+		TALK_PIECE(1, "<ACK.R01>" HEADER(
+				      "ACK.R01",
+				      "7") "<ACK><ACK.type_cd V=\"AA\"/>"
+					   "<ACK.ack_control_id V = \"1\" /></ACK></ACK.R01>"
+					   "<REQ.R01>" HEADER("REQ.R01",
+							      "8") "<REQ><REQ.request_cd "
+								   "V=\"ROBS\"/></REQ></REQ.R01>"),
+		TALK_PIECE(
+			0,
+			"<OBS.R01>" HEADER(
+				"OBS.R01",
+				"2") "<!-- </OBS.R01> -->"
+				     "<SVC><PT><PT.patient_id V=\"4711\"/><PT.name V=\"Doe > "
+				     "Jane\"/>"
+				     "<OBS><OBS.observation_id V=\"2339-0\"/><OBS.value "
+				     "V=\"5.4\"/></OBS>"
+				     "<OBS><OBS.value V=\"1\"/><NTE><![CDATA[<OBS>]]></NTE></OBS>"
+				     "</PT></SVC></OBS.R01>"),
+		TALK_PIECE(1, "<DTV.R01>" HEADER(
+				      "DTV.R01",
+				      "9") "<DTV><DTV.command_cd V=\"LOCK\"/></DTV></DTV.R01>\n\n"
+					   "<KPA.R01>" HEADER("KPA.R01", "10") "</KPA.R01>"),
+	};
+
+	talk_expect("poct1a", false, pieces, 4,
+		    "{\"poct1a\":{\"message_type\":\"HEL.R01\",\"control_id\":\"1\","
+		    "\"version\":\"POCT1\",\"device_id\":\"00-80-C2\",\"vendor_id\":\"ACME\","
+		    "\"model_id\":\"Gluco 3\",\"serial_id\":\"SN1\",\"sw_version\":\"2.1\"}}\n"
+		    "{\"poct1a\":{\"message_type\":\"ACK.R01\",\"control_id\":\"7\","
+		    "\"version\":\"POCT1\",\"ack_code\":\"AA\",\"ack_control_id\":\"1\"}}\n"
+		    "{\"poct1a\":{\"message_type\":\"REQ.R01\",\"control_id\":\"8\","
+		    "\"version\":\"POCT1\",\"request\":\"ROBS\"}}\n"
+		    "{\"poct1a\":{\"message_type\":\"OBS.R01\",\"control_id\":\"2\","
+		    "\"version\":\"POCT1\",\"observations\":2}}\n"
+		    "{\"poct1a\":{\"message_type\":\"DTV.R01\",\"control_id\":\"9\","
+		    "\"version\":\"POCT1\",\"command\":\"LOCK\",\"control\":true}}\n"
+		    "{\"poct1a\":{\"message_type\":\"KPA.R01\",\"control_id\":\"10\","
+		    "\"version\":\"POCT1\"}}\n");
+}
+
+static void expect_malformed(const char *text)
+{
+	const struct talk_piece piece = {0, text, strlen(text)};
+	struct talk_record *r = malloc(sizeof(*r));
+
+	talk_seed("poct1a", false, &piece, 1);
+	for (size_t cut = 0; cut < 2; cut++) {
+		talk_play(r, "poct1a", false, &piece, 1, cut);
+		if (!strstr(r->said, "\"reason\":\"poct1a.malformed\""))
+			fail_msg("%s gives %s", text, r->said);
+	}
+	free(r);
+}
+
+static void what_hides_is_malformed(void **state)
+{
+	static char deep[64 * 4 + 16] = "<HEL.R01>";
+
+	expect_malformed("<HEL.R01><HDR></DEV></HEL.R01>");
+	expect_malformed("<HEL.R01></DTV.R01>");
+	expect_malformed("<HEL.R01>" HEADER("DTV.R01", "1") "</HEL.R01>");
+	expect_malformed("<HEL.R01/>garbage");
+	expect_malformed("<HEL.R01><HDR <X>");
+	expect_malformed("<!DOCTYPE HEL.R01 [<!ENTITY a \"b\">]><HEL.R01/>");
+	expect_malformed("<!ELEMENT a><HEL.R01/>");
+	expect_malformed("<HEL.R01><!DOCTYPE x></HEL.R01>");
+	expect_malformed("<html></html>");
+	expect_malformed("<![CDATA[x]]><HEL.R01/>");
+	expect_malformed("</HEL.R01>");
+	expect_malformed("<HEL.R01>< HDR/></HEL.R01>");
+	for (unsigned i = 0; i < 64; i++)
+		strcat(deep, "<a>");
+	expect_malformed(deep);
+}
+
+/* A tag has a bound, text has none. */
+static void tags_are_bounded(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	static char text[5000];
+
+	memset(text, 'x', sizeof(text));
+	talk_begin(r, "poct1a", false);
+	talk_feed(r, 0, "<OBS.R01><a>", 12);
+	for (unsigned i = 0; i < 100; i++)
+		talk_feed(r, 0, text, sizeof(text));
+	assert_int_equal(r->last, PARSE_OK);
+	assert_int_equal(r->held_len[0], 0);
+	talk_feed(r, 0, "<a", 2);
+	talk_feed(r, 0, text, sizeof(text));
+	assert_int_equal(r->last, PARSE_BAD);
+	talk_finish(r);
+	free(r);
+}
+
+static enum parse probe(const char *text)
+{
+	struct proto_input in = {.data = unit_exact(text, strlen(text))};
+	enum parse got = poct1a_proto.probe(&in);
+
+	free((void *)in.data.data);
+	return got;
+}
+
+static void roots_are_known(void **state)
+{
+	assert_int_equal(probe("<"), PARSE_MORE);
+	assert_int_equal(probe("\r\n<?xml version='1.0'?>"), PARSE_MORE);
+	assert_int_equal(probe("<?xml version='1.0'?><!DOCTYPE HEL.R01 SYSTEM 'x'><HEL.R01>"),
+			 PARSE_OK);
+	assert_int_equal(probe("<HEL.R01"), PARSE_MORE);
+	assert_int_equal(probe("<DST.R01>"), PARSE_OK);
+	assert_int_equal(probe("<stream:stream"), PARSE_BAD);
+	assert_int_equal(probe("<HTML>"), PARSE_BAD);
+	assert_int_equal(probe("<134>Oct 11 22:14:15 su: x"), PARSE_BAD);
+	assert_int_equal(probe("GET /"), PARSE_BAD);
+}
+
+static void attributes_are_found(void **state)
+{
+	struct bytes a = unit_exact(" V = 'a\"b' x=\"1\" bad", 20);
+	struct xml_token t = {.attributes = a};
+
+	assert_true(xml_is(xml_attribute(&t, "V"), "a\"b"));
+	assert_true(xml_is(xml_attribute(&t, "x"), "1"));
+	assert_null(xml_attribute(&t, "bad").data);
+	assert_null(xml_attribute(&t, "v").data);
+	free((void *)a.data);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_session_is_told_without_patients),
+		cmocka_unit_test(what_hides_is_malformed),
+		cmocka_unit_test(tags_are_bounded),
+		cmocka_unit_test(roots_are_known),
+		cmocka_unit_test(attributes_are_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,229 @@
+#include "talk.h"
+
+#include "guard/proto/sdc.h"
+#include "guard/proto/soap.h"
+
+#define SPACES                                                             \
+	"<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" " \
+	"xmlns:a=\"http://www.w3.org/2005/08/addressing\">"
+#define WSD "http://docs.oasis-open.org/ws-dd/ns/discovery/2009/01/"
+#define SDC "http://standards.ieee.org/downloads/11073/11073-20701-2018/"
+#define HEADER(uri)                                                        \
+	"<s:Header><a:Action s:mustUnderstand=\"true\">" uri "</a:Action>" \
+	"<a:MessageID>urn:uuid:1</a:MessageID></s:Header>"
+#define MESSAGE(uri, body) SPACES HEADER(uri) "<s:Body>" body "</s:Body></s:Envelope>"
+
+#define HELLO                                                                                  \
+	"<?xml version='1.0'?>" MESSAGE(                                                       \
+		WSD "Hello",                                                                   \
+		"<d:Hello><a:EndpointReference><a:Address> urn:uuid:monitor </a:Address>"      \
+		"</a:EndpointReference><d:Types>dpws:Device mdpws:MedicalDevice</d:Types>"     \
+		"<d:Scopes>sdc.ctxt.loc:/ward4</d:Scopes><d:XAddrs>https://10.9.1.12:6464/m</" \
+		"d:XAddrs>"                                                                    \
+		"<d:MetadataVersion>1</d:MetadataVersion></d:Hello>")
+
+static void discovery_is_told(void **state)
+{
+	static const struct talk_piece pieces[] = {
+		TALK_PIECE(0, HELLO),
+		TALK_PIECE(0, MESSAGE(WSD "Probe", "<d:Probe/>")),
+		TALK_PIECE(1, SPACES "<s:Header><a:RelatesTo>urn:uuid:1</a:RelatesTo><a:Action>" WSD
+				     "ProbeMatches</a:Action></s:Header><s:Body><d:ProbeMatches/></"
+				     "s:Body></s:Envelope>"),
+		TALK_PIECE(0, MESSAGE(WSD "Bye", "<d:Bye><a:EndpointReference><a:Address>urn:uuid:m"
+						 "</a:Address></a:EndpointReference></d:Bye>")),
+	};
+
+	talk_expect(
+		"sdc", true, pieces, 4,
+		"{\"sdc\":{\"action\":\"Hello\",\"action_uri\":\"" WSD "Hello\",\"body\":\"Hello\","
+		"\"message_id\":\"urn:uuid:1\",\"endpoint\":\"urn:uuid:monitor\","
+		"\"types\":\"dpws:Device mdpws:MedicalDevice\","
+		"\"xaddrs\":\"https://10.9.1.12:6464/m\"}}\n"
+		"{\"sdc\":{\"action\":\"Probe\",\"action_uri\":\"" WSD "Probe\",\"body\":\"Probe\","
+		"\"message_id\":\"urn:uuid:1\"}}\n"
+		"{\"sdc\":{\"action\":\"ProbeMatches\",\"action_uri\":\"" WSD "ProbeMatches\","
+		"\"body\":\"ProbeMatches\",\"relates_to\":\"urn:uuid:1\"}}\n"
+		"{\"sdc\":{\"action\":\"Bye\",\"action_uri\":\"" WSD "Bye\",\"body\":\"Bye\","
+		"\"message_id\":\"urn:uuid:1\",\"endpoint\":\"urn:uuid:m\"}}\n");
+}
+
+static void a_broken_datagram_is_malformed(void **state)
+{
+	static const struct talk_piece bad[] = {
+		TALK_PIECE(0, "<x/>"),
+		TALK_PIECE(0, SPACES),
+		TALK_PIECE(0, MESSAGE(WSD "Hello", "<d:Hello>")),
+		TALK_PIECE(0, MESSAGE("", "<d:Hello/>")),
+		TALK_PIECE(0, MESSAGE(SDC "&#83;etService/SetValue", "<m:GetMdib/>")),
+		TALK_PIECE(0, SPACES "<s:Header><a:Action>a</a:Action><a:Action>b</a:Action>"
+				     "</s:Header><s:Body/></s:Envelope>"),
+		TALK_PIECE(0, SPACES
+			   "<s:Header><a:Action>a<b/></a:Action></s:Header><s:Body/></s:Envelope>"),
+		TALK_PIECE(0, HELLO "<x/>"),
+		TALK_PIECE(0, "<!DOCTYPE x [<!ENTITY a 'b'>]>" HELLO),
+	};
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		talk_seed("sdc", true, &bad[i], 1);
+		talk_play(r, "sdc", true, &bad[i], 1, 0);
+		if (!strstr(r->said, "\"reason\":\"sdc.malformed\""))
+			fail_msg("case %u: %s", i, r->said);
+	}
+	free(r);
+}
+
+#define POST(fields, body)                                                      \
+	"POST /set HTTP/1.1\r\nHost: m\r\nContent-Type: application/soap+xml; " \
+	"charset=utf-8\r\n" fields "\r\n" body
+
+/* A request with its length in front, in a static block. */
+static struct talk_piece post(unsigned end, const char *head, const char *body)
+{
+	static char room[8][2048];
+	static unsigned next;
+	char *at = room[next++ % 8];
+	int len = snprintf(
+		at, sizeof(room[0]),
+		"%s\r\nContent-Type: application/soap+xml\r\nContent-Length: %zu\r\n\r\n%s", head,
+		strlen(body), body);
+
+	return (struct talk_piece){end, at, (size_t)len};
+}
+
+static void setting_is_control(void **state)
+{
+	const struct talk_piece pieces[] = {
+		post(0, "POST /get HTTP/1.1", MESSAGE(SDC "GetService/GetMdib", "<m:GetMdib/>")),
+		post(1, "HTTP/1.1 200 OK",
+		     MESSAGE(SDC "GetService/GetMdibResponse",
+			     "<m:GetMdibResponse><m:Mdib><x>1</x></m:Mdib></m:GetMdibResponse>")),
+		post(0, "POST /set HTTP/1.1", MESSAGE(SDC "SetService/SetValue", "<m:SetValue/>")),
+		post(1, "HTTP/1.1 200 OK",
+		     MESSAGE(SDC "SetService/SetValueResponse", "<m:SetValueResponse/>")),
+		post(0, "POST /set HTTP/1.1",
+		     MESSAGE(SDC "GetService/GetMdib", "<m:Activate><x/></m:Activate>")),
+		TALK_PIECE(0, "GET /wsdl HTTP/1.1\r\nHost: m\r\n\r\n"),
+		TALK_PIECE(1, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"),
+	};
+
+	talk_expect("sdc", false, pieces, 7,
+		    "{\"sdc\":{\"action\":\"GetMdib\",\"action_uri\":\"" SDC "GetService/GetMdib\","
+		    "\"body\":\"GetMdib\",\"method\":\"POST\"}}\n"
+		    "{\"sdc\":{\"action\":\"GetMdibResponse\",\"action_uri\":\"" SDC
+		    "GetService/GetMdibResponse\",\"body\":\"GetMdibResponse\",\"status\":200}}\n"
+		    "{\"sdc\":{\"action\":\"SetValue\",\"action_uri\":\"" SDC
+		    "SetService/SetValue\","
+		    "\"body\":\"SetValue\",\"method\":\"POST\",\"control\":true}}\n"
+		    "{\"sdc\":{\"action\":\"SetValueResponse\",\"action_uri\":\"" SDC
+		    "SetService/SetValueResponse\",\"body\":\"SetValueResponse\",\"status\":200}}\n"
+		    "{\"sdc\":{\"action\":\"GetMdib\",\"action_uri\":\"" SDC "GetService/GetMdib\","
+		    "\"body\":\"Activate\",\"method\":\"POST\",\"control\":true}}\n"
+		    "{\"sdc\":{\"method\":\"GET\"}}\n"
+		    "{\"sdc\":{\"status\":202}}\n");
+}
+
+#define SET SPACES HEADER(SDC "SetService/SetString") "<s:Body><m:SetString>"
+
+static void chunks_are_read(void **state)
+{
+	struct talk_piece piece = {0};
+	static char text[2048];
+	int len = snprintf(text, sizeof(text),
+			   POST("Transfer-Encoding: chunked\r\n",
+				"%zx\r\n%s\r\n10\r\n0123456789abcdef\r\n"
+				"0\r\nx: y\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+			   strlen(SET), SET);
+
+	piece.data = text;
+	piece.len = (size_t)len;
+	talk_expect("sdc", false, &piece, 1,
+		    "{\"sdc\":{\"action\":\"SetString\",\"action_uri\":\"" SDC
+		    "SetService/SetString\","
+		    "\"body\":\"SetString\",\"method\":\"POST\",\"control\":true}}\n"
+		    "{\"sdc\":{\"method\":\"GET\"}}\n");
+}
+
+/* What cannot be read may be anything: it counts as control. */
+static void the_unreadable_is_control(void **state)
+{
+	static const struct talk_piece pieces[] = {
+		TALK_PIECE(0,
+			   POST("Content-Encoding: gzip\r\nContent-Length: 4\r\n", "\x1f\x8b\0\0")),
+		TALK_PIECE(0, "POST /x HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"),
+	};
+
+	talk_expect("sdc", false, pieces, 2,
+		    "{\"sdc\":{\"action\":\"\",\"method\":\"POST\",\"control\":true}}\n"
+		    "{\"sdc\":{\"action\":\"\",\"method\":\"POST\",\"control\":true}}\n");
+}
+
+static void expect_malformed(const char *text)
+{
+	const struct talk_piece piece = {0, text, strlen(text)};
+	struct talk_record *r = malloc(sizeof(*r));
+
+	talk_seed("sdc", false, &piece, 1);
+	for (size_t cut = 0; cut < 2; cut++) {
+		talk_play(r, "sdc", false, &piece, 1, cut);
+		if (!strstr(r->said, "\"reason\":\"sdc.malformed\"") || r->last != PARSE_BAD)
+			fail_msg("%s gives %s", text, r->said);
+	}
+	free(r);
+}
+
+static void what_hides_is_malformed(void **state)
+{
+	expect_malformed(POST("Content-Length: 3\r\nContent-Length: 4\r\n", "<a>"));
+	expect_malformed(POST("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "<a>"));
+	expect_malformed(POST("Transfer-Encoding: gzip, chunked\r\n", "<a>"));
+	expect_malformed(POST("Content-Length: -1\r\n", "<a>"));
+	expect_malformed(POST("Content-Length: 3\r\n x: folded\r\n", "<a>"));
+	expect_malformed(POST("Content-Length: 3\r\n", "<a>"));
+	expect_malformed(POST("Content-Length: 99\r\n", "{\"a\":1}"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E\r\n9\r\nnvelope>\r\n"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "zz\r\n"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n"));
+	expect_malformed("POST\r\n\r\n");
+	expect_malformed("HTTP/1.1 abc\r\n\r\n");
+}
+
+static enum parse probe(const char *text, bool datagram, uint16_t port)
+{
+	struct proto_input in = {.data = unit_exact(text, strlen(text)),
+				 .port = {40000, port},
+				 .datagram = datagram};
+	enum parse got = sdc_proto.probe(&in);
+
+	free((void *)in.data.data);
+	return got;
+}
+
+static void beginnings_are_known(void **state)
+{
+	assert_int_equal(probe(HELLO, true, 9), PARSE_OK);
+	assert_int_equal(probe("<a/>", true, 9), PARSE_BAD);
+	assert_int_equal(probe("<a/>", true, 3702), PARSE_OK);
+	assert_int_equal(probe("M-SEARCH * HTTP/1.1", true, 3702), PARSE_BAD);
+	assert_int_equal(probe("POS", false, 80), PARSE_MORE);
+	assert_int_equal(probe("PUT /", false, 80), PARSE_BAD);
+	assert_int_equal(probe(POST("", ""), false, 80), PARSE_OK);
+	assert_int_equal(probe("POST / HTTP/1.1\r\nHost: a\r\n\r\n", false, 80), PARSE_BAD);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(discovery_is_told),
+		cmocka_unit_test(a_broken_datagram_is_malformed),
+		cmocka_unit_test(setting_is_control),
+		cmocka_unit_test(chunks_are_read),
+		cmocka_unit_test(the_unreadable_is_control),
+		cmocka_unit_test(what_hides_is_malformed),
+		cmocka_unit_test(beginnings_are_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,473 @@
+/* The whole way of a message: from packets on the wire to what the receiver gets. */
+#include "guard/session.h"
+
+#include "base/config.h"
+#include "base/event.h"
+#include "frames.h"
+#include "guard/engine.h"
+#include "guard/policy/message.h"
+#include "guard/reset.h"
+
+#define DEVICE 0x0a090101 /* 10.9.1.1 */
+#define SERVER 0x0a090005 /* 10.9.0.5 */
+#define HL7    2575
+#define OTHER  4000
+
+static const char site[] = "segments:\n"
+			   "  - {name: icu, ward: eth1, hospital: eth0, mode: %s}\n"
+			   "hosts:\n"
+			   "  - {name: lis, ip: [10.9.0.5], role: [lis]}\n"
+			   "devices:\n"
+			   "  - name: analyser\n"
+			   "    segment: icu\n"
+			   "    mac: '02:00:00:00:00:01'\n"
+			   "    ip: [10.9.1.1]\n"
+			   "    fail: %s\n"
+			   "    starts:\n"
+			   "      - {service: results, proto: tcp, port: ['2575'], peer: lis,\n"
+			   "         app: hl7, allow: ['message_type=ORU^*'], control: no}\n"
+			   "      - {service: any, proto: tcp, port: ['4000'], peer: lis}\n";
+
+/* A wire with the engine in its middle; end 0 is the device. */
+struct wire {
+	struct capture capture;
+	struct config *config;
+	struct policy *policy;
+	struct engine *engine;
+	uint64_t now_ns;
+	uint16_t port, checksum;
+	bool passed; /* the frame last sent */
+	uint8_t *frame;
+	uint8_t resets[2][RESET_MAX];
+	size_t reset_len[2];
+	uint32_t reset_out[2];
+	unsigned reset_count;
+	char said[65536];
+};
+
+static void forward(struct capture *c, const struct frame *f, uint32_t out)
+{
+	((struct wire *)c)->passed = true;
+}
+
+static void drop(struct capture *c, const struct frame *f)
+{
+	((struct wire *)c)->passed = false;
+}
+
+static int inject(struct capture *c, struct bytes data, uint32_t out)
+{
+	struct wire *w = (struct wire *)c;
+
+	assert_true(w->reset_count < 2);
+	w->reset_out[w->reset_count] = out;
+	memcpy(w->resets[w->reset_count], data.data, data.len);
+	w->reset_len[w->reset_count++] = data.len;
+	return 0;
+}
+
+static const struct capture_ops ops = {.forward = forward, .drop = drop, .inject = inject};
+
+static void keep_line(void *arg, const char *line, size_t len)
+{
+	struct wire *w = arg;
+	size_t at = strlen(w->said);
+
+	if (strstr(line, "\"event_type\":\"flow\"") || at + len + 2 > sizeof(w->said))
+		return;
+	memcpy(w->said + at, line, len);
+	memcpy(w->said + at + len, "\n", 2);
+}
+
+static uint32_t place(void *arg, const struct frame *f, const struct packet *p,
+		      const struct roster *r)
+{
+	return f->ifindex;
+}
+
+static struct wire *wire_new(const char *mode, const char *fail, uint16_t port)
+{
+	struct wire *w = calloc(1, sizeof(*w));
+	struct engine_options o = {.max_flows = 64,
+				   .max_fragments = 16,
+				   .timeouts = flow_default_timeouts,
+				   .inline_ = true,
+				   .place = place,
+				   .sink = keep_line,
+				   .sink_arg = w};
+	struct config_error errors[4];
+	size_t count;
+	char text[2048], why[256];
+	int len = snprintf(text, sizeof(text), site, mode, fail);
+
+	config_check_words(message_is_wrong);
+	w->capture.ops = &ops;
+	w->config = config_parse("site.yaml", (struct bytes){(uint8_t *)text, (size_t)len}, errors,
+				 4, &count);
+	assert_non_null(w->config);
+	w->policy = policy_compile(w->config, NULL, 0, 1, why);
+	assert_non_null(w->policy);
+	w->engine = engine_new(w->policy, &o);
+	assert_non_null(w->engine);
+	w->now_ns = 1700000000000000000ull;
+	w->port = port;
+	return w;
+}
+
+static void wire_free(struct wire *w)
+{
+	engine_finish(w->engine, &w->capture);
+	engine_free(w->engine);
+	policy_free(w->policy);
+	config_free(w->config);
+	free(w->frame);
+	free(w);
+}
+
+/* True where it passed. */
+static bool send_flags(struct wire *w, unsigned end, uint32_t seq, uint32_t ack, uint8_t flags,
+		       const char *data)
+{
+	uint8_t body[2048] = {0};
+	struct writer out = writer_new(body, sizeof(body));
+	struct frame_ip ip = {
+		.src = end ? SERVER : DEVICE, .dst = end ? DEVICE : SERVER, .proto = PROTO_TCP};
+	struct frame f = {.time_ns = w->now_ns += 1000000, .ifindex = end ? 2 : 1};
+
+	write_be16(&out, end ? w->port : 40000);
+	write_be16(&out, end ? 40000 : w->port);
+	write_be32(&out, seq);
+	write_be32(&out, ack);
+	write_be16(&out, (uint16_t)(0x5000 | flags));
+	write_be16(&out, 60000);
+	write_be16(&out, w->checksum);
+	write_be16(&out, 0);
+	write_bytes(&out, data, strlen(data));
+	free(w->frame);
+	f.data = frame_ipv4(&ip, body, out.len);
+	w->frame = (uint8_t *)(uintptr_t)f.data.data;
+	memcpy(w->frame, end ? "\2\0\0\0\0\1\2\0\0\0\0\5" : "\2\0\0\0\0\5\2\0\0\0\0\1", 12);
+	f.wire_len = (uint32_t)f.data.len;
+	engine_burst(w->engine, &w->capture, &f, 1);
+	return w->passed;
+}
+
+static bool send(struct wire *w, unsigned end, uint32_t seq, uint32_t ack, const char *data)
+{
+	return send_flags(w, end, seq, ack, TCP_ACK | TCP_PSH, data);
+}
+
+static void shake_hands(struct wire *w)
+{
+	assert_true(send_flags(w, 0, 999, 0, TCP_SYN, ""));
+	assert_true(send_flags(w, 1, 4999, 1000, TCP_SYN | TCP_ACK, ""));
+	assert_true(send_flags(w, 0, 1000, 5000, TCP_ACK, ""));
+}
+
+#define HEAD "\vMSH|^~\\&|LAB|||||"
+#define ORU  HEAD "|ORU^R01|1|P|2.5\r" /* 35 bytes */
+#define ORM  HEAD "|ORM^O01|1|P|2.5\r"
+#define REST "ORC|1\r\x1c\r" /* 8 bytes */
+
+static bool told(const struct wire *w, const char *what)
+{
+	return strstr(w->said, what);
+}
+
+/* An RST the end believes: its own numbers, a right checksum. */
+static void assert_resets(const struct wire *w, uint32_t to_server, uint32_t to_device)
+{
+	static const char *const macs[] = {"\2\0\0\0\0\5\2\0\0\0\0\1", "\2\0\0\0\0\1\2\0\0\0\0\5"};
+	struct packet p;
+
+	assert_int_equal(w->reset_count, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		struct bytes data = {w->resets[i], w->reset_len[i]};
+		uint8_t pseudo[32] = {0};
+
+		assert_true(packet_decode(data, LINK_ETHERNET, 0, (uint32_t)data.len, &p));
+		assert_int_equal(p.anomalies, 0);
+		assert_true(p.tcp_flags & TCP_RST);
+		assert_int_equal(w->reset_out[i], i ? 1 : 2); /* the ward's port, the hospital's */
+		assert_int_equal(p.tcp_seq, i ? to_device : to_server);
+		assert_memory_equal(data.data, macs[i], 12);
+		assert_int_equal(p.dst_port, i ? 40000 : HL7);
+		memcpy(pseudo, data.data + 26, 8);
+		pseudo[9] = PROTO_TCP;
+		pseudo[11] = 20;
+		memcpy(pseudo + 12, data.data + 34, 20);
+		assert_int_equal(frame_sum(pseudo, 32), 0);
+	}
+}
+
+static void an_allowed_message_passes(void **state)
+{
+	struct wire *w = wire_new("enforce", "closed", HL7);
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORU));
+	assert_true(send(w, 0, 1000 + sizeof(ORU) - 1, 5000, REST));
+	assert_true(told(w, "\"event_type\":\"hl7\""));
+	assert_true(told(w, "\"device\":\"analyser\",\"peer\":\"lis\",\"verdict\":{\"action\":"
+			    "\"pass\"}"));
+	assert_true(send(w, 1, 5000, 1000 + sizeof(ORU REST) - 1,
+			 "\vMSH|^~\\&|||||||ACK|2\rMSA|AA|1\r\x1c\r"));
+	assert_int_equal(w->reset_count, 0);
+	wire_free(w);
+}
+
+/* Its last packet does not pass, both ends hear the end of it, and nothing more gets through. */
+static void a_forbidden_message_never_arrives_whole(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+	uint32_t at = 1000 + sizeof(ORM) - 1;
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORM));
+	assert_true(send_flags(w, 1, 5000, at, TCP_ACK, ""));
+	assert_false(send(w, 0, at, 5000, REST));
+	assert_true(told(w, "\"reason\":\"policy.message_not_allowed\",\"verdict\":{\"action\":"
+			    "\"drop\"},\"hl7\":{\"message_type\":\"ORM^O01\""));
+	assert_resets(w, at, 5000);
+	assert_false(send(w, 0, at, 5000, REST));
+	assert_false(send(w, 1, 5000, at, "x"));
+	assert_true(told(w, "policy.flow_blocked"));
+	wire_free(w);
+}
+
+static void pieces_in_any_order_make_no_difference(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w);
+	/* The end arrives first: it may pass, the beginning that completes it may not. */
+	assert_true(send(w, 0, 1000 + sizeof(ORM) - 1, 5000, REST));
+	assert_false(send(w, 0, 1000, 5000, ORM));
+	assert_int_equal(w->reset_count, 2);
+	wire_free(w);
+}
+
+static void tiny_segments_make_no_difference(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+	const char *all = ORM REST;
+	bool passed = true;
+
+	shake_hands(w);
+	for (uint32_t i = 0; all[i] && passed; i++) {
+		const char one[2] = {all[i], 0};
+
+		passed = send(w, 0, 1000 + i, 5000, one);
+		assert_int_equal(passed, all[i] != '\x1c');
+	}
+	assert_false(passed);
+	wire_free(w);
+}
+
+/* The receiver cannot be told something else than what was read. */
+static void the_second_copy_does_not_pass(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORU));
+	assert_false(send(w, 0, 1000, 5000, ORM));
+	assert_true(told(w, "stream.conflict"));
+	assert_true(send(w, 0, 1000, 5000, ORU)); /* an honest repetition */
+	assert_true(send(w, 0, 1000 + sizeof(ORU) - 1, 5000, REST));
+	assert_int_equal(w->reset_count, 0);
+	wire_free(w);
+}
+
+static void what_is_outside_does_not_pass(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORU));
+	assert_false(send(w, 0, 1000 + 200000, 5000, "later"));
+	assert_true(told(w, "stream.out_of_window"));
+	wire_free(w);
+}
+
+/* Its receiver ignores it, so it is neither read nor let through. */
+static void a_wrong_checksum_does_not_pass(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w);
+	w->checksum = 0xbad; /* the handshake had none, which counts as right */
+	assert_false(send(w, 0, 1000, 5000, ORU));
+	assert_true(told(w, "stream.checksum"));
+	w->checksum = 0;
+	assert_true(send(w, 0, 1000, 5000, HEAD));
+	assert_true(send(w, 0, 1000 + sizeof(HEAD) - 1, 5000, "|ORU^R02|2|P|2.5\r" REST));
+	assert_true(told(w, "\"message_type\":\"ORU^R02\""));
+	assert_false(told(w, "\"message_type\":\"ORU^R01\""));
+	wire_free(w);
+}
+
+static void urgent_data_hides_nothing(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, "\vMSH"));
+	assert_false(send_flags(w, 0, 1004, 5000, TCP_ACK | TCP_URG, "|^~\\&|"));
+	assert_true(told(w, "stream.urgent"));
+	wire_free(w);
+}
+
+static void another_protocol_does_not_pass(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w);
+	assert_false(send(w, 0, 1000, 5000, "\1\2\3 nothing that anybody reads"));
+	assert_true(told(w, "policy.wrong_protocol"));
+	assert_int_equal(w->reset_count, 2);
+	wire_free(w);
+}
+
+static void a_broken_message_does_not_pass(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w);
+	assert_false(send(w, 0, 1000, 5000, "\vMSH||||\r"));
+	assert_true(told(w, "hl7.delimiters"));
+	assert_int_equal(w->reset_count, 2);
+	wire_free(w);
+}
+
+/* Where no rule says what is spoken, breaking a protocol is only reported. */
+static void without_a_named_protocol_nothing_is_blocked(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", OTHER);
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, "\vMSH||||\r"));
+	assert_true(told(w, "\"reason\":\"hl7.delimiters\",\"verdict\":{\"action\":\"pass\"}"));
+	wire_free(w);
+}
+
+static void nothing_is_held_back_in(const char *mode)
+{
+	struct wire *w = wire_new(mode, "closed", HL7);
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORM REST));
+	assert_true(told(w, "\"verdict\":{\"action\":\"pass\",\"would\":\"drop\"},\"hl7\""));
+	assert_true(send(w, 0, 1000, 5000, ORU REST));
+	assert_true(send(w, 0, 1000 + 200000, 5000, "later"));
+	assert_true(send(w, 0, 1000 + sizeof(ORM REST) - 1, 5000, ORU REST));
+	assert_int_equal(w->reset_count, 0);
+	wire_free(w);
+}
+
+static void nothing_is_held_back_but_in_enforce(void **state)
+{
+	nothing_is_held_back_in("simulate");
+	nothing_is_held_back_in("observe");
+}
+
+static bool matches(const char *pattern, const char *text)
+{
+	return message_match(pattern, strlen(pattern),
+			     (struct bytes){(const uint8_t *)text, strlen(text)});
+}
+
+static void one_direction_is_enough(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+	uint32_t at = 1000;
+
+	assert_true(send_flags(w, 0, 999, 0, TCP_SYN, ""));
+	assert_true(send_flags(w, 0, 1000, 5000, TCP_ACK, ""));
+	for (unsigned i = 0; i < 3000; i++, at += sizeof(ORU REST) - 1)
+		assert_true(send(w, 0, at, 5000, ORU REST));
+	assert_false(send(w, 0, at, 5000, ORM REST));
+	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
+	wire_free(w);
+}
+
+/* Picked up behind its handshake, as after a restart: read from the next message on. */
+static void midstream_is_read_and_not_refused(void **state)
+{
+	struct wire *w = wire_new("enforce", "closed", HL7);
+
+	assert_true(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
+	assert_true(send(w, 1, 5000, 7024, "\vMSH|^~\\&|||||||ACK|2\rMSA|AA|1\r\x1c\r"));
+	assert_true(send(w, 0, 7024, 5000, ORU REST));
+	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
+	wire_free(w);
+}
+
+static void patterns_match(void **state)
+{
+	assert_true(matches("ORU^*", "ORU^R01"));
+	assert_true(matches("*", ""));
+	assert_true(matches("a?c", "abc"));
+	assert_true(matches("*a*b*", "xxaxxbxx"));
+	assert_true(matches("*ab", "aab"));
+	assert_false(matches("ORU^*", "ORM^O01"));
+	assert_false(matches("a?c", "ac"));
+	assert_false(matches("", "x"));
+	assert_false(matches("abc", "abcd"));
+}
+
+static void wrong_words_are_named(void **state)
+{
+	char *bad_member[] = {(char *)"colour=red"}, *no_pattern[] = {(char *)"message_type"};
+	char *not_to_narrow[] = {(char *)"control_id=1"}, *good[] = {(char *)"message_type=ORU^*"};
+	char why[160];
+
+	assert_true(message_is_wrong("gopher", NULL, 0, why));
+	assert_non_null(strstr(why, "hl7"));
+	assert_true(message_is_wrong("hl7", bad_member, 1, why));
+	assert_true(message_is_wrong("hl7", no_pattern, 1, why));
+	assert_true(message_is_wrong("hl7", not_to_narrow, 1, why));
+	assert_false(message_is_wrong("hl7", good, 1, why));
+}
+
+/* A hundred thousand unfinished conversations do not take more than they may. */
+static void memory_is_bounded(void **state)
+{
+	struct session_counts counts;
+	struct wire *w = wire_new("enforce", "open", OTHER);
+	struct engine_stats s;
+
+	shake_hands(w);
+	for (uint32_t i = 0; i < 30; i++)
+		send(w, 0, 1000 + 2000 * i + 100, 5000, "ahead of a hole that nobody fills");
+	engine_stats(w->engine, &s);
+	counts = s.sessions;
+	assert_true(counts.held_bytes <= 65536 * 2);
+	assert_true(counts.refused > 0); /* no more than STREAM_AHEAD pieces apart */
+	wire_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_allowed_message_passes),
+		cmocka_unit_test(a_forbidden_message_never_arrives_whole),
+		cmocka_unit_test(pieces_in_any_order_make_no_difference),
+		cmocka_unit_test(tiny_segments_make_no_difference),
+		cmocka_unit_test(the_second_copy_does_not_pass),
+		cmocka_unit_test(what_is_outside_does_not_pass),
+		cmocka_unit_test(a_wrong_checksum_does_not_pass),
+		cmocka_unit_test(urgent_data_hides_nothing),
+		cmocka_unit_test(another_protocol_does_not_pass),
+		cmocka_unit_test(a_broken_message_does_not_pass),
+		cmocka_unit_test(without_a_named_protocol_nothing_is_blocked),
+		cmocka_unit_test(nothing_is_held_back_but_in_enforce),
+		cmocka_unit_test(one_direction_is_enough),
+		cmocka_unit_test(midstream_is_read_and_not_refused),
+		cmocka_unit_test(patterns_match),
+		cmocka_unit_test(wrong_words_are_named),
+		cmocka_unit_test(memory_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,246 @@
+#include "talk.h"
+
+#include "guard/proto/ber.h"
+#include "guard/proto/snmp.h"
+
+#define GET                                                  \
+	"0:\x02\x01\x01\x04\x06public\xa0-\x02\x04\x12"      \
+	"4Vx\x02\x01\x00\x02\x01\x00"                        \
+	"0\x1f"                                              \
+	"0\x0c\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x05\x00" \
+	"0\x0f\x06\x0b+\x06\x01\x04\x01\x82"                 \
+	"7\x01\x81\x01\x0a\x05\x00"
+#define GET_V1                                                                     \
+	"0&\x02\x01\x00\x04\x06ward7x\xa1\x19\x02\x01\x05\x02\x01\x00\x02\x01\x00" \
+	"0\x0e"                                                                    \
+	"0\x0c\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x05\x00"
+#define ANSWER                                             \
+	"0*\x02\x01\x01\x04\x06public\xa2\x1d\x02\x04\x12" \
+	"4Vx\x02\x01\x02\x02\x01\x01"                      \
+	"0\x0f"                                            \
+	"0\x0d\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x04\x01x"
+#define SET                                                                         \
+	"0(\x02\x01\x01\x04\x07private\xa3\x1a\x02\x01\x06\x02\x01\x00\x02\x01\x00" \
+	"0\x0f"                                                                     \
+	"0\x0d\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x02\x01\x02"
+#define BULK                                                                          \
+	"0\x22\x02\x01\x01\x04\x06ward7x\xa5\x15\x02\x01\x07\x02\x01\x00\x02\x01\x0a" \
+	"0\x0a"                                                                       \
+	"0\x08\x06\x04+\x06\x01\x02\x05\x00"
+#define TRAP                                                                 \
+	"0&\x02\x01\x00\x04\x06ward7x\xa4\x19\x06\x06+\x06\x01\x04\x01\x09@" \
+	"\x04\x0a\x09\x01\x0c\x02\x01\x04\x02\x01\x00"                       \
+	"C\x01\x01"                                                          \
+	"0\x00"
+#define V3_GET                                                                        \
+	"0@\x02\x01\x03"                                                              \
+	"0\x0e\x02\x01M\x02\x03\x00\xff\xe3\x04\x01\x04\x02\x01\x03\x04\x18"          \
+	"0\x16\x04\x02\x80\x00\x02\x01\x01\x02\x01\x02\x04\x06reader\x04\x00\x04\x00" \
+	"0\x11\x04\x00\x04\x00\xa0\x0b\x02\x01\x09\x02\x01\x00\x02\x01\x00"           \
+	"0\x00"
+#define V3_SET                                                                \
+	"0[\x02\x01\x03"                                                      \
+	"0\x0e\x02\x01M\x02\x03\x00\xff\xe3\x04\x01\x05\x02\x01\x03\x04$"     \
+	"0\x22\x04\x02\x80\x00\x02\x01\x01\x02\x01\x02\x04\x06writer\x04\x0c" \
+	"000000000000\x04\x00"                                                \
+	"0 \x04\x00\x04\x00\xa3\x1a\x02\x01\x09\x02\x01\x00\x02\x01\x00"      \
+	"0\x0f"                                                               \
+	"0\x0d\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x02\x01\x01"
+#define V3_SECRET                                                           \
+	"0G\x02\x01\x03"                                                    \
+	"0\x0e\x02\x01M\x02\x03\x00\xff\xe3\x04\x01\x07\x02\x01\x03\x04,0*" \
+	"\x04\x02\x80\x00\x02\x01\x01\x02\x01\x02\x04\x06writer\x04\x0c"    \
+	"000000000000\x04\x08"                                              \
+	"12345678\x04\x04\x01\x02\x03\x04"
+
+#define EXPECT(literal, expected)                                               \
+	do {                                                                    \
+		static const struct talk_piece piece_ = TALK_PIECE(0, literal); \
+		talk_expect("snmp", true, &piece_, 1, expected);                \
+	} while (0)
+
+/* Object names, but no value and no community. */
+static void versions_are_told(void **state)
+{
+	EXPECT(GET,
+	       "{\"snmp\":{\"version\":2,\"pdu_type\":\"get_request\",\"request_id\":305419896,"
+	       "\"default_community\":true,\"vars\":[\"1.3.6.1.2.1.1.5.0\","
+	       "\"1.3.6.1.4.1.311.1.129.10\"]}}\n");
+	EXPECT(GET_V1,
+	       "{\"snmp\":{\"version\":1,\"pdu_type\":\"get_next_request\",\"request_id\":5,"
+	       "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n");
+	EXPECT(ANSWER,
+	       "{\"snmp\":{\"version\":2,\"pdu_type\":\"response\",\"request_id\":305419896,"
+	       "\"error\":\"NoSuchName\",\"default_community\":true,"
+	       "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n");
+	EXPECT(BULK, "{\"snmp\":{\"version\":2,\"pdu_type\":\"get_bulk_request\",\"request_id\":7,"
+		     "\"vars\":[\"1.3.6.1.2\"]}}\n");
+	EXPECT(TRAP, "{\"snmp\":{\"version\":1,\"pdu_type\":\"trap_v1\","
+		     "\"trap_type\":\"AuthenticationFailure\",\"trap_oid\":\"1.3.6.1.4.1.9\","
+		     "\"trap_address\":\"10.9.1.12\"}}\n");
+}
+
+static void setting_is_control(void **state)
+{
+	EXPECT(SET, "{\"snmp\":{\"version\":2,\"pdu_type\":\"set_request\",\"request_id\":6,"
+		    "\"default_community\":true,\"vars\":[\"1.3.6.1.2.1.1.5.0\"],"
+		    "\"control\":true}}\n");
+	EXPECT(V3_SET, "{\"snmp\":{\"version\":3,\"pdu_type\":\"set_request\",\"request_id\":9,"
+		       "\"usm\":\"writer\",\"security_level\":\"authNoPriv\","
+		       "\"vars\":[\"1.3.6.1.2.1.1.5.0\"],\"control\":true}}\n");
+}
+
+static void users_are_told(void **state)
+{
+	EXPECT(V3_GET, "{\"snmp\":{\"version\":3,\"pdu_type\":\"get_request\",\"request_id\":9,"
+		       "\"usm\":\"reader\",\"security_level\":\"noAuthNoPriv\"}}\n");
+	EXPECT(V3_SECRET, "{\"snmp\":{\"version\":3,\"pdu_type\":\"encrypted\",\"request_id\":77,"
+			  "\"usm\":\"writer\",\"security_level\":\"authPriv\"}}\n");
+}
+
+static void lies_are_malformed(void **state)
+{
+	static const struct talk_piece bad[] = {
+		TALK_PIECE(0, "0:\x02\x01\x01\x04\x06public\xa0-\x02\x04\x12"
+			      "4Vx\x02\x01\x00\x02\x01\x00"
+			      "0\x1f"
+			      "0\x0c\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x05\x00"
+			      "0\x0f\x06\x0b+\x06\x01\x04\x01\x82"
+			      "7\x01\x81\x01\x0a\x05\x00x"), /* trailing */
+		TALK_PIECE(0, "0:\x02\x01\x01\x04\x06public\xa0-\x02\x04\x12"
+			      "4Vx\x02\x01\x00\x02\x01\x00"
+			      "0\x1f"
+			      "0\x0c\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x05\x00"
+			      "0\x0f\x06\x0b+\x06\x01\x04\x01\x82"
+			      "7\x01\x81\x01\x0a\x05"), /* cut */
+		TALK_PIECE(0, "0\x80\x02\x01\x01\x04\x06public\xa0-\x02\x04\x12"
+			      "4Vx\x02\x01\x00\x02\x01\x00"
+			      "0\x1f"
+			      "0\x0c\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x05\x00"
+			      "0\x0f\x06\x0b+\x06\x01\x04\x01\x82"
+			      "7\x01\x81\x01\x0a\x05\x00"), /* indefinite */
+		TALK_PIECE(0, "0\x13\x02\x01\x07\x04\x01"
+			      "a\xa0\x0b\x02\x01\x01\x02\x01\x00\x02\x01\x00"
+			      "0\x00"), /* version */
+		TALK_PIECE(0, "0\x13\x02\x01\x00\x04\x01"
+			      "a\xa5\x0b\x02\x01\x01\x02\x01\x00\x02\x01\x00"
+			      "0\x00"), /* v1 bulk */
+		TALK_PIECE(0, "0\x13\x02\x01\x01\x04\x01"
+			      "a\xa9\x0b\x02\x01\x01\x02\x01\x00\x02\x01\x00"
+			      "0\x00"), /* unknown pdu */
+		TALK_PIECE(0, "0\x1c\x02\x01\x01\x04\x01"
+			      "a\xa0\x14\x02\x01\x01\x02\x01\x00\x02\x01\x00"
+			      "0\x09"
+			      "0\x07\x06\x03+\x80\x01\x05\x00"), /* oid pad */
+		TALK_PIECE(0, "0\x1b\x02\x01\x01\x04\x01"
+			      "a\xa0\x13\x02\x01\x01\x02\x01\x00\x02\x01\x00"
+			      "0\x08"
+			      "0\x06\x06\x02+\x81\x05\x00"), /* oid cut */
+		TALK_PIECE(0, "0 \x02\x01\x01\x04\x01"
+			      "a\xa0\x18\x02\x01\x01\x02\x01\x00\x02\x01\x00"
+			      "0\x0d"
+			      "0\x0b\x06\x07+\xff\xff\xff\xff\xff\x7f\x05\x00"), /* oid big */
+		TALK_PIECE(0, "0\x19\x02\x01\x01\x04\x01"
+			      "a\xa0\x11\x02\x01\x01\x02\x01\x00\x02\x01\x00"
+			      "0\x06"
+			      "0\x04\x06\x00\x05\x00"), /* oid empty */
+		TALK_PIECE(0, "0!\x02\x01\x01\x04\x01"
+			      "a\xa0\x19\x02\x01\x01\x02\x01\x00\x02\x01\x00"
+			      "0\x0e"
+			      "0\x0c\x06\x08+\x06\x01\x02\x01\x01\x05\x00"
+			      "0\x00"), /* value */
+		TALK_PIECE(0, "0\x15\x02\x01\x01\x04\x01"
+			      "a\xa0\x0d\x02\x01\x01\x02\x01\x00\x02\x01\x00"
+			      "0\x00\x05\x00"), /* pdu tail */
+		TALK_PIECE(0, "0.\x02\x01\x03"
+			      "0\x0e\x02\x01M\x02\x03\x00\xff\xe3\x04\x01\x02\x02\x01\x03\x04\x13"
+			      "0\x11\x04\x02\x80\x00\x02\x01\x01\x02\x01\x02\x04\x01w\x04\x00\x04"
+			      "\x00\x04\x04"
+			      "1234"), /* priv no auth */
+		TALK_PIECE(
+			0,
+			"0<\x02\x01\x03"
+			"0\x0e\x02\x01M\x02\x03\x00\xff\xe3\x04\x01\x00\x02\x01\x03\x04\x14"
+			"0\x12\x04\x00\x02\x01\x01\x02\x01\x02\x04\x01u\x04\x00\x04\x00\x02\x01\x01"
+			"0\x11\x04\x00\x04\x00\xa0\x0b\x02\x01\x09\x02\x01\x00\x02\x01\x00"
+			"0\x00"), /* usm tail */
+		TALK_PIECE(0, "0[\x02\x01\x03"
+			      "0\x0e\x02\x01M\x02\x03\x00\xff\xe3\x04\x01\x00\x02\x01\x03\x04"
+			      "301\x04\x02\x80\x00\x02\x01\x01\x02\x01\x02\x04!"
+			      "uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu\x04\x00\x04\x00"
+			      "0\x11\x04\x00\x04\x00\xa0\x0b\x02\x01\x09\x02\x01\x00\x02\x01\x00"
+			      "0\x00"), /* long user */
+		TALK_PIECE(0, "0\x1b\x02\x01\x00\x04\x01"
+			      "a\xa4\x13\x06\x02+\x06@\x02\x01\x02\x02\x01\x04\x02\x01\x00"
+			      "C\x01\x01"
+			      "0\x00"), /* trap ip */
+		TALK_PIECE(0, "0\x17\x02\x05\x00\x00\x00\x00\x01\x04\x01"
+			      "a\xa0\x0b\x02\x01\x01\x02\x01\x00\x02\x01\x00"
+			      "0\x00"),			    /* int long */
+		TALK_PIECE(0, "0\x00"),			    /* empty */
+		TALK_PIECE(0, "0\x84\xff\xff\xff\xff\x02"), /* lying */
+	};
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		talk_seed("snmp", true, &bad[i], 1);
+		talk_play(r, "snmp", true, &bad[i], 1, 0);
+		if (!strstr(r->said, "\"reason\":\"snmp.malformed\""))
+			fail_msg("case %u: %s", i, r->said);
+	}
+	free(r);
+}
+
+/* Of every message, every part that is cut off is missed. */
+static void cut_messages_are_malformed(void **state)
+{
+	static const char whole[] = V3_SET;
+	struct proto_input in = {.datagram = true};
+
+	for (size_t n = 0; n < sizeof(whole); n++) {
+		in.data = unit_exact(whole, n);
+		assert_int_equal(snmp_proto.probe(&in),
+				 n == sizeof(whole) - 1 ? PARSE_OK : PARSE_BAD);
+		free((void *)in.data.data);
+	}
+	in.port[1] = 161;
+	in.data = unit_exact(whole, 5);
+	assert_int_equal(snmp_proto.probe(&in), PARSE_OK);
+	free((void *)in.data.data);
+}
+
+static void names_are_dotted(void **state)
+{
+	static const uint8_t joint[] = {0x88, 0x37, 3},
+			     largest[] = {0x2b, 0x8f, 0xff, 0xff, 0xff, 0x7f};
+	uint8_t many[128];
+	char text[BER_OID_TEXT];
+	struct bytes b = unit_exact(joint, sizeof(joint));
+
+	assert_true(ber_oid_text(b, text));
+	assert_string_equal(text, "2.999.3");
+	free((void *)b.data);
+	b = unit_exact(largest, sizeof(largest));
+	assert_true(ber_oid_text(b, text));
+	assert_string_equal(text, "1.3.4294967295");
+	free((void *)b.data);
+	memset(many, 0x7f, sizeof(many));
+	b = unit_exact(many, sizeof(many));
+	assert_true(ber_oid_text(b, text));
+	assert_true(strlen(text) < sizeof(text));
+	free((void *)b.data);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(versions_are_told),
+		cmocka_unit_test(setting_is_control),
+		cmocka_unit_test(users_are_told),
+		cmocka_unit_test(lies_are_malformed),
+		cmocka_unit_test(cut_messages_are_malformed),
+		cmocka_unit_test(names_are_dotted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
