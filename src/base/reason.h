@@ -123,7 +123,7 @@
 	X(DICOM_NOT_NEGOTIATED, "dicom.not_negotiated",                                            \
 	  "An imaging machine was sent a kind of message that it had not agreed to.")              \
 	X(DICOM_PREAMBLE_EXECUTABLE, "dicom.preamble_executable",                                  \
-	  "A medical image hides a program in its first bytes.") \
+	  "A medical image hides a program in its first bytes.")                                   \
 	X(MQTT_MALFORMED, "mqtt.malformed",                                                        \
 	  "A message of the MQTT kind that medical gadgets exchange was broken or forged.")        \
 	X(MQTT_LENGTH, "mqtt.length",                                                              \
@@ -150,7 +150,8 @@
 	X(BACNET_MALFORMED, "bacnet.malformed",                                                    \
 	  "A broken message of the kind that runs a building's air and power (BACnet).")           \
 	X(SDC_MALFORMED, "sdc.malformed",                                                          \
-	  "A message of networked operating-room equipment (SDC) was broken or hid what it asks for.") \
+	  "A message of networked operating-room equipment (SDC) was broken or hid what it asks "  \
+	  "for.")                                                                                  \
 	X(VITALS_SEQUENCE_BREAK, "vitals.sequence_break",                                          \
 	  "Parts of a monitor's stream were missing, came twice or were out of order.")            \
 	X(VITALS_REPLAYED, "vitals.replayed",                                                      \
@@ -166,7 +167,7 @@
 	X(VITALS_FLATLINE_PERFUSING, "vitals.flatline_perfusing",                                  \
 	  "The ECG went flat although the pulse goes on: look at the patient and the electrodes.") \
 	X(VITALS_ALARM_LOST, "vitals.alarm_lost",                                                  \
-	  "An alarm left the monitor and was not taken by the station.") \
+	  "An alarm left the monitor and was not taken by the station.")                           \
 	X(TLS_MALFORMED, "tls.malformed",                                                          \
 	  "The opening of an encrypted connection (TLS) broke the rules of its protocol.")         \
 	X(TLS_CERTIFICATE, "tls.certificate",                                                      \
@@ -201,7 +202,47 @@
 	  "A simple file transfer (TFTP) broke the rules of its protocol.")                        \
 	X(SIP_MALFORMED, "sip.malformed",                                                          \
 	  "A telephone call or nurse call (SIP) broke the rules of its protocol.")                 \
-	X(SYSLOG_MALFORMED, "syslog.malformed", "A log message broke the rules of its protocol.")
+	X(SYSLOG_MALFORMED, "syslog.malformed", "A log message broke the rules of its protocol.")  \
+	X(CLEARTEXT_TELNET, "cleartext.telnet",                                                    \
+	  "A machine is operated by Telnet: passwords and commands can be read by anybody on the " \
+	  "way.")                                                                                  \
+	X(CLEARTEXT_FTP, "cleartext.ftp",                                                          \
+	  "A machine sends files by FTP: passwords and contents can be read by anybody on the "    \
+	  "way.")                                                                                  \
+	X(CLEARTEXT_TFTP, "cleartext.tftp",                                                        \
+	  "A machine fetches files by TFTP, which asks nobody for a password.")                    \
+	X(CLEARTEXT_HTTP, "cleartext.http",                                                        \
+	  "A machine speaks HTTP without encryption: what it says can be read and altered on the " \
+	  "way.")                                                                                  \
+	X(CLEARTEXT_PASSWORD, "cleartext.password",                                                \
+	  "A password crossed the network in clear text.")                                         \
+	X(CLEARTEXT_VNC, "cleartext.vnc",                                                          \
+	  "A machine's screen is shown to others without encryption.")                             \
+	X(CLEARTEXT_RDP, "cleartext.rdp",                                                          \
+	  "A remote desktop is protected in an old way that has been broken.")                     \
+	X(CLEARTEXT_SMB1, "cleartext.smb1",                                                        \
+	  "A machine speaks the outdated version of file sharing through which WannaCry came.")    \
+	X(CLEARTEXT_SNMP, "cleartext.snmp",                                                        \
+	  "A machine is managed by an old SNMP, whose passwords can be read on the way.")          \
+	X(CLEARTEXT_SYSLOG, "cleartext.syslog", "A machine sends its log without encryption.")     \
+	X(CLEARTEXT_SIP, "cleartext.sip",                                                          \
+	  "A machine makes calls without encryption: who calls whom can be read on the way.")      \
+	X(CLEARTEXT_MEDICAL, "cleartext.medical",                                                  \
+	  "A machine sends medical data that can be read and altered on the way.")                 \
+	X(CLEARTEXT_IOT, "cleartext.iot",                                                          \
+	  "A machine reports or is steered by MQTT or CoAP without encryption.")                   \
+	X(LOGIN_DEFAULT, "login.default",                                                          \
+	  "A machine was entered, or tried, with the login it is delivered with.")                 \
+	X(LOGIN_NONE, "login.none",                                                                \
+	  "A machine shows and gives its screen to anybody without a password.")                   \
+	X(LOGIN_COMMUNITY, "login.snmp_community",                                                 \
+	  "A machine answers to the SNMP password that everybody knows.")                          \
+	X(TLS_OLD_VERSION, "tls.old_version",                                                      \
+	  "A machine encrypts in an old way (below TLS 1.2) that has been broken.")                \
+	X(TLS_EXPIRED, "tls.expired",                                                              \
+	  "A machine shows a digital identity card (certificate) that has run out.")               \
+	X(TLS_SELF_SIGNED, "tls.self_signed",                                                      \
+	  "A machine vouches for itself: its certificate proves nothing to others.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
