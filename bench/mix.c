@@ -25,7 +25,8 @@ struct part {
 	bool back; /* from the server */
 };
 
-struct template {
+struct template
+{
 	struct gate_ip client, server;
 	uint16_t client_port, server_port;
 	uint8_t proto;
@@ -208,7 +209,8 @@ static int mix(const char *path, uint64_t bytes, struct conversation *c, uint32_
 		begin(&c[i], sources, count, weights);
 	while (written < bytes) {
 		/* A tenth of the conversations carry most packets, as they do on a wire. */
-		struct conversation *now = &c[draw(10) ? draw(flows / 10 + 1) % flows : draw(flows)];
+		struct conversation *now =
+			&c[draw(10) ? draw(flows / 10 + 1) % flows : draw(flows)];
 		uint8_t frame[FRAME_MAX];
 		struct pcap_pkthdr h = {0};
 

@@ -123,7 +123,7 @@
 	X(DICOM_NOT_NEGOTIATED, "dicom.not_negotiated",                                            \
 	  "An imaging machine was sent a kind of message that it had not agreed to.")              \
 	X(DICOM_PREAMBLE_EXECUTABLE, "dicom.preamble_executable",                                  \
-	  "A medical image hides a program in its first bytes.") \
+	  "A medical image hides a program in its first bytes.")                                   \
 	X(MQTT_MALFORMED, "mqtt.malformed",                                                        \
 	  "A message of the MQTT kind that medical gadgets exchange was broken or forged.")        \
 	X(MQTT_LENGTH, "mqtt.length",                                                              \
@@ -150,7 +150,8 @@
 	X(BACNET_MALFORMED, "bacnet.malformed",                                                    \
 	  "A broken message of the kind that runs a building's air and power (BACnet).")           \
 	X(SDC_MALFORMED, "sdc.malformed",                                                          \
-	  "A message of networked operating-room equipment (SDC) was broken or hid what it asks for.") \
+	  "A message of networked operating-room equipment (SDC) was broken or hid what it asks "  \
+	  "for.")                                                                                  \
 	X(VITALS_SEQUENCE_BREAK, "vitals.sequence_break",                                          \
 	  "Parts of a monitor's stream were missing, came twice or were out of order.")            \
 	X(VITALS_REPLAYED, "vitals.replayed",                                                      \
@@ -166,7 +167,7 @@
 	X(VITALS_FLATLINE_PERFUSING, "vitals.flatline_perfusing",                                  \
 	  "The ECG went flat although the pulse goes on: look at the patient and the electrodes.") \
 	X(VITALS_ALARM_LOST, "vitals.alarm_lost",                                                  \
-	  "An alarm left the monitor and was not taken by the station.") \
+	  "An alarm left the monitor and was not taken by the station.")                           \
 	X(TLS_MALFORMED, "tls.malformed",                                                          \
 	  "The opening of an encrypted connection (TLS) broke the rules of its protocol.")         \
 	X(TLS_CERTIFICATE, "tls.certificate",                                                      \
