@@ -716,6 +716,8 @@ static void prepare(struct engine *e, const struct frame *frames, unsigned count
 		if (e->policy && !frames[i].verdict)
 			floor_prefetch(e->floor, &e->work[i].floor_hint);
 	}
+	for (unsigned i = 0; i < count; i++)
+		session_prefetch(flow_guess(e->flows, &e->work[i].hint));
 }
 
 static void burst(struct engine *e, const struct frame *frames, unsigned count)
