@@ -2,7 +2,7 @@
  * mix FILE MB CONVERSATIONS CAPTURE[:WEIGHT]...: a capture of a busy ward out of
  * recorded conversations.
  *
- * Every TCP and UDP conversation of the captures is a template. CONVERSATIONS of
+ * Every TCP and UDP conversation of the captures that carries something is a template. CONVERSATIONS of
  * them go on at once, each with a client address and port of its own, their
  * frames interleaved as on an uplink; where one ends, another begins, a
  * capture's templates as often as its weight says. What is said is what real
@@ -25,12 +25,14 @@ struct part {
 	bool back; /* from the server */
 };
 
-struct template {
+struct template
+{
 	struct gate_ip client, server;
 	uint16_t client_port, server_port;
 	uint8_t proto;
 	struct part *parts;
 	uint32_t count, cap;
+	bool speaks; /* some frame carries something */
 };
 
 struct source {
@@ -113,6 +115,19 @@ static void take(const struct packet *p, uint32_t from)
 	memcpy(part->data, p->frame.data, p->frame.len);
 	part->len = (uint32_t)p->frame.len;
 	part->back = back;
+	t->speaks |= p->payload.len > 0;
+}
+
+/* A port scan's answers are no conversations. */
+static void drop_silent(struct source *s)
+{
+	uint32_t kept = s->first;
+
+	for (uint32_t i = s->first; i < template_count; i++)
+		if (templates[i].speaks)
+			templates[kept++] = templates[i];
+	template_count = kept;
+	s->count = kept - s->first;
 }
 
 static void load(const char *arg, struct source *s)
@@ -136,7 +151,7 @@ static void load(const char *arg, struct source *s)
 		if (packet_decode((struct bytes){data, h->caplen}, LINK_ETHERNET, 0, h->len, &p))
 			take(&p, s->first);
 	pcap_close(in);
-	s->count = template_count - s->first;
+	drop_silent(s);
 }
 
 static void begin(struct conversation *c, const struct source *sources, unsigned count,
@@ -208,7 +223,8 @@ static int mix(const char *path, uint64_t bytes, struct conversation *c, uint32_
 		begin(&c[i], sources, count, weights);
 	while (written < bytes) {
 		/* A tenth of the conversations carry most packets, as they do on a wire. */
-		struct conversation *now = &c[draw(10) ? draw(flows / 10 + 1) % flows : draw(flows)];
+		struct conversation *now =
+			&c[draw(10) ? draw(flows / 10 + 1) % flows : draw(flows)];
 		uint8_t frame[FRAME_MAX];
 		struct pcap_pkthdr h = {0};
 

@@ -42,6 +42,7 @@ struct engine {
 	struct bedside *bedside;
 	const struct work *hearing;	      /* whose packet is being read, */
 	const struct session_message *saying; /* and its message; NULL: none */
+	const struct work *heard;	      /* the packet that is being read */
 	struct message_rules *messages;	      /* NULL: no policy */
 	struct behaviour *behaviour;
 	struct inventory *inventory; /* NULL: not kept */
@@ -408,12 +409,19 @@ static enum reason message_said(void *arg, const struct session_message *m)
 	const struct gate_device *d = is_ruled(e, m->flow) ? device_of(e, m->flow->device) : NULL;
 	enum reason why =
 		d ? message_judge(e->messages, m->flow->rule, m->proto, m->msg) : REASON_NONE;
+	const struct gate_verdict *v = &e->heard->v;
 	struct report_message told = {
 		.said = m,
 		.reason = why != REASON_NONE ? why : m->msg->reason,
 		.drop = why != REASON_NONE && d->mode == GATE_ENFORCE,
 		.would_drop = why != REASON_NONE && d->mode != GATE_ENFORCE,
 	};
+
+	/* In a file that is only looked at, what was refused is read all the same. */
+	if (v->action == GATE_DROP) {
+		told.reason = v->reason;
+		told.drop = true;
+	}
 
 	notice_message(&e->notice, &told);
 	if (e->inventory) {
@@ -476,6 +484,7 @@ static bool hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 		return false;
 	}
 	e->hearing = w;
+	e->heard = w;
 	heard = session_hear(e->sessions, f, &w->p, end);
 	if (heard.fresh)
 		notice_anomalies(&e->notice, &w->p, heard.fresh, &w->v, w->segment, f, e->now_ns);
@@ -733,6 +742,8 @@ static void prepare(struct engine *e, const struct frame *frames, unsigned count
 		if (e->policy && !frames[i].verdict)
 			floor_prefetch(e->floor, &e->work[i].floor_hint);
 	}
+	for (unsigned i = 0; i < count; i++)
+		session_prefetch(flow_guess(e->flows, &e->work[i].hint));
 }
 
 static void burst(struct engine *e, const struct frame *frames, unsigned count)

@@ -343,6 +343,16 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 	talk_read(n->talk, &in, said, s, &used);
 }
 
+void session_prefetch(const struct flow *f)
+{
+	const char *n = f ? (const char *)f->session : NULL;
+
+	if (!n)
+		return;
+	for (size_t i = 0; i < sizeof(struct session); i += 64)
+		__builtin_prefetch(n + i, 1);
+}
+
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
 				  unsigned end)
 {

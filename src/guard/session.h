@@ -63,6 +63,8 @@ struct session_heard {
 	anomaly_set fresh; /* of its stream, the first of their kind in the flow */
 };
 
+/* Ahead of session_hear(), for bursts; `f` may be NULL. */
+void session_prefetch(const struct flow *f);
 /* Reads a packet of the flow, from `end`; flow_find() has seen it. */
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
 				  unsigned end);

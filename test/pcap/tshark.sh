@@ -14,7 +14,7 @@ agree() {
 	local name=$1 file=$2 filter=$3 fields=$4 jq=$5
 	[ -e "$file" ] || { echo "skip - $name: no $file"; return; }
 	# shellcheck disable=SC2046
-	tshark -r "$file" -Y "$filter" -T fields -E occurrence=f -E separator='|' $(printf -- '-e %s ' $fields) \
+	tshark -r "$file" -Y "$filter" -T fields -E occurrence="${occurrence:-f}" -E separator='|' $(printf -- '-e %s ' $fields) \
 		2>/dev/null | sort >"$tmp/theirs"
 	"$bw" inspect -r "$file" 2>/dev/null | jq -r "$jq" | sort >"$tmp/ours"
 	if [ -s "$tmp/theirs" ] && diff "$tmp/theirs" "$tmp/ours" >"$tmp/diff"; then
@@ -54,7 +54,8 @@ agree 'SMB files and pipes' smb/input.pcap 'smb2.cmd == 5 and smb2.flags.respons
 	'select(.smb.command == "SMB2_COMMAND_CREATE" and .smb.status == null) | .smb | .filename // .named_pipe // ""'
 agree 'SMB shares' smb/input.pcap 'smb2.cmd == 3 and smb2.flags.response == 0' smb2.tree \
 	'select(.smb.command == "SMB2_COMMAND_TREE_CONNECT" and .smb.share) | .smb.share'
-agree 'SMB 1' smb/input.pcap 'smb.cmd == 0x75 and smb.flags.response == 0' smb.path \
+# With a tree connected already, tshark names that one first.
+occurrence=l agree 'SMB 1' smb/input.pcap 'smb.cmd == 0x75 and smb.flags.response == 0' smb.path \
 	'select(.smb.command == "SMB1_COMMAND_TREE_CONNECT_ANDX" and .smb.share) | .smb.share'
 agree 'RDP' rdp/input.pcap rdp.rt_cookie rdp.rt_cookie 'select(.rdp.cookie) | "Cookie: mstshash=\(.rdp.cookie)"'
 agree 'VNC' vnc/input.pcap 'vnc.client_proto_ver' vnc.client_proto_ver \

@@ -107,6 +107,8 @@ struct flow_hint {
 void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segment,
 	       struct flow_hint *ret_h);
 void flow_prefetch(const struct flow_table *t, struct flow_hint *h);
+/* After the prefetch: the flow it will likely be, NULL where there is none yet. */
+const struct flow *flow_guess(const struct flow_table *t, const struct flow_hint *h);
 struct flow *flow_find(struct flow_table *t, const struct packet *p, const struct flow_hint *h,
 		       uint8_t *ret_end);
 
