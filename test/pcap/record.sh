@@ -139,6 +139,7 @@ make_hl7_forbidden() {
 	hl7_text ORM^O01^ORM_O01 2 >"$work/2.hl7"
 	for i in 1 2; do on dev mllp_send -q -p 2575 -f "$work/$i.hl7" --loose 10.9.0.5; done
 }
+
 # Its messages in every service, see there.
 . ./dicom.sh
 
@@ -343,7 +344,7 @@ make_sweep() {
 }
 
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc
-	hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
+	dicom-hostile hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp smb rdp vnc sip syslog"
 build
 for case in ${*:-$cases}; do record "$case"; done
