@@ -908,6 +908,29 @@ static void a_conversation_is_picked_up(void **state)
 	free(r);
 }
 
+/* Where the answers take another way, what is asked is read all the same. */
+static void one_end_alone_is_read(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	struct script *s = associated();
+	uint8_t buf[512];
+
+	say_pdv(s, 0, 1, 3, command(buf, VERIFICATION, 0x0030, 7, -1, false));
+	say_short(s, 0, 5, 0);
+	for (unsigned end = 0; end < 2; end++) {
+		talk_begin(r, "dicom", false);
+		r->in.alone = true;
+		for (size_t i = 0; i < s->count; i++)
+			if (s->pieces[i].end == end)
+				talk_feed(r, end, s->pieces[i].data, s->pieces[i].len);
+		talk_finish(r);
+		assert_null(strstr(r->said, "reason"));
+		assert_non_null(strstr(r->said, end ? "A-ASSOCIATE-AC" : "A-RELEASE-RQ"));
+	}
+	free(s);
+	free(r);
+}
+
 /* Behind a hole reading goes on where a PDU begins; a hole in what is passed over is none. */
 static void holes_are_survived(void **state)
 {
@@ -1008,6 +1031,7 @@ int main(void)
 		cmocka_unit_test(command_sets_are_kept_in_order),
 		cmocka_unit_test(a_preamble_that_starts_is_told),
 		cmocka_unit_test(a_conversation_is_picked_up),
+		cmocka_unit_test(one_end_alone_is_read),
 		cmocka_unit_test(holes_are_survived),
 		cmocka_unit_test(it_is_known_by_its_first_bytes),
 	};

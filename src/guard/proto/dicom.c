@@ -140,6 +140,14 @@ static void judge_maximum(struct turn *t)
 	t->m->msg.reason = REASON_DICOM_TOO_LONG;
 }
 
+/* Was something missed that could have come before, or what the other end said to it? */
+static bool is_half_seen(const struct turn *t)
+{
+	if (t->d->phase == DICOM_IDLE)
+		return t->in->midstream || t->in->alone;
+	return t->d->phase == DICOM_REQUESTED && t->in->alone;
+}
+
 static enum parse read_pdu(struct turn *t)
 {
 	struct dicom_side *s = t->s;
@@ -154,8 +162,10 @@ static enum parse read_pdu(struct turn *t)
 	s->pdu = type;
 	if (!dicom_pdu_name(type))
 		return broken(t, REASON_DICOM_MALFORMED);
-	if (t->d->phase == DICOM_IDLE && t->in->midstream && type != DICOM_ASSOCIATE_RQ)
+	if (type != DICOM_ASSOCIATE_RQ && is_half_seen(t)) {
 		t->d->phase = DICOM_UNKNOWN;
+		t->d->known = false;
+	}
 	bad = judge_length(type, len);
 	if (!bad && !is_in_order(t, type))
 		bad = REASON_DICOM_OUT_OF_ORDER;
