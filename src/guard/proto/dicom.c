@@ -91,6 +91,10 @@ static void begin_request(struct turn *t)
 	d->requester = t->in->end;
 	d->known = true;
 	d->lists = 0;
+	for (unsigned end = 0; end < 2; end++) {
+		d->side[end].max = 0;
+		d->side[end].released = d->side[end].answered = d->side[end].exceeded = false;
+	}
 	memset(d->own, 0, sizeof(d->own));
 	memset(d->contexts, 0, sizeof(d->contexts));
 }
