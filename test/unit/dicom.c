@@ -977,7 +977,8 @@ static void it_is_known_by_its_first_bytes(void **state)
 					     "SSH-2.0-OpenSSH\r\n",
 					     "\x0bMSH|^~\\&|",
 					     "\x10\x0f\0\4MQTT",
-					     "\3\1\1\1\1\1"};
+					     "\3\1\1\1\1\1",
+					     "\1\2\3\4\5\6\7"};
 	struct script *s = associated();
 	uint8_t buf[512], *first = s->buf;
 	size_t rest = s->w.len;

@@ -32,16 +32,19 @@ static bool is_printable(struct bytes b)
  * By its application context, or by titles that can be read: neither alone,
  * since whoever does not want to be read would spoil it.
  */
-static enum parse recognise_association(struct reader *r, uint32_t len)
+static enum parse recognise_association(struct reader *r, uint8_t reserved, uint32_t len)
 {
 	static const char root[] = "1.2.840.10008.";
 	struct bytes titles, name;
 	uint8_t type;
-	uint16_t size;
+	uint16_t version = read_be16(r), size;
 
 	if (len < DICOM_FIXED + 4)
 		return PARSE_BAD;
-	read_skip(r, 4);
+	/* A length that nobody believes must at least come with all else in order. */
+	if (len > DICOM_ASSOCIATE && (reserved || (!r->bad && version != 1)))
+		return PARSE_BAD;
+	read_skip(r, 2);
 	titles = read_bytes(r, 2 * (size_t)DICOM_AE);
 	read_skip(r, 32);
 	type = read_u8(r);
@@ -102,7 +105,7 @@ enum parse dicom_recognise(struct bytes b, bool anywhere)
 	switch (type) {
 	case DICOM_ASSOCIATE_RQ:
 	case DICOM_ASSOCIATE_AC:
-		return recognise_association(&r, len);
+		return recognise_association(&r, reserved, len);
 	case DICOM_DATA:
 		return recognise_data(&r, len, anywhere);
 	default:
