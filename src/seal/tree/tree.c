@@ -40,13 +40,20 @@ struct worker {
 	int error;
 };
 
+static const char *path_why(int error)
+{
+	if (error == -ELOOP)
+		return "it is a symbolic link; name what it leads to";
+	return error == -EINVAL ? "it is neither a file nor a folder" : strerror(-error);
+}
+
 static void path_failed(void *arg, const char *path, int error)
 {
 	struct tree *t = arg;
 
 	pthread_mutex_lock(&t->telling);
 	t->result.failed++;
-	t->options->failed(t->options->arg, path, strerror(-error));
+	t->options->failed(t->options->arg, path, path_why(error));
 	pthread_mutex_unlock(&t->telling);
 }
 
