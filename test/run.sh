@@ -44,7 +44,7 @@ pcap() {
 age() {
 	count test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
 	count test/age/files.sh build-asan/bedwarden
-	LIMIT=600 count test/age/kill.sh build/bedwarden
+	LIMIT=600 count test/age/kill.py build/bedwarden
 }
 
 fuzz() {
