@@ -131,7 +131,7 @@ echo old >result; chmod 640 result
 b open -i key -o result cut.age 2>err && wrong "a cut file"
 [ "$(cat result)" = old ] || wrong "what was there is gone"
 head -c 196608 plain | cmp -s - result.part || wrong "result.part is not the authentic beginning"
-grep -q "result.part holds the 196608 bytes" err || wrong "$(cat err)"
+grep -q "result.part holds the 196608 bytes" err && [ "$(wc -l <err)" = 1 ] || wrong "$(cat err)"
 b open -i key cut.age 2>/dev/null >out && wrong "a cut file"
 head -c 196608 plain | cmp -s - out || wrong "standard output is not the authentic beginning"
 rm result.part
