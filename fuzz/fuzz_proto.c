@@ -58,6 +58,8 @@ static void drop(struct held *h, size_t n)
 {
 	struct held rest = {0};
 
+	if (!n)
+		return;
 	add(&rest, (struct bytes){h->data + n, h->len - n});
 	free(h->data);
 	*h = rest;

@@ -185,7 +185,64 @@
 	X(SSH_MALFORMED, "ssh.malformed", "A remote login (SSH) broke the rules of its protocol.") \
 	X(TELNET_BYPASS, "telnet.login_bypass",                                                    \
 	  "A machine tried to get in without a password, through a known hole of Telnet.")         \
-	X(FTP_MALFORMED, "ftp.malformed", "A file transfer (FTP) broke the rules of its protocol.")
+	X(FTP_MALFORMED, "ftp.malformed",                                                          \
+	  "A file transfer (FTP) broke the rules of its protocol.")                                \
+	X(SMB_MALFORMED, "smb.malformed",                                                          \
+	  "Windows file sharing (SMB) broke the rules of its protocol.")                           \
+	X(SMB_BACKDOOR, "smb.backdoor",                                                            \
+	  "A machine knocked at the back door that WannaCry leaves behind and comes in by.")       \
+	X(RDP_MALFORMED, "rdp.malformed",                                                          \
+	  "A remote desktop (RDP) broke the rules of its protocol.")                               \
+	X(RDP_BLUEKEEP, "rdp.bluekeep",                                                            \
+	  "A machine tried to take over another one by a known hole of remote desktops "           \
+	  "(BlueKeep).")                                                                           \
+	X(RFB_MALFORMED, "rfb.malformed",                                                          \
+	  "A remote screen (VNC) broke the rules of its protocol.")                                \
+	X(TFTP_MALFORMED, "tftp.malformed",                                                        \
+	  "A simple file transfer (TFTP) broke the rules of its protocol.")                        \
+	X(SIP_MALFORMED, "sip.malformed",                                                          \
+	  "A telephone call or nurse call (SIP) broke the rules of its protocol.")                 \
+	X(SYSLOG_MALFORMED, "syslog.malformed", "A log message broke the rules of its protocol.")  \
+	X(CLEARTEXT_TELNET, "cleartext.telnet",                                                    \
+	  "A machine is operated by Telnet: passwords and commands can be read by anybody on the " \
+	  "way.")                                                                                  \
+	X(CLEARTEXT_FTP, "cleartext.ftp",                                                          \
+	  "A machine sends files by FTP: passwords and contents can be read by anybody on the "    \
+	  "way.")                                                                                  \
+	X(CLEARTEXT_TFTP, "cleartext.tftp",                                                        \
+	  "A machine fetches files by TFTP, which asks nobody for a password.")                    \
+	X(CLEARTEXT_HTTP, "cleartext.http",                                                        \
+	  "A machine speaks HTTP without encryption: what it says can be read and altered on the " \
+	  "way.")                                                                                  \
+	X(CLEARTEXT_PASSWORD, "cleartext.password",                                                \
+	  "A password crossed the network in clear text.")                                         \
+	X(CLEARTEXT_VNC, "cleartext.vnc",                                                          \
+	  "A machine's screen is shown to others without encryption.")                             \
+	X(CLEARTEXT_RDP, "cleartext.rdp",                                                          \
+	  "A remote desktop is protected in an old way that has been broken.")                     \
+	X(CLEARTEXT_SMB1, "cleartext.smb1",                                                        \
+	  "A machine speaks the outdated version of file sharing through which WannaCry came.")    \
+	X(CLEARTEXT_SNMP, "cleartext.snmp",                                                        \
+	  "A machine is managed by an old SNMP, whose passwords can be read on the way.")          \
+	X(CLEARTEXT_SYSLOG, "cleartext.syslog", "A machine sends its log without encryption.")     \
+	X(CLEARTEXT_SIP, "cleartext.sip",                                                          \
+	  "A machine makes calls without encryption: who calls whom can be read on the way.")      \
+	X(CLEARTEXT_MEDICAL, "cleartext.medical",                                                  \
+	  "A machine sends medical data that can be read and altered on the way.")                 \
+	X(CLEARTEXT_IOT, "cleartext.iot",                                                          \
+	  "A machine reports or is steered by MQTT or CoAP without encryption.")                   \
+	X(LOGIN_DEFAULT, "login.default",                                                          \
+	  "A machine was entered, or tried, with the login it is delivered with.")                 \
+	X(LOGIN_NONE, "login.none",                                                                \
+	  "A machine shows and gives its screen to anybody without a password.")                   \
+	X(LOGIN_COMMUNITY, "login.snmp_community",                                                 \
+	  "A machine answers to the SNMP password that everybody knows.")                          \
+	X(TLS_OLD_VERSION, "tls.old_version",                                                      \
+	  "A machine encrypts in an old way (below TLS 1.2) that has been broken.")                \
+	X(TLS_EXPIRED, "tls.expired",                                                              \
+	  "A machine shows a digital identity card (certificate) that has run out.")               \
+	X(TLS_SELF_SIGNED, "tls.self_signed",                                                      \
+	  "A machine vouches for itself: its certificate proves nothing to others.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

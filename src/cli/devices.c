@@ -5,9 +5,9 @@
 #include "cli/text.h"
 
 static const struct table_column columns[] = {
-	{"DEVICE", false},	 {"SEGMENT", false},  {"MODE", false},
-	{"IF UNGUARDED", false}, {"ADDRESS", false},  {"MAC", false},
-	{"LAST SEEN", false},	 {"TALKS TO", false}, {"WHAT IT IS", false},
+	{"DEVICE", false},     {"SEGMENT", false},    {"MODE", false},	    {"IF UNGUARDED", false},
+	{"ADDRESS", false},    {"MAC", false},	      {"LAST SEEN", false}, {"TALKS TO", false},
+	{"WHAT IT IS", false}, {"WEAKNESSES", false},
 };
 
 /* "10.1.1.12 +2": the latest address, and how many others. */
@@ -45,11 +45,25 @@ static void describe(const json_t *d, char *ret_text, size_t max)
 		snprintf(ret_text, max, "not registered%s%s", *vendor ? "; made by " : "", vendor);
 }
 
+/* "telnet, default login": why it needs the gateway in front of it. */
+static const char *weaknesses(const json_t *d, char ret_text[384])
+{
+	const json_t *item;
+	size_t i, len = 0;
+
+	*ret_text = 0;
+	json_array_foreach (json_object_get(d, "weaknesses"), i, item)
+		if (json_is_string(item) && len < 384)
+			len += (size_t)snprintf(ret_text + len, 384 - len, "%s%s", i ? ", " : "",
+						json_string_value(item));
+	return ret_text;
+}
+
 static void add_row(void *arg, json_t *d)
 {
 	struct table *t = arg;
 	const char *name = control_text(d, "name"), *hostname = control_text(d, "hostname");
-	char ip[96], peer[96], when[TEXT_SHORT], what[640];
+	char ip[96], peer[96], when[TEXT_SHORT], what[640], weak[384];
 	bool registered = json_is_true(json_object_get(d, "registered"));
 
 	text_time(control_text(d, "last"), when);
@@ -68,6 +82,7 @@ static void add_row(void *arg, json_t *d)
 	table_cell(t, *when ? when : "never");
 	table_cell(t, first_of(json_object_get(d, "peers"), peer));
 	table_cell(t, what);
+	table_cell(t, weaknesses(d, weak));
 }
 
 int cli_devices(int argc, char **argv)

@@ -46,6 +46,7 @@ struct engine {
 	struct message_rules *messages;	      /* NULL: no policy */
 	struct behaviour *behaviour;
 	struct inventory *inventory; /* NULL: not kept */
+	struct weaknesses shown;     /* by the messages of the packet that is on */
 	struct notice notice;
 	struct engine_stats stats;
 	struct capture *capture; /* of the call that is on */
@@ -423,6 +424,12 @@ static enum reason message_said(void *arg, const struct session_message *m)
 	}
 
 	notice_message(&e->notice, &told);
+	if (e->inventory) {
+		struct weaknesses shown = weaknesses_of(m->proto, m->msg);
+
+		e->shown.by |= shown.by;
+		e->shown.to |= shown.to;
+	}
 	watch_vitals(e, m, told.drop);
 	return why;
 }
@@ -550,6 +557,24 @@ static void see_machine(struct engine *e, const struct work *w, const struct flo
 			      f ? app_name(e->app, f->app) : NULL);
 }
 
+/* What the packet's messages showed of the machines at both ends. */
+static void expose(struct engine *e, const struct work *w, const struct flow *f, unsigned end)
+{
+	struct weaknesses shown = e->shown;
+	const struct machine *m = NULL;
+	weakness_set fresh;
+
+	if (!(shown.by | shown.to))
+		return;
+	e->shown = (struct weaknesses){0, 0};
+	if (!f || !w->p.has_mac)
+		return;
+	fresh = inventory_expose(e->inventory, w->segment, w->p.src_mac, shown.by, &m);
+	notice_exposure(&e->notice, &w->p, f, end, m, fresh, true);
+	fresh = inventory_expose(e->inventory, w->segment, w->p.dst_mac, shown.to, &m);
+	notice_exposure(&e->notice, &w->p, f, end, m, fresh, false);
+}
+
 /* From the verdict on: who did what, and what is to be said of it. */
 static void conclude(struct engine *e, struct work *w)
 {
@@ -572,6 +597,7 @@ static void conclude(struct engine *e, struct work *w)
 	if (f && has_dhcp)
 		notice_dhcp(&e->notice, &w->p, &dhcp, &w->v, w->segment, f, e->now_ns);
 	see_machine(e, w, f, f ? w->hint.sender != f->starter : 0);
+	expose(e, w, f, f ? w->hint.sender != f->starter : 0);
 	fresh = f ? flow_fresh(e->flows) : w->p.anomalies;
 	if (fresh)
 		notice_anomalies(&e->notice, &w->p, fresh, &w->v, w->segment, f, e->now_ns);

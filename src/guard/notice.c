@@ -124,6 +124,17 @@ void notice_machine(struct notice *n, const struct inventory *inv, const struct 
 		report_machine(&n->report, inv, m, is_new);
 }
 
+void notice_exposure(struct notice *n, const struct packet *p, const struct flow *f, unsigned end,
+		     const struct machine *m, weakness_set fresh, bool by)
+{
+	for (; fresh; fresh &= fresh - 1) {
+		enum weakness w = (enum weakness)__builtin_ctz(fresh);
+
+		n->reasons[weakness_reason(w)]++;
+		report_exposure(&n->report, p, f, end, m, w, by);
+	}
+}
+
 void notice_message(struct notice *n, const struct report_message *m)
 {
 	if (m->reason != REASON_NONE)

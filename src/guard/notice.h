@@ -32,6 +32,9 @@ void notice_machine(struct notice *n, const struct inventory *inv, const struct 
 		    bool is_new, uint64_t now_ns);
 /* A message, told by its own event whatever was decided. */
 void notice_message(struct notice *n, const struct report_message *m);
+/* Weaknesses that a machine showed for the first time. */
+void notice_exposure(struct notice *n, const struct packet *p, const struct flow *f, unsigned end,
+		     const struct machine *m, weakness_set fresh, bool by);
 /* A finding about vital signs; `m` is the message that brought it, NULL where time did. */
 void notice_vitals(struct notice *n, const struct vitals_finding *f,
 		   const struct session_message *m);

@@ -521,6 +521,35 @@ void report_message(struct report *r, const struct report_message *m)
 	emit(r, &j);
 }
 
+void report_exposure(struct report *r, const struct packet *p, const struct flow *f, unsigned end,
+		     const struct machine *m, enum weakness w, bool by)
+{
+	unsigned device_end = f->flags & REPORT_FLOW_TO_DEVICE ? 1 : 0;
+	char buf[EVENT_MAX], mac[PACKET_MAC_LEN];
+	struct texts t;
+	struct event_common e = {
+		.time_ns = p->time_ns,
+		.type = "exposure",
+		.flow_id = f->id,
+		.app_proto = f->proto ? protos[f->proto - 1]->name : NULL,
+		.reason = weakness_reason(w),
+	};
+	struct json j;
+
+	name_ends(&e, &t, &f->key, end ? !f->starter : f->starter, 0);
+	if (is_judged(r, f))
+		name_parties(r, &e, &t, f->device, f->peer, device_end != end, NULL);
+	j = event_begin(&e, buf);
+	put_vlan(&j, f->key.vlan);
+	json_open(&j, "exposure");
+	json_str(&j, "mac", packet_mac_text(m->mac, mac));
+	json_str(&j, "weakness", weakness_name(w));
+	json_str(&j, "role", by ? "speaks" : "is spoken to");
+	json_str(&j, "advice", weakness_advice(w));
+	json_close(&j);
+	emit(r, &j);
+}
+
 /* The ends of the message that brought a finding; without one, the monitor alone. */
 static void name_finding(const struct report *r, struct event_common *e, struct texts *t,
 			 const struct vitals_finding *f, const struct session_message *m)

@@ -64,6 +64,12 @@ void report_machine(struct report *r, const struct inventory *inv, const struct 
 void report_behaviour(struct report *r, const struct packet *p, const struct gate_verdict *v,
 		      const struct behaviour_finding *found);
 
+/*
+ * An event "exposure": a machine of the ward's side showed a weakness for the first time. `end` of
+ * the flow said the message that shows it; `by`: the machine itself did.
+ */
+void report_exposure(struct report *r, const struct packet *p, const struct flow *f, unsigned end,
+		     const struct machine *m, enum weakness w, bool by);
 /* One event a message, of the type of its protocol. */
 void report_message(struct report *r, const struct report_message *m);
 /* An event "vitals": what cannot be what a monitor measured. Whatever it says, the message passed

@@ -51,6 +51,9 @@ static const char *const steps[DB_VERSION] = {
 
 	("ALTER TABLE machine ADD COLUMN dhcp_class TEXT NOT NULL DEFAULT '';"
 	 "PRAGMA user_version = 3;"),
+
+	("ALTER TABLE machine ADD COLUMN weaknesses TEXT NOT NULL DEFAULT '[]';"
+	 "PRAGMA user_version = 4;"),
 };
 
 int db_error(sqlite3 *sql, int rc)

@@ -13,7 +13,7 @@
 
 #include <sqlite3.h>
 
-#define DB_VERSION 3
+#define DB_VERSION 4
 
 enum db_fate {
 	DB_OPENED,

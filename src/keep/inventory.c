@@ -23,14 +23,15 @@ enum statement {
 static const char *const texts[STATEMENTS] = {
 	[PUT_MACHINE] =
 		"INSERT INTO machine(mac, device, name, vendor, profile, why, segment, first, last,"
-		"  services, apps, dhcp_class)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11)"
+		"  services, apps, dhcp_class, weaknesses)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11, ?12)"
 		" ON CONFLICT(mac) DO UPDATE SET"
 		"  device = iif(?2 = '', device, ?2), name = iif(?3 = '', name, ?3),"
 		"  vendor = iif(?4 = '', vendor, ?4), profile = iif(?5 = '', profile, ?5),"
 		"  why = iif(?6 = '[]', why, ?6), segment = iif(?7 = '', segment, ?7),"
 		"  services = iif(?9 = '[]', services, ?9), apps = iif(?10 = '[]', apps, ?10),"
 		"  dhcp_class = iif(?11 = '', dhcp_class, ?11),"
+		"  weaknesses = iif(?12 = '[]', weaknesses, ?12),"
 		"  first = min(first, ?8), last = max(last, ?8)",
 	[PUT_IP] = "INSERT INTO machine_ip(mac, ip, last) VALUES(?1, ?2, ?3)"
 		   " ON CONFLICT(mac, ip) DO UPDATE SET last = max(last, ?3)",
@@ -151,7 +152,7 @@ static int put_machine(struct inventory *inv, const struct record *r, const char
 	static const struct {
 		int n;
 		const char *key;
-	} lists[] = {{6, "profile_reasons"}, {9, "services"}, {10, "apps"}};
+	} lists[] = {{6, "profile_reasons"}, {9, "services"}, {10, "apps"}, {12, "weaknesses"}};
 	int err;
 
 	bind_text(s, 1, mac);

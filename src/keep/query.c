@@ -225,6 +225,7 @@ static int give_machine(sqlite3_stmt *s, sqlite3_stmt *ips, sqlite3_stmt *peers,
 	json_raw(&j, "services", column(s, 9));
 	json_raw(&j, "apps", column(s, 10));
 	json_text(&j, "dhcp_class", column(s, 11));
+	json_raw(&j, "weaknesses", column(s, 12));
 	err = list_of(ips, column(s, 0), "ips", &j);
 	if (err == 0)
 		err = list_of(peers, column(s, 0), "peers", &j);
@@ -239,7 +240,7 @@ int query_machines(sqlite3 *db, uint32_t limit, query_row_fn fn, void *arg)
 	int rc = SQLITE_DONE;
 	int err = prepare(db,
 			  "SELECT mac, device, name, vendor, profile, why, segment, first, last, "
-			  "services, apps, dhcp_class"
+			  "services, apps, dhcp_class, weaknesses"
 			  " FROM machine ORDER BY last DESC, mac LIMIT ?1",
 			  &s);
 

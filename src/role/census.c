@@ -64,6 +64,7 @@ static void put_seen(struct json *j, const json_t *machine)
 	copy(j, "peers", machine, "peers");
 	copy(j, "services", machine, "services");
 	copy(j, "apps", machine, "apps");
+	copy(j, "weaknesses", machine, "weaknesses");
 }
 
 static void give(struct walk *w, struct json *j)

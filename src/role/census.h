@@ -5,7 +5,7 @@
  * matched by hardware address. One JSON object each:
  *   name, mac, registered, segment, profile, mode, fail, addresses   (the policy's)
  *   seen, vendor, hostname, dhcp_class, likely_profile, profile_reasons, first, last, ips, peers,
- *   services, apps
+ *   services, apps, weaknesses
  */
 #include "keep/query.h"
 

@@ -168,6 +168,26 @@ static void a_program_is_seen_by_its_first_bytes(void **state)
 	       "{\"http\":{\"program\":\"ELF\"}}\n");
 }
 
+/* However the body is cut, the program in front of an image is found. */
+static void an_image_with_a_program_is_seen(void **state)
+{
+	char answer[400] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n84\r\n";
+	size_t head = strlen(answer);
+	struct talk_piece pieces[] = {{0, "GET /i.dcm HTTP/1.1\r\n\r\n", 23},
+				      {1, answer, head + 134}};
+
+	memcpy(answer + head, "MZ", 2);
+	memcpy(answer + head + 128, "DICM\r\n", 6);
+	talk_expect(
+		"http", false, pieces, 2,
+		"{\"http\":{\"url\":\"/i.dcm\",\"http_method\":\"GET\",\"protocol\":\"HTTP/"
+		"1.1\"}}\n"
+		"{\"http\":{\"url\":\"/i.dcm\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\","
+		"\"status\":200,\"chunked\":true}}\n"
+		"{\"http\":{\"program\":\"PE\"}}\n"
+		"{\"http\":{\"program\":\"PE\"},\"reason\":\"dicom.preamble_executable\"}\n");
+}
+
 /* What libhtp makes of the seed, in the words of ours. */
 static void oracle(const char *name, char *told, size_t size)
 {
@@ -274,6 +294,7 @@ int main(void)
 		cmocka_unit_test(the_wrong_end_asks),
 		cmocka_unit_test(logins_are_told_and_never_shown),
 		cmocka_unit_test(a_program_is_seen_by_its_first_bytes),
+		cmocka_unit_test(an_image_with_a_program_is_seen),
 		cmocka_unit_test(libhtp_agrees),
 	};
 

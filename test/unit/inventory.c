@@ -1,6 +1,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "guard/policy/inventory.h"
+#include "guard/proto/http.h"
+#include "guard/proto/smb.h"
+#include "guard/proto/tls.h"
 
 #include "frames.h"
 
@@ -290,6 +293,46 @@ static void a_full_inventory_forgets_the_most_silent(void **state)
 	assert_int_equal(told_new, 101);
 }
 
+static void weaknesses_are_told_once(void **state)
+{
+	static const struct http_msg basic = {.auth = {(const uint8_t *)"Basic", 5},
+					      .default_login = true};
+	static const struct tls_msg old = {
+		.type = "server_hello", .version = "TLSv1", .expired = true};
+	static const struct tls_msg good = {.type = "server_hello", .version = "TLS 1.2"};
+	static const struct smb_msg offered = {.version = 1};
+	const struct machine *m, *told = NULL;
+	struct weaknesses w;
+	char line[2048];
+	struct json j;
+
+	w = weaknesses_of(&http_proto, &basic.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_HTTP | 1u << WEAKNESS_PASSWORD);
+	assert_int_equal(w.to, w.by | 1u << WEAKNESS_DEFAULT_LOGIN);
+	w = weaknesses_of(&tls_proto, &old.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_OLD_TLS | 1u << WEAKNESS_EXPIRED);
+	assert_int_equal(w.to, 1u << WEAKNESS_OLD_TLS);
+	assert_int_equal(weaknesses_of(&tls_proto, &good.msg).by, 0);
+	assert_int_equal(weaknesses_of(&smb_proto, &offered.msg).by, 0);
+	for (unsigned i = 0; i < WEAKNESS_COUNT; i++)
+		assert_true(weakness_name(i) && weakness_reason(i) != REASON_NONE &&
+			    strlen(weakness_advice(i)) > 20);
+
+	open_inventory(4);
+	assert_int_equal(inventory_expose(inv, 0, (const uint8_t *)MONITOR, 3, &told), 0);
+	m = see(frame_ipv4_udp(WARD, 24105, SERVER, 5000, "hi", 2), MONITOR, 2, NULL);
+	w.by = 1u << WEAKNESS_TELNET;
+	assert_int_equal(inventory_expose(inv, 0, m->mac, w.by, &told), w.by);
+	assert_ptr_equal(told, m);
+	assert_int_equal(inventory_expose(inv, 0, m->mac, w.by, &told), 0);
+	j = json_new(line, sizeof(line) - 1);
+	json_open(&j, NULL);
+	inventory_write(inv, m, NULL, &j);
+	json_close(&j);
+	line[j.out.len] = 0;
+	assert_non_null(strstr(line, "\"weaknesses\":[\"telnet\"]"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +346,7 @@ int main(void)
 					  teardown),
 		cmocka_unit_test_teardown(changes_are_told_together, teardown),
 		cmocka_unit_test_teardown(a_full_inventory_forgets_the_most_silent, teardown),
+		cmocka_unit_test_teardown(weaknesses_are_told_once, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -404,6 +404,21 @@ void inventory_see(struct inventory *inv, const struct packet *p, uint32_t segme
 		tell(inv, m, p->time_ns, true);
 }
 
+weakness_set inventory_expose(struct inventory *inv, uint32_t segment, const uint8_t mac[6],
+			      weakness_set seen, const struct machine **ret_m)
+{
+	struct machine *m = find(inv, segment, mac);
+	weakness_set fresh;
+
+	if (!m || m->side != GATE_WARD)
+		return 0;
+	fresh = seen & ~m->weak;
+	m->weak |= seen;
+	m->changed |= fresh != 0;
+	*ret_m = m;
+	return fresh;
+}
+
 static bool is_due(const struct inventory *inv, const struct machine *m, uint64_t now_ns)
 {
 	uint64_t still = STILL_THERE * inv->o.quiet_ms * NSEC_PER_MSEC;
@@ -491,6 +506,17 @@ static void write_list(struct json *j, const struct machine *m)
 	json_end(j);
 }
 
+static void write_weaknesses(struct json *j, weakness_set set)
+{
+	if (!set)
+		return;
+	json_list(j, "weaknesses");
+	for (unsigned w = 0; w < WEAKNESS_COUNT; w++)
+		if (set & 1u << w)
+			json_str(j, NULL, weakness_name(w));
+	json_end(j);
+}
+
 static const char *name_source(const struct machine *m)
 {
 	static const char *const names[] = {"", "model", "lldp", "mdns", "dhcp"};
@@ -531,5 +557,6 @@ void inventory_write(const struct inventory *inv, const struct machine *m, const
 	if (m->asked_count)
 		json_end(j);
 	write_list(j, m);
+	write_weaknesses(j, m->weak);
 	json_close(j);
 }

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "guard/flow/flow.h"
 #include "guard/policy/oui.h"
+#include "guard/policy/weakness.h"
 
 #define MACHINE_IPS	 8
 #define MACHINE_PEERS	 16
@@ -54,6 +55,7 @@ struct machine {
 	char app[MACHINE_APPS][24];
 	char announced[MACHINE_NAMES][MACHINE_NAME]; /* kinds of service by mDNS: "_ipp._tcp" */
 	char asked[MACHINE_NAMES][MACHINE_NAME];     /* whom it asks for: TLS SNI, HTTP Host */
+	weakness_set weak;			     /* what was seen of it */
 	int profile;				     /* index into the profiles, -1 none likely */
 	uint32_t score;
 	/* the table's */
@@ -95,6 +97,12 @@ void inventory_free(struct inventory *inv);
  */
 void inventory_see(struct inventory *inv, const struct packet *p, uint32_t segment,
 		   enum gate_side side, const struct flow *f, unsigned end, const char *app);
+/*
+ * The machine showed these weaknesses. Those of them that are new, of a machine on the ward's side
+ * that is known already; *ret_m is that machine.
+ */
+weakness_set inventory_expose(struct inventory *inv, uint32_t segment, const uint8_t mac[6],
+			      weakness_set seen, const struct machine **ret_m);
 /* Tells the changes whose quiet time is over, by the clock of the packets. Cheap where it is
  * called oftener than a few times a second. */
 void inventory_tick(struct inventory *inv, uint64_t wall_ns);

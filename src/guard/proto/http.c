@@ -2,10 +2,11 @@
 
 #include "guard/proto/head.h"
 #include "guard/proto/http_head.h"
+#include "guard/proto/part10.h"
 
 #define CHUNK_LINE_MAX 1024
 #define PIPELINE_MAX   64 /* requests without their answers yet */
-#define BODY_LOOK      4  /* bytes that tell what a body is */
+#define BODY_START     4  /* bytes that tell a program */
 
 enum phase {
 	PHASE_HEAD,
@@ -23,7 +24,7 @@ enum asked { ASKED_OTHER, ASKED_HEAD, ASKED_CONNECT };
 struct side {
 	uint8_t phase, seen; /* seen: of the body's first bytes */
 	bool tunnel;	     /* the rest is none of HTTP's */
-	uint8_t start[BODY_LOOK];
+	struct part10 file;  /* the body, as far as it may be an image */
 	uint32_t scanned;
 	uint64_t left;
 };
@@ -171,6 +172,7 @@ static void body(struct side *s, enum phase phase, uint64_t left)
 	s->phase = (uint8_t)phase;
 	s->left = left;
 	s->seen = 0;
+	s->file = (struct part10){.seen = 0};
 }
 
 static void frame(struct side *s, const struct http_head *h, bool to_end)
@@ -320,7 +322,7 @@ static enum parse read_trailer(struct side *s, const struct proto_input *in, str
 }
 
 /* A program starts by its first bytes, whatever name or type it travels under. */
-static const char *program(const uint8_t start[BODY_LOOK])
+static const char *program(const uint8_t start[PART10_START])
 {
 	if (!memcmp(start, "\177ELF", 4))
 		return "ELF";
@@ -334,11 +336,13 @@ static const char *program(const uint8_t start[BODY_LOOK])
 /* A body's first bytes, seen whatever pieces they come in: where content is looked at. */
 static void look(struct side *s, struct bytes piece, struct http_msg *m, struct proto_output *out)
 {
-	memcpy(s->start + s->seen, piece.data, piece.len);
+	const char *hidden = NULL;
+
+	part10_take(&s->file, piece, &hidden);
 	s->seen = (uint8_t)(s->seen + piece.len);
-	if (s->seen < BODY_LOOK)
-		return;
-	m->program = program(s->start);
+	if (hidden)
+		m->msg.reason = REASON_DICOM_PREAMBLE_EXECUTABLE;
+	m->program = s->seen == BODY_START ? program(s->file.start) : hidden;
 	out->has_msg = m->program;
 }
 
@@ -346,7 +350,7 @@ static enum parse read_body(struct state *st, const struct proto_input *in, stru
 			    struct proto_output *out)
 {
 	struct side *s = &st->side[in->end];
-	size_t n = BODY_LOOK - s->seen;
+	size_t n = (s->seen < BODY_START ? BODY_START : PART10_HEAD) - (size_t)s->seen;
 
 	if (n > in->data.len)
 		n = in->data.len;
@@ -358,12 +362,12 @@ static enum parse read_body(struct state *st, const struct proto_input *in, stru
 	}
 	out->used = n;
 	if (s->phase == PHASE_REST) {
-		if (s->seen == BODY_LOOK)
+		if (s->seen == PART10_HEAD)
 			out->skip = UINT64_MAX;
 		return PARSE_OK;
 	}
 	s->left -= n;
-	if (s->seen == BODY_LOOK) {
+	if (s->seen == PART10_HEAD) {
 		out->skip = s->left;
 		s->left = 0;
 	}

@@ -3,7 +3,8 @@
 /*
  * HTTP/1.0 and 1.1 (RFC 9110, RFC 9112): a message for each request and each
  * answer, which are paired over pipelining. Bodies are passed over, by length,
- * by chunks or to the end of the stream; of each the first bytes are looked at.
+ * by chunks or to the end of the stream; of each the first bytes are looked at:
+ * is it a program, or an image (PS3.10 §7.1) with a program before it?
  * What two readers could understand differently ends the conversation.
  *
  * A query says who is asked about; it is left out of every address.

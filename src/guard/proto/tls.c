@@ -1,8 +1,9 @@
 #include "guard/proto/tls.h"
 
-#define RECORD_HEAD 5
-#define HEAD	    4			     /* of a handshake message: its type and length */
-#define MESSAGE_MAX (PROTO_UNIT_MAX * 3 / 4) /* the rest is for heads of records */
+#define RECORD_HEAD   5
+#define HEARTBEAT_PAD 16u
+#define HEAD	      4			       /* of a handshake message: its type and length */
+#define MESSAGE_MAX   (PROTO_UNIT_MAX * 3 / 4) /* the rest is for heads of records */
 
 enum content {
 	CONTENT_CCS = 20,
@@ -298,13 +299,14 @@ static enum parse pass(struct side *s, const struct proto_input *in, struct tls_
 	return PARSE_OK;
 }
 
-/* RFC 6520 §4: a heartbeat that asks for more than it brought reads its peer's memory. */
+/* RFC 6520 §4: a heartbeat that asks for more than it brought reads its peer's memory. Padding of
+ * sixteen bytes belongs to it. */
 static bool is_heartbleed(struct reader body)
 {
 	uint8_t kind = read_u8(&body);
 	uint16_t len = read_be16(&body);
 
-	return kind == 1 && len > body.in.len;
+	return kind == 1 && 3 + len + HEARTBEAT_PAD > body.in.len;
 }
 
 static enum parse read_record(struct state *st, const struct proto_input *in, struct tls_msg *m,

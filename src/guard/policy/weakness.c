@@ -1,0 +1,217 @@
+#include "guard/policy/weakness.h"
+
+#include "guard/proto/ftp.h"
+#include "guard/proto/http.h"
+#include "guard/proto/rdp.h"
+#include "guard/proto/rfb.h"
+#include "guard/proto/smb.h"
+#include "guard/proto/snmp.h"
+#include "guard/proto/telnet.h"
+#include "guard/proto/tls.h"
+
+#include <strings.h>
+
+#define SEAL_IT "Let the gateways carry it sealed until the maker encrypts it."
+
+static const struct {
+	const char *name;
+	enum reason reason;
+	const char *advice;
+} weaknesses[WEAKNESS_COUNT] = {
+	[WEAKNESS_TELNET] = {"telnet", REASON_CLEARTEXT_TELNET,
+			     "Have Telnet turned off and SSH used; until then allow it for "
+			     "maintenance desks alone."},
+	[WEAKNESS_FTP] = {"ftp", REASON_CLEARTEXT_FTP, "Have files sent by SFTP or FTPS. " SEAL_IT},
+	[WEAKNESS_TFTP] = {"tftp", REASON_CLEARTEXT_TFTP,
+			   "Allow it to the one server that holds firmware, and only while it is "
+			   "needed."},
+	[WEAKNESS_HTTP] = {"http", REASON_CLEARTEXT_HTTP, "Have HTTPS turned on. " SEAL_IT},
+	[WEAKNESS_PASSWORD] = {"password in clear text", REASON_CLEARTEXT_PASSWORD,
+			       "Have HTTPS turned on, then change the password: it must be taken "
+			       "for known."},
+	[WEAKNESS_VNC] = {"vnc", REASON_CLEARTEXT_VNC,
+			  "Allow it for one person at a time, by a grant; have encryption turned "
+			  "on."},
+	[WEAKNESS_NO_PASSWORD] = {"screen without a password", REASON_LOGIN_NONE,
+				  "Have a password set for the remote screen, or the service "
+				  "turned off."},
+	[WEAKNESS_RDP] = {"old rdp", REASON_CLEARTEXT_RDP,
+			  "Have network level authentication required for remote desktops."},
+	[WEAKNESS_SMB1] = {"smb 1", REASON_CLEARTEXT_SMB1,
+			   "Have version 1 of Windows file sharing turned off; until then allow it "
+			   "to one server alone."},
+	[WEAKNESS_SNMP] = {"snmp 1 or 2", REASON_CLEARTEXT_SNMP,
+			   "Have SNMP version 3 with privacy used."},
+	[WEAKNESS_COMMUNITY] = {"default snmp community", REASON_LOGIN_COMMUNITY,
+				"Have the community string changed, or SNMP turned off."},
+	[WEAKNESS_LOG] = {"syslog", REASON_CLEARTEXT_SYSLOG,
+			  "Have logs sent by TLS (RFC 5425). " SEAL_IT},
+	[WEAKNESS_CALL] = {"sip", REASON_CLEARTEXT_SIP,
+			   "Have calls made over TLS and SRTP. " SEAL_IT},
+	[WEAKNESS_MEDICAL] = {"medical data in clear text", REASON_CLEARTEXT_MEDICAL, SEAL_IT},
+	[WEAKNESS_IOT] = {"mqtt or coap in clear text", REASON_CLEARTEXT_IOT,
+			  "Have MQTT over TLS, or CoAP over DTLS, turned on. " SEAL_IT},
+	[WEAKNESS_DEFAULT_LOGIN] = {"default login", REASON_LOGIN_DEFAULT,
+				    "Change the password today: it is in every list of passwords."},
+	[WEAKNESS_OLD_TLS] = {"tls below 1.2", REASON_TLS_OLD_VERSION,
+			      "Ask the maker for an update that speaks TLS 1.2 or later."},
+	[WEAKNESS_EXPIRED] = {"expired certificate", REASON_TLS_EXPIRED,
+			      "Have the certificate renewed, and check the machine's clock."},
+	[WEAKNESS_SELF_SIGNED] = {"self-signed certificate", REASON_TLS_SELF_SIGNED,
+				  "Give the machine a certificate of the clinic's own authority."},
+};
+
+static bool always(const struct msg *m)
+{
+	return true;
+}
+
+static bool ftp_login(const struct msg *m)
+{
+	return ((const struct ftp_msg *)m)->default_login;
+}
+
+static bool telnet_login(const struct msg *m)
+{
+	return ((const struct telnet_msg *)m)->default_login;
+}
+
+static bool http_login(const struct msg *m)
+{
+	return ((const struct http_msg *)m)->default_login;
+}
+
+/* RFC 7617: whoever reads along has it. */
+static bool http_password(const struct msg *m)
+{
+	const struct http_msg *h = (const struct http_msg *)m;
+
+	return h->auth.len == 5 && !strncasecmp((const char *)h->auth.data, "Basic", 5);
+}
+
+static bool vnc_open(const struct msg *m)
+{
+	const struct rfb_msg *v = (const struct rfb_msg *)m;
+
+	return v->no_password && m->answer; /* it let somebody in */
+}
+
+static bool rdp_old(const struct msg *m)
+{
+	const struct rdp_msg *d = (const struct rdp_msg *)m;
+
+	return d->protocol && !strcmp(d->protocol, "rdp");
+}
+
+/* A client that offers version 1 among others does not speak it yet. */
+static bool smb1_spoken(const struct msg *m)
+{
+	return m->answer && ((const struct smb_msg *)m)->version == 1;
+}
+
+static bool snmp_old(const struct msg *m)
+{
+	return ((const struct snmp *)m)->version < 3;
+}
+
+/* Asked with it and answered: who answers takes it. */
+static bool snmp_community(const struct msg *m)
+{
+	return m->answer && ((const struct snmp *)m)->default_community;
+}
+
+static bool tls_old(const struct msg *m)
+{
+	static const char *const good[] = {"TLS 1.2", "TLS 1.3", "DTLS 1.2", "DTLS 1.3"};
+	const struct tls_msg *t = (const struct tls_msg *)m;
+
+	if (!t->version || strcmp(t->type, "server_hello") != 0)
+		return false;
+	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!strcmp(t->version, good[i]))
+			return false;
+	return true;
+}
+
+static bool tls_expired(const struct msg *m)
+{
+	return ((const struct tls_msg *)m)->expired;
+}
+
+static bool tls_self_signed(const struct msg *m)
+{
+	return ((const struct tls_msg *)m)->self_signed;
+}
+
+enum whose { BY = 1, TO = 2, BOTH = 3 };
+
+static const struct {
+	const char *proto;
+	bool (*shows)(const struct msg *m);
+	uint8_t weakness, whose;
+} rules[] = {
+	{"telnet", always, WEAKNESS_TELNET, BOTH},
+	{"telnet", telnet_login, WEAKNESS_DEFAULT_LOGIN, TO},
+	{"ftp", always, WEAKNESS_FTP, BOTH},
+	{"ftp", ftp_login, WEAKNESS_DEFAULT_LOGIN, TO},
+	{"tftp", always, WEAKNESS_TFTP, BOTH},
+	{"http", always, WEAKNESS_HTTP, BOTH},
+	{"http", http_password, WEAKNESS_PASSWORD, BOTH},
+	{"http", http_login, WEAKNESS_DEFAULT_LOGIN, TO},
+	{"sdc", always, WEAKNESS_MEDICAL, BOTH},
+	{"rfb", always, WEAKNESS_VNC, BOTH},
+	{"rfb", vnc_open, WEAKNESS_NO_PASSWORD, BY},
+	{"rdp", rdp_old, WEAKNESS_RDP, BOTH},
+	{"smb", smb1_spoken, WEAKNESS_SMB1, BOTH},
+	{"snmp", snmp_old, WEAKNESS_SNMP, BOTH},
+	{"snmp", snmp_community, WEAKNESS_COMMUNITY, BY},
+	{"syslog", always, WEAKNESS_LOG, BY},
+	{"sip", always, WEAKNESS_CALL, BOTH},
+	{"hl7", always, WEAKNESS_MEDICAL, BOTH},
+	{"dicom", always, WEAKNESS_MEDICAL, BOTH},
+	{"astm", always, WEAKNESS_MEDICAL, BOTH},
+	{"poct1a", always, WEAKNESS_MEDICAL, BOTH},
+	{"intellivue", always, WEAKNESS_MEDICAL, BOTH},
+	{"broadcast", always, WEAKNESS_MEDICAL, BY},
+	{"mqtt", always, WEAKNESS_IOT, BOTH},
+	{"coap", always, WEAKNESS_IOT, BOTH},
+	{"tls", tls_old, WEAKNESS_OLD_TLS, BOTH},
+	{"tls", tls_expired, WEAKNESS_EXPIRED, BY},
+	{"tls", tls_self_signed, WEAKNESS_SELF_SIGNED, BY},
+	{"dtls", tls_old, WEAKNESS_OLD_TLS, BOTH},
+	{"dtls", tls_expired, WEAKNESS_EXPIRED, BY},
+	{"dtls", tls_self_signed, WEAKNESS_SELF_SIGNED, BY},
+};
+
+struct weaknesses weaknesses_of(const struct proto *p, const struct msg *m)
+{
+	struct weaknesses w = {0, 0};
+
+	/* What breaks its protocol may not be of that protocol. */
+	if (m->reason != REASON_NONE)
+		return w;
+	for (unsigned i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		weakness_set bit = 1u << rules[i].weakness;
+
+		if (strcmp(rules[i].proto, p->name) != 0 || !rules[i].shows(m))
+			continue;
+		w.by |= rules[i].whose & BY ? bit : 0;
+		w.to |= rules[i].whose & TO ? bit : 0;
+	}
+	return w;
+}
+
+const char *weakness_name(enum weakness w)
+{
+	return weaknesses[w].name;
+}
+
+enum reason weakness_reason(enum weakness w)
+{
+	return weaknesses[w].reason;
+}
+
+const char *weakness_advice(enum weakness w)
+{
+	return weaknesses[w].advice;
+}

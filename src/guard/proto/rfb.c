@@ -1,0 +1,258 @@
+#include "guard/proto/rfb.h"
+
+#define VERSION_LEN   12
+#define CHALLENGE_LEN 16
+#define NAME_MAX_LEN  256
+#define SECURITY_NONE 1
+#define SECURITY_VNC  2
+
+/* What the end says next. */
+enum step {
+	STEP_VERSION,
+	STEP_OFFER,	/* server */
+	STEP_CHOICE,	/* client, from 3.7 on */
+	STEP_CHALLENGE, /* server */
+	STEP_RESPONSE,	/* client */
+	STEP_RESULT,	/* server */
+	STEP_SHARED,	/* client */
+	STEP_SCREEN,	/* server */
+	STEP_OVER,
+	STEP_WAIT, /* for what the other end says */
+};
+
+struct state {
+	uint8_t step[2];
+	char version[2][VERSION_LEN];
+	uint8_t security;
+	bool modern;  /* 3.7 or later: the client chooses */
+	bool results; /* 3.8: a result even where nothing was to prove */
+	bool chosen;
+};
+
+static enum parse probe(const struct proto_input *in)
+{
+	static const char form[] = "RFB 003.";
+	size_t n = in->data.len < 8 ? in->data.len : 8;
+
+	if (memcmp(in->data.data, form, n))
+		return PARSE_BAD;
+	if (in->data.len < VERSION_LEN)
+		return PARSE_MORE;
+	return in->data.data[VERSION_LEN - 1] == '\n' ? PARSE_OK : PARSE_BAD;
+}
+
+static void put_versions(const struct state *st, struct rfb_msg *m)
+{
+	const uint8_t *server = (const uint8_t *)st->version[1];
+	const uint8_t *client = (const uint8_t *)st->version[0];
+
+	if (*server) {
+		m->server_major = (struct bytes){server + 4, 3};
+		m->server_minor = (struct bytes){server + 8, 3};
+	}
+	if (*client) {
+		m->client_major = (struct bytes){client + 4, 3};
+		m->client_minor = (struct bytes){client + 8, 3};
+	}
+	m->security = st->security;
+	m->no_password = st->security == SECURITY_NONE;
+}
+
+static enum parse broken(struct rfb_msg *m, struct proto_output *out)
+{
+	m->msg.reason = REASON_RFB_MALFORMED;
+	out->has_msg = true;
+	return PARSE_BAD;
+}
+
+static bool read_version(struct state *st, unsigned end, struct reader *r)
+{
+	struct bytes b = read_bytes(r, VERSION_LEN);
+
+	if (r->bad)
+		return true;
+	if (memcmp(b.data, "RFB 003.", 8) || b.data[11] != '\n')
+		return false;
+	memcpy(st->version[end], b.data, VERSION_LEN);
+	st->step[end] = end ? STEP_OFFER : STEP_WAIT;
+	if (!end) {
+		st->modern = memcmp(b.data + 8, "007", 3) >= 0;
+		st->results = memcmp(b.data + 8, "008", 3) >= 0;
+	}
+	return true;
+}
+
+/* Both know now how the client proves itself. */
+static void choose(struct state *st, uint8_t security)
+{
+	st->security = security;
+	st->chosen = true;
+	if (security == SECURITY_VNC) {
+		st->step[1] = STEP_CHALLENGE;
+		st->step[0] = STEP_RESPONSE;
+	} else if (security == SECURITY_NONE) {
+		st->step[1] = st->results ? STEP_RESULT : STEP_SCREEN;
+		st->step[0] = STEP_SHARED;
+	} else {
+		st->step[0] = st->step[1] = STEP_OVER;
+	}
+}
+
+/* §7.1.2; before 3.7 the server decides alone. Zero kinds: it refuses and says why. */
+static void read_offer(struct state *st, struct rfb_msg *m, struct reader *r,
+		       struct proto_output *out)
+{
+	uint32_t count;
+
+	if (st->modern) {
+		count = read_u8(r);
+		if (!count)
+			st->step[0] = st->step[1] = STEP_OVER;
+		else
+			read_skip(r, count);
+		if (!r->bad && count) {
+			st->step[1] = STEP_WAIT;
+			st->step[0] = STEP_CHOICE;
+		}
+		return;
+	}
+	count = read_be32(r);
+	if (r->bad)
+		return;
+	if (!count) {
+		st->step[0] = st->step[1] = STEP_OVER;
+		return;
+	}
+	choose(st, count > 255 ? 255 : (uint8_t)count);
+	m->msg.control = true;
+	out->has_msg = true;
+}
+
+static void read_result(struct state *st, struct rfb_msg *m, struct reader *r,
+			struct proto_output *out)
+{
+	uint32_t result = read_be32(r);
+
+	if (r->bad)
+		return;
+	m->result = result ? "FAIL" : "OK";
+	m->login = result ? "failed" : "succeeded";
+	m->msg.answer = true;
+	out->has_msg = true;
+	st->step[1] = result ? STEP_OVER : STEP_SCREEN;
+	if (result)
+		st->step[0] = STEP_OVER;
+}
+
+static void read_screen(struct state *st, struct rfb_msg *m, struct reader *r,
+			struct proto_output *out)
+{
+	uint32_t len;
+
+	m->width = read_be16(r);
+	m->height = read_be16(r);
+	read_skip(r, 16);
+	len = read_be32(r);
+	if (r->bad)
+		return;
+	if (len <= NAME_MAX_LEN)
+		m->name = read_bytes(r, len);
+	m->msg.answer = true;
+	out->has_msg = !r->bad;
+	if (!r->bad)
+		st->step[1] = STEP_OVER;
+}
+
+/* A step of the server's, or of the client's; `r` bad: more is needed. */
+static bool read_step(struct state *st, unsigned end, struct rfb_msg *m, struct reader *r,
+		      struct proto_output *out)
+{
+	switch (st->step[end]) {
+	case STEP_VERSION:
+		return read_version(st, end, r);
+	case STEP_OFFER:
+		read_offer(st, m, r, out);
+		return true;
+	case STEP_CHOICE:
+		choose(st, read_u8(r));
+		m->msg.control = out->has_msg = true;
+		return true;
+	case STEP_CHALLENGE:
+		read_skip(r, CHALLENGE_LEN);
+		if (!r->bad)
+			st->step[1] = STEP_RESULT;
+		return true;
+	case STEP_RESPONSE:
+		read_skip(r, CHALLENGE_LEN);
+		if (!r->bad)
+			st->step[0] = STEP_SHARED;
+		return true;
+	case STEP_RESULT:
+		read_result(st, m, r, out);
+		return true;
+	case STEP_SHARED:
+		read_skip(r, 1);
+		st->step[0] = STEP_OVER;
+		return true;
+	case STEP_SCREEN:
+		read_screen(st, m, r, out);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum parse rfb_read(void *state, const struct proto_input *in, struct msg *ret_m,
+			   struct proto_output *ret_out)
+{
+	struct reader r = reader_new(in->data.data, in->data.len);
+	struct rfb_msg *m = (struct rfb_msg *)ret_m;
+	struct state *st = state;
+
+	if (st->step[in->end] == STEP_OVER) {
+		ret_out->used = in->data.len;
+		ret_out->skip = UINT64_MAX;
+		return PARSE_OK;
+	}
+	if (!read_step(st, in->end, m, &r, ret_out))
+		return broken(m, ret_out);
+	if (r.bad) {
+		ret_out->has_msg = false;
+		return PARSE_MORE;
+	}
+	ret_out->used = r.off;
+	if (in->end == 0 && st->step[0] == STEP_WAIT)
+		ret_out->has_msg = true; /* both versions */
+	if (ret_out->has_msg)
+		put_versions(st, m);
+	return PARSE_OK;
+}
+
+#define FIELD(name, member, type, flags)                            \
+	{                                                           \
+		name, offsetof(struct rfb_msg, member), type, flags \
+	}
+static const struct proto_field fields[] = {
+	FIELD("server_protocol_version.major", server_major, FIELD_TEXT, FIELD_MATCH),
+	FIELD("server_protocol_version.minor", server_minor, FIELD_TEXT, FIELD_MATCH),
+	FIELD("client_protocol_version.major", client_major, FIELD_TEXT, FIELD_MATCH),
+	FIELD("client_protocol_version.minor", client_minor, FIELD_TEXT, FIELD_MATCH),
+	FIELD("authentication.security_type", security, FIELD_U8, FIELD_MATCH),
+	FIELD("authentication.security_result", result, FIELD_NAME, 0),
+	FIELD("login", login, FIELD_NAME, 0),
+	FIELD("no_password", no_password, FIELD_BOOL, FIELD_MATCH),
+	FIELD("framebuffer.width", width, FIELD_U16, 0),
+	FIELD("framebuffer.height", height, FIELD_U16, 0),
+	FIELD("framebuffer.name", name, FIELD_TEXT, 0),
+	{NULL},
+};
+
+const struct proto rfb_proto = {
+	.name = "rfb",
+	.over = PROTO_OVER_TCP,
+	.state_size = sizeof(struct state),
+	.msg_size = sizeof(struct rfb_msg),
+	.fields = fields,
+	.probe = probe,
+	.read = rfb_read,
+};

@@ -1,0 +1,24 @@
+#ifndef BEDWARDEN_GUARD_PROTO_RFB_H
+#define BEDWARDEN_GUARD_PROTO_RFB_H
+/*
+ * VNC's opening (RFC 6143 §7.1 to §7.3, with the versions before 3.8): versions,
+ * how the client must prove itself, whether it could, and what screen it gets.
+ * Then nothing is read; nor where a kind of security is chosen that goes on in
+ * its own way.
+ */
+#include "guard/proto/proto.h"
+
+struct rfb_msg {
+	struct msg msg;
+	struct bytes server_major, server_minor, client_major, client_minor;
+	uint8_t security;   /* RFC 6143 §7.1.2: 1 none, 2 a password */
+	const char *result; /* "OK", "FAIL" */
+	const char *login;  /* "succeeded", "failed" */
+	bool no_password;
+	uint16_t width, height;
+	struct bytes name;
+};
+
+extern const struct proto rfb_proto;
+
+#endif

@@ -1,0 +1,169 @@
+#include "guard/proto/sip.h"
+
+#include "guard/proto/head.h"
+
+#define HEAD_MAX    16384
+#define FIELD_MAX   200
+#define VERSION	    "SIP/2.0"
+#define VERSION_LEN 7
+
+struct state {
+	uint32_t scanned[2];
+};
+
+/* "INVITE sip:bed-7@host SIP/2.0" or "SIP/2.0 200 OK" */
+static bool read_first(struct bytes line, struct sip_msg *m)
+{
+	struct bytes rest;
+
+	if (line.len > VERSION_LEN + 4 && !memcmp(line.data, VERSION " ", VERSION_LEN + 1)) {
+		m->version = (struct bytes){line.data, VERSION_LEN};
+		m->code = (struct bytes){line.data + VERSION_LEN + 1, 3};
+		rest = (struct bytes){m->code.data + 3, line.len - VERSION_LEN - 4};
+		m->reason = head_trim(rest);
+		m->msg.answer = true;
+		return m->code.data[0] >= '1' && m->code.data[0] <= '6';
+	}
+	if (line.len < VERSION_LEN + 4 ||
+	    memcmp(line.data + line.len - VERSION_LEN - 1, " " VERSION, VERSION_LEN + 1))
+		return false;
+	m->version = (struct bytes){line.data + line.len - VERSION_LEN, VERSION_LEN};
+	m->method = head_before(line, " ");
+	if (!m->method.len || m->method.len + VERSION_LEN + 2 >= line.len)
+		return false;
+	for (size_t i = 0; i < m->method.len; i++)
+		if (m->method.data[i] < 'A' || m->method.data[i] > 'Z')
+			return false;
+	m->uri = (struct bytes){m->method.data + m->method.len + 1,
+				line.len - m->method.len - VERSION_LEN - 2};
+	return true;
+}
+
+/* "sip:user@host;parameters" without its user and its parameters. */
+static void strip_user(struct sip_msg *m)
+{
+	struct bytes scheme = head_before(m->uri, ":"), rest = m->uri;
+	struct writer w = writer_new(m->room, sizeof(m->room));
+	const uint8_t *at;
+
+	if (scheme.len == m->uri.len) {
+		m->uri = (struct bytes){NULL, 0};
+		return;
+	}
+	rest = (struct bytes){scheme.data + scheme.len + 1, m->uri.len - scheme.len - 1};
+	rest = head_before(rest, ";?");
+	at = rest.len ? memrchr(rest.data, '@', rest.len) : NULL;
+	if (at)
+		rest = (struct bytes){at + 1, (size_t)(rest.data + rest.len - at - 1)};
+	else if (head_is(scheme, "tel"))
+		rest.len = 0;
+	write_bytes(&w, scheme.data, scheme.len);
+	write_u8(&w, ':');
+	write_bytes(&w, rest.data, rest.len);
+	m->uri = w.bad ? (struct bytes){NULL, 0} : (struct bytes){w.data, w.len};
+}
+
+static enum parse probe(const struct proto_input *in)
+{
+	struct reader r = reader_new(in->data.data, in->data.len);
+	struct sip_msg m;
+	struct bytes line;
+	size_t i = 0;
+
+	if (head_line(&r, &line))
+		return read_first(line, &m) ? PARSE_OK : PARSE_BAD;
+	while (i < in->data.len && in->data.data[i] >= 'A' && in->data.data[i] <= 'Z')
+		i++;
+	return !in->datagram && in->data.len < 512 && i &&
+			       (i == in->data.len || in->data.data[i] == ' ' ||
+				in->data.data[i] == '/')
+		       ? PARSE_MORE
+		       : PARSE_BAD;
+}
+
+static enum parse broken(struct sip_msg *m, struct proto_output *out)
+{
+	m->msg.reason = REASON_SIP_MALFORMED;
+	out->has_msg = true;
+	return PARSE_BAD;
+}
+
+/* False where the length is none; RFC 3261 §20.14, and its short form. */
+static bool read_fields(struct sip_msg *m, struct reader *r, uint64_t *ret_length)
+{
+	struct head_field f;
+
+	*ret_length = 0;
+	for (unsigned n = 0; head_field(r, &f); n++) {
+		if (n == FIELD_MAX)
+			return false;
+		if (head_is(f.name, "Content-Length") || head_is(f.name, "l")) {
+			if (!head_number(f.value, ret_length))
+				return false;
+		} else if (head_is(f.name, "User-Agent") || head_is(f.name, "Server")) {
+			m->user_agent = f.value;
+		} else if (head_is(f.name, "Content-Type") || head_is(f.name, "c")) {
+			m->content_type = f.value;
+		}
+	}
+	return true;
+}
+
+static enum parse sip_read(void *state, const struct proto_input *in, struct msg *ret_m,
+			   struct proto_output *ret_out)
+{
+	struct sip_msg *m = (struct sip_msg *)ret_m;
+	struct state *st = state;
+	struct bytes b = in->data, line;
+	uint32_t datagram = 0, *scanned = in->datagram ? &datagram : &st->scanned[in->end];
+	struct reader r;
+	uint64_t length;
+	size_t len;
+
+	/* RFC 5626 §4.4.1: empty lines keep a path open. */
+	if (b.data[0] == '\r' || b.data[0] == '\n' || (in->datagram && !b.data[0])) {
+		ret_out->used = in->datagram ? b.len : 1;
+		return PARSE_OK;
+	}
+	len = head_len(b, scanned);
+	if (!len && !in->datagram && b.len < HEAD_MAX)
+		return PARSE_MORE;
+	if (!len)
+		return broken(m, ret_out);
+	*scanned = 0;
+	r = reader_new(b.data, len);
+	if (!head_line(&r, &line) || !read_first(line, m))
+		return broken(m, ret_out);
+	strip_user(m);
+	if (!read_fields(m, &r, &length))
+		return broken(m, ret_out);
+	ret_out->has_msg = true;
+	ret_out->used = in->datagram ? b.len : len;
+	ret_out->skip = in->datagram ? 0 : length;
+	return PARSE_OK;
+}
+
+#define FIELD(name, member, type, flags)                            \
+	{                                                           \
+		name, offsetof(struct sip_msg, member), type, flags \
+	}
+static const struct proto_field fields[] = {
+	FIELD("method", method, FIELD_TEXT, FIELD_MATCH),
+	FIELD("uri", uri, FIELD_TEXT, FIELD_MATCH),
+	FIELD("version", version, FIELD_TEXT, 0),
+	FIELD("code", code, FIELD_TEXT, 0),
+	FIELD("reason", reason, FIELD_TEXT, 0),
+	FIELD("user_agent", user_agent, FIELD_TEXT, FIELD_MATCH),
+	FIELD("content_type", content_type, FIELD_TEXT, FIELD_MATCH),
+	{NULL},
+};
+
+const struct proto sip_proto = {
+	.name = "sip",
+	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
+	.state_size = sizeof(struct state),
+	.msg_size = sizeof(struct sip_msg),
+	.fields = fields,
+	.probe = probe,
+	.read = sip_read,
+};

@@ -1,0 +1,587 @@
+#include "guard/proto/smb.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#define SESSION_HEAD 4	  /* NetBIOS's, RFC 1002 §4.3.1 */
+#define COMMAND_MAX  2048 /* bytes of a command that are looked at */
+#define HEAD1	     32
+#define HEAD2	     64
+#define PIPES	     8
+
+#define SESSION_MESSAGE	  0x00
+#define SESSION_REQUEST	  0x81
+#define SESSION_KEEPALIVE 0x85
+#define PORT_NETBIOS	  139
+
+enum smb2_command {
+	SMB2_NEGOTIATE = 0,
+	SMB2_TREE_CONNECT = 3,
+	SMB2_CREATE = 5,
+	SMB2_READ = 8,
+	SMB2_WRITE = 9,
+	SMB2_IOCTL = 11,
+};
+
+enum smb1_command {
+	SMB1_READ = 0x2e,
+	SMB1_WRITE = 0x2f,
+	SMB1_TRANS2 = 0x32,
+	SMB1_NEGOTIATE = 0x72,
+	SMB1_TREE_CONNECT = 0x75,
+	SMB1_CREATE = 0xa2,
+};
+
+static const struct proto_name smb2_commands[] = {
+	{0, "NEGOTIATE_PROTOCOL"},
+	{1, "SESSION_SETUP"},
+	{2, "SESSION_LOGOFF"},
+	{3, "TREE_CONNECT"},
+	{4, "TREE_DISCONNECT"},
+	{5, "CREATE"},
+	{6, "CLOSE"},
+	{7, "FLUSH"},
+	{8, "READ"},
+	{9, "WRITE"},
+	{10, "LOCK"},
+	{11, "IOCTL"},
+	{12, "CANCEL"},
+	{13, "KEEPALIVE"},
+	{14, "FIND"},
+	{15, "CHANGE_NOTIFY"},
+	{16, "GET_INFO"},
+	{17, "SET_INFO"},
+	{18, "OPLOCK_BREAK"},
+};
+
+static const struct proto_name smb1_commands[] = {
+	{0x00, "CREATE_DIRECTORY"},
+	{0x01, "DELETE_DIRECTORY"},
+	{0x02, "OPEN"},
+	{0x03, "CREATE"},
+	{0x04, "CLOSE"},
+	{0x05, "FLUSH"},
+	{0x06, "DELETE"},
+	{0x07, "RENAME"},
+	{0x08, "QUERY_INFORMATION"},
+	{0x09, "SET_INFORMATION"},
+	{0x0a, "READ"},
+	{0x0b, "WRITE"},
+	{0x10, "CHECK_DIRECTORY"},
+	{0x24, "LOCKING_ANDX"},
+	{0x25, "TRANS"},
+	{0x2b, "ECHO"},
+	{0x2d, "OPEN_ANDX"},
+	{0x2e, "READ_ANDX"},
+	{0x2f, "WRITE_ANDX"},
+	{0x32, "TRANS2"},
+	{0x33, "TRANS2_SECONDARY"},
+	{0x34, "FIND_CLOSE2"},
+	{0x71, "TREE_DISCONNECT"},
+	{0x72, "NEGOTIATE_PROTOCOL"},
+	{0x73, "SESSION_SETUP_ANDX"},
+	{0x74, "LOGOFF_ANDX"},
+	{0x75, "TREE_CONNECT_ANDX"},
+	{0x80, "QUERY_INFO_DISK"},
+	{0xa0, "NT_TRANS"},
+	{0xa1, "NT_TRANS_SECONDARY"},
+	{0xa2, "NT_CREATE_ANDX"},
+	{0xa4, "NT_CANCEL"},
+};
+
+static const struct proto_name statuses[] = {
+	{0x00000000, "STATUS_SUCCESS"},
+	{0x00000103, "STATUS_PENDING"},
+	{0x80000005, "STATUS_BUFFER_OVERFLOW"},
+	{0x80000006, "STATUS_NO_MORE_FILES"},
+	{0xc0000008, "STATUS_INVALID_HANDLE"},
+	{0xc000000d, "STATUS_INVALID_PARAMETER"},
+	{0xc000000f, "STATUS_NO_SUCH_FILE"},
+	{0xc0000011, "STATUS_END_OF_FILE"},
+	{0xc0000016, "STATUS_MORE_PROCESSING_REQUIRED"},
+	{0xc0000022, "STATUS_ACCESS_DENIED"},
+	{0xc0000033, "STATUS_OBJECT_NAME_INVALID"},
+	{0xc0000034, "STATUS_OBJECT_NAME_NOT_FOUND"},
+	{0xc0000035, "STATUS_OBJECT_NAME_COLLISION"},
+	{0xc000003a, "STATUS_OBJECT_PATH_NOT_FOUND"},
+	{0xc0000043, "STATUS_SHARING_VIOLATION"},
+	{0xc000006d, "STATUS_LOGON_FAILURE"},
+	{0xc000006e, "STATUS_ACCOUNT_RESTRICTION"},
+	{0xc00000bb, "STATUS_NOT_SUPPORTED"},
+	{0xc00000cc, "STATUS_BAD_NETWORK_NAME"},
+	{0xc0000203, "STATUS_USER_SESSION_DELETED"},
+	{0xc0000225, "STATUS_NOT_FOUND"},
+	{0xc0000234, "STATUS_ACCOUNT_LOCKED_OUT"},
+	{0xc000035c, "STATUS_NETWORK_SESSION_EXPIRED"},
+};
+
+static const struct proto_name dialects[] = {
+	{0x0202, "2.02"}, {0x0210, "2.10"}, {0x02ff, "2.??"},
+	{0x0300, "3.00"}, {0x0302, "3.02"}, {0x0311, "3.11"},
+};
+
+static const struct proto_name share_types[] = {{1, "FILE"}, {2, "PIPE"}, {3, "PRINT"}};
+
+static const struct proto_name dispositions[] = {
+	{0, "FILE_SUPERSEDE"}, {1, "FILE_OPEN"},      {2, "FILE_CREATE"},
+	{3, "FILE_OPEN_IF"},   {4, "FILE_OVERWRITE"}, {5, "FILE_OVERWRITE_IF"},
+};
+
+struct state {
+	uint32_t left[2];      /* of the session message that the end is in */
+	uint32_t pipes[PIPES]; /* trees that hold named pipes */
+	uint8_t pipe_count;
+	bool connects_pipes; /* the tree that is being connected to does */
+	bool told_read, told_write, told_encrypted;
+};
+
+static struct writer begin(struct smb_msg *m)
+{
+	struct writer w = writer_new(m->room + m->room_used, sizeof(m->room) - m->room_used);
+
+	if (w.cap > SMB_TEXT_MAX)
+		w.cap = SMB_TEXT_MAX;
+	return w;
+}
+
+static struct bytes end(struct smb_msg *m, const struct writer *w)
+{
+	m->room_used += w->len;
+	return (struct bytes){w->len ? w->data : NULL, w->len};
+}
+
+static struct bytes put(struct smb_msg *m, const char *text)
+{
+	struct writer w = begin(m);
+
+	write_bytes(&w, text, strlen(text));
+	return end(m, &w);
+}
+
+/* UTF-16, the low byte first, as UTF-8; halves of pairs show as what they are. */
+static struct bytes put_wide(struct smb_msg *m, struct bytes b)
+{
+	struct writer w = begin(m);
+
+	for (size_t i = 0; i + 1 < b.len && w.len + 3 < w.cap; i += 2) {
+		uint16_t c = (uint16_t)(b.data[i + 1] << 8 | b.data[i]);
+
+		if (!c)
+			break;
+		if (c < 0x80) {
+			write_u8(&w, (uint8_t)c);
+		} else if (c < 0x800) {
+			write_u8(&w, (uint8_t)(0xc0 | c >> 6));
+			write_u8(&w, (uint8_t)(0x80 | (c & 0x3f)));
+		} else if (c >= 0xd800 && c < 0xe000) {
+			write_u8(&w, '?');
+		} else {
+			write_u8(&w, (uint8_t)(0xe0 | c >> 12));
+			write_u8(&w, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
+			write_u8(&w, (uint8_t)(0x80 | (c & 0x3f)));
+		}
+	}
+	return end(m, &w);
+}
+
+static void put_status(struct smb_msg *m, uint32_t status)
+{
+	const char *name = PROTO_NAME(statuses, status);
+	char hex[16];
+
+	snprintf(hex, sizeof(hex), "0x%x", status);
+	m->status_code = put(m, hex);
+	m->status = put(m, name ? name : "UNKNOWN");
+}
+
+static void put_command(struct smb_msg *m, unsigned version, const struct proto_name *names,
+			size_t count, uint32_t command)
+{
+	const char *name = proto_name(names, count, command);
+	char text[64];
+
+	if (name)
+		snprintf(text, sizeof(text), "SMB%u_COMMAND_%s", version, name);
+	else
+		snprintf(text, sizeof(text), "SMB%u_COMMAND_%u", version, command);
+	m->command = put(m, text);
+	m->version = (uint8_t)version;
+}
+
+static bool is_pipes(struct bytes share)
+{
+	static const char name[] = "\\IPC$";
+	size_t n = sizeof(name) - 1;
+
+	return share.len >= n && !strncasecmp((const char *)share.data + share.len - n, name, n);
+}
+
+static bool is_pipe_tree(const struct state *st, uint32_t tree)
+{
+	for (unsigned i = 0; i < st->pipe_count; i++)
+		if (st->pipes[i] == tree)
+			return true;
+	return false;
+}
+
+static void note_tree(struct state *st, uint32_t tree)
+{
+	if (st->connects_pipes && !is_pipe_tree(st, tree)) {
+		if (st->pipe_count == PIPES)
+			memmove(st->pipes, st->pipes + 1, --st->pipe_count * sizeof(st->pipes[0]));
+		st->pipes[st->pipe_count++] = tree;
+	}
+	st->connects_pipes = false;
+}
+
+static void put_opened(struct state *st, struct smb_msg *m, struct bytes name)
+{
+	if (is_pipe_tree(st, m->tree_id))
+		m->named_pipe = name;
+	else
+		m->filename = name;
+	st->told_read = st->told_write = false;
+}
+
+/* A range that a command names by offset from its own beginning. */
+static struct bytes range(struct bytes command, uint16_t offset, uint16_t len)
+{
+	if (offset > command.len)
+		return (struct bytes){NULL, 0};
+	if (len > command.len - offset)
+		len = (uint16_t)(command.len - offset);
+	return (struct bytes){command.data + offset, len};
+}
+
+static void read_negotiate2(struct smb_msg *m, struct reader *r, bool reply)
+{
+	uint16_t best = 0, count, dialect;
+
+	read_skip(r, 2);
+	if (reply) {
+		read_skip(r, 2); /* security mode */
+		best = read_le16(r);
+	} else {
+		count = read_le16(r);
+		read_skip(r, 32);
+		for (; count && reader_left(r) >= 2; count--) {
+			dialect = read_le16(r);
+			if (dialect > best && dialect != 0x2ff)
+				best = dialect;
+		}
+	}
+	if (best && PROTO_NAME(dialects, best))
+		m->dialect = put(m, PROTO_NAME(dialects, best));
+}
+
+static void read_tree2(struct state *st, struct smb_msg *m, struct bytes command, struct reader *r,
+		       bool reply, uint32_t status)
+{
+	uint16_t offset, len;
+
+	read_skip(r, 2);
+	if (reply) {
+		if (!status) {
+			m->share_type = PROTO_NAME(share_types, read_u8(r));
+			note_tree(st, m->tree_id);
+		}
+		return;
+	}
+	read_skip(r, 2);
+	offset = read_le16(r);
+	len = read_le16(r);
+	m->share = put_wide(m, range(command, offset, len));
+	st->connects_pipes = is_pipes(m->share);
+}
+
+static void read_create2(struct state *st, struct smb_msg *m, struct bytes command,
+			 struct reader *r)
+{
+	uint16_t offset, len;
+
+	read_skip(r, 2 + 2 + 4 + 8 + 8 + 4 + 4 + 4);
+	m->disposition = PROTO_NAME(dispositions, read_le32(r));
+	read_skip(r, 4);
+	offset = read_le16(r);
+	len = read_le16(r);
+	if (!r->bad)
+		put_opened(st, m, put_wide(m, range(command, offset, len)));
+}
+
+/* Much is read and written; what matters is that it is, of what was opened. */
+static bool is_told(struct state *st, bool read, bool write, bool reply)
+{
+	bool told = read ? st->told_read : st->told_write;
+
+	if (!read && !write)
+		return true;
+	if (reply)
+		return false;
+	*(read ? &st->told_read : &st->told_write) = true;
+	return !told;
+}
+
+/* MS-SMB2 §2.2.1. `left`: of the session's message, the command included; 0 where it lies. */
+static uint32_t read_smb2(struct state *st, struct bytes b, uint32_t left, struct smb_msg *m,
+			  struct proto_output *out)
+{
+	struct reader r = reader_new(b.data, b.len);
+	uint32_t status, flags, next, high;
+	uint16_t command, size;
+	bool reply;
+
+	read_skip(&r, 4);
+	size = read_le16(&r);
+	read_skip(&r, 2);
+	status = read_le32(&r);
+	command = read_le16(&r);
+	read_skip(&r, 2);
+	flags = read_le32(&r);
+	next = read_le32(&r);
+	read_skip(&r, 8 + 4);
+	m->tree_id = read_le32(&r);
+	m->session_id = read_le32(&r);
+	high = read_le32(&r);
+	m->session_id |= (uint64_t)high << 32;
+	read_skip(&r, 16);
+	if (r.bad || size != HEAD2 || (next && (next < HEAD2 || next % 8 || next >= left)))
+		return 0;
+	if (flags & 2)
+		m->tree_id = 0; /* asynchronous: another number stands there */
+	reply = flags & 1;
+	m->msg.answer = reply;
+	put_command(m, 2, smb2_commands, sizeof(smb2_commands) / sizeof(smb2_commands[0]), command);
+	if (reply)
+		put_status(m, status);
+	if (command == SMB2_NEGOTIATE)
+		read_negotiate2(m, &r, reply);
+	else if (command == SMB2_TREE_CONNECT)
+		read_tree2(st, m, b, &r, reply, status);
+	else if (command == SMB2_CREATE && !reply)
+		read_create2(st, m, b, &r);
+	out->has_msg = is_told(st, command == SMB2_READ, command == SMB2_WRITE, reply);
+	return next ? next : left;
+}
+
+/* The last of the dialects that is offered is the newest (MS-CIFS §2.2.4.52). */
+static void read_negotiate1(struct smb_msg *m, struct reader *r)
+{
+	struct bytes last = {NULL, 0};
+
+	read_skip(r, (size_t)read_u8(r) * 2);
+	read_skip(r, 2);
+	while (reader_left(r) > 1) {
+		struct bytes rest = {r->in.data + r->off + 1, reader_left(r) - 1};
+		const uint8_t *zero = memchr(rest.data, 0, rest.len);
+
+		if (!zero)
+			break;
+		last = (struct bytes){rest.data, (size_t)(zero - rest.data)};
+		read_skip(r, last.len + 2);
+	}
+	m->dialect = last;
+}
+
+/* A text that may be wide, and then lies at an even place of the command. */
+static struct bytes read_text1(struct smb_msg *m, struct reader *r, bool wide)
+{
+	struct bytes rest;
+	const uint8_t *zero;
+
+	if (wide && r->off % 2)
+		read_skip(r, 1);
+	rest = read_bytes(r, reader_left(r));
+	if (wide)
+		return put_wide(m, rest);
+	zero = rest.len ? memchr(rest.data, 0, rest.len) : NULL;
+	return (struct bytes){rest.data, zero ? (size_t)(zero - rest.data) : rest.len};
+}
+
+static void read_tree1(struct state *st, struct smb_msg *m, struct reader *r, bool wide)
+{
+	uint16_t password;
+
+	if (read_u8(r) < 4)
+		return;
+	read_skip(r, 6);
+	password = read_le16(r);
+	read_skip(r, 2);
+	read_skip(r, password);
+	m->share = read_text1(m, r, wide);
+	st->connects_pipes = is_pipes(m->share);
+}
+
+static void read_create1(struct state *st, struct smb_msg *m, struct reader *r, bool wide)
+{
+	uint8_t words = read_u8(r);
+
+	if (words < 24)
+		return;
+	read_skip(r, 35);
+	m->disposition = PROTO_NAME(dispositions, read_le32(r));
+	read_skip(r, words * 2u - 39 + 2);
+	put_opened(st, m, read_text1(m, r, wide));
+}
+
+/*
+ * DoublePulsar, the back door that WannaCry uses, answers to a subcommand of
+ * TRANS2 that no program has a use for (MS-CIFS §2.2.6.15: "reserved").
+ */
+static bool is_backdoor(struct reader *r)
+{
+	uint8_t words = read_u8(r);
+
+	read_skip(r, 28);
+	return words >= 15 && read_le16(r) == 0x0e && !r->bad;
+}
+
+/* MS-CIFS §2.2.3.1. */
+static uint32_t read_smb1(struct state *st, struct bytes b, uint32_t left, struct smb_msg *m,
+			  struct proto_output *out)
+{
+	struct reader r = reader_new(b.data, b.len);
+	uint32_t status;
+	uint8_t command, flags;
+	bool reply, wide;
+
+	read_skip(&r, 4);
+	command = read_u8(&r);
+	status = read_le32(&r);
+	flags = read_u8(&r);
+	wide = read_le16(&r) & 0x8000;
+	read_skip(&r, 12);
+	m->tree_id = read_le16(&r);
+	read_skip(&r, 2);
+	m->session_id = read_le16(&r);
+	read_skip(&r, 2);
+	if (r.bad)
+		return 0;
+	reply = flags & 0x80;
+	m->msg.answer = reply;
+	put_command(m, 1, smb1_commands, sizeof(smb1_commands) / sizeof(smb1_commands[0]), command);
+	if (reply)
+		put_status(m, status);
+	if (reply && command == SMB1_TREE_CONNECT && !status)
+		note_tree(st, m->tree_id);
+	else if (!reply && command == SMB1_NEGOTIATE)
+		read_negotiate1(m, &r);
+	else if (!reply && command == SMB1_TREE_CONNECT)
+		read_tree1(st, m, &r, wide);
+	else if (!reply && command == SMB1_CREATE)
+		read_create1(st, m, &r, wide);
+	else if (!reply && command == SMB1_TRANS2 && is_backdoor(&r))
+		m->msg.reason = REASON_SMB_BACKDOOR;
+	out->has_msg = is_told(st, command == SMB1_READ, command == SMB1_WRITE, reply);
+	return left;
+}
+
+static bool is_smb(const uint8_t *id)
+{
+	return id[0] >= 0xfc && !memcmp(id + 1, "SMB", 3);
+}
+
+static enum parse probe(const struct proto_input *in)
+{
+	const uint8_t *b = in->data.data;
+
+	if (b[0] == SESSION_REQUEST && in->port[1] == PORT_NETBIOS)
+		return PARSE_OK;
+	if (b[0] != SESSION_MESSAGE)
+		return PARSE_BAD;
+	if (in->data.len < SESSION_HEAD + 4)
+		return PARSE_MORE;
+	return is_smb(b + SESSION_HEAD) ? PARSE_OK : PARSE_BAD;
+}
+
+static enum parse broken(struct smb_msg *m, struct proto_output *out)
+{
+	m->msg.reason = REASON_SMB_MALFORMED;
+	out->has_msg = true;
+	return PARSE_BAD;
+}
+
+static enum parse read_session(struct state *st, const struct proto_input *in, struct smb_msg *m,
+			       struct proto_output *out)
+{
+	struct reader r = reader_new(in->data.data, in->data.len);
+	uint32_t head = read_be32(&r);
+
+	if (r.bad)
+		return PARSE_MORE;
+	out->used = SESSION_HEAD;
+	if (head >> 24 == SESSION_MESSAGE)
+		st->left[in->end] = head & 0xffffff;
+	else if (head >> 24 >= SESSION_REQUEST && head >> 24 <= SESSION_KEEPALIVE)
+		out->skip = head & 0x1ffff;
+	else
+		return broken(m, out);
+	return PARSE_OK;
+}
+
+static enum parse smb_read(void *state, const struct proto_input *in, struct msg *ret_m,
+			   struct proto_output *ret_out)
+{
+	struct smb_msg *m = (struct smb_msg *)ret_m;
+	struct state *st = state;
+	uint32_t left = st->left[in->end], len;
+	struct bytes b = in->data;
+
+	if (!left)
+		return read_session(st, in, m, ret_out);
+	if (b.len < left && b.len < COMMAND_MAX)
+		return PARSE_MORE;
+	if (b.len > left)
+		b.len = left;
+	if (b.len > COMMAND_MAX)
+		b.len = COMMAND_MAX;
+	if (b.len < 4 || !is_smb(b.data))
+		return broken(m, ret_out);
+	if (b.data[0] == 0xfe) {
+		len = read_smb2(st, b, left, m, ret_out);
+	} else if (b.data[0] == 0xff) {
+		len = read_smb1(st, b, left, m, ret_out);
+	} else { /* encrypted or compressed */
+		m->version = 2;
+		m->encrypted = b.data[0] == 0xfd;
+		ret_out->has_msg = m->encrypted && !st->told_encrypted;
+		st->told_encrypted |= m->encrypted;
+		len = left;
+	}
+	if (!len)
+		return broken(m, ret_out);
+	st->left[in->end] = left - len;
+	ret_out->used = b.len < len ? b.len : len;
+	ret_out->skip = len - ret_out->used;
+	return PARSE_OK;
+}
+
+#define FIELD(name, member, type, flags)                            \
+	{                                                           \
+		name, offsetof(struct smb_msg, member), type, flags \
+	}
+static const struct proto_field fields[] = {
+	FIELD("version", version, FIELD_U8, FIELD_MATCH),
+	FIELD("dialect", dialect, FIELD_TEXT, FIELD_MATCH),
+	FIELD("command", command, FIELD_TEXT, FIELD_MATCH),
+	FIELD("status", status, FIELD_TEXT, 0),
+	FIELD("status_code", status_code, FIELD_TEXT, 0),
+	FIELD("session_id", session_id, FIELD_U64, FIELD_ZERO),
+	FIELD("tree_id", tree_id, FIELD_U32, FIELD_ZERO),
+	FIELD("share", share, FIELD_TEXT, FIELD_MATCH),
+	FIELD("share_type", share_type, FIELD_NAME, 0),
+	FIELD("filename", filename, FIELD_TEXT, FIELD_MATCH),
+	FIELD("named_pipe", named_pipe, FIELD_TEXT, FIELD_MATCH),
+	FIELD("disposition", disposition, FIELD_NAME, FIELD_MATCH),
+	FIELD("encrypted", encrypted, FIELD_BOOL, 0),
+	{NULL},
+};
+
+const struct proto smb_proto = {
+	.name = "smb",
+	.over = PROTO_OVER_TCP,
+	.state_size = sizeof(struct state),
+	.msg_size = sizeof(struct smb_msg),
+	.fields = fields,
+	.probe = probe,
+	.read = smb_read,
+};

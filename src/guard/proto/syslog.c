@@ -1,0 +1,205 @@
+#include "guard/proto/syslog.h"
+
+#include "guard/proto/head.h"
+
+#define LINE_MAX  8192 /* RFC 5424 §6.1 asks for 2048 at least */
+#define PRIORITY  191  /* the highest: 23 facilities and a severity */
+#define STAMP_LEN 16   /* "Nov 25 10:00:00 " */
+
+static const struct proto_name facilities[] = {
+	{0, "kern"},	  {1, "user"},	  {2, "mail"},	  {3, "daemon"},  {4, "auth"},
+	{5, "syslog"},	  {6, "lpr"},	  {7, "news"},	  {8, "uucp"},	  {9, "cron"},
+	{10, "authpriv"}, {11, "ftp"},	  {12, "ntp"},	  {13, "audit"},  {14, "alert"},
+	{15, "clock"},	  {16, "local0"}, {17, "local1"}, {18, "local2"}, {19, "local3"},
+	{20, "local4"},	  {21, "local5"}, {22, "local6"}, {23, "local7"},
+};
+
+static const struct proto_name severities[] = {
+	{0, "emerg"},	{1, "alert"},  {2, "crit"}, {3, "err"},
+	{4, "warning"}, {5, "notice"}, {6, "info"}, {7, "debug"},
+};
+
+/* "<165>", §6.2.1. */
+static enum parse read_priority(struct reader *r, uint16_t *ret_p)
+{
+	uint16_t p = 0;
+
+	if (read_u8(r) != '<')
+		return r->bad ? PARSE_MORE : PARSE_BAD;
+	for (unsigned digits = 0;; digits++) {
+		uint8_t c = read_u8(r);
+
+		if (r->bad)
+			return PARSE_MORE;
+		if (c == '>' && digits) {
+			*ret_p = p;
+			return p <= PRIORITY ? PARSE_OK : PARSE_BAD;
+		}
+		if (c < '0' || c > '9' || digits == 3)
+			return PARSE_BAD;
+		p = (uint16_t)(p * 10 + (c - '0'));
+	}
+}
+
+static struct bytes read_word(struct reader *r)
+{
+	struct bytes rest = {r->in.data + r->off, reader_left(r)};
+	struct bytes word = head_before(rest, " ");
+
+	read_skip(r, word.len);
+	if (reader_left(r))
+		read_skip(r, 1);
+	return word;
+}
+
+/* "-" stands for nothing, §6.2. */
+static struct bytes or_nothing(struct bytes b)
+{
+	return !b.len || (b.len == 1 && b.data[0] == '-') ? (struct bytes){NULL, 0} : b;
+}
+
+static bool is_stamp(struct bytes b)
+{
+	return b.len >= STAMP_LEN && b.data[3] == ' ' && b.data[6] == ' ' && b.data[9] == ':' &&
+	       b.data[12] == ':' && b.data[15] == ' ';
+}
+
+/* Whoever speaks the old manner keeps to it as he likes: what is not there is left out. */
+static void read_old(struct syslog_msg *m, struct reader *r)
+{
+	struct bytes rest = {r->in.data + r->off, reader_left(r)};
+
+	if (!is_stamp(rest))
+		return;
+	read_skip(r, STAMP_LEN);
+	m->hostname = or_nothing(read_word(r));
+	m->appname = or_nothing(head_before(read_word(r), ":["));
+}
+
+static bool read_line(struct bytes line, struct syslog_msg *m)
+{
+	struct reader r = reader_new(line.data, line.len);
+	uint16_t priority;
+
+	if (read_priority(&r, &priority) != PARSE_OK)
+		return false;
+	m->facility = PROTO_NAME(facilities, priority / 8u);
+	m->severity = PROTO_NAME(severities, priority % 8u);
+	if (reader_left(&r) < 2 || memcmp(line.data + r.off, "1 ", 2)) {
+		read_old(m, &r);
+		return true;
+	}
+	m->version = 1;
+	read_skip(&r, 2);
+	read_word(&r); /* time */
+	m->hostname = or_nothing(read_word(&r));
+	m->appname = or_nothing(read_word(&r));
+	return true;
+}
+
+/* "123 " ahead of a message of so many bytes, RFC 6587 §3.4.1; false where there is none. */
+static enum parse read_count(struct reader *r, size_t *ret_len)
+{
+	size_t n = 0;
+
+	for (unsigned digits = 0; digits < 5; digits++) {
+		uint8_t c = read_u8(r);
+
+		if (r->bad)
+			return PARSE_MORE;
+		if (c == ' ' && digits) {
+			*ret_len = n;
+			return n && n <= LINE_MAX ? PARSE_OK : PARSE_BAD;
+		}
+		if (c < '0' || c > '9' || (c == '0' && !digits))
+			return PARSE_BAD;
+		n = n * 10 + (size_t)(c - '0');
+	}
+	return PARSE_BAD;
+}
+
+static enum parse probe(const struct proto_input *in)
+{
+	struct reader r = reader_new(in->data.data, in->data.len);
+	uint16_t priority;
+	size_t len;
+	enum parse got;
+
+	if (in->end)
+		return PARSE_BAD;
+	if (!in->datagram && in->data.data[0] != '<') {
+		got = read_count(&r, &len);
+		if (got != PARSE_OK)
+			return got;
+	}
+	got = read_priority(&r, &priority);
+	if (got != PARSE_OK)
+		return got == PARSE_MORE && !in->datagram ? PARSE_MORE : PARSE_BAD;
+	return reader_left(&r) && in->data.data[r.off] >= ' ' ? PARSE_OK : PARSE_BAD;
+}
+
+/* The message at the front, and how many bytes it takes with what surrounds it. */
+static enum parse take(struct bytes b, struct bytes *ret_line, size_t *ret_used)
+{
+	struct reader r = reader_new(b.data, b.len);
+	size_t len;
+	enum parse got;
+
+	if (b.data[0] == '<') {
+		if (!head_line(&r, ret_line))
+			return b.len < LINE_MAX ? PARSE_MORE : PARSE_BAD;
+		*ret_used = r.off;
+		return PARSE_OK;
+	}
+	got = read_count(&r, &len);
+	if (got != PARSE_OK)
+		return got;
+	*ret_line = read_bytes(&r, len);
+	*ret_used = r.off;
+	return r.bad ? PARSE_MORE : PARSE_OK;
+}
+
+static enum parse syslog_read(void *state, const struct proto_input *in, struct msg *ret_m,
+			      struct proto_output *ret_out)
+{
+	struct syslog_msg *m = (struct syslog_msg *)ret_m;
+	struct bytes line = in->data;
+	enum parse got = PARSE_OK;
+
+	ret_out->used = in->data.len;
+	if (in->end) { /* nobody answers in this protocol; what is said is somebody else's */
+		ret_out->skip = in->datagram ? 0 : UINT64_MAX;
+		return PARSE_OK;
+	}
+	if (!in->datagram)
+		got = take(in->data, &line, &ret_out->used);
+	if (got == PARSE_MORE)
+		return got;
+	ret_out->has_msg = true;
+	if (got == PARSE_OK && read_line(line, m))
+		return PARSE_OK;
+	m->msg.reason = REASON_SYSLOG_MALFORMED;
+	return PARSE_BAD;
+}
+
+#define FIELD(name, member, type, flags)                               \
+	{                                                              \
+		name, offsetof(struct syslog_msg, member), type, flags \
+	}
+static const struct proto_field fields[] = {
+	FIELD("facility", facility, FIELD_NAME, FIELD_MATCH),
+	FIELD("severity", severity, FIELD_NAME, FIELD_MATCH),
+	FIELD("version", version, FIELD_U8, 0),
+	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH),
+	FIELD("appname", appname, FIELD_TEXT, FIELD_MATCH),
+	{NULL},
+};
+
+const struct proto syslog_proto = {
+	.name = "syslog",
+	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
+	.msg_size = sizeof(struct syslog_msg),
+	.fields = fields,
+	.probe = probe,
+	.read = syslog_read,
+};

@@ -1,0 +1,223 @@
+/* The services of any office network: shares, screens, telephones, logs, simple file transfer. */
+#include "seed.h"
+
+static struct talk_record *r;
+
+static int setup(void **state)
+{
+	r = malloc(sizeof(*r));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(r);
+	return 0;
+}
+
+static void expect(const char *proto, bool datagram, unsigned end, const void *data, size_t len,
+		   const char *expected)
+{
+	struct talk_piece piece = {end, data, len};
+
+	talk_expect(proto, datagram, &piece, 1, expected);
+}
+
+static void smb_tells_shares_files_and_pipes(void **state)
+{
+	seed_same(r, "smb", "smb-1");
+	assert_says(r, "\"dialect\":\"3.11\",\"command\":\"SMB2_COMMAND_NEGOTIATE_PROTOCOL\","
+		       "\"status\":\"STATUS_SUCCESS\",\"status_code\":\"0x0\"");
+	assert_says(r, "\"share\":\"\\\\\\\\10.9.0.5\\\\results\"");
+	assert_says(r, "\"share_type\":\"PIPE\"");
+	assert_says(r, "\"filename\":\"new.txt\",\"disposition\":\"FILE_OVERWRITE_IF\"");
+	assert_int_equal(seed_count(r, "SMB2_COMMAND_WRITE"), 1);
+	assert_silent(r, "reason");
+	seed_same(r, "smb", "smb-4");
+	assert_says(r, "\"named_pipe\":\"srvsvc\"");
+}
+
+static void smb_1_is_told_by_its_version(void **state)
+{
+	seed_same(r, "smb", "smb-3");
+	assert_says(r, "{\"smb\":{\"version\":1,\"dialect\":\"NT LM 0.12\","
+		       "\"command\":\"SMB1_COMMAND_NEGOTIATE_PROTOCOL\"");
+	assert_says(r, "\"command\":\"SMB1_COMMAND_NT_CREATE_ANDX\"");
+	assert_says(r, "\"filename\":\"\\\\results.txt\"");
+}
+
+static void smb_knows_the_back_door(void **state)
+{
+	uint8_t b[4 + 32 + 1 + 30 + 2] = {0, 0, 0, 65, 0xff, 'S', 'M', 'B', 0x32};
+
+	b[4 + 32] = 15;
+	b[4 + 32 + 1 + 28] = 0x0e;
+	expect("smb", false, 0, b, sizeof(b),
+	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_TRANS2\",\"session_id\":0,"
+	       "\"tree_id\":0},\"reason\":\"smb.backdoor\"}\n");
+	b[4 + 32 + 1 + 28] = 0x05;
+	expect("smb", false, 0, b, sizeof(b),
+	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_TRANS2\",\"session_id\":0,"
+	       "\"tree_id\":0}}\n");
+}
+
+static void smb_refuses_lies(void **state)
+{
+	uint8_t b[4 + 64] = {0, 0, 0, 64, 0xfe, 'S', 'M', 'B', 64};
+
+	b[4 + 20] = 32; /* the next command would begin inside this one's head */
+	expect("smb", false, 0, b, sizeof(b),
+	       "{\"smb\":{\"session_id\":0,\"tree_id\":0},\"reason\":\"smb.malformed\"}\n");
+	b[4 + 20] = 72; /* and here beyond the session's message */
+	expect("smb", false, 0, b, sizeof(b),
+	       "{\"smb\":{\"session_id\":0,\"tree_id\":0},\"reason\":\"smb.malformed\"}\n");
+}
+
+static void rdp_tells_how_a_desktop_is_protected(void **state)
+{
+	seed_same(r, "rdp", "rdp-1");
+	assert_string_equal(
+		r->said, "{\"rdp\":{\"event_type\":\"initial_request\",\"cookie\":\"service\","
+			 "\"offered\":\"hybrid\"}}\n"
+			 "{\"rdp\":{\"event_type\":\"initial_response\",\"protocol\":\"ssl\"}}\n");
+	seed_same(r, "rdp", "rdp-2");
+	assert_says(r, "{\"event_type\":\"initial_response\",\"protocol\":\"rdp\"}");
+	assert_says(r, "connect_request");
+	assert_silent(r, "reason");
+}
+
+static void rdp_knows_bluekeep(void **state)
+{
+	static const char ask[] = "\3\0\0\x13\x0e\xe0\0\0\0\0\0\1\0\x08\0\0\0\0\0";
+	static const char legacy[] = "\3\0\0\x0b\x06\xd0\0\0\x12\x34\0";
+	static const char connect[] = "\3\0\0\x13\2\xf0\x80\x7f\x65..MS_T120\0";
+	struct talk_piece pieces[] = {{0, ask, 19}, {1, legacy, 11}, {0, connect, 19}};
+
+	talk_play(r, "rdp", false, pieces, 3, 1);
+	assert_says(r,
+		    "{\"rdp\":{\"event_type\":\"connect_request\"},\"reason\":\"rdp.bluekeep\"}\n");
+}
+
+static void vnc_tells_who_may_look(void **state)
+{
+	seed_same(r, "rfb", "vnc-1");
+	assert_says(r, "\"authentication\":{\"security_type\":2,\"security_result\":\"OK\"},"
+		       "\"login\":\"succeeded\"}}\n");
+	assert_says(r, "\"framebuffer\":{\"width\":320,\"height\":200,\"name\":");
+	seed_same(r, "rfb", "vnc-2");
+	assert_says(r, "\"security_result\":\"FAIL\"},\"login\":\"failed\"");
+	seed_same(r, "rfb", "vnc-3");
+	assert_says(r, "\"security_type\":1},\"no_password\":true,\"control\":true}");
+}
+
+static void vnc_since_3_7_lets_the_client_choose(void **state)
+{
+	struct talk_piece pieces[] = {
+		{1, "RFB 003.008\n", 12}, {0, "RFB 003.008\n", 12}, {1, "\2\1\2", 3}, {0, "\1", 1},
+		{1, "\0\0\0\0", 4},
+	};
+
+#define VERSIONS                                                             \
+	"\"server_protocol_version\":{\"major\":\"003\",\"minor\":\"008\"}," \
+	"\"client_protocol_version\":{\"major\":\"003\",\"minor\":\"008\"}"
+	talk_expect("rfb", false, pieces, 5,
+		    "{\"rfb\":{" VERSIONS "}}\n"
+		    "{\"rfb\":{" VERSIONS ",\"authentication\":{\"security_type\":1},"
+		    "\"no_password\":true,\"control\":true}}\n"
+		    "{\"rfb\":{" VERSIONS ",\"authentication\":{\"security_type\":1,"
+		    "\"security_result\":\"OK\"},\"login\":\"succeeded\",\"no_password\":true}}\n");
+	pieces[1].data = "RFB 103.008\n";
+	talk_play(r, "rfb", false, pieces, 2, 0);
+	assert_says(r, "\"reason\":\"rfb.malformed\"");
+}
+
+static void tftp_tells_the_file(void **state)
+{
+	seed_same(r, "tftp", "tftp-3");
+	assert_string_equal(r->said, "{\"tftp\":{\"packet\":\"write\",\"file\":\"config.txt\","
+				     "\"mode\":\"octet\",\"control\":true}}\n");
+	expect("tftp", true, 1, "\0\5\0\1File not found\0", 19,
+	       "{\"tftp\":{\"packet\":\"error\",\"error_code\":1}}\n");
+	expect("tftp", true, 0, "\0\1name-without-end", 18,
+	       "{\"tftp\":{\"packet\":\"read\"},\"reason\":\"tftp.malformed\"}\n");
+}
+
+static void sip_leaves_out_who_calls(void **state)
+{
+	seed_same(r, "sip", "sip-1");
+	assert_says(r, "{\"sip\":{\"method\":\"INVITE\",\"uri\":\"sip:10.9.0.5:5060\","
+		       "\"version\":\"SIP/2.0\",\"content_type\":\"application/sdp\"}}\n");
+	assert_silent(r, "nurse-station");
+	seed_same(r, "sip", "sip-2"); /* over TCP, with bodies */
+	assert_int_equal(seed_count(r, "\n"), 6);
+	assert_says(r, "\"code\":\"180\",\"reason\":\"Ringing\"");
+	expect("sip", true, 0, "OPTIONS tel:+49123;x SIP/2.0\r\nl: x\r\n\r\n", 38,
+	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
+	       "\"reason\":\"sip.malformed\"}\n");
+}
+
+static void syslog_tells_who_and_not_what(void **state)
+{
+	seed_same(r, "syslog", "syslog-1");
+	assert_string_equal(r->said,
+			    "{\"syslog\":{\"facility\":\"local0\",\"severity\":\"warning\","
+			    "\"hostname\":\"vm\",\"appname\":\"pump\"}}\n");
+	seed_same(r, "syslog", "syslog-3"); /* counted, over TCP */
+	assert_string_equal(r->said,
+			    "{\"syslog\":{\"facility\":\"daemon\",\"severity\":\"info\","
+			    "\"version\":1,\"hostname\":\"vm\",\"appname\":\"monitor\"}}\n");
+	seed_same(r, "syslog", "syslog-4"); /* a line each */
+	assert_int_equal(seed_count(r, "\"hostname\":\"pump-7\",\"appname\":\"infusion\""), 2);
+	expect("syslog", true, 0, "<192>x", 6, "{\"syslog\":{},\"reason\":\"syslog.malformed\"}\n");
+}
+
+static enum parse identify(const char *proto, uint16_t port, bool datagram, const void *data,
+			   size_t len)
+{
+	struct proto_input in = {.port = {4000, port}, .datagram = datagram};
+	enum parse got;
+
+	in.data = unit_exact(data, len);
+	got = proto_find(proto)->probe(&in);
+	free((void *)in.data.data);
+	return got;
+}
+
+static void they_know_their_own(void **state)
+{
+	assert_int_equal(identify("smb", 445, false, "\0\0\0\x90\xfeSMB", 8), PARSE_OK);
+	assert_int_equal(identify("smb", 445, false, "\0\0\0\x90\xfeSMC", 8), PARSE_BAD);
+	assert_int_equal(identify("smb", 445, false, "\0\0\0", 3), PARSE_MORE);
+	assert_int_equal(identify("rdp", 3389, false, "\3\0\0\x0b\6\xe0\0\0\0\0\0", 11), PARSE_OK);
+	/* the same of an S7 controller, with parameters of its own */
+	assert_int_equal(identify("rdp", 102, false,
+				  "\3\0\0\x16\x11\xe0\0\0\0\1\0\xc1\2\1\0\xc2\2\1\2\xc0\1\x0a", 22),
+			 PARSE_BAD);
+	assert_int_equal(identify("rfb", 5900, false, "RFB 003.889\n", 12), PARSE_OK);
+	assert_int_equal(identify("tftp", 69, true, "\0\1a\0octet\0", 10), PARSE_OK);
+	assert_int_equal(identify("tftp", 69, true, "\0\1a\0other\0", 10), PARSE_BAD);
+	assert_int_equal(identify("sip", 5060, true, "OPTIONS sip:a SIP/2.0\r\n", 23), PARSE_OK);
+	assert_int_equal(identify("sip", 80, false, "GET / HTTP/1.1\r\n", 16), PARSE_BAD);
+	assert_int_equal(identify("syslog", 514, true, "<13>x", 5), PARSE_OK);
+	assert_int_equal(identify("syslog", 514, true, "<?xml", 5), PARSE_BAD);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(smb_tells_shares_files_and_pipes),
+		cmocka_unit_test(smb_1_is_told_by_its_version),
+		cmocka_unit_test(smb_knows_the_back_door),
+		cmocka_unit_test(smb_refuses_lies),
+		cmocka_unit_test(rdp_tells_how_a_desktop_is_protected),
+		cmocka_unit_test(rdp_knows_bluekeep),
+		cmocka_unit_test(vnc_tells_who_may_look),
+		cmocka_unit_test(vnc_since_3_7_lets_the_client_choose),
+		cmocka_unit_test(tftp_tells_the_file),
+		cmocka_unit_test(sip_leaves_out_who_calls),
+		cmocka_unit_test(syslog_tells_who_and_not_what),
+		cmocka_unit_test(they_know_their_own),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
