@@ -39,6 +39,7 @@ pcap() {
 	count test/pcap/run.sh build-asan/bedwarden
 	count test/pcap/real.sh build-asan/bedwarden
 	count test/pcap/dicom_peers.py build-asan/bedwarden
+	count test/pcap/device_peers.py build-asan/bedwarden
 }
 
 age() {
