@@ -40,6 +40,7 @@ pcap() {
 	count test/pcap/real.sh build-asan/bedwarden
 	count test/pcap/tshark.sh build-asan/bedwarden
 	count test/pcap/dicom_peers.py build-asan/bedwarden
+	count test/pcap/device_peers.py build-asan/bedwarden
 }
 
 age() {
