@@ -4,7 +4,7 @@
 # speed does not. Never part of ./dev check. usage: bench/run.sh [PART...]
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-path inspect flows policy store stage}
+parts=${*:-path inspect flows policy dicom store age integrity stage}
 
 printf '| what | measured | must |\n|---|---|---|\n'
 for part in $parts; do
@@ -19,7 +19,9 @@ for part in $parts; do
 		fi
 		;;
 	inspect) bench/inspect.sh build/bedwarden ;;
+	age) bench/age.sh build/bedwarden ;;
 	flows | policy) "bench/$part.sh" build/bench/bench-stage ;;
+	dicom) build/bench/bench-dicom ;;
 	store)
 		dir=$(mktemp -d)
 		printf '\nWhat the keeper can take:\n\n' && build/bench/bench-store "$dir"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What `./dev check` runs, in order: unit tests, captures, seeds of every fuzz
+# What `./dev check` runs, in order: unit tests, captures, sealed files, seeds of every fuzz
 # target, layers and documents, then whole gateways in network namespaces.
 # Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   PART: unit pcap fuzz layers docs e2e
+# usage: test/run.sh [PART...]   PART: unit pcap age fuzz layers docs e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-unit pcap fuzz layers docs e2e}
+parts=${*:-unit pcap age fuzz layers docs e2e}
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -40,6 +40,13 @@ pcap() {
 	count test/pcap/real.sh build-asan/bedwarden
 	count test/pcap/tshark.sh build-asan/bedwarden
 	count test/pcap/dicom_peers.py build-asan/bedwarden
+	count test/pcap/device_peers.py build-asan/bedwarden
+}
+
+age() {
+	count test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
+	count test/age/files.sh build-asan/bedwarden
+	LIMIT=600 count test/age/kill.py build/bedwarden
 }
 
 fuzz() {

@@ -16,21 +16,28 @@ static void make_name(struct newfile *f)
 	snprintf(f->name, sizeof(f->name), NEWFILE_PREFIX "%016llx.part", (unsigned long long)r);
 }
 
+int newfile_begin_named(int folder, struct newfile *ret_file)
+{
+	struct newfile f = {.folder = folder};
+
+	make_name(&f);
+	f.fd = openat(folder, f.name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	if (f.fd < 0)
+		return -errno;
+	*ret_file = f;
+	return 0;
+}
+
 int newfile_begin(int folder, struct newfile *ret_file)
 {
 	struct newfile f = {.folder = folder};
 
 	f.fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (f.fd < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
-		return -errno;
-	if (f.fd < 0) {
-		make_name(&f);
-		f.fd = openat(folder, f.name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-		if (f.fd < 0)
-			return -errno;
-	}
-	*ret_file = f;
-	return 0;
+	if (f.fd >= 0)
+		*ret_file = f;
+	else if (errno == EOPNOTSUPP || errno == EISDIR)
+		return newfile_begin_named(folder, ret_file);
+	return f.fd >= 0 ? 0 : -errno;
 }
 
 static int give_name(struct newfile *f, const char *name)
@@ -41,17 +48,25 @@ static int give_name(struct newfile *f, const char *name)
 	return linkat(AT_FDCWD, self, f->folder, name, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
 }
 
-/* Where the file system has no RENAME_NOREPLACE, a link is as good. */
+/* Where the file system has no RENAME_NOREPLACE, a link is as good; where it has no links either,
+ * a look has to do. */
 static int rename_new(struct newfile *f, const char *name)
 {
+	struct stat st;
+
 	if (renameat2(f->folder, f->name, f->folder, name, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;
-	if (linkat(f->folder, f->name, f->folder, name, 0) != 0)
+	if (linkat(f->folder, f->name, f->folder, name, 0) == 0) {
+		unlinkat(f->folder, f->name, 0);
+		return 0;
+	}
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
 		return -errno;
-	unlinkat(f->folder, f->name, 0);
-	return 0;
+	if (fstatat(f->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return renameat(f->folder, f->name, f->folder, name) == 0 ? 0 : -errno;
 }
 
 int newfile_commit(struct newfile *f, const char *name, bool replace)

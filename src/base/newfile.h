@@ -17,6 +17,8 @@ struct newfile {
 
 /* 0 or -errno. */
 int newfile_begin(int folder, struct newfile *ret_file);
+/* As the former does where the file system has no files without a name. */
+int newfile_begin_named(int folder, struct newfile *ret_file);
 /*
  * Gives it its name, which closes it. 0 or -errno, and then it still is to be
  * given up: -EEXIST where the name is taken and not to be replaced. What was

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 void *secret_new(size_t len)
 {
@@ -26,4 +27,9 @@ void secret_free(void *secret, size_t len)
 void secret_wipe(void *data, size_t len)
 {
 	explicit_bzero(data, len);
+}
+
+void secret_no_core(void)
+{
+	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }

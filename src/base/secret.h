@@ -13,6 +13,8 @@
 void *secret_new(size_t len);
 /* Wipes all of it; NULL is fine. */
 void secret_free(void *secret, size_t len);
+/* No core file of this process, whatever else holds copies. */
+void secret_no_core(void);
 /* Overwrites what the compiler thinks nobody reads any more. */
 void secret_wipe(void *data, size_t len);
 

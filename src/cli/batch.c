@@ -95,6 +95,9 @@ int batch_run(const struct batch_options *b, struct tree_options *o, char *const
 	sum_up(o, &result);
 	if (r < 0 && !result.failed)
 		return cli_fail("%s: %s", b->to ? b->to : paths[0], single_why(r, NULL));
+	/* One failure of one is told already. */
+	if (result.failed == 1 && !result.files)
+		return CLI_FAILED;
 	if (result.failed)
 		return cli_fail("%u failed, as said above; %llu were done", result.failed,
 				(unsigned long long)result.files);

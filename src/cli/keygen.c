@@ -53,6 +53,7 @@ static void warn_if_readable(FILE *out)
 static int generate(FILE *out)
 {
 	char identity[AGE_IDENTITY_TEXT], recipient[AGE_RECIPIENT_TEXT], when[40];
+	static char buffer[1024]; /* so that it can be wiped */
 	time_t now = time(NULL);
 	struct tm tm;
 	int r = age_identity_new(identity, recipient);
@@ -61,7 +62,10 @@ static int generate(FILE *out)
 		return cli_fail("no key could be made: %s", strerror(-r));
 	warn_if_readable(out);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	setvbuf(out, buffer, _IOFBF, sizeof(buffer));
 	fprintf(out, "# created: %s\n# public key: %s\n%s\n", when, recipient, identity);
+	fflush(out);
+	secret_wipe(buffer, sizeof(buffer));
 	secret_wipe(identity, sizeof(identity));
 	if (!isatty(fileno(out)))
 		fprintf(stderr, "Public key: %s\n", recipient);
@@ -91,6 +95,7 @@ int cli_keygen(int argc, char **argv)
 	FILE *out = stdout;
 	int c, r;
 
+	secret_no_core();
 	while ((c = getopt_long(argc, argv, "o:y", options, NULL)) != -1) {
 		if (c == 'o')
 			path = optarg;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "cli/batch.h"
 #include "cli/keyfile.h"
 #include "cli/passphrase.h"

@@ -46,8 +46,12 @@ static ssize_t read_line(int fd, char *text)
 	return interrupted ? -EINTR : (ssize_t)len;
 }
 
-/* The terminal shows what is typed again whatever happens, an interrupt among it. */
-static ssize_t read_unseen(int fd, char *text)
+/*
+ * The terminal shows again what is typed whatever happens, an interrupt among it. It is silenced
+ * before the prompt appears, and nothing typed ahead is thrown away, so that a program that
+ * answers the prompt at once is heard.
+ */
+static ssize_t read_unseen(int fd, const char *prompt, char *text)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	struct sigaction catch = {.sa_handler = interrupt}, was[4];
@@ -61,9 +65,11 @@ static ssize_t read_unseen(int fd, char *text)
 		sigaction(signals[i], &catch, &was[i]);
 	unseen = shown;
 	unseen.c_lflag = (unseen.c_lflag & ~(tcflag_t)ECHO) | ICANON | ISIG;
-	tcsetattr(fd, TCSAFLUSH, &unseen);
+	tcsetattr(fd, TCSANOW, &unseen);
+	dprintf(fd, "%s", prompt);
 	n = read_line(fd, text);
-	tcsetattr(fd, TCSAFLUSH, &shown);
+	dprintf(fd, "\n");
+	tcsetattr(fd, TCSANOW, &shown);
 	for (unsigned i = 0; i < 4; i++)
 		sigaction(signals[i], &was[i], NULL);
 	if (interrupted)
@@ -90,11 +96,8 @@ char *passphrase_ask(const char *prompt)
 		goto close;
 	if (fd < 0 && isatty(STDIN_FILENO))
 		fd = STDIN_FILENO;
-	if (fd >= 0) {
-		dprintf(fd, "%s", prompt);
-		n = read_unseen(fd, text);
-		dprintf(fd, "\n");
-	}
+	if (fd >= 0)
+		n = read_unseen(fd, prompt, text);
 	if (n < 0) {
 		if (fd < 0)
 			cli_fail("there is no terminal to ask for the passphrase; use -j batchpass "

@@ -142,16 +142,13 @@ static int finish_file(struct output *o, const char *name, bool replace)
 }
 
 /* What was authentic of a broken file is kept, where nobody takes it for the whole. */
-static void keep_part(const struct single *s, struct output *o, uint64_t plain)
+static bool keep_part(const struct single *s, struct output *o, uint64_t plain)
 {
 	char name[NAME_MAX + 1];
 
-	if (o->file.fd < 0 || !s->open || !plain ||
-	    snprintf(name, sizeof(name), "%s.part", o->name) >= (int)sizeof(name))
-		return;
-	if (finish_file(o, name, true) == 0)
-		cli_fail("%s.part holds the %llu bytes before that, which are authentic", s->out,
-			 (unsigned long long)plain);
+	return o->file.fd >= 0 && s->open && plain &&
+	       snprintf(name, sizeof(name), "%s.part", o->name) < (int)sizeof(name) &&
+	       finish_file(o, name, true) == 0;
 }
 
 const char *single_why(int error, const char *why)
@@ -170,12 +167,17 @@ const char *single_why(int error, const char *why)
 }
 
 /* Of what the system gives, most errors concern the output. */
-static int failed(const struct single *s, int error, const char *why)
+static int failed(const struct single *s, int error, const struct age_result *r, bool kept)
 {
 	bool output = error == -ENOSPC || error == -EPIPE || error == -EDQUOT || error == -EFBIG;
 
+	if (kept)
+		return cli_fail("%s: %s; %s.part holds the %llu bytes before that, which are "
+				"authentic",
+				in_name(s), single_why(error, r->why), s->out,
+				(unsigned long long)r->plain);
 	return cli_fail("%s: %s%s", output ? out_name(s) : in_name(s),
-			output ? "writing failed: " : "", single_why(error, why));
+			output ? "writing failed: " : "", single_why(error, r->why));
 }
 
 static void tell(void *arg, uint64_t plain)
@@ -206,12 +208,10 @@ static int run(const struct single *s, int in, uint64_t size, struct output *o)
 	/* The caller's function has said it itself. */
 	if (r == -ECANCELED)
 		return CLI_FAILED;
-	if (r < 0) {
-		failed(s, r, result.why);
-		if (r == -EBADMSG || r == -EILSEQ || r == -EIO)
-			keep_part(s, o, result.plain);
-		return CLI_FAILED;
-	}
+	if (r < 0)
+		return failed(s, r, &result,
+			      (r == -EBADMSG || r == -EILSEQ || r == -EIO) &&
+				      keep_part(s, o, result.plain));
 	r = o->file.fd >= 0 ? finish_file(o, o->name, o->replaces) : 0;
 	return r < 0 ? cli_fail("%s: writing failed: %s", s->out, strerror(-r)) : CLI_OK;
 }

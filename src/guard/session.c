@@ -117,6 +117,7 @@ static void input_of(const struct sessions *s, unsigned end, struct bytes data,
 		.port = {f->key.port[f->starter], f->key.port[!f->starter]},
 		.end = (uint8_t)end,
 		.datagram = f->key.proto == PROTO_UDP,
+		.alone = !f->packets[!end],
 	};
 	if (f->session) {
 		ret_in->midstream = f->session->midstream;

@@ -154,3 +154,11 @@ make_dicom_orthanc() {
 	dicom_ask find $curl -d '{"Level":"Study","Query":{"PatientID":"DEMO-1"}}' $api/modalities/peer/query
 	dicom_ask move $curl -d 'CT1' $api/queries/"$(jq -r .ID "$work/find.log")"/retrieve
 }
+
+# What no client should say, and what storescp answers.
+make_dicom_hostile() {
+	dicom_objects
+	mkdir -p "$work/in"
+	dicom_serve storescp srv storescp -d +xa -od "$work/in" -aet ARCHIVE 104
+	on dev ./dicom_hostile.py 10.9.0.5 104 "$work/1.dcm"
+}

@@ -139,6 +139,7 @@ make_hl7_forbidden() {
 	hl7_text ORM^O01^ORM_O01 2 >"$work/2.hl7"
 	for i in 1 2; do on dev mllp_send -q -p 2575 -f "$work/$i.hl7" --loose 10.9.0.5; done
 }
+
 # Its messages in every service, see there.
 . ./dicom.sh
 
@@ -146,6 +147,78 @@ make_mqtt() {
 	printf 'listener 1883 10.9.0.5\nallow_anonymous true\n' >"$work/mosquitto.conf"
 	later srv mosquitto -c "$work/mosquitto.conf"
 	on dev mosquitto_pub -h 10.9.0.5 -i fridge-1 -t fridge/1/celsius -m 4.2
+}
+
+make_mqtt5() {
+	printf 'user root\nlistener 1883 10.9.0.5\npassword_file %s/passwords\n' "$work" >"$work/mosquitto.conf"
+	mosquitto_passwd -b -c "$work/passwords" ward secret
+	later srv mosquitto -c "$work/mosquitto.conf"
+	login="-V 5 -h 10.9.0.5 -u ward -P secret"
+	later dev mosquitto_sub $login -i pump-3 -t 'pump/3/+' -t 'ward/#' -q 1 -c -x 60 \
+		--will-topic ward/pump-3 --will-payload gone --will-retain -W 6
+	on srv mosquitto_pub $login -i nurse -q 2 -t pump/3/set -m 'rate=5' -D publish content-type text/plain
+	printf 'a\nb\nc\n' | on dev mosquitto_pub $login -l -t ward/alerts -D publish topic-alias 1
+	on dev mosquitto_pub -V 5 -h 10.9.0.5 -u ward -P guess -t x -m y 2>/dev/null || true
+	on dev mosquitto_pub -V 31 -h 10.9.0.5 -u ward -P secret -i old-3 -q 1 -r -t ward/temp -m 36.6
+	sleep 6
+}
+
+make_modbus() {
+	later dev "$PWD/peer.py" modbus-device 10.9.1.12
+	on srv "$PWD/peer.py" modbus-client 10.9.1.12
+	on srv mbpoll -m tcp -a 1 -r 3 -c 4 -1 10.9.1.12 >/dev/null
+	on srv mbpoll -m tcp -a 1 -r 3 10.9.1.12 42 >/dev/null
+}
+
+make_snmp() {
+	printf 'agentAddress udp:10.9.1.12:161\nrocommunity public\nrwcommunity ward7x\nrwuser nurse\ncreateUser nurse SHA authsecret1 AES privsecret1\nsysLocation bed 12\n' >"$work/snmpd.conf"
+	later dev env SNMP_PERSISTENT_DIR="$work/snmp" snmpd -f -Lo -C -c "$work/snmpd.conf"
+	export SNMP_PERSISTENT_DIR="$work/snmpc"
+	v3="-u nurse -a SHA -A authsecret1 -x AES -X privsecret1"
+	on srv snmpget -v1 -c public 10.9.1.12 1.3.6.1.2.1.1.5.0 1.3.6.1.2.1.1.6.0 >/dev/null
+	on srv snmpget -v1 -c public 10.9.1.12 1.3.6.1.2.1.99 >/dev/null 2>&1 || true
+	on srv snmpbulkwalk -v2c -c ward7x 10.9.1.12 1.3.6.1.2.1.1.9 >/dev/null
+	on srv snmpset -v2c -c ward7x 10.9.1.12 1.3.6.1.2.1.1.4.0 s nobody >/dev/null 2>&1 || true
+	on srv snmpget -v3 $v3 -l authPriv 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
+	on srv snmpset -v3 $v3 -l authNoPriv 10.9.1.12 1.3.6.1.2.1.1.4.0 s nobody >/dev/null 2>&1 || true
+	on dev snmptrap -v1 -c ward7x 10.9.0.5 1.3.6.1.4.1.8072 10.9.1.12 2 0 100 >/dev/null
+	on dev snmptrap -v2c -c ward7x 10.9.0.5 100 1.3.6.1.6.3.1.1.5.1 >/dev/null
+}
+
+make_astm() {
+	later srv "$PWD/peer.py" astm-host 10.9.0.5
+	on dev "$PWD/peer.py" astm-analyzer 10.9.0.5
+}
+
+make_poct1a() {
+	later srv "$PWD/peer.py" poct1a-reviewer 10.9.0.5
+	on dev "$PWD/peer.py" poct1a-device 10.9.0.5
+}
+
+make_coap() {
+	later dev coap-server-notls -A 10.9.1.12 -d 10
+	url=coap://10.9.1.12
+	on srv coap-client-notls -m get $url/.well-known/core >/dev/null
+	on srv coap-client-notls -m get $url/ >/dev/null
+	on srv coap-client-notls -m get -N $url/time?ticks >/dev/null
+	on srv coap-client-notls -m put -e 1700000000 $url/time >/dev/null
+	head -c 3000 /dev/zero | tr '\0' x >"$work/body"
+	on srv coap-client-notls -m put -b 512 -f "$work/body" $url/example_data >/dev/null
+	on srv coap-client-notls -m get -b 512 $url/example_data >/dev/null
+	on srv coap-client-notls -m delete $url/time >/dev/null
+	on srv coap-client-notls -m get -s 3 -B 5 $url/time >/dev/null
+}
+
+make_bacnet() {
+	later dev "$PWD/peer.py" bacnet-device 10.9.1.12
+	on srv "$PWD/peer.py" bacnet-client 10.9.1.12
+}
+
+make_sdc() {
+	later srv wsdd -4 -i eth -D -o -v
+	on dev timeout -s INT 4 wsdd -4 -i eth -n MONITOR -U 00000000-0000-0000-0000-00000000000c || true
+	later dev "$PWD/peer.py" sdc-provider 10.9.1.12
+	on srv "$PWD/peer.py" sdc-consumer 10.9.1.12
 }
 
 make_telnet() {
@@ -343,7 +416,8 @@ make_sweep() {
 }
 
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc
-	hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
+	dicom-hostile hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp smb rdp vnc sip syslog"
+cases="$cases mqtt5 modbus snmp astm poct1a coap bacnet sdc"
 build
 for case in ${*:-$cases}; do record "$case"; done

@@ -702,6 +702,11 @@ static void order_is_kept(void **state)
 	say_short(s, 0, 7, 0);
 	say_pdv(s, 0, 1, 3, echo);
 	refused(s, "dicom.out_of_order");
+	s = associated(); /* released once is enough */
+	say_short(s, 0, 5, 0);
+	say_short(s, 1, 6, 0);
+	say_short(s, 1, 6, 0);
+	refused(s, "dicom.out_of_order");
 	s = associated(); /* a data set nobody announced */
 	say_pdv(s, 0, 3, 2, (struct bytes){data, 200});
 	refused(s, "dicom.out_of_order");
@@ -736,11 +741,12 @@ static void ends_do_not_disturb_each_other(void **state)
 	say_pdv(s, 1, 3, 3, (struct bytes){event.data + 11, event.len - 11});
 	say_short(s, 0, 5, 0);
 	say_short(s, 1, 5, 0);
+	say_short(s, 0, 6, 0);
 	say_short(s, 1, 6, 0);
 	talk_play(r, "dicom", false, s->pieces, s->count, 3);
 	for (char *at = r->said; (at = strchr(at, '\n')); at++)
 		lines++;
-	assert_int_equal(lines, 7);
+	assert_int_equal(lines, 8);
 	assert_non_null(strstr(r->said, "N-EVENT-REPORT-RQ"));
 	assert_null(strstr(r->said, "reason"));
 	free(s);
@@ -902,6 +908,29 @@ static void a_conversation_is_picked_up(void **state)
 	free(r);
 }
 
+/* Where the answers take another way, what is asked is read all the same. */
+static void one_end_alone_is_read(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	struct script *s = associated();
+	uint8_t buf[512];
+
+	say_pdv(s, 0, 1, 3, command(buf, VERIFICATION, 0x0030, 7, -1, false));
+	say_short(s, 0, 5, 0);
+	for (unsigned end = 0; end < 2; end++) {
+		talk_begin(r, "dicom", false);
+		r->in.alone = true;
+		for (size_t i = 0; i < s->count; i++)
+			if (s->pieces[i].end == end)
+				talk_feed(r, end, s->pieces[i].data, s->pieces[i].len);
+		talk_finish(r);
+		assert_null(strstr(r->said, "reason"));
+		assert_non_null(strstr(r->said, end ? "A-ASSOCIATE-AC" : "A-RELEASE-RQ"));
+	}
+	free(s);
+	free(r);
+}
+
 /* Behind a hole reading goes on where a PDU begins; a hole in what is passed over is none. */
 static void holes_are_survived(void **state)
 {
@@ -948,6 +977,7 @@ static void it_is_known_by_its_first_bytes(void **state)
 					     "SSH-2.0-OpenSSH\r\n",
 					     "\x0bMSH|^~\\&|",
 					     "\x10\x0f\0\4MQTT",
+					     "\3\1\1\1\1\1",
 					     "\1\2\3\4\5\6\7"};
 	struct script *s = associated();
 	uint8_t buf[512], *first = s->buf;
@@ -961,16 +991,22 @@ static void it_is_known_by_its_first_bytes(void **state)
 		assert_int_equal(probed(others[i], strlen(others[i]), true), PARSE_BAD);
 	first[12] = 1; /* a control character hides nothing */
 	assert_int_equal(probed(first, 92, false), PARSE_OK);
+	first[2] = 0xff; /* nor does a length that nobody believes */
+	assert_int_equal(probed(first, 92, false), PARSE_OK);
 	first[80] = 'x'; /* but with the application context gone too, what is left of it? */
 	assert_int_equal(probed(first, 92, false), PARSE_BAD);
 
 	say_pdv(s, 0, 1, 3, command(buf, VERIFICATION, 0x0030, 7, -1, false));
+	assert_int_equal(probed(s->buf + rest, s->w.len - rest, false), PARSE_OK);
+	rest = s->w.len;
+	say_pdv(s, 0, 1, 2, (struct bytes){buf, 100});
 	assert_int_equal(probed(s->buf + rest, s->w.len - rest, false), PARSE_BAD);
 	assert_int_equal(probed(s->buf + rest, s->w.len - rest, true), PARSE_OK);
 	rest = s->w.len;
 	say_short(s, 0, 7, 0);
 	assert_int_equal(probed(s->buf + rest, 9, true), PARSE_MORE);
 	assert_int_equal(probed(s->buf + rest, 10, true), PARSE_OK);
+	assert_int_equal(probed(s->buf + rest, 10, false), PARSE_BAD);
 	free(s);
 }
 
@@ -996,6 +1032,7 @@ int main(void)
 		cmocka_unit_test(command_sets_are_kept_in_order),
 		cmocka_unit_test(a_preamble_that_starts_is_told),
 		cmocka_unit_test(a_conversation_is_picked_up),
+		cmocka_unit_test(one_end_alone_is_read),
 		cmocka_unit_test(holes_are_survived),
 		cmocka_unit_test(it_is_known_by_its_first_bytes),
 	};

@@ -31,6 +31,17 @@ static struct bytes text(const char *s)
 	return (struct bytes){(const uint8_t *)s, strlen(s)};
 }
 
+/* Of JPEG's processes the registry says "2 & 4", and pydicom "2 and 4". */
+static void say_and(char *name)
+{
+	char *at = strstr(name, "(Process "), *and = at ? strstr(at, " and ") : NULL;
+
+	if (!and)
+		return;
+	and[1] = '&';
+	memmove(and+2, and+4, strlen(and+4) + 1);
+}
+
 /* Every SOP class and transfer syntax of the registry, by the registry's name. */
 static void names_are_the_registrys(void **state)
 {
@@ -54,6 +65,7 @@ static void names_are_the_registrys(void **state)
 		    strcmp(e.part[2], "Meta SOP Class"))
 			continue;
 		snprintf(name, sizeof(name), "%s%s", e.part[1], *e.part[4] ? " (Retired)" : "");
+		say_and(name);
 		n = dicom_uid_find(syntax ? DICOM_SYNTAXES : DICOM_SOP_CLASSES, text(e.part[0]));
 		assert_int_not_equal(n, 0);
 		assert_string_equal(dicom_uid_name(syntax ? DICOM_SYNTAXES : DICOM_SOP_CLASSES, n),

@@ -104,11 +104,15 @@ static void setting_is_control(void **state)
 		     MESSAGE(SDC "SetService/SetValueResponse", "<m:SetValueResponse/>")),
 		post(0, "POST /set HTTP/1.1",
 		     MESSAGE(SDC "GetService/GetMdib", "<m:Activate><x/></m:Activate>")),
+		post(0, "POST /dpws HTTP/1.1",
+		     SPACES HEADER(
+			     "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get") "<s:Body/></"
+										   "s:Envelope>"),
 		TALK_PIECE(0, "GET /wsdl HTTP/1.1\r\nHost: m\r\n\r\n"),
 		TALK_PIECE(1, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"),
 	};
 
-	talk_expect("sdc", false, pieces, 7,
+	talk_expect("sdc", false, pieces, 8,
 		    "{\"sdc\":{\"action\":\"GetMdib\",\"action_uri\":\"" SDC "GetService/GetMdib\","
 		    "\"body\":\"GetMdib\",\"method\":\"POST\"}}\n"
 		    "{\"sdc\":{\"action\":\"GetMdibResponse\",\"action_uri\":\"" SDC
@@ -120,6 +124,9 @@ static void setting_is_control(void **state)
 		    "SetService/SetValueResponse\",\"body\":\"SetValueResponse\",\"status\":200}}\n"
 		    "{\"sdc\":{\"action\":\"GetMdib\",\"action_uri\":\"" SDC "GetService/GetMdib\","
 		    "\"body\":\"Activate\",\"method\":\"POST\",\"control\":true}}\n"
+		    "{\"sdc\":{\"action\":\"Get\","
+		    "\"action_uri\":\"http://schemas.xmlsoap.org/ws/2004/09/transfer/Get\","
+		    "\"method\":\"POST\"}}\n"
 		    "{\"sdc\":{\"method\":\"GET\"}}\n"
 		    "{\"sdc\":{\"status\":202}}\n");
 }

@@ -2,11 +2,8 @@
 
 #include <stdio.h>
 
-#define HEAD		 6 /* of a PDU, and of a PDV with its message control header */
-#define ITEM_MAX	 (PROTO_UNIT_MAX - 4)
-#define COMMAND_FRAGMENT 1 /* PS3.8 §E.2: bits of the message control header */
-#define LAST_FRAGMENT	 2
-#define NO_DATA_SET	 0x0101 /* PS3.7 §E.1 */
+#define ITEM_MAX    (PROTO_UNIT_MAX - 4)
+#define NO_DATA_SET 0x0101 /* PS3.7 §E.1 */
 
 /* One call of the parser. */
 struct turn {
@@ -64,7 +61,7 @@ static bool is_in_order(const struct turn *t, uint8_t type)
 	case DICOM_RELEASE_RQ:
 		return phase == DICOM_OPEN;
 	case DICOM_RELEASE_RP:
-		return phase == DICOM_OPEN && other(t)->released;
+		return phase == DICOM_OPEN && other(t)->released && !t->s->answered;
 	default:
 		return true;
 	}
@@ -79,7 +76,7 @@ static enum reason judge_length(uint8_t type, uint32_t len)
 			return REASON_DICOM_TOO_LONG;
 		return len < DICOM_FIXED ? REASON_DICOM_MALFORMED : REASON_NONE;
 	case DICOM_DATA:
-		return len < HEAD ? REASON_DICOM_MALFORMED : REASON_NONE;
+		return len < DICOM_HEAD ? REASON_DICOM_MALFORMED : REASON_NONE;
 	default:
 		return len != 4 ? REASON_DICOM_MALFORMED : REASON_NONE;
 	}
@@ -94,11 +91,23 @@ static void begin_request(struct turn *t)
 	d->requester = t->in->end;
 	d->known = true;
 	d->lists = 0;
+	for (unsigned end = 0; end < 2; end++) {
+		d->side[end].max = 0;
+		d->side[end].released = d->side[end].answered = d->side[end].exceeded = false;
+	}
 	memset(d->own, 0, sizeof(d->own));
 	memset(d->contexts, 0, sizeof(d->contexts));
 }
 
-/* A rejection, a release, an abort: four bytes, and the end of what was. */
+/* Both may ask to be released at once, and then both answer (PS3.8 §9.2.1, collisions). */
+static bool is_over(const struct turn *t)
+{
+	if (t->s->pdu == DICOM_RELEASE_RQ)
+		return false;
+	return t->s->pdu != DICOM_RELEASE_RP || !t->s->released || other(t)->answered;
+}
+
+/* A rejection, a release, an abort: four bytes, and mostly the end of what was. */
 static void read_short(struct turn *t)
 {
 	uint8_t result, source, reason;
@@ -109,11 +118,10 @@ static void read_short(struct turn *t)
 	reason = read_u8(&t->r);
 	tell(t);
 	t->m->msg.answer = t->s->pdu == DICOM_ASSOCIATE_RJ || t->s->pdu == DICOM_RELEASE_RP;
-	if (t->s->pdu == DICOM_RELEASE_RQ) {
-		t->s->released = true;
-		return;
-	}
-	t->d->phase = t->d->phase == DICOM_UNKNOWN ? DICOM_UNKNOWN : DICOM_CLOSED;
+	t->s->released |= t->s->pdu == DICOM_RELEASE_RQ;
+	t->s->answered |= t->s->pdu == DICOM_RELEASE_RP;
+	if (t->d->phase != DICOM_UNKNOWN && is_over(t))
+		t->d->phase = DICOM_CLOSED;
 	if (t->s->pdu == DICOM_ASSOCIATE_RJ) {
 		t->m->result = dicom_reject_result(result);
 		t->m->source = dicom_reject_source(source);
@@ -136,6 +144,14 @@ static void judge_maximum(struct turn *t)
 	t->m->msg.reason = REASON_DICOM_TOO_LONG;
 }
 
+/* Was something missed that could have come before, or what the other end said to it? */
+static bool is_half_seen(const struct turn *t)
+{
+	if (t->d->phase == DICOM_IDLE)
+		return t->in->midstream || t->in->alone;
+	return t->d->phase == DICOM_REQUESTED && t->in->alone;
+}
+
 static enum parse read_pdu(struct turn *t)
 {
 	struct dicom_side *s = t->s;
@@ -150,8 +166,10 @@ static enum parse read_pdu(struct turn *t)
 	s->pdu = type;
 	if (!dicom_pdu_name(type))
 		return broken(t, REASON_DICOM_MALFORMED);
-	if (t->d->phase == DICOM_IDLE && t->in->midstream && type != DICOM_ASSOCIATE_RQ)
+	if (type != DICOM_ASSOCIATE_RQ && is_half_seen(t)) {
 		t->d->phase = DICOM_UNKNOWN;
+		t->d->known = false;
+	}
 	bad = judge_length(type, len);
 	if (!bad && !is_in_order(t, type))
 		bad = REASON_DICOM_OUT_OF_ORDER;
@@ -361,9 +379,9 @@ static enum parse read_pdv(struct turn *t)
 	struct dicom_side *s = t->s;
 	uint32_t len = read_be32(&t->r);
 	uint8_t context = read_u8(&t->r), control = read_u8(&t->r);
-	bool command = control & COMMAND_FRAGMENT;
+	bool command = control & DICOM_COMMAND_FRAGMENT;
 
-	if (s->left < HEAD)
+	if (s->left < DICOM_HEAD)
 		return broken(t, REASON_DICOM_MALFORMED);
 	if (t->r.bad)
 		return PARSE_MORE;
@@ -373,7 +391,7 @@ static enum parse read_pdv(struct turn *t)
 		return broken(t, REASON_DICOM_OUT_OF_ORDER);
 	s->left -= 4 + len;
 	s->fragment = len - 2;
-	s->last = control & LAST_FRAGMENT;
+	s->last = control & DICOM_LAST_FRAGMENT;
 	s->stage = command ? DICOM_IN_COMMAND : DICOM_IN_HEAD;
 	if (!command && (s->head.other || s->head.seen == PART10_HEAD))
 		pass_over(t);
@@ -418,119 +436,9 @@ static enum parse read_head(struct turn *t)
 	return t->s->fragment ? PARSE_OK : end_fragment(t);
 }
 
-/* Of a PDU in the middle of a conversation; `need` bytes are enough to tell. */
-static enum parse recognise_data(struct reader *r, uint32_t len)
-{
-	static const uint8_t group_length[] = {0, 0, 0, 0, 4, 0, 0, 0};
-	uint32_t pdv = read_be32(r);
-	uint8_t context = read_u8(r), control = read_u8(r);
-	struct bytes first;
-
-	if (r->bad)
-		return PARSE_MORE;
-	if (len < HEAD || pdv < 2 || pdv > len - 4 || !(context & 1) || control > 3)
-		return PARSE_BAD;
-	if (!(control & COMMAND_FRAGMENT))
-		return pdv == len - 4 ? PARSE_OK : PARSE_BAD;
-	first = read_bytes(r, sizeof(group_length));
-	if (r->bad)
-		return PARSE_MORE;
-	return memcmp(first.data, group_length, sizeof(group_length)) ? PARSE_BAD : PARSE_OK;
-}
-
-static bool is_printable(struct bytes b)
-{
-	for (size_t i = 0; i < b.len; i++)
-		if (b.data[i] < 0x20 || b.data[i] > 0x7e)
-			return false;
-	return true;
-}
-
-/*
- * By its application context, or by titles that can be read: neither alone,
- * since whoever does not want to be read would spoil it.
- */
-static enum parse recognise_association(struct reader *r, uint32_t len)
-{
-	static const char root[] = "1.2.840.10008.";
-	struct bytes titles, name;
-	uint8_t type;
-	uint16_t size;
-
-	if (len < DICOM_FIXED + 4 || len > DICOM_ASSOCIATE)
-		return PARSE_BAD;
-	read_skip(r, 4);
-	titles = read_bytes(r, 2 * (size_t)DICOM_AE);
-	read_skip(r, 32);
-	type = read_u8(r);
-	read_u8(r);
-	size = read_be16(r);
-	if (r->bad)
-		return PARSE_MORE;
-	if ((type != 0x10 && type != 0x20 && type != 0x21 && type != 0x50) ||
-	    size > len - DICOM_FIXED - 4)
-		return PARSE_BAD;
-	if (is_printable(titles))
-		return PARSE_OK;
-	if (type != 0x10 || size < sizeof(root) - 1)
-		return PARSE_BAD;
-	name = read_bytes(r, sizeof(root) - 1);
-	if (r->bad)
-		return PARSE_MORE;
-	return memcmp(name.data, root, sizeof(root) - 1) ? PARSE_BAD : PARSE_OK;
-}
-
-/* A rejection, a release or an abort, of which every byte is known. */
-static enum parse recognise_short(struct reader *r, uint8_t type, uint32_t len)
-{
-	uint8_t result, source, reason;
-	bool good;
-
-	if (len != 4)
-		return PARSE_BAD;
-	read_u8(r);
-	result = read_u8(r);
-	source = read_u8(r);
-	reason = read_u8(r);
-	if (r->bad)
-		return PARSE_MORE;
-	if (type == DICOM_ASSOCIATE_RJ)
-		good = dicom_reject_result(result) && dicom_reject_source(source) && reason < 11;
-	else if (type == DICOM_ABORT)
-		good = !result && dicom_abort_source(source) && reason < 7;
-	else
-		good = !result && !source && !reason;
-	return good ? PARSE_OK : PARSE_BAD;
-}
-
-static enum parse recognise(struct bytes b, bool anywhere)
-{
-	struct reader r = reader_new(b.data, b.len);
-	uint8_t type = read_u8(&r);
-	uint32_t len;
-
-	if (r.bad)
-		return PARSE_MORE;
-	if (!dicom_pdu_name(type) || (!anywhere && type > DICOM_ASSOCIATE_AC))
-		return PARSE_BAD;
-	read_u8(&r);
-	len = read_be32(&r);
-	if (r.bad)
-		return PARSE_MORE;
-	switch (type) {
-	case DICOM_ASSOCIATE_RQ:
-	case DICOM_ASSOCIATE_AC:
-		return recognise_association(&r, len);
-	case DICOM_DATA:
-		return recognise_data(&r, len);
-	default:
-		return recognise_short(&r, type, len);
-	}
-}
-
 static enum parse probe(const struct proto_input *in)
 {
-	return recognise(in->data, in->midstream);
+	return dicom_recognise(in->data, in->midstream);
 }
 
 /* Behind a hole the next PDU that begins where a segment does is where reading goes on. */
@@ -538,7 +446,7 @@ static bool is_found_again(struct turn *t)
 {
 	struct dicom_side *s = t->s;
 
-	if (s->lost && recognise(t->in->data, true) == PARSE_OK)
+	if (s->lost && dicom_recognise(t->in->data, true) == PARSE_OK)
 		*s = (struct dicom_side){.max = s->max, .exceeded = s->exceeded};
 	return !s->lost;
 }

@@ -22,7 +22,8 @@
  * long a P-DATA-TF above what its receiver announced, an association of more
  * than 1 MiB, a command set of more than 64 KiB. There is no bound on data sets.
  *
- * Of a conversation picked up in its middle, order and contexts are not judged.
+ * Of a conversation picked up in its middle, or of which one end alone comes by,
+ * order and contexts are not judged.
  */
 #include "guard/proto/proto.h"
 

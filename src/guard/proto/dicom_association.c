@@ -265,7 +265,8 @@ static bool read_identity(struct dicom *d, struct reader *r)
 	d->identity = read_u8(r);
 	read_u8(r);
 	read_skip(r, read_be16(r));
-	read_skip(r, read_be16(r));
+	if (reader_left(r)) /* a passcode's length, which some leave out with the passcode */
+		read_skip(r, read_be16(r));
 	return !r->bad;
 }
 

@@ -2,13 +2,15 @@
 #define BEDWARDEN_GUARD_PROTO_DICOM_INTERNAL_H
 /*
  * What the files of the DICOM parser share: dicom.c reads PDUs and keeps their
- * order, dicom_association.c what is negotiated, dicom_command.c command sets.
+ * order, dicom_association.c what is negotiated, dicom_command.c command sets;
+ * dicom_probe.c knows the protocol when it sees it.
  */
 #include "guard/proto/dicom.h"
 #include "guard/proto/dicom_names.h"
 #include "guard/proto/dicom_uid.h"
 #include "guard/proto/part10.h"
 
+#define DICOM_HEAD	6 /* of a PDU, and of a PDV with its message control header */
 #define DICOM_AE	16
 #define DICOM_CONTEXTS	128 /* odd numbers of a byte */
 #define DICOM_LISTS	12
@@ -16,6 +18,9 @@
 #define DICOM_FIXED	68	  /* of an A-ASSOCIATE-RQ or -AC, before its items */
 #define DICOM_ASSOCIATE 0x100000u /* bytes, at most */
 #define DICOM_SET	0x10000u
+
+#define DICOM_COMMAND_FRAGMENT 1 /* PS3.8 §E.2: bits of the message control header */
+#define DICOM_LAST_FRAGMENT    2
 
 /* Elements of a command set that are kept (PS3.7 §E.1): a bit each in `have`. */
 enum dicom_element {
@@ -82,9 +87,10 @@ struct dicom_side {
 	uint32_t max;	   /* P-DATA-TF it takes; 0: any */
 	uint8_t pdu;	   /* enum dicom_pdu */
 	uint8_t stage, expect;
-	uint8_t context; /* of the message that is under way, or was last */
-	bool last;	 /* the fragment ends its command or data set */
-	bool released, lost, exceeded;
+	uint8_t context;	 /* of the message that is under way, or was last */
+	bool last;		 /* the fragment ends its command or data set */
+	bool released, answered; /* asked to be released, and released the other */
+	bool lost, exceeded;
 	bool accepted; /* `context` is */
 	struct part10 head;
 	struct dicom_command command;
@@ -130,6 +136,9 @@ enum reason dicom_read_item(struct dicom *d, unsigned end, uint8_t type, struct 
 /* All items were read. */
 void dicom_tell_association(const struct dicom *d, struct dicom_msg *m);
 void dicom_write_association(const struct dicom_msg *m, struct json *j);
+
+/* Does a PDU begin here? `anywhere`: one that begins no conversation, too. */
+enum parse dicom_recognise(struct bytes b, bool anywhere);
 
 bool dicom_is_uid(struct bytes b);
 /* Without the spaces around it, or zeros behind it. */

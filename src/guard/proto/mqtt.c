@@ -372,6 +372,10 @@ static bool resolve(struct state *s, const struct proto_input *in, struct mqtt *
 		return false;
 	if (!m->topic.len)
 		m->topic = find_alias(s, in->end, alias);
+	if (!s->knows_client || in->end == s->client)
+		m->to_broker = m->topic;
+	if (!s->knows_client || in->end != s->client)
+		m->to_client = m->topic;
 	m->msg.control = !m->topic.len || mqtt_topic_commands(m->topic);
 	return true;
 }
@@ -584,6 +588,8 @@ static const struct proto_field fields[] = {
 	FIELD("connect.username", username, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
 	FIELD("connect.will.topic", will_topic, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
 	FIELD("publish.topic", topic, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
+	FIELD("publish.to_broker", to_broker, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
+	FIELD("publish.to_client", to_client, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
 	{"subscribe.topics", 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_subscribed},
 	{NULL},
 };

@@ -14,6 +14,9 @@
  *
  * A PUBLISH to a topic that commands a device is marked `control`, see
  * mqtt_topic_commands(); so is a will of that kind, and an alias nobody knows.
+ *
+ * Profiles may narrow what is published either way (publish.topic) or one way
+ * (publish.to_broker, publish.to_client), and what is subscribed to.
  */
 #include "guard/proto/proto.h"
 
@@ -51,9 +54,10 @@ struct mqtt {
 	uint8_t will_qos;
 	uint16_t keep_alive_s;
 	struct bytes topic;
-	uint64_t message_length; /* of a PUBLISH's payload */
-	struct bytes list;	 /* filters with their options, or codes: as they came */
-	struct bytes properties; /* data NULL where there are none */
+	struct bytes to_broker, to_client; /* the same again, by the way it goes; both if unknown */
+	uint64_t message_length;	   /* of a PUBLISH's payload */
+	struct bytes list;		   /* filters with their options, or codes: as they came */
+	struct bytes properties;	   /* data NULL where there are none */
 };
 
 extern const struct proto mqtt_proto;

@@ -36,6 +36,7 @@ struct proto_input {
 	bool datagram;
 	bool last;	/* the end closed its side: nothing follows */
 	bool midstream; /* the conversation was picked up after its beginning */
+	bool alone;	/* no packet of the other end comes by at all */
 };
 
 struct proto_output {

@@ -45,8 +45,8 @@ static bool open_element(struct soap *s, const struct xml_token *t)
 	case SOAP_ENVELOPE:
 		if (depth == 2 && t->kind == XML_OPEN && xml_is(name, "Header"))
 			s->place = SOAP_HEADER;
-		else if (depth == 2 && t->kind == XML_OPEN && xml_is(name, "Body"))
-			s->place = SOAP_IN_BODY;
+		else if (depth == 2 && xml_is(name, "Body"))
+			s->place = t->kind == XML_OPEN ? SOAP_IN_BODY : SOAP_KNOWN;
 		return true;
 	case SOAP_HEADER:
 		if (depth != 3 || t->kind != XML_OPEN || !xml_is(name, "Action"))

@@ -1,14 +1,12 @@
 #include "seal/tree/tree.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/secret.h"
 #include "seal/age/stream.h"
@@ -16,7 +14,6 @@
 #include "seal/tree/walk.h"
 
 #define WORKERS_MAX 16
-#define DISKS_MAX   32
 
 struct tree {
 	const struct tree_options *options;
@@ -25,12 +22,6 @@ struct tree {
 	pthread_mutex_t telling; /* and what is told: */
 	struct tree_result result;
 	struct age_engine *big;
-	/* File systems that results went to, a folder of each. */
-	struct {
-		dev_t dev;
-		int fd;
-	} disks[DISKS_MAX];
-	unsigned disk_count;
 };
 
 struct worker {
@@ -40,13 +31,20 @@ struct worker {
 	int error;
 };
 
+static const char *path_why(int error)
+{
+	if (error == -ELOOP)
+		return "it is a symbolic link; name what it leads to";
+	return error == -EINVAL ? "it is neither a file nor a folder" : strerror(-error);
+}
+
 static void path_failed(void *arg, const char *path, int error)
 {
 	struct tree *t = arg;
 
 	pthread_mutex_lock(&t->telling);
 	t->result.failed++;
-	t->options->failed(t->options->arg, path, strerror(-error));
+	t->options->failed(t->options->arg, path, path_why(error));
 	pthread_mutex_unlock(&t->telling);
 }
 
@@ -61,23 +59,6 @@ static void tell_bytes(void *arg, uint64_t plain)
 	if (t->options->progress)
 		t->options->progress(t->options->arg, &t->result);
 	pthread_mutex_unlock(&t->telling);
-}
-
-/* So that what was written can be brought to its disk at the end, all at once. */
-static void remember_disk(struct tree *t, const struct walk_folder *f)
-{
-	struct stat st;
-
-	if (fstat(f->out, &st) != 0)
-		return;
-	for (unsigned i = 0; i < t->disk_count; i++)
-		if (t->disks[i].dev == st.st_dev)
-			return;
-	if (t->disk_count == DISKS_MAX)
-		return;
-	t->disks[t->disk_count].dev = st.st_dev;
-	t->disks[t->disk_count].fd = fcntl(f->out, F_DUPFD_CLOEXEC, 0);
-	t->disk_count += t->disks[t->disk_count].fd >= 0;
 }
 
 static void tell_entry(struct worker *w, const struct walk_item *item, enum entry_outcome outcome,
@@ -96,7 +77,6 @@ static void tell_entry(struct worker *w, const struct walk_item *item, enum entr
 	w->told = 0;
 	if (outcome == ENTRY_DONE) {
 		t->result.files++;
-		remember_disk(t, item->folder);
 		if (o->done)
 			o->done(o->arg, path ? path : item->name);
 	} else if (outcome == ENTRY_FAILED) {
@@ -188,18 +168,6 @@ static int run_workers(struct tree *t, unsigned count)
 	return r;
 }
 
-static int sync_disks(struct tree *t)
-{
-	int r = 0;
-
-	for (unsigned i = 0; i < t->disk_count; i++) {
-		if (r == 0 && syncfs(t->disks[i].fd) != 0)
-			r = -errno;
-		close(t->disks[i].fd);
-	}
-	return r;
-}
-
 static struct walk_options walk_options(const struct tree_options *o, char *const *paths,
 					unsigned count)
 {
@@ -212,7 +180,7 @@ int tree_run(const struct tree_options *o, char *const *paths, unsigned count,
 {
 	struct walk_options wo = walk_options(o, paths, count);
 	struct tree t = {.options = o};
-	int r, synced;
+	int r;
 
 	pthread_mutex_init(&t.walking, NULL);
 	pthread_mutex_init(&t.big_lock, NULL);
@@ -227,8 +195,6 @@ int tree_run(const struct tree_options *o, char *const *paths, unsigned count,
 	age_engine_free(t.big);
 	t.result.left_alone += walk_left_alone(t.walk);
 	walk_free(t.walk);
-	synced = sync_disks(&t);
-	r = r < 0 ? r : synced;
 	*ret_result = t.result;
 	return r < 0 ? r : t.result.failed ? -EIO : 0;
 }

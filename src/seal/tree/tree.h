@@ -3,7 +3,8 @@
 /*
  * Many files, and whole trees of them, sealed or opened in one go on all cores.
  * NAME becomes NAME.age and back, with its mode, its times and, for root, its
- * owner. A result has its name only once it is whole.
+ * owner. A result has its name only once it is whole; when it reaches the disk
+ * is the system's affair, as with any copy whose source stays.
  *
  * In place, a file is removed only after its result is on the disk, was read
  * back and found to hold the same, and nobody has written to the file
@@ -39,8 +40,8 @@ struct tree_options {
 };
 
 /*
- * Every path and all below it. 0 where all of it was done and is on the disk,
- * -EIO where something failed that `failed` was told; or -errno.
+ * Every path and all below it. 0 where all of it was done, -EIO where something
+ * failed that `failed` was told; or -errno.
  * A single folder's content goes into `to`; of several paths each keeps its name there.
  */
 int tree_run(const struct tree_options *o, char *const *paths, unsigned count,

@@ -234,7 +234,7 @@ static bool take_path(struct walk *w, const char *given, struct walk_item *ret_i
 		return false;
 	}
 	if (!S_ISREG(st.st_mode) || !name) {
-		errno = EINVAL;
+		errno = S_ISLNK(st.st_mode) ? ELOOP : EINVAL;
 		goto fail;
 	}
 	fd = open_parent(path, name);
