@@ -418,16 +418,62 @@ static void patterns_match(void **state)
 
 static void wrong_words_are_named(void **state)
 {
-	char *bad_member[] = {(char *)"colour=red"}, *no_pattern[] = {(char *)"message_type"};
-	char *not_to_narrow[] = {(char *)"control_id=1"}, *good[] = {(char *)"message_type=ORU^*"};
+	char *bad_member[] = {(char *)"message_type=ACK", (char *)"colour=red"};
+	char *no_pattern[] = {(char *)"message_type"}, *not_to_narrow[] = {(char *)"control_id=1"};
+	char *two_lines[] = {(char *)"message_type=A\ncontrol=no"},
+	     *good[] = {(char *)"message_type=ORU^*"};
 	char why[160];
+	int line = 7;
 
-	assert_true(message_is_wrong("gopher", NULL, 0, why));
+	assert_true(message_is_wrong("gopher", good, 1, &line, why));
+	assert_int_equal(line, -1);
 	assert_non_null(strstr(why, "hl7"));
-	assert_true(message_is_wrong("hl7", bad_member, 1, why));
-	assert_true(message_is_wrong("hl7", no_pattern, 1, why));
-	assert_true(message_is_wrong("hl7", not_to_narrow, 1, why));
-	assert_false(message_is_wrong("hl7", good, 1, why));
+	assert_true(message_is_wrong("hl7", bad_member, 2, &line, why));
+	assert_int_equal(line, 1);
+	assert_true(message_is_wrong("hl7", no_pattern, 1, &line, why));
+	assert_int_equal(line, 0);
+	assert_true(message_is_wrong("hl7", not_to_narrow, 1, &line, why));
+	assert_true(message_is_wrong("hl7", two_lines, 1, &line, why));
+	assert_false(message_is_wrong("hl7", good, 1, &line, why));
+}
+
+/* Where the words stand that are wrong: at a device, and in a profile's own file. */
+static void wrong_words_have_a_place(void **state)
+{
+	static const char lines[] =
+		"segments: [{name: icu, ward: w, hospital: h}]\n"
+		"devices:\n"
+		"  - {name: d, segment: icu, mac: '02:00:00:00:00:01', starts: [\n"
+		"      {service: s, proto: tcp, peer: any, app: gopher},\n"
+		"      {service: s, proto: tcp, peer: any, app: hl7,\n"
+		"       allow: ['version=2.5',\n"
+		"         'colour=red']},\n"
+		"      {service: s, proto: tcp, peer: any, control: no}]}\n";
+	static const char profile[] = "title: T\nkind: other\nfail: open\nsource: [s]\n"
+				      "accepts:\n"
+				      "  - {service: s, proto: tcp, peer: any,\n"
+				      "     app: hl7, allow: ['colour=red']}\n";
+	struct config_error errors[4];
+	size_t count = 0;
+
+	assert_null(config_parse("site.yaml", (struct bytes){(const uint8_t *)lines, strlen(lines)},
+				 errors, 4, &count));
+	assert_int_equal(count, 3);
+	assert_int_equal(errors[0].line, 4);
+	assert_int_equal(errors[0].column, 48);
+	assert_non_null(strstr(errors[0].text, "gopher"));
+	assert_int_equal(errors[1].line, 7);
+	assert_int_equal(errors[1].column, 10);
+	assert_non_null(strstr(errors[1].text, "colour"));
+	assert_int_equal(errors[2].line, 8);
+	assert_null(config_profile_parse("dir/p.yaml",
+					 (struct bytes){(const uint8_t *)profile, strlen(profile)},
+					 errors, 4, &count));
+	assert_int_equal(count, 1);
+	assert_string_equal(errors[0].file, "dir/p.yaml");
+	assert_int_equal(errors[0].line, 7);
+	assert_int_equal(errors[0].column, 24);
+	assert_non_null(strstr(errors[0].text, "no member 'colour'"));
 }
 
 /* A hundred thousand unfinished conversations do not take more than they may. */
@@ -466,6 +512,7 @@ int main(void)
 		cmocka_unit_test(midstream_is_read_and_not_refused),
 		cmocka_unit_test(patterns_match),
 		cmocka_unit_test(wrong_words_are_named),
+		cmocka_unit_test(wrong_words_have_a_place),
 		cmocka_unit_test(memory_is_bounded),
 	};
 
