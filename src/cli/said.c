@@ -140,19 +140,41 @@ static void add_value(struct said_member *m, const char *value, size_t len)
 		m->many = true;
 }
 
-/* The value at a field's name, which may lead into an inner object. */
-static const json_t *at_field(const json_t *object, const char *name)
+/* The value at a name, which may lead into inner objects. */
+static const json_t *at_path(const json_t *object, const char *name)
 {
-	const char *dot = strchr(name, '.');
-	char outer[32];
+	const char *dot;
 
-	if (!dot)
-		return json_object_get(object, name);
-	if ((size_t)(dot - name) >= sizeof(outer))
-		return NULL;
-	memcpy(outer, name, (size_t)(dot - name));
-	outer[dot - name] = 0;
-	return json_object_get(json_object_get(object, outer), dot + 1);
+	for (; (dot = strchr(name, '.')); name = dot + 1)
+		object = json_object_getn(object, name, (size_t)(dot - name));
+	return json_object_get(object, name);
+}
+
+/* What a protocol's own write() says of a member stands at its name or one object further in. */
+static const json_t *at_field(json_t *object, const struct proto_field *f)
+{
+	const json_t *hit = at_path(object, f->name);
+	const char *key;
+	json_t *inner;
+
+	if (hit || !(f->flags & FIELD_SILENT))
+		return hit;
+	json_object_foreach (object, key, inner)
+		if (!hit && json_is_object(inner))
+			hit = at_path(inner, f->name);
+	return hit;
+}
+
+/* Which of its objects the event holds. */
+static const char *inner_key(json_t *object)
+{
+	const char *key;
+	json_t *inner;
+
+	json_object_foreach (object, key, inner)
+		if (json_is_object(inner))
+			return key;
+	return NULL;
 }
 
 /* As proto_value() would have it, which is what patterns are held against. */
@@ -173,11 +195,45 @@ static void take_value(struct said *d, const struct proto_field *f, const json_t
 		len = (size_t)snprintf(number, sizeof(number), "%s",
 				       json_is_true(v) ? "yes" : "no");
 	} else {
-		return; /* a list, or a yes that is never a no: nothing to narrow by */
+		return; /* a yes that is never a no: nothing to narrow by */
 	}
 	m = member_of(d, f);
 	if (m)
 		add_value(m, text, len);
+}
+
+/* Of a list, every value; one that has more to say of each holds it in an object. */
+static void take_values(struct said *d, const struct proto_field *f, const json_t *v)
+{
+	const json_t *item;
+	const char *key;
+	json_t *inner;
+	size_t i;
+
+	if (!json_is_array(v)) {
+		take_value(d, f, v);
+		return;
+	}
+	json_array_foreach (v, i, item) {
+		if (!json_is_object(item)) {
+			take_value(d, f, item);
+			continue;
+		}
+		json_object_foreach ((json_t *)item, key, inner)
+			if (json_is_string(inner)) {
+				take_value(d, f, inner);
+				break;
+			}
+	}
+}
+
+static void take_member(struct said *d, const struct proto_field *f, json_t *object)
+{
+	const char *key = f->flags & FIELD_KEY ? inner_key(object) : NULL;
+	json_t *name = key ? json_string(key) : NULL;
+
+	take_values(d, f, name ? name : at_field(object, f));
+	json_decref(name);
 }
 
 /* What a policy says against a message begins with its name; all else is the message's fault. */
@@ -194,7 +250,7 @@ static bool was_refused(const json_t *event, bool *ret_broken)
 void said_take(struct saids *s, const struct said_ends *ends, const struct proto *app,
 	       const json_t *event)
 {
-	const json_t *object = json_object_get(event, app->name);
+	json_t *object = json_object_get(event, app->name);
 	bool broken, refused = was_refused(event, &broken);
 	struct said *d = json_is_object(object) && !refused ? find(s, ends, app) : NULL;
 
@@ -205,7 +261,7 @@ void said_take(struct saids *s, const struct said_ends *ends, const struct proto
 	d->control |= json_is_true(json_object_get(object, "control"));
 	for (const struct proto_field *f = app->fields; f->name; f++)
 		if (f->flags & FIELD_MATCH)
-			take_value(d, f, at_field(object, f->name));
+			take_member(d, f, object);
 }
 
 const struct said *said_with(const struct saids *s, const uint8_t from[16], const uint8_t to[16],
