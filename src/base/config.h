@@ -33,6 +33,9 @@ struct config_gateway {
 	uint32_t eve_rotate_mb;
 	uint32_t eve_keep;
 	uint32_t store_events; /* most single events kept in the database */
+	bool evidence;	       /* are the packets around what was found kept? */
+	uint32_t evidence_mb;
+	uint32_t evidence_days;
 };
 
 struct config_segment {

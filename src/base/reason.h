@@ -185,7 +185,10 @@
 	X(SSH_MALFORMED, "ssh.malformed", "A remote login (SSH) broke the rules of its protocol.") \
 	X(TELNET_BYPASS, "telnet.login_bypass",                                                    \
 	  "A machine tried to get in without a password, through a known hole of Telnet.")         \
-	X(FTP_MALFORMED, "ftp.malformed", "A file transfer (FTP) broke the rules of its protocol.")
+	X(FTP_MALFORMED, "ftp.malformed",                                                          \
+	  "A file transfer (FTP) broke the rules of its protocol.")                                \
+	X(GATEWAY_EVIDENCE_LOST, "gateway.evidence_lost",                                          \
+	  "Packets around a finding could not be kept; the finding itself was.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

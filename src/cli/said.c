@@ -236,15 +236,17 @@ static void take_member(struct said *d, const struct proto_field *f, json_t *obj
 	json_decref(name);
 }
 
-/* What a policy says against a message begins with its name; all else is the message's fault. */
+/* Was it refused for where it went and what a line says? All else is the message's own fault. */
 static bool was_refused(const json_t *event, bool *ret_broken)
 {
+	static const char *const refusals[] = {"policy.", "binding.", "floor."};
 	const char *reason = json_string_value(json_object_get(event, "reason"));
-	const json_t *verdict = json_object_get(event, "verdict");
-	const char *action = json_string_value(json_object_get(verdict, "action"));
+	bool refused = false;
 
-	*ret_broken = reason && strncmp(reason, "policy.", 7) != 0;
-	return (reason && !*ret_broken) || (action && strcmp(action, "drop") == 0 && !*ret_broken);
+	for (size_t i = 0; reason && i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		refused |= strncmp(reason, refusals[i], strlen(refusals[i])) == 0;
+	*ret_broken = reason && !refused;
+	return refused;
 }
 
 void said_take(struct saids *s, const struct said_ends *ends, const struct proto *app,
