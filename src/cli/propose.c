@@ -207,7 +207,8 @@ static void write_new_device(FILE *out, const struct draft *x, const struct draf
 struct extra {
 	const struct seen_talk *talk;
 	const char *peer;
-	const struct config_rule *rule; /* that allows it already; NULL: none does */
+	const struct config_rule *rule; /* that allows it already; NULL: none does, */
+	const struct config_rule *held; /* but for what is spoken there */
 	const struct said *said;	/* what it may be held to; NULL not known */
 };
 
@@ -234,6 +235,9 @@ static void write_extra(FILE *out, const struct extra *e)
 		write_seen(out, t);
 		fputc('\n', out);
 	}
+	if (e->held)
+		fprintf(out, "    #   # It is not %s, which the line for it is held to.\n",
+			e->held->app);
 	if (e->said)
 		narrow_notes(out, e->said, "    #   ");
 	fputs("    #   - {service: ", out);
@@ -288,6 +292,10 @@ static bool make_extra(struct draft *x, const struct draft_device *d, const stru
 					: far == FIT_MULTICAST ? "multicast"
 					: device	       ? device->name
 							       : host->name};
+	if (ret_e->rule && *ret_e->rule->app && *t->app && strcmp(ret_e->rule->app, t->app) != 0) {
+		ret_e->held = ret_e->rule;
+		ret_e->rule = NULL;
+	}
 	return !ret_e->rule || (ret_e->said && narrow_fits(d, ret_e->rule, ret_e->said, t,
 							   ret_e->peer, far, starts));
 }

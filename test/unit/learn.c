@@ -411,6 +411,9 @@ static void offers_never_widen(void **state)
 		if (p.narrower != cases[i].narrower)
 			print_message("%s\n%s", cases[i].lines, text);
 		assert_int_equal(p.narrower, cases[i].narrower);
+		/* What a line is not for, it does not cover. */
+		assert_int_equal(p.uncovered, strstr(cases[i].lines, "dicom") != NULL);
+		assert_int_equal(p.uncovered, strstr(text, "# It is not dicom") != NULL);
 		config_free(c);
 		free(text);
 	}
