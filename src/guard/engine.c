@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "guard/bedside.h"
+#include "guard/evidence.h"
 #include "guard/flow/fragment.h"
 #include "guard/hairpin.h"
 #include "guard/notice.h"
@@ -43,6 +44,7 @@ struct engine {
 	const struct work *hearing;	      /* whose packet is being read, */
 	const struct session_message *saying; /* and its message; NULL: none */
 	const struct work *heard;	      /* the packet that is being read */
+	enum reason found;		      /* in what it says, whatever its verdict */
 	struct message_rules *messages;	      /* NULL: no policy */
 	struct behaviour *behaviour;
 	struct inventory *inventory; /* NULL: not kept */
@@ -380,6 +382,8 @@ static void vitals_found(void *arg, const struct vitals_finding *f)
 	struct engine *e = arg;
 
 	notice_vitals(&e->notice, f, e->saying);
+	if (e->saying && e->found == REASON_NONE)
+		e->found = f->reason;
 }
 
 /* Vital signs are compared, whoever sent them; nothing that comes of it changes a verdict. */
@@ -430,6 +434,8 @@ static enum reason message_said(void *arg, const struct session_message *m)
 		e->shown.by |= shown.by;
 		e->shown.to |= shown.to;
 	}
+	if (e->found == REASON_NONE)
+		e->found = told.reason;
 	watch_vitals(e, m, told.drop);
 	return why;
 }
@@ -575,6 +581,41 @@ static void expose(struct engine *e, const struct work *w, const struct flow *f,
 	notice_exposure(&e->notice, &w->p, f, end, m, fresh, false);
 }
 
+/* Strays are one case where they go between the same two machines. */
+static uint64_t stray_id(const struct work *w)
+{
+	struct gate_flow_key key;
+	struct flow any = {.first_ns = 0};
+	uint8_t sender;
+
+	if (w->p.has_arp)
+		gate_flow_key_make(&key, w->segment, w->p.vlan[0], 0, &w->p.arp.sender_ip, 0,
+				   &w->p.arp.target_ip, 0);
+	else
+		flow_key(&w->p, w->segment, &key, &sender);
+	key.port[0] = key.port[1] = 0;
+	any.key = key;
+	return flow_id(&any);
+}
+
+static void witness(struct engine *e, const struct work *w, const struct flow *f)
+{
+	const struct evidence_sight s = {
+		.id = f ? f->id : stray_id(w),
+		.frame = w->p.frame,
+		.time_ns = w->p.time_ns,
+		.wire_len = w->p.wire_len,
+		.ifindex = w->ifindex,
+		.reason = w->v.reason ? w->v.reason : e->found,
+		.fate = w->v.action == GATE_DROP  ? EVIDENCE_DROPPED
+			: w->v.would == GATE_DROP ? EVIDENCE_WOULD_DROP
+						  : EVIDENCE_PASSED,
+		.stray = !f,
+	};
+
+	evidence_see(e->o.evidence, &s, e->now_ns);
+}
+
 /* From the verdict on: who did what, and what is to be said of it. */
 static void conclude(struct engine *e, struct work *w)
 {
@@ -584,6 +625,7 @@ static void conclude(struct engine *e, struct work *w)
 	anomaly_set fresh;
 	uint8_t end;
 
+	e->found = REASON_NONE;
 	if (w->v.action != GATE_DROP)
 		hold_stranger(e, w);
 	if (w->v.action == GATE_DROP && e->o.inline_)
@@ -602,6 +644,8 @@ static void conclude(struct engine *e, struct work *w)
 	if (fresh)
 		notice_anomalies(&e->notice, &w->p, fresh, &w->v, w->segment, f, e->now_ns);
 	count_anomalies(e, w->p.anomalies | fresh);
+	if (e->o.evidence)
+		witness(e, w, f);
 }
 
 static bool is_refused(const struct engine *e, const struct work *w)
@@ -788,6 +832,9 @@ void engine_blocked(struct engine *e, const struct gate_sample *s, uint64_t wall
 		notice_anomalies(&e->notice, &w->p, w->p.anomalies, &w->v, w->segment, NULL,
 				 e->now_ns);
 	count_anomalies(e, w->p.anomalies);
+	e->found = REASON_NONE;
+	if (e->o.evidence)
+		witness(e, w, NULL);
 }
 
 void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
@@ -798,6 +845,8 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_TICK);
 	tally_tick(e->notice.tally, e->now_ns);
 	bedside_tick(e->bedside, e->wall_ns);
+	if (e->o.evidence)
+		evidence_tick(e->o.evidence, e->now_ns);
 	if (e->inventory)
 		inventory_tick(e->inventory, e->wall_ns);
 }

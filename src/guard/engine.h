@@ -12,6 +12,7 @@
 #include "guard/policy/policy.h"
 #include "guard/session.h"
 
+struct evidence;
 struct roster;
 
 /* Where finished EVE lines go (no newline, no zero). */
@@ -33,6 +34,7 @@ struct engine_options {
 	bool inline_;	   /* a dropped packet is not seen by what follows */
 	bool packet_times; /* time is the frames', as for a file; else the caller's ticks */
 	struct inventory_options inventory; /* who is there; no machines: not kept */
+	struct evidence *evidence;	    /* told of every frame; borrowed, NULL: none is kept */
 	engine_place_fn place;		    /* NULL: frames say themselves where they came in */
 	void *place_arg;
 	engine_sink_fn sink;
