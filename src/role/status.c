@@ -110,6 +110,7 @@ static void put_floor(struct json *j, const struct gateway *g)
 		[GATE_TOTAL_ANSWERED] = "answered", [GATE_TOTAL_LOCAL] = "local",
 		[GATE_TOTAL_TOO_BIG] = "too_big",   [GATE_TOTAL_NO_POLICY] = "no_policy",
 		[GATE_TOTAL_SAMPLES] = "samples",   [GATE_TOTAL_UNSAMPLED] = "unsampled",
+		[GATE_TOTAL_HELD] = "held",
 	};
 	struct gate_count totals[GATE_TOTAL_COUNT] = {0};
 

@@ -19,6 +19,7 @@
 #include "base/config.h"
 #include "gate.skel.h"
 #include "guard/capture/gate_internal.h"
+#include "guard/capture/held.h"
 #include "guard/decode/packet.h"
 #include "guard/policy/floor.h"
 
@@ -85,6 +86,7 @@ static struct policy *make_policy(uint32_t generation)
 						.block_binding = true};
 	static struct config_host host = {
 		.name = "server-1", .ip = host_ip, .ip_count = 2, .role = role, .role_count = 1};
+	static enum gate_fail closed = GATE_CLOSED;
 	static struct config_device devices[] = {
 		{.name = "pump",
 		 .segment = "icu",
@@ -97,6 +99,7 @@ static struct policy *make_policy(uint32_t generation)
 		 .mac = "02:00:00:00:00:12",
 		 .ip = lab_ip,
 		 .ip_count = 1,
+		 .fail = &closed,
 		 .profile = "pump"},
 		{.name = "free", .segment = "icu", .mac = "02:00:00:00:00:13", .profile = "pump"},
 	};
@@ -420,6 +423,134 @@ static void answers_for_a_neighbour(void **state)
 	assert_int_not_equal(run((struct bytes){arp, sizeof(arp)}, ward, &v), XDP_TX);
 }
 
+static uint64_t total(enum gate_total which)
+{
+	struct gate_count all[GATE_TOTAL_COUNT];
+
+	assert_int_equal(gate_totals(gate, all), 0);
+	return all[which].packets;
+}
+
+static void set_heart(uint64_t hold_until_ns)
+{
+	struct gate_heart h = {.hold_until_ns = hold_until_ns};
+	uint32_t queue = 0;
+
+	assert_int_equal(bpf_map_update_elem(gate_fd(gate, GATE_MAP_HEARTS), &queue, &h, BPF_ANY),
+			 0);
+}
+
+/* A number to the server: inspected. Of device 1 or 2, `len` in all. */
+static struct bytes number(uint8_t device, size_t len)
+{
+	static const uint8_t head[] = {2,  0,	 0,    0,	  0,	      5, 2, 0, 0,  0, 0,
+				       0,  8,	 0,    0x45,	  0,	      0, 0, 0, 1,  0, 0,
+				       64, 17,	 0,    0,	  10,	      1, 1, 0, 10, 1, 0,
+				       5,  0x9c, 0x40, 9001 >> 8, 9001 & 255, 0, 0, 0, 0};
+	uint8_t f[2048] = {0};
+
+	memcpy(f, head, sizeof(head));
+	f[11] = (uint8_t)(0x10 + device);
+	f[29] = (uint8_t)(10 + device);
+	f[16] = (uint8_t)((len - 14) >> 8);
+	f[17] = (uint8_t)(len - 14);
+	f[38] = (uint8_t)((len - 34) >> 8);
+	f[39] = (uint8_t)(len - 34);
+	f[len - 1] = 0x77;
+	return unit_exact(f, len);
+}
+
+/* Between two guards in order: what fails closed waits for the second, what fails open does not. */
+static void holds_what_may_not_pass_unseen(void **state)
+{
+	static const size_t lens[] = {60, 192, 193, 1514, 1537, 2000};
+	struct gate_verdict v;
+	struct held *held;
+	uint64_t before, failed;
+	struct bytes f;
+
+	need_kernel();
+	held = held_open(gate_fd(gate, GATE_MAP_HELD));
+	assert_non_null(held);
+	assert_null(held_peek(held));
+	set_heart(clock_mono_ns() + NSEC_PER_SEC);
+	before = total(GATE_TOTAL_HELD);
+	failed = total(GATE_TOTAL_FAILED);
+	for (unsigned i = 0; i < sizeof(lens) / sizeof(*lens); i++) {
+		const struct gate_held *h;
+
+		f = number(2, lens[i]);
+		assert_int_equal(run(f, ward, &v), XDP_DROP);
+		assert_int_equal(v.action, GATE_INSPECT);
+		h = held_peek(held);
+		assert_non_null(h);
+		assert_int_equal(h->len, lens[i]);
+		assert_int_equal(h->verdict.ifindex, ward);
+		assert_int_equal(h->verdict.action, GATE_INSPECT);
+		assert_memory_equal(h + 1, f.data, f.len);
+		held_release(held);
+		assert_null(held_peek(held));
+		free((void *)(uintptr_t)f.data);
+	}
+	assert_int_equal(total(GATE_TOTAL_HELD) - before, 6);
+	assert_int_equal(total(GATE_TOTAL_FAILED) - failed, 0);
+
+	f = number(1, 100);
+	assert_int_equal(run(f, ward, &v), XDP_REDIRECT); /* uninspected */
+	assert_null(held_peek(held));
+	free((void *)(uintptr_t)f.data);
+
+	/* Nobody came in time, or nobody was announced: as if the guard had been killed. */
+	f = number(2, 100);
+	for (unsigned i = 0; i < 2; i++) {
+		set_heart(i ? clock_mono_ns() - 1 : 0);
+		assert_int_equal(run(f, ward, &v), XDP_DROP);
+		assert_int_equal(v.reason, REASON_FLOOR_NO_GUARD);
+		assert_null(held_peek(held));
+	}
+	assert_int_equal(total(GATE_TOTAL_FAILED) - failed, 2);
+	free((void *)(uintptr_t)f.data);
+	held_close(held);
+}
+
+/* The ring is bounded, round and whole: what does not fit is shut out, what fits comes out in order. */
+static void holds_as_much_as_fits(void **state)
+{
+	struct gate_verdict v;
+	struct held *held;
+	unsigned kept = 0, out = 0;
+	struct bytes f;
+
+	need_kernel();
+	held = held_open(gate_fd(gate, GATE_MAP_HELD));
+	assert_non_null(held);
+	set_heart(clock_mono_ns() + 60 * NSEC_PER_SEC);
+	f = number(2, 1000);
+	for (unsigned round = 0; round < 2; round++) {
+		const struct gate_held *h;
+
+		kept = out = 0;
+		for (unsigned i = 0; i < 4000; i++) {
+			memcpy((uint8_t *)(uintptr_t)f.data + 42, &i, sizeof(i));
+			run(f, ward, &v);
+			if (v.action == GATE_DROP) {
+				assert_int_equal(v.reason, REASON_FLOOR_NO_GUARD);
+				break;
+			}
+			kept++;
+		}
+		assert_in_range(kept, 2000, GATE_HELD_BYTES / 1536);
+		for (; (h = held_peek(held)); out++) {
+			assert_memory_equal((const uint8_t *)(h + 1) + 42, &out, sizeof(out));
+			held_release(held);
+		}
+		assert_int_equal(out, kept);
+	}
+	set_heart(0);
+	free((void *)(uintptr_t)f.data);
+	held_close(held);
+}
+
 static void both_compilations_agree(void **state)
 {
 	struct floor *f;
@@ -514,6 +645,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(passes_and_drops),
 		cmocka_unit_test(answers_for_a_neighbour),
+		cmocka_unit_test(holds_what_may_not_pass_unseen),
+		cmocka_unit_test(holds_as_much_as_fits),
 		cmocka_unit_test(both_compilations_agree),
 		cmocka_unit_test(a_large_policy_applies_within_a_second),
 	};
