@@ -326,15 +326,18 @@ static void remember(struct engine *e, struct flow *f, const struct gate_verdict
 {
 	bool to_device = v->flags & GATE_VERDICT_TO_DEVICE;
 
-	if (e->policy) {
+	/* The device is end 1 if it receives from end 0, or sends as end 1. */
+	uint8_t flags = (uint8_t)(f->flags & ~REPORT_FLOW_TO_DEVICE) |
+			(to_device != (end == 1) ? REPORT_FLOW_TO_DEVICE : 0);
+
+	/* It hardly ever changes, and a line that is only read need not go back to memory. */
+	if (e->policy && ((f->device ^ v->device) | (f->peer ^ v->peer) | (f->rule ^ v->rule) |
+			  (f->generation ^ v->generation) | (uint32_t)(f->flags ^ flags))) {
 		f->device = v->device;
 		f->peer = v->peer;
 		f->rule = v->rule;
 		f->generation = v->generation;
-		/* The device is end 1 if it receives from end 0, or sends as end 1. */
-		f->flags &= (uint8_t)~REPORT_FLOW_TO_DEVICE;
-		if (to_device != (end == 1))
-			f->flags |= REPORT_FLOW_TO_DEVICE;
+		f->flags = flags;
 	}
 	if (v->reason != REASON_NONE) {
 		f->reason = v->reason;
