@@ -21,6 +21,7 @@
 #include "guard/capture/gate_internal.h"
 #include "guard/capture/held.h"
 #include "guard/decode/packet.h"
+#include "guard/hairpin.h"
 #include "guard/policy/floor.h"
 
 /* Only the layout of floor_work is wanted: where the program leaves its verdict. The look-ups
@@ -56,7 +57,7 @@ static char *names(const char *s)
 
 static struct policy *make_policy(uint32_t generation)
 {
-	static char *pump_ip[] = {"10.1.1.11", "fd00::11"}, *lab_ip[] = {"10.1.1.12"};
+	static char *pump_ip[] = {"10.1.1.11", "fd00::11"}, *lab_ip[] = {"10.1.1.12", "fd00::12"};
 	static char *host_ip[] = {"10.1.0.5", "fd00::5"}, *role[] = {"server"};
 	static char *p9000[] = {"9000"}, *p9001[] = {"9001-9010"}, *echo[] = {"8"};
 	static struct config_rule starts[] = {
@@ -98,7 +99,7 @@ static struct policy *make_policy(uint32_t generation)
 		 .segment = "icu",
 		 .mac = "02:00:00:00:00:12",
 		 .ip = lab_ip,
-		 .ip_count = 1,
+		 .ip_count = 2,
 		 .fail = &closed,
 		 .profile = "pump"},
 		{.name = "free", .segment = "icu", .mac = "02:00:00:00:00:13", .profile = "pump"},
@@ -181,14 +182,16 @@ static void need_kernel(void)
 	}
 }
 
+static uint8_t after[4096]; /* what became of the frame */
+static size_t after_len;
+
 /* Runs the program on one frame; its return value, and its verdict as it stands in `works`. */
 static uint32_t run(struct bytes frame, uint32_t ifindex, struct gate_verdict *ret_verdict)
 {
 	struct xdp_md ctx = {.data_end = (uint32_t)frame.len, .ingress_ifindex = ifindex};
-	static uint8_t out[4096];
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame.data,
-			    .data_size_in = (uint32_t)frame.len, .data_out = out,
-			    .data_size_out = sizeof(out), .ctx_in = &ctx,
+			    .data_size_in = (uint32_t)frame.len, .data_out = after,
+			    .data_size_out = sizeof(after), .ctx_in = &ctx,
 			    .ctx_size_in = sizeof(ctx), .repeat = 1);
 	size_t size = (bpf_map__value_size(gate->bpf->maps.works) + 7) & ~7ul;
 	uint8_t *all = calloc((size_t)libbpf_num_possible_cpus(), size);
@@ -199,6 +202,7 @@ static uint32_t run(struct bytes frame, uint32_t ifindex, struct gate_verdict *r
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(gate->bpf->maps.works), &zero, all), 0);
 	memcpy(ret_verdict, all + (size_t)works_cpu * size + WORK_VERDICT, sizeof(*ret_verdict));
 	free(all);
+	after_len = o.data_size_out;
 	return o.retval;
 }
 
@@ -423,6 +427,38 @@ static void answers_for_a_neighbour(void **state)
 	assert_int_not_equal(run((struct bytes){arp, sizeof(arp)}, ward, &v), XDP_TX);
 }
 
+/* Both floors answer for the same neighbours, byte for byte the same. */
+static void both_floors_give_the_same_answer(void **state)
+{
+	static const uint8_t arp[42] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0,  0x11, 8, 6,
+					0,   1,	  8,   0,   6,	 4,   0, 1, 2, 0, 0,  0,    0, 0x11,
+					10,  1,	  1,   11,  0,	 0,   0, 0, 0, 0, 10, 1,    1, 12};
+	static const uint8_t nd[86] = {0x33, 0x33, 0xff,	0,	     0,	   0x12,
+				       2,    0,	   0,		0,	     0,	   0x11,
+				       0x86, 0xdd, 0x60,	0,	     0,	   0,
+				       0,    32,   58,		255,	     0xfd, [37] = 0x11,
+				       0xff, 2,	   [49] = 1,	0xff,	     0,	   0,
+				       0x12, 135,  [62] = 0xfd, [77] = 0x12, 1,	   1,
+				       2,    0,	   0,		0,	     0,	   0x11};
+	const struct bytes asks[] = {{arp, sizeof(arp)}, {nd, sizeof(nd)}};
+	const struct gate_port port = {.mac = {2, 0, 0, 0, 0xff, 1}};
+	uint8_t mine[HAIRPIN_ANSWER_MAX];
+	struct gate_verdict v;
+	struct packet p;
+
+	need_kernel();
+	for (unsigned i = 0; i < 2; i++) {
+		struct bytes f = unit_exact(asks[i].data, asks[i].len);
+
+		assert_int_equal(run(f, ward, &v), XDP_TX);
+		assert_true(v.flags & GATE_VERDICT_ANSWERED);
+		packet_decode(f, LINK_ETHERNET, 0, (uint32_t)f.len, &p);
+		assert_int_equal(hairpin_answer(&p, &port, mine), after_len);
+		assert_memory_equal(mine, after, after_len);
+		free((void *)(uintptr_t)f.data);
+	}
+}
+
 static uint64_t total(enum gate_total which)
 {
 	struct gate_count all[GATE_TOTAL_COUNT];
@@ -645,6 +681,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(passes_and_drops),
 		cmocka_unit_test(answers_for_a_neighbour),
+		cmocka_unit_test(both_floors_give_the_same_answer),
 		cmocka_unit_test(holds_what_may_not_pass_unseen),
 		cmocka_unit_test(holds_as_much_as_fits),
 		cmocka_unit_test(both_compilations_agree),

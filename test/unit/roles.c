@@ -334,8 +334,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(audit_waits_and_says_what_it_lost),  T(control_is_one_and_waits_for_a_keeper),
-		T(notify_reaches_the_service_manager), T(a_site_is_loaded_whole_or_not_at_all),
+		T(audit_waits_and_says_what_it_lost),
+		T(control_is_one_and_waits_for_a_keeper),
+		T(notify_reaches_the_service_manager),
+		T(a_site_is_loaded_whole_or_not_at_all),
 		T(ports_come_go_and_lose_their_link),
 		cmocka_unit_test(a_clock_that_is_set_is_news),
 	};
