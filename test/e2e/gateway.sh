@@ -198,12 +198,13 @@ run_policy() {
 	stream 4
 	sleep 1
 	victim=$(pids _guard | head -1)
-	sed -i 's/bpf_dir:/flows: 50000, bpf_dir:/' "$dir/bw.yaml"
+	sed -i 's/bpf_dir:/flows: 50000, workers: 3, bpf_dir:/' "$dir/bw.yaml"
 	kill -HUP "$parent"
 	ms=$(until_ms 5000 another "$victim" _guard)
 	again "a policy that takes other guards" "$ms"
 	verdict "a policy that takes other guards" 0
 	nothing_lost "a policy that takes other guards"
+	check "what takes effect at the next start is said" grep -q 'workers: 3 instead of 0 takes effect' "$dir/log"
 
 	stream 3
 	sleep 1
