@@ -28,6 +28,7 @@
 #define EVENTS_WAITING	(4u << 20) /* bytes of events, while the keeper is away or slow */
 #define MACHINES	4096	   /* in the inventory, and */
 #define MACHINES_QUIET	30000	   /* ms between two events about one */
+#define FLOW_EVENTS	1024	   /* of one source, at once */
 #define FLOWS_TOLD	8192	   /* most conversations that one question is answered by */
 #define FLOWS_WAITING	(8u << 20)
 #define OPEN_PATIENCE	2000 /* ms for an earlier guard's sockets to go away */
@@ -279,6 +280,7 @@ static void say_counts(struct guard *g)
 				  .would_drop = s.would_drop,
 				  .events = g->events.lines,
 				  .events_lost = g->events.lost,
+				  .flows_untold = s.flows_untold,
 				  .flows = flow_count(engine_flows(g->engine))};
 	ipc_send(g->parent, IPC_COUNTS, 0, (struct bytes){(const uint8_t *)&c, sizeof(c)}, -1);
 }
@@ -461,6 +463,7 @@ static void prepare(struct guard *g)
 	struct engine_options o = {.inline_ = true,
 				   .timeouts = flow_default_timeouts,
 				   .inventory = {.machines = MACHINES, .quiet_ms = MACHINES_QUIET},
+				   .flow_events = FLOW_EVENTS,
 				   .sink = outbox_put,
 				   .sink_arg = &g->events};
 

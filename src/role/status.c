@@ -63,6 +63,7 @@ static void put_counts(struct json *j, const struct setup_counts *c)
 	json_u64(j, "flows", c->flows);
 	json_u64(j, "events", c->events);
 	json_u64(j, "events_lost", c->events_lost);
+	json_u64(j, "flows_untold", c->flows_untold);
 }
 
 static void put_members(struct json *j, const struct gateway *g, uint64_t now_ns, bool guards)
