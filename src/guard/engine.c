@@ -11,12 +11,14 @@
 #include "guard/hairpin.h"
 #include "guard/notice.h"
 #include "guard/policy/floor.h"
+#include "guard/ration.h"
 #include "guard/policy/message.h"
 #include "guard/reset.h"
 
 #define BURST		 32
 #define APP_SLOTS	 4096
 #define TOPICS		 4096
+#define SOURCES		 4096
 #define BEHAVIOUR_ROWS	 2048
 #define FRAGMENT_WAIT_MS 5000
 #define EXPIRE_BURST	 64   /* flows ended at most between two bursts, */
@@ -47,6 +49,7 @@ struct engine {
 	enum reason found;		      /* in what it says, whatever its verdict */
 	struct message_rules *messages;	      /* NULL: no policy */
 	struct behaviour *behaviour;
+	struct ration *ration;	     /* of events about conversations; NULL: all are told */
 	struct inventory *inventory; /* NULL: not kept */
 	struct weaknesses shown;     /* by the messages of the packet that is on */
 	struct notice notice;
@@ -80,12 +83,18 @@ static void advance(struct engine *e, uint64_t wall_ns)
 static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 {
 	struct engine *e = arg;
+	uint32_t untold = 0;
 
 	app_end(e->app, f);
 	session_end(e->sessions, f);
 	if (how == FLOW_EVICTED)
 		e->stats.flows_evicted++;
-	report_flow(&e->notice.report, f, how);
+	if (e->ration && !f->reason && how != FLOW_SHUTDOWN &&
+	    !ration_take(e->ration, f->key.segment, &f->key.ip[f->starter], e->now_ns, &untold)) {
+		e->stats.flows_untold++;
+		return;
+	}
+	report_flow(&e->notice.report, f, how, untold);
 }
 
 static void fragments_ended(void *arg, const struct fragment_datagram *d);
@@ -162,6 +171,11 @@ static bool open_rooms(struct engine *e)
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
 	e->fragments = fragment_table_new(&limits, fragments_ended, e);
 	e->notice.report.app = e->app;
+	if (e->o.flow_events) {
+		e->ration = ration_new(SOURCES, e->o.flow_events, e->o.flow_events / 10 + 1);
+		if (!e->ration)
+			return false;
+	}
 	if (e->o.inventory.machines) {
 		e->inventory = inventory_new(&e->o.inventory, machine_changed, e);
 		if (!e->inventory)
@@ -214,6 +228,7 @@ void engine_free(struct engine *e)
 	notice_free(&e->notice);
 	behaviour_free(e->behaviour);
 	inventory_free(e->inventory);
+	ration_free(e->ration);
 	app_free(e->app);
 	sessions_free(e->sessions);
 	bedside_free(e->bedside);
@@ -329,15 +344,18 @@ static void remember(struct engine *e, struct flow *f, const struct gate_verdict
 {
 	bool to_device = v->flags & GATE_VERDICT_TO_DEVICE;
 
-	if (e->policy) {
+	/* The device is end 1 if it receives from end 0, or sends as end 1. */
+	uint8_t flags = (uint8_t)(f->flags & ~REPORT_FLOW_TO_DEVICE) |
+			(to_device != (end == 1) ? REPORT_FLOW_TO_DEVICE : 0);
+
+	/* It hardly ever changes, and a line that is only read need not go back to memory. */
+	if (e->policy && ((f->device ^ v->device) | (f->peer ^ v->peer) | (f->rule ^ v->rule) |
+			  (f->generation ^ v->generation) | (uint32_t)(f->flags ^ flags))) {
 		f->device = v->device;
 		f->peer = v->peer;
 		f->rule = v->rule;
 		f->generation = v->generation;
-		/* The device is end 1 if it receives from end 0, or sends as end 1. */
-		f->flags &= (uint8_t)~REPORT_FLOW_TO_DEVICE;
-		if (to_device != (end == 1))
-			f->flags |= REPORT_FLOW_TO_DEVICE;
+		f->flags = flags;
 	}
 	if (v->reason != REASON_NONE) {
 		f->reason = v->reason;
@@ -885,7 +903,7 @@ static void tell_flow(void *arg, const struct flow *f)
 	if (t->left == 0)
 		return;
 	t->left--;
-	report_flow(&t->report, f, FLOW_ALIVE);
+	report_flow(&t->report, f, FLOW_ALIVE, 0);
 }
 
 unsigned engine_tell_flows(struct engine *e, unsigned max, engine_sink_fn sink, void *arg)

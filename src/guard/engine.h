@@ -35,7 +35,10 @@ struct engine_options {
 	bool packet_times; /* time is the frames', as for a file; else the caller's ticks */
 	struct inventory_options inventory; /* who is there; no machines: not kept */
 	struct evidence *evidence;	    /* told of every frame; borrowed, NULL: none is kept */
-	engine_place_fn place;		    /* NULL: frames say themselves where they came in */
+	uint32_t
+		flow_events; /* about conversations of one source, at once; a tenth more each second;
+			       * 0: all. What a verdict was given on is always told. */
+	engine_place_fn place; /* NULL: frames say themselves where they came in */
 	void *place_arg;
 	engine_sink_fn sink;
 	void *sink_arg;
@@ -43,7 +46,7 @@ struct engine_options {
 
 struct engine_stats {
 	uint64_t packets, bytes, dropped, would_drop, held, malformed;
-	uint64_t events, flows, flows_evicted, fragments_reassembled, fragments_lost;
+	uint64_t events, flows, flows_evicted, flows_untold, fragments_reassembled, fragments_lost;
 	struct session_counts sessions;
 	uint64_t anomalies[ANOMALY_COUNT];
 	uint64_t reasons[REASON_COUNT];

@@ -23,20 +23,22 @@
 #include "role/outbox.h"
 #include "role/setup.h"
 
-#define BURST	       64
-#define TICK_NS	       (100 * NSEC_PER_MSEC)
-#define COUNTS_NS      (500 * NSEC_PER_MSEC)
-#define EVENTS_WAITING (4u << 20) /* bytes of events, while the keeper is away or slow */
-#define MACHINES       4096	  /* in the inventory, and */
-#define MACHINES_QUIET 30000	  /* ms between two events about one */
-#define FLOWS_TOLD     8192	  /* most conversations that one question is answered by */
-#define FLOWS_WAITING  (8u << 20)
-#define EVIDENCE_RING  (4u << 20) /* bytes of frames that may become evidence, */
-#define EVIDENCE_QUEUE (4u << 20) /* and of those that have and wait for the keeper */
-#define EVIDENCE_BATCH 32768	  /* as an outbox sends */
-#define OPEN_PATIENCE  2000	  /* ms for an earlier guard's sockets to go away */
-#define DRAIN_QUIET_NS (5 * NSEC_PER_MSEC)
-#define DRAIN_MOST_NS  (500 * NSEC_PER_MSEC)
+#define BURST		64
+#define TICK_NS		(100 * NSEC_PER_MSEC)
+#define COUNTS_NS	(500 * NSEC_PER_MSEC)
+#define EVENTS_WAITING	(4u << 20) /* bytes of events, while the keeper is away or slow */
+#define MACHINES	4096	   /* in the inventory, and */
+#define MACHINES_QUIET	30000	   /* ms between two events about one */
+#define FLOW_EVENTS	1024	   /* of one source, at once */
+#define FLOWS_TOLD	8192	   /* most conversations that one question is answered by */
+#define FLOWS_WAITING	(8u << 20)
+#define OPEN_PATIENCE	2000 /* ms for an earlier guard's sockets to go away */
+#define CAPTURE_FDS_MAX (SETUP_PORTS_MAX + 1)
+#define DRAIN_QUIET_NS	(5 * NSEC_PER_MSEC)
+#define DRAIN_MOST_NS	(500 * NSEC_PER_MSEC)
+#define EVIDENCE_RING	(4u << 20) /* bytes of frames that may become evidence, */
+#define EVIDENCE_QUEUE	(4u << 20) /* and of those that have and wait for the keeper */
+#define EVIDENCE_BATCH	32768	   /* as an outbox sends */
 
 enum { FROM_PARENT, FROM_KEEPER };
 
@@ -303,6 +305,7 @@ static void say_counts(struct guard *g)
 				  .events = g->events.lines,
 				  .events_lost = g->events.lost,
 				  .evidence_lost = evidence.lost,
+				  .flows_untold = s.flows_untold,
 				  .flows = flow_count(engine_flows(g->engine))};
 	ipc_send(g->parent, IPC_COUNTS, 0, (struct bytes){(const uint8_t *)&c, sizeof(c)}, -1);
 }
@@ -330,9 +333,9 @@ static void housekeeping(struct guard *g, uint64_t now)
 
 static void sleep_until_something(struct guard *g, uint64_t now)
 {
-	struct pollfd p[SETUP_PORTS_MAX + 3];
-	int fds[SETUP_PORTS_MAX];
-	unsigned n = g->capture->ops->fds(g->capture, fds, SETUP_PORTS_MAX), ports = n;
+	struct pollfd p[CAPTURE_FDS_MAX + 3];
+	int fds[CAPTURE_FDS_MAX];
+	unsigned n = g->capture->ops->fds(g->capture, fds, CAPTURE_FDS_MAX), ports = n;
 	uint64_t ms = now < g->tick_ns ? (g->tick_ns - now) / NSEC_PER_MSEC + 1 : 0;
 	bool others = false;
 
@@ -511,6 +514,7 @@ static void prepare(struct guard *g)
 	struct engine_options o = {.inline_ = true,
 				   .timeouts = flow_default_timeouts,
 				   .inventory = {.machines = MACHINES, .quiet_ms = MACHINES_QUIET},
+				   .flow_events = FLOW_EVENTS,
 				   .sink = outbox_put,
 				   .sink_arg = &g->events};
 

@@ -1,8 +1,7 @@
-#include "unit.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -106,11 +105,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *f)
-{
-	return remove(path);
-}
-
 /* Its exit code; minus a signal. */
 static int wait_for(struct stage *s)
 {
@@ -138,7 +132,7 @@ static int tear_down(void **state)
 	close(s->parent);
 	close(s->guard);
 	close(s->listening);
-	nftw(s->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	place_clear(s->folder);
 	free(s);
 	return code;
 }
