@@ -113,6 +113,11 @@ struct {
 	__uint(max_entries, 512 * 1024);
 } samples SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, GATE_HELD_BYTES);
+} held SEC(".maps");
+
 /* Refused packets that are alike: told once a second. */
 struct tell_key {
 	struct gate_ip src, dst;
@@ -630,6 +635,63 @@ static __always_inline int fail(struct xdp_md *ctx, const struct gate_config *cf
 	return forward(ctx, g, slot);
 }
 
+/* `room` is a constant wherever this is inlined: the ring's helper takes no other size. */
+static __always_inline int hold_in(struct xdp_md *ctx, const struct gate_work *g, __u32 room)
+{
+	struct gate_held *h = bpf_ringbuf_reserve(&held, sizeof(*h) + room, 0);
+	__u32 last = g->floor.packet.len - 1;
+
+	if (!h)
+		return 0;
+	h->time_ns = g->floor.now_ns;
+	h->verdict = g->floor.verdict;
+	h->len = g->floor.packet.len;
+	h->pad = 0;
+	if (last > room - 1)
+		last = room - 1;
+	asm volatile("" : "+r"(last)); /* as in gate_tell() */
+	if (bpf_xdp_load_bytes(ctx, 0, h + 1, last + 1)) {
+		bpf_ringbuf_discard(h, 0);
+		return 0;
+	}
+	bpf_ringbuf_submit(h, 0);
+	return 1;
+}
+
+__noinline int gate_hold(struct xdp_md *ctx)
+{
+	struct gate_work *g = work();
+	__u32 len;
+
+	if (!g)
+		return 0;
+	len = g->floor.packet.len;
+	if (len <= 192)
+		return hold_in(ctx, g, 192);
+	if (len <= 1536)
+		return hold_in(ctx, g, 1536);
+	return len <= GATE_HELD_MAX ? hold_in(ctx, g, GATE_HELD_MAX) : 0;
+}
+
+/* No guard is there. If it made way for a successor, that one gets what must not pass unseen. */
+static __always_inline int absent(struct xdp_md *ctx, const struct gate_config *cfg,
+				  struct gate_work *g, __u32 slot, const struct gate_heart *h)
+{
+	const struct gate_verdict *v = &g->floor.verdict;
+	__u32 len = g->floor.packet.len;
+	struct gate_device_count *d;
+
+	if (!h || *(volatile __u64 *)&h->hold_until_ns <= g->floor.now_ns || len > cfg->frame_max ||
+	    v->flags & GATE_VERDICT_OPEN ||
+	    (fails_open(g, slot) && !(v->flags & GATE_VERDICT_FRAGMENT)) || !gate_hold(ctx))
+		return fail(ctx, cfg, g, slot, REASON_FLOOR_NO_GUARD);
+	d = device_count(cfg, slot, v->device);
+	if (d)
+		count(&d->inspected, len);
+	count_total(GATE_TOTAL_HELD, len);
+	return XDP_DROP;
+}
+
 /* Has the guard let frames wait for too long? Notes when they began to. */
 static __always_inline int late(struct gate_heart *h, __s64 owed, __u64 beat, __u64 now)
 {
@@ -657,11 +719,11 @@ static __always_inline int inspect(struct xdp_md *ctx, const struct gate_config 
 	__u64 beat;
 
 	if (!h || queue >= GATE_QUEUES || !bpf_map_lookup_elem(&xsks, &at))
-		return fail(ctx, cfg, g, slot, REASON_FLOOR_NO_GUARD);
+		return absent(ctx, cfg, g, slot, h);
 	beat = *(volatile __u64 *)&h->beat_ns;
 	if (!beat || (*(volatile __u32 *)&h->owner & GATE_OWNER_DIED) ||
 	    (g->floor.now_ns > beat && g->floor.now_ns - beat > cfg->stale_ns))
-		return fail(ctx, cfg, g, slot, REASON_FLOOR_NO_GUARD);
+		return absent(ctx, cfg, g, slot, h);
 	if (len > cfg->frame_max)
 		return fail(ctx, cfg, g, slot, REASON_FLOOR_TOO_BIG);
 	owed = (__s64)(h->given - *(volatile __u64 *)&h->taken);

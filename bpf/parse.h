@@ -43,7 +43,7 @@ FLOOR_FN void parse_ip4(struct gate_ip *ret_ip, const __u8 *p)
 FLOOR_FN void parse_arp(struct floor_packet *ret, const __u8 *p, const __u8 *end)
 {
 	if (p + 28 > end || parse_be16(p) != 1 || parse_be16(p + 2) != 0x0800 || p[4] != 6 ||
-	    p[5] != 4)
+	    p[5] != 4 || !parse_be16(p + 6) || p[8] & 1)
 		return;
 	ret->flags |= FLOOR_IS_ARP;
 	ret->arp_op = parse_be16(p + 6);
@@ -343,7 +343,7 @@ FLOOR_FN void parse_frame(void *ctx, struct floor_packet *ret, const __u8 *data,
 	for (i = 0; i < 2; i++) {
 		const __u8 *p = data + off;
 
-		if (type != 0x8100 && type != 0x88a8)
+		if (type != 0x8100 && type != 0x88a8 && type != 0x9100)
 			break;
 		if (p + 4 > end) {
 			ret->flags |= FLOOR_BROKEN;

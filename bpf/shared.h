@@ -280,7 +280,8 @@ struct gate_heart {
 	__u64 since_ns; /* by the kernel: when frames began to wait */
 	__u32 owner;	/* the guard's thread, by number: a robust futex (set_robust_list(2)) */
 	__u32 pad32;
-	__u64 pad[3];
+	__u64 hold_until_ns; /* by a guard that makes way for a successor: see gate_held */
+	__u64 pad[2];
 };
 
 /* So the kernel sets this bit of `owner` the moment the guard dies, long before its sockets go. */
@@ -293,6 +294,23 @@ struct gate_heart {
  */
 #define GATE_LATE_FRAMES 32
 #define GATE_LATE_NS	 8000000ull
+
+/*
+ * A frame that may not pass uninspected, kept while one guard makes way for the
+ * next in order; a bounded ring, which the guard of queue 0 empties for all. The
+ * frame follows. A guard that dies leaves no such wish behind: then the fail mode
+ * holds with the very next packet.
+ */
+struct gate_held {
+	__u64 time_ns;
+	struct gate_verdict verdict;
+	__u32 len;
+	__u32 pad;
+};
+
+#define GATE_HELD_BYTES (4u << 20)
+#define GATE_HELD_MAX	3584	      /* a frame's length; larger than any that a guard takes */
+#define GATE_HOLD_NS	5000000000ull /* how long a successor is waited for, and a frame kept */
 
 #define GATE_PORTS  64 /* most ports of one gateway */
 #define GATE_QUEUES 64 /* most receive queues of one port */
@@ -341,6 +359,7 @@ enum gate_total {
 	GATE_TOTAL_NO_POLICY,	/* came in by a port that no policy names; dropped */
 	GATE_TOTAL_SAMPLES,	/* told to user space */
 	GATE_TOTAL_UNSAMPLED,	/* dropped and only counted: alike, too many, or ring full */
+	GATE_TOTAL_HELD,	/* kept for a guard's successor */
 	GATE_TOTAL_COUNT,
 };
 

@@ -1,9 +1,14 @@
-/* Events of any origin: whatever they say, the policy that is proposed must be a good one. */
+/*
+ * Events of any origin: whatever they say, the policy that is proposed must be a
+ * good one, and so must the one that a person makes of it by taking over what
+ * stands there as comments.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/propose.h"
+#include "guard/policy/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -25,6 +30,32 @@ static struct config *parse(const char *text, size_t len)
 
 	return config_parse("/nonexistent/f.yaml", (struct bytes){(const uint8_t *)text, len},
 			    errors, 4, &count);
+}
+
+/* Takes the '# ' away from what is offered, in place. */
+static size_t take_over(char *text)
+{
+	static const char head[] = "    # Not covered";
+	char *to = text;
+	bool offered = false;
+
+	for (char *s = text; *s;) {
+		size_t len = strcspn(s, "\n") + 1;
+
+		offered = strncmp(s, head, strlen(head)) == 0 ||
+			  (offered && strncmp(s, "    # ", 6) == 0);
+		if (offered && strncmp(s, head, strlen(head)) != 0) {
+			memset(to, ' ', 4);
+			memmove(to + 4, s + 6, len - 6);
+			to += len - 2;
+		} else {
+			memmove(to, s, len);
+			to += len;
+		}
+		s += len;
+	}
+	*to = 0;
+	return (size_t)(to - text);
 }
 
 static void check(const struct seen *seen, const struct config *config, struct config_profile *own)
@@ -51,6 +82,10 @@ static void check(const struct seen *seen, const struct config *config, struct c
 		c = parse(text, size);
 		if (!c)
 			abort();
+		config_free(c);
+		c = parse(text, take_over(text));
+		if (!c)
+			abort();
 	}
 	config_free(c);
 	free(text);
@@ -64,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct seen seen;
 	size_t count = 0;
 
+	config_check_words(message_is_wrong);
 	if (seen_new(&seen) < 0)
 		return 0;
 	for (size_t at = 0; at < len;) {

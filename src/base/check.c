@@ -238,18 +238,23 @@ void config_check_words(config_words_fn fn)
 
 static void check_rule_words(struct checking *k, const char *path, const struct config_rule *r)
 {
-	bool narrowed = r->allow_count || !r->control;
 	char at[160], why[160];
+	int line;
 
-	snprintf(at, sizeof(at), "%s.%s", path, r->allow_count ? "allow" : "app");
-	if (!*r->app && narrowed)
-		wrong(k, path,
+	snprintf(at, sizeof(at), "%s.app", path);
+	if (!*r->app && (r->allow_count || !r->control)) {
+		snprintf(at, sizeof(at), "%s.%s", path, r->allow_count ? "allow" : "control");
+		wrong(k, at,
 		      "allow and control say what may be said in a protocol; expected "
 		      "app to name it");
-	else if (*r->app && r->action != GATE_INSPECT)
+	} else if (*r->app && r->action != GATE_INSPECT) {
 		wrong(k, at, "what is not inspected cannot be read; expected action: inspect");
-	else if (*r->app && words_wrong && words_wrong(r->app, r->allow, r->allow_count, why))
+	} else if (*r->app && words_wrong &&
+		   words_wrong(r->app, r->allow, r->allow_count, &line, why)) {
+		if (line >= 0)
+			snprintf(at, sizeof(at), "%s.allow[%d]", path, line);
 		wrong(k, at, "%s", why);
+	}
 }
 
 static void check_rules(struct checking *k, const char *path, const struct config_rule *rules,

@@ -33,6 +33,9 @@ struct config_gateway {
 	uint32_t eve_rotate_mb;
 	uint32_t eve_keep;
 	uint32_t store_events; /* most single events kept in the database */
+	bool evidence;	       /* are the packets around what was found kept? */
+	uint32_t evidence_mb;
+	uint32_t evidence_days;
 };
 
 struct config_segment {
@@ -145,12 +148,13 @@ struct config *config_parse(const char *file, struct bytes text, struct config_e
 void config_free(struct config *c);
 
 /*
- * Whether a rule's `app` and `allow` are wrong, and why (160 bytes), is known to
- * who reads protocols (guard/policy/message.h); set once, at the program's start.
- * Until then they are taken as they are.
+ * Whether a rule's `app` and `allow` are wrong, which of them (*ret_line: of
+ * allow, -1 app) and why (160 bytes), is known to who reads protocols
+ * (guard/policy/message.h); set once, at the program's start. Until then they
+ * are taken as they are.
  */
 typedef bool (*config_words_fn)(const char *app, char *const *allow, unsigned allow_count,
-				char ret_error[160]);
+				int *ret_line, char ret_error[160]);
 void config_check_words(config_words_fn fn);
 
 /* One profile by its text, for those who look at profiles alone. free with config_profile_free(). */

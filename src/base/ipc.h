@@ -26,9 +26,10 @@ enum ipc_type {
 	IPC_COUNTS, /* guard → parent: struct setup_counts, every half second: its sign of life */
 	IPC_STATUS, /* keeper → parent: empty, asks; parent → keeper: JSON object */
 	IPC_FLOWS, /* keeper → guard: empty, asks; guard → keeper: JSON lines, an empty body ends */
-	IPC_APPLY, /* keeper → parent: empty, read the config again; parent → keeper: JSON
+	IPC_APPLY,    /* keeper → parent: empty, read the config again; parent → keeper: JSON
 			   * object, {"generation":N} or {"error":"what, where, what to do"} */
-	IPC_STOP,  /* parent → child: finish what is begun and exit 0; empty */
+	IPC_EVIDENCE, /* guard → keeper: frames around a finding (base/evidence.h) */
+	IPC_STOP,     /* parent → child: finish what is begun and exit 0; empty */
 	IPC_TYPE_COUNT,
 };
 

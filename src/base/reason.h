@@ -242,7 +242,9 @@
 	X(TLS_EXPIRED, "tls.expired",                                                              \
 	  "A machine shows a digital identity card (certificate) that has run out.")               \
 	X(TLS_SELF_SIGNED, "tls.self_signed",                                                      \
-	  "A machine vouches for itself: its certificate proves nothing to others.")
+	  "A machine vouches for itself: its certificate proves nothing to others.")               \
+	X(GATEWAY_EVIDENCE_LOST, "gateway.evidence_lost",                                          \
+	  "Packets around a finding could not be kept; the finding itself was.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

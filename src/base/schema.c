@@ -86,7 +86,14 @@ static const struct cyaml_schema_value text_entry = {
 	  0, 1000, "How many finished event files are kept.")                                      \
 	X(NUMBER, schema_file, "store_events", given.store_events, config.gateway.store_events,    \
 	  OPTIONAL, "200000", 1000, 100000000,                                                     \
-	  "Most single events kept in the database; the oldest go first.")
+	  "Most single events kept in the database; the oldest go first.")                         \
+	X(WORD, schema_file, "evidence", config.gateway.evidence, yes_no, OPTIONAL, "off", 0, 0,   \
+	  "Whether the packets around what was blocked or found are kept, as pcapng files in the " \
+	  "folder evidence of state_dir. They hold what patients' devices said.")                  \
+	X(NUMBER, schema_file, "evidence_mb", given.evidence_mb, config.gateway.evidence_mb,       \
+	  OPTIONAL, "256", 1, 1048576, "Most megabytes of evidence; the oldest go first.")         \
+	X(NUMBER, schema_file, "evidence_days", given.evidence_days, config.gateway.evidence_days, \
+	  OPTIONAL, "30", 1, 3650, "Evidence older than so many days is removed.")
 
 #define SEGMENT(X)                                                                                 \
 	X(TEXT, config_segment, "name", name, 0, REQUIRED, NULL, 1, 63,                            \

@@ -301,8 +301,8 @@ static struct rules rules_of(const struct draft_device *d, bool starts)
 	return r;
 }
 
-bool draft_covers(const struct draft_device *d, const struct draft_host *other,
-		  const struct seen_talk *t, enum fit_far far, bool starts)
+const struct config_rule *draft_rule(const struct draft_device *d, const struct draft_host *other,
+				     const struct seen_talk *t, enum fit_far far, bool starts)
 {
 	struct rules r = rules_of(d, starts);
 	const struct config_rule *hit;
@@ -311,8 +311,8 @@ bool draft_covers(const struct draft_device *d, const struct draft_host *other,
 		for (hit = fit_rule(r.list[i], r.count[i], NULL, t, far); hit;
 		     hit = fit_rule(r.list[i], r.count[i], hit, t, far))
 			if (!is_role(hit->peer) || (other && holds(other, hit->peer)))
-				return true;
-	return false;
+				return hit;
+	return NULL;
 }
 
 /* A host that is new gets the role by which the profile expects such a service. */
@@ -344,7 +344,7 @@ static void assign(struct draft *x, const struct draft_device *d, const struct s
 {
 	struct draft_host *h = fit_far(x->p, other) == FIT_ONE ? draft_host_for(x, other) : NULL;
 
-	if (h && !h->known && !draft_covers(d, h, t, FIT_ONE, starts))
+	if (h && !h->known && !draft_rule(d, h, t, FIT_ONE, starts))
 		give_role(d, h, t, starts);
 }
 

@@ -54,8 +54,12 @@ void draft_free(struct draft *x);
 const struct draft_device *draft_device_of(const struct draft *x, const uint8_t ip[16]);
 /* The host with an address, made if need be; NULL a device's, or there are too many. */
 struct draft_host *draft_host_for(struct draft *x, const uint8_t ip[16]);
-/* Is it allowed as things stand? `other` is NULL for broadcast, multicast and devices. */
-bool draft_covers(const struct draft_device *d, const struct draft_host *other,
-		  const struct seen_talk *t, enum fit_far far, bool starts);
+/*
+ * The line by which it is allowed or dropped as things stand: the first that
+ * fits, its own before its profile's; NULL none. `other` is NULL for broadcast,
+ * multicast and devices.
+ */
+const struct config_rule *draft_rule(const struct draft_device *d, const struct draft_host *other,
+				     const struct seen_talk *t, enum fit_far far, bool starts);
 
 #endif

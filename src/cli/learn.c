@@ -118,7 +118,7 @@ static int ask(struct learning *l, const struct control_options *o, json_t *requ
 	return r;
 }
 
-/* From the gateway that runs: the machines it knows, and the conversations it has on record. */
+/* From the gateway that runs: the machines it knows, and the conversations it knows of. */
 static int read_gateway(struct learning *l)
 {
 	struct control_options o;
@@ -134,6 +134,10 @@ static int read_gateway(struct learning *l)
 		r = ask(l, &o,
 			json_pack("{s:s, s:b, s:i}", "cmd", "events", "all", 1, "limit",
 				  EVENTS_MAX));
+	/* Those that have not ended, as links between systems never do; without a guard there are
+	 * none, and the record will do. */
+	if (r == CLI_OK)
+		ask(l, &o, json_pack("{s:s}", "cmd", "flows"));
 	return r;
 }
 
@@ -232,9 +236,10 @@ static int propose(struct learning *l)
 		r = put(l->o->out, text, len);
 	if (r == CLI_OK)
 		fprintf(stderr,
-			"%u devices, %u hosts; %u services that no profile covers stand there "
-			"as comments. Read it, then 'bedwarden policy check' it.\n",
-			p.devices, p.hosts, p.uncovered);
+			"%u devices, %u hosts; %u services that no profile covers and %u lines "
+			"narrower than what is allowed stand there as comments. Read it, then "
+			"'bedwarden policy check' it.\n",
+			p.devices, p.hosts, p.uncovered, p.narrower);
 	free(text);
 	return r;
 }

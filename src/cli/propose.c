@@ -6,39 +6,10 @@
 
 #include "base/address.h"
 #include "cli/draft.h"
+#include "cli/narrow.h"
+#include "cli/yaml.h"
 
 #define EXTRA_MAX 40 /* comment lines a device gets */
-
-static void quoted(FILE *out, const char *s)
-{
-	fputc('"', out);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fputc('\\', out);
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			fprintf(out, "\\x%02x", (unsigned char)*s);
-		else
-			fputc(*s, out);
-	}
-	fputc('"', out);
-}
-
-/* What machines call themselves goes into comments only, and must not end them. */
-static void comment(FILE *out, const char *s)
-{
-	for (; *s; s++)
-		fputc((unsigned char)*s < 0x20 || (unsigned char)*s >= 0x7f ? '?' : *s, out);
-}
-
-static void quoted_list(FILE *out, char *const *list, unsigned count)
-{
-	fputc('[', out);
-	for (unsigned i = 0; i < count; i++) {
-		fputs(i ? ", " : "", out);
-		quoted(out, list[i]);
-	}
-	fputc(']', out);
-}
 
 /* The gateway's own section as it stands in the file there is, line by line. */
 static void copy_gateway(FILE *out, const char *file)
@@ -74,7 +45,7 @@ static void write_segments(FILE *out, const struct draft *x)
 		      out);
 		for (unsigned i = 0; i < x->p->ward_count; i++) {
 			fputs(i ? ", " : ", net: [", out);
-			quoted(out, x->p->ward[i]);
+			yaml_quoted(out, x->p->ward[i]);
 		}
 		fputs(x->p->ward_count ? "]}\n" : "}\n", out);
 	}
@@ -82,14 +53,14 @@ static void write_segments(FILE *out, const struct draft *x)
 		const struct config_segment *s = &c->segments[i];
 
 		fputs("  - {name: ", out);
-		quoted(out, s->name);
+		yaml_quoted(out, s->name);
 		fputs(", ward: ", out);
-		quoted(out, s->ward);
+		yaml_quoted(out, s->ward);
 		fputs(", hospital: ", out);
-		quoted(out, s->hospital);
+		yaml_quoted(out, s->hospital);
 		if (s->net_count) {
 			fputs(", net: ", out);
-			quoted_list(out, s->net, s->net_count);
+			yaml_list(out, s->net, s->net_count);
 		}
 		fprintf(out, ",\n     isolated: %s, mode: %s, unknown_devices: %s, binding: %s}\n",
 			s->isolated ? "yes" : "no", mode_words[s->mode],
@@ -120,23 +91,23 @@ static void write_host(FILE *out, const struct draft_host *h)
 
 	if (*h->why) {
 		fputs("  # ", out);
-		comment(out, h->why);
+		yaml_comment(out, h->why);
 		fputc('\n', out);
 	}
 	fputs("  - {name: ", out);
-	quoted(out, h->name);
+	yaml_quoted(out, h->name);
 	fputs(", ip: ", out);
 	if (h->known)
-		quoted_list(out, h->known->ip, h->known->ip_count);
+		yaml_list(out, h->known->ip, h->known->ip_count);
 	else
 		fprintf(out, "[\"%s\"]", address_ip_text(h->ip, text));
 	if (h->known && h->known->mac) {
 		fputs(", mac: ", out);
-		quoted(out, h->known->mac);
+		yaml_quoted(out, h->known->mac);
 	}
 	if (h->known && h->known->role_count) {
 		fputs(", role: ", out);
-		quoted_list(out, h->known->role, h->known->role_count);
+		yaml_list(out, h->known->role, h->known->role_count);
 	} else if (h->roles) {
 		fputs(", role: [", out);
 		for (unsigned i = 0; i < h->roles; i++)
@@ -154,22 +125,22 @@ static void write_rules(FILE *out, const char *key, const struct config_rule *ru
 		fprintf(out, "    %s:\n", key);
 	for (unsigned i = 0; i < count; i++) {
 		fputs("      - {service: ", out);
-		quoted(out, rules[i].service);
+		yaml_quoted(out, rules[i].service);
 		fputs(", proto: ", out);
-		quoted(out, rules[i].proto);
+		yaml_quoted(out, rules[i].proto);
 		if (rules[i].port_count) {
 			fputs(", port: ", out);
-			quoted_list(out, rules[i].port, rules[i].port_count);
+			yaml_list(out, rules[i].port, rules[i].port_count);
 		}
 		fputs(", peer: ", out);
-		quoted(out, rules[i].peer);
+		yaml_quoted(out, rules[i].peer);
 		fprintf(out, ", action: %s", actions[rules[i].action]);
 		if (*rules[i].app)
 			fprintf(out, ", app: %s, control: %s", rules[i].app,
 				rules[i].control ? "yes" : "no");
 		if (rules[i].allow_count) {
 			fputs(", allow: ", out);
-			quoted_list(out, rules[i].allow, rules[i].allow_count);
+			yaml_list(out, rules[i].allow, rules[i].allow_count);
 		}
 		fputs("}\n", out);
 	}
@@ -178,18 +149,18 @@ static void write_rules(FILE *out, const char *key, const struct config_rule *ru
 static void write_known_device(FILE *out, const struct config_device *d)
 {
 	fputs("    mac: ", out);
-	quoted(out, d->mac);
+	yaml_quoted(out, d->mac);
 	fputc('\n', out);
 	if (d->ip_count) {
 		fputs("    ip: ", out);
-		quoted_list(out, d->ip, d->ip_count);
+		yaml_list(out, d->ip, d->ip_count);
 		fputc('\n', out);
 	}
 	if (*d->profile)
 		fprintf(out, "    profile: %s\n", d->profile);
 	if (d->peer_count) {
 		fputs("    peer: ", out);
-		quoted_list(out, d->peer, d->peer_count);
+		yaml_list(out, d->peer, d->peer_count);
 		fputc('\n', out);
 	}
 	if (d->mode)
@@ -208,7 +179,7 @@ static void write_new_device(FILE *out, const struct draft *x, const struct draf
 	fprintf(out, "    mac: \"%s\"", address_mac_text(d->machine->mac, mac));
 	if (*d->machine->vendor) {
 		fputs(" # ", out);
-		comment(out, d->machine->vendor);
+		yaml_comment(out, d->machine->vendor);
 	}
 	fputc('\n', out);
 	for (size_t i = 0; i < x->owner_count; i++)
@@ -220,7 +191,7 @@ static void write_new_device(FILE *out, const struct draft *x, const struct draf
 	fputs(any ? "]\n" : "", out);
 	if (d->profile) {
 		fprintf(out, "    profile: %s # ", d->profile->name);
-		comment(out, d->why);
+		yaml_comment(out, d->why);
 		fputc('\n', out);
 	} else {
 		fputs("    # No profile explains what it does; see which there are, or write its "
@@ -233,57 +204,110 @@ static void write_new_device(FILE *out, const struct draft *x, const struct draf
 }
 
 /* One line that a person may take the '#' from. */
-static void write_extra(FILE *out, struct draft *x, const struct seen_talk *t, const char *peer)
-{
-	char number[8];
-	const char *proto = address_proto_name(t->proto);
+struct extra {
+	const struct seen_talk *talk;
+	const char *peer;
+	const struct config_rule *rule; /* that allows it already; NULL: none does, */
+	const struct config_rule *held; /* but for what is spoken there */
+	const struct said *said;	/* what it may be held to; NULL not known */
+};
 
-	snprintf(number, sizeof(number), "%u", t->proto);
-	fprintf(out, "    #   - {service: \"seen %llu times, %llu bytes%s",
-		(unsigned long long)t->flows, (unsigned long long)t->bytes, *t->app ? ", " : "");
+#define BEHIND "    #      " /* what goes on in a further line */
+
+static void write_seen(FILE *out, const struct seen_talk *t)
+{
+	fprintf(out, "seen %llu times, %llu bytes%s", (unsigned long long)t->flows,
+		(unsigned long long)t->bytes, *t->app ? ", " : "");
 	for (const char *s = t->app; *s; s++)
 		if (isalnum((unsigned char)*s) || *s == '-' || *s == '_')
 			fputc(*s, out);
-	fprintf(out, "\", proto: %s", proto ? proto : number);
+}
+
+static void write_extra(FILE *out, const struct extra *e)
+{
+	const struct seen_talk *t = e->talk;
+	const char *proto = address_proto_name(t->proto);
+	char number[8];
+
+	snprintf(number, sizeof(number), "%u", t->proto);
+	if (e->rule) {
+		fputs("    #   # Narrower than the line that allows it now; ", out);
+		write_seen(out, t);
+		fputc('\n', out);
+	}
+	if (e->held)
+		fprintf(out, "    #   # It is not %s, which the line for it is held to.\n",
+			e->held->app);
+	if (e->said)
+		narrow_notes(out, e->said, "    #   ");
+	fputs("    #   - {service: ", out);
+	if (e->rule) {
+		yaml_quoted(out, e->rule->service);
+	} else {
+		fputc('"', out);
+		write_seen(out, t);
+		fputc('"', out);
+	}
+	fprintf(out, ", proto: %s", proto ? proto : number);
 	if (t->port)
 		fprintf(out, ", port: [%u]", t->port);
 	fprintf(out, ", peer: ");
-	quoted(out, peer);
+	yaml_quoted(out, e->peer);
+	if (e->said)
+		narrow_write(out, e->said, !e->rule || e->rule->control, BEHIND);
 	fputs("}\n", out);
-	x->p->uncovered++;
 }
 
 static void write_extras_head(FILE *out, const struct draft_device *d, bool starts)
 {
 	const char *key = starts ? "starts" : "accepts";
 
+	fputs("    # Not covered, or narrower than what is.", out);
 	if (d->known && (starts ? d->known->starts_count : d->known->accepts_count))
-		fprintf(out, "    # Not covered. Add what you recognise to '%s' above.\n", key);
+		fprintf(out, " Put what you recognise on top of '%s' above.\n", key);
 	else
 		fprintf(out,
-			"    # Not covered. Take the '#' away from what you recognise, and from "
-			"'%s'.\n    # %s:\n",
+			" Take the '#' away from what you recognise, and from '%s'.\n    # %s:\n",
 			key, key);
+}
+
+/* Is there a line to offer for what was seen, and which? */
+static bool make_extra(struct draft *x, const struct draft_device *d, const struct seen_talk *t,
+		       bool starts, struct extra *ret_e)
+{
+	const uint8_t *mine = starts ? t->from : t->to, *theirs = starts ? t->to : t->from;
+	enum fit_far far = fit_far(x->p, theirs);
+	const struct draft_device *device = far == FIT_ONE ? draft_device_of(x, theirs) : NULL;
+	struct draft_host *host;
+
+	if (draft_device_of(x, mine) != d)
+		return false;
+	host = far == FIT_ONE && !device ? draft_host_for(x, theirs) : NULL;
+	if (far == FIT_ONE && !host && !device)
+		return false;
+	*ret_e = (struct extra){.talk = t,
+				.rule = draft_rule(d, host, t, far, starts),
+				.said = narrow_said(x, t),
+				.peer = far == FIT_BROADCAST   ? "broadcast"
+					: far == FIT_MULTICAST ? "multicast"
+					: device	       ? device->name
+							       : host->name};
+	if (ret_e->rule && *ret_e->rule->app && *t->app && strcmp(ret_e->rule->app, t->app) != 0) {
+		ret_e->held = ret_e->rule;
+		ret_e->rule = NULL;
+	}
+	return !ret_e->rule || (ret_e->said && narrow_fits(d, ret_e->rule, ret_e->said, t,
+							   ret_e->peer, far, starts));
 }
 
 static void write_extras(FILE *out, struct draft *x, const struct draft_device *d, bool starts)
 {
 	const struct seen *s = x->p->seen;
 	unsigned written = 0, more = 0;
+	struct extra e;
 
 	for (size_t i = 0; i < s->talk_count; i++) {
-		const struct seen_talk *t = &s->talks[i];
-		const uint8_t *mine = starts ? t->from : t->to, *theirs = starts ? t->to : t->from;
-		enum fit_far far = fit_far(x->p, theirs);
-		const struct draft_device *other_device;
-		struct draft_host *other;
-
-		if (draft_device_of(x, mine) != d)
-			continue;
-		other_device = far == FIT_ONE ? draft_device_of(x, theirs) : NULL;
-		other = far == FIT_ONE && !other_device ? draft_host_for(x, theirs) : NULL;
-		if (draft_covers(d, other, t, far, starts) ||
-		    (far == FIT_ONE && !other && !other_device))
+		if (!make_extra(x, d, &s->talks[i], starts, &e))
 			continue;
 		if (written == EXTRA_MAX) {
 			more++;
@@ -291,14 +315,14 @@ static void write_extras(FILE *out, struct draft *x, const struct draft_device *
 		}
 		if (!written++)
 			write_extras_head(out, d, starts);
-		write_extra(out, x, t,
-			    far == FIT_BROADCAST   ? "broadcast"
-			    : far == FIT_MULTICAST ? "multicast"
-			    : other_device	   ? other_device->name
-						   : other->name);
+		write_extra(out, &e);
+		if (e.rule)
+			x->p->narrower++;
+		else
+			x->p->uncovered++;
 	}
 	if (more)
-		fprintf(out, "    #   and %u more\n", more);
+		fprintf(out, "    #   # and %u more\n", more);
 }
 
 static void write_devices(FILE *out, struct draft *x)
@@ -308,9 +332,9 @@ static void write_devices(FILE *out, struct draft *x)
 		struct draft_device *d = &x->devices[i];
 
 		fputs("  - name: ", out);
-		quoted(out, d->name);
+		yaml_quoted(out, d->name);
 		fputs("\n    segment: ", out);
-		quoted(out, d->segment);
+		yaml_quoted(out, d->segment);
 		fputc('\n', out);
 		if (d->known)
 			write_known_device(out, d->known);

@@ -19,7 +19,7 @@ int seen_new(struct seen *ret_seen)
 	s.machines = calloc(s.machine_cap, sizeof(*s.machines));
 	s.talks = calloc(s.talk_cap, sizeof(*s.talks));
 	s.slots = calloc(SLOTS, sizeof(*s.slots));
-	if (!s.machines || !s.talks || !s.slots) {
+	if (!s.machines || !s.talks || !s.slots || saids_new(&s.said) < 0) {
 		seen_free(&s);
 		return -ENOMEM;
 	}
@@ -32,6 +32,7 @@ void seen_free(struct seen *s)
 	free(s->machines);
 	free(s->talks);
 	free(s->slots);
+	saids_free(&s->said);
 }
 
 /* Doubles a full list up to its bound; false where it stays full. */
@@ -173,6 +174,9 @@ static void merge_talks(struct seen *s)
 		if (last && talk_order(last, &s->talks[i]) == 0) {
 			last->flows += s->talks[i].flows;
 			last->bytes += s->talks[i].bytes;
+			last->mixed |= s->talks[i].mixed;
+			last->mixed |= *last->app && *s->talks[i].app &&
+				       strcmp(last->app, s->talks[i].app) != 0;
 			copy(last->app, sizeof(last->app), s->talks[i].app);
 			continue;
 		}
@@ -243,17 +247,33 @@ static void turn(struct seen_talk *t, json_int_t *port, const json_t *o)
 	*port = json_integer_value(json_object_get(o, "src_port"));
 }
 
+/* The addresses and the protocol of an event. */
+static bool read_ends(const json_t *o, uint8_t ret_from[16], uint8_t ret_to[16], uint8_t *ret_proto)
+{
+	unsigned from_len, to_len;
+
+	*ret_proto = proto_number(text(o, "proto"));
+	return *ret_proto && address_prefix(text(o, "src_ip"), ret_from, &from_len) &&
+	       address_prefix(text(o, "dest_ip"), ret_to, &to_len) && from_len == 128 &&
+	       to_len == 128;
+}
+
+static bool read_port(const json_t *o, const char *key, json_int_t *ret_port)
+{
+	*ret_port = json_integer_value(json_object_get(o, key));
+	return *ret_port >= 0 && *ret_port <= 65535;
+}
+
+/* Whoever speaks needs more packets than it takes to open and close. */
+#define SILENT_PACKETS 8
+
 static void take_flow(struct seen *s, const json_t *o)
 {
 	const json_t *flow = json_object_get(o, "flow");
 	struct seen_talk t = {.flows = 1};
-	json_int_t port = json_integer_value(json_object_get(o, "dest_port"));
-	unsigned from_len, to_len;
+	json_int_t port;
 
-	t.proto = proto_number(text(o, "proto"));
-	if (!t.proto || !address_prefix(text(o, "src_ip"), t.from, &from_len) ||
-	    !address_prefix(text(o, "dest_ip"), t.to, &to_len) || from_len != 128 ||
-	    to_len != 128 || port < 0 || port > 65535)
+	if (!read_ends(o, t.from, t.to, &t.proto) || !read_port(o, "dest_port", &port))
 		return;
 	if (is_single(t.to) && !was_answered(flow, t.proto)) {
 		s->unanswered++;
@@ -265,7 +285,26 @@ static void take_flow(struct seen *s, const json_t *o)
 	t.bytes = (uint64_t)json_integer_value(json_object_get(flow, "bytes_toserver")) +
 		  (uint64_t)json_integer_value(json_object_get(flow, "bytes_toclient"));
 	copy(t.app, sizeof(t.app), text(o, "app_proto"));
+	t.mixed = !*t.app &&
+		  json_integer_value(json_object_get(flow, "pkts_toserver")) +
+				  json_integer_value(json_object_get(flow, "pkts_toclient")) >
+			  SILENT_PACKETS;
 	add_talk(s, &t);
+}
+
+/* A message of a protocol that is read. */
+static void take_message(struct seen *s, const json_t *o)
+{
+	const struct proto *app = proto_find(text(o, "event_type"));
+	json_int_t from, to;
+	struct said_ends e;
+
+	if (!app || !read_ends(o, e.from, e.to, &e.proto) || !read_port(o, "src_port", &from) ||
+	    !read_port(o, "dest_port", &to))
+		return;
+	e.from_port = (uint16_t)from;
+	e.to_port = (uint16_t)to;
+	said_take(&s->said, &e, app, o);
 }
 
 void seen_event(struct seen *s, const json_t *event)
@@ -279,6 +318,8 @@ void seen_event(struct seen *s, const json_t *event)
 		take_machine(s, event);
 	if (strcmp(text(event, "event_type"), "flow") == 0)
 		take_flow(s, event);
+	else
+		take_message(s, event);
 }
 
 void seen_line(struct seen *s, const char *line, size_t len)

@@ -1,9 +1,9 @@
 #ifndef BEDWARDEN_CLI_SEEN_H
 #define BEDWARDEN_CLI_SEEN_H
 /*
- * What was seen of a network: machines by hardware address, and who started
- * which service of whom. Filled from EVE lines, from rows of `devices`, and
- * from frames; bounded, however long the record is.
+ * What was seen of a network: machines by hardware address, who started which
+ * service of whom, and what was said there. Filled from EVE lines, from rows of
+ * `devices` and `flows`, and from frames; bounded, however long the record is.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "cli/said.h"
 #include "guard/policy/oui.h"
 
 #define SEEN_MACHINES 20000
@@ -33,6 +34,7 @@ struct seen_talk {
 	uint16_t port; /* 0 where the protocol has none */
 	uint8_t proto;
 	char app[24]; /* "" not known */
+	bool mixed;   /* not all of them spoke that */
 	uint64_t flows, bytes;
 };
 
@@ -42,6 +44,7 @@ struct seen {
 	uint32_t *slots;	 /* index by MAC while they come in */
 	struct seen_talk *talks; /* merged, sorted after seen_settle() */
 	size_t talk_count, talk_cap;
+	struct saids said;
 	uint64_t lines, refused; /* EVE lines taken, and those that were none */
 	uint64_t unanswered;	 /* conversations nobody answered: not proposed */
 	uint64_t forgotten;	 /* machines and talks beyond the bounds */

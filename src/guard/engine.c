@@ -6,16 +6,19 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "guard/bedside.h"
+#include "guard/evidence.h"
 #include "guard/flow/fragment.h"
 #include "guard/hairpin.h"
 #include "guard/notice.h"
 #include "guard/policy/floor.h"
+#include "guard/ration.h"
 #include "guard/policy/message.h"
 #include "guard/reset.h"
 
 #define BURST		 32
 #define APP_SLOTS	 4096
 #define TOPICS		 4096
+#define SOURCES		 4096
 #define BEHAVIOUR_ROWS	 2048
 #define FRAGMENT_WAIT_MS 5000
 #define EXPIRE_BURST	 64   /* flows ended at most between two bursts, */
@@ -43,8 +46,10 @@ struct engine {
 	const struct work *hearing;	      /* whose packet is being read, */
 	const struct session_message *saying; /* and its message; NULL: none */
 	const struct work *heard;	      /* the packet that is being read */
+	enum reason found;		      /* in what it says, whatever its verdict */
 	struct message_rules *messages;	      /* NULL: no policy */
 	struct behaviour *behaviour;
+	struct ration *ration;	     /* of events about conversations; NULL: all are told */
 	struct inventory *inventory; /* NULL: not kept */
 	struct weaknesses shown;     /* by the messages of the packet that is on */
 	struct notice notice;
@@ -78,12 +83,18 @@ static void advance(struct engine *e, uint64_t wall_ns)
 static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 {
 	struct engine *e = arg;
+	uint32_t untold = 0;
 
 	app_end(e->app, f);
 	session_end(e->sessions, f);
 	if (how == FLOW_EVICTED)
 		e->stats.flows_evicted++;
-	report_flow(&e->notice.report, f, how);
+	if (e->ration && !f->reason && how != FLOW_SHUTDOWN &&
+	    !ration_take(e->ration, f->key.segment, &f->key.ip[f->starter], e->now_ns, &untold)) {
+		e->stats.flows_untold++;
+		return;
+	}
+	report_flow(&e->notice.report, f, how, untold);
 }
 
 static void fragments_ended(void *arg, const struct fragment_datagram *d);
@@ -160,6 +171,11 @@ static bool open_rooms(struct engine *e)
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
 	e->fragments = fragment_table_new(&limits, fragments_ended, e);
 	e->notice.report.app = e->app;
+	if (e->o.flow_events) {
+		e->ration = ration_new(SOURCES, e->o.flow_events, e->o.flow_events / 10 + 1);
+		if (!e->ration)
+			return false;
+	}
 	if (e->o.inventory.machines) {
 		e->inventory = inventory_new(&e->o.inventory, machine_changed, e);
 		if (!e->inventory)
@@ -212,6 +228,7 @@ void engine_free(struct engine *e)
 	notice_free(&e->notice);
 	behaviour_free(e->behaviour);
 	inventory_free(e->inventory);
+	ration_free(e->ration);
 	app_free(e->app);
 	sessions_free(e->sessions);
 	bedside_free(e->bedside);
@@ -327,15 +344,18 @@ static void remember(struct engine *e, struct flow *f, const struct gate_verdict
 {
 	bool to_device = v->flags & GATE_VERDICT_TO_DEVICE;
 
-	if (e->policy) {
+	/* The device is end 1 if it receives from end 0, or sends as end 1. */
+	uint8_t flags = (uint8_t)(f->flags & ~REPORT_FLOW_TO_DEVICE) |
+			(to_device != (end == 1) ? REPORT_FLOW_TO_DEVICE : 0);
+
+	/* It hardly ever changes, and a line that is only read need not go back to memory. */
+	if (e->policy && ((f->device ^ v->device) | (f->peer ^ v->peer) | (f->rule ^ v->rule) |
+			  (f->generation ^ v->generation) | (uint32_t)(f->flags ^ flags))) {
 		f->device = v->device;
 		f->peer = v->peer;
 		f->rule = v->rule;
 		f->generation = v->generation;
-		/* The device is end 1 if it receives from end 0, or sends as end 1. */
-		f->flags &= (uint8_t)~REPORT_FLOW_TO_DEVICE;
-		if (to_device != (end == 1))
-			f->flags |= REPORT_FLOW_TO_DEVICE;
+		f->flags = flags;
 	}
 	if (v->reason != REASON_NONE) {
 		f->reason = v->reason;
@@ -380,6 +400,8 @@ static void vitals_found(void *arg, const struct vitals_finding *f)
 	struct engine *e = arg;
 
 	notice_vitals(&e->notice, f, e->saying);
+	if (e->saying && e->found == REASON_NONE)
+		e->found = f->reason;
 }
 
 /* Vital signs are compared, whoever sent them; nothing that comes of it changes a verdict. */
@@ -430,6 +452,8 @@ static enum reason message_said(void *arg, const struct session_message *m)
 		e->shown.by |= shown.by;
 		e->shown.to |= shown.to;
 	}
+	if (e->found == REASON_NONE)
+		e->found = told.reason;
 	watch_vitals(e, m, told.drop);
 	return why;
 }
@@ -575,6 +599,41 @@ static void expose(struct engine *e, const struct work *w, const struct flow *f,
 	notice_exposure(&e->notice, &w->p, f, end, m, fresh, false);
 }
 
+/* Strays are one case where they go between the same two machines. */
+static uint64_t stray_id(const struct work *w)
+{
+	struct gate_flow_key key;
+	struct flow any = {.first_ns = 0};
+	uint8_t sender;
+
+	if (w->p.has_arp)
+		gate_flow_key_make(&key, w->segment, w->p.vlan[0], 0, &w->p.arp.sender_ip, 0,
+				   &w->p.arp.target_ip, 0);
+	else
+		flow_key(&w->p, w->segment, &key, &sender);
+	key.port[0] = key.port[1] = 0;
+	any.key = key;
+	return flow_id(&any);
+}
+
+static void witness(struct engine *e, const struct work *w, const struct flow *f)
+{
+	const struct evidence_sight s = {
+		.id = f ? f->id : stray_id(w),
+		.frame = w->p.frame,
+		.time_ns = w->p.time_ns,
+		.wire_len = w->p.wire_len,
+		.ifindex = w->ifindex,
+		.reason = w->v.reason ? w->v.reason : e->found,
+		.fate = w->v.action == GATE_DROP  ? EVIDENCE_DROPPED
+			: w->v.would == GATE_DROP ? EVIDENCE_WOULD_DROP
+						  : EVIDENCE_PASSED,
+		.stray = !f,
+	};
+
+	evidence_see(e->o.evidence, &s, e->now_ns);
+}
+
 /* From the verdict on: who did what, and what is to be said of it. */
 static void conclude(struct engine *e, struct work *w)
 {
@@ -584,6 +643,7 @@ static void conclude(struct engine *e, struct work *w)
 	anomaly_set fresh;
 	uint8_t end;
 
+	e->found = REASON_NONE;
 	if (w->v.action != GATE_DROP)
 		hold_stranger(e, w);
 	if (w->v.action == GATE_DROP && e->o.inline_)
@@ -602,6 +662,8 @@ static void conclude(struct engine *e, struct work *w)
 	if (fresh)
 		notice_anomalies(&e->notice, &w->p, fresh, &w->v, w->segment, f, e->now_ns);
 	count_anomalies(e, w->p.anomalies | fresh);
+	if (e->o.evidence)
+		witness(e, w, f);
 }
 
 static bool is_refused(const struct engine *e, const struct work *w)
@@ -788,6 +850,9 @@ void engine_blocked(struct engine *e, const struct gate_sample *s, uint64_t wall
 		notice_anomalies(&e->notice, &w->p, w->p.anomalies, &w->v, w->segment, NULL,
 				 e->now_ns);
 	count_anomalies(e, w->p.anomalies);
+	e->found = REASON_NONE;
+	if (e->o.evidence)
+		witness(e, w, NULL);
 }
 
 void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
@@ -798,6 +863,8 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_TICK);
 	tally_tick(e->notice.tally, e->now_ns);
 	bedside_tick(e->bedside, e->wall_ns);
+	if (e->o.evidence)
+		evidence_tick(e->o.evidence, e->now_ns);
 	if (e->inventory)
 		inventory_tick(e->inventory, e->wall_ns);
 }
@@ -836,7 +903,7 @@ static void tell_flow(void *arg, const struct flow *f)
 	if (t->left == 0)
 		return;
 	t->left--;
-	report_flow(&t->report, f, FLOW_ALIVE);
+	report_flow(&t->report, f, FLOW_ALIVE, 0);
 }
 
 unsigned engine_tell_flows(struct engine *e, unsigned max, engine_sink_fn sink, void *arg)

@@ -12,6 +12,7 @@
 #include "guard/policy/policy.h"
 #include "guard/session.h"
 
+struct evidence;
 struct roster;
 
 /* Where finished EVE lines go (no newline, no zero). */
@@ -33,7 +34,11 @@ struct engine_options {
 	bool inline_;	   /* a dropped packet is not seen by what follows */
 	bool packet_times; /* time is the frames', as for a file; else the caller's ticks */
 	struct inventory_options inventory; /* who is there; no machines: not kept */
-	engine_place_fn place;		    /* NULL: frames say themselves where they came in */
+	struct evidence *evidence;	    /* told of every frame; borrowed, NULL: none is kept */
+	uint32_t
+		flow_events; /* about conversations of one source, at once; a tenth more each second;
+			       * 0: all. What a verdict was given on is always told. */
+	engine_place_fn place; /* NULL: frames say themselves where they came in */
 	void *place_arg;
 	engine_sink_fn sink;
 	void *sink_arg;
@@ -41,7 +46,7 @@ struct engine_options {
 
 struct engine_stats {
 	uint64_t packets, bytes, dropped, would_drop, held, malformed;
-	uint64_t events, flows, flows_evicted, fragments_reassembled, fragments_lost;
+	uint64_t events, flows, flows_evicted, flows_untold, fragments_reassembled, fragments_lost;
 	struct session_counts sessions;
 	uint64_t anomalies[ANOMALY_COUNT];
 	uint64_t reasons[REASON_COUNT];

@@ -14,8 +14,9 @@
 bool hairpin_readdress(const struct frame *f, const struct policy *p, const struct gate_verdict *v,
 		       const struct gate_port *port);
 
-/* The ARP reply to a request (RFC 826), 42 bytes and VLAN tags; 0 where `p` is no ARP request. */
-#define HAIRPIN_ANSWER_MAX 64
+/* The reply to "who has my neighbour?": ARP (RFC 826), 42 bytes and VLAN tags, or a neighbour
+ * advertisement (RFC 4861 §7.2.4), 86 and tags; 0 where `p` asks neither. */
+#define HAIRPIN_ANSWER_MAX 96
 size_t hairpin_answer(const struct packet *p, const struct gate_port *port,
 		      uint8_t ret_frame[HAIRPIN_ANSWER_MAX]);
 

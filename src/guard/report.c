@@ -179,7 +179,7 @@ static void put_use(struct json *j, const struct report *r, const struct flow *f
 }
 
 static void put_flow(struct json *j, const struct report *r, const struct flow *f,
-		     enum flow_end how)
+		     enum flow_end how, uint32_t untold)
 {
 	json_open(j, "flow");
 	json_u64(j, "pkts_toserver", f->packets[0]);
@@ -194,6 +194,8 @@ static void put_flow(struct json *j, const struct report *r, const struct flow *
 	json_str(j, "state", flow_state_name(f));
 	if (how != FLOW_ALIVE)
 		json_str(j, "reason", flow_reasons[how]);
+	if (untold)
+		json_u64(j, "untold", untold);
 	if (is_judged(r, f))
 		put_use(j, r, f);
 	json_close(j);
@@ -206,7 +208,7 @@ static const char *protocol_name(const struct report *r, const struct flow *f)
 	return r->app ? app_name(r->app, f->app) : NULL;
 }
 
-void report_flow(struct report *r, const struct flow *f, enum flow_end how)
+void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint32_t untold)
 {
 	char buf[EVENT_MAX];
 	struct texts t;
@@ -228,7 +230,7 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how)
 	}
 	j = event_begin(&e, buf);
 	put_vlan(&j, f->key.vlan);
-	put_flow(&j, r, f, how);
+	put_flow(&j, r, f, how, untold);
 	if (f->key.proto == PROTO_TCP)
 		put_tcp(&j, f);
 	emit(r, &j);
@@ -621,6 +623,8 @@ void report_stats(struct report *r, const struct engine_stats *s, uint32_t flows
 	json_u64(&j, "total", s->flows);
 	json_u64(&j, "active", flows_alive);
 	json_u64(&j, "evicted", s->flows_evicted);
+	if (s->flows_untold)
+		json_u64(&j, "untold", s->flows_untold);
 	json_close(&j);
 	json_open(&j, "defrag");
 	json_u64(&j, "reassembled", s->fragments_reassembled);

@@ -40,7 +40,8 @@ struct report {
 /* No machine that the policy names. */
 bool report_is_stranger(const struct report *r, uint32_t device);
 
-void report_flow(struct report *r, const struct flow *f, enum flow_end how);
+/* `untold`: conversations of the same source before it that have no event of their own. */
+void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint32_t untold);
 
 /* What a topic is about; tally_topic.kind. For an anomaly, `reason` holds the enum anomaly, for
  * DHCP the enum dhcp_type. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "keep/eve.h"
+#include "keep/pcaps.h"
 #include "keep/store.h"
 #include "role/census.h"
 #include "role/keeper.h"
@@ -190,6 +191,18 @@ static void put_disk(struct json *j, const struct keeper *k)
 	json_u64(j, "disk_free_bytes", (uint64_t)fs.f_bavail * fs.f_frsize);
 }
 
+static void put_evidence(struct json *j, const struct keeper *k)
+{
+	struct pcaps_counts n;
+
+	if (!k->pcaps)
+		return;
+	pcaps_counts(k->pcaps, &n);
+	json_u64(j, "evidence_files", n.files);
+	json_u64(j, "evidence_bytes", n.bytes);
+	json_u64(j, "evidence_lost", n.lost);
+}
+
 static void put_store(struct json *j, struct keeper *k)
 {
 	struct query_day day = {0};
@@ -211,6 +224,7 @@ static void put_store(struct json *j, struct keeper *k)
 	json_u64(j, "refused", k->refused);
 	json_u64(j, "database_bytes", c.file_bytes);
 	json_u64(j, "eve_bytes", e.file_bytes);
+	put_evidence(j, k);
 	json_str(j, "state_dir", k->state_dir);
 	put_disk(j, k);
 	json_close(j);

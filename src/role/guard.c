@@ -17,22 +17,28 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "guard/engine.h"
+#include "guard/evidence.h"
 #include "role/child.h"
 #include "role/known.h"
 #include "role/outbox.h"
 #include "role/setup.h"
 
-#define BURST	       64
-#define TICK_NS	       (100 * NSEC_PER_MSEC)
-#define COUNTS_NS      (500 * NSEC_PER_MSEC)
-#define EVENTS_WAITING (4u << 20) /* bytes of events, while the keeper is away or slow */
-#define MACHINES       4096	  /* in the inventory, and */
-#define MACHINES_QUIET 30000	  /* ms between two events about one */
-#define FLOWS_TOLD     8192	  /* most conversations that one question is answered by */
-#define FLOWS_WAITING  (8u << 20)
-#define OPEN_PATIENCE  2000 /* ms for an earlier guard's sockets to go away */
-#define DRAIN_QUIET_NS (5 * NSEC_PER_MSEC)
-#define DRAIN_MOST_NS  (500 * NSEC_PER_MSEC)
+#define BURST		64
+#define TICK_NS		(100 * NSEC_PER_MSEC)
+#define COUNTS_NS	(500 * NSEC_PER_MSEC)
+#define EVENTS_WAITING	(4u << 20) /* bytes of events, while the keeper is away or slow */
+#define MACHINES	4096	   /* in the inventory, and */
+#define MACHINES_QUIET	30000	   /* ms between two events about one */
+#define FLOW_EVENTS	1024	   /* of one source, at once */
+#define FLOWS_TOLD	8192	   /* most conversations that one question is answered by */
+#define FLOWS_WAITING	(8u << 20)
+#define OPEN_PATIENCE	2000 /* ms for an earlier guard's sockets to go away */
+#define CAPTURE_FDS_MAX (SETUP_PORTS_MAX + 1)
+#define DRAIN_QUIET_NS	(5 * NSEC_PER_MSEC)
+#define DRAIN_MOST_NS	(500 * NSEC_PER_MSEC)
+#define EVIDENCE_RING	(4u << 20) /* bytes of frames that may become evidence, */
+#define EVIDENCE_QUEUE	(4u << 20) /* and of those that have and wait for the keeper */
+#define EVIDENCE_BATCH	32768	   /* as an outbox sends */
 
 enum { FROM_PARENT, FROM_KEEPER };
 
@@ -63,7 +69,8 @@ struct guard {
 	struct capture *capture;
 	struct ring_buffer *samples;
 	struct outbox events, flows;
-	uint32_t flows_id; /* of the question that `flows` answers */
+	struct evidence *evidence; /* NULL: off */
+	uint32_t flows_id;	   /* of the question that `flows` answers */
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
 	uint64_t wall_minus_mono;
@@ -212,6 +219,20 @@ static void lose_keeper(struct guard *g)
 	g->flows_due = false;
 }
 
+static int send_evidence(struct guard *g)
+{
+	struct bytes batch;
+	int r;
+
+	while (g->evidence && (batch = evidence_waiting(g->evidence, EVIDENCE_BATCH)).len) {
+		r = ipc_send(g->keeper, IPC_EVIDENCE, 0, batch, -1);
+		if (r)
+			return r;
+		evidence_sent(g->evidence, batch.len);
+	}
+	return 0;
+}
+
 static void talk_to_keeper(struct guard *g)
 {
 	int r;
@@ -230,6 +251,8 @@ static void talk_to_keeper(struct guard *g)
 		r = ipc_send(g->keeper, IPC_FLOWS, g->flows_id, (struct bytes){0}, -1);
 		g->flows_due = r != 0;
 	}
+	if (r == 0)
+		r = send_evidence(g);
 	if (r && r != -EAGAIN)
 		lose_keeper(g);
 }
@@ -264,12 +287,15 @@ static bool turn(struct guard *g)
 
 static void say_counts(struct guard *g)
 {
+	struct evidence_counts evidence = {0};
 	struct capture_counts n;
 	struct engine_stats s;
 	struct setup_counts c;
 
 	g->capture->ops->counts(g->capture, &n);
 	engine_stats(g->engine, &s);
+	if (g->evidence)
+		evidence_counts(g->evidence, &evidence);
 	c = (struct setup_counts){.received = n.received,
 				  .forwarded = n.forwarded,
 				  .dropped = n.dropped,
@@ -278,6 +304,8 @@ static void say_counts(struct guard *g)
 				  .would_drop = s.would_drop,
 				  .events = g->events.lines,
 				  .events_lost = g->events.lost,
+				  .evidence_lost = evidence.lost,
+				  .flows_untold = s.flows_untold,
 				  .flows = flow_count(engine_flows(g->engine))};
 	ipc_send(g->parent, IPC_COUNTS, 0, (struct bytes){(const uint8_t *)&c, sizeof(c)}, -1);
 }
@@ -305,9 +333,9 @@ static void housekeeping(struct guard *g, uint64_t now)
 
 static void sleep_until_something(struct guard *g, uint64_t now)
 {
-	struct pollfd p[SETUP_PORTS_MAX + 3];
-	int fds[SETUP_PORTS_MAX];
-	unsigned n = g->capture->ops->fds(g->capture, fds, SETUP_PORTS_MAX), ports = n;
+	struct pollfd p[CAPTURE_FDS_MAX + 3];
+	int fds[CAPTURE_FDS_MAX];
+	unsigned n = g->capture->ops->fds(g->capture, fds, CAPTURE_FDS_MAX), ports = n;
 	uint64_t ms = now < g->tick_ns ? (g->tick_ns - now) / NSEC_PER_MSEC + 1 : 0;
 	bool others = false;
 
@@ -365,7 +393,9 @@ static void finish(struct guard *g)
 	say_counts(g); /* the conversations it counts are about to end */
 	engine_finish(g->engine, g->capture);
 	g->capture->ops->flush(g->capture);
-	for (int i = 0; i < 100 && g->keeper >= 0 && outbox_flush(&g->events, g->keeper) == -EAGAIN;
+	for (int i = 0;
+	     i < 100 && g->keeper >= 0 &&
+	     (outbox_flush(&g->events, g->keeper) == -EAGAIN || send_evidence(g) == -EAGAIN);
 	     i++)
 		nanosleep(&nap, NULL);
 	g->capture->ops->close(g->capture);
@@ -373,18 +403,42 @@ static void finish(struct guard *g)
 
 /* ---- start ---- */
 
+static void list_ports(const struct guard *g, struct capture_port ret_ports[SETUP_PORTS_MAX])
+{
+	for (uint32_t i = 0; i < g->setup.port_count; i++) {
+		memset(&ret_ports[i], 0, sizeof(ret_ports[i]));
+		memcpy(ret_ports[i].name, g->setup.ports[i].name, sizeof(ret_ports[i].name) - 1);
+		ret_ports[i].ifindex = g->setup.ports[i].ifindex;
+	}
+}
+
+static struct evidence *open_evidence(const struct guard *g)
+{
+	static struct capture_port ports[SETUP_PORTS_MAX];
+	struct evidence_options o = {.ports = ports,
+				     .port_count = g->setup.port_count,
+				     .ring_bytes = EVIDENCE_RING,
+				     .queue_bytes = EVIDENCE_QUEUE};
+	struct evidence *e;
+
+	if (!g->setup.evidence)
+		return NULL;
+	list_ports(g, ports);
+	e = evidence_new(&o);
+	if (!e)
+		fatal("no memory for evidence");
+	return e;
+}
+
 /* The kernel lets go of a dead guard's queues a moment after its death. */
 static struct capture *open_capture(const struct guard *g)
 {
 	const struct setup_guard *s = &g->setup;
-	struct capture_port ports[SETUP_PORTS_MAX] = {0};
+	struct capture_port ports[SETUP_PORTS_MAX];
 	struct timespec nap = {.tv_nsec = (long)NSEC_PER_MSEC};
 	struct capture *c = NULL;
 
-	for (uint32_t i = 0; i < s->port_count; i++) {
-		memcpy(ports[i].name, s->ports[i].name, sizeof(ports[i].name) - 1);
-		ports[i].ifindex = s->ports[i].ifindex;
-	}
+	list_ports(g, ports);
 	for (int ms = 0; ms < OPEN_PATIENCE; ms++) {
 		c = s->capture == SETUP_XDP
 			    ? capture_xdp_open(ports, s->port_count, s->queue, s->bpf_dir)
@@ -460,6 +514,7 @@ static void prepare(struct guard *g)
 	struct engine_options o = {.inline_ = true,
 				   .timeouts = flow_default_timeouts,
 				   .inventory = {.machines = MACHINES, .quiet_ms = MACHINES_QUIET},
+				   .flow_events = FLOW_EVENTS,
 				   .sink = outbox_put,
 				   .sink_arg = &g->events};
 
@@ -471,6 +526,7 @@ static void prepare(struct guard *g)
 	o.max_fragments = g->setup.max_fragments;
 	o.stream_bytes = (size_t)g->setup.streams_mb << 20;
 	o.vitals_streams = g->setup.vitals;
+	o.evidence = g->evidence = open_evidence(g);
 	g->engine = engine_new(g->policy.policy, &o);
 	if (!g->engine)
 		fatal("no memory for %u conversations", o.max_flows);

@@ -23,14 +23,16 @@
 #include "base/sandbox.h"
 #include "guard/policy/policy.h"
 #include "keep/eve.h"
+#include "keep/pcaps.h"
 #include "keep/store.h"
 #include "role/serve.h"
 
-#define COMMIT_MS    200  /* a batch waits no longer */
-#define BATCH_EARLY  4096 /* events that do not wait */
-#define RETRY_MS     1000 /* between attempts while nothing can be written */
-#define TURN_MAX     64	  /* messages of one sender before the others' turn */
-#define BAD_EVERY_NS (60 * NSEC_PER_SEC)
+#define COMMIT_MS	 200  /* a batch waits no longer */
+#define BATCH_EARLY	 4096 /* events that do not wait */
+#define RETRY_MS	 1000 /* between attempts while nothing can be written */
+#define TURN_MAX	 64   /* messages of one sender before the others' turn */
+#define BAD_EVERY_NS	 (60 * NSEC_PER_SEC)
+#define EVIDENCE_RESERVE (64ull << 20) /* of the disk, that evidence does not touch */
 
 enum { FROM_PARENT, FROM_GUARD };
 
@@ -41,22 +43,25 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_EVENTS}, /* what happened to the gateway itself */
 	{FROM_PARENT, IPC_STATUS}, /* an answer */
 	{FROM_PARENT, IPC_APPLY},  /* an answer */
-	{FROM_PARENT, IPC_STOP},   {FROM_GUARD, IPC_EVENTS},
+	{FROM_PARENT, IPC_STOP},    {FROM_GUARD, IPC_EVENTS},
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
+	{FROM_GUARD, IPC_EVIDENCE},
 };
 
 /* Besides what every role lives on: files in state_dir, clients on the control socket. */
 static const char *const calls[] = {
-	"accept4",   "access",	   "faccessat", "faccessat2", "fchmod",	    "fchown",	"fcntl",
-	"fdatasync", "fstatfs",	   "fsync",	"ftruncate",  "getcwd",	    "getegid",	"geteuid",
-	"getgid",    "getsockopt", "getuid",	"lstat",      "newfstatat", "open",	"openat",
-	"pread64",   "pwrite64",   "readlink",	"readlinkat", "rename",	    "renameat", "stat",
-	"statfs",    "sysinfo",	   "uname",	"unlink",     "unlinkat",
+	"accept4",    "access",	   "faccessat", "faccessat2", "fchmod",	    "fchown",
+	"fcntl",      "fdatasync", "fstatfs",	"fsync",      "ftruncate",  "getcwd",
+	"getegid",    "geteuid",   "getgid",	"getsockopt", "getuid",	    "lstat",
+	"newfstatat", "open",	   "openat",	"pread64",    "pwrite64",   "readlink",
+	"readlinkat", "rename",	   "renameat",	"stat",	      "getdents64", "mkdir",
+	"mkdirat",    "statfs",	   "sysinfo",	"uname",      "unlink",	    "unlinkat",
 };
 
 struct options {
 	const char *state_dir, *user, *eve_file;
 	uint64_t eve_rotate_mb, eve_keep, store_events;
+	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
 };
 
 static uint64_t number_of(const char *text)
@@ -74,7 +79,7 @@ static struct options read_options(int argc, char **argv)
 	struct options o = {.eve_rotate_mb = 100, .eve_keep = 5, .store_events = 1000000};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -94,6 +99,12 @@ static struct options read_options(int argc, char **argv)
 		case 'n':
 			o.store_events = number_of(optarg);
 			break;
+		case 'E':
+			o.evidence_mb = number_of(optarg);
+			break;
+		case 'D':
+			o.evidence_days = number_of(optarg);
+			break;
 		default:
 			fatal("keeper: started by hand? 'bedwarden run' starts it");
 		}
@@ -102,9 +113,18 @@ static struct options read_options(int argc, char **argv)
 	return o;
 }
 
-/*
- * Our own reports go the way of everybody's. `count` 0 is left out, as is `text` NULL.
- */
+/* Our own reports go the way of everybody's. */
+static void put_own(struct keeper *k, struct json *j)
+{
+	size_t len = event_end(j);
+
+	store_put(k->store, (struct bytes){j->out.data, len});
+	if (k->eve)
+		eve_put(k->eve, (struct bytes){j->out.data, len});
+	k->commit_ns = clock_mono_ns();
+}
+
+/* `count` 0 is left out, as is `text` NULL. */
 static void report(struct keeper *k, enum reason why, uint64_t count, const char *text)
 {
 	struct event_common e = {.time_ns = clock_wall_ns(),
@@ -114,7 +134,6 @@ static void report(struct keeper *k, enum reason why, uint64_t count, const char
 				 .reason = why};
 	char buf[EVENT_MAX];
 	struct json j = event_begin(&e, buf);
-	size_t len;
 
 	if (count)
 		json_u64(&j, "count", count);
@@ -123,11 +142,7 @@ static void report(struct keeper *k, enum reason why, uint64_t count, const char
 		json_str(&j, "message", text);
 		json_close(&j);
 	}
-	len = event_end(&j);
-	store_put(k->store, (struct bytes){j.out.data, len});
-	if (k->eve)
-		eve_put(k->eve, (struct bytes){j.out.data, len});
-	k->commit_ns = clock_mono_ns();
+	put_own(k, &j);
 }
 
 /* Something of our own processes was refused: counted always, said once a minute. */
@@ -146,6 +161,48 @@ static void refuse(struct keeper *k, const char *who, const char *what)
 	report(k, REASON_GATEWAY_BAD_MESSAGE, k->refused - said, text);
 	said_ns = now;
 	said = k->refused;
+}
+
+/* Where the packets are: found by the conversation's id, too. */
+static void evidence_kept(void *arg, const char *name, uint64_t id, enum reason why,
+			  unsigned packets)
+{
+	struct keeper *k = arg;
+	struct event_common e = {.time_ns = clock_wall_ns(),
+				 .type = "audit",
+				 .flow_id = id,
+				 .src_port = -1,
+				 .dest_port = -1};
+	char buf[EVENT_MAX];
+	struct json j = event_begin(&e, buf);
+
+	json_open(&j, "audit");
+	json_str(&j, "message", "evidence was kept");
+	json_str(&j, "file", name);
+	json_str(&j, "finding", reason_name(why));
+	json_u64(&j, "packets", packets);
+	json_close(&j);
+	put_own(k, &j);
+}
+
+static void note_evidence(struct keeper *k)
+{
+	struct pcaps_counts n;
+
+	pcaps_counts(k->pcaps, &n);
+	if (n.lost == k->evidence_told || k->full_ns)
+		return;
+	report(k, REASON_GATEWAY_EVIDENCE_LOST, n.lost - k->evidence_told,
+	       n.error ? strerror(-n.error) : NULL);
+	k->evidence_told = n.lost;
+}
+
+static void take_evidence(struct keeper *k, unsigned guard, const char *who, struct bytes body)
+{
+	if (!k->pcaps)
+		return; /* it was turned off a moment ago */
+	if (pcaps_take(k->pcaps, guard, body, clock_mono_ns(), clock_wall_ns()) < 0)
+		refuse(k, who, "evidence that is none");
 }
 
 static void take_line(struct keeper *k, const char *who, struct bytes line)
@@ -268,6 +325,8 @@ static void lose_guard(struct keeper *k, unsigned n)
 {
 	close(k->guards[n]);
 	k->guards[n] = -1;
+	if (k->pcaps)
+		pcaps_lose(k->pcaps, n, clock_wall_ns());
 	answer_without(k, n);
 }
 
@@ -352,6 +411,8 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 		}
 		if (m.type == IPC_EVENTS)
 			take_events(k, who, m.body);
+		else if (m.type == IPC_EVIDENCE)
+			take_evidence(k, n, who, m.body);
 		else
 			answer_flows(k, n, &m);
 	}
@@ -373,9 +434,12 @@ static void hear_signal(struct keeper *k, int signals)
 static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 {
 	uint64_t at = write_due(k), clients = serve_deadline(k->serve);
+	uint64_t evidence = k->pcaps ? pcaps_due(k->pcaps) : UINT64_MAX;
 
 	if (clients < at)
 		at = clients;
+	if (evidence < at)
+		at = evidence;
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now_ns ? 0 : (int)((at - now_ns) / NSEC_PER_MSEC + 1);
@@ -405,6 +469,10 @@ static void turn(struct keeper *k, int signals)
 		hear_parent(k);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
 	answer_turn(k);
+	if (k->pcaps) {
+		pcaps_tick(k->pcaps, clock_mono_ns(), clock_wall_ns());
+		note_evidence(k);
+	}
 	if (write_due(k) <= clock_mono_ns())
 		write_out(k, clock_mono_ns());
 }
@@ -417,6 +485,9 @@ static int finish(struct keeper *k)
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
 		if (k->guards[n] >= 0)
 			hear_guard(k, n, 4096);
+	if (k->pcaps)
+		pcaps_free(k->pcaps, clock_wall_ns()); /* says what it writes */
+	k->pcaps = NULL;
 	err = write_out(k, clock_mono_ns());
 	if (err != 0)
 		log_error("%u events could not be stored in %s: %s", store_queued(k->store),
@@ -509,6 +580,23 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* Without it the gateway goes on. */
+static void open_evidence(struct keeper *k, const struct options *o)
+{
+	struct pcaps_options p = {.max_bytes = o->evidence_mb << 20,
+				  .max_age_s = o->evidence_days * 24 * 60 * 60,
+				  .reserve_bytes = EVIDENCE_RESERVE,
+				  .kept = evidence_kept,
+				  .arg = k};
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/evidence", o->state_dir);
+	p.folder = path;
+	k->pcaps = pcaps_new(&p, clock_wall_ns());
+	if (!k->pcaps)
+		log_error("no evidence is kept: %s: %s", path, strerror(errno));
+}
+
 static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 {
 	char path[PATH_MAX];
@@ -524,6 +612,8 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 		if (!k->eve)
 			fatal("keeper: %s: %s", path, strerror(errno));
 	}
+	if (o->evidence_mb)
+		open_evidence(k, o);
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
 	if (!k->serve)
 		fatal("keeper: no memory");

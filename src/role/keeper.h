@@ -7,6 +7,7 @@
  * descriptors; it makes and owns state_dir, then gives everything else up.
  *
  *   bedwarden _keeper -d STATE_DIR -u USER [-e EVE_FILE] [-m ROTATE_MB] [-k KEEP] [-n EVENTS]
+ *                      [-E EVIDENCE_MB -D EVIDENCE_DAYS]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -31,6 +32,7 @@
 
 struct client;
 struct eve;
+struct pcaps;
 struct policy;
 struct serve;
 struct store;
@@ -38,18 +40,20 @@ struct store;
 struct keeper {
 	const char *state_dir;
 	struct store *store;
-	struct eve *eve; /* NULL: none wanted */
+	struct eve *eve;     /* NULL: none wanted */
+	struct pcaps *pcaps; /* NULL: no evidence is wanted */
 	struct serve *serve;
 	int parent;		       /* socket */
 	int guards[KEEPER_GUARDS_MAX]; /* sockets by the guard's number; -1 none */
 	const struct policy *policy;   /* NULL until the parent sent one */
 	void *policy_block;	       /* its mapping */
 	size_t policy_len;
-	uint64_t flows_owed; /* guards whose list of flows has not ended yet, a bit each */
-	uint32_t asked;	     /* id of the last question to others */
-	uint64_t refused;    /* messages and lines from our own processes */
-	uint64_t lost_told;  /* events lost, as far as an event has said so */
-	uint64_t full_ns;    /* since when nothing can be written; 0: all is well */
+	uint64_t flows_owed;	/* guards whose list of flows has not ended yet, a bit each */
+	uint32_t asked;		/* id of the last question to others */
+	uint64_t refused;	/* messages and lines from our own processes */
+	uint64_t lost_told;	/* events lost, as far as an event has said so, */
+	uint64_t evidence_told; /* and evidence */
+	uint64_t full_ns;	/* since when nothing can be written; 0: all is well */
 	uint64_t retry_ns;
 	uint64_t commit_ns; /* when what is queued is written; 0: nothing is */
 	bool stopping;

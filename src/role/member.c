@@ -61,6 +61,10 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 	add_number(a, "-m", c->eve_rotate_mb);
 	add_number(a, "-k", c->eve_keep);
 	add_number(a, "-n", c->store_events);
+	if (c->evidence) {
+		add_number(a, "-E", c->evidence_mb);
+		add_number(a, "-D", c->evidence_days);
+	}
 }
 
 static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
@@ -115,6 +119,7 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		.max_fragments = c->fragments,
 		.streams_mb = c->streams_mb,
 		.vitals = c->vitals,
+		.evidence = c->evidence,
 		.stale_ms = c->stale_ms,
 	};
 

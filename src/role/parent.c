@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "base/sandbox.h"
 #include "guard/capture/gate.h"
 #include "role/gateway.h"
+#include "role/jump.h"
 #include "role/notify.h"
 
 /* Who may say what to the parent. */
@@ -32,14 +32,13 @@ static const struct ipc_right rights[] = {
 #define KEEPER_STOP_MS	  5000
 /* A link's state is only true a moment after the notice of its change. */
 #define PORTS_SETTLE_NS (50 * NSEC_PER_MSEC)
-#define JUMP_NS		((int64_t)NSEC_PER_SEC) /* smaller steps of the clock are no news */
 
 /* What the loop sleeps on; members' sockets follow in the poll set. */
 enum { POLL_SIGNAL, POLL_CLOCK, POLL_NOTICE, POLL_MEMBERS };
 
 struct loop {
-	int signals, clock;
-	int64_t wall_minus_mono;
+	int signals;
+	struct jump clock;
 	uint64_t next_second;
 	bool told_ready;
 	bool reload;
@@ -202,33 +201,14 @@ static uint64_t start_due(struct gateway *g, uint64_t now)
 
 /* --- the clock ------------------------------------------------------------ */
 
-static int64_t clock_distance(void)
-{
-	return (int64_t)(clock_wall_ns() - clock_mono_ns());
-}
-
-/* A timer that never ends by itself, only when somebody sets the clock. */
-static void arm_clock(const struct loop *l)
-{
-	struct itimerspec far = {.it_value.tv_sec = INT32_MAX};
-
-	timerfd_settime(l->clock, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL);
-}
-
 static void clock_was_set(struct gateway *g, struct loop *l)
 {
-	int64_t distance = clock_distance(), jump = distance - l->wall_minus_mono;
-	uint64_t ticks;
-	char text[96];
+	int64_t ns = jump_take(&l->clock);
+	char text[JUMP_TEXT];
 
-	if (read(l->clock, &ticks, sizeof(ticks)) < 0 && errno != ECANCELED)
+	if (ns == 0)
 		return;
-	arm_clock(l);
-	l->wall_minus_mono = distance;
-	if (jump > -JUMP_NS && jump < JUMP_NS)
-		return;
-	snprintf(text, sizeof(text), "the clock was set %s by %.1f seconds",
-		 jump < 0 ? "back" : "forward", (double)(jump < 0 ? -jump : jump) / 1e9);
+	jump_text(ns, text);
 	log_warn("%s", text);
 	audit_say(&g->audit,
 		  &(struct audit_fact){.reason = REASON_GATEWAY_CLOCK_JUMP, .text = text});
@@ -311,7 +291,7 @@ static void turn(struct gateway *g, struct loop *l, int timeout_ms)
 	struct pollfd set[POLL_MEMBERS + 1 + SETUP_GUARDS_MAX];
 
 	set[POLL_SIGNAL] = (struct pollfd){l->signals, POLLIN, 0};
-	set[POLL_CLOCK] = (struct pollfd){l->clock, POLLIN, 0};
+	set[POLL_CLOCK] = (struct pollfd){l->clock.timer, POLLIN, 0};
 	set[POLL_NOTICE] = (struct pollfd){g->ports.notice, POLLIN, 0};
 	for (unsigned i = 0; i < g->member_count; i++)
 		set[POLL_MEMBERS + i] = (struct pollfd){g->members[i].child.sock, POLLIN, 0};
@@ -387,12 +367,7 @@ static int loop_open(struct loop *l)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
 	l->signals = signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK);
-	l->clock = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (l->signals < 0 || l->clock < 0)
-		return -errno;
-	l->wall_minus_mono = clock_distance();
-	arm_clock(l);
-	return 0;
+	return l->signals < 0 ? -errno : jump_open(&l->clock);
 }
 
 /* Patients' data may stand in memory: no core files. Packet memory is locked. */
@@ -434,7 +409,7 @@ static void run(struct gateway *g, struct loop *l)
 int parent_run(const struct parent_options *o)
 {
 	struct gateway *g = calloc(1, sizeof(*g));
-	struct loop l = {.signals = -1, .clock = -1};
+	struct loop l = {.signals = -1, .clock = {.timer = -1}};
 	char error[SITE_ERROR];
 	int err, code = 1;
 
@@ -472,7 +447,7 @@ out:
 	watch_free(g->watch);
 	ports_close(&g->ports);
 	close(l.signals);
-	close(l.clock);
+	jump_close(&l.clock);
 	free(g);
 	return code;
 }

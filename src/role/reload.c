@@ -297,6 +297,10 @@ static void keep_fixed(struct config_gateway *was, struct config_gateway *now)
 		*pairs[i][0] = *pairs[i][1];
 		*pairs[i][1] = swap;
 	}
+	if (was->workers != now->workers)
+		log_warn("workers: %u instead of %u takes effect when the gateway is started anew",
+			 now->workers, was->workers);
+	now->workers = was->workers;
 }
 
 static void applied(struct gateway *g)

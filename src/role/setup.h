@@ -32,6 +32,7 @@ struct setup_guard {
 	uint32_t max_fragments;
 	uint32_t streams_mb;
 	uint32_t vitals;
+	uint32_t evidence; /* 1: frames around findings go to the keeper */
 	uint32_t stale_ms;
 	uint32_t port_count; /* only ports that are there */
 	struct setup_port ports[SETUP_PORTS_MAX];
@@ -43,7 +44,8 @@ struct setup_guard {
 /* Totals since the guard started. */
 struct setup_counts {
 	uint64_t received, forwarded, dropped, lost_receive, lost_send;
-	uint64_t would_drop, events, events_lost, flows; /* flows: alive now */
+	uint64_t would_drop, events, events_lost, flows_untold, flows; /* flows: alive now */
+	uint64_t evidence_lost; /* frames of it that found no room */
 };
 
 /* The message's body as *ret_setup of exactly `size` bytes. */

@@ -63,6 +63,8 @@ static void put_counts(struct json *j, const struct setup_counts *c)
 	json_u64(j, "flows", c->flows);
 	json_u64(j, "events", c->events);
 	json_u64(j, "events_lost", c->events_lost);
+	json_u64(j, "evidence_lost", c->evidence_lost);
+	json_u64(j, "flows_untold", c->flows_untold);
 }
 
 static void put_members(struct json *j, const struct gateway *g, uint64_t now_ns, bool guards)
@@ -110,6 +112,7 @@ static void put_floor(struct json *j, const struct gateway *g)
 		[GATE_TOTAL_ANSWERED] = "answered", [GATE_TOTAL_LOCAL] = "local",
 		[GATE_TOTAL_TOO_BIG] = "too_big",   [GATE_TOTAL_NO_POLICY] = "no_policy",
 		[GATE_TOTAL_SAMPLES] = "samples",   [GATE_TOTAL_UNSAMPLED] = "unsampled",
+		[GATE_TOTAL_HELD] = "held",
 	};
 	struct gate_count totals[GATE_TOTAL_COUNT] = {0};
 

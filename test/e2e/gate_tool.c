@@ -28,8 +28,8 @@
 #include "guard/policy/policy.h"
 
 static const char *const totals[GATE_TOTAL_COUNT] = {
-	"passed",   "inspected", "dropped", "uninspected", "failed",  "hairpinned",
-	"answered", "local",	 "too_big", "no_policy",   "samples", "unsampled",
+	"passed", "inspected", "dropped",   "uninspected", "failed",	"hairpinned", "answered",
+	"local",  "too_big",   "no_policy", "samples",	   "unsampled", "held",
 };
 
 #define COUNTS 128

@@ -103,6 +103,11 @@ verdict() { # TEXT MOST-LOST
 	if [ "$leaked" = 0 ]; then ok "$1: nothing forbidden got through for the closed-class device"
 	else not "$1: $leaked forbidden packets got through for the closed-class device"; fi
 }
+# What may not pass uninspected is no less to arrive where one guard makes way for the next.
+nothing_lost() { # TEXT
+	if [ "$lost_closed" = 0 ]; then ok "$1: 0 of $(field sent.closed sent) packets of the closed-class device lost"
+	else not "$1: $lost_closed of $(field sent.closed sent) packets of the closed-class device lost"; fi
+}
 killed() { # TEXT PID COMMAND-PATTERN
 	stream 4
 	sleep 1
@@ -188,6 +193,18 @@ run_policy() {
 	sleep 0.5
 	kill -HUP "$parent"
 	verdict "policy changed twice under load" 0
+	nothing_lost "policy changed twice under load"
+
+	stream 4
+	sleep 1
+	victim=$(pids _guard | head -1)
+	sed -i 's/bpf_dir:/flows: 50000, workers: 3, bpf_dir:/' "$dir/bw.yaml"
+	kill -HUP "$parent"
+	ms=$(until_ms 5000 another "$victim" _guard)
+	again "a policy that takes other guards" "$ms"
+	verdict "a policy that takes other guards" 0
+	nothing_lost "a policy that takes other guards"
+	check "what takes effect at the next start is said" grep -q 'workers: 3 instead of 0 takes effect' "$dir/log"
 
 	stream 3
 	sleep 1
@@ -210,6 +227,19 @@ run_policy() {
 	start
 	until_ms 5000 guarding >/dev/null
 	verdict "restart under load" 0
+	nothing_lost "restart under load"
+	check "the floor kept it for the new guard" grep -q '"held":{"packets":[1-9]' <(status)
+
+	stream 10
+	sleep 0.5
+	kill -TERM "$parent"
+	wait "$parent"
+	sleep 5.5
+	start
+	until_ms 5000 guarding >/dev/null
+	verdict "started again too late" 0
+	[ "$lost_closed" -gt 100 ] && ok "started again too late: what waited for too long does not arrive any more" ||
+		not "started again too late: what waited for too long does not arrive any more ($lost_closed lost)"
 }
 
 run_ports() {

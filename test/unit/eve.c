@@ -1,8 +1,7 @@
-#include "unit.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -10,34 +9,9 @@
 
 #include "keep/eve.h"
 
-struct place {
-	char folder[64];
-	char file[96];
-};
-
 static int set_up(void **state)
 {
-	struct place *p = calloc(1, sizeof(*p));
-
-	strcpy(p->folder, "/tmp/bedwarden-eve-XXXXXX");
-	assert_non_null(mkdtemp(p->folder));
-	snprintf(p->file, sizeof(p->file), "%s/eve.json", p->folder);
-	*state = p;
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *f)
-{
-	return remove(path);
-}
-
-static int tear_down(void **state)
-{
-	struct place *p = *state;
-
-	nftw(p->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	free(p);
-	return 0;
+	return place_open(state, "eve.json");
 }
 
 static int put(struct eve *e, const char *text)
@@ -289,7 +263,7 @@ static void does_not_follow_a_link(void **state)
 	assert_null(content(p->folder, "target"));
 }
 
-#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, place_close)
 
 int main(void)
 {

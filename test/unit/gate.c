@@ -19,7 +19,9 @@
 #include "base/config.h"
 #include "gate.skel.h"
 #include "guard/capture/gate_internal.h"
+#include "guard/capture/held.h"
 #include "guard/decode/packet.h"
+#include "guard/hairpin.h"
 #include "guard/policy/floor.h"
 
 /* Only the layout of floor_work is wanted: where the program leaves its verdict. The look-ups
@@ -55,7 +57,7 @@ static char *names(const char *s)
 
 static struct policy *make_policy(uint32_t generation)
 {
-	static char *pump_ip[] = {"10.1.1.11", "fd00::11"}, *lab_ip[] = {"10.1.1.12"};
+	static char *pump_ip[] = {"10.1.1.11", "fd00::11"}, *lab_ip[] = {"10.1.1.12", "fd00::12"};
 	static char *host_ip[] = {"10.1.0.5", "fd00::5"}, *role[] = {"server"};
 	static char *p9000[] = {"9000"}, *p9001[] = {"9001-9010"}, *echo[] = {"8"};
 	static struct config_rule starts[] = {
@@ -85,6 +87,7 @@ static struct policy *make_policy(uint32_t generation)
 						.block_binding = true};
 	static struct config_host host = {
 		.name = "server-1", .ip = host_ip, .ip_count = 2, .role = role, .role_count = 1};
+	static enum gate_fail closed = GATE_CLOSED;
 	static struct config_device devices[] = {
 		{.name = "pump",
 		 .segment = "icu",
@@ -96,7 +99,8 @@ static struct policy *make_policy(uint32_t generation)
 		 .segment = "icu",
 		 .mac = "02:00:00:00:00:12",
 		 .ip = lab_ip,
-		 .ip_count = 1,
+		 .ip_count = 2,
+		 .fail = &closed,
 		 .profile = "pump"},
 		{.name = "free", .segment = "icu", .mac = "02:00:00:00:00:13", .profile = "pump"},
 	};
@@ -178,14 +182,16 @@ static void need_kernel(void)
 	}
 }
 
+static uint8_t after[4096]; /* what became of the frame */
+static size_t after_len;
+
 /* Runs the program on one frame; its return value, and its verdict as it stands in `works`. */
 static uint32_t run(struct bytes frame, uint32_t ifindex, struct gate_verdict *ret_verdict)
 {
 	struct xdp_md ctx = {.data_end = (uint32_t)frame.len, .ingress_ifindex = ifindex};
-	static uint8_t out[4096];
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame.data,
-			    .data_size_in = (uint32_t)frame.len, .data_out = out,
-			    .data_size_out = sizeof(out), .ctx_in = &ctx,
+			    .data_size_in = (uint32_t)frame.len, .data_out = after,
+			    .data_size_out = sizeof(after), .ctx_in = &ctx,
 			    .ctx_size_in = sizeof(ctx), .repeat = 1);
 	size_t size = (bpf_map__value_size(gate->bpf->maps.works) + 7) & ~7ul;
 	uint8_t *all = calloc((size_t)libbpf_num_possible_cpus(), size);
@@ -196,6 +202,7 @@ static uint32_t run(struct bytes frame, uint32_t ifindex, struct gate_verdict *r
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(gate->bpf->maps.works), &zero, all), 0);
 	memcpy(ret_verdict, all + (size_t)works_cpu * size + WORK_VERDICT, sizeof(*ret_verdict));
 	free(all);
+	after_len = o.data_size_out;
 	return o.retval;
 }
 
@@ -420,6 +427,166 @@ static void answers_for_a_neighbour(void **state)
 	assert_int_not_equal(run((struct bytes){arp, sizeof(arp)}, ward, &v), XDP_TX);
 }
 
+/* Both floors answer for the same neighbours, byte for byte the same. */
+static void both_floors_give_the_same_answer(void **state)
+{
+	static const uint8_t arp[42] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0,  0x11, 8, 6,
+					0,   1,	  8,   0,   6,	 4,   0, 1, 2, 0, 0,  0,    0, 0x11,
+					10,  1,	  1,   11,  0,	 0,   0, 0, 0, 0, 10, 1,    1, 12};
+	static const uint8_t nd[86] = {0x33, 0x33, 0xff,	0,	     0,	   0x12,
+				       2,    0,	   0,		0,	     0,	   0x11,
+				       0x86, 0xdd, 0x60,	0,	     0,	   0,
+				       0,    32,   58,		255,	     0xfd, [37] = 0x11,
+				       0xff, 2,	   [49] = 1,	0xff,	     0,	   0,
+				       0x12, 135,  [62] = 0xfd, [77] = 0x12, 1,	   1,
+				       2,    0,	   0,		0,	     0,	   0x11};
+	const struct bytes asks[] = {{arp, sizeof(arp)}, {nd, sizeof(nd)}};
+	const struct gate_port port = {.mac = {2, 0, 0, 0, 0xff, 1}};
+	uint8_t mine[HAIRPIN_ANSWER_MAX];
+	struct gate_verdict v;
+	struct packet p;
+
+	need_kernel();
+	for (unsigned i = 0; i < 2; i++) {
+		struct bytes f = unit_exact(asks[i].data, asks[i].len);
+
+		assert_int_equal(run(f, ward, &v), XDP_TX);
+		assert_true(v.flags & GATE_VERDICT_ANSWERED);
+		packet_decode(f, LINK_ETHERNET, 0, (uint32_t)f.len, &p);
+		assert_int_equal(hairpin_answer(&p, &port, mine), after_len);
+		assert_memory_equal(mine, after, after_len);
+		free((void *)(uintptr_t)f.data);
+	}
+}
+
+static uint64_t total(enum gate_total which)
+{
+	struct gate_count all[GATE_TOTAL_COUNT];
+
+	assert_int_equal(gate_totals(gate, all), 0);
+	return all[which].packets;
+}
+
+static void set_heart(uint64_t hold_until_ns)
+{
+	struct gate_heart h = {.hold_until_ns = hold_until_ns};
+	uint32_t queue = 0;
+
+	assert_int_equal(bpf_map_update_elem(gate_fd(gate, GATE_MAP_HEARTS), &queue, &h, BPF_ANY),
+			 0);
+}
+
+/* A number to the server: inspected. Of device 1 or 2, `len` in all. */
+static struct bytes number(uint8_t device, size_t len)
+{
+	static const uint8_t head[] = {2,  0,	 0,    0,	  0,	      5, 2, 0, 0,  0, 0,
+				       0,  8,	 0,    0x45,	  0,	      0, 0, 0, 1,  0, 0,
+				       64, 17,	 0,    0,	  10,	      1, 1, 0, 10, 1, 0,
+				       5,  0x9c, 0x40, 9001 >> 8, 9001 & 255, 0, 0, 0, 0};
+	uint8_t f[2048] = {0};
+
+	memcpy(f, head, sizeof(head));
+	f[11] = (uint8_t)(0x10 + device);
+	f[29] = (uint8_t)(10 + device);
+	f[16] = (uint8_t)((len - 14) >> 8);
+	f[17] = (uint8_t)(len - 14);
+	f[38] = (uint8_t)((len - 34) >> 8);
+	f[39] = (uint8_t)(len - 34);
+	f[len - 1] = 0x77;
+	return unit_exact(f, len);
+}
+
+/* Between two guards in order: what fails closed waits for the second, what fails open does not. */
+static void holds_what_may_not_pass_unseen(void **state)
+{
+	static const size_t lens[] = {60, 192, 193, 1514, 1537, 2000};
+	struct gate_verdict v;
+	struct held *held;
+	uint64_t before, failed;
+	struct bytes f;
+
+	need_kernel();
+	held = held_open(gate_fd(gate, GATE_MAP_HELD));
+	assert_non_null(held);
+	assert_null(held_peek(held));
+	set_heart(clock_mono_ns() + NSEC_PER_SEC);
+	before = total(GATE_TOTAL_HELD);
+	failed = total(GATE_TOTAL_FAILED);
+	for (unsigned i = 0; i < sizeof(lens) / sizeof(*lens); i++) {
+		const struct gate_held *h;
+
+		f = number(2, lens[i]);
+		assert_int_equal(run(f, ward, &v), XDP_DROP);
+		assert_int_equal(v.action, GATE_INSPECT);
+		h = held_peek(held);
+		assert_non_null(h);
+		assert_int_equal(h->len, lens[i]);
+		assert_int_equal(h->verdict.ifindex, ward);
+		assert_int_equal(h->verdict.action, GATE_INSPECT);
+		assert_memory_equal(h + 1, f.data, f.len);
+		held_release(held);
+		assert_null(held_peek(held));
+		free((void *)(uintptr_t)f.data);
+	}
+	assert_int_equal(total(GATE_TOTAL_HELD) - before, 6);
+	assert_int_equal(total(GATE_TOTAL_FAILED) - failed, 0);
+
+	f = number(1, 100);
+	assert_int_equal(run(f, ward, &v), XDP_REDIRECT); /* uninspected */
+	assert_null(held_peek(held));
+	free((void *)(uintptr_t)f.data);
+
+	/* Nobody came in time, or nobody was announced: as if the guard had been killed. */
+	f = number(2, 100);
+	for (unsigned i = 0; i < 2; i++) {
+		set_heart(i ? clock_mono_ns() - 1 : 0);
+		assert_int_equal(run(f, ward, &v), XDP_DROP);
+		assert_int_equal(v.reason, REASON_FLOOR_NO_GUARD);
+		assert_null(held_peek(held));
+	}
+	assert_int_equal(total(GATE_TOTAL_FAILED) - failed, 2);
+	free((void *)(uintptr_t)f.data);
+	held_close(held);
+}
+
+/* The ring is bounded, round and whole: what does not fit is shut out, what fits comes out in order. */
+static void holds_as_much_as_fits(void **state)
+{
+	struct gate_verdict v;
+	struct held *held;
+	unsigned kept = 0, out = 0;
+	struct bytes f;
+
+	need_kernel();
+	held = held_open(gate_fd(gate, GATE_MAP_HELD));
+	assert_non_null(held);
+	set_heart(clock_mono_ns() + 60 * NSEC_PER_SEC);
+	f = number(2, 1000);
+	for (unsigned round = 0; round < 2; round++) {
+		const struct gate_held *h;
+
+		kept = out = 0;
+		for (unsigned i = 0; i < 4000; i++) {
+			memcpy((uint8_t *)(uintptr_t)f.data + 42, &i, sizeof(i));
+			run(f, ward, &v);
+			if (v.action == GATE_DROP) {
+				assert_int_equal(v.reason, REASON_FLOOR_NO_GUARD);
+				break;
+			}
+			kept++;
+		}
+		assert_in_range(kept, 2000, GATE_HELD_BYTES / 1536);
+		for (; (h = held_peek(held)); out++) {
+			assert_memory_equal((const uint8_t *)(h + 1) + 42, &out, sizeof(out));
+			held_release(held);
+		}
+		assert_int_equal(out, kept);
+	}
+	set_heart(0);
+	free((void *)(uintptr_t)f.data);
+	held_close(held);
+}
+
 static void both_compilations_agree(void **state)
 {
 	struct floor *f;
@@ -514,6 +681,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(passes_and_drops),
 		cmocka_unit_test(answers_for_a_neighbour),
+		cmocka_unit_test(both_floors_give_the_same_answer),
+		cmocka_unit_test(holds_what_may_not_pass_unseen),
+		cmocka_unit_test(holds_as_much_as_fits),
 		cmocka_unit_test(both_compilations_agree),
 		cmocka_unit_test(a_large_policy_applies_within_a_second),
 	};

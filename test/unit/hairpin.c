@@ -23,10 +23,69 @@ static void an_arp_question_is_answered_with_the_ports_address(void **state)
 	free((void *)in.data);
 }
 
+/* RFC 1071: over a body that holds its own checksum the sum is all ones. */
+static uint32_t sum_of(const uint8_t *b, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i < len; i += 2)
+		sum += (uint32_t)(b[i] << 8) | b[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static void a_neighbour_solicitation_is_answered_likewise(void **state)
+{
+	/* fd00::11, in VLAN 5, asks who has fd00::12. */
+	static const uint8_t
+		ask[90] =
+			{
+				0x33, 0x33,	   0xff,	0,    0,    0x12, 2,
+				0,    0,	   0,		0,    1,    0x81, 0,
+				0,    5,	   0x86,	0xdd, 0x60, 0,	  0,
+				0,    0,	   32,		58,   255,  0xfd, [41] = 0x11,
+				0xff, 2,	   [53] = 1,	0xff, 0,    0,	  0x12,
+				135,  [66] = 0xfd, [81] = 0x12, 1,    1,    2,	  0,
+				0,    0,	   0,		1};
+	struct bytes in = unit_exact(ask, sizeof(ask));
+	struct gate_port port = {.mac = {2, 9, 9, 9, 9, 9}};
+	uint8_t out[HAIRPIN_ANSWER_MAX];
+	struct packet p, a;
+	size_t len;
+
+	assert_true(packet_decode(in, LINK_ETHERNET, 0, sizeof(ask), &p));
+	assert_int_equal(p.icmp_type, 135);
+	len = hairpin_answer(&p, &port, out);
+	assert_int_equal(len, 90);
+	assert_true(packet_decode((struct bytes){out, len}, LINK_ETHERNET, 0, (uint32_t)len, &a));
+	assert_int_equal(a.anomalies, 0);
+	assert_memory_equal(a.dst_mac, p.src_mac, 6);
+	assert_memory_equal(a.src_mac, port.mac, 6);
+	assert_int_equal(a.vlan_count, 1);
+	assert_int_equal(a.vlan[0], 5);
+	assert_int_equal(a.ttl, 255);
+	assert_int_equal(a.icmp_type, 136);
+	assert_memory_equal(a.src_ip.b, ask + 66, 16); /* whom it was about */
+	assert_memory_equal(a.dst_ip.b, p.src_ip.b, 16);
+	assert_int_equal(a.l4.len, 32);
+	assert_int_equal(a.l4.data[4], 0x40);
+	assert_memory_equal(a.l4.data + 8, ask + 66, 16);
+	assert_int_equal(a.l4.data[24], 2);
+	assert_int_equal(a.l4.data[25], 1);
+	assert_memory_equal(a.l4.data + 26, port.mac, 6);
+	assert_int_equal(sum_of(a.l4.data, 32, sum_of(out + 26, 32, 32 + 58)), 0xffff);
+	p.icmp_type = 136;
+	assert_int_equal(hairpin_answer(&p, &port, out), 0);
+	p.icmp_type = 135;
+	p.l4.len = 23;
+	assert_int_equal(hairpin_answer(&p, &port, out), 0);
+	free((void *)in.data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_arp_question_is_answered_with_the_ports_address),
+		cmocka_unit_test(a_neighbour_solicitation_is_answered_likewise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,7 @@
-#include "unit.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/event.h"
+#include "base/evidence.h"
 #include "base/ipc.h"
 #include "role/keeper.h"
 
@@ -35,7 +35,8 @@ static void become_keeper(const struct stage *s, int ipc, const char *user)
 			"-u",	    (char *)user, "-e",
 			"eve.json", "-m",	  "1",
 			"-k",	    "2",	  "-n",
-			"5000",	    NULL};
+			"5000",	    "-E",	  "16",
+			"-D",	    "1",	  NULL};
 	int a = fcntl(ipc, F_DUPFD, 100), b = fcntl(s->listening, F_DUPFD, 100);
 
 	dup2(a, KEEPER_IPC_FD);
@@ -43,7 +44,7 @@ static void become_keeper(const struct stage *s, int ipc, const char *user)
 	for (int fd = 5; fd < 200; fd++)
 		close(fd);
 	optind = 0;
-	_exit(keeper_main(13, argv));
+	_exit(keeper_main(17, argv));
 }
 
 static void connect_guard(struct stage *s)
@@ -104,11 +105,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *f)
-{
-	return remove(path);
-}
-
 /* Its exit code; minus a signal. */
 static int wait_for(struct stage *s)
 {
@@ -136,7 +132,7 @@ static int tear_down(void **state)
 	close(s->parent);
 	close(s->guard);
 	close(s->listening);
-	nftw(s->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	place_clear(s->folder);
 	free(s);
 	return code;
 }
@@ -626,6 +622,59 @@ static void following_gives_what_comes(void **state)
 	assert_int_equal(rows_of(s, "{\"cmd\":\"grants\"}\n"), 0);
 }
 
+/* From inside its sandbox: a case becomes a file, and an event says which. */
+static void evidence_becomes_a_file(void **state)
+{
+	struct stage *s = *state;
+	struct evidence_record r = {.id = 4711,
+				    .time_ns = 1790000000ull * 1000000000,
+				    .len = 60,
+				    .wire_len = 60,
+				    .reason = REASON_HL7_FRAMING,
+				    .fate = EVIDENCE_DROPPED,
+				    .port = "ward0"};
+	uint8_t message[2 * sizeof(r) + 60] = {0};
+	char path[256];
+	struct stat st;
+	size_t rows = 0;
+
+	memcpy(message, &r, sizeof(r));
+	r.len = r.wire_len = 0;
+	r.reason = 0;
+	r.flags = EVIDENCE_LAST;
+	memcpy(message + sizeof(r) + 60, &r, sizeof(r));
+	assert_int_equal(
+		ipc_send(s->guard, IPC_EVIDENCE, 0, (struct bytes){message, sizeof(message)}, -1),
+		0);
+	snprintf(path, sizeof(path), "%s/evidence/20260921T141320.000Z-4711.pcapng", s->state);
+	for (int i = 0; i < 500 && stat(path, &st) < 0; i++)
+		usleep(10000);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	for (int i = 0; i < 100 && !rows; i++) {
+		rows = rows_of(s, ALL);
+		usleep(10000);
+	}
+	assert_int_equal(rows, 1);
+
+	/* One that is none costs the record, and its guard nothing else. */
+	assert_int_equal(ipc_send(s->guard, IPC_EVIDENCE, 0, (struct bytes){message, 30}, -1), 0);
+	expect_rows(s, "{\"cmd\":\"events\",\"all\":true,\"reason\":\"gateway.bad_message\"}\n", 1);
+	send_events(s, 0, 3, REASON_SCAN_PORTS);
+	expect_rows(s, "{\"cmd\":\"events\",\"all\":true,\"reason\":\"scan.ports\"}\n", 3);
+
+	/* A case that is not over when the keeper ends is there afterwards. */
+	assert_int_equal(
+		ipc_send(s->guard, IPC_EVIDENCE, 0, (struct bytes){message, sizeof(r) + 60}, -1),
+		0);
+	unlink(path);
+	assert_int_equal(stop(s), 0);
+	assert_int_equal(stat(path, &st), 0);
+	close(s->parent);
+	close(s->guard);
+	start(s);
+}
+
 static void stopping_stores_what_was_taken(void **state)
 {
 	struct stage *s = *state;
@@ -757,6 +806,7 @@ int main(void)
 		STAGED(a_slow_client_costs_itself),
 		STAGED(one_who_shuts_down_still_gets_the_answer),
 		STAGED(following_gives_what_comes),
+		STAGED(evidence_becomes_a_file),
 		STAGED(stopping_stores_what_was_taken),
 		STAGED(a_parent_that_is_gone_ends_it),
 		STAGED(what_was_shown_survives_a_kill),

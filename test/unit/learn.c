@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/propose.h"
+#include "guard/policy/message.h"
 
 #define EVENT "{\"timestamp\":\"2026-01-01T00:00:00.0+0000\",\"event_type\":"
 #define MACHINE(mac, name, ips)                                                   \
@@ -14,6 +15,14 @@
 	      "\",\"dest_port\":" dport ",\"proto\":\"" proto                             \
 	      "\",\"flow\":{\"pkts_toserver\":" there ",\"pkts_toclient\":" back          \
 	      ",\"bytes_toserver\":10,\"bytes_toclient\":10}}"
+
+#define SPOKE(src, sport, dst, dport, app, more)                                          \
+	EVENT "\"flow\",\"src_ip\":\"" src "\",\"src_port\":" sport ",\"dest_ip\":\"" dst \
+	      "\",\"dest_port\":" dport ",\"proto\":\"TCP\",\"app_proto\":\"" app         \
+	      "\",\"flow\":{\"pkts_toserver\":9,\"pkts_toclient\":9}" more "}"
+#define SAID(src, sport, dst, dport, members, more)                                      \
+	EVENT "\"hl7\",\"src_ip\":\"" src "\",\"src_port\":" sport ",\"dest_ip\":\"" dst \
+	      "\",\"dest_port\":" dport ",\"proto\":\"TCP\",\"hl7\":{" members "}" more "}"
 
 static const char *const lines[] = {
 	MACHINE("02:00:00:00:00:01", "Bed 12", "\"10.1.1.12\""),
@@ -184,6 +193,232 @@ static void routers_guests_are_not_theirs(void **state)
 	seen_free(&s);
 }
 
+/* What a person makes of a proposal by taking every '#' away that may be taken. */
+static char *uncomment(const char *text)
+{
+	char *out = calloc(1, strlen(text) + 1);
+	size_t n = 0;
+	bool offered = false;
+
+	for (const char *s = text; *s;) {
+		size_t len = strcspn(s, "\n") + 1;
+
+		if (strncmp(s, "    # Not covered", 17) == 0 || strncmp(s, "    # ", 6) != 0)
+			offered = strncmp(s, "    # Not", 9) == 0;
+		else if (offered)
+			n += (size_t)sprintf(out + n, "    ");
+		if (offered && strncmp(s, "    # Not", 9) != 0) {
+			s += 6;
+			len -= 6;
+		}
+		memcpy(out + n, s, len);
+		n += len;
+		s += len;
+	}
+	return out;
+}
+
+#define ANALYSER MACHINE("02:00:00:00:00:07", "Cobas-7", "\"10.1.1.7\"")
+#define ORU	 "\"message_type\":\"ORU^R01\",\"sending_application\":"
+#define ACK	 "\"message_type\":\"ACK^R01\""
+
+static void what_was_said_is_offered_and_not_in_force(void **state)
+{
+	static const char *const said[] = {
+		ANALYSER,
+		SAID("10.1.1.7", "40001", "10.1.0.9", "2575", ORU "\"COBAS \\\"7\\\" \\\\\"", ""),
+		SAID("10.1.0.9", "2575", "10.1.1.7", "40001", ACK, ""),
+		SAID("10.1.1.7", "40002", "10.1.0.9", "2575", ORU "\"B\"", ""),
+		/* Refused here already: not to be learned. */
+		SAID("10.1.1.7", "40002", "10.1.0.9", "2575", "\"message_type\":\"ORM^O01\"",
+		     ",\"reason\":\"policy.message_not_allowed\",\"verdict\":{\"action\":"
+		     "\"drop\"}"),
+		SPOKE("10.1.1.7", "40001", "10.1.0.9", "2575", "hl7", ""),
+		SPOKE("10.1.1.7", "40002", "10.1.0.9", "2575", "hl7", ""),
+		/* Another end, where a message changed the device; nothing allows it yet. */
+		SAID("10.1.0.8", "50000", "10.1.1.7", "6661", ORU "\"X\",\"control\":true", ""),
+		SPOKE("10.1.0.8", "50000", "10.1.1.7", "6661", "hl7", ""),
+	};
+	struct propose p = {.config = NULL};
+	const struct config_rule *r;
+	struct config *c;
+	char *text, *taken;
+	int err;
+
+	config_check_words(message_is_wrong);
+	text = proposal(&p, said, sizeof(said) / sizeof(said[0]), &err);
+	assert_int_equal(err, 0);
+	c = parse(text);
+	assert_string_equal(c->devices[0].profile, "hl7-analyser");
+	assert_int_equal(c->devices[0].starts_count + c->devices[0].accepts_count, 0);
+	assert_int_equal(p.narrower, 1);
+	assert_int_equal(p.uncovered, 1);
+	assert_null(strstr(text, "ORM"));
+	config_free(c);
+
+	taken = uncomment(text);
+	c = parse(taken);
+	assert_int_equal(c->devices[0].starts_count, 1);
+	r = &c->devices[0].starts[0];
+	assert_string_equal(r->service, "results and orders (HL7)");
+	assert_string_equal(r->peer, "host-10-1-0-9");
+	assert_string_equal(r->app, "hl7");
+	assert_false(r->control);
+	assert_int_equal(r->allow_count, 4);
+	assert_string_equal(r->allow[0], "message_type=ORU^R01");
+	assert_string_equal(r->allow[1], "message_type=ACK^R01");
+	assert_string_equal(r->allow[2], "sending_application=COBAS \"7\" \\");
+	assert_string_equal(r->allow[3], "sending_application=B");
+	assert_int_equal(c->devices[0].accepts_count, 1);
+	r = &c->devices[0].accepts[0];
+	assert_string_equal(r->port[0], "6661");
+	assert_string_equal(r->app, "hl7");
+	assert_true(r->control);
+	config_free(c);
+	free(taken);
+	free(text);
+	config_check_words(NULL);
+}
+
+/* An attacker's messages: what he says must neither be a pattern nor leave its quotes. */
+static void odd_values_are_not_offered(void **state)
+{
+	static const char *const wild[] = {"*",	      "ORU^?01", "A\\n  evil: [",
+					   "\\u0000", "\\u00e9", "\\u202e"};
+	char event[1024];
+	const char *said[] = {
+		ANALYSER,
+		SAID("10.1.1.7", "40001", "10.1.0.9", "2575", ORU "\"A\"", ""),
+		event,
+		SPOKE("10.1.1.7", "40001", "10.1.0.9", "2575", "hl7", ""),
+	};
+	struct propose p;
+	char *text;
+	int err;
+
+	for (size_t i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
+		snprintf(event, sizeof(event),
+			 SAID("10.1.1.7", "40001", "10.1.0.9", "2575", "\"message_type\":\"%s\"",
+			      ""),
+			 wild[i]);
+		p = (struct propose){.config = NULL};
+		text = proposal(&p, said, 4, &err);
+		assert_int_equal(err, 0);
+		config_free(parse(text));
+		assert_int_equal(p.narrower, 1);
+		assert_null(strstr(text, "message_type="));
+		assert_null(strstr(text, "evil"));
+		assert_non_null(strstr(text, "# message_type stays open"));
+		assert_non_null(strstr(text, "\"sending_application=A\""));
+		free(text);
+	}
+}
+
+static void too_many_values_are_no_rule(void **state)
+{
+	char events[SAID_VALUES + 1][512];
+	const char *said[SAID_VALUES + 3] = {
+		ANALYSER, SPOKE("10.1.1.7", "40001", "10.1.0.9", "2575", "hl7", "")};
+	struct propose p = {.config = NULL};
+	char *text;
+	int err;
+
+	for (unsigned i = 0; i <= SAID_VALUES; i++) {
+		snprintf(events[i], sizeof(events[i]),
+			 SAID("10.1.1.7", "40001", "10.1.0.9", "2575", ORU "\"A%u\"", ""), i);
+		said[2 + i] = events[i];
+	}
+	text = proposal(&p, said, SAID_VALUES + 2, &err);
+	assert_non_null(strstr(text, "\"sending_application=A7\""));
+	free(text);
+	p = (struct propose){.config = NULL};
+	text = proposal(&p, said, SAID_VALUES + 3, &err);
+	assert_null(strstr(text, "sending_application="));
+	assert_non_null(strstr(text, "# sending_application stays open"));
+	assert_non_null(strstr(text, "\"message_type=ORU^R01\""));
+	free(text);
+}
+
+/* A line that would stop what works is not offered. */
+static void what_was_not_only_hl7_stays_as_it_is(void **state)
+{
+	static const char *const others[] = {
+		SPOKE("10.1.1.7", "40003", "10.1.0.9", "2575", "tls", ""),
+		SPOKE("10.1.1.7", "40003", "10.1.0.9", "2575", "", ""),
+		SAID("10.1.1.7", "40003", "10.1.0.9", "2575", "", ",\"reason\":\"hl7.framing\""),
+	};
+	const char *said[] = {
+		ANALYSER,
+		SAID("10.1.1.7", "40001", "10.1.0.9", "2575", ORU "\"A\"", ""),
+		SPOKE("10.1.1.7", "40001", "10.1.0.9", "2575", "hl7", ""),
+		NULL,
+	};
+	struct propose p;
+	int err;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		said[3] = others[i];
+		p = (struct propose){.config = NULL};
+		free(proposal(&p, said, 4, &err));
+		assert_int_equal(p.narrower, 0);
+	}
+}
+
+/* On top of a device's own lines, an offered one must give nobody what he has not. */
+static void offers_never_widen(void **state)
+{
+	static const struct {
+		const char *lines;
+		unsigned narrower;
+	} cases[] = {
+		{"profile: hl7-analyser", 1},
+		{"profile: hl7-analyser, peer: [lab-1]", 1},
+		{"profile: hl7-analyser, peer: [lab-2]", 0},
+		{"starts: [{service: s, proto: tcp, port: [2575], peer: lab}]", 1},
+		{"starts: [{service: s, proto: tcp, port: [2575], peer: lab, action: pass}]", 0},
+		{"starts: [{service: s, proto: tcp, port: [2575], peer: lab, action: drop}]", 0},
+		{"starts: [{service: s, proto: tcp, port: [2575], peer: lab, app: dicom}]", 0},
+		{"starts: [{service: s, proto: tcp, port: [2575], peer: lab, app: hl7}]", 1},
+		{"starts: [{service: s, proto: tcp, port: [2575], peer: lab, app: hl7, control: no,"
+		 " allow: ['message_type=ORU^*']}]",
+		 0},
+		{"profile: hl7-analyser, starts: [{service: s, proto: tcp, port: ['2000-3000'],"
+		 " peer: lab-2, action: drop}]",
+		 0},
+	};
+	static const char *const said[] = {
+		SAID("10.1.1.7", "40001", "10.1.0.9", "2575", ORU "\"A\"", ""),
+		SPOKE("10.1.1.7", "40001", "10.1.0.9", "2575", "hl7", ""),
+	};
+	char site[1024], *text;
+	int err;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct propose p = {.config = NULL};
+		struct config *c;
+
+		snprintf(site, sizeof(site),
+			 "segments: [{name: icu, ward: w, hospital: h, net: [10.1.1.0/24]}]\n"
+			 "hosts: [{name: lab-1, ip: [10.1.0.9], role: [lab]},\n"
+			 "  {name: lab-2, ip: [10.1.0.0/24], role: [lab]}]\n"
+			 "devices: [{name: d, segment: icu, mac: '02:00:00:00:00:07',\n"
+			 "  ip: [10.1.1.7], %s}]\n",
+			 cases[i].lines);
+		c = parse(site);
+		p.config = c;
+		text = proposal(&p, said, 2, &err);
+		assert_int_equal(err, 0);
+		if (p.narrower != cases[i].narrower)
+			print_message("%s\n%s", cases[i].lines, text);
+		assert_int_equal(p.narrower, cases[i].narrower);
+		/* What a line is not for, it does not cover. */
+		assert_int_equal(p.uncovered, strstr(cases[i].lines, "dicom") != NULL);
+		assert_int_equal(p.uncovered, strstr(text, "# It is not dicom") != NULL);
+		config_free(c);
+		free(text);
+	}
+}
+
 static int load_profiles(void **state)
 {
 	return config_profiles(NULL, UNIT_SOURCE "/proposal.yaml", &profiles, &profile_count);
@@ -200,6 +435,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_seen_becomes_a_policy),
 		cmocka_unit_test(what_there_is_stays_as_it_is),
+		cmocka_unit_test(what_was_said_is_offered_and_not_in_force),
+		cmocka_unit_test(odd_values_are_not_offered),
+		cmocka_unit_test(too_many_values_are_no_rule),
+		cmocka_unit_test(what_was_not_only_hl7_stays_as_it_is),
+		cmocka_unit_test(offers_never_widen),
 		cmocka_unit_test(without_a_hint_nobody_is_a_device),
 		cmocka_unit_test(routers_guests_are_not_theirs),
 	};

@@ -49,7 +49,7 @@ static void a_flow_is_told_in_suricatas_form(void **state)
 	struct report r = start();
 	struct flow f = tcp_flow();
 
-	report_flow(&r, &f, FLOW_SHUTDOWN);
+	report_flow(&r, &f, FLOW_SHUTDOWN, 0);
 	assert_int_equal(r.events, 1);
 	assert_string_equal(
 		lines[0],
@@ -73,10 +73,10 @@ static void the_source_of_a_flow_is_who_started_it(void **state)
 	f.starter = 1;
 	f.reason = REASON_POLICY_NOT_ALLOWED;
 	f.would = GATE_DROP;
-	report_flow(&r, &f, FLOW_EVICTED);
+	report_flow(&r, &f, FLOW_EVICTED, 12);
 	assert_non_null(strstr(lines[0], "\"src_ip\":\"10.0.0.2\",\"src_port\":104"));
 	assert_non_null(strstr(lines[0], "\"verdict\":{\"action\":\"pass\",\"would\":\"drop\"}"));
-	assert_non_null(strstr(lines[0], "\"reason\":\"forced\""));
+	assert_non_null(strstr(lines[0], "\"reason\":\"forced\",\"untold\":12"));
 }
 
 static void reasons_go_out_under_their_event_type(void **state)

@@ -4,15 +4,18 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/ipc.h"
 #include "role/audit.h"
 #include "role/control.h"
+#include "role/jump.h"
 #include "role/notify.h"
 #include "role/port.h"
 #include "role/site.h"
@@ -283,13 +286,60 @@ static void ports_come_go_and_lose_their_link(void **state)
 	ports_close(&ps);
 }
 
+/* --- the clock ------------------------------------------------------------ */
+
+/* Setting the machine's own clock would disturb it. So its timer rings for another reason, and
+ * what is remembered of the clock is wrong by as much as it is to have been set. */
+static void a_clock_that_is_set_is_news(void **state)
+{
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} cases[] = {{3600, "the clock was set forward by 3600.0 seconds"},
+		     {-7200, "the clock was set back by 7200.0 seconds"},
+		     {-5, "the clock was set back by 5.0 seconds"}};
+	const int64_t slack = (int64_t)NSEC_PER_SEC / 50;
+	char text[JUMP_TEXT];
+	struct jump j;
+	uint64_t one = 1;
+	int bell;
+
+	assert_int_equal(jump_open(&j), 0);
+	assert_int_equal(jump_take(&j), 0); /* it is armed and silent */
+	bell = eventfd(0, EFD_NONBLOCK);
+	assert_true(bell >= 0 && dup2(bell, j.timer) >= 0);
+	j.wall_minus_mono -= 3600 * (int64_t)NSEC_PER_SEC;
+	assert_int_equal(jump_take(&j), 0); /* nothing rang */
+	j.wall_minus_mono += 3600 * (int64_t)NSEC_PER_SEC;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int64_t set = cases[i].seconds * (int64_t)NSEC_PER_SEC, ns;
+
+		j.wall_minus_mono -= set;
+		assert_int_equal(write(bell, &one, sizeof(one)), sizeof(one));
+		ns = jump_take(&j);
+		assert_true(ns > set - slack && ns < set + slack);
+		jump_text(ns, text);
+		assert_string_equal(text, cases[i].text);
+		assert_int_equal(write(bell, &one, sizeof(one)), sizeof(one));
+		assert_int_equal(jump_take(&j), 0); /* told once */
+	}
+	j.wall_minus_mono -= (int64_t)NSEC_PER_SEC / 2;
+	assert_int_equal(write(bell, &one, sizeof(one)), sizeof(one));
+	assert_int_equal(jump_take(&j), 0); /* ntpd at work */
+	jump_close(&j);
+	close(bell);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(audit_waits_and_says_what_it_lost),  T(control_is_one_and_waits_for_a_keeper),
-		T(notify_reaches_the_service_manager), T(a_site_is_loaded_whole_or_not_at_all),
+		T(audit_waits_and_says_what_it_lost),
+		T(control_is_one_and_waits_for_a_keeper),
+		T(notify_reaches_the_service_manager),
+		T(a_site_is_loaded_whole_or_not_at_all),
 		T(ports_come_go_and_lose_their_link),
+		cmocka_unit_test(a_clock_that_is_set_is_news),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

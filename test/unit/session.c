@@ -5,6 +5,7 @@
 #include "base/event.h"
 #include "frames.h"
 #include "guard/engine.h"
+#include "guard/evidence.h"
 #include "guard/policy/message.h"
 #include "guard/reset.h"
 
@@ -34,6 +35,7 @@ struct wire {
 	struct config *config;
 	struct policy *policy;
 	struct engine *engine;
+	struct evidence *evidence;
 	uint64_t now_ns;
 	uint16_t port, checksum;
 	bool passed; /* the frame last sent */
@@ -100,8 +102,13 @@ static struct wire *wire_new(const char *mode, const char *fail, uint16_t port)
 	char text[2048], why[256];
 	int len = snprintf(text, sizeof(text), site, mode, fail);
 
+	static const struct capture_port ports[] = {{"ward0", 1}, {"hospital0", 2}};
+	static const struct evidence_options kept = {ports, 2, 65536, 65536};
+
 	config_check_words(message_is_wrong);
 	w->capture.ops = &ops;
+	w->evidence = o.evidence = evidence_new(&kept);
+	assert_non_null(w->evidence);
 	w->config = config_parse("site.yaml", (struct bytes){(uint8_t *)text, (size_t)len}, errors,
 				 4, &count);
 	assert_non_null(w->config);
@@ -118,6 +125,7 @@ static void wire_free(struct wire *w)
 {
 	engine_finish(w->engine, &w->capture);
 	engine_free(w->engine);
+	evidence_free(w->evidence);
 	policy_free(w->policy);
 	config_free(w->config);
 	free(w->frame);
@@ -232,6 +240,42 @@ static void a_forbidden_message_never_arrives_whole(void **state)
 	assert_false(send(w, 0, at, 5000, REST));
 	assert_false(send(w, 1, 5000, at, "x"));
 	assert_true(told(w, "policy.flow_blocked"));
+	wire_free(w);
+}
+
+/* Its packets before and after, with what became of them. */
+static void a_forbidden_message_leaves_evidence(void **state)
+{
+	static const struct {
+		const char *port;
+		enum reason reason;
+	} expected[] = {
+		{"ward0", REASON_NONE},		  {"hospital0", REASON_NONE},
+		{"ward0", REASON_NONE},		  {"ward0", REASON_NONE},
+		{"ward0", REASON_POLICY_MESSAGE}, {"hospital0", REASON_POLICY_FLOW_BLOCKED},
+	};
+	struct wire *w = wire_new("enforce", "open", HL7);
+	uint32_t at = 1000 + sizeof(ORM) - 1;
+	struct evidence_record r;
+	struct bytes all, frame = {NULL, 0};
+	uint64_t id = 0;
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORM));
+	assert_int_equal(evidence_waiting(w->evidence, 32768).len, 0);
+	assert_false(send(w, 0, at, 5000, REST));
+	assert_false(send(w, 1, 5000, at, "x"));
+	all = evidence_waiting(w->evidence, 32768);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		assert_true(evidence_next(&all, &r, &frame));
+		assert_string_equal(r.port, expected[i].port);
+		assert_int_equal(r.reason, expected[i].reason);
+		assert_int_equal(r.fate, r.reason ? EVIDENCE_DROPPED : EVIDENCE_PASSED);
+		assert_true(id == 0 || r.id == id);
+		id = r.id;
+	}
+	assert_non_null(memmem(frame.data, frame.len, "x", 1));
+	assert_int_equal(all.len, 0);
 	wire_free(w);
 }
 
@@ -418,16 +462,62 @@ static void patterns_match(void **state)
 
 static void wrong_words_are_named(void **state)
 {
-	char *bad_member[] = {(char *)"colour=red"}, *no_pattern[] = {(char *)"message_type"};
-	char *not_to_narrow[] = {(char *)"control_id=1"}, *good[] = {(char *)"message_type=ORU^*"};
+	char *bad_member[] = {(char *)"message_type=ACK", (char *)"colour=red"};
+	char *no_pattern[] = {(char *)"message_type"}, *not_to_narrow[] = {(char *)"control_id=1"};
+	char *two_lines[] = {(char *)"message_type=A\ncontrol=no"},
+	     *good[] = {(char *)"message_type=ORU^*"};
 	char why[160];
+	int line = 7;
 
-	assert_true(message_is_wrong("gopher", NULL, 0, why));
+	assert_true(message_is_wrong("gopher", good, 1, &line, why));
+	assert_int_equal(line, -1);
 	assert_non_null(strstr(why, "hl7"));
-	assert_true(message_is_wrong("hl7", bad_member, 1, why));
-	assert_true(message_is_wrong("hl7", no_pattern, 1, why));
-	assert_true(message_is_wrong("hl7", not_to_narrow, 1, why));
-	assert_false(message_is_wrong("hl7", good, 1, why));
+	assert_true(message_is_wrong("hl7", bad_member, 2, &line, why));
+	assert_int_equal(line, 1);
+	assert_true(message_is_wrong("hl7", no_pattern, 1, &line, why));
+	assert_int_equal(line, 0);
+	assert_true(message_is_wrong("hl7", not_to_narrow, 1, &line, why));
+	assert_true(message_is_wrong("hl7", two_lines, 1, &line, why));
+	assert_false(message_is_wrong("hl7", good, 1, &line, why));
+}
+
+/* Where the words stand that are wrong: at a device, and in a profile's own file. */
+static void wrong_words_have_a_place(void **state)
+{
+	static const char lines[] =
+		"segments: [{name: icu, ward: w, hospital: h}]\n"
+		"devices:\n"
+		"  - {name: d, segment: icu, mac: '02:00:00:00:00:01', starts: [\n"
+		"      {service: s, proto: tcp, peer: any, app: gopher},\n"
+		"      {service: s, proto: tcp, peer: any, app: hl7,\n"
+		"       allow: ['version=2.5',\n"
+		"         'colour=red']},\n"
+		"      {service: s, proto: tcp, peer: any, control: no}]}\n";
+	static const char profile[] = "title: T\nkind: other\nfail: open\nsource: [s]\n"
+				      "accepts:\n"
+				      "  - {service: s, proto: tcp, peer: any,\n"
+				      "     app: hl7, allow: ['colour=red']}\n";
+	struct config_error errors[4];
+	size_t count = 0;
+
+	assert_null(config_parse("site.yaml", (struct bytes){(const uint8_t *)lines, strlen(lines)},
+				 errors, 4, &count));
+	assert_int_equal(count, 3);
+	assert_int_equal(errors[0].line, 4);
+	assert_int_equal(errors[0].column, 48);
+	assert_non_null(strstr(errors[0].text, "gopher"));
+	assert_int_equal(errors[1].line, 7);
+	assert_int_equal(errors[1].column, 10);
+	assert_non_null(strstr(errors[1].text, "colour"));
+	assert_int_equal(errors[2].line, 8);
+	assert_null(config_profile_parse("dir/p.yaml",
+					 (struct bytes){(const uint8_t *)profile, strlen(profile)},
+					 errors, 4, &count));
+	assert_int_equal(count, 1);
+	assert_string_equal(errors[0].file, "dir/p.yaml");
+	assert_int_equal(errors[0].line, 7);
+	assert_int_equal(errors[0].column, 24);
+	assert_non_null(strstr(errors[0].text, "no member 'colour'"));
 }
 
 /* A hundred thousand unfinished conversations do not take more than they may. */
@@ -452,6 +542,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_allowed_message_passes),
 		cmocka_unit_test(a_forbidden_message_never_arrives_whole),
+		cmocka_unit_test(a_forbidden_message_leaves_evidence),
 		cmocka_unit_test(pieces_in_any_order_make_no_difference),
 		cmocka_unit_test(tiny_segments_make_no_difference),
 		cmocka_unit_test(the_second_copy_does_not_pass),
@@ -466,6 +557,7 @@ int main(void)
 		cmocka_unit_test(midstream_is_read_and_not_refused),
 		cmocka_unit_test(patterns_match),
 		cmocka_unit_test(wrong_words_are_named),
+		cmocka_unit_test(wrong_words_have_a_place),
 		cmocka_unit_test(memory_is_bounded),
 	};
 

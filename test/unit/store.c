@@ -1,8 +1,7 @@
-#include "unit.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -19,35 +18,9 @@
 #include "keep/query.h"
 #include "keep/store.h"
 
-/* A folder of its own for every test. */
-struct place {
-	char folder[64];
-	char db[96];
-};
-
 static int set_up(void **state)
 {
-	struct place *p = calloc(1, sizeof(*p));
-
-	strcpy(p->folder, "/tmp/bedwarden-store-XXXXXX");
-	assert_non_null(mkdtemp(p->folder));
-	snprintf(p->db, sizeof(p->db), "%s/events.db", p->folder);
-	*state = p;
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *f)
-{
-	return remove(path);
-}
-
-static int tear_down(void **state)
-{
-	struct place *p = *state;
-
-	nftw(p->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	free(p);
-	return 0;
+	return place_open(state, "events.db");
 }
 
 /* What a guard sends: number n, at second n of a day in 2026. */
@@ -139,7 +112,7 @@ static json_int_t number(const json_t *list, size_t i, const char *key)
 static void keeps_what_was_committed(void **state)
 {
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 1000);
+	struct store *s = store_new(p->file, 1000);
 	struct query_filter all = {0};
 	struct store_counts c;
 	json_t *list;
@@ -156,7 +129,7 @@ static void keeps_what_was_committed(void **state)
 	assert_int_equal(c.stored, 20);
 	store_free(s);
 
-	s = store_new(p->db, 1000);
+	s = store_new(p->file, 1000);
 	assert_null(store_set_aside(s));
 	list = events(s, &all);
 	assert_int_equal(json_array_size(list), 20);
@@ -169,7 +142,7 @@ static void keeps_what_was_committed(void **state)
 static void groups_by_device_and_reason(void **state)
 {
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 1000);
+	struct store *s = store_new(p->file, 1000);
 	struct query_filter f = {0};
 	json_t *list;
 
@@ -211,7 +184,7 @@ static void groups_by_device_and_reason(void **state)
 static void counts_what_happened_often(void **state)
 {
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 1000);
+	struct store *s = store_new(p->file, 1000);
 	json_t *list;
 	struct query_day day;
 
@@ -235,7 +208,7 @@ static void counts_what_happened_often(void **state)
 static void filters_single_events(void **state)
 {
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 1000);
+	struct store *s = store_new(p->file, 1000);
 	struct query_filter f = {.limit = 3};
 	json_t *list;
 
@@ -270,7 +243,7 @@ static void filters_single_events(void **state)
 static void evicts_the_oldest_and_routine_first(void **state)
 {
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 100);
+	struct store *s = store_new(p->file, 100);
 	struct query_filter f = {0};
 	struct store_counts c;
 	json_t *list;
@@ -303,7 +276,7 @@ static void evicts_the_oldest_and_routine_first(void **state)
 	json_decref(list);
 	store_free(s);
 
-	s = store_new(p->db, 100);
+	s = store_new(p->file, 100);
 	store_counts(s, &c);
 	assert_int_equal(c.events, 100);
 	assert_int_equal(c.routine, 25);
@@ -313,7 +286,7 @@ static void evicts_the_oldest_and_routine_first(void **state)
 static void bounds_the_groups(void **state)
 {
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 100);
+	struct store *s = store_new(p->file, 100);
 	char name[32];
 	json_t *list;
 
@@ -347,7 +320,7 @@ static void refuses_what_is_no_event(void **state)
 		"{\"timestamp\":\"2026-01-01T00:00:00.0+0000\",\n\"event_type\":\"flow\"}",
 	};
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 1000);
+	struct store *s = store_new(p->file, 1000);
 	struct store_counts c;
 	char *deep = malloc(EVENT_MAX * 2);
 
@@ -370,7 +343,7 @@ static void refuses_what_is_no_event(void **state)
 static void keeps_an_event_with_a_zero_in_it(void **state)
 {
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 1000);
+	struct store *s = store_new(p->file, 1000);
 	struct query_filter all = {0};
 	json_t *list;
 
@@ -388,7 +361,7 @@ static void keeps_an_event_with_a_zero_in_it(void **state)
 static void remembers_machines(void **state)
 {
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 1000);
+	struct store *s = store_new(p->file, 1000);
 	struct rows r = {json_array()};
 	const json_t *m;
 
@@ -447,10 +420,10 @@ static void migrates_an_older_database(void **state)
 	sqlite3 *sql;
 	json_t *list;
 
-	assert_int_equal(sqlite3_open(p->db, &sql), SQLITE_OK);
+	assert_int_equal(sqlite3_open(p->file, &sql), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(sql, v1, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(sql);
-	s = store_new(p->db, 1000);
+	s = store_new(p->file, 1000);
 	assert_null(store_set_aside(s));
 	list = events(s, &all);
 	assert_int_equal(json_array_size(list), 1);
@@ -479,8 +452,8 @@ static void sets_a_damaged_database_aside(void **state)
 	struct store *s;
 
 	memset(junk, 'x', sizeof(junk));
-	write_file(p->db, junk, sizeof(junk), 0);
-	s = store_new(p->db, 1000);
+	write_file(p->file, junk, sizeof(junk), 0);
+	s = store_new(p->file, 1000);
 	aside = store_set_aside(s);
 	assert_non_null(aside);
 	assert_non_null(strstr(aside, "events.db.broken-"));
@@ -498,12 +471,12 @@ static void sets_a_newer_database_aside(void **state)
 	struct store *s;
 	sqlite3 *sql;
 
-	assert_int_equal(sqlite3_open(p->db, &sql), SQLITE_OK);
+	assert_int_equal(sqlite3_open(p->file, &sql), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(sql, "CREATE TABLE t(a); PRAGMA user_version = 999;", NULL,
 				      NULL, NULL),
 			 SQLITE_OK);
 	sqlite3_close(sql);
-	s = store_new(p->db, 1000);
+	s = store_new(p->file, 1000);
 	assert_non_null(strstr(store_set_aside(s), "events.db.newer-"));
 	store_free(s);
 }
@@ -512,7 +485,7 @@ static void sets_a_newer_database_aside(void **state)
 static void survives_damage_while_in_use(void **state)
 {
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 100000);
+	struct store *s = store_new(p->file, 100000);
 	struct query_filter f = {0};
 	char junk[4096];
 	struct stat st;
@@ -523,10 +496,10 @@ static void survives_damage_while_in_use(void **state)
 	store_commit(s);
 	store_free(s);
 	memset(junk, 0xa5, sizeof(junk));
-	assert_int_equal(stat(p->db, &st), 0);
+	assert_int_equal(stat(p->file, &st), 0);
 	for (off_t at = 2 * 4096; at + 4096 <= st.st_size; at += 4096)
-		write_file(p->db, junk, sizeof(junk), at);
-	s = store_new(p->db, 100000);
+		write_file(p->file, junk, sizeof(junk), at);
+	s = store_new(p->file, 100000);
 	for (unsigned n = 5000; n < 5010; n++)
 		assert_int_equal(put(s, n, "b", REASON_SCAN_HOSTS), 0);
 	assert_int_equal(store_commit(s), 0);
@@ -541,7 +514,7 @@ static void survives_damage_while_in_use(void **state)
 static void the_queue_is_bounded(void **state)
 {
 	struct place *p = *state;
-	struct store *s = store_new(p->db, 1000);
+	struct store *s = store_new(p->file, 1000);
 	struct store_counts c;
 	unsigned n = 0;
 
@@ -590,7 +563,7 @@ static void loses_nothing_acknowledged_when_killed(void **state)
 		assert_true(child >= 0);
 		if (child == 0) {
 			close(fds[0]);
-			commit_until_killed(p->db, fds[1]);
+			commit_until_killed(p->file, fds[1]);
 		}
 		close(fds[1]);
 		usleep(20000 + (useconds_t)(random() % 60000));
@@ -601,7 +574,7 @@ static void loses_nothing_acknowledged_when_killed(void **state)
 			acknowledged = n;
 		close(fds[0]);
 
-		s = store_new(p->db, 1000000);
+		s = store_new(p->file, 1000000);
 		assert_null(store_set_aside(s));
 		list = events(s, &all);
 		assert_true(json_array_size(list) >= acknowledged);
@@ -612,7 +585,7 @@ static void loses_nothing_acknowledged_when_killed(void **state)
 		assert_true(count >= acknowledged);
 		json_decref(list);
 		store_free(s);
-		nftw(p->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+		place_clear(p->folder);
 		assert_int_equal(mkdir(p->folder, 0700), 0);
 		total += acknowledged;
 	}
@@ -634,7 +607,7 @@ static void waits_out_a_full_disk(void **state)
 		print_message("store.waits_out_a_full_disk: needs root to mount a tmpfs\n");
 		skip();
 	}
-	s = store_new(p->db, 100000);
+	s = store_new(p->file, 100000);
 	put(s, n++, "a", REASON_SCAN_PORTS);
 	assert_int_equal(store_commit(s), 0);
 	memset(block, 1, sizeof(block));
@@ -682,7 +655,7 @@ static void begins_when_the_disk_has_room(void **state)
 	while (write(fd, block, sizeof(block)) > 0)
 		;
 	close(fd);
-	s = store_new(p->db, 1000);
+	s = store_new(p->file, 1000);
 	assert_non_null(s);
 	assert_int_equal(put(s, 0, "a", REASON_SCAN_PORTS), 0);
 	assert_int_equal(store_commit(s), -ENOSPC);
@@ -709,7 +682,7 @@ static void reads_times(void **state)
 	assert_false(record_time("1970-01-01T00:00:00+0100", &ns));
 }
 
-#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, place_close)
 
 int main(void)
 {

@@ -25,7 +25,7 @@ struct capture_counts {
 	uint64_t received;
 	uint64_t forwarded;
 	uint64_t dropped;      /* by verdict */
-	uint64_t lost_receive; /* ring full */
+	uint64_t lost_receive; /* ring full, or kept for too long */
 	uint64_t lost_send;
 };
 
@@ -45,8 +45,9 @@ struct capture_ops {
 	/* A frame of the caller's own (a reset, an ARP answer), copied. 0 or -errno. */
 	int (*inject)(struct capture *c, struct bytes data, uint32_t out_ifindex);
 	void (*flush)(struct capture *c);
-	/* No new frames from now on: the floor's fail mode takes over at once. Those that had
-	 * arrived can still be received and forwarded. NULL where there is nothing to do. */
+	/* No new frames from now on: the floor passes what may go uninspected and keeps the rest
+	 * for a successor, for GATE_HOLD_NS. Those that had arrived can still be received and
+	 * forwarded. NULL where there is nothing to do. */
 	void (*retire)(struct capture *c);
 	/* Descriptors for the caller's poll set; how many were written. */
 	unsigned (*fds)(struct capture *c, int *ret_fds, unsigned max);

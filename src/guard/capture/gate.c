@@ -353,6 +353,7 @@ int gate_fd(const struct gate *g, enum gate_map which)
 		[GATE_MAP_INDEXES] = g->bpf->maps.indexes,
 		[GATE_MAP_SAMPLES] = g->bpf->maps.samples,
 		[GATE_MAP_FLOWS] = g->bpf->maps.flows,
+		[GATE_MAP_HELD] = g->bpf->maps.held,
 	};
 
 	return bpf_map__fd(m[which]);

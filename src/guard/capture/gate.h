@@ -8,7 +8,7 @@
  * place of the old at each port, between two packets.
  *
  * The parent uses this with root's rights. A guard needs none of it: it opens
- * the pins "xsks", "hearts", "indexes", "samples" and "flows" before it gives up
+ * the pins "xsks", "hearts", "indexes", "samples", "flows" and "held" before it gives up
  * its rights, or is handed their descriptors (gate_fd()).
  *
  * Order: gate_open(), gate_apply(), then gate_attach() for every port. Functions
@@ -85,7 +85,8 @@ enum gate_map {
 	GATE_MAP_HEARTS,
 	GATE_MAP_INDEXES,
 	GATE_MAP_SAMPLES,
-	GATE_MAP_FLOWS
+	GATE_MAP_FLOWS,
+	GATE_MAP_HELD
 };
 /* The gate's own descriptor, borrowed. */
 int gate_fd(const struct gate *g, enum gate_map which);

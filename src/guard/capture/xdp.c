@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "guard/capture/checksum.h"
+#include "guard/capture/held.h"
 
 #define RING	 2048		   /* entries of every ring; the fill ring is kept full */
 #define PER_PORT (2 * RING + 1024) /* fill and TX full, and some with the caller */
@@ -59,7 +60,8 @@ struct xdp {
 	struct gate_heart *heart; /* ours among the `hearts` of all queues */
 	void *hearts;
 	size_t hearts_size;
-	int xsks; /* the floor's XSKMAP */
+	int xsks;	   /* the floor's XSKMAP */
+	struct held *held; /* what waited for us, of every queue; NULL: another guard's to read */
 	uint64_t taken;
 	bool retired;
 	struct capture_counts counts;
@@ -157,6 +159,8 @@ static void xdp_flush(struct capture *c)
 
 static bool pending(const struct xdp *x)
 {
+	if (x->held && held_peek(x->held))
+		return true;
 	for (unsigned i = 0; i < x->count; i++)
 		if (xsk_cons_nb_avail(&x->ports[i].rx, 1))
 			return true;
@@ -177,7 +181,7 @@ static int xdp_wait(struct capture *c, int timeout_ms)
 	beat(x);
 	if (timeout_ms == 0)
 		return 0;
-	n = poll(x->polls, x->count, timeout_ms);
+	n = poll(x->polls, x->count + (x->held != NULL), timeout_ms);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	beat(x);
@@ -231,11 +235,47 @@ static unsigned receive_port(struct xdp *x, struct port *p, struct frame *f, uns
 	return n;
 }
 
+/* As if it had come by a ring: the floor's word right in front of the frame. */
+static struct frame copy_held(struct xdp *x, const struct gate_held *h, uint64_t age)
+{
+	uint64_t addr = x->free[--x->free_count] + HEADROOM;
+	uint8_t *data = x->area + addr;
+
+	memcpy(data - sizeof(h->verdict), &h->verdict, sizeof(h->verdict));
+	memcpy(data, h + 1, h->len);
+	checksum_finish(data, h->len);
+	return (struct frame){.data = {data, h->len},
+			      .time_ns = clock_wall_ns() - age,
+			      .wire_len = h->len,
+			      .ifindex = h->verdict.ifindex,
+			      .link = LINK_ETHERNET,
+			      .verdict = verdict_of(x, data),
+			      .handle = addr};
+}
+
+/* What came while nobody was there, before what came since. */
+static unsigned receive_held(struct xdp *x, struct frame *f, unsigned max)
+{
+	const struct gate_held *h;
+	unsigned got = 0;
+
+	while (got < max && x->free_count && (h = held_peek(x->held))) {
+		uint64_t now = clock_mono_ns(), age = now > h->time_ns ? now - h->time_ns : 0;
+
+		if (age > GATE_HOLD_NS || h->len > GATE_HELD_MAX)
+			x->counts.lost_receive++;
+		else
+			f[got++] = copy_held(x, h, age);
+		held_release(x->held);
+	}
+	return got;
+}
+
 static int xdp_receive(struct capture *c, struct frame *ret_frames, unsigned max)
 {
 	struct xdp *x = of(c);
 	uint64_t now = clock_wall_ns();
-	unsigned got = 0;
+	unsigned kept = x->held ? receive_held(x, ret_frames, max) : 0, got = kept;
 
 	/* Another port first every time, so that a flood on one does not starve the rest. */
 	for (unsigned i = 0; i < x->count && got < max; i++) {
@@ -245,7 +285,7 @@ static int xdp_receive(struct capture *c, struct frame *ret_frames, unsigned max
 	}
 	x->next = (x->next + 1) % x->count;
 	x->counts.received += got;
-	x->taken += got;
+	x->taken += got - kept;
 	return (int)got;
 }
 
@@ -313,12 +353,21 @@ static int xdp_inject(struct capture *c, struct bytes data, uint32_t out_ifindex
 	return 0;
 }
 
+static void stop_heart(struct xdp *x)
+{
+	x->retired = true;
+	__atomic_store_n(&x->heart->beat_ns, 0, __ATOMIC_RELEASE);
+}
+
 static void xdp_retire(struct capture *c)
 {
 	struct xdp *x = of(c);
 
-	x->retired = true;
-	__atomic_store_n(&x->heart->beat_ns, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&x->heart->hold_until_ns, clock_mono_ns() + GATE_HOLD_NS,
+			 __ATOMIC_RELEASE);
+	stop_heart(x);
+	held_close(x->held); /* the successor's from now on */
+	x->held = NULL;
 }
 
 static unsigned xdp_fds(struct capture *c, int *ret_fds, unsigned max)
@@ -328,6 +377,8 @@ static unsigned xdp_fds(struct capture *c, int *ret_fds, unsigned max)
 
 	for (unsigned i = 0; i < n; i++)
 		ret_fds[i] = x->ports[i].fd;
+	if (x->held && n < max)
+		ret_fds[n++] = held_fd(x->held);
 	return n;
 }
 
@@ -383,11 +434,12 @@ static void xdp_close(struct capture *c)
 	struct xdp *x = of(c);
 
 	if (x->heart) {
-		xdp_retire(c);
+		stop_heart(x);
 		(void)make_will(NULL);
 		munmap(x->hearts, x->hearts_size);
 	}
 	close_sockets(x);
+	held_close(x->held);
 	if (x->xsks >= 0)
 		close(x->xsks);
 	if (x->area)
@@ -499,10 +551,31 @@ static int map_heart(struct xdp *x, const char *maps_dir)
 	return r;
 }
 
-/* The heart beats before the first frame can arrive. */
+/* Every guard would do; that of the first queue is always there. */
+static int open_held(struct xdp *x, const char *maps_dir)
+{
+	int fd, r = 0;
+
+	if (x->queue != 0)
+		return 0;
+	fd = open_pin(maps_dir, "held");
+	if (fd < 0)
+		return fd;
+	x->held = held_open(fd);
+	if (!x->held)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* The heart beats before the first frame can arrive; what arrives until the sockets are in
+ * their places is kept, if it was until now. */
 static int attach(struct xdp *x, const char *maps_dir)
 {
 	int indexes, r = map_heart(x, maps_dir);
+
+	if (r == 0)
+		r = open_held(x, maps_dir);
 
 	if (r)
 		return r;
@@ -527,6 +600,8 @@ static int attach(struct xdp *x, const char *maps_dir)
 		r = bpf_map_update_elem(x->xsks, &key, &x->ports[i].fd, BPF_ANY);
 	}
 	close(indexes);
+	if (r == 0)
+		__atomic_store_n(&x->heart->hold_until_ns, 0, __ATOMIC_RELEASE);
 	return r;
 }
 
@@ -570,7 +645,7 @@ struct capture *capture_xdp_open(const struct capture_port *ports, unsigned coun
 	x->chunk = CHUNK;
 	x->chunks = (uint64_t)count * PER_PORT;
 	x->ports = calloc(count, sizeof(*x->ports));
-	x->polls = calloc(count, sizeof(*x->polls));
+	x->polls = calloc(count + 1, sizeof(*x->polls));
 	x->free = calloc(x->chunks, sizeof(*x->free));
 	if (!x->ports || !x->polls || !x->free)
 		goto fail;
@@ -593,6 +668,8 @@ struct capture *capture_xdp_open(const struct capture_port *ports, unsigned coun
 	r = attach(x, maps_dir);
 	if (r)
 		goto fail;
+	if (x->held)
+		x->polls[count] = (struct pollfd){.fd = held_fd(x->held), .events = POLLIN};
 	return &x->base;
 
 fail:

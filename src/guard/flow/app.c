@@ -198,7 +198,7 @@ static uint32_t take(struct app *a, struct flow *f)
 	uint32_t i;
 
 	if (!a->free && a->oldest) {
-		a->slots[a->oldest].flow->app_packets = UINT16_MAX;
+		a->slots[a->oldest].flow->app_packets = UINT8_MAX;
 		give_back(a, a->oldest);
 	}
 	i = a->free;
@@ -260,7 +260,7 @@ static bool is_remembered(struct app *a, struct flow *f)
 	if (s->agree < APP_AGREE || ++s->asked % APP_RECHECK == 0)
 		return false;
 	f->app = s->app;
-	f->app_packets = UINT16_MAX;
+	f->app_packets = UINT8_MAX;
 	return true;
 }
 
@@ -283,7 +283,7 @@ static bool may_begin(struct app *a, struct flow *f)
 		return false;
 	if (a->earned >= APP_EARN && take(a, f))
 		return true;
-	f->app_packets = UINT16_MAX;
+	f->app_packets = UINT8_MAX;
 	return false;
 }
 

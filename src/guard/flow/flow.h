@@ -44,12 +44,15 @@ struct flow {
 	uint64_t packets[2], bytes[2];
 	uint64_t listed_ns; /* the table's */
 	anomaly_set anomalies;
-	uint16_t app;	      /* nDPI master/app, 0 unknown */
-	uint16_t app_packets; /* looked at so far */
-	uint8_t starter;      /* index into key.ip of end 0 */
-	uint8_t state;	      /* enum tcp_state */
-	uint8_t idle;	      /* the table's */
-	uint8_t tcp_known;    /* the tracker's */
+	uint16_t app;		/* nDPI master/app, 0 unknown */
+	uint8_t app_packets;	/* looked at so far */
+	uint8_t state : 4;	/* enum tcp_state */
+	uint8_t idle : 4;	/* the table's */
+	uint8_t starter : 1;	/* index into key.ip of end 0 */
+	uint8_t tcp_known : 7;	/* the tracker's */
+	uint8_t proto;		/* 1 + index into protos[]; 0 not known */
+	uint8_t session_flags;	/* the session's */
+	uint8_t session_reason; /* enum reason: nothing of it passes any more */
 
 	uint64_t id; /* EVE flow_id */
 	uint64_t first_ns;
@@ -65,9 +68,6 @@ struct flow {
 	struct session *session; /* what is read of it; the engine's, NULL none */
 	uint32_t tcp_first[2];	 /* number of each end's first byte, where tcp_began says so */
 	uint8_t tcp_began;	 /* a bit an end: its SYN was seen */
-	uint8_t proto;		 /* 1 + index into protos[]; 0 not known */
-	uint8_t session_flags;	 /* the session's */
-	uint8_t session_reason;	 /* enum reason: nothing of it passes any more */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct flow) == 256, "a flow is four cache lines");
 

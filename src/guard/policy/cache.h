@@ -34,11 +34,32 @@ struct cache {
 #define CACHE_KEY(key_size)		  (((key_size) + 7u) & ~7u)
 #define CACHE_ENTRY(key_size, value_size) (CACHE_KEY(key_size) + (((value_size) + 7u) & ~7u))
 
-static inline void *cache_map(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+#define CACHE_HUGE ((size_t)2 << 20)
 
-	return p == MAP_FAILED ? NULL : p;
+/*
+ * A large table is looked into all over: in huge pages where the kernel has
+ * them, since the page walks cost more than the look. *size grows to whole ones.
+ */
+static inline void *cache_map(size_t *size)
+{
+	size_t spare = *size >= CACHE_HUGE ? CACHE_HUGE : 0, before;
+	uint8_t *p;
+
+	if (spare)
+		*size = (*size + CACHE_HUGE - 1) & ~(CACHE_HUGE - 1);
+	p = mmap(NULL, *size + spare, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (!spare)
+		return p;
+	before = -(uintptr_t)p & (CACHE_HUGE - 1);
+	if (before)
+		munmap(p, before);
+	p += before;
+	munmap(p + *size, CACHE_HUGE - before);
+	(void)madvise(p, *size, MADV_HUGEPAGE);
+	return p;
 }
 
 static inline void cache_free(struct cache *c)
@@ -58,8 +79,8 @@ static inline int cache_init(struct cache *c, uint32_t most, size_t key_size, si
 	c->buckets = (uint32_t)(((uint64_t)most + most / 8) / CACHE_WAYS + 1);
 	c->tags_size = (size_t)c->buckets * CACHE_WAYS * sizeof(*c->tags);
 	c->entries_size = (size_t)c->buckets * CACHE_WAYS * CACHE_ENTRY(key_size, value_size);
-	c->tags = cache_map(c->tags_size);
-	c->entries = cache_map(c->entries_size);
+	c->tags = cache_map(&c->tags_size);
+	c->entries = cache_map(&c->entries_size);
 	if (c->tags && c->entries)
 		return 0;
 	cache_free(c);
@@ -108,12 +129,8 @@ static inline const void *cache_prefetch(const struct cache *c, const struct cac
 		if (c->tags[(size_t)bucket * CACHE_WAYS + i % CACHE_WAYS] == at->tag)
 			e = cache_entry(c, bucket, i % CACHE_WAYS, entry_size);
 	}
-	if (e) {
-		__builtin_prefetch(e, 1);
-		__builtin_prefetch(e + 64, 1);
-		__builtin_prefetch(e + 128, 1);
-		__builtin_prefetch(e + entry_size - 1, 1);
-	}
+	for (size_t line = 0; e && line < entry_size; line += 64)
+		__builtin_prefetch(e + line, 1);
 	return e;
 }
 

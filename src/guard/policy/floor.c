@@ -185,7 +185,7 @@ static inline void floor_flow_add(struct floor_tables *t, const struct gate_flow
 	cache_add(t->flows, flow_hash(t->flows, key), key, sizeof(*key), f, sizeof(*f));
 }
 
-#include "bpf/floor.h"
+#include "bpf/parse.h"
 
 struct floor {
 	struct floor_tables tables;
@@ -353,20 +353,11 @@ static void read_nd(struct floor_packet *fp, const struct packet *p)
 	read_nd_options(fp, (struct bytes){p->l4.data + at, p->l4.len - at});
 }
 
+/* By the kernel's own reader: what an error may quote, and how much of it, is a matter of taste. */
 static void read_quote(struct floor_packet *fp, const struct packet *p)
 {
-	struct packet q;
-
-	if (!packet_decode_embedded(p, &q))
-		return;
-	fp->flags |= FLOOR_HAS_QUOTE;
-	fp->quote_src = q.src_ip;
-	fp->quote_dst = q.dst_ip;
-	fp->quote_proto = q.proto;
-	if (q.has_ports) {
-		fp->quote_sport = q.src_port;
-		fp->quote_dport = q.dst_port;
-	}
+	if (p->embedded.data)
+		parse_quote(fp, p->embedded.data, p->frame.data + p->frame.len);
 }
 
 static void read_icmp(struct floor_packet *fp, const struct packet *p)
@@ -400,16 +391,25 @@ static void read_fragment(struct floor_packet *fp, const struct packet *p)
 		fp->flags = (uint16_t)((fp->flags & ~FLOOR_BROKEN) | FLOOR_TINY);
 }
 
-static void read_packet(struct floor_packet *fp, const struct packet *p)
+/* IP behind an IEEE 802.2 header (RFC 1042), which no stack in use sends on Ethernet: it goes by
+ * what the kernel sees, a length in the place of a type. */
+static bool is_disguised(const struct packet *p)
+{
+	return p->has_mac && p->l3.data == p->frame.data + 14 + 4 * p->vlan_count + 8;
+}
+
+void floor_read(const struct packet *p, struct floor_packet *fp)
 {
 	memset(fp, 0, sizeof(*fp));
 	fp->len = p->wire_len;
 	/* IEEE 802.3 behind a length is refused as what it is, whether or not that holds. */
-	if ((p->anomalies & broken) && !(p->has_mac && p->ethertype == 0))
+	if ((p->anomalies & broken) && !(p->has_mac && (p->ethertype == 0 || is_disguised(p))))
 		fp->flags |= FLOOR_BROKEN;
 	floor_mac_copy(fp->src_mac, p->src_mac);
 	floor_mac_copy(fp->dst_mac, p->dst_mac);
 	fp->vlan = p->vlan_count ? p->vlan[0] : 0;
+	if (is_disguised(p))
+		return;
 	fp->ethertype = p->ethertype;
 	if (p->has_arp)
 		read_arp(fp, p);
@@ -495,7 +495,7 @@ void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint
 	w->ifindex = ifindex;
 	w->generation = t->generation;
 	w->now_ns = now_ns;
-	read_packet(&w->packet, p);
+	floor_read(p, &w->packet);
 	if (__builtin_expect(!p->has_mac, 0))
 		lend_macs(t, w, p);
 	floor_decide(t, w);

@@ -10,6 +10,7 @@
 #include "guard/policy/policy.h"
 
 struct floor;
+struct floor_packet; /* bpf/floor.h */
 
 /* The policy is borrowed. NULL with errno ENOMEM. */
 struct floor *floor_new(const struct policy *p, uint32_t max_flows);
@@ -32,6 +33,9 @@ struct floor_hint {
 };
 void floor_hint(const struct floor *f, const struct gate_flow_key *key, struct floor_hint *ret_h);
 void floor_prefetch(const struct floor *f, struct floor_hint *h);
+
+/* What a decision is made from, read as the kernel's parser (bpf/parse.h) reads it. */
+void floor_read(const struct packet *p, struct floor_packet *fp);
 
 /* A guard's own word on a conversation, for `for_ns` (0: until it ages out). */
 int floor_block(struct floor *f, const struct gate_flow_key *key, enum reason why, uint64_t now_ns,

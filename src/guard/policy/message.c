@@ -214,31 +214,44 @@ static int list_protocols(char *text, size_t size)
 	return len;
 }
 
-bool message_is_wrong(const char *app, char *const *allow, unsigned allow_count,
+static bool is_line_wrong(const struct proto *p, const char *line, char ret_error[160])
+{
+	size_t name = strcspn(line, "=");
+	const struct proto_field *f = named(p, line, name);
+
+	if (line[name] != '=') {
+		snprintf(ret_error, 160, "'%.63s' should read member=pattern", line);
+		return true;
+	}
+	if (!f || !(f->flags & FIELD_MATCH)) {
+		snprintf(ret_error, 160, "messages of %s have no member '%.*s' to narrow", p->name,
+			 name < 63 ? (int)name : 63, line);
+		return true;
+	}
+	if (strpbrk(line, "\n\r")) {
+		snprintf(ret_error, 160, "a pattern is one line; expected no line break in it");
+		return true;
+	}
+	return false;
+}
+
+bool message_is_wrong(const char *app, char *const *allow, unsigned allow_count, int *ret_line,
 		      char ret_error[160])
 {
 	const struct proto *p = proto_find(app);
 	int len;
 
+	*ret_line = -1;
 	if (!p) {
 		len = snprintf(ret_error, 160, "'%.31s' is no protocol that is read; they are ",
 			       app);
 		list_protocols(ret_error + len, 160 - (size_t)len);
 		return true;
 	}
-	for (unsigned i = 0; i < allow_count; i++) {
-		size_t name = strcspn(allow[i], "=");
-		const struct proto_field *f = named(p, allow[i], name);
-
-		if (allow[i][name] != '=') {
-			snprintf(ret_error, 160, "'%.63s' should read member=pattern", allow[i]);
+	for (unsigned i = 0; i < allow_count; i++)
+		if (is_line_wrong(p, allow[i], ret_error)) {
+			*ret_line = (int)i;
 			return true;
 		}
-		if (!f || !(f->flags & FIELD_MATCH)) {
-			snprintf(ret_error, 160, "messages of %s have no member '%.*s' to narrow",
-				 app, name < 63 ? (int)name : 63, allow[i]);
-			return true;
-		}
-	}
 	return false;
 }

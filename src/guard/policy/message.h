@@ -26,9 +26,10 @@ enum reason message_judge(const struct message_rules *m, uint32_t rule, const st
  * A rule's text, as the policy keeps it: "app\n", then "control=no\n" and
  * "member=pattern\n" lines. What is wrong with the words of a rule (an unknown
  * protocol or member, a member that cannot be narrowed), as a sentence in
- * ret_error (160 bytes); false where nothing is.
+ * ret_error (160 bytes), and in which line of `allow`, -1: in `app`; false where
+ * nothing is.
  */
-bool message_is_wrong(const char *app, char *const *allow, unsigned allow_count,
+bool message_is_wrong(const char *app, char *const *allow, unsigned allow_count, int *ret_line,
 		      char ret_error[160]);
 
 /* `*` stands for any bytes, `?` for one; everything else for itself. Linear but for each `*`. */

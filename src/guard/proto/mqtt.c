@@ -582,7 +582,7 @@ static struct bytes next_subscribed(const struct msg *m, size_t *at)
 		name, offsetof(struct mqtt, member), type, flags \
 	}
 static const struct proto_field fields[] = {
-	FIELD("packet", packet, FIELD_NAME, FIELD_MATCH | FIELD_SILENT),
+	FIELD("packet", packet, FIELD_NAME, FIELD_MATCH | FIELD_SILENT | FIELD_KEY),
 	FIELD("connect.protocol_version", version, FIELD_U8, FIELD_MATCH | FIELD_SILENT),
 	FIELD("connect.client_id", client_id, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
 	FIELD("connect.username", username, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),

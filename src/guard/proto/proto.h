@@ -69,7 +69,8 @@ enum field_type {
 
 #define FIELD_MATCH  1 /* profiles may say which values are allowed; of a list: of every one */
 #define FIELD_ZERO   2
-#define FIELD_SILENT 4 /* for profiles; in events, the protocol's write() says it */
+#define FIELD_SILENT 4 /* for profiles; in events write() says it, by path or one object deeper, */
+#define FIELD_KEY    8 /* or as the name of the object that holds the rest */
 
 #define PROTO_TEXT_MAX 256 /* bytes of a text in an event, which shall never be too long to write */
 

@@ -1,0 +1,287 @@
+#include "cli/said.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define HEADS 8192
+
+int saids_new(struct saids *ret_s)
+{
+	struct saids s = {.list = calloc(SAID_TALKS, sizeof(*s.list)),
+			  .heads = calloc(HEADS, sizeof(*s.heads))};
+
+	if (!s.list || !s.heads) {
+		saids_free(&s);
+		return -ENOMEM;
+	}
+	*ret_s = s;
+	return 0;
+}
+
+static void free_one(struct said *d)
+{
+	for (unsigned i = 0; i < d->member_count; i++)
+		for (unsigned j = 0; j < d->members[i].count; j++)
+			free(d->members[i].value[j]);
+	free(d->members);
+}
+
+void saids_free(struct saids *s)
+{
+	for (uint32_t i = 0; i < s->count; i++)
+		free_one(&s->list[i]);
+	free(s->list);
+	free(s->heads);
+}
+
+/* Both directions of a pair come together: the lower address first. */
+static uint32_t head_of(const uint8_t low[16], const uint8_t high[16], uint8_t proto)
+{
+	uint32_t at = (2166136261u ^ proto) * 16777619u;
+
+	for (int i = 0; i < 16; i++)
+		at = (at ^ low[i]) * 16777619u;
+	for (int i = 0; i < 16; i++)
+		at = (at ^ high[i]) * 16777619u;
+	return (at ^ at >> 16) % HEADS;
+}
+
+static bool is_between(const struct said *d, const uint8_t low[16], const uint8_t high[16],
+		       uint8_t proto)
+{
+	return d->proto == proto && memcmp(d->ip[0], low, 16) == 0 &&
+	       memcmp(d->ip[1], high, 16) == 0;
+}
+
+/* The same service as this one: one port that may be it stays, and the other may be no more. */
+static bool join(struct said *d, const uint16_t port[2])
+{
+	bool same[2] = {d->serves[0] && d->port[0] == port[0],
+			d->serves[1] && d->port[1] == port[1]};
+
+	if (!same[0] && !same[1])
+		return false;
+	d->serves[0] = same[0];
+	d->serves[1] = same[1];
+	return true;
+}
+
+static struct said *find(struct saids *s, const struct said_ends *e, const struct proto *app)
+{
+	bool turned = memcmp(e->from, e->to, 16) > 0;
+	const uint8_t *low = turned ? e->to : e->from, *high = turned ? e->from : e->to;
+	const uint16_t port[2] = {turned ? e->to_port : e->from_port,
+				  turned ? e->from_port : e->to_port};
+	uint32_t *head = &s->heads[head_of(low, high, e->proto)];
+	struct said *d;
+
+	for (uint32_t i = *head; i; i = s->list[i - 1].next) {
+		d = &s->list[i - 1];
+		if (d->app == app && is_between(d, low, high, e->proto) && join(d, port))
+			return d;
+	}
+	if (s->count == SAID_TALKS) {
+		s->forgotten++;
+		return NULL;
+	}
+	d = &s->list[s->count++];
+	*d = (struct said){.app = app,
+			   .port = {port[0], port[1]},
+			   .serves = {true, true},
+			   .proto = e->proto,
+			   .next = *head};
+	memcpy(d->ip[0], low, 16);
+	memcpy(d->ip[1], high, 16);
+	*head = s->count;
+	return d;
+}
+
+static struct said_member *member_of(struct said *d, const struct proto_field *f)
+{
+	for (unsigned i = 0; i < d->member_count; i++)
+		if (d->members[i].field == f)
+			return &d->members[i];
+	if (d->member_count == SAID_MEMBERS)
+		return NULL;
+	if (!d->members && !(d->members = calloc(SAID_MEMBERS, sizeof(*d->members))))
+		return NULL;
+	d->members[d->member_count].field = f;
+	return &d->members[d->member_count++];
+}
+
+/* A pattern made of it would match it alone, and a person can read it. */
+static bool is_plain(const char *s, size_t len)
+{
+	if (len >= SAID_LEN)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (s[i] < 0x20 || s[i] > 0x7e || s[i] == '*' || s[i] == '?')
+			return false;
+	return true;
+}
+
+static void add_value(struct said_member *m, const char *value, size_t len)
+{
+	if (!is_plain(value, len)) {
+		m->odd = true;
+		return;
+	}
+	for (unsigned i = 0; i < m->count; i++)
+		if (strlen(m->value[i]) == len && memcmp(m->value[i], value, len) == 0)
+			return;
+	m->many |= m->count == SAID_VALUES;
+	if (m->many)
+		return;
+	m->value[m->count] = strndup(value, len);
+	if (m->value[m->count])
+		m->count++;
+	else
+		m->many = true;
+}
+
+/* The value at a name, which may lead into inner objects. */
+static const json_t *at_path(const json_t *object, const char *name)
+{
+	const char *dot;
+
+	for (; (dot = strchr(name, '.')); name = dot + 1)
+		object = json_object_getn(object, name, (size_t)(dot - name));
+	return json_object_get(object, name);
+}
+
+/* What a protocol's own write() says of a member stands at its name or one object further in. */
+static const json_t *at_field(json_t *object, const struct proto_field *f)
+{
+	const json_t *hit = at_path(object, f->name);
+	const char *key;
+	json_t *inner;
+
+	if (hit || !(f->flags & FIELD_SILENT))
+		return hit;
+	json_object_foreach (object, key, inner)
+		if (!hit && json_is_object(inner))
+			hit = at_path(inner, f->name);
+	return hit;
+}
+
+/* Which of its objects the event holds. */
+static const char *inner_key(json_t *object)
+{
+	const char *key;
+	json_t *inner;
+
+	json_object_foreach (object, key, inner)
+		if (json_is_object(inner))
+			return key;
+	return NULL;
+}
+
+/* As proto_value() would have it, which is what patterns are held against. */
+static void take_value(struct said *d, const struct proto_field *f, const json_t *v)
+{
+	char number[PROTO_VALUE_MAX];
+	const char *text = number;
+	struct said_member *m;
+	size_t len;
+
+	if (json_is_string(v)) {
+		text = json_string_value(v);
+		len = json_string_length(v);
+	} else if (json_is_integer(v)) {
+		len = (size_t)snprintf(number, sizeof(number), "%lld",
+				       (long long)json_integer_value(v));
+	} else if (json_is_boolean(v) && f->flags & FIELD_ZERO) {
+		len = (size_t)snprintf(number, sizeof(number), "%s",
+				       json_is_true(v) ? "yes" : "no");
+	} else {
+		return; /* a yes that is never a no: nothing to narrow by */
+	}
+	m = member_of(d, f);
+	if (m)
+		add_value(m, text, len);
+}
+
+/* Of a list, every value; one that has more to say of each holds it in an object. */
+static void take_values(struct said *d, const struct proto_field *f, const json_t *v)
+{
+	const json_t *item;
+	const char *key;
+	json_t *inner;
+	size_t i;
+
+	if (!json_is_array(v)) {
+		take_value(d, f, v);
+		return;
+	}
+	json_array_foreach (v, i, item) {
+		if (!json_is_object(item)) {
+			take_value(d, f, item);
+			continue;
+		}
+		json_object_foreach ((json_t *)item, key, inner)
+			if (json_is_string(inner)) {
+				take_value(d, f, inner);
+				break;
+			}
+	}
+}
+
+static void take_member(struct said *d, const struct proto_field *f, json_t *object)
+{
+	const char *key = f->flags & FIELD_KEY ? inner_key(object) : NULL;
+	json_t *name = key ? json_string(key) : NULL;
+
+	take_values(d, f, name ? name : at_field(object, f));
+	json_decref(name);
+}
+
+/* Was it refused for where it went and what a line says? All else is the message's own fault. */
+static bool was_refused(const json_t *event, bool *ret_broken)
+{
+	static const char *const refusals[] = {"policy.", "binding.", "floor."};
+	const char *reason = json_string_value(json_object_get(event, "reason"));
+	bool refused = false;
+
+	for (size_t i = 0; reason && i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		refused |= strncmp(reason, refusals[i], strlen(refusals[i])) == 0;
+	*ret_broken = reason && !refused;
+	return refused;
+}
+
+void said_take(struct saids *s, const struct said_ends *ends, const struct proto *app,
+	       const json_t *event)
+{
+	json_t *object = json_object_get(event, app->name);
+	bool broken, refused = was_refused(event, &broken);
+	struct said *d = json_is_object(object) && !refused ? find(s, ends, app) : NULL;
+
+	if (!d)
+		return;
+	d->messages++;
+	d->broken += broken;
+	d->control |= json_is_true(json_object_get(object, "control"));
+	for (const struct proto_field *f = app->fields; f->name; f++)
+		if (f->flags & FIELD_MATCH)
+			take_member(d, f, object);
+}
+
+const struct said *said_with(const struct saids *s, const uint8_t from[16], const uint8_t to[16],
+			     uint8_t proto, uint16_t port)
+{
+	bool turned = memcmp(from, to, 16) > 0;
+	const uint8_t *low = turned ? to : from, *high = turned ? from : to;
+	const struct said *hit = NULL;
+
+	for (uint32_t i = s->heads[head_of(low, high, proto)]; i; i = s->list[i - 1].next) {
+		const struct said *d = &s->list[i - 1];
+
+		if (!is_between(d, low, high, proto) || !d->serves[!turned] ||
+		    d->port[!turned] != port)
+			continue;
+		if (hit)
+			return NULL;
+		hit = d;
+	}
+	return hit;
+}

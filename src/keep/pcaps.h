@@ -1,0 +1,61 @@
+#ifndef BEDWARDEN_KEEP_PCAPS_H
+#define BEDWARDEN_KEEP_PCAPS_H
+/*
+ * Evidence at rest: a folder of pcapng files, one a case, named by time and
+ * conversation (20261124T031500.250Z-FLOW_ID.pcapng). A case is gathered in
+ * memory from what guards send and written at once when it is over: a file is
+ * there whole or not at all. The folder is bounded in bytes and in days, the
+ * oldest go first; where the disk is nearly full they go too, and then nothing
+ * more is written: events matter more.
+ *
+ * The files hold what was on the wire, patients' data among it: they are the
+ * keeper's alone (0600).
+ */
+#include "base/evidence.h"
+
+#define PCAPS_CASES	  128
+#define PCAPS_CASE_BYTES  (3u << 20)  /* of one case, as it is gathered */
+#define PCAPS_TOTAL_BYTES (32u << 20) /* of all of them */
+#define PCAPS_FILES	  65536
+#define PCAPS_PATIENCE_NS 20000000000ull /* a case is over by then, whatever its guard says */
+#define PCAPS_NAME	  64
+
+/* A case was written. `name` is its file's. */
+typedef void (*pcaps_kept_fn)(void *arg, const char *name, uint64_t id, enum reason why,
+			      unsigned packets);
+
+struct pcaps_options {
+	const char *folder; /* made where it is missing */
+	uint64_t max_bytes;
+	uint64_t max_age_s;
+	uint64_t reserve_bytes; /* of the disk, that stay free */
+	pcaps_kept_fn kept;	/* NULL: nobody asks */
+	void *arg;
+};
+
+struct pcaps_counts {
+	uint64_t files, bytes; /* there now */
+	uint64_t written;
+	uint64_t lost; /* cases and frames that found no room, in memory or on the disk */
+	int error;     /* the last that a file could not be written for; 0: the last one was */
+};
+
+struct pcaps;
+
+/* NULL with errno set where there is no memory or no folder. */
+struct pcaps *pcaps_new(const struct pcaps_options *o, uint64_t wall_ns);
+/* Writes what was gathered. */
+void pcaps_free(struct pcaps *p, uint64_t wall_ns);
+
+/* What a guard sent. 0, or -EBADMSG: part of it was malformed. */
+int pcaps_take(struct pcaps *p, unsigned guard, struct bytes records, uint64_t now_ns,
+	       uint64_t wall_ns);
+/* A guard is gone: its cases are over. */
+void pcaps_lose(struct pcaps *p, unsigned guard, uint64_t wall_ns);
+/* Ends cases by time, removes what is too old. */
+void pcaps_tick(struct pcaps *p, uint64_t now_ns, uint64_t wall_ns);
+/* When to tick again, by the clock of `now_ns`; UINT64_MAX: nothing is due. */
+uint64_t pcaps_due(const struct pcaps *p);
+void pcaps_counts(const struct pcaps *p, struct pcaps_counts *ret_counts);
+
+#endif

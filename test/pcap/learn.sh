@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# What 'policy learn' proposes from recorded peers, taken over whole and enforced,
+# lets the same peers say the same again, and stops another protocol.
+# usage: test/pcap/learn.sh [BINARY]
+cd "$(dirname "$0")/../.." || exit 1
+bw=${1:-build-asan/bedwarden}
+code=0
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+ok() { echo "ok - $*"; }
+not() { echo "not ok - $*"; code=1; }
+
+# propose CAPTURE: with every line taken over that stands there as a comment, and in force.
+propose() {
+	"$bw" policy learn -r "test/pcap/$1/input.pcap" -w 10.9.1.0/24 -c "$dir/none.yaml" 2>/dev/null |
+		sed -n '/^    # Not covered/d; s/^    # /    /; /^    mode: simulate$/d; p' >"$dir/$1.yaml"
+}
+# refused CAPTURE POLICY: packets that the policy would not let pass.
+refused() {
+	"$bw" inspect -r "test/pcap/$1/input.pcap" -c "$dir/$2.yaml" --inline --stats 2>/dev/null |
+		jq -r 'select(.event_type=="stats") | .stats.policy.dropped + .stats.policy.would_drop'
+}
+
+cat >"$dir/none.yaml" <<Y
+segments: [{name: ward, ward: eth1, hospital: eth0, net: [10.9.1.0/24]}]
+devices: []
+Y
+for name in hl7 mqtt dicom-store dicom-query dicom-print dicom-worklist dicom-orthanc; do
+	[ -d "test/pcap/$name" ] || continue
+	propose "$name"
+	grep -q 'app: ' "$dir/$name.yaml" && "$bw" policy check "$dir/$name.yaml" >"$dir/check" 2>&1
+	if [ $? = 0 ] && grep -q 'is spoken there; messages: ' "$dir/check"; then ok "$name: messages are proposed"
+	else not "$name: messages are proposed"; cat "$dir/$name.yaml" "$dir/check"; fi
+	n=$(refused "$name" "$name")
+	if [ "$n" = 0 ]; then ok "$name: enforced, everything passes again"
+	else not "$name: enforced, $n packets would not pass"; fi
+done
+# stops TEXT SED...: the HL7 peers' own policy, changed so, refuses what they say.
+stops() {
+	local text=$1 n; shift
+	sed "$@" "$dir/hl7.yaml" >"$dir/other.yaml"
+	n=$(refused hl7 other)
+	if [ "${n:-0}" -gt 0 ]; then ok "$text"; else not "$text"; cat "$dir/other.yaml"; fi
+}
+stops "what is held to MQTT does not let HL7 pass" \
+	-e 's/app: hl7, control: no,/app: mqtt, control: no}/' -e '/^ *allow: /,/}$/d'
+stops "what is held to orders lets no results pass" 's/=ORU^R01/=ORM^O01/'
+stops "what is held to one application lets no other pass" 's/sending_application=[A-Z0-9-]*/sending_application=X/'
+exit $code

@@ -1,0 +1,79 @@
+#include "unit.h"
+
+#include <stdio.h>
+
+#include "cli/explain.h"
+#include "guard/policy/message.h"
+
+#define SITE(lines)                                                                     \
+	"segments: [{name: icu, ward: w, hospital: h}]\n"                               \
+	"hosts: [{name: lab-1, ip: [10.1.0.9], role: [lab]}]\n"                         \
+	"devices: [{name: d, segment: icu, mac: '02:00:00:00:00:07', ip: [10.1.1.7],\n" \
+	"  starts: [{service: s, proto: tcp, port: [2575], peer: lab" lines "}]}]\n"
+
+static struct policy *compile(const char *text, struct config **ret_config)
+{
+	struct config_error errors[4];
+	size_t count = 0;
+	char error[256];
+	struct policy *p;
+
+	*ret_config = config_parse("site.yaml", (struct bytes){(const uint8_t *)text, strlen(text)},
+				   errors, 4, &count);
+	assert_non_null(*ret_config);
+	p = policy_compile(*ret_config, NULL, 0, 1, error);
+	assert_non_null(p);
+	return p;
+}
+
+/* What is said of the one line, and as JSON. */
+static void expect(const char *text, const char *words, const char *json)
+{
+	struct config *c;
+	struct policy *p = compile(text, &c);
+	char *got = NULL, *told;
+	size_t len = 0;
+	FILE *out = open_memstream(&got, &len);
+	json_t *root = explain_json(c, p), *rule;
+
+	explain_text(out, c, p);
+	fclose(out);
+	if (words && !strstr(got, words))
+		print_message("expected:\n%sin:\n%s", words, got);
+	assert_true(words ? strstr(got, words) != NULL : strstr(got, "spoken") == NULL);
+	rule = json_array_get(
+		json_object_get(json_array_get(json_object_get(root, "devices"), 0), "rules"), 0);
+	told = json_dumps(json_object_get(rule, "messages"), JSON_COMPACT | JSON_ENCODE_ANY);
+	assert_string_equal(told, json);
+	free(told);
+	free(got);
+	json_decref(root);
+	policy_free(p);
+	config_free(c);
+}
+
+static void messages_are_told_in_words(void **state)
+{
+	expect(SITE(""), NULL, "null");
+	expect(SITE(", app: hl7"), "      only hl7 is spoken there\n",
+	       "{\"app\":\"hl7\",\"control\":true,\"allow\":{}}");
+	expect(SITE(", app: hl7, control: no"),
+	       "      only hl7 is spoken there; nothing that changes a device\n",
+	       "{\"app\":\"hl7\",\"control\":false,\"allow\":{}}");
+	expect(SITE(", app: hl7, control: no,\n"
+		    "    allow: ['message_type=ORU^R01', version=2.5, 'message_type=ACK']"),
+	       "      only hl7 is spoken there; messages: message_type ORU^R01 or ACK, and "
+	       "version 2.5; nothing that changes a device\n",
+	       "{\"app\":\"hl7\",\"control\":false,\"allow\":{\"message_type\":[\"ORU^R01\","
+	       "\"ACK\"],\"version\":[\"2.5\"]}}");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(messages_are_told_in_words),
+	};
+
+	config_check_words(message_is_wrong);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
