@@ -142,6 +142,13 @@ static void chunks_are_written_one_way(void **state)
 	refuse(CHUNKED "\r\n", "http.smuggling");
 }
 
+/* Method and version with nothing between them are no request. */
+static void a_request_without_a_target_is_none(void **state)
+{
+	refuse("GETGETGET HTTP/1.1\r\nHost: a\r\n\r\n", "http.malformed");
+	refuse("GETGETGET  HTTP/1.1\r\nHost: a\r\n\r\n", "http.malformed");
+}
+
 static void the_wrong_end_asks(void **state)
 {
 	refuse("GET / HTTP/1.1\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "http.malformed");
@@ -291,6 +298,7 @@ int main(void)
 		cmocka_unit_test(a_tunnel_is_not_read),
 		cmocka_unit_test(two_lengths_are_refused),
 		cmocka_unit_test(chunks_are_written_one_way),
+		cmocka_unit_test(a_request_without_a_target_is_none),
 		cmocka_unit_test(the_wrong_end_asks),
 		cmocka_unit_test(logins_are_told_and_never_shown),
 		cmocka_unit_test(a_program_is_seen_by_its_first_bytes),

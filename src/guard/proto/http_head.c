@@ -20,7 +20,8 @@ static bool read_request(struct bytes line, struct http_head *h)
 	const uint8_t *space = line.len ? memchr(line.data, ' ', line.len) : NULL;
 	uint8_t minor;
 
-	if (!space || line.len < 14 || memcmp(line.data + line.len - 9, " HTTP/1.", 8))
+	if (!space || line.len < 14 || memcmp(line.data + line.len - 9, " HTTP/1.", 8) ||
+	    space >= line.data + line.len - 9) /* no target between the two spaces */
 		return false;
 	minor = line.data[line.len - 1];
 	h->request = true;
