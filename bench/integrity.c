@@ -354,9 +354,6 @@ static void measure(const struct row *w, const struct take *t, unsigned want, ui
 			r.found_s = fmax(0, r.found_s - 0.9 * r.strength);
 		y->count++;
 		y->others += r.others;
-		if (getenv("DBG") && w->forged && w->deed < DEED_FADE && !(r.found_s <= 3))
-			fprintf(stderr, "%s %s at %.3f found %.2f others %u\n", w->name, t->name,
-				r.at_s, r.found_s, r.others);
 		if (isnan(r.found_s))
 			continue;
 		y->time[y->found++ % TIMES] = r.found_s;
@@ -403,6 +400,21 @@ static void table(bool forged, struct take *const *takes, unsigned count, unsign
 	}
 }
 
+/* Hours in which a pulse was recorded beside the ECG. */
+static double pulse_hours_of(const struct take *t)
+{
+	double most = 0;
+
+	for (unsigned i = 0; i < t->leads; i++) {
+		size_t n = 0;
+
+		for (size_t k = 0; t->lead[i].pulse && k < t->lead[i].n; k++)
+			n += t->lead[i].v[k] != VITALS_INVALID;
+		most = fmax(most, (double)n * t->lead[i].period_ns / 3600e9);
+	}
+	return most;
+}
+
 static void undisturbed(struct take *const *takes, unsigned count)
 {
 	double hours[2] = {0, 0}, pulse_hours[2] = {0, 0};
@@ -414,8 +426,7 @@ static void undisturbed(struct take *const *takes, unsigned count)
 		memset(totals, 0, sizeof(totals));
 		play(&r, takes[i]->seconds);
 		hours[takes[i]->model] += takes[i]->seconds / 3600;
-		if (has(takes[i], true, 1))
-			pulse_hours[takes[i]->model] += takes[i]->seconds / 3600;
+		pulse_hours[takes[i]->model] += pulse_hours_of(takes[i]);
 		for (unsigned k = 0; k < REASON_COUNT; k++)
 			found[takes[i]->model][k] += totals[k];
 		if (r.others && !takes[i]->model)
@@ -468,6 +479,7 @@ int main(int argc, char **argv)
 	struct take *takes[TAKES];
 	unsigned count = load(dir, quick ? 2.4 : 48, takes);
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	undisturbed(takes, count);
 	table(true, takes, count, quick ? 240 : 2400);
 	table(false, takes, count, quick ? 240 : 2400);
