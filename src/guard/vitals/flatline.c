@@ -14,6 +14,7 @@
 #define RISES	     3		 /* pulses of which one is */
 #define RISE	     1.15	 /* so much higher than the one before it, and all at least */
 #define RISE_MIN     0.55	 /* of the usual height: nor does that die away */
+#define RISE_MEAN    0.7	 /* of the last ones before, on the whole */
 #define ALONE	     0.9	 /* of the last ones before: a single pulse, where they are slow */
 #define RECENT	     4		 /* and not falling away from the last ones before */
 #define FALLEN	     0.8
@@ -21,6 +22,8 @@
 #define STEADY_HIGH  0.9	/* as high as any, and */
 #define STEADY_MIN   0.4	/* of the usual height: what dies away gets lower each time */
 #define BEFORE	     12		/* pulses that say what is usual */
+#define UNEVEN	     2.0	/* the highest of the pulses before, to their lowest: then */
+#define UNEVEN_LEAST 3		/* so many are waited for */
 #define HEARD	     (250 * MS) /* until a pulse is known to have been one */
 #define STILL_NS     (700 * MS) /* the other has to be heard as late as this before now */
 
@@ -30,9 +33,10 @@ struct pulses {
 	uint64_t last_ns, first_ns;
 	double last, least, most; /* heights of the unexplained, */
 	double later;		  /* and of the one looked at before this */
-	double lowest, recent;	  /* of those before; mean of the last RECENT */
-	bool falling;		  /* each lower than the one before it, */
-	bool rising;		  /* one clearly higher */
+	double sum;		  /* and of all of them */
+	double lowest, highest;	  /* of those before, */
+	double recent;		  /* and the mean of the last RECENT */
+	bool rising;		  /* one clearly higher than the one before it */
 };
 
 static void count_pulse(struct pulses *n, const struct pulse_beat *b)
@@ -41,7 +45,7 @@ static void count_pulse(struct pulses *n, const struct pulse_beat *b)
 		n->last = n->least = n->most = n->later = b->height;
 		n->last_ns = b->time_ns;
 	}
-	n->falling &= b->height >= n->later;
+	n->sum += b->height;
 	n->rising |= n->later >= b->height * RISE;
 	n->later = b->height;
 	n->first_ns = b->time_ns;
@@ -51,7 +55,7 @@ static void count_pulse(struct pulses *n, const struct pulse_beat *b)
 
 static struct pulses count_pulses(const struct pulse *other, uint64_t from_ns)
 {
-	struct pulses n = {.falling = true};
+	struct pulses n = {.before = 0};
 	const struct pulse_beat *b;
 
 	for (unsigned i = 0; (b = pulse_back(other, i)) && n.before < BEFORE; i++) {
@@ -63,6 +67,7 @@ static struct pulses count_pulses(const struct pulse *other, uint64_t from_ns)
 			n.recent += b->height / RECENT;
 		if (!n.before++ || b->height < n.lowest)
 			n.lowest = b->height;
+		n.highest = b->height > n.highest ? b->height : n.highest;
 	}
 	return n;
 }
@@ -92,12 +97,21 @@ static bool keeps_height(const struct pulses *n, double usual)
 	if (n->unexplained == 1 && n->last < n->recent * ALONE)
 		return false;
 	if (n->least >= n->lowest * AS_HIGH && n->least >= usual * HIGH_MIN &&
-	    !(n->falling && n->last < n->recent * FALLEN))
+	    n->sum >= n->recent * FALLEN * n->unexplained)
 		return true;
-	if (n->unexplained >= RISES && n->rising && n->least >= usual * RISE_MIN)
+	if (n->unexplained >= RISES && n->rising && n->least >= usual * RISE_MIN &&
+	    n->sum >= n->recent * RISE_MEAN * n->unexplained)
 		return true;
 	return n->unexplained >= STEADY && n->last >= n->most * STEADY_HIGH &&
 	       n->least >= usual * STEADY_MIN;
+}
+
+/* How many have to come before anything is said. */
+static unsigned least_of(const struct pulses *n, uint64_t interval)
+{
+	if (n->highest > n->lowest * UNEVEN)
+		return UNEVEN_LEAST;
+	return interval > SLOW ? 1 : 2;
 }
 
 static double weigh(const struct pulses *n, bool lead)
@@ -127,7 +141,7 @@ struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *othe
 		return f;
 	n = count_pulses(other, from);
 	f.pulses = n.unexplained;
-	if (n.before < BEFORE || n.unexplained < (interval > SLOW ? 1u : 2u))
+	if (n.before < BEFORE || n.unexplained < least_of(&n, interval))
 		return f;
 	f.height = n.last / other->reference;
 	f.moved = ecg->reference > 0 ? ecg->flat_max / ecg->reference : 0;
