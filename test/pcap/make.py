@@ -286,6 +286,20 @@ def alerts():
     pcap('alarm-lost', out, step=2 * 10**9)
 
 
+def observations():
+    """Heart rates of two patients by turns (IHE PCD-01): calm ones, and a leap in one of them."""
+    there, back = (DEV, SRV, DEV_IP, SRV_IP, 40000, 2575), (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000)
+    out = [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
+    seq = 101
+    for i in range(24):
+        rate = (72 + i % 3, 140 + i % 3)[i % 2] if i < 22 else (180, 141)[i % 2]
+        data = mllp('ORU^R01^ORU_R01', str(i), 'PID|1||PATIENT-%d||NAME^SECRET\rOBR|1\rOBX|1|NM|147842^MDC_ECG_HEART_RATE'
+                    '^MDC|1.1.1.1|%d|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R' % (i % 2, rate))
+        out += [tcp_frame(*there, seq, 501, 24, data), tcp_frame(*back, 501, seq + len(data), 16)]
+        seq += len(data)
+    pcap('numbers-leap', out, step=5 * 10**8)
+
+
 def broadcasts():
     """Monitors that tell everybody, and a stranger that takes one's name."""
     def time_of(mac, ip, named):
@@ -303,5 +317,5 @@ def broadcasts():
 if len(sys.argv) > 1:
     merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
 else:
-    for make in (fragments, ipv6_extensions, links, tagged, files, headers, judged, flood, alerts, broadcasts):
+    for make in (fragments, ipv6_extensions, links, tagged, files, headers, judged, flood, alerts, observations, broadcasts):
         make()

@@ -22,8 +22,11 @@
 #define STEADY_HIGH  0.9	/* as high as any, and */
 #define STEADY_MIN   0.4	/* of the usual height: what dies away gets lower each time */
 #define BEFORE	     12		/* pulses that say what is usual */
+#define STEPS_MIN    6.0	/* of the converter, a pulse's height: less is no measure of it */
 #define UNEVEN	     2.0	/* the highest of the pulses before, to their lowest: then */
 #define UNEVEN_LEAST 3		/* so many are waited for */
+#define PACE_LEAST   0.75	/* of the interval before, between pulses: artefacts come faster, */
+#define PACE_MOST    1.6	/* and what ends comes slower */
 #define HEARD	     (250 * MS) /* until a pulse is known to have been one */
 #define STILL_NS     (700 * MS) /* the other has to be heard as late as this before now */
 
@@ -89,7 +92,7 @@ static bool keeps_pace(const struct pulses *n, uint64_t interval, uint64_t from_
 	if (n->unexplained == 1)
 		return n->last_ns < from_ns + 2 * interval;
 	each = (double)(n->last_ns - n->first_ns) / (n->unexplained - 1) / (double)interval;
-	return each > 0.6 && each < 1.6;
+	return each > PACE_LEAST && each < PACE_MOST;
 }
 
 static bool keeps_height(const struct pulses *n, double usual)
@@ -107,9 +110,9 @@ static bool keeps_height(const struct pulses *n, double usual)
 }
 
 /* How many have to come before anything is said. */
-static unsigned least_of(const struct pulses *n, uint64_t interval)
+static unsigned least_of(const struct pulses *n, uint64_t interval, bool agreed, bool lead)
 {
-	if (n->highest > n->lowest * UNEVEN)
+	if (!agreed || (!lead && n->highest > n->lowest * UNEVEN))
 		return UNEVEN_LEAST;
 	return interval > SLOW ? 1 : 2;
 }
@@ -126,22 +129,29 @@ static double weigh(const struct pulses *n, bool lead)
 struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *other)
 {
 	struct flatline f = {.since_ns = ecg->active_ns, .lead_only = other->ecg};
-	uint64_t interval = pulse_interval(ecg, ecg->active_ns, BEFORE);
 	uint64_t from = ecg->active_ns + (other->ecg ? LEAD_LATE : EXPLAINED);
-	uint64_t flat = ecg->now_ns - ecg->active_ns;
+	uint64_t flat = ecg->now_ns - ecg->active_ns, interval, theirs;
 	struct pulses n;
+	bool agreed;
 
-	if (!ecg->active_ns || !pulse_is_known(ecg) || !pulse_is_known(other) ||
-	    interval < INTERVAL_MIN || interval > INTERVAL_MAX)
+	if (!ecg->active_ns || flat < FLAT_LEAST || !pulse_is_known(ecg) ||
+	    !pulse_is_known(other) || other->reference < STEPS_MIN ||
+	    other->now_ns + STILL_NS < ecg->now_ns)
 		return f;
-	if (flat < FLAT_LEAST || (double)flat < FLAT_BEATS * (double)interval)
+	interval = pulse_interval(ecg, ecg->active_ns, BEFORE);
+	theirs = pulse_interval(other, from, BEFORE);
+	if (!interval || !theirs)
 		return f;
-	if (other->now_ns + STILL_NS < ecg->now_ns ||
-	    !agrees(interval, pulse_interval(other, from, BEFORE)))
+	/* Where the two did not agree, as in a bout of tachycardia, the slower one counts. */
+	agreed = agrees(interval, theirs);
+	if (!agreed && theirs > interval)
+		interval = theirs;
+	if (interval < INTERVAL_MIN || interval > INTERVAL_MAX ||
+	    (double)flat < FLAT_BEATS * (double)interval)
 		return f;
 	n = count_pulses(other, from);
 	f.pulses = n.unexplained;
-	if (n.before < BEFORE || n.unexplained < least_of(&n, interval))
+	if (n.before < BEFORE || n.unexplained < least_of(&n, interval, agreed, other->ecg))
 		return f;
 	f.height = n.last / other->reference;
 	f.moved = ecg->reference > 0 ? ecg->flat_max / ecg->reference : 0;
