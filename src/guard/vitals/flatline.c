@@ -18,17 +18,20 @@
 #define ALONE	     0.9	 /* of the last ones before: a single pulse, where they are slow */
 #define RECENT	     4		 /* and not falling away from the last ones before */
 #define FALLEN	     0.8
-#define STEADY	     4		/* pulses of which the last is */
-#define STEADY_HIGH  0.9	/* as high as any, and */
-#define STEADY_MIN   0.4	/* of the usual height: what dies away gets lower each time */
-#define BEFORE	     12		/* pulses that say what is usual */
-#define STEPS_MIN    6.0	/* of the converter, a pulse's height: less is no measure of it */
-#define UNEVEN	     2.0	/* the highest of the pulses before, to their lowest: then */
-#define UNEVEN_LEAST 3		/* so many are waited for */
-#define PACE_LEAST   0.75	/* of the interval before, between pulses: artefacts come faster, */
-#define PACE_MOST    1.6	/* and what ends comes slower */
-#define HEARD	     (250 * MS) /* until a pulse is known to have been one */
-#define STILL_NS     (700 * MS) /* the other has to be heard as late as this before now */
+#define STEADY	     4	  /* pulses of which the last is */
+#define STEADY_HIGH  0.9  /* as high as any, and */
+#define STEADY_MIN   0.4  /* of the usual height: what dies away gets lower each time */
+#define BEFORE	     12	  /* pulses that say what is usual */
+#define STEPS_MIN    6.0  /* of the converter, a pulse's height: less is no measure of it */
+#define UNEVEN	     2.0  /* the highest of the pulses before, to their lowest: then */
+#define UNEVEN_LEAST 3	  /* so many are waited for */
+#define PACE_LEAST   0.6  /* of the interval before, between pulses: artefacts come faster, */
+#define PACE_RISING  0.75 /* all the more where heights go up and down, */
+#define PACE_MOST    1.6  /* and what ends comes slower */
+#define FAR_HIGHER \
+	3.0 /* than usual, of another lead: the patient moves, or somebody at the electrodes */
+#define HEARD	 (250 * MS) /* until a pulse is known to have been one */
+#define STILL_NS (700 * MS) /* the other has to be heard as late as this before now */
 
 /* Those that nothing explains, latest first, and those before. */
 struct pulses {
@@ -82,20 +85,26 @@ static bool agrees(uint64_t a, uint64_t b)
 	return ratio > 1 - AGREE && ratio < 1 / (1 - AGREE);
 }
 
-/* At the pace they had: neither twice as fast, as artefacts come, nor ever slower. */
-static bool keeps_pace(const struct pulses *n, uint64_t interval, uint64_t from_ns, uint64_t now_ns)
+/* The time between two, against the interval before; 1 where there is but one. */
+static double pace_of(const struct pulses *n, uint64_t interval)
 {
-	double each;
+	if (n->unexplained < 2)
+		return 1;
+	return (double)(n->last_ns - n->first_ns) / (n->unexplained - 1) / (double)interval;
+}
 
+/* At the pace they had: neither twice as fast, as artefacts come, nor ever slower. */
+static bool keeps_pace(const struct pulses *n, double pace, uint64_t interval, uint64_t from_ns,
+		       uint64_t now_ns)
+{
 	if (now_ns > n->last_ns + interval + interval / 2 + HEARD)
 		return false;
 	if (n->unexplained == 1)
 		return n->last_ns < from_ns + 2 * interval;
-	each = (double)(n->last_ns - n->first_ns) / (n->unexplained - 1) / (double)interval;
-	return each > PACE_LEAST && each < PACE_MOST;
+	return pace > PACE_LEAST && pace < PACE_MOST;
 }
 
-static bool keeps_height(const struct pulses *n, double usual)
+static bool keeps_height(const struct pulses *n, double usual, double pace)
 {
 	if (n->unexplained == 1 && n->last < n->recent * ALONE)
 		return false;
@@ -103,7 +112,7 @@ static bool keeps_height(const struct pulses *n, double usual)
 	    n->sum >= n->recent * FALLEN * n->unexplained)
 		return true;
 	if (n->unexplained >= RISES && n->rising && n->least >= usual * RISE_MIN &&
-	    n->sum >= n->recent * RISE_MEAN * n->unexplained)
+	    n->sum >= n->recent * RISE_MEAN * n->unexplained && pace > PACE_RISING)
 		return true;
 	return n->unexplained >= STEADY && n->last >= n->most * STEADY_HIGH &&
 	       n->least >= usual * STEADY_MIN;
@@ -132,6 +141,7 @@ struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *othe
 	uint64_t from = ecg->active_ns + (other->ecg ? LEAD_LATE : EXPLAINED);
 	uint64_t flat = ecg->now_ns - ecg->active_ns, interval, theirs;
 	struct pulses n;
+	double pace;
 	bool agreed;
 
 	if (!ecg->active_ns || flat < FLAT_LEAST || !pulse_is_known(ecg) ||
@@ -155,7 +165,11 @@ struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *othe
 		return f;
 	f.height = n.last / other->reference;
 	f.moved = ecg->reference > 0 ? ecg->flat_max / ecg->reference : 0;
-	if (!keeps_height(&n, other->reference) || !keeps_pace(&n, interval, from, other->now_ns))
+	if (other->ecg && n.most > other->reference * FAR_HIGHER)
+		return f;
+	pace = pace_of(&n, interval);
+	if (!keeps_height(&n, other->reference, pace) ||
+	    !keeps_pace(&n, pace, interval, from, other->now_ns))
 		return f;
 	f.confidence = weigh(&n, other->ecg);
 	return f;
