@@ -27,6 +27,11 @@ for part in $parts; do
 		printf '\nWhat the keeper can take:\n\n' && build/bench/bench-store "$dir"
 		rm -rf "$dir"
 		;;
+	integrity)
+		data=../shared/data/physio/wfdb-python
+		[ -d $data ] || { data=; echo "bench: no recordings in ../shared/data/physio: the model alone" >&2; }
+		printf '\nHow well forged vital signs are told from true ones:\n' && build/bench/bench-integrity $data
+		;;
 	stage) printf '\nWhat a packet costs in each room of the guard:\n\n' && build/bench/bench-stage ;;
 	*) echo "bench: no part '$part'" >&2; exit 2 ;;
 	esac || echo "bench: $part failed" >&2

@@ -118,6 +118,8 @@ static void input_of(const struct sessions *s, unsigned end, struct bytes data,
 		.end = (uint8_t)end,
 		.datagram = f->key.proto == PROTO_UDP,
 		.alone = !f->packets[!end],
+		.to_all = s->packet->has_mac ? s->packet->dst_mac[0] & 1
+					     : packet_ip_is_group(&s->packet->dst_ip),
 	};
 	if (f->session) {
 		ret_in->midstream = f->session->midstream;
