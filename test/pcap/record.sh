@@ -4,6 +4,9 @@
 # hospital's side. What a case holds came in by the bridge's two ports, one pcapng
 # interface each, named as policy.yaml names them (eth1 ward, eth0 hospital).
 # A recording differs every time: afterwards `run.sh BINARY --accept CASE`.
+# Of Debian, for the services of an office network: openssl nginx-light curl dnsmasq-base bind9-dnsutils
+# openssh-server sshpass inetutils-telnet inetutils-telnetd vsftpd tftpd-hpa tftp-hpa samba smbclient xrdp rdesktop
+# xvfb tigervnc-standalone-server tigervnc-tools vncsnapshot sip-tester bsdutils socat
 # usage: test/pcap/record.sh [CASE...]      needs root; tools: the programs below
 set -eu
 cd "$(dirname "$0")"

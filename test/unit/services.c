@@ -73,6 +73,18 @@ static void smb_refuses_lies(void **state)
 	       "{\"smb\":{\"session_id\":0,\"tree_id\":0},\"reason\":\"smb.malformed\"}\n");
 }
 
+static void smb_compression_stays_inside(void **state)
+{
+	uint8_t b[4 + 20] = {0, 0, 0, 20, 0xfc, 'S', 'M', 'B', 0xff};
+
+	memset(b + 4 + 12, 0xff, 4);
+	expect("smb", false, 0, b, sizeof(b),
+	       "{\"smb\":{\"version\":2,\"session_id\":0,\"tree_id\":0},\"reason\":\"smb."
+	       "malformed\"}\n");
+	memset(b + 4 + 12, 0, 4);
+	expect("smb", false, 0, b, sizeof(b), "");
+}
+
 static void rdp_tells_how_a_desktop_is_protected(void **state)
 {
 	seed_same(r, "rdp", "rdp-1");
@@ -209,6 +221,7 @@ int main(void)
 		cmocka_unit_test(smb_1_is_told_by_its_version),
 		cmocka_unit_test(smb_knows_the_back_door),
 		cmocka_unit_test(smb_refuses_lies),
+		cmocka_unit_test(smb_compression_stays_inside),
 		cmocka_unit_test(rdp_tells_how_a_desktop_is_protected),
 		cmocka_unit_test(rdp_knows_bluekeep),
 		cmocka_unit_test(vnc_tells_who_may_look),

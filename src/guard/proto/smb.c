@@ -8,6 +8,8 @@
 #define HEAD1	     32
 #define HEAD2	     64
 #define PIPES	     8
+#define COMPRESSED   0xfc
+#define ENCRYPTED    0xfd
 
 #define SESSION_MESSAGE	  0x00
 #define SESSION_REQUEST	  0x81
@@ -475,6 +477,18 @@ static uint32_t read_smb1(struct state *st, struct bytes b, uint32_t left, struc
 	return left;
 }
 
+/*
+ * MS-SMB2 §2.2.42.1: an offset beyond the message, which made unpatched systems
+ * write beyond their memory (CVE-2020-0796).
+ */
+static bool is_ghost(struct bytes b, uint32_t left)
+{
+	struct reader r = reader_new(b.data, b.len);
+
+	read_skip(&r, 12);
+	return read_le32(&r) > left && b.data[0] == COMPRESSED;
+}
+
 static bool is_smb(const uint8_t *id)
 {
 	return id[0] >= 0xfc && !memcmp(id + 1, "SMB", 3);
@@ -542,7 +556,9 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 		len = read_smb1(st, b, left, m, ret_out);
 	} else { /* encrypted or compressed */
 		m->version = 2;
-		m->encrypted = b.data[0] == 0xfd;
+		m->encrypted = b.data[0] == ENCRYPTED;
+		if (is_ghost(b, left))
+			return broken(m, ret_out);
 		ret_out->has_msg = m->encrypted && !st->told_encrypted;
 		st->told_encrypted |= m->encrypted;
 		len = left;
