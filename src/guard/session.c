@@ -346,9 +346,21 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 	talk_read(n->talk, &in, said, s, &used);
 }
 
+/* Most conversations are read by nobody after their first words: nothing is fetched for those. */
+static bool is_read(const struct flow *f)
+{
+	return f && !(f->session_flags & OFF);
+}
+
+void session_hint(const struct flow *f)
+{
+	if (is_read(f))
+		__builtin_prefetch(&f->session, 1);
+}
+
 void session_prefetch(const struct flow *f)
 {
-	const char *n = f ? (const char *)f->session : NULL;
+	const char *n = is_read(f) ? (const char *)f->session : NULL;
 
 	if (!n)
 		return;
