@@ -4,7 +4,7 @@
 # speed does not. Never part of ./dev check. usage: bench/run.sh [PART...]
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-path inspect flows policy dicom store age integrity stage}
+parts=${*:-path inspect flows policy dicom store vault age integrity stage}
 
 printf '| what | measured | must |\n|---|---|---|\n'
 for part in $parts; do
@@ -27,6 +27,12 @@ for part in $parts; do
 		printf '\nWhat the keeper can take:\n\n' && build/bench/bench-store "$dir"
 		rm -rf "$dir"
 		;;
+	integrity)
+		data=../shared/data/physio/wfdb-python
+		[ -d $data ] || { data=; echo "bench: no recordings in ../shared/data/physio: the model alone" >&2; }
+		printf '\nHow well forged vital signs are told from true ones:\n' && build/bench/bench-integrity $data
+		;;
+	vault) bench/vault.sh build/bedwarden ;;
 	stage) printf '\nWhat a packet costs in each room of the guard:\n\n' && build/bench/bench-stage ;;
 	*) echo "bench: no part '$part'" >&2; exit 2 ;;
 	esac || echo "bench: $part failed" >&2

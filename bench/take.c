@@ -12,6 +12,7 @@
 #define PLETH_HZ  125
 #define ECG_STEPS 400.0 /* of the converter, a millivolt */
 #define PLETH_TOP 2000.0
+#define STEPS_MIN 8 /* of the converter: a pulse that is lower is none that a monitor relies on */
 
 uint64_t take_random(uint64_t *seed)
 {
@@ -103,6 +104,7 @@ static bool add_lead(struct take *t, const struct record_signal *s)
 			return false;
 		}
 		l->beat = beat_height(l);
+		l->pulse &= l->beat >= STEPS_MIN;
 		t->leads++;
 		return l->ecg;
 	}

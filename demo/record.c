@@ -82,19 +82,19 @@ static int fill(const char *dir, const struct wfdb_record *h, unsigned i, struct
 }
 
 /* Appends one segment: all signals grow, those that it has are filled. */
-static int add_segment(const char *dir, const struct wfdb_record *h, unsigned long frames,
+static int add_segment(const char *dir, const struct wfdb_record *h, double seconds,
 		       struct record *r)
 {
 	int err = 0;
 
 	for (unsigned i = 0; !err && i < r->signals; i++) {
 		struct record_signal *s = &r->signal[i];
-		unsigned per_frame = (unsigned)lrint(s->rate_hz * (double)frames / r->seconds);
+		size_t samples = (size_t)llrint(s->rate_hz * seconds);
 		int k = h ? wfdb_find(h, s->name) : -1;
 
-		err = grow(s, per_frame);
+		err = grow(s, samples);
 		if (!err && k >= 0)
-			err = fill(dir, h, (unsigned)k, s, per_frame);
+			err = fill(dir, h, (unsigned)k, s, samples);
 	}
 	return err;
 }
@@ -152,8 +152,7 @@ static int load_segments(const char *dir, const struct wfdb_record *h, struct re
 		/* a gap of hours, or a segment that is not at hand, is told as a short one */
 		if (!there && count > (unsigned long)h->rate_hz * 10)
 			count = (unsigned long)h->rate_hz * 10;
-		r->seconds = (double)count / h->rate_hz;
-		err = add_segment(dir, there ? &part : NULL, count, r);
+		err = add_segment(dir, there ? &part : NULL, (double)count / h->rate_hz, r);
 	}
 	return err;
 }
@@ -174,8 +173,7 @@ int record_load(const char *dir, const char *header, struct record **ret_record)
 		set_signals(&h, r);
 		frames = frames_of(dir, &h);
 		frames = frames < FRAMES_MAX ? frames : FRAMES_MAX;
-		r->seconds = (double)frames / h.rate_hz;
-		err = frames ? add_segment(dir, &h, frames, r) : -ENOENT;
+		err = frames ? add_segment(dir, &h, (double)frames / h.rate_hz, r) : -ENOENT;
 	}
 	if (err) {
 		record_free(r);

@@ -25,12 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct reader r = reader_new(data, len);
 	size_t cut = read_u8(&r), left = reader_left(&r);
 	struct part10 whole = {0}, cut_up = {0};
-	struct bytes b = read_bytes(&r, left);
+	struct reader again = r;
 
-	if (cut > left)
-		cut = left;
-	take(&cut_up, (struct bytes){b.data, cut});
-	if (take(&cut_up, (struct bytes){b.data + cut, left - cut}) != take(&whole, b))
+	take(&cut_up, read_bytes(&r, cut < left ? cut : left));
+	if (take(&cut_up, read_bytes(&r, reader_left(&r))) !=
+	    take(&whole, read_bytes(&again, left)))
 		abort();
 	return 0;
 }

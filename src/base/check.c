@@ -269,22 +269,33 @@ static void check_rules(struct checking *k, const char *path, const struct confi
 	}
 }
 
-static void check_gateway(struct checking *k)
+/* A text that is one of a few words; `expected` lists them for a person. */
+static void check_word(struct checking *k, const char *path, const char *key, const char *value,
+		       const char *const *words, const char *expected)
 {
-	static const char *const captures[] = {"auto", "xdp", "packet"};
-	struct nearest near = {.text = k->c->gateway.capture};
+	struct nearest near = {.text = value};
 
-	for (size_t i = 0; i < sizeof(captures) / sizeof(captures[0]); i++) {
-		if (strcmp(captures[i], near.text) == 0)
+	for (size_t i = 0; words[i]; i++) {
+		if (strcmp(words[i], value) == 0)
 			return;
-		nearest_offer(&near, captures[i]);
+		nearest_offer(&near, words[i]);
 	}
 	if (near.best)
-		wrong(k, "gateway.capture", "'capture' is '%.15s'; did you mean '%s'?", near.text,
-		      near.best);
+		wrong(k, path, "'%s' is '%.15s'; did you mean '%s'?", key, value, near.best);
 	else
-		wrong(k, "gateway.capture", "'capture' is '%.15s'; expected auto, xdp or packet",
-		      near.text);
+		wrong(k, path, "'%s' is '%.15s'; expected %s", key, value, expected);
+}
+
+static void check_gateway(struct checking *k)
+{
+	static const char *const captures[] = {"auto", "xdp", "packet", NULL};
+	static const char *const holders[] = {"passphrase", "tpm2", "pkcs11",
+					      "credential", "file", NULL};
+	const struct config_gateway *g = &k->c->gateway;
+
+	check_word(k, "gateway.capture", "capture", g->capture, captures, "auto, xdp or packet");
+	check_word(k, "gateway.key_holder", "key_holder", g->key_holder, holders,
+		   "passphrase, tpm2, pkcs11, credential or file");
 }
 
 static const char *interface_user(const struct config *c, unsigned upto, bool hospital,

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,4 +48,102 @@ int file_read(const char *path, size_t max, struct bytes *ret_text)
 	r = fcntl(fd, F_SETFL, 0) < 0 ? -errno : file_read_fd(fd, max, ret_text);
 	close(fd);
 	return r;
+}
+
+int file_write(int fd, struct bytes data)
+{
+	while (data.len > 0) {
+		ssize_t n = write(fd, data.data, data.len);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			data = (struct bytes){data.data + n, data.len - (size_t)n};
+	}
+	return 0;
+}
+
+int file_sync_folder(const char *path)
+{
+	char folder[PATH_MAX];
+	char *slash;
+	int fd, err = 0;
+
+	if (snprintf(folder, sizeof(folder), "%s", path) >= (int)sizeof(folder))
+		return -ENAMETOOLONG;
+	slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder] = 0;
+	else
+		snprintf(folder, sizeof(folder), ".");
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Best effort: a disk that writes elsewhere what is overwritten keeps the old bytes somewhere. */
+static int overwrite(int fd)
+{
+	static const uint8_t zeros[4096];
+	struct stat st;
+	int err = 0;
+
+	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	for (off_t left = st.st_size; err == 0 && left > 0; left -= sizeof(zeros))
+		err = file_write(fd, (struct bytes){zeros, left < (off_t)sizeof(zeros)
+								   ? (size_t)left
+								   : sizeof(zeros)});
+	if (err == 0 && fsync(fd) < 0)
+		err = -errno;
+	return err;
+}
+
+int file_replace(const char *path, struct bytes text, mode_t mode)
+{
+	char part[PATH_MAX];
+	int fd, old, err;
+
+	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
+		return -ENAMETOOLONG;
+	err = file_erase(part); /* of one that was interrupted */
+	if (err < 0)
+		return err;
+	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	err = file_write(fd, text);
+	if (err == 0 && fsync(fd) < 0)
+		err = -errno;
+	close(fd);
+	old = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (err == 0 && rename(part, path) < 0)
+		err = -errno;
+	if (err == 0) {
+		err = file_sync_folder(path);
+		if (old >= 0)
+			overwrite(old);
+	} else {
+		unlink(part);
+	}
+	if (old >= 0)
+		close(old);
+	return err;
+}
+
+int file_erase(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	err = overwrite(fd);
+	close(fd);
+	if (unlink(path) < 0 && err == 0)
+		err = -errno;
+	return err == 0 ? file_sync_folder(path) : err;
 }

@@ -1,8 +1,10 @@
 #ifndef BEDWARDEN_BASE_FILE_H
 #define BEDWARDEN_BASE_FILE_H
 /*
- * Files that are read whole: a policy, a profile, a registry.
+ * Files that are read and replaced whole: a policy, a profile, a keyring.
  */
+#include <sys/types.h>
+
 #include "base/bytes.h"
 
 /*
@@ -12,5 +14,18 @@
 int file_read(const char *path, size_t max, struct bytes *ret_text);
 /* The same of what is open already, such as standard input. */
 int file_read_fd(int fd, size_t max, struct bytes *ret_text);
+
+/*
+ * Puts `text` in the place of whatever is at `path`: on the disk, with its name, when this
+ * returns 0, and at no moment half of it. What was there before is overwritten with zeros. Only
+ * one caller at a time. -errno: the old one is still there.
+ */
+int file_replace(const char *path, struct bytes text, mode_t mode);
+/* Overwrites with zeros and removes. 0, also where there is none; or -errno. */
+int file_erase(const char *path);
+/* What was made, renamed or removed in the folder that holds `path` is on the disk. 0 or -errno. */
+int file_sync_folder(const char *path);
+/* All of it, whatever the kernel takes at once. 0 or -errno. */
+int file_write(int fd, struct bytes data);
 
 #endif

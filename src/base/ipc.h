@@ -30,6 +30,10 @@ enum ipc_type {
 			   * object, {"generation":N} or {"error":"what, where, what to do"} */
 	IPC_EVIDENCE, /* guard → keeper: frames around a finding (base/evidence.h) */
 	IPC_STOP,     /* parent → child: finish what is begun and exit 0; empty */
+	/* What only the keeper's keys can do, asked for by others (role/secrets.h). */
+	IPC_SIGN,
+	IPC_WRAP,
+	IPC_UNWRAP,
 	IPC_TYPE_COUNT,
 };
 

@@ -93,7 +93,13 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, schema_file, "evidence_mb", given.evidence_mb, config.gateway.evidence_mb,       \
 	  OPTIONAL, "256", 1, 1048576, "Most megabytes of evidence; the oldest go first.")         \
 	X(NUMBER, schema_file, "evidence_days", given.evidence_days, config.gateway.evidence_days, \
-	  OPTIONAL, "30", 1, 3650, "Evidence older than so many days is removed.")
+	  OPTIONAL, "30", 1, 3650, "Evidence older than so many days is removed.")                 \
+	X(TEXT, schema_file, "key_holder", config.gateway.key_holder, 0, OPTIONAL, "file", 1, 15,  \
+	  "What holds the key to all other keys when they are first made: tpm2, pkcs11, "          \
+	  "credential, passphrase, or file, which is for a first trial only.")                     \
+	X(TEXT, schema_file, "key_place", config.gateway.key_place, 0, OPTIONAL, "", 0, 400,       \
+	  "Where that is: a TCTI for tpm2, a PKCS#11 URI, the credential's name, a file for "      \
+	  "passphrase and file. Empty: the place the keys were made with, or its default.")
 
 #define SEGMENT(X)                                                                                 \
 	X(TEXT, config_segment, "name", name, 0, REQUIRED, NULL, 1, 63,                            \

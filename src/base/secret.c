@@ -10,7 +10,7 @@ void *secret_new(size_t len)
 
 	if (p == MAP_FAILED)
 		return NULL;
-	(void)mlock(p, len);
+	(void)mlock2(p, len, 0); /* ASan makes mlock() do nothing */
 	(void)madvise(p, len, MADV_DONTDUMP);
 	(void)madvise(p, len, MADV_WIPEONFORK);
 	return p;

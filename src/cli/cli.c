@@ -8,6 +8,7 @@
 #include "cli/demo.h"
 #include "cli/inspect.h"
 #include "cli/policy.h"
+#include "cli/vault.h"
 #include "guard/policy/message.h"
 #include "role/guard.h"
 #include "role/keeper.h"
@@ -44,6 +45,9 @@ const struct cli_command cli_commands[] = {
 	 "encrypt files or whole folders, as age does", cli_seal},
 	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
 	 "decrypt what was sealed", cli_open},
+	{"vault",
+	 "init|put|get|ls|rotate|shred|watch|fsck|export|recover|log DIR [OPTION]... [ARG]...",
+	 "keep files sealed, for years, and destroy them for good", cli_vault},
 	{NULL},
 };
 

@@ -805,6 +805,8 @@ static void prepare(struct engine *e, const struct frame *frames, unsigned count
 			floor_prefetch(e->floor, &e->work[i].floor_hint);
 	}
 	for (unsigned i = 0; i < count; i++)
+		session_hint(flow_guess(e->flows, &e->work[i].hint));
+	for (unsigned i = 0; i < count; i++)
 		session_prefetch(flow_guess(e->flows, &e->work[i].hint));
 }
 

@@ -118,6 +118,8 @@ static void input_of(const struct sessions *s, unsigned end, struct bytes data,
 		.end = (uint8_t)end,
 		.datagram = f->key.proto == PROTO_UDP,
 		.alone = !f->packets[!end],
+		.to_all = s->packet->has_mac ? s->packet->dst_mac[0] & 1
+					     : packet_ip_is_group(&s->packet->dst_ip),
 	};
 	if (f->session) {
 		ret_in->midstream = f->session->midstream;
@@ -344,9 +346,21 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 	talk_read(n->talk, &in, said, s, &used);
 }
 
+/* Most conversations are read by nobody after their first words: nothing is fetched for those. */
+static bool is_read(const struct flow *f)
+{
+	return f && !(f->session_flags & OFF);
+}
+
+void session_hint(const struct flow *f)
+{
+	if (is_read(f))
+		__builtin_prefetch(&f->session, 1);
+}
+
 void session_prefetch(const struct flow *f)
 {
-	const char *n = f ? (const char *)f->session : NULL;
+	const char *n = is_read(f) ? (const char *)f->session : NULL;
 
 	if (!n)
 		return;

@@ -12,6 +12,7 @@
 #include "keep/store.h"
 #include "role/census.h"
 #include "role/keeper.h"
+#include "role/secrets.h"
 #include "role/serve.h"
 
 #define OTHERS_MS  3000	 /* for the parent's or a guard's word */
@@ -260,6 +261,16 @@ static void put_attention(struct json *j, struct keeper *k)
 	json_end(j);
 }
 
+/* What is wrong with the keys stands with what the parent finds wrong. */
+static void add_nags(const struct keeper *k, json_t *status)
+{
+	json_t *nags = json_object_get(status, "nags");
+	char text[1024];
+
+	for (unsigned n = 0; k->secrets && secrets_nag(k->secrets, n, text, sizeof(text)); n++)
+		json_array_append_new(nags, json_string(text));
+}
+
 /* Adds what the keeper knows to the parent's object. */
 static void merge(struct keeper *k, json_t *status)
 {
@@ -271,10 +282,13 @@ static void merge(struct keeper *k, json_t *status)
 	put_devices(&j, k);
 	put_store(&j, k);
 	put_attention(&j, k);
+	if (k->secrets)
+		secrets_status(k->secrets, &j);
 	json_close(&j);
 	own = j.out.bad ? NULL : json_loadb(buf, j.out.len, JSON_ALLOW_NUL, NULL);
 	json_object_update(status, own);
 	json_decref(own);
+	add_nags(k, status);
 }
 
 void answer_status(struct keeper *k, const struct ipc_message *m)

@@ -25,6 +25,7 @@
 #include "keep/eve.h"
 #include "keep/pcaps.h"
 #include "keep/store.h"
+#include "role/secrets.h"
 #include "role/serve.h"
 
 #define COMMIT_MS	 200  /* a batch waits no longer */
@@ -43,23 +44,29 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_EVENTS}, /* what happened to the gateway itself */
 	{FROM_PARENT, IPC_STATUS}, /* an answer */
 	{FROM_PARENT, IPC_APPLY},  /* an answer */
-	{FROM_PARENT, IPC_STOP},    {FROM_GUARD, IPC_EVENTS},
+	{FROM_PARENT, IPC_STOP},
+	{FROM_GUARD, IPC_EVENTS},
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
 	{FROM_GUARD, IPC_EVIDENCE},
+	/* For which purposes says role/secrets.c. */
+	{FROM_PARENT, IPC_SIGN},
+	{FROM_PARENT, IPC_WRAP},
+	{FROM_PARENT, IPC_UNWRAP},
+	{FROM_GUARD, IPC_WRAP},
 };
 
 /* Besides what every role lives on: files in state_dir, clients on the control socket. */
 static const char *const calls[] = {
-	"accept4",    "access",	   "faccessat", "faccessat2", "fchmod",	    "fchown",
-	"fcntl",      "fdatasync", "fstatfs",	"fsync",      "ftruncate",  "getcwd",
-	"getegid",    "geteuid",   "getgid",	"getsockopt", "getuid",	    "lstat",
-	"newfstatat", "open",	   "openat",	"pread64",    "pwrite64",   "readlink",
-	"readlinkat", "rename",	   "renameat",	"stat",	      "getdents64", "mkdir",
-	"mkdirat",    "statfs",	   "sysinfo",	"uname",      "unlink",	    "unlinkat",
+	"accept4",    "access",	  "faccessat", "faccessat2", "fchmod",	   "fchown",   "fcntl",
+	"flock",      "mlock",	  "mlock2",    "fdatasync",  "fstatfs",	   "fsync",    "ftruncate",
+	"getcwd",     "getegid",  "geteuid",   "getgid",     "getsockopt", "getuid",   "lstat",
+	"newfstatat", "open",	  "openat",    "pread64",    "pwrite64",   "readlink", "readlinkat",
+	"rename",     "renameat", "stat",      "getdents64", "mkdir",	   "mkdirat",  "statfs",
+	"sysinfo",    "uname",	  "unlink",    "unlinkat",
 };
 
 struct options {
-	const char *state_dir, *user, *eve_file;
+	const char *state_dir, *user, *eve_file, *key_holder, *key_place;
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
 };
@@ -79,7 +86,7 @@ static struct options read_options(int argc, char **argv)
 	struct options o = {.eve_rotate_mb = 100, .eve_keep = 5, .store_events = 1000000};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:H:P:")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -104,6 +111,12 @@ static struct options read_options(int argc, char **argv)
 			break;
 		case 'D':
 			o.evidence_days = number_of(optarg);
+			break;
+		case 'H':
+			o.key_holder = optarg;
+			break;
+		case 'P':
+			o.key_place = optarg;
 			break;
 		default:
 			fatal("keeper: started by hand? 'bedwarden run' starts it");
@@ -362,6 +375,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		answer_apply(k, m);
 	else if (m->type == IPC_STOP)
 		k->stopping = true;
+	else if (k->secrets)
+		secrets_answer(k->secrets, SECRETS_PARENT, k->parent, m);
 }
 
 static char ipc_buf[IPC_BUF];
@@ -413,8 +428,10 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 			take_events(k, who, m.body);
 		else if (m.type == IPC_EVIDENCE)
 			take_evidence(k, n, who, m.body);
-		else
+		else if (m.type == IPC_FLOWS)
 			answer_flows(k, n, &m);
+		else if (k->secrets)
+			secrets_answer(k->secrets, SECRETS_GUARD, k->guards[n], &m);
 	}
 	return count;
 }
@@ -523,8 +540,21 @@ static void pass_through(const char *setting, const char *path)
 	}
 }
 
+/* While root may still ask a TPM, load a token's module or read a credential. */
+static void unlock(struct keeper *k, const struct options *o, const struct passwd *user)
+{
+	if (!o->key_holder)
+		return;
+	k->secrets = secrets_new(o->state_dir, o->key_holder, o->key_place,
+				 user ? user->pw_uid : geteuid(), user ? user->pw_gid : getegid());
+	if (!k->secrets)
+		fatal("keeper: no memory");
+	if (*secrets_locked(k->secrets))
+		log_error("the keys stay locked: %s", secrets_locked(k->secrets));
+}
+
 /* Our user's folder, whatever it is called; then no rights but in there. */
-static void lock_in(const struct options *o)
+static void lock_in(struct keeper *k, const struct options *o)
 {
 	const struct passwd *user = getpwnam(o->user);
 	struct sandbox_path paths[2] = {{.path = o->state_dir, .write = true}};
@@ -540,6 +570,7 @@ static void lock_in(const struct options *o)
 	if (geteuid() == 0 && user && chown(o->state_dir, user->pw_uid, user->pw_gid) < 0 &&
 	    errno != EINVAL && errno != EPERM)
 		fatal("keeper: cannot own state_dir '%s': %s", o->state_dir, strerror(errno));
+	unlock(k, o, user);
 	if (o->eve_file && *o->eve_file == '/') {
 		snprintf(eve_folder, sizeof(eve_folder), "%s", o->eve_file);
 		slash = strrchr(eve_folder, '/');
@@ -642,7 +673,7 @@ int keeper_main(int argc, char **argv)
 	tzset();
 	sqlite3_initialize();
 	sqlite3_randomness(sizeof(seed), &seed);
-	lock_in(&o);
+	lock_in(&k, &o);
 	open_all(&k, &o, gid);
 	write_out(&k, clock_mono_ns());
 	if (ipc_send(k.parent, IPC_READY, 0, (struct bytes){0}, -1) < 0)
@@ -650,6 +681,7 @@ int keeper_main(int argc, char **argv)
 	while (!k.stopping)
 		turn(&k, signals);
 	status = finish(&k);
+	secrets_free(k.secrets);
 	serve_free(k.serve);
 	eve_free(k.eve);
 	store_free(k.store);

@@ -8,10 +8,13 @@
  *
  *   bedwarden _keeper -d STATE_DIR -u USER [-e EVE_FILE] [-m ROTATE_MB] [-k KEEP] [-n EVENTS]
  *                      [-E EVIDENCE_MB -D EVIDENCE_DAYS]
+ *                     [-H HOLDER [-P PLACE]]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
  * after everything taken is stored.
+ *
+ * With a holder it unlocks the keys in STATE_DIR/vault (role/secrets.h).
  *
  * Of what it takes in, the store also reads (all optional):
  *   event_type "inventory" and binding.new_device carry an object "inventory":
@@ -22,7 +25,7 @@
  *
  * Its files: keeper.c, the process, its rights and its loop; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
- * socket.
+ * socket; secrets.c, what its keys do for others.
  */
 #include "base/ipc.h"
 
@@ -34,6 +37,7 @@ struct client;
 struct eve;
 struct pcaps;
 struct policy;
+struct secrets;
 struct serve;
 struct store;
 
@@ -43,6 +47,7 @@ struct keeper {
 	struct eve *eve;     /* NULL: none wanted */
 	struct pcaps *pcaps; /* NULL: no evidence is wanted */
 	struct serve *serve;
+	struct secrets *secrets;       /* NULL: no keys are wanted */
 	int parent;		       /* socket */
 	int guards[KEEPER_GUARDS_MAX]; /* sockets by the guard's number; -1 none */
 	const struct policy *policy;   /* NULL until the parent sent one */

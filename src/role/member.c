@@ -65,6 +65,9 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 		add_number(a, "-E", c->evidence_mb);
 		add_number(a, "-D", c->evidence_days);
 	}
+	add(a, "-H", c->key_holder);
+	if (*c->key_place)
+		add(a, "-P", c->key_place);
 }
 
 static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])

@@ -8,7 +8,7 @@ self=$(realpath "$0")
 cd "$(dirname "$0")/../.."
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwe$$
-spaces="gw sw dev hos"
+spaces="gw sw ana hos"
 . "$(dirname "$self")/lib.sh"
 
 [ "$(id -u)" = 0 ] || skip_all "evidence end to end: needs root for network namespaces"
@@ -44,7 +44,7 @@ while True: threading.Thread(target=take, args=(s.accept()[0],), daemon=True).st
 }
 # say PORT TEXT: whether anything came back does not matter.
 say() {
-	at dev timeout 3 python3 -c '
+	at ana timeout 3 python3 -c '
 import socket, sys, time
 try:
     c = socket.create_connection(("10.92.0.1", int(sys.argv[1])), 1)
@@ -63,11 +63,11 @@ has_file() { [ -n "$(files "$1")" ]; }
 open_ports() { at gw ip link set w0 up && at gw ip link set h0 up; }
 stop() { kill "$parent"; wait "$parent" 2>/dev/null; parent=; }
 
-make_ward dev || skip_all "evidence end to end: no network namespaces here"
-machine dev 02:00:00:92:00:11 10.92.0.11/24
+make_ward ana || skip_all "evidence end to end: no network namespaces here"
+machine ana 02:00:00:92:00:11 10.92.0.11/24
 machine hos 02:00:00:92:00:01 10.92.0.1/24
 open_ports
-at dev ip neigh replace 10.92.0.1 lladdr 02:00:00:92:00:01 dev e0 nud permanent
+at ana ip neigh replace 10.92.0.1 lladdr 02:00:00:92:00:01 dev e0 nud permanent
 at hos ip neigh replace 10.92.0.11 lladdr 02:00:00:92:00:11 dev e0 nud permanent
 listen
 

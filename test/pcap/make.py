@@ -265,8 +265,57 @@ def flood():
     pcap('flood', body, RAW, step=50000)
 
 
+def mllp(kind, number, more):
+    return ('\vMSH|^~\\&|MON|ICU|AM|ICU|20260131071500||%s|%s|P|2.6\r%s\r\x1c\r' % (kind, number, more)).encode()
+
+
+def alerts():
+    """Three alerts (IHE PCD-04): one is taken, one refused, one never answered. Two seconds a packet."""
+    there, back = (DEV, SRV, DEV_IP, SRV_IP, 40000, 2580), (SRV, DEV, SRV_IP, DEV_IP, 2580, 40000)
+    out = [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
+    seq, ack = 101, 501
+    for number, code in (('1', 'AA'), ('2', 'AE'), ('3', None)):
+        data = mllp('ORU^R40^ORU_R40', number, 'OBX|1|CWE|196616^MDC_EVT_ALARM^MDC|1.0.0.0.1|x||||||R')
+        out.append(tcp_frame(*there, seq, ack, 24, data))
+        seq += len(data)
+        if code:
+            data = mllp('ACK^R40^ACK', 'A' + number, 'MSA|%s|%s' % (code, number))
+            out.append(tcp_frame(*back, ack, seq, 24, data))
+            ack += len(data)
+    out += [tcp_frame(*back, ack, seq, 16)] * 8
+    pcap('alarm-lost', out, step=2 * 10**9)
+
+
+def observations():
+    """Heart rates of two patients by turns (IHE PCD-01): calm ones, and a leap in one of them."""
+    there, back = (DEV, SRV, DEV_IP, SRV_IP, 40000, 2575), (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000)
+    out = [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
+    seq = 101
+    for i in range(24):
+        rate = (72 + i % 3, 140 + i % 3)[i % 2] if i < 22 else (180, 141)[i % 2]
+        data = mllp('ORU^R01^ORU_R01', str(i), 'PID|1||PATIENT-%d||NAME^SECRET\rOBR|1\rOBX|1|NM|147842^MDC_ECG_HEART_RATE'
+                    '^MDC|1.1.1.1|%d|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R' % (i % 2, rate))
+        out += [tcp_frame(*there, seq, 501, 24, data), tcp_frame(*back, 501, seq + len(data), 16)]
+        seq += len(data)
+    pcap('numbers-leap', out, step=5 * 10**8)
+
+
+def broadcasts():
+    """Monitors that tell everybody, and a stranger that takes one's name."""
+    def time_of(mac, ip, named):
+        return ether(mac, b'\xff' * 6, 0x800, ipv4(ip, '10.9.255.255', 17, udp(
+            ip, '10.9.255.255', 2000, 2000, b'\0' * 6 + ip4(named) + b'\0' * 54)))
+
+    def tell(mac, ip, port):
+        return ether(mac, b'\xff' * 6, 0x800, ipv4(ip, '10.9.255.255', 17, udp(
+            ip, '10.9.255.255', port, port, b'\0' * 40)))
+    out = [time_of(DEV, DEV_IP, DEV_IP)] + [tell(DEV, DEV_IP, 7000)] * 3 + [tell(DEV, DEV_IP, 7001)]
+    out += [time_of(EVIL, EVIL_IP, DEV_IP), tell(EVIL, EVIL_IP, 7001)]
+    pcap('broadcast-monitors', out, step=10**9)
+
+
 if len(sys.argv) > 1:
     merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
 else:
-    for make in (fragments, ipv6_extensions, links, tagged, files, headers, judged, flood):
+    for make in (fragments, ipv6_extensions, links, tagged, files, headers, judged, flood, alerts, observations, broadcasts):
         make()

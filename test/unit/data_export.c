@@ -583,6 +583,8 @@ static void broadcasts_are_counted(void **state)
 
 	talk_begin(r, "broadcast", true);
 	r->in.port[0] = r->in.port[1] = 2000;
+	assert_int_equal(proto_find("broadcast")->probe(&r->in), PARSE_BAD);
+	r->in.to_all = true;
 	assert_int_equal(proto_find("broadcast")->probe(&r->in), PARSE_OK);
 	talk_feed(r, 0, time, sizeof(time));
 	r->in.time_ns += 1500000;

@@ -36,7 +36,8 @@ static void become_keeper(const struct stage *s, int ipc, const char *user)
 			"eve.json", "-m",	  "1",
 			"-k",	    "2",	  "-n",
 			"5000",	    "-E",	  "16",
-			"-D",	    "1",	  NULL};
+			"-D",	    "1",	  "-H",
+			"file",	    NULL};
 	int a = fcntl(ipc, F_DUPFD, 100), b = fcntl(s->listening, F_DUPFD, 100);
 
 	dup2(a, KEEPER_IPC_FD);
@@ -44,7 +45,7 @@ static void become_keeper(const struct stage *s, int ipc, const char *user)
 	for (int fd = 5; fd < 200; fd++)
 		close(fd);
 	optind = 0;
-	_exit(keeper_main(17, argv));
+	_exit(keeper_main(19, argv));
 }
 
 static void connect_guard(struct stage *s)
@@ -341,6 +342,79 @@ static void status_is_the_parents_and_its_own(void **state)
 				 json_object_get(json_object_get(status, "store"), "events_today")),
 			 2);
 	assert_int_equal(json_array_size(json_object_get(status, "attention")), 1);
+	json_decref(rows);
+	close(fd);
+}
+
+/* Asks by the socket for something with the keys; the result's bytes in ret_data, its error. */
+static int32_t use_keys(struct stage *s, int sock, enum ipc_type type, const char *purpose,
+			struct bytes data, struct bytes *ret_data)
+{
+	static uint32_t id = 7000;
+	uint8_t body[512];
+	struct writer w = writer_new(body, sizeof(body));
+	struct ipc_message m;
+	int32_t err;
+
+	write_u8(&w, (uint8_t)strlen(purpose));
+	write_bytes(&w, purpose, strlen(purpose));
+	write_bytes(&w, data.data, data.len);
+	assert_int_equal(ipc_send(sock, type, ++id, (struct bytes){body, w.len}, -1), 0);
+	m = hear(s, sock);
+	assert_int_equal(m.type, type);
+	assert_int_equal(m.id, id);
+	assert_true(m.body.len >= sizeof(err));
+	memcpy(&err, m.body.data, sizeof(err));
+	*ret_data = (struct bytes){m.body.data + sizeof(err), m.body.len - sizeof(err)};
+	return err;
+}
+
+static void keys_serve_those_who_may_use_them(void **state)
+{
+	struct stage *s = *state;
+	struct bytes text = {(const uint8_t *)"a secret", 8}, got, wrapped;
+	uint8_t kept[128];
+
+	assert_int_equal(use_keys(s, s->parent, IPC_WRAP, "setting", text, &got), 0);
+	assert_true(got.len < sizeof(kept));
+	memcpy(kept, got.data, got.len);
+	wrapped = (struct bytes){kept, got.len};
+	assert_null(memmem(kept, wrapped.len, "a secret", 8));
+	assert_int_equal(use_keys(s, s->parent, IPC_UNWRAP, "setting", wrapped, &got), 0);
+	assert_int_equal(got.len, 8);
+	assert_memory_equal(got.data, "a secret", 8);
+	kept[20] ^= 1;
+	assert_int_equal(use_keys(s, s->parent, IPC_UNWRAP, "setting", wrapped, &got), -EBADMSG);
+	assert_int_equal(use_keys(s, s->parent, IPC_SIGN, "sign.gateway", text, &got), 0);
+	assert_int_equal(got.len, 64);
+	assert_int_equal(use_keys(s, s->parent, IPC_SIGN, "setting", text, &got), -EACCES);
+	assert_int_equal(use_keys(s, s->parent, IPC_SIGN, "", text, &got), -EBADMSG);
+	assert_int_equal(use_keys(s, s->guard, IPC_WRAP, "evidence", text, &got), 0);
+	assert_int_equal(use_keys(s, s->guard, IPC_WRAP, "setting", text, &got), -EACCES);
+	/* To ask for what no guard may ask for costs it its connection. */
+	assert_int_equal(ipc_send(s->guard, IPC_UNWRAP, 1, wrapped, -1), 0);
+	assert_int_equal(poll(&(struct pollfd){.fd = s->guard, .events = POLLIN}, 1, 5000), 1);
+	assert_int_equal(recv(s->guard, kept, sizeof(kept), 0), 0);
+}
+
+static void status_asks_for_better_keys(void **state)
+{
+	struct stage *s = *state;
+	int fd = reach(s);
+	const json_t *status, *keys;
+	struct ipc_message m;
+	json_t *rows;
+
+	say(fd, "{\"cmd\":\"status\"}\n");
+	m = hear(s, s->parent);
+	send_text(s->parent, IPC_STATUS, m.id, "{\"nags\":[\"the parent's\"]}");
+	rows = read_rows(fd);
+	status = json_array_get(rows, 0);
+	keys = json_object_get(status, "keys");
+	assert_true(json_is_false(json_object_get(keys, "locked")));
+	assert_true(json_is_false(json_object_get(keys, "recoverable")));
+	assert_string_equal(json_string_value(json_object_get(keys, "holder")), "file");
+	assert_int_equal(json_array_size(json_object_get(status, "nags")), 3);
 	json_decref(rows);
 	close(fd);
 }
@@ -794,6 +868,8 @@ int main(void)
 		STAGED(a_malformed_message_costs_a_guard_its_connection),
 		STAGED(a_guard_may_not_speak_for_the_parent),
 		STAGED(status_is_the_parents_and_its_own),
+		STAGED(keys_serve_those_who_may_use_them),
+		STAGED(status_asks_for_better_keys),
 		STAGED(a_parent_that_is_silent_is_not_waited_for),
 		STAGED(apply_is_the_parents_answer),
 		STAGED(flows_are_asked_of_a_guard_one_at_a_time),

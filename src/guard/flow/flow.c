@@ -391,7 +391,6 @@ void flow_prefetch(const struct flow_table *t, struct flow_hint *h)
 	__builtin_prefetch(line + 64, 1);
 	if (h->key.proto == PROTO_TCP)
 		__builtin_prefetch(line + 128, 1);
-	__builtin_prefetch(line + 192, 1);
 }
 
 const struct flow *flow_guess(const struct flow_table *t, const struct flow_hint *h)

@@ -24,10 +24,9 @@ static const struct proto_field fields[] = {
 	{NULL},
 };
 
-/* Sent to the port, or both from and to it: an answer from it to another is no broadcast. */
 static enum parse probe(const struct proto_input *in)
 {
-	return PROTO_NAME(ports, in->port[1]) ? PARSE_OK : PARSE_BAD;
+	return in->to_all && PROTO_NAME(ports, in->port[1]) ? PARSE_OK : PARSE_BAD;
 }
 
 static enum parse read_proto(void *state, const struct proto_input *in, struct msg *ret_m,

@@ -10,8 +10,10 @@ static void say_lost(struct vitals *v, struct vitals_monitor *m, const struct pe
 		return;
 	f->since_ns = a->since_ns;
 	tell_text(f, "kind", kind);
-	tell_text(f, "parameter", param_name(a->source));
-	tell_number(f, "alarm", a->code);
+	if (a->source)
+		tell_text(f, "parameter", param_name(a->source));
+	if (a->code)
+		tell_number(f, "alarm", a->code);
 	tell_number(f, "seconds", (double)(m->arrival_ns - a->since_ns) / SEC_NS);
 	tell_end(v, f);
 }

@@ -14,15 +14,24 @@
 #define RISES	     3		 /* pulses of which one is */
 #define RISE	     1.15	 /* so much higher than the one before it, and all at least */
 #define RISE_MIN     0.55	 /* of the usual height: nor does that die away */
+#define RISE_MEAN    0.7	 /* of the last ones before, on the whole */
 #define ALONE	     0.9	 /* of the last ones before: a single pulse, where they are slow */
 #define RECENT	     4		 /* and not falling away from the last ones before */
 #define FALLEN	     0.8
-#define STEADY	     4		/* pulses of which the last is */
-#define STEADY_HIGH  0.9	/* as high as any, and */
-#define STEADY_MIN   0.4	/* of the usual height: what dies away gets lower each time */
-#define BEFORE	     12		/* pulses that say what is usual */
-#define HEARD	     (250 * MS) /* until a pulse is known to have been one */
-#define STILL_NS     (700 * MS) /* the other has to be heard as late as this before now */
+#define STEADY	     4	  /* pulses of which the last is */
+#define STEADY_HIGH  0.9  /* as high as any, and */
+#define STEADY_MIN   0.4  /* of the usual height: what dies away gets lower each time */
+#define BEFORE	     12	  /* pulses that say what is usual */
+#define STEPS_MIN    6.0  /* of the converter, a pulse's height: less is no measure of it */
+#define UNEVEN	     2.0  /* the highest of the pulses before, to their lowest: then */
+#define UNEVEN_LEAST 3	  /* so many are waited for */
+#define PACE_LEAST   0.6  /* of the interval before, between pulses: artefacts come faster, */
+#define PACE_RISING  0.75 /* all the more where heights go up and down, */
+#define PACE_MOST    1.6  /* and what ends comes slower */
+#define FAR_HIGHER \
+	3.0 /* than usual, of another lead: the patient moves, or somebody at the electrodes */
+#define HEARD	 (250 * MS) /* until a pulse is known to have been one */
+#define STILL_NS (700 * MS) /* the other has to be heard as late as this before now */
 
 /* Those that nothing explains, latest first, and those before. */
 struct pulses {
@@ -30,9 +39,10 @@ struct pulses {
 	uint64_t last_ns, first_ns;
 	double last, least, most; /* heights of the unexplained, */
 	double later;		  /* and of the one looked at before this */
-	double lowest, recent;	  /* of those before; mean of the last RECENT */
-	bool falling;		  /* each lower than the one before it, */
-	bool rising;		  /* one clearly higher */
+	double sum;		  /* and of all of them */
+	double lowest, highest;	  /* of those before, */
+	double recent;		  /* and the mean of the last RECENT */
+	bool rising;		  /* one clearly higher than the one before it */
 };
 
 static void count_pulse(struct pulses *n, const struct pulse_beat *b)
@@ -41,7 +51,7 @@ static void count_pulse(struct pulses *n, const struct pulse_beat *b)
 		n->last = n->least = n->most = n->later = b->height;
 		n->last_ns = b->time_ns;
 	}
-	n->falling &= b->height >= n->later;
+	n->sum += b->height;
 	n->rising |= n->later >= b->height * RISE;
 	n->later = b->height;
 	n->first_ns = b->time_ns;
@@ -51,7 +61,7 @@ static void count_pulse(struct pulses *n, const struct pulse_beat *b)
 
 static struct pulses count_pulses(const struct pulse *other, uint64_t from_ns)
 {
-	struct pulses n = {.falling = true};
+	struct pulses n = {.before = 0};
 	const struct pulse_beat *b;
 
 	for (unsigned i = 0; (b = pulse_back(other, i)) && n.before < BEFORE; i++) {
@@ -63,6 +73,7 @@ static struct pulses count_pulses(const struct pulse *other, uint64_t from_ns)
 			n.recent += b->height / RECENT;
 		if (!n.before++ || b->height < n.lowest)
 			n.lowest = b->height;
+		n.highest = b->height > n.highest ? b->height : n.highest;
 	}
 	return n;
 }
@@ -74,30 +85,45 @@ static bool agrees(uint64_t a, uint64_t b)
 	return ratio > 1 - AGREE && ratio < 1 / (1 - AGREE);
 }
 
-/* At the pace they had: neither twice as fast, as artefacts come, nor ever slower. */
-static bool keeps_pace(const struct pulses *n, uint64_t interval, uint64_t from_ns, uint64_t now_ns)
+/* The time between two, against the interval before; 1 where there is but one. */
+static double pace_of(const struct pulses *n, uint64_t interval)
 {
-	double each;
+	if (n->unexplained < 2)
+		return 1;
+	return (double)(n->last_ns - n->first_ns) / (n->unexplained - 1) / (double)interval;
+}
 
+/* At the pace they had: neither twice as fast, as artefacts come, nor ever slower. */
+static bool keeps_pace(const struct pulses *n, double pace, uint64_t interval, uint64_t from_ns,
+		       uint64_t now_ns)
+{
 	if (now_ns > n->last_ns + interval + interval / 2 + HEARD)
 		return false;
 	if (n->unexplained == 1)
 		return n->last_ns < from_ns + 2 * interval;
-	each = (double)(n->last_ns - n->first_ns) / (n->unexplained - 1) / (double)interval;
-	return each > 0.6 && each < 1.6;
+	return pace > PACE_LEAST && pace < PACE_MOST;
 }
 
-static bool keeps_height(const struct pulses *n, double usual)
+static bool keeps_height(const struct pulses *n, double usual, double pace)
 {
 	if (n->unexplained == 1 && n->last < n->recent * ALONE)
 		return false;
 	if (n->least >= n->lowest * AS_HIGH && n->least >= usual * HIGH_MIN &&
-	    !(n->falling && n->last < n->recent * FALLEN))
+	    n->sum >= n->recent * FALLEN * n->unexplained)
 		return true;
-	if (n->unexplained >= RISES && n->rising && n->least >= usual * RISE_MIN)
+	if (n->unexplained >= RISES && n->rising && n->least >= usual * RISE_MIN &&
+	    n->sum >= n->recent * RISE_MEAN * n->unexplained && pace > PACE_RISING)
 		return true;
 	return n->unexplained >= STEADY && n->last >= n->most * STEADY_HIGH &&
 	       n->least >= usual * STEADY_MIN;
+}
+
+/* How many have to come before anything is said. */
+static unsigned least_of(const struct pulses *n, uint64_t interval, bool agreed, bool lead)
+{
+	if (!agreed || (!lead && n->highest > n->lowest * UNEVEN))
+		return UNEVEN_LEAST;
+	return interval > SLOW ? 1 : 2;
 }
 
 static double weigh(const struct pulses *n, bool lead)
@@ -112,26 +138,38 @@ static double weigh(const struct pulses *n, bool lead)
 struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *other)
 {
 	struct flatline f = {.since_ns = ecg->active_ns, .lead_only = other->ecg};
-	uint64_t interval = pulse_interval(ecg, ecg->active_ns, BEFORE);
 	uint64_t from = ecg->active_ns + (other->ecg ? LEAD_LATE : EXPLAINED);
-	uint64_t flat = ecg->now_ns - ecg->active_ns;
+	uint64_t flat = ecg->now_ns - ecg->active_ns, interval, theirs;
 	struct pulses n;
+	double pace;
+	bool agreed;
 
-	if (!ecg->active_ns || !pulse_is_known(ecg) || !pulse_is_known(other) ||
-	    interval < INTERVAL_MIN || interval > INTERVAL_MAX)
+	if (!ecg->active_ns || flat < FLAT_LEAST || !pulse_is_known(ecg) ||
+	    !pulse_is_known(other) || other->reference < STEPS_MIN ||
+	    other->now_ns + STILL_NS < ecg->now_ns)
 		return f;
-	if (flat < FLAT_LEAST || (double)flat < FLAT_BEATS * (double)interval)
+	interval = pulse_interval(ecg, ecg->active_ns, BEFORE);
+	theirs = pulse_interval(other, from, BEFORE);
+	if (!interval || !theirs)
 		return f;
-	if (other->now_ns + STILL_NS < ecg->now_ns ||
-	    !agrees(interval, pulse_interval(other, from, BEFORE)))
+	/* Where the two did not agree, as in a bout of tachycardia, the slower one counts. */
+	agreed = agrees(interval, theirs);
+	if (!agreed && theirs > interval)
+		interval = theirs;
+	if (interval < INTERVAL_MIN || interval > INTERVAL_MAX ||
+	    (double)flat < FLAT_BEATS * (double)interval)
 		return f;
 	n = count_pulses(other, from);
 	f.pulses = n.unexplained;
-	if (n.before < BEFORE || n.unexplained < (interval > SLOW ? 1u : 2u))
+	if (n.before < BEFORE || n.unexplained < least_of(&n, interval, agreed, other->ecg))
 		return f;
 	f.height = n.last / other->reference;
 	f.moved = ecg->reference > 0 ? ecg->flat_max / ecg->reference : 0;
-	if (!keeps_height(&n, other->reference) || !keeps_pace(&n, interval, from, other->now_ns))
+	if (other->ecg && n.most > other->reference * FAR_HIGHER)
+		return f;
+	pace = pace_of(&n, interval);
+	if (!keeps_height(&n, other->reference, pace) ||
+	    !keeps_pace(&n, pace, interval, from, other->now_ns))
 		return f;
 	f.confidence = weigh(&n, other->ecg);
 	return f;

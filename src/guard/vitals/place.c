@@ -126,7 +126,8 @@ static void say_machine(struct vitals *v, struct vitals_monitor *m, const char *
 	if (!f)
 		return;
 	tell_text(f, "kind", kind);
-	tell_number(f, "seconds", (double)(m->arrival_ns - m->mac_ns) / SEC_NS);
+	if (m->mac_ns)
+		tell_number(f, "seconds", (double)(m->arrival_ns - m->mac_ns) / SEC_NS);
 	tell_end(v, f);
 }
 

@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "base/json.h"
 #include "guard/vitals/monitor.h"
 
@@ -71,6 +73,16 @@ void tell_end(struct vitals *v, struct vitals_finding *f)
 		v->fn(v->arg, f);
 }
 
+static void put_fact(const struct vitals_fact *f, struct json *j)
+{
+	if (f->text)
+		json_str(j, f->name, f->text);
+	else if (f->number == rint(f->number) && fabs(f->number) < 1e15)
+		json_i64(j, f->name, (int64_t)f->number);
+	else
+		json_dbl(j, f->name, f->number);
+}
+
 void vitals_write(const struct vitals_finding *f, const char *device, struct json *j)
 {
 	const char *name = strchr(reason_name(f->reason), '.');
@@ -81,12 +93,8 @@ void vitals_write(const struct vitals_finding *f, const char *device, struct jso
 	json_str(j, "finding", name ? name + 1 : reason_name(f->reason));
 	json_dbl(j, "confidence", f->confidence);
 	json_open(j, "evidence");
-	for (unsigned i = 0; i < f->facts; i++) {
-		if (f->fact[i].text)
-			json_str(j, f->fact[i].name, f->fact[i].text);
-		else
-			json_dbl(j, f->fact[i].name, f->fact[i].number);
-	}
+	for (unsigned i = 0; i < f->facts; i++)
+		put_fact(&f->fact[i], j);
 	json_close(j);
 	json_close(j);
 }

@@ -81,7 +81,7 @@ static void forget(struct vitals *v, struct vitals_monitor *m)
 	while (&v->monitors[*link - 1] != m)
 		link = &v->monitors[*link - 1].next;
 	*link = m->next;
-	wave_release(v, m);
+	wave_release(m);
 	m->used = false;
 }
 

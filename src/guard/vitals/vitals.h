@@ -48,13 +48,13 @@ struct vitals_place {
 	uint32_t clock;
 };
 
-/* ISO/IEEE 11073-10101 partition 2 (SCADA), which IntelliVue's and HL7's codes are. */
-#define VITALS_INVALID INT32_MIN
+#define VITALS_INVALID INT32_MIN /* no value at that instant */
 
+/* Codes are ISO/IEEE 11073-10101 partition 2 (SCADA), which IntelliVue's and HL7's are. */
 struct vitals_wave {
 	uint16_t code;
 	uint32_t period_ns;    /* between two samples; 0: as last time */
-	const int32_t *values; /* VITALS_INVALID: none at that instant */
+	const int32_t *values; /* or VITALS_INVALID */
 	unsigned count;
 	bool off;  /* the monitor itself says: invalid, unavailable, calibrating */
 	bool test; /* the monitor itself says: a test signal */

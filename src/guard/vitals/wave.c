@@ -56,12 +56,11 @@ struct wave *wave_get(struct vitals *v, struct vitals_monitor *m, uint16_t code)
 	return w;
 }
 
-void wave_release(struct vitals *v, struct vitals_monitor *m)
+void wave_release(struct vitals_monitor *m)
 {
 	for (unsigned i = 0; i < MONITOR_WAVES; i++)
 		if (m->wave[i])
 			m->wave[i]->owner = NULL;
-	(void)v;
 }
 
 bool wave_is_inop(const struct vitals_monitor *m, enum param_kind kind)

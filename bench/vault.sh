@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# vault.sh [BINARY]: putting and getting 100,000 objects of 4 KiB and ten long ones (LONG MiB each, 1024),
+# against restic without compression, on a tmpfs, in one run. Half of each object compresses.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bw=$(realpath "${1:-build/bedwarden}")
+long=${LONG:-1024}
+dir=$(mktemp -d "${WHERE:-/dev/shm}/bw-bench.XXXX")
+trap 'rm -rf "$dir"' EXIT
+export RESTIC_PASSWORD=bench RESTIC_CACHE_DIR=$dir/cache
+cd "$dir"
+
+# take COMMAND...: seconds into `seconds`, peak memory in MiB into `memory`.
+take() {
+	/usr/bin/time -o time -f '%e %M' "$@" >/dev/null 2>&1
+	read -r seconds memory <time
+	memory=$((memory / 1024))
+}
+row() { awk -v what="$1" -v a="$2" -v b="$3" -v m="$4" 'BEGIN {
+	printf "| %s | %.2f s, restic %.2f s: %.1fx as fast; peak %d MiB, SQLite cache of 16 MiB included | >= 4x |\n", what, a, b, b / a, m }'; }
+
+compare() { # WHAT
+	"$bw" vault init v --holder file >/dev/null 2>&1
+	take "$bw" vault put v src; local put=$seconds put_mem=$memory
+	take "$bw" vault get v -C out; local get=$seconds get_mem=$memory
+	diff -rq src out/src >/dev/null || { echo "bench: vault: what came back differs" >&2; exit 1; }
+	rm -rf v out
+	restic init -q -r r >/dev/null
+	take restic -q -r r backup src; local rput=$seconds
+	take restic -q -r r restore latest --target rout; local rget=$seconds
+	rm -rf r rout cache
+	row "vault: put $1" "$put" "$rput" "$put_mem"
+	row "vault: get $1" "$get" "$rget" "$get_mem"
+}
+
+python3 - <<'P'
+import os
+for d in range(100):
+    os.makedirs(f"src/{d:03d}")
+    for f in range(1000):
+        with open(f"src/{d:03d}/{f:04d}", "wb") as out:
+            out.write(os.urandom(2048) + b"OBX|%05d|NM|8867-4^Heart rate|72\r" % (d * 1000 + f) * 60)
+            out.truncate(4096)
+P
+compare "100,000 objects of 4 KiB"
+rm -rf src && mkdir src
+for i in 0 1 2 3 4 5 6 7 8 9; do head -c "${long}M" /dev/urandom >"src/$i"; done
+[ "$(df --output=avail -B1M . | tail -1)" -gt $((long * 22)) ] || { echo "bench: vault: no room for the long objects" >&2; exit 1; }
+compare "10 objects of $long MiB"

@@ -1,0 +1,464 @@
+#include "cli/vault.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/secret.h"
+#include "cli/meter.h"
+#include "cli/passphrase.h"
+#include "cli/text.h"
+#include "keep/recovery.h"
+
+#define DAY_NS	   (86400ll * (int64_t)NSEC_PER_SEC)
+#define DAYS_MAX   36500
+#define SETTLE_MAX 3600000
+
+/* --- what the verbs share -------------------------------------------------------------- */
+
+/* From the environment for a program, else from the terminal; twice where it is a new one. */
+static int type(void *arg, const char *what, bool fresh, char ret_secret[HOLDER_SECRET])
+{
+	char prompt[96], *first = passphrase_from_environment(), *again = NULL;
+	int err = 0;
+
+	snprintf(prompt, sizeof(prompt), "%s: ", what);
+	if (!first) {
+		first = passphrase_ask(prompt);
+		if (first && fresh)
+			again = passphrase_ask("Once more: ");
+		if (!first || (fresh && !again))
+			err = -ECANCELED;
+		else if (fresh && strcmp(first, again) != 0)
+			err = -EINVAL;
+	}
+	if (err == 0 && strlen(first) >= HOLDER_SECRET)
+		err = -E2BIG;
+	if (err == 0)
+		memcpy(ret_secret, first, strlen(first) + 1);
+	if (err == -EINVAL)
+		cli_fail("the two passphrases differ");
+	passphrase_free(again);
+	passphrase_free(first);
+	return err;
+}
+
+struct holder_ask vault_cli_ask(const struct vault_cli *o)
+{
+	return (struct holder_ask){
+		.dir = o->dir, .place = o->place ? o->place : "", .secret = type};
+}
+
+struct keys *vault_cli_keys(const struct vault_cli *o)
+{
+	struct holder_ask ask = vault_cli_ask(o);
+	char error[KEYS_ERROR];
+	struct keys *k;
+
+	if (o->holder)
+		ask.place = ""; /* what was given is the new holder's */
+	k = keys_open(o->dir, &ask, error);
+	if (!k)
+		cli_fail("%s", error);
+	return k;
+}
+
+struct vault *vault_cli_open(const struct vault_cli *o, unsigned threads)
+{
+	struct holder_ask ask = vault_cli_ask(o);
+	char error[KEYS_ERROR];
+	struct vault *v = vault_open(o->dir, &ask, threads, error);
+
+	if (!v)
+		cli_fail("%s", error);
+	return v;
+}
+
+const char *vault_cli_address(const uint8_t address[CRYPTO_HASH], char ret_text[VAULT_ADDRESS])
+{
+	for (unsigned i = 0; i < CRYPTO_HASH; i++)
+		snprintf(ret_text + 2 * i, 3, "%02x", address[i]);
+	return ret_text;
+}
+
+int64_t vault_cli_until(const struct vault_cli *o)
+{
+	long days = o->keep_days >= 0 ? o->keep_days : VAULT_KEEP_DAYS;
+
+	return (int64_t)clock_wall_ns() + days * DAY_NS;
+}
+
+bool vault_cli_class(const char *class)
+{
+	size_t len = strspn(class, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+
+	return len > 0 && !class[len] && len < OBJECT_CLASS_MAX;
+}
+
+static const struct holder *chosen_holder(const struct vault_cli *o, const char *fallback)
+{
+	const struct holder *h = holder_find(o->holder ? o->holder : fallback);
+
+	if (!h)
+		cli_fail("there is no key holder '%s'; expected passphrase, tpm2, pkcs11, "
+			 "credential or file",
+			 o->holder);
+	return h;
+}
+
+/* --- init, rotate, recover --------------------------------------------------------------- */
+
+static void show_recovery(const char *identity)
+{
+	printf("The recovery key, which is shown this once and kept nowhere:\n\n    %s\n\n"
+	       "Write it down or print it, and put it where the machine is not. With it and a copy "
+	       "of "
+	       "this folder, 'bedwarden vault recover' opens everything on any machine.\n",
+	       identity);
+}
+
+static int init(const struct vault_cli *o)
+{
+	char identity[RECOVERY_TEXT] = "", made[RECOVERY_TEXT], error[KEYS_ERROR];
+	const struct holder *h = chosen_holder(o, "passphrase");
+	struct holder_ask ask = vault_cli_ask(o);
+	const char *recipient = o->recipient_count ? o->recipients[0] : made;
+	int err;
+
+	if (!h)
+		return CLI_FAILED;
+	if (!o->recipient_count && recovery_new(identity, made) < 0)
+		return cli_fail("no recovery key could be made");
+	err = vault_init(o->dir, h, &ask, recipient, error);
+	if (err == 0 && *identity)
+		show_recovery(identity);
+	secret_wipe(identity, sizeof(identity));
+	if (err < 0)
+		return cli_fail("%s", error);
+	if (h->trial)
+		fprintf(stderr,
+			"bedwarden: the keys are held by %s; choose another holder before anything "
+			"in there matters\n",
+			h->what);
+	return CLI_OK;
+}
+
+static int new_recovery(struct keys *k)
+{
+	char identity[RECOVERY_TEXT], recipient[RECOVERY_TEXT], error[KEYS_ERROR];
+	int err = recovery_new(identity, recipient);
+
+	*error = 0;
+	if (err == 0)
+		err = keys_change_recipient(k, recipient, error);
+	if (err == 0)
+		show_recovery(identity);
+	secret_wipe(identity, sizeof(identity));
+	return err == 0 ? CLI_OK
+			: cli_fail("the recovery key was not changed: %s",
+				   *error ? error : strerror(-err));
+}
+
+static int change_holder(const struct vault_cli *o, struct keys *k)
+{
+	const struct holder *h = chosen_holder(o, "");
+	struct holder_ask ask = vault_cli_ask(o);
+	char error[KEYS_ERROR] = "";
+	int err;
+
+	if (!h)
+		return CLI_FAILED;
+	err = keys_change_holder(k, h, &ask, error);
+	if (err < 0)
+		return cli_fail("the holder was not changed: %s", *error ? error : strerror(-err));
+	printf("The keys are held by %s now. A gateway that uses them has to be restarted.\n",
+	       h->what);
+	return CLI_OK;
+}
+
+/* A new master key, and every data key after it. */
+static int rotate_all(const struct vault_cli *o, struct keys *k)
+{
+	char error[KEYS_ERROR];
+	struct vault *v;
+	uint64_t count = 0;
+	int err = keys_rotate(k);
+
+	if (err < 0)
+		return cli_fail("%s/keyring: %s", o->dir, strerror(-err));
+	v = vault_open_with(o->dir, k, 1, error);
+	if (!v)
+		return cli_fail("%s", error);
+	err = vault_rotate_data(v, &count);
+	vault_close(v);
+	if (err < 0)
+		return cli_fail("%s: the master key is new; of the data keys %" PRIu64
+				" are, then: %s; call it again to go on",
+				o->dir, count, strerror(-err));
+	printf("The master key and %" PRIu64 " data keys are new; the old ones were destroyed.\n",
+	       count);
+	return CLI_OK;
+}
+
+static int rotate(const struct vault_cli *o)
+{
+	struct keys *k = vault_cli_keys(o);
+	int code = CLI_OK;
+
+	if (!k)
+		return CLI_FAILED;
+	if (o->recovery)
+		code = new_recovery(k);
+	if (code == CLI_OK && o->holder)
+		code = change_holder(o, k);
+	if (!o->recovery && !o->holder)
+		code = rotate_all(o, k);
+	keys_free(k);
+	return code;
+}
+
+/* The line that holds it, of a file or of standard input; comments as age has them. */
+static int read_identity(const struct vault_cli *o, char ret_identity[RECOVERY_TEXT])
+{
+	char line[256];
+	bool in = !o->identity || strcmp(o->identity, "-") == 0, found = false;
+	FILE *f = in ? stdin : fopen(o->identity, "re");
+
+	if (!f)
+		return cli_fail("%s: %s", o->identity, strerror(errno));
+	while (!found && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\r\n")] = 0;
+		found = *line && *line != '#' && strlen(line) < RECOVERY_TEXT;
+	}
+	if (found)
+		snprintf(ret_identity, RECOVERY_TEXT, "%.*s", RECOVERY_TEXT - 1, line);
+	secret_wipe(line, sizeof(line));
+	if (!in)
+		fclose(f);
+	return found ? CLI_OK : cli_fail("no recovery key was given; it begins AGE-SECRET-KEY-1");
+}
+
+static int recover(const struct vault_cli *o)
+{
+	char identity[RECOVERY_TEXT] = "", error[KEYS_ERROR];
+	struct keys *k;
+	int code;
+
+	if (!o->identity) {
+		char *typed = passphrase_ask("Recovery key: ");
+
+		if (!typed)
+			return CLI_FAILED;
+		snprintf(identity, sizeof(identity), "%s", typed);
+		passphrase_free(typed);
+	} else if (read_identity(o, identity) != CLI_OK) {
+		return CLI_FAILED;
+	}
+	k = keys_recover(o->dir, identity, error);
+	secret_wipe(identity, sizeof(identity));
+	if (!k)
+		return cli_fail("%s", error);
+	code = change_holder(o, k);
+	keys_free(k);
+	return code;
+}
+
+/* --- fsck ------------------------------------------------------------------------------------ */
+
+static void print_found(void *arg, const char *text)
+{
+	meter_clear();
+	printf("%s\n", text);
+}
+
+static void print_progress(void *arg, uint64_t objects)
+{
+	meter_tell(0, objects);
+}
+
+static int fsck(const struct vault_cli *o)
+{
+	struct vault_report r = {.found = print_found, .progress = print_progress};
+	struct keys *k = vault_cli_keys(o);
+	struct vault_totals t = {0};
+	char error[KEYS_ERROR];
+	struct vault *v;
+	int64_t wrong;
+	int err = 0;
+
+	if (!k)
+		return CLI_FAILED;
+	if (o->mend)
+		err = vault_mend(o->dir, k, &r, error);
+	v = err == 0 ? vault_open_with(o->dir, k, 0, error) : NULL;
+	if (!v) {
+		keys_free(k);
+		return cli_fail("%s", error);
+	}
+	vault_totals(v, &t);
+	meter_begin(0, t.objects);
+	wrong = vault_check(v, o->content, &r);
+	meter_clear();
+	vault_close(v);
+	keys_free(k);
+	if (wrong < 0)
+		return cli_fail("%s: %s", o->dir, strerror((int)-wrong));
+	printf("%" PRIu64 " objects under %" PRIu64 " names%s: %" PRId64 " wrong\n", t.objects,
+	       t.names, o->content ? ", read and compared" : "", wrong);
+	return wrong == 0 ? CLI_OK : CLI_FAILED;
+}
+
+/* --- the verbs ---------------------------------------------------------------------------------- */
+
+static const struct verb {
+	const char *name;
+	int (*run)(const struct vault_cli *o);
+	int least, most; /* arguments behind DIR; most -1: any number */
+} verbs[] = {
+	{"init", init, 0, 0},
+	{"put", vault_cli_put, 1, -1},
+	{"get", vault_cli_get, 0, -1},
+	{"ls", vault_cli_ls, 0, 0},
+	{"rotate", rotate, 0, 0},
+	{"shred", vault_cli_shred, 0, -1},
+	{"watch", vault_cli_watch, 0, -1},
+	{"fsck", fsck, 0, 0},
+	{"export", vault_cli_export, 0, -1},
+	{"recover", recover, 0, 0},
+	{"log", vault_cli_log, 0, 0},
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+enum {
+	HOLDER = 256,
+	PLACE,
+	KEEP,
+	WHY,
+	ALL,
+	FORCE,
+	EXPIRED,
+	CONTENT,
+	MEND,
+	RECOVERY,
+	JSON,
+	NAME,
+	ONCE,
+	SETTLE
+};
+
+static const struct option options[] = {
+	{"holder", required_argument, NULL, HOLDER},
+	{"place", required_argument, NULL, PLACE},
+	{"keep", required_argument, NULL, KEEP},
+	{"why", required_argument, NULL, WHY},
+	{"class", required_argument, NULL, 'c'},
+	{"name", required_argument, NULL, NAME},
+	{"all", no_argument, NULL, ALL},
+	{"force", no_argument, NULL, FORCE},
+	{"expired", no_argument, NULL, EXPIRED},
+	{"content", no_argument, NULL, CONTENT},
+	{"mend", no_argument, NULL, MEND},
+	{"recovery", no_argument, NULL, RECOVERY},
+	{"once", no_argument, NULL, ONCE},
+	{"settle", required_argument, NULL, SETTLE},
+	{"json", no_argument, NULL, JSON},
+	{0},
+};
+
+static bool take_number(const char *text, long most, long *ret_number)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end || n < 0 || n > most)
+		return false;
+	*ret_number = n;
+	return true;
+}
+
+static bool take_option(struct vault_cli *o, int c)
+{
+	switch (c) {
+	case HOLDER:
+		o->holder = optarg;
+		return true;
+	case PLACE:
+		o->place = optarg;
+		return true;
+	case KEEP:
+		return take_number(optarg, DAYS_MAX, &o->keep_days);
+	case SETTLE:
+		return take_number(optarg, SETTLE_MAX, &o->settle_ms);
+	case WHY:
+		o->why = optarg;
+		return true;
+	case NAME:
+		o->name = optarg;
+		return true;
+	case 'c':
+		o->class = optarg;
+		return vault_cli_class(optarg);
+	case 'o':
+		o->out = optarg;
+		return true;
+	case 'C':
+		o->folder = optarg;
+		return true;
+	case 'i':
+		o->identity = optarg;
+		return true;
+	case 'r':
+		if (o->recipient_count == sizeof(o->recipients) / sizeof(*o->recipients))
+			return false;
+		o->recipients[o->recipient_count++] = optarg;
+		return true;
+	case 'v':
+		o->verbose = true;
+		return true;
+	default:
+		break;
+	}
+	o->all |= c == ALL;
+	o->force |= c == FORCE;
+	o->expired |= c == EXPIRED;
+	o->content |= c == CONTENT;
+	o->mend |= c == MEND;
+	o->recovery |= c == RECOVERY;
+	o->once |= c == ONCE;
+	o->json |= c == JSON;
+	return c != '?';
+}
+
+int cli_vault(int argc, char **argv)
+{
+	const struct cli_command *self = cli_find("vault");
+	const struct verb *verb = argc > 1 ? find_verb(argv[1]) : NULL;
+	struct vault_cli o = {.keep_days = -1, .settle_ms = -1};
+	int c;
+
+	optind = 2;
+	while (verb && (c = getopt_long(argc, argv, "c:o:C:i:r:v", options, NULL)) != -1)
+		if (!take_option(&o, c))
+			return cli_usage(self);
+	if (!verb || optind >= argc)
+		return cli_usage(self);
+	o.dir = argv[optind];
+	o.args = argv + optind + 1;
+	o.count = argc - optind - 1;
+	if (o.count < verb->least || (verb->most >= 0 && o.count > verb->most))
+		return cli_usage(self);
+	text_init();
+	return verb->run(&o);
+}

@@ -1,0 +1,53 @@
+#ifndef BEDWARDEN_CLI_VAULT_H
+#define BEDWARDEN_CLI_VAULT_H
+/*
+ * `bedwarden vault VERB DIR`: its options, and what the verbs share.
+ *
+ *   vault.c        the verbs, and those about the vault as a whole
+ *   vault_files.c  put, get, export: between the vault and files
+ *   vault_list.c   ls, log, shred
+ *   vault_watch.c  watch
+ */
+#include "cli/cli.h"
+#include "keep/vault.h"
+
+struct vault_cli {
+	const char *dir;
+	const char *holder, *place; /* NULL: not given */
+	const char *identity;	    /* a file with the recovery key; "-" standard input */
+	const char *class, *out, *folder, *name, *why;
+	const char *recipients[32];
+	unsigned recipient_count;
+	long keep_days; /* -1: not given */
+	long settle_ms; /* -1: not given */
+	bool json, verbose, all, force, expired, content, mend, recovery, once;
+	char **args; /* what stands behind DIR */
+	int count;
+};
+
+int cli_vault(int argc, char **argv);
+
+/* The keys as the options say, or NULL and it was said why. keys_free() them. */
+struct keys *vault_cli_keys(const struct vault_cli *o);
+/* The vault by its own keys, or NULL and it was said why. */
+struct vault *vault_cli_open(const struct vault_cli *o, unsigned threads);
+/* How a holder asks for its passphrase or PIN here. */
+struct holder_ask vault_cli_ask(const struct vault_cli *o);
+/* "15fc7a0c…" */
+#define VAULT_ADDRESS (2 * CRYPTO_HASH + 1)
+const char *vault_cli_address(const uint8_t address[CRYPTO_HASH], char ret_text[VAULT_ADDRESS]);
+/* How long a thing of the class is kept that is put now. */
+int64_t vault_cli_until(const struct vault_cli *o);
+/* Whether a class's name is one: letters, digits, '-', '_'. */
+bool vault_cli_class(const char *class);
+
+/* The verbs. */
+int vault_cli_put(const struct vault_cli *o);
+int vault_cli_get(const struct vault_cli *o);
+int vault_cli_export(const struct vault_cli *o);
+int vault_cli_ls(const struct vault_cli *o);
+int vault_cli_log(const struct vault_cli *o);
+int vault_cli_shred(const struct vault_cli *o);
+int vault_cli_watch(const struct vault_cli *o);
+
+#endif

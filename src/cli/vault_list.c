@@ -1,0 +1,221 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/table.h"
+#include "cli/text.h"
+#include "cli/vault.h"
+
+#define ROW_MAX (6 * OBJECT_NAME_MAX + 1024)
+
+struct listing {
+	const struct vault_cli *o;
+	struct table *table;
+	char *buf;
+	uint64_t rows;
+};
+
+static const struct table_column columns[] = {
+	{"NAME", false}, {"CLASS", false},	{"SIZE", true},
+	{"PUT", false},	 {"KEPT UNTIL", false}, {"ADDRESS", false},
+};
+
+static void print_json(struct listing *l, const struct vault_entry *e)
+{
+	struct json j = json_new(l->buf, ROW_MAX);
+	char address[VAULT_ADDRESS], when[CLOCK_EVE_LEN];
+
+	json_open(&j, NULL);
+	json_text(&j, "name", e->meta.name);
+	json_str(&j, "class", e->meta.class);
+	json_u64(&j, "size", e->size);
+	clock_eve((uint64_t)e->meta.put_ns, when);
+	json_str(&j, "put", when);
+	clock_eve((uint64_t)e->meta.until_ns, when);
+	json_str(&j, "until", when);
+	json_str(&j, "address", vault_cli_address(e->address, address));
+	json_close(&j);
+	if (!j.out.bad)
+		printf("%s%.*s", l->rows ? ",\n" : "", (int)j.out.len, l->buf);
+}
+
+static void add_row(struct listing *l, const struct vault_entry *e)
+{
+	char address[VAULT_ADDRESS], size[TEXT_SHORT], when[CLOCK_EVE_LEN], short_when[TEXT_SHORT];
+	char *name = text_clean((const char *)e->meta.name.data, e->meta.name.len);
+
+	vault_cli_address(e->address, address);
+	table_cell(l->table, name);
+	table_cell(l->table, e->meta.class);
+	table_cell(l->table, text_bytes(e->size, size));
+	clock_eve((uint64_t)e->meta.put_ns, when);
+	table_cell(l->table, text_time(when, short_when));
+	clock_eve((uint64_t)e->meta.until_ns, when);
+	table_cell(l->table, text_time(when, short_when));
+	address[12] = 0;
+	table_cell(l->table, address);
+	free(name);
+}
+
+static int list_one(void *arg, const struct vault_entry *e)
+{
+	struct listing *l = arg;
+
+	if (l->o->class && strcmp(l->o->class, e->meta.class) != 0)
+		return 0;
+	if (l->o->json)
+		print_json(l, e);
+	else
+		add_row(l, e);
+	l->rows++;
+	return 0;
+}
+
+int vault_cli_ls(const struct vault_cli *o)
+{
+	struct listing l = {.o = o, .buf = malloc(ROW_MAX)};
+	struct vault *v = l.buf ? vault_cli_open(o, 1) : NULL;
+	int err;
+
+	if (!v) {
+		free(l.buf);
+		return CLI_FAILED;
+	}
+	l.table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	if (o->json)
+		putchar('[');
+	err = vault_each(v, list_one, &l);
+	if (o->json)
+		puts("]");
+	else if (l.rows)
+		table_print(l.table, stdout, table_width(stdout));
+	else if (err == 0)
+		puts("The vault is empty.");
+	table_free(l.table);
+	vault_close(v);
+	free(l.buf);
+	return err == 0 ? CLI_OK : cli_fail("%s: %s", o->dir, strerror(-err));
+}
+
+/* --- log ------------------------------------------------------------------------------- */
+
+static int log_line(void *arg, int64_t time_ns, struct bytes line)
+{
+	struct listing *l = arg;
+	char when[CLOCK_EVE_LEN];
+
+	clock_eve((uint64_t)time_ns, when);
+	/* The lines are objects of our own making: the time goes in front. */
+	if (line.len > 1)
+		printf("%s{\"timestamp\":\"%s\",%.*s", l->o->json && l->rows ? "," : "", when,
+		       (int)line.len - 1, line.data + 1);
+	putchar('\n');
+	l->rows++;
+	return 0;
+}
+
+int vault_cli_log(const struct vault_cli *o)
+{
+	struct listing l = {.o = o};
+	struct vault *v = vault_cli_open(o, 1);
+	int err;
+
+	if (!v)
+		return CLI_FAILED;
+	if (o->json)
+		putchar('[');
+	err = vault_log(v, log_line, &l);
+	if (o->json)
+		puts("]");
+	vault_close(v);
+	if (err == -EUCLEAN)
+		return cli_fail("%s: the log was altered behind this line", o->dir);
+	return err == 0 ? CLI_OK : cli_fail("%s: %s", o->dir, strerror(-err));
+}
+
+/* --- shred ------------------------------------------------------------------------------ */
+
+struct shredding {
+	const struct vault_cli *o;
+	int64_t now_ns;
+	bool *found;   /* an argument each */
+	uint64_t kept; /* wanted, but to be kept longer */
+};
+
+static bool is_named(struct shredding *s, const struct vault_entry *e)
+{
+	char address[VAULT_ADDRESS];
+	bool named = false;
+
+	vault_cli_address(e->address, address);
+	for (int i = 0; i < s->o->count; i++) {
+		const char *what = s->o->args[i];
+		size_t len = strlen(what);
+
+		if ((len == e->meta.name.len && memcmp(what, e->meta.name.data, len) == 0) ||
+		    (len >= 8 && len < VAULT_ADDRESS && memcmp(what, address, len) == 0))
+			named = s->found[i] = true;
+	}
+	return named;
+}
+
+/* What has to be kept is, unless somebody insists. */
+static bool shred_wanted(void *arg, const struct vault_entry *e)
+{
+	struct shredding *s = arg;
+	bool expired = e->meta.until_ns <= s->now_ns;
+
+	if (s->o->class && strcmp(s->o->class, e->meta.class) != 0)
+		return false;
+	if (s->o->expired)
+		return expired;
+	if (!s->o->all && !is_named(s, e))
+		return false;
+	if (expired || s->o->force)
+		return true;
+	s->kept++;
+	return false;
+}
+
+static int shred(struct shredding *s, struct vault *v)
+{
+	const struct vault_cli *o = s->o;
+	const char *why = o->why ? o->why : o->expired ? "kept long enough" : "";
+	uint64_t count = 0;
+	int err = vault_shred(v, shred_wanted, s, why, &count), code = CLI_OK;
+
+	if (err < 0)
+		return cli_fail("%s: %s; nothing is said to be destroyed until this is called "
+				"again and ends well",
+				o->dir, strerror(-err));
+	for (int i = 0; i < o->count; i++)
+		if (!s->found[i])
+			code = cli_fail("%s: the vault has nothing of that name or address",
+					o->args[i]);
+	printf("%" PRIu64 " destroyed\n", count);
+	if (s->kept)
+		code = cli_fail("%" PRIu64 " are to be kept longer; --force destroys them now",
+				s->kept);
+	return code;
+}
+
+int vault_cli_shred(const struct vault_cli *o)
+{
+	struct shredding s = {.o = o, .now_ns = (int64_t)clock_wall_ns()};
+	struct vault *v;
+	int code;
+
+	if ((o->count > 0) + o->expired + o->all != 1)
+		return cli_fail("say what is to be destroyed: names or addresses, --expired or "
+				"--all");
+	s.found = calloc((size_t)o->count + 1, sizeof(*s.found));
+	v = s.found ? vault_cli_open(o, 1) : NULL;
+	code = v ? shred(&s, v) : CLI_FAILED;
+	vault_close(v);
+	free(s.found);
+	return code;
+}

@@ -1,0 +1,614 @@
+#include "keep/catalog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "keep/db.h"
+
+#define VERSION 1
+#define WAIT_MS 30000
+
+static const char schema[] =
+	"CREATE TABLE object("
+	"  id INTEGER PRIMARY KEY, address BLOB NOT NULL UNIQUE, key INTEGER NOT NULL,"
+	"  box BLOB NOT NULL, size INTEGER NOT NULL, length INTEGER NOT NULL,"
+	"  pack INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE name("
+	"  id INTEGER PRIMARY KEY, object INTEGER NOT NULL, tag BLOB NOT NULL,"
+	"  sealed BLOB NOT NULL, class TEXT NOT NULL, put INTEGER NOT NULL,"
+	"  until INTEGER NOT NULL, pack INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX name_tag ON name(tag);"
+	"CREATE INDEX name_object ON name(object);"
+	"CREATE TABLE pack(id INTEGER PRIMARY KEY, end INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE doomed(key INTEGER PRIMARY KEY) STRICT;"
+	"CREATE TABLE log("
+	"  seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, line TEXT NOT NULL,"
+	"  chain BLOB NOT NULL) STRICT;"
+	"PRAGMA user_version = 1;";
+
+#define OBJECT_COLUMNS "id, address, key, box, size, length, pack, at"
+#define NAME_COLUMNS   "id, object, tag, sealed, class, put, until, pack, at"
+
+enum statement {
+	BEGIN,
+	READ,
+	COMMIT,
+	ROLLBACK,
+	OBJECT_BY_ADDRESS,
+	OBJECT_BY_ID,
+	OBJECT_NEXT,
+	OBJECT_NEXT_OF_KEY,
+	ADD_OBJECT,
+	REBOX,
+	DROP_OBJECT,
+	NAME_BY_TAG,
+	NAME_NEXT,
+	NAME_OF,
+	ADD_NAME,
+	KEEP,
+	DROP_NAME,
+	NAMES,
+	PACK_END,
+	SET_PACK_END,
+	EACH,
+	KEY_NEXT,
+	DOOM,
+	NEXT_DOOMED,
+	UNDOOM,
+	LOG_NEXT,
+	LOG_LAST,
+	LOG_ADD,
+	TOTALS,
+	STATEMENTS,
+};
+
+static const char *const texts[STATEMENTS] = {
+	[BEGIN] = "BEGIN IMMEDIATE",
+	[READ] = "BEGIN DEFERRED",
+	[COMMIT] = "COMMIT",
+	[ROLLBACK] = "ROLLBACK",
+	[OBJECT_BY_ADDRESS] = "SELECT " OBJECT_COLUMNS " FROM object WHERE address = ?1",
+	[OBJECT_BY_ID] = "SELECT " OBJECT_COLUMNS " FROM object WHERE id = ?1",
+	[OBJECT_NEXT] = "SELECT " OBJECT_COLUMNS " FROM object WHERE id > ?1 ORDER BY id LIMIT 1",
+	[OBJECT_NEXT_OF_KEY] = "SELECT " OBJECT_COLUMNS
+			       " FROM object WHERE id > ?1 AND key = ?2 ORDER BY id LIMIT 1",
+	[ADD_OBJECT] = "INSERT INTO object(address, key, box, size, length, pack, at)"
+		       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[REBOX] = "UPDATE object SET key = ?2, box = ?3 WHERE id = ?1",
+	[DROP_OBJECT] = "DELETE FROM object WHERE id = ?1",
+	[NAME_BY_TAG] = "SELECT " NAME_COLUMNS
+			" FROM name WHERE tag = ?1 ORDER BY put DESC, id DESC LIMIT 1",
+	[NAME_NEXT] = "SELECT " NAME_COLUMNS " FROM name WHERE id > ?1 ORDER BY id LIMIT 1",
+	[NAME_OF] = "SELECT " NAME_COLUMNS
+		    " FROM name WHERE object = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+	[ADD_NAME] = "INSERT INTO name(object, tag, sealed, class, put, until, pack, at)"
+		     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[KEEP] = "UPDATE name SET until = max(until, ?2) WHERE id = ?1",
+	[DROP_NAME] = "DELETE FROM name WHERE id = ?1",
+	[NAMES] = "SELECT count(*) FROM name WHERE object = ?1",
+	[PACK_END] = "SELECT end FROM pack WHERE id = ?1",
+	[SET_PACK_END] = "INSERT INTO pack(id, end) VALUES(?1, ?2)"
+			 " ON CONFLICT(id) DO UPDATE SET end = ?2",
+	[EACH] = "SELECT o.id, o.address, o.key, o.box, o.size, o.length, o.pack, o.at,"
+		 " n.id, n.object, n.tag, n.sealed, n.class, n.put, n.until, n.pack, n.at"
+		 " FROM name n JOIN object o ON o.id = n.object WHERE NOT ?1 OR NOT EXISTS"
+		 "  (SELECT 1 FROM name m WHERE m.tag = n.tag AND (m.put, m.id) > (n.put, n.id))"
+		 " ORDER BY n.id",
+	[KEY_NEXT] = "SELECT min(key) FROM object WHERE key > ?1",
+	[DOOM] = "INSERT OR IGNORE INTO doomed(key) VALUES(?1)",
+	[NEXT_DOOMED] = "SELECT key FROM doomed ORDER BY key LIMIT 1",
+	[UNDOOM] = "DELETE FROM doomed WHERE key = ?1",
+	[LOG_NEXT] = "SELECT seq, time, line, chain FROM log WHERE seq > ?1 ORDER BY seq LIMIT 1",
+	[LOG_LAST] = "SELECT seq, chain FROM log ORDER BY seq DESC LIMIT 1",
+	[LOG_ADD] = "INSERT INTO log(seq, time, line, chain) VALUES(?1, ?2, ?3, ?4)",
+	[TOTALS] = "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(length), 0),"
+		   " (SELECT count(*) FROM name) FROM object",
+};
+
+struct catalog {
+	sqlite3 *sql;
+	sqlite3_stmt *statements[STATEMENTS];
+	sqlite3_stmt *open; /* whose row is borrowed */
+};
+
+static int exec(sqlite3 *sql, const char *text)
+{
+	return db_error(sql, sqlite3_exec(sql, text, NULL, NULL, NULL));
+}
+
+static int number(sqlite3 *sql, const char *text, int64_t *ret_number)
+{
+	sqlite3_stmt *s;
+	int rc = sqlite3_prepare_v2(sql, text, -1, &s, NULL);
+
+	if (rc != SQLITE_OK)
+		return db_error(sql, rc);
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		*ret_number = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -EUCLEAN : db_error(sql, rc);
+}
+
+/* Whoever comes first makes the tables; a vault's index of another form is none of ours. */
+static int set_up(sqlite3 *sql)
+{
+	int64_t version = 0, tables = 0;
+	int err;
+
+	sqlite3_busy_timeout(sql, WAIT_MS);
+	sqlite3_db_config(sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	err = exec(sql, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+			"PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
+			"PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384;");
+	if (err == 0)
+		err = exec(sql, "BEGIN IMMEDIATE");
+	if (err < 0)
+		return err;
+	err = number(sql, "PRAGMA user_version", &version);
+	if (err == 0)
+		err = number(sql, "SELECT count(*) FROM sqlite_schema", &tables);
+	if (err == 0 && version == 0 && tables == 0)
+		err = exec(sql, schema);
+	else if (err == 0 && version != VERSION)
+		err = -EUCLEAN;
+	if (err == 0)
+		err = exec(sql, "COMMIT");
+	if (err == 0)
+		sqlite3_db_config(sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	return err;
+}
+
+int catalog_open(const char *path, struct catalog **ret_catalog)
+{
+	struct catalog *c = calloc(1, sizeof(*c));
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX |
+		    SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW;
+	int fd, rc, err;
+
+	if (!c)
+		return -ENOMEM;
+	/* SQLite would let others read it; its log takes over the mode. */
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		err = -errno;
+		free(c);
+		return err;
+	}
+	close(fd);
+	rc = sqlite3_open_v2(path, &c->sql, flags, NULL);
+	err = db_error(c->sql, rc);
+	if (err == 0)
+		err = set_up(c->sql);
+	if (err == 0)
+		err = db_prepare(c->sql, texts, c->statements, STATEMENTS);
+	if (err == 0) {
+		*ret_catalog = c;
+		return 0;
+	}
+	/* What is damaged is left as it is, for whoever makes it again. */
+	if (c->sql)
+		sqlite3_db_config(c->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	catalog_close(c);
+	return err;
+}
+
+void catalog_close(struct catalog *c)
+{
+	if (!c)
+		return;
+	db_close(c->sql, c->statements, STATEMENTS);
+	free(c);
+}
+
+int catalog_check(struct catalog *c)
+{
+	sqlite3_stmt *s;
+	int err = 0, rc = sqlite3_prepare_v2(c->sql, "PRAGMA integrity_check(1)", -1, &s, NULL);
+
+	if (rc != SQLITE_OK)
+		return db_error(c->sql, rc);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+		if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
+			err = -EUCLEAN;
+	sqlite3_finalize(s);
+	return rc == SQLITE_DONE ? err : db_error(c->sql, rc);
+}
+
+/* --- running statements ---------------------------------------------------------- */
+
+/* What was borrowed from the row before is given back. */
+static sqlite3_stmt *use(struct catalog *c, enum statement which)
+{
+	if (c->open)
+		sqlite3_reset(c->open);
+	c->open = NULL;
+	return c->statements[which];
+}
+
+static void bind_blob(sqlite3_stmt *s, int n, const uint8_t *data, size_t len)
+{
+	sqlite3_bind_blob(s, n, data, (int)len, SQLITE_STATIC);
+}
+
+/* One row: 0; -ENOENT none. Its columns are good until the next use(). */
+static int row(struct catalog *c, sqlite3_stmt *s)
+{
+	int rc = sqlite3_step(s), err;
+
+	if (rc == SQLITE_ROW) {
+		c->open = s;
+		return 0;
+	}
+	err = rc == SQLITE_DONE ? -ENOENT : db_error(c->sql, rc);
+	sqlite3_reset(s);
+	return err;
+}
+
+static bool take_blob(sqlite3_stmt *s, int n, uint8_t *ret_data, size_t len)
+{
+	const void *data = sqlite3_column_blob(s, n);
+
+	if (!data || (size_t)sqlite3_column_bytes(s, n) != len)
+		return false;
+	memcpy(ret_data, data, len);
+	return true;
+}
+
+static int take_object(sqlite3_stmt *s, struct catalog_object *ret_object)
+{
+	struct catalog_object o = {
+		.id = sqlite3_column_int64(s, 0),
+		.head.key = (uint32_t)sqlite3_column_int64(s, 2),
+		.head.size = (uint64_t)sqlite3_column_int64(s, 4),
+		.head.length = (uint64_t)sqlite3_column_int64(s, 5),
+		.pack = (uint32_t)sqlite3_column_int64(s, 6),
+		.at = (uint64_t)sqlite3_column_int64(s, 7),
+	};
+
+	if (!take_blob(s, 1, o.head.address, CRYPTO_HASH) ||
+	    !take_blob(s, 3, o.head.box, CIPHER_BOX))
+		return -EUCLEAN;
+	*ret_object = o;
+	return 0;
+}
+
+static int object_row(struct catalog *c, sqlite3_stmt *s, struct catalog_object *ret_object)
+{
+	int err = row(c, s);
+
+	if (err == 0)
+		err = take_object(s, ret_object);
+	use(c, BEGIN);
+	return err;
+}
+
+static int take_name(sqlite3_stmt *s, int at, struct catalog_name *ret_name)
+{
+	struct catalog_name n = {
+		.id = sqlite3_column_int64(s, at),
+		.object = sqlite3_column_int64(s, at + 1),
+		.sealed = {sqlite3_column_blob(s, at + 3), (size_t)sqlite3_column_bytes(s, at + 3)},
+		.put_ns = sqlite3_column_int64(s, at + 5),
+		.until_ns = sqlite3_column_int64(s, at + 6),
+		.pack = (uint32_t)sqlite3_column_int64(s, at + 7),
+		.at = (uint64_t)sqlite3_column_int64(s, at + 8),
+	};
+	const char *class = (const char *)sqlite3_column_text(s, at + 4);
+
+	if (!take_blob(s, at + 2, n.tag, OBJECT_TAG) || !class || strlen(class) >= sizeof(n.class))
+		return -EUCLEAN;
+	snprintf(n.class, sizeof(n.class), "%s", class);
+	*ret_name = n;
+	return 0;
+}
+
+static int name_row(struct catalog *c, sqlite3_stmt *s, struct catalog_name *ret_name)
+{
+	int err = row(c, s);
+
+	return err == 0 ? take_name(s, 0, ret_name) : err;
+}
+
+/* --- the calls ------------------------------------------------------------------- */
+
+int catalog_begin(struct catalog *c)
+{
+	return db_run(use(c, BEGIN));
+}
+
+int catalog_read(struct catalog *c)
+{
+	return db_run(use(c, READ));
+}
+
+int catalog_commit(struct catalog *c)
+{
+	return db_run(use(c, COMMIT));
+}
+
+void catalog_rollback(struct catalog *c)
+{
+	db_run(use(c, ROLLBACK)); /* fails where SQLite has done so by itself */
+}
+
+int catalog_object_by_address(struct catalog *c, const uint8_t address[CRYPTO_HASH],
+			      struct catalog_object *ret_object)
+{
+	sqlite3_stmt *s = use(c, OBJECT_BY_ADDRESS);
+
+	bind_blob(s, 1, address, CRYPTO_HASH);
+	return object_row(c, s, ret_object);
+}
+
+int catalog_object_by_id(struct catalog *c, int64_t id, struct catalog_object *ret_object)
+{
+	sqlite3_stmt *s = use(c, OBJECT_BY_ID);
+
+	sqlite3_bind_int64(s, 1, id);
+	return object_row(c, s, ret_object);
+}
+
+int catalog_object_next(struct catalog *c, int64_t after, uint32_t key,
+			struct catalog_object *ret_object)
+{
+	sqlite3_stmt *s = use(c, key ? OBJECT_NEXT_OF_KEY : OBJECT_NEXT);
+
+	sqlite3_bind_int64(s, 1, after);
+	if (key)
+		sqlite3_bind_int64(s, 2, key);
+	return object_row(c, s, ret_object);
+}
+
+int catalog_add_object(struct catalog *c, struct catalog_object *o)
+{
+	sqlite3_stmt *s = use(c, ADD_OBJECT);
+	int err;
+
+	bind_blob(s, 1, o->head.address, CRYPTO_HASH);
+	sqlite3_bind_int64(s, 2, o->head.key);
+	bind_blob(s, 3, o->head.box, CIPHER_BOX);
+	sqlite3_bind_int64(s, 4, (sqlite3_int64)o->head.size);
+	sqlite3_bind_int64(s, 5, (sqlite3_int64)o->head.length);
+	sqlite3_bind_int64(s, 6, o->pack);
+	sqlite3_bind_int64(s, 7, (sqlite3_int64)o->at);
+	err = db_run(s);
+	if (err == 0)
+		o->id = sqlite3_last_insert_rowid(c->sql);
+	return err;
+}
+
+int catalog_rebox(struct catalog *c, int64_t id, uint32_t key, const uint8_t box[CIPHER_BOX])
+{
+	sqlite3_stmt *s = use(c, REBOX);
+
+	sqlite3_bind_int64(s, 1, id);
+	sqlite3_bind_int64(s, 2, key);
+	bind_blob(s, 3, box, CIPHER_BOX);
+	return db_run(s);
+}
+
+static int run_with(struct catalog *c, enum statement which, int64_t value)
+{
+	sqlite3_stmt *s = use(c, which);
+
+	sqlite3_bind_int64(s, 1, value);
+	return db_run(s);
+}
+
+int catalog_drop_object(struct catalog *c, int64_t id)
+{
+	return run_with(c, DROP_OBJECT, id);
+}
+
+int catalog_name_by_tag(struct catalog *c, const uint8_t tag[OBJECT_TAG],
+			struct catalog_name *ret_name)
+{
+	sqlite3_stmt *s = use(c, NAME_BY_TAG);
+
+	bind_blob(s, 1, tag, OBJECT_TAG);
+	return name_row(c, s, ret_name);
+}
+
+int catalog_name_next(struct catalog *c, int64_t after, struct catalog_name *ret_name)
+{
+	sqlite3_stmt *s = use(c, NAME_NEXT);
+
+	sqlite3_bind_int64(s, 1, after);
+	return name_row(c, s, ret_name);
+}
+
+int catalog_name_of(struct catalog *c, int64_t object, int64_t after, struct catalog_name *ret_name)
+{
+	sqlite3_stmt *s = use(c, NAME_OF);
+
+	sqlite3_bind_int64(s, 1, object);
+	sqlite3_bind_int64(s, 2, after);
+	return name_row(c, s, ret_name);
+}
+
+int catalog_each(struct catalog *c, bool newest,
+		 int (*fn)(void *arg, const struct catalog_name *n, struct catalog_object *o),
+		 void *arg)
+{
+	sqlite3_stmt *s = c->statements[EACH]; /* other questions may be asked meanwhile */
+	int rc = SQLITE_DONE, err = 0;
+
+	sqlite3_bind_int(s, 1, newest);
+	while (err == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		struct catalog_object o;
+		struct catalog_name n;
+
+		err = take_object(s, &o);
+		if (err == 0)
+			err = take_name(s, 8, &n);
+		if (err == 0)
+			err = fn(arg, &n, &o);
+	}
+	if (err == 0)
+		err = db_error(c->sql, rc);
+	sqlite3_reset(s);
+	return err;
+}
+
+int catalog_add_name(struct catalog *c, const struct catalog_name *n)
+{
+	sqlite3_stmt *s = use(c, ADD_NAME);
+
+	sqlite3_bind_int64(s, 1, n->object);
+	bind_blob(s, 2, n->tag, OBJECT_TAG);
+	bind_blob(s, 3, n->sealed.data, n->sealed.len);
+	sqlite3_bind_text(s, 4, n->class, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 5, n->put_ns);
+	sqlite3_bind_int64(s, 6, n->until_ns);
+	sqlite3_bind_int64(s, 7, n->pack);
+	sqlite3_bind_int64(s, 8, (sqlite3_int64)n->at);
+	return db_run(s);
+}
+
+int catalog_keep(struct catalog *c, int64_t id, int64_t until_ns)
+{
+	sqlite3_stmt *s = use(c, KEEP);
+
+	sqlite3_bind_int64(s, 1, id);
+	sqlite3_bind_int64(s, 2, until_ns);
+	return db_run(s);
+}
+
+int catalog_drop_name(struct catalog *c, int64_t id)
+{
+	return run_with(c, DROP_NAME, id);
+}
+
+int catalog_names(struct catalog *c, int64_t object, int64_t *ret_count)
+{
+	sqlite3_stmt *s = use(c, NAMES);
+	int err;
+
+	sqlite3_bind_int64(s, 1, object);
+	err = row(c, s);
+	if (err == 0)
+		*ret_count = sqlite3_column_int64(s, 0);
+	use(c, BEGIN);
+	return err;
+}
+
+int catalog_pack_end(struct catalog *c, uint32_t pack, uint64_t *ret_end)
+{
+	sqlite3_stmt *s = use(c, PACK_END);
+	int err;
+
+	sqlite3_bind_int64(s, 1, pack);
+	err = row(c, s);
+	if (err == 0)
+		*ret_end = (uint64_t)sqlite3_column_int64(s, 0);
+	else if (err == -ENOENT)
+		*ret_end = 0;
+	use(c, BEGIN);
+	return err == -ENOENT ? 0 : err;
+}
+
+int catalog_set_pack_end(struct catalog *c, uint32_t pack, uint64_t end)
+{
+	sqlite3_stmt *s = use(c, SET_PACK_END);
+
+	sqlite3_bind_int64(s, 1, pack);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)end);
+	return db_run(s);
+}
+
+int catalog_key_next(struct catalog *c, uint32_t after, uint32_t *ret_key)
+{
+	sqlite3_stmt *s = use(c, KEY_NEXT);
+	int err;
+
+	sqlite3_bind_int64(s, 1, after);
+	err = row(c, s);
+	if (err == 0 && sqlite3_column_type(s, 0) == SQLITE_NULL)
+		err = -ENOENT;
+	if (err == 0)
+		*ret_key = (uint32_t)sqlite3_column_int64(s, 0);
+	use(c, BEGIN);
+	return err;
+}
+
+int catalog_doom(struct catalog *c, uint32_t key)
+{
+	return run_with(c, DOOM, key);
+}
+
+int catalog_next_doomed(struct catalog *c, uint32_t *ret_key)
+{
+	sqlite3_stmt *s = use(c, NEXT_DOOMED);
+	int err = row(c, s);
+
+	if (err == 0)
+		*ret_key = (uint32_t)sqlite3_column_int64(s, 0);
+	use(c, BEGIN);
+	return err;
+}
+
+int catalog_undoom(struct catalog *c, uint32_t key)
+{
+	return run_with(c, UNDOOM, key);
+}
+
+int catalog_log_next(struct catalog *c, int64_t after, int64_t *ret_seq, int64_t *ret_time_ns,
+		     struct bytes *ret_line, uint8_t ret_chain[CRYPTO_HASH])
+{
+	sqlite3_stmt *s = use(c, LOG_NEXT);
+	int err;
+
+	sqlite3_bind_int64(s, 1, after);
+	err = row(c, s);
+	if (err < 0)
+		return err;
+	*ret_seq = sqlite3_column_int64(s, 0);
+	*ret_time_ns = sqlite3_column_int64(s, 1);
+	*ret_line = (struct bytes){sqlite3_column_text(s, 2), (size_t)sqlite3_column_bytes(s, 2)};
+	return take_blob(s, 3, ret_chain, CRYPTO_HASH) ? 0 : -EUCLEAN;
+}
+
+int catalog_log_last(struct catalog *c, int64_t *ret_seq, uint8_t ret_chain[CRYPTO_HASH])
+{
+	sqlite3_stmt *s = use(c, LOG_LAST);
+	int err = row(c, s);
+
+	if (err == 0) {
+		*ret_seq = sqlite3_column_int64(s, 0);
+		err = take_blob(s, 1, ret_chain, CRYPTO_HASH) ? 0 : -EUCLEAN;
+	}
+	use(c, BEGIN);
+	return err;
+}
+
+int catalog_log_add(struct catalog *c, int64_t seq, int64_t time_ns, struct bytes line,
+		    const uint8_t chain[CRYPTO_HASH])
+{
+	sqlite3_stmt *s = use(c, LOG_ADD);
+
+	sqlite3_bind_int64(s, 1, seq);
+	sqlite3_bind_int64(s, 2, time_ns);
+	sqlite3_bind_text(s, 3, (const char *)line.data, (int)line.len, SQLITE_STATIC);
+	bind_blob(s, 4, chain, CRYPTO_HASH);
+	return db_run(s);
+}
+
+int catalog_totals(struct catalog *c, struct catalog_totals *ret_totals)
+{
+	sqlite3_stmt *s = use(c, TOTALS);
+	int err = row(c, s);
+
+	if (err == 0)
+		*ret_totals = (struct catalog_totals){
+			.objects = (uint64_t)sqlite3_column_int64(s, 0),
+			.size = (uint64_t)sqlite3_column_int64(s, 1),
+			.stored = (uint64_t)sqlite3_column_int64(s, 2),
+			.names = (uint64_t)sqlite3_column_int64(s, 3),
+		};
+	use(c, BEGIN);
+	return err;
+}

@@ -1,0 +1,214 @@
+#include "role/secrets.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "keep/keys.h"
+
+struct secrets {
+	struct keys *keys; /* NULL: locked */
+	char locked[KEYS_ERROR];
+	char folder[PATH_MAX];
+};
+
+/* Who may have what done, for which purpose. Nobody may have anything else done. */
+static const struct right {
+	enum secrets_asker from;
+	enum ipc_type type;
+	const char *purpose;
+} rights[] = {
+	{SECRETS_PARENT, IPC_SIGN, "sign.gateway"}, /* this gateway says so */
+	{SECRETS_PARENT, IPC_WRAP, "setting"},	    /* secrets in what it hands to its children */
+	{SECRETS_PARENT, IPC_UNWRAP, "setting"},
+	{SECRETS_GUARD, IPC_WRAP, "evidence"}, /* sealed by who must never open it again */
+};
+
+static bool may(enum secrets_asker from, enum ipc_type type, const char *purpose)
+{
+	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++)
+		if (rights[i].from == from && rights[i].type == type &&
+		    strcmp(rights[i].purpose, purpose) == 0)
+			return true;
+	return false;
+}
+
+/* What root has made is the keeper's, who will be somebody else. */
+static void hand_over(const char *folder, unsigned uid, unsigned gid)
+{
+	static const char *const names[] = {"", "/keyring", "/keyring.copy", "/keyring.lock",
+					    "/trial.key"};
+	char path[PATH_MAX + 16];
+
+	for (size_t i = 0; geteuid() == 0 && i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(path, sizeof(path), "%s%s", folder, names[i]);
+		if (lchown(path, uid, gid) < 0 && errno != ENOENT && errno != EINVAL &&
+		    errno != EPERM)
+			log_warn("%s stays root's: %s", path, strerror(errno));
+	}
+}
+
+static int make(const char *folder, const char *holder, const struct holder_ask *ask, char *error)
+{
+	const struct holder *h = holder_find(holder);
+
+	if (!h)
+		return holder_fail(error, -EINVAL, "there is no key holder '%s'", holder);
+	return keys_create(folder, h, ask, NULL, error);
+}
+
+struct secrets *secrets_new(const char *state_dir, const char *holder, const char *place,
+			    unsigned uid, unsigned gid)
+{
+	struct secrets *s = calloc(1, sizeof(*s));
+	struct holder_ask ask = {.place = place ? place : ""};
+
+	if (!s)
+		return NULL;
+	snprintf(s->folder, sizeof(s->folder), "%s/vault", state_dir);
+	ask.dir = s->folder;
+	if (mkdir(s->folder, 0700) < 0 && errno != EEXIST) {
+		holder_fail(s->locked, -errno, "%.400s: %s", s->folder, strerror(errno));
+		return s;
+	}
+	s->keys = keys_open(s->folder, &ask, s->locked);
+	if (!s->keys && errno == ENOENT && make(s->folder, holder, &ask, s->locked) == 0)
+		s->keys = keys_open(s->folder, &ask, s->locked);
+	hand_over(s->folder, uid, gid);
+	if (s->keys)
+		*s->locked = 0;
+	return s;
+}
+
+void secrets_free(struct secrets *s)
+{
+	if (!s)
+		return;
+	keys_free(s->keys);
+	free(s);
+}
+
+struct keys *secrets_keys(struct secrets *s)
+{
+	return s->keys;
+}
+
+const char *secrets_locked(const struct secrets *s)
+{
+	return s->locked;
+}
+
+/* The result's bytes in ret_data; their number or -errno. */
+static int act(struct secrets *s, enum ipc_type type, const char *purpose, struct bytes data,
+	       uint8_t *ret_data)
+{
+	int err;
+
+	if (type == IPC_SIGN) {
+		err = keys_sign(s->keys, purpose, data, ret_data);
+		return err < 0 ? err : CIPHER_SIGN;
+	}
+	if (type == IPC_WRAP) {
+		err = keys_wrap(s->keys, purpose, keys_day(clock_wall_ns()), data, ret_data);
+		return err < 0 ? err : (int)data.len + KEYS_WRAP;
+	}
+	err = keys_unwrap(s->keys, purpose, data, ret_data);
+	return err < 0 ? err : (int)data.len - KEYS_WRAP;
+}
+
+static int take(struct secrets *s, enum secrets_asker from, const struct ipc_message *m,
+		uint8_t *ret_data)
+{
+	struct reader r = reader_new(m->body.data, m->body.len);
+	struct bytes name = read_bytes(&r, read_u8(&r)), data;
+	char purpose[256];
+
+	if (r.bad || !name.len || memchr(name.data, 0, name.len))
+		return -EBADMSG;
+	memcpy(purpose, name.data, name.len);
+	purpose[name.len] = 0;
+	data = read_bytes(&r, reader_left(&r));
+	if (!may(from, m->type, purpose))
+		return -EACCES;
+	if (data.len > SECRETS_DATA_MAX)
+		return -EMSGSIZE;
+	return s->keys ? act(s, m->type, purpose, data, ret_data) : -ENOKEY;
+}
+
+bool secrets_answer(struct secrets *s, enum secrets_asker from, int sock,
+		    const struct ipc_message *m)
+{
+	static uint8_t answer[4 + SECRETS_DATA_MAX + KEYS_WRAP + CIPHER_SIGN];
+	struct bytes body = {answer, 4};
+	int32_t said;
+	int n;
+
+	if (m->type != IPC_SIGN && m->type != IPC_WRAP && m->type != IPC_UNWRAP)
+		return false;
+	n = take(s, from, m, answer + 4);
+	said = n < 0 ? n : 0;
+	memcpy(answer, &said, 4);
+	body.len += n < 0 ? 0 : (size_t)n;
+	/* Who does not read its answers goes without. */
+	if (ipc_send(sock, m->type, m->id, body, -1) < 0)
+		log_debug("an answer about keys was not taken");
+	secret_wipe(answer, sizeof(answer));
+	return true;
+}
+
+void secrets_status(const struct secrets *s, struct json *j)
+{
+	struct keys_state st;
+
+	json_open(j, "keys");
+	json_bool(j, "locked", !s->keys);
+	if (s->keys) {
+		keys_state(s->keys, &st);
+		json_str(j, "holder", st.holder ? st.holder->name : "");
+		json_bool(j, "recoverable", *st.recipient != 0);
+		json_u64(j, "generation", st.generation);
+		json_u64(j, "data_keys", st.count);
+	} else {
+		json_str(j, "reason", s->locked);
+	}
+	json_close(j);
+}
+
+const char *secrets_nag(const struct secrets *s, unsigned n, char *buf, size_t cap)
+{
+	struct keys_state st;
+
+	if (!s->keys) {
+		snprintf(buf, cap, "the keys are locked, nothing can be sealed: %s", s->locked);
+		return n == 0 ? buf : NULL;
+	}
+	keys_state(s->keys, &st);
+	if (st.holder && st.holder->trial && n-- == 0) {
+		snprintf(buf, cap,
+			 "the keys are held by %s: who takes the disk can read everything; "
+			 "'bedwarden vault rotate %s --holder tpm2' (or pkcs11, credential, "
+			 "passphrase) changes that",
+			 st.holder->what, s->folder);
+		return buf;
+	}
+	if (!*st.recipient && n-- == 0) {
+		snprintf(buf, cap,
+			 "if this machine is lost, everything sealed on it is lost; 'bedwarden "
+			 "vault "
+			 "rotate %s --recovery' prints a key to put away",
+			 s->folder);
+		return buf;
+	}
+	if (st.from_copy && n-- == 0) {
+		snprintf(buf, cap, "%s/keyring is damaged and its copy serves; look after the disk",
+			 s->folder);
+		return buf;
+	}
+	return NULL;
+}

@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# The vault as a person uses it: made, filled, watched while it is killed, its machine
+# lost and recovered by the printed key, its files opened by stock age; a disk that is
+# full; a TPM that is another one. usage: test/vault.sh [BINARY]
+set -uo pipefail
+cd "$(dirname "$0")/.."
+bw=$(realpath "${1:-build/bedwarden}")
+[ -x "$bw" ] || { echo "not ok - there is no $bw"; exit 1; }
+kills=${KILLS:-100}
+failed=0
+ok() { echo "ok - $*"; }
+not() { echo "not ok - $*"; failed=1; }
+check() { local text=$1; shift; if "$@" >/dev/null 2>&1; then ok "$text"; else not "$text"; fi; }
+vault() { local verb=$1; shift; "$bw" vault "$verb" "$@"; }
+
+base=/tmp
+[ -w /dev/shm ] && base=/dev/shm
+dir=$(mktemp -d $base/bw-vault.XXXX)
+watcher=
+tpms=
+cleanup() {
+	[ -z "$watcher" ] || kill -9 "$watcher" 2>/dev/null
+	[ -z "$tpms" ] || kill $tpms 2>/dev/null
+	umount "$dir/small" 2>/dev/null
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+cd "$dir" || exit 1
+
+# --- a passphrase holds it; the machine is lost: doc/vault.md says how ---------------------
+mkdir -p src/ct/deep/er
+for i in $(seq 200); do echo "PID|1||$i^^^HOSP||DOE^JANE^$i||19700101|F" >"src/ct/deep/er/DOE_JANE_$i.hl7"; done
+head -c 3000000 /dev/urandom >src/big.dcm
+: >src/empty
+export AGE_PASSPHRASE='correct horse battery staple'
+vault init v >printed
+key=$(grep -o 'AGE-SECRET-KEY-1[A-Z0-9]*' printed)
+check "init prints the recovery key once" [ "$(grep -c AGE-SECRET printed)" = 1 ]
+check "put" vault put v src
+vault get v -C out >/dev/null
+check "get gives back every byte" diff -r src out/src
+grep -rqaE "DOE|JANE|$key" v && not "nothing in the vault's files names a patient" || ok "nothing in the vault's files names a patient"
+AGE_PASSPHRASE=wrong vault ls v >/dev/null 2>err && not "a wrong passphrase opens nothing" || check "a wrong passphrase opens nothing" grep -q 'wrong passphrase' err
+
+cp -r v backup
+rm -rf v
+unset AGE_PASSPHRASE
+echo "$key" >paper
+vault recover backup -i paper --holder file >/dev/null
+vault get backup -C restored >/dev/null
+check "a lost machine: backup and printed key restore every byte" diff -r src restored/src
+check "and everything in it is sound" vault fsck backup --content
+echo AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33 >other
+vault recover backup -i other --holder file --place other.key 2>/dev/null && not "another key recovers nothing" || ok "another key recovers nothing"
+mv backup v
+
+# --- exported for stock age ----------------------------------------------------------------
+if command -v age-keygen >/dev/null; then
+	age-keygen -o id 2>/dev/null
+	vault export v -r "$(age-keygen -y id)" -C exported >/dev/null
+	age -d -i id exported/src/big.dcm.age | cmp -s - src/big.dcm && ok "stock age opens what is exported" || not "stock age opens what is exported"
+	check "every file is exported" [ "$(find exported -name '*.age' | wc -l)" = 202 ]
+else
+	echo "skip - export for stock age: age is not installed"
+fi
+
+# --- destroyed, with proof ------------------------------------------------------------------
+vault shred v src/ct/deep/er/DOE_JANE_7.hl7 2>/dev/null && not "what has to be kept is" || ok "what has to be kept is"
+check "shred" vault shred v src/ct/deep/er/DOE_JANE_7.hl7 --force --why 'patient asked'
+vault get v src/ct/deep/er/DOE_JANE_7.hl7 2>/dev/null && not "what was destroyed is gone" || ok "what was destroyed is gone"
+check "the log proves it" [ "$(vault log v --json | jq '[.[] | select(.action == "destroyed")] | length')" = 1 ]
+check "rotate" vault rotate v
+check "everything is sound after it" vault fsck v --content
+check "the rest is there" [ "$(vault ls v --json | jq length)" = 201 ]
+
+# --- a torn index ------------------------------------------------------------------------------
+vault ls v --json | jq -cS 'map(del(.put, .until))' >before
+truncate -s 10000 v/index.db
+printf garbage | dd of=v/index.db conv=notrunc status=none
+vault ls v >/dev/null 2>&1 && not "a damaged index is refused" || ok "a damaged index is refused"
+check "and made again" vault fsck v --mend --content
+vault ls v --json | jq -cS 'map(del(.put, .until))' >after
+check "from the packs, as it was" [ "$(jq -cS 'sort_by(.name)' before)" = "$(jq -cS 'sort_by(.name)' after)" ]
+
+# --- the hot folder, killed again and again ------------------------------------------------------
+# Files come in every way that programs have: grown, renamed into place, in deep trees.
+mkdir hot want
+deliver() { # N
+	local i n=$1 f
+	for i in 1 2 3 4; do
+		f="r$n-$i"
+		mkdir -p "hot/a/b/$((n % 7))" want/"a/b/$((n % 7))"
+		head -c $((RANDOM * 20)) /dev/urandom >"want/a/b/$((n % 7))/$f"
+		case $i in
+		1) cp "want/a/b/$((n % 7))/$f" "hot/a/b/$((n % 7))/$f" ;;
+		2) cp "want/a/b/$((n % 7))/$f" "hot/a/b/$((n % 7))/.$f.tmp" && mv "hot/a/b/$((n % 7))/.$f.tmp" "hot/a/b/$((n % 7))/$f" ;;
+		3) cp "want/a/b/$((n % 7))/$f" "hot/a/b/$((n % 7))/$f.filepart" && mv "hot/a/b/$((n % 7))/$f.filepart" "hot/a/b/$((n % 7))/$f" ;;
+		4) { head -c 1000; sleep 0.05; cat; } <"want/a/b/$((n % 7))/$f" >"hot/a/b/$((n % 7))/$f" ;;
+		esac
+	done
+}
+for n in $(seq "$kills"); do
+	"$bw" vault watch v hot --settle 20 --class dicom >>acked 2>>watch.err &
+	watcher=$!
+	deliver "$n" &
+	delivery=$!
+	sleep "$((RANDOM % 2)).$((RANDOM % 90 + 10))"
+	kill -9 "$watcher" 2>/dev/null
+	wait "$watcher" 2>/dev/null
+	wait "$delivery"
+done
+watcher=
+left=$(sed -n 's/^[0-9a-f]*  //p' acked | sort -u | while read -r name; do [ -e "$name" ] && echo "$name"; done)
+check "watch acknowledged something between $kills kills" [ "$(wc -l <acked)" -gt 0 ]
+check "watch, killed $kills times: no plaintext stays where removal was acknowledged" [ -z "$left" ]
+echo unfinished >hot/upload.part
+timeout 60 "$bw" vault watch v hot --settle 20 --class dicom --once >>acked 2>>watch.err
+check "what is left is taken when it is started again" [ "$(find hot -type f)" = hot/upload.part ]
+vault get v --class dicom -C got >/dev/null
+check "nothing was lost, and nothing altered" diff -r want got/hot
+check "each is there once" [ "$(vault ls v --class dicom --json | jq 'group_by(.name) | map(length) | max')" = 1 ]
+check "the vault is sound" vault fsck v --content
+
+# Somebody holds a file open and goes on writing.
+(exec 9>hot/growing; for i in $(seq 10); do echo "line $i" >&9; sleep 0.2; done) &
+timeout 20 "$bw" vault watch v hot --settle 20 --once >/dev/null 2>&1
+wait
+vault get v hot/growing 2>/dev/null | grep -q 'line 10' && ok "a file that grows is taken whole" || not "a file that grows is taken whole"
+# A folder that turns into a link leads nowhere.
+mkdir secret && echo secret >secret/f
+mkdir hot/x && rmdir hot/x && ln -s ../secret hot/x
+timeout 20 "$bw" vault watch v hot --settle 20 --once >/dev/null 2>&1
+check "links lead out of no hot folder" [ -e secret/f ]
+mkdir many && for i in $(seq 5000); do echo "$i" >many/$i; done
+timeout 100 "$bw" vault watch v many --settle 20 --once >/dev/null 2>&1
+check "thousands at once" [ -z "$(ls many)" -a "$(vault ls v --json | jq '[.[] | select(.name | startswith("many/"))] | length')" = 5000 ]
+
+# --- a disk that is full ----------------------------------------------------------------------------
+mkdir small
+if mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then
+	vault init small/v --holder file >/dev/null 2>&1
+	head -c 300000 /dev/urandom >fits
+	check "a small disk takes what fits" vault put small/v fits
+	vault put small/v src/big.dcm >/dev/null 2>err && not "a full disk is said" || check "a full disk is said" grep -q 'disk is full' err
+	vault get small/v fits 2>/dev/null | cmp -s - fits && ok "and what was there stays" || not "and what was there stays"
+	check "sound" vault fsck small/v --content
+	mkdir fullhot && cp src/big.dcm fullhot
+	timeout 5 "$bw" vault watch small/v fullhot --settle 20 --once >/dev/null 2>&1
+	check "a hot folder keeps what the disk does not take" cmp src/big.dcm fullhot/big.dcm
+else
+	echo "skip - a full disk: needs root to mount a tmpfs"
+fi
+
+# --- a TPM, and another one -----------------------------------------------------------------------------
+tpm() { # NAME PORT
+	mkdir "$1" && swtpm socket --tpm2 --tpmstate dir="$dir/$1" --server type=tcp,port="$2" \
+		--ctrl type=tcp,port=$(($2 + 1)) --flags not-need-init,startup-clear --daemon --pid file="$dir/$1.pid" &&
+		tpms="$tpms $(cat "$1.pid")"
+}
+if command -v swtpm >/dev/null; then
+	port=$((RANDOM % 20000 + 20000))
+	tpm tpm-mine $port && tpm tpm-other $((port + 10))
+	check "a TPM takes over" vault rotate v --holder tpm2 --place "swtpm:host=127.0.0.1,port=$port"
+	check "and opens" vault ls v
+	vault ls v --place "swtpm:host=127.0.0.1,port=$((port + 10))" >/dev/null 2>err && not "another TPM opens nothing" || check "another TPM opens nothing" grep -q 'another TPM' err
+	check "the printed key still recovers" vault recover v -i paper --holder file --place "$dir/new.key"
+else
+	echo "skip - a TPM: swtpm is not installed"
+fi
+exit $failed
