@@ -97,9 +97,8 @@ struct age_engine *age_engine_new(unsigned threads)
 
 	if (!e)
 		return NULL;
-	/* One more than cores, for the time that lanes wait for their turn. */
 	if (!threads)
-		threads = cores() + 1;
+		threads = cores();
 	e->lane_count = threads < AGE_THREADS_MAX ? threads : AGE_THREADS_MAX;
 	for (unsigned i = 0; i < e->lane_count && r == 0; i++)
 		r = lane_init(&e->lanes[i], e);
