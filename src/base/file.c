@@ -103,6 +103,16 @@ static int overwrite(int fd)
 	return err;
 }
 
+/* Root replaces what is somebody else's, a running keeper's: it stays theirs. */
+static int keep_owner(int fd, int old)
+{
+	struct stat st;
+
+	if (old < 0 || geteuid() != 0 || fstat(old, &st) < 0)
+		return 0;
+	return fchown(fd, st.st_uid, st.st_gid) < 0 ? -errno : 0;
+}
+
 int file_replace(const char *path, struct bytes text, mode_t mode)
 {
 	char part[PATH_MAX];
@@ -116,11 +126,13 @@ int file_replace(const char *path, struct bytes text, mode_t mode)
 	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
-	err = file_write(fd, text);
+	old = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	err = keep_owner(fd, old);
+	if (err == 0)
+		err = file_write(fd, text);
 	if (err == 0 && fsync(fd) < 0)
 		err = -errno;
 	close(fd);
-	old = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (err == 0 && rename(part, path) < 0)
 		err = -errno;
 	if (err == 0) {

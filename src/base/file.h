@@ -17,7 +17,8 @@ int file_read_fd(int fd, size_t max, struct bytes *ret_text);
 
 /*
  * Puts `text` in the place of whatever is at `path`: on the disk, with its name, when this
- * returns 0, and at no moment half of it. What was there before is overwritten with zeros. Only
+ * returns 0, and at no moment half of it. What was there before is overwritten with zeros; where root
+ * replaces it, its owner stays the owner. Only
  * one caller at a time. -errno: the old one is still there.
  */
 int file_replace(const char *path, struct bytes text, mode_t mode);

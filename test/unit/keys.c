@@ -443,6 +443,27 @@ static void rotation_is_seen_by_those_at_work(void **state)
 	keys_free(other);
 }
 
+/* Root rotates the keys of a keeper that runs as somebody else. */
+static void root_leaves_the_keyring_to_its_owner(void **state)
+{
+	struct stat st;
+	struct keys *k;
+
+	if (geteuid() != 0)
+		skip();
+	create("file", "");
+	assert_int_equal(chown(in_dir("keyring"), 65534, 65534), 0);
+	assert_int_equal(chown(in_dir("keyring.copy"), 65534, 65534), 0);
+	k = open_at("");
+	assert_int_equal(keys_rotate(k), 0);
+	keys_free(k);
+	assert_int_equal(stat(in_dir("keyring"), &st), 0);
+	assert_int_equal(st.st_uid, 65534);
+	assert_int_equal(stat(in_dir("keyring.copy"), &st), 0);
+	assert_int_equal(st.st_uid, 65534);
+	keys_free(open_at(""));
+}
+
 static void another_holder_takes_over(void **state)
 {
 	struct holder_ask ask = ask_at("");
@@ -707,6 +728,7 @@ int main(void)
 		T(a_doctored_keyring_is_refused),
 		T(a_destroyed_key_is_gone_everywhere),
 		T(rotation_is_seen_by_those_at_work),
+		T(root_leaves_the_keyring_to_its_owner),
 		T(another_holder_takes_over),
 		T(a_recovery_key_opens_without_the_holder),
 		T(wraps_signs_and_tells_purposes_apart),
