@@ -510,8 +510,8 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	undisturbed(takes, count);
-	table(true, takes, count, quick ? 240 : 2400);
-	table(false, takes, count, quick ? 240 : 2400);
+	table(true, takes, count, quick ? 160 : 1600);
+	table(false, takes, count, quick ? 160 : 1600);
 	for (unsigned i = 0; i < count; i++)
 		take_free(takes[i]);
 	return 0;

@@ -13,7 +13,7 @@
 #define ECG_HZ	    500
 #define PLETH_HZ    125
 #define BLOCKS	    3600 /* a good quarter of an hour */
-#define RATE_WINDOW 8	/* seconds that a rate is counted over */
+#define RATE_WINDOW 8	 /* seconds that a rate is counted over */
 
 struct series {
 	double *v;
