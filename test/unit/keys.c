@@ -154,7 +154,7 @@ static void a_file_holds(void **state)
 	keys_free(open_at(""));
 	flip(in_dir("trial.key"), size_of(in_dir("trial.key")) - 1);
 	refused_at("", EKEYREJECTED);
-	truncate(in_dir("trial.key"), 30);
+	assert_int_equal(truncate(in_dir("trial.key"), 30), 0);
 	refused_at("", EKEYREJECTED);
 	unlink(in_dir("trial.key"));
 	refused_at("", ENOENT);
@@ -193,7 +193,7 @@ static void a_credential_holds(void **state)
 	fputs("what it decrypted for somebody else", f);
 	fclose(f);
 	refused_at("", EKEYREJECTED);
-	truncate(in_dir("bedwarden.root"), 3);
+	assert_int_equal(truncate(in_dir("bedwarden.root"), 3), 0);
 	refused_at("", EKEYREJECTED);
 	unlink(in_dir("bedwarden.root"));
 	refused_at("", ENOENT);
@@ -338,7 +338,7 @@ static void a_damaged_keyring_has_a_copy(void **state)
 		flip(in_dir("keyring"), (long)at);
 	}
 	for (size_t len = 0; len < good.len; len += 13) {
-		truncate(in_dir("keyring"), (long)len);
+		assert_int_equal(truncate(in_dir("keyring"), (long)len), 0);
 		keys_free(open_at(""));
 	}
 	flip(in_dir("keyring.copy"), 50);

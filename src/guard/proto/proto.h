@@ -34,7 +34,7 @@ struct proto_input {
 	uint16_t port[2];  /* of ends 0 and 1 */
 	uint8_t end;	   /* whose: 0 opened the conversation, 1 the other */
 	bool datagram;
-	bool to_all;    /* a datagram, and sent to a group or to everybody */
+	bool to_all;	/* a datagram, and sent to a group or to everybody */
 	bool last;	/* the end closed its side: nothing follows */
 	bool midstream; /* the conversation was picked up after its beginning */
 	bool alone;	/* no packet of the other end comes by at all */
