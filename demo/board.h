@@ -36,6 +36,8 @@ struct board {
 	atomic_uint orders;
 	/* devices with a file-sharing port: how many were given the worm */
 	atomic_uint infected;
+	/* the archive: uploads that are images and programs in one */
+	atomic_uint programs;
 	/* the outside host */
 	atomic_ullong stolen_bytes;
 	/* the scanned device: ports that somebody knocked at */

@@ -219,7 +219,7 @@ static int report(struct show *s)
 	if (!good)
 		fprintf(stderr, "bedwarden: demo: %s\n", why);
 	else if (!s->o.json)
-		printf("\n%d attacks, all real, all stopped, or reported where stopping them "
+		printf("\n%d attacks, all real, all stopped, or detected where stopping them "
 		       "would withhold a vital sign; %d kinds of transfer, all intact.\n",
 		       STAGE_ATTACKS, STAGE_TRANSFERS);
 	return good ? 0 : 1;

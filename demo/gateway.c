@@ -29,7 +29,8 @@ static const struct {
 	const char *profile;
 	const char *starts; /* lines of its own */
 } cast[] = {
-	{WARD_CT, "dicom-modality", NULL},
+	{WARD_CT, "dicom-modality",
+	 "{service: uploads (DICOMweb), proto: tcp, port: [8042], peer: pacs, app: http}"},
 	{WARD_ANALYSER, "hl7-analyser", NULL},
 	{WARD_MONITOR, "philips-intellivue", NULL},
 	{WARD_FRIDGE, "mqtt-sensor", NULL},

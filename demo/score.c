@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 
-#define NAME_WIDTH 40
+#define NAME_WIDTH 42
 #define LEAST	   112 /* columns that the table needs to be drawn in place */
 #define RED	   "\033[31m"
 #define GREEN	   "\033[32m"
@@ -131,26 +131,35 @@ static const char *verdict(const struct stage_outcome *o)
 	return o->detected ? "detected" : o->through ? "got through" : "blocked";
 }
 
+/* Those that are to be stopped, or those that are to be reported and not withheld. */
+static void write_attacks(const struct score *t, struct json *j, const char *key, bool reported)
+{
+	json_list(j, key);
+	for (unsigned i = 0; i < STAGE_ATTACKS; i++) {
+		const struct stage_outcome *open = &t->attack[0][i], *guarded = &t->attack[1][i];
+
+		if (stage_is_reported(i) != reported)
+			continue;
+		json_open(j, NULL);
+		json_str(j, "name", stage_attacks[i]);
+		json_str(j, "open_network", open->through ? "got through" : "blocked");
+		json_str(j, "guarded", verdict(guarded));
+		json_str(j, "reason", guarded->reason);
+		json_str(j, "open_network_measured", open->what);
+		json_str(j, "guarded_measured", guarded->what);
+		json_close(j);
+	}
+	json_end(j);
+}
+
 bool score_json(const struct score *t)
 {
 	static char buf[16384];
 	struct json j = json_new(buf, sizeof(buf));
 
 	json_open(&j, NULL);
-	json_list(&j, "attacks");
-	for (unsigned i = 0; i < STAGE_ATTACKS; i++) {
-		const struct stage_outcome *open = &t->attack[0][i], *guarded = &t->attack[1][i];
-
-		json_open(&j, NULL);
-		json_str(&j, "name", stage_attacks[i]);
-		json_str(&j, "open_network", open->through ? "got through" : "blocked");
-		json_str(&j, "guarded", verdict(guarded));
-		json_str(&j, "reason", guarded->reason);
-		json_str(&j, "open_network_measured", open->what);
-		json_str(&j, "guarded_measured", guarded->what);
-		json_close(&j);
-	}
-	json_end(&j);
+	write_attacks(t, &j, "attacks", false);
+	write_attacks(t, &j, "findings", true);
 	json_list(&j, "transfers");
 	for (unsigned i = 0; i < STAGE_TRANSFERS; i++) {
 		json_open(&j, NULL);

@@ -21,7 +21,7 @@ void score_draw(struct score *t);
 bool score_live(void);
 /* At the end, where it was not drawn live. */
 void score_print(struct score *t);
-/* {"attacks":[…],"transfers":[…]} and a newline on stdout. false where it could not be written. */
+/* {"attacks":[…],"findings":[…],"transfers":[…]} and a newline on stdout. false where it could not be written. */
 bool score_json(const struct score *t);
 /* Every attack real and stopped, every transfer intact. ret_why: the first that was not. */
 bool score_good(const struct score *t, char *ret_why, size_t cap);

@@ -393,6 +393,24 @@ static struct stage_outcome in_path(struct stage *s)
 	return o;
 }
 
+static struct stage_outcome polyglot(struct stage *s)
+{
+	struct attacker a = attacker(s, WARD_CT, WARD_PACS, WARD_PACS);
+	struct stage_outcome o = {0};
+	unsigned before = s->board->programs;
+	pid_t archive;
+
+	a.ms = 2000;
+	archive = actor_start(s->ward.netns[WARD_PACS], insider_archive, &a);
+	actor_sleep(200);
+	act(s, WARD_CT, insider_polyglot, &a);
+	actor_stop(archive);
+	o.through = s->board->programs != before;
+	snprintf(o.what, sizeof(o.what),
+		 o.through ? "the archive holds the program" : "the archive got no image");
+	return o;
+}
+
 static const struct {
 	struct stage_outcome (*run)(struct stage *s);
 	enum ward_place from; /* whose traffic the gateway's events are about */
@@ -410,6 +428,7 @@ static const struct {
 	{flood, WARD_CAMERA, WARD_CAMERA},
 	{forged_result, WARD_PUMP, WARD_PUMP},
 	{pump_order, WARD_PUMP, WARD_LAB},
+	{polyglot, WARD_CT, WARD_CT},
 	{in_path, WARD_MONITOR, WARD_MONITOR, "vitals"},
 };
 
@@ -425,8 +444,14 @@ const char *const stage_attacks[STAGE_ATTACKS] = {
 	"flood that starves the vital signs",
 	"forged result in another's name (HL7)",
 	"order to the pump inside its report (HL7)",
+	"image that is a program too (DICOM)",
 	"flatline drawn in the monitor's own cable",
 };
+
+bool stage_is_reported(unsigned n)
+{
+	return programme[n].report;
+}
 
 struct stage_outcome stage_attack(struct stage *s, unsigned n)
 {

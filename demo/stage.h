@@ -10,7 +10,7 @@
 #include "demo/transfer.h"
 #include "demo/ward.h"
 
-#define STAGE_ATTACKS	12
+#define STAGE_ATTACKS	13
 #define STAGE_TRANSFERS 4
 #define STAGE_VITALS	2 /* among the transfers */
 #define STAGE_ACTORS	24
@@ -38,6 +38,8 @@ struct stage_outcome {
 };
 
 extern const char *const stage_attacks[STAGE_ATTACKS];
+/* What comes in the patient's own name: told and never withheld. */
+bool stage_is_reported(unsigned n);
 extern const char *const stage_transfers[STAGE_TRANSFERS];
 
 /* Builds and starts everything. 0; -errno with ret_why (256 bytes). */

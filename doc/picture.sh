@@ -7,11 +7,11 @@ function paint(s, word, colour) { gsub(word, "<tspan fill=\"" colour "\">" word 
 { line[NR] = $0; if (length($0) > width) width = length($0) }
 END {
 	w = width * 7.3 + 32; h = NR * 18 + 28
-	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" role=\"img\" aria-label=\"The demonstration: every attack succeeds on the open network and is blocked by Bedwarden\">\n", w, h, w
+	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" role=\"img\" aria-label=\"The demonstration: every attack succeeds on the open network and is blocked or detected by Bedwarden\">\n", w, h, w
 	printf "<rect width=\"100%%\" height=\"100%%\" rx=\"8\" fill=\"#10151c\"/>\n<g font-family=\"ui-monospace,Menlo,Consolas,monospace\" font-size=\"12\" fill=\"#d5dbe3\" xml:space=\"preserve\">\n"
 	for (i = 1; i <= NR; i++) {
 		s = esc(line[i])
-		s = paint(s, "got through", "#ff7b72"); s = paint(s, "blocked", "#56d364"); s = paint(s, "intact", "#79c0ff")
+		s = paint(s, "got through", "#ff7b72"); s = paint(s, "blocked", "#56d364"); s = paint(s, "detected", "#56d364"); s = paint(s, "intact", "#79c0ff")
 		printf "<text x=\"16\" y=\"%d\">%s</text>\n", i * 18 + 8, s
 	}
 	print "</g></svg>"

@@ -38,9 +38,12 @@ say(text.count("\n") == 1, "one line of JSON")
 say(len(found["attacks"]) >= 8 and len(found["transfers"]) >= 4, "all attacks and transfers are there")
 for a in found["attacks"]:
     say(a["open_network"] == "got through", a["name"] + ", open: " + a["open_network_measured"])
-    verdict = "detected" if a["reason"].startswith("vitals.") else "blocked"
-    say(a["guarded"] == verdict and ("." in a["reason"] or a["reason"] == "flood"),
+    say(a["guarded"] == "blocked" and ("." in a["reason"] or a["reason"] == "flood"),
         a["name"] + ", guarded: " + a["guarded_measured"] + ", " + (a["reason"] or "no reason"))
+say(len(found["findings"]) >= 1, "what is told and not withheld is there")
+for a in found["findings"]:
+    say(a["open_network"] == "got through" and a["guarded"] == "detected" and
+        a["reason"].startswith("vitals."), a["name"] + ", guarded: " + a["reason"])
 for t in found["transfers"]:
     say(t["intact"] is True, t["name"] + ": " + t["guarded_measured"])
 EOF
