@@ -1,12 +1,13 @@
 #include "keep/db.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 /*
  * A step a version; never changed once released. Times are nanoseconds since
@@ -176,27 +177,6 @@ static int open_file(const char *path, sqlite3 **ret_sql, bool *ret_created)
 	return 0;
 }
 
-static int sync_folder_of(const char *path)
-{
-	char folder[DB_PATH_MAX];
-	char *slash;
-	int fd, err = 0;
-
-	snprintf(folder, sizeof(folder), "%s", path);
-	slash = strrchr(folder, '/');
-	if (slash)
-		slash[slash == folder] = 0;
-	else
-		snprintf(folder, sizeof(folder), ".");
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 int db_set_aside(const char *path, const char *kind, const char *stamp, char ret_aside[DB_PATH_MAX])
 {
 	static const char *const tails[] = {"", "-wal", "-shm"};
@@ -216,7 +196,7 @@ int db_set_aside(const char *path, const char *kind, const char *stamp, char ret
 			return -errno;
 	}
 	snprintf(ret_aside, DB_PATH_MAX, "%s", aside);
-	return sync_folder_of(path);
+	return file_sync_folder(path);
 }
 
 int db_open(const char *path, const char *stamp, struct db *ret_db)
