@@ -34,7 +34,7 @@ struct audit_log;
 struct keys;
 
 #define AUDIT_TEXT_MAX 2000 /* bytes of a field; a longer one is cut, and the cut is marked by "…" */
-#define AUDIT_LINE_MAX 16384 /* bytes of a line */
+#define AUDIT_LINE_MAX 32768 /* bytes of a line */
 #define AUDIT_ERROR    512
 #define AUDIT_PURPOSE  "sign.audit"
 
@@ -64,15 +64,82 @@ struct audit_entry {
 };
 
 /*
- * Opens DIR's trail, begins one where there is none, and checks the newest entries
- * against the checkpoint. `keys` is borrowed until audit_free(); NULL while they are
- * locked: entries are chained all the same and signed by the first checkpoint after.
+ * Opens DIR's trail, begins one where there is none, and checks all of it against the
+ * checkpoint. `keys` is borrowed until audit_free(); NULL while they are locked: entries are
+ * chained all the same, and signed by the first checkpoint after.
  * A trail that does not hold together is never continued: it is set aside whole, under another
- * name, and a new one begins by saying so (reason audit.broken). NULL with errno.
+ * name, and a new one begins by saying so (audit_found() gives the particulars). Several processes
+ * may have one trail open. NULL with errno and ret_error.
  */
 struct audit_log *audit_open(const char *dir, struct keys *keys, char ret_error[AUDIT_ERROR]);
 void audit_free(struct audit_log *a);
-/* 0: durable. -ENOSPC, -EIO, …: nothing was appended; -EINVAL without who or what. */
+/* What was wrong with the trail when it was opened; "" nothing. */
+const char *audit_found(const struct audit_log *a);
+/*
+ * 0: durable. -ENOSPC, -EIO, …: nothing was appended; -EINVAL without who or what; -EUCLEAN:
+ * somebody changed the trail meanwhile, nothing is appended until it is opened anew.
+ */
 int audit_append(struct audit_log *a, const struct audit_entry *e);
+
+/*
+ * Newest first. `before` is the number of an entry, 0 for the newest; the filters are "" or what
+ * an entry must have: `who` all of it, `what` and `object` its beginning. `row` is the entry's JSON
+ * object with its number ("seq"), borrowed. *ret_next: for the next page, 0: no more. 0 or -errno.
+ */
+struct audit_query {
+	uint64_t before;
+	uint32_t limit;
+	const char *who, *what, *object;
+};
+typedef void (*audit_row_fn)(void *arg, struct bytes row);
+int audit_list(struct audit_log *a, const struct audit_query *q, audit_row_fn fn, void *arg,
+	       uint64_t *ret_next);
+/* Oldest first, from entry number `from` on, for an exporter that resumes: at most `limit`. */
+int audit_since(struct audit_log *a, uint64_t from, uint32_t limit, audit_row_fn fn, void *arg);
+
+/*
+ * A checkpoint as one line of text, to be kept elsewhere:
+ *   audit-checkpoint-1 TRAIL COUNT HEAD NANOSECONDS KEY SIGNATURE
+ * TRAIL is the first entry's hash, HEAD the COUNTth's; KEY and SIGNATURE are zeros while the keys
+ * are locked.
+ */
+#define AUDIT_CHECKPOINT_MAX 512
+struct audit_checkpoint {
+	uint8_t trail[CRYPTO_HASH], head[CRYPTO_HASH];
+	uint64_t count, time_ns;
+	uint8_t key[CRYPTO_KEY];
+	uint8_t sign[64];
+};
+bool audit_checkpoint_parse(struct bytes text, struct audit_checkpoint *ret_c);
+size_t audit_checkpoint_text(const struct audit_checkpoint *c, char ret_text[AUDIT_CHECKPOINT_MAX]);
+bool audit_checkpoint_signed(const struct audit_checkpoint *c); /* by anybody: see its key */
+/* The newest one of an open trail. */
+void audit_checkpoint_of(const struct audit_log *a, struct audit_checkpoint *ret_c);
+
+/* What audit_verify() found; `text` is for a person: what is wrong and at which entry. */
+enum audit_state {
+	AUDIT_WHOLE,	/* nothing was changed since the checkpoint, as far as its key goes */
+	AUDIT_CHANGED,	/* an entry was edited, removed, added or moved */
+	AUDIT_CUT,	/* entries are missing at the end */
+	AUDIT_FORGED,	/* a checkpoint is not by the key, or not of this trail */
+	AUDIT_UNSIGNED, /* holds together, but nothing says that it is ours */
+};
+struct audit_report {
+	enum audit_state state;
+	uint64_t count;	   /* entries */
+	uint64_t sure;	   /* of which the checkpoint covers so many */
+	uint64_t where;	   /* entry that is wrong, 0: none in particular */
+	bool key_known;	   /* the key was the one given, not just the checkpoint's own */
+	bool torn;	   /* the last line has no end: a power cut, or it is being written */
+	uint64_t signed_ns; /* when the checkpoint was made */
+	char text[AUDIT_ERROR];
+};
+/*
+ * Reads DIR's trail from the first entry on. `key` is the public key that checkpoints must be
+ * signed by, NULL: whatever the checkpoint says. `elsewhere` is a checkpoint kept elsewhere, NULL:
+ * none. Changes nothing. 0 with ret_report; or -errno: the files cannot be read.
+ */
+int audit_verify(const char *dir, const uint8_t key[CRYPTO_KEY],
+		 const struct audit_checkpoint *elsewhere, struct audit_report *ret_report);
 
 #endif
