@@ -92,7 +92,7 @@ static void aside_name(const char *path, const char *kind, char ret_name[PATH_MA
 
 	clock_eve(clock_wall_ns(), stamp);
 	for (unsigned i = 0; i < 1000; i++) {
-		snprintf(ret_name, PATH_MAX, "%s.%s-%.19sZ.%u", path, kind, stamp, i);
+		snprintf(ret_name, PATH_MAX, "%.4000s.%.16s-%.19sZ.%u", path, kind, stamp, i);
 		if (lstat(ret_name, &st) < 0)
 			return;
 	}
