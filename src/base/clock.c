@@ -21,6 +21,11 @@ uint64_t clock_mono_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_boot_ns(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
 /* Decimal, with leading zeroes. */
 static void put_digits(char *at, unsigned count, unsigned v)
 {

@@ -244,7 +244,25 @@
 	X(TLS_SELF_SIGNED, "tls.self_signed",                                                      \
 	  "A machine vouches for itself: its certificate proves nothing to others.")               \
 	X(GATEWAY_EVIDENCE_LOST, "gateway.evidence_lost",                                          \
-	  "Packets around a finding could not be kept; the finding itself was.")
+	  "Packets around a finding could not be kept; the finding itself was.")                   \
+	X(GRANT_ENDED, "grant.ended",                                                              \
+	  "The time for which a person was let into this device is over; the connection was cut.") \
+	X(GRANT_REQUESTED, "grant.requested",                                                      \
+	  "A person asks to be let into a device's service port.")                                 \
+	X(GRANT_OPENED, "grant.opened",                                                            \
+	  "A person was let into a device's service port for a while.")                            \
+	X(GRANT_CLOSED, "grant.closed",                                                            \
+	  "A person's time in a device's service port ended.")                                     \
+	X(GRANT_BREAK_GLASS, "grant.break_glass",                                                  \
+	  "Emergency: a person opened a device's service port without asking anybody.")            \
+	X(GRANT_REVIEW, "grant.review_due",                                                        \
+	  "An emergency opening of a device has not been looked at by a second person yet.")       \
+	X(GRANT_REFUSED, "grant.refused",                                                          \
+	  "A person who asked to be let into a device was turned down.")                           \
+	X(AUDIT_BROKEN, "audit.broken",                                                            \
+	  "The record of who did what was changed by somebody, or is damaged.")                    \
+	X(AUDIT_LOST, "audit.unrecorded",                                                          \
+	  "The record of who did what cannot be written; what must be recorded is not done.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
