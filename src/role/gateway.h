@@ -7,11 +7,13 @@
  *   member.c   the roles' table: how each child is started and first spoken to
  *   reload.c   a policy taken into force, at start, on request, for changed ports
  *   watch.c    what is looked at once a second: counters, hearts
+ *   grants.c   doors that the keeper opens and shuts
  *   status.c   the answer to `bedwarden status`
  */
-#include "role/fact.h"
+#include "bpf/shared.h"
 #include "role/child.h"
 #include "role/control.h"
+#include "role/fact.h"
 #include "role/port.h"
 #include "role/setup.h"
 #include "role/site.h"
@@ -44,6 +46,9 @@ struct gateway {
 	char refused[SITE_ERROR]; /* what was wrong with the last policy; "" nothing */
 	struct control control;
 	struct facts facts;
+	struct gate_grant_row grants[GATE_GRANTS]; /* in force, as the keeper last said, if it has */
+	uint32_t grant_count;
+	bool grants_known;
 	struct member members[1 + SETUP_GUARDS_MAX];
 	unsigned member_count;
 	unsigned guards;
@@ -77,6 +82,12 @@ int reload_apply(struct gateway *g, char ret_error[SITE_ERROR]);
 void reload_ports(struct gateway *g);
 /* Those of a role that would be started differently now are ended in order, to be started anew. */
 void reload_restart(struct gateway *g, enum role_id role);
+
+/* grants.c */
+/* The keeper says which doors are open. False: that is no message of its kind. */
+bool grants_take(struct gateway *g, struct member *keeper, const struct ipc_message *m);
+/* Tells a guard that was just started. */
+void grants_greet(struct gateway *g, struct member *guard);
 
 /* watch.c */
 struct watch *watch_new(void); /* NULL: no memory */
