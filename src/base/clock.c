@@ -3,6 +3,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/digits.h"
+
 static uint64_t read_clock(clockid_t id)
 {
 	struct timespec ts;
@@ -19,15 +21,6 @@ uint64_t clock_wall_ns(void)
 uint64_t clock_mono_ns(void)
 {
 	return read_clock(CLOCK_MONOTONIC);
-}
-
-/* Decimal, with leading zeroes. */
-static void put_digits(char *at, unsigned count, unsigned v)
-{
-	while (count--) {
-		at[count] = (char)('0' + v % 10);
-		v /= 10;
-	}
 }
 
 /*
@@ -51,14 +44,18 @@ void clock_eve(uint64_t wall_ns, char ret_text[CLOCK_EVE_LEN])
 {
 	uint64_t s = wall_ns / NSEC_PER_SEC; /* 64 bits of ns end in 2554 */
 	unsigned year, month, day;
+	unsigned second = (unsigned)(s % 86400), us = (unsigned)(wall_ns % NSEC_PER_SEC / 1000);
 
 	date_of(s / 86400, &year, &month, &day);
 	memcpy(ret_text, "yyyy-mm-ddThh:mm:ss.uuuuuu+0000", CLOCK_EVE_LEN);
-	put_digits(ret_text, 4, year);
-	put_digits(ret_text + 5, 2, month);
-	put_digits(ret_text + 8, 2, day);
-	put_digits(ret_text + 11, 2, (unsigned)(s / 3600 % 24));
-	put_digits(ret_text + 14, 2, (unsigned)(s / 60 % 60));
-	put_digits(ret_text + 17, 2, (unsigned)(s % 60));
-	put_digits(ret_text + 20, 6, (unsigned)(wall_ns % NSEC_PER_SEC / 1000));
+	digits_pair(ret_text, year / 100);
+	digits_pair(ret_text + 2, year % 100);
+	digits_pair(ret_text + 5, month);
+	digits_pair(ret_text + 8, day);
+	digits_pair(ret_text + 11, second / 3600);
+	digits_pair(ret_text + 14, second / 60 % 60);
+	digits_pair(ret_text + 17, second % 60);
+	digits_pair(ret_text + 20, us / 10000);
+	digits_pair(ret_text + 22, us / 100 % 100);
+	digits_pair(ret_text + 24, us % 100);
 }

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-static void optional(struct json *j, const char *key, const char *v)
+static inline void optional(struct json *j, const char *key, const char *v)
 {
 	if (v && *v)
 		json_str(j, key, v);
@@ -15,7 +15,7 @@ struct json event_begin(const struct event_common *e, char buf[EVENT_MAX])
 
 	clock_eve(e->time_ns, when);
 	json_open(&j, NULL);
-	json_str(&j, "timestamp", when);
+	json_text(&j, "timestamp", (struct bytes){(const uint8_t *)when, CLOCK_EVE_LEN - 1});
 	if (e->flow_id)
 		json_u64(&j, "flow_id", e->flow_id);
 	optional(&j, "in_iface", e->in_iface);
