@@ -40,21 +40,37 @@ static void date_of(uint64_t day, unsigned *ret_year, unsigned *ret_month, unsig
 	*ret_year = (unsigned)(since / 146097 * 400) + year + (month >= 10);
 }
 
-void clock_eve(uint64_t wall_ns, char ret_text[CLOCK_EVE_LEN])
+/* With zeroes for the microseconds. */
+static void put_second(uint64_t s, char text[CLOCK_EVE_LEN])
 {
-	uint64_t s = wall_ns / NSEC_PER_SEC; /* 64 bits of ns end in 2554 */
-	unsigned year, month, day;
-	unsigned second = (unsigned)(s % 86400), us = (unsigned)(wall_ns % NSEC_PER_SEC / 1000);
+	unsigned year, month, day, second = (unsigned)(s % 86400);
 
 	date_of(s / 86400, &year, &month, &day);
-	memcpy(ret_text, "yyyy-mm-ddThh:mm:ss.uuuuuu+0000", CLOCK_EVE_LEN);
-	digits_pair(ret_text, year / 100);
-	digits_pair(ret_text + 2, year % 100);
-	digits_pair(ret_text + 5, month);
-	digits_pair(ret_text + 8, day);
-	digits_pair(ret_text + 11, second / 3600);
-	digits_pair(ret_text + 14, second / 60 % 60);
-	digits_pair(ret_text + 17, second % 60);
+	memcpy(text, "yyyy-mm-ddThh:mm:ss.000000+0000", CLOCK_EVE_LEN);
+	digits_pair(text, year / 100);
+	digits_pair(text + 2, year % 100);
+	digits_pair(text + 5, month);
+	digits_pair(text + 8, day);
+	digits_pair(text + 11, second / 3600);
+	digits_pair(text + 14, second / 60 % 60);
+	digits_pair(text + 17, second % 60);
+}
+
+void clock_eve(uint64_t wall_ns, char ret_text[CLOCK_EVE_LEN])
+{
+	/* Most events come within the second of the one before. */
+	static _Thread_local struct {
+		uint64_t second;
+		char text[CLOCK_EVE_LEN];
+	} last = {.text = "1970-01-01T00:00:00.000000+0000"};
+	uint64_t s = wall_ns / NSEC_PER_SEC; /* 64 bits of ns end in 2554 */
+	unsigned us = (unsigned)(wall_ns % NSEC_PER_SEC) / 1000;
+
+	if (s != last.second) {
+		put_second(s, last.text);
+		last.second = s;
+	}
+	memcpy(ret_text, last.text, CLOCK_EVE_LEN);
 	digits_pair(ret_text + 20, us / 10000);
 	digits_pair(ret_text + 22, us / 100 % 100);
 	digits_pair(ret_text + 24, us % 100);

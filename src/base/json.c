@@ -5,25 +5,6 @@
 
 #include "base/digits.h"
 
-/* For what is short: memcpy() of a length that only the program knows is a call and a branch tree. */
-static inline void copy_short(char *at, const void *from, size_t n)
-{
-	const char *s = from;
-
-	if (n > 16) {
-		memcpy(at, s, n);
-	} else if (n >= 8) {
-		memcpy(at, s, 8);
-		memcpy(at + n - 8, s + n - 8, 8);
-	} else if (n >= 4) {
-		memcpy(at, s, 4);
-		memcpy(at + n - 4, s + n - 4, 4);
-	} else {
-		for (size_t i = 0; i < n; i++)
-			at[i] = s[i];
-	}
-}
-
 /*
  * Begins a member: its comma, its key where it has one, and room for `room` bytes
  * more. Where they go; NULL where the line is full. The value ends in finish().
@@ -44,7 +25,7 @@ static inline char *begin(struct json *j, struct json_key key, size_t room)
 	if (!key.name)
 		return at;
 	*at = '"';
-	copy_short(at + 1, key.name, key.len);
+	bytes_copy_short(at + 1, key.name, key.len);
 	memcpy(at + 1 + key.len, "\":", 2);
 	return at + key.len + 3;
 }
@@ -243,7 +224,7 @@ void json_put_raw(struct json *j, struct json_key key, struct bytes v)
 
 	if (!at)
 		return;
-	copy_short(at, v.data, v.len);
+	bytes_copy_short(at, v.data, v.len);
 	finish(j, at + v.len);
 }
 

@@ -92,6 +92,13 @@ static inline void json_bool(struct json *j, const char *key, bool v)
 	json_put_bool(j, json_key(key), v);
 }
 
+/* Members of an object that is open were written up to `end` by the caller itself, at least one. */
+static inline void json_resume(struct json *j, const char *end)
+{
+	j->out.len = (size_t)(end - (const char *)j->out.data);
+	j->comma = true;
+}
+
 /* Is it UTF-8 throughout (RFC 3629 §4)? */
 bool json_is_utf8(struct bytes v);
 

@@ -380,6 +380,7 @@ const struct proto coap_proto = {
 	.over = PROTO_OVER_UDP,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct coap),
+	.msg_zero = offsetof(struct coap, path_text),
 	.fields = fields,
 	.probe = probe,
 	.read = read_datagram,

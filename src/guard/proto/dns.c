@@ -340,6 +340,7 @@ const struct proto dns_proto = {
 	.name = "dns",
 	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
 	.msg_size = sizeof(struct dns_msg),
+	.msg_zero = offsetof(struct dns_msg, room),
 	.fields = fields,
 	.probe = probe,
 	.read = dns_read,
