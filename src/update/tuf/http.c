@@ -10,7 +10,7 @@
 #define SLOW_S	      20L
 #define TOTAL_S	      120L	       /* of metadata */
 #define TOTAL_MAX     (64u << 20)      /* longer than this is no metadata */
-#define HEAD_MAX      (64u << 10)      /* of an answer's header */
+#define HEAD_MAX      (64u << 10)      /* of an answer's header, and of a refusal */
 #define BUFFER	      (512L << 10)
 #define REDIRECTS_MAX 3
 
@@ -27,6 +27,7 @@ struct answer {
 	void *arg;
 	uint64_t left;
 	size_t head;
+	size_t refusal; /* bytes of a page that says no */
 	int err;
 };
 
@@ -35,15 +36,17 @@ static size_t on_data(char *data, size_t one, size_t len, void *arg)
 	struct answer *a = arg;
 	long status = 0;
 
-	/* The body of a refusal is nobody's business, but it must not be endless either. */
 	curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200) {
+		a->refusal += len;
+		return a->refusal <= HEAD_MAX ? len : 0;
+	}
 	if (len > a->left) {
 		a->err = -EFBIG;
 		return 0;
 	}
 	a->left -= len;
-	if (status == 200)
-		a->err = a->take(a->arg, data, len);
+	a->err = a->take(a->arg, data, len);
 	return a->err == 0 ? len : 0;
 }
 
@@ -132,11 +135,11 @@ static int request(struct http *h, struct answer *a, uint64_t max, char **url, s
 	CURLcode r;
 
 	a->left = max;
-	a->head = 0;
+	a->head = a->refusal = 0;
 	if (prepare(h, a, max) < 0 || curl_easy_setopt(h->curl, CURLOPT_URL, *url))
 		return tuf_fail(e, -EIO, "%s cannot be asked for", *url);
 	r = curl_easy_perform(h->curl);
-	if (r != CURLE_OK)
+	if (r != CURLE_OK && a->refusal <= HEAD_MAX)
 		return judge_failure(r, a, *url, e);
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status / 100 == 3)
