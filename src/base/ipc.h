@@ -34,6 +34,8 @@ enum ipc_type {
 	IPC_SIGN,
 	IPC_WRAP,
 	IPC_UNWRAP,
+	IPC_TLS_KEY,  /* the public half of a certificate's key */
+	IPC_TLS_SIGN, /* ECDSA by it, of a digest */
 	IPC_GRANTS, /* keeper → parent → guard: struct gate_grant_row (bpf/shared.h), as many as are
 		     * in force; parent → keeper: i32, 0 they are in force or -errno */
 	IPC_TYPE_COUNT,
