@@ -9,7 +9,7 @@
  *   watch.c    what is looked at once a second: counters, hearts
  *   status.c   the answer to `bedwarden status`
  */
-#include "role/audit.h"
+#include "role/fact.h"
 #include "role/child.h"
 #include "role/control.h"
 #include "role/front.h"
@@ -47,7 +47,7 @@ struct gateway {
 	char refused[SITE_ERROR]; /* what was wrong with the last policy; "" nothing */
 	struct control control;
 	struct front front; /* where the console listens */
-	struct audit audit;
+	struct facts facts;
 	struct member members[MEMBERS_MAX];
 	unsigned member_count;
 	unsigned guards;
