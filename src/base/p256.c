@@ -28,8 +28,8 @@ static bool stretch(const uint8_t seed[CRYPTO_KEY], uint8_t ret_wide[WIDE])
 	bool ok = ctx && EVP_PKEY_derive_init(ctx) == 1 &&
 		  EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
 		  EVP_PKEY_CTX_set1_hkdf_key(ctx, seed, CRYPTO_KEY) == 1 &&
-		  EVP_PKEY_CTX_add1_hkdf_info(ctx, (const unsigned char *)info,
-					      sizeof(info) - 1) == 1 &&
+		  EVP_PKEY_CTX_add1_hkdf_info(ctx, (const unsigned char *)info, sizeof(info) - 1) ==
+			  1 &&
 		  EVP_PKEY_derive(ctx, ret_wide, &len) == 1;
 
 	EVP_PKEY_CTX_free(ctx);

@@ -89,8 +89,8 @@ static int key_import(void *data, int selection, const OSSL_PARAM params[])
 
 	if (k->public)
 		return 0;
-	if (call && (call->data_type != OSSL_PARAM_OCTET_STRING ||
-		     call->data_size != sizeof(struct call)))
+	if (call &&
+	    (call->data_type != OSSL_PARAM_OCTET_STRING || call->data_size != sizeof(struct call)))
 		return 0;
 	k->public = public_of(params);
 	if (call)

@@ -18,8 +18,7 @@ struct evp_pkey_st; /* EVP_PKEY */
  * ECDSA of a digest. 0 or -errno: the handshake fails, no more. Inside a
  * handshake with SSL_MODE_ASYNC it may ASYNC_pause_job() until it is answered.
  */
-typedef int (*signer_fn)(void *arg, const uint8_t digest[CRYPTO_HASH],
-			 uint8_t ret_sign[P256_SIGN]);
+typedef int (*signer_fn)(void *arg, const uint8_t digest[CRYPTO_HASH], uint8_t ret_sign[P256_SIGN]);
 
 /*
  * The key whose public half is `point`; EVP_PKEY_free() it. `arg` must outlive it.
