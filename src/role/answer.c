@@ -11,6 +11,7 @@
 #include "keep/pcaps.h"
 #include "keep/store.h"
 #include "role/census.h"
+#include "role/desk.h"
 #include "role/keeper.h"
 #include "role/look.h"
 #include "role/secrets.h"
@@ -291,6 +292,7 @@ static void merge(struct keeper *k, json_t *status)
 {
 	static char buf[32768];
 	struct json j = json_new(buf, sizeof(buf));
+	char print[CERT_PRINT];
 	json_t *own;
 
 	json_open(&j, NULL);
@@ -303,6 +305,9 @@ static void merge(struct keeper *k, json_t *status)
 	own = j.out.bad ? NULL : json_loadb(buf, j.out.len, JSON_ALLOW_NUL, NULL);
 	json_object_update(status, own);
 	json_decref(own);
+	if (desk_print(k, print))
+		json_object_set_new(json_object_get(status, "console"), "certificate",
+				    json_string(print));
 	add_nags(k, status);
 }
 

@@ -1,6 +1,7 @@
 #include "role/desk.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "keep/query.h"
 #include "keep/store.h"
@@ -22,6 +24,7 @@ enum { FROM_CONSOLE };
 static const struct ipc_right rights[] = {
 	{FROM_CONSOLE, IPC_CALL},
 	{FROM_CONSOLE, IPC_LIVE},
+	{FROM_CONSOLE, IPC_CERT},
 };
 
 /* A datagram that waits for room. */
@@ -184,6 +187,51 @@ static int take_live(struct keeper *k, struct desk *d, const struct ipc_message 
 	return 0;
 }
 
+static void cert_path(const struct keeper *k, char ret_path[PATH_MAX])
+{
+	snprintf(ret_path, PATH_MAX, "%s/console.pem", k->state_dir);
+}
+
+bool desk_print(const struct keeper *k, char ret_print[CERT_PRINT])
+{
+	char path[PATH_MAX];
+	struct bytes pem;
+	X509 *x;
+
+	cert_path(k, path);
+	if (file_read(path, CERT_PEM_MAX, &pem) < 0)
+		return false;
+	x = cert_parse(pem);
+	free((void *)pem.data);
+	if (!x)
+		return false;
+	cert_print(x, ret_print);
+	X509_free(x);
+	return true;
+}
+
+/* The console's certificate is no secret; here it outlives the console. */
+static int take_cert(struct keeper *k, struct desk *d, const struct ipc_message *m)
+{
+	struct bytes pem = {0};
+	char path[PATH_MAX];
+	X509 *x;
+
+	cert_path(k, path);
+	if (m->body.len > 0) {
+		x = m->body.len < CERT_PEM_MAX ? cert_parse(m->body) : NULL;
+		if (!x)
+			return -EBADMSG;
+		X509_free(x);
+		file_replace(path, m->body, 0644); /* else the next one is new again */
+	}
+	if (file_read(path, CERT_PEM_MAX, &pem) < 0)
+		pem = (struct bytes){0};
+	put(d, IPC_CERT, m->id, pem);
+	free((void *)pem.data);
+	return 0;
+}
+
 int desk_turn(struct keeper *k, struct desk *d, short revents)
 {
 	struct ipc_message m;
@@ -201,7 +249,12 @@ int desk_turn(struct keeper *k, struct desk *d, short revents)
 			close(m.fd);
 		if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_CONSOLE, m.type))
 			return -EBADMSG;
-		err = m.type == IPC_CALL ? take_piece(k, d, &m) : take_live(k, d, &m);
+		if (m.type == IPC_CALL)
+			err = take_piece(k, d, &m);
+		else if (m.type == IPC_LIVE)
+			err = take_live(k, d, &m);
+		else
+			err = take_cert(k, d, &m);
 	}
 	return err;
 }

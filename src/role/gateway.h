@@ -26,7 +26,7 @@ enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_COUNT };
 struct gate;
 struct gateway;
 
-#define MEMBER_TEXT 1024
+#define MEMBER_TEXT 4096
 
 struct member {
 	struct child child;
@@ -71,6 +71,7 @@ void member_start(struct gateway *g, struct member *m);
 /* Sends; a child that does not take its messages is ended, to be started anew. */
 void member_send(struct member *m, enum ipc_type type, uint32_t id, struct bytes body, int fd);
 struct member *member_keeper(struct gateway *g);
+struct member *member_console(struct gateway *g); /* NULL before members_init() */
 /* Its name for people: "keeper", "guard 1". */
 #define MEMBER_NAME 32
 const char *member_name(const struct member *m, char ret_name[MEMBER_NAME]);

@@ -40,7 +40,7 @@
 #define PROFILE_FOLDERS	 4
 #define EVIDENCE_RESERVE (64ull << 20) /* of the disk, that evidence does not touch */
 
-enum { FROM_PARENT, FROM_GUARD };
+enum { FROM_PARENT, FROM_GUARD, FROM_CONSOLE_KEY };
 
 /* Who may say what to the keeper. Anything else costs a guard its connection. */
 static const struct ipc_right rights[] = {
@@ -61,6 +61,8 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_WRAP},
 	{FROM_PARENT, IPC_UNWRAP},
 	{FROM_GUARD, IPC_WRAP},
+	{FROM_CONSOLE_KEY, IPC_TLS_KEY},
+	{FROM_CONSOLE_KEY, IPC_TLS_SIGN},
 };
 
 /* Besides what every role lives on: files in state_dir, clients on the control socket. */
@@ -386,8 +388,15 @@ static void take_console(struct keeper *k, struct ipc_message *m)
 {
 	uint32_t which;
 
-	if (!ipc_u32(m, &which) || which > 0) {
+	if (!ipc_u32(m, &which) || which > 1) {
 		refuse(k, "parent", "a console's socket without its purpose");
+		return;
+	}
+	if (which == 1) {
+		if (k->console_key >= 0)
+			close(k->console_key);
+		k->console_key = m->fd;
+		m->fd = -1;
 		return;
 	}
 	lose_console(k);
@@ -489,6 +498,31 @@ static void hear_console(struct keeper *k, short revents)
 		lose_console(k);
 }
 
+/* Signatures of TLS handshakes, and nothing else. */
+static void hear_console_key(struct keeper *k)
+{
+	struct ipc_message m;
+	int err = 0;
+
+	for (unsigned i = 0; err == 0 && i < TURN_MAX; i++) {
+		err = ipc_recv(k->console_key, ipc_buf, &m);
+		if (err == 0 && m.fd >= 0)
+			close(m.fd);
+		if (err == 0 &&
+		    (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_CONSOLE_KEY, m.type) ||
+		     !k->secrets))
+			err = -EBADMSG;
+		if (err == 0)
+			secrets_answer(k->secrets, SECRETS_CONSOLE, k->console_key, &m);
+	}
+	if (err == 0 || err == -EAGAIN)
+		return;
+	if (err == -EBADMSG)
+		refuse(k, "console", "a malformed question for a signature");
+	close(k->console_key);
+	k->console_key = -1;
+}
+
 static void hear_signal(struct keeper *k, int signals)
 {
 	struct signalfd_siginfo info;
@@ -519,7 +553,7 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[3 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[4 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 
@@ -528,6 +562,7 @@ static void turn(struct keeper *k, int signals)
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++) /* poll() passes over those that are -1 */
 		fds[count++] = (struct pollfd){.fd = k->guards[n], .events = POLLIN};
 	fds[count++] = desk ? desk_poll(desk) : (struct pollfd){.fd = -1};
+	fds[count++] = (struct pollfd){.fd = k->console_key, .events = POLLIN};
 	at = count;
 	clients = serve_poll(k->serve, fds + at);
 	count += clients;
@@ -541,8 +576,10 @@ static void turn(struct keeper *k, int signals)
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
-	if (fds[at - 1].revents && k->desk == desk)
-		hear_console(k, fds[at - 1].revents);
+	if (fds[at - 2].revents && k->desk == desk)
+		hear_console(k, fds[at - 2].revents);
+	if (fds[at - 1].revents && k->console_key == fds[at - 1].fd)
+		hear_console_key(k);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
 	call_turn(k, clock_mono_ns());
 	answer_turn(k);
@@ -739,7 +776,7 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 
 int keeper_main(int argc, char **argv)
 {
-	struct keeper k = {.parent = KEEPER_IPC_FD};
+	struct keeper k = {.parent = KEEPER_IPC_FD, .console_key = -1};
 	const struct group *group;
 	struct options o;
 	unsigned char seed;

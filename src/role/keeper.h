@@ -58,6 +58,7 @@ struct keeper {
 	struct looks *looks;
 	struct amends *amends;
 	struct desk *desk;	       /* the console's; NULL none is there */
+	int console_key;	       /* where it has handshakes signed; -1 none */
 	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
 	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */

@@ -23,10 +23,10 @@
 
 /* Who may say what to the parent. */
 static const struct ipc_right rights[] = {
-	{ROLE_KEEPER, IPC_READY}, {ROLE_KEEPER, IPC_STATUS},	  {ROLE_KEEPER, IPC_APPLY},
+	{ROLE_KEEPER, IPC_READY},	{ROLE_KEEPER, IPC_STATUS},	{ROLE_KEEPER, IPC_APPLY},
 	{ROLE_KEEPER, IPC_GRANTS},
 	{ROLE_KEEPER, IPC_POLICY_FILE}, {ROLE_KEEPER, IPC_POLICY_TEXT}, {ROLE_CONSOLE, IPC_READY},
-	{ROLE_GUARD, IPC_READY},  {ROLE_GUARD, IPC_POLICY_TAKEN}, {ROLE_GUARD, IPC_COUNTS},
+	{ROLE_GUARD, IPC_READY},	{ROLE_GUARD, IPC_POLICY_TAKEN}, {ROLE_GUARD, IPC_COUNTS},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -154,8 +154,7 @@ static void refuse(struct gateway *g, struct member *m)
 	snprintf(text, sizeof(text), "%s sent a malformed message and was ended",
 		 member_name(m, name));
 	log_error("%s", text);
-	facts_say(&g->facts,
-		  &(struct fact){.reason = REASON_GATEWAY_BAD_MESSAGE, .text = text});
+	facts_say(&g->facts, &(struct fact){.reason = REASON_GATEWAY_BAD_MESSAGE, .text = text});
 	child_kill(&m->child);
 }
 
@@ -214,8 +213,7 @@ static void say_death(struct gateway *g, const struct member *m, pid_t pid, int 
 		snprintf(text, sizeof(text), "%s (pid %d) ended with code %d", member_name(m, name),
 			 (int)pid, WEXITSTATUS(status));
 	log_error("%s; it is started again", text);
-	facts_say(&g->facts,
-		  &(struct fact){.reason = REASON_GATEWAY_PROCESS_DIED, .text = text});
+	facts_say(&g->facts, &(struct fact){.reason = REASON_GATEWAY_PROCESS_DIED, .text = text});
 }
 
 static void reap(struct gateway *g)
@@ -269,8 +267,7 @@ static void clock_was_set(struct gateway *g, struct loop *l)
 		return;
 	jump_text(ns, text);
 	log_warn("%s", text);
-	facts_say(&g->facts,
-		  &(struct fact){.reason = REASON_GATEWAY_CLOCK_JUMP, .text = text});
+	facts_say(&g->facts, &(struct fact){.reason = REASON_GATEWAY_CLOCK_JUMP, .text = text});
 }
 
 /* --- the loop ------------------------------------------------------------- */
@@ -440,8 +437,8 @@ static void set_limits(void)
 static void drop_rights(void)
 {
 	static const unsigned keep[] = {
-		CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF,	      CAP_PERFMON, CAP_SYS_ADMIN,
-		CAP_IPC_LOCK,  CAP_SETUID,  CAP_SETGID,	      CAP_SETPCAP, CAP_CHOWN,
+		CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF,	      CAP_PERFMON,	    CAP_SYS_ADMIN,
+		CAP_IPC_LOCK,  CAP_SETUID,  CAP_SETGID,	      CAP_SETPCAP,	    CAP_CHOWN,
 		CAP_FOWNER,    CAP_KILL,    CAP_DAC_OVERRIDE, CAP_NET_BIND_SERVICE,
 	};
 	int err = sandbox_keep(keep, sizeof(keep) / sizeof(keep[0]));

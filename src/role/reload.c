@@ -327,8 +327,7 @@ static void applied(struct gateway *g)
 	*g->refused = 0;
 	snprintf(text, sizeof(text), "policy generation %u is in force", g->generation);
 	log_info("%s", text);
-	facts_say(&g->facts,
-		  &(struct fact){.reason = REASON_GATEWAY_POLICY_APPLIED, .text = text});
+	facts_say(&g->facts, &(struct fact){.reason = REASON_GATEWAY_POLICY_APPLIED, .text = text});
 }
 
 /* What was told of a port stays what the next look is compared with. */
