@@ -28,8 +28,10 @@
 #include "role/amend.h"
 #include "role/desk.h"
 #include "role/look.h"
+#include "role/door.h"
 #include "role/secrets.h"
 #include "role/serve.h"
+#include "role/trail.h"
 
 #define COMMIT_MS	 200  /* a batch waits no longer, */
 #define LIVE_MS		 100  /* and where somebody looks on, this long */
@@ -52,6 +54,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
 	{FROM_PARENT, IPC_STATUS},	/* an answer */
 	{FROM_PARENT, IPC_APPLY},	/* an answer */
+	{FROM_PARENT, IPC_GRANTS}, /* an answer */
 	{FROM_PARENT, IPC_STOP},
 	{FROM_GUARD, IPC_EVENTS},
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
@@ -80,6 +83,7 @@ struct options {
 	const char *profiles_dir;
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
+	char boot_id[DOOR_BOOT_ID];
 };
 
 static uint64_t number_of(const char *text)
@@ -144,7 +148,7 @@ static struct options read_options(int argc, char **argv)
 }
 
 /* Our own reports go the way of everybody's. */
-static void put_own(struct keeper *k, struct json *j)
+void keeper_put(struct keeper *k, struct json *j)
 {
 	size_t len = event_end(j);
 
@@ -172,7 +176,12 @@ static void report(struct keeper *k, enum reason why, uint64_t count, const char
 		json_str(&j, "message", text);
 		json_close(&j);
 	}
-	put_own(k, &j);
+	keeper_put(k, &j);
+}
+
+void keeper_report(struct keeper *k, enum reason why, const char *text)
+{
+	report(k, why, 0, text);
 }
 
 /* Something of our own processes was refused: counted always, said once a minute. */
@@ -212,7 +221,7 @@ static void evidence_kept(void *arg, const char *name, uint64_t id, enum reason 
 	json_str(&j, "finding", reason_name(why));
 	json_u64(&j, "packets", packets);
 	json_close(&j);
-	put_own(k, &j);
+	keeper_put(k, &j);
 }
 
 static void note_evidence(struct keeper *k)
@@ -247,8 +256,11 @@ static void take_line(struct keeper *k, const char *who, struct bytes line)
 		return;
 	if (k->eve)
 		eve_put(k->eve, line); /* counts what it has no room for */
-	if (r->audit)
-		k->commit_ns = 1;      /* at once */
+	if (r->audit) {
+		k->commit_ns = 1; /* at once */
+		if (strcmp(who, "parent") == 0)
+			trail_fact(k, r);
+	}
 	store_put_record(k->store, r); /* and so does the store */
 }
 
@@ -353,6 +365,7 @@ static void take_policy(struct keeper *k, const struct ipc_message *m)
 	k->policy = policy;
 	k->policy_block = block;
 	k->policy_len = (size_t)st.st_size;
+	door_policy(k);
 }
 
 static void lose_guard(struct keeper *k, unsigned n)
@@ -425,6 +438,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		answer_status(k, m);
 	else if (m->type == IPC_APPLY)
 		answer_apply(k, m);
+	else if (m->type == IPC_GRANTS)
+		door_answer(k, m);
 	else if (m->type == IPC_STOP)
 		k->stopping = true;
 	else if (k->secrets)
@@ -546,6 +561,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = call_due(k);
 	if (evidence < at)
 		at = evidence;
+	if (door_due(k, now_ns) < at)
+		at = door_due(k, now_ns);
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now_ns ? 0 : (int)((at - now_ns) / NSEC_PER_MSEC + 1);
@@ -583,6 +600,7 @@ static void turn(struct keeper *k, int signals)
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
 	call_turn(k, clock_mono_ns());
 	answer_turn(k);
+	door_turn(k);
 	if (k->pcaps) {
 		pcaps_tick(k->pcaps, clock_mono_ns(), clock_wall_ns());
 		note_evidence(k);
@@ -770,7 +788,10 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	k->looks = looks_new();
 	k->amends = amends_new(o->config_file ? o->config_file : "policy");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
-	if (!k->serve || !k->calls || !k->looks || !k->amends)
+	trail_open(k);
+	k->note_act = trail_act;
+	k->door = door_new(k, o->boot_id);
+	if (!k->door || !k->serve || !k->calls || !k->looks || !k->amends)
 		fatal("keeper: no memory");
 }
 
@@ -797,6 +818,7 @@ int keeper_main(int argc, char **argv)
 	tzset();
 	sqlite3_initialize();
 	sqlite3_randomness(sizeof(seed), &seed);
+	door_boot_id(o.boot_id);
 	lock_in(&k, &o);
 	open_all(&k, &o, gid);
 	write_out(&k, clock_mono_ns());
@@ -804,7 +826,9 @@ int keeper_main(int argc, char **argv)
 		fatal("keeper: the parent is gone");
 	while (!k.stopping)
 		turn(&k, signals);
+	trail_close(&k);
 	status = finish(&k);
+	door_free(k.door);
 	secrets_free(k.secrets);
 	lose_console(&k);
 	serve_free(k.serve);

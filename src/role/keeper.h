@@ -29,6 +29,7 @@
  * amend.c, the calls themselves; secrets.c, what its keys do for others.
  */
 #include "base/ipc.h"
+#include "base/reason.h"
 #include "role/call.h"
 
 #define KEEPER_IPC_FD	  3
@@ -36,10 +37,13 @@
 #define KEEPER_GUARDS_MAX 64
 
 struct amends;
+struct audit_log;
 struct calls;
 struct client;
 struct desk;
+struct door;
 struct eve;
+struct json;
 struct looks;
 struct pcaps;
 struct policy;
@@ -59,6 +63,9 @@ struct keeper {
 	struct amends *amends;
 	struct desk *desk;	       /* the console's; NULL none is there */
 	int console_key;	       /* where it has handshakes signed; -1 none */
+	struct audit_log *trail;       /* NULL: it cannot be opened, see trail.h */
+	uint64_t trail_said_ns;
+	struct door *door;	       /* grants; see door.h */
 	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
 	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */
@@ -76,6 +83,10 @@ struct keeper {
 	uint64_t commit_ns; /* when what is queued is written; 0: nothing is */
 	bool stopping;
 };
+
+/* keeper.c: an event of the keeper's own, begun by event_begin(); and one of type "audit". */
+void keeper_put(struct keeper *k, struct json *j);
+void keeper_report(struct keeper *k, enum reason why, const char *text);
 
 /* answer.c: the calls of serve.h, with the keeper as their argument. */
 extern const struct serve_calls answer_calls;
