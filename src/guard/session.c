@@ -281,11 +281,13 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 	read_end(s, n, end);
 }
 
-/* Nothing can come of it any more. */
+/* Nothing can come of it any more: both ends have what the other said, to its end. */
 static bool is_over(const struct session *n, const struct flow *f)
 {
 	unsigned failed = FAILED(0) | FAILED(1);
 
+	if (f->state == TCP_CLOSED && stream_is_over(&n->stream, f))
+		return true;
 	if (n->talk)
 		return n->talk->dead;
 	/* One end unknown and the other silent: most speak by turns, so the other's turn counts. */
