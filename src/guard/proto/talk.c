@@ -2,12 +2,23 @@
 
 #include <stdlib.h>
 
+size_t talk_size(const struct proto *p)
+{
+	return sizeof(struct talk) + p->state_size;
+}
+
+void talk_init(struct talk *t, const struct proto *p)
+{
+	memset(t, 0, talk_size(p));
+	t->proto = p;
+}
+
 struct talk *talk_new(const struct proto *p)
 {
-	struct talk *t = calloc(1, sizeof(*t) + p->state_size);
+	struct talk *t = malloc(talk_size(p));
 
 	if (t)
-		t->proto = p;
+		talk_init(t, p);
 	return t;
 }
 

@@ -18,6 +18,9 @@ struct talk {
 typedef void (*talk_said_fn)(void *arg, const struct talk *t, const struct proto_input *in,
 			     const struct msg *m);
 
+/* The memory that a talk of this protocol takes, and its beginning in such memory. */
+size_t talk_size(const struct proto *p);
+void talk_init(struct talk *t, const struct proto *p);
 /* NULL where the memory is out; free() it. */
 struct talk *talk_new(const struct proto *p);
 
