@@ -113,6 +113,12 @@ static ssize_t read_full(int fd, uint8_t *to, size_t len)
 	return (ssize_t)got;
 }
 
+/* Of wherever the item's bytes come from. */
+static ssize_t read_item(const struct vault_item *it, int fd, uint8_t *to, size_t len)
+{
+	return it->read ? it->read(it->user, to, len) : read_full(fd, to, len);
+}
+
 /* Somebody still writes to it: what was read is neither the old file nor the new one. */
 static int changed(const struct vault_item *it, int fd)
 {
@@ -149,9 +155,14 @@ static int seal_short(struct sealer *s, struct ready *r, const uint8_t *key, str
 /* As long as it was when it was added, or it changed. */
 static int read_short(struct vault_item *it, uint8_t *to)
 {
-	int fd = open_item(it), err;
+	int fd, err;
 	ssize_t n;
 
+	if (it->read) {
+		n = it->read(it->user, to, (size_t)it->size + 1);
+		return n < 0 ? (int)n : (uint64_t)n != it->size ? -EBUSY : 0;
+	}
+	fd = open_item(it);
 	if (fd < 0)
 		return fd;
 	do
@@ -462,7 +473,7 @@ static int read_chunk(struct longitem *l)
 	ssize_t n;
 
 	c->plain[0] = l->ahead;
-	n = read_full(l->fd, c->plain + 1, OBJECT_CHUNK);
+	n = read_item(l->r.item, l->fd, c->plain + 1, OBJECT_CHUNK);
 	if (n < 0)
 		return (int)n;
 	l->more = n == OBJECT_CHUNK;
@@ -640,7 +651,7 @@ static int put_open(struct putter *p, struct vault_item *it, int fd)
 	struct lot *spare = &p->lots[0];
 	struct ready r = {.item = it};
 	struct longitem *l;
-	ssize_t n = read_full(fd, spare->plain, OBJECT_CHUNK + 1);
+	ssize_t n = read_item(it, fd, spare->plain, OBJECT_CHUNK + 1);
 	int err = n < 0 ? (int)n : crypto_random(spare->keys[0], CRYPTO_KEY);
 
 	if (err < 0)
@@ -672,7 +683,7 @@ static int put_open(struct putter *p, struct vault_item *it, int fd)
 /* One that is long, or whose length nobody knows. */
 static void put_alone(struct putter *p, struct vault_item *it)
 {
-	int fd = it->path ? open_item(it) : it->fd;
+	int fd = it->path ? open_item(it) : it->read ? 0 : it->fd;
 
 	it->err = fd < 0 ? fd : put_open(p, it, fd);
 	if (it->path && fd >= 0)
@@ -744,6 +755,8 @@ static int stat_item(const struct vault_item *it, struct stat *ret_st)
 {
 	int fd, err;
 
+	if (it->read)
+		return 0;
 	if (!it->below)
 		return (it->path ? lstat(it->path, ret_st) : fstat(it->fd, ret_st)) < 0 ? -errno
 											: 0;
@@ -760,6 +773,8 @@ void putter_add(struct putter *p, struct vault_item *it)
 	struct stat st = {0};
 
 	it->err = stat_item(it, &st);
+	if (it->read)
+		st.st_size = (off_t)it->size;
 	it->size = 0;
 	it->known = false;
 	it->meta.put_ns = (int64_t)clock_wall_ns();
@@ -767,7 +782,7 @@ void putter_add(struct putter *p, struct vault_item *it)
 		it->err = S_ISDIR(st.st_mode) ? -EISDIR : S_ISLNK(st.st_mode) ? -ELOOP : -EINVAL;
 	if (it->err == 0)
 		take_stat(it, &st);
-	if (it->err == 0 && (!it->path || (uint64_t)st.st_size > OBJECT_CHUNK)) {
+	if (it->err == 0 && ((!it->path && !it->read) || (uint64_t)st.st_size > OBJECT_CHUNK)) {
 		putter_flush(p);
 		put_alone(p, it);
 		return;
