@@ -34,6 +34,7 @@ enum ipc_type {
 	IPC_SIGN,
 	IPC_WRAP,
 	IPC_UNWRAP,
+	IPC_ARCHIVE, /* guard → keeper: what is archived (base/archive.h) */
 	IPC_TYPE_COUNT,
 };
 
