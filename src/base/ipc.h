@@ -36,6 +36,7 @@ enum ipc_type {
 	IPC_UNWRAP,
 	IPC_TLS_KEY,  /* the public half of a certificate's key */
 	IPC_TLS_SIGN, /* ECDSA by it, of a digest */
+	IPC_ARCHIVE, /* guard → keeper: what is archived (base/archive.h) */
 	IPC_TYPE_COUNT,
 };
 
