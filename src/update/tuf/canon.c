@@ -69,7 +69,7 @@ static void put_object(struct text *t, const json_t *v, unsigned depth)
 		t->err = -ENOMEM;
 		return;
 	}
-	json_object_foreach((json_t *)v, key, value)
+	json_object_foreach ((json_t *)v, key, value)
 		keys[n++] = key;
 	qsort(keys, n, sizeof(*keys), compare);
 	put(t, "{", 1);
@@ -90,7 +90,7 @@ static void put_array(struct text *t, const json_t *v, unsigned depth)
 	json_t *value;
 
 	put(t, "[", 1);
-	json_array_foreach(v, i, value) {
+	json_array_foreach (v, i, value) {
 		if (t->err < 0)
 			return;
 		if (i > 0)

@@ -79,7 +79,7 @@ static const char *judge_keyids(const json_t *list, bool signatures)
 	const char *id, *wrong = seen ? NULL : "no memory";
 	size_t i;
 
-	json_array_foreach(list, i, entry) {
+	json_array_foreach (list, i, entry) {
 		id = json_string_value(signatures ? json_object_get(entry, "keyid") : entry);
 		if (wrong)
 			break;
@@ -136,7 +136,7 @@ static const char *judge_meta(const json_t *body, const char *needed)
 
 	if (!json_is_object(meta) || !json_object_get(meta, needed))
 		return "it does not list what it should";
-	json_object_foreach((json_t *)meta, key, entry)
+	json_object_foreach ((json_t *)meta, key, entry)
 		if (tuf_file_of_meta(entry, &f) < 0)
 			return "it lists a file without a version, or with a broken length or hash";
 	return NULL;
@@ -261,7 +261,7 @@ static bool is_listed(const json_t *keyids, const char *id)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(keyids, i, entry)
+	json_array_foreach (keyids, i, entry)
 		if (strcmp(json_string_value(entry), id) == 0)
 			return true;
 	return false;
@@ -281,7 +281,7 @@ int tuf_metadata_verify(const struct tuf_metadata *m, const struct tuf_signers *
 		err = bad(e, role, "it has a number with a fraction, which cannot be signed");
 	else if (err < 0)
 		tuf_fail(e, err, "out of memory");
-	json_array_foreach(json_object_get(m->whole, "signatures"), i, entry) {
+	json_array_foreach (json_object_get(m->whole, "signatures"), i, entry) {
 		const char *id = json_string_value(json_object_get(entry, "keyid"));
 
 		if (err < 0 || c.good >= by->threshold)
@@ -345,7 +345,7 @@ bool tuf_root_rotated(const struct tuf_metadata *from, const struct tuf_metadata
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(old.keyids, i, entry) {
+	json_array_foreach (old.keyids, i, entry) {
 		const char *id = json_string_value(entry);
 
 		if (!is_listed(new.keyids, id) ||
