@@ -188,7 +188,7 @@ static const char *judge_shape(struct bytes text)
 
 int canon_parse(struct bytes text, json_t **ret_value, char ret_why[CANON_WHY])
 {
-	const char *why = judge_shape(text);
+	const char *why = text.len ? judge_shape(text) : "it is empty";
 	json_error_t at;
 	json_t *value;
 

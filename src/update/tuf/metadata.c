@@ -198,7 +198,8 @@ int tuf_metadata_parse(struct bytes raw, enum tuf_type type, const char *role,
 		free(copy);
 		return tuf_fail(e, -ENOMEM, "out of memory");
 	}
-	memcpy(copy, raw.data, raw.len);
+	if (raw.len)
+		memcpy(copy, raw.data, raw.len);
 	m->raw = (struct bytes){copy, raw.len};
 	m->type = type;
 	err = canon_parse(raw, &m->whole, why);
@@ -338,6 +339,13 @@ bool tuf_root_consistent(const struct tuf_metadata *root)
 	return json_is_true(json_object_get(root->body, "consistent_snapshot"));
 }
 
+/* One and the same, whatever else is said of it. */
+static bool is_same_key(const json_t *a, const json_t *b)
+{
+	return json_equal(json_object_get(a, "keyval"), json_object_get(b, "keyval")) &&
+	       json_equal(json_object_get(a, "scheme"), json_object_get(b, "scheme"));
+}
+
 bool tuf_root_rotated(const struct tuf_metadata *from, const struct tuf_metadata *to,
 		      enum tuf_type role)
 {
@@ -345,11 +353,14 @@ bool tuf_root_rotated(const struct tuf_metadata *from, const struct tuf_metadata
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach (old.keyids, i, entry) {
+	json_array_foreach(old.keyids, i, entry) {
 		const char *id = json_string_value(entry);
+		struct tuf_key *k = tuf_key_new(json_object_get(old.keys, id));
 
-		if (!is_listed(new.keyids, id) ||
-		    !json_equal(json_object_get(old.keys, id), json_object_get(new.keys, id)))
+		/* What never could sign is not missed. */
+		tuf_key_free(k);
+		if (k && (!is_listed(new.keyids, id) ||
+			  !is_same_key(json_object_get(old.keys, id), json_object_get(new.keys, id))))
 			return true;
 	}
 	return false;
