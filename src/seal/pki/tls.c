@@ -17,7 +17,6 @@
 #define SIGALGS                                                                      \
 	"ECDSA+SHA256:ECDSA+SHA384:ed25519:rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:" \
 	"rsa_pss_pss_sha256:RSA+SHA256:RSA+SHA384"
-#define READ_BUFFER 131072
 
 /* --- issuers ---------------------------------------------------------------- */
 
@@ -436,10 +435,6 @@ static bool set_protocol(SSL_CTX *ctx, const struct tls_options *o)
 	SSL_CTX_clear_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	if (!o->datagram) {
-		SSL_CTX_set_read_ahead(ctx, 1);
-		SSL_CTX_set_default_read_buffer_len(ctx, READ_BUFFER);
-	}
 	SSL_CTX_set_security_level(ctx, 2);
 	return SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_min_proto_version(ctx, least) &&
 	       SSL_CTX_set_ciphersuites(ctx, CIPHERS_13) == 1 &&

@@ -101,32 +101,98 @@ static bool send_waiting(struct side *s)
 /* --- the socket under TLS ----------------------------------------------------- */
 
 /*
- * Reads as often as the turn allows, which is once: OpenSSL takes all there is
- * in one call and is told to come again when it asks twice. Records on their way
- * out are gathered and leave together (secure_flush()).
+ * The socket is read as often as the turn allows, which is once, in one piece, and
+ * OpenSSL takes record by record out of that: a call to the kernel serves many. What
+ * it leaves, a handshake being over or standing still, is kept with the connection.
+ * Records on their way out are gathered and leave together (secure_flush()).
  */
+static size_t take_early(struct conn *c, char *ret_data, size_t len)
+{
+	size_t n = c->early_len - c->early_off < len ? c->early_len - c->early_off : len;
+
+	if (!n)
+		return 0;
+	memcpy(ret_data, c->early + c->early_off, n);
+	c->early_off += n;
+	if (c->early_off == c->early_len) {
+		free(c->early);
+		c->early = NULL;
+		c->early_off = c->early_len = 0;
+	}
+	return n;
+}
+
+static ssize_t fill(struct relays *all, const struct side *s)
+{
+	ssize_t n = recv(s->fd, all->in, sizeof(all->in), MSG_DONTWAIT);
+
+	all->budget--;
+	all->in_off = all->in_len = 0;
+	if (n > 0)
+		all->in_len = (size_t)n;
+	if (n < (ssize_t)sizeof(all->in))
+		all->budget = 0;
+	return n;
+}
+
 static int bio_read(BIO *bio, char *ret_data, int len)
 {
 	struct side *s = BIO_get_data(bio);
 	struct relays *all = all_of(s->conn);
-	ssize_t n;
+	size_t n = take_early(s->conn, ret_data, (size_t)len);
+	ssize_t got = 1;
 
 	BIO_clear_retry_flags(bio);
-	if (!all->budget) {
-		BIO_set_retry_read(bio);
-		return -1;
-	}
-	all->budget--;
-	n = recv(s->fd, ret_data, (size_t)len, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		BIO_set_retry_read(bio);
-		return -1;
-	}
-	if (n > 0 && n < len)
-		all->budget = 0;
-	if (n == 0)
+	if (n)
+		return (int)n;
+	if (all->in_off == all->in_len && all->budget)
+		got = fill(all, s);
+	if (got == 0) {
 		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+		return 0;
+	}
+	n = all->in_len - all->in_off;
+	if (!n) {
+		if (got > 0 || errno == EAGAIN || errno == EINTR)
+			BIO_set_retry_read(bio);
+		return -1;
+	}
+	n = n < (size_t)len ? n : (size_t)len;
+	memcpy(ret_data, all->in + all->in_off, n);
+	all->in_off += n;
 	return (int)n;
+}
+
+/* Before OpenSSL is asked to read: what the socket holds may be taken so often. */
+static void may_read(struct conn *c, unsigned times)
+{
+	struct relays *all = all_of(c);
+
+	all->budget = times;
+	all->in_off = all->in_len = 0;
+}
+
+/* After it: nothing of what was taken gets lost. */
+static bool keep_rest(struct conn *c)
+{
+	struct relays *all = all_of(c);
+	size_t early = c->early_len - c->early_off, rest = all->in_len - all->in_off;
+	uint8_t *both;
+
+	if (!rest)
+		return true;
+	both = malloc(early + rest);
+	if (!both)
+		return false;
+	if (early)
+		memcpy(both, c->early + c->early_off, early);
+	memcpy(both + early, all->in + all->in_off, rest);
+	free(c->early);
+	c->early = both;
+	c->early_off = 0;
+	c->early_len = early + rest;
+	all->in_off = all->in_len = 0;
+	return true;
 }
 
 static int bio_write(BIO *bio, const char *data, int len)
@@ -263,7 +329,7 @@ void conn_end(struct conn *c, enum reason why, const char *text)
 	tell_end(c, why, text);
 	if (c->waits && all->calls.forget && all->calls.forget(all->calls.arg, c)) {
 		/* Its job has to come to its end before it may be freed. */
-		all->budget = 0;
+		may_read(c, 0);
 		SSL_do_handshake(c->ssl);
 		ERR_clear_error();
 		all->sealed_len = 0;
@@ -281,6 +347,7 @@ void conn_free(struct conn *c)
 		tls_peer_attach(c->ssl, NULL);
 	SSL_free(c->ssl);
 	reading_free(c->reading);
+	free(c->early);
 	free(c);
 }
 
@@ -382,7 +449,7 @@ static void seal_some(struct conn *c)
 
 	if (plain->ended || waits(secure))
 		return;
-	got = recv(plain->fd, all->clear, sizeof(all->clear) - 32768, MSG_DONTWAIT);
+	got = recv(plain->fd, all->clear, RELAY_IN, MSG_DONTWAIT);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got < 0) {
@@ -438,13 +505,17 @@ static void open_some(struct conn *c)
 
 	if (secure->ended || waits(plain))
 		return;
-	all->budget = 1;
+	may_read(c, 1);
 	while (len < sizeof(all->clear)) {
 		if (SSL_read_ex(c->ssl, all->clear + len, sizeof(all->clear) - len, &got) != 1) {
 			error = SSL_get_error(c->ssl, 0);
 			break;
 		}
 		len += got;
+	}
+	if (!keep_rest(c)) { /* more than there is room for: never */
+		conn_end(c, REASON_RELAY_FULL, "no memory");
+		return;
 	}
 	if (len)
 		len = pass(c, secure, len, &why);
@@ -503,7 +574,7 @@ static void opened(struct conn *c)
 		move(c, plain_of(c));
 }
 
-static void tune(int fd)
+void conn_tune(int fd)
 {
 	int one = 1, idle = 120, every = 30, tries = 4;
 
@@ -557,7 +628,7 @@ static void connect_out(struct conn *c)
 		conn_end(c, REASON_RELAY_UNREACHABLE, strerror(errno));
 		return;
 	}
-	tune(s->fd);
+	conn_tune(s->fd);
 	watch(c, &c->in);
 	watch(c, s);
 }
@@ -574,7 +645,7 @@ static void shake(struct conn *c)
 	enum reason why;
 	int r, error;
 
-	all->budget = READS_SHAKING;
+	may_read(c, READS_SHAKING);
 	if (all->calls.driving)
 		all->calls.driving(all->calls.arg, c);
 	r = SSL_do_handshake(c->ssl);
@@ -582,6 +653,10 @@ static void shake(struct conn *c)
 		all->calls.driving(all->calls.arg, NULL);
 	error = r == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, r);
 	c->waits = error == SSL_ERROR_WANT_ASYNC;
+	if (!keep_rest(c)) {
+		conn_end(c, REASON_RELAY_FULL, "no memory");
+		return;
+	}
 	if (error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ && !c->waits) {
 		secure_flush(c); /* the alert */
 		why = tls_failure(c->ssl, &c->peer, text);
@@ -697,7 +772,6 @@ void conn_new(struct relay *r, int fd, const struct proxy_header *who)
 	all->shaking_last = c;
 	all->shaking_count++;
 	r->counts.open++;
-	tune(fd);
 	if (reads_header(r))
 		watch(c, &c->in);
 	else

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define EVENTS	128
-#define ACCEPTS 32 /* of one listener in a turn */
+#define ACCEPTS 1 /* of one listener in a turn */
 
 /* --- telling ------------------------------------------------------------------- */
 
@@ -129,7 +129,7 @@ static enum reason admit(struct relay *r, const struct proxy_header *who)
 
 static void accept_some(struct relay *r)
 {
-	for (unsigned i = 0; i < ACCEPTS; i++) {
+	for (unsigned i = 0; i < ACCEPTS; i++) { /* epoll says it again where there are more */
 		struct sockaddr_storage from, to;
 		socklen_t from_len = sizeof(from), to_len = sizeof(to);
 		struct proxy_header who = {0};
@@ -162,6 +162,8 @@ struct relays *relays_new(const struct relay_calls *calls)
 	if (!rs)
 		return NULL;
 	rs->calls = *calls;
+	for (unsigned i = 0; i < RELAYS_OTHERS; i++)
+		rs->others[i].fd = -1;
 	rs->now_ns = clock_mono_ns();
 	rs->bio = conn_bio();
 	rs->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -200,29 +202,57 @@ void relays_free(struct relays *rs)
 	free(rs);
 }
 
-int relays_fd(const struct relays *rs)
-{
-	return rs->epoll;
-}
+/* An event's pointer is a side or, by its lowest bits, a relay that listens or another descriptor. */
+#define TAG_RELAY ((uintptr_t)1)
+#define TAG_OTHER ((uintptr_t)2)
+#define TAGS	  (TAG_RELAY | TAG_OTHER)
 
-/* An event's pointer is a side or, with its lowest bit set, a relay that listens. */
 static void dispatch(const struct epoll_event *e)
 {
 	uintptr_t p = (uintptr_t)e->data.ptr;
+	const struct other *o = (const struct other *)(p & ~TAGS);
 
-	if (p & 1)
-		accept_some((struct relay *)(p & ~(uintptr_t)1));
-	else
+	if (p & TAG_RELAY)
+		accept_some((struct relay *)(p & ~TAGS));
+	else if (p & TAG_OTHER && o->fd >= 0)
+		o->fn(o->arg);
+	else if (!(p & TAG_OTHER))
 		conn_event(e->data.ptr, e->events);
 }
 
-void relays_turn(struct relays *rs)
+int relays_watch(struct relays *rs, int fd, void (*fn)(void *arg), void *arg)
+{
+	struct epoll_event e = {.events = EPOLLIN};
+
+	for (unsigned i = 0; i < RELAYS_OTHERS; i++) {
+		struct other *o = &rs->others[i];
+
+		if (o->fd >= 0)
+			continue;
+		e.data.ptr = (char *)o + TAG_OTHER;
+		if (epoll_ctl(rs->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
+			return -errno;
+		*o = (struct other){fd, fn, arg};
+		return 0;
+	}
+	return -ENOBUFS;
+}
+
+void relays_unwatch(struct relays *rs, int fd)
+{
+	for (unsigned i = 0; i < RELAYS_OTHERS; i++)
+		if (fd >= 0 && rs->others[i].fd == fd) {
+			epoll_ctl(rs->epoll, EPOLL_CTL_DEL, fd, NULL);
+			rs->others[i].fd = -1;
+		}
+}
+
+void relays_turn(struct relays *rs, int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
-	int n;
+	int n = epoll_wait(rs->epoll, events, EVENTS, timeout_ms);
 
 	rs->now_ns = clock_mono_ns();
-	n = epoll_wait(rs->epoll, events, EVENTS, 0);
 	for (int i = 0; i < n; i++)
 		dispatch(&events[i]);
 	bury(rs);
@@ -289,7 +319,7 @@ void relay_context(struct relay *r, SSL_CTX *ctx)
 
 int relay_listen(struct relay *r, int fd)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.ptr = (char *)r + 1};
+	struct epoll_event e = {.events = EPOLLIN, .data.ptr = (char *)r + TAG_RELAY};
 
 	if (r->listener >= 0) {
 		epoll_ctl(r->all->epoll, EPOLL_CTL_DEL, r->listener, NULL);
@@ -298,6 +328,7 @@ int relay_listen(struct relay *r, int fd)
 	r->listener = fd;
 	if (fd < 0)
 		return 0;
+	conn_tune(fd);
 	return epoll_ctl(r->all->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
 }
 

@@ -79,10 +79,15 @@ struct relay_calls {
 struct relays *relays_new(const struct relay_calls *calls);
 /* Ends every connection at once. */
 void relays_free(struct relays *rs);
-/* To be polled for input; then relays_turn(). */
-int relays_fd(const struct relays *rs);
-/* What is to be done now; never waits. */
-void relays_turn(struct relays *rs);
+/* Waits until something is to be done, `timeout_ms` at most, and does it. */
+void relays_turn(struct relays *rs, int timeout_ms);
+/*
+ * The loop looks after another descriptor, too: `fn` is called when it can be read. It stays the
+ * caller's, who takes it out before closing it. 0 or -errno; -ENOBUFS there are RELAYS_OTHERS.
+ */
+#define RELAYS_OTHERS 8
+int relays_watch(struct relays *rs, int fd, void (*fn)(void *arg), void *arg);
+void relays_unwatch(struct relays *rs, int fd);
 /* Once a second or so: what took too long. */
 void relays_tick(struct relays *rs);
 /* The signature that `c` waited for is there. */

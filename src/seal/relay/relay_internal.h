@@ -7,9 +7,10 @@
 #include "seal/relay/reading.h"
 #include "seal/relay/relay.h"
 
-#define RELAY_CLEAR  (160u << 10)	 /* taken of one end in a turn; more than OpenSSL buffers */
-#define RELAY_SEALED (256u << 10)	 /* what that becomes in records, and more */
-#define SHAKE_NS     (10 * NSEC_PER_SEC) /* to connect or to set up encryption */
+#define RELAY_IN     (128u << 10) /* taken of a socket in one piece */
+#define RELAY_CLEAR  (160u << 10) /* … and what it may become: a begun record stood in OpenSSL */
+#define RELAY_SEALED (256u << 10) /* what that becomes in records, and more */
+#define SHAKE_NS     (10 * NSEC_PER_SEC)  /* to connect or to set up encryption */
 #define HALF_NS	     (300 * NSEC_PER_SEC) /* quiet, one direction having ended */
 #define STUCK_NS     (120 * NSEC_PER_SEC) /* something waits and nothing is taken */
 #define EVICT_NS     NSEC_PER_SEC	  /* a handshake this old makes room for another */
@@ -50,6 +51,9 @@ struct conn {
 	uint8_t header_len;
 	uint32_t records; /* sealed by the present key */
 	uint64_t id, begun_ns, moved_ns;
+	uint8_t *
+		early; /* was taken from the socket before OpenSSL wanted it: [early_off .. early_len) */
+	size_t early_off, early_len;
 	uint64_t bytes[2];
 	struct proxy_header who; /* who connected, to where */
 };
@@ -72,7 +76,14 @@ struct relay {
 	struct told told[REASON_COUNT];
 };
 
+struct other {	/* a descriptor that is somebody else's */
+	int fd; /* -1: free */
+	void (*fn)(void *arg);
+	void *arg;
+};
+
 struct relays {
+	struct other others[RELAYS_OTHERS];
 	struct relay_calls calls;
 	int epoll;
 	struct relay *list;
@@ -81,10 +92,11 @@ struct relays {
 	struct conn *over; /* by `next` */
 	BIO_METHOD *bio;
 	uint64_t now_ns, ids;
-	unsigned budget;   /* times the socket under TLS may be read in this turn */
-	size_t sealed_len; /* records on their way out, of the one connection that is on */
-	bool flooded;	   /* the records did not fit */
-	uint8_t clear[RELAY_CLEAR], sealed[RELAY_SEALED];
+	unsigned budget;       /* times the socket under TLS may be read in this turn */
+	size_t sealed_len;     /* records on their way out, of the one connection that is on */
+	bool flooded;	       /* the records did not fit */
+	size_t in_off, in_len; /* of what was taken from the socket under TLS */
+	uint8_t in[RELAY_IN], clear[RELAY_CLEAR], sealed[RELAY_SEALED];
 };
 
 /* relay.c */
@@ -106,5 +118,7 @@ void conn_end(struct conn *c, enum reason why, const char *text);
 void conn_tick(struct conn *c);
 void conn_free(struct conn *c);
 BIO_METHOD *conn_bio(void);
+/* A socket's settings; those of one that listens are its connections', too. */
+void conn_tune(int fd);
 
 #endif
