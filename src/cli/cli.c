@@ -48,6 +48,10 @@ const struct cli_command cli_commands[] = {
 	{"vault",
 	 "init|put|get|ls|rotate|shred|watch|fsck|export|recover|log DIR [OPTION]... [ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
+	{"tuf",
+	 "--metadata-dir DIR [--metadata-url URL] [--target-name NAME]... [--target-base-url URL] "
+	 "[--target-dir DIR] init ROOT | refresh | download",
+	 "fetch from a repository what its keys vouch for", cli_tuf},
 	{NULL},
 };
 

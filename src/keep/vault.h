@@ -22,6 +22,7 @@
 
 #define VAULT_KEEP_DAYS 2192 /* six years, 45 CFR §164.316(b)(2)(i) */
 
+struct stat;
 struct vault;
 
 /* Makes DIR where there is none, keys (keys_create()) and an empty index in it. */
@@ -43,6 +44,7 @@ struct vault_item {
 	bool below;	  /* `path` is below the folder `fd`, and no link leads out of it */
 	int fd;
 	struct object_meta meta; /* name, class, until_ns; the rest is filled in */
+	const struct stat *st;	 /* what lstat() has just said, for putter_add() alone; or NULL */
 	void *user;
 	/* What came of it. */
 	int err; /* -EBUSY: the file changed while it was read */
@@ -52,6 +54,7 @@ struct vault_item {
 	/* The file as it was read. */
 	uint64_t dev, ino;
 	int64_t mtime_ns, ctime_ns;
+	struct vault_item *next; /* the putter's own */
 };
 
 struct putter;
@@ -87,7 +90,8 @@ int vault_find(struct vault *v, const char *what, int (*fn)(void *arg, const str
 /* Writes the content to a descriptor, each chunk only once it is authenticated. -EBADMSG: damaged,
  * and what is written so far is sound; -ENOKEY it was destroyed meanwhile. */
 int vault_read(struct vault *v, const struct vault_entry *e, int fd);
-/* The same to a function. `verify`: -EBADMSG also where the content is not what its address says. */
+/* The same to a function, which is called by one thread at a time, not always the caller's.
+ * `verify`: -EBADMSG also where the content is not what its address says. */
 int vault_stream(struct vault *v, const struct vault_entry *e,
 		 int (*write)(void *arg, struct bytes data), void *arg, bool verify);
 /* The names that `wanted` picks as files below `folder`, with their modes and times, on all cores;

@@ -9,7 +9,7 @@
  *   watch.c    what is looked at once a second: counters, hearts
  *   status.c   the answer to `bedwarden status`
  */
-#include "role/audit.h"
+#include "role/fact.h"
 #include "role/child.h"
 #include "role/control.h"
 #include "role/port.h"
@@ -43,7 +43,7 @@ struct gateway {
 	char why_packet[256];	  /* what forbids the kernel's floor; "" where it stands */
 	char refused[SITE_ERROR]; /* what was wrong with the last policy; "" nothing */
 	struct control control;
-	struct audit audit;
+	struct facts facts;
 	struct member members[1 + SETUP_GUARDS_MAX];
 	unsigned member_count;
 	unsigned guards;

@@ -98,8 +98,8 @@ static void refuse(struct gateway *g, struct member *m)
 	snprintf(text, sizeof(text), "%s sent a malformed message and was ended",
 		 member_name(m, name));
 	log_error("%s", text);
-	audit_say(&g->audit,
-		  &(struct audit_fact){.reason = REASON_GATEWAY_BAD_MESSAGE, .text = text});
+	facts_say(&g->facts,
+		  &(struct fact){.reason = REASON_GATEWAY_BAD_MESSAGE, .text = text});
 	child_kill(&m->child);
 }
 
@@ -155,8 +155,8 @@ static void say_death(struct gateway *g, const struct member *m, pid_t pid, int 
 		snprintf(text, sizeof(text), "%s (pid %d) ended with code %d", member_name(m, name),
 			 (int)pid, WEXITSTATUS(status));
 	log_error("%s; it is started again", text);
-	audit_say(&g->audit,
-		  &(struct audit_fact){.reason = REASON_GATEWAY_PROCESS_DIED, .text = text});
+	facts_say(&g->facts,
+		  &(struct fact){.reason = REASON_GATEWAY_PROCESS_DIED, .text = text});
 }
 
 static void reap(struct gateway *g)
@@ -210,8 +210,8 @@ static void clock_was_set(struct gateway *g, struct loop *l)
 		return;
 	jump_text(ns, text);
 	log_warn("%s", text);
-	audit_say(&g->audit,
-		  &(struct audit_fact){.reason = REASON_GATEWAY_CLOCK_JUMP, .text = text});
+	facts_say(&g->facts,
+		  &(struct fact){.reason = REASON_GATEWAY_CLOCK_JUMP, .text = text});
 }
 
 /* --- the loop ------------------------------------------------------------- */
@@ -274,7 +274,7 @@ static void housekeeping(struct gateway *g, struct loop *l, uint64_t now)
 		notify_say("WATCHDOG=1");
 	}
 	if (keeper->child.ready)
-		audit_flush(&g->audit, keeper->child.sock);
+		facts_flush(&g->facts, keeper->child.sock);
 	announce(g, l, now);
 }
 
@@ -348,7 +348,7 @@ static void stop_all(struct gateway *g, struct loop *l)
 	notify_say("STOPPING=1");
 	for (unsigned role = ROLE_COUNT; role-- > 0;) {
 		if (role == ROLE_KEEPER && keeper->child.ready)
-			audit_flush(&g->audit, keeper->child.sock);
+			facts_flush(&g->facts, keeper->child.sock);
 		stop_role(g, l, (enum role_id)role,
 			  role == ROLE_KEEPER ? KEEPER_STOP_MS : GUARD_STOP_MS);
 	}
@@ -442,7 +442,7 @@ int parent_run(const struct parent_options *o)
 out:
 	if (g->gate)
 		gate_close(g->gate, o->unload);
-	audit_free(&g->audit);
+	facts_free(&g->facts);
 	site_free(&g->site);
 	watch_free(g->watch);
 	ports_close(&g->ports);

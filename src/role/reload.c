@@ -275,8 +275,8 @@ static int refused(struct gateway *g, const char *error)
 {
 	snprintf(g->refused, sizeof(g->refused), "%s", error);
 	log_error("the policy is refused, the old one stays: %s", error);
-	audit_say(&g->audit,
-		  &(struct audit_fact){.reason = REASON_GATEWAY_POLICY_REFUSED, .text = error});
+	facts_say(&g->facts,
+		  &(struct fact){.reason = REASON_GATEWAY_POLICY_REFUSED, .text = error});
 	return -EINVAL;
 }
 
@@ -310,8 +310,8 @@ static void applied(struct gateway *g)
 	*g->refused = 0;
 	snprintf(text, sizeof(text), "policy generation %u is in force", g->generation);
 	log_info("%s", text);
-	audit_say(&g->audit,
-		  &(struct audit_fact){.reason = REASON_GATEWAY_POLICY_APPLIED, .text = text});
+	facts_say(&g->facts,
+		  &(struct fact){.reason = REASON_GATEWAY_POLICY_APPLIED, .text = text});
 }
 
 /* What was told of a port stays what the next look is compared with. */

@@ -1,6 +1,6 @@
 #include "guard/proto/dicom_internal.h"
 
-#include <stdio.h>
+#include "base/digits.h"
 
 #define ITEM_MAX    (PROTO_UNIT_MAX - 4)
 #define NO_DATA_SET 0x0101 /* PS3.7 §E.1 */
@@ -335,8 +335,9 @@ static void tell_command(struct turn *t)
 		m->move_destination = (struct bytes){(const uint8_t *)c->move, c->move_len};
 	if (!dicom_has(c, DICOM_STATUS))
 		return;
-	snprintf(m->status_text, sizeof(m->status_text), "0x%04x", c->number[DICOM_STATUS]);
-	m->status = (struct bytes){(const uint8_t *)m->status_text, strlen(m->status_text)};
+	memcpy(m->status_text, "0x", 2);
+	*digits_hex(m->status_text + 2, c->number[DICOM_STATUS], 4) = 0;
+	m->status = (struct bytes){(const uint8_t *)m->status_text, 6};
 	m->status_name = dicom_status_name(field, c->number[DICOM_STATUS]);
 }
 

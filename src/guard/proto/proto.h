@@ -92,6 +92,7 @@ struct proto {
 	uint8_t over;	  /* PROTO_OVER_TCP, PROTO_OVER_UDP or both */
 	bool urgent;	  /* uses TCP's urgent data (RFC 6093); elsewhere it hides bytes */
 	uint16_t state_size, msg_size;
+	uint16_t msg_zero; /* of a message, how much must be zero before it is read; 0: all */
 	const struct proto_field *fields; /* ends with name NULL */
 	/* Is this how it begins? OK yes, BAD no, MORE cannot be told yet. Ports may decide only
 	 * where nothing in the bytes can. */

@@ -38,6 +38,7 @@ enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn 
 		struct msg msg;
 		uint64_t room[PROTO_MSG_MAX / 8];
 	} m;
+	size_t zero = t->proto->msg_zero ? t->proto->msg_zero : t->proto->msg_size;
 	struct proto_input rest = *in;
 	size_t used = 0;
 	bool idle = false;
@@ -53,7 +54,7 @@ enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn 
 		if (used == in->data.len)
 			return PARSE_OK;
 		rest.data = (struct bytes){in->data.data + used, in->data.len - used};
-		memset(&m, 0, t->proto->msg_size);
+		memset(&m, 0, zero);
 		got = t->proto->read(t->state, &rest, &m.msg, &out);
 		if (got == PARSE_MORE && (in->datagram || rest.data.len >= PROTO_UNIT_MAX))
 			got = PARSE_BAD;
