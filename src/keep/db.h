@@ -13,7 +13,7 @@
 
 #include <sqlite3.h>
 
-#define DB_VERSION 4
+#define DB_VERSION 5
 
 enum db_fate {
 	DB_OPENED,
