@@ -253,7 +253,42 @@
 	  "The clock cannot be right: no old records are destroyed until it is.")                  \
 	X(GATEWAY_VAULT_STUCK, "gateway.vault_stuck",                                              \
 	  "The vault cannot be written to; what is to be sealed waits in memory.")                 \
-	X(GATEWAY_VAULT_FREED, "gateway.vault_freed", "The vault can be written to again.")
+	X(GATEWAY_VAULT_FREED, "gateway.vault_freed", "The vault can be written to again.")\
+	X(RELAY_NO_CERTIFICATE, "relay.no_certificate",                                            \
+	  "Somebody connected without showing a digital identity card (certificate).")             \
+	X(RELAY_UNTRUSTED, "relay.certificate_untrusted",                                          \
+	  "A certificate was shown that nobody we trust has issued.")                              \
+	X(RELAY_EXPIRED, "relay.certificate_expired",                                              \
+	  "A machine's certificate has run out: it has to be renewed.")                            \
+	X(RELAY_EARLY, "relay.certificate_not_yet_valid",                                          \
+	  "A certificate is not valid yet: the date of one of the machines may be wrong.")         \
+	X(RELAY_REVOKED, "relay.certificate_revoked",                                              \
+	  "A certificate was shown that has been withdrawn.")                                      \
+	X(RELAY_NAME, "relay.certificate_wrong_name",                                              \
+	  "A valid certificate was shown, but of another machine than the one that belongs here.") \
+	X(RELAY_USAGE, "relay.certificate_wrong_usage",                                            \
+	  "A certificate was shown that was not issued for this use.")                             \
+	X(RELAY_PIN, "relay.certificate_wrong_pin",                                                \
+	  "A server has another key than the one written down for it.")                            \
+	X(RELAY_WEAK, "relay.certificate_weak",                                                    \
+	  "A certificate was shown whose key or signature is too weak.")                           \
+	X(RELAY_TLS, "relay.tls_refused", "Two machines could not agree on safe encryption.")      \
+	X(RELAY_UNFINISHED, "relay.handshake_unfinished",                                          \
+	  "A machine began to set up encryption and never finished.")                              \
+	X(RELAY_FLOOD, "relay.flood",                                                              \
+	  "One machine opens so many connections that it was held back.")                          \
+	X(RELAY_FULL, "relay.full",                                                                \
+	  "A relay has as many connections as it may have; new ones are refused.")                 \
+	X(RELAY_SOURCE, "relay.source_not_allowed",                                                \
+	  "A machine that may not use this relay tried to.")                                       \
+	X(RELAY_UNREACHABLE, "relay.unreachable",                                                  \
+	  "The machine behind a relay could not be reached.")                                      \
+	X(RELAY_PROXY, "relay.proxy_header",                                                       \
+	  "A connection did not begin with the address of the real sender, as agreed.")            \
+	X(RELAY_CUT, "relay.cut_short", "An encrypted conversation was cut off in the middle.")    \
+	X(RELAY_KEY, "relay.key_unavailable",                                                      \
+	  "The gateway's own key or certificate cannot be used, so nothing can be encrypted.")     \
+	X(RELAY_LISTEN, "relay.cannot_listen", "A relay cannot take connections at its address.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -38,6 +38,7 @@ struct call_asker {
 	const char *session_id;	  /* its name for people; "" none */
 	uint64_t stepped_up_ns;	  /* until when a fresh factor counts, clock_wall_ns(); 0 none */
 	bool csrf_ok;		  /* the request proved that it came from our own page */
+	const json_t *devices;	  /* of a vendor: the names of those that it may see; borrowed */
 	uint32_t ticket;	  /* for call_later() */
 };
 
@@ -83,6 +84,9 @@ void call_failed(struct keeper *k, uint32_t ticket, struct call_error *error);
 /* Arguments. A text, or NULL where it is absent or no text (or has a zero inside). */
 const char *call_text(const json_t *args, const char *name);
 
+/* A whole number within its bounds; false: absent or none. */
+bool call_number(const json_t *args, const char *name, int64_t min, int64_t max, int64_t *ret_n);
+
 /*
  * Who is behind a session's token or an API key: role/people.c. Fills user, role, api_key,
  * scopes, session_id, stepped_up_ns and csrf_ok, each good until the call ends; false: the
@@ -90,5 +94,22 @@ const char *call_text(const json_t *args, const char *name);
  */
 typedef bool (*call_identify_fn)(struct keeper *k, const char *token, const char *csrf,
 				 struct call_asker *by, struct call_error *ret_error);
+/* Notes what somebody changed, or was refused (`error`, else NULL): the audit trail. */
+typedef void (*call_note_fn)(struct keeper *k, const struct call_row *row,
+			     const struct call_asker *by, const json_t *args,
+			     const struct call_error *error);
+
+/* The keeper's side. What is asked is answered through desk.h or serve.h. */
+struct calls;
+struct client;
+struct calls *calls_new(void); /* NULL: no memory */
+void calls_free(struct calls *c);
+void call_from_console(struct keeper *k, uint32_t question, const json_t *root);
+void call_from_client(struct keeper *k, struct client *c, const json_t *root);
+/* Nobody answered for some in time: says so. And when that is due, monotonic; UINT64_MAX never. */
+void call_turn(struct keeper *k, uint64_t now_ns);
+uint64_t call_due(const struct keeper *k);
+/* A client is gone; its answer is nobody's. */
+void call_without(struct keeper *k, const struct client *c);
 
 #endif

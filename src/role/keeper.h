@@ -8,7 +8,7 @@
  *
  *   bedwarden _keeper -d STATE_DIR -u USER [-e EVE_FILE] [-m ROTATE_MB] [-k KEEP] [-n EVENTS]
  *                     [-E EVIDENCE_MB -D EVIDENCE_DAYS] [-A ARCHIVE_MB]
- *                     [-H HOLDER [-P PLACE]]
+ *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -26,20 +26,27 @@
  *
  * Its files: keeper.c, the process, its rights and its loop; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
- * socket; secrets.c, what its keys do for others; deposit.c, what goes into its vault.
+ * socket; desk.c, the console; call.c, what either may call, and look.c,
+ * amend.c, the calls themselves; secrets.c, what its keys do for others;
+ * deposit.c, what goes into its vault.
  */
 #include "base/ipc.h"
 #include "base/reason.h"
+#include "role/call.h"
 
 #define KEEPER_IPC_FD	  3
 #define KEEPER_CONTROL_FD 4
 #define KEEPER_GUARDS_MAX 64
 
+struct amends;
+struct calls;
 struct client;
 struct deposits;
+struct desk;
 struct eve;
 struct intake;
 struct json;
+struct looks;
 struct pcaps;
 struct policy;
 struct secrets;
@@ -52,9 +59,16 @@ struct keeper {
 	struct eve *eve;     /* NULL: none wanted */
 	struct pcaps *pcaps; /* NULL: no evidence is wanted */
 	struct serve *serve;
-	struct secrets *secrets;       /* NULL: no keys are wanted */
-	struct intake *intake;	       /* the vault; NULL: no keys, or they are locked */
-	struct deposits *deposits;     /* deposit.c's */
+	struct secrets *secrets;   /* NULL: no keys are wanted */
+	struct intake *intake;	   /* the vault; NULL: no keys, or they are locked */
+	struct deposits *deposits; /* deposit.c's */
+	struct calls *calls;
+	struct looks *looks;
+	struct amends *amends;
+	struct desk *desk;	       /* the console's; NULL none is there */
+	int console_key;	       /* where it has handshakes signed; -1 none */
+	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
+	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */
 	int guards[KEEPER_GUARDS_MAX]; /* sockets by the guard's number; -1 none */
 	const struct policy *policy;   /* NULL until the parent sent one */
@@ -83,6 +97,8 @@ extern const struct serve_calls answer_calls;
 /* What the parent or a guard answered to a question asked for a client. */
 void answer_status(struct keeper *k, const struct ipc_message *m);
 void answer_apply(struct keeper *k, const struct ipc_message *m);
+/* The parent's status with what the keeper knows; NULL: it answered nonsense. */
+json_t *answer_merge(struct keeper *k, const struct ipc_message *m);
 void answer_flows(struct keeper *k, unsigned guard, const struct ipc_message *m);
 /* Once a turn: asks the guards for the next client that wants their flows. */
 void answer_turn(struct keeper *k);

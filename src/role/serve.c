@@ -45,6 +45,8 @@ static void drop_answer(struct serve *s, struct client *c)
 
 static void close_client(struct serve *s, struct client *c)
 {
+	if (s->calls->gone)
+		s->calls->gone(s->arg, c);
 	close(c->fd);
 	drop_answer(s, c);
 	memset(c, 0, sizeof(*c));

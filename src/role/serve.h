@@ -47,6 +47,8 @@ struct serve_calls {
 	void (*more)(void *arg, struct client *c);
 	/* Nobody answered on its behalf in time: serve_end() or serve_error(). */
 	void (*late)(void *arg, struct client *c);
+	/* It is gone, and nobody's pointer must lead to it any longer. NULL: nobody has one. */
+	void (*gone)(void *arg, struct client *c);
 };
 
 /* Owns neither `sock`, which listens, nor `arg`. Clients of group `gid` are welcome besides
