@@ -67,12 +67,13 @@ static const struct ipc_right rights[] = {
 
 /* Besides what every role lives on: files in state_dir, clients on the control socket. */
 static const char *const calls[] = {
-	"accept4",    "access",	  "faccessat", "faccessat2", "fchmod",	   "fchown",   "fcntl",
-	"flock",      "mlock",	  "mlock2",    "fdatasync",  "fstatfs",	   "fsync",    "ftruncate",
-	"getcwd",     "getegid",  "geteuid",   "getgid",     "getsockopt", "getuid",   "lstat",
-	"newfstatat", "open",	  "openat",    "pread64",    "pwrite64",   "readlink", "readlinkat",
-	"rename",     "renameat", "stat",      "getdents64", "mkdir",	   "mkdirat",  "statfs",
-	"sysinfo",    "uname",	  "unlink",    "unlinkat",
+	"accept4",    "access",	    "faccessat", "faccessat2",	 "fchmod",    "fchown",
+	"fcntl",      "flock",	    "mlock",	 "mlock2",	 "fdatasync", "fstatfs",
+	"fsync",      "ftruncate",  "getcwd",	 "getegid",	 "geteuid",   "getgid",
+	"getsockopt", "getuid",	    "lstat",	 "newfstatat",	 "open",      "openat",
+	"pread64",    "pwrite64",   "readlink",	 "readlinkat",	 "rename",    "renameat",
+	"stat",	      "getdents64", "mkdir",	 "mkdirat",	 "statfs",    "sysinfo",
+	"uname",      "unlink",	    "unlinkat",	 "memfd_create",
 };
 
 struct options {
@@ -774,9 +775,11 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 		fatal("keeper: no memory");
 }
 
+call_identify_fn keeper_identify;
+
 int keeper_main(int argc, char **argv)
 {
-	struct keeper k = {.parent = KEEPER_IPC_FD, .console_key = -1};
+	struct keeper k = {.parent = KEEPER_IPC_FD, .console_key = -1, .identify = keeper_identify};
 	const struct group *group;
 	struct options o;
 	unsigned char seed;
