@@ -341,14 +341,14 @@ static void set_cookie(struct evhttp_request *req, const char *token)
 /* The token is for the cookie alone: no script ever has it. */
 static void reply_ok(struct request *r, const json_t *ok)
 {
-	const char *token = json_string_value(json_object_get(ok, "token"));
+	const char *token = json_string_value(json_object_get(ok, "session"));
 	json_t *copy = NULL;
 
 	if (r->route->effect == API_SESSION && token) {
 		if (cookie_is_token(token))
 			set_cookie(r->req, token);
 		copy = json_copy((json_t *)ok);
-		json_object_del(copy, "token");
+		json_object_del(copy, "session");
 		ok = copy;
 	} else if (r->route->effect == API_END) {
 		set_cookie(r->req, "");
