@@ -288,6 +288,15 @@ static const char *refuse(const struct call_row *row, const struct call_asker *b
 				 "you are %s; an administrator can change that",
 				 people_role_name(by->role)),
 		       e->type;
+	if (by->enrolling && !(row->also & CALL_ENROLLING))
+		return call_fail(e, 403, "auth.enrol_first", "A second factor is missing",
+				 "add one (factor.webauthn_begin, factor.totp_begin), and sign in "
+				 "with it"),
+		       e->type;
+	if (by->one_factor && !(row->also & CALL_ONE_FACTOR))
+		return call_fail(e, 403, "auth.one_factor", "One factor is not enough for this",
+				 "sign in with a second one"),
+		       e->type;
 	if (by->api_key)
 		return refuse_key(row, by, e);
 	if (row->changes && !by->csrf_ok)

@@ -104,6 +104,7 @@ static const char *const calls[] = {
 	"stat",
 	"getdents64",
 	"mkdir",
+	"memfd_create",
 	"mkdirat",
 	"statfs",
 	"sysinfo",
@@ -818,9 +819,11 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 		fatal("keeper: no memory");
 }
 
+call_identify_fn keeper_identify;
+
 int keeper_main(int argc, char **argv)
 {
-	struct keeper k = {.parent = KEEPER_IPC_FD, .console_key = -1};
+	struct keeper k = {.parent = KEEPER_IPC_FD, .console_key = -1, .identify = keeper_identify};
 	const struct group *group;
 	struct options o;
 	unsigned char seed;

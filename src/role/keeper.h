@@ -105,6 +105,9 @@ void answer_turn(struct keeper *k);
 /* A guard is gone: nobody waits for it any longer. */
 void answer_without(struct keeper *k, unsigned guard);
 
+/* Who is behind a session; NULL: nobody is. A test puts its own here. */
+extern call_identify_fn keeper_identify;
+
 int keeper_main(int argc, char **argv);
 
 #endif
