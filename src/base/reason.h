@@ -244,7 +244,24 @@
 	X(TLS_SELF_SIGNED, "tls.self_signed",                                                      \
 	  "A machine vouches for itself: its certificate proves nothing to others.")               \
 	X(GATEWAY_EVIDENCE_LOST, "gateway.evidence_lost",                                          \
-	  "Packets around a finding could not be kept; the finding itself was.")
+	  "Packets around a finding could not be kept; the finding itself was.") \
+	X(AUTH_SIGNED_IN, "auth.signed_in", "Somebody signed in to the gateway.")                  \
+	X(AUTH_GUESSING, "auth.guessing",                                                          \
+	  "Somebody tries to sign in to the gateway as another, and fails again and again.")       \
+	X(AUTH_CLONED, "auth.passkey_cloned",                                                      \
+	  "There seem to be two copies of somebody's passkey: one of them is a thief's.")          \
+	X(AUTH_FIRST, "auth.code_used",                                                            \
+	  "Somebody came in with the one-time code that they were given, to set up their sign-in.") \
+	X(AUTH_RECOVERY, "auth.recovery_used",                                                     \
+	  "Somebody signed in with one of the codes that they printed for emergencies.")           \
+	X(AUTH_FACTOR_ADDED, "auth.factor_added", "Somebody added a way to sign in.")              \
+	X(AUTH_FACTOR_REMOVED, "auth.factor_removed", "Somebody removed a way to sign in.")        \
+	X(AUTH_RESET, "auth.reset",                                                                \
+	  "Two people agreed to remove all of somebody's ways to sign in, as all were lost.")      \
+	X(AUTH_USER_CHANGED, "auth.user_changed",                                                  \
+	  "Somebody was given or denied the right to use the gateway, or another role in it.")     \
+	X(AUTH_KEY_CHANGED, "auth.key_changed",                                                    \
+	  "A key by which a machine may ask the gateway was made or withdrawn.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -38,6 +38,9 @@ struct call_asker {
 	const char *session_id;	  /* its name for people; "" none */
 	uint64_t stepped_up_ns;	  /* until when a fresh factor counts, clock_wall_ns(); 0 none */
 	bool csrf_ok;		  /* the request proved that it came from our own page */
+	const json_t *devices;	  /* of a vendor: the names of those that it may see; borrowed */
+	bool enrolling;		  /* has no second factor yet, and adds one: see call_row.also */
+	bool one_factor;	  /* has shown one alone */
 	uint32_t ticket;	  /* for call_later() */
 };
 
@@ -56,6 +59,8 @@ struct call_error {
 typedef json_t *(*call_fn)(struct keeper *k, const struct call_asker *by, const json_t *args,
 			   struct call_error *ret_error);
 
+enum { CALL_ENROLLING = 1, CALL_ONE_FACTOR = 2 };
+
 /* One row a call. A call that is not in a table does not exist. */
 struct call_row {
 	const char *name;
@@ -64,6 +69,7 @@ struct call_row {
 	bool step_up;	/* needs a fresh factor */
 	bool changes;	/* needs proof of our own page, and is audited, refused or done */
 	bool on_box;	/* only the operator, on the box's own socket */
+	unsigned also;	/* sessions that are not full ones and may it, a set; 0: none */
 };
 
 /* Fills *ret_error, and returns NULL so that a call can end with it. */
@@ -82,6 +88,8 @@ void call_failed(struct keeper *k, uint32_t ticket, struct call_error *error);
 
 /* Arguments. A text, or NULL where it is absent or no text (or has a zero inside). */
 const char *call_text(const json_t *args, const char *name);
+/* A whole number within its bounds; false: absent or none. */
+bool call_number(const json_t *args, const char *name, int64_t min, int64_t max, int64_t *ret_n);
 
 /*
  * Who is behind a session's token or an API key: role/people.c. Fills user, role, api_key,
@@ -90,5 +98,9 @@ const char *call_text(const json_t *args, const char *name);
  */
 typedef bool (*call_identify_fn)(struct keeper *k, const char *token, const char *csrf,
 				 struct call_asker *by, struct call_error *ret_error);
+/* Notes what somebody changed, or was refused (`error`, else NULL): the audit trail. */
+typedef void (*call_note_fn)(struct keeper *k, const struct call_row *row,
+			     const struct call_asker *by, const json_t *args,
+			     const struct call_error *error);
 
 #endif

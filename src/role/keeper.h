@@ -28,6 +28,7 @@
  * socket; secrets.c, what its keys do for others.
  */
 #include "base/ipc.h"
+#include "role/call.h"
 
 #define KEEPER_IPC_FD	  3
 #define KEEPER_CONTROL_FD 4
@@ -48,6 +49,8 @@ struct keeper {
 	struct pcaps *pcaps; /* NULL: no evidence is wanted */
 	struct serve *serve;
 	struct secrets *secrets;       /* NULL: no keys are wanted */
+	struct staff *staff;	       /* who is there */
+	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */
 	int guards[KEEPER_GUARDS_MAX]; /* sockets by the guard's number; -1 none */
 	const struct policy *policy;   /* NULL until the parent sent one */
