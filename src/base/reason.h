@@ -253,7 +253,7 @@
 	  "The clock cannot be right: no old records are destroyed until it is.")                  \
 	X(GATEWAY_VAULT_STUCK, "gateway.vault_stuck",                                              \
 	  "The vault cannot be written to; what is to be sealed waits in memory.")                 \
-	X(GATEWAY_VAULT_FREED, "gateway.vault_freed", "The vault can be written to again.")\
+	X(GATEWAY_VAULT_FREED, "gateway.vault_freed", "The vault can be written to again.")        \
 	X(RELAY_NO_CERTIFICATE, "relay.no_certificate",                                            \
 	  "Somebody connected without showing a digital identity card (certificate).")             \
 	X(RELAY_UNTRUSTED, "relay.certificate_untrusted",                                          \
@@ -288,7 +288,25 @@
 	X(RELAY_CUT, "relay.cut_short", "An encrypted conversation was cut off in the middle.")    \
 	X(RELAY_KEY, "relay.key_unavailable",                                                      \
 	  "The gateway's own key or certificate cannot be used, so nothing can be encrypted.")     \
-	X(RELAY_LISTEN, "relay.cannot_listen", "A relay cannot take connections at its address.")
+	X(RELAY_LISTEN, "relay.cannot_listen", "A relay cannot take connections at its address.")  \
+	X(AUTH_SIGNED_IN, "auth.signed_in", "Somebody signed in to the gateway.")                  \
+	X(AUTH_GUESSING, "auth.guessing",                                                          \
+	  "Somebody tries to sign in to the gateway as another, and fails again and again.")       \
+	X(AUTH_CLONED, "auth.passkey_cloned",                                                      \
+	  "There seem to be two copies of somebody's passkey: one of them is a thief's.")          \
+	X(AUTH_FIRST, "auth.code_used",                                                            \
+	  "Somebody came in with the one-time code that they were given, to set up their "         \
+	  "sign-in.")                                                                              \
+	X(AUTH_RECOVERY, "auth.recovery_used",                                                     \
+	  "Somebody signed in with one of the codes that they printed for emergencies.")           \
+	X(AUTH_FACTOR_ADDED, "auth.factor_added", "Somebody added a way to sign in.")              \
+	X(AUTH_FACTOR_REMOVED, "auth.factor_removed", "Somebody removed a way to sign in.")        \
+	X(AUTH_RESET, "auth.reset",                                                                \
+	  "Two people agreed to remove all of somebody's ways to sign in, as all were lost.")      \
+	X(AUTH_USER_CHANGED, "auth.user_changed",                                                  \
+	  "Somebody was given or denied the right to use the gateway, or another role in it.")     \
+	X(AUTH_KEY_CHANGED, "auth.key_changed",                                                    \
+	  "A key by which a machine may ask the gateway was made or withdrawn.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

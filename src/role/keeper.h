@@ -68,6 +68,7 @@ struct keeper {
 	struct desk *desk;	       /* the console's; NULL none is there */
 	int console_key;	       /* where it has handshakes signed; -1 none */
 	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
+	struct staff *staff;	       /* who is there */
 	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */
 	int guards[KEEPER_GUARDS_MAX]; /* sockets by the guard's number; -1 none */
