@@ -306,7 +306,24 @@
 	X(AUTH_USER_CHANGED, "auth.user_changed",                                                  \
 	  "Somebody was given or denied the right to use the gateway, or another role in it.")     \
 	X(AUTH_KEY_CHANGED, "auth.key_changed",                                                    \
-	  "A key by which a machine may ask the gateway was made or withdrawn.")
+	  "A key by which a machine may ask the gateway was made or withdrawn.")                   \
+	X(GRANT_ENDED, "grant.ended",                                                              \
+	  "The time for which a person was let into this device is over; the connection was cut.") \
+	X(GRANT_REQUESTED, "grant.requested",                                                      \
+	  "A person asks to be let into a device's service port.")                                 \
+	X(GRANT_OPENED, "grant.opened",                                                            \
+	  "A person was let into a device's service port for a while.")                            \
+	X(GRANT_CLOSED, "grant.closed", "A person's time in a device's service port ended.")       \
+	X(GRANT_BREAK_GLASS, "grant.break_glass",                                                  \
+	  "Emergency: a person opened a device's service port without asking anybody.")            \
+	X(GRANT_REVIEW, "grant.review_due",                                                        \
+	  "An emergency opening of a device has not been looked at by a second person yet.")       \
+	X(GRANT_REFUSED, "grant.refused",                                                          \
+	  "A person who asked to be let into a device was turned down.")                           \
+	X(AUDIT_BROKEN, "audit.broken",                                                            \
+	  "The record of who did what was changed by somebody, or is damaged.")                    \
+	X(AUDIT_LOST, "audit.unrecorded",                                                          \
+	  "The record of who did what cannot be written; what must be recorded is not done.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
