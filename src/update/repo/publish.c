@@ -19,6 +19,7 @@ struct item {
 	char role[REPO_ROLE_MAX];
 	struct tuf_metadata *m;
 	bool draft;    /* not public yet */
+	bool left;     /* public already, by a run that was killed before it could tidy */
 	bool orphaned; /* nobody delegates to it any more: stays listed, TUF §5.5.5 */
 };
 
@@ -48,6 +49,11 @@ static void tell(struct plan *p, const char *fmt, const char *role, int64_t vers
 
 /* --- what will stand ------------------------------------------------------------------------- */
 
+static bool is_same(const struct tuf_metadata *a, const struct tuf_metadata *b)
+{
+	return a->raw.len == b->raw.len && memcmp(a->raw.data, b->raw.data, a->raw.len) == 0;
+}
+
 static int plan_root(struct plan *p)
 {
 	struct tuf_signers old, own;
@@ -64,9 +70,7 @@ static int plan_root(struct plan *p)
 	if (err < 0)
 		return err;
 	/* Published by a run that was killed before it was done? */
-	p->new_root = !p->old_root || p->root->version != p->old_root->version ||
-		      p->root->raw.len != p->old_root->raw.len ||
-		      memcmp(p->root->raw.data, p->old_root->raw.data, p->root->raw.len) != 0;
+	p->new_root = !p->old_root || !is_same(p->root, p->old_root);
 	if (!p->new_root)
 		return 0;
 	if (p->root->version != (p->old_root ? p->old_root->version + 1 : 1))
@@ -109,14 +113,13 @@ static int add_item(struct plan *p, const char *role)
 		public = NULL;
 		err = it->m ? 0 : err;
 	} else if (err == 0) {
-		it->draft = true;
-		if (it->m->version != (public ? public->version + 1 : 1))
+		it->left = public && is_same(public, it->m);
+		it->draft = !it->left;
+		if (it->draft && it->m->version != (public ? public->version + 1 : 1))
 			err = tuf_fail(p->e, -ESTALE,
 				       "the draft of '%s' has version %" PRId64 ", and %" PRId64
 				       " is published: begin it anew",
 				       role, it->m->version, public ? public->version : 0);
-		else if (!public && strcmp(role, "targets") != 0)
-			it->orphaned = false;
 	}
 	tuf_metadata_free(public);
 	if (err < 0)
@@ -392,7 +395,7 @@ static int tidy(struct plan *p)
 	int err = p->old_root || p->new_root ? drop_draft(p, "root", p->root->version) : 0;
 
 	for (size_t i = 0; i < p->count && err == 0; i++)
-		if (p->items[i].draft)
+		if (p->items[i].draft || p->items[i].left)
 			err = drop_draft(p, p->items[i].role, p->items[i].m->version);
 	if (err == 0 && p->new_snapshot)
 		tell(p, "%s version %" PRId64, "snapshot", p->snapshot->version);
