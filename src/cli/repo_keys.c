@@ -262,9 +262,10 @@ int repo_cli_delegate(const struct repo_cli *o, int argc, char **argv)
 	int c = CLI_OK;
 
 	if (!repo_role_is_good(name) || tuf_type_is_name(name))
-		return cli_fail("'%s' is no name for a role: letters, digits, '-', '_' and '.', and "
-				"none of the four top-level ones",
-				name);
+		return cli_fail(
+			"'%s' is no name for a role: letters, digits, '-', '_' and '.', and "
+			"none of the four top-level ones",
+			name);
 	if (!o->keys.count)
 		return cli_fail("whose is '%s'? name its keepers' public keys with --key", name);
 	r = repo_cli_open(argv[0]);
@@ -312,9 +313,9 @@ static int rotate_one(struct repo *r, const struct repo_cli *o, const char *name
 		return cli_fail("%s", e.text);
 	json_decref(owner);
 	if (repo_edit(r, by,
-		      o->days			   ? o->days
+		      o->days			? o->days
 		      : strcmp(by, "root") == 0 ? ROOT_DAYS
-						   : TARGETS_DAYS,
+						: TARGETS_DAYS,
 		      &whole, &e) < 0)
 		return cli_fail("%s", e.text);
 	c = rotate_in(o, whole, name);

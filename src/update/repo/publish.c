@@ -85,7 +85,8 @@ static int plan_root(struct plan *p)
 		err = tuf_metadata_verify(p->root, &old, "root", p->e);
 		if (err < 0)
 			tuf_fail(p->e, err,
-				 "the new root needs signatures by the old root's keys too: 'bedwarden "
+				 "the new root needs signatures by the old root's keys too: "
+				 "'bedwarden "
 				 "repo sign' with those");
 	}
 	return err < 0 ? err : tuf_metadata_fresh(p->root, p->now, "root", p->e);
@@ -147,9 +148,9 @@ static int verify_item(struct plan *p, struct item *it)
 	int err;
 
 	if (strcmp(it->role, "targets") == 0)
-		return verify_by(p, it, p->root->whole,
-				 json_object_get(json_object_get(p->root->body, "roles"),
-						 "targets"));
+		return verify_by(
+			p, it, p->root->whole,
+			json_object_get(json_object_get(p->root->body, "roles"), "targets"));
 	it->orphaned = true;
 	for (size_t i = 0; i < p->count; i++) {
 		role = body_find_role(p->items[i].m->whole, it->role);
@@ -169,7 +170,7 @@ static int check_targets(struct plan *p, const struct item *it)
 	struct tuf_file f;
 	json_t *entry;
 
-	json_object_foreach(json_object_get(it->m->body, "targets"), name, entry) {
+	json_object_foreach (json_object_get(it->m->body, "targets"), name, entry) {
 		if (tuf_file_of_target(entry, &f) < 0)
 			return tuf_fail(p->e, -EBADMSG, "role '%s': target '%s' is malformed",
 					it->role, name);
@@ -219,7 +220,7 @@ static int plan_items(struct plan *p)
 
 	if (err < 0)
 		return err;
-	json_array_foreach(names, i, entry) {
+	json_array_foreach (names, i, entry) {
 		err = add_item(p, json_string_value(entry));
 		if (err < 0)
 			break;
@@ -260,7 +261,7 @@ static int seal_role(struct plan *p, enum tuf_type type, json_t *whole, int64_t 
 		json_t *entry;
 		size_t k;
 
-		json_array_foreach(by.keyids, k, entry)
+		json_array_foreach (by.keyids, k, entry)
 			if (strcmp(json_string_value(entry), signer_id(p->o->signers[i])) == 0)
 				err = repo_sign(whole, p->o->signers[i], &fresh, p->e);
 	}
@@ -274,7 +275,8 @@ static int seal_role(struct plan *p, enum tuf_type type, json_t *whole, int64_t 
 		err = tuf_metadata_verify(m, &by, role, p->e);
 	if (err == -EKEYREJECTED)
 		tuf_fail(p->e, err,
-			 "role '%s' needs %" PRId64 " signatures by online keys that root lists, and "
+			 "role '%s' needs %" PRId64
+			 " signatures by online keys that root lists, and "
 			 "too few of those are here: name them with --key",
 			 role, by.threshold);
 	free(text);

@@ -21,9 +21,9 @@
 #include "update/tuf/hash.h"
 #include "update/tuf/key.h"
 
-#define FILE_MAX  (64u << 10)
-#define PSS_SALT  32
-#define RSA_BITS  3072
+#define FILE_MAX (64u << 10)
+#define PSS_SALT 32
+#define RSA_BITS 3072
 
 static const struct {
 	const char *name, *keytype, *scheme;
@@ -106,11 +106,10 @@ static int seal(const char *path, const struct signer_ask *ask, struct text *pla
 	int err = ask_for(ask, path, true, &passphrase, e);
 
 	if (err == 0) {
-		err = to && engine ? age_recipients_passphrase(
-					     to,
-					     (struct bytes){(uint8_t *)passphrase,
-							    strlen(passphrase)},
-					     AGE_WORK_DEFAULT)
+		err = to && engine ? age_recipients_passphrase(to,
+							       (struct bytes){(uint8_t *)passphrase,
+									      strlen(passphrase)},
+							       AGE_WORK_DEFAULT)
 				   : -ENOMEM;
 		if (err == 0)
 			err = age_seal(engine, &o, &(struct age_input){.read = give, .arg = plain},
@@ -135,12 +134,12 @@ static int unseal(const char *path, const struct signer_ask *ask, struct text *s
 	int err = ask_for(ask, path, false, &passphrase, e);
 
 	if (err == 0) {
-		err = ids && engine ? age_identities_passphrase(
-					      ids,
-					      (struct bytes){(uint8_t *)passphrase,
-							     strlen(passphrase)},
-					      AGE_WORK_MAX)
-				    : -ENOMEM;
+		err = ids && engine
+			      ? age_identities_passphrase(
+					ids,
+					(struct bytes){(uint8_t *)passphrase, strlen(passphrase)},
+					AGE_WORK_MAX)
+			      : -ENOMEM;
 		if (err == 0)
 			err = age_open(engine, &o, &(struct age_input){.read = give, .arg = sealed},
 				       &(struct age_output){.write = keep, .arg = plain}, &result);
@@ -310,8 +309,8 @@ int signer_make(const char *path, enum signer_kind kind, const struct signer_ask
 		struct tuf_error *e)
 {
 	EVP_PKEY *key = generate(kind);
-	int err = key ? write_private(path, key, ask, e)
-		      : tuf_fail(e, -EIO, "no key could be made");
+	int err =
+		key ? write_private(path, key, ask, e) : tuf_fail(e, -EIO, "no key could be made");
 
 	if (err == 0) {
 		err = write_public(path, key, kind, e);
