@@ -31,11 +31,21 @@ int repo_cli_key(const struct repo_cli *o, int argc, char **argv)
 	char id[SIGNER_ID], path[PATH_MAX];
 	struct tuf_error e;
 	json_t *key;
-	int r = make_key(o, argv[0], o->plain);
+	int r;
 
+	if (signer_is_token(argv[0]) != !!o->out)
+		return cli_fail(
+			"-o is for the public half of a key in a token: pkcs11:… -o FILE.pub");
+	if (o->out) {
+		snprintf(path, sizeof(path), "%s", o->out);
+		r = signer_make_token(argv[0], path, &repo_cli_ask, &e) < 0 ? cli_fail("%s", e.text)
+									    : CLI_OK;
+	} else {
+		snprintf(path, sizeof(path), "%s.pub", argv[0]);
+		r = make_key(o, argv[0], o->plain);
+	}
 	if (r != CLI_OK)
 		return r;
-	snprintf(path, sizeof(path), "%s.pub", argv[0]);
 	if (signer_public_read(path, &key, id, &e) < 0)
 		return cli_fail("%s", e.text);
 	json_decref(key);

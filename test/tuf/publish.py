@@ -30,6 +30,7 @@ class Place:
         self.temp = tempfile.TemporaryDirectory()
         self.dir = self.temp.name
         self.said = ""
+        self.env = {}
         handler = functools.partial(Quiet, directory=os.path.join(self.dir, "R", "public"))
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
@@ -46,7 +47,7 @@ class Place:
 
     def run(self, *args, ok=True, passphrase="correct horse"):
         done = subprocess.run([BIN, *args], cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
-                              stdin=subprocess.DEVNULL, env={**os.environ, "AGE_PASSPHRASE": passphrase, "http_proxy": ""})
+                              stdin=subprocess.DEVNULL, env={**os.environ, "AGE_PASSPHRASE": passphrase, "http_proxy": "", **self.env})
         self.said = done.stderr.decode() + done.stdout.decode()
         assert (done.returncode == 0) == ok, (args, done.returncode, self.said)
         if not ok:
@@ -230,6 +231,39 @@ def sealed_keys(p):
         assert os.waitpid(pid, 0)[1] == 0
         with open(p.path("plain")) as f:
             assert f.readline() == "-----BEGIN PRIVATE KEY-----\n"
+
+
+@case
+def tokens(p):
+    """root keys in a PKCS#11 token, ECDSA and RSA, sign what others verify"""
+    module = "/usr/lib/softhsm/libsofthsm2.so"
+    if not os.path.exists(module) or not shutil.which("softhsm2-util"):
+        raise Skip("softhsm2 is missing")
+    os.mkdir(p.path("tokens"))
+    p.file("softhsm2.conf", b"directories.tokendir = %s\nlog.level = ERROR\n" % p.path("tokens").encode())
+    p.env["SOFTHSM2_CONF"] = p.path("softhsm2.conf")
+
+    def util(*args):
+        subprocess.run(["softhsm2-util", *args], check=True, stdout=subprocess.DEVNULL, env={**os.environ, **p.env})
+    util("--init-token", "--free", "--label", "safe", "--pin", "1234", "--so-pin", "5678")
+    p.repo("key", "rsa", "--kind", "rsa", "--plain")
+    util("--import", p.path("rsa"), "--token", "safe", "--label", "rsa", "--id", "01", "--pin", "1234")
+    uri = "pkcs11:token=safe;object=%s?module-path=" + module + "&pin-value=1234"
+    p.repo("key", uri % "ec", "-o", "ec.pub")
+    made = p.said.split()[0]
+    p.repo("key", uri % "ec", "-o", "again.pub")
+    assert p.said.split()[0] == made
+    p.repo("key", uri % "ec", ok=False)
+    p.repo("init", "R", "--plain", "--root", "ec.pub", "--root", "rsa.pub", "--root-threshold", "2")
+    p.repo("sign", "R", "root", "--key", uri % "ec", "--key", uri % "rsa")
+    p.repo("sign", "R", "targets")
+    p.repo("publish", "R")
+    assert {k["keytype"] for k in p.read()["root"]["keys"].values()} == {"ecdsa", "rsa", "ed25519"}
+    p.client("refresh")
+    p.repo("renew", "R", "root")
+    for bad in ("pkcs11:token=away?module-path=" + module, uri % "nothing", (uri % "ec").replace("1234", "4321"),
+                "pkcs11:token=safe;object=ec?module-path=/nowhere.so&pin-value=1234", "pkcs11:what is this"):
+        p.repo("sign", "R", "root", "--key", bad, ok=False)
 
 
 def people(p, *names):
