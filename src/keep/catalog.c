@@ -64,6 +64,7 @@ enum statement {
 	LOG_LAST,
 	LOG_ADD,
 	TOTALS,
+	CHANGED,
 	STATEMENTS,
 };
 
@@ -108,6 +109,7 @@ static const char *const texts[STATEMENTS] = {
 	[LOG_ADD] = "INSERT INTO log(seq, time, line, chain) VALUES(?1, ?2, ?3, ?4)",
 	[TOTALS] = "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(length), 0),"
 		   " (SELECT count(*) FROM name) FROM object",
+	[CHANGED] = "PRAGMA data_version",
 };
 
 struct catalog {
@@ -504,6 +506,17 @@ int catalog_names(struct catalog *c, int64_t object, int64_t *ret_count)
 	err = row(c, s);
 	if (err == 0)
 		*ret_count = sqlite3_column_int64(s, 0);
+	use(c, BEGIN);
+	return err;
+}
+
+int catalog_version(struct catalog *c, int64_t *ret_version)
+{
+	sqlite3_stmt *s = use(c, CHANGED);
+	int err = row(c, s);
+
+	if (err == 0)
+		*ret_version = sqlite3_column_int64(s, 0);
 	use(c, BEGIN);
 	return err;
 }
