@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 bw=$(realpath "${1:-build/bedwarden}")
 [ -x "$bw" ] || { echo "not ok - there is no $bw"; exit 1; }
-kills=${KILLS:-100}
+kills=${KILLS:-40} # of each: watch, put, rotate, shred
 failed=0
 ok() { echo "ok - $*"; }
 not() { echo "not ok - $*"; failed=1; }
@@ -123,6 +123,50 @@ vault get v --class dicom -C got >/dev/null
 check "nothing was lost, and nothing altered" diff -r want got/hot
 check "each is there once" [ "$(vault ls v --class dicom --json | jq 'group_by(.name) | map(length) | max')" = 1 ]
 check "the vault is sound" vault fsck v --content
+
+# --- put, rotate and shred, killed again and again -----------------------------------------------------
+# What was said to be there is; what was said to be destroyed is not; what was under way may be either.
+vault init k --holder file >/dev/null 2>&1
+mkdir stay
+# cut_short COMMAND...: kills it within about the time it takes. 0: it had ended, and well.
+takes=200
+cut_short() {
+	local pid code ms
+	"$@" >>cut.out 2>/dev/null &
+	pid=$!
+	ms=$((RANDOM % takes + 1))
+	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	code=$?
+	[ $code = 137 ] && { struck=$((struck + 1)); takes=$((takes < 900 ? takes * 11 / 10 : takes)); } || takes=$((takes > 30 ? takes * 9 / 10 : takes))
+	return $code
+}
+struck=0 lost=0 back=0 rounds=0
+while [ $struck -lt $((3 * kills)) ] && [ $rounds -lt $((9 * kills)) ]; do
+	n=$((rounds++))
+	for i in 1 2 3; do echo "PID|1||$n-$i" >"stay/$n-$i"; done
+	head -c $((RANDOM * 20)) /dev/urandom >"stay/$n-4"
+	: >cut.out
+	cut_short "$bw" vault put k "stay/$n-1" "stay/$n-2" "stay/$n-3" "stay/$n-4" -v
+	grep -q "stay/$n-1$" cut.out || vault put k "stay/$n-1" >/dev/null || lost=1
+	for i in 2 3 4; do grep -q "  stay/$n-$i$" cut.out || rm "stay/$n-$i"; done
+	cut_short "$bw" vault rotate k
+	if cut_short "$bw" vault shred k "stay/$n-1" --force --why test; then
+		vault get k "stay/$n-1" >/dev/null 2>&1 && back=$((back + 1))
+	fi
+	rm -f "stay/$n-1"
+	if [ $((n % 10)) = 9 ]; then
+		rm -rf back && vault get k -C back >/dev/null || lost=1
+		for f in stay/*; do cmp -s "$f" "back/$f" || { echo "   $f is lost"; lost=1; }; done
+	fi
+done
+check "put, rotate and shred were killed $((3 * kills)) times in their midst" [ $struck -ge $((3 * kills)) ]
+rm -rf back && vault get k -C back >/dev/null
+for f in stay/*; do cmp -s "$f" "back/$f" || { echo "   $f is lost"; lost=1; }; done
+check "nothing that was said to be put was lost" [ $lost = 0 ]
+check "nothing that was said to be destroyed came back" [ $back = 0 ]
+check "that vault is sound, too" vault fsck k --content
 
 # Somebody holds a file open and goes on writing.
 (exec 9>hot/growing; for i in $(seq 10); do echo "line $i" >&9; sleep 0.2; done) &

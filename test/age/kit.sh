@@ -9,7 +9,7 @@ folder=${3:-${AGE_TESTKIT:-}}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 if [ -n "$folder" ]; then
-	kit=$(realpath "$folder") && [ -n "$(ls "$kit")" ] || { echo "not ok - there is no kit in $folder"; exit 1; }
+	kit=$(realpath -m "$folder") && [ -n "$(ls "$kit" 2>/dev/null)" ] || { echo "not ok - there is no kit in $folder"; exit 1; }
 else
 	kit=$tmp/kit
 	mkdir "$kit"
@@ -73,6 +73,6 @@ for file in "$kit"/*; do
 		[ "$(sha256sum <"$tmp/out" | cut -d' ' -f1)" = "$want" ] || fail "$name: stock age writes something else"
 	fi
 done
-[ $total -gt 100 ] || fail "only $total vectors"
+[ $total -gt 100 ] || [ -n "$folder" ] || fail "only $total vectors"
 [ $code = 0 ] && echo "ok - $total age vectors give what they should, $compared of them with stock age too"
 exit $code
