@@ -48,7 +48,8 @@ const struct cli_command cli_commands[] = {
 	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
 	 "decrypt what was sealed", cli_open},
 	{"vault",
-	 "init|put|get|ls|rotate|shred|watch|fsck|export|recover|log DIR [OPTION]... [ARG]...",
+	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log DIR [OPTION]... "
+	 "[ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
 	{"tuf",
 	 "--metadata-dir DIR [--metadata-url URL] [--target-name NAME]... [--target-base-url URL] "
