@@ -279,7 +279,16 @@
 	X(RELAY_CUT, "relay.cut_short", "An encrypted conversation was cut off in the middle.")    \
 	X(RELAY_KEY, "relay.key_unavailable",                                                      \
 	  "The gateway's own key or certificate cannot be used, so nothing can be encrypted.")     \
-	X(RELAY_LISTEN, "relay.cannot_listen", "A relay cannot take connections at its address.")
+	X(RELAY_LISTEN, "relay.cannot_listen", "A relay cannot take connections at its address.")  \
+	X(PKI_EXPIRES, "pki.certificate_expires",                                                  \
+	  "A certificate runs out soon and nobody has renewed it: somebody has to.")               \
+	X(PKI_EXPIRED, "pki.certificate_expired",                                                  \
+	  "A certificate has run out: its machine is not believed any longer.")                    \
+	X(PKI_ISSUED, "pki.certificate_issued",                                                    \
+	  "A machine was given a digital identity card (certificate).")                            \
+	X(PKI_REVOKED, "pki.certificate_revoked", "Certificates were withdrawn.")                  \
+	X(PKI_REFUSED, "pki.request_refused",                                                      \
+	  "A machine asked for a certificate that it does not get.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -662,7 +662,7 @@ static int newest_own(struct ca *c, const char *profile, char **ret_pem)
 			  profile, ret_pem);
 }
 
-int ca_own(struct ca *c, const char *purpose, const struct ca_order *o, int64_t now_s,
+int ca_own(struct ca *c, const char *purpose, const struct ca_order *o, int64_t now_s, bool anew,
 	   char **ret_pem, bool *ret_fresh)
 {
 	EVP_PKEY *key;
@@ -677,7 +677,7 @@ int ca_own(struct ca *c, const char *purpose, const struct ca_order *o, int64_t 
 	key = public_of(c, purpose, &err);
 	if (!key)
 		return err;
-	err = newest_own(c, cert_profile_name(o->profile), &pem);
+	err = anew ? -ENOENT : newest_own(c, cert_profile_name(o->profile), &pem);
 	x = err == 0 ? first_of(pem) : NULL;
 	/* One that another authority of ours had signed, before, is of no use. */
 	if (x && c->root && X509_verify(x, X509_get0_pubkey(c->root)) == 1 &&

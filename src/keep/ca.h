@@ -59,9 +59,10 @@ int ca_revoke(struct ca *c, const char *which, int reason, int64_t now_s);
 
 /*
  * This gateway's own for a purpose: the installed one of another authority, else ours, made, renewed
- * or made again where names or key have changed. *ret_fresh: it is another one than before.
+ * or made again where names or key have changed. `anew`: in any case. *ret_fresh: it is another one
+ * than before.
  */
-int ca_own(struct ca *c, const char *purpose, const struct ca_order *o, int64_t now_s,
+int ca_own(struct ca *c, const char *purpose, const struct ca_order *o, int64_t now_s, bool anew,
 	   char **ret_pem, bool *ret_fresh);
 /* Puts a chain of another authority in force for a purpose; its key must be ours. `pem` NULL: out of
  * force. */

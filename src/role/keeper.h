@@ -29,6 +29,7 @@
  * amend.c, the calls themselves; secrets.c, what its keys do for others.
  */
 #include "base/ipc.h"
+#include "base/reason.h"
 #include "role/call.h"
 
 #define KEEPER_IPC_FD	  3
@@ -42,6 +43,7 @@ struct desk;
 struct eve;
 struct looks;
 struct pcaps;
+struct pki;
 struct policy;
 struct secrets;
 struct serve;
@@ -54,6 +56,7 @@ struct keeper {
 	struct pcaps *pcaps; /* NULL: no evidence is wanted */
 	struct serve *serve;
 	struct secrets *secrets; /* NULL: no keys are wanted */
+	struct pki *pki;
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;
@@ -89,6 +92,12 @@ void answer_flows(struct keeper *k, unsigned guard, const struct ipc_message *m)
 void answer_turn(struct keeper *k);
 /* A guard is gone: nobody waits for it any longer. */
 void answer_without(struct keeper *k, unsigned guard);
+
+/* keeper.c, for who else hears others: an event of the gateway's own, … */
+void keeper_say(struct keeper *k, enum reason why, const char *text);
+/* … events of another process, and something of its that was refused. */
+void keeper_events(struct keeper *k, const char *who, struct bytes lines);
+void keeper_refuse(struct keeper *k, const char *who, const char *what);
 
 int keeper_main(int argc, char **argv);
 

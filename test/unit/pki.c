@@ -329,18 +329,18 @@ static void our_own_is_renewed_at_two_thirds(void **state)
 	bool fresh;
 
 	assert_int_equal(ca_init(s->ca, "ward 3", 0, NOW), 0);
-	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW, &a, &fresh), 0);
+	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW, false, &a, &fresh), 0);
 	assert_true(fresh);
-	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 59 * DAY, &b, &fresh), 0);
+	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 59 * DAY, false, &b, &fresh), 0);
 	assert_false(fresh);
 	assert_string_equal(a, b);
 	free(b);
-	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 61 * DAY, &b, &fresh), 0);
+	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 61 * DAY, false, &b, &fresh), 0);
 	assert_true(fresh);
 	assert_string_not_equal(a, b);
 	free(b);
 	assert_int_equal(cert_names_add(&o.names, "10.0.0.1"), 0);
-	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 62 * DAY, &b, &fresh), 0);
+	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 62 * DAY, false, &b, &fresh), 0);
 	assert_true(fresh); /* another name */
 
 	/* A hospital's own: its key must be ours. */
@@ -350,11 +350,11 @@ static void our_own_is_renewed_at_two_thirds(void **state)
 	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes("nothing")), -EBADMSG);
 	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a)), 0);
 	free(b);
-	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 80 * DAY, &b, &fresh), 0);
+	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 80 * DAY, false, &b, &fresh), 0);
 	assert_string_equal(a, b);
 	free(b);
 	assert_int_equal(ca_install(s->ca, "tls.link", (struct bytes){0}), 0);
-	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 80 * DAY, &b, &fresh), 0);
+	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 80 * DAY, false, &b, &fresh), 0);
 	assert_string_not_equal(a, b);
 	free(a);
 	free(b);
