@@ -15,8 +15,8 @@
 #define PER_CLIENT 1 /* a client on the control socket asks one thing after the other */
 
 /* Every call there is. */
-extern const struct call_row look_calls[], policy_calls[];
-static const struct call_row *const tables[] = {look_calls, policy_calls};
+extern const struct call_row look_calls[], policy_calls[], pki_calls[];
+static const struct call_row *const tables[] = {look_calls, policy_calls, pki_calls};
 
 /* Whom an answer goes to. */
 struct call_ticket {

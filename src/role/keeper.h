@@ -48,6 +48,7 @@ struct intake;
 struct json;
 struct looks;
 struct pcaps;
+struct pki;
 struct policy;
 struct secrets;
 struct serve;
@@ -62,6 +63,7 @@ struct keeper {
 	struct secrets *secrets;   /* NULL: no keys are wanted */
 	struct intake *intake;	   /* the vault; NULL: no keys, or they are locked */
 	struct deposits *deposits; /* deposit.c's */
+	struct pki *pki;
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;
@@ -108,6 +110,11 @@ void answer_without(struct keeper *k, unsigned guard);
 
 /* Who is behind a session; NULL: nobody is. A test puts its own here. */
 extern call_identify_fn keeper_identify;
+/* keeper.c, for who else hears others: an event of the gateway's own, … */
+void keeper_say(struct keeper *k, enum reason why, const char *text);
+/* … events of another process, and something of its that was refused. */
+void keeper_events(struct keeper *k, const char *who, struct bytes lines);
+void keeper_refuse(struct keeper *k, const char *who, const char *what);
 
 int keeper_main(int argc, char **argv);
 
