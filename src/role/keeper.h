@@ -48,6 +48,7 @@ struct intake;
 struct json;
 struct looks;
 struct pcaps;
+struct person;
 struct policy;
 struct secrets;
 struct serve;
@@ -56,6 +57,7 @@ struct store;
 struct keeper {
 	const char *state_dir;
 	struct store *store;
+	struct person *person; /* hides and opens what could name one */
 	struct eve *eve;     /* NULL: none wanted */
 	struct pcaps *pcaps; /* NULL: no evidence is wanted */
 	struct serve *serve;
