@@ -155,6 +155,7 @@ struct config_profile {
 	char *title; /* "Philips IntelliVue patient monitor" */
 	char *kind; /* monitor, pump, imaging, analyser, ecg, sensor, camera, printer, workstation, other */
 	enum gate_fail fail;
+	bool archive;	     /* are its messages and images kept? */
 	char **source; /* documents the ports were taken from */
 	unsigned source_count;
 	struct config_rule *starts; /* what the device may start */
@@ -177,6 +178,7 @@ struct config_device {
 	unsigned peer_count;
 	enum gate_mode *mode;	    /* NULL: the segment's */
 	enum gate_fail *fail;	    /* NULL: the profile's, or closed without one */
+	bool *archive;		    /* NULL: the profile's */
 	struct config_rule *starts; /* besides the profile's, and before them */
 	unsigned starts_count;
 	struct config_rule *accepts;

@@ -274,6 +274,9 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_profile, "fail", fail, fails, REQUIRED, NULL, 0, 0,                         \
 	  "What happens to allowed traffic while nobody inspects it: open lets it through, "       \
 	  "closed stops it.")                                                                      \
+	X(WORD, config_profile, "archive", archive, yes_no, OPTIONAL, "no", 0, 0,                  \
+	  "Whether the HL7 messages and DICOM images that pass between such a device and others "  \
+	  "are kept in the vault, for six years.")                                                 \
 	X(TEXTS, config_profile, "source", source, &text_entry, REQUIRED, NULL, 1, MAX_LIST,       \
 	  "The documents that the ports were taken from.")                                         \
 	X(MAPS, config_profile, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,       \
@@ -302,6 +305,8 @@ static const struct cyaml_schema_value text_entry = {
 	  "Its own mode; else the segment's.")                                                 \
 	X(WORD_AT, config_device, "fail", fail, fails, OPTIONAL, NULL, 0, 0,                   \
 	  "Its own fail mode; else the profile's, or closed without a profile.")               \
+	X(WORD_AT, config_device, "archive", archive, yes_no, OPTIONAL, NULL, 0, 0,            \
+	  "Whether what it says is kept in the vault; else as the profile says.")              \
 	X(MAPS, config_device, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,    \
 	  "What it may start besides what its profile says.")                                  \
 	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,  \

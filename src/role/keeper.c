@@ -25,6 +25,7 @@
 #include "keep/eve.h"
 #include "keep/intake.h"
 #include "keep/pcaps.h"
+#include "keep/person.h"
 #include "keep/store.h"
 #include "role/amend.h"
 #include "role/deposit.h"
@@ -267,16 +268,23 @@ static void take_archive(struct keeper *k, unsigned guard, const char *who, stru
 
 static void take_line(struct keeper *k, const char *who, struct bytes line)
 {
-	struct record *r = record_parse(line);
+	char *stored = NULL, *told = NULL;
+	struct bytes outside = line;
+	struct record *r;
 
-	if (!r && errno == EBADMSG) {
-		refuse(k, who, "a line that is no event");
-		return;
+	if (person_hide(k->person, line, clock_wall_ns(), &stored, &told)) {
+		line = (struct bytes){(uint8_t *)stored, stored ? strlen(stored) : 0};
+		outside = (struct bytes){(uint8_t *)told, told ? strlen(told) : 0};
 	}
+	r = record_parse(line);
+	if (r && k->eve && outside.len)
+		eve_put(k->eve, outside); /* counts what it has no room for */
+	free(stored);
+	free(told);
+	if (!r && errno == EBADMSG)
+		refuse(k, who, "a line that is no event");
 	if (!r)
 		return;
-	if (k->eve)
-		eve_put(k->eve, line); /* counts what it has no room for */
 	if (r->audit)
 		k->commit_ns = 1;      /* at once */
 	store_put_record(k->store, r); /* and so does the store */
@@ -833,6 +841,10 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	k->store = store_new(path, (uint32_t)o->store_events);
 	if (!k->store)
 		fatal("keeper: events.db: %s", strerror(errno));
+	k->person = person_new(k->secrets ? secrets_keys(k->secrets) : NULL);
+	if (!k->person)
+		fatal("keeper: no memory");
+	store_opens(k->store, k->person);
 	query_last_time(store_db(k->store), &k->last_event_ns);
 	if (o->eve_file && *o->eve_file) {
 		snprintf(path, sizeof(path), "%s%s%s", *o->eve_file == '/' ? "" : o->state_dir,
@@ -897,6 +909,7 @@ int keeper_main(int argc, char **argv)
 	amends_free(k.amends);
 	eve_free(k.eve);
 	store_free(k.store);
+	person_free(k.person);
 	if (k.policy_block)
 		munmap(k.policy_block, k.policy_len);
 	return status;

@@ -49,6 +49,7 @@ struct json;
 struct looks;
 struct pcaps;
 struct pki;
+struct person;
 struct policy;
 struct secrets;
 struct serve;
@@ -57,6 +58,7 @@ struct store;
 struct keeper {
 	const char *state_dir;
 	struct store *store;
+	struct person *person; /* hides and opens what could name one */
 	struct eve *eve;     /* NULL: none wanted */
 	struct pcaps *pcaps; /* NULL: no evidence is wanted */
 	struct serve *serve;

@@ -60,7 +60,7 @@ void lines_close(struct lines *s);
 /* --- est.c --- */
 struct est *est_new(struct link *l); /* NULL: no memory */
 void est_free(struct est *e);
-/* The `serve` of struct relay_options, with the enrol as its argument. */
+/* The `serve` of struct relay_options, with the struct est as its argument. */
 int est_serve(void *arg, int fd, const uint8_t from[16], struct bytes certificate);
 bool est_answer(struct est *e, const struct ipc_message *m);
 void est_tick(struct est *e);

@@ -4,9 +4,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+
+#define INTRODUCE_ROOM (4 << 20) /* bytes under way from a guard to the keeper */
 
 /* Room for a child's arguments, while it is started. */
 struct arguments {
@@ -91,11 +94,14 @@ static void introduce(struct gateway *g, struct member *guard)
 	struct member *keeper = member_keeper(g);
 	uint32_t number = guard->child.number;
 	struct bytes body = {(const uint8_t *)&number, sizeof(number)};
+	const int room = INTRODUCE_ROOM;
 	int pair[2], err;
 
 	if (keeper->child.sock < 0 || guard->child.sock < 0)
 		return; /* whoever starts later introduces them */
 	err = ipc_pair(pair);
+	if (err == 0) /* images come at the speed of the network */
+		(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	if (err < 0) {
 		log_error("guard %u and keeper: no socket pair: %s", number, strerror(-err));
 		return;
