@@ -171,3 +171,25 @@ const char *address_proto_name(uint8_t proto)
 			return protos[i].name;
 	return NULL;
 }
+
+bool address_endpoint(const char *text, char ret_ip[ADDRESS_IP_LEN], uint16_t *ret_port)
+{
+	const char *colon = strrchr(text, ':'), *begin = text + (*text == '[');
+	char ip[ADDRESS_IP_LEN], bits[16];
+	bool v6 = *text == '[';
+	uint16_t lo, hi;
+	size_t len;
+
+	if (!colon || colon <= begin || (v6 && colon[-1] != ']'))
+		return false;
+	len = (size_t)(colon - begin) - v6;
+	if (len >= sizeof(ip) || !address_ports(colon + 1, &lo, &hi) || lo != hi || lo == 0)
+		return false;
+	memcpy(ip, begin, len);
+	ip[len] = 0;
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, ip, bits) != 1)
+		return false;
+	memcpy(ret_ip, ip, len + 1);
+	*ret_port = lo;
+	return true;
+}

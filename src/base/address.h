@@ -27,6 +27,9 @@ bool address_within(const uint8_t ip[16], const char *prefix);
 #define ADDRESS_IP_LEN 46
 const char *address_ip_text(const uint8_t ip[16], char ret_text[ADDRESS_IP_LEN]);
 
+/* "10.0.0.1:8443" or "[fd00::1]:8443": an address, without brackets, and a port. */
+bool address_endpoint(const char *text, char ret_ip[ADDRESS_IP_LEN], uint16_t *ret_port);
+
 /* "80" or "5000-5010". */
 bool address_ports(const char *text, uint16_t *ret_lo, uint16_t *ret_hi);
 /* "tcp", "udp", "icmp", "icmpv6", "igmp", "any" (0) or an IP protocol number. */

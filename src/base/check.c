@@ -286,6 +286,54 @@ static void check_word(struct checking *k, const char *path, const char *key, co
 		wrong(k, path, "'%s' is '%.15s'; expected %s", key, value, expected);
 }
 
+/* RFC 1123 §2.1: letters, digits, hyphens and dots; of an address no passkey can be. */
+static bool host_name(const char *s)
+{
+	size_t len = strlen(s);
+
+	return len > 0 && len < 254 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len &&
+	       s[0] != '.' && s[len - 1] != '.' && strspn(s, "0123456789.") < len;
+}
+
+static void check_console(struct checking *k)
+{
+	const struct config_console *c = &k->c->console;
+	char at[64], ip[ADDRESS_IP_LEN];
+	uint16_t port;
+
+	for (unsigned i = 0; i < c->listen_count; i++) {
+		snprintf(at, sizeof(at), "console.listen[%u]", i);
+		if (!address_endpoint(c->listen[i], ip, &port))
+			wrong(k, at,
+			      "'%.60s' is no place to listen at; expected an address and a port as "
+			      "10.0.0.1:8443 or [fd00::1]:8443",
+			      c->listen[i]);
+	}
+	for (unsigned i = 0; i < c->names_count; i++) {
+		snprintf(at, sizeof(at), "console.names[%u]", i);
+		if (!host_name(c->names[i]))
+			wrong(k, at,
+			      "'%.60s' is no name of a machine; expected one as "
+			      "gateway.clinic.example, in small letters",
+			      c->names[i]);
+	}
+}
+
+static void check_people(struct checking *k)
+{
+	/* people/role.h has them for everybody else; this folder stands below all others. */
+	static const char *const roles[] = {"viewer",  "clinical_engineer", "administrator",
+					    "auditor", "vendor",	    NULL};
+	const struct config_people *p = &k->c->people;
+	char at[64];
+
+	for (unsigned i = 0; i < p->aal3_count; i++) {
+		snprintf(at, sizeof(at), "people.aal3[%u]", i);
+		check_word(k, at, "aal3", p->aal3[i], roles,
+			   "viewer, clinical_engineer, administrator, auditor or vendor");
+	}
+}
+
 static void check_gateway(struct checking *k)
 {
 	static const char *const captures[] = {"auto", "xdp", "packet", NULL};
@@ -603,6 +651,8 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 		goto out;
 	}
 	check_gateway(&k);
+	check_console(&k);
+	check_people(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)
 		check_segment(&k, i);
 	check_names(&k);

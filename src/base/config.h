@@ -40,6 +40,25 @@ struct config_gateway {
 	char *key_place;  /* where it is; "" its default */
 };
 
+struct config_console {
+	bool on;
+	char **listen; /* "10.0.0.1:8443", "[fd00::1]:8443"; none: the machine itself, port 8443 */
+	unsigned listen_count;
+	char **names; /* that people open it by, "gateway.clinic.example"; the first is the passkeys' */
+	unsigned names_count;
+	uint32_t connections, per_source; /* at once, in all and from one address */
+	uint32_t requests;		  /* a second, from one address */
+	uint32_t subscribers;		  /* of live events */
+};
+
+struct config_people {
+	bool sms;		    /* codes by SMS are offered */
+	char **aal3;		    /* roles that must show level 3 */
+	unsigned aal3_count;
+	uint32_t idle_minutes;	    /* 0: the role's own */
+	uint32_t overall_hours;	    /* 0: the role's own */
+};
+
 struct config_segment {
 	char *name;
 	char *ward;	/* interface towards the devices */
@@ -118,6 +137,8 @@ struct config_device {
 
 struct config {
 	struct config_gateway gateway;
+	struct config_console console;
+	struct config_people people;
 	struct config_segment *segments;
 	unsigned segments_count;
 	struct config_host *hosts;

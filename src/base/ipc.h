@@ -34,6 +34,20 @@ enum ipc_type {
 	IPC_SIGN,
 	IPC_WRAP,
 	IPC_UNWRAP,
+	IPC_TLS_KEY,  /* the public half of a certificate's key */
+	IPC_TLS_SIGN, /* ECDSA by it, of a digest */
+	IPC_CERT, /* console → keeper: a certificate to keep (PEM), or empty, asks for it; keeper →
+			* console: the one that is kept, empty: none */
+	IPC_CONSOLE, /* parent → keeper: fd of its end of its pair with the console; u32 0 calls, 1
+			* signatures of TLS handshakes */
+	IPC_CALL, /* console → keeper: a call (role/call.h); keeper → console: its answer. In pieces of
+			* one JSON object each way, an empty body ends */
+	IPC_LIVE, /* console → keeper: u32 1 hand out events as they are stored, 0 do not; keeper →
+			* console: lines "NUMBER EVENT", each ended by '\n' */
+	IPC_POLICY_FILE, /* keeper → parent: empty, asks for the policy's file; keeper → parent:
+			* see IPC_POLICY_TEXT; parent → keeper: JSON object */
+	IPC_POLICY_TEXT, /* parent → keeper: fd of a memfd, the file's text; keeper → parent: fd of a
+			* memfd, the text to put in its place, if its SHA-256 is still the body */
 	IPC_TYPE_COUNT,
 };
 

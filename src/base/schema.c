@@ -101,6 +101,38 @@ static const struct cyaml_schema_value text_entry = {
 	  "Where that is: a TCTI for tpm2, a PKCS#11 URI, the credential's name, a file for "      \
 	  "passphrase and file. Empty: the place the keys were made with, or its default.")
 
+#define CONSOLE(X)                                                                                 \
+	X(WORD, schema_file, "on", config.console.on, yes_no, OPTIONAL, "yes", 0, 0,               \
+	  "Whether there is a console: the page and the API, over HTTPS.")                         \
+	X(TEXTS, schema_file, "listen", config.console.listen, &text_entry, OPTIONAL, NULL, 1, 3,  \
+	  "Addresses and ports it listens at, as 10.0.0.1:8443 or [fd00::1]:8443; of the "         \
+	  "management network, never of a ward's port. None: 127.0.0.1:8443 and [::1]:8443.")      \
+	X(TEXTS, schema_file, "names", config.console.names, &text_entry, OPTIONAL, NULL, 1, 8,    \
+	  "Names that people open it by. The first is the one that passkeys are bound to. None: "  \
+	  "localhost.")                                                                            \
+	X(NUMBER, schema_file, "connections", given.connections, config.console.connections,       \
+	  OPTIONAL, "256", 8, 4096, "Most connections at once.")                                   \
+	X(NUMBER, schema_file, "per_source", given.per_source, config.console.per_source,          \
+	  OPTIONAL, "64", 1, 4096, "Most connections at once from one address.")                   \
+	X(NUMBER, schema_file, "requests", given.requests, config.console.requests, OPTIONAL,      \
+	  "50", 1, 100000, "Most requests a second from one address, four times as many at once.") \
+	X(NUMBER, schema_file, "subscribers", given.subscribers, config.console.subscribers,       \
+	  OPTIONAL, "200", 1, 4096, "Most who look at events as they come.")
+
+#define PEOPLE(X)                                                                                  \
+	X(WORD, schema_file, "sms", config.people.sms, yes_no, OPTIONAL, "no", 0, 0,               \
+	  "Whether codes by SMS may serve as a second factor. They can be read and redirected on " \
+	  "their way: leave it off where passkeys or apps will do.")                               \
+	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
+	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
+	  "level 3); all others need any two factors (level 2).")                                  \
+	X(NUMBER, schema_file, "idle_minutes", given.idle_minutes, config.people.idle_minutes,     \
+	  OPTIONAL, "0", 0, 60, "A session that was not used for so long ends; 0: after what its " \
+	  "role allows, 15 to 60.")                                                                \
+	X(NUMBER, schema_file, "overall_hours", given.overall_hours, config.people.overall_hours,  \
+	  OPTIONAL, "0", 0, 24,                                                                    \
+	  "A session ends after so long, used or not; 0: after what its role allows, 4 to 12.")
+
 #define SEGMENT(X)                                                                                 \
 	X(TEXT, config_segment, "name", name, 0, REQUIRED, NULL, 1, 63,                            \
 	  "What the segment is called; devices name it.")                                          \
@@ -204,6 +236,10 @@ static const struct cyaml_schema_value text_entry = {
 #define TOP(X)                                                                                 \
 	X(MAP, schema_file, "gateway", config, gateway_fields, OPTIONAL, NULL, 0, 0,           \
 	  "The gateway itself.")                                                               \
+	X(MAP, schema_file, "console", config, console_fields, OPTIONAL, NULL, 0, 0,           \
+	  "The page and the API.")                                                             \
+	X(MAP, schema_file, "people", config, people_fields, OPTIONAL, NULL, 0, 0,             \
+	  "Who may sign in, and how.")                                                         \
 	X(MAPS, schema_file, "segments", config.segments, &segment_entry, REQUIRED, NULL, 1,   \
 	  MAX_SEGMENTS, "Pairs of ports with a ward behind one of them.")                      \
 	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 0, MAX_HOSTS, \
@@ -267,6 +303,8 @@ static const struct cyaml_schema_value text_entry = {
 
 /* clang-format off */
 TABLE(gateway, GATEWAY)
+TABLE(console, CONSOLE)
+TABLE(people, PEOPLE)
 TABLE(segment, SEGMENT)
 ENTRY(segment, config_segment)
 TABLE(host, HOST)
@@ -283,6 +321,8 @@ TABLE(top, TOP)
 const struct schema_table schema_tables[] = {
 	ROW(top, "", "The policy file"),
 	ROW(gateway, "gateway", "The gateway itself"),
+	ROW(console, "console", "The page and the API"),
+	ROW(people, "people", "Who may sign in, and how"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
 	ROW(host, "hosts", "Machines and networks that devices talk to"),
 	ROW(device, "devices", "A device that is guarded"),

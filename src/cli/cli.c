@@ -11,6 +11,7 @@
 #include "cli/vault.h"
 #include "guard/policy/message.h"
 #include "role/guard.h"
+#include "role/console.h"
 #include "role/keeper.h"
 
 const struct cli_command cli_commands[] = {
@@ -28,6 +29,7 @@ const struct cli_command cli_commands[] = {
 	{"grants", "[--json] [-c FILE] [--socket PATH]", "access that is open now", cli_grants},
 	{"_guard", "N", NULL, guard_main},
 	{"_keeper", "", NULL, keeper_main},
+	{"_console", "", NULL, console_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",

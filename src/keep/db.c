@@ -55,6 +55,16 @@ static const char *const steps[DB_VERSION] = {
 
 	("ALTER TABLE machine ADD COLUMN weaknesses TEXT NOT NULL DEFAULT '[]';"
 	 "PRAGMA user_version = 4;"),
+
+	/* `verdict`: enum record_verdict. What was stored before has it in its line. */
+	("ALTER TABLE event ADD COLUMN verdict INTEGER NOT NULL DEFAULT 0;"
+	 "UPDATE event SET verdict = CASE"
+	 " WHEN json_extract(line, '$.verdict.action') = 'drop' THEN 2"
+	 " WHEN json_extract(line, '$.verdict.would') = 'drop' THEN 1 ELSE 0 END"
+	 " WHERE json_valid(line);"
+	 "CREATE INDEX event_type ON event(type);"
+	 "CREATE INDEX event_verdict ON event(verdict) WHERE verdict <> 0;"
+	 "PRAGMA user_version = 5;"),
 };
 
 static const struct db_schema events = {steps, DB_VERSION};

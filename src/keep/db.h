@@ -13,7 +13,7 @@
 
 #include <sqlite3.h>
 
-#define DB_VERSION 4
+#define DB_VERSION 5
 
 /* What is in a file: one step a version, never changed once released. */
 struct db_schema {

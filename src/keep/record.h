@@ -13,6 +13,9 @@
 /* For people, as Suricata's alert.severity counts: 1 act now, 2 look today, 3 note, 4 for information. */
 enum { SEVERITY_ACT = 1, SEVERITY_LOOK = 2, SEVERITY_NOTE = 3, SEVERITY_INFO = 4 };
 
+/* What became of what an event tells of. */
+enum record_verdict { RECORD_PASSED, RECORD_WOULD, RECORD_BLOCKED };
+
 struct record {
 	struct record *next;
 	int64_t time_ns; /* wall clock */

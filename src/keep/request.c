@@ -11,6 +11,7 @@
 static const char *const commands[REQUEST_COMMANDS] = {
 	[REQUEST_STATUS] = "status", [REQUEST_DEVICES] = "devices", [REQUEST_FLOWS] = "flows",
 	[REQUEST_EVENTS] = "events", [REQUEST_GRANTS] = "grants",   [REQUEST_APPLY] = "apply",
+	[REQUEST_CALL] = "",
 };
 
 static int refuse(char error[REQUEST_ERROR], const char *fmt, ...)
@@ -112,6 +113,24 @@ static int take_all(json_t *root, struct request *r, char *error)
 	return err;
 }
 
+/* What a call may say, its own function knows. */
+static int take_call(json_t *root, struct request *r, char *error)
+{
+	const char *name = json_string_value(json_object_get(root, "call"));
+	const char *key;
+	json_t *v;
+
+	if (!name || strlen(name) >= sizeof(r->call))
+		return refuse(error, "request: 'call' must be a call's name");
+	json_object_foreach (root, key, v)
+		if (strcmp(key, "call") != 0 && strcmp(key, "args") != 0)
+			return refuse(error, "request: a call has 'args', but no '%.32s'", key);
+	r->command = REQUEST_CALL;
+	memcpy(r->call, name, strlen(name) + 1);
+	r->object = json_incref(root);
+	return 0;
+}
+
 int request_parse(struct bytes line, struct request *ret_request, char ret_error[REQUEST_ERROR])
 {
 	struct request r = {.filter.limit = REQUEST_LIMIT};
@@ -125,7 +144,9 @@ int request_parse(struct bytes line, struct request *ret_request, char ret_error
 	if (!root)
 		return refuse(ret_error, "request: no JSON at byte %d: %.100s", where.position,
 			      where.text);
-	if (json_is_object(root))
+	if (json_is_object(root) && json_object_get(root, "call"))
+		err = take_call(root, &r, ret_error);
+	else if (json_is_object(root))
 		err = take_all(root, &r, ret_error);
 	else
 		err = refuse(ret_error, "request: must be one JSON object with 'cmd'");

@@ -32,8 +32,8 @@ static const char *const texts[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[PUT_EVENT] = "INSERT INTO event(time, type, device, reason, severity, routine, line)"
-		      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[PUT_EVENT] = "INSERT INTO event(time, type, device, reason, severity, routine, line,"
+		      "  verdict) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[PUT_GROUP] =
 		"INSERT INTO grouped(device, reason, count, blocked, would, first, last, peer,"
 		"  severity, sentence) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9)"
@@ -174,6 +174,7 @@ static int put_event(struct store *s, const struct record *r)
 	sqlite3_bind_int(st, 5, r->severity);
 	sqlite3_bind_int(st, 6, r->routine);
 	bind_line(st, 7, r->line);
+	sqlite3_bind_int(st, 8, r->blocked ? RECORD_BLOCKED : r->would ? RECORD_WOULD : RECORD_PASSED);
 	return db_run(st);
 }
 

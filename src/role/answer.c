@@ -11,9 +11,12 @@
 #include "keep/pcaps.h"
 #include "keep/store.h"
 #include "role/census.h"
+#include "role/desk.h"
 #include "role/keeper.h"
+#include "role/look.h"
 #include "role/secrets.h"
 #include "role/serve.h"
+#include "role/staff.h"
 
 #define OTHERS_MS  3000	 /* for the parent's or a guard's word */
 #define APPLY_MS   30000 /* for a policy to be read, compiled and taken into force */
@@ -77,8 +80,11 @@ void answer_turn(struct keeper *k)
 {
 	struct client *c = k->flows_owed ? NULL : serve_queued(k->serve);
 
-	if (!c)
+	if (!c) {
+		if (!k->flows_owed)
+			look_turn(k);
 		return;
+	}
 	c->queued = false;
 	c->ask = ++k->asked;
 	for (unsigned i = 0; i < KEEPER_GUARDS_MAX; i++)
@@ -163,9 +169,19 @@ static void asked(void *arg, struct client *c)
 	case REQUEST_GRANTS:
 		serve_end(k->serve, c); /* this gateway keeps none */
 		break;
+	case REQUEST_CALL:
+		call_from_client(k, c, c->request.object);
+		json_decref(c->request.object);
+		c->request.object = NULL;
+		break;
 	case REQUEST_COMMANDS:
 		break;
 	}
+}
+
+static void gone(void *arg, struct client *c)
+{
+	call_without(arg, c);
 }
 
 static void late(void *arg, struct client *c)
@@ -180,7 +196,8 @@ static void late(void *arg, struct client *c)
 			    "gateway: the parent process did not answer in time; see the log");
 }
 
-const struct serve_calls answer_calls = {.asked = asked, .more = more_events, .late = late};
+const struct serve_calls answer_calls = {
+	.asked = asked, .more = more_events, .late = late, .gone = gone};
 
 static void put_disk(struct json *j, const struct keeper *k)
 {
@@ -267,6 +284,8 @@ static void add_nags(const struct keeper *k, json_t *status)
 	json_t *nags = json_object_get(status, "nags");
 	char text[1024];
 
+	if (k->staff && staff_nag(k->staff, text, sizeof(text)))
+		json_array_append_new(nags, json_string(text));
 	for (unsigned n = 0; k->secrets && secrets_nag(k->secrets, n, text, sizeof(text)); n++)
 		json_array_append_new(nags, json_string(text));
 }
@@ -276,6 +295,7 @@ static void merge(struct keeper *k, json_t *status)
 {
 	static char buf[32768];
 	struct json j = json_new(buf, sizeof(buf));
+	char print[CERT_PRINT];
 	json_t *own;
 
 	json_open(&j, NULL);
@@ -288,7 +308,23 @@ static void merge(struct keeper *k, json_t *status)
 	own = j.out.bad ? NULL : json_loadb(buf, j.out.len, JSON_ALLOW_NUL, NULL);
 	json_object_update(status, own);
 	json_decref(own);
+	if (desk_print(k, print))
+		json_object_set_new(json_object_get(status, "console"), "certificate",
+				    json_string(print));
 	add_nags(k, status);
+}
+
+json_t *answer_merge(struct keeper *k, const struct ipc_message *m)
+{
+	json_t *status = json_loadb((const char *)m->body.data, m->body.len, JSON_ALLOW_NUL, NULL);
+
+	if (json_is_object(status)) {
+		merge(k, status);
+		return status;
+	}
+	k->refused++;
+	json_decref(status);
+	return NULL;
 }
 
 void answer_status(struct keeper *k, const struct ipc_message *m)
@@ -297,14 +333,12 @@ void answer_status(struct keeper *k, const struct ipc_message *m)
 	json_t *status;
 	char *text;
 
-	if (!c || c->request.command != REQUEST_STATUS)
+	if (look_status(k, m) || !c || c->request.command != REQUEST_STATUS)
 		return; /* it did not wait */
-	status = json_loadb((const char *)m->body.data, m->body.len, JSON_ALLOW_NUL, NULL);
-	if (!json_is_object(status)) {
-		k->refused++;
+	status = answer_merge(k, m);
+	if (!status) {
 		serve_error(k->serve, c, "status: the parent process answered nonsense");
 	} else {
-		merge(k, status);
 		text = json_dumps(status, JSON_COMPACT);
 		if (text)
 			serve_row(k->serve, c, (struct bytes){(const uint8_t *)text, strlen(text)});
@@ -364,7 +398,8 @@ void answer_flows(struct keeper *k, unsigned guard, const struct ipc_message *m)
 
 	if (rest.len == 0)
 		k->flows_owed &= ~(1ull << guard);
-	if (!c || c->request.command != REQUEST_FLOWS || !(c->waiting & 1ull << guard))
+	if (look_flows(k, guard, m) || !c || c->request.command != REQUEST_FLOWS ||
+	    !(c->waiting & 1ull << guard))
 		return;
 	if (rest.len == 0) {
 		owes_nothing(k, c, guard);
@@ -385,6 +420,7 @@ void answer_without(struct keeper *k, unsigned guard)
 	struct client *c;
 
 	k->flows_owed &= ~(1ull << guard);
+	look_without(k, guard);
 	while ((c = serve_waiting(k->serve, guard)) != NULL)
 		owes_nothing(k, c, guard);
 }

@@ -103,4 +103,17 @@ typedef void (*call_note_fn)(struct keeper *k, const struct call_row *row,
 			     const struct call_asker *by, const json_t *args,
 			     const struct call_error *error);
 
+/* The keeper's side. What is asked is answered through desk.h or serve.h. */
+struct calls;
+struct client;
+struct calls *calls_new(void); /* NULL: no memory */
+void calls_free(struct calls *c);
+void call_from_console(struct keeper *k, uint32_t question, const json_t *root);
+void call_from_client(struct keeper *k, struct client *c, const json_t *root);
+/* Nobody answered for some in time: says so. And when that is due, monotonic; UINT64_MAX never. */
+void call_turn(struct keeper *k, uint64_t now_ns);
+uint64_t call_due(const struct keeper *k);
+/* A client is gone; its answer is nobody's. */
+void call_without(struct keeper *k, const struct client *c);
+
 #endif

@@ -9,19 +9,22 @@
  *   watch.c    what is looked at once a second: counters, hearts
  *   status.c   the answer to `bedwarden status`
  */
-#include "role/audit.h"
+#include "role/fact.h"
 #include "role/child.h"
 #include "role/control.h"
+#include "role/front.h"
 #include "role/port.h"
 #include "role/setup.h"
 #include "role/site.h"
 
-enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_COUNT };
+enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_COUNT };
+
+#define MEMBERS_MAX (ROLE_COUNT - 1 + SETUP_GUARDS_MAX)
 
 struct gate;
 struct gateway;
 
-#define MEMBER_TEXT 1024
+#define MEMBER_TEXT 4096
 
 struct member {
 	struct child child;
@@ -43,8 +46,9 @@ struct gateway {
 	char why_packet[256];	  /* what forbids the kernel's floor; "" where it stands */
 	char refused[SITE_ERROR]; /* what was wrong with the last policy; "" nothing */
 	struct control control;
-	struct audit audit;
-	struct member members[1 + SETUP_GUARDS_MAX];
+	struct front front; /* where the console listens */
+	struct facts facts;
+	struct member members[MEMBERS_MAX];
 	unsigned member_count;
 	unsigned guards;
 	struct watch *watch;
@@ -62,6 +66,7 @@ void member_start(struct gateway *g, struct member *m);
 /* Sends; a child that does not take its messages is ended, to be started anew. */
 void member_send(struct member *m, enum ipc_type type, uint32_t id, struct bytes body, int fd);
 struct member *member_keeper(struct gateway *g);
+struct member *member_console(struct gateway *g); /* NULL before members_init() */
 /* Its name for people: "keeper", "guard 1". */
 #define MEMBER_NAME 32
 const char *member_name(const struct member *m, char ret_name[MEMBER_NAME]);
@@ -73,6 +78,12 @@ bool member_outdated(const struct gateway *g, const struct member *m);
 int reload_first(struct gateway *g, char ret_error[SITE_ERROR]);
 /* Reads the file again. 0; -EINVAL: refused, the old policy stays, ret_error says why. */
 int reload_apply(struct gateway *g, char ret_error[SITE_ERROR]);
+/*
+ * Puts the text that `fd` holds in the policy file's place, if that still has the SHA-256
+ * `base`, and takes it into force. 0; -ESTALE the file is another by now; -EINVAL:
+ * refused, file and policy stay, ret_error says why.
+ */
+int reload_replace(struct gateway *g, int fd, const uint8_t *base, char ret_error[SITE_ERROR]);
 /* An interface came or vanished: the same policy on other ports. */
 void reload_ports(struct gateway *g);
 /* Those of a role that would be started differently now are ended in order, to be started anew. */

@@ -25,25 +25,34 @@
 #include "keep/eve.h"
 #include "keep/pcaps.h"
 #include "keep/store.h"
+#include "role/amend.h"
+#include "role/desk.h"
+#include "role/look.h"
 #include "role/secrets.h"
 #include "role/serve.h"
+#include "role/staff.h"
 
-#define COMMIT_MS	 200  /* a batch waits no longer */
+#define COMMIT_MS	 200  /* a batch waits no longer, */
+#define LIVE_MS		 100  /* and where somebody looks on, this long */
 #define BATCH_EARLY	 4096 /* events that do not wait */
 #define RETRY_MS	 1000 /* between attempts while nothing can be written */
 #define TURN_MAX	 64   /* messages of one sender before the others' turn */
 #define BAD_EVERY_NS	 (60 * NSEC_PER_SEC)
+#define PROFILE_FOLDERS	 4
 #define EVIDENCE_RESERVE (64ull << 20) /* of the disk, that evidence does not touch */
 
-enum { FROM_PARENT, FROM_GUARD };
+enum { FROM_PARENT, FROM_GUARD, FROM_CONSOLE_KEY };
 
 /* Who may say what to the keeper. Anything else costs a guard its connection. */
 static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_POLICY}, /* whom the devices' names and modes come from */
 	{FROM_PARENT, IPC_PEER},   /* a guard's socket */
-	{FROM_PARENT, IPC_EVENTS}, /* what happened to the gateway itself */
-	{FROM_PARENT, IPC_STATUS}, /* an answer */
-	{FROM_PARENT, IPC_APPLY},  /* an answer */
+	{FROM_PARENT, IPC_CONSOLE},
+	{FROM_PARENT, IPC_POLICY_FILE}, /* an answer, */
+	{FROM_PARENT, IPC_POLICY_TEXT}, /* and one */
+	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
+	{FROM_PARENT, IPC_STATUS},	/* an answer */
+	{FROM_PARENT, IPC_APPLY},	/* an answer */
 	{FROM_PARENT, IPC_STOP},
 	{FROM_GUARD, IPC_EVENTS},
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
@@ -53,22 +62,27 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_WRAP},
 	{FROM_PARENT, IPC_UNWRAP},
 	{FROM_GUARD, IPC_WRAP},
+	{FROM_CONSOLE_KEY, IPC_TLS_KEY},
+	{FROM_CONSOLE_KEY, IPC_TLS_SIGN},
 };
 
 /* Besides what every role lives on: files in state_dir, clients on the control socket. */
 static const char *const calls[] = {
-	"accept4",    "access",	  "faccessat", "faccessat2", "fchmod",	   "fchown",   "fcntl",
-	"flock",      "mlock",	  "mlock2",    "fdatasync",  "fstatfs",	   "fsync",    "ftruncate",
-	"getcwd",     "getegid",  "geteuid",   "getgid",     "getsockopt", "getuid",   "lstat",
-	"newfstatat", "open",	  "openat",    "pread64",    "pwrite64",   "readlink", "readlinkat",
-	"rename",     "renameat", "stat",      "getdents64", "mkdir",	   "mkdirat",  "statfs",
-	"sysinfo",    "uname",	  "unlink",    "unlinkat",
+	"accept4",    "access",	    "faccessat", "faccessat2",	 "fchmod",    "fchown",
+	"fcntl",      "flock",	    "mlock",	 "mlock2",	 "fdatasync", "fstatfs",
+	"fsync",      "ftruncate",  "getcwd",	 "getegid",	 "geteuid",   "getgid",
+	"getsockopt", "getuid",	    "lstat",	 "newfstatat",	 "open",      "openat",
+	"pread64",    "pwrite64",   "readlink",	 "readlinkat",	 "rename",    "renameat",
+	"stat",	      "getdents64", "mkdir",	 "mkdirat",	 "statfs",    "sysinfo",
+	"uname",      "unlink",	    "unlinkat",	 "memfd_create",
 };
 
 struct options {
-	const char *state_dir, *user, *eve_file, *key_holder, *key_place;
+	const char *state_dir, *user, *eve_file, *key_holder, *key_place, *config_file;
+	const char *profiles_dir;
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
+	struct staff_options staff;
 };
 
 static uint64_t number_of(const char *text)
@@ -83,10 +97,11 @@ static uint64_t number_of(const char *text)
 
 static struct options read_options(int argc, char **argv)
 {
-	struct options o = {.eve_rotate_mb = 100, .eve_keep = 5, .store_events = 1000000};
+	struct options o = {.eve_rotate_mb = 100, .eve_keep = 5, .store_events = 1000000,
+			    .staff.site = "bedwarden"};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:H:P:")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:H:P:c:p:s:S:3:I:O:")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -117,6 +132,27 @@ static struct options read_options(int argc, char **argv)
 			break;
 		case 'P':
 			o.key_place = optarg;
+			break;
+		case 'c':
+			o.config_file = optarg;
+			break;
+		case 'p':
+			o.profiles_dir = optarg;
+			break;
+		case 's':
+			o.staff.site = optarg;
+			break;
+		case 'S':
+			o.staff.sms = number_of(optarg) != 0;
+			break;
+		case '3':
+			o.staff.aal3 = (unsigned)number_of(optarg);
+			break;
+		case 'I':
+			o.staff.wish.idle_minutes = (uint32_t)number_of(optarg);
+			break;
+		case 'O':
+			o.staff.wish.overall_hours = (uint32_t)number_of(optarg);
 			break;
 		default:
 			fatal("keeper: started by hand? 'bedwarden run' starts it");
@@ -155,6 +191,29 @@ static void report(struct keeper *k, enum reason why, uint64_t count, const char
 		json_str(&j, "message", text);
 		json_close(&j);
 	}
+	put_own(k, &j);
+}
+
+/* What concerns who may sign in. */
+static void tell_staff(void *arg, enum reason why, const char *user, const char *text,
+		       uint64_t count)
+{
+	struct keeper *k = arg;
+	struct event_common e = {.time_ns = clock_wall_ns(),
+				 .type = "audit",
+				 .src_port = -1,
+				 .dest_port = -1,
+				 .reason = why};
+	char buf[EVENT_MAX];
+	struct json j = event_begin(&e, buf);
+
+	if (count)
+		json_u64(&j, "count", count);
+	json_open(&j, "audit");
+	if (*user)
+		json_str(&j, "user", user);
+	json_str(&j, "message", text);
+	json_close(&j);
 	put_own(k, &j);
 }
 
@@ -249,7 +308,9 @@ static void take_events(struct keeper *k, const char *who, struct bytes body)
 		body = (struct bytes){body.data + len, body.len - len};
 	}
 	if (!k->commit_ns)
-		k->commit_ns = clock_mono_ns() + COMMIT_MS * NSEC_PER_MSEC;
+		k->commit_ns =
+			clock_mono_ns() +
+			(k->desk && desk_live(k->desk) ? LIVE_MS : COMMIT_MS) * NSEC_PER_MSEC;
 	if (store_queued(k->store) >= BATCH_EARLY)
 		k->commit_ns = 1;
 }
@@ -300,6 +361,8 @@ static int write_out(struct keeper *k, uint64_t now_ns)
 	if (err || eve)
 		k->commit_ns = k->retry_ns = now_ns + RETRY_MS * NSEC_PER_MSEC;
 	serve_wake(k->serve);
+	if (k->desk)
+		desk_wake(k, k->desk);
 	return err ? err : eve;
 }
 
@@ -357,6 +420,33 @@ static void take_peer(struct keeper *k, struct ipc_message *m)
 	m->fd = -1; /* it is ours now */
 }
 
+static void lose_console(struct keeper *k)
+{
+	desk_free(k->desk);
+	k->desk = NULL;
+}
+
+static void take_console(struct keeper *k, struct ipc_message *m)
+{
+	uint32_t which;
+
+	if (!ipc_u32(m, &which) || which > 1) {
+		refuse(k, "parent", "a console's socket without its purpose");
+		return;
+	}
+	if (which == 1) {
+		if (k->console_key >= 0)
+			close(k->console_key);
+		k->console_key = m->fd;
+		m->fd = -1;
+		return;
+	}
+	lose_console(k);
+	k->desk = desk_new(m->fd);
+	if (k->desk)
+		m->fd = -1; /* it is ours now */
+}
+
 static void from_parent(struct keeper *k, struct ipc_message *m)
 {
 	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
@@ -367,6 +457,10 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_policy(k, m);
 	else if (m->type == IPC_PEER)
 		take_peer(k, m);
+	else if (m->type == IPC_CONSOLE)
+		take_console(k, m);
+	else if (m->type == IPC_POLICY_FILE || m->type == IPC_POLICY_TEXT)
+		amend_answer(k, m);
 	else if (m->type == IPC_EVENTS)
 		take_events(k, "parent", m->body);
 	else if (m->type == IPC_STATUS)
@@ -436,6 +530,41 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 	return count;
 }
 
+static void hear_console(struct keeper *k, short revents)
+{
+	int err = desk_turn(k, k->desk, revents);
+
+	if (err == -EBADMSG)
+		refuse(k, "console", "a malformed message; its connection is closed");
+	if (err != 0)
+		lose_console(k);
+}
+
+/* Signatures of TLS handshakes, and nothing else. */
+static void hear_console_key(struct keeper *k)
+{
+	struct ipc_message m;
+	int err = 0;
+
+	for (unsigned i = 0; err == 0 && i < TURN_MAX; i++) {
+		err = ipc_recv(k->console_key, ipc_buf, &m);
+		if (err == 0 && m.fd >= 0)
+			close(m.fd);
+		if (err == 0 &&
+		    (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_CONSOLE_KEY, m.type) ||
+		     !k->secrets))
+			err = -EBADMSG;
+		if (err == 0)
+			secrets_answer(k->secrets, SECRETS_CONSOLE, k->console_key, &m);
+	}
+	if (err == 0 || err == -EAGAIN)
+		return;
+	if (err == -EBADMSG)
+		refuse(k, "console", "a malformed question for a signature");
+	close(k->console_key);
+	k->console_key = -1;
+}
+
 static void hear_signal(struct keeper *k, int signals)
 {
 	struct signalfd_siginfo info;
@@ -455,6 +584,10 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 
 	if (clients < at)
 		at = clients;
+	if (call_due(k) < at)
+		at = call_due(k);
+	if (staff_due(k->staff) < at)
+		at = staff_due(k->staff);
 	if (evidence < at)
 		at = evidence;
 	if (at == UINT64_MAX)
@@ -464,13 +597,16 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[2 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[4 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 
 	fds[count++] = (struct pollfd){.fd = k->parent, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = signals, .events = POLLIN};
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++) /* poll() passes over those that are -1 */
 		fds[count++] = (struct pollfd){.fd = k->guards[n], .events = POLLIN};
+	fds[count++] = desk ? desk_poll(desk) : (struct pollfd){.fd = -1};
+	fds[count++] = (struct pollfd){.fd = k->console_key, .events = POLLIN};
 	at = count;
 	clients = serve_poll(k->serve, fds + at);
 	count += clients;
@@ -484,7 +620,13 @@ static void turn(struct keeper *k, int signals)
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
+	if (fds[at - 2].revents && k->desk == desk)
+		hear_console(k, fds[at - 2].revents);
+	if (fds[at - 1].revents && k->console_key == fds[at - 1].fd)
+		hear_console_key(k);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
+	call_turn(k, clock_mono_ns());
+	staff_tick(k->staff);
 	answer_turn(k);
 	if (k->pcaps) {
 		pcaps_tick(k->pcaps, clock_mono_ns(), clock_wall_ns());
@@ -553,12 +695,33 @@ static void unlock(struct keeper *k, const struct options *o, const struct passw
 		log_error("the keys stay locked: %s", secrets_locked(k->secrets));
 }
 
+/* Where a policy's profiles may be (base/config.h): to read, for who wants one checked. */
+static bool profile_folder(const struct options *o, unsigned i, char ret_path[PATH_MAX])
+{
+	const char *file = o->config_file ? o->config_file : "";
+	const char *slash = strrchr(file, '/');
+	char self[PATH_MAX / 2];
+	ssize_t len;
+
+	*ret_path = 0;
+	if (i == 0 && o->profiles_dir)
+		snprintf(ret_path, PATH_MAX, "%s", o->profiles_dir);
+	else if (i == 1 && slash)
+		snprintf(ret_path, PATH_MAX, "%.*s/profiles", (int)(slash - file), file);
+	else if (i == 2)
+		snprintf(ret_path, PATH_MAX, "%s/profiles", BEDWARDEN_DATADIR);
+	else if (i == 3 && (len = readlink("/proc/self/exe", self, sizeof(self))) > 0 &&
+		 (slash = memrchr(self, '/', (size_t)len)))
+		snprintf(ret_path, PATH_MAX, "%.*s/../profiles", (int)(slash - self), self);
+	return *ret_path != 0;
+}
+
 /* Our user's folder, whatever it is called; then no rights but in there. */
 static void lock_in(struct keeper *k, const struct options *o)
 {
 	const struct passwd *user = getpwnam(o->user);
-	struct sandbox_path paths[2] = {{.path = o->state_dir, .write = true}};
-	char eve_folder[PATH_MAX], *slash;
+	struct sandbox_path paths[2 + PROFILE_FOLDERS] = {{.path = o->state_dir, .write = true}};
+	char eve_folder[PATH_MAX], profiles[PROFILE_FOLDERS][PATH_MAX], *slash;
 	size_t count = 1;
 	int err;
 
@@ -586,6 +749,9 @@ static void lock_in(struct keeper *k, const struct options *o)
 	pass_through("state_dir", o->state_dir);
 	if (count > 1)
 		pass_through("eve_file", eve_folder);
+	for (unsigned i = 0; i < PROFILE_FOLDERS; i++)
+		if (profile_folder(o, i, profiles[i]) && access(profiles[i], R_OK) == 0)
+			paths[count++] = (struct sandbox_path){.path = profiles[i]};
 	err = sandbox_files(paths, count);
 	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
 		fatal("keeper: Landlock: %s", strerror(-err));
@@ -645,14 +811,20 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	}
 	if (o->evidence_mb)
 		open_evidence(k, o);
+	k->calls = calls_new();
+	k->looks = looks_new();
+	k->amends = amends_new(o->config_file ? o->config_file : "policy");
+	staff_open(k->staff, o->state_dir, k->secrets ? secrets_keys(k->secrets) : NULL);
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
-	if (!k->serve)
+	if (!k->serve || !k->calls || !k->looks || !k->amends)
 		fatal("keeper: no memory");
 }
 
+call_identify_fn keeper_identify;
+
 int keeper_main(int argc, char **argv)
 {
-	struct keeper k = {.parent = KEEPER_IPC_FD};
+	struct keeper k = {.parent = KEEPER_IPC_FD, .console_key = -1, .identify = keeper_identify ? keeper_identify : staff_identify};
 	const struct group *group;
 	struct options o;
 	unsigned char seed;
@@ -673,6 +845,9 @@ int keeper_main(int argc, char **argv)
 	tzset();
 	sqlite3_initialize();
 	sqlite3_randomness(sizeof(seed), &seed);
+	k.staff = staff_new(&o.staff, tell_staff, &k);
+	if (!k.staff)
+		fatal("keeper: no memory");
 	lock_in(&k, &o);
 	open_all(&k, &o, gid);
 	write_out(&k, clock_mono_ns());
@@ -681,8 +856,13 @@ int keeper_main(int argc, char **argv)
 	while (!k.stopping)
 		turn(&k, signals);
 	status = finish(&k);
+	staff_free(k.staff); /* before the keys that it was lent */
 	secrets_free(k.secrets);
+	lose_console(&k);
 	serve_free(k.serve);
+	calls_free(k.calls);
+	looks_free(k.looks);
+	amends_free(k.amends);
 	eve_free(k.eve);
 	store_free(k.store);
 	if (k.policy_block)

@@ -8,7 +8,8 @@
  *
  *   bedwarden _keeper -d STATE_DIR -u USER [-e EVE_FILE] [-m ROTATE_MB] [-k KEEP] [-n EVENTS]
  *                      [-E EVIDENCE_MB -D EVIDENCE_DAYS]
- *                     [-H HOLDER [-P PLACE]]
+ *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
+ *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -25,7 +26,8 @@
  *
  * Its files: keeper.c, the process, its rights and its loop; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
- * socket; secrets.c, what its keys do for others.
+ * socket; desk.c, the console; call.c, what either may call, and look.c,
+ * amend.c, staff.c and its own, the calls themselves; secrets.c, what its keys do for others.
  */
 #include "base/ipc.h"
 #include "role/call.h"
@@ -34,8 +36,12 @@
 #define KEEPER_CONTROL_FD 4
 #define KEEPER_GUARDS_MAX 64
 
+struct amends;
+struct calls;
 struct client;
+struct desk;
 struct eve;
+struct looks;
 struct pcaps;
 struct policy;
 struct secrets;
@@ -48,8 +54,14 @@ struct keeper {
 	struct eve *eve;     /* NULL: none wanted */
 	struct pcaps *pcaps; /* NULL: no evidence is wanted */
 	struct serve *serve;
-	struct secrets *secrets;       /* NULL: no keys are wanted */
 	struct staff *staff;	       /* who is there */
+	struct secrets *secrets; /* NULL: no keys are wanted */
+	struct calls *calls;
+	struct looks *looks;
+	struct amends *amends;
+	struct desk *desk;	       /* the console's; NULL none is there */
+	int console_key;	       /* where it has handshakes signed; -1 none */
+	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
 	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */
 	int guards[KEEPER_GUARDS_MAX]; /* sockets by the guard's number; -1 none */
@@ -72,11 +84,16 @@ extern const struct serve_calls answer_calls;
 /* What the parent or a guard answered to a question asked for a client. */
 void answer_status(struct keeper *k, const struct ipc_message *m);
 void answer_apply(struct keeper *k, const struct ipc_message *m);
+/* The parent's status with what the keeper knows; NULL: it answered nonsense. */
+json_t *answer_merge(struct keeper *k, const struct ipc_message *m);
 void answer_flows(struct keeper *k, unsigned guard, const struct ipc_message *m);
 /* Once a turn: asks the guards for the next client that wants their flows. */
 void answer_turn(struct keeper *k);
 /* A guard is gone: nobody waits for it any longer. */
 void answer_without(struct keeper *k, unsigned guard);
+
+/* Who is behind a session; NULL: nobody is. A test puts its own here. */
+extern call_identify_fn keeper_identify;
 
 int keeper_main(int argc, char **argv);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "people/role.h"
 
 /* Room for a child's arguments, while it is started. */
 struct arguments {
@@ -50,12 +51,28 @@ static void add_number(struct arguments *a, const char *option, unsigned value)
 	add(a, option, text);
 }
 
+static void people_arguments(const struct config_people *p, struct arguments *a)
+{
+	enum people_role role;
+	unsigned aal3 = 0;
+
+	for (unsigned i = 0; i < p->aal3_count; i++)
+		if (people_role_from_name(p->aal3[i], &role))
+			aal3 |= PEOPLE_ONLY(role);
+	/* All of them, always: member_outdated() looks at values alone. */
+	add_number(a, "-S", p->sms);
+	add_number(a, "-3", aal3);
+	add_number(a, "-I", p->idle_minutes);
+	add_number(a, "-O", p->overall_hours);
+}
+
 static void keeper_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 	const struct config_gateway *c = &g->site.config->gateway;
 
 	add(a, "-d", c->state_dir);
 	add(a, "-u", SETUP_USER);
+	add(a, "-s", c->name);
 	if (c->eve_file && *c->eve_file)
 		add(a, "-e", c->eve_file);
 	add_number(a, "-m", c->eve_rotate_mb);
@@ -68,6 +85,10 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 	add(a, "-H", c->key_holder);
 	if (*c->key_place)
 		add(a, "-P", c->key_place);
+	add(a, "-c", g->config_file);
+	if (*c->profiles_dir)
+		add(a, "-p", c->profiles_dir);
+	people_arguments(&g->site.config->people, a);
 }
 
 static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
@@ -75,6 +96,8 @@ static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MA
 	fds[0] = g->control.sock;
 	return 1;
 }
+
+static void introduce_console(struct gateway *g);
 
 /* Gives a guard and the keeper the two ends of a new pair. */
 static void introduce(struct gateway *g, struct member *guard)
@@ -102,6 +125,7 @@ static void keeper_greet(struct gateway *g, struct member *m)
 	for (unsigned i = 0; i < g->member_count; i++)
 		if (g->members[i].role == ROLE_GUARD)
 			introduce(g, &g->members[i]);
+	introduce_console(g);
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
 
@@ -153,6 +177,55 @@ static void guard_greet(struct gateway *g, struct member *m)
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
 
+static void console_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+	const struct config_console *c = &g->site.config->console;
+
+	add(a, "-u", SETUP_USER);
+	for (unsigned i = 0; i < g->front.count; i++)
+		add(a, "-a", g->front.at[i]);
+	for (unsigned i = 0; i < c->names_count; i++)
+		add(a, "-n", c->names[i]);
+	add_number(a, "-c", c->connections);
+	add_number(a, "-s", c->per_source);
+	add_number(a, "-r", c->requests);
+	add_number(a, "-l", c->subscribers);
+}
+
+static unsigned console_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
+{
+	for (unsigned i = 0; i < g->front.count; i++)
+		fds[i] = g->front.sock[i];
+	return g->front.count;
+}
+
+/* Console and keeper get two pairs: what takes its time must not hold up a handshake. */
+static void introduce_console(struct gateway *g)
+{
+	struct member *keeper = member_keeper(g), *console = member_console(g);
+	int pair[2];
+
+	if (keeper->child.sock < 0 || console->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	for (uint32_t which = 0; which < 2; which++) {
+		struct bytes body = {(const uint8_t *)&which, sizeof(which)};
+
+		if (ipc_pair(pair) < 0) {
+			log_error("console and keeper: no socket pair");
+			return;
+		}
+		member_send(console, IPC_PEER, 0, body, pair[0]);
+		member_send(keeper, IPC_CONSOLE, 0, body, pair[1]);
+		close(pair[0]);
+		close(pair[1]);
+	}
+}
+
+static void console_greet(struct gateway *g, struct member *m)
+{
+	introduce_console(g);
+}
+
 static unsigned no_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
 {
 	return 0;
@@ -163,6 +236,8 @@ static unsigned no_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
 static const struct role roles[ROLE_COUNT] = {
 	[ROLE_KEEPER] = {"keeper", "_keeper", SIGTERM, keeper_arguments, keeper_descriptors,
 			 keeper_greet},
+	[ROLE_CONSOLE] = {"console", "_console", SIGKILL, console_arguments, console_descriptors,
+			  console_greet},
 	[ROLE_GUARD] = {"guard", "_guard", SIGKILL, guard_arguments, no_descriptors, guard_greet},
 };
 
@@ -185,6 +260,8 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 {
 	struct setup_guard s;
 
+	if (m->role == ROLE_CONSOLE)
+		return g->front.count > 0;
 	if (m->role != ROLE_GUARD)
 		return true;
 	fill_setup(g, m->child.number, &s);
@@ -231,6 +308,14 @@ void member_send(struct member *m, enum ipc_type type, uint32_t id, struct bytes
 struct member *member_keeper(struct gateway *g)
 {
 	return &g->members[ROLE_KEEPER];
+}
+
+struct member *member_console(struct gateway *g)
+{
+	for (unsigned i = 0; i < g->member_count; i++)
+		if (g->members[i].role == ROLE_CONSOLE)
+			return &g->members[i];
+	return NULL;
 }
 
 const char *member_name(const struct member *m, char ret_name[MEMBER_NAME])

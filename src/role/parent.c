@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "guard/capture/gate.h"
@@ -22,8 +23,9 @@
 
 /* Who may say what to the parent. */
 static const struct ipc_right rights[] = {
-	{ROLE_KEEPER, IPC_READY}, {ROLE_KEEPER, IPC_STATUS},	  {ROLE_KEEPER, IPC_APPLY},
-	{ROLE_GUARD, IPC_READY},  {ROLE_GUARD, IPC_POLICY_TAKEN}, {ROLE_GUARD, IPC_COUNTS},
+	{ROLE_KEEPER, IPC_READY},	{ROLE_KEEPER, IPC_STATUS},	{ROLE_KEEPER, IPC_APPLY},
+	{ROLE_KEEPER, IPC_POLICY_FILE}, {ROLE_KEEPER, IPC_POLICY_TEXT}, {ROLE_CONSOLE, IPC_READY},
+	{ROLE_GUARD, IPC_READY},	{ROLE_GUARD, IPC_POLICY_TAKEN}, {ROLE_GUARD, IPC_COUNTS},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -70,6 +72,52 @@ static void answer_apply(struct gateway *g, struct member *m, uint32_t id)
 	member_send(m, IPC_APPLY, id, (struct bytes){(const uint8_t *)buf, j.out.len}, -1);
 }
 
+static void answer_error(struct member *m, uint32_t id, const char *error)
+{
+	char buf[2 * SITE_ERROR];
+	struct json j = json_new(buf, sizeof(buf));
+
+	json_open(&j, NULL);
+	json_str(&j, "error", error);
+	json_close(&j);
+	member_send(m, IPC_POLICY_FILE, id, (struct bytes){(const uint8_t *)buf, j.out.len}, -1);
+}
+
+/* The file's text as it is now. */
+static void answer_file(struct gateway *g, struct member *m, uint32_t id)
+{
+	char error[SITE_ERROR];
+	int fd = site_text(g->config_file, error);
+
+	if (fd < 0) {
+		answer_error(m, id, error);
+		return;
+	}
+	member_send(m, IPC_POLICY_TEXT, id, (struct bytes){0}, fd);
+	close(fd);
+}
+
+/* A new text: in the old one's place and in force, or neither. */
+static bool answer_text(struct gateway *g, struct member *m, const struct ipc_message *msg)
+{
+	char error[SITE_ERROR], buf[64];
+	int err;
+
+	if (msg->body.len != CRYPTO_HASH)
+		return false;
+	err = reload_replace(g, msg->fd, msg->body.data, error);
+	if (err == -ESTALE) {
+		answer_file(g, m, msg->id);
+	} else if (err < 0) {
+		answer_error(m, msg->id, error);
+	} else {
+		snprintf(buf, sizeof(buf), "{\"generation\":%u}", g->generation);
+		member_send(m, IPC_POLICY_FILE, msg->id,
+			    (struct bytes){(const uint8_t *)buf, strlen(buf)}, -1);
+	}
+	return true;
+}
+
 static bool take(struct gateway *g, struct member *m, const struct ipc_message *msg)
 {
 	switch (msg->type) {
@@ -82,6 +130,11 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 	case IPC_APPLY:
 		answer_apply(g, m, msg->id);
 		return true;
+	case IPC_POLICY_FILE:
+		answer_file(g, m, msg->id);
+		return true;
+	case IPC_POLICY_TEXT:
+		return answer_text(g, m, msg);
 	case IPC_POLICY_TAKEN:
 		return ipc_u32(msg, &m->generation);
 	case IPC_COUNTS:
@@ -98,8 +151,7 @@ static void refuse(struct gateway *g, struct member *m)
 	snprintf(text, sizeof(text), "%s sent a malformed message and was ended",
 		 member_name(m, name));
 	log_error("%s", text);
-	audit_say(&g->audit,
-		  &(struct audit_fact){.reason = REASON_GATEWAY_BAD_MESSAGE, .text = text});
+	facts_say(&g->facts, &(struct fact){.reason = REASON_GATEWAY_BAD_MESSAGE, .text = text});
 	child_kill(&m->child);
 }
 
@@ -117,6 +169,7 @@ static void member_read(struct gateway *g, struct member *m)
 {
 	static uint8_t buf[IPC_BUF];
 	struct ipc_message msg;
+	bool fine;
 
 	for (unsigned i = 0; i < MESSAGES_PER_TURN && m->child.sock >= 0; i++) {
 		int err = ipc_recv(m->child.sock, buf, &msg);
@@ -129,11 +182,13 @@ static void member_read(struct gateway *g, struct member *m)
 			hang_up(m);
 			return;
 		}
-		if (msg.fd >= 0)
-			close(msg.fd); /* no child has one to give to its parent */
 		m->child.heard_ns = clock_mono_ns();
-		if (!ipc_may(rights, sizeof(rights) / sizeof(rights[0]), (int)m->role, msg.type) ||
-		    !take(g, m, &msg)) {
+		fine = ipc_may(rights, sizeof(rights) / sizeof(rights[0]), (int)m->role,
+			       msg.type) &&
+		       take(g, m, &msg);
+		if (msg.fd >= 0)
+			close(msg.fd);
+		if (!fine) {
 			refuse(g, m);
 			hang_up(m);
 			return;
@@ -155,8 +210,7 @@ static void say_death(struct gateway *g, const struct member *m, pid_t pid, int 
 		snprintf(text, sizeof(text), "%s (pid %d) ended with code %d", member_name(m, name),
 			 (int)pid, WEXITSTATUS(status));
 	log_error("%s; it is started again", text);
-	audit_say(&g->audit,
-		  &(struct audit_fact){.reason = REASON_GATEWAY_PROCESS_DIED, .text = text});
+	facts_say(&g->facts, &(struct fact){.reason = REASON_GATEWAY_PROCESS_DIED, .text = text});
 }
 
 static void reap(struct gateway *g)
@@ -210,8 +264,7 @@ static void clock_was_set(struct gateway *g, struct loop *l)
 		return;
 	jump_text(ns, text);
 	log_warn("%s", text);
-	audit_say(&g->audit,
-		  &(struct audit_fact){.reason = REASON_GATEWAY_CLOCK_JUMP, .text = text});
+	facts_say(&g->facts, &(struct fact){.reason = REASON_GATEWAY_CLOCK_JUMP, .text = text});
 }
 
 /* --- the loop ------------------------------------------------------------- */
@@ -274,7 +327,7 @@ static void housekeeping(struct gateway *g, struct loop *l, uint64_t now)
 		notify_say("WATCHDOG=1");
 	}
 	if (keeper->child.ready)
-		audit_flush(&g->audit, keeper->child.sock);
+		facts_flush(&g->facts, keeper->child.sock);
 	announce(g, l, now);
 }
 
@@ -288,7 +341,7 @@ static int until(uint64_t then, uint64_t now)
 
 static void turn(struct gateway *g, struct loop *l, int timeout_ms)
 {
-	struct pollfd set[POLL_MEMBERS + 1 + SETUP_GUARDS_MAX];
+	struct pollfd set[POLL_MEMBERS + MEMBERS_MAX];
 
 	set[POLL_SIGNAL] = (struct pollfd){l->signals, POLLIN, 0};
 	set[POLL_CLOCK] = (struct pollfd){l->clock.timer, POLLIN, 0};
@@ -348,7 +401,7 @@ static void stop_all(struct gateway *g, struct loop *l)
 	notify_say("STOPPING=1");
 	for (unsigned role = ROLE_COUNT; role-- > 0;) {
 		if (role == ROLE_KEEPER && keeper->child.ready)
-			audit_flush(&g->audit, keeper->child.sock);
+			facts_flush(&g->facts, keeper->child.sock);
 		stop_role(g, l, (enum role_id)role,
 			  role == ROLE_KEEPER ? KEEPER_STOP_MS : GUARD_STOP_MS);
 	}
@@ -381,9 +434,9 @@ static void set_limits(void)
 static void drop_rights(void)
 {
 	static const unsigned keep[] = {
-		CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF,	      CAP_PERFMON, CAP_SYS_ADMIN,
-		CAP_IPC_LOCK,  CAP_SETUID,  CAP_SETGID,	      CAP_SETPCAP, CAP_CHOWN,
-		CAP_FOWNER,    CAP_KILL,    CAP_DAC_OVERRIDE,
+		CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF,	      CAP_PERFMON,	    CAP_SYS_ADMIN,
+		CAP_IPC_LOCK,  CAP_SETUID,  CAP_SETGID,	      CAP_SETPCAP,	    CAP_CHOWN,
+		CAP_FOWNER,    CAP_KILL,    CAP_DAC_OVERRIDE, CAP_NET_BIND_SERVICE,
 	};
 	int err = sandbox_keep(keep, sizeof(keep) / sizeof(keep[0]));
 
@@ -442,7 +495,8 @@ int parent_run(const struct parent_options *o)
 out:
 	if (g->gate)
 		gate_close(g->gate, o->unload);
-	audit_free(&g->audit);
+	front_close(&g->front);
+	facts_free(&g->facts);
 	site_free(&g->site);
 	watch_free(g->watch);
 	ports_close(&g->ports);

@@ -2,9 +2,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crypto.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "guard/capture/gate.h"
 
@@ -107,6 +111,17 @@ static int open_gate(struct gateway *g, char ret_error[SITE_ERROR])
 	return 0;
 }
 
+/* --- the console ----------------------------------------------------------- */
+
+/* Where nobody can listen, the gateway guards all the same, and says so. */
+static void open_front(struct gateway *g)
+{
+	char why[FRONT_ERROR];
+
+	if (front_open(&g->front, &g->site.config->console, why) < 0)
+		log_error("the console: %s", why);
+}
+
 /* --- guards --------------------------------------------------------------- */
 
 /* Asks every port for `queues` receive queues. The most that any now has. */
@@ -177,10 +192,11 @@ void reload_restart(struct gateway *g, enum role_id role)
 	}
 }
 
+/* Policy blocks are for who judges packets, and for who names devices. */
 static void hand_out(struct gateway *g)
 {
 	for (unsigned i = 0; i < g->member_count; i++)
-		if (!g->members[i].child.stopping)
+		if (!g->members[i].child.stopping && g->members[i].role != ROLE_CONSOLE)
 			member_send(&g->members[i], IPC_POLICY, 0, (struct bytes){0},
 				    g->site.memfd);
 }
@@ -266,6 +282,7 @@ int reload_first(struct gateway *g, char ret_error[SITE_ERROR])
 		return err;
 	g->guards = decide_guards(g);
 	attach_ports(g);
+	open_front(g);
 	expect_links(g);
 	watch_policy(g);
 	return 0;
@@ -275,8 +292,8 @@ static int refused(struct gateway *g, const char *error)
 {
 	snprintf(g->refused, sizeof(g->refused), "%s", error);
 	log_error("the policy is refused, the old one stays: %s", error);
-	audit_say(&g->audit,
-		  &(struct audit_fact){.reason = REASON_GATEWAY_POLICY_REFUSED, .text = error});
+	facts_say(&g->facts,
+		  &(struct fact){.reason = REASON_GATEWAY_POLICY_REFUSED, .text = error});
 	return -EINVAL;
 }
 
@@ -310,8 +327,7 @@ static void applied(struct gateway *g)
 	*g->refused = 0;
 	snprintf(text, sizeof(text), "policy generation %u is in force", g->generation);
 	log_info("%s", text);
-	audit_say(&g->audit,
-		  &(struct audit_fact){.reason = REASON_GATEWAY_POLICY_APPLIED, .text = text});
+	facts_say(&g->facts, &(struct fact){.reason = REASON_GATEWAY_POLICY_APPLIED, .text = text});
 }
 
 /* What was told of a port stays what the next look is compared with. */
@@ -352,6 +368,8 @@ int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
 	g->ports_due_ns = clock_mono_ns();
 	watch_policy(g);
 	reload_restart(g, ROLE_GUARD);
+	open_front(g);
+	reload_restart(g, ROLE_CONSOLE);
 	hand_out(g);
 	applied(g);
 	return 0;
@@ -376,4 +394,59 @@ void reload_ports(struct gateway *g)
 	watch_policy(g);
 	reload_restart(g, ROLE_GUARD);
 	hand_out(g);
+}
+
+/* --- a policy in its place ------------------------------------------------ */
+
+static int replace_failed(const struct gateway *g, int err, char ret_error[SITE_ERROR])
+{
+	snprintf(ret_error, SITE_ERROR,
+		 "%s cannot be written: %s; its folder must be writable for the gateway's own "
+		 "service (ReadWritePaths=)",
+		 g->config_file, strerror(-err));
+	return -EINVAL;
+}
+
+/* In its place, then in force; if not, everything as it was. */
+static int replace(struct gateway *g, struct bytes was, struct bytes now,
+		   char ret_error[SITE_ERROR])
+{
+	struct stat st = {.st_mode = 0644};
+	char error[SITE_ERROR];
+	int err;
+
+	stat(g->config_file, &st);
+	err = file_replace(g->config_file, now, st.st_mode & 07777);
+	if (err < 0)
+		return replace_failed(g, err, ret_error);
+	err = reload_apply(g, ret_error);
+	if (err < 0 && file_replace(g->config_file, was, st.st_mode & 07777) < 0)
+		log_error("%s: the refused text could not be taken back", g->config_file);
+	else if (err < 0)
+		reload_apply(g, error); /* what status says is about the file that is there */
+	return err;
+}
+
+int reload_replace(struct gateway *g, int fd, const uint8_t *base, char ret_error[SITE_ERROR])
+{
+	uint8_t hash[CRYPTO_HASH];
+	struct bytes was = {0}, now = {0};
+	int err = file_read(g->config_file, SITE_TEXT_MAX, &was);
+
+	if (err == 0)
+		err = crypto_sha256(was, hash);
+	if (err == 0 && memcmp(hash, base, CRYPTO_HASH) != 0) {
+		free((void *)was.data);
+		return -ESTALE;
+	}
+	lseek(fd, 0, SEEK_SET);
+	if (err == 0)
+		err = file_read_fd(fd, SITE_TEXT_MAX, &now);
+	if (err == 0)
+		err = replace(g, was, now, ret_error);
+	else
+		err = replace_failed(g, err, ret_error);
+	free((void *)was.data);
+	free((void *)now.data);
+	return err;
 }

@@ -10,10 +10,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "keep/keys.h"
+#include "keep/signing.h"
 
 struct secrets {
 	struct keys *keys; /* NULL: locked */
+	struct signing *signing;
 	char locked[KEYS_ERROR];
 	char folder[PATH_MAX];
 };
@@ -28,6 +29,10 @@ static const struct right {
 	{SECRETS_PARENT, IPC_WRAP, "setting"},	    /* secrets in what it hands to its children */
 	{SECRETS_PARENT, IPC_UNWRAP, "setting"},
 	{SECRETS_GUARD, IPC_WRAP, "evidence"}, /* sealed by who must never open it again */
+	{SECRETS_LINK, IPC_TLS_KEY, "tls.link"},
+	{SECRETS_LINK, IPC_TLS_SIGN, "tls.link"},
+	{SECRETS_CONSOLE, IPC_TLS_KEY, "tls.console"},
+	{SECRETS_CONSOLE, IPC_TLS_SIGN, "tls.console"},
 };
 
 static bool may(enum secrets_asker from, enum ipc_type type, const char *purpose)
@@ -82,6 +87,8 @@ struct secrets *secrets_new(const char *state_dir, const char *holder, const cha
 		s->keys = keys_open(s->folder, &ask, s->locked);
 	hand_over(s->folder, uid, gid);
 	if (s->keys)
+		s->signing = signing_new(s->keys);
+	if (s->keys)
 		*s->locked = 0;
 	return s;
 }
@@ -90,6 +97,7 @@ void secrets_free(struct secrets *s)
 {
 	if (!s)
 		return;
+	signing_free(s->signing);
 	keys_free(s->keys);
 	free(s);
 }
@@ -99,9 +107,31 @@ struct keys *secrets_keys(struct secrets *s)
 	return s->keys;
 }
 
+struct signing *secrets_signing(struct secrets *s)
+{
+	return s->signing;
+}
+
 const char *secrets_locked(const struct secrets *s)
 {
 	return s->locked;
+}
+
+static int act_tls(struct secrets *s, enum ipc_type type, const char *purpose, struct bytes data,
+		   uint8_t *ret_data)
+{
+	int err;
+
+	if (!s->signing)
+		return -ENOMEM;
+	if (data.len != (type == IPC_TLS_SIGN ? CRYPTO_HASH : 0))
+		return -EBADMSG;
+	if (type == IPC_TLS_KEY) {
+		err = signing_public(s->signing, purpose, ret_data);
+		return err < 0 ? err : P256_POINT;
+	}
+	err = signing_sign(s->signing, purpose, data.data, ret_data);
+	return err < 0 ? err : P256_SIGN;
 }
 
 /* The result's bytes in ret_data; their number or -errno. */
@@ -110,6 +140,8 @@ static int act(struct secrets *s, enum ipc_type type, const char *purpose, struc
 {
 	int err;
 
+	if (type == IPC_TLS_KEY || type == IPC_TLS_SIGN)
+		return act_tls(s, type, purpose, data, ret_data);
 	if (type == IPC_SIGN) {
 		err = keys_sign(s->keys, purpose, data, ret_data);
 		return err < 0 ? err : CIPHER_SIGN;
@@ -149,7 +181,8 @@ bool secrets_answer(struct secrets *s, enum secrets_asker from, int sock,
 	int32_t said;
 	int n;
 
-	if (m->type != IPC_SIGN && m->type != IPC_WRAP && m->type != IPC_UNWRAP)
+	if (m->type != IPC_SIGN && m->type != IPC_WRAP && m->type != IPC_UNWRAP &&
+	    m->type != IPC_TLS_KEY && m->type != IPC_TLS_SIGN)
 		return false;
 	n = take(s, from, m, answer + 4);
 	said = n < 0 ? n : 0;

@@ -9,6 +9,10 @@
  * data. The answer, of the same type and id, is an i32, 0 or -errno, then
  * what came of it: -EACCES not theirs to ask, -ENOKEY the keys are locked or
  * that one was destroyed, -EBADMSG nothing that was wrapped so.
+ *
+ * IPC_TLS_KEY asks, without data, for the public half of a certificate's key (P256_POINT
+ * bytes), IPC_TLS_SIGN for its signature (P256_SIGN bytes) of a digest (CRYPTO_HASH bytes):
+ * seal/pki/signer.h makes an OpenSSL key of the two.
  */
 #include "base/ipc.h"
 #include "base/json.h"
@@ -16,7 +20,7 @@
 /* Bytes that may be signed, wrapped or unwrapped at once. */
 #define SECRETS_DATA_MAX 16384
 
-enum secrets_asker { SECRETS_PARENT, SECRETS_GUARD };
+enum secrets_asker { SECRETS_PARENT, SECRETS_GUARD, SECRETS_LINK, SECRETS_CONSOLE };
 
 struct keys;
 struct secrets;
@@ -31,10 +35,13 @@ struct secrets *secrets_new(const char *state_dir, const char *holder, const cha
 void secrets_free(struct secrets *s);
 /* NULL while they are locked. */
 struct keys *secrets_keys(struct secrets *s);
+/* The private keys of certificates; NULL while they are locked. */
+struct signing;
+struct signing *secrets_signing(struct secrets *s);
 /* Why they are locked; "" they are not. */
 const char *secrets_locked(const struct secrets *s);
 
-/* Whether the message is one of the three; then it was answered on `sock`, as far as that took it. */
+/* Whether the message is one of those; then it was answered on `sock`, as far as that took it. */
 bool secrets_answer(struct secrets *s, enum secrets_asker from, int sock,
 		    const struct ipc_message *m);
 

@@ -19,6 +19,7 @@
 
 struct client {
 	int fd;		    /* -1: free */
+	uid_t uid;	    /* who asks */
 	bool busy;	    /* an answer is under way */
 	bool streams;	    /* asks for more whenever its answer was taken */
 	bool ending;	    /* closes when its answer was taken */
@@ -47,6 +48,8 @@ struct serve_calls {
 	void (*more)(void *arg, struct client *c);
 	/* Nobody answered on its behalf in time: serve_end() or serve_error(). */
 	void (*late)(void *arg, struct client *c);
+	/* It is gone, and nobody's pointer must lead to it any longer. NULL: nobody has one. */
+	void (*gone)(void *arg, struct client *c);
 };
 
 /* Owns neither `sock`, which listens, nor `arg`. Clients of group `gid` are welcome besides

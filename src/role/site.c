@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define ERRORS_MAX 16
 
 static int seal(struct bytes block)
@@ -30,6 +32,22 @@ static int seal(struct bytes block)
 fail:
 	err = errno ? -errno : -EIO;
 	close(fd);
+	return err;
+}
+
+int site_text(const char *file, char ret_error[SITE_ERROR])
+{
+	struct bytes text;
+	int fd, err = file_read(file, SITE_TEXT_MAX, &text);
+
+	if (err == 0) {
+		fd = seal(text);
+		free((void *)text.data);
+		if (fd >= 0)
+			return fd;
+		err = fd;
+	}
+	snprintf(ret_error, SITE_ERROR, "%s: %s", file, strerror(-err));
 	return err;
 }
 

@@ -28,4 +28,8 @@ int site_recompile(struct site *s, uint32_t generation, const struct ports *port
 		   char ret_error[SITE_ERROR]);
 void site_free(struct site *s);
 
+#define SITE_TEXT_MAX (8u << 20) /* bytes of a policy file */
+/* A memfd of what the file says now; -errno with ret_error said. */
+int site_text(const char *file, char ret_error[SITE_ERROR]);
+
 #endif

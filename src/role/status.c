@@ -94,6 +94,22 @@ static void put_members(struct json *j, const struct gateway *g, uint64_t now_ns
 	json_end(j);
 }
 
+/* The keeper adds the certificate's fingerprint. */
+static void put_console(struct json *j, const struct gateway *g)
+{
+	json_open(j, "console");
+	json_bool(j, "on", g->site.config->console.on);
+	json_list(j, "listen");
+	for (unsigned i = 0; i < g->front.count; i++)
+		json_str(j, NULL, g->front.at[i]);
+	json_end(j);
+	json_list(j, "names");
+	for (unsigned i = 0; i < g->site.config->console.names_count; i++)
+		json_str(j, NULL, g->site.config->console.names[i]);
+	json_end(j);
+	json_close(j);
+}
+
 static void put_count(struct json *j, const char *key, const struct gate_count *c)
 {
 	json_open(j, key);
@@ -205,6 +221,7 @@ size_t status_json(struct gateway *g, uint64_t now_ns, char *buf, size_t cap)
 	put_members(&j, g, now_ns, true);
 	put_members(&j, g, now_ns, false);
 	put_floor(&j, g);
+	put_console(&j, g);
 	put_nags(&j, g);
 	json_close(&j);
 	return j.out.bad ? 0 : j.out.len;

@@ -51,11 +51,11 @@ static void say(struct gateway *g, uint32_t device, enum reason reason, const ch
 	snprintf(text, sizeof(text), "%llu packets of %s %s", (unsigned long long)packets,
 		 *name ? name : "an unregistered machine",
 		 reason == REASON_FLOOR_UNINSPECTED ? "passed uninspected" : "were shut out");
-	audit_say(&g->audit, &(struct audit_fact){.reason = reason,
-						  .device = name,
-						  .verdict = verdict,
-						  .count = packets,
-						  .text = text});
+	facts_say(&g->facts, &(struct fact){.reason = reason,
+					    .device = name,
+					    .verdict = verdict,
+					    .count = packets,
+					    .text = text});
 }
 
 /* One device: what grew since it was last told. True if there was something to say. */
@@ -156,8 +156,8 @@ void watch_port(void *arg, const struct port *p, unsigned changes)
 		log_warn("port %s", text);
 	else
 		log_info("port %s", text);
-	audit_say(&g->audit, &(struct audit_fact){.reason = down ? REASON_GATEWAY_PORT_DOWN
-								 : REASON_GATEWAY_PORT_UP,
-						  .iface = p->name,
-						  .text = text});
+	facts_say(&g->facts,
+		  &(struct fact){.reason = down ? REASON_GATEWAY_PORT_DOWN : REASON_GATEWAY_PORT_UP,
+				 .iface = p->name,
+				 .text = text});
 }

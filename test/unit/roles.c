@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/ipc.h"
-#include "role/audit.h"
+#include "role/fact.h"
 #include "role/control.h"
 #include "role/jump.h"
 #include "role/notify.h"
@@ -73,32 +73,32 @@ static unsigned receive_lines(int sock, char *ret_last, size_t cap)
 
 static void audit_waits_and_says_what_it_lost(void **state)
 {
-	static struct audit a;
-	const struct audit_fact f = {
+	static struct facts a;
+	const struct fact f = {
 		.reason = REASON_GATEWAY_PORT_DOWN, .iface = "eth1", .text = "eth1 has no link"};
 	char last[EVENT_MAX + 2] = "";
 	unsigned got = 0, rounds = 0;
 	int pair[2];
 
 	assert_int_equal(ipc_pair(pair), 0);
-	for (unsigned i = 0; i < AUDIT_WAITING_MAX + 10; i++)
-		audit_say(&a, &f);
+	for (unsigned i = 0; i < FACTS_WAITING_MAX + 10; i++)
+		facts_say(&a, &f);
 	assert_int_equal(a.lost, 10);
 	while (a.count && rounds++ < 10000) { /* a slow keeper: nothing sent is lost */
-		audit_flush(&a, pair[0]);
+		facts_flush(&a, pair[0]);
 		got += receive_lines(pair[1], last, sizeof(last));
 	}
-	assert_int_equal(got, AUDIT_WAITING_MAX);
+	assert_int_equal(got, FACTS_WAITING_MAX);
 	assert_non_null(strstr(last, "\"reason\":\"gateway.port_down\""));
 	assert_non_null(strstr(last, "\"event_type\":\"audit\""));
 	assert_non_null(strstr(last, "\"in_iface\":\"eth1\""));
 	assert_non_null(strstr(last, "\"audit\":{\"message\":\"eth1 has no link\"}"));
 
-	audit_say(&a, &f);
+	facts_say(&a, &f);
 	assert_int_equal(a.count, 2); /* the loss itself came first */
 	assert_non_null(strstr(a.waiting[a.first], "gateway.events_lost"));
 	assert_non_null(strstr(a.waiting[a.first], "\"count\":10"));
-	audit_free(&a);
+	facts_free(&a);
 	close(pair[0]);
 	close(pair[1]);
 }

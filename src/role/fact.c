@@ -1,11 +1,11 @@
-#include "role/audit.h"
+#include "role/fact.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/ipc.h"
 
-static void put(struct audit *a, const struct audit_fact *f)
+static void put(struct facts *a, const struct fact *f)
 {
 	struct event_common e = {
 		.time_ns = clock_wall_ns(),
@@ -30,20 +30,20 @@ static void put(struct audit *a, const struct audit_fact *f)
 		json_close(&j);
 	}
 	len = event_end(&j);
-	line = len && a->count < AUDIT_WAITING_MAX ? malloc(len + 2) : NULL;
+	line = len && a->count < FACTS_WAITING_MAX ? malloc(len + 2) : NULL;
 	if (!line) {
 		a->lost++;
 		return;
 	}
 	memcpy(line, buf, len);
 	memcpy(line + len, "\n", 2);
-	a->waiting[(a->first + a->count++) % AUDIT_WAITING_MAX] = line;
+	a->waiting[(a->first + a->count++) % FACTS_WAITING_MAX] = line;
 }
 
-void audit_say(struct audit *a, const struct audit_fact *f)
+void facts_say(struct facts *a, const struct fact *f)
 {
-	if (a->lost && a->count + 1 < AUDIT_WAITING_MAX) {
-		struct audit_fact lost = {.reason = REASON_GATEWAY_EVENTS_LOST, .count = a->lost};
+	if (a->lost && a->count + 1 < FACTS_WAITING_MAX) {
+		struct fact lost = {.reason = REASON_GATEWAY_EVENTS_LOST, .count = a->lost};
 
 		a->lost = 0;
 		put(a, &lost);
@@ -51,7 +51,7 @@ void audit_say(struct audit *a, const struct audit_fact *f)
 	put(a, f);
 }
 
-void audit_flush(struct audit *a, int keeper_sock)
+void facts_flush(struct facts *a, int keeper_sock)
 {
 	while (a->count) {
 		char *line = a->waiting[a->first];
@@ -60,15 +60,15 @@ void audit_flush(struct audit *a, int keeper_sock)
 		if (ipc_send(keeper_sock, IPC_EVENTS, 0, body, -1) < 0)
 			return;
 		free(line);
-		a->first = (a->first + 1) % AUDIT_WAITING_MAX;
+		a->first = (a->first + 1) % FACTS_WAITING_MAX;
 		a->count--;
 	}
 }
 
-void audit_free(struct audit *a)
+void facts_free(struct facts *a)
 {
 	for (; a->count; a->count--) {
 		free(a->waiting[a->first]);
-		a->first = (a->first + 1) % AUDIT_WAITING_MAX;
+		a->first = (a->first + 1) % FACTS_WAITING_MAX;
 	}
 }

@@ -1,5 +1,5 @@
-#ifndef BEDWARDEN_ROLE_AUDIT_H
-#define BEDWARDEN_ROLE_AUDIT_H
+#ifndef BEDWARDEN_ROLE_FACT_H
+#define BEDWARDEN_ROLE_FACT_H
 /*
  * What the parent itself has to report, as EVE lines on their way to the
  * keeper. They wait here while there is no keeper; a full queue drops the
@@ -9,15 +9,15 @@
 
 #include "base/event.h"
 
-#define AUDIT_WAITING_MAX 1024
+#define FACTS_WAITING_MAX 1024
 
-struct audit {
-	char *waiting[AUDIT_WAITING_MAX]; /* a ring of lines, each ended by '\n' */
+struct facts {
+	char *waiting[FACTS_WAITING_MAX]; /* a ring of lines, each ended by '\n' */
 	unsigned first, count;
 	uint64_t lost;
 };
 
-struct audit_fact {
+struct fact {
 	enum reason reason;
 	const char *device;  /* NULL: none */
 	const char *iface;   /* NULL: none */
@@ -26,9 +26,9 @@ struct audit_fact {
 	const char *text;    /* for a person: the particulars; NULL: none */
 };
 
-void audit_say(struct audit *a, const struct audit_fact *f);
+void facts_say(struct facts *a, const struct fact *f);
 /* Hands over what waits; stops where the keeper is full. */
-void audit_flush(struct audit *a, int keeper_sock);
-void audit_free(struct audit *a);
+void facts_flush(struct facts *a, int keeper_sock);
+void facts_free(struct facts *a);
 
 #endif

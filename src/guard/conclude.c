@@ -1,0 +1,302 @@
+#include "guard/engine_internal.h"
+
+#include "base/hash.h"
+#include "guard/evidence.h"
+
+void engine_count_anomalies(struct engine *e, anomaly_set set)
+{
+	for (; set; set &= set - 1)
+		e->stats.anomalies[__builtin_ctzll(set)]++;
+}
+
+void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct work *w)
+{
+	/* Nobody's word: what a packet counts as where there is no policy. */
+	static const struct gate_verdict unjudged = {
+		.device = ~0u, .peer = GATE_PEER_NONE, .rule = ~0u, .action = GATE_PASS};
+
+	w->v = unjudged;
+	w->v.ifindex = w->ifindex;
+	if (kernels)
+		w->v = *kernels;
+	else if (e->policy)
+		floor_judge(e->floor, &w->p, w->ifindex, e->now_ns, &w->v);
+	/* Numbers of another policy than ours would name the wrong machine. */
+	if (e->policy && w->v.generation != policy_generation(e->policy)) {
+		w->v.device = w->v.rule = ~0u;
+		w->v.peer = GATE_PEER_NONE;
+	}
+}
+
+/*
+ * A stranger that searches or floods loses, for a while, what its segment lets
+ * strangers do: only where the segment enforces, only a machine that the policy
+ * does not know, and never its conversation with a device. What a known device
+ * is allowed is not touched whatever it does.
+ */
+static void hold_stranger(struct engine *e, struct work *w)
+{
+	const struct gate_device *d;
+	enum reason why;
+	uint32_t count;
+
+	if (!e->policy || !w->p.ip_version || w->v.flags & GATE_VERDICT_TO_DEVICE ||
+	    w->v.peer & GATE_PEER_DEVICE)
+		return;
+	d = policy_devices(e->policy, &count);
+	if (w->v.device >= count || !(d[w->v.device].flags & GATE_DEVICE_STRANGER) ||
+	    d[w->v.device].mode != GATE_ENFORCE)
+		return;
+	why = behaviour_held(e->behaviour, &w->p.src_ip, w->segment, e->now_ns);
+	if (why == REASON_NONE)
+		return;
+	w->v.action = w->v.would = GATE_DROP;
+	w->v.reason = (uint8_t)why;
+}
+
+static void opened(struct engine *e, struct work *w)
+{
+	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
+			 behaviour_opened(e->behaviour, &w->p, w->segment, e->now_ns));
+}
+
+static void unanswered(struct engine *e, struct work *w)
+{
+	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
+			 behaviour_unanswered(e->behaviour, &w->p, w->segment, e->now_ns));
+}
+
+/* A packet that nothing behind here sees: refused, it is still somebody's attempt. */
+static void watch_refused(struct engine *e, struct work *w)
+{
+	if (!w->p.ip_version)
+		return;
+	opened(e, w);
+	unanswered(e, w);
+}
+
+static void watch(struct engine *e, struct work *w, const struct flow *f, unsigned end)
+{
+	bool listed = w->v.rule != ~0u && w->v.reason == REASON_NONE;
+
+	if (f->packets[1] == 0) {
+		if (f->packets[0] == 1 && !listed)
+			opened(e, w);
+		unanswered(e, w);
+	} else if (end == 1 && f->packets[1] == 1) {
+		behaviour_answered(e->behaviour, &w->p, w->segment);
+	}
+}
+
+/* The same conversation of the same file always has the same id, exact as a JSON number. */
+static uint64_t flow_id(const struct flow *f)
+{
+	static const struct hash_key fixed = {{0x6265647761726465, 0x6e20666c6f77206d}};
+
+	return (hash_bytes(&fixed, &f->key, sizeof(f->key)) ^ f->first_ns * 0x9e3779b97f4a7c15) >>
+	       11;
+}
+
+static void remember(struct engine *e, struct flow *f, const struct gate_verdict *v, unsigned end)
+{
+	bool to_device = v->flags & GATE_VERDICT_TO_DEVICE;
+
+	/* The device is end 1 if it receives from end 0, or sends as end 1. */
+	uint8_t flags = (uint8_t)(f->flags & ~REPORT_FLOW_TO_DEVICE) |
+			(to_device != (end == 1) ? REPORT_FLOW_TO_DEVICE : 0);
+
+	/* It hardly ever changes, and a line that is only read need not go back to memory. */
+	if (e->policy && ((f->device ^ v->device) | (f->peer ^ v->peer) | (f->rule ^ v->rule) |
+			  (f->generation ^ v->generation) | (uint32_t)(f->flags ^ flags))) {
+		f->device = v->device;
+		f->peer = v->peer;
+		f->rule = v->rule;
+		f->generation = v->generation;
+		f->flags = flags;
+	}
+	if (v->reason != REASON_NONE) {
+		f->reason = v->reason;
+		f->action = v->action;
+		f->would = v->would;
+	}
+}
+
+const struct gate_device *engine_device(const struct engine *e, uint32_t device)
+{
+	const struct gate_device *d;
+	uint32_t count;
+
+	if (!e->policy)
+		return NULL;
+	d = policy_devices(e->policy, &count);
+	return device < count ? &d[device] : NULL;
+}
+
+void engine_refuse(const struct engine *e, struct work *w, enum reason why)
+{
+	const struct gate_device *d = engine_device(e, w->v.device);
+
+	w->v.reason = (uint8_t)why;
+	if (!d)
+		return;
+	w->v.would = GATE_DROP;
+	if (d->mode == GATE_ENFORCE)
+		w->v.action = GATE_DROP;
+}
+
+/* Flow, application and behaviour of a packet that goes on. NULL where it belongs to no flow. */
+static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
+{
+	struct flow *f;
+	uint8_t end;
+
+	if (!w->p.ip_version)
+		return NULL;
+	f = flow_find(e->flows, &w->p, &w->hint, ret_end);
+	end = *ret_end;
+	if (f->packets[0] + f->packets[1] == 1) {
+		f->id = flow_id(f);
+		e->stats.flows++;
+	}
+	remember(e, f, &w->v, end);
+	if (!f->proto)
+		app_look(e->app, f, &w->p);
+	watch(e, w, f, end);
+	return f;
+}
+
+static bool is_dhcp(const struct packet *p)
+{
+	return p->proto == PROTO_UDP && p->has_ports && !p->fragment && p->payload.len &&
+	       ((p->src_port == 68 && p->dst_port == 67) || p->src_port == 67);
+}
+
+/* What calls itself DHCP and is none goes no further where its device's mode says so. */
+static bool read_dhcp(struct engine *e, struct work *w, struct dhcp *ret_d)
+{
+	if (!is_dhcp(&w->p) || w->p.wire_len > w->p.frame.len)
+		return false;
+	if (dhcp_read(w->p.payload, ret_d) == PARSE_OK)
+		return true;
+	if (w->v.reason == REASON_NONE && e->policy)
+		engine_refuse(e, w, REASON_DHCP_MALFORMED);
+	return false;
+}
+
+/* Enough of every conversation to know what it is, and all that speaks for itself. */
+#define SEEN_OF_FLOW 8
+
+static void see_machine(struct engine *e, const struct work *w, const struct flow *f, unsigned end)
+{
+	const struct gate_port *port;
+
+	if (!e->inventory || !e->roster || !w->p.has_mac)
+		return;
+	if (f && f->packets[0] + f->packets[1] > SEEN_OF_FLOW && !is_dhcp(&w->p) &&
+	    w->p.src_port != 5353)
+		return;
+	port = roster_port(e->roster, w->ifindex);
+	if (port)
+		inventory_see(e->inventory, &w->p, w->segment, port->side, f, end,
+			      f ? app_name(e->app, f->app) : NULL);
+}
+
+/* What the packet's messages showed of the machines at both ends. */
+static void expose(struct engine *e, const struct work *w, const struct flow *f, unsigned end)
+{
+	struct weaknesses shown = e->shown;
+	const struct machine *m = NULL;
+	weakness_set fresh;
+
+	if (!(shown.by | shown.to))
+		return;
+	e->shown = (struct weaknesses){0, 0};
+	if (!f || !w->p.has_mac)
+		return;
+	fresh = inventory_expose(e->inventory, w->segment, w->p.src_mac, shown.by, &m);
+	notice_exposure(&e->notice, &w->p, f, end, m, fresh, true);
+	fresh = inventory_expose(e->inventory, w->segment, w->p.dst_mac, shown.to, &m);
+	notice_exposure(&e->notice, &w->p, f, end, m, fresh, false);
+}
+
+/* Strays are one case where they go between the same two machines. */
+static uint64_t stray_id(const struct work *w)
+{
+	struct gate_flow_key key;
+	struct flow any = {.first_ns = 0};
+	uint8_t sender;
+
+	if (w->p.has_arp)
+		gate_flow_key_make(&key, w->segment, w->p.vlan[0], 0, &w->p.arp.sender_ip, 0,
+				   &w->p.arp.target_ip, 0);
+	else
+		flow_key(&w->p, w->segment, &key, &sender);
+	key.port[0] = key.port[1] = 0;
+	any.key = key;
+	return flow_id(&any);
+}
+
+static void witness(struct engine *e, const struct work *w, const struct flow *f)
+{
+	const struct evidence_sight s = {
+		.id = f ? f->id : stray_id(w),
+		.frame = w->p.frame,
+		.time_ns = w->p.time_ns,
+		.wire_len = w->p.wire_len,
+		.ifindex = w->ifindex,
+		.reason = w->v.reason ? w->v.reason : e->found,
+		.fate = w->v.action == GATE_DROP  ? EVIDENCE_DROPPED
+			: w->v.would == GATE_DROP ? EVIDENCE_WOULD_DROP
+						  : EVIDENCE_PASSED,
+		.stray = !f,
+	};
+
+	evidence_see(e->o.evidence, &s, e->now_ns);
+}
+
+void engine_conclude(struct engine *e, struct work *w)
+{
+	struct flow *f = NULL;
+	struct dhcp dhcp;
+	bool has_dhcp = read_dhcp(e, w, &dhcp), told = false;
+	anomaly_set fresh;
+	uint8_t end;
+
+	e->found = REASON_NONE;
+	if (w->v.action != GATE_DROP)
+		hold_stranger(e, w);
+	if (w->v.action == GATE_DROP && e->o.inline_)
+		watch_refused(e, w);
+	else if ((f = observe(e, w, &end)))
+		told = engine_hear(e, w, f, end);
+	e->stats.dropped += w->v.action == GATE_DROP;
+	e->stats.would_drop += w->v.action != GATE_DROP && w->v.would == GATE_DROP;
+	if (w->v.reason != REASON_NONE && !told)
+		notice_verdict(&e->notice, &w->p, &w->v, w->segment, f, e->now_ns);
+	if (f && has_dhcp)
+		notice_dhcp(&e->notice, &w->p, &dhcp, &w->v, w->segment, f, e->now_ns);
+	see_machine(e, w, f, f ? w->hint.sender != f->starter : 0);
+	expose(e, w, f, f ? w->hint.sender != f->starter : 0);
+	fresh = f ? flow_fresh(e->flows) : w->p.anomalies;
+	if (fresh)
+		notice_anomalies(&e->notice, &w->p, fresh, &w->v, w->segment, f, e->now_ns);
+	engine_count_anomalies(e, w->p.anomalies | fresh);
+	if (e->o.evidence)
+		witness(e, w, f);
+}
+
+void engine_conclude_blocked(struct engine *e, struct work *w)
+{
+	e->stats.dropped++;
+	watch_refused(e, w);
+	see_machine(e, w, NULL, 0);
+	if (w->v.reason != REASON_NONE)
+		notice_verdict(&e->notice, &w->p, &w->v, w->segment, NULL, e->now_ns);
+	if (w->p.anomalies)
+		notice_anomalies(&e->notice, &w->p, w->p.anomalies, &w->v, w->segment, NULL,
+				 e->now_ns);
+	engine_count_anomalies(e, w->p.anomalies);
+	e->found = REASON_NONE;
+	if (e->o.evidence)
+		witness(e, w, NULL);
+}

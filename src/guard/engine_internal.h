@@ -1,0 +1,70 @@
+#ifndef BEDWARDEN_GUARD_ENGINE_INTERNAL_H
+#define BEDWARDEN_GUARD_ENGINE_INTERNAL_H
+/* The engine, shared by its own files: engine.c, the row of rooms; conclude.c, what a packet with
+ * a verdict comes to; hear.c, what it says. */
+#include "guard/bedside.h"
+#include "guard/engine.h"
+#include "guard/notice.h"
+#include "guard/policy/floor.h"
+#include "guard/policy/message.h"
+#include "guard/ration.h"
+
+#define ENGINE_BURST 32
+
+/* One packet on its way through the rooms. */
+struct work {
+	struct packet p;
+	struct gate_verdict v;
+	struct flow_hint hint;
+	struct floor_hint floor_hint;
+	uint32_t ifindex, segment;
+};
+
+struct engine {
+	struct engine_options o;
+	const struct policy *policy; /* NULL: everything is observed */
+	struct roster *roster;
+	struct floor *floor;
+	struct fragment_table *fragments;
+	struct flow_table *flows;
+	struct app *app;
+	struct sessions *sessions;
+	struct bedside *bedside;
+	const struct work *heard;	      /* the packet that is being read, */
+	const struct session_message *saying; /* and its message; NULL: none */
+	enum reason found;		      /* in what it says, whatever its verdict */
+	struct message_rules *messages;	      /* NULL: no policy */
+	struct behaviour *behaviour;
+	struct ration *ration;	     /* of events about conversations; NULL: all are told */
+	struct inventory *inventory; /* NULL: not kept */
+	struct weaknesses shown;     /* by the messages of the packet that is on */
+	struct notice notice;
+	struct engine_stats stats;
+	struct capture *capture; /* of the call that is on */
+	uint64_t now_ns;	 /* never goes back */
+	uint64_t wall_ns;	 /* last seen, may jump */
+	struct work work[ENGINE_BURST];
+	struct work whole; /* a datagram out of fragments */
+};
+
+/* The device that a packet or a conversation counts as; NULL without a policy. */
+const struct gate_device *engine_device(const struct engine *e, uint32_t device);
+void engine_count_anomalies(struct engine *e, anomaly_set set);
+
+/* Gives the packet its verdict: the kernel's, NULL where it has not judged, or the floor's. */
+void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct work *w);
+/* The packet should not pass, and does not where its device's mode says so. */
+void engine_refuse(const struct engine *e, struct work *w, enum reason why);
+/* From the verdict on: who did what, and what is to be said of it. */
+void engine_conclude(struct engine *e, struct work *w);
+/* The same of a packet that the kernel dropped: it belongs to no flow here. */
+void engine_conclude_blocked(struct engine *e, struct work *w);
+
+/* Reads what the packet says; true where somebody was told of the verdict already. */
+bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end);
+/* What the rooms call back; `arg` is the engine. */
+enum reason engine_message_said(void *arg, const struct session_message *m);
+enum reason engine_unread(void *arg, struct flow *f);
+void engine_vitals_found(void *arg, const struct vitals_finding *f);
+
+#endif

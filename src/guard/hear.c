@@ -1,0 +1,136 @@
+#include "guard/engine_internal.h"
+#include "guard/hairpin.h"
+#include "guard/reset.h"
+
+/* Is the flow's rule one of the policy at hand? */
+static bool is_ruled(const struct engine *e, const struct flow *f)
+{
+	return e->messages && f->generation == policy_generation(e->policy);
+}
+
+void engine_vitals_found(void *arg, const struct vitals_finding *f)
+{
+	struct engine *e = arg;
+
+	notice_vitals(&e->notice, f, e->saying);
+	if (e->saying && e->found == REASON_NONE)
+		e->found = f->reason;
+}
+
+/* Vital signs are compared, whoever sent them; nothing that comes of it changes a verdict. */
+static void watch_vitals(struct engine *e, const struct session_message *m, bool withheld)
+{
+	const struct work *w = e->heard;
+	const struct gate_device *d = engine_device(e, w->v.device);
+	struct bedside_message b = {
+		.said = m,
+		.bound = d && !(d->flags & GATE_DEVICE_STRANGER) &&
+			 !(w->v.flags & GATE_VERDICT_TO_DEVICE) &&
+			 report_kind_of(w->v.reason) != REPORT_BINDING,
+		.withheld = withheld || w->v.action == GATE_DROP,
+		.device = w->v.device,
+		.peer = w->v.peer,
+		.generation = w->v.generation,
+	};
+
+	e->saying = m;
+	bedside_said(e->bedside, &b);
+	e->saying = NULL;
+}
+
+enum reason engine_message_said(void *arg, const struct session_message *m)
+{
+	struct engine *e = arg;
+	const struct gate_device *d = is_ruled(e, m->flow) ? engine_device(e, m->flow->device) : NULL;
+	enum reason why =
+		d ? message_judge(e->messages, m->flow->rule, m->proto, m->msg) : REASON_NONE;
+	const struct gate_verdict *v = &e->heard->v;
+	struct report_message told = {
+		.said = m,
+		.reason = why != REASON_NONE ? why : m->msg->reason,
+		.drop = why != REASON_NONE && d->mode == GATE_ENFORCE,
+		.would_drop = why != REASON_NONE && d->mode != GATE_ENFORCE,
+	};
+
+	/* In a file that is only looked at, what was refused is read all the same. */
+	if (v->action == GATE_DROP) {
+		told.reason = v->reason;
+		told.drop = true;
+	}
+
+	notice_message(&e->notice, &told);
+	if (e->inventory) {
+		struct weaknesses shown = weaknesses_of(m->proto, m->msg);
+
+		e->shown.by |= shown.by;
+		e->shown.to |= shown.to;
+	}
+	if (e->found == REASON_NONE)
+		e->found = told.reason;
+	watch_vitals(e, m, told.drop);
+	return why;
+}
+
+enum reason engine_unread(void *arg, struct flow *f)
+{
+	struct engine *e = arg;
+
+	return is_ruled(e, f) && message_protocol(e->messages, f->rule)
+		       ? REASON_POLICY_WRONG_PROTOCOL
+		       : REASON_NONE;
+}
+
+static void reset_one(struct engine *e, const struct work *w, bool back, uint32_t seq)
+{
+	const struct gate_port *port = e->roster ? roster_port(e->roster, w->ifindex) : NULL;
+	bool hairpin = w->v.flags & GATE_VERDICT_HAIRPIN;
+	uint8_t bytes[RESET_MAX];
+	struct frame f = {.data = {bytes, reset_make(&w->p, back, seq, bytes)}};
+
+	if (!f.data.len || !port || !e->capture || !e->capture->ops->inject)
+		return;
+	if (hairpin && !back && !hairpin_readdress(&f, e->policy, &w->v, port))
+		return;
+	e->capture->ops->inject(e->capture, f.data, back || hairpin ? w->ifindex : port->partner);
+}
+
+/* Nothing more passes in either direction, and both ends know it. */
+static void cut_off(struct engine *e, struct work *w, struct flow *f, unsigned end)
+{
+	uint32_t seq;
+
+	f->session_reason = w->v.reason;
+	f->state = TCP_RESET; /* the same ports may begin anew */
+	if (w->p.proto == PROTO_TCP && !e->o.packet_times) {
+		if (!session_expects(f, end, &seq))
+			seq = w->p.tcp_seq;
+		reset_one(e, w, false, seq);
+		reset_one(e, w, true, w->p.tcp_ack);
+	}
+	session_end(e->sessions, f);
+}
+
+bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
+{
+	const struct gate_device *d = engine_device(e, w->v.device);
+	struct session_heard heard;
+
+	if (f->session_reason) {
+		engine_refuse(e, w, REASON_POLICY_FLOW_BLOCKED);
+		return false;
+	}
+	e->heard = w;
+	heard = session_hear(e->sessions, f, &w->p, end);
+	if (heard.fresh)
+		notice_anomalies(&e->notice, &w->p, heard.fresh, &w->v, w->segment, f, e->now_ns);
+	engine_count_anomalies(e, heard.fresh);
+	if (heard.reason == REASON_NONE || w->v.action == GATE_DROP)
+		return false;
+	if (heard.scope == SESSION_UNSURE && d && d->fail == GATE_OPEN)
+		w->v.reason = (uint8_t)heard.reason;
+	else
+		engine_refuse(e, w, heard.reason);
+	if (heard.scope >= SESSION_MESSAGE && w->v.action == GATE_DROP && e->o.inline_)
+		cut_off(e, w, f, end);
+	return heard.scope == SESSION_MESSAGE;
+}

@@ -1,0 +1,444 @@
+#include "people/console/api.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/json.h"
+#include "people/console/problem.h"
+
+/* A list of fields in place. */
+#define FIELDS(...) ((const struct api_field[]){__VA_ARGS__, {NULL}})
+#define DEVICE                                                    \
+	{                                                         \
+		"device", API_TEXT, false, "Of this device only." \
+	}
+#define LIMIT                                                                              \
+	{                                                                                  \
+		"limit", API_NUMBER, false, "Rows of a page, 1 to 1000; 100 if not given." \
+	}
+#define CURSOR                                                          \
+	{                                                               \
+		"cursor", API_TEXT, false, "`next` of the page before." \
+	}
+#define NEXT                                                                          \
+	{                                                                             \
+		"next", API_TEXT, false, "The next page's cursor; absent at the end." \
+	}
+#define FILTERS                                                                                   \
+	DEVICE, {"reason", API_TEXT, false, "A dotted reason, or what stands before a dot."},     \
+		{"type", API_TEXT, false, "`event_type`."},                                       \
+		{"verdict", API_TEXT, false, "`blocked`, `would_block` or `passed`."},            \
+		{"since", API_TEXT, false, "Not before: 2026-01-31T07:15:02+0000."},              \
+		{"until", API_TEXT, false, "Not after."},                                         \
+	{                                                                                         \
+		"text", API_TEXT, false, "Anywhere in the event, small or capital letters alike." \
+	}
+#define SIGNED_IN                                                                       \
+	{"user", API_TEXT, false, "Who is signed in."},                                 \
+		{"role", API_TEXT, false,                                               \
+		 "viewer, clinical_engineer, administrator, auditor, vendor."},         \
+		{"csrf", API_TEXT, false,                                               \
+		 "To send as X-CSRF-Token with whatever changes something."},           \
+	{                                                                               \
+		"next", API_LIST, false,                                                \
+			"Factors of which one more is needed; nobody is signed in yet." \
+	}
+#define FACTOR                                                                             \
+	{"webauthn", API_OBJECT, false, "What the authenticator gave, base64url."},        \
+		{"password", API_TEXT, false, ""}, {"totp", API_TEXT, false, "6 digits."}, \
+		{"sms", API_TEXT, false, "6 digits."},                                     \
+	{                                                                                  \
+		"recovery", API_TEXT, false, "A printed code."                             \
+	}
+
+const struct api_route api_routes[] = {
+	{"status", .what = "How the gateway is.",
+	 .gives = FIELDS({"nags", API_LIST, false, "What somebody should see to."})},
+	{"devices", .what = "Who lives on the ward: registered devices first, then strangers.",
+	 .takes = FIELDS(DEVICE, LIMIT, CURSOR),
+	 .gives = FIELDS({"devices", API_LIST, true, "Devices."}, NEXT)},
+	{"flows", .what = "Conversations under way.",
+	 .takes = FIELDS(DEVICE,
+			 {"limit", API_NUMBER, false, "Rows, 1 to 10000; 100 if not given."}),
+	 .gives = FIELDS({"flows", API_LIST, true, "Conversations."},
+			 {"more", API_FLAG, true, "There are more than the limit let through."})},
+	{"events",
+	 .what = "What happened, the newest first, as EVE JSON. A page may hold fewer rows than "
+		 "asked "
+		 "for, even none, and still have a next.",
+	 .takes = FIELDS(FILTERS, {"grouped", API_FLAG, false, "One row a device and reason."},
+			 LIMIT, CURSOR),
+	 .gives = FIELDS({"events", API_LIST, false, "Events, each with its number as `id`."},
+			 {"groups", API_LIST, false, "Of grouped ones."}, NEXT)},
+	{"live", .stream = true,
+	 .what = "Events as they happen: server-sent events whose id is the event's number; who "
+		 "comes "
+		 "back with Last-Event-ID gets what it missed, up to 1000.",
+	 .takes = FIELDS(FILTERS, {"after", API_NUMBER, false, "As Last-Event-ID."})},
+	{"policy.get", .what = "The policy file.",
+	 .gives = FIELDS({"text", API_TEXT, true, "YAML."},
+			 {"hash", API_TEXT, true, "Its SHA-256: `base` of a change."},
+			 {"file", API_TEXT, true, "Where it is on the box."})},
+	{"policy.check", .changes = true,
+	 .what = "Whether a policy would be taken, and what is wrong with it.",
+	 .takes = FIELDS({"text", API_TEXT, true, "YAML."}),
+	 .gives = FIELDS({"valid", API_FLAG, true, ""},
+			 {"errors", API_LIST, false, "file, line, column, text."})},
+	{"policy.apply", .changes = true,
+	 .what = "Takes a policy into force. 409 if somebody changed it meanwhile, with the "
+		 "difference.",
+	 .takes = FIELDS({"text", API_TEXT, true, "YAML."},
+			 {"base", API_TEXT, true, "`hash` of what was changed."},
+			 {"reason", API_TEXT, false, "Why; for the audit trail."}),
+	 .gives = FIELDS({"generation", API_NUMBER, true, "The policy's, now in force."})},
+
+	{"auth.state", .open = true, .what = "Is anybody there yet, and which factors are on."},
+	{"auth.first", .changes = true, .open = true, .effect = API_SESSION,
+	 .what = "Makes the first administrator, with the code from the box's own terminal.",
+	 .takes = FIELDS({"code", API_TEXT, true, "The one-time code."},
+			 {"user", API_TEXT, true, "A name."}, {"password", API_TEXT, false, ""}),
+	 .gives = FIELDS(SIGNED_IN)},
+	{"auth.begin", .changes = true, .open = true,
+	 .what = "Begins a sign-in; without a user, by a passkey that knows whose it is.",
+	 .takes = FIELDS({"user", API_TEXT, false, "A name."}),
+	 .gives = FIELDS(
+		 {"login", API_TEXT, true, "To finish with."},
+		 {"webauthn", API_OBJECT, false, "Options for navigator.credentials.get()."})},
+	{"auth.finish", .changes = true, .open = true, .effect = API_SESSION,
+	 .what = "One factor of a sign-in.",
+	 .takes = FIELDS({"login", API_TEXT, true, "From auth.begin."}, FACTOR),
+	 .gives = FIELDS(SIGNED_IN)},
+	{"auth.sms_send", .changes = true, .open = true,
+	 .what = "Sends a code by SMS, where a site has turned that on.",
+	 .takes = FIELDS({"login", API_TEXT, true, "From auth.begin."})},
+	{"auth.step_up_begin", .changes = true, .what = "Begins the use of a fresh factor."},
+	{"auth.step_up_finish", .changes = true, .effect = API_SESSION,
+	 .what = "A fresh factor, before something that needs one.",
+	 .takes = FIELDS({"login", API_TEXT, true, "From auth.step_up_begin."}, FACTOR),
+	 .gives = FIELDS(SIGNED_IN)},
+	{"auth.logout", .changes = true, .effect = API_END, .what = "Ends this session."},
+
+	{"session.me", .what = "Who I am.", .gives = FIELDS(SIGNED_IN)},
+	{"session.list", .what = "Sessions: one's own; an administrator's view: all.",
+	 .takes = FIELDS({"user", API_TEXT, false, "Of this user only."})},
+	{"session.end", .changes = true, .what = "Ends a session.",
+	 .takes = FIELDS({"session", API_TEXT, true, "Its id."})},
+
+	{"user.list", .what = "Who may sign in."},
+	{"user.add", .changes = true, .what = "Adds a user; gives a code to enrol with.",
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."}, {"role", API_TEXT, true, ""},
+			 {"display", API_TEXT, false, "For people."})},
+	{"user.change", .changes = true, .what = "Changes a user.",
+	 .takes = FIELDS({"user", API_TEXT, true, ""}, {"role", API_TEXT, false, ""},
+			 {"display", API_TEXT, false, ""}, {"disabled", API_FLAG, false, ""})},
+	{"user.remove", .changes = true, .what = "Removes a user and ends its sessions.",
+	 .takes = FIELDS({"user", API_TEXT, true, ""})},
+	{"user.reset_request", .changes = true,
+	 .what = "Asks for a reset of somebody who lost every factor.",
+	 .takes = FIELDS({"user", API_TEXT, true, ""}, {"reason", API_TEXT, true, ""})},
+	{"user.reset_approve", .changes = true, .what = "The second person's word for a reset.",
+	 .takes = FIELDS({"user", API_TEXT, true, ""})},
+
+	{"factor.list", .what = "My factors.", .takes = FIELDS({"user", API_TEXT, false, ""})},
+	{"factor.webauthn_begin", .changes = true,
+	 .what = "Options for navigator.credentials.create()."},
+	{"factor.webauthn_finish", .changes = true, .what = "Takes a passkey.",
+	 .takes = FIELDS({"login", API_TEXT, false, ""}, {"webauthn", API_OBJECT, true, ""},
+			 {"name", API_TEXT, false, "For people."})},
+	{"factor.totp_begin", .changes = true, .what = "A secret and its QR code."},
+	{"factor.totp_finish", .changes = true, .what = "Proves that the app has it.",
+	 .takes = FIELDS({"login", API_TEXT, false, ""}, {"totp", API_TEXT, true, "6 digits."})},
+	{"factor.password_set", .changes = true, .what = "Sets the password.",
+	 .takes = FIELDS({"password", API_TEXT, true, ""})},
+	{"factor.recovery_make", .changes = true,
+	 .what = "New recovery codes; shown once, the old ones are void."},
+	{"factor.sms_set", .changes = true, .what = "A telephone number.",
+	 .takes = FIELDS({"number", API_TEXT, true, "+49…"})},
+	{"factor.remove", .changes = true, .what = "Removes a factor.",
+	 .takes = FIELDS({"id", API_TEXT, true, ""})},
+
+	{"key.list", .what = "API keys."},
+	{"key.make", .changes = true, .what = "Makes an API key; it is shown once.",
+	 .takes = FIELDS({"name", API_TEXT, true, ""},
+			 {"scopes", API_LIST, true, "Calls: \"events\", \"grant.*\"."},
+			 {"days", API_NUMBER, false, "Until it expires."})},
+	{"key.revoke", .changes = true, .what = "Ends an API key.",
+	 .takes = FIELDS({"id", API_TEXT, true, ""})},
+
+	{"grant.list", .what = "Doors that are open, asked for or were.",
+	 .takes = FIELDS(DEVICE, LIMIT, CURSOR)},
+	{"grant.request", .changes = true,
+	 .what = "Asks for a device's service port, for a reason and a while.",
+	 .takes = FIELDS({"device", API_TEXT, true, ""},
+			 {"service", API_TEXT, true, "telnet, ssh, vnc …"},
+			 {"reason", API_TEXT, true, ""}, {"minutes", API_NUMBER, true, ""},
+			 {"record", API_FLAG, false, "Keep the session as sealed evidence."},
+			 {"ip", API_TEXT, false, "The workstation, where it is another."},
+			 {"mac", API_TEXT, false, ""})},
+	{"grant.approve", .changes = true, .what = "Opens what was asked for.",
+	 .takes = FIELDS({"id", API_NUMBER, true, ""},
+			 {"minutes", API_NUMBER, false, "Fewer than asked for."})},
+	{"grant.deny", .changes = true, .what = "Does not.",
+	 .takes = FIELDS({"id", API_NUMBER, true, ""}, {"reason", API_TEXT, false, ""})},
+	{"grant.revoke", .changes = true, .what = "Shuts an open door at once.",
+	 .takes = FIELDS({"id", API_NUMBER, true, ""}, {"reason", API_TEXT, false, ""})},
+	{"grant.break_glass", .changes = true,
+	 .what = "An emergency: opens at once, is shown to everybody, must be reviewed.",
+	 .takes = FIELDS({"device", API_TEXT, true, ""}, {"service", API_TEXT, true, ""},
+			 {"reason", API_TEXT, true, ""}, {"minutes", API_NUMBER, false, ""},
+			 {"record", API_FLAG, false, ""}, {"ip", API_TEXT, false, ""},
+			 {"mac", API_TEXT, false, ""})},
+	{"grant.review", .changes = true, .what = "The review of an emergency.",
+	 .takes = FIELDS({"id", API_NUMBER, true, ""}, {"text", API_TEXT, true, ""})},
+	{"vendor.invite", .changes = true, .what = "Invites a vendor to its devices for a while.",
+	 .takes = FIELDS({"user", API_TEXT, true, ""}, {"devices", API_LIST, true, ""},
+			 {"hours", API_NUMBER, true, ""}, {"reason", API_TEXT, false, ""})},
+
+	{"audit.list", .what = "The audit trail, the newest first.",
+	 .takes = FIELDS({"who", API_TEXT, false, ""}, LIMIT, CURSOR)},
+	{"audit.verify", .what = "Whether the audit trail is as it was written."},
+	{"audit.checkpoint", .changes = true, .what = "A signed checkpoint to keep elsewhere."},
+	{NULL},
+};
+
+const char *api_path(const struct api_route *r, char ret_path[API_PATH_MAX])
+{
+	snprintf(ret_path, API_PATH_MAX, "/api/%s", r->call);
+	for (char *p = ret_path; *p; p++)
+		if (*p == '.')
+			*p = '/';
+	return ret_path;
+}
+
+const struct api_route *api_find(const char *path)
+{
+	char own[API_PATH_MAX];
+
+	for (const struct api_route *r = api_routes; r->call; r++)
+		if (strcmp(api_path(r, own), path) == 0)
+			return r;
+	return NULL;
+}
+
+/* --- arguments ------------------------------------------------------------- */
+
+static const struct api_field *field_of(const struct api_route *r, const char *name)
+{
+	for (const struct api_field *f = r->takes; f && f->name; f++)
+		if (strcmp(f->name, name) == 0)
+			return f;
+	return NULL;
+}
+
+static json_t *bad_argument(const char *name, const char *what)
+{
+	return problem_new(400, "request.argument", "An argument is not what it must be",
+			   "%.64s: %s", name, what);
+}
+
+static json_t *unknown(const char *name)
+{
+	return problem_new(400, "request.unknown_argument", "There is no such argument",
+			   "%.64s; /api/openapi.json names those of each call", name);
+}
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* WHATWG URL, application/x-www-form-urlencoded: in place. false: a broken escape, or a zero. */
+static bool decode(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		int high, low;
+
+		if (*text == '+') {
+			*to++ = ' ';
+		} else if (*text != '%') {
+			*to++ = *text;
+		} else {
+			high = hex(text[1]);
+			low = high < 0 ? -1 : hex(text[2]);
+			if (low < 0 || high + low == 0)
+				return false;
+			*to++ = (char)(high << 4 | low);
+			text += 2;
+		}
+	}
+	*to = 0;
+	return true;
+}
+
+/* A text of the query as its row's type; NULL it is none. */
+static json_t *value_of(const struct api_field *f, const char *text)
+{
+	char *end;
+	long long n;
+
+	switch (f->type) {
+	case API_TEXT:
+		return strlen(text) <= API_TEXT_MAX ? json_string(text) : NULL;
+	case API_NUMBER:
+		if (strspn(text, "0123456789") != strlen(text) || !*text || strlen(text) > 18)
+			return NULL;
+		n = strtoll(text, &end, 10);
+		return json_integer(n);
+	case API_FLAG:
+		if (strcmp(text, "true") == 0)
+			return json_true();
+		return strcmp(text, "false") == 0 ? json_false() : NULL;
+	default:
+		return NULL; /* lists and objects only in a body */
+	}
+}
+
+static const char *const type_says[] = {
+	[API_TEXT] = "a text of at most 4096 bytes",
+	[API_NUMBER] = "a whole number",
+	[API_FLAG] = "true or false",
+	[API_LIST] = "a list of texts",
+	[API_OBJECT] = "an object",
+};
+
+/* NULL: well. */
+static json_t *take_pair(const struct api_route *r, char *pair, json_t *args)
+{
+	char *value = strchr(pair, '=');
+	const struct api_field *f;
+	json_t *v;
+
+	if (value)
+		*value++ = 0;
+	else
+		value = pair + strlen(pair);
+	if (!decode(pair) || !decode(value))
+		return problem_new(400, "request.query", "The query is malformed",
+				   "an escape that is none, or a zero");
+	f = field_of(r, pair);
+	if (!f)
+		return unknown(json_is_utf8((struct bytes){(uint8_t *)pair, strlen(pair)}) ? pair
+											   : "?");
+	if (json_object_get(args, f->name))
+		return bad_argument(f->name, "given twice");
+	v = value_of(f, value);
+	if (!v)
+		return bad_argument(f->name, type_says[f->type]);
+	json_object_set_new(args, f->name, v);
+	return NULL;
+}
+
+static json_t *take_query(const struct api_route *r, const char *query, json_t *args)
+{
+	json_t *problem = NULL;
+	char *copy, *save = NULL;
+
+	if (strlen(query) > API_QUERY_MAX)
+		return problem_new(414, "request.query", "The query is too long",
+				   "at most %d bytes", API_QUERY_MAX);
+	copy = strdup(query);
+	if (!copy)
+		return problem_new(503, "gateway.memory", "Out of memory", "try again");
+	for (char *pair = strtok_r(copy, "&", &save); pair && !problem;
+	     pair = strtok_r(NULL, "&", &save))
+		problem = take_pair(r, pair, args);
+	free(copy);
+	return problem;
+}
+
+static bool fits(const struct api_field *f, const json_t *v)
+{
+	const json_t *entry;
+	size_t i;
+
+	switch (f->type) {
+	case API_TEXT:
+		return json_is_string(v) && strlen(json_string_value(v)) == json_string_length(v) &&
+		       (json_string_length(v) <= API_TEXT_MAX || strcmp(f->name, "text") == 0);
+	case API_NUMBER:
+		return json_is_integer(v);
+	case API_FLAG:
+		return json_is_boolean(v);
+	case API_OBJECT:
+		return json_is_object(v);
+	case API_LIST:
+		if (!json_is_array(v) || json_array_size(v) > 1000)
+			return false;
+		json_array_foreach (v, i, entry)
+			if (!json_is_string(entry))
+				return false;
+		return true;
+	}
+	return false;
+}
+
+/* RFC 9110 §8.3.1: parameters may follow. */
+static bool is_json(const char *type)
+{
+	size_t len = strcspn(type, "; \t");
+
+	return len == strlen("application/json") && strncasecmp(type, "application/json", len) == 0;
+}
+
+static json_t *take_body(const struct api_route *r, const char *type, struct bytes body,
+			 json_t *args)
+{
+	json_t *root, *v, *problem = NULL;
+	const char *name;
+	json_error_t where;
+
+	if (!type || !is_json(type))
+		return problem_new(415, "request.type", "The body must be JSON",
+				   "Content-Type: application/json");
+	root = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, &where);
+	if (!json_is_object(root)) {
+		json_decref(root);
+		return problem_new(400, "request.json", "The body is no JSON object", "at byte %d",
+				   root ? 0 : where.position);
+	}
+	json_object_foreach (root, name, v) {
+		const struct api_field *f = field_of(r, name);
+
+		if (json_is_null(v) && f)
+			continue; /* as if it were not there */
+		if (!f)
+			problem = unknown(name);
+		else if (!fits(f, v))
+			problem = bad_argument(name, type_says[f->type]);
+		if (problem)
+			break;
+		json_object_set(args, name, v);
+	}
+	json_decref(root);
+	return problem;
+}
+
+json_t *api_args(const struct api_route *r, const char *query, const char *type, struct bytes body,
+		 json_t **ret_problem)
+{
+	json_t *args = json_object(), *problem = NULL;
+
+	if (query && *query && r->changes)
+		problem = problem_new(400, "request.query", "This takes no query",
+				      "arguments go into the body, as a JSON object");
+	else if (query && *query)
+		problem = take_query(r, query, args);
+	if (!problem && r->changes && body.len > 0)
+		problem = take_body(r, type, body, args);
+	for (const struct api_field *f = r->takes; !problem && f && f->name; f++)
+		if (f->required && !json_object_get(args, f->name))
+			problem = bad_argument(f->name, "is needed");
+	if (!problem)
+		return args;
+	json_decref(args);
+	*ret_problem = problem;
+	return NULL;
+}
