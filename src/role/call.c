@@ -377,27 +377,32 @@ static bool forget(const struct call_row *row, struct call_asker *by, struct cal
 	return true;
 }
 
-static void run(struct keeper *k, struct call_ticket *t, const json_t *root, struct call_asker *by)
+json_t *call_run(struct keeper *k, const json_t *root, struct call_asker *by, struct call_error *e)
 {
 	static json_t *none;
 	const struct call_row *row = find(call_text(root, "call"));
 	const json_t *args = json_object_get(root, "args");
-	struct call_error e = {0};
-	uint32_t id = t->id;
-	json_t *ok = NULL;
 
 	if (!none)
 		none = json_object();
 	if (!args || json_is_null(args))
 		args = none;
-	by->ticket = id;
 	if (!row)
-		call_fail(&e, 404, "call.unknown", "There is no such call",
-			  "/api/openapi.json names them all");
-	else if (!json_is_object(args))
-		call_fail(&e, 400, "call.arguments", "Arguments must be an object", "args");
-	else if (by->operator_ || identify(k, root, by, &e) || forget(row, by, &e))
-		ok = act(k, row, by, args, &e);
+		return call_fail(e, 404, "call.unknown", "There is no such call",
+				 "/api/openapi.json names them all");
+	if (!json_is_object(args))
+		return call_fail(e, 400, "call.arguments", "Arguments must be an object", "args");
+	if (by->operator_ || identify(k, root, by, e) || forget(row, by, e))
+		return act(k, row, by, args, e);
+	return NULL;
+}
+
+static void run(struct keeper *k, struct call_ticket *t, const json_t *root, struct call_asker *by)
+{
+	struct call_error e = {0};
+	uint32_t id = by->ticket = t->id;
+	json_t *ok = call_run(k, root, by, &e);
+
 	if (ok)
 		call_done(k, id, ok);
 	else if (e.status)
