@@ -277,7 +277,7 @@ static void check_word(struct checking *k, const char *path, const char *key, co
 const char *config_service_port(const char *name)
 {
 	static const char *const known[][2] = {
-		{"ftp", "21"}, {"ssh", "22"},	{"telnet", "23"}, {"web", "80"},
+		{"ftp", "21"},	  {"ssh", "22"},   {"telnet", "23"}, {"web", "80"},
 		{"https", "443"}, {"rdp", "3389"}, {"vnc", "5900"},
 	};
 
@@ -291,8 +291,8 @@ const char *config_service_port(const char *name)
 static void check_people(struct checking *k, const char *path, const char *key, char *const *roles,
 			 unsigned count)
 {
-	static const char *const names[] = {"viewer",  "clinical_engineer", "administrator",
-					    "auditor", "vendor",	    NULL};
+	static const char *const names[] = {
+		"viewer", "clinical_engineer", "administrator", "auditor", "vendor", NULL};
 	char at[160];
 
 	for (unsigned i = 0; i < count; i++) {
@@ -302,7 +302,8 @@ static void check_people(struct checking *k, const char *path, const char *key, 
 	}
 }
 
-static void check_service_ports(struct checking *k, const char *path, const struct config_service *s)
+static void check_service_ports(struct checking *k, const char *path,
+				const struct config_service *s)
 {
 	uint16_t lo, hi;
 	char at[160];
@@ -526,6 +527,21 @@ static void check_pki(struct checking *k)
 			      "'%.60s' is no name of a machine; expected one as "
 			      "gateway.clinic.example, or an address",
 			      p->names[i]);
+	}
+}
+
+static void check_people(struct checking *k)
+{
+	/* people/role.h has them for everybody else; this folder stands below all others. */
+	static const char *const roles[] = {
+		"viewer", "clinical_engineer", "administrator", "auditor", "vendor", NULL};
+	const struct config_people *p = &k->c->people;
+	char at[64];
+
+	for (unsigned i = 0; i < p->aal3_count; i++) {
+		snprintf(at, sizeof(at), "people.aal3[%u]", i);
+		check_word(k, at, "aal3", p->aal3[i], roles,
+			   "viewer, clinical_engineer, administrator, auditor or vendor");
 	}
 }
 
@@ -850,6 +866,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	check_gateway(&k);
 	check_console(&k);
 	check_pki(&k);
+	check_people(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)
 		check_segment(&k, i);
 	check_names(&k);

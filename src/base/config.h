@@ -87,6 +87,14 @@ struct config_relay {
 	uint32_t *given_connections, *given_idle_s; /* as the file gives them, or NULL */
 };
 
+struct config_people {
+	bool sms;    /* codes by SMS are offered */
+	char **aal3; /* roles that must show level 3 */
+	unsigned aal3_count;
+	uint32_t idle_minutes;	/* 0: the role's own */
+	uint32_t overall_hours; /* 0: the role's own */
+};
+
 struct config_segment {
 	char *name;
 	char *ward;	/* interface towards the devices */
@@ -155,7 +163,7 @@ struct config_profile {
 	char *title; /* "Philips IntelliVue patient monitor" */
 	char *kind; /* monitor, pump, imaging, analyser, ecg, sensor, camera, printer, workstation, other */
 	enum gate_fail fail;
-	bool archive;	     /* are its messages and images kept? */
+	bool archive;  /* are its messages and images kept? */
 	char **source; /* documents the ports were taken from */
 	unsigned source_count;
 	struct config_rule *starts; /* what the device may start */
@@ -183,7 +191,8 @@ struct config_device {
 	unsigned starts_count;
 	struct config_rule *accepts;
 	unsigned accepts_count;
-	struct config_service *services; /* before its profile's; one of the same name replaces it */
+	struct config_service
+		*services; /* before its profile's; one of the same name replaces it */
 	unsigned services_count;
 };
 
@@ -193,6 +202,7 @@ struct config {
 	struct config_pki pki;
 	struct config_relay *relays;
 	unsigned relays_count;
+	struct config_people people;
 	struct config_segment *segments;
 	unsigned segments_count;
 	struct config_host *hosts;

@@ -186,6 +186,21 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, config_relay, "idle_s", given_idle_s, idle_s, OPTIONAL, "0", 0, 604800,          \
 	  "Seconds after which a quiet connection is ended; 0: never.")
 
+#define PEOPLE(X)                                                                                  \
+	X(WORD, schema_file, "sms", config.people.sms, yes_no, OPTIONAL, "no", 0, 0,               \
+	  "Whether codes by SMS may serve as a second factor. They can be read and redirected on " \
+	  "their way: leave it off where passkeys or apps will do.")                               \
+	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
+	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
+	  "level 3); all others need any two factors (level 2).")                                  \
+	X(NUMBER, schema_file, "idle_minutes", given.idle_minutes, config.people.idle_minutes,     \
+	  OPTIONAL, "0", 0, 60,                                                                    \
+	  "A session that was not used for so long ends; 0: after what its "                       \
+	  "role allows, 15 to 60.")                                                                \
+	X(NUMBER, schema_file, "overall_hours", given.overall_hours, config.people.overall_hours,  \
+	  OPTIONAL, "0", 0, 24,                                                                    \
+	  "A session ends after so long, used or not; 0: after what its role allows, 4 to 12.")
+
 #define SEGMENT(X)                                                                                 \
 	X(TEXT, config_segment, "name", name, 0, REQUIRED, NULL, 1, 63,                            \
 	  "What the segment is called; devices name it.")                                          \
@@ -237,23 +252,23 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_rule, "control", control, yes_no, OPTIONAL, "yes", 0, 0,                    \
 	  "Whether messages that change what a device does may pass; needs app.")
 
-#define SERVICE(X)                                                                                 \
-	X(TEXT, config_service, "name", name, 0, REQUIRED, NULL, 1, 31,                            \
-	  "What people ask for. telnet, ssh, ftp, web, vnc and rdp know their port.")              \
-	X(TEXT, config_service, "proto", proto, 0, OPTIONAL, "tcp", 1, 15, "tcp or udp.")          \
-	X(TEXTS, config_service, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,                 \
-	  "Ports or ranges of the device that open; none: what the name stands for.")              \
-	X(TEXTS, config_service, "ask", ask, &text_entry, OPTIONAL, NULL, 1, 5,                    \
-	  "The roles that may ask to be let in: viewer, clinical_engineer, administrator, "        \
-	  "auditor, vendor. None: clinical_engineer and administrator.")                           \
-	X(TEXTS, config_service, "alone", alone, &text_entry, OPTIONAL, NULL, 1, 5,                \
-	  "Those of them that are let in without a second person's word. None: nobody.")           \
-	X(NUMBER, config_service, "minutes", minutes_given, minutes, OPTIONAL, "60", 1, 720,       \
-	  "The most minutes that may be asked for at once.")                                       \
-	X(WORD, config_service, "record", record, yes_no, OPTIONAL, "no", 0, 0,                    \
-	  "Whether every packet is kept as evidence; needs evidence: on. Then nothing of it "      \
-	  "passes while nobody inspects.")                                                         \
-	X(WORD, config_service, "break_glass", break_glass, yes_no, OPTIONAL, "yes", 0, 0,         \
+#define SERVICE(X)                                                                            \
+	X(TEXT, config_service, "name", name, 0, REQUIRED, NULL, 1, 31,                       \
+	  "What people ask for. telnet, ssh, ftp, web, vnc and rdp know their port.")         \
+	X(TEXT, config_service, "proto", proto, 0, OPTIONAL, "tcp", 1, 15, "tcp or udp.")     \
+	X(TEXTS, config_service, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,            \
+	  "Ports or ranges of the device that open; none: what the name stands for.")         \
+	X(TEXTS, config_service, "ask", ask, &text_entry, OPTIONAL, NULL, 1, 5,               \
+	  "The roles that may ask to be let in: viewer, clinical_engineer, administrator, "   \
+	  "auditor, vendor. None: clinical_engineer and administrator.")                      \
+	X(TEXTS, config_service, "alone", alone, &text_entry, OPTIONAL, NULL, 1, 5,           \
+	  "Those of them that are let in without a second person's word. None: nobody.")      \
+	X(NUMBER, config_service, "minutes", minutes_given, minutes, OPTIONAL, "60", 1, 720,  \
+	  "The most minutes that may be asked for at once.")                                  \
+	X(WORD, config_service, "record", record, yes_no, OPTIONAL, "no", 0, 0,               \
+	  "Whether every packet is kept as evidence; needs evidence: on. Then nothing of it " \
+	  "passes while nobody inspects.")                                                    \
+	X(WORD, config_service, "break_glass", break_glass, yes_no, OPTIONAL, "yes", 0, 0,    \
 	  "Whether it may be opened at once in an emergency, to be reviewed afterwards.")
 
 #define IDENTIFY(X)                                                                             \
@@ -319,6 +334,8 @@ static const struct cyaml_schema_value text_entry = {
 	  "The gateway itself.")                                                                   \
 	X(MAP, schema_file, "console", config, console_fields, OPTIONAL, NULL, 0, 0,               \
 	  "The page and the API.")                                                                 \
+	X(MAP, schema_file, "people", config, people_fields, OPTIONAL, NULL, 0, 0,                 \
+	  "Who may sign in, and how.")                                                             \
 	X(MAP, schema_file, "pki", config, pki_fields, OPTIONAL, NULL, 0, 0, "Certificates.")      \
 	X(MAPS, schema_file, "relays", config.relays, &relay_entry, OPTIONAL, NULL, 0, MAX_RELAYS, \
 	  "TCP in the clear on one side and TLS on the other.")                                    \
@@ -389,6 +406,7 @@ TABLE(console, CONSOLE)
 TABLE(pki, PKI)
 TABLE(relay, RELAY)
 ENTRY(relay, config_relay)
+TABLE(people, PEOPLE)
 TABLE(segment, SEGMENT)
 ENTRY(segment, config_segment)
 TABLE(host, HOST)
@@ -410,6 +428,7 @@ const struct schema_table schema_tables[] = {
 	ROW(console, "console", "The page and the API"),
 	ROW(pki, "pki", "Certificates"),
 	ROW(relay, "relays", "A relay between the clear and TLS"),
+	ROW(people, "people", "Who may sign in, and how"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
 	ROW(host, "hosts", "Machines and networks that devices talk to"),
 	ROW(device, "devices", "A device that is guarded"),
