@@ -36,6 +36,7 @@ enum ipc_type {
 	IPC_UNWRAP,
 	IPC_TLS_KEY,  /* the public half of a certificate's key */
 	IPC_TLS_SIGN, /* ECDSA by it, of a digest */
+	IPC_ARCHIVE, /* guard → keeper: what is archived (base/archive.h) */
 	IPC_CERT, /* console → keeper: a certificate to keep (PEM), or empty, asks for it; keeper →
 			* console: the one that is kept, empty: none */
 	IPC_GRANTS, /* keeper → parent → guard: struct gate_grant_row (bpf/shared.h), as many as are
@@ -50,6 +51,11 @@ enum ipc_type {
 			* see IPC_POLICY_TEXT; parent → keeper: JSON object */
 	IPC_POLICY_TEXT, /* parent → keeper: fd of a memfd, the file's text; keeper → parent: fd of a
 			* memfd, the text to put in its place, if its SHA-256 is still the body */
+	IPC_LINK,	 /* parent → keeper, link: fd of its end of their pair; empty */
+	IPC_RELAYS, /* parent → link: fd of a memfd, JSON: the relays there are (role/doors.h) */
+	IPC_LISTEN, /* parent → link: fd that listens; the relay's name */
+	IPC_PKI, /* link → keeper: JSON object, a question about certificates (role/pki.h); keeper →
+		     * link: its answer, with id 0: ask again */
 	IPC_TYPE_COUNT,
 };
 

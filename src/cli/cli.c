@@ -8,12 +8,14 @@
 #include "cli/audit.h"
 #include "cli/demo.h"
 #include "cli/inspect.h"
+#include "cli/pki.h"
 #include "cli/policy.h"
 #include "cli/vault.h"
 #include "guard/policy/message.h"
 #include "role/guard.h"
 #include "role/console.h"
 #include "role/keeper.h"
+#include "role/link.h"
 
 const struct cli_command cli_commands[] = {
 	{"run", "[-c FILE] [--unload]", "start the gateway", cli_run},
@@ -39,11 +41,15 @@ const struct cli_command cli_commands[] = {
 	 "who did what; has anybody changed the record", cli_audit},
 	{"_guard", "N", NULL, guard_main},
 	{"_keeper", "", NULL, keeper_main},
+	{"_link", "", NULL, link_main},
 	{"_console", "", NULL, console_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
 	 "judge a capture file as if it came by", inspect_run},
+	{"pki",
+	 "init|show|ls|issue|code|revoke|crl|renew|request|install [OPTION]... [-c FILE] [--json]",
+	 "certificates: the gateway's authority, and what it issues", pki_run},
 	{"policy",
 	 "check FILE [--json] | learn [-r PCAP | --eve FILE] [-w NET]... [-c FILE] [-o OUT] | "
 	 "apply [-c FILE] [--json]",
@@ -58,12 +64,19 @@ const struct cli_command cli_commands[] = {
 	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
 	 "decrypt what was sealed", cli_open},
 	{"vault",
-	 "init|put|get|ls|rotate|shred|watch|fsck|export|recover|log DIR [OPTION]... [ARG]...",
+	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log DIR [OPTION]... "
+	 "[ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
 	{"tuf",
 	 "--metadata-dir DIR [--metadata-url URL] [--target-name NAME]... [--target-base-url URL] "
 	 "[--target-dir DIR] init ROOT | refresh | download",
 	 "fetch from a repository what its keys vouch for", cli_tuf},
+	{"repo",
+	 "init|add|remove|delegate|rotate|renew|sign|take|publish|bundle|status DIR [OPTION]... "
+	 "[ARG]... | add|sign DRAFT.json [OPTION]... [FILE]... | key FILE",
+	 "publish such a repository", cli_repo},
+	{"update", "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]...",
+	 "take updates from a stick", cli_update},
 	{NULL},
 };
 

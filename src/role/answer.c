@@ -11,12 +11,14 @@
 #include "keep/pcaps.h"
 #include "keep/store.h"
 #include "role/census.h"
+#include "role/deposit.h"
 #include "role/desk.h"
 #include "role/door.h"
 #include "role/keeper.h"
 #include "role/look.h"
 #include "role/secrets.h"
 #include "role/serve.h"
+#include "role/staff.h"
 #include "role/trail.h"
 
 #define OTHERS_MS  3000	 /* for the parent's or a guard's word */
@@ -302,6 +304,10 @@ static void add_nags(struct keeper *k, json_t *status)
 	json_t *nags = json_object_get(status, "nags");
 	char text[1024];
 
+	for (unsigned n = 0; deposit_nag(k, n, text, sizeof(text)); n++)
+		json_array_append_new(nags, json_string(text));
+	if (k->staff && staff_nag(k->staff, text, sizeof(text)))
+		json_array_append_new(nags, json_string(text));
 	for (unsigned n = 0; k->secrets && secrets_nag(k->secrets, n, text, sizeof(text)); n++)
 		json_array_append_new(nags, json_string(text));
 	for (unsigned n = 0; door_nag(k, n, text, sizeof(text)); n++)
@@ -327,6 +333,7 @@ static void merge(struct keeper *k, json_t *status)
 	put_attention(&j, k);
 	if (k->secrets)
 		secrets_status(k->secrets, &j);
+	deposit_status(k, &j);
 	json_close(&j);
 	own = j.out.bad ? NULL : json_loadb(buf, j.out.len, JSON_ALLOW_NUL, NULL);
 	json_object_update(status, own);

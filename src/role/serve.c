@@ -189,7 +189,7 @@ static void take_clients(struct serve *s, uint64_t now_ns)
 	for (unsigned i = 0; i < SERVE_CLIENTS; i++) {
 		int fd = accept4(s->sock, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct client *c = free_client(s);
-		uid_t uid = 0;
+		uid_t uid = (uid_t)-1;
 
 		if (fd < 0)
 			return;

@@ -25,12 +25,12 @@ void trail_open(struct keeper *k)
 	if (!k->trail) {
 		log_error("the audit trail cannot be opened: %s; what must be recorded is not done",
 			  error);
-		keeper_report(k, REASON_AUDIT_LOST, error);
+		keeper_report(k, REASON_AUDIT_LOST, 0, error);
 		return;
 	}
 	if (*audit_found(k->trail)) {
 		log_error("audit: %s", audit_found(k->trail));
-		keeper_report(k, REASON_AUDIT_BROKEN, audit_found(k->trail));
+		keeper_report(k, REASON_AUDIT_BROKEN, 0, audit_found(k->trail));
 	}
 	start.text = BEDWARDEN_VERSION;
 	(void)trail_note(k, &start);
@@ -97,7 +97,7 @@ int trail_note(struct keeper *k, const struct audit_entry *e)
 				      error);
 		if (k->trail && *audit_found(k->trail)) {
 			log_error("audit: %s", audit_found(k->trail));
-			keeper_report(k, REASON_AUDIT_BROKEN, audit_found(k->trail));
+			keeper_report(k, REASON_AUDIT_BROKEN, 0, audit_found(k->trail));
 		}
 		err = k->trail ? audit_append(k->trail, e) : -EIO;
 	}
@@ -108,7 +108,7 @@ int trail_note(struct keeper *k, const struct audit_entry *e)
 	if (!k->trail_said_ns || now - k->trail_said_ns > SAY_EVERY_NS) {
 		k->trail_said_ns = now;
 		log_error("audit: %s cannot be recorded: %s", e->what, strerror(-err));
-		keeper_report(k, REASON_AUDIT_LOST, strerror(-err));
+		keeper_report(k, REASON_AUDIT_LOST, 0, strerror(-err));
 	}
 	return err;
 }

@@ -46,6 +46,14 @@
 		"next", API_LIST, false,                                                \
 			"Factors of which one more is needed; nobody is signed in yet." \
 	}
+#define ENROL                                                           \
+	{                                                               \
+		"enrol", API_TEXT, true, "Of the answer that began it." \
+	}
+#define LABEL                                                        \
+	{                                                            \
+		"label", API_TEXT, false, "For people: \"red key\"." \
+	}
 #define FACTOR                                                                             \
 	{"webauthn", API_OBJECT, false, "What the authenticator gave, base64url."},        \
 		{"password", API_TEXT, false, ""}, {"totp", API_TEXT, false, "6 digits."}, \
@@ -97,23 +105,26 @@ const struct api_route api_routes[] = {
 
 	{"auth.state", .open = true, .what = "Is anybody there yet, and which factors are on."},
 	{"auth.first", .changes = true, .open = true, .effect = API_SESSION,
-	 .what = "Makes the first administrator, with the code from the box's own terminal.",
-	 .takes = FIELDS({"code", API_TEXT, true, "The one-time code."},
-			 {"user", API_TEXT, true, "A name."}, {"password", API_TEXT, false, ""}),
+	 .what = "Opens a session that may enrol factors and nothing else, with a code from the "
+		 "box's "
+		 "own terminal or from an administrator.",
+	 .takes = FIELDS({"code", API_TEXT, true, "The one-time code."}),
 	 .gives = FIELDS(SIGNED_IN)},
-	{"auth.begin", .changes = true, .open = true,
-	 .what = "Begins a sign-in; without a user, by a passkey that knows whose it is.",
-	 .takes = FIELDS({"user", API_TEXT, false, "A name."}),
+	{"auth.begin", .changes = true, .open = true, .what = "Begins a sign-in.",
 	 .gives = FIELDS(
 		 {"login", API_TEXT, true, "To finish with."},
+		 {"factors", API_LIST, true, "What may be shown."},
 		 {"webauthn", API_OBJECT, false, "Options for navigator.credentials.get()."})},
 	{"auth.finish", .changes = true, .open = true, .effect = API_SESSION,
-	 .what = "One factor of a sign-in.",
-	 .takes = FIELDS({"login", API_TEXT, true, "From auth.begin."}, FACTOR),
+	 .what = "Shows a factor; without a user, by a passkey that knows whose it is.",
+	 .takes = FIELDS({"login", API_TEXT, true, "From auth.begin, or of an answer with `next`."},
+			 {"user", API_TEXT, false, "A name."}, FACTOR,
+			 {"one_factor", API_FLAG, false, "A session for an emergency alone."}),
 	 .gives = FIELDS(SIGNED_IN)},
 	{"auth.sms_send", .changes = true, .open = true,
 	 .what = "Sends a code by SMS, where a site has turned that on.",
-	 .takes = FIELDS({"login", API_TEXT, true, "From auth.begin."})},
+	 .takes = FIELDS({"login", API_TEXT, true, "From auth.begin."},
+			 {"user", API_TEXT, false, "A name."})},
 	{"auth.step_up_begin", .changes = true, .what = "Begins the use of a fresh factor."},
 	{"auth.step_up_finish", .changes = true, .effect = API_SESSION,
 	 .what = "A fresh factor, before something that needs one.",
@@ -122,51 +133,64 @@ const struct api_route api_routes[] = {
 	{"auth.logout", .changes = true, .effect = API_END, .what = "Ends this session."},
 
 	{"session.me", .what = "Who I am.", .gives = FIELDS(SIGNED_IN)},
-	{"session.list", .what = "Sessions: one's own; an administrator's view: all.",
-	 .takes = FIELDS({"user", API_TEXT, false, "Of this user only."})},
+	{"session.list", .what = "Sessions that are open.",
+	 .takes =
+		 FIELDS({"all", API_FLAG, false, "Everybody's; for administrators and auditors."})},
 	{"session.end", .changes = true, .what = "Ends a session.",
-	 .takes = FIELDS({"session", API_TEXT, true, "Its id."})},
+	 .takes = FIELDS({"id", API_TEXT, false, "Its id."},
+			 {"others", API_FLAG, false, "All of mine but this one."})},
+	{"session.notices_seen", .changes = true, .what = "I have read what was changed of mine."},
 
 	{"user.list", .what = "Who may sign in."},
 	{"user.add", .changes = true, .what = "Adds a user; gives a code to enrol with.",
-	 .takes = FIELDS({"user", API_TEXT, true, "A name."}, {"role", API_TEXT, true, ""},
-			 {"display", API_TEXT, false, "For people."})},
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."},
+			 {"role", API_TEXT, true,
+			  "viewer, clinical_engineer, administrator, auditor, vendor."},
+			 {"display", API_TEXT, false, "For people."},
+			 {"devices", API_LIST, false, "Of a vendor: the devices it sees."})},
 	{"user.change", .changes = true, .what = "Changes a user.",
-	 .takes = FIELDS({"user", API_TEXT, true, ""}, {"role", API_TEXT, false, ""},
-			 {"display", API_TEXT, false, ""}, {"disabled", API_FLAG, false, ""})},
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."}, {"role", API_TEXT, false, ""},
+			 {"display", API_TEXT, false, ""}, {"devices", API_LIST, false, ""},
+			 {"disabled", API_FLAG, false, ""})},
 	{"user.remove", .changes = true, .what = "Removes a user and ends its sessions.",
-	 .takes = FIELDS({"user", API_TEXT, true, ""})},
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."})},
 	{"user.reset_request", .changes = true,
 	 .what = "Asks for a reset of somebody who lost every factor.",
-	 .takes = FIELDS({"user", API_TEXT, true, ""}, {"reason", API_TEXT, true, ""})},
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."}, {"reason", API_TEXT, false, "Why."})},
 	{"user.reset_approve", .changes = true, .what = "The second person's word for a reset.",
-	 .takes = FIELDS({"user", API_TEXT, true, ""})},
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."})},
 
-	{"factor.list", .what = "My factors.", .takes = FIELDS({"user", API_TEXT, false, ""})},
+	{"factor.list", .what = "My factors."},
 	{"factor.webauthn_begin", .changes = true,
 	 .what = "Options for navigator.credentials.create()."},
 	{"factor.webauthn_finish", .changes = true, .what = "Takes a passkey.",
-	 .takes = FIELDS({"login", API_TEXT, false, ""}, {"webauthn", API_OBJECT, true, ""},
-			 {"name", API_TEXT, false, "For people."})},
+	 .takes = FIELDS(ENROL,
+			 {"webauthn", API_OBJECT, true, "What the authenticator gave, base64url."},
+			 LABEL)},
 	{"factor.totp_begin", .changes = true, .what = "A secret and its QR code."},
 	{"factor.totp_finish", .changes = true, .what = "Proves that the app has it.",
-	 .takes = FIELDS({"login", API_TEXT, false, ""}, {"totp", API_TEXT, true, "6 digits."})},
+	 .takes = FIELDS(ENROL, {"code", API_TEXT, true, "6 digits."}, LABEL)},
 	{"factor.password_set", .changes = true, .what = "Sets the password.",
-	 .takes = FIELDS({"password", API_TEXT, true, ""})},
+	 .takes = FIELDS({"password", API_TEXT, true,
+			  "At least 15 characters, beside a second factor 8."})},
 	{"factor.recovery_make", .changes = true,
 	 .what = "New recovery codes; shown once, the old ones are void."},
-	{"factor.sms_set", .changes = true, .what = "A telephone number.",
-	 .takes = FIELDS({"number", API_TEXT, true, "+49…"})},
+	{"factor.sms_set", .changes = true,
+	 .what = "A telephone: first its number, then the code that it got.",
+	 .takes = FIELDS({"number", API_TEXT, false, "+436601234567"},
+			 {"enrol", API_TEXT, false, "Of the first answer."},
+			 {"code", API_TEXT, false, "6 digits."})},
 	{"factor.remove", .changes = true, .what = "Removes a factor.",
-	 .takes = FIELDS({"id", API_TEXT, true, ""})},
+	 .takes = FIELDS({"id", API_NUMBER, true, "Its id."})},
 
 	{"key.list", .what = "API keys."},
 	{"key.make", .changes = true, .what = "Makes an API key; it is shown once.",
-	 .takes = FIELDS({"name", API_TEXT, true, ""},
+	 .takes = FIELDS({"name", API_TEXT, true, "What it is for."},
 			 {"scopes", API_LIST, true, "Calls: \"events\", \"grant.*\"."},
-			 {"days", API_NUMBER, false, "Until it expires."})},
+			 {"days", API_NUMBER, true, "Until it expires, 1 to 366."},
+			 {"role", API_TEXT, false, "Any but administrator; viewer if not given."})},
 	{"key.revoke", .changes = true, .what = "Ends an API key.",
-	 .takes = FIELDS({"id", API_TEXT, true, ""})},
+	 .takes = FIELDS({"id", API_TEXT, true, "Its id."})},
 
 	{"grant.list", .what = "Doors that are open, asked for or were.",
 	 .takes = FIELDS(DEVICE, LIMIT, CURSOR)},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <netinet/tcp.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -129,6 +130,7 @@ static void meet(struct conn *c)
 {
 	socklen_t len = sizeof(c->from);
 	evutil_socket_t fd = bufferevent_getfd(c->pipe);
+	int on = 1;
 
 	if (fd < 0 || getpeername(fd, from_of(c), &len) < 0 ||
 	    !limit_enter(c->web->limit, from_of(c), clock_mono_ns())) {
@@ -137,6 +139,7 @@ static void meet(struct conn *c)
 		return;
 	}
 	c->entered = true;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* answers are whole */
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -338,14 +341,14 @@ static void set_cookie(struct evhttp_request *req, const char *token)
 /* The token is for the cookie alone: no script ever has it. */
 static void reply_ok(struct request *r, const json_t *ok)
 {
-	const char *token = json_string_value(json_object_get(ok, "token"));
+	const char *token = json_string_value(json_object_get(ok, "session"));
 	json_t *copy = NULL;
 
 	if (r->route->effect == API_SESSION && token) {
 		if (cookie_is_token(token))
 			set_cookie(r->req, token);
 		copy = json_copy((json_t *)ok);
-		json_object_del(copy, "token");
+		json_object_del(copy, "session");
 		ok = copy;
 	} else if (r->route->effect == API_END) {
 		set_cookie(r->req, "");
