@@ -288,8 +288,8 @@ const char *config_service_port(const char *name)
 }
 
 /* The roles of people/role.h; a test holds the two lists together. */
-static void check_people(struct checking *k, const char *path, const char *key, char *const *roles,
-			 unsigned count)
+static void check_roles(struct checking *k, const char *path, const char *key, char *const *roles,
+			unsigned count)
 {
 	static const char *const names[] = {
 		"viewer", "clinical_engineer", "administrator", "auditor", "vendor", NULL};
@@ -352,8 +352,8 @@ static void check_services(struct checking *k, const char *path, const struct co
 		snprintf(in, sizeof(in), "%s.proto", at);
 		check_word(k, in, "proto", s->proto, protos, "tcp or udp");
 		check_service_ports(k, at, s);
-		check_people(k, at, "ask", s->ask, s->ask_count);
-		check_people(k, at, "alone", s->alone, s->alone_count);
+		check_roles(k, at, "ask", s->ask, s->ask_count);
+		check_roles(k, at, "alone", s->alone, s->alone_count);
 	}
 }
 
