@@ -26,7 +26,7 @@ compare() { # WHAT
 	diff -rq src out/src >/dev/null || { echo "bench: vault: what came back differs" >&2; exit 1; }
 	rm -rf v out
 	restic init -q -r r >/dev/null
-	take restic -q -r r backup src; local rput=$seconds
+	take restic -q -r r --compression off backup src; local rput=$seconds
 	take restic -q -r r restore latest --target rout; local rget=$seconds
 	rm -rf r rout cache
 	row "vault: put $1" "$put" "$rput" "$put_mem"

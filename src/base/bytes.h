@@ -18,6 +18,25 @@ struct bytes {
 	size_t len;
 };
 
+/* For what is short: memcpy() of a length that only the program knows is a call and a branch tree. */
+static inline void bytes_copy_short(char *at, const void *from, size_t n)
+{
+	const char *s = from;
+
+	if (n > 16) {
+		memcpy(at, s, n);
+	} else if (n >= 8) {
+		memcpy(at, s, 8);
+		memcpy(at + n - 8, s + n - 8, 8);
+	} else if (n >= 4) {
+		memcpy(at, s, 4);
+		memcpy(at + n - 4, s + n - 4, 4);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			at[i] = s[i];
+	}
+}
+
 struct reader {
 	struct bytes in;
 	size_t off;

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/digits.h"
+
 static uint64_t read_clock(clockid_t id)
 {
 	struct timespec ts;
@@ -19,15 +21,6 @@ uint64_t clock_wall_ns(void)
 uint64_t clock_mono_ns(void)
 {
 	return read_clock(CLOCK_MONOTONIC);
-}
-
-/* Decimal, with leading zeroes. */
-static void put_digits(char *at, unsigned count, unsigned v)
-{
-	while (count--) {
-		at[count] = (char)('0' + v % 10);
-		v /= 10;
-	}
 }
 
 /*
@@ -47,18 +40,38 @@ static void date_of(uint64_t day, unsigned *ret_year, unsigned *ret_month, unsig
 	*ret_year = (unsigned)(since / 146097 * 400) + year + (month >= 10);
 }
 
-void clock_eve(uint64_t wall_ns, char ret_text[CLOCK_EVE_LEN])
+/* With zeroes for the microseconds. */
+static void put_second(uint64_t s, char text[CLOCK_EVE_LEN])
 {
-	uint64_t s = wall_ns / NSEC_PER_SEC; /* 64 bits of ns end in 2554 */
-	unsigned year, month, day;
+	unsigned year, month, day, second = (unsigned)(s % 86400);
 
 	date_of(s / 86400, &year, &month, &day);
-	memcpy(ret_text, "yyyy-mm-ddThh:mm:ss.uuuuuu+0000", CLOCK_EVE_LEN);
-	put_digits(ret_text, 4, year);
-	put_digits(ret_text + 5, 2, month);
-	put_digits(ret_text + 8, 2, day);
-	put_digits(ret_text + 11, 2, (unsigned)(s / 3600 % 24));
-	put_digits(ret_text + 14, 2, (unsigned)(s / 60 % 60));
-	put_digits(ret_text + 17, 2, (unsigned)(s % 60));
-	put_digits(ret_text + 20, 6, (unsigned)(wall_ns % NSEC_PER_SEC / 1000));
+	memcpy(text, "yyyy-mm-ddThh:mm:ss.000000+0000", CLOCK_EVE_LEN);
+	digits_pair(text, year / 100);
+	digits_pair(text + 2, year % 100);
+	digits_pair(text + 5, month);
+	digits_pair(text + 8, day);
+	digits_pair(text + 11, second / 3600);
+	digits_pair(text + 14, second / 60 % 60);
+	digits_pair(text + 17, second % 60);
+}
+
+void clock_eve(uint64_t wall_ns, char ret_text[CLOCK_EVE_LEN])
+{
+	/* Most events come within the second of the one before. */
+	static _Thread_local struct {
+		uint64_t second;
+		char text[CLOCK_EVE_LEN];
+	} last = {.text = "1970-01-01T00:00:00.000000+0000"};
+	uint64_t s = wall_ns / NSEC_PER_SEC; /* 64 bits of ns end in 2554 */
+	unsigned us = (unsigned)(wall_ns % NSEC_PER_SEC) / 1000;
+
+	if (s != last.second) {
+		put_second(s, last.text);
+		last.second = s;
+	}
+	memcpy(ret_text, last.text, CLOCK_EVE_LEN);
+	digits_pair(ret_text + 20, us / 10000);
+	digits_pair(ret_text + 22, us / 100 % 100);
+	digits_pair(ret_text + 24, us % 100);
 }

@@ -36,8 +36,9 @@ struct config_gateway {
 	bool evidence;	       /* are the packets around what was found kept? */
 	uint32_t evidence_mb;
 	uint32_t evidence_days;
-	char *key_holder; /* "passphrase", "tpm2", "pkcs11", "credential" or "file" */
-	char *key_place;  /* where it is; "" its default */
+	uint32_t archive_mb; /* most on its way into the vault */
+	char *key_holder;    /* "passphrase", "tpm2", "pkcs11", "credential" or "file" */
+	char *key_place;     /* where it is; "" its default */
 };
 
 struct config_console {

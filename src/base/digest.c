@@ -3,6 +3,8 @@
 
 #include "base/digest.h"
 
+#include "base/digits.h"
+
 struct digest digest_new(enum digest_kind kind)
 {
 	struct digest d = {.kind = kind};
@@ -42,14 +44,9 @@ static size_t finish(struct digest *d, uint8_t out[SHA256_DIGEST_LENGTH])
 
 size_t digest_hex(struct digest *d, char ret_hex[DIGEST_HEX_MAX])
 {
-	static const char digits[] = "0123456789abcdef";
 	uint8_t out[SHA256_DIGEST_LENGTH];
 	size_t len = finish(d, out);
 
-	for (size_t i = 0; i < len; i++) {
-		ret_hex[2 * i] = digits[out[i] >> 4];
-		ret_hex[2 * i + 1] = digits[out[i] & 15];
-	}
-	ret_hex[2 * len] = 0;
+	*digits_hex_bytes(ret_hex, out, len) = 0;
 	return 2 * len;
 }

@@ -1,44 +1,88 @@
 #include "base/event.h"
 
 #include "base/clock.h"
+#include "base/digits.h"
 
-static void optional(struct json *j, const char *key, const char *v)
+/* Everything that is not a name: what it takes is known, and none of it needs an escape. */
+#define FIXED_MAX 512
+
+static inline char *put(char *at, const char *s, size_t n)
+{
+	bytes_copy_short(at, s, n);
+	return at + n;
+}
+
+#define PUT(at, literal) ((char *)memcpy(at, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
+
+static inline char *put_text(char *at, const char *s)
+{
+	at = put(at, s, strlen(s));
+	*at = '"';
+	return at + 1;
+}
+
+static inline char *put_number(char *at, unsigned v)
+{
+	return digits_decimal(at, v);
+}
+
+static void name(struct json *j, const char *key, const char *v)
 {
 	if (v && *v)
 		json_str(j, key, v);
 }
 
+static char *put_ends(char *at, const struct event_common *e)
+{
+	if (e->src_ip)
+		at = put_text(PUT(at, ",\"src_ip\":\""), e->src_ip);
+	if (e->src_port >= 0 && e->src_ip)
+		at = put_number(PUT(at, ",\"src_port\":"), (unsigned)e->src_port);
+	if (e->dest_ip)
+		at = put_text(PUT(at, ",\"dest_ip\":\""), e->dest_ip);
+	if (e->dest_port >= 0 && e->dest_ip)
+		at = put_number(PUT(at, ",\"dest_port\":"), (unsigned)e->dest_port);
+	if (e->proto)
+		at = put_text(PUT(at, ",\"proto\":\""), e->proto);
+	return at;
+}
+
+static char *put_verdict(char *at, const struct event_common *e)
+{
+	if (e->reason != REASON_NONE)
+		at = put_text(PUT(at, ",\"reason\":\""), reason_name(e->reason));
+	if (!e->verdict)
+		return at;
+	at = put_text(PUT(at, ",\"verdict\":{\"action\":\""), e->verdict);
+	if (e->would_drop)
+		at = PUT(at, ",\"would\":\"drop\"");
+	*at = '}';
+	return at + 1;
+}
+
 struct json event_begin(const struct event_common *e, char buf[EVENT_MAX])
 {
 	struct json j = json_new(buf, EVENT_MAX);
-	char when[CLOCK_EVE_LEN];
+	char *at = PUT(buf, "{\"timestamp\":\"");
 
-	clock_eve(e->time_ns, when);
-	json_open(&j, NULL);
-	json_str(&j, "timestamp", when);
+	clock_eve(e->time_ns, at);
+	at = PUT(at + CLOCK_EVE_LEN - 1, "\"");
 	if (e->flow_id)
-		json_u64(&j, "flow_id", e->flow_id);
-	optional(&j, "in_iface", e->in_iface);
-	json_str(&j, "event_type", e->type);
-	optional(&j, "src_ip", e->src_ip);
-	if (e->src_port >= 0 && e->src_ip)
-		json_i64(&j, "src_port", e->src_port);
-	optional(&j, "dest_ip", e->dest_ip);
-	if (e->dest_port >= 0 && e->dest_ip)
-		json_i64(&j, "dest_port", e->dest_port);
-	optional(&j, "proto", e->proto);
-	optional(&j, "app_proto", e->app_proto);
-	optional(&j, "device", e->device);
-	optional(&j, "peer", e->peer);
-	if (e->reason != REASON_NONE)
-		json_str(&j, "reason", reason_name(e->reason));
-	if (e->verdict) {
-		json_open(&j, "verdict");
-		json_str(&j, "action", e->verdict);
-		if (e->would_drop)
-			json_str(&j, "would", "drop");
-		json_close(&j);
+		at = digits_decimal(PUT(at, ",\"flow_id\":"), e->flow_id);
+	if (e->in_iface) {
+		json_resume(&j, at);
+		name(&j, "in_iface", e->in_iface);
+		at = buf + j.out.len;
 	}
+	at = put_text(PUT(at, ",\"event_type\":\""), e->type);
+	json_resume(&j, put_ends(at, e));
+	name(&j, "app_proto", e->app_proto);
+	name(&j, "device", e->device);
+	name(&j, "peer", e->peer);
+	if (EVENT_MAX - j.out.len < FIXED_MAX)
+		j.out.bad = true;
+	if (!j.out.bad)
+		json_resume(&j, put_verdict(buf + j.out.len, e));
 	return j;
 }
 

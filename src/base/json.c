@@ -3,27 +3,36 @@
 #include <math.h>
 #include <stdio.h>
 
-static void put_c(struct json *j, char c)
-{
-	write_u8(&j->out, (uint8_t)c);
-}
+#include "base/digits.h"
 
-static void put(struct json *j, const char *s)
-{
-	write_bytes(&j->out, s, strlen(s));
-}
-
-/* The next n bytes of the line, the caller's to fill; NULL where they do not fit. */
-static char *reserve(struct json *j, size_t n)
+/*
+ * Begins a member: its comma, its key where it has one, and room for `room` bytes
+ * more. Where they go; NULL where the line is full. The value ends in finish().
+ */
+static inline char *begin(struct json *j, struct json_key key, size_t room)
 {
 	struct writer *w = &j->out;
+	char *at;
 
-	if (w->bad || n > w->cap - w->len) {
+	if (w->bad || key.len + 4 + room > w->cap - w->len) {
 		w->bad = true;
 		return NULL;
 	}
-	w->len += n;
-	return (char *)w->data + w->len - n;
+	at = (char *)w->data + w->len;
+	*at = ',';
+	at += j->comma;
+	j->comma = true;
+	if (!key.name)
+		return at;
+	*at = '"';
+	bytes_copy_short(at + 1, key.name, key.len);
+	memcpy(at + 1 + key.len, "\":", 2);
+	return at + key.len + 3;
+}
+
+static inline void finish(struct json *j, const char *end)
+{
+	j->out.len = (size_t)(end - (char *)j->out.data);
 }
 
 /* The length of the well-formed UTF-8 sequence at s, 0 where there is none (RFC 3629 §4). */
@@ -45,14 +54,6 @@ static size_t utf8_len(const uint8_t *s, size_t left)
 	    (c == 0xf0 && s[1] < 0x90) || (c == 0xf4 && s[1] > 0x8f))
 		return 0;
 	return n;
-}
-
-static void put_escape(struct json *j, uint8_t c)
-{
-	char u[8];
-
-	snprintf(u, sizeof(u), "\\u%04x", c);
-	put(j, u);
 }
 
 /* Of eight bytes, is any below 0x20 or beyond 0x7e, a quote or a backslash? A carry may cry wolf. */
@@ -80,75 +81,90 @@ bool json_is_utf8(struct bytes v)
 	return true;
 }
 
-/* How many bytes at the start are ASCII that needs no escape: nearly always all. */
+/* How many bytes at the start are ASCII that needs no escape. */
 static size_t plain_len(const uint8_t *s, size_t len)
 {
 	size_t i = 0;
 
-	while (i + 8 <= len && !needs_care(s + i))
-		i += 8;
 	while (i < len && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
 		i++;
 	return i;
 }
 
-static void put_quoted(struct json *j, struct bytes v)
+/* Copies what needs no escape, which is nearly always all; false where something may. */
+static inline bool copy_plain(char *at, const uint8_t *s, size_t len)
 {
-	char *at = reserve(j, v.len + 2);
+	uint32_t head, tail;
+	uint8_t word[8] = "aaaaaaaa";
+	size_t i = 0;
 
-	if (!at)
-		return;
-	*at++ = '"';
-	if (v.len)
-		memcpy(at, v.data, v.len);
-	at[v.len] = '"';
+	if (len >= 8) {
+		for (; i + 8 <= len; i += 8) {
+			memcpy(at + i, s + i, 8);
+			if (needs_care(s + i))
+				return false;
+		}
+		memcpy(at + len - 8, s + len - 8, 8);
+		return !needs_care(s + len - 8);
+	}
+	if (len >= 4) {
+		memcpy(&head, s, 4);
+		memcpy(&tail, s + len - 4, 4);
+		memcpy(at, &head, 4);
+		memcpy(at + len - 4, &tail, 4);
+		memcpy(word, &head, 4);
+		memcpy(word + 4, &tail, 4);
+	} else {
+		for (i = 0; i < len; i++)
+			at[i] = (char)(word[i] = s[i]);
+	}
+	return !needs_care(word);
 }
 
+static const char hex_digit[] = "0123456789abcdef";
+
+/* One character, or one byte that is none. How far it goes. */
+static size_t put_hard(char **at, const uint8_t *s, size_t left)
+{
+	size_t n = utf8_len(s, left);
+
+	if (*s == '"' || *s == '\\') {
+		*(*at)++ = '\\';
+	} else if (*s < 0x20 || *s == 0x7f || n == 0) {
+		memcpy(*at, "\\u00", 4);
+		(*at)[4] = hex_digit[*s >> 4];
+		(*at)[5] = hex_digit[*s & 15];
+		*at += 6;
+		return 1;
+	}
+	memcpy(*at, s, n);
+	*at += n;
+	return n;
+}
+
+/* The text with escapes. Every byte may take six. */
 static void put_text(struct json *j, struct bytes v)
 {
-	size_t i = plain_len(v.data, v.len);
+	char *at = (char *)j->out.data + j->out.len;
+	const char *end = (const char *)j->out.data + j->out.cap;
+	size_t i = 0;
 
-	if (i == v.len) {
-		put_quoted(j, v);
-		return;
-	}
-	i = 0;
-	put_c(j, '"');
-	while (i < v.len) {
-		size_t plain = plain_len(v.data + i, v.len - i), n;
-
-		write_bytes(&j->out, v.data + i, plain);
-		i += plain;
-		if (i == v.len)
-			break;
-		n = utf8_len(v.data + i, v.len - i);
-		if (v.data[i] == '"' || v.data[i] == '\\') {
-			put_c(j, '\\');
-			put_c(j, (char)v.data[i]);
-		} else if (v.data[i] < 0x20 || v.data[i] == 0x7f || n == 0) {
-			put_escape(j, v.data[i]);
-			n = 1;
-		} else {
-			write_bytes(&j->out, v.data + i, n);
-		}
-		i += n;
-	}
-	put_c(j, '"');
-}
-
-static void put_key(struct json *j, const char *key)
-{
-	size_t len = key ? strlen(key) : 0;
-	char *at = reserve(j, j->comma + (key ? len + 3 : 0));
-
-	if (at && j->comma)
-		*at++ = ',';
-	j->comma = true;
-	if (!at || !key)
-		return;
 	*at++ = '"';
-	memcpy(at, key, len);
-	memcpy(at + len, "\":", 2);
+	while (i < v.len) {
+		size_t n = plain_len(v.data + i, v.len - i);
+
+		if (n + 8 > (size_t)(end - at)) {
+			j->out.bad = true;
+			return;
+		}
+		memcpy(at, v.data + i, n);
+		at += n;
+		i += n;
+		if (i < v.len)
+			i += put_hard(&at, v.data + i, v.len - i);
+	}
+	*at++ = '"';
+	finish(j, at);
 }
 
 struct json json_new(char *buf, size_t cap)
@@ -156,89 +172,70 @@ struct json json_new(char *buf, size_t cap)
 	return (struct json){.out = writer_new(buf, cap)};
 }
 
-void json_open(struct json *j, const char *key)
+void json_begin(struct json *j, struct json_key key, char bracket)
 {
-	put_key(j, key);
-	put(j, "{");
+	char *at = begin(j, key, 1);
+
+	if (!at)
+		return;
+	*at = bracket;
+	finish(j, at + 1);
 	j->comma = false;
 }
 
-void json_close(struct json *j)
+void json_put_text(struct json *j, struct json_key key, struct bytes v)
 {
-	put(j, "}");
-	j->comma = true;
+	char *at = begin(j, key, v.len + 2);
+
+	if (!at)
+		return;
+	*at = '"';
+	if (__builtin_expect(copy_plain(at + 1, v.data, v.len), 1)) {
+		at[v.len + 1] = '"';
+		finish(j, at + v.len + 2);
+	} else {
+		finish(j, at);
+		put_text(j, v);
+	}
 }
 
-void json_list(struct json *j, const char *key)
+void json_put_u64(struct json *j, struct json_key key, uint64_t v)
 {
-	put_key(j, key);
-	put(j, "[");
-	j->comma = false;
+	char *at = begin(j, key, DIGITS_MAX);
+
+	if (at)
+		finish(j, digits_decimal(at, v));
 }
 
-void json_end(struct json *j)
+void json_put_i64(struct json *j, struct json_key key, int64_t v)
 {
-	put(j, "]");
-	j->comma = true;
-}
+	char *at = begin(j, key, DIGITS_MAX + 1);
 
-void json_text(struct json *j, const char *key, struct bytes v)
-{
-	put_key(j, key);
-	put_text(j, v);
-}
-
-void json_str(struct json *j, const char *key, const char *v)
-{
-	json_text(j, key, (struct bytes){(const uint8_t *)v, strlen(v)});
-}
-
-static void put_number(struct json *j, uint64_t v)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	write_bytes(&j->out, digits + at, sizeof(digits) - at);
-}
-
-void json_u64(struct json *j, const char *key, uint64_t v)
-{
-	put_key(j, key);
-	put_number(j, v);
-}
-
-void json_i64(struct json *j, const char *key, int64_t v)
-{
-	put_key(j, key);
+	if (!at)
+		return;
 	if (v < 0)
-		put_c(j, '-');
-	put_number(j, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+		*at++ = '-';
+	finish(j, digits_decimal(at, v < 0 ? 0 - (uint64_t)v : (uint64_t)v));
+}
+
+void json_put_raw(struct json *j, struct json_key key, struct bytes v)
+{
+	char *at = begin(j, key, v.len);
+
+	if (!at)
+		return;
+	bytes_copy_short(at, v.data, v.len);
+	finish(j, at + v.len);
 }
 
 void json_dbl(struct json *j, const char *key, double v)
 {
 	char n[40];
+	int len;
 
 	if (isfinite(v))
-		snprintf(n, sizeof(n), "%.6g", v);
+		len = snprintf(n, sizeof(n), "%.6g", v);
 	else
-		snprintf(n, sizeof(n), "null");
-	put_key(j, key);
-	put(j, n);
-}
-
-void json_bool(struct json *j, const char *key, bool v)
-{
-	put_key(j, key);
-	put(j, v ? "true" : "false");
-}
-
-void json_raw(struct json *j, const char *key, struct bytes v)
-{
-	put_key(j, key);
-	write_bytes(&j->out, v.data, v.len);
+		len = snprintf(n, sizeof(n), "null");
+	json_raw(j, key, (struct bytes){(const uint8_t *)n, (size_t)len});
 }

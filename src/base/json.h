@@ -16,19 +16,90 @@ struct json {
 
 struct json json_new(char *buf, size_t cap);
 
-void json_open(struct json *j, const char *key); /* "key":{ ; key NULL: { */
-void json_close(struct json *j);		 /* } */
-void json_list(struct json *j, const char *key); /* "key":[ ; key NULL: [ */
-void json_end(struct json *j);			 /* ] */
-void json_str(struct json *j, const char *key, const char *v);
-void json_text(struct json *j, const char *key, struct bytes v);
-void json_u64(struct json *j, const char *key, uint64_t v);
-void json_i64(struct json *j, const char *key, int64_t v);
+/* A key with its length, which the compiler knows where the key is written out. */
+struct json_key {
+	const char *name; /* NULL: an item of a list */
+	size_t len;
+};
+
+static inline struct json_key json_key(const char *name)
+{
+	return (struct json_key){name, name ? strlen(name) : 0};
+}
+
+void json_begin(struct json *j, struct json_key key, char bracket);
+void json_put_text(struct json *j, struct json_key key, struct bytes v);
+void json_put_u64(struct json *j, struct json_key key, uint64_t v);
+void json_put_i64(struct json *j, struct json_key key, int64_t v);
+void json_put_raw(struct json *j, struct json_key key, struct bytes v);
 void json_dbl(struct json *j, const char *key, double v);
-void json_bool(struct json *j, const char *key, bool v);
+
+static inline void json_open(struct json *j, const char *key) /* "key":{ ; key NULL: { */
+{
+	json_begin(j, json_key(key), '{');
+}
+
+static inline void json_close(struct json *j) /* } */
+{
+	write_u8(&j->out, '}');
+	j->comma = true;
+}
+
+static inline void json_list(struct json *j, const char *key) /* "key":[ ; key NULL: [ */
+{
+	json_begin(j, json_key(key), '[');
+}
+
+static inline void json_end(struct json *j) /* ] */
+{
+	write_u8(&j->out, ']');
+	j->comma = true;
+}
+
+static inline void json_text(struct json *j, const char *key, struct bytes v)
+{
+	json_put_text(j, json_key(key), v);
+}
+
+static inline void json_str(struct json *j, const char *key, const char *v)
+{
+	json_text(j, key, (struct bytes){(const uint8_t *)v, strlen(v)});
+}
+
+static inline void json_u64(struct json *j, const char *key, uint64_t v)
+{
+	json_put_u64(j, json_key(key), v);
+}
+
+static inline void json_i64(struct json *j, const char *key, int64_t v)
+{
+	json_put_i64(j, json_key(key), v);
+}
+
+/* A value that is JSON already, copied as it is. */
+static inline void json_raw(struct json *j, const char *key, struct bytes v)
+{
+	json_put_raw(j, json_key(key), v);
+}
+
+static inline void json_put_bool(struct json *j, struct json_key key, bool v)
+{
+	json_put_raw(j, key, (struct bytes){(const uint8_t *)(v ? "true" : "false"), v ? 4 : 5});
+}
+
+static inline void json_bool(struct json *j, const char *key, bool v)
+{
+	json_put_bool(j, json_key(key), v);
+}
+
+/* Members of an object that is open were written up to `end` by the caller itself, at least one. */
+static inline void json_resume(struct json *j, const char *end)
+{
+	j->out.len = (size_t)(end - (const char *)j->out.data);
+	j->comma = true;
+}
+
 /* Is it UTF-8 throughout (RFC 3629 §4)? */
 bool json_is_utf8(struct bytes v);
-/* A value that is JSON already, copied as it is. */
-void json_raw(struct json *j, const char *key, struct bytes v);
 
 #endif

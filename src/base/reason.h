@@ -244,7 +244,16 @@
 	X(TLS_SELF_SIGNED, "tls.self_signed",                                                      \
 	  "A machine vouches for itself: its certificate proves nothing to others.")               \
 	X(GATEWAY_EVIDENCE_LOST, "gateway.evidence_lost",                                          \
-	  "Packets around a finding could not be kept; the finding itself was.")
+	  "Packets around a finding could not be kept; the finding itself was.")                   \
+	X(GATEWAY_ARCHIVE_LOST, "gateway.archive_lost",                                            \
+	  "Messages or images that are to be archived could not be kept.")                         \
+	X(GATEWAY_RETENTION, "gateway.retention",                                                  \
+	  "Records that had been kept as long as they must be were destroyed for good.")           \
+	X(GATEWAY_RETENTION_HELD, "gateway.retention_held",                                        \
+	  "The clock cannot be right: no old records are destroyed until it is.")                  \
+	X(GATEWAY_VAULT_STUCK, "gateway.vault_stuck",                                              \
+	  "The vault cannot be written to; what is to be sealed waits in memory.")                 \
+	X(GATEWAY_VAULT_FREED, "gateway.vault_freed", "The vault can be written to again.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

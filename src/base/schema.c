@@ -88,12 +88,17 @@ static const struct cyaml_schema_value text_entry = {
 	  OPTIONAL, "200000", 1000, 100000000,                                                     \
 	  "Most single events kept in the database; the oldest go first.")                         \
 	X(WORD, schema_file, "evidence", config.gateway.evidence, yes_no, OPTIONAL, "off", 0, 0,   \
-	  "Whether the packets around what was blocked or found are kept, as pcapng files in the " \
-	  "folder evidence of state_dir. They hold what patients' devices said.")                  \
+	  "Whether the packets around what was blocked or found are kept: as pcapng files in the " \
+	  "vault, class evidence; in the folder evidence of state_dir where the keys are locked. " \
+	  "They hold what patients' devices said.")                                                \
 	X(NUMBER, schema_file, "evidence_mb", given.evidence_mb, config.gateway.evidence_mb,       \
 	  OPTIONAL, "256", 1, 1048576, "Most megabytes of evidence; the oldest go first.")         \
 	X(NUMBER, schema_file, "evidence_days", given.evidence_days, config.gateway.evidence_days, \
 	  OPTIONAL, "30", 1, 3650, "Evidence older than so many days is removed.")                 \
+	X(NUMBER, schema_file, "archive_mb", given.archive_mb, config.gateway.archive_mb,          \
+	  OPTIONAL, "512", 1, 1048576,                                                             \
+	  "Most megabytes of messages and images that are on their way into the vault, sealed "    \
+	  "on the disk meanwhile; what is more is lost, and told.")                                \
 	X(TEXT, schema_file, "key_holder", config.gateway.key_holder, 0, OPTIONAL, "file", 1, 15,  \
 	  "What holds the key to all other keys when they are first made: tpm2, pkcs11, "          \
 	  "credential, passphrase, or file, which is for a first trial only.")                     \

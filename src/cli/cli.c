@@ -50,6 +50,16 @@ const struct cli_command cli_commands[] = {
 	{"vault",
 	 "init|put|get|ls|rotate|shred|watch|fsck|export|recover|log DIR [OPTION]... [ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
+	{"tuf",
+	 "--metadata-dir DIR [--metadata-url URL] [--target-name NAME]... [--target-base-url URL] "
+	 "[--target-dir DIR] init ROOT | refresh | download",
+	 "fetch from a repository what its keys vouch for", cli_tuf},
+	{"repo",
+	 "init|add|remove|delegate|rotate|renew|sign|take|publish|bundle|status DIR [OPTION]... "
+	 "[ARG]... | add|sign DRAFT.json [OPTION]... [FILE]... | key FILE",
+	 "publish such a repository", cli_repo},
+	{"update", "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]...",
+	 "take updates from a stick", cli_update},
 	{NULL},
 };
 

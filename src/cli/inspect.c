@@ -18,7 +18,7 @@
 #include "role/known.h"
 
 #define BATCH	      64
-#define OUT_BUFFER    (1u << 20)
+#define OUT_BUFFER    65536u /* stays in the second-level cache */
 #define ERRORS_SHOWN  20
 #define MAX_FLOWS     (1u << 20)
 #define MAX_FRAGMENTS 4096
@@ -28,7 +28,9 @@
 struct inspect {
 	const char *file, *config_file, *out_file;
 	bool inline_, stats;
-	FILE *out;
+	FILE *out; /* unbuffered: */
+	char lines[OUT_BUFFER];
+	size_t held;
 	struct config *config;
 	struct policy *policy;
 	struct known known;
@@ -38,12 +40,21 @@ struct inspect {
 	char error[256];
 };
 
+static void flush(struct inspect *in)
+{
+	fwrite(in->lines, 1, in->held, in->out);
+	in->held = 0;
+}
+
 static void write_line(void *arg, const char *line, size_t len)
 {
 	struct inspect *in = arg;
 
-	fwrite(line, 1, len, in->out);
-	putc('\n', in->out);
+	if (len + 1 > OUT_BUFFER - in->held)
+		flush(in);
+	memcpy(in->lines + in->held, line, len);
+	in->held += len;
+	in->lines[in->held++] = '\n';
 }
 
 /* An interface of the file that bears the name of a configured port is that port. */
@@ -122,7 +133,7 @@ static int open_all(struct inspect *in)
 	in->out = in->out_file ? fopen(in->out_file, "w") : stdout;
 	if (!in->out)
 		return cli_fail("%s: cannot be written: %s", in->out_file, strerror(errno));
-	setvbuf(in->out, NULL, _IOFBF, OUT_BUFFER);
+	setvbuf(in->out, NULL, _IONBF, 0);
 	in->engine = engine_new(in->policy, &o);
 	if (!in->engine)
 		return cli_fail("%s: no memory for the flow table", in->file);
@@ -163,8 +174,10 @@ static void print_stats(const struct inspect *in, uint64_t took_ns)
 
 static int close_out(struct inspect *in)
 {
-	bool bad = ferror(in->out);
+	bool bad;
 
+	flush(in);
+	bad = ferror(in->out);
 	bad |= in->out == stdout ? fflush(stdout) != 0 : fclose(in->out) != 0;
 	in->out = NULL;
 	if (!bad)

@@ -62,7 +62,7 @@ static void put_done(void *arg, struct vault_item *it)
 	free(it);
 }
 
-static void put_path(struct put *p, const char *path, const char *name)
+static void put_path(struct put *p, const char *path, const char *name, const struct stat *st)
 {
 	size_t len = strlen(path);
 	struct file *f = calloc(1, sizeof(*f) + len + 1);
@@ -73,6 +73,7 @@ static void put_path(struct put *p, const char *path, const char *name)
 	}
 	memcpy(f->path, path, len);
 	f->item.path = f->path;
+	f->item.st = st;
 	f->item.meta.until_ns = vault_cli_until(p->o);
 	snprintf(f->item.meta.class, OBJECT_CLASS_MAX, "%s", p->o->class ? p->o->class : "file");
 	if (strcmp(path, "-") == 0) {
@@ -101,7 +102,7 @@ static void put_tree(struct put *p, char *path)
 
 	while (tree && (e = fts_read(tree)) != NULL) {
 		if (e->fts_info == FTS_F) {
-			put_path(p, e->fts_path, NULL);
+			put_path(p, e->fts_path, NULL, e->fts_statp);
 		} else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR ||
 			   e->fts_info == FTS_NS) {
 			cli_fail("%s: %s", e->fts_path, strerror(e->fts_errno));
@@ -121,7 +122,7 @@ static void put_argument(struct put *p, char *path)
 	if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		put_tree(p, path);
 	else
-		put_path(p, path, p->o->name);
+		put_path(p, path, p->o->name, NULL);
 }
 
 int vault_cli_put(const struct vault_cli *o)

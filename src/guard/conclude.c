@@ -144,7 +144,7 @@ void engine_refuse(const struct engine *e, struct work *w, enum reason why)
 		w->v.action = GATE_DROP;
 }
 
-/* Flow, application and behaviour of a packet that goes on. NULL where it belongs to no flow. */
+/* Flow and behaviour of a packet that goes on. NULL where it belongs to no flow. */
 static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 {
 	struct flow *f;
@@ -159,8 +159,6 @@ static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 		e->stats.flows++;
 	}
 	remember(e, f, &w->v, end);
-	if (!f->proto)
-		app_look(e->app, f, &w->p);
 	watch(e, w, f, end);
 	return f;
 }
@@ -198,7 +196,7 @@ static void see_machine(struct engine *e, const struct work *w, const struct flo
 	port = roster_port(e->roster, w->ifindex);
 	if (port)
 		inventory_see(e->inventory, &w->p, w->segment, port->side, f, end,
-			      f ? app_name(e->app, f->app) : NULL);
+			      f ? report_protocol(&e->notice.report, f) : NULL);
 }
 
 /* What the packet's messages showed of the machines at both ends. */
@@ -254,6 +252,16 @@ static void witness(struct engine *e, const struct work *w, const struct flow *f
 	evidence_see(e->o.evidence, &s, e->now_ns);
 }
 
+/* nDPI names what no parser of ours has taken by then. */
+static bool read_packet(struct engine *e, struct work *w, struct flow *f, unsigned end)
+{
+	bool told = engine_hear(e, w, f, end);
+
+	if (!f->proto)
+		app_look(e->app, f, &w->p);
+	return told;
+}
+
 void engine_conclude(struct engine *e, struct work *w)
 {
 	struct flow *f = NULL;
@@ -268,7 +276,7 @@ void engine_conclude(struct engine *e, struct work *w)
 	if (w->v.action == GATE_DROP && e->o.inline_)
 		watch_refused(e, w);
 	else if ((f = observe(e, w, &end)))
-		told = engine_hear(e, w, f, end);
+		told = read_packet(e, w, f, end);
 	e->stats.dropped += w->v.action == GATE_DROP;
 	e->stats.would_drop += w->v.action != GATE_DROP && w->v.would == GATE_DROP;
 	if (w->v.reason != REASON_NONE && !told)

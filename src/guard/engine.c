@@ -340,6 +340,8 @@ static void prepare(struct engine *e, const struct frame *frames, unsigned count
 		session_hint(flow_guess(e->flows, &e->work[i].hint));
 	for (unsigned i = 0; i < count; i++)
 		session_prefetch(flow_guess(e->flows, &e->work[i].hint));
+	for (unsigned i = 0; i < count; i++)
+		session_prefetch_talk(flow_guess(e->flows, &e->work[i].hint));
 }
 
 static void burst(struct engine *e, const struct frame *frames, unsigned count)

@@ -41,7 +41,8 @@ static void watch_vitals(struct engine *e, const struct session_message *m, bool
 enum reason engine_message_said(void *arg, const struct session_message *m)
 {
 	struct engine *e = arg;
-	const struct gate_device *d = is_ruled(e, m->flow) ? engine_device(e, m->flow->device) : NULL;
+	const struct gate_device *d =
+		is_ruled(e, m->flow) ? engine_device(e, m->flow->device) : NULL;
 	enum reason why =
 		d ? message_judge(e->messages, m->flow->rule, m->proto, m->msg) : REASON_NONE;
 	const struct gate_verdict *v = &e->heard->v;

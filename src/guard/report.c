@@ -201,7 +201,7 @@ static void put_flow(struct json *j, const struct report *r, const struct flow *
 	json_close(j);
 }
 
-static const char *protocol_name(const struct report *r, const struct flow *f)
+const char *report_protocol(const struct report *r, const struct flow *f)
 {
 	if (f->proto)
 		return protos[f->proto - 1]->name;
@@ -216,7 +216,7 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint
 		.time_ns = f->last_ns,
 		.type = "flow",
 		.flow_id = f->id,
-		.app_proto = protocol_name(r, f),
+		.app_proto = report_protocol(r, f),
 		.reason = f->reason,
 	};
 	struct json j;

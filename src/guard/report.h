@@ -43,6 +43,9 @@ bool report_is_stranger(const struct report *r, uint32_t device);
 /* `untold`: conversations of the same source before it that have no event of their own. */
 void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint32_t untold);
 
+/* What the conversation speaks, by our parsers or by nDPI; NULL where neither knows. */
+const char *report_protocol(const struct report *r, const struct flow *f);
+
 /* What a topic is about; tally_topic.kind. For an anomaly, `reason` holds the enum anomaly, for
  * DHCP the enum dhcp_type. */
 enum report_kind { REPORT_POLICY, REPORT_BINDING, REPORT_ANOMALY, REPORT_DHCP };

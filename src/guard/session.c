@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/slab.h"
+
 #define IDENTIFY_BYTES 2048 /* of an end that may stay undecided */
 #define IDENTIFY_TRIES 4    /* datagrams of an end */
 
@@ -12,15 +14,21 @@
 #define SUMMED(end) (16u << (end)) /* TCP: a right checksum was seen */
 #define TRIES_SHIFT 4		   /* UDP: datagrams that began nothing */
 
+/* Of each half of the stream what every packet looks at lies in one cache line. */
 struct session {
-	struct stream stream; /* TCP's */
-	struct talk *talk;    /* NULL: not identified yet */
+	struct talk *talk; /* NULL: not identified yet */
 	bool midstream;
+	uint8_t pad[15];
+	struct stream stream; /* TCP's */
 };
+#define HOT(end) (offsetof(struct session, stream.half) + (end) * sizeof(struct stream_half))
+_Static_assert(HOT(0) + offsetof(struct stream_half, ahead) == 64, "the first line");
+_Static_assert(HOT(1) == 128, "the third line");
 
 struct sessions {
 	struct session_options o;
 	struct stream_pool pool;
+	struct slab *slab; /* sessions and talks */
 	struct session_counts counts;
 	/* of the packet that is on */
 	struct flow *flow;
@@ -35,13 +43,22 @@ struct sessions *sessions_new(const struct session_options *o)
 	if (!s)
 		return NULL;
 	s->o = *o;
-	s->pool.max = o->stream_bytes;
-	s->pool.half_max = o->stream_end;
+	stream_pool_init(&s->pool, o->stream_bytes, o->stream_end);
+	s->slab = slab_new();
+	if (!s->slab) {
+		free(s);
+		errno = ENOMEM;
+		return NULL;
+	}
 	return s;
 }
 
 void sessions_free(struct sessions *s)
 {
+	if (!s)
+		return;
+	stream_pool_free(&s->pool);
+	slab_free(s->slab);
 	free(s);
 }
 
@@ -53,17 +70,19 @@ void session_end(struct sessions *s, struct flow *f)
 	if (!n)
 		return;
 	stream_free(&n->stream, &s->pool);
-	free(n->talk);
-	free(n);
+	if (n->talk)
+		slab_give(s->slab, n->talk, talk_size(n->talk->proto));
+	slab_give(s->slab, n, sizeof(*n));
 	f->session = NULL;
 }
 
 static struct session *open_session(struct sessions *s, struct flow *f)
 {
-	struct session *n = calloc(1, sizeof(*n));
+	struct session *n = slab_take(s->slab, sizeof(*n));
 
 	if (!n)
 		return NULL;
+	memset(n, 0, sizeof(*n));
 	if (f->key.proto == PROTO_TCP) {
 		stream_init(&n->stream, f);
 		n->midstream = !f->tcp_began;
@@ -137,9 +156,10 @@ static uint8_t number_of(const struct proto *p)
 
 static bool start_talk(struct sessions *s, struct session *n, const struct proto *p)
 {
-	n->talk = talk_new(p);
+	n->talk = slab_take(s->slab, talk_size(p));
 	if (!n->talk)
 		return false;
+	talk_init(n->talk, p);
 	s->flow->proto = number_of(p);
 	s->counts.talks++;
 	return true;
@@ -261,11 +281,13 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 	read_end(s, n, end);
 }
 
-/* Nothing can come of it any more. */
+/* Nothing can come of it any more: both ends have what the other said, to its end. */
 static bool is_over(const struct session *n, const struct flow *f)
 {
 	unsigned failed = FAILED(0) | FAILED(1);
 
+	if (f->state == TCP_CLOSED && stream_is_over(&n->stream, f))
+		return true;
 	if (n->talk)
 		return n->talk->dead;
 	/* One end unknown and the other silent: most speak by turns, so the other's turn counts. */
@@ -364,8 +386,19 @@ void session_prefetch(const struct flow *f)
 
 	if (!n)
 		return;
-	for (size_t i = 0; i < sizeof(struct session); i += 64)
-		__builtin_prefetch(n + i, 1);
+	__builtin_prefetch(n, 1);
+	__builtin_prefetch(n + HOT(1), 1);
+}
+
+void session_prefetch_talk(const struct flow *f)
+{
+	const struct session *n = is_read(f) ? f->session : NULL;
+	const char *talk = n ? (const char *)n->talk : NULL;
+
+	if (!talk)
+		return;
+	__builtin_prefetch(talk, 1);
+	__builtin_prefetch(talk + 64, 1);
 }
 
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,

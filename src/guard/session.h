@@ -63,10 +63,11 @@ struct session_heard {
 	anomaly_set fresh; /* of its stream, the first of their kind in the flow */
 };
 
-/* Ahead of session_hear(), for bursts: a hint for each packet, then a prefetch for each. `f` may
- * be NULL. */
+/* Ahead of session_hear(), for bursts: a hint for each packet, then a prefetch for each, then the
+ * talk's for each. `f` may be NULL. */
 void session_hint(const struct flow *f);
 void session_prefetch(const struct flow *f);
+void session_prefetch_talk(const struct flow *f);
 /* Reads a packet of the flow, from `end`; flow_find() has seen it. */
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
 				  unsigned end);

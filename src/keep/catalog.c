@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "keep/db.h"
 
 #define VERSION 1
 #define WAIT_MS 30000
+#define LOOK_MS 3
 
 static const char schema[] =
 	"CREATE TABLE object("
@@ -76,7 +78,7 @@ static const char *const texts[STATEMENTS] = {
 	[OBJECT_NEXT_OF_KEY] = "SELECT " OBJECT_COLUMNS
 			       " FROM object WHERE id > ?1 AND key = ?2 ORDER BY id LIMIT 1",
 	[ADD_OBJECT] = "INSERT INTO object(address, key, box, size, length, pack, at)"
-		       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+		       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(address) DO NOTHING",
 	[REBOX] = "UPDATE object SET key = ?2, box = ?3 WHERE id = ?1",
 	[DROP_OBJECT] = "DELETE FROM object WHERE id = ?1",
 	[NAME_BY_TAG] = "SELECT " NAME_COLUMNS
@@ -133,17 +135,25 @@ static int number(sqlite3 *sql, const char *text, int64_t *ret_number)
 	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -EUCLEAN : db_error(sql, rc);
 }
 
+/* SQLite's own would look ten times a second only, and miss its turn between two transactions. */
+static int wait_turn(void *arg, int tries)
+{
+	nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000l}, NULL);
+	return tries < WAIT_MS / LOOK_MS;
+}
+
 /* Whoever comes first makes the tables; a vault's index of another form is none of ours. */
 static int set_up(sqlite3 *sql)
 {
 	int64_t version = 0, tables = 0;
 	int err;
 
-	sqlite3_busy_timeout(sql, WAIT_MS);
+	sqlite3_busy_handler(sql, wait_turn, NULL);
 	sqlite3_db_config(sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	err = exec(sql, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 			"PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
-			"PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384;");
+			"PRAGMA cell_size_check = ON; PRAGMA cache_size = -12288;"
+			"PRAGMA wal_autocheckpoint = 8192;");
 	if (err == 0)
 		err = exec(sql, "BEGIN IMMEDIATE");
 	if (err < 0)
@@ -165,7 +175,7 @@ static int set_up(sqlite3 *sql)
 int catalog_open(const char *path, struct catalog **ret_catalog)
 {
 	struct catalog *c = calloc(1, sizeof(*c));
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX |
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 		    SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW;
 	int fd, rc, err;
 
@@ -376,6 +386,8 @@ int catalog_add_object(struct catalog *c, struct catalog_object *o)
 	sqlite3_bind_int64(s, 6, o->pack);
 	sqlite3_bind_int64(s, 7, (sqlite3_int64)o->at);
 	err = db_run(s);
+	if (err == 0 && sqlite3_changes(c->sql) == 0)
+		err = -EEXIST;
 	if (err == 0)
 		o->id = sqlite3_last_insert_rowid(c->sql);
 	return err;

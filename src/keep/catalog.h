@@ -50,7 +50,8 @@ int catalog_object_by_id(struct catalog *c, int64_t id, struct catalog_object *r
 /* The first with an id above `after`, of one data key, or of any where `key` is 0. */
 int catalog_object_next(struct catalog *c, int64_t after, uint32_t key,
 			struct catalog_object *ret_object);
-int catalog_add_object(struct catalog *c, struct catalog_object *o); /* sets its id */
+/* Sets its id. -EEXIST: there is one with that address. */
+int catalog_add_object(struct catalog *c, struct catalog_object *o);
 int catalog_rebox(struct catalog *c, int64_t id, uint32_t key, const uint8_t box[CIPHER_BOX]);
 int catalog_drop_object(struct catalog *c, int64_t id);
 

@@ -8,6 +8,8 @@
 #define MAGIC	   0x42573101u /* "BW1" */
 #define COMPRESSED 0x80000000u
 #define LEVEL	   1
+#define LEVEL_FAST -1 /* without entropy coding, whose tables cost more than all the rest … */
+#define FAST_MAX   (32u << 10) /* … where little is to be coded by them */
 #define PROBE	   4096
 
 /* What a hash or a sealed thing is of: first byte of every text that goes into one. */
@@ -175,6 +177,21 @@ static bool shrinks(struct sealer *s, const uint8_t *sample)
 	return !ZSTD_isError(n) && n < PROBE - PROBE / 32;
 }
 
+/* Of 256 samples of text some 60 are different bytes, of noise about 160: there
+ * is nothing to gain for an entropy coder, though there may be repetition. */
+static bool is_noisy(struct bytes plain)
+{
+	uint64_t seen[4] = {0};
+	size_t step = plain.len / 256 + 1;
+	int different = 0;
+
+	for (size_t i = 0; i < plain.len; i += step)
+		seen[plain.data[i] >> 6] |= 1ull << (plain.data[i] & 63);
+	for (int i = 0; i < 4; i++)
+		different += __builtin_popcountll(seen[i]);
+	return different > 80;
+}
+
 /* Its length, or 0 where it does not pay: images, video and archives are packed already. */
 static size_t compress(struct sealer *s, struct bytes plain, uint8_t *ret_packed)
 {
@@ -185,7 +202,8 @@ static size_t compress(struct sealer *s, struct bytes plain, uint8_t *ret_packed
 	if (plain.len > 8 * PROBE && !shrinks(s, plain.data) &&
 	    !shrinks(s, plain.data + plain.len / 2))
 		return 0;
-	n = ZSTD_compressCCtx(s->pack, ret_packed, most, plain.data, plain.len, LEVEL);
+	n = ZSTD_compressCCtx(s->pack, ret_packed, most, plain.data, plain.len,
+			      plain.len <= FAST_MAX && is_noisy(plain) ? LEVEL_FAST : LEVEL);
 	return ZSTD_isError(n) ? 0 : n;
 }
 

@@ -154,6 +154,14 @@ int query_newest(sqlite3 *db, int64_t *ret_id)
 	return err != 0 ? err : one_number(db, s, ret_id);
 }
 
+int query_last_time(sqlite3 *db, int64_t *ret_ns)
+{
+	sqlite3_stmt *s;
+	int err = prepare(db, "SELECT max(time) FROM event", &s);
+
+	return err != 0 ? err : one_number(db, s, ret_ns);
+}
+
 int query_tail(sqlite3 *db, const struct query_filter *f, int64_t *ret_after)
 {
 	sqlite3_stmt *s;

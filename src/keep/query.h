@@ -43,6 +43,9 @@ int query_newest(struct sqlite3 *db, int64_t *ret_id);
  * last, services, apps, ips, peers. Latest first. */
 int query_machines(struct sqlite3 *db, uint32_t limit, query_row_fn fn, void *arg);
 
+/* When the newest was, wall clock; 0 where there is none. */
+int query_last_time(struct sqlite3 *db, int64_t *ret_ns);
+
 struct query_day {
 	uint64_t events, blocked, would;
 };

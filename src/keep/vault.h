@@ -17,11 +17,14 @@
  *
  * One thread a handle. Errors are -errno; for a person vault_error() says more.
  */
+#include <sys/types.h>
+
 #include "keep/keys.h"
 #include "keep/object.h"
 
 #define VAULT_KEEP_DAYS 2192 /* six years, 45 CFR §164.316(b)(2)(i) */
 
+struct stat;
 struct vault;
 
 /* Makes DIR where there is none, keys (keys_create()) and an empty index in it. */
@@ -39,19 +42,24 @@ struct keys *vault_keys(struct vault *v);
 /* --- putting --------------------------------------------------------------------- */
 
 struct vault_item {
-	const char *path; /* of a regular file; NULL: `fd`, read to its end */
-	bool below;	  /* `path` is below the folder `fd`, and no link leads out of it */
+	const char *path; /* of a regular file; NULL: `fd`, read to its end, or … */
+	/* … the next bytes, `len` of them but at the end, called with `user` from one thread or
+	 * another: `size` in all, which is to be set. Their number or -errno. */
+	ssize_t (*read)(void *user, uint8_t *to, size_t len);
+	bool below; /* `path` is below the folder `fd`, and no link leads out of it */
 	int fd;
 	struct object_meta meta; /* name, class, until_ns; the rest is filled in */
+	const struct stat *st;	 /* what lstat() has just said, for putter_add() alone; or NULL */
 	void *user;
 	/* What came of it. */
 	int err; /* -EBUSY: the file changed while it was read */
 	uint8_t address[CRYPTO_HASH];
-	uint64_t size;
-	bool known; /* the content was there already */
+	uint64_t size; /* bytes of the content */
+	bool known;    /* the content was there already */
 	/* The file as it was read. */
 	uint64_t dev, ino;
 	int64_t mtime_ns, ctime_ns;
+	struct vault_item *next; /* the putter's own */
 };
 
 struct putter;
@@ -87,7 +95,8 @@ int vault_find(struct vault *v, const char *what, int (*fn)(void *arg, const str
 /* Writes the content to a descriptor, each chunk only once it is authenticated. -EBADMSG: damaged,
  * and what is written so far is sound; -ENOKEY it was destroyed meanwhile. */
 int vault_read(struct vault *v, const struct vault_entry *e, int fd);
-/* The same to a function. `verify`: -EBADMSG also where the content is not what its address says. */
+/* The same to a function, which is called by one thread at a time, not always the caller's.
+ * `verify`: -EBADMSG also where the content is not what its address says. */
 int vault_stream(struct vault *v, const struct vault_entry *e,
 		 int (*write)(void *arg, struct bytes data), void *arg, bool verify);
 /* The names that `wanted` picks as files below `folder`, with their modes and times, on all cores;
@@ -133,6 +142,8 @@ int vault_mend(const char *dir, struct keys *keys, const struct vault_report *r,
 
 /* The log, oldest first; -EUCLEAN where the chain is broken, after the line where it is. */
 int vault_log(struct vault *v, int (*fn)(void *arg, int64_t time_ns, struct bytes line), void *arg);
+/* How many lines it has, and what the last one's chain is; zeros where it has none. */
+int vault_log_head(struct vault *v, uint64_t *ret_lines, uint8_t ret_chain[CRYPTO_HASH]);
 
 struct vault_totals {
 	uint64_t objects, names, size, stored;

@@ -1,4 +1,4 @@
-/* Getting: one object by its chunks, or many at once, on all cores. */
+/* Getting many at once, on all cores. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -10,221 +10,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/secret.h"
-#include "keep/vault_internal.h"
+#include "keep/vault_read.h"
 
 #define LOTS	  6 /* of objects of one chunk on their way at once */
 #define LOT_ITEMS 32
 #define LOT_ROOM  (2 * OBJECT_CHUNK)
-#define CHUNKS	  8 /* of a long object */
-
-/* --- a long object, chunk by chunk ---------------------------------------------------- */
-
-struct chunk {
-	struct job job;
-	struct vault *v;
-	const uint8_t *key;
-	uint8_t *sealed, *plain;
-	size_t sealed_len, len;
-	uint64_t number;
-	bool last, verify;
-	uint8_t leaf[CRYPTO_HASH];
-	int err;
-};
-
-static void work_chunk(struct job *job, unsigned worker)
-{
-	struct chunk *c = (struct chunk *)job;
-	struct sealer *s = c->v->sealers[worker];
-	struct bytes sealed = {c->sealed, c->sealed_len};
-
-	c->err = object_open_chunk(s, c->key, c->number, c->last, sealed, c->plain, &c->len);
-	if (c->err == 0 && c->verify)
-		c->err = object_leaf(s, (struct bytes){c->plain, c->len}, c->leaf);
-}
-
-struct reading {
-	struct vault *v;
-	const struct catalog_object *object;
-	uint8_t *key;
-	int fd;
-	uint64_t at, end; /* of the chunks not yet read */
-	uint64_t number, size;
-	struct chunk chunks[CHUNKS];
-	unsigned first, count;
-	int (*write)(void *arg, struct bytes data);
-	void *arg;
-	bool verify;
-};
-
-static int start_chunk(struct reading *r)
-{
-	struct chunk *c = &r->chunks[(r->first + r->count) % CHUNKS];
-	uint8_t length[4];
-	int err = pack_read(r->fd, r->at, length, sizeof(length));
-
-	if (err == 0 &&
-	    (object_chunk_length((struct bytes){length, 4}, &c->sealed_len) != PARSE_OK ||
-	     c->sealed_len > r->end - r->at))
-		err = -EBADMSG;
-	if (err == 0)
-		err = pack_read(r->fd, r->at, c->sealed, c->sealed_len);
-	if (err < 0)
-		return err == -ENODATA ? -EBADMSG : err;
-	r->at += c->sealed_len;
-	c->number = r->number++;
-	c->last = r->at == r->end;
-	c->verify = r->verify;
-	r->count++;
-	pool_submit(r->v->pool, &c->job);
-	return 0;
-}
-
-static int finish_chunk(struct reading *r, bool wanted)
-{
-	struct chunk *c = &r->chunks[r->first];
-	int err;
-
-	pool_wait(r->v->pool, &c->job);
-	r->first = (r->first + 1) % CHUNKS;
-	r->count--;
-	if (!wanted)
-		return 0;
-	err = c->err;
-	r->size += c->len;
-	if (err == 0 && r->verify)
-		err = object_root_add(r->v->sealer, c->leaf);
-	if (err == 0)
-		err = r->write(r->arg, (struct bytes){c->plain, c->len});
-	return err;
-}
-
-static int read_chunks(struct reading *r)
-{
-	int err = 0;
-
-	while ((err == 0 && r->at < r->end) || r->count) {
-		if (err == 0 && r->at < r->end && r->count < CHUNKS) {
-			err = start_chunk(r);
-		} else {
-			int one = finish_chunk(r, err == 0);
-
-			err = err == 0 ? one : err;
-		}
-	}
-	return err;
-}
-
-static int alloc_chunks(struct reading *r)
-{
-	for (unsigned i = 0; i < CHUNKS; i++) {
-		struct chunk *c = &r->chunks[i];
-
-		*c = (struct chunk){.job.run = work_chunk,
-				    .v = r->v,
-				    .key = r->key,
-				    .sealed = malloc(OBJECT_SEALED_MAX),
-				    .plain = malloc(OBJECT_CHUNK)};
-		if (!c->sealed || !c->plain)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static int check_address(struct reading *r)
-{
-	const struct object_head *h = &r->object->head;
-	uint8_t address[CRYPTO_HASH];
-	int err;
-
-	if (r->size != h->size)
-		return -EBADMSG;
-	if (!r->verify)
-		return 0;
-	if (h->size <= OBJECT_CHUNK)
-		err = object_address(r->v->sealer,
-				     (struct bytes){r->chunks[0].plain, (size_t)h->size}, address);
-	else
-		err = object_root_end(r->v->sealer, h->size, address);
-	if (err == 0 && !crypto_equal(address, h->address, CRYPTO_HASH))
-		err = -EBADMSG;
-	return err;
-}
-
-static int read_object(struct reading *r)
-{
-	const struct catalog_object *o = r->object;
-	int err = alloc_chunks(r);
-
-	if (err == 0) {
-		r->fd = vault_pack(r->v, o->pack);
-		err = r->fd < 0 ? r->fd : 0;
-	}
-	r->at = o->at + OBJECT_HEAD;
-	r->end = r->at + o->head.length;
-	if (err == 0 && r->verify)
-		err = object_root_start(r->v->sealer);
-	if (err == 0)
-		err = read_chunks(r);
-	return err == 0 ? check_address(r) : err;
-}
-
-int vault_stream(struct vault *v, const struct vault_entry *e,
-		 int (*write)(void *arg, struct bytes data), void *arg, bool verify)
-{
-	struct reading *r = calloc(1, sizeof(*r));
-	uint8_t *key = secret_new(CRYPTO_KEY);
-	int err = -ENOMEM;
-
-	if (r && key) {
-		memcpy(key, e->key, CRYPTO_KEY);
-		*r = (struct reading){.v = v,
-				      .object = e->object,
-				      .key = key,
-				      .write = write,
-				      .arg = arg,
-				      .verify = verify};
-		err = read_object(r);
-		for (unsigned i = 0; i < CHUNKS; i++) {
-			free(r->chunks[i].sealed);
-			free(r->chunks[i].plain);
-		}
-	}
-	secret_free(key, CRYPTO_KEY);
-	free(r);
-	return err;
-}
-
-static int forget(void *arg, struct bytes data)
-{
-	return 0;
-}
-
-static int write_fd(void *arg, struct bytes data)
-{
-	return file_write(*(int *)arg, data);
-}
-
-int vault_read(struct vault *v, const struct vault_entry *e, int fd)
-{
-	return vault_stream(v, e, write_fd, &fd, false);
-}
-
-int vault_verify(struct vault *v, const uint8_t address[CRYPTO_HASH])
-{
-	uint8_t *key = secret_new(CRYPTO_KEY);
-	struct catalog_object o;
-	struct vault_entry e = {.object = &o, .key = key};
-	int err = key ? catalog_object_by_address(v->catalog, address, &o) : -ENOMEM;
-
-	if (err == 0)
-		err = vault_object_key(v, &o.head, key);
-	if (err == 0) {
-		e.size = o.head.size;
-		err = vault_stream(v, &e, forget, NULL, true);
-	}
-	secret_free(key, CRYPTO_KEY);
-	return err;
-}
 
 /* --- files below a folder ----------------------------------------------------------------- */
 
@@ -340,6 +130,16 @@ struct lot {
 	int fd;
 };
 
+/* An object of more chunks: each core writes another file, since a file is written by one at a
+ * time. */
+struct whole {
+	struct job job;
+	struct getter *getter;
+	struct wanted item;
+	uint8_t *key;
+	int pack;
+};
+
 struct getter {
 	struct vault *v;
 	int folder;
@@ -347,7 +147,9 @@ struct getter {
 	const struct vault_getting *g;
 	struct lot lots[LOTS];
 	unsigned first, count; /* a ring of those on their way; behind them the one being filled */
-	uint8_t *keys;
+	struct whole wholes[VAULT_WORKERS_MAX];
+	unsigned waiting; /* of them */
+	uint8_t *keys;	  /* the lots', and behind them the wholes' */
 };
 
 static int write_file(struct getter *t, const struct object_meta *m, struct bytes content)
@@ -418,25 +220,85 @@ static void send_lot(struct getter *t)
 		take_oldest(t);
 }
 
+static int append(void *arg, struct bytes data)
+{
+	return file_write(*(int *)arg, data);
+}
+
+/* By the sealer of one thread, or by all where there is none. */
+static int get_whole(struct whole *w, struct sealer *s)
+{
+	struct getter *t = w->getter;
+	const struct object_meta *m = &w->item.entry.meta;
+	int fd = create_below(t->folder, m->name, m->mode, t->unmask), err;
+	struct reading_options o = {.object = &w->item.object,
+				    .key = w->key,
+				    .pack = w->pack,
+				    .write = append,
+				    .arg = &fd};
+
+	if (fd < 0)
+		return fd;
+	err = w->pack < 0 ? w->pack : s ? reading_alone(s, &o) : reading_together(t->v, &o);
+	if (err == 0)
+		err = set_time(fd, m->mtime_ns);
+	if (close(fd) < 0 && err == 0)
+		err = -errno;
+	return err;
+}
+
+static void work_whole(struct job *job, unsigned worker)
+{
+	struct whole *w = (struct whole *)job;
+
+	w->item.err = get_whole(w, w->getter->v->sealers[worker]);
+}
+
+static void take_wholes(struct getter *t)
+{
+	if (t->waiting == 1)
+		t->wholes[0].item.err = get_whole(&t->wholes[0], NULL);
+	for (unsigned i = 0; t->waiting > 1 && i < t->waiting; i++)
+		pool_submit(t->v->pool, &t->wholes[i].job);
+	for (unsigned i = 0; t->waiting > 1 && i < t->waiting; i++)
+		pool_wait(t->v->pool, &t->wholes[i].job);
+	for (unsigned i = 0; i < t->waiting; i++) {
+		t->g->done(t->g->arg, &t->wholes[i].item.entry, t->wholes[i].item.err);
+		secret_wipe(t->wholes[i].key, CRYPTO_KEY);
+	}
+	t->waiting = 0;
+}
+
 static void take_all(struct getter *t)
 {
 	send_lot(t);
 	while (t->count)
 		take_oldest(t);
+	take_wholes(t);
 }
 
-static int get_long(struct getter *t, const struct vault_entry *e)
+/* What is borrowed of it is copied. */
+static void copy_entry(struct wanted *w, const struct vault_entry *e)
 {
-	int fd = vault_create_below(t->folder, e->meta.name, e->meta.mode);
-	int err = fd < 0 ? fd : vault_read(t->v, e, fd);
+	w->entry = *e;
+	w->object = *e->object;
+	w->entry.object = &w->object;
+	memcpy(w->name, e->meta.name.data, e->meta.name.len);
+	w->entry.meta.name.data = w->name;
+}
 
-	if (fd < 0)
-		return err;
-	if (err == 0)
-		err = set_time(fd, e->meta.mtime_ns);
-	if (close(fd) < 0 && err == 0)
-		err = -errno;
-	return err;
+static void join_wholes(struct getter *t, const struct vault_entry *e)
+{
+	struct whole *w = &t->wholes[t->waiting];
+
+	w->job.run = work_whole;
+	w->getter = t;
+	w->key = t->keys + (LOTS * LOT_ITEMS + t->waiting++) * CRYPTO_KEY;
+	w->pack = vault_pack(t->v, e->object->pack);
+	memcpy(w->key, e->key, CRYPTO_KEY);
+	copy_entry(&w->item, e);
+	if (t->waiting == t->v->workers)
+		take_wholes(t);
 }
 
 /* Whether it lies so that one read gets it together with what the lot has. */
@@ -469,11 +331,7 @@ static void join(struct getter *t, const struct vault_entry *e)
 	l->to = to > l->to ? to : l->to;
 	w = &l->items[l->count];
 	memcpy(l->keys[l->count++], e->key, CRYPTO_KEY);
-	w->entry = *e;
-	w->object = *o;
-	w->entry.object = &w->object;
-	memcpy(w->name, e->meta.name.data, e->meta.name.len);
-	w->entry.meta.name.data = w->name;
+	copy_entry(w, e);
 }
 
 static int get_one(void *arg, const struct vault_entry *e)
@@ -482,18 +340,18 @@ static int get_one(void *arg, const struct vault_entry *e)
 
 	if (!t->g->wanted(t->g->arg, e))
 		return 0;
-	if (e->size <= OBJECT_CHUNK) {
+	if (e->size <= OBJECT_CHUNK)
 		join(t, e);
-	} else {
-		take_all(t);
-		t->g->done(t->g->arg, e, get_long(t, e));
-	}
+	else
+		join_wholes(t, e);
 	return 0;
 }
 
+#define KEYS ((LOTS * LOT_ITEMS + VAULT_WORKERS_MAX) * CRYPTO_KEY)
+
 static int alloc_lots(struct getter *t)
 {
-	t->keys = secret_new(LOTS * LOT_ITEMS * CRYPTO_KEY);
+	t->keys = secret_new(KEYS);
 	if (!t->keys)
 		return -ENOMEM;
 	for (unsigned i = 0; i < LOTS; i++) {
@@ -537,7 +395,7 @@ int vault_get(struct vault *v, int folder, const struct vault_getting *g)
 		free(t->lots[i].plain);
 	}
 	if (t)
-		secret_free(t->keys, LOTS * LOT_ITEMS * CRYPTO_KEY);
+		secret_free(t->keys, KEYS);
 	free(t);
 	return err;
 }

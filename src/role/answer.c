@@ -11,6 +11,7 @@
 #include "keep/pcaps.h"
 #include "keep/store.h"
 #include "role/census.h"
+#include "role/deposit.h"
 #include "role/desk.h"
 #include "role/keeper.h"
 #include "role/look.h"
@@ -283,6 +284,8 @@ static void add_nags(const struct keeper *k, json_t *status)
 	json_t *nags = json_object_get(status, "nags");
 	char text[1024];
 
+	for (unsigned n = 0; deposit_nag(k, n, text, sizeof(text)); n++)
+		json_array_append_new(nags, json_string(text));
 	for (unsigned n = 0; k->secrets && secrets_nag(k->secrets, n, text, sizeof(text)); n++)
 		json_array_append_new(nags, json_string(text));
 }
@@ -301,6 +304,7 @@ static void merge(struct keeper *k, json_t *status)
 	put_attention(&j, k);
 	if (k->secrets)
 		secrets_status(k->secrets, &j);
+	deposit_status(k, &j);
 	json_close(&j);
 	own = j.out.bad ? NULL : json_loadb(buf, j.out.len, JSON_ALLOW_NUL, NULL);
 	json_object_update(status, own);

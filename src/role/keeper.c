@@ -23,8 +23,10 @@
 #include "base/sandbox.h"
 #include "guard/policy/policy.h"
 #include "keep/eve.h"
+#include "keep/intake.h"
 #include "keep/pcaps.h"
 #include "keep/store.h"
+#include "role/deposit.h"
 #include "role/amend.h"
 #include "role/desk.h"
 #include "role/look.h"
@@ -56,6 +58,7 @@ static const struct ipc_right rights[] = {
 	{FROM_GUARD, IPC_EVENTS},
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
 	{FROM_GUARD, IPC_EVIDENCE},
+	{FROM_GUARD, IPC_ARCHIVE},
 	/* For which purposes says role/secrets.c. */
 	{FROM_PARENT, IPC_SIGN},
 	{FROM_PARENT, IPC_WRAP},
@@ -67,13 +70,50 @@ static const struct ipc_right rights[] = {
 
 /* Besides what every role lives on: files in state_dir, clients on the control socket. */
 static const char *const calls[] = {
-	"accept4",    "access",	    "faccessat", "faccessat2",	 "fchmod",    "fchown",
-	"fcntl",      "flock",	    "mlock",	 "mlock2",	 "fdatasync", "fstatfs",
-	"fsync",      "ftruncate",  "getcwd",	 "getegid",	 "geteuid",   "getgid",
-	"getsockopt", "getuid",	    "lstat",	 "newfstatat",	 "open",      "openat",
-	"pread64",    "pwrite64",   "readlink",	 "readlinkat",	 "rename",    "renameat",
-	"stat",	      "getdents64", "mkdir",	 "mkdirat",	 "statfs",    "sysinfo",
-	"uname",      "unlink",	    "unlinkat",	 "memfd_create",
+	"accept4",
+	"access",
+	"faccessat",
+	"faccessat2",
+	"fallocate",
+	"fchmod",
+	"fchown",
+	"fcntl",
+	"flock",
+	"mlock",
+	"mlock2",
+	"fdatasync",
+	"fstatfs",
+	"fsync",
+	"ftruncate",
+	"getcwd",
+	"getegid",
+	"geteuid",
+	"getgid",
+	"getsockopt",
+	"getuid",
+	"lstat",
+	"newfstatat",
+	"open",
+	"openat",
+	"pread64",
+	"pwrite64",
+	"readlink",
+	"readlinkat",
+	"rename",
+	"renameat",
+	"stat",
+	"getdents64",
+	"mkdir",
+	"mkdirat",
+	"statfs",
+	"sysinfo",
+	"uname",
+	"unlink",
+	"unlinkat",
+	"memfd_create",
+	/* What the vault's threads, which are there already, say as they begin. */
+	"sched_getaffinity",
+	"set_robust_list",
 };
 
 struct options {
@@ -81,6 +121,7 @@ struct options {
 	const char *profiles_dir;
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
+	uint64_t archive_mb;
 };
 
 static uint64_t number_of(const char *text)
@@ -95,10 +136,11 @@ static uint64_t number_of(const char *text)
 
 static struct options read_options(int argc, char **argv)
 {
-	struct options o = {.eve_rotate_mb = 100, .eve_keep = 5, .store_events = 1000000};
+	struct options o = {
+		.eve_rotate_mb = 100, .eve_keep = 5, .store_events = 1000000, .archive_mb = 512};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:H:P:c:p:")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -124,6 +166,9 @@ static struct options read_options(int argc, char **argv)
 		case 'D':
 			o.evidence_days = number_of(optarg);
 			break;
+		case 'A':
+			o.archive_mb = number_of(optarg);
+			break;
 		case 'H':
 			o.key_holder = optarg;
 			break;
@@ -144,8 +189,7 @@ static struct options read_options(int argc, char **argv)
 	return o;
 }
 
-/* Our own reports go the way of everybody's. */
-static void put_own(struct keeper *k, struct json *j)
+void keeper_put(struct keeper *k, struct json *j)
 {
 	size_t len = event_end(j);
 
@@ -155,8 +199,7 @@ static void put_own(struct keeper *k, struct json *j)
 	k->commit_ns = clock_mono_ns();
 }
 
-/* `count` 0 is left out, as is `text` NULL. */
-static void report(struct keeper *k, enum reason why, uint64_t count, const char *text)
+void keeper_report(struct keeper *k, enum reason why, uint64_t count, const char *text)
 {
 	struct event_common e = {.time_ns = clock_wall_ns(),
 				 .type = "audit",
@@ -173,7 +216,7 @@ static void report(struct keeper *k, enum reason why, uint64_t count, const char
 		json_str(&j, "message", text);
 		json_close(&j);
 	}
-	put_own(k, &j);
+	keeper_put(k, &j);
 }
 
 /* Something of our own processes was refused: counted always, said once a minute. */
@@ -189,31 +232,9 @@ static void refuse(struct keeper *k, const char *who, const char *what)
 		return;
 	snprintf(text, sizeof(text), "%s: %s", who, what);
 	log_warn("refused from %s", text);
-	report(k, REASON_GATEWAY_BAD_MESSAGE, k->refused - said, text);
+	keeper_report(k, REASON_GATEWAY_BAD_MESSAGE, k->refused - said, text);
 	said_ns = now;
 	said = k->refused;
-}
-
-/* Where the packets are: found by the conversation's id, too. */
-static void evidence_kept(void *arg, const char *name, uint64_t id, enum reason why,
-			  unsigned packets)
-{
-	struct keeper *k = arg;
-	struct event_common e = {.time_ns = clock_wall_ns(),
-				 .type = "audit",
-				 .flow_id = id,
-				 .src_port = -1,
-				 .dest_port = -1};
-	char buf[EVENT_MAX];
-	struct json j = event_begin(&e, buf);
-
-	json_open(&j, "audit");
-	json_str(&j, "message", "evidence was kept");
-	json_str(&j, "file", name);
-	json_str(&j, "finding", reason_name(why));
-	json_u64(&j, "packets", packets);
-	json_close(&j);
-	put_own(k, &j);
 }
 
 static void note_evidence(struct keeper *k)
@@ -223,8 +244,8 @@ static void note_evidence(struct keeper *k)
 	pcaps_counts(k->pcaps, &n);
 	if (n.lost == k->evidence_told || k->full_ns)
 		return;
-	report(k, REASON_GATEWAY_EVIDENCE_LOST, n.lost - k->evidence_told,
-	       n.error ? strerror(-n.error) : NULL);
+	keeper_report(k, REASON_GATEWAY_EVIDENCE_LOST, n.lost - k->evidence_told,
+		      n.error ? strerror(-n.error) : NULL);
 	k->evidence_told = n.lost;
 }
 
@@ -234,6 +255,12 @@ static void take_evidence(struct keeper *k, unsigned guard, const char *who, str
 		return; /* it was turned off a moment ago */
 	if (pcaps_take(k->pcaps, guard, body, clock_mono_ns(), clock_wall_ns()) < 0)
 		refuse(k, who, "evidence that is none");
+}
+
+static void take_archive(struct keeper *k, unsigned guard, const char *who, struct bytes body)
+{
+	if (deposit_take(k, guard, body) < 0)
+		refuse(k, who, "something to archive that is none");
 }
 
 static void take_line(struct keeper *k, const char *who, struct bytes line)
@@ -283,13 +310,13 @@ static void note_disk(struct keeper *k, int err, uint64_t now_ns)
 		k->full_ns = now_ns;
 		log_error("cannot write to %s (%s); events are kept in memory, as far as they fit",
 			  k->state_dir, strerror(-err));
-		report(k, REASON_GATEWAY_DISK_FULL, 0, strerror(-err));
+		keeper_report(k, REASON_GATEWAY_DISK_FULL, 0, strerror(-err));
 	} else if (err == 0 && k->full_ns) {
 		snprintf(text, sizeof(text), "after %llu seconds",
 			 (unsigned long long)((now_ns - k->full_ns) / NSEC_PER_SEC));
 		k->full_ns = 0;
 		log_info("%s can be written to again", k->state_dir);
-		report(k, REASON_GATEWAY_DISK_FREED, 0, text);
+		keeper_report(k, REASON_GATEWAY_DISK_FREED, 0, text);
 	}
 }
 
@@ -300,10 +327,10 @@ static void note_losses(struct keeper *k)
 
 	if (aside) {
 		log_error("the event database could not be used; it is kept as %s", aside);
-		report(k, REASON_GATEWAY_STORE_BROKEN, 0, aside);
+		keeper_report(k, REASON_GATEWAY_STORE_BROKEN, 0, aside);
 	}
 	if (lost > k->lost_told && !k->full_ns) {
-		report(k, REASON_GATEWAY_EVENTS_LOST, lost - k->lost_told, NULL);
+		keeper_report(k, REASON_GATEWAY_EVENTS_LOST, lost - k->lost_told, NULL);
 		k->lost_told = lost;
 	}
 }
@@ -362,6 +389,7 @@ static void lose_guard(struct keeper *k, unsigned n)
 	k->guards[n] = -1;
 	if (k->pcaps)
 		pcaps_lose(k->pcaps, n, clock_wall_ns());
+	deposit_lose(k, n);
 	answer_without(k, n);
 }
 
@@ -481,6 +509,8 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 			take_events(k, who, m.body);
 		else if (m.type == IPC_EVIDENCE)
 			take_evidence(k, n, who, m.body);
+		else if (m.type == IPC_ARCHIVE)
+			take_archive(k, n, who, m.body);
 		else if (m.type == IPC_FLOWS)
 			answer_flows(k, n, &m);
 		else if (k->secrets)
@@ -538,7 +568,7 @@ static void hear_signal(struct keeper *k, int signals)
 
 static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 {
-	uint64_t at = write_due(k), clients = serve_deadline(k->serve);
+	uint64_t at = write_due(k), clients = serve_deadline(k->serve), deposits = deposit_due(k);
 	uint64_t evidence = k->pcaps ? pcaps_due(k->pcaps) : UINT64_MAX;
 
 	if (clients < at)
@@ -547,6 +577,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = call_due(k);
 	if (evidence < at)
 		at = evidence;
+	if (deposits < at)
+		at = deposits;
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now_ns ? 0 : (int)((at - now_ns) / NSEC_PER_MSEC + 1);
@@ -554,12 +586,14 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[4 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[5 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 
 	fds[count++] = (struct pollfd){.fd = k->parent, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = signals, .events = POLLIN};
+	fds[count++] =
+		(struct pollfd){.fd = k->intake ? intake_fd(k->intake) : -1, .events = POLLIN};
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++) /* poll() passes over those that are -1 */
 		fds[count++] = (struct pollfd){.fd = k->guards[n], .events = POLLIN};
 	fds[count++] = desk ? desk_poll(desk) : (struct pollfd){.fd = -1};
@@ -573,7 +607,7 @@ static void turn(struct keeper *k, int signals)
 	if (fds[1].revents)
 		hear_signal(k, signals);
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
-		if (fds[2 + n].revents && fds[2 + n].fd == k->guards[n])
+		if (fds[3 + n].revents && fds[3 + n].fd == k->guards[n])
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
@@ -588,6 +622,7 @@ static void turn(struct keeper *k, int signals)
 		pcaps_tick(k->pcaps, clock_mono_ns(), clock_wall_ns());
 		note_evidence(k);
 	}
+	deposit_turn(k, clock_mono_ns());
 	if (write_due(k) <= clock_mono_ns())
 		write_out(k, clock_mono_ns());
 }
@@ -601,7 +636,11 @@ static int finish(struct keeper *k)
 		if (k->guards[n] >= 0)
 			hear_guard(k, n, 4096);
 	if (k->pcaps)
-		pcaps_free(k->pcaps, clock_wall_ns()); /* says what it writes */
+		pcaps_flush(k->pcaps, clock_wall_ns()); /* says what it writes */
+	deposit_close(k);
+	if (k->pcaps)
+		note_evidence(k);
+	pcaps_free(k->pcaps);
 	k->pcaps = NULL;
 	err = write_out(k, clock_mono_ns());
 	if (err != 0)
@@ -716,6 +755,7 @@ static void lock_in(struct keeper *k, const struct options *o)
 	err = sandbox_network();
 	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
 		fatal("keeper: Landlock: %s", strerror(-err));
+	deposit_open(k, o->archive_mb << 20); /* has threads: from here on there are no more */
 	err = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
 	if (err < 0)
 		fatal("keeper: seccomp: %s", strerror(-err));
@@ -739,7 +779,8 @@ static void open_evidence(struct keeper *k, const struct options *o)
 	struct pcaps_options p = {.max_bytes = o->evidence_mb << 20,
 				  .max_age_s = o->evidence_days * 24 * 60 * 60,
 				  .reserve_bytes = EVIDENCE_RESERVE,
-				  .kept = evidence_kept,
+				  .kept = deposit_kept,
+				  .seal = k->intake ? deposit_evidence : NULL,
 				  .arg = k};
 	char path[PATH_MAX];
 
@@ -748,6 +789,8 @@ static void open_evidence(struct keeper *k, const struct options *o)
 	k->pcaps = pcaps_new(&p, clock_wall_ns());
 	if (!k->pcaps)
 		log_error("no evidence is kept: %s: %s", path, strerror(errno));
+	k->evidence_bytes = p.max_bytes;
+	k->evidence_age_s = p.max_age_s;
 }
 
 static void open_all(struct keeper *k, const struct options *o, gid_t gid)
@@ -758,6 +801,7 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	k->store = store_new(path, (uint32_t)o->store_events);
 	if (!k->store)
 		fatal("keeper: events.db: %s", strerror(errno));
+	query_last_time(store_db(k->store), &k->last_event_ns);
 	if (o->eve_file && *o->eve_file) {
 		snprintf(path, sizeof(path), "%s%s%s", *o->eve_file == '/' ? "" : o->state_dir,
 			 *o->eve_file == '/' ? "" : "/", o->eve_file);
@@ -809,6 +853,7 @@ int keeper_main(int argc, char **argv)
 		turn(&k, signals);
 	status = finish(&k);
 	secrets_free(k.secrets);
+	free(k.deposits);
 	lose_console(&k);
 	serve_free(k.serve);
 	calls_free(k.calls);

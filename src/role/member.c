@@ -65,6 +65,7 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 		add_number(a, "-E", c->evidence_mb);
 		add_number(a, "-D", c->evidence_days);
 	}
+	add_number(a, "-A", c->archive_mb);
 	add(a, "-H", c->key_holder);
 	if (*c->key_place)
 		add(a, "-P", c->key_place);

@@ -225,13 +225,13 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void kept(void *arg, const char *name, uint64_t id, enum reason why, unsigned packets)
+static void kept(void *arg, const struct pcaps_case *c)
 {
 	struct place *p = arg;
 
 	p->kept++;
-	p->why = why;
-	snprintf(p->name, sizeof(p->name), "%s", name);
+	p->why = c->why;
+	snprintf(p->name, sizeof(p->name), "%s", c->name);
 }
 
 static struct pcaps *open_pcaps(struct place *p, uint64_t max_bytes, uint64_t wall)
@@ -361,7 +361,8 @@ static void a_case_is_a_file_that_can_be_read(void **state)
 	/* What is still gathered is written at the end, or when its guard is gone. */
 	pcaps_lose(s, 0, WALL);
 	assert_int_equal(p->kept, 2);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 /* Another's reader finds what we wrote. */
@@ -393,7 +394,8 @@ static void tshark_reads_it(void **state)
 	pclose(out);
 	assert_non_null(
 		strstr(line, "1790000000.123456789\tward0\t60\tdropped: hl7.framing: Data"));
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 static void the_folder_is_bounded(void **state)
@@ -417,7 +419,8 @@ static void the_folder_is_bounded(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 	snprintf(path, sizeof(path), "%s/%s", p->folder, p->name);
 	assert_int_equal(access(path, F_OK), 0);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 
 	/* The bound holds over a restart, for less room, too; what was begun is cleared away. */
 	snprintf(path, sizeof(path), "%s/new.part", p->folder);
@@ -431,7 +434,8 @@ static void the_folder_is_bounded(void **state)
 	pcaps_counts(s, &n);
 	assert_int_equal(n.lost, 1);
 	assert_in_range(n.files, 1, 2);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 static void the_old_goes(void **state)
@@ -453,7 +457,8 @@ static void the_old_goes(void **state)
 	/* A clock that was set back removes nothing. */
 	pcaps_tick(s, 180 * NSEC_PER_SEC, WALL - day);
 	assert_int_equal(count_files(p->folder), 1);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 /* Its guard says no end: time does. */
@@ -468,7 +473,8 @@ static void patience_ends(void **state)
 	assert_int_equal(pcaps_due(s), NSEC_PER_SEC + PCAPS_PATIENCE_NS);
 	pcaps_tick(s, NSEC_PER_SEC + PCAPS_PATIENCE_NS, WALL);
 	assert_int_equal(p->kept, 1);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 static void a_file_that_cannot_be_written_leaves_nothing(void **state)
@@ -494,7 +500,8 @@ static void a_file_that_cannot_be_written_leaves_nothing(void **state)
 	pcaps_counts(s, &n);
 	assert_int_equal(n.written, 2);
 	assert_int_equal(n.error, 0);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 /* A disk that is nearly full: what is oldest makes room, and then there is none. */
@@ -506,7 +513,8 @@ static void a_full_disk_keeps_its_reserve(void **state)
 	struct pcaps_counts n;
 
 	take_case(s, 1, 100, WALL);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 	o.reserve_bytes = UINT64_MAX / 2;
 	s = pcaps_new(&o, WALL);
 	assert_non_null(s);
@@ -515,7 +523,8 @@ static void a_full_disk_keeps_its_reserve(void **state)
 	assert_int_equal(n.error, -ENOSPC);
 	assert_int_equal(n.lost, 1);
 	assert_int_equal(count_files(p->folder), 0);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 static void what_a_guard_must_not_say_is_refused(void **state)
@@ -554,7 +563,8 @@ static void what_a_guard_must_not_say_is_refused(void **state)
 		take(s, data, n, WALL);
 	pcaps_counts(s, &counts);
 	assert_in_range(counts.lost, PCAPS_CASES + 600, PCAPS_CASES + 800);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 int main(void)

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/digits.h"
+
 static const char *const anomaly_names[] = {
 #define ANOMALY_NAME(name, dotted) [ANOMALY_##name] = dotted,
 	ANOMALIES(ANOMALY_NAME)
@@ -36,16 +38,6 @@ const char *packet_proto_name(uint8_t proto, char ret_number[8])
 	return ret_number;
 }
 
-static char *decimal(char *out, uint8_t v)
-{
-	if (v >= 100)
-		*out++ = (char)('0' + v / 100);
-	if (v >= 10)
-		*out++ = (char)('0' + v / 10 % 10);
-	*out++ = (char)('0' + v % 10);
-	return out;
-}
-
 const char *packet_ip_text(const struct gate_ip *ip, char ret_text[PACKET_IP_LEN])
 {
 	char *out = ret_text;
@@ -53,7 +45,7 @@ const char *packet_ip_text(const struct gate_ip *ip, char ret_text[PACKET_IP_LEN
 	if (!packet_ip_is_v4(ip))
 		return inet_ntop(AF_INET6, ip->b, ret_text, PACKET_IP_LEN);
 	for (int i = 12; i < 16; i++) {
-		out = decimal(out, ip->b[i]);
+		out = digits_decimal(out, ip->b[i]);
 		*out++ = '.';
 	}
 	out[-1] = 0;

@@ -116,7 +116,7 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 anomaly_set flow_fresh(const struct flow_table *t);
 
 /* Ends those idle past their timeout, at most `budget` of them. How many. A flow may outlive its
- * timeout by an eighth. */
+ * timeout by a quarter. */
 unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget);
 uint32_t flow_count(const struct flow_table *t);
 /* Walks every live flow, for `bedwarden flows`. */

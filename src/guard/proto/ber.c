@@ -1,6 +1,6 @@
 #include "guard/proto/ber.h"
 
-#include <stdio.h>
+#include "base/digits.h"
 
 #define LONG_LENGTH 0x80
 #define LENGTH_MAX  4
@@ -67,6 +67,13 @@ static bool read_arc(struct reader *r, uint32_t *ret_arc)
 	return !r->bad && arc <= UINT32_MAX;
 }
 
+static size_t put_arc(char *buf, size_t at, uint32_t arc)
+{
+	if (at)
+		buf[at++] = '.';
+	return (size_t)(digits_decimal(buf + at, arc) - buf);
+}
+
 bool ber_oid_text(struct bytes oid, char buf[BER_OID_TEXT])
 {
 	struct reader r = reader_new(oid.data, oid.len);
@@ -77,12 +84,14 @@ bool ber_oid_text(struct bytes oid, char buf[BER_OID_TEXT])
 		return false;
 	top = arc < 80 ? arc / 40 : 2;
 	if (buf)
-		at = (size_t)snprintf(buf, BER_OID_TEXT, "%u.%u", top, arc - top * 40);
+		at = put_arc(buf, put_arc(buf, 0, top), arc - top * 40);
 	while (reader_left(&r)) {
 		if (!read_arc(&r, &arc))
 			return false;
 		if (buf && at < BER_OID_TEXT - 12)
-			at += (size_t)snprintf(buf + at, BER_OID_TEXT - at, ".%u", arc);
+			at = put_arc(buf, at, arc);
 	}
+	if (buf)
+		buf[at] = 0;
 	return true;
 }

@@ -1,6 +1,6 @@
 #include "guard/proto/coap.h"
 
-#include <stdio.h>
+#include "base/digits.h"
 
 #define PORT		 5683
 #define VERSION		 1
@@ -253,8 +253,9 @@ static bool read_message(struct bytes data, struct coap *m)
 	m->code = PROTO_NAME(codes, m->code_number);
 	if (!m->code)
 		m->code = "Unknown";
-	snprintf(m->code_text, sizeof(m->code_text), "%u.%02u", m->code_number >> 5,
-		 m->code_number & 31);
+	m->code_text[0] = (char)('0' + (m->code_number >> 5));
+	m->code_text[1] = '.';
+	*digits_pair(m->code_text + 2, m->code_number & 31) = 0;
 	m->code_dotted = (struct bytes){(const uint8_t *)m->code_text, 4};
 	m->token = read_bytes(&r, token_len);
 	m->msg.answer = !is_request(m) && (m->code_number || type != CONFIRMABLE);
@@ -343,8 +344,7 @@ static void write_rest(const struct msg *msg, struct json *j)
 	const struct coap *m = (const struct coap *)msg;
 	char token[2 * TOKEN + 1];
 
-	for (size_t i = 0; i < m->token.len; i++)
-		snprintf(token + 2 * i, 3, "%02x", m->token.data[i]);
+	*digits_hex_bytes(token, m->token.data, m->token.len) = 0;
 	if (m->token.len)
 		json_str(j, "token", token);
 	if (m->has_observe)
@@ -380,6 +380,7 @@ const struct proto coap_proto = {
 	.over = PROTO_OVER_UDP,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct coap),
+	.msg_zero = offsetof(struct coap, path_text),
 	.fields = fields,
 	.probe = probe,
 	.read = read_datagram,

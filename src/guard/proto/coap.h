@@ -22,13 +22,13 @@ struct coap {
 	struct bytes code_dotted; /* "2.05" */
 	uint16_t message_id;
 	struct bytes token, uri_host, proxy_uri;
-	char path_text[COAP_URI], query_text[COAP_URI];
 	struct bytes path, query; /* "/a/b", "x=1&y"; data NULL where there are none */
 	const char *content_format;
 	bool has_observe, has_block1, has_block2, oscore;
 	uint32_t observe, block1, block2; /* the options' values */
 	uint64_t payload_length;
 	uint32_t latency_us; /* of an answer; 0 where its request was not seen */
+	char path_text[COAP_URI], query_text[COAP_URI];
 };
 
 extern const struct proto coap_proto;

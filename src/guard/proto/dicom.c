@@ -1,6 +1,6 @@
 #include "guard/proto/dicom_internal.h"
 
-#include <stdio.h>
+#include "base/digits.h"
 
 #define ITEM_MAX    (PROTO_UNIT_MAX - 4)
 #define NO_DATA_SET 0x0101 /* PS3.7 §E.1 */
@@ -275,8 +275,10 @@ static bool begin_fragment(struct turn *t, uint8_t context, bool command)
 	}
 	if (s->expect == DICOM_COMMAND)
 		begin_message(t, context);
-	if (s->expect == DICOM_DATA_SET)
+	if (s->expect == DICOM_DATA_SET) {
 		memset(&s->head, 0, sizeof(s->head));
+		t->out->begins = s->command.number[DICOM_COMMAND_FIELD] == DICOM_C_STORE;
+	}
 	s->expect = command ? DICOM_MORE_COMMAND : DICOM_MORE_DATA;
 	return true;
 }
@@ -335,8 +337,9 @@ static void tell_command(struct turn *t)
 		m->move_destination = (struct bytes){(const uint8_t *)c->move, c->move_len};
 	if (!dicom_has(c, DICOM_STATUS))
 		return;
-	snprintf(m->status_text, sizeof(m->status_text), "0x%04x", c->number[DICOM_STATUS]);
-	m->status = (struct bytes){(const uint8_t *)m->status_text, strlen(m->status_text)};
+	memcpy(m->status_text, "0x", 2);
+	*digits_hex(m->status_text + 2, c->number[DICOM_STATUS], 4) = 0;
+	m->status = (struct bytes){(const uint8_t *)m->status_text, 6};
 	m->status_name = dicom_status_name(field, c->number[DICOM_STATUS]);
 }
 
@@ -365,12 +368,14 @@ static enum parse end_fragment(struct turn *t)
 	if (s->expect == DICOM_MORE_COMMAND)
 		return end_command(t);
 	s->expect = DICOM_COMMAND;
+	t->out->ends = true;
 	return PARSE_OK;
 }
 
 static void pass_over(struct turn *t)
 {
 	t->out->skip = t->s->fragment;
+	t->out->skip_kept = true;
 	t->s->fragment = 0;
 }
 
@@ -425,6 +430,8 @@ static enum parse read_head(struct turn *t)
 	struct bytes b = read_fragment(t, PART10_HEAD - t->s->head.seen);
 	const char *program = NULL;
 	enum parse got = part10_take(&t->s->head, b, &program);
+
+	t->out->kept = b.len;
 
 	if (program) {
 		tell_command(t);
@@ -573,5 +580,6 @@ const struct proto dicom_proto = {
 	.probe = probe,
 	.read = read,
 	.gap = gap,
+	.object = dicom_object,
 	.write = write,
 };

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/digits.h"
 #include "guard/decode/packet.h"
 
 #define HEAD	     12
@@ -60,9 +61,9 @@ static const char *type_text(uint16_t type, char buf[12])
 static void read_flags(struct dns_msg *m, uint16_t flags)
 {
 	struct writer w = begin(m);
-	char hex[8];
+	char hex[4];
 
-	snprintf(hex, sizeof(hex), "%04x", flags);
+	digits_hex(hex, flags, 4);
 	write_bytes(&w, hex, 4);
 	m->flags = keep(m, &w);
 	m->qr = flags & 0x8000;
@@ -339,6 +340,7 @@ const struct proto dns_proto = {
 	.name = "dns",
 	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
 	.msg_size = sizeof(struct dns_msg),
+	.msg_zero = offsetof(struct dns_msg, room),
 	.fields = fields,
 	.probe = probe,
 	.read = dns_read,

@@ -20,8 +20,8 @@ struct dns_msg {
 	struct bytes whole; /* the message */
 	size_t answers_at;  /* where they begin in it */
 	unsigned answer_count;
-	uint8_t room[512];
 	size_t room_used;
+	uint8_t room[512];
 };
 
 extern const struct proto dns_proto;

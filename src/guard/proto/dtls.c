@@ -113,6 +113,7 @@ const struct proto dtls_proto = {
 	.over = PROTO_OVER_UDP,
 	.state_size = sizeof(struct tls_kept),
 	.msg_size = sizeof(struct tls_msg),
+	.msg_zero = offsetof(struct tls_msg, room),
 	.fields = tls_fields,
 	.probe = probe,
 	.read = dtls_read,

@@ -183,13 +183,18 @@ static void read_scale(struct context *c, struct reader *v)
 	c->has_scale = !v->bad && c->low < c->high;
 }
 
-static int32_t read_sample(struct reader *r, const struct context *c)
+static void read_samples(const struct context *c, struct bytes data, int32_t *ret_samples)
 {
-	uint16_t v = c->size == 8 ? read_u8(r) : read_be16(r);
+	uint32_t bits = c->ext_range && c->significant < 16 ? (1u << c->significant) - 1 : 0xffff;
+	size_t each = c->size / 8;
 
-	if (c->invalid && (v & c->invalid) == c->invalid)
-		return INTELLIVUE_NO_VALUE;
-	return c->ext_range && c->significant < 16 ? v & ((1 << c->significant) - 1) : v;
+	for (size_t i = 0; i < data.len / each; i++) {
+		const uint8_t *at = data.data + i * each;
+		uint32_t v = each == 1 ? at[0] : (uint32_t)at[0] << 8 | at[1];
+		bool invalid = c->invalid && (v & c->invalid) == c->invalid;
+
+		ret_samples[i] = invalid ? INTELLIVUE_NO_VALUE : (int32_t)(v & bits);
+	}
 }
 
 /* SaObsValue: physiological id, state, the samples. */
@@ -218,8 +223,8 @@ static void read_wave(struct intellivue_msg *m, const struct context *c, struct 
 	w.has_range = c->has_scale;
 	w.low = c->low;
 	w.high = c->high;
-	for (size_t i = 0; i < count; i++)
-		m->sample[m->samples++] = read_sample(&v, c);
+	read_samples(c, read_bytes(&v, count * (c->size / 8)), &m->sample[m->samples]);
+	m->samples = (uint16_t)(m->samples + count);
 	m->wave[m->waves++] = w;
 }
 
@@ -785,6 +790,7 @@ const struct proto intellivue_proto = {
 	.over = PROTO_OVER_TCP | PROTO_OVER_UDP,
 	.state_size = sizeof(struct intellivue),
 	.msg_size = sizeof(struct intellivue_msg),
+	.msg_zero = offsetof(struct intellivue_msg, wave),
 	.fields = fields,
 	.probe = probe,
 	.read = read_proto,

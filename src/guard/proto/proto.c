@@ -116,13 +116,15 @@ struct bytes proto_next(const struct proto_field *f, const struct msg *m, size_t
 	return (*at)++ ? (struct bytes){NULL, 0} : proto_value(f, m, buf);
 }
 
+static struct bytes clipped(struct bytes v)
+{
+	return (struct bytes){v.data, v.len < PROTO_TEXT_MAX ? v.len : PROTO_TEXT_MAX};
+}
+
 void proto_text(struct json *j, const char *key, struct bytes v)
 {
-	if (!v.data)
-		return;
-	if (v.len > PROTO_TEXT_MAX)
-		v.len = PROTO_TEXT_MAX;
-	json_text(j, key, v);
+	if (v.data)
+		json_text(j, key, clipped(v));
 }
 
 /* A byte takes up to six, as an escape. */
@@ -131,40 +133,46 @@ bool proto_room(const struct json *j)
 	return !j->out.bad && j->out.cap - j->out.len > 6 * PROTO_TEXT_MAX + 512;
 }
 
-static void write_list(const struct proto_field *f, const char *key, const struct msg *m,
+static void write_list(const struct proto_field *f, struct json_key key, const struct msg *m,
 		       struct json *j)
 {
 	struct bytes v;
 	size_t at = 0;
 
-	json_list(j, key);
+	json_begin(j, key, '[');
 	while (proto_room(j) && (v = f->next(m, &at)).data)
 		proto_text(j, NULL, v);
 	json_end(j);
 }
 
-static void write_field(const struct proto_field *f, const char *key, const struct msg *m,
+static void write_field(const struct proto_field *f, struct json_key key, const struct msg *m,
 			struct json *j)
 {
 	if (is_text(f))
-		proto_text(j, key, text(f, m));
+		json_put_text(j, key, clipped(text(f, m)));
 	else if (f->type == FIELD_LIST)
 		write_list(f, key, m, j);
 	else if (f->type == FIELD_BOOL)
-		json_bool(j, key, number(f, m));
+		json_put_bool(j, key, number(f, m));
 	else
-		json_u64(j, key, number(f, m));
+		json_put_u64(j, key, number(f, m));
 }
 
 static bool is_present(const struct proto_field *f, const struct msg *m)
 {
+	const char *v = (const char *)m + f->at;
 	size_t at = 0;
 
-	if (is_text(f))
-		return text(f, m).data;
-	if (f->type == FIELD_LIST)
+	switch (f->type) {
+	case FIELD_TEXT:
+		return ((const struct bytes *)v)->data;
+	case FIELD_NAME:
+		return *(const char *const *)v;
+	case FIELD_LIST:
 		return f->next(m, &at).data;
-	return f->flags & FIELD_ZERO || number(f, m);
+	default:
+		return f->flags & FIELD_ZERO || number(f, m);
+	}
 }
 
 /* How much of the path that is open the name shares, up to a dot. */
@@ -178,38 +186,53 @@ static size_t shared(const char *path, size_t len, const char *name)
 	return same;
 }
 
-/* Closes and opens objects until the name's own one is open; how long its path is. */
-static size_t enter(struct json *j, const char *path, size_t len, const char *name)
+/* Closes and opens objects until the name's own one is open; `to` is how long its path is. */
+static void enter(struct json *j, const char *path, size_t len, const char *name, size_t to)
 {
-	size_t at = shared(path, len, name);
-	const char *dot;
-	char key[32];
+	size_t at = shared(path, len, name), dot;
 
 	for (size_t i = at; i < len; i++)
 		if (path[i] == '.')
 			json_close(j);
-	for (; (dot = strchr(name + at, '.')); at = (size_t)(dot - name) + 1) {
-		snprintf(key, sizeof(key), "%.*s", (int)(dot - name - (ptrdiff_t)at), name + at);
-		json_open(j, key);
+	for (; at < to; at = dot + 1) {
+		for (dot = at; name[dot] != '.'; dot++)
+			;
+		json_begin(j, (struct json_key){name + at, dot - at}, '{');
 	}
-	return at;
+}
+
+/* A name in one pass: its own part as a key, and how long the path before that is. */
+static struct json_key split(const char *name, size_t *ret_path)
+{
+	size_t path = 0, len = 0;
+
+	for (; name[len]; len++)
+		if (name[len] == '.')
+			path = len + 1;
+	*ret_path = path;
+	return (struct json_key){name + path, len - path};
 }
 
 /* Fields of one inner object stand together; it is opened with the first that is present. */
 void proto_write(const struct proto *p, const struct msg *m, struct json *j)
 {
 	const char *path = "";
-	size_t len = 0;
+	size_t len = 0, own;
 
 	json_open(j, p->name);
 	for (const struct proto_field *f = p->fields; f->name; f++) {
+		struct json_key key;
+
 		if (f->flags & FIELD_SILENT || !is_present(f, m))
 			continue;
-		len = enter(j, path, len, f->name);
+		key = split(f->name, &own);
+		if (own | len)
+			enter(j, path, len, f->name, own);
 		path = f->name;
-		write_field(f, path + len, m, j);
+		len = own;
+		write_field(f, key, m, j);
 	}
-	enter(j, path, len, "");
+	enter(j, path, len, "", 0);
 	if (p->write)
 		p->write(m, j);
 	if (m->control)

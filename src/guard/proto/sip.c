@@ -163,6 +163,7 @@ const struct proto sip_proto = {
 	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct sip_msg),
+	.msg_zero = offsetof(struct sip_msg, room),
 	.fields = fields,
 	.probe = probe,
 	.read = sip_read,

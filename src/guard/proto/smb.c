@@ -597,6 +597,7 @@ const struct proto smb_proto = {
 	.over = PROTO_OVER_TCP,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct smb_msg),
+	.msg_zero = offsetof(struct smb_msg, room),
 	.fields = fields,
 	.probe = probe,
 	.read = smb_read,

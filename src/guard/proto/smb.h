@@ -19,8 +19,8 @@ struct smb_msg {
 	uint32_t tree_id;
 	uint8_t version; /* 1 or 2: of the headers */
 	bool encrypted;
-	uint8_t room[2048];
 	size_t room_used;
+	uint8_t room[2048];
 };
 
 extern const struct proto smb_proto;

@@ -271,6 +271,7 @@ const struct proto ssh_proto = {
 	.over = PROTO_OVER_TCP,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct ssh_msg),
+	.msg_zero = offsetof(struct ssh_msg, text),
 	.fields = fields,
 	.probe = probe,
 	.read = ssh_read,

@@ -368,6 +368,7 @@ const struct proto tls_proto = {
 	.over = PROTO_OVER_TCP,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct tls_msg),
+	.msg_zero = offsetof(struct tls_msg, room),
 	.fields = tls_fields,
 	.probe = probe,
 	.read = tls_read,

@@ -31,8 +31,8 @@ struct tls_msg {
 	struct bytes subject, issuer, serial, fingerprint, not_before, not_after;
 	struct bytes client_alpns, server_alpns;   /* as the hellos have them */
 	bool resumed, self_signed, expired, early; /* early: not valid yet */
-	uint8_t room[3072]; /* where the texts lie that are no part of the input */
 	size_t room_used;
+	uint8_t room[3072]; /* where the texts lie that are no part of the input */
 };
 
 /* What is remembered from hello to certificate. All zero at first. */

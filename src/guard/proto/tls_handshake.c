@@ -157,14 +157,14 @@ static bool take_server_hello(struct tls_kept *k, const struct tls_hello *h, str
 	return true;
 }
 
-static struct bytes put_pairs(struct tls_msg *m, struct bytes b, const char *format)
+static struct bytes put_pairs(struct tls_msg *m, struct bytes b)
 {
+	static const char digits[] = "0123456789ABCDEF";
 	struct writer w = begin(m);
 
 	for (size_t i = 0; i < b.len && i < TLS_SERIAL_MAX / 3; i++) {
-		char pair[4];
+		const char pair[2] = {digits[b.data[i] >> 4], digits[b.data[i] & 15]};
 
-		snprintf(pair, sizeof(pair), format, b.data[i]);
 		if (i)
 			write_u8(&w, ':');
 		write_bytes(&w, pair, 2);
@@ -219,7 +219,7 @@ static void put_certificate(struct tls_msg *m, struct bytes der, uint64_t time_n
 	}
 	m->subject = put_name(m, x.subject);
 	m->issuer = put_name(m, x.issuer);
-	m->serial = put_pairs(m, x.serial, "%02X");
+	m->serial = put_pairs(m, x.serial);
 	m->fingerprint = put_fingerprint(m, der);
 	m->not_before = put_time(m, x.not_before);
 	m->not_after = put_time(m, x.not_after);

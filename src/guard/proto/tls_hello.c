@@ -1,8 +1,9 @@
 #include "guard/proto/tls_hello.h"
 
-#include "guard/proto/proto.h"
-
 #include <stdio.h>
+
+#include "base/digits.h"
+#include "guard/proto/proto.h"
 
 #define JA4_ITEMS 256 /* ciphers or extensions */
 
@@ -202,25 +203,59 @@ const char *tls_version_name(uint16_t version)
 	return PROTO_NAME(names, version);
 }
 
-/* A text that is hashed whole and kept as far as there is room. */
+/* A text that is hashed whole, some of it at a time, and kept as far as there is room. */
 struct hashed {
 	struct digest digest;
-	struct writer *text;
+	struct writer *text; /* NULL: not kept */
+	char piece[256];
+	size_t len;
 };
 
-static void add(struct hashed *t, const char *data, size_t len)
+static void flush(struct hashed *t)
 {
-	digest_add(&t->digest, data, len);
+	digest_add(&t->digest, t->piece, t->len);
 	if (t->text)
-		write_bytes(t->text, data, len);
+		write_bytes(t->text, t->piece, t->len);
+	t->len = 0;
+}
+
+/* Where the next few characters go: a number and what is before it. */
+static char *next(struct hashed *t)
+{
+	if (t->len + 8 > sizeof(t->piece))
+		flush(t);
+	return t->piece + t->len;
+}
+
+static void advance(struct hashed *t, const char *end)
+{
+	t->len = (size_t)(end - t->piece);
+}
+
+static void add(struct hashed *t, char c)
+{
+	char *at = next(t);
+
+	*at = c;
+	advance(t, at + 1);
 }
 
 static void add_number(struct hashed *t, uint16_t n, bool first)
 {
-	char buf[8];
-	int len = snprintf(buf, sizeof(buf), first ? "%u" : "-%u", n);
+	char *at = next(t);
 
-	add(t, buf, (size_t)len);
+	if (!first)
+		*at++ = '-';
+	advance(t, digits_decimal(at, n));
+}
+
+static void add_hex(struct hashed *t, uint16_t v, bool first)
+{
+	char *at = next(t);
+
+	if (!first)
+		*at++ = ',';
+	advance(t, digits_hex(at, v, 4));
 }
 
 static void add_list(struct hashed *t, struct bytes list, bool wide)
@@ -228,7 +263,7 @@ static void add_list(struct hashed *t, struct bytes list, bool wide)
 	struct reader r = reader_new(list.data, list.len);
 	bool first = true;
 
-	add(t, ",", 1);
+	add(t, ',');
 	while (reader_left(&r) >= (wide ? 2 : 1)) {
 		uint16_t v = wide ? read_be16(&r) : read_u8(&r);
 
@@ -244,7 +279,7 @@ static void add_extensions(struct hashed *t, struct bytes extensions)
 	struct reader r = reader_new(extensions.data, extensions.len);
 	bool first = true;
 
-	add(t, ",", 1);
+	add(t, ',');
 	while (reader_left(&r)) {
 		uint16_t type = read_be16(&r);
 
@@ -258,7 +293,7 @@ static void add_extensions(struct hashed *t, struct bytes extensions)
 
 void tls_ja3(const struct tls_hello *h, char ret_hash[TLS_JA3_LEN], struct writer *text)
 {
-	struct hashed t = {digest_new(DIGEST_MD5), text};
+	struct hashed t = {.digest = digest_new(DIGEST_MD5), .text = text};
 	char hex[DIGEST_HEX_MAX];
 
 	add_number(&t, h->legacy, true);
@@ -268,10 +303,11 @@ void tls_ja3(const struct tls_hello *h, char ret_hash[TLS_JA3_LEN], struct write
 		add_list(&t, h->groups, true);
 		add_list(&t, h->point_formats, false);
 	} else {
-		add(&t, ",", 1);
+		add(&t, ',');
 		add_number(&t, h->cipher, true);
 		add_extensions(&t, h->extensions);
 	}
+	flush(&t);
 	digest_hex(&t.digest, hex);
 	memcpy(ret_hash, hex, TLS_JA3_LEN);
 }
@@ -299,22 +335,15 @@ static void add_item(struct items *s, uint16_t v)
 	s->count++;
 }
 
-static void add_hex(struct digest *d, uint16_t v, bool first)
-{
-	char buf[8];
-	int len = snprintf(buf, sizeof(buf), first ? "%04x" : ",%04x", v);
-
-	digest_add(d, buf, (size_t)len);
-}
-
 #define JA4_HASH 12
 
-static void put_hash(char *at, struct digest *d, bool any)
+static void put_hash(char *at, struct hashed *t, bool any)
 {
 	char hex[DIGEST_HEX_MAX] = "000000000000";
 
+	flush(t);
 	if (any)
-		digest_hex(d, hex);
+		digest_hex(&t->digest, hex);
 	memcpy(at, hex, JA4_HASH);
 }
 
@@ -351,24 +380,24 @@ static const char *ja4_version(uint16_t version)
 
 static void hash_ciphers(const struct items *ciphers, char *at)
 {
-	struct digest d = digest_new(DIGEST_SHA256);
+	struct hashed t = {.digest = digest_new(DIGEST_SHA256)};
 
 	for (unsigned i = 0; i < ciphers->count; i++)
-		add_hex(&d, ciphers->v[i], i == 0);
-	put_hash(at, &d, ciphers->count);
+		add_hex(&t, ciphers->v[i], i == 0);
+	put_hash(at, &t, ciphers->count);
 }
 
 /* The sorted extensions but SNI and ALPN, then the signature algorithms in their own order. */
 static void hash_extensions(const struct items *extensions, struct bytes signatures, char *at)
 {
-	struct digest d = digest_new(DIGEST_SHA256);
+	struct hashed t = {.digest = digest_new(DIGEST_SHA256)};
 	struct reader r = reader_new(signatures.data, signatures.len);
 	bool any = false, first = true;
 
 	for (unsigned i = 0; i < extensions->count; i++) {
 		if (extensions->v[i] == EXT_SERVER_NAME || extensions->v[i] == EXT_ALPN)
 			continue;
-		add_hex(&d, extensions->v[i], !any);
+		add_hex(&t, extensions->v[i], !any);
 		any = true;
 	}
 	while (reader_left(&r) >= 2) {
@@ -377,11 +406,11 @@ static void hash_extensions(const struct items *extensions, struct bytes signatu
 		if (is_grease(v))
 			continue;
 		if (first)
-			digest_add(&d, "_", 1);
-		add_hex(&d, v, first);
+			add(&t, '_');
+		add_hex(&t, v, first);
 		first = false;
 	}
-	put_hash(at, &d, any);
+	put_hash(at, &t, any);
 }
 
 void tls_ja4(const struct tls_hello *h, char ret_ja4[TLS_JA4_LEN])

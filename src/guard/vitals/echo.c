@@ -33,6 +33,9 @@ static bool is_summit(const struct echo *e)
 {
 	int32_t top = ring_at(e, e->half), low = top;
 
+	/* Most samples stand on a slope, and it shows next to them. */
+	if (ring_at(e, e->half + 1) > top || ring_at(e, e->half - 1) >= top)
+		return false;
 	for (unsigned i = 0; i <= 2 * e->half; i++) {
 		int32_t v = ring_at(e, i);
 

@@ -1,0 +1,214 @@
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "update/tuf/source.h"
+
+#define CONNECT_S     15L
+#define SLOW_BYTES    1000L /* a second */
+#define SLOW_S	      20L
+#define TOTAL_S	      120L	  /* of metadata */
+#define TOTAL_MAX     (64u << 20) /* longer than this is no metadata */
+#define HEAD_MAX      (64u << 10) /* of an answer's header, and of a refusal */
+#define BUFFER	      (512L << 10)
+#define REDIRECTS_MAX 3
+
+struct http {
+	struct tuf_source s;
+	CURL *curl;
+	char *base; /* ends in '/' */
+};
+
+/* One answer on its way. */
+struct answer {
+	CURL *curl;
+	int (*take)(void *arg, const void *data, size_t len);
+	void *arg;
+	uint64_t left;
+	size_t head;
+	size_t refusal; /* bytes of a page that says no */
+	int err;
+};
+
+static size_t on_data(char *data, size_t one, size_t len, void *arg)
+{
+	struct answer *a = arg;
+	long status = 0;
+
+	curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200) {
+		a->refusal += len;
+		return a->refusal <= HEAD_MAX ? len : 0;
+	}
+	if (len > a->left) {
+		a->err = -EFBIG;
+		return 0;
+	}
+	a->left -= len;
+	a->err = a->take(a->arg, data, len);
+	return a->err == 0 ? len : 0;
+}
+
+static size_t on_head(char *data, size_t one, size_t len, void *arg)
+{
+	struct answer *a = arg;
+
+	a->head += len;
+	if (a->head <= HEAD_MAX)
+		return len;
+	a->err = -EFBIG;
+	return 0;
+}
+
+static int prepare(struct http *h, struct answer *a, uint64_t max)
+{
+	CURL *c = h->curl;
+	CURLcode r = CURLE_OK;
+
+	curl_easy_reset(c);
+	r |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	r |= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	r |= curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
+	r |= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	r |= curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	r |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
+	r |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
+	r |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, SLOW_S);
+	r |= curl_easy_setopt(c, CURLOPT_TIMEOUT, max <= TOTAL_MAX ? TOTAL_S : 0L);
+	r |= curl_easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER);
+	r |= curl_easy_setopt(c, CURLOPT_USERAGENT, "bedwarden/" BEDWARDEN_VERSION);
+	r |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
+	r |= curl_easy_setopt(c, CURLOPT_WRITEDATA, a);
+	r |= curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_head);
+	r |= curl_easy_setopt(c, CURLOPT_HEADERDATA, a);
+	return r == CURLE_OK ? 0 : -EIO;
+}
+
+static int judge_failure(CURLcode r, const struct answer *a, const char *url, struct tuf_error *e)
+{
+	if (a->err == -EFBIG)
+		return tuf_fail(e, -EFBIG, "%s is longer than it may be: not taken", url);
+	if (a->err < 0)
+		return a->err;
+	if (r == CURLE_OPERATION_TIMEDOUT)
+		return tuf_fail(e, -ETIMEDOUT,
+				"%s came too slowly or not at all: try another mirror", url);
+	return tuf_fail(e, -EIO, "%s cannot be fetched: %s", url, curl_easy_strerror(r));
+}
+
+static int judge_status(long status, const char *url, struct tuf_error *e)
+{
+	if (status == 200)
+		return 0;
+	if (status == 403 || status == 404 || status == 410)
+		return tuf_fail(e, -ENOENT, "%s is not there (HTTP %ld)", url, status);
+	return tuf_fail(e, -EIO, "%s cannot be fetched: the server answers HTTP %ld", url, status);
+}
+
+/* Does `to` lead to the host and port of `from`, and not out of HTTPS? */
+static bool is_same_door(const char *from, const char *to)
+{
+	static const CURLUPart parts[] = {CURLUPART_HOST, CURLUPART_PORT, CURLUPART_SCHEME};
+	CURLU *a = curl_url(), *b = curl_url();
+	bool same = a && b && !curl_url_set(a, CURLUPART_URL, from, 0) &&
+		    !curl_url_set(b, CURLUPART_URL, to, 0);
+
+	for (unsigned i = 0; same && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		char *x = NULL, *y = NULL;
+
+		same = !curl_url_get(a, parts[i], &x, CURLU_DEFAULT_PORT) &&
+		       !curl_url_get(b, parts[i], &y, CURLU_DEFAULT_PORT) && strcasecmp(x, y) == 0;
+		curl_free(x);
+		curl_free(y);
+	}
+	curl_url_cleanup(a);
+	curl_url_cleanup(b);
+	return same;
+}
+
+/* One request. 0; -errno; or 1, and *url is where to go instead. */
+static int request(struct http *h, struct answer *a, uint64_t max, char **url, struct tuf_error *e)
+{
+	char *to = NULL, *copy;
+	long status = 0;
+	CURLcode r;
+
+	a->left = max;
+	a->head = a->refusal = 0;
+	if (prepare(h, a, max) < 0 || curl_easy_setopt(h->curl, CURLOPT_URL, *url))
+		return tuf_fail(e, -EIO, "%s cannot be asked for", *url);
+	r = curl_easy_perform(h->curl);
+	if (r != CURLE_OK && a->refusal <= HEAD_MAX)
+		return judge_failure(r, a, *url, e);
+	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status / 100 == 3)
+		curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &to);
+	if (!to)
+		return judge_status(status, *url, e);
+	if (!is_same_door(*url, to))
+		return tuf_fail(e, -EACCES,
+				"%s redirects to another server, %.200s: not followed; name the "
+				"right address instead",
+				*url, to);
+	copy = strdup(to);
+	if (!copy)
+		return -ENOMEM;
+	free(*url);
+	*url = copy;
+	return 1;
+}
+
+static int get(struct tuf_source *s, const char *path, uint64_t max,
+	       int (*take)(void *arg, const void *data, size_t len), void *arg, struct tuf_error *e)
+{
+	struct http *h = (struct http *)s;
+	struct answer a = {.curl = h->curl, .take = take, .arg = arg};
+	size_t size = strlen(h->base) + strlen(path) + 1;
+	char *url = malloc(size);
+	int r = url ? 1 : -ENOMEM;
+
+	if (url)
+		snprintf(url, size, "%s%s", h->base, path);
+	for (unsigned i = 0; r == 1 && i <= REDIRECTS_MAX; i++)
+		r = request(h, &a, max, &url, e);
+	if (r == 1)
+		r = tuf_fail(e, -ELOOP, "%s%s redirects again and again", h->base, path);
+	free(url);
+	return r;
+}
+
+static void release(struct tuf_source *s)
+{
+	struct http *h = (struct http *)s;
+
+	if (h->curl)
+		curl_easy_cleanup(h->curl);
+	free(h->base);
+	free(h);
+}
+
+int tuf_http_new(const char *url, struct tuf_source **ret_source, struct tuf_error *e)
+{
+	size_t len = strlen(url);
+	struct http *h;
+
+	if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
+		return tuf_fail(
+			e, -EPROTONOSUPPORT,
+			"'%.200s' is no address of a mirror; expected http://… or https://…", url);
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return -ENOMEM;
+	h->s = (struct tuf_source){.get = get, .free = release};
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	h->curl = curl_easy_init();
+	h->base = malloc(len + 2);
+	if (!h->curl || !h->base) {
+		release(&h->s);
+		return -ENOMEM;
+	}
+	snprintf(h->base, len + 2, "%s%s", url, len && url[len - 1] == '/' ? "" : "/");
+	*ret_source = &h->s;
+	return 0;
+}
