@@ -257,18 +257,6 @@ static void check_rule_words(struct checking *k, const char *path, const struct 
 	}
 }
 
-static void check_rules(struct checking *k, const char *path, const struct config_rule *rules,
-			unsigned count)
-{
-	char at[128];
-
-	for (unsigned i = 0; i < count; i++) {
-		snprintf(at, sizeof(at), "%s[%u]", path, i);
-		check_rule(k, at, &rules[i]);
-		check_rule_words(k, at, &rules[i]);
-	}
-}
-
 /* A text that is one of a few words; `expected` lists them for a person. */
 static void check_word(struct checking *k, const char *path, const char *key, const char *value,
 		       const char *const *words, const char *expected)
@@ -284,6 +272,100 @@ static void check_word(struct checking *k, const char *path, const char *key, co
 		wrong(k, path, "'%s' is '%.15s'; did you mean '%s'?", key, value, near.best);
 	else
 		wrong(k, path, "'%s' is '%.15s'; expected %s", key, value, expected);
+}
+
+const char *config_service_port(const char *name)
+{
+	static const char *const known[][2] = {
+		{"ftp", "21"}, {"ssh", "22"},	{"telnet", "23"}, {"web", "80"},
+		{"https", "443"}, {"rdp", "3389"}, {"vnc", "5900"},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strcmp(known[i][0], name) == 0)
+			return known[i][1];
+	return NULL;
+}
+
+/* The roles of people/role.h; a test holds the two lists together. */
+static void check_people(struct checking *k, const char *path, const char *key, char *const *roles,
+			 unsigned count)
+{
+	static const char *const names[] = {"viewer",  "clinical_engineer", "administrator",
+					    "auditor", "vendor",	    NULL};
+	char at[160];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(at, sizeof(at), "%s.%s[%u]", path, key, i);
+		check_word(k, at, key, roles[i], names,
+			   "viewer, clinical_engineer, administrator, auditor or vendor");
+	}
+}
+
+static void check_service_ports(struct checking *k, const char *path, const struct config_service *s)
+{
+	uint16_t lo, hi;
+	char at[160];
+
+	if (!s->port_count && !config_service_port(s->name)) {
+		snprintf(at, sizeof(at), "%s.name", path);
+		wrong(k, at,
+		      "'%.31s' is no service whose port is known; expected port, or one of telnet, "
+		      "ssh, ftp, web, https, vnc and rdp",
+		      s->name);
+	}
+	for (unsigned i = 0; i < s->port_count; i++) {
+		snprintf(at, sizeof(at), "%s.port[%u]", path, i);
+		if (!address_ports(s->port[i], &lo, &hi) || lo == 0)
+			wrong(k, at,
+			      "'%.40s' is no port; expected a number from 1 to 65535 or a range as "
+			      "5000-5010",
+			      s->port[i]);
+	}
+}
+
+static void check_services(struct checking *k, const char *path, const struct config_service *list,
+			   unsigned count)
+{
+	static const char *const protos[] = {"tcp", "udp", NULL};
+	char at[128], in[160];
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct config_service *s = &list[i];
+
+		snprintf(at, sizeof(at), "%s[%u]", path, i);
+		for (unsigned j = 0; j < i; j++)
+			if (strcmp(list[j].name, s->name) == 0) {
+				snprintf(in, sizeof(in), "%s.name", at);
+				wrong(k, in,
+				      "a second service is called '%.31s'; expected a name of its "
+				      "own",
+				      s->name);
+			}
+		snprintf(in, sizeof(in), "%s.name", at);
+		if (!check_profile_name(s->name))
+			wrong(k, in,
+			      "'%.31s' is no name that can be asked for; expected lower-case "
+			      "letters, digits and dashes",
+			      s->name);
+		snprintf(in, sizeof(in), "%s.proto", at);
+		check_word(k, in, "proto", s->proto, protos, "tcp or udp");
+		check_service_ports(k, at, s);
+		check_people(k, at, "ask", s->ask, s->ask_count);
+		check_people(k, at, "alone", s->alone, s->alone_count);
+	}
+}
+
+static void check_rules(struct checking *k, const char *path, const struct config_rule *rules,
+			unsigned count)
+{
+	char at[128];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(at, sizeof(at), "%s[%u]", path, i);
+		check_rule(k, at, &rules[i]);
+		check_rule_words(k, at, &rules[i]);
+	}
 }
 
 /* RFC 1123 §2.1: letters, digits, hyphens and dots; of an address no passkey can be. */
@@ -465,6 +547,8 @@ static void check_device(struct checking *k, unsigned i)
 	check_rules(k, at, d->starts, d->starts_count);
 	snprintf(at, sizeof(at), "devices[%u].accepts", i);
 	check_rules(k, at, d->accepts, d->accepts_count);
+	snprintf(at, sizeof(at), "devices[%u].services", i);
+	check_services(k, at, d->services, d->services_count);
 }
 
 static const char *claimant(const struct checking *k, const struct claim *m)
@@ -693,6 +777,7 @@ void check_profile(const struct config_profile *p, const struct outline *o, stru
 		      near.best ? "'? " : "");
 	check_rules(&k, "starts", p->starts, p->starts_count);
 	check_rules(&k, "accepts", p->accepts, p->accepts_count);
+	check_services(&k, "services", p->services, p->services_count);
 	if (p->identify)
 		check_identify(&k, p->identify);
 }

@@ -86,6 +86,24 @@ struct config_rule {
 	bool control; /* may messages change a device? */
 };
 
+/* A service port that opens for one person for a while, and for nobody otherwise. */
+struct config_service {
+	char *name;  /* "telnet" */
+	char *proto; /* "tcp" or "udp" */
+	char **port; /* none: what the name stands for, see config_service_port() */
+	unsigned port_count;
+	char **ask; /* roles that may ask */
+	unsigned ask_count;
+	char **alone; /* and those of them that need nobody's leave */
+	unsigned alone_count;
+	uint32_t *minutes_given;
+	uint32_t minutes; /* most at once */
+	bool record;	  /* all packets are kept as evidence */
+	bool break_glass; /* may be opened in an emergency */
+};
+/* The port that a well-known service has ("telnet": "23"); NULL: none is known. */
+const char *config_service_port(const char *name);
+
 struct config_identify {
 	char **vendor; /* substrings of the OUI's organisation */
 	unsigned vendor_count;
@@ -109,6 +127,8 @@ struct config_profile {
 	struct config_rule *accepts; /* what may be started towards it */
 	unsigned accepts_count;
 	struct config_identify *identify; /* or NULL */
+	struct config_service *services;
+	unsigned services_count;
 };
 
 struct config_device {
@@ -126,6 +146,8 @@ struct config_device {
 	unsigned starts_count;
 	struct config_rule *accepts;
 	unsigned accepts_count;
+	struct config_service *services; /* before its profile's; one of the same name replaces it */
+	unsigned services_count;
 };
 
 struct config {

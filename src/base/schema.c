@@ -175,6 +175,25 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_rule, "control", control, yes_no, OPTIONAL, "yes", 0, 0,                    \
 	  "Whether messages that change what a device does may pass; needs app.")
 
+#define SERVICE(X)                                                                                 \
+	X(TEXT, config_service, "name", name, 0, REQUIRED, NULL, 1, 31,                            \
+	  "What people ask for. telnet, ssh, ftp, web, vnc and rdp know their port.")              \
+	X(TEXT, config_service, "proto", proto, 0, OPTIONAL, "tcp", 1, 15, "tcp or udp.")          \
+	X(TEXTS, config_service, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,                 \
+	  "Ports or ranges of the device that open; none: what the name stands for.")              \
+	X(TEXTS, config_service, "ask", ask, &text_entry, OPTIONAL, NULL, 1, 5,                    \
+	  "The roles that may ask to be let in: viewer, clinical_engineer, administrator, "        \
+	  "auditor, vendor. None: clinical_engineer and administrator.")                           \
+	X(TEXTS, config_service, "alone", alone, &text_entry, OPTIONAL, NULL, 1, 5,                \
+	  "Those of them that are let in without a second person's word. None: nobody.")           \
+	X(NUMBER, config_service, "minutes", minutes_given, minutes, OPTIONAL, "60", 1, 720,       \
+	  "The most minutes that may be asked for at once.")                                       \
+	X(WORD, config_service, "record", record, yes_no, OPTIONAL, "no", 0, 0,                    \
+	  "Whether every packet is kept as evidence; needs evidence: on. Then nothing of it "      \
+	  "passes while nobody inspects.")                                                         \
+	X(WORD, config_service, "break_glass", break_glass, yes_no, OPTIONAL, "yes", 0, 0,         \
+	  "Whether it may be opened at once in an emergency, to be reviewed afterwards.")
+
 #define IDENTIFY(X)                                                                             \
 	X(TEXTS, config_identify, "vendor", vendor, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,   \
 	  "Parts of the maker's name as the registry of hardware addresses has it.")            \
@@ -199,6 +218,8 @@ static const struct cyaml_schema_value text_entry = {
 	  "What the device may start.")                                                            \
 	X(MAPS, config_profile, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,     \
 	  "What may be started towards the device.")                                               \
+	X(MAPS, config_profile, "services", services, &service_entry, OPTIONAL, NULL, 0, 16,       \
+	  "Service ports that open for one person for a while, and for nobody otherwise.")         \
 	X(MAP_AT, config_profile, "identify", identify, identify_fields, OPTIONAL, NULL, 0, 0,     \
 	  "What such a device is recognised by.")
 
@@ -222,7 +243,9 @@ static const struct cyaml_schema_value text_entry = {
 	X(MAPS, config_device, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,    \
 	  "What it may start besides what its profile says.")                                  \
 	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,  \
-	  "What may be started towards it besides what its profile says.")
+	  "What may be started towards it besides what its profile says.")                     \
+	X(MAPS, config_device, "services", services, &service_entry, OPTIONAL, NULL, 0, 16,    \
+	  "Service ports besides those of its profile, or in the place of the one of that name.")
 
 #define TOP(X)                                                                                 \
 	X(MAP, schema_file, "gateway", config, gateway_fields, OPTIONAL, NULL, 0, 0,           \
@@ -299,6 +322,8 @@ TABLE(host, HOST)
 ENTRY(host, config_host)
 TABLE(rule, RULE)
 ENTRY(rule, config_rule)
+TABLE(service, SERVICE)
+ENTRY(service, config_service)
 TABLE(device, DEVICE)
 ENTRY(device, config_device)
 TABLE(identify, IDENTIFY)
@@ -315,6 +340,7 @@ const struct schema_table schema_tables[] = {
 	ROW(device, "devices", "A device that is guarded"),
 	ROW(profile, "profile", "A profile, in a file of its own"),
 	ROW(rule, "rule", "An entry of starts or accepts"),
+	ROW(service, "service", "An entry of services"),
 	ROW(identify, "identify", "What a device of a profile is recognised by"),
 	{NULL},
 };

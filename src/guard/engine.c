@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "guard/door.h"
 #include "guard/engine_internal.h"
 #include "guard/evidence.h"
 #include "guard/flow/fragment.h"
@@ -72,6 +73,7 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	}
 	if (r < 0)
 		goto fail;
+	floor_set_grants(e->floor, e->grants, e->grant_count);
 	roster_free(e->roster);
 	e->roster = roster;
 	message_rules_free(e->messages);
@@ -116,6 +118,7 @@ static bool open_rooms(struct engine *e)
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
 	e->fragments = fragment_table_new(&limits, fragments_ended, e);
+	e->doors = doors_new();
 	e->notice.report.app = e->app;
 	if (e->o.flow_events) {
 		e->ration = ration_new(SOURCES, e->o.flow_events, e->o.flow_events / 10 + 1);
@@ -127,7 +130,7 @@ static bool open_rooms(struct engine *e)
 		if (!e->inventory)
 			return false;
 	}
-	return e->sessions && e->bedside && e->app && e->behaviour && e->flows && e->fragments &&
+	return e->doors && e->sessions && e->bedside && e->app && e->behaviour && e->flows && e->fragments &&
 	       notice_init(&e->notice, TOPICS) == 0;
 }
 
@@ -174,6 +177,7 @@ void engine_free(struct engine *e)
 	notice_free(&e->notice);
 	behaviour_free(e->behaviour);
 	inventory_free(e->inventory);
+	doors_free(e->doors);
 	ration_free(e->ration);
 	app_free(e->app);
 	sessions_free(e->sessions);
@@ -388,6 +392,7 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_TICK);
 	tally_tick(e->notice.tally, e->now_ns);
 	bedside_tick(e->bedside, e->wall_ns);
+	engine_shut_doors(e);
 	if (e->o.evidence)
 		evidence_tick(e->o.evidence, e->now_ns);
 	if (e->inventory)

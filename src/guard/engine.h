@@ -61,6 +61,14 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
 void engine_finish(struct engine *e, struct capture *c);
 void engine_free(struct engine *e); /* reports nothing */
 int engine_set_policy(struct engine *e, const struct policy *p);
+/*
+ * The grants in force from now on, at most GATE_GRANTS, copied. Conversations under others are cut
+ * at once: both ends are reset. `boot_ns` is CLOCK_BOOTTIME now, by which grants end; engine_boot()
+ * tells it again, before every burst and tick.
+ */
+void engine_set_grants(struct engine *e, struct capture *c, const struct gate_grant_row *rows,
+		       uint32_t count, uint64_t boot_ns);
+void engine_boot(struct engine *e, uint64_t boot_ns);
 
 /*
  * Takes a burst and settles every frame of it with the capture (forward, drop,

@@ -217,18 +217,21 @@ static void send_kept(struct evidence *e, uint64_t id)
 static struct evidence_case *open_case(struct evidence *e, const struct evidence_sight *s,
 				       uint64_t now_ns)
 {
-	bool may = s->stray ? may_begin(&e->strays, now_ns, STRAY_EVERY, STRAY_BURST)
-			    : may_begin(&e->flows, now_ns, FLOW_EVERY, FLOW_BURST);
+	bool may = s->record ? true
+		   : s->stray ? may_begin(&e->strays, now_ns, STRAY_EVERY, STRAY_BURST)
+			       : may_begin(&e->flows, now_ns, FLOW_EVERY, FLOW_BURST);
 	struct evidence_case *c = may ? free_case(e) : NULL;
 
 	if (!c) {
 		e->counts.refused++;
 		return NULL;
 	}
-	*c = (struct evidence_case){s->id, now_ns + EVIDENCE_OPEN_NS, EVIDENCE_AFTER};
+	*c = (struct evidence_case){s->id, now_ns + EVIDENCE_OPEN_NS,
+				    s->record ? EVIDENCE_RECORD : EVIDENCE_AFTER};
 	e->open++;
 	e->counts.cases++;
-	send_kept(e, s->id);
+	if (!s->record)
+		send_kept(e, s->id);
 	return c;
 }
 
@@ -250,13 +253,16 @@ void evidence_see(struct evidence *e, const struct evidence_sight *s, uint64_t n
 		.reason = (uint16_t)s->reason,
 		.fate = (uint8_t)s->fate,
 	};
-	struct evidence_case *c = e->open || s->reason ? find_case(e, s->id) : NULL;
+	bool wanted = s->reason || s->record;
+	struct evidence_case *c = e->open || wanted ? find_case(e, s->id) : NULL;
 
 	head.wire_len = s->wire_len > head.len ? s->wire_len : head.len;
 	snprintf(head.port, sizeof(head.port), "%s", port_name(e, s->ifindex));
-	if (c && !c->left && c->until_ns <= now_ns)
+	if (c && !c->left && (s->record || c->until_ns <= now_ns)) {
+		c->until_ns = 0; /* its place is free: no two cases of one conversation */
 		c = NULL;
-	if (!c && s->reason)
+	}
+	if (!c && wanted)
 		c = open_case(e, s, now_ns);
 	if (!c || !c->left) {
 		if (!s->stray)

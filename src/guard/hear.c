@@ -81,7 +81,7 @@ enum reason engine_unread(void *arg, struct flow *f)
 		       : REASON_NONE;
 }
 
-static void reset_one(struct engine *e, const struct work *w, bool back, uint32_t seq)
+void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t seq)
 {
 	const struct gate_port *port = e->roster ? roster_port(e->roster, w->ifindex) : NULL;
 	bool hairpin = w->v.flags & GATE_VERDICT_HAIRPIN;
@@ -105,8 +105,8 @@ static void cut_off(struct engine *e, struct work *w, struct flow *f, unsigned e
 	if (w->p.proto == PROTO_TCP && !e->o.packet_times) {
 		if (!session_expects(f, end, &seq))
 			seq = w->p.tcp_seq;
-		reset_one(e, w, false, seq);
-		reset_one(e, w, true, w->p.tcp_ack);
+		engine_reset(e, w, false, seq);
+		engine_reset(e, w, true, w->p.tcp_ack);
 	}
 	session_end(e->sessions, f);
 }

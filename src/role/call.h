@@ -88,7 +88,6 @@ void call_failed(struct keeper *k, uint32_t ticket, struct call_error *error);
 
 /* Arguments. A text, or NULL where it is absent or no text (or has a zero inside). */
 const char *call_text(const json_t *args, const char *name);
-
 /* A whole number within its bounds; false: absent or none. */
 bool call_number(const json_t *args, const char *name, int64_t min, int64_t max, int64_t *ret_n);
 

@@ -46,6 +46,7 @@ enum { FROM_PARENT, FROM_KEEPER };
 static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_SETUP}, {FROM_PARENT, IPC_POLICY},
 	{FROM_PARENT, IPC_PEER}, /* the keeper's end */
+	{FROM_PARENT, IPC_GRANTS}, /* doors that are open */
 	{FROM_PARENT, IPC_STOP},  {FROM_KEEPER, IPC_FLOWS},
 };
 
@@ -64,6 +65,8 @@ struct guard {
 	bool have_setup, stopping;
 	struct block policy;
 	int parent, keeper;
+	struct gate_grant_row grants[GATE_GRANTS]; /* what came before there was an engine */
+	uint32_t grant_count;
 	struct known known; /* the inventory borrows from it */
 	struct engine *engine;
 	struct capture *capture;
@@ -136,6 +139,21 @@ static int take_policy(struct guard *g, int fd)
 	return 0;
 }
 
+static int take_grants(struct guard *g, const struct ipc_message *m)
+{
+	if (m->body.len % sizeof(*g->grants) || m->body.len > sizeof(g->grants))
+		return -EBADMSG;
+	if (m->body.len)
+		memcpy(g->grants, m->body.data, m->body.len);
+	g->grant_count = (uint32_t)(m->body.len / sizeof(*g->grants));
+	if (!g->engine)
+		return 0;
+	engine_set_grants(g->engine, g->capture, g->grants, g->grant_count, clock_boot_ns());
+	if (g->capture)
+		g->capture->ops->flush(g->capture);
+	return 0;
+}
+
 static int take_peer(struct guard *g, int fd)
 {
 	if (g->keeper >= 0)
@@ -161,6 +179,8 @@ static int take_from_parent(struct guard *g, struct ipc_message *m)
 			log_error("a policy could not be taken: %s", strerror(-r));
 		r = 0; /* the old one stays; the parent sees that by the generation */
 		break;
+	case IPC_GRANTS:
+		return take_grants(g, m);
 	case IPC_PEER:
 		r = take_peer(g, m->fd);
 		m->fd = -1;
@@ -279,6 +299,7 @@ static bool turn(struct guard *g)
 	if (ops->wait(g->capture, 0) <= 0)
 		return false;
 	n = ops->receive(g->capture, frames, BURST);
+	engine_boot(g->engine, clock_boot_ns());
 	if (n > 0)
 		engine_burst(g->engine, g->capture, frames, (unsigned)n);
 	ops->flush(g->capture);
@@ -321,6 +342,7 @@ static void housekeeping(struct guard *g, uint64_t now)
 		ring_buffer__consume(g->samples);
 	if (now >= g->tick_ns) {
 		g->tick_ns = now + TICK_NS;
+		engine_boot(g->engine, clock_boot_ns());
 		engine_tick(g->engine, g->capture, wall);
 		g->capture->ops->flush(g->capture);
 	}
@@ -530,6 +552,7 @@ static void prepare(struct guard *g)
 	g->engine = engine_new(g->policy.policy, &o);
 	if (!g->engine)
 		fatal("no memory for %u conversations", o.max_flows);
+	engine_set_grants(g->engine, NULL, g->grants, g->grant_count, clock_boot_ns());
 	if (g->setup.capture == SETUP_XDP && g->setup.queue == 0)
 		g->samples = open_samples(g);
 	g->wall_minus_mono = clock_wall_ns() - clock_mono_ns();

@@ -26,8 +26,8 @@
 #include "keep/intake.h"
 #include "keep/pcaps.h"
 #include "keep/store.h"
-#include "role/deposit.h"
 #include "role/amend.h"
+#include "role/deposit.h"
 #include "role/desk.h"
 #include "role/look.h"
 #include "role/secrets.h"
@@ -104,6 +104,7 @@ static const char *const calls[] = {
 	"stat",
 	"getdents64",
 	"mkdir",
+	"memfd_create",
 	"mkdirat",
 	"statfs",
 	"sysinfo",

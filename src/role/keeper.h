@@ -27,8 +27,8 @@
  * Its files: keeper.c, the process, its rights and its loop; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
- * amend.c, the calls themselves; secrets.c, what its keys do for others; deposit.c,
- * what goes into its vault.
+ * amend.c, the calls themselves; secrets.c, what its keys do for others;
+ * deposit.c, what goes into its vault.
  */
 #include "base/ipc.h"
 #include "base/reason.h"
@@ -68,6 +68,7 @@ struct keeper {
 	struct desk *desk;	       /* the console's; NULL none is there */
 	int console_key;	       /* where it has handshakes signed; -1 none */
 	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
+	struct staff *staff;	       /* who is there */
 	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */
 	int guards[KEEPER_GUARDS_MAX]; /* sockets by the guard's number; -1 none */

@@ -157,6 +157,7 @@ static void guard_greet(struct gateway *g, struct member *m)
 	member_send(m, IPC_SETUP, 0, (struct bytes){(const uint8_t *)&m->setup, sizeof(m->setup)},
 		    -1);
 	introduce(g, m);
+	grants_greet(g, m); /* before the policy, with which it begins to work */
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
 

@@ -32,7 +32,7 @@ static const char *const totals[GATE_TOTAL_COUNT] = {
 	"local",  "too_big",   "no_policy", "samples",	   "unsampled", "held",
 };
 
-#define COUNTS 128
+#define COUNTS 512
 _Static_assert((int)REASON_COUNT <= COUNTS && (int)GATE_TOTAL_COUNT <= COUNTS, "counts fit");
 
 static int die(const char *what, const char *why)

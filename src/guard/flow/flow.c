@@ -408,6 +408,13 @@ const struct flow *flow_guess(const struct flow_table *t, const struct flow_hint
 	return h->guess == NONE ? NULL : &t->flows[h->guess];
 }
 
+struct flow *flow_peek(struct flow_table *t, const struct flow_hint *h)
+{
+	struct flow *f = h->guess == NONE ? NULL : &t->flows[h->guess];
+
+	return f && memcmp(&f->key, &h->key, sizeof(f->key)) == 0 ? f : NULL;
+}
+
 static bool begins_anew(const struct flow *f, const struct packet *p)
 {
 	return (f->state == TCP_CLOSED || f->state == TCP_RESET) &&

@@ -112,6 +112,9 @@ const struct flow *flow_guess(const struct flow_table *t, const struct flow_hint
 struct flow *flow_find(struct flow_table *t, const struct packet *p, const struct flow_hint *h,
 		       uint8_t *ret_end);
 
+/* After the prefetch: the flow, neither counted nor moved; NULL: there is none. */
+struct flow *flow_peek(struct flow_table *t, const struct flow_hint *h);
+
 /* What the packet last looked up was the first of its flow to show. */
 anomaly_set flow_fresh(const struct flow_table *t);
 

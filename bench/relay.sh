@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# relay.sh [BUILD]: the TLS relay against nginx's stream module, as Debian packages it: the same
+# certificates, cipher, client and server, both pinned to one processor, in turns in one run. What
+# counts is the CPU time of each one's process (schedstat), the best of ROUNDS (3).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=$(realpath "${1:-build}")
+rounds=${ROUNDS:-3} mib=${MIB:-512}
+command -v nginx >/dev/null || { echo "bench: relay: no nginx (nginx-light, libnginx-mod-stream)" >&2; exit 1; }
+dir=$(mktemp -d)
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
+cd "$dir"
+
+certificate() { # NAME
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -subj "/CN=$1" \
+		-out "$1.csr" 2>/dev/null
+	openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -days 2 -out "$1.pem" 2>/dev/null \
+		-extfile <(printf 'subjectAltName=DNS:%s,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n' "$1")
+}
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=bench -days 2 2>/dev/null
+certificate gateway
+certificate device
+
+cat >nginx.conf <<C
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+worker_processes 1; daemon off; master_process off; pid $dir/nginx.pid; error_log $dir/error.log;
+events { worker_connections 20000; }
+stream { server {
+	listen 127.0.0.1:29443 ssl; proxy_pass 127.0.0.1:29100;
+	ssl_certificate $dir/gateway.pem; ssl_certificate_key $dir/gateway.key; ssl_protocols TLSv1.3;
+	ssl_verify_client on; ssl_client_certificate $dir/ca.pem; ssl_session_tickets off; tcp_nodelay on;
+} }
+C
+cpu=$(($(nproc) - 1))
+"$build/bench/bench-tls-load" sink 29100 & pids+=($!)
+taskset -c $cpu nginx -p "$dir" -c "$dir/nginx.conf" & nginx=$!
+taskset -c $cpu "$build/bench/bench-relay" serve 29444 29100 gateway.pem gateway.key ca.pem & ours=$!
+pids+=($nginx $ours)
+sleep 0.5
+spent() { awk '{print $1}' "/proc/$1/schedstat"; }
+# measure NAME PID PORT WHAT...: nanoseconds of CPU it took, appended to NAME
+measure() {
+	local name=$1 pid=$2 port=$3 what=$4 before
+	shift 4
+	before=$(spent "$pid")
+	"$build/bench/bench-tls-load" "$what" "$port" device.pem device.key ca.pem "$@" >/dev/null
+	sleep 0.2
+	echo $(($(spent "$pid") - before)) >>"$name"
+}
+both() { # NAME WHAT...
+	local name=$1
+	shift
+	for _ in $(seq "$rounds"); do
+		measure "$name.nginx" $nginx 29443 "$@"
+		measure "$name.ours" $ours 29444 "$@"
+	done
+}
+row() { # NAME WHAT UNITS UNIT DIVISOR MUST
+	awk -v a="$(sort -n "$1.ours" | head -1)" -v b="$(sort -n "$1.nginx" | head -1)" -v what="$2" -v n="$3" -v unit="$4" \
+		-v per="$5" -v must="$6" 'BEGIN { printf "| %s, against nginx stream (%.3g %s) | %.3g %s, %.2fx | %s |\n",
+		what, b / n / per, unit, a / n / per, unit, a / b, must }'
+}
+both up up 64 "$mib"
+both down down 64 "$mib"
+paste -d+ up.ours down.ours | bc >bulk.ours
+paste -d+ up.nginx down.nginx | bc >bulk.nginx
+both talk talk 200 "${MESSAGES:-100}"
+both shake shake "${SHAKES:-500}"
+gib=$(awk -v m="$mib" 'BEGIN { print m / 1024 }')
+row up "relay: out of TLS, CPU per GiB, 64 connections" "$gib" "s" 1e9 "-"
+row down "relay: into TLS, CPU per GiB, 64 connections" "$gib" "s" 1e9 "-"
+row bulk "relay: both ways, CPU per GiB, 64 connections" "$(awk -v g="$gib" 'BEGIN { print 2 * g }')" "s" 1e9 "<= 0.75x"
+row talk "relay: 1 KiB there and back on 200 connections, CPU each" "$((200 * ${MESSAGES:-100}))" "us" 1e3 "<= 0.75x"
+row shake "relay: a new connection with both certificates, CPU" "${SHAKES:-500}" "ms" 1e6 "<= 1.1 ms, <= 0.75x"

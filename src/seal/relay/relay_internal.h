@@ -1,0 +1,124 @@
+#ifndef BEDWARDEN_SEAL_RELAY_RELAY_INTERNAL_H
+#define BEDWARDEN_SEAL_RELAY_RELAY_INTERNAL_H
+/* Shared by relay.c, the loop and its relays, and conn.c, one connection. */
+#include "base/clock.h"
+#include "seal/pki/tls.h"
+#include "seal/relay/proxy.h"
+#include "seal/relay/reading.h"
+#include "seal/relay/relay.h"
+
+#define RELAY_IN     (128u << 10) /* taken of a socket in one piece */
+#define RELAY_CLEAR  (160u << 10) /* … and what it may become: a begun record stood in OpenSSL */
+#define RELAY_SEALED (256u << 10) /* what that becomes in records, and more */
+#define SHAKE_NS     (10 * NSEC_PER_SEC)  /* to connect or to set up encryption */
+#define HALF_NS	     (300 * NSEC_PER_SEC) /* quiet, one direction having ended */
+#define STUCK_NS     (120 * NSEC_PER_SEC) /* something waits and nothing is taken */
+#define EVICT_NS     NSEC_PER_SEC	  /* a handshake this old makes room for another */
+#define REPEAT_NS    (60 * NSEC_PER_SEC)  /* refusals of a kind are told so often */
+
+struct side {
+	struct conn *conn;
+	int fd;		  /* -1: none yet */
+	uint32_t watched; /* what epoll reports; its own errors besides */
+	bool polled;	  /* epoll knows it */
+	bool ended;	  /* will say no more */
+	bool closing;	  /* is told that nothing more comes, once the queue is gone */
+	bool shut;	  /* was told */
+	uint8_t *queue;	  /* waits for it: queue[off .. len) */
+	size_t off, len;
+};
+
+enum conn_state {
+	CONN_HEADER, /* its PROXY header */
+	CONN_SHAKE_IN,
+	CONN_CONNECT,
+	CONN_SHAKE_OUT,
+	CONN_OPEN,
+	CONN_OVER, /* freed when the turn has ended */
+};
+
+struct conn {
+	struct relay *relay;
+	struct conn *next, *prev;	      /* of the relay's */
+	struct conn *shake_next, *shake_prev; /* of those that are not open yet, oldest first */
+	struct side in, out;
+	SSL *ssl;
+	struct reading *reading; /* NULL: nothing is read */
+	struct tls_peer peer;
+	enum conn_state state;
+	bool waits; /* for its signature */
+	bool told;  /* its opening */
+	uint8_t header_len;
+	uint32_t records; /* sealed by the present key */
+	uint64_t id, begun_ns, moved_ns;
+	uint8_t *
+		early; /* was taken from the socket before OpenSSL wanted it: [early_off .. early_len) */
+	size_t early_off, early_len;
+	uint64_t bytes[2];
+	struct proxy_header who; /* who connected, to where */
+};
+
+struct told {
+	uint64_t last_ns, held;
+};
+
+struct relay {
+	struct relays *all;
+	struct relay *next;
+	struct relay_options o;
+	char name[64], server_name[256];
+	SSL_CTX *ctx;
+	int listener;
+	bool listening; /* epoll knows it */
+	bool retired;
+	struct conn *conns;
+	struct relay_counts counts;
+	struct told told[REASON_COUNT];
+};
+
+struct other {	/* a descriptor that is somebody else's */
+	int fd; /* -1: free */
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct relays {
+	struct other others[RELAYS_OTHERS];
+	struct relay_calls calls;
+	int epoll;
+	struct relay *list;
+	struct conn *shaking, *shaking_last;
+	unsigned shaking_count;
+	struct conn *over; /* by `next` */
+	BIO_METHOD *bio;
+	uint64_t now_ns, ids;
+	unsigned budget;       /* times the socket under TLS may be read in this turn */
+	size_t sealed_len;     /* records on their way out, of the one connection that is on */
+	bool flooded;	       /* the records did not fit */
+	size_t in_off, in_len; /* of what was taken from the socket under TLS */
+	uint8_t in[RELAY_IN], clear[RELAY_CLEAR], sealed[RELAY_SEALED];
+};
+
+/* relay.c */
+void relay_tell(struct conn *c, struct relay_fact *f);
+void relay_refuse(struct relay *r, const struct proxy_header *who, enum reason why,
+		  const char *text, const struct conn *c);
+/* Between its list and the dead. */
+void relay_forget(struct conn *c);
+void relay_shaken(struct conn *c);
+
+/* conn.c */
+/* Takes the descriptor. */
+void conn_new(struct relay *r, int fd, const struct proxy_header *who);
+/* What epoll said of a side. */
+void conn_event(struct side *s, uint32_t events);
+void conn_resume(struct conn *c);
+/* Not in order: both ends are cut off; NONE: in order. */
+void conn_end(struct conn *c, enum reason why, const char *text);
+void conn_tick(struct conn *c);
+void conn_free(struct conn *c);
+BIO_METHOD *conn_bio(void);
+/* A socket's settings; those of one that listens are its connections', too. */
+void conn_tune(int fd);
+
+#endif
