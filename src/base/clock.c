@@ -18,11 +18,6 @@ uint64_t clock_wall_ns(void)
 	return read_clock(CLOCK_REALTIME);
 }
 
-uint64_t clock_boot_ns(void)
-{
-	return read_clock(CLOCK_BOOTTIME);
-}
-
 uint64_t clock_mono_ns(void)
 {
 	return read_clock(CLOCK_MONOTONIC);
