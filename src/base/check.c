@@ -277,7 +277,7 @@ static void check_word(struct checking *k, const char *path, const char *key, co
 const char *config_service_port(const char *name)
 {
 	static const char *const known[][2] = {
-		{"ftp", "21"}, {"ssh", "22"},	{"telnet", "23"}, {"web", "80"},
+		{"ftp", "21"},	  {"ssh", "22"},   {"telnet", "23"}, {"web", "80"},
 		{"https", "443"}, {"rdp", "3389"}, {"vnc", "5900"},
 	};
 
@@ -288,11 +288,11 @@ const char *config_service_port(const char *name)
 }
 
 /* The roles of people/role.h; a test holds the two lists together. */
-static void check_people(struct checking *k, const char *path, const char *key, char *const *roles,
-			 unsigned count)
+static void check_roles(struct checking *k, const char *path, const char *key, char *const *roles,
+			unsigned count)
 {
-	static const char *const names[] = {"viewer",  "clinical_engineer", "administrator",
-					    "auditor", "vendor",	    NULL};
+	static const char *const names[] = {
+		"viewer", "clinical_engineer", "administrator", "auditor", "vendor", NULL};
 	char at[160];
 
 	for (unsigned i = 0; i < count; i++) {
@@ -302,7 +302,8 @@ static void check_people(struct checking *k, const char *path, const char *key, 
 	}
 }
 
-static void check_service_ports(struct checking *k, const char *path, const struct config_service *s)
+static void check_service_ports(struct checking *k, const char *path,
+				const struct config_service *s)
 {
 	uint16_t lo, hi;
 	char at[160];
@@ -351,8 +352,8 @@ static void check_services(struct checking *k, const char *path, const struct co
 		snprintf(in, sizeof(in), "%s.proto", at);
 		check_word(k, in, "proto", s->proto, protos, "tcp or udp");
 		check_service_ports(k, at, s);
-		check_people(k, at, "ask", s->ask, s->ask_count);
-		check_people(k, at, "alone", s->alone, s->alone_count);
+		check_roles(k, at, "ask", s->ask, s->ask_count);
+		check_roles(k, at, "alone", s->alone, s->alone_count);
 	}
 }
 
@@ -721,6 +722,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	}
 	check_gateway(&k);
 	check_console(&k);
+	check_roles(&k, "people", "aal3", c->people.aal3, c->people.aal3_count);
 	for (unsigned i = 0; i < c->segments_count; i++)
 		check_segment(&k, i);
 	check_names(&k);

@@ -52,6 +52,14 @@ struct config_console {
 	uint32_t subscribers;		  /* of live events */
 };
 
+struct config_people {
+	bool sms;		    /* codes by SMS are offered */
+	char **aal3;		    /* roles that must show level 3 */
+	unsigned aal3_count;
+	uint32_t idle_minutes;	    /* 0: the role's own */
+	uint32_t overall_hours;	    /* 0: the role's own */
+};
+
 struct config_segment {
 	char *name;
 	char *ward;	/* interface towards the devices */
@@ -153,6 +161,7 @@ struct config_device {
 struct config {
 	struct config_gateway gateway;
 	struct config_console console;
+	struct config_people people;
 	struct config_segment *segments;
 	unsigned segments_count;
 	struct config_host *hosts;

@@ -124,6 +124,20 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, schema_file, "subscribers", given.subscribers, config.console.subscribers,       \
 	  OPTIONAL, "200", 1, 4096, "Most who look at events as they come.")
 
+#define PEOPLE(X)                                                                                  \
+	X(WORD, schema_file, "sms", config.people.sms, yes_no, OPTIONAL, "no", 0, 0,               \
+	  "Whether codes by SMS may serve as a second factor. They can be read and redirected on " \
+	  "their way: leave it off where passkeys or apps will do.")                               \
+	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
+	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
+	  "level 3); all others need any two factors (level 2).")                                  \
+	X(NUMBER, schema_file, "idle_minutes", given.idle_minutes, config.people.idle_minutes,     \
+	  OPTIONAL, "0", 0, 60, "A session that was not used for so long ends; 0: after what its " \
+	  "role allows, 15 to 60.")                                                                \
+	X(NUMBER, schema_file, "overall_hours", given.overall_hours, config.people.overall_hours,  \
+	  OPTIONAL, "0", 0, 24,                                                                    \
+	  "A session ends after so long, used or not; 0: after what its role allows, 4 to 12.")
+
 #define SEGMENT(X)                                                                                 \
 	X(TEXT, config_segment, "name", name, 0, REQUIRED, NULL, 1, 63,                            \
 	  "What the segment is called; devices name it.")                                          \
@@ -252,6 +266,8 @@ static const struct cyaml_schema_value text_entry = {
 	  "The gateway itself.")                                                               \
 	X(MAP, schema_file, "console", config, console_fields, OPTIONAL, NULL, 0, 0,           \
 	  "The page and the API.")                                                             \
+	X(MAP, schema_file, "people", config, people_fields, OPTIONAL, NULL, 0, 0,             \
+	  "Who may sign in, and how.")                                                         \
 	X(MAPS, schema_file, "segments", config.segments, &segment_entry, REQUIRED, NULL, 1,   \
 	  MAX_SEGMENTS, "Pairs of ports with a ward behind one of them.")                      \
 	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 0, MAX_HOSTS, \
@@ -316,6 +332,7 @@ static const struct cyaml_schema_value text_entry = {
 /* clang-format off */
 TABLE(gateway, GATEWAY)
 TABLE(console, CONSOLE)
+TABLE(people, PEOPLE)
 TABLE(segment, SEGMENT)
 ENTRY(segment, config_segment)
 TABLE(host, HOST)
@@ -335,6 +352,7 @@ const struct schema_table schema_tables[] = {
 	ROW(top, "", "The policy file"),
 	ROW(gateway, "gateway", "The gateway itself"),
 	ROW(console, "console", "The page and the API"),
+	ROW(people, "people", "Who may sign in, and how"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
 	ROW(host, "hosts", "Machines and networks that devices talk to"),
 	ROW(device, "devices", "A device that is guarded"),

@@ -17,6 +17,7 @@
 #include "role/look.h"
 #include "role/secrets.h"
 #include "role/serve.h"
+#include "role/staff.h"
 
 #define OTHERS_MS  3000	 /* for the parent's or a guard's word */
 #define APPLY_MS   30000 /* for a policy to be read, compiled and taken into force */
@@ -285,6 +286,8 @@ static void add_nags(const struct keeper *k, json_t *status)
 	char text[1024];
 
 	for (unsigned n = 0; deposit_nag(k, n, text, sizeof(text)); n++)
+		json_array_append_new(nags, json_string(text));
+	if (k->staff && staff_nag(k->staff, text, sizeof(text)))
 		json_array_append_new(nags, json_string(text));
 	for (unsigned n = 0; k->secrets && secrets_nag(k->secrets, n, text, sizeof(text)); n++)
 		json_array_append_new(nags, json_string(text));

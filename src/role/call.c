@@ -10,13 +10,15 @@
 #include "role/desk.h"
 #include "role/keeper.h"
 #include "role/serve.h"
+#include "role/staff.h"
 
 #define TICKETS	   64
 #define PER_CLIENT 1 /* a client on the control socket asks one thing after the other */
 
 /* Every call there is. */
 extern const struct call_row look_calls[], policy_calls[];
-static const struct call_row *const tables[] = {look_calls, policy_calls};
+static const struct call_row *const tables[] = {look_calls,	policy_calls, signin_calls, session_calls,
+						enrol_calls, user_calls,   machine_calls};
 
 /* Whom an answer goes to. */
 struct call_ticket {
@@ -299,6 +301,14 @@ static const char *refuse(const struct call_row *row, const struct call_asker *b
 		       e->type;
 	if (by->api_key)
 		return refuse_key(row, by, e);
+	if (by->enrolling && !(row->also & CALL_ENROLLING))
+		return call_fail(e, 403, "auth.enrol_first", "A second factor comes first",
+				 "add a passkey or an authenticator app, then sign in with it"),
+		       e->type;
+	if (by->one_factor && !(row->also & CALL_ONE_FACTOR))
+		return call_fail(e, 403, "auth.one_factor", "One factor does not allow this",
+				 "it is for emergencies alone; sign in with both"),
+		       e->type;
 	if (row->changes && !by->csrf_ok)
 		return call_fail(e, 403, "auth.csrf", "The request did not come from our page",
 				 "send the session's csrf value in the header X-CSRF-Token"),
@@ -364,6 +374,18 @@ static bool identify(struct keeper *k, const json_t *root, struct call_asker *by
 	return k->identify(k, by->session, member(root, "csrf"), by, e);
 }
 
+/* Whoever still has the cookie of a session that is over may sign in all the same. */
+static bool forget(const struct call_row *row, struct call_asker *by, struct call_error *e)
+{
+	if (row->roles != 0)
+		return false;
+	json_decref(e->more);
+	*e = (struct call_error){0};
+	by->user = by->session = by->session_id = "";
+	by->api_key = by->csrf_ok = false;
+	return true;
+}
+
 static void run(struct keeper *k, struct call_ticket *t, const json_t *root, struct call_asker *by)
 {
 	static json_t *none;
@@ -383,7 +405,7 @@ static void run(struct keeper *k, struct call_ticket *t, const json_t *root, str
 			  "/api/openapi.json names them all");
 	else if (!json_is_object(args))
 		call_fail(&e, 400, "call.arguments", "Arguments must be an object", "args");
-	else if (by->operator_ || identify(k, root, by, &e))
+	else if (by->operator_ || identify(k, root, by, &e) || forget(row, by, &e))
 		ok = act(k, row, by, args, &e);
 	if (ok)
 		call_done(k, id, ok);
@@ -409,15 +431,17 @@ void call_from_console(struct keeper *k, uint32_t question, const json_t *root)
 
 void call_from_client(struct keeper *k, struct client *c, const json_t *root)
 {
-	struct call_asker by = {.user = "root",
-				.operator_ = true,
+	/* Root is the operator. Our own user and group, whose processes face the network, may look. */
+	bool box = c->uid == 0;
+	struct call_asker by = {.user = box ? "root" : "group",
+				.operator_ = box,
 				.source = "",
 				.mac = "",
 				.origin = "",
 				.session = "",
 				.session_id = "",
-				.role = PEOPLE_ADMINISTRATOR,
-				.csrf_ok = true};
+				.role = box ? PEOPLE_ADMINISTRATOR : PEOPLE_VIEWER,
+				.csrf_ok = box};
 	struct call_ticket *t = ticket_new(k);
 
 	if (!t) {

@@ -32,6 +32,7 @@
 #include "role/look.h"
 #include "role/secrets.h"
 #include "role/serve.h"
+#include "role/staff.h"
 
 #define COMMIT_MS	 200  /* a batch waits no longer, */
 #define LIVE_MS		 100  /* and where somebody looks on, this long */
@@ -123,6 +124,7 @@ struct options {
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
 	uint64_t archive_mb;
+	struct staff_options staff;
 };
 
 static uint64_t number_of(const char *text)
@@ -137,11 +139,14 @@ static uint64_t number_of(const char *text)
 
 static struct options read_options(int argc, char **argv)
 {
-	struct options o = {
-		.eve_rotate_mb = 100, .eve_keep = 5, .store_events = 1000000, .archive_mb = 512};
+	struct options o = {.eve_rotate_mb = 100,
+			    .eve_keep = 5,
+			    .store_events = 1000000,
+			    .archive_mb = 512,
+			    .staff.site = "bedwarden"};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -182,6 +187,21 @@ static struct options read_options(int argc, char **argv)
 		case 'p':
 			o.profiles_dir = optarg;
 			break;
+		case 's':
+			o.staff.site = optarg;
+			break;
+		case 'S':
+			o.staff.sms = number_of(optarg) != 0;
+			break;
+		case '3':
+			o.staff.aal3 = (unsigned)number_of(optarg);
+			break;
+		case 'I':
+			o.staff.wish.idle_minutes = (uint32_t)number_of(optarg);
+			break;
+		case 'O':
+			o.staff.wish.overall_hours = (uint32_t)number_of(optarg);
+			break;
 		default:
 			fatal("keeper: started by hand? 'bedwarden run' starts it");
 		}
@@ -217,6 +237,29 @@ void keeper_report(struct keeper *k, enum reason why, uint64_t count, const char
 		json_str(&j, "message", text);
 		json_close(&j);
 	}
+	keeper_put(k, &j);
+}
+
+/* What concerns who may sign in. */
+static void tell_staff(void *arg, enum reason why, const char *user, const char *text,
+		       uint64_t count)
+{
+	struct keeper *k = arg;
+	struct event_common e = {.time_ns = clock_wall_ns(),
+				 .type = "audit",
+				 .src_port = -1,
+				 .dest_port = -1,
+				 .reason = why};
+	char buf[EVENT_MAX];
+	struct json j = event_begin(&e, buf);
+
+	if (count)
+		json_u64(&j, "count", count);
+	json_open(&j, "audit");
+	if (*user)
+		json_str(&j, "user", user);
+	json_str(&j, "message", text);
+	json_close(&j);
 	keeper_put(k, &j);
 }
 
@@ -576,6 +619,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = clients;
 	if (call_due(k) < at)
 		at = call_due(k);
+	if (staff_due(k->staff) < at)
+		at = staff_due(k->staff);
 	if (evidence < at)
 		at = evidence;
 	if (deposits < at)
@@ -618,6 +663,7 @@ static void turn(struct keeper *k, int signals)
 		hear_console_key(k);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
 	call_turn(k, clock_mono_ns());
+	staff_tick(k->staff);
 	answer_turn(k);
 	if (k->pcaps) {
 		pcaps_tick(k->pcaps, clock_mono_ns(), clock_wall_ns());
@@ -815,6 +861,7 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	k->calls = calls_new();
 	k->looks = looks_new();
 	k->amends = amends_new(o->config_file ? o->config_file : "policy");
+	staff_open(k->staff, o->state_dir, k->secrets ? secrets_keys(k->secrets) : NULL);
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
 	if (!k->serve || !k->calls || !k->looks || !k->amends)
 		fatal("keeper: no memory");
@@ -824,7 +871,9 @@ call_identify_fn keeper_identify;
 
 int keeper_main(int argc, char **argv)
 {
-	struct keeper k = {.parent = KEEPER_IPC_FD, .console_key = -1, .identify = keeper_identify};
+	struct keeper k = {.parent = KEEPER_IPC_FD,
+			   .console_key = -1,
+			   .identify = keeper_identify ? keeper_identify : staff_identify};
 	const struct group *group;
 	struct options o;
 	unsigned char seed;
@@ -845,6 +894,9 @@ int keeper_main(int argc, char **argv)
 	tzset();
 	sqlite3_initialize();
 	sqlite3_randomness(sizeof(seed), &seed);
+	k.staff = staff_new(&o.staff, tell_staff, &k);
+	if (!k.staff)
+		fatal("keeper: no memory");
 	lock_in(&k, &o);
 	open_all(&k, &o, gid);
 	write_out(&k, clock_mono_ns());
@@ -853,6 +905,7 @@ int keeper_main(int argc, char **argv)
 	while (!k.stopping)
 		turn(&k, signals);
 	status = finish(&k);
+	staff_free(k.staff); /* before the keys that it was lent */
 	secrets_free(k.secrets);
 	free(k.deposits);
 	lose_console(&k);

@@ -9,6 +9,7 @@
  *   bedwarden _keeper -d STATE_DIR -u USER [-e EVE_FILE] [-m ROTATE_MB] [-k KEEP] [-n EVENTS]
  *                     [-E EVIDENCE_MB -D EVIDENCE_DAYS] [-A ARCHIVE_MB]
  *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
+ *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -27,7 +28,7 @@
  * Its files: keeper.c, the process, its rights and its loop; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
- * amend.c, the calls themselves; secrets.c, what its keys do for others;
+ * amend.c, staff.c and its own, the calls themselves; secrets.c, what its keys do for others;
  * deposit.c, what goes into its vault.
  */
 #include "base/ipc.h"
@@ -62,13 +63,13 @@ struct keeper {
 	struct secrets *secrets;   /* NULL: no keys are wanted */
 	struct intake *intake;	   /* the vault; NULL: no keys, or they are locked */
 	struct deposits *deposits; /* deposit.c's */
+	struct staff *staff;	   /* who is there */
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;
 	struct desk *desk;	       /* the console's; NULL none is there */
 	int console_key;	       /* where it has handshakes signed; -1 none */
 	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
-	struct staff *staff;	       /* who is there */
 	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */
 	int guards[KEEPER_GUARDS_MAX]; /* sockets by the guard's number; -1 none */

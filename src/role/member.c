@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "people/role.h"
 
 /* Room for a child's arguments, while it is started. */
 struct arguments {
@@ -50,12 +51,28 @@ static void add_number(struct arguments *a, const char *option, unsigned value)
 	add(a, option, text);
 }
 
+static void people_arguments(const struct config_people *p, struct arguments *a)
+{
+	enum people_role role;
+	unsigned aal3 = 0;
+
+	for (unsigned i = 0; i < p->aal3_count; i++)
+		if (people_role_from_name(p->aal3[i], &role))
+			aal3 |= PEOPLE_ONLY(role);
+	/* All of them, always: member_outdated() looks at values alone. */
+	add_number(a, "-S", p->sms);
+	add_number(a, "-3", aal3);
+	add_number(a, "-I", p->idle_minutes);
+	add_number(a, "-O", p->overall_hours);
+}
+
 static void keeper_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 	const struct config_gateway *c = &g->site.config->gateway;
 
 	add(a, "-d", c->state_dir);
 	add(a, "-u", SETUP_USER);
+	add(a, "-s", c->name);
 	if (c->eve_file && *c->eve_file)
 		add(a, "-e", c->eve_file);
 	add_number(a, "-m", c->eve_rotate_mb);
@@ -72,6 +89,7 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 	add(a, "-c", g->config_file);
 	if (*c->profiles_dir)
 		add(a, "-p", c->profiles_dir);
+	people_arguments(&g->site.config->people, a);
 }
 
 static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
