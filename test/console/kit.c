@@ -3,7 +3,7 @@
  * all, with this as their parent: no ports, no packets. Says "PORT\n" once both are ready.
  * What stands on stdin goes to the keeper as events; its end stops them.
  *
- * The policy is FOLDER/policy.yaml. Console options by environment: KIT_PER_SOURCE, …
+ * The policy is FOLDER/policy.yaml. Sessions are made up (below), with KIT_REAL real ones. Console options by environment: KIT_PER_SOURCE, …
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -289,7 +289,8 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
-	keeper_identify = identify;
+	if (!getenv("KIT_REAL"))
+		keeper_identify = identify;
 	snprintf(k.folder, sizeof(k.folder), "%s", argv[1]);
 	snprintf(k.state, sizeof(k.state), "%s/state", k.folder);
 	snprintf(k.policy, sizeof(k.policy), "%s/policy.yaml", k.folder);
