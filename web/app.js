@@ -486,6 +486,7 @@ function drawHeader() {
 async function draw() {
 	leave?.();
 	leave = null;
+	$("said").textContent = "";
 	drawHeader();
 	const page = me.kind === "enrol" ? factorsPage : (PAGES[location.hash || "#"] || PAGES["#"])[1];
 	try {
