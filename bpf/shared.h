@@ -58,6 +58,7 @@ struct gate_device {
 };
 
 #define GATE_DEVICE_STRANGER 1
+#define GATE_DEVICE_ARCHIVE  4 /* what it says is archived; the kernel does not care */
 #define GATE_DEVICE_ANY_IP   2 /* no address listed: learned from use, if nobody else owns it */
 
 #define GATE_MAX_RULES_PER_DEVICE 64

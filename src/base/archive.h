@@ -12,7 +12,13 @@
 
 #define ARCHIVE_PIECE_MAX 16384 /* bytes behind one record */
 
-enum archive_what { ARCHIVE_BEGIN, ARCHIVE_MORE, ARCHIVE_END, ARCHIVE_DROP };
+enum archive_what {
+	ARCHIVE_BEGIN,
+	ARCHIVE_MORE,
+	ARCHIVE_END,
+	ARCHIVE_DROP,
+	ARCHIVE_MISSED, /* so many (`object`) could not be had whole */
+};
 
 struct archive_record {
 	uint64_t object; /* its number with this guard, never used twice */
@@ -64,8 +70,8 @@ static inline bool archive_next(struct bytes *in, struct archive_record *ret_r,
 	if (r.bad)
 		return false;
 	memcpy(&x, head.data, sizeof(x));
-	if (x.len > ARCHIVE_PIECE_MAX || x.what > ARCHIVE_DROP ||
-	    ((x.what == ARCHIVE_BEGIN || x.what == ARCHIVE_DROP) && x.len) ||
+	if (x.len > ARCHIVE_PIECE_MAX || x.what > ARCHIVE_MISSED ||
+	    (x.what != ARCHIVE_MORE && x.what != ARCHIVE_END && x.len) ||
 	    (x.what == ARCHIVE_END && x.len != sizeof(struct archive_about)))
 		return false;
 	body = read_bytes(&r, x.len);

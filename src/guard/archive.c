@@ -23,6 +23,7 @@ struct archive {
 	uint64_t last;
 	unsigned ended;
 	struct archive_counts counts;
+	uint64_t told; /* of those lost */
 };
 
 struct archive *archive_new(size_t queue_bytes)
@@ -103,21 +104,22 @@ uint32_t archive_begin(struct archive *a, const struct talk *t, unsigned end)
 	return i + 1;
 }
 
-void archive_end(struct archive *a, uint32_t number, const struct talk *t, unsigned end,
-		 uint64_t flow_id, uint64_t time_ns, const char *device)
+void archive_end(struct archive *a, uint32_t number, const struct archive_ending *ending)
 {
+	const struct proto *proto = ending->talk->proto;
 	struct passing *p = passing_of(a, number);
 	struct proto_object o;
 
 	if (!p)
 		return;
-	if (!t->proto->object(t->state, end, true, &o)) {
+	if (!proto->object(ending->talk->state, ending->end, true, &o)) {
 		forget(a, p);
 		return;
 	}
-	p->about = (struct archive_about){.flow_id = flow_id, .time_ns = time_ns};
-	snprintf(p->about.device, sizeof(p->about.device), "%s", device);
-	snprintf(p->about.proto, sizeof(p->about.proto), "%s", t->proto->name);
+	p->about = (struct archive_about){.flow_id = ending->flow_id,
+					  .time_ns = ending->time_ns};
+	snprintf(p->about.device, sizeof(p->about.device), "%s", ending->device);
+	snprintf(p->about.proto, sizeof(p->about.proto), "%s", proto->name);
 	snprintf(p->about.suffix, sizeof(p->about.suffix), "%s", o.suffix);
 	snprintf(p->about.label, sizeof(p->about.label), "%s", o.label);
 	p->ended = true;
@@ -152,6 +154,14 @@ void archive_settle(struct archive *a, bool passed)
 		*p = (struct passing){0};
 		a->counts.objects++;
 	}
+}
+
+void archive_tick(struct archive *a)
+{
+	if (a->counts.lost == a->told ||
+	    !put(a, a->counts.lost - a->told, ARCHIVE_MISSED, (struct bytes){0}, RESERVED))
+		return;
+	a->told = a->counts.lost;
 }
 
 struct bytes archive_waiting(const struct archive *a, size_t max)

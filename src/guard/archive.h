@@ -25,13 +25,21 @@ void archive_free(struct archive *a);
 /* Something of `end` begins; a number for it, 0: it is not kept. */
 uint32_t archive_begin(struct archive *a, const struct talk *t, unsigned end);
 void archive_more(struct archive *a, uint32_t number, struct bytes data);
-/* It is whole, if the packet passes: archive_settle(). `device` is whose it is. */
-void archive_end(struct archive *a, uint32_t number, const struct talk *t, unsigned end,
-		 uint64_t flow_id, uint64_t time_ns, const char *device);
+/* It is whole, if the packet passes: archive_settle(). Borrowed for the call. */
+struct archive_ending {
+	const struct talk *talk;
+	unsigned end; /* who said it */
+	uint64_t flow_id, time_ns;
+	const char *device; /* whose it is */
+};
+void archive_end(struct archive *a, uint32_t number, const struct archive_ending *ending);
 /* It never will be. */
 void archive_lose(struct archive *a, uint32_t number);
 /* The packet at hand passed, or not. */
 void archive_settle(struct archive *a, bool passed);
+
+/* About ten times a second: what was lost is told, too. */
+void archive_tick(struct archive *a);
 
 /* Records to be sent, whole ones, `max` bytes at most; then archive_sent() of them. */
 struct bytes archive_waiting(const struct archive *a, size_t max);

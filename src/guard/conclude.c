@@ -2,6 +2,7 @@
 #include "guard/engine_internal.h"
 
 #include "base/hash.h"
+#include "guard/archive.h"
 #include "guard/evidence.h"
 
 void engine_count_anomalies(struct engine *e, anomaly_set set)
@@ -282,6 +283,8 @@ void engine_conclude(struct engine *e, struct work *w)
 	if (__builtin_expect(w->v.grant && f && w->v.action != GATE_DROP, 0))
 		doors_see(e->doors, &w->hint.key, w->hint.sender, &w->p, &w->v, w->ifindex,
 			  e->now_ns);
+	if (e->o.archive)
+		archive_settle(e->o.archive, w->v.action != GATE_DROP);
 	e->stats.dropped += w->v.action == GATE_DROP;
 	e->stats.would_drop += w->v.action != GATE_DROP && w->v.would == GATE_DROP;
 	if (w->v.reason != REASON_NONE && !told)

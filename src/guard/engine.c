@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "guard/door.h"
 #include "guard/engine_internal.h"
+#include "guard/archive.h"
 #include "guard/evidence.h"
 #include "guard/flow/fragment.h"
 #include "guard/hairpin.h"
@@ -109,6 +110,7 @@ static bool open_rooms(struct engine *e)
 		.stream_end = ENGINE_STREAM_END,
 		.said = engine_message_said,
 		.unread = engine_unread,
+		.keep = e->o.archive ? engine_keep : NULL,
 		.arg = e,
 	};
 
@@ -395,6 +397,8 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	engine_shut_doors(e);
 	if (e->o.evidence)
 		evidence_tick(e->o.evidence, e->now_ns);
+	if (e->o.archive)
+		archive_tick(e->o.archive);
 	if (e->inventory)
 		inventory_tick(e->inventory, e->wall_ns);
 }

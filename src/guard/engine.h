@@ -12,6 +12,7 @@
 #include "guard/policy/policy.h"
 #include "guard/session.h"
 
+struct archive;
 struct evidence;
 struct roster;
 
@@ -35,6 +36,7 @@ struct engine_options {
 	bool packet_times; /* time is the frames', as for a file; else the caller's ticks */
 	struct inventory_options inventory; /* who is there; no machines: not kept */
 	struct evidence *evidence;	    /* told of every frame; borrowed, NULL: none is kept */
+	struct archive *archive;	    /* takes what is archived; borrowed, NULL: nothing is */
 	uint32_t
 		flow_events; /* about conversations of one source, at once; a tenth more each second;
 			       * 0: all. What a verdict was given on is always told. */

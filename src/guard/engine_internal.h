@@ -72,6 +72,7 @@ void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t se
 void engine_shut_doors(struct engine *e);
 /* What the rooms call back; `arg` is the engine. */
 enum reason engine_message_said(void *arg, const struct session_message *m);
+void engine_keep(void *arg, const struct session_kept *k, uint32_t *number);
 enum reason engine_unread(void *arg, struct flow *f);
 void engine_vitals_found(void *arg, const struct vitals_finding *f);
 

@@ -18,7 +18,7 @@
 struct session {
 	struct talk *talk; /* NULL: not identified yet */
 	bool midstream;
-	uint8_t pad[15];
+	uint32_t kept[2]; /* what each end is saying that is kept; 0: nothing is */
 	struct stream stream; /* TCP's */
 };
 #define HOT(end) (offsetof(struct session, stream.half) + (end) * sizeof(struct stream_half))
@@ -62,6 +62,18 @@ void sessions_free(struct sessions *s)
 	free(s);
 }
 
+/* What is kept of an end will not be whole. */
+static void lose_kept(struct sessions *s, struct flow *f, unsigned end)
+{
+	struct session *n = f->session;
+	const struct session_kept k = {
+		.talk = n->talk, .flow = f, .end = end, .what = TALK_LOST};
+
+	if (n->kept[end])
+		s->o.keep(s->o.arg, &k, &n->kept[end]);
+	n->kept[end] = 0;
+}
+
 void session_end(struct sessions *s, struct flow *f)
 {
 	struct session *n = f->session;
@@ -69,6 +81,8 @@ void session_end(struct sessions *s, struct flow *f)
 	f->session_flags |= OFF;
 	if (!n)
 		return;
+	lose_kept(s, f, 0);
+	lose_kept(s, f, 1);
 	stream_free(&n->stream, &s->pool);
 	if (n->talk)
 		slab_give(s->slab, n->talk, talk_size(n->talk->proto));
@@ -154,12 +168,32 @@ static uint8_t number_of(const struct proto *p)
 	return 0;
 }
 
+static void keep(void *arg, const struct talk *t, unsigned end, enum talk_keep what,
+		 struct bytes data)
+{
+	struct sessions *s = arg;
+	struct session *n = s->flow->session;
+	const struct session_kept k = {t, s->flow, end, what, data};
+
+	if (what == TALK_BEGINS && n->kept[end])
+		lose_kept(s, s->flow, end);
+	if (what != TALK_BEGINS && !n->kept[end])
+		return;
+	s->o.keep(s->o.arg, &k, &n->kept[end]);
+	if (what == TALK_ENDS)
+		n->kept[end] = 0;
+}
+
 static bool start_talk(struct sessions *s, struct session *n, const struct proto *p)
 {
 	n->talk = slab_take(s->slab, talk_size(p));
 	if (!n->talk)
 		return false;
 	talk_init(n->talk, p);
+	if (s->o.keep) {
+		n->talk->keep = keep;
+		n->talk->keep_arg = s;
+	}
 	s->flow->proto = number_of(p);
 	s->counts.talks++;
 	return true;
@@ -197,10 +231,9 @@ static size_t read_ready(struct sessions *s, struct session *n, const struct pro
 	*ret_blind = true;
 	if (!n->talk)
 		return s->flow->session_flags & FAILED(in->end) ? in->data.len : 0;
-	if (n->talk->skip[in->end] >= in->data.len) {
-		n->talk->skip[in->end] -= in->data.len;
-		return in->data.len;
-	}
+	*ret_blind = !n->kept[in->end]; /* what is kept is as the receiver got it */
+	if (n->talk->skip[in->end] >= in->data.len)
+		return talk_pass(n->talk, in->end, in->data);
 	*ret_blind = false;
 	talk_read(n->talk, in, said, s, &used);
 	return n->talk->dead ? in->data.len : used;
@@ -220,6 +253,7 @@ static void read_end(struct sessions *s, struct session *n, unsigned end)
 	if (stream_done(&n->stream, &s->pool, s->packet, end, used, blind) < 0) {
 		note(s, ANOMALY_STREAM_MEMORY);
 		object(s, REASON_STREAM_MEMORY, SESSION_UNSURE);
+		lose_kept(s, s->flow, end);
 		if (n->talk)
 			talk_gap(n->talk, end, 1);
 	}
@@ -228,6 +262,7 @@ static void read_end(struct sessions *s, struct session *n, unsigned end)
 static void lost(struct sessions *s, struct session *n, unsigned end, uint32_t missed)
 {
 	note(s, ANOMALY_STREAM_GAP);
+	lose_kept(s, s->flow, end);
 	if (n->talk)
 		talk_gap(n->talk, end, missed);
 	else
@@ -245,7 +280,8 @@ static bool is_corrupt(struct sessions *s, const struct session *n, unsigned end
 	const struct packet *p = s->packet;
 	struct flow *f = s->flow;
 
-	if (p->payload.len && n && n->talk && n->talk->skip[end] >= p->payload.len)
+	if (p->payload.len && n && n->talk && n->talk->skip[end] >= p->payload.len &&
+	    !n->kept[end])
 		return false;
 	if (packet_sum_holds(p)) {
 		f->session_flags |= (uint8_t)SUMMED(end);

@@ -27,11 +27,24 @@ typedef enum reason (*session_said_fn)(void *arg, const struct session_message *
 /* An end begins with nothing that we read. Why that may not be; NONE: it may. */
 typedef enum reason (*session_unread_fn)(void *arg, struct flow *f);
 
+/* Something that can be kept whole, a piece a call, as bytes come in. *number is 0 as it begins, and
+ * whatever the function makes it after that; while it is not 0 the function is told what follows.
+ * Everything else is borrowed for the call. */
+struct session_kept {
+	const struct talk *talk;
+	const struct flow *flow;
+	unsigned end; /* who says it */
+	enum talk_keep what;
+	struct bytes data;
+};
+typedef void (*session_keep_fn)(void *arg, const struct session_kept *k, uint32_t *number);
+
 struct session_options {
 	size_t stream_bytes; /* held by all streams together */
 	uint32_t stream_end; /* held of one end of one conversation */
 	session_said_fn said;
 	session_unread_fn unread;
+	session_keep_fn keep; /* NULL: nobody keeps anything */
 	void *arg;
 };
 

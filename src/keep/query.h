@@ -3,7 +3,7 @@
 /*
  * What people ask the store: each answer is a row of JSON handed to a function.
  * Long answers are taken in pages, so that a slow reader holds a number and
- * not a cursor. All calls only read. Errors as db_error(), -ENODEV while there
+ * not a cursor. All calls only read, on a store's connection. Errors as db_error(), -ENODEV while there
  * is no database.
  */
 #include "base/bytes.h"

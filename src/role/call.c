@@ -16,9 +16,10 @@
 #define PER_CLIENT 1 /* a client on the control socket asks one thing after the other */
 
 /* Every call there is. */
-extern const struct call_row look_calls[], policy_calls[];
-static const struct call_row *const tables[] = {look_calls,	policy_calls, signin_calls, session_calls,
-						enrol_calls, user_calls,   machine_calls};
+extern const struct call_row look_calls[], policy_calls[], pki_calls[];
+static const struct call_row *const tables[] = {look_calls,   policy_calls,  pki_calls,
+						signin_calls, session_calls, enrol_calls,
+						user_calls,   machine_calls};
 
 /* Whom an answer goes to. */
 struct call_ticket {
@@ -301,14 +302,6 @@ static const char *refuse(const struct call_row *row, const struct call_asker *b
 		       e->type;
 	if (by->api_key)
 		return refuse_key(row, by, e);
-	if (by->enrolling && !(row->also & CALL_ENROLLING))
-		return call_fail(e, 403, "auth.enrol_first", "A second factor comes first",
-				 "add a passkey or an authenticator app, then sign in with it"),
-		       e->type;
-	if (by->one_factor && !(row->also & CALL_ONE_FACTOR))
-		return call_fail(e, 403, "auth.one_factor", "One factor does not allow this",
-				 "it is for emergencies alone; sign in with both"),
-		       e->type;
 	if (row->changes && !by->csrf_ok)
 		return call_fail(e, 403, "auth.csrf", "The request did not come from our page",
 				 "send the session's csrf value in the header X-CSRF-Token"),
@@ -386,27 +379,32 @@ static bool forget(const struct call_row *row, struct call_asker *by, struct cal
 	return true;
 }
 
-static void run(struct keeper *k, struct call_ticket *t, const json_t *root, struct call_asker *by)
+json_t *call_run(struct keeper *k, const json_t *root, struct call_asker *by, struct call_error *e)
 {
 	static json_t *none;
 	const struct call_row *row = find(call_text(root, "call"));
 	const json_t *args = json_object_get(root, "args");
-	struct call_error e = {0};
-	uint32_t id = t->id;
-	json_t *ok = NULL;
 
 	if (!none)
 		none = json_object();
 	if (!args || json_is_null(args))
 		args = none;
-	by->ticket = id;
 	if (!row)
-		call_fail(&e, 404, "call.unknown", "There is no such call",
-			  "/api/openapi.json names them all");
-	else if (!json_is_object(args))
-		call_fail(&e, 400, "call.arguments", "Arguments must be an object", "args");
-	else if (by->operator_ || identify(k, root, by, &e) || forget(row, by, &e))
-		ok = act(k, row, by, args, &e);
+		return call_fail(e, 404, "call.unknown", "There is no such call",
+				 "/api/openapi.json names them all");
+	if (!json_is_object(args))
+		return call_fail(e, 400, "call.arguments", "Arguments must be an object", "args");
+	if (by->operator_ || identify(k, root, by, e) || forget(row, by, e))
+		return act(k, row, by, args, e);
+	return NULL;
+}
+
+static void run(struct keeper *k, struct call_ticket *t, const json_t *root, struct call_asker *by)
+{
+	struct call_error e = {0};
+	uint32_t id = by->ticket = t->id;
+	json_t *ok = call_run(k, root, by, &e);
+
 	if (ok)
 		call_done(k, id, ok);
 	else if (e.status)

@@ -22,6 +22,7 @@
 #define TELL_NS	   (60 * NSEC_PER_SEC)	    /* between two words about what was lost */
 #define RESERVE	   (64ull << 20)	    /* of the disk, that others have */
 #define UNDER_WAY  1024			    /* objects of all guards */
+#define MISSED_MAX    1000000		  /* said at once */
 #define OBJECT_MAX (8ull << 30)		    /* bytes */
 #define LEAP_NS	   (30 * DAY_NS)	    /* that a clock does not make by itself */
 
@@ -251,6 +252,11 @@ static int take_record(struct keeper *k, unsigned guard, const struct archive_re
 {
 	struct under_way *u;
 
+	if (r->what == ARCHIVE_MISSED) {
+		k->deposits->lost += r->object < MISSED_MAX ? r->object : MISSED_MAX;
+		k->deposits->lost_for = -ENODATA;
+		return 0;
+	}
 	if (r->what == ARCHIVE_BEGIN)
 		return begin_object(k, guard, r->object);
 	u = find_object(k->deposits, guard, r->object);

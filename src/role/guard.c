@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "guard/archive.h"
 #include "guard/engine.h"
 #include "guard/evidence.h"
 #include "role/child.h"
@@ -39,6 +40,8 @@
 #define EVIDENCE_RING	(4u << 20) /* bytes of frames that may become evidence, */
 #define EVIDENCE_QUEUE	(4u << 20) /* and of those that have and wait for the keeper */
 #define EVIDENCE_BATCH	32768	   /* as an outbox sends */
+#define ARCHIVE_QUEUE	(16u << 20) /* bytes of what is archived, until the keeper takes them */
+#define ARCHIVE_PAUSE	(NSEC_PER_MSEC) /* for it to do so */
 
 enum { FROM_PARENT, FROM_KEEPER };
 
@@ -73,6 +76,8 @@ struct guard {
 	struct ring_buffer *samples;
 	struct outbox events, flows;
 	struct evidence *evidence; /* NULL: off */
+	struct archive *archive;
+	uint64_t archive_ns; /* the keeper was full: not before then again */
 	uint32_t flows_id;	   /* of the question that `flows` answers */
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
@@ -253,6 +258,23 @@ static int send_evidence(struct guard *g)
 	return 0;
 }
 
+static int send_archive(struct guard *g, uint64_t now)
+{
+	struct bytes batch;
+	int r = 0;
+
+	if (now < g->archive_ns)
+		return 0;
+	while (r == 0 && (batch = archive_waiting(g->archive, IPC_BODY_MAX)).len) {
+		r = ipc_send(g->keeper, IPC_ARCHIVE, 0, batch, -1);
+		if (r == 0)
+			archive_sent(g->archive, batch.len);
+	}
+	if (r == -EAGAIN)
+		g->archive_ns = now + ARCHIVE_PAUSE;
+	return r;
+}
+
 static void talk_to_keeper(struct guard *g)
 {
 	int r;
@@ -273,6 +295,8 @@ static void talk_to_keeper(struct guard *g)
 	}
 	if (r == 0)
 		r = send_evidence(g);
+	if (r == 0)
+		r = send_archive(g, clock_mono_ns());
 	if (r && r != -EAGAIN)
 		lose_keeper(g);
 }
@@ -309,6 +333,7 @@ static bool turn(struct guard *g)
 static void say_counts(struct guard *g)
 {
 	struct evidence_counts evidence = {0};
+	struct archive_counts archive;
 	struct capture_counts n;
 	struct engine_stats s;
 	struct setup_counts c;
@@ -317,6 +342,7 @@ static void say_counts(struct guard *g)
 	engine_stats(g->engine, &s);
 	if (g->evidence)
 		evidence_counts(g->evidence, &evidence);
+	archive_counts(g->archive, &archive);
 	c = (struct setup_counts){.received = n.received,
 				  .forwarded = n.forwarded,
 				  .dropped = n.dropped,
@@ -326,6 +352,7 @@ static void say_counts(struct guard *g)
 				  .events = g->events.lines,
 				  .events_lost = g->events.lost,
 				  .evidence_lost = evidence.lost,
+				  .archive_lost = archive.lost,
 				  .flows_untold = s.flows_untold,
 				  .flows = flow_count(engine_flows(g->engine))};
 	ipc_send(g->parent, IPC_COUNTS, 0, (struct bytes){(const uint8_t *)&c, sizeof(c)}, -1);
@@ -381,7 +408,8 @@ static void run(struct guard *g)
 		bool busy = turn(g);
 		uint64_t now = clock_mono_ns();
 
-		if (now >= g->tick_ns || outbox_urgent(&g->events))
+		if (now >= g->tick_ns || outbox_urgent(&g->events) ||
+		    (archive_urgent(g->archive) && now >= g->archive_ns))
 			housekeeping(g, now);
 		else if (!busy)
 			sleep_until_something(g, now);
@@ -417,7 +445,8 @@ static void finish(struct guard *g)
 	g->capture->ops->flush(g->capture);
 	for (int i = 0;
 	     i < 100 && g->keeper >= 0 &&
-	     (outbox_flush(&g->events, g->keeper) == -EAGAIN || send_evidence(g) == -EAGAIN);
+	     (outbox_flush(&g->events, g->keeper) == -EAGAIN || send_evidence(g) == -EAGAIN ||
+	      send_archive(g, UINT64_MAX) == -EAGAIN);
 	     i++)
 		nanosleep(&nap, NULL);
 	g->capture->ops->close(g->capture);
@@ -549,6 +578,9 @@ static void prepare(struct guard *g)
 	o.stream_bytes = (size_t)g->setup.streams_mb << 20;
 	o.vitals_streams = g->setup.vitals;
 	o.evidence = g->evidence = open_evidence(g);
+	o.archive = g->archive = archive_new(ARCHIVE_QUEUE);
+	if (!g->archive)
+		fatal("no memory for what is archived");
 	g->engine = engine_new(g->policy.policy, &o);
 	if (!g->engine)
 		fatal("no memory for %u conversations", o.max_flows);

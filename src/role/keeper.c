@@ -25,11 +25,13 @@
 #include "keep/eve.h"
 #include "keep/intake.h"
 #include "keep/pcaps.h"
+#include "keep/person.h"
 #include "keep/store.h"
 #include "role/amend.h"
 #include "role/deposit.h"
 #include "role/desk.h"
 #include "role/look.h"
+#include "role/pki.h"
 #include "role/secrets.h"
 #include "role/serve.h"
 #include "role/staff.h"
@@ -50,6 +52,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_POLICY}, /* whom the devices' names and modes come from */
 	{FROM_PARENT, IPC_PEER},   /* a guard's socket */
 	{FROM_PARENT, IPC_CONSOLE},
+	{FROM_PARENT, IPC_LINK},
 	{FROM_PARENT, IPC_POLICY_FILE}, /* an answer, */
 	{FROM_PARENT, IPC_POLICY_TEXT}, /* and one */
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
@@ -309,16 +312,23 @@ static void take_archive(struct keeper *k, unsigned guard, const char *who, stru
 
 static void take_line(struct keeper *k, const char *who, struct bytes line)
 {
-	struct record *r = record_parse(line);
+	char *stored = NULL, *told = NULL;
+	struct bytes outside = line;
+	struct record *r;
 
-	if (!r && errno == EBADMSG) {
-		refuse(k, who, "a line that is no event");
-		return;
+	if (person_hide(k->person, line, clock_wall_ns(), &stored, &told)) {
+		line = (struct bytes){(uint8_t *)stored, stored ? strlen(stored) : 0};
+		outside = (struct bytes){(uint8_t *)told, told ? strlen(told) : 0};
 	}
+	r = record_parse(line);
+	if (r && k->eve && outside.len)
+		eve_put(k->eve, outside); /* counts what it has no room for */
+	free(stored);
+	free(told);
+	if (!r && errno == EBADMSG)
+		refuse(k, who, "a line that is no event");
 	if (!r)
 		return;
-	if (k->eve)
-		eve_put(k->eve, line); /* counts what it has no room for */
 	if (r->audit)
 		k->commit_ns = 1;      /* at once */
 	store_put_record(k->store, r); /* and so does the store */
@@ -403,6 +413,21 @@ static uint64_t write_due(const struct keeper *k)
 	return k->commit_ns > k->retry_ns ? k->commit_ns : k->retry_ns;
 }
 
+void keeper_say(struct keeper *k, enum reason why, const char *text)
+{
+	report(k, why, 0, text);
+}
+
+void keeper_events(struct keeper *k, const char *who, struct bytes lines)
+{
+	take_events(k, who, lines);
+}
+
+void keeper_refuse(struct keeper *k, const char *who, const char *what)
+{
+	refuse(k, who, what);
+}
+
 static void take_policy(struct keeper *k, const struct ipc_message *m)
 {
 	const struct policy *policy;
@@ -478,6 +503,12 @@ static void take_console(struct keeper *k, struct ipc_message *m)
 		m->fd = -1; /* it is ours now */
 }
 
+static void take_link(struct keeper *k, struct ipc_message *m)
+{
+	pki_link(k->pki, m->fd);
+	m->fd = -1; /* it is ours now */
+}
+
 static void from_parent(struct keeper *k, struct ipc_message *m)
 {
 	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
@@ -490,6 +521,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_peer(k, m);
 	else if (m->type == IPC_CONSOLE)
 		take_console(k, m);
+	else if (m->type == IPC_LINK)
+		take_link(k, m);
 	else if (m->type == IPC_POLICY_FILE || m->type == IPC_POLICY_TEXT)
 		amend_answer(k, m);
 	else if (m->type == IPC_EVENTS)
@@ -625,6 +658,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = evidence;
 	if (deposits < at)
 		at = deposits;
+	if (pki_due(k->pki) < at)
+		at = pki_due(k->pki);
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now_ns ? 0 : (int)((at - now_ns) / NSEC_PER_MSEC + 1);
@@ -644,6 +679,7 @@ static void turn(struct keeper *k, int signals)
 		fds[count++] = (struct pollfd){.fd = k->guards[n], .events = POLLIN};
 	fds[count++] = desk ? desk_poll(desk) : (struct pollfd){.fd = -1};
 	fds[count++] = (struct pollfd){.fd = k->console_key, .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = pki_sock(k->pki), .events = POLLIN};
 	at = count;
 	clients = serve_poll(k->serve, fds + at);
 	count += clients;
@@ -657,10 +693,14 @@ static void turn(struct keeper *k, int signals)
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
-	if (fds[at - 2].revents && k->desk == desk)
-		hear_console(k, fds[at - 2].revents);
-	if (fds[at - 1].revents && k->console_key == fds[at - 1].fd)
+	if (fds[at - 3].revents && k->desk == desk)
+		hear_console(k, fds[at - 3].revents);
+	if (fds[at - 2].revents && k->console_key == fds[at - 2].fd)
 		hear_console_key(k);
+	if (fds[at - 1].revents && pki_sock(k->pki) == fds[at - 1].fd)
+		pki_hear(k, k->pki);
+	if (pki_due(k->pki) <= clock_mono_ns())
+		pki_tick(k, k->pki);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
 	call_turn(k, clock_mono_ns());
 	staff_tick(k->staff);
@@ -848,6 +888,10 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	k->store = store_new(path, (uint32_t)o->store_events);
 	if (!k->store)
 		fatal("keeper: events.db: %s", strerror(errno));
+	k->person = person_new(k->secrets ? secrets_keys(k->secrets) : NULL);
+	if (!k->person)
+		fatal("keeper: no memory");
+	store_opens(k->store, k->person);
 	query_last_time(store_db(k->store), &k->last_event_ns);
 	if (o->eve_file && *o->eve_file) {
 		snprintf(path, sizeof(path), "%s%s%s", *o->eve_file == '/' ? "" : o->state_dir,
@@ -862,6 +906,9 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	k->looks = looks_new();
 	k->amends = amends_new(o->config_file ? o->config_file : "policy");
 	staff_open(k->staff, o->state_dir, k->secrets ? secrets_keys(k->secrets) : NULL);
+	k->pki = pki_new(k);
+	if (!k->pki)
+		fatal("keeper: no memory");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
 	if (!k->serve || !k->calls || !k->looks || !k->amends)
 		fatal("keeper: no memory");
@@ -905,6 +952,7 @@ int keeper_main(int argc, char **argv)
 	while (!k.stopping)
 		turn(&k, signals);
 	status = finish(&k);
+	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
 	secrets_free(k.secrets);
 	free(k.deposits);
@@ -915,6 +963,7 @@ int keeper_main(int argc, char **argv)
 	amends_free(k.amends);
 	eve_free(k.eve);
 	store_free(k.store);
+	person_free(k.person);
 	if (k.policy_block)
 		munmap(k.policy_block, k.policy_len);
 	return status;

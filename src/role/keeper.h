@@ -28,8 +28,8 @@
  * Its files: keeper.c, the process, its rights and its loop; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
- * amend.c, staff.c and its own, the calls themselves; secrets.c, what its keys do for others;
- * deposit.c, what goes into its vault.
+ * amend.c, pki.c, staff.c and its own, the calls themselves; secrets.c, what its
+ * keys do for others; deposit.c, what goes into its vault.
  */
 #include "base/ipc.h"
 #include "base/reason.h"
@@ -49,6 +49,8 @@ struct intake;
 struct json;
 struct looks;
 struct pcaps;
+struct pki;
+struct person;
 struct policy;
 struct secrets;
 struct serve;
@@ -57,13 +59,15 @@ struct store;
 struct keeper {
 	const char *state_dir;
 	struct store *store;
-	struct eve *eve;     /* NULL: none wanted */
-	struct pcaps *pcaps; /* NULL: no evidence is wanted */
+	struct person *person; /* hides and opens what could name one */
+	struct eve *eve;       /* NULL: none wanted */
+	struct pcaps *pcaps;   /* NULL: no evidence is wanted */
 	struct serve *serve;
 	struct secrets *secrets;   /* NULL: no keys are wanted */
 	struct intake *intake;	   /* the vault; NULL: no keys, or they are locked */
 	struct deposits *deposits; /* deposit.c's */
-	struct staff *staff;	   /* who is there */
+	struct pki *pki;
+	struct staff *staff; /* who is there */
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;
@@ -109,6 +113,11 @@ void answer_without(struct keeper *k, unsigned guard);
 
 /* Who is behind a session; NULL: nobody is. A test puts its own here. */
 extern call_identify_fn keeper_identify;
+/* keeper.c, for who else hears others: an event of the gateway's own, … */
+void keeper_say(struct keeper *k, enum reason why, const char *text);
+/* … events of another process, and something of its that was refused. */
+void keeper_events(struct keeper *k, const char *who, struct bytes lines);
+void keeper_refuse(struct keeper *k, const char *who, const char *what);
 
 int keeper_main(int argc, char **argv);
 

@@ -4,10 +4,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "people/role.h"
+
+#define INTRODUCE_ROOM (4 << 20) /* bytes under way from a guard to the keeper */
 
 /* Room for a child's arguments, while it is started. */
 struct arguments {
@@ -99,6 +102,9 @@ static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MA
 }
 
 static void introduce_console(struct gateway *g);
+static void introduce_link(struct gateway *g);
+
+static struct member *member_of(struct gateway *g, enum role_id role);
 
 /* Gives a guard and the keeper the two ends of a new pair. */
 static void introduce(struct gateway *g, struct member *guard)
@@ -106,11 +112,14 @@ static void introduce(struct gateway *g, struct member *guard)
 	struct member *keeper = member_keeper(g);
 	uint32_t number = guard->child.number;
 	struct bytes body = {(const uint8_t *)&number, sizeof(number)};
+	const int room = INTRODUCE_ROOM;
 	int pair[2], err;
 
 	if (keeper->child.sock < 0 || guard->child.sock < 0)
 		return; /* whoever starts later introduces them */
 	err = ipc_pair(pair);
+	if (err == 0) /* images come at the speed of the network */
+		(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	if (err < 0) {
 		log_error("guard %u and keeper: no socket pair: %s", number, strerror(-err));
 		return;
@@ -127,6 +136,7 @@ static void keeper_greet(struct gateway *g, struct member *m)
 		if (g->members[i].role == ROLE_GUARD)
 			introduce(g, &g->members[i]);
 	introduce_console(g);
+	introduce_link(g);
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
 
@@ -228,6 +238,61 @@ static void console_greet(struct gateway *g, struct member *m)
 	introduce_console(g);
 }
 
+/* Link and keeper get a new pair. */
+static void introduce_link(struct gateway *g)
+{
+	struct member *keeper = member_keeper(g), *link = member_of(g, ROLE_LINK);
+	int pair[2];
+
+	if (!link || keeper->child.sock < 0 || link->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	if (ipc_pair(pair) < 0) {
+		log_error("link and keeper: no socket pair");
+		return;
+	}
+	member_send(link, IPC_LINK, 0, (struct bytes){0}, pair[0]);
+	member_send(keeper, IPC_LINK, 0, (struct bytes){0}, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void no_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+}
+
+static void tell_door(void *arg, const char *name, const char *why)
+{
+	log_error("relay %s: %s", name, why);
+}
+
+void member_relays(struct gateway *g)
+{
+	struct member *link = member_of(g, ROLE_LINK);
+	int fd;
+
+	if (!link || link->child.sock < 0 || link->child.stopping)
+		return;
+	fd = doors_setup(g->site.config, tell_door, NULL);
+	if (fd < 0) {
+		log_error("the link's relays: %s", strerror(-fd));
+		return;
+	}
+	member_send(link, IPC_RELAYS, 0, (struct bytes){0}, fd);
+	close(fd);
+	for (unsigned i = 0; i < g->doors.count; i++) {
+		const struct door *d = &g->doors.list[i];
+
+		member_send(link, IPC_LISTEN, 0,
+			    (struct bytes){(const uint8_t *)d->name, strlen(d->name)}, d->sock);
+	}
+}
+
+static void link_greet(struct gateway *g, struct member *m)
+{
+	introduce_link(g);
+	member_relays(g);
+}
+
 static unsigned no_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
 {
 	return 0;
@@ -240,6 +305,7 @@ static const struct role roles[ROLE_COUNT] = {
 			 keeper_greet},
 	[ROLE_CONSOLE] = {"console", "_console", SIGKILL, console_arguments, console_descriptors,
 			  console_greet},
+	[ROLE_LINK] = {"link", "_link", SIGKILL, no_arguments, no_descriptors, link_greet},
 	[ROLE_GUARD] = {"guard", "_guard", SIGKILL, guard_arguments, no_descriptors, guard_greet},
 };
 
@@ -264,6 +330,8 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 
 	if (m->role == ROLE_CONSOLE)
 		return g->front.count > 0;
+	if (m->role == ROLE_LINK)
+		return doors_wanted(g->site.config);
 	if (m->role != ROLE_GUARD)
 		return true;
 	fill_setup(g, m->child.number, &s);
@@ -312,12 +380,17 @@ struct member *member_keeper(struct gateway *g)
 	return &g->members[ROLE_KEEPER];
 }
 
-struct member *member_console(struct gateway *g)
+static struct member *member_of(struct gateway *g, enum role_id role)
 {
 	for (unsigned i = 0; i < g->member_count; i++)
-		if (g->members[i].role == ROLE_CONSOLE)
+		if (g->members[i].role == role)
 			return &g->members[i];
 	return NULL;
+}
+
+struct member *member_console(struct gateway *g)
+{
+	return member_of(g, ROLE_CONSOLE);
 }
 
 const char *member_name(const struct member *m, char ret_name[MEMBER_NAME])

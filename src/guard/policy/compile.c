@@ -570,6 +570,8 @@ static void add_device(struct compiling *b, unsigned i, const struct compiling_p
 	row->mode = (uint8_t)(d->mode ? *d->mode : s->mode);
 	row->fail = (uint8_t)(d->fail ? *d->fail : p ? p->fail : GATE_CLOSED);
 	row->flags = d->ip_count ? 0 : GATE_DEVICE_ANY_IP;
+	if (d->archive ? *d->archive : p && p->archive)
+		row->flags |= GATE_DEVICE_ARCHIVE;
 	(void)address_mac(d->mac, row->mac);
 	add_device_addresses(b, &v, row);
 	push_name(b, BLOCK_DEVICE_NAMES, string(b, d->name));

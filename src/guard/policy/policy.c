@@ -97,7 +97,7 @@ static bool device_valid(const struct policy *p, const struct gate_device *d, ui
 	       d->rule_first <= p->count[BLOCK_RULES] &&
 	       d->rule_count <= p->count[BLOCK_RULES] - d->rule_first && d->mode <= GATE_ENFORCE &&
 	       d->fail <= GATE_CLOSED && stranger == (bool)(d->flags & GATE_DEVICE_STRANGER) &&
-	       d->flags <= (GATE_DEVICE_STRANGER | GATE_DEVICE_ANY_IP);
+	       !(d->flags & ~(GATE_DEVICE_STRANGER | GATE_DEVICE_ANY_IP | GATE_DEVICE_ARCHIVE));
 }
 
 static bool devices_valid(const struct policy *p)

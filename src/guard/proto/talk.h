@@ -8,7 +8,12 @@
 #include "guard/proto/proto.h"
 
 /* What happens to something that can be kept whole (struct proto_object). */
-enum talk_keep { TALK_BEGINS, TALK_GOES_ON, TALK_ENDS };
+enum talk_keep {
+	TALK_BEGINS,
+	TALK_GOES_ON,
+	TALK_ENDS,
+	TALK_LOST, /* for who holds the talk: a part was not seen, or the conversation ended */
+};
 struct talk;
 typedef void (*talk_keep_fn)(void *arg, const struct talk *t, unsigned end, enum talk_keep what,
 			     struct bytes data);
