@@ -530,21 +530,6 @@ static void check_pki(struct checking *k)
 	}
 }
 
-static void check_people(struct checking *k)
-{
-	/* people/role.h has them for everybody else; this folder stands below all others. */
-	static const char *const roles[] = {
-		"viewer", "clinical_engineer", "administrator", "auditor", "vendor", NULL};
-	const struct config_people *p = &k->c->people;
-	char at[64];
-
-	for (unsigned i = 0; i < p->aal3_count; i++) {
-		snprintf(at, sizeof(at), "people.aal3[%u]", i);
-		check_word(k, at, "aal3", p->aal3[i], roles,
-			   "viewer, clinical_engineer, administrator, auditor or vendor");
-	}
-}
-
 static void check_gateway(struct checking *k)
 {
 	static const char *const captures[] = {"auto", "xdp", "packet", NULL};
@@ -866,7 +851,6 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	check_gateway(&k);
 	check_console(&k);
 	check_pki(&k);
-	check_people(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)
 		check_segment(&k, i);
 	check_names(&k);

@@ -118,6 +118,7 @@ static const char *const calls[] = {
 	"uname",
 	"unlink",
 	"unlinkat",
+	"memfd_create",
 	/* What the vault's threads, which are there already, say as they begin. */
 	"sched_getaffinity",
 	"set_robust_list",
