@@ -288,8 +288,8 @@ const char *config_service_port(const char *name)
 }
 
 /* The roles of people/role.h; a test holds the two lists together. */
-static void check_asking(struct checking *k, const char *path, const char *key, char *const *roles,
-			 unsigned count)
+static void check_roles(struct checking *k, const char *path, const char *key, char *const *roles,
+			unsigned count)
 {
 	static const char *const names[] = {
 		"viewer", "clinical_engineer", "administrator", "auditor", "vendor", NULL};
@@ -352,8 +352,8 @@ static void check_services(struct checking *k, const char *path, const struct co
 		snprintf(in, sizeof(in), "%s.proto", at);
 		check_word(k, in, "proto", s->proto, protos, "tcp or udp");
 		check_service_ports(k, at, s);
-		check_asking(k, at, "ask", s->ask, s->ask_count);
-		check_asking(k, at, "alone", s->alone, s->alone_count);
+		check_roles(k, at, "ask", s->ask, s->ask_count);
+		check_roles(k, at, "alone", s->alone, s->alone_count);
 	}
 }
 
@@ -527,21 +527,6 @@ static void check_pki(struct checking *k)
 			      "'%.60s' is no name of a machine; expected one as "
 			      "gateway.clinic.example, or an address",
 			      p->names[i]);
-	}
-}
-
-static void check_people(struct checking *k)
-{
-	/* people/role.h has them for everybody else; this folder stands below all others. */
-	static const char *const roles[] = {
-		"viewer", "clinical_engineer", "administrator", "auditor", "vendor", NULL};
-	const struct config_people *p = &k->c->people;
-	char at[64];
-
-	for (unsigned i = 0; i < p->aal3_count; i++) {
-		snprintf(at, sizeof(at), "people.aal3[%u]", i);
-		check_word(k, at, "aal3", p->aal3[i], roles,
-			   "viewer, clinical_engineer, administrator, auditor or vendor");
 	}
 }
 
@@ -866,7 +851,6 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	check_gateway(&k);
 	check_console(&k);
 	check_pki(&k);
-	check_people(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)
 		check_segment(&k, i);
 	check_names(&k);

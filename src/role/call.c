@@ -17,10 +17,9 @@
 
 /* Every call there is. */
 extern const struct call_row look_calls[], policy_calls[], pki_calls[], door_calls[], audit_calls[];
-static const struct call_row *const tables[] = {look_calls,   policy_calls,  pki_calls,
-						signin_calls, session_calls, enrol_calls,
-						user_calls,   machine_calls, door_calls,
-						audit_calls};
+static const struct call_row *const tables[] = {
+	look_calls,   policy_calls,  pki_calls,	  door_calls, audit_calls,
+	signin_calls, session_calls, enrol_calls, user_calls, machine_calls};
 
 /* Whom an answer goes to. */
 struct call_ticket {

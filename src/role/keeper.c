@@ -60,7 +60,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
 	{FROM_PARENT, IPC_STATUS},	/* an answer */
 	{FROM_PARENT, IPC_APPLY},	/* an answer */
-	{FROM_PARENT, IPC_GRANTS}, /* an answer */
+	{FROM_PARENT, IPC_GRANTS},	/* an answer */
 	{FROM_PARENT, IPC_STOP},
 	{FROM_GUARD, IPC_EVENTS},
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
@@ -118,6 +118,7 @@ static const char *const calls[] = {
 	"uname",
 	"unlink",
 	"unlinkat",
+	"memfd_create",
 	/* What the vault's threads, which are there already, say as they begin. */
 	"sched_getaffinity",
 	"set_robust_list",
@@ -128,9 +129,9 @@ struct options {
 	const char *profiles_dir;
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
-	char boot_id[DOOR_BOOT_ID];
 	uint64_t archive_mb;
 	struct staff_options staff;
+	char boot_id[DOOR_BOOT_ID];
 };
 
 static uint64_t number_of(const char *text)
@@ -216,6 +217,7 @@ static struct options read_options(int argc, char **argv)
 	return o;
 }
 
+/* Our own reports go the way of everybody's. */
 void keeper_put(struct keeper *k, struct json *j)
 {
 	size_t len = event_end(j);
@@ -417,11 +419,6 @@ static uint64_t write_due(const struct keeper *k)
 	if (!k->commit_ns)
 		return UINT64_MAX;
 	return k->commit_ns > k->retry_ns ? k->commit_ns : k->retry_ns;
-}
-
-void keeper_say(struct keeper *k, enum reason why, const char *text)
-{
-	keeper_report(k, why, 0, text);
 }
 
 void keeper_events(struct keeper *k, const char *who, struct bytes lines)
@@ -665,12 +662,12 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = staff_due(k->staff);
 	if (evidence < at)
 		at = evidence;
-	if (door_due(k, now_ns) < at)
-		at = door_due(k, now_ns);
 	if (deposits < at)
 		at = deposits;
 	if (pki_due(k->pki) < at)
 		at = pki_due(k->pki);
+	if (door_due(k, now_ns) < at)
+		at = door_due(k, now_ns);
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now_ns ? 0 : (int)((at - now_ns) / NSEC_PER_MSEC + 1);
@@ -956,10 +953,10 @@ int keeper_main(int argc, char **argv)
 	tzset();
 	sqlite3_initialize();
 	sqlite3_randomness(sizeof(seed), &seed);
-	door_boot_id(o.boot_id);
 	k.staff = staff_new(&o.staff, tell_staff, &k);
 	if (!k.staff)
 		fatal("keeper: no memory");
+	door_boot_id(o.boot_id);
 	lock_in(&k, &o);
 	open_all(&k, &o, gid);
 	write_out(&k, clock_mono_ns());
@@ -969,9 +966,9 @@ int keeper_main(int argc, char **argv)
 		turn(&k, signals);
 	trail_close(&k);
 	status = finish(&k);
-	door_free(k.door);
 	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
+	door_free(k.door);
 	secrets_free(k.secrets);
 	free(k.deposits);
 	lose_console(&k);
