@@ -2,10 +2,10 @@
 # What `./dev check` runs, in order: unit tests, captures, sealed files, seeds of every fuzz
 # target, layers and documents, then whole gateways in network namespaces.
 # Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   PART: unit pcap age fuzz layers docs vault e2e
+# usage: test/run.sh [PART...]   PART: unit pcap age tuf fuzz layers docs vault e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-unit pcap age fuzz layers docs vault e2e}
+parts=${*:-unit pcap age tuf fuzz layers docs vault e2e}
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -48,6 +48,12 @@ age() {
 	count test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
 	count test/age/files.sh build-asan/bedwarden
 	LIMIT=600 count test/age/kill.py build/bedwarden
+}
+
+tuf() {
+	count test/tuf/conform.py build/bedwarden
+	count test/tuf/hostile.py build-asan/bedwarden
+	count test/tuf/publish.py build-asan/bedwarden
 }
 
 fuzz() {

@@ -200,7 +200,7 @@ function firstStart() {
 
 async function addPasskey(label) {
 	const begun = await change("factor.webauthn_begin");
-	await change("factor.webauthn_finish", { enrol: begun.enrol, webauthn: await passkey.create(begun.webauthn), label: label || "passkey" });
+	await change("factor.webauthn_finish", { login: begun.login, webauthn: await passkey.create(begun.webauthn), name: label || "passkey" });
 	say("The passkey was added.");
 }
 
@@ -212,7 +212,7 @@ async function addApp(into) {
 		el("img", { className: "qr", src: image, alt: "QR code of the secret below" }),
 		el("p", {}, el("code", {}, begun.secret)),
 		form(field("code", "The six digits it shows now", { required: true, ...FACTORS.totp[1] }), "Add the app", async (args) => {
-			await change("factor.totp_finish", { enrol: begun.enrol, code: args.code, label: "authenticator app" });
+			await change("factor.totp_finish", { login: begun.login, totp: args.code, name: "authenticator app" });
 			say("The app was added.");
 			factorsPage();
 		}));
@@ -423,7 +423,7 @@ async function sessionsPage() {
 	main.className = "";
 	show("My sessions", el("section", {}, table(["Where from", "Since", "Factors", "", ""], sessions.map((s) => [
 		s.source, moment(s.since), s.factors, s.own ? "this one" : "",
-		s.own ? "" : act("End", async () => { await change("session.end", { id: s.id }); sessionsPage(); }, "danger", s.source)]), "None.")));
+		s.own ? "" : act("End", async () => { await change("session.end", { session: s.id }); sessionsPage(); }, "danger", s.source)]), "None.")));
 }
 
 async function usersPage() {
@@ -486,6 +486,7 @@ function drawHeader() {
 async function draw() {
 	leave?.();
 	leave = null;
+	$("said").textContent = "";
 	drawHeader();
 	const page = me.kind === "enrol" ? factorsPage : (PAGES[location.hash || "#"] || PAGES["#"])[1];
 	try {

@@ -277,7 +277,7 @@ static void check_word(struct checking *k, const char *path, const char *key, co
 const char *config_service_port(const char *name)
 {
 	static const char *const known[][2] = {
-		{"ftp", "21"}, {"ssh", "22"},	{"telnet", "23"}, {"web", "80"},
+		{"ftp", "21"},	  {"ssh", "22"},   {"telnet", "23"}, {"web", "80"},
 		{"https", "443"}, {"rdp", "3389"}, {"vnc", "5900"},
 	};
 
@@ -288,11 +288,11 @@ const char *config_service_port(const char *name)
 }
 
 /* The roles of people/role.h; a test holds the two lists together. */
-static void check_people(struct checking *k, const char *path, const char *key, char *const *roles,
-			 unsigned count)
+static void check_roles(struct checking *k, const char *path, const char *key, char *const *roles,
+			unsigned count)
 {
-	static const char *const names[] = {"viewer",  "clinical_engineer", "administrator",
-					    "auditor", "vendor",	    NULL};
+	static const char *const names[] = {
+		"viewer", "clinical_engineer", "administrator", "auditor", "vendor", NULL};
 	char at[160];
 
 	for (unsigned i = 0; i < count; i++) {
@@ -302,7 +302,8 @@ static void check_people(struct checking *k, const char *path, const char *key, 
 	}
 }
 
-static void check_service_ports(struct checking *k, const char *path, const struct config_service *s)
+static void check_service_ports(struct checking *k, const char *path,
+				const struct config_service *s)
 {
 	uint16_t lo, hi;
 	char at[160];
@@ -351,8 +352,8 @@ static void check_services(struct checking *k, const char *path, const struct co
 		snprintf(in, sizeof(in), "%s.proto", at);
 		check_word(k, in, "proto", s->proto, protos, "tcp or udp");
 		check_service_ports(k, at, s);
-		check_people(k, at, "ask", s->ask, s->ask_count);
-		check_people(k, at, "alone", s->alone, s->alone_count);
+		check_roles(k, at, "ask", s->ask, s->ask_count);
+		check_roles(k, at, "alone", s->alone, s->alone_count);
 	}
 }
 
@@ -398,6 +399,134 @@ static void check_console(struct checking *k)
 			      "'%.60s' is no name of a machine; expected one as "
 			      "gateway.clinic.example, in small letters",
 			      c->names[i]);
+	}
+}
+
+/* "10.0.0.9:2575", or the name of a host with a single address, and a port. */
+static bool can_connect(const struct checking *k, const char *text)
+{
+	char ip[ADDRESS_IP_LEN], name[64];
+	const char *colon = strrchr(text, ':');
+	const struct name *n;
+	unsigned len;
+	uint8_t raw[16];
+	uint16_t lo, hi;
+
+	if (address_endpoint(text, ip, &lo))
+		return true;
+	if (!colon || (size_t)(colon - text) >= sizeof(name) || strchr(colon + 1, '-') ||
+	    !address_ports(colon + 1, &lo, &hi))
+		return false;
+	memcpy(name, text, (size_t)(colon - text));
+	name[colon - text] = 0;
+	n = name_find(k->names, k->names_count, name);
+	if (!n)
+		return false;
+	return n->device ? k->c->devices[n->index].ip_count > 0
+			 : k->c->hosts[n->index].ip_count > 0 &&
+				   address_prefix(k->c->hosts[n->index].ip[0], raw, &len) &&
+				   len == 128;
+}
+
+static void check_relay_who(struct checking *k, const struct config_relay *r, unsigned i)
+{
+	uint8_t ip[16];
+	unsigned len;
+	char at[64];
+
+	for (unsigned n = 0; n < r->from_count; n++) {
+		if (address_prefix(r->from[n], ip, &len) ||
+		    name_find(k->names, k->names_count, r->from[n]))
+			continue;
+		snprintf(at, sizeof(at), "relays[%u].from[%u]", i, n);
+		wrong(k, at,
+		      "nobody is called '%.60s'; expected an address, a prefix or the name of a "
+		      "host or device",
+		      r->from[n]);
+	}
+	snprintf(at, sizeof(at), "relays[%u]", i);
+	if (!r->tls_in && !r->from_count)
+		wrong(k, at,
+		      "the relay '%.60s' takes what anybody sends in the clear; expected 'from' to "
+		      "say who may",
+		      r->name);
+	if (strcmp(r->ca, "none") == 0 && !r->pin_count)
+		wrong(k, at, "the relay '%.60s' trusts nobody; expected 'pin' with 'ca: none'",
+		      r->name);
+	for (unsigned n = 0; n < r->pin_count; n++) {
+		size_t n_hex = strspn(r->pin[n], "0123456789abcdefABCDEF:");
+
+		snprintf(at, sizeof(at), "relays[%u].pin[%u]", i, n);
+		if (strncmp(r->pin[n], "sha256/", 7) == 0 ? strlen(r->pin[n]) != 51
+							  : r->pin[n][n_hex] || n_hex < 64)
+			wrong(k, at,
+			      "'%.60s' is no pin; expected sha256/ and 44 letters of base64, or 64 "
+			      "hex digits",
+			      r->pin[n]);
+	}
+}
+
+static void check_relay(struct checking *k, unsigned i)
+{
+	const struct config_relay *r = &k->c->relays[i];
+	char at[64], ip[ADDRESS_IP_LEN], why[160];
+	uint16_t port;
+	int line;
+
+	for (unsigned n = 0; n < i; n++) {
+		snprintf(at, sizeof(at), "relays[%u].name", i);
+		if (strcmp(k->c->relays[n].name, r->name) == 0)
+			wrong(k, at, "a second relay is called '%s'; expected a name of its own",
+			      r->name);
+		snprintf(at, sizeof(at), "relays[%u].listen", i);
+		if (strcmp(k->c->relays[n].listen, r->listen) == 0)
+			wrong(k, at, "two relays listen at %s; expected a place of its own",
+			      r->listen);
+	}
+	snprintf(at, sizeof(at), "relays[%u].listen", i);
+	if (!address_endpoint(r->listen, ip, &port))
+		wrong(k, at,
+		      "'%.60s' is no place to listen at; expected an address and a port as "
+		      "10.0.0.9:2575 or [fd00::9]:2575",
+		      r->listen);
+	snprintf(at, sizeof(at), "relays[%u].connect", i);
+	if (!can_connect(k, r->connect))
+		wrong(k, at,
+		      "'%.60s' cannot be connected to; expected an address and a port as "
+		      "10.1.0.5:2575, or a host's name and a port",
+		      r->connect);
+	snprintf(at, sizeof(at), "relays[%u].app", i);
+	if (!*r->app && (r->allow_count || !r->control))
+		wrong(k, at,
+		      "allow and control say what may be said in a protocol; expected app to name "
+		      "it");
+	else if (*r->app && words_wrong &&
+		 words_wrong(r->app, r->allow, r->allow_count, &line, why))
+		wrong(k, at, "%s", why);
+	check_relay_who(k, r, i);
+}
+
+static void check_pki(struct checking *k)
+{
+	const struct config_pki *p = &k->c->pki;
+	char ip[ADDRESS_IP_LEN], at[64];
+	uint8_t raw[16];
+	unsigned len;
+	uint16_t port;
+
+	if (*p->est && !address_endpoint(p->est, ip, &port))
+		wrong(k, "pki.est",
+		      "'%.60s' is no place to listen at; expected an address and a port as "
+		      "10.0.0.9:8085",
+		      p->est);
+	for (unsigned i = 0; i < p->names_count; i++) {
+		snprintf(at, sizeof(at), "pki.names[%u]", i);
+		if (!host_name(p->names[i]) &&
+		    (!address_prefix(p->names[i], raw, &len) || len != 128))
+			wrong(k, at,
+			      "'%.60s' is no name of a machine; expected one as "
+			      "gateway.clinic.example, or an address",
+			      p->names[i]);
 	}
 }
 
@@ -721,6 +850,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	}
 	check_gateway(&k);
 	check_console(&k);
+	check_pki(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)
 		check_segment(&k, i);
 	check_names(&k);
@@ -728,6 +858,8 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 		check_host(&k, i);
 	for (unsigned i = 0; i < c->devices_count; i++)
 		check_device(&k, i);
+	for (unsigned i = 0; i < c->relays_count; i++)
+		check_relay(&k, i);
 	check_addresses(&k);
 out:
 	free(k.names);

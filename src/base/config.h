@@ -52,6 +52,49 @@ struct config_console {
 	uint32_t subscribers;		  /* of live events */
 };
 
+struct config_pki {
+	char **names; /* that the gateway's own certificate is for */
+	unsigned names_count;
+	char *est;     /* "10.0.0.9:8085" where machines enrol; "" nowhere */
+	uint32_t days; /* that a certificate is good for */
+};
+
+/* `proxy`: is the PROXY header (version 2) written where it connects, expected where it listens? */
+enum config_proxy { CONFIG_PROXY_NONE, CONFIG_PROXY_OUT, CONFIG_PROXY_IN, CONFIG_PROXY_BOTH };
+
+struct config_relay {
+	char *name;
+	char *listen;  /* "10.0.0.9:2575" */
+	char *connect; /* "10.1.0.5:2575", or a host's name and a port */
+	bool tls_in;   /* `tls: in`, where it listens; `out`, where it connects */
+	bool mutual;   /* `verify: mutual`, both show certificates; `server`: only the server */
+	char **names;  /* of the other end, in its certificate; none: any that is trusted */
+	unsigned names_count;
+	char **pin; /* keys of the other end */
+	unsigned pin_count;
+	char *ca;	/* file with whom is trusted; "" our own authority */
+	bool tls12;	/* TLS 1.2, too */
+	uint32_t proxy; /* enum config_proxy */
+	char *app;	/* as in config_rule, with allow and control */
+	char **allow;
+	unsigned allow_count;
+	bool control;
+	char **from; /* who may connect: addresses, prefixes, names of hosts and devices; none: all */
+	unsigned from_count;
+	enum gate_fail fail;			    /* what a certificate that ran out does */
+	uint32_t connections;			    /* at once */
+	uint32_t idle_s;			    /* 0: for ever */
+	uint32_t *given_connections, *given_idle_s; /* as the file gives them, or NULL */
+};
+
+struct config_people {
+	bool sms;    /* codes by SMS are offered */
+	char **aal3; /* roles that must show level 3 */
+	unsigned aal3_count;
+	uint32_t idle_minutes;	/* 0: the role's own */
+	uint32_t overall_hours; /* 0: the role's own */
+};
+
 struct config_segment {
 	char *name;
 	char *ward;	/* interface towards the devices */
@@ -120,7 +163,7 @@ struct config_profile {
 	char *title; /* "Philips IntelliVue patient monitor" */
 	char *kind; /* monitor, pump, imaging, analyser, ecg, sensor, camera, printer, workstation, other */
 	enum gate_fail fail;
-	bool archive;	     /* are its messages and images kept? */
+	bool archive;  /* are its messages and images kept? */
 	char **source; /* documents the ports were taken from */
 	unsigned source_count;
 	struct config_rule *starts; /* what the device may start */
@@ -148,13 +191,18 @@ struct config_device {
 	unsigned starts_count;
 	struct config_rule *accepts;
 	unsigned accepts_count;
-	struct config_service *services; /* before its profile's; one of the same name replaces it */
+	struct config_service
+		*services; /* before its profile's; one of the same name replaces it */
 	unsigned services_count;
 };
 
 struct config {
 	struct config_gateway gateway;
 	struct config_console console;
+	struct config_pki pki;
+	struct config_relay *relays;
+	unsigned relays_count;
+	struct config_people people;
 	struct config_segment *segments;
 	unsigned segments_count;
 	struct config_host *hosts;

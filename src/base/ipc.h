@@ -51,6 +51,11 @@ enum ipc_type {
 			* see IPC_POLICY_TEXT; parent → keeper: JSON object */
 	IPC_POLICY_TEXT, /* parent → keeper: fd of a memfd, the file's text; keeper → parent: fd of a
 			* memfd, the text to put in its place, if its SHA-256 is still the body */
+	IPC_LINK,	 /* parent → keeper, link: fd of its end of their pair; empty */
+	IPC_RELAYS, /* parent → link: fd of a memfd, JSON: the relays there are (role/doors.h) */
+	IPC_LISTEN, /* parent → link: fd that listens; the relay's name */
+	IPC_PKI, /* link → keeper: JSON object, a question about certificates (role/pki.h); keeper →
+		     * link: its answer, with id 0: ask again */
 	IPC_TYPE_COUNT,
 };
 

@@ -323,7 +323,16 @@
 	X(AUDIT_BROKEN, "audit.broken",                                                            \
 	  "The record of who did what was changed by somebody, or is damaged.")                    \
 	X(AUDIT_LOST, "audit.unrecorded",                                                          \
-	  "The record of who did what cannot be written; what must be recorded is not done.")
+	  "The record of who did what cannot be written; what must be recorded is not done.")      \
+	X(PKI_EXPIRES, "pki.certificate_expires",                                                  \
+	  "A certificate runs out soon and nobody has renewed it: somebody has to.")               \
+	X(PKI_EXPIRED, "pki.certificate_expired",                                                  \
+	  "A certificate has run out: its machine is not believed any longer.")                    \
+	X(PKI_ISSUED, "pki.certificate_issued",                                                    \
+	  "A machine was given a digital identity card (certificate).")                            \
+	X(PKI_REVOKED, "pki.certificate_revoked", "Certificates were withdrawn.")                  \
+	X(PKI_REFUSED, "pki.request_refused",                                                      \
+	  "A machine asked for a certificate that it does not get.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

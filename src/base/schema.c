@@ -14,6 +14,7 @@
 #define MAX_DEVICES  65536
 #define MAX_RULES    64
 #define MAX_LIST     64
+#define MAX_RELAYS   64
 
 /* Words, each one above its enum value (schema.h). The first of equals is the one to write. */
 static const cyaml_strval_t yes_no[] = {
@@ -30,6 +31,14 @@ static const cyaml_strval_t actions[] = {
 	{"pass", GATE_PASS + 1},
 	{"drop", GATE_DROP + 1},
 	{"seal", GATE_SEAL + 1},
+};
+static const cyaml_strval_t sides[] = {{"in", 2}, {"out", 1}};
+static const cyaml_strval_t verifies[] = {{"mutual", 2}, {"server", 1}};
+static const cyaml_strval_t proxies[] = {
+	{"none", CONFIG_PROXY_NONE + 1},
+	{"out", CONFIG_PROXY_OUT + 1},
+	{"in", CONFIG_PROXY_IN + 1},
+	{"both", CONFIG_PROXY_BOTH + 1},
 };
 static const cyaml_strval_t block_observe[] = {{"block", 2}, {"observe", 1}};
 static const cyaml_strval_t block_report[] = {{"block", 2}, {"report", 1}};
@@ -124,6 +133,74 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, schema_file, "subscribers", given.subscribers, config.console.subscribers,       \
 	  OPTIONAL, "200", 1, 4096, "Most who look at events as they come.")
 
+#define PKI(X)                                                                                   \
+	X(TEXTS, schema_file, "names", config.pki.names, &text_entry, OPTIONAL, NULL, 1, 16,     \
+	  "Host names and addresses that the gateway's own certificate is for. None: its name.") \
+	X(TEXT, schema_file, "est", config.pki.est, 0, OPTIONAL, "", 0, 63,                      \
+	  "An address and a port as 10.0.0.9:8085 where machines get certificates by EST "       \
+	  "(RFC 7030). Empty: nowhere.")                                                         \
+	X(NUMBER, schema_file, "days", given.days, config.pki.days, OPTIONAL, "90", 2, 825,      \
+	  "How long a certificate is good for; it is renewed after two thirds.")
+
+#define RELAY(X)                                                                                   \
+	X(TEXT, config_relay, "name", name, 0, REQUIRED, NULL, 1, 63,                              \
+	  "What the relay is called in events.")                                                   \
+	X(TEXT, config_relay, "listen", listen, 0, REQUIRED, NULL, 1, 63,                          \
+	  "An address of the gateway and a port as 10.0.0.9:2575 or [fd00::9]:2575.")              \
+	X(TEXT, config_relay, "connect", connect, 0, REQUIRED, NULL, 1, 127,                       \
+	  "Where what comes in goes on to: an address, or the name of a host with one address, "   \
+	  "and a port.")                                                                           \
+	X(WORD, config_relay, "tls", tls_in, sides, REQUIRED, NULL, 0, 0,                          \
+	  "in: it listens by TLS and goes on in the clear. out: it listens in the clear and goes " \
+	  "on by TLS.")                                                                            \
+	X(WORD, config_relay, "verify", mutual, verifies, OPTIONAL, "mutual", 0, 0,                \
+	  "mutual: both ends show certificates. server: only the one that is called.")             \
+	X(TEXTS, config_relay, "names", names, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,           \
+	  "Names of the other end, one of which its certificate must be for. None: any.")          \
+	X(TEXTS, config_relay, "pin", pin, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,               \
+	  "Keys of the other end, one of which it must have: sha256/ and base64, or 64 hex "       \
+	  "digits, of its SubjectPublicKeyInfo.")                                                  \
+	X(TEXT, config_relay, "ca", ca, 0, OPTIONAL, "", 0, 255,                                   \
+	  "A PEM file with the issuers that are trusted, and their revocation lists. Empty: the "  \
+	  "gateway's own authority. none: nobody, the pins alone decide.")                         \
+	X(WORD, config_relay, "tls12", tls12, yes_no, OPTIONAL, "no", 0, 0,                        \
+	  "Whether TLS 1.2 will do, with ECDHE and an AEAD (DICOM PS3.15 B.12).")                  \
+	X(WORD, config_relay, "proxy", proxy, proxies, OPTIONAL, "none", 0, 0,                     \
+	  "Whether the PROXY header (version 2) is expected where it listens (in), written where " \
+	  "it connects (out), both or none.")                                                      \
+	X(TEXT, config_relay, "app", app, 0, OPTIONAL, "", 0, 31,                                  \
+	  "The protocol that is spoken there (hl7, dicom, mqtt, syslog, ...). Nothing else "       \
+	  "passes then, nor a message that breaks it. None: any, unread.")                         \
+	X(TEXTS, config_relay, "allow", allow, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,           \
+	  "What its messages may say, as in a rule.")                                              \
+	X(WORD, config_relay, "control", control, yes_no, OPTIONAL, "yes", 0, 0,                   \
+	  "Whether messages that change what a device does may pass; needs app.")                  \
+	X(TEXTS, config_relay, "from", from, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,             \
+	  "Who may connect: addresses, prefixes, names of hosts and devices. Required where it "   \
+	  "listens in the clear.")                                                                 \
+	X(WORD, config_relay, "fail", fail, fails, OPTIONAL, "closed", 0, 0,                       \
+	  "What happens when a certificate has run out: open goes on with it and says so, "        \
+	  "closed refuses. Nothing is ever sent in the clear instead.")                            \
+	X(NUMBER, config_relay, "connections", given_connections, connections, OPTIONAL, "1024",   \
+	  1, 65536, "Most connections at once.")                                                   \
+	X(NUMBER, config_relay, "idle_s", given_idle_s, idle_s, OPTIONAL, "0", 0, 604800,          \
+	  "Seconds after which a quiet connection is ended; 0: never.")
+
+#define PEOPLE(X)                                                                                  \
+	X(WORD, schema_file, "sms", config.people.sms, yes_no, OPTIONAL, "no", 0, 0,               \
+	  "Whether codes by SMS may serve as a second factor. They can be read and redirected on " \
+	  "their way: leave it off where passkeys or apps will do.")                               \
+	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
+	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
+	  "level 3); all others need any two factors (level 2).")                                  \
+	X(NUMBER, schema_file, "idle_minutes", given.idle_minutes, config.people.idle_minutes,     \
+	  OPTIONAL, "0", 0, 60,                                                                    \
+	  "A session that was not used for so long ends; 0: after what its "                       \
+	  "role allows, 15 to 60.")                                                                \
+	X(NUMBER, schema_file, "overall_hours", given.overall_hours, config.people.overall_hours,  \
+	  OPTIONAL, "0", 0, 24,                                                                    \
+	  "A session ends after so long, used or not; 0: after what its role allows, 4 to 12.")
+
 #define SEGMENT(X)                                                                                 \
 	X(TEXT, config_segment, "name", name, 0, REQUIRED, NULL, 1, 63,                            \
 	  "What the segment is called; devices name it.")                                          \
@@ -175,23 +252,23 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_rule, "control", control, yes_no, OPTIONAL, "yes", 0, 0,                    \
 	  "Whether messages that change what a device does may pass; needs app.")
 
-#define SERVICE(X)                                                                                 \
-	X(TEXT, config_service, "name", name, 0, REQUIRED, NULL, 1, 31,                            \
-	  "What people ask for. telnet, ssh, ftp, web, vnc and rdp know their port.")              \
-	X(TEXT, config_service, "proto", proto, 0, OPTIONAL, "tcp", 1, 15, "tcp or udp.")          \
-	X(TEXTS, config_service, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,                 \
-	  "Ports or ranges of the device that open; none: what the name stands for.")              \
-	X(TEXTS, config_service, "ask", ask, &text_entry, OPTIONAL, NULL, 1, 5,                    \
-	  "The roles that may ask to be let in: viewer, clinical_engineer, administrator, "        \
-	  "auditor, vendor. None: clinical_engineer and administrator.")                           \
-	X(TEXTS, config_service, "alone", alone, &text_entry, OPTIONAL, NULL, 1, 5,                \
-	  "Those of them that are let in without a second person's word. None: nobody.")           \
-	X(NUMBER, config_service, "minutes", minutes_given, minutes, OPTIONAL, "60", 1, 720,       \
-	  "The most minutes that may be asked for at once.")                                       \
-	X(WORD, config_service, "record", record, yes_no, OPTIONAL, "no", 0, 0,                    \
-	  "Whether every packet is kept as evidence; needs evidence: on. Then nothing of it "      \
-	  "passes while nobody inspects.")                                                         \
-	X(WORD, config_service, "break_glass", break_glass, yes_no, OPTIONAL, "yes", 0, 0,         \
+#define SERVICE(X)                                                                            \
+	X(TEXT, config_service, "name", name, 0, REQUIRED, NULL, 1, 31,                       \
+	  "What people ask for. telnet, ssh, ftp, web, vnc and rdp know their port.")         \
+	X(TEXT, config_service, "proto", proto, 0, OPTIONAL, "tcp", 1, 15, "tcp or udp.")     \
+	X(TEXTS, config_service, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,            \
+	  "Ports or ranges of the device that open; none: what the name stands for.")         \
+	X(TEXTS, config_service, "ask", ask, &text_entry, OPTIONAL, NULL, 1, 5,               \
+	  "The roles that may ask to be let in: viewer, clinical_engineer, administrator, "   \
+	  "auditor, vendor. None: clinical_engineer and administrator.")                      \
+	X(TEXTS, config_service, "alone", alone, &text_entry, OPTIONAL, NULL, 1, 5,           \
+	  "Those of them that are let in without a second person's word. None: nobody.")      \
+	X(NUMBER, config_service, "minutes", minutes_given, minutes, OPTIONAL, "60", 1, 720,  \
+	  "The most minutes that may be asked for at once.")                                  \
+	X(WORD, config_service, "record", record, yes_no, OPTIONAL, "no", 0, 0,               \
+	  "Whether every packet is kept as evidence; needs evidence: on. Then nothing of it " \
+	  "passes while nobody inspects.")                                                    \
+	X(WORD, config_service, "break_glass", break_glass, yes_no, OPTIONAL, "yes", 0, 0,    \
 	  "Whether it may be opened at once in an emergency, to be reviewed afterwards.")
 
 #define IDENTIFY(X)                                                                             \
@@ -252,16 +329,21 @@ static const struct cyaml_schema_value text_entry = {
 	X(MAPS, config_device, "services", services, &service_entry, OPTIONAL, NULL, 0, 16,    \
 	  "Service ports besides those of its profile, or in the place of the one of that name.")
 
-#define TOP(X)                                                                                 \
-	X(MAP, schema_file, "gateway", config, gateway_fields, OPTIONAL, NULL, 0, 0,           \
-	  "The gateway itself.")                                                               \
-	X(MAP, schema_file, "console", config, console_fields, OPTIONAL, NULL, 0, 0,           \
-	  "The page and the API.")                                                             \
-	X(MAPS, schema_file, "segments", config.segments, &segment_entry, REQUIRED, NULL, 1,   \
-	  MAX_SEGMENTS, "Pairs of ports with a ward behind one of them.")                      \
-	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 0, MAX_HOSTS, \
-	  "Machines and networks that devices talk to.")                                       \
-	X(MAPS, schema_file, "devices", config.devices, &device_entry, OPTIONAL, NULL, 0,      \
+#define TOP(X)                                                                                     \
+	X(MAP, schema_file, "gateway", config, gateway_fields, OPTIONAL, NULL, 0, 0,               \
+	  "The gateway itself.")                                                                   \
+	X(MAP, schema_file, "console", config, console_fields, OPTIONAL, NULL, 0, 0,               \
+	  "The page and the API.")                                                                 \
+	X(MAP, schema_file, "people", config, people_fields, OPTIONAL, NULL, 0, 0,                 \
+	  "Who may sign in, and how.")                                                             \
+	X(MAP, schema_file, "pki", config, pki_fields, OPTIONAL, NULL, 0, 0, "Certificates.")      \
+	X(MAPS, schema_file, "relays", config.relays, &relay_entry, OPTIONAL, NULL, 0, MAX_RELAYS, \
+	  "TCP in the clear on one side and TLS on the other.")                                    \
+	X(MAPS, schema_file, "segments", config.segments, &segment_entry, REQUIRED, NULL, 1,       \
+	  MAX_SEGMENTS, "Pairs of ports with a ward behind one of them.")                          \
+	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 0, MAX_HOSTS,     \
+	  "Machines and networks that devices talk to.")                                           \
+	X(MAPS, schema_file, "devices", config.devices, &device_entry, OPTIONAL, NULL, 0,          \
 	  MAX_DEVICES, "The devices that are guarded.")
 
 /* A line as libcyaml wants it. */
@@ -321,6 +403,10 @@ static const struct cyaml_schema_value text_entry = {
 /* clang-format off */
 TABLE(gateway, GATEWAY)
 TABLE(console, CONSOLE)
+TABLE(pki, PKI)
+TABLE(relay, RELAY)
+ENTRY(relay, config_relay)
+TABLE(people, PEOPLE)
 TABLE(segment, SEGMENT)
 ENTRY(segment, config_segment)
 TABLE(host, HOST)
@@ -340,6 +426,9 @@ const struct schema_table schema_tables[] = {
 	ROW(top, "", "The policy file"),
 	ROW(gateway, "gateway", "The gateway itself"),
 	ROW(console, "console", "The page and the API"),
+	ROW(pki, "pki", "Certificates"),
+	ROW(relay, "relays", "A relay between the clear and TLS"),
+	ROW(people, "people", "Who may sign in, and how"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
 	ROW(host, "hosts", "Machines and networks that devices talk to"),
 	ROW(device, "devices", "A device that is guarded"),

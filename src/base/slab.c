@@ -31,8 +31,8 @@ struct slab *slab_new(void)
 
 	for (unsigned lines = 0; s && lines <= SLAB_MAX / 64; lines++) {
 		if (lines * 64 > classes[class])
-			class++;
-		s->class_of[lines] = (uint8_t)class;
+			class ++;
+		s->class_of[lines] = (uint8_t) class;
 	}
 	return s;
 }

@@ -5,14 +5,17 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "cli/audit.h"
 #include "cli/demo.h"
 #include "cli/inspect.h"
+#include "cli/pki.h"
 #include "cli/policy.h"
 #include "cli/vault.h"
 #include "guard/policy/message.h"
 #include "role/guard.h"
 #include "role/console.h"
 #include "role/keeper.h"
+#include "role/link.h"
 
 const struct cli_command cli_commands[] = {
 	{"run", "[-c FILE] [--unload]", "start the gateway", cli_run},
@@ -26,14 +29,27 @@ const struct cli_command cli_commands[] = {
 	 "[--json] [--all] [--follow] [--device NAME] [--reason REASON] [--since WHEN] [-n COUNT]"
 	 " [-c FILE] [--socket PATH]",
 	 "what was blocked or found", cli_events},
-	{"grants", "[--json] [-c FILE] [--socket PATH]", "access that is open now", cli_grants},
+	{"grants",
+	 "[--json] [-c FILE] [--socket PATH] | services | request|break-glass DEVICE SERVICE --ip IP "
+	 "--mac MAC|any --reason TEXT [--minutes N] [--record] | approve|deny|revoke|review NUMBER "
+	 "[--reason TEXT] | invite USER DEVICE... --reason TEXT --minutes N | withdraw NUMBER",
+	 "access that is open now; ask for it, allow it, end it", cli_grants},
+	{"audit",
+	 "verify [--against CHECKPOINT] [--key HEX] | ls [--who USER] [--what CALL] [--object TEXT] "
+	 "[-n COUNT] | checkpoint | export --to HOST:PORT --ca FILE [--cert FILE --cert-key FILE] "
+	 "[--once]; all: [--json] [-c FILE | -d DIR]",
+	 "who did what; has anybody changed the record", cli_audit},
 	{"_guard", "N", NULL, guard_main},
 	{"_keeper", "", NULL, keeper_main},
+	{"_link", "", NULL, link_main},
 	{"_console", "", NULL, console_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
 	 "judge a capture file as if it came by", inspect_run},
+	{"pki",
+	 "init|show|ls|issue|code|revoke|crl|renew|request|install [OPTION]... [-c FILE] [--json]",
+	 "certificates: the gateway's authority, and what it issues", pki_run},
 	{"policy",
 	 "check FILE [--json] | learn [-r PCAP | --eve FILE] [-w NET]... [-c FILE] [-o OUT] | "
 	 "apply [-c FILE] [--json]",
@@ -48,7 +64,8 @@ const struct cli_command cli_commands[] = {
 	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
 	 "decrypt what was sealed", cli_open},
 	{"vault",
-	 "init|put|get|ls|rotate|shred|watch|fsck|export|recover|log DIR [OPTION]... [ARG]...",
+	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log DIR [OPTION]... "
+	 "[ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
 	{"tuf",
 	 "--metadata-dir DIR [--metadata-url URL] [--target-name NAME]... [--target-base-url URL] "

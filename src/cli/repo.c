@@ -14,8 +14,8 @@
 #include "update/bundle/bundle.h"
 #include "update/repo/body.h"
 
-#define DAYS_MAX 36500
-#define DRAFT_MAX (32u << 20)
+#define DAYS_MAX     36500
+#define DRAFT_MAX    (32u << 20)
 #define TARGETS_DAYS 180
 
 static int usage(void)
@@ -151,7 +151,8 @@ static int add_to_file(const struct repo_cli *o, int argc, char **argv, json_t *
 	for (int i = 1; i < argc && c == CLI_OK; i++)
 		c = describe_one(o, m->whole, argv[i], custom);
 	out = c == CLI_OK ? json_dumps(m->whole, JSON_INDENT(1)) : NULL;
-	if (out && (err = file_replace(argv[0], (struct bytes){(uint8_t *)out, strlen(out)}, 0644)) < 0)
+	if (out &&
+	    (err = file_replace(argv[0], (struct bytes){(uint8_t *)out, strlen(out)}, 0644)) < 0)
 		c = cli_fail("%s: %s", argv[0], strerror(-err));
 	free(out);
 	tuf_metadata_free(m);
@@ -238,9 +239,27 @@ static int bundle(const struct repo_cli *o, int argc, char **argv)
 /* --- options --------------------------------------------------------------------------------- */
 
 enum { /* options without a letter */
-	O_KEY = 256, O_ADD, O_REMOVE, O_PATH, O_ROOT, O_TARGETS, O_ONLINE, O_NAME, O_ROLE, O_BY, O_CUSTOM,
-	O_KIND, O_DAYS, O_TIMESTAMP_DAYS, O_SNAPSHOT_DAYS, O_THRESHOLD, O_ROOT_THRESHOLD,
-	O_TARGETS_THRESHOLD, O_PLAIN, O_TERMINATING, O_JSON,
+       O_KEY = 256,
+       O_ADD,
+       O_REMOVE,
+       O_PATH,
+       O_ROOT,
+       O_TARGETS,
+       O_ONLINE,
+       O_NAME,
+       O_ROLE,
+       O_BY,
+       O_CUSTOM,
+       O_KIND,
+       O_DAYS,
+       O_TIMESTAMP_DAYS,
+       O_SNAPSHOT_DAYS,
+       O_THRESHOLD,
+       O_ROOT_THRESHOLD,
+       O_TARGETS_THRESHOLD,
+       O_PLAIN,
+       O_TERMINATING,
+       O_JSON,
 };
 
 static const struct option options[] = {
@@ -290,7 +309,7 @@ static int take_list(struct repo_list *l)
 
 static struct repo_list *list_of(struct repo_cli *o, int c)
 {
-	struct repo_list *const lists[] = {&o->keys, &o->add,  &o->remove, &o->paths,
+	struct repo_list *const lists[] = {&o->keys, &o->add,	  &o->remove, &o->paths,
 					   &o->root, &o->targets, &o->online};
 
 	return c >= O_KEY && c <= O_ONLINE ? lists[c - O_KEY] : NULL;

@@ -31,11 +31,21 @@ int repo_cli_key(const struct repo_cli *o, int argc, char **argv)
 	char id[SIGNER_ID], path[PATH_MAX];
 	struct tuf_error e;
 	json_t *key;
-	int r = make_key(o, argv[0], o->plain);
+	int r;
 
+	if (signer_is_token(argv[0]) != !!o->out)
+		return cli_fail(
+			"-o is for the public half of a key in a token: pkcs11:… -o FILE.pub");
+	if (o->out) {
+		snprintf(path, sizeof(path), "%s", o->out);
+		r = signer_make_token(argv[0], path, &repo_cli_ask, &e) < 0 ? cli_fail("%s", e.text)
+									    : CLI_OK;
+	} else {
+		snprintf(path, sizeof(path), "%s.pub", argv[0]);
+		r = make_key(o, argv[0], o->plain);
+	}
 	if (r != CLI_OK)
 		return r;
-	snprintf(path, sizeof(path), "%s.pub", argv[0]);
 	if (signer_public_read(path, &key, id, &e) < 0)
 		return cli_fail("%s", e.text);
 	json_decref(key);
@@ -262,9 +272,10 @@ int repo_cli_delegate(const struct repo_cli *o, int argc, char **argv)
 	int c = CLI_OK;
 
 	if (!repo_role_is_good(name) || tuf_type_is_name(name))
-		return cli_fail("'%s' is no name for a role: letters, digits, '-', '_' and '.', and "
-				"none of the four top-level ones",
-				name);
+		return cli_fail(
+			"'%s' is no name for a role: letters, digits, '-', '_' and '.', and "
+			"none of the four top-level ones",
+			name);
 	if (!o->keys.count)
 		return cli_fail("whose is '%s'? name its keepers' public keys with --key", name);
 	r = repo_cli_open(argv[0]);
@@ -312,9 +323,9 @@ static int rotate_one(struct repo *r, const struct repo_cli *o, const char *name
 		return cli_fail("%s", e.text);
 	json_decref(owner);
 	if (repo_edit(r, by,
-		      o->days			   ? o->days
+		      o->days			? o->days
 		      : strcmp(by, "root") == 0 ? ROOT_DAYS
-						   : TARGETS_DAYS,
+						: TARGETS_DAYS,
 		      &whole, &e) < 0)
 		return cli_fail("%s", e.text);
 	c = rotate_in(o, whole, name);

@@ -107,7 +107,7 @@ static void want(json_t *wanted, const struct tuf_signers *by)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(by->keyids, i, entry)
+	json_array_foreach (by->keyids, i, entry)
 		json_object_set_new(wanted, json_string_value(entry), json_true());
 }
 
@@ -161,8 +161,8 @@ static unsigned count_good(const json_t *whole, const struct tuf_signers *by)
 	unsigned good = 0;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(whole, "signatures"), i, entry)
-		json_array_foreach(by->keyids, k, id)
+	json_array_foreach (json_object_get(whole, "signatures"), i, entry)
+		json_array_foreach (by->keyids, k, id)
 			good += json_equal(json_object_get(entry, "keyid"), id);
 	return good;
 }
@@ -242,7 +242,8 @@ static int sign_file(const struct repo_cli *o, const char *path)
 		close_signers(signers, count);
 	}
 	out = c == CLI_OK ? json_dumps(m->whole, JSON_INDENT(1)) : NULL;
-	if (out && (err = file_replace(path, (struct bytes){(uint8_t *)out, strlen(out)}, 0644)) < 0)
+	if (out &&
+	    (err = file_replace(path, (struct bytes){(uint8_t *)out, strlen(out)}, 0644)) < 0)
 		c = cli_fail("%s: %s", path, strerror(-err));
 	if (c == CLI_OK) {
 		show_draft(tuf_type_name(m->type), m->whole);
@@ -262,7 +263,7 @@ static int sign_all(struct repo *r, const struct repo_cli *o, const json_t *role
 	size_t i;
 	int c = CLI_OK;
 
-	json_array_foreach(roles, i, entry)
+	json_array_foreach (roles, i, entry)
 		if (c == CLI_OK)
 			c = want_for(r, json_string_value(entry), wanted);
 	if (c == CLI_OK)
@@ -270,7 +271,7 @@ static int sign_all(struct repo *r, const struct repo_cli *o, const json_t *role
 	json_decref(wanted);
 	if (c != CLI_OK)
 		return c;
-	json_array_foreach(roles, i, entry)
+	json_array_foreach (roles, i, entry)
 		if (c == CLI_OK)
 			c = sign_draft(r, o, json_string_value(entry), signers, count);
 	if (c == CLI_OK && !count)
@@ -339,7 +340,8 @@ static int take_draft(struct repo *r, const char *role, struct tuf_metadata *m)
 	unsigned fresh = 0, good;
 	int err;
 
-	if (repo_draft(r, role, &mine, NULL) == 0 && repo_merge(mine, m->whole, &fresh, NULL) == 0) {
+	if (repo_draft(r, role, &mine, NULL) == 0 &&
+	    repo_merge(mine, m->whole, &fresh, NULL) == 0) {
 		err = repo_save_signed(r, role, mine, &e);
 		json_decref(mine);
 		if (err < 0)
@@ -392,7 +394,7 @@ static int take_target(struct repo *r, const char *path, const struct tuf_metada
 
 	if (stat(path, &st) < 0)
 		return cli_fail("%s: %s", path, strerror(errno));
-	json_object_foreach(json_object_get(m->body, "targets"), name, entry) {
+	json_object_foreach (json_object_get(m->body, "targets"), name, entry) {
 		if (tuf_file_of_target(entry, &want) < 0 || want.length != st.st_size ||
 		    !has_hash(path, &want))
 			continue;
@@ -528,13 +530,13 @@ int repo_cli_status(const struct repo_cli *o, int argc, char **argv)
 		repo_close(r);
 		return cli_fail("%s", e.text);
 	}
-	json_array_foreach(names, i, entry)
+	json_array_foreach (names, i, entry)
 		json_array_append_new(rows, status_of(r, json_string_value(entry)));
 	if (o->json) {
 		json_dumpf(rows, stdout, JSON_INDENT(1));
 		printf("\n");
 	} else {
-		json_array_foreach(rows, i, entry)
+		json_array_foreach (rows, i, entry)
 			print_row(entry);
 	}
 	json_decref(names);

@@ -61,7 +61,7 @@ static int import_targets(const struct import *o, struct tuf *t, struct bundle *
 		if (import_one(o, t, b, o->names[i]) != CLI_OK)
 			r = CLI_FAILED;
 	if (!o->name_count)
-		json_array_foreach(names, i, entry)
+		json_array_foreach (names, i, entry)
 			if (import_one(o, t, b, json_string_value(entry)) != CLI_OK)
 				r = CLI_FAILED;
 	json_decref(names);

@@ -9,7 +9,7 @@
  */
 #include "keep/query.h"
 
-#define REQUEST_MAX   4096 /* bytes of the line */
+#define REQUEST_MAX   32768 /* bytes of the line: a chain of certificates fits */
 #define REQUEST_ERROR 256
 
 enum request_command {

@@ -381,6 +381,41 @@ int vault_find(struct vault *v, const char *what, int (*fn)(void *arg, const str
 	return err == 0 ? give_one(v, &n, fn, arg) : err;
 }
 
+int vault_next(struct vault *v, int64_t after, int (*fn)(void *arg, const struct vault_entry *e),
+	       void *arg)
+{
+	struct catalog_name n;
+	int err;
+
+	do {
+		err = catalog_name_next(v->catalog, after, &n);
+		after = n.id;
+		if (err == 0)
+			err = give_one(v, &n, fn, arg);
+		else
+			return err;
+	} while (err == -ENOENT); /* destroyed meanwhile */
+	return err;
+}
+
+bool vault_has(struct vault *v, int64_t id, int64_t put_ns)
+{
+	struct catalog_name n;
+
+	return catalog_name_next(v->catalog, id - 1, &n) == 0 && n.id == id && n.put_ns == put_ns;
+}
+
+int vault_version(struct vault *v, int64_t *ret_version)
+{
+	return catalog_version(v->catalog, ret_version);
+}
+
+void vault_lone(struct vault *v)
+{
+	pool_free(v->pool);
+	v->pool = NULL;
+}
+
 int vault_totals(struct vault *v, struct vault_totals *ret_totals)
 {
 	struct catalog_totals t;

@@ -90,6 +90,17 @@ int vault_each(struct vault *v, int (*fn)(void *arg, const struct vault_entry *e
 int vault_find(struct vault *v, const char *what, int (*fn)(void *arg, const struct vault_entry *e),
 	       void *arg);
 
+/* The first name with an id above `after` that is there still: calls `fn` once. -ENOENT. */
+int vault_next(struct vault *v, int64_t after, int (*fn)(void *arg, const struct vault_entry *e),
+	       void *arg);
+/* Whether a name is there, and kept: the one that was put then. */
+bool vault_has(struct vault *v, int64_t id, int64_t put_ns);
+/* Changes whenever somebody else has changed the index. */
+int vault_version(struct vault *v, int64_t *ret_version);
+/* Ends the threads, before a sandbox that holds one thread only. From then on nothing may be put
+ * or got; finding, and keep/vault_file.h, do without. */
+void vault_lone(struct vault *v);
+
 /* --- getting ---------------------------------------------------------------------- */
 
 /* Writes the content to a descriptor, each chunk only once it is authenticated. -EBADMSG: damaged,

@@ -108,6 +108,9 @@ struct calls;
 struct client;
 struct calls *calls_new(void); /* NULL: no memory */
 void calls_free(struct calls *c);
+/* Finds out who asks, whether they may, and does it: "ok", or NULL with the error. */
+json_t *call_run(struct keeper *k, const json_t *root, struct call_asker *by,
+		 struct call_error *ret_error);
 void call_from_console(struct keeper *k, uint32_t question, const json_t *root);
 void call_from_client(struct keeper *k, struct client *c, const json_t *root);
 /* Nobody answered for some in time: says so. And when that is due, monotonic; UINT64_MAX never. */

@@ -47,12 +47,12 @@ static void changed(struct staff *s, const struct call_asker *by, const struct p
 static bool take_label(const json_t *args, const char *fallback, char ret_label[PEOPLE_NAME],
 		       struct call_error *e)
 {
-	const char *label = call_text(args, "label");
+	const char *label = call_text(args, "name");
 
 	if (!label || !*label)
 		label = fallback;
 	if (strlen(label) >= PEOPLE_NAME) {
-		call_fail(e, 400, "call.arguments", "The label is too long", "at most %d bytes",
+		call_fail(e, 400, "call.arguments", "The name is too long", "at most %d bytes",
 			  PEOPLE_NAME - 1);
 		return false;
 	}
@@ -60,9 +60,36 @@ static bool take_label(const json_t *args, const char *fallback, char ret_label[
 	return true;
 }
 
+/* Numbers of ours are texts to others: nobody counts with them. */
+static void write_id(int64_t n, char ret_text[24])
+{
+	snprintf(ret_text, 24, "%lld", (long long)n);
+}
+
+static bool read_id(const char *text, int64_t *ret_n)
+{
+	char *end;
+
+	if (!text || *text < '1' || *text > '9' || strlen(text) > 18)
+		return false;
+	*ret_n = strtoll(text, &end, 10);
+	return !*end;
+}
+
+static json_t *id_json(int64_t n)
+{
+	char text[24];
+
+	write_id(n, text);
+	return json_pack("{s:s}", "id", text);
+}
+
 static void put_factor(void *arg, const struct people_factor *f)
 {
-	json_array_append_new(arg, json_pack("{s:I, s:s, s:s, s:I, s:I}", "id", (json_int_t)f->id,
+	char id[24];
+
+	write_id(f->id, id);
+	json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:I, s:I}", "id", id,
 					     "kind", f->kind, "label", f->label, "made",
 					     (json_int_t)f->made_s, "used", (json_int_t)f->used_s));
 }
@@ -143,7 +170,7 @@ static bool take_ticket(struct staff *s, const struct call_asker *by, const json
 			const struct people_user *u, struct ticket *ret_t, struct call_error *e)
 {
 	static const uint8_t none[CRYPTO_HASH];
-	const char *text = call_text(args, "enrol");
+	const char *text = call_text(args, "login");
 
 	if (text && ticket_read(s->tickets, text, staff_now(s), ret_t) == 0 &&
 	    ret_t->use == TICKET_ENROL && memcmp(ret_t->user, u->id, PEOPLE_ID) == 0 &&
@@ -177,7 +204,7 @@ static json_t *webauthn_begin(struct keeper *k, const struct call_asker *by, con
 	return json_pack(
 		"{s:s, s:{s:{s:s, s:s}, s:{s:o, s:s, s:s}, s:o, s:o, s:i, s:o, s:{s:s, s:b, s:s}, "
 		"s:s}}",
-		"enrol", text, "webauthn", "rp", "id", rp_id, "name", s->o.site, "user", "id",
+		"login", text, "webauthn", "rp", "id", rp_id, "name", s->o.site, "user", "id",
 		base64_json(u->id, PEOPLE_ID), "name", u->name, "displayName",
 		*u->display ? u->display : u->name, "challenge",
 		base64_json(t.challenge, sizeof(t.challenge)), "pubKeyCredParams", algorithms(),
@@ -201,6 +228,7 @@ static json_t *webauthn_finish(struct keeper *k, const struct call_asker *by, co
 	enum webauthn_fault fault;
 	struct ticket t;
 	int64_t row;
+	json_t *made;
 	int err;
 
 	if (!staff_people(s, e) || !staff_person(by, e) ||
@@ -236,7 +264,9 @@ static json_t *webauthn_finish(struct keeper *k, const struct call_asker *by, co
 	if (err < 0)
 		return staff_broken(e, err);
 	changed(s, by, &s->user, REASON_AUTH_FACTOR_ADDED, "a passkey was added");
-	return json_pack("{s:I, s:b}", "id", (json_int_t)row, "device_bound", !c.backup_eligible);
+	made = id_json(row);
+	json_object_set_new(made, "device_bound", json_boolean(!c.backup_eligible));
+	return made;
 }
 
 /* --- an app's codes ------------------------------------------------------- */
@@ -265,7 +295,7 @@ static json_t *totp_begin(struct keeper *k, const struct call_asker *by, const j
 	totp_text(t.secret, typed);
 	svg = qr_svg(uri);
 	if (svg)
-		o = json_pack("{s:s, s:s, s:s, s:s}", "enrol", text, "uri", uri, "secret", typed,
+		o = json_pack("{s:s, s:s, s:s, s:s}", "login", text, "uri", uri, "secret", typed,
 			      "svg", svg);
 	free(svg);
 	secret_wipe(&t, sizeof(t));
@@ -294,7 +324,7 @@ static json_t *totp_finish(struct keeper *k, const struct call_asker *by, const 
 {
 	struct staff *s = staff_of(k);
 	const struct people_user *u = whose(s, by, args, e);
-	const char *code = call_text(args, "code");
+	const char *code = call_text(args, "totp");
 	struct people_factor f = {.kind = "totp"};
 	struct ticket t;
 	uint64_t step;
@@ -323,7 +353,7 @@ static json_t *totp_finish(struct keeper *k, const struct call_asker *by, const 
 	if (err < 0)
 		return staff_broken(e, err);
 	changed(s, by, u, REASON_AUTH_FACTOR_ADDED, "an authenticator app was added");
-	return json_pack("{s:I}", "id", (json_int_t)row);
+	return id_json(row);
 }
 
 /* --- passwords ------------------------------------------------------------ */
@@ -373,7 +403,7 @@ static json_t *password_set(struct keeper *k, const struct call_asker *by, const
 	if (err < 0)
 		return staff_broken(e, err);
 	changed(s, by, u, REASON_AUTH_FACTOR_ADDED, "the password was set");
-	return json_pack("{s:I}", "id", (json_int_t)row);
+	return id_json(row);
 }
 
 /* --- recovery codes ------------------------------------------------------- */
@@ -446,7 +476,7 @@ static json_t *sms_begin(struct staff *s, const struct call_asker *by, const str
 	if (!enrol_ticket(s, by, u, &t, text, e))
 		return NULL;
 	snprintf(message, sizeof(message), "%s is your code for %.60s.", code, s->o.site);
-	return json_pack("{s:s, s:s, s:{s:s, s:s}}", "enrol", text, "sent", "queued", "send_sms",
+	return json_pack("{s:s, s:s, s:{s:s, s:s}}", "login", text, "sent", "queued", "send_sms",
 			 "to", number, "text", message);
 }
 
@@ -454,7 +484,7 @@ static json_t *sms_set(struct keeper *k, const struct call_asker *by, const json
 		       struct call_error *e)
 {
 	struct staff *s = staff_of(k);
-	const char *number = call_text(args, "number"), *code = call_text(args, "code");
+	const char *number = call_text(args, "number"), *code = call_text(args, "sms");
 	struct people_factor f = {.kind = "sms"};
 	struct ticket t;
 	int64_t row;
@@ -488,7 +518,7 @@ static json_t *sms_set(struct keeper *k, const struct call_asker *by, const json
 	if (err < 0)
 		return staff_broken(e, err);
 	changed(s, by, &s->user, REASON_AUTH_FACTOR_ADDED, "a telephone for codes by SMS was added");
-	return json_pack("{s:I}", "id", (json_int_t)row);
+	return id_json(row);
 }
 
 /* --- removing ------------------------------------------------------------- */
@@ -520,7 +550,7 @@ static json_t *drop(struct keeper *k, const struct call_asker *by, const json_t 
 
 	if (!u)
 		return NULL;
-	if (!call_number(args, "id", 1, INT64_MAX, &id))
+	if (!read_id(call_text(args, "id"), &id))
 		return call_fail(e, 400, "call.arguments", "Which factor?", "give its 'id'");
 	err = people_factor_by_id(s->people, id, &f);
 	if (err == -ENOENT || ((err == 0 || err == -ENOKEY || err == -EBADMSG) &&

@@ -13,13 +13,14 @@
 #include "bpf/shared.h"
 #include "role/child.h"
 #include "role/control.h"
+#include "role/doors.h"
 #include "role/fact.h"
 #include "role/front.h"
 #include "role/port.h"
 #include "role/setup.h"
 #include "role/site.h"
 
-enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_COUNT };
+enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_LINK, ROLE_COUNT };
 
 #define MEMBERS_MAX (ROLE_COUNT - 1 + SETUP_GUARDS_MAX)
 
@@ -49,6 +50,7 @@ struct gateway {
 	char refused[SITE_ERROR]; /* what was wrong with the last policy; "" nothing */
 	struct control control;
 	struct front front; /* where the console listens */
+	struct doors doors; /* where relays do */
 	struct facts facts;
 	struct gate_grant_row grants[GATE_GRANTS]; /* in force, as the keeper last said, if it has */
 	uint32_t grant_count;
@@ -72,6 +74,8 @@ void member_start(struct gateway *g, struct member *m);
 void member_send(struct member *m, enum ipc_type type, uint32_t id, struct bytes body, int fd);
 struct member *member_keeper(struct gateway *g);
 struct member *member_console(struct gateway *g); /* NULL before members_init() */
+/* Gives the link its relays and their sockets, if it is there. */
+void member_relays(struct gateway *g);
 /* Its name for people: "keeper", "guard 1". */
 #define MEMBER_NAME 32
 const char *member_name(const struct member *m, char ret_name[MEMBER_NAME]);

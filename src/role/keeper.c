@@ -31,8 +31,12 @@
 #include "role/deposit.h"
 #include "role/desk.h"
 #include "role/look.h"
+#include "role/door.h"
+#include "role/pki.h"
 #include "role/secrets.h"
 #include "role/serve.h"
+#include "role/staff.h"
+#include "role/trail.h"
 
 #define COMMIT_MS	 200  /* a batch waits no longer, */
 #define LIVE_MS		 100  /* and where somebody looks on, this long */
@@ -50,11 +54,13 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_POLICY}, /* whom the devices' names and modes come from */
 	{FROM_PARENT, IPC_PEER},   /* a guard's socket */
 	{FROM_PARENT, IPC_CONSOLE},
+	{FROM_PARENT, IPC_LINK},
 	{FROM_PARENT, IPC_POLICY_FILE}, /* an answer, */
 	{FROM_PARENT, IPC_POLICY_TEXT}, /* and one */
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
 	{FROM_PARENT, IPC_STATUS},	/* an answer */
 	{FROM_PARENT, IPC_APPLY},	/* an answer */
+	{FROM_PARENT, IPC_GRANTS},	/* an answer */
 	{FROM_PARENT, IPC_STOP},
 	{FROM_GUARD, IPC_EVENTS},
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
@@ -112,6 +118,7 @@ static const char *const calls[] = {
 	"uname",
 	"unlink",
 	"unlinkat",
+	"memfd_create",
 	/* What the vault's threads, which are there already, say as they begin. */
 	"sched_getaffinity",
 	"set_robust_list",
@@ -123,6 +130,8 @@ struct options {
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
 	uint64_t archive_mb;
+	struct staff_options staff;
+	char boot_id[DOOR_BOOT_ID];
 };
 
 static uint64_t number_of(const char *text)
@@ -137,11 +146,14 @@ static uint64_t number_of(const char *text)
 
 static struct options read_options(int argc, char **argv)
 {
-	struct options o = {
-		.eve_rotate_mb = 100, .eve_keep = 5, .store_events = 1000000, .archive_mb = 512};
+	struct options o = {.eve_rotate_mb = 100,
+			    .eve_keep = 5,
+			    .store_events = 1000000,
+			    .archive_mb = 512,
+			    .staff.site = "bedwarden"};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -182,6 +194,21 @@ static struct options read_options(int argc, char **argv)
 		case 'p':
 			o.profiles_dir = optarg;
 			break;
+		case 's':
+			o.staff.site = optarg;
+			break;
+		case 'S':
+			o.staff.sms = number_of(optarg) != 0;
+			break;
+		case '3':
+			o.staff.aal3 = (unsigned)number_of(optarg);
+			break;
+		case 'I':
+			o.staff.wish.idle_minutes = (uint32_t)number_of(optarg);
+			break;
+		case 'O':
+			o.staff.wish.overall_hours = (uint32_t)number_of(optarg);
+			break;
 		default:
 			fatal("keeper: started by hand? 'bedwarden run' starts it");
 		}
@@ -190,6 +217,7 @@ static struct options read_options(int argc, char **argv)
 	return o;
 }
 
+/* Our own reports go the way of everybody's. */
 void keeper_put(struct keeper *k, struct json *j)
 {
 	size_t len = event_end(j);
@@ -217,6 +245,29 @@ void keeper_report(struct keeper *k, enum reason why, uint64_t count, const char
 		json_str(&j, "message", text);
 		json_close(&j);
 	}
+	keeper_put(k, &j);
+}
+
+/* What concerns who may sign in. */
+static void tell_staff(void *arg, enum reason why, const char *user, const char *text,
+		       uint64_t count)
+{
+	struct keeper *k = arg;
+	struct event_common e = {.time_ns = clock_wall_ns(),
+				 .type = "audit",
+				 .src_port = -1,
+				 .dest_port = -1,
+				 .reason = why};
+	char buf[EVENT_MAX];
+	struct json j = event_begin(&e, buf);
+
+	if (count)
+		json_u64(&j, "count", count);
+	json_open(&j, "audit");
+	if (*user)
+		json_str(&j, "user", user);
+	json_str(&j, "message", text);
+	json_close(&j);
 	keeper_put(k, &j);
 }
 
@@ -283,8 +334,11 @@ static void take_line(struct keeper *k, const char *who, struct bytes line)
 		refuse(k, who, "a line that is no event");
 	if (!r)
 		return;
-	if (r->audit)
-		k->commit_ns = 1;      /* at once */
+	if (r->audit) {
+		k->commit_ns = 1; /* at once */
+		if (strcmp(who, "parent") == 0)
+			trail_fact(k, r);
+	}
 	store_put_record(k->store, r); /* and so does the store */
 }
 
@@ -367,6 +421,16 @@ static uint64_t write_due(const struct keeper *k)
 	return k->commit_ns > k->retry_ns ? k->commit_ns : k->retry_ns;
 }
 
+void keeper_events(struct keeper *k, const char *who, struct bytes lines)
+{
+	take_events(k, who, lines);
+}
+
+void keeper_refuse(struct keeper *k, const char *who, const char *what)
+{
+	refuse(k, who, what);
+}
+
 static void take_policy(struct keeper *k, const struct ipc_message *m)
 {
 	const struct policy *policy;
@@ -389,6 +453,7 @@ static void take_policy(struct keeper *k, const struct ipc_message *m)
 	k->policy = policy;
 	k->policy_block = block;
 	k->policy_len = (size_t)st.st_size;
+	door_policy(k);
 }
 
 static void lose_guard(struct keeper *k, unsigned n)
@@ -442,6 +507,12 @@ static void take_console(struct keeper *k, struct ipc_message *m)
 		m->fd = -1; /* it is ours now */
 }
 
+static void take_link(struct keeper *k, struct ipc_message *m)
+{
+	pki_link(k->pki, m->fd);
+	m->fd = -1; /* it is ours now */
+}
+
 static void from_parent(struct keeper *k, struct ipc_message *m)
 {
 	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
@@ -454,6 +525,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_peer(k, m);
 	else if (m->type == IPC_CONSOLE)
 		take_console(k, m);
+	else if (m->type == IPC_LINK)
+		take_link(k, m);
 	else if (m->type == IPC_POLICY_FILE || m->type == IPC_POLICY_TEXT)
 		amend_answer(k, m);
 	else if (m->type == IPC_EVENTS)
@@ -462,6 +535,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		answer_status(k, m);
 	else if (m->type == IPC_APPLY)
 		answer_apply(k, m);
+	else if (m->type == IPC_GRANTS)
+		door_answer(k, m);
 	else if (m->type == IPC_STOP)
 		k->stopping = true;
 	else if (k->secrets)
@@ -583,10 +658,16 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = clients;
 	if (call_due(k) < at)
 		at = call_due(k);
+	if (staff_due(k->staff) < at)
+		at = staff_due(k->staff);
 	if (evidence < at)
 		at = evidence;
 	if (deposits < at)
 		at = deposits;
+	if (pki_due(k->pki) < at)
+		at = pki_due(k->pki);
+	if (door_due(k, now_ns) < at)
+		at = door_due(k, now_ns);
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now_ns ? 0 : (int)((at - now_ns) / NSEC_PER_MSEC + 1);
@@ -606,6 +687,7 @@ static void turn(struct keeper *k, int signals)
 		fds[count++] = (struct pollfd){.fd = k->guards[n], .events = POLLIN};
 	fds[count++] = desk ? desk_poll(desk) : (struct pollfd){.fd = -1};
 	fds[count++] = (struct pollfd){.fd = k->console_key, .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = pki_sock(k->pki), .events = POLLIN};
 	at = count;
 	clients = serve_poll(k->serve, fds + at);
 	count += clients;
@@ -619,13 +701,19 @@ static void turn(struct keeper *k, int signals)
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
-	if (fds[at - 2].revents && k->desk == desk)
-		hear_console(k, fds[at - 2].revents);
-	if (fds[at - 1].revents && k->console_key == fds[at - 1].fd)
+	if (fds[at - 3].revents && k->desk == desk)
+		hear_console(k, fds[at - 3].revents);
+	if (fds[at - 2].revents && k->console_key == fds[at - 2].fd)
 		hear_console_key(k);
+	if (fds[at - 1].revents && pki_sock(k->pki) == fds[at - 1].fd)
+		pki_hear(k, k->pki);
+	if (pki_due(k->pki) <= clock_mono_ns())
+		pki_tick(k, k->pki);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
 	call_turn(k, clock_mono_ns());
+	staff_tick(k->staff);
 	answer_turn(k);
+	door_turn(k);
 	if (k->pcaps) {
 		pcaps_tick(k->pcaps, clock_mono_ns(), clock_wall_ns());
 		note_evidence(k);
@@ -826,8 +914,15 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	k->calls = calls_new();
 	k->looks = looks_new();
 	k->amends = amends_new(o->config_file ? o->config_file : "policy");
+	staff_open(k->staff, o->state_dir, k->secrets ? secrets_keys(k->secrets) : NULL);
+	k->pki = pki_new(k);
+	if (!k->pki)
+		fatal("keeper: no memory");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
-	if (!k->serve || !k->calls || !k->looks || !k->amends)
+	trail_open(k);
+	k->note_act = trail_act;
+	k->door = door_new(k, o->boot_id);
+	if (!k->door || !k->serve || !k->calls || !k->looks || !k->amends)
 		fatal("keeper: no memory");
 }
 
@@ -835,7 +930,9 @@ call_identify_fn keeper_identify;
 
 int keeper_main(int argc, char **argv)
 {
-	struct keeper k = {.parent = KEEPER_IPC_FD, .console_key = -1, .identify = keeper_identify};
+	struct keeper k = {.parent = KEEPER_IPC_FD,
+			   .console_key = -1,
+			   .identify = keeper_identify ? keeper_identify : staff_identify};
 	const struct group *group;
 	struct options o;
 	unsigned char seed;
@@ -856,6 +953,10 @@ int keeper_main(int argc, char **argv)
 	tzset();
 	sqlite3_initialize();
 	sqlite3_randomness(sizeof(seed), &seed);
+	k.staff = staff_new(&o.staff, tell_staff, &k);
+	if (!k.staff)
+		fatal("keeper: no memory");
+	door_boot_id(o.boot_id);
 	lock_in(&k, &o);
 	open_all(&k, &o, gid);
 	write_out(&k, clock_mono_ns());
@@ -863,7 +964,11 @@ int keeper_main(int argc, char **argv)
 		fatal("keeper: the parent is gone");
 	while (!k.stopping)
 		turn(&k, signals);
+	trail_close(&k);
 	status = finish(&k);
+	pki_free(k.pki);
+	staff_free(k.staff); /* before the keys that it was lent */
+	door_free(k.door);
 	secrets_free(k.secrets);
 	free(k.deposits);
 	lose_console(&k);

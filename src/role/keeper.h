@@ -9,6 +9,7 @@
  *   bedwarden _keeper -d STATE_DIR -u USER [-e EVE_FILE] [-m ROTATE_MB] [-k KEEP] [-n EVENTS]
  *                     [-E EVIDENCE_MB -D EVIDENCE_DAYS] [-A ARCHIVE_MB]
  *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
+ *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -27,8 +28,8 @@
  * Its files: keeper.c, the process, its rights and its loop; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
- * amend.c, the calls themselves; secrets.c, what its keys do for others;
- * deposit.c, what goes into its vault.
+ * amend.c, pki.c, staff.c and its own, the calls themselves; secrets.c, what its
+ * keys do for others; deposit.c, what goes into its vault.
  */
 #include "base/ipc.h"
 #include "base/reason.h"
@@ -39,15 +40,18 @@
 #define KEEPER_GUARDS_MAX 64
 
 struct amends;
+struct audit_log;
 struct calls;
 struct client;
 struct deposits;
 struct desk;
+struct door;
 struct eve;
 struct intake;
 struct json;
 struct looks;
 struct pcaps;
+struct pki;
 struct person;
 struct policy;
 struct secrets;
@@ -58,19 +62,23 @@ struct keeper {
 	const char *state_dir;
 	struct store *store;
 	struct person *person; /* hides and opens what could name one */
-	struct eve *eve;     /* NULL: none wanted */
-	struct pcaps *pcaps; /* NULL: no evidence is wanted */
+	struct eve *eve;       /* NULL: none wanted */
+	struct pcaps *pcaps;   /* NULL: no evidence is wanted */
 	struct serve *serve;
 	struct secrets *secrets;   /* NULL: no keys are wanted */
 	struct intake *intake;	   /* the vault; NULL: no keys, or they are locked */
 	struct deposits *deposits; /* deposit.c's */
+	struct pki *pki;
+	struct staff *staff; /* who is there */
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;
-	struct desk *desk;	       /* the console's; NULL none is there */
-	int console_key;	       /* where it has handshakes signed; -1 none */
+	struct desk *desk;	 /* the console's; NULL none is there */
+	int console_key;	 /* where it has handshakes signed; -1 none */
+	struct audit_log *trail; /* NULL: it cannot be opened, see trail.h */
+	uint64_t trail_said_ns;
+	struct door *door;	       /* grants; see door.h */
 	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
-	struct staff *staff;	       /* who is there */
 	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */
 	int guards[KEEPER_GUARDS_MAX]; /* sockets by the guard's number; -1 none */
@@ -110,6 +118,10 @@ void answer_without(struct keeper *k, unsigned guard);
 
 /* Who is behind a session; NULL: nobody is. A test puts its own here. */
 extern call_identify_fn keeper_identify;
+
+/* keeper.c, for who else hears others: events of another process, and something of its that was refused. */
+void keeper_events(struct keeper *k, const char *who, struct bytes lines);
+void keeper_refuse(struct keeper *k, const char *who, const char *what);
 
 int keeper_main(int argc, char **argv);
 

@@ -69,7 +69,7 @@ static json_t *make(struct keeper *k, const struct call_asker *by, const json_t 
 	char token[TOKEN_TEXT];
 	enum people_role r = PEOPLE_VIEWER;
 	uint8_t id[6];
-	int64_t days = 0;
+	int64_t days = 90;
 	json_t *o;
 	int err;
 
@@ -77,10 +77,11 @@ static json_t *make(struct keeper *k, const struct call_asker *by, const json_t 
 		return NULL;
 	if (!name || !*name || strlen(name) >= PEOPLE_NAME ||
 	    (role && (!people_role_from_name(role, &r) || r == PEOPLE_ADMINISTRATOR)) ||
-	    !take_scopes(args, key.scopes) || !call_number(args, "days", 1, DAYS_MAX, &days))
+	    !take_scopes(args, key.scopes) ||
+	    (json_object_get(args, "days") && !call_number(args, "days", 1, DAYS_MAX, &days)))
 		return call_fail(e, 400, "call.arguments", "What is the key for?",
 				 "'name'; 'scopes', a list of calls (\"events\", \"grant.*\"); 'days', "
-				 "1 to %d; 'role', any but administrator, viewer if none is given",
+				 "1 to %d, 90 if not given; 'role', any but administrator, viewer if none is given",
 				 DAYS_MAX);
 	key.until_s = key.made_s + days * 86400;
 	snprintf(key.name, sizeof(key.name), "%s", name);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "people/role.h"
 
 #define INTRODUCE_ROOM (4 << 20) /* bytes under way from a guard to the keeper */
 
@@ -53,12 +54,28 @@ static void add_number(struct arguments *a, const char *option, unsigned value)
 	add(a, option, text);
 }
 
+static void people_arguments(const struct config_people *p, struct arguments *a)
+{
+	enum people_role role;
+	unsigned aal3 = 0;
+
+	for (unsigned i = 0; i < p->aal3_count; i++)
+		if (people_role_from_name(p->aal3[i], &role))
+			aal3 |= PEOPLE_ONLY(role);
+	/* All of them, always: member_outdated() looks at values alone. */
+	add_number(a, "-S", p->sms);
+	add_number(a, "-3", aal3);
+	add_number(a, "-I", p->idle_minutes);
+	add_number(a, "-O", p->overall_hours);
+}
+
 static void keeper_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 	const struct config_gateway *c = &g->site.config->gateway;
 
 	add(a, "-d", c->state_dir);
 	add(a, "-u", SETUP_USER);
+	add(a, "-s", c->name);
 	if (c->eve_file && *c->eve_file)
 		add(a, "-e", c->eve_file);
 	add_number(a, "-m", c->eve_rotate_mb);
@@ -75,6 +92,7 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 	add(a, "-c", g->config_file);
 	if (*c->profiles_dir)
 		add(a, "-p", c->profiles_dir);
+	people_arguments(&g->site.config->people, a);
 }
 
 static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
@@ -84,6 +102,9 @@ static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MA
 }
 
 static void introduce_console(struct gateway *g);
+static void introduce_link(struct gateway *g);
+
+static struct member *member_of(struct gateway *g, enum role_id role);
 
 /* Gives a guard and the keeper the two ends of a new pair. */
 static void introduce(struct gateway *g, struct member *guard)
@@ -115,6 +136,7 @@ static void keeper_greet(struct gateway *g, struct member *m)
 		if (g->members[i].role == ROLE_GUARD)
 			introduce(g, &g->members[i]);
 	introduce_console(g);
+	introduce_link(g);
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
 
@@ -216,6 +238,61 @@ static void console_greet(struct gateway *g, struct member *m)
 	introduce_console(g);
 }
 
+/* Link and keeper get a new pair. */
+static void introduce_link(struct gateway *g)
+{
+	struct member *keeper = member_keeper(g), *link = member_of(g, ROLE_LINK);
+	int pair[2];
+
+	if (!link || keeper->child.sock < 0 || link->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	if (ipc_pair(pair) < 0) {
+		log_error("link and keeper: no socket pair");
+		return;
+	}
+	member_send(link, IPC_LINK, 0, (struct bytes){0}, pair[0]);
+	member_send(keeper, IPC_LINK, 0, (struct bytes){0}, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void no_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+}
+
+static void tell_door(void *arg, const char *name, const char *why)
+{
+	log_error("relay %s: %s", name, why);
+}
+
+void member_relays(struct gateway *g)
+{
+	struct member *link = member_of(g, ROLE_LINK);
+	int fd;
+
+	if (!link || link->child.sock < 0 || link->child.stopping)
+		return;
+	fd = doors_setup(g->site.config, tell_door, NULL);
+	if (fd < 0) {
+		log_error("the link's relays: %s", strerror(-fd));
+		return;
+	}
+	member_send(link, IPC_RELAYS, 0, (struct bytes){0}, fd);
+	close(fd);
+	for (unsigned i = 0; i < g->doors.count; i++) {
+		const struct door *d = &g->doors.list[i];
+
+		member_send(link, IPC_LISTEN, 0,
+			    (struct bytes){(const uint8_t *)d->name, strlen(d->name)}, d->sock);
+	}
+}
+
+static void link_greet(struct gateway *g, struct member *m)
+{
+	introduce_link(g);
+	member_relays(g);
+}
+
 static unsigned no_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
 {
 	return 0;
@@ -228,6 +305,7 @@ static const struct role roles[ROLE_COUNT] = {
 			 keeper_greet},
 	[ROLE_CONSOLE] = {"console", "_console", SIGKILL, console_arguments, console_descriptors,
 			  console_greet},
+	[ROLE_LINK] = {"link", "_link", SIGKILL, no_arguments, no_descriptors, link_greet},
 	[ROLE_GUARD] = {"guard", "_guard", SIGKILL, guard_arguments, no_descriptors, guard_greet},
 };
 
@@ -252,6 +330,8 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 
 	if (m->role == ROLE_CONSOLE)
 		return g->front.count > 0;
+	if (m->role == ROLE_LINK)
+		return doors_wanted(g->site.config);
 	if (m->role != ROLE_GUARD)
 		return true;
 	fill_setup(g, m->child.number, &s);
@@ -300,12 +380,17 @@ struct member *member_keeper(struct gateway *g)
 	return &g->members[ROLE_KEEPER];
 }
 
-struct member *member_console(struct gateway *g)
+static struct member *member_of(struct gateway *g, enum role_id role)
 {
 	for (unsigned i = 0; i < g->member_count; i++)
-		if (g->members[i].role == ROLE_CONSOLE)
+		if (g->members[i].role == role)
 			return &g->members[i];
 	return NULL;
+}
+
+struct member *member_console(struct gateway *g)
+{
+	return member_of(g, ROLE_CONSOLE);
 }
 
 const char *member_name(const struct member *m, char ret_name[MEMBER_NAME])

@@ -27,6 +27,7 @@ static const struct ipc_right rights[] = {
 	{ROLE_KEEPER, IPC_GRANTS},
 	{ROLE_KEEPER, IPC_POLICY_FILE}, {ROLE_KEEPER, IPC_POLICY_TEXT}, {ROLE_CONSOLE, IPC_READY},
 	{ROLE_GUARD, IPC_READY},	{ROLE_GUARD, IPC_POLICY_TAKEN}, {ROLE_GUARD, IPC_COUNTS},
+	{ROLE_LINK, IPC_READY},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -499,6 +500,7 @@ out:
 	if (g->gate)
 		gate_close(g->gate, o->unload);
 	front_close(&g->front);
+	doors_close(&g->doors);
 	facts_free(&g->facts);
 	site_free(&g->site);
 	watch_free(g->watch);

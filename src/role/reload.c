@@ -122,6 +122,16 @@ static void open_front(struct gateway *g)
 		log_error("the console: %s", why);
 }
 
+static void tell_door(void *arg, const char *name, const char *why)
+{
+	log_error("relay %s: %s", name, why);
+}
+
+static void open_doors(struct gateway *g)
+{
+	doors_open(&g->doors, g->site.config, tell_door, NULL);
+}
+
 /* --- guards --------------------------------------------------------------- */
 
 /* Asks every port for `queues` receive queues. The most that any now has. */
@@ -196,7 +206,8 @@ void reload_restart(struct gateway *g, enum role_id role)
 static void hand_out(struct gateway *g)
 {
 	for (unsigned i = 0; i < g->member_count; i++)
-		if (!g->members[i].child.stopping && g->members[i].role != ROLE_CONSOLE)
+		if (!g->members[i].child.stopping && g->members[i].role != ROLE_CONSOLE &&
+		    g->members[i].role != ROLE_LINK)
 			member_send(&g->members[i], IPC_POLICY, 0, (struct bytes){0},
 				    g->site.memfd);
 }
@@ -283,6 +294,7 @@ int reload_first(struct gateway *g, char ret_error[SITE_ERROR])
 	g->guards = decide_guards(g);
 	attach_ports(g);
 	open_front(g);
+	open_doors(g);
 	expect_links(g);
 	watch_policy(g);
 	return 0;
@@ -369,6 +381,8 @@ int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
 	watch_policy(g);
 	reload_restart(g, ROLE_GUARD);
 	open_front(g);
+	open_doors(g);
+	member_relays(g);
 	reload_restart(g, ROLE_CONSOLE);
 	hand_out(g);
 	applied(g);

@@ -384,7 +384,8 @@ int show_factors(struct staff *s, const struct call_asker *by, const json_t *arg
 		 const struct ticket *t, struct shown *shown, struct call_error *e)
 {
 	const json_t *passkey = json_object_get(args, "webauthn");
-	const char *name = shown->known ? shown->user.name : call_text(args, "user");
+	const char *said = call_text(args, "user");
+	const char *name = shown->known ? shown->user.name : said ? said : *t->name ? t->name : NULL;
 	struct people_user u = shown->user;
 	bool known = shown->known, any = false;
 	int err = 0;

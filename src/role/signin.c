@@ -80,10 +80,15 @@ static json_t *begin(struct keeper *k, const struct call_asker *by, const json_t
 {
 	struct staff *s = staff_of(k);
 	struct ticket t = {.use = TICKET_LOGIN};
+	const char *name = call_text(args, "user");
 	char text[TICKET_TEXT], rp_id[256];
 	json_t *o;
 
-	if (!staff_people(s, e) || begin_ticket(s, &t, text, e) < 0)
+	if (!staff_people(s, e))
+		return NULL;
+	if (name && strlen(name) < sizeof(t.name))
+		snprintf(t.name, sizeof(t.name), "%s", name);
+	if (begin_ticket(s, &t, text, e) < 0)
 		return NULL;
 	o = json_pack("{s:s, s:o}", "login", text, "factors", factor_list(offered(s)));
 	if (staff_rp_id(by->origin, rp_id))

@@ -399,7 +399,7 @@ json_t *staff_session(struct staff *s, const struct people_user *u, int kind, in
 	if (err != 0)
 		return staff_broken(ret_error, err);
 	o = session_json(s, u, &p);
-	json_object_set_new(o, "session", json_string(token));
+	json_object_set_new(o, "token", json_string(token));
 	json_object_set_new(o, "csrf", json_string(csrf));
 	secret_wipe(token, sizeof(token));
 	return o;
@@ -570,8 +570,10 @@ static json_t *session_list(struct keeper *k, const struct call_asker *by, const
 			    struct call_error *e)
 {
 	struct staff *s = staff_of(k);
-	bool all = json_is_true(json_object_get(args, "all")) || by->operator_;
+	const char *name = call_text(args, "user");
+	bool all = by->operator_ || name || json_is_true(json_object_get(args, "all"));
 	struct listing l = {s, NULL, by->session_id};
+	struct people_user u;
 	int err;
 
 	if (!staff_people(s, e) || (!all && !staff_person(by, e)))
@@ -581,9 +583,12 @@ static json_t *session_list(struct keeper *k, const struct call_asker *by, const
 	    by->role != PEOPLE_AUDITOR) {
 		json_decref(l.rows);
 		return call_fail(e, 403, "auth.role", "Your role does not allow this",
-				 "leave out 'all' to see your own sessions");
+				 "leave out 'all' and 'user' to see your own sessions");
 	}
-	err = people_sessions(s->people, all ? NULL : s->user.id, put_session, &l);
+	err = name ? people_user_by_name(s->people, name, &u) : 0;
+	if (err == 0)
+		err = people_sessions(s->people, name ? u.id : all ? NULL : s->user.id, put_session,
+				      &l);
 	if (err < 0) {
 		json_decref(l.rows);
 		return staff_broken(e, err);
@@ -595,7 +600,7 @@ static json_t *session_stop(struct keeper *k, const struct call_asker *by, const
 			    struct call_error *e)
 {
 	struct staff *s = staff_of(k);
-	const char *id = call_text(args, "id");
+	const char *id = call_text(args, "session");
 	bool anybody = by->operator_ || by->role == PEOPLE_ADMINISTRATOR;
 	int err;
 
@@ -608,7 +613,7 @@ static json_t *session_stop(struct keeper *k, const struct call_asker *by, const
 		return err < 0 ? staff_broken(e, err) : json_object();
 	}
 	if (!id)
-		return call_fail(e, 400, "call.arguments", "Which session?", "give its 'id'");
+		return call_fail(e, 400, "call.arguments", "Which session?", "give its id as 'session'");
 	err = people_session_end(s->people, id, anybody ? NULL : s->user.id);
 	if (err == -ENOENT)
 		return call_fail(e, 404, "auth.none", "There is no such session",

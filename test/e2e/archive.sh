@@ -187,7 +187,7 @@ names() {
 	    if port == 21: c.recv(99)
 	    c.sendall(text)
 	    c.recv(999)
-	say(80, b"GET /fhir/Patient?family=MUSTERFRAU&given=ERIKA HTTP/1.1\r\nHost: pacs\r\nReferer: http://pacs/MUSTERMANN\r\n\r\n")
+	say(80, b"GET /fhir/Patient/MUSTERFRAU?given=ERIKA HTTP/1.1\r\nHost: pacs\r\nReferer: http://pacs/MUSTERMANN\r\n\r\n")
 	say(21, b"RETR MUSTERMANN_MAX_19640812.pdf\r\n")
 	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -224,7 +224,7 @@ has_evidence() { [ "$(vault ls --class evidence --json | jq length)" -ge 1 ]; }
 ms=$(until_ms 25000 has_evidence)
 if within "$ms" 25000; then ok "what was blocked is evidence"; else not "what was blocked is evidence"; fi
 told() { events | grep -- "$1" >/dev/null; }
-check "who asks the gateway is told of a web address" told 'Patient?family=MUSTERFRAU&given=ERIKA'
+check "who asks the gateway is told of a web address" told '/fhir/Patient/MUSTERFRAU'
 check "of a file" told MUSTERMANN_MAX_19640812.pdf
 check "and of a machine's own name" told '"hostname":"Mustermanns-iPhone"'
 check "in its list of devices, too" sh -c \

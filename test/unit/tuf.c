@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "update/bundle/tar.h"
 #include "update/tuf/canon.h"
 #include "update/tuf/delegation.h"
 #include "update/tuf/glob.h"
@@ -304,6 +305,61 @@ static void files_fit(void **state)
 	json_decref(v);
 }
 
+static void tar_headers_come_back(void **state)
+{
+	static const size_t lengths[] = {1, 99, 100, 101, 155, 490, 500, 510, 1000, 2000};
+	uint8_t blocks[6 * TAR_BLOCK];
+	char name[TAR_NAME_MAX], got[TAR_NAME_MAX];
+	struct tar_entry e;
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		size_t n = lengths[i], len;
+
+		memset(name, 'n', n);
+		name[n] = 0;
+		len = tar_write_header(name, TAR_SIZE_MAX, blocks);
+		assert_true(len <= sizeof(blocks) && len % TAR_BLOCK == 0);
+		assert_int_equal(tar_read_header(blocks, &e), 0);
+		if (n > 100) {
+			assert_int_equal(e.type, 'x');
+			assert_int_equal(
+				tar_read_path((struct bytes){blocks + TAR_BLOCK, e.size}, got), 0);
+			assert_string_equal(got, name);
+			assert_int_equal(tar_read_header(blocks + len - TAR_BLOCK, &e), 0);
+		} else {
+			assert_string_equal(e.name, name);
+		}
+		assert_int_equal(e.type, '0');
+		assert_true(e.size == TAR_SIZE_MAX);
+		blocks[3] ^= 1;
+		assert_int_equal(tar_read_header(blocks, &e), -EBADMSG);
+	}
+	memset(blocks, 0, sizeof(blocks));
+	assert_int_equal(tar_read_header(blocks, &e), -ENODATA);
+}
+
+static void pax_records(void **state)
+{
+	static const struct {
+		const char *text;
+		int err;
+	} t[] = {
+		{"10 path=a\n", 0},	{"11 path=a\n", -EBADMSG},  {"8 path=a\n", -EBADMSG},
+		{"", -ENOENT},		{"12 mtime=12\n", -ENOENT}, {"8 path=\n", -EBADMSG},
+		{"path=a\n", -EBADMSG}, {"10 path=a", -EBADMSG},    {"99999999999 x", -EBADMSG},
+		{"0 \n", -EBADMSG},
+	};
+	char name[TAR_NAME_MAX];
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct bytes b = unit_exact(t[i].text, strlen(t[i].text));
+
+		if (tar_read_path(b, name) != t[i].err)
+			fail_msg("'%s'", t[i].text);
+		free((void *)b.data);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +373,8 @@ int main(void)
 		cmocka_unit_test(delegations_come_in_order),
 		cmocka_unit_test(malformed_delegations),
 		cmocka_unit_test(files_fit),
+		cmocka_unit_test(tar_headers_come_back),
+		cmocka_unit_test(pax_records),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -451,8 +451,8 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 
 bool stream_is_over(const struct stream *s, const struct flow *f)
 {
-	return stream_ended(s, 0) && f->tcp_acked[0] == s->half[0].fin + 1 &&
-	       stream_ended(s, 1) && f->tcp_acked[1] == s->half[1].fin + 1;
+	return stream_ended(s, 0) && f->tcp_acked[0] == s->half[0].fin + 1 && stream_ended(s, 1) &&
+	       f->tcp_acked[1] == s->half[1].fin + 1;
 }
 
 bool stream_ended(const struct stream *s, unsigned end)

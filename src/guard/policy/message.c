@@ -137,6 +137,21 @@ struct message_rules *message_rules_new(const struct policy *p)
 	return NULL;
 }
 
+struct message_rules *message_rules_of(const char *text)
+{
+	struct message_rules *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->count = 1;
+	m->entries = calloc(1, sizeof(*m->entries));
+	if (m->entries && read_rule(m, m->entries, text))
+		return m;
+	message_rules_free(m);
+	errno = ENOMEM;
+	return NULL;
+}
+
 void message_rules_free(struct message_rules *m)
 {
 	if (!m)

@@ -14,6 +14,8 @@ struct message_rules;
 
 /* Borrows the policy's texts. NULL with errno ENOMEM. */
 struct message_rules *message_rules_new(const struct policy *p);
+/* Of a single rule, number 0, by its text; borrows it. NULL with errno ENOMEM. */
+struct message_rules *message_rules_of(const char *text);
 void message_rules_free(struct message_rules *m);
 
 /* The protocol that the rule names; NULL: none, or no such rule. */

@@ -25,6 +25,7 @@ struct ticket {
 	uint8_t known;	    /* 1: `user` is somebody, shown by the factors in `passed` */
 	uint8_t user[TICKET_USER];
 	uint8_t challenge[32];
+	char name[64];		     /* that somebody said is theirs; "" none */
 	uint32_t passed;	     /* factors shown so far, a set (factor.h) */
 	uint8_t session[CRYPTO_HASH]; /* that it was made for */
 	uint8_t secret[32];	     /* what is being enrolled, or the code that was sent */

@@ -46,13 +46,13 @@
 		"next", API_LIST, false,                                                \
 			"Factors of which one more is needed; nobody is signed in yet." \
 	}
-#define ENROL                                                           \
+#define BEGUN                                                           \
 	{                                                               \
-		"enrol", API_TEXT, true, "Of the answer that began it." \
+		"login", API_TEXT, true, "Of the answer that began it." \
 	}
-#define LABEL                                                        \
+#define NAME                                                         \
 	{                                                            \
-		"label", API_TEXT, false, "For people: \"red key\"." \
+		"name", API_TEXT, false, "For people: \"blue key\"." \
 	}
 #define FACTOR                                                                             \
 	{"webauthn", API_OBJECT, false, "What the authenticator gave, base64url."},        \
@@ -111,6 +111,7 @@ const struct api_route api_routes[] = {
 	 .takes = FIELDS({"code", API_TEXT, true, "The one-time code."}),
 	 .gives = FIELDS(SIGNED_IN)},
 	{"auth.begin", .changes = true, .open = true, .what = "Begins a sign-in.",
+	 .takes = FIELDS({"user", API_TEXT, false, "Who says so."}),
 	 .gives = FIELDS(
 		 {"login", API_TEXT, true, "To finish with."},
 		 {"factors", API_LIST, true, "What may be shown."},
@@ -135,9 +136,10 @@ const struct api_route api_routes[] = {
 	{"session.me", .what = "Who I am.", .gives = FIELDS(SIGNED_IN)},
 	{"session.list", .what = "Sessions that are open.",
 	 .takes =
-		 FIELDS({"all", API_FLAG, false, "Everybody's; for administrators and auditors."})},
+		 FIELDS({"user", API_TEXT, false, "Of this user."},
+			{"all", API_FLAG, false, "Everybody's; for administrators and auditors."})},
 	{"session.end", .changes = true, .what = "Ends a session.",
-	 .takes = FIELDS({"id", API_TEXT, false, "Its id."},
+	 .takes = FIELDS({"session", API_TEXT, false, "Its id."},
 			 {"others", API_FLAG, false, "All of mine but this one."})},
 	{"session.notices_seen", .changes = true, .what = "I have read what was changed of mine."},
 
@@ -154,6 +156,9 @@ const struct api_route api_routes[] = {
 			 {"disabled", API_FLAG, false, ""})},
 	{"user.remove", .changes = true, .what = "Removes a user and ends its sessions.",
 	 .takes = FIELDS({"user", API_TEXT, true, "A name."})},
+	{"user.invite", .changes = true,
+	 .what = "A new code to enrol with, for somebody who has no factor yet.",
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."})},
 	{"user.reset_request", .changes = true,
 	 .what = "Asks for a reset of somebody who lost every factor.",
 	 .takes = FIELDS({"user", API_TEXT, true, "A name."}, {"reason", API_TEXT, false, "Why."})},
@@ -164,12 +169,12 @@ const struct api_route api_routes[] = {
 	{"factor.webauthn_begin", .changes = true,
 	 .what = "Options for navigator.credentials.create()."},
 	{"factor.webauthn_finish", .changes = true, .what = "Takes a passkey.",
-	 .takes = FIELDS(ENROL,
+	 .takes = FIELDS(BEGUN,
 			 {"webauthn", API_OBJECT, true, "What the authenticator gave, base64url."},
-			 LABEL)},
+			 NAME)},
 	{"factor.totp_begin", .changes = true, .what = "A secret and its QR code."},
 	{"factor.totp_finish", .changes = true, .what = "Proves that the app has it.",
-	 .takes = FIELDS(ENROL, {"code", API_TEXT, true, "6 digits."}, LABEL)},
+	 .takes = FIELDS(BEGUN, {"totp", API_TEXT, true, "6 digits."}, NAME)},
 	{"factor.password_set", .changes = true, .what = "Sets the password.",
 	 .takes = FIELDS({"password", API_TEXT, true,
 			  "At least 15 characters, beside a second factor 8."})},
@@ -178,16 +183,16 @@ const struct api_route api_routes[] = {
 	{"factor.sms_set", .changes = true,
 	 .what = "A telephone: first its number, then the code that it got.",
 	 .takes = FIELDS({"number", API_TEXT, false, "+436601234567"},
-			 {"enrol", API_TEXT, false, "Of the first answer."},
-			 {"code", API_TEXT, false, "6 digits."})},
+			 {"login", API_TEXT, false, "Of the first answer."},
+			 {"sms", API_TEXT, false, "6 digits."})},
 	{"factor.remove", .changes = true, .what = "Removes a factor.",
-	 .takes = FIELDS({"id", API_NUMBER, true, "Its id."})},
+	 .takes = FIELDS({"id", API_TEXT, true, "Its id."})},
 
 	{"key.list", .what = "API keys."},
 	{"key.make", .changes = true, .what = "Makes an API key; it is shown once.",
 	 .takes = FIELDS({"name", API_TEXT, true, "What it is for."},
 			 {"scopes", API_LIST, true, "Calls: \"events\", \"grant.*\"."},
-			 {"days", API_NUMBER, true, "Until it expires, 1 to 366."},
+			 {"days", API_NUMBER, false, "Until it expires, 1 to 366."},
 			 {"role", API_TEXT, false, "Any but administrator; viewer if not given."})},
 	{"key.revoke", .changes = true, .what = "Ends an API key.",
 	 .takes = FIELDS({"id", API_TEXT, true, "Its id."})},

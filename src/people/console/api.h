@@ -31,7 +31,7 @@ struct api_field {
 /* What an answer means to the session that the browser has. */
 enum api_effect {
 	API_NONE,
-	API_SESSION, /* a `session` in it becomes the cookie, and is given to nobody else */
+	API_SESSION, /* a `token` in it becomes the cookie, and is given to nobody else */
 	API_END,     /* the cookie is taken away */
 };
 

@@ -341,15 +341,21 @@ static void set_cookie(struct evhttp_request *req, const char *token)
 /* The token is for the cookie alone: no script ever has it. */
 static void reply_ok(struct request *r, const json_t *ok)
 {
-	const char *token = json_string_value(json_object_get(ok, "session"));
+	const char *token = json_string_value(json_object_get(ok, "token"));
 	json_t *copy = NULL;
 
 	if (r->route->effect == API_SESSION && token) {
 		if (cookie_is_token(token))
 			set_cookie(r->req, token);
 		copy = json_copy((json_t *)ok);
-		json_object_del(copy, "session");
+		json_object_del(copy, "token");
 		ok = copy;
+	} else if (json_object_get(ok, "send_sms")) {
+		/* For whoever sends it, never for whoever asked. */
+		reply_problem(r->req,
+			      problem_new(503, "sms.no_gateway", "No SMS can be sent from here",
+					  "use another factor"));
+		return;
 	} else if (r->route->effect == API_END) {
 		set_cookie(r->req, "");
 		evhttp_add_header(evhttp_request_get_output_headers(r->req), "Clear-Site-Data",

@@ -476,6 +476,13 @@ static bool set_trust(SSL_CTX *ctx, const struct tls_options *o)
 	return X509_STORE_set_flags(store, flags) == 1;
 }
 
+static int verify_mode(const struct tls_options *o)
+{
+	if (!o->server || o->mutual)
+		return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	return o->optional ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
+}
+
 SSL_CTX *tls_context_new(const struct tls_options *o, char ret_error[TLS_ERROR])
 {
 	const SSL_METHOD *method = o->datagram ? DTLS_method() : TLS_method();
@@ -498,11 +505,7 @@ SSL_CTX *tls_context_new(const struct tls_options *o, char ret_error[TLS_ERROR])
 	if (!set_trust(ctx, o))
 		goto fail_set;
 	SSL_CTX_set_cert_verify_callback(ctx, judge, NULL);
-	SSL_CTX_set_verify(ctx,
-			   !o->server || o->mutual
-				   ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-				   : SSL_VERIFY_NONE,
-			   NULL);
+	SSL_CTX_set_verify(ctx, verify_mode(o), NULL);
 	ERR_clear_error();
 	return ctx;
 fail:

@@ -614,6 +614,33 @@ static bool start_tls(struct conn *c, struct side *s)
 	return true;
 }
 
+static void opened(struct conn *c);
+
+/* Who serves is in this process, and sees the clear. */
+static void serve_here(struct conn *c)
+{
+	const struct relay_options *o = &c->relay->o;
+	X509 *x = SSL_get0_peer_certificate(c->ssl);
+	uint8_t *der = NULL;
+	int pair[2], len = x ? i2d_X509(x, &der) : 0, err;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
+		OPENSSL_free(der);
+		conn_end(c, REASON_RELAY_UNREACHABLE, strerror(errno));
+		return;
+	}
+	c->out.fd = pair[0];
+	err = o->serve(o->arg, pair[1], c->who.from,
+		       (struct bytes){der, len > 0 ? (size_t)len : 0});
+	OPENSSL_free(der);
+	if (err < 0) {
+		close(pair[1]);
+		conn_end(c, REASON_RELAY_FULL, strerror(-err));
+		return;
+	}
+	opened(c);
+}
+
 static void connect_out(struct conn *c)
 {
 	const struct relay_options *o = &c->relay->o;
@@ -667,7 +694,9 @@ static void shake(struct conn *c)
 		gone(c, secure_of(c));
 		return;
 	}
-	if (r == 1 && c->state == CONN_SHAKE_IN)
+	if (r == 1 && c->state == CONN_SHAKE_IN && c->relay->o.serve)
+		serve_here(c);
+	else if (r == 1 && c->state == CONN_SHAKE_IN)
 		connect_out(c);
 	else if (r == 1)
 		opened(c);

@@ -63,7 +63,12 @@ struct relay_options {
 	const struct proto *proto; /* is read, and nothing else passes; NULL: nothing is read */
 	/* Why a message must not pass; REASON_NONE it may. */
 	enum reason (*judge)(void *arg, const struct proto *p, const struct msg *m);
-	void *arg; /* of these two */
+	/*
+	 * Instead of connecting: takes the far end of a socket pair, and whose certificate
+	 * was shown (DER, borrowed; empty none). 0 or -errno. NULL: it connects.
+	 */
+	int (*serve)(void *arg, int fd, const uint8_t from[16], struct bytes certificate);
+	void *arg; /* of these */
 };
 
 struct relay_calls {
@@ -85,7 +90,7 @@ void relays_turn(struct relays *rs, int timeout_ms);
  * The loop looks after another descriptor, too: `fn` is called when it can be read. It stays the
  * caller's, who takes it out before closing it. 0 or -errno; -ENOBUFS there are RELAYS_OTHERS.
  */
-#define RELAYS_OTHERS 8
+#define RELAYS_OTHERS 32
 int relays_watch(struct relays *rs, int fd, void (*fn)(void *arg), void *arg);
 void relays_unwatch(struct relays *rs, int fd);
 /* Once a second or so: what took too long. */

@@ -111,7 +111,7 @@ static bool is_good(const char *name)
 {
 	const char *rest = strncmp(name, "metadata/", 9) == 0  ? name + 9
 			   : strncmp(name, "targets/", 8) == 0 ? name + 8
-								: "";
+							       : "";
 
 	return !repo_judge_stored(rest);
 }
@@ -252,7 +252,7 @@ json_t *bundle_names(const struct bundle *b)
 	char name[TAR_NAME_MAX];
 	const char *path;
 
-	json_object_foreach(b->index, path, entry) {
+	json_object_foreach (b->index, path, entry) {
 		const char *slash, *dot;
 
 		if (strncmp(path, "targets/", 8) != 0)

@@ -7,8 +7,20 @@
 
 /* Where a field lies and how long it is. */
 enum {
-	NAME = 0, NAME_LEN = 100, MODE = 100, UID = 108, GID = 116, SIZE = 124, SIZE_LEN = 12,
-	MTIME = 136, SUM = 148, SUM_LEN = 8, TYPE = 156, MAGIC = 257, PREFIX = 345, PREFIX_LEN = 155,
+	NAME = 0,
+	NAME_LEN = 100,
+	MODE = 100,
+	UID = 108,
+	GID = 116,
+	SIZE = 124,
+	SIZE_LEN = 12,
+	MTIME = 136,
+	SUM = 148,
+	SUM_LEN = 8,
+	TYPE = 156,
+	MAGIC = 257,
+	PREFIX = 345,
+	PREFIX_LEN = 155,
 };
 
 static unsigned sum(const uint8_t block[TAR_BLOCK])
@@ -85,9 +97,9 @@ int tar_read_header(const uint8_t block[TAR_BLOCK], struct tar_entry *ret_entry)
 
 	if (memcmp(block, zeros, TAR_BLOCK) == 0)
 		return -ENODATA;
-	if (memcmp(block + MAGIC, "ustar", 6) != 0 ||
-	    read_octal(block + SUM, SUM_LEN, &want) < 0 || want != sum(block) ||
-	    read_octal(block + SIZE, SIZE_LEN, &e.size) < 0 || e.size > TAR_SIZE_MAX)
+	if (memcmp(block + MAGIC, "ustar", 6) != 0 || read_octal(block + SUM, SUM_LEN, &want) < 0 ||
+	    want != sum(block) || read_octal(block + SIZE, SIZE_LEN, &e.size) < 0 ||
+	    e.size > TAR_SIZE_MAX)
 		return -EBADMSG;
 	e.type = block[TYPE] ? (char)block[TYPE] : '0';
 	if (prefix)
@@ -110,8 +122,8 @@ int tar_read_path(struct bytes records, char ret_name[TAR_NAME_MAX])
 
 		while (q < end && *q >= '0' && *q <= '9' && len < 1u << 20)
 			len = len * 10 + (size_t)(*q++ - '0');
-		if (q == end || *q != ' ' || len < (size_t)(q - p) + 3 ||
-		    len > (size_t)(end - p) || p[len - 1] != '\n')
+		if (q == end || *q != ' ' || len < (size_t)(q - p) + 3 || len > (size_t)(end - p) ||
+		    p[len - 1] != '\n')
 			return -EBADMSG;
 		q++;
 		if ((size_t)(p + len - q) > 5 && memcmp(q, "path=", 5) == 0) {

@@ -14,7 +14,7 @@ enum {
 	TAR_BLOCK = 512,
 	TAR_NAME_MAX = 2048, /* with its zero */
 };
-#define TAR_SIZE_MAX 077777777777ull /* 8 GiB less one */
+#define TAR_SIZE_MAX  077777777777ull /* 8 GiB less one */
 #define TAR_PADDED(n) (((n) + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK)
 
 struct tar_entry {

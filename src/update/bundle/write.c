@@ -34,7 +34,8 @@ static int put(struct writing *w, const void *data, size_t len)
 {
 	int err = file_write(w->out, (struct bytes){data, len});
 
-	return err < 0 ? tuf_fail(w->e, err, "the bundle cannot be written: %s", strerror(-err)) : 0;
+	return err < 0 ? tuf_fail(w->e, err, "the bundle cannot be written: %s", strerror(-err))
+		       : 0;
 }
 
 static int pad(struct writing *w, uint64_t size)
@@ -119,7 +120,7 @@ static int add_targets(struct writing *w, const struct tuf_metadata *m)
 	json_t *entry;
 	int err;
 
-	json_object_foreach(json_object_get(m->body, "targets"), name, entry) {
+	json_object_foreach (json_object_get(m->body, "targets"), name, entry) {
 		const char *slash = strrchr(name, '/');
 		int folder = slash ? (int)(slash - name) + 1 : 0;
 
@@ -151,8 +152,8 @@ static int add_roots(struct writing *w)
 	return err;
 }
 
-static int each_role(struct writing *w, int (*what)(struct writing *, const char *,
-						    const struct tuf_metadata *))
+static int each_role(struct writing *w,
+		     int (*what)(struct writing *, const char *, const struct tuf_metadata *))
 {
 	struct tuf_metadata *snapshot, *m;
 	char role[REPO_ROLE_MAX];
@@ -162,7 +163,7 @@ static int each_role(struct writing *w, int (*what)(struct writing *, const char
 
 	if (err < 0)
 		return err;
-	json_object_foreach(json_object_get(snapshot->body, "meta"), file, entry) {
+	json_object_foreach (json_object_get(snapshot->body, "meta"), file, entry) {
 		snprintf(role, sizeof(role), "%.*s", (int)(strlen(file) - 5), file);
 		err = folder_load(w->r, role, false, &m, w->e);
 		if (err == 0) {

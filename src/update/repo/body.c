@@ -66,7 +66,7 @@ json_t *body_find_role(const json_t *w, const char *name)
 	if (roles)
 		return json_object_get(roles, name);
 	roles = json_object_get(json_object_get(signed_part(w), "delegations"), "roles");
-	json_array_foreach(roles, i, role) {
+	json_array_foreach (roles, i, role) {
 		const char *n = json_string_value(json_object_get(role, "name"));
 
 		if (n && strcmp(n, name) == 0)
@@ -81,7 +81,7 @@ static size_t find_id(const json_t *role, const char *id)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(ids, i, entry)
+	json_array_foreach (ids, i, entry)
 		if (strcmp(json_string_value(entry), id) == 0)
 			return i;
 	return SIZE_MAX;
@@ -94,7 +94,7 @@ int body_add_key(json_t *keys, json_t *role, const char *id, json_t *key)
 	if (find_id(role, id) != SIZE_MAX)
 		return 0;
 	return json_array_append_new(json_object_get(role, "keyids"), json_string(id)) < 0 ? -ENOMEM
-											    : 0;
+											   : 0;
 }
 
 int body_remove_key(json_t *role, const char *id)
@@ -113,12 +113,12 @@ static bool is_used(const json_t *roles, const char *id)
 	size_t i;
 
 	if (json_is_array(roles)) {
-		json_array_foreach(roles, i, role)
+		json_array_foreach (roles, i, role)
 			if (find_id(role, id) != SIZE_MAX)
 				return true;
 		return false;
 	}
-	json_object_foreach((json_t *)roles, name, role)
+	json_object_foreach ((json_t *)roles, name, role)
 		if (find_id(role, id) != SIZE_MAX)
 			return true;
 	return false;
@@ -130,9 +130,8 @@ void body_tidy_keys(json_t *keys, const json_t *roles)
 	json_t *key;
 	void *next;
 
-	json_object_foreach_safe(keys, next, id, key)
-		if (!is_used(roles, id))
-			json_object_del(keys, id);
+	json_object_foreach_safe(keys, next, id, key) if (!is_used(roles, id))
+		json_object_del(keys, id);
 }
 
 int body_delegate(json_t *w, const char *name, const json_t *paths, bool terminating,

@@ -19,6 +19,7 @@ struct item {
 	char role[REPO_ROLE_MAX];
 	struct tuf_metadata *m;
 	bool draft;    /* not public yet */
+	bool left;     /* public already, by a run that was killed before it could tidy */
 	bool orphaned; /* nobody delegates to it any more: stays listed, TUF §5.5.5 */
 };
 
@@ -48,6 +49,11 @@ static void tell(struct plan *p, const char *fmt, const char *role, int64_t vers
 
 /* --- what will stand ------------------------------------------------------------------------- */
 
+static bool is_same(const struct tuf_metadata *a, const struct tuf_metadata *b)
+{
+	return a->raw.len == b->raw.len && memcmp(a->raw.data, b->raw.data, a->raw.len) == 0;
+}
+
 static int plan_root(struct plan *p)
 {
 	struct tuf_signers old, own;
@@ -64,9 +70,7 @@ static int plan_root(struct plan *p)
 	if (err < 0)
 		return err;
 	/* Published by a run that was killed before it was done? */
-	p->new_root = !p->old_root || p->root->version != p->old_root->version ||
-		      p->root->raw.len != p->old_root->raw.len ||
-		      memcmp(p->root->raw.data, p->old_root->raw.data, p->root->raw.len) != 0;
+	p->new_root = !p->old_root || !is_same(p->root, p->old_root);
 	if (!p->new_root)
 		return 0;
 	if (p->root->version != (p->old_root ? p->old_root->version + 1 : 1))
@@ -81,7 +85,8 @@ static int plan_root(struct plan *p)
 		err = tuf_metadata_verify(p->root, &old, "root", p->e);
 		if (err < 0)
 			tuf_fail(p->e, err,
-				 "the new root needs signatures by the old root's keys too: 'bedwarden "
+				 "the new root needs signatures by the old root's keys too: "
+				 "'bedwarden "
 				 "repo sign' with those");
 	}
 	return err < 0 ? err : tuf_metadata_fresh(p->root, p->now, "root", p->e);
@@ -109,14 +114,13 @@ static int add_item(struct plan *p, const char *role)
 		public = NULL;
 		err = it->m ? 0 : err;
 	} else if (err == 0) {
-		it->draft = true;
-		if (it->m->version != (public ? public->version + 1 : 1))
+		it->left = public && is_same(public, it->m);
+		it->draft = !it->left;
+		if (it->draft && it->m->version != (public ? public->version + 1 : 1))
 			err = tuf_fail(p->e, -ESTALE,
 				       "the draft of '%s' has version %" PRId64 ", and %" PRId64
 				       " is published: begin it anew",
 				       role, it->m->version, public ? public->version : 0);
-		else if (!public && strcmp(role, "targets") != 0)
-			it->orphaned = false;
 	}
 	tuf_metadata_free(public);
 	if (err < 0)
@@ -144,9 +148,9 @@ static int verify_item(struct plan *p, struct item *it)
 	int err;
 
 	if (strcmp(it->role, "targets") == 0)
-		return verify_by(p, it, p->root->whole,
-				 json_object_get(json_object_get(p->root->body, "roles"),
-						 "targets"));
+		return verify_by(
+			p, it, p->root->whole,
+			json_object_get(json_object_get(p->root->body, "roles"), "targets"));
 	it->orphaned = true;
 	for (size_t i = 0; i < p->count; i++) {
 		role = body_find_role(p->items[i].m->whole, it->role);
@@ -166,7 +170,7 @@ static int check_targets(struct plan *p, const struct item *it)
 	struct tuf_file f;
 	json_t *entry;
 
-	json_object_foreach(json_object_get(it->m->body, "targets"), name, entry) {
+	json_object_foreach (json_object_get(it->m->body, "targets"), name, entry) {
 		if (tuf_file_of_target(entry, &f) < 0)
 			return tuf_fail(p->e, -EBADMSG, "role '%s': target '%s' is malformed",
 					it->role, name);
@@ -216,7 +220,7 @@ static int plan_items(struct plan *p)
 
 	if (err < 0)
 		return err;
-	json_array_foreach(names, i, entry) {
+	json_array_foreach (names, i, entry) {
 		err = add_item(p, json_string_value(entry));
 		if (err < 0)
 			break;
@@ -257,7 +261,7 @@ static int seal_role(struct plan *p, enum tuf_type type, json_t *whole, int64_t 
 		json_t *entry;
 		size_t k;
 
-		json_array_foreach(by.keyids, k, entry)
+		json_array_foreach (by.keyids, k, entry)
 			if (strcmp(json_string_value(entry), signer_id(p->o->signers[i])) == 0)
 				err = repo_sign(whole, p->o->signers[i], &fresh, p->e);
 	}
@@ -271,7 +275,8 @@ static int seal_role(struct plan *p, enum tuf_type type, json_t *whole, int64_t 
 		err = tuf_metadata_verify(m, &by, role, p->e);
 	if (err == -EKEYREJECTED)
 		tuf_fail(p->e, err,
-			 "role '%s' needs %" PRId64 " signatures by online keys that root lists, and "
+			 "role '%s' needs %" PRId64
+			 " signatures by online keys that root lists, and "
 			 "too few of those are here: name them with --key",
 			 role, by.threshold);
 	free(text);
@@ -392,7 +397,7 @@ static int tidy(struct plan *p)
 	int err = p->old_root || p->new_root ? drop_draft(p, "root", p->root->version) : 0;
 
 	for (size_t i = 0; i < p->count && err == 0; i++)
-		if (p->items[i].draft)
+		if (p->items[i].draft || p->items[i].left)
 			err = drop_draft(p, p->items[i].role, p->items[i].m->version);
 	if (err == 0 && p->new_snapshot)
 		tell(p, "%s version %" PRId64, "snapshot", p->snapshot->version);

@@ -167,8 +167,8 @@ bool repo_has_target(struct repo *r, const char *name, const struct tuf_file *fi
 	char hex[HASH_HEX_MAX], path[SEGMENT_MAX + HASH_HEX_MAX + 2];
 	const char *base, *hash = tuf_file_name(file, hex);
 	struct stat st;
-	int folder = hash && !repo_judge_name(name) ? open_folder(r->targets, name, false, &base)
-						    : -1;
+	int folder =
+		hash && !repo_judge_name(name) ? open_folder(r->targets, name, false, &base) : -1;
 	bool there;
 
 	if (folder < 0)

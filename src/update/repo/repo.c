@@ -22,8 +22,8 @@ static const struct {
 	const char *path;
 	mode_t mode;
 } folders[] = {
-	{"keys", 0700},	       {"drafts", 0755},	 {"public", 0755},
-	{"public/metadata", 0755}, {"public/targets", 0755},
+	{"keys", 0700},		  {"drafts", 0755}, {"public", 0755}, {"public/metadata", 0755},
+	{"public/targets", 0755},
 };
 
 /* --- the folder ---------------------------------------------------------------------------- */
@@ -241,8 +241,7 @@ int repo_drafts(struct repo *r, json_t **ret_names, struct tuf_error *e)
 			continue;
 		memcpy(role, entry->d_name, len - 5);
 		role[len - 5] = 0;
-		if (repo_role_is_good(role) &&
-		    json_array_append_new(names, json_string(role)) < 0)
+		if (repo_role_is_good(role) && json_array_append_new(names, json_string(role)) < 0)
 			err = -ENOMEM;
 	}
 	if (d)
@@ -260,7 +259,7 @@ static bool has(const json_t *names, const char *name)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(names, i, entry)
+	json_array_foreach (names, i, entry)
 		if (strcmp(json_string_value(entry), name) == 0)
 			return true;
 	return false;
@@ -279,14 +278,14 @@ int repo_roles(struct repo *r, json_t **ret_names, struct tuf_error *e)
 		err = repo_published(r, "snapshot", &snapshot, e);
 	if (err == -ENOENT)
 		err = 0;
-	json_object_foreach(json_object_get(json_object_get(snapshot, "signed"), "meta"), file,
-			    entry) {
+	json_object_foreach (json_object_get(json_object_get(snapshot, "signed"), "meta"), file,
+			     entry) {
 		snprintf(role, sizeof(role), "%.*s", (int)(strlen(file) - 5), file);
 		if (err == 0 && !has(names, role) &&
 		    json_array_append_new(names, json_string(role)) < 0)
 			err = -ENOMEM;
 	}
-	json_array_foreach(drafts, i, entry) {
+	json_array_foreach (drafts, i, entry) {
 		const char *name = json_string_value(entry);
 
 		if (err == 0 && !tuf_type_is_name(name) && !has(names, name) &&
@@ -323,7 +322,7 @@ int repo_signers(struct repo *r, const char *role, struct tuf_signers *ret_signe
 		names = json_pack("[s]", "root");
 	else if ((err = repo_roles(r, &names, e)) < 0)
 		return err;
-	json_array_foreach(names, i, entry) {
+	json_array_foreach (names, i, entry) {
 		const char *name = json_string_value(entry);
 
 		err = repo_latest(r, name, &by, e);
@@ -361,10 +360,10 @@ int repo_edit(struct repo *r, const char *role, int days, json_t **ret_whole, st
 		if (err < 0)
 			return err;
 		body = json_object_get(whole, "signed");
-		if (json_object_set_new(body, "version",
-					json_integer(json_integer_value(json_object_get(
-							     body, "version")) +
-						     1)) < 0)
+		if (json_object_set_new(
+			    body, "version",
+			    json_integer(json_integer_value(json_object_get(body, "version")) +
+					 1)) < 0)
 			err = -ENOMEM;
 	}
 	if (err == 0)
@@ -410,7 +409,7 @@ static bool has_signed(const json_t *whole, const char *id)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(json_object_get(whole, "signatures"), i, entry) {
+	json_array_foreach (json_object_get(whole, "signatures"), i, entry) {
 		const char *by = json_string_value(json_object_get(entry, "keyid"));
 
 		if (by && strcmp(by, id) == 0)
@@ -449,7 +448,7 @@ int repo_merge(json_t *whole, const json_t *from, unsigned *ret_new, struct tuf_
 	*ret_new = 0;
 	if (!json_equal(json_object_get(whole, "signed"), json_object_get(from, "signed")))
 		return tuf_fail(e, -EINVAL, "it is not the same draft: what is signed differs");
-	json_array_foreach(json_object_get(from, "signatures"), i, entry) {
+	json_array_foreach (json_object_get(from, "signatures"), i, entry) {
 		const char *id = json_string_value(json_object_get(entry, "keyid"));
 
 		if (!id || has_signed(whole, id))

@@ -17,13 +17,14 @@
 #include "seal/age/age.h"
 #include "seal/age/identity.h"
 #include "seal/age/recipient.h"
+#include "update/repo/hardware.h"
 #include "update/tuf/canon.h"
 #include "update/tuf/hash.h"
 #include "update/tuf/key.h"
 
-#define FILE_MAX  (64u << 10)
-#define PSS_SALT  32
-#define RSA_BITS  3072
+#define FILE_MAX (64u << 10)
+#define PSS_SALT 32
+#define RSA_BITS 3072
 
 static const struct {
 	const char *name, *keytype, *scheme;
@@ -34,7 +35,8 @@ static const struct {
 };
 
 struct signer {
-	EVP_PKEY *key;
+	EVP_PKEY *key;		   /* the public half alone, where a token has the other */
+	struct hardware *hardware; /* or NULL */
 	enum signer_kind kind;
 	char id[SIGNER_ID];
 };
@@ -106,11 +108,10 @@ static int seal(const char *path, const struct signer_ask *ask, struct text *pla
 	int err = ask_for(ask, path, true, &passphrase, e);
 
 	if (err == 0) {
-		err = to && engine ? age_recipients_passphrase(
-					     to,
-					     (struct bytes){(uint8_t *)passphrase,
-							    strlen(passphrase)},
-					     AGE_WORK_DEFAULT)
+		err = to && engine ? age_recipients_passphrase(to,
+							       (struct bytes){(uint8_t *)passphrase,
+									      strlen(passphrase)},
+							       AGE_WORK_DEFAULT)
 				   : -ENOMEM;
 		if (err == 0)
 			err = age_seal(engine, &o, &(struct age_input){.read = give, .arg = plain},
@@ -135,12 +136,12 @@ static int unseal(const char *path, const struct signer_ask *ask, struct text *s
 	int err = ask_for(ask, path, false, &passphrase, e);
 
 	if (err == 0) {
-		err = ids && engine ? age_identities_passphrase(
-					      ids,
-					      (struct bytes){(uint8_t *)passphrase,
-							     strlen(passphrase)},
-					      AGE_WORK_MAX)
-				    : -ENOMEM;
+		err = ids && engine
+			      ? age_identities_passphrase(
+					ids,
+					(struct bytes){(uint8_t *)passphrase, strlen(passphrase)},
+					AGE_WORK_MAX)
+			      : -ENOMEM;
 		if (err == 0)
 			err = age_open(engine, &o, &(struct age_input){.read = give, .arg = sealed},
 				       &(struct age_output){.write = keep, .arg = plain}, &result);
@@ -265,13 +266,11 @@ static int write_public(const char *path, const EVP_PKEY *key, enum signer_kind 
 			struct tuf_error *e)
 {
 	json_t *v = public_key(key, kind);
-	char *text = v ? json_dumps(v, JSON_INDENT(1)) : NULL, name[PATH_MAX];
+	char *text = v ? json_dumps(v, JSON_INDENT(1)) : NULL;
 	int err = text ? 0 : tuf_fail(e, -ENOMEM, "out of memory");
 
-	if (err == 0 && snprintf(name, sizeof(name), "%s.pub", path) >= (int)sizeof(name))
-		err = tuf_fail(e, -ENAMETOOLONG, "%s: the name is too long", path);
 	if (err == 0)
-		err = write_new(name, (struct bytes){(uint8_t *)text, strlen(text)}, 0644, e);
+		err = write_new(path, (struct bytes){(uint8_t *)text, strlen(text)}, 0644, e);
 	free(text);
 	json_decref(v);
 	return err;
@@ -310,11 +309,15 @@ int signer_make(const char *path, enum signer_kind kind, const struct signer_ask
 		struct tuf_error *e)
 {
 	EVP_PKEY *key = generate(kind);
-	int err = key ? write_private(path, key, ask, e)
-		      : tuf_fail(e, -EIO, "no key could be made");
+	char public[PATH_MAX];
+	int err = key ? 0 : tuf_fail(e, -EIO, "no key could be made");
 
+	if (err == 0 && snprintf(public, sizeof(public), "%s.pub", path) >= (int)sizeof(public))
+		err = tuf_fail(e, -ENAMETOOLONG, "%s: the name is too long", path);
+	if (err == 0)
+		err = write_private(path, key, ask, e);
 	if (err == 0) {
-		err = write_public(path, key, kind, e);
+		err = write_public(public, key, kind, e);
 		if (err < 0)
 			file_erase(path);
 	}
@@ -339,6 +342,23 @@ static int kind_of(const EVP_PKEY *key, enum signer_kind *ret_kind)
 	}
 }
 
+/* -ENOTSUP for a key that no client would take. */
+static int name_signer(struct signer *s)
+{
+	struct tuf_key *check = NULL;
+	json_t *public = NULL;
+	int err = kind_of(s->key, &s->kind);
+
+	if (err == 0) {
+		public = public_key(s->key, s->kind);
+		check = public ? tuf_key_new(public) : NULL;
+		err = check ? name_key(public, s->id) : -ENOTSUP;
+	}
+	tuf_key_free(check);
+	json_decref(public);
+	return err;
+}
+
 /* One that OpenSSL would ask for gets no passphrase; ours are sealed differently. */
 static int no_passphrase(char *buf, int size, int writing, void *arg)
 {
@@ -350,21 +370,12 @@ static int read_private(const char *path, const struct text *t, struct signer **
 {
 	struct signer *s = calloc(1, sizeof(*s));
 	BIO *bio = BIO_new_mem_buf(t->data, (int)t->len);
-	struct tuf_key *check = NULL;
-	json_t *public = NULL;
 	int err = s && bio ? 0 : -ENOMEM;
 
 	if (err == 0) {
 		s->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-		err = s->key ? kind_of(s->key, &s->kind) : -EBADMSG;
+		err = s->key ? name_signer(s) : -EBADMSG;
 	}
-	if (err == 0) {
-		public = public_key(s->key, s->kind);
-		check = public ? tuf_key_new(public) : NULL;
-		err = check ? name_key(public, s->id) : -ENOTSUP;
-	}
-	tuf_key_free(check);
-	json_decref(public);
 	BIO_free(bio);
 	if (err < 0) {
 		signer_free(s);
@@ -391,8 +402,65 @@ static int open_file(const char *path, struct tuf_error *e)
 			path);
 }
 
-int signer_open(const char *path, const struct signer_ask *ask, struct signer **ret_signer,
-		struct tuf_error *e)
+/* What the token asks for, through who asks for passphrases. */
+struct pin {
+	const struct signer_ask *ask;
+	const char *uri;
+};
+
+static int ask_pin(void *arg, char ret_pin[TOKEN_PIN])
+{
+	const struct pin *p = arg;
+	_Static_assert((int)SIGNER_PASSPHRASE <= (int)TOKEN_PIN, "a PIN that is asked for fits");
+
+	return p->ask->passphrase(p->ask->arg, p->uri, false, ret_pin);
+}
+
+static int open_token(const char *uri, const struct signer_ask *ask, struct signer **ret_signer,
+		      struct tuf_error *e)
+{
+	struct signer *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return tuf_fail(e, -ENOMEM, "out of memory");
+	err = hardware_open(uri, ask_pin, &(struct pin){ask, uri}, &s->hardware, &s->key, e);
+	if (err == 0) {
+		err = name_signer(s);
+		if (err < 0)
+			tuf_fail(e, err, "the key of %s is of no kind that signs metadata", uri);
+	}
+	if (err < 0)
+		signer_free(s);
+	else
+		*ret_signer = s;
+	return err;
+}
+
+int signer_make_token(const char *uri, const char *public, const struct signer_ask *ask,
+		      struct tuf_error *e)
+{
+	struct signer *s;
+	int err = hardware_make(uri, ask_pin, &(struct pin){ask, uri}, e);
+
+	/* One that is there already is shown. */
+	if (err < 0 && err != -EEXIST)
+		return err;
+	err = open_token(uri, ask, &s, e);
+	if (err < 0)
+		return err;
+	err = write_public(public, s->key, s->kind, e);
+	signer_free(s);
+	return err;
+}
+
+bool signer_is_token(const char *path)
+{
+	return strncmp(path, "pkcs11:", 7) == 0;
+}
+
+static int open_key_file(const char *path, const struct signer_ask *ask, struct signer **ret_signer,
+			 struct tuf_error *e)
 {
 	static const char sealed_by_age[] = "-----BEGIN AGE";
 	struct text plain = {.data = secret_new(FILE_MAX)}, file = {.data = NULL};
@@ -423,10 +491,18 @@ int signer_open(const char *path, const struct signer_ask *ask, struct signer **
 	return err;
 }
 
+int signer_open(const char *path, const struct signer_ask *ask, struct signer **ret_signer,
+		struct tuf_error *e)
+{
+	return signer_is_token(path) ? open_token(path, ask, ret_signer, e)
+				     : open_key_file(path, ask, ret_signer, e);
+}
+
 void signer_free(struct signer *s)
 {
 	if (!s)
 		return;
+	hardware_close(s->hardware);
 	EVP_PKEY_free(s->key); /* wipes it */
 	free(s);
 }
@@ -436,14 +512,11 @@ const char *signer_id(const struct signer *s)
 	return s->id;
 }
 
-int signer_sign(const struct signer *s, struct bytes message, json_t **ret_signature,
-		struct tuf_error *e)
+static int sign_here(const struct signer *s, struct bytes message, uint8_t *ret_signature,
+		     size_t *len, struct tuf_error *e)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	uint8_t sig[1024];
-	char hex[2 * sizeof(sig) + 1];
-	size_t len = sizeof(sig);
-	EVP_PKEY_CTX *with;
+	EVP_PKEY_CTX *with; /* ctx's own */
 	bool good;
 
 	good = ctx &&
@@ -452,10 +525,22 @@ int signer_sign(const struct signer *s, struct bytes message, json_t **ret_signa
 	       (s->kind != SIGNER_RSA ||
 		(EVP_PKEY_CTX_set_rsa_padding(with, RSA_PKCS1_PSS_PADDING) == 1 &&
 		 EVP_PKEY_CTX_set_rsa_pss_saltlen(with, PSS_SALT) == 1)) &&
-	       EVP_DigestSign(ctx, sig, &len, message.data, message.len) == 1;
+	       EVP_DigestSign(ctx, ret_signature, len, message.data, message.len) == 1;
 	EVP_MD_CTX_free(ctx);
-	if (!good)
-		return tuf_fail(e, -EIO, "the key %.16s… could not sign", s->id);
+	return good ? 0 : tuf_fail(e, -EIO, "the key %.16s… could not sign", s->id);
+}
+
+int signer_sign(const struct signer *s, struct bytes message, json_t **ret_signature,
+		struct tuf_error *e)
+{
+	uint8_t sig[1024];
+	char hex[2 * sizeof(sig) + 1];
+	size_t len = sizeof(sig);
+	int err = s->hardware ? hardware_sign(s->hardware, message, sig, &len, e)
+			      : sign_here(s, message, sig, &len, e);
+
+	if (err < 0)
+		return err;
 	hex_write(sig, len, hex);
 	*ret_signature = json_pack("{s:s,s:s}", "keyid", s->id, "sig", hex);
 	return *ret_signature ? 0 : tuf_fail(e, -ENOMEM, "out of memory");

@@ -3,7 +3,8 @@
 /*
  * Private keys that sign metadata, in files of mode 0600: PKCS#8 PEM, plain, or sealed with a
  * passphrase in the format age v1, which `age -d` opens. Beside each lies FILE.pub, the public half
- * as metadata has it (TUF §4.2), which may go anywhere.
+ * as metadata has it (TUF §4.2), which may go anywhere. Or a PKCS#11 token has the key, ECDSA P-256 or
+ * RSA, and a URI (RFC 7512) stands in place of the file's name.
  */
 #include <jansson.h>
 
@@ -32,6 +33,11 @@ int signer_kind_read(const char *name, enum signer_kind *ret_kind);
 /* Makes `path` and `path`.pub, neither of which may be there. `ask` NULL: not sealed. */
 int signer_make(const char *path, enum signer_kind kind, const struct signer_ask *ask,
 		struct tuf_error *e);
+/* Makes a P-256 key in the token, or takes the one of that name that is there; writes its public
+ * half to the file `public`. */
+int signer_make_token(const char *uri, const char *public, const struct signer_ask *ask,
+		      struct tuf_error *e);
+bool signer_is_token(const char *path);
 /* Asks only where the file is sealed. -EKEYREJECTED: the passphrase is wrong. */
 int signer_open(const char *path, const struct signer_ask *ask, struct signer **ret_signer,
 		struct tuf_error *e);

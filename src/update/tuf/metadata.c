@@ -353,14 +353,15 @@ bool tuf_root_rotated(const struct tuf_metadata *from, const struct tuf_metadata
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(old.keyids, i, entry) {
+	json_array_foreach (old.keyids, i, entry) {
 		const char *id = json_string_value(entry);
 		struct tuf_key *k = tuf_key_new(json_object_get(old.keys, id));
 
 		/* What never could sign is not missed. */
 		tuf_key_free(k);
-		if (k && (!is_listed(new.keyids, id) ||
-			  !is_same_key(json_object_get(old.keys, id), json_object_get(new.keys, id))))
+		if (k &&
+		    (!is_listed(new.keyids, id) ||
+		     !is_same_key(json_object_get(old.keys, id), json_object_get(new.keys, id))))
 			return true;
 	}
 	return false;

@@ -1,0 +1,382 @@
+#include "role/link.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/ssl.h>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/event.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "guard/proto/proto.h"
+#include "role/child.h"
+#include "role/setup.h"
+#include "role/tls_key.h"
+
+#define EVENTS_WAITING (1u << 20)
+#define SETUP_MAX      (64u << 20)
+#define TURN_MAX       64
+#define TICK_NS	       NSEC_PER_SEC
+
+/* Who may say what to the link. */
+enum { FROM_PARENT, FROM_KEEPER };
+static const struct ipc_right rights[] = {
+	{FROM_PARENT, IPC_LINK},     {FROM_PARENT, IPC_RELAYS}, {FROM_PARENT, IPC_LISTEN},
+	{FROM_PARENT, IPC_STOP},     {FROM_KEEPER, IPC_PKI},	{FROM_KEEPER, IPC_TLS_KEY},
+	{FROM_KEEPER, IPC_TLS_SIGN},
+};
+
+/* Besides what every role lives on: connections in and out. No file, no name lookup. */
+static const char *const calls[] = {
+	"accept4",    "connect",    "fcntl",  "getpeername", "getsockname",
+	"getsockopt", "setsockopt", "socket", "socketpair",  "epoll_create1",
+};
+
+static struct link link_state;
+static uint8_t ipc_buf[IPC_BUF];
+
+/* --- the keeper ------------------------------------------------------------------ */
+
+uint32_t link_ask(struct link *l, const char *json)
+{
+	struct bytes body = {(const uint8_t *)json, strlen(json)};
+
+	if (l->keeper < 0 || ipc_send(l->keeper, IPC_PKI, l->asked + 1, body, -1) < 0)
+		return 0;
+	return ++l->asked;
+}
+
+void link_tell(struct link *l, const char *line, size_t len)
+{
+	outbox_put(&l->events, line, len);
+}
+
+static void heard_keeper(void *arg, struct ipc_message *m)
+{
+	struct link *l = arg;
+
+	if (m->fd >= 0)
+		close(m->fd);
+	if (tls_key_take(l->key, m) || m->type != IPC_PKI)
+		return;
+	if (!lines_answer(l->lines, m))
+		est_answer(l->est, m);
+}
+
+static void lose_keeper(struct link *l)
+{
+	relays_unwatch(l->relays, l->keeper);
+	close(l->keeper);
+	l->keeper = -1;
+	tls_key_socket(l->key, -1);
+}
+
+static void hear_keeper(void *arg)
+{
+	struct link *l = arg;
+	uint8_t *buf = malloc(IPC_BUF); /* an answer may lead to another question */
+	struct ipc_message m;
+
+	for (unsigned i = 0; buf && i < TURN_MAX && l->keeper >= 0; i++) {
+		int err = ipc_recv(l->keeper, buf, &m);
+
+		if (err == -EAGAIN)
+			break;
+		if (err == 0 &&
+		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_KEEPER, m.type)) {
+			if (m.fd >= 0)
+				close(m.fd);
+			err = -EBADMSG;
+		}
+		if (err == 0)
+			heard_keeper(l, &m);
+		else
+			lose_keeper(l); /* the parent gives us another */
+	}
+	free(buf);
+}
+
+static void take_keeper(struct link *l, struct ipc_message *m)
+{
+	if (l->keeper >= 0)
+		lose_keeper(l);
+	l->keeper = m->fd;
+	m->fd = -1;
+	tls_key_socket(l->key, l->keeper);
+	if (relays_watch(l->relays, l->keeper, hear_keeper, l) < 0)
+		fatal("the keeper cannot be heard");
+	lines_ask(l->lines);
+}
+
+/* --- events ------------------------------------------------------------------------- */
+
+static const char *const states[] = {
+	[RELAY_OPENED] = "opened",
+	[RELAY_CLOSED] = "closed",
+	[RELAY_REFUSED] = "refused",
+	[RELAY_LATE] = "late",
+};
+
+static void put_relay(struct json *j, const struct relay_fact *f)
+{
+	json_open(j, "seal");
+	json_str(j, "relay", f->relay);
+	if (f->what != RELAY_MESSAGE)
+		json_str(j, "state", states[f->what]);
+	if (f->subject)
+		json_str(j, "subject", f->subject);
+	if (f->version)
+		json_str(j, "version", f->version);
+	if (f->cipher)
+		json_str(j, "cipher", f->cipher);
+	if (f->text)
+		json_str(j, "message", f->text);
+	if (f->what == RELAY_CLOSED) {
+		json_u64(j, "bytes_toserver", f->bytes[0]);
+		json_u64(j, "bytes_toclient", f->bytes[1]);
+		json_u64(j, "duration_ms", f->duration_ms);
+	}
+	if (f->repeats)
+		json_u64(j, "repeats", f->repeats);
+	json_close(j);
+}
+
+static void tell(void *arg, const struct relay_fact *f)
+{
+	struct link *l = arg;
+	bool bad = f->reason != REASON_NONE, message = f->what == RELAY_MESSAGE;
+	char from[ADDRESS_IP_LEN], to[ADDRESS_IP_LEN], buf[EVENT_MAX];
+	struct event_common e = {
+		.time_ns = clock_wall_ns(),
+		.type = message ? f->proto->name : "seal",
+		.flow_id = f->id,
+		.src_ip = address_ip_text(f->from, from),
+		.dest_ip = f->to_port ? address_ip_text(f->to, to) : NULL,
+		.src_port = f->from_port,
+		.dest_port = f->to_port ? f->to_port : -1,
+		.proto = "TCP",
+		.app_proto = message ? f->proto->name : NULL,
+		.reason = f->reason,
+		.verdict = bad && (f->what == RELAY_REFUSED || message) ? "drop"
+			   : f->what == RELAY_CLOSED			? NULL
+									: "pass",
+	};
+	struct json j;
+	size_t len;
+
+	if (message && f->end == 1) { /* the answer's way */
+		const char *ip = e.src_ip;
+
+		e.src_ip = e.dest_ip;
+		e.dest_ip = ip;
+		e.src_port = f->to_port;
+		e.dest_port = f->from_port;
+	}
+	j = event_begin(&e, buf);
+	put_relay(&j, f);
+	if (message)
+		proto_write(f->proto, f->msg, &j);
+	len = event_end(&j);
+	if (len)
+		link_tell(l, buf, len);
+}
+
+static void driving(void *arg, struct conn *c)
+{
+	struct link *l = arg;
+
+	tls_key_for(l->key, c);
+}
+
+static bool forget(void *arg, struct conn *c)
+{
+	struct link *l = arg;
+
+	return tls_key_forget(l->key, c);
+}
+
+static void resume(void *arg, void *who)
+{
+	struct link *l = arg;
+
+	relays_resume(l->relays, who);
+}
+
+/* --- the parent ------------------------------------------------------------------------ */
+
+static void take_relays(struct link *l, int fd)
+{
+	struct stat st;
+	char *text = NULL;
+	ssize_t n = -1;
+
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size < SETUP_MAX)
+		text = malloc((size_t)st.st_size);
+	if (text)
+		n = pread(fd, text, (size_t)st.st_size, 0);
+	if (n <= 0 || lines_take(l->lines, (struct bytes){(uint8_t *)text, (size_t)n}) < 0)
+		log_error("the parent's list of relays cannot be read");
+	free(text);
+}
+
+static void take_listener(struct link *l, struct ipc_message *m)
+{
+	char name[64];
+
+	if (!m->body.len || m->body.len >= sizeof(name))
+		return;
+	memcpy(name, m->body.data, m->body.len);
+	name[m->body.len] = 0;
+	lines_listen(l->lines, name, m->fd);
+	m->fd = -1;
+}
+
+static void from_parent(struct link *l, struct ipc_message *m)
+{
+	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type))
+		fatal("the parent says what it may not");
+	if (m->type == IPC_LINK)
+		take_keeper(l, m);
+	else if (m->type == IPC_RELAYS)
+		take_relays(l, m->fd);
+	else if (m->type == IPC_LISTEN)
+		take_listener(l, m);
+	else
+		l->stopping = true;
+	if (m->fd >= 0)
+		close(m->fd);
+}
+
+static void hear_parent(void *arg)
+{
+	struct link *l = arg;
+	struct ipc_message m;
+
+	for (unsigned i = 0; i < TURN_MAX; i++) {
+		int err = ipc_recv(l->parent, ipc_buf, &m);
+
+		if (err == -EAGAIN)
+			return;
+		if (err < 0)
+			exit(1); /* the parent is gone, and so are we */
+		from_parent(l, &m);
+	}
+}
+
+/* --- the process ------------------------------------------------------------------------- */
+
+static void lock_in(void)
+{
+	int r = sandbox_drop(SETUP_USER);
+
+	if (r)
+		fatal("could not give up its rights: %s", strerror(-r));
+	r = sandbox_files(NULL, 0);
+	if (r && r != -ENOSYS && r != -EOPNOTSUPP)
+		fatal("could not give up the file system: %s", strerror(-r));
+	r = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
+	if (r)
+		fatal("could not give up system calls: %s", strerror(-r));
+}
+
+/* Two descriptors a connection, for as many as a relay may have. */
+static void raise_limits(void)
+{
+	struct rlimit most;
+
+	if (getrlimit(RLIMIT_NOFILE, &most) == 0) {
+		most.rlim_cur = most.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &most);
+	}
+}
+
+static void prepare(struct link *l)
+{
+	struct relay_calls rc = {.tell = tell, .driving = driving, .forget = forget, .arg = l};
+	struct tls_key_calls kc = {.other = heard_keeper, .resume = resume, .arg = l};
+
+	/* What would be read from files later. */
+	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
+				 OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ASYNC,
+			 NULL);
+	/* Buffers come and go with every message. */
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	l->relays = relays_new(&rc);
+	l->key = tls_key_new(-1, "tls.link", &kc);
+	l->lines = lines_new(l);
+	l->est = est_new(l);
+	if (!l->relays || !l->key || !l->lines || !l->est ||
+	    outbox_init(&l->events, EVENTS_WAITING) < 0)
+		fatal("no memory");
+	if (relays_watch(l->relays, l->parent, hear_parent, l) < 0)
+		fatal("the parent cannot be heard");
+}
+
+static void flush(struct link *l)
+{
+	if (l->keeper >= 0 && !outbox_empty(&l->events))
+		outbox_flush(&l->events, l->keeper);
+}
+
+static void run(struct link *l)
+{
+	uint64_t tick = clock_mono_ns(), now;
+
+	while (!l->stopping) {
+		relays_turn(l->relays, outbox_empty(&l->events) ? 1000 : 50);
+		now = clock_mono_ns();
+		flush(l);
+		if (now - tick < TICK_NS)
+			continue;
+		tick = now;
+		lines_tick(l->lines);
+		relays_tick(l->relays);
+		est_tick(l->est);
+	}
+}
+
+/* No new connections; those that stand have a moment to end. The parent's sockets go on listening:
+ * who comes meanwhile waits for the next link. */
+static void drain(struct link *l)
+{
+	uint64_t end = clock_mono_ns() + LINK_DRAIN_MS * NSEC_PER_MSEC;
+
+	lines_close(l->lines);
+	while (relays_open(l->relays) && clock_mono_ns() < end) {
+		relays_turn(l->relays, 50);
+		flush(l);
+	}
+	relays_free(l->relays);
+	l->relays = NULL;
+	flush(l);
+}
+
+int link_main(int argc, char **argv)
+{
+	struct link *l = &link_state;
+
+	if (argc != 1) {
+		fputs("bedwarden: _link is started by 'bedwarden run'\n", stderr);
+		return 2;
+	}
+	*l = (struct link){.parent = CHILD_IPC_FD, .keeper = -1};
+	log_init("link", LOG_INFO);
+	signal(SIGPIPE, SIG_IGN);
+	raise_limits();
+	prepare(l);
+	lock_in();
+	if (ipc_send(l->parent, IPC_READY, 0, (struct bytes){0}, -1) < 0)
+		fatal("the parent is gone");
+	run(l);
+	drain(l);
+	return 0;
+}

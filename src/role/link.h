@@ -1,0 +1,68 @@
+#ifndef BEDWARDEN_ROLE_LINK_H
+#define BEDWARDEN_ROLE_LINK_H
+/*
+ * The link: what leaves a ward leaves sealed. Runs the TLS relays (seal/relay/relay.h) and
+ * answers machines that enrol (EST). Unprivileged, without files; it has no private
+ * key, but asks the keeper for every signature. The parent gives it sockets that
+ * listen and what there is to know (role/doors.h).
+ *
+ *   bedwarden _link
+ *
+ * fd 3 is its end of the parent's pair. IPC_STOP ends it when its connections have ended, or
+ * LINK_DRAIN_MS later.
+ *
+ * Its files: link.c, the process, its rights and its loop; lines.c, the relays and their
+ * certificates; est.c, EST.
+ */
+#include "base/ipc.h"
+#include "role/outbox.h"
+#include "seal/relay/relay.h"
+
+#define LINK_DRAIN_MS 1500 /* less than the parent waits */
+
+struct est;
+struct lines;
+struct tls_key;
+
+struct link {
+	int parent, keeper; /* sockets; keeper -1: none yet */
+	struct relays *relays;
+	struct lines *lines;
+	struct est *est;
+	struct tls_key *key;
+	struct outbox events;
+	uint32_t asked; /* id of the last question to the keeper */
+	bool stopping;
+};
+
+/* Asks the keeper about certificates; its answer comes with that id, see pki.h. 0: it cannot be asked. */
+uint32_t link_ask(struct link *l, const char *json);
+/* A line of JSON for the keeper. */
+void link_tell(struct link *l, const char *line, size_t len);
+
+int link_main(int argc, char **argv);
+
+/* --- lines.c --- */
+struct lines *lines_new(struct link *l); /* NULL: no memory */
+void lines_free(struct lines *s);
+/* The relays as the parent has them now (role/doors.h). 0; -EBADMSG. */
+int lines_take(struct lines *s, struct bytes json);
+/* A socket for the relay of that name. */
+void lines_listen(struct lines *s, const char *name, int fd);
+/* The keeper's answer about our certificate; false: it was not asked that. */
+bool lines_answer(struct lines *s, const struct ipc_message *m);
+/* Asks for the certificate (again). */
+void lines_ask(struct lines *s);
+void lines_tick(struct lines *s);
+/* No more listening. */
+void lines_close(struct lines *s);
+
+/* --- est.c --- */
+struct est *est_new(struct link *l); /* NULL: no memory */
+void est_free(struct est *e);
+/* The `serve` of struct relay_options, with the struct est as its argument. */
+int est_serve(void *arg, int fd, const uint8_t from[16], struct bytes certificate);
+bool est_answer(struct est *e, const struct ipc_message *m);
+void est_tick(struct est *e);
+
+#endif
