@@ -116,8 +116,7 @@ void archive_end(struct archive *a, uint32_t number, const struct archive_ending
 		forget(a, p);
 		return;
 	}
-	p->about = (struct archive_about){.flow_id = ending->flow_id,
-					  .time_ns = ending->time_ns};
+	p->about = (struct archive_about){.flow_id = ending->flow_id, .time_ns = ending->time_ns};
 	snprintf(p->about.device, sizeof(p->about.device), "%s", ending->device);
 	snprintf(p->about.proto, sizeof(p->about.proto), "%s", proto->name);
 	snprintf(p->about.suffix, sizeof(p->about.suffix), "%s", o.suffix);

@@ -128,8 +128,7 @@ static bool hash(struct hiding *h, struct bytes plain, char *ret_text)
 static json_t *hide_text(struct hiding *h, const json_t *value)
 {
 	static char text[sizeof(SEALED) + BASE64_LEN(VALUE_MAX + KEYS_WRAP) + 4];
-	struct bytes plain = {(const uint8_t *)json_string_value(value),
-			      json_string_length(value)};
+	struct bytes plain = {(const uint8_t *)json_string_value(value), json_string_length(value)};
 	bool done = false;
 
 	h->any = true;
@@ -148,13 +147,14 @@ static json_t *hide_all(struct hiding *h, json_t *value)
 
 	if (json_is_string(value))
 		return json_string_length(value) ? hide_text(h, value) : json_incref(value);
-	json_array_foreach(value, i, v) {
+	json_array_foreach (value, i, v) {
 		json_t *hidden = hide_all(h, v);
 
 		if (!hidden || json_array_set_new(value, i, hidden) < 0)
 			return NULL;
 	}
-	json_object_foreach_safe(value, next, key, v) {
+	json_object_foreach_safe(value, next, key, v)
+	{
 		json_t *hidden = hide_all(h, v);
 
 		if (!hidden || json_object_set_new(value, key, hidden) < 0)
@@ -222,9 +222,9 @@ static bool may_name(struct bytes line)
 bool person_hide(struct person *p, struct bytes line, uint64_t wall_ns, char **ret_stored,
 		 char **ret_told)
 {
-	json_t *event = may_name(line) ? json_loadb((const char *)line.data, line.len,
-						    JSON_ALLOW_NUL, NULL)
-				       : NULL;
+	json_t *event =
+		may_name(line) ? json_loadb((const char *)line.data, line.len, JSON_ALLOW_NUL, NULL)
+			       : NULL;
 	char *stored = NULL, *told = NULL;
 	bool any = false;
 

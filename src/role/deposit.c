@@ -22,7 +22,7 @@
 #define TELL_NS	   (60 * NSEC_PER_SEC)	    /* between two words about what was lost */
 #define RESERVE	   (64ull << 20)	    /* of the disk, that others have */
 #define UNDER_WAY  1024			    /* objects of all guards */
-#define MISSED_MAX    1000000		  /* said at once */
+#define MISSED_MAX 1000000		    /* said at once */
 #define OBJECT_MAX (8ull << 30)		    /* bytes */
 #define LEAP_NS	   (30 * DAY_NS)	    /* that a clock does not make by itself */
 

@@ -37,20 +37,20 @@
 #define CAPTURE_FDS_MAX (SETUP_PORTS_MAX + 1)
 #define DRAIN_QUIET_NS	(5 * NSEC_PER_MSEC)
 #define DRAIN_MOST_NS	(500 * NSEC_PER_MSEC)
-#define EVIDENCE_RING	(4u << 20) /* bytes of frames that may become evidence, */
-#define EVIDENCE_QUEUE	(4u << 20) /* and of those that have and wait for the keeper */
-#define EVIDENCE_BATCH	32768	   /* as an outbox sends */
-#define ARCHIVE_QUEUE	(16u << 20) /* bytes of what is archived, until the keeper takes them */
+#define EVIDENCE_RING	(4u << 20)	/* bytes of frames that may become evidence, */
+#define EVIDENCE_QUEUE	(4u << 20)	/* and of those that have and wait for the keeper */
+#define EVIDENCE_BATCH	32768		/* as an outbox sends */
+#define ARCHIVE_QUEUE	(16u << 20)	/* bytes of what is archived, until the keeper takes them */
 #define ARCHIVE_PAUSE	(NSEC_PER_MSEC) /* for it to do so */
 
 enum { FROM_PARENT, FROM_KEEPER };
 
 /* Who may say what to a guard. */
 static const struct ipc_right rights[] = {
-	{FROM_PARENT, IPC_SETUP}, {FROM_PARENT, IPC_POLICY},
-	{FROM_PARENT, IPC_PEER}, /* the keeper's end */
+	{FROM_PARENT, IPC_SETUP},  {FROM_PARENT, IPC_POLICY},
+	{FROM_PARENT, IPC_PEER},   /* the keeper's end */
 	{FROM_PARENT, IPC_GRANTS}, /* doors that are open */
-	{FROM_PARENT, IPC_STOP},  {FROM_KEEPER, IPC_FLOWS},
+	{FROM_PARENT, IPC_STOP},   {FROM_KEEPER, IPC_FLOWS},
 };
 
 /* Besides what every role lives on: the counters of its sockets. */
@@ -78,7 +78,7 @@ struct guard {
 	struct evidence *evidence; /* NULL: off */
 	struct archive *archive;
 	uint64_t archive_ns; /* the keeper was full: not before then again */
-	uint32_t flows_id;	   /* of the question that `flows` answers */
+	uint32_t flows_id;   /* of the question that `flows` answers */
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
 	uint64_t wall_minus_mono;
@@ -443,10 +443,9 @@ static void finish(struct guard *g)
 	say_counts(g); /* the conversations it counts are about to end */
 	engine_finish(g->engine, g->capture);
 	g->capture->ops->flush(g->capture);
-	for (int i = 0;
-	     i < 100 && g->keeper >= 0 &&
-	     (outbox_flush(&g->events, g->keeper) == -EAGAIN || send_evidence(g) == -EAGAIN ||
-	      send_archive(g, UINT64_MAX) == -EAGAIN);
+	for (int i = 0; i < 100 && g->keeper >= 0 &&
+			(outbox_flush(&g->events, g->keeper) == -EAGAIN ||
+			 send_evidence(g) == -EAGAIN || send_archive(g, UINT64_MAX) == -EAGAIN);
 	     i++)
 		nanosleep(&nap, NULL);
 	g->capture->ops->close(g->capture);

@@ -104,8 +104,7 @@ static void a_message_is_kept_however_it_is_cut(void **state)
 			begin(&g, "hl7", 1 << 20);
 			talk_feed(&g.r, 0, framed, cut);
 			for (size_t at = cut; at < len; at += step)
-				talk_feed(&g.r, 0, framed + at,
-					  len - at < step ? len - at : step);
+				talk_feed(&g.r, 0, framed + at, len - at < step ? len - at : step);
 			archive_settle(g.a, true);
 			got = collect(g.a);
 			assert_int_equal(got.ended, 1);
@@ -180,7 +179,9 @@ static void a_full_queue_loses_and_says_so(void **state)
 	memset(big + head, 'x', sizeof(big) - head - 3);
 	memcpy(big + sizeof(big) - 3, "\r\x1c\r", 3);
 	/* So little that one long message finds no room, but the short ones do. */
-	begin(&g, "hl7", ARCHIVE_OBJECTS * (sizeof(struct archive_record) + sizeof(struct archive_about)) + 8192);
+	begin(&g, "hl7",
+	      ARCHIVE_OBJECTS * (sizeof(struct archive_record) + sizeof(struct archive_about)) +
+		      8192);
 	talk_feed(&g.r, 0, big, sizeof(big));
 	archive_settle(g.a, true);
 	archive_tick(g.a);
@@ -332,8 +333,8 @@ static void an_image_is_kept_however_it_is_cut(void **state)
 		data[i] = (uint8_t)(i * 7);
 	for (unsigned f = 0; f < sizeof(fragments) / sizeof(*fragments); f++)
 		for (size_t step = 1; step < 2000; step = step * 3 + 1) {
-			size_t len = store(said, sizeof(said), 0x0001, data, sizeof(data),
-					   fragments[f]);
+			size_t len =
+				store(said, sizeof(said), 0x0001, data, sizeof(data), fragments[f]);
 			struct rig g;
 			struct got got;
 
