@@ -104,7 +104,7 @@ static bool seal(struct hiding *h, struct bytes plain, char *ret_text)
 
 	if (keys_wrap(h->p->keys, FOR_EVENTS, keys_day(h->wall_ns), plain, sealed) < 0)
 		return false;
-	strcpy(ret_text, SEALED);
+	memcpy(ret_text, SEALED, sizeof(SEALED));
 	base64_write(sealed, plain.len + KEYS_WRAP, ret_text + sizeof(SEALED) - 1);
 	ret_text[sizeof(SEALED) - 1 + BASE64_LEN(plain.len + KEYS_WRAP)] = 0;
 	return true;
@@ -119,7 +119,7 @@ static bool hash(struct hiding *h, struct bytes plain, char *ret_text)
 	if (keys_sealing(h->p->keys, FOR_HASHES, KEYS_ALWAYS, &id, &key) < 0 ||
 	    crypto_hmac((struct bytes){key, CRYPTO_KEY}, plain, sum) < 0)
 		return false;
-	strcpy(ret_text, HASHED);
+	memcpy(ret_text, HASHED, sizeof(HASHED));
 	for (unsigned i = 0; i < HASH_DIGITS / 2; i++)
 		snprintf(ret_text + sizeof(HASHED) - 1 + 2 * i, 3, "%02x", sum[i]);
 	return true;
@@ -320,4 +320,10 @@ char *person_open(struct person *p, struct bytes text, size_t *ret_len)
 	}
 	*ret_len = w.len;
 	return (char *)w.data;
+}
+
+bool person_is_hidden(const char *value)
+{
+	return strcmp(value, WITHHELD) == 0 || strncmp(value, HASHED, sizeof(HASHED) - 1) == 0 ||
+	       strncmp(value, SEALED, sizeof(SEALED) - 1) == 0;
 }

@@ -202,6 +202,15 @@ static void what_only_looks_sealed_opens_nothing(void **state)
 	assert_null(person_open(person, bytes_of("{\"a\":1}"), &len));
 }
 
+static void what_is_hidden_is_known(void **state)
+{
+	assert_true(person_is_hidden("withheld"));
+	assert_true(person_is_hidden("hashed:0011223344556677"));
+	assert_true(person_is_hidden("sealed:AAAA"));
+	assert_false(person_is_hidden("/withheld"));
+	assert_false(person_is_hidden(""));
+}
+
 static void take_row(void *arg, struct bytes row)
 {
 	snprintf(arg, 4096, "%.*s", (int)row.len, row.data);
@@ -251,6 +260,7 @@ int main(void)
 		T(without_keys_it_is_withheld),
 		T(what_would_be_too_long_is_withheld),
 		T(what_only_looks_sealed_opens_nothing),
+		T(what_is_hidden_is_known),
 		T(the_database_holds_it_sealed),
 	};
 
