@@ -163,6 +163,8 @@ static int take_peer(struct guard *g, int fd)
 {
 	if (g->keeper >= 0)
 		close(g->keeper);
+	if (g->archive)
+		archive_interrupt(g->archive);
 	g->keeper = fd;
 	return 0;
 }
@@ -240,6 +242,7 @@ static void lose_keeper(struct guard *g)
 {
 	close(g->keeper);
 	g->keeper = -1;
+	archive_interrupt(g->archive); /* the next one knows of nothing that was begun */
 	g->flows.first = g->flows.end = 0;
 	g->flows_due = false;
 }
@@ -270,8 +273,6 @@ static int send_archive(struct guard *g, uint64_t now)
 		if (r == 0)
 			archive_sent(g->archive, batch.len);
 	}
-	if (r == -EAGAIN)
-		g->archive_ns = now + ARCHIVE_PAUSE;
 	return r;
 }
 
@@ -297,7 +298,9 @@ static void talk_to_keeper(struct guard *g)
 		r = send_evidence(g);
 	if (r == 0)
 		r = send_archive(g, clock_mono_ns());
-	if (r && r != -EAGAIN)
+	if (r == -EAGAIN)
+		g->archive_ns = clock_mono_ns() + ARCHIVE_PAUSE;
+	else if (r)
 		lose_keeper(g);
 }
 
@@ -409,7 +412,7 @@ static void run(struct guard *g)
 		uint64_t now = clock_mono_ns();
 
 		if (now >= g->tick_ns || outbox_urgent(&g->events) ||
-		    (archive_urgent(g->archive) && now >= g->archive_ns))
+		    (g->keeper >= 0 && archive_urgent(g->archive) && now >= g->archive_ns))
 			housekeeping(g, now);
 		else if (!busy)
 			sleep_until_something(g, now);

@@ -201,6 +201,33 @@ static void a_full_queue_loses_and_says_so(void **state)
 	end(&g);
 }
 
+/* The keeper died: a new one hears nothing of what the old one was told the half of. */
+static void who_comes_next_hears_of_whole_things_only(void **state)
+{
+	static const char framed[] = "\v" ORU "\x1c\r";
+	struct archive_counts n;
+	struct rig g;
+	struct got got;
+
+	begin(&g, "hl7", 1 << 20);
+	talk_feed(&g.r, 0, framed, sizeof(framed) - 1);
+	archive_settle(g.a, true);
+	talk_feed(&g.r, 0, framed, 30);
+	archive_interrupt(g.a);
+	talk_feed(&g.r, 0, framed + 30, sizeof(framed) - 31);
+	archive_settle(g.a, true);
+	archive_counts(g.a, &n);
+	assert_int_equal(n.lost, 2);
+	talk_feed(&g.r, 0, framed, sizeof(framed) - 1);
+	archive_settle(g.a, true);
+	archive_tick(g.a);
+	got = collect(g.a);
+	assert_int_equal(got.ended, 1);
+	assert_int_equal(got.len, sizeof(ORU) - 1);
+	assert_int_equal(got.missed, 2);
+	end(&g);
+}
+
 static void a_guard_that_lies_is_not_believed(void **state)
 {
 	const struct archive_record bad[] = {
@@ -397,6 +424,7 @@ int main(void)
 		cmocka_unit_test(a_bare_acknowledgement_is_not_kept),
 		cmocka_unit_test(what_does_not_pass_is_not_kept),
 		cmocka_unit_test(a_full_queue_loses_and_says_so),
+		cmocka_unit_test(who_comes_next_hears_of_whole_things_only),
 		cmocka_unit_test(a_guard_that_lies_is_not_believed),
 		cmocka_unit_test(an_image_is_kept_however_it_is_cut),
 		cmocka_unit_test(of_other_commands_nothing_is_kept),
