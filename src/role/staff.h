@@ -20,9 +20,9 @@ struct staff;
 
 /* What a site wishes (base/config.h, people). */
 struct staff_options {
-	const char *site;	       /* what apps and passkeys call it */
-	bool sms;		       /* codes by SMS are offered */
-	unsigned aal3;		       /* roles that must show level 3, a set */
+	const char *site; /* what apps and passkeys call it */
+	bool sms;	  /* codes by SMS are offered */
+	unsigned aal3;	  /* roles that must show level 3, a set */
 	struct limits_wish wish;
 };
 
