@@ -13,6 +13,7 @@
 #include "cli/user.h"
 #include "cli/vault.h"
 #include "guard/policy/message.h"
+#include "role/courier.h"
 #include "role/guard.h"
 #include "role/console.h"
 #include "role/keeper.h"
@@ -44,6 +45,7 @@ const struct cli_command cli_commands[] = {
 	{"_keeper", "", NULL, keeper_main},
 	{"_link", "", NULL, link_main},
 	{"_console", "", NULL, console_main},
+	{"_courier", "", NULL, courier_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
