@@ -231,6 +231,35 @@ struct audit_log *audit_open(const char *dir, struct keys *keys, char ret_error[
 	return NULL;
 }
 
+struct audit_log *audit_open_to_read(const char *dir, char ret_error[AUDIT_ERROR])
+{
+	struct audit_log *a = calloc(1, sizeof(*a));
+	struct audit_proof p = {0};
+	struct audit_report r;
+	int err = -ENOMEM;
+
+	if (!a)
+		goto out;
+	snprintf(a->dir, sizeof(a->dir), "%s", dir);
+	snprintf(a->path, sizeof(a->path), "%s/" AUDIT_LOG_NAME, a->dir);
+	p.own_error = audit_checkpoint_read(a->dir, &p.own);
+	a->fd = open(a->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	err = a->fd < 0 ? -errno : audit_chain_begin(&a->chain, a->fd);
+	if (err == 0)
+		err = audit_judge(&a->chain, &p, note_line, a, &r);
+	if (err == 0 && p.own_error == 0)
+		a->checkpoint = p.own;
+	if (err == 0)
+		snprintf(a->found, sizeof(a->found), "%s", r.text);
+out:
+	if (err == 0)
+		return a;
+	fail(ret_error, err, "%.400s: the audit trail cannot be read: %s", dir, strerror(-err));
+	audit_free(a);
+	errno = -err;
+	return NULL;
+}
+
 void audit_free(struct audit_log *a)
 {
 	if (!a)

@@ -72,6 +72,9 @@ struct audit_entry {
  * may have one trail open. NULL with errno and ret_error.
  */
 struct audit_log *audit_open(const char *dir, struct keys *keys, char ret_error[AUDIT_ERROR]);
+/* The same only to be read, by whoever may read the files: nothing is set right or begun. What
+ * does not hold together is left out, and audit_found() says so. */
+struct audit_log *audit_open_to_read(const char *dir, char ret_error[AUDIT_ERROR]);
 void audit_free(struct audit_log *a);
 /* What was wrong with the trail when it was opened; "" nothing. */
 const char *audit_found(const struct audit_log *a);

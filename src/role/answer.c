@@ -13,11 +13,13 @@
 #include "role/census.h"
 #include "role/deposit.h"
 #include "role/desk.h"
+#include "role/door.h"
 #include "role/keeper.h"
 #include "role/look.h"
 #include "role/secrets.h"
 #include "role/serve.h"
 #include "role/staff.h"
+#include "role/trail.h"
 
 #define OTHERS_MS  3000	 /* for the parent's or a guard's word */
 #define APPLY_MS   30000 /* for a policy to be read, compiled and taken into force */
@@ -147,6 +149,23 @@ static void answer_devices(struct keeper *k, struct client *c)
 				&to));
 }
 
+static void answer_grants(struct keeper *k, struct client *c)
+{
+	json_t *rows = door_rows(k), *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		char *text = json_dumps(row, JSON_COMPACT);
+
+		if (text)
+			serve_row(k->serve, c,
+				  (struct bytes){(const uint8_t *)text, strlen(text)});
+		free(text);
+	}
+	json_decref(rows);
+	serve_end(k->serve, c);
+}
+
 static void asked(void *arg, struct client *c)
 {
 	struct keeper *k = arg;
@@ -168,7 +187,7 @@ static void asked(void *arg, struct client *c)
 		answer_devices(k, c);
 		break;
 	case REQUEST_GRANTS:
-		serve_end(k->serve, c); /* this gateway keeps none */
+		answer_grants(k, c);
 		break;
 	case REQUEST_CALL:
 		call_from_client(k, c, c->request.object);
@@ -280,7 +299,7 @@ static void put_attention(struct json *j, struct keeper *k)
 }
 
 /* What is wrong with the keys stands with what the parent finds wrong. */
-static void add_nags(const struct keeper *k, json_t *status)
+static void add_nags(struct keeper *k, json_t *status)
 {
 	json_t *nags = json_object_get(status, "nags");
 	char text[1024];
@@ -291,6 +310,13 @@ static void add_nags(const struct keeper *k, json_t *status)
 		json_array_append_new(nags, json_string(text));
 	for (unsigned n = 0; k->secrets && secrets_nag(k->secrets, n, text, sizeof(text)); n++)
 		json_array_append_new(nags, json_string(text));
+	for (unsigned n = 0; door_nag(k, n, text, sizeof(text)); n++)
+		json_array_append_new(nags, json_string(text));
+	if (*trail_broken(k)) {
+		snprintf(text, sizeof(text), "audit: %s; 'bedwarden audit verify' says more",
+			 trail_broken(k));
+		json_array_append_new(nags, json_string(text));
+	}
 }
 
 /* Adds what the keeper knows to the parent's object. */

@@ -31,10 +31,12 @@
 #include "role/deposit.h"
 #include "role/desk.h"
 #include "role/look.h"
+#include "role/door.h"
 #include "role/pki.h"
 #include "role/secrets.h"
 #include "role/serve.h"
 #include "role/staff.h"
+#include "role/trail.h"
 
 #define COMMIT_MS	 200  /* a batch waits no longer, */
 #define LIVE_MS		 100  /* and where somebody looks on, this long */
@@ -58,6 +60,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
 	{FROM_PARENT, IPC_STATUS},	/* an answer */
 	{FROM_PARENT, IPC_APPLY},	/* an answer */
+	{FROM_PARENT, IPC_GRANTS},	/* an answer */
 	{FROM_PARENT, IPC_STOP},
 	{FROM_GUARD, IPC_EVENTS},
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
@@ -128,6 +131,7 @@ struct options {
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
 	uint64_t archive_mb;
 	struct staff_options staff;
+	char boot_id[DOOR_BOOT_ID];
 };
 
 static uint64_t number_of(const char *text)
@@ -213,6 +217,7 @@ static struct options read_options(int argc, char **argv)
 	return o;
 }
 
+/* Our own reports go the way of everybody's. */
 void keeper_put(struct keeper *k, struct json *j)
 {
 	size_t len = event_end(j);
@@ -329,8 +334,11 @@ static void take_line(struct keeper *k, const char *who, struct bytes line)
 		refuse(k, who, "a line that is no event");
 	if (!r)
 		return;
-	if (r->audit)
-		k->commit_ns = 1;      /* at once */
+	if (r->audit) {
+		k->commit_ns = 1; /* at once */
+		if (strcmp(who, "parent") == 0)
+			trail_fact(k, r);
+	}
 	store_put_record(k->store, r); /* and so does the store */
 }
 
@@ -413,11 +421,6 @@ static uint64_t write_due(const struct keeper *k)
 	return k->commit_ns > k->retry_ns ? k->commit_ns : k->retry_ns;
 }
 
-void keeper_say(struct keeper *k, enum reason why, const char *text)
-{
-	report(k, why, 0, text);
-}
-
 void keeper_events(struct keeper *k, const char *who, struct bytes lines)
 {
 	take_events(k, who, lines);
@@ -450,6 +453,7 @@ static void take_policy(struct keeper *k, const struct ipc_message *m)
 	k->policy = policy;
 	k->policy_block = block;
 	k->policy_len = (size_t)st.st_size;
+	door_policy(k);
 }
 
 static void lose_guard(struct keeper *k, unsigned n)
@@ -531,6 +535,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		answer_status(k, m);
 	else if (m->type == IPC_APPLY)
 		answer_apply(k, m);
+	else if (m->type == IPC_GRANTS)
+		door_answer(k, m);
 	else if (m->type == IPC_STOP)
 		k->stopping = true;
 	else if (k->secrets)
@@ -660,6 +666,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = deposits;
 	if (pki_due(k->pki) < at)
 		at = pki_due(k->pki);
+	if (door_due(k, now_ns) < at)
+		at = door_due(k, now_ns);
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now_ns ? 0 : (int)((at - now_ns) / NSEC_PER_MSEC + 1);
@@ -705,6 +713,7 @@ static void turn(struct keeper *k, int signals)
 	call_turn(k, clock_mono_ns());
 	staff_tick(k->staff);
 	answer_turn(k);
+	door_turn(k);
 	if (k->pcaps) {
 		pcaps_tick(k->pcaps, clock_mono_ns(), clock_wall_ns());
 		note_evidence(k);
@@ -910,7 +919,10 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	if (!k->pki)
 		fatal("keeper: no memory");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
-	if (!k->serve || !k->calls || !k->looks || !k->amends)
+	trail_open(k);
+	k->note_act = trail_act;
+	k->door = door_new(k, o->boot_id);
+	if (!k->door || !k->serve || !k->calls || !k->looks || !k->amends)
 		fatal("keeper: no memory");
 }
 
@@ -944,6 +956,7 @@ int keeper_main(int argc, char **argv)
 	k.staff = staff_new(&o.staff, tell_staff, &k);
 	if (!k.staff)
 		fatal("keeper: no memory");
+	door_boot_id(o.boot_id);
 	lock_in(&k, &o);
 	open_all(&k, &o, gid);
 	write_out(&k, clock_mono_ns());
@@ -951,9 +964,11 @@ int keeper_main(int argc, char **argv)
 		fatal("keeper: the parent is gone");
 	while (!k.stopping)
 		turn(&k, signals);
+	trail_close(&k);
 	status = finish(&k);
 	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
+	door_free(k.door);
 	secrets_free(k.secrets);
 	free(k.deposits);
 	lose_console(&k);

@@ -40,10 +40,12 @@
 #define KEEPER_GUARDS_MAX 64
 
 struct amends;
+struct audit_log;
 struct calls;
 struct client;
 struct deposits;
 struct desk;
+struct door;
 struct eve;
 struct intake;
 struct json;
@@ -71,8 +73,11 @@ struct keeper {
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;
-	struct desk *desk;	       /* the console's; NULL none is there */
-	int console_key;	       /* where it has handshakes signed; -1 none */
+	struct desk *desk;	 /* the console's; NULL none is there */
+	int console_key;	 /* where it has handshakes signed; -1 none */
+	struct audit_log *trail; /* NULL: it cannot be opened, see trail.h */
+	uint64_t trail_said_ns;
+	struct door *door;	       /* grants; see door.h */
 	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
 	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */
@@ -113,9 +118,8 @@ void answer_without(struct keeper *k, unsigned guard);
 
 /* Who is behind a session; NULL: nobody is. A test puts its own here. */
 extern call_identify_fn keeper_identify;
-/* keeper.c, for who else hears others: an event of the gateway's own, … */
-void keeper_say(struct keeper *k, enum reason why, const char *text);
-/* … events of another process, and something of its that was refused. */
+
+/* keeper.c, for who else hears others: events of another process, and something of its that was refused. */
 void keeper_events(struct keeper *k, const char *who, struct bytes lines);
 void keeper_refuse(struct keeper *k, const char *who, const char *what);
 

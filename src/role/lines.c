@@ -266,7 +266,7 @@ static bool add(struct lines *s, json_t *setup)
 	if (est) {
 		o.serve = est_serve;
 		o.admits = NULL;
-		o.arg = s->link->enrol;
+		o.arg = s->link->est;
 	} else if (!set_connect(setup, &o)) {
 		log_error("relay %s: '%s' is no address to connect to", o.name, text(setup, "ip"));
 	}

@@ -220,7 +220,7 @@ static int compare_entry(void *arg, const struct vault_entry *e)
 }
 
 /* Beside the intake, as the command line does it. */
-static int vault_has(const char *name, size_t len, uint32_t seed)
+static int kept_whole(const char *name, size_t len, uint32_t seed)
 {
 	struct holder_ask ask = {.dir = vault, .place = ""};
 	struct comparing c = {.v = vault_open(vault, &ask, 1, error)};
@@ -251,7 +251,7 @@ static void what_is_said_to_be_put_is_there(void **state)
 
 		assert_int_equal(d->err, 0);
 		snprintf(name, sizeof(name), "archive/%u", k);
-		assert_int_equal(vault_has(name, sizes[k], k), 0);
+		assert_int_equal(kept_whole(name, sizes[k], k), 0);
 		intake_drop(in, d);
 	}
 	intake_counts(in, &n);
@@ -276,7 +276,7 @@ static void many_at_once_are_put_and_the_rest_at_the_end(void **state)
 	}
 	assert_int_equal(put, 3000);
 	intake_free(in);
-	assert_int_equal(vault_has("archive/2999", 200 + 2999 % 100, 2999), 0);
+	assert_int_equal(kept_whole("archive/2999", 200 + 2999 % 100, 2999), 0);
 }
 
 static void what_finds_no_room_is_refused(void **state)
@@ -324,7 +324,7 @@ static void a_full_disk_is_waited_for(void **state)
 	intake_counts(in, &n);
 	assert_int_equal(n.error, 0);
 	intake_free(in);
-	assert_int_equal(vault_has("archive/7", 5000, 7), 0);
+	assert_int_equal(kept_whole("archive/7", 5000, 7), 0);
 }
 
 static void nobody_mends_while_it_is_open(void **state)
@@ -381,14 +381,14 @@ static void only_what_was_kept_long_enough_goes_and_its_keys_with_it(void **stat
 	assert_int_equal(r.expired, 4);
 	assert_int_equal(r.keys, 1);
 	assert_true(r.log_lines >= 6); /* what went, that the key would and that it did */
-	assert_int_equal(vault_has("evidence/0", 1000, 0), -ENOENT);
-	assert_int_equal(vault_has("archive/13", 1000, 13), 0);
+	assert_int_equal(kept_whole("evidence/0", 1000, 0), -ENOENT);
+	assert_int_equal(kept_whole("archive/13", 1000, 13), 0);
 
 	r = run_retention(in, now + (VAULT_KEEP_DAYS - 1) * DAY_NS, NULL, 0);
 	assert_int_equal(r.destroyed, 0);
 	r = run_retention(in, now + (VAULT_KEEP_DAYS + 1) * DAY_NS, NULL, 0);
 	assert_int_equal(r.destroyed, 4);
-	assert_int_equal(vault_has("archive/13", 1000, 13), -ENOENT);
+	assert_int_equal(kept_whole("archive/13", 1000, 13), -ENOENT);
 	intake_free(in);
 }
 
@@ -404,9 +404,9 @@ static void of_what_is_bounded_the_oldest_go(void **state)
 	r = run_retention(in, now, &bound, 1);
 	assert_int_equal(r.destroyed, 3);
 	assert_int_equal(r.expired, 0);
-	assert_int_equal(vault_has("evidence/2", 1000, 2), -ENOENT);
-	assert_int_equal(vault_has("evidence/3", 1000, 3), 0);
-	assert_int_equal(vault_has("archive/10", 1000, 10), 0);
+	assert_int_equal(kept_whole("evidence/2", 1000, 2), -ENOENT);
+	assert_int_equal(kept_whole("evidence/3", 1000, 3), 0);
+	assert_int_equal(kept_whole("archive/10", 1000, 10), 0);
 	intake_free(in);
 }
 
