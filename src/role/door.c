@@ -22,14 +22,14 @@
 #include "role/secrets.h"
 #include "role/trail.h"
 
-#define BOOK_NAME   "grants"
-#define BOOK_MAX    (4u << 20)
-#define BOOK_WORD   "bedwarden-grants-1 sealed\n"
-#define PLAIN_WORD  "bedwarden-grants-1 plain\n"
-#define PURPOSE	    "grants"
-#define WAITING	    16
-#define PARENT_MS   3000
-#define SLACK_NS    (NSEC_PER_SEC / 5) /* ends that differ by less are the same */
+#define BOOK_NAME  "grants"
+#define BOOK_MAX   (4u << 20)
+#define BOOK_WORD  "bedwarden-grants-1 sealed\n"
+#define PLAIN_WORD "bedwarden-grants-1 plain\n"
+#define PURPOSE	   "grants"
+#define WAITING	   16
+#define PARENT_MS  3000
+#define SLACK_NS   (NSEC_PER_SEC / 5) /* ends that differ by less are the same */
 
 /* A call that waits until the doors are in force. */
 struct waiting {
@@ -41,7 +41,7 @@ struct door {
 	char path[PATH_MAX], boot_id[DOOR_BOOT_ID];
 	struct gate_grant_row rows[GATE_GRANTS]; /* as the parent was told last */
 	uint32_t row_count;
-	bool told, dirty;    /* something was; the parent could not be told */
+	bool told, dirty; /* something was; the parent could not be told */
 	bool unsaved;
 	uint64_t due_boot_ns;
 	struct waiting waiting[WAITING];
@@ -152,7 +152,9 @@ static int unseal(struct keys *keys, struct bytes file, struct bytes *ret_text)
 
 static void load(struct keeper *k)
 {
-	struct audit_entry e = {.who = "gateway", .as = "gateway", .what = "grant.book_refused",
+	struct audit_entry e = {.who = "gateway",
+				.as = "gateway",
+				.what = "grant.book_refused",
 				.outcome = AUDIT_MAJOR};
 	struct bytes file, text;
 	char aside[PATH_MAX + 16];
@@ -205,7 +207,8 @@ static const struct policy_service *service_of(const struct policy *p, uint32_t 
 	const struct policy_service *s = policy_services(p, &count), *first = NULL;
 
 	for (uint32_t i = 0; i < count; i++) {
-		bool fits = s[i].device == device && strcmp(policy_service_name(p, &s[i]), name) == 0;
+		bool fits =
+			s[i].device == device && strcmp(policy_service_name(p, &s[i]), name) == 0;
 
 		if (fits && !first)
 			first = &s[i];
@@ -409,8 +412,8 @@ static int note(struct keeper *k, const struct grant *g, const char *what, const
 		snprintf(text, sizeof(text), "%s", g->why_ended);
 	else
 		snprintf(text, sizeof(text), "%s%s for %u minutes: %s",
-			 g->break_glass ? "EMERGENCY, " : "", g->record ? "recorded" : "not recorded",
-			 g->minutes, g->reason);
+			 g->break_glass ? "EMERGENCY, " : "",
+			 g->record ? "recorded" : "not recorded", g->minutes, g->reason);
 	e.text = text;
 	return trail_note(k, &e);
 }
@@ -669,7 +672,8 @@ static bool allowed(struct keeper *k, const struct call_asker *by, const json_t 
 	a->service = call_text(args, "service");
 	a->reason = call_text(args, "reason");
 	a->person = by->user;
-	a->role = by->operator_ ? people_role_name(PEOPLE_ADMINISTRATOR) : people_role_name(by->role);
+	a->role =
+		by->operator_ ? people_role_name(PEOPLE_ADMINISTRATOR) : people_role_name(by->role);
 	if (!p)
 		return call_fail(e, 503, "gateway.starting", "The gateway is still starting",
 				 "try again in a moment"),
@@ -691,7 +695,8 @@ static bool allowed(struct keeper *k, const struct call_asker *by, const json_t 
 				 "minutes must be from 1 to %u", s->minutes),
 		       false;
 	a->minutes = (uint32_t)minutes;
-	a->record = (s->flags & POLICY_SERVICE_RECORD) || json_is_true(json_object_get(args, "record"));
+	a->record =
+		(s->flags & POLICY_SERVICE_RECORD) || json_is_true(json_object_get(args, "record"));
 	a->vendor = !by->operator_ && by->role == PEOPLE_VENDOR;
 	a->alone = has_word(policy_service_alone(p, s), a->role);
 	a->break_glass = emergency;
@@ -700,8 +705,9 @@ static bool allowed(struct keeper *k, const struct call_asker *by, const json_t 
 				 "This service has no emergency opening", "ask for it instead"),
 		       false;
 	if (!emergency && !has_word(policy_service_ask(p, s), a->role))
-		return call_fail(e, 403, "grant.role", "The policy does not let your role ask for this",
-				 "it names: %s", policy_service_ask(p, s)),
+		return call_fail(e, 403, "grant.role",
+				 "The policy does not let your role ask for this", "it names: %s",
+				 policy_service_ask(p, s)),
 		       false;
 	return workstation(k, by, args, dev, a, e);
 }
@@ -1023,7 +1029,8 @@ const char *door_nag(struct keeper *k, unsigned n, char *buf, size_t cap)
 				 g->person, g->service, g->device, g->source, g->reason, g->id);
 		else
 			snprintf(buf, cap,
-				 "%s entered %s of %s in an emergency (%.200s), and nobody has looked "
+				 "%s entered %s of %s in an emergency (%.200s), and nobody has "
+				 "looked "
 				 "at it; 'bedwarden grants review %u --reason TEXT' does",
 				 g->person, g->service, g->device, g->reason, g->id);
 		return buf;
@@ -1035,14 +1042,14 @@ const char *door_nag(struct keeper *k, unsigned n, char *buf, size_t cap)
 #define LOOKER (STAFF | PEOPLE_ONLY(PEOPLE_AUDITOR))
 
 const struct call_row door_calls[] = {
-	{"grant.list", call_list, PEOPLE_ALL, false, false, false},
-	{"grant.services", call_services, PEOPLE_ALL, false, false, false},
+	{"grant.list", call_list, PEOPLE_ALL, false, false, false, CALL_ONE_FACTOR},
+	{"grant.services", call_services, PEOPLE_ALL, false, false, false, CALL_ONE_FACTOR},
 	{"grant.request", call_request, PEOPLE_ALL, true, true, false},
 	{"grant.approve", call_approve, STAFF, true, true, false},
 	{"grant.deny", call_deny, STAFF, false, true, false},
 	{"grant.revoke", call_revoke, PEOPLE_ALL, false, true, false},
 	/* In an emergency any one factor does. */
-	{"grant.break_glass", call_break, PEOPLE_HOUSE, false, true, false},
+	{"grant.break_glass", call_break, PEOPLE_HOUSE, false, true, false, CALL_ONE_FACTOR},
 	{"grant.review", call_review, LOOKER, true, true, false},
 	{"vendor.invite", call_invite, STAFF, true, true, false},
 	{"vendor.withdraw", call_withdraw, STAFF, false, true, false},
