@@ -256,8 +256,7 @@ static void say_console(const json_t *s)
 
 	if (!json_is_array(json_object_get(console, "listen")))
 		return;
-	say("");
-	say("Console");
+	say("\nConsole");
 	json_array_foreach (json_object_get(console, "listen"), i, at)
 		say("  https://%s", json_string_value(at));
 	if (!json_array_size(json_object_get(console, "listen")))
