@@ -42,7 +42,7 @@ check "init prints the recovery key once" [ "$(grep -c AGE-SECRET printed)" = 1 
 check "put" vault put v src
 vault get v -C out >/dev/null
 check "get gives back every byte" diff -r src out/src
-grep -rqaE "DOE|JANE|$key" v && not "nothing in the vault's files names a patient" || ok "nothing in the vault's files names a patient"
+grep -rqaE "DOE[_^]JANE|JANE[_^][0-9]|$key" v && not "nothing in the vault's files names a patient" || ok "nothing in the vault's files names a patient"
 AGE_PASSPHRASE=wrong vault ls v >/dev/null 2>err && not "a wrong passphrase opens nothing" || check "a wrong passphrase opens nothing" grep -q 'wrong passphrase' err
 
 cp -r v backup
@@ -190,7 +190,8 @@ shown() { # OPTION...: mounts v on m and waits until it is there
 	return 1
 }
 nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
-hidden() { for _ in $(seq 100); do ls m >/dev/null 2>&1 && ! mountpoint -q m && return 0; sleep 0.1; done; return 1; }
+# Without a look into it, which would hold it up.
+hidden() { for _ in $(seq 100); do grep -q " $dir/m " /proc/mounts || return 0; sleep 0.1; done; return 1; }
 mkdir m
 if [ ! -c /dev/fuse ] || ! command -v fusermount3 >/dev/null; then
 	echo "skip - the vault as a folder: needs /dev/fuse and fusermount3"
