@@ -32,6 +32,7 @@ struct config_gateway {
 	char *eve_file;	     /* "" for none; relative to state_dir */
 	uint32_t eve_rotate_mb;
 	uint32_t eve_keep;
+	bool eve_open;	       /* is what could name a patient readable in there? */
 	uint32_t store_events; /* most single events kept in the database */
 	bool evidence;	       /* are the packets around what was found kept? */
 	uint32_t evidence_mb;

@@ -132,6 +132,7 @@ struct options {
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
 	uint64_t archive_mb;
+	bool eve_open;
 	struct staff_options staff;
 	char boot_id[DOOR_BOOT_ID];
 };
@@ -155,7 +156,7 @@ static struct options read_options(int argc, char **argv)
 			    .staff.site = "bedwarden"};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:R")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -174,6 +175,9 @@ static struct options read_options(int argc, char **argv)
 			break;
 		case 'n':
 			o.store_events = number_of(optarg);
+			break;
+		case 'R':
+			o.eve_open = true;
 			break;
 		case 'E':
 			o.evidence_mb = number_of(optarg);
@@ -331,7 +335,8 @@ static void take_line(struct keeper *k, const char *who, struct bytes line)
 
 	if (person_hide(k->person, line, clock_wall_ns(), &stored, &told)) {
 		line = (struct bytes){(uint8_t *)stored, stored ? strlen(stored) : 0};
-		outside = (struct bytes){(uint8_t *)told, told ? strlen(told) : 0};
+		if (!k->eve_open)
+			outside = (struct bytes){(uint8_t *)told, told ? strlen(told) : 0};
 	}
 	r = record_parse(line);
 	if (r && k->eve && outside.len)
@@ -943,6 +948,7 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	if (!k->person)
 		fatal("keeper: no memory");
 	store_opens(k->store, k->person);
+	k->eve_open = o->eve_open;
 	query_last_time(store_db(k->store), &k->last_event_ns);
 	if (o->eve_file && *o->eve_file) {
 		snprintf(path, sizeof(path), "%s%s%s", *o->eve_file == '/' ? "" : o->state_dir,

@@ -7,7 +7,7 @@
  * descriptors; it makes and owns state_dir, then gives everything else up.
  *
  *   bedwarden _keeper -d STATE_DIR -u USER [-e EVE_FILE] [-m ROTATE_MB] [-k KEEP] [-n EVENTS]
- *                     [-E EVIDENCE_MB -D EVIDENCE_DAYS] [-A ARCHIVE_MB]
+ *                     [-E EVIDENCE_MB -D EVIDENCE_DAYS] [-A ARCHIVE_MB] [-R]
  *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
  *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
  *                     [-W SMS_URL] [-F SMS_FROM]
@@ -63,6 +63,7 @@ struct keeper {
 	const char *state_dir;
 	struct store *store;
 	struct person *person; /* hides and opens what could name one */
+	bool eve_open;	       /* and the event file has it open */
 	struct eve *eve;       /* NULL: none wanted */
 	struct pcaps *pcaps;   /* NULL: no evidence is wanted */
 	struct serve *serve;

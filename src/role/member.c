@@ -83,6 +83,8 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 	add_number(a, "-m", c->eve_rotate_mb);
 	add_number(a, "-k", c->eve_keep);
 	add_number(a, "-n", c->store_events);
+	if (c->eve_open)
+		add(a, NULL, "-R");
 	if (c->evidence) {
 		add_number(a, "-E", c->evidence_mb);
 		add_number(a, "-D", c->evidence_days);

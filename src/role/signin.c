@@ -211,7 +211,8 @@ static json_t *judge(struct keeper *k, struct ticket *t, const struct shown *sho
 		/* An administrator by a synced passkey, where the role wants one that is not: they may
 		 * add such a one, and do nothing else. */
 		if (aal < 2)
-			return call_fail(e, 403, "auth.no_second", "There is no second factor to ask for",
+			return call_fail(e, 403, "auth.no_second",
+					 "There is no second factor to ask for",
 					 "have an administrator reset this account");
 		kind = SESSION_ENROL;
 	}

@@ -20,10 +20,10 @@ struct staff;
 
 /* What a site wishes (base/config.h, people). */
 struct staff_options {
-	const char *site;	       /* what apps and passkeys call it */
-	bool sms;		       /* codes by SMS are offered, by */
+	const char *site;		/* what apps and passkeys call it */
+	bool sms;			/* codes by SMS are offered, by */
 	const char *sms_url, *sms_from; /* this gateway (people/auth/sms.h) */
-	unsigned aal3;		       /* roles that must show level 3, a set */
+	unsigned aal3;			/* roles that must show level 3, a set */
 	struct limits_wish wish;
 };
 

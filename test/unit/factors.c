@@ -155,7 +155,7 @@ static void passwords_by_length_alone(void **state)
 	assert_password("tuvulepi", 8, "ok"); /* no digit, no capital, no sign needed */
 	assert_password("tuvulep", 8, "too_short");
 	assert_password("tuvulepi", 15, "too_short");
-	assert_password("tuvulepi ragoma", 15, "ok"); /* blanks are characters */
+	assert_password("tuvulepi ragoma", 15, "ok");		       /* blanks are characters */
 	assert_password("\u00fcb\u00e4r\u00f6\u00dfw\u00e9", 8, "ok"); /* eight code points */
 	assert_password("\U0001f9e6\U0001f511\U0001f40c\U0001f34b\U0001f69c\U0001f30d\U0001f3bb"
 			"\U0001f9ca",
@@ -192,12 +192,16 @@ static void passwords_that_everybody_tries(void **state)
 		"changeme",	 "abcdefgh",	  "Krankenhaus2025",
 	};
 	static const char *const context[] = {
-		"anna.moser", "AnnaMoser1", "annamoserannamoser", "bedwarden", "B3dward3n!2026",
-		"bedwardenpassword", "st-vincent", "StVincent2026", "vincenthospital",
+		"anna.moser", "AnnaMoser1",	"annamoserannamoser",
+		"bedwarden",  "B3dward3n!2026", "bedwardenpassword",
+		"st-vincent", "StVincent2026",	"vincenthospital",
 	};
 	static const char *const fine[] = {
 		"a password in a sentence", /* holds one, is none */
-		"correcthorsebatterystaple", "monkey dragon tiger lion", "xkq-vu3mo2", "Moosgummi-Ente",
+		"correcthorsebatterystaple",
+		"monkey dragon tiger lion",
+		"xkq-vu3mo2",
+		"Moosgummi-Ente",
 		"the bedwarden stands guard here",
 	};
 
@@ -250,7 +254,9 @@ static void codes_as_people_type_them(void **state)
 		assert_memory_equal(random, back, sizeof(back));
 		at = 0;
 		for (const char *p = text; *p; p++) {
-			other[at++] = *p == '0' ? 'o' : *p == '1' ? 'L' : (char)(*p | (*p > '9') << 5);
+			other[at++] = *p == '0'	  ? 'o'
+				      : *p == '1' ? 'L'
+						  : (char)(*p | (*p > '9') << 5);
 			other[at++] = ' ';
 		}
 		other[at] = 0;

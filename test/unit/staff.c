@@ -60,7 +60,7 @@ struct world {
 	struct keeper k;
 	struct keys *keys;
 	struct staff_options o;
-	json_t *said; /* the last answer; */
+	json_t *said;		 /* the last answer; */
 	struct call_error error; /* or error */
 	unsigned acts;
 };
@@ -179,24 +179,30 @@ static const char *ask(struct browser *b, const char *call, json_t *args)
 
 static const char *box(const char *call, json_t *args)
 {
-	struct call_asker by = {.user = "root", .operator_ = true, .source = "", .mac = "",
-				.origin = "",	.session = "",	   .session_id = "",
-				.role = PEOPLE_ADMINISTRATOR,	   .csrf_ok = true};
+	struct call_asker by = {.user = "root",
+				.operator_ = true,
+				.source = "",
+				.mac = "",
+				.origin = "",
+				.session = "",
+				.session_id = "",
+				.role = PEOPLE_ADMINISTRATOR,
+				.csrf_ok = true};
 
 	ask_as(NULL, &by, call, args);
 	return w.said ? "ok" : w.error.type;
 }
 
-#define assert_asked(b, call, args, want)                                                   \
-	do {                                                                                \
-		const char *got_ = ask(b, call, args);                                      \
-		if (strcmp(got_, want) != 0)                                                \
+#define assert_asked(b, call, args, want)                                                      \
+	do {                                                                                   \
+		const char *got_ = ask(b, call, args);                                         \
+		if (strcmp(got_, want) != 0)                                                   \
 			fail_msg("%s: '%s' (%s), not '%s'", call, got_, w.error.detail, want); \
 	} while (0)
-#define assert_box(call, args, want)                                                        \
-	do {                                                                                \
-		const char *got_ = box(call, args);                                         \
-		if (strcmp(got_, want) != 0)                                                \
+#define assert_box(call, args, want)                                                           \
+	do {                                                                                   \
+		const char *got_ = box(call, args);                                            \
+		if (strcmp(got_, want) != 0)                                                   \
 			fail_msg("%s: '%s' (%s), not '%s'", call, got_, w.error.detail, want); \
 	} while (0)
 
@@ -248,12 +254,12 @@ static const char *add_passkey(struct browser *b, struct person *p)
 	if (strcmp(got, "ok") != 0)
 		return got;
 	copy_text("login", login, sizeof(login));
-	assert_int_equal(base64url_read(json_string_value(json_object_get(
-						json_object_get(json_object_get(w.said, "webauthn"),
-								"user"),
-						"id")),
-					p->handle, sizeof(p->handle), &p->handle_len),
-			 0);
+	assert_int_equal(
+		base64url_read(json_string_value(json_object_get(
+				       json_object_get(json_object_get(w.said, "webauthn"), "user"),
+				       "id")),
+			       p->handle, sizeof(p->handle), &p->handle_len),
+		0);
 	passkey_create(&p->key, RP, ORIGIN, challenge(buf), &s);
 	return ask(b, "factor.webauthn_finish",
 		   json_pack("{s:s, s:s, s:{s:o, s:{s:o, s:o}}}", "login", login, "name", "my key",
@@ -452,7 +458,8 @@ static void two_factors_of_two_kinds(void **state)
 			    "totp");
 	copy_text("login", login, sizeof(login));
 	now_code(&p, code);
-	assert_asked(&b, "auth.finish", json_pack("{s:s, s:s}", "login", login, "totp", code), "ok");
+	assert_asked(&b, "auth.finish", json_pack("{s:s, s:s}", "login", login, "totp", code),
+		     "ok");
 	assert_int_equal(json_integer_value(json_object_get(w.said, "aal")), 2);
 	assert_string_equal(text("kind"), "full");
 	assert_string_equal(text("factors"), "password totp");
@@ -467,10 +474,10 @@ static void two_factors_of_two_kinds(void **state)
 	pass(30 * SEC);
 	assert_asked(&b, "auth.begin", json_object(), "ok");
 	now_code(&p, code);
-	assert_asked(&b, "auth.finish",
-		     json_pack("{s:s, s:s, s:s}", "login", text("login"), "user", "carla", "totp",
-			       code),
-		     "ok");
+	assert_asked(
+		&b, "auth.finish",
+		json_pack("{s:s, s:s, s:s}", "login", text("login"), "user", "carla", "totp", code),
+		"ok");
 	assert_string_equal(text("token"), "");
 	assert_string_equal(json_string_value(json_array_get(json_object_get(w.said, "next"), 0)),
 			    "password");
@@ -556,7 +563,7 @@ static void guesses_in_a_row_are_counted_for_good(void **state)
 	for (unsigned i = 0; i < 200; i++) {
 		tried += strcmp(by_password(&x, "carla", "wrong wrong", NULL), "auth.wrong") == 0;
 		pass(900 * SEC); /* as patiently as they must */
-		if (i == 20) {	/* what was counted outlives the process */
+		if (i == 20) {	 /* what was counted outlives the process */
 			stop();
 			start();
 		}
@@ -592,8 +599,8 @@ static void replayed_and_stolen(void **state)
 	assert_asked(&x, "auth.begin", json_object(), "ok");
 	copy_text("login", login, sizeof(login));
 	passkey_close(&d.key);
-	args = assertion(&p, login, (struct bytes){(const uint8_t *)"0123456789abcdef01234567",
-						   24});
+	args = assertion(&p, login,
+			 (struct bytes){(const uint8_t *)"0123456789abcdef01234567", 24});
 	assert_asked(&x, "auth.finish", args, "auth.passkey.challenge");
 	/* Somebody else's handle. */
 	assert_asked(&x, "auth.begin", json_object(), "ok");
@@ -691,8 +698,8 @@ static void what_needs_a_fresh_factor(void **state)
 	assert_asked(&a, "auth.step_up_begin", json_object(), "ok");
 	copy_text("login", login, sizeof(login));
 	now_code(&p, code);
-	assert_asked(&a, "auth.step_up_finish", json_pack("{s:s, s:s}", "login", login, "totp", code),
-		     "ok");
+	assert_asked(&a, "auth.step_up_finish",
+		     json_pack("{s:s, s:s}", "login", login, "totp", code), "ok");
 	assert_string_equal(set_password(&a, &p, "tuvulepi"), "ok");
 	pass(6 * MINUTE);
 	assert_asked(&a, "auth.step_up_begin", json_object(), "ok");
@@ -714,8 +721,8 @@ static void all_is_lost(void **state)
 	settle(&c, &carla, "carla", "viewer");
 	/* One asks; the same one, and the one it is about, cannot agree. */
 	assert_asked(&a, "user.reset_approve", json_pack("{s:s}", "user", "carla"), "auth.none");
-	assert_asked(&a, "user.reset_request", json_pack("{s:s, s:s}", "user", "carla", "reason",
-							  "phone in the river"),
+	assert_asked(&a, "user.reset_request",
+		     json_pack("{s:s, s:s}", "user", "carla", "reason", "phone in the river"),
 		     "ok");
 	assert_string_equal(text("code"), "");
 	assert_asked(&a, "user.reset_approve", json_pack("{s:s}", "user", "carla"),
@@ -841,23 +848,23 @@ static void recovery_codes(void **state)
 			 json_string_value(json_array_get(json_object_get(w.said, "codes"), i)));
 	assert_string_equal(by_password(&a, "anna", "tuvulepi", NULL), "ok");
 	copy_text("login", login, sizeof(login));
-	assert_asked(&a, "auth.finish", json_pack("{s:s, s:s}", "login", login, "recovery", code[0]),
-		     "ok");
+	assert_asked(&a, "auth.finish",
+		     json_pack("{s:s, s:s}", "login", login, "recovery", code[0]), "ok");
 	assert_string_equal(text("kind"), "full");
 	assert_true(was_told("auth.recovery_used anna"));
 	assert_string_equal(by_password(&a, "anna", "tuvulepi", NULL), "ok");
 	copy_text("login", login, sizeof(login));
-	assert_asked(&a, "auth.finish", json_pack("{s:s, s:s}", "login", login, "recovery", code[0]),
-		     "auth.wrong");
+	assert_asked(&a, "auth.finish",
+		     json_pack("{s:s, s:s}", "login", login, "recovery", code[0]), "auth.wrong");
 	stop(); /* that it was used outlives the process */
 	start();
 	pass(SEC);
 	assert_string_equal(by_password(&a, "anna", "tuvulepi", NULL), "ok");
 	copy_text("login", login, sizeof(login));
-	assert_asked(&a, "auth.finish", json_pack("{s:s, s:s}", "login", login, "recovery", code[0]),
-		     "auth.wrong");
-	assert_asked(&a, "auth.finish", json_pack("{s:s, s:s}", "login", login, "recovery", code[1]),
-		     "ok");
+	assert_asked(&a, "auth.finish",
+		     json_pack("{s:s, s:s}", "login", login, "recovery", code[0]), "auth.wrong");
+	assert_asked(&a, "auth.finish",
+		     json_pack("{s:s, s:s}", "login", login, "recovery", code[1]), "ok");
 	assert_asked(&a, "factor.list", json_object(), "ok");
 	assert_int_equal(json_integer_value(json_object_get(w.said, "recovery_left")), 8);
 	passkey_close(&p.key);
@@ -1015,8 +1022,8 @@ static void keys_of_machines(void **state)
 	wall_now -= 5ull * 86400 * SEC; /* set back: it stays dead */
 	assert_asked(&m, "user.list", json_object(), "auth.key");
 	assert_string_equal(sign_in(&a, &p), "ok");
-	assert_asked(&a, "key.make", json_pack("{s:s, s:[s]}", "name", "two", "scopes", "session.me"),
-		     "ok");
+	assert_asked(&a, "key.make",
+		     json_pack("{s:s, s:[s]}", "name", "two", "scopes", "session.me"), "ok");
 	copy_text("id", id, sizeof(id));
 	snprintf(m.token, sizeof(m.token), "%s", text("key"));
 	assert_asked(&m, "session.me", json_object(), "ok");
@@ -1147,10 +1154,10 @@ static void hostile_arguments(void **state)
 {
 	static const struct call_row *const tables[] = {signin_calls, session_calls, enrol_calls,
 							user_calls, machine_calls};
-	static const char *const names[] = {"login",  "user",	"password", "totp",   "sms",
-					    "code",   "session", "id",	    "name",   "number",
-					    "scopes", "role",	"display",  "devices", "disabled",
-					    "days",   "webauthn", "recovery", "others", "all"};
+	static const char *const names[] = {"login",  "user",	  "password", "totp",	 "sms",
+					    "code",   "session",  "id",	      "name",	 "number",
+					    "scopes", "role",	  "display",  "devices", "disabled",
+					    "days",   "webauthn", "recovery", "others",	 "all"};
 	struct browser a = {"10.0.0.5", "", ""};
 	struct person p = {0};
 	char *huge = malloc(70001);
