@@ -350,12 +350,6 @@ static void reply_ok(struct request *r, const json_t *ok)
 		copy = json_copy((json_t *)ok);
 		json_object_del(copy, "token");
 		ok = copy;
-	} else if (json_object_get(ok, "send_sms")) {
-		/* For whoever sends it, never for whoever asked. */
-		reply_problem(r->req,
-			      problem_new(503, "sms.no_gateway", "No SMS can be sent from here",
-					  "use another factor"));
-		return;
 	} else if (r->route->effect == API_END) {
 		set_cookie(r->req, "");
 		evhttp_add_header(evhttp_request_get_output_headers(r->req), "Clear-Site-Data",
