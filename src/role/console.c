@@ -24,6 +24,7 @@
 #include "people/console/web.h"
 #include "role/front.h"
 #include "role/neighbour.h"
+#include "role/port.h"
 #include "role/setup.h"
 #include "role/tls_key.h"
 #include "seal/pki/signer.h"
@@ -64,6 +65,8 @@ struct console {
 	char ips[FRONT_MAX][ADDRESS_IP_LEN];
 	const char *hosts[NAMES_MAX + FRONT_MAX + 3];
 	unsigned name_count, at_count;
+	uint32_t shut[PORTS_MAX]; /* interfaces that nobody may come in by */
+	unsigned shut_count;
 	uint32_t connections, per_source, requests, subscribers;
 	uint64_t again_ns, counts_ns, dropped_told, refused_told;
 	char pem[CERT_PEM_MAX];
@@ -118,6 +121,18 @@ static bool find_mac(void *arg, const struct sockaddr *who, char ret_mac[ADDRESS
 	if (!c->neighbours || !neighbour_mac(c->neighbours, who, clock_mono_ns(), mac))
 		return false;
 	address_mac_text(mac, ret_mac);
+	return true;
+}
+
+/* A ward's port is no way in, even to an address of the management network. */
+static bool welcome(void *arg, int sock)
+{
+	const struct console *c = arg;
+	uint32_t came_by = c->shut_count ? front_interface(sock) : 0;
+
+	for (unsigned i = 0; i < c->shut_count; i++)
+		if (c->shut[i] == came_by)
+			return false;
 	return true;
 }
 
@@ -229,6 +244,7 @@ static void open_web(struct console *c)
 				.subscribers = c->subscribers,
 				.watching = watching,
 				.mac = find_mac,
+				.welcome = welcome,
 				.arg = c};
 
 	if (c->web || c->keeper < 0 || clock_mono_ns() < c->again_ns)
@@ -392,7 +408,7 @@ static void read_options(struct console *c, int argc, char **argv)
 	uint16_t port;
 	int letter;
 
-	while ((letter = getopt(argc, argv, "u:a:n:c:s:r:l:")) != -1) {
+	while ((letter = getopt(argc, argv, "u:a:n:c:s:r:l:w:")) != -1) {
 		if (letter == 'u')
 			c->user = optarg;
 		else if (letter == 'a' && c->at_count < FRONT_MAX &&
@@ -400,6 +416,8 @@ static void read_options(struct console *c, int argc, char **argv)
 			c->ats[c->at_count++] = optarg;
 		else if (letter == 'n' && c->name_count < NAMES_MAX)
 			c->names[c->name_count++] = optarg;
+		else if (letter == 'w' && c->shut_count < PORTS_MAX)
+			c->shut[c->shut_count++] = number_of(optarg);
 		else if (letter == 'c')
 			c->connections = number_of(optarg);
 		else if (letter == 's')

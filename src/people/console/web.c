@@ -132,7 +132,8 @@ static void meet(struct conn *c)
 	evutil_socket_t fd = bufferevent_getfd(c->pipe);
 	int on = 1;
 
-	if (fd < 0 || getpeername(fd, from_of(c), &len) < 0 ||
+	if (fd < 0 || (c->web->o.welcome && !c->web->o.welcome(c->web->o.arg, fd)) ||
+	    getpeername(fd, from_of(c), &len) < 0 ||
 	    !limit_enter(c->web->limit, from_of(c), clock_mono_ns())) {
 		c->web->counts.refused++;
 		hang_up(c);

@@ -29,6 +29,8 @@ struct web_options {
 	uint32_t connections, per_source, requests, subscribers; /* base/config.h */
 	/* Whether somebody looks at events as they come. */
 	void (*watching)(void *arg, bool on);
+	/* Whether a connection may come in the way it did. */
+	bool (*welcome)(void *arg, int sock);
 	/* The hardware address of a neighbour; false: none is known. */
 	bool (*mac)(void *arg, const struct sockaddr *who, char ret_mac[18]);
 	void *arg;
