@@ -84,6 +84,13 @@ again "kill -9 console" "$(until_ms 3000 eval '[ "$(pids _console)" != "'"$conso
 print=$(at adm openssl s_client -connect 10.99.0.1:8443 </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256 | cut -d= -f2)
 check "the new one has the same certificate" [ "$print" = "$said" ]
 part session || failed=1
+if "$bw" pki init --socket "$dir/run/control" >"$dir/root.pem" 2>>"$dir/log" && grep -q BEGIN "$dir/root.pem"; then
+	kill -9 "$(pids _console)" # it would ask within a minute, too
+	trusted() { at adm curl -s -m 2 --cacert "$dir/root.pem" --resolve gw.test:8443:10.99.0.1 -o /dev/null https://gw.test:8443/; }
+	check "the gateway's own authority vouches for its console" [ "$(until_ms 5000 trusted)" -ge 0 ]
+else
+	not "no authority was made"
+fi
 keeper=$(pids _keeper)
 kill -9 "$keeper"
 good() { part session >"$dir/session" 2>&1; }

@@ -791,6 +791,11 @@ void web_free(struct web *w)
 	free(w);
 }
 
+void web_set_tls(struct web *w, SSL_CTX *tls)
+{
+	w->o.tls = tls;
+}
+
 int web_listen(struct web *w, int sock)
 {
 	return evhttp_accept_socket(w->http, sock) == 0 ? 0 : -ENOMEM;
