@@ -56,6 +56,9 @@ enum ipc_type {
 	IPC_LISTEN, /* parent → link: fd that listens; the relay's name */
 	IPC_PKI, /* link → keeper: JSON object, a question about certificates (role/pki.h); keeper →
 		     * link: its answer, with id 0: ask again */
+	IPC_COURIER, /* parent → keeper, courier: fd of its end of their pair; empty */
+	IPC_SMS, /* keeper → courier: a URL to fetch; courier → keeper: u32 HTTP status, 0: nobody
+		  * answered */
 	IPC_TYPE_COUNT,
 };
 

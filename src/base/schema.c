@@ -195,6 +195,11 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, schema_file, "sms", config.people.sms, yes_no, OPTIONAL, "no", 0, 0,               \
 	  "Whether codes by SMS may serve as a second factor. They can be read and redirected on " \
 	  "their way: leave it off where passkeys or apps will do.")                               \
+	X(TEXT, schema_file, "sms_url", config.people.sms_url, 0, OPTIONAL, "", 0, 512,            \
+	  "The SMS gateway, as Kannel's sendsms: http://10.0.0.20:13013/cgi-bin/sendsms, an "      \
+	  "address and no name. Its login is one line, name:password, in sms.login of state_dir.") \
+	X(TEXT, schema_file, "sms_from", config.people.sms_from, 0, OPTIONAL, "", 0, 20,           \
+	  "The number or name that messages come from; empty: the gateway's own.")                 \
 	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
 	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
 	  "level 3); all others need any two factors (level 2).")                                  \

@@ -267,6 +267,24 @@ static void say_records(const json_t *s)
 	say_vault(json_object_get(s, "vault"));
 }
 
+/* Where the console is, and how to know that it is ours. */
+static void say_console(const json_t *s)
+{
+	const json_t *console = json_object_get(s, "console"), *at;
+	const char *print = control_text(console, "certificate");
+	size_t i;
+
+	if (!json_is_array(json_object_get(console, "listen")))
+		return;
+	say("\nConsole");
+	json_array_foreach (json_object_get(console, "listen"), i, at)
+		say("  https://%s", json_string_value(at));
+	if (!json_array_size(json_object_get(console, "listen")))
+		say("  It is off.");
+	else if (*print)
+		say("  Its certificate's SHA-256: %s", print);
+}
+
 static void show(void *arg, json_t *s)
 {
 	const struct control_options *o = arg;
@@ -283,6 +301,7 @@ static void show(void *arg, json_t *s)
 	say_blind_spots(s);
 	say_traffic(s);
 	say_records(s);
+	say_console(s);
 }
 
 int cli_status(int argc, char **argv)

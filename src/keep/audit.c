@@ -275,6 +275,11 @@ const char *audit_found(const struct audit_log *a)
 	return a->found;
 }
 
+uint64_t audit_count(const struct audit_log *a)
+{
+	return a->chain.count;
+}
+
 void audit_checkpoint_of(const struct audit_log *a, struct audit_checkpoint *ret_c)
 {
 	*ret_c = a->checkpoint;

@@ -77,6 +77,7 @@ struct audit_log *audit_open(const char *dir, struct keys *keys, char ret_error[
  * does not hold together is left out, and audit_found() says so. */
 struct audit_log *audit_open_to_read(const char *dir, char ret_error[AUDIT_ERROR]);
 void audit_free(struct audit_log *a);
+uint64_t audit_count(const struct audit_log *a); /* entries */
 /* What was wrong with the trail when it was opened; "" nothing. */
 const char *audit_found(const struct audit_log *a);
 /*

@@ -18,34 +18,17 @@
 #include "guard/policy/policy.h"
 #include "keep/keys.h"
 #include "people/grant/grant.h"
+#include "role/door_internal.h"
 #include "role/keeper.h"
 #include "role/secrets.h"
 #include "role/trail.h"
 
-#define BOOK_NAME  "grants"
-#define BOOK_MAX   (4u << 20)
-#define BOOK_WORD  "bedwarden-grants-1 sealed\n"
-#define PLAIN_WORD "bedwarden-grants-1 plain\n"
-#define PURPOSE	   "grants"
-#define WAITING	   16
-#define PARENT_MS  3000
-#define SLACK_NS   (NSEC_PER_SEC / 5) /* ends that differ by less are the same */
-
-/* A call that waits until the doors are in force. */
-struct waiting {
-	uint32_t ask, ticket, grant; /* ask 0: free */
-};
-
-struct door {
-	struct grants *book;
-	char path[PATH_MAX], boot_id[DOOR_BOOT_ID];
-	struct gate_grant_row rows[GATE_GRANTS]; /* as the parent was told last */
-	uint32_t row_count;
-	bool told, dirty; /* something was; the parent could not be told */
-	bool unsaved;
-	uint64_t due_boot_ns;
-	struct waiting waiting[WAITING];
-};
+#define BOOK_NAME   "grants"
+#define BOOK_MAX    (4u << 20)
+#define BOOK_WORD   "bedwarden-grants-1 sealed\n"
+#define PLAIN_WORD  "bedwarden-grants-1 plain\n"
+#define PURPOSE	    "grants"
+#define SLACK_NS    (NSEC_PER_SEC / 5) /* ends that differ by less are the same */
 
 void door_boot_id(char ret_id[DOOR_BOOT_ID])
 {
@@ -58,7 +41,7 @@ void door_boot_id(char ret_id[DOOR_BOOT_ID])
 		close(fd);
 }
 
-static struct grant_clock now_of(const struct keeper *k)
+struct grant_clock door_now(const struct keeper *k)
 {
 	struct grant_clock c = {.wall_ns = clock_wall_ns(), .boot_ns = clock_boot_ns()};
 
@@ -96,7 +79,7 @@ static int seal_book(struct keys *keys, const char *text, size_t len, struct byt
 	return 0;
 }
 
-static int save(struct keeper *k)
+int door_save(struct keeper *k)
 {
 	json_t *book = grants_save(k->door->book);
 	char *text = book ? json_dumps(book, JSON_COMPACT) : NULL;
@@ -152,9 +135,7 @@ static int unseal(struct keys *keys, struct bytes file, struct bytes *ret_text)
 
 static void load(struct keeper *k)
 {
-	struct audit_entry e = {.who = "gateway",
-				.as = "gateway",
-				.what = "grant.book_refused",
+	struct audit_entry e = {.who = "gateway", .as = "gateway", .what = "grant.book_refused",
 				.outcome = AUDIT_MAJOR};
 	struct bytes file, text;
 	char aside[PATH_MAX + 16];
@@ -184,7 +165,7 @@ static void load(struct keeper *k)
 
 /* ---- the policy ---- */
 
-static const struct gate_device *device_of(const struct policy *p, const char *name,
+const struct gate_device *door_device(const struct policy *p, const char *name,
 					   uint32_t *ret_id)
 {
 	uint32_t count;
@@ -200,15 +181,14 @@ static const struct gate_device *device_of(const struct policy *p, const char *n
 }
 
 /* The first row of a device's service; how many there are. */
-static const struct policy_service *service_of(const struct policy *p, uint32_t device,
+const struct policy_service *door_service(const struct policy *p, uint32_t device,
 					       const char *name, uint32_t *ret_count)
 {
 	uint32_t count, n = 0;
 	const struct policy_service *s = policy_services(p, &count), *first = NULL;
 
 	for (uint32_t i = 0; i < count; i++) {
-		bool fits =
-			s[i].device == device && strcmp(policy_service_name(p, &s[i]), name) == 0;
+		bool fits = s[i].device == device && strcmp(policy_service_name(p, &s[i]), name) == 0;
 
 		if (fits && !first)
 			first = &s[i];
@@ -218,17 +198,7 @@ static const struct policy_service *service_of(const struct policy *p, uint32_t 
 	return first;
 }
 
-static bool has_word(const char *words, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *w = words; *w; w += strcspn(w, " "), w += *w == ' ')
-		if (strcspn(w, " ") == len && memcmp(w, word, len) == 0)
-			return true;
-	return false;
-}
-
-static bool source_of(const char *text, struct gate_ip *ret_ip)
+bool door_source(const char *text, struct gate_ip *ret_ip)
 {
 	unsigned len;
 
@@ -255,9 +225,9 @@ static bool add_rows(const struct policy *p, struct door *d, const struct grant 
 	const struct gate_device *dev;
 	uint32_t device, count;
 
-	dev = device_of(p, g->device, &device);
-	s = dev ? service_of(p, device, g->service, &count) : NULL;
-	if (!s || !source_of(g->source, &row.key.peer))
+	dev = door_device(p, g->device, &device);
+	s = dev ? door_service(p, device, g->service, &count) : NULL;
+	if (!s || !door_source(g->source, &row.key.peer))
 		return false;
 	row.key.segment = dev->segment;
 	memcpy(row.key.device_mac, dev->mac, 6);
@@ -295,13 +265,11 @@ static bool same_rows(const struct door *a, const struct door *b)
 	return true;
 }
 
-/* Tells the parent which doors are open, where that is not what it knows. The question's id; 0: it
- * knows; -errno. */
-static int64_t push(struct keeper *k, bool always)
+int64_t door_push(struct keeper *k, bool always)
 {
 	static struct door next;
 	struct door *d = k->door;
-	struct grant_clock now = now_of(k);
+	struct grant_clock now = door_now(k);
 	struct bytes body;
 	int err;
 
@@ -327,7 +295,7 @@ static int64_t push(struct keeper *k, bool always)
 
 /* ---- what is said of it ---- */
 
-static void put_time(json_t *o, const char *key, uint64_t ns)
+void door_time(json_t *o, const char *key, uint64_t ns)
 {
 	char text[CLOCK_EVE_LEN];
 
@@ -343,7 +311,7 @@ static void put_text(json_t *o, const char *key, const char *text)
 		json_object_set_new(o, key, json_string(text));
 }
 
-static json_t *grant_json(const struct grant *g, const struct grant_clock *now)
+json_t *door_json(const struct grant *g, const struct grant_clock *now)
 {
 	uint64_t left = grant_left(g, now);
 	json_t *o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b}", "id",
@@ -353,11 +321,11 @@ static json_t *grant_json(const struct grant *g, const struct grant_clock *now)
 			      "minutes", (json_int_t)g->minutes, "record", g->record, "break_glass",
 			      g->break_glass);
 
-	put_time(o, "asked", g->asked_ns);
-	put_time(o, "opened", g->opened_ns);
+	door_time(o, "asked", g->asked_ns);
+	door_time(o, "opened", g->opened_ns);
 	/* What will be, not what was planned: a clock that was set moves the end. */
-	put_time(o, "until", left ? now->wall_ns + left : 0);
-	put_time(o, "ended", g->ended_ns);
+	door_time(o, "until", left ? now->wall_ns + left : 0);
+	door_time(o, "ended", g->ended_ns);
 	json_object_set_new(o, "left_s", json_integer((json_int_t)(left / NSEC_PER_SEC)));
 	put_text(o, "decided_by", g->decided_by);
 	put_text(o, "ended_by", g->ended_by);
@@ -368,7 +336,7 @@ static json_t *grant_json(const struct grant *g, const struct grant_clock *now)
 	return o;
 }
 
-static void tell(struct keeper *k, const struct grant *g, enum reason why)
+void door_tell(struct keeper *k, const struct grant *g, enum reason why)
 {
 	struct event_common c = {.time_ns = clock_wall_ns(),
 				 .type = "grant",
@@ -395,7 +363,7 @@ static void tell(struct keeper *k, const struct grant *g, enum reason why)
 }
 
 /* The entry without which no door opens, and the one that it has shut. */
-static int note(struct keeper *k, const struct grant *g, const char *what, const char *who,
+int door_note(struct keeper *k, const struct grant *g, const char *what, const char *who,
 		const char *as)
 {
 	char object[320], text[GRANT_REASON + 128];
@@ -412,8 +380,8 @@ static int note(struct keeper *k, const struct grant *g, const char *what, const
 		snprintf(text, sizeof(text), "%s", g->why_ended);
 	else
 		snprintf(text, sizeof(text), "%s%s for %u minutes: %s",
-			 g->break_glass ? "EMERGENCY, " : "",
-			 g->record ? "recorded" : "not recorded", g->minutes, g->reason);
+			 g->break_glass ? "EMERGENCY, " : "", g->record ? "recorded" : "not recorded",
+			 g->minutes, g->reason);
 	e.text = text;
 	return trail_note(k, &e);
 }
@@ -425,24 +393,24 @@ static void time_did(void *arg, const struct grant *g, enum grant_change what)
 	struct keeper *k = arg;
 
 	if (what == GRANT_REVIEW_DUE) {
-		tell(k, g, REASON_GRANT_REVIEW);
+		door_tell(k, g, REASON_GRANT_REVIEW);
 		return;
 	}
-	tell(k, g, what == GRANT_ASK_OVER ? REASON_GRANT_REFUSED : REASON_GRANT_CLOSED);
-	(void)note(k, g, "grant.closed", "gateway", "gateway");
+	door_tell(k, g, what == GRANT_ASK_OVER ? REASON_GRANT_REFUSED : REASON_GRANT_CLOSED);
+	(void)door_note(k, g, "grant.closed", "gateway", "gateway");
 }
 
 void door_turn(struct keeper *k)
 {
 	struct door *d = k->door;
-	struct grant_clock now = now_of(k);
+	struct grant_clock now = door_now(k);
 
 	if (now.boot_ns < d->due_boot_ns && !d->dirty)
 		return;
 	if (grants_tick(d->book, &now, time_did, k) || d->unsaved)
-		if (save(k) < 0)
+		if (door_save(k) < 0)
 			log_debug("the grants could not be stored; trying again");
-	(void)push(k, false);
+	(void)door_push(k, false);
 	d->due_boot_ns = grants_due(d->book, &now);
 	if ((d->dirty || d->unsaved) && now.boot_ns + NSEC_PER_SEC < d->due_boot_ns)
 		d->due_boot_ns = now.boot_ns + NSEC_PER_SEC;
@@ -464,7 +432,7 @@ void door_policy(struct keeper *k)
 
 	if (!d)
 		return;
-	now = now_of(k);
+	now = door_now(k);
 	grants_tick(d->book, &now, time_did, k);
 	for (unsigned i = 0; i < grants_count(d->book); i++) {
 		const struct grant *g = grants_at(d->book, i);
@@ -475,11 +443,11 @@ void door_policy(struct keeper *k)
 			continue;
 		(void)grants_revoke(d->book, g->id, "gateway",
 				    "the policy no longer has this device or service", &now);
-		tell(k, g, REASON_GRANT_CLOSED);
-		(void)note(k, g, "grant.closed", "gateway", "gateway");
+		door_tell(k, g, REASON_GRANT_CLOSED);
+		(void)door_note(k, g, "grant.closed", "gateway", "gateway");
 	}
-	(void)save(k);
-	(void)push(k, true);
+	(void)door_save(k);
+	(void)door_push(k, true);
 	d->due_boot_ns = 0;
 }
 
@@ -506,511 +474,18 @@ void door_free(struct door *d)
 	free(d);
 }
 
-/* ---- answers ---- */
-
-void door_answer(struct keeper *k, const struct ipc_message *m)
-{
-	struct grant_clock now = now_of(k);
-	struct call_error e = {0};
-	int32_t err;
-
-	if (m->body.len != sizeof(err))
-		return;
-	memcpy(&err, m->body.data, sizeof(err));
-	if (err < 0)
-		k->door->dirty = true;
-	for (unsigned i = 0; i < WAITING; i++) {
-		struct waiting w = k->door->waiting[i];
-		const struct grant *g = grants_find(k->door->book, w.grant);
-
-		if (w.ask != m->id || !w.ask)
-			continue;
-		k->door->waiting[i] = (struct waiting){0};
-		if (err == 0 && g) {
-			call_done(k, w.ticket, json_pack("{s:o}", "grant", grant_json(g, &now)));
-			continue;
-		}
-		call_fail(&e, 503, "grant.not_in_force", "The door could not be opened or shut",
-			  "the gateway tries again by itself (%s)", strerror(-err));
-		call_failed(k, w.ticket, &e);
-	}
-}
-
-static json_t *broken(struct call_error *e, int err)
-{
-	return call_fail(e, 503, "grant.unrecorded", "This cannot be recorded, so it is not done",
-			 "see the gateway's log (%s)", strerror(-err));
-}
-
-/*
- * The grant as it now stands, recorded, stored and in force: the answer, at once or later. What
- * cannot be recorded is undone; `was` is how it stood before.
- */
-static json_t *commit(struct keeper *k, const struct call_asker *by, uint32_t id,
-		      const struct grant *was, struct call_error *e)
-{
-	struct door *d = k->door;
-	const struct grant *g = grants_find(d->book, id);
-	struct grant_clock now = now_of(k);
-	bool opens = g->state == GRANT_OPEN && was->state != GRANT_OPEN;
-	bool shuts = g->state != GRANT_OPEN && was->state == GRANT_OPEN && was->id;
-	int64_t ask;
-	int err = 0;
-
-	opens |= g->state == GRANT_OPEN && !was->id;
-	if (opens || shuts)
-		err = note(k, g, opens ? "grant.opened" : "grant.closed", by->user,
-			   by->operator_ ? "operator" : "session");
-	/* What shuts a door is done, recorded or not. */
-	if (err == 0 || shuts)
-		err = save(k);
-	if (err < 0 && !shuts) {
-		grants_restore(d->book, id, was);
-		return broken(e, err);
-	}
-	d->due_boot_ns = 0;
-	if (g->break_glass && opens)
-		tell(k, g, REASON_GRANT_BREAK_GLASS);
-	else if (opens)
-		tell(k, g, REASON_GRANT_OPENED);
-	else if (shuts)
-		tell(k, g, REASON_GRANT_CLOSED);
-	else if (g->state == GRANT_ASKED)
-		tell(k, g, REASON_GRANT_REQUESTED);
-	ask = opens || shuts ? push(k, true) : 0;
-	for (unsigned i = 0; ask > 0 && i < WAITING; i++)
-		if (!d->waiting[i].ask) {
-			d->waiting[i] = (struct waiting){(uint32_t)ask, by->ticket, id};
-			return call_later(k, by, PARENT_MS, e);
-		}
-	return json_pack("{s:o}", "grant", grant_json(g, &now));
-}
-
-/* ---- calls ---- */
-
-static json_t *wrong(struct call_error *e, const char *what)
-{
-	return call_fail(e, 400, "call.arguments", "An argument is wrong", "%s", what);
-}
-
-/* For whom: the workstation that asks; on the box itself the one that is named. */
-static bool workstation(struct keeper *k, const struct call_asker *by, const json_t *args,
-			const struct gate_device *dev, struct grant_ask *a, struct call_error *e)
-{
-	static char source[ADDRESS_IP_LEN], mac[18];
-	const char *ip = call_text(args, "ip"), *hw = call_text(args, "mac");
-	struct policy_ip_row *row;
-	struct gate_ip addr;
-	uint8_t bytes[6];
-	uint32_t count;
-
-	if (!by->operator_) {
-		if (ip && strcmp(ip, by->source) != 0) {
-			call_fail(e, 403, "grant.other_workstation",
-				  "A door opens for the workstation that asks",
-				  "ask from %s itself", ip);
-			return false;
-		}
-		ip = by->source;
-		hw = by->mac && *by->mac ? by->mac : NULL;
-	}
-	if (!ip || !source_of(ip, &addr)) {
-		wrong(e, "ip must be the workstation's address, as 10.1.0.5");
-		return false;
-	}
-	address_ip_text(addr.b, source);
-	a->source = source;
-	row = (struct policy_ip_row *)(uintptr_t)policy_ips(k->policy, &count);
-	for (uint32_t i = 0; !hw && i < count; i++)
-		if (row[i].key.segment == dev->segment &&
-		    memcmp(&row[i].key.ip, &addr, sizeof(addr)) == 0 &&
-		    (row[i].bind.flags & GATE_BIND_MAC)) {
-			const uint8_t *b = row[i].bind.mac;
-
-			snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1],
-				 b[2], b[3], b[4], b[5]);
-			hw = mac;
-		}
-	if (!hw && by->operator_) {
-		wrong(e, "mac must be the workstation's hardware address, or 'any' where it is "
-			 "behind a router");
-		return false;
-	}
-	a->mac = hw ? hw : "any";
-	if (strcmp(a->mac, "any") != 0 && !address_mac(a->mac, bytes)) {
-		wrong(e, "mac must be as 02:00:00:00:00:05, or 'any'");
-		return false;
-	}
-	return true;
-}
-
-/* Does a door of another grant stand there already? */
-static const struct grant *in_the_way(const struct door *d, const struct grant_ask *a,
-				      const struct grant_clock *now)
-{
-	for (unsigned i = 0; i < grants_count(d->book); i++) {
-		const struct grant *g = grants_at(d->book, i);
-
-		if (grant_left(g, now) && strcmp(g->source, a->source) == 0 &&
-		    strcmp(g->device, a->device) == 0 && strcmp(g->service, a->service) == 0)
-			return g;
-	}
-	return NULL;
-}
-
-/* What the policy says of the asking. */
-static bool allowed(struct keeper *k, const struct call_asker *by, const json_t *args,
-		    bool emergency, struct grant_ask *a, struct call_error *e)
-{
-	const struct policy *p = k->policy;
-	const struct policy_service *s = NULL;
-	const struct gate_device *dev;
-	uint32_t device = 0, count = 0;
-	int64_t minutes;
-
-	a->device = call_text(args, "device");
-	a->service = call_text(args, "service");
-	a->reason = call_text(args, "reason");
-	a->person = by->user;
-	a->role =
-		by->operator_ ? people_role_name(PEOPLE_ADMINISTRATOR) : people_role_name(by->role);
-	if (!p)
-		return call_fail(e, 503, "gateway.starting", "The gateway is still starting",
-				 "try again in a moment"),
-		       false;
-	if (!a->device || !a->service)
-		return wrong(e, "device and service must be named"), false;
-	dev = device_of(p, a->device, &device);
-	s = dev ? service_of(p, device, a->service, &count) : NULL;
-	if (!s)
-		return call_fail(e, 404, "grant.no_service", "There is no such service",
-				 "%s; grant.services lists what can be asked for",
-				 dev ? "the policy names no such service of this device"
-				     : "the policy has no such device"),
-		       false;
-	if (!a->reason || strlen(a->reason) < GRANT_REASON_MIN || strlen(a->reason) > GRANT_REASON)
-		return wrong(e, "reason must say in a few words why"), false;
-	if (!call_number(args, "minutes", 1, s->minutes, &minutes))
-		return call_fail(e, 400, "call.arguments", "An argument is wrong",
-				 "minutes must be from 1 to %u", s->minutes),
-		       false;
-	a->minutes = (uint32_t)minutes;
-	a->record =
-		(s->flags & POLICY_SERVICE_RECORD) || json_is_true(json_object_get(args, "record"));
-	a->vendor = !by->operator_ && by->role == PEOPLE_VENDOR;
-	a->alone = has_word(policy_service_alone(p, s), a->role);
-	a->break_glass = emergency;
-	if (emergency && !(s->flags & POLICY_SERVICE_BREAK_GLASS))
-		return call_fail(e, 403, "grant.no_break_glass",
-				 "This service has no emergency opening", "ask for it instead"),
-		       false;
-	if (!emergency && !has_word(policy_service_ask(p, s), a->role))
-		return call_fail(e, 403, "grant.role",
-				 "The policy does not let your role ask for this", "it names: %s",
-				 policy_service_ask(p, s)),
-		       false;
-	return workstation(k, by, args, dev, a, e);
-}
-
-static json_t *ask(struct keeper *k, const struct call_asker *by, const json_t *args,
-		   bool emergency, struct call_error *e)
-{
-	struct grant_clock now = now_of(k);
-	const struct grant none = {.id = 0}, *other;
-	struct grant_ask a = {0};
-	uint32_t id;
-	int err;
-
-	if (!allowed(k, by, args, emergency, &a, e))
-		return NULL;
-	other = in_the_way(k->door, &a, &now);
-	if (other)
-		return call_fail(e, 409, "grant.open_already",
-				 "This door is open for this workstation already",
-				 "grant %u, %.60s; end that one first", other->id, other->person);
-	err = grants_ask(k->door->book, &a, &now, &id);
-	if (err == -EEXIST)
-		return call_fail(e, 409, "grant.asked_already", "You have asked for that already",
-				 "it is number %u", id);
-	if (err == -EACCES)
-		return call_fail(e, 403, "grant.not_invited",
-				 "You are not invited to this device now",
-				 "somebody of the house has to invite you");
-	if (err == -ENOSPC)
-		return call_fail(e, 503, "grant.full", "Too many requests wait or are open",
-				 "answer or review some of them first");
-	if (err < 0)
-		return wrong(e, "a text is missing or too long");
-	return commit(k, by, id, &none, e);
-}
-
-static json_t *call_request(struct keeper *k, const struct call_asker *by, const json_t *args,
-			    struct call_error *e)
-{
-	return ask(k, by, args, false, e);
-}
-
-static json_t *call_break(struct keeper *k, const struct call_asker *by, const json_t *args,
-			  struct call_error *e)
-{
-	return ask(k, by, args, true, e);
-}
-
-static json_t *refused(struct call_error *e, int err)
-{
-	switch (err) {
-	case -ENOENT:
-		return call_fail(e, 404, "grant.unknown", "There is no such grant",
-				 "grant.list shows them");
-	case -EPERM:
-		return call_fail(e, 403, "grant.own", "Nobody decides on what they asked for",
-				 "a second person has to");
-	case -EBUSY:
-		return call_fail(e, 409, "grant.still_open", "It is still open",
-				 "review it when it has ended, or revoke it first");
-	case -EINVAL:
-		return wrong(e, "a text is missing or too long");
-	default:
-		return call_fail(e, 409, "grant.settled", "That is settled already",
-				 "grant.list shows how it stands");
-	}
-}
-
-/* The grant that the call is about, as it stands; false: e says why not. */
-static bool which(struct keeper *k, const json_t *args, struct grant *ret_was, struct call_error *e)
-{
-	const struct grant *g;
-	int64_t id;
-
-	if (!call_number(args, "id", 1, UINT32_MAX, &id))
-		return wrong(e, "id must be a grant's number"), false;
-	g = grants_find(k->door->book, (uint32_t)id);
-	if (!g)
-		return refused(e, -ENOENT), false;
-	*ret_was = *g;
-	return true;
-}
-
-static json_t *call_approve(struct keeper *k, const struct call_asker *by, const json_t *args,
-			    struct call_error *e)
-{
-	struct grant_clock now = now_of(k);
-	struct grant_ask a;
-	struct grant was;
-	int err;
-
-	if (!which(k, args, &was, e))
-		return NULL;
-	a = (struct grant_ask){.source = was.source, .device = was.device, .service = was.service};
-	if (in_the_way(k->door, &a, &now))
-		return call_fail(e, 409, "grant.open_already",
-				 "This door is open for this workstation already",
-				 "end the other grant first");
-	err = grants_approve(k->door->book, was.id, by->user, &now);
-	return err < 0 ? refused(e, err) : commit(k, by, was.id, &was, e);
-}
-
-static json_t *call_deny(struct keeper *k, const struct call_asker *by, const json_t *args,
-			 struct call_error *e)
-{
-	const char *why = call_text(args, "reason");
-	struct grant_clock now = now_of(k);
-	struct grant was;
-	json_t *ok;
-	int err;
-
-	if (!which(k, args, &was, e))
-		return NULL;
-	err = grants_deny(k->door->book, was.id, by->user, why ? why : "", &now);
-	if (err < 0)
-		return refused(e, err);
-	ok = commit(k, by, was.id, &was, e);
-	if (ok)
-		tell(k, grants_find(k->door->book, was.id), REASON_GRANT_REFUSED);
-	return ok;
-}
-
-static json_t *call_revoke(struct keeper *k, const struct call_asker *by, const json_t *args,
-			   struct call_error *e)
-{
-	const char *why = call_text(args, "reason");
-	struct grant_clock now = now_of(k);
-	bool staff = by->operator_ || by->role == PEOPLE_CLINICAL_ENGINEER ||
-		     by->role == PEOPLE_ADMINISTRATOR;
-	struct grant was;
-	int err;
-
-	if (!which(k, args, &was, e))
-		return NULL;
-	if (!staff && strcmp(was.person, by->user) != 0)
-		return call_fail(e, 403, "grant.others", "You can end your own access only",
-				 "ask a clinical engineer or an administrator");
-	err = grants_revoke(k->door->book, was.id, by->user, why ? why : "revoked", &now);
-	return err < 0 ? refused(e, err) : commit(k, by, was.id, &was, e);
-}
-
-static json_t *call_review(struct keeper *k, const struct call_asker *by, const json_t *args,
-			   struct call_error *e)
-{
-	struct grant was;
-	int err;
-
-	if (!which(k, args, &was, e))
-		return NULL;
-	err = grants_review(k->door->book, was.id, by->user, call_text(args, "reason"));
-	return err < 0 ? refused(e, err) : commit(k, by, was.id, &was, e);
-}
-
-static bool is_theirs(const struct call_asker *by, const struct grant *g)
-{
-	return by->operator_ || by->role != PEOPLE_VENDOR || strcmp(g->person, by->user) == 0;
-}
-
-static json_t *call_list(struct keeper *k, const struct call_asker *by, const json_t *args,
-			 struct call_error *e)
-{
-	bool all = json_is_true(json_object_get(args, "all"));
-	json_t *grants = json_array(), *invitations = json_array();
-	struct grant_clock now = now_of(k);
-
-	for (unsigned i = grants_count(k->door->book); i-- > 0;) {
-		const struct grant *g = grants_at(k->door->book, i);
-		bool live = g->state == GRANT_ASKED || g->state == GRANT_OPEN || grant_to_review(g);
-
-		if ((all || live) && is_theirs(by, g))
-			json_array_append_new(grants, grant_json(g, &now));
-	}
-	for (unsigned i = 0; i < grants_invitations(k->door->book); i++) {
-		const struct invitation *v = grants_invitation(k->door->book, i);
-		json_t *o, *devices;
-
-		if ((!all && (v->withdrawn || v->until_ns <= now.wall_ns)) ||
-		    (!by->operator_ && by->role == PEOPLE_VENDOR &&
-		     strcmp(v->person, by->user) != 0))
-			continue;
-		devices = json_array();
-		for (unsigned n = 0; n < v->device_count; n++)
-			json_array_append_new(devices, json_string(v->devices[n]));
-		o = json_pack("{s:I, s:s, s:s, s:s, s:b, s:o}", "id", (json_int_t)v->id, "person",
-			      v->person, "by", v->by, "why", v->reason, "withdrawn", v->withdrawn,
-			      "devices", devices);
-		put_time(o, "until", v->until_ns);
-		json_array_append_new(invitations, o);
-	}
-	return json_pack("{s:o, s:o}", "grants", grants, "invitations", invitations);
-}
-
-static json_t *call_services(struct keeper *k, const struct call_asker *by, const json_t *args,
-			     struct call_error *e)
-{
-	uint32_t count = 0;
-	const struct policy_service *s = k->policy ? policy_services(k->policy, &count) : NULL;
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < count; i++) {
-		char port[24];
-
-		if (s[i].port_lo == s[i].port_hi)
-			snprintf(port, sizeof(port), "%u", s[i].port_lo);
-		else
-			snprintf(port, sizeof(port), "%u-%u", s[i].port_lo, s[i].port_hi);
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b}", "device",
-					policy_device_name(k->policy, s[i].device), "service",
-					policy_service_name(k->policy, &s[i]), "proto",
-					s[i].proto == 6 ? "tcp" : "udp", "port", port, "ask",
-					policy_service_ask(k->policy, &s[i]), "alone",
-					policy_service_alone(k->policy, &s[i]), "minutes",
-					(json_int_t)s[i].minutes, "record",
-					(s[i].flags & POLICY_SERVICE_RECORD) != 0, "break_glass",
-					(s[i].flags & POLICY_SERVICE_BREAK_GLASS) != 0));
-	}
-	return json_pack("{s:o}", "services", list);
-}
-
-static json_t *call_invite(struct keeper *k, const struct call_asker *by, const json_t *args,
-			   struct call_error *e)
-{
-	const json_t *devices = json_object_get(args, "devices"), *d;
-	const char *user = call_text(args, "user"), *reason = call_text(args, "reason");
-	struct grant_clock now = now_of(k);
-	struct invitation v = {0};
-	int64_t minutes;
-	uint32_t id;
-	size_t i;
-	int err;
-
-	if (!user || strlen(user) >= GRANT_NAME || !*user)
-		return wrong(e, "user must be the vendor's name here");
-	if (!reason || strlen(reason) > GRANT_REASON)
-		return wrong(e, "reason must say in a few words why");
-	if (!call_number(args, "minutes", 1, 30 * 24 * 60, &minutes))
-		return wrong(e, "minutes must be from 1 to 43200 (30 days)");
-	json_array_foreach (devices, i, d) {
-		const char *name = json_string_value(d);
-		uint32_t device;
-
-		if (!name || !k->policy || !device_of(k->policy, name, &device) ||
-		    v.device_count == GRANT_DEVICES)
-			return wrong(e, "devices must be a list of at most 16 devices of the "
-					"policy");
-		snprintf(v.devices[v.device_count++], GRANT_NAME, "%s", name);
-	}
-	snprintf(v.person, sizeof(v.person), "%s", user);
-	snprintf(v.reason, sizeof(v.reason), "%s", reason);
-	snprintf(v.by, sizeof(v.by), "%s", by->user);
-	err = grants_invite(k->door->book, &v, (uint32_t)minutes, &now, &id);
-	if (err == -ENOSPC)
-		return call_fail(e, 503, "grant.full", "Too many invitations are open",
-				 "withdraw some of them first");
-	if (err < 0)
-		return wrong(e, "devices must be named");
-	err = save(k);
-	if (err < 0) {
-		(void)grants_withdraw(k->door->book, id, by->user, &now);
-		return broken(e, err);
-	}
-	return json_pack("{s:I}", "id", (json_int_t)id);
-}
-
-static json_t *call_withdraw(struct keeper *k, const struct call_asker *by, const json_t *args,
-			     struct call_error *e)
-{
-	struct grant_clock now = now_of(k);
-	int64_t id;
-	int err;
-
-	if (!call_number(args, "id", 1, UINT32_MAX, &id))
-		return wrong(e, "id must be an invitation's number");
-	err = grants_withdraw(k->door->book, (uint32_t)id, by->user, &now);
-	if (err < 0)
-		return refused(e, err);
-	for (unsigned i = 0; i < grants_count(k->door->book); i++) {
-		const struct grant *g = grants_at(k->door->book, i);
-
-		if (g->invitation == (uint32_t)id && g->ended_ns == now.wall_ns) {
-			tell(k, g, REASON_GRANT_CLOSED);
-			(void)note(k, g, "grant.closed", by->user,
-				   by->operator_ ? "operator" : "session");
-		}
-	}
-	(void)push(k, true);
-	(void)save(k);
-	return json_pack("{s:I}", "id", id);
-}
-
 /* ---- for people ---- */
 
 json_t *door_rows(struct keeper *k)
 {
-	struct grant_clock now = now_of(k);
+	struct grant_clock now = door_now(k);
 	json_t *rows = json_array();
 
 	for (unsigned i = 0; i < grants_count(k->door->book); i++) {
 		const struct grant *g = grants_at(k->door->book, i);
 
 		if (g->state == GRANT_ASKED || g->state == GRANT_OPEN || grant_to_review(g))
-			json_array_append_new(rows, grant_json(g, &now));
+			json_array_append_new(rows, door_json(g, &now));
 	}
 	return rows;
 }
@@ -1029,29 +504,10 @@ const char *door_nag(struct keeper *k, unsigned n, char *buf, size_t cap)
 				 g->person, g->service, g->device, g->source, g->reason, g->id);
 		else
 			snprintf(buf, cap,
-				 "%s entered %s of %s in an emergency (%.200s), and nobody has "
-				 "looked "
+				 "%s entered %s of %s in an emergency (%.200s), and nobody has looked "
 				 "at it; 'bedwarden grants review %u --reason TEXT' does",
 				 g->person, g->service, g->device, g->reason, g->id);
 		return buf;
 	}
 	return NULL;
 }
-
-#define STAFF  (PEOPLE_ONLY(PEOPLE_CLINICAL_ENGINEER) | PEOPLE_ONLY(PEOPLE_ADMINISTRATOR))
-#define LOOKER (STAFF | PEOPLE_ONLY(PEOPLE_AUDITOR))
-
-const struct call_row door_calls[] = {
-	{"grant.list", call_list, PEOPLE_ALL, false, false, false},
-	{"grant.services", call_services, PEOPLE_ALL, false, false, false},
-	{"grant.request", call_request, PEOPLE_ALL, true, true, false},
-	{"grant.approve", call_approve, STAFF, true, true, false},
-	{"grant.deny", call_deny, STAFF, false, true, false},
-	{"grant.revoke", call_revoke, PEOPLE_ALL, false, true, false},
-	/* In an emergency any one factor does. */
-	{"grant.break_glass", call_break, PEOPLE_HOUSE, false, true, false},
-	{"grant.review", call_review, LOOKER, true, true, false},
-	{"vendor.invite", call_invite, STAFF, true, true, false},
-	{"vendor.withdraw", call_withdraw, STAFF, false, true, false},
-	{NULL},
-};

@@ -451,9 +451,10 @@ static bool is_number(const char *text)
 	return len >= 7 && len <= 15 && !text[len + 1];
 }
 
-static json_t *sms_begin(struct staff *s, const struct call_asker *by, const struct people_user *u,
+static json_t *sms_begin(struct keeper *k, const struct call_asker *by, const struct people_user *u,
 			 const char *number, struct call_error *e)
 {
+	struct staff *s = staff_of(k);
 	static const struct throttle_limits often = {1, 30 * NSEC_PER_SEC, 3600 * NSEC_PER_SEC,
 						     24 * 3600 * NSEC_PER_SEC};
 	uint64_t key = throttle_key(s->throttle, "sms enrol", (struct bytes){u->id, PEOPLE_ID}, "");
@@ -476,8 +477,8 @@ static json_t *sms_begin(struct staff *s, const struct call_asker *by, const str
 	if (!enrol_ticket(s, by, u, &t, text, e))
 		return NULL;
 	snprintf(message, sizeof(message), "%s is your code for %.60s.", code, s->o.site);
-	return json_pack("{s:s, s:s, s:{s:s, s:s}}", "login", text, "sent", "queued", "send_sms",
-			 "to", number, "text", message);
+	return staff_send(k, by, number, message,
+			  json_pack("{s:s, s:s}", "login", text, "sent", "queued"), e);
 }
 
 static json_t *sms_set(struct keeper *k, const struct call_asker *by, const json_t *args,
@@ -498,7 +499,7 @@ static json_t *sms_set(struct keeper *k, const struct call_asker *by, const json
 	if (!s->keys)
 		return staff_broken(e, -ENOKEY);
 	if (number)
-		return sms_begin(s, by, &s->user, number, e);
+		return sms_begin(k, by, &s->user, number, e);
 	if (!take_ticket(s, by, args, &s->user, &t, e))
 		return NULL;
 	/* One try: who mistypes has another code sent. */

@@ -20,7 +20,7 @@
 #include "role/setup.h"
 #include "role/site.h"
 
-enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_LINK, ROLE_COUNT };
+enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_LINK, ROLE_COURIER, ROLE_COUNT };
 
 #define MEMBERS_MAX (ROLE_COUNT - 1 + SETUP_GUARDS_MAX)
 

@@ -10,6 +10,7 @@
  *                     [-E EVIDENCE_MB -D EVIDENCE_DAYS] [-A ARCHIVE_MB] [-R]
  *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
  *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
+ *                     [-W SMS_URL] [-F SMS_FROM]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -71,6 +72,7 @@ struct keeper {
 	struct deposits *deposits; /* deposit.c's */
 	struct pki *pki;
 	struct staff *staff; /* who is there */
+	int courier;	     /* who takes messages to telephones; -1 none */
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;

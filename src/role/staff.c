@@ -89,6 +89,8 @@ void staff_free(struct staff *s)
 	throttle_free(s->throttle);
 	json_decref(s->scopes);
 	json_decref(s->devices);
+	for (unsigned i = 0; i < STAFF_SMS; i++)
+		json_decref(s->sms[i].ok);
 	secret_wipe(s, sizeof(*s));
 	free(s);
 }

@@ -15,6 +15,7 @@
 #include "people/auth/password.h"
 #include "people/auth/qr.h"
 #include "people/auth/limits.h"
+#include "people/auth/sms.h"
 #include "people/auth/throttle.h"
 #include "people/auth/ticket.h"
 #include "people/auth/token.h"
@@ -315,6 +316,27 @@ static void sms_codes(void **state)
 	assert_null(tickets_new(dry));
 }
 
+static void sms_as_kannel_takes_it(void **state)
+{
+	struct sms_gateway g = {"http://10.0.0.20:13013/cgi-bin/sendsms", "a b", "c&d=e", ""};
+	char url[SMS_URL_MAX];
+
+	assert_int_equal(sms_url(&g, "+4366", "123456 f\u00fcr \"Ward 3\"", url, sizeof(url)), 0);
+	assert_string_equal(url, "http://10.0.0.20:13013/cgi-bin/sendsms?username=a%20b&password="
+				 "c%26d%3De&to=%2B4366&charset=UTF-8&coding=0&text=123456%20f%C3%BCr"
+				 "%20%22Ward%203%22");
+	g.from = "Ward";
+	assert_int_equal(sms_url(&g, "+4366", "x", url, 80), -ENAMETOOLONG);
+	assert_int_equal(sms_url(&g, "+4366", "x", url, sizeof(url)), 0);
+	assert_non_null(strstr(url, "&from=Ward&"));
+	assert_int_equal(sms_answer(202), SMS_QUEUED);
+	assert_int_equal(sms_answer(200), SMS_REFUSED); /* whatever that is, it is no yes */
+	assert_int_equal(sms_answer(403), SMS_REFUSED);
+	assert_int_equal(sms_answer(302), SMS_REFUSED);
+	assert_int_equal(sms_answer(503), SMS_UNAVAILABLE);
+	assert_int_equal(sms_answer(0), SMS_UNAVAILABLE);
+}
+
 static void tokens(void **state)
 {
 	char text[TOKEN_TEXT], other[TOKEN_TEXT], csrf[TOKEN_CSRF];
@@ -530,6 +552,7 @@ int main(void)
 		cmocka_unit_test(codes_as_people_type_them),
 		cmocka_unit_test(recovery_codes_once),
 		cmocka_unit_test(sms_codes),
+		cmocka_unit_test(sms_as_kannel_takes_it),
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(tickets_once_and_for_a_while),
 		cmocka_unit_test(guessing_slows_down),

@@ -6,14 +6,15 @@
 #include "passkey.h"
 #include "place.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <unistd.h>
 
 #include <jansson.h>
 #include <sqlite3.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/ipc.h"
 #include "keep/keys.h"
 #include "keep/people.h"
 #include "people/auth/base64url.h"
@@ -97,6 +98,7 @@ static int set_up(void **state)
 	char error[KEYS_ERROR], dir[128];
 
 	memset(&w, 0, sizeof(w));
+	w.k.courier = -1;
 	told_count = 0;
 	boot_now = 1000 * SEC;
 	wall_now = 1790000000ull * SEC;
@@ -893,12 +895,30 @@ static void one_factor_for_an_emergency(void **state)
 	passkey_close(&p.key);
 }
 
+/* The code in what the courier was given. */
+static void sent_code(int sock, char ret_code[8])
+{
+	static char buf[IPC_BUF];
+	struct ipc_message m;
+	char url[1200];
+	const char *at;
+
+	assert_int_equal(ipc_recv(sock, buf, &m), 0);
+	assert_int_equal(m.type, IPC_SMS);
+	snprintf(url, sizeof(url), "%.*s", (int)m.body.len, (const char *)m.body.data);
+	at = strstr(url, "&text=");
+	assert_non_null(at);
+	assert_non_null(strstr(url, "sendsms?username=ward%203&password=p%26ss%3Dw&to=%2B436601234567&"));
+	snprintf(ret_code, 8, "%.6s", at + 6);
+}
+
 static void sms_is_off_until_it_is_on(void **state)
 {
 	struct browser a = {"10.0.0.5", "", ""};
 	struct person p = {0};
-	const json_t *sms;
-	char code[8], login[512];
+	char code[8], login[512], path[128];
+	FILE *f;
+	int pair[2];
 
 	settle(&a, &p, "anna", "administrator");
 	assert_string_equal(set_password(&a, &p, "tuvulepi"), "ok");
@@ -906,17 +926,29 @@ static void sms_is_off_until_it_is_on(void **state)
 		     "auth.sms_off");
 	assert_asked(&a, "auth.sms_send", json_pack("{s:s}", "login", "x"), "auth.sms_off");
 	w.o.sms = true;
+	w.o.sms_url = "http://10.0.0.20:13013/cgi-bin/sendsms";
 	stop();
 	start();
+	w.k.state_dir = w.folder;
+	assert_asked(&a, "factor.sms_set", json_pack("{s:s}", "number", "+436601234567"),
+		     "sms.no_gateway"); /* there is no courier, */
+	assert_int_equal(ipc_pair(pair), 0);
+	w.k.courier = pair[0];
+	pass(MINUTE);
+	assert_asked(&a, "factor.sms_set", json_pack("{s:s}", "number", "+436601234567"),
+		     "sms.no_gateway"); /* and then no login */
+	snprintf(path, sizeof(path), "%s/sms.login", w.folder);
+	f = fopen(path, "w");
+	fputs("ward 3:p&ss=w\n", f);
+	fclose(f);
+	pass(2 * MINUTE);
 	assert_asked(&a, "auth.state", json_object(), "ok");
 	assert_int_not_equal(*text("sms_restricted"), 0); /* and why it is the last resort */
 	assert_asked(&a, "factor.sms_set", json_pack("{s:s}", "number", "0660 1234567"),
 		     "call.arguments");
 	assert_asked(&a, "factor.sms_set", json_pack("{s:s}", "number", "+436601234567"), "ok");
-	sms = json_object_get(w.said, "send_sms");
-	assert_string_equal(json_string_value(json_object_get(sms, "to")), "+436601234567");
 	assert_string_equal(text("sent"), "queued"); /* which is not "delivered" */
-	snprintf(code, sizeof(code), "%.6s", json_string_value(json_object_get(sms, "text")));
+	sent_code(pair[1], code);
 	copy_text("login", login, sizeof(login));
 	assert_asked(&a, "factor.sms_set", json_pack("{s:s, s:s}", "login", login, "sms", code),
 		     "ok");
@@ -930,8 +962,7 @@ static void sms_is_off_until_it_is_on(void **state)
 	assert_string_equal(by_password(&a, "anna", "tuvulepi", NULL), "ok");
 	copy_text("login", login, sizeof(login));
 	assert_asked(&a, "auth.sms_send", json_pack("{s:s}", "login", login), "ok");
-	sms = json_object_get(w.said, "send_sms");
-	snprintf(code, sizeof(code), "%.6s", json_string_value(json_object_get(sms, "text")));
+	sent_code(pair[1], code);
 	copy_text("login", login, sizeof(login));
 	assert_asked(&a, "auth.finish",
 		     json_pack("{s:s, s:s}", "login", login, "sms",
@@ -945,12 +976,14 @@ static void sms_is_off_until_it_is_on(void **state)
 	pass(MINUTE);
 	assert_string_equal(by_password(&a, "anna", "tuvulepi", NULL), "ok");
 	assert_asked(&a, "auth.sms_send", json_pack("{s:s}", "login", text("login")), "ok");
-	sms = json_object_get(w.said, "send_sms");
-	snprintf(code, sizeof(code), "%.6s", json_string_value(json_object_get(sms, "text")));
+	sent_code(pair[1], code);
 	copy_text("login", login, sizeof(login));
 	pass(5 * MINUTE + SEC);
 	assert_asked(&a, "auth.finish", json_pack("{s:s, s:s}", "login", login, "sms", code),
 		     "auth.login_over");
+	w.k.courier = -1;
+	close(pair[0]);
+	close(pair[1]);
 	passkey_close(&p.key);
 }
 
