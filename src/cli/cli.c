@@ -30,7 +30,7 @@ const struct cli_command cli_commands[] = {
 	 " [-c FILE] [--socket PATH]",
 	 "what was blocked or found", cli_events},
 	{"grants",
-	 "[--json] [-c FILE] [--socket PATH] | services | request|emergency DEVICE SERVICE --ip IP "
+	 "[--json] [-c FILE] [--socket PATH] | services | request|break-glass DEVICE SERVICE --ip IP "
 	 "--mac MAC|any --reason TEXT [--minutes N] [--record] | approve|deny|revoke|review NUMBER "
 	 "[--reason TEXT] | invite USER DEVICE... --reason TEXT --minutes N | withdraw NUMBER",
 	 "access that is open now; ask for it, allow it, end it", cli_grants},
