@@ -203,8 +203,8 @@ struct gate_grant {
 	__u64 until_ns; /* CLOCK_BOOTTIME, which goes on while the machine sleeps */
 	__u32 id;	/* never 0 */
 	__u16 port_lo, port_hi;
-	__u8 mac[6];  /* the workstation's, which it must send from and be sent to */
-	__u8 flags;   /* GATE_GRANT_* */
+	__u8 mac[6]; /* the workstation's, which it must send from and be sent to */
+	__u8 flags;  /* GATE_GRANT_* */
 	__u8 pad;
 };
 

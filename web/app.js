@@ -178,6 +178,16 @@ function signIn(why = "") {
 					...field("user", "Name", { required: true, autocomplete: "username", spellcheck: false, autocapitalize: "none" }),
 					...field("recovery", FACTORS.recovery[0], { required: true, ...FACTORS.recovery[1] }, "One of the codes you printed. Each works once. All lost? Two colleagues who may administer users can reset your account."),
 				], "Sign in", async (args) => showFactor(await change("auth.begin"), "auth.finish", args, args.user))),
+			el("details", {}, el("summary", { className: "red" }, "Emergency: I have one factor only"),
+				el("p", { className: "hint" }, "Enough to break the glass, which everybody sees and somebody reviews; for nothing else."),
+				form([
+					...field("user", "Name", { required: true, autocomplete: "username", spellcheck: false, autocapitalize: "none" }),
+					...field("password", FACTORS.password[0], FACTORS.password[1]),
+					...field("totp", FACTORS.totp[0], FACTORS.totp[1]),
+				], "Sign in for an emergency", async (args) => {
+					const given = Object.fromEntries(Object.entries(args).filter(([, v]) => v));
+					return showFactor(await change("auth.begin"), "auth.finish", { ...given, one_factor: true }, args.user);
+				}, { className: "danger" })),
 			el("details", { open: state.first },
 				el("summary", {}, "I have a one-time code"),
 				firstForm())));
@@ -289,41 +299,48 @@ function freshFactor() {
 
 // --- pages -------------------------------------------------------------------
 
-const SERVICES = ["telnet", "ssh", "vnc", "rdp", "ftp", "web"];
-const grantState = (g) => el("span", { className: g.emergency || g.break_glass ? "red" : g.state === "open" ? "open" : "" },
-	g.emergency || g.break_glass ? `EMERGENCY, ${g.state}` : g.state);
+const grantState = (g) => el("span", { className: g.break_glass ? "red" : g.state === "open" ? "open" : "" },
+	g.break_glass ? `EMERGENCY, ${g.state}` : g.state);
 
 async function doorsPage() {
-	const { grants = [] } = await look("grant.list");
-	const may = (...roles) => roles.includes(me.role);
-	main.className = "";
+	const [{ grants }, { services }] = await Promise.all([look("grant.list", { all: me.kind === "full" || "" }), look("grant.services")]);
+	const emergency = me.kind === "one_factor";
+	const staff = me.role === "administrator" || me.role === "clinical_engineer";
 	const ask = (call, done) => async (args) => {
-		await change(call, { ...args, minutes: Number(args.minutes) || 30 });
+		const [device, service] = args.door.split("/");
+		await change(call, { device, service, reason: args.reason, minutes: Number(args.minutes) });
 		say(done);
 		doorsPage();
 	};
+	const doors = services.map((s) => [`${s.device}/${s.service}`, `${s.device}: ${s.service} (${s.proto} ${s.port})`]);
 	const fields = () => [
-		...field("device", "Device", { required: true, autocomplete: "off" }),
-		...field("service", "Service", { options: SERVICES.map((s) => [s, s]) }),
+		...field("door", "Device and service", { options: doors, required: true }),
 		...field("reason", "Reason", { required: true, minLength: 3 }),
-		...field("minutes", "Minutes", { type: "number", min: 1, max: 480, value: 30, required: true }),
+		...field("minutes", "Minutes", { type: "number", min: 1, max: 1440, value: 15, required: true }),
 	];
+	const done = (call, args, text, style, name) => act(text, async () => { await change(call, args); doorsPage(); }, style, name);
+	const none = el("p", { className: "hint" }, "The policy names no service that opens for a while.");
+	const reviews = grants.filter((g) => g.to_review);
+	main.className = "";
 	show("Doors",
+		reviews.length && !emergency ? el("section", {}, el("h2", { className: "red" }, "Emergencies to review"),
+			reviews.map((g) => form(field("reason", `${g.device}, ${g.service}: ${g.person}, ${moment(g.opened)}: ${g.why}`, { required: true, rows: 2 }, "What came of it?"),
+				"Reviewed", async (args) => { await change("grant.review", { id: g.id, reason: args.reason }); doorsPage(); }))) : null,
 		el("section", {}, el("h2", {}, "Open, asked for, and past"),
-			table(["Device", "Service", "Who", "Reason", "State", "Until", ""], grants.map((g) => [
-				g.device, g.service, g.user, g.reason, grantState(g), g.until ? moment(g.until) : "",
+			table(["Device", "Service", "Who", "From", "Reason", "State", "Until", ""], grants.map((g) => [
+				g.device, g.service, g.person, g.source, g.why, grantState(g), g.until ? moment(g.until) : g.why_ended || "",
 				[
-					g.state === "asked" && may("administrator", "clinical_engineer") ? act("Approve", async () => { await change("grant.approve", { id: g.id }); doorsPage(); }, "", g.device) : null,
-					g.state === "asked" && may("administrator", "clinical_engineer") ? act("Deny", async () => { await change("grant.deny", { id: g.id }); doorsPage(); }, "quiet", g.device) : null,
-					g.state === "open" ? act("Shut", async () => { await change("grant.revoke", { id: g.id }); doorsPage(); }, "danger", g.device) : null,
+					g.state === "asked" && staff ? done("grant.approve", { id: g.id }, "Approve", "", g.device) : null,
+					g.state === "asked" && staff ? done("grant.deny", { id: g.id }, "Deny", "quiet", g.device) : null,
+					g.state === "open" && !emergency && (staff || g.person === me.user) ? done("grant.revoke", { id: g.id }, "Shut", "danger", g.device) : null,
 				].filter(Boolean),
 			]), "No door is open, and none was asked for.")),
-		el("section", {}, el("h2", {}, "Ask for a door"),
+		emergency ? null : el("section", {}, el("h2", {}, "Ask for a door"),
 			el("p", { className: "hint" }, "It opens to this very workstation, for this while, and no longer."),
-			form(fields(), "Ask", ask("grant.request", "It was asked for."))),
-		el("section", {}, el("h2", { className: "red" }, "Emergency"),
+			doors.length ? form(fields(), "Ask", ask("grant.request", "It was asked for.")) : none),
+		me.role === "vendor" ? null : el("section", {}, el("h2", { className: "red" }, "Emergency"),
 			el("p", {}, "Opens at once. Everybody sees it, and somebody must review it afterwards."),
-			form(fields(), "Break the glass", ask("grant.break_glass", "The door is open. This will be reviewed."), { className: "danger" })));
+			doors.length ? form(fields(), "Break the glass", ask("grant.break_glass", "The door is open. This will be reviewed."), { className: "danger" }) : none.cloneNode(true)));
 }
 
 const eventText = (e) => e.sentence || e.reason || e.event_type;
@@ -475,7 +492,7 @@ const PAGES = {
 
 function drawHeader() {
 	const nav = $("nav");
-	const full = me && me.kind !== "enrol";
+	const full = me && me.kind === "full";
 	nav.hidden = !full;
 	$("out").hidden = !me;
 	$("who").textContent = me ? `${me.user}, ${(me.role || "").replace("_", " ")}` : "";
@@ -488,7 +505,7 @@ async function draw() {
 	leave = null;
 	$("said").textContent = "";
 	drawHeader();
-	const page = me.kind === "enrol" ? factorsPage : (PAGES[location.hash || "#"] || PAGES["#"])[1];
+	const page = me.kind === "enrol" ? factorsPage : me.kind === "one_factor" ? doorsPage : (PAGES[location.hash || "#"] || PAGES["#"])[1];
 	try {
 		await page();
 	} catch (problem) {

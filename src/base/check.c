@@ -530,6 +530,36 @@ static void check_pki(struct checking *k)
 	}
 }
 
+/* An address, a port, a path: the courier reads no files, so it knows no names, and speaks no TLS. */
+static bool sms_place(const char *url)
+{
+	char place[80], ip[ADDRESS_IP_LEN];
+	uint16_t port;
+	size_t len;
+
+	if (strncmp(url, "http://", 7) != 0 || strpbrk(url, " \"<>#\t\r\n"))
+		return false;
+	url += 7;
+	len = strcspn(url, "/");
+	if (len == 0 || len >= sizeof(place))
+		return false;
+	memcpy(place, url, len);
+	place[len] = 0;
+	return address_endpoint(place, ip, &port);
+}
+
+static void check_people(struct checking *k)
+{
+	const struct config_people *p = &k->c->people;
+
+	check_roles(k, "people", "aal3", p->aal3, p->aal3_count);
+	if (*p->sms_url && !sms_place(p->sms_url))
+		wrong(k, "people.sms_url",
+		      "'%.60s' cannot be reached; expected an address and a port as "
+		      "http://10.0.0.20:13013/cgi-bin/sendsms",
+		      p->sms_url);
+}
+
 static void check_gateway(struct checking *k)
 {
 	static const char *const captures[] = {"auto", "xdp", "packet", NULL};
@@ -850,6 +880,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	}
 	check_gateway(&k);
 	check_console(&k);
+	check_people(&k);
 	check_pki(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)
 		check_segment(&k, i);

@@ -11,7 +11,8 @@
 #define NSEC_PER_MSEC 1000000ull
 
 uint64_t clock_wall_ns(void); /* CLOCK_REALTIME since 1970 */
-uint64_t clock_boot_ns(void); /* CLOCK_BOOTTIME: as monotonic, and goes on while the machine sleeps */
+uint64_t
+clock_boot_ns(void); /* CLOCK_BOOTTIME: as monotonic, and goes on while the machine sleeps */
 uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC, the clock bpf_ktime_get_ns() reads */
 
 /* EVE's form, "2026-01-31T07:15:02.000123+0000", always UTC; 32 bytes with the zero. */

@@ -32,6 +32,7 @@ struct config_gateway {
 	char *eve_file;	     /* "" for none; relative to state_dir */
 	uint32_t eve_rotate_mb;
 	uint32_t eve_keep;
+	bool eve_open;	       /* is what could name a patient readable in there? */
 	uint32_t store_events; /* most single events kept in the database */
 	bool evidence;	       /* are the packets around what was found kept? */
 	uint32_t evidence_mb;
@@ -88,7 +89,8 @@ struct config_relay {
 };
 
 struct config_people {
-	bool sms;    /* codes by SMS are offered */
+	bool sms; /* codes by SMS are offered, through */
+	char *sms_url, *sms_from; /* this gateway, as from that number; "" none */
 	char **aal3; /* roles that must show level 3 */
 	unsigned aal3_count;
 	uint32_t idle_minutes;	/* 0: the role's own */

@@ -36,7 +36,7 @@ enum ipc_type {
 	IPC_UNWRAP,
 	IPC_TLS_KEY,  /* the public half of a certificate's key */
 	IPC_TLS_SIGN, /* ECDSA by it, of a digest */
-	IPC_ARCHIVE, /* guard → keeper: what is archived (base/archive.h) */
+	IPC_ARCHIVE,  /* guard → keeper: what is archived (base/archive.h) */
 	IPC_CERT, /* console → keeper: a certificate to keep (PEM), or empty, asks for it; keeper →
 			* console: the one that is kept, empty: none */
 	IPC_GRANTS, /* keeper → parent → guard: struct gate_grant_row (bpf/shared.h), as many as are
@@ -56,6 +56,9 @@ enum ipc_type {
 	IPC_LISTEN, /* parent → link: fd that listens; the relay's name */
 	IPC_PKI, /* link → keeper: JSON object, a question about certificates (role/pki.h); keeper →
 		     * link: its answer, with id 0: ask again */
+	IPC_COURIER, /* parent → keeper, courier: fd of its end of their pair; empty */
+	IPC_SMS, /* keeper → courier: a URL to fetch; courier → keeper: u32 HTTP status, 0: nobody
+		  * answered */
 	IPC_TYPE_COUNT,
 };
 

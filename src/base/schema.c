@@ -40,6 +40,7 @@ static const cyaml_strval_t proxies[] = {
 	{"in", CONFIG_PROXY_IN + 1},
 	{"both", CONFIG_PROXY_BOTH + 1},
 };
+static const cyaml_strval_t hashed_open[] = {{"hashed", 1}, {"open", 2}};
 static const cyaml_strval_t block_observe[] = {{"block", 2}, {"observe", 1}};
 static const cyaml_strval_t block_report[] = {{"block", 2}, {"report", 1}};
 
@@ -93,6 +94,10 @@ static const struct cyaml_schema_value text_entry = {
 	  "A new event file is begun when this one is so many megabytes long.")                    \
 	X(NUMBER, schema_file, "eve_keep", given.eve_keep, config.gateway.eve_keep, OPTIONAL, "8", \
 	  0, 1000, "How many finished event files are kept.")                                      \
+	X(WORD, schema_file, "eve_names", config.gateway.eve_open, hashed_open, OPTIONAL,          \
+	  "hashed", 0, 0,                                                                          \
+	  "How the event file tells what could name a patient, such as web addresses, names of "   \
+	  "files and users: hashed, the same for the same one, or open.")                          \
 	X(NUMBER, schema_file, "store_events", given.store_events, config.gateway.store_events,    \
 	  OPTIONAL, "200000", 1000, 100000000,                                                     \
 	  "Most single events kept in the database; the oldest go first.")                         \
@@ -190,6 +195,11 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, schema_file, "sms", config.people.sms, yes_no, OPTIONAL, "no", 0, 0,               \
 	  "Whether codes by SMS may serve as a second factor. They can be read and redirected on " \
 	  "their way: leave it off where passkeys or apps will do.")                               \
+	X(TEXT, schema_file, "sms_url", config.people.sms_url, 0, OPTIONAL, "", 0, 512,            \
+	  "The SMS gateway, as Kannel's sendsms: http://10.0.0.20:13013/cgi-bin/sendsms, an "      \
+	  "address and no name. Its login is one line, name:password, in sms.login of state_dir.") \
+	X(TEXT, schema_file, "sms_from", config.people.sms_from, 0, OPTIONAL, "", 0, 20,           \
+	  "The number or name that messages come from; empty: the gateway's own.")                 \
 	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
 	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
 	  "level 3); all others need any two factors (level 2).")                                  \

@@ -105,9 +105,10 @@ static int verify(const struct audit_cli *o)
 	if (o->key && !known)
 		return cli_fail("--key: no key; expected 64 hexadecimal digits");
 	if (o->against && !read_checkpoint(o->against, &elsewhere))
-		return cli_fail("--against %s: no checkpoint, and no file with one; expected a line "
-				"that begins with audit-checkpoint-1",
-				o->against);
+		return cli_fail(
+			"--against %s: no checkpoint, and no file with one; expected a line "
+			"that begins with audit-checkpoint-1",
+			o->against);
 	err = audit_verify(o->dir, known ? key : NULL, o->against ? &elsewhere : NULL, &r);
 	if (err < 0)
 		return cli_fail("%s: the audit trail cannot be read: %s", o->dir, strerror(-err));
@@ -117,8 +118,9 @@ static int verify(const struct audit_cli *o)
 		printf("The audit trail is whole: %" PRIu64 " entries, %" PRIu64
 		       " of them under a checkpoint%s.\n",
 		       r.count, r.sure,
-		       known ? "" : " (whose key is not checked: give --key, or run this as root on "
-				    "the box)");
+		       known ? ""
+			     : " (whose key is not checked: give --key, or run this as root on "
+			       "the box)");
 		if (!o->against)
 			puts("Whether it was put back as it was earlier, only a checkpoint kept "
 			     "elsewhere shows: --against.");
@@ -131,7 +133,7 @@ static int verify(const struct audit_cli *o)
 /* ---- ls ---- */
 
 static const struct table_column columns[] = {
-	{"NO", true},	 {"TIME", false},   {"WHO", false},  {"FROM", false},
+	{"NO", true},	 {"TIME", false},    {"WHO", false},	 {"FROM", false},
 	{"WHAT", false}, {"ON WHAT", false}, {"CAME TO", false}, {"TEXT", false},
 };
 
@@ -210,18 +212,23 @@ static int checkpoint(const struct audit_cli *o)
 	audit_free(a);
 	len = audit_checkpoint_text(&c, text);
 	printf("%.*s\n", (int)len, text);
-	return audit_checkpoint_signed(&c) ? CLI_OK
-					    : cli_fail("it bears no signature: the gateway's keys are "
-						       "locked");
+	return audit_checkpoint_signed(&c)
+		       ? CLI_OK
+		       : cli_fail("it bears no signature: the gateway's keys are "
+				  "locked");
 }
 
 int cli_audit(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"dir", required_argument, NULL, 'd'},
-		{"key", required_argument, NULL, 'k'},	  {"against", required_argument, NULL, 'a'},
-		{"json", no_argument, NULL, 'J'},	  {"who", required_argument, NULL, 'w'},
-		{"what", required_argument, NULL, 'W'},	  {"object", required_argument, NULL, 'o'},
+		{"config", required_argument, NULL, 'c'},
+		{"dir", required_argument, NULL, 'd'},
+		{"key", required_argument, NULL, 'k'},
+		{"against", required_argument, NULL, 'a'},
+		{"json", no_argument, NULL, 'J'},
+		{"who", required_argument, NULL, 'w'},
+		{"what", required_argument, NULL, 'W'},
+		{"object", required_argument, NULL, 'o'},
 		{NULL},
 	};
 	struct audit_cli o = {.dir = DEFAULT_DIR, .query.limit = 100};

@@ -10,8 +10,10 @@
 #include "cli/inspect.h"
 #include "cli/pki.h"
 #include "cli/policy.h"
+#include "cli/user.h"
 #include "cli/vault.h"
 #include "guard/policy/message.h"
+#include "role/courier.h"
 #include "role/guard.h"
 #include "role/console.h"
 #include "role/keeper.h"
@@ -30,12 +32,14 @@ const struct cli_command cli_commands[] = {
 	 " [-c FILE] [--socket PATH]",
 	 "what was blocked or found", cli_events},
 	{"grants",
-	 "[--json] [-c FILE] [--socket PATH] | services | request|break-glass DEVICE SERVICE --ip IP "
+	 "[--json] [-c FILE] [--socket PATH] | services | request|break-glass DEVICE SERVICE --ip "
+	 "IP "
 	 "--mac MAC|any --reason TEXT [--minutes N] [--record] | approve|deny|revoke|review NUMBER "
 	 "[--reason TEXT] | invite USER DEVICE... --reason TEXT --minutes N | withdraw NUMBER",
 	 "access that is open now; ask for it, allow it, end it", cli_grants},
 	{"audit",
-	 "verify [--against CHECKPOINT] [--key HEX] | ls [--who USER] [--what CALL] [--object TEXT] "
+	 "verify [--against CHECKPOINT] [--key HEX] | ls [--who USER] [--what CALL] [--object "
+	 "TEXT] "
 	 "[-n COUNT] | checkpoint | export --to HOST:PORT --ca FILE [--cert FILE --cert-key FILE] "
 	 "[--once]; all: [--json] [-c FILE | -d DIR]",
 	 "who did what; has anybody changed the record", cli_audit},
@@ -43,6 +47,7 @@ const struct cli_command cli_commands[] = {
 	{"_keeper", "", NULL, keeper_main},
 	{"_link", "", NULL, link_main},
 	{"_console", "", NULL, console_main},
+	{"_courier", "", NULL, courier_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
@@ -67,6 +72,12 @@ const struct cli_command cli_commands[] = {
 	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log DIR [OPTION]... "
 	 "[ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
+	{"user",
+	 "add NAME [--first | --role ROLE] [--display TEXT] [--device NAME]... | "
+	 "enrol NAME [--totp | --password | --recovery] | reset NAME [--approve] | "
+	 "change NAME [--role ROLE] [--display TEXT] [--device NAME]... [--disable | --enable] | "
+	 "remove NAME | ls [--sessions] [--json]  [-c FILE] [--socket PATH]",
+	 "who may sign in, and by what", cli_user},
 	{"tuf",
 	 "--metadata-dir DIR [--metadata-url URL] [--target-name NAME]... [--target-base-url URL] "
 	 "[--target-dir DIR] init ROOT | refresh | download",

@@ -7,8 +7,8 @@
 #include "cli/text.h"
 
 static const struct table_column columns[] = {
-	{"NO", false},	   {"STATE", false}, {"PERSON", false}, {"DEVICE", false},
-	{"SERVICE", false}, {"FROM", false}, {"UNTIL", false},	{"WHY", false},
+	{"NO", false},	    {"STATE", false}, {"PERSON", false}, {"DEVICE", false},
+	{"SERVICE", false}, {"FROM", false},  {"UNTIL", false},	 {"WHY", false},
 };
 
 /* In red where somebody is in by an emergency, or was and it is still to be looked at. */
@@ -32,8 +32,9 @@ static void add_row(void *arg, json_t *grant)
 	table_cell(arg, control_text(grant, "device"));
 	table_cell(arg, control_text(grant, "service"));
 	table_cell(arg, control_text(grant, "source"));
-	table_cell(arg, *control_text(grant, "until") ? text_time(control_text(grant, "until"), until)
-						       : "");
+	table_cell(arg, *control_text(grant, "until")
+				? text_time(control_text(grant, "until"), until)
+				: "");
 	table_cell(arg, control_text(grant, "why"));
 }
 
@@ -97,8 +98,9 @@ static void print_services(void *arg, json_t *ok)
 		return;
 	}
 	json_array_foreach (json_object_get(ok, "services"), i, s) {
-		printf("%s: %s (%s/%s), at most %d minutes, asked for by %s", control_text(s, "device"),
-		       control_text(s, "service"), control_text(s, "proto"), control_text(s, "port"),
+		printf("%s: %s (%s/%s), at most %d minutes, asked for by %s",
+		       control_text(s, "device"), control_text(s, "service"),
+		       control_text(s, "proto"), control_text(s, "port"),
 		       (int)control_number(s, "minutes"), control_text(s, "ask"));
 		if (*control_text(s, "alone"))
 			printf("; nobody's leave needed by %s", control_text(s, "alone"));

@@ -13,6 +13,7 @@
 
 struct passing {
 	uint64_t object; /* 0: free */
+	bool dead;	 /* lost; whoever has its number will let go of it */
 	bool ended;	 /* with the packet at hand */
 	struct archive_about about;
 };
@@ -66,19 +67,28 @@ static struct passing *passing_of(struct archive *a, uint32_t number)
 /* There is always room for that. */
 static void forget(struct archive *a, struct passing *p)
 {
-	put(a, p->object, ARCHIVE_DROP, (struct bytes){0}, 0);
+	if (!p->dead)
+		put(a, p->object, ARCHIVE_DROP, (struct bytes){0}, 0);
 	*p = (struct passing){0};
+}
+
+/* Its number stays taken: its conversation goes on. */
+static void lose(struct archive *a, struct passing *p)
+{
+	put(a, p->object, ARCHIVE_DROP, (struct bytes){0}, 0);
+	p->dead = true;
+	a->counts.lost++;
 }
 
 void archive_more(struct archive *a, uint32_t number, struct bytes data)
 {
 	struct passing *p = passing_of(a, number);
 
-	while (p && data.len) {
+	while (p && !p->dead && data.len) {
 		size_t n = data.len < ARCHIVE_PIECE_MAX ? data.len : ARCHIVE_PIECE_MAX;
 
 		if (!put(a, p->object, ARCHIVE_MORE, (struct bytes){data.data, n}, RESERVED)) {
-			archive_lose(a, number);
+			lose(a, p);
 			return;
 		}
 		data = (struct bytes){data.data + n, data.len - n};
@@ -112,12 +122,11 @@ void archive_end(struct archive *a, uint32_t number, const struct archive_ending
 
 	if (!p)
 		return;
-	if (!proto->object(ending->talk->state, ending->end, true, &o)) {
+	if (p->dead || !proto->object(ending->talk->state, ending->end, true, &o)) {
 		forget(a, p);
 		return;
 	}
-	p->about = (struct archive_about){.flow_id = ending->flow_id,
-					  .time_ns = ending->time_ns};
+	p->about = (struct archive_about){.flow_id = ending->flow_id, .time_ns = ending->time_ns};
 	snprintf(p->about.device, sizeof(p->about.device), "%s", ending->device);
 	snprintf(p->about.proto, sizeof(p->about.proto), "%s", proto->name);
 	snprintf(p->about.suffix, sizeof(p->about.suffix), "%s", o.suffix);
@@ -133,8 +142,8 @@ void archive_lose(struct archive *a, uint32_t number)
 	if (!p)
 		return;
 	a->ended -= p->ended;
+	a->counts.lost += !p->dead;
 	forget(a, p);
-	a->counts.lost++;
 }
 
 void archive_settle(struct archive *a, bool passed)
@@ -145,7 +154,7 @@ void archive_settle(struct archive *a, bool passed)
 		if (!p->ended)
 			continue;
 		a->ended--;
-		if (!passed) {
+		if (!passed || p->dead) {
 			forget(a, p);
 			continue;
 		}
@@ -153,6 +162,25 @@ void archive_settle(struct archive *a, bool passed)
 		    (struct bytes){(const uint8_t *)&p->about, sizeof(p->about)}, 0);
 		*p = (struct passing){0};
 		a->counts.objects++;
+	}
+}
+
+void archive_interrupt(struct archive *a)
+{
+	struct bytes rest = {a->queue.data + a->queue.first, fifo_used(&a->queue)}, body;
+	struct archive_record r;
+
+	while (archive_next(&rest, &r, &body)) {
+		a->counts.lost += r.what == ARCHIVE_END;
+		if (r.what == ARCHIVE_MISSED)
+			a->told -= r.object;
+	}
+	fifo_take(&a->queue, fifo_used(&a->queue));
+	for (unsigned i = 0; i < ARCHIVE_OBJECTS; i++) {
+		struct passing *p = &a->objects[i];
+
+		a->counts.lost += p->object && !p->dead;
+		p->dead = p->object != 0;
 	}
 }
 

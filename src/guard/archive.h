@@ -38,6 +38,8 @@ void archive_lose(struct archive *a, uint32_t number);
 /* The packet at hand passed, or not. */
 void archive_settle(struct archive *a, bool passed);
 
+/* Whoever took the records is gone: what was begun, and what still waits, is lost. */
+void archive_interrupt(struct archive *a);
 /* About ten times a second: what was lost is told, too. */
 void archive_tick(struct archive *a);
 

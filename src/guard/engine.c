@@ -132,8 +132,8 @@ static bool open_rooms(struct engine *e)
 		if (!e->inventory)
 			return false;
 	}
-	return e->doors && e->sessions && e->bedside && e->app && e->behaviour && e->flows && e->fragments &&
-	       notice_init(&e->notice, TOPICS) == 0;
+	return e->doors && e->sessions && e->bedside && e->app && e->behaviour && e->flows &&
+	       e->fragments && notice_init(&e->notice, TOPICS) == 0;
 }
 
 struct engine *engine_new(const struct policy *policy, const struct engine_options *o)

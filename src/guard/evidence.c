@@ -217,9 +217,9 @@ static void send_kept(struct evidence *e, uint64_t id)
 static struct evidence_case *open_case(struct evidence *e, const struct evidence_sight *s,
 				       uint64_t now_ns)
 {
-	bool may = s->record ? true
+	bool may = s->record  ? true
 		   : s->stray ? may_begin(&e->strays, now_ns, STRAY_EVERY, STRAY_BURST)
-			       : may_begin(&e->flows, now_ns, FLOW_EVERY, FLOW_BURST);
+			      : may_begin(&e->flows, now_ns, FLOW_EVERY, FLOW_BURST);
 	struct evidence_case *c = may ? free_case(e) : NULL;
 
 	if (!c) {

@@ -18,7 +18,7 @@
 struct session {
 	struct talk *talk; /* NULL: not identified yet */
 	bool midstream;
-	uint32_t kept[2]; /* what each end is saying that is kept; 0: nothing is */
+	uint32_t kept[2];     /* what each end is saying that is kept; 0: nothing is */
 	struct stream stream; /* TCP's */
 };
 #define HOT(end) (offsetof(struct session, stream.half) + (end) * sizeof(struct stream_half))
@@ -66,8 +66,7 @@ void sessions_free(struct sessions *s)
 static void lose_kept(struct sessions *s, struct flow *f, unsigned end)
 {
 	struct session *n = f->session;
-	const struct session_kept k = {
-		.talk = n->talk, .flow = f, .end = end, .what = TALK_LOST};
+	const struct session_kept k = {.talk = n->talk, .flow = f, .end = end, .what = TALK_LOST};
 
 	if (n->kept[end])
 		s->o.keep(s->o.arg, &k, &n->kept[end]);
@@ -280,8 +279,7 @@ static bool is_corrupt(struct sessions *s, const struct session *n, unsigned end
 	const struct packet *p = s->packet;
 	struct flow *f = s->flow;
 
-	if (p->payload.len && n && n->talk && n->talk->skip[end] >= p->payload.len &&
-	    !n->kept[end])
+	if (p->payload.len && n && n->talk && n->talk->skip[end] >= p->payload.len && !n->kept[end])
 		return false;
 	if (packet_sum_holds(p)) {
 		f->session_flags |= (uint8_t)SUMMED(end);

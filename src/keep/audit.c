@@ -110,8 +110,8 @@ static int cut_torn(struct audit_log *a)
 	if (ftruncate(a->fd, (off_t)a->chain.off) < 0 || fdatasync(a->fd) < 0)
 		return -errno;
 	a->chain.have = a->chain.at = 0;
-	snprintf(a->found, sizeof(a->found), "the last line had no end (power cut?); kept as %.300s",
-		 name);
+	snprintf(a->found, sizeof(a->found),
+		 "the last line had no end (power cut?); kept as %.300s", name);
 	return 0;
 }
 
@@ -182,8 +182,7 @@ static int take_up(struct audit_log *a, char *error)
 	if (p.own_error == 0)
 		a->checkpoint = p.own;
 	if (err == 0 && a->chain.count &&
-	    (p.own_error || p.own.count < r.count ||
-	     (a->keys && !audit_checkpoint_signed(&p.own))))
+	    (p.own_error || p.own.count < r.count || (a->keys && !audit_checkpoint_signed(&p.own))))
 		err = write_checkpoint(a);
 	return err < 0 ? fail(error, err, "%.400s: %s", a->path, strerror(-err)) : 0;
 }

@@ -64,7 +64,7 @@ struct people *people_open(const char *dir, struct keys *keys)
 	p->statements = calloc(STATEMENTS, sizeof(*p->statements));
 	p->keys = keys;
 	snprintf(path, sizeof(path), "%s/people.db", dir);
-	err = !p->statements		    ? -ENOMEM
+	err = !p->statements			? -ENOMEM
 	      : strlen(dir) + 16 > sizeof(path) ? -ENAMETOOLONG
 						: db_open_as(path, &schema, &p->sql);
 	if (err < 0) {
@@ -406,8 +406,9 @@ int people_notices_seen(struct people *p, const uint8_t user[PEOPLE_ID])
 
 bool people_is_known(struct people *p, const uint8_t user[PEOPLE_ID], const char *source)
 {
-	return *source && people_number(p, "SELECT count(*) FROM known WHERE user = ? AND source = ?",
-					"bt", user, (size_t)PEOPLE_ID, source) > 0;
+	return *source &&
+	       people_number(p, "SELECT count(*) FROM known WHERE user = ? AND source = ?", "bt",
+			     user, (size_t)PEOPLE_ID, source) > 0;
 }
 
 int people_know(struct people *p, const uint8_t user[PEOPLE_ID], const char *source, int64_t now_s)

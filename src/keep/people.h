@@ -18,20 +18,20 @@
  */
 #include "base/crypto.h"
 
-#define PEOPLE_ID	  16
-#define PEOPLE_NAME	  64
-#define PEOPLE_TEXT	  128
-#define PEOPLE_LIST	  1024
-#define PEOPLE_HANDLE	  1023
-#define PEOPLE_DATA	  1024
-#define PEOPLE_BOOT	  40
-#define PEOPLE_USERS	  4096
-#define PEOPLE_FACTORS	  32 /* of one user */
-#define PEOPLE_SESSIONS	  16 /* of one user; a further one ends the oldest */
-#define PEOPLE_KEYS	  256
-#define PEOPLE_NOTICES	  50 /* of one user; the oldest go */
-#define PEOPLE_SOURCES	  16 /* of one user; the oldest go */
-#define PEOPLE_INVITED	  1024
+#define PEOPLE_ID	16
+#define PEOPLE_NAME	64
+#define PEOPLE_TEXT	128
+#define PEOPLE_LIST	1024
+#define PEOPLE_HANDLE	1023
+#define PEOPLE_DATA	1024
+#define PEOPLE_BOOT	40
+#define PEOPLE_USERS	4096
+#define PEOPLE_FACTORS	32 /* of one user */
+#define PEOPLE_SESSIONS 16 /* of one user; a further one ends the oldest */
+#define PEOPLE_KEYS	256
+#define PEOPLE_NOTICES	50 /* of one user; the oldest go */
+#define PEOPLE_SOURCES	16 /* of one user; the oldest go */
+#define PEOPLE_INVITED	1024
 
 struct keys;
 struct people;
@@ -141,8 +141,7 @@ struct people_key {
 	int64_t made_s, until_s, used_s;
 };
 int people_key_add(struct people *p, const struct people_key *k);
-int people_key_by_hash(struct people *p, const uint8_t hash[CRYPTO_HASH],
-		       struct people_key *ret_k);
+int people_key_by_hash(struct people *p, const uint8_t hash[CRYPTO_HASH], struct people_key *ret_k);
 int people_key_used(struct people *p, const uint8_t hash[CRYPTO_HASH], int64_t used_s);
 int people_key_remove(struct people *p, const char *id);
 /* Those that have run out: gone for good, whatever the clock says later. */

@@ -34,8 +34,8 @@ static int seal(struct people *p, const struct people_factor *f,
 		return -ENOKEY;
 	write_bound(f, plain);
 	memcpy(plain + BOUND, f->data, f->data_len);
-	err = keys_wrap(p->keys, PURPOSE, KEYS_ALWAYS,
-			(struct bytes){plain, BOUND + f->data_len}, ret_data);
+	err = keys_wrap(p->keys, PURPOSE, KEYS_ALWAYS, (struct bytes){plain, BOUND + f->data_len},
+			ret_data);
 	secret_wipe(plain, sizeof(plain));
 	return err < 0 ? err : (int)(BOUND + f->data_len + KEYS_WRAP);
 }
@@ -99,11 +99,11 @@ int people_factor_change(struct people *p, const struct people_factor *f)
 
 	if (len < 0)
 		return len;
-	return people_run(p,
-			  "UPDATE factor SET label = ?, used = ?, data = ?, count = ?, failures = ? "
-			  "WHERE id = ?",
-			  "tibiii", f->label, f->used_s, data, (size_t)len, f->count, f->failures,
-			  f->id);
+	return people_run(
+		p,
+		"UPDATE factor SET label = ?, used = ?, data = ?, count = ?, failures = ? "
+		"WHERE id = ?",
+		"tibiii", f->label, f->used_s, data, (size_t)len, f->count, f->failures, f->id);
 }
 
 int people_factor_failed(struct people *p, int64_t id, int64_t failures)
@@ -116,8 +116,9 @@ int people_factor_remove(struct people *p, int64_t id)
 	return people_run(p, "DELETE FROM factor WHERE id = ?", "i", id);
 }
 
-#define FACTOR                                                                                   \
-	"SELECT id, user, kind, label, made, used, handle, data, open, count, failures FROM factor "
+#define FACTOR                                                                                \
+	"SELECT id, user, kind, label, made, used, handle, data, open, count, failures FROM " \
+	"factor "
 
 static void read_factor(sqlite3_stmt *s, struct people_factor *f)
 {
@@ -154,8 +155,8 @@ static int one(struct people *p, sqlite3_stmt *s, int err, struct people_factor 
 int people_factor_by_handle(struct people *p, struct bytes handle, struct people_factor *ret_f)
 {
 	int err;
-	sqlite3_stmt *s = people_bind(p, FACTOR "WHERE handle = ?", &err, "b", handle.data,
-				      handle.len);
+	sqlite3_stmt *s =
+		people_bind(p, FACTOR "WHERE handle = ?", &err, "b", handle.data, handle.len);
 
 	return handle.len ? one(p, s, err, ret_f) : -ENOENT;
 }

@@ -33,8 +33,9 @@ int people_session_add(struct people *p, const struct people_session *s)
 	return people_end(p, err);
 }
 
-#define SESSION                                                                                 \
-	"SELECT hash, id, user, kind, aal, factors, boot, made_ns, used_ns, fresh_ns, made, source " \
+#define SESSION                                                                               \
+	"SELECT hash, id, user, kind, aal, factors, boot, made_ns, used_ns, fresh_ns, made, " \
+	"source "                                                                             \
 	"FROM session "
 
 static void read_session(sqlite3_stmt *st, struct people_session *s)
@@ -58,8 +59,8 @@ int people_session_by_hash(struct people *p, const uint8_t hash[CRYPTO_HASH],
 			   struct people_session *ret_s)
 {
 	int err;
-	sqlite3_stmt *s = people_bind(p, SESSION "WHERE hash = ?", &err, "b", hash,
-				      (size_t)CRYPTO_HASH);
+	sqlite3_stmt *s =
+		people_bind(p, SESSION "WHERE hash = ?", &err, "b", hash, (size_t)CRYPTO_HASH);
 
 	if (!s)
 		return err;
@@ -91,8 +92,7 @@ int people_session_renew(struct people *p, const uint8_t hash[CRYPTO_HASH],
 
 int people_session_remove(struct people *p, const uint8_t hash[CRYPTO_HASH])
 {
-	return people_run(p, "DELETE FROM session WHERE hash = ?", "b", hash,
-			  (size_t)CRYPTO_HASH);
+	return people_run(p, "DELETE FROM session WHERE hash = ?", "b", hash, (size_t)CRYPTO_HASH);
 }
 
 int people_session_end(struct people *p, const char *id, const uint8_t *user)

@@ -104,7 +104,7 @@ static bool seal(struct hiding *h, struct bytes plain, char *ret_text)
 
 	if (keys_wrap(h->p->keys, FOR_EVENTS, keys_day(h->wall_ns), plain, sealed) < 0)
 		return false;
-	strcpy(ret_text, SEALED);
+	memcpy(ret_text, SEALED, sizeof(SEALED));
 	base64_write(sealed, plain.len + KEYS_WRAP, ret_text + sizeof(SEALED) - 1);
 	ret_text[sizeof(SEALED) - 1 + BASE64_LEN(plain.len + KEYS_WRAP)] = 0;
 	return true;
@@ -119,7 +119,7 @@ static bool hash(struct hiding *h, struct bytes plain, char *ret_text)
 	if (keys_sealing(h->p->keys, FOR_HASHES, KEYS_ALWAYS, &id, &key) < 0 ||
 	    crypto_hmac((struct bytes){key, CRYPTO_KEY}, plain, sum) < 0)
 		return false;
-	strcpy(ret_text, HASHED);
+	memcpy(ret_text, HASHED, sizeof(HASHED));
 	for (unsigned i = 0; i < HASH_DIGITS / 2; i++)
 		snprintf(ret_text + sizeof(HASHED) - 1 + 2 * i, 3, "%02x", sum[i]);
 	return true;
@@ -128,8 +128,7 @@ static bool hash(struct hiding *h, struct bytes plain, char *ret_text)
 static json_t *hide_text(struct hiding *h, const json_t *value)
 {
 	static char text[sizeof(SEALED) + BASE64_LEN(VALUE_MAX + KEYS_WRAP) + 4];
-	struct bytes plain = {(const uint8_t *)json_string_value(value),
-			      json_string_length(value)};
+	struct bytes plain = {(const uint8_t *)json_string_value(value), json_string_length(value)};
 	bool done = false;
 
 	h->any = true;
@@ -148,13 +147,14 @@ static json_t *hide_all(struct hiding *h, json_t *value)
 
 	if (json_is_string(value))
 		return json_string_length(value) ? hide_text(h, value) : json_incref(value);
-	json_array_foreach(value, i, v) {
+	json_array_foreach (value, i, v) {
 		json_t *hidden = hide_all(h, v);
 
 		if (!hidden || json_array_set_new(value, i, hidden) < 0)
 			return NULL;
 	}
-	json_object_foreach_safe(value, next, key, v) {
+	json_object_foreach_safe(value, next, key, v)
+	{
 		json_t *hidden = hide_all(h, v);
 
 		if (!hidden || json_object_set_new(value, key, hidden) < 0)
@@ -222,9 +222,9 @@ static bool may_name(struct bytes line)
 bool person_hide(struct person *p, struct bytes line, uint64_t wall_ns, char **ret_stored,
 		 char **ret_told)
 {
-	json_t *event = may_name(line) ? json_loadb((const char *)line.data, line.len,
-						    JSON_ALLOW_NUL, NULL)
-				       : NULL;
+	json_t *event =
+		may_name(line) ? json_loadb((const char *)line.data, line.len, JSON_ALLOW_NUL, NULL)
+			       : NULL;
 	char *stored = NULL, *told = NULL;
 	bool any = false;
 
@@ -320,4 +320,10 @@ char *person_open(struct person *p, struct bytes text, size_t *ret_len)
 	}
 	*ret_len = w.len;
 	return (char *)w.data;
+}
+
+bool person_is_hidden(const char *value)
+{
+	return strcmp(value, WITHHELD) == 0 || strncmp(value, HASHED, sizeof(HASHED) - 1) == 0 ||
+	       strncmp(value, SEALED, sizeof(SEALED) - 1) == 0;
 }

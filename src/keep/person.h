@@ -31,4 +31,7 @@ bool person_hide(struct person *p, struct bytes line, uint64_t wall_ns, char **r
  * caller's to free(); what cannot be opened reads "withheld". NULL: there is nothing to open. */
 char *person_open(struct person *p, struct bytes text, size_t *ret_len);
 
+/* Does it stand for a value that is not told? For who reads an event file. */
+bool person_is_hidden(const char *value);
+
 #endif

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/secret.h"
 
-#define CHUNK  (128u << 10) /* sealed at once */
+#define CHUNK  (32u << 10) /* sealed at once */
 #define SEALED (CHUNK + CRYPTO_TAG)
 #define FIRST  2048 /* bytes of memory that most things are content with */
 

@@ -196,7 +196,10 @@ static int put_event(struct store *s, const struct record *r)
 	sqlite3_bind_int(st, 5, r->severity);
 	sqlite3_bind_int(st, 6, r->routine);
 	bind_line(st, 7, r->line);
-	sqlite3_bind_int(st, 8, r->blocked ? RECORD_BLOCKED : r->would ? RECORD_WOULD : RECORD_PASSED);
+	sqlite3_bind_int(st, 8,
+			 r->blocked ? RECORD_BLOCKED
+			 : r->would ? RECORD_WOULD
+				    : RECORD_PASSED);
 	return db_run(st);
 }
 
@@ -410,9 +413,9 @@ static int open_db(struct store *s)
 	if (err != 0)
 		return err;
 	s->sql = db.sql;
-	err = db_error(s->sql, sqlite3_create_function(s->sql, "opened", 1,
-						       SQLITE_UTF8 | SQLITE_DIRECTONLY, s, opened,
-						       NULL, NULL));
+	err = db_error(s->sql,
+		       sqlite3_create_function(s->sql, "opened", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+					       s, opened, NULL, NULL));
 	if (err == 0)
 		err = db_prepare(s->sql, texts, s->statements, STATEMENTS);
 	if (err == 0)

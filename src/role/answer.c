@@ -158,8 +158,7 @@ static void answer_grants(struct keeper *k, struct client *c)
 		char *text = json_dumps(row, JSON_COMPACT);
 
 		if (text)
-			serve_row(k->serve, c,
-				  (struct bytes){(const uint8_t *)text, strlen(text)});
+			serve_row(k->serve, c, (struct bytes){(const uint8_t *)text, strlen(text)});
 		free(text);
 	}
 	json_decref(rows);

@@ -21,6 +21,12 @@ static const struct call_row *const tables[] = {
 	look_calls,   policy_calls,  pki_calls,	  door_calls, audit_calls,
 	signin_calls, session_calls, enrol_calls, user_calls, machine_calls};
 
+size_t call_tables(const struct call_row *const **ret_tables)
+{
+	*ret_tables = tables;
+	return sizeof(tables) / sizeof(*tables);
+}
+
 /* Whom an answer goes to. */
 struct call_ticket {
 	uint32_t id;	       /* 0: free */

@@ -103,6 +103,9 @@ typedef void (*call_note_fn)(struct keeper *k, const struct call_row *row,
 			     const struct call_asker *by, const json_t *args,
 			     const struct call_error *error);
 
+/* All there are, in tables that end with a row without a name; how many tables. */
+size_t call_tables(const struct call_row *const **ret_tables);
+
 /* The keeper's side. What is asked is answered through desk.h or serve.h. */
 struct calls;
 struct client;

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/archive.h"
@@ -21,10 +22,12 @@
 #define AGAIN_NS   (60 * 60 * NSEC_PER_SEC) /* after one that failed */
 #define TELL_NS	   (60 * NSEC_PER_SEC)	    /* between two words about what was lost */
 #define RESERVE	   (64ull << 20)	    /* of the disk, that others have */
-#define UNDER_WAY  1024			    /* objects of all guards */
-#define MISSED_MAX    1000000		  /* said at once */
-#define OBJECT_MAX (8ull << 30)		    /* bytes */
-#define LEAP_NS	   (30 * DAY_NS)	    /* that a clock does not make by itself */
+#define UNDER_WAY  1024			    /* objects of all guards, */
+#define OF_ONE	   256			    /* and of each */
+#define FILES	   8192
+#define MISSED_MAX 1000000	 /* said at once */
+#define OBJECT_MAX (8ull << 30)	 /* bytes */
+#define LEAP_NS	   (30 * DAY_NS) /* that a clock does not make by itself */
 
 /* What a deposit is; with its case in the same number. */
 enum kind { OF_EVIDENCE, OF_OLD_FILE, OF_ARCHIVE };
@@ -159,12 +162,17 @@ static void lose_object(struct keeper *k, struct under_way *u, int why)
 	k->deposits->lost_for = why;
 }
 
+static bool is_used(const struct under_way *u)
+{
+	return u->d || u->lost;
+}
+
 static struct under_way *find_object(struct deposits *p, unsigned guard, uint64_t object)
 {
 	for (unsigned i = 0; i < p->object_count; i++) {
 		struct under_way *u = &p->objects[i];
 
-		if ((u->d || u->lost) && u->object == object && u->guard == guard)
+		if (is_used(u) && u->object == object && u->guard == guard)
 			return u;
 	}
 	return NULL;
@@ -173,13 +181,15 @@ static struct under_way *find_object(struct deposits *p, unsigned guard, uint64_
 static int begin_object(struct keeper *k, unsigned guard, uint64_t object)
 {
 	struct deposits *p = k->deposits;
-	unsigned i = 0;
+	unsigned i = 0, own = 0;
 
 	if (find_object(p, guard, object))
 		return -EBADMSG;
-	while (i < p->object_count && (p->objects[i].d || p->objects[i].lost))
+	for (unsigned n = 0; n < p->object_count; n++)
+		own += is_used(&p->objects[n]) && p->objects[n].guard == guard;
+	while (i < p->object_count && is_used(&p->objects[i]))
 		i++;
-	if (i == UNDER_WAY) {
+	if (i == UNDER_WAY || own == OF_ONE) {
 		p->lost++;
 		p->lost_for = -ENOBUFS;
 		return 0;
@@ -471,6 +481,7 @@ void deposit_open(struct keeper *k, uint64_t archive_bytes)
 	struct deposits *p = calloc(1, sizeof(*p));
 	uint64_t now = clock_mono_ns();
 	char error[KEYS_ERROR];
+	struct rlimit files;
 
 	k->deposits = p;
 	if (p)
@@ -482,6 +493,11 @@ void deposit_open(struct keeper *k, uint64_t archive_bytes)
 	snprintf(p->folder, sizeof(p->folder), "%s/vault", k->state_dir);
 	if (!k->secrets || !secrets_keys(k->secrets))
 		return;
+	/* What is longer than little has a file, and people have connections besides. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES) {
+		files.rlim_cur = files.rlim_max < FILES ? files.rlim_max : FILES;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	k->intake = intake_new(&(struct intake_options){.dir = p->folder,
 							.keys = secrets_keys(k->secrets),
 							.max_bytes = archive_bytes,

@@ -39,7 +39,7 @@ static void changed(struct staff *s, const struct call_asker *by, const struct p
 {
 	people_sessions_end(s->people, u->id, by->operator_ ? NULL : s->session.hash);
 	staff_notice(s, u, why, "%s, from %s", what,
-		     by->operator_  ? "the box itself"
+		     by->operator_ ? "the box itself"
 		     : *by->source ? by->source
 				   : "an unknown place");
 }
@@ -89,9 +89,9 @@ static void put_factor(void *arg, const struct people_factor *f)
 	char id[24];
 
 	write_id(f->id, id);
-	json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:I, s:I}", "id", id,
-					     "kind", f->kind, "label", f->label, "made",
-					     (json_int_t)f->made_s, "used", (json_int_t)f->used_s));
+	json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:I, s:I}", "id", id, "kind", f->kind,
+					     "label", f->label, "made", (json_int_t)f->made_s,
+					     "used", (json_int_t)f->used_s));
 }
 
 static json_t *list(struct keeper *k, const struct call_asker *by, const json_t *args,
@@ -143,8 +143,8 @@ static json_t *algorithms(void)
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < sizeof(algs) / sizeof(*algs); i++)
-		json_array_append_new(a, json_pack("{s:s, s:i}", "type", "public-key", "alg",
-						   (int)algs[i]));
+		json_array_append_new(
+			a, json_pack("{s:s, s:i}", "type", "public-key", "alg", (int)algs[i]));
 	return a;
 }
 
@@ -232,8 +232,7 @@ static json_t *webauthn_finish(struct keeper *k, const struct call_asker *by, co
 	int err;
 
 	if (!staff_people(s, e) || !staff_person(by, e) ||
-	    !take_ticket(s, by, args, &s->user, &t, e) ||
-	    !take_label(args, "passkey", f.label, e))
+	    !take_ticket(s, by, args, &s->user, &t, e) || !take_label(args, "passkey", f.label, e))
 		return NULL;
 	if (!staff_rp_id(by->origin, rp_id) || !staff_bytes(o, "id", id, sizeof(id), &id_len) ||
 	    !staff_bytes(r, "clientDataJSON", client, sizeof(client), &client_len) ||
@@ -334,12 +333,12 @@ static json_t *totp_finish(struct keeper *k, const struct call_asker *by, const 
 	if (!u || !take_ticket(s, by, args, u, &t, e) ||
 	    !take_label(args, "authenticator app", f.label, e))
 		return NULL;
-	if (!code ||
-	    !totp_check((struct bytes){t.secret, TOTP_SECRET}, code, (uint64_t)staff_wall(s), 0,
-			&step))
-		return call_fail(e, 400, "auth.code_wrong", "That is not the code the app shows now",
-				 "type the six digits while they are shown; if they are always wrong, "
-				 "see that telephone and gateway have the same time");
+	if (!code || !totp_check((struct bytes){t.secret, TOTP_SECRET}, code,
+				 (uint64_t)staff_wall(s), 0, &step))
+		return call_fail(
+			e, 400, "auth.code_wrong", "That is not the code the app shows now",
+			"type the six digits while they are shown; if they are always wrong, "
+			"see that telephone and gateway have the same time");
 	memcpy(f.user, u->id, PEOPLE_ID);
 	memcpy(f.data, t.secret, TOTP_SECRET);
 	f.data_len = TOTP_SECRET;
@@ -389,7 +388,8 @@ static json_t *password_set(struct keeper *k, const struct call_asker *by, const
 		return call_fail(e, 400, type, password_fault_sentence(fault),
 				 "at least %u characters%s, of any kind; a sentence is easiest to "
 				 "remember",
-				 min, min == PASSWORD_ALONE ? " until there is a second factor" : "");
+				 min,
+				 min == PASSWORD_ALONE ? " until there is a second factor" : "");
 	}
 	if (!throttle_spend(&s->known, staff_now(s)))
 		return call_fail(e, 429, "auth.slow_down", "Too many attempts", "wait a second");
@@ -451,9 +451,10 @@ static bool is_number(const char *text)
 	return len >= 7 && len <= 15 && !text[len + 1];
 }
 
-static json_t *sms_begin(struct staff *s, const struct call_asker *by, const struct people_user *u,
+static json_t *sms_begin(struct keeper *k, const struct call_asker *by, const struct people_user *u,
 			 const char *number, struct call_error *e)
 {
+	struct staff *s = staff_of(k);
 	static const struct throttle_limits often = {1, 30 * NSEC_PER_SEC, 3600 * NSEC_PER_SEC,
 						     24 * 3600 * NSEC_PER_SEC};
 	uint64_t key = throttle_key(s->throttle, "sms enrol", (struct bytes){u->id, PEOPLE_ID}, "");
@@ -476,8 +477,8 @@ static json_t *sms_begin(struct staff *s, const struct call_asker *by, const str
 	if (!enrol_ticket(s, by, u, &t, text, e))
 		return NULL;
 	snprintf(message, sizeof(message), "%s is your code for %.60s.", code, s->o.site);
-	return json_pack("{s:s, s:s, s:{s:s, s:s}}", "login", text, "sent", "queued", "send_sms",
-			 "to", number, "text", message);
+	return staff_send(k, by, number, message,
+			  json_pack("{s:s, s:s}", "login", text, "sent", "queued"), e);
 }
 
 static json_t *sms_set(struct keeper *k, const struct call_asker *by, const json_t *args,
@@ -498,7 +499,7 @@ static json_t *sms_set(struct keeper *k, const struct call_asker *by, const json
 	if (!s->keys)
 		return staff_broken(e, -ENOKEY);
 	if (number)
-		return sms_begin(s, by, &s->user, number, e);
+		return sms_begin(k, by, &s->user, number, e);
 	if (!take_ticket(s, by, args, &s->user, &t, e))
 		return NULL;
 	/* One try: who mistypes has another code sent. */
@@ -517,7 +518,8 @@ static json_t *sms_set(struct keeper *k, const struct call_asker *by, const json
 	err = replace(s, &f, &row);
 	if (err < 0)
 		return staff_broken(e, err);
-	changed(s, by, &s->user, REASON_AUTH_FACTOR_ADDED, "a telephone for codes by SMS was added");
+	changed(s, by, &s->user, REASON_AUTH_FACTOR_ADDED,
+		"a telephone for codes by SMS was added");
 	return id_json(row);
 }
 

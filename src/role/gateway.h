@@ -20,7 +20,7 @@
 #include "role/setup.h"
 #include "role/site.h"
 
-enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_LINK, ROLE_COUNT };
+enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_LINK, ROLE_COURIER, ROLE_COUNT };
 
 #define MEMBERS_MAX (ROLE_COUNT - 1 + SETUP_GUARDS_MAX)
 
@@ -52,7 +52,8 @@ struct gateway {
 	struct front front; /* where the console listens */
 	struct doors doors; /* where relays do */
 	struct facts facts;
-	struct gate_grant_row grants[GATE_GRANTS]; /* in force, as the keeper last said, if it has */
+	struct gate_grant_row
+		grants[GATE_GRANTS]; /* in force, as the keeper last said, if it has */
 	uint32_t grant_count;
 	bool grants_known;
 	struct member members[MEMBERS_MAX];

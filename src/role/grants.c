@@ -58,7 +58,7 @@ bool grants_take(struct gateway *g, struct member *keeper, const struct ipc_mess
 	for (unsigned i = 0; i < g->member_count; i++)
 		if (g->members[i].role == ROLE_GUARD && g->members[i].child.sock >= 0)
 			grants_greet(g, &g->members[i]);
-	member_send(keeper, IPC_GRANTS, m->id,
-		    (struct bytes){(const uint8_t *)&err, sizeof(err)}, -1);
+	member_send(keeper, IPC_GRANTS, m->id, (struct bytes){(const uint8_t *)&err, sizeof(err)},
+		    -1);
 	return true;
 }

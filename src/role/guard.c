@@ -37,20 +37,20 @@
 #define CAPTURE_FDS_MAX (SETUP_PORTS_MAX + 1)
 #define DRAIN_QUIET_NS	(5 * NSEC_PER_MSEC)
 #define DRAIN_MOST_NS	(500 * NSEC_PER_MSEC)
-#define EVIDENCE_RING	(4u << 20) /* bytes of frames that may become evidence, */
-#define EVIDENCE_QUEUE	(4u << 20) /* and of those that have and wait for the keeper */
-#define EVIDENCE_BATCH	32768	   /* as an outbox sends */
-#define ARCHIVE_QUEUE	(16u << 20) /* bytes of what is archived, until the keeper takes them */
+#define EVIDENCE_RING	(4u << 20)	/* bytes of frames that may become evidence, */
+#define EVIDENCE_QUEUE	(4u << 20)	/* and of those that have and wait for the keeper */
+#define EVIDENCE_BATCH	32768		/* as an outbox sends */
+#define ARCHIVE_QUEUE	(16u << 20)	/* bytes of what is archived, until the keeper takes them */
 #define ARCHIVE_PAUSE	(NSEC_PER_MSEC) /* for it to do so */
 
 enum { FROM_PARENT, FROM_KEEPER };
 
 /* Who may say what to a guard. */
 static const struct ipc_right rights[] = {
-	{FROM_PARENT, IPC_SETUP}, {FROM_PARENT, IPC_POLICY},
-	{FROM_PARENT, IPC_PEER}, /* the keeper's end */
+	{FROM_PARENT, IPC_SETUP},  {FROM_PARENT, IPC_POLICY},
+	{FROM_PARENT, IPC_PEER},   /* the keeper's end */
 	{FROM_PARENT, IPC_GRANTS}, /* doors that are open */
-	{FROM_PARENT, IPC_STOP},  {FROM_KEEPER, IPC_FLOWS},
+	{FROM_PARENT, IPC_STOP},   {FROM_KEEPER, IPC_FLOWS},
 };
 
 /* Besides what every role lives on: the counters of its sockets. */
@@ -78,7 +78,7 @@ struct guard {
 	struct evidence *evidence; /* NULL: off */
 	struct archive *archive;
 	uint64_t archive_ns; /* the keeper was full: not before then again */
-	uint32_t flows_id;	   /* of the question that `flows` answers */
+	uint32_t flows_id;   /* of the question that `flows` answers */
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
 	uint64_t wall_minus_mono;
@@ -163,6 +163,8 @@ static int take_peer(struct guard *g, int fd)
 {
 	if (g->keeper >= 0)
 		close(g->keeper);
+	if (g->archive)
+		archive_interrupt(g->archive);
 	g->keeper = fd;
 	return 0;
 }
@@ -240,6 +242,7 @@ static void lose_keeper(struct guard *g)
 {
 	close(g->keeper);
 	g->keeper = -1;
+	archive_interrupt(g->archive); /* the next one knows of nothing that was begun */
 	g->flows.first = g->flows.end = 0;
 	g->flows_due = false;
 }
@@ -270,8 +273,6 @@ static int send_archive(struct guard *g, uint64_t now)
 		if (r == 0)
 			archive_sent(g->archive, batch.len);
 	}
-	if (r == -EAGAIN)
-		g->archive_ns = now + ARCHIVE_PAUSE;
 	return r;
 }
 
@@ -297,7 +298,9 @@ static void talk_to_keeper(struct guard *g)
 		r = send_evidence(g);
 	if (r == 0)
 		r = send_archive(g, clock_mono_ns());
-	if (r && r != -EAGAIN)
+	if (r == -EAGAIN)
+		g->archive_ns = clock_mono_ns() + ARCHIVE_PAUSE;
+	else if (r)
 		lose_keeper(g);
 }
 
@@ -409,7 +412,7 @@ static void run(struct guard *g)
 		uint64_t now = clock_mono_ns();
 
 		if (now >= g->tick_ns || outbox_urgent(&g->events) ||
-		    (archive_urgent(g->archive) && now >= g->archive_ns))
+		    (g->keeper >= 0 && archive_urgent(g->archive) && now >= g->archive_ns))
 			housekeeping(g, now);
 		else if (!busy)
 			sleep_until_something(g, now);
@@ -443,10 +446,9 @@ static void finish(struct guard *g)
 	say_counts(g); /* the conversations it counts are about to end */
 	engine_finish(g->engine, g->capture);
 	g->capture->ops->flush(g->capture);
-	for (int i = 0;
-	     i < 100 && g->keeper >= 0 &&
-	     (outbox_flush(&g->events, g->keeper) == -EAGAIN || send_evidence(g) == -EAGAIN ||
-	      send_archive(g, UINT64_MAX) == -EAGAIN);
+	for (int i = 0; i < 100 && g->keeper >= 0 &&
+			(outbox_flush(&g->events, g->keeper) == -EAGAIN ||
+			 send_evidence(g) == -EAGAIN || send_archive(g, UINT64_MAX) == -EAGAIN);
 	     i++)
 		nanosleep(&nap, NULL);
 	g->capture->ops->close(g->capture);

@@ -47,7 +47,7 @@
 #define PROFILE_FOLDERS	 4
 #define EVIDENCE_RESERVE (64ull << 20) /* of the disk, that evidence does not touch */
 
-enum { FROM_PARENT, FROM_GUARD, FROM_CONSOLE_KEY };
+enum { FROM_PARENT, FROM_GUARD, FROM_CONSOLE_KEY, FROM_COURIER };
 
 /* Who may say what to the keeper. Anything else costs a guard its connection. */
 static const struct ipc_right rights[] = {
@@ -55,6 +55,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_PEER},   /* a guard's socket */
 	{FROM_PARENT, IPC_CONSOLE},
 	{FROM_PARENT, IPC_LINK},
+	{FROM_PARENT, IPC_COURIER},
 	{FROM_PARENT, IPC_POLICY_FILE}, /* an answer, */
 	{FROM_PARENT, IPC_POLICY_TEXT}, /* and one */
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
@@ -62,6 +63,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_APPLY},	/* an answer */
 	{FROM_PARENT, IPC_GRANTS},	/* an answer */
 	{FROM_PARENT, IPC_STOP},
+	{FROM_COURIER, IPC_SMS}, /* an answer */
 	{FROM_GUARD, IPC_EVENTS},
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
 	{FROM_GUARD, IPC_EVIDENCE},
@@ -130,6 +132,7 @@ struct options {
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
 	uint64_t archive_mb;
+	bool eve_open;
 	struct staff_options staff;
 	char boot_id[DOOR_BOOT_ID];
 };
@@ -153,7 +156,7 @@ static struct options read_options(int argc, char **argv)
 			    .staff.site = "bedwarden"};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:R")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -172,6 +175,9 @@ static struct options read_options(int argc, char **argv)
 			break;
 		case 'n':
 			o.store_events = number_of(optarg);
+			break;
+		case 'R':
+			o.eve_open = true;
 			break;
 		case 'E':
 			o.evidence_mb = number_of(optarg);
@@ -202,6 +208,12 @@ static struct options read_options(int argc, char **argv)
 			break;
 		case '3':
 			o.staff.aal3 = (unsigned)number_of(optarg);
+			break;
+		case 'W':
+			o.staff.sms_url = optarg;
+			break;
+		case 'F':
+			o.staff.sms_from = optarg;
 			break;
 		case 'I':
 			o.staff.wish.idle_minutes = (uint32_t)number_of(optarg);
@@ -323,7 +335,8 @@ static void take_line(struct keeper *k, const char *who, struct bytes line)
 
 	if (person_hide(k->person, line, clock_wall_ns(), &stored, &told)) {
 		line = (struct bytes){(uint8_t *)stored, stored ? strlen(stored) : 0};
-		outside = (struct bytes){(uint8_t *)told, told ? strlen(told) : 0};
+		if (!k->eve_open)
+			outside = (struct bytes){(uint8_t *)told, told ? strlen(told) : 0};
 	}
 	r = record_parse(line);
 	if (r && k->eve && outside.len)
@@ -513,6 +526,15 @@ static void take_link(struct keeper *k, struct ipc_message *m)
 	m->fd = -1; /* it is ours now */
 }
 
+static void take_courier(struct keeper *k, struct ipc_message *m)
+{
+	if (k->courier >= 0)
+		close(k->courier);
+	staff_without_courier(k); /* what the last one had in hand is lost */
+	k->courier = m->fd;
+	m->fd = -1; /* it is ours now */
+}
+
 static void from_parent(struct keeper *k, struct ipc_message *m)
 {
 	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
@@ -527,6 +549,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_console(k, m);
 	else if (m->type == IPC_LINK)
 		take_link(k, m);
+	else if (m->type == IPC_COURIER)
+		take_courier(k, m);
 	else if (m->type == IPC_POLICY_FILE || m->type == IPC_POLICY_TEXT)
 		amend_answer(k, m);
 	else if (m->type == IPC_EVENTS)
@@ -673,9 +697,29 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 	return at <= now_ns ? 0 : (int)((at - now_ns) / NSEC_PER_MSEC + 1);
 }
 
+static void hear_courier(struct keeper *k)
+{
+	struct ipc_message m;
+	int err = ipc_recv(k->courier, ipc_buf, &m);
+
+	if (err == -EAGAIN)
+		return;
+	if (err == 0 && m.fd >= 0)
+		close(m.fd);
+	if (err == 0 && ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_COURIER, m.type)) {
+		staff_sent(k, &m);
+		return;
+	}
+	if (err != -EPIPE)
+		refuse(k, "courier", "a malformed message; its connection is closed");
+	close(k->courier);
+	k->courier = -1;
+	staff_without_courier(k);
+}
+
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[5 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[6 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 
@@ -688,6 +732,7 @@ static void turn(struct keeper *k, int signals)
 	fds[count++] = desk ? desk_poll(desk) : (struct pollfd){.fd = -1};
 	fds[count++] = (struct pollfd){.fd = k->console_key, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = pki_sock(k->pki), .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = k->courier, .events = POLLIN};
 	at = count;
 	clients = serve_poll(k->serve, fds + at);
 	count += clients;
@@ -701,12 +746,14 @@ static void turn(struct keeper *k, int signals)
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
-	if (fds[at - 3].revents && k->desk == desk)
-		hear_console(k, fds[at - 3].revents);
-	if (fds[at - 2].revents && k->console_key == fds[at - 2].fd)
+	if (fds[at - 4].revents && k->desk == desk)
+		hear_console(k, fds[at - 4].revents);
+	if (fds[at - 3].revents && k->console_key == fds[at - 3].fd)
 		hear_console_key(k);
-	if (fds[at - 1].revents && pki_sock(k->pki) == fds[at - 1].fd)
+	if (fds[at - 2].revents && pki_sock(k->pki) == fds[at - 2].fd)
 		pki_hear(k, k->pki);
+	if (fds[at - 1].revents && k->courier == fds[at - 1].fd)
+		hear_courier(k);
 	if (pki_due(k->pki) <= clock_mono_ns())
 		pki_tick(k, k->pki);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
@@ -901,6 +948,7 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	if (!k->person)
 		fatal("keeper: no memory");
 	store_opens(k->store, k->person);
+	k->eve_open = o->eve_open;
 	query_last_time(store_db(k->store), &k->last_event_ns);
 	if (o->eve_file && *o->eve_file) {
 		snprintf(path, sizeof(path), "%s%s%s", *o->eve_file == '/' ? "" : o->state_dir,
@@ -932,6 +980,7 @@ int keeper_main(int argc, char **argv)
 {
 	struct keeper k = {.parent = KEEPER_IPC_FD,
 			   .console_key = -1,
+			   .courier = -1,
 			   .identify = keeper_identify ? keeper_identify : staff_identify};
 	const struct group *group;
 	struct options o;

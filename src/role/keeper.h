@@ -7,9 +7,10 @@
  * descriptors; it makes and owns state_dir, then gives everything else up.
  *
  *   bedwarden _keeper -d STATE_DIR -u USER [-e EVE_FILE] [-m ROTATE_MB] [-k KEEP] [-n EVENTS]
- *                     [-E EVIDENCE_MB -D EVIDENCE_DAYS] [-A ARCHIVE_MB]
+ *                     [-E EVIDENCE_MB -D EVIDENCE_DAYS] [-A ARCHIVE_MB] [-R]
  *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
  *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
+ *                     [-W SMS_URL] [-F SMS_FROM]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -62,6 +63,7 @@ struct keeper {
 	const char *state_dir;
 	struct store *store;
 	struct person *person; /* hides and opens what could name one */
+	bool eve_open;	       /* and the event file has it open */
 	struct eve *eve;       /* NULL: none wanted */
 	struct pcaps *pcaps;   /* NULL: no evidence is wanted */
 	struct serve *serve;
@@ -70,6 +72,7 @@ struct keeper {
 	struct deposits *deposits; /* deposit.c's */
 	struct pki *pki;
 	struct staff *staff; /* who is there */
+	int courier;	     /* who takes messages to telephones; -1 none */
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;

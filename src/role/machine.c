@@ -11,10 +11,10 @@
 
 static void put_key(void *arg, const struct people_key *k)
 {
-	json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "id", k->id,
-					     "name", k->name, "role", k->role, "scopes", k->scopes,
-					     "made", (json_int_t)k->made_s, "until",
-					     (json_int_t)k->until_s, "used", (json_int_t)k->used_s));
+	json_array_append_new(
+		arg, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "id", k->id, "name", k->name,
+			       "role", k->role, "scopes", k->scopes, "made", (json_int_t)k->made_s,
+			       "until", (json_int_t)k->until_s, "used", (json_int_t)k->used_s));
 }
 
 static json_t *list(struct keeper *k, const struct call_asker *by, const json_t *args,
@@ -79,10 +79,12 @@ static json_t *make(struct keeper *k, const struct call_asker *by, const json_t 
 	    (role && (!people_role_from_name(role, &r) || r == PEOPLE_ADMINISTRATOR)) ||
 	    !take_scopes(args, key.scopes) ||
 	    (json_object_get(args, "days") && !call_number(args, "days", 1, DAYS_MAX, &days)))
-		return call_fail(e, 400, "call.arguments", "What is the key for?",
-				 "'name'; 'scopes', a list of calls (\"events\", \"grant.*\"); 'days', "
-				 "1 to %d, 90 if not given; 'role', any but administrator, viewer if none is given",
-				 DAYS_MAX);
+		return call_fail(
+			e, 400, "call.arguments", "What is the key for?",
+			"'name'; 'scopes', a list of calls (\"events\", \"grant.*\"); 'days', "
+			"1 to %d, 90 if not given; 'role', any but administrator, viewer if none "
+			"is given",
+			DAYS_MAX);
 	key.until_s = key.made_s + days * 86400;
 	snprintf(key.name, sizeof(key.name), "%s", name);
 	snprintf(key.role, sizeof(key.role), "%s", people_role_name(r));

@@ -67,6 +67,8 @@ static void people_arguments(const struct config_people *p, struct arguments *a)
 	add_number(a, "-3", aal3);
 	add_number(a, "-I", p->idle_minutes);
 	add_number(a, "-O", p->overall_hours);
+	add(a, "-W", p->sms_url);
+	add(a, "-F", p->sms_from);
 }
 
 static void keeper_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
@@ -81,6 +83,8 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 	add_number(a, "-m", c->eve_rotate_mb);
 	add_number(a, "-k", c->eve_keep);
 	add_number(a, "-n", c->store_events);
+	if (c->eve_open)
+		add(a, NULL, "-R");
 	if (c->evidence) {
 		add_number(a, "-E", c->evidence_mb);
 		add_number(a, "-D", c->evidence_days);
@@ -130,6 +134,8 @@ static void introduce(struct gateway *g, struct member *guard)
 	close(pair[1]);
 }
 
+static void introduce_courier(struct gateway *g);
+
 static void keeper_greet(struct gateway *g, struct member *m)
 {
 	for (unsigned i = 0; i < g->member_count; i++)
@@ -137,6 +143,7 @@ static void keeper_greet(struct gateway *g, struct member *m)
 			introduce(g, &g->members[i]);
 	introduce_console(g);
 	introduce_link(g);
+	introduce_courier(g);
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
 
@@ -256,6 +263,29 @@ static void introduce_link(struct gateway *g)
 	close(pair[1]);
 }
 
+/* Courier and keeper get a new pair. */
+static void introduce_courier(struct gateway *g)
+{
+	struct member *keeper = member_keeper(g), *courier = member_of(g, ROLE_COURIER);
+	int pair[2];
+
+	if (!courier || keeper->child.sock < 0 || courier->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	if (ipc_pair(pair) < 0) {
+		log_error("courier and keeper: no socket pair");
+		return;
+	}
+	member_send(courier, IPC_COURIER, 0, (struct bytes){0}, pair[0]);
+	member_send(keeper, IPC_COURIER, 0, (struct bytes){0}, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void courier_greet(struct gateway *g, struct member *m)
+{
+	introduce_courier(g);
+}
+
 static void no_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 }
@@ -306,6 +336,8 @@ static const struct role roles[ROLE_COUNT] = {
 	[ROLE_CONSOLE] = {"console", "_console", SIGKILL, console_arguments, console_descriptors,
 			  console_greet},
 	[ROLE_LINK] = {"link", "_link", SIGKILL, no_arguments, no_descriptors, link_greet},
+	[ROLE_COURIER] = {"courier", "_courier", SIGKILL, no_arguments, no_descriptors,
+			  courier_greet},
 	[ROLE_GUARD] = {"guard", "_guard", SIGKILL, guard_arguments, no_descriptors, guard_greet},
 };
 
@@ -332,6 +364,8 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 		return g->front.count > 0;
 	if (m->role == ROLE_LINK)
 		return doors_wanted(g->site.config);
+	if (m->role == ROLE_COURIER)
+		return g->site.config->people.sms && *g->site.config->people.sms_url;
 	if (m->role != ROLE_GUARD)
 		return true;
 	fill_setup(g, m->child.number, &s);

@@ -70,8 +70,7 @@ static uint64_t source_key(struct staff *s, const struct call_asker *by, const c
 int show_source(struct staff *s, const struct call_asker *by, const char *what,
 		struct call_error *e)
 {
-	uint64_t wait =
-		throttle_wait(s->throttle, source_key(s, by, what), &source, staff_now(s));
+	uint64_t wait = throttle_wait(s->throttle, source_key(s, by, what), &source, staff_now(s));
 
 	return wait ? slow_down(e, wait) : 0;
 }
@@ -87,10 +86,10 @@ void show_source_failed(struct staff *s, const struct call_asker *by, const char
 struct attempt {
 	struct staff *s;
 	const struct call_asker *by;
-	const char *name; /* of the user, who need not be */
+	const char *name;		/* of the user, who need not be */
 	const struct people_user *user; /* NULL: there is none of that name */
 	enum factor kind;
-	bool known;	  /* they signed in from there before */
+	bool known; /* they signed in from there before */
 	uint64_t key;
 	struct people_factor f;
 };
@@ -216,8 +215,8 @@ static int try_recovery(struct attempt *a, const char *text, struct shown *shown
 }
 
 /* The code went out with the ticket, so that nothing need be kept here. */
-static int try_sms(struct attempt *a, const char *text, const struct ticket *t,
-		   struct shown *shown, struct call_error *e)
+static int try_sms(struct attempt *a, const char *text, const struct ticket *t, struct shown *shown,
+		   struct call_error *e)
 {
 	int err = begin(a, e);
 
@@ -385,7 +384,10 @@ int show_factors(struct staff *s, const struct call_asker *by, const json_t *arg
 {
 	const json_t *passkey = json_object_get(args, "webauthn");
 	const char *said = call_text(args, "user");
-	const char *name = shown->known ? shown->user.name : said ? said : *t->name ? t->name : NULL;
+	const char *name = shown->known ? shown->user.name
+			   : said	? said
+			   : *t->name	? t->name
+					: NULL;
 	struct people_user u = shown->user;
 	bool known = shown->known, any = false;
 	int err = 0;

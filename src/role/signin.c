@@ -211,7 +211,8 @@ static json_t *judge(struct keeper *k, struct ticket *t, const struct shown *sho
 		/* An administrator by a synced passkey, where the role wants one that is not: they may
 		 * add such a one, and do nothing else. */
 		if (aal < 2)
-			return call_fail(e, 403, "auth.no_second", "There is no second factor to ask for",
+			return call_fail(e, 403, "auth.no_second",
+					 "There is no second factor to ask for",
 					 "have an administrator reset this account");
 		kind = SESSION_ENROL;
 	}
@@ -363,7 +364,6 @@ static json_t *step_up_finish(struct keeper *k, const struct call_asker *by, con
 
 #define SMS_EVERY_S 30
 
-/* The console sends it and hands out the rest; it never hands out "send_sms". */
 static json_t *sms_send(struct keeper *k, const struct call_asker *by, const json_t *args,
 			struct call_error *e)
 {
@@ -407,8 +407,8 @@ static json_t *sms_send(struct keeper *k, const struct call_asker *by, const jso
 	snprintf(message, sizeof(message),
 		 "%s is your code for %.60s. Nobody from there will ever ask you for it.", code,
 		 s->o.site);
-	return json_pack("{s:s, s:s, s:{s:s, s:s}}", "login", text, "sent", "queued", "send_sms",
-			 "to", t.to, "text", message);
+	return staff_send(k, by, t.to, message,
+			  json_pack("{s:s, s:s}", "login", text, "sent", "queued"), e);
 }
 
 const struct call_row signin_calls[] = {

@@ -17,7 +17,7 @@
 #include "role/staff_internal.h"
 
 #define COUNTERS   8192
-#define HASHES	   8	       /* passwords that may be tried at once, */
+#define HASHES	   8		/* passwords that may be tried at once, */
 #define HASH_EVERY 500000000ull /* and one more every half a second, of strangers and others each */
 #define TOUCH_NS   (30 * NSEC_PER_SEC) /* a session's use is written no more often */
 #define TICK_NS	   (60 * NSEC_PER_SEC)
@@ -89,6 +89,8 @@ void staff_free(struct staff *s)
 	throttle_free(s->throttle);
 	json_decref(s->scopes);
 	json_decref(s->devices);
+	for (unsigned i = 0; i < STAFF_SMS; i++)
+		json_decref(s->sms[i].ok);
 	secret_wipe(s, sizeof(*s));
 	free(s);
 }
@@ -124,7 +126,8 @@ json_t *staff_broken(struct call_error *ret_error, int err)
 	switch (err) {
 	case -ENOKEY:
 	case -EKEYREVOKED:
-		return call_fail(ret_error, 503, "auth.keys_locked", "The gateway's keys are locked",
+		return call_fail(ret_error, 503, "auth.keys_locked",
+				 "The gateway's keys are locked",
 				 "only passkeys work until they are unlocked; 'bedwarden status' "
 				 "says why they are locked");
 	case -EDQUOT:
@@ -345,8 +348,9 @@ static const char *kind_name(int kind)
 static void put_notice(void *arg, const struct people_notice *n)
 {
 	if (!n->seen)
-		json_array_append_new(arg, json_pack("{s:I, s:s, s:s}", "time", (json_int_t)n->time_s,
-						     "reason", n->reason, "text", n->text));
+		json_array_append_new(arg,
+				      json_pack("{s:I, s:s, s:s}", "time", (json_int_t)n->time_s,
+						"reason", n->reason, "text", n->text));
 }
 
 static json_t *session_json(struct staff *s, const struct people_user *u,
@@ -361,9 +365,10 @@ static json_t *session_json(struct staff *s, const struct people_user *u,
 	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:I, s:o}", "user", u->name,
 			 "display", u->display, "role", u->role, "session_id", p->id, "aal", p->aal,
 			 "kind", kind_name(p->kind), "factors", p->factors, "idle_seconds",
-			 (json_int_t)(end > now ? (end - now) / NSEC_PER_SEC : 0), "overall_seconds",
-			 (json_int_t)(overall > now ? (overall - now) / NSEC_PER_SEC : 0), "notices",
-			 notices);
+			 (json_int_t)(end > now ? (end - now) / NSEC_PER_SEC : 0),
+			 "overall_seconds",
+			 (json_int_t)(overall > now ? (overall - now) / NSEC_PER_SEC : 0),
+			 "notices", notices);
 }
 
 json_t *staff_session(struct staff *s, const struct people_user *u, int kind, int aal,
@@ -556,13 +561,13 @@ static void put_session(void *arg, const struct people_session *p)
 	limits = staff_limits(l->s, &u, p->kind);
 	if (limits_over(&t, &limits, staff_now(l->s)))
 		return;
-	json_array_append_new(
-		l->rows,
-		json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:I, s:b}", "id", p->id, "user",
-			  u.name, "kind", kind_name(p->kind), "aal", p->aal, "factors", p->factors,
-			  "source", p->source, "since", (json_int_t)p->made_s, "idle_for_seconds",
-			  (json_int_t)((staff_now(l->s) - p->used_ns) / NSEC_PER_SEC), "own",
-			  strcmp(p->id, l->own) == 0));
+	json_array_append_new(l->rows,
+			      json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:I, s:b}", "id",
+					p->id, "user", u.name, "kind", kind_name(p->kind), "aal",
+					p->aal, "factors", p->factors, "source", p->source, "since",
+					(json_int_t)p->made_s, "idle_for_seconds",
+					(json_int_t)((staff_now(l->s) - p->used_ns) / NSEC_PER_SEC),
+					"own", strcmp(p->id, l->own) == 0));
 }
 
 /* One's own; an administrator's, auditor's or the box's: everybody's with "all". */
@@ -587,8 +592,11 @@ static json_t *session_list(struct keeper *k, const struct call_asker *by, const
 	}
 	err = name ? people_user_by_name(s->people, name, &u) : 0;
 	if (err == 0)
-		err = people_sessions(s->people, name ? u.id : all ? NULL : s->user.id, put_session,
-				      &l);
+		err = people_sessions(s->people,
+				      name  ? u.id
+				      : all ? NULL
+					    : s->user.id,
+				      put_session, &l);
 	if (err < 0) {
 		json_decref(l.rows);
 		return staff_broken(e, err);
@@ -613,7 +621,8 @@ static json_t *session_stop(struct keeper *k, const struct call_asker *by, const
 		return err < 0 ? staff_broken(e, err) : json_object();
 	}
 	if (!id)
-		return call_fail(e, 400, "call.arguments", "Which session?", "give its id as 'session'");
+		return call_fail(e, 400, "call.arguments", "Which session?",
+				 "give its id as 'session'");
 	err = people_session_end(s->people, id, anybody ? NULL : s->user.id);
 	if (err == -ENOENT)
 		return call_fail(e, 404, "auth.none", "There is no such session",

@@ -6,7 +6,7 @@
  *
  * Its files: staff.c, who is behind a token, and sessions; signin.c, auth.*: from
  * nobody to a session; show.c, whether a factor is right, and how fast one may try;
- * enrol.c, factor.*; user.c, user.*; machine.c, key.*.
+ * enrol.c, factor.*; sms.c, codes on their way; user.c, user.*; machine.c, key.*.
  */
 #include "base/reason.h"
 #include "keep/people.h"
@@ -20,9 +20,10 @@ struct staff;
 
 /* What a site wishes (base/config.h, people). */
 struct staff_options {
-	const char *site;	       /* what apps and passkeys call it */
-	bool sms;		       /* codes by SMS are offered */
-	unsigned aal3;		       /* roles that must show level 3, a set */
+	const char *site;		/* what apps and passkeys call it */
+	bool sms;			/* codes by SMS are offered, by */
+	const char *sms_url, *sms_from; /* this gateway (people/auth/sms.h) */
+	unsigned aal3;			/* roles that must show level 3, a set */
 	struct limits_wish wish;
 };
 
@@ -48,6 +49,11 @@ void staff_tick(struct staff *s);
 /* call_identify_fn. */
 bool staff_identify(struct keeper *k, const char *token, const char *csrf, struct call_asker *by,
 		    struct call_error *ret_error);
+
+/* The courier's answer; and it is gone: whoever waited is told so. */
+struct ipc_message;
+void staff_sent(struct keeper *k, const struct ipc_message *m);
+void staff_without_courier(struct keeper *k);
 
 /* Time, which tests set: nanoseconds of CLOCK_BOOTTIME, and of the wall clock. */
 struct staff_clock {

@@ -5,6 +5,13 @@
 #include "people/auth/webauthn.h"
 #include "role/staff.h"
 
+#define STAFF_SMS 32 /* messages on their way at once */
+struct staff_sms {
+	uint32_t id;	 /* the question to the courier; 0: free */
+	uint32_t ticket; /* who is told */
+	json_t *ok;	 /* and what, if the gateway took it */
+};
+
 struct staff {
 	struct staff_options o;
 	struct staff_clock clock;
@@ -26,6 +33,7 @@ struct staff {
 	struct people_session session;
 	struct people_key key;
 	json_t *scopes, *devices;
+	struct staff_sms sms[STAFF_SMS];
 };
 
 struct keeper;
@@ -70,6 +78,13 @@ int staff_invite(struct staff *s, const uint8_t user[PEOPLE_ID], char ret_text[3
 
 /* The relying party's id in "https://name:port"; false: passkeys need a name, and this is none. */
 bool staff_rp_id(const char *origin, char ret_id[256]);
+
+/*
+ * sms.c: hands a message to the courier. `ok`, taken over, is the answer once the gateway took
+ * it; nothing says that it arrived.
+ */
+json_t *staff_send(struct keeper *k, const struct call_asker *by, const char *to, const char *text,
+		   json_t *ok, struct call_error *ret_error);
 
 /* show.c: what came in as a factor, tried. */
 struct shown {

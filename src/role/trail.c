@@ -119,10 +119,10 @@ struct audit_entry trail_entry(const struct call_asker *by)
 {
 	return (struct audit_entry){
 		.who = *by->user ? by->user : "nobody",
-		.as = by->operator_  ? "operator"
-		      : by->api_key  ? "api_key"
-		      : !*by->user   ? "nobody"
-				     : "session",
+		.as = by->operator_ ? "operator"
+		      : by->api_key ? "api_key"
+		      : !*by->user  ? "nobody"
+				    : "session",
 		.role = by->operator_ || !*by->user ? "" : people_role_name(by->role),
 		.source = by->source ? by->source : "",
 		.mac = by->mac ? by->mac : "",
@@ -133,8 +133,8 @@ struct audit_entry trail_entry(const struct call_asker *by)
 /* On what: the first of these that the call was given. Nothing else of its arguments is noted. */
 static void object_of(const json_t *args, char *ret_text, size_t size)
 {
-	static const char *const names[] = {"user", "device", "service", "grant", "id",
-					    "factor", "key", "name", "session", "login"};
+	static const char *const names[] = {"user",   "device", "service", "grant",   "id",
+					    "factor", "key",	"name",	   "session", "login"};
 	size_t len = 0;
 
 	*ret_text = 0;
@@ -271,8 +271,9 @@ static json_t *verify(struct keeper *k, const struct call_asker *by, const json_
 
 	if (text && !audit_checkpoint_parse((struct bytes){(const uint8_t *)text, strlen(text)},
 					    &elsewhere))
-		return call_fail(e, 400, "audit.no_checkpoint", "That is no checkpoint",
-				 "give the line as it was copied, beginning with audit-checkpoint-1");
+		return call_fail(
+			e, 400, "audit.no_checkpoint", "That is no checkpoint",
+			"give the line as it was copied, beginning with audit-checkpoint-1");
 	if (audit_verify(k->state_dir, known ? key : NULL, text ? &elsewhere : NULL, &r) < 0)
 		return no_trail(e);
 	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:b}", "state", states[r.state], "count",

@@ -114,10 +114,9 @@ static void collect(void *arg, const struct people_user *u)
 {
 	struct listing *l = arg;
 
-	json_array_append_new(l->rows,
-			      json_pack("{s:s, s:s, s:s, s:b, s:I}", "user", u->name, "display",
-					u->display, "role", u->role, "disabled", u->disabled,
-					"made", (json_int_t)u->made_s));
+	json_array_append_new(l->rows, json_pack("{s:s, s:s, s:s, s:b, s:I}", "user", u->name,
+						 "display", u->display, "role", u->role, "disabled",
+						 u->disabled, "made", (json_int_t)u->made_s));
 }
 
 static json_t *factor_names(unsigned set)
@@ -320,9 +319,10 @@ static json_t *reset_request(struct keeper *k, const struct call_asker *by, cons
 	err = people_reset_ask(s->people, u.id, by->user, staff_wall(s));
 	if (err < 0)
 		return staff_broken(e, err);
-	staff_notice(s, &u, REASON_AUTH_RESET,
-		     "%s asked that all your factors be removed; if you did not want that, speak up",
-		     by->user);
+	staff_notice(
+		s, &u, REASON_AUTH_RESET,
+		"%s asked that all your factors be removed; if you did not want that, speak up",
+		by->user);
 	return json_pack("{s:s, s:s}", "user", u.name, "waits_for",
 			 "another administrator, within a day");
 }
@@ -353,8 +353,8 @@ static json_t *reset_approve(struct keeper *k, const struct call_asker *by, cons
 }
 
 #define ADMIN PEOPLE_ONLY(PEOPLE_ADMINISTRATOR)
-#define USER_ROW(name_, fn_)                                                               \
-	{                                                                                  \
+#define USER_ROW(name_, fn_)                                                                   \
+	{                                                                                      \
 		.name = (name_), .fn = (fn_), .roles = ADMIN, .step_up = true, .changes = true \
 	}
 

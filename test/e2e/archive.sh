@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What devices with `archive: yes` say: HL7 messages and images between real peers
 # (DCMTK, MLLP) lie in the vault byte for byte as they arrived, images as files that
-# DCMTK reads; what was blocked or broken off, or of other devices, does not.
+# DCMTK reads; what was blocked or broken off, or of other devices, does not. And no
+# file of the gateway's says anything of a patient who was named on the wire.
 # usage: test/e2e/archive.sh [BINARY]
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -11,7 +12,7 @@ spaces="gw sw ana ct hos"
 . test/e2e/lib.sh
 
 [ "$(id -u)" = 0 ] || skip_all "archive end to end: needs root for network namespaces"
-for tool in jq ethtool storescu storescp dump2dcm dcmdump; do
+for tool in jq ethtool zstd storescu storescp dump2dcm dcmdump; do
 	command -v $tool >/dev/null || skip_all "archive end to end: needs $tool"
 done
 workdir
@@ -23,7 +24,7 @@ stop() { kill "$parent"; wait "$parent" 2>/dev/null; parent=; }
 # policy ARCHIVE
 policy() {
 	cat >"$dir/bw.yaml" <<-Y
-	gateway: {name: e2e, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden}
+	gateway: {name: e2e, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden, evidence: on}
 	segments:
 	  - {name: icu, ward: w0, hospital: h0, mode: enforce}
 	hosts:
@@ -40,7 +41,10 @@ policy() {
 	    mac: "02:00:00:92:00:12"
 	    ip: [10.92.0.12]
 	    archive: $1
-	    starts: [{service: images, proto: tcp, port: [11112], peer: pacs, app: dicom}]
+	    starts:
+	      - {service: images, proto: tcp, port: [11112], peer: pacs, app: dicom}
+	      - {service: web, proto: tcp, port: [80], peer: pacs, app: http}
+	      - {service: files, proto: tcp, port: [21], peer: pacs, app: ftp}
 	Y
 }
 # Receives MLLP, writes each message as it came, acknowledges it.
@@ -173,11 +177,70 @@ check "their times are in the names, the sender's number too" sh -c \
 	"'$bw' vault ls '$dir/state/vault' --json | grep -q 'archive/hl7/analyser-1/[-0-9]*/[0-9.]*-ORU^R01-MSG00003.hl7'"
 check "status counts them" sh -c \
 	"timeout 5 '$bw' status --json --socket '$dir/run/control' | jq -e '.vault.archived == 10 and .vault.archive_lost == 0'"
-check "no patient stands in any file" sh -c "! grep -raqE 'MUSTER|4711' '$dir/state' '$dir/run'"
+# Names in web addresses, files, machines: and a message that is blocked, for evidence.
+names() {
+	at ct timeout 5 python3 - <<-'P'
+	import socket
+	def say(port, text, wait=True):
+	    c = socket.create_connection(("10.92.0.1", port), 3)
+	    c.settimeout(2)
+	    if port == 21: c.recv(99)
+	    c.sendall(text)
+	    c.recv(999)
+	say(80, b"GET /fhir/Patient/MUSTERFRAU?given=ERIKA HTTP/1.1\r\nHost: pacs\r\nReferer: http://pacs/MUSTERMANN\r\n\r\n")
+	say(21, b"RETR MUSTERMANN_MAX_19640812.pdf\r\n")
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+	s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"e0")
+	s.bind(("", 68))
+	name = b"Mustermanns-iPhone"
+	s.sendto(b"\1\1\6\0" + b"\1\2\3\4" + bytes(20) + bytes.fromhex("020000920012") + bytes(202) +
+	         b"\x63\x82\x53\x63" + b"\x35\1\1\x0c" + bytes([len(name)]) + name + b"\xff", ("255.255.255.255", 67))
+	P
+}
+names_server() {
+	at hos python3 - <<-'P' &
+	import socket, threading
+	def serve(port, hello, answer):
+	    s = socket.create_server(("10.92.0.1", port))
+	    while True:
+	        c = s.accept()[0]
+	        c.sendall(hello)
+	        c.recv(9999)
+	        c.sendall(answer)
+	threading.Thread(target=serve, args=(21, b"220 ready\r\n", b"150 MUSTERMANN_MAX_19640812.pdf follows\r\n"), daemon=True).start()
+	serve(80, b"", b"HTTP/1.1 302 Found\r\nLocation: /MUSTERFRAU\r\nContent-Length: 0\r\n\r\n")
+	P
+}
+# readable: every patient who was named, in every file the gateway has.
+printf '%s\n' MUSTERFRAU MUSTERMANN ERIKA^ 19640812 Mustermanns-iPhone 3680043.2.1.3.PAT >"$dir/words"
+readable() { test/e2e/readable.py "$dir/words" "$dir/state" "$dir/run" "$dir/log" >"$dir/readable"; }
+names_server
+until_ms 3000 at ct timeout 1 bash -c 'exec 3<>/dev/tcp/10.92.0.1/80' >/dev/null 2>&1
+names
+message "$dir/hl7/7" 7 0 'ADT^A01'
+mllp_send "$dir/hl7/7" 2>/dev/null
+has_evidence() { [ "$(vault ls --class evidence --json | jq length)" -ge 1 ]; }
+ms=$(until_ms 25000 has_evidence)
+if within "$ms" 25000; then ok "what was blocked is evidence"; else not "what was blocked is evidence"; fi
+told() { events | grep -- "$1" >/dev/null; }
+check "who asks the gateway is told of a web address" told '/fhir/Patient/MUSTERFRAU'
+check "of a file" told MUSTERMANN_MAX_19640812.pdf
+check "and of a machine's own name" told '"hostname":"Mustermanns-iPhone"'
+check "in its list of devices, too" sh -c \
+	"timeout 5 '$bw' devices --json --socket '$dir/run/control' | grep -q Mustermanns-iPhone"
+check "the evidence names the patient" sh -c \
+	"'$bw' vault get '$dir/state/vault' --class evidence -C '$dir/evidence' && grep -raq MUSTERFRAU '$dir/evidence'"
+check "what looks for names finds them in every coat" test/e2e/readable.py --test
+check "it finds those that were archived" sh -c "! test/e2e/readable.py '$dir/words' '$dir/out' >/dev/null"
+if readable; then ok "in the gateway's own files no patient is named: $(cat "$dir/readable")"
+else not "in the gateway's own files no patient is named:"; head -20 "$dir/readable"; fi
+check "the event file has hashes instead" grep -q '"url":"hashed:' "$dir/state/eve.json"
+echo "Frau Musterfrau" | base64 >"$dir/state/planted"
+readable && not "one that is planted is found" || ok "one that is planted is found"
+rm "$dir/state/planted"
 
 # What does not pass is not kept: another type of message, one that is broken off, an image that is.
-message "$dir/hl7/7" 7 0 'ADT^A01'
-mllp_send "$dir/hl7/7"
 at ana timeout 5 python3 -c '
 import socket, time
 c = socket.create_connection(("10.92.0.1", 2575), 5)
@@ -215,6 +278,19 @@ until_ms 10000 guarding >/dev/null
 mllp_send "$dir/hl7/8"
 ms=$(until_ms 10000 has_archived hl7/ 7)
 if within "$ms" 10000; then ok "what comes after it is kept"; else not "what comes after it is kept"; fi
+image "$dir/dicom/7.dcm" 7 100000000
+at ct timeout 20 storescu -q -aet CT1 -aec PACS 10.92.0.1 11112 "$dir/dicom/7.dcm" >/dev/null 2>&1 &
+sleep 0.4
+kill -9 "$(pids _keeper)"
+if readable; then ok "nor after the keeper was killed with an image in its hands"
+else not "nor after the keeper was killed with an image in its hands"; head -20 "$dir/readable"; fi
+until_ms 10000 guarding >/dev/null
+message "$dir/hl7/9" 9 0 'ORU^R01'
+mllp_send "$dir/hl7/9"
+ms=$(until_ms 10000 has_archived hl7/ 8)
+if within "$ms" 10000; then ok "the next keeper goes on"; else not "the next keeper goes on"; fi
 stop
 check "the vault is sound" vault fsck --content
+if readable; then ok "no patient is named when all is over: $(cat "$dir/readable")"
+else not "no patient is named when all is over:"; head -20 "$dir/readable"; fi
 exit $failed

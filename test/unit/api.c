@@ -10,6 +10,7 @@
 #include "people/console/limit.h"
 #include "people/console/live.h"
 #include "people/console/problem.h"
+#include "role/call.h"
 
 /* What api_args() makes of a request: the arguments as JSON, or the problem's type. */
 static char *args_of(const char *path, const char *query, const char *type, const char *body)
@@ -138,6 +139,33 @@ static void every_route_is_found_and_described(void **state)
 	assert_null(api_find("/api/policy/get/"));
 	assert_null(api_find(""));
 	json_decref(document);
+}
+
+/* What the keeper does for people and what the API offers are the same, but what is done on the box. */
+static void every_call_has_a_route(void **state)
+{
+	const struct call_row *const *tables;
+	size_t count = call_tables(&tables), calls = 0, routes = 0;
+	char path[API_PATH_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		for (const struct call_row *r = tables[i]; r->name; r++) {
+			const struct api_route *route =
+				api_find(api_path(&(struct api_route){.call = r->name}, path));
+
+			if (r->on_box && route)
+				fail_msg("%s is for the box alone", r->name);
+			if (!r->on_box && !route)
+				fail_msg("%s is not in the API", r->name);
+			if (!r->on_box && r->changes && !route->changes)
+				fail_msg("%s changes something and is a GET", r->name);
+			if (!r->on_box && route->open != (r->roles == 0))
+				fail_msg("%s: open to whom?", r->name);
+			calls += !r->on_box;
+		}
+	for (const struct api_route *r = api_routes; r->call; r++)
+		routes++;
+	assert_int_equal(routes, calls);
 }
 
 static void cookies(void **state)
@@ -387,6 +415,7 @@ int main(void)
 		cmocka_unit_test(arguments_are_read_as_their_row_says),
 		cmocka_unit_test(long_arguments_are_refused),
 		cmocka_unit_test(every_route_is_found_and_described),
+		cmocka_unit_test(every_call_has_a_route),
 		cmocka_unit_test(cookies),
 		cmocka_unit_test(one_address_has_its_share),
 		cmocka_unit_test(who_is_connected_is_not_forgotten),

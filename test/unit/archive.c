@@ -104,8 +104,7 @@ static void a_message_is_kept_however_it_is_cut(void **state)
 			begin(&g, "hl7", 1 << 20);
 			talk_feed(&g.r, 0, framed, cut);
 			for (size_t at = cut; at < len; at += step)
-				talk_feed(&g.r, 0, framed + at,
-					  len - at < step ? len - at : step);
+				talk_feed(&g.r, 0, framed + at, len - at < step ? len - at : step);
 			archive_settle(g.a, true);
 			got = collect(g.a);
 			assert_int_equal(got.ended, 1);
@@ -180,7 +179,9 @@ static void a_full_queue_loses_and_says_so(void **state)
 	memset(big + head, 'x', sizeof(big) - head - 3);
 	memcpy(big + sizeof(big) - 3, "\r\x1c\r", 3);
 	/* So little that one long message finds no room, but the short ones do. */
-	begin(&g, "hl7", ARCHIVE_OBJECTS * (sizeof(struct archive_record) + sizeof(struct archive_about)) + 8192);
+	begin(&g, "hl7",
+	      ARCHIVE_OBJECTS * (sizeof(struct archive_record) + sizeof(struct archive_about)) +
+		      8192);
 	talk_feed(&g.r, 0, big, sizeof(big));
 	archive_settle(g.a, true);
 	archive_tick(g.a);
@@ -197,6 +198,33 @@ static void a_full_queue_loses_and_says_so(void **state)
 	assert_in_range(fit, 1, 99);
 	archive_tick(g.a);
 	assert_int_equal(collect(g.a).missed, 100 - fit);
+	end(&g);
+}
+
+/* The keeper died: a new one hears nothing of what the old one was told the half of. */
+static void who_comes_next_hears_of_whole_things_only(void **state)
+{
+	static const char framed[] = "\v" ORU "\x1c\r";
+	struct archive_counts n;
+	struct rig g;
+	struct got got;
+
+	begin(&g, "hl7", 1 << 20);
+	talk_feed(&g.r, 0, framed, sizeof(framed) - 1);
+	archive_settle(g.a, true);
+	talk_feed(&g.r, 0, framed, 30);
+	archive_interrupt(g.a);
+	talk_feed(&g.r, 0, framed + 30, sizeof(framed) - 31);
+	archive_settle(g.a, true);
+	archive_counts(g.a, &n);
+	assert_int_equal(n.lost, 2);
+	talk_feed(&g.r, 0, framed, sizeof(framed) - 1);
+	archive_settle(g.a, true);
+	archive_tick(g.a);
+	got = collect(g.a);
+	assert_int_equal(got.ended, 1);
+	assert_int_equal(got.len, sizeof(ORU) - 1);
+	assert_int_equal(got.missed, 2);
 	end(&g);
 }
 
@@ -332,8 +360,8 @@ static void an_image_is_kept_however_it_is_cut(void **state)
 		data[i] = (uint8_t)(i * 7);
 	for (unsigned f = 0; f < sizeof(fragments) / sizeof(*fragments); f++)
 		for (size_t step = 1; step < 2000; step = step * 3 + 1) {
-			size_t len = store(said, sizeof(said), 0x0001, data, sizeof(data),
-					   fragments[f]);
+			size_t len =
+				store(said, sizeof(said), 0x0001, data, sizeof(data), fragments[f]);
 			struct rig g;
 			struct got got;
 
@@ -396,6 +424,7 @@ int main(void)
 		cmocka_unit_test(a_bare_acknowledgement_is_not_kept),
 		cmocka_unit_test(what_does_not_pass_is_not_kept),
 		cmocka_unit_test(a_full_queue_loses_and_says_so),
+		cmocka_unit_test(who_comes_next_hears_of_whole_things_only),
 		cmocka_unit_test(a_guard_that_lies_is_not_believed),
 		cmocka_unit_test(an_image_is_kept_however_it_is_cut),
 		cmocka_unit_test(of_other_commands_nothing_is_kept),

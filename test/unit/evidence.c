@@ -198,6 +198,7 @@ struct place {
 	unsigned kept;
 	char name[PCAPS_NAME];
 	enum reason why;
+	bool refuse;
 };
 
 static int set_up(void **state)
@@ -567,6 +568,61 @@ static void what_a_guard_must_not_say_is_refused(void **state)
 	pcaps_free(s);
 }
 
+/* Where there are keys, a finished file goes elsewhere; what is in the folder follows. */
+static int seal(void *arg, const struct pcaps_case *c, struct bytes file)
+{
+	struct place *p = arg;
+
+	assert_true(file.len > 28 && memcmp(file.data, "\x0a\x0d\x0d\x0a", 4) == 0);
+	p->kept++;
+	p->why = c->why;
+	snprintf(p->name, sizeof(p->name), "%s", c->name);
+	return p->refuse ? -ENOSPC : 0;
+}
+
+static void what_is_sealed_is_in_no_folder(void **state)
+{
+	struct place *p = *state;
+	struct pcaps_options o = {.folder = p->folder,
+				  .max_bytes = 1 << 20,
+				  .max_age_s = 24 * 60 * 60,
+				  .kept = kept,
+				  .arg = p};
+	struct pcaps_counts n;
+	struct pcaps_case old;
+	struct bytes file;
+	struct pcaps *s = pcaps_new(&o, WALL);
+
+	take_case(s, 1, 100, WALL); /* before there were keys */
+	assert_int_equal(count_files(p->folder), 1);
+	pcaps_free(s);
+	o.seal = seal;
+	p->kept = 0;
+	s = pcaps_new(&o, WALL);
+	take_case(s, 2, 100, WALL);
+	assert_int_equal(p->kept, 1);
+	assert_int_equal(count_files(p->folder), 1);
+	pcaps_counts(s, &n);
+	assert_int_equal(n.written, 1);
+	pcaps_unsealed(s, -EIO); /* after all */
+	p->refuse = true;
+	take_case(s, 3, 100, WALL);
+	pcaps_counts(s, &n);
+	assert_int_equal(n.written, 0);
+	assert_int_equal(n.lost, 2);
+	assert_int_equal(n.error, -ENOSPC);
+
+	assert_int_equal(pcaps_oldest(s, &old, &file), 0);
+	assert_true(file.len > 100);
+	free((void *)file.data);
+	pcaps_erase(s, "another");
+	assert_int_equal(count_files(p->folder), 1);
+	pcaps_erase(s, old.name);
+	assert_int_equal(count_files(p->folder), 0);
+	assert_int_equal(pcaps_oldest(s, &old, &file), -ENOENT);
+	pcaps_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -579,6 +635,7 @@ int main(void)
 		IN_FOLDER(a_case_is_a_file_that_can_be_read),
 		IN_FOLDER(tshark_reads_it),
 		IN_FOLDER(the_folder_is_bounded),
+		IN_FOLDER(what_is_sealed_is_in_no_folder),
 		IN_FOLDER(the_old_goes),
 		IN_FOLDER(patience_ends),
 		IN_FOLDER(a_file_that_cannot_be_written_leaves_nothing),

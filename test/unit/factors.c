@@ -15,6 +15,7 @@
 #include "people/auth/password.h"
 #include "people/auth/qr.h"
 #include "people/auth/limits.h"
+#include "people/auth/sms.h"
 #include "people/auth/throttle.h"
 #include "people/auth/ticket.h"
 #include "people/auth/token.h"
@@ -154,7 +155,7 @@ static void passwords_by_length_alone(void **state)
 	assert_password("tuvulepi", 8, "ok"); /* no digit, no capital, no sign needed */
 	assert_password("tuvulep", 8, "too_short");
 	assert_password("tuvulepi", 15, "too_short");
-	assert_password("tuvulepi ragoma", 15, "ok"); /* blanks are characters */
+	assert_password("tuvulepi ragoma", 15, "ok");		       /* blanks are characters */
 	assert_password("\u00fcb\u00e4r\u00f6\u00dfw\u00e9", 8, "ok"); /* eight code points */
 	assert_password("\U0001f9e6\U0001f511\U0001f40c\U0001f34b\U0001f69c\U0001f30d\U0001f3bb"
 			"\U0001f9ca",
@@ -191,12 +192,16 @@ static void passwords_that_everybody_tries(void **state)
 		"changeme",	 "abcdefgh",	  "Krankenhaus2025",
 	};
 	static const char *const context[] = {
-		"anna.moser", "AnnaMoser1", "annamoserannamoser", "bedwarden", "B3dward3n!2026",
-		"bedwardenpassword", "st-vincent", "StVincent2026", "vincenthospital",
+		"anna.moser", "AnnaMoser1",	"annamoserannamoser",
+		"bedwarden",  "B3dward3n!2026", "bedwardenpassword",
+		"st-vincent", "StVincent2026",	"vincenthospital",
 	};
 	static const char *const fine[] = {
 		"a password in a sentence", /* holds one, is none */
-		"correcthorsebatterystaple", "monkey dragon tiger lion", "xkq-vu3mo2", "Moosgummi-Ente",
+		"correcthorsebatterystaple",
+		"monkey dragon tiger lion",
+		"xkq-vu3mo2",
+		"Moosgummi-Ente",
 		"the bedwarden stands guard here",
 	};
 
@@ -249,7 +254,9 @@ static void codes_as_people_type_them(void **state)
 		assert_memory_equal(random, back, sizeof(back));
 		at = 0;
 		for (const char *p = text; *p; p++) {
-			other[at++] = *p == '0' ? 'o' : *p == '1' ? 'L' : (char)(*p | (*p > '9') << 5);
+			other[at++] = *p == '0'	  ? 'o'
+				      : *p == '1' ? 'L'
+						  : (char)(*p | (*p > '9') << 5);
 			other[at++] = ' ';
 		}
 		other[at] = 0;
@@ -307,6 +314,27 @@ static void sms_codes(void **state)
 	assert_int_equal(token_make(TOKEN_SESSION, dry, text, hash), -EIO);
 	assert_int_equal(code_set_make(dry, &set, texts), -EIO);
 	assert_null(tickets_new(dry));
+}
+
+static void sms_as_kannel_takes_it(void **state)
+{
+	struct sms_gateway g = {"http://10.0.0.20:13013/cgi-bin/sendsms", "a b", "c&d=e", ""};
+	char url[SMS_URL_MAX];
+
+	assert_int_equal(sms_url(&g, "+4366", "123456 f\u00fcr \"Ward 3\"", url, sizeof(url)), 0);
+	assert_string_equal(url, "http://10.0.0.20:13013/cgi-bin/sendsms?username=a%20b&password="
+				 "c%26d%3De&to=%2B4366&charset=UTF-8&coding=0&text=123456%20f%C3%BCr"
+				 "%20%22Ward%203%22");
+	g.from = "Ward";
+	assert_int_equal(sms_url(&g, "+4366", "x", url, 80), -ENAMETOOLONG);
+	assert_int_equal(sms_url(&g, "+4366", "x", url, sizeof(url)), 0);
+	assert_non_null(strstr(url, "&from=Ward&"));
+	assert_int_equal(sms_answer(202), SMS_QUEUED);
+	assert_int_equal(sms_answer(200), SMS_REFUSED); /* whatever that is, it is no yes */
+	assert_int_equal(sms_answer(403), SMS_REFUSED);
+	assert_int_equal(sms_answer(302), SMS_REFUSED);
+	assert_int_equal(sms_answer(503), SMS_UNAVAILABLE);
+	assert_int_equal(sms_answer(0), SMS_UNAVAILABLE);
 }
 
 static void tokens(void **state)
@@ -524,6 +552,7 @@ int main(void)
 		cmocka_unit_test(codes_as_people_type_them),
 		cmocka_unit_test(recovery_codes_once),
 		cmocka_unit_test(sms_codes),
+		cmocka_unit_test(sms_as_kannel_takes_it),
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(tickets_once_and_for_a_while),
 		cmocka_unit_test(guessing_slows_down),

@@ -592,7 +592,9 @@ static void holds_as_much_as_fits(void **state)
 static struct gate_grant_row door(uint8_t device, uint8_t proto, uint16_t lo, uint16_t hi)
 {
 	struct gate_grant_row r = {
-		.key = {.device_mac = {2, 0, 0, 0, 0, device}, .port = lo == hi ? lo : 0, .proto = proto},
+		.key = {.device_mac = {2, 0, 0, 0, 0, device},
+			.port = lo == hi ? lo : 0,
+			.proto = proto},
 		.grant = {.until_ns = clock_boot_ns() + 600 * NSEC_PER_SEC,
 			  .id = 7,
 			  .port_lo = lo,
@@ -607,10 +609,10 @@ static struct gate_grant_row door(uint8_t device, uint8_t proto, uint16_t lo, ui
 /* For the server, which rules let in already here and there, to services that they do not. */
 static void open_doors(struct floor *f)
 {
-	struct gate_grant_row rows[] = {
-		door(0x11, 6, 9000, 9000), door(0x11, 17, 0, 65535), door(0x12, 17, 0, 65535),
-		door(0x12, 6, 0, 65535),   door(0x13, 6, 0, 65535),  door(0x12, 6, 9000, 9000),
-		door(0x11, 6, 23, 23)};
+	struct gate_grant_row rows[] = {door(0x11, 6, 9000, 9000), door(0x11, 17, 0, 65535),
+					door(0x12, 17, 0, 65535),  door(0x12, 6, 0, 65535),
+					door(0x13, 6, 0, 65535),   door(0x12, 6, 9000, 9000),
+					door(0x11, 6, 23, 23)};
 
 	for (unsigned i = 1; i < 5; i++)
 		rows[i].grant.flags = GATE_GRANT_ANY_MAC | GATE_GRANT_RECORD;
@@ -624,9 +626,10 @@ static void open_doors(struct floor *f)
 /* From the server to the pump's port 23. */
 static size_t telnet(uint8_t frame[54], uint8_t mac, uint8_t ip, uint8_t flags)
 {
-	const uint8_t bytes[54] = {2, 0, 0, 0, 0, 0x11, 2,    0,    0, 0, 0, mac, 8, 0, 0x45, 0, 0, 40,
-				   0, 1, 0, 0, 64, 6, 0, 0, 10, 1, 0, ip, 10, 1, 1, 11, 0x9c, 0x41,
-				   0, 23, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags};
+	const uint8_t bytes[54] = {2, 0,  0,	0, 0, 0x11, 2,	0, 0, 0,  0,	mac,
+				   8, 0,  0x45, 0, 0, 40,   0,	1, 0, 0,  64,	6,
+				   0, 0,  10,	1, 0, ip,   10, 1, 1, 11, 0x9c, 0x41,
+				   0, 23, 0,	0, 0, 1,    0,	0, 0, 0,  0x50, flags};
 
 	memcpy(frame, bytes, 54);
 	return 54;
@@ -745,8 +748,9 @@ static void both_compilations_agree(void **state)
 		if (k.reason == REASON_FLOOR_NO_GUARD || k.flags & GATE_VERDICT_FRAGMENT)
 			k.reason = u.reason;
 		granted += u.grant != 0;
-		if (k.grant != u.grant || k.would != u.would || k.flags != u.flags || k.device != u.device ||
-		    k.peer != u.peer || k.rule != u.rule || k.reason != u.reason) {
+		if (k.grant != u.grant || k.would != u.would || k.flags != u.flags ||
+		    k.device != u.device || k.peer != u.peer || k.rule != u.rule ||
+		    k.reason != u.reason) {
 			printf("# packet %u on %s: kernel would %u %s flags %x device %u peer %x "
 			       "rule %d, "
 			       "user space would %u %s flags %x device %u peer %x rule %d\n#",

@@ -303,8 +303,11 @@ static void broken_glass_is_reviewed(void **state)
 
 static void a_vendor_is_invited(void **state)
 {
-	struct invitation v = {.person = "acme", .by = "ben", .reason = "yearly service",
-			       .devices = {"pump-1"}, .device_count = 1};
+	struct invitation v = {.person = "acme",
+			       .by = "ben",
+			       .reason = "yearly service",
+			       .devices = {"pump-1"},
+			       .device_count = 1};
 	struct grant_ask a = telnet("acme");
 	uint32_t in, id, other;
 
@@ -385,15 +388,16 @@ static void the_policy_knows_the_roles(void **state)
 		char text[512];
 		size_t count = 0;
 		struct config *c;
-		int n = snprintf(text, sizeof(text),
-				 "segments: [{name: w, ward: a, hospital: b}]\n"
-				 "devices:\n"
-				 "  - {name: p, segment: w, mac: '02:00:00:00:00:01', services: [{name: "
-				 "telnet, ask: [%s]}]}\n",
-				 r < PEOPLE_ROLE_COUNT ? people_role_name((enum people_role)r)
-						       : "nurse");
+		int n = snprintf(
+			text, sizeof(text),
+			"segments: [{name: w, ward: a, hospital: b}]\n"
+			"devices:\n"
+			"  - {name: p, segment: w, mac: '02:00:00:00:00:01', services: [{name: "
+			"telnet, ask: [%s]}]}\n",
+			r < PEOPLE_ROLE_COUNT ? people_role_name((enum people_role)r) : "nurse");
 
-		c = config_parse("t", (struct bytes){(uint8_t *)text, (size_t)n}, errors, 4, &count);
+		c = config_parse("t", (struct bytes){(uint8_t *)text, (size_t)n}, errors, 4,
+				 &count);
 		assert_true((c != NULL) == (r < PEOPLE_ROLE_COUNT));
 		config_free(c);
 	}

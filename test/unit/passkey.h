@@ -41,9 +41,9 @@ static inline struct bytes passkey_bytes(const uint8_t *data, size_t len)
 static inline void passkey_open(struct passkey *p, enum cose_alg alg, uint8_t seed)
 {
 	*p = (struct passkey){.alg = alg, .flags = AUTHDATA_UP | AUTHDATA_UV, .count = 1};
-	p->key = alg == COSE_ES256	 ? EVP_EC_gen("P-256")
+	p->key = alg == COSE_ES256   ? EVP_EC_gen("P-256")
 		 : alg == COSE_EDDSA ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
-					 : EVP_RSA_gen(2048);
+				     : EVP_RSA_gen(2048);
 	assert_non_null(p->key);
 	memset(p->id, seed, sizeof(p->id));
 }
@@ -154,7 +154,12 @@ static inline void passkey_create(const struct passkey *p, const char *rp_id, co
 	passkey_prove(p, s);
 	write_u8(&w, 0xa3);
 	if (p->packed) {
-		write_bytes(&w, "\x63" "fmt\x66packed\x67" "attStmt\xa2\x63" "alg", 24);
+		write_bytes(&w,
+			    "\x63"
+			    "fmt\x66packed\x67"
+			    "attStmt\xa2\x63"
+			    "alg",
+			    24);
 		if (p->alg == COSE_RS256)
 			write_bytes(&w, "\x39\x01\x00", 3);
 		else
@@ -166,9 +171,16 @@ static inline void passkey_create(const struct passkey *p, const char *rp_id, co
 		write_u8(&w, (uint8_t)s->sig_len);
 		write_bytes(&w, s->sig, s->sig_len);
 	} else {
-		write_bytes(&w, "\x63" "fmt\x64none\x67" "attStmt\xa0", 18);
+		write_bytes(&w,
+			    "\x63"
+			    "fmt\x64none\x67"
+			    "attStmt\xa0",
+			    18);
 	}
-	write_bytes(&w, "\x68" "authData", 9);
+	write_bytes(&w,
+		    "\x68"
+		    "authData",
+		    9);
 	write_u8(&w, s->auth_len > 255 ? 0x59 : 0x58);
 	if (s->auth_len > 255)
 		write_u8(&w, (uint8_t)(s->auth_len >> 8));
@@ -182,8 +194,8 @@ static inline void passkey_get(struct passkey *p, const char *rp_id, const char 
 			       struct bytes challenge, struct passkey_said *s)
 {
 	p->count += p->count != 0;
-	s->client_len = passkey_client(p, "webauthn.get", origin, challenge, s->client,
-				       sizeof(s->client));
+	s->client_len =
+		passkey_client(p, "webauthn.get", origin, challenge, s->client, sizeof(s->client));
 	s->auth_len = passkey_authdata(p, rp_id, false, s->auth, sizeof(s->auth));
 	passkey_prove(p, s);
 }

@@ -77,8 +77,9 @@ static char *round_trip(const char *line, const char *secret, char **ret_told)
 
 static void a_value_is_sealed_hashed_and_opened(void **state)
 {
-	static const char line[] = HEAD "\"http\",\"http\":{\"hostname\":\"pacs\",\"url\":\"/p/DOE?n=\\\"JANE\\\\\","
-					"\"length\":12}}";
+	static const char line[] =
+		HEAD "\"http\",\"http\":{\"hostname\":\"pacs\",\"url\":\"/p/DOE?n=\\\"JANE\\\\\","
+		     "\"length\":12}}";
 	char *told, *again, *opened = round_trip(line, "DOE", &told);
 	char *hash = strstr(told, "\"url\":\"hashed:");
 
@@ -96,9 +97,9 @@ static void a_value_is_sealed_hashed_and_opened(void **state)
 
 static void every_text_of_a_list_is_hidden(void **state)
 {
-	static const char line[] =
-		HEAD "\"mqtt\",\"mqtt\":{\"subscribe\":{\"topics\":[{\"topic\":\"ward/DOE\",\"qos\":1},"
-		     "{\"topic\":\"ward/DOE/2\",\"qos\":0}]},\"publish\":{\"topic\":\"x/DOE\"}}}";
+	static const char line[] = HEAD
+		"\"mqtt\",\"mqtt\":{\"subscribe\":{\"topics\":[{\"topic\":\"ward/DOE\",\"qos\":1},"
+		"{\"topic\":\"ward/DOE/2\",\"qos\":0}]},\"publish\":{\"topic\":\"x/DOE\"}}}";
 	char *opened = round_trip(line, "DOE", NULL);
 
 	assert_string_equal(opened, line);
@@ -201,6 +202,15 @@ static void what_only_looks_sealed_opens_nothing(void **state)
 	assert_null(person_open(person, bytes_of("{\"a\":1}"), &len));
 }
 
+static void what_is_hidden_is_known(void **state)
+{
+	assert_true(person_is_hidden("withheld"));
+	assert_true(person_is_hidden("hashed:0011223344556677"));
+	assert_true(person_is_hidden("sealed:AAAA"));
+	assert_false(person_is_hidden("/withheld"));
+	assert_false(person_is_hidden(""));
+}
+
 static void take_row(void *arg, struct bytes row)
 {
 	snprintf(arg, 4096, "%.*s", (int)row.len, row.data);
@@ -209,8 +219,9 @@ static void take_row(void *arg, struct bytes row)
 /* The file alone tells nothing; who asks the store is told. */
 static void the_database_holds_it_sealed(void **state)
 {
-	static const char line[] = HEAD "\"inventory\",\"inventory\":{\"mac\":\"02:00:00:00:00:01\","
-					"\"name\":\"Janes-iPhone\"}}";
+	static const char line[] =
+		HEAD "\"inventory\",\"inventory\":{\"mac\":\"02:00:00:00:00:01\","
+		     "\"name\":\"Janes-iPhone\"}}";
 	char path[128], command[256], row[4096] = "", *stored, *told;
 	struct query_filter all = {.limit = 0};
 	int64_t after = 0;
@@ -249,6 +260,7 @@ int main(void)
 		T(without_keys_it_is_withheld),
 		T(what_would_be_too_long_is_withheld),
 		T(what_only_looks_sealed_opens_nothing),
+		T(what_is_hidden_is_known),
 		T(the_database_holds_it_sealed),
 	};
 

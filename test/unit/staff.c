@@ -6,14 +6,15 @@
 #include "passkey.h"
 #include "place.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <unistd.h>
 
 #include <jansson.h>
 #include <sqlite3.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/ipc.h"
 #include "keep/keys.h"
 #include "keep/people.h"
 #include "people/auth/base64url.h"
@@ -59,7 +60,7 @@ struct world {
 	struct keeper k;
 	struct keys *keys;
 	struct staff_options o;
-	json_t *said; /* the last answer; */
+	json_t *said;		 /* the last answer; */
 	struct call_error error; /* or error */
 	unsigned acts;
 };
@@ -97,6 +98,7 @@ static int set_up(void **state)
 	char error[KEYS_ERROR], dir[128];
 
 	memset(&w, 0, sizeof(w));
+	w.k.courier = -1;
 	told_count = 0;
 	boot_now = 1000 * SEC;
 	wall_now = 1790000000ull * SEC;
@@ -177,24 +179,30 @@ static const char *ask(struct browser *b, const char *call, json_t *args)
 
 static const char *box(const char *call, json_t *args)
 {
-	struct call_asker by = {.user = "root", .operator_ = true, .source = "", .mac = "",
-				.origin = "",	.session = "",	   .session_id = "",
-				.role = PEOPLE_ADMINISTRATOR,	   .csrf_ok = true};
+	struct call_asker by = {.user = "root",
+				.operator_ = true,
+				.source = "",
+				.mac = "",
+				.origin = "",
+				.session = "",
+				.session_id = "",
+				.role = PEOPLE_ADMINISTRATOR,
+				.csrf_ok = true};
 
 	ask_as(NULL, &by, call, args);
 	return w.said ? "ok" : w.error.type;
 }
 
-#define assert_asked(b, call, args, want)                                                   \
-	do {                                                                                \
-		const char *got_ = ask(b, call, args);                                      \
-		if (strcmp(got_, want) != 0)                                                \
+#define assert_asked(b, call, args, want)                                                      \
+	do {                                                                                   \
+		const char *got_ = ask(b, call, args);                                         \
+		if (strcmp(got_, want) != 0)                                                   \
 			fail_msg("%s: '%s' (%s), not '%s'", call, got_, w.error.detail, want); \
 	} while (0)
-#define assert_box(call, args, want)                                                        \
-	do {                                                                                \
-		const char *got_ = box(call, args);                                         \
-		if (strcmp(got_, want) != 0)                                                \
+#define assert_box(call, args, want)                                                           \
+	do {                                                                                   \
+		const char *got_ = box(call, args);                                            \
+		if (strcmp(got_, want) != 0)                                                   \
 			fail_msg("%s: '%s' (%s), not '%s'", call, got_, w.error.detail, want); \
 	} while (0)
 
@@ -246,12 +254,12 @@ static const char *add_passkey(struct browser *b, struct person *p)
 	if (strcmp(got, "ok") != 0)
 		return got;
 	copy_text("login", login, sizeof(login));
-	assert_int_equal(base64url_read(json_string_value(json_object_get(
-						json_object_get(json_object_get(w.said, "webauthn"),
-								"user"),
-						"id")),
-					p->handle, sizeof(p->handle), &p->handle_len),
-			 0);
+	assert_int_equal(
+		base64url_read(json_string_value(json_object_get(
+				       json_object_get(json_object_get(w.said, "webauthn"), "user"),
+				       "id")),
+			       p->handle, sizeof(p->handle), &p->handle_len),
+		0);
 	passkey_create(&p->key, RP, ORIGIN, challenge(buf), &s);
 	return ask(b, "factor.webauthn_finish",
 		   json_pack("{s:s, s:s, s:{s:o, s:{s:o, s:o}}}", "login", login, "name", "my key",
@@ -450,7 +458,8 @@ static void two_factors_of_two_kinds(void **state)
 			    "totp");
 	copy_text("login", login, sizeof(login));
 	now_code(&p, code);
-	assert_asked(&b, "auth.finish", json_pack("{s:s, s:s}", "login", login, "totp", code), "ok");
+	assert_asked(&b, "auth.finish", json_pack("{s:s, s:s}", "login", login, "totp", code),
+		     "ok");
 	assert_int_equal(json_integer_value(json_object_get(w.said, "aal")), 2);
 	assert_string_equal(text("kind"), "full");
 	assert_string_equal(text("factors"), "password totp");
@@ -465,10 +474,10 @@ static void two_factors_of_two_kinds(void **state)
 	pass(30 * SEC);
 	assert_asked(&b, "auth.begin", json_object(), "ok");
 	now_code(&p, code);
-	assert_asked(&b, "auth.finish",
-		     json_pack("{s:s, s:s, s:s}", "login", text("login"), "user", "carla", "totp",
-			       code),
-		     "ok");
+	assert_asked(
+		&b, "auth.finish",
+		json_pack("{s:s, s:s, s:s}", "login", text("login"), "user", "carla", "totp", code),
+		"ok");
 	assert_string_equal(text("token"), "");
 	assert_string_equal(json_string_value(json_array_get(json_object_get(w.said, "next"), 0)),
 			    "password");
@@ -554,7 +563,7 @@ static void guesses_in_a_row_are_counted_for_good(void **state)
 	for (unsigned i = 0; i < 200; i++) {
 		tried += strcmp(by_password(&x, "carla", "wrong wrong", NULL), "auth.wrong") == 0;
 		pass(900 * SEC); /* as patiently as they must */
-		if (i == 20) {	/* what was counted outlives the process */
+		if (i == 20) {	 /* what was counted outlives the process */
 			stop();
 			start();
 		}
@@ -590,8 +599,8 @@ static void replayed_and_stolen(void **state)
 	assert_asked(&x, "auth.begin", json_object(), "ok");
 	copy_text("login", login, sizeof(login));
 	passkey_close(&d.key);
-	args = assertion(&p, login, (struct bytes){(const uint8_t *)"0123456789abcdef01234567",
-						   24});
+	args = assertion(&p, login,
+			 (struct bytes){(const uint8_t *)"0123456789abcdef01234567", 24});
 	assert_asked(&x, "auth.finish", args, "auth.passkey.challenge");
 	/* Somebody else's handle. */
 	assert_asked(&x, "auth.begin", json_object(), "ok");
@@ -689,8 +698,8 @@ static void what_needs_a_fresh_factor(void **state)
 	assert_asked(&a, "auth.step_up_begin", json_object(), "ok");
 	copy_text("login", login, sizeof(login));
 	now_code(&p, code);
-	assert_asked(&a, "auth.step_up_finish", json_pack("{s:s, s:s}", "login", login, "totp", code),
-		     "ok");
+	assert_asked(&a, "auth.step_up_finish",
+		     json_pack("{s:s, s:s}", "login", login, "totp", code), "ok");
 	assert_string_equal(set_password(&a, &p, "tuvulepi"), "ok");
 	pass(6 * MINUTE);
 	assert_asked(&a, "auth.step_up_begin", json_object(), "ok");
@@ -712,8 +721,8 @@ static void all_is_lost(void **state)
 	settle(&c, &carla, "carla", "viewer");
 	/* One asks; the same one, and the one it is about, cannot agree. */
 	assert_asked(&a, "user.reset_approve", json_pack("{s:s}", "user", "carla"), "auth.none");
-	assert_asked(&a, "user.reset_request", json_pack("{s:s, s:s}", "user", "carla", "reason",
-							  "phone in the river"),
+	assert_asked(&a, "user.reset_request",
+		     json_pack("{s:s, s:s}", "user", "carla", "reason", "phone in the river"),
 		     "ok");
 	assert_string_equal(text("code"), "");
 	assert_asked(&a, "user.reset_approve", json_pack("{s:s}", "user", "carla"),
@@ -839,23 +848,23 @@ static void recovery_codes(void **state)
 			 json_string_value(json_array_get(json_object_get(w.said, "codes"), i)));
 	assert_string_equal(by_password(&a, "anna", "tuvulepi", NULL), "ok");
 	copy_text("login", login, sizeof(login));
-	assert_asked(&a, "auth.finish", json_pack("{s:s, s:s}", "login", login, "recovery", code[0]),
-		     "ok");
+	assert_asked(&a, "auth.finish",
+		     json_pack("{s:s, s:s}", "login", login, "recovery", code[0]), "ok");
 	assert_string_equal(text("kind"), "full");
 	assert_true(was_told("auth.recovery_used anna"));
 	assert_string_equal(by_password(&a, "anna", "tuvulepi", NULL), "ok");
 	copy_text("login", login, sizeof(login));
-	assert_asked(&a, "auth.finish", json_pack("{s:s, s:s}", "login", login, "recovery", code[0]),
-		     "auth.wrong");
+	assert_asked(&a, "auth.finish",
+		     json_pack("{s:s, s:s}", "login", login, "recovery", code[0]), "auth.wrong");
 	stop(); /* that it was used outlives the process */
 	start();
 	pass(SEC);
 	assert_string_equal(by_password(&a, "anna", "tuvulepi", NULL), "ok");
 	copy_text("login", login, sizeof(login));
-	assert_asked(&a, "auth.finish", json_pack("{s:s, s:s}", "login", login, "recovery", code[0]),
-		     "auth.wrong");
-	assert_asked(&a, "auth.finish", json_pack("{s:s, s:s}", "login", login, "recovery", code[1]),
-		     "ok");
+	assert_asked(&a, "auth.finish",
+		     json_pack("{s:s, s:s}", "login", login, "recovery", code[0]), "auth.wrong");
+	assert_asked(&a, "auth.finish",
+		     json_pack("{s:s, s:s}", "login", login, "recovery", code[1]), "ok");
 	assert_asked(&a, "factor.list", json_object(), "ok");
 	assert_int_equal(json_integer_value(json_object_get(w.said, "recovery_left")), 8);
 	passkey_close(&p.key);
@@ -886,12 +895,30 @@ static void one_factor_for_an_emergency(void **state)
 	passkey_close(&p.key);
 }
 
+/* The code in what the courier was given. */
+static void sent_code(int sock, char ret_code[8])
+{
+	static char buf[IPC_BUF];
+	struct ipc_message m;
+	char url[1200];
+	const char *at;
+
+	assert_int_equal(ipc_recv(sock, buf, &m), 0);
+	assert_int_equal(m.type, IPC_SMS);
+	snprintf(url, sizeof(url), "%.*s", (int)m.body.len, (const char *)m.body.data);
+	at = strstr(url, "&text=");
+	assert_non_null(at);
+	assert_non_null(strstr(url, "sendsms?username=ward%203&password=p%26ss%3Dw&to=%2B436601234567&"));
+	snprintf(ret_code, 8, "%.6s", at + 6);
+}
+
 static void sms_is_off_until_it_is_on(void **state)
 {
 	struct browser a = {"10.0.0.5", "", ""};
 	struct person p = {0};
-	const json_t *sms;
-	char code[8], login[512];
+	char code[8], login[512], path[128];
+	FILE *f;
+	int pair[2];
 
 	settle(&a, &p, "anna", "administrator");
 	assert_string_equal(set_password(&a, &p, "tuvulepi"), "ok");
@@ -899,17 +926,29 @@ static void sms_is_off_until_it_is_on(void **state)
 		     "auth.sms_off");
 	assert_asked(&a, "auth.sms_send", json_pack("{s:s}", "login", "x"), "auth.sms_off");
 	w.o.sms = true;
+	w.o.sms_url = "http://10.0.0.20:13013/cgi-bin/sendsms";
 	stop();
 	start();
+	w.k.state_dir = w.folder;
+	assert_asked(&a, "factor.sms_set", json_pack("{s:s}", "number", "+436601234567"),
+		     "sms.no_gateway"); /* there is no courier, */
+	assert_int_equal(ipc_pair(pair), 0);
+	w.k.courier = pair[0];
+	pass(MINUTE);
+	assert_asked(&a, "factor.sms_set", json_pack("{s:s}", "number", "+436601234567"),
+		     "sms.no_gateway"); /* and then no login */
+	snprintf(path, sizeof(path), "%s/sms.login", w.folder);
+	f = fopen(path, "w");
+	fputs("ward 3:p&ss=w\n", f);
+	fclose(f);
+	pass(2 * MINUTE);
 	assert_asked(&a, "auth.state", json_object(), "ok");
 	assert_int_not_equal(*text("sms_restricted"), 0); /* and why it is the last resort */
 	assert_asked(&a, "factor.sms_set", json_pack("{s:s}", "number", "0660 1234567"),
 		     "call.arguments");
 	assert_asked(&a, "factor.sms_set", json_pack("{s:s}", "number", "+436601234567"), "ok");
-	sms = json_object_get(w.said, "send_sms");
-	assert_string_equal(json_string_value(json_object_get(sms, "to")), "+436601234567");
 	assert_string_equal(text("sent"), "queued"); /* which is not "delivered" */
-	snprintf(code, sizeof(code), "%.6s", json_string_value(json_object_get(sms, "text")));
+	sent_code(pair[1], code);
 	copy_text("login", login, sizeof(login));
 	assert_asked(&a, "factor.sms_set", json_pack("{s:s, s:s}", "login", login, "sms", code),
 		     "ok");
@@ -923,8 +962,7 @@ static void sms_is_off_until_it_is_on(void **state)
 	assert_string_equal(by_password(&a, "anna", "tuvulepi", NULL), "ok");
 	copy_text("login", login, sizeof(login));
 	assert_asked(&a, "auth.sms_send", json_pack("{s:s}", "login", login), "ok");
-	sms = json_object_get(w.said, "send_sms");
-	snprintf(code, sizeof(code), "%.6s", json_string_value(json_object_get(sms, "text")));
+	sent_code(pair[1], code);
 	copy_text("login", login, sizeof(login));
 	assert_asked(&a, "auth.finish",
 		     json_pack("{s:s, s:s}", "login", login, "sms",
@@ -938,12 +976,14 @@ static void sms_is_off_until_it_is_on(void **state)
 	pass(MINUTE);
 	assert_string_equal(by_password(&a, "anna", "tuvulepi", NULL), "ok");
 	assert_asked(&a, "auth.sms_send", json_pack("{s:s}", "login", text("login")), "ok");
-	sms = json_object_get(w.said, "send_sms");
-	snprintf(code, sizeof(code), "%.6s", json_string_value(json_object_get(sms, "text")));
+	sent_code(pair[1], code);
 	copy_text("login", login, sizeof(login));
 	pass(5 * MINUTE + SEC);
 	assert_asked(&a, "auth.finish", json_pack("{s:s, s:s}", "login", login, "sms", code),
 		     "auth.login_over");
+	w.k.courier = -1;
+	close(pair[0]);
+	close(pair[1]);
 	passkey_close(&p.key);
 }
 
@@ -982,8 +1022,8 @@ static void keys_of_machines(void **state)
 	wall_now -= 5ull * 86400 * SEC; /* set back: it stays dead */
 	assert_asked(&m, "user.list", json_object(), "auth.key");
 	assert_string_equal(sign_in(&a, &p), "ok");
-	assert_asked(&a, "key.make", json_pack("{s:s, s:[s]}", "name", "two", "scopes", "session.me"),
-		     "ok");
+	assert_asked(&a, "key.make",
+		     json_pack("{s:s, s:[s]}", "name", "two", "scopes", "session.me"), "ok");
 	copy_text("id", id, sizeof(id));
 	snprintf(m.token, sizeof(m.token), "%s", text("key"));
 	assert_asked(&m, "session.me", json_object(), "ok");
@@ -1114,10 +1154,10 @@ static void hostile_arguments(void **state)
 {
 	static const struct call_row *const tables[] = {signin_calls, session_calls, enrol_calls,
 							user_calls, machine_calls};
-	static const char *const names[] = {"login",  "user",	"password", "totp",   "sms",
-					    "code",   "session", "id",	    "name",   "number",
-					    "scopes", "role",	"display",  "devices", "disabled",
-					    "days",   "webauthn", "recovery", "others", "all"};
+	static const char *const names[] = {"login",  "user",	  "password", "totp",	 "sms",
+					    "code",   "session",  "id",	      "name",	 "number",
+					    "scopes", "role",	  "display",  "devices", "disabled",
+					    "days",   "webauthn", "recovery", "others",	 "all"};
 	struct browser a = {"10.0.0.5", "", ""};
 	struct person p = {0};
 	char *huge = malloc(70001);

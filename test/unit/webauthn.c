@@ -201,9 +201,12 @@ static void counts_backwards(void **state)
 /* Browsers have authenticators add some unasked; §7.1 lets us ignore them. */
 static void extensions_nobody_asked_for(void **state)
 {
-	static const uint8_t protect[] = "\xa2\x6b" "credProtect\x02\x6bhmac-secret\xf5";
-	static const uint8_t foreign[] = "\xa1\x63" "foo\x83\x01\x02\x61x";
-	static const uint8_t broken[] = "\xa1\x63" "foo";
+	static const uint8_t protect[] = "\xa2\x6b"
+					 "credProtect\x02\x6bhmac-secret\xf5";
+	static const uint8_t foreign[] = "\xa1\x63"
+					 "foo\x83\x01\x02\x61x";
+	static const uint8_t broken[] = "\xa1\x63"
+					"foo";
 	struct webauthn_credential c;
 	struct webauthn_use u;
 	struct passkey_said s;
@@ -274,17 +277,17 @@ static void no_altered_byte_passes(void **state)
 static void cbor_in_one_form_alone(void **state)
 {
 	static const char *const bad[] = {
-		"\x18\x17",		/* 23 in two bytes */
-		"\x19\x00\xff",		/* 255 in three */
-		"\x5f\x41x\xff",	/* indefinite */
-		"\xc0\x61x",		/* a tag */
-		"\xfb",			/* a float */
-		"\x61\xff",		/* no UTF-8 */
+		"\x18\x17",				/* 23 in two bytes */
+		"\x19\x00\xff",				/* 255 in three */
+		"\x5f\x41x\xff",			/* indefinite */
+		"\xc0\x61x",				/* a tag */
+		"\xfb",					/* a float */
+		"\x61\xff",				/* no UTF-8 */
 		"\x9b\xff\xff\xff\xff\xff\xff\xff\xff", /* more items than bytes */
-		"\xa1\x01",		/* a key without its value */
-		"\x81\x81\x81\x81\x81\x81\x01",	/* too deep */
-		"\x44xyz",		/* longer than it is */
-		"\xf7",			/* undefined */
+		"\xa1\x01",				/* a key without its value */
+		"\x81\x81\x81\x81\x81\x81\x01",		/* too deep */
+		"\x44xyz",				/* longer than it is */
+		"\xf7",					/* undefined */
 	};
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -453,7 +456,8 @@ static void flip_assertion(const struct webauthn_want *w, const struct webauthn_
 static void flip_registration(const struct webauthn_want *w, const json_t *made,
 			      const struct hex *id)
 {
-	struct hex client = unhex(made, "clientDataJSON"), object = unhex(made, "attestationObject");
+	struct hex client = unhex(made, "clientDataJSON"),
+		   object = unhex(made, "attestationObject");
 	struct webauthn_credential c;
 	struct attestation at;
 	struct authdata a;
@@ -491,9 +495,9 @@ static void flip_unattested(const struct webauthn_want *w, const json_t *v, cons
 {
 	const json_t *made = json_object_get(v, "registration"),
 		     *get = json_object_get(v, "authentication");
-	struct hex client = unhex(made, "clientDataJSON"), object = unhex(made, "attestationObject"),
-		   got = unhex(get, "clientDataJSON"), auth = unhex(get, "authenticatorData"),
-		   sig = unhex(get, "signature");
+	struct hex client = unhex(made, "clientDataJSON"),
+		   object = unhex(made, "attestationObject"), got = unhex(get, "clientDataJSON"),
+		   auth = unhex(get, "authenticatorData"), sig = unhex(get, "signature");
 	struct attestation at;
 	struct authdata a;
 	struct webauthn_want later = *w;
@@ -509,8 +513,8 @@ static void flip_unattested(const struct webauthn_want *w, const json_t *v, cons
 		for (unsigned bit = 0; bit < 8; bit++) {
 			struct webauthn_credential c;
 			struct webauthn_use u;
-			bool free_field = (i >= aaguid && i < aaguid + 16) ||
-					  (i >= flags && i < flags + 5);
+			bool free_field =
+				(i >= aaguid && i < aaguid + 16) || (i >= flags && i < flags + 5);
 
 			object.data[i] ^= (uint8_t)(1 << bit);
 			if (try_register(w, BYTES(*id), BYTES(client), BYTES(object), &c) ==
@@ -556,8 +560,9 @@ static const char *expected(const char *id)
 static void one_vector(const json_t *file, const json_t *v, X509_STORE *roots, unsigned *ret_ok)
 {
 	const char *name = json_string_value(json_object_get(v, "id"));
-	const char *const from[] = {"https://example.org", NULL},
-			 *const top[] = {"https://example.com", NULL};
+	const char *const from[] = {"https://example.org", NULL}, *const top[] = {
+									  "https://example.com",
+									  NULL};
 	const json_t *made = json_object_get(v, "registration"),
 		     *get = json_object_get(v, "authentication");
 	struct hex asked = unhex(made, "challenge"), client = unhex(made, "clientDataJSON"),
@@ -576,9 +581,9 @@ static void one_vector(const json_t *file, const json_t *v, X509_STORE *roots, u
 	assert_non_null(name);
 
 	w.roots = attested && strcmp(expected(name), "ok") == 0 ? roots : NULL;
-	assert_string_equal(webauthn_fault_name(try_register(&w, BYTES(id), BYTES(client),
-							     BYTES(object), &c)),
-			    expected(name));
+	assert_string_equal(
+		webauthn_fault_name(try_register(&w, BYTES(id), BYTES(client), BYTES(object), &c)),
+		expected(name));
 	if (strcmp(expected(name), "ok") == 0) {
 		++*ret_ok;
 		if (attested) {
@@ -613,9 +618,9 @@ static void one_vector(const json_t *file, const json_t *v, X509_STORE *roots, u
 	w.verified = true; /* as the gateway asks */
 	assert_string_equal(webauthn_fault_name(try_assert(&w, &c, BYTES(client), BYTES(object),
 							   BYTES(id), &u)),
-			    cross && !w.cross_origin	      ? "cross_origin"
+			    cross && !w.cross_origin	    ? "cross_origin"
 			    : object.data[32] & AUTHDATA_UV ? "ok"
-							      : "not_verified");
+							    : "not_verified");
 	w.verified = false;
 	flip_assertion(&w, &c, get, "authenticatorData");
 }
@@ -647,10 +652,8 @@ static void one_ceremony(const char *name)
 	struct hex asked = unhex(file, "regChallenge"), client = unhex(made, "clientDataJSON"),
 		   object = unhex(made, "attestationObject"), id = unhex(made, "rawId"), sig, auth;
 	const char *const from[] = {json_string_value(json_object_get(file, "origin")), NULL};
-	struct webauthn_want w = {.challenge = BYTES(asked),
-				  .rp_id = "localhost",
-				  .origins = from,
-				  .verified = true};
+	struct webauthn_want w = {
+		.challenge = BYTES(asked), .rp_id = "localhost", .origins = from, .verified = true};
 	struct webauthn_credential c;
 	struct webauthn_use u;
 

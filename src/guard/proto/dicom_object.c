@@ -52,7 +52,8 @@ static void write_meta(struct writer *w, const struct dicom *d, unsigned end, st
 
 	write_version(w);
 	write_element(w, 0x0002, "UI", (struct bytes){(const uint8_t *)c->sop, c->sop_len});
-	write_element(w, 0x0003, "UI", (struct bytes){(const uint8_t *)c->instance, c->instance_len});
+	write_element(w, 0x0003, "UI",
+		      (struct bytes){(const uint8_t *)c->instance, c->instance_len});
 	write_element(w, 0x0010, "UI", syntax);
 	write_element(w, 0x0012, "UI",
 		      (struct bytes){(const uint8_t *)IMPLEMENTATION, sizeof(IMPLEMENTATION) - 1});

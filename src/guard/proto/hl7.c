@@ -28,7 +28,7 @@ struct side {
 	uint8_t field, component;  /* separators */
 	bool batch, header, alert; /* header: an MSH was seen and not told yet */
 	bool bad_name;
-	bool worth; /* of the frame: more than bare acknowledgements */
+	bool worth;	  /* of the frame: more than bare acknowledgements */
 	uint16_t scanned; /* of the segment at hand, without an end */
 	uint32_t length;  /* of the segment at hand, as far as it was passed */
 	uint32_t segments, observations;

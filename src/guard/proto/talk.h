@@ -23,7 +23,7 @@ struct talk {
 	uint64_t skip[2]; /* bytes of each end that nobody wants to see */
 	bool dead;	  /* broke its protocol, or a hole ended it: nothing is read any more */
 	bool skip_kept[2], skip_ends[2]; /* what is passed over is kept; and ends with that */
-	talk_keep_fn keep;		 /* NULL: nobody keeps anything; the owner's to set, as is … */
+	talk_keep_fn keep; /* NULL: nobody keeps anything; the owner's to set, as is … */
 	void *keep_arg;
 	uint64_t state[]; /* proto->state_size bytes */
 };

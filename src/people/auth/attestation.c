@@ -10,9 +10,9 @@
 #include "people/auth/cbor.h"
 
 /* L3 §8.2.1: id-fido-gen-ce-aaguid. */
-#define AAGUID_OID "1.3.6.1.4.1.45724.1.1.4"
-#define BYTES(w)   ((struct bytes){(w).data, (w).len})
-#define CHAIN_MAX  6
+#define AAGUID_OID	"1.3.6.1.4.1.45724.1.1.4"
+#define BYTES(w)	((struct bytes){(w).data, (w).len})
+#define CHAIN_MAX	6
 #define CERTIFICATE_MAX 8192
 
 int attestation_parse(struct bytes object, struct attestation *ret_a)
@@ -186,8 +186,8 @@ static enum webauthn_fault packed(const struct attestation *at, const struct aut
 	write_bytes(&text, at->auth_data.data, at->auth_data.len);
 	write_bytes(&text, hash, CRYPTO_HASH);
 	if (text.bad || !(self ? cose_signed(&a->key, BYTES(text), s->sig)
-			       : cose_signed_by(X509_get0_pubkey(s->chain[0]), (enum cose_alg)s->alg,
-						BYTES(text), s->sig)))
+			       : cose_signed_by(X509_get0_pubkey(s->chain[0]),
+						(enum cose_alg)s->alg, BYTES(text), s->sig)))
 		return WEBAUTHN_ATTESTATION;
 	return w->roots && (self || !is_trusted(s->chain, s->count, w)) ? WEBAUTHN_UNTRUSTED
 									: WEBAUTHN_OK;
@@ -215,8 +215,7 @@ static enum webauthn_fault u2f(const struct attestation *at, const struct authda
 }
 
 enum webauthn_fault attestation_verify(const struct attestation *at, const struct authdata *a,
-				       const struct webauthn_want *w,
-				       const uint8_t client_hash[32])
+				       const struct webauthn_want *w, const uint8_t client_hash[32])
 {
 	static const uint8_t empty_map = 0xa0;
 	enum webauthn_fault fault = WEBAUTHN_ATTESTATION;

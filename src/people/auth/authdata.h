@@ -14,8 +14,8 @@ enum authdata_flag {
 	AUTHDATA_ED = 0x80, /* extensions follow */
 };
 
-#define AUTHDATA_ID_MAX	 1023 /* L3 §4, of a credential id */
-#define AUTHDATA_AAGUID	 16
+#define AUTHDATA_ID_MAX 1023 /* L3 §4, of a credential id */
+#define AUTHDATA_AAGUID 16
 
 struct authdata {
 	const uint8_t *rp_id_hash; /* 32 bytes */

@@ -11,14 +11,28 @@
 
 /* Rows and columns of keyboards; the way back counts as well. */
 static const char *const walks[] = {
-	"12345678901234567890",	      "abcdefghijklmnopqrstuvwxyz", "qwertyuiop[]",
-	"qwertzuiop",		      "azertyuiop",		    "asdfghjkl;'",
-	"qsdfghjklm",		      "yxcvbnm",		    "zxcvbnm,./",
-	"wxcvbn",		      "!@#$%^&*()_+",		    "!\"$%&/()=?",
-	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/", "1q2w3e4r5t6y7u8i9o0p[-]=",
-	"q1w2e3r4t5y6u7i8o9p0",	      "qazwsxedcrfvtgbyhnujmikolp", "qweasdzxc",
-	"a1b2c3d4e5f6g7h8i9j0",	      "1a2b3c4d5e6f7g8h9i",	    "147258369",
-	"159357",		      "0246813579",
+	"12345678901234567890",
+	"abcdefghijklmnopqrstuvwxyz",
+	"qwertyuiop[]",
+	"qwertzuiop",
+	"azertyuiop",
+	"asdfghjkl;'",
+	"qsdfghjklm",
+	"yxcvbnm",
+	"zxcvbnm,./",
+	"wxcvbn",
+	"!@#$%^&*()_+",
+	"!\"$%&/()=?",
+	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/",
+	"1q2w3e4r5t6y7u8i9o0p[-]=",
+	"q1w2e3r4t5y6u7i8o9p0",
+	"qazwsxedcrfvtgbyhnujmikolp",
+	"qweasdzxc",
+	"a1b2c3d4e5f6g7h8i9j0",
+	"1a2b3c4d5e6f7g8h9i",
+	"147258369",
+	"159357",
+	"0246813579",
 };
 
 static bool is_letter(char c)
@@ -42,7 +56,8 @@ static void lower(const char *text, char ret_text[CORE_MAX])
 	size_t i;
 
 	for (i = 0; text[i] && i < CORE_MAX - 1; i++)
-		ret_text[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+		ret_text[i] =
+			text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
 	ret_text[i] = 0;
 }
 
@@ -150,8 +165,8 @@ static size_t along(const char *text, const char *walk, int step)
 	for (size_t from = 0; from < len; from++) {
 		size_t n = 0;
 
-		for (long at = (long)from; at >= 0 && at < (long)len && text[n] && text[n] == walk[at];
-		     at += step)
+		for (long at = (long)from;
+		     at >= 0 && at < (long)len && text[n] && text[n] == walk[at]; at += step)
 			n++;
 		best = n > best ? n : best;
 	}

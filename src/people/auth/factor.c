@@ -3,8 +3,9 @@
 #include <string.h>
 
 static const char *const names[FACTOR_COUNT] = {
-	[FACTOR_PASSWORD] = "password", [FACTOR_TOTP] = "totp",		[FACTOR_WEBAUTHN] = "webauthn",
-	[FACTOR_SMS] = "sms",		[FACTOR_RECOVERY] = "recovery",
+	[FACTOR_PASSWORD] = "password", [FACTOR_TOTP] = "totp",
+	[FACTOR_WEBAUTHN] = "webauthn", [FACTOR_SMS] = "sms",
+	[FACTOR_RECOVERY] = "recovery",
 };
 
 const char *factor_name(enum factor f)

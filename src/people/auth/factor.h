@@ -18,7 +18,7 @@ enum factor {
 /* Sets of factors, a bit each. */
 #define FACTOR_ONLY(f) (1u << (f))
 /* What may stand as the second one, beside a password. */
-#define FACTOR_SECOND                                                                      \
+#define FACTOR_SECOND                                                                        \
 	(FACTOR_ONLY(FACTOR_TOTP) | FACTOR_ONLY(FACTOR_WEBAUTHN) | FACTOR_ONLY(FACTOR_SMS) | \
 	 FACTOR_ONLY(FACTOR_RECOVERY))
 

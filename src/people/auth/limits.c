@@ -11,7 +11,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 }
 
 struct limits limits_of(enum people_role role, enum session_kind kind, bool aal3,
-				     const struct limits_wish *wish)
+			const struct limits_wish *wish)
 {
 	/* Who can do more is left alone with an open screen for less. */
 	static const struct limits roles[PEOPLE_ROLE_COUNT] = {

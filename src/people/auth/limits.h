@@ -27,7 +27,7 @@ struct limits_wish {
 
 /* `aal3`: the role demands level 3, whose times are shorter. */
 struct limits limits_of(enum people_role role, enum session_kind kind, bool aal3,
-				     const struct limits_wish *wish);
+			const struct limits_wish *wish);
 
 struct limits_times {
 	uint64_t made_ns, used_ns;

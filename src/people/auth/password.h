@@ -13,12 +13,12 @@
 #define PASSWORD_MAX	256 /* code points; at least 64 must be allowed */
 
 /* What stands against a new one, as stable names and sentences. */
-#define PASSWORD_FAULTS(X)                                                                     \
-	X(OK, "ok", "Nothing stands against it.")                                              \
-	X(SHORT, "too_short", "The password is too short.")                                    \
-	X(LONG, "too_long", "The password is longer than 256 characters.")                     \
-	X(TEXT, "no_text", "The password holds something that no keyboard writes.")            \
-	X(COMMON, "common", "The password is among those that everybody tries first.")         \
+#define PASSWORD_FAULTS(X)                                                             \
+	X(OK, "ok", "Nothing stands against it.")                                      \
+	X(SHORT, "too_short", "The password is too short.")                            \
+	X(LONG, "too_long", "The password is longer than 256 characters.")             \
+	X(TEXT, "no_text", "The password holds something that no keyboard writes.")    \
+	X(COMMON, "common", "The password is among those that everybody tries first.") \
 	X(CONTEXT, "context", "The password is made of this person's, place's or product's name.")
 
 #define PASSWORD_ENUM(name, text, sentence) PASSWORD_FAULT_##name,
@@ -28,8 +28,7 @@ const char *password_fault_name(enum password_fault f);
 const char *password_fault_sentence(enum password_fault f);
 
 /* Whether it may be somebody's password. `context`: words not to be made of, up to a NULL. */
-enum password_fault password_check(const char *password, unsigned min,
-				   const char *const *context);
+enum password_fault password_check(const char *password, unsigned min, const char *const *context);
 
 /* What is kept: the costs, a salt, the hash. */
 #define PASSWORD_RECORD 61

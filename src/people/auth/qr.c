@@ -16,8 +16,7 @@ static QRcode *encode(const char *text)
 
 static bool dark(const QRcode *q, int x, int y)
 {
-	return x >= 0 && y >= 0 && x < q->width && y < q->width &&
-	       q->data[y * q->width + x] & 1;
+	return x >= 0 && y >= 0 && x < q->width && y < q->width && q->data[y * q->width + x] & 1;
 }
 
 char *qr_svg(const char *text)
@@ -68,7 +67,8 @@ char *qr_terminal(const char *text)
 		for (int y = -QUIET; y < q->width + QUIET; y += 2) {
 			fputs("\033[97;40m", f);
 			for (int x = -QUIET; x < q->width + QUIET; x++)
-				fputs(blocks[(dark(q, x, y) ? 0 : 1) + (dark(q, x, y + 1) ? 0 : 2)], f);
+				fputs(blocks[(dark(q, x, y) ? 0 : 1) + (dark(q, x, y + 1) ? 0 : 2)],
+				      f);
 			fputs("\033[0m\n", f);
 		}
 		if (fclose(f) != 0) {

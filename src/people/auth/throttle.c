@@ -7,8 +7,8 @@
 #define WAYS 8 /* counters that compete for room */
 
 struct counter {
-	uint64_t key;	 /* 0: free */
-	uint64_t last_ns; /* of the last failure */
+	uint64_t key;	   /* 0: free */
+	uint64_t last_ns;  /* of the last failure */
 	uint64_t until_ns; /* when the next attempt may be made */
 	uint32_t failures;
 };

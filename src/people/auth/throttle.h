@@ -16,7 +16,7 @@
 struct throttle;
 
 struct throttle_limits {
-	uint32_t free;	 /* failures that cost nothing, honest mistakes */
+	uint32_t free;	   /* failures that cost nothing, honest mistakes */
 	uint64_t first_ns; /* the wait after one more */
 	uint64_t max_ns;
 	uint64_t forget_ns; /* after so long without an attempt it is as if there had been none */

@@ -86,8 +86,8 @@ int ticket_read(struct tickets *t, const char *text, uint64_t now_ns, struct tic
 	int err = 0;
 
 	if (base64url_read(text, sealed, sizeof(sealed), &len) < 0 || len != sizeof(sealed) ||
-	    aead_open(t->open, sealed, sealed + CRYPTO_NONCE, len - CRYPTO_NONCE,
-		      (uint8_t *)&k) < 0)
+	    aead_open(t->open, sealed, sealed + CRYPTO_NONCE, len - CRYPTO_NONCE, (uint8_t *)&k) <
+		    0)
 		return -EBADMSG;
 	if (now_ns < k.made_ns || now_ns - k.made_ns > LIFE_NS)
 		err = -ESTALE;

@@ -16,7 +16,7 @@ enum ticket_use {
 	TICKET_ENROL,	  /* a factor being added */
 };
 
-#define TICKET_USER 16
+#define TICKET_USER   16
 #define TICKET_LIFE_S 300
 
 struct ticket {
@@ -25,12 +25,12 @@ struct ticket {
 	uint8_t known;	    /* 1: `user` is somebody, shown by the factors in `passed` */
 	uint8_t user[TICKET_USER];
 	uint8_t challenge[32];
-	char name[64];		     /* that somebody said is theirs; "" none */
-	uint32_t passed;	     /* factors shown so far, a set (factor.h) */
+	char name[64];		      /* that somebody said is theirs; "" none */
+	uint32_t passed;	      /* factors shown so far, a set (factor.h) */
 	uint8_t session[CRYPTO_HASH]; /* that it was made for */
-	uint8_t secret[32];	     /* what is being enrolled, or the code that was sent */
-	char to[24];		     /* a telephone number; "" none */
-	uint64_t made_ns;	     /* of a clock that never jumps */
+	uint8_t secret[32];	      /* what is being enrolled, or the code that was sent */
+	char to[24];		      /* a telephone number; "" none */
+	uint64_t made_ns;	      /* of a clock that never jumps */
 };
 
 struct tickets;
@@ -40,8 +40,7 @@ void tickets_free(struct tickets *t);
 
 #define TICKET_TEXT 384
 /* Gives it a number and a time, and writes it down. 0 or -errno. */
-int ticket_write(struct tickets *t, struct ticket *k, uint64_t now_ns,
-		 char ret_text[TICKET_TEXT]);
+int ticket_write(struct tickets *t, struct ticket *k, uint64_t now_ns, char ret_text[TICKET_TEXT]);
 /* -EBADMSG none of ours, -ESTALE too old, -EALREADY it served. */
 int ticket_read(struct tickets *t, const char *text, uint64_t now_ns, struct ticket *ret_k);
 /* It has served. -EALREADY; -ENOBUFS: more people signed in lately than there is room to remember. */

@@ -11,7 +11,7 @@ int totp_code(struct bytes secret, enum totp_hash hash, uint64_t counter, unsign
 	      char ret_code[9])
 {
 	static const uint32_t powers[] = {1000000, 10000000, 100000000};
-	const EVP_MD *md = hash == TOTP_SHA1   ? EVP_sha1()
+	const EVP_MD *md = hash == TOTP_SHA1	 ? EVP_sha1()
 			   : hash == TOTP_SHA256 ? EVP_sha256()
 						 : EVP_sha512();
 	uint8_t message[8], mac[EVP_MAX_MD_SIZE];

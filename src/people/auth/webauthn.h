@@ -18,14 +18,14 @@ struct x509_store_st;
 
 /* What a ceremony must show. Everything borrowed. */
 struct webauthn_want {
-	struct bytes challenge;		 /* as it was sent, for this ceremony alone */
-	const char *rp_id;		 /* "gateway.ward.example" */
-	const char *const *origins;	 /* "https://gateway.ward.example", up to a NULL */
-	bool cross_origin;		 /* whether another site's frame may hold our page; */
-	const char *const *top_origins;	 /* and whose, up to a NULL; NULL: anybody's */
-	bool verified;			 /* UV must be set */
-	struct x509_store_st *roots;	 /* whom attestation must come from; NULL: anybody or nobody */
-	int64_t now_s;			 /* for certificates, since 1970 */
+	struct bytes challenge;		/* as it was sent, for this ceremony alone */
+	const char *rp_id;		/* "gateway.ward.example" */
+	const char *const *origins;	/* "https://gateway.ward.example", up to a NULL */
+	bool cross_origin;		/* whether another site's frame may hold our page; */
+	const char *const *top_origins; /* and whose, up to a NULL; NULL: anybody's */
+	bool verified;			/* UV must be set */
+	struct x509_store_st *roots; /* whom attestation must come from; NULL: anybody or nobody */
+	int64_t now_s;		     /* for certificates, since 1970 */
 };
 
 struct webauthn_credential {

@@ -46,6 +46,27 @@
 		"next", API_LIST, false,                                                \
 			"Factors of which one more is needed; nobody is signed in yet." \
 	}
+#define NUMBER                                        \
+	{                                             \
+		"id", API_NUMBER, true, "Its number." \
+	}
+#define RECORDED                                                                  \
+	{                                                                         \
+		"record", API_FLAG, false, "Keep the session as sealed evidence." \
+	}
+#define DOOR                                                                \
+	{"device", API_TEXT, true, "Its name."},                            \
+		{"service", API_TEXT, true, "As grant.services names it."}, \
+	{                                                                   \
+		"reason", API_TEXT, true, "Why; it is shown and kept."      \
+	}
+#define ORDER                                                              \
+	{"name", API_TEXT, true, "Whose."},                                \
+		{"profile", API_TEXT, false, "device, server, gateway …"}, \
+		{"names", API_LIST, false, "Names and addresses."},        \
+	{                                                                  \
+		"days", API_NUMBER, false, "1 to 825."                     \
+	}
 #define BEGUN                                                           \
 	{                                                               \
 		"login", API_TEXT, true, "Of the answer that began it." \
@@ -197,39 +218,60 @@ const struct api_route api_routes[] = {
 	{"key.revoke", .changes = true, .what = "Ends an API key.",
 	 .takes = FIELDS({"id", API_TEXT, true, "Its id."})},
 
-	{"grant.list", .what = "Doors that are open, asked for or were.",
-	 .takes = FIELDS(DEVICE, LIMIT, CURSOR)},
+	{"grant.list", .what = "Doors that are open or asked for; all: those of the past, too.",
+	 .takes = FIELDS({"all", API_FLAG, false, "Those that are over, too."}),
+	 .gives = FIELDS({"grants", API_LIST, true, "Doors."},
+			 {"invitations", API_LIST, false, "Of vendors."})},
+	{"grant.services", .what = "Which services of which devices open for whom.",
+	 .gives = FIELDS({"services", API_LIST, true, "Services."})},
 	{"grant.request", .changes = true,
-	 .what = "Asks for a device's service port, for a reason and a while.",
-	 .takes = FIELDS({"device", API_TEXT, true, ""},
-			 {"service", API_TEXT, true, "telnet, ssh, vnc …"},
-			 {"reason", API_TEXT, true, ""}, {"minutes", API_NUMBER, true, ""},
-			 {"record", API_FLAG, false, "Keep the session as sealed evidence."},
-			 {"ip", API_TEXT, false, "The workstation, where it is another."},
-			 {"mac", API_TEXT, false, ""})},
-	{"grant.approve", .changes = true, .what = "Opens what was asked for.",
-	 .takes = FIELDS({"id", API_NUMBER, true, ""},
-			 {"minutes", API_NUMBER, false, "Fewer than asked for."})},
-	{"grant.deny", .changes = true, .what = "Does not.",
-	 .takes = FIELDS({"id", API_NUMBER, true, ""}, {"reason", API_TEXT, false, ""})},
+	 .what = "Asks for a device's service port, for the workstation that asks, for a reason "
+		 "and a while.",
+	 .takes = FIELDS(DOOR, {"minutes", API_NUMBER, true, "For how long."}, RECORDED)},
+	{"grant.approve", .changes = true, .what = "Opens what somebody else asked for.",
+	 .takes = FIELDS(NUMBER)},
+	{"grant.deny", .changes = true, .what = "Does not open it.",
+	 .takes = FIELDS(NUMBER, {"reason", API_TEXT, false, "Why."})},
 	{"grant.revoke", .changes = true, .what = "Shuts an open door at once.",
-	 .takes = FIELDS({"id", API_NUMBER, true, ""}, {"reason", API_TEXT, false, ""})},
+	 .takes = FIELDS(NUMBER, {"reason", API_TEXT, false, "Why."})},
 	{"grant.break_glass", .changes = true,
 	 .what = "An emergency: opens at once, is shown to everybody, must be reviewed.",
-	 .takes = FIELDS({"device", API_TEXT, true, ""}, {"service", API_TEXT, true, ""},
-			 {"reason", API_TEXT, true, ""}, {"minutes", API_NUMBER, false, ""},
-			 {"record", API_FLAG, false, ""}, {"ip", API_TEXT, false, ""},
-			 {"mac", API_TEXT, false, ""})},
+	 .takes = FIELDS(DOOR, {"minutes", API_NUMBER, true, "For how long."}, RECORDED)},
 	{"grant.review", .changes = true, .what = "The review of an emergency.",
-	 .takes = FIELDS({"id", API_NUMBER, true, ""}, {"text", API_TEXT, true, ""})},
+	 .takes = FIELDS(NUMBER, {"reason", API_TEXT, true, "What came of it."})},
 	{"vendor.invite", .changes = true, .what = "Invites a vendor to its devices for a while.",
-	 .takes = FIELDS({"user", API_TEXT, true, ""}, {"devices", API_LIST, true, ""},
-			 {"hours", API_NUMBER, true, ""}, {"reason", API_TEXT, false, ""})},
+	 .takes = FIELDS({"user", API_TEXT, true, "The vendor's name here."},
+			 {"devices", API_LIST, true, "Names of devices."},
+			 {"minutes", API_NUMBER, true, "For how long."},
+			 {"reason", API_TEXT, true, "What for."})},
+	{"vendor.withdraw", .changes = true, .what = "Takes an invitation back.",
+	 .takes = FIELDS(NUMBER)},
 
-	{"audit.list", .what = "The audit trail, the newest first.",
-	 .takes = FIELDS({"who", API_TEXT, false, ""}, LIMIT, CURSOR)},
-	{"audit.verify", .what = "Whether the audit trail is as it was written."},
-	{"audit.checkpoint", .changes = true, .what = "A signed checkpoint to keep elsewhere."},
+	{"audit.list", .what = "The audit trail, the newest entry first.",
+	 .takes = FIELDS({"who", API_TEXT, false, "Who did it."},
+			 {"what", API_TEXT, false, "Which call."},
+			 {"object", API_TEXT, false, "On what."}, LIMIT,
+			 {"before", API_NUMBER, false, "`next` of the page before."}),
+	 .gives = FIELDS({"entries", API_LIST, true, "Entries."},
+			 {"next", API_NUMBER, false, "Of the next page; absent at the end."})},
+	{"audit.verify", .what = "Whether the audit trail is as it was written.",
+	 .takes = FIELDS({"against", API_TEXT, false, "A checkpoint that was kept elsewhere."})},
+	{"audit.checkpoint", .what = "A signed checkpoint, to keep elsewhere."},
+
+	{"pki.show", .what = "The gateway's certificate authority.",
+	 .gives = FIELDS({"pem", API_TEXT, true, "PEM."})},
+	{"pki.ls", .what = "Certificates.",
+	 .gives = FIELDS({"certificates", API_LIST, true, "Certificates."})},
+	{"pki.crl", .what = "What was revoked.", .gives = FIELDS({"pem", API_TEXT, true, "PEM."})},
+	{"pki.issue", .changes = true, .what = "Signs a request.",
+	 .takes = FIELDS(ORDER, {"csr", API_TEXT, true, "PKCS #10, PEM."}),
+	 .gives = FIELDS({"pem", API_TEXT, true, "PEM."})},
+	{"pki.code", .changes = true, .what = "A one-time code for a machine to enrol with (EST).",
+	 .takes = FIELDS(ORDER, {"hours", API_NUMBER, false, "Until it expires."}),
+	 .gives = FIELDS({"code", API_TEXT, true, "The code."})},
+	{"pki.revoke", .changes = true,
+	 .what = "Revokes a name's certificates, or one by its serial number.",
+	 .takes = FIELDS({"which", API_TEXT, true, "A name or a serial number."})},
 	{NULL},
 };
 

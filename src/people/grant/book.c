@@ -18,12 +18,14 @@ const char *grant_state_name(enum grant_state s)
 }
 
 /* A grant's members, by which it is written and read. */
-#define TEXTS(X)                                                                                 \
-	X(person) X(role) X(device) X(service) X(source) X(mac) X(reason) X(boot_id)             \
-	X(decided_by) X(ended_by) X(why_ended) X(reviewed_by) X(review)
-#define TIMES(X) \
-	X(asked_ns) X(opened_ns) X(until_ns) X(ended_ns) X(until_boot_ns) X(left_ns) X(seen_ns) \
-	X(nagged_ns)
+#define TEXTS(X)                                                                             \
+	X(person)                                                                            \
+	X(role)                                                                              \
+	X(device) X(service) X(source) X(mac) X(reason) X(boot_id) X(decided_by) X(ended_by) \
+		X(why_ended) X(reviewed_by) X(review)
+#define TIMES(X)    \
+	X(asked_ns) \
+	X(opened_ns) X(until_ns) X(ended_ns) X(until_boot_ns) X(left_ns) X(seen_ns) X(nagged_ns)
 
 static json_t *save_grant(const struct grant *g)
 {
@@ -121,13 +123,13 @@ static bool load_grant(const json_t *o, struct grant *ret_g)
 	    !number(o, "minutes", 720, &minutes) ||
 	    !number(o, "invitation", UINT32_MAX, &invitation))
 		return false;
-#define X(m)                                         \
-	if (!text(o, #m, g.m, sizeof(g.m)))          \
+#define X(m)                                \
+	if (!text(o, #m, g.m, sizeof(g.m))) \
 		return false;
 	TEXTS(X)
 #undef X
-#define X(m)                                         \
-	if (!number(o, #m, INT64_MAX, &g.m))         \
+#define X(m)                                 \
+	if (!number(o, #m, INT64_MAX, &g.m)) \
 		return false;
 	TIMES(X)
 #undef X

@@ -8,13 +8,13 @@
 #include "base/clock.h"
 #include "people/grant/book.h"
 
-#define MINUTE_NS	(60 * NSEC_PER_SEC)
-#define ASKED_NS	(60 * MINUTE_NS)	/* then a request is forgotten */
-#define STORE_EVERY_NS	(10 * NSEC_PER_SEC)	/* while a door is open */
-#define NAG_EVERY_NS	(24 * 60 * MINUTE_NS)
-#define BACK_NS		(60 * NSEC_PER_SEC)	/* a wall clock may be adjusted by so much */
-#define INVITE_MINUTES	(30 * 24 * 60)
-#define GRANT_MINUTES	720
+#define MINUTE_NS      (60 * NSEC_PER_SEC)
+#define ASKED_NS       (60 * MINUTE_NS)	   /* then a request is forgotten */
+#define STORE_EVERY_NS (10 * NSEC_PER_SEC) /* while a door is open */
+#define NAG_EVERY_NS   (24 * 60 * MINUTE_NS)
+#define BACK_NS	       (60 * NSEC_PER_SEC) /* a wall clock may be adjusted by so much */
+#define INVITE_MINUTES (30 * 24 * 60)
+#define GRANT_MINUTES  720
 
 struct grants *grants_new(void)
 {
@@ -234,7 +234,7 @@ uint64_t grants_due(const struct grants *g, const struct grant_clock *now)
 	for (unsigned i = 0; i < g->count; i++) {
 		const struct grant *x = &g->list[i];
 		/* The wall may be set at any moment. */
-		uint64_t at = x->state == GRANT_OPEN   ? NSEC_PER_SEC
+		uint64_t at = x->state == GRANT_OPEN			      ? NSEC_PER_SEC
 			      : x->state == GRANT_ASKED || grant_to_review(x) ? MINUTE_NS
 									      : UINT64_MAX;
 		uint64_t left = grant_left(x, now);

@@ -22,11 +22,11 @@
 
 #include <jansson.h>
 
-#define GRANTS_MAX	256 /* in the book; those that are over and done with make room */
-#define GRANT_NAME	64
-#define GRANT_REASON	500
+#define GRANTS_MAX	 256 /* in the book; those that are over and done with make room */
+#define GRANT_NAME	 64
+#define GRANT_REASON	 500
 #define GRANT_REASON_MIN 4
-#define GRANT_DEVICES	16 /* of an invitation */
+#define GRANT_DEVICES	 16 /* of an invitation */
 
 struct grants;
 
@@ -53,8 +53,8 @@ struct grant {
 	uint64_t opened_ns, until_ns, ended_ns;
 	uint64_t until_boot_ns;
 	char boot_id[40];
-	uint64_t left_ns; /* when it was last looked at, */
-	uint64_t seen_ns; /* which was then */
+	uint64_t left_ns;	     /* when it was last looked at, */
+	uint64_t seen_ns;	     /* which was then */
 	char decided_by[GRANT_NAME]; /* who approved or denied; "" policy did */
 	char ended_by[GRANT_NAME];   /* "" time did */
 	char why_ended[GRANT_REASON + 1];
