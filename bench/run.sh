@@ -4,7 +4,7 @@
 # speed does not. Never part of ./dev check. usage: bench/run.sh [PART...]
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-path inspect flows policy dicom store vault age integrity stage}
+parts=${*:-path inspect flows policy dicom store api vault age integrity stage}
 
 printf '| what | measured | must |\n|---|---|---|\n'
 for part in $parts; do
@@ -26,6 +26,10 @@ for part in $parts; do
 		dir=$(mktemp -d)
 		printf '\nWhat the keeper can take:\n\n' && build/bench/bench-store "$dir"
 		rm -rf "$dir"
+		;;
+	api)
+		printf '\nThe console:\n\n| what | measured | must |\n|---|---|---|\n'
+		if [ "$(id -u)" = 0 ]; then bench/api.py build/test/console-kit; else sudo -n bench/api.py build/test/console-kit; fi
 		;;
 	integrity)
 		data=../shared/data/physio/wfdb-python

@@ -23,6 +23,8 @@
  *   struct gate_flow *floor_flow(struct floor_tables *, const struct gate_flow_key *);
  *   void floor_flow_add(struct floor_tables *, const struct gate_flow_key *,
  *                       const struct gate_flow *);      (replaces, may evict, may fail)
+ *   const struct gate_grant *floor_door(struct floor_tables *, const struct gate_grant_key *);
+ *   __u64 floor_boot_ns(struct floor_tables *);         (CLOCK_BOOTTIME now)
  *   FLOOR_ADD(ptr, n): adds to a counter that other CPUs may be adding to.
  *
  * What is decided, in this order; the first that speaks wins:
@@ -62,6 +64,10 @@
  *     evicted entry cuts a connection. UDP from a device's own service port likewise;
  *     the other way round would open every port of the device to a server.
  *
+ * 10. What they refuse, a grant may allow: a workstation and a service of a device,
+ *     until its end. A conversation under a grant is looked up at every packet: it ends
+ *     with the very grant that it began under (GRANT_ENDED).
+ *
  * Modes: `would` is what enforce does; in observe and simulate a refused packet is
  * INSPECT and OPEN: nobody there to look, it passes.
  */
@@ -77,7 +83,8 @@
 #define FLOOR_LEARNED_NS   (600ull * 1000000000)  /* unused that long, an address is free again */
 #define FLOOR_IDLE_TCP_NS  (7440ull * 1000000000) /* RFC 5382 REQ-5 */
 #define FLOOR_IDLE_UDP_NS  (300ull * 1000000000)  /* RFC 4787 REQ-5 */
-#define FLOOR_IDLE_ICMP_NS (60ull * 1000000000)	  /* RFC 5508 REQ-2 */
+#define FLOOR_QUOTE_NS	   (3ull * 1000000000)
+#define FLOOR_IDLE_ICMP_NS (60ull * 1000000000) /* RFC 5508 REQ-2 */
 
 #define FLOOR_ETH_ARP	0x0806
 #define FLOOR_ETH_EAPOL 0x888e
@@ -146,6 +153,9 @@ struct floor_work {
 	struct gate_mac_key mac_key;
 	struct gate_net_key net_key;
 	struct gate_learned learned;
+	struct gate_grant_key grant_key;
+	__u64 grant_until_ns; /* of the door last found */
+	__u32 grant;	      /* under which the last match stands; 0 none */
 	__u32 rule;
 	__u8 sender;   /* which end of `key` */
 	__u8 reported; /* enum reason: a violation that is only reported */
@@ -721,6 +731,81 @@ FLOOR_FN int floor_match_as(struct floor_tables *t, struct floor_work *w, int re
 #define FLOOR_AS_STARTER 1
 #define FLOOR_AS_ANSWER	 2
 
+/* ---- doors ---- */
+
+/* How floor_grant() is to look. */
+#define FLOOR_DOOR_BACK 1 /* the device sends */
+#define FLOOR_DOOR_MAC	2 /* the workstation's hardware address is in the frame */
+
+/*
+ * The grant under which the packet may pass between the device's service and
+ * its other end: its id, or 0. Sets GATE_VERDICT_RECORD.
+ */
+FLOOR_FN __u32 floor_grant(struct floor_tables *t, struct floor_work *w, __u32 device, __u32 how)
+{
+	const struct floor_packet *p = &w->packet;
+	const struct gate_device *d = floor_device(t, device);
+	struct gate_grant_key *k = &w->grant_key;
+	const struct gate_grant *g;
+	int back = how & FLOOR_DOOR_BACK;
+	__u16 port = back ? p->sport : p->dport;
+
+	if (!d || (d->flags & GATE_DEVICE_STRANGER) || !(p->flags & FLOOR_HAS_PORTS))
+		return 0;
+	k->segment = d->segment;
+	k->peer = back ? p->dst : p->src;
+	floor_mac_copy(k->device_mac, d->mac);
+	k->port = port;
+	k->proto = p->proto;
+	k->pad[0] = k->pad[1] = k->pad[2] = 0;
+	g = floor_door(t, k);
+	if (!g) {
+		k->port = 0;
+		g = floor_door(t, k);
+		if (!g || port < g->port_lo || port > g->port_hi)
+			return 0;
+	}
+	if (g->until_ns <= floor_boot_ns(t))
+		return 0;
+	if ((how & FLOOR_DOOR_MAC) && !(g->flags & GATE_GRANT_ANY_MAC) &&
+	    !floor_mac_equal(g->mac, back ? p->dst_mac : p->src_mac))
+		return 0;
+	w->grant_until_ns = g->until_ns;
+	if (g->flags & GATE_GRANT_RECORD)
+		w->verdict.flags |= GATE_VERDICT_RECORD;
+	return g->id;
+}
+
+#ifndef FLOOR_GRANT
+#define FLOOR_GRANT floor_grant
+#endif
+
+/* Of what the rules refused: does a door let it through? Says who started, like floor_policy();
+ * -1 no door. */
+FLOOR_FN int floor_let_in(struct floor_tables *t, struct floor_work *w, int readings)
+{
+	__u32 id = 0;
+	int answered = 0;
+
+	if (w->packet.proto != 6 && w->packet.proto != 17 && w->packet.proto != 132)
+		return -1;
+	if ((readings & FLOOR_AS_STARTER) && w->to.ward)
+		id = FLOOR_GRANT(t, w, w->to.device, FLOOR_DOOR_MAC);
+	if (!id && (readings & FLOOR_AS_ANSWER) && w->from.ward) {
+		/* To a neighbour the frame bears the gateway's own address. */
+		id = FLOOR_GRANT(t, w, w->from.device,
+				 FLOOR_DOOR_BACK | (w->to.ward ? 0 : FLOOR_DOOR_MAC));
+		answered = 1;
+	}
+	if (!id)
+		return -1;
+	w->grant = id;
+	w->rule = ~0u;
+	w->action = GATE_INSPECT;
+	w->reason = REASON_NONE;
+	return answered;
+}
+
 FLOOR_FN int floor_readings(const struct floor_work *w)
 {
 	const struct floor_packet *p = &w->packet;
@@ -736,8 +821,8 @@ FLOOR_FN int floor_readings(const struct floor_work *w)
 	return FLOOR_AS_STARTER;
 }
 
-/* Judges by policy; w->rule, action, reason. Says who started: 0 the sender, 1 the receiver. */
-FLOOR_FN int floor_policy(struct floor_tables *t, struct floor_work *w, int readings)
+/* Judges by the rules; w->rule, action, reason. Says who started: 0 the sender, 1 the receiver. */
+FLOOR_FN int floor_rules(struct floor_tables *t, struct floor_work *w, int readings)
 {
 	const struct gate_device *d = floor_device(t, w->verdict.device);
 	int stranger = d && (d->flags & GATE_DEVICE_STRANGER);
@@ -773,11 +858,32 @@ starter:
 	return 0;
 }
 
+/* By the rules, and where those refuse, by the doors that are open. */
+FLOOR_FN int floor_policy(struct floor_tables *t, struct floor_work *w, int readings)
+{
+	int answered = floor_rules(t, w, readings), by_door;
+
+	w->grant = 0;
+	if (w->action != GATE_DROP)
+		return answered;
+	by_door = floor_let_in(t, w, readings);
+	return by_door < 0 ? answered : by_door;
+}
+
 #ifndef FLOOR_POLICY
 #define FLOOR_POLICY floor_policy
 #endif
 
 /* ---- conversations ---- */
+
+/* What its `rule` holds. */
+FLOOR_FN void floor_under(struct floor_work *w, const struct gate_flow *f)
+{
+	int granted = f->flags & GATE_FLOW_GRANTED;
+
+	w->verdict.rule = granted ? ~0u : f->rule;
+	w->verdict.grant = granted ? f->rule : 0;
+}
 
 FLOOR_FN void floor_count(struct gate_flow *f, const struct floor_work *w)
 {
@@ -801,7 +907,7 @@ FLOOR_FN void floor_follow(struct floor_work *w, struct gate_flow *f)
 		v->device = f->device;
 		v->peer = f->peer;
 	}
-	v->rule = f->rule;
+	floor_under(w, f);
 	if (w->port.side == GATE_HOSPITAL)
 		v->flags |= GATE_VERDICT_TO_DEVICE;
 	w->soft = (f->flags & GATE_FLOW_OPEN) != 0;
@@ -859,6 +965,40 @@ FLOOR_FN int floor_known(const struct floor_work *w, const struct gate_flow *f)
 	return !floor_begins(w, f);
 }
 
+/*
+ * Has the door shut under which the conversation began? Then the packet is refused, but for one
+ * that begins anew: that is judged as if nothing had been before.
+ */
+FLOOR_FN int floor_shut(struct floor_tables *t, struct floor_work *w, struct gate_flow *f)
+{
+	struct gate_verdict *v = &w->verdict;
+	__u8 e = w->sender & 1;
+	int both = (f->flags & GATE_FLOW_WARD(0)) && (f->flags & GATE_FLOW_WARD(1));
+	__u32 how = f->starter == e ? 0 : FLOOR_DOOR_BACK;
+	int same;
+
+	if (f->generation != w->generation)
+		return 0; /* to be judged anew in any case */
+	if (!how || !both)
+		how |= FLOOR_DOOR_MAC;
+	if (FLOOR_GRANT(t, w, both ? f->peer & ~GATE_PEER_DEVICE : f->device, how) == f->rule)
+		return 0;
+	/* Nobody but its own sender can end it by beginning anew. */
+	same = (f->flags & GATE_FLOW_BOUND(e)) && floor_mac_equal(f->mac[e], w->packet.src_mac);
+	if (same && (w->packet.proto != 6 || (w->packet.tcp_flags & (2 | 16)) == 2)) {
+		f->generation = 0;
+		return 0;
+	}
+	v->device = f->device;
+	v->peer = f->peer;
+	floor_under(w, f);
+	if (w->port.side == GATE_HOSPITAL)
+		v->flags |= GATE_VERDICT_TO_DEVICE;
+	w->soft = (f->flags & GATE_FLOW_OPEN) != 0;
+	floor_say(w, GATE_DROP, same ? REASON_GRANT_ENDED : REASON_POLICY_PEER_NOT_ALLOWED);
+	return 1;
+}
+
 /* Makes or renews the entry from w->rule, action, reason. */
 FLOOR_FN void floor_flow_new(struct floor_tables *t, struct floor_work *w, int answered)
 {
@@ -875,11 +1015,12 @@ FLOOR_FN void floor_flow_new(struct floor_tables *t, struct floor_work *w, int a
 		n->peer = w->from.peer;
 	}
 	n->generation = w->generation;
-	n->rule = w->rule;
+	n->rule = w->grant ? w->grant : w->rule;
 	n->action = w->action;
 	n->reason = w->reason;
 	n->flags = (w->from.ward ? GATE_FLOW_WARD(e) : 0) |
-		   (w->to.ward ? GATE_FLOW_WARD(e ^ 1) : 0) | (w->soft ? GATE_FLOW_OPEN : 0);
+		   (w->to.ward ? GATE_FLOW_WARD(e ^ 1) : 0) | (w->soft ? GATE_FLOW_OPEN : 0) |
+		   (w->grant ? GATE_FLOW_GRANTED : 0);
 	__builtin_memset(n->mac, 0, sizeof(n->mac));
 	floor_bound(w, n);
 	n->packets[0] = n->packets[1] = 0;
@@ -894,7 +1035,9 @@ FLOOR_FN void floor_flow_renew(struct floor_work *w, struct gate_flow *f)
 {
 	__u8 e = w->sender & 1;
 
-	f->rule = w->rule;
+	if ((f->flags & GATE_FLOW_GRANTED) && w->action == GATE_DROP)
+		w->reason = REASON_GRANT_ENDED;
+	f->rule = w->grant ? w->grant : w->rule;
 	f->action = w->action;
 	f->reason = w->reason;
 	f->device = w->verdict.device;
@@ -904,7 +1047,8 @@ FLOOR_FN void floor_flow_renew(struct floor_work *w, struct gate_flow *f)
 		f->peer = w->from.peer;
 	}
 	f->flags = (w->from.ward ? GATE_FLOW_WARD(e) : 0) |
-		   (w->to.ward ? GATE_FLOW_WARD(e ^ 1) : 0) | (w->soft ? GATE_FLOW_OPEN : 0);
+		   (w->to.ward ? GATE_FLOW_WARD(e ^ 1) : 0) | (w->soft ? GATE_FLOW_OPEN : 0) |
+		   (w->grant ? GATE_FLOW_GRANTED : 0);
 	floor_bound(w, f);
 	f->generation = w->generation;
 	floor_count(f, w);
@@ -916,6 +1060,7 @@ FLOOR_FN void floor_say_policy(struct floor_work *w)
 	__u8 action = w->action;
 
 	w->verdict.rule = w->rule;
+	w->verdict.grant = w->grant;
 	if (w->from.ward && w->to.ward && action != GATE_DROP) {
 		if (w->port.flags & GATE_PORT_ISOLATED)
 			w->verdict.flags |= GATE_VERDICT_HAIRPIN;
@@ -993,14 +1138,19 @@ FLOOR_FN void floor_judge_later(struct floor_tables *t, struct floor_work *w)
 	floor_fragment_key(w);
 	f = floor_flow(t, &w->fragment_key);
 	if (!f || f->generation != w->generation ||
-	    floor_aged(f, w->packet.proto, GATE_KEY_FRAGMENT, w->now_ns)) {
+	    floor_aged(f, w->packet.proto, GATE_KEY_FRAGMENT, w->now_ns) ||
+	    ((f->flags & GATE_FLOW_GRANTED) && f->until_ns <= floor_boot_ns(t))) {
 		w->verdict.flags |= GATE_VERDICT_FRAGMENT;
 		floor_say(w, GATE_INSPECT, REASON_NONE);
 		return;
 	}
 	w->sender = 0;
-	floor_count(f, w);
-	w->rule = f->rule;
+	if (f->flags & GATE_FLOW_GRANTED) {
+		w->grant = f->rule; /* and its time is that of the first piece */
+	} else {
+		floor_count(f, w);
+		w->rule = f->rule;
+	}
 	w->action = f->action;
 	w->reason = f->reason;
 	floor_say_policy(w);
@@ -1020,6 +1170,11 @@ FLOOR_FN void floor_fragment_first(struct floor_tables *t, struct floor_work *w)
 	n->device = w->verdict.device;
 	n->peer = w->verdict.peer;
 	n->rule = w->verdict.rule;
+	if (w->verdict.grant) {
+		n->rule = w->verdict.grant;
+		n->until_ns = w->grant_until_ns;
+		n->flags = GATE_FLOW_GRANTED;
+	}
 	n->action = w->verdict.would;
 	n->reason = w->verdict.reason;
 	if (w->reported && w->reported == n->reason) {
@@ -1039,6 +1194,12 @@ FLOOR_FN int floor_quotes(const struct floor_packet *p)
 	return p->icmp_type >= 1 && p->icmp_type <= 4;
 }
 
+/* An error about a conversation under a grant may come while that one goes on. */
+FLOOR_FN int floor_lively(const struct floor_work *w, const struct gate_flow *f)
+{
+	return !(f->flags & GATE_FLOW_GRANTED) || w->now_ns < f->seen_ns + FLOOR_QUOTE_NS;
+}
+
 /* An ICMP error about a conversation that is allowed goes to the end that sent the quoted
  * packet, and to nobody else. */
 FLOOR_FN void floor_judge_quote(struct floor_tables *t, struct floor_work *w)
@@ -1053,8 +1214,11 @@ FLOOR_FN void floor_judge_quote(struct floor_tables *t, struct floor_work *w)
 		f = floor_flow(t, &w->key);
 	}
 	if (f && !floor_aged(f, p->quote_proto, GATE_KEY_FLOW, w->now_ns) &&
-	    !(f->flags & GATE_FLOW_BLOCKED) && f->action != GATE_DROP) {
-		w->rule = f->rule;
+	    !(f->flags & GATE_FLOW_BLOCKED) && f->action != GATE_DROP && floor_lively(w, f)) {
+		if (f->flags & GATE_FLOW_GRANTED)
+			w->grant = f->rule;
+		else
+			w->rule = f->rule;
 		w->action = f->action;
 		w->reason = REASON_NONE;
 	} else {
@@ -1169,12 +1333,14 @@ FLOOR_FN void floor_judge_ip(struct floor_tables *t, struct floor_work *w)
 	if (f && (f->flags & GATE_FLOW_BLOCKED)) {
 		w->verdict.device = f->device;
 		w->verdict.peer = f->peer;
-		w->verdict.rule = f->rule;
+		floor_under(w, f);
 		if (w->port.side == GATE_HOSPITAL)
 			w->verdict.flags |= GATE_VERDICT_TO_DEVICE;
 		floor_say(w, GATE_DROP, REASON_POLICY_FLOW_BLOCKED);
 		return;
 	}
+	if (f && (f->flags & GATE_FLOW_GRANTED) && floor_shut(t, w, f))
+		return;
 	if (f && floor_known(w, f)) {
 		floor_follow(w, f);
 		return;
@@ -1229,9 +1395,11 @@ FLOOR_FN void floor_decide(struct floor_tables *t, struct floor_work *w)
 	v->device = w->port.segment;
 	v->peer = GATE_PEER_NONE;
 	v->rule = ~0u;
+	w->rule = ~0u;
 	v->generation = w->generation;
 	v->flags = 0;
-	v->pad = 0;
+	v->grant = 0;
+	w->grant = 0;
 	w->reported = 0;
 	w->soft = 0;
 	w->group = 0;

@@ -79,6 +79,14 @@ struct {
 	__type(value, struct gate_learned);
 } learned SEC(".maps");
 
+/* Doors open for a while: they outlive a policy, and end by themselves. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GATE_GRANTS);
+	__type(key, struct gate_grant_key);
+	__type(value, struct gate_grant);
+} grants SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__uint(max_entries, GATE_PORTS *GATE_QUEUES);
@@ -207,6 +215,17 @@ static __always_inline void floor_flow_add(struct floor_tables *t, const struct 
 	bpf_map_update_elem(&flows, key, f, BPF_ANY);
 }
 
+static __always_inline const struct gate_grant *floor_door(struct floor_tables *t,
+							   const struct gate_grant_key *key)
+{
+	return bpf_map_lookup_elem(&grants, key);
+}
+
+static __always_inline __u64 floor_boot_ns(struct floor_tables *t)
+{
+	return bpf_ktime_get_boot_ns();
+}
+
 /*
  * The verifier looks at a global function once, whoever calls it: the packet's
  * parsing, the loop over rules and the decision are verified apart, where one
@@ -214,6 +233,8 @@ static __always_inline void floor_flow_add(struct floor_tables *t, const struct 
  */
 int gate_match(__u32 slot, __u32 device, __u32 how, __u32 port);
 int gate_policy(__u32 slot, __u32 readings);
+int gate_grant(__u32 slot, __u32 device, __u32 how);
+#define FLOOR_GRANT(t, w, device, how) ((__u32)gate_grant((t)->slot, device, how))
 #define FLOOR_MATCH(t, w, device, to, port, towards) \
 	gate_match((t)->slot, device, ((to) ? 1 : 0) | ((towards) ? 2 : 0), port)
 #define FLOOR_POLICY(t, w, readings) gate_policy((t)->slot, readings)
@@ -265,6 +286,14 @@ __noinline int gate_match(__u32 slot, __u32 device, __u32 how, __u32 port)
 	struct gate_work *g = work();
 
 	return g ? floor_match(&t, &g->floor, device, how & 1, port, how >> 1 & 1) : -1;
+}
+
+__noinline int gate_grant(__u32 slot, __u32 device, __u32 how)
+{
+	struct floor_tables t = {.slot = slot};
+	struct gate_work *g = work();
+
+	return g ? (int)floor_grant(&t, &g->floor, device, how) : 0;
 }
 
 __noinline int gate_policy(__u32 slot, __u32 readings)
@@ -596,7 +625,7 @@ static __always_inline int fails_open(const struct gate_work *g, __u32 slot)
 	struct floor_tables t = {.slot = slot};
 	const struct gate_verdict *v = &g->floor.verdict;
 	const struct gate_device *d = floor_device(&t, v->device);
-	int open = d && d->fail == GATE_OPEN;
+	int open = d && d->fail == GATE_OPEN && !(v->flags & GATE_VERDICT_RECORD);
 
 	if (v->flags & GATE_VERDICT_HAIRPIN) {
 		d = floor_device(&t, v->peer & ~GATE_PEER_DEVICE);

@@ -13,7 +13,7 @@
 #include "../src/base/reason.h"
 #include "../src/base/terms.h"
 
-#define GATE_ABI 1
+#define GATE_ABI 2
 
 enum gate_side { GATE_WARD = 0, GATE_HOSPITAL = 1 };
 
@@ -58,6 +58,7 @@ struct gate_device {
 };
 
 #define GATE_DEVICE_STRANGER 1
+#define GATE_DEVICE_ARCHIVE  4 /* what it says is archived; the kernel does not care */
 #define GATE_DEVICE_ANY_IP   2 /* no address listed: learned from use, if nobody else owns it */
 
 #define GATE_MAX_RULES_PER_DEVICE 64
@@ -164,7 +165,7 @@ struct gate_flow {
 	__u32 device;
 	__u32 peer;
 	__u32 generation; /* of the policy that judged it; older: judge again */
-	__u32 rule;	  /* index into rules, ~0 none */
+	__u32 rule;	  /* index into rules, ~0 none; with GATE_FLOW_GRANTED the grant's id */
 	__u8 action;	  /* enum gate_action, before the mode softens it */
 	__u8 starter;	  /* index 0|1 into the key's ends: who sent the first packet */
 	__u8 reason;	  /* enum reason: why GATE_DROP, or why a guard blocked it */
@@ -180,6 +181,42 @@ struct gate_flow {
 #define GATE_FLOW_BOUND(end) (4u << (end))  /* mac[end] holds */
 #define GATE_FLOW_WARD(end)  (16u << (end)) /* that end is on the ward's side */
 #define GATE_FLOW_OPEN	     64		    /* passes when nobody inspects */
+#define GATE_FLOW_GRANTED    128	    /* lives as long as the grant that `rule` names */
+
+/*
+ * A door that is open for one workstation for a while: what no rule of the device
+ * allows, this does. Key and value of `grants`, which outlives a policy. Every
+ * packet of a conversation under it is looked up anew, so that its end is the
+ * kernel's own, whoever is still alive then. A service of several ports has an entry
+ * for each, one of a range the entry whose key says port 0.
+ */
+struct gate_grant_key {
+	__u32 segment;
+	struct gate_ip peer; /* the workstation */
+	__u8 device_mac[6];  /* numbers of devices change with the policy */
+	__u16 port;	     /* the device's; 0: a range */
+	__u8 proto;
+	__u8 pad[3];
+};
+
+struct gate_grant {
+	__u64 until_ns; /* CLOCK_BOOTTIME, which goes on while the machine sleeps */
+	__u32 id;	/* never 0 */
+	__u16 port_lo, port_hi;
+	__u8 mac[6]; /* the workstation's, which it must send from and be sent to */
+	__u8 flags;  /* GATE_GRANT_* */
+	__u8 pad;
+};
+
+#define GATE_GRANT_ANY_MAC 1 /* behind a router: known by its address alone */
+#define GATE_GRANT_RECORD  2 /* kept as evidence: must not pass where nobody inspects */
+
+#define GATE_GRANTS 1024 /* entries at most */
+
+struct gate_grant_row {
+	struct gate_grant_key key;
+	struct gate_grant grant;
+};
 
 /* Says which end of the key sends: 0 or 1. Zeroes every byte of the key it does not use. */
 static inline __attribute__((always_inline)) __u8
@@ -232,7 +269,7 @@ struct gate_verdict {
 	__u8 would;	  /* what `enforce` would have done: GATE_DROP in simulate and observe */
 	__u8 reason;	  /* enum reason; REASON_NONE where it is allowed */
 	__u8 flags;	  /* GATE_VERDICT_* */
-	__u32 pad;
+	__u32 grant;	  /* the id of the grant under which it passes; 0 none */
 };
 
 #define GATE_VERDICT_TO_DEVICE 1  /* the device is the receiver */
@@ -241,6 +278,7 @@ struct gate_verdict {
 #define GATE_VERDICT_ANSWERED  8  /* the floor answered it itself (ARP, ND) */
 #define GATE_VERDICT_FRAGMENT  16 /* a piece without its first: judge after reassembly */
 #define GATE_VERDICT_OPEN      32 /* passes when nobody inspects, whatever the device's fail mode */
+#define GATE_VERDICT_RECORD    64 /* does not pass when nobody inspects, whatever the fail mode */
 
 /* A blocked packet, told to user space; a bounded ring that drops when full. */
 #define GATE_SAMPLE_BYTES 512 /* a DHCP request, which says who a stranger is, whole */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "keep/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -14,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	memset(error, 'x', sizeof(error));
 	memset(&r, 'x', sizeof(r));
+	r.object = NULL;
 	if (request_parse((struct bytes){data, len}, &r, error) != 0) {
 		if (!memchr(error, 0, sizeof(error)) || !*error)
 			abort(); /* refused without a word */
@@ -23,5 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	    !memchr(r.filter.reason, 0, sizeof(r.filter.reason)) || r.filter.limit < 1 ||
 	    r.filter.limit > REQUEST_LIMIT_MAX || r.filter.since_ns < 0)
 		abort();
+	if (r.command == REQUEST_CALL && (!r.object || !memchr(r.call, 0, sizeof(r.call))))
+		abort();
+	json_decref(r.object);
 	return 0;
 }

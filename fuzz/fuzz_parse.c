@@ -21,6 +21,8 @@ void floor_learn(struct floor_tables *t, const struct gate_ip_key *key,
 struct gate_flow *floor_flow(struct floor_tables *t, const struct gate_flow_key *key);
 void floor_flow_add(struct floor_tables *t, const struct gate_flow_key *key,
 		    const struct gate_flow *f);
+const struct gate_grant *floor_door(struct floor_tables *t, const struct gate_grant_key *key);
+__u64 floor_boot_ns(struct floor_tables *t);
 #define FLOOR_ADD(p, n) (*(p) += (n))
 #include "bpf/parse.h"
 

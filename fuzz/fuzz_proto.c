@@ -26,6 +26,24 @@ static void said(void *arg, const struct talk *t, const struct proto_input *in, 
 		abort();
 }
 
+/* What could be kept whole is within what was said, and begins before it goes on. */
+static void keep(void *arg, const struct talk *t, unsigned end, enum talk_keep what,
+		 struct bytes data)
+{
+	struct proto_object o;
+	bool *begun = arg;
+
+	touch(data);
+	if (what == TALK_BEGINS)
+		begun[end] = true;
+	if (t->proto->object && what != TALK_GOES_ON && begun[end] &&
+	    t->proto->object(t->state, end, what == TALK_ENDS, &o)) {
+		touch((struct bytes){o.head, o.head_len});
+		if (!memchr(o.label, 0, sizeof(o.label)))
+			abort();
+	}
+}
+
 /* What an end said and the parser did not take yet, in a block of its exact size. */
 struct held {
 	uint8_t *data;
@@ -62,11 +80,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct reader r = reader_new(data, len);
 	struct proto_input in = {.port = {40000, 80}};
 	struct held held[2] = {{0}, {0}};
+	bool begun[2] = {false, false};
 	struct talk *t;
 	uint8_t kind = read_u8(&r);
 
 	if (!p || !(t = talk_new(p)))
 		abort();
+	t->keep = keep;
+	t->keep_arg = begun;
 	in.datagram = kind & 1 ? p->over & PROTO_OVER_UDP : !(p->over & PROTO_OVER_TCP);
 	in.midstream = kind & 2;
 	while (reader_left(&r) >= 3 && !t->dead) {

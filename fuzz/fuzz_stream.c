@@ -83,12 +83,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct reader r = reader_new(data, len);
 	struct side side[2] = {{0}, {0}};
-	struct stream_pool pool = {.max = 1 + 64u * read_u8(&r) * 16};
+	struct stream_pool pool;
+	size_t max = 1 + 64u * read_u8(&r) * 16;
 	struct packet syn = {.ip_version = 4, .proto = PROTO_TCP, .tcp_window = 65535};
 	struct stream s;
 	struct flow f;
 
-	pool.half_max = 1024 + 256u * read_u8(&r);
+	stream_pool_init(&pool, max, 1024 + 256u * read_u8(&r));
 	memset(&f, 0, sizeof(f));
 	syn.tcp_seq = FIRST - 1;
 	syn.tcp_flags = TCP_SYN;
@@ -102,5 +103,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	stream_free(&s, &pool);
 	if (pool.used)
 		abort();
+	stream_pool_free(&pool);
 	return 0;
 }

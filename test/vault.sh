@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 bw=$(realpath "${1:-build/bedwarden}")
 [ -x "$bw" ] || { echo "not ok - there is no $bw"; exit 1; }
-kills=${KILLS:-100}
+kills=${KILLS:-40} # of each: watch, put, rotate, shred
 failed=0
 ok() { echo "ok - $*"; }
 not() { echo "not ok - $*"; failed=1; }
@@ -17,9 +17,11 @@ base=/tmp
 [ -w /dev/shm ] && base=/dev/shm
 dir=$(mktemp -d $base/bw-vault.XXXX)
 watcher=
+mounted=
 tpms=
 cleanup() {
 	[ -z "$watcher" ] || kill -9 "$watcher" 2>/dev/null
+	[ -z "$mounted" ] || { kill "$mounted"; wait "$mounted"; fusermount3 -qu "$dir/m"; } 2>/dev/null
 	[ -z "$tpms" ] || kill $tpms 2>/dev/null
 	umount "$dir/small" 2>/dev/null
 	rm -rf "$dir"
@@ -122,6 +124,50 @@ check "nothing was lost, and nothing altered" diff -r want got/hot
 check "each is there once" [ "$(vault ls v --class dicom --json | jq 'group_by(.name) | map(length) | max')" = 1 ]
 check "the vault is sound" vault fsck v --content
 
+# --- put, rotate and shred, killed again and again -----------------------------------------------------
+# What was said to be there is; what was said to be destroyed is not; what was under way may be either.
+vault init k --holder file >/dev/null 2>&1
+mkdir stay
+# cut_short COMMAND...: kills it within about the time it takes. 0: it had ended, and well.
+takes=200
+cut_short() {
+	local pid code ms
+	"$@" >>cut.out 2>/dev/null &
+	pid=$!
+	ms=$((RANDOM % takes + 1))
+	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	code=$?
+	[ $code = 137 ] && { struck=$((struck + 1)); takes=$((takes < 900 ? takes * 11 / 10 : takes)); } || takes=$((takes > 30 ? takes * 9 / 10 : takes))
+	return $code
+}
+struck=0 lost=0 back=0 rounds=0
+while [ $struck -lt $((3 * kills)) ] && [ $rounds -lt $((9 * kills)) ]; do
+	n=$((rounds++))
+	for i in 1 2 3; do echo "PID|1||$n-$i" >"stay/$n-$i"; done
+	head -c $((RANDOM * 20)) /dev/urandom >"stay/$n-4"
+	: >cut.out
+	cut_short "$bw" vault put k "stay/$n-1" "stay/$n-2" "stay/$n-3" "stay/$n-4" -v
+	grep -q "stay/$n-1$" cut.out || vault put k "stay/$n-1" >/dev/null || lost=1
+	for i in 2 3 4; do grep -q "  stay/$n-$i$" cut.out || rm "stay/$n-$i"; done
+	cut_short "$bw" vault rotate k
+	if cut_short "$bw" vault shred k "stay/$n-1" --force --why test; then
+		vault get k "stay/$n-1" >/dev/null 2>&1 && back=$((back + 1))
+	fi
+	rm -f "stay/$n-1"
+	if [ $((n % 10)) = 9 ]; then
+		rm -rf back && vault get k -C back >/dev/null || lost=1
+		for f in stay/*; do cmp -s "$f" "back/$f" || { echo "   $f is lost"; lost=1; }; done
+	fi
+done
+check "put, rotate and shred were killed $((3 * kills)) times in their midst" [ $struck -ge $((3 * kills)) ]
+rm -rf back && vault get k -C back >/dev/null
+for f in stay/*; do cmp -s "$f" "back/$f" || { echo "   $f is lost"; lost=1; }; done
+check "nothing that was said to be put was lost" [ $lost = 0 ]
+check "nothing that was said to be destroyed came back" [ $back = 0 ]
+check "that vault is sound, too" vault fsck k --content
+
 # Somebody holds a file open and goes on writing.
 (exec 9>hot/growing; for i in $(seq 10); do echo "line $i" >&9; sleep 0.2; done) &
 timeout 20 "$bw" vault watch v hot --settle 20 --once >/dev/null 2>&1
@@ -135,6 +181,73 @@ check "links lead out of no hot folder" [ -e secret/f ]
 mkdir many && for i in $(seq 5000); do echo "$i" >many/$i; done
 timeout 100 "$bw" vault watch v many --settle 20 --once >/dev/null 2>&1
 check "thousands at once" [ -z "$(ls many)" -a "$(vault ls v --json | jq '[.[] | select(.name | startswith("many/"))] | length')" = 5000 ]
+
+# --- the vault as a folder -------------------------------------------------------------------------
+shown() { # OPTION...: mounts v on m and waits until it is there
+	"$bw" vault mount v m "$@" >mount.out 2>mount.err &
+	mounted=$!
+	for _ in $(seq 100); do mountpoint -q m && return 0; kill -0 $mounted 2>/dev/null || return 1; sleep 0.1; done
+	return 1
+}
+hidden() { for _ in $(seq 100); do ls m >/dev/null 2>&1 && ! mountpoint -q m && return 0; sleep 0.1; done; return 1; }
+mkdir m
+if [ ! -c /dev/fuse ] || ! command -v fusermount3 >/dev/null; then
+	echo "skip - the vault as a folder: needs /dev/fuse and fusermount3"
+elif ! shown && grep -q 'cannot be mounted' mount.err; then
+	echo "skip - the vault as a folder: it may not be mounted here: $(head -1 mount.err)"
+	mounted=
+else
+	day=$(cd m/file && ls | tail -1)
+	there=m/file/$day
+	check "mount: every file as it was put" cmp src/big.dcm "$there/src/big.dcm"
+	diff -rq src "$there/src" 2>/dev/null | grep -v 'DOE_JANE_7.hl7$' | grep -q . && not "mount: the tree, but for what was destroyed" || ok "mount: the tree, but for what was destroyed"
+	cp -r "$there/many" copied 2>/dev/null
+	check "mount: thousands of files are copied" [ "$(find copied -type f | wc -l)" = 5000 -a "$(cat copied/4711)" = 4711 ]
+	python3 - "$there/src/big.dcm" src/big.dcm <<-'P' && ok "mount: any place can be read" || not "mount: any place can be read"
+		import mmap, os, random, sys
+		a, b = (os.open(p, os.O_RDONLY) for p in sys.argv[1:])
+		size = os.fstat(b).st_size
+		assert os.fstat(a).st_size == size
+		for _ in range(500):
+		    at, n = random.randrange(size + 10), random.randrange(1, 600000)
+		    assert os.pread(a, n, at) == os.pread(b, n, at)
+		m = mmap.mmap(a, size, prot=mmap.PROT_READ)
+		assert m[1234567:1239999] == os.pread(b, 1239999 - 1234567, 1234567)
+	P
+	touch "$there/new" 2>/dev/null || : >"$there/src/empty" 2>/dev/null || rm "$there/src/empty" 2>/dev/null && not "mount: nothing can be changed" || ok "mount: nothing can be changed"
+	check "mount: locked in" grep -q '^Seccomp:.2' /proc/$mounted/status
+	if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+		setpriv --reuid 65534 --regid 65534 --clear-groups ls m >/dev/null 2>&1 && not "mount: nobody else may look" || ok "mount: nobody else may look"
+	fi
+	echo 'put meanwhile' >late && vault put v late >/dev/null
+	sleep 1.1
+	check "mount: what is put meanwhile comes" grep -q meanwhile m/file/*/late
+	vault shred v late --force --why test >/dev/null
+	sleep 1.1
+	[ -e "$there/late" ] && not "mount: what is destroyed goes" || ok "mount: what is destroyed goes"
+	vault rotate v >/dev/null
+	check "mount: it outlives a rotation" cmp src/big.dcm "$there/src/big.dcm"
+	kill -9 $mounted
+	wait $mounted 2>/dev/null
+	check "mount: killed, the folder is empty again" hidden
+	# One byte in the middle of an object of its own pack is another.
+	"$bw" vault init damaged --holder file >/dev/null 2>&1
+	head -c 2000000 /dev/urandom >noise && "$bw" vault put damaged noise src/empty >/dev/null
+	printf '\x5a\xa5\x5a' | dd of=damaged/packs/00000001.pack bs=1 seek=1000000 conv=notrunc status=none
+	mv v whole && mv damaged v
+	check "mount: again" shown --class file
+	head -c 200000 m/file/*/noise | cmp -s - <(head -c 200000 noise) && ok "mount: what is sound before damage is read" || not "mount: what is sound before damage is read"
+	cat m/file/*/noise >out.noise 2>cat.err && not "mount: damage is an I/O error" || check "mount: damage is an I/O error" grep -qi 'input/output error' cat.err
+	check "mount: nothing wrong is given out" cmp -n "$(stat -c %s out.noise)" out.noise noise
+	check "mount: and it is said" grep -q 'noise: it is damaged' mount.err
+	kill $mounted # what Ctrl-C does, too; here that is ignored
+	wait $mounted && ok "mount: a signal ends it" || not "mount: a signal ends it"
+	hidden && shown --class none && check "mount: a class that nothing is of is empty" [ -z "$(ls m)" ]
+	fusermount3 -u m
+	wait $mounted && ok "mount: fusermount3 -u ends it" || not "mount: fusermount3 -u ends it"
+	mounted=
+	mv v damaged && mv whole v
+fi
 
 # --- a disk that is full ----------------------------------------------------------------------------
 mkdir small

@@ -257,18 +257,6 @@ static void check_rule_words(struct checking *k, const char *path, const struct 
 	}
 }
 
-static void check_rules(struct checking *k, const char *path, const struct config_rule *rules,
-			unsigned count)
-{
-	char at[128];
-
-	for (unsigned i = 0; i < count; i++) {
-		snprintf(at, sizeof(at), "%s[%u]", path, i);
-		check_rule(k, at, &rules[i]);
-		check_rule_words(k, at, &rules[i]);
-	}
-}
-
 /* A text that is one of a few words; `expected` lists them for a person. */
 static void check_word(struct checking *k, const char *path, const char *key, const char *value,
 		       const char *const *words, const char *expected)
@@ -284,6 +272,101 @@ static void check_word(struct checking *k, const char *path, const char *key, co
 		wrong(k, path, "'%s' is '%.15s'; did you mean '%s'?", key, value, near.best);
 	else
 		wrong(k, path, "'%s' is '%.15s'; expected %s", key, value, expected);
+}
+
+const char *config_service_port(const char *name)
+{
+	static const char *const known[][2] = {
+		{"ftp", "21"},	  {"ssh", "22"},   {"telnet", "23"}, {"web", "80"},
+		{"https", "443"}, {"rdp", "3389"}, {"vnc", "5900"},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strcmp(known[i][0], name) == 0)
+			return known[i][1];
+	return NULL;
+}
+
+/* The roles of people/role.h; a test holds the two lists together. */
+static void check_roles(struct checking *k, const char *path, const char *key, char *const *roles,
+			unsigned count)
+{
+	static const char *const names[] = {
+		"viewer", "clinical_engineer", "administrator", "auditor", "vendor", NULL};
+	char at[160];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(at, sizeof(at), "%s.%s[%u]", path, key, i);
+		check_word(k, at, key, roles[i], names,
+			   "viewer, clinical_engineer, administrator, auditor or vendor");
+	}
+}
+
+static void check_service_ports(struct checking *k, const char *path,
+				const struct config_service *s)
+{
+	uint16_t lo, hi;
+	char at[160];
+
+	if (!s->port_count && !config_service_port(s->name)) {
+		snprintf(at, sizeof(at), "%s.name", path);
+		wrong(k, at,
+		      "'%.31s' is no service whose port is known; expected port, or one of telnet, "
+		      "ssh, ftp, web, https, vnc and rdp",
+		      s->name);
+	}
+	for (unsigned i = 0; i < s->port_count; i++) {
+		snprintf(at, sizeof(at), "%s.port[%u]", path, i);
+		if (!address_ports(s->port[i], &lo, &hi) || lo == 0)
+			wrong(k, at,
+			      "'%.40s' is no port; expected a number from 1 to 65535 or a range as "
+			      "5000-5010",
+			      s->port[i]);
+	}
+}
+
+static void check_services(struct checking *k, const char *path, const struct config_service *list,
+			   unsigned count)
+{
+	static const char *const protos[] = {"tcp", "udp", NULL};
+	char at[128], in[160];
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct config_service *s = &list[i];
+
+		snprintf(at, sizeof(at), "%s[%u]", path, i);
+		for (unsigned j = 0; j < i; j++)
+			if (strcmp(list[j].name, s->name) == 0) {
+				snprintf(in, sizeof(in), "%s.name", at);
+				wrong(k, in,
+				      "a second service is called '%.31s'; expected a name of its "
+				      "own",
+				      s->name);
+			}
+		snprintf(in, sizeof(in), "%s.name", at);
+		if (!check_profile_name(s->name))
+			wrong(k, in,
+			      "'%.31s' is no name that can be asked for; expected lower-case "
+			      "letters, digits and dashes",
+			      s->name);
+		snprintf(in, sizeof(in), "%s.proto", at);
+		check_word(k, in, "proto", s->proto, protos, "tcp or udp");
+		check_service_ports(k, at, s);
+		check_roles(k, at, "ask", s->ask, s->ask_count);
+		check_roles(k, at, "alone", s->alone, s->alone_count);
+	}
+}
+
+static void check_rules(struct checking *k, const char *path, const struct config_rule *rules,
+			unsigned count)
+{
+	char at[128];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(at, sizeof(at), "%s[%u]", path, i);
+		check_rule(k, at, &rules[i]);
+		check_rule_words(k, at, &rules[i]);
+	}
 }
 
 /* RFC 1123 §2.1: letters, digits, hyphens and dots; of an address no passkey can be. */
@@ -447,6 +530,36 @@ static void check_pki(struct checking *k)
 	}
 }
 
+/* An address, a port, a path: the courier reads no files, so it knows no names, and speaks no TLS. */
+static bool sms_place(const char *url)
+{
+	char place[80], ip[ADDRESS_IP_LEN];
+	uint16_t port;
+	size_t len;
+
+	if (strncmp(url, "http://", 7) != 0 || strpbrk(url, " \"<>#\t\r\n"))
+		return false;
+	url += 7;
+	len = strcspn(url, "/");
+	if (len == 0 || len >= sizeof(place))
+		return false;
+	memcpy(place, url, len);
+	place[len] = 0;
+	return address_endpoint(place, ip, &port);
+}
+
+static void check_people(struct checking *k)
+{
+	const struct config_people *p = &k->c->people;
+
+	check_roles(k, "people", "aal3", p->aal3, p->aal3_count);
+	if (*p->sms_url && !sms_place(p->sms_url))
+		wrong(k, "people.sms_url",
+		      "'%.60s' cannot be reached; expected an address and a port as "
+		      "http://10.0.0.20:13013/cgi-bin/sendsms",
+		      p->sms_url);
+}
+
 static void check_gateway(struct checking *k)
 {
 	static const char *const captures[] = {"auto", "xdp", "packet", NULL};
@@ -593,6 +706,8 @@ static void check_device(struct checking *k, unsigned i)
 	check_rules(k, at, d->starts, d->starts_count);
 	snprintf(at, sizeof(at), "devices[%u].accepts", i);
 	check_rules(k, at, d->accepts, d->accepts_count);
+	snprintf(at, sizeof(at), "devices[%u].services", i);
+	check_services(k, at, d->services, d->services_count);
 }
 
 static const char *claimant(const struct checking *k, const struct claim *m)
@@ -765,6 +880,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	}
 	check_gateway(&k);
 	check_console(&k);
+	check_people(&k);
 	check_pki(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)
 		check_segment(&k, i);
@@ -824,6 +940,7 @@ void check_profile(const struct config_profile *p, const struct outline *o, stru
 		      near.best ? "'? " : "");
 	check_rules(&k, "starts", p->starts, p->starts_count);
 	check_rules(&k, "accepts", p->accepts, p->accepts_count);
+	check_services(&k, "services", p->services, p->services_count);
 	if (p->identify)
 		check_identify(&k, p->identify);
 }

@@ -23,6 +23,11 @@ uint64_t clock_mono_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_boot_ns(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
 /*
  * The Gregorian date of a day since 1970-01-01. Counted from 1 March, so that
  * the day a leap year adds is a year's last: months then begin at fixed days.

@@ -1,8 +1,8 @@
 #ifndef BEDWARDEN_BASE_CLOCK_H
 #define BEDWARDEN_BASE_CLOCK_H
 /*
- * Two clocks. Wall time stamps events for people and may jump; monotonic time
- * measures ages and never does. Both in nanoseconds.
+ * Three clocks. Wall time stamps events for people and may jump; monotonic time
+ * measures ages and never does, nor does boot time. All in nanoseconds.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +11,8 @@
 #define NSEC_PER_MSEC 1000000ull
 
 uint64_t clock_wall_ns(void); /* CLOCK_REALTIME since 1970 */
+uint64_t
+clock_boot_ns(void); /* CLOCK_BOOTTIME: as monotonic, and goes on while the machine sleeps */
 uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC, the clock bpf_ktime_get_ns() reads */
 
 /* EVE's form, "2026-01-31T07:15:02.000123+0000", always UTC; 32 bytes with the zero. */

@@ -32,12 +32,14 @@ struct config_gateway {
 	char *eve_file;	     /* "" for none; relative to state_dir */
 	uint32_t eve_rotate_mb;
 	uint32_t eve_keep;
+	bool eve_open;	       /* is what could name a patient readable in there? */
 	uint32_t store_events; /* most single events kept in the database */
 	bool evidence;	       /* are the packets around what was found kept? */
 	uint32_t evidence_mb;
 	uint32_t evidence_days;
-	char *key_holder; /* "passphrase", "tpm2", "pkcs11", "credential" or "file" */
-	char *key_place;  /* where it is; "" its default */
+	uint32_t archive_mb; /* most on its way into the vault */
+	char *key_holder;    /* "passphrase", "tpm2", "pkcs11", "credential" or "file" */
+	char *key_place;     /* where it is; "" its default */
 };
 
 struct config_console {
@@ -86,6 +88,15 @@ struct config_relay {
 	uint32_t *given_connections, *given_idle_s; /* as the file gives them, or NULL */
 };
 
+struct config_people {
+	bool sms; /* codes by SMS are offered, through */
+	char *sms_url, *sms_from; /* this gateway, as from that number; "" none */
+	char **aal3; /* roles that must show level 3 */
+	unsigned aal3_count;
+	uint32_t idle_minutes;	/* 0: the role's own */
+	uint32_t overall_hours; /* 0: the role's own */
+};
+
 struct config_segment {
 	char *name;
 	char *ward;	/* interface towards the devices */
@@ -120,6 +131,24 @@ struct config_rule {
 	bool control; /* may messages change a device? */
 };
 
+/* A service port that opens for one person for a while, and for nobody otherwise. */
+struct config_service {
+	char *name;  /* "telnet" */
+	char *proto; /* "tcp" or "udp" */
+	char **port; /* none: what the name stands for, see config_service_port() */
+	unsigned port_count;
+	char **ask; /* roles that may ask */
+	unsigned ask_count;
+	char **alone; /* and those of them that need nobody's leave */
+	unsigned alone_count;
+	uint32_t *minutes_given;
+	uint32_t minutes; /* most at once */
+	bool record;	  /* all packets are kept as evidence */
+	bool break_glass; /* may be opened in an emergency */
+};
+/* The port that a well-known service has ("telnet": "23"); NULL: none is known. */
+const char *config_service_port(const char *name);
+
 struct config_identify {
 	char **vendor; /* substrings of the OUI's organisation */
 	unsigned vendor_count;
@@ -136,6 +165,7 @@ struct config_profile {
 	char *title; /* "Philips IntelliVue patient monitor" */
 	char *kind; /* monitor, pump, imaging, analyser, ecg, sensor, camera, printer, workstation, other */
 	enum gate_fail fail;
+	bool archive;  /* are its messages and images kept? */
 	char **source; /* documents the ports were taken from */
 	unsigned source_count;
 	struct config_rule *starts; /* what the device may start */
@@ -143,6 +173,8 @@ struct config_profile {
 	struct config_rule *accepts; /* what may be started towards it */
 	unsigned accepts_count;
 	struct config_identify *identify; /* or NULL */
+	struct config_service *services;
+	unsigned services_count;
 };
 
 struct config_device {
@@ -156,10 +188,14 @@ struct config_device {
 	unsigned peer_count;
 	enum gate_mode *mode;	    /* NULL: the segment's */
 	enum gate_fail *fail;	    /* NULL: the profile's, or closed without one */
+	bool *archive;		    /* NULL: the profile's */
 	struct config_rule *starts; /* besides the profile's, and before them */
 	unsigned starts_count;
 	struct config_rule *accepts;
 	unsigned accepts_count;
+	struct config_service
+		*services; /* before its profile's; one of the same name replaces it */
+	unsigned services_count;
 };
 
 struct config {
@@ -168,6 +204,7 @@ struct config {
 	struct config_pki pki;
 	struct config_relay *relays;
 	unsigned relays_count;
+	struct config_people people;
 	struct config_segment *segments;
 	unsigned segments_count;
 	struct config_host *hosts;

@@ -63,19 +63,45 @@ int file_write(int fd, struct bytes data)
 	return 0;
 }
 
+static int folder_of(const char *path, char ret_folder[PATH_MAX])
+{
+	char *slash;
+
+	if (snprintf(ret_folder, PATH_MAX, "%s", path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	slash = strrchr(ret_folder, '/');
+	if (slash)
+		slash[slash == ret_folder] = 0;
+	else
+		snprintf(ret_folder, PATH_MAX, ".");
+	return 0;
+}
+
+int file_follow_folder(int fd, const char *path)
+{
+	char folder[PATH_MAX];
+	struct stat st;
+	int err = geteuid() == 0 ? folder_of(path, folder) : -EPERM;
+
+	if (err < 0)
+		return err == -EPERM ? 0 : err;
+	if (stat(folder, &st) < 0)
+		return -errno;
+	if (st.st_uid == 0)
+		return 0;
+	/* A user namespace may not know that user: then root's it stays. */
+	if (fchown(fd, st.st_uid, st.st_gid) < 0 && errno != EPERM && errno != EINVAL)
+		return -errno;
+	return 0;
+}
+
 int file_sync_folder(const char *path)
 {
 	char folder[PATH_MAX];
-	char *slash;
-	int fd, err = 0;
+	int fd, err = folder_of(path, folder);
 
-	if (snprintf(folder, sizeof(folder), "%s", path) >= (int)sizeof(folder))
-		return -ENAMETOOLONG;
-	slash = strrchr(folder, '/');
-	if (slash)
-		slash[slash == folder] = 0;
-	else
-		snprintf(folder, sizeof(folder), ".");
+	if (err < 0)
+		return err;
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -85,8 +111,7 @@ int file_sync_folder(const char *path)
 	return err;
 }
 
-/* Best effort: a disk that writes elsewhere what is overwritten keeps the old bytes somewhere. */
-static int overwrite(int fd)
+int file_overwrite(int fd)
 {
 	static const uint8_t zeros[4096];
 	struct stat st;
@@ -138,7 +163,7 @@ int file_replace(const char *path, struct bytes text, mode_t mode)
 	if (err == 0) {
 		err = file_sync_folder(path);
 		if (old >= 0)
-			overwrite(old);
+			file_overwrite(old);
 	} else {
 		unlink(part);
 	}
@@ -153,7 +178,7 @@ int file_erase(const char *path)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	err = overwrite(fd);
+	err = file_overwrite(fd);
 	close(fd);
 	if (unlink(path) < 0 && err == 0)
 		err = -errno;

@@ -22,8 +22,14 @@ int file_read_fd(int fd, size_t max, struct bytes *ret_text);
  * one caller at a time. -errno: the old one is still there.
  */
 int file_replace(const char *path, struct bytes text, mode_t mode);
+/* With zeros, to its end. Best effort: a disk that writes elsewhere what is overwritten keeps the
+ * old bytes somewhere. 0 or -errno. */
+int file_overwrite(int fd);
 /* Overwrites with zeros and removes. 0, also where there is none; or -errno. */
 int file_erase(const char *path);
+/* Root made a file in somebody else's folder, a running keeper's: it becomes theirs. `path` is the
+ * open file's. 0 or -errno. */
+int file_follow_folder(int fd, const char *path);
 /* What was made, renamed or removed in the folder that holds `path` is on the disk. 0 or -errno. */
 int file_sync_folder(const char *path);
 /* All of it, whatever the kernel takes at once. 0 or -errno. */

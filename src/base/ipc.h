@@ -36,8 +36,11 @@ enum ipc_type {
 	IPC_UNWRAP,
 	IPC_TLS_KEY,  /* the public half of a certificate's key */
 	IPC_TLS_SIGN, /* ECDSA by it, of a digest */
+	IPC_ARCHIVE,  /* guard → keeper: what is archived (base/archive.h) */
 	IPC_CERT, /* console → keeper: a certificate to keep (PEM), or empty, asks for it; keeper →
 			* console: the one that is kept, empty: none */
+	IPC_GRANTS, /* keeper → parent → guard: struct gate_grant_row (bpf/shared.h), as many as are
+		     * in force; parent → keeper: i32, 0 they are in force or -errno */
 	IPC_CONSOLE, /* parent → keeper: fd of its end of its pair with the console; u32 0 calls, 1
 			* signatures of TLS handshakes */
 	IPC_CALL, /* console → keeper: a call (role/call.h); keeper → console: its answer. In pieces of
@@ -53,6 +56,9 @@ enum ipc_type {
 	IPC_LISTEN, /* parent → link: fd that listens; the relay's name */
 	IPC_PKI, /* link → keeper: JSON object, a question about certificates (role/pki.h); keeper →
 		     * link: its answer, with id 0: ask again */
+	IPC_COURIER, /* parent → keeper, courier: fd of its end of their pair; empty */
+	IPC_SMS, /* keeper → courier: a URL to fetch; courier → keeper: u32 HTTP status, 0: nobody
+		  * answered */
 	IPC_TYPE_COUNT,
 };
 

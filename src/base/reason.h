@@ -245,6 +245,15 @@
 	  "A machine vouches for itself: its certificate proves nothing to others.")               \
 	X(GATEWAY_EVIDENCE_LOST, "gateway.evidence_lost",                                          \
 	  "Packets around a finding could not be kept; the finding itself was.")                   \
+	X(GATEWAY_ARCHIVE_LOST, "gateway.archive_lost",                                            \
+	  "Messages or images that are to be archived could not be kept.")                         \
+	X(GATEWAY_RETENTION, "gateway.retention",                                                  \
+	  "Records that had been kept as long as they must be were destroyed for good.")           \
+	X(GATEWAY_RETENTION_HELD, "gateway.retention_held",                                        \
+	  "The clock cannot be right: no old records are destroyed until it is.")                  \
+	X(GATEWAY_VAULT_STUCK, "gateway.vault_stuck",                                              \
+	  "The vault cannot be written to; what is to be sealed waits in memory.")                 \
+	X(GATEWAY_VAULT_FREED, "gateway.vault_freed", "The vault can be written to again.")        \
 	X(RELAY_NO_CERTIFICATE, "relay.no_certificate",                                            \
 	  "Somebody connected without showing a digital identity card (certificate).")             \
 	X(RELAY_UNTRUSTED, "relay.certificate_untrusted",                                          \
@@ -280,6 +289,41 @@
 	X(RELAY_KEY, "relay.key_unavailable",                                                      \
 	  "The gateway's own key or certificate cannot be used, so nothing can be encrypted.")     \
 	X(RELAY_LISTEN, "relay.cannot_listen", "A relay cannot take connections at its address.")  \
+	X(AUTH_SIGNED_IN, "auth.signed_in", "Somebody signed in to the gateway.")                  \
+	X(AUTH_GUESSING, "auth.guessing",                                                          \
+	  "Somebody tries to sign in to the gateway as another, and fails again and again.")       \
+	X(AUTH_CLONED, "auth.passkey_cloned",                                                      \
+	  "There seem to be two copies of somebody's passkey: one of them is a thief's.")          \
+	X(AUTH_FIRST, "auth.code_used",                                                            \
+	  "Somebody came in with the one-time code that they were given, to set up their "         \
+	  "sign-in.")                                                                              \
+	X(AUTH_RECOVERY, "auth.recovery_used",                                                     \
+	  "Somebody signed in with one of the codes that they printed for emergencies.")           \
+	X(AUTH_FACTOR_ADDED, "auth.factor_added", "Somebody added a way to sign in.")              \
+	X(AUTH_FACTOR_REMOVED, "auth.factor_removed", "Somebody removed a way to sign in.")        \
+	X(AUTH_RESET, "auth.reset",                                                                \
+	  "Two people agreed to remove all of somebody's ways to sign in, as all were lost.")      \
+	X(AUTH_USER_CHANGED, "auth.user_changed",                                                  \
+	  "Somebody was given or denied the right to use the gateway, or another role in it.")     \
+	X(AUTH_KEY_CHANGED, "auth.key_changed",                                                    \
+	  "A key by which a machine may ask the gateway was made or withdrawn.")                   \
+	X(GRANT_ENDED, "grant.ended",                                                              \
+	  "The time for which a person was let into this device is over; the connection was cut.") \
+	X(GRANT_REQUESTED, "grant.requested",                                                      \
+	  "A person asks to be let into a device's service port.")                                 \
+	X(GRANT_OPENED, "grant.opened",                                                            \
+	  "A person was let into a device's service port for a while.")                            \
+	X(GRANT_CLOSED, "grant.closed", "A person's time in a device's service port ended.")       \
+	X(GRANT_BREAK_GLASS, "grant.break_glass",                                                  \
+	  "Emergency: a person opened a device's service port without asking anybody.")            \
+	X(GRANT_REVIEW, "grant.review_due",                                                        \
+	  "An emergency opening of a device has not been looked at by a second person yet.")       \
+	X(GRANT_REFUSED, "grant.refused",                                                          \
+	  "A person who asked to be let into a device was turned down.")                           \
+	X(AUDIT_BROKEN, "audit.broken",                                                            \
+	  "The record of who did what was changed by somebody, or is damaged.")                    \
+	X(AUDIT_LOST, "audit.unrecorded",                                                          \
+	  "The record of who did what cannot be written; what must be recorded is not done.")      \
 	X(PKI_EXPIRES, "pki.certificate_expires",                                                  \
 	  "A certificate runs out soon and nobody has renewed it: somebody has to.")               \
 	X(PKI_EXPIRED, "pki.certificate_expired",                                                  \

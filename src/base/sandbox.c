@@ -314,7 +314,9 @@ int sandbox_calls(const char *const *names, size_t count)
 
 	if (!ctx)
 		return -ENOMEM;
-	err = allow_confined(ctx);
+	err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (err == 0)
+		err = allow_confined(ctx);
 	for (size_t i = 0; err == 0 && i < sizeof(basic) / sizeof(basic[0]); i++)
 		err = allow(ctx, basic[i]);
 	for (size_t i = 0; err == 0 && i < count; i++)

@@ -34,7 +34,7 @@ int sandbox_network(void);
 
 /*
  * seccomp: only these system calls, any other kills the process. Besides the
- * names given (as libseccomp knows them), the few that every role lives on: memory
+ * names given (as libseccomp knows them), for every thread there is, the few that every role lives on: memory
  * that is not executable, read and write on open descriptors, send and receive
  * on open sockets, poll, time, futex, exit. None of them opens anything.
  * -EINVAL for a name that libseccomp does not know.

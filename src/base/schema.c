@@ -40,6 +40,7 @@ static const cyaml_strval_t proxies[] = {
 	{"in", CONFIG_PROXY_IN + 1},
 	{"both", CONFIG_PROXY_BOTH + 1},
 };
+static const cyaml_strval_t hashed_open[] = {{"hashed", 1}, {"open", 2}};
 static const cyaml_strval_t block_observe[] = {{"block", 2}, {"observe", 1}};
 static const cyaml_strval_t block_report[] = {{"block", 2}, {"report", 1}};
 
@@ -93,16 +94,25 @@ static const struct cyaml_schema_value text_entry = {
 	  "A new event file is begun when this one is so many megabytes long.")                    \
 	X(NUMBER, schema_file, "eve_keep", given.eve_keep, config.gateway.eve_keep, OPTIONAL, "8", \
 	  0, 1000, "How many finished event files are kept.")                                      \
+	X(WORD, schema_file, "eve_names", config.gateway.eve_open, hashed_open, OPTIONAL,          \
+	  "hashed", 0, 0,                                                                          \
+	  "How the event file tells what could name a patient, such as web addresses, names of "   \
+	  "files and users: hashed, the same for the same one, or open.")                          \
 	X(NUMBER, schema_file, "store_events", given.store_events, config.gateway.store_events,    \
 	  OPTIONAL, "200000", 1000, 100000000,                                                     \
 	  "Most single events kept in the database; the oldest go first.")                         \
 	X(WORD, schema_file, "evidence", config.gateway.evidence, yes_no, OPTIONAL, "off", 0, 0,   \
-	  "Whether the packets around what was blocked or found are kept, as pcapng files in the " \
-	  "folder evidence of state_dir. They hold what patients' devices said.")                  \
+	  "Whether the packets around what was blocked or found are kept: as pcapng files in the " \
+	  "vault, class evidence; in the folder evidence of state_dir where the keys are locked. " \
+	  "They hold what patients' devices said.")                                                \
 	X(NUMBER, schema_file, "evidence_mb", given.evidence_mb, config.gateway.evidence_mb,       \
 	  OPTIONAL, "256", 1, 1048576, "Most megabytes of evidence; the oldest go first.")         \
 	X(NUMBER, schema_file, "evidence_days", given.evidence_days, config.gateway.evidence_days, \
 	  OPTIONAL, "30", 1, 3650, "Evidence older than so many days is removed.")                 \
+	X(NUMBER, schema_file, "archive_mb", given.archive_mb, config.gateway.archive_mb,          \
+	  OPTIONAL, "512", 1, 1048576,                                                             \
+	  "Most megabytes of messages and images that are on their way into the vault, sealed "    \
+	  "on the disk meanwhile; what is more is lost, and told.")                                \
 	X(TEXT, schema_file, "key_holder", config.gateway.key_holder, 0, OPTIONAL, "file", 1, 15,  \
 	  "What holds the key to all other keys when they are first made: tpm2, pkcs11, "          \
 	  "credential, passphrase, or file, which is for a first trial only.")                     \
@@ -181,6 +191,26 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, config_relay, "idle_s", given_idle_s, idle_s, OPTIONAL, "0", 0, 604800,          \
 	  "Seconds after which a quiet connection is ended; 0: never.")
 
+#define PEOPLE(X)                                                                                  \
+	X(WORD, schema_file, "sms", config.people.sms, yes_no, OPTIONAL, "no", 0, 0,               \
+	  "Whether codes by SMS may serve as a second factor. They can be read and redirected on " \
+	  "their way: leave it off where passkeys or apps will do.")                               \
+	X(TEXT, schema_file, "sms_url", config.people.sms_url, 0, OPTIONAL, "", 0, 512,            \
+	  "The SMS gateway, as Kannel's sendsms: http://10.0.0.20:13013/cgi-bin/sendsms, an "      \
+	  "address and no name. Its login is one line, name:password, in sms.login of state_dir.") \
+	X(TEXT, schema_file, "sms_from", config.people.sms_from, 0, OPTIONAL, "", 0, 20,           \
+	  "The number or name that messages come from; empty: the gateway's own.")                 \
+	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
+	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
+	  "level 3); all others need any two factors (level 2).")                                  \
+	X(NUMBER, schema_file, "idle_minutes", given.idle_minutes, config.people.idle_minutes,     \
+	  OPTIONAL, "0", 0, 60,                                                                    \
+	  "A session that was not used for so long ends; 0: after what its "                       \
+	  "role allows, 15 to 60.")                                                                \
+	X(NUMBER, schema_file, "overall_hours", given.overall_hours, config.people.overall_hours,  \
+	  OPTIONAL, "0", 0, 24,                                                                    \
+	  "A session ends after so long, used or not; 0: after what its role allows, 4 to 12.")
+
 #define SEGMENT(X)                                                                                 \
 	X(TEXT, config_segment, "name", name, 0, REQUIRED, NULL, 1, 63,                            \
 	  "What the segment is called; devices name it.")                                          \
@@ -232,6 +262,25 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_rule, "control", control, yes_no, OPTIONAL, "yes", 0, 0,                    \
 	  "Whether messages that change what a device does may pass; needs app.")
 
+#define SERVICE(X)                                                                            \
+	X(TEXT, config_service, "name", name, 0, REQUIRED, NULL, 1, 31,                       \
+	  "What people ask for. telnet, ssh, ftp, web, vnc and rdp know their port.")         \
+	X(TEXT, config_service, "proto", proto, 0, OPTIONAL, "tcp", 1, 15, "tcp or udp.")     \
+	X(TEXTS, config_service, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,            \
+	  "Ports or ranges of the device that open; none: what the name stands for.")         \
+	X(TEXTS, config_service, "ask", ask, &text_entry, OPTIONAL, NULL, 1, 5,               \
+	  "The roles that may ask to be let in: viewer, clinical_engineer, administrator, "   \
+	  "auditor, vendor. None: clinical_engineer and administrator.")                      \
+	X(TEXTS, config_service, "alone", alone, &text_entry, OPTIONAL, NULL, 1, 5,           \
+	  "Those of them that are let in without a second person's word. None: nobody.")      \
+	X(NUMBER, config_service, "minutes", minutes_given, minutes, OPTIONAL, "60", 1, 720,  \
+	  "The most minutes that may be asked for at once.")                                  \
+	X(WORD, config_service, "record", record, yes_no, OPTIONAL, "no", 0, 0,               \
+	  "Whether every packet is kept as evidence; needs evidence: on. Then nothing of it " \
+	  "passes while nobody inspects.")                                                    \
+	X(WORD, config_service, "break_glass", break_glass, yes_no, OPTIONAL, "yes", 0, 0,    \
+	  "Whether it may be opened at once in an emergency, to be reviewed afterwards.")
+
 #define IDENTIFY(X)                                                                             \
 	X(TEXTS, config_identify, "vendor", vendor, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,   \
 	  "Parts of the maker's name as the registry of hardware addresses has it.")            \
@@ -250,12 +299,17 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_profile, "fail", fail, fails, REQUIRED, NULL, 0, 0,                         \
 	  "What happens to allowed traffic while nobody inspects it: open lets it through, "       \
 	  "closed stops it.")                                                                      \
+	X(WORD, config_profile, "archive", archive, yes_no, OPTIONAL, "no", 0, 0,                  \
+	  "Whether the HL7 messages and DICOM images that pass between such a device and others "  \
+	  "are kept in the vault, for six years.")                                                 \
 	X(TEXTS, config_profile, "source", source, &text_entry, REQUIRED, NULL, 1, MAX_LIST,       \
 	  "The documents that the ports were taken from.")                                         \
 	X(MAPS, config_profile, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,       \
 	  "What the device may start.")                                                            \
 	X(MAPS, config_profile, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,     \
 	  "What may be started towards the device.")                                               \
+	X(MAPS, config_profile, "services", services, &service_entry, OPTIONAL, NULL, 0, 16,       \
+	  "Service ports that open for one person for a while, and for nobody otherwise.")         \
 	X(MAP_AT, config_profile, "identify", identify, identify_fields, OPTIONAL, NULL, 0, 0,     \
 	  "What such a device is recognised by.")
 
@@ -276,16 +330,22 @@ static const struct cyaml_schema_value text_entry = {
 	  "Its own mode; else the segment's.")                                                 \
 	X(WORD_AT, config_device, "fail", fail, fails, OPTIONAL, NULL, 0, 0,                   \
 	  "Its own fail mode; else the profile's, or closed without a profile.")               \
+	X(WORD_AT, config_device, "archive", archive, yes_no, OPTIONAL, NULL, 0, 0,            \
+	  "Whether what it says is kept in the vault; else as the profile says.")              \
 	X(MAPS, config_device, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,    \
 	  "What it may start besides what its profile says.")                                  \
 	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,  \
-	  "What may be started towards it besides what its profile says.")
+	  "What may be started towards it besides what its profile says.")                     \
+	X(MAPS, config_device, "services", services, &service_entry, OPTIONAL, NULL, 0, 16,    \
+	  "Service ports besides those of its profile, or in the place of the one of that name.")
 
 #define TOP(X)                                                                                     \
 	X(MAP, schema_file, "gateway", config, gateway_fields, OPTIONAL, NULL, 0, 0,               \
 	  "The gateway itself.")                                                                   \
 	X(MAP, schema_file, "console", config, console_fields, OPTIONAL, NULL, 0, 0,               \
 	  "The page and the API.")                                                                 \
+	X(MAP, schema_file, "people", config, people_fields, OPTIONAL, NULL, 0, 0,                 \
+	  "Who may sign in, and how.")                                                             \
 	X(MAP, schema_file, "pki", config, pki_fields, OPTIONAL, NULL, 0, 0, "Certificates.")      \
 	X(MAPS, schema_file, "relays", config.relays, &relay_entry, OPTIONAL, NULL, 0, MAX_RELAYS, \
 	  "TCP in the clear on one side and TLS on the other.")                                    \
@@ -356,12 +416,15 @@ TABLE(console, CONSOLE)
 TABLE(pki, PKI)
 TABLE(relay, RELAY)
 ENTRY(relay, config_relay)
+TABLE(people, PEOPLE)
 TABLE(segment, SEGMENT)
 ENTRY(segment, config_segment)
 TABLE(host, HOST)
 ENTRY(host, config_host)
 TABLE(rule, RULE)
 ENTRY(rule, config_rule)
+TABLE(service, SERVICE)
+ENTRY(service, config_service)
 TABLE(device, DEVICE)
 ENTRY(device, config_device)
 TABLE(identify, IDENTIFY)
@@ -375,11 +438,13 @@ const struct schema_table schema_tables[] = {
 	ROW(console, "console", "The page and the API"),
 	ROW(pki, "pki", "Certificates"),
 	ROW(relay, "relays", "A relay between the clear and TLS"),
+	ROW(people, "people", "Who may sign in, and how"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
 	ROW(host, "hosts", "Machines and networks that devices talk to"),
 	ROW(device, "devices", "A device that is guarded"),
 	ROW(profile, "profile", "A profile, in a file of its own"),
 	ROW(rule, "rule", "An entry of starts or accepts"),
+	ROW(service, "service", "An entry of services"),
 	ROW(identify, "identify", "What a device of a profile is recognised by"),
 	{NULL},
 };

@@ -30,8 +30,8 @@ struct schema_table {
 /* Numbers as the file gives them; NULL where it does not. */
 struct schema_given {
 	uint32_t *workers, *flows, *fragments, *streams_mb, *vitals, *stale_ms, *eve_rotate_mb,
-		*eve_keep, *store_events, *evidence_mb, *evidence_days, *connections, *per_source,
-		*requests, *subscribers, *days;
+		*eve_keep, *store_events, *evidence_mb, *evidence_days, *archive_mb, *connections,
+		*per_source, *requests, *subscribers, *days, *idle_minutes, *overall_hours;
 };
 
 /* What a policy file loads into. `config` is first: config_free() gets back here. */

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "cli/audit.h"
 #include "cli/demo.h"
 #include "cli/inspect.h"
 #include "cli/pki.h"
 #include "cli/policy.h"
+#include "cli/user.h"
 #include "cli/vault.h"
 #include "guard/policy/message.h"
+#include "role/courier.h"
 #include "role/guard.h"
 #include "role/console.h"
 #include "role/keeper.h"
@@ -28,11 +31,23 @@ const struct cli_command cli_commands[] = {
 	 "[--json] [--all] [--follow] [--device NAME] [--reason REASON] [--since WHEN] [-n COUNT]"
 	 " [-c FILE] [--socket PATH]",
 	 "what was blocked or found", cli_events},
-	{"grants", "[--json] [-c FILE] [--socket PATH]", "access that is open now", cli_grants},
+	{"grants",
+	 "[--json] [-c FILE] [--socket PATH] | services | request|break-glass DEVICE SERVICE --ip "
+	 "IP "
+	 "--mac MAC|any --reason TEXT [--minutes N] [--record] | approve|deny|revoke|review NUMBER "
+	 "[--reason TEXT] | invite USER DEVICE... --reason TEXT --minutes N | withdraw NUMBER",
+	 "access that is open now; ask for it, allow it, end it", cli_grants},
+	{"audit",
+	 "verify [--against CHECKPOINT] [--key HEX] | ls [--who USER] [--what CALL] [--object "
+	 "TEXT] "
+	 "[-n COUNT] | checkpoint | export --to HOST:PORT --ca FILE [--cert FILE --cert-key FILE] "
+	 "[--once]; all: [--json] [-c FILE | -d DIR]",
+	 "who did what; has anybody changed the record", cli_audit},
 	{"_guard", "N", NULL, guard_main},
 	{"_keeper", "", NULL, keeper_main},
 	{"_link", "", NULL, link_main},
 	{"_console", "", NULL, console_main},
+	{"_courier", "", NULL, courier_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
@@ -54,12 +69,25 @@ const struct cli_command cli_commands[] = {
 	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
 	 "decrypt what was sealed", cli_open},
 	{"vault",
-	 "init|put|get|ls|rotate|shred|watch|fsck|export|recover|log DIR [OPTION]... [ARG]...",
+	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log DIR [OPTION]... "
+	 "[ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
+	{"user",
+	 "add NAME [--first | --role ROLE] [--display TEXT] [--device NAME]... | "
+	 "enrol NAME [--totp | --password | --recovery] | reset NAME [--approve] | "
+	 "change NAME [--role ROLE] [--display TEXT] [--device NAME]... [--disable | --enable] | "
+	 "remove NAME | ls [--sessions] [--json]  [-c FILE] [--socket PATH]",
+	 "who may sign in, and by what", cli_user},
 	{"tuf",
 	 "--metadata-dir DIR [--metadata-url URL] [--target-name NAME]... [--target-base-url URL] "
 	 "[--target-dir DIR] init ROOT | refresh | download",
 	 "fetch from a repository what its keys vouch for", cli_tuf},
+	{"repo",
+	 "init|add|remove|delegate|rotate|renew|sign|take|publish|bundle|status DIR [OPTION]... "
+	 "[ARG]... | add|sign DRAFT.json [OPTION]... [FILE]... | key FILE",
+	 "publish such a repository", cli_repo},
+	{"update", "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]...",
+	 "take updates from a stick", cli_update},
 	{NULL},
 };
 

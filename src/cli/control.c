@@ -176,6 +176,19 @@ int control_ask(const struct control_options *o, json_t *request, bool follow, c
 	return code;
 }
 
+const char *control_operator(void)
+{
+	static const char *const names[] = {"SUDO_USER", "DOAS_USER"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char *who = getenv(names[i]);
+
+		if (who && *who)
+			return who;
+	}
+	return "root";
+}
+
 static void collect(void *arg, json_t *row)
 {
 	json_array_append(arg, row);

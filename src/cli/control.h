@@ -38,6 +38,9 @@ typedef void (*control_row_fn)(void *arg, json_t *row);
 int control_ask(const struct control_options *o, json_t *request, bool follow, control_row_fn fn,
 		void *arg);
 
+/* Who asks, where it is root: the person behind sudo or doas, else "root". Borrowed. */
+const char *control_operator(void);
+
 /* Rows as one JSON array on stdout; ASCII only, so that no byte of it moves a terminal. */
 int control_print_json(const struct control_options *o, json_t *request);
 /* Values of a row that may be missing: "" and 0. */

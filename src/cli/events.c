@@ -94,6 +94,7 @@ static void say_event(const json_t *e, char *ret_text, size_t max)
 	const json_t *own = json_object_get(e, type);
 	enum reason r = reason_from_name(control_text(e, "reason"));
 	const char *message = control_text(own, "message"), *name = control_text(own, "event");
+	const char *file = control_text(own, "file");
 	char service[64];
 	const char *sentence = r < REASON_COUNT && r != REASON_NONE ? reason_sentence(r) : "";
 
@@ -106,6 +107,9 @@ static void say_event(const json_t *e, char *ret_text, size_t max)
 			 control_text(e, "dest_ip"),
 			 (uint64_t)(control_number(own, "pkts_toserver") +
 				    control_number(own, "pkts_toclient")));
+	else if (*message)
+		snprintf(ret_text, max, "%s: %.256s%s%.256s", type, message, *file ? ": " : "",
+			 file);
 	else
 		snprintf(ret_text, max, "%s%s%.256s", type, *name ? ": " : "", name);
 }

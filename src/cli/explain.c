@@ -317,6 +317,9 @@ static void print_device(FILE *out, const struct explaining *x, unsigned i)
 		: g->mode == GATE_SIMULATE ? "simulate: NOTHING IS BLOCKED, only said"
 					   : "observe: NOTHING IS BLOCKED",
 		g->fail == GATE_OPEN ? "passes (open)" : "is stopped (closed)");
+	if (g->flags & GATE_DEVICE_ARCHIVE)
+		fprintf(out,
+			"  its HL7 messages and DICOM images are kept in the vault, six years\n");
 	print_direction(out, x, g, false);
 	print_direction(out, x, g, true);
 }
@@ -550,10 +553,10 @@ static json_t *device_json(const struct explaining *x, unsigned i)
 		read_line(x, r, g->rule_first + g->rule_count, &l);
 		json_array_append_new(rules, line_json(&l));
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "name", d->name, "segment",
-			 d->segment, "mac", d->mac, "profile", d->profile, "mode",
-			 mode_names[g->mode], "fail", fail_names[g->fail], "ip", ips, "rules",
-			 rules);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o}", "name", d->name,
+			 "segment", d->segment, "mac", d->mac, "profile", d->profile, "mode",
+			 mode_names[g->mode], "fail", fail_names[g->fail], "archive",
+			 (g->flags & GATE_DEVICE_ARCHIVE) != 0, "ip", ips, "rules", rules);
 }
 
 static json_t *segment_json(const struct config_segment *s)

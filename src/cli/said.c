@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "keep/person.h"
+
 #define HEADS 8192
 
 int saids_new(struct saids *ret_s)
@@ -123,7 +125,7 @@ static bool is_plain(const char *s, size_t len)
 
 static void add_value(struct said_member *m, const char *value, size_t len)
 {
-	if (!is_plain(value, len)) {
+	if (!is_plain(value, len) || person_is_hidden(value)) {
 		m->odd = true;
 		return;
 	}

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/address.h"
+#include "keep/person.h"
 
 #define SLOTS 65536 /* of the index by MAC; never more than a third of them taken */
 
@@ -134,7 +135,8 @@ static void take_machine(struct seen *s, const json_t *o)
 	if (!address_mac(text(o, "mac"), mac) || !(m = machine(s, mac)))
 		return;
 	m->listed = true;
-	copy(m->name, sizeof(m->name), text(o, "name"));
+	if (!person_is_hidden(text(o, "name")))
+		copy(m->name, sizeof(m->name), text(o, "name"));
 	copy(m->name, sizeof(m->name), text(o, "hostname"));
 	copy(m->vendor, sizeof(m->vendor), text(o, "vendor"));
 	copy(m->profile, sizeof(m->profile), text(o, "profile"));

@@ -141,14 +141,21 @@ static int finish_file(struct output *o, const char *name, bool replace)
 	return r;
 }
 
-/* What was authentic of a broken file is kept, where nobody takes it for the whole. */
-static bool keep_part(const struct single *s, struct output *o, uint64_t plain)
+/* What was authentic of a broken file is what OUT holds then, as with `age -o`; but nobody's whole
+ * file is replaced by half of one: beside it, it is OUT.part. Into which; false: nothing is kept. */
+static bool keep_part(const struct single *s, struct output *o, uint64_t plain, bool *ret_beside)
 {
 	char name[NAME_MAX + 1];
+	int r = -EEXIST;
 
-	return o->file.fd >= 0 && s->open && plain &&
-	       snprintf(name, sizeof(name), "%s.part", o->name) < (int)sizeof(name) &&
-	       finish_file(o, name, true) == 0;
+	if (o->file.fd < 0 || !s->open || !plain)
+		return false;
+	if (!o->replaces)
+		r = finish_file(o, o->name, false);
+	*ret_beside = r == -EEXIST;
+	if (*ret_beside && snprintf(name, sizeof(name), "%s.part", o->name) < (int)sizeof(name))
+		r = finish_file(o, name, true);
+	return r == 0;
 }
 
 const char *single_why(int error, const char *why)
@@ -167,15 +174,16 @@ const char *single_why(int error, const char *why)
 }
 
 /* Of what the system gives, most errors concern the output. */
-static int failed(const struct single *s, int error, const struct age_result *r, bool kept)
+static int failed(const struct single *s, int error, const struct age_result *r, const char *kept)
 {
 	bool output = error == -ENOSPC || error == -EPIPE || error == -EDQUOT || error == -EFBIG;
 
 	if (kept)
-		return cli_fail("%s: %s; %s.part holds the %llu bytes before that, which are "
-				"authentic",
-				in_name(s), single_why(error, r->why), s->out,
-				(unsigned long long)r->plain);
+		return cli_fail("%s: %s; %s%s holds the %llu bytes before that, which are "
+				"authentic%s",
+				in_name(s), single_why(error, r->why), s->out, kept,
+				(unsigned long long)r->plain,
+				*kept ? ", and what was there before stays" : "");
 	return cli_fail("%s: %s%s", output ? out_name(s) : in_name(s),
 			output ? "writing failed: " : "", single_why(error, r->why));
 }
@@ -208,10 +216,12 @@ static int run(const struct single *s, int in, uint64_t size, struct output *o)
 	/* The caller's function has said it itself. */
 	if (r == -ECANCELED)
 		return CLI_FAILED;
-	if (r < 0)
-		return failed(s, r, &result,
-			      (r == -EBADMSG || r == -EILSEQ || r == -EIO) &&
-				      keep_part(s, o, result.plain));
+	if (r < 0) {
+		bool broken = r == -EBADMSG || r == -EILSEQ || r == -EIO, beside = false;
+		bool kept = broken && keep_part(s, o, result.plain, &beside);
+
+		return failed(s, r, &result, !kept ? NULL : beside ? ".part" : "");
+	}
 	r = o->file.fd >= 0 ? finish_file(o, o->name, o->replaces) : 0;
 	return r < 0 ? cli_fail("%s: writing failed: %s", s->out, strerror(-r)) : CLI_OK;
 }

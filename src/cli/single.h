@@ -3,9 +3,10 @@
 /*
  * One input to one output, as `age` does it: files, pipes, or the terminal.
  *
- * A file named with -o appears under that name only when it is whole. Where a
- * sealed file turns out to be broken, the plain bytes before the break, which
- * are authentic, are left in OUT.part, and OUT stays as it was.
+ * A file named with -o appears under that name when it is whole. Where a sealed
+ * file turns out to be broken, OUT holds exactly the plain bytes before the break,
+ * which are authentic. If there was an OUT before, that stays, and they are left in
+ * OUT.part.
  */
 #include <stdbool.h>
 

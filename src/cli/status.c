@@ -231,6 +231,25 @@ static void say_traffic(const json_t *s)
 		    text_count(number(json_object_get(floor, "uninspected"), "packets"), a));
 }
 
+static void say_vault(const json_t *vault)
+{
+	char a[TEXT_SHORT], b[TEXT_SHORT], c[TEXT_SHORT];
+
+	if (!vault)
+		return;
+	if (!json_is_true(json_object_get(vault, "open"))) {
+		puts("  The vault is closed: nothing is sealed.");
+		return;
+	}
+	say("  Sealed since the start: %s captures, %s archived messages and images (%s).",
+	    text_count(number(vault, "evidence_sealed"), a),
+	    text_count(number(vault, "archived"), b),
+	    text_bytes(number(vault, "archived_bytes"), c));
+	if (number(vault, "archive_lost"))
+		say("  %s that should have been archived were lost.",
+		    text_count(number(vault, "archive_lost"), a));
+}
+
 static void say_records(const json_t *s)
 {
 	const json_t *store = json_object_get(s, "store");
@@ -245,6 +264,25 @@ static void say_records(const json_t *s)
 	    control_text(store, "state_dir"), text_bytes(number(store, "database_bytes"), a),
 	    text_bytes(number(store, "eve_bytes"), b),
 	    text_bytes(number(store, "disk_free_bytes"), c));
+	say_vault(json_object_get(s, "vault"));
+}
+
+/* Where the console is, and how to know that it is ours. */
+static void say_console(const json_t *s)
+{
+	const json_t *console = json_object_get(s, "console"), *at;
+	const char *print = control_text(console, "certificate");
+	size_t i;
+
+	if (!json_is_array(json_object_get(console, "listen")))
+		return;
+	say("\nConsole");
+	json_array_foreach (json_object_get(console, "listen"), i, at)
+		say("  https://%s", json_string_value(at));
+	if (!json_array_size(json_object_get(console, "listen")))
+		say("  It is off.");
+	else if (*print)
+		say("  Its certificate's SHA-256: %s", print);
 }
 
 static void show(void *arg, json_t *s)
@@ -263,6 +301,7 @@ static void show(void *arg, json_t *s)
 	say_blind_spots(s);
 	say_traffic(s);
 	say_records(s);
+	say_console(s);
 }
 
 int cli_status(int argc, char **argv)

@@ -117,7 +117,8 @@ static void show(const struct tuf *t)
 	int64_t v[4];
 
 	tuf_versions(t, v);
-	printf("root %" PRId64 ", timestamp %" PRId64 ", snapshot %" PRId64 ", targets %" PRId64 "\n",
+	printf("root %" PRId64 ", timestamp %" PRId64 ", snapshot %" PRId64 ", targets %" PRId64
+	       "\n",
 	       v[0], v[1], v[2], v[3]);
 }
 

@@ -327,6 +327,7 @@ static const struct verb {
 	{"rotate", rotate, 0, 0},
 	{"shred", vault_cli_shred, 0, -1},
 	{"watch", vault_cli_watch, 0, -1},
+	{"mount", vault_cli_mount, 0, 1},
 	{"fsck", fsck, 0, 0},
 	{"export", vault_cli_export, 0, -1},
 	{"recover", recover, 0, 0},
@@ -355,6 +356,7 @@ enum {
 	JSON,
 	NAME,
 	ONCE,
+	ALLOW_OTHER,
 	SETTLE
 };
 
@@ -371,6 +373,7 @@ static const struct option options[] = {
 	{"content", no_argument, NULL, CONTENT},
 	{"mend", no_argument, NULL, MEND},
 	{"recovery", no_argument, NULL, RECOVERY},
+	{"allow-other", no_argument, NULL, ALLOW_OTHER},
 	{"once", no_argument, NULL, ONCE},
 	{"settle", required_argument, NULL, SETTLE},
 	{"json", no_argument, NULL, JSON},
@@ -437,6 +440,7 @@ static bool take_option(struct vault_cli *o, int c)
 	o->mend |= c == MEND;
 	o->recovery |= c == RECOVERY;
 	o->once |= c == ONCE;
+	o->allow_other |= c == ALLOW_OTHER;
 	o->json |= c == JSON;
 	return c != '?';
 }

@@ -6,6 +6,7 @@
  *   vault.c        the verbs, and those about the vault as a whole
  *   vault_files.c  put, get, export: between the vault and files
  *   vault_list.c   ls, log, shred
+ *   vault_mount.c  mount
  *   vault_watch.c  watch
  */
 #include "cli/cli.h"
@@ -20,7 +21,7 @@ struct vault_cli {
 	unsigned recipient_count;
 	long keep_days; /* -1: not given */
 	long settle_ms; /* -1: not given */
-	bool json, verbose, all, force, expired, content, mend, recovery, once;
+	bool json, verbose, all, force, expired, content, mend, recovery, once, allow_other;
 	char **args; /* what stands behind DIR */
 	int count;
 };
@@ -48,6 +49,7 @@ int vault_cli_export(const struct vault_cli *o);
 int vault_cli_ls(const struct vault_cli *o);
 int vault_cli_log(const struct vault_cli *o);
 int vault_cli_shred(const struct vault_cli *o);
+int vault_cli_mount(const struct vault_cli *o);
 int vault_cli_watch(const struct vault_cli *o);
 
 #endif

@@ -23,7 +23,7 @@ struct probe_key {
 
 struct probe {
 	struct probe_key key;
-	uint64_t since_ns, touched;
+	uint64_t since_ns;
 	uint8_t count;
 	bool found;
 	uint32_t attempts[ATTEMPTS]; /* what varies, hashed */
@@ -36,18 +36,32 @@ struct source_key {
 
 struct source {
 	struct source_key key;
-	uint64_t touched, second_ns, flood_ns, held_ns;
+	uint64_t second_ns, flood_ns, held_ns;
 	uint32_t packets;
 	uint32_t reason; /* of the last finding, held since held_ns */
 };
 
+/* What is looked at before the rows themselves: a cache line tells which it is, or that it is none. */
+struct set {
+	uint32_t tag[WAYS]; /* of the keys' hashes; 0: free */
+	uint64_t touched[WAYS];
+} __attribute__((aligned(64)));
+
 struct behaviour {
 	struct probe *probes;
 	struct source *sources;
+	struct set *probe_sets, *source_sets;
 	uint32_t mask; /* over sets of WAYS rows */
 	uint64_t turn; /* rows are aged by it: times may be equal */
 	struct hash_key key;
 };
+
+static struct set *sets_new(uint32_t count)
+{
+	struct set *s = aligned_alloc(64, count * sizeof(*s));
+
+	return s ? memset(s, 0, count * sizeof(*s)) : NULL;
+}
 
 struct behaviour *behaviour_new(uint32_t rows)
 {
@@ -57,7 +71,8 @@ struct behaviour *behaviour_new(uint32_t rows)
 	while (sets * WAYS < rows)
 		sets <<= 1;
 	if (!b || !(b->probes = calloc(sets * WAYS, sizeof(*b->probes))) ||
-	    !(b->sources = calloc(sets * WAYS, sizeof(*b->sources)))) {
+	    !(b->sources = calloc(sets * WAYS, sizeof(*b->sources))) ||
+	    !(b->probe_sets = sets_new(sets)) || !(b->source_sets = sets_new(sets))) {
 		behaviour_free(b);
 		errno = ENOMEM;
 		return NULL;
@@ -71,55 +86,84 @@ void behaviour_free(struct behaviour *b)
 {
 	if (!b)
 		return;
+	free(b->probe_sets);
+	free(b->source_sets);
 	free(b->probes);
 	free(b->sources);
 	free(b);
 }
 
-static struct probe *probe_find(const struct behaviour *b, const struct probe_key *k,
-				struct probe **ret_stalest)
-{
-	struct probe *set = &b->probes[(hash_bytes(&b->key, k, sizeof(*k)) & b->mask) * WAYS];
+/* Where a key is, or may be: its set, and its place there. */
+struct place {
+	struct set *set;
+	uint32_t row; /* of the set's first */
+	uint32_t tag;
+};
 
-	*ret_stalest = set;
-	for (unsigned i = 0; i < WAYS; i++) {
-		if (memcmp(&set[i].key, k, sizeof(*k)) == 0)
-			return &set[i];
-		if (set[i].touched < (*ret_stalest)->touched)
-			*ret_stalest = &set[i];
-	}
+static struct place place_of(const struct behaviour *b, struct set *sets, const void *key,
+			     size_t len)
+{
+	uint64_t hash = hash_bytes(&b->key, key, len);
+	uint32_t set = (uint32_t)hash & b->mask;
+
+	return (struct place){&sets[set], set * WAYS, (uint32_t)(hash >> 32) | 1};
+}
+
+static unsigned stalest(const struct set *s)
+{
+	unsigned way = 0;
+
+	for (unsigned i = 1; i < WAYS; i++)
+		if (s->touched[i] < s->touched[way])
+			way = i;
+	return way;
+}
+
+/* NULL where there is none; then the place is that of the one to go. */
+static struct probe *probe_find(const struct behaviour *b, const struct probe_key *k,
+				struct place *ret_p, unsigned *ret_way)
+{
+	struct place p = place_of(b, b->probe_sets, k, sizeof(*k));
+
+	*ret_p = p;
+	for (unsigned i = 0; i < WAYS; i++)
+		if (p.set->tag[i] == p.tag && !memcmp(&b->probes[p.row + i].key, k, sizeof(*k))) {
+			*ret_way = i;
+			return &b->probes[p.row + i];
+		}
+	*ret_way = stalest(p.set);
 	return NULL;
 }
 
-static struct source *source_find(const struct behaviour *b, const struct gate_ip *ip,
-				  uint32_t segment, struct source **ret_stalest)
+static struct source *source_find(const struct behaviour *b, const struct source_key *k,
+				  struct place *ret_p, unsigned *ret_way)
 {
-	struct source_key k = {.ip = *ip, .segment = segment};
-	struct source *set = &b->sources[(hash_bytes(&b->key, &k, sizeof(k)) & b->mask) * WAYS];
+	struct place p = place_of(b, b->source_sets, k, sizeof(*k));
 
-	*ret_stalest = set;
-	for (unsigned i = 0; i < WAYS; i++) {
-		if (memcmp(&set[i].key, &k, sizeof(k)) == 0)
-			return &set[i];
-		if (set[i].touched < (*ret_stalest)->touched)
-			*ret_stalest = &set[i];
-	}
+	*ret_p = p;
+	for (unsigned i = 0; i < WAYS; i++)
+		if (p.set->tag[i] == p.tag && !memcmp(&b->sources[p.row + i].key, k, sizeof(*k))) {
+			*ret_way = i;
+			return &b->sources[p.row + i];
+		}
+	*ret_way = stalest(p.set);
 	return NULL;
 }
 
 static struct source *source_get(struct behaviour *b, const struct gate_ip *ip, uint32_t segment,
 				 uint64_t now_ns)
 {
-	struct source *stalest, *s = source_find(b, ip, segment, &stalest);
+	struct source_key k = {.ip = *ip, .segment = segment};
+	struct place at;
+	unsigned way;
+	struct source *s = source_find(b, &k, &at, &way);
 
 	if (!s) {
-		s = stalest;
-		memset(s, 0, sizeof(*s));
-		s->key.ip = *ip;
-		s->key.segment = segment;
-		s->second_ns = now_ns;
+		s = &b->sources[at.row + way];
+		*s = (struct source){.key = k, .second_ns = now_ns};
+		at.set->tag[way] = at.tag;
 	}
-	s->touched = ++b->turn;
+	at.set->touched[way] = ++b->turn;
 	return s;
 }
 
@@ -135,7 +179,10 @@ static void hold(struct behaviour *b, const struct gate_ip *ip, uint32_t segment
 enum reason behaviour_held(const struct behaviour *b, const struct gate_ip *ip, uint32_t segment,
 			   uint64_t now_ns)
 {
-	struct source *stalest, *s = source_find(b, ip, segment, &stalest);
+	struct source_key k = {.ip = *ip, .segment = segment};
+	struct place at;
+	unsigned way;
+	const struct source *s = source_find(b, &k, &at, &way);
 
 	if (!s || !s->reason || now_ns < s->held_ns || now_ns - s->held_ns >= BEHAVIOUR_HELD_NS)
 		return REASON_NONE;
@@ -183,24 +230,24 @@ static bool is_attempt(const struct packet *p)
 	}
 }
 
-static struct probe *probe_begin(struct probe *r, const struct probe_key *k, uint64_t now_ns)
-{
-	memset(r, 0, sizeof(*r));
-	r->key = *k;
-	r->since_ns = now_ns;
-	return r;
-}
-
 /* True where this attempt makes it a search. */
 static bool probe_note(struct behaviour *b, const struct probe_key *k, uint32_t attempt,
 		       uint64_t now_ns)
 {
 	unsigned limit = k->kind == KIND_PORTS ? BEHAVIOUR_PORTS : BEHAVIOUR_HOSTS;
-	struct probe *stalest, *r = probe_find(b, k, &stalest);
+	struct place at;
+	unsigned way;
+	struct probe *r = probe_find(b, k, &at, &way);
 
-	if (!r || now_ns < r->since_ns || now_ns - r->since_ns >= BEHAVIOUR_WINDOW_NS)
-		r = probe_begin(r ? r : stalest, k, now_ns);
-	r->touched = ++b->turn;
+	if (!r || now_ns < r->since_ns || now_ns - r->since_ns >= BEHAVIOUR_WINDOW_NS) {
+		r = &b->probes[at.row + way];
+		r->key = *k;
+		r->since_ns = now_ns;
+		r->count = 0;
+		r->found = false;
+		at.set->tag[way] = at.tag;
+	}
+	at.set->touched[way] = ++b->turn;
 	if (r->found)
 		return false;
 	for (unsigned i = 0; i < r->count; i++)
@@ -244,7 +291,9 @@ void behaviour_answered(struct behaviour *b, const struct packet *p, uint32_t se
 	probe_keys(&p->dst_ip, &p->src_ip, p->proto, port, segment, k);
 	for (unsigned n = 0; n < 2; n++) {
 		uint32_t attempt = attempt_hash(b, k[n].kind, &p->src_ip, port);
-		struct probe *stalest, *r = probe_find(b, &k[n], &stalest);
+		struct place at;
+		unsigned way;
+		struct probe *r = probe_find(b, &k[n], &at, &way);
 
 		for (unsigned i = 0; r && !r->found && i < r->count; i++)
 			if (r->attempts[i] == attempt)

@@ -1,6 +1,8 @@
+#include "guard/door.h"
 #include "guard/engine_internal.h"
 
 #include "base/hash.h"
+#include "guard/archive.h"
 #include "guard/evidence.h"
 
 void engine_count_anomalies(struct engine *e, anomaly_set set)
@@ -247,6 +249,7 @@ static void witness(struct engine *e, const struct work *w, const struct flow *f
 			: w->v.would == GATE_DROP ? EVIDENCE_WOULD_DROP
 						  : EVIDENCE_PASSED,
 		.stray = !f,
+		.record = w->v.flags & GATE_VERDICT_RECORD && w->v.action != GATE_DROP,
 	};
 
 	evidence_see(e->o.evidence, &s, e->now_ns);
@@ -277,6 +280,11 @@ void engine_conclude(struct engine *e, struct work *w)
 		watch_refused(e, w);
 	else if ((f = observe(e, w, &end)))
 		told = read_packet(e, w, f, end);
+	if (__builtin_expect(w->v.grant && f && w->v.action != GATE_DROP, 0))
+		doors_see(e->doors, &w->hint.key, w->hint.sender, &w->p, &w->v, w->ifindex,
+			  e->now_ns);
+	if (e->o.archive)
+		archive_settle(e->o.archive, w->v.action != GATE_DROP);
 	e->stats.dropped += w->v.action == GATE_DROP;
 	e->stats.would_drop += w->v.action != GATE_DROP && w->v.would == GATE_DROP;
 	if (w->v.reason != REASON_NONE && !told)

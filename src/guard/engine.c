@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "guard/door.h"
 #include "guard/engine_internal.h"
+#include "guard/archive.h"
 #include "guard/evidence.h"
 #include "guard/flow/fragment.h"
 #include "guard/hairpin.h"
@@ -72,6 +74,7 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	}
 	if (r < 0)
 		goto fail;
+	floor_set_grants(e->floor, e->grants, e->grant_count);
 	roster_free(e->roster);
 	e->roster = roster;
 	message_rules_free(e->messages);
@@ -107,6 +110,7 @@ static bool open_rooms(struct engine *e)
 		.stream_end = ENGINE_STREAM_END,
 		.said = engine_message_said,
 		.unread = engine_unread,
+		.keep = e->o.archive ? engine_keep : NULL,
 		.arg = e,
 	};
 
@@ -116,6 +120,7 @@ static bool open_rooms(struct engine *e)
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
 	e->fragments = fragment_table_new(&limits, fragments_ended, e);
+	e->doors = doors_new();
 	e->notice.report.app = e->app;
 	if (e->o.flow_events) {
 		e->ration = ration_new(SOURCES, e->o.flow_events, e->o.flow_events / 10 + 1);
@@ -127,8 +132,8 @@ static bool open_rooms(struct engine *e)
 		if (!e->inventory)
 			return false;
 	}
-	return e->sessions && e->bedside && e->app && e->behaviour && e->flows && e->fragments &&
-	       notice_init(&e->notice, TOPICS) == 0;
+	return e->doors && e->sessions && e->bedside && e->app && e->behaviour && e->flows &&
+	       e->fragments && notice_init(&e->notice, TOPICS) == 0;
 }
 
 struct engine *engine_new(const struct policy *policy, const struct engine_options *o)
@@ -174,6 +179,7 @@ void engine_free(struct engine *e)
 	notice_free(&e->notice);
 	behaviour_free(e->behaviour);
 	inventory_free(e->inventory);
+	doors_free(e->doors);
 	ration_free(e->ration);
 	app_free(e->app);
 	sessions_free(e->sessions);
@@ -340,6 +346,8 @@ static void prepare(struct engine *e, const struct frame *frames, unsigned count
 		session_hint(flow_guess(e->flows, &e->work[i].hint));
 	for (unsigned i = 0; i < count; i++)
 		session_prefetch(flow_guess(e->flows, &e->work[i].hint));
+	for (unsigned i = 0; i < count; i++)
+		session_prefetch_talk(flow_guess(e->flows, &e->work[i].hint));
 }
 
 static void burst(struct engine *e, const struct frame *frames, unsigned count)
@@ -386,8 +394,11 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_TICK);
 	tally_tick(e->notice.tally, e->now_ns);
 	bedside_tick(e->bedside, e->wall_ns);
+	engine_shut_doors(e);
 	if (e->o.evidence)
 		evidence_tick(e->o.evidence, e->now_ns);
+	if (e->o.archive)
+		archive_tick(e->o.archive);
 	if (e->inventory)
 		inventory_tick(e->inventory, e->wall_ns);
 }

@@ -12,6 +12,7 @@
 #include "guard/policy/policy.h"
 #include "guard/session.h"
 
+struct archive;
 struct evidence;
 struct roster;
 
@@ -35,6 +36,7 @@ struct engine_options {
 	bool packet_times; /* time is the frames', as for a file; else the caller's ticks */
 	struct inventory_options inventory; /* who is there; no machines: not kept */
 	struct evidence *evidence;	    /* told of every frame; borrowed, NULL: none is kept */
+	struct archive *archive;	    /* takes what is archived; borrowed, NULL: nothing is */
 	uint32_t
 		flow_events; /* about conversations of one source, at once; a tenth more each second;
 			       * 0: all. What a verdict was given on is always told. */
@@ -61,6 +63,14 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
 void engine_finish(struct engine *e, struct capture *c);
 void engine_free(struct engine *e); /* reports nothing */
 int engine_set_policy(struct engine *e, const struct policy *p);
+/*
+ * The grants in force from now on, at most GATE_GRANTS, copied. Conversations under others are cut
+ * at once: both ends are reset. `boot_ns` is CLOCK_BOOTTIME now, by which grants end; engine_boot()
+ * tells it again, before every burst and tick.
+ */
+void engine_set_grants(struct engine *e, struct capture *c, const struct gate_grant_row *rows,
+		       uint32_t count, uint64_t boot_ns);
+void engine_boot(struct engine *e, uint64_t boot_ns);
 
 /*
  * Takes a burst and settles every frame of it with the capture (forward, drop,

@@ -1,7 +1,7 @@
 #ifndef BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 #define BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 /* The engine, shared by its own files: engine.c, the row of rooms; conclude.c, what a packet with
- * a verdict comes to; hear.c, what it says. */
+ * a verdict comes to; hear.c, what it says; shut.c, doors that shut. */
 #include "guard/bedside.h"
 #include "guard/engine.h"
 #include "guard/notice.h"
@@ -37,9 +37,13 @@ struct engine {
 	struct behaviour *behaviour;
 	struct ration *ration;	     /* of events about conversations; NULL: all are told */
 	struct inventory *inventory; /* NULL: not kept */
+	struct doors *doors;	     /* conversations under grants */
 	struct weaknesses shown;     /* by the messages of the packet that is on */
 	struct notice notice;
 	struct engine_stats stats;
+	struct gate_grant_row grants[GATE_GRANTS];
+	uint32_t grant_count;
+	uint64_t boot_ns;	 /* CLOCK_BOOTTIME, as last told */
 	struct capture *capture; /* of the call that is on */
 	uint64_t now_ns;	 /* never goes back */
 	uint64_t wall_ns;	 /* last seen, may jump */
@@ -62,8 +66,13 @@ void engine_conclude_blocked(struct engine *e, struct work *w);
 
 /* Reads what the packet says; true where somebody was told of the verdict already. */
 bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end);
+/* Resets the packet's receiver, or `back` its sender, which expects `seq` next. */
+void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t seq);
+/* Cuts the conversations whose grant has ended, by both ends. */
+void engine_shut_doors(struct engine *e);
 /* What the rooms call back; `arg` is the engine. */
 enum reason engine_message_said(void *arg, const struct session_message *m);
+void engine_keep(void *arg, const struct session_kept *k, uint32_t *number);
 enum reason engine_unread(void *arg, struct flow *f);
 void engine_vitals_found(void *arg, const struct vitals_finding *f);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fifo.h"
 
 #define KEPT	     4096 /* frames in the ring, at most */
 #define CASES	     64
@@ -45,8 +46,7 @@ struct evidence {
 	struct evidence_case cases[CASES];
 	unsigned open;
 	struct rate flows, strays;
-	uint8_t *queue;
-	size_t first, end; /* waiting: queue[first .. end) */
+	struct fifo queue;
 	struct evidence_counts counts;
 };
 
@@ -60,8 +60,7 @@ struct evidence *evidence_new(const struct evidence_options *o)
 	e->ring.cap = o->ring_bytes;
 	e->ring.data = malloc(o->ring_bytes);
 	e->ring.kept = calloc(KEPT, sizeof(*e->ring.kept));
-	e->queue = malloc(o->queue_bytes);
-	if (e->ring.data && e->ring.kept && e->queue)
+	if (e->ring.data && e->ring.kept && fifo_new(&e->queue, o->queue_bytes))
 		return e;
 	evidence_free(e);
 	errno = ENOMEM;
@@ -74,7 +73,7 @@ void evidence_free(struct evidence *e)
 		return;
 	free(e->ring.data);
 	free(e->ring.kept);
-	free(e->queue);
+	fifo_free(&e->queue);
 	free(e);
 }
 
@@ -125,49 +124,32 @@ static void keep(struct ring *r, const struct evidence_record *head, const uint8
 
 /* The queue */
 
-static bool append(struct evidence *e, const struct evidence_record *head, const uint8_t *frame)
-{
-	size_t used = e->end - e->first, len = RECORD(head->len);
-
-	if (len > e->o.queue_bytes - used)
-		return false;
-	if (len > e->o.queue_bytes - e->end) {
-		memmove(e->queue, e->queue + e->first, used);
-		e->first = 0;
-		e->end = used;
-	}
-	memcpy(e->queue + e->end, head, sizeof(*head));
-	memcpy(e->queue + e->end + sizeof(*head), frame, head->len);
-	e->end += len;
-	return true;
-}
-
 static void enqueue(struct evidence *e, const struct evidence_record *head, const uint8_t *frame)
 {
-	if (!append(e, head, frame))
+	if (!fifo_put(&e->queue, (struct bytes){(const uint8_t *)head, sizeof(*head)},
+		      (struct bytes){frame, head->len}))
 		e->counts.lost++;
 }
 
 struct bytes evidence_waiting(const struct evidence *e, size_t max)
 {
+	const struct fifo *q = &e->queue;
 	size_t len = 0;
 
-	while (e->first + len < e->end) {
+	while (q->first + len < q->end) {
 		struct evidence_record head;
 
-		memcpy(&head, e->queue + e->first + len, sizeof(head));
+		memcpy(&head, q->data + q->first + len, sizeof(head));
 		if (len + RECORD(head.len) > max)
 			break;
 		len += RECORD(head.len);
 	}
-	return (struct bytes){e->queue + e->first, len};
+	return (struct bytes){q->data + q->first, len};
 }
 
 void evidence_sent(struct evidence *e, size_t len)
 {
-	e->first += len;
-	if (e->first == e->end)
-		e->first = e->end = 0;
+	fifo_take(&e->queue, len);
 }
 
 /* Cases */
@@ -235,18 +217,21 @@ static void send_kept(struct evidence *e, uint64_t id)
 static struct evidence_case *open_case(struct evidence *e, const struct evidence_sight *s,
 				       uint64_t now_ns)
 {
-	bool may = s->stray ? may_begin(&e->strays, now_ns, STRAY_EVERY, STRAY_BURST)
-			    : may_begin(&e->flows, now_ns, FLOW_EVERY, FLOW_BURST);
+	bool may = s->record  ? true
+		   : s->stray ? may_begin(&e->strays, now_ns, STRAY_EVERY, STRAY_BURST)
+			      : may_begin(&e->flows, now_ns, FLOW_EVERY, FLOW_BURST);
 	struct evidence_case *c = may ? free_case(e) : NULL;
 
 	if (!c) {
 		e->counts.refused++;
 		return NULL;
 	}
-	*c = (struct evidence_case){s->id, now_ns + EVIDENCE_OPEN_NS, EVIDENCE_AFTER};
+	*c = (struct evidence_case){s->id, now_ns + EVIDENCE_OPEN_NS,
+				    s->record ? EVIDENCE_RECORD : EVIDENCE_AFTER};
 	e->open++;
 	e->counts.cases++;
-	send_kept(e, s->id);
+	if (!s->record)
+		send_kept(e, s->id);
 	return c;
 }
 
@@ -268,13 +253,16 @@ void evidence_see(struct evidence *e, const struct evidence_sight *s, uint64_t n
 		.reason = (uint16_t)s->reason,
 		.fate = (uint8_t)s->fate,
 	};
-	struct evidence_case *c = e->open || s->reason ? find_case(e, s->id) : NULL;
+	bool wanted = s->reason || s->record;
+	struct evidence_case *c = e->open || wanted ? find_case(e, s->id) : NULL;
 
 	head.wire_len = s->wire_len > head.len ? s->wire_len : head.len;
 	snprintf(head.port, sizeof(head.port), "%s", port_name(e, s->ifindex));
-	if (c && !c->left && c->until_ns <= now_ns)
+	if (c && !c->left && (s->record || c->until_ns <= now_ns)) {
+		c->until_ns = 0; /* its place is free: no two cases of one conversation */
 		c = NULL;
-	if (!c && s->reason)
+	}
+	if (!c && wanted)
 		c = open_case(e, s, now_ns);
 	if (!c || !c->left) {
 		if (!s->stray)

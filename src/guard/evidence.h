@@ -14,6 +14,7 @@
 #define EVIDENCE_BEFORE	  64		 /* frames of a case, at most */
 #define EVIDENCE_AFTER	  64		 /* and behind the first finding */
 #define EVIDENCE_OPEN_NS  10000000000ull /* how long a case goes on */
+#define EVIDENCE_RECORD	  1024		 /* of a case of what is kept whole, at most */
 #define EVIDENCE_QUIET_NS 60000000000ull /* a conversation has no further case for so long */
 
 struct evidence_options {
@@ -36,7 +37,8 @@ struct evidence_sight {
 	uint32_t wire_len, ifindex;
 	enum reason reason; /* what was found with it; NONE */
 	enum evidence_fate fate;
-	bool stray; /* belongs to no conversation that is followed */
+	bool stray;  /* belongs to no conversation that is followed */
+	bool record; /* all of its conversation is to be kept: case after case, whatever is found */
 };
 
 struct evidence;

@@ -1,4 +1,5 @@
 #include "guard/engine_internal.h"
+#include "guard/archive.h"
 #include "guard/hairpin.h"
 #include "guard/reset.h"
 
@@ -72,6 +73,37 @@ enum reason engine_message_said(void *arg, const struct session_message *m)
 	return why;
 }
 
+/* Of devices that are archived: what they say, and what is said to them. */
+void engine_keep(void *arg, const struct session_kept *k, uint32_t *number)
+{
+	struct engine *e = arg;
+	const struct gate_device *d;
+
+	switch (k->what) {
+	case TALK_BEGINS:
+		d = is_ruled(e, k->flow) ? engine_device(e, k->flow->device) : NULL;
+		*number = d && d->flags & GATE_DEVICE_ARCHIVE
+				  ? archive_begin(e->o.archive, k->talk, k->end)
+				  : 0;
+		break;
+	case TALK_GOES_ON:
+		archive_more(e->o.archive, *number, k->data);
+		break;
+	case TALK_ENDS:
+		archive_end(e->o.archive, *number,
+			    &(struct archive_ending){
+				    .talk = k->talk,
+				    .end = k->end,
+				    .flow_id = k->flow->id,
+				    .time_ns = e->wall_ns,
+				    .device = policy_device_name(e->policy, k->flow->device)});
+		break;
+	case TALK_LOST:
+		archive_lose(e->o.archive, *number);
+		break;
+	}
+}
+
 enum reason engine_unread(void *arg, struct flow *f)
 {
 	struct engine *e = arg;
@@ -81,7 +113,7 @@ enum reason engine_unread(void *arg, struct flow *f)
 		       : REASON_NONE;
 }
 
-static void reset_one(struct engine *e, const struct work *w, bool back, uint32_t seq)
+void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t seq)
 {
 	const struct gate_port *port = e->roster ? roster_port(e->roster, w->ifindex) : NULL;
 	bool hairpin = w->v.flags & GATE_VERDICT_HAIRPIN;
@@ -105,8 +137,8 @@ static void cut_off(struct engine *e, struct work *w, struct flow *f, unsigned e
 	if (w->p.proto == PROTO_TCP && !e->o.packet_times) {
 		if (!session_expects(f, end, &seq))
 			seq = w->p.tcp_seq;
-		reset_one(e, w, false, seq);
-		reset_one(e, w, true, w->p.tcp_ack);
+		engine_reset(e, w, false, seq);
+		engine_reset(e, w, true, w->p.tcp_ack);
 	}
 	session_end(e->sessions, f);
 }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/slab.h"
+
 #define IDENTIFY_BYTES 2048 /* of an end that may stay undecided */
 #define IDENTIFY_TRIES 4    /* datagrams of an end */
 
@@ -12,15 +14,21 @@
 #define SUMMED(end) (16u << (end)) /* TCP: a right checksum was seen */
 #define TRIES_SHIFT 4		   /* UDP: datagrams that began nothing */
 
+/* Of each half of the stream what every packet looks at lies in one cache line. */
 struct session {
-	struct stream stream; /* TCP's */
-	struct talk *talk;    /* NULL: not identified yet */
+	struct talk *talk; /* NULL: not identified yet */
 	bool midstream;
+	uint32_t kept[2];     /* what each end is saying that is kept; 0: nothing is */
+	struct stream stream; /* TCP's */
 };
+#define HOT(end) (offsetof(struct session, stream.half) + (end) * sizeof(struct stream_half))
+_Static_assert(HOT(0) + offsetof(struct stream_half, ahead) == 64, "the first line");
+_Static_assert(HOT(1) == 128, "the third line");
 
 struct sessions {
 	struct session_options o;
 	struct stream_pool pool;
+	struct slab *slab; /* sessions and talks */
 	struct session_counts counts;
 	/* of the packet that is on */
 	struct flow *flow;
@@ -35,14 +43,34 @@ struct sessions *sessions_new(const struct session_options *o)
 	if (!s)
 		return NULL;
 	s->o = *o;
-	s->pool.max = o->stream_bytes;
-	s->pool.half_max = o->stream_end;
+	stream_pool_init(&s->pool, o->stream_bytes, o->stream_end);
+	s->slab = slab_new();
+	if (!s->slab) {
+		free(s);
+		errno = ENOMEM;
+		return NULL;
+	}
 	return s;
 }
 
 void sessions_free(struct sessions *s)
 {
+	if (!s)
+		return;
+	stream_pool_free(&s->pool);
+	slab_free(s->slab);
 	free(s);
+}
+
+/* What is kept of an end will not be whole. */
+static void lose_kept(struct sessions *s, struct flow *f, unsigned end)
+{
+	struct session *n = f->session;
+	const struct session_kept k = {.talk = n->talk, .flow = f, .end = end, .what = TALK_LOST};
+
+	if (n->kept[end])
+		s->o.keep(s->o.arg, &k, &n->kept[end]);
+	n->kept[end] = 0;
 }
 
 void session_end(struct sessions *s, struct flow *f)
@@ -52,18 +80,22 @@ void session_end(struct sessions *s, struct flow *f)
 	f->session_flags |= OFF;
 	if (!n)
 		return;
+	lose_kept(s, f, 0);
+	lose_kept(s, f, 1);
 	stream_free(&n->stream, &s->pool);
-	free(n->talk);
-	free(n);
+	if (n->talk)
+		slab_give(s->slab, n->talk, talk_size(n->talk->proto));
+	slab_give(s->slab, n, sizeof(*n));
 	f->session = NULL;
 }
 
 static struct session *open_session(struct sessions *s, struct flow *f)
 {
-	struct session *n = calloc(1, sizeof(*n));
+	struct session *n = slab_take(s->slab, sizeof(*n));
 
 	if (!n)
 		return NULL;
+	memset(n, 0, sizeof(*n));
 	if (f->key.proto == PROTO_TCP) {
 		stream_init(&n->stream, f);
 		n->midstream = !f->tcp_began;
@@ -135,11 +167,32 @@ static uint8_t number_of(const struct proto *p)
 	return 0;
 }
 
+static void keep(void *arg, const struct talk *t, unsigned end, enum talk_keep what,
+		 struct bytes data)
+{
+	struct sessions *s = arg;
+	struct session *n = s->flow->session;
+	const struct session_kept k = {t, s->flow, end, what, data};
+
+	if (what == TALK_BEGINS && n->kept[end])
+		lose_kept(s, s->flow, end);
+	if (what != TALK_BEGINS && !n->kept[end])
+		return;
+	s->o.keep(s->o.arg, &k, &n->kept[end]);
+	if (what == TALK_ENDS)
+		n->kept[end] = 0;
+}
+
 static bool start_talk(struct sessions *s, struct session *n, const struct proto *p)
 {
-	n->talk = talk_new(p);
+	n->talk = slab_take(s->slab, talk_size(p));
 	if (!n->talk)
 		return false;
+	talk_init(n->talk, p);
+	if (s->o.keep) {
+		n->talk->keep = keep;
+		n->talk->keep_arg = s;
+	}
 	s->flow->proto = number_of(p);
 	s->counts.talks++;
 	return true;
@@ -177,10 +230,9 @@ static size_t read_ready(struct sessions *s, struct session *n, const struct pro
 	*ret_blind = true;
 	if (!n->talk)
 		return s->flow->session_flags & FAILED(in->end) ? in->data.len : 0;
-	if (n->talk->skip[in->end] >= in->data.len) {
-		n->talk->skip[in->end] -= in->data.len;
-		return in->data.len;
-	}
+	*ret_blind = !n->kept[in->end]; /* what is kept is as the receiver got it */
+	if (n->talk->skip[in->end] >= in->data.len)
+		return talk_pass(n->talk, in->end, in->data);
 	*ret_blind = false;
 	talk_read(n->talk, in, said, s, &used);
 	return n->talk->dead ? in->data.len : used;
@@ -200,6 +252,7 @@ static void read_end(struct sessions *s, struct session *n, unsigned end)
 	if (stream_done(&n->stream, &s->pool, s->packet, end, used, blind) < 0) {
 		note(s, ANOMALY_STREAM_MEMORY);
 		object(s, REASON_STREAM_MEMORY, SESSION_UNSURE);
+		lose_kept(s, s->flow, end);
 		if (n->talk)
 			talk_gap(n->talk, end, 1);
 	}
@@ -208,6 +261,7 @@ static void read_end(struct sessions *s, struct session *n, unsigned end)
 static void lost(struct sessions *s, struct session *n, unsigned end, uint32_t missed)
 {
 	note(s, ANOMALY_STREAM_GAP);
+	lose_kept(s, s->flow, end);
 	if (n->talk)
 		talk_gap(n->talk, end, missed);
 	else
@@ -225,7 +279,7 @@ static bool is_corrupt(struct sessions *s, const struct session *n, unsigned end
 	const struct packet *p = s->packet;
 	struct flow *f = s->flow;
 
-	if (p->payload.len && n && n->talk && n->talk->skip[end] >= p->payload.len)
+	if (p->payload.len && n && n->talk && n->talk->skip[end] >= p->payload.len && !n->kept[end])
 		return false;
 	if (packet_sum_holds(p)) {
 		f->session_flags |= (uint8_t)SUMMED(end);
@@ -261,11 +315,13 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 	read_end(s, n, end);
 }
 
-/* Nothing can come of it any more. */
+/* Nothing can come of it any more: both ends have what the other said, to its end. */
 static bool is_over(const struct session *n, const struct flow *f)
 {
 	unsigned failed = FAILED(0) | FAILED(1);
 
+	if (f->state == TCP_CLOSED && stream_is_over(&n->stream, f))
+		return true;
 	if (n->talk)
 		return n->talk->dead;
 	/* One end unknown and the other silent: most speak by turns, so the other's turn counts. */
@@ -364,8 +420,19 @@ void session_prefetch(const struct flow *f)
 
 	if (!n)
 		return;
-	for (size_t i = 0; i < sizeof(struct session); i += 64)
-		__builtin_prefetch(n + i, 1);
+	__builtin_prefetch(n, 1);
+	__builtin_prefetch(n + HOT(1), 1);
+}
+
+void session_prefetch_talk(const struct flow *f)
+{
+	const struct session *n = is_read(f) ? f->session : NULL;
+	const char *talk = n ? (const char *)n->talk : NULL;
+
+	if (!talk)
+		return;
+	__builtin_prefetch(talk, 1);
+	__builtin_prefetch(talk + 64, 1);
 }
 
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,

@@ -27,11 +27,24 @@ typedef enum reason (*session_said_fn)(void *arg, const struct session_message *
 /* An end begins with nothing that we read. Why that may not be; NONE: it may. */
 typedef enum reason (*session_unread_fn)(void *arg, struct flow *f);
 
+/* Something that can be kept whole, a piece a call, as bytes come in. *number is 0 as it begins, and
+ * whatever the function makes it after that; while it is not 0 the function is told what follows.
+ * Everything else is borrowed for the call. */
+struct session_kept {
+	const struct talk *talk;
+	const struct flow *flow;
+	unsigned end; /* who says it */
+	enum talk_keep what;
+	struct bytes data;
+};
+typedef void (*session_keep_fn)(void *arg, const struct session_kept *k, uint32_t *number);
+
 struct session_options {
 	size_t stream_bytes; /* held by all streams together */
 	uint32_t stream_end; /* held of one end of one conversation */
 	session_said_fn said;
 	session_unread_fn unread;
+	session_keep_fn keep; /* NULL: nobody keeps anything */
 	void *arg;
 };
 
@@ -63,10 +76,11 @@ struct session_heard {
 	anomaly_set fresh; /* of its stream, the first of their kind in the flow */
 };
 
-/* Ahead of session_hear(), for bursts: a hint for each packet, then a prefetch for each. `f` may
- * be NULL. */
+/* Ahead of session_hear(), for bursts: a hint for each packet, then a prefetch for each, then the
+ * talk's for each. `f` may be NULL. */
 void session_hint(const struct flow *f);
 void session_prefetch(const struct flow *f);
+void session_prefetch_talk(const struct flow *f);
 /* Reads a packet of the flow, from `end`; flow_find() has seen it. */
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
 				  unsigned end);

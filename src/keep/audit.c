@@ -110,8 +110,8 @@ static int cut_torn(struct audit_log *a)
 	if (ftruncate(a->fd, (off_t)a->chain.off) < 0 || fdatasync(a->fd) < 0)
 		return -errno;
 	a->chain.have = a->chain.at = 0;
-	snprintf(a->found, sizeof(a->found), "the last line had no end (power cut?); kept as %.300s",
-		 name);
+	snprintf(a->found, sizeof(a->found),
+		 "the last line had no end (power cut?); kept as %.300s", name);
 	return 0;
 }
 
@@ -182,8 +182,7 @@ static int take_up(struct audit_log *a, char *error)
 	if (p.own_error == 0)
 		a->checkpoint = p.own;
 	if (err == 0 && a->chain.count &&
-	    (p.own_error || p.own.count < r.count ||
-	     (a->keys && !audit_checkpoint_signed(&p.own))))
+	    (p.own_error || p.own.count < r.count || (a->keys && !audit_checkpoint_signed(&p.own))))
 		err = write_checkpoint(a);
 	return err < 0 ? fail(error, err, "%.400s: %s", a->path, strerror(-err)) : 0;
 }
@@ -231,6 +230,35 @@ struct audit_log *audit_open(const char *dir, struct keys *keys, char ret_error[
 	return NULL;
 }
 
+struct audit_log *audit_open_to_read(const char *dir, char ret_error[AUDIT_ERROR])
+{
+	struct audit_log *a = calloc(1, sizeof(*a));
+	struct audit_proof p = {0};
+	struct audit_report r;
+	int err = -ENOMEM;
+
+	if (!a)
+		goto out;
+	snprintf(a->dir, sizeof(a->dir), "%s", dir);
+	snprintf(a->path, sizeof(a->path), "%s/" AUDIT_LOG_NAME, a->dir);
+	p.own_error = audit_checkpoint_read(a->dir, &p.own);
+	a->fd = open(a->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	err = a->fd < 0 ? -errno : audit_chain_begin(&a->chain, a->fd);
+	if (err == 0)
+		err = audit_judge(&a->chain, &p, note_line, a, &r);
+	if (err == 0 && p.own_error == 0)
+		a->checkpoint = p.own;
+	if (err == 0)
+		snprintf(a->found, sizeof(a->found), "%s", r.text);
+out:
+	if (err == 0)
+		return a;
+	fail(ret_error, err, "%.400s: the audit trail cannot be read: %s", dir, strerror(-err));
+	audit_free(a);
+	errno = -err;
+	return NULL;
+}
+
 void audit_free(struct audit_log *a)
 {
 	if (!a)
@@ -245,6 +273,11 @@ void audit_free(struct audit_log *a)
 const char *audit_found(const struct audit_log *a)
 {
 	return a->found;
+}
+
+uint64_t audit_count(const struct audit_log *a)
+{
+	return a->chain.count;
 }
 
 void audit_checkpoint_of(const struct audit_log *a, struct audit_checkpoint *ret_c)

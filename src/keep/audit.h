@@ -33,7 +33,8 @@
 struct audit_log;
 struct keys;
 
-#define AUDIT_TEXT_MAX 2000 /* bytes of a field; a longer one is cut, and the cut is marked by "…" */
+#define AUDIT_TEXT_MAX \
+	2000 /* bytes of a field; a longer one is cut, and the cut is marked by "…" */
 #define AUDIT_LINE_MAX 32768 /* bytes of a line */
 #define AUDIT_ERROR    512
 #define AUDIT_PURPOSE  "sign.audit"
@@ -48,8 +49,8 @@ enum audit_outcome {
 
 /* Everything borrowed; NULL and "" are left out, but `who` and `what`. UTF-8; other bytes are escaped. */
 struct audit_entry {
-	const char *who;     /* the user's name; "root" for an operator on the box; "gateway" itself */
-	const char *as;	     /* "session", "api_key", "operator", "gateway", "nobody" (not signed in) */
+	const char *who; /* the user's name; "root" for an operator on the box; "gateway" itself */
+	const char *as;	 /* "session", "api_key", "operator", "gateway", "nobody" (not signed in) */
 	const char *role;    /* "administrator", … */
 	const char *source;  /* from where: the client's IP address; */
 	const char *mac;     /* and hardware address */
@@ -72,7 +73,11 @@ struct audit_entry {
  * may have one trail open. NULL with errno and ret_error.
  */
 struct audit_log *audit_open(const char *dir, struct keys *keys, char ret_error[AUDIT_ERROR]);
+/* The same only to be read, by whoever may read the files: nothing is set right or begun. What
+ * does not hold together is left out, and audit_found() says so. */
+struct audit_log *audit_open_to_read(const char *dir, char ret_error[AUDIT_ERROR]);
 void audit_free(struct audit_log *a);
+uint64_t audit_count(const struct audit_log *a); /* entries */
 /* What was wrong with the trail when it was opened; "" nothing. */
 const char *audit_found(const struct audit_log *a);
 /*
@@ -126,11 +131,11 @@ enum audit_state {
 };
 struct audit_report {
 	enum audit_state state;
-	uint64_t count;	   /* entries */
-	uint64_t sure;	   /* of which the checkpoint covers so many */
-	uint64_t where;	   /* entry that is wrong, 0: none in particular */
-	bool key_known;	   /* the key was the one given, not just the checkpoint's own */
-	bool torn;	   /* the last line has no end: a power cut, or it is being written */
+	uint64_t count;	    /* entries */
+	uint64_t sure;	    /* of which the checkpoint covers so many */
+	uint64_t where;	    /* entry that is wrong, 0: none in particular */
+	bool key_known;	    /* the key was the one given, not just the checkpoint's own */
+	bool torn;	    /* the last line has no end: a power cut, or it is being written */
 	uint64_t signed_ns; /* when the checkpoint was made */
 	char text[AUDIT_ERROR];
 };

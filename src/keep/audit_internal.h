@@ -45,8 +45,8 @@ int audit_checkpoint_read(const char *dir, struct audit_checkpoint *ret_c);
 
 /* What a trail is held against: its own checkpoint and, it may be, one kept elsewhere. */
 struct audit_proof {
-	const uint8_t *key;		   /* whose checkpoints count; NULL: anybody's */
-	int own_error;			   /* of audit_checkpoint_read() */
+	const uint8_t *key; /* whose checkpoints count; NULL: anybody's */
+	int own_error;	    /* of audit_checkpoint_read() */
 	struct audit_checkpoint own;
 	const struct audit_checkpoint *elsewhere; /* NULL none */
 };

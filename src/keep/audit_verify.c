@@ -54,8 +54,9 @@ static void check(struct mark *m, const uint8_t *key, struct audit_report *r)
 		say(r, AUDIT_FORGED, 0, "the %s is signed by another key than this gateway's",
 		    m->name);
 	else if (!audit_checkpoint_valid(m->c))
-		say(r, AUDIT_FORGED, 0, "the %s does not bear its signature: it was made up, or "
-					"changed",
+		say(r, AUDIT_FORGED, 0,
+		    "the %s does not bear its signature: it was made up, or "
+		    "changed",
 		    m->name);
 }
 
@@ -109,7 +110,8 @@ int audit_judge(struct audit_chain *c, const struct audit_proof *p,
 	r.torn = n == -EAGAIN;
 	if (n == -EUCLEAN)
 		say(&r, AUDIT_CHANGED, c->count + 1,
-		    "entry %" PRIu64 " does not follow from the one before it: it was edited, moved "
+		    "entry %" PRIu64
+		    " does not follow from the one before it: it was edited, moved "
 		    "or put in, or one before it was removed",
 		    c->count + 1);
 	else if (n < 0 && n != -EAGAIN)

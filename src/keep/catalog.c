@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -64,6 +65,7 @@ enum statement {
 	LOG_LAST,
 	LOG_ADD,
 	TOTALS,
+	CHANGED,
 	STATEMENTS,
 };
 
@@ -108,6 +110,7 @@ static const char *const texts[STATEMENTS] = {
 	[LOG_ADD] = "INSERT INTO log(seq, time, line, chain) VALUES(?1, ?2, ?3, ?4)",
 	[TOTALS] = "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(length), 0),"
 		   " (SELECT count(*) FROM name) FROM object",
+	[CHANGED] = "PRAGMA data_version",
 };
 
 struct catalog {
@@ -152,7 +155,7 @@ static int set_up(sqlite3 *sql)
 	sqlite3_db_config(sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	err = exec(sql, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 			"PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
-			"PRAGMA cell_size_check = ON; PRAGMA cache_size = -12288;"
+			"PRAGMA cell_size_check = ON; PRAGMA cache_size = -11264;"
 			"PRAGMA wal_autocheckpoint = 8192;");
 	if (err == 0)
 		err = exec(sql, "BEGIN IMMEDIATE");
@@ -172,13 +175,21 @@ static int set_up(sqlite3 *sql)
 	return err;
 }
 
+/* Counting its memory costs SQLite a lock at every allocation. Where it runs already it goes on. */
+static void count_no_memory(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int catalog_open(const char *path, struct catalog **ret_catalog)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct catalog *c = calloc(1, sizeof(*c));
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 		    SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW;
 	int fd, rc, err;
 
+	pthread_once(&once, count_no_memory);
 	if (!c)
 		return -ENOMEM;
 	/* SQLite would let others read it; its log takes over the mode. */
@@ -504,6 +515,17 @@ int catalog_names(struct catalog *c, int64_t object, int64_t *ret_count)
 	err = row(c, s);
 	if (err == 0)
 		*ret_count = sqlite3_column_int64(s, 0);
+	use(c, BEGIN);
+	return err;
+}
+
+int catalog_version(struct catalog *c, int64_t *ret_version)
+{
+	sqlite3_stmt *s = use(c, CHANGED);
+	int err = row(c, s);
+
+	if (err == 0)
+		*ret_version = sqlite3_column_int64(s, 0);
 	use(c, BEGIN);
 	return err;
 }

@@ -73,6 +73,9 @@ int catalog_drop_name(struct catalog *c, int64_t id);
 /* How many names an object has. */
 int catalog_names(struct catalog *c, int64_t object, int64_t *ret_count);
 
+/* Another number whenever another connection has changed something. */
+int catalog_version(struct catalog *c, int64_t *ret_version);
+
 /* How far a pack holds what was committed; 0 where nothing was. */
 int catalog_pack_end(struct catalog *c, uint32_t pack, uint64_t *ret_end);
 int catalog_set_pack_end(struct catalog *c, uint32_t pack, uint64_t end);

@@ -67,6 +67,8 @@ static const char *const steps[DB_VERSION] = {
 	 "PRAGMA user_version = 5;"),
 };
 
+static const struct db_schema events = {steps, DB_VERSION};
+
 int db_error(sqlite3 *sql, int rc)
 {
 	int os = sql ? sqlite3_system_errno(sql) : 0;
@@ -126,12 +128,12 @@ static int number(sqlite3 *sql, const char *text, int *ret_number)
 	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -EUCLEAN : db_error(sql, rc);
 }
 
-static int migrate(sqlite3 *sql, int from)
+static int migrate(sqlite3 *sql, const struct db_schema *schema, int from)
 {
 	int err = exec(sql, "BEGIN IMMEDIATE");
 
-	for (int v = from; err == 0 && v < DB_VERSION; v++)
-		err = exec(sql, steps[v]);
+	for (int v = from; err == 0 && v < schema->version; v++)
+		err = exec(sql, schema->steps[v]);
 	if (err == 0)
 		err = exec(sql, "COMMIT");
 	if (err != 0)
@@ -140,7 +142,7 @@ static int migrate(sqlite3 *sql, int from)
 }
 
 /* 0; -EUCLEAN damaged; -EPROTO written by a newer gateway; else as db_error(). */
-static int set_up(sqlite3 *sql, bool *ret_created)
+static int set_up(sqlite3 *sql, const struct db_schema *schema, bool *ret_created)
 {
 	int version = 0, tables = 0, err;
 
@@ -156,16 +158,17 @@ static int set_up(sqlite3 *sql, bool *ret_created)
 		err = number(sql, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (err != 0)
 		return err;
-	if (version > DB_VERSION)
+	if (version > schema->version)
 		return -EPROTO;
 	if (version < 0 || (version == 0 && tables != 0))
 		return -EUCLEAN; /* a database, but none of ours */
 	sqlite3_db_config(sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	*ret_created = version == 0;
-	return version < DB_VERSION ? migrate(sql, version) : 0;
+	return version < schema->version ? migrate(sql, schema, version) : 0;
 }
 
-static int open_file(const char *path, sqlite3 **ret_sql, bool *ret_created)
+static int open_file(const char *path, const struct db_schema *schema, sqlite3 **ret_sql,
+		     bool *ret_created)
 {
 	sqlite3 *sql = NULL;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
@@ -175,7 +178,7 @@ static int open_file(const char *path, sqlite3 **ret_sql, bool *ret_created)
 	if (err == -EIO && sql)
 		err = db_error(sql, sqlite3_extended_errcode(sql));
 	if (err == 0)
-		err = set_up(sql, ret_created);
+		err = set_up(sql, schema, ret_created);
 	if (err != 0) {
 		/* What is to be set aside keeps its log as it is. */
 		if (sql)
@@ -209,6 +212,13 @@ int db_set_aside(const char *path, const char *kind, const char *stamp, char ret
 	return file_sync_folder(path);
 }
 
+int db_open_as(const char *path, const struct db_schema *schema, sqlite3 **ret_sql)
+{
+	bool created;
+
+	return open_file(path, schema, ret_sql, &created);
+}
+
 int db_open(const char *path, const char *stamp, struct db *ret_db)
 {
 	struct db db = {.fate = DB_OPENED};
@@ -217,11 +227,11 @@ int db_open(const char *path, const char *stamp, struct db *ret_db)
 
 	if (strlen(path) >= DB_PATH_MAX)
 		return -ENAMETOOLONG;
-	err = open_file(path, &db.sql, &created);
+	err = open_file(path, &events, &db.sql, &created);
 	if (err == -EUCLEAN || err == -EPROTO) {
 		err = db_set_aside(path, err == -EPROTO ? "newer" : "broken", stamp, db.aside);
 		if (err == 0)
-			err = open_file(path, &db.sql, &created);
+			err = open_file(path, &events, &db.sql, &created);
 		db.fate = DB_SET_ASIDE;
 	} else if (created) {
 		db.fate = DB_CREATED;

@@ -15,6 +15,12 @@
 
 #define DB_VERSION 5
 
+/* What is in a file: one step a version, never changed once released. */
+struct db_schema {
+	const char *const *steps;
+	int version; /* how many */
+};
+
 enum db_fate {
 	DB_OPENED,
 	DB_CREATED,
@@ -34,6 +40,11 @@ struct db {
  * aside. 0; -ENOSPC, -EACCES, -EIO, -EAGAIN (locked by another): nothing is open.
  */
 int db_open(const char *path, const char *stamp, struct db *ret_db);
+/*
+ * The same for a file of another schema. One that is damaged or newer stays where it is:
+ * -EUCLEAN, -EPROTO, or as db_open().
+ */
+int db_open_as(const char *path, const struct db_schema *schema, sqlite3 **ret_sql);
 /* Renames file, log and index to PATH.broken-STAMP; the database must be closed. 0 or -errno. */
 int db_set_aside(const char *path, const char *kind, const char *stamp,
 		 char ret_aside[DB_PATH_MAX]);

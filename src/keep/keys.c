@@ -599,8 +599,7 @@ static struct keys *keys_new(const char *dir, char *error)
 		err = -ENAMETOOLONG;
 	if (err == 0) {
 		k->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (k->lock < 0)
-			err = -errno;
+		err = k->lock < 0 ? -errno : file_follow_folder(k->lock, path);
 	}
 	if (err == 0)
 		return k;
@@ -753,6 +752,25 @@ struct keys *keys_open(const char *dir, const struct holder_ask *ask, char ret_e
 struct keys *keys_recover(const char *dir, const char *identity, char ret_error[KEYS_ERROR])
 {
 	return open_by(dir, NULL, identity, ret_error);
+}
+
+struct keys *keys_again(const struct keys *k, char ret_error[KEYS_ERROR])
+{
+	char dir[PATH_MAX];
+	struct keys *again;
+	int err;
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(k->path, '/') - k->path), k->path);
+	again = keys_new(dir, ret_error);
+	if (!again)
+		return NULL;
+	memcpy(again->u->root, k->u->root, CRYPTO_KEY);
+	err = finish_opening(again, ret_error);
+	if (err == 0)
+		return again;
+	keys_free(again);
+	errno = -err;
+	return NULL;
 }
 
 /* --- for others ---------------------------------------------------------------- */

@@ -34,6 +34,8 @@ int keys_create(const char *dir, const struct holder *h, const struct holder_ask
 struct keys *keys_open(const char *dir, const struct holder_ask *ask, char ret_error[KEYS_ERROR]);
 /* The same by the recovery recipient's identity (AGE-SECRET-KEY-1…) instead of the holder. */
 struct keys *keys_recover(const char *dir, const char *identity, char ret_error[KEYS_ERROR]);
+/* The same keyring a second time without asking its holder, for another thread. NULL with errno. */
+struct keys *keys_again(const struct keys *k, char ret_error[KEYS_ERROR]);
 /* Wipes everything. NULL is fine. */
 void keys_free(struct keys *k);
 

@@ -179,6 +179,8 @@ static int make(const char *dir, uint32_t id, struct pack *ret_pack)
 	if (flock(p.fd, LOCK_EX | LOCK_NB) < 0)
 		err = -EEXIST;
 	if (err == 0)
+		err = file_follow_folder(p.fd, path);
+	if (err == 0)
 		err = pack_write(p.fd, 0, (struct bytes){(const uint8_t *)magic, sizeof(magic)});
 	if (err == 0)
 		err = file_sync_folder(path);

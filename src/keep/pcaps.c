@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "keep/pcapng.h"
 
 #define PORTS	  64
@@ -266,19 +267,22 @@ static void drop_case(struct pcaps *p, struct gathered *c)
 
 static void finish_case(struct pcaps *p, struct gathered *c, uint64_t wall_ns)
 {
+	struct pcaps_case told = {.id = c->id, .why = c->why, .packets = c->packets};
 	struct bytes file = make_file(c);
-	char name[PCAPS_NAME];
 	int r = file.len ? 0 : -ENOMEM;
 
-	name_file(c, name);
-	if (r == 0)
-		r = keep_file(p, name, file);
+	name_file(c, told.name);
+	if (r == 0 && p->o.seal)
+		r = p->o.seal(p->o.arg, &told, file);
+	else if (r == 0)
+		r = keep_file(p, told.name, file);
 	p->counts.error = r;
 	if (r == 0) {
 		p->counts.written++;
-		list_file(p, name, file.len, (int64_t)(wall_ns / NSEC_PER_SEC));
-		if (p->o.kept)
-			p->o.kept(p->o.arg, name, c->id, c->why, c->packets);
+		if (!p->o.seal)
+			list_file(p, told.name, file.len, (int64_t)(wall_ns / NSEC_PER_SEC));
+		if (!p->o.seal && p->o.kept)
+			p->o.kept(p->o.arg, &told);
 	} else {
 		p->counts.lost++;
 	}
@@ -384,6 +388,48 @@ uint64_t pcaps_due(const struct pcaps *p)
 	return at;
 }
 
+/* What was written before there were keys */
+
+void pcaps_unsealed(struct pcaps *p, int err)
+{
+	p->counts.written--;
+	p->counts.lost++;
+	p->counts.error = err;
+}
+
+int pcaps_oldest(struct pcaps *p, struct pcaps_case *ret_case, struct bytes *ret_file)
+{
+	struct pcaps_case c = {.id = 0};
+	int fd, err;
+
+	if (!p->file_count)
+		return -ENOENT;
+	memcpy(c.name, p->files[0].name, sizeof(c.name));
+	fd = openat(p->folder, c.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = file_read_fd(fd, PCAPS_FILE_BYTES, ret_file);
+	close(fd);
+	if (err == 0)
+		*ret_case = c;
+	return err;
+}
+
+void pcaps_erase(struct pcaps *p, const char *name)
+{
+	int fd;
+
+	if (!p->file_count || strcmp(p->files[0].name, name) != 0)
+		return;
+	fd = openat(p->folder, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0) {
+		file_overwrite(fd);
+		close(fd);
+	}
+	remove_oldest(p, 1);
+	fsync(p->folder);
+}
+
 /* Start and end */
 
 struct pcaps *pcaps_new(const struct pcaps_options *o, uint64_t wall_ns)
@@ -419,13 +465,19 @@ free:
 	return NULL;
 }
 
-void pcaps_free(struct pcaps *p, uint64_t wall_ns)
+void pcaps_flush(struct pcaps *p, uint64_t wall_ns)
+{
+	for (unsigned i = 0; i < PCAPS_CASES; i++)
+		if (p->cases[i].until_ns)
+			finish_case(p, &p->cases[i], wall_ns);
+}
+
+void pcaps_free(struct pcaps *p)
 {
 	if (!p)
 		return;
 	for (unsigned i = 0; i < PCAPS_CASES; i++)
-		if (p->cases[i].until_ns)
-			finish_case(p, &p->cases[i], wall_ns);
+		drop_case(p, &p->cases[i]);
 	close(p->folder);
 	free(p->files);
 	free(p);

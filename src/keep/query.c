@@ -46,8 +46,9 @@ static const char *const groups_sql[VARIANTS] =
 static const char *const tail_sql[VARIANTS] =
 	EACH("SELECT min(id) FROM (SELECT id FROM event WHERE ",
 	     NOT_BEFORE " ORDER BY id DESC LIMIT ?4)");
-static const char *const events_sql[VARIANTS] = EACH(
-	"SELECT id, line FROM event WHERE id > ?5 AND ", " AND time >= ?3 ORDER BY id LIMIT ?4");
+static const char *const events_sql[VARIANTS] =
+	EACH("SELECT id, opened(line) FROM event WHERE id > ?5 AND ",
+	     " AND time >= ?3 ORDER BY id LIMIT ?4");
 
 static int prepare(sqlite3 *db, const char *text, sqlite3_stmt **ret_statement)
 {
@@ -154,6 +155,14 @@ int query_newest(sqlite3 *db, int64_t *ret_id)
 	return err != 0 ? err : one_number(db, s, ret_id);
 }
 
+int query_last_time(sqlite3 *db, int64_t *ret_ns)
+{
+	sqlite3_stmt *s;
+	int err = prepare(db, "SELECT max(time) FROM event", &s);
+
+	return err != 0 ? err : one_number(db, s, ret_ns);
+}
+
 int query_tail(sqlite3 *db, const struct query_filter *f, int64_t *ret_after)
 {
 	sqlite3_stmt *s;
@@ -238,11 +247,12 @@ int query_machines(sqlite3 *db, uint32_t limit, query_row_fn fn, void *arg)
 {
 	sqlite3_stmt *s = NULL, *ips = NULL, *peers = NULL;
 	int rc = SQLITE_DONE;
-	int err = prepare(db,
-			  "SELECT mac, device, name, vendor, profile, why, segment, first, last, "
-			  "services, apps, dhcp_class, weaknesses"
-			  " FROM machine ORDER BY last DESC, mac LIMIT ?1",
-			  &s);
+	int err = prepare(
+		db,
+		"SELECT mac, device, opened(name), vendor, profile, why, segment, first, last, "
+		"services, apps, dhcp_class, weaknesses"
+		" FROM machine ORDER BY last DESC, mac LIMIT ?1",
+		&s);
 
 	if (err == 0)
 		err = prepare(db, "SELECT ip FROM machine_ip WHERE mac = ?1 ORDER BY last DESC, ip",

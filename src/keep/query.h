@@ -3,7 +3,7 @@
 /*
  * What people ask the store: each answer is a row of JSON handed to a function.
  * Long answers are taken in pages, so that a slow reader holds a number and
- * not a cursor. All calls only read. Errors as db_error(), -ENODEV while there
+ * not a cursor. All calls only read, on a store's connection. Errors as db_error(), -ENODEV while there
  * is no database.
  */
 #include "base/bytes.h"
@@ -42,6 +42,9 @@ int query_newest(struct sqlite3 *db, int64_t *ret_id);
 /* One object per machine: mac, device, name, vendor, profile, profile_reasons, segment, first,
  * last, services, apps, ips, peers. Latest first. */
 int query_machines(struct sqlite3 *db, uint32_t limit, query_row_fn fn, void *arg);
+
+/* When the newest was, wall clock; 0 where there is none. */
+int query_last_time(struct sqlite3 *db, int64_t *ret_ns);
 
 struct query_day {
 	uint64_t events, blocked, would;

@@ -123,8 +123,11 @@ static int take_call(json_t *root, struct request *r, char *error)
 	if (!name || strlen(name) >= sizeof(r->call))
 		return refuse(error, "request: 'call' must be a call's name");
 	json_object_foreach (root, key, v)
-		if (strcmp(key, "call") != 0 && strcmp(key, "args") != 0)
-			return refuse(error, "request: a call has 'args', but no '%.32s'", key);
+		if (strcmp(key, "call") != 0 && strcmp(key, "args") != 0 &&
+		    strcmp(key, "operator") != 0)
+			return refuse(error,
+				      "request: a call has 'args' and 'operator', but no '%.32s'",
+				      key);
 	r->command = REQUEST_CALL;
 	memcpy(r->call, name, strlen(name) + 1);
 	r->object = json_incref(root);

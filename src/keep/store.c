@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "keep/db.h"
 #include "keep/inventory.h"
+#include "keep/person.h"
 
 enum statement {
 	BEGIN,
@@ -71,12 +72,28 @@ struct store {
 	sqlite3 *sql;
 	sqlite3_stmt *statements[STATEMENTS];
 	struct inventory *inventory;
+	struct person *person; /* the caller's; NULL: nothing is opened */
 	struct record *first, **last;
 	size_t queue_max;
 	uint32_t max_events;
 	uint64_t rows, routine, groups; /* as of the last commit */
 	struct store_counts counts;
 };
+
+/* opened(text): with what is sealed in it opened. */
+static void opened(sqlite3_context *c, int count, sqlite3_value **values)
+{
+	struct store *s = sqlite3_user_data(c);
+	struct bytes text = {sqlite3_value_text(values[0]), (size_t)sqlite3_value_bytes(values[0])};
+	size_t len;
+	char *plain = text.data ? person_open(s->person, text, &len) : NULL;
+
+	(void)count;
+	if (plain)
+		sqlite3_result_text64(c, plain, len, free, SQLITE_UTF8);
+	else
+		sqlite3_result_value(c, values[0]);
+}
 
 struct store *store_new(const char *path, uint32_t max_events)
 {
@@ -95,6 +112,11 @@ struct store *store_new(const char *path, uint32_t max_events)
 	s->max_events = max_events;
 	store_commit(s);
 	return s;
+}
+
+void store_opens(struct store *s, struct person *person)
+{
+	s->person = person;
 }
 
 static void close_db(struct store *s)
@@ -174,7 +196,10 @@ static int put_event(struct store *s, const struct record *r)
 	sqlite3_bind_int(st, 5, r->severity);
 	sqlite3_bind_int(st, 6, r->routine);
 	bind_line(st, 7, r->line);
-	sqlite3_bind_int(st, 8, r->blocked ? RECORD_BLOCKED : r->would ? RECORD_WOULD : RECORD_PASSED);
+	sqlite3_bind_int(st, 8,
+			 r->blocked ? RECORD_BLOCKED
+			 : r->would ? RECORD_WOULD
+				    : RECORD_PASSED);
 	return db_run(st);
 }
 
@@ -388,7 +413,11 @@ static int open_db(struct store *s)
 	if (err != 0)
 		return err;
 	s->sql = db.sql;
-	err = db_prepare(s->sql, texts, s->statements, STATEMENTS);
+	err = db_error(s->sql,
+		       sqlite3_create_function(s->sql, "opened", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+					       s, opened, NULL, NULL));
+	if (err == 0)
+		err = db_prepare(s->sql, texts, s->statements, STATEMENTS);
 	if (err == 0)
 		err = inventory_open(s->sql, &s->inventory);
 	if (err == 0)

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "keep/record.h"
 
+struct person;
 struct sqlite3;
 struct store;
 
@@ -38,6 +39,8 @@ struct store_counts {
 /* `path` is copied. A file that cannot be opened now is tried again at every commit. NULL with
  * errno ENOMEM. */
 struct store *store_new(const char *path, uint32_t max_events);
+/* Queries give what names a person opened by it (keep/person.h). Borrowed. */
+void store_opens(struct store *s, struct person *person);
 /* Commits what is queued, as far as that works, and closes. */
 void store_free(struct store *s);
 /* Bytes that may be queued, STORE_QUEUE_BYTES if never called. */

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +127,35 @@ static int open_parts(struct vault *v, const char *index, unsigned threads, char
 	return 0;
 }
 
+/* Whoever mends is alone: a handle that is open would go on with the old index. */
+static int take_folder(struct vault *v, bool alone, char *error)
+{
+	v->in_use = open(v->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (v->in_use < 0)
+		return holder_fail(error, -errno, "%s: %s", v->dir, strerror(errno));
+	if (flock(v->in_use, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return holder_fail(error, -errno, "%s: %s", v->dir, strerror(errno));
+	return holder_fail(error, -EBUSY,
+			   alone ? "%s: others have the vault open; stop the gateway, or whatever "
+				   "else uses it, and try again"
+				 : "%s: the vault is being mended; try again when that is done",
+			   v->dir);
+}
+
+/* Of an earlier attempt that was killed. */
+static void remove_new(const struct vault *v, const char *index)
+{
+	static const char *const tails[] = {"", "-wal", "-shm"};
+	char name[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++) {
+		snprintf(name, sizeof(name), "%s/%s%s", v->dir, index, tails[i]);
+		unlink(name);
+	}
+}
+
 struct vault *vault_open_index(const char *dir, const char *index, struct keys *keys,
 			       unsigned threads, char ret_error[KEYS_ERROR])
 {
@@ -136,11 +167,16 @@ struct vault *vault_open_index(const char *dir, const char *index, struct keys *
 		return NULL;
 	}
 	v->keys = keys;
+	v->in_use = -1;
 	err = make_folders(dir, ret_error);
 	if (err == 0) {
 		snprintf(v->dir, sizeof(v->dir), "%s", dir);
-		err = open_parts(v, index, threads, ret_error);
+		err = take_folder(v, index != NULL, ret_error);
 	}
+	if (err == 0 && index)
+		remove_new(v, index);
+	if (err == 0)
+		err = open_parts(v, index, threads, ret_error);
 	if (err == 0)
 		return v;
 	vault_close(v);
@@ -181,6 +217,8 @@ void vault_close(struct vault *v)
 		if (v->packs[i].fd)
 			close(v->packs[i].fd);
 	catalog_close(v->catalog);
+	if (v->in_use >= 0)
+		close(v->in_use);
 	if (v->keys_are_ours)
 		keys_free(v->keys);
 	free(v);
@@ -343,6 +381,41 @@ int vault_find(struct vault *v, const char *what, int (*fn)(void *arg, const str
 	return err == 0 ? give_one(v, &n, fn, arg) : err;
 }
 
+int vault_next(struct vault *v, int64_t after, int (*fn)(void *arg, const struct vault_entry *e),
+	       void *arg)
+{
+	struct catalog_name n;
+	int err;
+
+	do {
+		err = catalog_name_next(v->catalog, after, &n);
+		after = n.id;
+		if (err == 0)
+			err = give_one(v, &n, fn, arg);
+		else
+			return err;
+	} while (err == -ENOENT); /* destroyed meanwhile */
+	return err;
+}
+
+bool vault_has(struct vault *v, int64_t id, int64_t put_ns)
+{
+	struct catalog_name n;
+
+	return catalog_name_next(v->catalog, id - 1, &n) == 0 && n.id == id && n.put_ns == put_ns;
+}
+
+int vault_version(struct vault *v, int64_t *ret_version)
+{
+	return catalog_version(v->catalog, ret_version);
+}
+
+void vault_lone(struct vault *v)
+{
+	pool_free(v->pool);
+	v->pool = NULL;
+}
+
 int vault_totals(struct vault *v, struct vault_totals *ret_totals)
 {
 	struct catalog_totals t;
@@ -410,4 +483,17 @@ int vault_log(struct vault *v, int (*fn)(void *arg, int64_t time_ns, struct byte
 	}
 	mac_free(m);
 	return err == -ENOENT ? 0 : err;
+}
+
+int vault_log_head(struct vault *v, uint64_t *ret_lines, uint8_t ret_chain[CRYPTO_HASH])
+{
+	uint8_t chain[CRYPTO_HASH] = {0};
+	int64_t seq = 0;
+	int err = catalog_log_last(v->catalog, &seq, chain);
+
+	if (err < 0 && err != -ENOENT)
+		return err;
+	*ret_lines = (uint64_t)seq;
+	memcpy(ret_chain, chain, sizeof(chain));
+	return 0;
 }

@@ -17,6 +17,8 @@
  *
  * One thread a handle. Errors are -errno; for a person vault_error() says more.
  */
+#include <sys/types.h>
+
 #include "keep/keys.h"
 #include "keep/object.h"
 
@@ -40,8 +42,11 @@ struct keys *vault_keys(struct vault *v);
 /* --- putting --------------------------------------------------------------------- */
 
 struct vault_item {
-	const char *path; /* of a regular file; NULL: `fd`, read to its end */
-	bool below;	  /* `path` is below the folder `fd`, and no link leads out of it */
+	const char *path; /* of a regular file; NULL: `fd`, read to its end, or … */
+	/* … the next bytes, `len` of them but at the end, called with `user` from one thread or
+	 * another: `size` in all, which is to be set. Their number or -errno. */
+	ssize_t (*read)(void *user, uint8_t *to, size_t len);
+	bool below; /* `path` is below the folder `fd`, and no link leads out of it */
 	int fd;
 	struct object_meta meta; /* name, class, until_ns; the rest is filled in */
 	const struct stat *st;	 /* what lstat() has just said, for putter_add() alone; or NULL */
@@ -49,8 +54,8 @@ struct vault_item {
 	/* What came of it. */
 	int err; /* -EBUSY: the file changed while it was read */
 	uint8_t address[CRYPTO_HASH];
-	uint64_t size;
-	bool known; /* the content was there already */
+	uint64_t size; /* bytes of the content */
+	bool known;    /* the content was there already */
 	/* The file as it was read. */
 	uint64_t dev, ino;
 	int64_t mtime_ns, ctime_ns;
@@ -84,6 +89,17 @@ int vault_each(struct vault *v, int (*fn)(void *arg, const struct vault_entry *e
  * calls `fn` once. -ENOENT. */
 int vault_find(struct vault *v, const char *what, int (*fn)(void *arg, const struct vault_entry *e),
 	       void *arg);
+
+/* The first name with an id above `after` that is there still: calls `fn` once. -ENOENT. */
+int vault_next(struct vault *v, int64_t after, int (*fn)(void *arg, const struct vault_entry *e),
+	       void *arg);
+/* Whether a name is there, and kept: the one that was put then. */
+bool vault_has(struct vault *v, int64_t id, int64_t put_ns);
+/* Changes whenever somebody else has changed the index. */
+int vault_version(struct vault *v, int64_t *ret_version);
+/* Ends the threads, before a sandbox that holds one thread only. From then on nothing may be put
+ * or got; finding, and keep/vault_file.h, do without. */
+void vault_lone(struct vault *v);
 
 /* --- getting ---------------------------------------------------------------------- */
 
@@ -137,6 +153,8 @@ int vault_mend(const char *dir, struct keys *keys, const struct vault_report *r,
 
 /* The log, oldest first; -EUCLEAN where the chain is broken, after the line where it is. */
 int vault_log(struct vault *v, int (*fn)(void *arg, int64_t time_ns, struct bytes line), void *arg);
+/* How many lines it has, and what the last one's chain is; zeros where it has none. */
+int vault_log_head(struct vault *v, uint64_t *ret_lines, uint8_t ret_chain[CRYPTO_HASH]);
 
 struct vault_totals {
 	uint64_t objects, names, size, stored;

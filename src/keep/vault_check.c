@@ -451,18 +451,6 @@ static int mend_all(struct mending *m)
 	return err;
 }
 
-/* Of an earlier attempt that was killed. */
-static void remove_new(const char *path)
-{
-	static const char *const tails[] = {"", "-wal", "-shm"};
-	char name[PATH_MAX];
-
-	for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++) {
-		snprintf(name, sizeof(name), "%s%s", path, tails[i]);
-		unlink(name);
-	}
-}
-
 /* The new one is whole, and no log of it is left beside: it takes the old one's place. */
 static int move_into_place(const char *dir, const char *path)
 {
@@ -488,8 +476,8 @@ int vault_mend(const char *dir, struct keys *keys, const struct vault_report *r,
 	char path[PATH_MAX];
 	int err = m.key ? 0 : -ENOMEM;
 
+	*ret_error = 0;
 	snprintf(path, sizeof(path), "%s/index.new", dir);
-	remove_new(path);
 	if (err == 0) {
 		m.v = vault_open_index(dir, "index.new", keys, 0, ret_error);
 		err = m.v ? mend_all(&m) : -errno;
@@ -499,5 +487,7 @@ int vault_mend(const char *dir, struct keys *keys, const struct vault_report *r,
 	free(m.twice);
 	if (err == 0)
 		err = move_into_place(dir, path);
-	return err == 0 ? 0 : holder_fail(ret_error, err, "%s: %s", path, strerror(-err));
+	if (err < 0 && !*ret_error)
+		holder_fail(ret_error, err, "%s: %s", path, strerror(-err));
+	return err;
 }

@@ -14,6 +14,7 @@
 
 struct vault {
 	char dir[PATH_MAX - 64];
+	int in_use; /* the folder, flock(2): shared by all who have it open; alone to mend */
 	struct keys *keys;
 	bool keys_are_ours;
 	struct catalog *catalog;

@@ -35,9 +35,12 @@ struct lane {
 	uint8_t *plain, *sealed;
 };
 
-ssize_t long_read(int fd, uint8_t *to, size_t len)
+ssize_t long_read(const struct vault_item *it, int fd, uint8_t *to, size_t len)
 {
 	size_t got = 0;
+
+	if (it->read)
+		return it->read(it->user, to, len);
 
 	while (got < len) {
 		ssize_t n = read(fd, to + got, len - got);
@@ -89,7 +92,7 @@ static int read_next(struct longitem *l, uint8_t *plain, struct chunk *c)
 		memcpy(plain, l->first, OBJECT_CHUNK + 1);
 	} else {
 		plain[0] = l->ahead;
-		n = long_read(l->fd, plain + 1, OBJECT_CHUNK);
+		n = long_read(l->item, l->fd, plain + 1, OBJECT_CHUNK);
 		if (n < 0)
 			return (int)n;
 	}

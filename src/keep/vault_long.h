@@ -15,7 +15,7 @@ int long_put(struct vault *v, struct committer *c, struct vault_item *it, int fd
 	     const uint8_t *first, uint8_t *key);
 /* -EBUSY: the file is not any more what it was when the item was added. */
 int long_changed(const struct vault_item *it, int fd);
-/* Up to `len` bytes; fewer at the end only. Or -errno. */
-ssize_t long_read(int fd, uint8_t *to, size_t len);
+/* The item's next bytes, up to `len`; fewer at the end only. Their number or -errno. */
+ssize_t long_read(const struct vault_item *it, int fd, uint8_t *to, size_t len);
 
 #endif

@@ -92,9 +92,14 @@ static int seal_short(struct sealer *s, struct ready *r, const uint8_t *key, str
 /* As long as it was when it was added, or it changed. */
 static int read_short(struct vault_item *it, uint8_t *to)
 {
-	int fd = open_item(it), err;
+	int fd, err;
 	ssize_t n;
 
+	if (it->read) {
+		n = it->read(it->user, to, (size_t)it->size + 1);
+		return n < 0 ? (int)n : (uint64_t)n != it->size ? -EBUSY : 0;
+	}
+	fd = open_item(it);
 	if (fd < 0)
 		return fd;
 	do
@@ -159,7 +164,7 @@ static int put_open(struct putter *p, struct vault_item *it, int fd)
 {
 	struct lot *spare = &p->lots[0];
 	struct ready r = {.item = it};
-	ssize_t n = long_read(fd, spare->plain, OBJECT_CHUNK + 1);
+	ssize_t n = long_read(it, fd, spare->plain, OBJECT_CHUNK + 1);
 	int err = n < 0 ? (int)n : crypto_random(spare->keys[0], CRYPTO_KEY);
 
 	if (err < 0)
@@ -179,7 +184,7 @@ static int put_open(struct putter *p, struct vault_item *it, int fd)
 /* One that is long, or whose length nobody knows. */
 static void put_alone(struct putter *p, struct vault_item *it)
 {
-	int fd = it->path ? open_item(it) : it->fd;
+	int fd = it->path ? open_item(it) : it->read ? 0 : it->fd;
 
 	it->err = fd < 0 ? fd : put_open(p, it, fd);
 	if (it->path && fd >= 0)
@@ -254,6 +259,8 @@ static int stat_item(const struct vault_item *it, struct stat *ret_st)
 		*ret_st = *it->st;
 		return 0;
 	}
+	if (it->read)
+		return 0;
 	if (!it->below)
 		return (it->path ? lstat(it->path, ret_st) : fstat(it->fd, ret_st)) < 0 ? -errno
 											: 0;
@@ -271,6 +278,8 @@ void putter_add(struct putter *p, struct vault_item *it)
 
 	it->err = stat_item(it, &st);
 	it->st = NULL;
+	if (it->read)
+		st.st_size = (off_t)it->size;
 	it->size = 0;
 	it->known = false;
 	it->meta.put_ns = (int64_t)clock_wall_ns();
@@ -278,7 +287,7 @@ void putter_add(struct putter *p, struct vault_item *it)
 		it->err = S_ISDIR(st.st_mode) ? -EISDIR : S_ISLNK(st.st_mode) ? -ELOOP : -EINVAL;
 	if (it->err == 0)
 		take_stat(it, &st);
-	if (it->err == 0 && (!it->path || (uint64_t)st.st_size > OBJECT_CHUNK)) {
+	if (it->err == 0 && ((!it->path && !it->read) || (uint64_t)st.st_size > OBJECT_CHUNK)) {
 		putter_flush(p);
 		put_alone(p, it);
 		return;

@@ -267,8 +267,10 @@ static void conflict(struct keeper *k, struct amend *a, struct bytes now)
 	call_fail(&e, 409, "policy.changed", "Somebody else has changed the policy meanwhile",
 		  "'difference' leads from theirs to yours; put both together, and apply that with "
 		  "'hash' as its base");
-	e.more = json_pack("{s:s*, s:s, s:s%*}", "difference", difference, "hash", hex, "text",
-			   (const char *)now.data, now.len);
+	e.more = json_pack("{s:s}", "hash", hex);
+	if (difference)
+		json_object_set_new(e.more, "difference", json_string(difference));
+	json_object_set_new(e.more, "text", json_stringn((const char *)now.data, now.len));
 	call_failed(k, a->ticket, &e);
 	free(difference);
 }

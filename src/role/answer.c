@@ -11,11 +11,15 @@
 #include "keep/pcaps.h"
 #include "keep/store.h"
 #include "role/census.h"
+#include "role/deposit.h"
 #include "role/desk.h"
+#include "role/door.h"
 #include "role/keeper.h"
 #include "role/look.h"
 #include "role/secrets.h"
 #include "role/serve.h"
+#include "role/staff.h"
+#include "role/trail.h"
 
 #define OTHERS_MS  3000	 /* for the parent's or a guard's word */
 #define APPLY_MS   30000 /* for a policy to be read, compiled and taken into force */
@@ -145,6 +149,22 @@ static void answer_devices(struct keeper *k, struct client *c)
 				&to));
 }
 
+static void answer_grants(struct keeper *k, struct client *c)
+{
+	json_t *rows = door_rows(k), *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		char *text = json_dumps(row, JSON_COMPACT);
+
+		if (text)
+			serve_row(k->serve, c, (struct bytes){(const uint8_t *)text, strlen(text)});
+		free(text);
+	}
+	json_decref(rows);
+	serve_end(k->serve, c);
+}
+
 static void asked(void *arg, struct client *c)
 {
 	struct keeper *k = arg;
@@ -166,7 +186,7 @@ static void asked(void *arg, struct client *c)
 		answer_devices(k, c);
 		break;
 	case REQUEST_GRANTS:
-		serve_end(k->serve, c); /* this gateway keeps none */
+		answer_grants(k, c);
 		break;
 	case REQUEST_CALL:
 		call_from_client(k, c, c->request.object);
@@ -278,13 +298,24 @@ static void put_attention(struct json *j, struct keeper *k)
 }
 
 /* What is wrong with the keys stands with what the parent finds wrong. */
-static void add_nags(const struct keeper *k, json_t *status)
+static void add_nags(struct keeper *k, json_t *status)
 {
 	json_t *nags = json_object_get(status, "nags");
 	char text[1024];
 
+	for (unsigned n = 0; deposit_nag(k, n, text, sizeof(text)); n++)
+		json_array_append_new(nags, json_string(text));
+	if (k->staff && staff_nag(k->staff, text, sizeof(text)))
+		json_array_append_new(nags, json_string(text));
 	for (unsigned n = 0; k->secrets && secrets_nag(k->secrets, n, text, sizeof(text)); n++)
 		json_array_append_new(nags, json_string(text));
+	for (unsigned n = 0; door_nag(k, n, text, sizeof(text)); n++)
+		json_array_append_new(nags, json_string(text));
+	if (*trail_broken(k)) {
+		snprintf(text, sizeof(text), "audit: %s; 'bedwarden audit verify' says more",
+			 trail_broken(k));
+		json_array_append_new(nags, json_string(text));
+	}
 }
 
 /* Adds what the keeper knows to the parent's object. */
@@ -301,6 +332,7 @@ static void merge(struct keeper *k, json_t *status)
 	put_attention(&j, k);
 	if (k->secrets)
 		secrets_status(k->secrets, &j);
+	deposit_status(k, &j);
 	json_close(&j);
 	own = j.out.bad ? NULL : json_loadb(buf, j.out.len, JSON_ALLOW_NUL, NULL);
 	json_object_update(status, own);

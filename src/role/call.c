@@ -10,13 +10,22 @@
 #include "role/desk.h"
 #include "role/keeper.h"
 #include "role/serve.h"
+#include "role/staff.h"
 
 #define TICKETS	   64
 #define PER_CLIENT 1 /* a client on the control socket asks one thing after the other */
 
 /* Every call there is. */
-extern const struct call_row look_calls[], policy_calls[], pki_calls[];
-static const struct call_row *const tables[] = {look_calls, policy_calls, pki_calls};
+extern const struct call_row look_calls[], policy_calls[], pki_calls[], door_calls[], audit_calls[];
+static const struct call_row *const tables[] = {
+	look_calls,   policy_calls,  pki_calls,	  door_calls, audit_calls,
+	signin_calls, session_calls, enrol_calls, user_calls, machine_calls};
+
+size_t call_tables(const struct call_row *const **ret_tables)
+{
+	*ret_tables = tables;
+	return sizeof(tables) / sizeof(*tables);
+}
 
 /* Whom an answer goes to. */
 struct call_ticket {
@@ -288,6 +297,15 @@ static const char *refuse(const struct call_row *row, const struct call_asker *b
 				 "you are %s; an administrator can change that",
 				 people_role_name(by->role)),
 		       e->type;
+	if (by->enrolling && !(row->also & CALL_ENROLLING))
+		return call_fail(e, 403, "auth.enrol_first", "A second factor is missing",
+				 "add one (factor.webauthn_begin, factor.totp_begin), and sign in "
+				 "with it"),
+		       e->type;
+	if (by->one_factor && !(row->also & CALL_ONE_FACTOR))
+		return call_fail(e, 403, "auth.one_factor", "One factor is not enough for this",
+				 "sign in with a second one"),
+		       e->type;
 	if (by->api_key)
 		return refuse_key(row, by, e);
 	if (row->changes && !by->csrf_ok)
@@ -355,27 +373,44 @@ static bool identify(struct keeper *k, const json_t *root, struct call_asker *by
 	return k->identify(k, by->session, member(root, "csrf"), by, e);
 }
 
-static void run(struct keeper *k, struct call_ticket *t, const json_t *root, struct call_asker *by)
+/* Whoever still has the cookie of a session that is over may sign in all the same. */
+static bool forget(const struct call_row *row, struct call_asker *by, struct call_error *e)
+{
+	if (row->roles != 0)
+		return false;
+	json_decref(e->more);
+	*e = (struct call_error){0};
+	by->user = by->session = by->session_id = "";
+	by->api_key = by->csrf_ok = false;
+	return true;
+}
+
+json_t *call_run(struct keeper *k, const json_t *root, struct call_asker *by, struct call_error *e)
 {
 	static json_t *none;
 	const struct call_row *row = find(call_text(root, "call"));
 	const json_t *args = json_object_get(root, "args");
-	struct call_error e = {0};
-	uint32_t id = t->id;
-	json_t *ok = NULL;
 
 	if (!none)
 		none = json_object();
 	if (!args || json_is_null(args))
 		args = none;
-	by->ticket = id;
 	if (!row)
-		call_fail(&e, 404, "call.unknown", "There is no such call",
-			  "/api/openapi.json names them all");
-	else if (!json_is_object(args))
-		call_fail(&e, 400, "call.arguments", "Arguments must be an object", "args");
-	else if (by->operator_ || identify(k, root, by, &e))
-		ok = act(k, row, by, args, &e);
+		return call_fail(e, 404, "call.unknown", "There is no such call",
+				 "/api/openapi.json names them all");
+	if (!json_is_object(args))
+		return call_fail(e, 400, "call.arguments", "Arguments must be an object", "args");
+	if (by->operator_ || identify(k, root, by, e) || forget(row, by, e))
+		return act(k, row, by, args, e);
+	return NULL;
+}
+
+static void run(struct keeper *k, struct call_ticket *t, const json_t *root, struct call_asker *by)
+{
+	struct call_error e = {0};
+	uint32_t id = by->ticket = t->id;
+	json_t *ok = call_run(k, root, by, &e);
+
 	if (ok)
 		call_done(k, id, ok);
 	else if (e.status)
@@ -398,19 +433,33 @@ void call_from_console(struct keeper *k, uint32_t question, const json_t *root)
 	run(k, t, root, &by);
 }
 
+/* POSIX.1-2017 §3.437: portable in a user's name. */
+static bool user_name(const char *s)
+{
+	size_t len = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+	return len > 0 && len < 64 && !s[len] && s[0] != '-';
+}
+
 void call_from_client(struct keeper *k, struct client *c, const json_t *root)
 {
-	struct call_asker by = {.user = "root",
-				.operator_ = true,
+	/* Root is the operator. Our own user and group, whose processes face the network, may look. */
+	bool box = c->uid == 0;
+	struct call_asker by = {.user = box ? "root" : "group",
+				.operator_ = box,
 				.source = "",
 				.mac = "",
 				.origin = "",
 				.session = "",
 				.session_id = "",
-				.role = PEOPLE_ADMINISTRATOR,
-				.csrf_ok = true};
+				.role = box ? PEOPLE_ADMINISTRATOR : PEOPLE_VIEWER,
+				.csrf_ok = box};
 	struct call_ticket *t = ticket_new(k);
+	const char *name = call_text(root, "operator");
 
+	/* Root says who it is; several people may be. */
+	if (box && name && user_name(name))
+		by.user = name;
 	if (!t) {
 		serve_error(k->serve, c, "gateway.busy: too much is asked at once; try again");
 		return;

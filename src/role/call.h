@@ -39,6 +39,8 @@ struct call_asker {
 	uint64_t stepped_up_ns;	  /* until when a fresh factor counts, clock_wall_ns(); 0 none */
 	bool csrf_ok;		  /* the request proved that it came from our own page */
 	const json_t *devices;	  /* of a vendor: the names of those that it may see; borrowed */
+	bool enrolling;		  /* has no second factor yet, and adds one: see call_row.also */
+	bool one_factor;	  /* has shown one alone */
 	uint32_t ticket;	  /* for call_later() */
 };
 
@@ -57,6 +59,8 @@ struct call_error {
 typedef json_t *(*call_fn)(struct keeper *k, const struct call_asker *by, const json_t *args,
 			   struct call_error *ret_error);
 
+enum { CALL_ENROLLING = 1, CALL_ONE_FACTOR = 2 };
+
 /* One row a call. A call that is not in a table does not exist. */
 struct call_row {
 	const char *name;
@@ -65,6 +69,7 @@ struct call_row {
 	bool step_up;	/* needs a fresh factor */
 	bool changes;	/* needs proof of our own page, and is audited, refused or done */
 	bool on_box;	/* only the operator, on the box's own socket */
+	unsigned also;	/* sessions that are not full ones and may it, a set; 0: none */
 };
 
 /* Fills *ret_error, and returns NULL so that a call can end with it. */
@@ -83,7 +88,6 @@ void call_failed(struct keeper *k, uint32_t ticket, struct call_error *error);
 
 /* Arguments. A text, or NULL where it is absent or no text (or has a zero inside). */
 const char *call_text(const json_t *args, const char *name);
-
 /* A whole number within its bounds; false: absent or none. */
 bool call_number(const json_t *args, const char *name, int64_t min, int64_t max, int64_t *ret_n);
 
@@ -99,11 +103,17 @@ typedef void (*call_note_fn)(struct keeper *k, const struct call_row *row,
 			     const struct call_asker *by, const json_t *args,
 			     const struct call_error *error);
 
+/* All there are, in tables that end with a row without a name; how many tables. */
+size_t call_tables(const struct call_row *const **ret_tables);
+
 /* The keeper's side. What is asked is answered through desk.h or serve.h. */
 struct calls;
 struct client;
 struct calls *calls_new(void); /* NULL: no memory */
 void calls_free(struct calls *c);
+/* Finds out who asks, whether they may, and does it: "ok", or NULL with the error. */
+json_t *call_run(struct keeper *k, const json_t *root, struct call_asker *by,
+		 struct call_error *ret_error);
 void call_from_console(struct keeper *k, uint32_t question, const json_t *root);
 void call_from_client(struct keeper *k, struct client *c, const json_t *root);
 /* Nobody answered for some in time: says so. And when that is due, monotonic; UINT64_MAX never. */

@@ -43,7 +43,7 @@ static const char *const calls[] = {
 };
 
 #define NAMES_MAX 8
-#define TURN_MAX  64
+#define TURN_MAX  4 /* messages before what they brought is handed on */
 #define CERT_MS	  3000
 #define AGAIN_S	  5 /* between attempts to have a certificate signed */
 #define COUNTS_S  60

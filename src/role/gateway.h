@@ -7,18 +7,20 @@
  *   member.c   the roles' table: how each child is started and first spoken to
  *   reload.c   a policy taken into force, at start, on request, for changed ports
  *   watch.c    what is looked at once a second: counters, hearts
+ *   grants.c   doors that the keeper opens and shuts
  *   status.c   the answer to `bedwarden status`
  */
-#include "role/fact.h"
+#include "bpf/shared.h"
 #include "role/child.h"
 #include "role/control.h"
 #include "role/doors.h"
+#include "role/fact.h"
 #include "role/front.h"
 #include "role/port.h"
 #include "role/setup.h"
 #include "role/site.h"
 
-enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_LINK, ROLE_COUNT };
+enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_LINK, ROLE_COURIER, ROLE_COUNT };
 
 #define MEMBERS_MAX (ROLE_COUNT - 1 + SETUP_GUARDS_MAX)
 
@@ -50,6 +52,10 @@ struct gateway {
 	struct front front; /* where the console listens */
 	struct doors doors; /* where relays do */
 	struct facts facts;
+	struct gate_grant_row
+		grants[GATE_GRANTS]; /* in force, as the keeper last said, if it has */
+	uint32_t grant_count;
+	bool grants_known;
 	struct member members[MEMBERS_MAX];
 	unsigned member_count;
 	unsigned guards;
@@ -92,6 +98,12 @@ int reload_replace(struct gateway *g, int fd, const uint8_t *base, char ret_erro
 void reload_ports(struct gateway *g);
 /* Those of a role that would be started differently now are ended in order, to be started anew. */
 void reload_restart(struct gateway *g, enum role_id role);
+
+/* grants.c */
+/* The keeper says which doors are open. False: that is no message of its kind. */
+bool grants_take(struct gateway *g, struct member *keeper, const struct ipc_message *m);
+/* Tells a guard that was just started. */
+void grants_greet(struct gateway *g, struct member *guard);
 
 /* watch.c */
 struct watch *watch_new(void); /* NULL: no memory */

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "guard/archive.h"
 #include "guard/engine.h"
 #include "guard/evidence.h"
 #include "role/child.h"
@@ -36,17 +37,20 @@
 #define CAPTURE_FDS_MAX (SETUP_PORTS_MAX + 1)
 #define DRAIN_QUIET_NS	(5 * NSEC_PER_MSEC)
 #define DRAIN_MOST_NS	(500 * NSEC_PER_MSEC)
-#define EVIDENCE_RING	(4u << 20) /* bytes of frames that may become evidence, */
-#define EVIDENCE_QUEUE	(4u << 20) /* and of those that have and wait for the keeper */
-#define EVIDENCE_BATCH	32768	   /* as an outbox sends */
+#define EVIDENCE_RING	(4u << 20)	/* bytes of frames that may become evidence, */
+#define EVIDENCE_QUEUE	(4u << 20)	/* and of those that have and wait for the keeper */
+#define EVIDENCE_BATCH	32768		/* as an outbox sends */
+#define ARCHIVE_QUEUE	(16u << 20)	/* bytes of what is archived, until the keeper takes them */
+#define ARCHIVE_PAUSE	(NSEC_PER_MSEC) /* for it to do so */
 
 enum { FROM_PARENT, FROM_KEEPER };
 
 /* Who may say what to a guard. */
 static const struct ipc_right rights[] = {
-	{FROM_PARENT, IPC_SETUP}, {FROM_PARENT, IPC_POLICY},
-	{FROM_PARENT, IPC_PEER}, /* the keeper's end */
-	{FROM_PARENT, IPC_STOP},  {FROM_KEEPER, IPC_FLOWS},
+	{FROM_PARENT, IPC_SETUP},  {FROM_PARENT, IPC_POLICY},
+	{FROM_PARENT, IPC_PEER},   /* the keeper's end */
+	{FROM_PARENT, IPC_GRANTS}, /* doors that are open */
+	{FROM_PARENT, IPC_STOP},   {FROM_KEEPER, IPC_FLOWS},
 };
 
 /* Besides what every role lives on: the counters of its sockets. */
@@ -64,13 +68,17 @@ struct guard {
 	bool have_setup, stopping;
 	struct block policy;
 	int parent, keeper;
+	struct gate_grant_row grants[GATE_GRANTS]; /* what came before there was an engine */
+	uint32_t grant_count;
 	struct known known; /* the inventory borrows from it */
 	struct engine *engine;
 	struct capture *capture;
 	struct ring_buffer *samples;
 	struct outbox events, flows;
 	struct evidence *evidence; /* NULL: off */
-	uint32_t flows_id;	   /* of the question that `flows` answers */
+	struct archive *archive;
+	uint64_t archive_ns; /* the keeper was full: not before then again */
+	uint32_t flows_id;   /* of the question that `flows` answers */
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
 	uint64_t wall_minus_mono;
@@ -136,10 +144,27 @@ static int take_policy(struct guard *g, int fd)
 	return 0;
 }
 
+static int take_grants(struct guard *g, const struct ipc_message *m)
+{
+	if (m->body.len % sizeof(*g->grants) || m->body.len > sizeof(g->grants))
+		return -EBADMSG;
+	if (m->body.len)
+		memcpy(g->grants, m->body.data, m->body.len);
+	g->grant_count = (uint32_t)(m->body.len / sizeof(*g->grants));
+	if (!g->engine)
+		return 0;
+	engine_set_grants(g->engine, g->capture, g->grants, g->grant_count, clock_boot_ns());
+	if (g->capture)
+		g->capture->ops->flush(g->capture);
+	return 0;
+}
+
 static int take_peer(struct guard *g, int fd)
 {
 	if (g->keeper >= 0)
 		close(g->keeper);
+	if (g->archive)
+		archive_interrupt(g->archive);
 	g->keeper = fd;
 	return 0;
 }
@@ -161,6 +186,8 @@ static int take_from_parent(struct guard *g, struct ipc_message *m)
 			log_error("a policy could not be taken: %s", strerror(-r));
 		r = 0; /* the old one stays; the parent sees that by the generation */
 		break;
+	case IPC_GRANTS:
+		return take_grants(g, m);
 	case IPC_PEER:
 		r = take_peer(g, m->fd);
 		m->fd = -1;
@@ -215,6 +242,7 @@ static void lose_keeper(struct guard *g)
 {
 	close(g->keeper);
 	g->keeper = -1;
+	archive_interrupt(g->archive); /* the next one knows of nothing that was begun */
 	g->flows.first = g->flows.end = 0;
 	g->flows_due = false;
 }
@@ -231,6 +259,21 @@ static int send_evidence(struct guard *g)
 		evidence_sent(g->evidence, batch.len);
 	}
 	return 0;
+}
+
+static int send_archive(struct guard *g, uint64_t now)
+{
+	struct bytes batch;
+	int r = 0;
+
+	if (now < g->archive_ns)
+		return 0;
+	while (r == 0 && (batch = archive_waiting(g->archive, IPC_BODY_MAX)).len) {
+		r = ipc_send(g->keeper, IPC_ARCHIVE, 0, batch, -1);
+		if (r == 0)
+			archive_sent(g->archive, batch.len);
+	}
+	return r;
 }
 
 static void talk_to_keeper(struct guard *g)
@@ -253,7 +296,11 @@ static void talk_to_keeper(struct guard *g)
 	}
 	if (r == 0)
 		r = send_evidence(g);
-	if (r && r != -EAGAIN)
+	if (r == 0)
+		r = send_archive(g, clock_mono_ns());
+	if (r == -EAGAIN)
+		g->archive_ns = clock_mono_ns() + ARCHIVE_PAUSE;
+	else if (r)
 		lose_keeper(g);
 }
 
@@ -279,6 +326,7 @@ static bool turn(struct guard *g)
 	if (ops->wait(g->capture, 0) <= 0)
 		return false;
 	n = ops->receive(g->capture, frames, BURST);
+	engine_boot(g->engine, clock_boot_ns());
 	if (n > 0)
 		engine_burst(g->engine, g->capture, frames, (unsigned)n);
 	ops->flush(g->capture);
@@ -288,6 +336,7 @@ static bool turn(struct guard *g)
 static void say_counts(struct guard *g)
 {
 	struct evidence_counts evidence = {0};
+	struct archive_counts archive;
 	struct capture_counts n;
 	struct engine_stats s;
 	struct setup_counts c;
@@ -296,6 +345,7 @@ static void say_counts(struct guard *g)
 	engine_stats(g->engine, &s);
 	if (g->evidence)
 		evidence_counts(g->evidence, &evidence);
+	archive_counts(g->archive, &archive);
 	c = (struct setup_counts){.received = n.received,
 				  .forwarded = n.forwarded,
 				  .dropped = n.dropped,
@@ -305,6 +355,7 @@ static void say_counts(struct guard *g)
 				  .events = g->events.lines,
 				  .events_lost = g->events.lost,
 				  .evidence_lost = evidence.lost,
+				  .archive_lost = archive.lost,
 				  .flows_untold = s.flows_untold,
 				  .flows = flow_count(engine_flows(g->engine))};
 	ipc_send(g->parent, IPC_COUNTS, 0, (struct bytes){(const uint8_t *)&c, sizeof(c)}, -1);
@@ -321,6 +372,7 @@ static void housekeeping(struct guard *g, uint64_t now)
 		ring_buffer__consume(g->samples);
 	if (now >= g->tick_ns) {
 		g->tick_ns = now + TICK_NS;
+		engine_boot(g->engine, clock_boot_ns());
 		engine_tick(g->engine, g->capture, wall);
 		g->capture->ops->flush(g->capture);
 	}
@@ -359,7 +411,8 @@ static void run(struct guard *g)
 		bool busy = turn(g);
 		uint64_t now = clock_mono_ns();
 
-		if (now >= g->tick_ns || outbox_urgent(&g->events))
+		if (now >= g->tick_ns || outbox_urgent(&g->events) ||
+		    (g->keeper >= 0 && archive_urgent(g->archive) && now >= g->archive_ns))
 			housekeeping(g, now);
 		else if (!busy)
 			sleep_until_something(g, now);
@@ -393,9 +446,9 @@ static void finish(struct guard *g)
 	say_counts(g); /* the conversations it counts are about to end */
 	engine_finish(g->engine, g->capture);
 	g->capture->ops->flush(g->capture);
-	for (int i = 0;
-	     i < 100 && g->keeper >= 0 &&
-	     (outbox_flush(&g->events, g->keeper) == -EAGAIN || send_evidence(g) == -EAGAIN);
+	for (int i = 0; i < 100 && g->keeper >= 0 &&
+			(outbox_flush(&g->events, g->keeper) == -EAGAIN ||
+			 send_evidence(g) == -EAGAIN || send_archive(g, UINT64_MAX) == -EAGAIN);
 	     i++)
 		nanosleep(&nap, NULL);
 	g->capture->ops->close(g->capture);
@@ -527,9 +580,13 @@ static void prepare(struct guard *g)
 	o.stream_bytes = (size_t)g->setup.streams_mb << 20;
 	o.vitals_streams = g->setup.vitals;
 	o.evidence = g->evidence = open_evidence(g);
+	o.archive = g->archive = archive_new(ARCHIVE_QUEUE);
+	if (!g->archive)
+		fatal("no memory for what is archived");
 	g->engine = engine_new(g->policy.policy, &o);
 	if (!g->engine)
 		fatal("no memory for %u conversations", o.max_flows);
+	engine_set_grants(g->engine, NULL, g->grants, g->grant_count, clock_boot_ns());
 	if (g->setup.capture == SETUP_XDP && g->setup.queue == 0)
 		g->samples = open_samples(g);
 	g->wall_minus_mono = clock_wall_ns() - clock_mono_ns();

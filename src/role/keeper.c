@@ -23,14 +23,20 @@
 #include "base/sandbox.h"
 #include "guard/policy/policy.h"
 #include "keep/eve.h"
+#include "keep/intake.h"
 #include "keep/pcaps.h"
+#include "keep/person.h"
 #include "keep/store.h"
 #include "role/amend.h"
+#include "role/deposit.h"
 #include "role/desk.h"
 #include "role/look.h"
+#include "role/door.h"
 #include "role/pki.h"
 #include "role/secrets.h"
 #include "role/serve.h"
+#include "role/staff.h"
+#include "role/trail.h"
 
 #define COMMIT_MS	 200  /* a batch waits no longer, */
 #define LIVE_MS		 100  /* and where somebody looks on, this long */
@@ -41,7 +47,7 @@
 #define PROFILE_FOLDERS	 4
 #define EVIDENCE_RESERVE (64ull << 20) /* of the disk, that evidence does not touch */
 
-enum { FROM_PARENT, FROM_GUARD, FROM_CONSOLE_KEY };
+enum { FROM_PARENT, FROM_GUARD, FROM_CONSOLE_KEY, FROM_COURIER };
 
 /* Who may say what to the keeper. Anything else costs a guard its connection. */
 static const struct ipc_right rights[] = {
@@ -49,15 +55,19 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_PEER},   /* a guard's socket */
 	{FROM_PARENT, IPC_CONSOLE},
 	{FROM_PARENT, IPC_LINK},
+	{FROM_PARENT, IPC_COURIER},
 	{FROM_PARENT, IPC_POLICY_FILE}, /* an answer, */
 	{FROM_PARENT, IPC_POLICY_TEXT}, /* and one */
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
 	{FROM_PARENT, IPC_STATUS},	/* an answer */
 	{FROM_PARENT, IPC_APPLY},	/* an answer */
+	{FROM_PARENT, IPC_GRANTS},	/* an answer */
 	{FROM_PARENT, IPC_STOP},
+	{FROM_COURIER, IPC_SMS}, /* an answer */
 	{FROM_GUARD, IPC_EVENTS},
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
 	{FROM_GUARD, IPC_EVIDENCE},
+	{FROM_GUARD, IPC_ARCHIVE},
 	/* For which purposes says role/secrets.c. */
 	{FROM_PARENT, IPC_SIGN},
 	{FROM_PARENT, IPC_WRAP},
@@ -69,12 +79,51 @@ static const struct ipc_right rights[] = {
 
 /* Besides what every role lives on: files in state_dir, clients on the control socket. */
 static const char *const calls[] = {
-	"accept4",    "access",	  "faccessat", "faccessat2", "fchmod",	   "fchown",   "fcntl",
-	"flock",      "mlock",	  "mlock2",    "fdatasync",  "fstatfs",	   "fsync",    "ftruncate",
-	"getcwd",     "getegid",  "geteuid",   "getgid",     "getsockopt", "getuid",   "lstat",
-	"newfstatat", "open",	  "openat",    "pread64",    "pwrite64",   "readlink", "readlinkat",
-	"rename",     "renameat", "stat",      "getdents64", "mkdir",	   "mkdirat",  "statfs",
-	"sysinfo",    "uname",	  "unlink",    "unlinkat",
+	"accept4",
+	"access",
+	"faccessat",
+	"faccessat2",
+	"fallocate",
+	"fchmod",
+	"fchown",
+	"fcntl",
+	"flock",
+	"mlock",
+	"mlock2",
+	"fdatasync",
+	"fstatfs",
+	"fsync",
+	"ftruncate",
+	"getcwd",
+	"getegid",
+	"geteuid",
+	"getgid",
+	"getsockopt",
+	"getuid",
+	"lstat",
+	"newfstatat",
+	"open",
+	"openat",
+	"pread64",
+	"pwrite64",
+	"readlink",
+	"readlinkat",
+	"rename",
+	"renameat",
+	"stat",
+	"getdents64",
+	"mkdir",
+	"memfd_create",
+	"mkdirat",
+	"statfs",
+	"sysinfo",
+	"uname",
+	"unlink",
+	"unlinkat",
+	"memfd_create",
+	/* What the vault's threads, which are there already, say as they begin. */
+	"sched_getaffinity",
+	"set_robust_list",
 };
 
 struct options {
@@ -82,6 +131,10 @@ struct options {
 	const char *profiles_dir;
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
+	uint64_t archive_mb;
+	bool eve_open;
+	struct staff_options staff;
+	char boot_id[DOOR_BOOT_ID];
 };
 
 static uint64_t number_of(const char *text)
@@ -96,10 +149,14 @@ static uint64_t number_of(const char *text)
 
 static struct options read_options(int argc, char **argv)
 {
-	struct options o = {.eve_rotate_mb = 100, .eve_keep = 5, .store_events = 1000000};
+	struct options o = {.eve_rotate_mb = 100,
+			    .eve_keep = 5,
+			    .store_events = 1000000,
+			    .archive_mb = 512,
+			    .staff.site = "bedwarden"};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:H:P:c:p:")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:R")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -119,11 +176,17 @@ static struct options read_options(int argc, char **argv)
 		case 'n':
 			o.store_events = number_of(optarg);
 			break;
+		case 'R':
+			o.eve_open = true;
+			break;
 		case 'E':
 			o.evidence_mb = number_of(optarg);
 			break;
 		case 'D':
 			o.evidence_days = number_of(optarg);
+			break;
+		case 'A':
+			o.archive_mb = number_of(optarg);
 			break;
 		case 'H':
 			o.key_holder = optarg;
@@ -137,6 +200,27 @@ static struct options read_options(int argc, char **argv)
 		case 'p':
 			o.profiles_dir = optarg;
 			break;
+		case 's':
+			o.staff.site = optarg;
+			break;
+		case 'S':
+			o.staff.sms = number_of(optarg) != 0;
+			break;
+		case '3':
+			o.staff.aal3 = (unsigned)number_of(optarg);
+			break;
+		case 'W':
+			o.staff.sms_url = optarg;
+			break;
+		case 'F':
+			o.staff.sms_from = optarg;
+			break;
+		case 'I':
+			o.staff.wish.idle_minutes = (uint32_t)number_of(optarg);
+			break;
+		case 'O':
+			o.staff.wish.overall_hours = (uint32_t)number_of(optarg);
+			break;
 		default:
 			fatal("keeper: started by hand? 'bedwarden run' starts it");
 		}
@@ -146,7 +230,7 @@ static struct options read_options(int argc, char **argv)
 }
 
 /* Our own reports go the way of everybody's. */
-static void put_own(struct keeper *k, struct json *j)
+void keeper_put(struct keeper *k, struct json *j)
 {
 	size_t len = event_end(j);
 
@@ -156,8 +240,7 @@ static void put_own(struct keeper *k, struct json *j)
 	k->commit_ns = clock_mono_ns();
 }
 
-/* `count` 0 is left out, as is `text` NULL. */
-static void report(struct keeper *k, enum reason why, uint64_t count, const char *text)
+void keeper_report(struct keeper *k, enum reason why, uint64_t count, const char *text)
 {
 	struct event_common e = {.time_ns = clock_wall_ns(),
 				 .type = "audit",
@@ -174,7 +257,30 @@ static void report(struct keeper *k, enum reason why, uint64_t count, const char
 		json_str(&j, "message", text);
 		json_close(&j);
 	}
-	put_own(k, &j);
+	keeper_put(k, &j);
+}
+
+/* What concerns who may sign in. */
+static void tell_staff(void *arg, enum reason why, const char *user, const char *text,
+		       uint64_t count)
+{
+	struct keeper *k = arg;
+	struct event_common e = {.time_ns = clock_wall_ns(),
+				 .type = "audit",
+				 .src_port = -1,
+				 .dest_port = -1,
+				 .reason = why};
+	char buf[EVENT_MAX];
+	struct json j = event_begin(&e, buf);
+
+	if (count)
+		json_u64(&j, "count", count);
+	json_open(&j, "audit");
+	if (*user)
+		json_str(&j, "user", user);
+	json_str(&j, "message", text);
+	json_close(&j);
+	keeper_put(k, &j);
 }
 
 /* Something of our own processes was refused: counted always, said once a minute. */
@@ -190,31 +296,9 @@ static void refuse(struct keeper *k, const char *who, const char *what)
 		return;
 	snprintf(text, sizeof(text), "%s: %s", who, what);
 	log_warn("refused from %s", text);
-	report(k, REASON_GATEWAY_BAD_MESSAGE, k->refused - said, text);
+	keeper_report(k, REASON_GATEWAY_BAD_MESSAGE, k->refused - said, text);
 	said_ns = now;
 	said = k->refused;
-}
-
-/* Where the packets are: found by the conversation's id, too. */
-static void evidence_kept(void *arg, const char *name, uint64_t id, enum reason why,
-			  unsigned packets)
-{
-	struct keeper *k = arg;
-	struct event_common e = {.time_ns = clock_wall_ns(),
-				 .type = "audit",
-				 .flow_id = id,
-				 .src_port = -1,
-				 .dest_port = -1};
-	char buf[EVENT_MAX];
-	struct json j = event_begin(&e, buf);
-
-	json_open(&j, "audit");
-	json_str(&j, "message", "evidence was kept");
-	json_str(&j, "file", name);
-	json_str(&j, "finding", reason_name(why));
-	json_u64(&j, "packets", packets);
-	json_close(&j);
-	put_own(k, &j);
 }
 
 static void note_evidence(struct keeper *k)
@@ -224,8 +308,8 @@ static void note_evidence(struct keeper *k)
 	pcaps_counts(k->pcaps, &n);
 	if (n.lost == k->evidence_told || k->full_ns)
 		return;
-	report(k, REASON_GATEWAY_EVIDENCE_LOST, n.lost - k->evidence_told,
-	       n.error ? strerror(-n.error) : NULL);
+	keeper_report(k, REASON_GATEWAY_EVIDENCE_LOST, n.lost - k->evidence_told,
+		      n.error ? strerror(-n.error) : NULL);
 	k->evidence_told = n.lost;
 }
 
@@ -237,20 +321,37 @@ static void take_evidence(struct keeper *k, unsigned guard, const char *who, str
 		refuse(k, who, "evidence that is none");
 }
 
+static void take_archive(struct keeper *k, unsigned guard, const char *who, struct bytes body)
+{
+	if (deposit_take(k, guard, body) < 0)
+		refuse(k, who, "something to archive that is none");
+}
+
 static void take_line(struct keeper *k, const char *who, struct bytes line)
 {
-	struct record *r = record_parse(line);
+	char *stored = NULL, *told = NULL;
+	struct bytes outside = line;
+	struct record *r;
 
-	if (!r && errno == EBADMSG) {
-		refuse(k, who, "a line that is no event");
-		return;
+	if (person_hide(k->person, line, clock_wall_ns(), &stored, &told)) {
+		line = (struct bytes){(uint8_t *)stored, stored ? strlen(stored) : 0};
+		if (!k->eve_open)
+			outside = (struct bytes){(uint8_t *)told, told ? strlen(told) : 0};
 	}
+	r = record_parse(line);
+	if (r && k->eve && outside.len)
+		eve_put(k->eve, outside); /* counts what it has no room for */
+	free(stored);
+	free(told);
+	if (!r && errno == EBADMSG)
+		refuse(k, who, "a line that is no event");
 	if (!r)
 		return;
-	if (k->eve)
-		eve_put(k->eve, line); /* counts what it has no room for */
-	if (r->audit)
-		k->commit_ns = 1;      /* at once */
+	if (r->audit) {
+		k->commit_ns = 1; /* at once */
+		if (strcmp(who, "parent") == 0)
+			trail_fact(k, r);
+	}
 	store_put_record(k->store, r); /* and so does the store */
 }
 
@@ -284,13 +385,13 @@ static void note_disk(struct keeper *k, int err, uint64_t now_ns)
 		k->full_ns = now_ns;
 		log_error("cannot write to %s (%s); events are kept in memory, as far as they fit",
 			  k->state_dir, strerror(-err));
-		report(k, REASON_GATEWAY_DISK_FULL, 0, strerror(-err));
+		keeper_report(k, REASON_GATEWAY_DISK_FULL, 0, strerror(-err));
 	} else if (err == 0 && k->full_ns) {
 		snprintf(text, sizeof(text), "after %llu seconds",
 			 (unsigned long long)((now_ns - k->full_ns) / NSEC_PER_SEC));
 		k->full_ns = 0;
 		log_info("%s can be written to again", k->state_dir);
-		report(k, REASON_GATEWAY_DISK_FREED, 0, text);
+		keeper_report(k, REASON_GATEWAY_DISK_FREED, 0, text);
 	}
 }
 
@@ -301,10 +402,10 @@ static void note_losses(struct keeper *k)
 
 	if (aside) {
 		log_error("the event database could not be used; it is kept as %s", aside);
-		report(k, REASON_GATEWAY_STORE_BROKEN, 0, aside);
+		keeper_report(k, REASON_GATEWAY_STORE_BROKEN, 0, aside);
 	}
 	if (lost > k->lost_told && !k->full_ns) {
-		report(k, REASON_GATEWAY_EVENTS_LOST, lost - k->lost_told, NULL);
+		keeper_report(k, REASON_GATEWAY_EVENTS_LOST, lost - k->lost_told, NULL);
 		k->lost_told = lost;
 	}
 }
@@ -331,11 +432,6 @@ static uint64_t write_due(const struct keeper *k)
 	if (!k->commit_ns)
 		return UINT64_MAX;
 	return k->commit_ns > k->retry_ns ? k->commit_ns : k->retry_ns;
-}
-
-void keeper_say(struct keeper *k, enum reason why, const char *text)
-{
-	report(k, why, 0, text);
 }
 
 void keeper_events(struct keeper *k, const char *who, struct bytes lines)
@@ -370,6 +466,7 @@ static void take_policy(struct keeper *k, const struct ipc_message *m)
 	k->policy = policy;
 	k->policy_block = block;
 	k->policy_len = (size_t)st.st_size;
+	door_policy(k);
 }
 
 static void lose_guard(struct keeper *k, unsigned n)
@@ -378,6 +475,7 @@ static void lose_guard(struct keeper *k, unsigned n)
 	k->guards[n] = -1;
 	if (k->pcaps)
 		pcaps_lose(k->pcaps, n, clock_wall_ns());
+	deposit_lose(k, n);
 	answer_without(k, n);
 }
 
@@ -428,6 +526,15 @@ static void take_link(struct keeper *k, struct ipc_message *m)
 	m->fd = -1; /* it is ours now */
 }
 
+static void take_courier(struct keeper *k, struct ipc_message *m)
+{
+	if (k->courier >= 0)
+		close(k->courier);
+	staff_without_courier(k); /* what the last one had in hand is lost */
+	k->courier = m->fd;
+	m->fd = -1; /* it is ours now */
+}
+
 static void from_parent(struct keeper *k, struct ipc_message *m)
 {
 	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
@@ -442,6 +549,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_console(k, m);
 	else if (m->type == IPC_LINK)
 		take_link(k, m);
+	else if (m->type == IPC_COURIER)
+		take_courier(k, m);
 	else if (m->type == IPC_POLICY_FILE || m->type == IPC_POLICY_TEXT)
 		amend_answer(k, m);
 	else if (m->type == IPC_EVENTS)
@@ -450,6 +559,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		answer_status(k, m);
 	else if (m->type == IPC_APPLY)
 		answer_apply(k, m);
+	else if (m->type == IPC_GRANTS)
+		door_answer(k, m);
 	else if (m->type == IPC_STOP)
 		k->stopping = true;
 	else if (k->secrets)
@@ -505,6 +616,8 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 			take_events(k, who, m.body);
 		else if (m.type == IPC_EVIDENCE)
 			take_evidence(k, n, who, m.body);
+		else if (m.type == IPC_ARCHIVE)
+			take_archive(k, n, who, m.body);
 		else if (m.type == IPC_FLOWS)
 			answer_flows(k, n, &m);
 		else if (k->secrets)
@@ -562,35 +675,64 @@ static void hear_signal(struct keeper *k, int signals)
 
 static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 {
-	uint64_t at = write_due(k), clients = serve_deadline(k->serve);
+	uint64_t at = write_due(k), clients = serve_deadline(k->serve), deposits = deposit_due(k);
 	uint64_t evidence = k->pcaps ? pcaps_due(k->pcaps) : UINT64_MAX;
 
 	if (clients < at)
 		at = clients;
 	if (call_due(k) < at)
 		at = call_due(k);
+	if (staff_due(k->staff) < at)
+		at = staff_due(k->staff);
 	if (evidence < at)
 		at = evidence;
+	if (deposits < at)
+		at = deposits;
 	if (pki_due(k->pki) < at)
 		at = pki_due(k->pki);
+	if (door_due(k, now_ns) < at)
+		at = door_due(k, now_ns);
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now_ns ? 0 : (int)((at - now_ns) / NSEC_PER_MSEC + 1);
 }
 
+static void hear_courier(struct keeper *k)
+{
+	struct ipc_message m;
+	int err = ipc_recv(k->courier, ipc_buf, &m);
+
+	if (err == -EAGAIN)
+		return;
+	if (err == 0 && m.fd >= 0)
+		close(m.fd);
+	if (err == 0 && ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_COURIER, m.type)) {
+		staff_sent(k, &m);
+		return;
+	}
+	if (err != -EPIPE)
+		refuse(k, "courier", "a malformed message; its connection is closed");
+	close(k->courier);
+	k->courier = -1;
+	staff_without_courier(k);
+}
+
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[5 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[6 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 
 	fds[count++] = (struct pollfd){.fd = k->parent, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = signals, .events = POLLIN};
+	fds[count++] =
+		(struct pollfd){.fd = k->intake ? intake_fd(k->intake) : -1, .events = POLLIN};
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++) /* poll() passes over those that are -1 */
 		fds[count++] = (struct pollfd){.fd = k->guards[n], .events = POLLIN};
 	fds[count++] = desk ? desk_poll(desk) : (struct pollfd){.fd = -1};
 	fds[count++] = (struct pollfd){.fd = k->console_key, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = pki_sock(k->pki), .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = k->courier, .events = POLLIN};
 	at = count;
 	clients = serve_poll(k->serve, fds + at);
 	count += clients;
@@ -600,25 +742,30 @@ static void turn(struct keeper *k, int signals)
 	if (fds[1].revents)
 		hear_signal(k, signals);
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
-		if (fds[2 + n].revents && fds[2 + n].fd == k->guards[n])
+		if (fds[3 + n].revents && fds[3 + n].fd == k->guards[n])
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
-	if (fds[at - 3].revents && k->desk == desk)
-		hear_console(k, fds[at - 3].revents);
-	if (fds[at - 2].revents && k->console_key == fds[at - 2].fd)
+	if (fds[at - 4].revents && k->desk == desk)
+		hear_console(k, fds[at - 4].revents);
+	if (fds[at - 3].revents && k->console_key == fds[at - 3].fd)
 		hear_console_key(k);
-	if (fds[at - 1].revents && pki_sock(k->pki) == fds[at - 1].fd)
+	if (fds[at - 2].revents && pki_sock(k->pki) == fds[at - 2].fd)
 		pki_hear(k, k->pki);
+	if (fds[at - 1].revents && k->courier == fds[at - 1].fd)
+		hear_courier(k);
 	if (pki_due(k->pki) <= clock_mono_ns())
 		pki_tick(k, k->pki);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
 	call_turn(k, clock_mono_ns());
+	staff_tick(k->staff);
 	answer_turn(k);
+	door_turn(k);
 	if (k->pcaps) {
 		pcaps_tick(k->pcaps, clock_mono_ns(), clock_wall_ns());
 		note_evidence(k);
 	}
+	deposit_turn(k, clock_mono_ns());
 	if (write_due(k) <= clock_mono_ns())
 		write_out(k, clock_mono_ns());
 }
@@ -632,7 +779,11 @@ static int finish(struct keeper *k)
 		if (k->guards[n] >= 0)
 			hear_guard(k, n, 4096);
 	if (k->pcaps)
-		pcaps_free(k->pcaps, clock_wall_ns()); /* says what it writes */
+		pcaps_flush(k->pcaps, clock_wall_ns()); /* says what it writes */
+	deposit_close(k);
+	if (k->pcaps)
+		note_evidence(k);
+	pcaps_free(k->pcaps);
 	k->pcaps = NULL;
 	err = write_out(k, clock_mono_ns());
 	if (err != 0)
@@ -747,6 +898,7 @@ static void lock_in(struct keeper *k, const struct options *o)
 	err = sandbox_network();
 	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
 		fatal("keeper: Landlock: %s", strerror(-err));
+	deposit_open(k, o->archive_mb << 20); /* has threads: from here on there are no more */
 	err = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
 	if (err < 0)
 		fatal("keeper: seccomp: %s", strerror(-err));
@@ -770,7 +922,8 @@ static void open_evidence(struct keeper *k, const struct options *o)
 	struct pcaps_options p = {.max_bytes = o->evidence_mb << 20,
 				  .max_age_s = o->evidence_days * 24 * 60 * 60,
 				  .reserve_bytes = EVIDENCE_RESERVE,
-				  .kept = evidence_kept,
+				  .kept = deposit_kept,
+				  .seal = k->intake ? deposit_evidence : NULL,
 				  .arg = k};
 	char path[PATH_MAX];
 
@@ -779,6 +932,8 @@ static void open_evidence(struct keeper *k, const struct options *o)
 	k->pcaps = pcaps_new(&p, clock_wall_ns());
 	if (!k->pcaps)
 		log_error("no evidence is kept: %s: %s", path, strerror(errno));
+	k->evidence_bytes = p.max_bytes;
+	k->evidence_age_s = p.max_age_s;
 }
 
 static void open_all(struct keeper *k, const struct options *o, gid_t gid)
@@ -789,6 +944,12 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	k->store = store_new(path, (uint32_t)o->store_events);
 	if (!k->store)
 		fatal("keeper: events.db: %s", strerror(errno));
+	k->person = person_new(k->secrets ? secrets_keys(k->secrets) : NULL);
+	if (!k->person)
+		fatal("keeper: no memory");
+	store_opens(k->store, k->person);
+	k->eve_open = o->eve_open;
+	query_last_time(store_db(k->store), &k->last_event_ns);
 	if (o->eve_file && *o->eve_file) {
 		snprintf(path, sizeof(path), "%s%s%s", *o->eve_file == '/' ? "" : o->state_dir,
 			 *o->eve_file == '/' ? "" : "/", o->eve_file);
@@ -801,17 +962,26 @@ static void open_all(struct keeper *k, const struct options *o, gid_t gid)
 	k->calls = calls_new();
 	k->looks = looks_new();
 	k->amends = amends_new(o->config_file ? o->config_file : "policy");
+	staff_open(k->staff, o->state_dir, k->secrets ? secrets_keys(k->secrets) : NULL);
 	k->pki = pki_new(k);
 	if (!k->pki)
 		fatal("keeper: no memory");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
-	if (!k->serve || !k->calls || !k->looks || !k->amends)
+	trail_open(k);
+	k->note_act = trail_act;
+	k->door = door_new(k, o->boot_id);
+	if (!k->door || !k->serve || !k->calls || !k->looks || !k->amends)
 		fatal("keeper: no memory");
 }
 
+call_identify_fn keeper_identify;
+
 int keeper_main(int argc, char **argv)
 {
-	struct keeper k = {.parent = KEEPER_IPC_FD, .console_key = -1};
+	struct keeper k = {.parent = KEEPER_IPC_FD,
+			   .console_key = -1,
+			   .courier = -1,
+			   .identify = keeper_identify ? keeper_identify : staff_identify};
 	const struct group *group;
 	struct options o;
 	unsigned char seed;
@@ -832,6 +1002,10 @@ int keeper_main(int argc, char **argv)
 	tzset();
 	sqlite3_initialize();
 	sqlite3_randomness(sizeof(seed), &seed);
+	k.staff = staff_new(&o.staff, tell_staff, &k);
+	if (!k.staff)
+		fatal("keeper: no memory");
+	door_boot_id(o.boot_id);
 	lock_in(&k, &o);
 	open_all(&k, &o, gid);
 	write_out(&k, clock_mono_ns());
@@ -839,9 +1013,13 @@ int keeper_main(int argc, char **argv)
 		fatal("keeper: the parent is gone");
 	while (!k.stopping)
 		turn(&k, signals);
+	trail_close(&k);
 	status = finish(&k);
 	pki_free(k.pki);
+	staff_free(k.staff); /* before the keys that it was lent */
+	door_free(k.door);
 	secrets_free(k.secrets);
+	free(k.deposits);
 	lose_console(&k);
 	serve_free(k.serve);
 	calls_free(k.calls);
@@ -849,6 +1027,7 @@ int keeper_main(int argc, char **argv)
 	amends_free(k.amends);
 	eve_free(k.eve);
 	store_free(k.store);
+	person_free(k.person);
 	if (k.policy_block)
 		munmap(k.policy_block, k.policy_len);
 	return status;

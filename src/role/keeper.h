@@ -7,14 +7,17 @@
  * descriptors; it makes and owns state_dir, then gives everything else up.
  *
  *   bedwarden _keeper -d STATE_DIR -u USER [-e EVE_FILE] [-m ROTATE_MB] [-k KEEP] [-n EVENTS]
- *                      [-E EVIDENCE_MB -D EVIDENCE_DAYS]
+ *                     [-E EVIDENCE_MB -D EVIDENCE_DAYS] [-A ARCHIVE_MB] [-R]
  *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
+ *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
+ *                     [-W SMS_URL] [-F SMS_FROM]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
  * after everything taken is stored.
  *
- * With a holder it unlocks the keys in STATE_DIR/vault (role/secrets.h).
+ * With a holder it unlocks the keys in STATE_DIR/vault (role/secrets.h) and opens the
+ * vault there (role/deposit.h).
  *
  * Of what it takes in, the store also reads (all optional):
  *   event_type "inventory" and binding.new_device carry an object "inventory":
@@ -26,7 +29,8 @@
  * Its files: keeper.c, the process, its rights and its loop; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
- * amend.c, the calls themselves; secrets.c, what its keys do for others.
+ * amend.c, pki.c, staff.c and its own, the calls themselves; secrets.c, what its
+ * keys do for others; deposit.c, what goes into its vault.
  */
 #include "base/ipc.h"
 #include "base/reason.h"
@@ -37,13 +41,19 @@
 #define KEEPER_GUARDS_MAX 64
 
 struct amends;
+struct audit_log;
 struct calls;
 struct client;
+struct deposits;
 struct desk;
+struct door;
 struct eve;
+struct intake;
+struct json;
 struct looks;
 struct pcaps;
 struct pki;
+struct person;
 struct policy;
 struct secrets;
 struct serve;
@@ -52,16 +62,25 @@ struct store;
 struct keeper {
 	const char *state_dir;
 	struct store *store;
-	struct eve *eve;     /* NULL: none wanted */
-	struct pcaps *pcaps; /* NULL: no evidence is wanted */
+	struct person *person; /* hides and opens what could name one */
+	bool eve_open;	       /* and the event file has it open */
+	struct eve *eve;       /* NULL: none wanted */
+	struct pcaps *pcaps;   /* NULL: no evidence is wanted */
 	struct serve *serve;
-	struct secrets *secrets; /* NULL: no keys are wanted */
+	struct secrets *secrets;   /* NULL: no keys are wanted */
+	struct intake *intake;	   /* the vault; NULL: no keys, or they are locked */
+	struct deposits *deposits; /* deposit.c's */
 	struct pki *pki;
+	struct staff *staff; /* who is there */
+	int courier;	     /* who takes messages to telephones; -1 none */
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;
-	struct desk *desk;	       /* the console's; NULL none is there */
-	int console_key;	       /* where it has handshakes signed; -1 none */
+	struct desk *desk;	 /* the console's; NULL none is there */
+	int console_key;	 /* where it has handshakes signed; -1 none */
+	struct audit_log *trail; /* NULL: it cannot be opened, see trail.h */
+	uint64_t trail_said_ns;
+	struct door *door;	       /* grants; see door.h */
 	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
 	call_note_fn note_act;	       /* the audit trail; NULL none */
 	int parent;		       /* socket */
@@ -71,14 +90,21 @@ struct keeper {
 	size_t policy_len;
 	uint64_t flows_owed;	/* guards whose list of flows has not ended yet, a bit each */
 	uint32_t asked;		/* id of the last question to others */
+	int64_t last_event_ns;	/* wall clock, of the newest when we started; 0: there was none */
 	uint64_t refused;	/* messages and lines from our own processes */
 	uint64_t lost_told;	/* events lost, as far as an event has said so, */
 	uint64_t evidence_told; /* and evidence */
-	uint64_t full_ns;	/* since when nothing can be written; 0: all is well */
+	uint64_t evidence_bytes, evidence_age_s; /* that is kept at most */
+	uint64_t full_ns; /* since when nothing can be written; 0: all is well */
 	uint64_t retry_ns;
 	uint64_t commit_ns; /* when what is queued is written; 0: nothing is */
 	bool stopping;
 };
+
+/* An event of the keeper's own, begun by event_begin(); it goes the way of everybody's. */
+void keeper_put(struct keeper *k, struct json *j);
+/* One about the gateway itself. `count` 0 is left out, as is `text` NULL. */
+void keeper_report(struct keeper *k, enum reason why, uint64_t count, const char *text);
 
 /* answer.c: the calls of serve.h, with the keeper as their argument. */
 extern const struct serve_calls answer_calls;
@@ -93,9 +119,10 @@ void answer_turn(struct keeper *k);
 /* A guard is gone: nobody waits for it any longer. */
 void answer_without(struct keeper *k, unsigned guard);
 
-/* keeper.c, for who else hears others: an event of the gateway's own, … */
-void keeper_say(struct keeper *k, enum reason why, const char *text);
-/* … events of another process, and something of its that was refused. */
+/* Who is behind a session; NULL: nobody is. A test puts its own here. */
+extern call_identify_fn keeper_identify;
+
+/* keeper.c, for who else hears others: events of another process, and something of its that was refused. */
 void keeper_events(struct keeper *k, const char *who, struct bytes lines);
 void keeper_refuse(struct keeper *k, const char *who, const char *what);
 

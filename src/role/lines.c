@@ -264,9 +264,9 @@ static bool add(struct lines *s, json_t *setup)
 	n->messages = strdup(text(setup, "messages"));
 	n->rules = n->messages ? message_rules_of(n->messages) : NULL;
 	if (est) {
-		o.serve = enrol_serve;
+		o.serve = est_serve;
 		o.admits = NULL;
-		o.arg = s->link->enrol;
+		o.arg = s->link->est;
 	} else if (!set_connect(setup, &o)) {
 		log_error("relay %s: '%s' is no address to connect to", o.name, text(setup, "ip"));
 	}

@@ -70,7 +70,7 @@ static void heard_keeper(void *arg, struct ipc_message *m)
 	if (tls_key_take(l->key, m) || m->type != IPC_PKI)
 		return;
 	if (!lines_answer(l->lines, m))
-		enrol_answer(l->enrol, m);
+		est_answer(l->est, m);
 }
 
 static void lose_keeper(struct link *l)
@@ -317,8 +317,8 @@ static void prepare(struct link *l)
 	l->relays = relays_new(&rc);
 	l->key = tls_key_new(-1, "tls.link", &kc);
 	l->lines = lines_new(l);
-	l->enrol = enrol_new(l);
-	if (!l->relays || !l->key || !l->lines || !l->enrol ||
+	l->est = est_new(l);
+	if (!l->relays || !l->key || !l->lines || !l->est ||
 	    outbox_init(&l->events, EVENTS_WAITING) < 0)
 		fatal("no memory");
 	if (relays_watch(l->relays, l->parent, hear_parent, l) < 0)
@@ -344,7 +344,7 @@ static void run(struct link *l)
 		tick = now;
 		lines_tick(l->lines);
 		relays_tick(l->relays);
-		enrol_tick(l->enrol);
+		est_tick(l->est);
 	}
 }
 

@@ -12,7 +12,7 @@
  * LINK_DRAIN_MS later.
  *
  * Its files: link.c, the process, its rights and its loop; lines.c, the relays and their
- * certificates; enrol.c, EST.
+ * certificates; est.c, EST.
  */
 #include "base/ipc.h"
 #include "role/outbox.h"
@@ -20,7 +20,7 @@
 
 #define LINK_DRAIN_MS 1500 /* less than the parent waits */
 
-struct enrol;
+struct est;
 struct lines;
 struct tls_key;
 
@@ -28,7 +28,7 @@ struct link {
 	int parent, keeper; /* sockets; keeper -1: none yet */
 	struct relays *relays;
 	struct lines *lines;
-	struct enrol *enrol;
+	struct est *est;
 	struct tls_key *key;
 	struct outbox events;
 	uint32_t asked; /* id of the last question to the keeper */
@@ -57,12 +57,12 @@ void lines_tick(struct lines *s);
 /* No more listening. */
 void lines_close(struct lines *s);
 
-/* --- enrol.c --- */
-struct enrol *enrol_new(struct link *l); /* NULL: no memory */
-void enrol_free(struct enrol *e);
-/* The `serve` of struct relay_options, with the enrol as its argument. */
-int enrol_serve(void *arg, int fd, const uint8_t from[16], struct bytes certificate);
-bool enrol_answer(struct enrol *e, const struct ipc_message *m);
-void enrol_tick(struct enrol *e);
+/* --- est.c --- */
+struct est *est_new(struct link *l); /* NULL: no memory */
+void est_free(struct est *e);
+/* The `serve` of struct relay_options, with the struct est as its argument. */
+int est_serve(void *arg, int fd, const uint8_t from[16], struct bytes certificate);
+bool est_answer(struct est *e, const struct ipc_message *m);
+void est_tick(struct est *e);
 
 #endif

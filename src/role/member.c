@@ -4,9 +4,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "people/role.h"
+
+#define INTRODUCE_ROOM (4 << 20) /* bytes under way from a guard to the keeper */
 
 /* Room for a child's arguments, while it is started. */
 struct arguments {
@@ -50,27 +54,49 @@ static void add_number(struct arguments *a, const char *option, unsigned value)
 	add(a, option, text);
 }
 
+static void people_arguments(const struct config_people *p, struct arguments *a)
+{
+	enum people_role role;
+	unsigned aal3 = 0;
+
+	for (unsigned i = 0; i < p->aal3_count; i++)
+		if (people_role_from_name(p->aal3[i], &role))
+			aal3 |= PEOPLE_ONLY(role);
+	/* All of them, always: member_outdated() looks at values alone. */
+	add_number(a, "-S", p->sms);
+	add_number(a, "-3", aal3);
+	add_number(a, "-I", p->idle_minutes);
+	add_number(a, "-O", p->overall_hours);
+	add(a, "-W", p->sms_url);
+	add(a, "-F", p->sms_from);
+}
+
 static void keeper_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 	const struct config_gateway *c = &g->site.config->gateway;
 
 	add(a, "-d", c->state_dir);
 	add(a, "-u", SETUP_USER);
+	add(a, "-s", c->name);
 	if (c->eve_file && *c->eve_file)
 		add(a, "-e", c->eve_file);
 	add_number(a, "-m", c->eve_rotate_mb);
 	add_number(a, "-k", c->eve_keep);
 	add_number(a, "-n", c->store_events);
+	if (c->eve_open)
+		add(a, NULL, "-R");
 	if (c->evidence) {
 		add_number(a, "-E", c->evidence_mb);
 		add_number(a, "-D", c->evidence_days);
 	}
+	add_number(a, "-A", c->archive_mb);
 	add(a, "-H", c->key_holder);
 	if (*c->key_place)
 		add(a, "-P", c->key_place);
 	add(a, "-c", g->config_file);
 	if (*c->profiles_dir)
 		add(a, "-p", c->profiles_dir);
+	people_arguments(&g->site.config->people, a);
 }
 
 static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
@@ -90,11 +116,14 @@ static void introduce(struct gateway *g, struct member *guard)
 	struct member *keeper = member_keeper(g);
 	uint32_t number = guard->child.number;
 	struct bytes body = {(const uint8_t *)&number, sizeof(number)};
+	const int room = INTRODUCE_ROOM;
 	int pair[2], err;
 
 	if (keeper->child.sock < 0 || guard->child.sock < 0)
 		return; /* whoever starts later introduces them */
 	err = ipc_pair(pair);
+	if (err == 0) /* images come at the speed of the network */
+		(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	if (err < 0) {
 		log_error("guard %u and keeper: no socket pair: %s", number, strerror(-err));
 		return;
@@ -105,6 +134,8 @@ static void introduce(struct gateway *g, struct member *guard)
 	close(pair[1]);
 }
 
+static void introduce_courier(struct gateway *g);
+
 static void keeper_greet(struct gateway *g, struct member *m)
 {
 	for (unsigned i = 0; i < g->member_count; i++)
@@ -112,6 +143,7 @@ static void keeper_greet(struct gateway *g, struct member *m)
 			introduce(g, &g->members[i]);
 	introduce_console(g);
 	introduce_link(g);
+	introduce_courier(g);
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
 
@@ -160,6 +192,7 @@ static void guard_greet(struct gateway *g, struct member *m)
 	member_send(m, IPC_SETUP, 0, (struct bytes){(const uint8_t *)&m->setup, sizeof(m->setup)},
 		    -1);
 	introduce(g, m);
+	grants_greet(g, m); /* before the policy, with which it begins to work */
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
 
@@ -230,6 +263,29 @@ static void introduce_link(struct gateway *g)
 	close(pair[1]);
 }
 
+/* Courier and keeper get a new pair. */
+static void introduce_courier(struct gateway *g)
+{
+	struct member *keeper = member_keeper(g), *courier = member_of(g, ROLE_COURIER);
+	int pair[2];
+
+	if (!courier || keeper->child.sock < 0 || courier->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	if (ipc_pair(pair) < 0) {
+		log_error("courier and keeper: no socket pair");
+		return;
+	}
+	member_send(courier, IPC_COURIER, 0, (struct bytes){0}, pair[0]);
+	member_send(keeper, IPC_COURIER, 0, (struct bytes){0}, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void courier_greet(struct gateway *g, struct member *m)
+{
+	introduce_courier(g);
+}
+
 static void no_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 }
@@ -280,6 +336,8 @@ static const struct role roles[ROLE_COUNT] = {
 	[ROLE_CONSOLE] = {"console", "_console", SIGKILL, console_arguments, console_descriptors,
 			  console_greet},
 	[ROLE_LINK] = {"link", "_link", SIGKILL, no_arguments, no_descriptors, link_greet},
+	[ROLE_COURIER] = {"courier", "_courier", SIGKILL, no_arguments, no_descriptors,
+			  courier_greet},
 	[ROLE_GUARD] = {"guard", "_guard", SIGKILL, guard_arguments, no_descriptors, guard_greet},
 };
 
@@ -306,6 +364,8 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 		return g->front.count > 0;
 	if (m->role == ROLE_LINK)
 		return doors_wanted(g->site.config);
+	if (m->role == ROLE_COURIER)
+		return g->site.config->people.sms && *g->site.config->people.sms_url;
 	if (m->role != ROLE_GUARD)
 		return true;
 	fill_setup(g, m->child.number, &s);

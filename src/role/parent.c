@@ -23,10 +23,10 @@
 
 /* Who may say what to the parent. */
 static const struct ipc_right rights[] = {
-	{ROLE_KEEPER, IPC_READY},	{ROLE_KEEPER, IPC_STATUS},	{ROLE_KEEPER, IPC_APPLY},
-	{ROLE_KEEPER, IPC_POLICY_FILE}, {ROLE_KEEPER, IPC_POLICY_TEXT}, {ROLE_CONSOLE, IPC_READY},
-	{ROLE_GUARD, IPC_READY},	{ROLE_GUARD, IPC_POLICY_TAKEN}, {ROLE_GUARD, IPC_COUNTS},
-	{ROLE_LINK, IPC_READY},
+	{ROLE_KEEPER, IPC_READY},  {ROLE_KEEPER, IPC_STATUS},	   {ROLE_KEEPER, IPC_APPLY},
+	{ROLE_KEEPER, IPC_GRANTS}, {ROLE_KEEPER, IPC_POLICY_FILE}, {ROLE_KEEPER, IPC_POLICY_TEXT},
+	{ROLE_CONSOLE, IPC_READY}, {ROLE_GUARD, IPC_READY},	   {ROLE_GUARD, IPC_POLICY_TAKEN},
+	{ROLE_GUARD, IPC_COUNTS},  {ROLE_LINK, IPC_READY},	   {ROLE_COURIER, IPC_READY},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -131,6 +131,8 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 	case IPC_APPLY:
 		answer_apply(g, m, msg->id);
 		return true;
+	case IPC_GRANTS:
+		return grants_take(g, m, msg);
 	case IPC_POLICY_FILE:
 		answer_file(g, m, msg->id);
 		return true;

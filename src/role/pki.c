@@ -144,7 +144,7 @@ static int ready(struct keeper *k, struct pki *p, const char *name)
 	err = ca_init(p->ca, own, 0, now_s());
 	if (err == 0) {
 		snprintf(text, sizeof(text), "the authority '%s' was made", own);
-		keeper_say(k, REASON_PKI_ISSUED, text);
+		keeper_report(k, REASON_PKI_ISSUED, 0, text);
 	}
 	return err;
 }
@@ -208,7 +208,7 @@ static json_t *identity(struct keeper *k, struct pki *p, const json_t *q, struct
 	}
 	if (fresh) {
 		snprintf(text, sizeof(text), "the gateway's own certificate, for %s", o.name);
-		keeper_say(k, REASON_PKI_ISSUED, text);
+		keeper_report(k, REASON_PKI_ISSUED, 0, text);
 	}
 	free(chain);
 	free(trust);
@@ -270,7 +270,7 @@ static json_t *enrol(struct keeper *k, struct pki *p, const json_t *q, bool agai
 	if (err == 0) {
 		answer = json_pack("{s:s,s:s}", "pem", pem, "name", name);
 		snprintf(said, sizeof(said), "%s %s", again ? "renewed for" : "enrolled:", name);
-		keeper_say(k, REASON_PKI_ISSUED, said);
+		keeper_report(k, REASON_PKI_ISSUED, 0, said);
 	} else {
 		fail(f, err);
 		/* A code that is not there is a password that is wrong. */
@@ -285,7 +285,7 @@ static json_t *enrol(struct keeper *k, struct pki *p, const json_t *q, bool agai
 			snprintf(f->text, sizeof(f->text), "the request is refused: %s", error);
 		}
 		snprintf(said, sizeof(said), "%s%s%s", name, *name ? ": " : "", f->text);
-		keeper_say(k, REASON_PKI_REFUSED, said);
+		keeper_report(k, REASON_PKI_REFUSED, 0, said);
 	}
 	free(pem);
 	csr_free(&r);
@@ -377,7 +377,7 @@ static void alarm_row(void *arg, const struct ca_row *row, int days)
 		snprintf(text, sizeof(text), "%s of %s (%s) runs out in less than %d days; %s",
 			 row->own ? "the gateway's own certificate" : "the certificate", row->name,
 			 row->profile, days, todo);
-	keeper_say(arg, days < 0 ? REASON_PKI_EXPIRED : REASON_PKI_EXPIRES, text);
+	keeper_report(arg, days < 0 ? REASON_PKI_EXPIRED : REASON_PKI_EXPIRES, 0, text);
 }
 
 uint64_t pki_due(const struct pki *p)
@@ -451,7 +451,7 @@ static json_t *call_init(struct keeper *k, const struct call_asker *by, const js
 		err = ca_root(k->pki->ca, &root);
 	if (err < 0)
 		return call_error_of(e, err, "No authority was made");
-	keeper_say(k, REASON_PKI_ISSUED, "an authority was made");
+	keeper_report(k, REASON_PKI_ISSUED, 0, "an authority was made");
 	wake_link(k->pki);
 	ok = json_pack("{s:s}", "pem", root);
 	free(root);
@@ -513,7 +513,7 @@ static json_t *call_issue(struct keeper *k, const struct call_asker *by, const j
 	if (err < 0)
 		return call_error_of(e, err, "No certificate was issued");
 	snprintf(said, sizeof(said), "%s for %s", cert_profile_name(o.profile), o.name);
-	keeper_say(k, REASON_PKI_ISSUED, said);
+	keeper_report(k, REASON_PKI_ISSUED, 0, said);
 	ok = json_pack("{s:s}", "pem", pem);
 	free(pem);
 	return ok;
@@ -554,7 +554,7 @@ static json_t *call_revoke(struct keeper *k, const struct call_asker *by, const 
 	if (n < 0)
 		return call_error_of(e, n, "Nothing was revoked");
 	snprintf(said, sizeof(said), "%d of %.200s", n, which);
-	keeper_say(k, REASON_PKI_REVOKED, said);
+	keeper_report(k, REASON_PKI_REVOKED, 0, said);
 	wake_link(k->pki);
 	return json_pack("{s:i}", "revoked", n);
 }

@@ -207,7 +207,7 @@ static void hand_out(struct gateway *g)
 {
 	for (unsigned i = 0; i < g->member_count; i++)
 		if (!g->members[i].child.stopping && g->members[i].role != ROLE_CONSOLE &&
-		    g->members[i].role != ROLE_LINK)
+		    g->members[i].role != ROLE_LINK && g->members[i].role != ROLE_COURIER)
 			member_send(&g->members[i], IPC_POLICY, 0, (struct bytes){0},
 				    g->site.memfd);
 }

@@ -1,6 +1,8 @@
 #include "role/secrets.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,19 +46,38 @@ static bool may(enum secrets_asker from, enum ipc_type type, const char *purpose
 	return false;
 }
 
-/* What root has made is the keeper's, who will be somebody else. */
-static void hand_over(const char *folder, unsigned uid, unsigned gid)
+/* A file, or a folder and the files in it; nothing that is a link, or that has another name. */
+static void hand_over(int at, const char *name, unsigned uid, unsigned gid, unsigned depth)
 {
-	static const char *const names[] = {"", "/keyring", "/keyring.copy", "/keyring.lock",
-					    "/trial.key"};
+	int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct dirent *e;
+	struct stat st;
+	DIR *d = NULL;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 &&
+	    (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1)) &&
+	    st.st_uid != uid && fchown(fd, uid, gid) < 0 && errno != EINVAL && errno != EPERM)
+		log_warn("%s in the vault stays root's: %s", name, strerror(errno));
+	if (depth && S_ISDIR(st.st_mode))
+		d = fdopendir(fd);
+	while (d && (e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			hand_over(fd, e->d_name, uid, gid, depth - 1);
+	if (d)
+		closedir(d);
+	else
+		close(fd);
+}
+
+/* A holder that has lost its key is no reason to make another one. */
+static bool is_new(const char *folder)
+{
 	char path[PATH_MAX + 16];
 
-	for (size_t i = 0; geteuid() == 0 && i < sizeof(names) / sizeof(*names); i++) {
-		snprintf(path, sizeof(path), "%s%s", folder, names[i]);
-		if (lchown(path, uid, gid) < 0 && errno != ENOENT && errno != EINVAL &&
-		    errno != EPERM)
-			log_warn("%s stays root's: %s", path, strerror(errno));
-	}
+	snprintf(path, sizeof(path), "%s/keyring", folder);
+	return access(path, F_OK) < 0 && errno == ENOENT;
 }
 
 static int make(const char *folder, const char *holder, const struct holder_ask *ask, char *error)
@@ -83,9 +104,11 @@ struct secrets *secrets_new(const char *state_dir, const char *holder, const cha
 		return s;
 	}
 	s->keys = keys_open(s->folder, &ask, s->locked);
-	if (!s->keys && errno == ENOENT && make(s->folder, holder, &ask, s->locked) == 0)
+	if (!s->keys && errno == ENOENT && is_new(s->folder) &&
+	    make(s->folder, holder, &ask, s->locked) == 0)
 		s->keys = keys_open(s->folder, &ask, s->locked);
-	hand_over(s->folder, uid, gid);
+	if (geteuid() == 0) /* what root has made is the keeper's, who will be somebody else */
+		hand_over(AT_FDCWD, s->folder, uid, gid, 2);
 	if (s->keys)
 		s->signing = signing_new(s->keys);
 	if (s->keys)

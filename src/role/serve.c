@@ -157,13 +157,14 @@ static bool in_group(int fd, gid_t gid)
 	return false;
 }
 
-static bool may_connect(const struct serve *s, int fd)
+static bool may_connect(const struct serve *s, int fd, uid_t *ret_uid)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return false;
+	*ret_uid = peer.uid;
 	return peer.uid == 0 || peer.uid == geteuid() || peer.gid == s->gid || in_group(fd, s->gid);
 }
 
@@ -188,10 +189,11 @@ static void take_clients(struct serve *s, uint64_t now_ns)
 	for (unsigned i = 0; i < SERVE_CLIENTS; i++) {
 		int fd = accept4(s->sock, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct client *c = free_client(s);
+		uid_t uid = (uid_t)-1;
 
 		if (fd < 0)
 			return;
-		if (!may_connect(s, fd)) {
+		if (!may_connect(s, fd, &uid)) {
 			turn_away(s, fd,
 				  "{\"error\":\"control: not allowed; ask as root or as a member "
 				  "of the gateway's group\"}\n");
@@ -200,6 +202,7 @@ static void take_clients(struct serve *s, uint64_t now_ns)
 				  "{\"error\":\"control: too many clients; try again later\"}\n");
 		} else {
 			c->fd = fd;
+			c->uid = uid;
 			c->moved_ns = now_ns;
 		}
 	}

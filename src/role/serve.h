@@ -19,6 +19,7 @@
 
 struct client {
 	int fd;		    /* -1: free */
+	uid_t uid;	    /* who asks */
 	bool busy;	    /* an answer is under way */
 	bool streams;	    /* asks for more whenever its answer was taken */
 	bool ending;	    /* closes when its answer was taken */

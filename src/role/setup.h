@@ -46,6 +46,7 @@ struct setup_counts {
 	uint64_t received, forwarded, dropped, lost_receive, lost_send;
 	uint64_t would_drop, events, events_lost, flows_untold, flows; /* flows: alive now */
 	uint64_t evidence_lost; /* frames of it that found no room */
+	uint64_t archive_lost;	/* things to be archived that found none, or were not seen whole */
 };
 
 /* The message's body as *ret_setup of exactly `size` bytes. */

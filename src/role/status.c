@@ -64,6 +64,7 @@ static void put_counts(struct json *j, const struct setup_counts *c)
 	json_u64(j, "events", c->events);
 	json_u64(j, "events_lost", c->events_lost);
 	json_u64(j, "evidence_lost", c->evidence_lost);
+	json_u64(j, "archive_lost", c->archive_lost);
 	json_u64(j, "flows_untold", c->flows_untold);
 }
 

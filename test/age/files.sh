@@ -123,7 +123,7 @@ b open -i key sealed.age | cmp -s - out || wrong "what a sealed key file opened"
 ! STDIN=sealed.age on_pty out err y -- "$bedwarden" open -i key.age >shown || wrong "a wrong passphrase for a key file"
 is "passphrases are asked for unseen, on the terminal, and work both ways"
 
-# -- -o names a whole file or none
+# -- -o names a whole file, or what was authentic of a broken one, and replaces no file by that
 noise 300000 >plain
 b seal -r "$me" plain >good.age
 head -c 200000 good.age >cut.age
@@ -135,6 +135,19 @@ grep -q "result.part holds the 196608 bytes" err && [ "$(wc -l <err)" = 1 ] || w
 b open -i key cut.age 2>/dev/null >out && wrong "a cut file"
 head -c 196608 plain | cmp -s - out || wrong "standard output is not the authentic beginning"
 rm result.part
+b open -i key -o fresh cut.age 2>err && wrong "a cut file"
+head -c 196608 plain | cmp -s - fresh || wrong "a new file is not the authentic beginning"
+grep -q "fresh holds the 196608 bytes" err && [ "$(wc -l <err)" = 1 ] && [ ! -e fresh.part ] || wrong "$(cat err)"
+head -c 400 good.age >cut-at-once.age
+b open -i key -o nothing cut-at-once.age 2>err && wrong "a cut file"
+[ ! -e nothing ] && [ ! -e nothing.part ] || wrong "a file of nothing"
+if command -v age >/dev/null; then
+	for f in cut cut-at-once; do
+		age -d -i key -o stock-$f $f.age 2>/dev/null && wrong "stock age opens $f"
+		b open -i key -o ours-$f $f.age 2>/dev/null
+		diff -q "$(ls stock-$f 2>/dev/null || echo /dev/null)" "$(ls ours-$f 2>/dev/null || echo /dev/null)" >/dev/null || wrong "$f: not what stock age leaves"
+	done
+fi
 b open -i key -o result good.age || wrong "-o over a file"
 same result plain; [ "$(stat -c %a result)" = 640 ] || wrong "mode $(stat -c %a result)"
 [ ! -e result.part ] || wrong "a .part stayed"
@@ -145,7 +158,7 @@ mkfifo fifo; timeout 20 cat fifo >out & b open -i key -o fifo good.age; wait $!;
 b open -i third -o never good.age 2>/dev/null; ls never* 2>/dev/null && wrong "a file without a key"
 fails 1 "No such file" b seal -r "$me" -o missing/x plain
 ls -A | grep -q '^\.bedwarden' && wrong "something was left behind"
-is "-o names a whole file or none; what is authentic of a broken one is kept beside"
+is "-o names a whole file, or exactly what is authentic of a broken one, which replaces nothing"
 
 # -- pipes
 noise 3000000 >plain

@@ -3,7 +3,7 @@
  * all, with this as their parent: no ports, no packets. Says "PORT\n" once both are ready.
  * What stands on stdin goes to the keeper as events; its end stops them.
  *
- * The policy is FOLDER/policy.yaml. Console options by environment: KIT_PER_SOURCE, …
+ * The policy is FOLDER/policy.yaml. Sessions are made up (below), with KIT_REAL real ones. Console options by environment: KIT_PER_SOURCE, …
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,8 +26,41 @@
 #include "base/ipc.h"
 #include "role/console.h"
 #include "role/keeper.h"
+#include "role/staff.h"
 
 #define USER "bedwarden"
+
+/*
+ * Who is behind a token here: "t.ROLE[.key|.fresh]...", a fresh one with a new factor, a key one of
+ * a machine, whose scopes are "events" and "policy.*". The proof of our page is "csrf". While
+ * there is a file `revoked` in the state's folder, nobody is.
+ */
+static bool identify(struct keeper *k, const char *token, const char *csrf, struct call_asker *by,
+		     struct call_error *e)
+{
+	static json_t *scopes, *devices;
+	static char role[64];
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/revoked", k->state_dir);
+	if (sscanf(token, "t.%40[a-z_]", role) != 1 || !people_role_from_name(role, &by->role) ||
+	    access(path, F_OK) == 0) {
+		call_fail(e, 401, "auth.session", "There is no such session", "sign in again");
+		return false;
+	}
+	if (!scopes)
+		scopes = json_pack("[s, s]", "events", "policy.*");
+	if (!devices)
+		devices = json_pack("[s]", "pump-1");
+	by->user = role;
+	by->session_id = "1";
+	by->csrf_ok = strcmp(csrf, "csrf") == 0;
+	by->api_key = strstr(token, ".key") != NULL;
+	by->scopes = scopes;
+	by->devices = devices;
+	by->stepped_up_ns = strstr(token, ".fresh") ? UINT64_MAX : 0;
+	return true;
+}
 
 struct kit {
 	char folder[200], state[240], policy[240], control[240], at[64];
@@ -35,6 +68,19 @@ struct kit {
 	pid_t keeper_pid, console_pid;
 	char buf[IPC_BUF];
 };
+
+/* A real session; while there is a file `stale` in the state's folder, no factor is fresh. */
+static bool identify_stale(struct keeper *k, const char *token, const char *csrf,
+			   struct call_asker *by, struct call_error *e)
+{
+	bool ok = staff_identify(k, token, csrf, by, e);
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/stale", k->state_dir);
+	if (access(path, F_OK) == 0)
+		by->stepped_up_ns = 0;
+	return ok;
+}
 
 static void die(const char *what)
 {
@@ -257,6 +303,7 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
+	keeper_identify = getenv("KIT_REAL") ? identify_stale : identify;
 	snprintf(k.folder, sizeof(k.folder), "%s", argv[1]);
 	snprintf(k.state, sizeof(k.state), "%s/state", k.folder);
 	snprintf(k.policy, sizeof(k.policy), "%s/policy.yaml", k.folder);

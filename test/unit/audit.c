@@ -477,7 +477,8 @@ static void listed(void **state)
 static void hostile_fields(void **state)
 {
 	struct audit_log *a = opened(keys);
-	struct audit_entry e = {.who = "an\"na\n{\xff", .what = "grant.request", .outcome = AUDIT_MINOR};
+	struct audit_entry e = {
+		.who = "an\"na\n{\xff", .what = "grant.request", .outcome = AUDIT_MINOR};
 	char *wide = malloc(100001);
 
 	memset(wide, 1, 100000);

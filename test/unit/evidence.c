@@ -198,6 +198,7 @@ struct place {
 	unsigned kept;
 	char name[PCAPS_NAME];
 	enum reason why;
+	bool refuse;
 };
 
 static int set_up(void **state)
@@ -225,13 +226,13 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void kept(void *arg, const char *name, uint64_t id, enum reason why, unsigned packets)
+static void kept(void *arg, const struct pcaps_case *c)
 {
 	struct place *p = arg;
 
 	p->kept++;
-	p->why = why;
-	snprintf(p->name, sizeof(p->name), "%s", name);
+	p->why = c->why;
+	snprintf(p->name, sizeof(p->name), "%s", c->name);
 }
 
 static struct pcaps *open_pcaps(struct place *p, uint64_t max_bytes, uint64_t wall)
@@ -361,7 +362,8 @@ static void a_case_is_a_file_that_can_be_read(void **state)
 	/* What is still gathered is written at the end, or when its guard is gone. */
 	pcaps_lose(s, 0, WALL);
 	assert_int_equal(p->kept, 2);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 /* Another's reader finds what we wrote. */
@@ -393,7 +395,8 @@ static void tshark_reads_it(void **state)
 	pclose(out);
 	assert_non_null(
 		strstr(line, "1790000000.123456789\tward0\t60\tdropped: hl7.framing: Data"));
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 static void the_folder_is_bounded(void **state)
@@ -417,7 +420,8 @@ static void the_folder_is_bounded(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 	snprintf(path, sizeof(path), "%s/%s", p->folder, p->name);
 	assert_int_equal(access(path, F_OK), 0);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 
 	/* The bound holds over a restart, for less room, too; what was begun is cleared away. */
 	snprintf(path, sizeof(path), "%s/new.part", p->folder);
@@ -431,7 +435,8 @@ static void the_folder_is_bounded(void **state)
 	pcaps_counts(s, &n);
 	assert_int_equal(n.lost, 1);
 	assert_in_range(n.files, 1, 2);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 static void the_old_goes(void **state)
@@ -453,7 +458,8 @@ static void the_old_goes(void **state)
 	/* A clock that was set back removes nothing. */
 	pcaps_tick(s, 180 * NSEC_PER_SEC, WALL - day);
 	assert_int_equal(count_files(p->folder), 1);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 /* Its guard says no end: time does. */
@@ -468,7 +474,8 @@ static void patience_ends(void **state)
 	assert_int_equal(pcaps_due(s), NSEC_PER_SEC + PCAPS_PATIENCE_NS);
 	pcaps_tick(s, NSEC_PER_SEC + PCAPS_PATIENCE_NS, WALL);
 	assert_int_equal(p->kept, 1);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 static void a_file_that_cannot_be_written_leaves_nothing(void **state)
@@ -494,7 +501,8 @@ static void a_file_that_cannot_be_written_leaves_nothing(void **state)
 	pcaps_counts(s, &n);
 	assert_int_equal(n.written, 2);
 	assert_int_equal(n.error, 0);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 /* A disk that is nearly full: what is oldest makes room, and then there is none. */
@@ -506,7 +514,8 @@ static void a_full_disk_keeps_its_reserve(void **state)
 	struct pcaps_counts n;
 
 	take_case(s, 1, 100, WALL);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 	o.reserve_bytes = UINT64_MAX / 2;
 	s = pcaps_new(&o, WALL);
 	assert_non_null(s);
@@ -515,7 +524,8 @@ static void a_full_disk_keeps_its_reserve(void **state)
 	assert_int_equal(n.error, -ENOSPC);
 	assert_int_equal(n.lost, 1);
 	assert_int_equal(count_files(p->folder), 0);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
 }
 
 static void what_a_guard_must_not_say_is_refused(void **state)
@@ -554,7 +564,63 @@ static void what_a_guard_must_not_say_is_refused(void **state)
 		take(s, data, n, WALL);
 	pcaps_counts(s, &counts);
 	assert_in_range(counts.lost, PCAPS_CASES + 600, PCAPS_CASES + 800);
-	pcaps_free(s, WALL);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
+}
+
+/* Where there are keys, a finished file goes elsewhere; what is in the folder follows. */
+static int seal(void *arg, const struct pcaps_case *c, struct bytes file)
+{
+	struct place *p = arg;
+
+	assert_true(file.len > 28 && memcmp(file.data, "\x0a\x0d\x0d\x0a", 4) == 0);
+	p->kept++;
+	p->why = c->why;
+	snprintf(p->name, sizeof(p->name), "%s", c->name);
+	return p->refuse ? -ENOSPC : 0;
+}
+
+static void what_is_sealed_is_in_no_folder(void **state)
+{
+	struct place *p = *state;
+	struct pcaps_options o = {.folder = p->folder,
+				  .max_bytes = 1 << 20,
+				  .max_age_s = 24 * 60 * 60,
+				  .kept = kept,
+				  .arg = p};
+	struct pcaps_counts n;
+	struct pcaps_case old;
+	struct bytes file;
+	struct pcaps *s = pcaps_new(&o, WALL);
+
+	take_case(s, 1, 100, WALL); /* before there were keys */
+	assert_int_equal(count_files(p->folder), 1);
+	pcaps_free(s);
+	o.seal = seal;
+	p->kept = 0;
+	s = pcaps_new(&o, WALL);
+	take_case(s, 2, 100, WALL);
+	assert_int_equal(p->kept, 1);
+	assert_int_equal(count_files(p->folder), 1);
+	pcaps_counts(s, &n);
+	assert_int_equal(n.written, 1);
+	pcaps_unsealed(s, -EIO); /* after all */
+	p->refuse = true;
+	take_case(s, 3, 100, WALL);
+	pcaps_counts(s, &n);
+	assert_int_equal(n.written, 0);
+	assert_int_equal(n.lost, 2);
+	assert_int_equal(n.error, -ENOSPC);
+
+	assert_int_equal(pcaps_oldest(s, &old, &file), 0);
+	assert_true(file.len > 100);
+	free((void *)file.data);
+	pcaps_erase(s, "another");
+	assert_int_equal(count_files(p->folder), 1);
+	pcaps_erase(s, old.name);
+	assert_int_equal(count_files(p->folder), 0);
+	assert_int_equal(pcaps_oldest(s, &old, &file), -ENOENT);
+	pcaps_free(s);
 }
 
 int main(void)
@@ -569,6 +635,7 @@ int main(void)
 		IN_FOLDER(a_case_is_a_file_that_can_be_read),
 		IN_FOLDER(tshark_reads_it),
 		IN_FOLDER(the_folder_is_bounded),
+		IN_FOLDER(what_is_sealed_is_in_no_folder),
 		IN_FOLDER(the_old_goes),
 		IN_FOLDER(patience_ends),
 		IN_FOLDER(a_file_that_cannot_be_written_leaves_nothing),

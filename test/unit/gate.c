@@ -38,6 +38,8 @@ void floor_learn(struct floor_tables *t, const struct gate_ip_key *key,
 struct gate_flow *floor_flow(struct floor_tables *t, const struct gate_flow_key *key);
 void floor_flow_add(struct floor_tables *t, const struct gate_flow_key *key,
 		    const struct gate_flow *f);
+const struct gate_grant *floor_door(struct floor_tables *t, const struct gate_grant_key *key);
+__u64 floor_boot_ns(struct floor_tables *t);
 #define FLOOR_ADD(p, n) (*(p) += (n))
 #include "bpf/floor.h"
 
@@ -587,11 +589,140 @@ static void holds_as_much_as_fits(void **state)
 	held_close(held);
 }
 
+static struct gate_grant_row door(uint8_t device, uint8_t proto, uint16_t lo, uint16_t hi)
+{
+	struct gate_grant_row r = {
+		.key = {.device_mac = {2, 0, 0, 0, 0, device},
+			.port = lo == hi ? lo : 0,
+			.proto = proto},
+		.grant = {.until_ns = clock_boot_ns() + 600 * NSEC_PER_SEC,
+			  .id = 7,
+			  .port_lo = lo,
+			  .port_hi = hi,
+			  .mac = {2, 0, 0, 0, 0, 5}},
+	};
+
+	r.key.peer = (struct gate_ip){.b = {[10] = 255, 255, 10, 1, 0, 5}};
+	return r;
+}
+
+/* For the server, which rules let in already here and there, to services that they do not. */
+static void open_doors(struct floor *f)
+{
+	struct gate_grant_row rows[] = {door(0x11, 6, 9000, 9000), door(0x11, 17, 0, 65535),
+					door(0x12, 17, 0, 65535),  door(0x12, 6, 0, 65535),
+					door(0x13, 6, 0, 65535),   door(0x12, 6, 9000, 9000),
+					door(0x11, 6, 23, 23)};
+
+	for (unsigned i = 1; i < 5; i++)
+		rows[i].grant.flags = GATE_GRANT_ANY_MAC | GATE_GRANT_RECORD;
+	for (unsigned i = 2; i < 5; i++)
+		rows[i].key.peer.b[15] = 9;
+	rows[5].grant.until_ns = clock_boot_ns() - 1;
+	floor_set_grants(f, rows, 7);
+	assert_int_equal(gate_set_grants(gate, rows, 7), 0);
+}
+
+/* From the server to the pump's port 23. */
+static size_t telnet(uint8_t frame[54], uint8_t mac, uint8_t ip, uint8_t flags)
+{
+	const uint8_t bytes[54] = {2, 0,  0,	0, 0, 0x11, 2,	0, 0, 0,  0,	mac,
+				   8, 0,  0x45, 0, 0, 40,   0,	1, 0, 0,  64,	6,
+				   0, 0,  10,	1, 0, ip,   10, 1, 1, 11, 0x9c, 0x41,
+				   0, 23, 0,	0, 0, 1,    0,	0, 0, 0,  0x50, flags};
+
+	memcpy(frame, bytes, 54);
+	return 54;
+}
+
+/* To or from such a service, mostly by who may. */
+static size_t door_frame(uint8_t buf[54], uint32_t *ret_port)
+{
+	static const uint8_t flags[] = {2, 16, 18, 24, 17, 4}, last[] = {5, 9, 9, 6};
+	uint8_t mac[6], ip[4], dport[2];
+
+	telnet(buf, last[any(4)], last[any(4)], flags[any(6)]);
+	buf[37] = any(2) ? 23 : 0x28;
+	buf[36] = buf[37] == 23 ? 0 : 0x23;
+	buf[35] = (uint8_t)any(4);
+	*ret_port = hospital;
+	if (any(3))
+		return 54;
+	*ret_port = ward;
+	memcpy(mac, buf, 6);
+	memcpy(buf, buf + 6, 6);
+	memcpy(buf + 6, mac, 6);
+	memcpy(ip, buf + 26, 4);
+	memcpy(buf + 26, buf + 30, 4);
+	memcpy(buf + 30, ip, 4);
+	memcpy(dport, buf + 34, 2);
+	memcpy(buf + 34, buf + 36, 2);
+	memcpy(buf + 36, dport, 2);
+	return 54;
+}
+
+static enum reason reason_of(uint8_t mac, uint8_t ip, uint8_t flags, uint32_t *ret_grant)
+{
+	uint8_t frame[54];
+	struct gate_verdict v;
+
+	run((struct bytes){frame, telnet(frame, mac, ip, flags)}, hospital, &v);
+	*ret_grant = v.grant;
+	return v.reason == REASON_FLOOR_NO_GUARD ? REASON_NONE : v.reason;
+}
+
+/* A door opens, for nobody but that workstation, and shuts by itself: in the kernel, with nobody
+ * there to shut it. */
+static void a_door_opens_and_shuts(void **state)
+{
+	struct gate_grant_row row = door(0x11, 6, 23, 23), held[GATE_GRANTS];
+	uint32_t grant;
+
+	need_kernel();
+	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
+	assert_int_not_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	assert_int_equal(gate_set_grants(gate, &row, 1), 0);
+	assert_int_equal(gate_grants(gate, held), 1);
+	assert_memory_equal(held, &row, sizeof(row));
+	/* The one beside it: another address; the same one from another machine. */
+	assert_int_not_equal(reason_of(6, 6, 2, &grant), REASON_NONE);
+	assert_int_equal(grant, 0);
+	assert_int_not_equal(reason_of(6, 5, 2, &grant), REASON_NONE);
+	assert_int_equal(grant, 0);
+	assert_int_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	assert_int_equal(grant, 7);
+	assert_int_equal(reason_of(5, 5, 16, &grant), REASON_NONE);
+	/* Another machine neither joins nor ends the conversation. */
+	assert_int_equal(reason_of(6, 5, 16, &grant), REASON_POLICY_PEER_NOT_ALLOWED);
+	assert_int_equal(reason_of(6, 5, 2, &grant), REASON_POLICY_PEER_NOT_ALLOWED);
+	assert_int_equal(reason_of(5, 5, 16, &grant), REASON_NONE);
+	/* Under another grant an old conversation does not go on; a new one begins. */
+	row.grant.id = 8;
+	assert_int_equal(gate_set_grants(gate, &row, 1), 0);
+	assert_int_equal(reason_of(5, 5, 16, &grant), REASON_GRANT_ENDED);
+	assert_int_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	assert_int_equal(grant, 8);
+	/* A new policy leaves it open. */
+	policy_free(policy);
+	policy = make_policy(3);
+	assert_int_equal(apply(policy), 0);
+	assert_int_equal(reason_of(5, 5, 16, &grant), REASON_NONE);
+	assert_int_equal(grant, 8);
+	row.grant.until_ns = clock_boot_ns() + 30 * NSEC_PER_MSEC;
+	assert_int_equal(gate_set_grants(gate, &row, 1), 0);
+	assert_int_equal(reason_of(5, 5, 16, &grant), REASON_NONE);
+	usleep(40000);
+	assert_int_equal(reason_of(5, 5, 16, &grant), REASON_GRANT_ENDED);
+	assert_int_not_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	assert_int_equal(grant, 0);
+	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
+}
+
 static void both_compilations_agree(void **state)
 {
 	struct floor *f;
 	uint8_t buf[256];
-	unsigned seen[REASON_COUNT] = {0}, reasons = 0;
+	unsigned seen[REASON_COUNT] = {0}, reasons = 0, granted = 0;
 
 	need_kernel();
 	f = floor_new(policy, 65536);
@@ -601,20 +732,25 @@ static void both_compilations_agree(void **state)
 	policy = make_policy(2);
 	assert_int_equal(apply(policy), 0);
 	assert_int_equal(floor_set_policy(f, policy), 0);
+	open_doors(f);
 	for (unsigned i = 0; i < 20000; i++) {
-		struct bytes frame = unit_exact(buf, random_frame(buf, sizeof(buf)));
 		uint32_t port = any(2) ? ward : hospital;
+		size_t len = any(4) ? random_frame(buf, sizeof(buf)) : door_frame(buf, &port);
+		struct bytes frame = unit_exact(buf, len);
 		struct gate_verdict k, u = {0};
 		struct packet p;
 
 		packet_decode(frame, LINK_ETHERNET, clock_wall_ns(), (uint32_t)frame.len, &p);
+		floor_set_boot(f, clock_boot_ns());
 		floor_judge(f, &p, port, clock_mono_ns(), &u);
 		run(frame, port, &k);
 		/* The kernel goes on where nobody inspects; the decision is what is compared. */
 		if (k.reason == REASON_FLOOR_NO_GUARD || k.flags & GATE_VERDICT_FRAGMENT)
 			k.reason = u.reason;
-		if (k.would != u.would || k.flags != u.flags || k.device != u.device ||
-		    k.peer != u.peer || k.rule != u.rule || k.reason != u.reason) {
+		granted += u.grant != 0;
+		if (k.grant != u.grant || k.would != u.would || k.flags != u.flags ||
+		    k.device != u.device || k.peer != u.peer || k.rule != u.rule ||
+		    k.reason != u.reason) {
 			printf("# packet %u on %s: kernel would %u %s flags %x device %u peer %x "
 			       "rule %d, "
 			       "user space would %u %s flags %x device %u peer %x rule %d\n#",
@@ -631,8 +767,10 @@ static void both_compilations_agree(void **state)
 		seen[u.reason]++;
 		free((void *)(uintptr_t)frame.data);
 	}
-	printf("# 20000 packets, %u reasons met\n", reasons);
+	printf("# 20000 packets, %u reasons met, %u through a door\n", reasons, granted);
 	assert_true(reasons >= 10);
+	assert_true(granted >= 200);
+	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
 	floor_free(f);
 }
 
@@ -685,6 +823,7 @@ int main(void)
 		cmocka_unit_test(holds_what_may_not_pass_unseen),
 		cmocka_unit_test(holds_as_much_as_fits),
 		cmocka_unit_test(both_compilations_agree),
+		cmocka_unit_test(a_door_opens_and_shuts),
 		cmocka_unit_test(a_large_policy_applies_within_a_second),
 	};
 

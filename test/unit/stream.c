@@ -32,8 +32,7 @@ static void send_raw(struct wire *w, unsigned end, uint32_t seq, uint32_t ack, u
 static void open_wire(struct wire *w, uint32_t a, uint32_t b)
 {
 	memset(w, 0, sizeof(*w));
-	w->pool.max = POOL;
-	w->pool.half_max = 262144;
+	stream_pool_init(&w->pool, POOL, 262144);
 	send_raw(w, 0, a - 1, 0, TCP_SYN);
 	tcp_track(&w->flow, &w->p, 0);
 	send_raw(w, 1, b - 1, a, TCP_SYN | TCP_ACK);
@@ -230,8 +229,7 @@ static void without_confirmations_it_reads_on(void **state)
 	uint32_t gap = 0, i;
 
 	memset(&w, 0, sizeof(w));
-	w.pool.max = POOL;
-	w.pool.half_max = 262144;
+	stream_pool_init(&w.pool, POOL, 262144);
 	send_raw(&w, 0, 999, 0, TCP_SYN);
 	tcp_track(&w.flow, &w.p, 0);
 	stream_init(&w.stream, &w.flow);

@@ -63,6 +63,14 @@ int gate_apply(struct gate *g, const struct gate_tables *t, char ret_why[256]);
 uint32_t gate_generation(const struct gate *g);
 
 /*
+ * From now on exactly these doors are open, at most GATE_GRANTS: others shut before any of
+ * these opens, each between two packets. A new policy leaves them as they are.
+ */
+int gate_set_grants(struct gate *g, const struct gate_grant_row *rows, uint32_t count);
+/* Those the kernel holds, ended ones among them. How many, or -errno. */
+int gate_grants(const struct gate *g, struct gate_grant_row ret_rows[GATE_GRANTS]);
+
+/*
  * Puts the program on a port, or in the place of its predecessor there without
  * a packet missed. Native where both ports of the segment can receive and be
  * sent to that way, else the kernel's generic way.

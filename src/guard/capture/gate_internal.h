@@ -2,7 +2,7 @@
 #define BEDWARDEN_GUARD_CAPTURE_GATE_INTERNAL_H
 /*
  * What the files of the gate share: gate.c opens and pins, gate_apply.c fills
- * the tables, gate_port.c attaches, gate_read.c counts.
+ * the tables, gate_grants.c the doors, gate_port.c attaches, gate_read.c counts.
  */
 #include "guard/capture/gate.h"
 

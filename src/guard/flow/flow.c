@@ -2,16 +2,19 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/pages.h"
 #include "guard/flow/tcp.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
-#define NONE	  UINT32_MAX
-#define HUGE_PAGE (2u << 20)
+#define NONE UINT32_MAX
 
-/* One list a timeout: in each, flows stand in the order they were last moved to its tail. */
+/*
+ * One list a timeout: in each, flows stand in the order they were last moved to its
+ * tail. A flow whose timeout has become much longer stays where it is until that is
+ * its turn: moving it costs cache misses on its neighbours.
+ */
 enum idle_class {
 	IDLE_TCP_NEW,
 	IDLE_TCP_ESTABLISHED,
@@ -20,7 +23,7 @@ enum idle_class {
 	IDLE_UDP_ESTABLISHED,
 	IDLE_ICMP,
 	IDLE_OTHER,
-	IDLE_CLASSES,
+	IDLE_CLASSES, /* also: in no list yet */
 };
 
 struct idle_list {
@@ -43,7 +46,8 @@ struct bucket {
 struct flow_table {
 	struct flow *flows;
 	struct bucket *buckets;
-	uint32_t mask; /* buckets - 1 */
+	size_t flows_size, buckets_size; /* bytes */
+	uint32_t mask;			 /* buckets - 1 */
 	uint32_t max, count;
 	uint32_t free; /* of those once used; linked by `next` */
 	uint32_t used; /* never used from here on: memory not touched yet */
@@ -65,19 +69,6 @@ const struct flow_timeouts flow_default_timeouts = {
 	.other = 60,
 };
 
-/* Random access all over a large table costs more in page walks than in cache misses. */
-static void *alloc_table(size_t n, size_t size)
-{
-	size_t bytes = n * size, align = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
-	void *p;
-
-	bytes = (bytes + align - 1) / align * align;
-	p = aligned_alloc(align, bytes);
-	if (p && align == HUGE_PAGE)
-		(void)madvise(p, bytes, MADV_HUGEPAGE);
-	return p;
-}
-
 static void set_timeouts(struct flow_table *t, const struct flow_timeouts *s)
 {
 	const uint32_t seconds[IDLE_CLASSES] = {
@@ -92,6 +83,13 @@ static void set_timeouts(struct flow_table *t, const struct flow_timeouts *s)
 
 	for (unsigned i = 0; i < IDLE_CLASSES; i++)
 		t->idle[i] = (struct idle_list){NONE, NONE, seconds[i] * NSEC_PER_SEC};
+}
+
+static void free_tables(struct flow_table *t)
+{
+	pages_unmap(t->flows, t->flows_size);
+	pages_unmap(t->buckets, t->buckets_size);
+	free(t);
 }
 
 struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts *timeouts,
@@ -109,12 +107,12 @@ struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
-	t->flows = alloc_table(max_flows, sizeof(*t->flows));
-	t->buckets = alloc_table(buckets, sizeof(*t->buckets));
+	t->flows_size = max_flows * sizeof(*t->flows);
+	t->buckets_size = buckets * sizeof(*t->buckets);
+	t->flows = pages_map(&t->flows_size);
+	t->buckets = pages_map(&t->buckets_size);
 	if (!t->flows || !t->buckets) {
-		free(t->flows);
-		free(t->buckets);
-		free(t);
+		free_tables(t);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -255,15 +253,45 @@ void flow_table_free(struct flow_table *t)
 	for (unsigned c = 0; c < IDLE_CLASSES; c++)
 		while (t->idle[c].head != NONE)
 			end_flow(t, &t->flows[t->idle[c].head], FLOW_SHUTDOWN);
-	free(t->flows);
-	free(t->buckets);
-	free(t);
+	free_tables(t);
 }
 
 /* Since when it is silent; a last packet that is yet to come, by a clock set back, says nothing. */
 static uint64_t silent_since(const struct flow *f, uint64_t now_ns)
 {
 	return f->last_ns <= now_ns ? f->last_ns : f->listed_ns;
+}
+
+static uint8_t class_of(const struct flow *f)
+{
+	bool answered = f->packets[0] && f->packets[1];
+
+	switch (f->key.proto) {
+	case PROTO_TCP:
+		if (f->state == TCP_CLOSED || f->state == TCP_RESET)
+			return IDLE_TCP_CLOSED;
+		if (f->state == TCP_ESTABLISHED || (f->state == TCP_MIDSTREAM && answered))
+			return IDLE_TCP_ESTABLISHED;
+		return IDLE_TCP_NEW;
+	case PROTO_UDP:
+		return answered ? IDLE_UDP_ESTABLISHED : IDLE_UDP_NEW;
+	case PROTO_ICMP:
+	case PROTO_ICMPV6:
+		return IDLE_ICMP;
+	}
+	return IDLE_OTHER;
+}
+
+/* Where the head of a list belongs into another by now it goes there. */
+static bool moves_on(struct flow_table *t, struct flow *f, uint64_t now_ns)
+{
+	uint8_t class = class_of(f);
+
+	if (class == f->idle)
+		return false;
+	idle_unlink(t, f);
+	idle_append(t, f, class, now_ns);
+	return true;
 }
 
 /* The one that has used up most of its timeout: a flood of openings goes before old talk. */
@@ -278,6 +306,8 @@ static void evict(struct flow_table *t, uint64_t now_ns)
 		uint64_t since;
 		double used;
 
+		while (l->head != NONE && moves_on(t, &t->flows[l->head], now_ns))
+			;
 		if (l->head == NONE)
 			continue;
 		f = &t->flows[l->head];
@@ -305,26 +335,6 @@ static struct flow *take(struct flow_table *t, uint64_t now_ns)
 	return f;
 }
 
-static uint8_t class_of(const struct flow *f)
-{
-	bool answered = f->packets[0] && f->packets[1];
-
-	switch (f->key.proto) {
-	case PROTO_TCP:
-		if (f->state == TCP_CLOSED || f->state == TCP_RESET)
-			return IDLE_TCP_CLOSED;
-		if (f->state == TCP_ESTABLISHED || (f->state == TCP_MIDSTREAM && answered))
-			return IDLE_TCP_ESTABLISHED;
-		return IDLE_TCP_NEW;
-	case PROTO_UDP:
-		return answered ? IDLE_UDP_ESTABLISHED : IDLE_UDP_NEW;
-	case PROTO_ICMP:
-	case PROTO_ICMPV6:
-		return IDLE_ICMP;
-	}
-	return IDLE_OTHER;
-}
-
 static struct flow *start(struct flow_table *t, const struct packet *p, const struct flow_hint *h)
 {
 	struct flow *f = take(t, p->time_ns);
@@ -337,7 +347,7 @@ static struct flow *start(struct flow_table *t, const struct packet *p, const st
 	f->starter = h->sender;
 	f->first_ns = f->last_ns = p->time_ns;
 	f->rule = NONE;
-	idle_append(t, f, IDLE_OTHER, p->time_ns);
+	f->idle = IDLE_CLASSES;
 	return f;
 }
 
@@ -398,20 +408,32 @@ const struct flow *flow_guess(const struct flow_table *t, const struct flow_hint
 	return h->guess == NONE ? NULL : &t->flows[h->guess];
 }
 
+struct flow *flow_peek(struct flow_table *t, const struct flow_hint *h)
+{
+	struct flow *f = h->guess == NONE ? NULL : &t->flows[h->guess];
+
+	return f && memcmp(&f->key, &h->key, sizeof(f->key)) == 0 ? f : NULL;
+}
+
 static bool begins_anew(const struct flow *f, const struct packet *p)
 {
 	return (f->state == TCP_CLOSED || f->state == TCP_RESET) &&
 	       (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
-/* Moving a flow costs cache misses on its neighbours: once an eighth of its timeout is enough. */
+/* It goes to the tail of its list once an eighth of its timeout, and at once to a shorter one. */
 static void touch(struct flow_table *t, struct flow *f, uint64_t now_ns)
 {
 	uint8_t class = class_of(f);
 
-	if (class == f->idle && now_ns - f->listed_ns <= t->idle[class].timeout_ns / 8)
-		return;
-	idle_unlink(t, f);
+	if (f->idle != IDLE_CLASSES) {
+		uint64_t timeout = t->idle[f->idle].timeout_ns;
+
+		if ((class == f->idle || t->idle[class].timeout_ns / 8 >= timeout) &&
+		    now_ns - f->listed_ns <= timeout / 8)
+			return;
+		idle_unlink(t, f);
+	}
 	idle_append(t, f, class, now_ns);
 }
 
@@ -490,6 +512,8 @@ unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
 				continue;
 			if (now_ns - silent_since(f, now_ns) < l->timeout_ns)
 				break;
+			if (moves_on(t, f, now_ns))
+				continue;
 			end_flow(t, f, FLOW_TIMEOUT);
 			ended++;
 		}

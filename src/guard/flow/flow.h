@@ -112,11 +112,14 @@ const struct flow *flow_guess(const struct flow_table *t, const struct flow_hint
 struct flow *flow_find(struct flow_table *t, const struct packet *p, const struct flow_hint *h,
 		       uint8_t *ret_end);
 
+/* After the prefetch: the flow, neither counted nor moved; NULL: there is none. */
+struct flow *flow_peek(struct flow_table *t, const struct flow_hint *h);
+
 /* What the packet last looked up was the first of its flow to show. */
 anomaly_set flow_fresh(const struct flow_table *t);
 
 /* Ends those idle past their timeout, at most `budget` of them. How many. A flow may outlive its
- * timeout by an eighth. */
+ * timeout by a quarter. */
 unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget);
 uint32_t flow_count(const struct flow_table *t);
 /* Walks every live flow, for `bedwarden flows`. */

@@ -16,7 +16,9 @@
  */
 #include "guard/flow/flow.h"
 
-#define STREAM_AHEAD 8 /* pieces ahead of a hole that are kept apart, an end */
+#define STREAM_LEAST 256 /* bytes of the smallest buffer; each size is twice the one before */
+#define STREAM_KINDS 8	 /* of buffers that are kept for the next */
+#define STREAM_AHEAD 8	 /* pieces ahead of a hole that are kept apart, an end */
 
 /* One end's bytes. Sequence numbers throughout; a half is known once its first byte is. */
 struct stream_half {
@@ -39,12 +41,19 @@ struct stream {
 	struct stream_half half[2];
 };
 
-/* What all streams of a guard may hold. */
+/* What all streams of a guard may hold. `used` counts what they hold, not what is spare. */
 struct stream_pool {
 	size_t used, max;  /* bytes */
 	uint32_t half_max; /* bytes kept of one end */
 	uint64_t refused;  /* packets there was no room for */
+	struct {
+		uint8_t *first; /* each begins with a pointer to the next */
+		uint32_t count;
+	} spare[STREAM_KINDS];
 };
+
+void stream_pool_init(struct stream_pool *pool, size_t max, uint32_t half_max);
+void stream_pool_free(struct stream_pool *pool); /* every stream was freed before */
 
 enum stream_said {
 	STREAM_TAKEN,	   /* new bytes; more may be ready now */
@@ -94,6 +103,8 @@ struct bytes stream_ready(const struct stream *s, const struct packet *p, unsign
  */
 int stream_done(struct stream *s, struct stream_pool *pool, const struct packet *p, unsigned end,
 		size_t used, bool blind);
+/* Both ends said their last byte, and each confirmed the other's: no packet brings more. */
+bool stream_is_over(const struct stream *s, const struct flow *f);
 /* The end said its last byte; what is ready is all there will be. */
 bool stream_ended(const struct stream *s, unsigned end);
 

@@ -15,9 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/hash.h"
+#include "base/pages.h"
 
 #define CACHE_WAYS 8
 
@@ -34,40 +34,10 @@ struct cache {
 #define CACHE_KEY(key_size)		  (((key_size) + 7u) & ~7u)
 #define CACHE_ENTRY(key_size, value_size) (CACHE_KEY(key_size) + (((value_size) + 7u) & ~7u))
 
-#define CACHE_HUGE ((size_t)2 << 20)
-
-/*
- * A large table is looked into all over: in huge pages where the kernel has
- * them, since the page walks cost more than the look. *size grows to whole ones.
- */
-static inline void *cache_map(size_t *size)
-{
-	size_t spare = *size >= CACHE_HUGE ? CACHE_HUGE : 0, before;
-	uint8_t *p;
-
-	if (spare)
-		*size = (*size + CACHE_HUGE - 1) & ~(CACHE_HUGE - 1);
-	p = mmap(NULL, *size + spare, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return NULL;
-	if (!spare)
-		return p;
-	before = -(uintptr_t)p & (CACHE_HUGE - 1);
-	if (before)
-		munmap(p, before);
-	p += before;
-	munmap(p + *size, CACHE_HUGE - before);
-	(void)madvise(p, *size, MADV_HUGEPAGE);
-	return p;
-}
-
 static inline void cache_free(struct cache *c)
 {
-	if (c->tags)
-		munmap(c->tags, c->tags_size);
-	if (c->entries)
-		munmap(c->entries, c->entries_size);
+	pages_unmap(c->tags, c->tags_size);
+	pages_unmap(c->entries, c->entries_size);
 	*c = (struct cache){0};
 }
 
@@ -79,8 +49,8 @@ static inline int cache_init(struct cache *c, uint32_t most, size_t key_size, si
 	c->buckets = (uint32_t)(((uint64_t)most + most / 8) / CACHE_WAYS + 1);
 	c->tags_size = (size_t)c->buckets * CACHE_WAYS * sizeof(*c->tags);
 	c->entries_size = (size_t)c->buckets * CACHE_WAYS * CACHE_ENTRY(key_size, value_size);
-	c->tags = cache_map(&c->tags_size);
-	c->entries = cache_map(&c->entries_size);
+	c->tags = pages_map(&c->tags_size);
+	c->entries = pages_map(&c->entries_size);
 	if (c->tags && c->entries)
 		return 0;
 	cache_free(c);

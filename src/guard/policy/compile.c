@@ -490,6 +490,64 @@ static void add_device_addresses(struct compiling *b, const struct compiling_dev
 			add_ip(b, v->segment, &ip, &bind);
 }
 
+static uint32_t roles_string(struct compiling *b, char *const *roles, unsigned count,
+			     const char *fallback)
+{
+	char text[256] = "";
+	size_t len = 0;
+
+	if (!count)
+		return string(b, fallback);
+	for (unsigned i = 0; i < count && len < sizeof(text); i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "",
+					roles[i]);
+	return string(b, text);
+}
+
+static void add_service(struct compiling *b, uint32_t device, const struct config_service *s)
+{
+	struct policy_service row = {
+		.device = device,
+		.name = string(b, s->name),
+		.ask = roles_string(b, s->ask, s->ask_count, "clinical_engineer administrator"),
+		.alone = roles_string(b, s->alone, s->alone_count, ""),
+		.minutes = (uint16_t)s->minutes,
+		.flags = (uint8_t)((s->record ? POLICY_SERVICE_RECORD : 0) |
+				   (s->break_glass ? POLICY_SERVICE_BREAK_GLASS : 0)),
+	};
+	unsigned count = s->port_count ? s->port_count : 1;
+
+	if (!address_proto(s->proto, &row.proto))
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		const char *port = s->port_count ? s->port[i] : config_service_port(s->name);
+		struct policy_service *to;
+
+		if (!port || !address_ports(port, &row.port_lo, &row.port_hi))
+			continue;
+		to = push(b, BLOCK_SERVICES);
+		if (!to)
+			return;
+		*to = row;
+	}
+}
+
+/* The device's own, then those of its profile that it has none of its own for. */
+static void add_services(struct compiling *b, uint32_t device, const struct config_device *d,
+			 const struct config_profile *p)
+{
+	for (unsigned i = 0; i < d->services_count; i++)
+		add_service(b, device, &d->services[i]);
+	for (unsigned i = 0; p && i < p->services_count; i++) {
+		bool own = false;
+
+		for (unsigned j = 0; j < d->services_count; j++)
+			own |= strcmp(d->services[j].name, p->services[i].name) == 0;
+		if (!own)
+			add_service(b, device, &p->services[i]);
+	}
+}
+
 struct compiling_profile {
 	uint32_t name;
 	struct compiling_words *words; /* of its starts, then its accepts */
@@ -512,6 +570,8 @@ static void add_device(struct compiling *b, unsigned i, const struct compiling_p
 	row->mode = (uint8_t)(d->mode ? *d->mode : s->mode);
 	row->fail = (uint8_t)(d->fail ? *d->fail : p ? p->fail : GATE_CLOSED);
 	row->flags = d->ip_count ? 0 : GATE_DEVICE_ANY_IP;
+	if (d->archive ? *d->archive : p && p->archive)
+		row->flags |= GATE_DEVICE_ARCHIVE;
 	(void)address_mac(d->mac, row->mac);
 	add_device_addresses(b, &v, row);
 	push_name(b, BLOCK_DEVICE_NAMES, string(b, d->name));
@@ -520,6 +580,7 @@ static void add_device(struct compiling *b, unsigned i, const struct compiling_p
 	add_rules(b, &v, d->accepts, d->accepts_count, true);
 	if (p)
 		add_profile_rules(b, &v, p, names->words);
+	add_services(b, v.id, d, p);
 	row = (struct gate_device *)b->to[BLOCK_DEVICES].data + v.id;
 	row->rule_count = b->to[BLOCK_RULES].count - v.first;
 }
@@ -704,6 +765,7 @@ struct policy *policy_compile(const struct config *c, const struct policy_port *
 		sizeof(struct policy_mac_row),
 		sizeof(struct policy_ip_row),
 		sizeof(struct policy_net_row),
+		sizeof(struct policy_service),
 		4,
 		4,
 		4,

@@ -31,7 +31,15 @@ struct floor_tables {
 	struct policy_net_row *masked; /* the policy's nets without host bits */
 	uint8_t lengths[LENGTHS];      /* those in use, longest first */
 	unsigned length_count;
-	struct cache *flows, *learned; /* they outlive a policy */
+	struct cache *flows, *learned; /* they outlive a policy, */
+	const struct doors *doors;     /* and so do these */
+};
+
+/* Doors that are open, in the order of their keys. */
+struct doors {
+	struct gate_grant_row rows[GATE_GRANTS];
+	uint32_t count;
+	uint64_t boot_ns; /* now */
 };
 
 static const void *index_find(const struct index *ix, const struct hash_key *secret,
@@ -185,11 +193,31 @@ static inline void floor_flow_add(struct floor_tables *t, const struct gate_flow
 	cache_add(t->flows, flow_hash(t->flows, key), key, sizeof(*key), f, sizeof(*f));
 }
 
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct gate_grant_key));
+}
+
+static inline const struct gate_grant *floor_door(struct floor_tables *t,
+						  const struct gate_grant_key *key)
+{
+	const struct gate_grant_row *row =
+		bsearch(key, t->doors->rows, t->doors->count, sizeof(*t->doors->rows), by_key);
+
+	return row ? &row->grant : NULL;
+}
+
+static inline __u64 floor_boot_ns(struct floor_tables *t)
+{
+	return t->doors->boot_ns;
+}
+
 #include "bpf/parse.h"
 
 struct floor {
 	struct floor_tables tables;
 	struct cache flows, learned;
+	struct doors doors;
 	struct floor_work work;		    /* one packet at a time */
 	const struct policy_port_row *port; /* the last packet's */
 };
@@ -266,6 +294,7 @@ int floor_set_policy(struct floor *f, const struct policy *p)
 		return r;
 	t.flows = &f->flows;
 	t.learned = &f->learned;
+	t.doors = &f->doors;
 	tables_free(&f->tables);
 	f->tables = t;
 	f->port = NULL;
@@ -500,6 +529,21 @@ void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint
 		lend_macs(t, w, p);
 	floor_decide(t, w);
 	*ret_verdict = w->verdict;
+}
+
+void floor_set_grants(struct floor *f, const struct gate_grant_row *rows, uint32_t count)
+{
+	if (count > GATE_GRANTS)
+		count = GATE_GRANTS;
+	if (count)
+		memcpy(f->doors.rows, rows, count * sizeof(*rows));
+	f->doors.count = count;
+	qsort(f->doors.rows, count, sizeof(*rows), by_key);
+}
+
+void floor_set_boot(struct floor *f, uint64_t boot_ns)
+{
+	f->doors.boot_ns = boot_ns;
 }
 
 /* ---- a guard's own word ---- */

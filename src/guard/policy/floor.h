@@ -37,6 +37,14 @@ void floor_prefetch(const struct floor *f, struct floor_hint *h);
 /* What a decision is made from, read as the kernel's parser (bpf/parse.h) reads it. */
 void floor_read(const struct packet *p, struct floor_packet *fp);
 
+/*
+ * The doors that are open from now on, copied, at most GATE_GRANTS; they outlive a
+ * policy. Whether one's time is over is judged by the clock that floor_set_boot() gives,
+ * CLOCK_BOOTTIME: without it none ever is.
+ */
+void floor_set_grants(struct floor *f, const struct gate_grant_row *rows, uint32_t count);
+void floor_set_boot(struct floor *f, uint64_t boot_ns);
+
 /* A guard's own word on a conversation, for `for_ns` (0: until it ages out). */
 int floor_block(struct floor *f, const struct gate_flow_key *key, enum reason why, uint64_t now_ns,
 		uint64_t for_ns);

@@ -12,6 +12,7 @@ static const size_t sizes[BLOCK_TABLES] = {
 	[BLOCK_MACS] = sizeof(struct policy_mac_row),
 	[BLOCK_IPS] = sizeof(struct policy_ip_row),
 	[BLOCK_NETS] = sizeof(struct policy_net_row),
+	[BLOCK_SERVICES] = sizeof(struct policy_service),
 	[BLOCK_SEGMENT_NAMES] = sizeof(uint32_t),
 	[BLOCK_HOST_NAMES] = sizeof(uint32_t),
 	[BLOCK_DEVICE_NAMES] = sizeof(uint32_t),
@@ -96,7 +97,7 @@ static bool device_valid(const struct policy *p, const struct gate_device *d, ui
 	       d->rule_first <= p->count[BLOCK_RULES] &&
 	       d->rule_count <= p->count[BLOCK_RULES] - d->rule_first && d->mode <= GATE_ENFORCE &&
 	       d->fail <= GATE_CLOSED && stranger == (bool)(d->flags & GATE_DEVICE_STRANGER) &&
-	       d->flags <= (GATE_DEVICE_STRANGER | GATE_DEVICE_ANY_IP);
+	       !(d->flags & ~(GATE_DEVICE_STRANGER | GATE_DEVICE_ANY_IP | GATE_DEVICE_ARCHIVE));
 }
 
 static bool devices_valid(const struct policy *p)
@@ -155,6 +156,21 @@ static bool rows_valid(const struct policy *p)
 	return true;
 }
 
+static bool services_valid(const struct policy *p)
+{
+	const struct policy_service *s = block_table(p, BLOCK_SERVICES);
+	uint32_t len = p->count[BLOCK_STRINGS];
+
+	for (uint32_t i = 0; i < p->count[BLOCK_SERVICES]; i++)
+		if (s[i].device >= p->count[BLOCK_DEVICES] ||
+		    s[i].device < p->count[BLOCK_SEGMENT_NAMES] || s[i].port_lo == 0 ||
+		    s[i].port_lo > s[i].port_hi || (s[i].proto != 6 && s[i].proto != 17) ||
+		    s[i].flags > 3 || s[i].name >= len || s[i].ask >= len || s[i].alone >= len ||
+		    (i && s[i - 1].device > s[i].device))
+			return false;
+	return true;
+}
+
 static bool names_valid(const struct policy *p)
 {
 	const char *strings = block_table(p, BLOCK_STRINGS);
@@ -188,7 +204,7 @@ const struct policy *policy_open(struct bytes data)
 	    laid.size != data.len || memcmp(&laid, p, sizeof(laid)) != 0)
 		return NULL;
 	if (!devices_valid(p) || !ports_valid(p) || !rules_valid(p) || !rows_valid(p) ||
-	    !names_valid(p))
+	    !services_valid(p) || !names_valid(p))
 		return NULL;
 	return p;
 }
@@ -217,6 +233,31 @@ static const void *table(const struct policy *p, enum block_table t, uint32_t *r
 const struct policy_port_row *policy_ports(const struct policy *p, uint32_t *ret_count)
 {
 	return table(p, BLOCK_PORTS, ret_count);
+}
+
+const struct policy_service *policy_services(const struct policy *p, uint32_t *ret_count)
+{
+	return table(p, BLOCK_SERVICES, ret_count);
+}
+
+static const char *text_at(const struct policy *p, uint32_t at)
+{
+	return (const char *)block_table(p, BLOCK_STRINGS) + at;
+}
+
+const char *policy_service_name(const struct policy *p, const struct policy_service *s)
+{
+	return text_at(p, s->name);
+}
+
+const char *policy_service_ask(const struct policy *p, const struct policy_service *s)
+{
+	return text_at(p, s->ask);
+}
+
+const char *policy_service_alone(const struct policy *p, const struct policy_service *s)
+{
+	return text_at(p, s->alone);
 }
 
 const struct gate_device *policy_devices(const struct policy *p, uint32_t *ret_count)

@@ -42,6 +42,25 @@ const struct policy_mac_row *policy_macs(const struct policy *p, uint32_t *ret_c
 const struct policy_ip_row *policy_ips(const struct policy *p, uint32_t *ret_count);
 const struct policy_net_row *policy_nets(const struct policy *p, uint32_t *ret_count);
 
+/*
+ * A service port that opens for one person for a while; one of several ports has a row for each.
+ * A device's stand together.
+ */
+struct policy_service {
+	uint32_t device;
+	uint32_t name, ask, alone; /* where the texts are: roles, parted by blanks */
+	uint16_t port_lo, port_hi;
+	uint16_t minutes; /* most at once */
+	uint8_t proto;
+	uint8_t flags; /* POLICY_SERVICE_* */
+};
+#define POLICY_SERVICE_RECORD	   1
+#define POLICY_SERVICE_BREAK_GLASS 2
+const struct policy_service *policy_services(const struct policy *p, uint32_t *ret_count);
+const char *policy_service_name(const struct policy *p, const struct policy_service *s);
+const char *policy_service_ask(const struct policy *p, const struct policy_service *s);
+const char *policy_service_alone(const struct policy *p, const struct policy_service *s);
+
 /* Names for people and events; "" for what has none. Borrowed from the policy. */
 const char *policy_device_name(const struct policy *p, uint32_t device);
 const char *policy_device_profile(const struct policy *p, uint32_t device);

@@ -275,8 +275,10 @@ static bool begin_fragment(struct turn *t, uint8_t context, bool command)
 	}
 	if (s->expect == DICOM_COMMAND)
 		begin_message(t, context);
-	if (s->expect == DICOM_DATA_SET)
+	if (s->expect == DICOM_DATA_SET) {
 		memset(&s->head, 0, sizeof(s->head));
+		t->out->begins = s->command.number[DICOM_COMMAND_FIELD] == DICOM_C_STORE;
+	}
 	s->expect = command ? DICOM_MORE_COMMAND : DICOM_MORE_DATA;
 	return true;
 }
@@ -366,12 +368,14 @@ static enum parse end_fragment(struct turn *t)
 	if (s->expect == DICOM_MORE_COMMAND)
 		return end_command(t);
 	s->expect = DICOM_COMMAND;
+	t->out->ends = true;
 	return PARSE_OK;
 }
 
 static void pass_over(struct turn *t)
 {
 	t->out->skip = t->s->fragment;
+	t->out->skip_kept = true;
 	t->s->fragment = 0;
 }
 
@@ -426,6 +430,8 @@ static enum parse read_head(struct turn *t)
 	struct bytes b = read_fragment(t, PART10_HEAD - t->s->head.seen);
 	const char *program = NULL;
 	enum parse got = part10_take(&t->s->head, b, &program);
+
+	t->out->kept = b.len;
 
 	if (program) {
 		tell_command(t);
@@ -574,5 +580,6 @@ const struct proto dicom_proto = {
 	.probe = probe,
 	.read = read,
 	.gap = gap,
+	.object = dicom_object,
 	.write = write,
 };

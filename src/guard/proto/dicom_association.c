@@ -93,6 +93,12 @@ struct bytes dicom_syntax_name(const struct dicom *d, unsigned n)
 				   : static_text(dicom_uid_name(DICOM_SYNTAXES, n));
 }
 
+struct bytes dicom_syntax_uid(const struct dicom *d, unsigned n)
+{
+	return n >= PRIVATE_SYNTAX ? private_uid(d, n - PRIVATE_SYNTAX)
+				   : static_text(dicom_uid_text(DICOM_SYNTAXES, n));
+}
+
 struct bytes dicom_sop_class_name(const struct dicom *d, const struct dicom_context *c)
 {
 	return c->sop_class >= PRIVATE_SOP_CLASS

@@ -1,18 +1,26 @@
 #include "guard/proto/dicom_internal.h"
 
-enum kind { NUMBER, UID, AE_TITLE };
+enum kind { NUMBER, UID, AE_TITLE, INSTANCE };
 
 static const struct {
 	uint16_t element;
 	uint8_t kind;
 } wanted[DICOM_ELEMENTS] = {
-	[DICOM_AFFECTED_SOP_CLASS] = {0x0002, UID}, [DICOM_REQUESTED_SOP_CLASS] = {0x0003, UID},
-	[DICOM_COMMAND_FIELD] = {0x0100, NUMBER},   [DICOM_MESSAGE_ID] = {0x0110, NUMBER},
-	[DICOM_RESPONDED_ID] = {0x0120, NUMBER},    [DICOM_MOVE_DESTINATION] = {0x0600, AE_TITLE},
-	[DICOM_PRIORITY] = {0x0700, NUMBER},	    [DICOM_DATA_SET_TYPE] = {0x0800, NUMBER},
-	[DICOM_STATUS] = {0x0900, NUMBER},	    [DICOM_EVENT_TYPE] = {0x1002, NUMBER},
-	[DICOM_ACTION_TYPE] = {0x1008, NUMBER},	    [DICOM_REMAINING] = {0x1020, NUMBER},
-	[DICOM_COMPLETED] = {0x1021, NUMBER},	    [DICOM_FAILED] = {0x1022, NUMBER},
+	[DICOM_AFFECTED_SOP_CLASS] = {0x0002, UID},
+	[DICOM_REQUESTED_SOP_CLASS] = {0x0003, UID},
+	[DICOM_AFFECTED_SOP_INSTANCE] = {0x1000, INSTANCE},
+	[DICOM_COMMAND_FIELD] = {0x0100, NUMBER},
+	[DICOM_MESSAGE_ID] = {0x0110, NUMBER},
+	[DICOM_RESPONDED_ID] = {0x0120, NUMBER},
+	[DICOM_MOVE_DESTINATION] = {0x0600, AE_TITLE},
+	[DICOM_PRIORITY] = {0x0700, NUMBER},
+	[DICOM_DATA_SET_TYPE] = {0x0800, NUMBER},
+	[DICOM_STATUS] = {0x0900, NUMBER},
+	[DICOM_EVENT_TYPE] = {0x1002, NUMBER},
+	[DICOM_ACTION_TYPE] = {0x1008, NUMBER},
+	[DICOM_REMAINING] = {0x1020, NUMBER},
+	[DICOM_COMPLETED] = {0x1021, NUMBER},
+	[DICOM_FAILED] = {0x1022, NUMBER},
 	[DICOM_WARNING] = {0x1023, NUMBER},
 };
 
@@ -39,6 +47,8 @@ static bool fits(enum dicom_element e, uint32_t len)
 		return len == 2;
 	case UID:
 		return len <= DICOM_UID_MAX;
+	case INSTANCE: /* which is for who keeps the object, and no reason to refuse it */
+		return true;
 	default:
 		return len <= DICOM_AE;
 	}
@@ -74,6 +84,18 @@ static enum reason keep_sop_class(struct dicom_command *c)
 	return REASON_NONE;
 }
 
+static void keep_instance(struct dicom_command *c)
+{
+	size_t len = c->len < sizeof(c->value) ? c->len : sizeof(c->value);
+	struct bytes uid = dicom_trim((const char *)c->value, len);
+
+	c->instance_len = 0;
+	if (c->len > sizeof(c->value) || !dicom_is_uid(uid))
+		return;
+	memcpy(c->instance, uid.data, uid.len);
+	c->instance_len = (uint8_t)uid.len;
+}
+
 static enum reason end_element(struct dicom_command *c)
 {
 	enum dicom_element e = find(c->element);
@@ -89,6 +111,9 @@ static enum reason end_element(struct dicom_command *c)
 		break;
 	case UID:
 		return keep_sop_class(c);
+	case INSTANCE:
+		keep_instance(c);
+		break;
 	default:
 		title = dicom_trim((const char *)c->value, c->len);
 		if (title.len)

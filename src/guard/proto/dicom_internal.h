@@ -26,6 +26,7 @@
 enum dicom_element {
 	DICOM_AFFECTED_SOP_CLASS,
 	DICOM_REQUESTED_SOP_CLASS,
+	DICOM_AFFECTED_SOP_INSTANCE,
 	DICOM_COMMAND_FIELD,
 	DICOM_MESSAGE_ID,
 	DICOM_RESPONDED_ID,
@@ -46,8 +47,8 @@ enum dicom_element {
 struct dicom_command {
 	uint16_t have;
 	uint16_t number[DICOM_ELEMENTS]; /* of those that are numbers */
-	uint8_t sop_len, move_len;
-	char sop[DICOM_UID_MAX], move[DICOM_AE];
+	uint8_t sop_len, move_len, instance_len;
+	char sop[DICOM_UID_MAX], move[DICOM_AE], instance[DICOM_UID_MAX];
 	uint32_t total;
 	/* The element being read: its head, then its value as far as that is kept. */
 	uint8_t head_len, head[8];
@@ -143,6 +144,9 @@ enum parse dicom_recognise(struct bytes b, bool anywhere);
 bool dicom_is_uid(struct bytes b);
 /* Without the spaces around it, or zeros behind it. */
 struct bytes dicom_trim(const char *text, size_t len);
+/* dicom_object.c: proto.object. */
+bool dicom_object(const void *state, unsigned end, bool whole, struct proto_object *ret_o);
+struct bytes dicom_syntax_uid(const struct dicom *d, unsigned n);
 /* Names, or the UIDs of what is private; data NULL where neither is known. */
 struct bytes dicom_sop_class_name(const struct dicom *d, const struct dicom_context *c);
 struct bytes dicom_sop_class_uid(const struct dicom *d, const struct dicom_context *c);

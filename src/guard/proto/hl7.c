@@ -1,6 +1,7 @@
 #include "guard/proto/hl7.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define START	   0x0b /* MLLP */
@@ -27,6 +28,7 @@ struct side {
 	uint8_t field, component;  /* separators */
 	bool batch, header, alert; /* header: an MSH was seen and not told yet */
 	bool bad_name;
+	bool worth;	  /* of the frame: more than bare acknowledgements */
 	uint16_t scanned; /* of the segment at hand, without an end */
 	uint32_t length;  /* of the segment at hand, as far as it was passed */
 	uint32_t segments, observations;
@@ -324,6 +326,7 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	/* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
 	m->msg.answer = m->ack_code.data && m->type.len >= 3 && !memcmp(m->type.data, "ACK", 3) &&
 			(m->type.len == 3 || m->type.data[3] == '^');
+	s->worth |= !m->msg.answer;
 	if (s->bad_name)
 		m->msg.reason = REASON_HL7_SEGMENT_NAME;
 	return true;
@@ -382,7 +385,7 @@ static void begin_frame(struct side *s)
 	s->ends = 0;
 	s->scanned = 0;
 	s->length = 0;
-	s->batch = s->header = s->alert = false;
+	s->batch = s->header = s->alert = s->worth = false;
 }
 
 /* Between frames nothing stands but what careless senders leave there. */
@@ -394,6 +397,7 @@ static enum parse read_outside(struct side *s, const struct proto_input *in, str
 	out->used = 1;
 	if (c == START) {
 		begin_frame(s);
+		out->begins = true;
 		return PARSE_OK;
 	}
 	if (c == CR || c == LF || c == 0)
@@ -434,6 +438,7 @@ static enum parse find_start(struct side *s, const struct proto_input *in, struc
 		return PARSE_OK;
 	out->used++;
 	begin_frame(s);
+	out->begins = true;
 	return PARSE_OK;
 }
 
@@ -448,7 +453,7 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 
 	/* The other half of CR LF. */
 	if (!passing && !s->scanned && s->ends == CR && in->data.data[0] == LF) {
-		out->used = 1;
+		out->used = out->kept = 1;
 		return PARSE_OK;
 	}
 	end = segment_end(s, in->data, passing ? 0 : s->scanned);
@@ -473,7 +478,7 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 		return PARSE_BAD;
 	m->msg.reason = REASON_NONE;
 	s->scanned = 0;
-	out->used = end;
+	out->used = out->kept = end;
 	if (end == in->data.len) {
 		s->phase = LONG_SEGMENT;
 		return PARSE_OK;
@@ -488,6 +493,9 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	if (in->data.data[end] == END) {
 		s->phase = OUTSIDE;
 		out->has_msg = tell(h, s, in, m);
+		out->ends = true;
+	} else {
+		out->kept++;
 	}
 	return PARSE_OK;
 }
@@ -512,6 +520,19 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 	((struct hl7 *)state)->side[end].phase = LOST;
 }
 
+/* A frame is one file: a message, or all of a batch. Type and number of its last message. */
+static bool object(const void *state, unsigned end, bool whole, struct proto_object *ret_o)
+{
+	const struct side *s = &((const struct hl7 *)state)->side[end];
+
+	*ret_o = (struct proto_object){.suffix = ".hl7"};
+	if (!whole)
+		return true;
+	snprintf(ret_o->label, sizeof(ret_o->label), "%.*s-%.*s", s->type.len, s->type.data,
+		 s->control_id.len, s->control_id.data);
+	return s->worth;
+}
+
 const struct proto hl7_proto = {
 	.name = "hl7",
 	.over = PROTO_OVER_TCP,
@@ -521,4 +542,5 @@ const struct proto hl7_proto = {
 	.probe = probe,
 	.read = read_unit,
 	.gap = gap,
+	.object = object,
 };

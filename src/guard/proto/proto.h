@@ -44,6 +44,21 @@ struct proto_output {
 	size_t used;
 	uint64_t skip; /* of the bytes behind those: not to be shown to the parser */
 	bool has_msg;
+	/* Where something that can be kept whole stands, as `object` of the protocol tells: it begins
+	 * with these bytes, the first `kept` of them are its own, and all that is skipped, and behind
+	 * that it ends. */
+	bool begins, ends, skip_kept;
+	size_t kept;
+};
+
+/* Something that an end said and that can be kept whole: a message, an image. */
+#define PROTO_LABEL 96
+#define PROTO_HEAD  512
+struct proto_object {
+	const char *suffix;	 /* ".hl7" */
+	char label[PROTO_LABEL]; /* tells it from others, as far as it was said yet */
+	size_t head_len;	 /* what a file of it begins with, before what was said */
+	uint8_t head[PROTO_HEAD];
 };
 
 /*
@@ -101,6 +116,9 @@ struct proto {
 			   struct proto_output *ret_out);
 	/* `bytes` of an end were never seen. NULL: the conversation is not read any further. */
 	void (*gap)(void *state, unsigned end, uint64_t bytes);
+	/* Of what begins (`whole` false) or has just ended. False: it is not worth keeping, or cannot
+	 * be read without what was missed. NULL: nothing of the protocol is kept. */
+	bool (*object)(const void *state, unsigned end, bool whole, struct proto_object *ret_o);
 	/* What the fields cannot say (lists), behind them, inside the event's own object. */
 	void (*write)(const struct msg *m, struct json *j);
 };

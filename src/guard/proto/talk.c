@@ -2,21 +2,62 @@
 
 #include <stdlib.h>
 
+size_t talk_size(const struct proto *p)
+{
+	return sizeof(struct talk) + p->state_size;
+}
+
+void talk_init(struct talk *t, const struct proto *p)
+{
+	memset(t, 0, talk_size(p));
+	t->proto = p;
+}
+
 struct talk *talk_new(const struct proto *p)
 {
-	struct talk *t = calloc(1, sizeof(*t) + p->state_size);
+	struct talk *t = malloc(talk_size(p));
 
 	if (t)
-		t->proto = p;
+		talk_init(t, p);
 	return t;
 }
 
-static size_t pass_over(struct talk *t, unsigned end, size_t len)
+static void keep(struct talk *t, unsigned end, enum talk_keep what, struct bytes data)
 {
-	size_t n = t->skip[end] < len ? (size_t)t->skip[end] : len;
+	if (t->keep)
+		t->keep(t->keep_arg, t, end, what, data);
+}
+
+static void end_kept(struct talk *t, unsigned end)
+{
+	t->skip_kept[end] = t->skip_ends[end] = false;
+	keep(t, end, TALK_ENDS, (struct bytes){0});
+}
+
+size_t talk_pass(struct talk *t, unsigned end, struct bytes data)
+{
+	size_t n = t->skip[end] < data.len ? (size_t)t->skip[end] : data.len;
 
 	t->skip[end] -= n;
+	if (n && t->skip_kept[end])
+		keep(t, end, TALK_GOES_ON, (struct bytes){data.data, n});
+	if (n && !t->skip[end] && t->skip_ends[end])
+		end_kept(t, end);
 	return n;
+}
+
+/* What the unit that was just taken is of something that can be kept. */
+static void keep_unit(struct talk *t, unsigned end, struct bytes taken,
+		      const struct proto_output *out)
+{
+	if (out->begins)
+		keep(t, end, TALK_BEGINS, (struct bytes){0});
+	if (out->kept)
+		keep(t, end, TALK_GOES_ON, (struct bytes){taken.data, out->kept});
+	t->skip_kept[end] = out->skip_kept;
+	t->skip_ends[end] = out->ends && out->skip;
+	if (out->ends && !out->skip)
+		end_kept(t, end);
 }
 
 /*
@@ -47,7 +88,8 @@ enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn 
 	for (;;) {
 		struct proto_output out = {0};
 
-		used += pass_over(t, in->end, in->data.len - used);
+		used += talk_pass(t, in->end,
+				  (struct bytes){in->data.data + used, in->data.len - used});
 		*ret_used = used;
 		if (t->dead)
 			return PARSE_BAD;
@@ -72,6 +114,7 @@ enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn 
 			return got;
 		used += out.used;
 		t->skip[in->end] = out.skip;
+		keep_unit(t, in->end, rest.data, &out);
 	}
 }
 

@@ -7,10 +7,24 @@
  */
 #include "guard/proto/proto.h"
 
+/* What happens to something that can be kept whole (struct proto_object). */
+enum talk_keep {
+	TALK_BEGINS,
+	TALK_GOES_ON,
+	TALK_ENDS,
+	TALK_LOST, /* for who holds the talk: a part was not seen, or the conversation ended */
+};
+struct talk;
+typedef void (*talk_keep_fn)(void *arg, const struct talk *t, unsigned end, enum talk_keep what,
+			     struct bytes data);
+
 struct talk {
 	const struct proto *proto;
 	uint64_t skip[2]; /* bytes of each end that nobody wants to see */
 	bool dead;	  /* broke its protocol, or a hole ended it: nothing is read any more */
+	bool skip_kept[2], skip_ends[2]; /* what is passed over is kept; and ends with that */
+	talk_keep_fn keep; /* NULL: nobody keeps anything; the owner's to set, as is … */
+	void *keep_arg;
 	uint64_t state[]; /* proto->state_size bytes */
 };
 
@@ -18,6 +32,9 @@ struct talk {
 typedef void (*talk_said_fn)(void *arg, const struct talk *t, const struct proto_input *in,
 			     const struct msg *m);
 
+/* The memory that a talk of this protocol takes, and its beginning in such memory. */
+size_t talk_size(const struct proto *p);
+void talk_init(struct talk *t, const struct proto *p);
 /* NULL where the memory is out; free() it. */
 struct talk *talk_new(const struct proto *p);
 
@@ -30,6 +47,9 @@ struct talk *talk_new(const struct proto *p);
  */
 enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn said, void *arg,
 		     size_t *ret_used);
+
+/* Passes over what nobody wants to see at the front of what `end` said: how many bytes. */
+size_t talk_pass(struct talk *t, unsigned end, struct bytes data);
 
 /* `bytes` of an end were never seen, behind everything it was shown. */
 void talk_gap(struct talk *t, unsigned end, uint64_t bytes);

@@ -10,203 +10,62 @@
 #include <stdlib.h>
 
 #include <p11-kit/p11-kit.h>
-#include <p11-kit/uri.h>
 
-#include "base/file.h"
 #include "base/secret.h"
+#include "base/token.h"
 #include "keep/holder.h"
 
 #define LABEL  "bedwarden"
-#define SLOTS  64
 #define TAGGED (CRYPTO_KEY + CRYPTO_TAG)
 
-struct token {
-	P11KitUri *uri;
-	CK_FUNCTION_LIST *one;	/* the module that the URI names */
-	CK_FUNCTION_LIST **all; /* or all that are registered */
-	CK_FUNCTION_LIST *module;
-	CK_SESSION_HANDLE session;
-	char *error;
-};
-
-static int fail(struct token *t, const char *doing, CK_RV rv)
+/* Says in the holder's words what the token said. */
+static int pass_on(char *error, int err, const char *text)
 {
-	return holder_fail(t->error, rv == CKR_PIN_INCORRECT ? -EKEYREJECTED : -EIO,
-			   "PKCS#11 token, %s: %s", doing, p11_kit_strerror(rv));
+	return holder_fail(error, err, "%s", text);
 }
 
-static void leave(struct token *t)
+static int fail(char *error, const char *doing, CK_RV rv)
 {
-	if (t->session)
-		t->module->C_CloseSession(t->session);
-	if (t->one) {
-		p11_kit_module_finalize(t->one);
-		p11_kit_module_release(t->one);
-	}
-	if (t->all)
-		p11_kit_modules_finalize_and_release(t->all);
-	p11_kit_uri_free(t->uri);
+	char text[TOKEN_ERROR];
+	int err = token_fail(text, doing, rv);
+
+	return pass_on(error, err, text);
 }
 
-static int load(struct token *t)
+static int ask_pin(void *arg, char ret_pin[TOKEN_PIN])
 {
-	const char *path = p11_kit_uri_get_module_path(t->uri);
-	CK_RV rv;
+	const struct holder_ask *ask = arg;
+	_Static_assert(HOLDER_SECRET <= TOKEN_PIN, "a PIN that is asked for fits");
 
-	if (!path) {
-		t->all = p11_kit_modules_load_and_initialize(0);
-		return t->all ? 0
-			      : holder_fail(t->error, -ENODEV, "no PKCS#11 module: %s",
-					    p11_kit_message());
-	}
-	t->one = p11_kit_module_load(path, P11_KIT_MODULE_CRITICAL);
-	if (!t->one)
-		return holder_fail(t->error, -ENODEV, "PKCS#11 module %s: %s", path,
-				   p11_kit_message());
-	rv = p11_kit_module_initialize(t->one);
-	if (rv == CKR_OK)
-		return 0;
-	p11_kit_module_release(t->one);
-	t->one = NULL;
-	return fail(t, "starting its module", rv);
+	return ask->secret(ask->arg, "PIN of the token", false, ret_pin);
 }
 
-/* Whether one of the module's slots has the token; a session with it then. */
-static bool find_in(struct token *t, CK_FUNCTION_LIST *module)
+static int enter(struct token **ret_token, const struct holder_ask *ask, char *error)
 {
-	CK_SLOT_ID slots[SLOTS];
-	CK_ULONG count = SLOTS;
-	CK_TOKEN_INFO info;
+	char text[TOKEN_ERROR];
+	int err = token_open(*ask->place ? ask->place : "pkcs11:", ask->secret ? ask_pin : NULL,
+			     (void *)ask, ret_token, text);
 
-	if (module->C_GetSlotList(CK_TRUE, slots, &count) != CKR_OK)
-		return false;
-	for (CK_ULONG i = 0; i < count; i++)
-		if (module->C_GetTokenInfo(slots[i], &info) == CKR_OK &&
-		    (info.flags & CKF_TOKEN_INITIALIZED) &&
-		    p11_kit_uri_match_token_info(t->uri, &info) == 1 &&
-		    module->C_OpenSession(slots[i], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
-					  &t->session) == CKR_OK) {
-			t->module = module;
-			return true;
-		}
-	return false;
-}
-
-static int find_token(struct token *t, const char *place)
-{
-	if (t->one && find_in(t, t->one))
-		return 0;
-	for (CK_FUNCTION_LIST **m = t->all; m && *m; m++)
-		if (find_in(t, *m))
-			return 0;
-	return holder_fail(t->error, -ENODEV, "no PKCS#11 token is plugged in that is %s", place);
-}
-
-/* pin-source is a file; its first line counts. */
-static int read_pin(struct token *t, const char *source, char *pin)
-{
-	struct bytes text;
-	int err;
-
-	if (strncmp(source, "file:", 5) == 0)
-		source += strncmp(source, "file://", 7) == 0 ? 7 : 5;
-	err = file_read(source, HOLDER_SECRET - 1, &text);
-	if (err < 0)
-		return holder_fail(t->error, err, "the PIN's file %s: %s", source, strerror(-err));
-	memcpy(pin, text.data, text.len);
-	pin[text.len] = 0;
-	pin[strcspn(pin, "\r\n")] = 0;
-	secret_wipe((void *)text.data, text.len);
-	free((void *)text.data);
-	return 0;
-}
-
-static int get_pin(struct token *t, const struct holder_ask *ask, char **ret_pin)
-{
-	const char *value = p11_kit_uri_get_pin_value(t->uri);
-	const char *source = p11_kit_uri_get_pin_source(t->uri);
-	int err = 0;
-
-	if (!value && !source)
-		return holder_secret(ask, "PIN of the token", false, ret_pin, t->error);
-	*ret_pin = secret_new(HOLDER_SECRET);
-	if (!*ret_pin)
-		return -ENOMEM;
-	if (source)
-		err = read_pin(t, source, *ret_pin);
-	else if (strlen(value) < HOLDER_SECRET)
-		memcpy(*ret_pin, value, strlen(value));
-	if (err < 0)
-		secret_free(*ret_pin, HOLDER_SECRET);
-	return err;
-}
-
-static int log_in(struct token *t, const struct holder_ask *ask)
-{
-	char *pin;
-	CK_RV rv;
-	int err = get_pin(t, ask, &pin);
-
-	if (err < 0)
-		return err;
-	rv = t->module->C_Login(t->session, CKU_USER, (CK_UTF8CHAR *)pin, strlen(pin));
-	secret_free(pin, HOLDER_SECRET);
-	return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN ? 0 : fail(t, "logging in", rv);
-}
-
-static int enter(struct token *t, const struct holder_ask *ask, char *error)
-{
-	int err;
-
-	*t = (struct token){.uri = p11_kit_uri_new(), .error = error};
-	if (!t->uri)
-		return -ENOMEM;
-	err = p11_kit_uri_parse(*ask->place ? ask->place : "pkcs11:", P11_KIT_URI_FOR_ANY, t->uri);
-	if (err != P11_KIT_URI_OK)
-		err = holder_fail(error, -EINVAL, "'%s' is no PKCS#11 URI", ask->place);
-	if (err == 0)
-		err = load(t);
-	if (err == 0)
-		err = find_token(t, *ask->place ? ask->place : "pkcs11:");
-	if (err == 0)
-		err = log_in(t, ask);
-	if (err < 0)
-		leave(t);
-	return err;
-}
-
-static CK_ATTRIBUTE label_of(struct token *t)
-{
-	CK_ATTRIBUTE *given = p11_kit_uri_get_attribute(t->uri, CKA_LABEL);
-
-	if (given)
-		return *given;
-	return (CK_ATTRIBUTE){CKA_LABEL, (void *)LABEL, sizeof(LABEL) - 1};
+	return err < 0 ? pass_on(error, err, text) : 0;
 }
 
 /* 0; -ENOENT: the token has no such key. */
-static int find_key(struct token *t, CK_OBJECT_HANDLE *ret_key)
+static int find_key(struct token *t, CK_OBJECT_HANDLE *ret_key, char *error)
 {
 	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
 	CK_KEY_TYPE type = CKK_AES;
 	CK_ATTRIBUTE want[] = {
 		{CKA_CLASS, &class, sizeof(class)},
 		{CKA_KEY_TYPE, &type, sizeof(type)},
-		label_of(t),
+		token_label(t, LABEL),
 	};
-	CK_ULONG found = 0;
-	CK_RV rv = t->module->C_FindObjectsInit(t->session, want, 3);
+	char text[TOKEN_ERROR];
+	int err = token_find(t, want, 3, ret_key, text);
 
-	if (rv == CKR_OK) {
-		rv = t->module->C_FindObjects(t->session, ret_key, 1, &found);
-		t->module->C_FindObjectsFinal(t->session);
-	}
-	if (rv != CKR_OK)
-		return fail(t, "looking for its key", rv);
-	return found ? 0 : -ENOENT;
+	return err < 0 ? pass_on(error, err, text) : 0;
 }
 
-static int make_key(struct token *t, CK_OBJECT_HANDLE *ret_key)
+static int make_key(struct token *t, CK_OBJECT_HANDLE *ret_key, char *error)
 {
 	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 	CK_ULONG len = 32;
@@ -215,12 +74,12 @@ static int make_key(struct token *t, CK_OBJECT_HANDLE *ret_key)
 		{CKA_TOKEN, &yes, sizeof(yes)},	    {CKA_PRIVATE, &yes, sizeof(yes)},
 		{CKA_SENSITIVE, &yes, sizeof(yes)}, {CKA_EXTRACTABLE, &no, sizeof(no)},
 		{CKA_ENCRYPT, &yes, sizeof(yes)},   {CKA_DECRYPT, &yes, sizeof(yes)},
-		{CKA_VALUE_LEN, &len, sizeof(len)}, label_of(t),
+		{CKA_VALUE_LEN, &len, sizeof(len)}, token_label(t, LABEL),
 	};
-	CK_RV rv = t->module->C_GenerateKey(t->session, &how, key, sizeof(key) / sizeof(*key),
-					    ret_key);
+	CK_RV rv = token_module(t)->C_GenerateKey(token_session(t), &how, key,
+						  sizeof(key) / sizeof(*key), ret_key);
 
-	return rv == CKR_OK ? 0 : fail(t, "making a key in it", rv);
+	return rv == CKR_OK ? 0 : fail(error, "making a key in it", rv);
 }
 
 static CK_GCM_PARAMS gcm(uint8_t nonce[CRYPTO_NONCE])
@@ -232,7 +91,7 @@ static CK_GCM_PARAMS gcm(uint8_t nonce[CRYPTO_NONCE])
 }
 
 static int seal(struct token *t, CK_OBJECT_HANDLE key, const uint8_t root[CRYPTO_KEY],
-		struct writer *blob)
+		struct writer *blob, char *error)
 {
 	uint8_t nonce[CRYPTO_NONCE], out[TAGGED];
 	CK_GCM_PARAMS params = gcm(nonce);
@@ -243,18 +102,19 @@ static int seal(struct token *t, CK_OBJECT_HANDLE key, const uint8_t root[CRYPTO
 
 	if (err < 0)
 		return err;
-	rv = t->module->C_EncryptInit(t->session, &how, key);
+	rv = token_module(t)->C_EncryptInit(token_session(t), &how, key);
 	if (rv == CKR_OK)
-		rv = t->module->C_Encrypt(t->session, (CK_BYTE *)root, CRYPTO_KEY, out, &len);
+		rv = token_module(t)->C_Encrypt(token_session(t), (CK_BYTE *)root, CRYPTO_KEY, out,
+						&len);
 	if (rv != CKR_OK || len != sizeof(out))
-		return fail(t, "sealing the root key", rv);
+		return fail(error, "sealing the root key", rv);
 	write_bytes(blob, nonce, sizeof(nonce));
 	write_bytes(blob, out, sizeof(out));
 	return 0;
 }
 
 static int unseal(struct token *t, CK_OBJECT_HANDLE key, struct bytes blob,
-		  uint8_t ret_root[CRYPTO_KEY])
+		  uint8_t ret_root[CRYPTO_KEY], char *error)
 {
 	uint8_t nonce[CRYPTO_NONCE], *out = secret_new(TAGGED);
 	CK_GCM_PARAMS params = gcm(nonce);
@@ -265,16 +125,16 @@ static int unseal(struct token *t, CK_OBJECT_HANDLE key, struct bytes blob,
 	if (!out)
 		return -ENOMEM;
 	memcpy(nonce, blob.data, sizeof(nonce));
-	rv = t->module->C_DecryptInit(t->session, &how, key);
+	rv = token_module(t)->C_DecryptInit(token_session(t), &how, key);
 	if (rv == CKR_OK)
-		rv = t->module->C_Decrypt(t->session, (CK_BYTE *)blob.data + CRYPTO_NONCE, TAGGED,
-					  out, &len);
+		rv = token_module(t)->C_Decrypt(
+			token_session(t), (CK_BYTE *)blob.data + CRYPTO_NONCE, TAGGED, out, &len);
 	if (rv == CKR_OK && len == CRYPTO_KEY)
 		memcpy(ret_root, out, CRYPTO_KEY);
 	secret_free(out, TAGGED);
 	if (rv == CKR_OK && len == CRYPTO_KEY)
 		return 0;
-	return holder_fail(t->error, -EKEYREJECTED,
+	return holder_fail(error, -EKEYREJECTED,
 			   "the token's key is another one than the keyring was made with: %s",
 			   p11_kit_strerror(rv));
 }
@@ -283,17 +143,17 @@ static int wrap(const struct holder_ask *ask, const uint8_t root[CRYPTO_KEY],
 		struct writer *ret_blob, char *error)
 {
 	CK_OBJECT_HANDLE key;
-	struct token t;
+	struct token *t;
 	int err = enter(&t, ask, error);
 
 	if (err < 0)
 		return err;
-	err = find_key(&t, &key);
+	err = find_key(t, &key, error);
 	if (err == -ENOENT)
-		err = make_key(&t, &key);
+		err = make_key(t, &key, error);
 	if (err == 0)
-		err = seal(&t, key, root, ret_blob);
-	leave(&t);
+		err = seal(t, key, root, ret_blob, error);
+	token_close(t);
 	return err;
 }
 
@@ -301,7 +161,7 @@ static int unwrap(const struct holder_ask *ask, struct bytes blob, uint8_t ret_r
 		  char *error)
 {
 	CK_OBJECT_HANDLE key;
-	struct token t;
+	struct token *t;
 	int err;
 
 	if (blob.len != CRYPTO_NONCE + TAGGED)
@@ -310,13 +170,13 @@ static int unwrap(const struct holder_ask *ask, struct bytes blob, uint8_t ret_r
 	err = enter(&t, ask, error);
 	if (err < 0)
 		return err;
-	err = find_key(&t, &key);
+	err = find_key(t, &key, error);
 	if (err == -ENOENT)
 		err = holder_fail(error, -EKEYREJECTED,
 				  "the token does not hold the keyring's key");
 	if (err == 0)
-		err = unseal(&t, key, blob, ret_root);
-	leave(&t);
+		err = unseal(t, key, blob, ret_root, error);
+	token_close(t);
 	return err;
 }
 

@@ -46,6 +46,35 @@
 		"next", API_LIST, false,                                                \
 			"Factors of which one more is needed; nobody is signed in yet." \
 	}
+#define NUMBER                                        \
+	{                                             \
+		"id", API_NUMBER, true, "Its number." \
+	}
+#define RECORDED                                                                  \
+	{                                                                         \
+		"record", API_FLAG, false, "Keep the session as sealed evidence." \
+	}
+#define DOOR                                                                \
+	{"device", API_TEXT, true, "Its name."},                            \
+		{"service", API_TEXT, true, "As grant.services names it."}, \
+	{                                                                   \
+		"reason", API_TEXT, true, "Why; it is shown and kept."      \
+	}
+#define ORDER                                                              \
+	{"name", API_TEXT, true, "Whose."},                                \
+		{"profile", API_TEXT, false, "device, server, gateway …"}, \
+		{"names", API_LIST, false, "Names and addresses."},        \
+	{                                                                  \
+		"days", API_NUMBER, false, "1 to 825."                     \
+	}
+#define BEGUN                                                           \
+	{                                                               \
+		"login", API_TEXT, true, "Of the answer that began it." \
+	}
+#define NAME                                                         \
+	{                                                            \
+		"name", API_TEXT, false, "For people: \"blue key\"." \
+	}
 #define FACTOR                                                                             \
 	{"webauthn", API_OBJECT, false, "What the authenticator gave, base64url."},        \
 		{"password", API_TEXT, false, ""}, {"totp", API_TEXT, false, "6 digits."}, \
@@ -97,23 +126,27 @@ const struct api_route api_routes[] = {
 
 	{"auth.state", .open = true, .what = "Is anybody there yet, and which factors are on."},
 	{"auth.first", .changes = true, .open = true, .effect = API_SESSION,
-	 .what = "Makes the first administrator, with the code from the box's own terminal.",
-	 .takes = FIELDS({"code", API_TEXT, true, "The one-time code."},
-			 {"user", API_TEXT, true, "A name."}, {"password", API_TEXT, false, ""}),
+	 .what = "Opens a session that may enrol factors and nothing else, with a code from the "
+		 "box's "
+		 "own terminal or from an administrator.",
+	 .takes = FIELDS({"code", API_TEXT, true, "The one-time code."}),
 	 .gives = FIELDS(SIGNED_IN)},
-	{"auth.begin", .changes = true, .open = true,
-	 .what = "Begins a sign-in; without a user, by a passkey that knows whose it is.",
-	 .takes = FIELDS({"user", API_TEXT, false, "A name."}),
+	{"auth.begin", .changes = true, .open = true, .what = "Begins a sign-in.",
+	 .takes = FIELDS({"user", API_TEXT, false, "Who says so."}),
 	 .gives = FIELDS(
 		 {"login", API_TEXT, true, "To finish with."},
+		 {"factors", API_LIST, true, "What may be shown."},
 		 {"webauthn", API_OBJECT, false, "Options for navigator.credentials.get()."})},
 	{"auth.finish", .changes = true, .open = true, .effect = API_SESSION,
-	 .what = "One factor of a sign-in.",
-	 .takes = FIELDS({"login", API_TEXT, true, "From auth.begin."}, FACTOR),
+	 .what = "Shows a factor; without a user, by a passkey that knows whose it is.",
+	 .takes = FIELDS({"login", API_TEXT, true, "From auth.begin, or of an answer with `next`."},
+			 {"user", API_TEXT, false, "A name."}, FACTOR,
+			 {"one_factor", API_FLAG, false, "A session for an emergency alone."}),
 	 .gives = FIELDS(SIGNED_IN)},
 	{"auth.sms_send", .changes = true, .open = true,
 	 .what = "Sends a code by SMS, where a site has turned that on.",
-	 .takes = FIELDS({"login", API_TEXT, true, "From auth.begin."})},
+	 .takes = FIELDS({"login", API_TEXT, true, "From auth.begin."},
+			 {"user", API_TEXT, false, "A name."})},
 	{"auth.step_up_begin", .changes = true, .what = "Begins the use of a fresh factor."},
 	{"auth.step_up_finish", .changes = true, .effect = API_SESSION,
 	 .what = "A fresh factor, before something that needs one.",
@@ -122,85 +155,123 @@ const struct api_route api_routes[] = {
 	{"auth.logout", .changes = true, .effect = API_END, .what = "Ends this session."},
 
 	{"session.me", .what = "Who I am.", .gives = FIELDS(SIGNED_IN)},
-	{"session.list", .what = "Sessions: one's own; an administrator's view: all.",
-	 .takes = FIELDS({"user", API_TEXT, false, "Of this user only."})},
+	{"session.list", .what = "Sessions that are open.",
+	 .takes =
+		 FIELDS({"user", API_TEXT, false, "Of this user."},
+			{"all", API_FLAG, false, "Everybody's; for administrators and auditors."})},
 	{"session.end", .changes = true, .what = "Ends a session.",
-	 .takes = FIELDS({"session", API_TEXT, true, "Its id."})},
+	 .takes = FIELDS({"session", API_TEXT, false, "Its id."},
+			 {"others", API_FLAG, false, "All of mine but this one."})},
+	{"session.notices_seen", .changes = true, .what = "I have read what was changed of mine."},
 
 	{"user.list", .what = "Who may sign in."},
 	{"user.add", .changes = true, .what = "Adds a user; gives a code to enrol with.",
-	 .takes = FIELDS({"user", API_TEXT, true, "A name."}, {"role", API_TEXT, true, ""},
-			 {"display", API_TEXT, false, "For people."})},
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."},
+			 {"role", API_TEXT, true,
+			  "viewer, clinical_engineer, administrator, auditor, vendor."},
+			 {"display", API_TEXT, false, "For people."},
+			 {"devices", API_LIST, false, "Of a vendor: the devices it sees."})},
 	{"user.change", .changes = true, .what = "Changes a user.",
-	 .takes = FIELDS({"user", API_TEXT, true, ""}, {"role", API_TEXT, false, ""},
-			 {"display", API_TEXT, false, ""}, {"disabled", API_FLAG, false, ""})},
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."}, {"role", API_TEXT, false, ""},
+			 {"display", API_TEXT, false, ""}, {"devices", API_LIST, false, ""},
+			 {"disabled", API_FLAG, false, ""})},
 	{"user.remove", .changes = true, .what = "Removes a user and ends its sessions.",
-	 .takes = FIELDS({"user", API_TEXT, true, ""})},
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."})},
+	{"user.invite", .changes = true,
+	 .what = "A new code to enrol with, for somebody who has no factor yet.",
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."})},
 	{"user.reset_request", .changes = true,
 	 .what = "Asks for a reset of somebody who lost every factor.",
-	 .takes = FIELDS({"user", API_TEXT, true, ""}, {"reason", API_TEXT, true, ""})},
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."}, {"reason", API_TEXT, false, "Why."})},
 	{"user.reset_approve", .changes = true, .what = "The second person's word for a reset.",
-	 .takes = FIELDS({"user", API_TEXT, true, ""})},
+	 .takes = FIELDS({"user", API_TEXT, true, "A name."})},
 
-	{"factor.list", .what = "My factors.", .takes = FIELDS({"user", API_TEXT, false, ""})},
+	{"factor.list", .what = "My factors."},
 	{"factor.webauthn_begin", .changes = true,
 	 .what = "Options for navigator.credentials.create()."},
 	{"factor.webauthn_finish", .changes = true, .what = "Takes a passkey.",
-	 .takes = FIELDS({"login", API_TEXT, false, ""}, {"webauthn", API_OBJECT, true, ""},
-			 {"name", API_TEXT, false, "For people."})},
+	 .takes = FIELDS(BEGUN,
+			 {"webauthn", API_OBJECT, true, "What the authenticator gave, base64url."},
+			 NAME)},
 	{"factor.totp_begin", .changes = true, .what = "A secret and its QR code."},
 	{"factor.totp_finish", .changes = true, .what = "Proves that the app has it.",
-	 .takes = FIELDS({"login", API_TEXT, false, ""}, {"totp", API_TEXT, true, "6 digits."})},
+	 .takes = FIELDS(BEGUN, {"totp", API_TEXT, true, "6 digits."}, NAME)},
 	{"factor.password_set", .changes = true, .what = "Sets the password.",
-	 .takes = FIELDS({"password", API_TEXT, true, ""})},
+	 .takes = FIELDS({"password", API_TEXT, true,
+			  "At least 15 characters, beside a second factor 8."})},
 	{"factor.recovery_make", .changes = true,
 	 .what = "New recovery codes; shown once, the old ones are void."},
-	{"factor.sms_set", .changes = true, .what = "A telephone number.",
-	 .takes = FIELDS({"number", API_TEXT, true, "+49…"})},
+	{"factor.sms_set", .changes = true,
+	 .what = "A telephone: first its number, then the code that it got.",
+	 .takes = FIELDS({"number", API_TEXT, false, "+436601234567"},
+			 {"login", API_TEXT, false, "Of the first answer."},
+			 {"sms", API_TEXT, false, "6 digits."})},
 	{"factor.remove", .changes = true, .what = "Removes a factor.",
-	 .takes = FIELDS({"id", API_TEXT, true, ""})},
+	 .takes = FIELDS({"id", API_TEXT, true, "Its id."})},
 
 	{"key.list", .what = "API keys."},
 	{"key.make", .changes = true, .what = "Makes an API key; it is shown once.",
-	 .takes = FIELDS({"name", API_TEXT, true, ""},
+	 .takes = FIELDS({"name", API_TEXT, true, "What it is for."},
 			 {"scopes", API_LIST, true, "Calls: \"events\", \"grant.*\"."},
-			 {"days", API_NUMBER, false, "Until it expires."})},
+			 {"days", API_NUMBER, false, "Until it expires, 1 to 366."},
+			 {"role", API_TEXT, false, "Any but administrator; viewer if not given."})},
 	{"key.revoke", .changes = true, .what = "Ends an API key.",
-	 .takes = FIELDS({"id", API_TEXT, true, ""})},
+	 .takes = FIELDS({"id", API_TEXT, true, "Its id."})},
 
-	{"grant.list", .what = "Doors that are open, asked for or were.",
-	 .takes = FIELDS(DEVICE, LIMIT, CURSOR)},
+	{"grant.list", .what = "Doors that are open or asked for; all: those of the past, too.",
+	 .takes = FIELDS({"all", API_FLAG, false, "Those that are over, too."}),
+	 .gives = FIELDS({"grants", API_LIST, true, "Doors."},
+			 {"invitations", API_LIST, false, "Of vendors."})},
+	{"grant.services", .what = "Which services of which devices open for whom.",
+	 .gives = FIELDS({"services", API_LIST, true, "Services."})},
 	{"grant.request", .changes = true,
-	 .what = "Asks for a device's service port, for a reason and a while.",
-	 .takes = FIELDS({"device", API_TEXT, true, ""},
-			 {"service", API_TEXT, true, "telnet, ssh, vnc …"},
-			 {"reason", API_TEXT, true, ""}, {"minutes", API_NUMBER, true, ""},
-			 {"record", API_FLAG, false, "Keep the session as sealed evidence."},
-			 {"ip", API_TEXT, false, "The workstation, where it is another."},
-			 {"mac", API_TEXT, false, ""})},
-	{"grant.approve", .changes = true, .what = "Opens what was asked for.",
-	 .takes = FIELDS({"id", API_NUMBER, true, ""},
-			 {"minutes", API_NUMBER, false, "Fewer than asked for."})},
-	{"grant.deny", .changes = true, .what = "Does not.",
-	 .takes = FIELDS({"id", API_NUMBER, true, ""}, {"reason", API_TEXT, false, ""})},
+	 .what = "Asks for a device's service port, for the workstation that asks, for a reason "
+		 "and a while.",
+	 .takes = FIELDS(DOOR, {"minutes", API_NUMBER, true, "For how long."}, RECORDED)},
+	{"grant.approve", .changes = true, .what = "Opens what somebody else asked for.",
+	 .takes = FIELDS(NUMBER)},
+	{"grant.deny", .changes = true, .what = "Does not open it.",
+	 .takes = FIELDS(NUMBER, {"reason", API_TEXT, false, "Why."})},
 	{"grant.revoke", .changes = true, .what = "Shuts an open door at once.",
-	 .takes = FIELDS({"id", API_NUMBER, true, ""}, {"reason", API_TEXT, false, ""})},
+	 .takes = FIELDS(NUMBER, {"reason", API_TEXT, false, "Why."})},
 	{"grant.break_glass", .changes = true,
 	 .what = "An emergency: opens at once, is shown to everybody, must be reviewed.",
-	 .takes = FIELDS({"device", API_TEXT, true, ""}, {"service", API_TEXT, true, ""},
-			 {"reason", API_TEXT, true, ""}, {"minutes", API_NUMBER, false, ""},
-			 {"record", API_FLAG, false, ""}, {"ip", API_TEXT, false, ""},
-			 {"mac", API_TEXT, false, ""})},
+	 .takes = FIELDS(DOOR, {"minutes", API_NUMBER, true, "For how long."}, RECORDED)},
 	{"grant.review", .changes = true, .what = "The review of an emergency.",
-	 .takes = FIELDS({"id", API_NUMBER, true, ""}, {"text", API_TEXT, true, ""})},
+	 .takes = FIELDS(NUMBER, {"reason", API_TEXT, true, "What came of it."})},
 	{"vendor.invite", .changes = true, .what = "Invites a vendor to its devices for a while.",
-	 .takes = FIELDS({"user", API_TEXT, true, ""}, {"devices", API_LIST, true, ""},
-			 {"hours", API_NUMBER, true, ""}, {"reason", API_TEXT, false, ""})},
+	 .takes = FIELDS({"user", API_TEXT, true, "The vendor's name here."},
+			 {"devices", API_LIST, true, "Names of devices."},
+			 {"minutes", API_NUMBER, true, "For how long."},
+			 {"reason", API_TEXT, true, "What for."})},
+	{"vendor.withdraw", .changes = true, .what = "Takes an invitation back.",
+	 .takes = FIELDS(NUMBER)},
 
-	{"audit.list", .what = "The audit trail, the newest first.",
-	 .takes = FIELDS({"who", API_TEXT, false, ""}, LIMIT, CURSOR)},
-	{"audit.verify", .what = "Whether the audit trail is as it was written."},
-	{"audit.checkpoint", .changes = true, .what = "A signed checkpoint to keep elsewhere."},
+	{"audit.list", .what = "The audit trail, the newest entry first.",
+	 .takes = FIELDS({"who", API_TEXT, false, "Who did it."},
+			 {"what", API_TEXT, false, "Which call."},
+			 {"object", API_TEXT, false, "On what."}, LIMIT,
+			 {"before", API_NUMBER, false, "`next` of the page before."}),
+	 .gives = FIELDS({"entries", API_LIST, true, "Entries."},
+			 {"next", API_NUMBER, false, "Of the next page; absent at the end."})},
+	{"audit.verify", .what = "Whether the audit trail is as it was written.",
+	 .takes = FIELDS({"against", API_TEXT, false, "A checkpoint that was kept elsewhere."})},
+	{"audit.checkpoint", .what = "A signed checkpoint, to keep elsewhere."},
+
+	{"pki.show", .what = "The gateway's certificate authority.",
+	 .gives = FIELDS({"pem", API_TEXT, true, "PEM."})},
+	{"pki.ls", .what = "Certificates.",
+	 .gives = FIELDS({"certificates", API_LIST, true, "Certificates."})},
+	{"pki.crl", .what = "What was revoked.", .gives = FIELDS({"pem", API_TEXT, true, "PEM."})},
+	{"pki.issue", .changes = true, .what = "Signs a request.",
+	 .takes = FIELDS(ORDER, {"csr", API_TEXT, true, "PKCS #10, PEM."}),
+	 .gives = FIELDS({"pem", API_TEXT, true, "PEM."})},
+	{"pki.code", .changes = true, .what = "A one-time code for a machine to enrol with (EST).",
+	 .takes = FIELDS(ORDER, {"hours", API_NUMBER, false, "Until it expires."}),
+	 .gives = FIELDS({"code", API_TEXT, true, "The code."})},
+	{"pki.revoke", .changes = true,
+	 .what = "Revokes a name's certificates, or one by its serial number.",
+	 .takes = FIELDS({"which", API_TEXT, true, "A name or a serial number."})},
 	{NULL},
 };
 

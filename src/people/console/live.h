@@ -14,7 +14,7 @@
 struct live;
 struct view;
 
-#define LIVE_WAITING (256u << 10) /* bytes that may wait for one who does not take them */
+#define LIVE_WAITING (512u << 10) /* bytes that may wait for one who does not take them */
 #define LIVE_AGAIN_S 20		  /* between questions whether it may still look */
 
 struct live *live_new(struct event_base *base, struct asks *asks, uint32_t max,

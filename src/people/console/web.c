@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <netinet/tcp.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -129,6 +130,7 @@ static void meet(struct conn *c)
 {
 	socklen_t len = sizeof(c->from);
 	evutil_socket_t fd = bufferevent_getfd(c->pipe);
+	int on = 1;
 
 	if (fd < 0 || getpeername(fd, from_of(c), &len) < 0 ||
 	    !limit_enter(c->web->limit, from_of(c), clock_mono_ns())) {
@@ -137,6 +139,7 @@ static void meet(struct conn *c)
 		return;
 	}
 	c->entered = true;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* answers are whole */
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -347,6 +350,12 @@ static void reply_ok(struct request *r, const json_t *ok)
 		copy = json_copy((json_t *)ok);
 		json_object_del(copy, "token");
 		ok = copy;
+	} else if (json_object_get(ok, "send_sms")) {
+		/* For whoever sends it, never for whoever asked. */
+		reply_problem(r->req,
+			      problem_new(503, "sms.no_gateway", "No SMS can be sent from here",
+					  "use another factor"));
+		return;
 	} else if (r->route->effect == API_END) {
 		set_cookie(r->req, "");
 		evhttp_add_header(evhttp_request_get_output_headers(r->req), "Clear-Site-Data",

@@ -210,7 +210,8 @@ void age_header_stanza(struct writer *w, const char *args, const void *body, siz
 		base64_write(p, n, line);
 		write_bytes(w, line, BASE64_LEN(n));
 		write_u8(w, '\n');
-		p += n;
+		if (n)
+			p += n; /* an empty body may be nowhere */
 		len -= n;
 	} while (n == AGE_LINE_BYTES);
 }

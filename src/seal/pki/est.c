@@ -239,14 +239,14 @@ static const char *phrase(unsigned status)
 char *est_refusal(unsigned status, const char *text, size_t *ret_len)
 {
 	char *answer;
-	int len = asprintf(&answer,
-			   "HTTP/1.1 %u %s\r\n%sContent-Type: text/plain; charset=utf-8\r\n"
-			   "Content-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n"
-			   "\r\n%s\n",
-			   status, phrase(status),
-			   status == 401 ? "WWW-Authenticate: Basic realm=\"one-time code\"\r\n"
-					 : "",
-			   strlen(text) + 1, text);
+	int len =
+		asprintf(&answer,
+			 "HTTP/1.1 %u %s\r\n%sContent-Type: text/plain; charset=utf-8\r\n"
+			 "Content-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n"
+			 "\r\n%s\n",
+			 status, phrase(status),
+			 status == 401 ? "WWW-Authenticate: Basic realm=\"one-time code\"\r\n" : "",
+			 strlen(text) + 1, text);
 
 	*ret_len = len > 0 ? (size_t)len : 0;
 	return len > 0 ? answer : NULL;

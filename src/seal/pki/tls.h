@@ -33,7 +33,7 @@ struct tls_options {
 	bool tls12;		/* TLS 1.2, too */
 	bool datagram;		/* DTLS 1.2 */
 	bool mutual;		/* server: the client must show a certificate */
-	bool optional; /* server: it may show one, which then counts */
+	bool optional;		/* server: it may show one, which then counts */
 	bool late_ok;		/* fail mode open: one that has run out still counts, and is told */
 	EVP_PKEY *key;		/* NULL: none to show (client) */
 	STACK_OF(X509) * chain; /* own certificate first, then its issuers' */

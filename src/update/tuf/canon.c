@@ -69,7 +69,7 @@ static void put_object(struct text *t, const json_t *v, unsigned depth)
 		t->err = -ENOMEM;
 		return;
 	}
-	json_object_foreach((json_t *)v, key, value)
+	json_object_foreach ((json_t *)v, key, value)
 		keys[n++] = key;
 	qsort(keys, n, sizeof(*keys), compare);
 	put(t, "{", 1);
@@ -90,7 +90,7 @@ static void put_array(struct text *t, const json_t *v, unsigned depth)
 	json_t *value;
 
 	put(t, "[", 1);
-	json_array_foreach(v, i, value) {
+	json_array_foreach (v, i, value) {
 		if (t->err < 0)
 			return;
 		if (i > 0)
@@ -188,7 +188,7 @@ static const char *judge_shape(struct bytes text)
 
 int canon_parse(struct bytes text, json_t **ret_value, char ret_why[CANON_WHY])
 {
-	const char *why = judge_shape(text);
+	const char *why = text.len ? judge_shape(text) : "it is empty";
 	json_error_t at;
 	json_t *value;
 

@@ -206,9 +206,9 @@ static struct tuf_metadata *load_local(struct tuf *t, enum tuf_type type, const 
 }
 
 /* Fetched, read and verified; `said` is what vouches for it, or NULL. */
-static int fetch(struct tuf *t, enum tuf_type type, const char *role,
-		 const struct tuf_signers *by, const struct tuf_file *said,
-		 struct tuf_metadata **ret_metadata, struct tuf_error *e)
+static int fetch(struct tuf *t, enum tuf_type type, const char *role, const struct tuf_signers *by,
+		 const struct tuf_file *said, struct tuf_metadata **ret_metadata,
+		 struct tuf_error *e)
 {
 	size_t max = type == TUF_TIMESTAMP ? TIMESTAMP_MAX : OTHER_MAX, size;
 	char *escaped = tuf_escape(role, ""), *path;
@@ -323,7 +323,7 @@ static int compare_snapshots(const struct tuf_metadata *old, const struct tuf_me
 	const char *file;
 	json_t *entry;
 
-	json_object_foreach((json_t *)then, file, entry) {
+	json_object_foreach ((json_t *)then, file, entry) {
 		const json_t *other = json_object_get(now, file);
 		int64_t before = json_integer_value(json_object_get(entry, "version"));
 
@@ -331,9 +331,9 @@ static int compare_snapshots(const struct tuf_metadata *old, const struct tuf_me
 			return tuf_fail(e, -ESTALE,
 					"%.100s is gone from the new snapshot: not taken", file);
 		if (json_integer_value(json_object_get(other, "version")) < before)
-			return rolled_back(
-				e, file, json_integer_value(json_object_get(other, "version")),
-				before);
+			return rolled_back(e, file,
+					   json_integer_value(json_object_get(other, "version")),
+					   before);
 	}
 	return 0;
 }

@@ -20,7 +20,7 @@ static bool are_strings(const json_t *list)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(list, i, entry)
+	json_array_foreach (list, i, entry)
 		if (!json_is_string(entry))
 			return false;
 	return json_is_array(list);
@@ -70,7 +70,7 @@ const char *delegations_judge(const json_t *delegations)
 		return judge_bins(bins);
 	if (!json_is_array(roles))
 		return "its delegated roles are no list";
-	json_array_foreach(roles, i, role) {
+	json_array_foreach (roles, i, role) {
 		wrong = judge_role(role);
 		if (wrong)
 			break;
@@ -85,7 +85,7 @@ static bool is_entrusted(const json_t *role, const char *path, const char *hex)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(list, i, entry) {
+	json_array_foreach (list, i, entry) {
 		const char *text = json_string_value(entry);
 
 		if (paths ? glob_match(text, path)

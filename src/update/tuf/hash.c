@@ -65,7 +65,7 @@ static int read_hashes(const json_t *hashes, struct tuf_file *f)
 	if (!json_is_object(hashes) || json_object_size(hashes) == 0)
 		return -EBADMSG;
 	f->hashed = true;
-	json_object_foreach((json_t *)hashes, key, value) {
+	json_object_foreach ((json_t *)hashes, key, value) {
 		if (!json_is_string(value))
 			return -EBADMSG;
 		for (unsigned k = 0; k < HASH_KINDS; k++) {

@@ -8,9 +8,9 @@
 #define CONNECT_S     15L
 #define SLOW_BYTES    1000L /* a second */
 #define SLOW_S	      20L
-#define TOTAL_S	      120L	       /* of metadata */
-#define TOTAL_MAX     (64u << 20)      /* longer than this is no metadata */
-#define HEAD_MAX      (64u << 10)      /* of an answer's header, and of a refusal */
+#define TOTAL_S	      120L	  /* of metadata */
+#define TOTAL_MAX     (64u << 20) /* longer than this is no metadata */
+#define HEAD_MAX      (64u << 10) /* of an answer's header, and of a refusal */
 #define BUFFER	      (512L << 10)
 #define REDIRECTS_MAX 3
 
@@ -92,8 +92,8 @@ static int judge_failure(CURLcode r, const struct answer *a, const char *url, st
 	if (a->err < 0)
 		return a->err;
 	if (r == CURLE_OPERATION_TIMEDOUT)
-		return tuf_fail(e, -ETIMEDOUT, "%s came too slowly or not at all: try another mirror",
-				url);
+		return tuf_fail(e, -ETIMEDOUT,
+				"%s came too slowly or not at all: try another mirror", url);
 	return tuf_fail(e, -EIO, "%s cannot be fetched: %s", url, curl_easy_strerror(r));
 }
 
@@ -194,9 +194,9 @@ int tuf_http_new(const char *url, struct tuf_source **ret_source, struct tuf_err
 	struct http *h;
 
 	if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
-		return tuf_fail(e, -EPROTONOSUPPORT,
-				"'%.200s' is no address of a mirror; expected http://… or https://…",
-				url);
+		return tuf_fail(
+			e, -EPROTONOSUPPORT,
+			"'%.200s' is no address of a mirror; expected http://… or https://…", url);
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return -ENOMEM;

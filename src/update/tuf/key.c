@@ -120,9 +120,8 @@ bool tuf_key_verify(const struct tuf_key *k, struct bytes message, struct bytes 
 	bool good;
 
 	good = ctx && EVP_DigestVerifyInit(ctx, &with, k->md, NULL, k->key) == 1 &&
-	       (!k->pss ||
-		(EVP_PKEY_CTX_set_rsa_padding(with, RSA_PKCS1_PSS_PADDING) == 1 &&
-		 EVP_PKEY_CTX_set_rsa_pss_saltlen(with, RSA_PSS_SALTLEN_AUTO) == 1)) &&
+	       (!k->pss || (EVP_PKEY_CTX_set_rsa_padding(with, RSA_PKCS1_PSS_PADDING) == 1 &&
+			    EVP_PKEY_CTX_set_rsa_pss_saltlen(with, RSA_PSS_SALTLEN_AUTO) == 1)) &&
 	       EVP_DigestVerify(ctx, signature.data, signature.len, message.data, message.len) == 1;
 	EVP_MD_CTX_free(ctx);
 	return good;

@@ -22,8 +22,7 @@ static char *shorten(const char *text, const char *suffix)
 	uint8_t hash[CRYPTO_HASH];
 	char hex[2 * CRYPTO_HASH + 1], *name = malloc(NAME_MAX + 1);
 
-	if (!name ||
-	    crypto_sha256((struct bytes){(const uint8_t *)text, strlen(text)}, hash) < 0) {
+	if (!name || crypto_sha256((struct bytes){(const uint8_t *)text, strlen(text)}, hash) < 0) {
 		free(name);
 		return NULL;
 	}

@@ -79,7 +79,7 @@ static const char *judge_keyids(const json_t *list, bool signatures)
 	const char *id, *wrong = seen ? NULL : "no memory";
 	size_t i;
 
-	json_array_foreach(list, i, entry) {
+	json_array_foreach (list, i, entry) {
 		id = json_string_value(signatures ? json_object_get(entry, "keyid") : entry);
 		if (wrong)
 			break;
@@ -136,7 +136,7 @@ static const char *judge_meta(const json_t *body, const char *needed)
 
 	if (!json_is_object(meta) || !json_object_get(meta, needed))
 		return "it does not list what it should";
-	json_object_foreach((json_t *)meta, key, entry)
+	json_object_foreach ((json_t *)meta, key, entry)
 		if (tuf_file_of_meta(entry, &f) < 0)
 			return "it lists a file without a version, or with a broken length or hash";
 	return NULL;
@@ -198,7 +198,8 @@ int tuf_metadata_parse(struct bytes raw, enum tuf_type type, const char *role,
 		free(copy);
 		return tuf_fail(e, -ENOMEM, "out of memory");
 	}
-	memcpy(copy, raw.data, raw.len);
+	if (raw.len)
+		memcpy(copy, raw.data, raw.len);
 	m->raw = (struct bytes){copy, raw.len};
 	m->type = type;
 	err = canon_parse(raw, &m->whole, why);
@@ -261,7 +262,7 @@ static bool is_listed(const json_t *keyids, const char *id)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(keyids, i, entry)
+	json_array_foreach (keyids, i, entry)
 		if (strcmp(json_string_value(entry), id) == 0)
 			return true;
 	return false;
@@ -281,7 +282,7 @@ int tuf_metadata_verify(const struct tuf_metadata *m, const struct tuf_signers *
 		err = bad(e, role, "it has a number with a fraction, which cannot be signed");
 	else if (err < 0)
 		tuf_fail(e, err, "out of memory");
-	json_array_foreach(json_object_get(m->whole, "signatures"), i, entry) {
+	json_array_foreach (json_object_get(m->whole, "signatures"), i, entry) {
 		const char *id = json_string_value(json_object_get(entry, "keyid"));
 
 		if (err < 0 || c.good >= by->threshold)
@@ -338,6 +339,13 @@ bool tuf_root_consistent(const struct tuf_metadata *root)
 	return json_is_true(json_object_get(root->body, "consistent_snapshot"));
 }
 
+/* One and the same, whatever else is said of it. */
+static bool is_same_key(const json_t *a, const json_t *b)
+{
+	return json_equal(json_object_get(a, "keyval"), json_object_get(b, "keyval")) &&
+	       json_equal(json_object_get(a, "scheme"), json_object_get(b, "scheme"));
+}
+
 bool tuf_root_rotated(const struct tuf_metadata *from, const struct tuf_metadata *to,
 		      enum tuf_type role)
 {
@@ -345,11 +353,15 @@ bool tuf_root_rotated(const struct tuf_metadata *from, const struct tuf_metadata
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(old.keyids, i, entry) {
+	json_array_foreach (old.keyids, i, entry) {
 		const char *id = json_string_value(entry);
+		struct tuf_key *k = tuf_key_new(json_object_get(old.keys, id));
 
-		if (!is_listed(new.keyids, id) ||
-		    !json_equal(json_object_get(old.keys, id), json_object_get(new.keys, id)))
+		/* What never could sign is not missed. */
+		tuf_key_free(k);
+		if (k &&
+		    (!is_listed(new.keyids, id) ||
+		     !is_same_key(json_object_get(old.keys, id), json_object_get(new.keys, id))))
 			return true;
 	}
 	return false;

@@ -14,8 +14,8 @@
 enum tuf_type { TUF_ROOT, TUF_TIMESTAMP, TUF_SNAPSHOT, TUF_TARGETS, TUF_TYPES };
 
 struct tuf_metadata {
-	struct bytes raw; /* owned */
-	json_t *whole;	  /* owned */
+	struct bytes raw;   /* owned */
+	json_t *whole;	    /* owned */
 	const json_t *body; /* `signed`, borrowed from `whole` */
 	enum tuf_type type;
 	int64_t version; /* 1.. */

@@ -22,7 +22,7 @@ struct search {
 	const char *target;
 	struct waiting *stack; /* the next one last */
 	size_t depth, room;
-	json_t *seen;			/* names of visited roles */
+	json_t *seen;			 /* names of visited roles */
 	json_t *delegations[VISITS_MAX]; /* of visited roles, which lend their keys */
 	size_t visits;
 };

@@ -1,0 +1,18 @@
+#include "cli/update.h"
+
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct update_verb verbs[] = {
+	{"import", update_cli_import},
+	{0},
+};
+
+int cli_update(int argc, char **argv)
+{
+	for (const struct update_verb *v = verbs; argc > 1 && v->name; v++)
+		if (strcmp(v->name, argv[1]) == 0)
+			return v->run(argc - 1, argv + 1);
+	return cli_usage(cli_find("update"));
+}

@@ -1,0 +1,13 @@
+#ifndef BEDWARDEN_CLI_UPDATE_H
+#define BEDWARDEN_CLI_UPDATE_H
+/*
+ * `bedwarden update`: a verb a row of the table in update.c, and each verb its own file.
+ */
+struct update_verb {
+	const char *name;
+	int (*run)(int argc, char **argv); /* argv[0] is the verb */
+};
+
+int update_cli_import(int argc, char **argv);
+
+#endif

@@ -1,0 +1,38 @@
+#ifndef BEDWARDEN_ROLE_DOOR_H
+#define BEDWARDEN_ROLE_DOOR_H
+/*
+ * Grants in the keeper: the calls by which people ask for, allow, end and review
+ * them; the book (people/grant/grant.h) on the disk, sealed by the keeper's keys; and
+ * the doors that follow from it, which the parent opens and shuts in the
+ * kernel and in the guards (IPC_GRANTS). A door opens when its entry is in the
+ * audit trail and its grant in the book, in that order, and not before.
+ */
+#include "base/ipc.h"
+#include "role/call.h"
+
+struct door;
+struct keeper;
+
+#define DOOR_BOOT_ID 40
+/* Which boot this is, before the sandbox shuts /proc out. */
+void door_boot_id(char ret_id[DOOR_BOOT_ID]);
+
+struct door *door_new(struct keeper *k, const char *boot_id); /* NULL: no memory */
+void door_free(struct door *d);
+/* A policy came: doors to what it no longer has are shut. Also sends the first doors. */
+void door_policy(struct keeper *k);
+/* What time has done. */
+void door_turn(struct keeper *k);
+/* When, by the monotonic clock. */
+uint64_t door_due(const struct keeper *k, uint64_t now_ns);
+/* The parent: they are in force, or are not. */
+void door_answer(struct keeper *k, const struct ipc_message *m);
+
+/* Rows for `bedwarden grants`: what is open and what waits. The caller frees. */
+json_t *door_rows(struct keeper *k);
+/* What a person should do something about, one after the other; NULL: no more. */
+const char *door_nag(struct keeper *k, unsigned n, char *buf, size_t cap);
+
+extern const struct call_row door_calls[];
+
+#endif

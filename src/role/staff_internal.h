@@ -1,0 +1,116 @@
+#ifndef BEDWARDEN_ROLE_STAFF_INTERNAL_H
+#define BEDWARDEN_ROLE_STAFF_INTERNAL_H
+/* What the files of role/staff.h share. */
+#include "people/auth/throttle.h"
+#include "people/auth/webauthn.h"
+#include "role/staff.h"
+
+#define STAFF_SMS 32 /* messages on their way at once */
+struct staff_sms {
+	uint32_t id;	 /* the question to the courier; 0: free */
+	uint32_t ticket; /* who is told */
+	json_t *ok;	 /* and what, if the gateway took it */
+};
+
+struct staff {
+	struct staff_options o;
+	struct staff_clock clock;
+	staff_tell_fn tell;
+	void *arg;
+	char boot[PEOPLE_BOOT];
+	struct people *people; /* NULL: the database cannot be used */
+	int trouble;	       /* why, -errno */
+	bool keys;	       /* they are unlocked */
+	struct tickets *tickets;
+	struct throttle *throttle;
+	struct throttle_budget strangers, known; /* of password hashes */
+	uint64_t tick_ns;
+	/* Failed sign-ins are told once a minute. */
+	uint64_t failures, failures_told_ns;
+	char failed_user[PEOPLE_NAME], failed_source[64];
+	/* What staff_identify() lends out until the call ends. */
+	struct people_user user;
+	struct people_session session;
+	struct people_key key;
+	json_t *scopes, *devices;
+	struct staff_sms sms[STAFF_SMS];
+};
+
+struct keeper;
+struct staff *staff_of(struct keeper *k);
+/* The store, or NULL with ret_error. */
+struct people *staff_people(struct staff *s, struct call_error *ret_error);
+
+static inline uint64_t staff_now(const struct staff *s)
+{
+	return s->clock.boot_ns();
+}
+
+static inline int64_t staff_wall(const struct staff *s)
+{
+	return (int64_t)(s->clock.wall_ns() / 1000000000);
+}
+
+/* Whether a person's session asks, whose user and session are in the staff; else the error. */
+bool staff_person(const struct call_asker *by, struct call_error *ret_error);
+/* What a store's error is to who asked. NULL. */
+json_t *staff_broken(struct call_error *ret_error, int err);
+/* An event and, for who it is about, a notice. */
+void staff_notice(struct staff *s, const struct people_user *u, enum reason why, const char *fmt,
+		  ...) __attribute__((format(printf, 4, 5)));
+
+/* The factors that a user has, a set; false: the store is broken. */
+bool staff_enrolled(struct staff *s, const uint8_t user[PEOPLE_ID], unsigned *ret_set);
+/* Administrators who can sign in, but `but` (NULL: all). */
+unsigned staff_administrators(struct staff *s, const uint8_t *but);
+struct limits staff_limits(const struct staff *s, const struct people_user *u, int kind);
+enum people_role staff_role(const struct people_user *u);
+bool staff_aal3(const struct staff *s, const struct people_user *u);
+
+/* A session begins, or goes on under a new token (`renew`, its old hash). What the console needs. */
+json_t *staff_session(struct staff *s, const struct people_user *u, int kind, int aal,
+		      unsigned shown, const char *source, const struct people_session *renew,
+		      struct call_error *ret_error);
+
+/* A one-time code for a user, written down in ret_text; 0 or -errno. */
+#define STAFF_INVITE_S 86400
+int staff_invite(struct staff *s, const uint8_t user[PEOPLE_ID], char ret_text[32]);
+
+/* The relying party's id in "https://name:port"; false: passkeys need a name, and this is none. */
+bool staff_rp_id(const char *origin, char ret_id[256]);
+
+/*
+ * sms.c: hands a message to the courier. `ok`, taken over, is the answer once the gateway took
+ * it; nothing says that it arrived.
+ */
+json_t *staff_send(struct keeper *k, const struct call_asker *by, const char *to, const char *text,
+		   json_t *ok, struct call_error *ret_error);
+
+/* show.c: what came in as a factor, tried. */
+struct shown {
+	unsigned factors; /* a set */
+	bool bound;	  /* a passkey that cannot leave its device */
+	struct people_user user;
+	bool known; /* user is somebody */
+};
+/*
+ * All factors that `args` holds, in turn. `t` is the ceremony's ticket. 0; else the error is
+ * written. What was right stays in *shown all the same.
+ */
+int show_factors(struct staff *s, const struct call_asker *by, const json_t *args,
+		 const struct ticket *t, struct shown *shown, struct call_error *ret_error);
+/* Slows down who tries `what` from there; 0, or -EAGAIN with the error. */
+int show_source(struct staff *s, const struct call_asker *by, const char *what,
+		struct call_error *ret_error);
+void show_source_failed(struct staff *s, const struct call_asker *by, const char *what);
+
+/* Base64url text of an argument; false: absent or none. */
+bool staff_bytes(const json_t *args, const char *name, uint8_t *ret_data, size_t max,
+		 size_t *ret_len);
+/* "webauthn": options, of a challenge. */
+json_t *staff_challenge(const struct ticket *t, const char *rp_id, json_t *allow);
+/* The credential in a factor's data. */
+bool staff_credential_read(const struct people_factor *f, struct webauthn_credential *ret_c);
+void staff_credential_write(const struct webauthn_credential *c, struct people_factor *f);
+
+#endif

@@ -1,0 +1,141 @@
+#include "update/bundle/tar.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where a field lies and how long it is. */
+enum {
+	NAME = 0,
+	NAME_LEN = 100,
+	MODE = 100,
+	UID = 108,
+	GID = 116,
+	SIZE = 124,
+	SIZE_LEN = 12,
+	MTIME = 136,
+	SUM = 148,
+	SUM_LEN = 8,
+	TYPE = 156,
+	MAGIC = 257,
+	PREFIX = 345,
+	PREFIX_LEN = 155,
+};
+
+static unsigned sum(const uint8_t block[TAR_BLOCK])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < TAR_BLOCK; i++)
+		n += i >= SUM && i < SUM + SUM_LEN ? ' ' : block[i];
+	return n;
+}
+
+static void write_block(uint8_t block[TAR_BLOCK], const char *name, char type, uint64_t size)
+{
+	size_t len = strlen(name);
+
+	memset(block, 0, TAR_BLOCK);
+	memcpy(block + NAME, name, len < NAME_LEN ? len : NAME_LEN);
+	memcpy(block + MODE, "0000644", 8);
+	memcpy(block + UID, "0000000", 8);
+	memcpy(block + GID, "0000000", 8);
+	snprintf((char *)block + SIZE, SIZE_LEN, "%011llo", (unsigned long long)size);
+	memcpy(block + MTIME, "00000000000", 12);
+	block[TYPE] = (uint8_t)type;
+	memcpy(block + MAGIC, "ustar\00000", 8);
+	snprintf((char *)block + SUM, 7, "%06o", sum(block));
+	block[SUM + 7] = ' ';
+}
+
+/* "LENGTH path=NAME\n", the length counting itself. */
+static size_t write_record(const char *name, char ret_text[TAR_BLOCK * 4])
+{
+	size_t rest = strlen(name) + sizeof(" path=\n") - 1, len = rest + 1;
+
+	while ((size_t)snprintf(NULL, 0, "%zu", len) + rest != len)
+		len++;
+	return (size_t)snprintf(ret_text, TAR_BLOCK * 4, "%zu path=%s\n", len, name);
+}
+
+size_t tar_write_header(const char *name, uint64_t size, uint8_t ret_blocks[6 * TAR_BLOCK])
+{
+	size_t at = 0, len;
+
+	if (strlen(name) > NAME_LEN) {
+		memset(ret_blocks + TAR_BLOCK, 0, 4 * TAR_BLOCK);
+		len = write_record(name, (char *)ret_blocks + TAR_BLOCK);
+		write_block(ret_blocks, "pax", 'x', len);
+		ret_blocks[TAR_BLOCK + len] = 0;
+		at = TAR_BLOCK + TAR_PADDED(len);
+	}
+	write_block(ret_blocks + at, name, '0', size);
+	return at + TAR_BLOCK;
+}
+
+static int read_octal(const uint8_t *field, size_t len, uint64_t *ret_n)
+{
+	uint64_t n = 0;
+	size_t i = 0;
+
+	while (i < len && field[i] >= '0' && field[i] <= '7')
+		n = n << 3 | (field[i++] - '0');
+	if (i == 0 || (i < len && field[i] && field[i] != ' '))
+		return -EBADMSG;
+	*ret_n = n;
+	return 0;
+}
+
+int tar_read_header(const uint8_t block[TAR_BLOCK], struct tar_entry *ret_entry)
+{
+	static const uint8_t zeros[TAR_BLOCK];
+	struct tar_entry e = {0};
+	size_t prefix = strnlen((const char *)block + PREFIX, PREFIX_LEN),
+	       name = strnlen((const char *)block + NAME, NAME_LEN);
+	uint64_t want;
+
+	if (memcmp(block, zeros, TAR_BLOCK) == 0)
+		return -ENODATA;
+	if (memcmp(block + MAGIC, "ustar", 6) != 0 || read_octal(block + SUM, SUM_LEN, &want) < 0 ||
+	    want != sum(block) || read_octal(block + SIZE, SIZE_LEN, &e.size) < 0 ||
+	    e.size > TAR_SIZE_MAX)
+		return -EBADMSG;
+	e.type = block[TYPE] ? (char)block[TYPE] : '0';
+	if (prefix)
+		snprintf(e.name, sizeof(e.name), "%.*s/%.*s", (int)prefix,
+			 (const char *)block + PREFIX, (int)name, (const char *)block + NAME);
+	else
+		memcpy(e.name, block + NAME, name);
+	*ret_entry = e;
+	return 0;
+}
+
+int tar_read_path(struct bytes records, char ret_name[TAR_NAME_MAX])
+{
+	const uint8_t *p = records.data, *end = p + records.len;
+	int found = -ENOENT;
+
+	while (p < end) {
+		const uint8_t *q = p;
+		size_t len = 0;
+
+		while (q < end && *q >= '0' && *q <= '9' && len < 1u << 20)
+			len = len * 10 + (size_t)(*q++ - '0');
+		if (q == end || *q != ' ' || len < (size_t)(q - p) + 3 || len > (size_t)(end - p) ||
+		    p[len - 1] != '\n')
+			return -EBADMSG;
+		q++;
+		if ((size_t)(p + len - q) > 5 && memcmp(q, "path=", 5) == 0) {
+			size_t n = (size_t)(p + len - 1 - (q + 5));
+
+			if (n == 0 || n >= TAR_NAME_MAX || memchr(q + 5, 0, n))
+				return -EBADMSG;
+			memcpy(ret_name, q + 5, n);
+			ret_name[n] = 0;
+			found = 0;
+		}
+		p += len;
+	}
+	return found;
+}

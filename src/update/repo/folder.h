@@ -1,0 +1,20 @@
+#ifndef BEDWARDEN_UPDATE_REPO_FOLDER_H
+#define BEDWARDEN_UPDATE_REPO_FOLDER_H
+/*
+ * The repository's folders and how roles lie in them; inside update/repo only.
+ */
+#include "update/repo/repo.h"
+
+#define FOLDER_FILE_MAX (32u << 20) /* of one metadata file */
+
+struct repo {
+	char *dir;
+	int top, drafts, metadata, targets; /* descriptors; `top` is held */
+};
+
+/* A published or waiting file as it is, parsed and judged; to tuf_metadata_free(). -ENOENT. */
+int folder_load(struct repo *r, const char *role, bool draft, struct tuf_metadata **ret_metadata,
+		struct tuf_error *e);
+enum tuf_type folder_type(const char *role);
+
+#endif

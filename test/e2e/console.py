@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""console.py FOLDER PART: a person at the console of a whole gateway (test/e2e/console.sh)."""
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import socket
+import ssl
+import struct
+import sys
+import time
+
+failed = 0
+HOST = "gw.test:8443"
+folder = sys.argv[1]
+cookie = csrf = None
+
+
+def ok(condition, text, more=""):
+    global failed
+    if not condition:
+        failed = 1
+    print(f"{'ok' if condition else 'not ok'} - {text}{'' if condition else ' ' + str(more)[:600]}", flush=True)
+    return condition
+
+
+def ask(call, args=None, get=False, stream=False):
+    global cookie, csrf
+    c = http.client.HTTPSConnection("10.99.0.1", 8443, context=ssl._create_unverified_context(), timeout=20)
+    headers = {"Host": HOST, "Origin": "https://" + HOST}
+    if cookie:
+        headers["Cookie"] = cookie
+    if csrf:
+        headers["X-CSRF-Token"] = csrf
+    path = "/api/" + call.replace(".", "/")
+    if get:
+        query = "&".join(f"{k}={v}" for k, v in (args or {}).items())
+        c.request("GET", path + ("?" + query if query else ""), headers=headers)
+    else:
+        headers["Content-Type"] = "application/json"
+        c.request("POST", path, json.dumps(args or {}), headers)
+    r = c.getresponse()
+    if stream:
+        return r
+    data = json.loads(r.read() or b"{}")
+    if r.getheader("Set-Cookie"):
+        cookie = r.getheader("Set-Cookie").split(";")[0]
+    csrf = data.get("csrf", csrf)
+    return r.status, data
+
+
+def control(call, args):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(folder + "/run/control")
+        s.sendall(json.dumps({"call": call, "args": args}).encode() + b"\n")
+        return json.loads(s.makefile().readline())
+
+
+def totp(secret):
+    key = base64.b32decode(secret.replace(" ", "") + "=" * (-len(secret.replace(" ", "")) % 8))
+    h = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
+    at = h[-1] & 15
+    return f"{(struct.unpack('>I', h[at:at + 4])[0] & 0x7fffffff) % 1000000:06d}"
+
+
+def enrol():
+    global cookie, csrf
+    said = control("user.add", {"user": "anna", "role": "administrator"})
+    ok("code" in said, "the box gives the first administrator a code", said)
+    status, r = ask("auth.first", {"code": said["code"]})
+    ok(status == 200 and cookie, "with which factors are enrolled", r)
+    status, r = ask("factor.password_set", {"password": "correct horse battery ward"})
+    ok(status == 200, "a password", r)
+    _, begun = ask("factor.totp_begin")
+    status, r = ask("factor.totp_finish", {"login": begun["login"], "totp": totp(begun["secret"])})
+    ok(status == 200, "an app", r)
+    _, made = ask("factor.recovery_make")
+    ask("auth.logout")
+    cookie = csrf = None
+    _, begun = ask("auth.begin", {"user": "anna"})
+    status, r = ask("auth.finish", {"login": begun["login"], "user": "anna", "password": "correct horse battery ward",
+                                    "recovery": made["codes"][0]})
+    ok(status == 200 and r.get("kind") == "full", "signed in by password and a printed code", r)
+    status, r = ask("status", get=True)
+    ok(status == 200 and r["name"] == "e2e", "the gateway's status", r)
+    status, r = ask("devices", get=True)
+    ok(status == 200 and r["devices"][0]["name"] == "pump-1", "its devices", r)
+    status, r = ask("flows", get=True)
+    ok(status == 200 and "flows" in r, "its conversations", r)
+
+
+def live():
+    r = ask("live", {"device": "pump-1"}, get=True, stream=True)
+    late = []
+    end = time.time() + 15
+    while time.time() < end and len(late) < 6:
+        line = r.readline()
+        if line.startswith(b"data: "):
+            e = json.loads(line[6:])
+            if e.get("reason") == "policy.not_allowed":
+                seen = time.time()
+                stamp = e["timestamp"].split(".")
+                then = time.mktime(time.strptime(stamp[0], "%Y-%m-%dT%H:%M:%S")) - time.timezone + float("0." + stamp[1].split("+")[0])
+                late.append((seen - then) * 1000)
+    late.sort()
+    if ok(late, "what a device tries is seen live"):
+        ok(late[int(len(late) * 0.95)] <= 300, f"from the packet to who looks on: {late[-1]:.0f} ms at most, of {len(late)} (300)", late)
+
+
+def policy():
+    _, was = ask("policy.get", get=True)
+    status, r = ask("policy.apply", {"text": was["text"] + "# by anna\n", "base": was["hash"], "reason": "a test"})
+    ok(status == 200 and r["generation"] >= 2, "a policy comes into force", r)
+    with open(folder + "/bw.yaml", encoding="utf-8") as f:
+        ok(f.read().endswith("# by anna\n"), "in the gateway's file")
+    status, r = ask("policy.apply", {"text": was["text"] + "# by bob\n", "base": was["hash"]})
+    ok(status == 409 and "-# by anna" in r["difference"] and "+# by bob" in r["difference"], "the second of two sees the difference", r)
+    bad = r["text"].replace("segment: icu", "segment: nowhere") if "text" in r else "x"
+    status, r = ask("policy.apply", {"text": bad, "base": r.get("hash")})
+    ok(status == 422 and r["errors"], "what is wrong is refused, with its place", r)
+    status, r = ask("audit.list", {"what": "policy.apply"}, get=True)
+    ok(status == 200 and r["entries"], "and who did it is on record", r)
+    e = r["entries"][-1]
+    ok(e.get("who") == "anna" and e.get("source") == "10.99.0.5" and e.get("mac") == "02:00:00:95:00:05",
+       "with the workstation's address and hardware address", r)
+
+
+def session():
+    try:
+        status, r = ask("session.me", get=True)
+    except OSError as e:
+        status, r = 0, e
+    ok(status == 200 and r.get("user") == "anna", "the session is still good", r)
+
+
+try:
+    cookie, csrf = json.load(open(folder + "/cookie", encoding="utf-8"))
+except OSError:
+    pass
+{"enrol": enrol, "live": live, "policy": policy, "session": session}[sys.argv[2]]()
+json.dump([cookie, csrf], open(folder + "/cookie", "w", encoding="utf-8"))
+sys.exit(failed)

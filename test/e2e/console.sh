@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# The console of a whole gateway, from a management network: its certificate is
+# the one that the box names, sessions outlive its processes, a policy changes and a
+# conflict shows, and what a device tries is seen a moment later.
+# usage: test/e2e/console.sh [BINARY]
+set -uo pipefail
+self=$(realpath "$0")
+cd "$(dirname "$0")/../.."
+bw=$(realpath "${1:-build/bedwarden}")
+id=bwc$$
+spaces="gw sw pump hos adm"
+
+. "$(dirname "$self")/lib.sh"
+
+[ "$(id -u)" = 0 ] || skip_all "the console end to end: needs root for network namespaces"
+workdir
+
+wire() {
+	make_ward pump || return 1
+	machine pump 02:00:00:95:00:11 10.95.0.11/24
+	machine hos 02:00:00:95:00:01 10.95.0.1/24
+	at pump ip neigh replace 10.95.0.1 lladdr 02:00:00:95:00:01 dev e0 nud permanent
+	at adm ip link add e0 type veth peer name m0 netns "$id-gw"
+	machine adm 02:00:00:95:00:05 10.99.0.5/24
+	at gw ip addr add 10.99.0.1/24 dev m0
+	at gw ip link set m0 up
+}
+wire || skip_all "the console end to end: no network namespaces here"
+
+mkdir -p "$dir/profiles"
+cat >"$dir/profiles/pump.yaml" <<-Y
+title: A pump
+kind: pump
+fail: closed
+source: [this test]
+starts:
+  - {service: pump data, proto: udp, port: ["5001"], peer: central}
+Y
+cat >"$dir/bw.yaml" <<-Y
+gateway: {name: e2e, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden}
+console: {listen: ["10.99.0.1:8443"], names: [gw.test]}
+segments:
+  - {name: icu, ward: w0, hospital: h0, isolated: no, mode: enforce, unknown_devices: block, binding: block}
+hosts:
+  - {name: central-1, ip: [10.95.0.1], role: [central]}
+devices:
+  - {name: pump-1, segment: icu, mac: "02:00:00:95:00:11", ip: [10.95.0.11], profile: pump}
+Y
+start
+[ "$(until_ms 20000 guarding)" -ge 0 ] || { not "the gateway does not guard"; tail -20 "$dir/log"; exit 1; }
+
+# page: does the console answer?
+page() { at adm curl -ks -m 2 --resolve gw.test:8443:10.99.0.1 -o /dev/null -w '%{http_code}' https://gw.test:8443/ | grep -q 200; }
+check "the page is there" page
+[ "$(until_ms 5000 page)" -ge 0 ] || { tail -20 "$dir/log"; exit 1; }
+print=$(at adm openssl s_client -connect 10.99.0.1:8443 </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256 | cut -d= -f2)
+said=$(ask status | sed -n "s/.*certificate's SHA-256: //p")
+check "its certificate is the one that 'bedwarden status' names" [ "$print" = "$said" ]
+check "and the log" grep -q "$print" "$dir/log"
+check "it runs as nobody special" sh -c "[ \$(stat -c %u /proc/$(pids _console)) != 0 ]"
+check "and without a capability" grep -q '^CapEff:	0000000000000000$' "/proc/$(pids _console)/status"
+
+# part PYTHON-PART...: asks as a person would, from the management network.
+part() { at adm env PYTHONDONTWRITEBYTECODE=1 python3 "$(dirname "$self")/console.py" "$dir" "$@"; }
+part enrol || failed=1
+try() { at pump python3 -c 'import socket,time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(20): s.sendto(b"x", ("10.95.0.1", 6000 + i)); time.sleep(.1)' & }
+try
+part live || failed=1
+part policy || failed=1
+
+console=$(pids _console)
+kill -9 "$console"
+again "kill -9 console" "$(until_ms 3000 eval '[ "$(pids _console)" != "'"$console"'" ] && page')"
+print=$(at adm openssl s_client -connect 10.99.0.1:8443 </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256 | cut -d= -f2)
+check "the new one has the same certificate" [ "$print" = "$said" ]
+part session || failed=1
+keeper=$(pids _keeper)
+kill -9 "$keeper"
+good() { part session >"$dir/session" 2>&1; }
+ms=$(until_ms 5000 good)
+if within "$ms" 3000; then ok "kill -9 keeper: the session is good again after $ms ms"; else not "kill -9 keeper: no session after $ms ms"; fi
+sed -i 's/^console:.*/console: {on: no}/' "$dir/bw.yaml"
+kill -HUP "$parent"
+gone() { ! page && [ -z "$(pids _console)" ]; }
+check "on: no takes it away" [ "$(until_ms 5000 gone)" -ge 0 ]
+exit $failed

@@ -1,0 +1,704 @@
+/*
+ * Passkeys. Our own software authenticator first; then, where the folder is there,
+ * every vector of WebAuthn L3 and ceremonies that Chromium recorded: the valid ones
+ * pass, and no altered byte of what is signed does.
+ */
+#include "passkey.h"
+
+#include <jansson.h>
+#ifdef WITH_ORACLE
+#include <fido.h>
+#include <fido/eddsa.h>
+#include <fido/es256.h>
+#include <fido/rs256.h>
+#endif
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+
+#include "people/auth/attestation.h"
+#include "people/auth/cbor.h"
+#include "people/auth/clientdata.h"
+#include "people/auth/webauthn.h"
+
+#define VECTORS UNIT_SOURCE "/../shared/data/auth/"
+
+static const char *const origins[] = {"https://gateway.example", NULL};
+static const uint8_t challenge[32] = "thirty-two bytes, only for tests";
+static const struct webauthn_want site = {
+	.challenge = {challenge, 32},
+	.rp_id = "gateway.example",
+	.origins = origins,
+	.verified = true,
+};
+
+/* In heap blocks of their exact size. */
+static enum webauthn_fault try_register(const struct webauthn_want *w, struct bytes id,
+					struct bytes client, struct bytes object,
+					struct webauthn_credential *ret_c)
+{
+	struct bytes a = unit_exact(id.data, id.len), b = unit_exact(client.data, client.len),
+		     c = unit_exact(object.data, object.len);
+	enum webauthn_fault fault = webauthn_register(w, a, b, c, ret_c);
+
+	free((void *)a.data);
+	free((void *)b.data);
+	free((void *)c.data);
+	return fault;
+}
+
+static enum webauthn_fault try_assert(const struct webauthn_want *w,
+				      const struct webauthn_credential *c, struct bytes client,
+				      struct bytes auth, struct bytes sig,
+				      struct webauthn_use *ret_use)
+{
+	struct bytes a = unit_exact(client.data, client.len), b = unit_exact(auth.data, auth.len),
+		     s = unit_exact(sig.data, sig.len);
+	enum webauthn_fault fault = webauthn_assert(w, c, a, b, s, ret_use);
+
+	free((void *)a.data);
+	free((void *)b.data);
+	free((void *)s.data);
+	return fault;
+}
+
+static enum webauthn_fault create(const struct webauthn_want *w, const struct passkey *p,
+				  const struct passkey_said *s, struct webauthn_credential *ret_c)
+{
+	return try_register(w, passkey_bytes(p->id, sizeof(p->id)),
+			    passkey_bytes(s->client, s->client_len),
+			    passkey_bytes(s->object, s->object_len), ret_c);
+}
+
+static enum webauthn_fault use(const struct webauthn_want *w, const struct webauthn_credential *c,
+			       const struct passkey_said *s, struct webauthn_use *ret_use)
+{
+	return try_assert(w, c, passkey_bytes(s->client, s->client_len),
+			  passkey_bytes(s->auth, s->auth_len), passkey_bytes(s->sig, s->sig_len),
+			  ret_use);
+}
+
+#define assert_fault(got, want) assert_string_equal(webauthn_fault_name(got), #want)
+
+static void every_algorithm(void **state)
+{
+	static const enum cose_alg algs[] = {COSE_ES256, COSE_EDDSA, COSE_RS256};
+	struct webauthn_credential c;
+	struct webauthn_use u;
+	struct passkey_said s;
+	struct passkey p;
+
+	for (unsigned i = 0; i < 6; i++) {
+		passkey_open(&p, algs[i % 3], 7);
+		p.packed = i >= 3;
+		passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+		assert_fault(create(&site, &p, &s, &c), ok);
+		assert_int_equal(c.key.alg, algs[i % 3]);
+		assert_int_equal(c.count, 1);
+		passkey_get(&p, site.rp_id, origins[0], site.challenge, &s);
+		assert_fault(use(&site, &c, &s, &u), ok);
+		assert_int_equal(u.count, 2);
+		assert_true(u.verified);
+		passkey_close(&p);
+	}
+}
+
+/* What a passkey says wrong, one thing at a time. */
+static void wrong_in_one_thing(void **state)
+{
+	struct webauthn_want w = site;
+	struct webauthn_credential c;
+	struct webauthn_use u;
+	struct passkey_said s;
+	struct passkey p, other;
+	uint8_t late[32] = "another challenge, also 32 long";
+
+	passkey_open(&p, COSE_ES256, 7);
+	passkey_open(&other, COSE_ES256, 7);
+	passkey_create(&p, site.rp_id, origins[0], passkey_bytes(late, 32), &s);
+	assert_fault(create(&site, &p, &s, &c), challenge);
+	passkey_create(&p, site.rp_id, "https://gateway.example:444", site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), origin);
+	passkey_create(&p, "example", origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), rp_id);
+	passkey_get(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), type);
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(try_register(&site, passkey_bytes(p.id, 31),
+				  passkey_bytes(s.client, s.client_len),
+				  passkey_bytes(s.object, s.object_len), &c),
+		     credential);
+	w.challenge.len = 15; /* too short to be anybody's challenge */
+	passkey_create(&p, site.rp_id, origins[0], w.challenge, &s);
+	assert_fault(create(&w, &p, &s, &c), challenge);
+	p.flags = AUTHDATA_UP;
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), not_verified);
+	p.flags = AUTHDATA_UV;
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), not_present);
+	p.flags = AUTHDATA_UP | AUTHDATA_UV | AUTHDATA_BS;
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), backup_state);
+	p.flags = AUTHDATA_UP | AUTHDATA_UV;
+	p.extra = ",\"topOrigin\":\"https://evil.example\"";
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), cross_origin);
+	p.extra = ",\"type\":\"webauthn.create\""; /* twice */
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), malformed);
+	p.extra = ",\"tokenBinding\":{\"status\":\"present\",\"id\":\"x\"}"; /* ignored */
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), ok);
+	p.extra = NULL;
+
+	passkey_get(&other, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(use(&site, &c, &s, &u), signature);
+	passkey_get(&p, site.rp_id, origins[0], passkey_bytes(late, 32), &s);
+	assert_fault(use(&site, &c, &s, &u), challenge);
+	passkey_get(&p, site.rp_id, "https://evil.example", site.challenge, &s);
+	assert_fault(use(&site, &c, &s, &u), origin);
+	passkey_get(&p, "evil.example", origins[0], site.challenge, &s);
+	assert_fault(use(&site, &c, &s, &u), rp_id);
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(use(&site, &c, &s, &u), type);
+	p.flags = AUTHDATA_UP | AUTHDATA_UV | AUTHDATA_BE; /* it was none that can be copied */
+	passkey_get(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(use(&site, &c, &s, &u), backup_state);
+	p.flags = AUTHDATA_UP;
+	passkey_get(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(use(&site, &c, &s, &u), not_verified);
+	passkey_close(&p);
+	passkey_close(&other);
+}
+
+static void counts_backwards(void **state)
+{
+	struct webauthn_credential c;
+	struct webauthn_use u;
+	struct passkey_said s;
+	struct passkey p;
+
+	passkey_open(&p, COSE_EDDSA, 9);
+	p.count = 40;
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), ok);
+	p.count = 39;
+	passkey_get(&p, site.rp_id, origins[0], site.challenge, &s); /* 40 again */
+	assert_fault(use(&site, &c, &s, &u), cloned);
+	p.count = 0; /* stopped counting */
+	passkey_get(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(use(&site, &c, &s, &u), cloned);
+	p.count = 40;
+	passkey_get(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(use(&site, &c, &s, &u), ok);
+	c.count = 0;
+	p.count = 0; /* one that never counts */
+	passkey_get(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(use(&site, &c, &s, &u), ok);
+	passkey_close(&p);
+}
+
+/* Browsers have authenticators add some unasked; §7.1 lets us ignore them. */
+static void extensions_nobody_asked_for(void **state)
+{
+	static const uint8_t protect[] = "\xa2\x6b"
+					 "credProtect\x02\x6bhmac-secret\xf5";
+	static const uint8_t foreign[] = "\xa1\x63"
+					 "foo\x83\x01\x02\x61x";
+	static const uint8_t broken[] = "\xa1\x63"
+					"foo";
+	struct webauthn_credential c;
+	struct webauthn_use u;
+	struct passkey_said s;
+	struct passkey p;
+
+	passkey_open(&p, COSE_ES256, 7);
+	for (unsigned i = 0; i < 4; i++) {
+		p.packed = i & 1;
+		p.flags |= AUTHDATA_ED;
+		p.extensions = i & 2 ? passkey_bytes(foreign, sizeof(foreign) - 1)
+				     : passkey_bytes(protect, sizeof(protect) - 1);
+		passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+		assert_fault(create(&site, &p, &s, &c), ok);
+		p.extensions = passkey_bytes(foreign, sizeof(foreign) - 1);
+		passkey_get(&p, site.rp_id, origins[0], site.challenge, &s);
+		assert_fault(use(&site, &c, &s, &u), ok);
+	}
+	p.extensions = passkey_bytes(broken, sizeof(broken) - 1);
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), malformed);
+	passkey_close(&p);
+}
+
+/* Every prefix and every altered byte of what is signed. */
+static void no_altered_byte_passes(void **state)
+{
+	struct webauthn_credential c, d;
+	struct webauthn_use u;
+	struct passkey_said s;
+	struct passkey p;
+
+	passkey_open(&p, COSE_ES256, 7);
+	p.packed = true;
+	passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(create(&site, &p, &s, &c), ok);
+	for (size_t i = 0; i < s.object_len; i++) {
+		size_t len = s.object_len;
+
+		s.object[i] ^= 1;
+		assert_int_not_equal(create(&site, &p, &s, &d), WEBAUTHN_OK);
+		s.object[i] ^= 1;
+		s.object_len = i;
+		assert_int_not_equal(create(&site, &p, &s, &d), WEBAUTHN_OK);
+		s.object_len = len;
+	}
+	for (size_t i = 0; i < s.client_len; i++) {
+		s.client[i] ^= 1;
+		assert_int_not_equal(create(&site, &p, &s, &d), WEBAUTHN_OK);
+		s.client[i] ^= 1;
+	}
+	passkey_get(&p, site.rp_id, origins[0], site.challenge, &s);
+	assert_fault(use(&site, &c, &s, &u), ok);
+	for (size_t i = 0; i < s.auth_len * 8; i++) {
+		s.auth[i / 8] ^= (uint8_t)(1 << i % 8);
+		assert_int_not_equal(use(&site, &c, &s, &u), WEBAUTHN_OK);
+		s.auth[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	for (size_t i = 0; i < s.sig_len; i++) {
+		s.sig[i] ^= 0x40;
+		assert_int_not_equal(use(&site, &c, &s, &u), WEBAUTHN_OK);
+		s.sig[i] ^= 0x40;
+	}
+	s.sig_len = 0;
+	assert_fault(use(&site, &c, &s, &u), malformed);
+	passkey_close(&p);
+}
+
+static void cbor_in_one_form_alone(void **state)
+{
+	static const char *const bad[] = {
+		"\x18\x17",				/* 23 in two bytes */
+		"\x19\x00\xff",				/* 255 in three */
+		"\x5f\x41x\xff",			/* indefinite */
+		"\xc0\x61x",				/* a tag */
+		"\xfb",					/* a float */
+		"\x61\xff",				/* no UTF-8 */
+		"\x9b\xff\xff\xff\xff\xff\xff\xff\xff", /* more items than bytes */
+		"\xa1\x01",				/* a key without its value */
+		"\x81\x81\x81\x81\x81\x81\x01",		/* too deep */
+		"\x44xyz",				/* longer than it is */
+		"\xf7",					/* undefined */
+	};
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct bytes b = unit_exact(bad[i], strlen(bad[i]) + (bad[i][1] == 0));
+		struct reader r = reader_new(b.data, b.len);
+
+		if (bad[i][0] == '\x19') /* it holds a zero */
+			r.in.len = 0;
+		cbor_skip(&r);
+		assert_true(r.bad);
+		free((void *)b.data);
+	}
+}
+
+static void client_data_of_no_form(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"[]",
+		"{\"type\":\"webauthn.get\",\"challenge\":\"x\"}",
+		"{\"type\":1,\"challenge\":\"x\",\"origin\":\"y\"}",
+		"{\"type\":\"a\\u0000b\",\"challenge\":\"x\",\"origin\":\"y\"}",
+		"{\"type\":\"a\",\"challenge\":\"x\",\"origin\":\"y\",\"crossOrigin\":\"no\"}",
+		"{\"type\":\"a\",\"challenge\":\"x\",\"origin\":\"y\",\"topOrigin\":1}",
+		"{\"type\":\"a\",\"challenge\":\"x\",\"origin\":\"y\",\"origin\":\"z\"}",
+		"{\"type\":\"a\",\"challenge\":\"x\",\"origin\":\"y\"} {}",
+	};
+	struct clientdata c;
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct bytes b = unit_exact(bad[i], strlen(bad[i]));
+
+		assert_int_not_equal(clientdata_parse(b, &c), 0);
+		free((void *)b.data);
+	}
+}
+
+/* ---- as others see it ---- */
+
+#ifdef WITH_ORACLE
+/* Does libfido2 take the signature? */
+static bool others_take(const struct webauthn_want *w, const struct webauthn_credential *c,
+			struct bytes client, struct bytes auth, struct bytes sig)
+{
+	fido_assert_t *a = fido_assert_new();
+	es256_pk_t *es = es256_pk_new();
+	eddsa_pk_t *ed = eddsa_pk_new();
+	rs256_pk_t *rs = rs256_pk_new();
+	bool es256 = c->key.alg == COSE_ES256, eddsa = c->key.alg == COSE_EDDSA;
+	const void *pk = es256 ? (void *)es : eddsa ? (void *)ed : (void *)rs;
+	bool good;
+
+	good = (es256	? es256_pk_from_ptr(es, c->key.bytes, c->key.len)
+		: eddsa ? eddsa_pk_from_ptr(ed, c->key.bytes, c->key.len)
+			: rs256_pk_from_ptr(rs, c->key.bytes, c->key.len)) == FIDO_OK &&
+	       fido_assert_set_clientdata(a, client.data, client.len) == FIDO_OK &&
+	       fido_assert_set_rp(a, w->rp_id) == FIDO_OK &&
+	       fido_assert_set_count(a, 1) == FIDO_OK &&
+	       fido_assert_set_authdata_raw(a, 0, auth.data, auth.len) == FIDO_OK &&
+	       fido_assert_set_sig(a, 0, sig.data, sig.len) == FIDO_OK &&
+	       fido_assert_verify(a, 0, (int)c->key.alg, pk) == FIDO_OK;
+	es256_pk_free(&es);
+	eddsa_pk_free(&ed);
+	rs256_pk_free(&rs);
+	fido_assert_free(&a);
+	return good;
+}
+
+/* Signatures, right and altered anywhere: libfido2 judges as we do. */
+static void as_libfido2_judges(void **state)
+{
+	static const enum cose_alg algs[] = {COSE_ES256, COSE_EDDSA, COSE_RS256};
+	struct webauthn_credential c;
+	struct webauthn_use u;
+	struct passkey_said s;
+	struct passkey p;
+
+	for (unsigned n = 0; n < 3; n++) {
+		passkey_open(&p, algs[n], 7);
+		passkey_create(&p, site.rp_id, origins[0], site.challenge, &s);
+		assert_fault(create(&site, &p, &s, &c), ok);
+		passkey_get(&p, site.rp_id, origins[0], site.challenge, &s);
+		for (size_t i = 0; i <= s.auth_len + s.sig_len; i++) {
+			uint8_t *at = i < s.auth_len ? &s.auth[i] : &s.sig[i - s.auth_len];
+			bool ours, theirs;
+
+			s.sig[s.sig_len] = 0; /* past the end: nothing is altered */
+			*at ^= 0x80;
+			ours = use(&site, &c, &s, &u) == WEBAUTHN_OK;
+			theirs = others_take(&site, &c, passkey_bytes(s.client, s.client_len),
+					     passkey_bytes(s.auth, s.auth_len),
+					     passkey_bytes(s.sig, s.sig_len));
+			*at ^= 0x80;
+			assert_int_equal(ours, theirs);
+			assert_int_equal(ours, i == s.auth_len + s.sig_len);
+		}
+		passkey_close(&p);
+	}
+}
+#else
+static void as_libfido2_judges(void **state)
+{
+	print_message("skipped: no libfido2-dev\n");
+	skip();
+}
+#endif
+
+/* ---- the vectors of others ---- */
+
+struct hex {
+	uint8_t data[4096];
+	size_t len;
+};
+
+static struct hex unhex(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+	struct hex h = {.len = text ? strlen(text) / 2 : 0};
+
+	for (size_t i = 0; i < h.len; i++)
+		assert_int_equal(sscanf(text + 2 * i, "%2hhx", &h.data[i]), 1);
+	return h;
+}
+
+#define BYTES(h) passkey_bytes((h).data, (h).len)
+
+static json_t *load(const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s%s", VECTORS, name);
+	return json_load_file(path, 0, NULL);
+}
+
+/* The credential of a registration whose attestation we do not verify. */
+static bool credential_of(const struct hex *object, struct webauthn_credential *ret_c)
+{
+	struct attestation at;
+	struct authdata a;
+
+	assert_int_equal(attestation_parse(BYTES(*object), &at), 0);
+	assert_int_equal(authdata_parse(at.auth_data, &a), 0);
+	*ret_c = (struct webauthn_credential){
+		.key = a.key, .count = a.count, .backup_eligible = a.flags & AUTHDATA_BE};
+	return a.key.alg != COSE_NONE;
+}
+
+static void flip_assertion(const struct webauthn_want *w, const struct webauthn_credential *c,
+			   const json_t *get, const char *auth_name)
+{
+	struct hex client = unhex(get, "clientDataJSON"), auth = unhex(get, auth_name),
+		   sig = unhex(get, "signature"), *parts[] = {&client, &auth, &sig};
+	struct webauthn_use u;
+
+	for (unsigned n = 0; n < 3; n++)
+		for (size_t i = 0; i < parts[n]->len; i++) {
+			parts[n]->data[i] ^= (uint8_t)(1 << i % 8);
+			assert_int_not_equal(
+				try_assert(w, c, BYTES(client), BYTES(auth), BYTES(sig), &u),
+				WEBAUTHN_OK);
+			parts[n]->data[i] ^= (uint8_t)(1 << i % 8);
+		}
+}
+
+/* Every byte of a registration that a certificate of `w`->roots vouches for. */
+static void flip_registration(const struct webauthn_want *w, const json_t *made,
+			      const struct hex *id)
+{
+	struct hex client = unhex(made, "clientDataJSON"),
+		   object = unhex(made, "attestationObject");
+	struct webauthn_credential c;
+	struct attestation at;
+	struct authdata a;
+	size_t flags, aaguid;
+
+	assert_int_equal(attestation_parse(BYTES(object), &at), 0);
+	assert_int_equal(authdata_parse(at.auth_data, &a), 0);
+	flags = (size_t)(a.rp_id_hash - object.data) + 32;
+	aaguid = (size_t)(a.aaguid.data - object.data);
+	for (size_t i = 0; i < object.len; i++) {
+		/* U2F signed neither flags nor counter nor model: there were none (§8.6). */
+		if (*at.format == 'f' &&
+		    ((i >= flags && i < flags + 5) || (i >= aaguid && i < aaguid + 16)))
+			continue;
+		object.data[i] ^= (uint8_t)(1 << i % 8);
+		if (try_register(w, BYTES(*id), BYTES(client), BYTES(object), &c) == WEBAUTHN_OK)
+			fail_msg("byte %zu of the attestation may be altered", i);
+		object.data[i] ^= (uint8_t)(1 << i % 8);
+	}
+	for (size_t i = 0; i < client.len; i++) {
+		client.data[i] ^= (uint8_t)(1 << i % 8);
+		assert_int_not_equal(try_register(w, BYTES(*id), BYTES(client), BYTES(object), &c),
+				     WEBAUTHN_OK);
+		client.data[i] ^= (uint8_t)(1 << i % 8);
+	}
+}
+
+/*
+ * Without attestation nobody signs a registration: what may be altered unseen there is
+ * the client data's members that say nothing, the model (AAGUID), the counter, flags
+ * that make another credential, and a key that nobody holds. The last shows at the
+ * first sign-in, so that is tried, too.
+ */
+static void flip_unattested(const struct webauthn_want *w, const json_t *v, const struct hex *id)
+{
+	const json_t *made = json_object_get(v, "registration"),
+		     *get = json_object_get(v, "authentication");
+	struct hex client = unhex(made, "clientDataJSON"),
+		   object = unhex(made, "attestationObject"), got = unhex(get, "clientDataJSON"),
+		   auth = unhex(get, "authenticatorData"), sig = unhex(get, "signature");
+	struct attestation at;
+	struct authdata a;
+	struct webauthn_want later = *w;
+	struct hex asked = unhex(get, "challenge");
+	size_t aaguid, flags, accepted = 0;
+
+	assert_int_equal(attestation_parse(BYTES(object), &at), 0);
+	assert_int_equal(authdata_parse(at.auth_data, &a), 0);
+	aaguid = (size_t)(a.aaguid.data - object.data);
+	flags = (size_t)(a.rp_id_hash - object.data) + 32;
+	later.challenge = BYTES(asked);
+	for (size_t i = 0; i < object.len; i++)
+		for (unsigned bit = 0; bit < 8; bit++) {
+			struct webauthn_credential c;
+			struct webauthn_use u;
+			bool free_field =
+				(i >= aaguid && i < aaguid + 16) || (i >= flags && i < flags + 5);
+
+			object.data[i] ^= (uint8_t)(1 << bit);
+			if (try_register(w, BYTES(*id), BYTES(client), BYTES(object), &c) ==
+				    WEBAUTHN_OK &&
+			    try_assert(&later, &c, BYTES(got), BYTES(auth), BYTES(sig), &u) ==
+				    WEBAUTHN_OK) {
+				accepted++;
+				assert_true(free_field);
+			}
+			object.data[i] ^= (uint8_t)(1 << bit);
+		}
+	assert_in_range(accepted, 0, 16 * 8 + 6);
+}
+
+static X509_STORE *roots_of(const json_t *file)
+{
+	struct hex der = unhex(json_object_get(file, "attestationRoot"), "attestation_ca_cert");
+	const unsigned char *at = der.data;
+	X509 *ca = d2i_X509(NULL, &at, (long)der.len);
+	X509_STORE *store = X509_STORE_new();
+
+	assert_non_null(ca);
+	assert_int_equal(X509_STORE_add_cert(store, ca), 1);
+	X509_free(ca);
+	return store;
+}
+
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* What is to become of a vector's registration here. */
+static const char *expected(const char *id)
+{
+	if (strstr(id, "es384") || strstr(id, "es512") || strstr(id, "ed448"))
+		return "algorithm";
+	if (begins(id, "tpm") || begins(id, "android") || begins(id, "apple"))
+		return "format";
+	return "ok";
+}
+
+static void one_vector(const json_t *file, const json_t *v, X509_STORE *roots, unsigned *ret_ok)
+{
+	const char *name = json_string_value(json_object_get(v, "id"));
+	const char *const from[] = {"https://example.org", NULL}, *const top[] = {
+									  "https://example.com",
+									  NULL};
+	const json_t *made = json_object_get(v, "registration"),
+		     *get = json_object_get(v, "authentication");
+	struct hex asked = unhex(made, "challenge"), client = unhex(made, "clientDataJSON"),
+		   object = unhex(made, "attestationObject"), id = unhex(made, "credential_id");
+	bool cross = strstr(name, "Origin") != NULL;
+	struct webauthn_want w = {.challenge = BYTES(asked),
+				  .rp_id = "example.org",
+				  .origins = from,
+				  .cross_origin = cross,
+				  .top_origins = top,
+				  .now_s = 1790000000};
+	struct webauthn_credential c, d;
+	struct webauthn_use u;
+	bool self = strstr(name, "self") != NULL, attested = !begins(name, "none") && !self;
+
+	assert_non_null(name);
+
+	w.roots = attested && strcmp(expected(name), "ok") == 0 ? roots : NULL;
+	assert_string_equal(
+		webauthn_fault_name(try_register(&w, BYTES(id), BYTES(client), BYTES(object), &c)),
+		expected(name));
+	if (strcmp(expected(name), "ok") == 0) {
+		++*ret_ok;
+		if (attested) {
+			flip_registration(&w, made, &id);
+			w.now_s = 100; /* before the certificate began */
+			assert_fault(try_register(&w, BYTES(id), BYTES(client), BYTES(object), &d),
+				     untrusted);
+		} else {
+			w.roots = roots;
+			assert_fault(try_register(&w, BYTES(id), BYTES(client), BYTES(object), &d),
+				     untrusted);
+			w.roots = NULL;
+			if (!self)
+				flip_unattested(&w, v, &id);
+		}
+		if (cross) {
+			w.cross_origin = false;
+			assert_fault(try_register(&w, BYTES(id), BYTES(client), BYTES(object), &d),
+				     cross_origin);
+			w.cross_origin = true;
+		}
+	} else if (!credential_of(&object, &c)) {
+		return; /* its signatures are of an algorithm that we do not offer */
+	}
+	asked = unhex(get, "challenge");
+	client = unhex(get, "clientDataJSON");
+	w.challenge = BYTES(asked);
+	w.roots = NULL;
+	object = unhex(get, "authenticatorData");
+	id = unhex(get, "signature");
+	assert_fault(try_assert(&w, &c, BYTES(client), BYTES(object), BYTES(id), &u), ok);
+	w.verified = true; /* as the gateway asks */
+	assert_string_equal(webauthn_fault_name(try_assert(&w, &c, BYTES(client), BYTES(object),
+							   BYTES(id), &u)),
+			    cross && !w.cross_origin	    ? "cross_origin"
+			    : object.data[32] & AUTHDATA_UV ? "ok"
+							    : "not_verified");
+	w.verified = false;
+	flip_assertion(&w, &c, get, "authenticatorData");
+}
+
+static void vectors_of_the_standard(void **state)
+{
+	json_t *file = load("webauthn-l3.json"), *v;
+	X509_STORE *roots;
+	unsigned ok = 0;
+	size_t i;
+
+	if (!file) {
+		print_message("skipped: no " VECTORS "webauthn-l3.json\n");
+		skip();
+	}
+	roots = roots_of(file);
+	json_array_foreach (json_object_get(file, "vectors"), i, v)
+		one_vector(file, v, roots, &ok);
+	assert_int_equal(json_array_size(json_object_get(file, "vectors")), 15);
+	assert_int_equal(ok, 9);
+	X509_STORE_free(roots);
+	json_decref(file);
+}
+
+static void one_ceremony(const char *name)
+{
+	json_t *file = load(name);
+	const json_t *made = json_object_get(file, "reg"), *got = json_object_get(file, "asr");
+	struct hex asked = unhex(file, "regChallenge"), client = unhex(made, "clientDataJSON"),
+		   object = unhex(made, "attestationObject"), id = unhex(made, "rawId"), sig, auth;
+	const char *const from[] = {json_string_value(json_object_get(file, "origin")), NULL};
+	struct webauthn_want w = {
+		.challenge = BYTES(asked), .rp_id = "localhost", .origins = from, .verified = true};
+	struct webauthn_credential c;
+	struct webauthn_use u;
+
+	assert_fault(try_register(&w, BYTES(id), BYTES(client), BYTES(object), &c), ok);
+	assert_int_equal(c.key.alg, json_integer_value(json_object_get(file, "alg")));
+	asked = unhex(file, "authChallenge");
+	w.challenge = BYTES(asked);
+	client = unhex(got, "clientDataJSON");
+	auth = unhex(got, "authData");
+	sig = unhex(got, "signature");
+	assert_fault(try_assert(&w, &c, BYTES(client), BYTES(auth), BYTES(sig), &u), ok);
+	flip_assertion(&w, &c, got, "authData");
+	c.count = u.count; /* the same signature again */
+	assert_fault(try_assert(&w, &c, BYTES(client), BYTES(auth), BYTES(sig), &u), cloned);
+	json_decref(file);
+}
+
+static void ceremonies_of_a_browser(void **state)
+{
+	json_t *file = load("ceremony-direct.json");
+
+	if (!file) {
+		print_message("skipped: no " VECTORS "ceremony-direct.json\n");
+		skip();
+	}
+	json_decref(file);
+	one_ceremony("ceremony-direct.json");
+	one_ceremony("ceremony-EdDSA.json");
+	one_ceremony("ceremony-RS256.json");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_algorithm),
+		cmocka_unit_test(wrong_in_one_thing),
+		cmocka_unit_test(counts_backwards),
+		cmocka_unit_test(extensions_nobody_asked_for),
+		cmocka_unit_test(no_altered_byte_passes),
+		cmocka_unit_test(as_libfido2_judges),
+		cmocka_unit_test(cbor_in_one_form_alone),
+		cmocka_unit_test(client_data_of_no_form),
+		cmocka_unit_test(vectors_of_the_standard),
+		cmocka_unit_test(ceremonies_of_a_browser),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
