@@ -9,7 +9,8 @@
 #include "guard/policy/message.h"
 #include "guard/ration.h"
 
-#define ENGINE_BURST 32
+#define ENGINE_GROUP 8
+#define ENGINE_SLOTS (4 * ENGINE_GROUP) /* three groups are under way at once */
 
 /* One packet on its way through the rooms. */
 struct work {
@@ -47,7 +48,7 @@ struct engine {
 	struct capture *capture; /* of the call that is on */
 	uint64_t now_ns;	 /* never goes back */
 	uint64_t wall_ns;	 /* last seen, may jump */
-	struct work work[ENGINE_BURST];
+	struct work work[ENGINE_SLOTS];
 	struct work whole; /* a datagram out of fragments */
 };
 
