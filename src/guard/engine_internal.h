@@ -48,6 +48,7 @@ struct engine {
 	struct capture *capture; /* of the call that is on */
 	uint64_t now_ns;	 /* never goes back */
 	uint64_t wall_ns;	 /* last seen, may jump */
+	uint64_t marked_ns;	 /* when a conversation was last marked in the kernel */
 	struct work work[ENGINE_SLOTS];
 	struct work whole; /* a datagram out of fragments */
 };
