@@ -345,6 +345,8 @@ static void decode(struct engine *e, const struct frame *frames, unsigned from, 
 		flow_hint(e->flows, &w->p, w->segment, &w->hint);
 		if (e->policy && !f->verdict)
 			floor_hint(e->floor, &w->hint.key, &w->floor_hint);
+		else
+			w->floor_hint.key = NULL;
 	}
 }
 
@@ -357,7 +359,7 @@ static void fetch_flows(struct engine *e, const struct frame *frames, unsigned f
 	}
 }
 
-static void fetch_sessions(struct engine *e, unsigned from, unsigned to)
+static void fetch_sessions(struct engine *e, const struct frame *frames, unsigned from, unsigned to)
 {
 	for (unsigned i = from; i < to; i++)
 		session_hint(flow_guess(e->flows, &slot(e, i)->hint));
@@ -365,6 +367,9 @@ static void fetch_sessions(struct engine *e, unsigned from, unsigned to)
 		session_prefetch(flow_guess(e->flows, &slot(e, i)->hint));
 	for (unsigned i = from; i < to; i++)
 		session_prefetch_talk(flow_guess(e->flows, &slot(e, i)->hint));
+	for (unsigned i = from; e->policy && i < to; i++)
+		if (!frames[i].verdict)
+			floor_prefetch_again(e->floor, &slot(e, i)->floor_hint);
 }
 
 static void finish(struct engine *e, const struct frame *frames, unsigned from, unsigned to)
@@ -410,7 +415,7 @@ void engine_burst(struct engine *e, struct capture *c, const struct frame *frame
 			fetch_flows(e, frames, group(n - 1, count), group(n, count));
 		if (n < 2)
 			continue;
-		fetch_sessions(e, group(n - 2, count), group(n - 1, count));
+		fetch_sessions(e, frames, group(n - 2, count), group(n - 1, count));
 		finish(e, frames, group(n - 2, count), group(n - 1, count));
 		if ((n - 2) % CLEAN_UP == CLEAN_UP - 1)
 			clean_up(e);

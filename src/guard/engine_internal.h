@@ -17,7 +17,7 @@ struct work {
 	struct packet p;
 	struct gate_verdict v;
 	struct flow_hint hint;
-	struct floor_hint floor_hint;
+	struct floor_hint floor_hint; /* key NULL: none */
 	uint32_t ifindex, segment;
 };
 
