@@ -170,6 +170,19 @@ def not_consistent(client):
     assert c.got() == [b"content", b"other"]
 
 
+@case
+def new_folders(client):
+    """folders that are not there are made"""
+    c = client(init=False)
+    c.dir, c.into = c.dir + "/a/b/", c.into + "/c/d"
+    c.repo.add_target("t", b"x")
+    c.repo.publish_all()
+    assert c.init() == 0, c.said
+    assert c.download("t") == 0 and c.got() == [b"x"], c.said
+    c.dir = ""
+    assert c.refresh() == 1
+
+
 # --- keys and signatures
 
 

@@ -471,6 +471,40 @@ def killed(p):
 
 
 @case
+def disk_full(p):
+    """the disk fills while publishing: what is public stays whole, and it goes on with room again"""
+    if os.geteuid() != 0:
+        raise Skip("needs root, to mount a small disk")
+    os.mkdir(p.path("R"))
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", p.path("R")], stderr=subprocess.DEVNULL).returncode:
+        raise Skip("no file system can be mounted here")
+    try:
+        p.simple()
+        p.repo("add", "R", p.file("big", b"x" * 300000), ok=False)
+        assert "space" in p.said and os.listdir(p.path("R/public/targets")) == []
+        p.repo("add", "R", p.file("small", b"x"))
+        p.repo("renew", "R", "root")
+        p.repo("sign", "R")
+        fill = p.path("R/fill")
+        for leave in range(0, 28000, 4096):
+            subprocess.run("cat /dev/zero >%s 2>/dev/null" % fill, shell=True)
+            os.truncate(fill, max(0, os.path.getsize(fill) - leave))
+            done = subprocess.run([BIN, "repo", "publish", "R"], cwd=p.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            os.unlink(fill)
+            last = max(int(n.split(".")[0]) for n in os.listdir(p.path("R/public/metadata")) if n.endswith(".root.json"))
+            shutil.copy(p.path("R/public/metadata/%d.root.json" % last), p.path("R/public/metadata/root.json"))
+            p.read()
+            p.client("refresh")
+            if done.returncode == 0:
+                break
+            assert b"space" in done.stderr, done.stderr
+        p.repo("publish", "R")
+        assert "small" in p.read()["targets"]["targets"] and p.read()["root"]["version"] == 2
+    finally:
+        subprocess.run(["umount", p.path("R")])
+
+
+@case
 def expired_drafts(p):
     """nothing expired is published; renewing brings it back"""
     p.simple()

@@ -294,6 +294,8 @@ int repo_roles(struct repo *r, json_t **ret_names, struct tuf_error *e)
 	}
 	json_decref(snapshot);
 	json_decref(drafts);
+	if (err == -ENOMEM)
+		tuf_fail(e, err, "out of memory");
 	if (err < 0)
 		json_decref(names);
 	else

@@ -8,8 +8,8 @@
 #define CONNECT_S     15L
 #define SLOW_BYTES    1000L /* a second */
 #define SLOW_S	      20L
-#define TOTAL_S	      120L	  /* of metadata */
-#define TOTAL_MAX     (64u << 20) /* longer than this is no metadata */
+#define TOTAL_S	      120L	  /* and on the whole, with what comes for */
+#define TOTAL_RATE    10000	  /* so many bytes a second */
 #define HEAD_MAX      (64u << 10) /* of an answer's header, and of a refusal */
 #define BUFFER	      (512L << 10)
 #define REDIRECTS_MAX 3
@@ -75,7 +75,7 @@ static int prepare(struct http *h, struct answer *a, uint64_t max)
 	r |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	r |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
 	r |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, SLOW_S);
-	r |= curl_easy_setopt(c, CURLOPT_TIMEOUT, max <= TOTAL_MAX ? TOTAL_S : 0L);
+	r |= curl_easy_setopt(c, CURLOPT_TIMEOUT, TOTAL_S + (long)(max / TOTAL_RATE));
 	r |= curl_easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER);
 	r |= curl_easy_setopt(c, CURLOPT_USERAGENT, "bedwarden/" BEDWARDEN_VERSION);
 	r |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
@@ -153,7 +153,7 @@ static int request(struct http *h, struct answer *a, uint64_t max, char **url, s
 				*url, to);
 	copy = strdup(to);
 	if (!copy)
-		return -ENOMEM;
+		return tuf_fail(e, -ENOMEM, "out of memory");
 	free(*url);
 	*url = copy;
 	return 1;
@@ -166,7 +166,7 @@ static int get(struct tuf_source *s, const char *path, uint64_t max,
 	struct answer a = {.curl = h->curl, .take = take, .arg = arg};
 	size_t size = strlen(h->base) + strlen(path) + 1;
 	char *url = malloc(size);
-	int r = url ? 1 : -ENOMEM;
+	int r = url ? 1 : tuf_fail(e, -ENOMEM, "out of memory");
 
 	if (url)
 		snprintf(url, size, "%s%s", h->base, path);
@@ -199,14 +199,14 @@ int tuf_http_new(const char *url, struct tuf_source **ret_source, struct tuf_err
 			"'%.200s' is no address of a mirror; expected http://… or https://…", url);
 	h = calloc(1, sizeof(*h));
 	if (!h)
-		return -ENOMEM;
+		return tuf_fail(e, -ENOMEM, "out of memory");
 	h->s = (struct tuf_source){.get = get, .free = release};
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	h->curl = curl_easy_init();
 	h->base = malloc(len + 2);
 	if (!h->curl || !h->base) {
 		release(&h->s);
-		return -ENOMEM;
+		return tuf_fail(e, -ENOMEM, "out of memory");
 	}
 	snprintf(h->base, len + 2, "%s%s", url, len && url[len - 1] == '/' ? "" : "/");
 	*ret_source = &h->s;

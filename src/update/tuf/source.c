@@ -45,7 +45,7 @@ int tuf_source_read(struct tuf_source *s, const char *path, size_t max, struct b
 
 	if (err < 0) {
 		free(b.data);
-		return err;
+		return err == -ENOMEM ? tuf_fail(e, err, "out of memory") : err;
 	}
 	*ret_data = (struct bytes){b.data, b.len};
 	return 0;
