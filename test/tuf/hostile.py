@@ -263,6 +263,66 @@ def broken_folder(client):
 
 
 @case
+def broken_line(client):
+    """a download that breaks off goes on where it was; a beginning that is not right is begun anew"""
+    data = os.urandom(5 << 20)
+    ranges = []
+
+    def breaking(after, honest=True):
+        def answer(h):
+            begin = h.headers.get("Range")
+            ranges.append(begin)
+            start = int(begin[6:-1]) if begin and honest else 0
+            h.send_response(206 if start else 200)
+            h.send_header("Content-Length", str(len(data) - start))
+            h.end_headers()
+            h.wfile.write(data[start:start + after])
+            h.wfile.flush()
+            h.connection.shutdown(socket.SHUT_RDWR)
+        return answer
+
+    def serve(how):
+        ranges.clear()
+        for path in list(c.repo.files):
+            if path.startswith("targets/"):
+                c.repo.files[path] = how
+
+    def parts():
+        return [n for n in os.listdir(c.into) if n.startswith(".bedwarden-")]
+
+    c = client()
+    c.repo.add_target("t", data)
+    c.repo.publish_all()
+    serve(breaking(2 << 20))
+    assert c.download("t") == 1 and len(parts()) == 1 and c.said.count("\n") == 1, c.said
+    size = os.stat(os.path.join(c.into, parts()[0])).st_size
+    assert 1 << 20 <= size <= 2 << 20
+    assert c.download("t") == 1 and ranges[-1] == "bytes=%d-" % size, ranges
+    serve(breaking(5 << 20))
+    assert c.download("t") == 0, c.said
+    assert c.got() == [data] and parts() == [] and ranges[0] != None
+    # One who cannot begin in the middle, or does not do as it says.
+    for honest, spoil in ((False, False), (True, True)):
+        os.unlink(os.path.join(c.into, "t"))
+        serve(breaking(2 << 20))
+        assert c.download("t") == 1 and len(parts()) == 1
+        if spoil:
+            with open(os.path.join(c.into, parts()[0]), "r+b") as f:
+                f.write(b"spoilt")
+        serve(breaking(5 << 20, honest))
+        assert c.download("t") == 0, c.said
+        assert c.got() == [data] and parts() == [] and ranges[-1] is None and len(ranges) == 2
+    # Less than a MiB is not worth it, and what is old goes.
+    os.unlink(os.path.join(c.into, "t"))
+    serve(breaking(1 << 19))
+    assert c.download("t") == 1 and parts() == []
+    old = os.path.join(c.into, ".bedwarden-0123.part")
+    open(old, "w").close()
+    os.utime(old, (1, 1))
+    assert c.download("t") == 1 and parts() == []
+
+
+@case
 def target_names(client):
     """tricks in a target's name stay inside the folder"""
     names = ["../evil", "a/../../evil", "..", ".", "/etc/evil", "a//b", "a\\b", "x" * 300, "\u00e9/%2e%2e/x", "new\nline",

@@ -43,7 +43,8 @@ int tuf_find(struct tuf *t, const char *target, struct tuf_file *ret_file, char 
 /*
  * §5.7: fetches a target that was found into the folder `dir` (made where there is none), under its
  * name, escaped; what is there already and fits is not fetched again. It has its name only once it
- * is verified and on the disk. *ret_cached: nothing was fetched. `ret_path`, where not NULL, gets
+ * is verified and on the disk; where the line breaks, what came is kept, hidden, and the next try goes on
+ * from there. *ret_cached: nothing was fetched. `ret_path`, where not NULL, gets
  * where it is, to free().
  */
 int tuf_download(struct tuf *t, const char *target, const struct tuf_file *file,

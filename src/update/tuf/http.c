@@ -1,5 +1,7 @@
 #include <curl/curl.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +27,7 @@ struct answer {
 	CURL *curl;
 	int (*take)(void *arg, const void *data, size_t len);
 	void *arg;
-	uint64_t left;
+	uint64_t from, left;
 	size_t head;
 	size_t refusal; /* bytes of a page that says no */
 	int err;
@@ -37,7 +39,11 @@ static size_t on_data(char *data, size_t one, size_t len, void *arg)
 	long status = 0;
 
 	curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status != 200) {
+	if (status == 200 && a->from > 0) { /* all of it, from the start */
+		a->err = -ERANGE;
+		return 0;
+	}
+	if (status != (a->from > 0 ? 206 : 200)) {
 		a->refusal += len;
 		return a->refusal <= HEAD_MAX ? len : 0;
 	}
@@ -65,6 +71,7 @@ static int prepare(struct http *h, struct answer *a, uint64_t max)
 {
 	CURL *c = h->curl;
 	CURLcode r = CURLE_OK;
+	char range[24];
 
 	curl_easy_reset(c);
 	r |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -82,6 +89,10 @@ static int prepare(struct http *h, struct answer *a, uint64_t max)
 	r |= curl_easy_setopt(c, CURLOPT_WRITEDATA, a);
 	r |= curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_head);
 	r |= curl_easy_setopt(c, CURLOPT_HEADERDATA, a);
+	if (a->from > 0) {
+		snprintf(range, sizeof(range), "%" PRIu64 "-", a->from);
+		r |= curl_easy_setopt(c, CURLOPT_RANGE, range);
+	}
 	return r == CURLE_OK ? 0 : -EIO;
 }
 
@@ -89,6 +100,8 @@ static int judge_failure(CURLcode r, const struct answer *a, const char *url, st
 {
 	if (a->err == -EFBIG)
 		return tuf_fail(e, -EFBIG, "%s is longer than it may be: not taken", url);
+	if (a->err == -ERANGE)
+		return tuf_fail(e, -ERANGE, "%s cannot be taken up in the middle", url);
 	if (a->err < 0)
 		return a->err;
 	if (r == CURLE_OPERATION_TIMEDOUT)
@@ -97,10 +110,12 @@ static int judge_failure(CURLcode r, const struct answer *a, const char *url, st
 	return tuf_fail(e, -EIO, "%s cannot be fetched: %s", url, curl_easy_strerror(r));
 }
 
-static int judge_status(long status, const char *url, struct tuf_error *e)
+static int judge_status(long status, const struct answer *a, const char *url, struct tuf_error *e)
 {
-	if (status == 200)
+	if (status == (a->from > 0 ? 206 : 200))
 		return 0;
+	if (a->from > 0 && (status == 200 || status == 416))
+		return tuf_fail(e, -ERANGE, "%s cannot be taken up in the middle", url);
 	if (status == 403 || status == 404 || status == 410)
 		return tuf_fail(e, -ENOENT, "%s is not there (HTTP %ld)", url, status);
 	return tuf_fail(e, -EIO, "%s cannot be fetched: the server answers HTTP %ld", url, status);
@@ -145,7 +160,7 @@ static int request(struct http *h, struct answer *a, uint64_t max, char **url, s
 	if (status / 100 == 3)
 		curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &to);
 	if (!to)
-		return judge_status(status, *url, e);
+		return judge_status(status, a, *url, e);
 	if (!is_same_door(*url, to))
 		return tuf_fail(e, -EACCES,
 				"%s redirects to another server, %.200s: not followed; name the "
@@ -159,11 +174,11 @@ static int request(struct http *h, struct answer *a, uint64_t max, char **url, s
 	return 1;
 }
 
-static int get(struct tuf_source *s, const char *path, uint64_t max,
+static int get(struct tuf_source *s, const char *path, uint64_t from, uint64_t max,
 	       int (*take)(void *arg, const void *data, size_t len), void *arg, struct tuf_error *e)
 {
 	struct http *h = (struct http *)s;
-	struct answer a = {.curl = h->curl, .take = take, .arg = arg};
+	struct answer a = {.curl = h->curl, .take = take, .arg = arg, .from = from};
 	size_t size = strlen(h->base) + strlen(path) + 1;
 	char *url = malloc(size);
 	int r = url ? 1 : tuf_fail(e, -ENOMEM, "out of memory");

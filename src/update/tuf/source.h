@@ -10,11 +10,12 @@
 struct tuf_source {
 	/*
 	 * Hands what is at `path`, relative to the source and already escaped
-	 * (RFC 3986 §2.1), to `take`, piece by piece in order, and never more than
-	 * `max` bytes. 0; -ENOENT where there is none; -EFBIG it has more; -ETIMEDOUT
-	 * too slow; what `take` gave; or another -errno.
+	 * (RFC 3986 §2.1), to `take`, from byte `from` on, piece by piece in order, and
+	 * never more than `max` bytes. 0; -ENOENT where there is none; -EFBIG it has
+	 * more; -ERANGE it cannot begin in the middle; -ETIMEDOUT too slow; what `take`
+	 * gave; or another -errno.
 	 */
-	int (*get)(struct tuf_source *s, const char *path, uint64_t max,
+	int (*get)(struct tuf_source *s, const char *path, uint64_t from, uint64_t max,
 		   int (*take)(void *arg, const void *data, size_t len), void *arg,
 		   struct tuf_error *e);
 	void (*free)(struct tuf_source *s);
