@@ -142,6 +142,47 @@ def redirects(client):
     assert not other.repo.requests
 
 
+def certificate(folder, name):
+    """A key and a certificate for 127.0.0.1 that vouches for itself, in one file."""
+    import datetime
+    import ipaddress
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.utcnow()
+    cert = (x509.CertificateBuilder().subject_name(who).issuer_name(who).public_key(key.public_key())
+            .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(1))
+            .not_valid_after(now + datetime.timedelta(30))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+            .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256()))
+    path = os.path.join(folder, name + ".pem")
+    with open(path, "wb") as f:
+        f.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        f.write(cert.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@case
+def https(client):
+    """over HTTPS only a server whose certificate is vouched for is asked; no way leads from there to HTTP"""
+    import ssl
+    c = client()
+    mine, other = certificate(c.temp.name, "mine"), certificate(c.temp.name, "other")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(mine)
+    c.mirror.socket = context.wrap_socket(c.mirror.socket, server_side=True)
+    c.mirror.url = c.mirror.url.replace("http:", "https:")
+    assert c.refresh() == 1 and "certificate" in c.said.lower(), c.said
+    c.env["SSL_CERT_FILE"] = other
+    assert c.refresh() == 1 and not c.repo.requests
+    c.env["SSL_CERT_FILE"] = mine
+    assert c.refresh() == 0, c.said
+    c.repo.files["metadata/timestamp.json"] = lambda h: (h.send_response(302), h.send_header(
+        "Location", c.mirror.url.replace("https:", "http:") + "/x"), h.end_headers())
+    assert c.refresh() == 1 and "redirects" in c.said, c.said
+
+
 @case
 def other_schemes(client):
     """a mirror is asked over HTTP and HTTPS alone"""

@@ -70,6 +70,7 @@ static size_t on_head(char *data, size_t one, size_t len, void *arg)
 static int prepare(struct http *h, struct answer *a, uint64_t max)
 {
 	CURL *c = h->curl;
+	const char *authorities = getenv("SSL_CERT_FILE"); /* as OpenSSL's own programs have it */
 	CURLcode r = CURLE_OK;
 	char range[24];
 
@@ -89,6 +90,8 @@ static int prepare(struct http *h, struct answer *a, uint64_t max)
 	r |= curl_easy_setopt(c, CURLOPT_WRITEDATA, a);
 	r |= curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_head);
 	r |= curl_easy_setopt(c, CURLOPT_HEADERDATA, a);
+	if (authorities)
+		r |= curl_easy_setopt(c, CURLOPT_CAINFO, authorities);
 	if (a->from > 0) {
 		snprintf(range, sizeof(range), "%" PRIu64 "-", a->from);
 		r |= curl_easy_setopt(c, CURLOPT_RANGE, range);

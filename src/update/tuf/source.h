@@ -30,7 +30,8 @@ int tuf_source_read(struct tuf_source *s, const char *path, size_t max, struct b
  * Over HTTP or HTTPS, from below `url`. Redirects lead to the same host only, three times at most,
  * and never from HTTPS to HTTP: what a mirror says must not make us call at other doors of the
  * hospital. Less than 1,000 bytes a second for 20 seconds is too slow, and so are less than 10,000 on
- * the whole, after two minutes. A URL without a scheme we speak: -EPROTONOSUPPORT.
+ * the whole, after two minutes. HTTPS trusts the system's
+ * authorities, or those in the file SSL_CERT_FILE. A URL without a scheme we speak: -EPROTONOSUPPORT.
  */
 int tuf_http_new(const char *url, struct tuf_source **ret_source, struct tuf_error *e);
 
