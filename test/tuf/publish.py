@@ -589,6 +589,29 @@ def old_bundle(p):
 
 
 @case
+def clock_set_back(p):
+    """a bundle that has expired stays so when the site's clock is set back"""
+    if not shutil.which("faketime"):
+        raise Skip("faketime is missing")
+
+    def back(days, *args):
+        env = {**os.environ, "NO_FAKE_STAT": "1", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        return subprocess.run(["faketime", "-f", "-%dd" % days, BIN, *args], cwd=p.dir, env=env, stderr=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL)
+    p.simple()
+    stick(p)
+    carry(p)
+    assert back(30, "repo", "publish", "R").returncode == 0
+    assert back(30, "repo", "bundle", "R", "-o", "stick").returncode == 0
+    carry(p, ok=False)
+    assert "expired" in p.said
+    done = back(28, "update", "import", "stick", "--metadata-dir", "site", "--target-dir", "site-targets")
+    assert done.returncode == 1 and b"expired" in done.stderr, done.stderr
+    os.utime(p.path("site/timestamp.json"), (1, 1))
+    assert back(28, "update", "import", "stick", "--metadata-dir", "site", "--target-dir", "site-targets").returncode == 0
+
+
+@case
 def broken_bundles(p):
     """a bundle that is cut or altered anywhere gives nothing that was not signed"""
     p.simple()

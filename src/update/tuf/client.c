@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "update/tuf/delegation.h"
@@ -53,6 +56,18 @@ int tuf_init(const char *dir, struct bytes raw, struct tuf_error *e)
 		close(store);
 	tuf_metadata_free(root);
 	return err;
+}
+
+int64_t tuf_now(const char *dir)
+{
+	int64_t now = (int64_t)time(NULL);
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/timestamp.json", dir) < (int)sizeof(path) &&
+	    stat(path, &st) == 0 && st.st_mtime > now)
+		now = st.st_mtime;
+	return now;
 }
 
 static int load_root(struct tuf *t, struct tuf_error *e)

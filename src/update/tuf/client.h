@@ -19,6 +19,10 @@ struct tuf;
  */
 int tuf_init(const char *dir, struct bytes root, struct tuf_error *e);
 
+/* The latest known time (§5.1), seconds since 1970: the clock's, or, where that was set back, when the
+ * folder last took a timestamp. What expires does not come back to life with a wrong clock. */
+int64_t tuf_now(const char *dir);
+
 /*
  * Opens a folder that has a root; `now` is the time of this update, seconds since 1970 (§5.1). The
  * source is borrowed.
