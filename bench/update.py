@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """What it costs to verify updates: a target against `sha256sum`, in turns, the best of each; and a refresh and search
 with a thousand delegations and with 16,384 hash bins, over HTTP on this machine.
 usage: bench/update.py [BEDWARDEN] [BYTES]      prints rows of a table"""

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The workflow of a TUF client, 5.1 to 5.7 of the specification, against a repository of our own
 making. usage: conform.py BEDWARDEN [CASE]..."""
 import copy

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Mirrors that mean harm, and a client that is killed at any moment. usage: hostile.py BEDWARDEN [CASE]..."""
 import hashlib
 import json

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The publishing side, read back by a reader of our own that shares nothing with the program, and by the
 program's client over HTTP; and bundles. usage: publish.py BEDWARDEN [CASE]..."""
 import functools
@@ -192,6 +192,32 @@ def one_person(p):
     assert p.read()["targets"]["version"] == 2
     rows = json.loads(p.repo("status", "R", "--json"))
     assert [(r["role"], r["version"]) for r in rows] == [("root", 1), ("timestamp", 2), ("snapshot", 2), ("targets", 2)]
+
+
+@case
+def reference(p):
+    """the library of TUF's reference implementation agrees on bytes, key ids and signatures of every kind"""
+    try:
+        from securesystemslib import formats, keys
+    except ImportError:
+        raise Skip("python3-securesystemslib is missing")
+    for kind in ("ed25519", "ecdsa", "rsa"):
+        p.repo("key", kind, "--kind", kind, "--plain")
+    p.repo("init", "R", "--plain", *[a for k in ("ed25519", "ecdsa", "rsa") for a in ("--root", k + ".pub")])
+    p.repo("add", "R", p.file("f", b"x"), "--name", "a/\u00e9\u2603.bin", "--custom", '{"b":"\\"\\\\\u00e9","a":[1,null,true]}')
+    p.repo("sign", "R", "--key", "ed25519", "--key", "ecdsa", "--key", "rsa", "--key", "R/keys/targets.key")
+    p.repo("publish", "R")
+    root, signatures = p.read()["root"], 0
+    for name in os.listdir(p.path("R/public/metadata")):
+        with open(p.path("R/public/metadata/" + name)) as f:
+            md = json.load(f)
+        data = formats.encode_canonical(md["signed"]).encode()
+        for s in md["signatures"]:
+            key = {"keyid": s["keyid"], **root["keys"][s["keyid"]]}
+            assert keys.verify_signature(key, s, data), (name, key["keytype"])
+            assert not keys.verify_signature(key, s, data + b" ")
+            signatures += 1
+    assert signatures == 2 * 3 + 3, signatures
 
 
 @case
