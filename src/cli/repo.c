@@ -37,16 +37,23 @@ struct repo *repo_cli_open(const char *dir)
 /* From the environment for a program, else from the terminal. */
 static int ask(void *arg, const char *path, bool fresh, char ret_text[SIGNER_PASSPHRASE])
 {
-	char prompt[512], *text = passphrase_from_environment();
+	char prompt[512], *text;
 
 	snprintf(prompt, sizeof(prompt), "Passphrase for %.400s: ", path);
-	if (!text)
+	if (passphrase_in_environment())
+		text = passphrase_from_environment();
+	else
 		text = fresh ? passphrase_new() : passphrase_ask(prompt);
 	if (!text)
 		return -ECANCELED;
 	snprintf(ret_text, SIGNER_PASSPHRASE, "%s", text);
 	passphrase_free(text);
 	return 0;
+}
+
+int repo_cli_fail(int err, const struct tuf_error *e)
+{
+	return err == -ECANCELED ? CLI_FAILED : cli_fail("%s", e->text);
 }
 
 const struct signer_ask repo_cli_ask = {.passphrase = ask};

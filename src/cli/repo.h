@@ -32,6 +32,8 @@ struct repo *repo_cli_open(const char *dir);
 int repo_cli_signers(struct repo *r, const struct repo_cli *o, const json_t *wanted,
 		     struct signer **ret_signers, unsigned *ret_count);
 extern const struct signer_ask repo_cli_ask;
+/* CLI_FAILED; says why, unless who was asked said it. */
+int repo_cli_fail(int err, const struct tuf_error *e);
 
 /* In repo_sign.c. */
 int repo_cli_sign(const struct repo_cli *o, int argc, char **argv);

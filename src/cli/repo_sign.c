@@ -44,13 +44,15 @@ static int open_key(const char *path, const json_t *wanted, struct signer **sign
 {
 	char id[SIGNER_ID];
 	struct tuf_error e;
+	int err;
 
 	if (peek_id(path, id) && !is_wanted(wanted, id))
 		return CLI_OK;
 	if (*count == REPO_LIST_MAX)
 		return cli_fail("more than %d keys", REPO_LIST_MAX);
-	if (signer_open(path, &repo_cli_ask, &signers[*count], &e) < 0)
-		return cli_fail("%s", e.text);
+	err = signer_open(path, &repo_cli_ask, &signers[*count], &e);
+	if (err < 0)
+		return repo_cli_fail(err, &e);
 	if (is_wanted(wanted, signer_id(signers[*count])))
 		++*count;
 	else

@@ -195,6 +195,19 @@ def one_person(p):
 
 
 @case
+def nobody_to_ask(p):
+    """without a terminal and a passphrase: one line; and init is tried again in the same folder"""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AGE_")}
+    for args in (["repo", "key", "k"], ["repo", "init", "R"]):
+        done = subprocess.run(["setsid", "-w", BIN, *args], cwd=p.dir, env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert done.returncode == 1 and done.stderr.count(b"\n") == 1 and b"no terminal" in done.stderr, done.stderr
+    p.simple()
+    p.read()
+    p.repo("init", "R", ok=False)
+
+
+@case
 def reference(p):
     """the library of TUF's reference implementation agrees on bytes, key ids and signatures of every kind"""
     try:

@@ -28,12 +28,21 @@ static const struct {
 
 /* --- the folder ---------------------------------------------------------------------------- */
 
+/* With a root, waiting or public; without one, somebody gave up before there was any. */
+static bool is_repository(int top)
+{
+	return faccessat(top, "drafts/root.json", F_OK, 0) == 0 ||
+	       faccessat(top, "public/metadata/1.root.json", F_OK, 0) == 0;
+}
+
 int repo_create(const char *dir, struct tuf_error *e)
 {
 	int top = local_folder(dir), err = top < 0 ? top : 0;
 
+	if (err == 0 && is_repository(top))
+		err = -EEXIST;
 	for (unsigned i = 0; err == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
-		if (mkdirat(top, folders[i].path, folders[i].mode) < 0)
+		if (mkdirat(top, folders[i].path, folders[i].mode) < 0 && errno != EEXIST)
 			err = -errno;
 	if (top >= 0)
 		close(top);
