@@ -208,6 +208,44 @@ def nobody_to_ask(p):
 
 
 @case
+def tidy(p):
+    """what was superseded long ago goes; roots, what is current and what a draft lists stay"""
+    p.simple()
+    for i in range(3):
+        p.repo("add", "R", p.file("f", b"%d" % i), "--name", "a/b/f")
+        p.repo("add", "R", p.file("g", b"%d" % i), "--name", "c/%d" % i)
+        p.repo("remove", "R", "c/%d" % i)
+        p.repo("renew", "R", "root")
+        p.publish()
+    p.repo("add", "R", p.file("g", b"draft"), "--name", "draft")
+    everything = sorted(os.path.relpath(os.path.join(d, n), p.path("R/public"))
+                        for d, _, names in os.walk(p.path("R/public")) for n in names)
+    assert p.repo("tidy", "R") == ""
+    for path in everything:
+        os.utime(p.path("R/public/" + path), (1, 1))
+    gone = p.repo("tidy", "R").split()
+    left = sorted(set(everything) - set(gone))
+    assert len(gone) == 2 + 3 + 3 + 3 and not [g for g in gone if "root" in g or "timestamp" in g], gone
+    assert sorted(os.listdir(p.path("R/public/metadata"))) == sorted(
+        ["root.json", "timestamp.json", "4.snapshot.json", "4.targets.json"] + ["%d.root.json" % i for i in range(1, 5)])
+    assert sorted(os.listdir(p.path("R/public/targets"))) == sorted(["a"] + [l[8:] for l in left if l.endswith(".draft")])
+    p.read()
+    p.client("download", "--target-name", "a/b/f")
+    p.publish()
+    p.client("download", "--target-name", "draft")
+
+
+@case
+def usage(p):
+    """wrong usage is said so, with what would be right"""
+    for args in (["repo"], ["repo", "what", "R"], ["repo", "add", "R"], ["repo", "--what"], ["tuf"], ["tuf", "refresh"],
+                 ["tuf", "--metadata-dir", "d", "refresh"], ["tuf", "--metadata-dir", "d", "init"], ["update"], ["update", "import"]):
+        done = subprocess.run([BIN, *args], cwd=p.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert done.returncode == 2 and b"usage: bedwarden" in done.stderr and not done.stdout, (args, done)
+    assert os.listdir(p.dir) == []
+
+
+@case
 def reference(p):
     """the library of TUF's reference implementation agrees on bytes, key ids and signatures of every kind"""
     try:
