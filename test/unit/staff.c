@@ -908,7 +908,8 @@ static void sent_code(int sock, char ret_code[8])
 	snprintf(url, sizeof(url), "%.*s", (int)m.body.len, (const char *)m.body.data);
 	at = strstr(url, "&text=");
 	assert_non_null(at);
-	assert_non_null(strstr(url, "sendsms?username=ward%203&password=p%26ss%3Dw&to=%2B436601234567&"));
+	assert_non_null(
+		strstr(url, "sendsms?username=ward%203&password=p%26ss%3Dw&to=%2B436601234567&"));
 	snprintf(ret_code, 8, "%.6s", at + 6);
 }
 
