@@ -222,7 +222,7 @@ unsigned staff_administrators(struct staff *s, const uint8_t *but)
 	for (size_t i = 0; i < r.count; i++)
 		if ((!but || memcmp(list[i].id, but, PEOPLE_ID) != 0) &&
 		    staff_enrolled(s, list[i].id, &set) &&
-		    (set & FACTOR_ONLY(FACTOR_WEBAUTHN) || factor_aal(set, false) >= 2))
+		    factor_ready(set))
 			count++;
 	return count;
 }
