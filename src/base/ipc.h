@@ -60,6 +60,8 @@ enum ipc_type {
 	IPC_COURIER, /* parent → keeper, courier: fd of its end of their pair; empty */
 	IPC_SMS, /* keeper → courier: a URL to fetch; courier → keeper: u32 HTTP status, 0: nobody
 		  * answered */
+	IPC_BLOCK, /* guard → parent: struct setup_block (role/setup.h), a conversation that the kernel
+		    * is to keep blocked, whoever guards */
 	IPC_TYPE_COUNT,
 };
 

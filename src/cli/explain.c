@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "cli/explain_service.h"
 
 static const char *const mode_names[] = {"observe", "simulate", "enforce"};
 static const char *const fail_names[] = {"open", "closed"};
@@ -499,8 +500,31 @@ static void warn_segments(const struct config *c, const struct warning *w)
 	}
 }
 
+static void warn_services(const struct explaining *x, const struct warning *w)
+{
+	uint32_t count;
+	const struct policy_service *s = policy_services(x->p, &count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const char *open = explain_service_open(x->p, &s[i]);
+
+		if (open)
+			warn(w,
+			     "device '%s': the service '%s' is open to some without being asked for, "
+			     "by the line '%s' of accepts",
+			     policy_device_name(x->p, s[i].device), policy_service_name(x->p, &s[i]),
+			     open);
+		if (s[i].flags & POLICY_SERVICE_RECORD && !x->c->gateway.evidence)
+			warn(w,
+			     "device '%s': the service '%s' is to be recorded, which needs evidence: "
+			     "on",
+			     policy_device_name(x->p, s[i].device), policy_service_name(x->p, &s[i]));
+	}
+}
+
 static void warn_all(const struct explaining *x, const struct warning *w)
 {
+	warn_services(x, w);
 	warn_segments(x->c, w);
 	warn_hosts(x->c, w);
 	warn_roles(x->c, w);
@@ -520,8 +544,10 @@ void explain_text(FILE *out, const struct config *c, const struct policy *p)
 	if (!begin(&x, c, p))
 		return;
 	print_segments(out, &x);
-	for (unsigned i = 0; i < c->devices_count; i++)
+	for (unsigned i = 0; i < c->devices_count; i++) {
 		print_device(out, &x, i);
+		explain_services(out, p, c->segments_count + i);
+	}
 	fputc('\n', out);
 	warn_all(&x, &w);
 	fprintf(out, "good: %u segments, %u hosts, %u devices, %u rules\n", c->segments_count,
@@ -553,10 +579,11 @@ static json_t *device_json(const struct explaining *x, unsigned i)
 		read_line(x, r, g->rule_first + g->rule_count, &l);
 		json_array_append_new(rules, line_json(&l));
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o}", "name", d->name,
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name", d->name,
 			 "segment", d->segment, "mac", d->mac, "profile", d->profile, "mode",
 			 mode_names[g->mode], "fail", fail_names[g->fail], "archive",
-			 (g->flags & GATE_DEVICE_ARCHIVE) != 0, "ip", ips, "rules", rules);
+			 (g->flags & GATE_DEVICE_ARCHIVE) != 0, "ip", ips, "rules", rules,
+			 "services", explain_services_json(x->p, x->c->segments_count + i));
 }
 
 static json_t *segment_json(const struct config_segment *s)

@@ -719,7 +719,7 @@ static void hear_courier(struct keeper *k)
 
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[6 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[7 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 

@@ -102,7 +102,9 @@ int trail_note(struct keeper *k, const struct audit_entry *e)
 		err = k->trail ? audit_append(k->trail, e) : -EIO;
 	}
 	if (err == 0) {
-		tell(k, e);
+		/* What the gateway notes of itself is an event of its own already. */
+		if (!e->as || strcmp(e->as, "gateway") != 0)
+			tell(k, e);
 		return 0;
 	}
 	if (!k->trail_said_ns || now - k->trail_said_ns > SAY_EVERY_NS) {

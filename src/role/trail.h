@@ -3,7 +3,7 @@
 /*
  * The keeper's use of the audit trail (keep/audit.h): acts of people as calls
  * come in, what the parent reports of the gateway itself, and the calls that
- * read it. Every entry is also an event of type "audit".
+ * read it. What a person did is also an event of type "audit".
  */
 #include "keep/audit.h"
 #include "role/call.h"

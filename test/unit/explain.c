@@ -68,10 +68,45 @@ static void messages_are_told_in_words(void **state)
 	       "\"ACK\"],\"version\":[\"2.5\"]}}");
 }
 
+static void services_are_told_in_words(void **state)
+{
+	static const char site[] =
+		"segments: [{name: icu, ward: w, hospital: h}]\n"
+		"devices: [{name: d, segment: icu, mac: '02:00:00:00:00:07', ip: [10.1.1.7],\n"
+		"  accepts: [{service: setup, proto: tcp, port: [20-30], peer: any}],\n"
+		"  services: [{name: telnet, ask: [vendor], minutes: 9, record: yes},\n"
+		"             {name: x, port: [5000-5010], proto: udp, alone: [administrator],\n"
+		"              break_glass: no}]}]\n";
+	struct config *c;
+	struct policy *p = compile(site, &c);
+	char *got = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&got, &len);
+
+	explain_text(out, c, p);
+	fclose(out);
+	assert_non_null(strstr(got, "  for one person at a time: telnet (tcp/23), at most 9 minutes, "
+				    "if asked for by: vendor\n"
+				    "      a second person has to allow it; opens at once in an "
+				    "emergency; every packet is kept\n"));
+	assert_non_null(strstr(got, "x (udp/5000-5010), at most 60 minutes, if asked for by: "
+				    "clinical engineer, administrator\n"
+				    "      nobody's leave is needed by: administrator; no emergency "
+				    "opens it\n"));
+	assert_non_null(strstr(got, "warning: device 'd': the service 'telnet' is open to some "
+				    "without being asked for, by the line 'setup' of accepts\n"));
+	assert_non_null(strstr(got, "which needs evidence: on\n"));
+	assert_null(strstr(got, "the service 'x' is open"));
+	free(got);
+	policy_free(p);
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages_are_told_in_words),
+		cmocka_unit_test(services_are_told_in_words),
 	};
 
 	config_check_words(message_is_wrong);
