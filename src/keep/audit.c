@@ -148,6 +148,9 @@ static int write_checkpoint(struct audit_log *a)
 	/* Keys that were destroyed or damaged meanwhile do not keep anybody from being recorded. */
 	if (audit_checkpoint_sign(&c, a->keys) < 0)
 		audit_checkpoint_sign(&c, NULL);
+	/* Who has no key does not take a signature away: the next who has covers this, too. */
+	if (!audit_checkpoint_signed(&c) && audit_checkpoint_signed(&a->checkpoint))
+		return 0;
 	len = audit_checkpoint_text(&c, text);
 	text[len++] = '\n';
 	snprintf(path, sizeof(path), "%s/" AUDIT_CHECKPOINT_NAME, a->dir);
