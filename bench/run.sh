@@ -4,7 +4,7 @@
 # speed does not. Never part of ./dev check. usage: bench/run.sh [PART...]
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-path inspect flows policy grants dicom store api vault age integrity stage}
+parts=${*:-path inspect flows policy grants dicom store api vault age update integrity stage}
 
 printf '| what | measured | must |\n|---|---|---|\n'
 for part in $parts; do
@@ -23,6 +23,7 @@ for part in $parts; do
 		;;
 	inspect) bench/inspect.sh build/bedwarden ;;
 	age) bench/age.sh build/bedwarden ;;
+	update) bench/update.py build/bedwarden ;;
 	flows | policy) "bench/$part.sh" build/bench/bench-stage ;;
 	dicom) build/bench/bench-dicom ;;
 	store)

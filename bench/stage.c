@@ -20,7 +20,7 @@
 
 #define SERVERS	  8
 #define FRAME_LEN 110
-#define BURST	  32
+#define BURST	  64	   /* as many as the guard and `inspect` take at once */
 #define LEAST	  4000000u /* packets a measurement takes */
 #define SETTLE	  8	   /* rounds until every conversation is one that nobody reads any more */
 

@@ -11,27 +11,29 @@ cd "$dir"
 room=$(($(df --output=avail -B1M . | tail -1) / 33)) # three of each, and a tenth
 long=${LONG:-$((room < 1024 ? room : 1024))}
 
-# take COMMAND...: seconds into `seconds`, peak memory in MiB into `memory`.
+# take COMMAND...: seconds, of the wall and of processors, and peak memory in MiB.
 take() {
-	/usr/bin/time -o time -f '%e %M' "$@" >/dev/null 2>&1
-	read -r seconds memory <time
+	/usr/bin/time -o time -f '%e %U %S %M' "$@" >/dev/null 2>&1
+	read -r wall user system memory <time
+	cpu=$(awk -v a="$user" -v b="$system" 'BEGIN { print a + b }')
 	memory=$((memory / 1024))
 }
-row() { awk -v what="$1" -v a="$2" -v b="$3" -v m="$4" 'BEGIN {
-	printf "| %s | %.2f s, restic %.2f s: %.1fx as fast; peak %d MiB, SQLite cache of 11 MiB included | >= 4x |\n", what, a, b, b / a, m }'; }
+row() { awk -v what="$1" -v a="$2" -v b="$3" -v ca="$4" -v cb="$5" -v m="$6" 'BEGIN {
+	printf "| vault: %s | %.2f s, restic %.2f s: %.1fx as fast (%.1fx by processor time); peak %d MiB | >= 4x, <= 32 MiB |\n",
+		what, a, b, b / a, cb / ca, m }'; }
 
 compare() { # WHAT
 	"$bw" vault init v --holder file >/dev/null 2>&1
-	take "$bw" vault put v src; local put=$seconds put_mem=$memory
-	take "$bw" vault get v -C out; local get=$seconds get_mem=$memory
+	take "$bw" vault put v src; local put=$wall put_cpu=$cpu put_mem=$memory
+	take "$bw" vault get v -C out; local get=$wall get_cpu=$cpu get_mem=$memory
 	diff -rq src out/src >/dev/null || { echo "bench: vault: what came back differs" >&2; exit 1; }
 	rm -rf v out
 	restic init -q -r r >/dev/null
-	take restic -q -r r --compression off backup src; local rput=$seconds
-	take restic -q -r r restore latest --target rout; local rget=$seconds
+	take restic -q -r r --compression off backup src; local rput=$wall rput_cpu=$cpu
+	take restic -q -r r restore latest --target rout; local rget=$wall rget_cpu=$cpu
 	rm -rf r rout cache
-	row "vault: put $1" "$put" "$rput" "$put_mem"
-	row "vault: get $1" "$get" "$rget" "$get_mem"
+	row "put $1" "$put" "$rput" "$put_cpu" "$rput_cpu" "$put_mem"
+	row "get $1" "$get" "$rget" "$get_cpu" "$rget_cpu" "$get_mem"
 }
 
 python3 - <<'P'

@@ -1331,6 +1331,12 @@ FLOOR_FN void floor_judge_ip(struct floor_tables *t, struct floor_work *w)
 		f->flags = 0;
 		f = 0;
 	}
+	/* Both ends were told, and the same ports may begin anew. */
+	if (f && (f->flags & GATE_FLOW_BLOCKED) && p->proto == 6 &&
+	    (p->tcp_flags & (2 | 4 | 16)) == 2) {
+		f->flags = 0;
+		f = 0;
+	}
 	if (f && (f->flags & GATE_FLOW_BLOCKED)) {
 		w->verdict.device = f->device;
 		w->verdict.peer = f->peer;

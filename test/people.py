@@ -195,5 +195,6 @@ def main():
         shutil.rmtree(folder)
 
 
-main()
-sys.exit(1 if failed else 0)
+if __name__ == "__main__":
+    main()
+    sys.exit(1 if failed else 0)

@@ -2,10 +2,10 @@
 # What `./dev check` runs, in order: unit tests, captures, sealed files, seeds of every fuzz
 # target, layers and documents, then whole gateways in network namespaces.
 # Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   PART: unit pcap age tuf fuzz layers docs vault audit console e2e
+# usage: test/run.sh [PART...]   PART: unit pcap age tuf fuzz layers docs vault audit people console e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-unit pcap age tuf fuzz layers docs vault audit console e2e}
+parts=${*:-unit pcap age tuf fuzz layers docs vault audit people console e2e}
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -69,6 +69,12 @@ docs() { count test/docs.sh; }
 vault() { LIMIT=900 count test/vault.sh build/bedwarden; }
 
 audit() { count test/audit.sh build/bedwarden; }
+
+people() {
+	count test/people.py build-asan/bedwarden
+	count test/sms.py build-asan/bedwarden
+}
+
 console() {
 	count test/console/api.py build-asan/test/console-kit
 	count test/console/page.py build-asan/test/console-kit

@@ -201,7 +201,7 @@ function firstStart() {
 	main.className = "narrow";
 	show("First start", el("section", {},
 		el("p", {}, "Nobody can sign in here yet. The first administrator is made on the box itself:"),
-		el("pre", {}, "sudo bedwarden user add --first NAME"),
+		el("pre", {}, "sudo bedwarden user add NAME --first"),
 		el("p", {}, "It prints a one-time code."),
 		firstForm()));
 }

@@ -48,6 +48,7 @@ struct config_console {
 	unsigned listen_count;
 	char **names; /* that people open it by, "gateway.clinic.example"; the first is the passkeys' */
 	unsigned names_count;
+	bool ward;			  /* may it be used from wards, by their ports? */
 	uint32_t connections, per_source; /* at once, in all and from one address */
 	uint32_t requests;		  /* a second, from one address */
 	uint32_t subscribers;		  /* of live events */

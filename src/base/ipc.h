@@ -37,7 +37,8 @@ enum ipc_type {
 	IPC_TLS_KEY,  /* the public half of a certificate's key */
 	IPC_TLS_SIGN, /* ECDSA by it, of a digest */
 	IPC_ARCHIVE,  /* guard → keeper: what is archived (base/archive.h) */
-	IPC_CERT, /* console → keeper: a certificate to keep (PEM), or empty, asks for it; keeper →
+	IPC_CERT, /* console → keeper: a certificate to keep (PEM), or a JSON list of
+			* the names that it is to have, asks for it; keeper →
 			* console: the one that is kept, empty: none */
 	IPC_GRANTS, /* keeper → parent → guard: struct gate_grant_row (bpf/shared.h), as many as are
 		     * in force; parent → keeper: i32, 0 they are in force or -errno */
@@ -59,6 +60,8 @@ enum ipc_type {
 	IPC_COURIER, /* parent → keeper, courier: fd of its end of their pair; empty */
 	IPC_SMS, /* keeper → courier: a URL to fetch; courier → keeper: u32 HTTP status, 0: nobody
 		  * answered */
+	IPC_BLOCK, /* guard → parent: struct setup_block (role/setup.h), a conversation that the kernel
+		    * is to keep blocked, whoever guards */
 	IPC_TYPE_COUNT,
 };
 

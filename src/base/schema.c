@@ -129,6 +129,9 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXTS, schema_file, "names", config.console.names, &text_entry, OPTIONAL, NULL, 1, 8,    \
 	  "Names that people open it by. The first is the one that passkeys are bound to. None: "  \
 	  "localhost.")                                                                            \
+	X(WORD, schema_file, "ward", config.console.ward, yes_no, OPTIONAL, "no", 0, 0,            \
+	  "Whether it may be used from a ward, through the gateway's own ports there: for "        \
+	  "emergencies at the bedside while the rest of the network is down.")                     \
 	X(NUMBER, schema_file, "connections", given.connections, config.console.connections,       \
 	  OPTIONAL, "256", 8, 4096, "Most connections at once.")                                   \
 	X(NUMBER, schema_file, "per_source", given.per_source, config.console.per_source,          \

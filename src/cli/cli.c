@@ -83,7 +83,8 @@ const struct cli_command cli_commands[] = {
 	 "[--target-dir DIR] init ROOT | refresh | download",
 	 "fetch from a repository what its keys vouch for", cli_tuf},
 	{"repo",
-	 "init|add|remove|delegate|rotate|renew|sign|take|publish|bundle|status DIR [OPTION]... "
+	 "init|add|remove|delegate|rotate|renew|sign|take|publish|bundle|tidy|status DIR "
+	 "[OPTION]... "
 	 "[ARG]... | add|sign DRAFT.json [OPTION]... [FILE]... | key FILE",
 	 "publish such a repository", cli_repo},
 	{"update", "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]...",

@@ -100,8 +100,8 @@ char *passphrase_ask(const char *prompt)
 		n = read_unseen(fd, prompt, text);
 	if (n < 0) {
 		if (fd < 0)
-			cli_fail("there is no terminal to ask for the passphrase; use -j batchpass "
-				 "with AGE_PASSPHRASE_FD");
+			cli_fail("there is no terminal to ask for the passphrase; a program gives "
+				 "it in AGE_PASSPHRASE_FD (seal and open: with -j batchpass)");
 		else
 			cli_fail("the passphrase was not read: %s", strerror((int)-n));
 		passphrase_free(text);
@@ -176,6 +176,13 @@ static int read_all(int fd, char *text)
 		len--;
 	text[len] = 0;
 	return 0;
+}
+
+bool passphrase_in_environment(void)
+{
+	const char *value = getenv("AGE_PASSPHRASE"), *fd = getenv("AGE_PASSPHRASE_FD");
+
+	return (value && *value) || (fd && *fd);
 }
 
 char *passphrase_from_environment(void)

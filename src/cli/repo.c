@@ -37,16 +37,23 @@ struct repo *repo_cli_open(const char *dir)
 /* From the environment for a program, else from the terminal. */
 static int ask(void *arg, const char *path, bool fresh, char ret_text[SIGNER_PASSPHRASE])
 {
-	char prompt[512], *text = passphrase_from_environment();
+	char prompt[512], *text;
 
 	snprintf(prompt, sizeof(prompt), "Passphrase for %.400s: ", path);
-	if (!text)
+	if (passphrase_in_environment())
+		text = passphrase_from_environment();
+	else
 		text = fresh ? passphrase_new() : passphrase_ask(prompt);
 	if (!text)
 		return -ECANCELED;
 	snprintf(ret_text, SIGNER_PASSPHRASE, "%s", text);
 	passphrase_free(text);
 	return 0;
+}
+
+int repo_cli_fail(int err, const struct tuf_error *e)
+{
+	return err == -ECANCELED ? CLI_FAILED : cli_fail("%s", e->text);
 }
 
 const struct signer_ask repo_cli_ask = {.passphrase = ask};
@@ -222,7 +229,7 @@ static int bundle(const struct repo_cli *o, int argc, char **argv)
 	int err;
 
 	if (!o->out)
-		return usage();
+		return cli_fail("where to? name the bundle's file with -o");
 	r = repo_cli_open(argv[0]);
 	if (!r)
 		return CLI_FAILED;
@@ -363,20 +370,36 @@ static int take_option(struct repo_cli *o, int c)
 }
 
 static const struct repo_verb verbs[] = {
-	{"key", repo_cli_key, 1, 1},
-	{"init", repo_cli_init, 1, 1},
-	{"add", add, 2, 1000},
-	{"remove", drop, 2, 1000},
-	{"delegate", repo_cli_delegate, 2, 2},
-	{"rotate", repo_cli_rotate, 2, 64},
-	{"renew", repo_cli_renew, 2, 64},
-	{"sign", repo_cli_sign, 1, 2},
-	{"take", repo_cli_take, 2, 1000},
-	{"publish", repo_cli_publish, 1, 1},
-	{"bundle", bundle, 1, 1000},
-	{"status", repo_cli_status, 1, 1},
+	{"key", repo_cli_key, 1, 1,
+	 "FILE [--kind ed25519|ecdsa|rsa] [--plain] | pkcs11:URI -o FILE.pub"},
+	{"init", repo_cli_init, 1, 1,
+	 "DIR [--root PUB]... [--root-threshold N] [--targets PUB]... [--targets-threshold N] "
+	 "[--online PUB]... [--kind KIND] [--plain] [--days N]"},
+	{"add", add, 2, 1000,
+	 "DIR|DRAFT.json FILE... [--name PATH] [--role ROLE] [--custom JSON] [--days N]"},
+	{"remove", drop, 2, 1000, "DIR NAME... [--role ROLE] [--days N]"},
+	{"delegate", repo_cli_delegate, 2, 2,
+	 "DIR ROLE --key PUB... [--threshold N] [--path PATTERN]... [--terminating] [--by ROLE] "
+	 "[--days N]"},
+	{"rotate", repo_cli_rotate, 2, 64,
+	 "DIR ROLE... [--add-key PUB]... [--remove-key PUB|ID]... [--threshold N] [--days N]"},
+	{"renew", repo_cli_renew, 2, 64, "DIR ROLE... [--days N]"},
+	{"sign", repo_cli_sign, 1, 2,
+	 "DIR [ROLE] [--key FILE|pkcs11:URI]... | DRAFT.json --key FILE..."},
+	{"take", repo_cli_take, 2, 1000, "DIR DRAFT.json [FILE]..."},
+	{"publish", repo_cli_publish, 1, 1,
+	 "DIR [--key FILE]... [--timestamp-days N] [--snapshot-days N]"},
+	{"bundle", bundle, 1, 1000, "DIR [NAME]... -o FILE"},
+	{"tidy", repo_cli_tidy, 1, 1, "DIR [--days N]"},
+	{"status", repo_cli_status, 1, 1, "DIR [--json]"},
 	{NULL},
 };
+
+static int usage_of(const struct repo_verb *v)
+{
+	fprintf(stderr, "usage: bedwarden repo %s %s\n", v->name, v->usage);
+	return CLI_USAGE;
+}
 
 int cli_repo(int argc, char **argv)
 {
@@ -387,9 +410,12 @@ int cli_repo(int argc, char **argv)
 		r = take_option(&o, c);
 	if (r != CLI_OK)
 		return r;
-	for (const struct repo_verb *v = verbs; optind < argc && v->name; v++)
-		if (strcmp(v->name, argv[optind]) == 0 && argc - optind - 1 >= v->least &&
-		    argc - optind - 1 <= v->most)
-			return v->run(&o, argc - optind - 1, argv + optind + 1);
+	for (const struct repo_verb *v = verbs; optind < argc && v->name; v++) {
+		if (strcmp(v->name, argv[optind]) != 0)
+			continue;
+		argc -= optind + 1;
+		argv += optind + 1;
+		return argc >= v->least && argc <= v->most ? v->run(&o, argc, argv) : usage_of(v);
+	}
 	return usage();
 }

@@ -23,6 +23,7 @@ struct repo_verb {
 	const char *name;
 	int (*run)(const struct repo_cli *o, int argc, char **argv); /* what stands behind it */
 	int least, most;
+	const char *usage; /* what stands behind the name */
 };
 
 /* Opens argv[0]; NULL, and it was said why. */
@@ -32,11 +33,14 @@ struct repo *repo_cli_open(const char *dir);
 int repo_cli_signers(struct repo *r, const struct repo_cli *o, const json_t *wanted,
 		     struct signer **ret_signers, unsigned *ret_count);
 extern const struct signer_ask repo_cli_ask;
+/* CLI_FAILED; says why, unless who was asked said it. */
+int repo_cli_fail(int err, const struct tuf_error *e);
 
 /* In repo_sign.c. */
 int repo_cli_sign(const struct repo_cli *o, int argc, char **argv);
 int repo_cli_take(const struct repo_cli *o, int argc, char **argv);
 int repo_cli_publish(const struct repo_cli *o, int argc, char **argv);
+int repo_cli_tidy(const struct repo_cli *o, int argc, char **argv);
 int repo_cli_status(const struct repo_cli *o, int argc, char **argv);
 /* In repo_keys.c. */
 int repo_cli_key(const struct repo_cli *o, int argc, char **argv);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/repo.h"
@@ -18,12 +19,12 @@ static int make_key(const struct repo_cli *o, const char *path, bool plain)
 {
 	enum signer_kind kind = SIGNER_ED25519;
 	struct tuf_error e;
+	int err;
 
 	if (o->kind && signer_kind_read(o->kind, &kind) < 0)
 		return cli_fail("--kind '%s': expected ed25519, ecdsa or rsa", o->kind);
-	if (signer_make(path, kind, plain ? NULL : &repo_cli_ask, &e) < 0)
-		return cli_fail("%s", e.text);
-	return CLI_OK;
+	err = signer_make(path, kind, plain ? NULL : &repo_cli_ask, &e);
+	return err < 0 ? repo_cli_fail(err, &e) : CLI_OK;
 }
 
 int repo_cli_key(const struct repo_cli *o, int argc, char **argv)
@@ -38,8 +39,8 @@ int repo_cli_key(const struct repo_cli *o, int argc, char **argv)
 			"-o is for the public half of a key in a token: pkcs11:… -o FILE.pub");
 	if (o->out) {
 		snprintf(path, sizeof(path), "%s", o->out);
-		r = signer_make_token(argv[0], path, &repo_cli_ask, &e) < 0 ? cli_fail("%s", e.text)
-									    : CLI_OK;
+		r = signer_make_token(argv[0], path, &repo_cli_ask, &e);
+		r = r < 0 ? repo_cli_fail(r, &e) : CLI_OK;
 	} else {
 		snprintf(path, sizeof(path), "%s.pub", argv[0]);
 		r = make_key(o, argv[0], o->plain);
@@ -95,6 +96,9 @@ static int make_missing(const struct repo_cli *o, const char *dir)
 		if (t[i].named->count)
 			continue;
 		snprintf(path, sizeof(path), "%s/keys/%s.key", dir, t[i].file);
+		/* An earlier try may have been given up after this one was made. */
+		if (access(path, F_OK) == 0)
+			continue;
 		r = make_key(o, path, t[i].plain);
 		if (r == CLI_OK)
 			printf("made %s%s\n", path, t[i].plain ? " (not sealed)" : "");
@@ -158,9 +162,9 @@ int repo_cli_init(const struct repo_cli *o, int argc, char **argv)
 	if (c == CLI_OK && !(r = repo_cli_open(argv[0])))
 		c = CLI_FAILED;
 	if (c == CLI_OK)
-		c = save_new(r, "root", root, o->days ? o->days : ROOT_DAYS);
-	if (c == CLI_OK)
 		c = save_new(r, "targets", targets, o->days ? o->days : TARGETS_DAYS);
+	if (c == CLI_OK) /* the last, for it makes a repository of the folder */
+		c = save_new(r, "root", root, o->days ? o->days : ROOT_DAYS);
 	if (c == CLI_OK)
 		printf("next: 'bedwarden repo sign %s', then 'bedwarden repo publish %s'\n",
 		       argv[0], argv[0]);

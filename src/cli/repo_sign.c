@@ -18,6 +18,7 @@
 #define FILE_MAX_      (32u << 20)
 #define TIMESTAMP_DAYS 7
 #define SNAPSHOT_DAYS  30
+#define TIDY_DAYS      30
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
@@ -44,13 +45,15 @@ static int open_key(const char *path, const json_t *wanted, struct signer **sign
 {
 	char id[SIGNER_ID];
 	struct tuf_error e;
+	int err;
 
 	if (peek_id(path, id) && !is_wanted(wanted, id))
 		return CLI_OK;
 	if (*count == REPO_LIST_MAX)
 		return cli_fail("more than %d keys", REPO_LIST_MAX);
-	if (signer_open(path, &repo_cli_ask, &signers[*count], &e) < 0)
-		return cli_fail("%s", e.text);
+	err = signer_open(path, &repo_cli_ask, &signers[*count], &e);
+	if (err < 0)
+		return repo_cli_fail(err, &e);
 	if (is_wanted(wanted, signer_id(signers[*count])))
 		++*count;
 	else
@@ -289,7 +292,8 @@ int repo_cli_sign(const struct repo_cli *o, int argc, char **argv)
 	int c;
 
 	if (stat(argv[0], &st) == 0 && S_ISREG(st.st_mode))
-		return argc == 1 ? sign_file(o, argv[0]) : cli_usage(cli_find("repo"));
+		return argc == 1 ? sign_file(o, argv[0])
+				 : cli_fail("%s is a draft and no repository", argv[0]);
 	r = repo_cli_open(argv[0]);
 	if (!r)
 		return CLI_FAILED;
@@ -466,6 +470,20 @@ int repo_cli_publish(const struct repo_cli *o, int argc, char **argv)
 			c = cli_fail("%s", e.text);
 		close_signers(signers, count);
 	}
+	repo_close(r);
+	return c;
+}
+
+int repo_cli_tidy(const struct repo_cli *o, int argc, char **argv)
+{
+	struct repo *r = repo_cli_open(argv[0]);
+	struct tuf_error e;
+	int c = CLI_OK;
+
+	if (!r)
+		return CLI_FAILED;
+	if (repo_tidy(r, o->days ? o->days : TIDY_DAYS, note, NULL, &e) < 0)
+		c = cli_fail("%s", e.text);
 	repo_close(r);
 	return c;
 }

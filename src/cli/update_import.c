@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/update.h"
@@ -77,7 +76,8 @@ static int import(const struct import *o, const char *path)
 	int r = CLI_OK, err = bundle_open(path, &b, &e);
 
 	if (err == 0)
-		err = tuf_open(o->metadata_dir, bundle_metadata(b), time(NULL), &t, &e);
+		err = tuf_open(o->metadata_dir, bundle_metadata(b), tuf_now(o->metadata_dir), &t,
+			       &e);
 	if (err == 0)
 		err = tuf_refresh(t, &e);
 	if (err < 0) {

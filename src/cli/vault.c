@@ -24,11 +24,14 @@
 /* From the environment for a program, else from the terminal; twice where it is a new one. */
 static int type(void *arg, const char *what, bool fresh, char ret_secret[HOLDER_SECRET])
 {
-	char prompt[96], *first = passphrase_from_environment(), *again = NULL;
+	char prompt[96], *first = NULL, *again = NULL;
 	int err = 0;
 
 	snprintf(prompt, sizeof(prompt), "%s: ", what);
-	if (!first) {
+	if (passphrase_in_environment()) {
+		first = passphrase_from_environment();
+		err = first ? 0 : -ECANCELED;
+	} else {
 		first = passphrase_ask(prompt);
 		if (first && fresh)
 			again = passphrase_ask("Once more: ");

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fuse_lowlevel.h>
@@ -397,6 +399,17 @@ static void close_view(struct mounted *m)
 	vault_close(m->v);
 }
 
+/* What a process that was killed has left there, if the helper found it in use just then. */
+static void clear_dead(const char *path)
+{
+	char *const argv[] = {(char *)"fusermount3", (char *)"-uzq", (char *)"--", (char *)path,
+			      NULL};
+	pid_t pid;
+
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) == 0)
+		waitpid(pid, NULL, 0);
+}
+
 /* Absolute: the helper that takes the mount away has another folder. */
 static int find_place(const struct vault_cli *o, char ret_path[PATH_MAX])
 {
@@ -409,6 +422,8 @@ static int find_place(const struct vault_cli *o, char ret_path[PATH_MAX])
 	/* The helper may be about to take away what was killed. */
 	for (unsigned i = 0; i < 20 && access(given, F_OK) < 0 && errno == ENOTCONN; i++)
 		usleep(100000);
+	if (access(given, F_OK) < 0 && errno == ENOTCONN)
+		clear_dead(given);
 	if (!realpath(given, ret_path))
 		return errno == ENOTCONN
 			       ? cli_fail("%s: what was mounted there has ended; take it away with "

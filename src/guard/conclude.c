@@ -21,6 +21,8 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 	w->v.ifindex = w->ifindex;
 	if (kernels)
 		w->v = *kernels;
+	else if (e->policy && w->floor_hint.key)
+		floor_judge_hinted(e->floor, &w->floor_hint, &w->p, w->ifindex, e->now_ns, &w->v);
 	else if (e->policy)
 		floor_judge(e->floor, &w->p, w->ifindex, e->now_ns, &w->v);
 	/* Numbers of another policy than ours would name the wrong machine. */

@@ -16,7 +16,8 @@
 #define SOURCES		 4096
 #define BEHAVIOUR_ROWS	 2048
 #define FRAGMENT_WAIT_MS 5000
-#define EXPIRE_BURST	 64   /* flows ended at most between two bursts, */
+#define CLEAN_UP	 4    /* groups */
+#define EXPIRE_BURST	 64   /* flows ended at most after so many groups, */
 #define EXPIRE_TICK	 8192 /* and at a tick */
 
 /*
@@ -319,14 +320,22 @@ static void take(struct engine *e, const struct frame *f, struct work *w)
 	settle(e, f, w);
 }
 
-/* Reads ahead: by the time a packet's turn comes, its bytes and its flow are in the cache. */
-static void prepare(struct engine *e, const struct frame *frames, unsigned count)
+/*
+ * Packets go through the engine in groups, each stage a group behind the one before
+ * it: while a packet is worked on, what later ones will need is on its way from
+ * memory. By the time its turn comes its bytes, its flow and what is read of it are in
+ * the cache, however many others there are.
+ */
+static struct work *slot(struct engine *e, unsigned i)
 {
-	for (unsigned i = 0; i < count; i++)
-		__builtin_prefetch(frames[i].data.data);
-	for (unsigned i = 0; i < count; i++) {
+	return &e->work[i % ENGINE_SLOTS];
+}
+
+static void decode(struct engine *e, const struct frame *frames, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
 		const struct frame *f = &frames[i];
-		struct work *w = &e->work[i];
+		struct work *w = slot(e, i);
 
 		e->stats.packets++;
 		e->stats.bytes += f->wire_len;
@@ -336,27 +345,49 @@ static void prepare(struct engine *e, const struct frame *frames, unsigned count
 		flow_hint(e->flows, &w->p, w->segment, &w->hint);
 		if (e->policy && !f->verdict)
 			floor_hint(e->floor, &w->hint.key, &w->floor_hint);
+		else
+			w->floor_hint.key = NULL;
 	}
-	for (unsigned i = 0; i < count; i++) {
-		flow_prefetch(e->flows, &e->work[i].hint);
-		if (e->policy && !frames[i].verdict)
-			floor_prefetch(e->floor, &e->work[i].floor_hint);
-	}
-	for (unsigned i = 0; i < count; i++)
-		session_hint(flow_guess(e->flows, &e->work[i].hint));
-	for (unsigned i = 0; i < count; i++)
-		session_prefetch(flow_guess(e->flows, &e->work[i].hint));
-	for (unsigned i = 0; i < count; i++)
-		session_prefetch_talk(flow_guess(e->flows, &e->work[i].hint));
 }
 
-static void burst(struct engine *e, const struct frame *frames, unsigned count)
+static void fetch_flows(struct engine *e, const struct frame *frames, unsigned from, unsigned to)
 {
-	prepare(e, frames, count);
-	for (unsigned i = 0; i < count; i++) {
-		advance(e, frames[i].time_ns);
-		take(e, &frames[i], &e->work[i]);
+	for (unsigned i = from; i < to; i++) {
+		flow_prefetch(e->flows, &slot(e, i)->hint);
+		if (e->policy && !frames[i].verdict)
+			floor_prefetch(e->floor, &slot(e, i)->floor_hint);
 	}
+}
+
+static void fetch_sessions(struct engine *e, const struct frame *frames, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++)
+		session_hint(flow_guess(e->flows, &slot(e, i)->hint));
+	for (unsigned i = from; i < to; i++)
+		session_prefetch(flow_guess(e->flows, &slot(e, i)->hint));
+	for (unsigned i = from; i < to; i++)
+		session_prefetch_talk(flow_guess(e->flows, &slot(e, i)->hint));
+	for (unsigned i = from; e->policy && i < to; i++)
+		if (!frames[i].verdict)
+			floor_prefetch_again(e->floor, &slot(e, i)->floor_hint);
+}
+
+static void finish(struct engine *e, const struct frame *frames, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
+		advance(e, frames[i].time_ns);
+		take(e, &frames[i], slot(e, i));
+	}
+}
+
+static void look_ahead(const struct frame *frames, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++)
+		__builtin_prefetch(frames[i].data.data);
+}
+
+static void clean_up(struct engine *e)
+{
 	flow_expire(e->flows, e->wall_ns, EXPIRE_BURST);
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_BURST);
 	tally_tick(e->notice.tally, e->now_ns);
@@ -365,12 +396,32 @@ static void burst(struct engine *e, const struct frame *frames, unsigned count)
 		inventory_tick(e->inventory, e->wall_ns);
 }
 
+/* Where the group `n` begins. */
+static unsigned group(unsigned n, unsigned count)
+{
+	return n * ENGINE_GROUP < count ? n * ENGINE_GROUP : count;
+}
+
 void engine_burst(struct engine *e, struct capture *c, const struct frame *frames, unsigned count)
 {
+	unsigned groups = (count + ENGINE_GROUP - 1) / ENGINE_GROUP;
+
 	e->capture = c;
-	for (; count > ENGINE_BURST; frames += ENGINE_BURST, count -= ENGINE_BURST)
-		burst(e, frames, ENGINE_BURST);
-	burst(e, frames, count);
+	look_ahead(frames, 0, group(1, count));
+	for (unsigned n = 0; groups && n < groups + 2; n++) {
+		look_ahead(frames, group(n + 1, count), group(n + 2, count));
+		decode(e, frames, group(n, count), group(n + 1, count));
+		if (n >= 1)
+			fetch_flows(e, frames, group(n - 1, count), group(n, count));
+		if (n < 2)
+			continue;
+		fetch_sessions(e, frames, group(n - 2, count), group(n - 1, count));
+		finish(e, frames, group(n - 2, count), group(n - 1, count));
+		if ((n - 2) % CLEAN_UP == CLEAN_UP - 1)
+			clean_up(e);
+	}
+	if (groups % CLEAN_UP || !groups)
+		clean_up(e);
 }
 
 void engine_blocked(struct engine *e, const struct gate_sample *s, uint64_t wall_ns)

@@ -23,6 +23,10 @@ typedef void (*engine_sink_fn)(void *arg, const char *line, size_t len);
 typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const struct packet *p,
 				    const struct roster *r);
 
+/* Nothing more of a conversation passes here, for `for_ns`. */
+typedef void (*engine_block_fn)(void *arg, const struct gate_flow_key *key, enum reason why,
+				uint64_t for_ns);
+
 #define ENGINE_STREAM_BYTES (64u << 20)
 #define ENGINE_STREAM_END   (1u << 20) /* held of one end of one conversation, at most */
 
@@ -44,6 +48,9 @@ struct engine_options {
 	void *place_arg;
 	engine_sink_fn sink;
 	void *sink_arg;
+	engine_block_fn
+		block; /* told of what is cut off, for whoever guards next; NULL: nobody is */
+	void *block_arg;
 };
 
 struct engine_stats {

@@ -9,14 +9,15 @@
 #include "guard/policy/message.h"
 #include "guard/ration.h"
 
-#define ENGINE_BURST 32
+#define ENGINE_GROUP 8
+#define ENGINE_SLOTS (4 * ENGINE_GROUP) /* three groups are under way at once */
 
 /* One packet on its way through the rooms. */
 struct work {
 	struct packet p;
 	struct gate_verdict v;
 	struct flow_hint hint;
-	struct floor_hint floor_hint;
+	struct floor_hint floor_hint; /* key NULL: none */
 	uint32_t ifindex, segment;
 };
 
@@ -47,7 +48,8 @@ struct engine {
 	struct capture *capture; /* of the call that is on */
 	uint64_t now_ns;	 /* never goes back */
 	uint64_t wall_ns;	 /* last seen, may jump */
-	struct work work[ENGINE_BURST];
+	uint64_t marked_ns;	 /* when a conversation was last marked in the kernel */
+	struct work work[ENGINE_SLOTS];
 	struct work whole; /* a datagram out of fragments */
 };
 

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "guard/engine_internal.h"
 #include "guard/archive.h"
 #include "guard/hairpin.h"
@@ -127,6 +128,22 @@ void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t se
 	e->capture->ops->inject(e->capture, f.data, back || hairpin ? w->ifindex : port->partner);
 }
 
+/* The kernel keeps a conversation blocked for so long: no guard that is started meanwhile knows
+ * what was said in it. */
+#define BLOCK_NS (60 * NSEC_PER_SEC)
+#define AGAIN_NS (NSEC_PER_SEC / 10)
+
+/* Where packets of it still come by, its time was over: at most ten of them a second are marked anew. */
+static void mark(struct engine *e, const struct work *w, const struct flow *f, bool again)
+{
+	if (!e->o.block || w->v.action != GATE_DROP)
+		return;
+	if (again && e->now_ns < e->marked_ns + AGAIN_NS)
+		return;
+	e->marked_ns = e->now_ns;
+	e->o.block(e->o.block_arg, &f->key, (enum reason)f->session_reason, BLOCK_NS);
+}
+
 /* Nothing more passes in either direction, and both ends know it. */
 static void cut_off(struct engine *e, struct work *w, struct flow *f, unsigned end)
 {
@@ -141,6 +158,7 @@ static void cut_off(struct engine *e, struct work *w, struct flow *f, unsigned e
 		engine_reset(e, w, true, w->p.tcp_ack);
 	}
 	session_end(e->sessions, f);
+	mark(e, w, f, false);
 }
 
 bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
@@ -150,6 +168,7 @@ bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 
 	if (f->session_reason) {
 		engine_refuse(e, w, REASON_POLICY_FLOW_BLOCKED);
+		mark(e, w, f, true);
 		return false;
 	}
 	e->heard = w;

@@ -10,7 +10,7 @@
 #include "keep/record.h"
 
 #define PAGE_TEXT_MAX  128
-#define PAGE_BUDGET_NS 15000000ull /* what a page may cost, about */
+#define PAGE_BUDGET_NS 10000000ull /* what a page may cost, about */
 
 struct page_ask {
 	struct query_filter filter; /* limit: rows at most, at least 1 */

@@ -68,7 +68,7 @@ static int start_workers(struct vault *v, const uint8_t naming[CRYPTO_KEY], unsi
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (!threads)
-		threads = cores < 1 ? 1 : (unsigned)cores;
+		threads = cores < 1 ? 2 : 2 * (unsigned)cores; /* one may wait for its turn */
 	v->workers = threads < VAULT_WORKERS_MAX ? threads : VAULT_WORKERS_MAX;
 	v->sealer = sealer_new(naming);
 	for (unsigned i = 0; i < v->workers; i++) {

@@ -30,7 +30,7 @@ struct vault;
 /* Makes DIR where there is none, keys (keys_create()) and an empty index in it. */
 int vault_init(const char *dir, const struct holder *h, const struct holder_ask *ask,
 	       const char *recipient, char ret_error[KEYS_ERROR]);
-/* NULL with errno; EUCLEAN: damaged, see ret_error. `threads` 0: as the machine has cores. */
+/* NULL with errno; EUCLEAN: damaged, see ret_error. `threads` 0: two for each core. */
 struct vault *vault_open(const char *dir, const struct holder_ask *ask, unsigned threads,
 			 char ret_error[KEYS_ERROR]);
 /* With keys that are unlocked already; they stay the caller's. `dir` is where they are. */

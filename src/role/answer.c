@@ -323,7 +323,7 @@ static void merge(struct keeper *k, json_t *status)
 {
 	static char buf[32768];
 	struct json j = json_new(buf, sizeof(buf));
-	char print[CERT_PRINT];
+	char print[SELF_PRINT];
 	json_t *own;
 
 	json_open(&j, NULL);

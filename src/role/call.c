@@ -364,6 +364,7 @@ static bool identify(struct keeper *k, const json_t *root, struct call_asker *by
 	by->mac = member(root, "mac");
 	by->origin = member(root, "origin");
 	by->session = member(root, "session");
+	by->passive = json_is_true(json_object_get(root, "passive"));
 	if (!*by->session)
 		return true;
 	if (!k->identify) {

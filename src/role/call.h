@@ -41,6 +41,7 @@ struct call_asker {
 	const json_t *devices;	  /* of a vendor: the names of those that it may see; borrowed */
 	bool enrolling;		  /* has no second factor yet, and adds one: see call_row.also */
 	bool one_factor;	  /* has shown one alone */
+	bool passive;		  /* a page asked by itself: no use of the session */
 	uint32_t ticket;	  /* for call_later() */
 };
 

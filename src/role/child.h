@@ -13,7 +13,7 @@
 #include "role/respawn.h"
 
 #define CHILD_IPC_FD   3 /* in the child: its end of the pair with the parent */
-#define CHILD_ARGS_MAX 48
+#define CHILD_ARGS_MAX 192
 #define CHILD_FDS_MAX  4
 
 struct child {

@@ -20,10 +20,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sandbox.h"
-#include "people/console/cert.h"
+#include "people/console/self.h"
 #include "people/console/web.h"
 #include "role/front.h"
 #include "role/neighbour.h"
+#include "role/port.h"
 #include "role/setup.h"
 #include "role/tls_key.h"
 #include "seal/pki/signer.h"
@@ -45,7 +46,8 @@ static const char *const calls[] = {
 #define NAMES_MAX 8
 #define TURN_MAX  4 /* messages before what they brought is handed on */
 #define CERT_MS	  3000
-#define AGAIN_S	  5 /* between attempts to have a certificate signed */
+#define AGAIN_S	  5  /* between attempts to have a certificate signed */
+#define RENEW_S	  60 /* between looks whether there is another certificate */
 #define COUNTS_S  60
 
 struct console {
@@ -64,9 +66,11 @@ struct console {
 	char ips[FRONT_MAX][ADDRESS_IP_LEN];
 	const char *hosts[NAMES_MAX + FRONT_MAX + 3];
 	unsigned name_count, at_count;
+	uint32_t shut[PORTS_MAX]; /* interfaces that nobody may come in by */
+	unsigned shut_count;
 	uint32_t connections, per_source, requests, subscribers;
-	uint64_t again_ns, counts_ns, dropped_told, refused_told;
-	char pem[CERT_PEM_MAX];
+	uint64_t again_ns, renew_ns, counts_ns, dropped_told, refused_told;
+	char pem[SELF_PEM_MAX];
 	size_t pem_len;
 	bool pem_there; /* the keeper has answered */
 	bool watching, told_locked;
@@ -121,6 +125,18 @@ static bool find_mac(void *arg, const struct sockaddr *who, char ret_mac[ADDRESS
 	return true;
 }
 
+/* A ward's port is no way in, even to an address of the management network. */
+static bool welcome(void *arg, int sock)
+{
+	const struct console *c = arg;
+	uint32_t came_by = c->shut_count ? front_interface(sock) : 0;
+
+	for (unsigned i = 0; i < c->shut_count; i++)
+		if (c->shut[i] == came_by)
+			return false;
+	return true;
+}
+
 /* --- TLS ---------------------------------------------------------------------- */
 
 /* While a signature is waited for nothing else comes by that socket. */
@@ -130,10 +146,10 @@ static void other(void *arg, struct ipc_message *m)
 		close(m->fd);
 }
 
-static struct cert_names names_of(const struct console *c)
+static struct self_names names_of(const struct console *c)
 {
 	static const char *ips[FRONT_MAX];
-	struct cert_names n = {c->names, c->name_count, ips, 0};
+	struct self_names n = {c->names, c->name_count, ips, 0};
 
 	for (unsigned i = 0; i < c->at_count; i++)
 		if (strcmp(c->ips[i], "0.0.0.0") != 0 && strcmp(c->ips[i], "::") != 0)
@@ -158,23 +174,58 @@ static bool fetch_pem(struct console *c, struct bytes keep)
 	return c->pem_there;
 }
 
+static bool ask_pem(struct console *c, const struct self_names *n)
+{
+	json_t *list = json_array();
+	char *text;
+	bool ok;
+
+	for (unsigned i = 0; i < n->name_count; i++)
+		json_array_append_new(list, json_string(n->names[i]));
+	for (unsigned i = 0; i < n->ip_count; i++)
+		json_array_append_new(list, json_string(n->ips[i]));
+	text = json_dumps(list, JSON_COMPACT);
+	ok = text && fetch_pem(c, (struct bytes){(const uint8_t *)text, strlen(text)});
+	free(text);
+	json_decref(list);
+	return ok;
+}
+
 static X509 *certificate(struct console *c)
 {
-	struct cert_names n = names_of(c);
+	struct self_names n = names_of(c);
 	uint64_t now_s = clock_wall_ns() / NSEC_PER_SEC;
-	char pem[CERT_PEM_MAX];
+	char pem[SELF_PEM_MAX];
 	X509 *x;
 
-	if (!fetch_pem(c, (struct bytes){0}))
+	if (!ask_pem(c, &n))
 		return NULL;
-	x = cert_parse((struct bytes){(const uint8_t *)c->pem, c->pem_len});
-	if (x && cert_serves(x, c->public, &n, now_s))
+	x = self_parse((struct bytes){(const uint8_t *)c->pem, c->pem_len});
+	if (x && (self_is_issued(x, c->public) || self_serves(x, c->public, &n, now_s)))
 		return x;
 	X509_free(x);
-	x = cert_make(c->pkey, c->public, &n, now_s);
+	x = self_make(c->pkey, c->public, &n, now_s);
 	if (x)
-		fetch_pem(c, (struct bytes){(const uint8_t *)pem, cert_pem(x, pem)});
+		fetch_pem(c, (struct bytes){(const uint8_t *)pem, self_pem(x, pem)});
 	return x;
+}
+
+static SSL_CTX *context(struct console *c)
+{
+	STACK_OF(X509) *issuers = self_issuers((struct bytes){(const uint8_t *)c->pem, c->pem_len});
+	SSL_CTX *tls = self_context(c->pkey, c->cert, issuers);
+
+	sk_X509_pop_free(issuers, X509_free);
+	return tls;
+}
+
+static void say_where(const struct console *c)
+{
+	char print[SELF_PRINT];
+
+	self_print(c->cert, print);
+	for (unsigned i = 0; i < c->at_count; i++)
+		log_info("https://%s, certificate SHA-256 %s", c->ats[i], print);
 }
 
 static bool open_tls(struct console *c)
@@ -193,8 +244,36 @@ static bool open_tls(struct console *c)
 	if (c->pkey && c->public)
 		c->cert = certificate(c);
 	if (c->cert)
-		c->tls = cert_context(c->pkey, c->cert);
+		c->tls = context(c);
 	return c->tls != NULL;
+}
+
+/* An authority may have come, a name or the time changed: who connects from now on sees it. */
+static void renew_tls(struct console *c, uint64_t now_ns)
+{
+	X509 *x, *was = c->cert;
+	SSL_CTX *tls;
+
+	if (!c->web || c->keeper < 0 || now_ns < c->renew_ns)
+		return;
+	c->renew_ns = now_ns + RENEW_S * NSEC_PER_SEC;
+	x = certificate(c);
+	if (!x || X509_cmp(x, was) == 0) {
+		X509_free(x);
+		return;
+	}
+	c->cert = x;
+	tls = context(c);
+	if (!tls) {
+		c->cert = was;
+		X509_free(x);
+		return;
+	}
+	web_set_tls(c->web, tls);
+	SSL_CTX_free(c->tls); /* conversations under way keep it */
+	c->tls = tls;
+	X509_free(was);
+	say_where(c);
 }
 
 static void close_tls(struct console *c)
@@ -206,15 +285,6 @@ static void close_tls(struct console *c)
 	c->tls = NULL;
 	c->cert = NULL;
 	c->public = c->pkey = NULL;
-}
-
-static void say_where(const struct console *c)
-{
-	char print[CERT_PRINT];
-
-	cert_print(c->cert, print);
-	for (unsigned i = 0; i < c->at_count; i++)
-		log_info("https://%s, certificate SHA-256 %s", c->ats[i], print);
 }
 
 /* Serves, once the keeper signs. */
@@ -229,6 +299,7 @@ static void open_web(struct console *c)
 				.subscribers = c->subscribers,
 				.watching = watching,
 				.mac = find_mac,
+				.welcome = welcome,
 				.arg = c};
 
 	if (c->web || c->keeper < 0 || clock_mono_ns() < c->again_ns)
@@ -245,6 +316,7 @@ static void open_web(struct console *c)
 	for (unsigned i = 0; i < c->at_count; i++)
 		if (web_listen(c->web, CONSOLE_LISTEN_FD + (int)i) < 0)
 			fatal("no memory");
+	c->renew_ns = clock_mono_ns() + RENEW_S * NSEC_PER_SEC;
 	say_where(c);
 }
 
@@ -374,6 +446,7 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 
 	ask_turn(c->asks, now);
 	open_web(c);
+	renew_tls(c, now);
 	say_counts(c, now);
 }
 
@@ -392,7 +465,7 @@ static void read_options(struct console *c, int argc, char **argv)
 	uint16_t port;
 	int letter;
 
-	while ((letter = getopt(argc, argv, "u:a:n:c:s:r:l:")) != -1) {
+	while ((letter = getopt(argc, argv, "u:a:n:c:s:r:l:w:")) != -1) {
 		if (letter == 'u')
 			c->user = optarg;
 		else if (letter == 'a' && c->at_count < FRONT_MAX &&
@@ -400,6 +473,8 @@ static void read_options(struct console *c, int argc, char **argv)
 			c->ats[c->at_count++] = optarg;
 		else if (letter == 'n' && c->name_count < NAMES_MAX)
 			c->names[c->name_count++] = optarg;
+		else if (letter == 'w' && c->shut_count < PORTS_MAX)
+			c->shut[c->shut_count++] = number_of(optarg);
 		else if (letter == 'c')
 			c->connections = number_of(optarg);
 		else if (letter == 's')

@@ -7,9 +7,9 @@
  * No files, no keys, no rights; its listening sockets are the parent's gift.
  *
  *   bedwarden _console -u USER -a ADDRESS:PORT... [-n NAME...]
- *                      -c CONNECTIONS -s PER_SOURCE -r REQUESTS -l SUBSCRIBERS
+ *                      [-w IFINDEX...] -c CONNECTIONS -s PER_SOURCE -r REQUESTS -l SUBSCRIBERS
  *
- * fd 3 is its end of the parent's pair, 4 and on the sockets that listen, one for each -a.
+ * By the interfaces after -w nobody comes in. fd 3 is its end of the parent's pair, 4 and on the sockets that listen, one for each -a.
  */
 #define CONSOLE_IPC_FD	  3
 #define CONSOLE_LISTEN_FD 4

@@ -15,6 +15,7 @@
 #include "keep/store.h"
 #include "role/call.h"
 #include "role/keeper.h"
+#include "role/pki.h"
 
 #define TURN_MAX  64
 #define LIVE_PAGE 200 /* events between looks at whether the console keeps up */
@@ -44,7 +45,8 @@ struct desk {
 	uint8_t *ask;
 	size_t ask_len;
 	bool live;
-	int64_t live_at; /* the last event that was handed out */
+	int64_t live_at;	/* the last event that was handed out */
+	char print[SELF_PRINT]; /* of the certificate that the console shows; "" none */
 	char buf[IPC_BUF];
 };
 
@@ -192,22 +194,47 @@ static void cert_path(const struct keeper *k, char ret_path[PATH_MAX])
 	snprintf(ret_path, PATH_MAX, "%s/console.pem", k->state_dir);
 }
 
-bool desk_print(const struct keeper *k, char ret_print[CERT_PRINT])
+bool desk_print(const struct keeper *k, char ret_print[SELF_PRINT])
 {
-	char path[PATH_MAX];
-	struct bytes pem;
-	X509 *x;
-
-	cert_path(k, path);
-	if (file_read(path, CERT_PEM_MAX, &pem) < 0)
+	if (!k->desk || !*k->desk->print)
 		return false;
-	x = cert_parse(pem);
-	free((void *)pem.data);
-	if (!x)
-		return false;
-	cert_print(x, ret_print);
-	X509_free(x);
+	memcpy(ret_print, k->desk->print, SELF_PRINT);
 	return true;
+}
+
+static void note_print(struct desk *d, struct bytes pem)
+{
+	X509 *x = pem.len ? self_parse(pem) : NULL;
+
+	*d->print = 0;
+	if (x)
+		self_print(x, d->print);
+	X509_free(x);
+}
+
+/* One of an authority, if there is any; else the one that the console made itself. */
+static int give_chain(struct keeper *k, struct desk *d, const struct ipc_message *m)
+{
+	json_t *names = json_loadb((const char *)m->body.data, m->body.len, 0, NULL);
+	struct bytes pem = {0};
+	char path[PATH_MAX], *chain = NULL;
+
+	if (!json_is_array(names)) {
+		json_decref(names);
+		return -EBADMSG;
+	}
+	cert_path(k, path);
+	if (pki_console(k, k->pki, names, &chain) == 0)
+		pem = (struct bytes){(const uint8_t *)chain, strlen(chain)};
+	else if (file_read(path, SELF_PEM_MAX, &pem) < 0)
+		pem = (struct bytes){0};
+	if (pem.len >= SELF_PEM_MAX)
+		pem = (struct bytes){0};
+	put(d, IPC_CERT, m->id, pem);
+	note_print(d, pem);
+	free(chain ? (void *)chain : (void *)pem.data);
+	json_decref(names);
+	return 0;
 }
 
 /* The console's certificate is no secret; here it outlives the console. */
@@ -218,16 +245,19 @@ static int take_cert(struct keeper *k, struct desk *d, const struct ipc_message 
 	X509 *x;
 
 	cert_path(k, path);
+	if (m->body.len > 0 && *m->body.data == '[')
+		return give_chain(k, d, m);
 	if (m->body.len > 0) {
-		x = m->body.len < CERT_PEM_MAX ? cert_parse(m->body) : NULL;
+		x = m->body.len < SELF_PEM_MAX ? self_parse(m->body) : NULL;
 		if (!x)
 			return -EBADMSG;
 		X509_free(x);
 		file_replace(path, m->body, 0644); /* else the next one is new again */
 	}
-	if (file_read(path, CERT_PEM_MAX, &pem) < 0)
+	if (file_read(path, SELF_PEM_MAX, &pem) < 0)
 		pem = (struct bytes){0};
 	put(d, IPC_CERT, m->id, pem);
+	note_print(d, pem);
 	free((void *)pem.data);
 	return 0;
 }

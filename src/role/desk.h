@@ -9,7 +9,7 @@
 #include <poll.h>
 
 #include "base/ipc.h"
-#include "people/console/cert.h"
+#include "people/console/self.h"
 
 struct desk;
 struct keeper;
@@ -29,7 +29,7 @@ void desk_answer(struct desk *d, uint32_t question, struct bytes text);
 /* New events are stored. */
 void desk_wake(struct keeper *k, struct desk *d);
 /* The fingerprint of the console's certificate; false: it has none yet. */
-bool desk_print(const struct keeper *k, char ret_print[CERT_PRINT]);
+bool desk_print(const struct keeper *k, char ret_print[SELF_PRINT]);
 /* Is somebody looking at events as they come? */
 bool desk_live(const struct desk *d);
 

@@ -21,6 +21,7 @@ struct guest {
 	uint32_t asked;
 	bool enrols; /* else it asked for our authority's certificate */
 	bool told;   /* to go on */
+	bool done;   /* was answered; what it still says is not heard */
 	uint64_t since_ns;
 	uint8_t *certificate;
 	size_t certificate_len;
@@ -64,13 +65,16 @@ void est_free(struct est *e)
 	free(e);
 }
 
-/* A pair's buffer takes an answer whole; who does not read it goes without. */
+/* A pair's buffer takes an answer whole; who does not read it goes without. Its end comes with the
+ * pair's other one, or with est_tick(). */
 static void reply(struct guest *g, char *text, size_t len)
 {
 	if (text)
 		(void)!send(g->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	free(text);
-	leave(g);
+	/* Who is still talking would lose the answer if the pair closed now. */
+	shutdown(g->fd, SHUT_WR);
+	g->done = true;
 }
 
 static void refuse(struct guest *g, unsigned status, const char *why)
@@ -151,7 +155,7 @@ static void hear(void *arg)
 	if (!g->in)
 		g->in = malloc(EST_HEAD_MAX + EST_BODY_MAX);
 	if (!g->in || !room) {
-		refuse(g, 413, "too long");
+		leave(g);
 		return;
 	}
 	n = recv(g->fd, g->in + g->in_len, room, MSG_DONTWAIT);
@@ -161,6 +165,8 @@ static void hear(void *arg)
 		leave(g);
 		return;
 	}
+	if (g->done)
+		return;
 	g->in_len += (size_t)n;
 	if (!g->asked)
 		heard(g);
@@ -227,8 +233,8 @@ bool est_answer(struct est *e, const struct ipc_message *m)
 	for (unsigned i = 0; i < GUESTS && !g; i++)
 		if (e->guests[i].fd >= 0 && e->guests[i].asked && e->guests[i].asked == m->id)
 			g = &e->guests[i];
-	if (!g)
-		return false;
+	if (!g || g->done)
+		return g != NULL;
 	a = json_loadb((const char *)m->body.data, m->body.len, 0, NULL);
 	error = json_object_get(a, "error");
 	pem = json_string_value(json_object_get(a, "pem"));

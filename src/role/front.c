@@ -11,6 +11,9 @@
 #include "base/address.h"
 
 #define BACKLOG 128
+#ifndef IPV6_2292PKTOPTIONS
+#define IPV6_2292PKTOPTIONS 6
+#endif
 
 union place {
 	struct sockaddr any;
@@ -53,8 +56,13 @@ static int listen_at(const char *text)
 		return -errno;
 	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(s, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
-	if (p.any.sa_family == AF_INET6)
+	/* For front_interface(): whoever is accepted inherits it. */
+	if (p.any.sa_family == AF_INET) {
+		setsockopt(s, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+	} else {
 		setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+		setsockopt(s, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	}
 	if (bind(s, &p.any, len) == 0 && listen(s, BACKLOG) == 0)
 		return s;
 	err = -errno;
@@ -103,6 +111,35 @@ int front_open(struct front *f, const struct config_console *c, char ret_error[F
 	front_close(f);
 	*f = next;
 	return err;
+}
+
+/* ip(7), IP_PKTOPTIONS: for TCP the kernel keeps where the first packet came in. */
+uint32_t front_interface(int sock)
+{
+	_Alignas(struct cmsghdr) char buf[256];
+	struct msghdr m = {.msg_control = buf, .msg_controllen = sizeof(buf)};
+	socklen_t len = sizeof(buf);
+
+	if (getsockopt(sock, IPPROTO_IP, IP_PKTOPTIONS, buf, &len) < 0) {
+		len = sizeof(buf);
+		if (getsockopt(sock, IPPROTO_IPV6, IPV6_2292PKTOPTIONS, buf, &len) < 0)
+			return 0;
+	}
+	m.msg_controllen = len;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		struct in_pktinfo v4;
+		struct in6_pktinfo v6;
+
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			memcpy(&v4, CMSG_DATA(c), sizeof(v4));
+			return (uint32_t)v4.ipi_ifindex;
+		}
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			memcpy(&v6, CMSG_DATA(c), sizeof(v6));
+			return v6.ipi6_ifindex;
+		}
+	}
+	return 0;
 }
 
 void front_close(struct front *f)

@@ -23,5 +23,7 @@ struct front {
  */
 int front_open(struct front *f, const struct config_console *c, char ret_error[FRONT_ERROR]);
 void front_close(struct front *f);
+/* By which interface a connection came in; 0 not known. */
+uint32_t front_interface(int sock);
 
 #endif

@@ -562,6 +562,19 @@ static void learn_makers(struct guard *g, struct inventory_options *ret_o)
 	ret_o->profile_count = g->known.profile_count;
 }
 
+/* The parent has the rights to. Where its socket is full, the resets have to do. */
+static void block(void *arg, const struct gate_flow_key *key, enum reason why, uint64_t for_ns)
+{
+	struct guard *g = arg;
+	struct setup_block b;
+
+	memset(&b, 0, sizeof(b));
+	b.key = *key;
+	b.reason = why;
+	b.for_ns = for_ns;
+	ipc_send(g->parent, IPC_BLOCK, 0, (struct bytes){(const uint8_t *)&b, sizeof(b)}, -1);
+}
+
 static void prepare(struct guard *g)
 {
 	struct engine_options o = {.inline_ = true,
@@ -569,7 +582,9 @@ static void prepare(struct guard *g)
 				   .inventory = {.machines = MACHINES, .quiet_ms = MACHINES_QUIET},
 				   .flow_events = FLOW_EVENTS,
 				   .sink = outbox_put,
-				   .sink_arg = &g->events};
+				   .sink_arg = &g->events,
+				   .block = block,
+				   .block_arg = g};
 
 	if (outbox_init(&g->events, EVENTS_WAITING) || outbox_init(&g->flows, FLOWS_WAITING))
 		fatal("no memory for events");

@@ -39,7 +39,7 @@
 #include "role/trail.h"
 
 #define COMMIT_MS	 200  /* a batch waits no longer, */
-#define LIVE_MS		 100  /* and where somebody looks on, this long */
+#define LIVE_MS		 50  /* and where somebody looks on, this long */
 #define BATCH_EARLY	 4096 /* events that do not wait */
 #define RETRY_MS	 1000 /* between attempts while nothing can be written */
 #define TURN_MAX	 64   /* messages of one sender before the others' turn */
@@ -719,7 +719,7 @@ static void hear_courier(struct keeper *k)
 
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[6 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[7 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 

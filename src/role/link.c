@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <jansson.h>
 #include <openssl/ssl.h>
 
 #include "base/address.h"
@@ -36,8 +38,8 @@ static const struct ipc_right rights[] = {
 
 /* Besides what every role lives on: connections in and out. No file, no name lookup. */
 static const char *const calls[] = {
-	"accept4",    "connect",    "fcntl",  "getpeername", "getsockname",
-	"getsockopt", "setsockopt", "socket", "socketpair",  "epoll_create1",
+	"accept4", "connect",	 "fcntl",  "getpeername", "getsockname",   "getsockopt",
+	"pread64", "setsockopt", "socket", "socketpair",  "epoll_create1",
 };
 
 static struct link link_state;
@@ -304,6 +306,8 @@ static void prepare(struct link *l)
 	struct tls_key_calls kc = {.other = heard_keeper, .resume = resume, .arg = l};
 
 	/* What would be read from files later. */
+	json_object_seed(0);
+	tzset();
 	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
 				 OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ASYNC,
 			 NULL);

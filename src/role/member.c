@@ -205,6 +205,9 @@ static void console_arguments(const struct gateway *g, const struct member *m, s
 		add(a, "-a", g->front.at[i]);
 	for (unsigned i = 0; i < c->names_count; i++)
 		add(a, "-n", c->names[i]);
+	for (unsigned i = 0; i < g->ports.count; i++)
+		if (g->ports.list[i].ward && g->ports.list[i].ifindex && !c->ward)
+			add_number(a, "-w", g->ports.list[i].ifindex);
 	add_number(a, "-c", c->connections);
 	add_number(a, "-s", c->per_source);
 	add_number(a, "-r", c->requests);

@@ -27,6 +27,7 @@ static const struct ipc_right rights[] = {
 	{ROLE_KEEPER, IPC_GRANTS}, {ROLE_KEEPER, IPC_POLICY_FILE}, {ROLE_KEEPER, IPC_POLICY_TEXT},
 	{ROLE_CONSOLE, IPC_READY}, {ROLE_GUARD, IPC_READY},	   {ROLE_GUARD, IPC_POLICY_TAKEN},
 	{ROLE_GUARD, IPC_COUNTS},  {ROLE_LINK, IPC_READY},	   {ROLE_COURIER, IPC_READY},
+	{ROLE_GUARD, IPC_BLOCK},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -119,6 +120,27 @@ static bool answer_text(struct gateway *g, struct member *m, const struct ipc_me
 	return true;
 }
 
+/* A guard's word that outlives it. Without a floor in the kernel a conversation ends with its guard. */
+static bool take_block(struct gateway *g, const struct ipc_message *msg)
+{
+	struct setup_block b;
+	uint64_t now = clock_mono_ns();
+	int err;
+
+	if (!setup_take(msg, &b, sizeof(b)) || b.key.kind != GATE_KEY_FLOW ||
+	    b.reason == REASON_NONE || b.reason >= REASON_COUNT || !b.for_ns ||
+	    b.for_ns > SETUP_BLOCK_MAX_NS)
+		return false;
+	if (!g->gate)
+		return true;
+	err = gate_flow_block(gate_fd(g->gate, GATE_MAP_FLOWS), &b.key, (enum reason)b.reason, now,
+			      now + b.for_ns);
+	if (err)
+		log_error("a blocked conversation could not be marked in the kernel: %s",
+			  strerror(-err));
+	return true;
+}
+
 static bool take(struct gateway *g, struct member *m, const struct ipc_message *msg)
 {
 	switch (msg->type) {
@@ -140,6 +162,8 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return answer_text(g, m, msg);
 	case IPC_POLICY_TAKEN:
 		return ipc_u32(msg, &m->generation);
+	case IPC_BLOCK:
+		return take_block(g, msg);
 	case IPC_COUNTS:
 		return setup_take(msg, &m->counts, sizeof(m->counts));
 	default:

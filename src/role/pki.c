@@ -215,6 +215,29 @@ static json_t *identity(struct keeper *k, struct pki *p, const json_t *q, struct
 	return answer;
 }
 
+int pki_console(struct keeper *k, struct pki *p, const struct json_t *names, char **ret_pem)
+{
+	struct ca_order o = {.profile = CERT_CONSOLE};
+	const char *name = json_string_value(json_array_get(names, 0));
+	char text[TEXT_MAX];
+	bool fresh = false;
+	int err;
+
+	if (!p || !p->ca)
+		return -ENOENT;
+	if (!name || strlen(name) > CERT_NAME)
+		return -EINVAL;
+	snprintf(o.name, sizeof(o.name), "%s", name);
+	err = order_names(names, &o.names);
+	if (err == 0)
+		err = ca_own(p->ca, "tls.console", &o, now_s(), false, ret_pem, &fresh);
+	if (fresh) {
+		snprintf(text, sizeof(text), "the console's certificate, for %s", o.name);
+		keeper_report(k, REASON_PKI_ISSUED, 0, text);
+	}
+	return err;
+}
+
 static json_t *cacerts(struct keeper *k, struct pki *p, struct failure *f)
 {
 	char *root = NULL;

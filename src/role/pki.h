@@ -26,6 +26,12 @@ void pki_free(struct pki *p);
 /* The link's end; taken. */
 void pki_link(struct pki *p, int sock);
 int pki_sock(const struct pki *p); /* to be polled for input; -1 */
+/*
+ * The console's chain (PEM) for those names and addresses: a hospital's that was installed, else
+ * ours. 0; -ENOENT there is no authority, and nothing was installed; or as keep/ca.h.
+ */
+struct json_t;
+int pki_console(struct keeper *k, struct pki *p, const struct json_t *names, char **ret_pem);
 /* What the link says. */
 void pki_hear(struct keeper *k, struct pki *p);
 /* When pki_tick() is due, monotonic. */

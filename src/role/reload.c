@@ -407,6 +407,7 @@ void reload_ports(struct gateway *g)
 	attach_ports(g);
 	watch_policy(g);
 	reload_restart(g, ROLE_GUARD);
+	reload_restart(g, ROLE_CONSOLE);
 	hand_out(g);
 }
 

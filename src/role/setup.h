@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/ipc.h"
+#include "bpf/shared.h"
 
 #define SETUP_USER	 "bedwarden" /* whom children become, and whose the state is */
 #define SETUP_PORTS_MAX	 64
@@ -47,6 +48,14 @@ struct setup_counts {
 	uint64_t would_drop, events, events_lost, flows_untold, flows; /* flows: alive now */
 	uint64_t evidence_lost; /* frames of it that found no room */
 	uint64_t archive_lost;	/* things to be archived that found none, or were not seen whole */
+};
+
+/* Nothing more of a conversation passes, for so long; zeroed first. */
+#define SETUP_BLOCK_MAX_NS (600 * 1000000000ull)
+struct setup_block {
+	struct gate_flow_key key;
+	uint32_t reason; /* enum reason */
+	uint64_t for_ns;
 };
 
 /* The message's body as *ret_setup of exactly `size` bytes. */

@@ -459,7 +459,7 @@ static bool identify_session(struct staff *s, const uint8_t hash[CRYPTO_HASH], c
 		people_session_remove(s->people, hash);
 		return no_session(e);
 	}
-	if (now - p->used_ns > TOUCH_NS)
+	if (!by->passive && now - p->used_ns > TOUCH_NS)
 		people_session_used(s->people, hash, now);
 	lend_user(s, by);
 	by->session_id = p->id;

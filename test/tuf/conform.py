@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The workflow of a TUF client, 5.1 to 5.7 of the specification, against a repository of our own
 making. usage: conform.py BEDWARDEN [CASE]..."""
 import copy
@@ -168,6 +168,19 @@ def not_consistent(client):
     assert c.download("a/b.bin", "x/y") == 0, c.said
     assert "targets/a/b.bin" in c.repo.requests and "metadata/role%2F1.json" in c.repo.requests
     assert c.got() == [b"content", b"other"]
+
+
+@case
+def new_folders(client):
+    """folders that are not there are made"""
+    c = client(init=False)
+    c.dir, c.into = c.dir + "/a/b/", c.into + "/c/d"
+    c.repo.add_target("t", b"x")
+    c.repo.publish_all()
+    assert c.init() == 0, c.said
+    assert c.download("t") == 0 and c.got() == [b"x"], c.said
+    c.dir = ""
+    assert c.refresh() == 1
 
 
 # --- keys and signatures

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Mirrors that mean harm, and a client that is killed at any moment. usage: hostile.py BEDWARDEN [CASE]..."""
 import hashlib
 import json
@@ -142,6 +142,47 @@ def redirects(client):
     assert not other.repo.requests
 
 
+def certificate(folder, name):
+    """A key and a certificate for 127.0.0.1 that vouches for itself, in one file."""
+    import datetime
+    import ipaddress
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.utcnow()
+    cert = (x509.CertificateBuilder().subject_name(who).issuer_name(who).public_key(key.public_key())
+            .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(1))
+            .not_valid_after(now + datetime.timedelta(30))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+            .add_extension(x509.BasicConstraints(True, None), True).sign(key, hashes.SHA256()))
+    path = os.path.join(folder, name + ".pem")
+    with open(path, "wb") as f:
+        f.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        f.write(cert.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@case
+def https(client):
+    """over HTTPS only a server whose certificate is vouched for is asked; no way leads from there to HTTP"""
+    import ssl
+    c = client()
+    mine, other = certificate(c.temp.name, "mine"), certificate(c.temp.name, "other")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(mine)
+    c.mirror.socket = context.wrap_socket(c.mirror.socket, server_side=True)
+    c.mirror.url = c.mirror.url.replace("http:", "https:")
+    assert c.refresh() == 1 and "certificate" in c.said.lower(), c.said
+    c.env["SSL_CERT_FILE"] = other
+    assert c.refresh() == 1 and not c.repo.requests
+    c.env["SSL_CERT_FILE"] = mine
+    assert c.refresh() == 0, c.said
+    c.repo.files["metadata/timestamp.json"] = lambda h: (h.send_response(302), h.send_header(
+        "Location", c.mirror.url.replace("https:", "http:") + "/x"), h.end_headers())
+    assert c.refresh() == 1 and "redirects" in c.said, c.said
+
+
 @case
 def other_schemes(client):
     """a mirror is asked over HTTP and HTTPS alone"""
@@ -260,6 +301,66 @@ def broken_folder(client):
     assert c.refresh() == 1 and not c.repo.requests
     os.unlink(os.path.join(c.dir, "root.json"))
     assert c.refresh() == 1 and "init ROOT" in c.said and not c.repo.requests
+
+
+@case
+def broken_line(client):
+    """a download that breaks off goes on where it was; a beginning that is not right is begun anew"""
+    data = os.urandom(5 << 20)
+    ranges = []
+
+    def breaking(after, honest=True):
+        def answer(h):
+            begin = h.headers.get("Range")
+            ranges.append(begin)
+            start = int(begin[6:-1]) if begin and honest else 0
+            h.send_response(206 if start else 200)
+            h.send_header("Content-Length", str(len(data) - start))
+            h.end_headers()
+            h.wfile.write(data[start:start + after])
+            h.wfile.flush()
+            h.connection.shutdown(socket.SHUT_RDWR)
+        return answer
+
+    def serve(how):
+        ranges.clear()
+        for path in list(c.repo.files):
+            if path.startswith("targets/"):
+                c.repo.files[path] = how
+
+    def parts():
+        return [n for n in os.listdir(c.into) if n.startswith(".bedwarden-")]
+
+    c = client()
+    c.repo.add_target("t", data)
+    c.repo.publish_all()
+    serve(breaking(2 << 20))
+    assert c.download("t") == 1 and len(parts()) == 1 and c.said.count("\n") == 1, c.said
+    size = os.stat(os.path.join(c.into, parts()[0])).st_size
+    assert 1 << 20 <= size <= 2 << 20
+    assert c.download("t") == 1 and ranges[-1] == "bytes=%d-" % size, ranges
+    serve(breaking(5 << 20))
+    assert c.download("t") == 0, c.said
+    assert c.got() == [data] and parts() == [] and ranges[0] != None
+    # One who cannot begin in the middle, or does not do as it says.
+    for honest, spoil in ((False, False), (True, True)):
+        os.unlink(os.path.join(c.into, "t"))
+        serve(breaking(2 << 20))
+        assert c.download("t") == 1 and len(parts()) == 1
+        if spoil:
+            with open(os.path.join(c.into, parts()[0]), "r+b") as f:
+                f.write(b"spoilt")
+        serve(breaking(5 << 20, honest))
+        assert c.download("t") == 0, c.said
+        assert c.got() == [data] and parts() == [] and ranges[-1] is None and len(ranges) == 2
+    # Less than a MiB is not worth it, and what is old goes.
+    os.unlink(os.path.join(c.into, "t"))
+    serve(breaking(1 << 19))
+    assert c.download("t") == 1 and parts() == []
+    old = os.path.join(c.into, ".bedwarden-0123.part")
+    open(old, "w").close()
+    os.utime(old, (1, 1))
+    assert c.download("t") == 1 and parts() == []
 
 
 @case

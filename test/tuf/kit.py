@@ -253,6 +253,7 @@ class Client:
         self.into = os.path.join(self.temp.name, "targets")
         os.mkdir(self.dir)
         os.mkdir(self.into)
+        self.env = {}
         self.root = root or self.repo.files["metadata/1.root.json"]
         self.said = ""
         if init:
@@ -265,7 +266,7 @@ class Client:
                 raise Skip("faketime is missing")
             cmd = ["faketime", "-f", f"+{ahead}d", *cmd]
         # libfaketime comes before the sanitizer's own library, which is as good here.
-        env = {**os.environ, "http_proxy": "", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        env = {**os.environ, "http_proxy": "", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0", **self.env}
         done = subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, env=env)
         self.said = done.stderr.decode(errors="replace") + done.stdout.decode(errors="replace")
         return done.returncode

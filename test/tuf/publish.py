@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The publishing side, read back by a reader of our own that shares nothing with the program, and by the
 program's client over HTTP; and bundles. usage: publish.py BEDWARDEN [CASE]..."""
 import functools
@@ -192,6 +192,83 @@ def one_person(p):
     assert p.read()["targets"]["version"] == 2
     rows = json.loads(p.repo("status", "R", "--json"))
     assert [(r["role"], r["version"]) for r in rows] == [("root", 1), ("timestamp", 2), ("snapshot", 2), ("targets", 2)]
+
+
+@case
+def nobody_to_ask(p):
+    """without a terminal and a passphrase: one line; and init is tried again in the same folder"""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AGE_")}
+    for args in (["repo", "key", "k"], ["repo", "init", "R"]):
+        done = subprocess.run(["setsid", "-w", BIN, *args], cwd=p.dir, env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert done.returncode == 1 and done.stderr.count(b"\n") == 1 and b"no terminal" in done.stderr, done.stderr
+    p.simple()
+    p.read()
+    p.repo("init", "R", ok=False)
+
+
+@case
+def tidy(p):
+    """what was superseded long ago goes; roots, what is current and what a draft lists stay"""
+    p.simple()
+    for i in range(3):
+        p.repo("add", "R", p.file("f", b"%d" % i), "--name", "a/b/f")
+        p.repo("add", "R", p.file("g", b"%d" % i), "--name", "c/%d" % i)
+        p.repo("remove", "R", "c/%d" % i)
+        p.repo("renew", "R", "root")
+        p.publish()
+    p.repo("add", "R", p.file("g", b"draft"), "--name", "draft")
+    everything = sorted(os.path.relpath(os.path.join(d, n), p.path("R/public"))
+                        for d, _, names in os.walk(p.path("R/public")) for n in names)
+    assert p.repo("tidy", "R") == ""
+    for path in everything:
+        os.utime(p.path("R/public/" + path), (1, 1))
+    gone = p.repo("tidy", "R").split()
+    left = sorted(set(everything) - set(gone))
+    assert len(gone) == 2 + 3 + 3 + 3 and not [g for g in gone if "root" in g or "timestamp" in g], gone
+    assert sorted(os.listdir(p.path("R/public/metadata"))) == sorted(
+        ["root.json", "timestamp.json", "4.snapshot.json", "4.targets.json"] + ["%d.root.json" % i for i in range(1, 5)])
+    assert sorted(os.listdir(p.path("R/public/targets"))) == sorted(["a"] + [l[8:] for l in left if l.endswith(".draft")])
+    p.read()
+    p.client("download", "--target-name", "a/b/f")
+    p.publish()
+    p.client("download", "--target-name", "draft")
+
+
+@case
+def usage(p):
+    """wrong usage is said so, with what would be right"""
+    for args in (["repo"], ["repo", "what", "R"], ["repo", "add", "R"], ["repo", "--what"], ["tuf"], ["tuf", "refresh"],
+                 ["tuf", "--metadata-dir", "d", "refresh"], ["tuf", "--metadata-dir", "d", "init"], ["update"], ["update", "import"]):
+        done = subprocess.run([BIN, *args], cwd=p.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert done.returncode == 2 and b"usage: bedwarden" in done.stderr and not done.stdout, (args, done)
+    assert os.listdir(p.dir) == []
+
+
+@case
+def reference(p):
+    """the library of TUF's reference implementation agrees on bytes, key ids and signatures of every kind"""
+    try:
+        from securesystemslib import formats, keys
+    except ImportError:
+        raise Skip("python3-securesystemslib is missing")
+    for kind in ("ed25519", "ecdsa", "rsa"):
+        p.repo("key", kind, "--kind", kind, "--plain")
+    p.repo("init", "R", "--plain", *[a for k in ("ed25519", "ecdsa", "rsa") for a in ("--root", k + ".pub")])
+    p.repo("add", "R", p.file("f", b"x"), "--name", "a/\u00e9\u2603.bin", "--custom", '{"b":"\\"\\\\\u00e9","a":[1,null,true]}')
+    p.repo("sign", "R", "--key", "ed25519", "--key", "ecdsa", "--key", "rsa", "--key", "R/keys/targets.key")
+    p.repo("publish", "R")
+    root, signatures = p.read()["root"], 0
+    for name in os.listdir(p.path("R/public/metadata")):
+        with open(p.path("R/public/metadata/" + name)) as f:
+            md = json.load(f)
+        data = formats.encode_canonical(md["signed"]).encode()
+        for s in md["signatures"]:
+            key = {"keyid": s["keyid"], **root["keys"][s["keyid"]]}
+            assert keys.verify_signature(key, s, data), (name, key["keytype"])
+            assert not keys.verify_signature(key, s, data + b" ")
+            signatures += 1
+    assert signatures == 2 * 3 + 3, signatures
 
 
 @case
@@ -471,6 +548,40 @@ def killed(p):
 
 
 @case
+def disk_full(p):
+    """the disk fills while publishing: what is public stays whole, and it goes on with room again"""
+    if os.geteuid() != 0:
+        raise Skip("needs root, to mount a small disk")
+    os.mkdir(p.path("R"))
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", p.path("R")], stderr=subprocess.DEVNULL).returncode:
+        raise Skip("no file system can be mounted here")
+    try:
+        p.simple()
+        p.repo("add", "R", p.file("big", b"x" * 300000), ok=False)
+        assert "space" in p.said and os.listdir(p.path("R/public/targets")) == []
+        p.repo("add", "R", p.file("small", b"x"))
+        p.repo("renew", "R", "root")
+        p.repo("sign", "R")
+        fill = p.path("R/fill")
+        for leave in range(0, 28000, 4096):
+            subprocess.run("cat /dev/zero >%s 2>/dev/null" % fill, shell=True)
+            os.truncate(fill, max(0, os.path.getsize(fill) - leave))
+            done = subprocess.run([BIN, "repo", "publish", "R"], cwd=p.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            os.unlink(fill)
+            last = max(int(n.split(".")[0]) for n in os.listdir(p.path("R/public/metadata")) if n.endswith(".root.json"))
+            shutil.copy(p.path("R/public/metadata/%d.root.json" % last), p.path("R/public/metadata/root.json"))
+            p.read()
+            p.client("refresh")
+            if done.returncode == 0:
+                break
+            assert b"space" in done.stderr, done.stderr
+        p.repo("publish", "R")
+        assert "small" in p.read()["targets"]["targets"] and p.read()["root"]["version"] == 2
+    finally:
+        subprocess.run(["umount", p.path("R")])
+
+
+@case
 def expired_drafts(p):
     """nothing expired is published; renewing brings it back"""
     p.simple()
@@ -552,6 +663,29 @@ def old_bundle(p):
     carry(p, name="empty", ok=False, bundle="strange")
     stick(p)
     p.ahead(60, "update", "import", "stick", "--metadata-dir", "site", "--target-dir", "site-targets")
+
+
+@case
+def clock_set_back(p):
+    """a bundle that has expired stays so when the site's clock is set back"""
+    if not shutil.which("faketime"):
+        raise Skip("faketime is missing")
+
+    def back(days, *args):
+        env = {**os.environ, "NO_FAKE_STAT": "1", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        return subprocess.run(["faketime", "-f", "-%dd" % days, BIN, *args], cwd=p.dir, env=env, stderr=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL)
+    p.simple()
+    stick(p)
+    carry(p)
+    assert back(30, "repo", "publish", "R").returncode == 0
+    assert back(30, "repo", "bundle", "R", "-o", "stick").returncode == 0
+    carry(p, ok=False)
+    assert "expired" in p.said
+    done = back(28, "update", "import", "stick", "--metadata-dir", "site", "--target-dir", "site-targets")
+    assert done.returncode == 1 and b"expired" in done.stderr, done.stderr
+    os.utime(p.path("site/timestamp.json"), (1, 1))
+    assert back(28, "update", "import", "stick", "--metadata-dir", "site", "--target-dir", "site-targets").returncode == 0
 
 
 @case

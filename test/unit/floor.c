@@ -542,6 +542,41 @@ static void a_guards_word_counts_for_its_time(void **state)
 	assert_action(judge(x->floor, WARD, 18 * SEC, s), GATE_INSPECT);
 }
 
+/* What a blocked conversation's ends were told ended it; a new one begins with a SYN. */
+static void a_blocked_conversation_may_begin_anew(void **state)
+{
+	struct fixture *x = *state;
+	struct shot s = {.mac = 5,
+			 .to_mac = 0x101,
+			 .src = CENTRAL,
+			 .dst = M1,
+			 .proto = PROTO_TCP,
+			 .sport = 2575,
+			 .dport = 4001,
+			 .tcp_flags = TCP_ACK};
+	struct gate_flow_key key = key_of(s);
+
+	assert_action(judge(x->floor, HOSPITAL, SEC, s), GATE_INSPECT);
+	assert_int_equal(floor_block(x->floor, &key, REASON_POLICY_MESSAGE, SEC, 60 * SEC), 0);
+	assert_drop(judge(x->floor, HOSPITAL, 2 * SEC, s), REASON_POLICY_FLOW_BLOCKED);
+	s.tcp_flags = TCP_SYN | TCP_ACK;
+	assert_drop(judge(x->floor, HOSPITAL, 2 * SEC, s), REASON_POLICY_FLOW_BLOCKED);
+	s.tcp_flags = TCP_SYN | TCP_RST;
+	assert_drop(judge(x->floor, HOSPITAL, 2 * SEC, s), REASON_POLICY_FLOW_BLOCKED);
+	s.tcp_flags = TCP_SYN; /* it is judged by the policy, which does not let the server begin */
+	assert_drop(judge(x->floor, HOSPITAL, 3 * SEC, s), REASON_POLICY_INBOUND_NOT_ALLOWED);
+	s = (struct shot){.mac = 0x101,
+			  .to_mac = 5,
+			  .src = M1,
+			  .dst = CENTRAL,
+			  .proto = PROTO_TCP,
+			  .sport = 4001,
+			  .dport = 2575,
+			  .tcp_flags = TCP_SYN};
+	assert_int_equal(floor_block(x->floor, &key, REASON_POLICY_MESSAGE, 3 * SEC, 60 * SEC), 0);
+	assert_action(judge(x->floor, WARD, 4 * SEC, s), GATE_INSPECT);
+}
+
 static void the_table_stays_within_its_bound(void **state)
 {
 	struct fixture *x = *state;
@@ -715,6 +750,7 @@ int main(void)
 		T(broken_packets_go_nowhere),
 		T(other_protocols_have_no_business),
 		T(a_guards_word_counts_for_its_time),
+		T(a_blocked_conversation_may_begin_anew),
 		T(the_table_stays_within_its_bound),
 		T(a_new_policy_judges_anew),
 		T(an_unknown_port_is_nobodys),

@@ -262,7 +262,8 @@ static void expect_rows(struct stage *s, const char *request, size_t count)
 	assert_int_equal(have, count);
 }
 
-#define ALL "{\"cmd\":\"events\",\"all\":true,\"limit\":100000}\n"
+/* What guards reported, without what the gateway says of itself. */
+#define ALL "{\"cmd\":\"events\",\"all\":true,\"device\":\"pump-1\",\"limit\":100000}\n"
 
 static void stores_and_serves_events(void **state)
 {
@@ -341,7 +342,7 @@ static void status_is_the_parents_and_its_own(void **state)
 	assert_string_equal(json_string_value(json_object_get(status, "name")), "icu-3");
 	assert_int_equal(json_integer_value(
 				 json_object_get(json_object_get(status, "store"), "events_today")),
-			 2);
+			 3); /* and that it was started */
 	assert_int_equal(json_array_size(json_object_get(status, "attention")), 1);
 	json_decref(rows);
 	close(fd);
@@ -529,7 +530,7 @@ static void a_request_is_bounded(void **state)
 	char c;
 
 	memset(flood, 'x', sizeof(flood));
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 12; i++)
 		assert_true(send(fd, flood, sizeof(flood), MSG_NOSIGNAL) > 0);
 	rows = read_rows(fd);
 	assert_non_null(strstr(error_of(rows), "longer than"));

@@ -44,6 +44,9 @@ struct wire {
 	size_t reset_len[2];
 	uint32_t reset_out[2];
 	unsigned reset_count;
+	unsigned blocked; /* how often the kernel was to be told, and of what */
+	enum reason blocked_why;
+	struct gate_flow_key blocked_key;
 	char said[65536];
 };
 
@@ -81,6 +84,16 @@ static void keep_line(void *arg, const char *line, size_t len)
 	memcpy(w->said + at + len, "\n", 2);
 }
 
+static void block(void *arg, const struct gate_flow_key *key, enum reason why, uint64_t for_ns)
+{
+	struct wire *w = arg;
+
+	w->blocked++;
+	w->blocked_why = why;
+	w->blocked_key = *key;
+	assert_true(for_ns > 0);
+}
+
 static uint32_t place(void *arg, const struct frame *f, const struct packet *p,
 		      const struct roster *r)
 {
@@ -96,7 +109,9 @@ static struct wire *wire_new(const char *mode, const char *fail, uint16_t port)
 				   .inline_ = true,
 				   .place = place,
 				   .sink = keep_line,
-				   .sink_arg = w};
+				   .sink_arg = w,
+				   .block = block,
+				   .block_arg = w};
 	struct config_error errors[4];
 	size_t count;
 	char text[2048], why[256];
@@ -240,6 +255,36 @@ static void a_forbidden_message_never_arrives_whole(void **state)
 	assert_false(send(w, 0, at, 5000, REST));
 	assert_false(send(w, 1, 5000, at, "x"));
 	assert_true(told(w, "policy.flow_blocked"));
+	wire_free(w);
+}
+
+/* For a guard that has not heard it: once, and again where packets still come by later on. */
+static void what_is_cut_off_is_marked_for_the_kernel(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+	uint32_t at = 1000 + sizeof(ORM) - 1;
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORM));
+	assert_int_equal(w->blocked, 0);
+	assert_false(send(w, 0, at, 5000, REST));
+	assert_int_equal(w->blocked, 1);
+	assert_int_equal(w->blocked_why, REASON_POLICY_MESSAGE);
+	assert_int_equal(w->blocked_key.proto, PROTO_TCP);
+	assert_int_equal(w->blocked_key.port[0] + w->blocked_key.port[1], 40000 + HL7);
+	for (int i = 0; i < 10; i++)
+		assert_false(send(w, 0, at, 5000, REST));
+	assert_int_equal(w->blocked, 1);
+	w->now_ns += 1000000000;
+	assert_false(send(w, 0, at, 5000, REST));
+	assert_int_equal(w->blocked, 2);
+	wire_free(w);
+
+	w = wire_new("simulate", "open", HL7);
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORM));
+	assert_true(send(w, 0, at, 5000, REST));
+	assert_int_equal(w->blocked, 0);
 	wire_free(w);
 }
 
@@ -542,6 +587,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_allowed_message_passes),
 		cmocka_unit_test(a_forbidden_message_never_arrives_whole),
+		cmocka_unit_test(what_is_cut_off_is_marked_for_the_kernel),
 		cmocka_unit_test(a_forbidden_message_leaves_evidence),
 		cmocka_unit_test(pieces_in_any_order_make_no_difference),
 		cmocka_unit_test(tiny_segments_make_no_difference),

@@ -3,8 +3,8 @@
 /*
  * A bounded table from keys to values that were seen at some time. It has a
  * fixed number of places in buckets of eight; a key may live in either of two
- * buckets, goes to the emptier one, and where both are full the place seen
- * longest ago is taken over. So it never grows, never rehashes, and every
+ * buckets, goes to the first while that has room to spare and else to the
+ * emptier one, and where both are full the place seen longest ago is taken over. So it never grows, never rehashes, and every
  * operation looks at sixteen places at most.
  *
  * Values begin with `uint64_t seen_ns`. Sizes are passed to each call, so that
@@ -19,7 +19,8 @@
 #include "base/hash.h"
 #include "base/pages.h"
 
-#define CACHE_WAYS 8
+#define CACHE_WAYS    8
+#define CACHE_CROWDED 6 /* of a bucket: both are looked at */
 
 struct cache {
 	struct hash_key secret;
@@ -80,25 +81,24 @@ cache_entry(const struct cache *c, uint32_t bucket, unsigned way, size_t entry_s
 	return c->entries + ((size_t)bucket * CACHE_WAYS + way) * entry_size;
 }
 
-/* Asks for the line of tags of both buckets; for cache_prefetch() later on. */
-static inline void cache_prefetch_tags(const struct cache *c, const struct cache_place *at)
+/* Asks for the tags of the `which`th bucket, 0 or 1; for cache_prefetch() later on. */
+static inline void cache_prefetch_tags(const struct cache *c, const struct cache_place *at,
+				       unsigned which)
 {
-	__builtin_prefetch(c->tags + (size_t)at->bucket[0] * CACHE_WAYS);
-	__builtin_prefetch(c->tags + (size_t)at->bucket[1] * CACHE_WAYS);
+	__builtin_prefetch(c->tags + (size_t)at->bucket[which] * CACHE_WAYS);
 }
 
-/* Asks for the entry that a look-up would compare first: where it is, NULL if nowhere. */
+/* Asks for the entry that a look-up in that bucket would compare first: where it is, NULL if not
+ * there. */
 static inline const void *cache_prefetch(const struct cache *c, const struct cache_place *at,
-					 size_t entry_size)
+					 unsigned which, size_t entry_size)
 {
+	const uint16_t *tags = c->tags + (size_t)at->bucket[which] * CACHE_WAYS;
 	const uint8_t *e = NULL;
 
-	for (unsigned i = 2 * CACHE_WAYS; i-- > 0;) {
-		uint32_t bucket = at->bucket[i / CACHE_WAYS];
-
-		if (c->tags[(size_t)bucket * CACHE_WAYS + i % CACHE_WAYS] == at->tag)
-			e = cache_entry(c, bucket, i % CACHE_WAYS, entry_size);
-	}
+	for (unsigned way = CACHE_WAYS; way-- > 0;)
+		if (tags[way] == at->tag)
+			e = cache_entry(c, at->bucket[which], way, entry_size);
 	for (size_t line = 0; e && line < entry_size; line += 64)
 		__builtin_prefetch(e + line, 1);
 	return e;
@@ -160,7 +160,7 @@ static inline uint8_t *cache_room(struct cache *c, const struct cache_place *at,
 		}
 		c->evicted++;
 	} else {
-		bucket = at->bucket[used[1] < used[0]];
+		bucket = at->bucket[used[0] >= CACHE_CROWDED && used[1] < used[0]];
 		while (c->tags[(size_t)bucket * CACHE_WAYS + way])
 			way++;
 		c->count++;

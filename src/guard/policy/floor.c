@@ -31,6 +31,7 @@ struct floor_tables {
 	struct policy_net_row *masked; /* the policy's nets without host bits */
 	uint8_t lengths[LENGTHS];      /* those in use, longest first */
 	unsigned length_count;
+	const struct floor_hint *hint; /* of the packet that is on; NULL: none */
 	struct cache *flows, *learned; /* they outlive a policy, */
 	const struct doors *doors;     /* and so do these */
 };
@@ -168,6 +169,14 @@ static inline uint64_t flow_hash(const struct cache *c, const struct gate_flow_k
 	return hash_bytes(&c->secret, few, sizeof(few));
 }
 
+/* Comparing a key with one whose hash is known costs less than hashing it. */
+static inline uint64_t known_hash(const struct floor_tables *t, const struct gate_flow_key *k)
+{
+	if (t->hint && !memcmp(t->hint->key, k, sizeof(*k)))
+		return t->hint->hash;
+	return flow_hash(t->flows, k);
+}
+
 static inline struct gate_learned *floor_learned(struct floor_tables *t,
 						 const struct gate_ip_key *key)
 {
@@ -183,14 +192,14 @@ static inline void floor_learn(struct floor_tables *t, const struct gate_ip_key 
 
 static inline struct gate_flow *floor_flow(struct floor_tables *t, const struct gate_flow_key *key)
 {
-	return cache_find(t->flows, flow_hash(t->flows, key), key, sizeof(*key),
+	return cache_find(t->flows, known_hash(t, key), key, sizeof(*key),
 			  sizeof(struct gate_flow));
 }
 
 static inline void floor_flow_add(struct floor_tables *t, const struct gate_flow_key *key,
 				  const struct gate_flow *f)
 {
-	cache_add(t->flows, flow_hash(t->flows, key), key, sizeof(*key), f, sizeof(*f));
+	cache_add(t->flows, known_hash(t, key), key, sizeof(*key), f, sizeof(*f));
 }
 
 static int by_key(const void *a, const void *b)
@@ -484,21 +493,40 @@ static void lend_macs(struct floor_tables *t, struct floor_work *w, const struct
 		floor_mac_copy(w->packet.dst_mac, mac);
 }
 
+#define FLOW_ENTRY CACHE_ENTRY(sizeof(struct gate_flow_key), sizeof(struct gate_flow))
+
 void floor_hint(const struct floor *f, const struct gate_flow_key *key, struct floor_hint *ret_h)
 {
-	struct cache_place at = cache_place(&f->flows, flow_hash(&f->flows, key));
+	uint64_t hash = flow_hash(&f->flows, key);
+	struct cache_place at = cache_place(&f->flows, hash);
 
-	*ret_h = (struct floor_hint){{at.bucket[0], at.bucket[1]}, at.tag, false};
-	cache_prefetch_tags(&f->flows, &at);
+	*ret_h = (struct floor_hint){key, hash, {at.bucket[0], at.bucket[1]}, at.tag, false};
+	cache_prefetch_tags(&f->flows, &at, 0);
 }
 
 void floor_prefetch(const struct floor *f, struct floor_hint *h)
 {
 	struct cache_place at = {{h->bucket[0], h->bucket[1]}, h->tag};
 
-	h->known = cache_prefetch(&f->flows, &at,
-				  CACHE_ENTRY(sizeof(struct gate_flow_key),
-					      sizeof(struct gate_flow))) != NULL;
+	h->known = cache_prefetch(&f->flows, &at, 0, FLOW_ENTRY) != NULL;
+	if (!h->known)
+		cache_prefetch_tags(&f->flows, &at, 1);
+}
+
+void floor_prefetch_again(const struct floor *f, struct floor_hint *h)
+{
+	struct cache_place at = {{h->bucket[0], h->bucket[1]}, h->tag};
+
+	if (!h->known)
+		h->known = cache_prefetch(&f->flows, &at, 1, FLOW_ENTRY) != NULL;
+}
+
+void floor_judge_hinted(struct floor *f, const struct floor_hint *h, const struct packet *p,
+			uint32_t ifindex, uint64_t now_ns, struct gate_verdict *ret_verdict)
+{
+	f->tables.hint = h;
+	floor_judge(f, p, ifindex, now_ns, ret_verdict);
+	f->tables.hint = NULL;
 }
 
 void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint64_t now_ns,

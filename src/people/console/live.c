@@ -251,6 +251,8 @@ bool live_open(struct live *l, struct evhttp_request *req, json_t *call, const j
 			   .beat_ns = now,
 			   .at = json_integer_value(json_object_get(ok, "at"))};
 	v->args = json_object_get(v->call, "args");
+	json_object_set_new(v->call, "passive",
+			    json_true()); /* looking on keeps no session alive */
 	TAILQ_INSERT_TAIL(&l->views, v, next);
 	l->count++;
 	bufferevent_set_timeouts(pipe_of(v), NULL, NULL);

@@ -132,7 +132,8 @@ static void meet(struct conn *c)
 	evutil_socket_t fd = bufferevent_getfd(c->pipe);
 	int on = 1;
 
-	if (fd < 0 || getpeername(fd, from_of(c), &len) < 0 ||
+	if (fd < 0 || (c->web->o.welcome && !c->web->o.welcome(c->web->o.arg, fd)) ||
+	    getpeername(fd, from_of(c), &len) < 0 ||
 	    !limit_enter(c->web->limit, from_of(c), clock_mono_ns())) {
 		c->web->counts.refused++;
 		hang_up(c);
@@ -350,12 +351,6 @@ static void reply_ok(struct request *r, const json_t *ok)
 		copy = json_copy((json_t *)ok);
 		json_object_del(copy, "token");
 		ok = copy;
-	} else if (json_object_get(ok, "send_sms")) {
-		/* For whoever sends it, never for whoever asked. */
-		reply_problem(r->req,
-			      problem_new(503, "sms.no_gateway", "No SMS can be sent from here",
-					  "use another factor"));
-		return;
 	} else if (r->route->effect == API_END) {
 		set_cookie(r->req, "");
 		evhttp_add_header(evhttp_request_get_output_headers(r->req), "Clear-Site-Data",
@@ -367,8 +362,14 @@ static void reply_ok(struct request *r, const json_t *ok)
 
 static void reply_error(struct request *r, const json_t *error)
 {
+	json_int_t wait = json_integer_value(json_object_get(error, "retry_after"));
 	unsigned status = problem_status(error);
+	char after[24];
 
+	if (wait > 0 && wait < 86400) {
+		snprintf(after, sizeof(after), "%" JSON_INTEGER_FORMAT, wait);
+		evhttp_add_header(evhttp_request_get_output_headers(r->req), "Retry-After", after);
+	}
 	if (status == 401 && r->by_cookie)
 		set_cookie(r->req, ""); /* it is good for nothing any more */
 	if (status == 401)
@@ -788,6 +789,11 @@ void web_free(struct web *w)
 	limit_free(w->limit);
 	json_decref(w->document);
 	free(w);
+}
+
+void web_set_tls(struct web *w, SSL_CTX *tls)
+{
+	w->o.tls = tls;
 }
 
 int web_listen(struct web *w, int sock)

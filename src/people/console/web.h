@@ -29,6 +29,8 @@ struct web_options {
 	uint32_t connections, per_source, requests, subscribers; /* base/config.h */
 	/* Whether somebody looks at events as they come. */
 	void (*watching)(void *arg, bool on);
+	/* Whether a connection may come in the way it did. */
+	bool (*welcome)(void *arg, int sock);
 	/* The hardware address of a neighbour; false: none is known. */
 	bool (*mac)(void *arg, const struct sockaddr *who, char ret_mac[18]);
 	void *arg;
@@ -44,6 +46,8 @@ struct web_counts {
 /* Borrows what the options point to, for as long as it lives. NULL: no memory. */
 struct web *web_new(const struct web_options *o);
 void web_free(struct web *w);
+/* Who connects from now on is spoken to so. */
+void web_set_tls(struct web *w, SSL_CTX *tls);
 /* A socket that listens, taken over. 0 or -errno. */
 int web_listen(struct web *w, int sock);
 /* Lines "NUMBER EVENT", each ended by '\n', as the keeper hands them out. */

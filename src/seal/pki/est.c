@@ -177,8 +177,8 @@ enum parse est_read(struct bytes in, struct est_request *ret_r, unsigned *ret_st
 
 	*ret_status = 0;
 	if (!line.data) {
-		*ret_status = 431;
-		return in.len > EST_HEAD_MAX ? PARSE_BAD : PARSE_MORE;
+		*ret_status = in.len > EST_HEAD_MAX ? 431 : 0;
+		return *ret_status ? PARSE_BAD : PARSE_MORE;
 	}
 	bad = read_first(line, &h);
 	while (!bad) {

@@ -834,11 +834,12 @@ void conn_event(struct side *s, uint32_t events)
 		flush(c, s);
 	if (c->state == CONN_OVER || s->fd < 0)
 		return;
-	if (events & EPOLLERR || (events & EPOLLHUP && !(s->watched & EPOLLIN))) {
+	/* What came before the end is read before it. */
+	if (events & (EPOLLERR | EPOLLHUP) && !(s->watched & EPOLLIN)) {
 		gone(c, s);
 		return;
 	}
-	if (!(events & (EPOLLIN | EPOLLHUP)))
+	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
 	if (c->state == CONN_HEADER)
 		read_header(c);

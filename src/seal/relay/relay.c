@@ -9,6 +9,11 @@
 #define EVENTS	128
 #define ACCEPTS 1 /* of one listener in a turn */
 
+/* An event's pointer is a side or, by its lowest bits, a relay that listens or another descriptor. */
+#define TAG_RELAY ((uintptr_t)1)
+#define TAG_OTHER ((uintptr_t)2)
+#define TAGS	  (TAG_RELAY | TAG_OTHER)
+
 /* --- telling ------------------------------------------------------------------- */
 
 static void fill(const struct relay *r, const struct proxy_header *who, const struct conn *c,
@@ -127,6 +132,23 @@ static enum reason admit(struct relay *r, const struct proxy_header *who)
 	return REASON_NONE;
 }
 
+static void listen_for(struct relay *r, uint32_t events)
+{
+	struct epoll_event e = {.events = events, .data.ptr = (char *)r + TAG_RELAY};
+
+	r->paused = events == 0;
+	epoll_ctl(r->all->epoll, EPOLL_CTL_MOD, r->listener, &e);
+}
+
+/* Out of descriptors or memory: who comes waits in the kernel until relays_tick(). */
+static void pause_listening(struct relay *r)
+{
+	struct proxy_header nobody = {0};
+
+	relay_refuse(r, &nobody, REASON_RELAY_FULL, strerror(errno), NULL);
+	listen_for(r, 0);
+}
+
 static void accept_some(struct relay *r)
 {
 	for (unsigned i = 0; i < ACCEPTS; i++) { /* epoll says it again where there are more */
@@ -137,8 +159,12 @@ static void accept_some(struct relay *r)
 		int fd = accept4(r->listener, (struct sockaddr *)&from, &from_len,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0)
-			return; /* none there; or no descriptor left, and it waits in the kernel */
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			    errno == ENOMEM)
+				pause_listening(r);
+			return;
+		}
 		who.known = getsockname(fd, (struct sockaddr *)&to, &to_len) == 0 &&
 			    proxy_address((struct sockaddr *)&from, who.from, &who.from_port) &&
 			    proxy_address((struct sockaddr *)&to, who.to, &who.to_port);
@@ -201,11 +227,6 @@ void relays_free(struct relays *rs)
 	BIO_meth_free(rs->bio);
 	free(rs);
 }
-
-/* An event's pointer is a side or, by its lowest bits, a relay that listens or another descriptor. */
-#define TAG_RELAY ((uintptr_t)1)
-#define TAG_OTHER ((uintptr_t)2)
-#define TAGS	  (TAG_RELAY | TAG_OTHER)
 
 static void dispatch(const struct epoll_event *e)
 {
@@ -278,6 +299,8 @@ void relays_tick(struct relays *rs)
 			next = c->next;
 			conn_tick(c);
 		}
+		if (r->paused && r->listener >= 0)
+			listen_for(r, EPOLLIN);
 		bury(rs);
 		if (!r->retired || r->conns) {
 			at = &r->next;
@@ -326,6 +349,7 @@ int relay_listen(struct relay *r, int fd)
 		close(r->listener); /* whoever else has it goes on listening */
 	}
 	r->listener = fd;
+	r->paused = false;
 	if (fd < 0)
 		return 0;
 	conn_tune(fd);

@@ -69,7 +69,7 @@ struct relay {
 	char name[64], server_name[256];
 	SSL_CTX *ctx;
 	int listener;
-	bool listening; /* epoll knows it */
+	bool paused; /* nothing is left to take a connection with */
 	bool retired;
 	struct conn *conns;
 	struct relay_counts counts;

@@ -79,25 +79,28 @@ static int give(struct bundle *b, uint64_t at, uint64_t size,
 	return err;
 }
 
-static int get(struct tuf_source *s, const char *path, uint64_t max,
+static int get(struct tuf_source *s, const char *path, uint64_t from, uint64_t max,
 	       int (*take)(void *arg, const void *data, size_t len), void *arg, struct tuf_error *e)
 {
 	struct part *p = (struct part *)s;
 	char name[TAR_NAME_MAX];
 	size_t below = strlen(p->below);
 	const json_t *at = NULL;
-	uint64_t size;
+	uint64_t start, size;
 
 	memcpy(name, p->below, below);
 	if (unescape(path, name + below, sizeof(name) - below))
 		at = json_object_get(p->b->index, name);
 	if (!at)
 		return tuf_fail(e, -ENOENT, "the bundle has no %s%s", p->below, path);
+	start = (uint64_t)json_integer_value(json_array_get(at, 0));
 	size = (uint64_t)json_integer_value(json_array_get(at, 1));
-	if (size > max)
+	if (from > size)
+		return tuf_fail(e, -ERANGE, "%s%s in the bundle is shorter", p->below, path);
+	if (size - from > max)
 		return tuf_fail(e, -EFBIG, "%s%s in the bundle is longer than it may be", p->below,
 				path);
-	return give(p->b, (uint64_t)json_integer_value(json_array_get(at, 0)), size, take, arg, e);
+	return give(p->b, start + from, size - from, take, arg, e);
 }
 
 static void keep(struct tuf_source *s)

@@ -386,6 +386,7 @@ static int drop_draft(struct plan *p, const char *role, int64_t version)
 {
 	int err = local_drop(p->r->drafts, role);
 
+	folder_forget(p->r);
 	tell(p, "%s version %" PRId64, role, version);
 	return err < 0 ? tuf_fail(p->e, err, "%s/drafts/%s.json: %s", p->r->dir, role,
 				  strerror(-err))

@@ -28,12 +28,21 @@ static const struct {
 
 /* --- the folder ---------------------------------------------------------------------------- */
 
+/* With a root, waiting or public; without one, somebody gave up before there was any. */
+static bool is_repository(int top)
+{
+	return faccessat(top, "drafts/root.json", F_OK, 0) == 0 ||
+	       faccessat(top, "public/metadata/1.root.json", F_OK, 0) == 0;
+}
+
 int repo_create(const char *dir, struct tuf_error *e)
 {
 	int top = local_folder(dir), err = top < 0 ? top : 0;
 
+	if (err == 0 && is_repository(top))
+		err = -EEXIST;
 	for (unsigned i = 0; err == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
-		if (mkdirat(top, folders[i].path, folders[i].mode) < 0)
+		if (mkdirat(top, folders[i].path, folders[i].mode) < 0 && errno != EEXIST)
 			err = -errno;
 	if (top >= 0)
 		close(top);
@@ -78,6 +87,14 @@ int repo_open(const char *dir, struct repo **ret_repo, struct tuf_error *e)
 	return 0;
 }
 
+void folder_forget(struct repo *r)
+{
+	tuf_metadata_free(r->snapshot);
+	json_decref(r->roles);
+	r->snapshot = NULL;
+	r->roles = NULL;
+}
+
 void repo_close(struct repo *r)
 {
 	const int fds[] = {r ? r->top : -1, r ? r->drafts : -1, r ? r->metadata : -1,
@@ -85,6 +102,7 @@ void repo_close(struct repo *r)
 
 	if (!r)
 		return;
+	folder_forget(r);
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -161,25 +179,39 @@ static int load_root(struct repo *r, struct tuf_metadata **ret_root, struct tuf_
 	return err;
 }
 
+static int load_snapshot(struct repo *r, struct tuf_metadata **ret_snapshot, struct tuf_error *e)
+{
+	struct tuf_metadata *timestamp;
+	struct tuf_file said;
+	int err = load(r->metadata, "timestamp", "timestamp", &timestamp, e);
+
+	if (err < 0)
+		return err;
+	err = tuf_meta_find(timestamp, "snapshot", &said);
+	tuf_metadata_free(timestamp);
+	return err < 0 ? tuf_fail(e, err, "public/metadata/timestamp.json is broken")
+		       : load_version(r, "snapshot", said.version, ret_snapshot, e);
+}
+
 /* Follows timestamp and snapshot to the version that is public. */
 static int load_published(struct repo *r, const char *role, struct tuf_metadata **ret_metadata,
 			  struct tuf_error *e)
 {
-	struct tuf_metadata *by = NULL;
 	struct tuf_file said;
-	int err;
+	int err = 0;
 
 	if (strcmp(role, "root") == 0)
 		return load_root(r, ret_metadata, e);
 	if (strcmp(role, "timestamp") == 0)
 		return load(r->metadata, role, role, ret_metadata, e);
-	err = load_published(r, strcmp(role, "snapshot") == 0 ? "timestamp" : "snapshot", &by, e);
+	if (strcmp(role, "snapshot") == 0)
+		return load_snapshot(r, ret_metadata, e);
+	if (!r->snapshot)
+		err = load_snapshot(r, &r->snapshot, e);
 	if (err < 0)
 		return err;
-	err = tuf_meta_find(by, role, &said);
-	tuf_metadata_free(by);
-	if (err < 0)
-		return tuf_fail(e, err, "role '%s' was never published", role);
+	if (tuf_meta_find(r->snapshot, role, &said) < 0)
+		return tuf_fail(e, -ENOENT, "role '%s' was never published", role);
 	return load_version(r, role, said.version, ret_metadata, e);
 }
 
@@ -268,11 +300,18 @@ static bool has(const json_t *names, const char *name)
 /* "targets" comes first, for it is asked first. */
 int repo_roles(struct repo *r, json_t **ret_names, struct tuf_error *e)
 {
-	json_t *names = json_pack("[s]", "targets"), *drafts = NULL, *snapshot = NULL, *entry;
+	json_t *names, *drafts = NULL, *snapshot = NULL, *entry;
 	const char *file;
 	char role[REPO_ROLE_MAX];
 	size_t i;
-	int err = repo_drafts(r, &drafts, e);
+	int err;
+
+	if (r->roles) {
+		*ret_names = json_incref(r->roles);
+		return 0;
+	}
+	names = json_pack("[s]", "targets");
+	err = repo_drafts(r, &drafts, e);
 
 	if (err == 0)
 		err = repo_published(r, "snapshot", &snapshot, e);
@@ -294,11 +333,15 @@ int repo_roles(struct repo *r, json_t **ret_names, struct tuf_error *e)
 	}
 	json_decref(snapshot);
 	json_decref(drafts);
-	if (err < 0)
+	if (err == -ENOMEM)
+		tuf_fail(e, err, "out of memory");
+	if (err < 0) {
 		json_decref(names);
-	else
-		*ret_names = names;
-	return err;
+		return err;
+	}
+	r->roles = json_incref(names);
+	*ret_names = names;
+	return 0;
 }
 
 static struct tuf_signers signers_in(const json_t *whole, const json_t *role)
@@ -388,6 +431,7 @@ int repo_save_signed(struct repo *r, const char *role, const json_t *whole, stru
 	/* What we could not read again is not written either. */
 	err = tuf_metadata_parse(raw, folder_type(role), role, &m, e);
 	if (err == 0) {
+		folder_forget(r);
 		err = local_put(r->drafts, role, raw);
 		if (err < 0)
 			tuf_fail(e, err, "%s/drafts/%s.json: %s", r->dir, role, strerror(-err));

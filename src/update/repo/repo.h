@@ -87,4 +87,11 @@ struct repo_publish {
 int repo_publish(struct repo *r, const struct repo_publish *o,
 		 void (*note)(void *arg, const char *line), void *arg, struct tuf_error *e);
 
+/*
+ * Removes from public/ what was superseded and has not changed for so many days: versions of roles but
+ * root, and targets that neither a published role nor a draft lists. `note` is told each path.
+ */
+int repo_tidy(struct repo *r, int days, void (*note)(void *arg, const char *line), void *arg,
+	      struct tuf_error *e);
+
 #endif

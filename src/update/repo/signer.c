@@ -87,14 +87,12 @@ static int ask_for(const struct signer_ask *ask, const char *path, bool fresh, c
 	char *text = secret_new(SIGNER_PASSPHRASE);
 	int err = text ? ask->passphrase(ask->arg, path, fresh, text) : -ENOMEM;
 
-	if (err == 0 && !*text)
-		err = -EINVAL;
-	if (err < 0) {
-		secret_free(text, SIGNER_PASSPHRASE);
-		return tuf_fail(e, err, "%s: there is no passphrase for it", path);
+	if (err == 0 && *text) {
+		*ret_text = text;
+		return 0;
 	}
-	*ret_text = text;
-	return 0;
+	secret_free(text, SIGNER_PASSPHRASE);
+	return tuf_fail(e, err < 0 ? err : -EINVAL, "%s: there is no passphrase for it", path);
 }
 
 static int seal(const char *path, const struct signer_ask *ask, struct text *plain,

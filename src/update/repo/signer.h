@@ -18,8 +18,8 @@ enum {
 
 enum signer_kind { SIGNER_ED25519, SIGNER_ECDSA, SIGNER_RSA };
 
-/* Gives the passphrase of a key, a new one where `fresh`, in memory that is the asker's to wipe. 0
- * or -errno, and it was said why. */
+/* Gives the passphrase of a key, a new one where `fresh`, in memory that is the asker's to wipe. 0;
+ * -ECANCELED, and it was said why; or -errno. */
 struct signer_ask {
 	int (*passphrase)(void *arg, const char *path, bool fresh,
 			  char ret_text[SIGNER_PASSPHRASE]);

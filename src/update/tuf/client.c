@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "update/tuf/delegation.h"
@@ -53,6 +56,18 @@ int tuf_init(const char *dir, struct bytes raw, struct tuf_error *e)
 		close(store);
 	tuf_metadata_free(root);
 	return err;
+}
+
+int64_t tuf_now(const char *dir)
+{
+	int64_t now = (int64_t)time(NULL);
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/timestamp.json", dir) < (int)sizeof(path) &&
+	    stat(path, &st) == 0 && st.st_mtime > now)
+		now = st.st_mtime;
+	return now;
 }
 
 static int load_root(struct tuf *t, struct tuf_error *e)
@@ -205,42 +220,35 @@ static struct tuf_metadata *load_local(struct tuf *t, enum tuf_type type, const 
 	return NULL;
 }
 
-/* Fetched, read and verified; `said` is what vouches for it, or NULL. */
-static int fetch(struct tuf *t, enum tuf_type type, const char *role, const struct tuf_signers *by,
-		 const struct tuf_file *said, struct tuf_metadata **ret_metadata,
-		 struct tuf_error *e)
+/* "role.json", or "7.role.json" where snapshots are consistent (§5.5.1…). NULL: no memory. */
+static char *make_path(const struct tuf *t, const char *role, const struct tuf_file *said)
 {
-	size_t max = type == TUF_TIMESTAMP ? TIMESTAMP_MAX : OTHER_MAX, size;
 	char *escaped = tuf_escape(role, ""), *path;
+	size_t size = escaped ? strlen(escaped) + 32 : 0;
+
+	path = escaped ? malloc(size) : NULL;
+	if (path && said && tuf_root_consistent(t->root))
+		snprintf(path, size, "%" PRId64 ".%s.json", said->version, escaped);
+	else if (path)
+		snprintf(path, size, "%s.json", escaped);
+	free(escaped);
+	return path;
+}
+
+/* §5.5.2 to §5.5.4, and the same of the others: what came is what was announced, and who signed. */
+static int judge(struct bytes raw, enum tuf_type type, const char *role,
+		 const struct tuf_signers *by, const struct tuf_file *said,
+		 struct tuf_metadata **ret_metadata, struct tuf_error *e)
+{
 	struct tuf_metadata *m;
-	struct bytes raw;
 	int err;
 
-	size = escaped ? strlen(escaped) + 32 : 0;
-	path = escaped ? malloc(size) : NULL;
-	if (!path) {
-		free(escaped);
-		return tuf_fail(e, -ENOMEM, "out of memory");
-	}
-	if (said && tuf_root_consistent(t->root))
-		snprintf(path, size, "%" PRId64 ".%s.json", said->version, escaped);
-	else
-		snprintf(path, size, "%s.json", escaped);
-	if (said && said->length >= 0)
-		max = said->length < SAID_MAX ? (size_t)said->length : SAID_MAX;
-	err = tuf_source_read(t->source, path, max, &raw, e);
-	free(path);
-	free(escaped);
-	if (err < 0)
-		return err;
 	if (said && !tuf_file_fits(said, raw))
-		err = tuf_fail(e, -EBADMSG,
-			       "the metadata of role '%.100s' is not the file that was announced: "
-			       "its length or hash differs",
-			       role);
-	else
-		err = tuf_metadata_parse(raw, type, role, &m, e);
-	free((void *)raw.data);
+		return tuf_fail(e, -EBADMSG,
+				"the metadata of role '%.100s' is not the file that was announced: "
+				"its length or hash differs",
+				role);
+	err = tuf_metadata_parse(raw, type, role, &m, e);
 	if (err < 0)
 		return err;
 	err = tuf_metadata_verify(m, by, role, e);
@@ -252,6 +260,29 @@ static int fetch(struct tuf *t, enum tuf_type type, const char *role, const stru
 		tuf_metadata_free(m);
 	else
 		*ret_metadata = m;
+	return err;
+}
+
+/* Fetched, read and verified; `said` is what vouches for it, or NULL. */
+static int fetch(struct tuf *t, enum tuf_type type, const char *role, const struct tuf_signers *by,
+		 const struct tuf_file *said, struct tuf_metadata **ret_metadata,
+		 struct tuf_error *e)
+{
+	size_t max = type == TUF_TIMESTAMP ? TIMESTAMP_MAX : OTHER_MAX;
+	char *path = make_path(t, role, said);
+	struct bytes raw;
+	int err;
+
+	if (!path)
+		return tuf_fail(e, -ENOMEM, "out of memory");
+	if (said && said->length >= 0)
+		max = said->length < SAID_MAX ? (size_t)said->length : SAID_MAX;
+	err = tuf_source_read(t->source, path, max, &raw, e);
+	free(path);
+	if (err < 0)
+		return err;
+	err = judge(raw, type, role, by, said, ret_metadata, e);
+	free((void *)raw.data);
 	return err;
 }
 

@@ -19,6 +19,10 @@ struct tuf;
  */
 int tuf_init(const char *dir, struct bytes root, struct tuf_error *e);
 
+/* The latest known time (§5.1), seconds since 1970: the clock's, or, where that was set back, when the
+ * folder last took a timestamp. What expires does not come back to life with a wrong clock. */
+int64_t tuf_now(const char *dir);
+
 /*
  * Opens a folder that has a root; `now` is the time of this update, seconds since 1970 (§5.1). The
  * source is borrowed.
@@ -43,7 +47,8 @@ int tuf_find(struct tuf *t, const char *target, struct tuf_file *ret_file, char 
 /*
  * §5.7: fetches a target that was found into the folder `dir` (made where there is none), under its
  * name, escaped; what is there already and fits is not fetched again. It has its name only once it
- * is verified and on the disk. *ret_cached: nothing was fetched. `ret_path`, where not NULL, gets
+ * is verified and on the disk; where the line breaks, what came is kept, hidden, and the next try goes on
+ * from there. *ret_cached: nothing was fetched. `ret_path`, where not NULL, gets
  * where it is, to free().
  */
 int tuf_download(struct tuf *t, const char *target, const struct tuf_file *file,

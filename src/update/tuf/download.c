@@ -1,10 +1,13 @@
 /* tuf_download(): a target, verified while it is written, TUF §5.7. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -13,8 +16,10 @@
 #include "update/tuf/local.h"
 #include "update/tuf/trusted.h"
 
-#define FLUSH (16u << 20) /* bytes after which the disk may begin */
-#define PIECE (256u << 10)
+#define FLUSH	 (16u << 20) /* bytes after which the disk may begin */
+#define PIECE	 (256u << 10)
+#define PART_MIN (1u << 20)   /* less is fetched again */
+#define PART_AGE (14 * 86400) /* seconds */
 
 struct download {
 	int fd;
@@ -120,27 +125,130 @@ static int finish(struct download *d, struct newfile *f, const char *target, con
 		       : 0;
 }
 
+/* The name that a beginning has while the rest is missing: hidden, and its own for each content. */
+static void name_part(const char *hash, char ret_name[sizeof((struct newfile){0}.name)])
+{
+	snprintf(ret_name, sizeof((struct newfile){0}.name), NEWFILE_PREFIX "%.16s.part", hash);
+}
+
+/* Hashes what a beginning holds, and stands at its end. */
+static int read_part(struct download *d, uint64_t max)
+{
+	uint8_t *piece = malloc(PIECE);
+	ssize_t n = -1;
+	int err = piece ? 0 : -ENOMEM;
+
+	while (err == 0 && (n = read(d->fd, piece, PIECE)) > 0) {
+		d->written += (uint64_t)n;
+		err = d->written > max ? -EFBIG : hashing_add(d->hashing, piece, (size_t)n);
+	}
+	free(piece);
+	d->flushed = d->written;
+	return err == 0 && n < 0 ? -errno : err;
+}
+
+/* What an interrupted run left, unless another run has it. False: there is none to go on from. */
+static bool take_up(struct download *d, struct newfile *f, int folder, const char *hash,
+		    uint64_t length)
+{
+	*f = (struct newfile){.folder = folder};
+	name_part(hash, f->name);
+	f->fd = openat(folder, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	d->fd = f->fd;
+	if (f->fd < 0)
+		return false;
+	if (flock(f->fd, LOCK_EX | LOCK_NB) < 0) {
+		close(f->fd);
+		f->fd = -1;
+		return false;
+	}
+	if (read_part(d, length) == 0)
+		return true;
+	newfile_abandon(f);
+	return false;
+}
+
+/* The line broke: what came is worth going on from. */
+static void put_by(struct newfile *f, const char *hash)
+{
+	char name[sizeof(f->name)];
+
+	name_part(hash, name);
+	if (*f->name) {
+		close(f->fd);
+		f->fd = -1;
+	} else if (newfile_commit(f, name, true) < 0) {
+		newfile_abandon(f);
+	}
+}
+
+/* One try. *ret_again: it went on from a beginning that did not fit, and may begin anew. */
+static int try(struct tuf *t, const char *target, const char *path, const char *hash,
+	       const char *name, const struct tuf_file *file, struct tuf_source *source, int folder,
+	       bool resume, bool *ret_again, struct tuf_error *e)
+{
+	struct download d = {.hashing = hashing_new(file)};
+	struct newfile f = {.fd = -1};
+	bool resumed = d.hashing && resume && take_up(&d, &f, folder, hash, (uint64_t)file->length);
+	uint64_t from;
+	int err = 0;
+
+	if (!resumed) {
+		hashing_free(d.hashing);
+		d = (struct download){.hashing = hashing_new(file)};
+		err = d.hashing ? newfile_begin(folder, &f) : -ENOMEM;
+	}
+	from = d.written;
+	d.fd = f.fd;
+	if (err < 0)
+		tuf_fail(e, err, "target '%.200s' cannot be written: %s", target, strerror(-err));
+	else if (from < (uint64_t)file->length || from == 0)
+		err = source->get(source, path, from, (uint64_t)file->length - from, take, &d, e);
+	if (d.err < 0)
+		tuf_fail(e, d.err, "target '%.200s' cannot be written: %s", target,
+			 strerror(-d.err));
+	if (err == 0)
+		err = finish(&d, &f, target, name, file, e);
+	*ret_again = resumed && (err == -ERANGE || err == -EBADMSG || err == -EFBIG);
+	if ((err == -EIO || err == -ETIMEDOUT) && d.err == 0 && d.written >= PART_MIN)
+		put_by(&f, hash);
+	newfile_abandon(&f);
+	hashing_free(d.hashing);
+	return err;
+}
+
+/* Beginnings that nobody went on from for two weeks. */
+static void sweep(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct stat st;
+
+	while (d && (entry = readdir(d)))
+		if (strncmp(entry->d_name, NEWFILE_PREFIX, sizeof(NEWFILE_PREFIX) - 1) == 0 &&
+		    fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && time(NULL) - st.st_mtime > PART_AGE)
+			unlinkat(folder, entry->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
 static int fetch(struct tuf *t, const char *target, const char *name, const struct tuf_file *file,
 		 struct tuf_source *source, int folder, struct tuf_error *e)
 {
-	struct download d = {.hashing = hashing_new(file)};
-	char hex[HASH_HEX_MAX], *path = make_path(t, target, tuf_file_name(file, hex));
-	struct newfile f = {.fd = -1};
-	int err = path && d.hashing ? newfile_begin(folder, &f) : -ENOMEM;
+	char hex[HASH_HEX_MAX];
+	const char *hash = tuf_file_name(file, hex);
+	char *path = make_path(t, target, hash);
+	bool again = false;
+	int err;
 
-	if (err < 0) {
-		tuf_fail(e, err, "target '%.200s' cannot be written: %s", target, strerror(-err));
-	} else {
-		d.fd = f.fd;
-		err = source->get(source, path, (uint64_t)file->length, take, &d, e);
-		if (d.err < 0)
-			tuf_fail(e, d.err, "target '%.200s' cannot be written: %s", target,
-				 strerror(-d.err));
-	}
-	if (err == 0)
-		err = finish(&d, &f, target, name, file, e);
-	newfile_abandon(&f);
-	hashing_free(d.hashing);
+	if (!path)
+		return tuf_fail(e, -ENOMEM, "out of memory");
+	sweep(folder);
+	err = try(t, target, path, hash, name, file, source, folder, true, &again, e);
+	if (again)
+		err = try(t, target, path, hash, name, file, source, folder, false, &again, e);
 	free(path);
 	return err;
 }

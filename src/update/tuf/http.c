@@ -1,5 +1,7 @@
 #include <curl/curl.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +10,8 @@
 #define CONNECT_S     15L
 #define SLOW_BYTES    1000L /* a second */
 #define SLOW_S	      20L
-#define TOTAL_S	      120L	  /* of metadata */
-#define TOTAL_MAX     (64u << 20) /* longer than this is no metadata */
+#define TOTAL_S	      120L	  /* and on the whole, with what comes for */
+#define TOTAL_RATE    10000	  /* so many bytes a second */
 #define HEAD_MAX      (64u << 10) /* of an answer's header, and of a refusal */
 #define BUFFER	      (512L << 10)
 #define REDIRECTS_MAX 3
@@ -25,7 +27,7 @@ struct answer {
 	CURL *curl;
 	int (*take)(void *arg, const void *data, size_t len);
 	void *arg;
-	uint64_t left;
+	uint64_t from, left;
 	size_t head;
 	size_t refusal; /* bytes of a page that says no */
 	int err;
@@ -37,7 +39,11 @@ static size_t on_data(char *data, size_t one, size_t len, void *arg)
 	long status = 0;
 
 	curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status != 200) {
+	if (status == 200 && a->from > 0) { /* all of it, from the start */
+		a->err = -ERANGE;
+		return 0;
+	}
+	if (status != (a->from > 0 ? 206 : 200)) {
 		a->refusal += len;
 		return a->refusal <= HEAD_MAX ? len : 0;
 	}
@@ -64,7 +70,9 @@ static size_t on_head(char *data, size_t one, size_t len, void *arg)
 static int prepare(struct http *h, struct answer *a, uint64_t max)
 {
 	CURL *c = h->curl;
+	const char *authorities = getenv("SSL_CERT_FILE"); /* as OpenSSL's own programs have it */
 	CURLcode r = CURLE_OK;
+	char range[24];
 
 	curl_easy_reset(c);
 	r |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -75,13 +83,19 @@ static int prepare(struct http *h, struct answer *a, uint64_t max)
 	r |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	r |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
 	r |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, SLOW_S);
-	r |= curl_easy_setopt(c, CURLOPT_TIMEOUT, max <= TOTAL_MAX ? TOTAL_S : 0L);
+	r |= curl_easy_setopt(c, CURLOPT_TIMEOUT, TOTAL_S + (long)(max / TOTAL_RATE));
 	r |= curl_easy_setopt(c, CURLOPT_BUFFERSIZE, BUFFER);
 	r |= curl_easy_setopt(c, CURLOPT_USERAGENT, "bedwarden/" BEDWARDEN_VERSION);
 	r |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
 	r |= curl_easy_setopt(c, CURLOPT_WRITEDATA, a);
 	r |= curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_head);
 	r |= curl_easy_setopt(c, CURLOPT_HEADERDATA, a);
+	if (authorities)
+		r |= curl_easy_setopt(c, CURLOPT_CAINFO, authorities);
+	if (a->from > 0) {
+		snprintf(range, sizeof(range), "%" PRIu64 "-", a->from);
+		r |= curl_easy_setopt(c, CURLOPT_RANGE, range);
+	}
 	return r == CURLE_OK ? 0 : -EIO;
 }
 
@@ -89,6 +103,8 @@ static int judge_failure(CURLcode r, const struct answer *a, const char *url, st
 {
 	if (a->err == -EFBIG)
 		return tuf_fail(e, -EFBIG, "%s is longer than it may be: not taken", url);
+	if (a->err == -ERANGE)
+		return tuf_fail(e, -ERANGE, "%s cannot be taken up in the middle", url);
 	if (a->err < 0)
 		return a->err;
 	if (r == CURLE_OPERATION_TIMEDOUT)
@@ -97,10 +113,12 @@ static int judge_failure(CURLcode r, const struct answer *a, const char *url, st
 	return tuf_fail(e, -EIO, "%s cannot be fetched: %s", url, curl_easy_strerror(r));
 }
 
-static int judge_status(long status, const char *url, struct tuf_error *e)
+static int judge_status(long status, const struct answer *a, const char *url, struct tuf_error *e)
 {
-	if (status == 200)
+	if (status == (a->from > 0 ? 206 : 200))
 		return 0;
+	if (a->from > 0 && (status == 200 || status == 416))
+		return tuf_fail(e, -ERANGE, "%s cannot be taken up in the middle", url);
 	if (status == 403 || status == 404 || status == 410)
 		return tuf_fail(e, -ENOENT, "%s is not there (HTTP %ld)", url, status);
 	return tuf_fail(e, -EIO, "%s cannot be fetched: the server answers HTTP %ld", url, status);
@@ -145,7 +163,7 @@ static int request(struct http *h, struct answer *a, uint64_t max, char **url, s
 	if (status / 100 == 3)
 		curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &to);
 	if (!to)
-		return judge_status(status, *url, e);
+		return judge_status(status, a, *url, e);
 	if (!is_same_door(*url, to))
 		return tuf_fail(e, -EACCES,
 				"%s redirects to another server, %.200s: not followed; name the "
@@ -153,20 +171,20 @@ static int request(struct http *h, struct answer *a, uint64_t max, char **url, s
 				*url, to);
 	copy = strdup(to);
 	if (!copy)
-		return -ENOMEM;
+		return tuf_fail(e, -ENOMEM, "out of memory");
 	free(*url);
 	*url = copy;
 	return 1;
 }
 
-static int get(struct tuf_source *s, const char *path, uint64_t max,
+static int get(struct tuf_source *s, const char *path, uint64_t from, uint64_t max,
 	       int (*take)(void *arg, const void *data, size_t len), void *arg, struct tuf_error *e)
 {
 	struct http *h = (struct http *)s;
-	struct answer a = {.curl = h->curl, .take = take, .arg = arg};
+	struct answer a = {.curl = h->curl, .take = take, .arg = arg, .from = from};
 	size_t size = strlen(h->base) + strlen(path) + 1;
 	char *url = malloc(size);
-	int r = url ? 1 : -ENOMEM;
+	int r = url ? 1 : tuf_fail(e, -ENOMEM, "out of memory");
 
 	if (url)
 		snprintf(url, size, "%s%s", h->base, path);
@@ -199,14 +217,14 @@ int tuf_http_new(const char *url, struct tuf_source **ret_source, struct tuf_err
 			"'%.200s' is no address of a mirror; expected http://… or https://…", url);
 	h = calloc(1, sizeof(*h));
 	if (!h)
-		return -ENOMEM;
+		return tuf_fail(e, -ENOMEM, "out of memory");
 	h->s = (struct tuf_source){.get = get, .free = release};
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	h->curl = curl_easy_init();
 	h->base = malloc(len + 2);
 	if (!h->curl || !h->base) {
 		release(&h->s);
-		return -ENOMEM;
+		return tuf_fail(e, -ENOMEM, "out of memory");
 	}
 	snprintf(h->base, len + 2, "%s%s", url, len && url[len - 1] == '/' ? "" : "/");
 	*ret_source = &h->s;

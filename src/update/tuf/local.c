@@ -51,12 +51,31 @@ char *local_name(const char *text, const char *suffix)
 	return name;
 }
 
+/* And what is above it. */
+static int make(const char *dir)
+{
+	char *path = strdup(dir);
+	int err = path ? 0 : -ENOMEM;
+
+	for (char *p = path; err == 0 && p;) {
+		p = strchr(p + 1, '/');
+		if (p)
+			*p = 0;
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			err = -errno;
+		if (p)
+			*p = '/';
+	}
+	free(path);
+	return err;
+}
+
 int local_folder(const char *dir)
 {
-	int fd;
+	int err = *dir ? make(dir) : -ENOENT, fd;
 
-	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-		return -errno;
+	if (err < 0)
+		return err;
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }

@@ -41,11 +41,11 @@ int tuf_source_read(struct tuf_source *s, const char *path, size_t max, struct b
 		    struct tuf_error *e)
 {
 	struct block b = {.max = max};
-	int err = s->get(s, path, max, keep, &b, e);
+	int err = s->get(s, path, 0, max, keep, &b, e);
 
 	if (err < 0) {
 		free(b.data);
-		return err;
+		return err == -ENOMEM ? tuf_fail(e, err, "out of memory") : err;
 	}
 	*ret_data = (struct bytes){b.data, b.len};
 	return 0;

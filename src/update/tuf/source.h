@@ -10,11 +10,12 @@
 struct tuf_source {
 	/*
 	 * Hands what is at `path`, relative to the source and already escaped
-	 * (RFC 3986 §2.1), to `take`, piece by piece in order, and never more than
-	 * `max` bytes. 0; -ENOENT where there is none; -EFBIG it has more; -ETIMEDOUT
-	 * too slow; what `take` gave; or another -errno.
+	 * (RFC 3986 §2.1), to `take`, from byte `from` on, piece by piece in order, and
+	 * never more than `max` bytes. 0; -ENOENT where there is none; -EFBIG it has
+	 * more; -ERANGE it cannot begin in the middle; -ETIMEDOUT too slow; what `take`
+	 * gave; or another -errno.
 	 */
-	int (*get)(struct tuf_source *s, const char *path, uint64_t max,
+	int (*get)(struct tuf_source *s, const char *path, uint64_t from, uint64_t max,
 		   int (*take)(void *arg, const void *data, size_t len), void *arg,
 		   struct tuf_error *e);
 	void (*free)(struct tuf_source *s);
@@ -28,8 +29,9 @@ int tuf_source_read(struct tuf_source *s, const char *path, size_t max, struct b
 /*
  * Over HTTP or HTTPS, from below `url`. Redirects lead to the same host only, three times at most,
  * and never from HTTPS to HTTP: what a mirror says must not make us call at other doors of the
- * hospital. Less than 1,000 bytes a second for 20 seconds is too slow, and what tuf_source_read()
- * reads has two minutes. A URL without a scheme we speak: -EPROTONOSUPPORT.
+ * hospital. Less than 1,000 bytes a second for 20 seconds is too slow, and so are less than 10,000 on
+ * the whole, after two minutes. HTTPS trusts the system's
+ * authorities, or those in the file SSL_CERT_FILE. A URL without a scheme we speak: -EPROTONOSUPPORT.
  */
 int tuf_http_new(const char *url, struct tuf_source **ret_source, struct tuf_error *e);
 

@@ -1,4 +1,4 @@
-#include "people/console/cert.h"
+#include "people/console/self.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ static bool add_name(GENERAL_NAMES *list, int type, const char *text)
 	return false;
 }
 
-static bool add_names(X509 *x, const struct cert_names *n)
+static bool add_names(X509 *x, const struct self_names *n)
 {
 	GENERAL_NAMES *list = sk_GENERAL_NAME_new_null();
 	bool ok = list != NULL;
@@ -52,7 +52,7 @@ static bool add_names(X509 *x, const struct cert_names *n)
 	return ok;
 }
 
-static bool fill(X509 *x, EVP_PKEY *key, const struct cert_names *n, uint64_t now_s)
+static bool fill(X509 *x, EVP_PKEY *key, const struct self_names *n, uint64_t now_s)
 {
 	X509_NAME *subject = X509_get_subject_name(x);
 	const char *name = n->name_count ? n->names[0] : "bedwarden";
@@ -68,7 +68,7 @@ static bool fill(X509 *x, EVP_PKEY *key, const struct cert_names *n, uint64_t no
 	ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x)) &&
 	     X509_set_version(x, X509_VERSION_3) == 1 &&
 	     X509_time_adj_ex(X509_getm_notBefore(x), 0, -BORN_S, &now) &&
-	     X509_time_adj_ex(X509_getm_notAfter(x), CERT_DAYS, 0, &now) &&
+	     X509_time_adj_ex(X509_getm_notAfter(x), SELF_DAYS, 0, &now) &&
 	     X509_NAME_add_entry_by_NID(subject, NID_organizationName, MBSTRING_ASC,
 					(const unsigned char *)"Bedwarden", -1, -1, 0) == 1 &&
 	     X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_ASC,
@@ -82,7 +82,7 @@ static bool fill(X509 *x, EVP_PKEY *key, const struct cert_names *n, uint64_t no
 	       add_extension(x, NID_subject_key_identifier, "hash") && add_names(x, n);
 }
 
-X509 *cert_make(EVP_PKEY *key, EVP_PKEY *public, const struct cert_names *n, uint64_t now_s)
+X509 *self_make(EVP_PKEY *key, EVP_PKEY *public, const struct self_names *n, uint64_t now_s)
 {
 	X509 *x = X509_new();
 
@@ -94,9 +94,9 @@ X509 *cert_make(EVP_PKEY *key, EVP_PKEY *public, const struct cert_names *n, uin
 	return NULL;
 }
 
-bool cert_serves(X509 *x, EVP_PKEY *public, const struct cert_names *n, uint64_t now_s)
+bool self_serves(X509 *x, EVP_PKEY *public, const struct self_names *n, uint64_t now_s)
 {
-	time_t then = (time_t)now_s + CERT_RENEW_DAYS * DAY_S, now = (time_t)now_s;
+	time_t then = (time_t)now_s + SELF_RENEW_DAYS * DAY_S, now = (time_t)now_s;
 	bool ok = EVP_PKEY_eq(X509_get0_pubkey(x), public) == 1 &&
 		  X509_cmp_time(X509_get0_notAfter(x), &then) > 0 &&
 		  X509_cmp_time(X509_get0_notBefore(x), &now) < 0;
@@ -110,7 +110,16 @@ bool cert_serves(X509 *x, EVP_PKEY *public, const struct cert_names *n, uint64_t
 	return ok;
 }
 
-X509 *cert_parse(struct bytes pem)
+bool self_is_issued(X509 *x, EVP_PKEY *public)
+{
+	bool ok = X509_NAME_cmp(X509_get_subject_name(x), X509_get_issuer_name(x)) != 0 &&
+		  EVP_PKEY_eq(X509_get0_pubkey(x), public) == 1;
+
+	ERR_clear_error();
+	return ok;
+}
+
+X509 *self_parse(struct bytes pem)
 {
 	BIO *in = BIO_new_mem_buf(pem.data, (int)pem.len);
 	X509 *x = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
@@ -120,19 +129,19 @@ X509 *cert_parse(struct bytes pem)
 	return x;
 }
 
-size_t cert_pem(X509 *x, char ret_pem[CERT_PEM_MAX])
+size_t self_pem(X509 *x, char ret_pem[SELF_PEM_MAX])
 {
 	BIO *out = BIO_new(BIO_s_mem());
 	int len = 0;
 
-	if (out && PEM_write_bio_X509(out, x) == 1 && BIO_pending(out) < CERT_PEM_MAX)
-		len = BIO_read(out, ret_pem, CERT_PEM_MAX - 1);
+	if (out && PEM_write_bio_X509(out, x) == 1 && BIO_pending(out) < SELF_PEM_MAX)
+		len = BIO_read(out, ret_pem, SELF_PEM_MAX - 1);
 	BIO_free(out);
 	ret_pem[len > 0 ? len : 0] = 0;
 	return len > 0 ? (size_t)len : 0;
 }
 
-void cert_print(X509 *x, char ret_print[CERT_PRINT])
+void self_print(X509 *x, char ret_print[SELF_PRINT])
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
@@ -144,13 +153,29 @@ void cert_print(X509 *x, char ret_print[CERT_PRINT])
 		snprintf(ret_print + 3 * i, 4, "%02X%s", hash[i], i + 1 < len ? ":" : "");
 }
 
-SSL_CTX *cert_context(EVP_PKEY *key, X509 *x)
+STACK_OF(X509) * self_issuers(struct bytes pem)
+{
+	STACK_OF(X509) *list = sk_X509_new_null();
+	BIO *in = BIO_new_mem_buf(pem.data, (int)pem.len);
+	X509 *x = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+
+	X509_free(x);
+	while (list && x && (x = PEM_read_bio_X509(in, NULL, NULL, NULL)))
+		if (sk_X509_push(list, x) <= 0)
+			X509_free(x);
+	BIO_free(in);
+	ERR_clear_error();
+	return list;
+}
+
+SSL_CTX *self_context(EVP_PKEY *key, X509 *x, STACK_OF(X509) * issuers)
 {
 	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
 
 	if (c && SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) == 1 &&
 	    SSL_CTX_set_max_early_data(c, 0) == 1 && SSL_CTX_use_certificate(c, x) == 1 &&
-	    SSL_CTX_use_PrivateKey(c, key) == 1) {
+	    SSL_CTX_use_PrivateKey(c, key) == 1 &&
+	    (!issuers || SSL_CTX_set1_chain(c, issuers) == 1)) {
 		SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 					       SSL_OP_IGNORE_UNEXPECTED_EOF);
 		SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
