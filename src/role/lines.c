@@ -354,7 +354,8 @@ void lines_ask(struct lines *s)
 	json_t *q;
 	char *t;
 
-	if (!s->setup || s->asked)
+	/* Whoever was asked before may be gone with the question. */
+	if (!s->setup || (s->asked && clock_mono_ns() - s->asked_ns < AGAIN_NS))
 		return;
 	q = json_pack("{s:s,s:s,s:O,s:O}", "call", "identity", "name", text(s->setup, "name"),
 		      "names", json_object_get(s->setup, "names"), "days",
@@ -446,7 +447,7 @@ void lines_tick(struct lines *s)
 	struct line **at = &s->list;
 	struct relay_counts c;
 
-	if (!s->key && clock_mono_ns() - s->asked_ns > AGAIN_NS) {
+	if ((!s->key || s->asked) && clock_mono_ns() - s->asked_ns > AGAIN_NS) {
 		s->asked = 0;
 		lines_ask(s);
 	}
