@@ -1050,7 +1050,8 @@ FLOOR_FN void floor_flow_renew(struct floor_work *w, struct gate_flow *f)
 		   (w->to.ward ? GATE_FLOW_WARD(e ^ 1) : 0) | (w->soft ? GATE_FLOW_OPEN : 0) |
 		   (w->grant ? GATE_FLOW_GRANTED : 0);
 	floor_bound(w, f);
-	f->generation = w->generation;
+	/* What is refused is judged anew at every packet: a door may open for it. */
+	f->generation = w->action == GATE_DROP && !w->soft ? 0 : w->generation;
 	floor_count(f, w);
 }
 

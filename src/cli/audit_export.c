@@ -19,13 +19,13 @@
 #include "people/audit/dicom.h"
 #include "people/audit/syslog.h"
 
-#define BATCH	     64
-#define SETTLE_MS    10000
-#define AGAIN_MIN_S  1
-#define AGAIN_MAX_S  30
-#define FRAME_MAX    (DICOM_AUDIT_MAX + SYSLOG_HEAD_MAX + 32)
-#define PLACE_NAME   "audit.exported"
-#define DEFAULT_DIR  "/var/lib/bedwarden"
+#define BATCH	    64
+#define SETTLE_MS   10000
+#define AGAIN_MIN_S 1
+#define AGAIN_MAX_S 30
+#define FRAME_MAX   (DICOM_AUDIT_MAX + SYSLOG_HEAD_MAX + 32)
+#define PLACE_NAME  "audit.exported"
+#define DEFAULT_DIR "/var/lib/bedwarden"
 
 struct exporter {
 	char dir[400], name[64], host[256], port[16];
@@ -127,11 +127,12 @@ static int send_all(struct exporter *x, char *error)
 		return -EPIPE;
 	}
 	if (audit_count(a) < x->done) {
-		snprintf(error, SYSLOG_ERROR,
-			 "the trail holds %" PRIu64 " entries, and %" PRIu64
-			 " were sent already: it was put back as it was earlier, or begun anew; see "
-			 "'bedwarden audit verify', then remove " PLACE_NAME "-* to send it all",
-			 audit_count(a), x->done);
+		snprintf(
+			error, SYSLOG_ERROR,
+			"the trail holds %" PRIu64 " entries, and %" PRIu64
+			" were sent already: it was put back as it was earlier, or begun anew; see "
+			"'bedwarden audit verify', then remove " PLACE_NAME "-* to send it all",
+			audit_count(a), x->done);
 		audit_free(a);
 		return -EUCLEAN;
 	}
@@ -182,8 +183,8 @@ static int run(struct exporter *x)
 		if (err == -EUCLEAN || (err < 0 && x->once))
 			return cli_fail("%s", error);
 		if (err < 0)
-			cli_fail("%s; trying again in %u s, entry %" PRIu64 " is next", error, again,
-				 x->done + 1);
+			cli_fail("%s; trying again in %u s, entry %" PRIu64 " is next", error,
+				 again, x->done + 1);
 		sleep(err < 0 ? again : 1);
 		again = err == 0 ? AGAIN_MIN_S : again * 2 > AGAIN_MAX_S ? AGAIN_MAX_S : again * 2;
 	}

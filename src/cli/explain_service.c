@@ -44,7 +44,8 @@ void explain_services(FILE *out, const struct policy *p, uint32_t device)
 			"%s\n",
 			policy_service_name(p, &s[i]), where, s[i].minutes, ask);
 		fprintf(out, "      %s%s; %s%s\n",
-			*alone ? "nobody's leave is needed by: " : "a second person has to allow it",
+			*alone ? "nobody's leave is needed by: "
+			       : "a second person has to allow it",
 			alone,
 			s[i].flags & POLICY_SERVICE_BREAK_GLASS ? "opens at once in an emergency"
 								: "no emergency opens it",
@@ -64,13 +65,13 @@ json_t *explain_services_json(const struct policy *p, uint32_t device)
 			continue;
 		ports(&s[i], where);
 		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:b}", "service",
-					policy_service_name(p, &s[i]), "port", where, "ask",
-					policy_service_ask(p, &s[i]), "alone",
-					policy_service_alone(p, &s[i]), "minutes", (int)s[i].minutes,
-					"record", (s[i].flags & POLICY_SERVICE_RECORD) != 0,
-					"break_glass",
-					(s[i].flags & POLICY_SERVICE_BREAK_GLASS) != 0));
+			list,
+			json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:b}", "service",
+				  policy_service_name(p, &s[i]), "port", where, "ask",
+				  policy_service_ask(p, &s[i]), "alone",
+				  policy_service_alone(p, &s[i]), "minutes", (int)s[i].minutes,
+				  "record", (s[i].flags & POLICY_SERVICE_RECORD) != 0,
+				  "break_glass", (s[i].flags & POLICY_SERVICE_BREAK_GLASS) != 0));
 	}
 	return list;
 }

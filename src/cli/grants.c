@@ -110,8 +110,8 @@ static void print_services(void *arg, json_t *ok)
 
 static int call(struct verb_options *o, const char *name, json_t *args, control_row_fn fn)
 {
-	json_t *request = json_pack("{s:s, s:s, s:o}", "call", name, "operator",
-				    control_operator(), "args", args);
+	json_t *request = json_pack("{s:s, s:s, s:o}", "call", name, "operator", control_operator(),
+				    "args", args);
 	int code;
 
 	if (!request)

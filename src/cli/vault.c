@@ -215,11 +215,15 @@ static int rotate(const struct vault_cli *o)
 
 	if (!k)
 		return CLI_FAILED;
-	if (o->recovery)
+	code = vault_cli_note(o, k, "key.rotate",
+			      o->recovery ? "a new recovery key"
+			      : o->holder ? o->holder
+					  : "a new master key");
+	if (code == CLI_OK && o->recovery)
 		code = new_recovery(k);
 	if (code == CLI_OK && o->holder)
 		code = change_holder(o, k);
-	if (!o->recovery && !o->holder)
+	if (code == CLI_OK && !o->recovery && !o->holder)
 		code = rotate_all(o, k);
 	keys_free(k);
 	return code;

@@ -8,6 +8,7 @@
  *   vault_list.c   ls, log, shred
  *   vault_mount.c  mount
  *   vault_watch.c  watch
+ *   vault_note.c   what a gateway's audit trail is told
  */
 #include "cli/cli.h"
 #include "keep/vault.h"
@@ -32,6 +33,12 @@ int cli_vault(int argc, char **argv);
 struct keys *vault_cli_keys(const struct vault_cli *o);
 /* The vault by its own keys, or NULL and it was said why. */
 struct vault *vault_cli_open(const struct vault_cli *o, unsigned threads);
+/*
+ * Of a gateway's own vault: what is about to be done goes into its audit trail first. CLI_OK, also
+ * where it is nobody's but the user's own; CLI_FAILED: it is not to be done.
+ */
+int vault_cli_note(const struct vault_cli *o, struct keys *keys, const char *what,
+		   const char *text);
 /* How a holder asks for its passphrase or PIN here. */
 struct holder_ask vault_cli_ask(const struct vault_cli *o);
 /* "15fc7a0c…" */

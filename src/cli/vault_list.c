@@ -9,6 +9,7 @@
 #include "cli/table.h"
 #include "cli/text.h"
 #include "cli/vault.h"
+#include "keep/keys.h"
 
 #define ROW_MAX (6 * OBJECT_NAME_MAX + 1024)
 
@@ -206,12 +207,20 @@ static int shred(struct shredding *s, struct vault *v)
 int vault_cli_shred(const struct vault_cli *o)
 {
 	struct shredding s = {.o = o, .now_ns = (int64_t)clock_wall_ns()};
+	struct keys *keys;
 	struct vault *v;
 	int code;
 
 	if ((o->count > 0) + o->expired + o->all != 1)
 		return cli_fail("say what is to be destroyed: names or addresses, --expired or "
 				"--all");
+	keys = vault_cli_keys(o);
+	if (!keys)
+		return CLI_FAILED;
+	code = vault_cli_note(o, keys, "vault.shred", o->why);
+	keys_free(keys);
+	if (code != CLI_OK)
+		return code;
 	s.found = calloc((size_t)o->count + 1, sizeof(*s.found));
 	v = s.found ? vault_cli_open(o, 1) : NULL;
 	code = v ? shred(&s, v) : CLI_FAILED;

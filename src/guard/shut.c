@@ -20,8 +20,11 @@ static void shut_one(struct engine *e, const struct door *d)
 	if (f && f->state != TCP_CLOSED && f->state != TCP_RESET) {
 		f->reason = REASON_GRANT_ENDED;
 		f->action = f->would = GATE_DROP;
-		f->session_reason = REASON_GRANT_ENDED;
-		f->state = TCP_RESET;
+		/* Of other protocols nothing shows that they begin anew under the next grant. */
+		if (w->p.proto == PROTO_TCP) {
+			f->session_reason = REASON_GRANT_ENDED;
+			f->state = TCP_RESET;
+		}
 		session_end(e->sessions, f);
 	}
 	w->p.time_ns = e->wall_ns;

@@ -71,6 +71,15 @@ static void note_line(void *arg, uint64_t off)
 
 /* ---- opening ---- */
 
+/* What root makes in a gateway's folder is the keeper's, whose the folder is. */
+static void hand_over(const struct audit_log *a, const char *path)
+{
+	struct stat st;
+
+	if (geteuid() == 0 && stat(a->dir, &st) == 0 && st.st_uid != 0)
+		(void)!lchown(path, st.st_uid, st.st_gid);
+}
+
 static int open_log(struct audit_log *a, char *error)
 {
 	bool fresh = access(a->path, F_OK) < 0;
@@ -78,6 +87,8 @@ static int open_log(struct audit_log *a, char *error)
 	a->fd = open(a->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (a->fd < 0)
 		return fail(error, -errno, "%.400s: %s", a->path, strerror(errno));
+	if (fresh)
+		hand_over(a, a->path);
 	if (flock(a->fd, LOCK_EX) < 0)
 		return fail(error, -errno, "%.400s: cannot be locked: %s", a->path,
 			    strerror(errno));
@@ -148,12 +159,17 @@ static int write_checkpoint(struct audit_log *a)
 	/* Keys that were destroyed or damaged meanwhile do not keep anybody from being recorded. */
 	if (audit_checkpoint_sign(&c, a->keys) < 0)
 		audit_checkpoint_sign(&c, NULL);
+	/* Who has no key does not take a signature away: the next who has covers this, too. */
+	if (!audit_checkpoint_signed(&c) && audit_checkpoint_signed(&a->checkpoint))
+		return 0;
 	len = audit_checkpoint_text(&c, text);
 	text[len++] = '\n';
 	snprintf(path, sizeof(path), "%s/" AUDIT_CHECKPOINT_NAME, a->dir);
 	err = file_replace(path, (struct bytes){(const uint8_t *)text, len}, 0640);
-	if (err == 0)
+	if (err == 0) {
+		hand_over(a, path);
 		a->checkpoint = c;
+	}
 	return err;
 }
 

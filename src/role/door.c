@@ -23,12 +23,12 @@
 #include "role/secrets.h"
 #include "role/trail.h"
 
-#define BOOK_NAME   "grants"
-#define BOOK_MAX    (4u << 20)
-#define BOOK_WORD   "bedwarden-grants-1 sealed\n"
-#define PLAIN_WORD  "bedwarden-grants-1 plain\n"
-#define PURPOSE	    "grants"
-#define SLACK_NS    (NSEC_PER_SEC / 5) /* ends that differ by less are the same */
+#define BOOK_NAME  "grants"
+#define BOOK_MAX   (4u << 20)
+#define BOOK_WORD  "bedwarden-grants-1 sealed\n"
+#define PLAIN_WORD "bedwarden-grants-1 plain\n"
+#define PURPOSE	   "grants"
+#define SLACK_NS   (NSEC_PER_SEC / 5) /* ends that differ by less are the same */
 
 void door_boot_id(char ret_id[DOOR_BOOT_ID])
 {
@@ -135,7 +135,9 @@ static int unseal(struct keys *keys, struct bytes file, struct bytes *ret_text)
 
 static void load(struct keeper *k)
 {
-	struct audit_entry e = {.who = "gateway", .as = "gateway", .what = "grant.book_refused",
+	struct audit_entry e = {.who = "gateway",
+				.as = "gateway",
+				.what = "grant.book_refused",
 				.outcome = AUDIT_MAJOR};
 	struct bytes file, text;
 	char aside[PATH_MAX + 16];
@@ -165,8 +167,7 @@ static void load(struct keeper *k)
 
 /* ---- the policy ---- */
 
-const struct gate_device *door_device(const struct policy *p, const char *name,
-					   uint32_t *ret_id)
+const struct gate_device *door_device(const struct policy *p, const char *name, uint32_t *ret_id)
 {
 	uint32_t count;
 	const struct gate_device *d = policy_devices(p, &count);
@@ -181,14 +182,15 @@ const struct gate_device *door_device(const struct policy *p, const char *name,
 }
 
 /* The first row of a device's service; how many there are. */
-const struct policy_service *door_service(const struct policy *p, uint32_t device,
-					       const char *name, uint32_t *ret_count)
+const struct policy_service *door_service(const struct policy *p, uint32_t device, const char *name,
+					  uint32_t *ret_count)
 {
 	uint32_t count, n = 0;
 	const struct policy_service *s = policy_services(p, &count), *first = NULL;
 
 	for (uint32_t i = 0; i < count; i++) {
-		bool fits = s[i].device == device && strcmp(policy_service_name(p, &s[i]), name) == 0;
+		bool fits =
+			s[i].device == device && strcmp(policy_service_name(p, &s[i]), name) == 0;
 
 		if (fits && !first)
 			first = &s[i];
@@ -364,7 +366,7 @@ void door_tell(struct keeper *k, const struct grant *g, enum reason why)
 
 /* The entry without which no door opens, and the one that it has shut. */
 int door_note(struct keeper *k, const struct grant *g, const char *what, const char *who,
-		const char *as)
+	      const char *as)
 {
 	char object[320], text[GRANT_REASON + 128];
 	struct audit_entry e = {.who = *who ? who : "gateway",
@@ -380,8 +382,8 @@ int door_note(struct keeper *k, const struct grant *g, const char *what, const c
 		snprintf(text, sizeof(text), "%s", g->why_ended);
 	else
 		snprintf(text, sizeof(text), "%s%s for %u minutes: %s",
-			 g->break_glass ? "EMERGENCY, " : "", g->record ? "recorded" : "not recorded",
-			 g->minutes, g->reason);
+			 g->break_glass ? "EMERGENCY, " : "",
+			 g->record ? "recorded" : "not recorded", g->minutes, g->reason);
 	e.text = text;
 	return trail_note(k, &e);
 }
@@ -504,7 +506,8 @@ const char *door_nag(struct keeper *k, unsigned n, char *buf, size_t cap)
 				 g->person, g->service, g->device, g->source, g->reason, g->id);
 		else
 			snprintf(buf, cap,
-				 "%s entered %s of %s in an emergency (%.200s), and nobody has looked "
+				 "%s entered %s of %s in an emergency (%.200s), and nobody has "
+				 "looked "
 				 "at it; 'bedwarden grants review %u --reason TEXT' does",
 				 g->person, g->service, g->device, g->reason, g->id);
 		return buf;

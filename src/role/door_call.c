@@ -73,7 +73,7 @@ static json_t *commit(struct keeper *k, const struct call_asker *by, uint32_t id
 	opens |= g->state == GRANT_OPEN && !was->id;
 	if (opens || shuts)
 		err = door_note(k, g, opens ? "grant.opened" : "grant.closed", by->user,
-			   by->operator_ ? "operator" : "session");
+				by->operator_ ? "operator" : "session");
 	/* What shuts a door is done, recorded or not. */
 	if (err == 0 || shuts)
 		err = door_save(k);
@@ -185,7 +185,8 @@ static bool allowed(struct keeper *k, const struct call_asker *by, const json_t 
 	a->service = call_text(args, "service");
 	a->reason = call_text(args, "reason");
 	a->person = by->user;
-	a->role = by->operator_ ? people_role_name(PEOPLE_ADMINISTRATOR) : people_role_name(by->role);
+	a->role =
+		by->operator_ ? people_role_name(PEOPLE_ADMINISTRATOR) : people_role_name(by->role);
 	if (!p)
 		return call_fail(e, 503, "gateway.starting", "The gateway is still starting",
 				 "try again in a moment"),
@@ -207,7 +208,8 @@ static bool allowed(struct keeper *k, const struct call_asker *by, const json_t 
 				 "minutes must be from 1 to %u", s->minutes),
 		       false;
 	a->minutes = (uint32_t)minutes;
-	a->record = (s->flags & POLICY_SERVICE_RECORD) || json_is_true(json_object_get(args, "record"));
+	a->record =
+		(s->flags & POLICY_SERVICE_RECORD) || json_is_true(json_object_get(args, "record"));
 	a->vendor = !by->operator_ && by->role == PEOPLE_VENDOR;
 	a->alone = has_word(policy_service_alone(p, s), a->role);
 	a->break_glass = emergency;
@@ -216,8 +218,9 @@ static bool allowed(struct keeper *k, const struct call_asker *by, const json_t 
 				 "This service has no emergency opening", "ask for it instead"),
 		       false;
 	if (!emergency && !has_word(policy_service_ask(p, s), a->role))
-		return call_fail(e, 403, "grant.role", "The policy does not let your role ask for this",
-				 "it names: %s", policy_service_ask(p, s)),
+		return call_fail(e, 403, "grant.role",
+				 "The policy does not let your role ask for this", "it names: %s",
+				 policy_service_ask(p, s)),
 		       false;
 	return workstation(k, by, args, dev, a, e);
 }
@@ -501,7 +504,7 @@ static json_t *call_withdraw(struct keeper *k, const struct call_asker *by, cons
 		if (g->invitation == (uint32_t)id && g->ended_ns == now.wall_ns) {
 			door_tell(k, g, REASON_GRANT_CLOSED);
 			(void)door_note(k, g, "grant.closed", by->user,
-				   by->operator_ ? "operator" : "session");
+					by->operator_ ? "operator" : "session");
 		}
 	}
 	(void)door_push(k, true);

@@ -21,7 +21,7 @@ struct door {
 	char path[PATH_MAX], boot_id[DOOR_BOOT_ID];
 	struct gate_grant_row rows[GATE_GRANTS]; /* as the parent was told last */
 	uint32_t row_count;
-	bool told, dirty;    /* something was; the parent could not be told */
+	bool told, dirty; /* something was; the parent could not be told */
 	bool unsaved;
 	uint64_t due_boot_ns;
 	struct door_waiting waiting[DOOR_WAITING];
@@ -45,8 +45,8 @@ int door_note(struct keeper *k, const struct grant *g, const char *what, const c
 /* NULL: the policy has no such device; ret_id is its number. */
 const struct gate_device *door_device(const struct policy *p, const char *name, uint32_t *ret_id);
 /* The first row of a device's service, NULL none; and how many there are. */
-const struct policy_service *door_service(const struct policy *p, uint32_t device,
-					  const char *name, uint32_t *ret_count);
+const struct policy_service *door_service(const struct policy *p, uint32_t device, const char *name,
+					  uint32_t *ret_count);
 bool door_source(const char *text, struct gate_ip *ret_ip); /* a single address */
 
 #endif

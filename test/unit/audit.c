@@ -404,6 +404,20 @@ static void locked_keys(void **state)
 	assert_int_equal(verified(NULL).sure, 2);
 }
 
+/* Without keys nothing is signed, and no signature is lost. */
+static void signed_then_locked(void **state)
+{
+	struct audit_log *a;
+
+	five();
+	a = opened(NULL);
+	act(a, "anna", "grant.request");
+	audit_free(a);
+	assert_int_equal(verified(NULL).state, AUDIT_WHOLE);
+	assert_int_equal(verified(NULL).count, 6);
+	assert_int_equal(verified(NULL).sure, 5);
+}
+
 static void two_writers(void **state)
 {
 	struct audit_log *a = opened(keys), *b = opened(keys);
@@ -554,6 +568,7 @@ int main(void)
 		T(torn_line),
 		T(behind_the_checkpoint),
 		T(locked_keys),
+		T(signed_then_locked),
 		T(two_writers),
 		T(changed_under_us),
 		T(listed),

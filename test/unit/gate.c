@@ -715,6 +715,13 @@ static void a_door_opens_and_shuts(void **state)
 	assert_int_equal(reason_of(5, 5, 16, &grant), REASON_GRANT_ENDED);
 	assert_int_not_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
 	assert_int_equal(grant, 0);
+	/* What was refused meanwhile is let in by the next door. */
+	assert_int_not_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	row.grant.id = 9;
+	row.grant.until_ns = clock_boot_ns() + NSEC_PER_SEC;
+	assert_int_equal(gate_set_grants(gate, &row, 1), 0);
+	assert_int_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	assert_int_equal(grant, 9);
 	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
 }
 

@@ -108,7 +108,8 @@ static void put_attribute(struct writer *w, const char *name, const char *value)
 	put(w, "\"");
 }
 
-static void put_code(struct writer *w, const char *element, const struct code *c, const char *system)
+static void put_code(struct writer *w, const char *element, const struct code *c,
+		     const char *system)
 {
 	put(w, "<");
 	put(w, element);

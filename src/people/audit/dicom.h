@@ -12,7 +12,7 @@
 #define DICOM_AUDIT_MAX 32768 /* bytes of a message */
 
 struct dicom_audit_site {
-	const char *source; /* AuditSourceID: this gateway's name */
+	const char *source;	/* AuditSourceID: this gateway's name */
 	const char *checkpoint; /* put into the message, to be kept there; NULL none */
 };
 

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# grants.sh [BINARY]: from the order that opens or shuts a door until the first packet is through, or
+# the last one was. A workstation sends a packet every millisecond all the while; orders go to the
+# control socket as the command line sends them. Root, for namespaces.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+bw=$(realpath "${1:-build/bedwarden}")
+id=bwb$$
+spaces="gw sw pump hos"
+rounds=${ROUNDS:-20}
+. test/e2e/lib.sh
+workdir
+make_ward pump || exit 1
+machine pump 02:00:00:94:00:11 10.94.0.11/24
+machine hos 02:00:00:94:00:05 10.94.0.5/24
+at hos ip neigh replace 10.94.0.11 lladdr 02:00:00:94:00:11 dev e0 nud permanent
+at pump ip neigh replace 10.94.0.5 lladdr 02:00:00:94:00:05 dev e0 nud permanent
+cat >"$dir/bw.yaml" <<Y
+gateway: {name: bench, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden}
+segments:
+  - {name: icu, ward: w0, hospital: h0}
+devices:
+  - {name: pump-1, segment: icu, mac: "02:00:00:94:00:11", ip: [10.94.0.11], fail: open, services: [{name: setup, proto: udp, port: ["5000"]}]}
+Y
+start
+until_ms 15000 guarding >/dev/null
+at pump python3 -c '
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 5000))
+while True:
+    s.recv(100)
+    print(time.monotonic_ns(), flush=True)' >"$dir/through" &
+receiver=$!
+at hos python3 -c '
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 5001))
+while True:
+    try: s.sendto(b"x", ("10.94.0.11", 5000))
+    except OSError: break
+    time.sleep(0.001)' &
+sender=$!
+python3 - "$dir" "$rounds" <<'P'
+import json, socket, sys, time
+dir, rounds = sys.argv[1], int(sys.argv[2])
+
+def call(name, who, **args):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(dir + "/run/control")
+    s.sendall(json.dumps({"call": name, "operator": who, "args": args}).encode() + b"\n")
+    got = json.loads(s.makefile().readline())
+    if "error" in got:
+        sys.exit("bench: " + got["error"])
+    return got
+
+through = lambda: [int(l) for l in open(dir + "/through").read().split("\n")[:-1]]
+first, last = [], []
+for _ in range(rounds):
+    g = call("grant.request", "anna", device="pump-1", service="setup", ip="10.94.0.5", mac="02:00:00:94:00:05", minutes=5, reason="bench")["grant"]["id"]
+    t0 = time.monotonic_ns()
+    call("grant.approve", "ben", id=g)
+    time.sleep(0.3)
+    t1 = time.monotonic_ns()
+    call("grant.revoke", "ben", id=g)
+    time.sleep(0.3)
+    all = through()
+    first.append(min([t for t in all if t > t0], default=t0 + 10**10) - t0)
+    last.append(max([t for t in all if t > t1], default=t1) - t1)
+for what, ns in (("grant approved until the first packet is through", first), ("grant revoked until the last packet was through", last)):
+    ns.sort()
+    print("| %s | %.1f ms, at most %.1f ms of %d | <= 200 ms |" % (what, ns[len(ns) // 2] / 1e6, ns[-1] / 1e6, len(ns)))
+P
+code=$?
+kill $receiver $sender 2>/dev/null
+exit $code
