@@ -125,6 +125,17 @@ static void read_all(struct neighbours *n)
 		hear(n);
 }
 
+static bool find(const struct neighbours *n, const uint8_t ip[16], uint8_t ret_mac[6])
+{
+	for (unsigned i = 0; i < n->count; i++) {
+		if (memcmp(n->known[i].ip, ip, sizeof(n->known[i].ip)) != 0)
+			continue;
+		memcpy(ret_mac, n->known[i].mac, 6);
+		return true;
+	}
+	return false;
+}
+
 bool neighbour_mac(struct neighbours *n, const struct sockaddr *who, uint64_t now_ns,
 		   uint8_t ret_mac[6])
 {
@@ -136,14 +147,10 @@ bool neighbour_mac(struct neighbours *n, const struct sockaddr *who, uint64_t no
 		map(AF_INET6, &((const struct sockaddr_in6 *)(const void *)who)->sin6_addr, ip);
 	else
 		return false;
-	if (!n->read_ns || now_ns - n->read_ns > NEIGHBOUR_MS * NSEC_PER_MSEC) {
-		read_all(n);
-		n->read_ns = now_ns;
-	}
-	for (unsigned i = 0; i < n->count; i++)
-		if (memcmp(n->known[i].ip, ip, sizeof(ip)) == 0) {
-			memcpy(ret_mac, n->known[i].mac, 6);
-			return true;
-		}
-	return false;
+	if (n->read_ns && now_ns - n->read_ns <= NEIGHBOUR_MS * NSEC_PER_MSEC &&
+	    find(n, ip, ret_mac))
+		return true;
+	read_all(n); /* who has just come is in no list that was read before */
+	n->read_ns = now_ns;
+	return find(n, ip, ret_mac);
 }

@@ -44,7 +44,13 @@ segments:
 hosts:
   - {name: central-1, ip: [10.95.0.1], role: [central]}
 devices:
-  - {name: pump-1, segment: icu, mac: "02:00:00:95:00:11", ip: [10.95.0.11], profile: pump}
+  - name: pump-1
+    segment: icu
+    mac: "02:00:00:95:00:11"
+    ip: [10.95.0.11]
+    profile: pump
+    services:
+      - {name: telnet, alone: [administrator], minutes: 5}
 Y
 start
 [ "$(until_ms 20000 guarding)" -ge 0 ] || { not "the gateway does not guard"; tail -20 "$dir/log"; exit 1; }
@@ -77,6 +83,22 @@ if from_ward; then not "nobody comes in from the ward"; else ok "nobody comes in
 try
 part live || failed=1
 part policy || failed=1
+
+# The hospital's machine is a workstation, too: it reaches the console by a port of its own.
+at hos ip link add m0 type veth peer name m1 netns "$id-gw"
+at hos ip link set m0 address 02:00:00:95:00:01
+at hos ip link set m0 up
+at gw ip link set m1 up
+at gw ip route add 10.95.0.1 dev m1
+at gw sysctl -qw net.ipv4.conf.m1.rp_filter=0 net.ipv4.conf.all.rp_filter=0
+at hos ip route add 10.99.0.1 dev m0 src 10.95.0.1
+at hos ip addr add 10.95.0.2/24 dev e0 # somebody beside it
+at hos ip neigh replace 10.95.0.11 lladdr 02:00:00:95:00:11 dev e0 nud permanent
+at pump python3 -c 'import socket
+s = socket.create_server(("10.95.0.11", 23)); n = []
+while True: n.append(s.accept()[0]); n[-1].sendall(b"login: ")' &
+disown
+at hos env PYTHONDONTWRITEBYTECODE=1 python3 "$(dirname "$self")/console.py" "$dir" door || failed=1
 
 console=$(pids _console)
 kill -9 "$console"
