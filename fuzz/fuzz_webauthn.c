@@ -60,8 +60,7 @@ static void try_attestation(struct bytes in)
 static void try_ceremony(struct bytes in, bool create)
 {
 	struct reader r = reader_new(in.data, in.len);
-	struct bytes client = read_bytes(&r, read_be16(&r)),
-		     rest = read_bytes(&r, reader_left(&r));
+	struct bytes client = read_bytes(&r, read_be16(&r)), rest = read_bytes(&r, reader_left(&r));
 	struct webauthn_credential c = {.key = {.alg = COSE_ES256, .len = 64}};
 	struct webauthn_use u;
 

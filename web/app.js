@@ -343,14 +343,15 @@ async function doorsPage() {
 			doors.length ? form(fields(), "Break the glass", ask("grant.break_glass", "The door is open. This will be reviewed."), { className: "danger" }) : none.cloneNode(true)));
 }
 
-const eventText = (e) => e.sentence || e.reason || e.event_type;
+const sentences = {};
+const eventText = (e) => [sentences[e.reason] || e.reason || e.event_type, e.audit?.message || [e.audit?.who, e.audit?.what].filter(Boolean).join(": ")].filter(Boolean).join(" ");
 function eventRow(e) {
 	const blocked = e.verdict?.action === "drop";
 	return el("tr", {},
 		el("td", { "data-name": "When" }, moment(e.timestamp)),
 		el("td", { "data-name": "Device" }, e.device || e.src_ip || ""),
 		el("td", { "data-name": "Peer" }, e.peer || ""),
-		el("td", { "data-name": "What", className: blocked ? "blocked" : "" }, `${eventText(e)}${blocked ? ", blocked" : ""}`));
+		el("td", { "data-name": "What", className: blocked ? "blocked" : "" }, `${eventText(e)}${blocked ? " Blocked." : ""}`));
 }
 
 async function eventsPage() {
@@ -375,13 +376,14 @@ async function eventsPage() {
 	};
 	leave = () => source?.close();
 	main.className = "";
+	for (const r of (await look("reasons")).reasons) sentences[r.reason] = r.sentence;
 	show("Events",
 		el("section", {}, form([
-			...field("device", "Device"),
-			...field("reason", "Reason", {}, "As policy.not_allowed, or what stands before the dot."),
-			...field("verdict", "Verdict", { options: [["", "any"], ["blocked", "blocked"], ["would_block", "would be blocked"], ["passed", "passed"]] }),
-			...field("text", "Anywhere in it"),
-		], "Filter", async (args) => {
+			field("device", "Device"),
+			field("reason", "Reason", {}, "As policy.not_allowed, or what stands before the dot."),
+			field("verdict", "Verdict", { options: [["", "any"], ["blocked", "blocked"], ["would_block", "would be blocked"], ["passed", "passed"]] }),
+			field("text", "Anywhere in it"),
+		].map((parts) => el("div", {}, parts)), "Filter", async (args) => {
 			for (const k of Object.keys(filters)) delete filters[k];
 			Object.assign(filters, Object.fromEntries(Object.entries(args).filter(([, v]) => v)));
 			next = undefined;

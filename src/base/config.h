@@ -90,9 +90,9 @@ struct config_relay {
 };
 
 struct config_people {
-	bool sms; /* codes by SMS are offered, through */
+	bool sms;		  /* codes by SMS are offered, through */
 	char *sms_url, *sms_from; /* this gateway, as from that number; "" none */
-	char **aal3; /* roles that must show level 3 */
+	char **aal3;		  /* roles that must show level 3 */
 	unsigned aal3_count;
 	uint32_t idle_minutes;	/* 0: the role's own */
 	uint32_t overall_hours; /* 0: the role's own */

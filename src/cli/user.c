@@ -45,7 +45,8 @@ static json_t *user_args(const struct options *o)
 static void print_code(const json_t *answer)
 {
 	printf("One-time code for '%s', good for a day:\n\n    %s\n\n"
-	       "They open the gateway's page, choose \"I have a code\", enter it, and add a passkey or "
+	       "They open the gateway's page, choose \"I have a code\", enter it, and add a "
+	       "passkey or "
 	       "an\nauthenticator app; nothing else works before that.\n",
 	       control_text(answer, "user"), control_text(answer, "code"));
 }
@@ -61,8 +62,9 @@ static int add(const struct options *o)
 		if (!json_is_true(json_object_get(answer, "first"))) {
 			json_decref(answer);
 			json_decref(args);
-			return cli_fail("there are administrators already; add '%s' without --first",
-					o->name);
+			return cli_fail(
+				"there are administrators already; add '%s' without --first",
+				o->name);
 		}
 		json_decref(answer);
 	}
@@ -104,8 +106,8 @@ static int enrol_totp(const struct options *o)
 
 	if (!begun)
 		return CLI_FAILED;
-	printf("%s\nScan this with an authenticator app, or type its secret in: %s\n",
-	       qr ? qr : "", control_text(begun, "secret"));
+	printf("%s\nScan this with an authenticator app, or type its secret in: %s\n", qr ? qr : "",
+	       control_text(begun, "secret"));
 	fflush(stdout);
 	free(qr);
 	if (read_line("The six digits that the app shows now: ", code, sizeof(code))) {
@@ -182,8 +184,8 @@ static int enrol(const struct options *o)
 
 static int reset(const struct options *o)
 {
-	json_t *answer = call(o, o->approve ? "user.reset_approve" : "user.reset_request",
-			      user_args(o));
+	json_t *answer =
+		call(o, o->approve ? "user.reset_approve" : "user.reset_request", user_args(o));
 
 	if (!answer)
 		return CLI_FAILED;
@@ -267,10 +269,16 @@ static void session_row(struct table *t, const json_t *s)
 
 static int list(const struct options *o)
 {
-	static const struct table_column users[] = {
-		{"USER", false}, {"NAME", false}, {"ROLE", false}, {"FACTORS", false}, {"STATE", false}};
-	static const struct table_column sessions[] = {
-		{"USER", false}, {"FROM", false}, {"FACTORS", false}, {"LEVEL", true}, {"IDLE", false}};
+	static const struct table_column users[] = {{"USER", false},
+						    {"NAME", false},
+						    {"ROLE", false},
+						    {"FACTORS", false},
+						    {"STATE", false}};
+	static const struct table_column sessions[] = {{"USER", false},
+						       {"FROM", false},
+						       {"FACTORS", false},
+						       {"LEVEL", true},
+						       {"IDLE", false}};
 	json_t *answer = call(o, o->sessions ? "session.list" : "user.list", json_object()), *rows,
 	       *row;
 	struct table *t;
@@ -283,9 +291,10 @@ static int list(const struct options *o)
 		json_dumpf(rows, stdout, JSON_INDENT(1) | JSON_ENSURE_ASCII);
 		putchar('\n');
 	} else if (json_array_size(rows) == 0) {
-		puts(o->sessions ? "Nobody is signed in."
-				 : "There is no user yet; 'bedwarden user add NAME --first' makes the "
-				   "first administrator.");
+		puts(o->sessions
+			     ? "Nobody is signed in."
+			     : "There is no user yet; 'bedwarden user add NAME --first' makes the "
+			       "first administrator.");
 	} else {
 		t = table_new(o->sessions ? sessions : users, 5);
 		json_array_foreach (rows, i, row)
@@ -300,11 +309,12 @@ static int list(const struct options *o)
 static const struct verb {
 	const char *name;
 	int (*run)(const struct options *o);
-	bool named;	      /* takes a user's name */
+	bool named;	     /* takes a user's name */
 	const char *letters; /* of the options below that it takes */
 } verbs[] = {
-	{"add", add, true, "rnd1"},	 {"enrol", enrol, true, "tpR"}, {"reset", reset, true, "a"},
-	{"change", change, true, "rndDE"}, {"remove", drop, true, ""},	{"ls", list, false, "s"},
+	{"add", add, true, "rnd1"},  {"enrol", enrol, true, "tpR"},
+	{"reset", reset, true, "a"}, {"change", change, true, "rndDE"},
+	{"remove", drop, true, ""},  {"ls", list, false, "s"},
 };
 
 /* One of ours; false: it is none. */

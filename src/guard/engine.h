@@ -48,8 +48,7 @@ struct engine_options {
 	void *place_arg;
 	engine_sink_fn sink;
 	void *sink_arg;
-	engine_block_fn
-		block; /* told of what is cut off, for whoever guards next; NULL: nobody is */
+	engine_block_fn block; /* told of what is cut off; NULL: nobody is */
 	void *block_arg;
 };
 

@@ -28,9 +28,9 @@ static const struct ipc_right rights[] = {
 
 /* Besides what every role lives on: connections that it starts. */
 static const char *const calls[] = {
-	"socket",     "connect",     "getsockopt", "setsockopt", "getpeername", "getsockname",
-	"fcntl",      "ioctl",	     "pipe",	   "pipe2",	 "socketpair",	"eventfd2",
-	"sendto",     "recvfrom",    "shutdown",   "uname",	 "sendmmsg",
+	"socket", "connect",  "getsockopt", "setsockopt", "getpeername", "getsockname",
+	"fcntl",  "ioctl",    "pipe",	    "pipe2",	  "socketpair",	 "eventfd2",
+	"sendto", "recvfrom", "shutdown",   "uname",	  "sendmmsg",
 };
 
 static char ipc_buf[IPC_BUF];

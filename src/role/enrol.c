@@ -566,7 +566,7 @@ static json_t *drop(struct keeper *k, const struct call_asker *by, const json_t 
 	err = people_factors(s->people, u->id, add_other, &left);
 	if (err < 0)
 		return staff_broken(e, err);
-	if (factor_aal(left.set, false) < 2)
+	if (!factor_ready(left.set))
 		return call_fail(e, 409, "auth.last_factor", "Without it there is no way in",
 				 "add another factor first");
 	err = people_factor_remove(s->people, id);

@@ -39,7 +39,7 @@
 #include "role/trail.h"
 
 #define COMMIT_MS	 200  /* a batch waits no longer, */
-#define LIVE_MS		 50  /* and where somebody looks on, this long */
+#define LIVE_MS		 50   /* and where somebody looks on, this long */
 #define BATCH_EARLY	 4096 /* events that do not wait */
 #define RETRY_MS	 1000 /* between attempts while nothing can be written */
 #define TURN_MAX	 64   /* messages of one sender before the others' turn */

@@ -521,6 +521,20 @@ static json_t *live(struct keeper *k, const struct call_asker *by, const json_t 
 			 (json_int_t)(count < LOOK_ROWS_MAX ? newest : after));
 }
 
+/* What the dotted names mean, for people. */
+static json_t *reasons(struct keeper *k, const struct call_asker *by, const json_t *args,
+		       struct call_error *e)
+{
+	json_t *list = json_array();
+
+	for (int r = 0; r < REASON_COUNT; r++)
+		if (*reason_sentence((enum reason)r))
+			json_array_append_new(
+				list, json_pack("{s:s, s:s}", "reason", reason_name((enum reason)r),
+						"sentence", reason_sentence((enum reason)r)));
+	return json_pack("{s:o}", "reasons", list);
+}
+
 #define ALL_ROLES PEOPLE_ALL
 
 const struct call_row look_calls[] = {
@@ -529,5 +543,6 @@ const struct call_row look_calls[] = {
 	{.name = "flows", .fn = flows, .roles = ALL_ROLES},
 	{.name = "events", .fn = events, .roles = ALL_ROLES},
 	{.name = "live", .fn = live, .roles = ALL_ROLES},
+	{.name = "reasons", .fn = reasons, .roles = ALL_ROLES},
 	{NULL},
 };

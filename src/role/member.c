@@ -446,6 +446,8 @@ bool member_outdated(const struct gateway *g, const struct member *m)
 
 	if (m->child.sock < 0)
 		return false;
+	if (m->role == ROLE_COURIER)
+		return !member_wanted(g, m);
 	roles[m->role].arguments(g, m, &a);
 	if (memcmp(a.text, m->arguments, sizeof(a.text)) != 0)
 		return true;

@@ -383,6 +383,7 @@ int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
 	open_front(g);
 	open_doors(g);
 	member_relays(g);
+	reload_restart(g, ROLE_COURIER);
 	reload_restart(g, ROLE_CONSOLE);
 	hand_out(g);
 	applied(g);

@@ -137,6 +137,13 @@ static void clear_failures(void *arg, const struct people_factor *f)
 		}
 }
 
+/* For the next time: they know whether that was them. */
+static const char *new_place(const char *source, char *buf, size_t cap)
+{
+	snprintf(buf, cap, "you signed in from %s, for the first time lately", source);
+	return buf;
+}
+
 /* Somebody is in: what others guessed meanwhile is void, and they are known from here. */
 static void welcome(struct staff *s, const struct people_user *u, const struct call_asker *by,
 		    int aal)
@@ -147,6 +154,9 @@ static void welcome(struct staff *s, const struct people_user *u, const struct c
 	people_factors(s->people, u->id, clear_failures, ids);
 	for (unsigned i = 0; i < PEOPLE_FACTORS && ids[i]; i++)
 		people_factor_failed(s->people, ids[i], 0);
+	if (!people_is_known(s->people, u->id, by->source))
+		people_notice_add(s->people, u->id, reason_name(REASON_AUTH_SIGNED_IN),
+				  new_place(by->source, text, sizeof(text)), staff_wall(s));
 	people_know(s->people, u->id, by->source, staff_wall(s));
 	snprintf(text, sizeof(text), "from %s, level %d", by->source, aal);
 	s->tell(s->arg, REASON_AUTH_SIGNED_IN, u->name, text, 0);
@@ -199,7 +209,7 @@ static json_t *judge(struct keeper *k, struct ticket *t, const struct shown *sho
 
 	if (!staff_enrolled(s, u->id, &enrolled))
 		return staff_broken(e, -EIO);
-	if (!(enrolled & FACTOR_SECOND))
+	if (!factor_ready(enrolled))
 		kind = SESSION_ENROL; /* there is nothing more that they could show */
 	else if (one_factor)
 		kind = SESSION_ONE_FACTOR;

@@ -18,7 +18,7 @@
 
 #define COUNTERS   8192
 #define HASHES	   8		/* passwords that may be tried at once, */
-#define HASH_EVERY 500000000ull /* and one more every half a second, of strangers and others each */
+#define HASH_EVERY NSEC_PER_SEC /* and one more a second, of strangers, or half a one of others */
 #define TOUCH_NS   (30 * NSEC_PER_SEC) /* a session's use is written no more often */
 #define TICK_NS	   (60 * NSEC_PER_SEC)
 
@@ -56,7 +56,8 @@ struct staff *staff_new(const struct staff_options *o, staff_tell_fn tell, void 
 	s->arg = arg;
 	s->trouble = -ENODEV;
 	s->clock = (struct staff_clock){clock_boot_ns, wall_ns};
-	s->strangers = s->known = (struct throttle_budget){HASHES, HASH_EVERY, 0};
+	s->strangers = (struct throttle_budget){HASHES, HASH_EVERY, 0};
+	s->known = (struct throttle_budget){HASHES, HASH_EVERY / 2, 0};
 	read_boot(s->boot);
 	s->tickets = tickets_new(crypto_random);
 	s->throttle = throttle_new(COUNTERS);
@@ -221,7 +222,7 @@ unsigned staff_administrators(struct staff *s, const uint8_t *but)
 	for (size_t i = 0; i < r.count; i++)
 		if ((!but || memcmp(list[i].id, but, PEOPLE_ID) != 0) &&
 		    staff_enrolled(s, list[i].id, &set) &&
-		    (set & FACTOR_ONLY(FACTOR_WEBAUTHN) || factor_aal(set, false) >= 2))
+		    factor_ready(set))
 			count++;
 	return count;
 }

@@ -166,9 +166,7 @@ static json_t *list(struct keeper *k, const struct call_asker *by, const json_t 
 			continue;
 		json_object_set_new(row, "factors", factor_names(set));
 		json_object_set_new(row, "devices", devices_json(u.devices));
-		json_object_set_new(row, "ready",
-				    json_boolean(set & FACTOR_ONLY(FACTOR_WEBAUTHN) ||
-						 factor_aal(set, false) >= 2));
+		json_object_set_new(row, "ready", json_boolean(factor_ready(set)));
 		if (people_reset_asked(s->people, u.id, asker, &when) == 0)
 			json_object_set_new(row, "reset_asked_by", json_string(asker));
 	}
@@ -285,7 +283,7 @@ static json_t *invite(struct keeper *k, const struct call_asker *by, const json_
 		return NULL;
 	if (!staff_enrolled(s, u.id, &set))
 		return staff_broken(e, -EIO);
-	if (set & FACTOR_SECOND)
+	if (factor_ready(set))
 		return call_fail(e, 409, "auth.has_factors", "This user has factors already",
 				 "they can add others themselves; if all are lost, reset them "
 				 "(user.reset_request, 'bedwarden user reset')");

@@ -246,8 +246,22 @@ import socket, time
 c = socket.create_connection(("10.92.0.1", 2575), 5)
 c.sendall(b"\x0bMSH|^~\\&|ANALYSER|WARD|LAB|HOSP|2026||ORU^R01|BROKEN|P|2.5\rPID|1||4711\r")
 time.sleep(0.3)'
-image "$dir/dicom/5.dcm" 5 60000000
-at ct timeout 0.4 storescu -q -aet CT1 -aec PACS 10.92.0.1 11112 "$dir/dicom/5.dcm" >/dev/null 2>&1
+image "$dir/dicom/5.dcm" 5 5000000
+at ct python3 - <<-'P' &
+	import socket, threading
+	here = socket.create_server(("127.0.0.1", 11112)).accept()[0]
+	there = socket.create_connection(("10.92.0.1", 11112), 5)
+	def back():
+	    while True: here.sendall(there.recv(65536))
+	threading.Thread(target=back, daemon=True).start()
+	sent = 0
+	while sent < 1000000:
+	    piece = here.recv(65536)
+	    there.sendall(piece)
+	    sent += len(piece)
+	P
+sleep 0.5
+at ct timeout 5 storescu -q -aet CT1 -aec PACS 127.0.0.1 11112 "$dir/dicom/5.dcm" >/dev/null 2>&1
 sleep 1
 check "a message that was blocked is not kept" sh -c "'$bw' vault ls '$dir/state/vault' --json | jq -e 'all(.[]; .name | contains(\"MSG00007\") | not)'"
 check "nor one that was broken off" has_archived hl7/ 6

@@ -1,9 +1,13 @@
 #include "unit.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/event.h"
 #include "base/hash.h"
 #include "base/reason.h"
+#include "base/slab.h"
 
 static void reader_is_sticky(void **state)
 {
@@ -61,6 +65,91 @@ static void json_is_valid_whatever_a_peer_sends(void **state)
 	assert_string_equal(
 		buf,
 		"{\"k\":\"a\\\"\\\\\\u000a\\u00ff\xc3\xa9\\u00ed\\u00a0\\u0080\",\"l\":[1,2]}");
+}
+
+static void digits_are_those_of_printf(void **state)
+{
+	char ours[DIGITS_MAX + 1], theirs[32];
+
+	for (uint64_t v = 1; v; v = v > UINT64_MAX / 10 ? 0 : v * 10)
+		for (int d = -1; d <= 1; d++) {
+			*digits_decimal(ours, v + (uint64_t)d) = 0;
+			snprintf(theirs, sizeof(theirs), "%llu",
+				 (unsigned long long)(v + (uint64_t)d));
+			assert_string_equal(ours, theirs);
+		}
+	*digits_decimal(ours, UINT64_MAX) = 0;
+	assert_string_equal(ours, "18446744073709551615");
+	*digits_hex(ours, 0xbeef01, 4) = 0;
+	assert_string_equal(ours, "ef01");
+	*digits_hex_bytes(ours, (const uint8_t *)"\x0a\xff", 2) = 0;
+	assert_string_equal(ours, "0aff");
+}
+
+/* Texts of every length, with something to escape at every place, and at a line's very end. */
+static void json_texts_are_whole_at_any_length(void **state)
+{
+	char text[64], want[256], *line = malloc(256);
+
+	for (size_t len = 0; len < 40; len++)
+		for (size_t at = 0; at <= len; at++) {
+			struct json j = json_new(line, 256);
+			size_t n;
+
+			memset(text, 'x', len);
+			if (at < len)
+				text[at] = '"';
+			n = (size_t)snprintf(want, sizeof(want), "\"%.*s%s%.*s\"", (int)at, text,
+					     at < len ? "\\\"" : "",
+					     (int)(at < len ? len - at - 1 : 0), text + at + 1);
+			json_text(&j, NULL, (struct bytes){(const uint8_t *)text, len});
+			assert_int_equal(j.out.len, n);
+			assert_memory_equal(line, want, n);
+		}
+	free(line);
+	for (size_t cap = 0; cap < 80; cap++) {
+		struct json j;
+
+		line = malloc(cap ? cap : 1); /* AddressSanitizer watches its end */
+		j = json_new(line, cap);
+		json_open(&j, NULL);
+		json_text(&j, "key",
+			  (struct bytes){(const uint8_t *)"a\x01"
+							  "bcdefgh\"",
+					 10});
+		json_u64(&j, "n", UINT64_MAX);
+		json_bool(&j, "b", false);
+		json_close(&j);
+		assert_true(j.out.bad || j.out.len <= cap);
+		free(line);
+	}
+}
+
+static void a_slab_gives_back_what_it_got(void **state)
+{
+	struct slab *s = slab_new();
+	void *p[3000], *again;
+
+	assert_non_null(s);
+	for (unsigned i = 0; i < 3000; i++) { /* more than a block holds */
+		size_t size = 1 + i % SLAB_MAX;
+
+		p[i] = slab_take(s, size);
+		assert_non_null(p[i]);
+		assert_true(SLAB_OFF || (uintptr_t)p[i] % 64 == 0);
+		memset(p[i], (int)i, size);
+	}
+	for (unsigned i = 0; i < 3000; i++)
+		for (size_t k = 0; k < 1 + i % SLAB_MAX; k++)
+			assert_int_equal(((uint8_t *)p[i])[k], i & 255);
+	slab_give(s, p[7], 8);
+	again = slab_take(s, 60); /* of the same class */
+	assert_true(SLAB_OFF || again == p[7]);
+	slab_give(s, again, 60);
+	for (unsigned i = 0; i < 3000; i++)
+		if (i != 7)
+			slab_give(s, p[i], 1 + i % SLAB_MAX);
+	slab_free(s);
 }
 
 static void json_says_when_it_does_not_fit(void **state)
@@ -126,6 +215,9 @@ int main(void)
 		cmocka_unit_test(writer_refuses_overflow),
 		cmocka_unit_test(json_is_valid_whatever_a_peer_sends),
 		cmocka_unit_test(json_says_when_it_does_not_fit),
+		cmocka_unit_test(json_texts_are_whole_at_any_length),
+		cmocka_unit_test(digits_are_those_of_printf),
+		cmocka_unit_test(a_slab_gives_back_what_it_got),
 		cmocka_unit_test(event_has_the_common_fields),
 		cmocka_unit_test(reasons_have_names_and_sentences),
 		cmocka_unit_test(hash_is_siphash_1_3),

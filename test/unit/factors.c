@@ -322,9 +322,10 @@ static void sms_as_kannel_takes_it(void **state)
 	char url[SMS_URL_MAX];
 
 	assert_int_equal(sms_url(&g, "+4366", "123456 f\u00fcr \"Ward 3\"", url, sizeof(url)), 0);
-	assert_string_equal(url, "http://10.0.0.20:13013/cgi-bin/sendsms?username=a%20b&password="
-				 "c%26d%3De&to=%2B4366&charset=UTF-8&coding=0&text=123456%20f%C3%BCr"
-				 "%20%22Ward%203%22");
+	assert_string_equal(url,
+			    "http://10.0.0.20:13013/cgi-bin/sendsms?username=a%20b&password="
+			    "c%26d%3De&to=%2B4366&charset=UTF-8&coding=0&text=123456%20f%C3%BCr"
+			    "%20%22Ward%203%22");
 	g.from = "Ward";
 	assert_int_equal(sms_url(&g, "+4366", "x", url, 80), -ENAMETOOLONG);
 	assert_int_equal(sms_url(&g, "+4366", "x", url, sizeof(url)), 0);

@@ -483,6 +483,40 @@ static void two_factors_of_two_kinds(void **state)
 			    "password");
 }
 
+/* One factor of two was added, and the session ran out: nobody is stuck half way. */
+static void half_enrolled(void **state)
+{
+	struct browser b = {"10.0.0.5", "", ""};
+	struct person p = {.name = "carla"};
+	char code[9];
+
+	come_in(&b, "carla", "viewer");
+	assert_string_equal(add_app(&b, &p), "ok");
+	pass(31 * MINUTE);
+	assert_asked(&b, "session.me", json_object(), "auth.session");
+	assert_asked(&b, "auth.begin", json_pack("{s:s}", "user", "carla"), "ok");
+	now_code(&p, code);
+	assert_asked(&b, "auth.finish",
+		     json_pack("{s:s, s:s}", "login", text("login"), "totp", code), "ok");
+	assert_string_equal(text("kind"), "enrol");
+	assert_asked(&b, "status", json_object(), "auth.enrol_first");
+	assert_string_equal(set_password(&b, &p, "tuvulepi"), "ok");
+	pass(30 * SEC);
+	now_code(&p, code);
+	assert_string_equal(by_password(&b, "carla", "tuvulepi", code), "ok");
+	assert_string_equal(text("kind"), "full");
+	/* From elsewhere: they are told at the next sign-in. */
+	b.source = "10.9.9.9";
+	pass(30 * SEC);
+	now_code(&p, code);
+	assert_string_equal(by_password(&b, "carla", "tuvulepi", code), "ok");
+	assert_asked(&b, "session.me", json_object(), "ok");
+	assert_non_null(
+		strstr(json_string_value(json_object_get(
+			       json_array_get(json_object_get(w.said, "notices"), 0), "text")),
+		       "10.9.9.9"));
+}
+
 /* Whether there is such a user, and what they have, no answer says. */
 static void nobody_learns_who_there_is(void **state)
 {
@@ -908,7 +942,8 @@ static void sent_code(int sock, char ret_code[8])
 	snprintf(url, sizeof(url), "%.*s", (int)m.body.len, (const char *)m.body.data);
 	at = strstr(url, "&text=");
 	assert_non_null(at);
-	assert_non_null(strstr(url, "sendsms?username=ward%203&password=p%26ss%3Dw&to=%2B436601234567&"));
+	assert_non_null(
+		strstr(url, "sendsms?username=ward%203&password=p%26ss%3Dw&to=%2B436601234567&"));
 	snprintf(ret_code, 8, "%.6s", at + 6);
 }
 
@@ -1203,6 +1238,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(first_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(codes_run_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_factors_of_two_kinds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(half_enrolled, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nobody_learns_who_there_is, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(guessing_locks_nobody_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(guesses_in_a_row_are_counted_for_good, set_up,

@@ -65,7 +65,7 @@ static uint8_t *get(struct stream_pool *pool, uint32_t size)
 	if (kind >= STREAM_KINDS || !pool->spare[kind].count)
 		return malloc(size);
 	buf = pool->spare[kind].first;
-	memcpy(&pool->spare[kind].first, buf, sizeof(buf));
+	memcpy(&pool->spare[kind].first, buf, sizeof(pool->spare[kind].first));
 	pool->spare[kind].count--;
 	return buf;
 }
@@ -78,7 +78,7 @@ static void give_back(struct stream_pool *pool, uint8_t *buf, uint32_t size)
 		free(buf);
 		return;
 	}
-	memcpy(buf, &pool->spare[kind].first, sizeof(buf));
+	memcpy(buf, &pool->spare[kind].first, sizeof(pool->spare[kind].first));
 	pool->spare[kind].first = buf;
 	pool->spare[kind].count++;
 }

@@ -34,6 +34,11 @@ unsigned factor_aal(unsigned shown, bool bound)
 	return shown ? 1 : 0;
 }
 
+bool factor_ready(unsigned enrolled)
+{
+	return factor_aal(enrolled, false) >= 2;
+}
+
 unsigned factor_next(unsigned shown, unsigned enrolled)
 {
 	unsigned next = 0;

@@ -31,6 +31,8 @@ bool factor_from_name(const char *name, enum factor *ret_f);
  * its holder; 3 such a passkey whose key cannot leave its device (`bound`).
  */
 unsigned factor_aal(unsigned shown, bool bound);
+/* Whether they have what level 2 takes. */
+bool factor_ready(unsigned enrolled);
 /* Of those that this person has (`enrolled`), the ones that would bring what was shown to level 2. */
 unsigned factor_next(unsigned shown, unsigned enrolled);
 

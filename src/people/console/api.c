@@ -107,6 +107,8 @@ const struct api_route api_routes[] = {
 		 "comes "
 		 "back with Last-Event-ID gets what it missed, up to 1000.",
 	 .takes = FIELDS(FILTERS, {"after", API_NUMBER, false, "As Last-Event-ID."})},
+	{"reasons", .what = "What the reasons of events mean, in a sentence each.",
+	 .gives = FIELDS({"reasons", API_LIST, true, "reason, sentence."})},
 	{"policy.get", .what = "The policy file.",
 	 .gives = FIELDS({"text", API_TEXT, true, "YAML."},
 			 {"hash", API_TEXT, true, "Its SHA-256: `base` of a change."},

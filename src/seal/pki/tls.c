@@ -11,6 +11,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "base/clock.h"
+
 #define CIPHERS_13 "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
 #define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define GROUPS	   "X25519:P-256:P-384"
@@ -183,7 +185,21 @@ bool tls_pin_parse(const char *text, uint8_t ret_pin[CRYPTO_HASH])
 
 /* --- what a context believes ------------------------------------------------- */
 
+/*
+ * A chain that was believed a moment ago is believed again without verifying its
+ * signatures: whoever connects anew for each message shows the same one. A new list of
+ * what is revoked comes with a new context, which knows none.
+ */
+#define KNOWN	 64
+#define KNOWN_NS (60 * NSEC_PER_SEC)
+
+struct known {
+	uint8_t print[CRYPTO_HASH];
+	uint64_t until_ns; /* monotonic; 0: free */
+};
+
 struct belief {
+	struct known known[KNOWN];
 	bool late_ok, pins_only;
 	unsigned name_count, pin_count;
 	char **names;
@@ -369,11 +385,49 @@ static bool judge_dates(const struct belief *b, struct tls_peer *p, X509 *x, X50
 	return early < 0 && (late > 0 || b->late_ok);
 }
 
+/* Of everything that was shown. */
+static bool print_of(X509_STORE_CTX *ctx, X509 *x, uint8_t ret_print[CRYPTO_HASH])
+{
+	STACK_OF(X509) *more = X509_STORE_CTX_get0_untrusted(ctx);
+	uint8_t prints[12][CRYPTO_HASH];
+	unsigned n = 0;
+
+	if (sk_X509_num(more) > 10 || X509_digest(x, EVP_sha256(), prints[n++], NULL) != 1)
+		return false;
+	for (int i = 0; i < sk_X509_num(more); i++)
+		if (X509_digest(sk_X509_value(more, i), EVP_sha256(), prints[n++], NULL) != 1)
+			return false;
+	return crypto_sha256((struct bytes){prints[0], n * CRYPTO_HASH}, ret_print) == 0;
+}
+
+static bool judge_chain(struct belief *b, const struct tls_peer *p, X509 *x, X509_STORE_CTX *ctx)
+{
+	uint8_t print[CRYPTO_HASH];
+	uint64_t now = clock_mono_ns();
+	struct known *k;
+
+	if (!print_of(ctx, x, print))
+		return X509_verify_cert(ctx) == 1;
+	k = &b->known[print[0] % KNOWN];
+	if (k->until_ns > now && memcmp(k->print, print, CRYPTO_HASH) == 0 &&
+	    X509_cmp_current_time(X509_get0_notAfter(x)) > 0) {
+		X509_STORE_CTX_set_error(ctx, X509_V_OK);
+		return true;
+	}
+	if (X509_verify_cert(ctx) != 1)
+		return false;
+	if (p->late == REASON_NONE) {
+		k->until_ns = now + KNOWN_NS;
+		memcpy(k->print, print, CRYPTO_HASH);
+	}
+	return true;
+}
+
 static int judge(X509_STORE_CTX *ctx, void *arg)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct tls_peer none, *p = SSL_get_ex_data(ssl, peer_index);
-	const struct belief *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), belief_index);
+	struct belief *b = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), belief_index);
 	X509 *x = X509_STORE_CTX_get0_cert(ctx);
 	int ok;
 
@@ -386,7 +440,7 @@ static int judge(X509_STORE_CTX *ctx, void *arg)
 	if (b->pins_only)
 		ok = judge_dates(b, p, x, ctx);
 	else
-		ok = X509_verify_cert(ctx) == 1;
+		ok = judge_chain(b, p, x, ctx);
 	if (!ok) {
 		p->refused = reason_of(X509_STORE_CTX_get_error(ctx));
 	} else if (!has_name(b, x)) {
