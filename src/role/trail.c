@@ -152,6 +152,41 @@ static void object_of(const json_t *args, char *ret_text, size_t size)
 	}
 }
 
+/* What nobody in particular is refused, as a sign-in that fails: a kind once a minute. */
+struct refusal {
+	char what[64], reason[64];
+	uint64_t said_ns, untold;
+};
+
+/* How many such refusals the entry stands for; 0: it is counted, and told later. */
+static uint64_t refusals(const char *what, const char *reason)
+{
+	static struct refusal kinds[16];
+	uint64_t now = clock_mono_ns(), n;
+	struct refusal *r = &kinds[0];
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (strcmp(kinds[i].what, what) == 0 && strcmp(kinds[i].reason, reason) == 0) {
+			r = &kinds[i];
+			break;
+		}
+		if (kinds[i].said_ns < r->said_ns)
+			r = &kinds[i];
+	}
+	if (strcmp(r->what, what) != 0 || strcmp(r->reason, reason) != 0) {
+		*r = (struct refusal){0};
+		snprintf(r->what, sizeof(r->what), "%s", what);
+		snprintf(r->reason, sizeof(r->reason), "%s", reason);
+	}
+	r->untold++;
+	if (r->said_ns && now - r->said_ns < SAY_EVERY_NS)
+		return 0;
+	n = r->untold;
+	r->said_ns = now;
+	r->untold = 0;
+	return n;
+}
+
 void trail_act(struct keeper *k, const struct call_row *row, const struct call_asker *by,
 	       const json_t *args, const struct call_error *error)
 {
@@ -166,6 +201,8 @@ void trail_act(struct keeper *k, const struct call_row *row, const struct call_a
 		e.outcome = error->status >= 500 ? AUDIT_SERIOUS : AUDIT_MINOR;
 		e.reason = error->type;
 	}
+	if (error && !*by->user && (e.count = refusals(row->name, error->type)) == 0)
+		return;
 	(void)trail_note(k, &e);
 }
 

@@ -159,8 +159,9 @@ grep -q EMERGENCY <(gate status) && ok "an emergency shows in status" || not "an
 until_ms 3000 has_event grant.break_glass >/dev/null
 check "and as an event" has_event grant.break_glass
 gate grants revoke "$e" >/dev/null
-until_ms 15000 compgen -G "$dir/state/evidence/*" >/dev/null
-check "its packets are kept" compgen -G "$dir/state/evidence/*"
+kept() { grep -q '"message":"evidence was sealed"' <(events); }
+until_ms 20000 kept >/dev/null
+check "its packets are sealed as evidence" kept
 check "and nags until it is reviewed" grep -q "grants review $e" <(gate status)
 other grants review "$e" --reason "it was needed" >/dev/null
 check "reviewed, it does not" bash -c "! grep -q 'grants review $e' <(timeout 10 $bw status --socket $dir/run/control)"
