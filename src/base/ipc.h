@@ -37,7 +37,7 @@ enum ipc_type {
 	IPC_TLS_KEY,  /* the public half of a certificate's key */
 	IPC_TLS_SIGN, /* ECDSA by it, of a digest */
 	IPC_ARCHIVE,  /* guard → keeper: what is archived (base/archive.h) */
-	IPC_CERT, /* console → keeper: a certificate to keep (PEM), or a JSON list of
+	IPC_CERT,     /* console → keeper: a certificate to keep (PEM), or a JSON list of
 			* the names that it is to have, asks for it; keeper →
 			* console: the one that is kept, empty: none */
 	IPC_GRANTS, /* keeper → parent → guard: struct gate_grant_row (bpf/shared.h), as many as are

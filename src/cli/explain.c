@@ -510,15 +510,18 @@ static void warn_services(const struct explaining *x, const struct warning *w)
 
 		if (open)
 			warn(w,
-			     "device '%s': the service '%s' is open to some without being asked for, "
+			     "device '%s': the service '%s' is open to some without being asked "
+			     "for, "
 			     "by the line '%s' of accepts",
-			     policy_device_name(x->p, s[i].device), policy_service_name(x->p, &s[i]),
-			     open);
+			     policy_device_name(x->p, s[i].device),
+			     policy_service_name(x->p, &s[i]), open);
 		if (s[i].flags & POLICY_SERVICE_RECORD && !x->c->gateway.evidence)
 			warn(w,
-			     "device '%s': the service '%s' is to be recorded, which needs evidence: "
+			     "device '%s': the service '%s' is to be recorded, which needs "
+			     "evidence: "
 			     "on",
-			     policy_device_name(x->p, s[i].device), policy_service_name(x->p, &s[i]));
+			     policy_device_name(x->p, s[i].device),
+			     policy_service_name(x->p, &s[i]));
 	}
 }
 

@@ -24,8 +24,7 @@ static bool gateway_of(const char *dir, char ret_dir[PATH_MAX])
 	return access(log, F_OK) == 0;
 }
 
-int vault_cli_note(const struct vault_cli *o, struct keys *keys, const char *what,
-		   const char *text)
+int vault_cli_note(const struct vault_cli *o, struct keys *keys, const char *what, const char *text)
 {
 	struct audit_entry e = {.who = control_operator(), .as = "operator", .what = what};
 	char dir[PATH_MAX], error[AUDIT_ERROR], object[300] = "vault:";

@@ -221,8 +221,7 @@ unsigned staff_administrators(struct staff *s, const uint8_t *but)
 	people_users(s->people, add_admin, &r);
 	for (size_t i = 0; i < r.count; i++)
 		if ((!but || memcmp(list[i].id, but, PEOPLE_ID) != 0) &&
-		    staff_enrolled(s, list[i].id, &set) &&
-		    factor_ready(set))
+		    staff_enrolled(s, list[i].id, &set) && factor_ready(set))
 			count++;
 	return count;
 }

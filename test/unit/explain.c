@@ -85,14 +85,16 @@ static void services_are_told_in_words(void **state)
 
 	explain_text(out, c, p);
 	fclose(out);
-	assert_non_null(strstr(got, "  for one person at a time: telnet (tcp/23), at most 9 minutes, "
-				    "if asked for by: vendor\n"
-				    "      a second person has to allow it; opens at once in an "
-				    "emergency; every packet is kept\n"));
-	assert_non_null(strstr(got, "x (udp/5000-5010), at most 60 minutes, if asked for by: "
-				    "clinical engineer, administrator\n"
-				    "      nobody's leave is needed by: administrator; no emergency "
-				    "opens it\n"));
+	assert_non_null(strstr(got,
+			       "  for one person at a time: telnet (tcp/23), at most 9 minutes, "
+			       "if asked for by: vendor\n"
+			       "      a second person has to allow it; opens at once in an "
+			       "emergency; every packet is kept\n"));
+	assert_non_null(strstr(got,
+			       "x (udp/5000-5010), at most 60 minutes, if asked for by: "
+			       "clinical engineer, administrator\n"
+			       "      nobody's leave is needed by: administrator; no emergency "
+			       "opens it\n"));
 	assert_non_null(strstr(got, "warning: device 'd': the service 'telnet' is open to some "
 				    "without being asked for, by the line 'setup' of accepts\n"));
 	assert_non_null(strstr(got, "which needs evidence: on\n"));

@@ -341,8 +341,8 @@ static void status_is_the_parents_and_its_own(void **state)
 	status = json_array_get(rows, 0);
 	assert_string_equal(json_string_value(json_object_get(status, "name")), "icu-3");
 	/* Two that were sent; that it was started may be counted by now. */
-	assert_in_range(json_integer_value(json_object_get(json_object_get(status, "store"),
-							   "events_today")),
+	assert_in_range(json_integer_value(
+				json_object_get(json_object_get(status, "store"), "events_today")),
 			2, 3);
 	assert_int_equal(json_array_size(json_object_get(status, "attention")), 1);
 	json_decref(rows);

@@ -18,11 +18,12 @@ const char *grant_state_name(enum grant_state s)
 }
 
 /* A grant's members, by which it is written and read. */
-#define TEXTS(X)                                                                                \
-	X(person)                                                                               \
-	X(role)                                                                                 \
-	X(device)                                                                               \
-	X(service) X(source) X(mac) X(reason) X(boot_id) X(decided_by) X(ended_by) X(why_ended) \
+#define TEXTS(X)                                                                     \
+	X(person)                                                                    \
+	X(role)                                                                      \
+	X(device)                                                                    \
+	X(service)                                                                   \
+	X(source) X(mac) X(reason) X(boot_id) X(decided_by) X(ended_by) X(why_ended) \
 		X(reviewed_by) X(review)
 #define TIMES(X)    \
 	X(asked_ns) \
