@@ -49,16 +49,30 @@ for t in found["transfers"]:
 EOF
 }
 
+# unnamed FOLDER BACKEND: in what the gateway left on the disk no patient is named who went through.
+unnamed() {
+	local g=$1/guarded
+	test/e2e/named.py "$g/pacs" "$g/lab" >"$dir/words"
+	[ "$(wc -l <"$dir/words")" -ge 8 ] && ! test/e2e/readable.py "$dir/words" "$g/pacs" "$g/lab" >/dev/null
+	say $? "demo on $2: $(wc -l <"$dir/words") names and numbers of patients arrived"
+	test/e2e/readable.py "$dir/words" "$g/state" "$g/run" "$g/gateway.log" >"$dir/readable"
+	say $? "demo on $2: none is in what the gateway left on the disk: $(tail -1 "$dir/readable")"
+}
+
 backends=packet
 [ "$(id -u)" != 0 ] || backends="xdp packet"
 for b in $backends; do
-	BEDWARDEN_DEMO_CAPTURE=$b timeout 300 "$bedwarden" demo --headless --json >"$dir/$b.json" 2>"$dir/$b.err" &
+	BEDWARDEN_DEMO_KEEP=1 BEDWARDEN_DEMO_CAPTURE=$b timeout 300 "$bedwarden" demo --headless --json \
+		>"$dir/$b.json" 2>"$dir/$b.err" &
 	eval "pid_$b=$!"
+	until demo=$(pgrep -P $!) || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+	eval "left_$b=/tmp/bedwarden-demo.$demo"
 done
 for b in $backends; do
 	eval "wait \$pid_$b"
 	say $? "demo on $b: exit code 0 $(tail -1 "$dir/$b.err")"
 	judge "$dir/$b.json" $b
+	eval "unnamed \$left_$b $b; rm -rf \$left_$b"
 done
 
 # Killed in the middle, it leaves no process; the next one sweeps what is left of its folder.
