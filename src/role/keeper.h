@@ -26,7 +26,8 @@
  *   a whole number "count" on any event says how many times it happened (1 where
  *   it is missing); a summary ("policy":{"summary":true,"unsaid":N}) counts N.
  *
- * Its files: keeper.c, the process, its rights and its loop; answer.c, what each
+ * Its files: keeper_start.c, how it begins; keeper.c, who may say what, and its loop;
+ * ledger.c, what it writes down; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
  * amend.c, pki.c, staff.c and its own, the calls themselves; secrets.c, what its
@@ -101,10 +102,14 @@ struct keeper {
 	bool stopping;
 };
 
+/* ledger.c */
 /* An event of the keeper's own, begun by event_begin(); it goes the way of everybody's. */
 void keeper_put(struct keeper *k, struct json *j);
 /* One about the gateway itself. `count` 0 is left out, as is `text` NULL. */
 void keeper_report(struct keeper *k, enum reason why, uint64_t count, const char *text);
+/* Events of another process, lines each ended by '\n'; and something of its that was refused. */
+void keeper_events(struct keeper *k, const char *who, struct bytes lines);
+void keeper_refuse(struct keeper *k, const char *who, const char *what);
 
 /* answer.c: the calls of serve.h, with the keeper as their argument. */
 extern const struct serve_calls answer_calls;
@@ -121,10 +126,6 @@ void answer_without(struct keeper *k, unsigned guard);
 
 /* Who is behind a session; NULL: nobody is. A test puts its own here. */
 extern call_identify_fn keeper_identify;
-
-/* keeper.c, for who else hears others: events of another process, and something of its that was refused. */
-void keeper_events(struct keeper *k, const char *who, struct bytes lines);
-void keeper_refuse(struct keeper *k, const char *who, const char *what);
 
 int keeper_main(int argc, char **argv);
 

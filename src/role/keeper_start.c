@@ -1,0 +1,340 @@
+#include "role/keeper_start.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "keep/eve.h"
+#include "keep/pcaps.h"
+#include "keep/person.h"
+#include "keep/query.h"
+#include "keep/store.h"
+#include "role/amend.h"
+#include "role/deposit.h"
+#include "role/look.h"
+#include "role/pki.h"
+#include "role/secrets.h"
+#include "role/serve.h"
+#include "role/trail.h"
+
+#define PROFILE_FOLDERS	 4
+#define EVIDENCE_RESERVE (64ull << 20) /* of the disk, that evidence does not touch */
+
+/* Besides what every role lives on: files in state_dir, clients on the control socket. */
+static const char *const calls[] = {
+	"accept4",
+	"access",
+	"faccessat",
+	"faccessat2",
+	"fallocate",
+	"fchmod",
+	"fchown",
+	"fcntl",
+	"flock",
+	"mlock",
+	"mlock2",
+	"fdatasync",
+	"fstatfs",
+	"fsync",
+	"ftruncate",
+	"getcwd",
+	"getegid",
+	"geteuid",
+	"getgid",
+	"getsockopt",
+	"getuid",
+	"lstat",
+	"newfstatat",
+	"open",
+	"openat",
+	"pread64",
+	"pwrite64",
+	"readlink",
+	"readlinkat",
+	"rename",
+	"renameat",
+	"stat",
+	"getdents64",
+	"mkdir",
+	"memfd_create",
+	"mkdirat",
+	"statfs",
+	"sysinfo",
+	"uname",
+	"unlink",
+	"unlinkat",
+	"memfd_create",
+	/* What the vault's threads, which are there already, say as they begin. */
+	"sched_getaffinity",
+	"set_robust_list",
+};
+
+static uint64_t number_of(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 10);
+
+	if (*end || end == text || n > UINT32_MAX)
+		fatal("keeper: '%s' is no number from 0 to %u", text, UINT32_MAX);
+	return n;
+}
+
+struct keeper_options keeper_options_read(int argc, char **argv)
+{
+	struct keeper_options o = {.eve_rotate_mb = 100,
+				   .eve_keep = 5,
+				   .store_events = 1000000,
+				   .archive_mb = 512,
+				   .staff.site = "bedwarden"};
+	int c;
+
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:R")) != -1)
+		switch (c) {
+		case 'd':
+			o.state_dir = optarg;
+			break;
+		case 'u':
+			o.user = optarg;
+			break;
+		case 'e':
+			o.eve_file = optarg;
+			break;
+		case 'm':
+			o.eve_rotate_mb = number_of(optarg);
+			break;
+		case 'k':
+			o.eve_keep = number_of(optarg);
+			break;
+		case 'n':
+			o.store_events = number_of(optarg);
+			break;
+		case 'R':
+			o.eve_open = true;
+			break;
+		case 'E':
+			o.evidence_mb = number_of(optarg);
+			break;
+		case 'D':
+			o.evidence_days = number_of(optarg);
+			break;
+		case 'A':
+			o.archive_mb = number_of(optarg);
+			break;
+		case 'H':
+			o.key_holder = optarg;
+			break;
+		case 'P':
+			o.key_place = optarg;
+			break;
+		case 'c':
+			o.config_file = optarg;
+			break;
+		case 'p':
+			o.profiles_dir = optarg;
+			break;
+		case 's':
+			o.staff.site = optarg;
+			break;
+		case 'S':
+			o.staff.sms = number_of(optarg) != 0;
+			break;
+		case '3':
+			o.staff.aal3 = (unsigned)number_of(optarg);
+			break;
+		case 'W':
+			o.staff.sms_url = optarg;
+			break;
+		case 'F':
+			o.staff.sms_from = optarg;
+			break;
+		case 'I':
+			o.staff.wish.idle_minutes = (uint32_t)number_of(optarg);
+			break;
+		case 'O':
+			o.staff.wish.overall_hours = (uint32_t)number_of(optarg);
+			break;
+		default:
+			fatal("keeper: started by hand? 'bedwarden run' starts it");
+		}
+	if (!o.state_dir || !o.user || optind != argc)
+		fatal("keeper: started by hand? 'bedwarden run' starts it");
+	return o;
+}
+
+static void make_folders(const char *path)
+{
+	char part[PATH_MAX];
+
+	for (const char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(p - path), path);
+		mkdir(part, 0755);
+	}
+	if (mkdir(path, 0750) < 0 && errno != EEXIST)
+		fatal("keeper: cannot make state_dir '%s': %s", path, strerror(errno));
+}
+
+/* Who we are now may be kept out by any folder on the way: which one, and what opens it. */
+static void pass_through(const char *setting, const char *path)
+{
+	const struct passwd *me = getpwuid(geteuid());
+	const char *user = me ? me->pw_name : "nobody";
+	char part[PATH_MAX];
+
+	for (const char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(p - path), path);
+		if (access(part, X_OK) < 0)
+			fatal("keeper: %s '%s': user '%s' cannot pass through '%s' (%s); chmod o+x "
+			      "it, or set %s to another place",
+			      setting, path, user, part, strerror(errno), setting);
+	}
+}
+
+/* While root may still ask a TPM, load a token's module or read a credential. */
+static void unlock(struct keeper *k, const struct keeper_options *o, const struct passwd *user)
+{
+	if (!o->key_holder)
+		return;
+	k->secrets = secrets_new(o->state_dir, o->key_holder, o->key_place,
+				 user ? user->pw_uid : geteuid(), user ? user->pw_gid : getegid());
+	if (!k->secrets)
+		fatal("keeper: no memory");
+	if (*secrets_locked(k->secrets))
+		log_error("the keys stay locked: %s", secrets_locked(k->secrets));
+}
+
+/* Where a policy's profiles may be (base/config.h): to read, for who wants one checked. */
+static bool profile_folder(const struct keeper_options *o, unsigned i, char ret_path[PATH_MAX])
+{
+	const char *file = o->config_file ? o->config_file : "";
+	const char *slash = strrchr(file, '/');
+	char self[PATH_MAX / 2];
+	ssize_t len;
+
+	*ret_path = 0;
+	if (i == 0 && o->profiles_dir)
+		snprintf(ret_path, PATH_MAX, "%s", o->profiles_dir);
+	else if (i == 1 && slash)
+		snprintf(ret_path, PATH_MAX, "%.*s/profiles", (int)(slash - file), file);
+	else if (i == 2)
+		snprintf(ret_path, PATH_MAX, "%s/profiles", BEDWARDEN_DATADIR);
+	else if (i == 3 && (len = readlink("/proc/self/exe", self, sizeof(self))) > 0 &&
+		 (slash = memrchr(self, '/', (size_t)len)))
+		snprintf(ret_path, PATH_MAX, "%.*s/../profiles", (int)(slash - self), self);
+	return *ret_path != 0;
+}
+
+/* Our user's folder, whatever it is called; then no rights but in there. */
+void keeper_lock_in(struct keeper *k, const struct keeper_options *o)
+{
+	const struct passwd *user = getpwnam(o->user);
+	struct sandbox_path paths[2 + PROFILE_FOLDERS] = {{.path = o->state_dir, .write = true}};
+	char eve_folder[PATH_MAX], profiles[PROFILE_FOLDERS][PATH_MAX], *slash;
+	size_t count = 1;
+	int err;
+
+	if (!user)
+		user = getpwnam("nobody");
+	make_folders(o->state_dir);
+	umask(0027); /* what we make in there is for our group to read */
+	/* In a user namespace that maps no such user the folder stays ours as it is. */
+	if (geteuid() == 0 && user && chown(o->state_dir, user->pw_uid, user->pw_gid) < 0 &&
+	    errno != EINVAL && errno != EPERM)
+		fatal("keeper: cannot own state_dir '%s': %s", o->state_dir, strerror(errno));
+	unlock(k, o, user);
+	if (o->eve_file && *o->eve_file == '/') {
+		snprintf(eve_folder, sizeof(eve_folder), "%s", o->eve_file);
+		slash = strrchr(eve_folder, '/');
+		slash[slash == eve_folder] = 0;
+		if (access(eve_folder, F_OK) == 0)
+			paths[count++] = (struct sandbox_path){.path = eve_folder, .write = true};
+		else
+			log_error("eve_file: no folder '%s'; make it and restart", eve_folder);
+	}
+	err = sandbox_drop(o->user);
+	if (err < 0)
+		fatal("keeper: cannot become '%s': %s", o->user, strerror(-err));
+	pass_through("state_dir", o->state_dir);
+	if (count > 1)
+		pass_through("eve_file", eve_folder);
+	for (unsigned i = 0; i < PROFILE_FOLDERS; i++)
+		if (profile_folder(o, i, profiles[i]) && access(profiles[i], R_OK) == 0)
+			paths[count++] = (struct sandbox_path){.path = profiles[i]};
+	err = sandbox_files(paths, count);
+	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
+		fatal("keeper: Landlock: %s", strerror(-err));
+	if (err < 0)
+		log_warn("this kernel has no Landlock; seccomp alone confines the keeper");
+	err = sandbox_network();
+	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
+		fatal("keeper: Landlock: %s", strerror(-err));
+	deposit_open(k, o->archive_mb << 20); /* has threads: from here on there are no more */
+	err = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
+	if (err < 0)
+		fatal("keeper: seccomp: %s", strerror(-err));
+}
+
+/* Without it the gateway goes on. */
+static void open_evidence(struct keeper *k, const struct keeper_options *o)
+{
+	struct pcaps_options p = {.max_bytes = o->evidence_mb << 20,
+				  .max_age_s = o->evidence_days * 24 * 60 * 60,
+				  .reserve_bytes = EVIDENCE_RESERVE,
+				  .kept = deposit_kept,
+				  .seal = k->intake ? deposit_evidence : NULL,
+				  .arg = k};
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/evidence", o->state_dir);
+	p.folder = path;
+	k->pcaps = pcaps_new(&p, clock_wall_ns());
+	if (!k->pcaps)
+		log_error("no evidence is kept: %s: %s", path, strerror(errno));
+	k->evidence_bytes = p.max_bytes;
+	k->evidence_age_s = p.max_age_s;
+}
+
+void keeper_open_all(struct keeper *k, const struct keeper_options *o, gid_t gid)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/events.db", o->state_dir);
+	k->store = store_new(path, (uint32_t)o->store_events);
+	if (!k->store)
+		fatal("keeper: events.db: %s", strerror(errno));
+	k->person = person_new(k->secrets ? secrets_keys(k->secrets) : NULL);
+	if (!k->person)
+		fatal("keeper: no memory");
+	store_opens(k->store, k->person);
+	k->eve_open = o->eve_open;
+	query_last_time(store_db(k->store), &k->last_event_ns);
+	if (o->eve_file && *o->eve_file) {
+		snprintf(path, sizeof(path), "%s%s%s", *o->eve_file == '/' ? "" : o->state_dir,
+			 *o->eve_file == '/' ? "" : "/", o->eve_file);
+		k->eve = eve_new(path, o->eve_rotate_mb << 20, (unsigned)o->eve_keep);
+		if (!k->eve)
+			fatal("keeper: %s: %s", path, strerror(errno));
+	}
+	if (o->evidence_mb)
+		open_evidence(k, o);
+	k->calls = calls_new();
+	k->looks = looks_new();
+	k->amends = amends_new(o->config_file ? o->config_file : "policy");
+	staff_open(k->staff, o->state_dir, k->secrets ? secrets_keys(k->secrets) : NULL);
+	k->pki = pki_new(k);
+	if (!k->pki)
+		fatal("keeper: no memory");
+	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
+	trail_open(k);
+	k->note_act = trail_act;
+	k->door = door_new(k, o->boot_id);
+	if (!k->door || !k->serve || !k->calls || !k->looks || !k->amends)
+		fatal("keeper: no memory");
+}
