@@ -885,13 +885,6 @@ FLOOR_FN void floor_under(struct floor_work *w, const struct gate_flow *f)
 	w->verdict.grant = granted ? f->rule : 0;
 }
 
-FLOOR_FN void floor_count(struct gate_flow *f, const struct floor_work *w)
-{
-	f->seen_ns = w->now_ns;
-	FLOOR_ADD(&f->packets[w->sender & 1], 1);
-	FLOOR_ADD(&f->bytes[w->sender & 1], w->packet.len);
-}
-
 /* The packet goes the way of its conversation. */
 FLOOR_FN void floor_follow(struct floor_work *w, struct gate_flow *f)
 {
@@ -899,7 +892,7 @@ FLOOR_FN void floor_follow(struct floor_work *w, struct gate_flow *f)
 	__u8 e = w->sender & 1, action = f->action;
 	int both = (f->flags & GATE_FLOW_WARD(0)) && (f->flags & GATE_FLOW_WARD(1));
 
-	floor_count(f, w);
+	f->seen_ns = w->now_ns;
 	if (both && e != f->starter) {
 		v->device = f->peer & ~GATE_PEER_DEVICE;
 		v->peer = GATE_PEER_DEVICE | f->device;
@@ -1023,10 +1016,6 @@ FLOOR_FN void floor_flow_new(struct floor_tables *t, struct floor_work *w, int a
 		   (w->grant ? GATE_FLOW_GRANTED : 0);
 	__builtin_memset(n->mac, 0, sizeof(n->mac));
 	floor_bound(w, n);
-	n->packets[0] = n->packets[1] = 0;
-	n->bytes[0] = n->bytes[1] = 0;
-	n->packets[e] = 1;
-	n->bytes[e] = w->packet.len;
 	floor_flow_add(t, &w->key, n);
 }
 
@@ -1052,7 +1041,7 @@ FLOOR_FN void floor_flow_renew(struct floor_work *w, struct gate_flow *f)
 	floor_bound(w, f);
 	/* What is refused is judged anew at every packet: a door may open for it. */
 	f->generation = w->action == GATE_DROP && !w->soft ? 0 : w->generation;
-	floor_count(f, w);
+	f->seen_ns = w->now_ns;
 }
 
 /* Says the policy's verdict as it now stands in w. */
@@ -1149,7 +1138,7 @@ FLOOR_FN void floor_judge_later(struct floor_tables *t, struct floor_work *w)
 	if (f->flags & GATE_FLOW_GRANTED) {
 		w->grant = f->rule; /* and its time is that of the first piece */
 	} else {
-		floor_count(f, w);
+		f->seen_ns = w->now_ns;
 		w->rule = f->rule;
 	}
 	w->action = f->action;

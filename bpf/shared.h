@@ -172,8 +172,6 @@ struct gate_flow {
 	__u8 flags;	  /* GATE_FLOW_* */
 	/* Hardware address and side of an end whose binding was checked in `generation`. */
 	__u8 mac[2][6];
-	__u64 packets[2]; /* by end */
-	__u64 bytes[2];
 };
 
 #define GATE_FLOW_BYPASSED   1		    /* by a guard: needs no further inspection */
