@@ -5,8 +5,10 @@
 #include "cli/cli.h"
 
 static const struct update_verb verbs[] = {
-	{"import", update_cli_import},
-	{0},
+	{"status", update_cli_status}, {"check", update_cli_ask},
+	{"approve", update_cli_ask},   {"hold", update_cli_ask},
+	{"release", update_cli_ask},   {"rollback", update_cli_ask},
+	{"import", update_cli_import}, {0},
 };
 
 int cli_update(int argc, char **argv)
