@@ -43,6 +43,7 @@ const char *csaf_status_name(enum csaf_status s); /* "known_affected" … */
 struct csaf_product {
 	const char *id, *title; /* full product name */
 	struct name vendor, product; /* of its branches; where it has none, product is the title */
+	bool misspelt;		/* its vendor is a letter off what the title says: both are taken */
 	const char *version;	/* its branch's words; "" none */
 	const struct range *range; /* of those, or of its identifiers; NULL none */
 	bool unreadable;	   /* it says a version that nobody can compare */

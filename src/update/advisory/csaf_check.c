@@ -176,7 +176,18 @@ static bool is_misspelt(const char *a, size_t n, const char *b, size_t m)
 	return n - i - j <= 1 && m - i - j <= 1;
 }
 
-static void check_vendor(struct csaf *c, const struct csaf_product *p)
+/* Who means the one must be found by the other, and told that it is not sure. */
+static void take_both(struct csaf *c, struct csaf_product *p, const char *word, size_t len)
+{
+	char both[256];
+
+	snprintf(both, sizeof(both), "%.*s (%.120s)", len < 100 ? (int)len : 100, word,
+		 p->vendor.given);
+	name_vendor(&c->arena, both, &p->vendor);
+	p->misspelt = true;
+}
+
+static void check_vendor(struct csaf *c, struct csaf_product *p)
 {
 	const char *given = p->vendor.given;
 	size_t n = strcspn(given, " ,");
@@ -187,9 +198,11 @@ static void check_vendor(struct csaf *c, const struct csaf_product *p)
 	for (const char *word = c->title; *word;) {
 		size_t m = strcspn(word, " ,");
 
-		if (is_misspelt(given, n, word, m))
+		if (!p->misspelt && is_misspelt(given, n, word, m)) {
 			csaf_fault(c, "vendor.spelling", "the vendor is '%.60s', in the title '%.*s'",
 				   given, m < 60 ? (int)m : 60, word);
+			take_both(c, p, word, m);
+		}
 		word += m;
 		word += strspn(word, " ,");
 	}

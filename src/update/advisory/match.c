@@ -295,7 +295,9 @@ static void add_hit(struct hits *h, const struct matcher *m, uint32_t advisory,
 	r.version = is_version(p, version);
 	if (!check_serial(p, d, &r))
 		return;
-	if (r.identifier || r.serial)
+	if (p->misspelt && !r.identifier)
+		r.certainty = MATCH_PART;
+	else if (r.identifier || r.serial)
 		r.certainty = r.certainty == MATCH_PART ? MATCH_PART : MATCH_IDENTIFIER;
 	else if (r.certainty == MATCH_NAME && !r.vendor_unknown && r.version != RANGE_UNKNOWN)
 		r.certainty = MATCH_NAME_VERSION;

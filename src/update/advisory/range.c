@@ -188,7 +188,7 @@ static bool take_version(struct range *r, const char *s, char ret_version[VERSIO
 		size_t blank = strspn(s + len, " "), word = strcspn(s + len + blank, " ");
 
 		if (!word || !is_version_word(s + len + blank, word) ||
-		    len + blank + word >= VERSION_MAX)
+		    memchr(s + len + blank, '.', word) || len + blank + word >= VERSION_MAX)
 			break;
 		len += blank + word;
 	}
