@@ -719,7 +719,8 @@ static void finds_the_devices_that_cisa_means(void **state)
 		{"Philips", "Xcelera", "R4.0", "ICSMA-17-318-01", MATCH_AFFECTED,
 		 MATCH_NAME_VERSION},
 		{"Abbott", "Accent MRI", "1.0", "ICSMA-17-241-01", MATCH_CANNOT_TELL, MATCH_NAME},
-		{"Philips", "Brilliance 64", "2.0", "ICSMA-18-123-01", -1, 0},
+		{"Philips", "IntelliSpace Portal 8.0.x", "8.0.1", "ICSMA-18-058-02",
+		 MATCH_CANNOT_TELL, MATCH_PART},
 		{"Canon", "Xcelera", "R4.0", "ICSMA-17-318-01", -1, 0},
 	};
 	struct matcher *m = matcher_new();
