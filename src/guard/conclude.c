@@ -47,8 +47,9 @@ static void hold_stranger(struct engine *e, struct work *w)
 	enum reason why;
 	uint32_t count;
 
-	if (!e->policy || !w->p.ip_version || w->v.flags & GATE_VERDICT_TO_DEVICE ||
-	    w->v.peer & GATE_PEER_DEVICE)
+	/* What a stranger sends to others than devices no rule names: most packets end here. */
+	if (w->v.rule != ~0u || !e->policy || !w->p.ip_version ||
+	    w->v.flags & GATE_VERDICT_TO_DEVICE || w->v.peer & GATE_PEER_DEVICE)
 		return;
 	d = policy_devices(e->policy, &count);
 	if (w->v.device >= count || !(d[w->v.device].flags & GATE_DEVICE_STRANGER) ||
@@ -67,10 +68,12 @@ static void opened(struct engine *e, struct work *w)
 			 behaviour_opened(e->behaviour, &w->p, w->segment, e->now_ns));
 }
 
-static void unanswered(struct engine *e, struct work *w)
+static void unanswered(struct engine *e, struct work *w, uint32_t packets)
 {
-	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
-			 behaviour_unanswered(e->behaviour, &w->p, w->segment, e->now_ns));
+	if (packets)
+		notice_behaviour(
+			&e->notice, &w->p, e->policy ? &w->v : NULL,
+			behaviour_unanswered(e->behaviour, &w->p, w->segment, packets, e->now_ns));
 }
 
 /* A packet that nothing behind here sees: refused, it is still somebody's attempt. */
@@ -79,7 +82,13 @@ static void watch_refused(struct engine *e, struct work *w)
 	if (!w->p.ip_version)
 		return;
 	opened(e, w);
-	unanswered(e, w);
+	unanswered(e, w, 1);
+}
+
+/* Unlike those of a source's other conversations; the same whenever a file is read. */
+static uint32_t salt_of(const struct packet *p)
+{
+	return p->src_port + p->dst_port + p->dst_ip.b[15];
 }
 
 static void watch(struct engine *e, struct work *w, const struct flow *f, unsigned end)
@@ -89,7 +98,7 @@ static void watch(struct engine *e, struct work *w, const struct flow *f, unsign
 	if (f->packets[1] == 0) {
 		if (f->packets[0] == 1 && !listed)
 			opened(e, w);
-		unanswered(e, w);
+		unanswered(e, w, behaviour_weight(f->packets[0], salt_of(&w->p)));
 	} else if (end == 1 && f->packets[1] == 1) {
 		behaviour_answered(e->behaviour, &w->p, w->segment);
 	}
