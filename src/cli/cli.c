@@ -97,9 +97,13 @@ const struct cli_command cli_commands[] = {
 	 "publish such a repository", cli_repo},
 	{"update",
 	 "status [--json] | check | approve NAME | hold [--reason TEXT] | release | rollback | "
-	 "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]... "
-	 "[-c FILE] [--socket PATH]",
-	 "what is up to date, what waits, and taking updates from a stick", cli_update},
+	 "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]... | "
+	 "advisories [--device NAME] [--advisory ID] [--all] [--json] [--advisories DIR] "
+	 "[--devices FILE] | shield ADVISORY [--device NAME]... [--accepts | --starts] [--proto P] "
+	 "[--port N]... [--peer P] [--app A [--deny M=V]... [--no-control]] [--enforce | "
+	 "--simulate | --remove] [--reason TEXT] | accept DEVICE ADVISORY --reason TEXT --until "
+	 "DAY | withdraw DEVICE ADVISORY; all: [-c FILE] [--socket PATH]",
+	 "what is up to date, what waits, sticks; what to do about known weaknesses", cli_update},
 	{NULL},
 };
 

@@ -354,7 +354,7 @@ static void hear_courier(struct keeper *k)
 
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[8 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[9 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 
@@ -369,6 +369,7 @@ static void turn(struct keeper *k, int signals)
 	fds[count++] = (struct pollfd){.fd = pki_sock(k->pki), .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = k->courier, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = updates_sock(k->updates), .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = staff_fd(k->staff), .events = POLLIN};
 	at = count;
 	clients = serve_poll(k->serve, fds + at);
 	count += clients;
@@ -382,18 +383,20 @@ static void turn(struct keeper *k, int signals)
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
-	if (fds[at - 5].revents && k->desk == desk)
-		hear_console(k, fds[at - 5].revents);
-	if (fds[at - 4].revents && k->console_key == fds[at - 4].fd)
+	if (fds[at - 6].revents && k->desk == desk)
+		hear_console(k, fds[at - 6].revents);
+	if (fds[at - 5].revents && k->console_key == fds[at - 5].fd)
 		hear_console_key(k);
-	if (fds[at - 3].revents && pki_sock(k->pki) == fds[at - 3].fd)
+	if (fds[at - 4].revents && pki_sock(k->pki) == fds[at - 4].fd)
 		pki_hear(k, k->pki);
-	if (fds[at - 2].revents && k->courier == fds[at - 2].fd)
+	if (fds[at - 3].revents && k->courier == fds[at - 3].fd)
 		hear_courier(k);
-	if (fds[at - 1].revents && updates_sock(k->updates) == fds[at - 1].fd)
+	if (fds[at - 2].revents && updates_sock(k->updates) == fds[at - 2].fd)
 		updates_hear(k);
 	if (updates_due(k->updates) <= clock_mono_ns())
 		updates_tick(k);
+	if (fds[at - 1].revents)
+		staff_hashed(k);
 	if (pki_due(k->pki) <= clock_mono_ns())
 		pki_tick(k, k->pki);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());

@@ -21,7 +21,7 @@
 #include "role/notify.h"
 #include "role/respawn.h"
 #include "update/place/place.h"
-#include "update/place/version.h"
+#include "update/place/deb_version.h"
 
 #define STOP_S	   12 /* a gateway needs 5 to store what it has, and ends by itself */
 #define REHEARSE_S 10
@@ -413,7 +413,7 @@ static void choose(struct supervisor *s, char ret_release[PLACE_NAME])
 	}
 	place_link(s->dir, "current", ret_release);
 	/* The package was updated by other means since: that was somebody's wish. */
-	if (*ret_release && version_compare(ret_release, BEDWARDEN_VERSION) < 0) {
+	if (*ret_release && deb_version_compare(ret_release, BEDWARDEN_VERSION) < 0) {
 		place_point(s->dir, "current", "", "");
 		*ret_release = 0;
 	}

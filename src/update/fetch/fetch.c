@@ -11,7 +11,7 @@
 
 #include "update/fetch/listing.h"
 #include "update/fetch/mirror.h"
-#include "update/place/version.h"
+#include "update/place/deb_version.h"
 #include "update/tuf/client.h"
 #include "update/tuf/local.h"
 
@@ -55,8 +55,8 @@ static bool is_superseded(const json_t *list, const json_t *target)
 
 	json_array_foreach (list, i, other)
 		if (listing_is_gateway(listing_text(other, "kind")) && listing_fits(other) &&
-		    version_compare(listing_text(other, "version"),
-				    listing_text(target, "version")) > 0)
+		    deb_version_compare(listing_text(other, "version"),
+					listing_text(target, "version")) > 0)
 			return true;
 	return false;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "update/fetch/listing.h"
-#include "update/place/version.h"
+#include "update/place/deb_version.h"
 
 bool plan_in_window(char *const *windows, unsigned count, unsigned minute)
 {
@@ -78,7 +78,7 @@ static void plan_gateway(const struct plan_rules *r, struct plan *p, const json_
 {
 	const char *version = listing_text(target, "version");
 	const char *running = *r->running ? r->running : r->packaged;
-	bool older = version_compare(version, running) <= 0;
+	bool older = deb_version_compare(version, running) <= 0;
 
 	if (!listing_fits(target) || strcmp(version, running) == 0)
 		return;
@@ -102,7 +102,7 @@ static void plan_gateway(const struct plan_rules *r, struct plan *p, const json_
 		wait_for(p, target, "window", "it waits for its window");
 		return;
 	}
-	if (!p->start || version_compare(version, p->start) > 0)
+	if (!p->start || deb_version_compare(version, p->start) > 0)
 		p->start = version;
 }
 

@@ -1,4 +1,4 @@
-#include "update/place/version.h"
+#include "update/place/deb_version.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static int compare_numbers(const char **a, const char **b)
 	return r;
 }
 
-int version_compare(const char *a, const char *b)
+int deb_version_compare(const char *a, const char *b)
 {
 	while (*a || *b) {
 		int r;
