@@ -78,6 +78,7 @@ people() {
 console() {
 	count test/console/api.py build-asan/test/console-kit
 	count test/console/page.py build-asan/test/console-kit
+	count test/console/guess.py build/test/console-kit
 }
 
 e2e() {

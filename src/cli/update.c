@@ -6,6 +6,10 @@
 
 static const struct update_verb verbs[] = {
 	{"import", update_cli_import},
+	{"advisories", update_cli_advisories},
+	{"shield", update_cli_shield},
+	{"accept", update_cli_accept},
+	{"withdraw", update_cli_withdraw},
 	{0},
 };
 
