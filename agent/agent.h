@@ -42,7 +42,7 @@ struct memory {
 	char sha256[65];
 	uint64_t length;
 	int64_t trial_since; /* wall clock */
-	char was; /* the slot that ran before the trial; 0 none */
+	char was;	     /* the slot that ran before the trial; 0 none */
 };
 
 /* 0, also where there is none yet; -EBADMSG, -errno. */

@@ -234,7 +234,7 @@ static int add(char **w, unsigned count)
 static int change(const char *what, const char *id)
 {
 	struct rollout *r = rollouts_find(all, id);
-	int err = !r ? -ENOENT
+	int err = !r			      ? -ENOENT
 		  : strcmp(what, "undo") == 0 ? rollout_undo(r, time(NULL))
 					      : rollout_approve(r, "test", time(NULL));
 

@@ -408,7 +408,11 @@ static void had_it_already(void **state)
 static void refuses_what_is_not_its_own(void **state)
 {
 	static const char *const wrong[] = {
-		"null", "{}", "{\"devices\":[]}", "{\"devices\":{}}", "[]",
+		"null",
+		"{}",
+		"{\"devices\":[]}",
+		"{\"devices\":{}}",
+		"[]",
 		"{\"devices\":[{\"name\":\"x\",\"step\":\"flying\",\"was\":\"\",\"why\":\"\"}]}",
 	};
 	struct ward w;

@@ -164,8 +164,7 @@ static bool take_order(const json_t *json, struct talk_order *o)
 	if (o->what == TALK_BYTES)
 		return number(json, "length", TALK_PIECE, &o->length);
 	if (o->what == TALK_GET)
-		return *o->target && *o->version &&
-		       number(json, "length", INT64_MAX, &o->length) &&
+		return *o->target && *o->version && number(json, "length", INT64_MAX, &o->length) &&
 		       take_hash(json_object_get(json, "sha256"), o->sha256);
 	return o->what != TALK_INSTALL || *o->target;
 }

@@ -36,6 +36,7 @@ enum agents_stand { AGENTS_AT_IT, AGENTS_DONE, AGENTS_REFUSED };
 enum agents_stand agents_stand(const struct agents *a, const char *device,
 			       char ret_text[TALK_TEXT]);
 /* What it said last, with when; NULL it never spoke. Borrowed until the next report. */
-const struct talk_report *agents_last(const struct agents *a, const char *device, int64_t *ret_when);
+const struct talk_report *agents_last(const struct agents *a, const char *device,
+				      int64_t *ret_when);
 
 #endif

@@ -74,7 +74,8 @@ static int interrupted(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl
 }
 
 /* What holds for every request: no redirect (the policy names the device), no proxy, bounded time. */
-static CURL *begin(const struct push *p, const char *url, struct sending *s, char error[CURL_ERROR_SIZE])
+static CURL *begin(const struct push *p, const char *url, struct sending *s,
+		   char error[CURL_ERROR_SIZE])
 {
 	CURL *c = curl_easy_init();
 

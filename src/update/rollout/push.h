@@ -12,13 +12,13 @@
 #define PUSH_ERROR 256
 
 struct push {
-	char url[PUSH_URL];    /* http, https, sftp or tftp */
-	char then[PUSH_URL];   /* asked for by GET or POST afterwards, as for a restart; "" nothing */
-	bool post;	       /* HTTP: POST, not PUT; of `then`, too */
+	char url[PUSH_URL];  /* http, https, sftp or tftp */
+	char then[PUSH_URL]; /* asked for by GET or POST afterwards, as for a restart; "" nothing */
+	bool post;	     /* HTTP: POST, not PUT; of `then`, too */
 	char user[128], password[128];
-	char ca[256];	       /* PEM file of whom https is to trust; "" the system's */
-	char host_key[64];     /* SFTP: base64 of SHA-256 of the host's key; needed there */
-	uint32_t seconds;      /* for all of it, at most */
+	char ca[256];	   /* PEM file of whom https is to trust; "" the system's */
+	char host_key[64]; /* SFTP: base64 of SHA-256 of the host's key; needed there */
+	uint32_t seconds;  /* for all of it, at most */
 };
 
 /* NULL, or what is wrong with it, for a person. */

@@ -8,7 +8,7 @@
 
 #define ATTEMPTS   3
 #define ON_PATIENT "it is on a patient: vital signs come from it"
-#define AGAIN_S	 60 /* after a failed attempt, times their number */
+#define AGAIN_S	   60 /* after a failed attempt, times their number */
 
 const struct rollout_plan rollout_plan_usual = {
 	.few = 3,
@@ -21,9 +21,8 @@ const struct rollout_plan rollout_plan_usual = {
 };
 
 static const char *const states[ROLLOUT_STATES] = {
-	[ROLLOUT_PROPOSED] = "proposed", [ROLLOUT_RUNNING] = "running",
-	[ROLLOUT_HELD] = "held",	 [ROLLOUT_STOPPED] = "stopped",
-	[ROLLOUT_UNDOING] = "undoing",	 [ROLLOUT_DONE] = "done",
+	[ROLLOUT_PROPOSED] = "proposed", [ROLLOUT_RUNNING] = "running", [ROLLOUT_HELD] = "held",
+	[ROLLOUT_STOPPED] = "stopped",	 [ROLLOUT_UNDOING] = "undoing", [ROLLOUT_DONE] = "done",
 };
 
 static const char *const steps[STEP_COUNT] = {
@@ -92,16 +91,16 @@ json_t *rollout_json(const struct rollout *r)
 
 	for (unsigned i = 0; i < r->count; i++)
 		json_array_append_new(list, device_json(&r->devices[i]));
-	return json_pack(
-		"{s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:s,s:s,s:i,s:I,"
-		"s:{s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:[i,i]},s:o}",
-		"id", r->id, "target", r->target, "version", r->version, "previous", r->previous,
-		"approved_by", r->approved_by, "on_trust", r->on_trust, "downgrade", r->downgrade,
-		"state", states[r->state], "why", r->why, "wave", (int)r->wave, "wave_done",
-		(json_int_t)r->wave_done, "plan", "few", (int)p->few, "parallel", (int)p->parallel,
-		"success", (int)p->success, "pause_s", (json_int_t)p->pause_s, "install_s",
-		(json_int_t)p->install_s, "watch_s", (json_int_t)p->watch_s, "patient_s",
-		(json_int_t)p->patient_s, "window", p->window[0], p->window[1], "devices", list);
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:s,s:s,s:i,s:I,"
+			 "s:{s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:[i,i]},s:o}",
+			 "id", r->id, "target", r->target, "version", r->version, "previous",
+			 r->previous, "approved_by", r->approved_by, "on_trust", r->on_trust,
+			 "downgrade", r->downgrade, "state", states[r->state], "why", r->why,
+			 "wave", (int)r->wave, "wave_done", (json_int_t)r->wave_done, "plan", "few",
+			 (int)p->few, "parallel", (int)p->parallel, "success", (int)p->success,
+			 "pause_s", (json_int_t)p->pause_s, "install_s", (json_int_t)p->install_s,
+			 "watch_s", (json_int_t)p->watch_s, "patient_s", (json_int_t)p->patient_s,
+			 "window", p->window[0], p->window[1], "devices", list);
 }
 
 static bool name_in(const char *const *names, unsigned count, const json_t *v, unsigned *ret)
@@ -253,8 +252,8 @@ static bool in_window(const struct rollout_plan *p, int minute)
 {
 	int from = p->window[0], to = p->window[1];
 
-	return from == to || (from < to ? minute >= from && minute < to
-					: minute >= from || minute < to);
+	return from == to ||
+	       (from < to ? minute >= from && minute < to : minute >= from || minute < to);
 }
 
 /* A clock that was set back makes "then" lie ahead: that is recent, too. */
@@ -322,9 +321,9 @@ static bool wait_news(struct rollout *r, struct rollout_device *d, const struct 
 	else if (now - d->since <= r->plan.install_s)
 		return false;
 	else
-		say(d, *s->version && s->said > d->since
-			       ? "it came back with version %s"
-			       : "it was not heard of again in time%s",
+		say(d,
+		    *s->version && s->said > d->since ? "it came back with version %s"
+						      : "it was not heard of again in time%s",
 		    *s->version && s->said > d->since ? s->version : "");
 	take_back(d, now);
 	return true;
@@ -467,8 +466,8 @@ struct rollout_order rollout_next(const struct rollout *r, unsigned i)
 		const struct rollout_device *d = &r->devices[k];
 
 		if ((d->step == STEP_SENDING || (d->step == STEP_UNDOING && !d->held)) && i-- == 0)
-			return (struct rollout_order){
-				d->step == STEP_SENDING ? DO_SEND : DO_UNDO, d->name};
+			return (struct rollout_order){d->step == STEP_SENDING ? DO_SEND : DO_UNDO,
+						      d->name};
 	}
 	return (struct rollout_order){DO_NOTHING, NULL};
 }

@@ -32,9 +32,9 @@ enum rollout_state {
 
 enum rollout_step {
 	STEP_WAITING,
-	STEP_SENDING,	/* a driver is at it, or will be once more */
+	STEP_SENDING,	 /* a driver is at it, or will be once more */
 	STEP_INSTALLING, /* has it; not heard of since as running it */
-	STEP_WATCHING,	/* says that it runs it; looked at for a while */
+	STEP_WATCHING,	 /* says that it runs it; looked at for a while */
 	STEP_DONE,
 	STEP_UNDOING, /* back to what it had */
 	STEP_UNDONE,
@@ -49,31 +49,32 @@ struct rollout_device {
 	char why[ROLLOUT_TEXT];	   /* why it waits, failed or was skipped */
 	enum rollout_step step;
 	unsigned wave, attempts;
-	bool held; /* undoing waits: it is on a patient; found anew with every tick */
+	bool held;     /* undoing waits: it is on a patient; found anew with every tick */
 	int64_t since; /* it is at this step */
 };
 
 struct rollout_plan {
-	unsigned few;	      /* devices of the second wave */
-	unsigned parallel;    /* devices at a time */
-	unsigned success;     /* percent of a wave's that must have come out well */
-	int64_t pause_s;      /* after a wave */
-	int64_t install_s;    /* for it to be heard of again, running it */
-	int64_t watch_s;      /* healthy for so long, and it is well */
-	int64_t patient_s;    /* no vital signs for so long: it is on nobody */
-	int window[2];	      /* minutes of the local day, from and to; equal: always */
+	unsigned few;	   /* devices of the second wave */
+	unsigned parallel; /* devices at a time */
+	unsigned success;  /* percent of a wave's that must have come out well */
+	int64_t pause_s;   /* after a wave */
+	int64_t install_s; /* for it to be heard of again, running it */
+	int64_t watch_s;   /* healthy for so long, and it is well */
+	int64_t patient_s; /* no vital signs for so long: it is on nobody */
+	int window[2];	   /* minutes of the local day, from and to; equal: always */
 };
 
 struct rollout {
 	char id[ROLLOUT_NAME]; /* "acme-pump-2.1" */
 	char target[ROLLOUT_TARGET], version[ROLLOUT_VERSION];
-	char previous[ROLLOUT_TARGET]; /* the target that takes a device back; "" the device can itself */
+	char previous
+		[ROLLOUT_TARGET]; /* the target that takes a device back; "" the device can itself */
 	char approved_by[ROLLOUT_NAME];
 	bool on_trust; /* the device verifies nothing: the last hop is on trust */
 	bool downgrade;
 	enum rollout_state state;
 	char why[ROLLOUT_TEXT];
-	unsigned wave;	  /* at work, from 0 */
+	unsigned wave;	   /* at work, from 0 */
 	int64_t wave_done; /* when it was; 0 it is not */
 	struct rollout_plan plan;
 	struct rollout_device *devices;
@@ -82,10 +83,10 @@ struct rollout {
 
 /* What is seen of a device. */
 struct rollout_seen {
-	bool known;	   /* the policy has it */
-	bool reachable;	   /* its driver can talk to it now */
-	int64_t vitals;	   /* when it last showed vital signs of a patient; 0 never */
-	int64_t talked;	   /* when it was last seen to talk as its profile says; 0 never */
+	bool known;	    /* the policy has it */
+	bool reachable;	    /* its driver can talk to it now */
+	int64_t vitals;	    /* when it last showed vital signs of a patient; 0 never */
+	int64_t talked;	    /* when it was last seen to talk as its profile says; 0 never */
 	int64_t misbehaved; /* when it last did what its profile does not say; 0 never */
 	char version[ROLLOUT_VERSION]; /* as it said last; "" not known */
 	int64_t said;		       /* when it did */

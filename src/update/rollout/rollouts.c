@@ -339,8 +339,7 @@ static void order_push(struct rollouts *s, struct rollout *r, const struct rollo
 }
 
 /* Through its agent: what is wanted, until it stands so. */
-static void want_file(struct rollouts *s, struct rollout *r, const char *device,
-		      const char *target)
+static void want_file(struct rollouts *s, struct rollout *r, const char *device, const char *target)
 {
 	char text[TALK_TEXT];
 	struct agents_file f;
