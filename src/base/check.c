@@ -947,14 +947,15 @@ static void check_shield(struct checking *k, unsigned i)
 	}
 	snprintf(at, sizeof(at), "shields[%u].peer", i);
 	if (strcmp(s->peer, "broadcast") == 0 || strcmp(s->peer, "multicast") == 0)
-		wrong(k, at, "what is sent to all cannot be kept from one; expected a role, a name "
-			     "or any");
+		wrong(k, at,
+		      "what is sent to all cannot be kept from one; expected a role, a name "
+		      "or any");
 	snprintf(at, sizeof(at), "shields[%u].%s", i, s->deny_count ? "deny" : "control");
 	if (!*s->app && (s->deny_count || !s->control))
-		wrong(k, at, "deny and control say which messages of a protocol; expected app to "
-			     "name it");
-	if (!*s->app || !words_wrong ||
-	    !words_wrong(s->app, s->deny, s->deny_count, &line, why))
+		wrong(k, at,
+		      "deny and control say which messages of a protocol; expected app to "
+		      "name it");
+	if (!*s->app || !words_wrong || !words_wrong(s->app, s->deny, s->deny_count, &line, why))
 		return;
 	snprintf(at, sizeof(at), "shields[%u].app", i);
 	if (line >= 0)

@@ -221,10 +221,10 @@ struct config_device {
 	char *mac;
 	char **ip; /* none: any address that nobody else owns */
 	unsigned ip_count;
-	char *profile; /* "" none: only its own rules */
+	char *profile;				 /* "" none: only its own rules */
 	char *vendor, *model, *version, *serial; /* what it is, for advisories; "" not known */
-	char *sbom;				 /* file of its model's bill of materials; "" none */
-	char **peer;   /* hosts and devices that roles are narrowed to, see below */
+	char *sbom;  /* file of its model's bill of materials; "" none */
+	char **peer; /* hosts and devices that roles are narrowed to, see below */
 	unsigned peer_count;
 	enum gate_mode *mode;	    /* NULL: the segment's */
 	enum gate_fail *fail;	    /* NULL: the profile's, or closed without one */

@@ -127,8 +127,8 @@ const struct api_route api_routes[] = {
 	 .gives = FIELDS({"generation", API_NUMBER, true, "The policy's, now in force."})},
 
 	{"advisory.accepted", .what = "Known weaknesses that somebody decided to live with.",
-	 .gives = FIELDS({"accepted", API_LIST, true,
-			  "device, advisory, reason, who, until, made."})},
+	 .gives = FIELDS(
+		 {"accepted", API_LIST, true, "device, advisory, reason, who, until, made."})},
 	{"advisory.accept", .changes = true,
 	 .what = "Decides to live with a known weakness of a device, until a day.",
 	 .takes = FIELDS({"device", API_TEXT, true, "Its name."},
