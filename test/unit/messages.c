@@ -46,7 +46,7 @@ static void every_member_is_named(void **state)
 		if (!row)
 			continue;
 		rows++;
-		for (const struct proto_field *f = p->fields; f->name; f++) {
+		for (const struct proto_field *f = p->fields; *f->name; f++) {
 			char item[64];
 
 			snprintf(item, sizeof(item), "`%s`", f->name);

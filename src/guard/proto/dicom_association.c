@@ -373,7 +373,7 @@ static void write_context(const struct dicom_msg *m, unsigned i, struct json *j)
 	if (m->type == DICOM_ASSOCIATE_RQ) {
 		write_offer(m->state, c, j);
 	} else {
-		json_str(j, "result", dicom_context_result(c->result));
+		json_name(j, "result", dicom_context_result(c->result));
 		if (!c->result)
 			write_text(j, "transfer_syntax", dicom_syntax_name(m->state, c->syntax));
 	}
