@@ -97,6 +97,7 @@ static void begin_request(struct turn *t)
 	}
 	memset(d->own, 0, sizeof(d->own));
 	memset(d->contexts, 0, sizeof(d->contexts));
+	d->contexts_end = 0;
 }
 
 /* Both may ask to be released at once, and then both answer (PS3.8 §9.2.1, collisions). */
