@@ -452,6 +452,7 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 	struct flow *f = bucket_find(t, h);
 	anomaly_set before;
 	uint8_t end;
+	bool odd;
 
 	if (f && __builtin_expect(begins_anew(f, p), 0)) {
 		end_flow(t, f, FLOW_CLOSED);
@@ -459,16 +460,18 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 	}
 	if (!f)
 		f = start(t, p, h);
-	before = f->anomalies;
 	end = h->sender != f->starter;
 	note_time(f, p->time_ns);
 	f->packets[end]++;
 	f->bytes[end] += p->wire_len;
+	/* The line they are on is not looked at where nothing can come to it. */
+	odd = p->anomalies || p->tcp_flags & TCP_RST;
+	before = odd ? f->anomalies : 0;
 	if (p->anomalies)
 		f->anomalies |= p->anomalies;
 	if (p->proto == PROTO_TCP && p->ip_version)
 		tcp_track(f, p, end);
-	t->fresh = f->anomalies & ~before;
+	t->fresh = odd ? f->anomalies & ~before : 0;
 	touch(t, f, p->time_ns);
 	*ret_end = end;
 	return f;
