@@ -246,13 +246,33 @@ static void end_flow(struct flow_table *t, struct flow *f, enum flow_end how)
 	t->count--;
 }
 
+/* Many end one after the other: while one is told of, the next two are on their way from memory. */
+static void fetch_next(const struct flow_table *t, const struct flow *f)
+{
+	const struct flow *next, *after;
+
+	if (f->idle_next == NONE)
+		return;
+	next = &t->flows[f->idle_next];
+	__builtin_prefetch(&t->buckets[next->hash & t->mask], 1);
+	__builtin_prefetch(next->session, 1);
+	__builtin_prefetch((const char *)next->session + 128, 1);
+	if (next->idle_next == NONE)
+		return;
+	after = &t->flows[next->idle_next];
+	for (unsigned line = 0; line < sizeof(*after); line += 64)
+		__builtin_prefetch((const char *)after + line, 1);
+}
+
 void flow_table_free(struct flow_table *t)
 {
 	if (!t)
 		return;
 	for (unsigned c = 0; c < IDLE_CLASSES; c++)
-		while (t->idle[c].head != NONE)
+		while (t->idle[c].head != NONE) {
+			fetch_next(t, &t->flows[t->idle[c].head]);
 			end_flow(t, &t->flows[t->idle[c].head], FLOW_SHUTDOWN);
+		}
 	free_tables(t);
 }
 
@@ -517,6 +537,7 @@ unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
 				break;
 			if (moves_on(t, f, now_ns))
 				continue;
+			fetch_next(t, f);
 			end_flow(t, f, FLOW_TIMEOUT);
 			ended++;
 		}
