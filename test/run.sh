@@ -46,6 +46,7 @@ pcap() {
 
 age() {
 	count test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
+	count test/age/public.sh build-asan/bedwarden
 	count test/age/files.sh build-asan/bedwarden
 	LIMIT=600 count test/age/kill.py build/bedwarden
 }
