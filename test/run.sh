@@ -67,7 +67,10 @@ fuzz() {
 layers() { count test/layers.sh; }
 docs() { count test/docs.sh; }
 
-vault() { LIMIT=900 count test/vault.sh build/bedwarden; }
+vault() {
+	LIMIT=900 count test/vault.sh build/bedwarden
+	count test/restore.sh build/bedwarden
+}
 
 audit() { count test/audit.sh build/bedwarden; }
 
