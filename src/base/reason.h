@@ -332,7 +332,9 @@
 	  "A machine was given a digital identity card (certificate).")                            \
 	X(PKI_REVOKED, "pki.certificate_revoked", "Certificates were withdrawn.")                  \
 	X(PKI_REFUSED, "pki.request_refused",                                                      \
-	  "A machine asked for a certificate that it does not get.")
+	  "A machine asked for a certificate that it does not get.")                               \
+	X(POLICY_SHIELDED, "policy.shielded",                                                      \
+	  "A device with a known weakness was kept from what could exploit it.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
