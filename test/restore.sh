@@ -70,12 +70,14 @@ while True:
     time.sleep(0.001)
 P
 writer=$!
-sleep 0.5
+# rows: how many there are, of a table that is not there yet none
+rows() { sqlite3 $state/events.db 'PRAGMA busy_timeout = 5000; SELECT count(*) FROM a' 2>/dev/null | tail -1; }
+for _ in $(seq 300); do [ "$(rows)" -gt 100 ] && break; sleep 0.1; done
 
 follow 2 "backed up while it is written to" 1
 check "nothing of a copy stays behind" [ -z "$(find $state/vault -name '.snap*')" ]
-rows=$(sqlite3 $state/events.db 'SELECT count(*) FROM a')
-sleep 0.3
+then=$(rows)
+for _ in $(seq 300); do [ "$(rows)" -gt "$then" ] && break; sleep 0.1; done
 follow 3 "copied to another machine" 3
 kill $writer
 wait $writer 2>/dev/null
@@ -95,7 +97,7 @@ check "the folders' modes" [ "$(stat -c '%a' $state)" = 750 ]
 check "the database is sound" [ "$(sqlite3 $state/events.db 'PRAGMA integrity_check')" = ok ]
 count=$(sqlite3 $state/events.db 'SELECT count(*) FROM a')
 check "of one moment" [ "$count" = "$(sqlite3 $state/events.db 'SELECT count(*) FROM b')" ]
-check "which was that of the backup" [ "$count" -gt 50 -a "$count" -le "$rows" ]
+check "which was that of the backup" [ "$count" -gt 50 -a "$count" -le "$then" ]
 check "a log that grew has whole lines up to then" grep -q '^{"n": 50}$' $state/eve.json
 check "no log of SQLite's own is brought back" [ ! -e $state/events.db-journal ]
 check "and what was archived" cmp message.hl7 <(bedwarden vault get $state/vault message.hl7)
