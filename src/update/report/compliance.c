@@ -25,7 +25,7 @@ static enum compliance_state state_of(const struct compliance_requirement *r,
 }
 
 static json_t *item_of(const struct compliance_requirement *r, const struct compliance_facts *x,
-		       unsigned counts[COMPLIANCE_STATES])
+		       bool shared, unsigned counts[COMPLIANCE_STATES])
 {
 	struct compliance_finding f = {.evidence = json_array(), .missing = json_array(), .days = x->days};
 	enum compliance_state s;
@@ -33,6 +33,11 @@ static json_t *item_of(const struct compliance_requirement *r, const struct comp
 	for (unsigned i = 0; i < COMPLIANCE_MEASURES && r->measures[i]; i++)
 		r->measures[i](x, &f);
 	s = state_of(r, &f);
+	if (shared && s == COMPLIANCE_MET) {
+		s = COMPLIANCE_PARTLY;
+		json_array_append_new(f.missing, json_string("the organisation's own part, which no "
+							     "gateway can show"));
+	}
 	counts[s]++;
 	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:o, s:o}", "section", r->section, "title",
 			 r->title, "level", r->level, "proposed", (int)r->proposed, "state",
@@ -44,12 +49,14 @@ json_t *compliance_report(const struct compliance_framework *f, const struct com
 {
 	unsigned counts[COMPLIANCE_STATES] = {0};
 	json_t *parts = json_array(), *items = NULL, *summary = json_object(), *out;
+	bool shared = false;
 
 	for (const struct compliance_requirement *r = f->requirements; r->section; r++) {
 		if (r->title) {
-			json_array_append_new(items, item_of(r, x, counts));
+			json_array_append_new(items, item_of(r, x, shared, counts));
 			continue;
 		}
+		shared = r->shared;
 		items = json_array();
 		json_array_append_new(parts, json_pack("{s:s, s:b, s:o}", "title", r->section,
 						       "proposed", (int)r->proposed, "requirements",

@@ -16,6 +16,7 @@ struct compliance_requirement {
 	const char *title;   /* NULL: `section` is a heading */
 	const char *level;   /* "required", "addressable"; of CSF "" */
 	bool proposed;	     /* of a rule that is proposed, not law */
+	bool shared; /* of a heading: what stands below takes more than a gateway, so it is met in part at most */
 	compliance_fn measures[COMPLIANCE_MEASURES]; /* none: for the organisation */
 };
 

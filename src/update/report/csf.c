@@ -3,11 +3,12 @@
 
 #define ROW(section, title, ...)                       \
 	{                                              \
-		section, title, "", false, {__VA_ARGS__} \
+		section, title, "", false, false, {__VA_ARGS__} \
 	}
-#define HEAD(title)                        \
-	{                                  \
-		title, NULL, "", false, {NULL} \
+/* Outcomes of a whole organisation: a gateway shows its part. */
+#define HEAD(title)                              \
+	{                                        \
+		title, NULL, "", false, true, {NULL} \
 	}
 
 static const struct compliance_requirement requirements[] = {

@@ -8,19 +8,19 @@
 #define ADDRESSABLE "addressable"
 #define ROW(section, title, level, ...)                   \
 	{                                                 \
-		section, title, level, false, {__VA_ARGS__} \
+		section, title, level, false, false, {__VA_ARGS__} \
 	}
 #define PROPOSED(section, title, ...)                    \
 	{                                                \
-		section, title, REQUIRED, true, {__VA_ARGS__} \
+		section, title, REQUIRED, true, false, {__VA_ARGS__} \
 	}
-#define HEAD(title)                        \
-	{                                  \
-		title, NULL, "", false, {NULL} \
+#define HEAD(title, proposed, shared)                 \
+	{                                             \
+		title, NULL, "", proposed, shared, {NULL} \
 	}
 
 static const struct compliance_requirement requirements[] = {
-	HEAD("Administrative safeguards, 164.308"),
+	HEAD("Administrative safeguards, 164.308", false, true),
 	ROW("164.308(a)(1)(ii)(A)", "Risk analysis", REQUIRED, measure_patches, measure_inventory),
 	ROW("164.308(a)(1)(ii)(B)", "Risk management", REQUIRED, measure_patches, measure_shields,
 	    measure_allowlist),
@@ -52,7 +52,7 @@ static const struct compliance_requirement requirements[] = {
 	ROW("164.308(a)(8)", "Evaluation", REQUIRED, NULL),
 	ROW("164.308(b)", "Business associate contracts", REQUIRED, NULL),
 
-	HEAD("Physical safeguards, 164.310"),
+	HEAD("Physical safeguards, 164.310", false, true),
 	ROW("164.310(a)(1)", "Facility access controls", REQUIRED, NULL),
 	ROW("164.310(b)", "Workstation use", REQUIRED, NULL),
 	ROW("164.310(c)", "Workstation security", REQUIRED, measure_logoff),
@@ -62,7 +62,7 @@ static const struct compliance_requirement requirements[] = {
 	    measure_inventory),
 	ROW("164.310(d)(2)(iv)", "Data backup and storage", ADDRESSABLE, measure_kept),
 
-	HEAD("Technical safeguards, 164.312"),
+	HEAD("Technical safeguards, 164.312", false, false),
 	ROW("164.312(a)(1)", "Access control", REQUIRED, measure_allowlist, measure_doors,
 	    measure_binding),
 	ROW("164.312(a)(2)(i)", "Unique user identification", REQUIRED, measure_users),
@@ -79,18 +79,18 @@ static const struct compliance_requirement requirements[] = {
 	    measure_sealed),
 	ROW("164.312(e)(2)(ii)", "Encryption in transmission", ADDRESSABLE, measure_sealed),
 
-	HEAD("Organisational requirements, 164.314"),
+	HEAD("Organisational requirements, 164.314", false, true),
 	ROW("164.314(a)", "Business associate contracts or other arrangements", REQUIRED, NULL),
 	ROW("164.314(b)", "Requirements for group health plans", REQUIRED, NULL),
 
-	HEAD("Policies, procedures and documentation, 164.316"),
+	HEAD("Policies, procedures and documentation, 164.316", false, true),
 	ROW("164.316(a)", "Policies and procedures", REQUIRED, measure_changes),
 	ROW("164.316(b)(1)", "Documentation", REQUIRED, measure_changes, measure_audit),
 	ROW("164.316(b)(2)(i)", "Time limit: six years", REQUIRED, measure_kept),
 	ROW("164.316(b)(2)(ii)", "Availability", REQUIRED, NULL),
 	ROW("164.316(b)(2)(iii)", "Updates", REQUIRED, measure_changes),
 
-	{"Proposed, not law: notice of 6 January 2025", NULL, "", true, {NULL}},
+	HEAD("Proposed, not law: notice of 6 January 2025", true, true),
 	PROPOSED("164.308(a)(1)", "Technology asset inventory and network map", measure_inventory,
 		 measure_segments),
 	PROPOSED("164.308(a)(4)", "Patch management: critical in 15 days, high in 30", measure_patches,

@@ -91,7 +91,7 @@ static void unknown(struct compliance_finding *f, const char *fmt, ...)
 }
 
 #define STATUS	   "bedwarden status --json"
-#define POLICY	   "bedwarden policy check FILE"
+#define POLICY	   "bedwarden policy check FILE --json"
 #define DEVICES	   "bedwarden devices --json"
 #define USERS	   "bedwarden user ls --json"
 #define GRANTS	   "bedwarden grants --json"
@@ -160,7 +160,7 @@ void measure_inventory(const struct compliance_facts *x, struct compliance_findi
 		versions += *x->config->devices[n].version != 0;
 		parts += *x->config->devices[n].sbom != 0;
 	}
-	good(f, POLICY, "%u devices are registered, each by its hardware address",
+	good(f, POLICY, "devices that are registered, each by its hardware address: %u",
 	     x->config->devices_count);
 	info(f, POLICY, "of %u the model is noted, of %u the version, of %u the parts (SBOM)", models,
 	     versions, parts);
@@ -175,7 +175,7 @@ void measure_inventory(const struct compliance_facts *x, struct compliance_findi
 	}
 	json_array_foreach (x->devices, i, d)
 		strangers += !json_is_true(json_object_get(d, "registered"));
-	info(f, DEVICES, "%u machines were seen that are not registered", strangers);
+	info(f, DEVICES, "machines that were seen and are not registered: %u", strangers);
 	if (strangers)
 		lack(f, "%u machines that nobody registered", strangers);
 }
@@ -223,7 +223,7 @@ void measure_segments(const struct compliance_facts *x, struct compliance_findin
 		isolated += x->config->segments[i].isolated;
 		strict += x->config->segments[i].block_strangers;
 	}
-	good(f, POLICY, "%u segments of devices are parted from the hospital's network by the gateway",
+	good(f, POLICY, "segments of devices that the gateway parts from the hospital's network: %u",
 	     count);
 	info(f, POLICY, "in %u of them devices meet each other through the gateway only", isolated);
 	info(f, POLICY, "in %u of them unknown machines are blocked", strict);
@@ -289,8 +289,12 @@ void measure_factors(const struct compliance_facts *x, struct compliance_finding
 		for (unsigned k = 0; k < 5; k++)
 			counts[k] += has_factor(u, kinds[k]);
 	}
-	good(f, USERS, "nobody signs in with one factor alone: %u of %zu users have the two it takes",
-	     ready, json_array_size(x->users));
+	if (ready)
+		good(f, USERS,
+		     "nobody signs in with one factor alone; users who have the two it takes: %u of %zu",
+		     ready, json_array_size(x->users));
+	if (!json_array_size(x->users))
+		lack(f, "there are no users: whoever works here does it as root on the box");
 	for (unsigned k = 0; k < 5; k++)
 		if (counts[k])
 			info(f, USERS, "%u have %s", counts[k], words[k]);
@@ -319,7 +323,7 @@ void measure_users(const struct compliance_facts *x, struct compliance_finding *
 		disabled += json_is_true(json_object_get(u, "disabled"));
 	}
 	if (json_array_size(x->users))
-		good(f, USERS, "%zu users, each with a name of their own; %u of them are disabled",
+		good(f, USERS, "users, each with a name of their own: %zu; of them disabled: %u",
 		     json_array_size(x->users), disabled);
 	else
 		lack(f, "there are no users: whoever works here does it as root on the box");
@@ -370,7 +374,7 @@ void measure_emergency(const struct compliance_facts *x, struct compliance_findi
 	if (!have_policy(x, f))
 		return;
 	n = count_services(x->config, true);
-	info(f, POLICY, "%u service ports of devices can be opened at once in an emergency", n);
+	info(f, POLICY, "service ports of devices that can be opened at once in an emergency: %u", n);
 	if (x->config->console.ward)
 		good(f, POLICY, "the console can be used from the ward while the rest of the network is "
 				"down");
@@ -380,17 +384,25 @@ void measure_emergency(const struct compliance_facts *x, struct compliance_findi
 	}
 	json_array_foreach (x->grants, i, g)
 		open += json_is_true(json_object_get(g, "break_glass"));
-	good(f, GRANTS, "%u emergency openings are open now or wait for their review", open);
+	good(f, GRANTS, "emergency openings that are open now or wait for their review: %u", open);
 	if (open)
 		lack(f, "%u emergency openings to review", open);
 }
 
 void measure_doors(const struct compliance_facts *x, struct compliance_finding *f)
 {
+	unsigned n;
+
 	if (!have_policy(x, f))
 		return;
-	good(f, POLICY, "%u service ports are closed, and open for one person, for a reason, for a while",
-	     count_services(x->config, false));
+	n = count_services(x->config, false);
+	if (n)
+		good(f, POLICY,
+		     "service ports that are closed, and open for one person, for a reason, for a "
+		     "while: %u",
+		     n);
+	else
+		info(f, POLICY, "no device has a service port that people could ask for");
 	if (x->grants)
 		info(f, GRANTS, "%zu are open now", json_array_size(x->grants));
 	else
@@ -610,8 +622,8 @@ void measure_patches(const struct compliance_facts *x, struct compliance_finding
 	if (!have_advisories(x, f))
 		return;
 	count_patches(x, &n);
-	good(f, ADVISORIES, "%zu advisories were held against the devices", x->advisories);
-	info(f, ADVISORIES, "%u weaknesses are open, %u shielded, %u accepted for a reason and a time",
+	good(f, ADVISORIES, "advisories that were held against the devices: %zu", x->advisories);
+	info(f, ADVISORIES, "known weaknesses: %u open, %u shielded, %u accepted for a reason and a time",
 	     n.open, n.shielded, n.accepted);
 	if (n.open)
 		lack(f, "%u known weaknesses are neither patched, shielded nor accepted", n.open);
@@ -640,9 +652,9 @@ void measure_shields(const struct compliance_facts *x, struct compliance_finding
 		rehearsed += !x->config->shields[i].enforce;
 	}
 	if (enforced)
-		good(f, POLICY, "%u virtual patches block", enforced);
+		good(f, POLICY, "virtual patches that block: %u", enforced);
 	if (rehearsed)
-		info(f, POLICY, "%u virtual patches are rehearsed and block nothing yet", rehearsed);
+		info(f, POLICY, "virtual patches that are rehearsed and block nothing yet: %u", rehearsed);
 	if (!x->events)
 		return;
 	n = count_events(x, "policy.shielded", &blocked);
