@@ -174,8 +174,8 @@ static json_t *disagreements(const struct csaf *c)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < c->fault_count && i < FAULTS_SHOWN; i++)
-		json_array_append_new(list, json_pack("{s:s, s:o}", "name", c->faults[i].name, "text",
-						      text_of(c->faults[i].text)));
+		json_array_append_new(list, json_pack("{s:s, s:o}", "name", c->faults[i].name,
+						      "text", text_of(c->faults[i].text)));
 	return list;
 }
 
@@ -190,8 +190,7 @@ static const char *shielded(const struct match *m, const struct config *c)
 		if (strcmp(s->advisory, m->advisory->id) != 0)
 			continue;
 		for (unsigned j = 0; j < s->device_count; j++)
-			if (strcmp(s->device[j], m->about->name) == 0 &&
-			    (!best || s->enforce))
+			if (strcmp(s->device[j], m->about->name) == 0 && (!best || s->enforce))
 				best = s->enforce ? "enforce" : "simulate";
 	}
 	return best;
@@ -212,8 +211,8 @@ static json_t *shield_hint(const struct match *m)
 			len += (size_t)snprintf(ports + len, sizeof(ports) - len, " --port %u",
 						h.ports[i].port);
 	snprintf(command, sizeof(command),
-		 "bedwarden update shield %.80s --device %.63s --accepts --proto %s%s", m->advisory->id,
-		 m->about->name, h.ports[0].udp ? "udp" : "tcp", ports);
+		 "bedwarden update shield %.80s --device %.63s --accepts --proto %s%s",
+		 m->advisory->id, m->about->name, h.ports[0].udp ? "udp" : "tcp", ports);
 	return json_pack("{s:o, s:o}", "because", text_of(h.sentence), "command", text_of(command));
 }
 
@@ -265,7 +264,8 @@ json_t *advice_row(const struct match *m, const struct config *c)
 	if (hint)
 		json_object_set_new(o, "shield_hint", hint);
 	json_object_set_new(o, "do", json_string(what_to_do(m, fix, shield)));
-	json_object_set_new(o, "rank", json_integer((json_int_t)m->status * MATCH_CERTAINTIES +
-						    (json_int_t)m->certainty));
+	json_object_set_new(
+		o, "rank",
+		json_integer((json_int_t)m->status * MATCH_CERTAINTIES + (json_int_t)m->certainty));
 	return o;
 }

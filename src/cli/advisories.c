@@ -27,7 +27,7 @@ static const struct option options[] = {
 };
 
 static const struct table_column columns[] = {
-	{"DEVICE", false}, {"ADVISORY", false},	 {"SCORE", true},
+	{"DEVICE", false}, {"ADVISORY", false}, {"SCORE", true},
 	{"IS IT", false},  {"HOW SURE", false}, {"WHAT TO DO", false},
 };
 
@@ -200,7 +200,8 @@ static int print(const struct listing *l, const struct survey *s)
 		whole = json_pack("{s:I, s:I, s:O, s:O, s:O}", "devices", (json_int_t)s->devices,
 				  "advisories", (json_int_t)s->advisories, "matches", rows, "notes",
 				  s->notes, "refused", s->refusals);
-		json_dumpf(whole, stdout, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(4));
+		json_dumpf(whole, stdout,
+			   JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(4));
 		putchar('\n');
 		json_decref(whole);
 	} else if (l->advisory || (l->device && json_array_size(rows) <= 20)) {

@@ -136,8 +136,8 @@ static struct config *parse(const char *file, const char *text, bool say)
 {
 	struct config_error e[8];
 	size_t count = 0;
-	struct config *c = config_parse(file, (struct bytes){(const uint8_t *)text, strlen(text)}, e,
-					8, &count);
+	struct config *c = config_parse(file, (struct bytes){(const uint8_t *)text, strlen(text)},
+					e, 8, &count);
 
 	for (size_t i = 0; !c && say && i < count && i < 8; i++)
 		cli_fail("%s:%u:%u: %s", e[i].file, e[i].line, e[i].column, e[i].text);
@@ -240,8 +240,7 @@ static int change(struct shielding *o)
 
 	if (!c)
 		return cli_fail("%s:%u:%u: %s", e.file, e.line, e.column, e.text);
-	if (!o->socket_given &&
-	    strlen(c->gateway.run_dir) + 9 < sizeof(o->control.socket))
+	if (!o->socket_given && strlen(c->gateway.run_dir) + 9 < sizeof(o->control.socket))
 		snprintf(o->control.socket, sizeof(o->control.socket), "%.90s/control",
 			 c->gateway.run_dir);
 	config_free(c);
@@ -255,7 +254,8 @@ static int change(struct shielding *o)
 		printf("the shield for %s blocks, where the devices' own mode is enforce",
 		       o->s.advisory);
 	else
-		printf("the shield for %s is rehearsed: 'bedwarden events --reason policy.shielded' "
+		printf("the shield for %s is rehearsed: 'bedwarden events --reason "
+		       "policy.shielded' "
 		       "says what it would have blocked; 'bedwarden update shield %s --enforce' "
 		       "lets it",
 		       o->s.advisory, o->s.advisory);
@@ -265,7 +265,8 @@ static int change(struct shielding *o)
 
 int update_cli_shield(int argc, char **argv)
 {
-	struct shielding o = {.s = {.proto = (char *)"any", .peer = (char *)"any", .control = true}};
+	struct shielding o = {
+		.s = {.proto = (char *)"any", .peer = (char *)"any", .control = true}};
 	int c;
 
 	control_defaults(&o.control);
@@ -315,8 +316,8 @@ static int decide(int argc, char **argv, bool accept)
 		return cli_usage(cli_find("update"));
 	args = json_pack("{s:s, s:s}", "device", argv[optind], "advisory", argv[optind + 1]);
 	if (args && accept)
-		json_object_update_new(args, json_pack("{s:s, s:s}", "reason", o.reason, "until",
-						       until));
+		json_object_update_new(args,
+				       json_pack("{s:s, s:s}", "reason", o.reason, "until", until));
 	code = ask(&o, accept ? "advisory.accept" : "advisory.withdraw", args, ignore, NULL);
 	if (code == CLI_OK && accept)
 		printf("%s at %s is accepted until %s\n", argv[optind + 1], argv[optind], until);

@@ -26,8 +26,7 @@ static struct outline *read_outline(const char *text, char why[SHIELD_WHY])
 {
 	struct config_error error = {.line = 0};
 	struct errors e = {.list = &error, .max = 1, .file = "the policy"};
-	struct outline *o = outline_read(
-		(struct bytes){(const uint8_t *)text, strlen(text)}, &e);
+	struct outline *o = outline_read((struct bytes){(const uint8_t *)text, strlen(text)}, &e);
 
 	if (!o)
 		fail(why, -EINVAL, "line %u: %.200s", error.line, error.text);
@@ -167,8 +166,8 @@ static int add_section(const char *text, const struct config_shield *s, char **r
 	size_t len = strlen(text);
 	char *entry = entry_of(s, "  "), *with = NULL;
 
-	if (entry && asprintf(&with, "%s\nshields:\n%s",
-			      len && text[len - 1] != '\n' ? "\n" : "", entry) < 0)
+	if (entry && asprintf(&with, "%s\nshields:\n%s", len && text[len - 1] != '\n' ? "\n" : "",
+			      entry) < 0)
 		with = NULL;
 	*ret_text = with ? splice(text, len, len, with) : NULL;
 	free(entry);

@@ -17,7 +17,7 @@
 
 #define POLICY	     BEDWARDEN_SYSCONFDIR "/bedwarden.yaml"
 #define STATE_DIR    "/var/lib/bedwarden"
-#define CONTENT	     "/var/lib/bedwarden-updates/content/current/advisories"
+#define UPDATES	     "/var/lib/bedwarden-updates"
 #define DEVICES_FILE (64u << 20)
 #define EVERYTHING   5 /* different models that an advisory must fit all of to say nothing */
 
@@ -29,8 +29,8 @@ struct part_list {
 struct surveying {
 	const struct survey_options *o;
 	struct survey *s;
-	struct config *config;	/* NULL with a file of devices */
-	json_t *given, *seen;	/* devices of the file; what the gateway saw, by name */
+	struct config *config; /* NULL with a file of devices */
+	json_t *given, *seen;  /* devices of the file; what the gateway saw, by name */
 	json_t *accepted;
 	struct part_list *parts;
 	size_t part_count;
@@ -80,12 +80,12 @@ static void ask_gateway(struct surveying *y)
 	json_t *request = json_pack("{s:s}", "cmd", "devices");
 	char path[sizeof(c.socket)];
 
-	if (!y->o->socket_given &&
-	    (size_t)snprintf(path, sizeof(path), "%s/control", y->config->gateway.run_dir) <
-	    sizeof(path))
+	if (!y->o->socket_given && (size_t)snprintf(path, sizeof(path), "%s/control",
+						    y->config->gateway.run_dir) < sizeof(path))
 		memcpy(c.socket, path, sizeof(path));
 	if (!control_is_there(&c))
-		note(y, "the gateway does not run: who made a device is known from the policy alone");
+		note(y,
+		     "the gateway does not run: who made a device is known from the policy alone");
 	else if (request)
 		(void)control_ask(&c, request, false, remember, y->seen);
 	json_decref(request);
@@ -106,9 +106,10 @@ static int load_devices(struct surveying *y)
 	if (!y->given)
 		return cli_fail("%s:%d: %s", y->o->devices, e.line, e.text);
 	if (!json_is_array(y->given))
-		return cli_fail("%s: expected a list of devices: [{\"name\":\"pump-1\",\"vendor\":…,"
-				"\"model\":…,\"version\":…}]",
-				y->o->devices);
+		return cli_fail(
+			"%s: expected a list of devices: [{\"name\":\"pump-1\",\"vendor\":…,"
+			"\"model\":…,\"version\":…}]",
+			y->o->devices);
 	return CLI_OK;
 }
 
@@ -142,9 +143,8 @@ static const struct sbom *parts_of(struct surveying *y, const char *named_in, co
 		err = sbom_parse(text, &list->sbom, why);
 	free((void *)text.data);
 	if (err < 0)
-		json_array_append_new(y->s->refusals,
-				      json_pack("{s:s, s:s}", "file", full, "why",
-						*why ? why : strerror(-err)));
+		json_array_append_new(y->s->refusals, json_pack("{s:s, s:s}", "file", full, "why",
+								*why ? why : strerror(-err)));
 	return list->sbom;
 }
 
@@ -217,7 +217,9 @@ static int load_advisories(struct surveying *y)
 		err = library_read(&y->library, path, true);
 		snprintf(path, sizeof(path), "%s/advisories", state);
 		err = err ? err : library_read(&y->library, path, false);
-		err = err ? err : library_read(&y->library, CONTENT, false);
+		snprintf(path, sizeof(path), "%s/content/current/advisories",
+			 y->config ? y->config->updates.dir : UPDATES);
+		err = err ? err : library_read(&y->library, path, false);
 	}
 	if (err < 0)
 		return cli_fail("advisories cannot be read: %s", strerror(-err));
@@ -308,7 +310,8 @@ static int put_together(struct surveying *y)
 		note(y, "what was accepted cannot be read: %s/" ACCEPT_FILE ": ask as root", state);
 	else if (err < 0)
 		return cli_fail("%s/" ACCEPT_FILE ": %s", state,
-				err == -EBADMSG ? "cannot be read; is it damaged?" : strerror(-err));
+				err == -EBADMSG ? "cannot be read; is it damaged?"
+						: strerror(-err));
 	err = y->config ? add_listed(y) : add_given(y);
 	if (err == 0)
 		err = matcher_run(y->matcher, take_match, y);
@@ -316,11 +319,13 @@ static int put_together(struct surveying *y)
 		return cli_fail("out of memory");
 	for (size_t i = 0; i < y->library.count; i++)
 		if (match_is_everything(y->matcher, y->library.list[i], EVERYTHING))
-			note(y, "%s fits every model there is, so it says nothing of any: look at it",
+			note(y,
+			     "%s fits every model there is, so it says nothing of any: look at it",
 			     y->library.list[i]->id);
 	if (y->s->nameless)
-		note(y, "%zu of %zu devices have neither a model nor a list of parts: nothing can be "
-			"said of them",
+		note(y,
+		     "%zu of %zu devices have neither a model nor a list of parts: nothing can be "
+		     "said of them",
 		     y->s->nameless, y->s->devices);
 	if (!y->s->advisories)
 		note(y, "there are no advisories: import some, or name a folder of CSAF files with "

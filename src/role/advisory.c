@@ -84,7 +84,8 @@ static json_t *accept(struct keeper *k, const struct call_asker *by, const json_
 	json_t *list;
 	int err;
 
-	if (!take(args, "device", 63, &a.device, e) || !take(args, "advisory", 95, &a.advisory, e) ||
+	if (!take(args, "device", 63, &a.device, e) ||
+	    !take(args, "advisory", 95, &a.advisory, e) ||
 	    !take(args, "reason", ACCEPT_REASON_MAX, &a.reason, e) ||
 	    !take(args, "until", 10, &a.until, e))
 		return NULL;
@@ -96,9 +97,10 @@ static json_t *accept(struct keeper *k, const struct call_asker *by, const json_
 		return save(k, list, e);
 	json_decref(list);
 	if (err == -EINVAL)
-		return call_fail(e, 400, "advisory.until", "That is no day on which this could end",
-				 "until: a day as 2027-03-01, within two years; nothing is accepted "
-				 "for good");
+		return call_fail(
+			e, 400, "advisory.until", "That is no day on which this could end",
+			"until: a day as 2027-03-01, within two years; nothing is accepted "
+			"for good");
 	return call_fail(e, 503, "advisory.full", "It could not be taken", "%s", strerror(-err));
 }
 
@@ -124,7 +126,11 @@ static json_t *withdraw(struct keeper *k, const struct call_asker *by, const jso
 extern const struct call_row advisory_calls[]; /* call.c's */
 const struct call_row advisory_calls[] = {
 	{.name = "advisory.accepted", .fn = accepted, .roles = PEOPLE_HOUSE},
-	{.name = "advisory.accept", .fn = accept, .roles = EDITORS, .step_up = true, .changes = true},
+	{.name = "advisory.accept",
+	 .fn = accept,
+	 .roles = EDITORS,
+	 .step_up = true,
+	 .changes = true},
 	{.name = "advisory.withdraw",
 	 .fn = withdraw,
 	 .roles = EDITORS,

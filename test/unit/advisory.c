@@ -145,9 +145,12 @@ static void tells_vendors_and_products_by_name(void **state)
 		{true, "", "Philips", NAME_NO},
 		{true, "Medical", "Medtronic", NAME_NO},
 		{false, "IntelliBridge EC40 Hub", "IntelliBridge EC 40 Hub", NAME_SAME},
-		{false, "IntelliVue MX40", "IntelliVue MX40 Patient Worn Monitor (WLAN only)", NAME_PART},
-		{false, "IntelliVue MP50", "IntelliVue MP monitors MP20-MP90 (M8001A/2A) WLAN", NAME_PART},
-		{false, "IntelliVue MP95", "IntelliVue MP monitors MP20-MP90 (M8001A/2A) WLAN", NAME_NO},
+		{false, "IntelliVue MX40", "IntelliVue MX40 Patient Worn Monitor (WLAN only)",
+		 NAME_PART},
+		{false, "IntelliVue MP50", "IntelliVue MP monitors MP20-MP90 (M8001A/2A) WLAN",
+		 NAME_PART},
+		{false, "IntelliVue MP95", "IntelliVue MP monitors MP20-MP90 (M8001A/2A) WLAN",
+		 NAME_NO},
 		{false, "Endura", "Pulsera (718095) and Endura (718075)", NAME_SAME},
 		{false, "Patient Monitor", "IntelliVue Patient Monitor", NAME_NO},
 		{false, "Monitor", "Monitor", NAME_NO},
@@ -205,18 +208,19 @@ static void computes_cvss(void **state)
 
 /* --- CSAF ----------------------------------------------------------------------------------- */
 
-#define DOCUMENT(category)                                                                         \
-	"\"document\":{\"category\":\"" category "\",\"csaf_version\":\"2.0\",\"title\":"          \
-	"\"Acme Pump\",\"publisher\":{\"name\":\"CISA\"},\"tracking\":{\"id\":\"A-1\","            \
-	"\"version\":\"1\",\"status\":\"final\",\"initial_release_date\":\"2024-01-01T00:00:00Z\"," \
-	"\"current_release_date\":\"2024-01-01T00:00:00Z\",\"revision_history\":[{\"number\":"      \
+#define DOCUMENT(category)                                                                     \
+	"\"document\":{\"category\":\"" category "\",\"csaf_version\":\"2.0\",\"title\":"      \
+	"\"Acme Pump\",\"publisher\":{\"name\":\"CISA\"},\"tracking\":{\"id\":\"A-1\","        \
+	"\"version\":\"1\",\"status\":\"final\",\"initial_release_date\":\"2024-01-01T00:00:"  \
+	"00Z\","                                                                               \
+	"\"current_release_date\":\"2024-01-01T00:00:00Z\",\"revision_history\":[{\"number\":" \
 	"\"1\",\"date\":\"2024-01-01T00:00:00Z\"}]}}"
-#define VERSION(category, name, id)                                                              \
-	"{\"category\":\"" category "\",\"name\":\"" name "\",\"product\":{\"name\":\"P " name     \
+#define VERSION(category, name, id)                                                            \
+	"{\"category\":\"" category "\",\"name\":\"" name "\",\"product\":{\"name\":\"P " name \
 	"\",\"product_id\":\"" id "\"}}"
-#define TREE(versions)                                                                             \
-	"\"product_tree\":{\"branches\":[{\"category\":\"vendor\",\"name\":\"Acme Medical, "       \
-	"Inc.\",\"branches\":[{\"category\":\"product_name\",\"name\":\"InfuMax 300\","            \
+#define TREE(versions)                                                                       \
+	"\"product_tree\":{\"branches\":[{\"category\":\"vendor\",\"name\":\"Acme Medical, " \
+	"Inc.\",\"branches\":[{\"category\":\"product_name\",\"name\":\"InfuMax 300\","      \
 	"\"branches\":[" versions "]}]}]}"
 
 static struct csaf *parse(const char *text)
@@ -241,16 +245,20 @@ static bool has_fault(const struct csaf *c, const char *name)
 
 static void reads_an_advisory(void **state)
 {
-	struct csaf *c = parse(
-		"{" DOCUMENT("csaf_security_advisory") "," TREE(
-			VERSION("product_version_range", "vers:intdot/<1.5", "P1") ","
-			VERSION("product_version", "1.5", "P2"))
-		",\"vulnerabilities\":[{\"cve\":\"CVE-2024-1\",\"product_status\":{\"known_affected\":"
-		"[\"P1\"],\"fixed\":[\"P2\"]},\"scores\":[{\"products\":[\"P1\"],\"cvss_v3\":{"
-		"\"version\":\"3.1\",\"baseScore\":9.8,\"baseSeverity\":\"CRITICAL\",\"vectorString\":"
-		"\"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H\"}}],\"remediations\":[{\"category\":"
-		"\"vendor_fix\",\"details\":\"Update to 1.5\",\"url\":\"https://acme.example\","
-		"\"product_ids\":[\"P1\"]}]}]}");
+	struct csaf *c = parse("{" DOCUMENT("csaf_security_advisory") "," TREE(
+		VERSION("product_version_range", "vers:intdot/<1.5",
+			"P1") "," VERSION("product_version", "1.5",
+					  "P2")) ",\"vulnerabilities\":[{\"cve\":\"CVE-2024-1\","
+						 "\"product_status\":{\"known_affected\":"
+						 "[\"P1\"],\"fixed\":[\"P2\"]},\"scores\":[{"
+						 "\"products\":[\"P1\"],\"cvss_v3\":{"
+						 "\"version\":\"3.1\",\"baseScore\":9.8,"
+						 "\"baseSeverity\":\"CRITICAL\",\"vectorString\":"
+						 "\"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/"
+						 "A:H\"}}],\"remediations\":[{\"category\":"
+						 "\"vendor_fix\",\"details\":\"Update to "
+						 "1.5\",\"url\":\"https://acme.example\","
+						 "\"product_ids\":[\"P1\"]}]}]}");
 
 	assert_int_equal(c->product_count, 2);
 	assert_string_equal(c->products[0].product.given, "InfuMax 300");
@@ -270,29 +278,51 @@ static void names_where_it_disagrees_with_itself(void **state)
 		"\"2024-02-01T00:00:00Z\",\"revision_history\":[{\"number\":\"2\",\"date\":"
 		"\"2024-01-05T00:00:00Z\"},{\"number\":\"2\",\"date\":\"2024-01-01T00:00:00Z\"}]}},"
 		"\"product_tree\":{\"branches\":[{\"category\":\"vendor\",\"name\":\"Acmee\","
-		"\"branches\":[{\"category\":\"product_version\",\"name\":\"vers:all/*\",\"product\":"
+		"\"branches\":[{\"category\":\"product_version\",\"name\":\"vers:all/"
+		"*\",\"product\":"
 		"{\"name\":\"Pump: < 3.0\",\"product_id\":\"P1\"}},{\"category\":"
 		"\"product_version\",\"name\":\"1\",\"product\":{\"name\":\"Pump\",\"product_id\":"
 		"\"P1\"}},{\"category\":\"product_version_range\",\"name\":\"<= 4\",\"product\":{"
-		"\"name\":\"Pump\",\"product_id\":\"P3\"}}]}]},\"vulnerabilities\":[{\"cve\":\"CVE-1\","
+		"\"name\":\"Pump\",\"product_id\":\"P3\"}}]}]},\"vulnerabilities\":[{\"cve\":\"CVE-"
+		"1\","
 		"\"product_status\":{\"known_affected\":[\"P1\",\"P9\"],\"fixed\":[\"P1\"],"
-		"\"known_not_affected\":[\"P3\"]},\"notes\":[{\"text\":\"A CVSS v3 base score of 9.8 has "
-		"been calculated; the CVSS vector string is (AV:P/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H).\"}],"
-		"\"scores\":[{\"products\":[\"P3\"],\"cvss_v3\":{\"version\":\"3.1\",\"baseScore\":5.0,"
+		"\"known_not_affected\":[\"P3\"]},\"notes\":[{\"text\":\"A CVSS v3 base score of "
+		"9.8 has "
+		"been calculated; the CVSS vector string is "
+		"(AV:P/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H).\"}],"
+		"\"scores\":[{\"products\":[\"P3\"],\"cvss_v3\":{\"version\":\"3.1\",\"baseScore\":"
+		"5.0,"
 		"\"baseSeverity\":\"HIGH\",\"vectorString\":"
-		"\"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H\"}},{\"products\":[\"P3\"],\"cvss_v3\":{"
+		"\"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/"
+		"A:H\"}},{\"products\":[\"P3\"],\"cvss_v3\":{"
 		"\"version\":\"3.1\",\"baseScore\":5.0,\"vectorString\":\"x\"}}]},"
 		"{\"cve\":\"CVE-1\",\"product_status\":{},\"remediations\":[{\"category\":"
 		"\"mitigation\",\"details\":\"x\"}]}]}");
 	static const char *const want[] = {
-		"revision.twice",	    "revision.order",	     "revision.version",
-		"revision.date",	    "revision.first",	     "tracking.dates",
-		"product.twice",	    "product.undefined",     "product.version_disagrees",
-		"range.in_product_version", "range.not_vers",	     "vendor.spelling",
-		"status.contradicts",	    "score.computation",     "score.severity",
-		"score.twice",		    "score.vector",	     "score.not_affected",
-		"score.words_disagree",	    "vulnerability.twice",   "vulnerability.no_product",
-		"remediation.no_product",   "vex.no_justification",  "vex.no_action",
+		"revision.twice",
+		"revision.order",
+		"revision.version",
+		"revision.date",
+		"revision.first",
+		"tracking.dates",
+		"product.twice",
+		"product.undefined",
+		"product.version_disagrees",
+		"range.in_product_version",
+		"range.not_vers",
+		"vendor.spelling",
+		"status.contradicts",
+		"score.computation",
+		"score.severity",
+		"score.twice",
+		"score.vector",
+		"score.not_affected",
+		"score.words_disagree",
+		"vulnerability.twice",
+		"vulnerability.no_product",
+		"remediation.no_product",
+		"vex.no_justification",
+		"vex.no_action",
 	};
 
 	for (unsigned i = 0; i < sizeof(want) / sizeof(*want); i++)
@@ -346,17 +376,21 @@ static void is_bounded(void **state)
 	struct csaf *c = NULL;
 
 	for (int i = 0; i <= CSAF_PRODUCTS_MAX; i++)
-		n += (size_t)snprintf(text + n, size - n, "%s{\"product_id\":\"%d\",\"name\":\"n%d\"}",
-				      i ? "," : "", i, i);
+		n += (size_t)snprintf(text + n, size - n,
+				      "%s{\"product_id\":\"%d\",\"name\":\"n%d\"}", i ? "," : "", i,
+				      i);
 	n += (size_t)snprintf(text + n, size - n, "]}}");
 	assert_int_equal(csaf_parse((struct bytes){(uint8_t *)text, n}, NULL, &c, why), -EFBIG);
 	assert_non_null(strstr(why, "products"));
 	free(text);
 	c = parse("{" DOCUMENT("csaf_base") ",\"product_tree\":{\"branches\":{\"a\":1},"
-		  "\"relationships\":[1,null,{\"product_reference\":[]}],\"product_groups\":\"x\","
-		  "\"full_product_names\":[[],3,{\"product_id\":7}]},\"vulnerabilities\":[1,{"
-		  "\"product_status\":[],\"remediations\":[1],\"scores\":[[],{\"cvss_v3\":7}],"
-		  "\"notes\":[false]}]}");
+					    "\"relationships\":[1,null,{\"product_reference\":[]}],"
+					    "\"product_groups\":\"x\","
+					    "\"full_product_names\":[[],3,{\"product_id\":7}]},"
+					    "\"vulnerabilities\":[1,{"
+					    "\"product_status\":[],\"remediations\":[1],\"scores\":"
+					    "[[],{\"cvss_v3\":7}],"
+					    "\"notes\":[false]}]}");
 	assert_int_equal(c->product_count, 0);
 	csaf_free(c);
 }
@@ -403,35 +437,39 @@ static struct seen match_one(const struct csaf *c, struct match_device d)
 static void says_how_sure_it_is(void **state)
 {
 	struct csaf *c = parse("{" DOCUMENT("csaf_security_advisory") "," TREE(
-		VERSION("product_version_range", "< 1.5", "P1") ","
-		VERSION("product_version", "1.5", "P2"))
-		",\"vulnerabilities\":[{\"cve\":\"CVE-1\",\"product_status\":{\"known_affected\":"
-		"[\"P1\"],\"fixed\":[\"P2\"]}}]}");
-	struct seen s = match_one(c, (struct match_device){
-		.vendor = "Acme Medical", .model = "infumax-300", .version = "1.4.9"});
+		VERSION("product_version_range", "< 1.5", "P1") "," VERSION(
+			"product_version", "1.5", "P2")) ",\"vulnerabilities\":[{\"cve\":\"CVE-1\","
+							 "\"product_status\":{\"known_affected\":"
+							 "[\"P1\"],\"fixed\":[\"P2\"]}}]}");
+	struct seen s = match_one(c, (struct match_device){.vendor = "Acme Medical",
+							   .model = "infumax-300",
+							   .version = "1.4.9"});
 
 	assert_int_equal(s.status, MATCH_AFFECTED);
 	assert_int_equal(s.certainty, MATCH_NAME_VERSION);
 	assert_non_null(strstr(s.why, "within"));
-	s = match_one(c, (struct match_device){
-		.vendor = "Acme Medical", .model = "InfuMax 300", .version = "1.5"});
+	s = match_one(c, (struct match_device){.vendor = "Acme Medical",
+					       .model = "InfuMax 300",
+					       .version = "1.5"});
 	assert_int_equal(s.status, MATCH_FIXED);
-	s = match_one(c, (struct match_device){
-		.vendor = "Acme Medical", .model = "InfuMax 300", .version = "1.6"});
+	s = match_one(c, (struct match_device){.vendor = "Acme Medical",
+					       .model = "InfuMax 300",
+					       .version = "1.6"});
 	assert_int_equal(s.count, 0);
 	s = match_one(c, (struct match_device){.vendor = "Acme Medical", .model = "InfuMax 300"});
 	assert_int_equal(s.status, MATCH_CANNOT_TELL);
 	assert_int_equal(s.certainty, MATCH_NAME);
-	s = match_one(c, (struct match_device){
-		.vendor = "Acme Medical", .model = "InfuMax 300", .version = "Rev Q"});
+	s = match_one(c, (struct match_device){.vendor = "Acme Medical",
+					       .model = "InfuMax 300",
+					       .version = "Rev Q"});
 	assert_int_equal(s.status, MATCH_CANNOT_TELL);
 	s = match_one(c, (struct match_device){
-		.vendor = "Acme Medical", .model = "InfuMax", .version = "1.4"});
+				 .vendor = "Acme Medical", .model = "InfuMax", .version = "1.4"});
 	assert_int_equal(s.status, MATCH_CANNOT_TELL);
 	assert_int_equal(s.certainty, MATCH_PART);
 	assert_non_null(strstr(s.why, "resembles"));
 	s = match_one(c, (struct match_device){
-		.vendor = "Other", .model = "InfuMax 300", .version = "1.4"});
+				 .vendor = "Other", .model = "InfuMax 300", .version = "1.4"});
 	assert_int_equal(s.count, 0);
 	s = match_one(c, (struct match_device){.model = "InfuMax 300", .version = "1.4"});
 	assert_int_equal(s.certainty, MATCH_NAME);
@@ -443,15 +481,22 @@ static void says_how_sure_it_is(void **state)
 static void follows_first_and_last_affected(void **state)
 {
 	struct csaf *c = parse("{" DOCUMENT("csaf_security_advisory") "," TREE(
-		VERSION("product_version", "1.2", "P1") "," VERSION("product_version", "1.5", "P2")
-		"," VERSION("product_version", "1.6", "P3"))
-		",\"vulnerabilities\":[{\"cve\":\"CVE-1\",\"product_status\":{\"first_affected\":"
-		"[\"P1\"],\"last_affected\":[\"P2\"],\"first_fixed\":[\"P3\"]}}]}");
+		VERSION("product_version", "1.2", "P1") "," VERSION(
+			"product_version", "1.5",
+			"P2") "," VERSION("product_version", "1.6",
+					  "P3")) ",\"vulnerabilities\":[{\"cve\":\"CVE-1\","
+						 "\"product_status\":{\"first_affected\":"
+						 "[\"P1\"],\"last_affected\":[\"P2\"],\"first_"
+						 "fixed\":[\"P3\"]}}]}");
 	static const struct {
 		const char *version;
 		int want; /* -1 none */
-	} cases[] = {{"1.1", -1},	       {"1.2", MATCH_AFFECTED}, {"1.4", MATCH_AFFECTED},
-		     {"1.5", MATCH_AFFECTED}, {"1.6", MATCH_FIXED},	{"2.0", MATCH_FIXED},
+	} cases[] = {{"1.1", -1},
+		     {"1.2", MATCH_AFFECTED},
+		     {"1.4", MATCH_AFFECTED},
+		     {"1.5", MATCH_AFFECTED},
+		     {"1.6", MATCH_FIXED},
+		     {"2.0", MATCH_FIXED},
 		     {"B", MATCH_CANNOT_TELL}};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -467,12 +512,13 @@ static void follows_first_and_last_affected(void **state)
 
 static void says_when_the_file_contradicts_itself(void **state)
 {
-	struct csaf *c = parse("{" DOCUMENT("csaf_vex") "," TREE(
-		VERSION("product_version", "1.2", "P1"))
-		",\"vulnerabilities\":[{\"cve\":\"CVE-1\",\"product_status\":{\"known_affected\":"
-		"[\"P1\"],\"known_not_affected\":[\"P1\"]}}]}");
-	struct seen s = match_one(c, (struct match_device){
-		.vendor = "Acme Medical", .model = "InfuMax 300", .version = "1.2"});
+	struct csaf *c = parse("{" DOCUMENT("csaf_vex") "," TREE(VERSION(
+		"product_version", "1.2", "P1")) ",\"vulnerabilities\":[{\"cve\":\"CVE-1\","
+						 "\"product_status\":{\"known_affected\":"
+						 "[\"P1\"],\"known_not_affected\":[\"P1\"]}}]}");
+	struct seen s = match_one(c, (struct match_device){.vendor = "Acme Medical",
+							   .model = "InfuMax 300",
+							   .version = "1.2"});
 
 	assert_int_equal(s.status, MATCH_AFFECTED);
 	assert_true(s.contradicts);
@@ -496,16 +542,20 @@ static void matches_what_a_device_is_made_of(void **state)
 {
 	struct sbom *s = sbom(
 		"{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.5\",\"metadata\":{\"component\":{"
-		"\"name\":\"InfuMax 300\",\"cpe\":\"cpe:2.3:h:acme:infumax_300:1.4:*:*:*:*:*:*:*\"}},"
+		"\"name\":\"InfuMax "
+		"300\",\"cpe\":\"cpe:2.3:h:acme:infumax_300:1.4:*:*:*:*:*:*:*\"}},"
 		"\"components\":[{\"name\":\"TreckTCP\",\"components\":[{\"name\":\"openssl\","
 		"\"version\":\"3.0.7-1\",\"purl\":\"pkg:deb/debian/openssl@3.0.7-1\"}]},{\"name\":"
-		"\"VxWorks\",\"version\":\"6.9.4\",\"supplier\":{\"name\":\"Wind River\"}},{\"x\":1}]}");
+		"\"VxWorks\",\"version\":\"6.9.4\",\"supplier\":{\"name\":\"Wind "
+		"River\"}},{\"x\":1}]}");
 	struct match_device d = {.vendor = "Acme", .model = "Zeta", .sbom = s};
-	struct csaf *c = parse(
-		"{" DOCUMENT("csaf_vex") ",\"product_tree\":{\"full_product_names\":[{\"name\":"
-		"\"openssl\",\"product_id\":\"P1\",\"product_identification_helper\":{\"purl\":"
-		"\"pkg:deb/debian/openssl@3.0.7-1\"}}]},\"vulnerabilities\":[{\"cve\":\"CVE-1\","
-		"\"product_status\":{\"known_affected\":[\"P1\"]}}]}");
+	struct csaf *c = parse("{" DOCUMENT(
+		"csaf_vex") ",\"product_tree\":{\"full_product_names\":[{\"name\":"
+			    "\"openssl\",\"product_id\":\"P1\",\"product_identification_helper\":{"
+			    "\"purl\":"
+			    "\"pkg:deb/debian/"
+			    "openssl@3.0.7-1\"}}]},\"vulnerabilities\":[{\"cve\":\"CVE-1\","
+			    "\"product_status\":{\"known_affected\":[\"P1\"]}}]}");
 	struct seen got = match_one(c, d);
 
 	assert_int_equal(s->count, 3);
@@ -514,19 +564,28 @@ static void matches_what_a_device_is_made_of(void **state)
 	assert_int_equal(got.certainty, MATCH_IDENTIFIER);
 	assert_non_null(strstr(got.why, "its part openssl 3.0.7-1"));
 	csaf_free(c);
-	c = parse("{" DOCUMENT("csaf_security_advisory") ",\"product_tree\":{\"branches\":[{"
-		  "\"category\":\"vendor\",\"name\":\"ENEA, Green Hills Software, and Wind River\","
-		  "\"branches\":[{\"category\":\"product_name\",\"name\":\"VxWorks\",\"branches\":["
-		  VERSION("product_version_range", "< 6.9.4.12", "P1") "]}]}]},\"vulnerabilities\":[{"
-		  "\"cve\":\"CVE-1\",\"product_status\":{\"known_affected\":[\"P1\"]}}]}");
+	c = parse("{" DOCUMENT(
+		"csaf_security_advisory") ",\"product_tree\":{\"branches\":[{"
+					  "\"category\":\"vendor\",\"name\":\"ENEA, Green Hills "
+					  "Software, and Wind River\","
+					  "\"branches\":[{\"category\":\"product_name\",\"name\":"
+					  "\"VxWorks\",\"branches\":[" VERSION(
+						  "product_version_range", "< 6.9.4.12",
+						  "P1") "]}]}]},\"vulnerabilities\":[{"
+							"\"cve\":\"CVE-1\",\"product_status\":{"
+							"\"known_affected\":[\"P1\"]}}]}");
 	got = match_one(c, d);
 	assert_int_equal(got.status, MATCH_AFFECTED);
 	assert_int_equal(got.certainty, MATCH_NAME_VERSION);
 	csaf_free(c);
-	c = parse("{" DOCUMENT("csaf_security_advisory") ",\"product_tree\":{\"full_product_names\":[{"
-		  "\"name\":\"x\",\"product_id\":\"P1\",\"product_identification_helper\":{\"cpe\":"
-		  "\"cpe:2.3:h:acme:infumax_300:*:*:*:*:*:*:*:*\"}}]},\"vulnerabilities\":[{\"cve\":"
-		  "\"CVE-1\",\"product_status\":{\"known_affected\":[\"P1\"]}}]}");
+	c = parse("{" DOCUMENT(
+		"csaf_security_advisory") ",\"product_tree\":{\"full_product_names\":[{"
+					  "\"name\":\"x\",\"product_id\":\"P1\",\"product_"
+					  "identification_helper\":{\"cpe\":"
+					  "\"cpe:2.3:h:acme:infumax_300:*:*:*:*:*:*:*:*\"}}]},"
+					  "\"vulnerabilities\":[{\"cve\":"
+					  "\"CVE-1\",\"product_status\":{\"known_affected\":["
+					  "\"P1\"]}}]}");
 	got = match_one(c, d);
 	assert_int_equal(got.status, MATCH_AFFECTED);
 	assert_int_equal(got.certainty, MATCH_IDENTIFIER);
@@ -536,14 +595,20 @@ static void matches_what_a_device_is_made_of(void **state)
 
 #define HOSTED                                                                                     \
 	"{" DOCUMENT("csaf_vex") ",\"product_tree\":{\"branches\":[{\"category\":\"vendor\","      \
-	"\"name\":\"Acme\",\"branches\":[{\"category\":\"product_name\",\"name\":\"InfuMax 300\"," \
-	"\"product\":{\"name\":\"InfuMax 300\",\"product_id\":\"H\"}},{\"category\":"              \
-	"\"product_name\",\"name\":\"radiod\",\"branches\":["                                      \
-	VERSION("product_version_range", "< 2.0", "C") "]}]}],\"relationships\":[{\"category\":"   \
-	"\"default_component_of\",\"product_reference\":\"C\",\"relates_to_product_reference\":"   \
-	"\"H\",\"full_product_name\":{\"product_id\":\"CH\",\"name\":\"radiod in InfuMax\"}}]},"   \
-	"\"vulnerabilities\":[{\"cve\":\"CVE-1\",\"product_status\":{\"known_affected\":[\"CH\"]}" \
-	"}]}"
+				 "\"name\":\"Acme\",\"branches\":[{\"category\":\"product_name\"," \
+				 "\"name\":\"InfuMax 300\","                                       \
+				 "\"product\":{\"name\":\"InfuMax "                                \
+				 "300\",\"product_id\":\"H\"}},{\"category\":"                     \
+				 "\"product_name\",\"name\":\"radiod\",\"branches\":[" VERSION(    \
+					 "product_version_range", "< 2.0",                         \
+					 "C") "]}]}],\"relationships\":[{\"category\":"            \
+					      "\"default_component_of\",\"product_reference\":"    \
+					      "\"C\",\"relates_to_product_reference\":"            \
+					      "\"H\",\"full_product_name\":{\"product_id\":"       \
+					      "\"CH\",\"name\":\"radiod in InfuMax\"}}]},"         \
+					      "\"vulnerabilities\":[{\"cve\":\"CVE-1\",\"product_" \
+					      "status\":{\"known_affected\":[\"CH\"]}"             \
+					      "}]}"
 
 static void asks_the_list_of_parts_about_relationships(void **state)
 {
@@ -569,13 +634,17 @@ static void asks_the_list_of_parts_about_relationships(void **state)
 
 static void goes_by_serial_numbers(void **state)
 {
-	struct csaf *c = parse(
-		"{" DOCUMENT("csaf_security_advisory") ",\"product_tree\":{\"branches\":[{\"category\":"
-		"\"vendor\",\"name\":\"Acme\",\"product\":{\"product_id\":\"P\",\"name\":\"x\"},"
-		"\"branches\":[{\"category\":\"product_name\",\"name\":\"InfuMax 300\",\"product\":{"
-		"\"product_id\":\"P1\",\"name\":\"y\",\"product_identification_helper\":{"
-		"\"serial_numbers\":[\"SN17*\",\"A?\"]}}}]}]},\"vulnerabilities\":[{\"cve\":\"CVE-1\","
-		"\"product_status\":{\"known_affected\":[\"P1\"]}}]}");
+	struct csaf *c = parse("{" DOCUMENT(
+		"csaf_security_advisory") ",\"product_tree\":{\"branches\":[{\"category\":"
+					  "\"vendor\",\"name\":\"Acme\",\"product\":{\"product_"
+					  "id\":\"P\",\"name\":\"x\"},"
+					  "\"branches\":[{\"category\":\"product_name\",\"name\":"
+					  "\"InfuMax 300\",\"product\":{"
+					  "\"product_id\":\"P1\",\"name\":\"y\",\"product_"
+					  "identification_helper\":{"
+					  "\"serial_numbers\":[\"SN17*\",\"A?\"]}}}]}]},"
+					  "\"vulnerabilities\":[{\"cve\":\"CVE-1\","
+					  "\"product_status\":{\"known_affected\":[\"P1\"]}}]}");
 	struct match_device d = {.vendor = "Acme", .model = "InfuMax 300", .serial = "SN1734"};
 
 	assert_int_equal(match_one(c, d).status, MATCH_AFFECTED);
@@ -595,12 +664,16 @@ static void nothing(void *arg, const struct match *m)
 static void names_an_advisory_that_fits_everything(void **state)
 {
 	/* A list of makers of which every device's is one, and a name made of their models. */
-	struct csaf *c = parse(
-		"{" DOCUMENT("csaf_security_advisory") ",\"product_tree\":{\"branches\":[{\"category\":"
-		"\"vendor\",\"name\":\"A1, A2, A3, A4, A5, A6\",\"branches\":[{\"category\":"
-		"\"product_name\",\"name\":\"m1 m2 m3 m4 m5 m6\",\"branches\":["
-		VERSION("product_version", "vers:all/*", "P1") "]}]}]},\"vulnerabilities\":[{\"cve\":"
-		"\"CVE-1\",\"product_status\":{\"known_affected\":[\"P1\"]}}]}");
+	struct csaf *c = parse("{" DOCUMENT(
+		"csaf_security_advisory") ",\"product_tree\":{\"branches\":[{\"category\":"
+					  "\"vendor\",\"name\":\"A1, A2, A3, A4, A5, "
+					  "A6\",\"branches\":[{\"category\":"
+					  "\"product_name\",\"name\":\"m1 m2 m3 m4 m5 "
+					  "m6\",\"branches\":[" VERSION(
+						  "product_version", "vers:all/*",
+						  "P1") "]}]}]},\"vulnerabilities\":[{\"cve\":"
+							"\"CVE-1\",\"product_status\":{\"known_"
+							"affected\":[\"P1\"]}}]}");
 	struct matcher *m = matcher_new();
 	char vendor[6][4], model[6][4];
 	unsigned count = 0;
@@ -729,13 +802,14 @@ static void finds_the_devices_that_cisa_means(void **state)
 		skip();
 	for (unsigned i = 0; i < sizeof(x) / sizeof(*x); i++) {
 		x[i].got = -1;
-		assert_int_equal(matcher_add_device(m, &(struct match_device){.name = "d",
-									      .vendor = x[i].vendor,
-									      .model = x[i].model,
-									      .version = x[i].version,
-									      .serial = "",
-									      .vendor_from = ""}),
-				 0);
+		assert_int_equal(
+			matcher_add_device(m, &(struct match_device){.name = "d",
+								     .vendor = x[i].vendor,
+								     .model = x[i].model,
+								     .version = x[i].version,
+								     .serial = "",
+								     .vendor_from = ""}),
+			0);
 	}
 	for (unsigned i = 0; i < corpus_count; i++)
 		assert_int_equal(matcher_add_advisory(m, corpus[i]), 0);

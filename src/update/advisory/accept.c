@@ -21,7 +21,8 @@ static bool read_day(const char *text, int64_t *ret_s)
 	char again[16];
 	time_t s;
 
-	if (strlen(text) != 10 || sscanf(text, "%4d-%2d-%2d", &t.tm_year, &t.tm_mon, &t.tm_mday) != 3)
+	if (strlen(text) != 10 ||
+	    sscanf(text, "%4d-%2d-%2d", &t.tm_year, &t.tm_mon, &t.tm_mday) != 3)
 		return false;
 	t.tm_year -= 1900;
 	t.tm_mon -= 1;
@@ -105,8 +106,8 @@ int accept_add(json_t *list, const struct accept *a, int64_t now_s)
 	(void)accept_remove(list, a->device, a->advisory);
 	if (json_array_size(list) >= ACCEPT_MAX)
 		return -ENOSPC;
-	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "device", a->device, "advisory", a->advisory,
-		      "reason", a->reason, "who", a->who, "until", a->until, "made",
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "device", a->device, "advisory",
+		      a->advisory, "reason", a->reason, "who", a->who, "until", a->until, "made",
 		      (json_int_t)now_s);
 	return !o || json_array_append_new(list, o) < 0 ? -ENOMEM : 0;
 }

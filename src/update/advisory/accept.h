@@ -15,7 +15,7 @@ enum { ACCEPT_MAX = 10000, ACCEPT_REASON_MAX = 500 };
 
 struct accept {
 	const char *device, *advisory, *reason, *who;
-	const char *until;	/* "2027-03-01": the day's end, UTC */
+	const char *until;	 /* "2027-03-01": the day's end, UTC */
 	int64_t until_s, made_s; /* seconds since 1970 */
 };
 

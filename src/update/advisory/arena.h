@@ -11,8 +11,8 @@ struct arena_block;
 
 struct arena {
 	struct arena_block *last;
-	size_t used;   /* of the last block */
-	size_t total;  /* bytes held */
+	size_t used;  /* of the last block */
+	size_t total; /* bytes held */
 	bool no_memory;
 };
 
@@ -22,7 +22,8 @@ void *arena_take(struct arena *a, size_t size);
 const char *arena_text(struct arena *a, const char *text);
 /* The same of a part of a text. */
 const char *arena_part(struct arena *a, const char *text, size_t len);
-const char *arena_print(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *arena_print(struct arena *a, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 void arena_free(struct arena *a);
 
 #endif

@@ -85,7 +85,8 @@ static uint32_t product_of(const struct reading *r, const char *id)
 static const char **take_patterns(struct arena *a, const json_t *list, unsigned *ret_count)
 {
 	size_t n = json_array_size(list), i;
-	const char **texts = n ? arena_take(a, (n < LIST_MAX ? n : LIST_MAX) * sizeof(*texts)) : NULL;
+	const char **texts =
+		n ? arena_take(a, (n < LIST_MAX ? n : LIST_MAX) * sizeof(*texts)) : NULL;
 	const json_t *v;
 
 	*ret_count = 0;
@@ -144,7 +145,8 @@ static void take_range(struct reading *r, struct csaf_product *p, const struct p
 		return;
 	p->unreadable = range_parse(version, &range) < 0;
 	if (p->unreadable) {
-		csaf_fault(r->c, "range.unreadable", "%s: '%.80s' names no version", p->id, version);
+		csaf_fault(r->c, "range.unreadable", "%s: '%.80s' names no version", p->id,
+			   version);
 		return;
 	}
 	copy = arena_take(&r->c->arena, range_size(&range));
@@ -266,8 +268,9 @@ static void read_relationships(struct reading *r, const json_t *list)
 		if (r->err || !p)
 			continue;
 		if (c == CSAF_NONE || h == CSAF_NONE)
-			csaf_fault(r->c, "product.undefined", "%s relates to %.80s, which is not defined",
-				   p->id, c == CSAF_NONE ? component : host);
+			csaf_fault(r->c, "product.undefined",
+				   "%s relates to %.80s, which is not defined", p->id,
+				   c == CSAF_NONE ? component : host);
 		p->component = c;
 		p->host = h;
 	}
@@ -294,7 +297,8 @@ static void read_groups(struct reading *r, const json_t *list)
 		const char *id = csaf_text(group, "group_id");
 
 		if (json_object_get(r->groups, id))
-			csaf_fault(r->c, "group.twice", "group_id %.80s is defined more than once", id);
+			csaf_fault(r->c, "group.twice", "group_id %.80s is defined more than once",
+				   id);
 		else
 			json_object_set(r->groups, id, json_object_get(group, "product_ids"));
 	}
@@ -346,8 +350,8 @@ static void read_states(struct reading *r, struct csaf_vulnerability *v, const j
 
 			if (p == CSAF_NONE)
 				csaf_fault(r->c, "product.undefined",
-					   "%s: product %.80s is %s and not defined",
-					   v->cve, text, status_names[s]);
+					   "%s: product %.80s is %s and not defined", v->cve, text,
+					   status_names[s]);
 			else
 				v->states[v->state_count++] = (struct csaf_state){p, (uint32_t)s};
 		}
@@ -364,7 +368,8 @@ static void add_remedy_products(struct reading *r, struct csaf_remedy *m, const 
 
 		if (p == CSAF_NONE)
 			csaf_fault(r->c, "product.undefined",
-				   "a remediation is for product %.80s, which is not defined", text);
+				   "a remediation is for product %.80s, which is not defined",
+				   text);
 		else
 			m->products[m->product_count++] = p;
 	}
@@ -386,7 +391,8 @@ static void read_remedies(struct reading *r, struct csaf_vulnerability *v, const
 		n = json_array_size(ids);
 		json_array_foreach (groups, j, group)
 			n += json_array_size(json_object_get(
-				r->groups, json_string_value(group) ? json_string_value(group) : ""));
+				r->groups,
+				json_string_value(group) ? json_string_value(group) : ""));
 		r->states += n;
 		if (r->states > CSAF_STATUSES_MAX) {
 			stop(r, -EFBIG, "more than %d product states", CSAF_STATUSES_MAX);
@@ -507,7 +513,8 @@ static void read_document(struct reading *r, const json_t *document)
 	c->revised = arena_text(&c->arena, csaf_text(tracking, "current_release_date"));
 	c->url = arena_text(&c->arena, self);
 	if (!*c->id)
-		stop(r, -EBADMSG, "document.tracking.id is missing; without it nobody can refer to it");
+		stop(r, -EBADMSG,
+		     "document.tracking.id is missing; without it nobody can refer to it");
 }
 
 int csaf_parse(struct bytes text, const char *name, struct csaf **ret_csaf, char ret_why[160])

@@ -41,12 +41,12 @@ enum csaf_status {
 const char *csaf_status_name(enum csaf_status s); /* "known_affected" … */
 
 struct csaf_product {
-	const char *id, *title; /* full product name */
+	const char *id, *title;	     /* full product name */
 	struct name vendor, product; /* of its branches; where it has none, product is the title */
-	bool misspelt;		/* its vendor is a letter off what the title says: both are taken */
-	const char *version;	/* its branch's words; "" none */
-	const struct range *range; /* of those, or of its identifiers; NULL none */
-	bool unreadable;	   /* it says a version that nobody can compare */
+	bool misspelt;	     /* its vendor is a letter off what the title says: both are taken */
+	const char *version; /* its branch's words; "" none */
+	const struct range *range;	     /* of those, or of its identifiers; NULL none */
+	bool unreadable;		     /* it says a version that nobody can compare */
 	const struct identifier *cpe, *purl; /* NULL none */
 	const char **serials, **models; /* patterns, with * and ?; CSAF §3.1.3.3.4, §3.1.3.3.8 */
 	unsigned serial_count, model_count;
@@ -59,7 +59,8 @@ struct csaf_state {
 };
 
 struct csaf_remedy {
-	const char *category; /* vendor_fix, mitigation, workaround, no_fix_planned, none_available */
+	const char
+		*category; /* vendor_fix, mitigation, workaround, no_fix_planned, none_available */
 	const char *details, *url;
 	uint32_t *products;
 	unsigned product_count; /* 0: it says none, so all are meant */
@@ -84,8 +85,8 @@ struct csaf_fault {
 
 struct csaf {
 	const char *id, *title, *publisher, *category, *version, *tracking; /* its status */
-	const char *url;	/* of itself */
-	const char *released, *revised; /* as written */
+	const char *url;						    /* of itself */
+	const char *released, *revised;					    /* as written */
 	struct csaf_product *products;
 	unsigned product_count;
 	struct csaf_vulnerability *vulnerabilities;

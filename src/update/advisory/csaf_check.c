@@ -61,14 +61,16 @@ static void check_revisions(struct csaf *c, const json_t *list)
 			   "it is version %.40s, and its newest revision is %.40s", c->version,
 			   newest);
 	if (compare_dates(newest_date, c->revised) != 0)
-		csaf_fault(c, "revision.date", "it was revised %.30s, its newest revision is of %.30s",
-			   c->revised, newest_date);
+		csaf_fault(c, "revision.date",
+			   "it was revised %.30s, its newest revision is of %.30s", c->revised,
+			   newest_date);
 	if (compare_dates(oldest, c->released) != 0)
-		csaf_fault(c, "revision.first", "it was released %.30s, its first revision is of %.30s",
-			   c->released, oldest);
+		csaf_fault(c, "revision.first",
+			   "it was released %.30s, its first revision is of %.30s", c->released,
+			   oldest);
 	if (json_array_size(list) < 1000 && major_of(newest) > (long)json_array_size(list))
-		csaf_fault(c, "revision.missing", "it is revision %.40s, and %zu are listed", newest,
-			   json_array_size(list));
+		csaf_fault(c, "revision.missing", "it is revision %.40s, and %zu are listed",
+			   newest, json_array_size(list));
 }
 
 static void check_tracking(struct csaf *c, const json_t *document, const char *name)
@@ -95,8 +97,8 @@ static void check_tracking(struct csaf *c, const json_t *document, const char *n
 	}
 	memcpy(want + n, ".json", 6);
 	if (strcmp(want, name) != 0)
-		csaf_fault(c, "tracking.file_name", "the file is %.80s; its id makes that %.80s", name,
-			   want);
+		csaf_fault(c, "tracking.file_name", "the file is %.80s; its id makes that %.80s",
+			   name, want);
 }
 
 /* --- products -------------------------------------------------------------------- */
@@ -104,7 +106,7 @@ static void check_tracking(struct csaf *c, const json_t *document, const char *n
 /* §6.1.31 */
 static bool says_range(const char *s)
 {
-	static const char *const words[] = {"<",	"<=",	  ">",	     ">=",     "after", "all",
+	static const char *const words[] = {"<",      "<=",	 ">",	  ">=",	   "after",   "all",
 					    "before", "earlier", "later", "prior", "versions"};
 	char copy[256], *word, *save = NULL;
 
@@ -126,7 +128,8 @@ static void check_version_branches(struct csaf *c, const json_t *list, unsigned 
 	json_array_foreach (list, i, branch) {
 		const char *name = csaf_text(branch, "name");
 
-		if (strcmp(csaf_text(branch, "category"), "product_version") == 0 && says_range(name))
+		if (strcmp(csaf_text(branch, "category"), "product_version") == 0 &&
+		    says_range(name))
 			csaf_fault(c, "range.in_product_version",
 				   "'%.80s' is called a single version and is a range", name);
 		if (deep < 30)
@@ -145,8 +148,9 @@ static void check_title(struct csaf *c, const struct csaf_product *p)
 	if (range_parse(colon + 1 + strspn(colon + 1, " "), &said) < 0 || *said.condition)
 		return;
 	if (!range_equal(&said, p->range))
-		csaf_fault(c, "product.version_disagrees", "%s: the name says '%.80s', its branch '%.80s'",
-			   p->id, colon + 2, p->version);
+		csaf_fault(c, "product.version_disagrees",
+			   "%s: the name says '%.80s', its branch '%.80s'", p->id, colon + 2,
+			   p->version);
 }
 
 /* UTF-8 that was taken for Latin-1 and encoded again: "Ã¤" for "ä". */
@@ -199,8 +203,9 @@ static void check_vendor(struct csaf *c, struct csaf_product *p)
 		size_t m = strcspn(word, " ,");
 
 		if (!p->misspelt && is_misspelt(given, n, word, m)) {
-			csaf_fault(c, "vendor.spelling", "the vendor is '%.60s', in the title '%.*s'",
-				   given, m < 60 ? (int)m : 60, word);
+			csaf_fault(c, "vendor.spelling",
+				   "the vendor is '%.60s', in the title '%.*s'", given,
+				   m < 60 ? (int)m : 60, word);
 			take_both(c, p, word, m);
 		}
 		word += m;
@@ -213,8 +218,8 @@ static void check_products(struct csaf *c, const json_t *whole)
 	bool *used = calloc(c->product_count + 1, sizeof(*used));
 	unsigned unused = 0;
 
-	check_version_branches(c, json_object_get(json_object_get(whole, "product_tree"), "branches"),
-			       0);
+	check_version_branches(
+		c, json_object_get(json_object_get(whole, "product_tree"), "branches"), 0);
 	for (unsigned i = 0; i < c->product_count; i++) {
 		check_title(c, &c->products[i]);
 		check_vendor(c, &c->products[i]);
@@ -231,8 +236,9 @@ static void check_products(struct csaf *c, const json_t *whole)
 	for (unsigned i = 0; used && i < c->product_count; i++)
 		unused += !used[i];
 	if (used && unused && c->vulnerability_count)
-		csaf_fault(c, "product.unused", "%u of %u products have no status in any vulnerability",
-			   unused, c->product_count);
+		csaf_fault(c, "product.unused",
+			   "%u of %u products have no status in any vulnerability", unused,
+			   c->product_count);
 	free(used);
 }
 
@@ -279,8 +285,9 @@ static void check_states(struct csaf *c, struct csaf_vulnerability *v)
 		int x = group_of(a->status), y = group_of(b->status);
 
 		if (a->product == b->product && x >= 0 && y >= 0 && x != y)
-			csaf_fault(c, "status.contradicts", "%s: product %.60s is %s and %s", v->cve,
-				   c->products[a->product].id, group_names[x], group_names[y]);
+			csaf_fault(c, "status.contradicts", "%s: product %.60s is %s and %s",
+				   v->cve, c->products[a->product].id, group_names[x],
+				   group_names[y]);
 	}
 }
 
@@ -299,26 +306,29 @@ static void check_score(struct csaf *c, const struct csaf_vulnerability *v, cons
 	const char *vector = csaf_text(cvss, "vectorString");
 	const char *severity = csaf_text(cvss, "baseSeverity");
 	double score = json_number_value(json_object_get(cvss, "baseScore"));
-	int said = score >= 0 && score <= 10 ? (int)(score * 10 + 0.5) : -1, due = cvss_base(vector);
+	int said = score >= 0 && score <= 10 ? (int)(score * 10 + 0.5) : -1,
+	    due = cvss_base(vector);
 	size_t i;
 
 	if (!cvss)
 		return;
 	if (due < 0)
-		csaf_fault(c, "score.vector", "%s: '%.80s' is no CVSS 3 base vector", v->cve, vector);
+		csaf_fault(c, "score.vector", "%s: '%.80s' is no CVSS 3 base vector", v->cve,
+			   vector);
 	else if (said != due)
 		csaf_fault(c, "score.computation",
-			   "%s: the base score is %d.%d, its vector stands for %d.%d", v->cve, said / 10,
-			   said % 10, due / 10, due % 10);
+			   "%s: the base score is %d.%d, its vector stands for %d.%d", v->cve,
+			   said / 10, said % 10, due / 10, due % 10);
 	if (*severity && said >= 0 && strcasecmp(severity, cvss_severity(said)) != 0)
-		csaf_fault(c, "score.severity", "%s: %.20s does not go with a score of %d.%d", v->cve,
-			   severity, said / 10, said % 10);
+		csaf_fault(c, "score.severity", "%s: %.20s does not go with a score of %d.%d",
+			   v->cve, severity, said / 10, said % 10);
 	json_array_foreach (json_object_get(one, "products"), i, id)
 		if (i < 64 && json_is_string(id) && v->state_count < 4096 &&
 		    !is_affected(c, v, json_string_value(id)))
-			csaf_fault(c, "score.not_affected",
-				   "%s: a score is for product %.60s, which is not listed as affected",
-				   v->cve, json_string_value(id));
+			csaf_fault(
+				c, "score.not_affected",
+				"%s: a score is for product %.60s, which is not listed as affected",
+				v->cve, json_string_value(id));
 }
 
 /* §6.1.7 */
@@ -411,8 +421,8 @@ static void check_words(struct csaf *c, const struct csaf_vulnerability *v, cons
 
 		if (strncmp(at, "AV:", 3) == 0 && len < 100 && !any_vector_has(scores, at, len))
 			csaf_fault(c, "score.words_disagree",
-				   "%s: its text says the vector %.*s, its fields say another", v->cve,
-				   (int)len, at);
+				   "%s: its text says the vector %.*s, its fields say another",
+				   v->cve, (int)len, at);
 	}
 }
 
@@ -429,8 +439,8 @@ static void check_vex(struct csaf *c, const struct csaf_vulnerability *v, const 
 		csaf_fault(c, "vex.no_justification",
 			   "%s: products are not affected, and nothing says why", v->cve);
 	if (affected && !v->remedy_count)
-		csaf_fault(c, "vex.no_action", "%s: products are affected, and nothing says what to do",
-			   v->cve);
+		csaf_fault(c, "vex.no_action",
+			   "%s: products are affected, and nothing says what to do", v->cve);
 }
 
 static void check_remedies(struct csaf *c, const struct csaf_vulnerability *v)
@@ -480,5 +490,6 @@ void csaf_check(struct csaf *c, const json_t *whole, const char *name)
 	if (!c->product_count)
 		csaf_fault(c, "product.none", "it names no products, so it matches nothing");
 	if (!c->vulnerability_count && strcmp(c->category, "csaf_security_advisory") == 0)
-		csaf_fault(c, "vulnerability.none", "it is a security advisory of no vulnerability");
+		csaf_fault(c, "vulnerability.none",
+			   "it is a security advisory of no vulnerability");
 }

@@ -9,7 +9,7 @@
 enum { IDENTIFIER_MAX = 128 };
 
 struct identifier {
-	char kind[16];	/* "a", "o", "h" of a CPE; a purl's type */
+	char kind[16];		     /* "a", "o", "h" of a CPE; a purl's type */
 	char vendor[IDENTIFIER_MAX]; /* a purl's namespace; "" none */
 	char product[IDENTIFIER_MAX];
 	char version[IDENTIFIER_MAX]; /* "" any, or not said */

@@ -241,8 +241,8 @@ static bool pattern_fits(const char *p, const char *s)
 		if (*p == '*') {
 			star = p++;
 			mark = s;
-		} else if (*p == '?' || (*p && tolower((unsigned char)p[plain]) ==
-						       tolower((unsigned char)*s))) {
+		} else if (*p == '?' ||
+			   (*p && tolower((unsigned char)p[plain]) == tolower((unsigned char)*s))) {
 			p += 1 + plain;
 			s++;
 		} else if (star) {
@@ -323,9 +323,10 @@ static void find_device_by_vendor(const struct matcher *m, const struct device *
 				const struct csaf_product *p =
 					&m->advisories[e->advisory].c->products[e->product];
 				enum name_fit vendor = name_vendor_fit(&v->vendor, &p->vendor);
-				enum name_fit name = vendor == NAME_NO
-							     ? NAME_NO
-							     : name_product_fit(&v->model, &p->product);
+				enum name_fit name =
+					vendor == NAME_NO
+						? NAME_NO
+						: name_product_fit(&v->model, &p->product);
 				bool model = vendor != NAME_NO &&
 					     any_fits(p->models, p->model_count, v->d.model);
 
@@ -335,12 +336,13 @@ static void find_device_by_vendor(const struct matcher *m, const struct device *
 				if (name == NAME_NO && !model)
 					continue;
 				add_hit(h, m, e->advisory, &v->d, v->d.version,
-					(struct match_reason){
-						.product = e->product,
-						.component = CSAF_NONE,
-						.identifier = model,
-						.certainty = model || name == NAME_SAME ? MATCH_NAME
-											: MATCH_PART});
+					(struct match_reason){.product = e->product,
+							      .component = CSAF_NONE,
+							      .identifier = model,
+							      .certainty =
+								      model || name == NAME_SAME
+									      ? MATCH_NAME
+									      : MATCH_PART});
 			}
 		}
 	}
@@ -398,9 +400,15 @@ static void find_identifier(const struct matcher *m, const struct match_device *
 static void find_component(const struct matcher *m, const struct match_device *d,
 			   const struct sbom_component *c, uint32_t number, struct hits *h)
 {
-	find_identifier(m, d, c->cpe, *c->version ? c->version : c->cpe ? c->cpe->version : "",
+	find_identifier(m, d, c->cpe,
+			*c->version ? c->version
+			: c->cpe    ? c->cpe->version
+				    : "",
 			number, h);
-	find_identifier(m, d, c->purl, *c->version ? c->version : c->purl ? c->purl->version : "",
+	find_identifier(m, d, c->purl,
+			*c->version ? c->version
+			: c->purl   ? c->purl->version
+				    : "",
 			number, h);
 	for (unsigned f = 0; f < c->name.count; f++) {
 		size_t end, i = entries_of(m, BY_NAME, c->name.form[f].whole, &end);
@@ -556,7 +564,8 @@ static void weigh(struct weighing *w, const struct csaf_product *p, const struct
 		worst(&w->fixed, r->version == RANGE_UNKNOWN ? RANGE_NO : r->version);
 		break;
 	case CSAF_FIRST_FIXED:
-		worst(&w->fixed, beside(p, version, VERSION_GE) == RANGE_YES ? RANGE_YES : RANGE_NO);
+		worst(&w->fixed,
+		      beside(p, version, VERSION_GE) == RANGE_YES ? RANGE_YES : RANGE_NO);
 		break;
 	case CSAF_NOT_AFFECTED:
 		worst(&w->denied, r->version == RANGE_UNKNOWN ? RANGE_NO : r->version);
@@ -577,9 +586,9 @@ static void close_range(struct weighing *w)
 
 	if (!w->has_first && !w->has_last)
 		return;
-	worst(&w->affected, a == RANGE_NO || b == RANGE_NO ? RANGE_NO
+	worst(&w->affected, a == RANGE_NO || b == RANGE_NO     ? RANGE_NO
 			    : a == RANGE_YES && b == RANGE_YES ? RANGE_YES
-								: RANGE_UNKNOWN);
+							       : RANGE_UNKNOWN);
 }
 
 /* false: it says nothing of this device. */
@@ -615,8 +624,8 @@ static bool judge(const struct matcher *m, const struct csaf *c, const struct ma
 		}
 	}
 	close_range(&sure);
-	ret->contradicts = sure.affected == RANGE_YES &&
-			   (sure.fixed == RANGE_YES || sure.denied == RANGE_YES);
+	ret->contradicts =
+		sure.affected == RANGE_YES && (sure.fixed == RANGE_YES || sure.denied == RANGE_YES);
 	if (sure.affected == RANGE_YES)
 		ret->status = MATCH_AFFECTED;
 	else if (sure.denied == RANGE_YES)
@@ -713,7 +722,8 @@ static int tell(struct matcher *m, uint32_t device, uint32_t advisory, match_fn 
 }
 
 /* Of hits on one product the surest counts. */
-static int tell_all(struct matcher *m, uint32_t device, const struct hits *h, match_fn fn, void *arg)
+static int tell_all(struct matcher *m, uint32_t device, const struct hits *h, match_fn fn,
+		    void *arg)
 {
 	size_t i = 0;
 	int err = 0;
@@ -771,8 +781,7 @@ int matcher_run(struct matcher *m, match_fn fn, void *arg)
 	for (uint32_t i = 0; err == 0 && i < m->device_count; i++) {
 		m->models += !i || order[i]->sort != order[i - 1]->sort;
 		find(m, order[i], &h);
-		err = h.err ? h.err
-			    : tell_all(m, (uint32_t)(order[i] - m->devices), &h, fn, arg);
+		err = h.err ? h.err : tell_all(m, (uint32_t)(order[i] - m->devices), &h, fn, arg);
 	}
 	free(h.list);
 	free(order);
@@ -829,8 +838,9 @@ void match_explain(const struct match *m, const struct match_reason *r, char *re
 	if (c)
 		snprintf(who, sizeof(who), "its part %.80s %.40s", c->title, c->version);
 	else
-		snprintf(who, sizeof(who), "%.60s %.80s%s%.60s", *d->vendor ? d->vendor : "the device",
-			 d->model, *d->vendor_from ? ", maker by " : "", d->vendor_from);
+		snprintf(who, sizeof(who), "%.60s %.80s%s%.60s",
+			 *d->vendor ? d->vendor : "the device", d->model,
+			 *d->vendor_from ? ", maker by " : "", d->vendor_from);
 	snprintf(ret_text, size, "%s %s %s %.120s (%.40s)%s; %s", who,
 		 r->certainty == MATCH_PART ? "resembles"
 		 : r->serial		    ? "has a serial number of"

@@ -18,10 +18,10 @@ struct match_device {
 
 /* How well a device, or a part of it, is a product that an advisory names; best first. */
 enum match_certainty {
-	MATCH_IDENTIFIER, /* CPE, package URL, serial or model number: the same */
+	MATCH_IDENTIFIER,   /* CPE, package URL, serial or model number: the same */
 	MATCH_NAME_VERSION, /* vendor and name are the same, and the version was compared */
-	MATCH_NAME,	    /* they are the same; of its version nothing is known, or nothing can be told */
-	MATCH_PART,	    /* the names fit in part: a person must look */
+	MATCH_NAME, /* they are the same; of its version nothing is known, or nothing can be told */
+	MATCH_PART, /* the names fit in part: a person must look */
 	MATCH_CERTAINTIES,
 };
 const char *match_certainty_name(enum match_certainty c); /* "identifier", "name_and_version" … */
@@ -59,7 +59,7 @@ struct match {
 	const struct csaf *advisory;
 	enum match_status status;	/* the worst of those below */
 	enum match_certainty certainty; /* the best of the reasons for that */
-	int score;			/* the highest of those that are affected or may be; tenths, -1 none */
+	int score; /* the highest of those that are affected or may be; tenths, -1 none */
 	const struct match_reason *reasons;
 	unsigned reason_count;
 	const struct match_vulnerability *vulnerabilities;
@@ -81,7 +81,8 @@ int matcher_add_advisory(struct matcher *m, const struct csaf *c);
 int matcher_run(struct matcher *m, match_fn fn, void *arg);
 
 /* Why, as a sentence. */
-void match_explain(const struct match *m, const struct match_reason *r, char *ret_text, size_t size);
+void match_explain(const struct match *m, const struct match_reason *r, char *ret_text,
+		   size_t size);
 
 /*
  * Advisories that fit every model of the inventory, where it has at least `least` different

@@ -24,10 +24,10 @@ static bool in_list(const char *word, const char *const *list)
 static bool is_company_form(const char *w)
 {
 	static const char *const forms[] = {
-		"inc", "incorporated", "corp",	"corporation", "co", "company", "ltd", "limited",
-		"llc", "gmbh",	       "ag",	"kgaa",	       "kg", "sa",	"nv",  "bv",
-		"oy",  "ab",	       "plc",	"the",	       "se", "srl",	"spa", "and",
-		NULL};
+		"inc",	   "incorporated", "corp", "corporation", "co",	  "company", "ltd",
+		"limited", "llc",	   "gmbh", "ag",	  "kgaa", "kg",	     "sa",
+		"nv",	   "bv",	   "oy",   "ab",	  "plc",  "the",     "se",
+		"srl",	   "spa",	   "and",  NULL};
 
 	return in_list(w, forms);
 }
@@ -36,16 +36,17 @@ static bool is_company_form(const char *w)
 static bool is_generic(const char *w)
 {
 	static const char *const words[] = {
-		"a",	    "all",     "and",	   "application", "cardiac",	"central",   "client",
-		"clinical", "control", "data",	   "device",	  "devices",	"family",    "firmware",
-		"gateway",  "health",  "healthcare", "hospital",  "hub",	"imaging",   "infusion",
-		"interface", "line",   "manager",  "medical",	  "model",	"models",    "module",
-		"monitor",  "monitors", "monitoring", "network",  "of",		"operating", "or",
-		"patient",  "platform", "portal",  "product",	  "products",	"programmer", "pump",
-		"pumps",    "series",  "server",   "service",	  "software",	"station",   "station",
-		"system",   "systems", "the",	   "tool",	  "unit",	"ventilator", "version",
-		"versions", "viewer",  "wireless", "with",	  "workstation", "wlan",     "only",
-		NULL};
+		"a",	       "all",	   "and",      "application", "cardiac",    "central",
+		"client",      "clinical", "control",  "data",	      "device",	    "devices",
+		"family",      "firmware", "gateway",  "health",      "healthcare", "hospital",
+		"hub",	       "imaging",  "infusion", "interface",   "line",	    "manager",
+		"medical",     "model",	   "models",   "module",      "monitor",    "monitors",
+		"monitoring",  "network",  "of",       "operating",   "or",	    "patient",
+		"platform",    "portal",   "product",  "products",    "programmer", "pump",
+		"pumps",       "series",   "server",   "service",     "software",   "station",
+		"station",     "system",   "systems",  "the",	      "tool",	    "unit",
+		"ventilator",  "version",  "versions", "viewer",      "wireless",   "with",
+		"workstation", "wlan",	   "only",     NULL};
 
 	return in_list(w, words);
 }
@@ -223,8 +224,8 @@ enum name_fit name_vendor_fit(const struct name *a, const struct name *b)
 
 			if (x->whole == y->whole && is_same(x->text, y->text))
 				return NAME_SAME;
-			if (x->first == y->first && (begins_with(x->text, y->text) ||
-						     begins_with(y->text, x->text)))
+			if (x->first == y->first &&
+			    (begins_with(x->text, y->text) || begins_with(y->text, x->text)))
 				best = NAME_PART;
 		}
 	return best;

@@ -15,9 +15,9 @@ enum { NAME_FORMS = 16, NAME_WORDS = 16 };
 
 /* One of the things a name stands for. */
 struct name_form {
-	const char *text;  /* words in lower case, a blank between */
-	uint64_t whole;	   /* hash of its letters and digits in a row; never 0 */
-	uint64_t first;	   /* of its first word */
+	const char *text; /* words in lower case, a blank between */
+	uint64_t whole;	  /* hash of its letters and digits in a row; never 0 */
+	uint64_t first;	  /* of its first word */
 	uint8_t words;
 	bool telling; /* has a word that says more than "monitor" or "system" does */
 };

@@ -36,9 +36,11 @@ static const char *take_op(const char *s, enum version_op *ret_op, bool *ret_any
 	static const struct {
 		const char *text;
 		enum version_op op;
-	} ops[] = {{"<=", VERSION_LE}, {">=", VERSION_GE}, {"!=", VERSION_NE},
-		   {"==", VERSION_EQ}, {"<", VERSION_LT},  {">", VERSION_GT},
-		   {"=", VERSION_EQ},  {"\xe2\x89\xa4", VERSION_LE}, {"\xe2\x89\xa5", VERSION_GE}};
+	} ops[] = {{"<=", VERSION_LE},		{">=", VERSION_GE},
+		   {"!=", VERSION_NE},		{"==", VERSION_EQ},
+		   {"<", VERSION_LT},		{">", VERSION_GT},
+		   {"=", VERSION_EQ},		{"\xe2\x89\xa4", VERSION_LE},
+		   {"\xe2\x89\xa5", VERSION_GE}};
 
 	*ret_op = VERSION_EQ;
 	*ret_any = false;
@@ -57,7 +59,8 @@ static const char *take_op(const char *s, enum version_op *ret_op, bool *ret_any
 
 static int hex(char c)
 {
-	const char *digits = "0123456789abcdef", *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+	const char *digits = "0123456789abcdef",
+		   *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
 
 	return at ? (int)(at - digits) : -1;
 }
@@ -118,7 +121,7 @@ static int parse_vers(const char *s, struct range *r)
 
 static bool is_version_word(const char *w, size_t n)
 {
-	static const char *const words[] = {"service", "pack",	"sp",	 "sr",	"build", "patch",
+	static const char *const words[] = {"service", "pack",	 "sp",	  "sr",	  "build", "patch",
 					    "hotfix",  "update", "alpha", "beta", "rc"};
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++)
@@ -152,9 +155,9 @@ static bool ends(char *s, const char *word)
 
 static bool is_date(const char *s)
 {
-	static const char *const months[] = {"january", "february", "march",	 "april",
-					     "may",	"june",	    "july",	 "august",
-					     "september", "october", "november", "december"};
+	static const char *const months[] = {"january",	  "february", "march",	  "april",
+					     "may",	  "june",     "july",	  "august",
+					     "september", "october",  "november", "december"};
 
 	for (unsigned i = 0; i < 12; i++)
 		if (begins(s, months[i]))
@@ -167,8 +170,8 @@ static void add_condition(struct range *r, const char *text)
 	size_t len = strlen(r->condition);
 
 	if (*text)
-		snprintf(r->condition + len, sizeof(r->condition) - len, "%s%.100s", len ? "; " : "",
-			 text);
+		snprintf(r->condition + len, sizeof(r->condition) - len, "%s%.100s",
+			 len ? "; " : "", text);
 }
 
 /* The version at the front of what is left of a piece; prose behind it becomes a condition. */
@@ -226,12 +229,12 @@ static bool parse_piece(struct range *r, char *text)
 		enum version_op op;
 		bool last;
 	} words[] = {
-		{"prior to", VERSION_LT, false},    {"before", VERSION_LT, false},
+		{"prior to", VERSION_LT, false},     {"before", VERSION_LT, false},
 		{"earlier than", VERSION_LT, false}, {"older than", VERSION_LT, false},
-		{"up to", VERSION_LE, false},	    {"and prior", VERSION_LE, true},
-		{"and earlier", VERSION_LE, true},  {"or earlier", VERSION_LE, true},
-		{"and below", VERSION_LE, true},    {"and later", VERSION_GE, true},
-		{"or later", VERSION_GE, true},	    {"and above", VERSION_GE, true},
+		{"up to", VERSION_LE, false},	     {"and prior", VERSION_LE, true},
+		{"and earlier", VERSION_LE, true},   {"or earlier", VERSION_LE, true},
+		{"and below", VERSION_LE, true},     {"and later", VERSION_GE, true},
+		{"or later", VERSION_GE, true},	     {"and above", VERSION_GE, true},
 		{"and newer", VERSION_GE, true},
 	};
 	char version[VERSION_MAX];
@@ -280,8 +283,8 @@ static void take_brackets(struct range *r, char *s)
 
 static bool says_all(const char *s)
 {
-	static const char *const words[] = {"*", "all", "all versions", "any", "any version",
-					    "all_versions"};
+	static const char *const words[] = {"*",   "all",	  "all versions",
+					    "any", "any version", "all_versions"};
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (strcasecmp(s, words[i]) == 0)

@@ -61,8 +61,9 @@ static size_t count_components(const json_t *list, unsigned deep)
 	size_t n = 0, i;
 
 	json_array_foreach (list, i, o)
-		n += 1 + (deep < NESTED ? count_components(json_object_get(o, "components"), deep + 1)
-					: 0);
+		n += 1 + (deep < NESTED
+				  ? count_components(json_object_get(o, "components"), deep + 1)
+				  : 0);
 	return n;
 }
 

@@ -12,14 +12,14 @@
 enum { SBOM_BYTES_MAX = 32 << 20, SBOM_COMPONENTS_MAX = 20000 };
 
 struct sbom_component {
-	const char *title, *version; /* "" not said */
-	struct name vendor, name;    /* supplier, manufacturer, publisher or group */
+	const char *title, *version;	     /* "" not said */
+	struct name vendor, name;	     /* supplier, manufacturer, publisher or group */
 	const struct identifier *cpe, *purl; /* NULL none */
 };
 
 struct sbom {
-	const char *spec, *serial; /* "1.5", "urn:uuid:…" */
-	const char *made;	   /* timestamp */
+	const char *spec, *serial;  /* "1.5", "urn:uuid:…" */
+	const char *made;	    /* timestamp */
 	struct sbom_component self; /* metadata.component: the device's own software */
 	bool has_self;
 	struct sbom_component *components; /* nested ones, too */

@@ -70,7 +70,8 @@ static void split(const char *s, struct tokens *ret)
 			ret->too_many = true;
 			return;
 		}
-		*t = (struct token){.at = s, .number = isdigit((unsigned char)*s), .before = before};
+		*t = (struct token){
+			.at = s, .number = isdigit((unsigned char)*s), .before = before};
 		if (*s == '*')
 			s++;
 		else if (t->number)
@@ -112,10 +113,10 @@ static bool word_is(const struct token *t, const char *const *words)
 /* Behind a version: does the word make it an earlier (-1) or a later one (1)? 0: nobody says. */
 static int word_weight(const struct token *t)
 {
-	static const char *const earlier[] = {"alpha", "beta", "rc", "pre", "preview",
-					      "dev",   "snapshot", NULL};
-	static const char *const later[] = {"sp",    "sr",	"service", "pack",   "patch", "p",
-					    "pl",    "hotfix",	"hf",	   "update", "build", NULL};
+	static const char *const earlier[] = {"alpha",	 "beta", "rc",	     "pre",
+					      "preview", "dev",	 "snapshot", NULL};
+	static const char *const later[] = {"sp", "sr",	    "service", "pack",	 "patch", "p",
+					    "pl", "hotfix", "hf",      "update", "build", NULL};
 
 	return word_is(t, earlier) ? -1 : word_is(t, later) ? 1 : 0;
 }
@@ -314,9 +315,11 @@ static int compare_rpm_part(const char *a, size_t n, const char *b, size_t m)
 		number = isdigit((unsigned char)*x);
 		s = (struct token){.at = x};
 		t = (struct token){.at = y};
-		while (x < xe && isalnum((unsigned char)*x) && !isdigit((unsigned char)*x) != number)
+		while (x < xe && isalnum((unsigned char)*x) &&
+		       !isdigit((unsigned char)*x) != number)
 			x++, s.len++;
-		while (y < ye && isalnum((unsigned char)*y) && !isdigit((unsigned char)*y) != number)
+		while (y < ye && isalnum((unsigned char)*y) &&
+		       !isdigit((unsigned char)*y) != number)
 			y++, t.len++;
 		if (!s.len && !t.len) { /* '^' and the like */
 			x++, y++;
@@ -370,11 +373,11 @@ static enum kind kind_of(const char *scheme)
 		const char *name;
 		enum kind kind;
 	} known[] = {
-		{"", GENERIC},	    {"generic", GENERIC}, {"intdot", GENERIC},	 {"semver", SEMVER},
-		{"npm", SEMVER},    {"cargo", SEMVER},	  {"golang", SEMVER},	 {"nuget", SEMVER},
-		{"deb", DEB},	    {"rpm", RPM},	  {"pypi", GENERIC},	 {"maven", GENERIC},
-		{"gem", GENERIC},   {"github", GENERIC},  {"composer", GENERIC}, {"conan", GENERIC},
-		{"all", GENERIC},   {"none", GENERIC},
+		{"", GENERIC},	  {"generic", GENERIC}, {"intdot", GENERIC},   {"semver", SEMVER},
+		{"npm", SEMVER},  {"cargo", SEMVER},	{"golang", SEMVER},    {"nuget", SEMVER},
+		{"deb", DEB},	  {"rpm", RPM},		{"pypi", GENERIC},     {"maven", GENERIC},
+		{"gem", GENERIC}, {"github", GENERIC},	{"composer", GENERIC}, {"conan", GENERIC},
+		{"all", GENERIC}, {"none", GENERIC},
 	};
 
 	for (unsigned i = 0; i < sizeof(known) / sizeof(*known); i++)
