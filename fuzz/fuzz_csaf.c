@@ -32,14 +32,13 @@ static void hold_against(const struct csaf *c)
 	assert(m && matcher_add_advisory(m, c) == 0);
 	for (unsigned i = 0; i < c->product_count && i < 16; i++) {
 		const struct csaf_product *p = &c->products[i];
-		struct match_device d = {.name = "d",
-					 .vendor = i % 3 == 2 ? "" : p->vendor.given,
-					 .model = i % 2 ? p->title : p->product.given,
-					 .version = p->range && p->range->count
-							    ? p->range->part[0].version
-							    : "1.4",
-					 .serial = p->serial_count ? p->serials[0] : "",
-					 .vendor_from = ""};
+		struct match_device d = {
+			.name = "d",
+			.vendor = i % 3 == 2 ? "" : p->vendor.given,
+			.model = i % 2 ? p->title : p->product.given,
+			.version = p->range && p->range->count ? p->range->part[0].version : "1.4",
+			.serial = p->serial_count ? p->serials[0] : "",
+			.vendor_from = ""};
 
 		assert(matcher_add_device(m, &d) == 0);
 		count++;

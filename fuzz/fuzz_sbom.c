@@ -11,8 +11,10 @@ static const char advisory[] =
 	"{\"document\":{\"csaf_version\":\"2.0\",\"tracking\":{\"id\":\"F\"}},\"product_tree\":{"
 	"\"full_product_names\":[{\"name\":\"openssl\",\"product_id\":\"1\","
 	"\"product_identification_helper\":{\"purl\":\"pkg:deb/debian/openssl\",\"cpe\":"
-	"\"cpe:2.3:a:openssl:openssl:*:*:*:*:*:*:*:*\"}},{\"name\":\"busybox\",\"product_id\":\"2\"}]},"
-	"\"vulnerabilities\":[{\"cve\":\"C\",\"product_status\":{\"known_affected\":[\"1\",\"2\"]}}]}";
+	"\"cpe:2.3:a:openssl:openssl:*:*:*:*:*:*:*:*\"}},{\"name\":\"busybox\",\"product_id\":"
+	"\"2\"}]},"
+	"\"vulnerabilities\":[{\"cve\":\"C\",\"product_status\":{\"known_affected\":[\"1\",\"2\"]}}"
+	"]}";
 
 static void told(void *arg, const struct match *m)
 {
@@ -38,8 +40,8 @@ static void hold_against(const struct sbom *s)
 	struct csaf *c = NULL;
 	char why[160];
 
-	assert(m && csaf_parse((struct bytes){(const uint8_t *)advisory, sizeof(advisory) - 1}, NULL,
-			       &c, why) == 0);
+	assert(m && csaf_parse((struct bytes){(const uint8_t *)advisory, sizeof(advisory) - 1},
+			       NULL, &c, why) == 0);
 	assert(matcher_add_advisory(m, c) == 0 && matcher_add_device(m, &d) == 0);
 	assert(matcher_run(m, told, NULL) == 0);
 	matcher_free(m);

@@ -84,8 +84,8 @@ static bool read_checkpoint(const char *text, struct audit_checkpoint *ret_c)
 
 static json_t *report_json(const struct audit_report *r)
 {
-	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:b, s:b}", "state", states[r->state],
-			 "count", (json_int_t)r->count, "sure", (json_int_t)r->sure, "where",
+	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:b, s:b}", "state", states[r->state], "count",
+			 (json_int_t)r->count, "sure", (json_int_t)r->sure, "where",
 			 (json_int_t)r->where, "text", r->text, "torn", r->torn, "key_known",
 			 r->key_known);
 }

@@ -590,9 +590,10 @@ static json_t *device_json(const struct explaining *x, unsigned i)
 		      (g->flags & GATE_DEVICE_ARCHIVE) != 0, "ip", ips, "rules", rules, "services",
 		      explain_services_json(x->p, x->c->segments_count + i));
 	if (o)
-		json_object_update_new(o, json_pack("{s:s, s:s, s:s, s:s, s:s}", "vendor", d->vendor,
-						    "model", d->model, "version", d->version,
-						    "serial", d->serial, "sbom", d->sbom));
+		json_object_update_new(o,
+				       json_pack("{s:s, s:s, s:s, s:s, s:s}", "vendor", d->vendor,
+						 "model", d->model, "version", d->version, "serial",
+						 d->serial, "sbom", d->sbom));
 	return o;
 }
 
@@ -623,8 +624,8 @@ json_t *explain_json(const struct config *c, const struct policy *p)
 		json_array_append_new(devices, device_json(&x, i));
 	warn_all(&x, &w);
 	free(x.roles);
-	return json_pack("{s:b, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "hosts", (int)c->hosts_count,
-			 "rules", (int)x.rule_count, "segments", segments, "devices", devices,
-			 "warnings", warnings, "shields", explain_shields_json(c), "settings",
-			 explain_settings_json(c));
+	return json_pack("{s:b, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "hosts",
+			 (int)c->hosts_count, "rules", (int)x.rule_count, "segments", segments,
+			 "devices", devices, "warnings", warnings, "shields",
+			 explain_shields_json(c), "settings", explain_settings_json(c));
 }

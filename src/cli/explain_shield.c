@@ -22,7 +22,9 @@ static void print_what(FILE *out, const struct config_shield *s)
 	if (!s->control)
 		fprintf(out, "%s what changes a device", s->deny_count ? "," : "");
 	if (s->direction != CONFIG_BOTH)
-		fputs(s->direction == CONFIG_ACCEPTS ? ", begun by others" : ", begun by the device", out);
+		fputs(s->direction == CONFIG_ACCEPTS ? ", begun by others"
+						     : ", begun by the device",
+		      out);
 	if (strcmp(s->proto, "any") != 0)
 		fprintf(out, ", %s", s->proto);
 	print_list(out, " ", s->port, s->port_count);
@@ -68,7 +70,8 @@ json_t *explain_shields_json(const struct config *c)
 				  s->enforce ? "enforce" : "simulate", "direction",
 				  directions[s->direction], "proto", s->proto, "port",
 				  texts(s->port, s->port_count), "peer", s->peer, "app", s->app,
-				  "deny", texts(s->deny, s->deny_count), "control", (int)s->control));
+				  "deny", texts(s->deny, s->deny_count), "control",
+				  (int)s->control));
 	}
 	return list;
 }
@@ -78,8 +81,8 @@ json_t *explain_settings_json(const struct config *c)
 	json_t *relays = json_array();
 
 	for (unsigned i = 0; i < c->relays_count; i++)
-		json_array_append_new(relays, json_pack("{s:s, s:b}", "name", c->relays[i].name, "tls12",
-							(int)c->relays[i].tls12));
+		json_array_append_new(relays, json_pack("{s:s, s:b}", "name", c->relays[i].name,
+							"tls12", (int)c->relays[i].tls12));
 	return json_pack("{s:s, s:b, s:i, s:b, s:b, s:i, s:i, s:b, s:o}", "eve_file",
 			 c->gateway.eve_file, "eve_open", (int)c->gateway.eve_open, "evidence_days",
 			 c->gateway.evidence ? (int)c->gateway.evidence_days : 0, "console",

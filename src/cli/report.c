@@ -76,9 +76,9 @@ static void ask_gateway(struct reporting *r)
 	json_t *rows;
 
 	if (!control_is_there(&r->survey.control)) {
-		json_array_append_new(r->notes,
-				      json_string("The gateway does not run: only its policy and its "
-						  "stores could be read, and much is not measured."));
+		json_array_append_new(
+			r->notes, json_string("The gateway does not run: only its policy and its "
+					      "stores could be read, and much is not measured."));
 		return;
 	}
 	rows = ask(r, json_pack("{s:s}", "cmd", "status"));
@@ -101,8 +101,8 @@ static int load_policy(struct reporting *r)
 		return cli_fail("%s:%u: %s", e.file, e.line, e.text);
 	if (!r->survey.socket_given &&
 	    strlen(r->config->gateway.run_dir) + 9 < sizeof(r->survey.control.socket))
-		snprintf(r->survey.control.socket, sizeof(r->survey.control.socket), "%.90s/control",
-			 r->config->gateway.run_dir);
+		snprintf(r->survey.control.socket, sizeof(r->survey.control.socket),
+			 "%.90s/control", r->config->gateway.run_dir);
 	return CLI_OK;
 }
 
@@ -136,7 +136,9 @@ static int write_out(const struct reporting *r, const char *text, size_t len)
 	slash = strrchr(folder, '/');
 	if (slash)
 		*slash = 0;
-	dir = open(!slash ? "." : slash == folder ? "/" : folder,
+	dir = open(!slash	     ? "."
+		   : slash == folder ? "/"
+				     : folder,
 		   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	err = dir < 0 ? -errno : newfile_begin(dir, &f);
 	if (err == 0) {

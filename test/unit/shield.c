@@ -12,13 +12,14 @@
 #include "update/advisory/hint.h"
 #include "update/report/compliance.h"
 
-#define SITE                                                                                      \
-	"segments:\n  - {name: w, ward: eth1, hospital: eth0}\n"                                   \
-	"hosts:\n  - {name: desk, ip: [10.0.0.5], role: [maintenance]}\n"                          \
-	"devices:\n  - {name: a, segment: w, mac: \"02:00:00:00:00:01\", ip: [10.0.1.1], accepts: " \
-	"[{service: s, proto: tcp, port: [80], peer: maintenance, action: pass}]}\n"                 \
-	"  # kept\n"                                                                               \
-	"  - {name: b, segment: w, mac: \"02:00:00:00:00:02\", ip: [10.0.1.2], accepts: "            \
+#define SITE                                                                               \
+	"segments:\n  - {name: w, ward: eth1, hospital: eth0}\n"                           \
+	"hosts:\n  - {name: desk, ip: [10.0.0.5], role: [maintenance]}\n"                  \
+	"devices:\n  - {name: a, segment: w, mac: \"02:00:00:00:00:01\", ip: [10.0.1.1], " \
+	"accepts: "                                                                        \
+	"[{service: s, proto: tcp, port: [80], peer: maintenance, action: pass}]}\n"       \
+	"  # kept\n"                                                                       \
+	"  - {name: b, segment: w, mac: \"02:00:00:00:00:02\", ip: [10.0.1.2], accepts: "  \
 	"[{service: s, proto: tcp, port: [80], peer: maintenance, action: pass}]}\n"
 
 static struct config *config_of(const char *text, struct config_error *ret_e)
@@ -84,7 +85,8 @@ static struct policy *compile(const char *shields)
 static void what_the_kernel_can_hold_it_holds(void **state)
 {
 	struct policy *p = compile(
-		"  - {advisory: A-1, device: [a], mode: enforce, direction: accepts, proto: tcp, port: "
+		"  - {advisory: A-1, device: [a], mode: enforce, direction: accepts, proto: tcp, "
+		"port: "
 		"[80]}\n  - {advisory: A-2, device: [a, b], proto: tcp, port: [80], peer: desk}\n");
 	uint32_t rules, shields, devices;
 	const struct gate_rule *r = policy_rules(p, &rules);
@@ -122,7 +124,8 @@ static void what_the_kernel_can_hold_it_holds(void **state)
 static void the_stricter_word_counts(void **state)
 {
 	struct policy *p = compile(
-		"  - {advisory: A-1, device: [a], direction: accepts, proto: tcp, port: [\"80-90\"], peer: "
+		"  - {advisory: A-1, device: [a], direction: accepts, proto: tcp, port: "
+		"[\"80-90\"], peer: "
 		"maintenance}\n  - {advisory: A-2, device: [b], mode: enforce, direction: starts, "
 		"proto: udp, peer: a}\n");
 	struct shields *s = shields_new(p);
@@ -140,7 +143,8 @@ static void the_stricter_word_counts(void **state)
 	t.peer = GATE_PEER_NONE; /* holds no role */
 	assert_int_equal(shield_conversation(s, &t), SHIELD_PASS);
 	/* Device to device: b begins towards a, which a's own shields say nothing of. */
-	t = (struct shield_talk){.device = 1, .peer = GATE_PEER_DEVICE | 2, .proto = 17, .towards = true};
+	t = (struct shield_talk){
+		.device = 1, .peer = GATE_PEER_DEVICE | 2, .proto = 17, .towards = true};
 	assert_int_equal(shield_conversation(s, &t), SHIELD_DROP);
 	t.device = 77;
 	t.peer = GATE_PEER_NONE;
@@ -162,8 +166,8 @@ static struct config_shield shield_of(char **devices, unsigned count)
 				      .control = true};
 }
 
-static char *edit(int (*fn)(const char *, const struct config *, const struct config_shield *, char **,
-			    char *),
+static char *edit(int (*fn)(const char *, const struct config *, const struct config_shield *,
+			    char **, char *),
 		  const char *text, const struct config_shield *s)
 {
 	struct config *c = good(text);
@@ -176,15 +180,16 @@ static char *edit(int (*fn)(const char *, const struct config *, const struct co
 	return out;
 }
 
-static int enforce(const char *text, const struct config *c, const struct config_shield *s, char **out,
-		   char *why)
+static int enforce(const char *text, const struct config *c, const struct config_shield *s,
+		   char **out, char *why)
 {
 	return shield_edit_mode(text, c, s, true, out, why);
 }
 
 static void editing_leaves_what_people_wrote(void **state)
 {
-	char *devices[] = {(char *)"a", (char *)"b"}, why[SHIELD_WHY], *one = NULL, *two = NULL, *now;
+	char *devices[] = {(char *)"a", (char *)"b"}, why[SHIELD_WHY], *one = NULL, *two = NULL,
+	     *now;
 	struct config_shield s = shield_of(devices, 1), t = shield_of(devices + 1, 1);
 	struct config *c;
 
@@ -216,8 +221,9 @@ static void editing_leaves_what_people_wrote(void **state)
 
 static void editing_takes_other_hands(void **state)
 {
-	static const char block[] = SITE "shields:\n    # why\n    - advisory: \"A-\\\"9\\\"\"\n      device: [a]\n"
-					 "      proto: tcp # note\n";
+	static const char block[] =
+		SITE "shields:\n    # why\n    - advisory: \"A-\\\"9\\\"\"\n      device: [a]\n"
+		     "      proto: tcp # note\n";
 	static const char flow[] = SITE "shields: [{advisory: 'A-\"9\"', device: [a]}]\n";
 	char *devices[] = {(char *)"a"}, why[SHIELD_WHY], *out = NULL;
 	struct config_shield s = shield_of(devices, 1);
@@ -288,10 +294,10 @@ static void what_is_accepted_ends(void **state)
 static void ports_are_those_that_the_words_name(void **state)
 {
 	struct csaf_remedy r = {.details = "Block UDP port 69, 80/tcp and ports 5000-5010."};
-	struct csaf_vulnerability v = {
-		.summary = "First. Reached over Port 80/TCP or TCP port 443; 70000/TCP is none, CVE-2020-22/x.",
-		.remedies = &r,
-		.remedy_count = 1};
+	struct csaf_vulnerability v = {.summary = "First. Reached over Port 80/TCP or TCP port "
+						  "443; 70000/TCP is none, CVE-2020-22/x.",
+				       .remedies = &r,
+				       .remedy_count = 1};
 	struct csaf c = {.vulnerabilities = &v, .vulnerability_count = 1};
 	struct hints h;
 
@@ -309,8 +315,8 @@ static void ports_are_those_that_the_words_name(void **state)
 static void nobody_answered_is_not_measured(void **state)
 {
 	struct compliance_facts x = {.days = 30, .now_s = 1795677636};
-	json_t *about = json_pack("{s:s, s:s, s:s, s:i}", "gateway", "<b>&\"x\x01", "made", "t", "version",
-				  "1", "days", 30);
+	json_t *about = json_pack("{s:s, s:s, s:s, s:i}", "gateway", "<b>&\"x\x01", "made", "t",
+				  "version", "1", "days", 30);
 	static const char *const names[] = {"hipaa", "csf"};
 
 	assert_null(compliance_find("pci"));
@@ -344,7 +350,8 @@ static const json_t *row_of(const json_t *report, const char *section, bool prop
 
 	json_array_foreach (json_object_get(report, "parts"), i, p)
 		json_array_foreach (json_object_get(p, "requirements"), j, r)
-			if (strcmp(json_string_value(json_object_get(r, "section")), section) == 0 &&
+			if (strcmp(json_string_value(json_object_get(r, "section")), section) ==
+				    0 &&
 			    json_is_true(json_object_get(r, "proposed")) == proposed)
 				return r;
 	fail_msg("%s", section);
@@ -356,8 +363,9 @@ static void a_broken_trail_and_an_old_weakness_are_missing(void **state)
 	struct config *c = good(SITE);
 	json_t *audit = json_pack("{s:s, s:i, s:s, s:b}", "state", "changed", "count", 5, "text",
 				  "entry 3", "key_known", 1);
-	json_t *matches = json_pack("[{s:s, s:s, s:s, s:s, s:s}]", "device", "a", "advisory", "A-1", "do",
-				    "update", "severity", "critical", "released", "2026-11-01T00:00:00Z");
+	json_t *matches =
+		json_pack("[{s:s, s:s, s:s, s:s, s:s}]", "device", "a", "advisory", "A-1", "do",
+			  "update", "severity", "critical", "released", "2026-11-01T00:00:00Z");
 	json_t *about = json_object();
 	struct compliance_facts x = {.config = c,
 				     .audit = audit,
@@ -374,8 +382,9 @@ static void a_broken_trail_and_an_old_weakness_are_missing(void **state)
 	text = json_dumps(row_of(r, "164.312(b)", false), 0);
 	assert_non_null(strstr(text, "the audit trail is changed: entry 3"));
 	free(text);
-	assert_string_equal(json_string_value(json_object_get(row_of(r, "164.308(a)(2)", false), "state")),
-			    "organisation");
+	assert_string_equal(
+		json_string_value(json_object_get(row_of(r, "164.308(a)(2)", false), "state")),
+		"organisation");
 	json_decref(r);
 	json_decref(about);
 	json_decref(matches);

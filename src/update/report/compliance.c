@@ -4,7 +4,8 @@
 
 const struct compliance_framework *compliance_find(const char *name)
 {
-	static const struct compliance_framework *const all[] = {&compliance_hipaa, &compliance_csf};
+	static const struct compliance_framework *const all[] = {&compliance_hipaa,
+								 &compliance_csf};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (strcmp(all[i]->name, name) == 0)
@@ -27,7 +28,8 @@ static enum compliance_state state_of(const struct compliance_requirement *r,
 static json_t *item_of(const struct compliance_requirement *r, const struct compliance_facts *x,
 		       bool shared, unsigned counts[COMPLIANCE_STATES])
 {
-	struct compliance_finding f = {.evidence = json_array(), .missing = json_array(), .days = x->days};
+	struct compliance_finding f = {
+		.evidence = json_array(), .missing = json_array(), .days = x->days};
 	enum compliance_state s;
 
 	for (unsigned i = 0; i < COMPLIANCE_MEASURES && r->measures[i]; i++)
@@ -35,8 +37,9 @@ static json_t *item_of(const struct compliance_requirement *r, const struct comp
 	s = state_of(r, &f);
 	if (shared && s == COMPLIANCE_MET) {
 		s = COMPLIANCE_PARTLY;
-		json_array_append_new(f.missing, json_string("the organisation's own part, which no "
-							     "gateway can show"));
+		json_array_append_new(f.missing,
+				      json_string("the organisation's own part, which no "
+						  "gateway can show"));
 	}
 	counts[s]++;
 	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:o, s:o}", "section", r->section, "title",
@@ -58,15 +61,15 @@ json_t *compliance_report(const struct compliance_framework *f, const struct com
 		}
 		shared = r->shared;
 		items = json_array();
-		json_array_append_new(parts, json_pack("{s:s, s:b, s:o}", "title", r->section,
-						       "proposed", (int)r->proposed, "requirements",
-						       items));
+		json_array_append_new(parts,
+				      json_pack("{s:s, s:b, s:o}", "title", r->section, "proposed",
+						(int)r->proposed, "requirements", items));
 	}
 	for (int s = 0; s < COMPLIANCE_STATES; s++)
 		json_object_set_new(summary, compliance_state_name((enum compliance_state)s),
 				    json_integer(counts[s]));
-	out = json_pack("{s:s, s:s, s:s, s:s, s:O, s:o, s:o}", "framework", f->name, "title", f->title,
-			"source", f->source, "note", f->note, "about", about, "summary", summary,
-			"parts", parts);
+	out = json_pack("{s:s, s:s, s:s, s:s, s:O, s:o, s:o}", "framework", f->name, "title",
+			f->title, "source", f->source, "note", f->note, "about", about, "summary",
+			summary, "parts", parts);
 	return out;
 }

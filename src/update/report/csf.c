@@ -1,14 +1,20 @@
 /* NIST Cybersecurity Framework 2.0 (NIST CSWP 29), functions and categories. */
 #include "update/report/compliance.h"
 
-#define ROW(section, title, ...)                       \
-	{                                              \
-		section, title, "", false, false, {__VA_ARGS__} \
+#define ROW(section, title, ...)                  \
+	{                                         \
+		section, title, "", false, false, \
+		{                                 \
+			__VA_ARGS__               \
+		}                                 \
 	}
 /* Outcomes of a whole organisation: a gateway shows its part. */
-#define HEAD(title)                              \
-	{                                        \
-		title, NULL, "", false, true, {NULL} \
+#define HEAD(title)                           \
+	{                                     \
+		title, NULL, "", false, true, \
+		{                             \
+			NULL                  \
+		}                             \
 	}
 
 static const struct compliance_requirement requirements[] = {
@@ -18,7 +24,8 @@ static const struct compliance_requirement requirements[] = {
 	ROW("GV.RR", "Roles, responsibilities and authorities", measure_users),
 	ROW("GV.PO", "Policy", measure_changes),
 	ROW("GV.OV", "Oversight", measure_audit),
-	ROW("GV.SC", "Cybersecurity supply chain risk management", measure_patches, measure_inventory),
+	ROW("GV.SC", "Cybersecurity supply chain risk management", measure_patches,
+	    measure_inventory),
 
 	HEAD("Identify (ID)"),
 	ROW("ID.AM", "Asset management", measure_inventory, measure_segments),
@@ -54,7 +61,8 @@ const struct compliance_framework compliance_csf = {
 	.name = "csf",
 	.title = "NIST Cybersecurity Framework 2.0",
 	.source = "NIST CSWP 29, February 2024",
-	.note = "What one gateway enforces and measures for the devices behind it, by the framework's "
+	.note = "What one gateway enforces and measures for the devices behind it, by the "
+		"framework's "
 		"categories. Profiles and tiers are the organisation's to set.",
 	.requirements = requirements,
 };

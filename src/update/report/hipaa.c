@@ -6,17 +6,26 @@
 
 #define REQUIRED    "required"
 #define ADDRESSABLE "addressable"
-#define ROW(section, title, level, ...)                   \
-	{                                                 \
-		section, title, level, false, false, {__VA_ARGS__} \
+#define ROW(section, title, level, ...)              \
+	{                                            \
+		section, title, level, false, false, \
+		{                                    \
+			__VA_ARGS__                  \
+		}                                    \
 	}
-#define PROPOSED(section, title, ...)                    \
-	{                                                \
-		section, title, REQUIRED, true, false, {__VA_ARGS__} \
+#define PROPOSED(section, title, ...)                  \
+	{                                              \
+		section, title, REQUIRED, true, false, \
+		{                                      \
+			__VA_ARGS__                    \
+		}                                      \
 	}
-#define HEAD(title, proposed, shared)                 \
-	{                                             \
-		title, NULL, "", proposed, shared, {NULL} \
+#define HEAD(title, proposed, shared)              \
+	{                                          \
+		title, NULL, "", proposed, shared, \
+		{                                  \
+			NULL                       \
+		}                                  \
 	}
 
 static const struct compliance_requirement requirements[] = {
@@ -33,9 +42,10 @@ static const struct compliance_requirement requirements[] = {
 	ROW("164.308(a)(3)(ii)(B)", "Workforce clearance procedure", ADDRESSABLE, NULL),
 	ROW("164.308(a)(3)(ii)(C)", "Termination procedures", ADDRESSABLE, measure_users),
 	ROW("164.308(a)(4)(ii)(A)", "Isolating clearinghouse functions", REQUIRED, NULL),
-	ROW("164.308(a)(4)(ii)(B)", "Access authorization", ADDRESSABLE, measure_doors, measure_users),
-	ROW("164.308(a)(4)(ii)(C)", "Access establishment and modification", ADDRESSABLE, measure_users,
-	    measure_audit),
+	ROW("164.308(a)(4)(ii)(B)", "Access authorization", ADDRESSABLE, measure_doors,
+	    measure_users),
+	ROW("164.308(a)(4)(ii)(C)", "Access establishment and modification", ADDRESSABLE,
+	    measure_users, measure_audit),
 	ROW("164.308(a)(5)(ii)(A)", "Security reminders", ADDRESSABLE, NULL),
 	ROW("164.308(a)(5)(ii)(B)", "Protection from malicious software", ADDRESSABLE,
 	    measure_allowlist, measure_shields),
@@ -48,7 +58,8 @@ static const struct compliance_requirement requirements[] = {
 	ROW("164.308(a)(7)(ii)(C)", "Emergency mode operation plan", REQUIRED, measure_continuity,
 	    measure_emergency),
 	ROW("164.308(a)(7)(ii)(D)", "Testing and revision of contingency plans", ADDRESSABLE, NULL),
-	ROW("164.308(a)(7)(ii)(E)", "Applications and data criticality analysis", ADDRESSABLE, NULL),
+	ROW("164.308(a)(7)(ii)(E)", "Applications and data criticality analysis", ADDRESSABLE,
+	    NULL),
 	ROW("164.308(a)(8)", "Evaluation", REQUIRED, NULL),
 	ROW("164.308(b)", "Business associate contracts", REQUIRED, NULL),
 
@@ -73,7 +84,8 @@ static const struct compliance_requirement requirements[] = {
 	ROW("164.312(c)(1)", "Integrity", REQUIRED, measure_vitals, measure_audit),
 	ROW("164.312(c)(2)", "Mechanism to authenticate electronic protected health information",
 	    ADDRESSABLE, measure_vitals, measure_binding),
-	ROW("164.312(d)", "Person or entity authentication", REQUIRED, measure_factors, measure_binding),
+	ROW("164.312(d)", "Person or entity authentication", REQUIRED, measure_factors,
+	    measure_binding),
 	ROW("164.312(e)(1)", "Transmission security", REQUIRED, measure_sealed, measure_allowlist),
 	ROW("164.312(e)(2)(i)", "Integrity controls in transmission", ADDRESSABLE, measure_vitals,
 	    measure_sealed),
@@ -93,17 +105,19 @@ static const struct compliance_requirement requirements[] = {
 	HEAD("Proposed, not law: notice of 6 January 2025", true, true),
 	PROPOSED("164.308(a)(1)", "Technology asset inventory and network map", measure_inventory,
 		 measure_segments),
-	PROPOSED("164.308(a)(4)", "Patch management: critical in 15 days, high in 30", measure_patches,
-		 measure_shields),
+	PROPOSED("164.308(a)(4)", "Patch management: critical in 15 days, high in 30",
+		 measure_patches, measure_shields),
 	PROPOSED("164.308(a)(13)", "Contingency plan: restoration within 72 hours", NULL),
 	PROPOSED("164.308(a)(14)", "Compliance audit every 12 months", NULL),
 	PROPOSED("164.312(a)(2)(v)", "Log-in attempts", measure_sign_ins),
 	PROPOSED("164.312(a)(2)(vi)", "Network segmentation", measure_segments, measure_allowlist),
 	PROPOSED("164.312(b)", "Encryption at rest and in transit", measure_rest, measure_sealed),
-	PROPOSED("164.312(c)(2)(iv)", "Network ports that are not needed are off", measure_allowlist,
+	PROPOSED("164.312(c)(2)(iv)", "Network ports that are not needed are off",
+		 measure_allowlist, measure_doors),
+	PROPOSED("164.312(d)", "Audit trail and system log controls", measure_audit,
+		 measure_events),
+	PROPOSED("164.312(f)(2)(ii)", "Multi-factor authentication", measure_factors,
 		 measure_doors),
-	PROPOSED("164.312(d)", "Audit trail and system log controls", measure_audit, measure_events),
-	PROPOSED("164.312(f)(2)(ii)", "Multi-factor authentication", measure_factors, measure_doors),
 	PROPOSED("164.312(h)(2)", "Vulnerability management", measure_patches),
 	PROPOSED("164.312(i)", "Data backup and recovery", NULL),
 	{NULL},
@@ -113,7 +127,9 @@ const struct compliance_framework compliance_hipaa = {
 	.name = "hipaa",
 	.title = "HIPAA Security Rule",
 	.source = "45 CFR 164.308 to 164.316; proposed: 90 FR 898",
-	.note = "What one gateway enforces and measures for the devices behind it. Whether an organisation "
-		"complies depends on more than that; what only the organisation can show is marked so.",
+	.note = "What one gateway enforces and measures for the devices behind it. Whether an "
+		"organisation "
+		"complies depends on more than that; what only the organisation can show is marked "
+		"so.",
 	.requirements = requirements,
 };

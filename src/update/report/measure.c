@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 static const char *const state_names[] = {"met", "partly", "not_met", "not_measured",
 					  "organisation"};
 static const char *const state_words[] = {"Met", "Partly met", "Not met", "Not measured",
@@ -35,8 +34,7 @@ static void show(struct compliance_finding *f, const char *trace, json_t *text)
 	char command[80];
 
 	snprintf(command, sizeof(command), trace, f->days);
-	json_array_append_new(f->evidence,
-			      json_pack("{s:o, s:s}", "text", text, "trace", command));
+	json_array_append_new(f->evidence, json_pack("{s:o, s:s}", "text", text, "trace", command));
 }
 
 /* A figure that speaks for it; one that says how things are; what is missing; what nobody told. */
@@ -162,8 +160,8 @@ void measure_inventory(const struct compliance_facts *x, struct compliance_findi
 	}
 	good(f, POLICY, "devices that are registered, each by its hardware address: %u",
 	     x->config->devices_count);
-	info(f, POLICY, "of %u the model is noted, of %u the version, of %u the parts (SBOM)", models,
-	     versions, parts);
+	info(f, POLICY, "of %u the model is noted, of %u the version, of %u the parts (SBOM)",
+	     models, versions, parts);
 	if (models < x->config->devices_count)
 		lack(f, "%u devices without a model: advisories cannot be held against them",
 		     x->config->devices_count - models);
@@ -203,7 +201,9 @@ void measure_allowlist(const struct compliance_facts *x, struct compliance_findi
 		good(f, POLICY, "%u of %u devices may do what their profile lists and nothing else",
 		     modes[GATE_ENFORCE], x->config->devices_count);
 	if (modes[GATE_SIMULATE] + modes[GATE_OBSERVE])
-		lack(f, "%u devices are only watched (simulate or observe): nothing is blocked for them",
+		lack(f,
+		     "%u devices are only watched (simulate or observe): nothing is blocked for "
+		     "them",
 		     modes[GATE_SIMULATE] + modes[GATE_OBSERVE]);
 	if (!have_events(x, f))
 		return;
@@ -223,15 +223,17 @@ void measure_segments(const struct compliance_facts *x, struct compliance_findin
 		isolated += x->config->segments[i].isolated;
 		strict += x->config->segments[i].block_strangers;
 	}
-	good(f, POLICY, "segments of devices that the gateway parts from the hospital's network: %u",
-	     count);
+	good(f, POLICY,
+	     "segments of devices that the gateway parts from the hospital's network: %u", count);
 	info(f, POLICY, "in %u of them devices meet each other through the gateway only", isolated);
 	info(f, POLICY, "in %u of them unknown machines are blocked", strict);
 	if (isolated < count)
-		lack(f, "in %u segments devices on one switch reach each other unseen (isolated: no)",
+		lack(f,
+		     "in %u segments devices on one switch reach each other unseen (isolated: no)",
 		     count - isolated);
 	if (strict < count)
-		lack(f, "in %u segments unknown machines are let through (unknown_devices: observe)",
+		lack(f,
+		     "in %u segments unknown machines are let through (unknown_devices: observe)",
 		     count - strict);
 }
 
@@ -246,7 +248,8 @@ void measure_binding(const struct compliance_facts *x, struct compliance_finding
 		strict += x->config->segments[i].block_binding;
 	if (strict)
 		good(f, POLICY,
-		     "in %u of %u segments a device's addresses are its own: false ones are blocked",
+		     "in %u of %u segments a device's addresses are its own: false ones are "
+		     "blocked",
 		     strict, x->config->segments_count);
 	if (strict < x->config->segments_count)
 		lack(f, "in %u segments false addresses are only reported",
@@ -291,7 +294,8 @@ void measure_factors(const struct compliance_facts *x, struct compliance_finding
 	}
 	if (ready)
 		good(f, USERS,
-		     "nobody signs in with one factor alone; users who have the two it takes: %u of %zu",
+		     "nobody signs in with one factor alone; users who have the two it takes: %u "
+		     "of %zu",
 		     ready, json_array_size(x->users));
 	if (!json_array_size(x->users))
 		lack(f, "there are no users: whoever works here does it as root on the box");
@@ -307,8 +311,8 @@ void measure_factors(const struct compliance_facts *x, struct compliance_finding
 
 void measure_users(const struct compliance_facts *x, struct compliance_finding *f)
 {
-	static const char *const roles[] = {"viewer", "clinical_engineer", "administrator", "auditor",
-					    "vendor"};
+	static const char *const roles[] = {"viewer", "clinical_engineer", "administrator",
+					    "auditor", "vendor"};
 	unsigned counts[5] = {0}, disabled = 0;
 	const json_t *u;
 	size_t i;
@@ -374,10 +378,12 @@ void measure_emergency(const struct compliance_facts *x, struct compliance_findi
 	if (!have_policy(x, f))
 		return;
 	n = count_services(x->config, true);
-	info(f, POLICY, "service ports of devices that can be opened at once in an emergency: %u", n);
+	info(f, POLICY, "service ports of devices that can be opened at once in an emergency: %u",
+	     n);
 	if (x->config->console.ward)
-		good(f, POLICY, "the console can be used from the ward while the rest of the network is "
-				"down");
+		good(f, POLICY,
+		     "the console can be used from the ward while the rest of the network is "
+		     "down");
 	if (!x->grants) {
 		unknown(f, "emergencies that are still to be reviewed");
 		return;
@@ -430,13 +436,15 @@ void measure_audit(const struct compliance_facts *x, struct compliance_finding *
 		return;
 	}
 	if (strcmp(state, "whole") == 0)
-		good(f, AUDIT, "the audit trail is whole: %lld entries, %lld of them under a signature",
+		good(f, AUDIT,
+		     "the audit trail is whole: %lld entries, %lld of them under a signature",
 		     (long long)number(x->audit, "count"), (long long)number(x->audit, "sure"));
 	else
 		lack(f, "the audit trail is %s: %s", state, text(x->audit, "text"));
 	if (!json_is_true(json_object_get(x->audit, "key_known")))
-		lack(f, "the key that signs the trail is not known here, so its signatures were not "
-			"verified");
+		lack(f,
+		     "the key that signs the trail is not known here, so its signatures were not "
+		     "verified");
 }
 
 void measure_events(const struct compliance_facts *x, struct compliance_finding *f)
@@ -447,8 +455,8 @@ void measure_events(const struct compliance_facts *x, struct compliance_finding 
 		unknown(f, "events: the gateway does not run, or did not answer");
 		return;
 	}
-	good(f, STATUS, "%lld events are kept, %lld of today", (long long)number(store, "events_kept"),
-	     (long long)number(store, "events_today"));
+	good(f, STATUS, "%lld events are kept, %lld of today",
+	     (long long)number(store, "events_kept"), (long long)number(store, "events_today"));
 	if (number(store, "events_lost"))
 		lack(f, "%lld events were lost", (long long)number(store, "events_lost"));
 	if (!json_is_true(json_object_get(store, "writable")))
@@ -456,7 +464,8 @@ void measure_events(const struct compliance_facts *x, struct compliance_finding 
 	if (x->config && !*x->config->gateway.eve_file)
 		lack(f, "no event file is written that a SIEM could read (eve_file)");
 	else if (x->config)
-		info(f, POLICY, "a SIEM can read them as EVE JSON (%s)", x->config->gateway.eve_file);
+		info(f, POLICY, "a SIEM can read them as EVE JSON (%s)",
+		     x->config->gateway.eve_file);
 }
 
 void measure_incidents(const struct compliance_facts *x, struct compliance_finding *f)
@@ -504,7 +513,8 @@ void measure_sealed(const struct compliance_facts *x, struct compliance_finding 
 		good(f, POLICY, "%u relays carry TCP in TLS 1.3 that machines speak in the clear",
 		     x->config->relays_count);
 	else
-		lack(f, "no relay is set up: what machines speak in the clear crosses the network so");
+		lack(f,
+		     "no relay is set up: what machines speak in the clear crosses the network so");
 	json_array_foreach (relays, i, r)
 		bytes += number(r, "bytes");
 	if (relays && x->config->relays_count)
@@ -518,7 +528,8 @@ void measure_sealed(const struct compliance_facts *x, struct compliance_finding 
 				  ? number(total, "bytes")
 				  : 0;
 	if (passed)
-		info(f, STATUS, "%lld bytes passed between wards and hospital meanwhile", (long long)passed);
+		info(f, STATUS, "%lld bytes passed between wards and hospital meanwhile",
+		     (long long)passed);
 	unknown(f, "which share of that devices sealed themselves");
 }
 
@@ -531,8 +542,9 @@ void measure_rest(const struct compliance_facts *x, struct compliance_finding *f
 	} else if (json_is_true(json_object_get(keys, "locked"))) {
 		lack(f, "the keys are locked: %s", text(keys, "reason"));
 	} else {
-		good(f, STATUS, "evidence and archive rest in the vault, each file sealed with a key of "
-				"its own (age v1); the keys are held by: %s",
+		good(f, STATUS,
+		     "evidence and archive rest in the vault, each file sealed with a key of "
+		     "its own (age v1); the keys are held by: %s",
 		     text(keys, "holder"));
 		if (strcmp(text(keys, "holder"), "file") == 0)
 			lack(f, "the keys' own key lies in a file, which is for a first trial only "
@@ -541,7 +553,8 @@ void measure_rest(const struct compliance_facts *x, struct compliance_finding *f
 			lack(f, "there is no recovery key: if the holder is lost, so is the vault");
 	}
 	if (x->config && x->config->gateway.eve_open)
-		lack(f, "names that could tell a patient are readable in the event file (eve_names: open)");
+		lack(f, "names that could tell a patient are readable in the event file "
+			"(eve_names: open)");
 	else if (x->config)
 		info(f, POLICY, "names that could tell a patient are hashed in the event file");
 }
@@ -558,8 +571,8 @@ static int64_t age_days(const struct compliance_facts *x, const json_t *match)
 		return -1;
 	/* Days of the civil calendar since 1970, as in POSIX's "seconds since the Epoch". */
 	y -= m <= 2;
-	days = 365ll * y + y / 4 - y / 100 + y / 400 + (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1 -
-	       719468;
+	days = 365ll * y + y / 4 - y / 100 + y / 400 + (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d -
+	       1 - 719468;
 	return x->now_s / 86400 - days;
 }
 
@@ -623,16 +636,19 @@ void measure_patches(const struct compliance_facts *x, struct compliance_finding
 		return;
 	count_patches(x, &n);
 	good(f, ADVISORIES, "advisories that were held against the devices: %zu", x->advisories);
-	info(f, ADVISORIES, "known weaknesses: %u open, %u shielded, %u accepted for a reason and a time",
-	     n.open, n.shielded, n.accepted);
+	info(f, ADVISORIES,
+	     "known weaknesses: %u open, %u shielded, %u accepted for a reason and a time", n.open,
+	     n.shielded, n.accepted);
 	if (n.open)
 		lack(f, "%u known weaknesses are neither patched, shielded nor accepted", n.open);
 	if (n.oldest >= 0)
 		info(f, ADVISORIES, "the oldest open one came out %lld days ago: %s",
 		     (long long)n.oldest, n.oldest_what);
 	if (n.overdue)
-		lack(f, "%u open ones are older than 15 days (critical) or 30 days (high), the proposed "
-			"rule's limits",
+		lack(f,
+		     "%u open ones are older than 15 days (critical) or 30 days (high), the "
+		     "proposed "
+		     "rule's limits",
 		     n.overdue);
 	if (n.unsure)
 		lack(f, "of %u more nobody can tell from model, version and advisory", n.unsure);
@@ -654,7 +670,8 @@ void measure_shields(const struct compliance_facts *x, struct compliance_finding
 	if (enforced)
 		good(f, POLICY, "virtual patches that block: %u", enforced);
 	if (rehearsed)
-		info(f, POLICY, "virtual patches that are rehearsed and block nothing yet: %u", rehearsed);
+		info(f, POLICY, "virtual patches that are rehearsed and block nothing yet: %u",
+		     rehearsed);
 	if (!x->events)
 		return;
 	n = count_events(x, "policy.shielded", &blocked);
@@ -684,8 +701,9 @@ void measure_continuity(const struct compliance_facts *x, struct compliance_find
 	if (strcmp(text(x->status, "capture"), "xdp") == 0)
 		good(f, STATUS, "the kernel goes on enforcing the policy while no process does");
 	else
-		lack(f, "the policy is enforced by the guard alone: while it does not run nothing is "
-			"forwarded");
+		lack(f,
+		     "the policy is enforced by the guard alone: while it does not run nothing is "
+		     "forwarded");
 	info(f, STATUS, "while nobody inspects, %lld devices stay online and %lld are shut off",
 	     (long long)number(d, "fail_open"), (long long)number(d, "fail_closed"));
 	unknown(f, "whether the gateway's own files are backed up elsewhere");
@@ -719,9 +737,11 @@ void measure_kept(const struct compliance_facts *x, struct compliance_finding *f
 				x->config->profiles[p].archive;
 		archived += keep;
 	}
-	good(f, POLICY, "messages and images of %u devices are kept sealed for six years", archived);
+	good(f, POLICY, "messages and images of %u devices are kept sealed for six years",
+	     archived);
 	if (x->audit)
-		info(f, AUDIT, "the audit trail holds %lld entries", (long long)number(x->audit, "count"));
+		info(f, AUDIT, "the audit trail holds %lld entries",
+		     (long long)number(x->audit, "count"));
 	if (x->config->gateway.evidence)
 		info(f, POLICY, "packets around what was found are kept for %u days, at most %u MB",
 		     x->config->gateway.evidence_days, x->config->gateway.evidence_mb);

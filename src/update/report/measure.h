@@ -19,7 +19,7 @@ enum compliance_state {
 	COMPLIANCE_ORGANISATION, /* of people and paper: no gateway can show it */
 	COMPLIANCE_STATES,
 };
-const char *compliance_state_name(enum compliance_state s);	/* "met" … */
+const char *compliance_state_name(enum compliance_state s);  /* "met" … */
 const char *compliance_state_words(enum compliance_state s); /* "Met", "Not measured" … */
 
 /* Everything that was asked. Borrowed; NULL where there was no answer. */

@@ -23,7 +23,8 @@ static const char style[] =
 	"--card:#161b22;--line:#3d444d;--met:#56d364;--partly:#e3b341;--not_met:#ff9492;"
 	"--other:#9da7b3;--link:#79c0ff}}\n"
 	"*{box-sizing:border-box}\n"
-	"body{margin:0;color:var(--ink);background:var(--paper);font:16px/1.5 system-ui,sans-serif}\n"
+	"body{margin:0;color:var(--ink);background:var(--paper);font:16px/1.5 "
+	"system-ui,sans-serif}\n"
 	"a{color:var(--link)}\n"
 	".skip{position:absolute;left:-100vw}.skip:focus{left:1rem;top:1rem;padding:.5rem;"
 	"background:var(--card)}\n"
@@ -44,7 +45,8 @@ static const char style[] =
 	".top{display:flex;flex-wrap:wrap;gap:.25rem .75rem;align-items:baseline}\n"
 	".no{font-variant-numeric:tabular-nums;color:var(--soft)}\n"
 	".state{margin-left:auto;font-weight:600;color:var(--c,var(--other))}\n"
-	".tag{border:1px solid currentColor;border-radius:1rem;padding:0 .6rem;font-size:.8125rem}\n"
+	".tag{border:1px solid currentColor;border-radius:1rem;padding:0 "
+	".6rem;font-size:.8125rem}\n"
 	"h4{font-size:.875rem;margin:.75rem 0 0;color:var(--soft)}\n"
 	"ul{margin:.25rem 0;padding-left:1.25rem}\n"
 	"code{font:.8125rem/1.4 ui-monospace,monospace;color:var(--soft);overflow-wrap:anywhere}\n"
@@ -103,7 +105,8 @@ static void put_head(FILE *out, const json_t *report)
 	put(out, text(report, "title"));
 	fputs(": what the gateway shows</title>\n", out);
 	fputs(style, out);
-	fputs("</head>\n<body>\n<a class=\"skip\" href=\"#main\">To the requirements</a>\n<header>\n<h1>",
+	fputs("</head>\n<body>\n<a class=\"skip\" href=\"#main\">To the "
+	      "requirements</a>\n<header>\n<h1>",
 	      out);
 	put(out, text(report, "title"));
 	fputs("</h1>\n<p>What <strong>", out);
@@ -201,8 +204,9 @@ static void put_requirement(FILE *out, const json_t *r, size_t part, size_t numb
 {
 	enum compliance_state s = state_named(text(r, "state"));
 
-	fprintf(out, "<article class=\"%s\" aria-labelledby=\"r-%zu-%zu\">\n<div class=\"top\">\n"
-		     "<span class=\"no\">",
+	fprintf(out,
+		"<article class=\"%s\" aria-labelledby=\"r-%zu-%zu\">\n<div class=\"top\">\n"
+		"<span class=\"no\">",
 		compliance_state_name(s), part, number);
 	put(out, text(r, "section"));
 	fprintf(out, "</span>\n<h3 id=\"r-%zu-%zu\">", part, number);
@@ -214,7 +218,8 @@ static void put_requirement(FILE *out, const json_t *r, size_t part, size_t numb
 		fprintf(out, "<span class=\"tag\">%s</span>\n", text(r, "level"));
 	fprintf(out, "<span class=\"state\">%s</span>\n</div>\n", compliance_state_words(s));
 	if (s == COMPLIANCE_ORGANISATION)
-		fputs("<p class=\"soft\">A matter of people and paper: no gateway can show it.</p>\n",
+		fputs("<p class=\"soft\">A matter of people and paper: no gateway can show "
+		      "it.</p>\n",
 		      out);
 	put_evidence(out, json_object_get(r, "evidence"));
 	put_missing(out, json_object_get(r, "missing"));
@@ -243,7 +248,8 @@ bool compliance_page(FILE *out, const json_t *report)
 	}
 	fputs("</main>\n<footer>\n<p>Made by Bedwarden ", out);
 	put(out, text(about, "version"));
-	fputs(". Behind each figure stands the command that gives it anew; FILE is the gateway's policy.</p>\n"
+	fputs(". Behind each figure stands the command that gives it anew; FILE is the gateway's "
+	      "policy.</p>\n"
 	      "</footer>\n</body>\n</html>\n",
 	      out);
 	return !ferror(out);
