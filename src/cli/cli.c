@@ -104,6 +104,9 @@ const struct cli_command cli_commands[] = {
 	 "--simulate | --remove] [--reason TEXT] | accept DEVICE ADVISORY --reason TEXT --until "
 	 "DAY | withdraw DEVICE ADVISORY; all: [-c FILE] [--socket PATH]",
 	 "what is up to date, what waits, sticks; what to do about known weaknesses", cli_update},
+	{"report",
+	 "hipaa|csf [-o FILE] [--json] [--days DAYS] [--advisories DIR] [-c FILE] [--socket PATH]",
+	 "what the gateway can show of each requirement", cli_report},
 	{NULL},
 };
 
