@@ -189,6 +189,20 @@ static void ipv6_chains_are_walked(void **state)
 				  "3c00010400000000 3c00010400000000 3b00010400000000",
 	       LINK_RAW);
 	assert_int_equal(p.anomalies, only(ANOMALY_IPV6_EXT_TOO_MANY));
+	/* As many, and of such kinds, as the floor in the kernel looks behind. */
+	decode(IPV6("0044", "3c") "3c00010400000000 3c00010400000000 3c00010400000000"
+				  "3c00010400000000 3c00010400000000 3c00010400000000"
+				  "1100010400000000" UDP_HELLO,
+	       LINK_RAW);
+	assert_int_equal(p.src_port, 1234);
+	decode(IPV6("004c", "3c") "3c00010400000000 3c00010400000000 3c00010400000000"
+				  "3c00010400000000 3c00010400000000 3c00010400000000"
+				  "3c00010400000000 1100010400000000" UDP_HELLO,
+	       LINK_RAW);
+	assert_int_equal(p.anomalies, only(ANOMALY_IPV6_EXT_TOO_MANY));
+	decode(IPV6("0014", "8b") "1100010400000000" UDP_HELLO, LINK_RAW);
+	assert_int_equal(p.proto, 139);
+	assert_false(p.has_ports);
 }
 
 static void fragments_are_described(void **state)

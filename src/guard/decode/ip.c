@@ -4,7 +4,7 @@
 #define IPV4_MIN       20
 #define IPV6_LEN       40
 #define IP_MAX	       65535
-#define EXTENSIONS_MAX 10
+#define EXTENSIONS_MAX 7 /* as many as the kernel's reader (bpf/parse.h) takes, of the same kinds */
 #define TINY_FIRST_TCP 8 /* RFC 1858 §4: a second piece that begins inside the TCP header */
 
 enum ipv4_option { OPTION_END = 0, OPTION_NOP = 1, OPTION_LSRR = 131, OPTION_SSRR = 137 };
@@ -17,9 +17,6 @@ enum ipv6_next {
 	NEXT_AH = 51,
 	NEXT_NONE = 59,
 	NEXT_DESTINATION = 60,
-	NEXT_MOBILITY = 135,
-	NEXT_HIP = 139,
-	NEXT_SHIM6 = 140,
 };
 
 /* RFC 791 §3.1: a kind, then for all but two of them a length that counts both. */
@@ -173,9 +170,6 @@ static bool is_extension(uint8_t next)
 	case NEXT_FRAGMENT:
 	case NEXT_AH:
 	case NEXT_DESTINATION:
-	case NEXT_MOBILITY:
-	case NEXT_HIP:
-	case NEXT_SHIM6:
 		return true;
 	}
 	return false;
