@@ -165,6 +165,31 @@ def fetch_and_install(dir):
     check("nor what a link leads to", bool(said["failed"]), said)
 
 
+def disk_full(dir):
+    repository = Repository(dir)
+    root = os.path.join(dir, "R/public/metadata/1.root.json")
+    folder, place = os.path.join(dir, "update"), os.path.join(dir, "place")
+    os.mkdir(folder)
+    os.mkdir(place)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", place], stderr=subprocess.DEVNULL).returncode:
+        print("skip - a full disk: nothing can be mounted here")
+        return
+    try:
+        files = {"bin/bedwarden": os.urandom(2 << 20)}
+        repository.add("p/a.yaml", profile(1), "profile", "1")
+        repository.add("gateway.tar", archive(files), "gateway", "1.1")
+        repository.publish()
+        subprocess.run([KIT, "fetch", folder, root, repository.url], stdout=subprocess.DEVNULL, check=True)
+        said = json.loads(subprocess.run([KIT, "install", place, root, folder, "p/a.yaml", "gateway.tar"],
+                                         stdout=subprocess.PIPE, check=True).stdout)
+        check("a disk that is full: said, what fits is in use, and nothing is half",
+              [f["name"] for f in said["failed"]] == ["gateway.tar"] and said["took"] == ["p/a.yaml"] and
+              "space" in said["failed"][0]["error"] and not said["failed"][0]["final"] and
+              judge(place, repository, {"1.1": files}) is None, said)
+    finally:
+        subprocess.run(["umount", place])
+
+
 GATEWAY = r"""#!/usr/bin/python3
 import json, os, signal, socket, sys, threading, time
 here = os.path.dirname(os.path.abspath(__file__)).split("/")[-2]
@@ -281,6 +306,8 @@ def change_releases(dir):
 with tempfile.TemporaryDirectory() as dir:
     fetch_and_install(dir)
 if os.geteuid() == 0:
+    with tempfile.TemporaryDirectory() as dir:
+        disk_full(dir)
     with tempfile.TemporaryDirectory() as dir:
         os.chmod(dir, 0o755)
         change_releases(dir)
