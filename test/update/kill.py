@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -219,6 +220,7 @@ threading.Thread(target=serve, daemon=True).start()
 with open(base + "/alive.new", "w") as f:
     f.write(here)
 os.rename(base + "/alive.new", base + "/alive")
+up.send(b"READY=1")
 while True:
     try:
         with open(base + "/want") as f:
@@ -256,10 +258,24 @@ def change_releases(dir):
             if os.path.exists(os.path.join(dir, name)):
                 os.unlink(os.path.join(dir, name))
 
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(os.path.join(dir, "notify"))
+    manager.settimeout(10)
+    manager.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+
     def start():
         return subprocess.Popen([BIN, "supervise", "-c", os.path.join(dir, "bw.yaml"), "--updates", place],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                                env={**os.environ, "NOTIFY_SOCKET": os.path.join(dir, "notify")})
 
+    p = start()
+    try:
+        word = manager.recv(100)
+    except socket.timeout:
+        word = b""
+    check("the service manager is told when the gateway is ready", word == b"READY=1", word)
+    p.terminate()
+    p.wait()
     kills, wrong, done = max(6, KILLS // 8), None, 0
     for i in range(kills):
         forget()
@@ -282,6 +298,7 @@ def change_releases(dir):
             done += os.readlink(os.path.join(place, "current")) != "releases/" + before
         if wrong:
             break
+    manager.close()  # what else is said there is of no interest
     forget()
     p = start()
     end = time.time() + 30
