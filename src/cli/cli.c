@@ -77,8 +77,8 @@ const struct cli_command cli_commands[] = {
 	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
 	 "decrypt what was sealed", cli_open},
 	{"vault",
-	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log DIR [OPTION]... "
-	 "[ARG]...",
+	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log|backup|restore DIR "
+	 "[OPTION]... [ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
 	{"user",
 	 "add NAME [--first | --role ROLE] [--display TEXT] [--device NAME]... | "
