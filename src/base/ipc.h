@@ -64,6 +64,11 @@ enum ipc_type {
 		    * is to keep blocked, whoever guards */
 	IPC_LINK_STATE, /* link → keeper: JSON object, how what it carries stands (role/link.c), each
 		     * second that it changed */
+	IPC_WISHES,	/* parent → keeper: JSON object (role/wishes.h) */
+	IPC_EXPORT,	/* parent → keeper, exporter: fd of its end of their pair; empty */
+	IPC_AUDIT, /* keeper → exporter: JSON object, entries of the audit trail to be sent; exporter →
+		    * keeper: u64 up to which they arrived, 0 none yet, and why nothing more does;
+		    * without a reason it waits for more */
 	IPC_TYPE_COUNT,
 };
 

@@ -14,6 +14,7 @@
 #include "cli/vault.h"
 #include "guard/policy/message.h"
 #include "role/courier.h"
+#include "role/exporter.h"
 #include "role/guard.h"
 #include "role/console.h"
 #include "role/keeper.h"
@@ -48,6 +49,7 @@ const struct cli_command cli_commands[] = {
 	{"_link", "", NULL, link_main},
 	{"_console", "", NULL, console_main},
 	{"_courier", "", NULL, courier_main},
+	{"_exporter", "", NULL, exporter_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",

@@ -91,7 +91,7 @@ static const struct mistake {
 	{"hosts: []\n", 1, 1, "'segments' is missing"},
 	{SEGMENT "host: []\n", 2, 1, "unknown key 'host'; did you mean 'hosts'?"},
 	{SEGMENT "zebra: 1\n", 2, 1,
-	 "unknown key 'zebra'; expected one of gateway, console, people, pki, relays, segments, "
+	 "unknown key 'zebra'; expected one of gateway, console, people, audit, pki, relays, segments, "
 	 "hosts, devices"},
 	{SEGMENT "hosts:\n", 2, 7, "'hosts' is nothing; expected a list of entries"},
 	{SEGMENT "hosts: 7\n", 2, 8, "'hosts' is a single value; expected a list"},
