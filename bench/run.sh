@@ -23,7 +23,7 @@ for part in $parts; do
 		;;
 	inspect) bench/inspect.sh build/bedwarden ;;
 	age) bench/age.sh build/bedwarden ;;
-	update) bench/update.py build/bedwarden ;;
+	update) bench/update.py build/bedwarden && bench/advisories.py build/bedwarden ;;
 	flows | policy) "bench/$part.sh" build/bench/bench-stage ;;
 	dicom) build/bench/bench-dicom ;;
 	store)

@@ -583,6 +583,58 @@ static void check_audit(struct checking *k)
 		      "cert and cert_key belong together; give both or none");
 }
 
+/* "02:00-05:00"; over midnight, too. */
+static bool is_window(const char *text)
+{
+	unsigned h1, m1, h2, m2;
+	int used = 0;
+
+	return sscanf(text, "%2u:%2u-%2u:%2u%n", &h1, &m1, &h2, &m2, &used) == 4 && !text[used] &&
+	       h1 < 24 && m1 < 60 && h2 < 25 && m2 < 60 && (h2 < 24 || m2 == 0);
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	while (len > 0 && folder[len - 1] == '/')
+		len--;
+	return strncmp(path, folder, len) == 0 && (!path[len] || path[len] == '/');
+}
+
+static void check_updates(struct checking *k)
+{
+	const struct config_updates *u = &k->c->updates;
+	char at[64];
+
+	for (unsigned i = 0; i < u->mirrors_count; i++) {
+		snprintf(at, sizeof(at), "updates.mirrors[%u]", i);
+		if (strncmp(u->mirrors[i], "https://", 8) != 0 &&
+		    strncmp(u->mirrors[i], "http://", 7) != 0)
+			wrong(k, at, "'%.60s' is no address of a mirror; expected https://…",
+			      u->mirrors[i]);
+	}
+	for (unsigned i = 0; i < u->window_count; i++) {
+		snprintf(at, sizeof(at), "updates.window[%u]", i);
+		if (!is_window(u->window[i]))
+			wrong(k, at, "'%.60s' is no span of time; expected 02:00-05:00",
+			      u->window[i]);
+	}
+	if (u->kb_per_second && u->kb_per_second < 16)
+		wrong(k, "updates.kb_per_second",
+		      "%u; expected 0 or 16 and more: what is slower is given up as too slow",
+		      u->kb_per_second);
+	if (*u->dir != '/' || *u->root != '/')
+		wrong(k, *u->dir != '/' ? "updates.dir" : "updates.root",
+		      "expected an absolute path");
+	/* Who owns a folder can put another in the place of what is in it. */
+	if (is_below(u->dir, k->c->gateway.state_dir))
+		wrong(k, "updates.dir",
+		      "'%.60s' is inside state_dir, which is not root's alone; expected another "
+		      "place",
+		      u->dir);
+}
+
 static void check_gateway(struct checking *k)
 {
 	static const char *const captures[] = {"auto", "xdp", "packet", NULL};
@@ -893,6 +945,47 @@ static void check_names(struct checking *k)
 	}
 }
 
+/* A shield is a rule that takes away; what a rule must be, it must. */
+static void check_shield(struct checking *k, unsigned i)
+{
+	const struct config_shield *s = &k->c->shields[i];
+	struct config_rule r = {.proto = s->proto,
+				.port = s->port,
+				.port_count = s->port_count,
+				.peer = s->peer,
+				.action = GATE_INSPECT};
+	char at[160], why[160];
+	int line;
+
+	snprintf(at, sizeof(at), "shields[%u]", i);
+	check_rule(k, at, &r);
+	for (unsigned j = 0; j < s->device_count; j++) {
+		bool known = false;
+
+		for (unsigned d = 0; !known && d < k->c->devices_count; d++)
+			known = strcmp(k->c->devices[d].name, s->device[j]) == 0;
+		snprintf(at, sizeof(at), "shields[%u].device[%u]", i, j);
+		if (!known)
+			wrong(k, at, "no device is called '%.63s'", s->device[j]);
+	}
+	snprintf(at, sizeof(at), "shields[%u].peer", i);
+	if (strcmp(s->peer, "broadcast") == 0 || strcmp(s->peer, "multicast") == 0)
+		wrong(k, at,
+		      "what is sent to all cannot be kept from one; expected a role, a name "
+		      "or any");
+	snprintf(at, sizeof(at), "shields[%u].%s", i, s->deny_count ? "deny" : "control");
+	if (!*s->app && (s->deny_count || !s->control))
+		wrong(k, at,
+		      "deny and control say which messages of a protocol; expected app to "
+		      "name it");
+	if (!*s->app || !words_wrong || !words_wrong(s->app, s->deny, s->deny_count, &line, why))
+		return;
+	snprintf(at, sizeof(at), "shields[%u].app", i);
+	if (line >= 0)
+		snprintf(at, sizeof(at), "shields[%u].deny[%d]", i, line);
+	wrong(k, at, "%s", why);
+}
+
 void check_policy(const struct config *c, const struct outline *o, struct errors *e)
 {
 	struct checking k = {.c = c, .o = o, .e = e};
@@ -905,6 +998,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	check_console(&k);
 	check_people(&k);
 	check_audit(&k);
+	check_updates(&k);
 	check_pki(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)
 		check_segment(&k, i);
@@ -915,6 +1009,8 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 		check_device(&k, i);
 	for (unsigned i = 0; i < c->relays_count; i++)
 		check_relay(&k, i);
+	for (unsigned i = 0; i < c->shields_count; i++)
+		check_shield(&k, i);
 	check_addresses(&k);
 out:
 	free(k.names);

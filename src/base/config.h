@@ -89,6 +89,23 @@ struct config_relay {
 	uint32_t *given_connections, *given_idle_s; /* as the file gives them, or NULL */
 };
 
+/* Where updates come from, and when they are installed (doc/updates.md). */
+struct config_updates {
+	char **mirrors; /* URLs with metadata/ and targets/ below, asked in this order; none: no updater */
+	unsigned mirrors_count;
+	char *root;   /* file: the root that is trusted to begin with */
+	char *dir;    /* what was verified, and releases; root's */
+	char **roles; /* delegated roles whose targets are followed besides the top-level ones */
+	unsigned roles_count;
+	uint32_t minutes;	/* between two looks */
+	uint32_t kb_per_second; /* most; 0: no limit */
+	bool content_waits;	/* `content: approve`, profiles and the like wait for a person */
+	bool gateway_waits;	/* `gateway: approve`, releases of the gateway do */
+	char **window; /* "02:00-05:00", local time, when the gateway may change releases */
+	unsigned window_count;
+	uint32_t warn_days; /* before metadata expires, or since something was fetched */
+};
+
 struct config_people {
 	bool sms;		  /* codes by SMS are offered, through */
 	char *sms_url, *sms_from; /* this gateway, as from that number; "" none */
@@ -186,14 +203,35 @@ struct config_profile {
 	unsigned services_count;
 };
 
+/* A virtual patch: what must not reach or leave devices that have no update yet. */
+enum config_direction { CONFIG_BOTH, CONFIG_ACCEPTS, CONFIG_STARTS };
+
+struct config_shield {
+	char *advisory; /* "ICSMA-20-170-01" */
+	char **device;
+	unsigned device_count;
+	bool enforce;			 /* `mode`: enforce; else simulate */
+	enum config_direction direction; /* whose beginnings: towards the device, its own, both */
+	char *proto;
+	char **port;
+	unsigned port_count;
+	char *peer;
+	char *app; /* "" any; else only messages of that protocol are denied, */
+	char **deny;
+	unsigned deny_count; /* and of these only those that one of `deny` fits, */
+	bool control;	     /* or that change a device, where this is false */
+};
+
 struct config_device {
 	char *name;
 	char *segment;
 	char *mac;
 	char **ip; /* none: any address that nobody else owns */
 	unsigned ip_count;
-	char *profile; /* "" none: only its own rules */
-	char **peer;   /* hosts and devices that roles are narrowed to, see below */
+	char *profile;				 /* "" none: only its own rules */
+	char *vendor, *model, *version, *serial; /* what it is, for advisories; "" not known */
+	char *sbom;  /* file of its model's bill of materials; "" none */
+	char **peer; /* hosts and devices that roles are narrowed to, see below */
 	unsigned peer_count;
 	enum gate_mode *mode;	    /* NULL: the segment's */
 	enum gate_fail *fail;	    /* NULL: the profile's, or closed without one */
@@ -215,12 +253,15 @@ struct config {
 	unsigned relays_count;
 	struct config_people people;
 	struct config_audit audit;
+	struct config_updates updates;
 	struct config_segment *segments;
 	unsigned segments_count;
 	struct config_host *hosts;
 	unsigned hosts_count;
 	struct config_device *devices;
 	unsigned devices_count;
+	struct config_shield *shields;
+	unsigned shields_count;
 	struct config_profile *profiles; /* those that devices name, loaded */
 	unsigned profiles_count;
 };
@@ -234,13 +275,17 @@ struct config_error {
 
 /*
  * Reads FILE and the profiles it names: from gateway.profiles_dir, else a
- * folder `profiles` beside FILE, else the installed ones, else `../profiles`
- * seen from the program (a build that was never installed). On failure NULL,
+ * folder `profiles` beside FILE, else those that an update brought (updates.dir), else
+ * `../profiles` seen from the program (a release, or a build that was never
+ * installed), else the installed ones. On failure NULL,
  * and up to `max_errors` errors in the order of the file. The result is the
  * caller's.
  */
 struct config *config_load(const char *file, struct config_error *ret_errors, size_t max_errors,
 			   size_t *ret_count);
+/* The link in updates.dir/content that leads to what an update brought, static: "current" until
+ * somebody says "next", to see whether a policy holds with that. */
+void config_content(const char *link);
 /* The same for a text in memory; `file` names it in errors and says where profiles may be. */
 struct config *config_parse(const char *file, struct bytes text, struct config_error *ret_errors,
 			    size_t max_errors, size_t *ret_count);

@@ -64,8 +64,15 @@ enum ipc_type {
 		    * is to keep blocked, whoever guards */
 	IPC_LINK_STATE, /* link → keeper: JSON object, how what it carries stands (role/link.c), each
 		     * second that it changed */
-	IPC_WISHES,	/* parent → keeper: JSON object (role/wishes.h) */
-	IPC_EXPORT,	/* parent → keeper, exporter: fd of its end of their pair; empty */
+	IPC_UPDATER,	/* parent → keeper, updater: fd of its end of their pair; empty */
+	IPC_FETCHED,	/* updater → keeper: JSON object, what came of looking (role/updater.h);
+		      * keeper → updater: empty, look now */
+	IPC_INSTALL, /* keeper → parent → installer: JSON object, {"targets":[name]}; back: what is
+		      * in place now (role/installer.h) */
+	IPC_SWITCH, /* keeper → parent: the release to start, "" the packaged one; parent → keeper:
+		      * "" it is under way, or why not */
+	IPC_WISHES, /* parent → keeper: JSON object (role/wishes.h) */
+	IPC_EXPORT, /* parent → keeper, exporter: fd of its end of their pair; empty */
 	IPC_AUDIT, /* keeper → exporter: JSON object, entries of the audit trail to be sent; exporter →
 		    * keeper: u64 up to which they arrived, 0 none yet, and why nothing more does;
 		    * without a reason it waits for more */

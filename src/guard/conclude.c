@@ -30,6 +30,9 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 		w->v.device = w->v.rule = ~0u;
 		w->v.peer = GATE_PEER_NONE;
 	}
+	/* The kernel knows of rules alone; this one is a virtual patch. */
+	if (e->shields && w->v.reason != REASON_NONE && shield_is_rule(e->shields, w->v.rule))
+		w->v.reason = REASON_POLICY_SHIELDED;
 }
 
 /*
@@ -145,6 +148,19 @@ const struct gate_device *engine_device(const struct engine *e, uint32_t device)
 	return device < count ? &d[device] : NULL;
 }
 
+struct shield_talk engine_talk(const struct flow *f, const struct gate_verdict *v, unsigned end)
+{
+	bool to_device = v->flags & GATE_VERDICT_TO_DEVICE;
+
+	return (struct shield_talk){
+		.device = v->device,
+		.peer = v->peer,
+		.port = f->key.port[!f->starter],
+		.proto = f->key.proto,
+		.towards = to_device == (end == 0), /* end 0 began it */
+	};
+}
+
 void engine_refuse(const struct engine *e, struct work *w, enum reason why)
 {
 	const struct gate_device *d = engine_device(e, w->v.device);
@@ -157,6 +173,19 @@ void engine_refuse(const struct engine *e, struct work *w, enum reason why)
 		w->v.action = GATE_DROP;
 }
 
+/* A shield that is only rehearsed says what it would have done; nothing changes. */
+static void rehearse(const struct engine *e, struct work *w, const struct flow *f, unsigned end)
+{
+	struct shield_talk t = engine_talk(f, &w->v, end);
+
+	if (t.proto == PROTO_ICMP || t.proto == PROTO_ICMPV6)
+		t.port = w->p.icmp_type;
+	if (shield_conversation(e->shields, &t) == SHIELD_PASS)
+		return;
+	w->v.reason = REASON_POLICY_SHIELDED;
+	w->v.would = GATE_DROP;
+}
+
 /* Flow and behaviour of a packet that goes on. NULL where it belongs to no flow. */
 static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 {
@@ -167,6 +196,8 @@ static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 		return NULL;
 	f = flow_find(e->flows, &w->p, &w->hint, ret_end);
 	end = *ret_end;
+	if (w->v.reason == REASON_NONE && e->shields)
+		rehearse(e, w, f, end);
 	if (f->packets[0] + f->packets[1] == 1) {
 		f->id = flow_id(f);
 		e->stats.flows++;

@@ -16,10 +16,11 @@
 #define PER_CLIENT 1 /* a client on the control socket asks one thing after the other */
 
 /* Every call there is. */
-extern const struct call_row look_calls[], policy_calls[], pki_calls[], door_calls[], audit_calls[];
+extern const struct call_row look_calls[], policy_calls[], pki_calls[], door_calls[], audit_calls[],
+	update_calls[], advisory_calls[];
 static const struct call_row *const tables[] = {
-	look_calls,   policy_calls,  pki_calls,	  door_calls, audit_calls,
-	signin_calls, session_calls, enrol_calls, user_calls, machine_calls};
+	look_calls,    policy_calls, pki_calls,	 door_calls,	audit_calls,  signin_calls,
+	session_calls, enrol_calls,  user_calls, machine_calls, update_calls, advisory_calls};
 
 size_t call_tables(const struct call_row *const **ret_tables)
 {

@@ -35,6 +35,7 @@
 #include "role/trail.h"
 #include "role/trail_send.h"
 #include "role/wishes.h"
+#include "role/updates.h"
 
 #define TURN_MAX 64 /* messages of one sender before the others' turn */
 
@@ -49,6 +50,9 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_COURIER},
 	{FROM_PARENT, IPC_EXPORT},
 	{FROM_PARENT, IPC_WISHES},
+	{FROM_PARENT, IPC_UPDATER},
+	{FROM_PARENT, IPC_INSTALL},	/* what is in place */
+	{FROM_PARENT, IPC_SWITCH},	/* an answer */
 	{FROM_PARENT, IPC_POLICY_FILE}, /* an answer, */
 	{FROM_PARENT, IPC_POLICY_TEXT}, /* and one */
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
@@ -193,6 +197,13 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_exporter(k, m);
 	else if (m->type == IPC_WISHES)
 		take_wishes(k, m);
+	else if (m->type == IPC_UPDATER) {
+		updates_meet(k, m->fd);
+		m->fd = -1; /* it is ours now */
+	} else if (m->type == IPC_INSTALL)
+		updates_placed(k, m);
+	else if (m->type == IPC_SWITCH)
+		updates_switched(k, m);
 	else if (m->type == IPC_POLICY_FILE || m->type == IPC_POLICY_TEXT)
 		amend_answer(k, m);
 	else if (m->type == IPC_EVENTS)
@@ -330,6 +341,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = evidence;
 	if (deposits < at)
 		at = deposits;
+	if (updates_due(k->updates) < at)
+		at = updates_due(k->updates);
 	if (pki_due(k->pki) < at)
 		at = pki_due(k->pki);
 	if (door_due(k, now_ns) < at)
@@ -361,7 +374,7 @@ static void hear_courier(struct keeper *k)
 
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[9 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[10 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 
@@ -375,6 +388,7 @@ static void turn(struct keeper *k, int signals)
 	fds[count++] = (struct pollfd){.fd = k->console_key, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = pki_sock(k->pki), .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = k->courier, .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = updates_sock(k->updates), .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = staff_fd(k->staff), .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = trail_send_fd(k), .events = POLLIN};
 	at = count;
@@ -390,14 +404,18 @@ static void turn(struct keeper *k, int signals)
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
-	if (fds[at - 6].revents && k->desk == desk)
-		hear_console(k, fds[at - 6].revents);
-	if (fds[at - 5].revents && k->console_key == fds[at - 5].fd)
+	if (fds[at - 7].revents && k->desk == desk)
+		hear_console(k, fds[at - 7].revents);
+	if (fds[at - 6].revents && k->console_key == fds[at - 6].fd)
 		hear_console_key(k);
-	if (fds[at - 4].revents && pki_sock(k->pki) == fds[at - 4].fd)
+	if (fds[at - 5].revents && pki_sock(k->pki) == fds[at - 5].fd)
 		pki_hear(k, k->pki);
-	if (fds[at - 3].revents && k->courier == fds[at - 3].fd)
+	if (fds[at - 4].revents && k->courier == fds[at - 4].fd)
 		hear_courier(k);
+	if (fds[at - 3].revents && updates_sock(k->updates) == fds[at - 3].fd)
+		updates_hear(k);
+	if (updates_due(k->updates) <= clock_mono_ns())
+		updates_tick(k);
 	if (fds[at - 2].revents)
 		staff_hashed(k);
 	if (fds[at - 1].revents && trail_send_fd(k) == fds[at - 1].fd)
@@ -494,6 +512,7 @@ int keeper_main(int argc, char **argv)
 		turn(&k, signals);
 	trail_close(&k);
 	status = finish(&k);
+	updates_free(k.updates);
 	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
 	door_free(k.door);
