@@ -334,7 +334,7 @@
 	X(PKI_REFUSED, "pki.request_refused",                                                      \
 	  "A machine asked for a certificate that it does not get.")                               \
 	X(POLICY_SHIELDED, "policy.shielded",                                                      \
-	  "A device with a known weakness was kept from what could exploit it.")                      \
+	  "A device with a known weakness was kept from what could exploit it.")                   \
 	X(UPDATE_FETCHED, "update.fetched",                                                        \
 	  "An update was fetched, and it really is from who may send us one.")                     \
 	X(UPDATE_NOT_FETCHED, "update.not_fetched",                                                \

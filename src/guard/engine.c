@@ -63,9 +63,11 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	struct roster *roster = roster_new(p);
 	struct message_rules *messages = message_rules_new(p);
 	struct shields *shields = shields_new(p);
+	uint32_t devices;
+	struct patients *patients = (policy_devices(p, &devices), patients_new(devices));
 	int r = -ENOMEM;
 
-	if (!roster || !messages || !shields)
+	if (!roster || !messages || !shields || !patients)
 		goto fail;
 	tally_flush(e->notice.tally); /* by the names it was counted under */
 	if (e->floor) {
@@ -81,6 +83,8 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	e->roster = roster;
 	message_rules_free(e->messages);
 	e->messages = messages;
+	patients_free(e->patients);
+	e->patients = patients;
 	shields_free(e->shields);
 	e->shields = NULL;
 	if (shields_are_none(shields))
@@ -92,6 +96,7 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	e->notice.report.roster = roster;
 	return 0;
 fail:
+	patients_free(patients);
 	shields_free(shields);
 	message_rules_free(messages);
 	roster_free(roster);
@@ -124,7 +129,7 @@ static bool open_rooms(struct engine *e)
 	};
 
 	e->sessions = sessions_new(&sessions);
-	e->bedside = bedside_new(e->o.vitals_streams, engine_vitals_found, e);
+	e->bedside = bedside_new(e->o.vitals_streams, engine_vitals_found, engine_patient_seen, e);
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
@@ -194,6 +199,7 @@ void engine_free(struct engine *e)
 	sessions_free(e->sessions);
 	bedside_free(e->bedside);
 	message_rules_free(e->messages);
+	patients_free(e->patients);
 	shields_free(e->shields);
 	floor_free(e->floor);
 	roster_free(e->roster);
@@ -371,11 +377,7 @@ static void fetch_flows(struct engine *e, const struct frame *frames, unsigned f
 static void fetch_sessions(struct engine *e, const struct frame *frames, unsigned from, unsigned to)
 {
 	for (unsigned i = from; i < to; i++)
-		session_hint(flow_guess(e->flows, &slot(e, i)->hint));
-	for (unsigned i = from; i < to; i++)
 		session_prefetch(flow_guess(e->flows, &slot(e, i)->hint));
-	for (unsigned i = from; i < to; i++)
-		session_prefetch_talk(flow_guess(e->flows, &slot(e, i)->hint));
 	for (unsigned i = from; e->policy && i < to; i++)
 		if (!frames[i].verdict)
 			floor_prefetch_again(e->floor, &slot(e, i)->floor_hint);
@@ -383,6 +385,8 @@ static void fetch_sessions(struct engine *e, const struct frame *frames, unsigne
 
 static void finish(struct engine *e, const struct frame *frames, unsigned from, unsigned to)
 {
+	for (unsigned i = from; i < to; i++)
+		session_prefetch_talk(flow_guess(e->flows, &slot(e, i)->hint));
 	for (unsigned i = from; i < to; i++) {
 		advance(e, frames[i].time_ns);
 		take(e, &frames[i], slot(e, i));
@@ -417,16 +421,17 @@ void engine_burst(struct engine *e, struct capture *c, const struct frame *frame
 
 	e->capture = c;
 	look_ahead(frames, 0, group(1, count));
-	for (unsigned n = 0; groups && n < groups + 2; n++) {
+	for (unsigned n = 0; groups && n < groups + 3; n++) {
 		look_ahead(frames, group(n + 1, count), group(n + 2, count));
 		decode(e, frames, group(n, count), group(n + 1, count));
 		if (n >= 1)
 			fetch_flows(e, frames, group(n - 1, count), group(n, count));
-		if (n < 2)
+		if (n >= 2)
+			fetch_sessions(e, frames, group(n - 2, count), group(n - 1, count));
+		if (n < 3)
 			continue;
-		fetch_sessions(e, frames, group(n - 2, count), group(n - 1, count));
-		finish(e, frames, group(n - 2, count), group(n - 1, count));
-		if ((n - 2) % CLEAN_UP == CLEAN_UP - 1)
+		finish(e, frames, group(n - 3, count), group(n - 2, count));
+		if ((n - 3) % CLEAN_UP == CLEAN_UP - 1)
 			clean_up(e);
 	}
 	if (groups % CLEAN_UP || !groups)
@@ -483,6 +488,13 @@ void engine_stats_event(struct engine *e, uint64_t wall_ns)
 struct flow_table *engine_flows(struct engine *e)
 {
 	return e->flows;
+}
+
+void engine_patients(const struct engine *e, uint64_t since_ns,
+		     void (*fn)(void *arg, uint32_t device, uint64_t wall_ns), void *arg)
+{
+	if (e->patients)
+		patients_each(e->patients, since_ns, fn, arg);
 }
 
 struct telling {
