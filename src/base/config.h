@@ -89,6 +89,24 @@ struct config_relay {
 	uint32_t *given_connections, *given_idle_s; /* as the file gives them, or NULL */
 };
 
+/* The sealed link to other gateways. */
+struct config_link {
+	char *listen;		/* "10.9.0.1:4789", UDP; "" nowhere */
+	uint32_t renew_minutes; /* age of keys when they are replaced */
+	uint32_t dead_ms;	/* a peer unheard for so long is down */
+};
+
+/* A gateway at the other end of a sealed link. Its number is its place in the list, from 1. */
+struct config_peer {
+	char *name;
+	char *address;	   /* "10.9.0.2:4789"; "" it calls us */
+	char *certificate; /* the name its certificate must have; "" its own */
+	char *ca;	   /* file with whom is trusted; "" our own authority */
+	char *segment;	   /* whose traffic its frames count as; "" the only one */
+	char **hosts;	   /* what is behind it */
+	unsigned hosts_count;
+};
+
 struct config_people {
 	bool sms;		  /* codes by SMS are offered, through */
 	char *sms_url, *sms_from; /* this gateway, as from that number; "" none */
@@ -205,6 +223,9 @@ struct config {
 	struct config_pki pki;
 	struct config_relay *relays;
 	unsigned relays_count;
+	struct config_link link;
+	struct config_peer *peers;
+	unsigned peers_count;
 	struct config_people people;
 	struct config_segment *segments;
 	unsigned segments_count;

@@ -332,7 +332,19 @@
 	  "A machine was given a digital identity card (certificate).")                            \
 	X(PKI_REVOKED, "pki.certificate_revoked", "Certificates were withdrawn.")                  \
 	X(PKI_REFUSED, "pki.request_refused",                                                      \
-	  "A machine asked for a certificate that it does not get.")
+	  "A machine asked for a certificate that it does not get.")                               \
+	X(SEAL_DOWN, "seal.down",                                                                  \
+	  "The encrypted link to the other gateway is down; this device is set to stay closed "    \
+	  "then.")                                                                                 \
+	X(SEAL_CLEAR, "seal.clear",                                                                \
+	  "Traffic of this device passed without encryption while the link to the other gateway "  \
+	  "was down.")                                                                             \
+	X(SEAL_IN_CLEAR, "seal.in_clear",                                                          \
+	  "Traffic came in without encryption that belongs on the link between two gateways.")     \
+	X(SEAL_WRONG_PEER, "seal.wrong_peer",                                                      \
+	  "Another gateway sent what does not belong to the machines behind it.")                  \
+	X(SEAL_NO_PEER, "seal.no_peer",                                                            \
+	  "What is to be encrypted is for a machine that is behind no other gateway.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
