@@ -91,7 +91,8 @@ struct config_relay {
 
 /* The sealed link to other gateways. */
 struct config_link {
-	char *listen;		/* "10.9.0.1:4789", UDP; "" nowhere */
+	char *listen; /* "10.9.0.1:4789", UDP; "" nowhere */
+	char *ca; /* file with whom is trusted besides our own authority; "" nobody */
 	uint32_t renew_minutes; /* age of keys when they are replaced */
 	uint32_t dead_ms;	/* a peer unheard for so long is down */
 };
@@ -101,7 +102,6 @@ struct config_peer {
 	char *name;
 	char *address;	   /* "10.9.0.2:4789"; "" it calls us */
 	char *certificate; /* the name its certificate must have; "" its own */
-	char *ca;	   /* file with whom is trusted; "" our own authority */
 	char *segment;	   /* whose traffic its frames count as; "" the only one */
 	char **hosts;	   /* what is behind it */
 	unsigned hosts_count;

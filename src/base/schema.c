@@ -199,6 +199,9 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXT, schema_file, "listen", config.link.listen, 0, OPTIONAL, "", 0, 63,                \
 	  "An address of the gateway and a UDP port as 10.0.0.9:4789 or [fd00::9]:4789 where "    \
 	  "other gateways are heard and spoken to. It may be an address of a hospital port.")     \
+	X(TEXT, schema_file, "ca", config.link.ca, 0, OPTIONAL, "", 0, 255,                        \
+	  "A PEM file with issuers that are trusted for other gateways besides our own authority, " \
+	  "and their revocation lists.")                                                           \
 	X(NUMBER, schema_file, "renew_minutes", given.renew_minutes, config.link.renew_minutes,   \
 	  OPTIONAL, "60", 1, 1440, "Keys that are so old are replaced, without a gap.")           \
 	X(NUMBER, schema_file, "dead_ms", given.dead_ms, config.link.dead_ms, OPTIONAL, "3500",   \
@@ -213,9 +216,6 @@ static const struct cyaml_schema_value text_entry = {
 	  "Its address and UDP port as 10.0.0.10:4789. Empty: it is not known, it calls us.")  \
 	X(TEXT, config_peer, "certificate", certificate, 0, OPTIONAL, "", 0, 253,              \
 	  "The name that its certificate must be for. Empty: what it is called.")              \
-	X(TEXT, config_peer, "ca", ca, 0, OPTIONAL, "", 0, 255,                                \
-	  "A PEM file with the issuers that are trusted for it, and their revocation lists. "  \
-	  "Empty: the gateway's own authority.")                                               \
 	X(TEXT, config_peer, "segment", segment, 0, OPTIONAL, "", 0, 63,                       \
 	  "The segment whose hospital port its frames count as coming in by. Empty: the only " \
 	  "one.")                                                                              \

@@ -21,6 +21,8 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 	w->v.ifindex = w->ifindex;
 	if (kernels)
 		w->v = *kernels;
+	else if (e->policy && w->sealed)
+		floor_judge_sealed(e->floor, &w->p, w->ifindex, w->sealed, e->now_ns, &w->v);
 	else if (e->policy && w->floor_hint.key)
 		floor_judge_hinted(e->floor, &w->floor_hint, &w->p, w->ifindex, e->now_ns, &w->v);
 	else if (e->policy)
@@ -30,6 +32,13 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 		w->v.device = w->v.rule = ~0u;
 		w->v.peer = GATE_PEER_NONE;
 	}
+	/* What comes back by the link is judged here alone: our own floor has to know of it. */
+	if (kernels && kernels->action == GATE_SEAL && e->policy) {
+		struct gate_verdict own;
+
+		floor_judge(e->floor, &w->p, w->ifindex, e->now_ns, &own);
+	}
+	engine_judge_seal(e, w);
 }
 
 /*
