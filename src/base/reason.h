@@ -332,7 +332,22 @@
 	  "A machine was given a digital identity card (certificate).")                            \
 	X(PKI_REVOKED, "pki.certificate_revoked", "Certificates were withdrawn.")                  \
 	X(PKI_REFUSED, "pki.request_refused",                                                      \
-	  "A machine asked for a certificate that it does not get.")
+	  "A machine asked for a certificate that it does not get.")                               \
+	X(SEAL_SILENT, "seal.peer_silent",                                                         \
+	  "Another gateway is not heard any longer: what should go to it sealed does not go.")     \
+	X(SEAL_LEFT, "seal.peer_left", "Another gateway said that it stops or starts anew.")       \
+	X(SEAL_UNREACHED, "seal.peer_unreachable",                                                 \
+	  "Another gateway does not answer, so nothing can be sealed for it.")                     \
+	X(SEAL_SPENT, "seal.keys_spent",                                                           \
+	  "The keys agreed with another gateway were used up before new ones were agreed.")        \
+	X(SEAL_REPLAYED, "seal.replayed",                                                          \
+	  "Somebody sends again what two gateways have said to each other before.")                \
+	X(SEAL_FORGED, "seal.forged",                                                              \
+	  "Somebody sends what looks like sealed traffic and was sealed by no gateway of ours.")   \
+	X(SEAL_MALFORMED, "seal.malformed",                                                        \
+	  "Another gateway sends what this one does not understand: one of them may be too old.")  \
+	X(SEAL_FLOOD, "seal.flood",                                                                \
+	  "Somebody begins so many conversations with the gateway that they were held back.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
