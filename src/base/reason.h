@@ -344,7 +344,22 @@
 	X(SEAL_WRONG_PEER, "seal.wrong_peer",                                                      \
 	  "Another gateway sent what does not belong to the machines behind it.")                  \
 	X(SEAL_NO_PEER, "seal.no_peer",                                                            \
-	  "What is to be encrypted is for a machine that is behind no other gateway.")
+	  "What is to be encrypted is for a machine that is behind no other gateway.")             \
+	X(SEAL_SILENT, "seal.peer_silent",                                                         \
+	  "Another gateway is not heard any longer: what should go to it sealed does not go.")     \
+	X(SEAL_LEFT, "seal.peer_left", "Another gateway said that it stops or starts anew.")       \
+	X(SEAL_UNREACHED, "seal.peer_unreachable",                                                 \
+	  "Another gateway does not answer, so nothing can be sealed for it.")                     \
+	X(SEAL_SPENT, "seal.keys_spent",                                                           \
+	  "The keys agreed with another gateway were used up before new ones were agreed.")        \
+	X(SEAL_REPLAYED, "seal.replayed",                                                          \
+	  "Somebody sends again what two gateways have said to each other before.")                \
+	X(SEAL_FORGED, "seal.forged",                                                              \
+	  "Somebody sends what looks like sealed traffic and was sealed by no gateway of ours.")   \
+	X(SEAL_MALFORMED, "seal.malformed",                                                        \
+	  "Another gateway sends what this one does not understand: one of them may be too old.")  \
+	X(SEAL_FLOOD, "seal.flood",                                                                \
+	  "Somebody begins so many conversations with the gateway that they were held back.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

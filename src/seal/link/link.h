@@ -49,8 +49,8 @@ enum link_form {
 };
 
 struct link_frame {
-	uint8_t *data; /* the MSS of a TCP SYN is clamped in place, its checksum with it */
-	uint32_t len;  /* 1 to LINK_FRAME_MAX */
+	uint8_t *data;	  /* the MSS of a TCP SYN is clamped in place, its checksum with it */
+	uint32_t len;	  /* 1 to LINK_FRAME_MAX */
 	uint16_t channel; /* the owner's, carried to the peer: which segment it belongs to */
 	uint16_t device;  /* the owner's, not carried: whose counters; LINK_NO_DEVICE none */
 	enum link_form form;
@@ -73,7 +73,8 @@ struct link_fact {
 	const char *text;	/* more, for people; or NULL */
 	const struct sockaddr *address;
 	const char *subject; /* of the certificate that was shown; or NULL */
-	uint64_t repeats; /* REFUSED: so many more of the kind were not told (one a kind in 10 s is) */
+	uint64_t
+		repeats; /* REFUSED: so many more of the kind were not told (one a kind in 10 s is) */
 };
 
 struct links_calls {
@@ -93,12 +94,13 @@ struct links_calls {
 
 /* Zeros stand for what is in brackets. */
 struct links_options {
-	const char *name;	/* our certificate's */
-	bool fips;		/* AES-GCM alone */
-	uint32_t keepalive_ms;	/* unheard for so long, a peer is asked whether it is there [1000] */
-	uint32_t dead_ms;	/* unheard for so long though asked, it is down [3500] */
-	uint32_t renew_s;	/* age of keys when they are replaced [3600] */
-	uint64_t renew_records; /* … or when they sealed so much [2^30] */
+	const char *name;      /* our certificate's */
+	bool fips;	       /* AES-GCM alone */
+	uint32_t keepalive_ms; /* unheard for so long, a peer is asked whether it is there [1000] */
+	uint32_t dead_ms;      /* unheard for so long though asked, it is down [3500] */
+	uint32_t shake_ms;     /* a handshake may take so long [8000] */
+	uint32_t renew_s;      /* age of keys when they are replaced [3600] */
+	uint64_t renew_records; /* … or when they sealed so much [2^26] */
 	uint16_t mtu;		/* the largest datagram looked for, IP header included [1500] */
 	uint16_t devices;	/* counters are kept for devices below this [0] */
 };
@@ -124,7 +126,8 @@ int links_socket(struct links *ls, int fd);
  * NULL: none begins until there is one. Keys in use are not touched; with `renew`, every peer's are
  * replaced soon (what is trusted has changed).
  */
-void links_context(struct links *ls, struct ssl_ctx_st *client, struct ssl_ctx_st *server, bool renew);
+void links_context(struct links *ls, struct ssl_ctx_st *client, struct ssl_ctx_st *server,
+		   bool renew);
 
 /* True: there may be more, call again (others got their turn meanwhile). */
 bool links_read(struct links *ls);
@@ -158,15 +161,15 @@ struct link_counts {
 	uint64_t frames_out, bytes_out, frames_in, bytes_in; /* as they were given and delivered */
 	uint64_t records_out, datagrams_out, wire_out;	     /* bytes of UDP payload */
 	uint64_t records_in, wire_in;
-	uint64_t split, rejoined; /* frames that did not fit in a datagram */
-	uint64_t unfit;		  /* to send: too long or empty */
-	uint64_t replayed;	  /* come before, or too late to know */
-	uint64_t forged;	  /* datagrams that no key opens */
-	uint64_t malformed;	  /* opened, and yet against doc/link.md */
-	uint64_t missing;	  /* records that never came, as far as numbers tell */
-	uint64_t incomplete;	  /* frames of which a piece never came */
-	uint64_t no_memory;	  /* take() gave none */
-	uint64_t clamped;	  /* TCP SYNs */
+	uint64_t split, rejoined;    /* frames that did not fit in a datagram */
+	uint64_t unfit;		     /* to send: too long or empty */
+	uint64_t replayed;	     /* come before, or too late to know */
+	uint64_t forged;	     /* datagrams that no key opens */
+	uint64_t malformed;	     /* opened, and yet against doc/link.md */
+	uint64_t missing;	     /* records that never came, as far as numbers tell */
+	uint64_t incomplete;	     /* frames of which a piece never came */
+	uint64_t no_memory;	     /* take() gave none */
+	uint64_t clamped;	     /* TCP SYNs */
 	uint64_t handshakes, failed; /* finished; come to nothing */
 	uint64_t moved;
 };
@@ -184,7 +187,8 @@ struct link_status {
 	uint64_t handshake_ns; /* when the keys in use were agreed; 0 never */
 	uint64_t heard_ns;
 	uint64_t rtt_ns; /* smoothed; 0 not known */
-	uint16_t mtu;	 /* the largest datagram that was found to pass, IP header included; 0 not known */
+	uint16_t
+		mtu; /* the largest datagram that was found to pass, IP header included; 0 not known */
 	struct sockaddr_storage address; /* family 0: not known */
 	const char *cipher;		 /* OpenSSL's name; NULL none */
 	char subject[128];
@@ -194,10 +198,10 @@ void link_status(const struct link_peer *p, struct link_status *ret_status);
 
 /* What nobody's keys open, and what came of handshakes of strangers. */
 struct links_counts {
-	uint64_t strange;	   /* datagrams of unknown sources that no key opens */
+	uint64_t strange;	  /* datagrams of unknown sources that no key opens */
 	uint64_t hellos, cookies; /* ClientHellos without, and asked for, a cookie */
-	uint64_t refused;	   /* handshakes beyond the bounds */
-	uint64_t shaking;	   /* handshakes under way now */
+	uint64_t refused;	  /* handshakes beyond the bounds */
+	uint64_t shaking;	  /* handshakes under way now */
 };
 void links_counts(const struct links *ls, struct links_counts *ret_counts);
 
