@@ -70,6 +70,8 @@ enum ipc_type {
 	IPC_QUEUES, /* parent → guard, link: fd of a memfd, their queues, to be used from now on with
 		     * what came before; u32 the guard's number */
 	IPC_PEERS,  /* link → parent: struct setup_peers (role/setup.h), every half second */
+	IPC_LINK_STATE, /* link → keeper: JSON object, how what it carries stands (role/link.c), each
+		     * second that it changed */
 	IPC_TYPE_COUNT,
 };
 

@@ -43,6 +43,7 @@ static const cyaml_strval_t proxies[] = {
 };
 static const cyaml_strval_t hashed_open[] = {{"hashed", 1}, {"open", 2}};
 static const cyaml_strval_t block_observe[] = {{"block", 2}, {"observe", 1}};
+static const cyaml_strval_t anywhere_ward[] = {{"anywhere", 2}, {"ward", 1}};
 static const cyaml_strval_t block_report[] = {{"block", 2}, {"report", 1}};
 
 /* Entries of lists of plain text: addresses, names, ports. */
@@ -234,6 +235,11 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
 	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
 	  "level 3); all others need any two factors (level 2).")                                  \
+	X(WORD, schema_file, "one_factor", config.people.one_factor_anywhere, anywhere_ward,       \
+	  OPTIONAL, "ward", 0, 0,                                                                  \
+	  "From where one factor alone opens a door in an emergency: ward (only from the address " \
+	  "of a machine that the policy names in the device's own segment) or anywhere. With two " \
+	  "factors an emergency opens it from anywhere.")                                          \
 	X(NUMBER, schema_file, "idle_minutes", given.idle_minutes, config.people.idle_minutes,     \
 	  OPTIONAL, "0", 0, 60,                                                                    \
 	  "A session that was not used for so long ends; 0: after what its "                       \
