@@ -113,7 +113,7 @@ struct link_shake {
 /* --- a peer ---------------------------------------------------------------------------- */
 
 /* What one handshake has agreed on. */
-struct keys {
+struct link_keys {
 	SSL *ssl; /* says its last words again if they got lost */
 	struct link_bio bio;
 	struct where at; /* of its handshake */
@@ -139,8 +139,8 @@ struct link_peer {
 	char name[256];
 	struct where dial, at; /* configured; where it is */
 	void *arg;
-	struct keys *keys[LINK_KEYS]; /* newest first */
-	struct keys *use;	      /* what is sealed by; NULL none */
+	struct link_keys *keys[LINK_KEYS]; /* newest first */
+	struct link_keys *use;		   /* what is sealed by; NULL none */
 	bool up;
 	bool renew; /* soon, whatever the age of its keys */
 	uint64_t up_ns, heard_ns, sent_ns, rtt_ns, ping_ns, ping_token;
@@ -220,22 +220,22 @@ struct link_peer *peer_named(struct links *ls, X509 *certificate);
 void peer_agreed(struct link_peer *p, struct link_shake *s);
 void peer_failed(struct link_peer *p, enum reason why);
 /* An authentic record came, from there, the newest of its keys or not. */
-void peer_heard(struct link_peer *p, struct keys *k, const struct where *from, bool newest);
+void peer_heard(struct link_peer *p, struct link_keys *k, const struct where *from, bool newest);
 /* An authentic answer to what was asked. */
 void peer_answered(struct link_peer *p, const struct where *from, const struct framing *f);
-void peer_left(struct link_peer *p, struct keys *k);
+void peer_left(struct link_peer *p, struct link_keys *k);
 void peer_down(struct link_peer *p, enum reason why);
 /* It asks, unauthenticated, for a new handshake. */
 void peer_nudged(struct link_peer *p);
 uint64_t peer_turn(struct link_peer *p);
 void peer_free(struct link_peer *p);
-void keys_free(struct keys *k);
+void link_keys_free(struct link_keys *k);
 
 /* send.c */
 /* A question or answer, padded to `size` bytes of UDP payload (0: not); at once, to `to`. */
-bool send_echo(struct link_peer *p, struct keys *k, const struct where *to, enum framing_kind kind,
-	       enum framing_what what, uint64_t token, size_t size);
-void send_farewell(struct link_peer *p, struct keys *k);
+bool send_echo(struct link_peer *p, struct link_keys *k, const struct where *to,
+	       enum framing_kind kind, enum framing_what what, uint64_t token, size_t size);
+void send_farewell(struct link_peer *p, struct link_keys *k);
 /* A TCP SYN's MSS, lowered to what passes this peer's link whole. */
 void link_clamp(struct link_peer *p, const struct link_frame *f);
 /* Content bytes of a record that still fits. */

@@ -24,7 +24,7 @@ struct link_peer *peer_named(struct links *ls, X509 *certificate)
 
 /* --- keys ------------------------------------------------------------------------------ */
 
-void keys_free(struct keys *k)
+void link_keys_free(struct link_keys *k)
 {
 	if (!k)
 		return;
@@ -38,18 +38,18 @@ void keys_free(struct keys *k)
 
 static void drop(struct link_peer *p, unsigned i)
 {
-	struct keys *k = p->keys[i];
+	struct link_keys *k = p->keys[i];
 
 	if (p->use == k)
 		p->use = NULL;
 	for (; i + 1 < LINK_KEYS; i++)
 		p->keys[i] = p->keys[i + 1];
 	p->keys[LINK_KEYS - 1] = NULL;
-	keys_free(k);
+	link_keys_free(k);
 }
 
 /* In front; where all places are taken, the oldest that is not in use goes. */
-static void add(struct link_peer *p, struct keys *k)
+static void add(struct link_peer *p, struct link_keys *k)
 {
 	if (p->keys[LINK_KEYS - 1])
 		drop(p, p->keys[LINK_KEYS - 1] == p->use ? LINK_KEYS - 2 : LINK_KEYS - 1);
@@ -58,9 +58,9 @@ static void add(struct link_peer *p, struct keys *k)
 	p->keys[0] = k;
 }
 
-static struct keys *keys_new(struct link_shake *s)
+static struct link_keys *keys_new(struct link_shake *s)
 {
-	struct keys *k = calloc(1, sizeof(*k));
+	struct link_keys *k = calloc(1, sizeof(*k));
 
 	if (!k)
 		return NULL;
@@ -91,7 +91,7 @@ static void tell(struct link_peer *p, enum link_event what, enum reason why, con
 }
 
 /* From now on its frames are sealed by these. The ones before still open what is under way. */
-static void use(struct link_peer *p, struct keys *k)
+static void use(struct link_peer *p, struct link_keys *k)
 {
 	uint64_t now = p->ls->now_ns;
 	bool moved = !where_same(&p->at, &k->at), was = p->up;
@@ -122,7 +122,7 @@ static void use(struct link_peer *p, struct keys *k)
 
 void peer_agreed(struct link_peer *p, struct link_shake *s)
 {
-	struct keys *k = keys_new(s);
+	struct link_keys *k = keys_new(s);
 
 	if (!k) {
 		links_refuse(p->ls, p, &s->at, REASON_RELAY_TLS, "the suite's keys cannot be used",
@@ -164,7 +164,7 @@ void peer_down(struct link_peer *p, enum reason why)
 	ls->tick_ns = 0;
 }
 
-void peer_left(struct link_peer *p, struct keys *k)
+void peer_left(struct link_peer *p, struct link_keys *k)
 {
 	if (k == p->use)
 		peer_down(p, REASON_SEAL_LEFT);
@@ -174,7 +174,7 @@ void peer_free(struct link_peer *p)
 {
 	rejoin_expire(&p->rejoin, &p->ls->calls, 0, true);
 	for (unsigned i = 0; i < LINK_KEYS; i++)
-		keys_free(p->keys[i]);
+		link_keys_free(p->keys[i]);
 	free(p->devices);
 	free(p);
 }
@@ -194,7 +194,7 @@ static void challenge(struct link_peer *p, const struct where *from)
 		send_echo(p, p->use, from, FRAMING_ASK, FRAMING_CHALLENGE, p->moving.token, 0);
 }
 
-void peer_heard(struct link_peer *p, struct keys *k, const struct where *from, bool newest)
+void peer_heard(struct link_peer *p, struct link_keys *k, const struct where *from, bool newest)
 {
 	bool first = !k->heard;
 
@@ -255,7 +255,7 @@ void peer_nudged(struct link_peer *p)
 /* Who began the last handshake begins the next; the other end only where it fails to. */
 static bool is_due(const struct link_peer *p)
 {
-	const struct keys *k = p->use;
+	const struct link_keys *k = p->use;
 	uint64_t age = p->ls->now_ns - k->born_ns, most = p->ls->o.renew_s * NSEC_PER_SEC;
 	uint64_t records = k->seq - RECORD_FIRST, limit = p->ls->o.renew_records;
 
@@ -268,7 +268,7 @@ static bool is_due(const struct link_peer *p)
 
 static bool is_spent(const struct link_peer *p)
 {
-	const struct keys *k = p->use;
+	const struct link_keys *k = p->use;
 	uint64_t age = p->ls->now_ns - k->born_ns;
 
 	return age > (2ull * p->ls->o.renew_s + 60) * NSEC_PER_SEC ||
@@ -293,7 +293,7 @@ static void clear_keys(struct link_peer *p)
 	uint64_t now = p->ls->now_ns;
 
 	for (unsigned i = 0; i < LINK_KEYS; i++) {
-		struct keys *k = p->keys[i];
+		struct link_keys *k = p->keys[i];
 
 		if (k && k != p->use &&
 		    ((k->old_ns && now - k->old_ns > OLD_NS) ||

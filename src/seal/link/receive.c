@@ -17,7 +17,7 @@ struct opening {
 };
 
 /* The next `n` bytes of content, those that came out with the head first. `to` NULL: nowhere. */
-static int place(struct links *ls, struct keys *k, struct opening *o, size_t *at, size_t n,
+static int place(struct links *ls, struct link_keys *k, struct opening *o, size_t *at, size_t n,
 		 uint8_t *to)
 {
 	size_t have = *at < o->got ? o->got - *at : 0;
@@ -32,7 +32,7 @@ static int place(struct links *ls, struct keys *k, struct opening *o, size_t *at
 }
 
 /* The head, as far as it says how long it is. */
-static int open_head(struct keys *k, struct opening *o)
+static int open_head(struct link_keys *k, struct opening *o)
 {
 	size_t need;
 	int err;
@@ -58,7 +58,7 @@ static int open_head(struct keys *k, struct opening *o)
 	return err;
 }
 
-static int open_body(struct link_peer *p, struct keys *k, struct opening *o)
+static int open_body(struct link_peer *p, struct link_keys *k, struct opening *o)
 {
 	struct links *ls = p->ls;
 	size_t at = o->f.head;
@@ -133,7 +133,7 @@ static void take_part(struct link_peer *p, struct opening *o)
 	p->counts.incomplete += lost;
 }
 
-static void take_data(struct link_peer *p, struct keys *k, const struct where *from,
+static void take_data(struct link_peer *p, struct link_keys *k, const struct where *from,
 		      struct opening *o)
 {
 	if (o->malformed) {
@@ -160,7 +160,7 @@ static void take_data(struct link_peer *p, struct keys *k, const struct where *f
 }
 
 /* It is authentic: numbers and places. */
-static void came(struct link_peer *p, struct keys *k, const struct record *r,
+static void came(struct link_peer *p, struct link_keys *k, const struct record *r,
 		 const struct where *from)
 {
 	bool newest = !k->window.began || r->seq > k->window.top;
@@ -173,7 +173,7 @@ static void came(struct link_peer *p, struct keys *k, const struct record *r,
 	peer_heard(p, k, from, newest);
 }
 
-static bool open_alert(struct link_peer *p, struct keys *k, const struct record *r,
+static bool open_alert(struct link_peer *p, struct link_keys *k, const struct record *r,
 		       const struct where *from)
 {
 	int len = record_content(k->open, r);
@@ -190,7 +190,7 @@ static bool open_alert(struct link_peer *p, struct keys *k, const struct record 
 }
 
 /* False: not sealed by these keys. */
-static bool open_record(struct link_peer *p, struct keys *k, const struct record *r,
+static bool open_record(struct link_peer *p, struct link_keys *k, const struct record *r,
 			const struct where *from)
 {
 	struct opening o = {0};
@@ -219,7 +219,7 @@ enum opened { OPENED, OPENED_REPLAY, OPENED_NOT };
 static enum opened open_by(struct link_peer *p, const struct record *r, const struct where *from)
 {
 	enum opened said = OPENED_NOT;
-	struct keys *list[1 + LINK_KEYS] = {p->use};
+	struct link_keys *list[1 + LINK_KEYS] = {p->use};
 	unsigned n = p->use ? 1 : 0;
 
 	for (unsigned i = 0; i < LINK_KEYS; i++)
@@ -306,7 +306,7 @@ static void say_again(struct link_peer *p, struct bytes d)
 	size_t n;
 
 	for (unsigned i = 0; i < LINK_KEYS && p->keys[i]; i++) {
-		struct keys *k = p->keys[i];
+		struct link_keys *k = p->keys[i];
 
 		if (k->client)
 			continue;

@@ -27,8 +27,8 @@ void link_clamp(struct link_peer *p, const struct link_frame *f)
 }
 
 /* One record, which is one datagram. */
-static bool seal(struct link_peer *p, struct keys *k, const struct where *to, enum record_type type,
-		 const struct iovec *parts, unsigned count, size_t len)
+static bool seal(struct link_peer *p, struct link_keys *k, const struct where *to,
+		 enum record_type type, const struct iovec *parts, unsigned count, size_t len)
 {
 	struct wire *w = &p->ls->wire;
 	size_t most = len + record_over(k->seal), n;
@@ -51,8 +51,8 @@ static bool seal(struct link_peer *p, struct keys *k, const struct where *to, en
 	return true;
 }
 
-bool send_echo(struct link_peer *p, struct keys *k, const struct where *to, enum framing_kind kind,
-	       enum framing_what what, uint64_t token, size_t size)
+bool send_echo(struct link_peer *p, struct link_keys *k, const struct where *to,
+	       enum framing_kind kind, enum framing_what what, uint64_t token, size_t size)
 {
 	static const uint8_t zeros[LINK_MTU_MAX];
 	struct framing f = {.kind = kind, .what = what, .token = token};
@@ -65,7 +65,7 @@ bool send_echo(struct link_peer *p, struct keys *k, const struct where *to, enum
 	return seal(p, k, to, RECORD_DATA, parts, 2, len + parts[1].iov_len);
 }
 
-void send_farewell(struct link_peer *p, struct keys *k)
+void send_farewell(struct link_peer *p, struct link_keys *k)
 {
 	uint8_t alert[2] = {SSL3_AL_WARNING, SSL_AD_CLOSE_NOTIFY};
 	struct iovec part = {alert, sizeof(alert)};
