@@ -124,6 +124,14 @@ static const char *address_text(const struct sockaddr *a, char ret_text[ADDRESS_
 	return address_ip_text(ip, ret_text);
 }
 
+/* As the policy calls it. */
+static const char *name_of(const struct link_peer *core)
+{
+	const struct peer *p = link_arg(core);
+
+	return text(p->setup, "name");
+}
+
 static void tell(void *arg, const struct link_fact *f)
 {
 	struct peers *ps = arg;
@@ -137,7 +145,7 @@ static void tell(void *arg, const struct link_fact *f)
 		.dest_port = -1,
 		.proto = "UDP",
 		.app_proto = "dtls",
-		.peer = f->peer ? link_name(f->peer) : NULL,
+		.peer = f->peer ? name_of(f->peer) : NULL,
 		.reason = f->reason,
 		.verdict = f->what == LINK_REFUSED ? "drop" : NULL,
 	};
@@ -150,7 +158,7 @@ static void tell(void *arg, const struct link_fact *f)
 	j = event_begin(&e, buf);
 	json_open(&j, "seal");
 	if (f->peer)
-		json_str(&j, "link", link_name(f->peer));
+		json_str(&j, "link", name_of(f->peer));
 	json_str(&j, "state", states[f->what]);
 	if (f->subject)
 		json_str(&j, "subject", f->subject);
@@ -549,6 +557,18 @@ static void add_peer(struct peers *ps, struct peer *p, json_t *setup)
 			  strerror(errno));
 }
 
+/* What the core is told of us: our certificate's name, by which two gateways know who of them begins. */
+static void tune(struct peers *ps, const json_t *root)
+{
+	const char *name = json_string_value(json_array_get(json_object_get(root, "names"), 0));
+	struct links_options o = {.name = name && *name ? name : "bedwarden",
+				  .dead_ms = number(ps->setup, "dead_ms"),
+				  .renew_s = number(ps->setup, "renew_s")};
+
+	o.keepalive_ms = o.dead_ms * 2 / 7;
+	links_tune(ps->core, &o);
+}
+
 static void reset_counts(struct peers *ps, uint32_t generation)
 {
 	if (ps->generation == generation && ps->sealed)
@@ -567,6 +587,7 @@ void peers_take(struct peers *ps, const json_t *root)
 
 	json_decref(ps->setup);
 	ps->setup = json_incref(link);
+	tune(ps, root);
 	reset_counts(ps, number(root, "generation"));
 	json_array_foreach (list, i, one) {
 		if (number(one, "number") >= 1 && number(one, "number") <= GATE_LINKS)

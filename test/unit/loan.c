@@ -146,7 +146,7 @@ static unsigned free_chunks(void)
 static struct frame receive(const char *text)
 {
 	struct frame f = {.wire_len = (uint32_t)strlen(text)};
-	uint32_t offset;
+	uint32_t offset = 0;
 
 	assert_true(first_free(&fake, 0, OWN, &offset));
 	offset += SHARE_HEAD;

@@ -117,6 +117,8 @@ struct link_options {
 struct links *links_new(const struct links_options *o, const struct links_calls *calls);
 /* Peers are told that we go; then everything is gone at once. */
 void links_free(struct links *ls);
+/* Other options from now on; peers and keys stay. */
+void links_tune(struct links *ls, const struct links_options *o);
 /* Takes a bound UDP socket, AF_INET or (for both) AF_INET6 without IPV6_V6ONLY; an earlier one is
  * closed. Sets its options. -1: none. 0 or -errno. */
 int links_socket(struct links *ls, int fd);

@@ -75,6 +75,11 @@ struct links *links_new(const struct links_options *o, const struct links_calls 
 	return NULL;
 }
 
+void links_tune(struct links *ls, const struct links_options *o)
+{
+	set_options(ls, o);
+}
+
 void links_free(struct links *ls)
 {
 	if (!ls)
