@@ -91,8 +91,8 @@ struct config_relay {
 
 /* The sealed link to other gateways. */
 struct config_link {
-	char *listen; /* "10.9.0.1:4789", UDP; "" nowhere */
-	char *ca; /* file with whom is trusted besides our own authority; "" nobody */
+	char *listen;		/* "10.9.0.1:4789", UDP; "" nowhere */
+	char *ca;		/* file with whom is trusted besides our own authority; "" nobody */
 	uint32_t renew_minutes; /* age of keys when they are replaced */
 	uint32_t dead_ms;	/* a peer unheard for so long is down */
 };

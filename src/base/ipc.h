@@ -63,13 +63,13 @@ enum ipc_type {
 	IPC_BLOCK, /* guard → parent: struct setup_block (role/setup.h), a conversation that the kernel
 		    * is to keep blocked, whoever guards */
 	/* The sealed link's memory, guard by guard (base/share.h), and what all of them see of it. */
-	IPC_LINKS,  /* parent → guard, link: fd of the memory of struct gate_link (bpf/shared.h); empty */
+	IPC_LINKS, /* parent → guard, link: fd of the memory of struct gate_link (bpf/shared.h); empty */
 	IPC_FRAMES, /* parent → guard, link: fd of a memfd, frames; u32 the guard's number */
-	IPC_WAKE,   /* parent → guard, link: fd, an eventfd; u32 the guard's number, with IPC_WAKE_GUARD
+	IPC_WAKE, /* parent → guard, link: fd, an eventfd; u32 the guard's number, with IPC_WAKE_GUARD
 		     * the one that wakes the guard, else the one that wakes the link */
 	IPC_QUEUES, /* parent → guard, link: fd of a memfd, their queues, to be used from now on with
 		     * what came before; u32 the guard's number */
-	IPC_PEERS,  /* link → parent: struct setup_peers (role/setup.h), every half second */
+	IPC_PEERS,	/* link → parent: struct setup_peers (role/setup.h), every half second */
 	IPC_LINK_STATE, /* link → keeper: JSON object, how what it carries stands (role/link.c), each
 		     * second that it changed */
 	IPC_TYPE_COUNT,

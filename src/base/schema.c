@@ -200,9 +200,10 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXT, schema_file, "listen", config.link.listen, 0, OPTIONAL, "", 0, 63,                \
 	  "An address of the gateway and a UDP port as 10.0.0.9:4789 or [fd00::9]:4789 where "    \
 	  "other gateways are heard and spoken to. It may be an address of a hospital port.")     \
-	X(TEXT, schema_file, "ca", config.link.ca, 0, OPTIONAL, "", 0, 255,                        \
-	  "A PEM file with issuers that are trusted for other gateways besides our own authority, " \
-	  "and their revocation lists.")                                                           \
+	X(TEXT, schema_file, "ca", config.link.ca, 0, OPTIONAL, "", 0, 255,                       \
+	  "A PEM file with issuers that are trusted for other gateways besides our own "          \
+	  "authority, "                                                                           \
+	  "and their revocation lists.")                                                          \
 	X(NUMBER, schema_file, "renew_minutes", given.renew_minutes, config.link.renew_minutes,   \
 	  OPTIONAL, "60", 1, 1440, "Keys that are so old are replaced, without a gap.")           \
 	X(NUMBER, schema_file, "dead_ms", given.dead_ms, config.link.dead_ms, OPTIONAL, "3500",   \

@@ -13,10 +13,10 @@
 #include "base/spsc.h"
 
 #define SHARE_CHUNK 4096u
-#define SHARE_HEAD  256u			   /* before a frame that comes in: the guard's own */
+#define SHARE_HEAD  256u		       /* before a frame that comes in: the guard's own */
 #define SHARE_FRAME (SHARE_CHUNK - SHARE_HEAD) /* the longest */
-#define SHARE_INBOX 2048u			   /* chunks for frames that come in, behind all others */
-#define SHARE_QUEUE 8192u			   /* entries of each queue, as most are under way */
+#define SHARE_INBOX 2048u /* chunks for frames that come in, behind all others */
+#define SHARE_QUEUE 8192u /* entries of each queue, as most are under way */
 
 enum share_queue { SHARE_SEAL, SHARE_SEALED, SHARE_EMPTY, SHARE_OPENED, SHARE_QUEUES };
 

@@ -67,7 +67,8 @@ struct engine_options {
 
 struct engine_stats {
 	uint64_t packets, bytes, dropped, would_drop, held, malformed;
-	uint64_t sealed, opened, in_clear; /* packets to and by links; passed without, for one was down */
+	uint64_t sealed, opened,
+		in_clear; /* packets to and by links; passed without, for one was down */
 	uint64_t events, flows, flows_evicted, flows_untold, fragments_reassembled, fragments_lost;
 	struct session_counts sessions;
 	uint64_t anomalies[ANOMALY_COUNT];

@@ -289,12 +289,11 @@ static json_t *peers_json(const struct config *c, const struct ports *ports)
 
 		if (*p->address)
 			(void)address_endpoint(p->address, ip, &port);
-		json_array_append_new(
-			list, json_pack("{s:i,s:s,s:s,s:s,s:i,s:I}", "number", (int)i + 1, "name",
-					p->name, "certificate",
-					*p->certificate ? p->certificate : p->name, "ip", ip,
-					"port", (int)port, "ifindex",
-					(json_int_t)port_of(c, p, ports)));
+		json_array_append_new(list, json_pack("{s:i,s:s,s:s,s:s,s:i,s:I}", "number",
+						      (int)i + 1, "name", p->name, "certificate",
+						      *p->certificate ? p->certificate : p->name,
+						      "ip", ip, "port", (int)port, "ifindex",
+						      (json_int_t)port_of(c, p, ports)));
 	}
 	return list;
 }

@@ -37,7 +37,7 @@ struct member {
 	struct setup_counts counts;
 	char arguments[MEMBER_TEXT]; /* what it was started with, … */
 	struct setup_guard setup;    /* … and was told; guards only */
-	int frames; /* guards: the memory that it shares with the link; 0 none */
+	int frames;		     /* guards: the memory that it shares with the link; 0 none */
 };
 
 struct gateway {
@@ -62,11 +62,11 @@ struct gateway {
 	unsigned member_count;
 	unsigned guards;
 	struct watch *watch;
-	int links;		  /* memory of struct gate_link, without the kernel's floor; 0 none */
-	int link_wake;		  /* what wakes the link; 0 none */
+	int links;     /* memory of struct gate_link, without the kernel's floor; 0 none */
+	int link_wake; /* what wakes the link; 0 none */
 	struct setup_peers peers; /* as the link last said */
-	uint64_t ports_due_ns; /* when to look at the ports again; 0 not */
-	bool ports_changed;    /* an interface came or vanished: recompile */
+	uint64_t ports_due_ns;	  /* when to look at the ports again; 0 not */
+	bool ports_changed;	  /* an interface came or vanished: recompile */
 	bool stopping;
 };
 

@@ -19,9 +19,9 @@ struct lender {
 	struct capture *capture;
 	struct engine *engine;
 	struct loan *loan;
-	int wake[2];	/* the link's, ours: until the queues come */
-	int queues;	/* until there is a capture */
-	uint64_t said;	/* of distrust */
+	int wake[2];   /* the link's, ours: until the queues come */
+	int queues;    /* until there is a capture */
+	uint64_t said; /* of distrust */
 };
 
 struct lender *lender_new(void)

@@ -34,8 +34,8 @@ struct party {
 	uint8_t *memory; /* NULL: no such guard yet */
 	uint32_t chunks;
 	struct share_queues queues; /* at NULL: none */
-	int wakes; /* the guard */
-	uint8_t *fresh; /* memory that comes with the next queues */
+	int wakes;		    /* the guard */
+	uint8_t *fresh;		    /* memory that comes with the next queues */
 	uint32_t fresh_chunks;
 	int fresh_wakes;
 	/* Taken from SHARE_SEAL, and the peer's socket was full. */
@@ -62,7 +62,7 @@ struct peers {
 	struct party *parties[SETUP_GUARDS_MAX];
 	unsigned party_count;
 	struct steer *steer; /* used where there are several */
-	json_t *setup; /* what was told of the link itself */
+	json_t *setup;	     /* what was told of the link itself */
 	char *trust;
 	EVP_PKEY *key;
 	STACK_OF(X509) * chain;
@@ -258,7 +258,8 @@ static void forsake(struct party *y)
 
 static void distrust(struct party *y, const char *of)
 {
-	log_error("a guard says of %s what cannot be; it is not heard until it is started anew", of);
+	log_error("a guard says of %s what cannot be; it is not heard until it is started anew",
+		  of);
 	forsake(y);
 }
 
@@ -321,9 +322,8 @@ static void deliver(void *arg, struct link_peer *core, const struct link_frame *
 	struct peers *ps = arg;
 	const struct peer *p = link_arg(core);
 	struct party *from = party_of(ps, f->data), *to;
-	unsigned guard = ps->party_count > 1
-				 ? steer_find(ps->steer, (struct bytes){f->data, f->len})
-				 : 0;
+	unsigned guard =
+		ps->party_count > 1 ? steer_find(ps->steer, (struct bytes){f->data, f->len}) : 0;
 	uint8_t *data = f->data;
 	struct spsc_entry e;
 
@@ -618,8 +618,7 @@ void peers_socket(struct peers *ps, int fd)
 	if (watched >= 0)
 		relays_unwatch(ps->link->relays, watched);
 	watched = fd;
-	if (links_socket(ps->core, fd) < 0 ||
-	    relays_watch(ps->link->relays, fd, readable, ps) < 0)
+	if (links_socket(ps->core, fd) < 0 || relays_watch(ps->link->relays, fd, readable, ps) < 0)
 		log_error("the sealed link cannot use its socket");
 }
 
@@ -759,8 +758,9 @@ int peers_turn(struct peers *ps, int most)
 		most = (int)(BEAT_NS / NSEC_PER_MSEC);
 	if (next <= now)
 		return 0;
-	return (next - now) / NSEC_PER_MSEC < (uint64_t)most ? (int)((next - now) / NSEC_PER_MSEC) + 1
-							     : most;
+	return (next - now) / NSEC_PER_MSEC < (uint64_t)most
+		       ? (int)((next - now) / NSEC_PER_MSEC) + 1
+		       : most;
 }
 
 bool peers_sleep(struct peers *ps)

@@ -44,6 +44,21 @@ static void send_numbered(struct member *m, enum ipc_type type, uint32_t number,
 	member_send(m, type, 0, (struct bytes){(const uint8_t *)&number, sizeof(number)}, fd);
 }
 
+/* The last link is dead, and the next has not begun: nothing that one left is to be believed. */
+static void clear_links(int links)
+{
+	size_t size = (GATE_LINKS + 1) * sizeof(struct gate_link);
+	struct gate_link *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, links, 0);
+
+	if (at == MAP_FAILED)
+		return;
+	for (unsigned i = GATE_LINKS + 1; i-- > 0;) {
+		__atomic_store_n(&at[i].beat_ns, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&at[i].owner, 0, __ATOMIC_RELEASE);
+	}
+	munmap(at, size);
+}
+
 /* New queues for the two. Whoever dies meanwhile is told of anew when started again. */
 static void pair(struct gateway *g, struct member *guard, struct member *link)
 {
@@ -98,6 +113,7 @@ void sealing_link(struct gateway *g, struct member *link)
 	g->link_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (links < 0 || g->link_wake < 0)
 		return;
+	clear_links(links);
 	member_send(link, IPC_LINKS, 0, (struct bytes){0}, links);
 	for (unsigned i = 0; i < g->member_count; i++)
 		if (g->members[i].role == ROLE_GUARD)

@@ -31,7 +31,7 @@ static void put_ports(struct json *j, const struct gateway *g)
 	json_end(j);
 }
 
-#define SEALED_TOLD 256 /* devices: an answer has its bound */
+#define SEALED_TOLD 128 /* devices: an answer has its bound */
 
 #define NOT_ISOLATED \
 	"this switch does not isolate its ports: traffic between devices on it is not seen"

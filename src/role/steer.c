@@ -26,8 +26,8 @@ static uint16_t load16(const uint8_t *p)
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-static void put(struct ends *e, const uint8_t *src, const uint8_t *dst, size_t len, const uint8_t *l4,
-		size_t left)
+static void put(struct ends *e, const uint8_t *src, const uint8_t *dst, size_t len,
+		const uint8_t *l4, size_t left)
 {
 	bool ports = (e->proto == 6 || e->proto == 17) && left >= 4;
 	uint16_t sport = ports ? load16(l4) : 0, dport = ports ? load16(l4 + 2) : 0;

@@ -133,6 +133,8 @@ pid_of() { local p=parent_$1; pgrep -P "${!p}" -f "bedwarden _$2"; }
 
 authority() { "$bw" pki show -c "$dir/$1.yaml" 2>/dev/null | sed -n '/BEGIN/,/END/p' >"$dir/ca-$1.pem"; grep -q BEGIN "$dir/ca-$1.pem"; }
 
+soon() { [ "$(until_ms 6000 "$@")" -ge 0 ]; }
+
 # listen FILE: all that goes over the wire.
 listen() {
 	at wire tcpdump -Z root -q -i br0 --immediate-mode -U -s 0 -w "$1" 2>"$dir/tcpdump" &
@@ -206,8 +208,8 @@ whole() {
 	for g in a b; do "$bw" policy apply -c "$dir/$g.yaml" >/dev/null; done
 	for g in a b; do until_ms 10000 authority $g >/dev/null; done
 	for g in a b; do "$bw" policy apply -c "$dir/$g.yaml" >/dev/null; done
-	ms=$(until_ms 10000 both_up)
-	if [ "$ms" -ge 0 ]; then ok "$capture: the link is up on both sides, $ms ms after the policy"; else not "$capture: the link is up on both sides"; tail -n 5 "$dir"/log-?; return; fi
+	ms=$(until_ms 25000 both_up)
+	if [ "$ms" -ge 0 ]; then ok "$capture: the link is up on both sides, $ms ms after the policy"; else not "$capture: the link is up on both sides"; tail -n 5 "$dir"/log-?; for g in a b; do say $g events --all --json | grep '"seal"' | tail -n 5; done; return; fi
 
 	listen "$dir/quiet.pcap"
 	check "$capture: a ping goes there and back" at open ping -c 2 -W 2 10.92.0.1
@@ -225,7 +227,7 @@ whole() {
 	check "$capture: it does see the link" [ "$(seen "$dir/quiet.pcap" "udp port 4789")" -gt 1000 ]
 	check "$capture: no word of it is readable" bash -c "! grep -qa SECRET-PATIENT '$dir/quiet.pcap'"
 	check "$capture: what policy forbids does not pass by the link" told a '"reason":"policy.not_allowed"'
-	check "$capture: an event says the link is up" told a '"state":"up"'
+	check "$capture: an event says the link is up" soon told a '"state":"up"'
 	check "$capture: status counts per device" bash -c "$(declare -f state say); bw=$bw; dir=$dir; state a | grep -q '\"device\":\"closed\",\"frames\":'"
 
 	# Beside the link.
@@ -248,7 +250,7 @@ whole() {
 	P
 	sleep 1.5
 	listened
-	check "$capture: what is injected beside the link is dropped (seal.in_clear)" told b '"reason":"seal.in_clear"'
+	check "$capture: what is injected beside the link is dropped (seal.in_clear)" soon told b '"reason":"seal.in_clear"'
 
 	# kill -9 of the link's process under load, near and far.
 	for g in a b; do
@@ -275,8 +277,8 @@ whole() {
 	check "$capture: peer down: the open-class device goes on in the clear" [ "$(seen "$dir/down.pcap" "udp port 5000 and host 10.92.0.11")" -gt 100 ]
 	nothing_in_clear "$capture: peer down: of the closed-class device nothing" "$dir/down.pcap" "$clear_of_closed"
 	sleep 1
-	check "$capture: an event says so for the open one (seal.clear)" told a '"reason":"seal.clear"'
-	check "$capture: and for the closed one (seal.down)" told a '"reason":"seal.down"'
+	check "$capture: an event says so for the open one (seal.clear)" soon told a '"reason":"seal.clear"'
+	check "$capture: and for the closed one (seal.down)" soon told a '"reason":"seal.down"'
 	kill -CONT "$(pid_of b link)"
 	ms=$(until_ms 8000 both_up)
 	check "$capture: the link comes back by itself" [ "$ms" -ge 0 ]
@@ -293,6 +295,7 @@ whole() {
 	ms=$(until_ms 8000 at closed ping -c 1 -W 1 10.92.0.2)
 	check "$capture: the next guard takes part in the link" [ "$ms" -ge 0 ]
 	for g in a b; do p=parent_$g; kill "${!p}"; wait "${!p}" 2>/dev/null; done
+	if [ -n "${KEEP:-}" ]; then for g in a b; do cp -r "$dir/state-$g" "$dir/kept-$g-$capture"; done; fi
 	rm -rf "$dir"/state-? "$dir"/run-?
 	rm -rf "$dir"/bpf-?/bw 2>/dev/null
 }

@@ -454,9 +454,9 @@ static uint16_t tcp_sum(const uint8_t *f, size_t len)
 {
 	const uint8_t *ip = f + 14;
 
-	return sum_fold(sum_add(sum_add(0, ip + 12, 8) + (6 << 8) +
-					__builtin_bswap16((uint16_t)(len - 34)),
-				f + 34, len - 34));
+	return sum_fold(
+		sum_add(sum_add(0, ip + 12, 8) + (6 << 8) + __builtin_bswap16((uint16_t)(len - 34)),
+			f + 34, len - 34));
 }
 
 static void a_large_frame_is_cut_into_packets(void **state)

@@ -108,8 +108,7 @@ static void fix_tcp(const struct segment *s, uint8_t *out, size_t len, bool last
 	if (s->next)
 		tcp[13] &= (uint8_t)~CWR; /* RFC 3168 §6.1.2: once */
 	store16(tcp + 16, 0);
-	sum = sum_add(0, addresses, s->v6 ? 32 : 8) + htons(TCP) +
-	      htons((uint16_t)(len - s->tcp));
+	sum = sum_add(0, addresses, s->v6 ? 32 : 8) + htons(TCP) + htons((uint16_t)(len - s->tcp));
 	folded = (uint16_t)~sum_fold(sum_add(sum, tcp, len - s->tcp));
 	memcpy(tcp + 16, &folded, 2);
 }

@@ -7,10 +7,11 @@
  */
 #include "base/bytes.h"
 
-#define SEGMENT_HEAD_MAX 256 /* Ethernet with tags, IP with extensions or options, TCP with options */
+#define SEGMENT_HEAD_MAX \
+	256 /* Ethernet with tags, IP with extensions or options, TCP with options */
 
 struct segment {
-	struct bytes frame; /* borrowed */
+	struct bytes frame;	 /* borrowed */
 	size_t ip, tcp, payload; /* where they begin */
 	size_t mss, next;	 /* how much a packet carries; how much was cut */
 	bool v6;

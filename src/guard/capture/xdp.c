@@ -57,9 +57,9 @@ struct xdp {
 	uint64_t chunk, chunks;
 	uint64_t *free; /* a stack of chunk addresses */
 	uint64_t free_count;
-	bool shared;	  /* the area, with the link */
-	uint64_t own;	  /* chunks before those for the link to fill */
-	uint64_t *inbox;  /* a stack of those */
+	bool shared;	 /* the area, with the link */
+	uint64_t own;	 /* chunks before those for the link to fill */
+	uint64_t *inbox; /* a stack of those */
 	uint64_t inbox_count;
 	struct gate_heart *heart; /* ours among the `hearts` of all queues */
 	void *hearts;
