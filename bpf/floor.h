@@ -274,10 +274,11 @@ FLOOR_FN void floor_say(struct floor_work *w, __u8 action, __u8 reason)
 	v->action = action;
 	v->would = action;
 	v->reason = reason;
-	if (w->soft && action != GATE_SEAL)
+	if (w->soft && action != GATE_SEAL && !(w->link && w->port.side == GATE_WARD))
 		v->flags |= GATE_VERDICT_OPEN;
+	/* What only would be refused goes where it would have gone. */
 	if (action == GATE_DROP && reason != REASON_NONE && w->soft)
-		v->action = GATE_INSPECT;
+		v->action = w->link && w->port.side == GATE_WARD ? GATE_SEAL : GATE_INSPECT;
 	if (!w->reported || v->would == GATE_DROP)
 		return;
 	/* Allowed, by a sender whose violation the segment wants reported only. */

@@ -660,6 +660,10 @@ static __always_inline int fail(struct xdp_md *ctx, const struct gate_config *cf
 	}
 	if (v->flags & GATE_VERDICT_OPEN)
 		open = 1;
+	if (v->action == GATE_SEAL && v->would == GATE_DROP && !g->floor.soft) {
+		open = 0; /* refused, as far as the kernel knows */
+		why = v->reason;
+	}
 	if (why == REASON_FLOOR_TOO_BIG)
 		count_total(GATE_TOTAL_TOO_BIG, len);
 	if (!open) {
@@ -828,6 +832,10 @@ int gate(struct xdp_md *ctx)
 	g->floor.now_ns = bpf_ktime_get_ns();
 	gate_decide(t.slot);
 	count_rule(cfg, t.slot, g->floor.verdict.rule, g->floor.packet.len);
+	/* What has come by a link, only the guard has seen: on answers to it, it has the word. */
+	if (g->floor.verdict.action == GATE_DROP && g->floor.verdict.link &&
+	    wire->port.side == GATE_WARD)
+		g->floor.verdict.action = GATE_SEAL;
 	switch (g->floor.verdict.action) {
 	case GATE_PASS:
 		return pass(ctx, cfg, g, t.slot);

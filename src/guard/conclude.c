@@ -19,7 +19,8 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 
 	w->v = unjudged;
 	w->v.ifindex = w->ifindex;
-	if (kernels)
+	/* Of what goes by a link the kernel sees one direction, and our own floor both. */
+	if (kernels && !(kernels->action == GATE_SEAL && e->policy))
 		w->v = *kernels;
 	else if (e->policy && w->sealed)
 		floor_judge_sealed(e->floor, &w->p, w->ifindex, w->sealed, e->now_ns, &w->v);
@@ -31,12 +32,6 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 	if (e->policy && w->v.generation != policy_generation(e->policy)) {
 		w->v.device = w->v.rule = ~0u;
 		w->v.peer = GATE_PEER_NONE;
-	}
-	/* What comes back by the link is judged here alone: our own floor has to know of it. */
-	if (kernels && kernels->action == GATE_SEAL && e->policy) {
-		struct gate_verdict own;
-
-		floor_judge(e->floor, &w->p, w->ifindex, e->now_ns, &own);
 	}
 	engine_judge_seal(e, w);
 }

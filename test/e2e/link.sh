@@ -198,6 +198,11 @@ nothing_in_clear() { # TEXT FILE FILTER
 clear_of_closed="host 10.92.0.12 or host 10.92.0.2"
 
 whole() {
+	local most ns
+	# Under XDP a frame that stands for many would be too long for a guard; on a cable there is none.
+	for ns in open closed srv vault; do
+		at $ns ethtool -K e0 tso $1 gso $1 gro $1 >/dev/null 2>&1
+	done
 	: >"$dir/ca-a.pem"; : >"$dir/ca-b.pem"
 	policy a; policy b
 	run a; run b
@@ -253,14 +258,16 @@ whole() {
 	check "$capture: what is injected beside the link is dropped (seal.in_clear)" soon told b '"reason":"seal.in_clear"'
 
 	# kill -9 of the link's process under load, near and far.
+	# The far one has to be missed first (dead_ms), or to begin anew.
 	for g in a b; do
+		if [ $g = a ]; then most=64; else most=2400; fi
 		listen "$dir/kill-$g.pcap"
 		stream 4
 		sleep 1
 		kill -9 "$(pid_of $g link)"
 		settle
 		listened
-		check "$capture: kill -9 of the link in gw-$g: $lost of $(field sent.open sent) datagrams of the open-class device lost (at most 64)" within "$lost" 64
+		check "$capture: kill -9 of the link in gw-$g: $lost of $(field sent.open sent) datagrams of the open-class device lost (at most $most)" within "$lost" $most
 		nothing_in_clear "$capture: kill -9 of the link in gw-$g: nothing of the closed-class device in the clear" "$dir/kill-$g.pcap" "$clear_of_closed"
 		check "$capture: and the closed-class device is heard again ($lost_closed of $(field sent.closed sent) lost)" [ "$lost_closed" -lt "$(field sent.closed sent)" ]
 		ms=$(until_ms 8000 both_up)
@@ -302,7 +309,7 @@ whole() {
 
 wire || skip_all "the sealed link end to end: no network namespaces here"
 for capture in ${CAPTURE:-packet xdp}; do
-	whole
+	if [ $capture = xdp ]; then whole off; else whole on; fi
 	[ -z "${KEEP:-}" ] || cp "$dir"/log-a "$dir/log-a.$capture"
 done
 exit $failed

@@ -119,6 +119,11 @@ void links_context(struct links *ls, SSL_CTX *client, SSL_CTX *server, bool rene
 	ls->server = keep(ls->server, server);
 	if (server)
 		hello_setup(server);
+	/* What was begun by the old ones would only keep the new ones waiting. */
+	for (struct link_shake *s = ls->shakes; s; s = s->next)
+		if (s->client)
+			shake_end(s, REASON_NONE, NULL);
+	shakes_bury(ls);
 	for (unsigned i = 0; i < ls->peer_count; i++) {
 		struct link_peer *p = ls->peers[i];
 
