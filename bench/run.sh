@@ -23,7 +23,7 @@ for part in $parts; do
 		;;
 	inspect) bench/inspect.sh build/bedwarden ;;
 	age) bench/age.sh build/bedwarden ;;
-	update) bench/update.py build/bedwarden ;;
+	update) bench/update.py build/bedwarden && bench/advisories.py build/bedwarden ;;
 	flows | policy) "bench/$part.sh" build/bench/bench-stage ;;
 	dicom) build/bench/bench-dicom ;;
 	store)
@@ -33,7 +33,8 @@ for part in $parts; do
 		;;
 	api)
 		printf '\nThe console:\n\n| what | measured | must |\n|---|---|---|\n'
-		if [ "$(id -u)" = 0 ]; then bench/api.py build/test/console-kit; else sudo -n bench/api.py build/test/console-kit; fi
+		root=; [ "$(id -u)" = 0 ] || root="sudo -n"
+		$root bench/api.py build/test/console-kit && $root test/console/guess.py build/test/console-kit row
 		;;
 	integrity)
 		data=../shared/data/physio/wfdb-python

@@ -62,6 +62,8 @@ enum ipc_type {
 		  * answered */
 	IPC_BLOCK, /* guard → parent: struct setup_block (role/setup.h), a conversation that the kernel
 		    * is to keep blocked, whoever guards */
+	IPC_LINK_STATE, /* link → keeper: JSON object, how what it carries stands (role/link.c), each
+		     * second that it changed */
 	IPC_TYPE_COUNT,
 };
 

@@ -333,6 +333,8 @@
 	X(PKI_REVOKED, "pki.certificate_revoked", "Certificates were withdrawn.")                  \
 	X(PKI_REFUSED, "pki.request_refused",                                                      \
 	  "A machine asked for a certificate that it does not get.")                               \
+	X(POLICY_SHIELDED, "policy.shielded",                                                      \
+	  "A device with a known weakness was kept from what could exploit it.")                   \
 	X(SEAL_SILENT, "seal.peer_silent",                                                         \
 	  "Another gateway is not heard any longer: what should go to it sealed does not go.")     \
 	X(SEAL_LEFT, "seal.peer_left", "Another gateway said that it stops or starts anew.")       \

@@ -267,6 +267,29 @@ static void say_records(const json_t *s)
 	say_vault(json_object_get(s, "vault"));
 }
 
+/* What travels by TLS, a line each. */
+static void say_relays(const json_t *s)
+{
+	const json_t *relays = json_object_get(s, "relays"), *r;
+	char a[TEXT_SHORT], b[TEXT_SHORT], c[TEXT_SHORT], d[TEXT_SHORT];
+	size_t i;
+
+	if (!json_array_size(relays))
+		return;
+	puts("\nRELAYS");
+	json_array_foreach (relays, i, r) {
+		bool gone = json_is_true(json_object_get(r, "retired"));
+
+		say("  %s (TLS %s)%s: %s connections stand of %s, %s refused, %s.",
+		    control_text(r, "name"), control_text(r, "tls"),
+		    gone					? ", no longer in the policy"
+		    : json_is_true(json_object_get(r, "ready")) ? ""
+								: ", not ready",
+		    text_count(number(r, "open"), a), text_count(number(r, "accepted"), b),
+		    text_count(number(r, "refused"), c), text_bytes(number(r, "bytes"), d));
+	}
+}
+
 /* Where the console is, and how to know that it is ours. */
 static void say_console(const json_t *s)
 {
@@ -300,6 +323,7 @@ static void show(void *arg, json_t *s)
 	say_devices(s);
 	say_blind_spots(s);
 	say_traffic(s);
+	say_relays(s);
 	say_records(s);
 	say_console(s);
 }

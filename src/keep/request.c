@@ -8,10 +8,10 @@
 
 #include "keep/record.h"
 
-static const char *const commands[REQUEST_COMMANDS] = {
+/* A call has its own key and no name here. */
+static const char *const commands[REQUEST_CALL] = {
 	[REQUEST_STATUS] = "status", [REQUEST_DEVICES] = "devices", [REQUEST_FLOWS] = "flows",
 	[REQUEST_EVENTS] = "events", [REQUEST_GRANTS] = "grants",   [REQUEST_APPLY] = "apply",
-	[REQUEST_CALL] = "",
 };
 
 static int refuse(char error[REQUEST_ERROR], const char *fmt, ...)
@@ -91,7 +91,7 @@ static int take_command(const json_t *root, struct request *r, char *error)
 {
 	const char *name = json_string_value(json_object_get(root, "cmd"));
 
-	for (unsigned i = 0; name && i < REQUEST_COMMANDS; i++)
+	for (unsigned i = 0; name && i < REQUEST_CALL; i++)
 		if (strcmp(commands[i], name) == 0) {
 			r->command = (enum request_command)i;
 			return 0;

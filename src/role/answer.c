@@ -16,6 +16,7 @@
 #include "role/door.h"
 #include "role/keeper.h"
 #include "role/look.h"
+#include "role/pki.h"
 #include "role/secrets.h"
 #include "role/serve.h"
 #include "role/staff.h"
@@ -340,6 +341,8 @@ static void merge(struct keeper *k, json_t *status)
 	if (desk_print(k, print))
 		json_object_set_new(json_object_get(status, "console"), "certificate",
 				    json_string(print));
+	if (k->pki)
+		pki_status(k->pki, status);
 	add_nags(k, status);
 }
 

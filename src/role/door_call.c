@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/address.h"
 #include "base/clock.h"
@@ -106,16 +107,63 @@ static json_t *wrong(struct call_error *e, const char *what)
 	return call_fail(e, 400, "call.arguments", "An argument is wrong", "%s", what);
 }
 
+/* The hardware address that the policy binds this one to; `ret_ward`: as a machine of the segment's
+ * own ward side. NULL: it names no such. */
+static const uint8_t *bound_to(const struct policy *p, uint32_t segment, const struct gate_ip *ip,
+			       bool *ret_ward)
+{
+	uint32_t count;
+	const struct policy_ip_row *row = policy_ips(p, &count);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (row[i].key.segment == segment && memcmp(&row[i].key.ip, ip, sizeof(*ip)) == 0 &&
+		    (row[i].bind.flags & GATE_BIND_MAC)) {
+			*ret_ward = row[i].bind.side == GATE_WARD;
+			return row[i].bind.mac;
+		}
+	return NULL;
+}
+
+/* Of a device without a listed address: is that its hardware address, in this segment? */
+static bool lives_in(const struct policy *p, uint32_t segment, const char *mac)
+{
+	uint8_t bytes[6];
+	uint32_t count;
+	const struct gate_device *d = policy_devices(p, &count);
+
+	if (!address_mac(mac, bytes))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (d[i].segment == segment && !(d[i].flags & GATE_DEVICE_STRANGER) &&
+		    memcmp(d[i].mac, bytes, sizeof(bytes)) == 0)
+			return true;
+	return false;
+}
+
+/* A password that somebody was talked out of opens nothing from afar. */
+static bool near_enough(const struct keeper *k, const struct call_asker *by, bool ward,
+			struct call_error *e)
+{
+	if (!by->one_factor || ward || k->one_factor_anywhere)
+		return true;
+	call_fail(e, 403, "grant.not_from_ward",
+		  "One factor opens a door only from a machine of the ward",
+		  "%s is none that the policy names in the device's segment; sign in with a second "
+		  "factor, ask from the ward, or have people.one_factor set to anywhere",
+		  by->source);
+	return false;
+}
+
 /* For whom: the workstation that asks; on the box itself the one that is named. */
 static bool workstation(struct keeper *k, const struct call_asker *by, const json_t *args,
 			const struct gate_device *dev, struct grant_ask *a, struct call_error *e)
 {
 	static char source[ADDRESS_IP_LEN], mac[18];
 	const char *ip = call_text(args, "ip"), *hw = call_text(args, "mac");
-	struct policy_ip_row *row;
+	const uint8_t *b;
 	struct gate_ip addr;
 	uint8_t bytes[6];
-	uint32_t count;
+	bool ward = false;
 
 	if (!by->operator_) {
 		if (ip && strcmp(ip, by->source) != 0) {
@@ -133,17 +181,20 @@ static bool workstation(struct keeper *k, const struct call_asker *by, const jso
 	}
 	address_ip_text(addr.b, source);
 	a->source = source;
-	row = (struct policy_ip_row *)(uintptr_t)policy_ips(k->policy, &count);
-	for (uint32_t i = 0; !hw && i < count; i++)
-		if (row[i].key.segment == dev->segment &&
-		    memcmp(&row[i].key.ip, &addr, sizeof(addr)) == 0 &&
-		    (row[i].bind.flags & GATE_BIND_MAC)) {
-			const uint8_t *b = row[i].bind.mac;
-
-			snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1],
-				 b[2], b[3], b[4], b[5]);
-			hw = mac;
+	b = bound_to(k->policy, dev->segment, &addr, &ward);
+	/* What the policy binds in the ward is so, whatever way the question came. */
+	if (b && (!hw || (ward && !by->operator_))) {
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3],
+			 b[4], b[5]);
+		if (hw && strcasecmp(hw, mac) != 0) {
+			call_fail(e, 403, "grant.other_workstation",
+				  "A door opens for the workstation that asks",
+				  "the policy binds %s to %s, and %s asks with it", source, mac,
+				  hw);
+			return false;
 		}
+		hw = mac;
+	}
 	if (!hw && by->operator_) {
 		wrong(e, "mac must be the workstation's hardware address, or 'any' where it is "
 			 "behind a router");
@@ -154,7 +205,7 @@ static bool workstation(struct keeper *k, const struct call_asker *by, const jso
 		wrong(e, "mac must be as 02:00:00:00:00:05, or 'any'");
 		return false;
 	}
-	return true;
+	return near_enough(k, by, ward || (!b && lives_in(k->policy, dev->segment, a->mac)), e);
 }
 
 /* Does a door of another grant stand there already? */
@@ -348,8 +399,8 @@ static json_t *call_revoke(struct keeper *k, const struct call_asker *by, const 
 {
 	const char *why = call_text(args, "reason");
 	struct grant_clock now = door_now(k);
-	bool staff = by->operator_ || by->role == PEOPLE_CLINICAL_ENGINEER ||
-		     by->role == PEOPLE_ADMINISTRATOR;
+	bool staff = by->operator_ || (!by->one_factor && (by->role == PEOPLE_CLINICAL_ENGINEER ||
+							   by->role == PEOPLE_ADMINISTRATOR));
 	struct grant was;
 	int err;
 
@@ -516,14 +567,14 @@ static json_t *call_withdraw(struct keeper *k, const struct call_asker *by, cons
 #define LOOKER (STAFF | PEOPLE_ONLY(PEOPLE_AUDITOR))
 
 const struct call_row door_calls[] = {
-	{"grant.list", call_list, PEOPLE_ALL, false, false, false},
-	{"grant.services", call_services, PEOPLE_ALL, false, false, false},
+	{"grant.list", call_list, PEOPLE_ALL, false, false, false, CALL_ONE_FACTOR},
+	{"grant.services", call_services, PEOPLE_ALL, false, false, false, CALL_ONE_FACTOR},
 	{"grant.request", call_request, PEOPLE_ALL, true, true, false},
 	{"grant.approve", call_approve, STAFF, true, true, false},
 	{"grant.deny", call_deny, STAFF, false, true, false},
-	{"grant.revoke", call_revoke, PEOPLE_ALL, false, true, false},
-	/* In an emergency any one factor does. */
-	{"grant.break_glass", call_break, PEOPLE_HOUSE, false, true, false},
+	/* In an emergency any one factor does: to see what there is, open it, and shut it again. */
+	{"grant.revoke", call_revoke, PEOPLE_ALL, false, true, false, CALL_ONE_FACTOR},
+	{"grant.break_glass", call_break, PEOPLE_HOUSE, false, true, false, CALL_ONE_FACTOR},
 	{"grant.review", call_review, LOOKER, true, true, false},
 	{"vendor.invite", call_invite, STAFF, true, true, false},
 	{"vendor.withdraw", call_withdraw, STAFF, false, true, false},

@@ -10,7 +10,7 @@
  *                     [-E EVIDENCE_MB -D EVIDENCE_DAYS] [-A ARCHIVE_MB] [-R]
  *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
  *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
- *                     [-W SMS_URL] [-F SMS_FROM]
+ *                     [-W SMS_URL] [-F SMS_FROM] [-G ONE_FACTOR_ANYWHERE]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -63,10 +63,11 @@ struct store;
 struct keeper {
 	const char *state_dir;
 	struct store *store;
-	struct person *person; /* hides and opens what could name one */
-	bool eve_open;	       /* and the event file has it open */
-	struct eve *eve;       /* NULL: none wanted */
-	struct pcaps *pcaps;   /* NULL: no evidence is wanted */
+	struct person *person;	  /* hides and opens what could name one */
+	bool eve_open;		  /* and the event file has it open */
+	bool one_factor_anywhere; /* opens doors in emergencies; else only from the ward */
+	struct eve *eve;	  /* NULL: none wanted */
+	struct pcaps *pcaps;	  /* NULL: no evidence is wanted */
 	struct serve *serve;
 	struct secrets *secrets;   /* NULL: no keys are wanted */
 	struct intake *intake;	   /* the vault; NULL: no keys, or they are locked */

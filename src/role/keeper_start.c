@@ -96,7 +96,7 @@ struct keeper_options keeper_options_read(int argc, char **argv)
 				   .staff.site = "bedwarden"};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:R")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:G:R")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -148,6 +148,9 @@ struct keeper_options keeper_options_read(int argc, char **argv)
 			break;
 		case '3':
 			o.staff.aal3 = (unsigned)number_of(optarg);
+			break;
+		case 'G':
+			o.one_factor_anywhere = number_of(optarg) != 0;
 			break;
 		case 'W':
 			o.staff.sms_url = optarg;
@@ -275,7 +278,10 @@ void keeper_lock_in(struct keeper *k, const struct keeper_options *o)
 	err = sandbox_network();
 	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
 		fatal("keeper: Landlock: %s", strerror(-err));
-	deposit_open(k, o->archive_mb << 20); /* has threads: from here on there are no more */
+	deposit_open(k, o->archive_mb << 20); /* has threads */
+	err = staff_start(k);
+	if (err < 0)
+		fatal("keeper: no thread for passwords: %s", strerror(-err));
 	err = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
 	if (err < 0)
 		fatal("keeper: seccomp: %s", strerror(-err));
@@ -314,6 +320,7 @@ void keeper_open_all(struct keeper *k, const struct keeper_options *o, gid_t gid
 		fatal("keeper: no memory");
 	store_opens(k->store, k->person);
 	k->eve_open = o->eve_open;
+	k->one_factor_anywhere = o->one_factor_anywhere;
 	query_last_time(store_db(k->store), &k->last_event_ns);
 	if (o->eve_file && *o->eve_file) {
 		snprintf(path, sizeof(path), "%s%s%s", *o->eve_file == '/' ? "" : o->state_dir,

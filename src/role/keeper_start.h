@@ -15,7 +15,7 @@ struct keeper_options {
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
 	uint64_t archive_mb;
-	bool eve_open;
+	bool eve_open, one_factor_anywhere;
 	struct staff_options staff;
 	char boot_id[DOOR_BOOT_ID];
 };

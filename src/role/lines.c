@@ -341,6 +341,41 @@ void lines_listen(struct lines *s, const char *name, int fd)
 	}
 }
 
+static void put_line(const struct line *n, struct json *j)
+{
+	struct relay_counts c;
+	char to[ADDRESS_IP_LEN + 8];
+
+	relay_counts(n->relay, &c);
+	json_open(j, NULL);
+	json_str(j, "name", relay_name(n->relay));
+	json_str(j, "tls", json_is_true(json_object_get(n->setup, "tls_in")) ? "in" : "out");
+	if (*text(n->setup, "ip")) {
+		snprintf(to, sizeof(to), strchr(text(n->setup, "ip"), ':') ? "[%s]:%d" : "%s:%d",
+			 text(n->setup, "ip"),
+			 (int)json_integer_value(json_object_get(n->setup, "port")));
+		json_str(j, "connect", to);
+	}
+	if (*text(n->setup, "app"))
+		json_str(j, "app", text(n->setup, "app"));
+	json_bool(j, "ready", relay_ready(n->relay));
+	json_bool(j, "retired", n->gone);
+	json_u64(j, "open", c.open);
+	json_u64(j, "accepted", c.accepted);
+	json_u64(j, "refused", c.refused);
+	json_u64(j, "messages", c.messages);
+	json_u64(j, "bytes", c.bytes);
+	json_close(j);
+}
+
+void lines_state(const struct lines *s, struct json *j)
+{
+	json_list(j, "relays");
+	for (const struct line *n = s->list; n; n = n->next)
+		put_line(n, j);
+	json_end(j);
+}
+
 void lines_close(struct lines *s)
 {
 	for (struct line *n = s->list; n; n = n->next)

@@ -111,6 +111,7 @@ static void take_keeper(struct link *l, struct ipc_message *m)
 	if (l->keeper >= 0)
 		lose_keeper(l);
 	l->keeper = m->fd;
+	l->state_len = 0; /* this one was not told */
 	m->fd = -1;
 	tls_key_socket(l->key, l->keeper);
 	if (relays_watch(l->relays, l->keeper, hear_keeper, l) < 0)
@@ -210,6 +211,25 @@ static void resume(void *arg, void *who)
 	struct link *l = arg;
 
 	relays_resume(l->relays, who);
+}
+
+/* How things stand, for status; once a second, where it is not what was said before. */
+static void tell_state(struct link *l)
+{
+	static char buf[IPC_BODY_MAX];
+	struct json j = json_new(buf, sizeof(buf));
+	struct bytes text;
+
+	json_open(&j, NULL);
+	lines_state(l->lines, &j);
+	json_close(&j);
+	text = (struct bytes){(uint8_t *)buf, j.out.len};
+	if (l->keeper < 0 || j.out.bad ||
+	    (text.len == l->state_len && memcmp(buf, l->state, text.len) == 0) ||
+	    ipc_send(l->keeper, IPC_LINK_STATE, 0, text, -1) < 0)
+		return;
+	memcpy(l->state, buf, text.len);
+	l->state_len = text.len;
 }
 
 /* --- the parent ------------------------------------------------------------------------ */
@@ -345,6 +365,7 @@ static void run(struct link *l)
 		lines_tick(l->lines);
 		relays_tick(l->relays);
 		est_tick(l->est);
+		tell_state(l);
 	}
 }
 

@@ -21,6 +21,7 @@
 #define LINK_DRAIN_MS 1500 /* less than the parent waits */
 
 struct est;
+struct json;
 struct lines;
 struct tls_key;
 
@@ -31,6 +32,8 @@ struct link {
 	struct est *est;
 	struct tls_key *key;
 	struct outbox events;
+	char state[IPC_BODY_MAX]; /* as the keeper was last told */
+	size_t state_len;
 	uint32_t asked; /* id of the last question to the keeper */
 	bool stopping;
 };
@@ -54,6 +57,8 @@ bool lines_answer(struct lines *s, const struct ipc_message *m);
 /* Asks for the certificate (again). */
 void lines_ask(struct lines *s);
 void lines_tick(struct lines *s);
+/* Adds the list "relays": how each stands. */
+void lines_state(const struct lines *s, struct json *j);
 /* No more listening. */
 void lines_close(struct lines *s);
 

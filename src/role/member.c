@@ -67,6 +67,7 @@ static void people_arguments(const struct config_people *p, struct arguments *a)
 	add_number(a, "-3", aal3);
 	add_number(a, "-I", p->idle_minutes);
 	add_number(a, "-O", p->overall_hours);
+	add_number(a, "-G", p->one_factor_anywhere);
 	add(a, "-W", p->sms_url);
 	add(a, "-F", p->sms_from);
 }

@@ -26,6 +26,7 @@ enum { FROM_LINK };
 static const struct ipc_right rights[] = {
 	{FROM_LINK, IPC_PKI},
 	{FROM_LINK, IPC_EVENTS},
+	{FROM_LINK, IPC_LINK_STATE},
 	/* For which purposes says role/secrets.c. */
 	{FROM_LINK, IPC_TLS_KEY},
 	{FROM_LINK, IPC_TLS_SIGN},
@@ -35,6 +36,7 @@ struct pki {
 	struct ca *ca; /* NULL: it cannot be opened, `err` says why */
 	int err;
 	int link;
+	json_t *state; /* the link's last word; NULL none */
 	uint64_t due_ns;
 	/* As the link asked for them, for its renewal. */
 	struct ca_order own;
@@ -71,21 +73,50 @@ void pki_free(struct pki *p)
 	if (!p)
 		return;
 	ca_free(p->ca);
+	json_decref(p->state);
 	if (p->link >= 0)
 		close(p->link);
 	free(p);
 }
 
+/* What it said of itself went with it. */
+static void lose(struct pki *p)
+{
+	close(p->link);
+	p->link = -1;
+	json_decref(p->state);
+	p->state = NULL;
+}
+
 void pki_link(struct pki *p, int sock)
 {
 	if (p->link >= 0)
-		close(p->link);
+		lose(p);
 	p->link = sock;
 }
 
 int pki_sock(const struct pki *p)
 {
 	return p->link;
+}
+
+void pki_status(const struct pki *p, json_t *status)
+{
+	if (p->state)
+		json_object_update_missing(status, p->state);
+}
+
+static bool take_state(struct pki *p, struct bytes text)
+{
+	json_t *state = json_loadb((const char *)text.data, text.len, JSON_ALLOW_NUL, NULL);
+
+	if (!json_is_object(state)) {
+		json_decref(state);
+		return false;
+	}
+	json_decref(p->state);
+	p->state = state;
+	return true;
 }
 
 /* --- what went wrong, for people and for HTTP --------------------------------------- */
@@ -349,12 +380,6 @@ static void answer(struct keeper *k, struct pki *p, const struct ipc_message *m)
 	json_decref(q);
 }
 
-static void lose(struct pki *p)
-{
-	close(p->link);
-	p->link = -1;
-}
-
 void pki_hear(struct keeper *k, struct pki *p)
 {
 	static char buf[IPC_BUF];
@@ -370,6 +395,8 @@ void pki_hear(struct keeper *k, struct pki *p)
 		if (err == 0 &&
 		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_LINK, m.type))
 			err = -EBADMSG;
+		if (err == 0 && m.type == IPC_LINK_STATE && !take_state(p, m.body))
+			err = -EBADMSG;
 		if (err == -EBADMSG)
 			keeper_refuse(k, "link", "a malformed message; its connection is closed");
 		if (err != 0)
@@ -378,7 +405,7 @@ void pki_hear(struct keeper *k, struct pki *p)
 			keeper_events(k, "link", m.body);
 		else if (m.type == IPC_PKI)
 			answer(k, p, &m);
-		else if (k->secrets)
+		else if (m.type != IPC_LINK_STATE && k->secrets)
 			secrets_answer(k->secrets, SECRETS_LINK, p->link, &m);
 	}
 }

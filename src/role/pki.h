@@ -32,6 +32,8 @@ int pki_sock(const struct pki *p); /* to be polled for input; -1 */
  */
 struct json_t;
 int pki_console(struct keeper *k, struct pki *p, const struct json_t *names, char **ret_pem);
+/* Adds to `status` how the link's relays stand, as it last said; nothing where it runs not. */
+void pki_status(const struct pki *p, struct json_t *status);
 /* What the link says. */
 void pki_hear(struct keeper *k, struct pki *p);
 /* When pki_tick() is due, monotonic. */

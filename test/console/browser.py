@@ -11,7 +11,7 @@ import time
 
 
 class Browser:
-    def __init__(self, program, spki):
+    def __init__(self, program, spki, *more):
         self.profile = tempfile.mkdtemp(prefix="bedwarden-browser-")
         to_r, self.to = os.pipe()
         self.from_, from_w = os.pipe()
@@ -24,7 +24,7 @@ class Browser:
         self.process = subprocess.Popen(
             [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
              "--remote-debugging-pipe", f"--user-data-dir={self.profile}", "--lang=en-GB",
-             f"--ignore-certificate-errors-spki-list={spki}", "about:blank"],
+             f"--ignore-certificate-errors-spki-list={spki}", *more, "about:blank"],
             preexec_fn=descriptors, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_r)
         os.close(from_w)

@@ -47,6 +47,12 @@ relays:
   - {name: wrong-server, listen: "127.0.0.1:7006", connect: "127.0.0.1:6661", tls: out, from: [127.0.0.1], names: [other.example]}
   - {name: barred, listen: "127.0.0.1:7007", connect: "127.0.0.1:6664", tls: out, from: [10.9.9.9]}
   - {name: old, listen: "127.0.0.1:7009", connect: "127.0.0.1:6664", tls: in, tls12: yes}
+  - {name: syslog-out, listen: "127.0.0.1:1514", connect: "127.0.0.1:6514", tls: out, from: [127.0.0.1], names: [lis.example]}
+  - {name: syslog-in, listen: "127.0.0.1:6515", connect: "127.0.0.1:1515", tls: in}
+  - {name: s-out, listen: "127.0.0.1:7011", connect: "127.0.0.1:6671", tls: out, from: [127.0.0.1], names: [lis.example]}
+  - {name: slow, listen: "127.0.0.1:7012", connect: "127.0.0.1:6666", tls: out, from: [127.0.0.1], names: [lis.example]}
+  - {name: slow-in, listen: "127.0.0.1:7013", connect: "127.0.0.1:6667", tls: in, verify: server}
+  - {name: crowd, listen: "127.0.0.1:7014", connect: "127.0.0.1:6668", tls: in, verify: server, connections: 12000}
   - {name: oneway, listen: "127.0.0.1:7008", connect: "127.0.0.1:6664", tls: in, verify: server}
 Y
 cd "$dir"
@@ -218,6 +224,7 @@ done
 check "fail mode open: one that is over still counts" python3 send.py 7004 ORU^R01 over
 fails "but not one that was revoked" python3 send.py 7004 ORU^R01 revoked
 sclient() { timeout 5 openssl s_client -connect "127.0.0.1:$1" -CAfile ca.pem "${@:2}" </dev/null; }
+sclient_quiet() { (cat; sleep 1) | timeout 5 openssl s_client -quiet -connect 127.0.0.1:6515 -CAfile ca.pem -cert pump-1.pem -key pump-1.key >/dev/null 2>&1; }
 with="-cert pump-1.pem -key pump-1.key -verify_return_error -verify_hostname gw.ward.example"
 # shellcheck disable=SC2086
 check "openssl s_client verifies the gateway" sclient 6663 $with
@@ -319,6 +326,134 @@ has mosquitto "MQTT" && has mosquitto_pub "MQTT" && {
 	wait $sub
 	check "both messages arrived" [ "$(sort mq.out | tr '\n' ' ')" = "one two " ]
 }
+
+# --- openssl s_server, at whom a clear client arrives -----------------------------------------
+openssl s_server -accept 127.0.0.1:6671 -cert lis.pem -key lis.key -CAfile ca.pem -Verify 2 -verify_return_error -tls1_3 -rev -quiet >/dev/null 2>&1 &
+sleep 0.3
+check "a clear client reaches openssl s_server, which asks for our certificate" timeout 5 python3 - <<'P'
+import socket
+c = socket.create_connection(("127.0.0.1", 7011))
+c.sendall(b"drawer\n")
+assert c.recv(100) == b"reward\n"
+P
+# --- rsyslog, both ways ------------------------------------------------------------------------
+has rsyslogd "syslog" && ls /usr/lib/*/rsyslog/lmnsd_gtls.so >/dev/null 2>&1 && {
+	cat >syslog.conf <<C
+global(workDirectory="$dir" DefaultNetstreamDriver="gtls" DefaultNetstreamDriverCAFile="$dir/ca.pem"
+  DefaultNetstreamDriverCertFile="$dir/lis.pem" DefaultNetstreamDriverKeyFile="$dir/lis.key")
+module(load="imtcp" StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/name" PermittedPeer=["gw.ward.example"])
+module(load="imptcp")
+template(name="plain" type="string" string="%app-name% %msg%\n")
+ruleset(name="keep") { action(type="omfile" file="$dir/syslog.out" template="plain") }
+input(type="imtcp" port="6514" address="127.0.0.1" ruleset="keep")
+input(type="imptcp" port="1515" address="127.0.0.1" ruleset="keep")
+C
+	rsyslogd -n -f syslog.conf -i "$dir/syslog.pid" >syslog.log 2>&1 &
+	sleep 1
+	logger -T -n 127.0.0.1 -P 1514 --rfc5424=notime -t pump-clear one
+	printf '<13>1 - ward pump-tls - - - two\n' | sclient_quiet
+	for _ in $(seq 50); do [ "$(wc -l <syslog.out 2>/dev/null)" = 2 ] && break; sleep 0.1; done
+	check "syslog in the clear reaches rsyslog by TLS" grep -q '^pump-clear.*one' syslog.out
+	check "syslog by TLS reaches rsyslog in the clear" grep -q '^pump-tls.*two' syslog.out
+}
+# --- the slow ----------------------------------------------------------------------------------
+cat >slow.py <<'P'
+# An end that does not read holds up the other; the gateway keeps little; nothing is lost.
+import hashlib, socket, ssl, sys, threading, time
+kind, link = sys.argv[1], sys.argv[2]
+size = 48 << 20
+block = bytes(range(256)) * 256
+def memory():
+    return int(next(l for l in open("/proc/%s/status" % link) if l.startswith("VmRSS")).split()[1])
+if kind == "out":  # we are clear, the far side is TLS and slow
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ctx.load_cert_chain("lis.pem", "lis.key")
+    ctx.load_verify_locations("ca.pem")
+    ctx.verify_mode = ssl.CERT_REQUIRED
+    far = socket.create_server(("127.0.0.1", 6666))
+    c = socket.create_connection(("127.0.0.1", 7012))
+    peer, _ = far.accept()
+    peer = ctx.wrap_socket(peer, server_side=True)
+else:  # we are TLS, the far side is clear and slow
+    far = socket.create_server(("127.0.0.1", 6667))
+    ctx = ssl.create_default_context(cafile="ca.pem")
+    c = ctx.wrap_socket(socket.create_connection(("127.0.0.1", 7013)), server_hostname="gw.ward.example")
+    peer, _ = far.accept()
+sent = 0
+def send():
+    global sent
+    while sent < size:
+        c.sendall(block)
+        sent += len(block)
+    if kind == "out": c.shutdown(socket.SHUT_WR)
+    else: c.unwrap()
+before = memory()
+t = threading.Thread(target=send, daemon=True)
+t.start()
+last = -1
+while last != sent:  # until it is held up
+    last = sent
+    time.sleep(0.7)
+held, used = sent, memory() - before
+h, n = hashlib.sha256(), 0
+while n < size:
+    d = peer.recv(1 << 16)
+    if not d: break
+    h.update(d)
+    n += len(d)
+want = hashlib.sha256(block * (size // len(block))).digest()
+print("held up at", held, "the link took", used, "KiB;", n, "arrived")
+sys.exit(not (held < size and used < 16384 and n == size and h.digest() == want))
+P
+link=$(pgrep -f '_link' | head -1)
+check "a slow TLS server holds its clear client up, and nothing is lost" timeout 30 python3 slow.py out "$link"
+check "a slow clear server holds its TLS client up, and nothing is lost" timeout 30 python3 slow.py in "$link"
+# --- many that say nothing. IDLE=9900 takes what a limit of 20000 descriptors allows ------------
+cat >idle.py <<'P'
+import os, resource, select, socket, ssl, sys
+count, link = int(sys.argv[1]), sys.argv[2]
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+far = socket.create_server(("127.0.0.1", 6668), backlog=1024)
+if os.fork() == 0:
+    peers, watch = {}, select.epoll()
+    watch.register(far, select.EPOLLIN)
+    while True:
+        for fd, _ in watch.poll():
+            if fd == far.fileno():
+                c = far.accept()[0]
+                peers[c.fileno()] = c
+                watch.register(c, select.EPOLLIN)
+                continue
+            d = peers[fd].recv(100)
+            if d: peers[fd].sendall(d)
+            else: watch.unregister(fd); peers.pop(fd).close()
+far.close()
+def memory():
+    return int(next(l for l in open("/proc/%s/status" % link) if l.startswith("VmRSS")).split()[1])
+ctx = ssl.create_default_context(cafile="ca.pem")
+before, all = memory(), []
+for i in range(count):
+    all.append(ctx.wrap_socket(socket.create_connection(("127.0.0.1", 7014)), server_hostname="gw.ward.example"))
+each = (memory() - before) / count
+for i in range(0, count, 7):  # any of them still speaks
+    all[i].sendall(b"x")
+    assert all[i].recv(10) == b"x"
+print(count, "stand,", each, "KiB each")
+os.kill(0, 15)
+P
+IDLE=${IDLE:-1000}
+idle=$(timeout 120 setsid python3 idle.py "$IDLE" "$link")
+check "$IDLE that say nothing stand, and each still speaks: ${idle:-none}" test -n "$idle"
+sleep 1.5 # it tells once a second
+"$bw" status --json -c bw.yaml >status.json
+check "status tells of each relay" python3 - <<'P'
+import json
+r = {x["name"]: x for x in json.load(open("status.json"))["relays"]}
+assert r["crowd"]["accepted"] >= 1000 and r["crowd"]["tls"] == "in" and r["crowd"]["ready"], r["crowd"]
+assert r["hl7-out"]["messages"] >= 2 and r["hl7-out"]["connect"] == "127.0.0.1:6661", r["hl7-out"]
+assert r["slow"]["bytes"] >= 48 << 20, r["slow"]
+P
+check "and for people, too" grep -q 'crowd (TLS in):' <("$bw" status -c bw.yaml)
 
 # --- those who do not finish, and crowds ---------------------------------------------------
 cat >crowd.py <<'P'

@@ -18,13 +18,13 @@ const char *grant_state_name(enum grant_state s)
 }
 
 /* A grant's members, by which it is written and read. */
-#define TEXTS(X)                                                                     \
-	X(person)                                                                    \
-	X(role)                                                                      \
-	X(device)                                                                    \
-	X(service)                                                                   \
-	X(source) X(mac) X(reason) X(boot_id) X(decided_by) X(ended_by) X(why_ended) \
-		X(reviewed_by) X(review)
+#define TEXTS(X)   \
+	X(person)  \
+	X(role)    \
+	X(device)  \
+	X(service) \
+	X(source)  \
+	X(mac) X(reason) X(boot_id) X(decided_by) X(ended_by) X(why_ended) X(reviewed_by) X(review)
 #define TIMES(X)    \
 	X(asked_ns) \
 	X(opened_ns) X(until_ns) X(ended_ns) X(until_boot_ns) X(left_ns) X(seen_ns) X(nagged_ns)

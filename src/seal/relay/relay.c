@@ -375,6 +375,11 @@ void relay_counts(const struct relay *r, struct relay_counts *ret_counts)
 		ret_counts->handshakes += c->relay == r;
 }
 
+bool relay_ready(const struct relay *r)
+{
+	return r->listener >= 0 && r->ctx && !r->retired;
+}
+
 uint64_t relays_open(const struct relays *rs)
 {
 	uint64_t open = 0;

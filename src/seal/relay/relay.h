@@ -112,6 +112,8 @@ struct relay_counts {
 	uint64_t accepted, refused, open, handshakes, bytes, messages;
 };
 void relay_counts(const struct relay *r, struct relay_counts *ret_counts);
+/* It listens and has a certificate to show, or to judge others by. */
+bool relay_ready(const struct relay *r);
 /* Connections that stand, of all relays. */
 uint64_t relays_open(const struct relays *rs);
 
