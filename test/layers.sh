@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fails on any #include that test/layers.txt does not allow.
 cd "$(dirname "$0")/.." || exit 1
-bad=$(git ls-files -co --exclude-standard '*.c' '*.h' | grep -E '^(src|bpf|demo)/' | xargs grep -nH '^#include "' | awk -v table=test/layers.txt '
+bad=$(git ls-files -co --exclude-standard '*.c' '*.h' | grep -E '^(src|bpf|demo|agent)/' | xargs grep -nH '^#include "' | awk -v table=test/layers.txt '
 BEGIN {
 	while ((getline line < table) > 0) {
 		if (line ~ /^#/ || line !~ /:/) continue
@@ -33,7 +33,7 @@ BEGIN {
 if [ -n "$bad" ]; then printf '%s\nnot ok - layers\n' "$bad"; exit 1; fi
 echo "ok - every #include keeps to test/layers.txt"
 
-calls=$(grep -rnE '\b(system|popen|strcpy|strcat|sprintf|gets)\(' --include='*.c' --include='*.h' src bpf demo | grep -vE '^\S+:\s*(/?\*|//)' )
+calls=$(grep -rnE '\b(system|popen|strcpy|strcat|sprintf|gets)\(' --include='*.c' --include='*.h' src bpf demo agent | grep -vE '^\S+:\s*(/?\*|//)' )
 if [ -n "$calls" ]; then printf '%s\nnot ok - forbidden calls\n' "$calls"; exit 1; fi
 echo "ok - no shell and no unbounded string calls"
 

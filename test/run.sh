@@ -2,10 +2,10 @@
 # What `./dev check` runs, in order: unit tests, captures, sealed files, seeds of every fuzz
 # target, layers and documents, then whole gateways in network namespaces.
 # Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   PART: unit pcap age tuf fuzz layers docs vault audit people console e2e
+# usage: test/run.sh [PART...]   PART: unit pcap age tuf agent fuzz layers docs vault audit people console e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-unit pcap age tuf fuzz layers docs vault audit people console e2e}
+parts=${*:-unit pcap age tuf agent fuzz layers docs vault audit people console e2e}
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -50,6 +50,8 @@ age() {
 	LIMIT=600 count test/age/kill.py build/bedwarden
 }
 
+agent() { LIMIT=300 count test/agent/agent.py build/agent/bedwarden-agent build/test/agent-kit; }
+
 tuf() {
 	count test/tuf/conform.py build/bedwarden
 	count test/tuf/hostile.py build-asan/bedwarden
@@ -78,6 +80,7 @@ people() {
 console() {
 	count test/console/api.py build-asan/test/console-kit
 	count test/console/page.py build-asan/test/console-kit
+	count test/console/guess.py build/test/console-kit
 }
 
 e2e() {

@@ -945,6 +945,47 @@ static void check_names(struct checking *k)
 	}
 }
 
+/* A shield is a rule that takes away; what a rule must be, it must. */
+static void check_shield(struct checking *k, unsigned i)
+{
+	const struct config_shield *s = &k->c->shields[i];
+	struct config_rule r = {.proto = s->proto,
+				.port = s->port,
+				.port_count = s->port_count,
+				.peer = s->peer,
+				.action = GATE_INSPECT};
+	char at[160], why[160];
+	int line;
+
+	snprintf(at, sizeof(at), "shields[%u]", i);
+	check_rule(k, at, &r);
+	for (unsigned j = 0; j < s->device_count; j++) {
+		bool known = false;
+
+		for (unsigned d = 0; !known && d < k->c->devices_count; d++)
+			known = strcmp(k->c->devices[d].name, s->device[j]) == 0;
+		snprintf(at, sizeof(at), "shields[%u].device[%u]", i, j);
+		if (!known)
+			wrong(k, at, "no device is called '%.63s'", s->device[j]);
+	}
+	snprintf(at, sizeof(at), "shields[%u].peer", i);
+	if (strcmp(s->peer, "broadcast") == 0 || strcmp(s->peer, "multicast") == 0)
+		wrong(k, at,
+		      "what is sent to all cannot be kept from one; expected a role, a name "
+		      "or any");
+	snprintf(at, sizeof(at), "shields[%u].%s", i, s->deny_count ? "deny" : "control");
+	if (!*s->app && (s->deny_count || !s->control))
+		wrong(k, at,
+		      "deny and control say which messages of a protocol; expected app to "
+		      "name it");
+	if (!*s->app || !words_wrong || !words_wrong(s->app, s->deny, s->deny_count, &line, why))
+		return;
+	snprintf(at, sizeof(at), "shields[%u].app", i);
+	if (line >= 0)
+		snprintf(at, sizeof(at), "shields[%u].deny[%d]", i, line);
+	wrong(k, at, "%s", why);
+}
+
 void check_policy(const struct config *c, const struct outline *o, struct errors *e)
 {
 	struct checking k = {.c = c, .o = o, .e = e};
@@ -967,6 +1008,8 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	for (unsigned i = 0; i < c->relays_count; i++)
 		check_relay(&k, i);
 	check_link(&k);
+	for (unsigned i = 0; i < c->shields_count; i++)
+		check_shield(&k, i);
 	check_addresses(&k);
 out:
 	free(k.names);

@@ -197,14 +197,35 @@ struct config_profile {
 	unsigned services_count;
 };
 
+/* A virtual patch: what must not reach or leave devices that have no update yet. */
+enum config_direction { CONFIG_BOTH, CONFIG_ACCEPTS, CONFIG_STARTS };
+
+struct config_shield {
+	char *advisory; /* "ICSMA-20-170-01" */
+	char **device;
+	unsigned device_count;
+	bool enforce;			 /* `mode`: enforce; else simulate */
+	enum config_direction direction; /* whose beginnings: towards the device, its own, both */
+	char *proto;
+	char **port;
+	unsigned port_count;
+	char *peer;
+	char *app; /* "" any; else only messages of that protocol are denied, */
+	char **deny;
+	unsigned deny_count; /* and of these only those that one of `deny` fits, */
+	bool control;	     /* or that change a device, where this is false */
+};
+
 struct config_device {
 	char *name;
 	char *segment;
 	char *mac;
 	char **ip; /* none: any address that nobody else owns */
 	unsigned ip_count;
-	char *profile; /* "" none: only its own rules */
-	char **peer;   /* hosts and devices that roles are narrowed to, see below */
+	char *profile;				 /* "" none: only its own rules */
+	char *vendor, *model, *version, *serial; /* what it is, for advisories; "" not known */
+	char *sbom;  /* file of its model's bill of materials; "" none */
+	char **peer; /* hosts and devices that roles are narrowed to, see below */
 	unsigned peer_count;
 	enum gate_mode *mode;	    /* NULL: the segment's */
 	enum gate_fail *fail;	    /* NULL: the profile's, or closed without one */
@@ -234,6 +255,8 @@ struct config {
 	unsigned hosts_count;
 	struct config_device *devices;
 	unsigned devices_count;
+	struct config_shield *shields;
+	unsigned shields_count;
 	struct config_profile *profiles; /* those that devices name, loaded */
 	unsigned profiles_count;
 };

@@ -345,6 +345,8 @@
 	  "Another gateway sent what does not belong to the machines behind it.")                  \
 	X(SEAL_NO_PEER, "seal.no_peer",                                                            \
 	  "What is to be encrypted is for a machine that is behind no other gateway.")             \
+	X(POLICY_SHIELDED, "policy.shielded",                                                      \
+	  "A device with a known weakness was kept from what could exploit it.")                   \
 	X(SEAL_SILENT, "seal.peer_silent",                                                         \
 	  "Another gateway is not heard any longer: what should go to it sealed does not go.")     \
 	X(SEAL_LEFT, "seal.peer_left", "Another gateway said that it stops or starts anew.")       \

@@ -16,6 +16,7 @@
 #define MAX_LIST     64
 #define MAX_RELAYS   64
 #define MAX_PEERS    64 /* GATE_LINKS */
+#define MAX_SHIELDS  4096
 
 /* Words, each one above its enum value (schema.h). The first of equals is the one to write. */
 static const cyaml_strval_t yes_no[] = {
@@ -40,6 +41,12 @@ static const cyaml_strval_t proxies[] = {
 	{"out", CONFIG_PROXY_OUT + 1},
 	{"in", CONFIG_PROXY_IN + 1},
 	{"both", CONFIG_PROXY_BOTH + 1},
+};
+static const cyaml_strval_t shield_modes[] = {{"simulate", 1}, {"enforce", 2}};
+static const cyaml_strval_t directions[] = {
+	{"both", CONFIG_BOTH + 1},
+	{"accepts", CONFIG_ACCEPTS + 1},
+	{"starts", CONFIG_STARTS + 1},
 };
 static const cyaml_strval_t hashed_open[] = {{"hashed", 1}, {"open", 2}};
 static const cyaml_strval_t block_observe[] = {{"block", 2}, {"observe", 1}};
@@ -351,31 +358,65 @@ static const struct cyaml_schema_value text_entry = {
 	X(MAP_AT, config_profile, "identify", identify, identify_fields, OPTIONAL, NULL, 0, 0,     \
 	  "What such a device is recognised by.")
 
-#define DEVICE(X)                                                                              \
-	X(TEXT, config_device, "name", name, 0, REQUIRED, NULL, 1, 63,                         \
-	  "What the device is called in events.")                                              \
-	X(TEXT, config_device, "segment", segment, 0, REQUIRED, NULL, 1, 63,                   \
-	  "The segment whose ward side it is on.")                                             \
-	X(TEXT, config_device, "mac", mac, 0, REQUIRED, NULL, 17, 17, "Its hardware address.") \
-	X(TEXTS, config_device, "ip", ip, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,            \
-	  "Its addresses. None: any address that nobody else owns.")                           \
-	X(TEXT, config_device, "profile", profile, 0, OPTIONAL, "", 0, 63,                     \
-	  "Its profile. Without one only its own starts and accepts count.")                   \
-	X(TEXTS, config_device, "peer", peer, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,        \
-	  "Hosts it is narrowed to: where a line allows a role that one of these "             \
-	  "holds, only these are allowed. Other roles stay as they are.")                      \
-	X(WORD_AT, config_device, "mode", mode, modes, OPTIONAL, NULL, 0, 0,                   \
-	  "Its own mode; else the segment's.")                                                 \
-	X(WORD_AT, config_device, "fail", fail, fails, OPTIONAL, NULL, 0, 0,                   \
-	  "Its own fail mode; else the profile's, or closed without a profile.")               \
-	X(WORD_AT, config_device, "archive", archive, yes_no, OPTIONAL, NULL, 0, 0,            \
-	  "Whether what it says is kept in the vault; else as the profile says.")              \
-	X(MAPS, config_device, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,    \
-	  "What it may start besides what its profile says.")                                  \
-	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,  \
-	  "What may be started towards it besides what its profile says.")                     \
-	X(MAPS, config_device, "services", services, &service_entry, OPTIONAL, NULL, 0, 16,    \
+#define DEVICE(X)                                                                               \
+	X(TEXT, config_device, "name", name, 0, REQUIRED, NULL, 1, 63,                          \
+	  "What the device is called in events.")                                               \
+	X(TEXT, config_device, "segment", segment, 0, REQUIRED, NULL, 1, 63,                    \
+	  "The segment whose ward side it is on.")                                              \
+	X(TEXT, config_device, "mac", mac, 0, REQUIRED, NULL, 17, 17, "Its hardware address.")  \
+	X(TEXTS, config_device, "ip", ip, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,             \
+	  "Its addresses. None: any address that nobody else owns.")                            \
+	X(TEXT, config_device, "profile", profile, 0, OPTIONAL, "", 0, 63,                      \
+	  "Its profile. Without one only its own starts and accepts count.")                    \
+	X(TEXT, config_device, "vendor", vendor, 0, OPTIONAL, "", 0, 127,                       \
+	  "Who made it, as advisories call them; else its hardware address says.")              \
+	X(TEXT, config_device, "model", model, 0, OPTIONAL, "", 0, 127,                         \
+	  "What it is, as its maker calls it; advisories are matched by it.")                   \
+	X(TEXT, config_device, "version", version, 0, OPTIONAL, "", 0, 95,                      \
+	  "Of its software. Without it no advisory can be ruled out.")                          \
+	X(TEXT, config_device, "serial", serial, 0, OPTIONAL, "", 0, 127,                       \
+	  "Its serial number, for advisories that name some.")                                  \
+	X(TEXT, config_device, "sbom", sbom, 0, OPTIONAL, "", 0, 255,                           \
+	  "A file with its model's bill of materials, CycloneDX JSON; relative to the policy.") \
+	X(TEXTS, config_device, "peer", peer, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,         \
+	  "Hosts it is narrowed to: where a line allows a role that one of these "              \
+	  "holds, only these are allowed. Other roles stay as they are.")                       \
+	X(WORD_AT, config_device, "mode", mode, modes, OPTIONAL, NULL, 0, 0,                    \
+	  "Its own mode; else the segment's.")                                                  \
+	X(WORD_AT, config_device, "fail", fail, fails, OPTIONAL, NULL, 0, 0,                    \
+	  "Its own fail mode; else the profile's, or closed without a profile.")                \
+	X(WORD_AT, config_device, "archive", archive, yes_no, OPTIONAL, NULL, 0, 0,             \
+	  "Whether what it says is kept in the vault; else as the profile says.")               \
+	X(MAPS, config_device, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,     \
+	  "What it may start besides what its profile says.")                                   \
+	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,   \
+	  "What may be started towards it besides what its profile says.")                      \
+	X(MAPS, config_device, "services", services, &service_entry, OPTIONAL, NULL, 0, 16,     \
 	  "Service ports besides those of its profile, or in the place of the one of that name.")
+
+#define SHIELD(X)                                                                                 \
+	X(TEXT, config_shield, "advisory", advisory, 0, REQUIRED, NULL, 1, 95,                    \
+	  "The advisory that it is for; events name it.")                                         \
+	X(TEXTS, config_shield, "device", device, &text_entry, REQUIRED, NULL, 1, MAX_SHIELDS,    \
+	  "The devices that are shielded.")                                                       \
+	X(WORD, config_shield, "mode", enforce, shield_modes, OPTIONAL, "simulate", 0, 0,         \
+	  "simulate: it is said what would be blocked. enforce: it is blocked, where the "        \
+	  "device's "                                                                             \
+	  "own mode is enforce, too.")                                                            \
+	X(WORD, config_shield, "direction", direction, directions, OPTIONAL, "both", 0, 0,        \
+	  "Whose conversations: accepts (those begun towards the device), starts (its own) or "   \
+	  "both.")                                                                                \
+	X(TEXT, config_shield, "proto", proto, 0, OPTIONAL, "any", 1, 15, "As in a rule.")        \
+	X(TEXTS, config_shield, "port", port, &text_entry, OPTIONAL, NULL, 1, 16,                 \
+	  "Ports or ranges of the side that is called. None: all.")                               \
+	X(TEXT, config_shield, "peer", peer, 0, OPTIONAL, "any", 1, 63,                           \
+	  "The other end: a role, the name of a host or device, or any.")                         \
+	X(TEXT, config_shield, "app", app, 0, OPTIONAL, "", 0, 31,                                \
+	  "Only messages of this protocol are denied, and the rest passes. None: everything is.") \
+	X(TEXTS, config_shield, "deny", deny, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,           \
+	  "Of its messages only those that one of these lines fits, as command=C-GET-RQ.")        \
+	X(WORD, config_shield, "control", control, yes_no, OPTIONAL, "yes", 0, 0,                 \
+	  "no: of its messages those that change what a device does.")
 
 #define TOP(X)                                                                                     \
 	X(MAP, schema_file, "gateway", config, gateway_fields, OPTIONAL, NULL, 0, 0,               \
@@ -396,7 +437,9 @@ static const struct cyaml_schema_value text_entry = {
 	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 0, MAX_HOSTS,     \
 	  "Machines and networks that devices talk to.")                                           \
 	X(MAPS, schema_file, "devices", config.devices, &device_entry, OPTIONAL, NULL, 0,          \
-	  MAX_DEVICES, "The devices that are guarded.")
+	  MAX_DEVICES, "The devices that are guarded.")                                            \
+	X(MAPS, schema_file, "shields", config.shields, &shield_entry, OPTIONAL, NULL, 0,          \
+	  MAX_SHIELDS, "Virtual patches of devices that have no update yet.")
 
 /* A line as libcyaml wants it. */
 #define FIELD(kind, ...) FIELD_##kind(__VA_ARGS__),
@@ -472,6 +515,8 @@ TABLE(service, SERVICE)
 ENTRY(service, config_service)
 TABLE(device, DEVICE)
 ENTRY(device, config_device)
+TABLE(shield, SHIELD)
+ENTRY(shield, config_shield)
 TABLE(identify, IDENTIFY)
 TABLE(profile, PROFILE)
 TABLE(top, TOP)
@@ -489,6 +534,7 @@ const struct schema_table schema_tables[] = {
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
 	ROW(host, "hosts", "Machines and networks that devices talk to"),
 	ROW(device, "devices", "A device that is guarded"),
+	ROW(shield, "shields", "A virtual patch"),
 	ROW(profile, "profile", "A profile, in a file of its own"),
 	ROW(rule, "rule", "An entry of starts or accepts"),
 	ROW(service, "service", "An entry of services"),

@@ -87,8 +87,14 @@ const struct cli_command cli_commands[] = {
 	 "[OPTION]... "
 	 "[ARG]... | add|sign DRAFT.json [OPTION]... [FILE]... | key FILE",
 	 "publish such a repository", cli_repo},
-	{"update", "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]...",
-	 "take updates from a stick", cli_update},
+	{"update",
+	 "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]... | "
+	 "advisories [--device NAME] [--advisory ID] [--all] [--json] [--advisories DIR] "
+	 "[--devices FILE] | shield ADVISORY [--device NAME]... [--accepts | --starts] [--proto P] "
+	 "[--port N]... [--peer P] [--app A [--deny M=V]... [--no-control]] [--enforce | "
+	 "--simulate | --remove] [--reason TEXT] | accept DEVICE ADVISORY --reason TEXT --until "
+	 "DAY | withdraw DEVICE ADVISORY; all: [-c FILE] [--socket PATH]",
+	 "take updates from a stick; what to do about known weaknesses", cli_update},
 	{NULL},
 };
 

@@ -90,6 +90,19 @@ static int reach(const struct control_options *o, bool follow, int *ret_code)
 	return s;
 }
 
+bool control_is_there(const struct control_options *o)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool there;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", o->socket);
+	there = s >= 0 && connect(s, (const struct sockaddr *)&a, sizeof(a)) == 0;
+	if (s >= 0)
+		close(s);
+	return there;
+}
+
 static int send_request(int s, const json_t *request)
 {
 	char *text = json_dumps(request, JSON_COMPACT);

@@ -31,6 +31,9 @@ void control_defaults(struct control_options *o);
 /* Takes option `letter` with optarg. CLI_OK, CLI_FAILED (said why), or -1: not one of ours. */
 int control_option(struct control_options *o, int letter);
 
+/* Does a gateway listen there? Says nothing. */
+bool control_is_there(const struct control_options *o);
+
 /* One row of the answer, borrowed. */
 typedef void (*control_row_fn)(void *arg, json_t *row);
 /* Asks and gives every row of the answer. CLI_OK, or CLI_FAILED after saying why. Without end

@@ -5,8 +5,9 @@
 #include "cli/cli.h"
 
 static const struct update_verb verbs[] = {
-	{"import", update_cli_import},
-	{0},
+	{"import", update_cli_import},	   {"advisories", update_cli_advisories},
+	{"shield", update_cli_shield},	   {"accept", update_cli_accept},
+	{"withdraw", update_cli_withdraw}, {0},
 };
 
 int cli_update(int argc, char **argv)

@@ -9,5 +9,9 @@ struct update_verb {
 };
 
 int update_cli_import(int argc, char **argv);
+int update_cli_advisories(int argc, char **argv);
+int update_cli_shield(int argc, char **argv);
+int update_cli_accept(int argc, char **argv);
+int update_cli_withdraw(int argc, char **argv);
 
 #endif

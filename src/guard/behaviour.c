@@ -302,7 +302,7 @@ void behaviour_answered(struct behaviour *b, const struct packet *p, uint32_t se
 }
 
 struct behaviour_finding behaviour_unanswered(struct behaviour *b, const struct packet *p,
-					      uint32_t segment, uint64_t now_ns)
+					      uint32_t segment, uint32_t packets, uint64_t now_ns)
 {
 	struct behaviour_finding found = {REASON_NONE, 0};
 	struct source *s = source_get(b, &p->src_ip, segment, now_ns);
@@ -311,8 +311,8 @@ struct behaviour_finding behaviour_unanswered(struct behaviour *b, const struct 
 		s->second_ns = now_ns;
 		s->packets = 0;
 	}
-	s->packets++;
-	if (s->packets != BEHAVIOUR_FLOOD)
+	s->packets += packets;
+	if (s->packets < BEHAVIOUR_FLOOD || s->packets - packets >= BEHAVIOUR_FLOOD)
 		return found;
 	if (s->flood_ns && now_ns >= s->flood_ns && now_ns - s->flood_ns < BEHAVIOUR_WINDOW_NS)
 		return found;

@@ -34,9 +34,25 @@ struct behaviour_finding behaviour_opened(struct behaviour *b, const struct pack
 					  uint32_t segment, uint64_t now_ns);
 /* The first answer within a conversation; `p` travels from the one who was asked. */
 void behaviour_answered(struct behaviour *b, const struct packet *p, uint32_t segment);
-/* Any packet within a conversation that has had no answer so far. */
+/*
+ * How many packets the `number`th (from 1) of a conversation without an answer so far stands for:
+ * 0 where it need not be told. The first BEHAVIOUR_STRIDE stand for themselves; of a longer one
+ * every BEHAVIOUR_STRIDEth speaks for those since, which ones depending on `salt`, so that those
+ * of many conversations do not come at once. So most packets cost no look-up of their source.
+ */
+#define BEHAVIOUR_STRIDE 16 /* a power of two */
+static inline uint32_t behaviour_weight(uint64_t number, uint32_t salt)
+{
+	if (number <= BEHAVIOUR_STRIDE)
+		return 1;
+	if ((number + salt) % BEHAVIOUR_STRIDE)
+		return 0;
+	return number < 2 * BEHAVIOUR_STRIDE ? (uint32_t)number - BEHAVIOUR_STRIDE
+					     : BEHAVIOUR_STRIDE;
+}
+/* So many packets, of which `p` is one, of conversations that have had no answer so far. */
 struct behaviour_finding behaviour_unanswered(struct behaviour *b, const struct packet *p,
-					      uint32_t segment, uint64_t now_ns);
+					      uint32_t segment, uint32_t packets, uint64_t now_ns);
 
 /* Why the source is held to be searching or flooding; REASON_NONE where it is not. */
 enum reason behaviour_held(const struct behaviour *b, const struct gate_ip *source,

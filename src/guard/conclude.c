@@ -33,6 +33,9 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 		w->v.device = w->v.rule = ~0u;
 		w->v.peer = GATE_PEER_NONE;
 	}
+	/* The kernel knows of rules alone; this one is a virtual patch. */
+	if (e->shields && w->v.reason != REASON_NONE && shield_is_rule(e->shields, w->v.rule))
+		w->v.reason = REASON_POLICY_SHIELDED;
 	engine_judge_seal(e, w);
 }
 
@@ -48,8 +51,9 @@ static void hold_stranger(struct engine *e, struct work *w)
 	enum reason why;
 	uint32_t count;
 
-	if (!e->policy || !w->p.ip_version || w->v.flags & GATE_VERDICT_TO_DEVICE ||
-	    w->v.peer & GATE_PEER_DEVICE)
+	/* What a stranger sends to others than devices no rule names: most packets end here. */
+	if (w->v.rule != ~0u || !e->policy || !w->p.ip_version ||
+	    w->v.flags & GATE_VERDICT_TO_DEVICE || w->v.peer & GATE_PEER_DEVICE)
 		return;
 	d = policy_devices(e->policy, &count);
 	if (w->v.device >= count || !(d[w->v.device].flags & GATE_DEVICE_STRANGER) ||
@@ -68,10 +72,12 @@ static void opened(struct engine *e, struct work *w)
 			 behaviour_opened(e->behaviour, &w->p, w->segment, e->now_ns));
 }
 
-static void unanswered(struct engine *e, struct work *w)
+static void unanswered(struct engine *e, struct work *w, uint32_t packets)
 {
-	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
-			 behaviour_unanswered(e->behaviour, &w->p, w->segment, e->now_ns));
+	if (packets)
+		notice_behaviour(
+			&e->notice, &w->p, e->policy ? &w->v : NULL,
+			behaviour_unanswered(e->behaviour, &w->p, w->segment, packets, e->now_ns));
 }
 
 /* A packet that nothing behind here sees: refused, it is still somebody's attempt. */
@@ -80,7 +86,13 @@ static void watch_refused(struct engine *e, struct work *w)
 	if (!w->p.ip_version)
 		return;
 	opened(e, w);
-	unanswered(e, w);
+	unanswered(e, w, 1);
+}
+
+/* Unlike those of a source's other conversations; the same whenever a file is read. */
+static uint32_t salt_of(const struct packet *p)
+{
+	return p->src_port + p->dst_port + p->dst_ip.b[15];
 }
 
 static void watch(struct engine *e, struct work *w, const struct flow *f, unsigned end)
@@ -90,7 +102,7 @@ static void watch(struct engine *e, struct work *w, const struct flow *f, unsign
 	if (f->packets[1] == 0) {
 		if (f->packets[0] == 1 && !listed)
 			opened(e, w);
-		unanswered(e, w);
+		unanswered(e, w, behaviour_weight(f->packets[0], salt_of(&w->p)));
 	} else if (end == 1 && f->packets[1] == 1) {
 		behaviour_answered(e->behaviour, &w->p, w->segment);
 	}
@@ -140,6 +152,19 @@ const struct gate_device *engine_device(const struct engine *e, uint32_t device)
 	return device < count ? &d[device] : NULL;
 }
 
+struct shield_talk engine_talk(const struct flow *f, const struct gate_verdict *v, unsigned end)
+{
+	bool to_device = v->flags & GATE_VERDICT_TO_DEVICE;
+
+	return (struct shield_talk){
+		.device = v->device,
+		.peer = v->peer,
+		.port = f->key.port[!f->starter],
+		.proto = f->key.proto,
+		.towards = to_device == (end == 0), /* end 0 began it */
+	};
+}
+
 void engine_refuse(const struct engine *e, struct work *w, enum reason why)
 {
 	const struct gate_device *d = engine_device(e, w->v.device);
@@ -152,6 +177,19 @@ void engine_refuse(const struct engine *e, struct work *w, enum reason why)
 		w->v.action = GATE_DROP;
 }
 
+/* A shield that is only rehearsed says what it would have done; nothing changes. */
+static void rehearse(const struct engine *e, struct work *w, const struct flow *f, unsigned end)
+{
+	struct shield_talk t = engine_talk(f, &w->v, end);
+
+	if (t.proto == PROTO_ICMP || t.proto == PROTO_ICMPV6)
+		t.port = w->p.icmp_type;
+	if (shield_conversation(e->shields, &t) == SHIELD_PASS)
+		return;
+	w->v.reason = REASON_POLICY_SHIELDED;
+	w->v.would = GATE_DROP;
+}
+
 /* Flow and behaviour of a packet that goes on. NULL where it belongs to no flow. */
 static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 {
@@ -162,6 +200,8 @@ static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 		return NULL;
 	f = flow_find(e->flows, &w->p, &w->hint, ret_end);
 	end = *ret_end;
+	if (w->v.reason == REASON_NONE && e->shields)
+		rehearse(e, w, f, end);
 	if (f->packets[0] + f->packets[1] == 1) {
 		f->id = flow_id(f);
 		e->stats.flows++;

@@ -62,9 +62,10 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 {
 	struct roster *roster = roster_new(p);
 	struct message_rules *messages = message_rules_new(p);
+	struct shields *shields = shields_new(p);
 	int r = -ENOMEM;
 
-	if (!roster || !messages)
+	if (!roster || !messages || !shields)
 		goto fail;
 	tally_flush(e->notice.tally); /* by the names it was counted under */
 	if (e->floor) {
@@ -80,11 +81,18 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	e->roster = roster;
 	message_rules_free(e->messages);
 	e->messages = messages;
+	shields_free(e->shields);
+	e->shields = NULL;
+	if (shields_are_none(shields))
+		shields_free(shields);
+	else
+		e->shields = shields;
 	e->policy = p;
 	e->notice.report.policy = p;
 	e->notice.report.roster = roster;
 	return 0;
 fail:
+	shields_free(shields);
 	message_rules_free(messages);
 	roster_free(roster);
 	return r;
@@ -186,6 +194,7 @@ void engine_free(struct engine *e)
 	sessions_free(e->sessions);
 	bedside_free(e->bedside);
 	message_rules_free(e->messages);
+	shields_free(e->shields);
 	floor_free(e->floor);
 	roster_free(e->roster);
 	free(e);

@@ -7,6 +7,7 @@
 #include "guard/notice.h"
 #include "guard/policy/floor.h"
 #include "guard/policy/message.h"
+#include "guard/policy/shield.h"
 #include "guard/ration.h"
 
 #define ENGINE_GROUP 8
@@ -36,6 +37,7 @@ struct engine {
 	const struct session_message *saying; /* and its message; NULL: none */
 	enum reason found;		      /* in what it says, whatever its verdict */
 	struct message_rules *messages;	      /* NULL: no policy */
+	struct shields *shields;	      /* NULL: there are none */
 	struct behaviour *behaviour;
 	struct ration *ration;	     /* of events about conversations; NULL: all are told */
 	struct inventory *inventory; /* NULL: not kept */
@@ -60,6 +62,8 @@ void engine_count_anomalies(struct engine *e, anomaly_set set);
 
 /* Gives the packet its verdict: the kernel's, NULL where it has not judged, or the floor's. */
 void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct work *w);
+/* The conversation of a packet from `end`, as shields see it. */
+struct shield_talk engine_talk(const struct flow *f, const struct gate_verdict *v, unsigned end);
 /* The packet should not pass, and does not where its device's mode says so. */
 void engine_refuse(const struct engine *e, struct work *w, enum reason why);
 /* From the verdict on: who did what, and what is to be said of it. */

@@ -40,6 +40,20 @@ static void watch_vitals(struct engine *e, const struct session_message *m, bool
 	e->saying = NULL;
 }
 
+/* What its rules let pass a shield may deny; rehearsed, it only says so. */
+static enum reason shield(const struct engine *e, const struct session_message *m,
+			  struct report_message *told)
+{
+	struct shield_talk t = engine_talk(m->flow, &e->heard->v, m->end);
+	enum shield_word word = shield_message(e->shields, &t, m->proto, m->msg);
+
+	if (word == SHIELD_PASS)
+		return REASON_NONE;
+	told->reason = REASON_POLICY_SHIELDED;
+	told->would_drop = true;
+	return word == SHIELD_DROP ? REASON_POLICY_SHIELDED : REASON_NONE;
+}
+
 enum reason engine_message_said(void *arg, const struct session_message *m)
 {
 	struct engine *e = arg;
@@ -54,6 +68,13 @@ enum reason engine_message_said(void *arg, const struct session_message *m)
 		.drop = why != REASON_NONE && d->mode == GATE_ENFORCE,
 		.would_drop = why != REASON_NONE && d->mode != GATE_ENFORCE,
 	};
+
+	if (d && e->shields && why == REASON_NONE)
+		why = shield(e, m, &told);
+	if (why == REASON_POLICY_SHIELDED && d->mode == GATE_ENFORCE) {
+		told.drop = true;
+		told.would_drop = false;
+	}
 
 	/* In a file that is only looked at, what was refused is read all the same. */
 	if (v->action == GATE_DROP) {

@@ -16,10 +16,11 @@
 #define PER_CLIENT 1 /* a client on the control socket asks one thing after the other */
 
 /* Every call there is. */
-extern const struct call_row look_calls[], policy_calls[], pki_calls[], door_calls[], audit_calls[];
+extern const struct call_row look_calls[], policy_calls[], pki_calls[], door_calls[], audit_calls[],
+	advisory_calls[];
 static const struct call_row *const tables[] = {
-	look_calls,   policy_calls,  pki_calls,	  door_calls, audit_calls,
-	signin_calls, session_calls, enrol_calls, user_calls, machine_calls};
+	look_calls,    policy_calls, pki_calls,	 door_calls,	audit_calls,   signin_calls,
+	session_calls, enrol_calls,  user_calls, machine_calls, advisory_calls};
 
 size_t call_tables(const struct call_row *const **ret_tables)
 {
@@ -33,11 +34,13 @@ struct call_ticket {
 	uint32_t question;     /* the console's */
 	struct client *client; /* or one of the control socket's; NULL the console */
 	uint64_t late_ns;      /* monotonic */
+	json_t *root;	       /* what was asked, to be done from its beginning again; NULL not */
 };
 
 struct calls {
 	struct call_ticket tickets[TICKETS];
 	uint32_t last;
+	const json_t *running; /* the question that is being answered; borrowed */
 };
 
 struct calls *calls_new(void)
@@ -47,6 +50,8 @@ struct calls *calls_new(void)
 
 void calls_free(struct calls *c)
 {
+	for (unsigned i = 0; c && i < TICKETS; i++)
+		json_decref(c->tickets[i].root);
 	free(c);
 }
 
@@ -167,6 +172,27 @@ json_t *call_later(struct keeper *k, const struct call_asker *by, uint32_t ms,
 	return NULL;
 }
 
+json_t *call_wait(struct keeper *k, const struct call_asker *by, uint32_t ms,
+		  struct call_error *ret_error)
+{
+	struct call_ticket *t = ticket(k, by->ticket);
+
+	if (t && !t->root)
+		t->root = json_incref((json_t *)(uintptr_t)k->calls->running);
+	return call_later(k, by, ms, ret_error);
+}
+
+/* It is answered: nobody holds it any longer. */
+static struct call_ticket let_go(struct call_ticket *t)
+{
+	struct call_ticket was = *t;
+
+	json_decref(was.root);
+	was.root = NULL;
+	*t = (struct call_ticket){0};
+	return was;
+}
+
 void call_done(struct keeper *k, uint32_t id, json_t *ok)
 {
 	struct call_ticket *t = ticket(k, id), was;
@@ -176,8 +202,7 @@ void call_done(struct keeper *k, uint32_t id, json_t *ok)
 		json_decref(ok);
 		return;
 	}
-	was = *t;
-	*t = (struct call_ticket){0};
+	was = let_go(t);
 	if (!ok)
 		call_fail(&none, 500, "gateway.memory", "Out of memory", "try again");
 	tell(k, &was, ok, &none);
@@ -191,8 +216,7 @@ void call_failed(struct keeper *k, uint32_t id, struct call_error *error)
 		json_decref(error->more);
 		return;
 	}
-	was = *t;
-	*t = (struct call_ticket){0};
+	was = let_go(t);
 	tell(k, &was, NULL, error);
 }
 
@@ -229,7 +253,7 @@ void call_without(struct keeper *k, const struct client *c)
 {
 	for (unsigned i = 0; i < TICKETS; i++)
 		if (k->calls->tickets[i].id && k->calls->tickets[i].client == c)
-			k->calls->tickets[i] = (struct call_ticket){0};
+			let_go(&k->calls->tickets[i]);
 }
 
 /* --- who asks, and may they? ---------------------------------------------- */
@@ -410,18 +434,26 @@ static void run(struct keeper *k, struct call_ticket *t, const json_t *root, str
 {
 	struct call_error e = {0};
 	uint32_t id = by->ticket = t->id;
-	json_t *ok = call_run(k, root, by, &e);
+	json_t *ok;
 
+	k->calls->running = root;
+	ok = call_run(k, root, by, &e);
+	k->calls->running = NULL;
 	if (ok)
 		call_done(k, id, ok);
 	else if (e.status)
 		call_failed(k, id, &e);
 }
 
+static struct call_asker nobody(void)
+{
+	return (struct call_asker){
+		.user = "", .source = "", .mac = "", .origin = "", .session = "", .session_id = ""};
+}
+
 void call_from_console(struct keeper *k, uint32_t question, const json_t *root)
 {
-	struct call_asker by = {
-		.user = "", .source = "", .mac = "", .origin = "", .session = "", .session_id = ""};
+	struct call_asker by = nobody();
 	struct call_ticket *t = ticket_new(k), full = {.question = question};
 	struct call_error e = {0};
 
@@ -442,29 +474,47 @@ static bool user_name(const char *s)
 	return len > 0 && len < 64 && !s[len] && s[0] != '-';
 }
 
-void call_from_client(struct keeper *k, struct client *c, const json_t *root)
+/* Root is the operator. Our own user and group, whose processes face the network, may look. */
+static struct call_asker client_of(const struct client *c, const json_t *root)
 {
-	/* Root is the operator. Our own user and group, whose processes face the network, may look. */
 	bool box = c->uid == 0;
-	struct call_asker by = {.user = box ? "root" : "group",
-				.operator_ = box,
-				.source = "",
-				.mac = "",
-				.origin = "",
-				.session = "",
-				.session_id = "",
-				.role = box ? PEOPLE_ADMINISTRATOR : PEOPLE_VIEWER,
-				.csrf_ok = box};
-	struct call_ticket *t = ticket_new(k);
+	struct call_asker by = nobody();
 	const char *name = call_text(root, "operator");
 
+	by.user = box ? "root" : "group";
+	by.operator_ = by.csrf_ok = box;
+	by.role = box ? PEOPLE_ADMINISTRATOR : PEOPLE_VIEWER;
 	/* Root says who it is; several people may be. */
 	if (box && name && user_name(name))
 		by.user = name;
+	return by;
+}
+
+void call_from_client(struct keeper *k, struct client *c, const json_t *root)
+{
+	struct call_asker by = client_of(c, root);
+	struct call_ticket *t = ticket_new(k);
+
 	if (!t) {
 		serve_error(k->serve, c, "gateway.busy: too much is asked at once; try again");
 		return;
 	}
 	t->client = c;
 	run(k, t, root, &by);
+}
+
+void call_again(struct keeper *k, uint32_t id)
+{
+	struct call_ticket *t = ticket(k, id);
+	struct call_asker by;
+	json_t *root;
+
+	if (!t || !t->root)
+		return;
+	root = t->root;
+	t->root = NULL;
+	t->late_ns = 0;
+	by = t->client ? client_of(t->client, root) : nobody();
+	run(k, t, root, &by);
+	json_decref(root);
 }

@@ -87,6 +87,15 @@ json_t *call_later(struct keeper *k, const struct call_asker *by, uint32_t ms,
 void call_done(struct keeper *k, uint32_t ticket, json_t *ok); /* takes the reference */
 void call_failed(struct keeper *k, uint32_t ticket, struct call_error *error);
 
+/*
+ * What the call needs is made elsewhere and takes its time: return call_wait() from the call. With
+ * call_again() it is done anew from its beginning, when whoever asks is found out again; if that does
+ * not come within ms, they are told so. A ticket whose asker is gone is no error.
+ */
+json_t *call_wait(struct keeper *k, const struct call_asker *by, uint32_t ms,
+		  struct call_error *ret_error);
+void call_again(struct keeper *k, uint32_t ticket);
+
 /* Arguments. A text, or NULL where it is absent or no text (or has a zero inside). */
 const char *call_text(const json_t *args, const char *name);
 /* A whole number within its bounds; false: absent or none. */

@@ -365,6 +365,8 @@ static json_t *password_set(struct keeper *k, const struct call_asker *by, const
 	const char *text = call_text(args, "password");
 	const char *context[] = {NULL, NULL, s->o.site, "bedwarden", NULL};
 	struct people_factor f = {.kind = "password", .label = "password"};
+	struct hasher_job job = {.class = HASHER_KNOWN, .password = text, .make = true};
+	struct hasher_done done;
 	enum password_fault fault;
 	unsigned set = 0, min;
 	char type[64];
@@ -391,9 +393,11 @@ static json_t *password_set(struct keeper *k, const struct call_asker *by, const
 				 min,
 				 min == PASSWORD_ALONE ? " until there is a second factor" : "");
 	}
-	if (!throttle_spend(&s->known, staff_now(s)))
-		return call_fail(e, 429, "auth.slow_down", "Too many attempts", "wait a second");
-	err = password_hash(text, crypto_random, f.data);
+	if (staff_hash(s, by, &job, &done, e) < 0)
+		return NULL;
+	err = done.err;
+	memcpy(f.data, done.record, PASSWORD_RECORD);
+	secret_wipe(&done, sizeof(done));
 	f.data_len = PASSWORD_RECORD;
 	memcpy(f.user, u->id, PEOPLE_ID);
 	f.made_s = staff_wall(s);

@@ -341,7 +341,7 @@ static void hear_courier(struct keeper *k)
 
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[7 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[8 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 
@@ -355,6 +355,7 @@ static void turn(struct keeper *k, int signals)
 	fds[count++] = (struct pollfd){.fd = k->console_key, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = pki_sock(k->pki), .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = k->courier, .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = staff_fd(k->staff), .events = POLLIN};
 	at = count;
 	clients = serve_poll(k->serve, fds + at);
 	count += clients;
@@ -368,14 +369,16 @@ static void turn(struct keeper *k, int signals)
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
-	if (fds[at - 4].revents && k->desk == desk)
-		hear_console(k, fds[at - 4].revents);
-	if (fds[at - 3].revents && k->console_key == fds[at - 3].fd)
+	if (fds[at - 5].revents && k->desk == desk)
+		hear_console(k, fds[at - 5].revents);
+	if (fds[at - 4].revents && k->console_key == fds[at - 4].fd)
 		hear_console_key(k);
-	if (fds[at - 2].revents && pki_sock(k->pki) == fds[at - 2].fd)
+	if (fds[at - 3].revents && pki_sock(k->pki) == fds[at - 3].fd)
 		pki_hear(k, k->pki);
-	if (fds[at - 1].revents && k->courier == fds[at - 1].fd)
+	if (fds[at - 2].revents && k->courier == fds[at - 2].fd)
 		hear_courier(k);
+	if (fds[at - 1].revents)
+		staff_hashed(k);
 	if (pki_due(k->pki) <= clock_mono_ns())
 		pki_tick(k, k->pki);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());

@@ -278,7 +278,10 @@ void keeper_lock_in(struct keeper *k, const struct keeper_options *o)
 	err = sandbox_network();
 	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
 		fatal("keeper: Landlock: %s", strerror(-err));
-	deposit_open(k, o->archive_mb << 20); /* has threads: from here on there are no more */
+	deposit_open(k, o->archive_mb << 20); /* has threads */
+	err = staff_start(k);
+	if (err < 0)
+		fatal("keeper: no thread for passwords: %s", strerror(-err));
 	err = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
 	if (err < 0)
 		fatal("keeper: seccomp: %s", strerror(-err));

@@ -30,7 +30,7 @@ static const struct throttle_limits source = {
 	.forget_ns = 900 * NSEC_PER_SEC,
 };
 
-static int slow_down(struct call_error *e, uint64_t wait_ns)
+int show_slow_down(struct call_error *e, uint64_t wait_ns)
 {
 	uint64_t seconds = (wait_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
 
@@ -72,7 +72,7 @@ int show_source(struct staff *s, const struct call_asker *by, const char *what,
 {
 	uint64_t wait = throttle_wait(s->throttle, source_key(s, by, what), &source, staff_now(s));
 
-	return wait ? slow_down(e, wait) : 0;
+	return wait ? show_slow_down(e, wait) : 0;
 }
 
 void show_source_failed(struct staff *s, const struct call_asker *by, const char *what)
@@ -94,21 +94,36 @@ struct attempt {
 	struct people_factor f;
 };
 
-static int begin(struct attempt *a, struct call_error *e)
+/* Is this the call whose password's hash is there? It waited then, and is judged now. */
+static bool is_again(const struct attempt *a)
 {
-	const char *kind = factor_name(a->kind);
+	return a->kind == FACTOR_PASSWORD && a->by->ticket && a->s->hashed.id == a->by->ticket;
+}
+
+static int wait_turn(struct attempt *a, struct call_error *e)
+{
 	uint64_t wait;
 	int err = show_source(a->s, a->by, "sign-in", e);
 
 	if (err < 0)
 		return err;
+	wait = throttle_wait(a->s->throttle, a->key, &account, staff_now(a->s));
+	return wait ? show_slow_down(e, wait) : 0;
+}
+
+static int begin(struct attempt *a, struct call_error *e)
+{
+	const char *kind = factor_name(a->kind);
+	bool again = is_again(a);
+	int err;
+
 	a->known = a->user && people_is_known(a->s->people, a->user->id, a->by->source);
 	a->key = throttle_key(a->s->throttle, kind,
 			      (struct bytes){(const uint8_t *)a->name, strlen(a->name)},
 			      a->known ? a->by->source : "stranger");
-	wait = throttle_wait(a->s->throttle, a->key, &account, staff_now(a->s));
-	if (wait)
-		return slow_down(e, wait);
+	err = again ? 0 : wait_turn(a, e);
+	if (err < 0)
+		return err;
 	if (!a->user)
 		return 0;
 	err = people_factor_of(a->s->people, a->user->id, kind, &a->f);
@@ -118,8 +133,8 @@ static int begin(struct attempt *a, struct call_error *e)
 	}
 	if (err == -ENOENT)
 		a->user = NULL; /* has no such factor: nobody needs to know */
-	else if (a->f.failures >= (a->known ? ROW_KNOWN : ROW_STRANGERS))
-		return slow_down(e, account.max_ns);
+	else if (!again && a->f.failures >= (a->known ? ROW_KNOWN : ROW_STRANGERS))
+		return show_slow_down(e, account.max_ns);
 	return 0;
 }
 
@@ -157,17 +172,22 @@ static int passed(struct attempt *a, struct shown *shown, struct call_error *e)
 static int try_password(struct attempt *a, const char *text, struct shown *shown,
 			struct call_error *e)
 {
+	struct hasher_job job = {.password = text};
+	struct hasher_done done;
 	int err = begin(a, e);
 
 	if (err < 0)
 		return err;
-	if (!throttle_spend(a->known ? &a->s->known : &a->s->strangers, staff_now(a->s)))
-		return slow_down(e, NSEC_PER_SEC);
-	if (!a->user) {
-		password_waste(text);
-		return failed(a, e);
-	}
-	err = password_verify(text, (struct bytes){a->f.data, a->f.data_len});
+	job.class = a->known ? HASHER_KNOWN : HASHER_STRANGER;
+	job.source = source_key(a->s, a->by, "password");
+	job.account = a->key;
+	if (a->user)
+		job.record = (struct bytes){a->f.data, a->f.data_len};
+	err = staff_hash(a->s, a->by, &job, &done, e);
+	if (err < 0)
+		return err;
+	err = done.err;
+	secret_wipe(&done, sizeof(done));
 	if (err == -EACCES)
 		return failed(a, e);
 	if (err < 0) {
@@ -402,7 +422,8 @@ int show_factors(struct staff *s, const struct call_asker *by, const json_t *arg
 		}
 	}
 	for (unsigned kind = 0; err == 0 && kind < FACTOR_COUNT; kind++) {
-		const char *text = kind == FACTOR_WEBAUTHN
+		/* Beside a passkey, which is two factors in one, a password adds nothing. */
+		const char *text = kind == FACTOR_WEBAUTHN || (kind == FACTOR_PASSWORD && any)
 					   ? NULL
 					   : call_text(args, factor_name((enum factor)kind));
 		struct attempt a = {s, by, name, NULL, (enum factor)kind, false, 0, {0}};

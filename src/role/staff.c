@@ -16,11 +16,9 @@
 #include "role/keeper.h"
 #include "role/staff_internal.h"
 
-#define COUNTERS   8192
-#define HASHES	   8		/* passwords that may be tried at once, */
-#define HASH_EVERY NSEC_PER_SEC /* and one more a second, of strangers, or half a one of others */
-#define TOUCH_NS   (30 * NSEC_PER_SEC) /* a session's use is written no more often */
-#define TICK_NS	   (60 * NSEC_PER_SEC)
+#define COUNTERS 8192
+#define TOUCH_NS (30 * NSEC_PER_SEC) /* a session's use is written no more often */
+#define TICK_NS	 (60 * NSEC_PER_SEC)
 
 static uint64_t wall_ns(void)
 {
@@ -56,8 +54,8 @@ struct staff *staff_new(const struct staff_options *o, staff_tell_fn tell, void 
 	s->arg = arg;
 	s->trouble = -ENODEV;
 	s->clock = (struct staff_clock){clock_boot_ns, wall_ns};
-	s->strangers = (struct throttle_budget){HASHES, HASH_EVERY, 0};
-	s->known = (struct throttle_budget){HASHES, HASH_EVERY / 2, 0};
+	s->strangers = (struct throttle_budget){STAFF_HASHES, STAFF_HASH_EVERY, 0};
+	s->known = (struct throttle_budget){STAFF_HASHES, STAFF_HASH_EVERY / 2, 0};
 	read_boot(s->boot);
 	s->tickets = tickets_new(crypto_random);
 	s->throttle = throttle_new(COUNTERS);
@@ -85,6 +83,7 @@ void staff_free(struct staff *s)
 {
 	if (!s)
 		return;
+	hasher_free(s->hasher);
 	people_free(s->people);
 	tickets_free(s->tickets);
 	throttle_free(s->throttle);

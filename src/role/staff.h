@@ -6,7 +6,8 @@
  *
  * Its files: staff.c, who is behind a token, and sessions; signin.c, auth.*: from
  * nobody to a session; show.c, whether a factor is right, and how fast one may try;
- * enrol.c, factor.*; sms.c, codes on their way; user.c, user.*; machine.c, key.*.
+ * hash.c, hashes of passwords, by their thread; enrol.c, factor.*; sms.c, codes on their way;
+ * user.c, user.*; machine.c, key.*.
  */
 #include "base/reason.h"
 #include "keep/people.h"
@@ -40,6 +41,13 @@ struct staff *staff_new(const struct staff_options *o, staff_tell_fn tell, void 
  * in and changes nothing else: staff_nag() says so. */
 void staff_open(struct staff *s, const char *dir, struct keys *keys);
 void staff_free(struct staff *s);
+/*
+ * Between Landlock and seccomp: the thread that hashes passwords. Without it, in tests, the call
+ * itself does. 0; -errno.
+ */
+int staff_start(struct keeper *k);
+int staff_fd(const struct staff *s); /* readable when it has done something; -1 none */
+void staff_hashed(struct keeper *k); /* what it has done */
 /* What a person should do something about; NULL: nothing. */
 const char *staff_nag(struct staff *s, char *buf, size_t cap);
 /* When staff_tick() is wanted, monotonic: what has run out goes. */

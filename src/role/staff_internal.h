@@ -1,6 +1,8 @@
 #ifndef BEDWARDEN_ROLE_STAFF_INTERNAL_H
 #define BEDWARDEN_ROLE_STAFF_INTERNAL_H
 /* What the files of role/staff.h share. */
+#include "base/clock.h"
+#include "people/auth/hasher.h"
 #include "people/auth/throttle.h"
 #include "people/auth/webauthn.h"
 #include "role/staff.h"
@@ -11,6 +13,9 @@ struct staff_sms {
 	uint32_t ticket; /* who is told */
 	json_t *ok;	 /* and what, if the gateway took it */
 };
+
+#define STAFF_HASHES	 8	      /* passwords that may be tried at once, */
+#define STAFF_HASH_EVERY NSEC_PER_SEC /* and one more a second of strangers, two of others */
 
 struct staff {
 	struct staff_options o;
@@ -23,7 +28,10 @@ struct staff {
 	bool keys;	       /* they are unlocked */
 	struct tickets *tickets;
 	struct throttle *throttle;
-	struct throttle_budget strangers, known; /* of password hashes */
+	struct keeper *keeper;			 /* with a hasher */
+	struct hasher *hasher;			 /* NULL: hashes are made in the loop, within */
+	struct throttle_budget strangers, known; /* these budgets */
+	struct hasher_done hashed; /* of the call that is being done again; id 0: none */
 	uint64_t tick_ns;
 	/* Failed sign-ins are told once a minute. */
 	uint64_t failures, failures_told_ns;
@@ -107,6 +115,16 @@ void show_source_failed(struct staff *s, const struct call_asker *by, const char
 /* Base64url text of an argument; false: absent or none. */
 bool staff_bytes(const json_t *args, const char *name, uint8_t *ret_data, size_t max,
 		 size_t *ret_len);
+/*
+ * hash.c: a password's hash, made or compared, by the thread that does nothing else. 0: ret_done
+ * says what came of it; -EINPROGRESS: the call is done again when it is there, return what
+ * call_wait() gave (NULL, without an error); -EAGAIN: the error is written, too many try.
+ */
+int staff_hash(struct staff *s, const struct call_asker *by, struct hasher_job *job,
+	       struct hasher_done *ret_done, struct call_error *ret_error);
+/* Too many try: how long to wait. -EAGAIN. */
+int show_slow_down(struct call_error *ret_error, uint64_t wait_ns);
+
 /* "webauthn": options, of a challenge. */
 json_t *staff_challenge(const struct ticket *t, const char *rp_id, json_t *allow);
 /* The credential in a factor's data. */

@@ -140,7 +140,7 @@ static void a_flood_is_found_once_a_window(void **state)
 
 	for (unsigned second = 1; second <= 30; second++)
 		for (unsigned i = 0; i < BEHAVIOUR_FLOOD + 10; i++)
-			found += behaviour_unanswered(b, &p, 0, second * SECOND).reason ==
+			found += behaviour_unanswered(b, &p, 0, 1, second * SECOND).reason ==
 				 REASON_FLOOD;
 	assert_int_equal(found, 1);
 	behaviour_free(b);
@@ -153,9 +153,50 @@ static void a_busy_stream_is_no_flood(void **state)
 	struct packet p = tcp(1, 1, 1, 1, 0);
 
 	for (uint64_t i = 0; i < 50000; i++)
-		assert_int_equal(behaviour_unanswered(b, &p, 0, SECOND + i * 200000).reason,
+		assert_int_equal(behaviour_unanswered(b, &p, 0, 1, SECOND + i * 200000).reason,
 				 REASON_NONE);
 	behaviour_free(b);
+}
+
+/* Packets of one source in `seconds` s as the engine counts them, out of so many conversations. */
+static unsigned floods(unsigned conversations, unsigned per_second, unsigned seconds)
+{
+	struct behaviour *b = behaviour_new(64);
+	struct packet p = tcp(1, 1, 1, 1, 0);
+	uint64_t *sent = test_calloc(conversations, sizeof(*sent));
+	unsigned found = 0;
+
+	for (unsigned n = 0; n < per_second * seconds; n++) {
+		unsigned c = n % conversations;
+		uint64_t now = SECOND + (uint64_t)n * SECOND / per_second;
+		uint32_t weight = behaviour_weight(++sent[c], c);
+
+		if (weight)
+			found += behaviour_unanswered(b, &p, 0, weight, now).reason == REASON_FLOOD;
+	}
+	test_free(sent);
+	behaviour_free(b);
+	return found;
+}
+
+static void packets_that_stand_for_others_count_as_many(void **state)
+{
+	for (uint32_t salt = 0; salt < 2 * BEHAVIOUR_STRIDE; salt++) {
+		uint64_t sum = 0;
+
+		for (uint64_t n = 1; n <= 16 * BEHAVIOUR_STRIDE; n++) {
+			sum += behaviour_weight(n, salt);
+			assert_in_range(n - sum, 0, BEHAVIOUR_STRIDE - 1);
+		}
+	}
+	/* One conversation or many, each packet its own or each one of a thousand: the rate counts. */
+	assert_int_equal(floods(1, 10100, 2), 1);
+	assert_int_equal(floods(1, 9900, 20), 0);
+	assert_int_equal(floods(700, 12000, 5), 1);
+	assert_int_equal(floods(700, 8000, 20), 0);
+	assert_int_equal(floods(5000, 12000, 5), 1);
+	assert_int_equal(floods(700, 700, 40), 0); /* one a second of each, all begun together */
+	assert_int_equal(floods(30000, 10100, 2), 1);
 }
 
 /* However many a spoofer invents, the one who searches is still found. */
@@ -186,6 +227,7 @@ int main(void)
 		cmocka_unit_test(answers_seen_alone_are_no_scan),
 		cmocka_unit_test(a_flood_is_found_once_a_window),
 		cmocka_unit_test(a_busy_stream_is_no_flood),
+		cmocka_unit_test(packets_that_stand_for_others_count_as_many),
 		cmocka_unit_test(noise_does_not_hide_a_scan),
 	};
 

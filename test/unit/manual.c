@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 
 /* bedwarden(8), whole. */
-static char page[65536];
+static char page[131072];
 
 static int read_page(void **state)
 {

@@ -19,6 +19,7 @@ enum block_table {
 	BLOCK_IPS,	     /* by key */
 	BLOCK_NETS,	     /* longest prefix first, then by address */
 	BLOCK_SERVICES,	     /* by device, then by name */
+	BLOCK_SHIELDS,	     /* by device */
 	BLOCK_SEGMENT_NAMES, /* u32 offsets into the strings, from here on */
 	BLOCK_HOST_NAMES,
 	BLOCK_DEVICE_NAMES,    /* as many as devices */

@@ -358,6 +358,8 @@ struct compiling_device {
 	uint32_t id, segment;
 	uint32_t first; /* rule */
 	struct compiling_words words;
+	const struct config_shield *shield; /* being compiled; NULL: it is the device's rules */
+	bool read; /* a shield must see what is said: nothing passes unread */
 };
 
 /* What may be said, as guard/policy/message.h reads it. */
@@ -390,12 +392,35 @@ static struct compiling_words words_of(struct compiling *b, const struct config_
 	return (struct compiling_words){string(b, r->service), messages_string(b, r)};
 }
 
+/* Can the kernel hold it by itself? */
+static bool is_floor_shield(const struct config_shield *s)
+{
+	return s->enforce && !*s->app;
+}
+
+/* Whether it is to be a rule as well. */
+static bool add_shield_row(struct compiling *b, const struct compiling_device *v,
+			   const struct gate_rule *r)
+{
+	struct policy_shield *row = push(b, BLOCK_SHIELDS);
+
+	if (!row)
+		return false;
+	row->match = *r;
+	row->device = v->id;
+	row->advisory = v->words.service;
+	row->messages = v->words.messages;
+	row->rule = is_floor_shield(v->shield) ? b->to[BLOCK_RULES].count : ~0u;
+	row->flags = v->shield->enforce ? POLICY_SHIELD_ENFORCE : 0;
+	return row->rule != ~0u;
+}
+
 static void add_rule(struct compiling *b, const struct compiling_device *v,
 		     const struct gate_rule *r)
 {
 	struct gate_rule *row;
 
-	if (b->failed)
+	if (b->failed || (v->shield && !add_shield_row(b, v, r)))
 		return;
 	if (b->to[BLOCK_RULES].count - v->first == GATE_MAX_RULES_PER_DEVICE) {
 		snprintf(b->error, 256,
@@ -409,6 +434,8 @@ static void add_rule(struct compiling *b, const struct compiling_device *v,
 	if (!row)
 		return;
 	*row = *r;
+	if (v->read && row->action == GATE_PASS)
+		row->action = GATE_INSPECT;
 	push_name(b, BLOCK_RULE_SERVICES, v->words.service);
 	push_name(b, BLOCK_RULE_MESSAGES, v->words.messages);
 }
@@ -581,6 +608,38 @@ static void add_services(struct compiling *b, uint32_t device, const struct conf
 	}
 }
 
+/* Before all other rules of the device. */
+static void add_shields(struct compiling *b, struct compiling_device *v)
+{
+	for (unsigned i = 0; i < b->c->shields_count; i++) {
+		const struct config_shield *s = &b->c->shields[i];
+		struct config_rule r = {.service = s->advisory,
+					.proto = s->proto,
+					.port = s->port,
+					.port_count = s->port_count,
+					.peer = s->peer,
+					.action = GATE_DROP,
+					.app = s->app,
+					.allow = s->deny,
+					.allow_count = s->deny_count,
+					.control = s->control};
+		bool mine = false;
+
+		for (unsigned j = 0; !mine && j < s->device_count; j++)
+			mine = strcmp(s->device[j], v->d->name) == 0;
+		if (!mine)
+			continue;
+		v->shield = s;
+		v->words = words_of(b, &r);
+		v->read |= !is_floor_shield(s);
+		if (s->direction != CONFIG_ACCEPTS)
+			add_rule_peers(b, v, &r, false);
+		if (s->direction != CONFIG_STARTS)
+			add_rule_peers(b, v, &r, true);
+	}
+	v->shield = NULL;
+}
+
 struct compiling_profile {
 	uint32_t name;
 	struct compiling_words *words; /* of its starts, then its accepts */
@@ -609,6 +668,7 @@ static void add_device(struct compiling *b, unsigned i, const struct compiling_p
 	add_device_addresses(b, &v, row);
 	push_name(b, BLOCK_DEVICE_NAMES, string(b, d->name));
 	push_name(b, BLOCK_DEVICE_PROFILES, names ? names->name : 0);
+	add_shields(b, &v);
 	add_rules(b, &v, d->starts, d->starts_count, false);
 	add_rules(b, &v, d->accepts, d->accepts_count, true);
 	if (p)
@@ -801,6 +861,7 @@ struct policy *policy_compile(const struct config *c, const struct policy_port *
 		sizeof(struct policy_ip_row),
 		sizeof(struct policy_net_row),
 		sizeof(struct policy_service),
+		sizeof(struct policy_shield),
 		4,
 		4,
 		4,

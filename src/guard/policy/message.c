@@ -219,6 +219,34 @@ enum reason message_judge(const struct message_rules *m, uint32_t rule, const st
 	return REASON_NONE;
 }
 
+/* Has the message a member that one of the patterns fits? */
+static bool any_fits(const struct message_rules *m, const struct entry *e, const struct msg *msg)
+{
+	for (uint32_t i = e->term; i < e->term + e->count; i++) {
+		char number[PROTO_VALUE_MAX];
+		struct bytes value;
+		size_t at = 0;
+
+		while ((value = proto_next(m->terms[i].field, msg, &at, number)).data)
+			if (message_match(m->terms[i].pattern, m->terms[i].len, value))
+				return true;
+	}
+	return false;
+}
+
+bool message_is_denied(const struct message_rules *m, uint32_t rule, const struct proto *p,
+		       const struct msg *msg)
+{
+	const struct entry *e;
+
+	if (rule >= m->count || m->entries[rule].proto != p)
+		return false;
+	e = &m->entries[rule];
+	if (!e->count && !e->no_control)
+		return true;
+	return (e->no_control && msg->control) || any_fits(m, e, msg);
+}
+
 static int list_protocols(char *text, size_t size)
 {
 	int len = 0;

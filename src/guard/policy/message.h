@@ -25,6 +25,13 @@ enum reason message_judge(const struct message_rules *m, uint32_t rule, const st
 			  const struct msg *msg);
 
 /*
+ * The other way round, as a shield's text is meant: does it deny the message? That is each of its protocol,
+ * or those alone that one of its lines fits or, with "control=no", that change a device.
+ */
+bool message_is_denied(const struct message_rules *m, uint32_t rule, const struct proto *p,
+		       const struct msg *msg);
+
+/*
  * A rule's text, as the policy keeps it: "app\n", then "control=no\n" and
  * "member=pattern\n" lines. What is wrong with the words of a rule (an unknown
  * protocol or member, a member that cannot be narrowed), as a sentence in

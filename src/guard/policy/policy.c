@@ -13,6 +13,7 @@ static const size_t sizes[BLOCK_TABLES] = {
 	[BLOCK_IPS] = sizeof(struct policy_ip_row),
 	[BLOCK_NETS] = sizeof(struct policy_net_row),
 	[BLOCK_SERVICES] = sizeof(struct policy_service),
+	[BLOCK_SHIELDS] = sizeof(struct policy_shield),
 	[BLOCK_SEGMENT_NAMES] = sizeof(uint32_t),
 	[BLOCK_HOST_NAMES] = sizeof(uint32_t),
 	[BLOCK_DEVICE_NAMES] = sizeof(uint32_t),
@@ -113,18 +114,36 @@ static bool devices_valid(const struct policy *p)
 	return true;
 }
 
+static bool rule_valid(const struct policy *p, const struct gate_rule *r)
+{
+	return r->port_lo <= r->port_hi && r->peer_kind <= GATE_PEER_ROLES && r->towards <= 1 &&
+	       r->action <= GATE_DROP &&
+	       (r->peer_kind != GATE_PEER_ID ||
+		(r->peer <= UINT32_MAX && peer_exists(p, (uint32_t)r->peer)));
+}
+
 static bool rules_valid(const struct policy *p)
 {
 	const struct gate_rule *r = block_table(p, BLOCK_RULES);
 
-	for (uint32_t i = 0; i < p->count[BLOCK_RULES]; i++) {
-		if (r[i].port_lo > r[i].port_hi || r[i].peer_kind > GATE_PEER_ROLES ||
-		    r[i].towards > 1 || r[i].action > GATE_DROP)
+	for (uint32_t i = 0; i < p->count[BLOCK_RULES]; i++)
+		if (!rule_valid(p, &r[i]))
 			return false;
-		if (r[i].peer_kind == GATE_PEER_ID &&
-		    (r[i].peer > UINT32_MAX || !peer_exists(p, (uint32_t)r[i].peer)))
+	return true;
+}
+
+static bool shields_valid(const struct policy *p)
+{
+	const struct policy_shield *s = block_table(p, BLOCK_SHIELDS);
+	uint32_t len = p->count[BLOCK_STRINGS];
+
+	for (uint32_t i = 0; i < p->count[BLOCK_SHIELDS]; i++)
+		if (!rule_valid(p, &s[i].match) || s[i].device >= p->count[BLOCK_DEVICES] ||
+		    s[i].device < p->count[BLOCK_SEGMENT_NAMES] || s[i].advisory >= len ||
+		    s[i].messages >= len || s[i].flags > POLICY_SHIELD_ENFORCE ||
+		    (s[i].rule != ~0u && s[i].rule >= p->count[BLOCK_RULES]) ||
+		    (i && s[i - 1].device > s[i].device))
 			return false;
-	}
 	return true;
 }
 
@@ -204,7 +223,7 @@ const struct policy *policy_open(struct bytes data)
 	    laid.size != data.len || memcmp(&laid, p, sizeof(laid)) != 0)
 		return NULL;
 	if (!devices_valid(p) || !ports_valid(p) || !rules_valid(p) || !rows_valid(p) ||
-	    !services_valid(p) || !names_valid(p))
+	    !services_valid(p) || !shields_valid(p) || !names_valid(p))
 		return NULL;
 	return p;
 }
@@ -258,6 +277,21 @@ const char *policy_service_ask(const struct policy *p, const struct policy_servi
 const char *policy_service_alone(const struct policy *p, const struct policy_service *s)
 {
 	return text_at(p, s->alone);
+}
+
+const struct policy_shield *policy_shields(const struct policy *p, uint32_t *ret_count)
+{
+	return table(p, BLOCK_SHIELDS, ret_count);
+}
+
+const char *policy_shield_advisory(const struct policy *p, const struct policy_shield *s)
+{
+	return text_at(p, s->advisory);
+}
+
+const char *policy_shield_messages(const struct policy *p, const struct policy_shield *s)
+{
+	return text_at(p, s->messages);
 }
 
 const struct gate_device *policy_devices(const struct policy *p, uint32_t *ret_count)

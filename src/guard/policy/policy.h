@@ -61,6 +61,26 @@ const char *policy_service_name(const struct policy *p, const struct policy_serv
 const char *policy_service_ask(const struct policy *p, const struct policy_service *s);
 const char *policy_service_alone(const struct policy *p, const struct policy_service *s);
 
+/*
+ * A virtual patch of a device: what it denies. One that denies whole conversations and is to be enforced
+ * stands in the rules as well, before all others of its device, so that the kernel keeps it
+ * whoever is still alive. A device's stand together.
+ */
+struct policy_shield {
+	struct gate_rule match; /* its action says nothing */
+	uint32_t device;
+	uint32_t advisory; /* where the texts are; */
+	uint32_t messages; /* 0: whole conversations are denied */
+	uint32_t rule;	   /* of the rules; ~0 not there */
+	uint8_t flags;	   /* POLICY_SHIELD_* */
+	uint8_t pad[7];
+};
+#define POLICY_SHIELD_ENFORCE 1
+const struct policy_shield *policy_shields(const struct policy *p, uint32_t *ret_count);
+const char *policy_shield_advisory(const struct policy *p, const struct policy_shield *s);
+/* Which messages, in the words of guard/policy/message.h; "" all. */
+const char *policy_shield_messages(const struct policy *p, const struct policy_shield *s);
+
 /* Names for people and events; "" for what has none. Borrowed from the policy. */
 const char *policy_device_name(const struct policy *p, uint32_t device);
 const char *policy_device_profile(const struct policy *p, uint32_t device);

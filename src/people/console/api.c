@@ -126,6 +126,21 @@ const struct api_route api_routes[] = {
 			 {"reason", API_TEXT, false, "Why; for the audit trail."}),
 	 .gives = FIELDS({"generation", API_NUMBER, true, "The policy's, now in force."})},
 
+	{"advisory.accepted", .what = "Known weaknesses that somebody decided to live with.",
+	 .gives = FIELDS(
+		 {"accepted", API_LIST, true, "device, advisory, reason, who, until, made."})},
+	{"advisory.accept", .changes = true,
+	 .what = "Decides to live with a known weakness of a device, until a day.",
+	 .takes = FIELDS({"device", API_TEXT, true, "Its name."},
+			 {"advisory", API_TEXT, true, "The advisory's id."},
+			 {"reason", API_TEXT, true, "Why."},
+			 {"until", API_TEXT, true, "2027-03-01, within two years."}),
+	 .gives = FIELDS({"done", API_FLAG, true, ""})},
+	{"advisory.withdraw", .changes = true, .what = "Ends such a decision before its day.",
+	 .takes = FIELDS({"device", API_TEXT, true, "Its name."},
+			 {"advisory", API_TEXT, true, "The advisory's id."}),
+	 .gives = FIELDS({"done", API_FLAG, true, ""})},
+
 	{"auth.state", .open = true, .what = "Is anybody there yet, and which factors are on."},
 	{"auth.first", .changes = true, .open = true, .effect = API_SESSION,
 	 .what = "Opens a session that may enrol factors and nothing else, with a code from the "
