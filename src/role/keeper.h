@@ -11,6 +11,7 @@
  *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
  *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
  *                     [-W SMS_URL] [-F SMS_FROM] [-G ONE_FACTOR_ANYWHERE]
+ *                     [-U RULES] [-C UPDATES_DIR]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -30,7 +31,7 @@
  * ledger.c, what it writes down; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
- * amend.c, pki.c, staff.c and its own, the calls themselves; secrets.c, what its
+ * amend.c, pki.c, updates.c, staff.c and its own, the calls themselves; secrets.c, what its
  * keys do for others; deposit.c, what goes into its vault.
  */
 #include "base/ipc.h"
@@ -59,6 +60,7 @@ struct policy;
 struct secrets;
 struct serve;
 struct store;
+struct updates;
 
 struct keeper {
 	const char *state_dir;
@@ -73,6 +75,7 @@ struct keeper {
 	struct intake *intake;	   /* the vault; NULL: no keys, or they are locked */
 	struct deposits *deposits; /* deposit.c's */
 	struct pki *pki;
+	struct updates *updates;
 	struct staff *staff; /* who is there */
 	int courier;	     /* who takes messages to telephones; -1 none */
 	struct calls *calls;
