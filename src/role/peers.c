@@ -27,7 +27,9 @@
 #define BEAT_NS	    (25 * NSEC_PER_MSEC)
 #define BATCH	    64
 #define DEVICES_MAX 65536u
-#define READS_TURN  8 /* of the socket, before guards get their turn */
+#define GRAVES	    16
+#define GRAVE_NS    (30 * NSEC_PER_SEC) /* the core lets go of what it rejoins long before */
+#define READS_TURN  8			/* of the socket, before guards get their turn */
 
 /* One guard's memory and queues. */
 struct party {
@@ -53,6 +55,13 @@ struct peer {
 	uint64_t too_late;
 };
 
+/* Memory of a guard that is gone, in which a frame may still be under way to be whole. */
+struct grave {
+	uint8_t *memory;
+	uint32_t chunks;
+	uint64_t since_ns;
+};
+
 struct peers {
 	struct link *link;
 	struct links *core;
@@ -61,6 +70,7 @@ struct peers {
 	struct peer list[GATE_LINKS];
 	struct party *parties[SETUP_GUARDS_MAX];
 	unsigned party_count;
+	struct grave graves[GRAVES];
 	struct steer *steer; /* used where there are several */
 	json_t *setup;	     /* what was told of the link itself */
 	char *trust;
@@ -244,10 +254,34 @@ static bool refill(struct party *y)
 	return true;
 }
 
-static void forsake(struct party *y)
+static void bury(struct peers *ps, uint8_t *memory, uint32_t chunks)
+{
+	struct grave *g = &ps->graves[0];
+
+	for (unsigned i = 1; i < GRAVES; i++)
+		if (ps->graves[i].since_ns < g->since_ns)
+			g = &ps->graves[i];
+	share_unmap_memory(g->memory, g->chunks);
+	*g = (struct grave){memory, chunks, clock_mono_ns()};
+}
+
+static void weed(struct peers *ps, uint64_t now)
+{
+	for (unsigned i = 0; i < GRAVES; i++) {
+		struct grave *g = &ps->graves[i];
+
+		if (!g->memory || now - g->since_ns < GRAVE_NS)
+			continue;
+		share_unmap_memory(g->memory, g->chunks);
+		*g = (struct grave){0};
+	}
+}
+
+static void forsake(struct peers *ps, struct party *y)
 {
 	share_unmap_queues(&y->queues);
-	share_unmap_memory(y->memory, y->chunks);
+	if (y->memory)
+		bury(ps, y->memory, y->chunks);
 	y->memory = NULL;
 	y->spares = 0;
 	y->held_count = y->held_first = 0;
@@ -256,11 +290,11 @@ static void forsake(struct party *y)
 	y->wakes = -1;
 }
 
-static void distrust(struct party *y, const char *of)
+static void distrust(struct peers *ps, struct party *y, const char *of)
 {
 	log_error("a guard says of %s what cannot be; it is not heard until it is started anew",
 		  of);
-	forsake(y);
+	forsake(ps, y);
 }
 
 static struct party *party_of(struct peers *ps, const uint8_t *data)
@@ -276,12 +310,12 @@ static struct party *party_of(struct peers *ps, const uint8_t *data)
 }
 
 /* An empty chunk's frame; NULL: none. */
-static uint8_t *chunk(struct party *y)
+static uint8_t *chunk(struct peers *ps, struct party *y)
 {
 	if (!y || !y->queues.at)
 		return NULL;
 	if (y->spares == 0 && !refill(y)) {
-		distrust(y, "empty memory");
+		distrust(ps, y, "empty memory");
 		return NULL;
 	}
 	return y->spares ? y->memory + y->spare[--y->spares] + SHARE_HEAD : NULL;
@@ -299,7 +333,7 @@ static uint8_t *take(void *arg, uint32_t len)
 {
 	struct peers *ps = arg;
 
-	return len <= SHARE_FRAME ? chunk(any_party(ps)) : NULL;
+	return len <= SHARE_FRAME ? chunk(ps, any_party(ps)) : NULL;
 }
 
 static void put_back(struct party *y, uint8_t *data)
@@ -333,7 +367,7 @@ static void deliver(void *arg, struct link_peer *core, const struct link_frame *
 	if (!to || !to->queues.at)
 		to = from;
 	if (to != from) {
-		data = chunk(to);
+		data = chunk(ps, to);
 		if (data)
 			memcpy(data, f->data, f->len);
 		put_back(from, f->data);
@@ -436,7 +470,7 @@ static bool send_of(struct peers *ps, struct party *y, unsigned guard)
 					    guard);
 		}
 		if (n < 0) {
-			distrust(y, "frames");
+			distrust(ps, y, "frames");
 			return false;
 		}
 		y->held_count = (unsigned)n;
@@ -683,7 +717,7 @@ static bool begin(struct peers *ps, struct party *y, uint32_t guard, int queues)
 		y->fresh_chunks = y->chunks;
 		y->memory = NULL;
 	}
-	forsake(y);
+	forsake(ps, y);
 	y->memory = y->fresh;
 	y->chunks = y->fresh_chunks;
 	y->wakes = y->fresh_wakes;
@@ -748,8 +782,10 @@ int peers_turn(struct peers *ps, int most)
 			publish(ps->parties[i]);
 	now = clock_mono_ns();
 	next = links_turn(ps->core, now);
-	if (now - ps->beat_ns >= BEAT_NS)
+	if (now - ps->beat_ns >= BEAT_NS) {
 		beat(ps, now);
+		weed(ps, now);
+	}
 	if (more)
 		return 0;
 	if (links_wants_write(ps->core) && most > 1)
@@ -894,10 +930,12 @@ void peers_free(struct peers *ps)
 	for (unsigned i = 0; i < SETUP_GUARDS_MAX; i++) {
 		if (!ps->parties[i])
 			continue;
-		forsake(ps->parties[i]);
+		forsake(ps, ps->parties[i]);
 		share_unmap_memory(ps->parties[i]->fresh, ps->parties[i]->fresh_chunks);
 		free(ps->parties[i]);
 	}
+	for (unsigned i = 0; i < GRAVES; i++)
+		share_unmap_memory(ps->graves[i].memory, ps->graves[i].chunks);
 	if (ps->links) {
 		(void)will_make(NULL);
 		munmap(ps->links, LINKS_BYTES);

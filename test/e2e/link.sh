@@ -133,6 +133,7 @@ pid_of() { local p=parent_$1; pgrep -P "${!p}" -f "bedwarden _$2"; }
 
 authority() { "$bw" pki show -c "$dir/$1.yaml" 2>/dev/null | sed -n '/BEGIN/,/END/p' >"$dir/ca-$1.pem"; grep -q BEGIN "$dir/ca-$1.pem"; }
 
+pings() { at "$1" ping -c 1 -W 1 "$2" >/dev/null 2>&1; }
 soon() { [ "$(until_ms 6000 "$@")" -ge 0 ]; }
 
 # listen FILE: all that goes over the wire.
@@ -196,6 +197,19 @@ nothing_in_clear() { # TEXT FILE FILTER
 	if [ "$n" = 0 ]; then ok "$1"; else not "$1: $n frames beside the link"; tcpdump -nr "$2" "$beside and ($3)" 2>/dev/null | head -5; fi
 }
 clear_of_closed="host 10.92.0.12 or host 10.92.0.2"
+
+guard_dies() {
+	# A guard dies: the same promise.
+	listen "$dir/guard.pcap"
+	stream 3
+	sleep 1
+	kill -9 "$(pid_of a guard)"
+	settle
+	listened
+	nothing_in_clear "$capture: kill -9 of a guard: nothing of the closed-class device in the clear" "$dir/guard.pcap" "$clear_of_closed"
+	ms=$(until_ms 8000 pings closed 10.92.0.2)
+	check "$capture: the next guard takes part in the link" [ "$ms" -ge 0 ]
+}
 
 whole() {
 	local most ns
@@ -291,16 +305,7 @@ whole() {
 	check "$capture: the link comes back by itself" [ "$ms" -ge 0 ]
 	check "$capture: and carries again" at closed ping -c 3 -W 2 10.92.0.2
 
-	# A guard dies: the same promise.
-	listen "$dir/guard.pcap"
-	stream 3
-	sleep 1
-	kill -9 "$(pid_of a guard)"
-	settle
-	listened
-	nothing_in_clear "$capture: kill -9 of a guard: nothing of the closed-class device in the clear" "$dir/guard.pcap" "$clear_of_closed"
-	ms=$(until_ms 8000 at closed ping -c 1 -W 1 10.92.0.2)
-	check "$capture: the next guard takes part in the link" [ "$ms" -ge 0 ]
+	guard_dies
 	for g in a b; do p=parent_$g; kill "${!p}"; wait "${!p}" 2>/dev/null; done
 	if [ -n "${KEEP:-}" ]; then for g in a b; do cp -r "$dir/state-$g" "$dir/kept-$g-$capture"; done; fi
 	rm -rf "$dir"/state-? "$dir"/run-?
