@@ -206,6 +206,61 @@ static void unfit_frames_are_counted(void **state)
 	end();
 }
 
+static void one_socket_serves_both_families(void **state)
+{
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct link_status s;
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0) {
+		close(fd);
+		skip();
+	}
+	begin((struct links_options){0});
+	assert_int_equal(links_socket(a.links, fd), 0);
+	link_remove(a.peer);
+	kit_peer(&a, TO, &b.at); /* an address of IPv4 */
+	KIT_UNTIL(&a, &b, NULL, 3000, both_up());
+	assert_true(both_up());
+	link_status(a.peer, &s);
+	assert_int_equal(s.address.ss_family, AF_INET6);
+	send_one(&a, 1, 3000);
+	send_one(&b, 2, 100);
+	KIT_UNTIL(&a, &b, NULL, 1000, a.frames && b.frames);
+	assert_true(is_made(&b, 0, 1, 3000));
+	assert_true(is_made(&a, 0, 2, 100));
+	KIT_UNTIL(&a, &b, NULL, 1000, mtu_of(&a) == 1500);
+	assert_int_equal(mtu_of(&a), 1500);
+	end();
+}
+
+/* More than is looked at in a second: the rest costs next to nothing, and who is up stays so. */
+static void hellos_are_rationed(void **state)
+{
+	struct links_counts c;
+	static const uint8_t hello[60] = {
+		RECORD_HANDSHAKE, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 1};
+	struct sockaddr_storage at;
+	int fd = kit_socket(&at);
+
+	begin((struct links_options){0});
+	come_up();
+	for (unsigned i = 0; i < 9000; i++) {
+		sendto(fd, hello, sizeof(hello), 0, (struct sockaddr *)&b.at,
+		       sizeof(struct sockaddr_in));
+		if (i % 50 == 0)
+			kit_turn(&a, &b, &wire);
+	}
+	KIT_UNTIL(&a, &b, &wire, 200, false);
+	links_counts(b.links, &c);
+	assert_true(c.refused > 0);
+	assert_true(b.reasons[REASON_SEAL_FLOOD] >= 1);
+	assert_int_equal(c.shaking, 0);
+	assert_true(both_up());
+	close(fd);
+	end();
+}
+
 /* --- keys are replaced ---------------------------------------------------------------- */
 
 static void new_keys_lose_nothing(void **state)
@@ -1009,6 +1064,8 @@ int main(void)
 		cmocka_unit_test(frames_come_out_as_they_went_in),
 		cmocka_unit_test(small_frames_share_records_and_stay_sealed),
 		cmocka_unit_test(unfit_frames_are_counted),
+		cmocka_unit_test(one_socket_serves_both_families),
+		cmocka_unit_test(hellos_are_rationed),
 		cmocka_unit_test(new_keys_lose_nothing),
 		cmocka_unit_test(keys_get_old),
 		cmocka_unit_test(either_end_renews),
