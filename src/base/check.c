@@ -560,6 +560,58 @@ static void check_people(struct checking *k)
 		      p->sms_url);
 }
 
+/* "02:00-05:00"; over midnight, too. */
+static bool is_window(const char *text)
+{
+	unsigned h1, m1, h2, m2;
+	int used = 0;
+
+	return sscanf(text, "%2u:%2u-%2u:%2u%n", &h1, &m1, &h2, &m2, &used) == 4 && !text[used] &&
+	       h1 < 24 && m1 < 60 && h2 < 25 && m2 < 60 && (h2 < 24 || m2 == 0);
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	while (len > 0 && folder[len - 1] == '/')
+		len--;
+	return strncmp(path, folder, len) == 0 && (!path[len] || path[len] == '/');
+}
+
+static void check_updates(struct checking *k)
+{
+	const struct config_updates *u = &k->c->updates;
+	char at[64];
+
+	for (unsigned i = 0; i < u->mirrors_count; i++) {
+		snprintf(at, sizeof(at), "updates.mirrors[%u]", i);
+		if (strncmp(u->mirrors[i], "https://", 8) != 0 &&
+		    strncmp(u->mirrors[i], "http://", 7) != 0)
+			wrong(k, at, "'%.60s' is no address of a mirror; expected https://…",
+			      u->mirrors[i]);
+	}
+	for (unsigned i = 0; i < u->window_count; i++) {
+		snprintf(at, sizeof(at), "updates.window[%u]", i);
+		if (!is_window(u->window[i]))
+			wrong(k, at, "'%.60s' is no span of time; expected 02:00-05:00",
+			      u->window[i]);
+	}
+	if (u->kb_per_second && u->kb_per_second < 16)
+		wrong(k, "updates.kb_per_second",
+		      "%u; expected 0 or 16 and more: what is slower is given up as too slow",
+		      u->kb_per_second);
+	if (*u->dir != '/' || *u->root != '/')
+		wrong(k, *u->dir != '/' ? "updates.dir" : "updates.root",
+		      "expected an absolute path");
+	/* Who owns a folder can put another in the place of what is in it. */
+	if (is_below(u->dir, k->c->gateway.state_dir))
+		wrong(k, "updates.dir",
+		      "'%.60s' is inside state_dir, which is not root's alone; expected another "
+		      "place",
+		      u->dir);
+}
+
 static void check_gateway(struct checking *k)
 {
 	static const char *const captures[] = {"auto", "xdp", "packet", NULL};
@@ -922,6 +974,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	check_gateway(&k);
 	check_console(&k);
 	check_people(&k);
+	check_updates(&k);
 	check_pki(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)
 		check_segment(&k, i);

@@ -89,6 +89,23 @@ struct config_relay {
 	uint32_t *given_connections, *given_idle_s; /* as the file gives them, or NULL */
 };
 
+/* Where updates come from, and when they are installed (doc/updates.md). */
+struct config_updates {
+	char **mirrors; /* URLs with metadata/ and targets/ below, asked in this order; none: no updater */
+	unsigned mirrors_count;
+	char *root;   /* file: the root that is trusted to begin with */
+	char *dir;    /* what was verified, and releases; root's */
+	char **roles; /* delegated roles whose targets are followed besides the top-level ones */
+	unsigned roles_count;
+	uint32_t minutes;	/* between two looks */
+	uint32_t kb_per_second; /* most; 0: no limit */
+	bool content_waits;	/* `content: approve`, profiles and the like wait for a person */
+	bool gateway_waits;	/* `gateway: approve`, releases of the gateway do */
+	char **window; /* "02:00-05:00", local time, when the gateway may change releases */
+	unsigned window_count;
+	uint32_t warn_days; /* before metadata expires, or since something was fetched */
+};
+
 struct config_people {
 	bool sms;		  /* codes by SMS are offered, through */
 	char *sms_url, *sms_from; /* this gateway, as from that number; "" none */
@@ -228,6 +245,7 @@ struct config {
 	struct config_relay *relays;
 	unsigned relays_count;
 	struct config_people people;
+	struct config_updates updates;
 	struct config_segment *segments;
 	unsigned segments_count;
 	struct config_host *hosts;
@@ -249,13 +267,17 @@ struct config_error {
 
 /*
  * Reads FILE and the profiles it names: from gateway.profiles_dir, else a
- * folder `profiles` beside FILE, else the installed ones, else `../profiles`
- * seen from the program (a build that was never installed). On failure NULL,
+ * folder `profiles` beside FILE, else those that an update brought (updates.dir), else
+ * `../profiles` seen from the program (a release, or a build that was never
+ * installed), else the installed ones. On failure NULL,
  * and up to `max_errors` errors in the order of the file. The result is the
  * caller's.
  */
 struct config *config_load(const char *file, struct config_error *ret_errors, size_t max_errors,
 			   size_t *ret_count);
+/* The link in updates.dir/content that leads to what an update brought, static: "current" until
+ * somebody says "next", to see whether a policy holds with that. */
+void config_content(const char *link);
 /* The same for a text in memory; `file` names it in errors and says where profiles may be. */
 struct config *config_parse(const char *file, struct bytes text, struct config_error *ret_errors,
 			    size_t max_errors, size_t *ret_count);

@@ -64,6 +64,15 @@ enum ipc_type {
 		    * is to keep blocked, whoever guards */
 	IPC_LINK_STATE, /* link → keeper: JSON object, how what it carries stands (role/link.c), each
 		     * second that it changed */
+	IPC_PATIENTS, /* guard → keeper: struct setup_patient (role/setup.h), some: they are on a
+		       * patient */
+	IPC_UPDATER, /* parent → keeper, updater: fd of its end of their pair; empty */
+	IPC_FETCHED, /* updater → keeper: JSON object, what came of looking (role/updater.h);
+		      * keeper → updater: empty, look now */
+	IPC_INSTALL, /* keeper → parent → installer: JSON object, {"targets":[name]}; back: what is
+		      * in place now (role/installer.h) */
+	IPC_SWITCH, /* keeper → parent: the release to start, "" the packaged one; parent → keeper:
+		      * "" it is under way, or why not */
 	IPC_TYPE_COUNT,
 };
 

@@ -335,6 +335,22 @@
 	  "A machine asked for a certificate that it does not get.")                               \
 	X(POLICY_SHIELDED, "policy.shielded",                                                      \
 	  "A device with a known weakness was kept from what could exploit it.")                   \
+	X(UPDATE_FETCHED, "update.fetched",                                                        \
+	  "An update was fetched, and it really is from who may send us one.")                     \
+	X(UPDATE_NOT_FETCHED, "update.not_fetched",                                                \
+	  "Nothing could be fetched from where updates come from.")                                \
+	X(UPDATE_STALE, "update.nothing_for_days",                                                 \
+	  "Updates have not reached this gateway for days: somebody should see to it.")            \
+	X(UPDATE_EXPIRES, "update.expires_soon",                                                   \
+	  "What vouches for updates runs out soon and nothing newer has come.")                    \
+	X(UPDATE_WAITING, "update.waiting", "An update waits for a person's word.")                \
+	X(UPDATE_INSTALLED, "update.installed", "An update was installed.")                        \
+	X(UPDATE_REFUSED, "update.refused", "An update did not pass its checks; nothing changed.") \
+	X(UPDATE_SWITCHED, "update.release_started",                                               \
+	  "The gateway runs another release of itself, and it does its work.")                     \
+	X(UPDATE_BACK, "update.release_failed",                                                    \
+	  "A new release of the gateway did not do its work; the old one is back.")                \
+	X(UPDATE_HELD, "update.held", "Somebody stopped updates, or let them go on.")              \
 	X(SEAL_SILENT, "seal.peer_silent",                                                         \
 	  "Another gateway is not heard any longer: what should go to it sealed does not go.")     \
 	X(SEAL_LEFT, "seal.peer_left", "Another gateway said that it stops or starts anew.")       \

@@ -50,6 +50,7 @@ static const cyaml_strval_t directions[] = {
 static const cyaml_strval_t hashed_open[] = {{"hashed", 1}, {"open", 2}};
 static const cyaml_strval_t block_observe[] = {{"block", 2}, {"observe", 1}};
 static const cyaml_strval_t anywhere_ward[] = {{"anywhere", 2}, {"ward", 1}};
+static const cyaml_strval_t auto_approve[] = {{"auto", 1}, {"approve", 2}};
 static const cyaml_strval_t block_report[] = {{"block", 2}, {"report", 1}};
 
 /* Entries of lists of plain text: addresses, names, ports. */
@@ -227,6 +228,41 @@ static const struct cyaml_schema_value text_entry = {
 	  OPTIONAL, "0", 0, 24,                                                                    \
 	  "A session ends after so long, used or not; 0: after what its role allows, 4 to 12.")
 
+#define UPDATES(X)                                                                                 \
+	X(TEXTS, schema_file, "mirrors", config.updates.mirrors, &text_entry, OPTIONAL, NULL, 1,   \
+	  16,                                                                                      \
+	  "Where updates are fetched, asked in this order: https://updates.example/bedwarden, "    \
+	  "with metadata and targets below. None: nothing is fetched; sticks can be imported.")    \
+	X(TEXT, schema_file, "root", config.updates.root, 0, OPTIONAL, "/etc/bedwarden/root.json", \
+	  1, 255, "The file with the root metadata (TUF) that is trusted to begin with.")          \
+	X(TEXT, schema_file, "dir", config.updates.dir, 0, OPTIONAL, "/var/lib/bedwarden-updates", \
+	  1, 127,                                                                                  \
+	  "Root's folder for what was verified, and for the gateway's own releases. Must not be "  \
+	  "inside state_dir.")                                                                     \
+	X(TEXTS, schema_file, "roles", config.updates.roles, &text_entry, OPTIONAL, NULL, 1, 16,   \
+	  "Delegated roles, such as manufacturers, whose targets are followed besides those that " \
+	  "the repository itself lists.")                                                          \
+	X(NUMBER, schema_file, "minutes", given.minutes, config.updates.minutes, OPTIONAL, "360",  \
+	  1, 10080, "Minutes between two looks, give or take a tenth.")                            \
+	X(NUMBER, schema_file, "kb_per_second", given.kb_per_second, config.updates.kb_per_second, \
+	  OPTIONAL, "0", 0, 1048576,                                                               \
+	  "Most kilobytes a second that fetching may take, from 16 on; 0: no limit.")              \
+	X(WORD, schema_file, "content", config.updates.content_waits, auto_approve, OPTIONAL,      \
+	  "auto", 0, 0,                                                                            \
+	  "Profiles, rules and advisories: installed once verified (auto), or when a person "      \
+	  "says so (approve).")                                                                    \
+	X(WORD, schema_file, "gateway", config.updates.gateway_waits, auto_approve, OPTIONAL,      \
+	  "approve", 0, 0,                                                                         \
+	  "Releases of the gateway itself: started in the next window (auto), or when a person "   \
+	  "says so (approve).")                                                                    \
+	X(TEXTS, schema_file, "window", config.updates.window, &text_entry, OPTIONAL, NULL, 1, 8,  \
+	  "When the gateway may start another release, in local time: 02:00-05:00. None: at any "  \
+	  "time.")                                                                                 \
+	X(NUMBER, schema_file, "warn_days", given.warn_days, config.updates.warn_days, OPTIONAL,   \
+	  "3", 1, 90,                                                                              \
+	  "Days before metadata expires, or without anything fetched, after which somebody is "    \
+	  "warned.")
+
 #define SEGMENT(X)                                                                                 \
 	X(TEXT, config_segment, "name", name, 0, REQUIRED, NULL, 1, 63,                            \
 	  "What the segment is called; devices name it.")                                          \
@@ -396,6 +432,7 @@ static const struct cyaml_schema_value text_entry = {
 	  "The page and the API.")                                                                 \
 	X(MAP, schema_file, "people", config, people_fields, OPTIONAL, NULL, 0, 0,                 \
 	  "Who may sign in, and how.")                                                             \
+	X(MAP, schema_file, "updates", config, updates_fields, OPTIONAL, NULL, 0, 0, "Updates.")   \
 	X(MAP, schema_file, "pki", config, pki_fields, OPTIONAL, NULL, 0, 0, "Certificates.")      \
 	X(MAPS, schema_file, "relays", config.relays, &relay_entry, OPTIONAL, NULL, 0, MAX_RELAYS, \
 	  "TCP in the clear on one side and TLS on the other.")                                    \
@@ -469,6 +506,7 @@ TABLE(pki, PKI)
 TABLE(relay, RELAY)
 ENTRY(relay, config_relay)
 TABLE(people, PEOPLE)
+TABLE(updates, UPDATES)
 TABLE(segment, SEGMENT)
 ENTRY(segment, config_segment)
 TABLE(host, HOST)
@@ -493,6 +531,7 @@ const struct schema_table schema_tables[] = {
 	ROW(pki, "pki", "Certificates"),
 	ROW(relay, "relays", "A relay between the clear and TLS"),
 	ROW(people, "people", "Who may sign in, and how"),
+	ROW(updates, "updates", "Where updates come from, and when they are installed"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
 	ROW(host, "hosts", "Machines and networks that devices talk to"),
 	ROW(device, "devices", "A device that is guarded"),

@@ -10,17 +10,23 @@
 #include "cli/inspect.h"
 #include "cli/pki.h"
 #include "cli/policy.h"
+#include "cli/selfcheck.h"
 #include "cli/user.h"
 #include "cli/vault.h"
 #include "guard/policy/message.h"
 #include "role/courier.h"
 #include "role/guard.h"
+#include "role/installer.h"
 #include "role/console.h"
 #include "role/keeper.h"
 #include "role/link.h"
+#include "role/updater.h"
 
 const struct cli_command cli_commands[] = {
 	{"run", "[-c FILE] [--unload]", "start the gateway", cli_run},
+	{"supervise", "[-c FILE] [--updates DIR]", "start it, and change its releases",
+	 cli_supervise},
+	{"_selfcheck", "", NULL, selfcheck_main},
 	{"status", "[--json] [-c FILE] [--socket PATH]", "is it guarding, and what needs attention",
 	 cli_status},
 	{"devices", "[--json] [--device NAME] [-c FILE] [--socket PATH]",
@@ -48,6 +54,8 @@ const struct cli_command cli_commands[] = {
 	{"_link", "", NULL, link_main},
 	{"_console", "", NULL, console_main},
 	{"_courier", "", NULL, courier_main},
+	{"_updater", "", NULL, updater_main},
+	{"_installer", "", NULL, installer_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
@@ -88,13 +96,14 @@ const struct cli_command cli_commands[] = {
 	 "[ARG]... | add|sign DRAFT.json [OPTION]... [FILE]... | key FILE",
 	 "publish such a repository", cli_repo},
 	{"update",
+	 "status [--json] | check | approve NAME | hold [--reason TEXT] | release | rollback | "
 	 "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]... | "
 	 "advisories [--device NAME] [--advisory ID] [--all] [--json] [--advisories DIR] "
 	 "[--devices FILE] | shield ADVISORY [--device NAME]... [--accepts | --starts] [--proto P] "
 	 "[--port N]... [--peer P] [--app A [--deny M=V]... [--no-control]] [--enforce | "
 	 "--simulate | --remove] [--reason TEXT] | accept DEVICE ADVISORY --reason TEXT --until "
 	 "DAY | withdraw DEVICE ADVISORY; all: [-c FILE] [--socket PATH]",
-	 "take updates from a stick; what to do about known weaknesses", cli_update},
+	 "what is up to date, what waits, sticks; what to do about known weaknesses", cli_update},
 	{NULL},
 };
 

@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "update/fetch/confine.h"
 #include "update/tuf/client.h"
+#include "update/tuf/local.h"
 
 #define ROOT_MAX  (512u << 10)
 #define NAMES_MAX 64
@@ -122,6 +125,23 @@ static void show(const struct tuf *t)
 	       v[0], v[1], v[2], v[3]);
 }
 
+/* A mirror's bytes are read by nobody who could do more than write these two folders. */
+static int lock_in(const struct tuf_cli *o)
+{
+	const struct sandbox_path paths[] = {{o->metadata_dir, true}, {o->target_dir, true}};
+	const struct confine c = {paths, o->target_dir ? 2 : 1, true};
+	int err = 0;
+
+	for (size_t i = 0; err >= 0 && i < c.count; i++) {
+		err = local_folder(paths[i].path);
+		if (err < 0)
+			return cli_fail("%s: %s", paths[i].path, strerror(-err));
+		close(err);
+	}
+	err = confine_enter(&c);
+	return err < 0 ? cli_fail("could not lock itself in: %s", strerror(-err)) : CLI_OK;
+}
+
 static int refresh(const struct tuf_cli *o, bool then_download)
 {
 	struct tuf_source *source = NULL;
@@ -148,6 +168,7 @@ int cli_tuf(int argc, char **argv)
 {
 	struct tuf_cli o = {0};
 	const char *verb;
+	bool download;
 	int r = take_options(&o, argc, argv);
 
 	if (r != CLI_OK)
@@ -159,9 +180,10 @@ int cli_tuf(int argc, char **argv)
 		return init(&o, argv[optind]);
 	if (optind != argc || !o.metadata_url)
 		return usage();
-	if (strcmp(verb, "refresh") == 0)
-		return refresh(&o, false);
-	if (strcmp(verb, "download") == 0 && o.name_count && o.target_base_url && o.target_dir)
-		return refresh(&o, true);
-	return usage();
+	download = strcmp(verb, "download") == 0;
+	if (download ? !o.name_count || !o.target_base_url || !o.target_dir
+		     : strcmp(verb, "refresh") != 0)
+		return usage();
+	r = lock_in(&o);
+	return r == CLI_OK ? refresh(&o, download) : r;
 }

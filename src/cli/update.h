@@ -8,6 +8,8 @@ struct update_verb {
 	int (*run)(int argc, char **argv); /* argv[0] is the verb */
 };
 
+int update_cli_status(int argc, char **argv);
+int update_cli_ask(int argc, char **argv); /* check, approve, hold, release, rollback */
 int update_cli_import(int argc, char **argv);
 int update_cli_advisories(int argc, char **argv);
 int update_cli_shield(int argc, char **argv);

@@ -1,32 +1,37 @@
 /* `bedwarden update import`: what a stick carries, by the same verification as from a mirror. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/config.h"
+#include "base/file.h"
+#include "cli/control.h"
 #include "cli/update.h"
 #include "update/bundle/bundle.h"
+#include "update/fetch/confine.h"
 #include "update/tuf/client.h"
+#include "update/tuf/local.h"
 
-#define METADATA_DIR "/var/lib/bedwarden/update/metadata"
-#define TARGET_DIR   "/var/lib/bedwarden/update/targets"
-#define NAMES_MAX    64
+#define UPDATES_DIR "/var/lib/bedwarden-updates" /* as updates.dir of the policy file */
+#define ROOT_FILE   BEDWARDEN_SYSCONFDIR "/root.json"
+#define ROOT_MAX    (512u << 10)
+#define NAMES_MAX   64
 
 struct import {
-	const char *metadata_dir, *target_dir;
+	const char *metadata_dir, *target_dir; /* NULL: those of the gateway that runs here */
+	char metadata[PATH_MAX], targets[PATH_MAX];
+	char root[PATH_MAX];
+	struct control_options control;
 	const char *names[NAMES_MAX];
 	unsigned name_count;
-};
-
-static const struct option options[] = {
-	{"metadata-dir", required_argument, NULL, 'd'},
-	{"target-dir", required_argument, NULL, 't'},
-	{"target-name", required_argument, NULL, 'n'},
-	{NULL},
 };
 
 static int import_one(const struct import *o, struct tuf *t, struct bundle *b, const char *name)
@@ -67,17 +72,32 @@ static int import_targets(const struct import *o, struct tuf *t, struct bundle *
 	return r;
 }
 
-static int import(const struct import *o, const char *path)
+/* What the keys of a gateway begin with, where nothing was imported or fetched yet. */
+static int trust_root(const struct import *o)
 {
-	struct bundle *b = NULL;
+	char path[PATH_MAX + 16];
+	struct bytes root;
+	struct tuf_error e;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/root.json", o->metadata_dir);
+	if (!*o->root || access(path, F_OK) == 0 || file_read(o->root, ROOT_MAX, &root) < 0)
+		return CLI_OK;
+	err = tuf_init(o->metadata_dir, root, &e);
+	free((void *)root.data);
+	return err < 0 ? cli_fail("%s: %s", o->root, e.text) : CLI_OK;
+}
+
+static int import(const struct import *o, struct bundle *b)
+{
 	struct tuf *t = NULL;
 	struct tuf_error e;
 	int64_t v[4];
-	int r = CLI_OK, err = bundle_open(path, &b, &e);
+	int r = trust_root(o), err;
 
-	if (err == 0)
-		err = tuf_open(o->metadata_dir, bundle_metadata(b), tuf_now(o->metadata_dir), &t,
-			       &e);
+	if (r != CLI_OK)
+		return r;
+	err = tuf_open(o->metadata_dir, bundle_metadata(b), tuf_now(o->metadata_dir), &t, &e);
 	if (err == 0)
 		err = tuf_refresh(t, &e);
 	if (err < 0) {
@@ -90,26 +110,127 @@ static int import(const struct import *o, const char *path)
 		r = import_targets(o, t, b);
 	}
 	tuf_close(t);
-	bundle_close(b);
 	return r;
+}
+
+static int make_folder(const char *path)
+{
+	int fd = local_folder(path);
+
+	if (fd < 0)
+		return cli_fail("%s: %s", path, strerror(-fd));
+	close(fd);
+	return CLI_OK;
+}
+
+/* In a process of its own, which may read the stick and write the two folders, and nothing else. */
+static int import_confined(const struct import *o, const char *path)
+{
+	const struct sandbox_path paths[] = {{o->metadata_dir, true},
+					     {o->target_dir, true},
+					     {*o->root ? o->root : "/dev/null", false}};
+	const struct confine c = {paths, access(paths[2].path, R_OK) == 0 ? 3 : 2, false};
+	struct bundle *b = NULL;
+	struct tuf_error e;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status, err;
+	pid_t pid;
+
+	if (fd < 0)
+		return cli_fail("%s: %s", path, strerror(errno));
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		err = confine_enter(&c);
+		if (err < 0)
+			_exit(cli_fail("could not lock itself in: %s", strerror(-err)));
+		status = bundle_open_fd(fd, path, &b, &e) < 0 ? cli_fail("%s", e.text)
+							      : import(o, b);
+		bundle_close(b);
+		fflush(NULL);
+		_exit(status);
+	}
+	close(fd);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return cli_fail("no process can be made: %s", strerror(errno));
+	if (!WIFEXITED(status))
+		return cli_fail("%s: what reads it was ended by signal %d; nothing was taken that "
+				"was not verified",
+				path, WTERMSIG(status));
+	return WEXITSTATUS(status);
+}
+
+/* Where the gateway that runs here has it, by its policy file. */
+static void find_place(struct import *o, const char *config_file)
+{
+	struct config_error error;
+	size_t errors;
+	struct config *c = config_load(config_file, &error, 1, &errors);
+
+	snprintf(o->metadata, sizeof(o->metadata), "%s/metadata", c ? c->updates.dir : UPDATES_DIR);
+	snprintf(o->targets, sizeof(o->targets), "%s/targets", c ? c->updates.dir : UPDATES_DIR);
+	snprintf(o->root, sizeof(o->root), "%s", c ? c->updates.root : ROOT_FILE);
+	config_free(c);
+	o->metadata_dir = o->metadata;
+	o->target_dir = o->targets;
+}
+
+static void nothing(void *arg, json_t *row)
+{
+}
+
+/* A gateway that runs looks at what is there now; one that does not will when it starts. */
+static void tell_gateway(struct import *o)
+{
+	json_t *request =
+		json_pack("{s:s, s:s}", "call", "update.look", "operator", control_operator());
+
+	if (access(o->control.socket, W_OK) == 0 && request)
+		control_ask(&o->control, request, false, nothing, NULL);
+	json_decref(request);
 }
 
 int update_cli_import(int argc, char **argv)
 {
-	struct import o = {.metadata_dir = METADATA_DIR, .target_dir = TARGET_DIR};
-	int c;
+	static const struct option options[] = {
+		CONTROL_OPTIONS,
+		{"metadata-dir", required_argument, NULL, 'd'},
+		{"target-dir", required_argument, NULL, 't'},
+		{"target-name", required_argument, NULL, 'n'},
+		{NULL},
+	};
+	const char *config_file = BEDWARDEN_SYSCONFDIR "/bedwarden.yaml";
+	struct import o = {0};
+	bool own;
+	int c, r;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'd')
+	control_defaults(&o.control);
+	while ((c = getopt_long(argc, argv, CONTROL_LETTERS, options, NULL)) != -1) {
+		r = control_option(&o.control, c);
+		if (r > 0)
+			return r;
+		if (c == 'c')
+			config_file = optarg;
+		else if (c == 'd')
 			o.metadata_dir = optarg;
 		else if (c == 't')
 			o.target_dir = optarg;
 		else if (c == 'n' && o.name_count < NAMES_MAX)
 			o.names[o.name_count++] = optarg;
-		else
+		else if (r < 0)
 			return cli_usage(cli_find("update"));
 	}
-	if (argc - optind != 1)
+	if (argc - optind != 1 || !o.metadata_dir != !o.target_dir)
 		return cli_usage(cli_find("update"));
-	return import(&o, argv[optind]);
+	own = !o.metadata_dir;
+	if (own)
+		find_place(&o, config_file);
+	umask(0022);
+	r = make_folder(o.metadata_dir);
+	if (r == CLI_OK)
+		r = make_folder(o.target_dir);
+	if (r == CLI_OK)
+		r = import_confined(&o, argv[optind]);
+	if (own)
+		tell_gateway(&o);
+	return r;
 }

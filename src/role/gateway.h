@@ -7,6 +7,8 @@
  *   member.c   the roles' table: how each child is started and first spoken to
  *   reload.c   a policy taken into force, at start, on request, for changed ports
  *   watch.c    what is looked at once a second: counters, hearts
+ *   install.c  updates put in place
+ *   releases.c another release of the gateway itself
  *   grants.c   doors that the keeper opens and shuts
  *   status.c   the answer to `bedwarden status`
  */
@@ -20,7 +22,16 @@
 #include "role/setup.h"
 #include "role/site.h"
 
-enum role_id { ROLE_KEEPER, ROLE_GUARD, ROLE_CONSOLE, ROLE_LINK, ROLE_COURIER, ROLE_COUNT };
+enum role_id {
+	ROLE_KEEPER,
+	ROLE_GUARD,
+	ROLE_CONSOLE,
+	ROLE_LINK,
+	ROLE_COURIER,
+	ROLE_UPDATER,
+	ROLE_INSTALLER,
+	ROLE_COUNT
+};
 
 #define MEMBERS_MAX (ROLE_COUNT - 1 + SETUP_GUARDS_MAX)
 
@@ -36,6 +47,14 @@ struct member {
 	struct setup_counts counts;
 	char arguments[MEMBER_TEXT]; /* what it was started with, … */
 	struct setup_guard setup;    /* … and was told; guards only */
+};
+
+/* What the installer is to do, see install.c. */
+struct install {
+	bool wanted, again; /* again: look once more when that is done */
+	uint32_t id;	    /* of the keeper's question; 0 nobody's */
+	char *order;
+	size_t len;
 };
 
 struct gateway {
@@ -60,6 +79,9 @@ struct gateway {
 	unsigned member_count;
 	unsigned guards;
 	struct watch *watch;
+	struct install install;
+	int supervisor;	       /* who changes releases; -1: started by hand */
+	char release[64];      /* the one that this is; "" the packaged one */
 	uint64_t ports_due_ns; /* when to look at the ports again; 0 not */
 	bool ports_changed;    /* an interface came or vanished: recompile */
 	bool stopping;
@@ -104,6 +126,17 @@ void reload_restart(struct gateway *g, enum role_id role);
 bool grants_take(struct gateway *g, struct member *keeper, const struct ipc_message *m);
 /* Tells a guard that was just started. */
 void grants_greet(struct gateway *g, struct member *guard);
+
+/* install.c */
+/* The keeper wants something installed, or, with an empty body, to know what is in place. */
+bool install_take(struct gateway *g, struct member *keeper, const struct ipc_message *m);
+void install_look(struct gateway *g);
+/* Gives an installer that was just started its order. */
+void install_greet(struct gateway *g, struct member *installer);
+/* It is done. False: that is no message of its kind. */
+bool install_done(struct gateway *g, struct member *installer, const struct ipc_message *m);
+/* The updater's folder, made for it; a descriptor to close(), or -errno. */
+int install_mirror(const char *state_dir);
 
 /* watch.c */
 struct watch *watch_new(void); /* NULL: no memory */

@@ -41,7 +41,7 @@
 #define EVIDENCE_QUEUE	(4u << 20)	/* and of those that have and wait for the keeper */
 #define EVIDENCE_BATCH	32768		/* as an outbox sends */
 #define ARCHIVE_QUEUE	(16u << 20)	/* bytes of what is archived, until the keeper takes them */
-#define ARCHIVE_PAUSE	(NSEC_PER_MSEC) /* for it to do so */
+#define KEEPER_PAUSE	(NSEC_PER_MSEC) /* for a keeper whose socket is full to read from it */
 
 enum { FROM_PARENT, FROM_KEEPER };
 
@@ -77,10 +77,12 @@ struct guard {
 	struct outbox events, flows;
 	struct evidence *evidence; /* NULL: off */
 	struct archive *archive;
-	uint64_t archive_ns; /* the keeper was full: not before then again */
-	uint32_t flows_id;   /* of the question that `flows` answers */
+	bool keeper_full;   /* its socket takes no more, and is not tried again */
+	uint64_t keeper_ns; /* before then, however much waits */
+	uint32_t flows_id;  /* of the question that `flows` answers */
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
+	uint64_t patients_ns; /* wall clock: what was seen until then was told */
 	uint64_t wall_minus_mono;
 	uint8_t buf[IPC_BUF];
 };
@@ -166,6 +168,7 @@ static int take_peer(struct guard *g, int fd)
 	if (g->archive)
 		archive_interrupt(g->archive);
 	g->keeper = fd;
+	g->keeper_full = false;
 	return 0;
 }
 
@@ -242,6 +245,7 @@ static void lose_keeper(struct guard *g)
 {
 	close(g->keeper);
 	g->keeper = -1;
+	g->keeper_full = false;
 	archive_interrupt(g->archive); /* the next one knows of nothing that was begun */
 	g->flows.first = g->flows.end = 0;
 	g->flows_due = false;
@@ -261,13 +265,11 @@ static int send_evidence(struct guard *g)
 	return 0;
 }
 
-static int send_archive(struct guard *g, uint64_t now)
+static int send_archive(struct guard *g)
 {
 	struct bytes batch;
 	int r = 0;
 
-	if (now < g->archive_ns)
-		return 0;
 	while (r == 0 && (batch = archive_waiting(g->archive, IPC_BODY_MAX)).len) {
 		r = ipc_send(g->keeper, IPC_ARCHIVE, 0, batch, -1);
 		if (r == 0)
@@ -297,9 +299,10 @@ static void talk_to_keeper(struct guard *g)
 	if (r == 0)
 		r = send_evidence(g);
 	if (r == 0)
-		r = send_archive(g, clock_mono_ns());
-	if (r == -EAGAIN)
-		g->archive_ns = clock_mono_ns() + ARCHIVE_PAUSE;
+		r = send_archive(g);
+	g->keeper_full = r == -EAGAIN;
+	if (g->keeper_full)
+		g->keeper_ns = clock_mono_ns() + KEEPER_PAUSE;
 	else if (r)
 		lose_keeper(g);
 }
@@ -361,6 +364,44 @@ static void say_counts(struct guard *g)
 	ipc_send(g->parent, IPC_COUNTS, 0, (struct bytes){(const uint8_t *)&c, sizeof(c)}, -1);
 }
 
+/* Patients as they are gathered for the keeper. */
+struct patients_told {
+	const struct guard *guard;
+	uint32_t generation, count;
+	struct setup_patient rows[256];
+};
+
+static void flush_patients(struct patients_told *t)
+{
+	if (t->count)
+		ipc_send(t->guard->keeper, IPC_PATIENTS, 0,
+			 (struct bytes){(const uint8_t *)t->rows, t->count * sizeof(t->rows[0])},
+			 -1);
+	t->count = 0;
+}
+
+static void tell_patient(void *arg, uint32_t device, uint64_t wall_ns)
+{
+	struct patients_told *t = arg;
+
+	t->rows[t->count++] = (struct setup_patient){device, t->generation, wall_ns};
+	if (t->count == sizeof(t->rows) / sizeof(t->rows[0]))
+		flush_patients(t);
+}
+
+/* What does not arrive is said again with the next vital sign. */
+static void say_patients(struct guard *g, uint64_t wall)
+{
+	struct patients_told t = {.guard = g};
+
+	if (g->keeper < 0)
+		return;
+	t.generation = policy_generation(g->policy.policy);
+	engine_patients(g->engine, g->patients_ns, tell_patient, &t);
+	flush_patients(&t);
+	g->patients_ns = wall;
+}
+
 /* What is to be done by the clock, or because somebody other than a port spoke. */
 static void housekeeping(struct guard *g, uint64_t now)
 {
@@ -380,6 +421,7 @@ static void housekeeping(struct guard *g, uint64_t now)
 	if (now >= g->counts_ns) {
 		g->counts_ns = now + COUNTS_NS;
 		say_counts(g);
+		say_patients(g, wall);
 	}
 }
 
@@ -394,7 +436,8 @@ static void sleep_until_something(struct guard *g, uint64_t now)
 	for (unsigned i = 0; i < n; i++)
 		p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
 	p[n++] = (struct pollfd){.fd = g->parent, .events = POLLIN};
-	p[n++] = (struct pollfd){.fd = g->keeper, .events = POLLIN};
+	p[n++] = (struct pollfd){.fd = g->keeper,
+				 .events = (short)(POLLIN | (g->keeper_full ? POLLOUT : 0))};
 	if (g->samples)
 		p[n++] = (struct pollfd){.fd = ring_buffer__epoll_fd(g->samples), .events = POLLIN};
 	if (poll(p, n, (int)ms) <= 0)
@@ -405,14 +448,20 @@ static void sleep_until_something(struct guard *g, uint64_t now)
 		housekeeping(g, clock_mono_ns());
 }
 
+/* Waits more than should wait for the next tick, and for somebody who may take it? */
+static bool is_urgent(const struct guard *g, uint64_t now)
+{
+	return g->keeper >= 0 && now >= g->keeper_ns &&
+	       (outbox_urgent(&g->events) || archive_urgent(g->archive));
+}
+
 static void run(struct guard *g)
 {
 	while (!g->stopping) {
 		bool busy = turn(g);
 		uint64_t now = clock_mono_ns();
 
-		if (now >= g->tick_ns || outbox_urgent(&g->events) ||
-		    (g->keeper >= 0 && archive_urgent(g->archive) && now >= g->archive_ns))
+		if (now >= g->tick_ns || is_urgent(g, now))
 			housekeeping(g, now);
 		else if (!busy)
 			sleep_until_something(g, now);
@@ -448,7 +497,7 @@ static void finish(struct guard *g)
 	g->capture->ops->flush(g->capture);
 	for (int i = 0; i < 100 && g->keeper >= 0 &&
 			(outbox_flush(&g->events, g->keeper) == -EAGAIN ||
-			 send_evidence(g) == -EAGAIN || send_archive(g, UINT64_MAX) == -EAGAIN);
+			 send_evidence(g) == -EAGAIN || send_archive(g) == -EAGAIN);
 	     i++)
 		nanosleep(&nap, NULL);
 	g->capture->ops->close(g->capture);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <jansson.h>
 #include <sqlite3.h>
 
 #include "base/clock.h"
@@ -22,6 +23,7 @@
 #include "keep/person.h"
 #include "keep/store.h"
 #include "role/amend.h"
+#include "role/census.h"
 #include "role/deposit.h"
 #include "role/desk.h"
 #include "role/door.h"
@@ -33,6 +35,7 @@
 #include "role/serve.h"
 #include "role/staff.h"
 #include "role/trail.h"
+#include "role/updates.h"
 
 #define TURN_MAX 64 /* messages of one sender before the others' turn */
 
@@ -45,6 +48,9 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_CONSOLE},
 	{FROM_PARENT, IPC_LINK},
 	{FROM_PARENT, IPC_COURIER},
+	{FROM_PARENT, IPC_UPDATER},
+	{FROM_PARENT, IPC_INSTALL},	/* what is in place */
+	{FROM_PARENT, IPC_SWITCH},	/* an answer */
 	{FROM_PARENT, IPC_POLICY_FILE}, /* an answer, */
 	{FROM_PARENT, IPC_POLICY_TEXT}, /* and one */
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
@@ -57,6 +63,7 @@ static const struct ipc_right rights[] = {
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
 	{FROM_GUARD, IPC_EVIDENCE},
 	{FROM_GUARD, IPC_ARCHIVE},
+	{FROM_GUARD, IPC_PATIENTS},
 	/* For which purposes says role/secrets.c. */
 	{FROM_PARENT, IPC_SIGN},
 	{FROM_PARENT, IPC_WRAP},
@@ -173,6 +180,13 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_link(k, m);
 	else if (m->type == IPC_COURIER)
 		take_courier(k, m);
+	else if (m->type == IPC_UPDATER) {
+		updates_meet(k, m->fd);
+		m->fd = -1; /* it is ours now */
+	} else if (m->type == IPC_INSTALL)
+		updates_placed(k, m);
+	else if (m->type == IPC_SWITCH)
+		updates_switched(k, m);
 	else if (m->type == IPC_POLICY_FILE || m->type == IPC_POLICY_TEXT)
 		amend_answer(k, m);
 	else if (m->type == IPC_EVENTS)
@@ -228,6 +242,9 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 		if (err == 0 &&
 		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_GUARD, m.type))
 			err = -EBADMSG;
+		if (err == 0 && m.type == IPC_PATIENTS &&
+		    !census_patients(k->policy, m.body, k->patients))
+			err = -EBADMSG;
 		if (err == -EBADMSG)
 			keeper_refuse(k, who, "a malformed message; its connection is closed");
 		if (err != 0) {
@@ -242,7 +259,7 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 			ledger_archive(k, n, who, m.body);
 		else if (m.type == IPC_FLOWS)
 			answer_flows(k, n, &m);
-		else if (k->secrets)
+		else if (m.type != IPC_PATIENTS && k->secrets)
 			secrets_answer(k->secrets, SECRETS_GUARD, k->guards[n], &m);
 	}
 	return count;
@@ -310,6 +327,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = evidence;
 	if (deposits < at)
 		at = deposits;
+	if (updates_due(k->updates) < at)
+		at = updates_due(k->updates);
 	if (pki_due(k->pki) < at)
 		at = pki_due(k->pki);
 	if (door_due(k, now_ns) < at)
@@ -341,7 +360,7 @@ static void hear_courier(struct keeper *k)
 
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[8 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[9 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 
@@ -355,6 +374,7 @@ static void turn(struct keeper *k, int signals)
 	fds[count++] = (struct pollfd){.fd = k->console_key, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = pki_sock(k->pki), .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = k->courier, .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = updates_sock(k->updates), .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = staff_fd(k->staff), .events = POLLIN};
 	at = count;
 	clients = serve_poll(k->serve, fds + at);
@@ -369,14 +389,18 @@ static void turn(struct keeper *k, int signals)
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
-	if (fds[at - 5].revents && k->desk == desk)
-		hear_console(k, fds[at - 5].revents);
-	if (fds[at - 4].revents && k->console_key == fds[at - 4].fd)
+	if (fds[at - 6].revents && k->desk == desk)
+		hear_console(k, fds[at - 6].revents);
+	if (fds[at - 5].revents && k->console_key == fds[at - 5].fd)
 		hear_console_key(k);
-	if (fds[at - 3].revents && pki_sock(k->pki) == fds[at - 3].fd)
+	if (fds[at - 4].revents && pki_sock(k->pki) == fds[at - 4].fd)
 		pki_hear(k, k->pki);
-	if (fds[at - 2].revents && k->courier == fds[at - 2].fd)
+	if (fds[at - 3].revents && k->courier == fds[at - 3].fd)
 		hear_courier(k);
+	if (fds[at - 2].revents && updates_sock(k->updates) == fds[at - 2].fd)
+		updates_hear(k);
+	if (updates_due(k->updates) <= clock_mono_ns())
+		updates_tick(k);
 	if (fds[at - 1].revents)
 		staff_hashed(k);
 	if (pki_due(k->pki) <= clock_mono_ns())
@@ -470,6 +494,7 @@ int keeper_main(int argc, char **argv)
 		turn(&k, signals);
 	trail_close(&k);
 	status = finish(&k);
+	updates_free(k.updates);
 	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
 	door_free(k.door);
@@ -478,6 +503,7 @@ int keeper_main(int argc, char **argv)
 	lose_console(&k);
 	serve_free(k.serve);
 	calls_free(k.calls);
+	json_decref(k.patients);
 	looks_free(k.looks);
 	amends_free(k.amends);
 	eve_free(k.eve);

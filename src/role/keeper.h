@@ -11,6 +11,7 @@
  *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
  *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
  *                     [-W SMS_URL] [-F SMS_FROM] [-G ONE_FACTOR_ANYWHERE]
+ *                     [-U RULES] [-C UPDATES_DIR]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -30,7 +31,7 @@
  * ledger.c, what it writes down; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
- * amend.c, pki.c, staff.c and its own, the calls themselves; secrets.c, what its
+ * amend.c, pki.c, updates.c, staff.c and its own, the calls themselves; secrets.c, what its
  * keys do for others; deposit.c, what goes into its vault.
  */
 #include "base/ipc.h"
@@ -59,6 +60,7 @@ struct policy;
 struct secrets;
 struct serve;
 struct store;
+struct updates;
 
 struct keeper {
 	const char *state_dir;
@@ -73,6 +75,7 @@ struct keeper {
 	struct intake *intake;	   /* the vault; NULL: no keys, or they are locked */
 	struct deposits *deposits; /* deposit.c's */
 	struct pki *pki;
+	struct updates *updates;
 	struct staff *staff; /* who is there */
 	int courier;	     /* who takes messages to telephones; -1 none */
 	struct calls *calls;
@@ -90,12 +93,13 @@ struct keeper {
 	const struct policy *policy;   /* NULL until the parent sent one */
 	void *policy_block;	       /* its mapping */
 	size_t policy_len;
-	uint64_t flows_owed;	/* guards whose list of flows has not ended yet, a bit each */
-	uint32_t asked;		/* id of the last question to others */
-	int64_t last_event_ns;	/* wall clock, of the newest when we started; 0: there was none */
-	uint64_t refused;	/* messages and lines from our own processes */
-	uint64_t lost_told;	/* events lost, as far as an event has said so, */
-	uint64_t evidence_told; /* and evidence */
+	struct json_t *patients; /* devices on one: see census_patients() */
+	uint64_t flows_owed;	 /* guards whose list of flows has not ended yet, a bit each */
+	uint32_t asked;		 /* id of the last question to others */
+	int64_t last_event_ns;	 /* wall clock, of the newest when we started; 0: there was none */
+	uint64_t refused;	 /* messages and lines from our own processes */
+	uint64_t lost_told;	 /* events lost, as far as an event has said so, */
+	uint64_t evidence_told;	 /* and evidence */
 	uint64_t evidence_bytes, evidence_age_s; /* that is kept at most */
 	uint64_t full_ns; /* since when nothing can be written; 0: all is well */
 	uint64_t retry_ns;

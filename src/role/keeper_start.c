@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sandbox.h"
@@ -24,8 +26,9 @@
 #include "role/secrets.h"
 #include "role/serve.h"
 #include "role/trail.h"
+#include "role/updates.h"
 
-#define PROFILE_FOLDERS	 4
+#define PROFILE_FOLDERS	 5
 #define EVIDENCE_RESERVE (64ull << 20) /* of the disk, that evidence does not touch */
 
 /* Besides what every role lives on: files in state_dir, clients on the control socket. */
@@ -96,7 +99,7 @@ struct keeper_options keeper_options_read(int argc, char **argv)
 				   .staff.site = "bedwarden"};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:G:R")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:G:U:C:R")) != -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -157,6 +160,12 @@ struct keeper_options keeper_options_read(int argc, char **argv)
 			break;
 		case 'F':
 			o.staff.sms_from = optarg;
+			break;
+		case 'C':
+			o.updates_dir = optarg;
+			break;
+		case 'U':
+			o.updates = optarg;
 			break;
 		case 'I':
 			o.staff.wish.idle_minutes = (uint32_t)number_of(optarg);
@@ -231,6 +240,8 @@ static bool profile_folder(const struct keeper_options *o, unsigned i, char ret_
 	else if (i == 3 && (len = readlink("/proc/self/exe", self, sizeof(self))) > 0 &&
 		 (slash = memrchr(self, '/', (size_t)len)))
 		snprintf(ret_path, PATH_MAX, "%.*s/../profiles", (int)(slash - self), self);
+	else if (i == 4 && o->updates_dir)
+		snprintf(ret_path, PATH_MAX, "%s", o->updates_dir);
 	return *ret_path != 0;
 }
 
@@ -333,10 +344,14 @@ void keeper_open_all(struct keeper *k, const struct keeper_options *o, gid_t gid
 		open_evidence(k, o);
 	k->calls = calls_new();
 	k->looks = looks_new();
+	k->patients = json_object();
 	k->amends = amends_new(o->config_file ? o->config_file : "policy");
 	staff_open(k->staff, o->state_dir, k->secrets ? secrets_keys(k->secrets) : NULL);
 	k->pki = pki_new(k);
 	if (!k->pki)
+		fatal("keeper: no memory");
+	k->updates = updates_new(k, o->updates);
+	if (!k->updates)
 		fatal("keeper: no memory");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
 	trail_open(k);

@@ -11,7 +11,7 @@
 
 struct keeper_options {
 	const char *state_dir, *user, *eve_file, *key_holder, *key_place, *config_file;
-	const char *profiles_dir;
+	const char *profiles_dir, *updates, *updates_dir;
 	uint64_t eve_rotate_mb, eve_keep, store_events;
 	uint64_t evidence_mb, evidence_days; /* 0: none is kept */
 	uint64_t archive_mb;

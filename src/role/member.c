@@ -72,6 +72,20 @@ static void people_arguments(const struct config_people *p, struct arguments *a)
 	add(a, "-F", p->sms_from);
 }
 
+/* As role/updates.h has it. */
+static void update_rules(const struct gateway *g, struct arguments *a)
+{
+	const struct config_updates *u = &g->site.config->updates;
+	char text[256];
+	int len = snprintf(text, sizeof(text), "%u %u %u %u %s", u->content_waits, u->gateway_waits,
+			   u->warn_days, u->mirrors_count > 0, *g->release ? g->release : "-");
+
+	for (unsigned i = 0; i < u->window_count && len < (int)sizeof(text) - 16; i++)
+		len += snprintf(text + len, sizeof(text) - (size_t)len, " %.12s", u->window[i]);
+	add(a, "-U", text);
+	add(a, "-C", u->dir);
+}
+
 static void keeper_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 	const struct config_gateway *c = &g->site.config->gateway;
@@ -98,6 +112,7 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 	if (*c->profiles_dir)
 		add(a, "-p", c->profiles_dir);
 	people_arguments(&g->site.config->people, a);
+	update_rules(g, a);
 }
 
 static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
@@ -136,6 +151,7 @@ static void introduce(struct gateway *g, struct member *guard)
 }
 
 static void introduce_courier(struct gateway *g);
+static void introduce_updater(struct gateway *g);
 
 static void keeper_greet(struct gateway *g, struct member *m)
 {
@@ -145,6 +161,9 @@ static void keeper_greet(struct gateway *g, struct member *m)
 	introduce_console(g);
 	introduce_link(g);
 	introduce_courier(g);
+	introduce_updater(g);
+	if (access(g->site.config->updates.dir, F_OK) == 0)
+		install_look(g);
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
 
@@ -290,6 +309,75 @@ static void courier_greet(struct gateway *g, struct member *m)
 	introduce_courier(g);
 }
 
+/* --- updates --------------------------------------------------------------- */
+
+static bool updater_wanted(const struct gateway *g)
+{
+	return g->site.config->updates.mirrors_count > 0;
+}
+
+/* Updater and keeper get a new pair. */
+static void introduce_updater(struct gateway *g)
+{
+	struct member *keeper = member_keeper(g), *updater = member_of(g, ROLE_UPDATER);
+	int pair[2];
+
+	if (!updater || keeper->child.sock < 0 || updater->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	if (ipc_pair(pair) < 0) {
+		log_error("updater and keeper: no socket pair");
+		return;
+	}
+	member_send(updater, IPC_UPDATER, 0, (struct bytes){0}, pair[0]);
+	member_send(keeper, IPC_UPDATER, 0, (struct bytes){0}, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void add_roles(const struct gateway *g, struct arguments *a)
+{
+	for (unsigned i = 0; i < g->site.config->updates.roles_count; i++)
+		add(a, "-R", g->site.config->updates.roles[i]);
+}
+
+static void updater_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+	const struct config_updates *u = &g->site.config->updates;
+	char folder[SETUP_PATH];
+
+	snprintf(folder, sizeof(folder), "%s/update", g->site.config->gateway.state_dir);
+	add(a, "-d", folder);
+	add(a, "-u", SETUP_USER);
+	add(a, "-r", u->root);
+	add_number(a, "-i", u->minutes);
+	add_number(a, "-b", u->kb_per_second);
+	for (unsigned i = 0; i < u->mirrors_count; i++)
+		add(a, "-m", u->mirrors[i]);
+	add_roles(g, a);
+}
+
+static void updater_greet(struct gateway *g, struct member *m)
+{
+	introduce_updater(g);
+}
+
+static void installer_arguments(const struct gateway *g, const struct member *m,
+				struct arguments *a)
+{
+	const struct config_updates *u = &g->site.config->updates;
+
+	add(a, "-d", u->dir);
+	add(a, "-r", u->root);
+	add(a, "-V", g->release);
+	add_roles(g, a);
+}
+
+static unsigned installer_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
+{
+	fds[0] = install_mirror(g->site.config->gateway.state_dir);
+	return fds[0] < 0 ? 0 : 1;
+}
+
 static void no_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 }
@@ -342,6 +430,10 @@ static const struct role roles[ROLE_COUNT] = {
 	[ROLE_LINK] = {"link", "_link", SIGKILL, no_arguments, no_descriptors, link_greet},
 	[ROLE_COURIER] = {"courier", "_courier", SIGKILL, no_arguments, no_descriptors,
 			  courier_greet},
+	[ROLE_UPDATER] = {"updater", "_updater", SIGKILL, updater_arguments, no_descriptors,
+			  updater_greet},
+	[ROLE_INSTALLER] = {"installer", "_installer", SIGKILL, installer_arguments,
+			    installer_descriptors, install_greet},
 	[ROLE_GUARD] = {"guard", "_guard", SIGKILL, guard_arguments, no_descriptors, guard_greet},
 };
 
@@ -370,6 +462,10 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 		return doors_wanted(g->site.config);
 	if (m->role == ROLE_COURIER)
 		return g->site.config->people.sms && *g->site.config->people.sms_url;
+	if (m->role == ROLE_UPDATER)
+		return updater_wanted(g);
+	if (m->role == ROLE_INSTALLER)
+		return g->install.wanted;
 	if (m->role != ROLE_GUARD)
 		return true;
 	fill_setup(g, m->child.number, &s);
@@ -390,6 +486,8 @@ void member_start(struct gateway *g, struct member *m)
 	how.fds = fds;
 	how.fd_count = r->descriptors(g, fds);
 	err = child_start(&m->child, &how, clock_mono_ns());
+	if (m->role == ROLE_INSTALLER && how.fd_count)
+		close(fds[0]); /* it is that child's alone */
 	if (err < 0) {
 		log_error("%s could not be started: %s", member_name(m, name), strerror(-err));
 		return;
@@ -449,6 +547,10 @@ bool member_outdated(const struct gateway *g, const struct member *m)
 		return false;
 	if (m->role == ROLE_COURIER)
 		return !member_wanted(g, m);
+	if (m->role == ROLE_INSTALLER)
+		return false; /* it ends by itself */
+	if (m->role == ROLE_UPDATER && !member_wanted(g, m))
+		return true;
 	roles[m->role].arguments(g, m, &a);
 	if (memcmp(a.text, m->arguments, sizeof(a.text)) != 0)
 		return true;

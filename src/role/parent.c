@@ -20,14 +20,16 @@
 #include "role/gateway.h"
 #include "role/jump.h"
 #include "role/notify.h"
+#include "role/releases.h"
 
 /* Who may say what to the parent. */
 static const struct ipc_right rights[] = {
-	{ROLE_KEEPER, IPC_READY},  {ROLE_KEEPER, IPC_STATUS},	   {ROLE_KEEPER, IPC_APPLY},
-	{ROLE_KEEPER, IPC_GRANTS}, {ROLE_KEEPER, IPC_POLICY_FILE}, {ROLE_KEEPER, IPC_POLICY_TEXT},
-	{ROLE_CONSOLE, IPC_READY}, {ROLE_GUARD, IPC_READY},	   {ROLE_GUARD, IPC_POLICY_TAKEN},
-	{ROLE_GUARD, IPC_COUNTS},  {ROLE_LINK, IPC_READY},	   {ROLE_COURIER, IPC_READY},
-	{ROLE_GUARD, IPC_BLOCK},
+	{ROLE_KEEPER, IPC_READY},   {ROLE_KEEPER, IPC_STATUS},	    {ROLE_KEEPER, IPC_APPLY},
+	{ROLE_KEEPER, IPC_GRANTS},  {ROLE_KEEPER, IPC_POLICY_FILE}, {ROLE_KEEPER, IPC_POLICY_TEXT},
+	{ROLE_CONSOLE, IPC_READY},  {ROLE_GUARD, IPC_READY},	    {ROLE_GUARD, IPC_POLICY_TAKEN},
+	{ROLE_GUARD, IPC_COUNTS},   {ROLE_LINK, IPC_READY},	    {ROLE_COURIER, IPC_READY},
+	{ROLE_GUARD, IPC_BLOCK},    {ROLE_UPDATER, IPC_READY},	    {ROLE_INSTALLER, IPC_READY},
+	{ROLE_KEEPER, IPC_INSTALL}, {ROLE_KEEPER, IPC_SWITCH},	    {ROLE_INSTALLER, IPC_INSTALL},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -38,7 +40,7 @@ static const struct ipc_right rights[] = {
 #define PORTS_SETTLE_NS (50 * NSEC_PER_MSEC)
 
 /* What the loop sleeps on; members' sockets follow in the poll set. */
-enum { POLL_SIGNAL, POLL_CLOCK, POLL_NOTICE, POLL_MEMBERS };
+enum { POLL_SIGNAL, POLL_CLOCK, POLL_NOTICE, POLL_SUPERVISOR, POLL_MEMBERS };
 
 struct loop {
 	int signals;
@@ -164,6 +166,10 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return ipc_u32(msg, &m->generation);
 	case IPC_BLOCK:
 		return take_block(g, msg);
+	case IPC_INSTALL:
+		return m->role == ROLE_KEEPER ? install_take(g, m, msg) : install_done(g, m, msg);
+	case IPC_SWITCH:
+		return releases_take(g, m, msg);
 	case IPC_COUNTS:
 		return setup_take(msg, &m->counts, sizeof(m->counts));
 	default:
@@ -372,6 +378,7 @@ static void turn(struct gateway *g, struct loop *l, int timeout_ms)
 
 	set[POLL_SIGNAL] = (struct pollfd){l->signals, POLLIN, 0};
 	set[POLL_CLOCK] = (struct pollfd){l->clock.timer, POLLIN, 0};
+	set[POLL_SUPERVISOR] = (struct pollfd){g->supervisor, POLLIN, 0};
 	set[POLL_NOTICE] = (struct pollfd){g->ports.notice, POLLIN, 0};
 	for (unsigned i = 0; i < g->member_count; i++)
 		set[POLL_MEMBERS + i] = (struct pollfd){g->members[i].child.sock, POLLIN, 0};
@@ -382,6 +389,8 @@ static void turn(struct gateway *g, struct loop *l, int timeout_ms)
 			member_read(g, &g->members[i]);
 	if (set[POLL_SIGNAL].revents)
 		take_signals(g, l);
+	if (set[POLL_SUPERVISOR].revents)
+		releases_hear(g);
 	if (set[POLL_CLOCK].revents)
 		clock_was_set(g, l);
 	if (set[POLL_NOTICE].revents && ports_drain(&g->ports) && !g->ports_due_ns)
@@ -498,6 +507,7 @@ int parent_run(const struct parent_options *o)
 	drop_rights();
 	if (!g || !(g->watch = watch_new()))
 		fatal("out of memory");
+	releases_open(g);
 	g->config_file = o->config_file;
 	g->started_ns = clock_mono_ns();
 	err = loop_open(&l);
@@ -525,6 +535,7 @@ out:
 	front_close(&g->front);
 	doors_close(&g->doors);
 	facts_free(&g->facts);
+	free(g->install.order);
 	site_free(&g->site);
 	watch_free(g->watch);
 	ports_close(&g->ports);

@@ -206,8 +206,8 @@ void reload_restart(struct gateway *g, enum role_id role)
 static void hand_out(struct gateway *g)
 {
 	for (unsigned i = 0; i < g->member_count; i++)
-		if (!g->members[i].child.stopping && g->members[i].role != ROLE_CONSOLE &&
-		    g->members[i].role != ROLE_LINK && g->members[i].role != ROLE_COURIER)
+		if (!g->members[i].child.stopping &&
+		    (g->members[i].role == ROLE_GUARD || g->members[i].role == ROLE_KEEPER))
 			member_send(&g->members[i], IPC_POLICY, 0, (struct bytes){0},
 				    g->site.memfd);
 }
@@ -384,6 +384,7 @@ int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
 	open_doors(g);
 	member_relays(g);
 	reload_restart(g, ROLE_COURIER);
+	reload_restart(g, ROLE_UPDATER);
 	reload_restart(g, ROLE_CONSOLE);
 	hand_out(g);
 	applied(g);

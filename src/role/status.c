@@ -81,6 +81,7 @@ static void put_members(struct json *j, const struct gateway *g, uint64_t now_ns
 		json_str(j, "name", m->child.name);
 		json_u64(j, "number", m->child.number);
 		json_i64(j, "pid", m->child.pid);
+		json_bool(j, "wanted", member_wanted(g, m));
 		json_bool(j, "alive", alive);
 		json_u64(j, "restarts", m->child.restarts);
 		if (m->child.pid)
@@ -211,6 +212,7 @@ size_t status_json(struct gateway *g, uint64_t now_ns, char *buf, size_t cap)
 
 	json_open(&j, NULL);
 	json_str(&j, "version", BEDWARDEN_VERSION);
+	json_str(&j, "release", g->release);
 	json_str(&j, "name", g->name);
 	json_u64(&j, "pid", (uint64_t)getpid());
 	json_u64(&j, "uptime_s", (now_ns - g->started_ns) / NSEC_PER_SEC);

@@ -82,7 +82,8 @@ static const struct mistake {
 	{"segments:\n\t- x\n", 2, 1, "not YAML"},
 	{"segments:\n  \"\xff\"\n", 2, 4, "not YAML: invalid leading UTF-8 octet"},
 	{"- 1\n", 1, 1,
-	 "the file is a list; expected a mapping with the keys gateway, console, people, pki, "
+	 "the file is a list; expected a mapping with the keys gateway, console, people, updates, "
+	 "pki, "
 	 "relays, segments"},
 	{SEGMENT "---\n" SEGMENT, 2, 1, "a second document begins"},
 	{"segments: &a [{name: icu, ward: w, hospital: h}]\nhosts: *a\n", 2, 8, "an alias"},
@@ -91,7 +92,8 @@ static const struct mistake {
 	{"hosts: []\n", 1, 1, "'segments' is missing"},
 	{SEGMENT "host: []\n", 2, 1, "unknown key 'host'; did you mean 'hosts'?"},
 	{SEGMENT "zebra: 1\n", 2, 1,
-	 "unknown key 'zebra'; expected one of gateway, console, people, pki, relays, segments, "
+	 "unknown key 'zebra'; expected one of gateway, console, people, updates, pki, relays, "
+	 "segments, "
 	 "hosts, devices"},
 	{SEGMENT "hosts:\n", 2, 7, "'hosts' is nothing; expected a list of entries"},
 	{SEGMENT "hosts: 7\n", 2, 8, "'hosts' is a single value; expected a list"},

@@ -11,7 +11,6 @@
 #include "update/bundle/tar.h"
 
 #define ENTRIES_MAX 65536
-#define PAX_MAX	    4096
 #define PIECE	    (256u << 10)
 
 struct part {
@@ -119,8 +118,10 @@ static bool is_good(const char *name)
 	return !repo_judge_stored(rest);
 }
 
-static int add(struct bundle *b, const char *name, uint64_t at, uint64_t size)
+static int add(void *arg, const char *name, uint64_t at, uint64_t size)
 {
+	struct bundle *b = arg;
+
 	if (!is_good(name) || json_object_get(b->index, name) ||
 	    json_object_size(b->index) == ENTRIES_MAX)
 		return -EBADMSG;
@@ -128,65 +129,6 @@ static int add(struct bundle *b, const char *name, uint64_t at, uint64_t size)
 				   json_pack("[I,I]", (json_int_t)at, (json_int_t)size)) < 0
 		       ? -EBADMSG /* such as a name that is no UTF-8 */
 		       : 0;
-}
-
-static int read_at(struct bundle *b, void *data, size_t len, uint64_t at)
-{
-	return pread(b->fd, data, len, (off_t)at) == (ssize_t)len ? 0 : -EBADMSG;
-}
-
-static int read_pax(struct bundle *b, uint64_t at, uint64_t size, char ret_name[TAR_NAME_MAX])
-{
-	uint8_t records[PAX_MAX];
-
-	if (size > sizeof(records) || read_at(b, records, (size_t)size, at) < 0)
-		return -EBADMSG;
-	return tar_read_path((struct bytes){records, (size_t)size}, ret_name);
-}
-
-/* Two blocks of zeros end it, and nothing but zeros follows. */
-static int read_end(struct bundle *b, uint64_t at)
-{
-	uint8_t block[TAR_BLOCK];
-	struct tar_entry entry;
-	unsigned zeros = 0;
-
-	for (; at < b->size; at += TAR_BLOCK, zeros++)
-		if (zeros > 128 || read_at(b, block, sizeof(block), at) < 0 ||
-		    tar_read_header(block, &entry) != -ENODATA)
-			return -EBADMSG;
-	return zeros >= 2 ? 0 : -EBADMSG;
-}
-
-static int read_index(struct bundle *b)
-{
-	char long_name[TAR_NAME_MAX] = "";
-	uint8_t block[TAR_BLOCK];
-	struct tar_entry entry;
-	uint64_t at = 0;
-	int err;
-
-	for (;;) {
-		err = read_at(b, block, sizeof(block), at);
-		if (err == 0)
-			err = tar_read_header(block, &entry);
-		if (err == -ENODATA)
-			return *long_name ? -EBADMSG : read_end(b, at);
-		at += TAR_BLOCK;
-		if (err < 0 || entry.size > b->size || TAR_PADDED(entry.size) > b->size - at)
-			return -EBADMSG;
-		if (entry.type == 'x' && !*long_name)
-			err = read_pax(b, at, entry.size, long_name);
-		else if (entry.type == '0')
-			err = add(b, *long_name ? long_name : entry.name, at, entry.size);
-		else
-			err = -EBADMSG;
-		if (err < 0)
-			return -EBADMSG;
-		if (entry.type == '0')
-			*long_name = 0;
-		at += TAR_PADDED(entry.size);
-	}
 }
 
 int bundle_open_fd(int fd, const char *path, struct bundle **ret_bundle, struct tuf_error *e)
@@ -206,7 +148,9 @@ int bundle_open_fd(int fd, const char *path, struct bundle **ret_bundle, struct 
 	err = fstat(fd, &st) < 0 ? -errno : !b->index ? -ENOMEM : 0;
 	if (err == 0) {
 		b->size = (uint64_t)st.st_size;
-		err = S_ISREG(st.st_mode) && b->size % TAR_BLOCK == 0 ? read_index(b) : -EBADMSG;
+		err = S_ISREG(st.st_mode) && b->size % TAR_BLOCK == 0
+			      ? tar_walk(b->fd, b->size, add, b)
+			      : -EBADMSG;
 	}
 	if (err < 0) {
 		bundle_close(b);

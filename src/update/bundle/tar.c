@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Where a field lies and how long it is. */
 enum {
@@ -138,4 +139,68 @@ int tar_read_path(struct bytes records, char ret_name[TAR_NAME_MAX])
 		p += len;
 	}
 	return found;
+}
+
+/* --- a whole archive ---------------------------------------------------------------------------- */
+
+#define PAX_MAX 4096
+
+static int read_at(int fd, void *data, size_t len, uint64_t at)
+{
+	return pread(fd, data, len, (off_t)at) == (ssize_t)len ? 0 : -EBADMSG;
+}
+
+static int read_pax(int fd, uint64_t at, uint64_t size, char ret_name[TAR_NAME_MAX])
+{
+	uint8_t records[PAX_MAX];
+
+	if (size > sizeof(records) || read_at(fd, records, (size_t)size, at) < 0)
+		return -EBADMSG;
+	return tar_read_path((struct bytes){records, (size_t)size}, ret_name);
+}
+
+/* Two blocks of zeros end it, and nothing but zeros follows. */
+static int read_end(int fd, uint64_t at, uint64_t size)
+{
+	uint8_t block[TAR_BLOCK];
+	struct tar_entry entry;
+	unsigned zeros = 0;
+
+	for (; at < size; at += TAR_BLOCK, zeros++)
+		if (zeros > 128 || read_at(fd, block, sizeof(block), at) < 0 ||
+		    tar_read_header(block, &entry) != -ENODATA)
+			return -EBADMSG;
+	return zeros >= 2 ? 0 : -EBADMSG;
+}
+
+int tar_walk(int fd, uint64_t size,
+	     int (*fn)(void *arg, const char *name, uint64_t at, uint64_t size), void *arg)
+{
+	char long_name[TAR_NAME_MAX] = "";
+	uint8_t block[TAR_BLOCK];
+	struct tar_entry entry;
+	uint64_t at = 0;
+	int err;
+
+	for (;;) {
+		err = read_at(fd, block, sizeof(block), at);
+		if (err == 0)
+			err = tar_read_header(block, &entry);
+		if (err == -ENODATA)
+			return *long_name ? -EBADMSG : read_end(fd, at, size);
+		at += TAR_BLOCK;
+		if (err < 0 || entry.size > size || TAR_PADDED(entry.size) > size - at)
+			return -EBADMSG;
+		if (entry.type == 'x' && !*long_name)
+			err = read_pax(fd, at, entry.size, long_name) < 0 ? -EBADMSG : 0;
+		else if (entry.type == '0')
+			err = fn(arg, *long_name ? long_name : entry.name, at, entry.size);
+		else
+			err = -EBADMSG;
+		if (err < 0)
+			return err;
+		if (entry.type == '0')
+			*long_name = 0;
+		at += TAR_PADDED(entry.size);
+	}
 }

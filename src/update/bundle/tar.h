@@ -31,4 +31,11 @@ int tar_read_header(const uint8_t block[TAR_BLOCK], struct tar_entry *ret_entry)
 /* The path in a pax header's records. 0; -ENOENT; -EBADMSG. */
 int tar_read_path(struct bytes records, char ret_name[TAR_NAME_MAX]);
 
+/*
+ * Every file of an archive that is whole to its last byte and holds nothing but files: its name, where
+ * it begins and how long it is. 0; what `fn` gave; -EBADMSG for anything else in there.
+ */
+int tar_walk(int fd, uint64_t size,
+	     int (*fn)(void *arg, const char *name, uint64_t at, uint64_t size), void *arg);
+
 #endif

@@ -45,6 +45,14 @@ int tuf_find(struct tuf *t, const char *target, struct tuf_file *ret_file, char 
 	     json_t **ret_custom, struct tuf_error *e);
 
 /*
+ * What a role lists itself, after a refresh: "targets", or one that the top-level targets role
+ * delegates to by name (-ENOENT: it does not). That it is listed is no leave to use it: tuf_find()
+ * says who vouches for a path.
+ */
+int tuf_list(struct tuf *t, const char *role, void (*fn)(void *arg, const char *target), void *arg,
+	     struct tuf_error *e);
+
+/*
  * §5.7: fetches a target that was found into the folder `dir` (made where there is none), under its
  * name, escaped; what is there already and fits is not fetched again. It has its name only once it
  * is verified and on the disk; where the line breaks, what came is kept, hidden, and the next try goes on

@@ -149,3 +149,17 @@ bool delegation_next(const json_t *delegations, const char *path, size_t *at,
 	}
 	return false;
 }
+
+bool delegation_named(const json_t *delegations, const char *name, struct tuf_signers *ret_by)
+{
+	const json_t *role;
+	size_t i;
+
+	json_array_foreach (json_object_get(delegations, "roles"), i, role) {
+		if (strcmp(json_string_value(json_object_get(role, "name")), name) != 0)
+			continue;
+		*ret_by = signers(delegations, role);
+		return true;
+	}
+	return false;
+}

@@ -27,5 +27,7 @@ const char *tuf_role_judge(const json_t *role);
  */
 bool delegation_next(const json_t *delegations, const char *path, size_t *at,
 		     struct tuf_delegation *ret_delegation);
+/* Who signs the role of that name, where it is delegated to by its name. False: it is not. */
+bool delegation_named(const json_t *delegations, const char *name, struct tuf_signers *ret_by);
 
 #endif

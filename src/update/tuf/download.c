@@ -210,7 +210,8 @@ static int try(struct tuf *t, const char *target, const char *path, const char *
 	if (err == 0)
 		err = finish(&d, &f, target, name, file, e);
 	*ret_again = resumed && (err == -ERANGE || err == -EBADMSG || err == -EFBIG);
-	if ((err == -EIO || err == -ETIMEDOUT) && d.err == 0 && d.written >= PART_MIN)
+	if ((err == -EIO || err == -ETIMEDOUT || err == -ECANCELED) && d.err == 0 &&
+	    d.written >= PART_MIN)
 		put_by(&f, hash);
 	newfile_abandon(&f);
 	hashing_free(d.hashing);

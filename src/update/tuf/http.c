@@ -20,6 +20,9 @@ struct http {
 	struct tuf_source s;
 	CURL *curl;
 	char *base; /* ends in '/' */
+	uint64_t bytes_per_s;
+	bool (*stop)(void *arg);
+	void *stop_arg;
 };
 
 /* One answer on its way. */
@@ -67,6 +70,14 @@ static size_t on_head(char *data, size_t one, size_t len, void *arg)
 	return 0;
 }
 
+static int on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+		       curl_off_t ulnow)
+{
+	const struct http *h = arg;
+
+	return h->stop(h->stop_arg);
+}
+
 static int prepare(struct http *h, struct answer *a, uint64_t max)
 {
 	CURL *c = h->curl;
@@ -92,6 +103,13 @@ static int prepare(struct http *h, struct answer *a, uint64_t max)
 	r |= curl_easy_setopt(c, CURLOPT_HEADERDATA, a);
 	if (authorities)
 		r |= curl_easy_setopt(c, CURLOPT_CAINFO, authorities);
+	if (h->bytes_per_s)
+		r |= curl_easy_setopt(c, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)h->bytes_per_s);
+	if (h->stop) {
+		r |= curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+		r |= curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+		r |= curl_easy_setopt(c, CURLOPT_XFERINFODATA, h);
+	}
 	if (a->from > 0) {
 		snprintf(range, sizeof(range), "%" PRIu64 "-", a->from);
 		r |= curl_easy_setopt(c, CURLOPT_RANGE, range);
@@ -107,6 +125,8 @@ static int judge_failure(CURLcode r, const struct answer *a, const char *url, st
 		return tuf_fail(e, -ERANGE, "%s cannot be taken up in the middle", url);
 	if (a->err < 0)
 		return a->err;
+	if (r == CURLE_ABORTED_BY_CALLBACK)
+		return tuf_fail(e, -ECANCELED, "%s: given up, as was asked for", url);
 	if (r == CURLE_OPERATION_TIMEDOUT)
 		return tuf_fail(e, -ETIMEDOUT,
 				"%s came too slowly or not at all: try another mirror", url);
@@ -229,4 +249,14 @@ int tuf_http_new(const char *url, struct tuf_source **ret_source, struct tuf_err
 	snprintf(h->base, len + 2, "%s%s", url, len && url[len - 1] == '/' ? "" : "/");
 	*ret_source = &h->s;
 	return 0;
+}
+
+void tuf_http_limit(struct tuf_source *http, uint64_t bytes_per_s, bool (*stop)(void *arg),
+		    void *arg)
+{
+	struct http *h = (struct http *)http;
+
+	h->bytes_per_s = bytes_per_s;
+	h->stop = stop;
+	h->stop_arg = arg;
 }

@@ -35,6 +35,11 @@ int tuf_source_read(struct tuf_source *s, const char *path, size_t max, struct b
  */
 int tuf_http_new(const char *url, struct tuf_source **ret_source, struct tuf_error *e);
 
+/* For what is fetched over HTTP: at most so many bytes a second (0: no limit), and `stop`, where
+ * not NULL, is asked now and then whether to give up, with -ECANCELED. */
+void tuf_http_limit(struct tuf_source *http, uint64_t bytes_per_s, bool (*stop)(void *arg),
+		    void *arg);
+
 /* Percent-encodes all but the unreserved characters and those in `keep`. NULL: no memory. */
 char *tuf_escape(const char *text, const char *keep);
 

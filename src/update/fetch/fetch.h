@@ -1,0 +1,35 @@
+#ifndef BEDWARDEN_UPDATE_FETCH_FETCH_H
+#define BEDWARDEN_UPDATE_FETCH_FETCH_H
+/*
+ * One look for updates: the mirrors in order until one gives metadata that is good, then those
+ * targets that a gateway can use, verified, into a folder:
+ *
+ *   metadata/   what is trusted (update/tuf/local.h), and roots by their versions
+ *   targets/    targets under their escaped names; what is listed no more is removed
+ */
+#include <jansson.h>
+
+#include "base/bytes.h"
+#include "update/tuf/error.h"
+
+struct fetch_options {
+	const char *dir;
+	char *const *mirrors; /* URLs with metadata/ and targets/ below */
+	unsigned mirror_count;
+	char *const *roles; /* as listing.h has them */
+	unsigned role_count;
+	uint64_t bytes_per_s;	 /* 0: no limit */
+	bool (*stop)(void *arg); /* NULL: never */
+	void *arg;
+};
+
+/* Begins with a root that is trusted, if none is there yet. 0; -errno. */
+int fetch_begin(const char *dir, struct bytes root, struct tuf_error *e);
+/*
+ * {"at":S,"fresh":bool,"error":text,"mirror":URL,"expires":S,"targets":[…],"more":bool}, as far as it
+ * got: `fresh` where metadata was had from a mirror; an error also where only a target failed.
+ * NULL: no memory.
+ */
+json_t *fetch_look(const struct fetch_options *o);
+
+#endif
