@@ -15,8 +15,8 @@ static void report_again(const struct talk_report *r)
 
 	if (!n || talk_read_report((struct bytes){out, n}, &again, &used) != PARSE_OK || used != n)
 		abort();
-	if (strcmp(r->version, again.version) != 0 || strcmp(r->text, again.text) != 0 || r->state != again.state || r->asks != again.asks ||
-	    (r->asks && r->from != again.from))
+	if (strcmp(r->version, again.version) != 0 || strcmp(r->text, again.text) != 0 ||
+	    r->state != again.state || r->asks != again.asks || (r->asks && r->from != again.from))
 		abort();
 }
 

@@ -72,6 +72,8 @@ enum ipc_type {
 	IPC_PEERS,	/* link → parent: struct setup_peers (role/setup.h), every half second */
 	IPC_LINK_STATE, /* link → keeper: JSON object, how what it carries stands (role/link.c), each
 		     * second that it changed */
+	IPC_PATIENTS, /* guard → keeper: struct setup_patient (role/setup.h), some: they are on a
+		       * patient */
 	IPC_UPDATER, /* parent → keeper, updater: fd of its end of their pair; empty */
 	IPC_FETCHED, /* updater → keeper: JSON object, what came of looking (role/updater.h);
 		      * keeper → updater: empty, look now */

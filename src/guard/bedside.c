@@ -17,15 +17,19 @@
 
 struct bedside {
 	struct vitals *vitals;
+	bedside_fn on_patient;
+	void *arg;
 };
 
-struct bedside *bedside_new(uint32_t streams, vitals_fn fn, void *arg)
+struct bedside *bedside_new(uint32_t streams, vitals_fn fn, bedside_fn on_patient, void *arg)
 {
 	const struct vitals_options o = {.streams = streams ? streams : STREAMS};
 	struct bedside *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return NULL;
+	b->on_patient = on_patient;
+	b->arg = arg;
 	b->vitals = vitals_new(&o, fn, arg);
 	if (!b->vitals) {
 		free(b);
@@ -72,6 +76,25 @@ static uint16_t channel_of(const struct bedside_message *m, const struct intelli
 	uint16_t own = (uint16_t)((m->said->flow->id * 64 + i->class_) & PARTIES);
 
 	return i->has_sequence ? own : own | SINGLE;
+}
+
+/* Whatever it does not itself declare off or a test: a flat line may be a patient's. */
+static bool shows_patient(const struct intellivue_msg *i)
+{
+	for (unsigned k = 0; k < i->numerics; k++)
+		if (!(i->numeric[k].state & (INTELLIVUE_OFF | INTELLIVUE_TEST)) &&
+		    !isnan(i->numeric[k].value))
+			return true;
+	for (unsigned k = 0; k < i->waves; k++)
+		if (!(i->wave[k].state & (INTELLIVUE_OFF | INTELLIVUE_TEST)) && i->wave[k].count)
+			return true;
+	return false;
+}
+
+static void tell_patient(const struct bedside *b, const struct bedside_message *m)
+{
+	if (m->bound && b->on_patient)
+		b->on_patient(b->arg, m);
 }
 
 static void intellivue_waves(struct bedside *b, struct vitals_monitor *v,
@@ -145,6 +168,8 @@ static void intellivue_said(struct bedside *b, const struct bedside_message *m)
 		vitals_restart(b->vitals, &from, VITALS_EVERY_CHANNEL);
 	if (!i->has_time && !i->system)
 		return;
+	if (shows_patient(i))
+		tell_patient(b, m);
 	from.system = i->system;
 	p.channel = channel_of(m, i);
 	if (i->has_time) {
@@ -204,8 +229,12 @@ static void hl7_observations(struct bedside *b, const struct bedside_message *m,
 		const struct vitals_numeric in = {
 			.code = (uint16_t)o->code, .value = o->value, .off = o->status == 'X'};
 
-		if (o->code >> 16 == MDC_SCADA)
-			vitals_numeric(b->vitals, v, &in);
+		if (o->code >> 16 != MDC_SCADA)
+			continue;
+		vitals_numeric(b->vitals, v, &in);
+		/* A pump that delivers nothing says 0. */
+		if (!in.off && in.value > 0)
+			tell_patient(b, m);
 	}
 }
 
@@ -235,6 +264,7 @@ static void broadcast_said(struct bedside *b, const struct bedside_message *m)
 		from.system = (uint64_t)c->address[0] << 24 | (uint64_t)c->address[1] << 16 |
 			      (uint64_t)c->address[2] << 8 | c->address[3];
 	(void)vitals_heard(b->vitals, &from, &p);
+	tell_patient(b, m);
 }
 
 void bedside_said(struct bedside *b, const struct bedside_message *m)

@@ -18,8 +18,11 @@ struct bedside_message {
 	uint32_t device, peer, generation;
 };
 
+/* A registered device said a vital sign: it is on a patient. */
+typedef void (*bedside_fn)(void *arg, const struct bedside_message *m);
+
 /* `streams` waves at once, 0 as many as are usual. NULL with errno ENOMEM. */
-struct bedside *bedside_new(uint32_t streams, vitals_fn fn, void *arg);
+struct bedside *bedside_new(uint32_t streams, vitals_fn fn, bedside_fn on_patient, void *arg);
 void bedside_free(struct bedside *b);
 void bedside_said(struct bedside *b, const struct bedside_message *m);
 void bedside_tick(struct bedside *b, uint64_t time_ns);

@@ -63,9 +63,11 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	struct roster *roster = roster_new(p);
 	struct message_rules *messages = message_rules_new(p);
 	struct shields *shields = shields_new(p);
+	uint32_t devices;
+	struct patients *patients = (policy_devices(p, &devices), patients_new(devices));
 	int r = -ENOMEM;
 
-	if (!roster || !messages || !shields)
+	if (!roster || !messages || !shields || !patients)
 		goto fail;
 	tally_flush(e->notice.tally); /* by the names it was counted under */
 	if (e->floor) {
@@ -81,6 +83,8 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	e->roster = roster;
 	message_rules_free(e->messages);
 	e->messages = messages;
+	patients_free(e->patients);
+	e->patients = patients;
 	shields_free(e->shields);
 	e->shields = NULL;
 	if (shields_are_none(shields))
@@ -92,6 +96,7 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	e->notice.report.roster = roster;
 	return 0;
 fail:
+	patients_free(patients);
 	shields_free(shields);
 	message_rules_free(messages);
 	roster_free(roster);
@@ -124,7 +129,7 @@ static bool open_rooms(struct engine *e)
 	};
 
 	e->sessions = sessions_new(&sessions);
-	e->bedside = bedside_new(e->o.vitals_streams, engine_vitals_found, e);
+	e->bedside = bedside_new(e->o.vitals_streams, engine_vitals_found, engine_patient_seen, e);
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
@@ -194,6 +199,7 @@ void engine_free(struct engine *e)
 	sessions_free(e->sessions);
 	bedside_free(e->bedside);
 	message_rules_free(e->messages);
+	patients_free(e->patients);
 	shields_free(e->shields);
 	floor_free(e->floor);
 	roster_free(e->roster);
@@ -494,6 +500,13 @@ void engine_stats_event(struct engine *e, uint64_t wall_ns)
 struct flow_table *engine_flows(struct engine *e)
 {
 	return e->flows;
+}
+
+void engine_patients(const struct engine *e, uint64_t since_ns,
+		     void (*fn)(void *arg, uint32_t device, uint64_t wall_ns), void *arg)
+{
+	if (e->patients)
+		patients_each(e->patients, since_ns, fn, arg);
 }
 
 struct telling {

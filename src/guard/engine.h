@@ -109,6 +109,9 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns);
 void engine_stats_event(struct engine *e, uint64_t wall_ns);
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats);
 struct flow_table *engine_flows(struct engine *e);
+/* Devices of the policy at hand that said a vital sign after `since_ns` (guard/patients.h). */
+void engine_patients(const struct engine *e, uint64_t since_ns,
+		     void (*fn)(void *arg, uint32_t device, uint64_t wall_ns), void *arg);
 /* Every conversation alive, as an EVE line each, at most `max`. How many. */
 unsigned engine_tell_flows(struct engine *e, unsigned max, engine_sink_fn sink, void *arg);
 

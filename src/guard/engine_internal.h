@@ -5,6 +5,7 @@
 #include "guard/bedside.h"
 #include "guard/engine.h"
 #include "guard/notice.h"
+#include "guard/patients.h"
 #include "guard/policy/floor.h"
 #include "guard/policy/message.h"
 #include "guard/policy/shield.h"
@@ -33,6 +34,7 @@ struct engine {
 	struct app *app;
 	struct sessions *sessions;
 	struct bedside *bedside;
+	struct patients *patients;	      /* NULL: no policy */
 	const struct work *heard;	      /* the packet that is being read, */
 	const struct session_message *saying; /* and its message; NULL: none */
 	enum reason found;		      /* in what it says, whatever its verdict */
@@ -90,6 +92,7 @@ void engine_shut_doors(struct engine *e);
 enum reason engine_message_said(void *arg, const struct session_message *m);
 void engine_keep(void *arg, const struct session_kept *k, uint32_t *number);
 enum reason engine_unread(void *arg, struct flow *f);
+void engine_patient_seen(void *arg, const struct bedside_message *m);
 void engine_vitals_found(void *arg, const struct vitals_finding *f);
 
 #endif

@@ -19,6 +19,14 @@ void engine_vitals_found(void *arg, const struct vitals_finding *f)
 		e->found = f->reason;
 }
 
+void engine_patient_seen(void *arg, const struct bedside_message *m)
+{
+	struct engine *e = arg;
+
+	if (e->patients && m->generation == policy_generation(e->policy))
+		patients_seen(e->patients, m->device, m->said->packet->time_ns);
+}
+
 /* Vital signs are compared, whoever sent them; nothing that comes of it changes a verdict. */
 static void watch_vitals(struct engine *e, const struct session_message *m, bool withheld)
 {

@@ -146,8 +146,8 @@ static void answer_devices(struct keeper *k, struct client *c)
 	struct rows_to to = {k->serve, c};
 
 	end_or_fail(k, c,
-		    census_rows(k->policy, store_db(k->store), c->request.filter.device, give_row,
-				&to));
+		    census_rows(k->policy, store_db(k->store), k->patients,
+				c->request.filter.device, give_row, &to));
 }
 
 static void answer_grants(struct keeper *k, struct client *c)

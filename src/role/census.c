@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "guard/decode/packet.h"
 #include "guard/policy/policy.h"
 #include "keep/inventory.h"
+#include "role/setup.h"
 
 #define ROW_MAX 65536
 
@@ -19,6 +22,7 @@ static const char *const fail_names[] = {"open", "closed"};
 /* A walk through the census: the machines seen, by hardware address. */
 struct walk {
 	json_t *machines;
+	const json_t *patients;
 	const char *device; /* "": all */
 	query_row_fn fn;
 	void *arg;
@@ -112,6 +116,17 @@ static void put_addresses(struct json *j, const struct walk *w, uint32_t id)
 	json_end(j);
 }
 
+static void put_patient(struct json *j, const struct walk *w, const char *name)
+{
+	json_int_t ns = json_integer_value(json_object_get(w->patients, name));
+	time_t s = (time_t)(ns / (json_int_t)NSEC_PER_SEC);
+	char text[32];
+	struct tm tm;
+
+	if (ns && gmtime_r(&s, &tm) && strftime(text, sizeof(text), "%FT%T+0000", &tm))
+		json_str(j, "vital_signs", text);
+}
+
 static void give_registered(struct walk *w, const struct policy *p, uint32_t id,
 			    const struct gate_device *d)
 {
@@ -133,6 +148,7 @@ static void give_registered(struct walk *w, const struct policy *p, uint32_t id,
 		json_str(&j, "mode", d->mode < 3 ? mode_names[d->mode] : "");
 		json_str(&j, "fail", d->fail < 2 ? fail_names[d->fail] : "");
 		put_addresses(&j, w, id);
+		put_patient(&j, w, name);
 		put_seen(&j, machine);
 		give(w, &j);
 	}
@@ -154,10 +170,10 @@ static void give_stranger(struct walk *w, const char *mac, const json_t *machine
 	give(w, &j);
 }
 
-int census_rows(const struct policy *policy, struct sqlite3 *db, const char *device,
-		query_row_fn fn, void *arg)
+int census_rows(const struct policy *policy, struct sqlite3 *db, const json_t *patients,
+		const char *device, query_row_fn fn, void *arg)
 {
-	struct walk w = {.device = device, .fn = fn, .arg = arg};
+	struct walk w = {.patients = patients, .device = device, .fn = fn, .arg = arg};
 	const struct gate_device *devices;
 	const char *mac;
 	json_t *machine;
@@ -190,6 +206,28 @@ out:
 	free(w.next);
 	free(w.buf);
 	return err;
+}
+
+bool census_patients(const struct policy *policy, struct bytes body, json_t *patients)
+{
+	struct setup_patient row;
+	uint32_t count;
+
+	if (body.len % sizeof(row))
+		return false;
+	if (!policy)
+		return true;
+	policy_devices(policy, &count);
+	for (size_t at = 0; at < body.len; at += sizeof(row)) {
+		memcpy(&row, body.data + at, sizeof(row));
+		if (row.generation != policy_generation(policy))
+			continue;
+		if (row.device >= count || row.wall_ns > INT64_MAX)
+			return false;
+		json_object_set_new(patients, policy_device_name(policy, row.device),
+				    json_integer((json_int_t)row.wall_ns));
+	}
+	return true;
 }
 
 void census_modes(const struct policy *policy, struct census_modes *ret_modes)

@@ -87,6 +87,7 @@ struct guard {
 	uint32_t flows_id;  /* of the question that `flows` answers */
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
+	uint64_t patients_ns; /* wall clock: what was seen until then was told */
 	uint64_t wall_minus_mono;
 	uint8_t buf[IPC_BUF];
 };
@@ -391,6 +392,44 @@ static void say_counts(struct guard *g)
 	ipc_send(g->parent, IPC_COUNTS, 0, (struct bytes){(const uint8_t *)&c, sizeof(c)}, -1);
 }
 
+/* Patients as they are gathered for the keeper. */
+struct patients_told {
+	const struct guard *guard;
+	uint32_t generation, count;
+	struct setup_patient rows[256];
+};
+
+static void flush_patients(struct patients_told *t)
+{
+	if (t->count)
+		ipc_send(t->guard->keeper, IPC_PATIENTS, 0,
+			 (struct bytes){(const uint8_t *)t->rows, t->count * sizeof(t->rows[0])},
+			 -1);
+	t->count = 0;
+}
+
+static void tell_patient(void *arg, uint32_t device, uint64_t wall_ns)
+{
+	struct patients_told *t = arg;
+
+	t->rows[t->count++] = (struct setup_patient){device, t->generation, wall_ns};
+	if (t->count == sizeof(t->rows) / sizeof(t->rows[0]))
+		flush_patients(t);
+}
+
+/* What does not arrive is said again with the next vital sign. */
+static void say_patients(struct guard *g, uint64_t wall)
+{
+	struct patients_told t = {.guard = g};
+
+	if (g->keeper < 0)
+		return;
+	t.generation = policy_generation(g->policy.policy);
+	engine_patients(g->engine, g->patients_ns, tell_patient, &t);
+	flush_patients(&t);
+	g->patients_ns = wall;
+}
+
 /* What is to be done by the clock, or because somebody other than a port spoke. */
 static void housekeeping(struct guard *g, uint64_t now)
 {
@@ -411,6 +450,7 @@ static void housekeeping(struct guard *g, uint64_t now)
 	if (now >= g->counts_ns) {
 		g->counts_ns = now + COUNTS_NS;
 		say_counts(g);
+		say_patients(g, wall);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <jansson.h>
 #include <sqlite3.h>
 
 #include "base/clock.h"
@@ -22,6 +23,7 @@
 #include "keep/person.h"
 #include "keep/store.h"
 #include "role/amend.h"
+#include "role/census.h"
 #include "role/deposit.h"
 #include "role/desk.h"
 #include "role/door.h"
@@ -61,6 +63,7 @@ static const struct ipc_right rights[] = {
 	{FROM_GUARD, IPC_FLOWS}, /* an answer */
 	{FROM_GUARD, IPC_EVIDENCE},
 	{FROM_GUARD, IPC_ARCHIVE},
+	{FROM_GUARD, IPC_PATIENTS},
 	/* For which purposes says role/secrets.c. */
 	{FROM_PARENT, IPC_SIGN},
 	{FROM_PARENT, IPC_WRAP},
@@ -239,6 +242,9 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 		if (err == 0 &&
 		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_GUARD, m.type))
 			err = -EBADMSG;
+		if (err == 0 && m.type == IPC_PATIENTS &&
+		    !census_patients(k->policy, m.body, k->patients))
+			err = -EBADMSG;
 		if (err == -EBADMSG)
 			keeper_refuse(k, who, "a malformed message; its connection is closed");
 		if (err != 0) {
@@ -253,7 +259,7 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 			ledger_archive(k, n, who, m.body);
 		else if (m.type == IPC_FLOWS)
 			answer_flows(k, n, &m);
-		else if (k->secrets)
+		else if (m.type != IPC_PATIENTS && k->secrets)
 			secrets_answer(k->secrets, SECRETS_GUARD, k->guards[n], &m);
 	}
 	return count;
@@ -497,6 +503,7 @@ int keeper_main(int argc, char **argv)
 	lose_console(&k);
 	serve_free(k.serve);
 	calls_free(k.calls);
+	json_decref(k.patients);
 	looks_free(k.looks);
 	amends_free(k.amends);
 	eve_free(k.eve);

@@ -93,12 +93,13 @@ struct keeper {
 	const struct policy *policy;   /* NULL until the parent sent one */
 	void *policy_block;	       /* its mapping */
 	size_t policy_len;
-	uint64_t flows_owed;	/* guards whose list of flows has not ended yet, a bit each */
-	uint32_t asked;		/* id of the last question to others */
-	int64_t last_event_ns;	/* wall clock, of the newest when we started; 0: there was none */
-	uint64_t refused;	/* messages and lines from our own processes */
-	uint64_t lost_told;	/* events lost, as far as an event has said so, */
-	uint64_t evidence_told; /* and evidence */
+	struct json_t *patients; /* devices on one: see census_patients() */
+	uint64_t flows_owed;	 /* guards whose list of flows has not ended yet, a bit each */
+	uint32_t asked;		 /* id of the last question to others */
+	int64_t last_event_ns;	 /* wall clock, of the newest when we started; 0: there was none */
+	uint64_t refused;	 /* messages and lines from our own processes */
+	uint64_t lost_told;	 /* events lost, as far as an event has said so, */
+	uint64_t evidence_told;	 /* and evidence */
 	uint64_t evidence_bytes, evidence_age_s; /* that is kept at most */
 	uint64_t full_ns; /* since when nothing can be written; 0: all is well */
 	uint64_t retry_ns;

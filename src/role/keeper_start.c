@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sandbox.h"
@@ -342,6 +344,7 @@ void keeper_open_all(struct keeper *k, const struct keeper_options *o, gid_t gid
 		open_evidence(k, o);
 	k->calls = calls_new();
 	k->looks = looks_new();
+	k->patients = json_object();
 	k->amends = amends_new(o->config_file ? o->config_file : "policy");
 	staff_open(k->staff, o->state_dir, k->secrets ? secrets_keys(k->secrets) : NULL);
 	k->pki = pki_new(k);

@@ -260,7 +260,7 @@ static json_t *devices(struct keeper *k, const struct call_asker *by, const json
 	    !take_limit(args, LOOK_ROWS_MAX, &c.limit, e) || !take_cursor(args, &c.skip, e))
 		return NULL;
 	c.rows = json_array();
-	err = census_rows(k->policy, store_db(k->store), device, add_device, &c);
+	err = census_rows(k->policy, store_db(k->store), k->patients, device, add_device, &c);
 	if (err != 0 && err != -ENODEV) {
 		json_decref(c.rows);
 		return cannot_read(k, e, err);

@@ -90,6 +90,12 @@ struct setup_block {
 	uint64_t for_ns;
 };
 
+/* A device of that policy said a vital sign then. */
+struct setup_patient {
+	uint32_t device, generation;
+	uint64_t wall_ns;
+};
+
 /* The message's body as *ret_setup of exactly `size` bytes. */
 static inline bool setup_take(const struct ipc_message *m, void *ret_setup, size_t size)
 {

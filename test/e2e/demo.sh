@@ -59,6 +59,18 @@ unnamed() {
 	say $? "demo on $2: none is in what the gateway left on the disk: $(tail -1 "$dir/readable")"
 }
 
+# on_patient PID FOLDER BACKEND: the monitor, and it alone, is seen to be on a patient.
+on_patient() {
+	local seen=""
+	while [ "$seen" != monitor-1 ] && kill -0 "$1" 2>/dev/null; do
+		seen=$("$bedwarden" devices --json --socket "$2/guarded/run/control" 2>/dev/null |
+			python3 -c 'import json, sys; print(*[d["name"] for d in json.load(sys.stdin) if "vital_signs" in d])' 2>/dev/null)
+		sleep 0.5
+	done
+	[ "$seen" = monitor-1 ]
+	say $? "demo on $3: the monitor alone is seen to be on a patient: $seen"
+}
+
 backends=packet
 [ "$(id -u)" != 0 ] || backends="xdp packet"
 for b in $backends; do
@@ -67,11 +79,15 @@ for b in $backends; do
 	eval "pid_$b=$!"
 	until demo=$(pgrep -P $!) || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
 	eval "left_$b=/tmp/bedwarden-demo.$demo"
+	eval "on_patient \$pid_$b \$left_$b $b" >"$dir/$b.patient" &
+	eval "patient_$b=$!"
 done
 for b in $backends; do
 	eval "wait \$pid_$b"
 	say $? "demo on $b: exit code 0 $(tail -1 "$dir/$b.err")"
 	judge "$dir/$b.json" $b
+	eval "wait \$patient_$b"
+	cat "$dir/$b.patient"
 	eval "unnamed \$left_$b $b; rm -rf \$left_$b"
 done
 

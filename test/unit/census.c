@@ -6,6 +6,7 @@
 #include "guard/policy/policy.h"
 #include "keep/store.h"
 #include "role/census.h"
+#include "role/setup.h"
 
 static const char site[] =
 	"segments:\n"
@@ -52,11 +53,13 @@ static void take(void *arg, struct bytes row)
 	json_array_append_new(arg, one);
 }
 
+static json_t *patients; /* NULL: none are known */
+
 static json_t *rows_of(const struct policy *p, struct store *s, const char *device)
 {
 	json_t *rows = json_array();
 
-	assert_int_equal(census_rows(p, s ? store_db(s) : NULL, device, take, rows), 0);
+	assert_int_equal(census_rows(p, s ? store_db(s) : NULL, patients, device, take, rows), 0);
 	return rows;
 }
 
@@ -126,6 +129,49 @@ static void one_is_found_by_name_or_address(void **state)
 	policy_free(p);
 }
 
+static bool tell(const struct policy *p, const struct setup_patient *rows, size_t len)
+{
+	struct bytes exact = unit_exact(rows, len);
+	bool r = census_patients(p, exact, patients);
+
+	free((void *)exact.data);
+	return r;
+}
+
+static uint32_t id_of(const struct policy *p, const char *name)
+{
+	uint32_t id = 0;
+
+	while (strcmp(policy_device_name(p, id), name) != 0)
+		id++;
+	return id;
+}
+
+static void who_is_on_a_patient(void **state)
+{
+	struct policy *p = compile();
+	const struct setup_patient said[] = {
+		{id_of(p, "monitor-12"), 1, 1767225600000000000ull}, /* 2026-01-01 */
+		{id_of(p, "pump-1"), 2, 1767225600000000000ull},     /* of another policy */
+	};
+	const struct setup_patient nobody = {70, 1, 1}, never = {0, 1, UINT64_MAX};
+	json_t *rows;
+
+	patients = json_object();
+	assert_true(tell(p, said, sizeof(said)));
+	assert_true(tell(NULL, said, sizeof(said)));
+	assert_false(tell(p, said, sizeof(said) - 1));
+	assert_false(tell(p, &nobody, sizeof(nobody)));
+	assert_false(tell(p, &never, sizeof(never)));
+	rows = rows_of(p, NULL, "");
+	assert_string_equal(text(rows, 0, "vital_signs"), "2026-01-01T00:00:00+0000");
+	assert_string_equal(text(rows, 1, "vital_signs"), "(none)");
+	json_decref(rows);
+	json_decref(patients);
+	patients = NULL;
+	policy_free(p);
+}
+
 static void half_of_it_is_enough(void **state)
 {
 	struct policy *p = compile();
@@ -163,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(registered_and_seen_are_one_list),
 		cmocka_unit_test(one_is_found_by_name_or_address),
+		cmocka_unit_test(who_is_on_a_patient),
 		cmocka_unit_test(half_of_it_is_enough),
 		cmocka_unit_test(modes_are_counted),
 	};

@@ -3,7 +3,7 @@
 
 #include <openssl/async.h>
 
-#include "seal/link/record.h"
+#include "seal/link/link_internal.h"
 #include "seal/pki/signer.h"
 
 #define FROM "ward.example"
@@ -206,6 +206,95 @@ static void unfit_frames_are_counted(void **state)
 	end();
 }
 
+static void one_socket_serves_both_families(void **state)
+{
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct link_status s;
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0) {
+		close(fd);
+		skip();
+	}
+	begin((struct links_options){0});
+	assert_int_equal(links_socket(a.links, fd), 0);
+	link_remove(a.peer);
+	kit_peer(&a, TO, &b.at); /* an address of IPv4 */
+	KIT_UNTIL(&a, &b, NULL, 3000, both_up());
+	assert_true(both_up());
+	link_status(a.peer, &s);
+	assert_int_equal(s.address.ss_family, AF_INET6);
+	send_one(&a, 1, 3000);
+	send_one(&b, 2, 100);
+	KIT_UNTIL(&a, &b, NULL, 1000, a.frames && b.frames);
+	assert_true(is_made(&b, 0, 1, 3000));
+	assert_true(is_made(&a, 0, 2, 100));
+	KIT_UNTIL(&a, &b, NULL, 1000, mtu_of(&a) == 1500);
+	assert_int_equal(mtu_of(&a), 1500);
+	end();
+}
+
+/* More than is looked at in a second: the rest costs next to nothing, and who is up stays so. */
+static void hellos_are_rationed(void **state)
+{
+	struct links_counts c;
+	static const uint8_t hello[60] = {
+		RECORD_HANDSHAKE, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 1};
+	struct sockaddr_storage at;
+	int fd = kit_socket(&at);
+
+	begin((struct links_options){0});
+	come_up();
+	for (unsigned i = 0; i < 9000; i++) {
+		sendto(fd, hello, sizeof(hello), 0, (struct sockaddr *)&b.at,
+		       sizeof(struct sockaddr_in));
+		if (i % 50 == 0)
+			kit_turn(&a, &b, &wire);
+	}
+	KIT_UNTIL(&a, &b, &wire, 200, false);
+	links_counts(b.links, &c);
+	assert_true(c.refused > 0);
+	assert_true(b.reasons[REASON_SEAL_FLOOD] >= 1);
+	assert_int_equal(c.shaking, 0);
+	assert_true(both_up());
+	close(fd);
+	end();
+}
+
+/* What finds no room is offered again; nothing is lost and nothing comes twice. */
+static void a_full_socket_holds_frames_back(void **state)
+{
+	struct link_frame f[200];
+	int n, more;
+
+	begin((struct links_options){0});
+	come_up();
+	KIT_UNTIL(&a, &b, &wire, 1000, mtu_of(&a) == 1500);
+	for (unsigned i = 0; i < 200; i++)
+		f[i] = (struct link_frame){.data = make(i, 9000), .len = 9000};
+	a.links->wire.blocked = true;
+	assert_true(links_wants_write(a.links));
+	n = link_send(a.peer, f, 200);
+	assert_in_range(n, 10, 199);
+	assert_int_equal(link_send(a.peer, f + n, 200 - (unsigned)n), 0);
+	links_write(a.links);
+	assert_false(links_wants_write(a.links));
+	KIT_UNTIL(&a, &b, &wire, 2000, b.frames == (unsigned)n);
+	while (n < 200) {
+		more = link_send(a.peer, f + n, 200 - (unsigned)n < 20 ? 200 - (unsigned)n : 20);
+		assert_true(more > 0);
+		n += more;
+		links_flush(a.links);
+		KIT_UNTIL(&a, &b, &wire, 1000, b.frames == (unsigned)n);
+	}
+	assert_int_equal(b.frames, 200);
+	for (unsigned i = 0; i < 200; i++) {
+		assert_true(is_made(&b, i, i, 9000));
+		free(f[i].data);
+	}
+	end();
+}
+
 /* --- keys are replaced ---------------------------------------------------------------- */
 
 static void new_keys_lose_nothing(void **state)
@@ -256,6 +345,29 @@ static void either_end_renews(void **state)
 	SSL_CTX_free(server);
 	KIT_UNTIL(&a, &b, &wire, 3000, a.told[LINK_RENEWED]);
 	assert_true(a.told[LINK_RENEWED]);
+	end();
+}
+
+/* A certificate that has run out meanwhile is told, again and again, and stops nothing at once. */
+static void a_renewal_that_fails_is_told_and_stops_nothing(void **state)
+{
+	X509 *x = kit_certificate(&issuer, key[1], TO, -2 * DAY, -DAY, BOTH);
+
+	begin((struct links_options){.renew_s = 1});
+	come_up();
+	kit_believe(&b, key[1], x, trust);
+	KIT_UNTIL(&a, &b, &wire, 4000, counts_of(&a).failed >= 2);
+	assert_true(counts_of(&a).failed >= 2);
+	assert_true(a.reasons[REASON_RELAY_EXPIRED] >= 1);
+	assert_true(both_up());
+	send_one(&a, 1, 100);
+	KIT_UNTIL(&a, &b, &wire, 500, b.frames);
+	assert_int_equal(b.frames, 1);
+	/* A new one, and all is well. */
+	kit_believe(&b, key[1], certificate[1], trust);
+	KIT_UNTIL(&a, &b, &wire, 6000, b.told[LINK_RENEWED]);
+	assert_true(b.told[LINK_RENEWED] >= 1);
+	X509_free(x);
 	end();
 }
 
@@ -1009,9 +1121,13 @@ int main(void)
 		cmocka_unit_test(frames_come_out_as_they_went_in),
 		cmocka_unit_test(small_frames_share_records_and_stay_sealed),
 		cmocka_unit_test(unfit_frames_are_counted),
+		cmocka_unit_test(a_full_socket_holds_frames_back),
+		cmocka_unit_test(one_socket_serves_both_families),
+		cmocka_unit_test(hellos_are_rationed),
 		cmocka_unit_test(new_keys_lose_nothing),
 		cmocka_unit_test(keys_get_old),
 		cmocka_unit_test(either_end_renews),
+		cmocka_unit_test(a_renewal_that_fails_is_told_and_stops_nothing),
 		cmocka_unit_test(two_that_call_at_once_agree),
 		cmocka_unit_test(a_silent_peer_is_down_and_comes_again),
 		cmocka_unit_test(a_farewell_is_heard_at_once),

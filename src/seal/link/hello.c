@@ -125,10 +125,17 @@ static bool gives_way(struct links *ls, const struct where *at)
 
 void hello_take(struct links *ls, const struct where *at, struct bytes datagram)
 {
-	BIO_ADDR *none = BIO_ADDR_new();
+	BIO_ADDR *none;
 	SSL *ssl;
 	int n;
 
+	if (!ls->hellos_left) {
+		ls->counts.refused++;
+		links_refuse(ls, NULL, at, REASON_SEAL_FLOOD, "beginnings of handshakes", NULL);
+		return;
+	}
+	ls->hellos_left--;
+	none = BIO_ADDR_new();
 	turn_keys(ls);
 	ls->listener_bio =
 		(struct link_bio){.ls = ls, .at = at, .data = datagram.data, .len = datagram.len};

@@ -28,8 +28,9 @@
 #define DIAL_MAX_NS  (8 * NSEC_PER_SEC)
 #define YIELD_NS     (250 * NSEC_PER_MSEC) /* who is to be called gives the caller so much time */
 
-#define STRANGE_SECOND 256 /* records of unknown sources that are tried on every peer's keys */
-#define NUDGES_SECOND  10  /* … and that are answered with a request to begin anew */
+#define STRANGE_SECOND 256  /* records of unknown sources that are tried on every peer's keys */
+#define HELLOS_SECOND  4096 /* ClientHellos that are looked at */
+#define NUDGES_SECOND  10   /* … and that are answered with a request to begin anew */
 
 /* An address as the kernel gave it. */
 struct where {
@@ -143,7 +144,7 @@ struct link_peer {
 	struct link_keys *use;		   /* what is sealed by; NULL none */
 	bool up;
 	bool renew; /* soon, whatever the age of its keys */
-	uint64_t up_ns, heard_ns, sent_ns, rtt_ns, ping_ns, ping_token;
+	uint64_t up_ns, heard_ns, rtt_ns, ping_ns, ping_token;
 	uint64_t dial_ns, dial_wait_ns; /* not before; doubled each time */
 	uint64_t nudge_ns;
 	unsigned dial_turn;
@@ -181,7 +182,7 @@ struct links {
 	uint64_t now_ns, tick_ns;
 	uint8_t scratch[WIRE_SIZE]; /* what is opened and goes nowhere */
 	uint64_t strange_ns;	    /* strangers' records are tried so often: tokens */
-	unsigned strange_left, nudges_left;
+	unsigned strange_left, nudges_left, hellos_left;
 	struct links_counts counts;
 	struct told told[REASON_COUNT];
 };

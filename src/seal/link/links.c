@@ -49,6 +49,14 @@ static void set_options(struct links *ls, const struct links_options *o)
 	ls->o.mtu = ls->o.mtu < 1280 ? 1280 : ls->o.mtu > 9216 ? 9216 : ls->o.mtu;
 }
 
+static void refill(struct links *ls)
+{
+	ls->strange_ns = ls->now_ns;
+	ls->strange_left = STRANGE_SECOND;
+	ls->nudges_left = NUDGES_SECOND;
+	ls->hellos_left = HELLOS_SECOND;
+}
+
 struct links *links_new(const struct links_options *o, const struct links_calls *calls)
 {
 	struct links *ls;
@@ -64,6 +72,7 @@ struct links *links_new(const struct links_options *o, const struct links_calls 
 	set_options(ls, o);
 	ls->calls = *calls;
 	ls->now_ns = clock_mono_ns();
+	refill(ls);
 	ls->bio = shake_bio();
 	if (wire_open(&ls->wire) == 0 && ls->bio &&
 	    crypto_random(ls->cookie_key, sizeof(ls->cookie_key)) == 0) {
@@ -189,11 +198,8 @@ uint64_t links_turn(struct links *ls, uint64_t now_ns)
 	for (struct link_shake *s = ls->shakes; s; s = s->next)
 		next = earlier(next, shake_turn(s));
 	shakes_bury(ls);
-	if (now_ns - ls->strange_ns >= NSEC_PER_SEC) {
-		ls->strange_ns = now_ns;
-		ls->strange_left = STRANGE_SECOND;
-		ls->nudges_left = NUDGES_SECOND;
-	}
+	if (now_ns - ls->strange_ns >= NSEC_PER_SEC)
+		refill(ls);
 	links_flush(ls);
 	/* Not every packet's time is looked at: a turn in TURN_NS does. */
 	ls->tick_ns = next > now_ns + TURN_NS ? next : now_ns + TURN_NS;

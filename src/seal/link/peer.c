@@ -313,11 +313,20 @@ static void ask(struct link_peer *p)
 		send_echo(p, p->use, &p->at, FRAMING_ASK, FRAMING_PING, p->ping_token, 0);
 }
 
+/* Whoever did not ask for a while, because it stood still itself, asks first. */
+static bool is_silent(const struct link_peer *p)
+{
+	uint64_t now = p->ls->now_ns;
+
+	return now - p->heard_ns > p->ls->o.dead_ms * NSEC_PER_MSEC && p->ping_ns > p->heard_ns &&
+	       now - p->ping_ns >= p->ls->o.keepalive_ms * NSEC_PER_MSEC / 2;
+}
+
 uint64_t peer_turn(struct link_peer *p)
 {
 	uint64_t now = p->ls->now_ns;
 
-	if (p->up && now - p->heard_ns > p->ls->o.dead_ms * NSEC_PER_MSEC) {
+	if (p->up && is_silent(p)) {
 		send_farewell(p, p->use);
 		peer_down(p, REASON_SEAL_SILENT);
 	} else if (p->up && is_spent(p)) {

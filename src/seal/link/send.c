@@ -47,7 +47,6 @@ static bool seal(struct link_peer *p, struct link_keys *k, const struct where *t
 	wire_add(w, to, n);
 	p->counts.records_out++;
 	p->counts.wire_out += n;
-	p->sent_ns = p->ls->now_ns;
 	return true;
 }
 
