@@ -46,6 +46,7 @@ pcap() {
 
 age() {
 	count test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
+	count test/age/public.sh build-asan/bedwarden
 	count test/age/files.sh build-asan/bedwarden
 	LIMIT=600 count test/age/kill.py build/bedwarden
 }
@@ -68,7 +69,10 @@ fuzz() {
 layers() { count test/layers.sh; }
 docs() { count test/docs.sh; }
 
-vault() { LIMIT=900 count test/vault.sh build/bedwarden; }
+vault() {
+	LIMIT=900 count test/vault.sh build/bedwarden
+	count test/restore.sh build/bedwarden
+}
 
 audit() { count test/audit.sh build/bedwarden; }
 
@@ -80,6 +84,7 @@ people() {
 console() {
 	count test/console/api.py build-asan/test/console-kit
 	count test/console/page.py build-asan/test/console-kit
+	count test/console/report.py build/bedwarden
 	count test/console/guess.py build/test/console-kit
 }
 
