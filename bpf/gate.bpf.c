@@ -786,6 +786,9 @@ static __always_inline int inspect(struct xdp_md *ctx, const struct gate_config 
 	return bpf_redirect_map(&xsks, at, XDP_DROP);
 }
 
+/* Its death is known at once; one that only is slow may be as slow as that. */
+#define LINK_PATIENCE 5
+
 /*
  * To the guard, which hands it to the link. Where the peer gateway takes no frames, nothing of a
  * device that fails closed goes any further; of others the guard sees it first all the same.
@@ -799,7 +802,8 @@ static __always_inline int seal(struct xdp_md *ctx, const struct gate_config *cf
 
 	if (!process || !peer)
 		return XDP_ABORTED;
-	if (!fails_open(g, slot) && !gate_link_up(process, peer, g->floor.now_ns, cfg->stale_ns))
+	if (!fails_open(g, slot) &&
+	    !gate_link_up(process, peer, g->floor.now_ns, LINK_PATIENCE * cfg->stale_ns))
 		return fail(ctx, cfg, g, slot, REASON_SEAL_DOWN);
 	return inspect(ctx, cfg, g, slot);
 }

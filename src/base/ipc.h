@@ -74,8 +74,8 @@ enum ipc_type {
 		     * second that it changed */
 	IPC_PATIENTS, /* guard → keeper: struct setup_patient (role/setup.h), some: they are on a
 		       * patient */
-	IPC_UPDATER, /* parent → keeper, updater: fd of its end of their pair; empty */
-	IPC_FETCHED, /* updater → keeper: JSON object, what came of looking (role/updater.h);
+	IPC_UPDATER,  /* parent → keeper, updater: fd of its end of their pair; empty */
+	IPC_FETCHED,  /* updater → keeper: JSON object, what came of looking (role/updater.h);
 		      * keeper → updater: empty, look now */
 	IPC_INSTALL, /* keeper → parent → installer: JSON object, {"targets":[name]}; back: what is
 		      * in place now (role/installer.h) */

@@ -10,7 +10,8 @@
 #include "base/log.h"
 #include "guard/engine.h"
 
-#define LINKS_BYTES ((GATE_LINKS + 1) * sizeof(struct gate_link))
+#define LINK_PATIENCE 5 /* as bpf/gate.bpf.c has it */
+#define LINKS_BYTES   ((GATE_LINKS + 1) * sizeof(struct gate_link))
 
 struct lender {
 	uint64_t stale_ns;
@@ -129,7 +130,7 @@ int lender_start(struct lender *l, struct capture *c, struct engine *e, uint32_t
 {
 	if (!l->memory.at)
 		return 0;
-	l->stale_ns = stale_ms * NSEC_PER_MSEC;
+	l->stale_ns = LINK_PATIENCE * stale_ms * NSEC_PER_MSEC;
 	l->capture = c;
 	l->engine = e;
 	l->loan = loan_new(c, l->memory.chunks);

@@ -16,7 +16,7 @@ void lender_free(struct lender *l);
 int lender_take(struct lender *l, struct ipc_message *m);
 /* What the capture is to be opened with; NULL: nothing is shared. */
 const struct capture_memory *lender_memory(const struct lender *l);
-/* Once the capture is open: it lends from now on, and a link silent for `stale_ms` is down. 0 or
+/* Once the capture is open: it lends from now on, and a link silent for five times `stale_ms` is down. 0 or
  * -errno. */
 int lender_start(struct lender *l, struct capture *c, struct engine *e, uint32_t stale_ms);
 

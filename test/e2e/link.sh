@@ -22,6 +22,7 @@ if [ -z "${LINK_INSIDE:-}" ]; then
 fi
 own_names || exit 3
 workdir ""
+trap 'umount "$dir"/bpf-? 2>/dev/null; cleanup' EXIT
 
 # plug NS NAME NS2 NAME2: a cable.
 plug() { at "$1" ip link add name "$2" type veth peer name "$4" netns "$id-$3"; }

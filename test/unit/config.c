@@ -92,7 +92,8 @@ static const struct mistake {
 	{"hosts: []\n", 1, 1, "'segments' is missing"},
 	{SEGMENT "host: []\n", 2, 1, "unknown key 'host'; did you mean 'hosts'?"},
 	{SEGMENT "zebra: 1\n", 2, 1,
-	 "unknown key 'zebra'; expected one of gateway, console, people, updates, pki, relays, link, peers, "
+	 "unknown key 'zebra'; expected one of gateway, console, people, updates, pki, relays, "
+	 "link, peers, "
 	 "segments, "
 	 "hosts, devices"},
 	{SEGMENT "hosts:\n", 2, 7, "'hosts' is nothing; expected a list of entries"},
