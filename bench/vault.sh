@@ -18,22 +18,29 @@ take() {
 	cpu=$(awk -v a="$user" -v b="$system" 'BEGIN { print a + b }')
 	memory=$((memory / 1024))
 }
-row() { awk -v what="$1" -v a="$2" -v b="$3" -v ca="$4" -v cb="$5" -v m="$6" 'BEGIN {
-	printf "| vault: %s | %.2f s, restic %.2f s: %.1fx as fast (%.1fx by processor time); peak %d MiB | >= 4x, <= 32 MiB |\n",
-		what, a, b, b / a, cb / ca, m }'; }
+least() { awk -v a="$1" -v b="${2:-}" 'BEGIN { print b == "" || a < b ? a : b }'; }
+row() { awk -v what="$1" -v a="$2" -v b="$3" -v ca="$4" -v cb="$5" -v m="$6" -v cp="$7" 'BEGIN {
+	printf "| vault: %s | %.2f s, restic %.2f s: %.1fx as fast (%.1fx by processor time); peak %d MiB; `cp -r` %.2f s | >= 4x, <= 32 MiB |\n",
+		what, a, b, b / a, cb / ca, m, cp }'; }
 
+# In turns, each its best of three: memory that a virtual machine's host has to give first costs whoever touches it first.
 compare() { # WHAT
-	"$bw" vault init v --holder file >/dev/null 2>&1
-	take "$bw" vault put v src; local put=$wall put_cpu=$cpu put_mem=$memory
-	take "$bw" vault get v -C out; local get=$wall get_cpu=$cpu get_mem=$memory
-	diff -rq src out/src >/dev/null || { echo "bench: vault: what came back differs" >&2; exit 1; }
-	rm -rf v out
-	restic init -q -r r >/dev/null
-	take restic -q -r r --compression off backup src; local rput=$wall rput_cpu=$cpu
-	take restic -q -r r restore latest --target rout; local rget=$wall rget_cpu=$cpu
-	rm -rf r rout cache
-	row "put $1" "$put" "$rput" "$put_cpu" "$rput_cpu" "$put_mem"
-	row "get $1" "$get" "$rget" "$get_cpu" "$rget_cpu" "$get_mem"
+	local put= put_cpu= get= get_cpu= rput= rput_cpu= rget= rget_cpu= copy= put_mem=0 get_mem=0
+	for _ in 1 2 3; do
+		"$bw" vault init v --holder file >/dev/null 2>&1
+		take "$bw" vault put v src; put=$(least $wall $put) put_cpu=$(least $cpu $put_cpu) put_mem=$((memory > put_mem ? memory : put_mem))
+		take "$bw" vault get v -C out; get=$(least $wall $get) get_cpu=$(least $cpu $get_cpu) get_mem=$((memory > get_mem ? memory : get_mem))
+		diff -rq src out/src >/dev/null || { echo "bench: vault: what came back differs" >&2; exit 1; }
+		rm -rf v out
+		restic init -q -r r >/dev/null
+		take restic -q -r r --compression off backup src; rput=$(least $wall $rput) rput_cpu=$(least $cpu $rput_cpu)
+		take restic -q -r r restore latest --target rout; rget=$(least $wall $rget) rget_cpu=$(least $cpu $rget_cpu)
+		rm -rf r rout cache
+		take cp -r src plain; copy=$(least $wall $copy)
+		rm -rf plain
+	done
+	row "put $1" "$put" "$rput" "$put_cpu" "$rput_cpu" "$put_mem" "$copy"
+	row "get $1" "$get" "$rget" "$get_cpu" "$rget_cpu" "$get_mem" "$copy"
 }
 
 python3 - <<'P'

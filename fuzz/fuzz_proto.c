@@ -17,7 +17,7 @@ static void said(void *arg, const struct talk *t, const struct proto_input *in, 
 	struct json j = json_new(room, sizeof(room));
 	char number[PROTO_VALUE_MAX];
 
-	for (const struct proto_field *f = t->proto->fields; f->name; f++)
+	for (const struct proto_field *f = t->proto->fields; *f->name; f++)
 		touch(proto_value(f, m, number));
 	json_open(&j, NULL);
 	proto_write(t->proto, m, &j);

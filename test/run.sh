@@ -2,10 +2,10 @@
 # What `./dev check` runs, in order: unit tests, captures, sealed files, seeds of every fuzz
 # target, layers and documents, then whole gateways in network namespaces.
 # Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   PART: unit pcap age tuf agent fuzz layers docs vault audit people console e2e
+# usage: test/run.sh [PART...]   PART: unit pcap age tuf agent update package fuzz layers docs vault audit people console e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-unit pcap age tuf agent fuzz layers docs vault audit people console e2e}
+parts=${*:-unit pcap age tuf agent update package fuzz layers docs vault audit people console e2e}
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -46,6 +46,7 @@ pcap() {
 
 age() {
 	count test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
+	count test/age/public.sh build-asan/bedwarden
 	count test/age/files.sh build-asan/bedwarden
 	LIMIT=600 count test/age/kill.py build/bedwarden
 }
@@ -58,6 +59,11 @@ tuf() {
 	count test/tuf/publish.py build-asan/bedwarden
 }
 
+# What `./dev package` made, if it did.
+package() { count test/package.sh; }
+
+update() { count test/update/kill.py build/bedwarden build/test/update-kit; }
+
 fuzz() {
 	local t
 	for t in build-asan/fuzz/replay-*; do
@@ -68,7 +74,10 @@ fuzz() {
 layers() { count test/layers.sh; }
 docs() { count test/docs.sh; }
 
-vault() { LIMIT=900 count test/vault.sh build/bedwarden; }
+vault() {
+	LIMIT=900 count test/vault.sh build/bedwarden
+	count test/restore.sh build/bedwarden
+}
 
 audit() { count test/audit.sh build/bedwarden; }
 
@@ -80,6 +89,7 @@ people() {
 console() {
 	count test/console/api.py build-asan/test/console-kit
 	count test/console/page.py build-asan/test/console-kit
+	count test/console/report.py build/bedwarden
 	count test/console/guess.py build/test/console-kit
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digits.h"
+
 static const struct {
 	const char *name;
 	uint8_t number;
@@ -119,14 +121,23 @@ bool address_within(const uint8_t ip[16], const char *prefix)
 	return memcmp(masked, net, 16) == 0;
 }
 
-const char *address_ip_text(const uint8_t ip[16], char ret_text[ADDRESS_IP_LEN])
+char *address_put_ip(char *at, const uint8_t ip[16])
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-	if (memcmp(ip, mapped, 12) == 0)
-		inet_ntop(AF_INET, ip + 12, ret_text, ADDRESS_IP_LEN);
-	else
-		inet_ntop(AF_INET6, ip, ret_text, ADDRESS_IP_LEN);
+	if (memcmp(ip, mapped, 12) != 0) {
+		inet_ntop(AF_INET6, ip, at, ADDRESS_IP_LEN);
+		return at + strlen(at);
+	}
+	at = digits_octet(at, ip[12], '.');
+	at = digits_octet(at, ip[13], '.');
+	at = digits_octet(at, ip[14], '.');
+	return digits_octet(at, ip[15], 0) - 1;
+}
+
+const char *address_ip_text(const uint8_t ip[16], char ret_text[ADDRESS_IP_LEN])
+{
+	*address_put_ip(ret_text, ip) = 0;
 	return ret_text;
 }
 

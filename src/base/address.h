@@ -26,6 +26,8 @@ bool address_within(const uint8_t ip[16], const char *prefix);
 /* Dotted or colon form, a mapped address as IPv4; 46 bytes. */
 #define ADDRESS_IP_LEN 46
 const char *address_ip_text(const uint8_t ip[16], char ret_text[ADDRESS_IP_LEN]);
+/* The same without its end, at `at`, which has room for ADDRESS_IP_LEN bytes; behind the text. */
+char *address_put_ip(char *at, const uint8_t ip[16]);
 
 /* "10.0.0.1:8443" or "[fd00::1]:8443": an address, without brackets, and a port. */
 bool address_endpoint(const char *text, char ret_ip[ADDRESS_IP_LEN], uint16_t *ret_port);

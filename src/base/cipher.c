@@ -12,6 +12,8 @@
 struct cipher {
 	EVP_CIPHER *gcm;
 	EVP_CIPHER_CTX *ctx;
+	int sealing;		 /* 1: set up to seal by `key`, 0: to open, -1: neither yet */
+	uint8_t key[CRYPTO_KEY]; /* the schedule begins with it, too */
 	uint8_t nonces[NONCES][CRYPTO_NONCE];
 	unsigned left;
 };
@@ -29,6 +31,7 @@ struct cipher *cipher_new(void)
 		return NULL;
 	c->gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	c->ctx = EVP_CIPHER_CTX_new();
+	c->sealing = -1;
 	if (c->gcm && c->ctx)
 		return c;
 	cipher_free(c);
@@ -41,7 +44,23 @@ void cipher_free(struct cipher *c)
 		return;
 	EVP_CIPHER_CTX_free(c->ctx); /* wipes the key schedule */
 	EVP_CIPHER_free(c->gcm);
-	OPENSSL_free(c);
+	OPENSSL_clear_free(c, sizeof(*c));
+}
+
+/* The schedule of a key costs as much as half a kilobyte: a second thing by the same needs none. */
+static bool begin(struct cipher *c, int sealing, const uint8_t key[CRYPTO_KEY],
+		  const uint8_t nonce[CRYPTO_NONCE])
+{
+	bool same = c->sealing == sealing && crypto_equal(c->key, key, CRYPTO_KEY);
+
+	if (same)
+		return EVP_CipherInit_ex2(c->ctx, NULL, NULL, nonce, sealing, NULL) == 1;
+	c->sealing = -1;
+	if (EVP_CipherInit_ex2(c->ctx, c->gcm, key, nonce, sealing, NULL) != 1)
+		return false;
+	memcpy(c->key, key, CRYPTO_KEY);
+	c->sealing = sealing;
+	return true;
 }
 
 int cipher_seal(struct cipher *c, const uint8_t key[CRYPTO_KEY], const uint8_t nonce[CRYPTO_NONCE],
@@ -51,7 +70,7 @@ int cipher_seal(struct cipher *c, const uint8_t key[CRYPTO_KEY], const uint8_t n
 
 	if (plain.len > INT_MAX || aad.len > INT_MAX)
 		return -EIO;
-	if (EVP_EncryptInit_ex2(c->ctx, c->gcm, key, nonce, NULL) != 1 ||
+	if (!begin(c, 1, key, nonce) ||
 	    (aad.len && EVP_EncryptUpdate(c->ctx, NULL, &n, aad.data, (int)aad.len) != 1))
 		return -EIO;
 	n = 0;
@@ -75,7 +94,7 @@ int cipher_open(struct cipher *c, const uint8_t key[CRYPTO_KEY], const uint8_t n
 		return -EBADMSG;
 	if (!ret_plain)
 		ret_plain = &nothing; /* an empty text has a tag, too */
-	if (EVP_DecryptInit_ex2(c->ctx, c->gcm, key, nonce, NULL) != 1 ||
+	if (!begin(c, 0, key, nonce) ||
 	    (aad.len && EVP_DecryptUpdate(c->ctx, NULL, &n, aad.data, (int)aad.len) != 1))
 		return -EBADMSG;
 	n = 0;

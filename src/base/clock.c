@@ -70,13 +70,13 @@ void clock_eve(uint64_t wall_ns, char ret_text[CLOCK_EVE_LEN])
 	} last = {.text = "1970-01-01T00:00:00.000000+0000"};
 	uint64_t s = wall_ns / NSEC_PER_SEC; /* 64 bits of ns end in 2554 */
 	unsigned us = (unsigned)(wall_ns % NSEC_PER_SEC) / 1000;
+	uint64_t six;
 
 	if (s != last.second) {
 		put_second(s, last.text);
 		last.second = s;
 	}
+	six = htole64(digits_eight(us) | DIGITS_ZEROES);
 	memcpy(ret_text, last.text, CLOCK_EVE_LEN);
-	digits_pair(ret_text + 20, us / 10000);
-	digits_pair(ret_text + 22, us / 100 % 100);
-	digits_pair(ret_text + 24, us % 100);
+	memcpy(ret_text + 20, (const char *)&six + 2, 6);
 }

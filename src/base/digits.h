@@ -4,6 +4,7 @@
  * Numbers as text, for where a line of events is made of them and printf()
  * would be most of the cost. Nothing is terminated; each returns where it ends.
  */
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,33 +20,43 @@ static inline char *digits_pair(char *at, unsigned v)
 	return at + 2;
 }
 
-/* How many decimal digits v has. */
-static inline unsigned digits_len(uint64_t v)
+/*
+ * The eight decimal digits of v, below 10^8, a byte each from the first in the lowest:
+ * all of them at once, by multiplications that cannot carry from one to the next.
+ */
+static inline uint64_t digits_eight(uint32_t v)
 {
-	unsigned n = 1;
+	uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32, q;
 
-	for (; v >= 10000; v /= 10000)
-		n += 4;
-	return n + (v >= 10) + (v >= 100) + (v >= 1000);
+	q = (x * 5243 >> 19) & 0x0000007f0000007f; /* hundreds of each half */
+	x = (x - q * 100) << 16 | q;
+	q = (x * 103 >> 10) & 0x000f000f000f000f; /* tens of each quarter */
+	return (x - q * 10) << 8 | q;
 }
 
-/* Decimal, at most DIGITS_MAX bytes. */
+#define DIGITS_ZEROES 0x3030303030303030
+
+char *digits_many(char *at, uint64_t v); /* digits_decimal() of 10 and more */
+
+/* Decimal. It may write up to DIGITS_MAX bytes, whatever of them is behind the digits. */
 static inline char *digits_decimal(char *at, uint64_t v)
 {
-	char *end;
-
-	if (v < 10) {
-		*at = (char)('0' + v);
-		return at + 1;
-	}
-	at = end = at + digits_len(v);
-	for (; v >= 100; v /= 100)
-		digits_pair(at -= 2, (unsigned)(v % 100));
 	if (v >= 10)
-		digits_pair(at - 2, (unsigned)v);
-	else
-		at[-1] = (char)('0' + v);
-	return end;
+		return digits_many(at, v);
+	*at = (char)('0' + v);
+	return at + 1;
+}
+
+extern const char
+	digits_octets[1025]; /* "0  1", "1  1" to "2553": how many there are is the last */
+
+/* A byte in decimal, and one character behind it. It may write four bytes. */
+static inline char *digits_octet(char *at, uint8_t v, char behind)
+{
+	memcpy(at, digits_octets + 4 * v, 4);
+	at += digits_octets[4 * v + 3] - '0';
+	*at = behind;
+	return at + 1;
 }
 
 /* The last `count` hexadecimal digits, lower case. */

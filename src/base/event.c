@@ -1,5 +1,6 @@
 #include "base/event.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/digits.h"
 
@@ -21,27 +22,33 @@ static inline char *put_text(char *at, const char *s)
 	return at + 1;
 }
 
-static inline char *put_number(char *at, unsigned v)
-{
-	return digits_decimal(at, v);
-}
-
 static void name(struct json *j, const char *key, const char *v)
 {
 	if (v && *v)
 		json_str(j, key, v);
 }
 
+static inline char *put_ip(char *at, const char *text, const uint8_t *addr)
+{
+	if (text)
+		return put_text(at, text);
+	at = address_put_ip(at, addr);
+	*at = '"';
+	return at + 1;
+}
+
 static char *put_ends(char *at, const struct event_common *e)
 {
-	if (e->src_ip)
-		at = put_text(PUT(at, ",\"src_ip\":\""), e->src_ip);
-	if (e->src_port >= 0 && e->src_ip)
-		at = put_number(PUT(at, ",\"src_port\":"), (unsigned)e->src_port);
-	if (e->dest_ip)
-		at = put_text(PUT(at, ",\"dest_ip\":\""), e->dest_ip);
-	if (e->dest_port >= 0 && e->dest_ip)
-		at = put_number(PUT(at, ",\"dest_port\":"), (unsigned)e->dest_port);
+	bool src = e->src_ip || e->src_addr, dest = e->dest_ip || e->dest_addr;
+
+	if (src)
+		at = put_ip(PUT(at, ",\"src_ip\":\""), e->src_ip, e->src_addr);
+	if (e->src_port >= 0 && src)
+		at = digits_decimal(PUT(at, ",\"src_port\":"), (unsigned)e->src_port);
+	if (dest)
+		at = put_ip(PUT(at, ",\"dest_ip\":\""), e->dest_ip, e->dest_addr);
+	if (e->dest_port >= 0 && dest)
+		at = digits_decimal(PUT(at, ",\"dest_port\":"), (unsigned)e->dest_port);
 	if (e->proto)
 		at = put_text(PUT(at, ",\"proto\":\""), e->proto);
 	return at;
@@ -75,8 +82,10 @@ struct json event_begin(const struct event_common *e, char buf[EVENT_MAX])
 		at = buf + j.out.len;
 	}
 	at = put_text(PUT(at, ",\"event_type\":\""), e->type);
-	json_resume(&j, put_ends(at, e));
-	name(&j, "app_proto", e->app_proto);
+	at = put_ends(at, e);
+	if (e->app_proto)
+		at = put_text(PUT(at, ",\"app_proto\":\""), e->app_proto);
+	json_resume(&j, at);
 	name(&j, "device", e->device);
 	name(&j, "peer", e->peer);
 	if (EVENT_MAX - j.out.len < FIXED_MAX)

@@ -20,8 +20,9 @@ struct event_common {
 	const char *type;
 	uint64_t flow_id; /* 0: left out */
 	const char *in_iface;
-	const char *src_ip, *dest_ip; /* NULL: left out */
-	int src_port, dest_port;      /* -1: left out */
+	const char *src_ip, *dest_ip;	     /* NULL: left out */
+	const uint8_t *src_addr, *dest_addr; /* the same as address_ip_text() takes it */
+	int src_port, dest_port;	     /* -1: left out */
 	const char *proto, *app_proto;
 	const char *device, *peer; /* NULL or "": left out */
 	enum reason reason;	   /* NONE: left out */

@@ -5,36 +5,6 @@
 
 #include "base/digits.h"
 
-/*
- * Begins a member: its comma, its key where it has one, and room for `room` bytes
- * more. Where they go; NULL where the line is full. The value ends in finish().
- */
-static inline char *begin(struct json *j, struct json_key key, size_t room)
-{
-	struct writer *w = &j->out;
-	char *at;
-
-	if (w->bad || key.len + 4 + room > w->cap - w->len) {
-		w->bad = true;
-		return NULL;
-	}
-	at = (char *)w->data + w->len;
-	*at = ',';
-	at += j->comma;
-	j->comma = true;
-	if (!key.name)
-		return at;
-	*at = '"';
-	bytes_copy_short(at + 1, key.name, key.len);
-	memcpy(at + 1 + key.len, "\":", 2);
-	return at + key.len + 3;
-}
-
-static inline void finish(struct json *j, const char *end)
-{
-	j->out.len = (size_t)(end - (char *)j->out.data);
-}
-
 /* The length of the well-formed UTF-8 sequence at s, 0 where there is none (RFC 3629 §4). */
 static size_t utf8_len(const uint8_t *s, size_t left)
 {
@@ -56,8 +26,8 @@ static size_t utf8_len(const uint8_t *s, size_t left)
 	return n;
 }
 
-/* Of eight bytes, is any below 0x20 or beyond 0x7e, a quote or a backslash? A carry may cry wolf. */
-static bool needs_care(const uint8_t *s)
+/* Of eight bytes, which are below 0x20 or beyond 0x7e, a quote or a backslash? A carry may cry wolf. */
+static inline uint64_t care(const void *s)
 {
 	const uint64_t ones = 0x0101010101010101, high = ones << 7;
 	uint64_t w, quote, backslash;
@@ -96,16 +66,15 @@ static inline bool copy_plain(char *at, const uint8_t *s, size_t len)
 {
 	uint32_t head, tail;
 	uint8_t word[8] = "aaaaaaaa";
-	size_t i = 0;
+	uint64_t found = 0;
 
 	if (len >= 8) {
-		for (; i + 8 <= len; i += 8) {
+		for (size_t i = 0; i + 8 < len; i += 8) {
 			memcpy(at + i, s + i, 8);
-			if (needs_care(s + i))
-				return false;
+			found |= care(s + i);
 		}
 		memcpy(at + len - 8, s + len - 8, 8);
-		return !needs_care(s + len - 8);
+		return !(found | care(s + len - 8));
 	}
 	if (len >= 4) {
 		memcpy(&head, s, 4);
@@ -115,10 +84,10 @@ static inline bool copy_plain(char *at, const uint8_t *s, size_t len)
 		memcpy(word, &head, 4);
 		memcpy(word + 4, &tail, 4);
 	} else {
-		for (i = 0; i < len; i++)
+		for (size_t i = 0; i < len; i++)
 			at[i] = (char)(word[i] = s[i]);
 	}
-	return !needs_care(word);
+	return !care(word);
 }
 
 static const char hex_digit[] = "0123456789abcdef";
@@ -164,7 +133,7 @@ static void put_text(struct json *j, struct bytes v)
 			i += put_hard(&at, v.data + i, v.len - i);
 	}
 	*at++ = '"';
-	finish(j, at);
+	json_resume(j, at);
 }
 
 struct json json_new(char *buf, size_t cap)
@@ -172,60 +141,27 @@ struct json json_new(char *buf, size_t cap)
 	return (struct json){.out = writer_new(buf, cap)};
 }
 
-void json_begin(struct json *j, struct json_key key, char bracket)
+void json_value_text(struct json *j, char *at, struct bytes v)
 {
-	char *at = begin(j, key, 1);
-
-	if (!at)
-		return;
-	*at = bracket;
-	finish(j, at + 1);
-	j->comma = false;
-}
-
-void json_put_text(struct json *j, struct json_key key, struct bytes v)
-{
-	char *at = begin(j, key, v.len + 2);
-
-	if (!at)
-		return;
 	*at = '"';
 	if (__builtin_expect(copy_plain(at + 1, v.data, v.len), 1)) {
 		at[v.len + 1] = '"';
-		finish(j, at + v.len + 2);
+		json_resume(j, at + v.len + 2);
 	} else {
-		finish(j, at);
+		json_resume(j, at);
 		put_text(j, v);
 	}
 }
 
-void json_put_u64(struct json *j, struct json_key key, uint64_t v)
+void json_i64(struct json *j, const char *key, int64_t v)
 {
-	char *at = begin(j, key, DIGITS_MAX);
-
-	if (at)
-		finish(j, digits_decimal(at, v));
-}
-
-void json_put_i64(struct json *j, struct json_key key, int64_t v)
-{
-	char *at = begin(j, key, DIGITS_MAX + 1);
+	char *at = json_member(j, json_key(key), DIGITS_MAX + 1);
 
 	if (!at)
 		return;
 	if (v < 0)
 		*at++ = '-';
-	finish(j, digits_decimal(at, v < 0 ? 0 - (uint64_t)v : (uint64_t)v));
-}
-
-void json_put_raw(struct json *j, struct json_key key, struct bytes v)
-{
-	char *at = begin(j, key, v.len);
-
-	if (!at)
-		return;
-	bytes_copy_short(at, v.data, v.len);
-	finish(j, at + v.len);
+	json_resume(j, digits_decimal(at, v < 0 ? 0 - (uint64_t)v : (uint64_t)v));
 }
 
 void json_dbl(struct json *j, const char *key, double v)

@@ -8,28 +8,33 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Adds bytes; an odd number of them only at the end. */
+/* Adds bytes; an odd number of them only at the end. What runs over the top comes in at the bottom. */
 static inline uint64_t sum_add(uint64_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	uint32_t word;
-	uint16_t half;
+	uint64_t word;
+	uint32_t half;
 
-	for (; len >= 4; p += 4, len -= 4) {
-		memcpy(&word, p, 4);
+	for (; len >= 8; p += 8, len -= 8) {
+		memcpy(&word, p, 8);
 		sum += word;
+		sum += sum < word;
 	}
-	if (len >= 2) {
-		memcpy(&half, p, 2);
+	if (len >= 4) {
+		memcpy(&half, p, 4);
 		sum += half;
-		p += 2;
-		len -= 2;
+		sum += sum < half;
+		p += 4;
+		len -= 4;
 	}
 	if (len) {
-		uint8_t last[2] = {*p, 0};
+		uint8_t last[4] = {0};
 
-		memcpy(&half, last, 2);
+		for (size_t i = 0; i < len; i++)
+			last[i] = p[i];
+		memcpy(&half, last, 4);
 		sum += half;
+		sum += sum < half;
 	}
 	return sum;
 }

@@ -82,12 +82,29 @@ static bool read_checkpoint(const char *text, struct audit_checkpoint *ret_c)
 	return ok;
 }
 
+static json_t *report_json(const struct audit_report *r)
+{
+	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:b, s:b}", "state", states[r->state], "count",
+			 (json_int_t)r->count, "sure", (json_int_t)r->sure, "where",
+			 (json_int_t)r->where, "text", r->text, "torn", r->torn, "key_known",
+			 r->key_known);
+}
+
+json_t *audit_verified(const char *dir)
+{
+	struct audit_cli o = {.key = NULL};
+	uint8_t key[CRYPTO_KEY];
+	struct audit_report r;
+	bool known;
+
+	snprintf(o.dir, sizeof(o.dir), "%s", dir);
+	known = find_key(&o, key);
+	return audit_verify(o.dir, known ? key : NULL, NULL, &r) < 0 ? NULL : report_json(&r);
+}
+
 static void print_json(const struct audit_report *r)
 {
-	json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:s, s:b, s:b}", "state", states[r->state],
-			      "count", (json_int_t)r->count, "sure", (json_int_t)r->sure, "where",
-			      (json_int_t)r->where, "text", r->text, "torn", r->torn, "key_known",
-			      r->key_known);
+	json_t *o = report_json(r);
 
 	json_dumpf(o, stdout, JSON_COMPACT);
 	putchar('\n');

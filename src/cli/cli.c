@@ -77,8 +77,8 @@ const struct cli_command cli_commands[] = {
 	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
 	 "decrypt what was sealed", cli_open},
 	{"vault",
-	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log DIR [OPTION]... "
-	 "[ARG]...",
+	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log|backup|restore DIR "
+	 "[OPTION]... [ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
 	{"user",
 	 "add NAME [--first | --role ROLE] [--display TEXT] [--device NAME]... | "
@@ -104,6 +104,9 @@ const struct cli_command cli_commands[] = {
 	 "--simulate | --remove] [--reason TEXT] | accept DEVICE ADVISORY --reason TEXT --until "
 	 "DAY | withdraw DEVICE ADVISORY; all: [-c FILE] [--socket PATH]",
 	 "what is up to date, what waits, sticks; what to do about known weaknesses", cli_update},
+	{"report",
+	 "hipaa|csf [-o FILE] [--json] [--days DAYS] [--advisories DIR] [-c FILE] [--socket PATH]",
+	 "what the gateway can show of each requirement", cli_report},
 	{NULL},
 };
 

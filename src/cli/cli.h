@@ -37,6 +37,7 @@ int cli_open(int argc, char **argv);
 int cli_tuf(int argc, char **argv);
 int cli_repo(int argc, char **argv);
 int cli_update(int argc, char **argv);
+int cli_report(int argc, char **argv);
 
 /* The whole program: picks the command and runs it. */
 int cli_main(int argc, char **argv);

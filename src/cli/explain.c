@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "cli/explain_service.h"
+#include "cli/explain_shield.h"
 
 static const char *const mode_names[] = {"observe", "simulate", "enforce"};
 static const char *const fail_names[] = {"open", "closed"};
@@ -551,6 +552,7 @@ void explain_text(FILE *out, const struct config *c, const struct policy *p)
 		print_device(out, &x, i);
 		explain_services(out, p, c->segments_count + i);
 	}
+	explain_shields(out, c);
 	fputc('\n', out);
 	warn_all(&x, &w);
 	fprintf(out, "good: %u segments, %u hosts, %u devices, %u rules\n", c->segments_count,
@@ -573,7 +575,7 @@ static json_t *device_json(const struct explaining *x, unsigned i)
 {
 	const struct config_device *d = &x->c->devices[i];
 	const struct gate_device *g = &x->devices[x->c->segments_count + i];
-	json_t *ips = json_array(), *rules = json_array();
+	json_t *ips = json_array(), *rules = json_array(), *o;
 	struct line l;
 
 	for (unsigned j = 0; j < d->ip_count; j++)
@@ -582,11 +584,17 @@ static json_t *device_json(const struct explaining *x, unsigned i)
 		read_line(x, r, g->rule_first + g->rule_count, &l);
 		json_array_append_new(rules, line_json(&l));
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name", d->name,
-			 "segment", d->segment, "mac", d->mac, "profile", d->profile, "mode",
-			 mode_names[g->mode], "fail", fail_names[g->fail], "archive",
-			 (g->flags & GATE_DEVICE_ARCHIVE) != 0, "ip", ips, "rules", rules,
-			 "services", explain_services_json(x->p, x->c->segments_count + i));
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name", d->name,
+		      "segment", d->segment, "mac", d->mac, "profile", d->profile, "mode",
+		      mode_names[g->mode], "fail", fail_names[g->fail], "archive",
+		      (g->flags & GATE_DEVICE_ARCHIVE) != 0, "ip", ips, "rules", rules, "services",
+		      explain_services_json(x->p, x->c->segments_count + i));
+	if (o)
+		json_object_update_new(o,
+				       json_pack("{s:s, s:s, s:s, s:s, s:s}", "vendor", d->vendor,
+						 "model", d->model, "version", d->version, "serial",
+						 d->serial, "sbom", d->sbom));
+	return o;
 }
 
 static json_t *segment_json(const struct config_segment *s)
@@ -616,7 +624,8 @@ json_t *explain_json(const struct config *c, const struct policy *p)
 		json_array_append_new(devices, device_json(&x, i));
 	warn_all(&x, &w);
 	free(x.roles);
-	return json_pack("{s:b, s:i, s:i, s:o, s:o, s:o}", "ok", 1, "hosts", (int)c->hosts_count,
-			 "rules", (int)x.rule_count, "segments", segments, "devices", devices,
-			 "warnings", warnings);
+	return json_pack("{s:b, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "hosts",
+			 (int)c->hosts_count, "rules", (int)x.rule_count, "segments", segments,
+			 "devices", devices, "warnings", warnings, "shields",
+			 explain_shields_json(c), "settings", explain_settings_json(c));
 }

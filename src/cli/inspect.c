@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +18,14 @@
 #include "guard/roster.h"
 #include "role/known.h"
 
-#define BATCH	      64
+#define BATCH	      256
 #define OUT_BUFFER    65536u /* stays in the second-level cache */
 #define ERRORS_SHOWN  20
 #define MAX_FLOWS     (1u << 20)
 #define MAX_FRAGMENTS 4096
 #define MACHINES      4096
 #define QUIET_MS      30000
+#define HEAP_KEPT     (64 << 20) /* freed memory that is not given back to be asked for again */
 
 struct inspect {
 	const char *file, *config_file, *out_file;
@@ -227,5 +229,6 @@ int inspect_run(int argc, char **argv)
 	}
 	if (!in.file || optind < argc)
 		return cli_usage(cli_find("inspect"));
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
 	return inspect(&in);
 }

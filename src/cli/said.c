@@ -263,7 +263,7 @@ void said_take(struct saids *s, const struct said_ends *ends, const struct proto
 	d->messages++;
 	d->broken += broken;
 	d->control |= json_is_true(json_object_get(object, "control"));
-	for (const struct proto_field *f = app->fields; f->name; f++)
+	for (const struct proto_field *f = app->fields; *f->name; f++)
 		if (f->flags & FIELD_MATCH)
 			take_member(d, f, object);
 }

@@ -17,7 +17,7 @@
 
 #define POLICY	     BEDWARDEN_SYSCONFDIR "/bedwarden.yaml"
 #define STATE_DIR    "/var/lib/bedwarden"
-#define CONTENT	     "/var/lib/bedwarden-updates/content/current/advisories"
+#define UPDATES	     "/var/lib/bedwarden-updates"
 #define DEVICES_FILE (64u << 20)
 #define EVERYTHING   5 /* different models that an advisory must fit all of to say nothing */
 
@@ -217,7 +217,9 @@ static int load_advisories(struct surveying *y)
 		err = library_read(&y->library, path, true);
 		snprintf(path, sizeof(path), "%s/advisories", state);
 		err = err ? err : library_read(&y->library, path, false);
-		err = err ? err : library_read(&y->library, CONTENT, false);
+		snprintf(path, sizeof(path), "%s/content/current/advisories",
+			 y->config ? y->config->updates.dir : UPDATES);
+		err = err ? err : library_read(&y->library, path, false);
 	}
 	if (err < 0)
 		return cli_fail("advisories cannot be read: %s", strerror(-err));

@@ -339,6 +339,8 @@ static const struct verb {
 	{"export", vault_cli_export, 0, -1},
 	{"recover", recover, 0, 0},
 	{"log", vault_cli_log, 0, 0},
+	{"backup", vault_cli_backup, 0, -1},
+	{"restore", vault_cli_restore, 0, 1},
 };
 
 static const struct verb *find_verb(const char *name)

@@ -8,6 +8,7 @@
  *   vault_list.c   ls, log, shred
  *   vault_mount.c  mount
  *   vault_watch.c  watch
+ *   vault_backup.c backup, restore
  *   vault_note.c   what a gateway's audit trail is told
  */
 #include "cli/cli.h"
@@ -49,6 +50,9 @@ int64_t vault_cli_until(const struct vault_cli *o);
 /* Whether a class's name is one: letters, digits, '-', '_'. */
 bool vault_cli_class(const char *class);
 
+/* A folder to write into, made if need be, or -1 and it was said why. */
+int vault_cli_folder(const char *path);
+
 /* The verbs. */
 int vault_cli_put(const struct vault_cli *o);
 int vault_cli_get(const struct vault_cli *o);
@@ -58,5 +62,7 @@ int vault_cli_log(const struct vault_cli *o);
 int vault_cli_shred(const struct vault_cli *o);
 int vault_cli_mount(const struct vault_cli *o);
 int vault_cli_watch(const struct vault_cli *o);
+int vault_cli_backup(const struct vault_cli *o);
+int vault_cli_restore(const struct vault_cli *o);
 
 #endif

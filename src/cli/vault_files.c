@@ -39,8 +39,10 @@ struct file {
 static void put_done(void *arg, struct vault_item *it)
 {
 	struct put *p = arg;
-	char address[VAULT_ADDRESS], *name = clean(it->meta.name);
+	char address[VAULT_ADDRESS], *name = NULL;
 
+	if (it->err < 0 || p->o->verbose)
+		name = clean(it->meta.name);
 	if (it->err < 0) {
 		meter_clear();
 		cli_fail("%s: %s", name,
@@ -232,8 +234,7 @@ static void get_named(struct get *g)
 	}
 }
 
-/* A folder, made if need be, or -1 and it was said why. */
-static int open_folder(const char *path)
+int vault_cli_folder(const char *path)
 {
 	int fd;
 
@@ -250,7 +251,7 @@ static int open_folder(const char *path)
 static int open_out(struct get *g)
 {
 	if (g->o->folder) {
-		g->folder = open_folder(g->o->folder);
+		g->folder = vault_cli_folder(g->o->folder);
 		return g->folder;
 	}
 	if (!g->o->out || strcmp(g->o->out, "-") == 0)
@@ -423,7 +424,7 @@ int vault_cli_export(const struct vault_cli *o)
 		return CLI_FAILED;
 	x.engine = age_engine_new(0);
 	x.get.v = x.engine ? vault_cli_open(o, 0) : NULL;
-	x.get.folder = x.get.v ? open_folder(o->folder) : -1;
+	x.get.folder = x.get.v ? vault_cli_folder(o->folder) : -1;
 	if (x.get.folder >= 0) {
 		export_all(&x);
 		close(x.get.folder);

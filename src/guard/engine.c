@@ -377,11 +377,7 @@ static void fetch_flows(struct engine *e, const struct frame *frames, unsigned f
 static void fetch_sessions(struct engine *e, const struct frame *frames, unsigned from, unsigned to)
 {
 	for (unsigned i = from; i < to; i++)
-		session_hint(flow_guess(e->flows, &slot(e, i)->hint));
-	for (unsigned i = from; i < to; i++)
 		session_prefetch(flow_guess(e->flows, &slot(e, i)->hint));
-	for (unsigned i = from; i < to; i++)
-		session_prefetch_talk(flow_guess(e->flows, &slot(e, i)->hint));
 	for (unsigned i = from; e->policy && i < to; i++)
 		if (!frames[i].verdict)
 			floor_prefetch_again(e->floor, &slot(e, i)->floor_hint);
@@ -389,6 +385,8 @@ static void fetch_sessions(struct engine *e, const struct frame *frames, unsigne
 
 static void finish(struct engine *e, const struct frame *frames, unsigned from, unsigned to)
 {
+	for (unsigned i = from; i < to; i++)
+		session_prefetch_talk(flow_guess(e->flows, &slot(e, i)->hint));
 	for (unsigned i = from; i < to; i++) {
 		advance(e, frames[i].time_ns);
 		take(e, &frames[i], slot(e, i));
@@ -423,16 +421,17 @@ void engine_burst(struct engine *e, struct capture *c, const struct frame *frame
 
 	e->capture = c;
 	look_ahead(frames, 0, group(1, count));
-	for (unsigned n = 0; groups && n < groups + 2; n++) {
+	for (unsigned n = 0; groups && n < groups + 3; n++) {
 		look_ahead(frames, group(n + 1, count), group(n + 2, count));
 		decode(e, frames, group(n, count), group(n + 1, count));
 		if (n >= 1)
 			fetch_flows(e, frames, group(n - 1, count), group(n, count));
-		if (n < 2)
+		if (n >= 2)
+			fetch_sessions(e, frames, group(n - 2, count), group(n - 1, count));
+		if (n < 3)
 			continue;
-		fetch_sessions(e, frames, group(n - 2, count), group(n - 1, count));
-		finish(e, frames, group(n - 2, count), group(n - 1, count));
-		if ((n - 2) % CLEAN_UP == CLEAN_UP - 1)
+		finish(e, frames, group(n - 3, count), group(n - 2, count));
+		if ((n - 3) % CLEAN_UP == CLEAN_UP - 1)
 			clean_up(e);
 	}
 	if (groups % CLEAN_UP || !groups)

@@ -12,7 +12,7 @@
 #include "guard/ration.h"
 
 #define ENGINE_GROUP 8
-#define ENGINE_SLOTS (4 * ENGINE_GROUP) /* three groups are under way at once */
+#define ENGINE_SLOTS (4 * ENGINE_GROUP) /* so many groups are under way at once */
 
 /* One packet on its way through the rooms. */
 struct work {

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/event.h"
 
@@ -35,14 +36,14 @@ static void name_ends(struct event_common *e, struct texts *t, const struct gate
 
 	e->src_port = e->dest_port = -1;
 	if (memcmp(&k->ip[sender], &none, sizeof(none)) || memcmp(&k->ip[receiver], &none, 16)) {
-		e->src_ip = packet_ip_text(&k->ip[sender], t->src);
-		e->dest_ip = packet_ip_text(&k->ip[receiver], t->dst);
+		e->src_addr = k->ip[sender].b;
+		e->dest_addr = k->ip[receiver].b;
 	}
 	if (ethertype == 0x0806) {
 		e->proto = "ARP";
 		return;
 	}
-	if (!e->src_ip)
+	if (!e->src_addr)
 		return;
 	e->proto = packet_proto_name(k->proto, t->proto);
 	if (has_ports(k->proto)) {
@@ -80,6 +81,11 @@ static const char *peer_name(const struct report *r, uint32_t peer)
 	return name && *name ? name : NULL;
 }
 
+static const char *ip_text(const uint8_t *addr, char text[PACKET_IP_LEN])
+{
+	return addr ? address_ip_text(addr, text) : NULL;
+}
+
 /* Names who it is about; `mac` is the sender's, NULL where it is not known. */
 static void name_parties(const struct report *r, struct event_common *e, struct texts *t,
 			 uint32_t device, uint32_t peer, bool to_device, const uint8_t *mac)
@@ -90,11 +96,11 @@ static void name_parties(const struct report *r, struct event_common *e, struct 
 	e->device = device_name(r, device);
 	e->peer = peer_name(r, peer);
 	if (!e->device)
-		e->device = to_device	? e->dest_ip
+		e->device = to_device	? ip_text(e->dest_addr, t->dst)
 			    : known_mac ? packet_mac_text(mac, t->mac)
-					: e->src_ip;
+					: ip_text(e->src_addr, t->src);
 	if (!e->peer)
-		e->peer = to_device ? e->src_ip : e->dest_ip;
+		e->peer = to_device ? ip_text(e->src_addr, t->src) : ip_text(e->dest_addr, t->dst);
 	if (!e->peer && to_device && known_mac)
 		e->peer = packet_mac_text(mac, t->mac);
 }
@@ -113,7 +119,7 @@ static void put_time(struct json *j, const char *key, uint64_t time_ns)
 	char text[CLOCK_EVE_LEN];
 
 	clock_eve(time_ns, text);
-	json_str(j, key, text);
+	json_name(j, key, text);
 }
 
 static void put_hex(struct json *j, const char *key, uint8_t v)
@@ -121,7 +127,7 @@ static void put_hex(struct json *j, const char *key, uint8_t v)
 	static const char digit[] = "0123456789abcdef";
 	char text[3] = {digit[v >> 4], digit[v & 15], 0};
 
-	json_str(j, key, text);
+	json_name(j, key, text);
 }
 
 static const char *const tcp_states[] = {
@@ -147,7 +153,7 @@ static void put_tcp(struct json *j, const struct flow *f)
 	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (all & flags[i].bit)
 			json_bool(j, flags[i].name, true);
-	json_str(j, "state", tcp_states[f->state]);
+	json_name(j, "state", tcp_states[f->state]);
 	json_close(j);
 }
 
@@ -170,7 +176,7 @@ static void put_use(struct json *j, const struct report *r, const struct flow *f
 {
 	const char *service;
 
-	json_str(j, "started_by", f->flags & REPORT_FLOW_TO_DEVICE ? "peer" : "device");
+	json_name(j, "started_by", f->flags & REPORT_FLOW_TO_DEVICE ? "peer" : "device");
 	if (f->rule == ~0u)
 		return;
 	service = policy_rule_service(r->policy, f->rule);
@@ -191,9 +197,9 @@ static void put_flow(struct json *j, const struct report *r, const struct flow *
 	json_u64(j, "age",
 		 f->last_ns > f->first_ns ? f->last_ns / NSEC_PER_SEC - f->first_ns / NSEC_PER_SEC
 					  : 0);
-	json_str(j, "state", flow_state_name(f));
+	json_name(j, "state", flow_state_name(f));
 	if (how != FLOW_ALIVE)
-		json_str(j, "reason", flow_reasons[how]);
+		json_name(j, "reason", flow_reasons[how]);
 	if (untold)
 		json_u64(j, "untold", untold);
 	if (is_judged(r, f))
@@ -475,8 +481,8 @@ void report_behaviour(struct report *r, const struct packet *p, const struct gat
 		.time_ns = p->time_ns,
 		.type = "anomaly",
 		.reason = found->reason,
-		.src_ip = packet_ip_text(&p->src_ip, t.src),
-		.dest_ip = packet_ip_text(&p->dst_ip, t.dst),
+		.src_addr = p->src_ip.b,
+		.dest_addr = p->dst_ip.b,
 		.src_port = -1,
 		.dest_port = has_ports(p->proto) && found->reason == REASON_SCAN_HOSTS ? p->dst_port
 										       : -1,
@@ -562,14 +568,14 @@ static void name_finding(const struct report *r, struct event_common *e, struct 
 		e->flow_id = m->flow->id;
 		e->app_proto = m->proto->name;
 	} else {
-		e->src_ip = packet_ip_text(&f->ip, t->src);
+		e->src_addr = f->ip.b;
 	}
 	if (!r->policy)
 		return;
 	if (f->generation == policy_generation(r->policy))
 		name_parties(r, e, t, f->device, f->peer, false, f->mac);
 	else
-		e->device = e->src_ip;
+		e->device = ip_text(e->src_addr, t->src);
 }
 
 void report_vitals(struct report *r, const struct vitals_finding *f,

@@ -408,12 +408,6 @@ static bool is_read(const struct flow *f)
 	return f && !(f->session_flags & OFF);
 }
 
-void session_hint(const struct flow *f)
-{
-	if (is_read(f))
-		__builtin_prefetch(&f->session, 1);
-}
-
 void session_prefetch(const struct flow *f)
 {
 	const char *n = is_read(f) ? (const char *)f->session : NULL;
@@ -422,6 +416,7 @@ void session_prefetch(const struct flow *f)
 		return;
 	__builtin_prefetch(n, 1);
 	__builtin_prefetch(n + HOT(1), 1);
+	__builtin_prefetch(&f->id); /* what is said of it says which it is */
 }
 
 void session_prefetch_talk(const struct flow *f)

@@ -76,9 +76,8 @@ struct session_heard {
 	anomaly_set fresh; /* of its stream, the first of their kind in the flow */
 };
 
-/* Ahead of session_hear(), for bursts: a hint for each packet, then a prefetch for each, then the
- * talk's for each. `f` may be NULL. */
-void session_hint(const struct flow *f);
+/* Ahead of session_hear(), for bursts: a prefetch for each packet, then the talk's for each. `f` may
+ * be NULL, else it is in the cache. */
 void session_prefetch(const struct flow *f);
 void session_prefetch_talk(const struct flow *f);
 /* Reads a packet of the flow, from `end`; flow_find() has seen it. */

@@ -17,8 +17,7 @@
 #define CODE_CHARS "ABCDEFGHJKLMNPQRSTUVWXYZ23456789" /* none that is taken for another */
 #define DAY	   86400
 
-static const char schema[] =
-	"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+static const char *const versions[] = {
 	"CREATE TABLE IF NOT EXISTS authority("
 	"  id INTEGER PRIMARY KEY, pem TEXT NOT NULL, crl TEXT NOT NULL, crl_number INTEGER NOT "
 	"NULL,"
@@ -34,7 +33,10 @@ static const char schema[] =
 	"  days INTEGER NOT NULL, until INTEGER NOT NULL, used INTEGER NOT NULL) STRICT,"
 	"  WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS installed(purpose TEXT PRIMARY KEY, pem TEXT NOT NULL) STRICT;"
-	"PRAGMA user_version = 1;";
+	"PRAGMA user_version = 1;",
+};
+
+static const struct db_schema schema = {versions, 1};
 
 struct ca {
 	sqlite3 *sql;
@@ -179,16 +181,18 @@ struct ca *ca_open(const char *dir, struct signing *s)
 {
 	struct ca *c = calloc(1, sizeof(*c));
 	char path[DB_PATH_MAX];
-	int err = -ENOMEM, rc;
+	int err;
 
 	if (!c)
 		return NULL;
 	c->signing = s;
 	snprintf(path, sizeof(path), "%s/pki.db", dir);
-	rc = sqlite3_open_v2(path, &c->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(c->sql, schema, NULL, NULL, NULL);
-	err = rc == SQLITE_OK ? load_root(c) : db_error(c->sql, rc);
+	err = db_open_as(path, &schema, &c->sql);
+	if (err == 0)
+		err = db_error(c->sql,
+			       sqlite3_exec(c->sql, "PRAGMA secure_delete = ON", NULL, NULL, NULL));
+	if (err == 0)
+		err = load_root(c);
 	if (err == 0)
 		return c;
 	ca_free(c);

@@ -155,7 +155,7 @@ static int set_up(sqlite3 *sql)
 	sqlite3_db_config(sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	err = exec(sql, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 			"PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
-			"PRAGMA cell_size_check = ON; PRAGMA cache_size = -11264;"
+			"PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144;"
 			"PRAGMA wal_autocheckpoint = 8192;");
 	if (err == 0)
 		err = exec(sql, "BEGIN IMMEDIATE");

@@ -126,6 +126,9 @@ int vault_open_below(int folder, const char *path, int flags);
 /* Opens a new file of that name below `folder`, making folders on the way; never outside, never
  * through a link. Its descriptor; -EEXIST; -EINVAL a name that leads out; or -errno. */
 int vault_create_below(int folder, struct bytes name, uint32_t mode);
+/* Opens a folder below `folder`, made with all on the way, 0700, where there is none. Its
+ * descriptor or -errno. */
+int vault_folder_below(int folder, const char *path);
 
 /* --- keeping, destroying, mending --------------------------------------------------- */
 

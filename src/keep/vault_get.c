@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -63,6 +64,15 @@ static int make_folders_below(int folder, char *path)
 		*p = '/';
 	}
 	return 0;
+}
+
+int vault_folder_below(int folder, const char *path)
+{
+	char made[OBJECT_NAME_MAX + 2];
+	int n = snprintf(made, sizeof(made), "%s/", path);
+	int err = n < (int)sizeof(made) ? make_folders_below(folder, made) : -ENAMETOOLONG;
+
+	return err < 0 ? err : open_below(folder, path, O_RDONLY | O_DIRECTORY, 0);
 }
 
 static int create_below(int folder, struct bytes name, uint32_t mode, uint32_t unmask)

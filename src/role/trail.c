@@ -133,8 +133,9 @@ struct audit_entry trail_entry(const struct call_asker *by)
 /* On what: the first of these that the call was given. Nothing else of its arguments is noted. */
 static void object_of(const json_t *args, char *ret_text, size_t size)
 {
-	static const char *const names[] = {"user",   "device", "service", "grant",   "id",
-					    "factor", "key",	"name",	   "session", "login"};
+	static const char *const names[] = {"user",  "device",	"advisory", "service",
+					    "grant", "id",	"factor",   "key",
+					    "name",  "session", "login"};
 	size_t len = 0;
 
 	*ret_text = 0;

@@ -32,11 +32,11 @@ age_differs() {
 	esac
 }
 
-total=0 compared=0
+total=0 compared=0 later=
 for file in "$kit"/*; do
 	name=${file##*/}
 	expect=$(value expect) passphrase=$(value passphrase)
-	case $(value identity)$name in *AGE-SECRET-KEY-PQ*|*hybrid*) echo "skip - $name: post-quantum"; continue ;; esac
+	case $(value identity)$name in *AGE-SECRET-KEY-PQ*|*hybrid*) later="$later $name"; continue ;; esac
 	value identity >"$tmp/key"
 	LC_ALL=C sed '1,/^$/d' "$file" >"$tmp/file"
 	if [ "$(value compressed)" = zlib ]; then
@@ -73,6 +73,7 @@ for file in "$kit"/*; do
 		[ "$(sha256sum <"$tmp/out" | cut -d' ' -f1)" = "$want" ] || fail "$name: stock age writes something else"
 	fi
 done
+[ -z "$later" ] || echo "skip - vectors for post-quantum keys, which age v1 has none of:$later"
 [ $total -gt 100 ] || [ -n "$folder" ] || fail "only $total vectors"
 [ $code = 0 ] && echo "ok - $total age vectors give what they should, $compared of them with stock age too"
 exit $code

@@ -303,6 +303,17 @@ message "$dir/hl7/9" 9 0 'ORU^R01'
 mllp_send "$dir/hl7/9"
 ms=$(until_ms 10000 has_archived hl7/ 8)
 if within "$ms" 10000; then ok "the next keeper goes on"; else not "the next keeper goes on"; fi
+
+# A backup of the gateway while it works, and what a machine that got it back would begin with.
+check "it is backed up while it works" vault backup
+check "and given back" vault restore -C "$dir/back"
+back=$dir/back$(realpath "$dir/state")
+check "its database is sound" [ "$(sqlite3 "$back/events.db" 'PRAGMA integrity_check')" = ok ]
+check "it has the events" [ "$(sqlite3 "$back/events.db" 'SELECT count(*) > 0 FROM event')" = 1 ]
+check "the audit trail says who backed it up" grep -q 'vault.backup' "$back/audit.log"
+check "and is as it was signed" "$bw" audit verify -d "$back"
+check "all is the gateway's user's" [ "$(stat -c %U "$back/events.db")" = "$(stat -c %U "$dir/state/events.db")" ]
+rm -rf "$dir/back"
 stop
 check "the vault is sound" vault fsck --content
 if readable; then ok "no patient is named when all is over: $(cat "$dir/readable")"

@@ -314,8 +314,31 @@ def broadcasts():
     pcap('broadcast-monitors', out, step=10**9)
 
 
+def records(name):
+    """The datagrams of a fuzzer's seed, each with the end that said it."""
+    rest = open('../../fuzz/seeds/' + name, 'rb').read()[1:]
+    while rest:
+        size = int.from_bytes(rest[1:3], 'big')
+        yield rest[0] & 1, rest[3:3 + size]
+        rest = rest[3 + size:]
+
+
+def intellivue():
+    """A monitor, read by two: the first may set something in it too. A third speaks something else."""
+    said = list(records('intellivue/conversation'))
+    out = []
+    for host, port in ((5, 40001), (6, 40002)):
+        ip, mac = '10.9.0.%d' % host, bytes([2, 0, 0, 0, 0, host])
+        for end, data in said + [(0, list(records('intellivue/set'))[0][1])] + said[3:5]:
+            out.append((WARD, udp_frame(DEV, mac, DEV_IP, ip, 24105, port, data)) if end else
+                       (HOSPITAL, udp_frame(mac, DEV, ip, DEV_IP, port, 24105, data)))
+    out.append((HOSPITAL, udp_frame(mac, DEV, ip, DEV_IP, 40003, 24105, b'GET /patients HTTP/1.1\r\n\r\n')))
+    ports('intellivue-forbidden', out, step=10**8)
+
+
 if len(sys.argv) > 1:
     merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
 else:
-    for make in (fragments, ipv6_extensions, links, tagged, files, headers, judged, flood, alerts, observations, broadcasts):
+    for make in (fragments, ipv6_extensions, links, tagged, files, headers, judged, flood, alerts, observations, broadcasts,
+                 intellivue):
         make()

@@ -3,8 +3,10 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/address.h"
 #include "base/digits.h"
 #include "base/event.h"
+#include "base/sum.h"
 #include "base/hash.h"
 #include "base/reason.h"
 #include "base/slab.h"
@@ -80,10 +82,53 @@ static void digits_are_those_of_printf(void **state)
 		}
 	*digits_decimal(ours, UINT64_MAX) = 0;
 	assert_string_equal(ours, "18446744073709551615");
+	for (uint64_t v = 1; v < UINT64_MAX / 3; v += v / 7 + 1) {
+		*digits_decimal(ours, v) = 0;
+		snprintf(theirs, sizeof(theirs), "%llu", (unsigned long long)v);
+		assert_string_equal(ours, theirs);
+	}
+	for (unsigned v = 0; v < 10000; v++) { /* every half of eight */
+		*digits_decimal(ours, 10000000000ull * (v + 1) + v) = 0;
+		snprintf(theirs, sizeof(theirs), "%llu", 10000000000ull * (v + 1) + v);
+		assert_string_equal(ours, theirs);
+	}
+	for (unsigned v = 0; v < 256; v++) {
+		*digits_octet(ours, (uint8_t)v, '.') = 0;
+		snprintf(theirs, sizeof(theirs), "%u.", v);
+		assert_string_equal(ours, theirs);
+	}
 	*digits_hex(ours, 0xbeef01, 4) = 0;
 	assert_string_equal(ours, "ef01");
 	*digits_hex_bytes(ours, (const uint8_t *)"\x0a\xff", 2) = 0;
 	assert_string_equal(ours, "0aff");
+}
+
+/* The Internet checksum as RFC 1071 §4.1 writes it, whatever the length. */
+static void sums_are_those_of_the_standard(void **state)
+{
+	uint8_t *data = malloc(80);
+
+	for (unsigned i = 0; i < 80; i++)
+		data[i] = (uint8_t)(i * 197 + 255);
+	memset(data, 0xff, 24); /* carries out of every step */
+	for (size_t len = 0; len <= 80; len++) {
+		uint8_t *exact = malloc(len ? len : 1);
+		uint32_t slow = 0;
+		uint16_t fast, swapped;
+
+		memcpy(exact, data, len);
+		for (size_t i = 0; i + 1 < len; i += 2)
+			slow += (uint32_t)(exact[i] << 8 | exact[i + 1]);
+		if (len & 1)
+			slow += (uint32_t)(exact[len - 1] << 8);
+		while (slow >> 16)
+			slow = (slow & 0xffff) + (slow >> 16);
+		fast = sum_fold(sum_add(UINT64_MAX, exact, len)); /* -0 */
+		swapped = (uint16_t)((uint8_t *)&fast)[0] << 8 | ((uint8_t *)&fast)[1];
+		assert_int_equal(swapped % 0xffff, slow % 0xffff);
+		free(exact);
+	}
+	free(data);
 }
 
 /* Texts of every length, with something to escape at every place, and at a line's very end. */
@@ -162,6 +207,34 @@ static void json_says_when_it_does_not_fit(void **state)
 	assert_true(j.out.bad);
 }
 
+static void event_names_ends_by_text_or_by_address(void **state)
+{
+	static const char *const texts[] = {
+		"0.0.0.0", "255.255.255.255", "10.1.20.103",	       "fd00::1:2",
+		"::",	   "::ffff:0:0",      "2001:db8::ff00:42:8329"};
+	char by_text[EVENT_MAX], by_addr[EVENT_MAX];
+
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct event_common e = {
+			.type = "flow", .src_port = 65535, .dest_port = 0, .proto = "UDP"};
+		uint8_t ip[16];
+		unsigned len;
+		struct json j;
+
+		assert_true(address_prefix(texts[i], ip, &len));
+		e.src_ip = e.dest_ip = texts[i];
+		if (strcmp(texts[i], "::ffff:0:0") == 0)
+			e.src_ip = e.dest_ip = "0.0.0.0";
+		j = event_begin(&e, by_text);
+		by_text[event_end(&j)] = 0;
+		e.src_ip = e.dest_ip = NULL;
+		e.src_addr = e.dest_addr = ip;
+		j = event_begin(&e, by_addr);
+		by_addr[event_end(&j)] = 0;
+		assert_string_equal(by_text, by_addr);
+	}
+}
+
 static void event_has_the_common_fields(void **state)
 {
 	char buf[EVENT_MAX];
@@ -217,8 +290,10 @@ int main(void)
 		cmocka_unit_test(json_says_when_it_does_not_fit),
 		cmocka_unit_test(json_texts_are_whole_at_any_length),
 		cmocka_unit_test(digits_are_those_of_printf),
+		cmocka_unit_test(sums_are_those_of_the_standard),
 		cmocka_unit_test(a_slab_gives_back_what_it_got),
 		cmocka_unit_test(event_has_the_common_fields),
+		cmocka_unit_test(event_names_ends_by_text_or_by_address),
 		cmocka_unit_test(reasons_have_names_and_sentences),
 		cmocka_unit_test(hash_is_siphash_1_3),
 	};

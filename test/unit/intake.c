@@ -1,5 +1,5 @@
 /* What goes into the vault by itself: in pieces, from a thread, for as long as it must be kept. */
-#include "unit.h"
+#include "safe.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,39 +11,26 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "keep/intake.h"
 #include "keep/spool.h"
 
-#define DAY_NS (86400ll * (int64_t)NSEC_PER_SEC)
-
-static char dir[64], vault[96];
-static char error[KEYS_ERROR];
+static const char *vault;
 static struct keys *keys;
 
 static int set_up(void **state)
 {
-	struct holder_ask ask = {.dir = vault, .place = ""};
-
-	strcpy(dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/bw-intake-XXXXXX"
-						  : "/tmp/bw-intake-XXXXXX");
-	if (!mkdtemp(dir))
+	if (safe_open(state) != 0)
 		return -1;
-	snprintf(vault, sizeof(vault), "%s/v", dir);
-	if (vault_init(vault, &holder_file, &ask, NULL, error) < 0)
-		return -1;
-	keys = keys_open(vault, &ask, error);
+	vault = asking()->dir;
+	keys = keys_open(vault, asking(), error);
 	return keys ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
-	char command[128];
-
 	keys_free(keys);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return safe_close(state);
 }
 
 static void fill(uint8_t *to, size_t len, uint32_t seed)

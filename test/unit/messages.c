@@ -46,7 +46,7 @@ static void every_member_is_named(void **state)
 		if (!row)
 			continue;
 		rows++;
-		for (const struct proto_field *f = p->fields; f->name; f++) {
+		for (const struct proto_field *f = p->fields; *f->name; f++) {
 			char item[64];
 
 			snprintf(item, sizeof(item), "`%s`", f->name);
@@ -68,10 +68,26 @@ static void every_member_is_named(void **state)
 	assert_true(rows >= 8);
 }
 
+/* An event takes a member's name as it stands: what is said of it must be so. */
+static void names_are_what_is_said_of_them(void **state)
+{
+	for (unsigned i = 0; i < proto_count; i++)
+		for (const struct proto_field *f = protos[i]->fields; *f->name; f++) {
+			bool path = strchr(f->name, '.');
+
+			assert_true(f->len < PROTO_KEY_MAX);
+			assert_int_equal(f->len, strnlen(f->name, PROTO_KEY_MAX));
+			if (path != !!(f->flags & FIELD_INNER) && !(f->flags & FIELD_SILENT))
+				fail_msg("%s: %s is%s a path", protos[i]->name, f->name,
+					 path ? "" : " not");
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_member_is_named),
+		cmocka_unit_test(names_are_what_is_said_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, read_page, NULL);

@@ -1,4 +1,4 @@
-#include "unit.h"
+#include "safe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,61 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "keep/pack.h"
-#include "keep/vault.h"
-
-#define DAY_NS (86400ll * (int64_t)NSEC_PER_SEC)
-
-static char dir[64];
-static char error[KEYS_ERROR];
-
-static const char *in_dir(const char *name)
-{
-	static char path[8][160];
-	static unsigned next;
-	char *p = path[next++ % 8];
-
-	snprintf(p, sizeof(path[0]), "%s/%s", dir, name);
-	return p;
-}
-
-static const struct holder_ask *asking(void)
-{
-	static struct holder_ask ask;
-	static char vault[128];
-
-	snprintf(vault, sizeof(vault), "%s/v", dir);
-	ask = (struct holder_ask){.dir = vault, .place = ""};
-	return &ask;
-}
-
-static int setup(void **state)
-{
-	strcpy(dir,
-	       access("/dev/shm", W_OK) == 0 ? "/dev/shm/bw-vault-XXXXXX" : "/tmp/bw-vault-XXXXXX");
-	return mkdtemp(dir) == NULL ||
-	       vault_init(in_dir("v"), &holder_file, asking(), NULL, error) < 0;
-}
-
-static int teardown(void **state)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
-}
-
-static struct vault *open_vault(void)
-{
-	struct vault *v = vault_open(in_dir("v"), asking(), 2, error);
-
-	if (!v)
-		print_message("%s\n", error);
-	assert_non_null(v);
-	return v;
-}
 
 /* Bytes that tell of their seed: half of them compress, half do not. */
 static void fill(uint8_t *to, size_t len, uint32_t seed)
@@ -852,7 +799,7 @@ static void nothing_acknowledged_is_lost_by_kills(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, safe_open, safe_close)
 	const struct CMUnitTest tests[] = {
 		T(gives_back_what_was_put),
 		T(one_content_is_kept_once),

@@ -1,4 +1,4 @@
-#include "unit.h"
+#include "safe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,59 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "keep/catalog.h"
 #include "keep/vault_file.h"
 #include "keep/view.h"
-
-#define DAY_NS (86400ll * (int64_t)NSEC_PER_SEC)
-
-static char dir[64], error[KEYS_ERROR];
-
-static const char *in_dir(const char *name)
-{
-	static char path[8][160];
-	static unsigned next;
-	char *p = path[next++ % 8];
-
-	snprintf(p, sizeof(path[0]), "%s/%s", dir, name);
-	return p;
-}
-
-static const struct holder_ask *asking(void)
-{
-	static struct holder_ask ask;
-	static char vault[128];
-
-	snprintf(vault, sizeof(vault), "%s/v", dir);
-	ask = (struct holder_ask){.dir = vault, .place = ""};
-	return &ask;
-}
-
-static int setup(void **state)
-{
-	strcpy(dir,
-	       access("/dev/shm", W_OK) == 0 ? "/dev/shm/bw-view-XXXXXX" : "/tmp/bw-view-XXXXXX");
-	return mkdtemp(dir) == NULL ||
-	       vault_init(in_dir("v"), &holder_file, asking(), NULL, error) < 0;
-}
-
-static int teardown(void **state)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
-}
-
-static struct vault *open_vault(void)
-{
-	struct vault *v = vault_open(in_dir("v"), asking(), 2, error);
-
-	assert_non_null(v);
-	return v;
-}
 
 static void ignore(void *arg, struct vault_item *it)
 {
@@ -358,12 +309,14 @@ static void what_is_destroyed_reads_no_more(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_name_has_its_place, setup, teardown),
-		cmocka_unit_test_setup_teardown(two_of_a_name_are_told_apart, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_tree_follows_the_vault, setup, teardown),
-		cmocka_unit_test_setup_teardown(any_place_can_be_read, setup, teardown),
-		cmocka_unit_test_setup_teardown(damage_is_not_given_out, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_destroyed_reads_no_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_name_has_its_place, safe_open, safe_close),
+		cmocka_unit_test_setup_teardown(two_of_a_name_are_told_apart, safe_open,
+						safe_close),
+		cmocka_unit_test_setup_teardown(the_tree_follows_the_vault, safe_open, safe_close),
+		cmocka_unit_test_setup_teardown(any_place_can_be_read, safe_open, safe_close),
+		cmocka_unit_test_setup_teardown(damage_is_not_given_out, safe_open, safe_close),
+		cmocka_unit_test_setup_teardown(what_is_destroyed_reads_no_more, safe_open,
+						safe_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 #define CHUNK_BYTES 65536u /* stays in the second-level cache between read() and the parser */
+#define SPARES	    4	   /* more than a burst of frames spans */
 
 /* A chunk's bytes follow it. Freed with its last frame, once it is not the current one. */
 struct chunk {
+	struct chunk *next; /* of the spare ones */
 	size_t cap, len, off;
 	uint32_t frames;
 };
@@ -27,7 +29,8 @@ struct capture_pcap {
 	struct capture base;
 	struct dump *dump;
 	struct chunk *chunk; /* where reading goes on */
-	struct chunk *spare;
+	struct chunk *spare; /* of CHUNK_BYTES each, the last used first */
+	unsigned spares;
 	int fd;
 	bool stream; /* no regular file: may have to wait */
 	bool ended;
@@ -49,7 +52,8 @@ static struct chunk *chunk_new(struct capture_pcap *c, size_t cap)
 	struct chunk *k = c->spare;
 
 	if (k && k->cap >= cap) {
-		c->spare = NULL;
+		c->spare = k->next;
+		c->spares--;
 	} else {
 		cap = cap < CHUNK_BYTES ? CHUNK_BYTES : cap;
 		k = malloc(sizeof(*k) + cap);
@@ -66,11 +70,13 @@ static void chunk_release(struct capture_pcap *c, struct chunk *k)
 {
 	if (k->frames || k == c->chunk)
 		return;
-	if (c->spare || k->cap > CHUNK_BYTES) {
+	if (c->spares == SPARES || k->cap > CHUNK_BYTES) {
 		free(k);
 		return;
 	}
+	k->next = c->spare;
 	c->spare = k;
+	c->spares++;
 }
 
 static void settle(struct capture_pcap *c, const struct frame *f)
@@ -265,9 +271,13 @@ static void pcap_counts(const struct capture *base, struct capture_counts *ret_c
 static void pcap_close(struct capture *base)
 {
 	struct capture_pcap *c = (struct capture_pcap *)base;
+	struct chunk *k;
 
 	free(c->chunk);
-	free(c->spare);
+	while ((k = c->spare)) {
+		c->spare = k->next;
+		free(k);
+	}
 	dump_free(c->dump);
 	if (c->fd > 0)
 		close(c->fd);

@@ -1,9 +1,8 @@
 #include "guard/decode/packet.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
-#include "base/digits.h"
+#include "base/address.h"
 
 static const char *const anomaly_names[] = {
 #define ANOMALY_NAME(name, dotted) [ANOMALY_##name] = dotted,
@@ -40,16 +39,7 @@ const char *packet_proto_name(uint8_t proto, char ret_number[8])
 
 const char *packet_ip_text(const struct gate_ip *ip, char ret_text[PACKET_IP_LEN])
 {
-	char *out = ret_text;
-
-	if (!packet_ip_is_v4(ip))
-		return inet_ntop(AF_INET6, ip->b, ret_text, PACKET_IP_LEN);
-	for (int i = 12; i < 16; i++) {
-		out = digits_decimal(out, ip->b[i]);
-		*out++ = '.';
-	}
-	out[-1] = 0;
-	return ret_text;
+	return address_ip_text(ip->b, ret_text);
 }
 
 const char *packet_mac_text(const uint8_t mac[6], char ret_text[PACKET_MAC_LEN])

@@ -30,7 +30,7 @@ struct session;
 /*
  * Ends are 0: who sent the first packet, 1: the other. Four cache lines: who and
  * by which verdict, what every packet changes, what only TCP, beginnings and ends
- * look at, and what only conversations that are read have. With a million flows
+ * look at, and what hardly any packet needs. With a million flows
  * every line is a trip to memory.
  */
 struct flow {
@@ -42,17 +42,17 @@ struct flow {
 
 	uint64_t last_ns; /* wall clock */
 	uint64_t packets[2], bytes[2];
-	uint64_t listed_ns; /* the table's */
-	anomaly_set anomalies;
-	uint16_t app;		/* nDPI master/app, 0 unknown */
-	uint8_t app_packets;	/* looked at so far */
-	uint8_t state : 4;	/* enum tcp_state */
-	uint8_t idle : 4;	/* the table's */
-	uint8_t starter : 1;	/* index into key.ip of end 0 */
-	uint8_t tcp_known : 7;	/* the tracker's */
-	uint8_t proto;		/* 1 + index into protos[]; 0 not known */
-	uint8_t session_flags;	/* the session's */
-	uint8_t session_reason; /* enum reason: nothing of it passes any more */
+	uint64_t listed_ns;	 /* the table's */
+	struct session *session; /* what is read of it; the engine's, NULL none */
+	uint16_t app;		 /* nDPI master/app, 0 unknown */
+	uint8_t app_packets;	 /* looked at so far */
+	uint8_t state : 4;	 /* enum tcp_state */
+	uint8_t idle : 4;	 /* the table's */
+	uint8_t starter : 1;	 /* index into key.ip of end 0 */
+	uint8_t tcp_known : 7;	 /* the tracker's */
+	uint8_t proto;		 /* 1 + index into protos[]; 0 not known */
+	uint8_t session_flags;	 /* the session's */
+	uint8_t session_reason;	 /* enum reason: nothing of it passes any more */
 
 	uint64_t id; /* EVE flow_id */
 	uint64_t first_ns;
@@ -65,9 +65,9 @@ struct flow {
 	uint8_t tcp_flags[2];	       /* all seen */
 	uint8_t tcp_scale[2];	       /* RFC 7323 §2.2 */
 
-	struct session *session; /* what is read of it; the engine's, NULL none */
-	uint32_t tcp_first[2];	 /* number of each end's first byte, where tcp_began says so */
-	uint8_t tcp_began;	 /* a bit an end: its SYN was seen */
+	anomaly_set anomalies;
+	uint32_t tcp_first[2]; /* number of each end's first byte, where tcp_began says so */
+	uint8_t tcp_began;     /* a bit an end: its SYN was seen */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct flow) == 256, "a flow is four cache lines");
 

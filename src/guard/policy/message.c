@@ -75,7 +75,7 @@ static int term_order(const void *a, const void *b)
 
 static const struct proto_field *named(const struct proto *p, const char *name, size_t len)
 {
-	for (const struct proto_field *f = p->fields; f->name; f++)
+	for (const struct proto_field *f = p->fields; *f->name; f++)
 		if (strlen(f->name) == len && !memcmp(f->name, name, len))
 			return f;
 	return NULL;

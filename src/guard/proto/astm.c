@@ -276,23 +276,23 @@ static enum parse astm_probe(const struct proto_input *in)
 	return d.len > i + 3 ? PARSE_OK : PARSE_MORE;
 }
 
-#define FIELD(name, type, flags)                                \
-	{                                                       \
-#name, offsetof(struct astm, name), type, flags \
+#define FIELD(name, type, flags)                                           \
+	{                                                                  \
+		PROTO_KEY(#name), offsetof(struct astm, name), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD(frame, FIELD_NAME, 0),
 	FIELD(number, FIELD_TEXT, 0),
 	FIELD(intermediate, FIELD_BOOL, 0),
 	FIELD(repeated, FIELD_BOOL, 0),
-	{"records", 0, FIELD_LIST, FIELD_MATCH, next_kind},
+	{PROTO_KEY("records"), 0, FIELD_LIST, FIELD_MATCH, next_kind},
 	FIELD(sender, FIELD_TEXT, FIELD_MATCH),
 	FIELD(receiver, FIELD_TEXT, FIELD_MATCH),
 	FIELD(processing_id, FIELD_TEXT, FIELD_MATCH),
 	FIELD(version, FIELD_TEXT, FIELD_MATCH),
 	FIELD(test, FIELD_TEXT, FIELD_MATCH),
 	FIELD(termination, FIELD_TEXT, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto astm_proto = {

@@ -560,9 +560,9 @@ static void write_rest(const struct msg *msg, struct json *j)
 		json_u64(j, "snet", m->snet);
 }
 
-#define FIELD(name, member, type, flags)                           \
-	{                                                          \
-		name, offsetof(struct bacnet, member), type, flags \
+#define FIELD(name, member, type, flags)                                      \
+	{                                                                     \
+		PROTO_KEY(name), offsetof(struct bacnet, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("bvlc", bvlc, FIELD_NAME, FIELD_MATCH),
@@ -574,7 +574,7 @@ static const struct proto_field fields[] = {
 	FIELD("password", password, FIELD_BOOL, 0),
 	FIELD("object_type", object_type_text, FIELD_TEXT, FIELD_MATCH),
 	FIELD("property", property_text, FIELD_TEXT, FIELD_MATCH),
-	{NULL},
+	{""},
 };
 
 const struct proto bacnet_proto = {

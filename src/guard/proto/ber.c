@@ -6,20 +6,33 @@
 #define LENGTH_MAX  4
 #define TAG_LONG    0x1f
 
+/* A length of more than one byte, whose first says how many follow. */
+static size_t read_length(struct reader *r, uint8_t first)
+{
+	size_t len = 0;
+
+	if (first == LONG_LENGTH || first > (LONG_LENGTH | LENGTH_MAX))
+		r->bad = true;
+	for (unsigned i = 0; !r->bad && i < (first & ~LONG_LENGTH & 0xffu); i++)
+		len = len << 8 | read_u8(r);
+	return len;
+}
+
 struct reader ber_read(struct reader *r, uint8_t *ret_tag)
 {
-	uint8_t tag = read_u8(r), first = read_u8(r);
-	size_t len = first;
+	struct bytes head = read_bytes(r, 2);
+	size_t len;
 
-	if ((tag & TAG_LONG) == TAG_LONG || first == LONG_LENGTH ||
-	    first > (LONG_LENGTH | LENGTH_MAX))
+	*ret_tag = 0;
+	if (!head.len || (head.data[0] & TAG_LONG) == TAG_LONG) {
 		r->bad = true;
-	if (!r->bad && first & LONG_LENGTH) {
-		len = 0;
-		for (unsigned i = 0; i < (first & ~LONG_LENGTH & 0xffu); i++)
-			len = len << 8 | read_u8(r);
+		return (struct reader){.bad = true};
 	}
-	*ret_tag = r->bad ? 0 : tag;
+	len = head.data[1];
+	if (__builtin_expect(len & LONG_LENGTH, 0))
+		len = read_length(r, (uint8_t)len);
+	if (!r->bad)
+		*ret_tag = head.data[0];
 	return read_sub(r, len);
 }
 
@@ -49,20 +62,18 @@ int32_t ber_read_int(struct reader *r)
 	return (int32_t)n;
 }
 
-/* One arc, 7 bits a byte, without padding, of 32 bits at most. */
-static bool read_arc(struct reader *r, uint32_t *ret_arc)
+/* One arc, 7 bits a byte, without padding, of 32 bits at most; `first` of its bytes was read. */
+static bool read_arc(struct reader *r, uint8_t first, uint32_t *ret_arc)
 {
-	uint64_t arc = 0;
-	uint8_t b;
-	bool first = true;
+	uint64_t arc = first & 0x7f;
+	uint8_t b = first;
 
-	do {
+	if (first == 0x80)
+		return false;
+	while (b & 0x80 && arc <= UINT32_MAX && !r->bad) {
 		b = read_u8(r);
-		if (first && b == 0x80)
-			return false;
-		first = false;
 		arc = arc << 7 | (b & 0x7f);
-	} while (b & 0x80 && arc <= UINT32_MAX && !r->bad);
+	}
 	*ret_arc = (uint32_t)arc;
 	return !r->bad && arc <= UINT32_MAX;
 }
@@ -80,15 +91,16 @@ bool ber_oid_text(struct bytes oid, char buf[BER_OID_TEXT])
 	size_t at = 0;
 	uint32_t arc, top;
 
-	if (!oid.len || !read_arc(&r, &arc))
+	if (!oid.len || !read_arc(&r, read_u8(&r), &arc))
 		return false;
 	top = arc < 80 ? arc / 40 : 2;
 	if (buf)
 		at = put_arc(buf, put_arc(buf, 0, top), arc - top * 40);
 	while (reader_left(&r)) {
-		if (!read_arc(&r, &arc))
+		arc = read_u8(&r);
+		if (arc & 0x80 && !read_arc(&r, (uint8_t)arc, &arc))
 			return false;
-		if (buf && at < BER_OID_TEXT - 12)
+		if (buf && at < BER_OID_TEXT - DIGITS_MAX - 4)
 			at = put_arc(buf, at, arc);
 	}
 	if (buf)

@@ -12,7 +12,7 @@
 #define BER_OID		 0x06
 #define BER_SEQUENCE	 0x30
 
-#define BER_OID_TEXT 160 /* a dotted object identifier, cut to fit */
+#define BER_OID_TEXT 172 /* a dotted object identifier, cut to fit */
 
 /* The next element's content; *ret_tag 0 where there is none. */
 struct reader ber_read(struct reader *r, uint8_t *ret_tag);

@@ -17,11 +17,11 @@ struct broadcast {
 };
 
 static const struct proto_field fields[] = {
-	{"message", offsetof(struct broadcast_msg, message), FIELD_NAME, FIELD_MATCH},
-	{"length", offsetof(struct broadcast_msg, length), FIELD_U32, 0},
-	{"number", offsetof(struct broadcast_msg, number), FIELD_U32, 0},
-	{"since_us", offsetof(struct broadcast_msg, since_us), FIELD_U64, 0},
-	{NULL},
+	{PROTO_KEY("message"), offsetof(struct broadcast_msg, message), FIELD_NAME, FIELD_MATCH},
+	{PROTO_KEY("length"), offsetof(struct broadcast_msg, length), FIELD_U32, 0},
+	{PROTO_KEY("number"), offsetof(struct broadcast_msg, number), FIELD_U32, 0},
+	{PROTO_KEY("since_us"), offsetof(struct broadcast_msg, since_us), FIELD_U64, 0},
+	{""},
 };
 
 static enum parse probe(const struct proto_input *in)

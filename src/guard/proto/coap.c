@@ -346,7 +346,7 @@ static void write_rest(const struct msg *msg, struct json *j)
 
 	*digits_hex_bytes(token, m->token.data, m->token.len) = 0;
 	if (m->token.len)
-		json_str(j, "token", token);
+		json_name(j, "token", token);
 	if (m->has_observe)
 		json_u64(j, "observe", m->observe);
 	if (m->has_block1)
@@ -355,9 +355,9 @@ static void write_rest(const struct msg *msg, struct json *j)
 		write_block(j, "block2", m->block2);
 }
 
-#define FIELD(name, member, type, flags)                         \
-	{                                                        \
-		name, offsetof(struct coap, member), type, flags \
+#define FIELD(name, member, type, flags)                                    \
+	{                                                                   \
+		PROTO_KEY(name), offsetof(struct coap, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("type", type, FIELD_NAME, 0),
@@ -372,7 +372,7 @@ static const struct proto_field fields[] = {
 	FIELD("oscore", oscore, FIELD_BOOL, FIELD_MATCH),
 	FIELD("payload_length", payload_length, FIELD_U64, 0),
 	FIELD("latency_us", latency_us, FIELD_U32, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto coap_proto = {

@@ -97,6 +97,7 @@ static void begin_request(struct turn *t)
 	}
 	memset(d->own, 0, sizeof(d->own));
 	memset(d->contexts, 0, sizeof(d->contexts));
+	d->contexts_end = 0;
 }
 
 /* Both may ask to be released at once, and then both answer (PS3.8 §9.2.1, collisions). */
@@ -546,26 +547,27 @@ static void write(const struct msg *msg, struct json *j)
 #define AT(member) offsetof(struct dicom_msg, member)
 
 static const struct proto_field fields[] = {
-	{"pdu", AT(pdu), FIELD_NAME, FIELD_MATCH},
-	{"calling_ae", AT(calling_ae), FIELD_TEXT, FIELD_MATCH},
-	{"called_ae", AT(called_ae), FIELD_TEXT, FIELD_MATCH},
-	{"result", AT(result), FIELD_NAME, FIELD_MATCH},
-	{"source", AT(source), FIELD_NAME, 0},
-	{"diagnostic", AT(diagnostic), FIELD_NAME, 0},
-	{"command", AT(command), FIELD_NAME, FIELD_MATCH},
-	{"sop_class", AT(sop_class), FIELD_TEXT, FIELD_MATCH},
-	{"sop_class_uid", AT(sop_class_uid), FIELD_TEXT, FIELD_MATCH},
-	{"status", AT(status), FIELD_TEXT, 0},
-	{"status_name", AT(status_name), FIELD_NAME, 0},
-	{"transfer_syntax", AT(transfer_syntax), FIELD_TEXT, FIELD_MATCH},
-	{"priority", AT(priority), FIELD_NAME, FIELD_MATCH},
-	{"move_destination", AT(move_destination), FIELD_TEXT, FIELD_MATCH},
-	{"user_identity", AT(user_identity), FIELD_NAME, FIELD_MATCH},
-	{"implementation_class_uid", AT(implementation_class_uid), FIELD_TEXT, FIELD_MATCH},
-	{"implementation_version", AT(implementation_version), FIELD_TEXT, FIELD_MATCH},
-	{"max_pdu_length", AT(max_pdu_length), FIELD_U32, 0},
-	{"preamble", AT(preamble), FIELD_NAME, 0},
-	{NULL, 0, 0, 0},
+	{PROTO_KEY("pdu"), AT(pdu), FIELD_NAME, FIELD_MATCH},
+	{PROTO_KEY("calling_ae"), AT(calling_ae), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("called_ae"), AT(called_ae), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("result"), AT(result), FIELD_NAME, FIELD_MATCH},
+	{PROTO_KEY("source"), AT(source), FIELD_NAME, 0},
+	{PROTO_KEY("diagnostic"), AT(diagnostic), FIELD_NAME, 0},
+	{PROTO_KEY("command"), AT(command), FIELD_NAME, FIELD_MATCH},
+	{PROTO_KEY("sop_class"), AT(sop_class), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("sop_class_uid"), AT(sop_class_uid), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("status"), AT(status), FIELD_TEXT, 0},
+	{PROTO_KEY("status_name"), AT(status_name), FIELD_NAME, 0},
+	{PROTO_KEY("transfer_syntax"), AT(transfer_syntax), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("priority"), AT(priority), FIELD_NAME, FIELD_MATCH},
+	{PROTO_KEY("move_destination"), AT(move_destination), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("user_identity"), AT(user_identity), FIELD_NAME, FIELD_MATCH},
+	{PROTO_KEY("implementation_class_uid"), AT(implementation_class_uid), FIELD_TEXT,
+	 FIELD_MATCH},
+	{PROTO_KEY("implementation_version"), AT(implementation_version), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("max_pdu_length"), AT(max_pdu_length), FIELD_U32, 0},
+	{PROTO_KEY("preamble"), AT(preamble), FIELD_NAME, 0},
+	{""},
 };
 
 _Static_assert(sizeof(struct dicom) <= PROTO_STATE_MAX, "the state has a bound");

@@ -167,6 +167,12 @@ static bool read_uid_item(struct reader *r, uint8_t *ret_type, struct bytes *ret
 	return !r->bad;
 }
 
+static void note_context(struct dicom *d, uint8_t id)
+{
+	if (id / 2 >= d->contexts_end)
+		d->contexts_end = id / 2 + 1;
+}
+
 /* §9.3.2.2: what is offered under a number. */
 static enum reason read_offer(struct dicom *d, struct reader item)
 {
@@ -196,6 +202,7 @@ static enum reason read_offer(struct dicom *d, struct reader item)
 	if (!abstract)
 		return REASON_DICOM_MALFORMED;
 	c->flags = DICOM_OFFERED;
+	note_context(d, id);
 	c->syntax = keep_list(d, bits);
 	return REASON_NONE;
 }
@@ -233,6 +240,7 @@ static enum reason read_answer(struct dicom *d, struct reader item)
 			return REASON_DICOM_NOT_NEGOTIATED;
 	}
 	c->flags = (c->flags & DICOM_OFFERED) | DICOM_ANSWERED;
+	note_context(d, id);
 	c->result = result & 0xf;
 	c->syntax = (uint8_t)n;
 	return REASON_NONE;
@@ -247,7 +255,7 @@ static bool read_roles(struct dicom *d, struct reader *r)
 
 	roles |= read_u8(r) ? DICOM_SCU : 0;
 	roles |= read_u8(r) ? DICOM_SCP : 0;
-	for (unsigned i = 0; n && !r->bad && i < DICOM_CONTEXTS; i++)
+	for (unsigned i = 0; n && !r->bad && i < d->contexts_end; i++)
 		if (d->contexts[i].sop_class == n)
 			d->contexts[i].flags |= roles & 0xf;
 	return !r->bad;
@@ -357,9 +365,11 @@ static void write_offer(const struct dicom *d, const struct dicom_context *c, st
 	if (c->syntax >= d->lists)
 		return;
 	json_list(j, "transfer_syntaxes");
-	for (unsigned n = 1; n < PRIVATE_SYNTAX + DICOM_PRIVATE; n++)
-		if (is_offered(d, c, n))
-			write_text(j, NULL, dicom_syntax_name(d, n));
+	for (unsigned half = 0; half < 2; half++)
+		for (uint64_t bits = d->list[c->syntax][half]; bits; bits &= bits - 1)
+			write_text(
+				j, NULL,
+				dicom_syntax_name(d, 64 * half + (unsigned)__builtin_ctzll(bits)));
 	json_end(j);
 }
 
@@ -373,7 +383,7 @@ static void write_context(const struct dicom_msg *m, unsigned i, struct json *j)
 	if (m->type == DICOM_ASSOCIATE_RQ) {
 		write_offer(m->state, c, j);
 	} else {
-		json_str(j, "result", dicom_context_result(c->result));
+		json_name(j, "result", dicom_context_result(c->result));
 		if (!c->result)
 			write_text(j, "transfer_syntax", dicom_syntax_name(m->state, c->syntax));
 	}
@@ -399,10 +409,11 @@ static void write_contexts(const struct dicom_msg *m, struct json *j)
 	struct json before;
 
 	json_list(j, "presentation_contexts");
-	for (unsigned n = 0; n < 2 * DICOM_CONTEXTS; n++) {
-		unsigned i = n % DICOM_CONTEXTS;
+	for (unsigned n = 0; n < 2u * m->state->contexts_end; n++) {
+		unsigned pass = n >= m->state->contexts_end;
+		unsigned i = n - pass * m->state->contexts_end;
 
-		if (!is_of_pass(m, &m->state->contexts[i], n / DICOM_CONTEXTS))
+		if (!is_of_pass(m, &m->state->contexts[i], pass))
 			continue;
 		before = *j;
 		write_context(m, i, j);

@@ -128,6 +128,7 @@ struct dicom {
 		uint8_t len;
 		char text[DICOM_UID_MAX];
 	} own[DICOM_PRIVATE];
+	uint8_t contexts_end; /* none from here on was offered or answered */
 	struct dicom_context contexts[DICOM_CONTEXTS];
 };
 

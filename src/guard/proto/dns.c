@@ -237,7 +237,7 @@ static void write_address(struct json *j, struct bytes b)
 		memcpy(ip.b, b.data, 16);
 	else
 		return;
-	json_str(j, "rdata", packet_ip_text(&ip, text));
+	json_name(j, "rdata", packet_ip_text(&ip, text));
 }
 
 static void write_service(struct json *j, struct reader *r)
@@ -293,7 +293,7 @@ static void write_answer(struct json *j, struct reader *r)
 	read_skip(r, 2);
 	ttl = read_be32(r);
 	len = read_be16(r);
-	json_str(j, "rrtype", type_text(type, buf));
+	json_name(j, "rrtype", type_text(type, buf));
 	json_u64(j, "ttl", ttl);
 	data = (struct reader){.in = {r->in.data, r->off + len}, .off = r->off};
 	read_skip(r, len);
@@ -316,9 +316,9 @@ static void dns_write(const struct msg *msg, struct json *j)
 	json_end(j);
 }
 
-#define FIELD(name, member, type, flags)                            \
-	{                                                           \
-		name, offsetof(struct dns_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                       \
+	{                                                                      \
+		PROTO_KEY(name), offsetof(struct dns_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("type", type, FIELD_NAME, 0),
@@ -333,7 +333,7 @@ static const struct proto_field fields[] = {
 	FIELD("rrname", rrname, FIELD_TEXT, FIELD_MATCH),
 	FIELD("rrtype", rrtype, FIELD_TEXT, FIELD_MATCH),
 	FIELD("rcode", rcode, FIELD_NAME, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto dns_proto = {

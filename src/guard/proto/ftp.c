@@ -212,9 +212,9 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 	st->asked_login = false;
 }
 
-#define FIELD(name, member, type, flags)                            \
-	{                                                           \
-		name, offsetof(struct ftp_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                       \
+	{                                                                      \
+		PROTO_KEY(name), offsetof(struct ftp_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("command", command, FIELD_TEXT, FIELD_MATCH),
@@ -226,7 +226,7 @@ static const struct proto_field fields[] = {
 	FIELD("login", login, FIELD_NAME, 0),
 	FIELD("failed_logins", failed_logins, FIELD_U8, 0),
 	FIELD("default_login", default_login, FIELD_BOOL, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto ftp_proto = {

@@ -56,24 +56,25 @@ struct hl7 {
 };
 
 static const struct proto_field fields[] = {
-	{"message_type", offsetof(struct hl7_msg, type), FIELD_TEXT, FIELD_MATCH},
-	{"control_id", offsetof(struct hl7_msg, control_id), FIELD_TEXT, 0},
-	{"version", offsetof(struct hl7_msg, version), FIELD_TEXT, FIELD_MATCH},
-	{"sending_application", offsetof(struct hl7_msg, sending_application), FIELD_TEXT,
+	{PROTO_KEY("message_type"), offsetof(struct hl7_msg, type), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("control_id"), offsetof(struct hl7_msg, control_id), FIELD_TEXT, 0},
+	{PROTO_KEY("version"), offsetof(struct hl7_msg, version), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("sending_application"), offsetof(struct hl7_msg, sending_application),
+	 FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("sending_facility"), offsetof(struct hl7_msg, sending_facility), FIELD_TEXT,
 	 FIELD_MATCH},
-	{"sending_facility", offsetof(struct hl7_msg, sending_facility), FIELD_TEXT, FIELD_MATCH},
-	{"receiving_application", offsetof(struct hl7_msg, receiving_application), FIELD_TEXT,
+	{PROTO_KEY("receiving_application"), offsetof(struct hl7_msg, receiving_application),
+	 FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("receiving_facility"), offsetof(struct hl7_msg, receiving_facility), FIELD_TEXT,
 	 FIELD_MATCH},
-	{"receiving_facility", offsetof(struct hl7_msg, receiving_facility), FIELD_TEXT,
-	 FIELD_MATCH},
-	{"ack_code", offsetof(struct hl7_msg, ack_code), FIELD_TEXT, 0},
-	{"acked_control_id", offsetof(struct hl7_msg, acked_id), FIELD_TEXT, 0},
-	{"latency_us", offsetof(struct hl7_msg, latency_us), FIELD_U64, 0},
-	{"segments", offsetof(struct hl7_msg, segments), FIELD_U32, 0},
-	{"observations", offsetof(struct hl7_msg, observation_count), FIELD_U32, 0},
-	{"batch", offsetof(struct hl7_msg, batch), FIELD_BOOL, 0},
-	{"alert", offsetof(struct hl7_msg, alert), FIELD_BOOL, FIELD_MATCH},
-	{NULL},
+	{PROTO_KEY("ack_code"), offsetof(struct hl7_msg, ack_code), FIELD_TEXT, 0},
+	{PROTO_KEY("acked_control_id"), offsetof(struct hl7_msg, acked_id), FIELD_TEXT, 0},
+	{PROTO_KEY("latency_us"), offsetof(struct hl7_msg, latency_us), FIELD_U64, 0},
+	{PROTO_KEY("segments"), offsetof(struct hl7_msg, segments), FIELD_U32, 0},
+	{PROTO_KEY("observations"), offsetof(struct hl7_msg, observation_count), FIELD_U32, 0},
+	{PROTO_KEY("batch"), offsetof(struct hl7_msg, batch), FIELD_BOOL, 0},
+	{PROTO_KEY("alert"), offsetof(struct hl7_msg, alert), FIELD_BOOL, FIELD_MATCH},
+	{""},
 };
 
 /* The name of a header segment; those that may open a message. */
@@ -122,6 +123,28 @@ static struct bytes field_of(struct bytes segment, uint8_t separator, unsigned n
 static struct bytes component_of(struct bytes field, uint8_t separator, unsigned n)
 {
 	return field.data ? field_of(field, separator, n - 1) : field;
+}
+
+/* Fields 0 (the name) to LAST_FIELD at once, as field_of() gives them. */
+#define LAST_FIELD 11
+struct fields {
+	struct bytes at[LAST_FIELD + 1];
+};
+
+static void split(struct bytes segment, uint8_t separator, struct fields *ret_f)
+{
+	const uint8_t *at = segment.data, *end = segment.data + segment.len, *next;
+	unsigned n = 0;
+
+	for (; n <= LAST_FIELD; n++) {
+		next = at < end ? memchr(at, separator, (size_t)(end - at)) : NULL;
+		ret_f->at[n] = (struct bytes){at, (size_t)((next ? next : end) - at)};
+		if (!next)
+			break;
+		at = next + 1;
+	}
+	while (++n <= LAST_FIELD)
+		ret_f->at[n] = (struct bytes){NULL, 0};
 }
 
 static void keep(void *text, size_t size, struct bytes b)
@@ -189,15 +212,17 @@ static bool read_separators(struct side *s, struct bytes segment)
 /* MSH-1 is the separator itself, so MSH-n is the (n-1)th behind the name. */
 static void read_header(struct side *s, struct bytes segment)
 {
-	uint8_t f = s->field, c = s->component;
+	uint8_t c = s->component;
+	struct fields f;
 
-	KEEP(s, sending_application, component_of(field_of(segment, f, 2), c, 1));
-	KEEP(s, sending_facility, component_of(field_of(segment, f, 3), c, 1));
-	KEEP(s, receiving_application, component_of(field_of(segment, f, 4), c, 1));
-	KEEP(s, receiving_facility, component_of(field_of(segment, f, 5), c, 1));
-	keep_type(s, field_of(segment, f, 8));
-	KEEP(s, control_id, field_of(segment, f, 9));
-	KEEP(s, version, component_of(field_of(segment, f, 11), c, 1));
+	split(segment, s->field, &f);
+	KEEP(s, sending_application, component_of(f.at[2], c, 1));
+	KEEP(s, sending_facility, component_of(f.at[3], c, 1));
+	KEEP(s, receiving_application, component_of(f.at[4], c, 1));
+	KEEP(s, receiving_facility, component_of(f.at[5], c, 1));
+	keep_type(s, f.at[8]);
+	KEEP(s, control_id, f.at[9]);
+	KEEP(s, version, component_of(f.at[11], c, 1));
 	s->ack_code.len = s->acked_id.len = 0;
 	s->segments = s->observations = 0;
 	s->bad_name = false;
@@ -228,17 +253,19 @@ static uint32_t read_code(struct bytes b)
 
 static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct bytes segment)
 {
-	struct bytes kind = field_of(segment, s->field, 2), status, flag;
 	struct hl7_observation *o = &h->observations[h->kept];
+	struct bytes status, flag;
+	struct fields f;
 
 	s->observations++;
-	if (kind.len != 2 || memcmp(kind.data, "NM", 2) || h->kept == HL7_OBSERVATIONS ||
-	    h->kept_end != end || !read_number(field_of(segment, s->field, 5), &o->value))
+	split(segment, s->field, &f);
+	if (f.at[2].len != 2 || memcmp(f.at[2].data, "NM", 2) || h->kept == HL7_OBSERVATIONS ||
+	    h->kept_end != end || !read_number(f.at[5], &o->value))
 		return;
-	status = field_of(segment, s->field, 11);
-	flag = field_of(segment, s->field, 8);
-	o->code = read_code(component_of(field_of(segment, s->field, 3), s->component, 1));
-	o->unit = read_code(component_of(field_of(segment, s->field, 6), s->component, 1));
+	status = f.at[11];
+	flag = f.at[8];
+	o->code = read_code(component_of(f.at[3], s->component, 1));
+	o->unit = read_code(component_of(f.at[6], s->component, 1));
 	o->status = status.len ? status.data[0] : 0;
 	o->abnormal = flag.len && !(flag.len == 1 && flag.data[0] == 'N');
 	h->kept++;

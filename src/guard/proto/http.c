@@ -402,9 +402,9 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 	return read_body(st, in, m, ret_out);
 }
 
-#define FIELD(name, member, type, flags)                             \
-	{                                                            \
-		name, offsetof(struct http_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                        \
+	{                                                                       \
+		PROTO_KEY(name), offsetof(struct http_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH),
@@ -424,7 +424,7 @@ static const struct proto_field fields[] = {
 	FIELD("auth", auth, FIELD_TEXT, 0),
 	FIELD("default_login", default_login, FIELD_BOOL, 0),
 	FIELD("program", program, FIELD_NAME, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto http_proto = {

@@ -87,20 +87,21 @@ struct intellivue {
 };
 
 static const struct proto_field fields[] = {
-	{"message", offsetof(struct intellivue_msg, message), FIELD_NAME, FIELD_MATCH},
-	{"object", offsetof(struct intellivue_msg, object), FIELD_NAME, FIELD_MATCH},
-	{"invoke_id", offsetof(struct intellivue_msg, invoke_id), FIELD_U16, 0},
-	{"poll_number", offsetof(struct intellivue_msg, poll_number), FIELD_U16, 0},
-	{"linked", offsetof(struct intellivue_msg, linked), FIELD_NAME, 0},
-	{"error", offsetof(struct intellivue_msg, error), FIELD_NAME, 0},
-	{"attribute", offsetof(struct intellivue_msg, attribute), FIELD_NAME, FIELD_MATCH},
-	{"framing", offsetof(struct intellivue_msg, framing), FIELD_NAME, 0},
-	{"manufacturer", offsetof(struct intellivue_msg, manufacturer), FIELD_TEXT, 0},
-	{"model", offsetof(struct intellivue_msg, model), FIELD_TEXT, 0},
-	{"waves", offsetof(struct intellivue_msg, wave_count), FIELD_U16, 0},
-	{"numerics", offsetof(struct intellivue_msg, numeric_count), FIELD_U16, 0},
-	{"alarms", offsetof(struct intellivue_msg, alarm_count), FIELD_U16, 0},
-	{NULL},
+	{PROTO_KEY("message"), offsetof(struct intellivue_msg, message), FIELD_NAME, FIELD_MATCH},
+	{PROTO_KEY("object"), offsetof(struct intellivue_msg, object), FIELD_NAME, FIELD_MATCH},
+	{PROTO_KEY("invoke_id"), offsetof(struct intellivue_msg, invoke_id), FIELD_U16, 0},
+	{PROTO_KEY("poll_number"), offsetof(struct intellivue_msg, poll_number), FIELD_U16, 0},
+	{PROTO_KEY("linked"), offsetof(struct intellivue_msg, linked), FIELD_NAME, 0},
+	{PROTO_KEY("error"), offsetof(struct intellivue_msg, error), FIELD_NAME, 0},
+	{PROTO_KEY("attribute"), offsetof(struct intellivue_msg, attribute), FIELD_NAME,
+	 FIELD_MATCH},
+	{PROTO_KEY("framing"), offsetof(struct intellivue_msg, framing), FIELD_NAME, 0},
+	{PROTO_KEY("manufacturer"), offsetof(struct intellivue_msg, manufacturer), FIELD_TEXT, 0},
+	{PROTO_KEY("model"), offsetof(struct intellivue_msg, model), FIELD_TEXT, 0},
+	{PROTO_KEY("waves"), offsetof(struct intellivue_msg, wave_count), FIELD_U16, 0},
+	{PROTO_KEY("numerics"), offsetof(struct intellivue_msg, numeric_count), FIELD_U16, 0},
+	{PROTO_KEY("alarms"), offsetof(struct intellivue_msg, alarm_count), FIELD_U16, 0},
+	{""},
 };
 
 /* FLOAT-Type: a signed exponent of ten, a signed mantissa of 24 bits; its ends mean no number. */
@@ -782,7 +783,7 @@ static void write_more(const struct msg *msg, struct json *j)
 		mac[3 * i + 1] = digit[b & 15];
 		mac[3 * i + 2] = i < 5 ? ':' : 0;
 	}
-	json_str(j, "system_id", mac);
+	json_name(j, "system_id", mac);
 }
 
 const struct proto intellivue_proto = {

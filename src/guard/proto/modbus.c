@@ -533,7 +533,7 @@ static void write_code(struct json *j, const char *key, uint32_t raw, const char
 {
 	json_open(j, key);
 	json_u64(j, "raw", raw);
-	json_str(j, "code", name);
+	json_name(j, "code", name);
 	json_close(j);
 }
 
@@ -549,10 +549,10 @@ static void modbus_write(const struct msg *msg, struct json *j)
 	json_u64(j, "protocol_id", 0);
 	json_u64(j, "unit_id", m->unit);
 	json_u64(j, "function_raw", m->function);
-	json_str(j, "function_code", m->name);
-	json_str(j, "access_type", m->access);
-	json_str(j, "category", m->category);
-	json_str(j, "error_flags", m->wrong ? m->wrong : "NONE");
+	json_name(j, "function_code", m->name);
+	json_name(j, "access_type", m->access);
+	json_name(j, "category", m->category);
+	json_name(j, "error_flags", m->wrong ? m->wrong : "NONE");
 	if (m->exception)
 		write_code(j, "exception", m->exception, m->exception_name);
 	else if (m->has_sub)
@@ -567,15 +567,15 @@ static void modbus_write(const struct msg *msg, struct json *j)
 		json_u64(j, "latency_us", m->latency_us);
 }
 
-#define FIELD(name, member, type)                                                       \
-	{                                                                               \
-		name, offsetof(struct modbus, member), type, FIELD_MATCH | FIELD_SILENT \
+#define FIELD(name, member, type)                                                                  \
+	{                                                                                          \
+		PROTO_KEY(name), offsetof(struct modbus, member), type, FIELD_MATCH | FIELD_SILENT \
 	}
 static const struct proto_field fields[] = {
 	FIELD("unit_id", unit, FIELD_U8),
 	FIELD("function_code", name, FIELD_NAME),
 	FIELD("access_type", access, FIELD_NAME),
-	{NULL},
+	{""},
 };
 
 const struct proto modbus_proto = {

@@ -577,9 +577,9 @@ static struct bytes next_subscribed(const struct msg *m, size_t *at)
 								: (struct bytes){NULL, 0};
 }
 
-#define FIELD(name, member, type, flags)                         \
-	{                                                        \
-		name, offsetof(struct mqtt, member), type, flags \
+#define FIELD(name, member, type, flags)                                    \
+	{                                                                   \
+		PROTO_KEY(name), offsetof(struct mqtt, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("packet", packet, FIELD_NAME, FIELD_MATCH | FIELD_SILENT | FIELD_KEY),
@@ -590,8 +590,8 @@ static const struct proto_field fields[] = {
 	FIELD("publish.topic", topic, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
 	FIELD("publish.to_broker", to_broker, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
 	FIELD("publish.to_client", to_client, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
-	{"subscribe.topics", 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_subscribed},
-	{NULL},
+	{PROTO_KEY("subscribe.topics"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_subscribed},
+	{""},
 };
 
 const struct proto mqtt_proto = {

@@ -165,9 +165,9 @@ static enum parse probe(const struct proto_input *in)
 	return in->data.len < PROBE_MAX ? PARSE_MORE : PARSE_BAD;
 }
 
-#define FIELD(name, member, type, flags)                           \
-	{                                                          \
-		name, offsetof(struct poct1a, member), type, flags \
+#define FIELD(name, member, type, flags)                                      \
+	{                                                                     \
+		PROTO_KEY(name), offsetof(struct poct1a, member), type, flags \
 	}
 #define VALUE(name, at, flags) FIELD(name, value[at], FIELD_TEXT, flags)
 static const struct proto_field fields[] = {
@@ -184,7 +184,7 @@ static const struct proto_field fields[] = {
 	VALUE("command", POCT1A_COMMAND, FIELD_MATCH),
 	VALUE("request", POCT1A_REQUEST, FIELD_MATCH),
 	FIELD("observations", observations, FIELD_U32, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto poct1a_proto = {

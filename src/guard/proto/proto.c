@@ -47,7 +47,7 @@ const struct proto *proto_find(const char *name)
 
 const struct proto_field *proto_field(const struct proto *p, const char *name)
 {
-	for (const struct proto_field *f = p->fields; f->name; f++)
+	for (const struct proto_field *f = p->fields; *f->name; f++)
 		if (!strcmp(f->name, name))
 			return f;
 	return NULL;
@@ -133,46 +133,67 @@ bool proto_room(const struct json *j)
 	return !j->out.bad && j->out.cap - j->out.len > 6 * PROTO_TEXT_MAX + 512;
 }
 
-static void write_list(const struct proto_field *f, struct json_key key, const struct msg *m,
+/* Begins a member of the field's own name and room for `room` bytes; NULL where the line is full. */
+static inline char *begin_field(struct json *j, const struct proto_field *f, const char *name,
+				size_t room)
+{
+	struct writer *w = &j->out;
+	size_t len = f->len - (size_t)(name - f->name);
+	char *at = (char *)w->data + w->len;
+
+	if (name != f->name)
+		return json_member(j, (struct json_key){name, len}, room);
+	if (w->bad || PROTO_KEY_MAX + 4 + room > w->cap - w->len) {
+		w->bad = true;
+		return NULL;
+	}
+	*at = ',';
+	at += j->comma;
+	*at = '"';
+	memcpy(at + 1, name, PROTO_KEY_MAX);
+	memcpy(at + 1 + len, "\":", 2);
+	return at + len + 3;
+}
+
+static void write_text(const struct proto_field *f, const char *name, struct bytes v,
+		       struct json *j)
+{
+	char *at;
+
+	v = clipped(v);
+	at = begin_field(j, f, name, v.len + 2);
+	if (!at)
+		return;
+	if (f->type == FIELD_NAME)
+		json_value_name(j, at, v);
+	else
+		json_value_text(j, at, v);
+}
+
+static void write_list(const struct proto_field *f, const char *name, const struct msg *m,
 		       struct json *j)
 {
 	struct bytes v;
 	size_t at = 0;
 
-	json_begin(j, key, '[');
+	json_begin(j, (struct json_key){name, f->len - (size_t)(name - f->name)}, '[');
 	while (proto_room(j) && (v = f->next(m, &at)).data)
 		proto_text(j, NULL, v);
 	json_end(j);
 }
 
-static void write_field(const struct proto_field *f, struct json_key key, const struct msg *m,
-			struct json *j)
+static void write_number(const struct proto_field *f, const char *name, uint64_t n, struct json *j)
 {
-	if (is_text(f))
-		json_put_text(j, key, clipped(text(f, m)));
-	else if (f->type == FIELD_LIST)
-		write_list(f, key, m, j);
-	else if (f->type == FIELD_BOOL)
-		json_put_bool(j, key, number(f, m));
+	char *at = begin_field(j, f, name, DIGITS_MAX);
+
+	if (!at)
+		return;
+	if (f->type != FIELD_BOOL)
+		json_resume(j, digits_decimal(at, n));
+	else if (n)
+		json_resume(j, (char *)memcpy(at, "true", 4) + 4);
 	else
-		json_put_u64(j, key, number(f, m));
-}
-
-static bool is_present(const struct proto_field *f, const struct msg *m)
-{
-	const char *v = (const char *)m + f->at;
-	size_t at = 0;
-
-	switch (f->type) {
-	case FIELD_TEXT:
-		return ((const struct bytes *)v)->data;
-	case FIELD_NAME:
-		return *(const char *const *)v;
-	case FIELD_LIST:
-		return f->next(m, &at).data;
-	default:
-		return f->flags & FIELD_ZERO || number(f, m);
-	}
+		json_resume(j, (char *)memcpy(at, "false", 5) + 5);
 }
 
 /* How much of the path that is open the name shares, up to a dot. */
@@ -201,38 +222,65 @@ static void enter(struct json *j, const char *path, size_t len, const char *name
 	}
 }
 
-/* A name in one pass: its own part as a key, and how long the path before that is. */
-static struct json_key split(const char *name, size_t *ret_path)
+/* Behind the name's last dot. */
+static const char *own_part(const char *name)
 {
-	size_t path = 0, len = 0;
+	const char *dot = strrchr(name, '.');
 
-	for (; name[len]; len++)
-		if (name[len] == '.')
-			path = len + 1;
-	*ret_path = path;
-	return (struct json_key){name + path, len - path};
+	return dot ? dot + 1 : name;
+}
+
+/* Where the objects that are open come from: the name of the last field, and how much of it. */
+struct opened {
+	const char *path;
+	size_t len;
+};
+
+/* Opens and closes objects for the field. Its name in the one that is open then. */
+static inline const char *place(const struct proto_field *f, struct opened *o, struct json *j)
+{
+	const char *own;
+
+	if (!(f->flags & FIELD_INNER) && !o->len)
+		return f->name;
+	own = f->flags & FIELD_INNER ? own_part(f->name) : f->name;
+	enter(j, o->path, o->len, f->name, (size_t)(own - f->name));
+	o->path = f->name;
+	o->len = (size_t)(own - f->name);
+	return own;
+}
+
+static inline void write_field(const struct proto_field *f, const struct msg *m, struct opened *o,
+			       struct json *j)
+{
+	size_t first = 0;
+	struct bytes v;
+	uint64_t n;
+
+	if (is_text(f)) {
+		v = text(f, m);
+		if (v.data)
+			write_text(f, place(f, o, j), v, j);
+	} else if (f->type == FIELD_LIST) {
+		if (f->next(m, &first).data)
+			write_list(f, place(f, o, j), m, j);
+	} else {
+		n = number(f, m);
+		if (n || f->flags & FIELD_ZERO)
+			write_number(f, place(f, o, j), n, j);
+	}
 }
 
 /* Fields of one inner object stand together; it is opened with the first that is present. */
 void proto_write(const struct proto *p, const struct msg *m, struct json *j)
 {
-	const char *path = "";
-	size_t len = 0, own;
+	struct opened o = {"", 0};
 
 	json_open(j, p->name);
-	for (const struct proto_field *f = p->fields; f->name; f++) {
-		struct json_key key;
-
-		if (f->flags & FIELD_SILENT || !is_present(f, m))
-			continue;
-		key = split(f->name, &own);
-		if (own | len)
-			enter(j, path, len, f->name, own);
-		path = f->name;
-		len = own;
-		write_field(f, key, m, j);
-	}
-	enter(j, path, len, "", 0);
+	for (const struct proto_field *f = p->fields; *f->name; f++)
+		if (!(f->flags & FIELD_SILENT))
+			write_field(f, m, &o, j);
+	enter(j, o.path, o.len, "", 0);
 	if (p->write)
 		p->write(m, j);
 	if (m->control)

@@ -85,15 +85,22 @@ enum field_type {
 
 #define FIELD_MATCH  1 /* profiles may say which values are allowed; of a list: of every one */
 #define FIELD_ZERO   2
-#define FIELD_SILENT 4 /* for profiles; in events write() says it, by path or one object deeper, */
-#define FIELD_KEY    8 /* or as the name of the object that holds the rest */
+#define FIELD_SILENT 4	/* for profiles; in events write() says it, by path or one object deeper, */
+#define FIELD_KEY    8	/* or as the name of the object that holds the rest */
+#define FIELD_INNER  16 /* the name is a path, and an event takes it from the field itself */
 
 #define PROTO_TEXT_MAX 256 /* bytes of a text in an event, which shall never be too long to write */
 
+#define PROTO_KEY_MAX	32
+#define PROTO_KEY(text) text, sizeof(text) - 1
+
 struct proto_field {
-	const char *name; /* "control_id"; "connect.client_id" is put into an object `connect` */
-	uint16_t at;	  /* offsetof() in the message */
-	uint8_t type;	  /* enum field_type */
+	/* "control_id"; "connect.client_id" is put into an object `connect`. Of one size, so that an
+	 * event copies it without a look at its length. */
+	char name[PROTO_KEY_MAX];
+	uint8_t len;  /* of the name */
+	uint16_t at;  /* offsetof() in the message */
+	uint8_t type; /* enum field_type */
 	uint8_t flags;
 	/* FIELD_LIST: one text a call, data NULL behind the last; *at is 0 at first, then its. */
 	struct bytes (*next)(const struct msg *m, size_t *at);
@@ -108,7 +115,7 @@ struct proto {
 	bool urgent;	  /* uses TCP's urgent data (RFC 6093); elsewhere it hides bytes */
 	uint16_t state_size, msg_size;
 	uint16_t msg_zero; /* of a message, how much must be zero before it is read; 0: all */
-	const struct proto_field *fields; /* ends with name NULL */
+	const struct proto_field *fields; /* ends with an empty name */
 	/* Is this how it begins? OK yes, BAD no, MORE cannot be told yet. Ports may decide only
 	 * where nothing in the bytes can. */
 	enum parse (*probe)(const struct proto_input *in);

@@ -165,9 +165,9 @@ static enum parse rdp_read(void *state, const struct proto_input *in, struct msg
 	return PARSE_OK;
 }
 
-#define FIELD(name, member, type, flags)                            \
-	{                                                           \
-		name, offsetof(struct rdp_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                       \
+	{                                                                      \
+		PROTO_KEY(name), offsetof(struct rdp_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("event_type", event_type, FIELD_NAME, 0),
@@ -175,7 +175,7 @@ static const struct proto_field fields[] = {
 	FIELD("offered", offered, FIELD_NAME, FIELD_MATCH),
 	FIELD("protocol", protocol, FIELD_NAME, 0),
 	FIELD("error_code", error_code, FIELD_U32, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto rdp_proto = {

@@ -228,23 +228,23 @@ static enum parse rfb_read(void *state, const struct proto_input *in, struct msg
 	return PARSE_OK;
 }
 
-#define FIELD(name, member, type, flags)                            \
-	{                                                           \
-		name, offsetof(struct rfb_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                       \
+	{                                                                      \
+		PROTO_KEY(name), offsetof(struct rfb_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
-	FIELD("server_protocol_version.major", server_major, FIELD_TEXT, FIELD_MATCH),
-	FIELD("server_protocol_version.minor", server_minor, FIELD_TEXT, FIELD_MATCH),
-	FIELD("client_protocol_version.major", client_major, FIELD_TEXT, FIELD_MATCH),
-	FIELD("client_protocol_version.minor", client_minor, FIELD_TEXT, FIELD_MATCH),
-	FIELD("authentication.security_type", security, FIELD_U8, FIELD_MATCH),
-	FIELD("authentication.security_result", result, FIELD_NAME, 0),
+	FIELD("server_protocol_version.major", server_major, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("server_protocol_version.minor", server_minor, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("client_protocol_version.major", client_major, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("client_protocol_version.minor", client_minor, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("authentication.security_type", security, FIELD_U8, FIELD_MATCH | FIELD_INNER),
+	FIELD("authentication.security_result", result, FIELD_NAME, FIELD_INNER),
 	FIELD("login", login, FIELD_NAME, 0),
 	FIELD("no_password", no_password, FIELD_BOOL, FIELD_MATCH),
-	FIELD("framebuffer.width", width, FIELD_U16, 0),
-	FIELD("framebuffer.height", height, FIELD_U16, 0),
-	FIELD("framebuffer.name", name, FIELD_TEXT, 0),
-	{NULL},
+	FIELD("framebuffer.width", width, FIELD_U16, FIELD_INNER),
+	FIELD("framebuffer.height", height, FIELD_U16, FIELD_INNER),
+	FIELD("framebuffer.name", name, FIELD_TEXT, FIELD_INNER),
+	{""},
 };
 
 const struct proto rfb_proto = {

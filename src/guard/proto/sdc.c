@@ -424,9 +424,9 @@ static enum parse probe(const struct proto_input *in)
 	return h.soapy ? PARSE_OK : PARSE_BAD;
 }
 
-#define FIELD(name, type, flags)                               \
-	{                                                      \
-#name, offsetof(struct sdc, name), type, flags \
+#define FIELD(name, type, flags)                                          \
+	{                                                                 \
+		PROTO_KEY(#name), offsetof(struct sdc, name), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD(action, FIELD_TEXT, FIELD_MATCH),
@@ -439,7 +439,7 @@ static const struct proto_field fields[] = {
 	FIELD(xaddrs, FIELD_TEXT, 0),
 	FIELD(method, FIELD_TEXT, FIELD_MATCH),
 	FIELD(status, FIELD_U16, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto sdc_proto = {

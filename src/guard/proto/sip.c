@@ -143,9 +143,9 @@ static enum parse sip_read(void *state, const struct proto_input *in, struct msg
 	return PARSE_OK;
 }
 
-#define FIELD(name, member, type, flags)                            \
-	{                                                           \
-		name, offsetof(struct sip_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                       \
+	{                                                                      \
+		PROTO_KEY(name), offsetof(struct sip_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("method", method, FIELD_TEXT, FIELD_MATCH),
@@ -155,7 +155,7 @@ static const struct proto_field fields[] = {
 	FIELD("reason", reason, FIELD_TEXT, 0),
 	FIELD("user_agent", user_agent, FIELD_TEXT, FIELD_MATCH),
 	FIELD("content_type", content_type, FIELD_TEXT, FIELD_MATCH),
-	{NULL},
+	{""},
 };
 
 const struct proto sip_proto = {

@@ -571,9 +571,9 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 	return PARSE_OK;
 }
 
-#define FIELD(name, member, type, flags)                            \
-	{                                                           \
-		name, offsetof(struct smb_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                       \
+	{                                                                      \
+		PROTO_KEY(name), offsetof(struct smb_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("version", version, FIELD_U8, FIELD_MATCH),
@@ -589,7 +589,7 @@ static const struct proto_field fields[] = {
 	FIELD("named_pipe", named_pipe, FIELD_TEXT, FIELD_MATCH),
 	FIELD("disposition", disposition, FIELD_NAME, FIELD_MATCH),
 	FIELD("encrypted", encrypted, FIELD_BOOL, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto smb_proto = {

@@ -257,12 +257,12 @@ static void snmp_write(const struct msg *msg, struct json *j)
 	char text[BER_OID_TEXT];
 
 	if (m->trap_oid.len && ber_oid_text(m->trap_oid, text))
-		json_str(j, "trap_oid", text);
+		json_name(j, "trap_oid", text);
 	if (m->trap_address.len == 4) {
 		const uint8_t *a = m->trap_address.data;
 
 		snprintf(text, sizeof(text), "%u.%u.%u.%u", a[0], a[1], a[2], a[3]);
-		json_str(j, "trap_address", text);
+		json_name(j, "trap_address", text);
 	}
 	if (!m->variables.len)
 		return;
@@ -271,14 +271,14 @@ static void snmp_write(const struct msg *msg, struct json *j)
 		struct reader one = ber_expect(&list, BER_SEQUENCE);
 
 		if (ber_oid_text(ber_expect(&one, BER_OID).in, text))
-			json_str(j, NULL, text);
+			json_name(j, NULL, text);
 	}
 	json_end(j);
 }
 
-#define FIELD(name, type, flags)                                \
-	{                                                       \
-#name, offsetof(struct snmp, name), type, flags \
+#define FIELD(name, type, flags)                                           \
+	{                                                                  \
+		PROTO_KEY(#name), offsetof(struct snmp, name), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD(version, FIELD_U8, FIELD_MATCH),
@@ -289,7 +289,7 @@ static const struct proto_field fields[] = {
 	FIELD(usm, FIELD_TEXT, FIELD_MATCH),
 	FIELD(security_level, FIELD_NAME, FIELD_MATCH),
 	FIELD(default_community, FIELD_BOOL, FIELD_MATCH),
-	{NULL},
+	{""},
 };
 
 const struct proto snmp_proto = {

@@ -248,22 +248,22 @@ static enum parse ssh_read(void *state, const struct proto_input *in, struct msg
 	return read_encrypted(st, in, m, ret_out);
 }
 
-#define FIELD(name, member, type, flags)                            \
-	{                                                           \
-		name, offsetof(struct ssh_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                       \
+	{                                                                      \
+		PROTO_KEY(name), offsetof(struct ssh_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
-	FIELD("client.proto_version", end[0].version, FIELD_TEXT, FIELD_MATCH),
-	FIELD("client.software_version", end[0].software, FIELD_TEXT, FIELD_MATCH),
-	FIELD("client.hassh.hash", end[0].hassh, FIELD_TEXT, FIELD_MATCH),
-	FIELD("client.hassh.string", end[0].hassh_text, FIELD_TEXT, 0),
-	FIELD("server.proto_version", end[1].version, FIELD_TEXT, FIELD_MATCH),
-	FIELD("server.software_version", end[1].software, FIELD_TEXT, FIELD_MATCH),
-	FIELD("server.hassh.hash", end[1].hassh, FIELD_TEXT, FIELD_MATCH),
-	FIELD("server.hassh.string", end[1].hassh_text, FIELD_TEXT, 0),
+	FIELD("client.proto_version", end[0].version, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("client.software_version", end[0].software, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("client.hassh.hash", end[0].hassh, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("client.hassh.string", end[0].hassh_text, FIELD_TEXT, FIELD_INNER),
+	FIELD("server.proto_version", end[1].version, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("server.software_version", end[1].software, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("server.hassh.hash", end[1].hassh, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("server.hassh.string", end[1].hassh_text, FIELD_TEXT, FIELD_INNER),
 	FIELD("login", login, FIELD_NAME, 0),
 	FIELD("failed_logins", failed_logins, FIELD_U8, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto ssh_proto = {

@@ -182,9 +182,9 @@ static enum parse syslog_read(void *state, const struct proto_input *in, struct 
 	return PARSE_BAD;
 }
 
-#define FIELD(name, member, type, flags)                               \
-	{                                                              \
-		name, offsetof(struct syslog_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                          \
+	{                                                                         \
+		PROTO_KEY(name), offsetof(struct syslog_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("facility", facility, FIELD_NAME, FIELD_MATCH),
@@ -192,7 +192,7 @@ static const struct proto_field fields[] = {
 	FIELD("version", version, FIELD_U8, 0),
 	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH),
 	FIELD("appname", appname, FIELD_TEXT, FIELD_MATCH),
-	{NULL},
+	{""},
 };
 
 const struct proto syslog_proto = {

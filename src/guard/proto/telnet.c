@@ -289,9 +289,9 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 	st->line_len = st->entry_len = 0;
 }
 
-#define FIELD(name, member, type, flags)                               \
-	{                                                              \
-		name, offsetof(struct telnet_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                          \
+	{                                                                         \
+		PROTO_KEY(name), offsetof(struct telnet_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("type", type, FIELD_NAME, 0),
@@ -300,7 +300,7 @@ static const struct proto_field fields[] = {
 	FIELD("failed_logins", failed_logins, FIELD_U8, 0),
 	FIELD("default_login", default_login, FIELD_BOOL, 0),
 	FIELD("terminal", terminal, FIELD_TEXT, FIELD_MATCH),
-	{NULL},
+	{""},
 };
 
 const struct proto telnet_proto = {

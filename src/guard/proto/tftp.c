@@ -82,16 +82,16 @@ static enum parse tftp_read(void *state, const struct proto_input *in, struct ms
 	return PARSE_BAD;
 }
 
-#define FIELD(name, member, type, flags)                             \
-	{                                                            \
-		name, offsetof(struct tftp_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                        \
+	{                                                                       \
+		PROTO_KEY(name), offsetof(struct tftp_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
 	FIELD("packet", packet, FIELD_NAME, FIELD_MATCH),
 	FIELD("file", file, FIELD_TEXT, FIELD_MATCH),
 	FIELD("mode", mode, FIELD_TEXT, 0),
 	FIELD("error_code", error_code, FIELD_U16, 0),
-	{NULL},
+	{""},
 };
 
 const struct proto tftp_proto = {

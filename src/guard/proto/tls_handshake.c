@@ -289,9 +289,9 @@ bool tls_handshake(struct tls_kept *k, const struct proto_input *in, uint8_t typ
 	}
 }
 
-#define FIELD(name, member, type, flags)                            \
-	{                                                           \
-		name, offsetof(struct tls_msg, member), type, flags \
+#define FIELD(name, member, type, flags)                                       \
+	{                                                                      \
+		PROTO_KEY(name), offsetof(struct tls_msg, member), type, flags \
 	}
 const struct proto_field tls_fields[] = {
 	FIELD("type", type, FIELD_NAME, 0),
@@ -308,12 +308,12 @@ const struct proto_field tls_fields[] = {
 	FIELD("self_signed", self_signed, FIELD_BOOL, 0),
 	FIELD("expired", expired, FIELD_BOOL, 0),
 	FIELD("not_yet_valid", early, FIELD_BOOL, 0),
-	FIELD("ja3.hash", ja3, FIELD_TEXT, FIELD_MATCH),
-	FIELD("ja3.string", ja3_text, FIELD_TEXT, 0),
-	FIELD("ja3s.hash", ja3s, FIELD_TEXT, FIELD_MATCH),
-	FIELD("ja3s.string", ja3s_text, FIELD_TEXT, 0),
+	FIELD("ja3.hash", ja3, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("ja3.string", ja3_text, FIELD_TEXT, FIELD_INNER),
+	FIELD("ja3s.hash", ja3s, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("ja3s.string", ja3s_text, FIELD_TEXT, FIELD_INNER),
 	FIELD("ja4", ja4, FIELD_TEXT, FIELD_MATCH),
-	{NULL},
+	{""},
 };
 
 static void write_alpns(struct json *j, const char *key, struct bytes list)

@@ -222,7 +222,7 @@ static void flush(struct hashed *t)
 /* Where the next few characters go: a number and what is before it. */
 static char *next(struct hashed *t)
 {
-	if (t->len + 8 > sizeof(t->piece))
+	if (t->len + 1 + DIGITS_MAX > sizeof(t->piece))
 		flush(t);
 	return t->piece + t->len;
 }

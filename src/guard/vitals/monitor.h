@@ -89,6 +89,7 @@ struct vitals {
 	uint32_t *buckets; /* numbers of monitors, from 1 */
 	uint32_t monitor_count, mask;
 	struct wave *waves;
+	size_t waves_size; /* bytes */
 	uint64_t now_ns;
 	uint64_t due_ns;	       /* the first that an answer is due; 0: none */
 	struct vitals_finding finding; /* being put together */

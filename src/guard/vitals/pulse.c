@@ -129,19 +129,34 @@ static void look_anew(struct pulse *p, double height)
 	p->window_ns = p->now_ns;
 }
 
+struct range {
+	double low, high;
+};
+
+static inline void widen(struct range *r, const double *from, const double *to)
+{
+	double low = r->low, high = r->high;
+
+	for (; from < to; from++) {
+		low = *from < low ? *from : low;
+		high = *from > high ? *from : high;
+	}
+	*r = (struct range){low, high};
+}
+
+/* How far the last steps of a beat's span lie apart; of a pulse, how far it has risen. */
 static double height_now(const struct pulse *p)
 {
 	uint64_t each = p->period_ns > STEP_NS ? p->period_ns : STEP_NS;
 	unsigned span = (unsigned)((p->ecg ? ECG_SPAN : RISE_SPAN) / each);
-	double now = p->ring[p->at], low = now, high = now;
+	double now = p->ring[p->at];
+	struct range r = {now, now};
 
-	for (unsigned i = 1; i < span || i < 3; i++) {
-		double v = p->ring[(p->at + PULSE_RING - i) % PULSE_RING];
-
-		low = v < low ? v : low;
-		high = v > high ? v : high;
-	}
-	return (p->ecg ? high : now) - low;
+	span = span < 3 ? 3 : span;
+	if (span > p->at + 1) /* the ring's end holds what came before its begin */
+		widen(&r, p->ring + PULSE_RING - (span - p->at - 1), p->ring + PULSE_RING);
+	widen(&r, p->ring + (span > p->at ? 0 : p->at + 1 - span), p->ring + p->at);
+	return (p->ecg ? r.high : now) - r.low;
 }
 
 static void watch_beat(struct pulse *p, double height)

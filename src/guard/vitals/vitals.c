@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/pages.h"
 #include "guard/vitals/monitor.h"
 
 #define STREAMS_MIN  4
@@ -32,7 +33,8 @@ struct vitals *vitals_new(const struct vitals_options *o, vitals_fn fn, void *ar
 	v->key = hash_key_random();
 	v->monitors = calloc(v->monitor_count, sizeof(*v->monitors));
 	v->buckets = calloc(buckets, sizeof(*v->buckets));
-	v->waves = calloc(v->o.streams, sizeof(*v->waves));
+	v->waves_size = v->o.streams * sizeof(*v->waves);
+	v->waves = pages_map(&v->waves_size);
 	if (!v->monitors || !v->buckets || !v->waves) {
 		vitals_free(v);
 		errno = ENOMEM;
@@ -45,7 +47,7 @@ void vitals_free(struct vitals *v)
 {
 	if (!v)
 		return;
-	free(v->waves);
+	pages_unmap(v->waves, v->waves_size);
 	free(v->buckets);
 	free(v->monitors);
 	free(v);
