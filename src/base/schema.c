@@ -15,6 +15,7 @@
 #define MAX_RULES    64
 #define MAX_LIST     64
 #define MAX_RELAYS   64
+#define MAX_PEERS    64 /* GATE_LINKS */
 #define MAX_SHIELDS  4096
 
 /* Words, each one above its enum value (schema.h). The first of equals is the one to write. */
@@ -203,6 +204,34 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, config_relay, "idle_s", given_idle_s, idle_s, OPTIONAL, "0", 0, 604800,          \
 	  "Seconds after which a quiet connection is ended; 0: never.")
 
+#define LINK(X)                                                                                   \
+	X(TEXT, schema_file, "listen", config.link.listen, 0, OPTIONAL, "", 0, 63,                \
+	  "An address of the gateway and a UDP port as 10.0.0.9:4789 or [fd00::9]:4789 where "    \
+	  "other gateways are heard and spoken to. It may be an address of a hospital port.")     \
+	X(TEXT, schema_file, "ca", config.link.ca, 0, OPTIONAL, "", 0, 255,                       \
+	  "A PEM file with issuers that are trusted for other gateways besides our own "          \
+	  "authority, "                                                                           \
+	  "and their revocation lists.")                                                          \
+	X(NUMBER, schema_file, "renew_minutes", given.renew_minutes, config.link.renew_minutes,   \
+	  OPTIONAL, "60", 1, 1440, "Keys that are so old are replaced, without a gap.")           \
+	X(NUMBER, schema_file, "dead_ms", given.dead_ms, config.link.dead_ms, OPTIONAL, "3500",   \
+	  200, 60000,                                                                             \
+	  "A gateway that was not heard for so many milliseconds though asked is down, and each " \
+	  "device's fail mode decides.")
+
+#define PEER(X)                                                                                \
+	X(TEXT, config_peer, "name", name, 0, REQUIRED, NULL, 1, 63,                           \
+	  "What the other gateway is called in events.")                                       \
+	X(TEXT, config_peer, "address", address, 0, OPTIONAL, "", 0, 63,                       \
+	  "Its address and UDP port as 10.0.0.10:4789. Empty: it is not known, it calls us.")  \
+	X(TEXT, config_peer, "certificate", certificate, 0, OPTIONAL, "", 0, 253,              \
+	  "The name that its certificate must be for. Empty: what it is called.")              \
+	X(TEXT, config_peer, "segment", segment, 0, OPTIONAL, "", 0, 63,                       \
+	  "The segment whose hospital port its frames count as coming in by. Empty: the only " \
+	  "one.")                                                                              \
+	X(TEXTS, config_peer, "hosts", hosts, &text_entry, REQUIRED, NULL, 1, MAX_HOSTS,       \
+	  "The hosts behind it, by name. What is allowed with them goes by the sealed link.")
+
 #define PEOPLE(X)                                                                                  \
 	X(WORD, schema_file, "sms", config.people.sms, yes_no, OPTIONAL, "no", 0, 0,               \
 	  "Whether codes by SMS may serve as a second factor. They can be read and redirected on " \
@@ -227,6 +256,24 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, schema_file, "overall_hours", given.overall_hours, config.people.overall_hours,  \
 	  OPTIONAL, "0", 0, 24,                                                                    \
 	  "A session ends after so long, used or not; 0: after what its role allows, 4 to 12.")
+
+#define AUDIT(X)                                                                            \
+	X(MAP, schema_file, "export", config, export_fields, OPTIONAL, NULL, 0, 0,          \
+	  "Where the audit trail is sent: DICOM audit messages over syslog TLS (RFC 5425).")
+
+#define EXPORT(X)                                                                                 \
+	X(TEXT, schema_file, "server", config.audit.server, 0, OPTIONAL, "", 0, 64,               \
+	  "The collector's address, as 10.0.0.30; empty: nothing is sent.")                       \
+	X(NUMBER, schema_file, "port", given.export_port, config.audit.port, OPTIONAL, "6514", 1, \
+	  65535, "Its port.")                                                                     \
+	X(TEXT, schema_file, "name", config.audit.name, 0, OPTIONAL, "", 0, 253,                  \
+	  "The name that its certificate must be for; empty: its address.")                       \
+	X(TEXT, schema_file, "ca", config.audit.ca, 0, OPTIONAL, "", 0, 255,                      \
+	  "A file with the certificates of the authorities that may vouch for it.")               \
+	X(TEXT, schema_file, "cert", config.audit.cert, 0, OPTIONAL, "", 0, 255,                  \
+	  "A file with the gateway's own certificate, for collectors that ask for one.")          \
+	X(TEXT, schema_file, "cert_key", config.audit.cert_key, 0, OPTIONAL, "", 0, 255,          \
+	  "A file with that certificate's key.")
 
 #define UPDATES(X)                                                                                 \
 	X(TEXTS, schema_file, "mirrors", config.updates.mirrors, &text_entry, OPTIONAL, NULL, 1,   \
@@ -432,10 +479,16 @@ static const struct cyaml_schema_value text_entry = {
 	  "The page and the API.")                                                                 \
 	X(MAP, schema_file, "people", config, people_fields, OPTIONAL, NULL, 0, 0,                 \
 	  "Who may sign in, and how.")                                                             \
+	X(MAP, schema_file, "audit", config, audit_fields, OPTIONAL, NULL, 0, 0,                   \
+	  "The audit trail.")                                                                      \
 	X(MAP, schema_file, "updates", config, updates_fields, OPTIONAL, NULL, 0, 0, "Updates.")   \
 	X(MAP, schema_file, "pki", config, pki_fields, OPTIONAL, NULL, 0, 0, "Certificates.")      \
 	X(MAPS, schema_file, "relays", config.relays, &relay_entry, OPTIONAL, NULL, 0, MAX_RELAYS, \
 	  "TCP in the clear on one side and TLS on the other.")                                    \
+	X(MAP, schema_file, "link", config, link_fields, OPTIONAL, NULL, 0, 0,                     \
+	  "The sealed link to other gateways.")                                                    \
+	X(MAPS, schema_file, "peers", config.peers, &peer_entry, OPTIONAL, NULL, 0, MAX_PEERS,     \
+	  "Other gateways, with hosts behind them.")                                               \
 	X(MAPS, schema_file, "segments", config.segments, &segment_entry, REQUIRED, NULL, 1,       \
 	  MAX_SEGMENTS, "Pairs of ports with a ward behind one of them.")                          \
 	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 0, MAX_HOSTS,     \
@@ -505,7 +558,12 @@ TABLE(console, CONSOLE)
 TABLE(pki, PKI)
 TABLE(relay, RELAY)
 ENTRY(relay, config_relay)
+TABLE(link, LINK)
+TABLE(peer, PEER)
+ENTRY(peer, config_peer)
 TABLE(people, PEOPLE)
+TABLE(export, EXPORT)
+TABLE(audit, AUDIT)
 TABLE(updates, UPDATES)
 TABLE(segment, SEGMENT)
 ENTRY(segment, config_segment)
@@ -530,7 +588,11 @@ const struct schema_table schema_tables[] = {
 	ROW(console, "console", "The page and the API"),
 	ROW(pki, "pki", "Certificates"),
 	ROW(relay, "relays", "A relay between the clear and TLS"),
+	ROW(link, "link", "The sealed link to other gateways"),
+	ROW(peer, "peers", "A gateway at the other end of a sealed link"),
 	ROW(people, "people", "Who may sign in, and how"),
+	ROW(audit, "audit", "The audit trail"),
+	ROW(export, "audit.export", "Where the audit trail is sent"),
 	ROW(updates, "updates", "Where updates come from, and when they are installed"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
 	ROW(host, "hosts", "Machines and networks that devices talk to"),

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "guard/capture/capture.h"
 #include "people/role.h"
+#include "role/wishes.h"
 
 #define INTRODUCE_ROOM (4 << 20) /* bytes under way from a guard to the keeper */
 
@@ -152,6 +154,17 @@ static void introduce(struct gateway *g, struct member *guard)
 
 static void introduce_courier(struct gateway *g);
 static void introduce_updater(struct gateway *g);
+static bool updater_wanted(const struct gateway *g);
+static void introduce_exporter(struct gateway *g);
+
+void member_wishes(struct gateway *g)
+{
+	char text[WISHES_MAX];
+	size_t len = wishes_write(g->site.config, text);
+
+	member_send(member_keeper(g), IPC_WISHES, 0, (struct bytes){(const uint8_t *)text, len},
+		    -1);
+}
 
 static void keeper_greet(struct gateway *g, struct member *m)
 {
@@ -161,8 +174,10 @@ static void keeper_greet(struct gateway *g, struct member *m)
 	introduce_console(g);
 	introduce_link(g);
 	introduce_courier(g);
+	introduce_exporter(g);
+	member_wishes(g);
 	introduce_updater(g);
-	if (access(g->site.config->updates.dir, F_OK) == 0)
+	if (updater_wanted(g) || access(g->site.config->updates.dir, F_OK) == 0)
 		install_look(g);
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
@@ -198,6 +213,8 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		to->ifindex = p->ifindex;
 		s.port_count++;
 	}
+	if (sealing_wanted(g))
+		s.chunks = g->gate ? capture_xdp_chunks(s.port_count) : capture_packet_chunks();
 	snprintf(s.bpf_dir, sizeof(s.bpf_dir), "%s", c->bpf_dir);
 	snprintf(s.config_file, sizeof(s.config_file), "%s", g->config_file);
 	snprintf(s.profiles_dir, sizeof(s.profiles_dir), "%s", c->profiles_dir);
@@ -212,6 +229,7 @@ static void guard_greet(struct gateway *g, struct member *m)
 	member_send(m, IPC_SETUP, 0, (struct bytes){(const uint8_t *)&m->setup, sizeof(m->setup)},
 		    -1);
 	introduce(g, m);
+	sealing_guard(g, m);
 	grants_greet(g, m); /* before the policy, with which it begins to work */
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
@@ -309,6 +327,43 @@ static void courier_greet(struct gateway *g, struct member *m)
 	introduce_courier(g);
 }
 
+static void exporter_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+	const struct config_audit *c = &g->site.config->audit;
+
+	/* All of them, always: member_outdated() looks at values alone. */
+	add(a, "-g", g->site.config->gateway.name);
+	add(a, "-s", c->server);
+	add_number(a, "-p", c->port);
+	add(a, "-n", c->name);
+	add(a, "-a", c->ca);
+	add(a, "-c", c->cert);
+	add(a, "-k", c->cert_key);
+}
+
+/* Exporter and keeper get a new pair. */
+static void introduce_exporter(struct gateway *g)
+{
+	struct member *keeper = member_keeper(g), *exporter = member_of(g, ROLE_EXPORTER);
+	int pair[2];
+
+	if (!exporter || keeper->child.sock < 0 || exporter->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	if (ipc_pair(pair) < 0) {
+		log_error("exporter and keeper: no socket pair");
+		return;
+	}
+	member_send(exporter, IPC_EXPORT, 0, (struct bytes){0}, pair[0]);
+	member_send(keeper, IPC_EXPORT, 0, (struct bytes){0}, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void exporter_greet(struct gateway *g, struct member *m)
+{
+	introduce_exporter(g);
+}
+
 /* --- updates --------------------------------------------------------------- */
 
 static bool updater_wanted(const struct gateway *g)
@@ -394,7 +449,7 @@ void member_relays(struct gateway *g)
 
 	if (!link || link->child.sock < 0 || link->child.stopping)
 		return;
-	fd = doors_setup(g->site.config, tell_door, NULL);
+	fd = doors_setup(g->site.config, &g->ports, g->generation, tell_door, NULL);
 	if (fd < 0) {
 		log_error("the link's relays: %s", strerror(-fd));
 		return;
@@ -407,11 +462,15 @@ void member_relays(struct gateway *g)
 		member_send(link, IPC_LISTEN, 0,
 			    (struct bytes){(const uint8_t *)d->name, strlen(d->name)}, d->sock);
 	}
+	if (*g->doors.link.name)
+		member_send(link, IPC_LISTEN, 0, (struct bytes){0}, g->doors.link.sock);
 }
 
 static void link_greet(struct gateway *g, struct member *m)
 {
 	introduce_link(g);
+	if (sealing_wanted(g))
+		sealing_link(g, m);
 	member_relays(g);
 }
 
@@ -430,6 +489,8 @@ static const struct role roles[ROLE_COUNT] = {
 	[ROLE_LINK] = {"link", "_link", SIGKILL, no_arguments, no_descriptors, link_greet},
 	[ROLE_COURIER] = {"courier", "_courier", SIGKILL, no_arguments, no_descriptors,
 			  courier_greet},
+	[ROLE_EXPORTER] = {"exporter", "_exporter", SIGKILL, exporter_arguments, no_descriptors,
+			   exporter_greet},
 	[ROLE_UPDATER] = {"updater", "_updater", SIGKILL, updater_arguments, no_descriptors,
 			  updater_greet},
 	[ROLE_INSTALLER] = {"installer", "_installer", SIGKILL, installer_arguments,
@@ -462,6 +523,8 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 		return doors_wanted(g->site.config);
 	if (m->role == ROLE_COURIER)
 		return g->site.config->people.sms && *g->site.config->people.sms_url;
+	if (m->role == ROLE_EXPORTER)
+		return *g->site.config->audit.server;
 	if (m->role == ROLE_UPDATER)
 		return updater_wanted(g);
 	if (m->role == ROLE_INSTALLER)
@@ -524,6 +587,11 @@ static struct member *member_of(struct gateway *g, enum role_id role)
 	return NULL;
 }
 
+struct member *member_link(struct gateway *g)
+{
+	return member_of(g, ROLE_LINK);
+}
+
 struct member *member_console(struct gateway *g)
 {
 	return member_of(g, ROLE_CONSOLE);
@@ -549,7 +617,7 @@ bool member_outdated(const struct gateway *g, const struct member *m)
 		return !member_wanted(g, m);
 	if (m->role == ROLE_INSTALLER)
 		return false; /* it ends by itself */
-	if (m->role == ROLE_UPDATER && !member_wanted(g, m))
+	if ((m->role == ROLE_UPDATER || m->role == ROLE_EXPORTER) && !member_wanted(g, m))
 		return true;
 	roles[m->role].arguments(g, m, &a);
 	if (memcmp(a.text, m->arguments, sizeof(a.text)) != 0)

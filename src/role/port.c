@@ -229,8 +229,8 @@ int ports_prepare(const struct ports *ps, struct port *p)
 {
 	struct ifreq r = request(p);
 
-	write_setting("ipv6", p, "disable_ipv6", "1");
-	write_setting("ipv4", p, "arp_ignore", "8");
+	write_setting("ipv6", p, "disable_ipv6", p->own == 6 ? "0" : "1");
+	write_setting("ipv4", p, "arp_ignore", p->own == 4 ? "1" : "8");
 	leave_frames_alone(ps, p);
 	if (ioctl(ps->query, SIOCGIFFLAGS, &r) < 0)
 		return -errno;
