@@ -4,7 +4,7 @@
 # speed does not. Never part of ./dev check. usage: bench/run.sh [PART...]
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-path inspect flows policy grants dicom store api vault age update integrity relay stage}
+parts=${*:-path inspect flows policy grants dicom store api vault age update integrity relay link stage}
 
 printf '| what | measured | must |\n|---|---|---|\n'
 for part in $parts; do
@@ -43,6 +43,9 @@ for part in $parts; do
 		;;
 	vault) bench/vault.sh build/bedwarden ;;
 	relay) bench/relay.sh build ;;
+	link)
+		if [ "$(id -u)" = 0 ]; then bench/link.sh build; else sudo -n bench/link.sh build; fi
+		;;
 	stage) printf '\nWhat a packet costs in each room of the guard:\n\n' && build/bench/bench-stage ;;
 	*) echo "bench: no part '$part'" >&2; exit 2 ;;
 	esac || echo "bench: $part failed" >&2

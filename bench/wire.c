@@ -53,7 +53,8 @@ int main(int argc, char **argv)
 		snprintf(ports[i].name, sizeof(ports[i].name), "%s", argv[at + i]);
 		ports[i].ifindex = if_nametoindex(argv[at + i]);
 	}
-	c = xdp ? capture_xdp_open(ports, 2, 0, argv[2]) : capture_packet_open(ports, 2);
+	c = xdp ? capture_xdp_open(ports, 2, 0, argv[2], NULL)
+		: capture_packet_open(ports, 2, NULL);
 	if (!c) {
 		fprintf(stderr, "wire: %s: %s\n", argv[1], strerror(errno));
 		return 1;

@@ -68,6 +68,12 @@
  *     until its end. A conversation under a grant is looked up at every packet: it ends
  *     with the very grant that it began under (GRANT_ENDED).
  *
+ * 11. What is allowed with a host behind a peer gateway is SEAL, whatever the rule says:
+ *     on its way out it goes by the link to that gateway or, where that is down, by the
+ *     device's fail mode. What comes in of it must have come by that link (SEAL_IN_CLEAR,
+ *     SEAL_WRONG_PEER), unless the device fails open. ARP and ND between the two likewise.
+ *     The link's own datagrams, to the gateway's own address, are LOCAL.
+ *
  * Modes: `would` is what enforce does; in observe and simulate a refused packet is
  * INSPECT and OPEN: nobody there to look, it passes.
  */
@@ -133,7 +139,8 @@ struct floor_end {
 	__u32 peer;
 	__u32 device; /* on the ward's side */
 	__u8 ward;
-	__u8 pad[7];
+	__u8 link; /* a host's: the peer gateway it is behind; 0 none */
+	__u8 pad[6];
 };
 
 /* Everything a decision needs to hold, in one piece: BPF has 512 bytes of stack. */
@@ -163,7 +170,8 @@ struct floor_work {
 	__u8 soft;     /* the mode that counts lets refused packets pass */
 	__u8 action;   /* of the last match */
 	__u8 reason;
-	__u8 pad[2];
+	__u8 link; /* of the last match: by which link it is to go or come */
+	__u8 sealed; /* the link by which the packet came; 0: in the clear, as all that the kernel sees */
 };
 
 FLOOR_FN int floor_mac_equal(const __u8 *a, const __u8 *b)
@@ -266,10 +274,11 @@ FLOOR_FN void floor_say(struct floor_work *w, __u8 action, __u8 reason)
 	v->action = action;
 	v->would = action;
 	v->reason = reason;
-	if (w->soft)
+	if (w->soft && action != GATE_SEAL && !(w->link && w->port.side == GATE_WARD))
 		v->flags |= GATE_VERDICT_OPEN;
+	/* What only would be refused goes where it would have gone. */
 	if (action == GATE_DROP && reason != REASON_NONE && w->soft)
-		v->action = GATE_INSPECT;
+		v->action = w->link && w->port.side == GATE_WARD ? GATE_SEAL : GATE_INSPECT;
 	if (!w->reported || v->would == GATE_DROP)
 		return;
 	/* Allowed, by a sender whose violation the segment wants reported only. */
@@ -336,6 +345,7 @@ FLOOR_FN void floor_end_is(struct floor_end *ret_end, const struct gate_bind *b)
 {
 	ret_end->peer = b->peer;
 	ret_end->roles = b->roles;
+	ret_end->link = b->link;
 	ret_end->ward = b->side == GATE_WARD && (b->peer & GATE_PEER_DEVICE);
 	ret_end->device = b->peer & ~GATE_PEER_DEVICE;
 }
@@ -351,6 +361,7 @@ FLOOR_FN void floor_who(struct floor_tables *t, struct floor_work *w, const stru
 	ret_end->peer = GATE_PEER_NONE;
 	ret_end->roles = 0;
 	ret_end->ward = 0;
+	ret_end->link = 0;
 	ret_end->device = w->port.segment;
 	w->ip_key.segment = w->port.segment;
 	w->ip_key.ip = *ip;
@@ -371,6 +382,7 @@ FLOOR_FN void floor_who(struct floor_tables *t, struct floor_work *w, const stru
 	if (n) {
 		ret_end->peer = n->peer;
 		ret_end->roles = n->roles;
+		ret_end->link = n->link;
 	}
 }
 
@@ -512,6 +524,43 @@ FLOOR_FN int floor_neighbour(struct floor_tables *t, struct floor_work *w)
 	return 1;
 }
 
+/* Is it the hospital asking for, or answering, the gateway itself? */
+FLOOR_FN int floor_own(const struct floor_work *w, const struct gate_ip *ip)
+{
+	return w->port.own_port && w->port.side == GATE_HOSPITAL &&
+	       floor_ip_equal(ip, &w->port.own);
+}
+
+FLOOR_FN void floor_say_local(struct floor_work *w)
+{
+	w->verdict.flags |= GATE_VERDICT_LOCAL;
+	floor_say(w, GATE_PASS, REASON_NONE);
+}
+
+/* A question or answer about addresses between `from` and `to`: where one of them is behind a peer
+ * gateway it goes by the link, too. True when that says it. */
+FLOOR_FN int floor_plumb_link(struct floor_tables *t, struct floor_work *w,
+			      const struct gate_ip *from, const struct gate_ip *to)
+{
+	floor_who(t, w, to, &w->to);
+	w->link = w->to.link;
+	if (w->port.side == GATE_HOSPITAL) {
+		if (w->to.ward)
+			w->verdict.device = w->to.device;
+		floor_who(t, w, from, &w->from);
+		w->link = w->from.link;
+	}
+	if (!w->link)
+		return 0;
+	w->verdict.link = w->link;
+	floor_say(w, GATE_SEAL, REASON_NONE);
+	return 1;
+}
+
+#ifndef FLOOR_PLUMB_LINK
+#define FLOOR_PLUMB_LINK floor_plumb_link
+#endif
+
 FLOOR_FN __u8 floor_spoof(__u8 claim, __u8 spoof)
 {
 	return claim == REASON_BINDING_IP_STOLEN || claim == REASON_BINDING_IP_MOVED ? spoof
@@ -539,6 +588,12 @@ FLOOR_FN void floor_judge_arp(struct floor_tables *t, struct floor_work *w)
 		floor_say(w, GATE_PASS, REASON_NONE);
 		return;
 	}
+	if ((p->flags & FLOOR_IS_ARP) && floor_own(w, &p->target)) {
+		floor_say_local(w);
+		return;
+	}
+	if ((p->flags & FLOOR_IS_ARP) && FLOOR_PLUMB_LINK(t, w, &p->arp_sender, &p->target))
+		return;
 	floor_plumbing(w);
 }
 
@@ -567,6 +622,14 @@ FLOOR_FN int floor_judge_nd(struct floor_tables *t, struct floor_work *w)
 		floor_say(w, GATE_PASS, REASON_NONE);
 		return 1;
 	}
+	if (floor_own(w, p->icmp_type == 135 ? &p->target : &p->dst)) {
+		floor_say_local(w);
+		return 1;
+	}
+	if ((p->icmp_type == 135 || p->icmp_type == 136) &&
+	    FLOOR_PLUMB_LINK(t, w, p->icmp_type == 136 ? &p->target : &p->src,
+			     p->icmp_type == 135 ? &p->target : &p->dst))
+		return 1;
 	floor_plumbing(w);
 	return 1;
 }
@@ -858,15 +921,31 @@ starter:
 	return 0;
 }
 
+/* What is allowed with a host behind a peer gateway goes by the link to it, and `seal` nowhere else. */
+FLOOR_FN void floor_link(struct floor_work *w)
+{
+	if (w->group || (w->from.ward && w->to.ward))
+		w->link = 0; /* at everybody, and between neighbours */
+	else
+		w->link = w->from.ward ? w->to.link : w->from.link;
+	if (w->action == GATE_DROP)
+		return;
+	if (w->link) {
+		w->action = GATE_SEAL;
+	} else if (w->action == GATE_SEAL) {
+		w->action = GATE_DROP;
+		w->reason = REASON_SEAL_NO_PEER;
+	}
+}
+
 /* By the rules, and where those refuse, by the doors that are open. */
 FLOOR_FN int floor_policy(struct floor_tables *t, struct floor_work *w, int readings)
 {
 	int answered = floor_rules(t, w, readings), by_door;
 
 	w->grant = 0;
-	if (w->action != GATE_DROP)
-		return answered;
-	by_door = floor_let_in(t, w, readings);
+	by_door = w->action == GATE_DROP ? floor_let_in(t, w, readings) : -1;
+	floor_link(w);
 	return by_door < 0 ? answered : by_door;
 }
 
@@ -901,6 +980,7 @@ FLOOR_FN void floor_follow(struct floor_work *w, struct gate_flow *f)
 		v->peer = f->peer;
 	}
 	floor_under(w, f);
+	v->link = f->link;
 	if (w->port.side == GATE_HOSPITAL)
 		v->flags |= GATE_VERDICT_TO_DEVICE;
 	w->soft = (f->flags & GATE_FLOW_OPEN) != 0;
@@ -1010,6 +1090,7 @@ FLOOR_FN void floor_flow_new(struct floor_tables *t, struct floor_work *w, int a
 	n->generation = w->generation;
 	n->rule = w->grant ? w->grant : w->rule;
 	n->action = w->action;
+	n->link = w->link;
 	n->reason = w->reason;
 	n->flags = (w->from.ward ? GATE_FLOW_WARD(e) : 0) |
 		   (w->to.ward ? GATE_FLOW_WARD(e ^ 1) : 0) | (w->soft ? GATE_FLOW_OPEN : 0) |
@@ -1028,6 +1109,7 @@ FLOOR_FN void floor_flow_renew(struct floor_work *w, struct gate_flow *f)
 		w->reason = REASON_GRANT_ENDED;
 	f->rule = w->grant ? w->grant : w->rule;
 	f->action = w->action;
+	f->link = w->link;
 	f->reason = w->reason;
 	f->device = w->verdict.device;
 	f->peer = w->verdict.peer;
@@ -1051,6 +1133,7 @@ FLOOR_FN void floor_say_policy(struct floor_work *w)
 
 	w->verdict.rule = w->rule;
 	w->verdict.grant = w->grant;
+	w->verdict.link = w->link;
 	if (w->from.ward && w->to.ward && action != GATE_DROP) {
 		if (w->port.flags & GATE_PORT_ISOLATED)
 			w->verdict.flags |= GATE_VERDICT_HAIRPIN;
@@ -1142,6 +1225,7 @@ FLOOR_FN void floor_judge_later(struct floor_tables *t, struct floor_work *w)
 		w->rule = f->rule;
 	}
 	w->action = f->action;
+	w->link = f->link;
 	w->reason = f->reason;
 	floor_say_policy(w);
 }
@@ -1166,6 +1250,7 @@ FLOOR_FN void floor_fragment_first(struct floor_tables *t, struct floor_work *w)
 		n->flags = GATE_FLOW_GRANTED;
 	}
 	n->action = w->verdict.would;
+	n->link = w->verdict.link;
 	n->reason = w->verdict.reason;
 	if (w->reported && w->reported == n->reason) {
 		n->action = w->verdict.action;
@@ -1210,6 +1295,7 @@ FLOOR_FN void floor_judge_quote(struct floor_tables *t, struct floor_work *w)
 		else
 			w->rule = f->rule;
 		w->action = f->action;
+		w->link = f->link;
 		w->reason = REASON_NONE;
 	} else {
 		FLOOR_POLICY(t, w, FLOOR_AS_STARTER);
@@ -1310,6 +1396,12 @@ FLOOR_FN void floor_judge_ip(struct floor_tables *t, struct floor_work *w)
 		floor_refuse(t, w, REASON_FLOOR_MALFORMED);
 		return;
 	}
+	if (p->proto == 17 && (p->flags & (FLOOR_HAS_PORTS | FLOOR_LATER)) == FLOOR_HAS_PORTS &&
+	    p->dport == w->port.own_port && floor_own(w, &p->dst) &&
+	    floor_mac_equal(p->dst_mac, w->port.mac)) {
+		floor_say_local(w);
+		return;
+	}
 	keyed = !(p->flags & FLOOR_LATER) && ((p->flags & FLOOR_HAS_PORTS) || !floor_icmp_any(p));
 	if (keyed) {
 		w->sender = gate_flow_key_make(&w->key, w->port.segment, p->vlan, p->proto, &p->src,
@@ -1381,12 +1473,40 @@ FLOOR_FN void floor_judge_ip(struct floor_tables *t, struct floor_work *w)
 		floor_fragment_first(t, w);
 }
 
+/*
+ * From the hospital's side: what belongs to a link must have come by it, and by it comes nothing
+ * else. In the clear it is let through only where the device fails open: its other end's link
+ * may be down.
+ */
+FLOOR_FN void floor_arrive(struct floor_tables *t, struct floor_work *w)
+{
+	struct gate_verdict *v = &w->verdict;
+	const struct gate_device *d;
+
+	if (v->action == GATE_DROP || (v->action != GATE_SEAL && !w->sealed))
+		return;
+	d = floor_device(t, v->device);
+	if (w->sealed && w->sealed == v->link) {
+		v->action = GATE_INSPECT;
+	} else if (!w->sealed && d && d->fail == GATE_OPEN) {
+		v->action = GATE_INSPECT;
+		if (v->reason == REASON_NONE)
+			v->reason = REASON_SEAL_IN_CLEAR;
+	} else {
+		w->soft = d && d->mode != GATE_ENFORCE;
+		floor_say(w, GATE_DROP, w->sealed ? REASON_SEAL_WRONG_PEER : REASON_SEAL_IN_CLEAR);
+	}
+}
+
 /* Judges w->packet into w->verdict. */
 FLOOR_FN void floor_decide(struct floor_tables *t, struct floor_work *w)
 {
 	struct gate_verdict *v = &w->verdict;
 
 	v->abi = GATE_ABI;
+	v->link = 0;
+	v->pad = 0;
+	w->link = 0;
 	v->ifindex = w->ifindex;
 	v->device = w->port.segment;
 	v->peer = GATE_PEER_NONE;
@@ -1404,7 +1524,9 @@ FLOOR_FN void floor_decide(struct floor_tables *t, struct floor_work *w)
 	w->from.peer = GATE_PEER_NONE;
 	w->from.device = w->port.segment;
 	w->from.ward = w->port.side == GATE_WARD;
+	w->from.link = 0;
 	w->to.ward = 0;
+	w->to.link = 0;
 	if ((w->packet.flags & FLOOR_BROKEN) || (w->packet.src_mac[0] & 1))
 		floor_refuse(t, w, REASON_FLOOR_MALFORMED);
 	else if (w->packet.ethertype == FLOOR_ETH_ARP)
@@ -1413,6 +1535,8 @@ FLOOR_FN void floor_decide(struct floor_tables *t, struct floor_work *w)
 		floor_judge_other(t, w);
 	else
 		floor_judge_ip(t, w);
+	if (w->port.side == GATE_HOSPITAL)
+		floor_arrive(t, w);
 }
 
 #endif

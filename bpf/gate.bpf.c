@@ -102,6 +102,15 @@ struct {
 	__type(value, struct gate_heart);
 } hearts SEC(".maps");
 
+/* By peer gateway; [0] the link itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, GATE_LINKS + 1);
+	__type(key, __u32);
+	__type(value, struct gate_link);
+} links SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, REASON_COUNT);
@@ -616,6 +625,8 @@ static __always_inline int pass(struct xdp_md *ctx, const struct gate_config *cf
 	count_total(GATE_TOTAL_PASSED, len);
 	if (v->flags & GATE_VERDICT_ANSWERED)
 		return gate_answer(ctx);
+	if (v->flags & GATE_VERDICT_LOCAL)
+		return XDP_PASS;
 	return forward(ctx, g, slot);
 }
 
@@ -649,6 +660,10 @@ static __always_inline int fail(struct xdp_md *ctx, const struct gate_config *cf
 	}
 	if (v->flags & GATE_VERDICT_OPEN)
 		open = 1;
+	if (v->action == GATE_SEAL && v->would == GATE_DROP && !g->floor.soft) {
+		open = 0; /* refused, as far as the kernel knows */
+		why = v->reason;
+	}
 	if (why == REASON_FLOOR_TOO_BIG)
 		count_total(GATE_TOTAL_TOO_BIG, len);
 	if (!open) {
@@ -660,7 +675,7 @@ static __always_inline int fail(struct xdp_md *ctx, const struct gate_config *cf
 	if (c)
 		count(&c->uninspected, len);
 	count_total(GATE_TOTAL_UNINSPECTED, len);
-	count_reason(REASON_FLOOR_UNINSPECTED, len);
+	count_reason(v->action == GATE_SEAL ? REASON_SEAL_CLEAR : REASON_FLOOR_UNINSPECTED, len);
 	return forward(ctx, g, slot);
 }
 
@@ -771,6 +786,28 @@ static __always_inline int inspect(struct xdp_md *ctx, const struct gate_config 
 	return bpf_redirect_map(&xsks, at, XDP_DROP);
 }
 
+/* Its death is known at once; one that only is slow may be as slow as that. */
+#define LINK_PATIENCE 5
+
+/*
+ * To the guard, which hands it to the link. Where the peer gateway takes no frames, nothing of a
+ * device that fails closed goes any further; of others the guard sees it first all the same.
+ */
+static __always_inline int seal(struct xdp_md *ctx, const struct gate_config *cfg,
+				struct gate_work *g, __u32 slot)
+{
+	__u32 none = 0, number = g->floor.verdict.link;
+	const struct gate_link *process = bpf_map_lookup_elem(&links, &none);
+	const struct gate_link *peer = bpf_map_lookup_elem(&links, &number);
+
+	if (!process || !peer)
+		return XDP_ABORTED;
+	if (!fails_open(g, slot) &&
+	    !gate_link_up(process, peer, g->floor.now_ns, LINK_PATIENCE * cfg->stale_ns))
+		return fail(ctx, cfg, g, slot, REASON_SEAL_DOWN);
+	return inspect(ctx, cfg, g, slot);
+}
+
 SEC("xdp")
 int gate(struct xdp_md *ctx)
 {
@@ -799,11 +836,16 @@ int gate(struct xdp_md *ctx)
 	g->floor.now_ns = bpf_ktime_get_ns();
 	gate_decide(t.slot);
 	count_rule(cfg, t.slot, g->floor.verdict.rule, g->floor.packet.len);
+	/* What has come by a link, only the guard has seen: on answers to it, it has the word. */
+	if (g->floor.verdict.action == GATE_DROP && g->floor.verdict.link &&
+	    wire->port.side == GATE_WARD)
+		g->floor.verdict.action = GATE_SEAL;
 	switch (g->floor.verdict.action) {
 	case GATE_PASS:
 		return pass(ctx, cfg, g, t.slot);
-	case GATE_INSPECT:
 	case GATE_SEAL:
+		return seal(ctx, cfg, g, t.slot);
+	case GATE_INSPECT:
 		return inspect(ctx, cfg, g, t.slot);
 	}
 	return drop(ctx, cfg, g, t.slot, 0);

@@ -13,7 +13,7 @@
 #include "../src/base/reason.h"
 #include "../src/base/terms.h"
 
-#define GATE_ABI 2
+#define GATE_ABI 3
 
 enum gate_side { GATE_WARD = 0, GATE_HOSPITAL = 1 };
 
@@ -32,6 +32,10 @@ struct gate_port {
 	__u8 side;     /* enum gate_side: what is plugged into this port */
 	__u8 flags;    /* GATE_PORT_* */
 	__u8 mac[6];   /* the port's own address */
+	/* Where the sealed link is heard, on the hospital's side; own_port 0: nowhere. */
+	struct gate_ip own;
+	__u16 own_port; /* UDP */
+	__u16 pad;
 };
 
 #define GATE_PORT_ISOLATED     1 /* the ward's switch isolates its ports: answer and hairpin */
@@ -111,6 +115,7 @@ struct gate_bind {
 	__u8 mac[6]; /* meaningful with GATE_BIND_MAC */
 	__u8 side;   /* enum gate_side */
 	__u8 flags;  /* GATE_BIND_* */
+	__u32 link;  /* of a host: the peer gateway it is behind, 1 to GATE_LINKS; 0 none */
 	__u64 roles; /* hosts only */
 };
 
@@ -124,7 +129,8 @@ struct gate_net_key {
 
 struct gate_net {
 	__u32 peer;
-	__u32 flags; /* GATE_NET_* */
+	__u16 flags; /* GATE_NET_* */
+	__u16 link;  /* the peer gateway it is behind, 1 to GATE_LINKS; 0 none */
 	__u64 roles;
 };
 
@@ -167,7 +173,8 @@ struct gate_flow {
 	__u32 generation; /* of the policy that judged it; older: judge again */
 	__u32 rule;	  /* index into rules, ~0 none; with GATE_FLOW_GRANTED the grant's id */
 	__u8 action;	  /* enum gate_action, before the mode softens it */
-	__u8 starter;	  /* index 0|1 into the key's ends: who sent the first packet */
+	__u8 starter : 1; /* index 0|1 into the key's ends: who sent the first packet */
+	__u8 link : 7;	  /* of GATE_SEAL: by which peer gateway */
 	__u8 reason;	  /* enum reason: why GATE_DROP, or why a guard blocked it */
 	__u8 flags;	  /* GATE_FLOW_* */
 	/* Hardware address and side of an end whose binding was checked in `generation`. */
@@ -257,7 +264,9 @@ gate_flow_key_make(struct gate_flow_key *ret_key, __u32 segment, __u16 vlan, __u
 
 /* What the floor made of a packet. Travels ahead of the frame to the guard. */
 struct gate_verdict {
-	__u32 abi;	  /* GATE_ABI */
+	__u16 abi; /* GATE_ABI */
+	__u8 link; /* the peer gateway it goes to or came from by a sealed link; 0 none */
+	__u8 pad;
 	__u32 ifindex;	  /* where it came in */
 	__u32 device;	  /* the device it is from, or else the one it is for */
 	__u32 peer;	  /* peer id of the other end */
@@ -277,6 +286,7 @@ struct gate_verdict {
 #define GATE_VERDICT_FRAGMENT  16 /* a piece without its first: judge after reassembly */
 #define GATE_VERDICT_OPEN      32 /* passes when nobody inspects, whatever the device's fail mode */
 #define GATE_VERDICT_RECORD    64 /* does not pass when nobody inspects, whatever the fail mode */
+#define GATE_VERDICT_LOCAL     128 /* for the gateway itself: its own sealed link */
 
 /* A blocked packet, told to user space; a bounded ring that drops when full. */
 #define GATE_SAMPLE_BYTES 512 /* a DHCP request, which says who a stranger is, whole */
@@ -330,6 +340,30 @@ struct gate_heart {
  */
 #define GATE_LATE_FRAMES 32
 #define GATE_LATE_NS	 8000000ull
+
+/*
+ * The sealed links, in memory that kernel, guards and link share: the map `links`, by
+ * the peer gateway's number, or what the parent gives them where there is no map. [0] is
+ * the link's process itself; its `owner` as that of a heart.
+ */
+#define GATE_LINKS 64 /* most peer gateways */
+
+struct gate_link {
+	__u64 beat_ns; /* CLOCK_MONOTONIC: by the link while the peer takes frames; 0 it does not */
+	__u32 owner;
+	__u32 pad;
+};
+
+/* Does the peer gateway take frames? The link's silence, and its death, count as no. */
+static inline __attribute__((always_inline)) int gate_link_up(const struct gate_link *process,
+							      const struct gate_link *peer,
+							      __u64 now_ns, __u64 stale_ns)
+{
+	__u64 beat = *(volatile const __u64 *)&peer->beat_ns;
+
+	return beat && !(*(volatile const __u32 *)&process->owner & GATE_OWNER_DIED) &&
+	       (now_ns <= beat || now_ns - beat <= stale_ns);
+}
 
 /*
  * A frame that may not pass uninspected, kept while one guard makes way for the

@@ -223,9 +223,9 @@ static void check_rule(struct checking *k, const char *path, const struct config
 	snprintf(at, sizeof(at), "%s.peer", path);
 	check_rule_peer(k, at, r->peer);
 	snprintf(at, sizeof(at), "%s.action", path);
-	if (r->action == GATE_SEAL)
+	if (r->action == GATE_SEAL && k->c && !k->c->peers_count)
 		wrong(k, at,
-		      "'seal' needs a sealed link, which this version does not have; expected "
+		      "'seal' needs a gateway at the other end; expected 'peers' to name one, or "
 		      "inspect, pass or drop");
 }
 
@@ -247,7 +247,7 @@ static void check_rule_words(struct checking *k, const char *path, const struct 
 		wrong(k, at,
 		      "allow and control say what may be said in a protocol; expected "
 		      "app to name it");
-	} else if (*r->app && r->action != GATE_INSPECT) {
+	} else if (*r->app && r->action != GATE_INSPECT && r->action != GATE_SEAL) {
 		wrong(k, at, "what is not inspected cannot be read; expected action: inspect");
 	} else if (*r->app && words_wrong &&
 		   words_wrong(r->app, r->allow, r->allow_count, &line, why)) {
@@ -504,6 +504,81 @@ static void check_relay(struct checking *k, unsigned i)
 		 words_wrong(r->app, r->allow, r->allow_count, &line, why))
 		wrong(k, at, "%s", why);
 	check_relay_who(k, r, i);
+}
+
+/* Whether another peer before this one has the same; the host at `n` of its list may be its own. */
+static bool host_taken(const struct config *c, unsigned i, unsigned n)
+{
+	for (unsigned p = 0; p <= i; p++)
+		for (unsigned h = 0; h < (p < i ? c->peers[p].hosts_count : n); h++)
+			if (strcmp(c->peers[p].hosts[h], c->peers[i].hosts[n]) == 0)
+				return true;
+	return false;
+}
+
+static void check_peer_hosts(struct checking *k, unsigned i)
+{
+	const struct config_peer *p = &k->c->peers[i];
+	char at[64], why[128];
+
+	for (unsigned n = 0; n < p->hosts_count; n++) {
+		const struct name *host = name_find(k->names, k->names_count, p->hosts[n]);
+
+		snprintf(at, sizeof(at), "peers[%u].hosts[%u]", i, n);
+		hint(k->names, k->names_count, p->hosts[n], "the name of a host", why, sizeof(why));
+		if (!host || host->device)
+			wrong(k, at, "no host is called '%.60s'%s", p->hosts[n],
+			      host ? "; a device is in front of this gateway" : why);
+		else if (host_taken(k->c, i, n))
+			wrong(k, at, "'%.60s' is behind a gateway already; expected it once",
+			      p->hosts[n]);
+	}
+}
+
+static void check_peer(struct checking *k, unsigned i)
+{
+	const struct config_peer *p = &k->c->peers[i];
+	char at[64], ip[ADDRESS_IP_LEN];
+	uint16_t port;
+
+	for (unsigned n = 0; n < i; n++) {
+		snprintf(at, sizeof(at), "peers[%u].name", i);
+		if (strcmp(k->c->peers[n].name, p->name) == 0)
+			wrong(k, at, "a second peer is called '%s'; expected a name of its own",
+			      p->name);
+	}
+	snprintf(at, sizeof(at), "peers[%u].address", i);
+	if (*p->address && !address_endpoint(p->address, ip, &port))
+		wrong(k, at,
+		      "'%.60s' is no place to send to; expected an address and a port as "
+		      "10.0.0.10:4789 or [fd00::10]:4789",
+		      p->address);
+	snprintf(at, sizeof(at), "peers[%u].segment", i);
+	if (*p->segment && !name_find(k->segments, k->c->segments_count, p->segment))
+		wrong(k, at, "no segment is called '%.60s'", p->segment);
+	snprintf(at, sizeof(at), "peers[%u]", i);
+	if (!*p->segment && k->c->segments_count > 1)
+		wrong(k, at, "the peer '%.60s' may be of any segment; expected 'segment'", p->name);
+	check_peer_hosts(k, i);
+}
+
+static void check_link(struct checking *k)
+{
+	const char *listen = k->c->link.listen;
+	char ip[ADDRESS_IP_LEN];
+	uint16_t port;
+
+	if (*listen && !address_endpoint(listen, ip, &port))
+		wrong(k, "link.listen",
+		      "'%.60s' is no place to listen at; expected an address and a port as "
+		      "10.0.0.9:4789 or [fd00::9]:4789",
+		      listen);
+	if (!*listen && k->c->peers_count)
+		wrong(k, "peers",
+		      "there are peers, and nowhere to hear them; expected 'link: {listen: "
+		      "ADDRESS:PORT}'");
+	for (unsigned i = 0; i < k->c->peers_count; i++)
+		check_peer(k, i);
 }
 
 static void check_pki(struct checking *k)
@@ -1009,6 +1084,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 		check_device(&k, i);
 	for (unsigned i = 0; i < c->relays_count; i++)
 		check_relay(&k, i);
+	check_link(&k);
 	for (unsigned i = 0; i < c->shields_count; i++)
 		check_shield(&k, i);
 	check_addresses(&k);

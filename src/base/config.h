@@ -89,6 +89,24 @@ struct config_relay {
 	uint32_t *given_connections, *given_idle_s; /* as the file gives them, or NULL */
 };
 
+/* The sealed link to other gateways. */
+struct config_link {
+	char *listen;		/* "10.9.0.1:4789", UDP; "" nowhere */
+	char *ca;		/* file with whom is trusted besides our own authority; "" nobody */
+	uint32_t renew_minutes; /* age of keys when they are replaced */
+	uint32_t dead_ms;	/* a peer unheard for so long is down */
+};
+
+/* A gateway at the other end of a sealed link. Its number is its place in the list, from 1. */
+struct config_peer {
+	char *name;
+	char *address;	   /* "10.9.0.2:4789"; "" it calls us */
+	char *certificate; /* the name its certificate must have; "" its own */
+	char *segment;	   /* whose traffic its frames count as; "" the only one */
+	char **hosts;	   /* what is behind it */
+	unsigned hosts_count;
+};
+
 /* Where updates come from, and when they are installed (doc/updates.md). */
 struct config_updates {
 	char **mirrors; /* URLs with metadata/ and targets/ below, asked in this order; none: no updater */
@@ -251,6 +269,9 @@ struct config {
 	struct config_pki pki;
 	struct config_relay *relays;
 	unsigned relays_count;
+	struct config_link link;
+	struct config_peer *peers;
+	unsigned peers_count;
 	struct config_people people;
 	struct config_audit audit;
 	struct config_updates updates;

@@ -54,7 +54,7 @@ enum ipc_type {
 			* memfd, the text to put in its place, if its SHA-256 is still the body */
 	IPC_LINK,	 /* parent → keeper, link: fd of its end of their pair; empty */
 	IPC_RELAYS, /* parent → link: fd of a memfd, JSON: the relays there are (role/doors.h) */
-	IPC_LISTEN, /* parent → link: fd that listens; the relay's name */
+	IPC_LISTEN, /* parent → link: fd that listens; the relay's name; empty: the sealed link's UDP socket */
 	IPC_PKI, /* link → keeper: JSON object, a question about certificates (role/pki.h); keeper →
 		     * link: its answer, with id 0: ask again */
 	IPC_COURIER, /* parent → keeper, courier: fd of its end of their pair; empty */
@@ -62,12 +62,20 @@ enum ipc_type {
 		  * answered */
 	IPC_BLOCK, /* guard → parent: struct setup_block (role/setup.h), a conversation that the kernel
 		    * is to keep blocked, whoever guards */
+	/* The sealed link's memory, guard by guard (base/share.h), and what all of them see of it. */
+	IPC_LINKS, /* parent → guard, link: fd of the memory of struct gate_link (bpf/shared.h); empty */
+	IPC_FRAMES, /* parent → guard, link: fd of a memfd, frames; u32 the guard's number */
+	IPC_WAKE, /* parent → guard, link: fd, an eventfd; u32 the guard's number, with IPC_WAKE_GUARD
+		     * the one that wakes the guard, else the one that wakes the link */
+	IPC_QUEUES, /* parent → guard, link: fd of a memfd, their queues, to be used from now on with
+		     * what came before; u32 the guard's number */
+	IPC_PEERS,	/* link → parent: struct setup_peers (role/setup.h), every half second */
 	IPC_LINK_STATE, /* link → keeper: JSON object, how what it carries stands (role/link.c), each
 		     * second that it changed */
 	IPC_PATIENTS, /* guard → keeper: struct setup_patient (role/setup.h), some: they are on a
 		       * patient */
-	IPC_UPDATER, /* parent → keeper, updater: fd of its end of their pair; empty */
-	IPC_FETCHED, /* updater → keeper: JSON object, what came of looking (role/updater.h);
+	IPC_UPDATER,  /* parent → keeper, updater: fd of its end of their pair; empty */
+	IPC_FETCHED,  /* updater → keeper: JSON object, what came of looking (role/updater.h);
 		      * keeper → updater: empty, look now */
 	IPC_INSTALL, /* keeper → parent → installer: JSON object, {"targets":[name]}; back: what is
 		      * in place now (role/installer.h) */
@@ -80,6 +88,8 @@ enum ipc_type {
 		    * without a reason it waits for more */
 	IPC_TYPE_COUNT,
 };
+
+#define IPC_WAKE_GUARD 0x80000000u
 
 /* One datagram's body at most; a sender splits what is larger. */
 #define IPC_BODY_MAX 65536

@@ -350,7 +350,34 @@
 	  "The gateway runs another release of itself, and it does its work.")                     \
 	X(UPDATE_BACK, "update.release_failed",                                                    \
 	  "A new release of the gateway did not do its work; the old one is back.")                \
-	X(UPDATE_HELD, "update.held", "Somebody stopped updates, or let them go on.")
+	X(UPDATE_HELD, "update.held", "Somebody stopped updates, or let them go on.")              \
+	X(SEAL_SILENT, "seal.peer_silent",                                                         \
+	  "Another gateway is not heard any longer: what should go to it sealed does not go.")     \
+	X(SEAL_LEFT, "seal.peer_left", "Another gateway said that it stops or starts anew.")       \
+	X(SEAL_UNREACHED, "seal.peer_unreachable",                                                 \
+	  "Another gateway does not answer, so nothing can be sealed for it.")                     \
+	X(SEAL_SPENT, "seal.keys_spent",                                                           \
+	  "The keys agreed with another gateway were used up before new ones were agreed.")        \
+	X(SEAL_REPLAYED, "seal.replayed",                                                          \
+	  "Somebody sends again what two gateways have said to each other before.")                \
+	X(SEAL_FORGED, "seal.forged",                                                              \
+	  "Somebody sends what looks like sealed traffic and was sealed by no gateway of ours.")   \
+	X(SEAL_MALFORMED, "seal.malformed",                                                        \
+	  "Another gateway sends what this one does not understand: one of them may be too old.")  \
+	X(SEAL_FLOOD, "seal.flood",                                                                \
+	  "Somebody begins so many conversations with the gateway that they were held back.")      \
+	X(SEAL_DOWN, "seal.down",                                                                  \
+	  "The encrypted link to the other gateway is down; this device is set to stay closed "    \
+	  "then.")                                                                                 \
+	X(SEAL_CLEAR, "seal.clear",                                                                \
+	  "Traffic of this device passed without encryption while the link to the other gateway "  \
+	  "was down.")                                                                             \
+	X(SEAL_IN_CLEAR, "seal.in_clear",                                                          \
+	  "Traffic came in without encryption that belongs on the link between two gateways.")     \
+	X(SEAL_WRONG_PEER, "seal.wrong_peer",                                                      \
+	  "Another gateway sent what does not belong to the machines behind it.")                  \
+	X(SEAL_NO_PEER, "seal.no_peer",                                                            \
+	  "What is to be encrypted is for a machine that is behind no other gateway.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -15,6 +15,7 @@
 #define MAX_RULES    64
 #define MAX_LIST     64
 #define MAX_RELAYS   64
+#define MAX_PEERS    64 /* GATE_LINKS */
 #define MAX_SHIELDS  4096
 
 /* Words, each one above its enum value (schema.h). The first of equals is the one to write. */
@@ -202,6 +203,34 @@ static const struct cyaml_schema_value text_entry = {
 	  1, 65536, "Most connections at once.")                                                   \
 	X(NUMBER, config_relay, "idle_s", given_idle_s, idle_s, OPTIONAL, "0", 0, 604800,          \
 	  "Seconds after which a quiet connection is ended; 0: never.")
+
+#define LINK(X)                                                                                   \
+	X(TEXT, schema_file, "listen", config.link.listen, 0, OPTIONAL, "", 0, 63,                \
+	  "An address of the gateway and a UDP port as 10.0.0.9:4789 or [fd00::9]:4789 where "    \
+	  "other gateways are heard and spoken to. It may be an address of a hospital port.")     \
+	X(TEXT, schema_file, "ca", config.link.ca, 0, OPTIONAL, "", 0, 255,                       \
+	  "A PEM file with issuers that are trusted for other gateways besides our own "          \
+	  "authority, "                                                                           \
+	  "and their revocation lists.")                                                          \
+	X(NUMBER, schema_file, "renew_minutes", given.renew_minutes, config.link.renew_minutes,   \
+	  OPTIONAL, "60", 1, 1440, "Keys that are so old are replaced, without a gap.")           \
+	X(NUMBER, schema_file, "dead_ms", given.dead_ms, config.link.dead_ms, OPTIONAL, "3500",   \
+	  200, 60000,                                                                             \
+	  "A gateway that was not heard for so many milliseconds though asked is down, and each " \
+	  "device's fail mode decides.")
+
+#define PEER(X)                                                                                \
+	X(TEXT, config_peer, "name", name, 0, REQUIRED, NULL, 1, 63,                           \
+	  "What the other gateway is called in events.")                                       \
+	X(TEXT, config_peer, "address", address, 0, OPTIONAL, "", 0, 63,                       \
+	  "Its address and UDP port as 10.0.0.10:4789. Empty: it is not known, it calls us.")  \
+	X(TEXT, config_peer, "certificate", certificate, 0, OPTIONAL, "", 0, 253,              \
+	  "The name that its certificate must be for. Empty: what it is called.")              \
+	X(TEXT, config_peer, "segment", segment, 0, OPTIONAL, "", 0, 63,                       \
+	  "The segment whose hospital port its frames count as coming in by. Empty: the only " \
+	  "one.")                                                                              \
+	X(TEXTS, config_peer, "hosts", hosts, &text_entry, REQUIRED, NULL, 1, MAX_HOSTS,       \
+	  "The hosts behind it, by name. What is allowed with them goes by the sealed link.")
 
 #define PEOPLE(X)                                                                                  \
 	X(WORD, schema_file, "sms", config.people.sms, yes_no, OPTIONAL, "no", 0, 0,               \
@@ -456,6 +485,10 @@ static const struct cyaml_schema_value text_entry = {
 	X(MAP, schema_file, "pki", config, pki_fields, OPTIONAL, NULL, 0, 0, "Certificates.")      \
 	X(MAPS, schema_file, "relays", config.relays, &relay_entry, OPTIONAL, NULL, 0, MAX_RELAYS, \
 	  "TCP in the clear on one side and TLS on the other.")                                    \
+	X(MAP, schema_file, "link", config, link_fields, OPTIONAL, NULL, 0, 0,                     \
+	  "The sealed link to other gateways.")                                                    \
+	X(MAPS, schema_file, "peers", config.peers, &peer_entry, OPTIONAL, NULL, 0, MAX_PEERS,     \
+	  "Other gateways, with hosts behind them.")                                               \
 	X(MAPS, schema_file, "segments", config.segments, &segment_entry, REQUIRED, NULL, 1,       \
 	  MAX_SEGMENTS, "Pairs of ports with a ward behind one of them.")                          \
 	X(MAPS, schema_file, "hosts", config.hosts, &host_entry, OPTIONAL, NULL, 0, MAX_HOSTS,     \
@@ -525,6 +558,9 @@ TABLE(console, CONSOLE)
 TABLE(pki, PKI)
 TABLE(relay, RELAY)
 ENTRY(relay, config_relay)
+TABLE(link, LINK)
+TABLE(peer, PEER)
+ENTRY(peer, config_peer)
 TABLE(people, PEOPLE)
 TABLE(export, EXPORT)
 TABLE(audit, AUDIT)
@@ -552,6 +588,8 @@ const struct schema_table schema_tables[] = {
 	ROW(console, "console", "The page and the API"),
 	ROW(pki, "pki", "Certificates"),
 	ROW(relay, "relays", "A relay between the clear and TLS"),
+	ROW(link, "link", "The sealed link to other gateways"),
+	ROW(peer, "peers", "A gateway at the other end of a sealed link"),
 	ROW(people, "people", "Who may sign in, and how"),
 	ROW(audit, "audit", "The audit trail"),
 	ROW(export, "audit.export", "Where the audit trail is sent"),

@@ -5,7 +5,8 @@
  * here but enums.
  */
 
-/* What the policy table says of a packet. GATE_SEAL is reserved for the link. */
+/* What the policy table says of a packet. GATE_SEAL: it goes by the sealed link to the gateway
+ * that its other end is behind. */
 enum gate_action { GATE_PASS = 0, GATE_INSPECT = 1, GATE_SEAL = 2, GATE_DROP = 3 };
 
 /* How far the gateway may go for a device. */

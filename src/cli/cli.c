@@ -124,6 +124,15 @@ int cli_fail(const char *fmt, ...)
 	return CLI_FAILED;
 }
 
+int cli_misread(const struct config_error *e)
+{
+	if (e->line)
+		fprintf(stderr, "%s:%u:%u: %s\n", e->file, e->line, e->column, e->text);
+	else
+		fprintf(stderr, "%s: %s\n", e->file, e->text);
+	return CLI_FAILED;
+}
+
 int cli_usage(const struct cli_command *c)
 {
 	fprintf(stderr, "usage: bedwarden %s %s\n", c->name, c->usage);

@@ -290,6 +290,31 @@ static void say_relays(const json_t *s)
 	}
 }
 
+/* Other gateways, a line each. */
+static void say_peers(const json_t *s)
+{
+	const json_t *peers = json_object_get(s, "peers"), *p;
+	char a[TEXT_SHORT], b[TEXT_SHORT], span[TEXT_SHORT];
+	size_t i;
+
+	if (!json_array_size(peers))
+		return;
+	puts("\nSEALED LINKS");
+	json_array_foreach (peers, i, p) {
+		const char *at = control_text(p, "address");
+
+		if (json_is_true(json_object_get(p, "up")))
+			say("  %s: up for %s at %s, round trip %.1f ms, %s sent, %s received.",
+			    control_text(p, "name"), text_span(number(p, "up_s"), span), at,
+			    json_number_value(json_object_get(p, "rtt_ms")),
+			    text_bytes(number(p, "bytes_out"), a),
+			    text_bytes(number(p, "bytes_in"), b));
+		else
+			say("  %s: DOWN%s%s; each device's fail mode decides.",
+			    control_text(p, "name"), *at ? ", last at " : "", at);
+	}
+}
+
 /* Where the console is, and how to know that it is ours. */
 static void say_console(const json_t *s)
 {
@@ -323,6 +348,7 @@ static void show(void *arg, json_t *s)
 	say_devices(s);
 	say_blind_spots(s);
 	say_traffic(s);
+	say_peers(s);
 	say_relays(s);
 	say_records(s);
 	say_console(s);

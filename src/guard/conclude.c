@@ -19,8 +19,11 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 
 	w->v = unjudged;
 	w->v.ifindex = w->ifindex;
-	if (kernels)
+	/* Of what goes by a link the kernel sees one direction, and our own floor both. */
+	if (kernels && !(kernels->action == GATE_SEAL && e->policy))
 		w->v = *kernels;
+	else if (e->policy && w->sealed)
+		floor_judge_sealed(e->floor, &w->p, w->ifindex, w->sealed, e->now_ns, &w->v);
 	else if (e->policy && w->floor_hint.key)
 		floor_judge_hinted(e->floor, &w->floor_hint, &w->p, w->ifindex, e->now_ns, &w->v);
 	else if (e->policy)
@@ -33,6 +36,7 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 	/* The kernel knows of rules alone; this one is a virtual patch. */
 	if (e->shields && w->v.reason != REASON_NONE && shield_is_rule(e->shields, w->v.rule))
 		w->v.reason = REASON_POLICY_SHIELDED;
+	engine_judge_seal(e, w);
 }
 
 /*

@@ -212,6 +212,7 @@ static void place(struct engine *e, const struct frame *f, struct work *w)
 
 	w->ifindex = f->verdict ? f->verdict->ifindex : f->ifindex;
 	w->segment = 0;
+	w->sealed = f->sealed;
 	if (!e->roster)
 		return;
 	if (e->o.place)
@@ -252,6 +253,12 @@ static void settle(struct engine *e, const struct frame *f, const struct work *w
 		c->ops->drop(c, f);
 		return;
 	}
+	if (v->action == GATE_SEAL) {
+		engine_seal(e, f, w, out);
+		return;
+	}
+	e->stats.opened += w->sealed != 0;
+	e->stats.in_clear += v->reason == REASON_SEAL_CLEAR;
 	if (v->flags & GATE_VERDICT_HAIRPIN && !e->o.packet_times) {
 		if (!port || !hairpin_readdress(f, e->policy, v, port)) {
 			c->ops->drop(c, f);
@@ -329,6 +336,10 @@ static bool take_fragment(struct engine *e, const struct frame *f, struct work *
 static void take(struct engine *e, const struct frame *f, struct work *w)
 {
 	engine_judge(e, f->verdict, w);
+	if (w->v.flags & GATE_VERDICT_LOCAL) { /* this machine's own stack has it, too */
+		e->capture->ops->drop(e->capture, f);
+		return;
+	}
 	if (take_fragment(e, f, w))
 		return;
 	engine_conclude(e, w);
@@ -358,7 +369,7 @@ static void decode(struct engine *e, const struct frame *frames, unsigned from, 
 			e->stats.malformed++;
 		place(e, f, w);
 		flow_hint(e->flows, &w->p, w->segment, &w->hint);
-		if (e->policy && !f->verdict)
+		if (e->policy && !f->verdict && !f->sealed)
 			floor_hint(e->floor, &w->hint.key, &w->floor_hint);
 		else
 			w->floor_hint.key = NULL;
@@ -369,7 +380,7 @@ static void fetch_flows(struct engine *e, const struct frame *frames, unsigned f
 {
 	for (unsigned i = from; i < to; i++) {
 		flow_prefetch(e->flows, &slot(e, i)->hint);
-		if (e->policy && !frames[i].verdict)
+		if (slot(e, i)->floor_hint.key)
 			floor_prefetch(e->floor, &slot(e, i)->floor_hint);
 	}
 }
@@ -379,7 +390,7 @@ static void fetch_sessions(struct engine *e, const struct frame *frames, unsigne
 	for (unsigned i = from; i < to; i++)
 		session_prefetch(flow_guess(e->flows, &slot(e, i)->hint));
 	for (unsigned i = from; e->policy && i < to; i++)
-		if (!frames[i].verdict)
+		if (slot(e, i)->floor_hint.key)
 			floor_prefetch_again(e->floor, &slot(e, i)->floor_hint);
 }
 

@@ -27,6 +27,18 @@ typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const stru
 typedef void (*engine_block_fn)(void *arg, const struct gate_flow_key *key, enum reason why,
 				uint64_t for_ns);
 
+/*
+ * Sealed links, by the number of the peer gateway: whether it takes frames, and a frame for it,
+ * which is no longer the engine's where the answer is 0; -errno: it still is. A frame without a
+ * handle, `own`, is the engine's own and to be copied.
+ */
+struct engine_seal {
+	bool (*up)(void *arg, uint8_t link);
+	int (*frame)(void *arg, const struct frame *f, const struct gate_verdict *v);
+	int (*own)(void *arg, struct bytes frame, const struct gate_verdict *v);
+	void *arg;
+};
+
 #define ENGINE_STREAM_BYTES (64u << 20)
 #define ENGINE_STREAM_END   (1u << 20) /* held of one end of one conversation, at most */
 
@@ -50,10 +62,13 @@ struct engine_options {
 	void *sink_arg;
 	engine_block_fn block; /* told of what is cut off; NULL: nobody is */
 	void *block_arg;
+	struct engine_seal seal; /* up NULL: as for a file, what is to be sealed passes */
 };
 
 struct engine_stats {
 	uint64_t packets, bytes, dropped, would_drop, held, malformed;
+	uint64_t sealed, opened,
+		in_clear; /* packets to and by links; passed without, for one was down */
 	uint64_t events, flows, flows_evicted, flows_untold, fragments_reassembled, fragments_lost;
 	struct session_counts sessions;
 	uint64_t anomalies[ANOMALY_COUNT];
@@ -83,6 +98,9 @@ void engine_boot(struct engine *e, uint64_t boot_ns);
  * or hold for reassembly and settle later).
  */
 void engine_burst(struct engine *e, struct capture *c, const struct frame *frames, unsigned count);
+/* A frame that a link was given and left when it died: the device's fail mode decides on it. */
+void engine_left(struct engine *e, struct capture *c, const struct frame *f,
+		 const struct gate_verdict *v);
 /* A packet that the kernel's floor dropped: named, counted, reported; never forwarded. */
 void engine_blocked(struct engine *e, const struct gate_sample *s, uint64_t wall_ns);
 /* Timeouts, inventory reports, grouped counters. Call it about ten times a second. */

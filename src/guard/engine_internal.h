@@ -1,7 +1,7 @@
 #ifndef BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 #define BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 /* The engine, shared by its own files: engine.c, the row of rooms; conclude.c, what a packet with
- * a verdict comes to; hear.c, what it says; shut.c, doors that shut. */
+ * a verdict comes to; hear.c, what it says; seal.c, what goes by a link; shut.c, doors that shut. */
 #include "guard/bedside.h"
 #include "guard/engine.h"
 #include "guard/notice.h"
@@ -21,6 +21,7 @@ struct work {
 	struct flow_hint hint;
 	struct floor_hint floor_hint; /* key NULL: none */
 	uint32_t ifindex, segment;
+	uint8_t sealed; /* by whose link it came; 0: in the clear */
 };
 
 struct engine {
@@ -71,6 +72,15 @@ void engine_refuse(const struct engine *e, struct work *w, enum reason why);
 void engine_conclude(struct engine *e, struct work *w);
 /* The same of a packet that the kernel dropped: it belongs to no flow here. */
 void engine_conclude_blocked(struct engine *e, struct work *w);
+
+/* The verdict on a packet that is to go by a link, as it stands: where the link is down, by the
+ * device's fail mode. */
+void engine_judge_seal(const struct engine *e, struct work *w);
+/* A frame with a verdict of GATE_SEAL is on its way, or has been dropped. `out`: by which port in
+ * the clear, where that may be. */
+void engine_seal(struct engine *e, const struct frame *f, const struct work *w, uint32_t out);
+/* A frame of our own that answers `w`, or goes on in its place, out of a port. */
+void engine_say(struct engine *e, const struct work *w, struct bytes frame, uint32_t out);
 
 /* Reads what the packet says; true where somebody was told of the verdict already. */
 bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end);

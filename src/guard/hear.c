@@ -150,11 +150,11 @@ void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t se
 	uint8_t bytes[RESET_MAX];
 	struct frame f = {.data = {bytes, reset_make(&w->p, back, seq, bytes)}};
 
-	if (!f.data.len || !port || !e->capture || !e->capture->ops->inject)
+	if (!f.data.len || !port)
 		return;
 	if (hairpin && !back && !hairpin_readdress(&f, e->policy, &w->v, port))
 		return;
-	e->capture->ops->inject(e->capture, f.data, back || hairpin ? w->ifindex : port->partner);
+	engine_say(e, w, f.data, back || hairpin ? w->ifindex : port->partner);
 }
 
 /* The kernel keeps a conversation blocked for so long: no guard that is started meanwhile knows

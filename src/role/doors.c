@@ -20,7 +20,7 @@ typedef void (*told_fn)(void *arg, const char *name, const char *why);
 
 /* --- sockets ----------------------------------------------------------------- */
 
-static int listen_at(const char *text)
+static int listen_at(const char *text, int type)
 {
 	struct sockaddr_storage at = {0};
 	struct sockaddr_in *four = (struct sockaddr_in *)&at;
@@ -35,15 +35,16 @@ static int listen_at(const char *text)
 	at.ss_family = v6 ? AF_INET6 : AF_INET;
 	inet_pton(at.ss_family, host, v6 ? (void *)&six->sin6_addr : (void *)&four->sin_addr);
 	*(v6 ? &six->sin6_port : &four->sin_port) = htons(port);
-	s = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	s = socket(at.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s < 0)
 		return -errno;
-	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (type == SOCK_STREAM)
+		setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(s, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)); /* a port may come up later */
 	if (v6)
 		setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(s, (struct sockaddr *)&at, v6 ? sizeof(*six) : sizeof(*four)) == 0 &&
-	    listen(s, BACKLOG) == 0)
+	    (type == SOCK_DGRAM || listen(s, BACKLOG) == 0))
 		return s;
 	err = -errno;
 	close(s);
@@ -71,7 +72,7 @@ static void open_one(struct doors *was, struct doors *next, const char *name, co
 	int s = take_over(was, at);
 
 	if (s < 0)
-		s = listen_at(at);
+		s = listen_at(at, SOCK_STREAM);
 	if (s < 0) {
 		snprintf(why, sizeof(why),
 			 "nobody can be listened to at %.60s: %s; set 'listen' to an address of "
@@ -86,9 +87,40 @@ static void open_one(struct doors *was, struct doors *next, const char *name, co
 	next->count++;
 }
 
+/* The link's socket stays while its address does. */
+static void open_link(struct doors *was, struct doors *next, const struct config *c, told_fn fn,
+		      void *arg)
+{
+	const char *at = c->link.listen;
+	char why[DOORS_ERROR];
+	int s = -1;
+
+	if (!*at || !c->peers_count)
+		return;
+	if (*was->link.name && strcmp(was->link.at, at) == 0) {
+		next->link = was->link;
+		*was->link.name = 0;
+		return;
+	}
+	s = listen_at(at, SOCK_DGRAM);
+	if (s < 0) {
+		snprintf(why, sizeof(why),
+			 "no gateway can be heard at %.60s: %s; set 'listen' to an address of this "
+			 "machine's and a port that is free",
+			 at, strerror(-s));
+		fn(arg, "link", why);
+		return;
+	}
+	snprintf(next->link.name, sizeof(next->link.name), "link");
+	snprintf(next->link.at, sizeof(next->link.at), "%s", at);
+	next->link.sock = s;
+}
+
 void doors_open(struct doors *d, const struct config *c, told_fn fn, void *arg)
 {
 	struct doors next = {.count = 0};
+
+	open_link(d, &next, c, fn, arg);
 
 	for (unsigned i = 0; i < c->relays_count && next.count < DOORS_MAX - 1; i++)
 		open_one(d, &next, c->relays[i].name, c->relays[i].listen, fn, arg);
@@ -103,12 +135,15 @@ void doors_close(struct doors *d)
 	for (unsigned i = 0; i < d->count; i++)
 		if (d->list[i].sock >= 0)
 			close(d->list[i].sock);
+	if (*d->link.name)
+		close(d->link.sock);
+	*d->link.name = 0;
 	d->count = 0;
 }
 
 bool doors_wanted(const struct config *c)
 {
-	return c->relays_count > 0 || *c->pki.est;
+	return c->relays_count > 0 || *c->pki.est || c->peers_count > 0;
 }
 
 /* --- what there is to know ------------------------------------------------------ */
@@ -194,28 +229,73 @@ static json_t *messages_of(const struct config_relay *r)
 	return text;
 }
 
-static json_t *ca_of(const struct config_relay *r, told_fn fn, void *arg)
+static json_t *ca_text(const char *file, const char *name, told_fn fn, void *arg)
 {
 	char why[DOORS_ERROR];
 	struct bytes text;
 	json_t *t;
-	int err;
+	int err = file_read(file, CA_MAX, &text);
 
-	if (!*r->ca)
-		return json_null();
-	if (strcmp(r->ca, "none") == 0)
-		return json_string("");
-	err = file_read(r->ca, CA_MAX, &text);
 	if (err < 0) {
 		snprintf(why, sizeof(why),
-			 "ca: %.120s cannot be read: %s; until it can, nobody is let in", r->ca,
+			 "ca: %.120s cannot be read: %s; until it can, nobody is let in", file,
 			 strerror(-err));
-		fn(arg, r->name, why);
+		fn(arg, name, why);
 		return json_string("unreadable");
 	}
 	t = json_stringn((const char *)text.data, text.len);
 	free((void *)text.data);
 	return t ? t : json_string("unreadable");
+}
+
+static json_t *ca_of(const struct config_relay *r, told_fn fn, void *arg)
+{
+	if (!*r->ca)
+		return json_null();
+	if (strcmp(r->ca, "none") == 0)
+		return json_string("");
+	return ca_text(r->ca, r->name, fn, arg);
+}
+
+static json_t *link_json(const struct config *c, told_fn fn, void *arg)
+{
+	return json_pack("{s:i,s:i,s:o}", "dead_ms", (int)c->link.dead_ms, "renew_s",
+			 (int)c->link.renew_minutes * 60, "ca",
+			 *c->link.ca ? ca_text(c->link.ca, "link", fn, arg) : json_string(""));
+}
+
+/* The hospital port of its segment, by which its frames count as coming in. */
+static uint32_t port_of(const struct config *c, const struct config_peer *p,
+			const struct ports *ports)
+{
+	for (unsigned i = 0; i < ports->count; i++) {
+		const struct port *at = &ports->list[i];
+
+		if (!at->ward &&
+		    (!*p->segment || strcmp(c->segments[at->segment].name, p->segment) == 0))
+			return at->ifindex;
+	}
+	return 0;
+}
+
+static json_t *peers_json(const struct config *c, const struct ports *ports)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < c->peers_count; i++) {
+		const struct config_peer *p = &c->peers[i];
+		char ip[ADDRESS_IP_LEN] = "";
+		uint16_t port = 0;
+
+		if (*p->address)
+			(void)address_endpoint(p->address, ip, &port);
+		json_array_append_new(list, json_pack("{s:i,s:s,s:s,s:s,s:i,s:I}", "number",
+						      (int)i + 1, "name", p->name, "certificate",
+						      *p->certificate ? p->certificate : p->name,
+						      "ip", ip, "port", (int)port, "ifindex",
+						      (json_int_t)port_of(c, p, ports)));
+	}
+	return list;
 }
 
 static json_t *relay_json(const struct config *c, const struct config_relay *r, told_fn fn,
@@ -259,7 +339,8 @@ static int in_memory(const char *text)
 	return fd;
 }
 
-int doors_setup(const struct config *c, told_fn fn, void *arg)
+int doors_setup(const struct config *c, const struct ports *ports, uint32_t generation, told_fn fn,
+		void *arg)
 {
 	json_t *root = json_object(), *list = json_array(), *names;
 	char *text;
@@ -274,6 +355,9 @@ int doors_setup(const struct config *c, told_fn fn, void *arg)
 	for (unsigned i = 0; i < c->relays_count; i++)
 		json_array_append_new(list, relay_json(c, &c->relays[i], fn, arg));
 	json_object_set_new(root, "relays", list);
+	json_object_set_new(root, "link", link_json(c, fn, arg));
+	json_object_set_new(root, "peers", peers_json(c, ports));
+	json_object_set_new(root, "generation", json_integer(generation));
 	json_object_set_new(root, "est", json_boolean(*c->pki.est != 0));
 	text = json_dumps(root, JSON_COMPACT);
 	if (text)

@@ -10,9 +10,16 @@
  *               "ca":PEM|null (our own)|"" (nobody),"tls12","proxy","app","messages",
  *               "from":[prefix],"late_ok","connections","idle_s"}]}
  *
+ * and for the sealed link, in the same:
+ *
+ *    "link":{"dead_ms","renew_s","ca":PEM|""},
+ *    "peers":[{"number","name","certificate","ip","port","ifindex"}],	ip "": it calls us
+ *    "generation"
+ *
  * Where machines enrol is a relay, too, called DOORS_EST, that connects to nowhere.
  */
 #include "base/config.h"
+#include "role/port.h"
 
 #define DOORS_MAX   65
 #define DOORS_ERROR 256
@@ -26,6 +33,7 @@ struct door {
 struct doors {
 	struct door list[DOORS_MAX];
 	unsigned count;
+	struct door link; /* UDP; name "": nobody listens */
 };
 
 /* As front_open(). Each that cannot be opened is told by `fn`. */
@@ -33,8 +41,8 @@ void doors_open(struct doors *d, const struct config *c,
 		void (*fn)(void *arg, const char *name, const char *why), void *arg);
 void doors_close(struct doors *d);
 /* The memfd, the caller's; -errno. Files that cannot be read are told by `fn`. */
-int doors_setup(const struct config *c, void (*fn)(void *arg, const char *name, const char *why),
-		void *arg);
+int doors_setup(const struct config *c, const struct ports *ports, uint32_t generation,
+		void (*fn)(void *arg, const char *name, const char *why), void *arg);
 bool doors_wanted(const struct config *c);
 
 #endif

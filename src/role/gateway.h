@@ -10,6 +10,7 @@
  *   install.c  updates put in place
  *   releases.c another release of the gateway itself
  *   grants.c   doors that the keeper opens and shuts
+ *   sealing.c  memory that guards share with the link
  *   status.c   the answer to `bedwarden status`
  */
 #include "bpf/shared.h"
@@ -48,6 +49,7 @@ struct member {
 	struct setup_counts counts;
 	char arguments[MEMBER_TEXT]; /* what it was started with, … */
 	struct setup_guard setup;    /* … and was told; guards only */
+	int frames;		     /* guards: the memory that it shares with the link; 0 none */
 };
 
 /* What the installer is to do, see install.c. */
@@ -80,6 +82,9 @@ struct gateway {
 	unsigned member_count;
 	unsigned guards;
 	struct watch *watch;
+	int links;     /* memory of struct gate_link, without the kernel's floor; 0 none */
+	int link_wake; /* what wakes the link; 0 none */
+	struct setup_peers peers; /* as the link last said */
 	struct install install;
 	int supervisor;	       /* who changes releases; -1: started by hand */
 	char release[64];      /* the one that this is; "" the packaged one */
@@ -100,8 +105,11 @@ struct member *member_keeper(struct gateway *g);
 struct member *member_console(struct gateway *g); /* NULL before members_init() */
 /* Tells the keeper what the policy wishes of it. */
 void member_wishes(struct gateway *g);
+/* The link, NULL before members_init(). */
+struct member *member_link(struct gateway *g);
 /* Gives the link its relays and their sockets, if it is there. */
 void member_relays(struct gateway *g);
+/* What guards and link share, for the sealed link, is sealing.c's. */
 /* Its name for people: "keeper", "guard 1". */
 #define MEMBER_NAME 32
 const char *member_name(const struct member *m, char ret_name[MEMBER_NAME]);
@@ -123,6 +131,13 @@ int reload_replace(struct gateway *g, int fd, const uint8_t *base, char ret_erro
 void reload_ports(struct gateway *g);
 /* Those of a role that would be started differently now are ended in order, to be started anew. */
 void reload_restart(struct gateway *g, enum role_id role);
+
+/* sealing.c */
+bool sealing_wanted(const struct gateway *g);
+/* A guard or the link was just started: it gets its memory, and queues with whoever is there. */
+void sealing_guard(struct gateway *g, struct member *guard);
+void sealing_link(struct gateway *g, struct member *link);
+void sealing_close(struct gateway *g);
 
 /* grants.c */
 /* The keeper says which doors are open. False: that is no message of its kind. */

@@ -21,6 +21,7 @@
 #include "guard/evidence.h"
 #include "role/child.h"
 #include "role/known.h"
+#include "role/lender.h"
 #include "role/outbox.h"
 #include "role/setup.h"
 
@@ -34,7 +35,7 @@
 #define FLOWS_TOLD	8192	   /* most conversations that one question is answered by */
 #define FLOWS_WAITING	(8u << 20)
 #define OPEN_PATIENCE	2000 /* ms for an earlier guard's sockets to go away */
-#define CAPTURE_FDS_MAX (SETUP_PORTS_MAX + 1)
+#define CAPTURE_FDS_MAX (SETUP_PORTS_MAX + 2)
 #define DRAIN_QUIET_NS	(5 * NSEC_PER_MSEC)
 #define DRAIN_MOST_NS	(500 * NSEC_PER_MSEC)
 #define EVIDENCE_RING	(4u << 20)	/* bytes of frames that may become evidence, */
@@ -51,10 +52,13 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_PEER},   /* the keeper's end */
 	{FROM_PARENT, IPC_GRANTS}, /* doors that are open */
 	{FROM_PARENT, IPC_STOP},   {FROM_KEEPER, IPC_FLOWS},
+	{FROM_PARENT, IPC_LINKS},  {FROM_PARENT, IPC_FRAMES},
+	{FROM_PARENT, IPC_WAKE},   {FROM_PARENT, IPC_QUEUES}, /* the sealed link's memory */
 };
 
-/* Besides what every role lives on: the counters of its sockets. */
-static const char *const calls[] = {"getsockopt"};
+/* Besides what every role lives on: the counters of its sockets, the seals of memory that is
+ * shared, and to leave nothing behind when it goes in order. */
+static const char *const calls[] = {"fcntl", "getsockopt", "set_robust_list"};
 
 struct block { /* a policy as it was handed over */
 	void *map;
@@ -77,6 +81,7 @@ struct guard {
 	struct outbox events, flows;
 	struct evidence *evidence; /* NULL: off */
 	struct archive *archive;
+	struct lender *lender;
 	bool keeper_full;   /* its socket takes no more, and is not tried again */
 	uint64_t keeper_ns; /* before then, however much waits */
 	uint32_t flows_id;  /* of the question that `flows` answers */
@@ -172,6 +177,17 @@ static int take_peer(struct guard *g, int fd)
 	return 0;
 }
 
+/* Of the sealed link: what cannot be used leaves the guard without one, and each device's fail
+ * mode decides. */
+static int take_lent(struct guard *g, struct ipc_message *m)
+{
+	int r = lender_take(g->lender, m);
+
+	if (r && r != -EBADMSG)
+		log_error("memory shared with the link cannot be used: %s", strerror(-r));
+	return r == -EBADMSG ? r : 0;
+}
+
 static int take_from_parent(struct guard *g, struct ipc_message *m)
 {
 	int r = 0;
@@ -195,6 +211,11 @@ static int take_from_parent(struct guard *g, struct ipc_message *m)
 		r = take_peer(g, m->fd);
 		m->fd = -1;
 		break;
+	case IPC_LINKS:
+	case IPC_FRAMES:
+	case IPC_WAKE:
+	case IPC_QUEUES:
+		return take_lent(g, m);
 	default:
 		g->stopping = true;
 	}
@@ -326,13 +347,20 @@ static bool turn(struct guard *g)
 	struct frame frames[BURST];
 	int n;
 
-	if (ops->wait(g->capture, 0) <= 0)
+	n = (int)lender_receive(g->lender, frames, BURST / 2);
+	if (ops->wait(g->capture, 0) > 0) {
+		int more = ops->receive(g->capture, frames + n, BURST - (unsigned)n);
+
+		n += more > 0 ? more : 0;
+	} else if (n == 0) {
+		lender_flush(g->lender); /* what the link is done with */
 		return false;
-	n = ops->receive(g->capture, frames, BURST);
+	}
 	engine_boot(g->engine, clock_boot_ns());
 	if (n > 0)
 		engine_burst(g->engine, g->capture, frames, (unsigned)n);
 	ops->flush(g->capture);
+	lender_flush(g->lender);
 	return n > 0;
 }
 
@@ -417,6 +445,7 @@ static void housekeeping(struct guard *g, uint64_t now)
 		engine_tick(g->engine, g->capture, wall);
 		g->capture->ops->flush(g->capture);
 	}
+	lender_flush(g->lender);
 	talk_to_keeper(g);
 	if (now >= g->counts_ns) {
 		g->counts_ns = now + COUNTS_NS;
@@ -432,15 +461,22 @@ static void sleep_until_something(struct guard *g, uint64_t now)
 	unsigned n = g->capture->ops->fds(g->capture, fds, CAPTURE_FDS_MAX), ports = n;
 	uint64_t ms = now < g->tick_ns ? (g->tick_ns - now) / NSEC_PER_MSEC + 1 : 0;
 	bool others = false;
+	int r;
 
 	for (unsigned i = 0; i < n; i++)
 		p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	p[n++] = (struct pollfd){.fd = lender_fd(g->lender), .events = POLLIN};
+	ports = n;
 	p[n++] = (struct pollfd){.fd = g->parent, .events = POLLIN};
 	p[n++] = (struct pollfd){.fd = g->keeper,
 				 .events = (short)(POLLIN | (g->keeper_full ? POLLOUT : 0))};
 	if (g->samples)
 		p[n++] = (struct pollfd){.fd = ring_buffer__epoll_fd(g->samples), .events = POLLIN};
-	if (poll(p, n, (int)ms) <= 0)
+	if (!lender_sleep(g->lender))
+		return;
+	r = poll(p, n, (int)ms);
+	lender_wake(g->lender);
+	if (r <= 0)
 		return;
 	for (unsigned i = ports; i < n; i++)
 		others = others || p[i].revents;
@@ -538,13 +574,14 @@ static struct capture *open_capture(const struct guard *g)
 	const struct setup_guard *s = &g->setup;
 	struct capture_port ports[SETUP_PORTS_MAX];
 	struct timespec nap = {.tv_nsec = (long)NSEC_PER_MSEC};
+	const struct capture_memory *memory = lender_memory(g->lender);
 	struct capture *c = NULL;
 
 	list_ports(g, ports);
 	for (int ms = 0; ms < OPEN_PATIENCE; ms++) {
 		c = s->capture == SETUP_XDP
-			    ? capture_xdp_open(ports, s->port_count, s->queue, s->bpf_dir)
-			    : capture_packet_open(ports, s->port_count);
+			    ? capture_xdp_open(ports, s->port_count, s->queue, s->bpf_dir, memory)
+			    : capture_packet_open(ports, s->port_count, memory);
 		if (c || errno != EBUSY)
 			break;
 		nanosleep(&nap, NULL);
@@ -633,11 +670,16 @@ static void prepare(struct guard *g)
 				   .sink = outbox_put,
 				   .sink_arg = &g->events,
 				   .block = block,
-				   .block_arg = g};
+				   .block_arg = g,
+				   .seal = {lender_up, lender_seal, lender_seal_own}};
 
 	if (outbox_init(&g->events, EVENTS_WAITING) || outbox_init(&g->flows, FLOWS_WAITING))
 		fatal("no memory for events");
+	g->lender = lender_new();
+	if (!g->lender)
+		fatal("no memory");
 	wait_for_setup(g);
+	o.seal.arg = g->lender;
 	learn_makers(g, &o.inventory);
 	o.max_flows = g->setup.max_flows;
 	o.max_fragments = g->setup.max_fragments;
@@ -658,6 +700,8 @@ static void prepare(struct guard *g)
 	if (!g->capture)
 		fatal("queue %u of the ports could not be opened: %s", g->setup.queue,
 		      strerror(errno));
+	if (lender_start(g->lender, g->capture, g->engine, g->setup.stale_ms))
+		log_error("no memory for the link");
 	lock_in();
 	ipc_send(g->parent, IPC_READY, 0, (struct bytes){0}, -1);
 	say_generation(g);

@@ -13,6 +13,7 @@
 #include "guard/policy/message.h"
 #include "role/link.h"
 #include "role/doors.h"
+#include "role/peers.h"
 #include "role/tls_key.h"
 #include "seal/pki/certificate.h"
 #include "seal/pki/tls.h"
@@ -327,6 +328,7 @@ int lines_take(struct lines *s, struct bytes json)
 	}
 	json_decref(s->setup);
 	s->setup = root;
+	peers_take(s->link->peers, root);
 	lines_ask(s);
 	return 0;
 }
@@ -449,6 +451,7 @@ static void take_identity(struct lines *s, const char *chain_pem, const char *tr
 	for (struct line *n = s->list; n; n = n->next)
 		if (!n->gone)
 			refresh(s, n);
+	peers_identity(s->link->peers, s->key, s->chain, s->trust);
 	log_debug("a certificate is in use");
 }
 

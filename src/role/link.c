@@ -20,6 +20,7 @@
 #include "base/sandbox.h"
 #include "guard/proto/proto.h"
 #include "role/child.h"
+#include "role/peers.h"
 #include "role/setup.h"
 #include "role/tls_key.h"
 
@@ -27,19 +28,21 @@
 #define SETUP_MAX      (64u << 20)
 #define TURN_MAX       64
 #define TICK_NS	       NSEC_PER_SEC
+#define REPORT_NS      (NSEC_PER_SEC / 2)
 
 /* Who may say what to the link. */
 enum { FROM_PARENT, FROM_KEEPER };
 static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_LINK},     {FROM_PARENT, IPC_RELAYS}, {FROM_PARENT, IPC_LISTEN},
 	{FROM_PARENT, IPC_STOP},     {FROM_KEEPER, IPC_PKI},	{FROM_KEEPER, IPC_TLS_KEY},
-	{FROM_KEEPER, IPC_TLS_SIGN},
+	{FROM_KEEPER, IPC_TLS_SIGN}, {FROM_PARENT, IPC_LINKS},	{FROM_PARENT, IPC_FRAMES},
+	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES},
 };
 
 /* Besides what every role lives on: connections in and out. No file, no name lookup. */
 static const char *const calls[] = {
 	"accept4", "connect",	 "fcntl",  "getpeername", "getsockname",   "getsockopt",
-	"pread64", "setsockopt", "socket", "socketpair",  "epoll_create1",
+	"pread64", "setsockopt", "socket", "socketpair",  "epoll_create1", "set_robust_list",
 };
 
 static struct link link_state;
@@ -210,7 +213,8 @@ static void resume(void *arg, void *who)
 {
 	struct link *l = arg;
 
-	relays_resume(l->relays, who);
+	if (!peers_resume(l->peers, who))
+		relays_resume(l->relays, who);
 }
 
 /* How things stand, for status; once a second, where it is not what was said before. */
@@ -253,8 +257,13 @@ static void take_listener(struct link *l, struct ipc_message *m)
 {
 	char name[64];
 
-	if (!m->body.len || m->body.len >= sizeof(name))
+	if (m->body.len >= sizeof(name))
 		return;
+	if (!m->body.len) {
+		peers_socket(l->peers, m->fd);
+		m->fd = -1;
+		return;
+	}
 	memcpy(name, m->body.data, m->body.len);
 	name[m->body.len] = 0;
 	lines_listen(l->lines, name, m->fd);
@@ -271,8 +280,10 @@ static void from_parent(struct link *l, struct ipc_message *m)
 		take_relays(l, m->fd);
 	else if (m->type == IPC_LISTEN)
 		take_listener(l, m);
-	else
+	else if (m->type == IPC_STOP)
 		l->stopping = true;
+	else if (!peers_message(l->peers, m))
+		log_error("memory shared with a guard cannot be used");
 	if (m->fd >= 0)
 		close(m->fd);
 }
@@ -338,7 +349,8 @@ static void prepare(struct link *l)
 	l->key = tls_key_new(-1, "tls.link", &kc);
 	l->lines = lines_new(l);
 	l->est = est_new(l);
-	if (!l->relays || !l->key || !l->lines || !l->est ||
+	l->peers = peers_new(l);
+	if (!l->relays || !l->key || !l->lines || !l->est || !l->peers ||
 	    outbox_init(&l->events, EVENTS_WAITING) < 0)
 		fatal("no memory");
 	if (relays_watch(l->relays, l->parent, hear_parent, l) < 0)
@@ -353,12 +365,19 @@ static void flush(struct link *l)
 
 static void run(struct link *l)
 {
-	uint64_t tick = clock_mono_ns(), now;
+	uint64_t tick = clock_mono_ns(), report = tick, now;
 
 	while (!l->stopping) {
-		relays_turn(l->relays, outbox_empty(&l->events) ? 1000 : 50);
+		int ms = peers_turn(l->peers, outbox_empty(&l->events) ? 1000 : 50);
+
+		relays_turn(l->relays, peers_sleep(l->peers) ? ms : 0);
+		peers_wake(l->peers);
 		now = clock_mono_ns();
 		flush(l);
+		if (now - report >= REPORT_NS) {
+			report = now;
+			peers_report(l->peers);
+		}
 		if (now - tick < TICK_NS)
 			continue;
 		tick = now;
@@ -376,6 +395,8 @@ static void drain(struct link *l)
 	uint64_t end = clock_mono_ns() + LINK_DRAIN_MS * NSEC_PER_MSEC;
 
 	lines_close(l->lines);
+	peers_turn(l->peers, 0);
+	peers_free(l->peers);
 	while (relays_open(l->relays) && clock_mono_ns() < end) {
 		relays_turn(l->relays, 50);
 		flush(l);

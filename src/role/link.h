@@ -1,8 +1,8 @@
 #ifndef BEDWARDEN_ROLE_LINK_H
 #define BEDWARDEN_ROLE_LINK_H
 /*
- * The link: what leaves a ward leaves sealed. Runs the TLS relays (seal/relay/relay.h) and
- * answers machines that enrol (EST). Unprivileged, without files; it has no private
+ * The link: what leaves a ward leaves sealed. Runs the sealed links to other gateways
+ * (seal/link/link.h) and the TLS relays (seal/relay/relay.h), and answers machines that enrol (EST). Unprivileged, without files; it has no private
  * key, but asks the keeper for every signature. The parent gives it sockets that
  * listen and what there is to know (role/doors.h).
  *
@@ -12,7 +12,7 @@
  * LINK_DRAIN_MS later.
  *
  * Its files: link.c, the process, its rights and its loop; lines.c, the relays and their
- * certificates; est.c, EST.
+ * certificates; peers.c, the sealed links; est.c, EST.
  */
 #include "base/ipc.h"
 #include "role/outbox.h"
@@ -23,6 +23,7 @@
 struct est;
 struct json;
 struct lines;
+struct peers;
 struct tls_key;
 
 struct link {
@@ -30,6 +31,7 @@ struct link {
 	struct relays *relays;
 	struct lines *lines;
 	struct est *est;
+	struct peers *peers;
 	struct tls_key *key;
 	struct outbox events;
 	char state[IPC_BODY_MAX]; /* as the keeper was last told */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "guard/capture/capture.h"
 #include "people/role.h"
 #include "role/wishes.h"
 
@@ -212,6 +213,8 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		to->ifindex = p->ifindex;
 		s.port_count++;
 	}
+	if (sealing_wanted(g))
+		s.chunks = g->gate ? capture_xdp_chunks(s.port_count) : capture_packet_chunks();
 	snprintf(s.bpf_dir, sizeof(s.bpf_dir), "%s", c->bpf_dir);
 	snprintf(s.config_file, sizeof(s.config_file), "%s", g->config_file);
 	snprintf(s.profiles_dir, sizeof(s.profiles_dir), "%s", c->profiles_dir);
@@ -226,6 +229,7 @@ static void guard_greet(struct gateway *g, struct member *m)
 	member_send(m, IPC_SETUP, 0, (struct bytes){(const uint8_t *)&m->setup, sizeof(m->setup)},
 		    -1);
 	introduce(g, m);
+	sealing_guard(g, m);
 	grants_greet(g, m); /* before the policy, with which it begins to work */
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }
@@ -445,7 +449,7 @@ void member_relays(struct gateway *g)
 
 	if (!link || link->child.sock < 0 || link->child.stopping)
 		return;
-	fd = doors_setup(g->site.config, tell_door, NULL);
+	fd = doors_setup(g->site.config, &g->ports, g->generation, tell_door, NULL);
 	if (fd < 0) {
 		log_error("the link's relays: %s", strerror(-fd));
 		return;
@@ -458,11 +462,15 @@ void member_relays(struct gateway *g)
 		member_send(link, IPC_LISTEN, 0,
 			    (struct bytes){(const uint8_t *)d->name, strlen(d->name)}, d->sock);
 	}
+	if (*g->doors.link.name)
+		member_send(link, IPC_LISTEN, 0, (struct bytes){0}, g->doors.link.sock);
 }
 
 static void link_greet(struct gateway *g, struct member *m)
 {
 	introduce_link(g);
+	if (sealing_wanted(g))
+		sealing_link(g, m);
 	member_relays(g);
 }
 
@@ -577,6 +585,11 @@ static struct member *member_of(struct gateway *g, enum role_id role)
 		if (g->members[i].role == role)
 			return &g->members[i];
 	return NULL;
+}
+
+struct member *member_link(struct gateway *g)
+{
+	return member_of(g, ROLE_LINK);
 }
 
 struct member *member_console(struct gateway *g)

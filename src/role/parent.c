@@ -30,7 +30,7 @@ static const struct ipc_right rights[] = {
 	{ROLE_GUARD, IPC_COUNTS},   {ROLE_LINK, IPC_READY},	    {ROLE_COURIER, IPC_READY},
 	{ROLE_GUARD, IPC_BLOCK},    {ROLE_UPDATER, IPC_READY},	    {ROLE_INSTALLER, IPC_READY},
 	{ROLE_KEEPER, IPC_INSTALL}, {ROLE_KEEPER, IPC_SWITCH},	    {ROLE_INSTALLER, IPC_INSTALL},
-	{ROLE_EXPORTER, IPC_READY},
+	{ROLE_EXPORTER, IPC_READY}, {ROLE_LINK, IPC_PEERS},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -144,6 +144,24 @@ static bool take_block(struct gateway *g, const struct ipc_message *msg)
 	return true;
 }
 
+static bool take_peers(struct gateway *g, const struct ipc_message *msg)
+{
+	struct setup_peers *p = &g->peers;
+
+	if (!setup_take(msg, p, sizeof(*p)) || p->peer_count > GATE_LINKS ||
+	    p->sealed_count > SETUP_SEALED_MAX) {
+		p->peer_count = p->sealed_count = 0;
+		return false;
+	}
+	for (uint32_t i = 0; i < p->peer_count; i++) {
+		struct setup_peer *one = &p->peers[i];
+
+		one->name[sizeof(one->name) - 1] = one->address[sizeof(one->address) - 1] = 0;
+		one->cipher[sizeof(one->cipher) - 1] = one->subject[sizeof(one->subject) - 1] = 0;
+	}
+	return true;
+}
+
 static bool take(struct gateway *g, struct member *m, const struct ipc_message *msg)
 {
 	switch (msg->type) {
@@ -167,6 +185,8 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return ipc_u32(msg, &m->generation);
 	case IPC_BLOCK:
 		return take_block(g, msg);
+	case IPC_PEERS:
+		return take_peers(g, msg);
 	case IPC_INSTALL:
 		return m->role == ROLE_KEEPER ? install_take(g, m, msg) : install_done(g, m, msg);
 	case IPC_SWITCH:
@@ -535,6 +555,7 @@ out:
 		gate_close(g->gate, o->unload);
 	front_close(&g->front);
 	doors_close(&g->doors);
+	sealing_close(g);
 	facts_free(&g->facts);
 	free(g->install.order);
 	site_free(&g->site);

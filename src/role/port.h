@@ -23,7 +23,8 @@ struct port {
 	unsigned segment;
 	bool ward;
 	bool hides_tags; /* takes VLAN tags off frames, and cannot be told not to */
-	bool scatters;	 /* a conversation's two directions may reach different queues */
+	uint8_t own; /* the gateway has an address of its own there: 4 or 6, IP's version; 0 none */
+	bool scatters; /* a conversation's two directions may reach different queues */
 };
 
 struct ports {

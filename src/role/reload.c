@@ -31,6 +31,14 @@ static void fit_queues(struct gateway *g, struct port *p)
 			 p->name, p->queues);
 }
 
+/* The IP version of the address that the link is heard at, where that may be the port's. */
+static uint8_t link_ip(const struct gateway *g, const struct port *p)
+{
+	const char *listen = g->site.config->link.listen;
+
+	return p->ward || !*listen ? 0 : *listen == '[' ? 6 : 4;
+}
+
 /* One port that cannot be attached does not keep the others from being guarded. */
 static void attach_ports(struct gateway *g)
 {
@@ -43,6 +51,7 @@ static void attach_ports(struct gateway *g)
 			continue;
 		if (g->gate)
 			fit_queues(g, p);
+		p->own = link_ip(g, p);
 		err = ports_prepare(&g->ports, p);
 		if (err < 0)
 			log_error("port %s cannot be brought up: %s", p->name, strerror(-err));
@@ -412,6 +421,7 @@ void reload_ports(struct gateway *g)
 	watch_policy(g);
 	reload_restart(g, ROLE_GUARD);
 	reload_restart(g, ROLE_CONSOLE);
+	member_relays(g);
 	hand_out(g);
 }
 

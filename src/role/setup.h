@@ -35,6 +35,7 @@ struct setup_guard {
 	uint32_t vitals;
 	uint32_t evidence; /* 1: frames around findings go to the keeper */
 	uint32_t stale_ms;
+	uint32_t chunks;     /* of memory shared with the link (base/share.h); 0: none is */
 	uint32_t port_count; /* only ports that are there */
 	struct setup_port ports[SETUP_PORTS_MAX];
 	char bpf_dir[SETUP_PATH]; /* for SETUP_XDP: where the floor's maps are pinned */
@@ -48,6 +49,37 @@ struct setup_counts {
 	uint64_t would_drop, events, events_lost, flows_untold, flows; /* flows: alive now */
 	uint64_t evidence_lost; /* frames of it that found no room */
 	uint64_t archive_lost;	/* things to be archived that found none, or were not seen whole */
+};
+
+/* How a peer gateway is, as the link knows it; zeroed first. */
+struct setup_peer {
+	char name[64];
+	char address[64];  /* where it was heard; "" nowhere */
+	char cipher[48];   /* "" none */
+	char subject[128]; /* of its certificate */
+	uint32_t number;   /* 1 … GATE_LINKS; 0: there is no such peer */
+	uint32_t up;
+	uint64_t since_ns, handshake_ns, heard_ns; /* monotonic; 0 never */
+	uint64_t rtt_ns, not_after_s;
+	uint64_t frames_out, bytes_out, frames_in, bytes_in;
+	uint64_t datagrams_out, wire_out, wire_in;
+	uint64_t split, rejoined, unfit, replayed, forged, malformed, missing, incomplete;
+	uint64_t no_memory, clamped, handshakes, failed, moved;
+	uint64_t too_late; /* frames that a guard handed over and the peer did not take any more */
+	uint32_t mtu, pad;
+};
+
+/* What was sealed of a device since the policy came into force. */
+struct setup_sealed {
+	uint32_t device, pad;
+	uint64_t frames, bytes;
+};
+
+#define SETUP_SEALED_MAX 1024 /* devices told of */
+struct setup_peers {
+	uint32_t peer_count, sealed_count;
+	struct setup_peer peers[GATE_LINKS];
+	struct setup_sealed sealed[SETUP_SEALED_MAX];
 };
 
 /* Nothing more of a conversation passes, for so long; zeroed first. */

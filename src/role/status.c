@@ -31,6 +31,8 @@ static void put_ports(struct json *j, const struct gateway *g)
 	json_end(j);
 }
 
+#define SEALED_TOLD 128 /* devices: an answer has its bound */
+
 #define NOT_ISOLATED \
 	"this switch does not isolate its ports: traffic between devices on it is not seen"
 
@@ -91,6 +93,69 @@ static void put_members(struct json *j, const struct gateway *g, uint64_t now_ns
 			json_u64(j, "generation", m->generation);
 			put_counts(j, &m->counts);
 		}
+		json_close(j);
+	}
+	json_end(j);
+}
+
+static void put_peer(struct json *j, const struct setup_peer *p, uint64_t now_ns)
+{
+	json_open(j, NULL);
+	json_str(j, "name", p->name);
+	json_bool(j, "up", p->up);
+	if (p->up)
+		json_u64(j, "up_s", (now_ns - p->since_ns) / NSEC_PER_SEC);
+	json_str(j, "address", p->address);
+	if (p->handshake_ns)
+		json_u64(j, "handshake_s", (now_ns - p->handshake_ns) / NSEC_PER_SEC);
+	if (p->heard_ns)
+		json_u64(j, "heard_ms", (now_ns - p->heard_ns) / NSEC_PER_MSEC);
+	if (p->rtt_ns)
+		json_dbl(j, "rtt_ms", (double)p->rtt_ns / NSEC_PER_MSEC);
+	json_u64(j, "mtu", p->mtu);
+	json_str(j, "cipher", p->cipher);
+	json_str(j, "certificate", p->subject);
+	json_u64(j, "not_after", p->not_after_s);
+	json_u64(j, "frames_out", p->frames_out);
+	json_u64(j, "bytes_out", p->bytes_out);
+	json_u64(j, "frames_in", p->frames_in);
+	json_u64(j, "bytes_in", p->bytes_in);
+	json_u64(j, "datagrams_out", p->datagrams_out);
+	json_u64(j, "wire_out", p->wire_out);
+	json_u64(j, "wire_in", p->wire_in);
+	json_u64(j, "split", p->split);
+	json_u64(j, "rejoined", p->rejoined);
+	json_u64(j, "clamped", p->clamped);
+	json_u64(j, "handshakes", p->handshakes);
+	json_u64(j, "failed", p->failed);
+	json_u64(j, "moved", p->moved);
+	json_u64(j, "replayed", p->replayed);
+	json_u64(j, "forged", p->forged);
+	json_u64(j, "malformed", p->malformed);
+	json_u64(j, "missing", p->missing);
+	json_u64(j, "lost", p->unfit + p->incomplete + p->no_memory + p->too_late);
+	json_close(j);
+}
+
+/* Other gateways, and what was sealed of each device since the policy came into force. */
+static void put_peers(struct json *j, const struct gateway *g, uint64_t now_ns)
+{
+	const struct setup_peers *p = &g->peers;
+
+	if (!sealing_wanted(g))
+		return;
+	json_list(j, "peers");
+	for (uint32_t i = 0; i < p->peer_count; i++)
+		put_peer(j, &p->peers[i], now_ns);
+	json_end(j);
+	json_list(j, "sealed");
+	for (uint32_t i = 0; i < p->sealed_count && i < SEALED_TOLD; i++) {
+		const char *name = policy_device_name(g->site.policy, p->sealed[i].device);
+
+		json_open(j, NULL);
+		json_str(j, "device", *name ? name : "an unregistered machine");
+		json_u64(j, "frames", p->sealed[i].frames);
+		json_u64(j, "bytes", p->sealed[i].bytes);
 		json_close(j);
 	}
 	json_end(j);
@@ -196,6 +261,12 @@ static void put_nags(struct json *j, const struct gateway *g)
 			nag(j, "segment %s only %s: nothing is blocked", s->name,
 			    s->mode == GATE_OBSERVE ? "observes" : "simulates");
 	}
+	for (uint32_t i = 0; i < g->peers.peer_count; i++)
+		if (!g->peers.peers[i].up)
+			nag(j,
+			    "the sealed link to %s is down: each device's fail mode decides; see "
+			    "events of the type seal",
+			    g->peers.peers[i].name);
 	for (unsigned i = 0; i < g->member_count; i++) {
 		const struct member *m = &g->members[i];
 
@@ -224,6 +295,7 @@ size_t status_json(struct gateway *g, uint64_t now_ns, char *buf, size_t cap)
 	put_members(&j, g, now_ns, true);
 	put_members(&j, g, now_ns, false);
 	put_floor(&j, g);
+	put_peers(&j, g, now_ns);
 	put_console(&j, g);
 	put_nags(&j, g);
 	json_close(&j);

@@ -84,7 +84,7 @@ static const struct mistake {
 	{"- 1\n", 1, 1,
 	 "the file is a list; expected a mapping with the keys gateway, console, people, audit, updates, "
 	 "pki, "
-	 "relays, segments"},
+	 "relays, link, peers, segments"},
 	{SEGMENT "---\n" SEGMENT, 2, 1, "a second document begins"},
 	{"segments: &a [{name: icu, ward: w, hospital: h}]\nhosts: *a\n", 2, 8, "an alias"},
 	{"[[[[[[[[[[[[[[[[[[[[", 1, 17, "nested too deeply"},
@@ -93,6 +93,7 @@ static const struct mistake {
 	{SEGMENT "host: []\n", 2, 1, "unknown key 'host'; did you mean 'hosts'?"},
 	{SEGMENT "zebra: 1\n", 2, 1,
 	 "unknown key 'zebra'; expected one of gateway, console, people, audit, updates, pki, relays, "
+	 "link, peers, "
 	 "segments, "
 	 "hosts, devices"},
 	{SEGMENT "hosts:\n", 2, 7, "'hosts' is nothing; expected a list of entries"},
@@ -177,7 +178,21 @@ static const struct mistake {
 	 4, 42, "nobody is called 'centrl' or has that role; did you mean 'central'?"},
 	{SEGMENT "devices: [{" DEVICE
 		 ",\n starts: [{service: s, proto: tcp, peer: any, action: seal}]}]",
-	 3, 55, "'seal' needs a sealed link"},
+	 3, 55, "'seal' needs a gateway at the other end"},
+	{SEGMENT HOST
+	 "peers:\n- {name: b, address: 10.0.0.9, hosts: [c1]}\nlink: {listen: '10.0.0.1:9'}",
+	 4, 22, "'10.0.0.9' is no place to send to"},
+	{SEGMENT HOST "peers:\n- {name: b, hosts: [c1]}\nlink: {listen: ten}", 5, 16,
+	 "'ten' is no place to listen at"},
+	{SEGMENT HOST "peers:\n- {name: b, hosts: [c1]}\n", 4, 1, "nowhere to hear them"},
+	{SEGMENT HOST "link: {listen: '10.0.0.1:9'}\npeers:\n- {name: b, hosts: [c2]}\n", 5, 21,
+	 "no host is called 'c2'; did you mean 'c1'?"},
+	{SEGMENT HOST "link: {listen: '10.0.0.1:9'}\npeers:\n- {name: b, hosts: [c1]}\n"
+		      "- {name: c, hosts: [c1]}\n",
+	 6, 21, "'c1' is behind a gateway already"},
+	{SEGMENT HOST
+	 "link: {listen: '10.0.0.1:9'}\npeers:\n- {name: b, segment: no, hosts: [c1]}\n",
+	 5, 22, "no segment is called 'no'"},
 	{SEGMENT "devices: [{" DEVICE ",\n starts: [{service: s, proto: tcp}]}]", 3, 11,
 	 "'peer' is missing from this entry of starts"},
 };

@@ -51,6 +51,7 @@ static struct gate *gate;
 static struct policy *policy;
 static uint32_t ward, hospital;
 static int works_cpu;
+static bool behind_peer; /* the server is behind another gateway */
 
 static char *names(const char *s)
 {
@@ -89,6 +90,8 @@ static struct policy *make_policy(uint32_t generation)
 						.block_binding = true};
 	static struct config_host host = {
 		.name = "server-1", .ip = host_ip, .ip_count = 2, .role = role, .role_count = 1};
+	static char *behind[] = {"server-1"};
+	static struct config_peer peer = {.name = "east", .hosts = behind, .hosts_count = 1};
 	static enum gate_fail closed = GATE_CLOSED;
 	static struct config_device devices[] = {
 		{.name = "pump",
@@ -121,6 +124,9 @@ static struct policy *make_policy(uint32_t generation)
 	struct policy *p;
 
 	c.gateway.name = names("unit");
+	c.link.listen = names("10.1.0.77:4789");
+	c.peers = &peer;
+	c.peers_count = behind_peer;
 	p = policy_compile(&c, ports, 2, generation, why);
 	if (!p)
 		fprintf(stderr, "policy: %s\n", why);
@@ -725,18 +731,21 @@ static void a_door_opens_and_shuts(void **state)
 	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
 }
 
-static void both_compilations_agree(void **state)
+static struct floor *twin; /* remembers what the kernel remembers */
+
+static void compare_compilations(uint32_t generation)
 {
-	struct floor *f;
+	struct floor *f = twin;
 	uint8_t buf[256];
-	unsigned seen[REASON_COUNT] = {0}, reasons = 0, granted = 0;
+	unsigned seen[REASON_COUNT] = {0}, reasons = 0, granted = 0, sealed = 0;
 
 	need_kernel();
-	f = floor_new(policy, 65536);
+	if (!f)
+		f = twin = floor_new(policy, 65536);
 	assert_non_null(f);
 	/* A generation of their own, so that both begin without conversations. */
 	policy_free(policy);
-	policy = make_policy(2);
+	policy = make_policy(generation);
 	assert_int_equal(apply(policy), 0);
 	assert_int_equal(floor_set_policy(f, policy), 0);
 	open_doors(f);
@@ -752,12 +761,14 @@ static void both_compilations_agree(void **state)
 		floor_judge(f, &p, port, clock_mono_ns(), &u);
 		run(frame, port, &k);
 		/* The kernel goes on where nobody inspects; the decision is what is compared. */
-		if (k.reason == REASON_FLOOR_NO_GUARD || k.flags & GATE_VERDICT_FRAGMENT)
+		if (k.reason == REASON_FLOOR_NO_GUARD || k.reason == REASON_SEAL_DOWN ||
+		    k.flags & GATE_VERDICT_FRAGMENT)
 			k.reason = u.reason;
 		granted += u.grant != 0;
-		if (k.grant != u.grant || k.would != u.would || k.flags != u.flags ||
-		    k.device != u.device || k.peer != u.peer || k.rule != u.rule ||
-		    k.reason != u.reason) {
+		sealed += u.would == GATE_SEAL;
+		if (k.link != u.link || k.grant != u.grant || k.would != u.would ||
+		    k.flags != u.flags || k.device != u.device || k.peer != u.peer ||
+		    k.rule != u.rule || k.reason != u.reason) {
 			printf("# packet %u on %s: kernel would %u %s flags %x device %u peer %x "
 			       "rule %d, "
 			       "user space would %u %s flags %x device %u peer %x rule %d\n#",
@@ -774,11 +785,29 @@ static void both_compilations_agree(void **state)
 		seen[u.reason]++;
 		free((void *)(uintptr_t)frame.data);
 	}
-	printf("# 20000 packets, %u reasons met, %u through a door\n", reasons, granted);
+	printf("# 20000 packets, %u reasons met, %u through a door, %u sealed\n", reasons, granted,
+	       sealed);
+	assert_true(behind_peer ? sealed >= 200 : sealed == 0);
 	assert_true(reasons >= 10);
 	assert_true(granted >= 200);
 	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
-	floor_free(f);
+}
+
+static void both_compilations_agree(void **state)
+{
+	compare_compilations(2);
+}
+
+static void both_compilations_agree_on_what_is_sealed(void **state)
+{
+	behind_peer = true;
+	compare_compilations(10);
+	behind_peer = false;
+	floor_free(twin);
+	twin = NULL;
+	policy_free(policy);
+	policy = make_policy(11);
+	assert_int_equal(apply(policy), 0);
 }
 
 static void a_large_policy_applies_within_a_second(void **state)
@@ -830,6 +859,7 @@ int main(void)
 		cmocka_unit_test(holds_what_may_not_pass_unseen),
 		cmocka_unit_test(holds_as_much_as_fits),
 		cmocka_unit_test(both_compilations_agree),
+		cmocka_unit_test(both_compilations_agree_on_what_is_sealed),
 		cmocka_unit_test(a_door_opens_and_shuts),
 		cmocka_unit_test(a_large_policy_applies_within_a_second),
 	};

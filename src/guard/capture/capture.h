@@ -19,6 +19,8 @@ struct frame {
 	enum link link;
 	const struct gate_verdict *verdict; /* the floor's, from the kernel; NULL: not judged yet */
 	uint64_t handle;		    /* the back end's own */
+	uint16_t segment; /* TCP payload of each packet that this one stands for; 0: it is one */
+	uint8_t sealed;	  /* the peer gateway whose link it came by; 0: by a port, in the clear */
 };
 
 struct capture_counts {
@@ -52,6 +54,18 @@ struct capture_ops {
 	/* Descriptors for the caller's poll set; how many were written. */
 	unsigned (*fds)(struct capture *c, int *ret_fds, unsigned max);
 	void (*counts)(const struct capture *c, struct capture_counts *ret_counts);
+	/*
+	 * For capture/loan.h, where memory is shared (struct capture_memory); else NULL. lend(): the
+	 * frame, its checksum whole, is at *ret_offset and not the caller's any more; lend_copy() the
+	 * same of other bytes. 0; -EMSGSIZE it fits in no chunk, -ENOBUFS: it still is. restore(): the
+	 * chunk that `offset` is in is free. spare(): a free chunk to be filled by the link; false:
+	 * none. adopt(): fills in data and handle of a frame that lies there.
+	 */
+	int (*lend)(struct capture *c, const struct frame *f, uint32_t *ret_offset);
+	int (*lend_copy)(struct capture *c, struct bytes data, uint32_t *ret_offset);
+	void (*restore)(struct capture *c, uint32_t offset);
+	bool (*spare)(struct capture *c, uint32_t *ret_offset);
+	void (*adopt)(struct capture *c, uint32_t offset, uint32_t len, struct frame *ret_f);
 	void (*close)(struct capture *c);
 };
 
@@ -69,11 +83,21 @@ struct capture_port {
 	uint32_t ifindex;
 };
 
-/* `maps_dir`: where the floor's maps are pinned; registers itself in its XSKMAP and beats
+/* Memory shared with the link (base/share.h), the caller's, mapped until the capture is closed. */
+struct capture_memory {
+	uint8_t *at;
+	uint32_t chunks; /* the last SHARE_INBOX are for what the link opens */
+};
+/* So many chunks a back end wants of it. */
+uint32_t capture_xdp_chunks(unsigned port_count);
+uint32_t capture_packet_chunks(void);
+
+/* `memory` NULL: none is shared. `maps_dir`: where the floor's maps are pinned; registers itself in its XSKMAP and beats
  * its heart there until closed. */
 struct capture *capture_xdp_open(const struct capture_port *ports, unsigned count, unsigned queue,
-				 const char *maps_dir);
-struct capture *capture_packet_open(const struct capture_port *ports, unsigned count);
+				 const char *maps_dir, const struct capture_memory *memory);
+struct capture *capture_packet_open(const struct capture_port *ports, unsigned count,
+				    const struct capture_memory *memory);
 /*
  * pcap or pcapng, "-" for standard input; ret_error (256 bytes) says what is
  * wrong with the file. One that breaks off delivers what was readable, then

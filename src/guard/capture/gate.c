@@ -354,6 +354,7 @@ int gate_fd(const struct gate *g, enum gate_map which)
 		[GATE_MAP_SAMPLES] = g->bpf->maps.samples,
 		[GATE_MAP_FLOWS] = g->bpf->maps.flows,
 		[GATE_MAP_HELD] = g->bpf->maps.held,
+		[GATE_MAP_LINKS] = g->bpf->maps.links,
 	};
 
 	return bpf_map__fd(m[which]);

@@ -94,7 +94,8 @@ enum gate_map {
 	GATE_MAP_INDEXES,
 	GATE_MAP_SAMPLES,
 	GATE_MAP_FLOWS,
-	GATE_MAP_HELD
+	GATE_MAP_HELD,
+	GATE_MAP_LINKS
 };
 /* The gate's own descriptor, borrowed. */
 int gate_fd(const struct gate *g, enum gate_map which);

@@ -7,7 +7,8 @@
  * what the sender left to its network card, checksum and segmentation, the
  * sending side's kernel then does. Two kinds of frames are copied out of the
  * ring: those too large for a slot, and pieces of IP packets, because a caller
- * may hold those for seconds while the ring moves on.
+ * may hold those for seconds while the ring moves on. What is lent to the link is copied into
+ * the memory shared with it: the ring is the kernel's.
  */
 #include "guard/capture/capture.h"
 
@@ -25,6 +26,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/share.h"
+#include "guard/capture/checksum.h"
 
 #define SLOTS	    4096u /* of each port's ring */
 #define BLOCK	    (128u * 1024)
@@ -36,6 +39,7 @@
 #define QUEUE	    128	 /* frames a port sends by one system call */
 #define COPIES_MAX  8192 /* frames copied out and not settled yet */
 #define COPIES_ROOM (64u << 20)
+#define LENT_MAX    2048u /* frames with the link to be sealed */
 
 struct copy {
 	size_t size;
@@ -61,11 +65,16 @@ struct pair {
 	unsigned count, next;
 	struct pollfd *polls;
 	uint64_t copies, copies_room;
+	struct capture_memory memory; /* shared with the link; at NULL: none is */
+	uint32_t *free, free_count;   /* stacks of chunks' offsets: of our own, */
+	uint32_t *inbox, inbox_count; /* and of those that the link fills */
 	struct capture_counts counts;
 };
 
-/* A handle is a slot, port << 32 | slot << 1, or a copy's address | 1. */
-#define HANDLE_COPY 1u
+/* A handle is a slot, port << 32 | slot << 1, a copy's address | 1, or in shared memory an
+ * offset << 1 | HANDLE_SHARED. */
+#define HANDLE_COPY   1u
+#define HANDLE_SHARED (1ull << 63)
 
 static struct pair *of(const struct capture *c)
 {
@@ -77,11 +86,24 @@ static struct tpacket2_hdr *slot_of(const struct port *p, uint32_t slot)
 	return (struct tpacket2_hdr *)(p->ring + (size_t)slot * p->slot_size);
 }
 
+static void give_back(struct pair *x, uint32_t offset)
+{
+	offset -= offset % SHARE_CHUNK;
+	if (offset / SHARE_CHUNK < x->memory.chunks - SHARE_INBOX)
+		x->free[x->free_count++] = offset;
+	else
+		x->inbox[x->inbox_count++] = offset;
+}
+
 static void release(struct pair *x, uint64_t handle)
 {
 	struct port *p;
 	struct copy *copy;
 
+	if (handle & HANDLE_SHARED) {
+		give_back(x, (uint32_t)(handle >> 1));
+		return;
+	}
 	if (handle & HANDLE_COPY) {
 		copy = (struct copy *)(uintptr_t)(handle & ~(uint64_t)HANDLE_COPY);
 		x->copies--;
@@ -211,6 +233,7 @@ static bool take(struct pair *x, struct port *p, uint32_t slot, struct frame *re
 	uint64_t handle = (uint64_t)(p - x->ports) << 32 | slot << 1;
 	uint64_t large = 0;
 	uint8_t *vnet = (uint8_t *)h + h->tp_mac - VNET;
+	struct virtio_net_hdr v;
 	size_t len = h->tp_len;
 
 	p->busy++;
@@ -239,7 +262,9 @@ static bool take(struct pair *x, struct port *p, uint32_t slot, struct frame *re
 		vnet = put_tag_back(vnet, h);
 		len += TAG;
 	}
+	memcpy(&v, vnet, VNET);
 	*ret_f = (struct frame){.data = {vnet + VNET, len},
+				.segment = v.gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : v.gso_size,
 				.time_ns = h->tp_sec * NSEC_PER_SEC + h->tp_nsec,
 				.wire_len = (uint32_t)len,
 				.ifindex = p->id.ifindex,
@@ -350,6 +375,61 @@ static int packet_inject(struct capture *c, struct bytes data, uint32_t out_ifin
 	return sendmsg(p->fd, &m, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+/* ---- memory shared with the link ---- */
+
+static int packet_lend_copy(struct capture *c, struct bytes data, uint32_t *ret_offset)
+{
+	struct pair *x = of(c);
+	uint32_t offset;
+
+	if (data.len > SHARE_FRAME)
+		return -EMSGSIZE;
+	if (x->free_count == 0)
+		return -ENOBUFS;
+	offset = x->free[--x->free_count] + SHARE_HEAD;
+	memcpy(x->memory.at + offset, data.data, data.len);
+	checksum_finish(x->memory.at + offset, data.len);
+	*ret_offset = offset;
+	return 0;
+}
+
+static int packet_lend(struct capture *c, const struct frame *f, uint32_t *ret_offset)
+{
+	int r;
+
+	if (f->segment)
+		return -EMSGSIZE;
+	r = packet_lend_copy(c, f->data, ret_offset);
+	if (r == 0)
+		release(of(c), f->handle);
+	return r;
+}
+
+static void packet_restore(struct capture *c, uint32_t offset)
+{
+	give_back(of(c), offset);
+}
+
+static bool packet_spare(struct capture *c, uint32_t *ret_offset)
+{
+	struct pair *x = of(c);
+
+	if (x->inbox_count == 0)
+		return false;
+	*ret_offset = x->inbox[--x->inbox_count];
+	return true;
+}
+
+/* With an empty virtio header in front: the frame is whole. */
+static void packet_adopt(struct capture *c, uint32_t offset, uint32_t len, struct frame *ret_f)
+{
+	uint8_t *data = of(c)->memory.at + offset;
+
+	memset(data - VNET, 0, VNET);
+	ret_f->data = (struct bytes){data, len};
+	ret_f->handle = HANDLE_SHARED | (uint64_t)offset << 1;
+}
+
 static unsigned packet_fds(struct capture *c, int *ret_fds, unsigned max)
 {
 	struct pair *x = of(c);
@@ -389,6 +469,8 @@ static void packet_close(struct capture *c)
 		if (p->fd >= 0)
 			close(p->fd);
 	}
+	free(x->free);
+	free(x->inbox);
 	free(x->ports);
 	free(x->polls);
 	free(x);
@@ -404,6 +486,11 @@ static const struct capture_ops ops = {
 	.flush = packet_flush,
 	.fds = packet_fds,
 	.counts = packet_counts,
+	.lend = packet_lend,
+	.lend_copy = packet_lend_copy,
+	.restore = packet_restore,
+	.spare = packet_spare,
+	.adopt = packet_adopt,
 	.close = packet_close,
 };
 
@@ -479,7 +566,29 @@ static int open_port(struct port *p)
 	return 0;
 }
 
-struct capture *capture_packet_open(const struct capture_port *ports, unsigned count)
+uint32_t capture_packet_chunks(void)
+{
+	return LENT_MAX + SHARE_INBOX;
+}
+
+static int share(struct pair *x, const struct capture_memory *memory)
+{
+	if (!memory)
+		return 0;
+	if (memory->chunks <= SHARE_INBOX)
+		return -EINVAL;
+	x->memory = *memory;
+	x->free = calloc(memory->chunks, sizeof(*x->free));
+	x->inbox = calloc(SHARE_INBOX, sizeof(*x->inbox));
+	if (!x->free || !x->inbox)
+		return -ENOMEM;
+	for (uint32_t i = memory->chunks; i-- > 0;)
+		give_back(x, i * SHARE_CHUNK);
+	return 0;
+}
+
+struct capture *capture_packet_open(const struct capture_port *ports, unsigned count,
+				    const struct capture_memory *memory)
 {
 	struct pair *x = calloc(1, sizeof(*x));
 	int r = -ENOMEM;
@@ -496,6 +605,9 @@ struct capture *capture_packet_open(const struct capture_port *ports, unsigned c
 		x->ports[i].id = ports[i];
 		x->ports[i].fd = -1;
 	}
+	r = share(x, memory);
+	if (r)
+		goto fail;
 	for (unsigned i = 0; i < count; i++) {
 		r = open_port(&x->ports[i]);
 		if (r)

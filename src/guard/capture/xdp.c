@@ -7,26 +7,26 @@
 #include "guard/capture/capture.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <xdp/xsk.h>
 
 #include "base/clock.h"
+#include "base/share.h"
+#include "base/will.h"
 #include "guard/capture/checksum.h"
 #include "guard/capture/held.h"
 
 #define RING	 2048		   /* entries of every ring; the fill ring is kept full */
 #define PER_PORT (2 * RING + 1024) /* fill and TX full, and some with the caller */
 #define REFILL	 64
-#define CHUNK	 4096 /* the largest the kernel takes; so it sends up frames of 3500 bytes */
+#define CHUNK	 SHARE_CHUNK /* the largest the kernel takes; so it sends up frames of 3500 bytes */
 #define HUGE	 ((size_t)2 << 20)
 #define HEADROOM 256 /* XDP_PACKET_HEADROOM */
 
@@ -57,6 +57,10 @@ struct xdp {
 	uint64_t chunk, chunks;
 	uint64_t *free; /* a stack of chunk addresses */
 	uint64_t free_count;
+	bool shared;	 /* the area, with the link */
+	uint64_t own;	 /* chunks before those for the link to fill */
+	uint64_t *inbox; /* a stack of those */
+	uint64_t inbox_count;
 	struct gate_heart *heart; /* ours among the `hearts` of all queues */
 	void *hearts;
 	size_t hearts_size;
@@ -74,7 +78,11 @@ static struct xdp *of(const struct capture *c)
 
 static void give_back(struct xdp *x, uint64_t addr)
 {
-	x->free[x->free_count++] = addr & ~(x->chunk - 1);
+	addr &= ~(x->chunk - 1);
+	if (addr / x->chunk < x->own)
+		x->free[x->free_count++] = addr;
+	else
+		x->inbox[x->inbox_count++] = addr;
 }
 
 /*
@@ -353,6 +361,50 @@ static int xdp_inject(struct capture *c, struct bytes data, uint32_t out_ifindex
 	return 0;
 }
 
+/* ---- memory shared with the link ---- */
+
+static int xdp_lend(struct capture *c, const struct frame *f, uint32_t *ret_offset)
+{
+	*ret_offset = (uint32_t)f->handle;
+	return 0;
+}
+
+static int xdp_lend_copy(struct capture *c, struct bytes data, uint32_t *ret_offset)
+{
+	struct xdp *x = of(c);
+	uint64_t addr;
+
+	if (data.len > x->chunk - HEADROOM)
+		return -EMSGSIZE;
+	if (x->free_count == 0)
+		return -ENOBUFS;
+	addr = x->free[--x->free_count] + HEADROOM;
+	memcpy(x->area + addr, data.data, data.len);
+	*ret_offset = (uint32_t)addr;
+	return 0;
+}
+
+static void xdp_restore(struct capture *c, uint32_t offset)
+{
+	give_back(of(c), offset);
+}
+
+static bool xdp_spare(struct capture *c, uint32_t *ret_offset)
+{
+	struct xdp *x = of(c);
+
+	if (x->inbox_count == 0)
+		return false;
+	*ret_offset = (uint32_t)x->inbox[--x->inbox_count];
+	return true;
+}
+
+static void xdp_adopt(struct capture *c, uint32_t offset, uint32_t len, struct frame *ret_f)
+{
+	ret_f->data = (struct bytes){of(c)->area + offset, len};
+	ret_f->handle = offset;
+}
+
 static void stop_heart(struct xdp *x)
 {
 	x->retired = true;
@@ -396,27 +448,6 @@ static void xdp_counts(const struct capture *c, struct capture_counts *ret_count
 	}
 }
 
-/*
- * A process that is killed keeps its sockets, and so its place in the XSKMAP,
- * for the many milliseconds that the kernel takes to clear it away: one grace
- * period a socket. But the first thing a dying thread does is to mark the robust
- * futexes that it holds, and the heart's owner is one (set_robust_list(2)).
- */
-static struct {
-	struct robust_list_head head;
-	struct robust_list node;
-} will;
-
-static int make_will(struct gate_heart *h)
-{
-	will.head.list.next = h ? &will.node : &will.head.list;
-	will.node.next = &will.head.list;
-	will.head.futex_offset = h ? (long)((uintptr_t)&h->owner - (uintptr_t)&will.node) : 0;
-	if (h)
-		__atomic_store_n(&h->owner, (uint32_t)gettid(), __ATOMIC_RELEASE);
-	return syscall(SYS_set_robust_list, &will.head, sizeof(will.head)) ? -errno : 0;
-}
-
 static void close_sockets(struct xdp *x)
 {
 	for (unsigned i = 0; i < x->count; i++)
@@ -435,15 +466,16 @@ static void xdp_close(struct capture *c)
 
 	if (x->heart) {
 		stop_heart(x);
-		(void)make_will(NULL);
+		(void)will_make(NULL);
 		munmap(x->hearts, x->hearts_size);
 	}
 	close_sockets(x);
 	held_close(x->held);
 	if (x->xsks >= 0)
 		close(x->xsks);
-	if (x->area)
+	if (x->area && !x->shared)
 		munmap(x->area, x->area_size);
+	free(x->inbox);
 	free(x->free);
 	free(x->ports);
 	free(x->polls);
@@ -461,6 +493,11 @@ static const struct capture_ops ops = {
 	.retire = xdp_retire,
 	.fds = xdp_fds,
 	.counts = xdp_counts,
+	.lend = xdp_lend,
+	.lend_copy = xdp_lend_copy,
+	.restore = xdp_restore,
+	.spare = xdp_spare,
+	.adopt = xdp_adopt,
 	.close = xdp_close,
 };
 
@@ -579,7 +616,9 @@ static int attach(struct xdp *x, const char *maps_dir)
 
 	if (r)
 		return r;
-	r = make_will(x->heart);
+	/* A process that is killed keeps its sockets, and so its place in the XSKMAP, for the many
+	 * milliseconds that the kernel takes to clear it away: one grace period a socket. */
+	r = will_make(&x->heart->owner);
 	if (r)
 		return r;
 	x->taken = __atomic_load_n(&x->heart->given, __ATOMIC_ACQUIRE);
@@ -630,8 +669,24 @@ static int map_area(struct xdp *x)
 	return 0;
 }
 
+uint32_t capture_xdp_chunks(unsigned port_count)
+{
+	return port_count * PER_PORT + SHARE_INBOX;
+}
+
+/* The area: the caller's, or one of our own. */
+static int take_area(struct xdp *x, const struct capture_memory *memory)
+{
+	if (!memory)
+		return map_area(x);
+	x->shared = true;
+	x->area = memory->at;
+	x->area_size = (size_t)memory->chunks * SHARE_CHUNK;
+	return memory->chunks == x->chunks ? 0 : -EINVAL;
+}
+
 struct capture *capture_xdp_open(const struct capture_port *ports, unsigned count, unsigned queue,
-				 const char *maps_dir)
+				 const char *maps_dir, const struct capture_memory *memory)
 {
 	struct xdp *x = calloc(1, sizeof(*x));
 	int r = -ENOMEM;
@@ -643,13 +698,15 @@ struct capture *capture_xdp_open(const struct capture_port *ports, unsigned coun
 	x->queue = queue;
 	x->count = count;
 	x->chunk = CHUNK;
-	x->chunks = (uint64_t)count * PER_PORT;
+	x->own = (uint64_t)count * PER_PORT;
+	x->chunks = memory ? capture_xdp_chunks(count) : x->own;
 	x->ports = calloc(count, sizeof(*x->ports));
 	x->polls = calloc(count + 1, sizeof(*x->polls));
-	x->free = calloc(x->chunks, sizeof(*x->free));
-	if (!x->ports || !x->polls || !x->free)
+	x->free = calloc(x->own, sizeof(*x->free));
+	x->inbox = calloc(SHARE_INBOX, sizeof(*x->inbox));
+	if (!x->ports || !x->polls || !x->free || !x->inbox)
 		goto fail;
-	r = map_area(x);
+	r = take_area(x, memory);
 	if (r)
 		goto fail;
 	for (uint64_t i = x->chunks; i-- > 0;)

@@ -179,6 +179,17 @@ static bool somebody_serves_dhcp(const struct compiling *b)
 	return false;
 }
 
+/* Where the sealed link is heard; false: nowhere. */
+static bool own_endpoint(const struct config *c, struct gate_ip *ret_ip, uint16_t *ret_port)
+{
+	char host[ADDRESS_IP_LEN];
+	unsigned len;
+
+	return c->link.listen && *c->link.listen &&
+	       address_endpoint(c->link.listen, host, ret_port) &&
+	       address_prefix(host, ret_ip->b, &len);
+}
+
 /* A port that is not there has no row; its partner then leads nowhere (0). */
 static void add_ports(struct compiling *b, const struct policy_port *ports, unsigned count)
 {
@@ -209,6 +220,9 @@ static void add_ports(struct compiling *b, const struct policy_port *ports, unsi
 					  (s->block_binding ? 0 : GATE_PORT_BIND_REPORT) |
 					  (s->block_strangers ? 0 : GATE_PORT_STRANGERS_OK) | dhcp);
 			memcpy(row->port.mac, here[side].mac, 6);
+			if (side == GATE_HOSPITAL &&
+			    !own_endpoint(b->c, &row->port.own, &row->port.own_port))
+				row->port.own_port = 0;
 		}
 	}
 }
@@ -225,7 +239,7 @@ static bool is_multicast(const struct gate_ip *ip)
 }
 
 static void add_net(struct compiling *b, const struct gate_ip *ip, unsigned len, uint32_t peer,
-		    uint32_t flags, uint64_t roles)
+		    uint32_t flags, uint16_t link, uint64_t roles)
 {
 	struct policy_net_row *row = push(b, BLOCK_NETS);
 
@@ -242,7 +256,8 @@ static void add_net(struct compiling *b, const struct gate_ip *ip, unsigned len,
 	row->key.prefix_len = len;
 	row->key.ip = *ip;
 	row->net.peer = peer;
-	row->net.flags = flags;
+	row->net.flags = (uint16_t)flags;
+	row->net.link = link;
 	row->net.roles = roles;
 }
 
@@ -269,10 +284,23 @@ static void add_mac(struct compiling *b, uint32_t segment, const struct gate_bin
 	row->bind = *bind;
 }
 
+/* The peer gateway that a host is behind, by number; 0: none. */
+static uint16_t link_to(const struct config *c, const char *host)
+{
+	for (unsigned i = 0; i < c->peers_count; i++)
+		for (unsigned j = 0; j < c->peers[i].hosts_count; j++)
+			if (strcmp(c->peers[i].hosts[j], host) == 0)
+				return (uint16_t)(i + 1);
+	return 0;
+}
+
 static void add_host(struct compiling *b, unsigned i)
 {
 	const struct config_host *h = &b->c->hosts[i];
-	struct gate_bind bind = {.peer = i, .side = GATE_HOSPITAL, .roles = b->host_roles[i]};
+	struct gate_bind bind = {.peer = i,
+				 .side = GATE_HOSPITAL,
+				 .link = link_to(b->c, h->name),
+				 .roles = b->host_roles[i]};
 	struct gate_ip ip;
 	unsigned len;
 
@@ -284,7 +312,8 @@ static void add_host(struct compiling *b, unsigned i)
 	for (unsigned j = 0; j < h->ip_count; j++) {
 		if (!address_prefix(h->ip[j], ip.b, &len))
 			continue;
-		add_net(b, &ip, len, i, len == 128 ? GATE_NET_HOST : 0, bind.roles);
+		add_net(b, &ip, len, i, len == 128 ? GATE_NET_HOST : 0, (uint16_t)bind.link,
+			bind.roles);
 		for (unsigned s = 0; bind.flags && len == 128 && s < b->c->segments_count; s++)
 			add_ip(b, s, &ip, &bind);
 	}
@@ -296,11 +325,15 @@ static void add_own_nets(struct compiling *b)
 	static const struct gate_ip v4_multicast = {.b = {[10] = 0xff, 0xff, 0xe0}};
 	static const struct gate_ip v6_multicast = {.b = {0xff}};
 	struct gate_ip ip;
+	uint16_t port;
 	unsigned len;
 
-	add_net(b, &all_ones, 128, GATE_PEER_NONE, 0, 0);
-	add_net(b, &v4_multicast, 100, GATE_PEER_NONE, 0, 0);
-	add_net(b, &v6_multicast, 8, GATE_PEER_NONE, 0, 0);
+	add_net(b, &all_ones, 128, GATE_PEER_NONE, 0, 0, 0);
+	add_net(b, &v4_multicast, 100, GATE_PEER_NONE, 0, 0, 0);
+	add_net(b, &v6_multicast, 8, GATE_PEER_NONE, 0, 0, 0);
+	/* No device may take the address that the link is heard at. */
+	if (own_endpoint(b->c, &ip, &port))
+		add_net(b, &ip, 128, GATE_PEER_NONE, GATE_NET_HOST, 0, 0);
 	for (unsigned i = 0; i < b->c->segments_count; i++)
 		for (unsigned j = 0; j < b->c->segments[i].net_count; j++) {
 			const char *net = b->c->segments[i].net[j];
@@ -309,7 +342,7 @@ static void add_own_nets(struct compiling *b)
 			if (!address_prefix(net, ip.b, &len) || strchr(net, ':') || len > 126)
 				continue;
 			address_mask(ip.b, len, true);
-			add_net(b, &ip, 128, GATE_PEER_NONE, 0, GATE_ROLE_BROADCAST);
+			add_net(b, &ip, 128, GATE_PEER_NONE, 0, 0, GATE_ROLE_BROADCAST);
 		}
 }
 
@@ -761,6 +794,8 @@ static void sort_rows(struct compiling *b, enum block_table t,
 				if (have->net.peer == GATE_PEER_NONE)
 					have->net.peer = more->net.peer;
 				have->net.flags &= more->net.flags;
+				if (!have->net.link)
+					have->net.link = more->net.link;
 			}
 			if (t == BLOCK_IPS) {
 				struct policy_ip_row *have = (void *)last, *more = (void *)row;

@@ -418,6 +418,17 @@ static void read_arp(struct floor_packet *fp, const struct packet *p)
 	floor_mac_copy(fp->said_mac, p->arp.sender_mac);
 }
 
+/* A transport header that is cut because the first piece is so small. */
+static const anomaly_set cut = 1ull << ANOMALY_TCP_TRUNCATED | 1ull << ANOMALY_UDP_TRUNCATED |
+			       1ull << ANOMALY_ICMP_TRUNCATED | 1ull << ANOMALY_ICMPV6_TRUNCATED |
+			       1ull << ANOMALY_SCTP_TRUNCATED | 1ull << ANOMALY_TCP_BAD_HEADER_LEN |
+			       1ull << ANOMALY_UDP_BAD_LEN;
+
+static bool is_tiny(const struct packet *p)
+{
+	return p->fragment && !p->fragment_offset && p->anomalies & 1ull << ANOMALY_FRAGMENT_TINY;
+}
+
 static void read_fragment(struct floor_packet *fp, const struct packet *p)
 {
 	fp->flags |= FLOOR_IS_FRAGMENT;
@@ -425,8 +436,8 @@ static void read_fragment(struct floor_packet *fp, const struct packet *p)
 	fp->fragment_offset = p->fragment_offset;
 	if (p->fragment_offset)
 		fp->flags |= FLOOR_LATER;
-	else if (p->anomalies & 1ull << ANOMALY_FRAGMENT_TINY)
-		fp->flags = (uint16_t)((fp->flags & ~FLOOR_BROKEN) | FLOOR_TINY);
+	else if (is_tiny(p))
+		fp->flags |= FLOOR_TINY;
 }
 
 /* IP behind an IEEE 802.2 header (RFC 1042), which no stack in use sends on Ethernet: it goes by
@@ -441,7 +452,8 @@ void floor_read(const struct packet *p, struct floor_packet *fp)
 	memset(fp, 0, sizeof(*fp));
 	fp->len = p->wire_len;
 	/* IEEE 802.3 behind a length is refused as what it is, whether or not that holds. */
-	if ((p->anomalies & broken) && !(p->has_mac && (p->ethertype == 0 || is_disguised(p))))
+	if ((p->anomalies & (is_tiny(p) ? broken & ~cut : broken)) &&
+	    !(p->has_mac && (p->ethertype == 0 || is_disguised(p))))
 		fp->flags |= FLOOR_BROKEN;
 	floor_mac_copy(fp->src_mac, p->src_mac);
 	floor_mac_copy(fp->dst_mac, p->dst_mac);
@@ -557,6 +569,14 @@ void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint
 		lend_macs(t, w, p);
 	floor_decide(t, w);
 	*ret_verdict = w->verdict;
+}
+
+void floor_judge_sealed(struct floor *f, const struct packet *p, uint32_t ifindex, uint8_t link,
+			uint64_t now_ns, struct gate_verdict *ret_verdict)
+{
+	f->work.sealed = link;
+	floor_judge(f, p, ifindex, now_ns, ret_verdict);
+	f->work.sealed = 0;
 }
 
 void floor_set_grants(struct floor *f, const struct gate_grant_row *rows, uint32_t count)

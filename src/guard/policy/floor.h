@@ -23,6 +23,9 @@ struct floor_hint;
 /* Judges one packet that came in by `ifindex`. `now_ns` is monotonic, or a file's time. */
 void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint64_t now_ns,
 		 struct gate_verdict *ret_verdict);
+/* The same of one that came by the sealed link of that number and counts as coming in by `ifindex`. */
+void floor_judge_sealed(struct floor *f, const struct packet *p, uint32_t ifindex, uint8_t link,
+			uint64_t now_ns, struct gate_verdict *ret_verdict);
 /* The same of a packet that there is a hint for. */
 void floor_judge_hinted(struct floor *f, const struct floor_hint *h, const struct packet *p,
 			uint32_t ifindex, uint64_t now_ns, struct gate_verdict *ret_verdict);

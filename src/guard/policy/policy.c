@@ -150,7 +150,7 @@ static bool shields_valid(const struct policy *p)
 static bool bind_valid(const struct policy *p, uint32_t segment, const struct gate_bind *b)
 {
 	return segment < p->count[BLOCK_SEGMENT_NAMES] && peer_exists(p, b->peer) &&
-	       b->side <= GATE_HOSPITAL && b->flags <= GATE_BIND_MAC;
+	       b->side <= GATE_HOSPITAL && b->flags <= GATE_BIND_MAC && b->link <= GATE_LINKS;
 }
 
 static bool rows_valid(const struct policy *p)
@@ -169,7 +169,7 @@ static bool rows_valid(const struct policy *p)
 			return false;
 	for (uint32_t i = 0; i < p->count[BLOCK_NETS]; i++)
 		if (net[i].key.prefix_len > 128 || !peer_exists(p, net[i].net.peer) ||
-		    net[i].net.flags > GATE_NET_HOST ||
+		    net[i].net.flags > GATE_NET_HOST || net[i].net.link > GATE_LINKS ||
 		    (i && block_net_order(&net[i - 1], &net[i]) >= 0))
 			return false;
 	return true;

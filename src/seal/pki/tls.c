@@ -15,7 +15,11 @@
 
 #define CIPHERS_13 "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
 #define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
-#define GROUPS	   "X25519:P-256:P-384"
+/* Gateways among themselves: their certificates are of P-256 or P-384. */
+#define CIPHERS_DTLS                                                   \
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:" \
+	"ECDHE-ECDSA-CHACHA20-POLY1305"
+#define GROUPS "X25519:P-256:P-384"
 #define SIGALGS                                                                      \
 	"ECDSA+SHA256:ECDSA+SHA384:ed25519:rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:" \
 	"rsa_pss_pss_sha256:RSA+SHA256:RSA+SHA384"
@@ -492,7 +496,7 @@ static bool set_protocol(SSL_CTX *ctx, const struct tls_options *o)
 	SSL_CTX_set_security_level(ctx, 2);
 	return SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_min_proto_version(ctx, least) &&
 	       SSL_CTX_set_ciphersuites(ctx, CIPHERS_13) == 1 &&
-	       SSL_CTX_set_cipher_list(ctx, CIPHERS_12) == 1 &&
+	       SSL_CTX_set_cipher_list(ctx, o->datagram ? CIPHERS_DTLS : CIPHERS_12) == 1 &&
 	       SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
 	       SSL_CTX_set1_sigalgs_list(ctx, SIGALGS) == 1;
 }

@@ -1,0 +1,274 @@
+#include "seal/link/record.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+
+#define VERSION	 0xfefd /* DTLS 1.2 */
+#define VERSION0 0xfeff /* what a first ClientHello may say */
+#define EPOCH	 1
+#define KEY	 32
+#define IV	 12
+#define SALT	 4
+#define AAD	 13
+
+struct record_key {
+	EVP_CIPHER_CTX *ctx;
+	uint8_t iv[IV]; /* GCM: the salt in front; ChaCha20: all of it */
+	bool explicit;	/* GCM: the rest of the nonce is in the record */
+	uint64_t nonce; /* sealing: + the record's number */
+	/* what is being opened */
+	const uint8_t *at, *tag;
+};
+
+static void put64(uint8_t *at, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		at[i] = (uint8_t)(v >> (56 - 8 * i));
+}
+
+static uint64_t get64(const uint8_t *at)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | at[i];
+	return v;
+}
+
+bool record_read(struct reader *r, struct record *ret_r)
+{
+	struct record x = {.type = read_u8(r)};
+	uint16_t version = read_be16(r);
+	struct bytes data;
+
+	x.epoch = read_be16(r);
+	x.seq = (uint64_t)read_be16(r) << 32;
+	x.seq |= read_be32(r);
+	x.len = read_be16(r);
+	data = read_bytes(r, x.len);
+	x.data = data.data;
+	*ret_r = x;
+	return !r->bad && x.type >= RECORD_CHANGE && x.type <= RECORD_DATA &&
+	       (version == VERSION || (version == VERSION0 && x.epoch == 0));
+}
+
+bool record_nonce(struct bytes datagram, uint64_t *ret_nonce)
+{
+	struct reader r = reader_new(datagram.data, datagram.len);
+	struct record x;
+
+	while (record_read(&r, &x))
+		if (x.epoch == EPOCH && x.len >= RECORD_NONCE) {
+			*ret_nonce = get64(x.data);
+			return true;
+		}
+	return false;
+}
+
+/* --- keys ------------------------------------------------------------------------ */
+
+/* RFC 5246 §5 and §6.3: the block that both sides' keys are cut from. */
+static int key_block(SSL *ssl, const EVP_MD *md, uint8_t *ret_block, size_t len)
+{
+	uint8_t secret[SSL_MAX_MASTER_KEY_LENGTH],
+		seed[13 + 2 * SSL3_RANDOM_SIZE] = "key expansion";
+	size_t secret_len =
+		SSL_SESSION_get_master_key(SSL_get_session(ssl), secret, sizeof(secret));
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_PRF, NULL);
+	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST,
+				       (char *)(uintptr_t)EVP_MD_get0_name(md), 0),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SECRET, secret, secret_len),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SEED, seed, sizeof(seed)),
+		OSSL_PARAM_END,
+	};
+	int err = -EIO;
+
+	if (ctx && secret_len && SSL_get_server_random(ssl, seed + 13, SSL3_RANDOM_SIZE) &&
+	    SSL_get_client_random(ssl, seed + 13 + SSL3_RANDOM_SIZE, SSL3_RANDOM_SIZE) &&
+	    EVP_KDF_derive(ctx, ret_block, len, params) == 1)
+		err = 0;
+	OPENSSL_cleanse(secret, sizeof(secret));
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+	return err;
+}
+
+void record_key_free(struct record_key *k)
+{
+	if (!k)
+		return;
+	EVP_CIPHER_CTX_free(k->ctx);
+	OPENSSL_cleanse(k, sizeof(*k));
+	free(k);
+}
+
+static struct record_key *key_new(const EVP_CIPHER *cipher, bool seal, const uint8_t *key,
+				  const uint8_t *iv, uint64_t nonce)
+{
+	struct record_key *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->explicit = EVP_CIPHER_get_mode(cipher) == EVP_CIPH_GCM_MODE;
+	k->nonce = nonce;
+	memcpy(k->iv, iv, k->explicit ? SALT : IV);
+	k->ctx = EVP_CIPHER_CTX_new();
+	if (k->ctx && EVP_CipherInit_ex(k->ctx, cipher, NULL, key, NULL, seal) == 1)
+		return k;
+	record_key_free(k);
+	return NULL;
+}
+
+int record_keys(SSL *ssl, bool client, uint64_t taken, struct record_key **ret_seal,
+		struct record_key **ret_open)
+{
+	const SSL_CIPHER *suite = SSL_get_current_cipher(ssl);
+	const EVP_CIPHER *cipher = NULL;
+	struct record_key *seal, *open;
+	uint8_t block[2 * KEY + 2 * IV];
+	size_t key, iv;
+	int err;
+
+	switch (suite && SSL_version(ssl) == DTLS1_2_VERSION ? SSL_CIPHER_get_cipher_nid(suite)
+							     : 0) {
+	case NID_aes_256_gcm:
+		cipher = EVP_aes_256_gcm();
+		break;
+	case NID_aes_128_gcm:
+		cipher = EVP_aes_128_gcm();
+		break;
+	case NID_chacha20_poly1305:
+		cipher = EVP_chacha20_poly1305();
+		break;
+	default:
+		return -ENOTSUP;
+	}
+	key = (size_t)EVP_CIPHER_get_key_length(cipher);
+	iv = EVP_CIPHER_get_mode(cipher) == EVP_CIPH_GCM_MODE ? SALT : IV;
+	err = key_block(ssl, SSL_CIPHER_get_handshake_digest(suite), block, 2 * (key + iv));
+	if (err < 0)
+		return err;
+	/* OpenSSL counts upward from `taken`: the other half of all nonces is ours. */
+	seal = key_new(cipher, true, block + (client ? 0 : key),
+		       block + 2 * key + (client ? 0 : iv), taken ^ (uint64_t)1 << 63);
+	open = key_new(cipher, false, block + (client ? key : 0),
+		       block + 2 * key + (client ? iv : 0), 0);
+	OPENSSL_cleanse(block, sizeof(block));
+	if (!seal || !open) {
+		record_key_free(seal);
+		record_key_free(open);
+		return -EIO;
+	}
+	*ret_seal = seal;
+	*ret_open = open;
+	return 0;
+}
+
+/* --- sealing and opening ------------------------------------------------------------ */
+
+size_t record_over(const struct record_key *k)
+{
+	return RECORD_HEAD + (k->explicit ? RECORD_NONCE : 0) + RECORD_TAG;
+}
+
+/* Epoch and number are what both nonce and additional data are made of. */
+static uint64_t number(uint64_t seq)
+{
+	return (uint64_t)EPOCH << 48 | seq;
+}
+
+static bool begin(struct record_key *k, uint8_t type, uint64_t seq, uint64_t nonce, size_t len)
+{
+	uint8_t iv[IV], aad[AAD];
+	int n;
+
+	memcpy(iv, k->iv, IV);
+	put64(iv + SALT, k->explicit ? nonce : get64(k->iv + SALT) ^ number(seq));
+	put64(aad, number(seq));
+	aad[8] = type;
+	aad[9] = VERSION >> 8;
+	aad[10] = VERSION & 0xff;
+	aad[11] = (uint8_t)(len >> 8);
+	aad[12] = (uint8_t)len;
+	return EVP_CipherInit_ex(k->ctx, NULL, NULL, NULL, iv, -1) == 1 &&
+	       EVP_CipherUpdate(k->ctx, NULL, &n, aad, AAD) == 1;
+}
+
+size_t record_seal(struct record_key *k, enum record_type type, uint64_t seq,
+		   const struct iovec *parts, unsigned count, size_t len, uint8_t *out)
+{
+	uint64_t nonce = k->nonce + seq;
+	uint8_t *at = out + RECORD_HEAD;
+	size_t body = len + record_over(k) - RECORD_HEAD;
+	int n;
+
+	out[0] = (uint8_t)type;
+	out[1] = VERSION >> 8;
+	out[2] = VERSION & 0xff;
+	put64(out + 3, number(seq));
+	out[11] = (uint8_t)(body >> 8);
+	out[12] = (uint8_t)body;
+	if (k->explicit) {
+		put64(at, nonce);
+		at += RECORD_NONCE;
+	}
+	if (!begin(k, (uint8_t)type, seq, nonce, len))
+		return 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (EVP_CipherUpdate(k->ctx, at, &n, parts[i].iov_base, (int)parts[i].iov_len) != 1)
+			return 0;
+		at += n;
+	}
+	if (EVP_CipherFinal_ex(k->ctx, at, &n) != 1 ||
+	    EVP_CIPHER_CTX_ctrl(k->ctx, EVP_CTRL_AEAD_GET_TAG, RECORD_TAG, at) != 1)
+		return 0;
+	return (size_t)(at + RECORD_TAG - out);
+}
+
+int record_content(const struct record_key *k, const struct record *r)
+{
+	int over = (int)record_over(k) - RECORD_HEAD;
+
+	return r->len < over ? -1 : r->len - over;
+}
+
+int record_open_begin(struct record_key *k, const struct record *r)
+{
+	int len = record_content(k, r);
+
+	if (len < 0)
+		return -EBADMSG;
+	k->at = r->data + (k->explicit ? RECORD_NONCE : 0);
+	k->tag = k->at + len;
+	return begin(k, r->type, r->seq, k->explicit ? get64(r->data) : 0, (size_t)len) ? 0 : -EIO;
+}
+
+int record_open_some(struct record_key *k, size_t len, uint8_t *ret_data)
+{
+	int n;
+
+	if (!len)
+		return 0;
+	if (len > (size_t)(k->tag - k->at) ||
+	    EVP_CipherUpdate(k->ctx, ret_data, &n, k->at, (int)len) != 1)
+		return -EIO;
+	k->at += len;
+	return 0;
+}
+
+int record_open_end(struct record_key *k)
+{
+	uint8_t none[16];
+	int n;
+
+	if (k->at != k->tag || EVP_CIPHER_CTX_ctrl(k->ctx, EVP_CTRL_AEAD_SET_TAG, RECORD_TAG,
+						   (void *)(uintptr_t)k->tag) != 1)
+		return -EIO;
+	return EVP_CipherFinal_ex(k->ctx, none, &n) == 1 ? 0 : -EBADMSG;
+}
