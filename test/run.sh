@@ -2,10 +2,10 @@
 # What `./dev check` runs, in order: unit tests, captures, sealed files, seeds of every fuzz
 # target, layers and documents, then whole gateways in network namespaces.
 # Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   PART: unit pcap age tuf agent fuzz layers docs vault audit people console e2e
+# usage: test/run.sh [PART...]   PART: unit pcap age tuf agent update package fuzz layers docs vault audit people console e2e
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-unit pcap age tuf agent fuzz layers docs vault audit people console e2e}
+parts=${*:-unit pcap age tuf agent update package fuzz layers docs vault audit people console e2e}
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -58,6 +58,11 @@ tuf() {
 	count test/tuf/hostile.py build-asan/bedwarden
 	count test/tuf/publish.py build-asan/bedwarden
 }
+
+# What `./dev package` made, if it did.
+package() { count test/package.sh; }
+
+update() { count test/update/kill.py build/bedwarden build/test/update-kit; }
 
 fuzz() {
 	local t

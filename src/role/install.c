@@ -57,7 +57,7 @@ static void tell(struct gateway *g, struct bytes place, const char *error, bool 
 
 bool install_take(struct gateway *g, struct member *keeper, const struct ipc_message *m)
 {
-	static const char busy[] = "{\"error\":\"another installation is under way\"}";
+	static const char busy[] = "{\"busy\":true}";
 
 	if (m->body.len == 0)
 		install_look(g);

@@ -153,6 +153,7 @@ static void introduce(struct gateway *g, struct member *guard)
 
 static void introduce_courier(struct gateway *g);
 static void introduce_updater(struct gateway *g);
+static bool updater_wanted(const struct gateway *g);
 
 static void keeper_greet(struct gateway *g, struct member *m)
 {
@@ -163,7 +164,7 @@ static void keeper_greet(struct gateway *g, struct member *m)
 	introduce_link(g);
 	introduce_courier(g);
 	introduce_updater(g);
-	if (access(g->site.config->updates.dir, F_OK) == 0)
+	if (updater_wanted(g) || access(g->site.config->updates.dir, F_OK) == 0)
 		install_look(g);
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
 }

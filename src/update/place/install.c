@@ -205,9 +205,10 @@ static void install_all(struct install *i, const json_t *names, const json_t *li
 			json_array_append_new(i->took, json_string(text));
 		else
 			json_array_append_new(
-				i->failed, json_pack("{s:s, s:s, s:s}", "name", text, "sha256",
-						     target ? listing_text(target, "sha256") : "",
-						     "error", e.text));
+				i->failed,
+				json_pack("{s:s, s:s, s:s, s:b}", "name", text, "sha256",
+					  target ? listing_text(target, "sha256") : "", "error",
+					  e.text, "final", err == -EINVAL || err == -EBADMSG));
 	}
 }
 

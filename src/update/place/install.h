@@ -29,11 +29,11 @@ struct install_sets {
 /*
  * Installs the targets of these names, an array of texts, may be empty. What is in place then:
  *
- *   {"error":text, "failed":[{"name","sha256","error"}], "took":[name], "expires":S,
+ *   {"error":text, "failed":[{"name","sha256","error","final"}], "took":[name], "expires":S,
  *    "targets":[as fetch/listing.h, and "installed":bool], "content":N, "releases":[version],
  *    "current":version, "outcome":{"what","to","from","why"}}
  *
- * `error` where metadata could not be verified. NULL: no memory.
+ * `error` where metadata could not be verified; `final` where no other try could end otherwise. NULL: no memory.
  */
 json_t *install_run(const struct install_options *o, const json_t *names,
 		    struct install_sets *ret_sets);

@@ -16,6 +16,7 @@
 #include "update/repo/repo.h"
 
 #define PART	  NEWFILE_PREFIX "release"
+#define GONE	  NEWFILE_PREFIX "gone"
 #define DEPTH_MAX 8
 #define PIECE	  (256u << 10)
 
@@ -151,6 +152,14 @@ bool release_is_there(int place, const char *version, const char *sha256)
 	return *note && strcmp(note, sha256) == 0;
 }
 
+/* It loses its name first: killed in between, no half of it could be taken for the whole. */
+static void retire(int all, const char *version)
+{
+	release_remove(all, GONE);
+	if (renameat(all, version, all, GONE) == 0 && fsync(all) == 0)
+		release_remove(all, GONE);
+}
+
 /* Under its name once everything of it is on the disk. */
 static int settle(int all, int part, const char *version, const char *sha256)
 {
@@ -160,7 +169,7 @@ static int settle(int all, int part, const char *version, const char *sha256)
 		err = -errno;
 	if (err < 0)
 		return err;
-	release_remove(all, version); /* of other content: it was not there, or not whole */
+	retire(all, version); /* of other content */
 	if (renameat(all, PART, all, version) < 0 || fsync(all) < 0)
 		return -errno;
 	return 0;
@@ -227,7 +236,7 @@ void release_tidy(int place, const char *const *keep, unsigned count)
 		for (unsigned i = 0; i < count; i++)
 			kept |= keep[i] && strcmp(keep[i], entry->d_name) == 0;
 		if (!kept)
-			release_remove(all, entry->d_name);
+			retire(all, entry->d_name);
 	}
 	if (d)
 		closedir(d);
