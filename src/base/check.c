@@ -635,6 +635,29 @@ static void check_people(struct checking *k)
 		      p->sms_url);
 }
 
+static void check_audit(struct checking *k)
+{
+	const struct config_audit *a = &k->c->audit;
+	unsigned len;
+	uint8_t ip[16];
+
+	if (!*a->server)
+		return;
+	/* The exporter reads no files once it is at work, so it knows no names. */
+	if (!address_prefix(a->server, ip, &len) || len != 128)
+		wrong(k, "audit.export.server",
+		      "'%.60s' is no address; expected one as 10.0.0.30, and its name in "
+		      "audit.export.name",
+		      a->server);
+	if (!*a->ca)
+		wrong(k, "audit.export.ca",
+		      "missing; expected a file with the certificates of "
+		      "those who may vouch for the collector");
+	if (!*a->cert != !*a->cert_key)
+		wrong(k, "audit.export.cert",
+		      "cert and cert_key belong together; give both or none");
+}
+
 /* "02:00-05:00"; over midnight, too. */
 static bool is_window(const char *text)
 {
@@ -1049,6 +1072,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	check_gateway(&k);
 	check_console(&k);
 	check_people(&k);
+	check_audit(&k);
 	check_updates(&k);
 	check_pki(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)

@@ -134,6 +134,13 @@ struct config_people {
 	uint32_t overall_hours;	  /* 0: the role's own */
 };
 
+/* Where the audit trail is sent. */
+struct config_audit {
+	char *server, *name; /* an address, "" nowhere; whom its certificate must be for, "" that */
+	uint32_t port;
+	char *ca, *cert, *cert_key; /* files; "" none */
+};
+
 struct config_segment {
 	char *name;
 	char *ward;	/* interface towards the devices */
@@ -266,6 +273,7 @@ struct config {
 	struct config_peer *peers;
 	unsigned peers_count;
 	struct config_people people;
+	struct config_audit audit;
 	struct config_updates updates;
 	struct config_segment *segments;
 	unsigned segments_count;

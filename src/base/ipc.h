@@ -81,6 +81,11 @@ enum ipc_type {
 		      * in place now (role/installer.h) */
 	IPC_SWITCH, /* keeper → parent: the release to start, "" the packaged one; parent → keeper:
 		      * "" it is under way, or why not */
+	IPC_WISHES, /* parent → keeper: JSON object (role/wishes.h) */
+	IPC_EXPORT, /* parent → keeper, exporter: fd of its end of their pair; empty */
+	IPC_AUDIT, /* keeper → exporter: JSON object, entries of the audit trail to be sent; exporter →
+		    * keeper: u64 up to which they arrived, 0 none yet, and why nothing more does;
+		    * without a reason it waits for more */
 	IPC_TYPE_COUNT,
 };
 

@@ -257,6 +257,24 @@ static const struct cyaml_schema_value text_entry = {
 	  OPTIONAL, "0", 0, 24,                                                                    \
 	  "A session ends after so long, used or not; 0: after what its role allows, 4 to 12.")
 
+#define AUDIT(X)                                                                            \
+	X(MAP, schema_file, "export", config, export_fields, OPTIONAL, NULL, 0, 0,          \
+	  "Where the audit trail is sent: DICOM audit messages over syslog TLS (RFC 5425).")
+
+#define EXPORT(X)                                                                                 \
+	X(TEXT, schema_file, "server", config.audit.server, 0, OPTIONAL, "", 0, 64,               \
+	  "The collector's address, as 10.0.0.30; empty: nothing is sent.")                       \
+	X(NUMBER, schema_file, "port", given.export_port, config.audit.port, OPTIONAL, "6514", 1, \
+	  65535, "Its port.")                                                                     \
+	X(TEXT, schema_file, "name", config.audit.name, 0, OPTIONAL, "", 0, 253,                  \
+	  "The name that its certificate must be for; empty: its address.")                       \
+	X(TEXT, schema_file, "ca", config.audit.ca, 0, OPTIONAL, "", 0, 255,                      \
+	  "A file with the certificates of the authorities that may vouch for it.")               \
+	X(TEXT, schema_file, "cert", config.audit.cert, 0, OPTIONAL, "", 0, 255,                  \
+	  "A file with the gateway's own certificate, for collectors that ask for one.")          \
+	X(TEXT, schema_file, "cert_key", config.audit.cert_key, 0, OPTIONAL, "", 0, 255,          \
+	  "A file with that certificate's key.")
+
 #define UPDATES(X)                                                                                 \
 	X(TEXTS, schema_file, "mirrors", config.updates.mirrors, &text_entry, OPTIONAL, NULL, 1,   \
 	  16,                                                                                      \
@@ -461,6 +479,8 @@ static const struct cyaml_schema_value text_entry = {
 	  "The page and the API.")                                                                 \
 	X(MAP, schema_file, "people", config, people_fields, OPTIONAL, NULL, 0, 0,                 \
 	  "Who may sign in, and how.")                                                             \
+	X(MAP, schema_file, "audit", config, audit_fields, OPTIONAL, NULL, 0, 0,                   \
+	  "The audit trail.")                                                                      \
 	X(MAP, schema_file, "updates", config, updates_fields, OPTIONAL, NULL, 0, 0, "Updates.")   \
 	X(MAP, schema_file, "pki", config, pki_fields, OPTIONAL, NULL, 0, 0, "Certificates.")      \
 	X(MAPS, schema_file, "relays", config.relays, &relay_entry, OPTIONAL, NULL, 0, MAX_RELAYS, \
@@ -542,6 +562,8 @@ TABLE(link, LINK)
 TABLE(peer, PEER)
 ENTRY(peer, config_peer)
 TABLE(people, PEOPLE)
+TABLE(export, EXPORT)
+TABLE(audit, AUDIT)
 TABLE(updates, UPDATES)
 TABLE(segment, SEGMENT)
 ENTRY(segment, config_segment)
@@ -569,6 +591,8 @@ const struct schema_table schema_tables[] = {
 	ROW(link, "link", "The sealed link to other gateways"),
 	ROW(peer, "peers", "A gateway at the other end of a sealed link"),
 	ROW(people, "people", "Who may sign in, and how"),
+	ROW(audit, "audit", "The audit trail"),
+	ROW(export, "audit.export", "Where the audit trail is sent"),
 	ROW(updates, "updates", "Where updates come from, and when they are installed"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
 	ROW(host, "hosts", "Machines and networks that devices talk to"),

@@ -57,12 +57,28 @@ static json_t *vulnerabilities(const struct match *m)
 	return list;
 }
 
+/* Reasons stand in the order of their products. */
+static const struct match_reason *reason_of(const struct match *m, uint32_t product)
+{
+	unsigned low = 0, high = m->reason_count;
+
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+
+		if (m->reasons[mid].product < product)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < m->reason_count && m->reasons[low].product == product ? &m->reasons[low]
+									   : NULL;
+}
+
 static bool concerns(const struct match *m, uint32_t product)
 {
-	for (unsigned i = 0; i < m->reason_count; i++)
-		if (m->reasons[i].product == product && m->reasons[i].version != RANGE_NO)
-			return true;
-	return false;
+	const struct match_reason *r = reason_of(m, product);
+
+	return r && r->version != RANGE_NO;
 }
 
 static bool is_for(const struct match *m, const struct csaf_remedy *r)
@@ -134,8 +150,7 @@ static json_t *fixed_versions(const struct match *m)
 			     s->status != CSAF_RECOMMENDED) ||
 			    !*version)
 				continue;
-			for (unsigned r = 0; !mine && r < m->reason_count; r++)
-				mine = m->reasons[r].product == s->product;
+			mine = reason_of(m, s->product);
 			json_array_foreach (list, k, o)
 				known |= strcmp(json_string_value(o), version) == 0;
 			if (mine && !known && json_array_size(list) < REMEDIES_SHOWN)

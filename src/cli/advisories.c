@@ -184,8 +184,13 @@ static void print_notes(const struct survey *s)
 
 	json_array_foreach (s->notes, i, o)
 		line("note: ", "", json_string_value(o) ? json_string_value(o) : "");
-	json_array_foreach (s->refusals, i, o)
-		line("not read: ", control_text(o, "file"), control_text(o, "why"));
+	json_array_foreach (s->refusals, i, o) {
+		char both[700];
+
+		snprintf(both, sizeof(both), "%.400s: %.250s", control_text(o, "file"),
+			 control_text(o, "why"));
+		line("not read: ", "", both);
+	}
 }
 
 static int print(const struct listing *l, const struct survey *s)

@@ -16,20 +16,19 @@
 #include "base/file.h"
 #include "cli/audit.h"
 #include "keep/audit.h"
-#include "people/audit/dicom.h"
-#include "people/audit/syslog.h"
+#include "people/audit/send.h"
 
 #define BATCH	    64
 #define SETTLE_MS   10000
 #define AGAIN_MIN_S 1
 #define AGAIN_MAX_S 30
-#define FRAME_MAX   (DICOM_AUDIT_MAX + SYSLOG_HEAD_MAX + 32)
 #define PLACE_NAME  "audit.exported"
 #define DEFAULT_DIR "/var/lib/bedwarden"
 
 struct exporter {
 	char dir[400], name[64], host[256], port[16];
 	struct syslog_to to;
+	const char *ca, *cert, *key;
 	struct syslog *link; /* NULL: not connected */
 	uint64_t done;	     /* entries that the collector's machine has */
 	bool once;
@@ -71,21 +70,6 @@ static void collect(void *arg, struct bytes row)
 	json_array_append_new(arg, json_loadb((const char *)row.data, row.len, 0, NULL));
 }
 
-static int send_one(struct exporter *x, const json_t *entry, const char *checkpoint, char *error)
-{
-	static char xml[DICOM_AUDIT_MAX];
-	static uint8_t frame[FRAME_MAX];
-	struct dicom_audit_site site = {.source = x->name, .checkpoint = checkpoint};
-	const char *time = json_string_value(json_object_get(entry, "time"));
-	size_t len = dicom_audit(entry, &site, xml);
-
-	if (!len)
-		return 0; /* no entry of ours: nothing that could be said of it */
-	len = syslog_frame(x->name, "bedwarden", time, (struct bytes){(const uint8_t *)xml, len},
-			   frame, sizeof(frame));
-	return syslog_send(x->link, (struct bytes){frame, len}, error);
-}
-
 /* The next entries, and that they have arrived. How many; 0 none; negative: the link is of no use. */
 static int send_batch(struct exporter *x, struct audit_log *a, char *error)
 {
@@ -99,7 +83,8 @@ static int send_batch(struct exporter *x, struct audit_log *a, char *error)
 	line[audit_checkpoint_text(&c, line)] = 0;
 	json_array_foreach (rows, i, row)
 		if (err == 0)
-			err = send_one(x, row, i + 1 == count && c.count ? line : NULL, error);
+			err = audit_send(x->link, x->name, row,
+					 i + 1 == count && c.count ? line : NULL, error);
 	json_decref(rows);
 	if (err == 0 && count && !syslog_settled(x->link, SETTLE_MS)) {
 		snprintf(error, SYSLOG_ERROR, "the collector hung up");
@@ -113,6 +98,16 @@ static int send_batch(struct exporter *x, struct audit_log *a, char *error)
 		return err;
 	}
 	return (int)count;
+}
+
+/* Each time with the files as they are then: certificates are renewed. */
+static void open_link(struct exporter *x, char *error)
+{
+	struct syslog_trust *trust = syslog_trust_new(x->ca, x->cert, x->key, error);
+
+	if (trust)
+		x->link = syslog_open(&x->to, trust, error);
+	syslog_trust_free(trust);
 }
 
 /* Everything there is now. 0; -EPIPE try again; -EUCLEAN never. */
@@ -137,7 +132,7 @@ static int send_all(struct exporter *x, char *error)
 		return -EUCLEAN;
 	}
 	if (!x->link)
-		x->link = syslog_open(&x->to, error);
+		open_link(x, error);
 	while (x->link && n > 0)
 		n = send_batch(x, a, error);
 	audit_free(a);
@@ -240,11 +235,11 @@ int audit_export(int argc, char **argv)
 			return cli_fail("--to %s: expected HOST:PORT, as logs.clinic.example:6514",
 					optarg);
 		else if (c == 'a')
-			x.to.ca = optarg;
+			x.ca = optarg;
 		else if (c == 'e')
-			x.to.cert = optarg;
+			x.cert = optarg;
 		else if (c == 'k')
-			x.to.key = optarg;
+			x.key = optarg;
 		else if (c == 'o')
 			x.once = true;
 		else if (c == 'd')
@@ -254,7 +249,7 @@ int audit_export(int argc, char **argv)
 		else if (c == '?')
 			return cli_usage(cli_find("audit"));
 	}
-	if (optind != argc || !*x.host || !x.to.ca || !x.to.cert != !x.to.key)
+	if (optind != argc || !*x.host || !x.ca || !x.cert != !x.key)
 		return cli_usage(cli_find("audit"));
 	signal(SIGPIPE, SIG_IGN); /* a collector that hangs up is an error like others */
 	read_place(&x);

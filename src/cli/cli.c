@@ -15,6 +15,7 @@
 #include "cli/vault.h"
 #include "guard/policy/message.h"
 #include "role/courier.h"
+#include "role/exporter.h"
 #include "role/guard.h"
 #include "role/installer.h"
 #include "role/console.h"
@@ -54,6 +55,7 @@ const struct cli_command cli_commands[] = {
 	{"_link", "", NULL, link_main},
 	{"_console", "", NULL, console_main},
 	{"_courier", "", NULL, courier_main},
+	{"_exporter", "", NULL, exporter_main},
 	{"_updater", "", NULL, updater_main},
 	{"_installer", "", NULL, installer_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
@@ -119,6 +121,15 @@ int cli_fail(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+	return CLI_FAILED;
+}
+
+int cli_misread(const struct config_error *e)
+{
+	if (e->line)
+		fprintf(stderr, "%s:%u:%u: %s\n", e->file, e->line, e->column, e->text);
+	else
+		fprintf(stderr, "%s: %s\n", e->file, e->text);
 	return CLI_FAILED;
 }
 

@@ -42,10 +42,8 @@ static int take_config(struct control_options *o, const char *file)
 	struct config *c = config_load(file, &error, 1, &errors);
 	char path[4096];
 
-	if (!c && !error.line)
-		return cli_fail("%s: %s", error.file, error.text);
 	if (!c)
-		return cli_fail("%s:%u:%u: %s", error.file, error.line, error.column, error.text);
+		return cli_misread(&error);
 	snprintf(path, sizeof(path), "%s/control", c->gateway.run_dir);
 	config_free(c);
 	return take_socket(o, path);

@@ -88,8 +88,7 @@ static int load_policy(struct inspect *in)
 	in->config = config_load(in->config_file, errors, ERRORS_SHOWN, &count);
 	if (!in->config) {
 		for (size_t i = 0; i < count && i < ERRORS_SHOWN; i++)
-			cli_fail("%s:%u:%u: %s", errors[i].file, errors[i].line, errors[i].column,
-				 errors[i].text);
+			cli_misread(&errors[i]);
 		return count ? -EINVAL
 			     : cli_fail("%s: not read: %s", in->config_file, strerror(errno));
 	}

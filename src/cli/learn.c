@@ -153,8 +153,7 @@ static int read_config(struct learning *l)
 	if (l->file) {
 		l->config = config_load(l->file, errors, 16, &count);
 		for (size_t i = 0; i < count; i++)
-			fprintf(stderr, "%s:%u:%u: %s\n", errors[i].file, errors[i].line,
-				errors[i].column, errors[i].text);
+			cli_misread(&errors[i]);
 		if (!l->config)
 			return cli_fail("%s has errors; put them right first", l->file);
 	}

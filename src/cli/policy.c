@@ -16,14 +16,6 @@
 #define DEFAULT_FILE BEDWARDEN_SYSCONFDIR "/bedwarden.yaml"
 #define MAX_ERRORS   256
 
-static void print_error(const struct config_error *e)
-{
-	if (e->line)
-		fprintf(stderr, "%s:%u:%u: %s\n", e->file, e->line, e->column, e->text);
-	else
-		fprintf(stderr, "%s: %s\n", e->file, e->text);
-}
-
 static void print_errors_json(const struct config_error *errors, size_t count)
 {
 	json_t *list = json_array(), *root;
@@ -63,7 +55,7 @@ static struct policy *load(const char *file, bool json, struct config **ret_conf
 	if (!p && json)
 		print_errors_json(errors, count);
 	for (size_t i = 0; !p && !json && i < count; i++)
-		print_error(&errors[i]);
+		cli_misread(&errors[i]);
 	if (count == MAX_ERRORS && !json)
 		fprintf(stderr, "%s: there may be more than these %u errors\n", file, MAX_ERRORS);
 	free(errors);

@@ -25,7 +25,7 @@ struct reporting {
 	long days;
 	bool json;
 	struct config *config;
-	json_t *status, *devices, *users, *grants, *events, *audit, *notes;
+	json_t *status, *devices, *users, *grants, *events, *audit, *updates, *notes;
 };
 
 static const struct option options[] = {
@@ -53,13 +53,23 @@ static json_t *ask(const struct reporting *r, json_t *request)
 	return rows;
 }
 
-static json_t *ask_users(const struct reporting *r)
+/* The answer of a call; NULL: there was none. */
+static json_t *call(const struct reporting *r, const char *name)
 {
-	json_t *rows = ask(r, json_pack("{s:s, s:s, s:{}}", "call", "user.list", "operator",
+	json_t *rows = ask(r, json_pack("{s:s, s:s, s:{}}", "call", name, "operator",
 					control_operator(), "args"));
-	json_t *users = json_incref(json_object_get(json_array_get(rows, 0), "users"));
+	json_t *answer = json_incref(json_array_get(rows, 0));
 
 	json_decref(rows);
+	return answer;
+}
+
+static json_t *ask_users(const struct reporting *r)
+{
+	json_t *answer = call(r, "user.list");
+	json_t *users = json_incref(json_object_get(answer, "users"));
+
+	json_decref(answer);
 	return users;
 }
 
@@ -88,6 +98,7 @@ static void ask_gateway(struct reporting *r)
 	r->grants = ask(r, json_pack("{s:s}", "cmd", "grants"));
 	r->users = ask_users(r);
 	r->events = ask_events(r);
+	r->updates = call(r, "update.status");
 }
 
 static int load_policy(struct reporting *r)
@@ -198,6 +209,7 @@ static int make(struct reporting *r, const struct compliance_framework *f)
 	x.grants = r->grants;
 	x.events = r->events;
 	x.audit = r->audit;
+	x.updates = r->updates;
 	x.matches = s.matches;
 	x.advisories = s.advisories;
 	x.nameless = s.nameless;
@@ -260,6 +272,7 @@ int cli_report(int argc, char **argv)
 	json_decref(r.grants);
 	json_decref(r.events);
 	json_decref(r.audit);
+	json_decref(r.updates);
 	config_free(r.config);
 	return code;
 }

@@ -322,6 +322,9 @@ static int put_together(struct surveying *y)
 			note(y,
 			     "%s fits every model there is, so it says nothing of any: look at it",
 			     y->library.list[i]->id);
+	if (matcher_cut(y->matcher))
+		note(y, "of %u devices more fitted than is looked at: something was left out",
+		     matcher_cut(y->matcher));
 	if (y->s->nameless)
 		note(y,
 		     "%zu of %zu devices have neither a model nor a list of parts: nothing can be "

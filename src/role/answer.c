@@ -21,6 +21,7 @@
 #include "role/serve.h"
 #include "role/staff.h"
 #include "role/trail.h"
+#include "role/trail_send.h"
 
 #define OTHERS_MS  3000	 /* for the parent's or a guard's word */
 #define APPLY_MS   30000 /* for a policy to be read, compiled and taken into force */
@@ -311,6 +312,8 @@ static void add_nags(struct keeper *k, json_t *status)
 	for (unsigned n = 0; k->secrets && secrets_nag(k->secrets, n, text, sizeof(text)); n++)
 		json_array_append_new(nags, json_string(text));
 	for (unsigned n = 0; door_nag(k, n, text, sizeof(text)); n++)
+		json_array_append_new(nags, json_string(text));
+	if (trail_send_nag(k, text, sizeof(text)))
 		json_array_append_new(nags, json_string(text));
 	if (*trail_broken(k)) {
 		snprintf(text, sizeof(text), "audit: %s; 'bedwarden audit verify' says more",

@@ -31,6 +31,7 @@ enum role_id {
 	ROLE_COURIER,
 	ROLE_UPDATER,
 	ROLE_INSTALLER,
+	ROLE_EXPORTER,
 	ROLE_COUNT
 };
 
@@ -102,6 +103,8 @@ void member_start(struct gateway *g, struct member *m);
 void member_send(struct member *m, enum ipc_type type, uint32_t id, struct bytes body, int fd);
 struct member *member_keeper(struct gateway *g);
 struct member *member_console(struct gateway *g); /* NULL before members_init() */
+/* Tells the keeper what the policy wishes of it. */
+void member_wishes(struct gateway *g);
 /* The link, NULL before members_init(). */
 struct member *member_link(struct gateway *g);
 /* Gives the link its relays and their sockets, if it is there. */

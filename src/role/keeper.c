@@ -35,6 +35,8 @@
 #include "role/serve.h"
 #include "role/staff.h"
 #include "role/trail.h"
+#include "role/trail_send.h"
+#include "role/wishes.h"
 #include "role/updates.h"
 
 #define TURN_MAX 64 /* messages of one sender before the others' turn */
@@ -48,6 +50,8 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_CONSOLE},
 	{FROM_PARENT, IPC_LINK},
 	{FROM_PARENT, IPC_COURIER},
+	{FROM_PARENT, IPC_EXPORT},
+	{FROM_PARENT, IPC_WISHES},
 	{FROM_PARENT, IPC_UPDATER},
 	{FROM_PARENT, IPC_INSTALL},	/* what is in place */
 	{FROM_PARENT, IPC_SWITCH},	/* an answer */
@@ -164,6 +168,18 @@ static void take_courier(struct keeper *k, struct ipc_message *m)
 	m->fd = -1; /* it is ours now */
 }
 
+static void take_exporter(struct keeper *k, struct ipc_message *m)
+{
+	trail_send_peer(k, m->fd);
+	m->fd = -1; /* it is ours now */
+}
+
+static void take_wishes(struct keeper *k, const struct ipc_message *m)
+{
+	if (!wishes_take(k, m->body))
+		keeper_refuse(k, "parent", "wishes that are none");
+}
+
 static void from_parent(struct keeper *k, struct ipc_message *m)
 {
 	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
@@ -180,6 +196,10 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_link(k, m);
 	else if (m->type == IPC_COURIER)
 		take_courier(k, m);
+	else if (m->type == IPC_EXPORT)
+		take_exporter(k, m);
+	else if (m->type == IPC_WISHES)
+		take_wishes(k, m);
 	else if (m->type == IPC_UPDATER) {
 		updates_meet(k, m->fd);
 		m->fd = -1; /* it is ours now */
@@ -360,7 +380,7 @@ static void hear_courier(struct keeper *k)
 
 static void turn(struct keeper *k, int signals)
 {
-	struct pollfd fds[9 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
+	struct pollfd fds[10 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
 	const struct desk *desk = k->desk;
 	unsigned count = 0, clients, at;
 
@@ -376,6 +396,7 @@ static void turn(struct keeper *k, int signals)
 	fds[count++] = (struct pollfd){.fd = k->courier, .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = updates_sock(k->updates), .events = POLLIN};
 	fds[count++] = (struct pollfd){.fd = staff_fd(k->staff), .events = POLLIN};
+	fds[count++] = (struct pollfd){.fd = trail_send_fd(k), .events = POLLIN};
 	at = count;
 	clients = serve_poll(k->serve, fds + at);
 	count += clients;
@@ -389,20 +410,22 @@ static void turn(struct keeper *k, int signals)
 			hear_guard(k, n, TURN_MAX);
 	if (fds[0].revents)
 		hear_parent(k);
-	if (fds[at - 6].revents && k->desk == desk)
-		hear_console(k, fds[at - 6].revents);
-	if (fds[at - 5].revents && k->console_key == fds[at - 5].fd)
+	if (fds[at - 7].revents && k->desk == desk)
+		hear_console(k, fds[at - 7].revents);
+	if (fds[at - 6].revents && k->console_key == fds[at - 6].fd)
 		hear_console_key(k);
-	if (fds[at - 4].revents && pki_sock(k->pki) == fds[at - 4].fd)
+	if (fds[at - 5].revents && pki_sock(k->pki) == fds[at - 5].fd)
 		pki_hear(k, k->pki);
-	if (fds[at - 3].revents && k->courier == fds[at - 3].fd)
+	if (fds[at - 4].revents && k->courier == fds[at - 4].fd)
 		hear_courier(k);
-	if (fds[at - 2].revents && updates_sock(k->updates) == fds[at - 2].fd)
+	if (fds[at - 3].revents && updates_sock(k->updates) == fds[at - 3].fd)
 		updates_hear(k);
 	if (updates_due(k->updates) <= clock_mono_ns())
 		updates_tick(k);
-	if (fds[at - 1].revents)
+	if (fds[at - 2].revents)
 		staff_hashed(k);
+	if (fds[at - 1].revents && trail_send_fd(k) == fds[at - 1].fd)
+		trail_send_hear(k);
 	if (pki_due(k->pki) <= clock_mono_ns())
 		pki_tick(k, k->pki);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
@@ -410,6 +433,7 @@ static void turn(struct keeper *k, int signals)
 	staff_tick(k->staff);
 	answer_turn(k);
 	door_turn(k);
+	trail_send_turn(k);
 	if (k->pcaps) {
 		pcaps_tick(k->pcaps, clock_mono_ns(), clock_wall_ns());
 		ledger_evidence_lost(k);
@@ -498,6 +522,7 @@ int keeper_main(int argc, char **argv)
 	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
 	door_free(k.door);
+	trail_send_free(k.trail_send);
 	secrets_free(k.secrets);
 	free(k.deposits);
 	lose_console(&k);
@@ -509,6 +534,7 @@ int keeper_main(int argc, char **argv)
 	eve_free(k.eve);
 	store_free(k.store);
 	person_free(k.person);
+	json_decref(k.wishes);
 	if (k.policy_block)
 		munmap(k.policy_block, k.policy_len);
 	return status;

@@ -85,6 +85,8 @@ struct keeper {
 	int console_key;	 /* where it has handshakes signed; -1 none */
 	struct audit_log *trail; /* NULL: it cannot be opened, see trail.h */
 	uint64_t trail_said_ns;
+	struct trail_send *trail_send; /* and its way out */
+	json_t *wishes;		       /* whose texts are lent to others, see wishes.h */
 	struct door *door;	       /* grants; see door.h */
 	call_identify_fn identify;     /* who is behind a session; NULL nobody ever */
 	call_note_fn note_act;	       /* the audit trail; NULL none */

@@ -26,6 +26,7 @@
 #include "role/secrets.h"
 #include "role/serve.h"
 #include "role/trail.h"
+#include "role/trail_send.h"
 #include "role/updates.h"
 
 #define PROFILE_FOLDERS	 5
@@ -355,8 +356,9 @@ void keeper_open_all(struct keeper *k, const struct keeper_options *o, gid_t gid
 		fatal("keeper: no memory");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
 	trail_open(k);
+	k->trail_send = trail_send_new();
 	k->note_act = trail_act;
 	k->door = door_new(k, o->boot_id);
-	if (!k->door || !k->serve || !k->calls || !k->looks || !k->amends)
+	if (!k->door || !k->trail_send || !k->serve || !k->calls || !k->looks || !k->amends)
 		fatal("keeper: no memory");
 }

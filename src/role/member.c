@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "guard/capture/capture.h"
 #include "people/role.h"
+#include "role/wishes.h"
 
 #define INTRODUCE_ROOM (4 << 20) /* bytes under way from a guard to the keeper */
 
@@ -154,6 +155,16 @@ static void introduce(struct gateway *g, struct member *guard)
 static void introduce_courier(struct gateway *g);
 static void introduce_updater(struct gateway *g);
 static bool updater_wanted(const struct gateway *g);
+static void introduce_exporter(struct gateway *g);
+
+void member_wishes(struct gateway *g)
+{
+	char text[WISHES_MAX];
+	size_t len = wishes_write(g->site.config, text);
+
+	member_send(member_keeper(g), IPC_WISHES, 0, (struct bytes){(const uint8_t *)text, len},
+		    -1);
+}
 
 static void keeper_greet(struct gateway *g, struct member *m)
 {
@@ -163,6 +174,8 @@ static void keeper_greet(struct gateway *g, struct member *m)
 	introduce_console(g);
 	introduce_link(g);
 	introduce_courier(g);
+	introduce_exporter(g);
+	member_wishes(g);
 	introduce_updater(g);
 	if (updater_wanted(g) || access(g->site.config->updates.dir, F_OK) == 0)
 		install_look(g);
@@ -314,6 +327,43 @@ static void courier_greet(struct gateway *g, struct member *m)
 	introduce_courier(g);
 }
 
+static void exporter_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+	const struct config_audit *c = &g->site.config->audit;
+
+	/* All of them, always: member_outdated() looks at values alone. */
+	add(a, "-g", g->site.config->gateway.name);
+	add(a, "-s", c->server);
+	add_number(a, "-p", c->port);
+	add(a, "-n", c->name);
+	add(a, "-a", c->ca);
+	add(a, "-c", c->cert);
+	add(a, "-k", c->cert_key);
+}
+
+/* Exporter and keeper get a new pair. */
+static void introduce_exporter(struct gateway *g)
+{
+	struct member *keeper = member_keeper(g), *exporter = member_of(g, ROLE_EXPORTER);
+	int pair[2];
+
+	if (!exporter || keeper->child.sock < 0 || exporter->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	if (ipc_pair(pair) < 0) {
+		log_error("exporter and keeper: no socket pair");
+		return;
+	}
+	member_send(exporter, IPC_EXPORT, 0, (struct bytes){0}, pair[0]);
+	member_send(keeper, IPC_EXPORT, 0, (struct bytes){0}, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void exporter_greet(struct gateway *g, struct member *m)
+{
+	introduce_exporter(g);
+}
+
 /* --- updates --------------------------------------------------------------- */
 
 static bool updater_wanted(const struct gateway *g)
@@ -439,6 +489,8 @@ static const struct role roles[ROLE_COUNT] = {
 	[ROLE_LINK] = {"link", "_link", SIGKILL, no_arguments, no_descriptors, link_greet},
 	[ROLE_COURIER] = {"courier", "_courier", SIGKILL, no_arguments, no_descriptors,
 			  courier_greet},
+	[ROLE_EXPORTER] = {"exporter", "_exporter", SIGKILL, exporter_arguments, no_descriptors,
+			   exporter_greet},
 	[ROLE_UPDATER] = {"updater", "_updater", SIGKILL, updater_arguments, no_descriptors,
 			  updater_greet},
 	[ROLE_INSTALLER] = {"installer", "_installer", SIGKILL, installer_arguments,
@@ -471,6 +523,8 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 		return doors_wanted(g->site.config);
 	if (m->role == ROLE_COURIER)
 		return g->site.config->people.sms && *g->site.config->people.sms_url;
+	if (m->role == ROLE_EXPORTER)
+		return *g->site.config->audit.server;
 	if (m->role == ROLE_UPDATER)
 		return updater_wanted(g);
 	if (m->role == ROLE_INSTALLER)
@@ -563,7 +617,7 @@ bool member_outdated(const struct gateway *g, const struct member *m)
 		return !member_wanted(g, m);
 	if (m->role == ROLE_INSTALLER)
 		return false; /* it ends by itself */
-	if (m->role == ROLE_UPDATER && !member_wanted(g, m))
+	if ((m->role == ROLE_UPDATER || m->role == ROLE_EXPORTER) && !member_wanted(g, m))
 		return true;
 	roles[m->role].arguments(g, m, &a);
 	if (memcmp(a.text, m->arguments, sizeof(a.text)) != 0)

@@ -140,6 +140,67 @@ static void write_setting(const char *family, const struct port *p, const char *
 	close(fd);
 }
 
+#define FEATURE_BLOCKS 8 /* of 32 features: more than any kernel has */
+
+/* What `ethtool -k` lists under that name, by number; -1: this kernel has no such thing. */
+static int feature_named(const struct ports *ps, const struct port *p, const char *name)
+{
+	union {
+		struct ethtool_sset_info info;
+		uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
+	} set = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES}};
+	union {
+		struct ethtool_gstrings names;
+		uint8_t room[sizeof(struct ethtool_gstrings) +
+			     FEATURE_BLOCKS * 32 * ETH_GSTRING_LEN];
+	} list = {.names = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
+	const uint8_t *at = list.room + sizeof(list.names);
+	uint32_t count;
+
+	if (ethtool(ps, p, &set) < 0 || !set.info.sset_mask)
+		return -1;
+	memcpy(&count, set.room + sizeof(set.info), sizeof(count));
+	if (count > FEATURE_BLOCKS * 32)
+		return -1; /* the kernel writes as many as it has, whatever `len` says */
+	list.names.len = count;
+	if (ethtool(ps, p, &list) < 0)
+		return -1;
+	for (uint32_t i = 0; i < count; i++, at += ETH_GSTRING_LEN)
+		if (strncmp((const char *)at, name, ETH_GSTRING_LEN) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* Switches a feature off that no older request knows. True where it stays on. */
+static bool insists(const struct ports *ps, const struct port *p, const char *name)
+{
+	union {
+		struct ethtool_sfeatures f;
+		uint8_t room[sizeof(struct ethtool_sfeatures) +
+			     FEATURE_BLOCKS * sizeof(struct ethtool_set_features_block)];
+	} set = {.f = {.cmd = ETHTOOL_SFEATURES}};
+	union {
+		struct ethtool_gfeatures f;
+		uint8_t room[sizeof(struct ethtool_gfeatures) +
+			     FEATURE_BLOCKS * sizeof(struct ethtool_get_features_block)];
+	} get = {.f = {.cmd = ETHTOOL_GFEATURES, .size = FEATURE_BLOCKS}};
+	int n = feature_named(ps, p, name);
+	struct ethtool_set_features_block *off;
+	struct ethtool_get_features_block now;
+
+	if (n < 0 || ethtool(ps, p, &get) < 0 || (unsigned)n / 32 >= get.f.size)
+		return false;
+	set.f.size = get.f.size; /* as many as this kernel has: it takes no other number */
+	off = (struct ethtool_set_features_block *)(set.room + sizeof(set.f)) + n / 32;
+	off->valid = 1u << n % 32;
+	ethtool(ps, p, &set);
+	get.f.size = FEATURE_BLOCKS;
+	if (ethtool(ps, p, &get) < 0)
+		return false;
+	memcpy(&now, get.room + sizeof(get.f) + (size_t)n / 32 * sizeof(now), sizeof(now));
+	return now.active & 1u << n % 32;
+}
+
 /* Offloads that change frames on their way in or out, as far as the driver lets them go. */
 static void leave_frames_alone(const struct ports *ps, struct port *p)
 {
@@ -160,6 +221,8 @@ static void leave_frames_alone(const struct ports *ps, struct port *p)
 	}
 	v.cmd = ETHTOOL_GFLAGS;
 	p->hides_tags = ethtool(ps, p, &v) == 0 && (v.data & ETH_FLAG_RXVLAN);
+	/* The outer tag of two, IEEE 802.1ad. */
+	p->hides_tags |= insists(ps, p, "rx-vlan-stag-hw-parse");
 }
 
 int ports_prepare(const struct ports *ps, struct port *p)

@@ -393,6 +393,8 @@ int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
 	open_doors(g);
 	member_relays(g);
 	reload_restart(g, ROLE_COURIER);
+	reload_restart(g, ROLE_EXPORTER);
+	member_wishes(g);
 	reload_restart(g, ROLE_UPDATER);
 	reload_restart(g, ROLE_CONSOLE);
 	hand_out(g);

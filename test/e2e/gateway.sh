@@ -270,7 +270,7 @@ else
 	check "both ports have one queue, for conversations to meet in one guard" \
 		[ "$(grep -o '"queues":1' "$dir/status" | wc -l)" = 2 ]
 	check "no port takes VLAN tags off frames, or status says so" \
-		[ "$(at gw ethtool -k w0 2>/dev/null | grep -c '^rx-vlan-offload: on')" = \
+		[ "$(at gw ethtool -k w0 2>/dev/null | grep -c -m1 '^rx-vlan-\(offload\|stag-hw-parse\): on')" = \
 		"$(grep -c 'port w0 takes VLAN tags off' "$dir/status")" ]
 	check "status says what this switch hides" \
 		grep -q 'traffic between devices on it is not seen' "$dir/status"

@@ -148,7 +148,7 @@ check "one that ends at once: the old one is back" running 0.2.0
 
 release 0.4.0 "$deaf"
 publish
-change "one that starts and does not guard" 0.4.0 50 back
+change "one that starts and does not guard" 0.4.0 34 back
 check "one that starts and does not guard: the old one is back" running 0.2.0
 check "an event says so, and why" soon has_event update.release_failed 'uninspected\|not at work\|policy'
 sleep 2

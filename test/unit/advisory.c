@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "unit.h"
 
 #include "base/file.h"
 #include "update/advisory/cvss.h"
+#include "update/advisory/library.h"
 #include "update/advisory/match.h"
 
 /* --- versions --------------------------------------------------------------------------- */
@@ -822,6 +824,57 @@ static void finds_the_devices_that_cisa_means(void **state)
 	matcher_free(m);
 }
 
+/* --- folders ------------------------------------------------------------------------------------- */
+
+#define ANOTHER(id, day)                                                     \
+	"{\"document\":{\"csaf_version\":\"2.0\",\"tracking\":{\"id\":\"" id \
+	"\",\"current_release_date\":\"2024-01-" day "T00:00:00Z\"}}}"
+
+static void put(const char *folder, const char *name, const char *text)
+{
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void takes_from_folders_what_is_an_advisory(void **state)
+{
+	static const char *const files[] = {"advisories%2F2024%2Fa.json", "profiles%2Fb.json",
+					    "advisories%2Fbad.json", "advisories%2Fa.json.part",
+					    "advisories%2Fnewer.json"};
+	char folder[] = "/tmp/library-XXXXXX", path[512];
+	struct library l = {0};
+
+	assert_non_null(mkdtemp(folder));
+	put(folder, files[0], ANOTHER("A", "01"));
+	put(folder, files[1], ANOTHER("B", "01"));
+	put(folder, files[2], "{\"a\":1,\"a\":2}");
+	put(folder, files[3], ANOTHER("C", "01"));
+	put(folder, files[4], ANOTHER("A", "02"));
+	assert_int_equal(library_read(&l, folder, true), 0);
+	assert_int_equal(library_read(&l, "/nonexistent/folder", false), 0);
+	library_settle(&l);
+	assert_int_equal(l.count, 1); /* the newer of A; B is no advisory */
+	assert_string_equal(l.list[0]->revised, "2024-01-02T00:00:00Z");
+	assert_int_equal(l.superseded, 1);
+	assert_int_equal(l.refusal_count, 1);
+	assert_non_null(strstr(l.refusals[0].why, "duplicate"));
+	library_free(&l);
+	assert_int_equal(library_read(&l, folder, false), 0);
+	assert_int_equal(l.count, 3);
+	library_free(&l);
+	for (unsigned i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	rmdir(folder);
+}
+
 static int free_corpus(void **state)
 {
 	for (unsigned i = 0; i < corpus_count; i++)
@@ -849,6 +902,7 @@ int main(void)
 		cmocka_unit_test(asks_the_list_of_parts_about_relationships),
 		cmocka_unit_test(goes_by_serial_numbers),
 		cmocka_unit_test(names_an_advisory_that_fits_everything),
+		cmocka_unit_test(takes_from_folders_what_is_an_advisory),
 		cmocka_unit_test(reads_all_that_cisa_published),
 		cmocka_unit_test(finds_the_devices_that_cisa_means),
 	};

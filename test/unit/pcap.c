@@ -218,6 +218,32 @@ static void pcapng_mixes_links_and_resolutions(void **state)
 	c->ops->close(c);
 }
 
+/* Simple Packet Blocks: cut by the interface's snap length, and with no time of their own. */
+static void a_packet_without_a_time_has_that_of_the_one_before(void **state)
+{
+	struct capture *c;
+	struct frame f;
+
+	put_section();
+	put_body(1, (uint32_t[]){1, 4}, 2, NULL, 0);
+	put_body(3, (uint32_t[]){9}, 1, "cut!", 4);
+	put_packet(0, 3000001, "\1", 1);
+	put_body(3, (uint32_t[]){2}, 1, "\2\2", 2);
+	c = open_saved();
+	assert_true(next(c, &f));
+	assert_int_equal(f.time_ns, 0);
+	assert_int_equal(f.data.len, 4);
+	assert_int_equal(f.wire_len, 9);
+	assert_true(next(c, &f));
+	assert_int_equal(f.time_ns, 3000001000);
+	assert_true(next(c, &f));
+	assert_int_equal(f.time_ns, 3000001000);
+	assert_int_equal(f.data.len, 2);
+	assert_false(next(c, &f));
+	assert_string_equal(capture_pcap_error(c), "");
+	c->ops->close(c);
+}
+
 static void interfaces_have_the_names_the_file_gives(void **state)
 {
 	static const uint8_t eth1[] = {2, 0, 4, 0, 'e', 't', 'h', '1', 0, 0, 0, 0};
@@ -393,6 +419,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(both_resolutions_in_both_orders, setup, teardown),
 		cmocka_unit_test_setup_teardown(pcapng_mixes_links_and_resolutions, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_packet_without_a_time_has_that_of_the_one_before,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(interfaces_have_the_names_the_file_gives, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(other_links_are_stripped_or_named, setup, teardown),

@@ -69,6 +69,7 @@ struct dump {
 	struct interface *interfaces;
 	uint32_t count, room;
 	uint32_t section; /* first interface of the section */
+	uint64_t last_ns; /* of the last packet that had a time */
 	uint64_t unread;
 	const char *unread_name;
 	char error[192];
@@ -372,10 +373,12 @@ static enum dump_step read_packet(struct dump *d, uint32_t type, const uint8_t *
 	n += d->section;
 	ret->time_ns =
 		to_ns(&d->interfaces[n], (uint64_t)load32(d, b + 4) << 32 | load32(d, b + 8));
+	d->last_ns = ret->time_ns;
 	return deliver(d, n, (struct bytes){b + 20, captured}, load32(d, b + 16), ret);
 }
 
-/* Without a time and without a captured length: that is what the interface's snap length says. */
+/* Without a time, so that of the packet before it, and without a captured length: that is what the
+ * interface's snap length says. */
 static enum dump_step read_simple(struct dump *d, const uint8_t *b, size_t len,
 				  struct dump_record *ret)
 {
@@ -391,7 +394,7 @@ static enum dump_step read_simple(struct dump *d, const uint8_t *b, size_t len,
 	if (captured > len - 4 || captured > FRAME_MAX)
 		return bad(d, "a packet of %u bytes in a block that has room for %zu", captured,
 			   len - 4);
-	ret->time_ns = 0;
+	ret->time_ns = d->last_ns;
 	return deliver(d, d->section, (struct bytes){b + 4, captured}, wire, ret);
 }
 

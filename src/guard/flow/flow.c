@@ -255,8 +255,10 @@ static void fetch_next(const struct flow_table *t, const struct flow *f)
 		return;
 	next = &t->flows[f->idle_next];
 	__builtin_prefetch(&t->buckets[next->hash & t->mask], 1);
-	__builtin_prefetch(next->session, 1);
-	__builtin_prefetch((const char *)next->session + 128, 1);
+	if (next->session) {
+		__builtin_prefetch(next->session, 1);
+		__builtin_prefetch((const char *)next->session + 128, 1);
+	}
 	if (next->idle_next == NONE)
 		return;
 	after = &t->flows[next->idle_next];

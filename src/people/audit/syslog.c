@@ -1,5 +1,6 @@
 #include "people/audit/syslog.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netdb.h>
@@ -20,8 +21,11 @@
 #define PATIENCE_S 10
 #define PRIORITY   (10 * 8 + 5)
 
-struct syslog {
+struct syslog_trust {
 	SSL_CTX *ctx;
+};
+
+struct syslog {
 	SSL *ssl;
 	int fd;
 };
@@ -86,64 +90,113 @@ size_t syslog_frame(const char *host, const char *app, const char *time, struct 
 	return w.bad ? 0 : w.len;
 }
 
+/* A connected socket, or -1 with errno. */
+static int dial_at(int family, const struct sockaddr *at, socklen_t len)
+{
+	struct timeval patience = {.tv_sec = PATIENCE_S};
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, at, len) == 0)
+		return fd;
+	err = errno == EINPROGRESS ? ETIMEDOUT : errno;
+	close(fd);
+	errno = err;
+	return -1;
+}
+
+/* Without the resolver, which reads files. */
+static int dial_number(const struct syslog_to *to)
+{
+	uint16_t port = htons((uint16_t)strtoul(to->port, NULL, 10));
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = port};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = port};
+
+	if (inet_pton(AF_INET, to->host, &v4.sin_addr) == 1)
+		return dial_at(AF_INET, (const struct sockaddr *)&v4, sizeof(v4));
+	if (inet_pton(AF_INET6, to->host, &v6.sin6_addr) == 1)
+		return dial_at(AF_INET6, (const struct sockaddr *)&v6, sizeof(v6));
+	errno = EINVAL;
+	return -1;
+}
+
 static int dial(const struct syslog_to *to, char *error)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all, *a;
-	struct timeval patience = {.tv_sec = PATIENCE_S};
-	int fd = -1, err = getaddrinfo(to->host, to->port, &hints, &all);
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all = NULL, *a;
+	int fd = -1, err = to->numeric ? 0 : getaddrinfo(to->host, to->port, &hints, &all);
 
 	if (err)
 		return fail(error, "%.200s: %s", to->host, gai_strerror(err));
-	for (a = all; a && fd < 0; a = a->ai_next) {
-		fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-		if (fd < 0)
-			continue;
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-		if (connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
-			err = errno;
-			close(fd);
-			fd = -1;
-		}
-	}
-	freeaddrinfo(all);
+	if (to->numeric)
+		fd = dial_number(to);
+	for (a = all; a && fd < 0; a = a->ai_next)
+		fd = dial_at(a->ai_family, a->ai_addr, a->ai_addrlen);
+	err = errno;
+	if (all)
+		freeaddrinfo(all);
 	if (fd < 0)
-		return fail(error, "%.200s port %s: %s", to->host, to->port,
-			    strerror(err == EINPROGRESS ? ETIMEDOUT : err));
+		return fail(error, "%.200s port %s: %s", to->host, to->port, strerror(err));
 	return fd;
 }
 
 /* TLS 1.2 at least (IHE ITI-19, BCP 195), and nobody whom the authority does not vouch for. */
-static int prepare(struct syslog *s, const struct syslog_to *to, char *error)
+static int prepare(SSL_CTX *ctx, const char *ca, const char *cert, const char *key, char *error)
 {
-	s->ctx = SSL_CTX_new(TLS_client_method());
-	if (!s->ctx || !SSL_CTX_set_min_proto_version(s->ctx, TLS1_2_VERSION))
+	if (!ctx || !SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION))
 		return fail(error, "TLS: %s", tls_reason());
-	SSL_CTX_set_verify(s->ctx, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_clear_mode(s->ctx, SSL_MODE_AUTO_RETRY); /* see gone() */
-	if (SSL_CTX_load_verify_locations(s->ctx, to->ca, NULL) != 1)
-		return fail(error, "%.300s: no certificates of authorities: %s", to->ca,
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY); /* see gone() */
+	if (SSL_CTX_load_verify_locations(ctx, ca, NULL) != 1)
+		return fail(error, "%.300s: no certificates of authorities: %s", ca, tls_reason());
+	if (cert && (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
+		     SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1))
+		return fail(error, "%.200s, %.200s: no certificate with its key: %s", cert, key,
 			    tls_reason());
-	if (to->cert && (SSL_CTX_use_certificate_chain_file(s->ctx, to->cert) != 1 ||
-			 SSL_CTX_use_PrivateKey_file(s->ctx, to->key, SSL_FILETYPE_PEM) != 1))
-		return fail(error, "%.200s, %.200s: no certificate with its key: %s", to->cert,
-			    to->key, tls_reason());
 	return 0;
 }
 
-static int shake(struct syslog *s, const struct syslog_to *to, char *error)
+struct syslog_trust *syslog_trust_new(const char *ca, const char *cert, const char *key,
+				      char ret_error[SYSLOG_ERROR])
 {
+	struct syslog_trust *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		fail(ret_error, "out of memory");
+		return NULL;
+	}
+	t->ctx = SSL_CTX_new(TLS_client_method());
+	if (prepare(t->ctx, ca, cert, key, ret_error) == 0)
+		return t;
+	syslog_trust_free(t);
+	return NULL;
+}
+
+void syslog_trust_free(struct syslog_trust *t)
+{
+	if (!t)
+		return;
+	SSL_CTX_free(t->ctx);
+	free(t);
+}
+
+static int shake(struct syslog *s, const struct syslog_to *to, const struct syslog_trust *trust,
+		 char *error)
+{
+	const char *name = to->name ? to->name : to->host;
 	X509_VERIFY_PARAM *p;
 	long verdict;
 
-	s->ssl = SSL_new(s->ctx);
+	s->ssl = SSL_new(trust->ctx);
 	if (!s->ssl || !SSL_set_fd(s->ssl, s->fd))
 		return fail(error, "TLS: %s", tls_reason());
 	p = SSL_get0_param(s->ssl);
 	X509_VERIFY_PARAM_set_hostflags(p, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	/* An address, or else a name. */
-	if (!X509_VERIFY_PARAM_set1_ip_asc(p, to->host) &&
-	    (!SSL_set1_host(s->ssl, to->host) || !SSL_set_tlsext_host_name(s->ssl, to->host)))
+	if (!X509_VERIFY_PARAM_set1_ip_asc(p, name) &&
+	    (!SSL_set1_host(s->ssl, name) || !SSL_set_tlsext_host_name(s->ssl, name)))
 		return fail(error, "TLS: %s", tls_reason());
 	ERR_clear_error();
 	if (SSL_connect(s->ssl) == 1)
@@ -153,7 +206,8 @@ static int shake(struct syslog *s, const struct syslog_to *to, char *error)
 		    verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : tls_reason());
 }
 
-struct syslog *syslog_open(const struct syslog_to *to, char ret_error[SYSLOG_ERROR])
+struct syslog *syslog_open(const struct syslog_to *to, const struct syslog_trust *trust,
+			   char ret_error[SYSLOG_ERROR])
 {
 	struct syslog *s = calloc(1, sizeof(*s));
 
@@ -162,8 +216,8 @@ struct syslog *syslog_open(const struct syslog_to *to, char ret_error[SYSLOG_ERR
 		return NULL;
 	}
 	s->fd = -1;
-	if (prepare(s, to, ret_error) == 0 && (s->fd = dial(to, ret_error)) >= 0 &&
-	    shake(s, to, ret_error) == 0)
+	s->fd = dial(to, ret_error);
+	if (s->fd >= 0 && shake(s, to, trust, ret_error) == 0)
 		return s;
 	syslog_close(s);
 	return NULL;
@@ -176,7 +230,6 @@ void syslog_close(struct syslog *s)
 	if (s->ssl)
 		SSL_shutdown(s->ssl);
 	SSL_free(s->ssl);
-	SSL_CTX_free(s->ctx);
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s);

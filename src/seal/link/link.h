@@ -101,8 +101,8 @@ struct links_options {
 	uint32_t shake_ms;     /* a handshake may take so long [8000] */
 	uint32_t renew_s;      /* age of keys when they are replaced [3600] */
 	uint64_t renew_records; /* … or when they sealed so much [2^26] */
-	uint16_t mtu;		/* the largest datagram looked for, IP header included [1500] */
-	uint16_t devices;	/* counters are kept for devices below this [0] */
+	uint16_t mtu; /* the largest datagram looked for, IP header included, 1280 to 9216 [1500] */
+	uint16_t devices; /* counters are kept for devices below this [0] */
 };
 
 struct link_options {

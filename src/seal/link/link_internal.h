@@ -26,6 +26,8 @@
 #define TURN_NS	     (50 * NSEC_PER_MSEC) /* the clock of all that has no hurry */
 #define DIAL_NS	     NSEC_PER_SEC	  /* between handshakes that came to nothing; doubles */
 #define DIAL_MAX_NS  (8 * NSEC_PER_SEC)
+#define LINK_MTU_MAX 9216 /* of links_options.mtu; at least LINK_MTU_MIN */
+#define LINK_MTU_MIN 1280
 #define YIELD_NS     (250 * NSEC_PER_MSEC) /* who is to be called gives the caller so much time */
 
 #define STRANGE_SECOND 256  /* records of unknown sources that are tried on every peer's keys */

@@ -46,7 +46,8 @@ static void set_options(struct links *ls, const struct links_options *o)
 	ls->o.renew_s = o->renew_s ? o->renew_s : 3600;
 	ls->o.renew_records = o->renew_records ? o->renew_records : 1ull << 26;
 	ls->o.mtu = o->mtu ? o->mtu : 1500;
-	ls->o.mtu = ls->o.mtu < 1280 ? 1280 : ls->o.mtu > 9216 ? 9216 : ls->o.mtu;
+	ls->o.mtu = ls->o.mtu < LINK_MTU_MIN ? LINK_MTU_MIN : ls->o.mtu;
+	ls->o.mtu = ls->o.mtu > LINK_MTU_MAX ? LINK_MTU_MAX : ls->o.mtu;
 }
 
 static void refill(struct links *ls)

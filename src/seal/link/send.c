@@ -5,9 +5,8 @@
 
 #include <linux/virtio_net.h>
 
-#define VNET	     sizeof(struct virtio_net_hdr)
-#define CLAMP_MAX    2048 /* a SYN is not longer */
-#define LINK_MTU_MAX 9216
+#define VNET	  sizeof(struct virtio_net_hdr)
+#define CLAMP_MAX 2048 /* a SYN is not longer */
 
 size_t send_room(const struct link_peer *p)
 {

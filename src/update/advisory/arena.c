@@ -58,6 +58,16 @@ const char *arena_text(struct arena *a, const char *text)
 	return text ? arena_part(a, text, strlen(text)) : "";
 }
 
+const char *arena_short(struct arena *a, const char *text, size_t max)
+{
+	size_t len = strlen(text);
+
+	if (len > max)
+		for (len = max; len && ((unsigned char)text[len] & 0xc0) == 0x80;)
+			len--;
+	return arena_part(a, text, len);
+}
+
 const char *arena_print(struct arena *a, const char *fmt, ...)
 {
 	char text[1024];

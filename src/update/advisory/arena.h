@@ -20,6 +20,8 @@ struct arena {
 void *arena_take(struct arena *a, size_t size);
 /* A copy; "" for NULL; never NULL, so that a struct of texts may be read without questions. */
 const char *arena_text(struct arena *a, const char *text);
+/* The same, of at most `max` bytes and no letter cut. */
+const char *arena_short(struct arena *a, const char *text, size_t max);
 /* The same of a part of a text. */
 const char *arena_part(struct arena *a, const char *text, size_t len);
 const char *arena_print(struct arena *a, const char *fmt, ...)

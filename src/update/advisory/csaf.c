@@ -10,6 +10,7 @@
 
 #define BRANCHES_DEEP 30
 #define LIST_MAX      256
+#define TITLE_MAX     1000
 
 struct reading {
 	struct csaf *c;
@@ -504,7 +505,7 @@ static void read_document(struct reading *r, const json_t *document)
 			self = url;
 	}
 	c->id = arena_text(&c->arena, csaf_text(tracking, "id"));
-	c->title = arena_text(&c->arena, csaf_text(document, "title"));
+	c->title = arena_short(&c->arena, csaf_text(document, "title"), TITLE_MAX);
 	c->category = arena_text(&c->arena, csaf_text(document, "category"));
 	c->publisher = arena_text(&c->arena, csaf_text(publisher, "name"));
 	c->version = arena_text(&c->arena, csaf_text(tracking, "version"));

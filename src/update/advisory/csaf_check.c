@@ -291,16 +291,19 @@ static void check_states(struct csaf *c, struct csaf_vulnerability *v)
 	}
 }
 
-static bool is_affected(const struct csaf *c, const struct csaf_vulnerability *v, const char *id)
+/* Ids of the products that are affected, as keys. */
+static json_t *affected_of(const struct csaf *c, const struct csaf_vulnerability *v)
 {
+	json_t *ids = json_object();
+
 	for (unsigned i = 0; i < v->state_count; i++)
-		if (group_of(v->states[i].status) == 0 &&
-		    strcmp(c->products[v->states[i].product].id, id) == 0)
-			return true;
-	return false;
+		if (group_of(v->states[i].status) == 0)
+			json_object_set_new(ids, c->products[v->states[i].product].id, json_true());
+	return ids;
 }
 
-static void check_score(struct csaf *c, const struct csaf_vulnerability *v, const json_t *one)
+static void check_score(struct csaf *c, const struct csaf_vulnerability *v, const json_t *one,
+			const json_t *affected)
 {
 	const json_t *cvss = json_object_get(one, "cvss_v3"), *id;
 	const char *vector = csaf_text(cvss, "vectorString");
@@ -323,8 +326,7 @@ static void check_score(struct csaf *c, const struct csaf_vulnerability *v, cons
 		csaf_fault(c, "score.severity", "%s: %.20s does not go with a score of %d.%d",
 			   v->cve, severity, said / 10, said % 10);
 	json_array_foreach (json_object_get(one, "products"), i, id)
-		if (i < 64 && json_is_string(id) && v->state_count < 4096 &&
-		    !is_affected(c, v, json_string_value(id)))
+		if (json_is_string(id) && !json_object_get(affected, json_string_value(id)))
 			csaf_fault(
 				c, "score.not_affected",
 				"%s: a score is for product %.60s, which is not listed as affected",
@@ -334,14 +336,14 @@ static void check_score(struct csaf *c, const struct csaf_vulnerability *v, cons
 /* §6.1.7 */
 static void check_scores(struct csaf *c, const struct csaf_vulnerability *v, const json_t *scores)
 {
-	json_t *seen = json_object();
+	json_t *seen = json_object(), *affected = affected_of(c, v);
 	const json_t *one, *id;
 	size_t i, j;
 
 	json_array_foreach (scores, i, one) {
 		const char *version = csaf_text(json_object_get(one, "cvss_v3"), "version");
 
-		check_score(c, v, one);
+		check_score(c, v, one, affected);
 		json_array_foreach (json_object_get(one, "products"), j, id) {
 			char key[200];
 
@@ -355,6 +357,7 @@ static void check_scores(struct csaf *c, const struct csaf_vulnerability *v, con
 			json_object_set_new(seen, key, json_true());
 		}
 	}
+	json_decref(affected);
 	json_decref(seen);
 }
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define READ_MAX (256u << 10) /* bytes of an advisory's prose */
+
 static void add(struct hints *h, unsigned long port, bool udp, const char *text, const char *at)
 {
 	const char *from = at;
@@ -44,9 +46,9 @@ static bool follows(const char *text, const char *at, const char *word)
 	       (at - n == text || !isalnum((unsigned char)at[-(ptrdiff_t)n - 1]));
 }
 
-static void search(struct hints *h, const char *text)
+static void search(struct hints *h, const char *text, size_t *left)
 {
-	for (const char *at = text; *at;) {
+	for (const char *at = text; *at && (size_t)(at - text) < *left;) {
 		char *end;
 		unsigned long port;
 
@@ -61,16 +63,19 @@ static void search(struct hints *h, const char *text)
 			add(h, port, true, text, at);
 		at = end;
 	}
+	*left -= strnlen(text, *left);
 }
 
 void hints_of(const struct csaf *c, struct hints *ret_hints)
 {
+	size_t left = READ_MAX;
+
 	*ret_hints = (struct hints){.count = 0};
 	for (unsigned i = 0; i < c->vulnerability_count; i++) {
 		const struct csaf_vulnerability *v = &c->vulnerabilities[i];
 
-		search(ret_hints, v->summary);
+		search(ret_hints, v->summary, &left);
 		for (unsigned j = 0; j < v->remedy_count; j++)
-			search(ret_hints, v->remedies[j].details);
+			search(ret_hints, v->remedies[j].details, &left);
 	}
 }

@@ -57,8 +57,11 @@ static int take(struct library *l, const char *path, const char *name)
 	struct csaf *c = NULL;
 	char why[160];
 	void *list = l->list;
-	int err = file_read(path, CSAF_BYTES_MAX, &text);
+	int err;
 
+	if (l->bytes > LIBRARY_BYTES_MAX)
+		return refuse(l, path, "there are more advisories than memory is for");
+	err = file_read(path, CSAF_BYTES_MAX, &text);
 	if (err < 0)
 		return refuse(l, path, strerror(-err));
 	err = csaf_parse(text, own_name(name), &c, why);
@@ -71,6 +74,7 @@ static int take(struct library *l, const char *path, const char *name)
 	}
 	l->list = list;
 	l->list[l->count++] = c;
+	l->bytes += c->arena.total;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "update/advisory/csaf.h"
 
 enum { LIBRARY_FILES_MAX = 65536 };
+#define LIBRARY_BYTES_MAX (1ull << 30) /* of memory, for all together */
 
 struct library_refusal {
 	char *file, *why;
@@ -17,6 +18,7 @@ struct library {
 	size_t count, cap;
 	struct library_refusal *refusals;
 	size_t refusal_count, refusal_cap;
+	size_t bytes;
 	size_t superseded; /* older versions of an advisory that is there in a newer one */
 };
 

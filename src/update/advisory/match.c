@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REASONS_MAX 256 /* of one pair; an advisory that has more says the same of all */
+#define REASONS_MAX 64	   /* of one pair; an advisory that has more says the same of all */
+#define HITS_MAX    200000 /* of one device, in all advisories */
 
 /* Where a product is looked up: by its vendor, its own name, or what a machine calls it. */
 enum key_kind { BY_VENDOR, BY_NAME, BY_IDENTIFIER, BY_MODEL };
@@ -38,6 +39,7 @@ struct matcher {
 	size_t entry_count, entry_cap;
 	struct arena arena;
 	unsigned models; /* different ones among the devices */
+	unsigned cut;	 /* devices with more hits than the bound */
 	bool sorted;
 	/* of the pair at hand */
 	struct match_reason reasons[REASONS_MAX];
@@ -55,6 +57,7 @@ struct hit {
 struct hits {
 	struct hit *list;
 	size_t count, cap;
+	bool full;
 	int err;
 };
 
@@ -301,6 +304,10 @@ static void add_hit(struct hits *h, const struct matcher *m, uint32_t advisory,
 		r.certainty = r.certainty == MATCH_PART ? MATCH_PART : MATCH_IDENTIFIER;
 	else if (r.certainty == MATCH_NAME && !r.vendor_unknown && r.version != RANGE_UNKNOWN)
 		r.certainty = MATCH_NAME_VERSION;
+	if (h->count == HITS_MAX) {
+		h->full = true;
+		return;
+	}
 	if (!grow(&list, h->count, &h->cap, sizeof(*h->list))) {
 		h->err = -ENOMEM;
 		return;
@@ -318,7 +325,7 @@ static void find_device_by_vendor(const struct matcher *m, const struct device *
 		for (unsigned k = 0; k < 2 && (k == 0 || keys[1] != keys[0]); k++) {
 			size_t end, i = entries_of(m, BY_VENDOR, keys[k], &end);
 
-			for (; i < end; i++) {
+			for (; i < end && !h->full; i++) {
 				const struct entry *e = &m->entries[i];
 				const struct csaf_product *p =
 					&m->advisories[e->advisory].c->products[e->product];
@@ -357,7 +364,7 @@ static void find_device_by_name(const struct matcher *m, const struct device *v,
 		for (unsigned f = 0; f < names[n]->count; f++) {
 			size_t end, i = entries_of(m, BY_NAME, names[n]->form[f].whole, &end);
 
-			for (; i < end; i++) {
+			for (; i < end && !h->full; i++) {
 				const struct entry *e = &m->entries[i];
 				const struct csaf_product *p =
 					&m->advisories[e->advisory].c->products[e->product];
@@ -383,7 +390,7 @@ static void find_identifier(const struct matcher *m, const struct match_device *
 
 	if (!id)
 		return;
-	for (i = entries_of(m, BY_IDENTIFIER, identifier_key(id), &end); i < end; i++) {
+	for (i = entries_of(m, BY_IDENTIFIER, identifier_key(id), &end); i < end && !h->full; i++) {
 		const struct entry *e = &m->entries[i];
 		const struct csaf_product *p = &m->advisories[e->advisory].c->products[e->product];
 		const struct identifier *theirs = id->cpe ? p->cpe : p->purl;
@@ -413,7 +420,7 @@ static void find_component(const struct matcher *m, const struct match_device *d
 	for (unsigned f = 0; f < c->name.count; f++) {
 		size_t end, i = entries_of(m, BY_NAME, c->name.form[f].whole, &end);
 
-		for (; i < end; i++) {
+		for (; i < end && !h->full; i++) {
 			const struct entry *e = &m->entries[i];
 			const struct csaf_product *p =
 				&m->advisories[e->advisory].c->products[e->product];
@@ -450,6 +457,7 @@ static void find(const struct matcher *m, const struct device *v, struct hits *h
 	const struct sbom *s = v->d.sbom;
 
 	h->count = 0;
+	h->full = false;
 	find_device_by_vendor(m, v, h);
 	find_device_by_name(m, v, h);
 	if (s && s->has_self) {
@@ -458,7 +466,7 @@ static void find(const struct matcher *m, const struct device *v, struct hits *h
 		find_identifier(m, &v->d, s->self.cpe, version, CSAF_NONE, h);
 		find_identifier(m, &v->d, s->self.purl, version, CSAF_NONE, h);
 	}
-	for (uint32_t i = 0; s && i < s->count; i++)
+	for (uint32_t i = 0; s && i < s->count && !h->full; i++)
 		find_component(m, &v->d, &s->components[i], i, h);
 	if (h->count)
 		qsort(h->list, h->count, sizeof(*h->list), hit_order);
@@ -771,7 +779,7 @@ int matcher_run(struct matcher *m, match_fn fn, void *arg)
 	if (!m->sorted && m->entry_count)
 		qsort(m->entries, m->entry_count, sizeof(*m->entries), entry_order);
 	m->sorted = true;
-	m->models = 0;
+	m->models = m->cut = 0;
 	for (uint32_t i = 0; i < m->advisory_count; i++)
 		m->advisories[i].models = 0;
 	for (uint32_t i = 0; err == 0 && i < m->device_count; i++)
@@ -781,11 +789,17 @@ int matcher_run(struct matcher *m, match_fn fn, void *arg)
 	for (uint32_t i = 0; err == 0 && i < m->device_count; i++) {
 		m->models += !i || order[i]->sort != order[i - 1]->sort;
 		find(m, order[i], &h);
+		m->cut += h.full;
 		err = h.err ? h.err : tell_all(m, (uint32_t)(order[i] - m->devices), &h, fn, arg);
 	}
 	free(h.list);
 	free(order);
 	return err;
+}
+
+unsigned matcher_cut(const struct matcher *m)
+{
+	return m->cut;
 }
 
 bool match_is_everything(const struct matcher *m, const struct csaf *c, unsigned least)

@@ -60,7 +60,7 @@ struct match {
 	enum match_status status;	/* the worst of those below */
 	enum match_certainty certainty; /* the best of the reasons for that */
 	int score; /* the highest of those that are affected or may be; tenths, -1 none */
-	const struct match_reason *reasons;
+	const struct match_reason *reasons; /* in the order of their products */
 	unsigned reason_count;
 	const struct match_vulnerability *vulnerabilities;
 	unsigned vulnerability_count;
@@ -79,6 +79,9 @@ int matcher_add_advisory(struct matcher *m, const struct csaf *c);
  * versions are none. 0 or -ENOMEM.
  */
 int matcher_run(struct matcher *m, match_fn fn, void *arg);
+
+/* Devices of which more fitted than is looked at; asked after matcher_run(). */
+unsigned matcher_cut(const struct matcher *m);
 
 /* Why, as a sentence. */
 void match_explain(const struct match *m, const struct match_reason *r, char *ret_text,

@@ -141,8 +141,6 @@ static void add_forms(struct arena *a, const char *given, bool vendor, struct na
 {
 	size_t len = strlen(given), open = strcspn(given, "("), close;
 
-	if (len >= TEXT_MAX)
-		len = TEXT_MAX - 1;
 	add_form(a, ret, given, len, vendor);
 	add_parts(a, ret, given, len, vendor);
 	if (open >= len)
@@ -173,8 +171,8 @@ static void make(struct arena *a, const char *given, bool vendor, struct name *r
 {
 	struct name_form form[NAME_FORMS];
 
-	*ret = (struct name){.given = arena_text(a, given), .form = form};
-	add_forms(a, given, vendor, ret);
+	*ret = (struct name){.given = arena_short(a, given, TEXT_MAX - 1), .form = form};
+	add_forms(a, ret->given, vendor, ret);
 	ret->form = ret->count ? arena_take(a, ret->count * sizeof(*ret->form)) : NULL;
 	if (ret->form)
 		memcpy(ret->form, form, ret->count * sizeof(*form));

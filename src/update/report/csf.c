@@ -37,7 +37,8 @@ static const struct compliance_requirement requirements[] = {
 	    measure_users, measure_doors, measure_binding),
 	ROW("PR.AT", "Awareness and training", NULL),
 	ROW("PR.DS", "Data security", measure_rest, measure_sealed, measure_vitals),
-	ROW("PR.PS", "Platform security", measure_patches, measure_shields, measure_events),
+	ROW("PR.PS", "Platform security", measure_patches, measure_shields, measure_events,
+	    measure_updates),
 	ROW("PR.IR", "Technology infrastructure resilience", measure_segments, measure_allowlist,
 	    measure_continuity),
 

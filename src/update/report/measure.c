@@ -95,6 +95,7 @@ static void unknown(struct compliance_finding *f, const char *fmt, ...)
 #define GRANTS	   "bedwarden grants --json"
 #define EVENTS	   "bedwarden events --json --since %ud"
 #define AUDIT	   "bedwarden audit verify --json"
+#define UPDATES	   "bedwarden update status --json"
 #define ADVISORIES "bedwarden update advisories --json --all"
 
 static const char *text(const json_t *o, const char *key)
@@ -654,6 +655,32 @@ void measure_patches(const struct compliance_facts *x, struct compliance_finding
 		lack(f, "of %u more nobody can tell from model, version and advisory", n.unsure);
 	if (x->nameless)
 		lack(f, "%zu devices have no model, so nothing can be said of them", x->nameless);
+}
+
+/* The gateway's own, and what it brings for devices. */
+void measure_updates(const struct compliance_facts *x, struct compliance_finding *f)
+{
+	const json_t *fetching = json_object_get(x->updates, "fetching");
+	json_int_t last = number(fetching, "last_good");
+
+	if (!x->updates) {
+		unknown(f,
+			"whether updates are fetched: the gateway does not run, or did not answer");
+		return;
+	}
+	if (!json_is_true(json_object_get(fetching, "on")))
+		lack(f, "no mirrors are named: updates come by stick only (updates.mirrors)");
+	else if (last)
+		good(f, UPDATES,
+		     "updates are fetched and verified; days since that last went well: %lld",
+		     (long long)((x->now_s - last) / 86400));
+	else
+		lack(f, "nothing was fetched yet");
+	info(f, UPDATES, "updates that wait: %zu",
+	     json_array_size(json_object_get(x->updates, "waiting")));
+	if (json_is_object(json_object_get(x->updates, "hold")))
+		lack(f, "updates are on hold, by %s",
+		     text(json_object_get(x->updates, "hold"), "by"));
 }
 
 void measure_shields(const struct compliance_facts *x, struct compliance_finding *f)

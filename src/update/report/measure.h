@@ -32,6 +32,7 @@ struct compliance_facts {
 	const json_t *events;  /* groups of `bedwarden events --json --since …` */
 	const json_t *audit;   /* of `bedwarden audit verify --json` */
 	const json_t *matches; /* of `bedwarden update advisories --json --all` */
+	const json_t *updates; /* of `bedwarden update status --json` */
 	size_t advisories, nameless;
 	unsigned days; /* that events are counted over */
 	int64_t now_s; /* since 1970 */
@@ -64,6 +65,7 @@ void measure_vitals(const struct compliance_facts *x, struct compliance_finding 
 void measure_sealed(const struct compliance_facts *x, struct compliance_finding *f);
 void measure_rest(const struct compliance_facts *x, struct compliance_finding *f);
 void measure_patches(const struct compliance_facts *x, struct compliance_finding *f);
+void measure_updates(const struct compliance_facts *x, struct compliance_finding *f);
 void measure_shields(const struct compliance_facts *x, struct compliance_finding *f);
 void measure_continuity(const struct compliance_facts *x, struct compliance_finding *f);
 void measure_changes(const struct compliance_facts *x, struct compliance_finding *f);
