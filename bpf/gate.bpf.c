@@ -771,7 +771,9 @@ static __always_inline int inspect(struct xdp_md *ctx, const struct gate_config 
 	if (len > cfg->frame_max)
 		return fail(ctx, cfg, g, slot, REASON_FLOOR_TOO_BIG);
 	owed = (__s64)(h->given - *(volatile __u64 *)&h->taken);
-	if ((late(h, owed, beat, g->floor.now_ns) && fails_open(g, slot)) ||
+	/* What is to be sealed waits for a slow guard rather than leave in the clear. */
+	if ((late(h, owed, beat, g->floor.now_ns) && fails_open(g, slot) &&
+	     g->floor.verdict.action != GATE_SEAL) ||
 	    owed >= (__s64)cfg->backlog || bpf_xdp_adjust_meta(ctx, -(int)sizeof(*meta)))
 		return fail(ctx, cfg, g, slot, REASON_FLOOR_OVERLOAD);
 	meta = (void *)(long)ctx->data_meta;

@@ -65,7 +65,7 @@ devices:
     ip: [10.77.1.14]
     profile: infusion-pump
     services:
-      - {name: telnet, alone: [administrator], minutes: 5}
+      - {name: telnet, ask: [administrator, clinical_engineer, vendor], alone: [administrator], minutes: 5}
   - {name: station-1, segment: ward, mac: "$nurse", ip: [10.77.1.40], profile: workstation}
 Y
 at pump python3 "$(dirname "$self")/session.py" serve 23 >"$dir/server" &

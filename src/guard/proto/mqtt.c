@@ -57,9 +57,9 @@ struct bytes mqtt_next_filter(const struct mqtt *m, size_t *at, uint8_t *ret_opt
 	struct reader r = reader_new(m->list.data, m->list.len);
 	struct bytes filter;
 
-	read_skip(&r, *at);
-	if (!reader_left(&r))
+	if (*at >= m->list.len)
 		return (struct bytes){NULL, 0};
+	read_skip(&r, *at);
 	filter = mqtt_read_text(&r);
 	*ret_options = m->type == MQTT_SUBSCRIBE ? read_u8(&r) : 0;
 	*at = r.off;
