@@ -17,8 +17,7 @@ def forms(word):
             for shift in range(3):
                 text = base64.b64encode(b"\0" * shift + data)
                 # Only what no neighbour has a part in.
-                text = text[(0, 2, 3)[shift]:]
-                yield "base64", text[:len(text) // 4 * 4 - 4] if len(data + b"\0" * shift) % 3 else text
+                yield "base64", text[(0, 2, 3)[shift]:(shift + len(data)) * 8 // 6]
         yield "percent", urllib.parse.quote(variant, safe="").encode()
         yield "percent", b"".join(b"%%%02x" % c for c in raw)
 
@@ -41,7 +40,7 @@ class Search:
         self.of = {}
         for word in words:
             for form, data in forms(word):
-                if len(data) >= 4:
+                if len(data) >= 6:  # fewer are met by chance in what is sealed
                     self.of.setdefault(data.lower() if form != "base64" else data, (form, word))
         exact = [re.escape(d) for d, (f, _) in self.of.items() if f == "base64"]
         loose = [re.escape(d) for d, (f, _) in self.of.items() if f != "base64"]
