@@ -2,13 +2,13 @@
 # What `./dev check` runs, in order: unit tests, captures, sealed files, seeds of every fuzz
 # target, layers and documents, then whole gateways in network namespaces.
 # Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   PART: unit pcap age tuf agent update package fuzz layers docs vault audit people console e2e
+# usage: test/run.sh [PART...]   without PART all of them, in two lanes side by side
 set -uo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-unit pcap age tuf agent update package fuzz layers docs vault audit people console e2e}
-passed=0 failed=0 skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+lanes=("unit pcap age tuf fuzz layers docs vault" "agent update package audit people console e2e")
+work=$(mktemp -d)
+log=$work/log.$BASHPID
+trap 'rm -rf "$work"' EXIT
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 # count COMMAND...: runs it, shows its failures and skips, counts its lines.
@@ -24,7 +24,7 @@ count() {
 		printf 'not ok - %s ended with %d\n' "$*" $code
 	fi
 	if [ "$not" != 0 ]; then tail -60 "$log"; else grep '^skip - ' "$log"; fi
-	passed=$((passed + ok)) failed=$((failed + not)) skipped=$((skipped + skip))
+	echo "$ok $not $skip" >>"$work/counts"
 	printf '%-44s %d ok, %d not ok, %d skipped\n' "$1 ${2:-}" "$ok" "$not" "$skip"
 }
 
@@ -100,7 +100,23 @@ e2e() {
 	done
 }
 
-for part in $parts; do "$part"; done
-[ $skipped = 0 ] || printf '%d skipped, each named above\n' $skipped
-printf '%d passed, %d failed\n' $passed $failed
-[ $failed = 0 ]
+# A lane's log is its own; lines of both come as they come.
+lane() {
+	local part
+	log=$work/log.$BASHPID
+	for part; do "$part"; done
+}
+
+if [ $# != 0 ]; then
+	lane "$@"
+else
+	# shellcheck disable=SC2086
+	for parts in "${lanes[@]}"; do lane $parts & done
+	wait
+fi
+awk '{ ok += $1; not += $2; skip += $3 }
+	END {
+		if (skip) printf "%d skipped, each named above\n", skip
+		printf "%d passed, %d failed\n", ok, not
+		exit not != 0 || NR == 0
+	}' "$work/counts"
