@@ -15,14 +15,14 @@ install -Dm644 packaging/bedwarden.default "$root/etc/default/bedwarden"
 install -Dm644 packaging/bedwarden.tmpfiles "$root/usr/lib/tmpfiles.d/bedwarden.conf"
 install -Dm644 LICENSE "$root/usr/share/doc/bedwarden/copyright"
 find "$root/usr/share/man" -type f -name '*.[1-9]' -exec gzip -9n {} +
-strip --strip-unneeded "$root/usr/sbin/bedwarden"
+strip --strip-unneeded "$root/usr/sbin/"bedwarden*
 mkdir -p "$root/etc/bedwarden" "$root/DEBIAN"
 echo /etc/default/bedwarden >"$root/DEBIAN/conffiles"
 
 # The libraries it is linked with, as the distribution calls them.
 mkdir -p "$build/shlibs/debian"
 printf 'Source: bedwarden\n\nPackage: bedwarden\nArchitecture: any\n' >"$build/shlibs/debian/control"
-depends=$(cd "$build/shlibs" && dpkg-shlibdeps -O --ignore-missing-info -e"$root/usr/sbin/bedwarden" 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
+depends=$(cd "$build/shlibs" && dpkg-shlibdeps -O --ignore-missing-info -e"$root/usr/sbin/bedwarden" -e"$root/usr/sbin/bedwarden-agent" 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
 [ -n "$depends" ] || { echo "deb.sh: the libraries that it needs are not known to dpkg" >&2; exit 1; }
 
 cat >"$root/DEBIAN/control" <<-C

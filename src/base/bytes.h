@@ -53,9 +53,10 @@ struct writer {
 /* What a parser answers: it took a whole unit, needs more bytes, or refuses them. */
 enum parse { PARSE_OK, PARSE_MORE, PARSE_BAD };
 
+/* What is empty may lie nowhere; a reader's place is always one. */
 static inline struct reader reader_new(const void *data, size_t len)
 {
-	return (struct reader){.in = {data, len}};
+	return (struct reader){.in = {data ? data : "", len}};
 }
 
 static inline size_t reader_left(const struct reader *r)
