@@ -124,7 +124,7 @@ static unsigned keeper_descriptors(const struct gateway *g, int fds[CHILD_FDS_MA
 }
 
 static void introduce_console(struct gateway *g);
-static void introduce_link(struct gateway *g);
+static void introduce_one(struct gateway *g, enum role_id role, enum ipc_type type);
 
 static struct member *member_of(struct gateway *g, enum role_id role);
 
@@ -152,10 +152,7 @@ static void introduce(struct gateway *g, struct member *guard)
 	close(pair[1]);
 }
 
-static void introduce_courier(struct gateway *g);
-static void introduce_updater(struct gateway *g);
 static bool updater_wanted(const struct gateway *g);
-static void introduce_exporter(struct gateway *g);
 
 void member_wishes(struct gateway *g)
 {
@@ -172,11 +169,11 @@ static void keeper_greet(struct gateway *g, struct member *m)
 		if (g->members[i].role == ROLE_GUARD)
 			introduce(g, &g->members[i]);
 	introduce_console(g);
-	introduce_link(g);
-	introduce_courier(g);
-	introduce_exporter(g);
+	introduce_one(g, ROLE_LINK, IPC_LINK);
+	introduce_one(g, ROLE_COURIER, IPC_COURIER);
+	introduce_one(g, ROLE_EXPORTER, IPC_EXPORT);
 	member_wishes(g);
-	introduce_updater(g);
+	introduce_one(g, ROLE_UPDATER, IPC_UPDATER);
 	if (updater_wanted(g) || access(g->site.config->updates.dir, F_OK) == 0)
 		install_look(g);
 	member_send(m, IPC_POLICY, 0, (struct bytes){0}, g->site.memfd);
@@ -286,45 +283,27 @@ static void console_greet(struct gateway *g, struct member *m)
 	introduce_console(g);
 }
 
-/* Link and keeper get a new pair. */
-static void introduce_link(struct gateway *g)
+/* The keeper and one of the others get a new pair; both are told by the same message. */
+static void introduce_one(struct gateway *g, enum role_id role, enum ipc_type type)
 {
-	struct member *keeper = member_keeper(g), *link = member_of(g, ROLE_LINK);
+	struct member *keeper = member_keeper(g), *other = member_of(g, role);
 	int pair[2];
 
-	if (!link || keeper->child.sock < 0 || link->child.sock < 0)
+	if (!other || keeper->child.sock < 0 || other->child.sock < 0)
 		return; /* whoever starts later introduces them */
 	if (ipc_pair(pair) < 0) {
-		log_error("link and keeper: no socket pair");
+		log_error("%s and keeper: no socket pair", other->child.name);
 		return;
 	}
-	member_send(link, IPC_LINK, 0, (struct bytes){0}, pair[0]);
-	member_send(keeper, IPC_LINK, 0, (struct bytes){0}, pair[1]);
-	close(pair[0]);
-	close(pair[1]);
-}
-
-/* Courier and keeper get a new pair. */
-static void introduce_courier(struct gateway *g)
-{
-	struct member *keeper = member_keeper(g), *courier = member_of(g, ROLE_COURIER);
-	int pair[2];
-
-	if (!courier || keeper->child.sock < 0 || courier->child.sock < 0)
-		return; /* whoever starts later introduces them */
-	if (ipc_pair(pair) < 0) {
-		log_error("courier and keeper: no socket pair");
-		return;
-	}
-	member_send(courier, IPC_COURIER, 0, (struct bytes){0}, pair[0]);
-	member_send(keeper, IPC_COURIER, 0, (struct bytes){0}, pair[1]);
+	member_send(other, type, 0, (struct bytes){0}, pair[0]);
+	member_send(keeper, type, 0, (struct bytes){0}, pair[1]);
 	close(pair[0]);
 	close(pair[1]);
 }
 
 static void courier_greet(struct gateway *g, struct member *m)
 {
-	introduce_courier(g);
+	introduce_one(g, ROLE_COURIER, IPC_COURIER);
 }
 
 static void exporter_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
@@ -341,27 +320,9 @@ static void exporter_arguments(const struct gateway *g, const struct member *m, 
 	add(a, "-k", c->cert_key);
 }
 
-/* Exporter and keeper get a new pair. */
-static void introduce_exporter(struct gateway *g)
-{
-	struct member *keeper = member_keeper(g), *exporter = member_of(g, ROLE_EXPORTER);
-	int pair[2];
-
-	if (!exporter || keeper->child.sock < 0 || exporter->child.sock < 0)
-		return; /* whoever starts later introduces them */
-	if (ipc_pair(pair) < 0) {
-		log_error("exporter and keeper: no socket pair");
-		return;
-	}
-	member_send(exporter, IPC_EXPORT, 0, (struct bytes){0}, pair[0]);
-	member_send(keeper, IPC_EXPORT, 0, (struct bytes){0}, pair[1]);
-	close(pair[0]);
-	close(pair[1]);
-}
-
 static void exporter_greet(struct gateway *g, struct member *m)
 {
-	introduce_exporter(g);
+	introduce_one(g, ROLE_EXPORTER, IPC_EXPORT);
 }
 
 /* --- updates --------------------------------------------------------------- */
@@ -369,24 +330,6 @@ static void exporter_greet(struct gateway *g, struct member *m)
 static bool updater_wanted(const struct gateway *g)
 {
 	return g->site.config->updates.mirrors_count > 0;
-}
-
-/* Updater and keeper get a new pair. */
-static void introduce_updater(struct gateway *g)
-{
-	struct member *keeper = member_keeper(g), *updater = member_of(g, ROLE_UPDATER);
-	int pair[2];
-
-	if (!updater || keeper->child.sock < 0 || updater->child.sock < 0)
-		return; /* whoever starts later introduces them */
-	if (ipc_pair(pair) < 0) {
-		log_error("updater and keeper: no socket pair");
-		return;
-	}
-	member_send(updater, IPC_UPDATER, 0, (struct bytes){0}, pair[0]);
-	member_send(keeper, IPC_UPDATER, 0, (struct bytes){0}, pair[1]);
-	close(pair[0]);
-	close(pair[1]);
 }
 
 static void add_roles(const struct gateway *g, struct arguments *a)
@@ -413,7 +356,7 @@ static void updater_arguments(const struct gateway *g, const struct member *m, s
 
 static void updater_greet(struct gateway *g, struct member *m)
 {
-	introduce_updater(g);
+	introduce_one(g, ROLE_UPDATER, IPC_UPDATER);
 }
 
 static void installer_arguments(const struct gateway *g, const struct member *m,
@@ -468,7 +411,7 @@ void member_relays(struct gateway *g)
 
 static void link_greet(struct gateway *g, struct member *m)
 {
-	introduce_link(g);
+	introduce_one(g, ROLE_LINK, IPC_LINK);
 	if (sealing_wanted(g))
 		sealing_link(g, m);
 	member_relays(g);
