@@ -115,7 +115,9 @@ if other grants approve "$c" >/dev/null 2>"$dir/err"; then
 	t4=$(now_ms)
 	wait $vnc
 	limit=$((200 + t2 - t1)) fast "approved: the first packet was through, $((t2 - t1)) ms of it the command," $(($(field vnc connected_ms) - t1))
-	limit=$((200 + t4 - t3)) fast "revoked: the last packet was through, $((t4 - t3)) ms of it the command," $(($(field vnc last_ms) - t3))
+	# One comes every 5 ms: the last may have come just before the word was given.
+	cut=$(($(field vnc last_ms) - t3))
+	limit=$((200 + t4 - t3)) fast "revoked: the last packet was through, $((t4 - t3)) ms of it the command," $((cut < 0 && cut > -20 ? 0 : cut))
 	[ "$(field vnc reset)" = true ] && ok "revoked: the workstation is reset" || not "revoked: the workstation is reset"
 	sleep 0.3
 	grep -q '"port": 5900' "$dir/server" && ok "revoked: the pump is reset" || not "revoked: the pump is reset"
