@@ -129,7 +129,7 @@ state() { say "$1" status --json 2>/dev/null | sed 's/^ *//; s/": /":/g' | tr -d
 alive() { local s; s=$(state "$1") && grep -q '"guards":\[{[^]]*"alive":true' <<<"$s"; }
 up() { state "$1" | grep -o '"peers":\[{[^]]*' | grep -q '"up":true'; }
 both_up() { up a && up b; }
-told() { say "$1" events --all --json 2>/dev/null | sed 's/": /":/g' | grep -q "$2"; }
+told() { say "$1" events --all --json 2>/dev/null | sed 's/": /":/g' | grep -- "$2" >/dev/null; }
 pid_of() { local p=parent_$1; pgrep -P "${!p}" -f "bedwarden _$2"; }
 
 authority() { "$bw" pki show -c "$dir/$1.yaml" 2>/dev/null | sed -n '/BEGIN/,/END/p' >"$dir/ca-$1.pem"; grep -q BEGIN "$dir/ca-$1.pem"; }
