@@ -257,8 +257,8 @@ static const struct cyaml_schema_value text_entry = {
 	  OPTIONAL, "0", 0, 24,                                                                    \
 	  "A session ends after so long, used or not; 0: after what its role allows, 4 to 12.")
 
-#define AUDIT(X)                                                                            \
-	X(MAP, schema_file, "export", config, export_fields, OPTIONAL, NULL, 0, 0,          \
+#define AUDIT(X)                                                                   \
+	X(MAP, schema_file, "export", config, export_fields, OPTIONAL, NULL, 0, 0, \
 	  "Where the audit trail is sent: DICOM audit messages over syslog TLS (RFC 5425).")
 
 #define EXPORT(X)                                                                                 \

@@ -424,6 +424,8 @@ static void say_patients(struct guard *g, uint64_t wall)
 
 	if (g->keeper < 0)
 		return;
+	if (wall < g->patients_ns)
+		g->patients_ns = 0; /* the clock was set back: all of them, once more */
 	t.generation = policy_generation(g->policy.policy);
 	engine_patients(g->engine, g->patients_ns, tell_patient, &t);
 	flush_patients(&t);

@@ -102,8 +102,10 @@ int pki_sock(const struct pki *p)
 
 void pki_status(const struct pki *p, json_t *status)
 {
-	if (p->state)
-		json_object_update_missing(status, p->state);
+	json_t *relays = json_object_get(p->state, "relays");
+
+	if (json_is_array(relays)) /* and nothing else that the link might say */
+		json_object_set(status, "relays", relays);
 }
 
 static bool take_state(struct pki *p, struct bytes text)

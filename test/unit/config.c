@@ -82,7 +82,8 @@ static const struct mistake {
 	{"segments:\n\t- x\n", 2, 1, "not YAML"},
 	{"segments:\n  \"\xff\"\n", 2, 4, "not YAML: invalid leading UTF-8 octet"},
 	{"- 1\n", 1, 1,
-	 "the file is a list; expected a mapping with the keys gateway, console, people, audit, updates, "
+	 "the file is a list; expected a mapping with the keys gateway, console, people, audit, "
+	 "updates, "
 	 "pki, "
 	 "relays, link, peers, segments"},
 	{SEGMENT "---\n" SEGMENT, 2, 1, "a second document begins"},
@@ -92,7 +93,8 @@ static const struct mistake {
 	{"hosts: []\n", 1, 1, "'segments' is missing"},
 	{SEGMENT "host: []\n", 2, 1, "unknown key 'host'; did you mean 'hosts'?"},
 	{SEGMENT "zebra: 1\n", 2, 1,
-	 "unknown key 'zebra'; expected one of gateway, console, people, audit, updates, pki, relays, "
+	 "unknown key 'zebra'; expected one of gateway, console, people, audit, updates, pki, "
+	 "relays, "
 	 "link, peers, "
 	 "segments, "
 	 "hosts, devices"},

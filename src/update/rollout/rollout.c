@@ -91,16 +91,16 @@ json_t *rollout_json(const struct rollout *r)
 
 	for (unsigned i = 0; i < r->count; i++)
 		json_array_append_new(list, device_json(&r->devices[i]));
-	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:b,s:s,s:s,s:i,s:I,"
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I,"
 			 "s:{s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:[i,i]},s:o}",
 			 "id", r->id, "target", r->target, "version", r->version, "previous",
-			 r->previous, "approved_by", r->approved_by, "on_trust", r->on_trust,
-			 "downgrade", r->downgrade, "state", states[r->state], "why", r->why,
-			 "wave", (int)r->wave, "wave_done", (json_int_t)r->wave_done, "plan", "few",
-			 (int)p->few, "parallel", (int)p->parallel, "success", (int)p->success,
-			 "pause_s", (json_int_t)p->pause_s, "install_s", (json_int_t)p->install_s,
-			 "watch_s", (json_int_t)p->watch_s, "patient_s", (json_int_t)p->patient_s,
-			 "window", p->window[0], p->window[1], "devices", list);
+			 r->previous, "approved_by", r->approved_by, "state", states[r->state],
+			 "why", r->why, "wave", (int)r->wave, "wave_done", (json_int_t)r->wave_done,
+			 "plan", "few", (int)p->few, "parallel", (int)p->parallel, "success",
+			 (int)p->success, "pause_s", (json_int_t)p->pause_s, "install_s",
+			 (json_int_t)p->install_s, "watch_s", (json_int_t)p->watch_s, "patient_s",
+			 (json_int_t)p->patient_s, "window", p->window[0], p->window[1], "devices",
+			 list);
 }
 
 static bool name_in(const char *const *names, unsigned count, const json_t *v, unsigned *ret)
@@ -177,8 +177,6 @@ static bool read_all(const json_t *o, const json_t *list, struct rollout *r)
 	    !read_plan(json_object_get(o, "plan"), &r->plan))
 		return false;
 	r->state = (enum rollout_state)state;
-	r->on_trust = json_is_true(json_object_get(o, "on_trust"));
-	r->downgrade = json_is_true(json_object_get(o, "downgrade"));
 	r->wave = (unsigned)json_integer_value(json_object_get(o, "wave"));
 	r->wave_done = json_integer_value(json_object_get(o, "wave_done"));
 	json_array_foreach (list, i, d)

@@ -70,8 +70,6 @@ struct rollout {
 	char previous
 		[ROLLOUT_TARGET]; /* the target that takes a device back; "" the device can itself */
 	char approved_by[ROLLOUT_NAME];
-	bool on_trust; /* the device verifies nothing: the last hop is on trust */
-	bool downgrade;
 	enum rollout_state state;
 	char why[ROLLOUT_TEXT];
 	unsigned wave;	   /* at work, from 0 */
