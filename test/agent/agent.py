@@ -211,9 +211,9 @@ kit = Kit()
 
 # --- whom the gateway does not know ---------------------------------------------------------------------
 nine = Device("pump-9")
-time.sleep(2)
+refused = until(lambda: "the gateway" in open("device-pump-9/log").read())
 nine.kill()
-check("a stranger's certificate gets nothing", "pump-9" not in kit.say("show", "r2") and "the gateway" in open("device-pump-9/log").read())
+check("a stranger's certificate gets nothing", refused and "pump-9" not in kit.say("show", "r2"))
 open("hostile.bin", "wb").write(b"\x7f\xff\xff\xff{}")
 for junk in (b"\x7f\xff\xff\xff{}", b"\0\0\0\2[]", b"\0\0\0\x09{\"agent\":", b"\0\0\0\0", os.urandom(3000)):
     subprocess.run(["openssl", "s_client", "-quiet", "-connect", "127.0.0.1:%d" % port, "-cert", "pump-2.pem", "-key", "pump-2.key"],
