@@ -290,3 +290,15 @@ uint32_t outline_find(const struct outline *o, const char *path)
 	}
 	return at;
 }
+
+void errors_at(struct errors *e, const struct outline *o, const char *path, const char *fmt, ...)
+{
+	const struct outline_node *n = o ? outline_node(o, outline_find(o, path)) : NULL;
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	errors_add(e, n ? n->line : 0, n ? n->column : 0, "%s", text);
+}

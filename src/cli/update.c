@@ -10,7 +10,8 @@ static const struct update_verb verbs[] = {
 	{"withdraw", update_cli_withdraw}, {"status", update_cli_status},
 	{"check", update_cli_ask},	   {"approve", update_cli_ask},
 	{"hold", update_cli_ask},	   {"release", update_cli_ask},
-	{"rollback", update_cli_ask},	   {0},
+	{"rollback", update_cli_ask},	   {"done", update_cli_ask},
+	{0},
 };
 
 int cli_update(int argc, char **argv)

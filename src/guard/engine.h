@@ -109,6 +109,11 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns);
 void engine_stats_event(struct engine *e, uint64_t wall_ns);
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats);
 struct flow_table *engine_flows(struct engine *e);
+/* How devices of the policy at hand conducted themselves after `since_ns` (guard/conduct.h). */
+void engine_conduct(const struct engine *e, uint64_t since_ns,
+		    void (*fn)(void *arg, uint32_t device, uint64_t talked_ns,
+			       uint64_t misbehaved_ns),
+		    void *arg);
 /* Devices of the policy at hand that said a vital sign after `since_ns` (guard/patients.h). */
 void engine_patients(const struct engine *e, uint64_t since_ns,
 		     void (*fn)(void *arg, uint32_t device, uint64_t wall_ns), void *arg);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "guard/capture/capture.h"
 #include "people/role.h"
+#include "role/firmware.h"
 #include "role/wishes.h"
 
 #define INTRODUCE_ROOM (4 << 20) /* bytes under way from a guard to the keeper */
@@ -329,7 +330,9 @@ static void exporter_greet(struct gateway *g, struct member *m)
 
 static bool updater_wanted(const struct gateway *g)
 {
-	return g->site.config->updates.mirrors_count > 0;
+	const struct config *c = g->site.config;
+
+	return c->updates.mirrors_count > 0 || firmware_wanted(c);
 }
 
 static void add_roles(const struct gateway *g, struct arguments *a)
@@ -354,9 +357,45 @@ static void updater_arguments(const struct gateway *g, const struct member *m, s
 	add_roles(g, a);
 }
 
+void member_firmware(struct gateway *g)
+{
+	struct member *updater = member_of(g, ROLE_UPDATER);
+	int fd;
+
+	if (!updater || updater->child.sock < 0 || updater->child.stopping)
+		return;
+	fd = firmware_setup(g->site.config, g->site.policy);
+	if (fd < 0) {
+		log_error("the updater's devices: %s", strerror(-fd));
+		return;
+	}
+	member_send(updater, IPC_FIRMWARE, 0, (struct bytes){0}, fd);
+	close(fd);
+}
+
+/* What agents of devices say goes from the link to the updater. */
+static void introduce_agents(struct gateway *g)
+{
+	struct member *link = member_of(g, ROLE_LINK), *updater = member_of(g, ROLE_UPDATER);
+	int pair[2];
+
+	if (!link || !updater || link->child.sock < 0 || updater->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	if (ipc_pair(pair) < 0) {
+		log_error("link and updater: no socket pair");
+		return;
+	}
+	member_send(link, IPC_AGENTS, 0, (struct bytes){0}, pair[0]);
+	member_send(updater, IPC_AGENTS, 0, (struct bytes){0}, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void updater_greet(struct gateway *g, struct member *m)
 {
+	member_firmware(g);
 	introduce_one(g, ROLE_UPDATER, IPC_UPDATER);
+	introduce_agents(g);
 }
 
 static void installer_arguments(const struct gateway *g, const struct member *m,
@@ -412,6 +451,7 @@ void member_relays(struct gateway *g)
 static void link_greet(struct gateway *g, struct member *m)
 {
 	introduce_one(g, ROLE_LINK, IPC_LINK);
+	introduce_agents(g);
 	if (sealing_wanted(g))
 		sealing_link(g, m);
 	member_relays(g);

@@ -96,6 +96,21 @@ struct setup_patient {
 	uint64_t wall_ns;
 };
 
+/* A device of that policy last sent what its policy allows, and what it does not; 0 never. */
+struct setup_conduct {
+	uint32_t device, generation;
+	uint64_t talked_ns, misbehaved_ns; /* wall clock */
+};
+
+/*
+ * What is seen of a device, in seconds since 1970; 0 never. `since`: from then on somebody has
+ * looked at its packets without a gap; 0: nobody does now.
+ */
+struct setup_sight {
+	char name[64];
+	int64_t since, vitals, talked, misbehaved;
+};
+
 /* The message's body as *ret_setup of exactly `size` bytes. */
 static inline bool setup_take(const struct ipc_message *m, void *ret_setup, size_t size)
 {

@@ -23,7 +23,7 @@ static const char *const file_calls[] = {
 	"pread64",   "pwrite64",  "umask",	"getuid",    "geteuid",	   "getgid",
 	"getegid",   "uname",	  "statfs",	"fstatfs",   "sysinfo",	   "prctl",
 	"dup",	     "dup2",	  "fadvise64",	"mlock",     "munlock",	   "sync_file_range",
-	"utimensat", "ioctl", /* is standard output a terminal? */
+	"utimensat", "memfd_create", "ioctl", /* is standard output a terminal? */
 };
 /* curl looks names up in a thread of its own. */
 static const char *const network_calls[] = {
