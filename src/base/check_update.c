@@ -43,11 +43,12 @@ static void check_push(const struct checking *k, const struct config_update *u)
 	char path[96];
 
 	if (!is_http(u->url) && !begins(u->url, "sftp://") && !begins(u->url, "tftp://"))
-		errors_at(k->e, k->o, *u->url ? at(k, "url", path) : k->at,
-			  *u->url ? "'%.80s' is no address to push to; expected http://…, https://…, "
-				    "sftp://… or tftp://…"
-				  : "driver push needs url%.1s: where the file goes",
-			  u->url);
+		errors_at(
+			k->e, k->o, *u->url ? at(k, "url", path) : k->at,
+			*u->url ? "'%.80s' is no address to push to; expected http://…, https://…, "
+				  "sftp://… or tftp://…"
+				: "driver push needs url%.1s: where the file goes",
+			u->url);
 	if (*u->then && !is_http(u->then))
 		errors_at(k->e, k->o, at(k, "then", path),
 			  "'%.80s' cannot be asked for; expected http://… or https://…", u->then);
@@ -68,12 +69,9 @@ static void check_no_push(const struct checking *k, const struct config_update *
 	const struct {
 		const char *key, *value;
 	} keys[] = {
-		{"url", u->url},
-		{"then", u->then},
-		{"user", u->user},
-		{"password_file", u->password_file},
-		{"ca", u->ca},
-		{"host_key", u->host_key},
+		{"url", u->url},   {"then", u->then},
+		{"user", u->user}, {"password_file", u->password_file},
+		{"ca", u->ca},	   {"host_key", u->host_key},
 	};
 	char path[96];
 
@@ -98,8 +96,9 @@ void check_device_update(const struct config *c, unsigned device, const struct o
 			  "both of",
 			  d->name);
 	if (d->update->driver == CONFIG_AGENT && !*c->updates.agents)
-		errors_at(e, o, k.at,
-			  "driver agent needs a place to call: updates: {agents: \"10.1.1.2:8086\"}");
+		errors_at(
+			e, o, k.at,
+			"driver agent needs a place to call: updates: {agents: \"10.1.1.2:8086\"}");
 	if (d->update->driver == CONFIG_PUSH)
 		check_push(&k, d->update);
 	else

@@ -142,7 +142,7 @@ struct config_updates {
 	bool gateway_waits;	/* `gateway: approve`, releases of the gateway do */
 	char **window; /* "02:00-05:00", local time, when the gateway may change releases */
 	unsigned window_count;
-	uint32_t warn_days; /* before metadata expires, or since something was fetched */
+	uint32_t warn_days;  /* before metadata expires, or since something was fetched */
 	char *agents;	     /* "10.1.1.2:8086" where devices' agents call; "" nowhere */
 	bool firmware_waits; /* `firmware: approve`, rollouts to devices wait for a person */
 	struct config_rollout rollout;

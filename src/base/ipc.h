@@ -88,10 +88,10 @@ enum ipc_type {
 		    * without a reason it waits for more */
 	/* Firmware for devices (role/rollout.h). */
 	IPC_FIRMWARE, /* parent → updater: fd of a memfd, JSON: who gets it and how (role/firmware.h) */
-	IPC_AGENTS,   /* parent → link, updater: fd of its end of their pair; empty */
+	IPC_AGENTS, /* parent → link, updater: fd of its end of their pair; empty */
 	IPC_AGENT, /* link → updater: fd of a conversation with an agent, in the clear; the name in
 		    * its certificate */
-	IPC_ROLLOUT,  /* keeper → updater: JSON object, what a person wants of one; updater → keeper:
+	IPC_ROLLOUT, /* keeper → updater: JSON object, what a person wants of one; updater → keeper:
 		       * JSON object, what came of it */
 	IPC_ROLLOUTS, /* updater → keeper: fd of a memfd, JSON: how they stand, when it changed */
 	IPC_SIGHT,    /* keeper → updater: struct setup_sight (role/setup.h), some */

@@ -12,8 +12,8 @@ static void print_push(FILE *out, const struct config_update *u)
 	bool http = strncmp(u->url, "http", 4) == 0;
 
 	fprintf(out, "  firmware is sent to it%s, %s%s%s%s\n",
-		http ? (u->post ? " by POST" : " by PUT") : "", u->url,
-		*u->user ? " as " : "", u->user,
+		http ? (u->post ? " by POST" : " by PUT") : "", u->url, *u->user ? " as " : "",
+		u->user,
 		strncmp(u->url, "http://", 7) == 0 || strncmp(u->url, "tftp://", 7) == 0
 			? ", in the clear"
 			: "");
@@ -38,8 +38,9 @@ void explain_update(FILE *out, const struct config *c, const struct config_devic
 	else
 		fprintf(out, "  firmware is installed by a person, who says so: bedwarden update "
 			     "done\n");
-	fprintf(out, "      found by: vendor %s, model %s%s%s; never while vital signs show it on a "
-		     "patient\n",
+	fprintf(out,
+		"      found by: vendor %s, model %s%s%s; never while vital signs show it on a "
+		"patient\n",
 		d->vendor, d->model, *d->version ? "; it has version " : "", d->version);
 }
 
@@ -59,8 +60,9 @@ void explain_rollouts(FILE *out, const struct config *c)
 
 	if (!firmware_wanted(c))
 		return;
-	fprintf(out, "\nfirmware for devices: %s; one device first, then %u, then the rest, at most "
-		     "%u at a time\n  ",
+	fprintf(out,
+		"\nfirmware for devices: %s; one device first, then %u, then the rest, at most "
+		"%u at a time\n  ",
 		c->updates.firmware_waits ? "a person approves each rollout"
 					  : "each rollout begins by itself",
 		r->few, r->parallel);

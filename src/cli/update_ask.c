@@ -8,7 +8,7 @@
 
 static const struct word {
 	const char *verb, *call, *done;
-	const char *of; /* what is done to a rollout that is named; NULL none can be */
+	const char *of;	 /* what is done to a rollout that is named; NULL none can be */
 	int least, most; /* words behind it */
 } words[] = {
 	{"check", "update.check", "looked; 'bedwarden update status' says what is there", NULL, 0,

@@ -86,8 +86,8 @@ static void say_installed(const json_t *s)
 /* "1 done, 2 waiting": in the order that devices go through. */
 static void count_steps(const json_t *rollout, char *ret_text, size_t size)
 {
-	static const char *const steps[] = {"waiting",	"sending", "installing", "watching", "done",
-					    "undoing", "undone",  "failed",	 "skipped"};
+	static const char *const steps[] = {"waiting", "sending", "installing", "watching", "done",
+					    "undoing", "undone",  "failed",	"skipped"};
 	const json_t *d;
 	size_t i, len = 0;
 
@@ -127,9 +127,8 @@ static void say_rollouts(const json_t *s)
 
 		count_steps(r, steps, sizeof(steps));
 		say("  - %s: %s %s is %s%s%s (%s)%s%s", control_text(r, "id"),
-		    control_text(r, "model"), control_text(r, "version"),
-		    control_text(r, "state"), *why ? ", " : "", why, steps,
-		    *by ? "; approved by " : "", by);
+		    control_text(r, "model"), control_text(r, "version"), control_text(r, "state"),
+		    *why ? ", " : "", why, steps, *by ? "; approved by " : "", by);
 		if (strcmp(control_text(r, "state"), "proposed") == 0)
 			say("      it waits for a person's word: 'bedwarden update approve %s'",
 			    control_text(r, "id"));
@@ -163,8 +162,8 @@ static void show(void *arg, json_t *s)
 		    control_text(hold, "by"), *control_text(hold, "reason") ? ": " : "",
 		    control_text(hold, "reason"));
 	say_fetching(json_object_get(s, "fetching"));
-	if (*control_text(s, "error"))
-		say("Nothing can be installed: %s", control_text(s, "error"));
+	if (*control_text(s, "place_error") && json_array_size(json_object_get(s, "waiting")))
+		say("Nothing can be installed: %s", control_text(s, "place_error"));
 	json_array_foreach (json_object_get(s, "warnings"), i, w)
 		say("ATTENTION: %s", json_string_value(w));
 	say_waiting(s);

@@ -314,8 +314,15 @@ static bool read_packet(struct engine *e, struct work *w, struct flow *f, unsign
 /* What is wrong with us, or with whoever sends to it, is not the device's conduct. */
 static bool is_own_doing(enum reason why)
 {
-	return report_kind_of(why) == REPORT_POLICY && strncmp(reason_name(why), "floor.", 6) != 0 &&
+	return report_kind_of(why) == REPORT_POLICY &&
+	       strncmp(reason_name(why), "floor.", 6) != 0 &&
 	       strncmp(reason_name(why), "seal.", 5) != 0;
+}
+
+static bool calls_us(const struct engine *e, const struct packet *p)
+{
+	return e->o.agents_port && p->proto == PROTO_TCP && p->dst_port == e->o.agents_port &&
+	       memcmp(&p->dst_ip, &e->o.agents, sizeof(e->o.agents)) == 0;
 }
 
 /* A machine whose program is gone still refuses connections, which is no sign of life. */
@@ -326,7 +333,7 @@ static void note_conduct(struct engine *e, const struct work *w)
 	if (!e->conduct || w->v.flags & GATE_VERDICT_TO_DEVICE || !w->p.ip_version ||
 	    w->v.generation != policy_generation(e->policy))
 		return;
-	if (w->v.reason == REASON_NONE && w->v.rule != ~0u && !refuses)
+	if (w->v.reason == REASON_NONE && w->v.rule != ~0u && !refuses && !calls_us(e, &w->p))
 		conduct_note(e->conduct, w->v.device, true, e->wall_ns);
 	else if (w->v.reason != REASON_NONE && is_own_doing(w->v.reason))
 		conduct_note(e->conduct, w->v.device, false, e->wall_ns);

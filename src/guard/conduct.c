@@ -40,7 +40,8 @@ void conduct_note(struct conduct *c, uint32_t device, bool well, uint64_t wall_n
 }
 
 void conduct_each(const struct conduct *c, uint64_t since_ns,
-		  void (*fn)(void *arg, uint32_t device, uint64_t talked_ns, uint64_t misbehaved_ns),
+		  void (*fn)(void *arg, uint32_t device, uint64_t talked_ns,
+			     uint64_t misbehaved_ns),
 		  void *arg)
 {
 	for (uint32_t i = 0; i < c->count; i++) {

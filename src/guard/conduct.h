@@ -16,7 +16,8 @@ void conduct_free(struct conduct *c);
 void conduct_note(struct conduct *c, uint32_t device, bool well, uint64_t wall_ns);
 /* Those of whom something was noted after `since_ns`, in wall clock nanoseconds; 0: never. */
 void conduct_each(const struct conduct *c, uint64_t since_ns,
-		  void (*fn)(void *arg, uint32_t device, uint64_t talked_ns, uint64_t misbehaved_ns),
+		  void (*fn)(void *arg, uint32_t device, uint64_t talked_ns,
+			     uint64_t misbehaved_ns),
 		  void *arg);
 
 #endif

@@ -63,6 +63,9 @@ struct engine_options {
 	engine_block_fn block; /* told of what is cut off; NULL: nobody is */
 	void *block_arg;
 	struct engine_seal seal; /* up NULL: as for a file, what is to be sealed passes */
+	struct gate_ip
+		agents; /* where agents call us: that they do shows nothing of a device's work */
+	uint16_t agents_port; /* 0: nowhere */
 };
 
 struct engine_stats {

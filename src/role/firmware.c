@@ -51,8 +51,8 @@ static json_t *password_of(const char *file, const char *device)
 
 static json_t *push_json(const struct config_update *u, const char *device)
 {
-	return json_pack("{s:s, s:s, s:b, s:s, s:o, s:s, s:s, s:i}", "url", u->url, "then",
-			 u->then, "post", u->post, "user", u->user, "password",
+	return json_pack("{s:s, s:s, s:b, s:s, s:o, s:s, s:s, s:i}", "url", u->url, "then", u->then,
+			 "post", u->post, "user", u->user, "password",
 			 password_of(u->password_file, device), "ca", u->ca, "host_key",
 			 u->host_key, "seconds", (int)u->seconds);
 }
@@ -77,7 +77,8 @@ static json_t *device_json(const struct config *c, const struct policy *p, unsig
 	const struct config_device *d = &c->devices[i];
 	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "name", d->name, "vendor",
 			      d->vendor, "model", d->model, "version", d->version, "driver",
-			      drivers[d->update->driver], "seen", firmware_seen(p, c->segments_count + i));
+			      drivers[d->update->driver], "seen",
+			      firmware_seen(p, c->segments_count + i));
 
 	if (d->update->driver == CONFIG_PUSH)
 		json_object_set_new(o, "push", push_json(d->update, d->name));

@@ -730,6 +730,8 @@ static void prepare(struct guard *g)
 	o.max_fragments = g->setup.max_fragments;
 	o.stream_bytes = (size_t)g->setup.streams_mb << 20;
 	o.vitals_streams = g->setup.vitals;
+	memcpy(&o.agents, g->setup.agents, sizeof(o.agents));
+	o.agents_port = g->setup.agents_port;
 	o.evidence = g->evidence = open_evidence(g);
 	o.archive = g->archive = archive_new(ARCHIVE_QUEUE);
 	if (!g->archive)

@@ -285,8 +285,7 @@ static void from_parent(struct link *l, struct ipc_message *m)
 	else if (m->type == IPC_AGENTS) {
 		agent_peer(l, m->fd);
 		m->fd = -1; /* it is ours now */
-	}
-	else if (!peers_message(l->peers, m))
+	} else if (!peers_message(l->peers, m))
 		log_error("memory shared with a guard cannot be used");
 	if (m->fd >= 0)
 		close(m->fd);

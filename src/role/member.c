@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "guard/capture/capture.h"
 #include "people/role.h"
@@ -200,6 +201,8 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		.evidence = c->evidence,
 		.stale_ms = c->stale_ms,
 	};
+	char ip[ADDRESS_IP_LEN];
+	unsigned len;
 
 	for (unsigned i = 0; i < g->ports.count && s.port_count < SETUP_PORTS_MAX; i++) {
 		const struct port *p = &g->ports.list[i];
@@ -211,6 +214,8 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		to->ifindex = p->ifindex;
 		s.port_count++;
 	}
+	if (address_endpoint(g->site.config->updates.agents, ip, &s.agents_port))
+		(void)address_prefix(ip, s.agents, &len);
 	if (sealing_wanted(g))
 		s.chunks = g->gate ? capture_xdp_chunks(s.port_count) : capture_packet_chunks();
 	snprintf(s.bpf_dir, sizeof(s.bpf_dir), "%s", c->bpf_dir);

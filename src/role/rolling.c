@@ -22,6 +22,7 @@
 #define LISTING_BYTES (4u << 20)
 #define SIGHT_S	      30 /* a word about a device that is older says nothing of now */
 #define SILENT_S      300
+#define SOON_S	      5
 #define CHECKED_MAX   16
 #define AGAIN_MAX     99 /* rollouts of one firmware, for devices that came later */
 
@@ -411,6 +412,17 @@ static int compare(const json_t *a, const json_t *b)
 	return deb_version_compare(listing_text(a, "version"), listing_text(b, "version"));
 }
 
+/* Stopped somewhere, it is offered to nobody else: others would fare no better. */
+static bool is_stopped(const struct rolling *r, const json_t *target)
+{
+	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
+		if (o->state == ROLLOUT_STOPPED &&
+		    strcmp(o->target, listing_text(target, "name")) == 0 &&
+		    strcmp(o->version, listing_text(target, "version")) == 0)
+			return true;
+	return false;
+}
+
 /* The newest, and the one before it, to go back to. */
 bool rolling_wants(const struct rolling *r, const json_t *list, const json_t *target)
 {
@@ -424,7 +436,7 @@ bool rolling_wants(const struct rolling *r, const json_t *list, const json_t *ta
 	if (!here)
 		return false;
 	json_array_foreach (list, i, t)
-		newer += is_alike(t, target) && compare(t, target) > 0;
+		newer += is_alike(t, target) && compare(t, target) > 0 && !is_stopped(r, t);
 	if (newer < 2)
 		return true;
 	/* Or a rollout is still at it. */
@@ -436,13 +448,15 @@ bool rolling_wants(const struct rolling *r, const json_t *list, const json_t *ta
 	return false;
 }
 
+/* What a device goes back to; not what was bad itself. */
 static const json_t *one_before(const struct rolling *r, const json_t *target)
 {
 	const json_t *best = NULL, *t;
 	size_t i;
 
 	json_array_foreach (r->targets, i, t)
-		if (is_alike(t, target) && compare(t, target) < 0 && (!best || compare(t, best) > 0))
+		if (is_alike(t, target) && compare(t, target) < 0 && !is_stopped(r, t) &&
+		    (!best || compare(t, best) > 0))
 			best = t;
 	return best;
 }
@@ -484,17 +498,6 @@ static bool is_spoken_for(const struct rolling *r, const char *device, const cha
 	return false;
 }
 
-/* Stopped somewhere, it is offered to nobody else: others would fare no better. */
-static bool is_stopped(const struct rolling *r, const json_t *target)
-{
-	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
-		if (o->state == ROLLOUT_STOPPED &&
-		    strcmp(o->target, listing_text(target, "name")) == 0 &&
-		    strcmp(o->version, listing_text(target, "version")) == 0)
-			return true;
-	return false;
-}
-
 static bool is_candidate(const struct rolling *r, const struct firmware_device *d,
 			 const json_t *target)
 {
@@ -502,8 +505,8 @@ static bool is_candidate(const struct rolling *r, const struct firmware_device *
 	const char *hardware = listing_text(target, "hardware"), *version;
 	enum source source;
 
-	if (!is_for(d, target) ||
-	    is_spoken_for(r, d->name, listing_text(target, "version"), listing_text(target, "name")))
+	if (!is_for(d, target) || is_spoken_for(r, d->name, listing_text(target, "version"),
+						listing_text(target, "name")))
 		return false;
 	/* Who can say what it is, and has not yet, waits until it has. */
 	if (d->driver == DRIVER_AGENT && !s->when)
@@ -700,7 +703,7 @@ json_t *rolling_word(struct rolling *r, const json_t *word)
 	if (err == 0 || err == -EALREADY)
 		return json_pack("{s:O}", "n", json_object_get(word, "n"));
 	return json_pack("{s:O, s:s}", "n", json_object_get(word, "n"), "error",
-			 err == -ENOENT ? "there is no such rollout, or no such device in it"
+			 err == -ENOENT	 ? "there is no such rollout, or no such device in it"
 			 : err == -EPERM ? "nobody has approved it yet"
 					 : strerror(-err));
 }
@@ -748,10 +751,10 @@ static json_t *device_json(const struct rolling *r, unsigned i)
 		return o;
 	json_object_set_new(o, "reachable", json_boolean(s->when && r->now - s->when < SILENT_S));
 	if (s->when)
-		json_object_update_new(
-			o, json_pack("{s:b, s:s, s:s, s:s}", "healthy", s->said.healthy, "state",
-				     talk_state_name(s->said.state), "hardware", s->said.hardware,
-				     "text", s->said.text));
+		json_object_update_new(o, json_pack("{s:b, s:s, s:s, s:s}", "healthy",
+						    s->said.healthy, "state",
+						    talk_state_name(s->said.state), "hardware",
+						    s->said.hardware, "text", s->said.text));
 	return o;
 }
 
@@ -785,16 +788,32 @@ void rolling_untold(struct rolling *r)
 
 /* --- agents --------------------------------------------------------------------------------- */
 
+/* Whoever may soon be asked for something speaks again soon. */
+static bool is_busy(const struct rolling *r, const char *device)
+{
+	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
+		if ((is_unfinished(o) || o->state == ROLLOUT_PROPOSED) && device_in(o, device))
+			return true;
+	return false;
+}
+
 int rolling_report(struct rolling *r, const char *device, const struct talk_report *said,
 		   struct talk_order *ret_order, int *ret_fd)
 {
 	const struct firmware_device *d = firmware_find(r->firmware, device);
 	struct sighted *s = sighted_of(r, device);
+	bool first;
+	int err;
 
 	if (!d || d->driver != DRIVER_AGENT)
 		return -EACCES;
 	r->now = time(NULL);
+	first = !s->when;
 	s->said = *said;
 	s->when = r->now;
-	return rollouts_report(r->all, device, said, r->now, ret_order, ret_fd);
+	err = rollouts_report(r->all, device, said, r->now, ret_order, ret_fd);
+	if (err == 0 && ret_order->what == TALK_WAIT && ret_order->seconds > SOON_S &&
+	    (first || is_busy(r, device)))
+		ret_order->seconds = SOON_S;
+	return err;
 }

@@ -35,7 +35,9 @@ struct setup_guard {
 	uint32_t vitals;
 	uint32_t evidence; /* 1: frames around findings go to the keeper */
 	uint32_t stale_ms;
-	uint32_t chunks;     /* of memory shared with the link (base/share.h); 0: none is */
+	uint32_t chunks;    /* of memory shared with the link (base/share.h); 0: none is */
+	uint8_t agents[16]; /* where agents of devices call this gateway; port 0: nowhere */
+	uint16_t agents_port, pad;
 	uint32_t port_count; /* only ports that are there */
 	struct setup_port ports[SETUP_PORTS_MAX];
 	char bpf_dir[SETUP_PATH]; /* for SETUP_XDP: where the floor's maps are pinned */

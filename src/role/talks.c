@@ -102,9 +102,9 @@ unsigned talks_poll(const struct talks *t, struct pollfd *ret_fds)
 
 	for (unsigned i = 0; i < TALKS_MAX; i++)
 		if (t->list[i])
-			ret_fds[n++] = (struct pollfd){
-				.fd = t->list[i]->fd,
-				.events = has_to_say(t->list[i]) ? POLLOUT : POLLIN};
+			ret_fds[n++] = (struct pollfd){.fd = t->list[i]->fd,
+						       .events = has_to_say(t->list[i]) ? POLLOUT
+											: POLLIN};
 	return n;
 }
 

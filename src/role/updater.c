@@ -30,14 +30,11 @@ enum { FROM_PARENT, FROM_KEEPER, FROM_LINK };
 
 /* Who may say what to the updater. */
 static const struct ipc_right rights[] = {
-	{FROM_PARENT, IPC_UPDATER},
-	{FROM_PARENT, IPC_STOP},
-	{FROM_PARENT, IPC_FIRMWARE}, /* who gets any, and how */
-	{FROM_PARENT, IPC_AGENTS},   /* the link's socket */
-	{FROM_KEEPER, IPC_FETCHED},
-	{FROM_KEEPER, IPC_ROLLOUT}, /* a person's word */
-	{FROM_KEEPER, IPC_SIGHT},
-	{FROM_LINK, IPC_AGENT},
+	{FROM_PARENT, IPC_UPDATER},  {FROM_PARENT, IPC_STOP},
+	{FROM_PARENT, IPC_FIRMWARE},				 /* who gets any, and how */
+	{FROM_PARENT, IPC_AGENTS},				 /* the link's socket */
+	{FROM_KEEPER, IPC_FETCHED},  {FROM_KEEPER, IPC_ROLLOUT}, /* a person's word */
+	{FROM_KEEPER, IPC_SIGHT},    {FROM_LINK, IPC_AGENT},
 };
 
 struct updater {
@@ -46,18 +43,17 @@ struct updater {
 	char *mirrors[LIST_MAX], *roles[LIST_MAX];
 	uint64_t interval_s;
 	unsigned failures;
-	uint64_t due_ns; /* monotonic */
+	uint64_t due_ns;  /* monotonic */
 	int keeper, link; /* -1 none */
 	struct rolling *rolling;
 	struct talks *talks;
 	uint64_t roll_ns; /* when rollouts are looked at next */
-	json_t *report;	 /* of the last look; NULL: none yet */
+	json_t *report;	  /* of the last look; NULL: none yet */
 	struct bytes root;
 	bool stop, now;
 };
 
 #define ROLL_NS NSEC_PER_SEC
-
 
 static char ipc_buf[IPC_BUF];
 

@@ -656,7 +656,7 @@ static json_t *fetching(const struct updates *u)
 static json_t *status(struct keeper *k, const struct call_asker *by, const json_t *args,
 		      struct call_error *e)
 {
-	static const char *const keys[] = {"content", "releases", "outcome", "error"};
+	static const char *const keys[] = {"content", "releases", "outcome"};
 	struct updates *u = k->updates;
 	json_t *targets = all_targets(u), *warnings = json_array(), *o;
 	struct plan p;
@@ -677,6 +677,9 @@ static json_t *status(struct keeper *k, const struct call_asker *by, const json_
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (json_object_get(u->place, keys[i]))
 			json_object_set(o, keys[i], json_object_get(u->place, keys[i]));
+	/* Not "error", which would mean that this could not be answered. */
+	if (json_object_get(u->place, "error"))
+		json_object_set(o, "place_error", json_object_get(u->place, "error"));
 	plan_free(&p);
 	json_decref(targets);
 	return o;

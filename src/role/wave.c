@@ -25,8 +25,8 @@
 
 struct waves {
 	char path[PATH_MAX];
-	json_t *state;	/* what is kept: words, last, told */
-	json_t *status; /* the updater's last; NULL none yet */
+	json_t *state;		     /* what is kept: words, last, told */
+	json_t *status;		     /* the updater's last; NULL none yet */
 	json_t *talked, *misbehaved; /* device → seconds */
 	bool missing[KEEPER_GUARDS_MAX];
 	int64_t since; /* from then on every guard looked; 0: not now */
@@ -45,8 +45,8 @@ static const char *text(const json_t *o, const char *key)
 static int save(struct waves *w)
 {
 	char *t = json_dumps(w->state, JSON_COMPACT);
-	int err = t ? file_replace(w->path, (struct bytes){(uint8_t *)t, strlen(t)}, 0600)
-		    : -ENOMEM;
+	int err =
+		t ? file_replace(w->path, (struct bytes){(uint8_t *)t, strlen(t)}, 0600) : -ENOMEM;
 
 	if (err < 0)
 		log_error("%s cannot be written: %s", w->path, strerror(-err));
@@ -205,7 +205,7 @@ static const char *senseless(const json_t *r, const char *what, const char *devi
 	if (strcmp(what, "release") == 0)
 		return strcmp(state, "held") == 0 ? NULL : "it is not held";
 	if (strcmp(what, "rollback") == 0)
-		return proposed				   ? "it has not begun"
+		return proposed			       ? "it has not begun"
 		       : strcmp(state, "undoing") == 0 ? "that is under way"
 						       : NULL;
 	if (!*step)
@@ -284,14 +284,16 @@ static void tell(struct keeper *k, enum reason why, const json_t *r, const json_
 static const struct said {
 	const char *name;
 	enum reason why;
-} states[] = {
-	{"proposed", REASON_UPDATE_WAITING},	{"running", REASON_UPDATE_ROLLOUT},
-	{"held", REASON_UPDATE_ROLLOUT},	{"stopped", REASON_UPDATE_ROLLOUT_STOPPED},
-	{"undoing", REASON_UPDATE_ROLLOUT},	{"done", REASON_UPDATE_ROLLOUT},
-}, steps[] = {
-	{"sending", REASON_UPDATE_DEVICE_BEGUN}, {"done", REASON_UPDATE_DEVICE_DONE},
-	{"undoing", REASON_UPDATE_DEVICE_BACK},	 {"undone", REASON_UPDATE_DEVICE_BACK},
-	{"failed", REASON_UPDATE_DEVICE_FAILED}, {"skipped", REASON_UPDATE_DEVICE_WAITS},
+} states[] =
+	{
+		{"proposed", REASON_UPDATE_WAITING}, {"running", REASON_UPDATE_ROLLOUT},
+		{"held", REASON_UPDATE_ROLLOUT},     {"stopped", REASON_UPDATE_ROLLOUT_STOPPED},
+		{"undoing", REASON_UPDATE_ROLLOUT},  {"done", REASON_UPDATE_ROLLOUT},
+},
+  steps[] = {
+	  {"sending", REASON_UPDATE_DEVICE_BEGUN}, {"done", REASON_UPDATE_DEVICE_DONE},
+	  {"undoing", REASON_UPDATE_DEVICE_BACK},  {"undone", REASON_UPDATE_DEVICE_BACK},
+	  {"failed", REASON_UPDATE_DEVICE_FAILED}, {"skipped", REASON_UPDATE_DEVICE_WAITS},
 };
 
 static enum reason reason_of(const struct said *list, size_t count, const char *name)
@@ -307,7 +309,8 @@ static enum reason reason_of(const struct said *list, size_t count, const char *
 static void tell_device(struct keeper *k, const json_t *r, const json_t *d, json_t *known)
 {
 	const char *name = text(d, "name"), *step = text(d, "step"), *why = text(d, "why");
-	bool waits = strcmp(step, "waiting") == 0 && *why, trust = strcmp(text(d, "driver"), "push") == 0;
+	bool waits = strcmp(step, "waiting") == 0 && *why,
+	     trust = strcmp(text(d, "driver"), "push") == 0;
 	enum reason reason = waits ? REASON_UPDATE_DEVICE_WAITS : REASON_OF(steps, step);
 	char now[320];
 

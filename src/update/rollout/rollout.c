@@ -80,9 +80,10 @@ void rollout_free(struct rollout *r)
 
 static json_t *device_json(const struct rollout_device *d)
 {
-	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:I,s:b}", "name", d->name, "step", steps[d->step],
-			 "was", d->was, "why", d->why, "wave", (int)d->wave, "attempts",
-			 (int)d->attempts, "since", (json_int_t)d->since, "habit", d->habit);
+	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:I,s:b}", "name", d->name, "step",
+			 steps[d->step], "was", d->was, "why", d->why, "wave", (int)d->wave,
+			 "attempts", (int)d->attempts, "since", (json_int_t)d->since, "habit",
+			 d->habit);
 }
 
 json_t *rollout_json(const struct rollout *r)

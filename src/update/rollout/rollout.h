@@ -82,9 +82,9 @@ struct rollout {
 
 /* What is seen of a device. */
 struct rollout_seen {
-	bool known;	    /* the policy has it */
-	bool reachable;	    /* its driver can talk to it now */
-	const char *held;   /* why it must not be begun with now, for people; NULL it may */
+	bool known;	  /* the policy has it */
+	bool reachable;	  /* its driver can talk to it now */
+	const char *held; /* why it must not be begun with now, for people; NULL it may */
 	/* Why nobody can tell whether it is on a patient, or well; NULL somebody can. It counts as on
 	 * one then, and nothing is concluded from its silence. */
 	const char *blind;
