@@ -178,7 +178,7 @@ static void look_around(const struct stage *st)
 	       "  %3$s devices -c %1$s\n"
 	       "  %3$s events  -c %1$s\n"
 	       "  tail -f %2$s\n\n",
-	       st->gateway.config, st->gateway.eve, exe);
+	       st->gateways.ward.config, st->gateways.ward.eve, exe);
 	for (unsigned i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
 		printf("  nsenter -n -t %-8ld # %s %s\n", st->ward.outer[shown[i]],
 		       ward_machines[shown[i]].title, ward_machines[shown[i]].ip);
@@ -240,7 +240,7 @@ static int direct(struct show *s)
 		return 1;
 	}
 	verdict = report(s);
-	if (!s->o.json && gateway_capture(&st.gateway, name, sizeof(name)))
+	if (!s->o.json && gateway_capture(&st.gateways.ward, name, sizeof(name)))
 		printf("The gateway's back end was %s; the patient was %s.\n", name,
 		       s->patient->source);
 	said[1] = (char)verdict;

@@ -45,7 +45,7 @@ static int publish(const struct transfer_room *r, const char *reading)
 {
 	const char *argv[] = {"mosquitto_pub",
 			      "-h",
-			      ward_machines[WARD_BROKER].ip,
+			      r->broker,
 			      "-t",
 			      TOPIC,
 			      "-q",

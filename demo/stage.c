@@ -43,7 +43,9 @@ static void play(struct stage *s, enum ward_place p, actor_fn fn, void *arg)
 
 static struct transfer_room room(struct stage *s)
 {
-	return (struct transfer_room){&s->ward, s->board, s->dir, s->data};
+	return (struct transfer_room){
+		&s->ward, s->board, s->dir, s->data,
+		s->guarded ? WARD_RELAY_IP : ward_machines[WARD_BROKER].ip};
 }
 
 static void start_cast(struct stage *s)
@@ -77,7 +79,7 @@ int stage_open(struct stage *s, const char *capture, char *ret_why)
 	if (err)
 		return err;
 	if (s->guarded) {
-		err = gateway_start(&s->gateway, &s->ward, s->dir, capture, ret_why);
+		err = pair_start(&s->gateways, &s->ward, s->dir, capture, ret_why);
 		if (err)
 			return err;
 	}
@@ -97,7 +99,7 @@ void stage_close(struct stage *s)
 	for (unsigned i = 0; i < s->actor_count; i++)
 		actor_wait(s->actors[i], 1000);
 	s->actor_count = 0;
-	gateway_stop(&s->gateway);
+	pair_stop(&s->gateways);
 	ward_close(&s->ward);
 }
 
@@ -462,12 +464,12 @@ struct stage_outcome stage_attack(struct stage *s, unsigned n)
 	struct stage_outcome o;
 
 	if (s->guarded)
-		gateway_mark(&s->gateway, &mark);
+		gateway_mark(&s->gateways.ward, &mark);
 	o = programme[n].run(s);
 
 	actor_sleep(SETTLE_MS);
 	if (s->guarded)
-		gateway_reported(&s->gateway, &mark, about, programme[n].report, EVENT_WAIT_MS,
+		gateway_reported(&s->gateways.ward, &mark, about, programme[n].report, EVENT_WAIT_MS,
 				 o.reason);
 	o.detected = programme[n].report && o.reason[0];
 	return o;

@@ -6,7 +6,7 @@
  * wrote down. The same for the open network and for the guarded one.
  */
 #include "demo/board.h"
-#include "demo/gateway.h"
+#include "demo/pair.h"
 #include "demo/transfer.h"
 #include "demo/ward.h"
 
@@ -18,7 +18,7 @@
 struct stage {
 	bool guarded;
 	struct ward ward;
-	struct gateway gateway;
+	struct pair gateways;
 	struct board *board;
 	const struct patient *patient, *rogue;
 	char dir[160];
