@@ -153,3 +153,20 @@ bool ipc_may(const struct ipc_right *table, size_t count, int from, enum ipc_typ
 			return true;
 	return false;
 }
+
+int ipc_hear(int sock, void *buf, const struct ipc_right *table, size_t count, int from,
+	     struct ipc_message *ret_m)
+{
+	struct ipc_message m;
+	int err = ipc_recv(sock, buf, &m);
+
+	if (err != 0)
+		return err;
+	if (!ipc_may(table, count, from, m.type)) {
+		if (m.fd >= 0)
+			close(m.fd);
+		return -EBADMSG;
+	}
+	*ret_m = m;
+	return 0;
+}

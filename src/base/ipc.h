@@ -131,5 +131,8 @@ struct ipc_right {
 	enum ipc_type type;
 };
 bool ipc_may(const struct ipc_right *table, size_t count, int from, enum ipc_type type);
+/* As ipc_recv(); what `from` may not say is malformed too. */
+int ipc_hear(int sock, void *buf, const struct ipc_right *table, size_t count, int from,
+	     struct ipc_message *ret_m);
 
 #endif
