@@ -117,6 +117,20 @@ static void put_back(struct party *y, uint8_t *data)
 		y->spare[y->spares++] = (uint32_t)(data - y->memory) / SHARE_CHUNK * SHARE_CHUNK;
 }
 
+bool party_has_room(struct peers *ps)
+{
+	for (unsigned i = 0; i < SETUP_GUARDS_MAX; i++) {
+		struct party *y = ps->parties[i];
+		uint8_t *data = chunk(ps, y);
+
+		if (data) {
+			put_back(y, data);
+			return true;
+		}
+	}
+	return false;
+}
+
 void party_give(void *arg, uint8_t *data)
 {
 	struct party *y = party_of(arg, data);

@@ -14,7 +14,8 @@
 
 #define LINKS_BYTES ((GATE_LINKS + 1) * sizeof(struct gate_link))
 #define BEAT_NS	    (25 * NSEC_PER_MSEC)
-#define READS_TURN  8 /* of the socket, before guards get their turn */
+#define PATIENCE_NS (500 * NSEC_PER_MSEC) /* with a guard that has not come yet */
+#define READS_TURN  8			  /* of the socket, before guards get their turn */
 
 const char *peers_text(const json_t *o, const char *key)
 {
@@ -187,6 +188,7 @@ static void add_peer(struct peers *ps, struct peer *p, json_t *setup)
 	if (!p->core)
 		log_error("the peer %s cannot be linked to: %s", peers_text(setup, "name"),
 			  strerror(errno));
+	peers_beat(ps, clock_mono_ns()); /* a predecessor's keys may have it up already */
 }
 
 /* What the core is told of us: our certificate's name, by which two gateways know who of them begins. */
@@ -231,6 +233,7 @@ void peers_take(struct peers *ps, const json_t *root)
 	for (unsigned n = 0; n < GATE_LINKS; n++)
 		if (wanted[n] && !ps->list[n].setup)
 			add_peer(ps, &ps->list[n], wanted[n]);
+	links_disown(ps->core);
 	if (ca)
 		refresh(ps);
 }
@@ -243,15 +246,38 @@ static void readable(void *arg)
 		;
 }
 
+/*
+ * What waits in the socket may be for keys that a predecessor had: it is not read before a guard
+ * has given memory to open it into, for a while at least.
+ */
+static void hear_socket(struct peers *ps, uint64_t now)
+{
+	bool carries = false;
+
+	for (unsigned i = 0; i < GATE_LINKS; i++)
+		carries = carries || (ps->list[i].core && link_is_up(ps->list[i].core));
+	if (carries && now - ps->sock_ns < PATIENCE_NS && !party_has_room(ps))
+		return;
+	ps->hears = relays_watch(ps->link->relays, ps->sock, readable, ps) == 0;
+	if (!ps->hears)
+		fatal("the sealed link's socket cannot be watched");
+}
+
 void peers_socket(struct peers *ps, int fd)
 {
-	static int watched = -1;
-
-	if (watched >= 0)
-		relays_unwatch(ps->link->relays, watched);
-	watched = fd;
-	if (links_socket(ps->core, fd) < 0 || relays_watch(ps->link->relays, fd, readable, ps) < 0)
+	if (ps->hears)
+		relays_unwatch(ps->link->relays, ps->sock);
+	if (ps->sock < 0)
+		ps->sock_ns = clock_mono_ns();
+	ps->hears = false;
+	ps->sock = fd;
+	if (links_socket(ps->core, fd) < 0) {
 		log_error("the sealed link cannot use its socket");
+		close(fd);
+		ps->sock = -1;
+		return;
+	}
+	hear_socket(ps, clock_mono_ns());
 }
 
 static int take_links(struct peers *ps, int fd)
@@ -265,6 +291,23 @@ static int take_links(struct peers *ps, int fd)
 	ps->links = at;
 	peers_beat(ps, clock_mono_ns());
 	return will_make(&ps->links[0].owner);
+}
+
+/* The predecessor's keys, or room for ours. Where it cannot be used they end with this process. */
+static bool take_estate(struct peers *ps, int fd)
+{
+	void *at = share_map(fd, links_estate_size());
+
+	if (!at)
+		return false;
+	(void)mlock(at, links_estate_size()); /* out of swap, where that is allowed */
+	(void)madvise(at, links_estate_size(), MADV_DONTDUMP);
+	if (ps->estate || links_estate(ps->core, at) < 0) {
+		munmap(at, links_estate_size());
+		return false;
+	}
+	ps->estate = at;
+	return true;
 }
 
 /* Guards wake us; what there is to do is found by looking. */
@@ -283,6 +326,8 @@ bool peers_message(struct peers *ps, struct ipc_message *m)
 
 	if (m->type == IPC_LINKS)
 		return take_links(ps, m->fd) == 0;
+	if (m->type == IPC_ESTATE)
+		return take_estate(ps, m->fd);
 	if (!ipc_u32(m, &guard))
 		return false;
 	if (m->type == IPC_WAKE && !(guard & IPC_WAKE_GUARD)) {
@@ -330,6 +375,8 @@ int peers_turn(struct peers *ps, int most)
 		if (ps->parties[i] && ps->parties[i]->queues.at)
 			party_publish(ps->parties[i]);
 	now = clock_mono_ns();
+	if (ps->sock >= 0 && !ps->hears)
+		hear_socket(ps, now);
 	next = links_turn(ps->core, now);
 	if (now - ps->beat_ns >= BEAT_NS) {
 		peers_beat(ps, now);
@@ -337,7 +384,7 @@ int peers_turn(struct peers *ps, int most)
 	}
 	if (more)
 		return 0;
-	if (links_wants_write(ps->core) && most > 1)
+	if ((links_wants_write(ps->core) || (ps->sock >= 0 && !ps->hears)) && most > 1)
 		most = 1;
 	if (ps->links && most > (int)(BEAT_NS / NSEC_PER_MSEC))
 		most = (int)(BEAT_NS / NSEC_PER_MSEC);
@@ -383,7 +430,7 @@ struct peers *peers_new(struct link *l)
 		return NULL;
 	calls.arg = ps;
 	ps->link = l;
-	ps->wake = -1;
+	ps->wake = ps->sock = -1;
 	ps->steer = steer_new();
 	ps->core = links_new(&o, &calls);
 	if (ps->core && ps->steer)
@@ -399,6 +446,8 @@ void peers_free(struct peers *ps)
 		return;
 	if (ps->core)
 		links_free(ps->core);
+	if (ps->estate)
+		munmap(ps->estate, links_estate_size());
 	for (unsigned i = 0; i < GATE_LINKS; i++)
 		json_decref(ps->list[i].setup);
 	memset(ps->list, 0, sizeof(ps->list));

@@ -60,6 +60,10 @@ struct peers {
 	struct party *parties[SETUP_GUARDS_MAX];
 	unsigned party_count;
 	struct grave graves[PEERS_GRAVES];
+	void *estate;	     /* keys that outlive us (IPC_ESTATE); NULL none */
+	int sock;	     /* -1: none */
+	bool hears;	     /* it is watched */
+	uint64_t sock_ns;    /* since when it is there */
 	struct steer *steer; /* used where there are several */
 	json_t *setup;	     /* what was told of the link itself */
 	char *trust;
@@ -90,6 +94,8 @@ void party_publish(struct party *y);
 void party_free(struct peers *ps, struct party *y);
 /* Memory of guards that are gone, once nothing refers to it; `now` UINT64_MAX: all of it. */
 void party_weed(struct peers *ps, uint64_t now);
+/* Whether any guard has given memory for frames that come in. */
+bool party_has_room(struct peers *ps);
 /* As struct links_calls has them; `arg` is the struct peers. */
 uint8_t *party_take(void *arg, uint32_t len);
 void party_give(void *arg, uint8_t *data);
