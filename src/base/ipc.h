@@ -86,6 +86,8 @@ enum ipc_type {
 	IPC_AUDIT, /* keeper → exporter: JSON object, entries of the audit trail to be sent; exporter →
 		    * keeper: u64 up to which they arrived, 0 none yet, and why nothing more does;
 		    * without a reason it waits for more */
+	IPC_ESTATE, /* parent → link: fd of a memfd in which the sealed link's keys outlive the link's
+		     * process (seal/link/link.h); empty */
 	IPC_TYPE_COUNT,
 };
 

@@ -36,13 +36,14 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_LINK},     {FROM_PARENT, IPC_RELAYS}, {FROM_PARENT, IPC_LISTEN},
 	{FROM_PARENT, IPC_STOP},     {FROM_KEEPER, IPC_PKI},	{FROM_KEEPER, IPC_TLS_KEY},
 	{FROM_KEEPER, IPC_TLS_SIGN}, {FROM_PARENT, IPC_LINKS},	{FROM_PARENT, IPC_FRAMES},
-	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES},
+	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES}, {FROM_PARENT, IPC_ESTATE},
 };
 
 /* Besides what every role lives on: connections in and out. No file, no name lookup. */
 static const char *const calls[] = {
-	"accept4", "connect",	 "fcntl",  "getpeername", "getsockname",   "getsockopt",
-	"pread64", "setsockopt", "socket", "socketpair",  "epoll_create1", "set_robust_list",
+	"accept4",	 "connect",	    "fcntl",	  "getpeername", "getsockname",
+	"getsockopt",	 "pread64",	    "setsockopt", "socket",	 "socketpair",
+	"epoll_create1", "set_robust_list", "mlock",
 };
 
 static struct link link_state;
