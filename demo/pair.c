@@ -87,7 +87,8 @@ static int await_link(const struct pair *p, char *ret_why)
 
 	while (!linked(&p->ward) || !linked(&p->far)) {
 		if (clock_mono_ns() >= end) {
-			snprintf(ret_why, 256, "the link between the gateways was not up after %d s",
+			snprintf(ret_why, 256,
+				 "the link between the gateways was not up after %d s",
 				 LINK_MS / 1000);
 			return -ETIMEDOUT;
 		}

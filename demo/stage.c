@@ -47,9 +47,8 @@ static void play(struct stage *s, enum ward_place p, actor_fn fn, void *arg)
 
 static struct transfer_room room(struct stage *s)
 {
-	return (struct transfer_room){
-		&s->ward, s->board, s->dir, s->data,
-		s->guarded ? WARD_RELAY_IP : ward_machines[WARD_BROKER].ip};
+	return (struct transfer_room){&s->ward, s->board, s->dir, s->data,
+				      s->guarded ? WARD_RELAY_IP : ward_machines[WARD_BROKER].ip};
 }
 
 static void start_cast(struct stage *s)
@@ -523,8 +522,8 @@ struct stage_outcome stage_attack(struct stage *s, unsigned n)
 
 	actor_sleep(SETTLE_MS);
 	if (s->guarded)
-		gateway_reported(&s->gateways.ward, &mark, about, programme[n].report, EVENT_WAIT_MS,
-				 o.reason);
+		gateway_reported(&s->gateways.ward, &mark, about, programme[n].report,
+				 EVENT_WAIT_MS, o.reason);
 	o.detected = programme[n].report && o.reason[0];
 	return o;
 }

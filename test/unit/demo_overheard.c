@@ -106,7 +106,8 @@ static void put_tls(void)
 	memcpy(all, hello, sizeof(hello));
 	memcpy(all + sizeof(hello), sealed, sizeof(sealed));
 	put_tcp(SYN_AT, 2, NULL, 0);
-	put_tcp(SYN_AT + 1 + 10, 16, all + 10, sizeof(all) - 10); /* out of order, cut in a record */
+	put_tcp(SYN_AT + 1 + 10, 16, all + 10,
+		sizeof(all) - 10); /* out of order, cut in a record */
 	put_tcp(SYN_AT + 1, 16, all, 10);
 	put_tcp(SYN_AT + 1, 16, all, 10); /* and said again */
 	put_tcp(SYN_AT + 1 + 4, 16, all + 4, 8);
