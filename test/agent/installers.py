@@ -233,9 +233,12 @@ fw_setenv -c {0}/env.config slot "$1" && fw_printenv -c {0}/env.config -n slot >
         return ("installer = swupdate\ninstall = {0}/install {{}}\nback = {0}/choose {{was}}\nslot = /bin/cat {0}/run/slot\n"
                 "keep = fw_setenv -c {0}/env.config ustate 0\n").format(work)
 
+    def environ(self):
+        return {"TMPDIR": work}  # where its sockets are
+
     def kill_services(self):
         # A power cut ends everything; what the agent had started is in its session no more.
-        subprocess.run(["sh", "-c", "for p in $(pgrep -f '%s/[i]nstall|maker.pem -H pump'); do kill -9 $p; done" % work])
+        subprocess.run(["sh", "-c", "for p in $(pgrep -f '%s/([i]nstall|[m]aker.pem)'); do kill -9 $p; done" % work])
 
 
 def cpio(files):
@@ -318,17 +321,19 @@ def story(name, machine, bundle, refused):
             os.unlink("rollouts/" + f)
     kit = Kit(kit_path, port)
     device.good = {"2.0", "4.0"}
-    roll("r4", "4.0")
-    wrong, chance, done = None, random.Random(kills), 0
-    for _ in range(kills):
-        time.sleep(chance.random() * 1.5)
-        wrong = wrong or device.cut()
-        done += 1
-        if kit.show("r4")["state"] != "running":  # again: there is something to interrupt
-            kit.say("undo", "r4") if kit.show("r4")["state"] == "done" else None
-    check("%s: %d power cuts at random moments: what starts is always a whole old or new one" % (name, done), not wrong, wrong)
-    ended = until(lambda: kit.show("r4")["state"] in ("done", "stopped"), 60)
-    check(name + ": and it comes to an end", ended and device.version() in ("2.0", "4.0"), (kit.say("show", "r4"), read("log")[-1500:]))
+    wrong, chance, cuts, rounds = None, random.Random(kills), 0, 0
+    while cuts < kills and not wrong:  # there and back again, so that there is something to interrupt
+        rounds += 1
+        version, id = ("4.0", "2.0")[rounds % 2 == 0], "cut%d" % rounds
+        roll(id, version)
+        while cuts < kills and kit.show(id)["state"] == "running":
+            time.sleep(chance.random() * 1.5)
+            if kit.show(id)["state"] == "running":
+                wrong = wrong or device.cut()
+                cuts += 1
+    check("%s: %d power cuts at random moments of %d rollouts: what starts is always a whole old or new one" % (name, cuts, rounds), not wrong, wrong)
+    ended = until(lambda: kit.show(id)["state"] in ("done", "stopped"), 60)
+    check(name + ": and it comes to an end", ended and device.version() in ("2.0", "4.0"), (kit.say("show", id), read("log")[-1500:]))
     device.end()
     kit.kill()
     for d in "agent", "rollouts", "boot", "run":
