@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tshark.sh BEDWARDEN: of the captures here, and of others' where the folder with
 # them is, both we and tshark say the same: member by member, message by message.
+# shellcheck disable=SC2016,SC2086
 # Where tshark means something else by a member, or stops where we go on, a row says so.
 bw=$(realpath "$1")
 cd "$(dirname "$0")" || exit 1
