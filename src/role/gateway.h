@@ -82,8 +82,10 @@ struct gateway {
 	unsigned member_count;
 	unsigned guards;
 	struct watch *watch;
-	int links;     /* memory of struct gate_link, without the kernel's floor; 0 none */
-	int link_wake; /* what wakes the link; 0 none */
+	int links;	  /* memory of struct gate_link, without the kernel's floor; 0 none */
+	int link_wake;	  /* what wakes the link; 0 none */
+	int estate;	  /* memory in which keys outlive the link's process; 0 none */
+	bool link_shares; /* the link that runs was given all this */
 	struct setup_peers peers; /* as the link last said */
 	struct install install;
 	int supervisor;	       /* who changes releases; -1: started by hand */

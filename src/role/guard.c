@@ -229,9 +229,9 @@ static int read_messages(struct guard *g, int sock, int from,
 	struct ipc_message m;
 	int r;
 
-	while ((r = ipc_recv(sock, g->buf, &m)) == 0) {
-		r = ipc_may(rights, sizeof(rights) / sizeof(*rights), from, m.type) ? take(g, &m)
-										    : -EBADMSG;
+	while ((r = ipc_hear(sock, g->buf, rights, sizeof(rights) / sizeof(*rights), from, &m)) ==
+	       0) {
+		r = take(g, &m);
 		if (m.fd >= 0)
 			close(m.fd);
 		if (r)

@@ -253,15 +253,13 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 
 	snprintf(who, sizeof(who), "guard %u", n);
 	for (count = 0; count < max; count++) {
-		int err = ipc_recv(k->guards[n], ipc_buf, &m);
+		int err = ipc_hear(k->guards[n], ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+				   FROM_GUARD, &m);
 
 		if (err == -EAGAIN)
 			return count;
 		if (err == 0 && m.fd >= 0)
 			close(m.fd);
-		if (err == 0 &&
-		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_GUARD, m.type))
-			err = -EBADMSG;
 		if (err == 0 && m.type == IPC_PATIENTS &&
 		    !census_patients(k->policy, m.body, k->patients))
 			err = -EBADMSG;
@@ -302,12 +300,11 @@ static void hear_console_key(struct keeper *k)
 	int err = 0;
 
 	for (unsigned i = 0; err == 0 && i < TURN_MAX; i++) {
-		err = ipc_recv(k->console_key, ipc_buf, &m);
+		err = ipc_hear(k->console_key, ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+			       FROM_CONSOLE_KEY, &m);
 		if (err == 0 && m.fd >= 0)
 			close(m.fd);
-		if (err == 0 &&
-		    (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_CONSOLE_KEY, m.type) ||
-		     !k->secrets))
+		if (err == 0 && !k->secrets)
 			err = -EBADMSG;
 		if (err == 0)
 			secrets_answer(k->secrets, SECRETS_CONSOLE, k->console_key, &m);
@@ -361,13 +358,14 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 static void hear_courier(struct keeper *k)
 {
 	struct ipc_message m;
-	int err = ipc_recv(k->courier, ipc_buf, &m);
+	int err = ipc_hear(k->courier, ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+			   FROM_COURIER, &m);
 
 	if (err == -EAGAIN)
 		return;
-	if (err == 0 && m.fd >= 0)
-		close(m.fd);
-	if (err == 0 && ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_COURIER, m.type)) {
+	if (err == 0) {
+		if (m.fd >= 0)
+			close(m.fd);
 		staff_sent(k, &m);
 		return;
 	}

@@ -392,6 +392,8 @@ void member_relays(struct gateway *g)
 
 	if (!link || link->child.sock < 0 || link->child.stopping)
 		return;
+	if (sealing_wanted(g) && !g->link_shares)
+		sealing_link(g, link);
 	fd = doors_setup(g->site.config, &g->ports, g->generation, tell_door, NULL);
 	if (fd < 0) {
 		log_error("the link's relays: %s", strerror(-fd));
@@ -412,8 +414,7 @@ void member_relays(struct gateway *g)
 static void link_greet(struct gateway *g, struct member *m)
 {
 	introduce_one(g, ROLE_LINK, IPC_LINK);
-	if (sealing_wanted(g))
-		sealing_link(g, m);
+	g->link_shares = false;
 	member_relays(g);
 }
 
