@@ -89,6 +89,8 @@ enum ipc_type {
 	IPC_ESTATE, /* parent → link: fd of a memfd in which the sealed link's keys outlive the link's
 		     * process (seal/link/link.h); empty */
 	IPC_ROOTS, /* parent → keeper: fd of a file, PEM: who may vouch for authenticators; empty */
+	IPC_ANNOUNCED, /* guard → parent: struct setup_announced (role/setup.h), a door for data; the
+			* answer is IPC_GRANTS to all of them */
 	IPC_TYPE_COUNT,
 };
 

@@ -19,13 +19,12 @@ struct maker {
 static inline void maker_name(X509 *c, const char *unit, const char *common)
 {
 	X509_NAME *n = X509_get_subject_name(c);
-	const char *const parts[][2] = {
-		{"C", "SE"}, {"O", "Maker"}, {"OU", unit}, {"CN", common}};
+	const char *const parts[][2] = {{"C", "SE"}, {"O", "Maker"}, {"OU", unit}, {"CN", common}};
 
 	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(X509_NAME_add_entry_by_txt(
-					 n, parts[i][0], MBSTRING_ASC,
-					 (const unsigned char *)parts[i][1], -1, -1, 0),
+		assert_int_equal(X509_NAME_add_entry_by_txt(n, parts[i][0], MBSTRING_ASC,
+							    (const unsigned char *)parts[i][1], -1,
+							    -1, 0),
 				 1);
 }
 
