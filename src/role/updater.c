@@ -212,19 +212,16 @@ static void take(struct updater *u, struct ipc_message *m)
 static bool hear(struct updater *u, int sock, int from)
 {
 	struct ipc_message m;
-	int err = ipc_recv(sock, ipc_buf, &m);
-	bool fine;
+	int err = ipc_hear(sock, ipc_buf, rights, sizeof(rights) / sizeof(*rights), from, &m);
+	bool fine = true;
 
-	if (err == -EAGAIN)
-		return true;
 	if (err < 0)
-		return false;
-	fine = ipc_may(rights, sizeof(rights) / sizeof(*rights), from, m.type);
-	if (fine && m.type == IPC_ROLLOUT)
+		return err == -EAGAIN;
+	if (m.type == IPC_ROLLOUT)
 		fine = take_word(u, &m);
-	else if (fine && m.type == IPC_SIGHT)
+	else if (m.type == IPC_SIGHT)
 		fine = rolling_sights(u->rolling, m.body);
-	else if (fine)
+	else
 		take(u, &m);
 	if (m.fd >= 0)
 		close(m.fd);
