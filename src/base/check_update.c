@@ -52,6 +52,9 @@ static void check_push(const struct checking *k, const struct config_update *u)
 	if (*u->then && !is_http(u->then))
 		errors_at(k->e, k->o, at(k, "then", path),
 			  "'%.80s' cannot be asked for; expected http://… or https://…", u->then);
+	if (*u->host_key && !begins(u->host_key, "SHA256:"))
+		errors_at(k->e, k->o, at(k, "host_key", path),
+			  "'%.80s'; expected SHA256:… as 'ssh-keygen -l' shows it", u->host_key);
 	if (begins(u->url, "sftp://") && !*u->host_key)
 		errors_at(k->e, k->o, k->at,
 			  "by sftp host_key is needed: without it anybody could be there");

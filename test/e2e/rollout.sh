@@ -235,7 +235,7 @@ update approve scale-1.5 >/dev/null
 check "a person is waited for" soon 10000 step scale-1.5 scale-1 sending
 check "and says that it is done" update done scale-1.5 scale-1 --reason "by USB"
 check "which ends that rollout" soon 20000 rolled scale-1.5 done
-check "the audit trail has who approved what" grep -q 'update.approve.*pump-2.0\|pump-2.0.*update.approve' <(timeout 5 "$bw" audit ls --json -c "$dir/bw.yaml" 2>/dev/null | jq -c '.[]? // .')
+check "the audit trail has who approved what" grep -q 'update.approve.*pump-2.0' <(timeout 5 "$bw" audit ls --json -c "$dir/bw.yaml" 2>/dev/null)
 
 # --- who may not
 kill "$first"

@@ -46,12 +46,13 @@ static const char pump_2[] =
 	"    model: pump x\n"
 	"    version: '1.0'\n"
 	"    starts: [{service: rates, proto: tcp, port: [2575], peer: lis, action: pass}]\n"
-	"    update: {driver: push, url: 'https://10.1.1.12/fw', method: post, then: 'http://10.1.1.12/go',\n"
-	"      user: root, password_file: PASSWORD, host_key: abc, seconds: 33}\n";
-static const char scale[] =
-	"  - {name: scale-1, segment: icu, mac: '00:09:fb:01:02:03', ip: [10.1.1.13], vendor: Acme, "
-	"model: Scale,\n"
-	"     update: {driver: person}}\n";
+	"    update: {driver: push, url: 'https://10.1.1.12/fw', method: post, then: "
+	"'http://10.1.1.12/go',\n"
+	"      user: root, password_file: PASSWORD, host_key: 'SHA256:abc', seconds: 33}\n";
+static const char scale[] = "  - {name: scale-1, segment: icu, mac: '00:09:fb:01:02:03', ip: "
+			    "[10.1.1.13], vendor: Acme, "
+			    "model: Scale,\n"
+			    "     update: {driver: person}}\n";
 
 struct house {
 	char dir[64];
@@ -99,8 +100,10 @@ static struct config *policy_of(const struct house *h, const char *devices, stru
 	struct config *c;
 
 	snprintf(password, sizeof(password), "%s/password", h->dir);
-	assert_int_equal(
-		file_replace(password, (struct bytes){(const uint8_t *)"secret\nnot this", 15}, 0600), 0);
+	assert_int_equal(file_replace(password,
+				      (struct bytes){(const uint8_t *)"secret\nnot this", 15},
+				      0600),
+			 0);
 	at = strstr(devices, "PASSWORD");
 	if (at)
 		snprintf(text, sizeof(text), "%s%.*s%s%s", head, (int)(at - devices), devices,
@@ -207,8 +210,8 @@ static void is_told(struct house *h, size_t rollouts, const char *id, const char
 static const char *word(struct house *h, int n, const char *what, const char *id)
 {
 	static char error[256];
-	json_t *w = json_pack("{s:i, s:s, s:s, s:s, s:s}", "n", n, "do", what, "id", id, "by", "ann",
-			      "why", "because"),
+	json_t *w = json_pack("{s:i, s:s, s:s, s:s, s:s}", "n", n, "do", what, "id", id, "by",
+			      "ann", "why", "because"),
 	       *a = rolling_word(h->r, w);
 	const char *e = json_string_value(json_object_get(a, "error"));
 
@@ -250,7 +253,7 @@ static void the_policy_comes_over_whole(void **state)
 	assert_string_equal(firmware_find(f, "pump-2")->push.url, "https://10.1.1.12/fw");
 	assert_string_equal(firmware_find(f, "pump-2")->push.then, "http://10.1.1.12/go");
 	assert_string_equal(firmware_find(f, "pump-2")->push.password, "secret");
-	assert_string_equal(firmware_find(f, "pump-2")->push.host_key, "abc");
+	assert_string_equal(firmware_find(f, "pump-2")->push.host_key, "SHA256:abc");
 	assert_true(firmware_find(f, "pump-2")->push.post);
 	assert_int_equal(firmware_find(f, "pump-2")->push.seconds, 33);
 	assert_int_equal(firmware_find(f, "scale-1")->driver, DRIVER_PERSON);
@@ -279,15 +282,19 @@ static void is_refused(const char *devices, const char *text)
 	assert_true(errors[0].line > 8);
 }
 
-#define DEVICE                                                                                    \
-	"  - {name: pump-1, segment: icu, mac: '00:09:fb:01:02:01', ip: [10.1.1.11], vendor: Acme, " \
+#define DEVICE                                                                                 \
+	"  - {name: pump-1, segment: icu, mac: '00:09:fb:01:02:01', ip: [10.1.1.11], vendor: " \
+	"Acme, "                                                                               \
 	"model: Pump, "
 
 static void a_policy_that_makes_no_sense_is_refused(void **state)
 {
 	is_refused(DEVICE "update: {driver: push}}\n", "needs url");
-	is_refused(DEVICE "update: {driver: push, url: 'ftp://10.1.1.11/'}}\n", "no address to push");
+	is_refused(DEVICE "update: {driver: push, url: 'ftp://10.1.1.11/'}}\n",
+		   "no address to push");
 	is_refused(DEVICE "update: {driver: push, url: 'sftp://10.1.1.11/fw'}}\n", "host_key");
+	is_refused(DEVICE "update: {driver: push, url: 'sftp://10.1.1.11/fw', host_key: 'AAAA'}}\n",
+		   "SHA256:");
 	is_refused(DEVICE "update: {driver: push, url: 'https://10.1.1.11/', ca: /tmp/ca.pem}}\n",
 		   "below /etc");
 	is_refused(DEVICE "update: {driver: push, url: 'http://a/', password_file: /etc/p}}\n",

@@ -18,9 +18,9 @@ struct desk {
 	struct talks *t;
 	int agent; /* its end */
 	unsigned heard;
-	int refuse;	    /* -errno for the next */
+	int refuse;	     /* -errno for the next */
 	struct talk_order o; /* what is answered */
-	int file;	    /* with it; -1 none */
+	int file;	     /* with it; -1 none */
 	struct talk_report said;
 	char device[64];
 	uint64_t now;
