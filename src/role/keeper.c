@@ -15,6 +15,7 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "guard/policy/policy.h"
 #include "keep/eve.h"
@@ -39,7 +40,8 @@
 #include "role/wishes.h"
 #include "role/updates.h"
 
-#define TURN_MAX 64 /* messages of one sender before the others' turn */
+#define ROOTS_MAX (4u << 20)
+#define TURN_MAX  64 /* messages of one sender before the others' turn */
 
 enum { FROM_PARENT, FROM_GUARD, FROM_CONSOLE_KEY, FROM_COURIER };
 
@@ -52,6 +54,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_COURIER},
 	{FROM_PARENT, IPC_EXPORT},
 	{FROM_PARENT, IPC_WISHES},
+	{FROM_PARENT, IPC_ROOTS},
 	{FROM_PARENT, IPC_UPDATER},
 	{FROM_PARENT, IPC_INSTALL},	/* what is in place */
 	{FROM_PARENT, IPC_SWITCH},	/* an answer */
@@ -180,6 +183,19 @@ static void take_wishes(struct keeper *k, const struct ipc_message *m)
 		keeper_refuse(k, "parent", "wishes that are none");
 }
 
+static void take_roots(struct keeper *k, const struct ipc_message *m)
+{
+	struct bytes pem;
+	int err = file_read_fd(m->fd, ROOTS_MAX, &pem);
+
+	if (err < 0) {
+		log_error("people.attestation: %s", strerror(-err));
+		return;
+	}
+	staff_take_roots(k->staff, pem);
+	free((void *)(uintptr_t)pem.data);
+}
+
 static void from_parent(struct keeper *k, struct ipc_message *m)
 {
 	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
@@ -200,6 +216,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_exporter(k, m);
 	else if (m->type == IPC_WISHES)
 		take_wishes(k, m);
+	else if (m->type == IPC_ROOTS)
+		take_roots(k, m);
 	else if (m->type == IPC_UPDATER) {
 		updates_meet(k, m->fd);
 		m->fd = -1; /* it is ours now */

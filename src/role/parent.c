@@ -30,7 +30,7 @@ static const struct ipc_right rights[] = {
 	{ROLE_GUARD, IPC_COUNTS},   {ROLE_LINK, IPC_READY},	    {ROLE_COURIER, IPC_READY},
 	{ROLE_GUARD, IPC_BLOCK},    {ROLE_UPDATER, IPC_READY},	    {ROLE_INSTALLER, IPC_READY},
 	{ROLE_KEEPER, IPC_INSTALL}, {ROLE_KEEPER, IPC_SWITCH},	    {ROLE_INSTALLER, IPC_INSTALL},
-	{ROLE_EXPORTER, IPC_READY}, {ROLE_LINK, IPC_PEERS},
+	{ROLE_EXPORTER, IPC_READY}, {ROLE_LINK, IPC_PEERS},	    {ROLE_GUARD, IPC_ANNOUNCED},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -176,6 +176,8 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return true;
 	case IPC_GRANTS:
 		return grants_take(g, m, msg);
+	case IPC_ANNOUNCED:
+		return grants_announced(g, m, msg);
 	case IPC_POLICY_FILE:
 		answer_file(g, m, msg->id);
 		return true;
