@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # The sealed link as hospitals have it: the ward in one network, the servers in another and a router
-# between; IPv6 inside and outside; two guards in each gateway; a gateway whose address changes.
-# Images go by DCMTK. A listener at the router sees the link and nothing else.
+# between; IPv6 inside and outside; a gateway whose address changes. Images go by DCMTK. A listener at the router sees the link and nothing else.
 # usage: test/e2e/routed.sh [BINARY]      CAPTURE="packet xdp" by default
 set -uo pipefail
 self=$(realpath "$0")
@@ -23,10 +22,7 @@ workdir ""
 trap 'umount "$dir"/bpf-? 2>/dev/null; cleanup' EXIT
 . "$(dirname "$self")/pair.sh"
 
-# cable NS PORT NS2 PORT2: of two queues.
-cable() {
-	at "$1" ip link add name "$2" numtxqueues 2 numrxqueues 2 type veth peer name "$4" numtxqueues 2 numrxqueues 2 netns "$id-$3"
-}
+cable() { at "$1" ip link add name "$2" type veth peer name "$4" netns "$id-$3"; } # NS PORT NS2 PORT2
 # address NS PORT IPV4 IPV6
 address() {
 	at "$1" sysctl -qw "net.ipv6.conf.$2.disable_ipv6=0" "net.ipv6.conf.$2.accept_ra=0" "net.ipv6.conf.$2.router_solicitations=0"
@@ -66,7 +62,7 @@ policy() {
 	[ -z "${2:-}" ] || link="link: {listen: \"${!own}\", ca: $dir/ca-$other.pem, dead_ms: 1500}
 peers: [{name: gw-$other, address: \"${!to}\", hosts: [${host%%,*}]}]"
 	cat >"$dir/$g.yaml" <<-Y
-	gateway: {name: gw-$g, state_dir: $dir/state-$g, run_dir: $dir/run-$g, bpf_dir: $dir/bpf-$g/bw, capture: $capture, workers: 2}
+	gateway: {name: gw-$g, state_dir: $dir/state-$g, run_dir: $dir/run-$g, bpf_dir: $dir/bpf-$g/bw, capture: $capture}
 	console: {on: no}
 	segments: [{name: seg, ward: w0, hospital: h0, isolated: no, mode: enforce, unknown_devices: block, binding: block}]
 	$link
@@ -85,9 +81,6 @@ peers: [{name: gw-$other, address: \"${!to}\", hosts: [${host%%,*}]}]"
 	sed -i 's/^  - name: \([a-z]*\), \(mac: [^,]*\), \(ip: .*\)$/  - name: \1\n    \2\n    \3/' "$dir/$g.yaml"
 }
 
-guards() { state "$1" | grep -o '"guards":\[[^]]*' | grep -o '"alive":true' | wc -l; }
-# judged G: how many of its guards judged more than ten packets.
-judged() { say "$1" status --json | python3 -c 'import json,sys; print(sum(g.get("received", 0) > 10 for g in json.load(sys.stdin)["guards"]))'; }
 # image NAME: an object of 512 KiB with a patient's name in it.
 image() {
 	{
@@ -102,7 +95,7 @@ pixels() { dcmdump -q +L +R 1024 +P PixelData +P PatientName "$1" 2>/dev/null; }
 images() { # TEXT
 	local n=0 i
 	rm -rf "$dir/in"; mkdir "$dir/in"
-	at pacs storescp -od "$dir/in" -aet ARCHIVE 104 >"$dir/scp.log" 2>&1 &
+	at pacs storescp -dhl -od "$dir/in" -aet ARCHIVE 104 >"$dir/scp.log" 2>&1 &
 	local scp=$!
 	sleep 0.5
 	at ct timeout 20 storescu -aet CT1 -aec ARCHIVE 10.94.2.21 104 "$dir"/[12].dcm >"$dir/scu.log" 2>&1
@@ -155,7 +148,6 @@ whole() {
 	acquaint policy
 	[ "$ms" -ge 0 ] || { not "$capture: the link is up through a router"; tail -n 5 "$dir"/log-?; return; }
 	ok "$capture: the link is up through a router, $ms ms after the policy"
-	check "$capture: two guards work in each" [ "$(guards a)$(guards b)" = 22 ]
 	listen "$dir/routed.pcap" road left
 	check "$capture: a ping goes to another network and back" at ct ping -c 3 -W 2 10.94.2.21
 	check "$capture: by IPv6, too" at ct ping -6 -c 3 -W 2 fd94:2::21
@@ -165,7 +157,6 @@ whole() {
 	for i in 1 2 3 4 5 6; do arrives "$capture: a file of its own conversation, by IPv$((i % 2 * 2 + 4))" ct "$([ $((i % 2)) = 1 ] && echo fd94:2::21 || echo 10.94.2.21)" 400$i pacs "$dir/pixels"; done
 	listened
 	listened_to "$capture: through a router" "$dir/routed.pcap"
-	check "$capture: both guards of each gateway had work" [ "$(judged a)$(judged b)" = 22 ]
 
 	own_a="[fd94:1::1]:4789" own_b="[fd94:2::1]:4789" to_a=$own_a to_b=$own_b
 	both_apply
