@@ -45,7 +45,7 @@ import socket, threading
 s = socket.create_server(("127.0.0.1", 6664), backlog=64)
 while True:
     c, _ = s.accept()
-    threading.Thread(target=lambda c=c: (c.recv(100), c.close()), daemon=True).start()' &
+    threading.Thread(target=lambda c=c: (c.recv(100), c.close()), daemon=True).start()' 2>/dev/null &
 for p in 8443 8085 6663 7009; do
 	for _ in $(seq 100); do (: </dev/tcp/127.0.0.1/$p) 2>/dev/null && break; sleep 0.1; done
 done

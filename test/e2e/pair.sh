@@ -22,7 +22,7 @@ soon() { [ "$(until_ms 6000 "$@")" -ge 0 ]; }
 
 # listen FILE [NS PORT]: all that goes over the wire.
 listen() {
-	at "${2:-wire}" tcpdump -Z root -q -i "${3:-br0}" --immediate-mode -U -s 0 -w "$1" 2>"$dir/tcpdump" &
+	ip netns exec "$id-${2:-wire}" tcpdump -Z root -q -i "${3:-br0}" --immediate-mode -U -s 0 -w "$1" 2>"$dir/tcpdump" &
 	listener=$!
 	until grep -qs listening "$dir/tcpdump"; do sleep 0.05; done
 }
