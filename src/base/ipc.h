@@ -88,6 +88,9 @@ enum ipc_type {
 		    * without a reason it waits for more */
 	IPC_ESTATE, /* parent → link: fd of a memfd in which the sealed link's keys outlive the link's
 		     * process (seal/link/link.h); empty */
+	IPC_ROOTS, /* parent → keeper: fd of a file, PEM: who may vouch for authenticators; empty */
+	IPC_ANNOUNCED, /* guard → parent: struct setup_announced (role/setup.h), a door for data; the
+			* answer is IPC_GRANTS to all of them */
 	IPC_TYPE_COUNT,
 };
 
@@ -133,5 +136,8 @@ struct ipc_right {
 	enum ipc_type type;
 };
 bool ipc_may(const struct ipc_right *table, size_t count, int from, enum ipc_type type);
+/* As ipc_recv(); what `from` may not say is malformed too. */
+int ipc_hear(int sock, void *buf, const struct ipc_right *table, size_t count, int from,
+	     struct ipc_message *ret_m);
 
 #endif

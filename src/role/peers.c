@@ -50,44 +50,20 @@ void peers_beat(struct peers *ps, uint64_t now)
 static void driving(void *arg, struct link_shake *s)
 {
 	struct peers *ps = arg;
-	unsigned at = 0;
 
 	tls_key_for(ps->link->key, s);
-	while (s && at < LINK_SHAKES && ps->waiting[at] && ps->waiting[at] != s)
-		at++;
-	if (s && at < LINK_SHAKES)
-		ps->waiting[at] = s;
-}
-
-static struct link_shake **waiting(struct peers *ps, const void *who)
-{
-	for (unsigned i = 0; i < LINK_SHAKES; i++)
-		if (ps->waiting[i] && ps->waiting[i] == who)
-			return &ps->waiting[i];
-	return NULL;
 }
 
 static bool forget(void *arg, struct link_shake *s)
 {
 	struct peers *ps = arg;
-	struct link_shake **at = waiting(ps, s);
-	unsigned last = 0;
 
-	if (at) { /* without a gap */
-		while (last + 1 < LINK_SHAKES && ps->waiting[last + 1])
-			last++;
-		*at = ps->waiting[last];
-		ps->waiting[last] = NULL;
-	}
 	return tls_key_forget(ps->link->key, s);
 }
 
 bool peers_resume(struct peers *ps, void *who)
 {
-	if (!waiting(ps, who))
-		return false;
-	links_resume(ps->core, who);
-	return true;
+	return links_resume(ps->core, who);
 }
 
 /* --- what the parent says ----------------------------------------------------------------------- */

@@ -69,7 +69,6 @@ struct peers {
 	char *trust;
 	EVP_PKEY *key;
 	STACK_OF(X509) * chain;
-	struct link_shake *waiting[LINK_SHAKES]; /* handshakes that a signature is asked for */
 	struct setup_sealed *sealed;		 /* by device */
 	uint32_t generation;
 	uint64_t beat_ns;

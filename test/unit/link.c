@@ -919,9 +919,12 @@ static void a_key_that_is_elsewhere_holds_nobody_up(void **state)
 	KIT_UNTIL(&a, &b, &wire, 700, false); /* A says it again meanwhile */
 	assert_false(link_is_up(a.peer));
 	signing = NULL;
-	links_resume(b.links, waiting);
+	assert_false(links_resume(b.links, &b)); /* somebody else who waits for a signature */
+	assert_true(links_resume(b.links, waiting));
 	come_up();
 	assert_true(asked >= 1);
+	/* It is over, and its memory may be another's who waits: a relay's connection. */
+	assert_false(links_resume(b.links, waiting));
 	/* One that is given up while it waits leaves nothing behind. */
 	links_context(a.links, NULL, NULL, false);
 	kit_believe(&a, key[0], certificate[0], trust);

@@ -149,8 +149,9 @@ bool links_wants_write(const struct links *ls);
 void links_write(struct links *ls);
 /* What the time brings. Answers when it wants to be called again (monotonic ns). */
 uint64_t links_turn(struct links *ls, uint64_t now_ns);
-/* The signature that `s` waited for is there. */
-void links_resume(struct links *ls, struct link_shake *s);
+/* The signature that `who` waited for is there. False: that is no handshake of ours that is still
+ * under way; `who` is not looked into. */
+bool links_resume(struct links *ls, const void *who);
 
 /* NULL with errno: EEXIST the name, ENOSPC LINK_PEERS, EINVAL, ENOMEM. The first handshake begins
  * in the next links_turn(). It is up at once where a predecessor had agreed on keys with it, which

@@ -206,12 +206,19 @@ void links_flush(struct links *ls)
 		wire_flush(ls);
 }
 
-void links_resume(struct links *ls, struct link_shake *s)
+bool links_resume(struct links *ls, const void *who)
 {
+	struct link_shake *s = ls->shakes;
+
+	while (s && s != who)
+		s = s->next;
+	if (!s)
+		return false;
 	ls->now_ns = clock_mono_ns();
 	shake_resume(s);
 	shakes_bury(ls);
 	links_flush(ls);
+	return true;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
