@@ -511,7 +511,9 @@ static bool set_protocol(SSL_CTX *ctx, const struct tls_options *o)
 	SSL_CTX_set_options(ctx, options);
 	SSL_CTX_clear_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* What is shown is what `chain` has: to look for more would verify it in every handshake. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				      SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_security_level(ctx, 2);
 	return SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_min_proto_version(ctx, least) &&
 	       SSL_CTX_set_ciphersuites(ctx, CIPHERS_13) == 1 &&
