@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fips.h"
+#include "seal/pki/library.h"
 
 #define CIPHERS_13 "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
 #define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -565,7 +566,7 @@ static int verify_mode(const struct tls_options *o)
 SSL_CTX *tls_context_new(const struct tls_options *o, char ret_error[TLS_ERROR])
 {
 	const SSL_METHOD *method = o->datagram ? DTLS_method() : TLS_method();
-	SSL_CTX *ctx = SSL_CTX_new(method);
+	SSL_CTX *ctx = SSL_CTX_new_ex(library_tls(), NULL, method);
 	struct belief *b = belief_new(o);
 	const char *step = "memory";
 
