@@ -246,7 +246,12 @@ repo bundle R -o stick.bundle
 check "a stick is imported" timeout 30 "$bw" update import "$dir/stick.bundle" -c "$dir/bw.yaml"
 check "the firmware that it brought is proposed, though no mirror has told of it" soon 20000 rolled pump-5.0 proposed
 update approve pump-5.0 >/dev/null
-check "and comes to the pumps" soon 60000 rolled pump-5.0 done
+for _ in 1 2 3 4 5; do # at moments of their own choosing
+	sleep $((1 + RANDOM % 3)).$((RANDOM % 10))
+	kill -9 "$(pids _updater)" 2>/dev/null
+done
+kill -9 "$(pids _keeper)"
+check "and comes to the pumps, though updater and keeper are killed on the way" soon 90000 rolled pump-5.0 done
 check "which run it" runs p1 5.0
 check "the report says what was on trust" grep -q 'the last hop was on trust' <("$bw" report csf --json -c "$dir/bw.yaml" --socket "$dir/run/control" 2>/dev/null)
 
