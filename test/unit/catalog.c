@@ -78,7 +78,9 @@ static void addresses_that_begin_alike_are_told_apart(void **state)
 
 static int add_name(struct catalog *c, uint8_t mark, uint8_t rest, int64_t put_ns)
 {
-	struct catalog_name n = {.object = 1, .put_ns = put_ns, .class = "file",
+	struct catalog_name n = {.object = 1,
+				 .put_ns = put_ns,
+				 .class = "file",
 				 .sealed = {(const uint8_t *)"x", 1}};
 	int err;
 
@@ -145,14 +147,24 @@ static const char version_1[] =
 	" chain BLOB NOT NULL) STRICT;"
 	/* Three addresses, two of which begin alike; a name of each of two. */
 	"INSERT INTO object VALUES"
-	" (1, x'" EIGHT("09") EIGHT("00") EIGHT("00") EIGHT("00") "', 7, zeroblob(60), 0, 20, 1, 0),"
-	" (2, x'" EIGHT("09") EIGHT("01") EIGHT("01") EIGHT("01") "', 7, zeroblob(60), 1, 21, 1, 1),"
-	" (5, x'" EIGHT("03") EIGHT("02") EIGHT("02") EIGHT("02") "', 7, zeroblob(60), 2, 22, 1, 2);"
-	"INSERT INTO name VALUES"
-	" (1, 1, x'" EIGHT("04") EIGHT("01") "', x'aa', 'file', 10, 11, 1, 3),"
-	" (2, 5, x'" EIGHT("f4") EIGHT("02") "', x'bb', 'file', 20, 21, 1, 4);"
-	"INSERT INTO log VALUES(1, 1, 'a line', zeroblob(32));"
-	"PRAGMA user_version = 1;";
+	" (1, x'" EIGHT("09") EIGHT("00") EIGHT("00") EIGHT(
+		"00") "', 7, zeroblob(60), 0, 20, 1, 0),"
+		      " (2, x'" EIGHT("09") EIGHT("01") EIGHT("01") EIGHT(
+			      "01") "', 7, zeroblob(60), 1, 21, 1, 1),"
+				    " (5, x'" EIGHT("03") EIGHT("02") EIGHT("02") EIGHT(
+					    "02") "', 7, zeroblob(60), 2, 22, 1, 2);"
+						  "INSERT INTO name VALUES"
+						  " (1, 1, x'" EIGHT("04") EIGHT(
+							  "01") "', x'aa', 'file', 10, 11, 1, 3),"
+								" (2, 5, x'" EIGHT("f4") EIGHT(
+									"02") "', x'bb', 'file', "
+									      "20, 21, 1, 4);"
+									      "INSERT INTO log "
+									      "VALUES(1, 1, 'a "
+									      "line', "
+									      "zeroblob(32));"
+									      "PRAGMA user_version "
+									      "= 1;";
 
 static void write_old(const char *name, const char *more)
 {
