@@ -129,6 +129,7 @@ struct config_people {
 	char *sms_url, *sms_from; /* this gateway, as from that number; "" none */
 	char **aal3;		  /* roles that must show level 3 */
 	unsigned aal3_count;
+	char *attestation;	  /* file of those who may vouch for authenticators; "" none */
 	bool one_factor_anywhere; /* opens a door in an emergency; else only from the ward */
 	uint32_t idle_minutes;	  /* 0: the role's own */
 	uint32_t overall_hours;	  /* 0: the role's own */

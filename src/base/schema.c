@@ -244,6 +244,10 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
 	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
 	  "level 3); all others need any two factors (level 2).")                                  \
+	X(TEXT, schema_file, "attestation", config.people.attestation, 0, OPTIONAL, "", 0, 255,    \
+	  "A file of certificates, PEM: a passkey is added only where its authenticator proves "   \
+	  "by one of these who made it (attestation, packed or fido-u2f). Empty: any "             \
+	  "authenticator may be used.")                                                            \
 	X(WORD, schema_file, "one_factor", config.people.one_factor_anywhere, anywhere_ward,       \
 	  OPTIONAL, "ward", 0, 0,                                                                  \
 	  "From where one factor alone opens a door in an emergency: ward (only from the address " \

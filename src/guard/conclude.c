@@ -320,6 +320,7 @@ void engine_conclude(struct engine *e, struct work *w)
 	uint8_t end;
 
 	e->found = REASON_NONE;
+	e->announced = false;
 	if (w->v.action != GATE_DROP)
 		hold_stranger(e, w);
 	if (w->v.action == GATE_DROP && e->o.inline_)

@@ -46,6 +46,8 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 
 	app_end(e->app, f);
 	session_end(e->sessions, f);
+	if (e->o.announce && how == FLOW_CLOSED)
+		engine_control_ended(e, f);
 	if (how == FLOW_EVICTED)
 		e->stats.flows_evicted++;
 	if (e->ration && !f->reason && how != FLOW_SHUTDOWN &&
@@ -178,6 +180,7 @@ static void close_rooms(struct engine *e)
 void engine_finish(struct engine *e, struct capture *c)
 {
 	e->capture = c;
+	engine_release(e, true);
 	close_rooms(e);
 	if (e->inventory)
 		inventory_flush(e->inventory, e->wall_ns);
@@ -266,7 +269,8 @@ static void settle(struct engine *e, const struct frame *f, const struct work *w
 		}
 		out = v->ifindex;
 	}
-	c->ops->forward(c, f, out);
+	if (!engine_hold(e, f, out))
+		c->ops->forward(c, f, out);
 }
 
 /* The word on the piece with the transport header is the word on the datagram. */
@@ -471,6 +475,7 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	tally_tick(e->notice.tally, e->now_ns);
 	bedside_tick(e->bedside, e->wall_ns);
 	engine_shut_doors(e);
+	engine_release(e, false);
 	if (e->o.evidence)
 		evidence_tick(e->o.evidence, e->now_ns);
 	if (e->o.archive)

@@ -27,6 +27,10 @@ typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const stru
 typedef void (*engine_block_fn)(void *arg, const struct gate_flow_key *key, enum reason why,
 				uint64_t for_ns);
 
+/* A door for data that a conversation under a grant announced, or `over` the last one that it did.
+ * 0: it is being opened, and engine_set_grants() comes. */
+typedef int (*engine_announce_fn)(void *arg, const struct gate_grant_row *row, bool over);
+
 /*
  * Sealed links, by the number of the peer gateway: whether it takes frames, and a frame for it,
  * which is no longer the engine's where the answer is 0; -errno: it still is. A frame without a
@@ -62,6 +66,8 @@ struct engine_options {
 	void *sink_arg;
 	engine_block_fn block; /* told of what is cut off; NULL: nobody is */
 	void *block_arg;
+	engine_announce_fn announce; /* NULL: no further door opens */
+	void *announce_arg;
 	struct engine_seal seal; /* up NULL: as for a file, what is to be sealed passes */
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/address.h"
 #include "base/file.h"
+#include "seal/link/link.h"
 
 #define BACKLOG 4096
 #define CA_MAX	(1u << 20)
@@ -92,6 +93,7 @@ static void open_link(struct doors *was, struct doors *next, const struct config
 		      void *arg)
 {
 	const char *at = c->link.listen;
+	const int room = LINK_SOCKET_ROOM;
 	char why[DOORS_ERROR];
 	int s = -1;
 
@@ -111,6 +113,9 @@ static void open_link(struct doors *was, struct doors *next, const struct config
 		fn(arg, "link", why);
 		return;
 	}
+	/* While one link's process gives way to the next, what peers send waits here. */
+	(void)setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	(void)setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	snprintf(next->link.name, sizeof(next->link.name), "link");
 	snprintf(next->link.at, sizeof(next->link.at), "%s", at);
 	next->link.sock = s;

@@ -229,9 +229,9 @@ static int read_messages(struct guard *g, int sock, int from,
 	struct ipc_message m;
 	int r;
 
-	while ((r = ipc_recv(sock, g->buf, &m)) == 0) {
-		r = ipc_may(rights, sizeof(rights) / sizeof(*rights), from, m.type) ? take(g, &m)
-										    : -EBADMSG;
+	while ((r = ipc_hear(sock, g->buf, rights, sizeof(rights) / sizeof(*rights), from, &m)) ==
+	       0) {
+		r = take(g, &m);
 		if (m.fd >= 0)
 			close(m.fd);
 		if (r)
@@ -663,6 +663,20 @@ static void block(void *arg, const struct gate_flow_key *key, enum reason why, u
 	ipc_send(g->parent, IPC_BLOCK, 0, (struct bytes){(const uint8_t *)&b, sizeof(b)}, -1);
 }
 
+/* So it has to. Where its socket is full, the next try has to do. */
+static int announce(void *arg, const struct gate_grant_row *row, bool over)
+{
+	struct guard *g = arg;
+	struct setup_announced a;
+
+	memset(&a, 0, sizeof(a));
+	a.key = row->key;
+	a.grant = row->grant.id;
+	a.over = over;
+	return ipc_send(g->parent, IPC_ANNOUNCED, 0, (struct bytes){(const uint8_t *)&a, sizeof(a)},
+			-1);
+}
+
 static void prepare(struct guard *g)
 {
 	struct engine_options o = {.inline_ = true,
@@ -673,6 +687,8 @@ static void prepare(struct guard *g)
 				   .sink_arg = &g->events,
 				   .block = block,
 				   .block_arg = g,
+				   .announce = announce,
+				   .announce_arg = g,
 				   .seal = {lender_up, lender_seal, lender_seal_own}};
 
 	if (outbox_init(&g->events, EVENTS_WAITING) || outbox_init(&g->flows, FLOWS_WAITING))

@@ -15,6 +15,7 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "guard/policy/policy.h"
 #include "keep/eve.h"
@@ -40,7 +41,8 @@
 #include "role/wishes.h"
 #include "role/updates.h"
 
-#define TURN_MAX 64 /* messages of one sender before the others' turn */
+#define ROOTS_MAX (4u << 20)
+#define TURN_MAX  64 /* messages of one sender before the others' turn */
 
 enum { FROM_PARENT, FROM_GUARD, FROM_CONSOLE_KEY, FROM_COURIER };
 
@@ -53,6 +55,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_COURIER},
 	{FROM_PARENT, IPC_EXPORT},
 	{FROM_PARENT, IPC_WISHES},
+	{FROM_PARENT, IPC_ROOTS},
 	{FROM_PARENT, IPC_UPDATER},
 	{FROM_PARENT, IPC_INSTALL},	/* what is in place */
 	{FROM_PARENT, IPC_SWITCH},	/* an answer */
@@ -181,6 +184,19 @@ static void take_wishes(struct keeper *k, const struct ipc_message *m)
 		keeper_refuse(k, "parent", "wishes that are none");
 }
 
+static void take_roots(struct keeper *k, const struct ipc_message *m)
+{
+	struct bytes pem;
+	int err = file_read_fd(m->fd, ROOTS_MAX, &pem);
+
+	if (err < 0) {
+		log_error("people.attestation: %s", strerror(-err));
+		return;
+	}
+	staff_take_roots(k->staff, pem);
+	free((void *)(uintptr_t)pem.data);
+}
+
 static void from_parent(struct keeper *k, struct ipc_message *m)
 {
 	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
@@ -201,6 +217,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_exporter(k, m);
 	else if (m->type == IPC_WISHES)
 		take_wishes(k, m);
+	else if (m->type == IPC_ROOTS)
+		take_roots(k, m);
 	else if (m->type == IPC_UPDATER) {
 		updates_meet(k, m->fd);
 		m->fd = -1; /* it is ours now */
@@ -254,15 +272,13 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 
 	snprintf(who, sizeof(who), "guard %u", n);
 	for (count = 0; count < max; count++) {
-		int err = ipc_recv(k->guards[n], ipc_buf, &m);
+		int err = ipc_hear(k->guards[n], ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+				   FROM_GUARD, &m);
 
 		if (err == -EAGAIN)
 			return count;
 		if (err == 0 && m.fd >= 0)
 			close(m.fd);
-		if (err == 0 &&
-		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_GUARD, m.type))
-			err = -EBADMSG;
 		if (err == 0 && m.type == IPC_PATIENTS &&
 		    !census_patients(k->policy, m.body, k->patients))
 			err = -EBADMSG;
@@ -303,12 +319,11 @@ static void hear_console_key(struct keeper *k)
 	int err = 0;
 
 	for (unsigned i = 0; err == 0 && i < TURN_MAX; i++) {
-		err = ipc_recv(k->console_key, ipc_buf, &m);
+		err = ipc_hear(k->console_key, ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+			       FROM_CONSOLE_KEY, &m);
 		if (err == 0 && m.fd >= 0)
 			close(m.fd);
-		if (err == 0 &&
-		    (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_CONSOLE_KEY, m.type) ||
-		     !k->secrets))
+		if (err == 0 && !k->secrets)
 			err = -EBADMSG;
 		if (err == 0)
 			secrets_answer(k->secrets, SECRETS_CONSOLE, k->console_key, &m);
@@ -364,13 +379,14 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 static void hear_courier(struct keeper *k)
 {
 	struct ipc_message m;
-	int err = ipc_recv(k->courier, ipc_buf, &m);
+	int err = ipc_hear(k->courier, ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+			   FROM_COURIER, &m);
 
 	if (err == -EAGAIN)
 		return;
-	if (err == 0 && m.fd >= 0)
-		close(m.fd);
-	if (err == 0 && ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_COURIER, m.type)) {
+	if (err == 0) {
+		if (m.fd >= 0)
+			close(m.fd);
 		staff_sent(k, &m);
 		return;
 	}

@@ -36,13 +36,14 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_LINK},     {FROM_PARENT, IPC_RELAYS}, {FROM_PARENT, IPC_LISTEN},
 	{FROM_PARENT, IPC_STOP},     {FROM_KEEPER, IPC_PKI},	{FROM_KEEPER, IPC_TLS_KEY},
 	{FROM_KEEPER, IPC_TLS_SIGN}, {FROM_PARENT, IPC_LINKS},	{FROM_PARENT, IPC_FRAMES},
-	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES},
+	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES}, {FROM_PARENT, IPC_ESTATE},
 };
 
 /* Besides what every role lives on: connections in and out. No file, no name lookup. */
 static const char *const calls[] = {
-	"accept4", "connect",	 "fcntl",  "getpeername", "getsockname",   "getsockopt",
-	"pread64", "setsockopt", "socket", "socketpair",  "epoll_create1", "set_robust_list",
+	"accept4",	 "connect",	    "fcntl",	  "getpeername", "getsockname",
+	"getsockopt",	 "pread64",	    "setsockopt", "socket",	 "socketpair",
+	"epoll_create1", "set_robust_list", "mlock",
 };
 
 static struct link link_state;
@@ -91,16 +92,11 @@ static void hear_keeper(void *arg)
 	struct ipc_message m;
 
 	for (unsigned i = 0; buf && i < TURN_MAX && l->keeper >= 0; i++) {
-		int err = ipc_recv(l->keeper, buf, &m);
+		int err = ipc_hear(l->keeper, buf, rights, sizeof(rights) / sizeof(*rights),
+				   FROM_KEEPER, &m);
 
 		if (err == -EAGAIN)
 			break;
-		if (err == 0 &&
-		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_KEEPER, m.type)) {
-			if (m.fd >= 0)
-				close(m.fd);
-			err = -EBADMSG;
-		}
 		if (err == 0)
 			heard_keeper(l, &m);
 		else
@@ -272,8 +268,6 @@ static void take_listener(struct link *l, struct ipc_message *m)
 
 static void from_parent(struct link *l, struct ipc_message *m)
 {
-	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type))
-		fatal("the parent says what it may not");
 	if (m->type == IPC_LINK)
 		take_keeper(l, m);
 	else if (m->type == IPC_RELAYS)
@@ -294,10 +288,13 @@ static void hear_parent(void *arg)
 	struct ipc_message m;
 
 	for (unsigned i = 0; i < TURN_MAX; i++) {
-		int err = ipc_recv(l->parent, ipc_buf, &m);
+		int err = ipc_hear(l->parent, ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+				   FROM_PARENT, &m);
 
 		if (err == -EAGAIN)
 			return;
+		if (err == -EBADMSG)
+			fatal("the parent says what it may not");
 		if (err < 0)
 			exit(1); /* the parent is gone, and so are we */
 		from_parent(l, &m);

@@ -1,6 +1,7 @@
 #include "role/gateway.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,6 +165,20 @@ static void introduce(struct gateway *g, struct member *guard)
 
 static bool updater_wanted(const struct gateway *g);
 
+/* The keeper reads no files but its own. Where it gets none, no passkey is added. */
+static void send_roots(struct gateway *g)
+{
+	const char *path = g->site.config->people.attestation;
+	int fd = *path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+
+	if (*path && fd < 0)
+		log_error("people.attestation: %s: %s", path, strerror(errno));
+	if (fd < 0)
+		return;
+	member_send(member_keeper(g), IPC_ROOTS, 0, (struct bytes){0}, fd);
+	close(fd);
+}
+
 void member_wishes(struct gateway *g)
 {
 	char text[WISHES_MAX];
@@ -171,10 +186,12 @@ void member_wishes(struct gateway *g)
 
 	member_send(member_keeper(g), IPC_WISHES, 0, (struct bytes){(const uint8_t *)text, len},
 		    -1);
+	send_roots(g);
 }
 
 static void keeper_greet(struct gateway *g, struct member *m)
 {
+	member_wishes(g); /* before anybody asks for anything */
 	for (unsigned i = 0; i < g->member_count; i++)
 		if (g->members[i].role == ROLE_GUARD)
 			introduce(g, &g->members[i]);
@@ -182,7 +199,6 @@ static void keeper_greet(struct gateway *g, struct member *m)
 	introduce_one(g, ROLE_LINK, IPC_LINK);
 	introduce_one(g, ROLE_COURIER, IPC_COURIER);
 	introduce_one(g, ROLE_EXPORTER, IPC_EXPORT);
-	member_wishes(g);
 	introduce_one(g, ROLE_UPDATER, IPC_UPDATER);
 	if (updater_wanted(g) || access(g->site.config->updates.dir, F_OK) == 0)
 		install_look(g);
@@ -402,6 +418,8 @@ void member_relays(struct gateway *g)
 
 	if (!link || link->child.sock < 0 || link->child.stopping)
 		return;
+	if (sealing_wanted(g) && !g->link_shares)
+		sealing_link(g, link);
 	fd = doors_setup(g->site.config, &g->ports, g->generation, tell_door, NULL);
 	if (fd < 0) {
 		log_error("the link's relays: %s", strerror(-fd));
@@ -422,8 +440,7 @@ void member_relays(struct gateway *g)
 static void link_greet(struct gateway *g, struct member *m)
 {
 	introduce_one(g, ROLE_LINK, IPC_LINK);
-	if (sealing_wanted(g))
-		sealing_link(g, m);
+	g->link_shares = false;
 	member_relays(g);
 }
 

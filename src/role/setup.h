@@ -90,6 +90,13 @@ struct setup_block {
 	uint64_t for_ns;
 };
 
+/* A door for data under a grant that is open (guard/announce.h), or that one is over; zeroed first. */
+struct setup_announced {
+	struct gate_grant_key key;
+	uint32_t grant; /* its id */
+	uint32_t over;
+};
+
 /* A device of that policy said a vital sign then. */
 struct setup_patient {
 	uint32_t device, generation;

@@ -113,17 +113,10 @@ static void tell(struct updater *u)
 static bool hear(struct updater *u, int sock, int from)
 {
 	struct ipc_message m;
-	int err = ipc_recv(sock, ipc_buf, &m);
+	int err = ipc_hear(sock, ipc_buf, rights, sizeof(rights) / sizeof(*rights), from, &m);
 
-	if (err == -EAGAIN)
-		return true;
 	if (err < 0)
-		return false;
-	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), from, m.type)) {
-		if (m.fd >= 0)
-			close(m.fd);
-		return false;
-	}
+		return err == -EAGAIN;
 	if (m.type == IPC_STOP) {
 		u->stop = true;
 	} else if (m.type == IPC_UPDATER) {

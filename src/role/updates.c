@@ -16,6 +16,7 @@
 #include "role/keeper.h"
 #include "update/fetch/listing.h"
 #include "update/fetch/plan.h"
+#include "update/fetch/warning.h"
 
 #define WINDOWS_MAX 8
 #define STATE_MAX   (1u << 20)
@@ -207,35 +208,17 @@ static void warn(struct keeper *k, enum reason why, const char *text)
 
 static bool is_stale(const struct updates *u, char *ret_text, size_t size)
 {
-	json_int_t last = json_integer_value(json_object_get(u->state, "fetched")),
-		   days = ((json_int_t)time(NULL) - last) / DAY_S;
-
-	if (!u->mirrors || days < (json_int_t)u->warn_days)
-		return false;
-	snprintf(ret_text, size, "nothing was fetched for %lld days: %s", (long long)days,
-		 *listing_text(u->fetched, "error") ? listing_text(u->fetched, "error")
-						    : "see the log");
-	return true;
+	return u->mirrors && warning_stale(json_integer_value(json_object_get(u->state, "fetched")),
+					   (int64_t)time(NULL), u->warn_days,
+					   listing_text(u->fetched, "error"), ret_text, size);
 }
 
 static bool expires_soon(const struct updates *u, char *ret_text, size_t size)
 {
 	json_int_t a = json_integer_value(json_object_get(u->fetched, "expires")),
-		   b = json_integer_value(json_object_get(u->place, "expires")), at = a > b ? a : b,
-		   left = at - (json_int_t)time(NULL);
+		   b = json_integer_value(json_object_get(u->place, "expires"));
 
-	if (!at || left > (json_int_t)u->warn_days * DAY_S)
-		return false;
-	if (left <= 0)
-		snprintf(ret_text, size,
-			 "what vouches for updates has expired: nothing can be "
-			 "installed until something newer comes");
-	else
-		snprintf(ret_text, size,
-			 "what vouches for updates expires in %lld hours, and nothing newer has "
-			 "come",
-			 (long long)(left / 3600));
-	return true;
+	return warning_expires(a > b ? a : b, (int64_t)time(NULL), u->warn_days, ret_text, size);
 }
 
 /* --- deciding --------------------------------------------------------------------- */
