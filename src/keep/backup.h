@@ -21,7 +21,8 @@
 #define BACKUP_MOMENT sizeof("20260131T071502Z")
 
 struct backup_options {
-	const char *dir; /* the vault's, which is left out; databases are copied in it for a moment */
+	const char
+		*dir; /* the vault's, which is left out; databases are copied in it for a moment */
 	int64_t until_ns; /* how long it is kept, wall clock */
 	/* Names of who owns what; "-" where there is none. Borrowed until the next call. */
 	const char *(*owner)(void *arg, uid_t uid);

@@ -18,12 +18,12 @@
 #include "keep/snapshot.h"
 #include "keep/vault_internal.h"
 
-#define MARK	"copy-of" /* in both folders: the vault's number, so that none is taken for another */
-#define MARK_LEN 32	  /* hexadecimal digits */
-#define PART	".part"
-#define BLOCK	(256u << 10)
-#define LOOKS	100 /* for who destroys to be done, … */
-#define LOOK_MS 100 /* … this far apart */
+#define MARK	 "copy-of" /* in both folders: the vault's number, so that none is taken for another */
+#define MARK_LEN 32	   /* hexadecimal digits */
+#define PART	 ".part"
+#define BLOCK	 (256u << 10)
+#define LOOKS	 100 /* for who destroys to be done, … */
+#define LOOK_MS	 100 /* … this far apart */
 
 struct copying {
 	const struct vault_copy_options *o;
@@ -33,8 +33,8 @@ struct copying {
 	char *error;
 };
 
-__attribute__((format(printf, 3, 4))) static int fail(struct copying *c, int err, const char *format,
-						      ...)
+__attribute__((format(printf, 3, 4))) static int fail(struct copying *c, int err,
+						      const char *format, ...)
 {
 	va_list args;
 
@@ -70,8 +70,8 @@ static int copy_bytes(struct copying *c, int in, int out)
 
 	while (!stopped(c) && (n = pread(in, c->block, BLOCK, at)) > 0) {
 		if (!is_zero(c->block, (size_t)n)) {
-			int err = pack_write(out, (uint64_t)at,
-					     (struct bytes){c->block, (size_t)n});
+			int err =
+				pack_write(out, (uint64_t)at, (struct bytes){c->block, (size_t)n});
 
 			if (err < 0)
 				return err;
@@ -260,10 +260,11 @@ static int take_turn(struct copying *c)
 		lock = vault_shred_lock(c->o->from, false);
 	}
 	if (lock == -EWOULDBLOCK)
-		return stopped(c) ? -ECANCELED
-				  : fail(c, -EBUSY,
-					 "%s: objects are being destroyed just now; try again later",
-					 c->o->from);
+		return stopped(c)
+			       ? -ECANCELED
+			       : fail(c, -EBUSY,
+				      "%s: objects are being destroyed just now; try again later",
+				      c->o->from);
 	return lock < 0 ? fail_at(c, lock, c->o->from, "shred.lock") : lock;
 }
 
@@ -324,10 +325,11 @@ static int claim(struct copying *c)
 		return 0;
 	if (there == 0 || faccessat(c->to, "keyring", F_OK, 0) == 0 ||
 	    faccessat(c->to, "index.db", F_OK, 0) == 0)
-		return fail(c, -EEXIST,
-			    "%s: there is another vault's copy, or a vault, in it; give it a folder "
-			    "of its own",
-			    c->o->to);
+		return fail(
+			c, -EEXIST,
+			"%s: there is another vault's copy, or a vault, in it; give it a folder "
+			"of its own",
+			c->o->to);
 	err = write_mark(c->to, own);
 	return err < 0 ? fail_at(c, err, c->o->to, MARK) : 0;
 }
@@ -385,7 +387,8 @@ static int copy_all(struct copying *c)
 int vault_copy(const struct vault_copy_options *o, struct vault_copy_result *ret_result,
 	       char ret_error[VAULT_COPY_ERROR])
 {
-	struct copying c = {.o = o, .from = -1, .to = -1, .block = malloc(BLOCK), .error = ret_error};
+	struct copying c = {
+		.o = o, .from = -1, .to = -1, .block = malloc(BLOCK), .error = ret_error};
 	int err = c.block ? open_folders(&c) : fail(&c, -ENOMEM, "out of memory");
 
 	if (err == 0)

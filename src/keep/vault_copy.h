@@ -16,7 +16,7 @@
 #define VAULT_COPY_ERROR 512
 
 struct vault_copy_options {
-	const char *from, *to; /* folders; `to` is there, and empty or a copy of the same vault */
+	const char *from, *to;	 /* folders; `to` is there, and empty or a copy of the same vault */
 	bool (*stop)(void *arg); /* NULL: never */
 	void *arg;
 };

@@ -341,7 +341,8 @@ void backups_status(const struct keeper *k, struct json *j)
 		json_str(j, "last", moment);
 		if (b->last_ns)
 			json_u64(j, "age_s",
-				 (uint64_t)llabs((int64_t)clock_wall_ns() - b->last_ns) / NSEC_PER_SEC);
+				 (uint64_t)llabs((int64_t)clock_wall_ns() - b->last_ns) /
+					 NSEC_PER_SEC);
 		json_bool(j, "running", b->running);
 		json_str(j, "failed", b->why);
 	}
@@ -358,8 +359,8 @@ static const char *nag_age(const struct backups *b, char *buf, size_t cap)
 		return NULL; /* the first is to come */
 	if (b->last_ns)
 		snprintf(buf, cap, "the last backup is %lld hours old%s%s",
-			 (long long)(age / (int64_t)HOUR_NS), *b->why ? ", for the next failed: " : "",
-			 b->why);
+			 (long long)(age / (int64_t)HOUR_NS),
+			 *b->why ? ", for the next failed: " : "", b->why);
 	else
 		snprintf(buf, cap, "no backup was ever made: %s", b->why);
 	return buf;

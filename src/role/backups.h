@@ -12,8 +12,8 @@
 
 struct backups_options {
 	uint64_t every_hours, keep_days;
-	const char *to;		 /* the folder; NULL: none is made */
-	const char *config_file; /* with what is beside it in the gateway's own folder */
+	const char *to;		  /* the folder; NULL: none is made */
+	const char *config_file;  /* with what is beside it in the gateway's own folder */
 	char user[64], group[64]; /* who we are, by name */
 };
 
