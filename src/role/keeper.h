@@ -31,9 +31,9 @@
  * ledger.c, what it writes down; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
- * amend.c, pki.c, updates.c, staff.c and its own, the calls themselves; secrets.c, what its
- * keys do for others; deposit.c, what goes into its vault; backups.c, the copies of
- * all of it.
+ * amend.c, pki.c, updates.c, wave.c, staff.c and its own, the calls themselves; secrets.c, what its
+ * keys do for others; deposit.c, what goes into its vault; backups.c, the
+ * copies of all of it.
  */
 #include "base/ipc.h"
 #include "base/reason.h"
@@ -63,6 +63,7 @@ struct secrets;
 struct serve;
 struct store;
 struct updates;
+struct waves;
 
 struct keeper {
 	const char *state_dir;
@@ -79,6 +80,7 @@ struct keeper {
 	struct backups *backups;   /* NULL: none are wanted */
 	struct pki *pki;
 	struct updates *updates;
+	struct waves *waves; /* rollouts to devices */
 	struct staff *staff; /* who is there */
 	int courier;	     /* who takes messages to telephones; -1 none */
 	struct calls *calls;

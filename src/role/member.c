@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "guard/capture/capture.h"
 #include "people/role.h"
+#include "role/firmware.h"
 #include "role/wishes.h"
 
 #define INTRODUCE_ROOM (4 << 20) /* bytes under way from a guard to the keeper */
@@ -225,6 +228,8 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		.evidence = c->evidence,
 		.stale_ms = c->stale_ms,
 	};
+	char ip[ADDRESS_IP_LEN];
+	unsigned len;
 
 	for (unsigned i = 0; i < g->ports.count && s.port_count < SETUP_PORTS_MAX; i++) {
 		const struct port *p = &g->ports.list[i];
@@ -236,6 +241,8 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		to->ifindex = p->ifindex;
 		s.port_count++;
 	}
+	if (address_endpoint(g->site.config->updates.agents, ip, &s.agents_port))
+		(void)address_prefix(ip, s.agents, &len);
 	if (sealing_wanted(g))
 		s.chunks = g->gate ? capture_xdp_chunks(s.port_count) : capture_packet_chunks();
 	snprintf(s.bpf_dir, sizeof(s.bpf_dir), "%s", c->bpf_dir);
@@ -355,7 +362,9 @@ static void exporter_greet(struct gateway *g, struct member *m)
 
 static bool updater_wanted(const struct gateway *g)
 {
-	return g->site.config->updates.mirrors_count > 0;
+	const struct config *c = g->site.config;
+
+	return c->updates.mirrors_count > 0 || firmware_wanted(c);
 }
 
 static void add_roles(const struct gateway *g, struct arguments *a)
@@ -373,6 +382,7 @@ static void updater_arguments(const struct gateway *g, const struct member *m, s
 	add(a, "-d", folder);
 	add(a, "-u", SETUP_USER);
 	add(a, "-r", u->root);
+	add(a, "-p", u->dir);
 	add_number(a, "-i", u->minutes);
 	add_number(a, "-b", u->kb_per_second);
 	for (unsigned i = 0; i < u->mirrors_count; i++)
@@ -380,9 +390,54 @@ static void updater_arguments(const struct gateway *g, const struct member *m, s
 	add_roles(g, a);
 }
 
+/* What a stick brings has a folder that is there before the updater locks itself in. */
+static unsigned updater_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
+{
+	if (mkdir(g->site.config->updates.dir, 0755) < 0 && errno != EEXIST)
+		log_error("%s: %s; no stick can bring firmware", g->site.config->updates.dir,
+			  strerror(errno));
+	return 0;
+}
+
+void member_firmware(struct gateway *g)
+{
+	struct member *updater = member_of(g, ROLE_UPDATER);
+	int fd;
+
+	if (!updater || updater->child.sock < 0 || updater->child.stopping)
+		return;
+	fd = firmware_setup(g->site.config, g->site.policy);
+	if (fd < 0) {
+		log_error("the updater's devices: %s", strerror(-fd));
+		return;
+	}
+	member_send(updater, IPC_FIRMWARE, 0, (struct bytes){0}, fd);
+	close(fd);
+}
+
+/* What agents of devices say goes from the link to the updater. */
+static void introduce_agents(struct gateway *g)
+{
+	struct member *link = member_of(g, ROLE_LINK), *updater = member_of(g, ROLE_UPDATER);
+	int pair[2];
+
+	if (!link || !updater || link->child.sock < 0 || updater->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	if (ipc_pair(pair) < 0) {
+		log_error("link and updater: no socket pair");
+		return;
+	}
+	member_send(link, IPC_AGENTS, 0, (struct bytes){0}, pair[0]);
+	member_send(updater, IPC_AGENTS, 0, (struct bytes){0}, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void updater_greet(struct gateway *g, struct member *m)
 {
+	member_firmware(g);
 	introduce_one(g, ROLE_UPDATER, IPC_UPDATER);
+	introduce_agents(g);
 }
 
 static void installer_arguments(const struct gateway *g, const struct member *m,
@@ -440,6 +495,7 @@ void member_relays(struct gateway *g)
 static void link_greet(struct gateway *g, struct member *m)
 {
 	introduce_one(g, ROLE_LINK, IPC_LINK);
+	introduce_agents(g);
 	g->link_shares = false;
 	member_relays(g);
 }
@@ -461,7 +517,7 @@ static const struct role roles[ROLE_COUNT] = {
 			  courier_greet},
 	[ROLE_EXPORTER] = {"exporter", "_exporter", SIGKILL, exporter_arguments, no_descriptors,
 			   exporter_greet},
-	[ROLE_UPDATER] = {"updater", "_updater", SIGKILL, updater_arguments, no_descriptors,
+	[ROLE_UPDATER] = {"updater", "_updater", SIGKILL, updater_arguments, updater_descriptors,
 			  updater_greet},
 	[ROLE_INSTALLER] = {"installer", "_installer", SIGKILL, installer_arguments,
 			    installer_descriptors, install_greet},
