@@ -443,6 +443,35 @@ static void what_is_outside_does_not_pass(void **state)
 	wire_free(w);
 }
 
+/* Nor does one that lacks its end, where the connection's may stand for it. */
+static void the_end_of_all_ends_no_message(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+	uint32_t at = 1000 + sizeof(ORM "ORC|1\r") - 1;
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORM "ORC|1\r"));
+	assert_false(send_flags(w, 0, at, 5000, TCP_FIN | TCP_ACK, ""));
+	assert_true(told(w, "\"message_type\":\"ORM^O01\""));
+	assert_true(told(w, "\"reason\":\"hl7.framing\",\"verdict\":{\"action\":\"drop\"}"));
+	assert_int_equal(w->reset_count, 2);
+	wire_free(w);
+
+	w = wire_new("enforce", "open", HL7);
+	shake_hands(w);
+	assert_false(send_flags(w, 0, 1000, 5000, TCP_FIN | TCP_ACK, ORM "ORC|1"));
+	assert_true(told(w, "\"reason\":\"hl7.framing\",\"verdict\":{\"action\":\"drop\"}"));
+	wire_free(w);
+
+	w = wire_new("enforce", "open",
+		     HL7); /* of what is allowed it is told only where it was cut */
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORU REST));
+	assert_true(send_flags(w, 0, 1000 + sizeof(ORU REST) - 1, 5000, TCP_FIN | TCP_ACK, ""));
+	assert_false(told(w, "hl7.framing"));
+	wire_free(w);
+}
+
 /* Its receiver ignores it, so it is neither read nor let through. */
 static void a_wrong_checksum_does_not_pass(void **state)
 {
@@ -658,6 +687,7 @@ int main(void)
 		cmocka_unit_test(the_second_copy_does_not_pass),
 		cmocka_unit_test(what_dies_on_its_way_hides_nothing),
 		cmocka_unit_test(what_is_outside_does_not_pass),
+		cmocka_unit_test(the_end_of_all_ends_no_message),
 		cmocka_unit_test(a_wrong_checksum_does_not_pass),
 		cmocka_unit_test(urgent_data_hides_nothing),
 		cmocka_unit_test(another_protocol_does_not_pass),

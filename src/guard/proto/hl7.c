@@ -151,7 +151,12 @@ static void keep(void *text, size_t size, struct bytes b)
 {
 	uint8_t *len = text;
 
-	*len = (uint8_t)(b.len < size ? b.len : size);
+	*len = (uint8_t)b.len;
+	if (b.len > size) {
+		*len = (uint8_t)size;
+		for (unsigned i = 0; i < 3 && (b.data[*len] & 0xc0) == 0x80; i++)
+			--*len; /* not within a character of UTF-8 */
+	}
 	if (*len)
 		memcpy(len + 1, b.data, *len);
 }
@@ -514,6 +519,7 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	s->length = 0;
 	out->used++;
 	if (in->data.data[end] == START) {
+		out->has_msg = tell(h, s, in, m);
 		m->msg.reason = REASON_HL7_FRAMING;
 		return PARSE_BAD;
 	}
@@ -540,6 +546,27 @@ static enum parse read_unit(void *state, const struct proto_input *in, struct ms
 		return find_start(&h->side[in->end], in, ret_out);
 	}
 	return read_inside(h, in, m, ret_out);
+}
+
+/*
+ * A frame without its end is none, but some receivers take a connection that is closed
+ * for the end: what the message is has to be known before they do.
+ */
+static enum parse closed(void *state, const struct proto_input *in, struct msg *ret_m,
+			 struct proto_output *ret_out)
+{
+	struct hl7 *h = state;
+	struct side *s = &h->side[in->end];
+	enum reason ignored;
+
+	if (s->phase != SEGMENT && s->phase != LONG_SEGMENT)
+		return PARSE_OK;
+	if (s->phase == SEGMENT && in->data.len && !ends_message(s, in->data))
+		(void)read_segment(h, in->end, in->data, &ignored);
+	s->phase = OUTSIDE;
+	ret_out->has_msg = tell(h, s, in, (struct hl7_msg *)ret_m);
+	ret_m->reason = REASON_HL7_FRAMING;
+	return PARSE_BAD;
 }
 
 static void gap(void *state, unsigned end, uint64_t bytes)
@@ -569,5 +596,6 @@ const struct proto hl7_proto = {
 	.probe = probe,
 	.read = read_unit,
 	.gap = gap,
+	.closed = closed,
 	.object = object,
 };
