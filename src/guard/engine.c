@@ -67,9 +67,10 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	struct shields *shields = shields_new(p);
 	uint32_t devices;
 	struct patients *patients = (policy_devices(p, &devices), patients_new(devices));
+	struct conduct *conduct = conduct_new(devices);
 	int r = -ENOMEM;
 
-	if (!roster || !messages || !shields || !patients)
+	if (!roster || !messages || !shields || !patients || !conduct)
 		goto fail;
 	tally_flush(e->notice.tally); /* by the names it was counted under */
 	if (e->floor) {
@@ -87,6 +88,8 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	e->messages = messages;
 	patients_free(e->patients);
 	e->patients = patients;
+	conduct_free(e->conduct);
+	e->conduct = conduct;
 	shields_free(e->shields);
 	e->shields = NULL;
 	if (shields_are_none(shields))
@@ -98,6 +101,7 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	e->notice.report.roster = roster;
 	return 0;
 fail:
+	conduct_free(conduct);
 	patients_free(patients);
 	shields_free(shields);
 	message_rules_free(messages);
@@ -203,6 +207,7 @@ void engine_free(struct engine *e)
 	bedside_free(e->bedside);
 	message_rules_free(e->messages);
 	patients_free(e->patients);
+	conduct_free(e->conduct);
 	shields_free(e->shields);
 	floor_free(e->floor);
 	roster_free(e->roster);
@@ -511,6 +516,15 @@ void engine_patients(const struct engine *e, uint64_t since_ns,
 {
 	if (e->patients)
 		patients_each(e->patients, since_ns, fn, arg);
+}
+
+void engine_conduct(const struct engine *e, uint64_t since_ns,
+		    void (*fn)(void *arg, uint32_t device, uint64_t talked_ns,
+			       uint64_t misbehaved_ns),
+		    void *arg)
+{
+	if (e->conduct)
+		conduct_each(e->conduct, since_ns, fn, arg);
 }
 
 struct telling {

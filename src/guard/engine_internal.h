@@ -5,6 +5,7 @@
 #include "guard/bedside.h"
 #include "guard/engine.h"
 #include "guard/notice.h"
+#include "guard/conduct.h"
 #include "guard/patients.h"
 #include "guard/policy/floor.h"
 #include "guard/policy/message.h"
@@ -45,6 +46,7 @@ struct engine {
 	struct sessions *sessions;
 	struct bedside *bedside;
 	struct patients *patients;	      /* NULL: no policy */
+	struct conduct *conduct;	      /* the same */
 	const struct work *heard;	      /* the packet that is being read, */
 	const struct session_message *saying; /* and its message; NULL: none */
 	enum reason found;		      /* in what it says, whatever its verdict */

@@ -112,6 +112,8 @@ struct member *member_keeper(struct gateway *g);
 struct member *member_console(struct gateway *g); /* NULL before members_init() */
 /* Tells the keeper what the policy wishes of it. */
 void member_wishes(struct gateway *g);
+/* Tells the updater which devices get firmware, and how, if it is there. */
+void member_firmware(struct gateway *g);
 /* The link, NULL before members_init(). */
 struct member *member_link(struct gateway *g);
 /* Gives the link its relays and their sockets, if it is there. */

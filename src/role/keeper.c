@@ -37,8 +37,9 @@
 #include "role/staff.h"
 #include "role/trail.h"
 #include "role/trail_send.h"
-#include "role/wishes.h"
 #include "role/updates.h"
+#include "role/wave.h"
+#include "role/wishes.h"
 
 #define ROOTS_MAX (4u << 20)
 #define TURN_MAX  64 /* messages of one sender before the others' turn */
@@ -71,6 +72,7 @@ static const struct ipc_right rights[] = {
 	{FROM_GUARD, IPC_EVIDENCE},
 	{FROM_GUARD, IPC_ARCHIVE},
 	{FROM_GUARD, IPC_PATIENTS},
+	{FROM_GUARD, IPC_CONDUCT},
 	/* For which purposes says role/secrets.c. */
 	{FROM_PARENT, IPC_SIGN},
 	{FROM_PARENT, IPC_WRAP},
@@ -102,6 +104,7 @@ static void take_policy(struct keeper *k, const struct ipc_message *m)
 	k->policy = policy;
 	k->policy_block = block;
 	k->policy_len = (size_t)st.st_size;
+	waves_policy(k);
 	door_policy(k);
 }
 
@@ -113,6 +116,7 @@ static void lose_guard(struct keeper *k, unsigned n)
 		pcaps_lose(k->pcaps, n, clock_wall_ns());
 	deposit_lose(k, n);
 	answer_without(k, n);
+	waves_guard(k, n, false);
 }
 
 static void take_peer(struct keeper *k, struct ipc_message *m)
@@ -127,6 +131,7 @@ static void take_peer(struct keeper *k, struct ipc_message *m)
 		lose_guard(k, n);
 	k->guards[n] = m->fd;
 	m->fd = -1; /* it is ours now */
+	waves_guard(k, n, true);
 }
 
 static void lose_console(struct keeper *k)
@@ -281,6 +286,8 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 		if (err == 0 && m.type == IPC_PATIENTS &&
 		    !census_patients(k->policy, m.body, k->patients))
 			err = -EBADMSG;
+		if (err == 0 && m.type == IPC_CONDUCT && !waves_conduct(k, m.body))
+			err = -EBADMSG;
 		if (err == -EBADMSG)
 			keeper_refuse(k, who, "a malformed message; its connection is closed");
 		if (err != 0) {
@@ -295,7 +302,7 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 			ledger_archive(k, n, who, m.body);
 		else if (m.type == IPC_FLOWS)
 			answer_flows(k, n, &m);
-		else if (m.type != IPC_PATIENTS && k->secrets)
+		else if (m.type != IPC_PATIENTS && m.type != IPC_CONDUCT && k->secrets)
 			secrets_answer(k->secrets, SECRETS_GUARD, k->guards[n], &m);
 	}
 	return count;
@@ -364,6 +371,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = deposits;
 	if (updates_due(k->updates) < at)
 		at = updates_due(k->updates);
+	if (waves_due(k) < at)
+		at = waves_due(k);
 	if (pki_due(k->pki) < at)
 		at = pki_due(k->pki);
 	if (door_due(k, now_ns) < at)
@@ -438,6 +447,7 @@ static void turn(struct keeper *k, int signals)
 		updates_hear(k);
 	if (updates_due(k->updates) <= clock_mono_ns())
 		updates_tick(k);
+	waves_tick(k);
 	if (fds[at - 2].revents)
 		staff_hashed(k);
 	if (fds[at - 1].revents && trail_send_fd(k) == fds[at - 1].fd)
@@ -535,6 +545,7 @@ int keeper_main(int argc, char **argv)
 	trail_close(&k);
 	status = finish(&k);
 	updates_free(k.updates);
+	waves_free(k.waves);
 	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
 	door_free(k.door);

@@ -37,6 +37,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_STOP},     {FROM_KEEPER, IPC_PKI},	{FROM_KEEPER, IPC_TLS_KEY},
 	{FROM_KEEPER, IPC_TLS_SIGN}, {FROM_PARENT, IPC_LINKS},	{FROM_PARENT, IPC_FRAMES},
 	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES}, {FROM_PARENT, IPC_ESTATE},
+	{FROM_PARENT, IPC_AGENTS},
 };
 
 /* Besides what every role lives on: connections in and out. No file, no name lookup. */
@@ -276,7 +277,10 @@ static void from_parent(struct link *l, struct ipc_message *m)
 		take_listener(l, m);
 	else if (m->type == IPC_STOP)
 		l->stopping = true;
-	else if (!peers_message(l->peers, m))
+	else if (m->type == IPC_AGENTS) {
+		agent_peer(l, m->fd);
+		m->fd = -1; /* it is ours now */
+	} else if (!peers_message(l->peers, m))
 		log_error("memory shared with a guard cannot be used");
 	if (m->fd >= 0)
 		close(m->fd);
@@ -411,7 +415,7 @@ int link_main(int argc, char **argv)
 		fputs("bedwarden: _link is started by 'bedwarden run'\n", stderr);
 		return 2;
 	}
-	*l = (struct link){.parent = CHILD_IPC_FD, .keeper = -1};
+	*l = (struct link){.parent = CHILD_IPC_FD, .keeper = -1, .updater = -1};
 	log_init("link", LOG_INFO);
 	signal(SIGPIPE, SIG_IGN);
 	raise_limits();
