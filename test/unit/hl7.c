@@ -99,6 +99,9 @@ static void odd_messages_are_read(void **state)
 	EXPECT("{\"hl7\":{\"message_type\":\"ORR^O02\",\"control_id\":\"8\",\"ack_code\":\"AR\","
 	       "\"acked_control_id\":\"7\",\"segments\":3}}\n",
 	       P(1, "\vMSH|^~\\&|||||||ORR^O02|8\rMSA|AR|7|no\rERR|\r\x1c\r"));
+	/* As programs write that mean one backslash. */
+	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\\\&|||||||ADT^A01\r\x1c\r"));
 	/* Two in a frame, which nobody called a batch. */
 	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2}}\n"
 	       "{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"2\",\"segments\":1}}\n",

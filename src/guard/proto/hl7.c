@@ -185,7 +185,10 @@ static void keep_type(struct side *s, struct bytes field)
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
 }
 
-/* HL7 v2.9 §2.5.4: separators are printable, no letters or digits, and all different. */
+/*
+ * HL7 v2.9 §2.5.4: separators are printable, no letters or digits, and all different. Those
+ * that nothing here is read by may be alike: some senders write the escape character twice.
+ */
 static bool are_separators(uint8_t field, struct bytes others)
 {
 	if (!isgraph(field) || isalnum(field) || others.len < 1 || others.len > 5)
@@ -193,7 +196,7 @@ static bool are_separators(uint8_t field, struct bytes others)
 	for (size_t i = 0; i < others.len; i++) {
 		if (!isgraph(others.data[i]) || isalnum(others.data[i]))
 			return false;
-		if (others.data[i] == field || memchr(others.data, others.data[i], i))
+		if (others.data[i] == field || (i && others.data[i] == others.data[0]))
 			return false;
 	}
 	return true;
