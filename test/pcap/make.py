@@ -9,7 +9,7 @@ import os
 import struct
 import sys
 
-os.chdir(os.path.dirname(os.path.abspath(__file__))) if len(sys.argv) == 1 else None
+os.chdir(os.path.dirname(os.path.abspath(__file__))) if __name__ == '__main__' and len(sys.argv) == 1 else None
 START = 1700000000 * 10**9  # when hand-made captures begin
 ETHERNET, RAW, SLL, SLL2 = 1, 101, 113, 276
 DEV, EVIL, SRV = bytes.fromhex('0009fb010203'), bytes.fromhex('020000000066'), bytes.fromhex('020000000005')
@@ -336,9 +336,14 @@ def intellivue():
     ports('intellivue-forbidden', out, step=10**8)
 
 
-if len(sys.argv) > 1:
-    merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
-else:
-    for make in (fragments, ipv6_extensions, links, tagged, files, headers, judged, flood, alerts, observations, broadcasts,
+def main():
+    if len(sys.argv) > 1:
+        merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
+        return
+    for case in (fragments, ipv6_extensions, links, tagged, files, headers, judged, flood, alerts, observations, broadcasts,
                  intellivue):
-        make()
+        case()
+
+
+if __name__ == '__main__':
+    main()
