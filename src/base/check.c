@@ -635,6 +635,23 @@ static void check_people(struct checking *k)
 		      p->sms_url);
 }
 
+static void check_backup(struct checking *k)
+{
+	const char *to = k->c->backup.to, *state = k->c->gateway.state_dir;
+	size_t len = strlen(state);
+
+	if (!*to)
+		return;
+	if (*to != '/')
+		wrong(k, "backup.to", "'%.60s' begins with no /; expected a folder as /mnt/backup",
+		      to);
+	else if (strncmp(to, state, len) == 0 && (!to[len] || to[len] == '/'))
+		wrong(k, "backup.to",
+		      "'%.60s' is in state_dir, and would be lost with it; expected a folder of "
+		      "another disk",
+		      to);
+}
+
 static void check_audit(struct checking *k)
 {
 	const struct config_audit *a = &k->c->audit;
@@ -1072,6 +1089,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	check_console(&k);
 	check_people(&k);
 	check_audit(&k);
+	check_backup(&k);
 	check_updates(&k);
 	check_pki(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)

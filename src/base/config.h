@@ -160,6 +160,13 @@ struct config_people {
 	uint32_t overall_hours;	  /* 0: the role's own */
 };
 
+/* What the gateway backs up by itself. */
+struct config_backup {
+	char *to; /* a folder of another disk; "" nothing is */
+	uint32_t every_hours;
+	uint32_t keep_days; /* each, in the vault */
+};
+
 /* Where the audit trail is sent. */
 struct config_audit {
 	char *server, *name; /* an address, "" nowhere; whom its certificate must be for, "" that */
@@ -301,6 +308,7 @@ struct config {
 	unsigned peers_count;
 	struct config_people people;
 	struct config_audit audit;
+	struct config_backup backup;
 	struct config_updates updates;
 	struct config_segment *segments;
 	unsigned segments_count;

@@ -80,7 +80,7 @@ const struct cli_command cli_commands[] = {
 	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
 	 "decrypt what was sealed", cli_open},
 	{"vault",
-	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log|backup|restore DIR "
+	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log|backup|copy|restore DIR "
 	 "[OPTION]... [ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
 	{"user",

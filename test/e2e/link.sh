@@ -23,6 +23,7 @@ fi
 own_names || exit 3
 workdir ""
 trap 'umount "$dir"/bpf-? 2>/dev/null; cleanup' EXIT
+. "$(dirname "$self")/pair.sh"
 
 # plug NS NAME NS2 NAME2: a cable.
 plug() { at "$1" ip link add name "$2" type veth peer name "$4" netns "$id-$3"; }
@@ -121,62 +122,7 @@ peers: [{name: gw-a, address: \"10.92.1.1:4789\", hosts: [open, closed]}]" ;;
 	} | sed 's/ &all//' >"$dir/$g.yaml"
 }
 
-run() { # G: its parent's pid in parent_G
-	ip netns exec "$id-$1" "$bw" run -c "$dir/$1.yaml" >>"$dir/log-$1" 2>&1 &
-	declare -g "parent_$1=$!"
-}
-say() { local g=$1 cmd=$2; shift 2; timeout 5 "$bw" "$cmd" "$@" --socket "$dir/run-$g/control"; }
-state() { say "$1" status --json 2>/dev/null | sed 's/^ *//; s/": /":/g' | tr -d '\n'; }
-alive() { local s; s=$(state "$1") && grep -q '"guards":\[{[^]]*"alive":true' <<<"$s"; }
-up() { state "$1" | grep -o '"peers":\[{[^]]*' | grep -q '"up":true'; }
-both_up() { up a && up b; }
-told() { say "$1" events --all --json 2>/dev/null | sed 's/": /":/g' | grep -- "$2" >/dev/null; }
-pid_of() { local p=parent_$1; pgrep -P "${!p}" -f "bedwarden _$2"; }
-
-authority() { "$bw" pki show -c "$dir/$1.yaml" 2>/dev/null | sed -n '/BEGIN/,/END/p' >"$dir/ca-$1.pem"; grep -q BEGIN "$dir/ca-$1.pem"; }
-
-pings() { at "$1" ping -c 1 -W 1 "$2" >/dev/null 2>&1; }
-soon() { [ "$(until_ms 6000 "$@")" -ge 0 ]; }
-
-# listen FILE: all that goes over the wire.
-listen() {
-	at wire tcpdump -Z root -q -i br0 --immediate-mode -U -s 0 -w "$1" 2>"$dir/tcpdump" &
-	listener=$!
-	until grep -qs listening "$dir/tcpdump"; do sleep 0.05; done
-}
-listened() { sleep 0.3; kill -TERM $listener; wait $listener 2>/dev/null; }
-# seen FILE FILTER: how many such frames were seen.
-seen() { tcpdump -nr "$1" "$2" 2>/dev/null | wc -l; }
 beside="not (udp port 4789) and not (arp and host 10.92.1.1) and not (arp and host 10.92.1.2)"
-
-cat >"$dir/tcp.py" <<'P'
-# send IP PORT FILE: and prints the digest that the other end says it got. serve PORT N
-import hashlib, socket, sys
-def everything(s):
-    h = hashlib.sha256()
-    while True:
-        b = s.recv(65536)
-        if not b: return h.hexdigest()
-        h.update(b)
-if sys.argv[1] == "serve":
-    l = socket.create_server(("", int(sys.argv[2])))
-    for _ in range(int(sys.argv[3])):
-        c, _a = l.accept()
-        c.sendall(everything(c).encode())
-        c.close()
-else:
-    s = socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=10)
-    s.sendall(open(sys.argv[4], "rb").read())
-    s.shutdown(socket.SHUT_WR)
-    print(s.recv(100, socket.MSG_WAITALL).decode())
-P
-arrives() { # TEXT FROM IP PORT SERVER FILE
-	local got
-	at "$5" timeout 20 python3 "$dir/tcp.py" serve "$4" 1 &
-	sleep 0.4
-	got=$(at "$2" timeout 20 python3 "$dir/tcp.py" send "$3" "$4" "$6" 2>>"$dir/tcp.log")
-	if [ "$got" = "$(sha256sum <"$6" | cut -d' ' -f1)" ]; then ok "$1"; else not "$1 ('$got')"; fi
-}
 field() { grep -o "\"$2\":[0-9]*" "$dir/$1" 2>/dev/null | head -1 | cut -d: -f2; }
 
 # stream SECONDS: datagrams of both devices.
