@@ -406,7 +406,11 @@ void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segm
 	flow_key(p, segment, &ret_h->key, &ret_h->sender);
 	ret_h->guess = NONE;
 	ret_h->hash = hash_packet(&t->key, p, ret_h);
-	__builtin_prefetch(&t->buckets[ret_h->hash & t->mask]);
+}
+
+void flow_prefetch_bucket(const struct flow_table *t, const struct flow_hint *h)
+{
+	__builtin_prefetch(&t->buckets[h->hash & t->mask]);
 }
 
 void flow_prefetch(const struct flow_table *t, struct flow_hint *h)

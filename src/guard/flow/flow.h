@@ -106,6 +106,7 @@ struct flow_hint {
 };
 void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segment,
 	       struct flow_hint *ret_h);
+void flow_prefetch_bucket(const struct flow_table *t, const struct flow_hint *h);
 void flow_prefetch(const struct flow_table *t, struct flow_hint *h);
 /* After the prefetch: the flow it will likely be, NULL where there is none yet. */
 const struct flow *flow_guess(const struct flow_table *t, const struct flow_hint *h);
