@@ -330,16 +330,17 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_segment, "binding", block_binding, block_report, OPTIONAL, "block", 0, 0,   \
 	  "What happens to a packet whose addresses do not belong to its sender.")
 
-#define HOST(X)                                                                                \
-	X(TEXT, config_host, "name", name, 0, REQUIRED, NULL, 1, 63,                           \
-	  "What the machine or network is called.")                                            \
-	X(TEXTS, config_host, "ip", ip, &text_entry, REQUIRED, NULL, 1, MAX_LIST,              \
-	  "Its addresses or prefixes, IPv4 or IPv6.")                                          \
-	X(TEXT, config_host, "mac", mac, 0, OPTIONAL, NULL, 17, 17,                            \
-	  "Its hardware address, where it is in the same network as the devices: nobody else " \
-	  "may then use its addresses.")                                                       \
-	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 0, MAX_LIST,          \
-	  "What it is for; profiles name roles as peers. The role dhcp marks an address server.")
+#define HOST(X)                                                                                   \
+	X(TEXT, config_host, "name", name, 0, REQUIRED, NULL, 1, 63,                              \
+	  "What the machine or network is called.")                                               \
+	X(TEXTS, config_host, "ip", ip, &text_entry, REQUIRED, NULL, 1, MAX_LIST,                 \
+	  "Its addresses or prefixes, IPv4 or IPv6.")                                             \
+	X(TEXT, config_host, "mac", mac, 0, OPTIONAL, NULL, 17, 17,                               \
+	  "Its hardware address, where it is in the same network as the devices: nobody else "    \
+	  "may then use its addresses.")                                                          \
+	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 0, MAX_LIST,             \
+	  "What it is for; profiles name roles as peers. The role dhcp marks an address server; " \
+	  "one of DHCPv6 needs its mac, or its link-local address in ip.")
 
 #define RULE(X)                                                                                    \
 	X(TEXT, config_rule, "service", service, 0, REQUIRED, NULL, 1, 127,                        \
