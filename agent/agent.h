@@ -8,12 +8,13 @@
  *   settings.c   its file, /etc/bedwarden-agent.conf
  *   talk         src/update/agent/talk.h, over TLS 1.3 (session.c)
  *   memory.c     what it must not forget over a reboot
- *   install.c    RAUC, SWUpdate, other programs, or two folders and a link (slots.c)
+ *   install.c    RAUC (rauc.c), SWUpdate, other programs, or two folders and a link (slots.c)
  */
 #include "update/agent/talk.h"
 
 #define AGENT_ERROR 256
 #define AGENT_ARGS  15
+#define AGENT_SLOT  64
 
 struct program {
 	char *argv[AGENT_ARGS + 1]; /* NULL: none */
@@ -27,6 +28,8 @@ struct settings {
 	char *version_file;
 	char *folder; /* of slots "a" and "b" and the link "current"; NULL: programs */
 	struct program install, keep, back, restart, health;
+	struct program slot; /* says which slot runs */
+	bool rauc;	     /* which slot runs is asked of RAUC */
 	unsigned poll_s, trial_s;
 	char *text; /* what the others point into */
 };
@@ -41,8 +44,8 @@ struct memory {
 	char target[TALK_TEXT], version[64], text[TALK_TEXT];
 	char sha256[65];
 	uint64_t length;
-	int64_t trial_since; /* wall clock */
-	char was;	     /* the slot that ran before the trial; 0 none */
+	int64_t trial_since;  /* wall clock */
+	char was[AGENT_SLOT]; /* the slot that ran before the trial; "" none, not known */
 };
 
 /* 0, also where there is none yet; -EBADMSG, -errno. */
@@ -54,17 +57,24 @@ int memory_keep(const char *folder, const struct memory *m);
  * Puts `file` beside what runs, and makes it what runs next. `was` is what runs now, as
  * install_current() said before the first try. 0 or -errno with ret_error said.
  */
-int install_begin(const struct settings *s, char was, const char *file,
+int install_begin(const struct settings *s, const char *was, const char *file,
 		  char ret_error[AGENT_ERROR]);
-char install_current(const struct settings *s);
+/* The slot that runs; "" where the installer has no names for them. 0 or -errno with ret_error said. */
+int install_current(const struct settings *s, char ret_slot[AGENT_SLOT],
+		    char ret_error[AGENT_ERROR]);
 int install_keep(const struct settings *s, char ret_error[AGENT_ERROR]);
-int install_back(const struct settings *s, char was, char ret_error[AGENT_ERROR]);
+int install_back(const struct settings *s, const char *was, char ret_error[AGENT_ERROR]);
 /* What starts the new one: a reboot, a service. */
 int install_restart(const struct settings *s, char ret_error[AGENT_ERROR]);
 /* True: it is well, or nothing is there to ask. */
 bool install_is_healthy(const struct settings *s);
 /* Of what runs; "" not known. */
 void install_version(const struct settings *s, char ret_version[64]);
+
+/* What a program writes to its standard output, ended by a zero; the caller's. NULL with errno. */
+char *install_output(char *const argv[]);
+/* The slot that RAUC says is booted. 0 or -errno with ret_error said. */
+int rauc_booted(char ret_slot[AGENT_SLOT], char ret_error[AGENT_ERROR]);
 
 /* The slot that `current` leads to, 'a' or 'b'; 0 none. */
 char slots_current(const char *folder);

@@ -178,27 +178,37 @@ static int fetch(struct agent *a, struct session *t, const struct talk_order *o)
 
 static void install(struct agent *a)
 {
-	char error[AGENT_ERROR] = "";
+	char error[AGENT_ERROR] = "", now[AGENT_SLOT];
+	bool runs;
 
 	if (a->m.state != TALK_RECEIVED || !is_whole(a)) {
 		refuse(a, "it is not there whole");
 		return;
 	}
-	if (!a->m.was) { /* before anything is touched */
-		a->m.was = install_current(&a->s);
+	if (install_current(&a->s, now, error) < 0) {
+		refuse(a, error);
+		return;
+	}
+	if (!*a->m.was) { /* before anything is touched */
+		snprintf(a->m.was, sizeof(a->m.was), "%s", now);
 		if (keep(a) < 0)
 			return;
 	}
-	said("installing", a->m.target);
-	if (install_begin(&a->s, a->m.was, a->file, error) < 0) {
-		a->m.was = 0;
+	/*
+	 * Another slot than before runs: it was installed, and a cut of power came before that was
+	 * noted. Once more would put it over the one to go back to.
+	 */
+	runs = !a->s.folder && *a->m.was && strcmp(now, a->m.was) != 0;
+	said(runs ? "runs already" : "installing", a->m.target);
+	if (!runs && install_begin(&a->s, a->m.was, a->file, error) < 0) {
+		*a->m.was = 0;
 		refuse(a, error);
 		return;
 	}
 	a->m.state = TALK_TRIAL;
 	a->m.trial_since = time(NULL);
 	a->ill = 0;
-	if (keep(a) == 0 && install_restart(&a->s, error) < 0)
+	if (keep(a) == 0 && !runs && install_restart(&a->s, error) < 0)
 		said("no restart", error);
 }
 

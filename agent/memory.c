@@ -27,9 +27,8 @@ static bool take(const json_t *o, struct memory *m)
 
 	m->length = (uint64_t)json_integer_value(json_object_get(o, "length"));
 	m->trial_since = json_integer_value(json_object_get(o, "trial_since"));
-	m->was = (char)json_integer_value(json_object_get(o, "was"));
 	m->state = (enum talk_state)state;
-	return state >= 0 && state < TALK_STATES &&
+	return state >= 0 && state < TALK_STATES && text(o, "was", m->was, sizeof(m->was)) &&
 	       text(o, "target", m->target, sizeof(m->target)) &&
 	       text(o, "version", m->version, sizeof(m->version)) &&
 	       text(o, "text", m->text, sizeof(m->text)) &&
@@ -65,10 +64,10 @@ int memory_load(const char *folder, struct memory *ret_m)
 
 int memory_keep(const char *folder, const struct memory *m)
 {
-	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:s,s:I,s:I,s:i}", "state", (int)m->state, "target",
+	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:s,s:I,s:I,s:s}", "state", (int)m->state, "target",
 			      m->target, "version", m->version, "text", m->text, "sha256",
 			      m->sha256, "length", (json_int_t)m->length, "trial_since",
-			      (json_int_t)m->trial_since, "was", (int)m->was);
+			      (json_int_t)m->trial_since, "was", m->was);
 	char *t = o ? json_dumps(o, JSON_COMPACT) : NULL, path[4096];
 	int err = t ? path_of(folder, path) : -ENOMEM;
 

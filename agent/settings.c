@@ -36,6 +36,7 @@ static const struct setting table[] = {
 	{"keep", PROGRAM, AT(keep), false},
 	{"back", PROGRAM, AT(back), false},
 	{"restart", PROGRAM, AT(restart), false},
+	{"slot", PROGRAM, AT(slot), false},
 	{"health", PROGRAM, AT(health), false},
 	{"poll", NUMBER, AT(poll_s), false},
 	{"trial", NUMBER, AT(trial_s), false},
@@ -46,11 +47,11 @@ static const struct setting table[] = {
 static const struct {
 	const char *name, *install, *keep, *back, *restart;
 } presets[] = {
-	{"rauc", "rauc install {}", "rauc status mark-good", "rauc status mark-active other",
+	/* By name: `other` would be the new one again, were the device not restarted yet. */
+	{"rauc", "rauc install {}", "rauc status mark-good booted", "rauc status mark-active {was}",
 	 "systemctl reboot"},
-	/* Its boot loader counts attempts (doc/agent.md); what takes them back depends on it. */
-	{"swupdate", "swupdate -i {}", "fw_setenv ustate 0", "fw_setenv ustate 3",
-	 "systemctl reboot"},
+	/* What takes it back is the boot loader's, and each calls it otherwise: `back` is to be set. */
+	{"swupdate", "swupdate -i {}", "fw_setenv ustate 0", "", "systemctl reboot"},
 };
 
 static int wrong(char error[AGENT_ERROR], const char *path, unsigned line, const char *what,
@@ -87,6 +88,7 @@ static bool take_preset(struct settings *s, const char *name)
 		snprintf(copy[1], sizeof(copy[1]), "%s", presets[i].keep);
 		snprintf(copy[2], sizeof(copy[2]), "%s", presets[i].back);
 		snprintf(copy[3], sizeof(copy[3]), "%s", presets[i].restart);
+		s->rauc = strcmp(name, "rauc") == 0;
 		return split(copy[0], &s->install) && split(copy[1], &s->keep) &&
 		       split(copy[2], &s->back) && split(copy[3], &s->restart);
 	}
@@ -171,7 +173,8 @@ static int complete(const struct settings *s, const char *path, char error[AGENT
 	}
 	if (!s->folder && (!s->install.argv[0] || !s->back.argv[0])) {
 		snprintf(error, AGENT_ERROR,
-			 "%s: set 'folder', or 'installer', or both 'install' and 'back'", path);
+			 "%s: set 'folder', or 'installer = rauc', or both 'install' and 'back'",
+			 path);
 		return -EINVAL;
 	}
 	return 0;

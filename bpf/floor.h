@@ -68,7 +68,8 @@
  *
  * 10. What they refuse, a grant may allow: a workstation and a service of a device,
  *     until its end. A conversation under a grant is looked up at every packet: it ends
- *     with the very grant that it began under (GRANT_ENDED).
+ *     with the very grant that it began under (GRANT_ENDED). Data that the workstation asked
+ *     for comes by doors of its own, which the device begins (GATE_DOOR_BACK).
  *
  * 11. What is allowed with a host behind a peer gateway is SEAL, whatever the rule says:
  *     on its way out it goes by the link to that gateway or, where that is down, by the

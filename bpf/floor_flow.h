@@ -92,6 +92,33 @@ FLOOR_FN int floor_known(const struct floor_work *w, const struct gate_flow *f)
 }
 
 /*
+ * The grant under which a conversation that stands goes on, if it is still the one it began under:
+ * a service's, which its workstation began, or of data, which the device did. Between neighbours
+ * either may have; elsewhere the one in the ward is the device.
+ */
+FLOOR_FN int floor_stands(struct floor_tables *t, struct floor_work *w, const struct gate_flow *f)
+{
+	__u8 e = w->sender & 1, ward = f->flags & GATE_FLOW_WARD(f->starter);
+	int both = (f->flags & GATE_FLOW_WARD(0)) && (f->flags & GATE_FLOW_WARD(1));
+	__u32 how;
+
+	if (both || !ward) {
+		how = f->starter == e ? 0 : FLOOR_DOOR_BACK;
+		if (!how || !both)
+			how |= FLOOR_DOOR_MAC;
+		if (FLOOR_GRANT(t, w, both ? f->peer & ~GATE_PEER_DEVICE : f->device, how) ==
+		    f->rule)
+			return 1;
+	}
+	if (!ward)
+		return 0;
+	how = FLOOR_DOOR_DATA | (f->starter == e ? FLOOR_DOOR_BACK : 0);
+	if (f->starter != e || !both)
+		how |= FLOOR_DOOR_MAC;
+	return FLOOR_GRANT(t, w, f->device, how) == f->rule;
+}
+
+/*
  * Has the door shut under which the conversation began? Then the packet is refused, but for one
  * that begins anew: that is judged as if nothing had been before.
  */
@@ -99,15 +126,11 @@ FLOOR_FN int floor_shut(struct floor_tables *t, struct floor_work *w, struct gat
 {
 	struct gate_verdict *v = &w->verdict;
 	__u8 e = w->sender & 1;
-	int both = (f->flags & GATE_FLOW_WARD(0)) && (f->flags & GATE_FLOW_WARD(1));
-	__u32 how = f->starter == e ? 0 : FLOOR_DOOR_BACK;
 	int same;
 
 	if (f->generation != w->generation)
 		return 0; /* to be judged anew in any case */
-	if (!how || !both)
-		how |= FLOOR_DOOR_MAC;
-	if (FLOOR_GRANT(t, w, both ? f->peer & ~GATE_PEER_DEVICE : f->device, how) == f->rule)
+	if (floor_stands(t, w, f))
 		return 0;
 	/* Nobody but its own sender can end it by beginning anew. */
 	same = (f->flags & GATE_FLOW_BOUND(e)) && floor_mac_equal(f->mac[e], w->packet.src_mac);

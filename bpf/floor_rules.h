@@ -124,6 +124,7 @@ FLOOR_FN int floor_match_as(struct floor_tables *t, struct floor_work *w, int re
 /* How floor_grant() is to look. */
 #define FLOOR_DOOR_BACK 1 /* the device sends */
 #define FLOOR_DOOR_MAC	2 /* the workstation's hardware address is in the frame */
+#define FLOOR_DOOR_DATA 4 /* the device began: a door of GATE_DOOR_BACK */
 
 /*
  * The grant under which the packet may pass between the device's service and
@@ -135,8 +136,8 @@ FLOOR_FN __u32 floor_grant(struct floor_tables *t, struct floor_work *w, __u32 d
 	const struct gate_device *d = floor_device(t, device);
 	struct gate_grant_key *k = &w->grant_key;
 	const struct gate_grant *g;
-	int back = how & FLOOR_DOOR_BACK;
-	__u16 port = back ? p->sport : p->dport;
+	int back = how & FLOOR_DOOR_BACK, data = how & FLOOR_DOOR_DATA;
+	__u16 port = !back == !data ? p->dport : p->sport;
 
 	if (!d || (d->flags & GATE_DEVICE_STRANGER) || !(p->flags & FLOOR_HAS_PORTS))
 		return 0;
@@ -145,8 +146,11 @@ FLOOR_FN __u32 floor_grant(struct floor_tables *t, struct floor_work *w, __u32 d
 	floor_mac_copy(k->device_mac, d->mac);
 	k->port = port;
 	k->proto = p->proto;
-	k->pad[0] = k->pad[1] = k->pad[2] = 0;
+	k->kind = data ? GATE_DOOR_BACK : GATE_DOOR_SERVICE;
+	k->pad[0] = k->pad[1] = 0;
 	g = floor_door(t, k);
+	if (!g && data)
+		return 0;
 	if (!g) {
 		k->port = 0;
 		g = floor_door(t, k);
@@ -172,18 +176,22 @@ FLOOR_FN __u32 floor_grant(struct floor_tables *t, struct floor_work *w, __u32 d
  * -1 no door. */
 FLOOR_FN int floor_let_in(struct floor_tables *t, struct floor_work *w, int readings)
 {
-	__u32 id = 0;
+	/* To a neighbour the frame bears the gateway's own address. */
+	__u32 back = FLOOR_DOOR_BACK | (w->to.ward ? 0 : FLOOR_DOOR_MAC), id = 0;
 	int answered = 0;
 
 	if (w->packet.proto != 6 && w->packet.proto != 17 && w->packet.proto != 132)
 		return -1;
 	if ((readings & FLOOR_AS_STARTER) && w->to.ward)
 		id = FLOOR_GRANT(t, w, w->to.device, FLOOR_DOOR_MAC);
-	if (!id && (readings & FLOOR_AS_ANSWER) && w->from.ward) {
-		/* To a neighbour the frame bears the gateway's own address. */
-		id = FLOOR_GRANT(t, w, w->from.device,
-				 FLOOR_DOOR_BACK | (w->to.ward ? 0 : FLOOR_DOOR_MAC));
+	if (!id && (readings & FLOOR_AS_STARTER) && w->from.ward)
+		id = FLOOR_GRANT(t, w, w->from.device, back | FLOOR_DOOR_DATA);
+	if (!id && (readings & FLOOR_AS_ANSWER)) {
 		answered = 1;
+		if (w->from.ward)
+			id = FLOOR_GRANT(t, w, w->from.device, back);
+		if (!id && w->to.ward)
+			id = FLOOR_GRANT(t, w, w->to.device, FLOOR_DOOR_MAC | FLOOR_DOOR_DATA);
 	}
 	if (!id)
 		return -1;

@@ -199,10 +199,14 @@ struct gate_grant_key {
 	__u32 segment;
 	struct gate_ip peer; /* the workstation */
 	__u8 device_mac[6];  /* numbers of devices change with the policy */
-	__u16 port;	     /* the device's; 0: a range */
+	__u16 port;	     /* the device's; 0: a range; of GATE_DOOR_BACK the workstation's */
 	__u8 proto;
-	__u8 pad[3];
+	__u8 kind; /* enum gate_door_kind */
+	__u8 pad[2];
 };
+
+/* Who begins: the workstation; or, of data that it asked for, the device (active FTP, TFTP). */
+enum gate_door_kind { GATE_DOOR_SERVICE = 0, GATE_DOOR_BACK = 1 };
 
 struct gate_grant {
 	__u64 until_ns; /* CLOCK_BOOTTIME, which goes on while the machine sleeps */
@@ -215,6 +219,7 @@ struct gate_grant {
 
 #define GATE_GRANT_ANY_MAC 1 /* behind a router: known by its address alone */
 #define GATE_GRANT_RECORD  2 /* kept as evidence: must not pass where nobody inspects */
+#define GATE_GRANT_DATA	   4 /* a guard may announce further doors, for data (FTP, TFTP) */
 
 #define GATE_GRANTS 1024 /* entries at most */
 

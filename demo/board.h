@@ -47,6 +47,8 @@ struct board {
 	/* laboratory system */
 	atomic_uint messages;
 	atomic_uint forged_results; /* in a sender's name that it is not from */
+	/* who listens on the wire: he hears; frames that he was too slow for */
+	atomic_uint listening, unheard;
 	/* attacker's own count, for people only */
 	atomic_uint forged, relayed;
 };

@@ -130,6 +130,12 @@ static void say_tail(const char *dir, const char *name)
 	free((void *)b.data);
 }
 
+static void overhear(struct score *t, struct stage *st)
+{
+	t->heard[st->guarded] = stage_overheard(st);
+	t->heard_at[st->guarded] = CELL_DONE;
+}
+
 /* The whole programme once. The stage stays open for who wants to look round. */
 static int pass(struct show *s, struct stage *st, bool guarded)
 {
@@ -145,20 +151,25 @@ static int pass(struct show *s, struct stage *st, bool guarded)
 		say_tail(st->dir, "gateway.log");
 		return err;
 	}
+	t->heard_at[guarded] = CELL_RUNNING;
 	for (unsigned i = 0; i < STAGE_TRANSFERS; i++) {
 		t->transfer_at[guarded][i] = CELL_RUNNING;
 		score_draw(t);
 		t->transfer[guarded][i] = stage_transfer(st, i);
 		t->transfer_at[guarded][i] = CELL_DONE;
 	}
+	if (!guarded) /* the attacks would only fill its capture */
+		overhear(t, st);
 	for (unsigned i = 0; i < STAGE_ATTACKS; i++) {
 		t->attack_at[guarded][i] = CELL_RUNNING;
 		score_draw(t);
 		t->attack[guarded][i] = stage_attack(st, i);
 		t->attack_at[guarded][i] = CELL_DONE;
 	}
-	if (guarded) /* nothing of the attacks may have touched the vital signs */
+	if (guarded) { /* nothing of the attacks may have touched the vital signs */
 		t->transfer[1][STAGE_VITALS] = stage_vitals(st);
+		overhear(t, st);
+	}
 	score_draw(t);
 	return 0;
 }
@@ -178,7 +189,7 @@ static void look_around(const struct stage *st)
 	       "  %3$s devices -c %1$s\n"
 	       "  %3$s events  -c %1$s\n"
 	       "  tail -f %2$s\n\n",
-	       st->gateway.config, st->gateway.eve, exe);
+	       st->gateways.ward.config, st->gateways.ward.eve, exe);
 	for (unsigned i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
 		printf("  nsenter -n -t %-8ld # %s %s\n", st->ward.outer[shown[i]],
 		       ward_machines[shown[i]].title, ward_machines[shown[i]].ip);
@@ -220,7 +231,9 @@ static int report(struct show *s)
 		fprintf(stderr, "bedwarden: demo: %s\n", why);
 	else if (!s->o.json)
 		printf("\n%d attacks, all real, all stopped, or detected where stopping them "
-		       "would withhold a vital sign; %d kinds of transfer, all intact.\n",
+		       "would withhold a vital sign; %d kinds of transfer, all intact, and nothing "
+		       "of "
+		       "them to be read on the wire between the two gateways.\n",
 		       STAGE_ATTACKS, STAGE_TRANSFERS);
 	return good ? 0 : 1;
 }
@@ -240,7 +253,7 @@ static int direct(struct show *s)
 		return 1;
 	}
 	verdict = report(s);
-	if (!s->o.json && gateway_capture(&st.gateway, name, sizeof(name)))
+	if (!s->o.json && gateway_capture(&st.gateways.ward, name, sizeof(name)))
 		printf("The gateway's back end was %s; the patient was %s.\n", name,
 		       s->patient->source);
 	said[1] = (char)verdict;

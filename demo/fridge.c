@@ -43,18 +43,8 @@ static pid_t subscribe(const struct transfer_room *r, const char *to)
 
 static int publish(const struct transfer_room *r, const char *reading)
 {
-	const char *argv[] = {"mosquitto_pub",
-			      "-h",
-			      ward_machines[WARD_BROKER].ip,
-			      "-t",
-			      TOPIC,
-			      "-q",
-			      "1",
-			      "-i",
-			      "fridge-1",
-			      "-m",
-			      reading,
-			      NULL};
+	const char *argv[] = {"mosquitto_pub", "-h", r->broker, "-t", TOPIC, "-q", "1", "-i",
+			      "fridge-1",      "-m", reading,	NULL};
 	struct actor_tool t = {.argv = argv, .output = r->ward->log};
 
 	return actor_run(r->ward->netns[WARD_FRIDGE], &t, 5000);

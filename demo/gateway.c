@@ -23,67 +23,6 @@
 #define START_MS 20000
 #define REASONS	 32
 
-/* Who plays which profile; everything else a device may do stands in the shipped profiles. */
-static const struct {
-	enum ward_place place;
-	const char *profile;
-	const char *starts; /* lines of its own */
-} cast[] = {
-	{WARD_CT, "dicom-modality",
-	 "{service: uploads (DICOMweb), proto: tcp, port: [8042], peer: pacs, app: http}"},
-	{WARD_ANALYSER, "hl7-analyser", NULL},
-	{WARD_MONITOR, "philips-intellivue", NULL},
-	{WARD_FRIDGE, "mqtt-sensor", NULL},
-	{WARD_PUMP, "infusion-pump",
-	 "{service: infusion reports (HL7), proto: tcp, port: [2575, 2580], peer: lab, app: hl7, "
-	 "allow: [\"message_type=ORU^R01\", \"sending_application=PUMP-1\"]}"},
-	{WARD_CAMERA, "ip-camera", NULL},
-};
-
-static const struct {
-	enum ward_place place;
-	const char *role;
-} servers[] = {
-	{WARD_PACS, "pacs"},
-	{WARD_LAB, "lab"},
-	{WARD_CENTRAL, "central"},
-	{WARD_BROKER, "broker"},
-};
-
-int gateway_policy(const char *dir, const char *file, const char *capture)
-{
-	char text[8192];
-	size_t len;
-	FILE *f = fmemopen(text, sizeof(text), "w");
-
-	if (!f)
-		return -errno;
-	fprintf(f,
-		"gateway:\n  name: demo\n  state_dir: %s/state\n  run_dir: %s/run\n"
-		"  bpf_dir: %s/bpf\n  capture: %s\n"
-		"segments:\n  - {name: ward, ward: eth1, hospital: eth0, isolated: yes, "
-		"mode: enforce, unknown_devices: block, binding: block}\nhosts:\n",
-		dir, dir, dir, capture);
-	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++)
-		fprintf(f, "  - {name: %s, ip: [%s], role: [%s]}\n",
-			ward_machines[servers[i].place].name, ward_machines[servers[i].place].ip,
-			servers[i].role);
-	fprintf(f, "devices:\n");
-	for (size_t i = 0; i < sizeof(cast) / sizeof(cast[0]); i++) {
-		const struct ward_machine *m = &ward_machines[cast[i].place];
-
-		fprintf(f,
-			"  - {name: %s, segment: ward, mac: \"%02x:%02x:%02x:%02x:%02x:%02x\", "
-			"ip: [%s], profile: %s, starts: [%s]}\n",
-			m->name, m->mac[0], m->mac[1], m->mac[2], m->mac[3], m->mac[4], m->mac[5],
-			m->ip, cast[i].profile, cast[i].starts ? cast[i].starts : "");
-	}
-	len = (size_t)ftell(f);
-	if (fclose(f) || len >= sizeof(text) - 1)
-		return -E2BIG;
-	return folder_write(file, (struct bytes){(uint8_t *)text, len});
-}
-
 /* Its own view of the file system: a bpffs, and the sysfs of its namespace. */
 static void prepare(void *arg)
 {
@@ -114,8 +53,7 @@ static int dial(const struct gateway *g)
 	return -ECONNREFUSED;
 }
 
-/* The first object that the gateway answers, or NULL. */
-static json_t *status(const struct gateway *g)
+json_t *gateway_status(const struct gateway *g)
 {
 	static const char ask[] = "{\"cmd\":\"status\"}\n";
 	static char text[65536];
@@ -143,7 +81,7 @@ static json_t *status(const struct gateway *g)
 /* Every port has its link, and every guard that should be there has the policy. */
 static bool guarding(const struct gateway *g)
 {
-	json_t *s = status(g), *one;
+	json_t *s = gateway_status(g), *one;
 	json_t *guards = json_object_get(s, "guards"), *ports = json_object_get(s, "ports");
 	json_int_t generation = json_integer_value(json_object_get(s, "generation"));
 	bool yes = generation > 0 && json_array_size(guards) && json_array_size(ports) == 2;
@@ -164,7 +102,7 @@ static bool guarding(const struct gateway *g)
 
 bool gateway_capture(const struct gateway *g, char *ret_name, size_t cap)
 {
-	json_t *s = status(g);
+	json_t *s = gateway_status(g);
 	const char *name = json_string_value(json_object_get(s, "capture"));
 
 	if (name)
@@ -173,7 +111,7 @@ bool gateway_capture(const struct gateway *g, char *ret_name, size_t cap)
 	return name != NULL;
 }
 
-static int wait_for_it(struct gateway *g, char *ret_why)
+int gateway_await(struct gateway *g, char *ret_why)
 {
 	uint64_t end = clock_mono_ns() + START_MS * NSEC_PER_MSEC;
 
@@ -191,34 +129,30 @@ static int wait_for_it(struct gateway *g, char *ret_why)
 	return -ETIMEDOUT;
 }
 
-int gateway_start(struct gateway *g, const struct ward *w, const char *dir, const char *capture,
-		  char *ret_why)
+int gateway_prepare(struct gateway *g, const char *dir)
 {
-	const char *argv[] = {"/proc/self/exe", "run", "-c", g->config, NULL};
-	char log[FOLDER_MAX + 32];
-	struct actor_tool t = {.argv = argv, .output = log, .prepare = prepare, .prepare_arg = g};
-	int err;
+	static const char *const folders[] = {"state", "run", "bpf"};
+	int err = 0;
 
 	memset(g, 0, sizeof(*g));
 	snprintf(g->dir, sizeof(g->dir), "%s", dir);
 	snprintf(g->config, sizeof(g->config), "%s/bedwarden.yaml", dir);
 	snprintf(g->eve, sizeof(g->eve), "%s/state/eve.json", dir);
 	snprintf(g->socket, sizeof(g->socket), "%s/run/control", dir);
-	snprintf(log, sizeof(log), "%s/gateway.log", dir);
-	snprintf(ret_why, 256, "no room for the gateway's files in %.150s", dir);
-	err = folder_make(folder_path(dir, "state"));
-	if (!err)
-		err = folder_make(folder_path(dir, "run"));
-	if (!err)
-		err = folder_make(folder_path(dir, "bpf"));
-	if (!err)
-		err = gateway_policy(dir, g->config, capture);
-	if (err)
-		return err;
-	g->pid = actor_exec(w->netns[WARD_GATEWAY], &t);
-	if (g->pid < 0)
-		return (int)g->pid;
-	return wait_for_it(g, ret_why);
+	for (unsigned i = 0; i < sizeof(folders) / sizeof(folders[0]) && !err; i++)
+		err = folder_make(folder_path(dir, folders[i]));
+	return err;
+}
+
+int gateway_start(struct gateway *g, const struct ward *w, enum ward_place place)
+{
+	const char *argv[] = {"/proc/self/exe", "run", "-c", g->config, NULL};
+	char log[FOLDER_MAX + 32];
+	struct actor_tool t = {.argv = argv, .output = log, .prepare = prepare, .prepare_arg = g};
+
+	snprintf(log, sizeof(log), "%s/gateway.log", g->dir);
+	g->pid = actor_exec(w->netns[place], &t);
+	return g->pid < 0 ? (int)g->pid : 0;
 }
 
 void gateway_stop(struct gateway *g)

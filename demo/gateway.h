@@ -1,9 +1,8 @@
 #ifndef BEDWARDEN_DEMO_GATEWAY_H
 #define BEDWARDEN_DEMO_GATEWAY_H
 /*
- * The real gateway in the gateway's place: a policy for this ward, `bedwarden
- * run` over it, and what its events say. The events are read from the EVE file
- * that any SIEM would read.
+ * A real gateway in a gateway's place: `bedwarden run` over its policy, and what
+ * its events say. The events are read from the EVE file that any SIEM would read.
  */
 #include <jansson.h>
 
@@ -15,13 +14,14 @@ struct gateway {
 	char config[200], eve[200], socket[200];
 };
 
-/* The policy of this ward, for a gateway that keeps its files in `dir`. 0 or -errno. */
-int gateway_policy(const char *dir, const char *file, const char *capture);
-
-/* Starts it and waits until it says that it is guarding. `capture`: "auto", "xdp" or
- * "packet". 0; -errno with ret_why (256 bytes) for people. */
-int gateway_start(struct gateway *g, const struct ward *w, const char *dir, const char *capture,
-		  char *ret_why);
+/* The folder of its files, there already, and what lies in it. 0 or -errno. */
+int gateway_prepare(struct gateway *ret_g, const char *dir);
+/* Starts it by the policy that lies at g->config. 0 or -errno. */
+int gateway_start(struct gateway *g, const struct ward *w, enum ward_place place);
+/* Waits until it says that it is guarding. 0; -errno with ret_why (256 bytes) for people. */
+int gateway_await(struct gateway *g, char *ret_why);
+/* What it answers to `status`, to be released; or NULL. */
+json_t *gateway_status(const struct gateway *g);
 void gateway_stop(struct gateway *g);
 /* The back end it runs on, as its status says it. */
 bool gateway_capture(const struct gateway *g, char *ret_name, size_t cap);

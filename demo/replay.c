@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/reason.h"
 #include "demo/actor.h"
+#include "demo/cast.h"
 #include "demo/folder.h"
 #include "demo/gateway.h"
 
@@ -101,7 +102,7 @@ int replay_run(const char *dir, bool json)
 
 	if (!find_capture(capture, sizeof(capture)))
 		return -ENOENT;
-	err = gateway_policy(dir, policy, "auto");
+	err = cast_policy(WARD_GATEWAY, true, dir, policy, "auto");
 	if (!err)
 		err = actor_run(-1, &t, WAIT_MS) ? -EIO : 0;
 	if (err)

@@ -97,6 +97,19 @@ static void transfer_row(const struct score *t, unsigned n, int width)
 	row(t, stage_transfers[n], width, how, text);
 }
 
+static void heard_row(struct score *t, int width)
+{
+	const char *how[2], *text[2];
+
+	for (int pass = 0; pass < 2; pass++) {
+		const struct stage_heard *h = &t->heard[pass];
+
+		how[pass] = t->heard_at[pass] != CELL_DONE ? DIM : h->sealed ? GREEN : RED;
+		text[pass] = t->heard_at[pass] != CELL_DONE ? waiting(t->heard_at[pass]) : h->what;
+	}
+	row(t, "what a listener on the wire between sees", width, how, text);
+}
+
 static void paint(struct score *t)
 {
 	static const char *const head_how[2] = {BOLD, BOLD};
@@ -108,10 +121,11 @@ static void paint(struct score *t)
 	row(t, "", width, head_how, head);
 	for (unsigned i = 0; i < STAGE_TRANSFERS; i++)
 		transfer_row(t, i, width);
+	heard_row(t, width);
 	for (unsigned i = 0; i < STAGE_ATTACKS; i++)
 		attack_row(t, i, width);
 	fflush(stdout);
-	t->drawn = 1 + STAGE_TRANSFERS + STAGE_ATTACKS;
+	t->drawn = 2 + STAGE_TRANSFERS + STAGE_ATTACKS;
 }
 
 void score_draw(struct score *t)
@@ -152,6 +166,16 @@ static void write_attacks(const struct score *t, struct json *j, const char *key
 	json_end(j);
 }
 
+static void write_heard(const struct score *t, struct json *j)
+{
+	json_open(j, "listener");
+	json_str(j, "open_network", t->heard[0].readable ? "readable" : "not all readable");
+	json_str(j, "guarded", t->heard[1].sealed ? "sealed" : "not sealed");
+	json_str(j, "open_network_measured", t->heard[0].what);
+	json_str(j, "guarded_measured", t->heard[1].what);
+	json_close(j);
+}
+
 bool score_json(const struct score *t)
 {
 	static char buf[16384];
@@ -170,6 +194,7 @@ bool score_json(const struct score *t)
 		json_close(&j);
 	}
 	json_end(&j);
+	write_heard(t, &j);
 	json_close(&j);
 	if (j.out.bad)
 		return false;
@@ -200,6 +225,12 @@ bool score_good(const struct score *t, char *ret_why, size_t cap)
 				 pass ? "through the gateway" : "on the open network");
 			return false;
 		}
+	}
+	if (!t->heard[0].readable || !t->heard[1].sealed) {
+		snprintf(ret_why, cap, "who listens on the wire between ward and servers: %s%s",
+			 t->heard[0].readable ? "" : "on the open network ",
+			 t->heard[!!t->heard[0].readable].what);
+		return false;
 	}
 	return true;
 }

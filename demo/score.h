@@ -13,6 +13,8 @@ struct score {
 	enum score_cell attack_at[2][STAGE_ATTACKS], transfer_at[2][STAGE_TRANSFERS];
 	struct stage_outcome attack[2][STAGE_ATTACKS]; /* [0] open network, [1] guarded */
 	struct transfer_result transfer[2][STAGE_TRANSFERS];
+	enum score_cell heard_at[2];
+	struct stage_heard heard[2];
 	unsigned drawn; /* lines on the screen */
 };
 
@@ -21,9 +23,9 @@ void score_draw(struct score *t);
 bool score_live(void);
 /* At the end, where it was not drawn live. */
 void score_print(struct score *t);
-/* {"attacks":[…],"findings":[…],"transfers":[…]} and a newline on stdout. false where it could not be written. */
+/* {"attacks":[…],"findings":[…],"transfers":[…],"listener":{…}} and a newline on stdout. false where it could not be written. */
 bool score_json(const struct score *t);
-/* Every attack real and stopped, every transfer intact. ret_why: the first that was not. */
+/* Every attack real and stopped, every transfer intact, the listener left with nothing. ret_why: the first that was not. */
 bool score_good(const struct score *t, char *ret_why, size_t cap);
 
 #endif

@@ -12,6 +12,7 @@
 #include "demo/frame.h"
 #include "demo/implant.h"
 #include "demo/insider.h"
+#include "demo/listener.h"
 #include "demo/monitor.h"
 #include "demo/service.h"
 
@@ -22,6 +23,9 @@
 #define SETTLE_MS     300
 #define IN_PATH_MS    5000 /* two pulses that no beat explains, and some more */
 #define SCANNED	      1000
+#define LISTEN_MS     3000
+#define OVERHEARD     12 /* blocks of vital signs that a capture is searched for */
+#define CAPTURE	      "listener.pcap"
 
 const char *const stage_transfers[STAGE_TRANSFERS] = {
 	"CT images (DICOM)",
@@ -43,7 +47,8 @@ static void play(struct stage *s, enum ward_place p, actor_fn fn, void *arg)
 
 static struct transfer_room room(struct stage *s)
 {
-	return (struct transfer_room){&s->ward, s->board, s->dir, s->data};
+	return (struct transfer_room){&s->ward, s->board, s->dir, s->data,
+				      s->guarded ? WARD_RELAY_IP : ward_machines[WARD_BROKER].ip};
 }
 
 static void start_cast(struct stage *s)
@@ -64,6 +69,18 @@ static void start_cast(struct stage *s)
 	play(s, WARD_CENTRAL, central_run, &central);
 }
 
+/* Before there is anything to hear. */
+static int start_listener(struct stage *s)
+{
+	struct listener l = {s->board, folder_path(s->dir, CAPTURE)};
+	uint64_t end = clock_mono_ns() + LISTEN_MS * NSEC_PER_MSEC;
+
+	s->listener = actor_start(s->ward.netns[WARD_HOSPITAL], listener_run, &l);
+	while (!s->board->listening && clock_mono_ns() < end)
+		actor_sleep(10);
+	return s->board->listening ? 0 : -EIO;
+}
+
 int stage_open(struct stage *s, const char *capture, char *ret_why)
 {
 	uint64_t end;
@@ -77,10 +94,14 @@ int stage_open(struct stage *s, const char *capture, char *ret_why)
 	if (err)
 		return err;
 	if (s->guarded) {
-		err = gateway_start(&s->gateway, &s->ward, s->dir, capture, ret_why);
+		err = pair_start(&s->gateways, &s->ward, s->dir, capture, ret_why);
 		if (err)
 			return err;
 	}
+	snprintf(ret_why, 256, "nobody could listen on the wire between ward and servers");
+	err = start_listener(s);
+	if (err)
+		return err;
 	start_cast(s);
 	snprintf(ret_why, 256, "no vital signs reached the central station");
 	end = clock_mono_ns() + WARM_MS * NSEC_PER_MSEC;
@@ -97,8 +118,42 @@ void stage_close(struct stage *s)
 	for (unsigned i = 0; i < s->actor_count; i++)
 		actor_wait(s->actors[i], 1000);
 	s->actor_count = 0;
-	gateway_stop(&s->gateway);
+	actor_stop(s->listener);
+	s->listener = 0;
+	pair_stop(&s->gateways);
 	ward_close(&s->ward);
+}
+
+/* Blocks that the central station has, so that they passed, exactly as the monitor sent them. */
+static unsigned passed(const struct stage *s, const struct patient_block *ret[OVERHEARD])
+{
+	unsigned n = 0, shown = s->board->shown_count;
+
+	for (unsigned i = 0; i < shown && i < BOARD_BLOCKS && n < OVERHEARD; i++)
+		ret[n++] = patient_block(s->patient, s->board->shown[i].block);
+	return n;
+}
+
+struct stage_heard stage_overheard(struct stage *s)
+{
+	const struct patient_block *vitals[OVERHEARD];
+	struct stage_heard h = {0};
+	struct overheard o;
+	int err;
+
+	actor_stop(s->listener);
+	s->listener = 0;
+	err = overheard_read(folder_path(s->dir, CAPTURE), vitals, passed(s, vitals), &o);
+	if (err || s->board->unheard) {
+		snprintf(h.what, sizeof(h.what),
+			 err ? "its capture could not be read" : "it missed %u frames",
+			 s->board->unheard);
+		return h;
+	}
+	h.readable = overheard_readable(&o);
+	h.sealed = overheard_sealed(&o);
+	overheard_say(&o, h.what, sizeof(h.what));
+	return h;
 }
 
 static struct transfer_result vitals_until(struct stage *s, uint64_t until)
@@ -462,13 +517,13 @@ struct stage_outcome stage_attack(struct stage *s, unsigned n)
 	struct stage_outcome o;
 
 	if (s->guarded)
-		gateway_mark(&s->gateway, &mark);
+		gateway_mark(&s->gateways.ward, &mark);
 	o = programme[n].run(s);
 
 	actor_sleep(SETTLE_MS);
 	if (s->guarded)
-		gateway_reported(&s->gateway, &mark, about, programme[n].report, EVENT_WAIT_MS,
-				 o.reason);
+		gateway_reported(&s->gateways.ward, &mark, about, programme[n].report,
+				 EVENT_WAIT_MS, o.reason);
 	o.detected = programme[n].report && o.reason[0];
 	return o;
 }

@@ -6,7 +6,8 @@
  * wrote down. The same for the open network and for the guarded one.
  */
 #include "demo/board.h"
-#include "demo/gateway.h"
+#include "demo/overheard.h"
+#include "demo/pair.h"
 #include "demo/transfer.h"
 #include "demo/ward.h"
 
@@ -18,7 +19,7 @@
 struct stage {
 	bool guarded;
 	struct ward ward;
-	struct gateway gateway;
+	struct pair gateways;
 	struct board *board;
 	const struct patient *patient, *rogue;
 	char dir[160];
@@ -28,6 +29,7 @@ struct stage {
 	uint64_t forged_ns; /* since when the monitor's own cable is not to be trusted; 0: it is */
 	pid_t actors[STAGE_ACTORS];
 	unsigned actor_count;
+	pid_t listener;
 };
 
 struct stage_outcome {
@@ -35,6 +37,13 @@ struct stage_outcome {
 	char what[96];		     /* what the victim has, for people */
 	char reason[GATEWAY_REASON]; /* guarded: what the gateway gave for blocking it, or "" */
 	bool detected; /* guarded: it passed, as every vital sign does, and was told */
+};
+
+/* What somebody heard who listens on the wire between ward and servers. */
+struct stage_heard {
+	bool readable; /* what patients' devices say, of every kind */
+	bool sealed;   /* nothing but DTLS and TLS */
+	char what[120];
 };
 
 extern const char *const stage_attacks[STAGE_ATTACKS];
@@ -47,6 +56,8 @@ int stage_open(struct stage *s, const char *capture, char *ret_why);
 void stage_close(struct stage *s);
 struct transfer_result stage_transfer(struct stage *s, unsigned n);
 struct stage_outcome stage_attack(struct stage *s, unsigned n);
+/* The listener ends; what it wrote down since the stage was opened is read. */
+struct stage_heard stage_overheard(struct stage *s);
 /* The vital signs of the whole pass so far, where nothing may be missing: guarded. */
 struct transfer_result stage_vitals(struct stage *s);
 

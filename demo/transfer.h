@@ -13,6 +13,7 @@ struct transfer_room {
 	struct board *board;
 	const char *dir;
 	const char *data;
+	const char *broker; /* where the fridge is told its broker is: there, or at a relay */
 };
 
 /* What came of one; `what` says it for people. */

@@ -62,7 +62,9 @@ const struct ward_machine ward_machines[WARD_PLACES] = {
 	[WARD_INTERNET] = {"internet", "a machine in the internet", "203.0.113.80", {0}},
 	[WARD_SWITCH] = {"ward-sw", "the ward's switch", "", {0}},
 	[WARD_HOSPITAL] = {"hosp-sw", "the hospital's switch", "", {0}},
-	[WARD_GATEWAY] = {"gateway", "the gateway's place", "", {0}},
+	[WARD_ROOM] = {"room-sw", "the server room's switch", "", {0}},
+	[WARD_GATEWAY] = {"gateway", "the ward's gateway", "", {0}},
+	[WARD_FAR] = {"gateway-2", "the servers' gateway", "", {0}},
 };
 
 struct text {
@@ -124,6 +126,9 @@ static int hold(void *arg)
 	sysctl("ipv4/conf/default/send_redirects", "0");
 	sysctl("ipv4/conf/all/accept_redirects", "0");
 	sysctl("ipv4/ip_forward", "0");
+	/* Several ports, several networks: each answers for its own addresses alone. */
+	sysctl("ipv4/conf/all/arp_ignore", "1");
+	sysctl("ipv4/conf/all/arp_announce", "2");
 	/* /proc is the outside's: what it calls us */
 	n = readlink("/proc/self", self, sizeof(self) - 1);
 	if (n <= 0 || write(say_fd, self, (size_t)n) != n)
@@ -171,16 +176,66 @@ static void bridge(struct text *t)
 	       "link set br0 up\nlink set lo up\n");
 }
 
+static enum ward_place switch_of(int p)
+{
+	return p < WARD_DEVICES ? WARD_SWITCH : p < WARD_SERVERS ? WARD_ROOM : WARD_HOSPITAL;
+}
+
+static const enum ward_place switches[] = {WARD_SWITCH, WARD_HOSPITAL, WARD_ROOM};
+
+/* One gateway's cables to the switch within and to the hospital's, by names of their ends there. */
+static void wire_gateway(const struct ward *w, enum ward_place p, struct text *in, struct text *out,
+			 const char *within, const char *without, bool guarded)
+{
+	struct text *side[2] = {out, in};
+	const char *const name[2] = {without, within};
+	char port[16], here[8];
+
+	for (int i = 0; i < (guarded ? 4 : 2); i++) {
+		int to = i == 1 || i == 2; /* eth1, eth2: within */
+
+		snprintf(port, sizeof(port), "%s%s", name[to], i > 1 ? "-2" : "");
+		snprintf(here, sizeof(here), "eth%d", i);
+		cable(w, side[to], port, here, p);
+		plug(side[to], port);
+	}
+}
+
+/* A gateway's own addresses. Its neighbours within are written down: whom the policy does not
+ * know may not ask for them. */
+static int open_gateway(const struct ward *w, enum ward_place p, bool guarded)
+{
+	bool ward = p == WARD_GATEWAY;
+	const struct ward_machine *m = &ward_machines[ward ? WARD_FRIDGE : WARD_BROKER];
+	struct text t = {.len = 0};
+
+	if (!guarded) {
+		bridge(&t);
+		plug(&t, "eth0");
+		plug(&t, "eth1");
+		return ward_ip(w, p, t.data);
+	}
+	say(&t, "link set lo up\n");
+	for (int i = 0; i < 4; i++)
+		say(&t, "link set eth%d up\n", i);
+	say(&t, "addr add %s/24 dev eth0\naddr add %s/24 dev eth3\naddr add %s/24 dev eth2\n",
+	    ward ? WARD_LINK_IP : WARD_FAR_LINK_IP, ward ? WARD_UPLINK_IP : WARD_FAR_UPLINK_IP,
+	    ward ? WARD_RELAY_IP : WARD_FAR_RELAY_IP);
+	say(&t, "neigh replace %s lladdr %02x:%02x:%02x:%02x:%02x:%02x dev eth2 nud permanent\n",
+	    m->ip, m->mac[0], m->mac[1], m->mac[2], m->mac[3], m->mac[4], m->mac[5]);
+	return ward_ip(w, p, t.data);
+}
+
 /* The ward's switch isolates the devices from each other, not from the uplink. */
 static int open_switches(struct ward *w, bool guarded)
 {
-	struct text ward = {.len = 0}, hospital = {.len = 0}, gateway = {.len = 0};
-	int err;
+	struct text text[WARD_PLACES] = {0};
+	int err = 0;
 
-	bridge(&ward);
-	bridge(&hospital);
+	for (unsigned i = 0; i < 3; i++)
+		bridge(&text[switches[i]]);
 	for (int p = 0; p < WARD_MACHINES; p++) {
-		struct text *t = p < WARD_DEVICES ? &ward : &hospital;
+		struct text *t = &text[switch_of(p)];
 
 		cable(w, t, ward_machines[p].name, "eth0", p);
 		plug(t, ward_machines[p].name);
@@ -188,21 +243,15 @@ static int open_switches(struct ward *w, bool guarded)
 			say(t, "link set %s type bridge_slave isolated on\n",
 			    ward_machines[p].name);
 	}
-	cable(w, &ward, "uplink", "eth1", WARD_GATEWAY);
-	plug(&ward, "uplink");
-	cable(w, &hospital, "ward", "eth0", WARD_GATEWAY);
-	plug(&hospital, "ward");
-	if (!guarded) {
-		bridge(&gateway);
-		plug(&gateway, "eth0");
-		plug(&gateway, "eth1");
-	} else {
-		say(&gateway, "link set lo up\nlink set eth0 up\nlink set eth1 up\n");
-	}
-	err = ward_ip(w, WARD_SWITCH, ward.data);
+	wire_gateway(w, WARD_GATEWAY, &text[WARD_SWITCH], &text[WARD_HOSPITAL], "uplink", "ward",
+		     guarded);
+	wire_gateway(w, WARD_FAR, &text[WARD_ROOM], &text[WARD_HOSPITAL], "uplink", "room",
+		     guarded);
+	for (unsigned i = 0; i < 3 && !err; i++)
+		err = ward_ip(w, switches[i], text[switches[i]].data);
 	if (!err)
-		err = ward_ip(w, WARD_HOSPITAL, hospital.data);
-	return err ? err : ward_ip(w, WARD_GATEWAY, gateway.data);
+		err = open_gateway(w, WARD_GATEWAY, guarded);
+	return err ? err : open_gateway(w, WARD_FAR, guarded);
 }
 
 static int open_machine(struct ward *w, enum ward_place p)
@@ -234,11 +283,11 @@ static int open_central_link(const struct ward *w)
 	static const char *const queue[] = {"tc", "qdisc", "add",   "dev", "central-1", "parent",
 					    "1:", "pfifo", "limit", "32",  NULL};
 	struct actor_tool tc = {.argv = rate, .output = w->log};
-	int err = actor_run(w->netns[WARD_HOSPITAL], &tc, 5000);
+	int err = actor_run(w->netns[WARD_ROOM], &tc, 5000);
 
 	tc.argv = queue;
 	if (!err)
-		err = actor_run(w->netns[WARD_HOSPITAL], &tc, 5000);
+		err = actor_run(w->netns[WARD_ROOM], &tc, 5000);
 	if (err)
 		log_error("demo: tc cannot limit the central station's link (is the kernel's "
 			  "sch_tbf there?); %s has what it said",

@@ -2,19 +2,26 @@
 #define BEDWARDEN_DEMO_WARD_H
 /*
  * A ward and the hospital behind it, out of network namespaces: one a machine,
- * one a switch, one for the gateway between the two switches. Nothing has a
+ * one a switch, one for each gateway between two switches. Nothing has a
  * name outside: a namespace lives as long as its holder process, and every
  * process dies with the director, so that nothing can be left behind.
  *
  *   CT  analyser  monitor  fridge  pump  camera
  *    |      |        |       |      |     |
  *   [            the ward's switch          ]
- *                    | eth1
- *                [gateway]   a plain bridge, or Bedwarden
- *                    | eth0
- *   [           the hospital's switch       ]
- *    |      |        |       |      |     |
- *  PACS    lab    central  broker outsider router -- internet
+ *                    | eth1   | eth2
+ *                [  ward's gateway  ]      a plain bridge, or Bedwarden
+ *                    | eth0   | eth3
+ *   [           the hospital's switch       ] -- outsider, router -- internet
+ *                    | eth0   | eth3           and a listener
+ *                [ servers' gateway ]      a plain bridge, or Bedwarden
+ *                    | eth1   | eth2
+ *   [         the server room's switch      ]
+ *        |        |         |         |
+ *      PACS      lab     central    broker
+ *
+ * What is guarded goes by eth0 and eth1; eth2 and eth3 are where the relay is
+ * spoken to and speaks, in the guarded ward alone.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,13 +39,16 @@ enum ward_place {
 	WARD_LAB,
 	WARD_CENTRAL,
 	WARD_BROKER,
-	WARD_OUTSIDER, /* an attacker's machine in the hospital's network */
+	WARD_SERVERS,
+	WARD_OUTSIDER = WARD_SERVERS, /* an attacker's machine in the hospital's network */
 	WARD_ROUTER,
 	WARD_MACHINES,
 	WARD_INTERNET = WARD_MACHINES,
 	WARD_SWITCH,
 	WARD_HOSPITAL,
+	WARD_ROOM,
 	WARD_GATEWAY,
+	WARD_FAR,
 	WARD_PLACES,
 };
 
@@ -49,7 +59,15 @@ struct ward_machine {
 	uint8_t mac[6];
 };
 
-/* Addresses and names; the last four have no address of their own. */
+/* Addresses of the gateways' own. */
+#define WARD_LINK_IP	   "10.79.0.1"
+#define WARD_FAR_LINK_IP   "10.79.0.2"
+#define WARD_UPLINK_IP	   "10.78.0.1"
+#define WARD_FAR_UPLINK_IP "10.78.0.2"
+#define WARD_RELAY_IP	   "10.77.1.2" /* where the ward's devices reach a relay */
+#define WARD_FAR_RELAY_IP  "10.77.0.3" /* whence the servers are reached by one */
+
+/* Addresses and names; those behind the internet have no address of their own. */
 extern const struct ward_machine ward_machines[WARD_PLACES];
 
 struct ward {
@@ -59,7 +77,7 @@ struct ward {
 	char log[160]; /* file for what the tools say */
 };
 
-/* 0 or -errno; ret_w is to be closed either way. `guarded`: isolated ports, no bridge between. */
+/* 0 or -errno; ret_w is to be closed either way. `guarded`: isolated ports, gateways instead of bridges. */
 int ward_open(struct ward *ret_w, const char *log, bool guarded);
 void ward_close(struct ward *w);
 /* Runs `ip -batch` with these lines in a place. 0, -EIO where ip refused. */

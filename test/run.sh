@@ -51,7 +51,11 @@ age() {
 	LIMIT=600 count test/age/kill.py build/bedwarden
 }
 
-agent() { LIMIT=300 count test/agent/agent.py build/agent/bedwarden-agent build/test/agent-kit; }
+agent() {
+	LIMIT=300 count test/agent/agent.py build/agent/bedwarden-agent build/test/agent-kit
+	count test/agent/installers.py build/agent/bedwarden-agent build/test/agent-kit
+	count test/agent/push.py build/test/push-kit
+}
 
 tuf() {
 	count test/tuf/conform.py build/bedwarden

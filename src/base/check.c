@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/check_update.h"
 #include "base/conform.h"
 
 #define ROLES_MAX 61 /* what a rule's mask of roles has room for (bpf/shared.h) */
@@ -40,14 +41,13 @@ struct claim {
 __attribute__((format(printf, 3, 4))) static void wrong(struct checking *k, const char *path,
 							const char *fmt, ...)
 {
-	const struct outline_node *n = k->o ? outline_node(k->o, outline_find(k->o, path)) : NULL;
 	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	errors_add(k->e, n ? n->line : 0, n ? n->column : 0, "%s", text);
+	errors_at(k->e, k->o, path, "%s", text);
 }
 
 static int name_order(const void *a, const void *b)
@@ -658,16 +658,6 @@ static void check_audit(struct checking *k)
 		      "cert and cert_key belong together; give both or none");
 }
 
-/* "02:00-05:00"; over midnight, too. */
-static bool is_window(const char *text)
-{
-	unsigned h1, m1, h2, m2;
-	int used = 0;
-
-	return sscanf(text, "%2u:%2u-%2u:%2u%n", &h1, &m1, &h2, &m2, &used) == 4 && !text[used] &&
-	       h1 < 24 && m1 < 60 && h2 < 25 && m2 < 60 && (h2 < 24 || m2 == 0);
-}
-
 static bool is_below(const char *path, const char *folder)
 {
 	size_t len = strlen(folder);
@@ -691,7 +681,7 @@ static void check_updates(struct checking *k)
 	}
 	for (unsigned i = 0; i < u->window_count; i++) {
 		snprintf(at, sizeof(at), "updates.window[%u]", i);
-		if (!is_window(u->window[i]))
+		if (!check_window(u->window[i]))
 			wrong(k, at, "'%.60s' is no span of time; expected 02:00-05:00",
 			      u->window[i]);
 	}
@@ -702,6 +692,7 @@ static void check_updates(struct checking *k)
 	if (*u->dir != '/' || *u->root != '/')
 		wrong(k, *u->dir != '/' ? "updates.dir" : "updates.root",
 		      "expected an absolute path");
+	check_rollouts(k->c, k->o, k->e);
 	/* Who owns a folder can put another in the place of what is in it. */
 	if (is_below(u->dir, k->c->gateway.state_dir))
 		wrong(k, "updates.dir",
@@ -858,6 +849,7 @@ static void check_device(struct checking *k, unsigned i)
 	check_rules(k, at, d->accepts, d->accepts_count);
 	snprintf(at, sizeof(at), "devices[%u].services", i);
 	check_services(k, at, d->services, d->services_count);
+	check_device_update(k->c, i, k->o, k->e);
 }
 
 static const char *claimant(const struct checking *k, const struct claim *m)

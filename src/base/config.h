@@ -107,6 +107,27 @@ struct config_peer {
 	unsigned hosts_count;
 };
 
+/* How firmware comes to devices (doc/agent.md). */
+struct config_rollout {
+	uint32_t few, parallel, success; /* devices of the second wave, at a time; percent */
+	uint32_t pause_minutes, install_seconds, watch_seconds, patient_seconds;
+	char *window; /* "01:00-05:00", local time; "" always */
+};
+
+/* Who brings firmware to a device, and how; in the order of update/rollout/rollouts.h. */
+enum config_driver { CONFIG_PERSON, CONFIG_AGENT, CONFIG_PUSH };
+
+struct config_update {
+	enum config_driver driver;
+	char *url, *then; /* push: where the file goes, what is asked for afterwards; "" nothing */
+	bool post;	  /* `method: post`, else PUT */
+	char *user, *password_file; /* "" none */
+	char *ca;		    /* file: whom https is to trust; "" the system's authorities */
+	char *host_key;		    /* SFTP: base64 of SHA-256 of the host's key; "" none */
+	uint32_t seconds;	    /* for all of it, at most */
+	uint32_t *seconds_given;
+};
+
 /* Where updates come from, and when they are installed (doc/updates.md). */
 struct config_updates {
 	char **mirrors; /* URLs with metadata/ and targets/ below, asked in this order; none: no updater */
@@ -121,7 +142,10 @@ struct config_updates {
 	bool gateway_waits;	/* `gateway: approve`, releases of the gateway do */
 	char **window; /* "02:00-05:00", local time, when the gateway may change releases */
 	unsigned window_count;
-	uint32_t warn_days; /* before metadata expires, or since something was fetched */
+	uint32_t warn_days;  /* before metadata expires, or since something was fetched */
+	char *agents;	     /* "10.1.1.2:8086" where devices' agents call; "" nowhere */
+	bool firmware_waits; /* `firmware: approve`, rollouts to devices wait for a person */
+	struct config_rollout rollout;
 };
 
 struct config_people {
@@ -129,6 +153,7 @@ struct config_people {
 	char *sms_url, *sms_from; /* this gateway, as from that number; "" none */
 	char **aal3;		  /* roles that must show level 3 */
 	unsigned aal3_count;
+	char *attestation;	  /* file of those who may vouch for authenticators; "" none */
 	bool one_factor_anywhere; /* opens a door in an emergency; else only from the ward */
 	uint32_t idle_minutes;	  /* 0: the role's own */
 	uint32_t overall_hours;	  /* 0: the role's own */
@@ -261,6 +286,7 @@ struct config_device {
 	struct config_service
 		*services; /* before its profile's; one of the same name replaces it */
 	unsigned services_count;
+	struct config_update *update; /* NULL: the gateway brings it no firmware */
 };
 
 struct config {

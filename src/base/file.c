@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -183,4 +184,18 @@ int file_erase(const char *path)
 	if (unlink(path) < 0 && err == 0)
 		err = -errno;
 	return err == 0 ? file_sync_folder(path) : err;
+}
+
+int file_memory(const char *name, struct bytes data)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), err;
+
+	if (fd < 0)
+		return -errno;
+	err = file_write(fd, data);
+	if (err < 0) {
+		close(fd);
+		return err;
+	}
+	return fd;
 }

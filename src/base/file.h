@@ -35,4 +35,7 @@ int file_sync_folder(const char *path);
 /* All of it, whatever the kernel takes at once. 0 or -errno. */
 int file_write(int fd, struct bytes data);
 
+/* A memfd that holds `data`, called `name` where processes are listed. The caller's; -errno. */
+int file_memory(const char *name, struct bytes data);
+
 #endif

@@ -13,7 +13,9 @@ static const enum fd_rule fd_rules[IPC_TYPE_COUNT] = {
 	[IPC_RELAYS] = FD_MUST,	 [IPC_LISTEN] = FD_MUST,      [IPC_CONSOLE] = FD_MUST,
 	[IPC_COURIER] = FD_MUST, [IPC_POLICY_TEXT] = FD_MUST, [IPC_LINKS] = FD_MUST,
 	[IPC_FRAMES] = FD_MUST,	 [IPC_WAKE] = FD_MUST,	      [IPC_QUEUES] = FD_MUST,
-	[IPC_UPDATER] = FD_MUST, [IPC_EXPORT] = FD_MUST,
+	[IPC_UPDATER] = FD_MUST, [IPC_EXPORT] = FD_MUST,      [IPC_ESTATE] = FD_MUST,
+	[IPC_ROOTS] = FD_MUST,	 [IPC_FIRMWARE] = FD_MUST,    [IPC_AGENTS] = FD_MUST,
+	[IPC_AGENT] = FD_MUST,	 [IPC_ROLLOUTS] = FD_MUST,
 };
 
 /* Room for more descriptors than one, so that a sender of several is seen and refused. */
@@ -152,4 +154,21 @@ bool ipc_may(const struct ipc_right *table, size_t count, int from, enum ipc_typ
 		if (table[i].from == from && table[i].type == type)
 			return true;
 	return false;
+}
+
+int ipc_hear(int sock, void *buf, const struct ipc_right *table, size_t count, int from,
+	     struct ipc_message *ret_m)
+{
+	struct ipc_message m;
+	int err = ipc_recv(sock, buf, &m);
+
+	if (err != 0)
+		return err;
+	if (!ipc_may(table, count, from, m.type)) {
+		if (m.fd >= 0)
+			close(m.fd);
+		return -EBADMSG;
+	}
+	*ret_m = m;
+	return 0;
 }

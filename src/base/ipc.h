@@ -86,6 +86,21 @@ enum ipc_type {
 	IPC_AUDIT, /* keeper → exporter: JSON object, entries of the audit trail to be sent; exporter →
 		    * keeper: u64 up to which they arrived, 0 none yet, and why nothing more does;
 		    * without a reason it waits for more */
+	IPC_ESTATE, /* parent → link: fd of a memfd in which the sealed link's keys outlive the link's
+		     * process (seal/link/link.h); empty */
+	IPC_ROOTS, /* parent → keeper: fd of a file, PEM: who may vouch for authenticators; empty */
+	IPC_ANNOUNCED, /* guard → parent: struct setup_announced (role/setup.h), a door for data; the
+			* answer is IPC_GRANTS to all of them */
+	/* Firmware for devices (role/rollout.h). */
+	IPC_FIRMWARE, /* parent → updater: fd of a memfd, JSON: who gets it and how (role/firmware.h) */
+	IPC_AGENTS, /* parent → link, updater: fd of its end of their pair; empty */
+	IPC_AGENT, /* link → updater: fd of a conversation with an agent, in the clear; the name in
+		    * its certificate */
+	IPC_ROLLOUT, /* keeper → updater: JSON object, what a person wants of one; updater → keeper:
+		       * JSON object, what came of it */
+	IPC_ROLLOUTS, /* updater → keeper: fd of a memfd, JSON: how they stand, when it changed */
+	IPC_SIGHT,    /* keeper → updater: struct setup_sight (role/setup.h), some */
+	IPC_CONDUCT,  /* guard → keeper: struct setup_conduct (role/setup.h), some */
 	IPC_TYPE_COUNT,
 };
 
@@ -131,5 +146,8 @@ struct ipc_right {
 	enum ipc_type type;
 };
 bool ipc_may(const struct ipc_right *table, size_t count, int from, enum ipc_type type);
+/* As ipc_recv(); what `from` may not say is malformed too. */
+int ipc_hear(int sock, void *buf, const struct ipc_right *table, size_t count, int from,
+	     struct ipc_message *ret_m);
 
 #endif

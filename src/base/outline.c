@@ -15,10 +15,9 @@ struct outline {
 	uint32_t text_len, text_cap;
 };
 
-void errors_add(struct errors *e, unsigned line, unsigned column, const char *fmt, ...)
+static void add(struct errors *e, unsigned line, unsigned column, const char *fmt, va_list ap)
 {
 	struct config_error *to;
-	va_list ap;
 
 	if (e->count >= e->max)
 		return;
@@ -26,8 +25,15 @@ void errors_add(struct errors *e, unsigned line, unsigned column, const char *fm
 	snprintf(to->file, sizeof(to->file), "%s", e->file);
 	to->line = line;
 	to->column = column;
-	va_start(ap, fmt);
 	vsnprintf(to->text, sizeof(to->text), fmt, ap);
+}
+
+void errors_add(struct errors *e, unsigned line, unsigned column, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(e, line, column, fmt, ap);
 	va_end(ap);
 }
 
@@ -289,4 +295,14 @@ uint32_t outline_find(const struct outline *o, const char *path)
 		at = to;
 	}
 	return at;
+}
+
+void errors_at(struct errors *e, const struct outline *o, const char *path, const char *fmt, ...)
+{
+	const struct outline_node *n = o ? outline_node(o, outline_find(o, path)) : NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(e, n ? n->line : 0, n ? n->column : 0, fmt, ap);
+	va_end(ap);
 }

@@ -48,4 +48,8 @@ const char *outline_text(const struct outline *o, uint32_t node);
  */
 uint32_t outline_find(const struct outline *o, const char *path);
 
+/* As errors_add(), at the place that a path names; `o` NULL: at none. */
+void errors_at(struct errors *e, const struct outline *o, const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
 #endif

@@ -377,7 +377,21 @@
 	X(SEAL_WRONG_PEER, "seal.wrong_peer",                                                      \
 	  "Another gateway sent what does not belong to the machines behind it.")                  \
 	X(SEAL_NO_PEER, "seal.no_peer",                                                            \
-	  "What is to be encrypted is for a machine that is behind no other gateway.")
+	  "What is to be encrypted is for a machine that is behind no other gateway.")             \
+	X(UPDATE_ROLLOUT, "update.rollout",                                                        \
+	  "An update of devices began, was held, goes on or is done.")                             \
+	X(UPDATE_ROLLOUT_STOPPED, "update.rollout_stopped",                                        \
+	  "An update of devices was stopped: too many of them did not come out well.")             \
+	X(UPDATE_DEVICE_BEGUN, "update.device_begun", "A device is being updated.")                \
+	X(UPDATE_DEVICE_WAITS, "update.device_waits",                                              \
+	  "A device is not updated now; it may be on a patient.")                                  \
+	X(UPDATE_DEVICE_DONE, "update.device_done", "A device was updated, and it is well.")       \
+	X(UPDATE_ON_TRUST, "update.on_trust",                                                      \
+	  "A device cannot check an update itself: on the last step it was trusted.")              \
+	X(UPDATE_DEVICE_BACK, "update.device_back",                                                \
+	  "A device did not do well with an update and goes back to what it had.")                 \
+	X(UPDATE_DEVICE_FAILED, "update.device_failed",                                            \
+	  "A device could neither be updated nor taken back: somebody has to look at it.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

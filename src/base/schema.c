@@ -52,6 +52,12 @@ static const cyaml_strval_t hashed_open[] = {{"hashed", 1}, {"open", 2}};
 static const cyaml_strval_t block_observe[] = {{"block", 2}, {"observe", 1}};
 static const cyaml_strval_t anywhere_ward[] = {{"anywhere", 2}, {"ward", 1}};
 static const cyaml_strval_t auto_approve[] = {{"auto", 1}, {"approve", 2}};
+static const cyaml_strval_t drivers[] = {
+	{"person", CONFIG_PERSON + 1},
+	{"agent", CONFIG_AGENT + 1},
+	{"push", CONFIG_PUSH + 1},
+};
+static const cyaml_strval_t put_post[] = {{"put", 1}, {"post", 2}};
 static const cyaml_strval_t block_report[] = {{"block", 2}, {"report", 1}};
 
 /* Entries of lists of plain text: addresses, names, ports. */
@@ -244,6 +250,10 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
 	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
 	  "level 3); all others need any two factors (level 2).")                                  \
+	X(TEXT, schema_file, "attestation", config.people.attestation, 0, OPTIONAL, "", 0, 255,    \
+	  "A file of certificates, PEM: a passkey is added only where its authenticator proves "   \
+	  "by one of these who made it (attestation, packed or fido-u2f). Empty: any "             \
+	  "authenticator may be used.")                                                            \
 	X(WORD, schema_file, "one_factor", config.people.one_factor_anywhere, anywhere_ward,       \
 	  OPTIONAL, "ward", 0, 0,                                                                  \
 	  "From where one factor alone opens a door in an emergency: ward (only from the address " \
@@ -308,7 +318,62 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, schema_file, "warn_days", given.warn_days, config.updates.warn_days, OPTIONAL,   \
 	  "3", 1, 90,                                                                              \
 	  "Days before metadata expires, or without anything fetched, after which somebody is "    \
-	  "warned.")
+	  "warned.")                                                                               \
+	X(WORD, schema_file, "firmware", config.updates.firmware_waits, auto_approve, OPTIONAL,    \
+	  "approve", 0, 0,                                                                         \
+	  "Firmware for devices: a rollout begins by itself (auto), or when a person says so "     \
+	  "(approve).")                                                                            \
+	X(TEXT, schema_file, "agents", config.updates.agents, 0, OPTIONAL, "", 0, 63,              \
+	  "Address and port where agents on devices call, as 10.1.1.2:8086, over mutual TLS with " \
+	  "certificates of the gateway's own authority; empty: nowhere.")                          \
+	X(MAP, schema_file, "rollout", config, rollout_fields, OPTIONAL, NULL, 0, 0,               \
+	  "How firmware comes to devices: one first, then a few, then the rest.")
+
+#define ROLLOUT(X)                                                                                 \
+	X(NUMBER, schema_file, "few", given.few, config.updates.rollout.few, OPTIONAL, "3", 1,     \
+	  4096, "Devices of the second wave; the first has one, the third all others.")            \
+	X(NUMBER, schema_file, "parallel", given.parallel, config.updates.rollout.parallel,        \
+	  OPTIONAL, "4", 1, 64, "Devices at a time, at most.")                                     \
+	X(NUMBER, schema_file, "success", given.success, config.updates.rollout.success, OPTIONAL, \
+	  "100", 1, 100,                                                                           \
+	  "Percent of a wave's devices that must have come out well; with fewer, the rollout "     \
+	  "stops.")                                                                                \
+	X(NUMBER, schema_file, "pause_minutes", given.pause_minutes,                               \
+	  config.updates.rollout.pause_minutes, OPTIONAL, "1440", 0, 43200, "Pause after a wave.") \
+	X(NUMBER, schema_file, "install_seconds", given.install_seconds,                           \
+	  config.updates.rollout.install_seconds, OPTIONAL, "1200", 5, 86400,                      \
+	  "For a device to be heard of again after it got its firmware; then it is taken back.")   \
+	X(NUMBER, schema_file, "watch_seconds", given.watch_seconds,                               \
+	  config.updates.rollout.watch_seconds, OPTIONAL, "600", 1, 86400,                         \
+	  "For so long a device is watched: it has to talk as its profile says, and to do "        \
+	  "nothing else.")                                                                         \
+	X(NUMBER, schema_file, "patient_seconds", given.patient_seconds,                           \
+	  config.updates.rollout.patient_seconds, OPTIONAL, "900", 5, 86400,                       \
+	  "A device counts as on a patient until it has shown no vital signs for so long.")        \
+	X(TEXT, schema_file, "window", config.updates.rollout.window, 0, OPTIONAL, "", 0, 11,      \
+	  "When devices may be updated, in local time: 01:00-05:00. Empty: at any time.")
+
+#define UPDATE(X)                                                                                  \
+	X(WORD, config_update, "driver", driver, drivers, REQUIRED, NULL, 0, 0,                    \
+	  "agent (a program on the device asks for it), push (the gateway sends the file) or "     \
+	  "person (somebody does it by hand, and says so).")                                       \
+	X(TEXT, config_update, "url", url, 0, OPTIONAL, "", 0, 511,                                \
+	  "push: where the file goes; http://, https://, sftp:// or tftp://.")                     \
+	X(WORD, config_update, "method", post, put_post, OPTIONAL, "put", 0, 0,                    \
+	  "push by HTTP: put or post.")                                                            \
+	X(TEXT, config_update, "then", then, 0, OPTIONAL, "", 0, 511,                              \
+	  "push: what is asked for afterwards, by GET (or POST), such as a restart.")              \
+	X(TEXT, config_update, "user", user, 0, OPTIONAL, "", 0, 127, "push: whom it is sent as.") \
+	X(TEXT, config_update, "password_file", password_file, 0, OPTIONAL, "", 0, 255,            \
+	  "push: a file with that user's password as its first line.")                             \
+	X(TEXT, config_update, "ca", ca, 0, OPTIONAL, "", 0, 255,                                  \
+	  "push by https: a file with the certificates that may vouch for the device, below "      \
+	  "/etc; empty: the system's authorities.")                                                \
+	X(TEXT, config_update, "host_key", host_key, 0, OPTIONAL, "", 0, 63,                       \
+	  "push by sftp: the fingerprint of the device's host key, SHA256:…, as ssh-keygen -l "  \
+	  "shows it.")                                                                             \
+	X(NUMBER, config_update, "seconds", seconds_given, seconds, OPTIONAL, "600", 5, 86400,     \
+	  "push: for all of it, at most.")
 
 #define SEGMENT(X)                                                                                 \
 	X(TEXT, config_segment, "name", name, 0, REQUIRED, NULL, 1, 63,                            \
@@ -413,41 +478,44 @@ static const struct cyaml_schema_value text_entry = {
 	X(MAP_AT, config_profile, "identify", identify, identify_fields, OPTIONAL, NULL, 0, 0,     \
 	  "What such a device is recognised by.")
 
-#define DEVICE(X)                                                                               \
-	X(TEXT, config_device, "name", name, 0, REQUIRED, NULL, 1, 63,                          \
-	  "What the device is called in events.")                                               \
-	X(TEXT, config_device, "segment", segment, 0, REQUIRED, NULL, 1, 63,                    \
-	  "The segment whose ward side it is on.")                                              \
-	X(TEXT, config_device, "mac", mac, 0, REQUIRED, NULL, 17, 17, "Its hardware address.")  \
-	X(TEXTS, config_device, "ip", ip, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,             \
-	  "Its addresses. None: any address that nobody else owns.")                            \
-	X(TEXT, config_device, "profile", profile, 0, OPTIONAL, "", 0, 63,                      \
-	  "Its profile. Without one only its own starts and accepts count.")                    \
-	X(TEXT, config_device, "vendor", vendor, 0, OPTIONAL, "", 0, 127,                       \
-	  "Who made it, as advisories call them; else its hardware address says.")              \
-	X(TEXT, config_device, "model", model, 0, OPTIONAL, "", 0, 127,                         \
-	  "What it is, as its maker calls it; advisories are matched by it.")                   \
-	X(TEXT, config_device, "version", version, 0, OPTIONAL, "", 0, 95,                      \
-	  "Of its software. Without it no advisory can be ruled out.")                          \
-	X(TEXT, config_device, "serial", serial, 0, OPTIONAL, "", 0, 127,                       \
-	  "Its serial number, for advisories that name some.")                                  \
-	X(TEXT, config_device, "sbom", sbom, 0, OPTIONAL, "", 0, 255,                           \
-	  "A file with its model's bill of materials, CycloneDX JSON; relative to the policy.") \
-	X(TEXTS, config_device, "peer", peer, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,         \
-	  "Hosts it is narrowed to: where a line allows a role that one of these "              \
-	  "holds, only these are allowed. Other roles stay as they are.")                       \
-	X(WORD_AT, config_device, "mode", mode, modes, OPTIONAL, NULL, 0, 0,                    \
-	  "Its own mode; else the segment's.")                                                  \
-	X(WORD_AT, config_device, "fail", fail, fails, OPTIONAL, NULL, 0, 0,                    \
-	  "Its own fail mode; else the profile's, or closed without a profile.")                \
-	X(WORD_AT, config_device, "archive", archive, yes_no, OPTIONAL, NULL, 0, 0,             \
-	  "Whether what it says is kept in the vault; else as the profile says.")               \
-	X(MAPS, config_device, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,     \
-	  "What it may start besides what its profile says.")                                   \
-	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,   \
-	  "What may be started towards it besides what its profile says.")                      \
-	X(MAPS, config_device, "services", services, &service_entry, OPTIONAL, NULL, 0, 16,     \
-	  "Service ports besides those of its profile, or in the place of the one of that name.")
+#define DEVICE(X)                                                                                 \
+	X(TEXT, config_device, "name", name, 0, REQUIRED, NULL, 1, 63,                            \
+	  "What the device is called in events.")                                                 \
+	X(TEXT, config_device, "segment", segment, 0, REQUIRED, NULL, 1, 63,                      \
+	  "The segment whose ward side it is on.")                                                \
+	X(TEXT, config_device, "mac", mac, 0, REQUIRED, NULL, 17, 17, "Its hardware address.")    \
+	X(TEXTS, config_device, "ip", ip, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,               \
+	  "Its addresses. None: any address that nobody else owns.")                              \
+	X(TEXT, config_device, "profile", profile, 0, OPTIONAL, "", 0, 63,                        \
+	  "Its profile. Without one only its own starts and accepts count.")                      \
+	X(TEXT, config_device, "vendor", vendor, 0, OPTIONAL, "", 0, 127,                         \
+	  "Who made it, as advisories call them; else its hardware address says.")                \
+	X(TEXT, config_device, "model", model, 0, OPTIONAL, "", 0, 127,                           \
+	  "What it is, as its maker calls it; advisories are matched by it.")                     \
+	X(TEXT, config_device, "version", version, 0, OPTIONAL, "", 0, 95,                        \
+	  "Of its software. Without it no advisory can be ruled out.")                            \
+	X(TEXT, config_device, "serial", serial, 0, OPTIONAL, "", 0, 127,                         \
+	  "Its serial number, for advisories that name some.")                                    \
+	X(TEXT, config_device, "sbom", sbom, 0, OPTIONAL, "", 0, 255,                             \
+	  "A file with its model's bill of materials, CycloneDX JSON; relative to the policy.")   \
+	X(TEXTS, config_device, "peer", peer, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,           \
+	  "Hosts it is narrowed to: where a line allows a role that one of these "                \
+	  "holds, only these are allowed. Other roles stay as they are.")                         \
+	X(WORD_AT, config_device, "mode", mode, modes, OPTIONAL, NULL, 0, 0,                      \
+	  "Its own mode; else the segment's.")                                                    \
+	X(WORD_AT, config_device, "fail", fail, fails, OPTIONAL, NULL, 0, 0,                      \
+	  "Its own fail mode; else the profile's, or closed without a profile.")                  \
+	X(WORD_AT, config_device, "archive", archive, yes_no, OPTIONAL, NULL, 0, 0,               \
+	  "Whether what it says is kept in the vault; else as the profile says.")                 \
+	X(MAPS, config_device, "starts", starts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,       \
+	  "What it may start besides what its profile says.")                                     \
+	X(MAPS, config_device, "accepts", accepts, &rule_entry, OPTIONAL, NULL, 0, MAX_RULES,     \
+	  "What may be started towards it besides what its profile says.")                        \
+	X(MAPS, config_device, "services", services, &service_entry, OPTIONAL, NULL, 0, 16,       \
+	  "Service ports besides those of its profile, or in the place of the one of that name.") \
+	X(MAP_AT, config_device, "update", update, update_fields, OPTIONAL, NULL, 0, 0,           \
+	  "How it gets firmware; without it the gateway brings it none. Firmware is found by "    \
+	  "vendor and model.")
 
 #define SHIELD(X)                                                                                 \
 	X(TEXT, config_shield, "advisory", advisory, 0, REQUIRED, NULL, 1, 95,                    \
@@ -565,6 +633,7 @@ ENTRY(peer, config_peer)
 TABLE(people, PEOPLE)
 TABLE(export, EXPORT)
 TABLE(audit, AUDIT)
+TABLE(rollout, ROLLOUT)
 TABLE(updates, UPDATES)
 TABLE(segment, SEGMENT)
 ENTRY(segment, config_segment)
@@ -574,6 +643,7 @@ TABLE(rule, RULE)
 ENTRY(rule, config_rule)
 TABLE(service, SERVICE)
 ENTRY(service, config_service)
+TABLE(update, UPDATE)
 TABLE(device, DEVICE)
 ENTRY(device, config_device)
 TABLE(shield, SHIELD)
@@ -595,9 +665,11 @@ const struct schema_table schema_tables[] = {
 	ROW(audit, "audit", "The audit trail"),
 	ROW(export, "audit.export", "Where the audit trail is sent"),
 	ROW(updates, "updates", "Where updates come from, and when they are installed"),
+	ROW(rollout, "updates.rollout", "How firmware comes to devices"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
 	ROW(host, "hosts", "Machines and networks that devices talk to"),
 	ROW(device, "devices", "A device that is guarded"),
+	ROW(update, "update", "How a device gets firmware"),
 	ROW(shield, "shields", "A virtual patch"),
 	ROW(profile, "profile", "A profile, in a file of its own"),
 	ROW(rule, "rule", "An entry of starts or accepts"),

@@ -8,7 +8,7 @@
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
-static int make(const char *name, size_t size)
+int share_make(const char *name, size_t size)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), err;
 
@@ -23,12 +23,12 @@ static int make(const char *name, size_t size)
 
 int share_make_memory(uint32_t chunks)
 {
-	return make("frames", (size_t)chunks * SHARE_CHUNK);
+	return share_make("frames", (size_t)chunks * SHARE_CHUNK);
 }
 
 int share_make_queues(void)
 {
-	return make("queues", SHARE_QUEUES * spsc_bytes(SHARE_QUEUE));
+	return share_make("queues", SHARE_QUEUES * spsc_bytes(SHARE_QUEUE));
 }
 
 /* The whole of it, if nobody can make it smaller any more. */
@@ -47,6 +47,20 @@ static int map(int fd, void **ret_at, size_t *ret_size)
 	*ret_at = at;
 	*ret_size = (size_t)st.st_size;
 	return 0;
+}
+
+void *share_map(int fd, size_t size)
+{
+	size_t got;
+	void *at;
+	int r = map(fd, &at, &got);
+
+	if (r == 0 && got == size)
+		return at;
+	if (r == 0)
+		munmap(at, got);
+	errno = r ? -r : EBADMSG;
+	return NULL;
 }
 
 int share_map_memory(int fd, uint8_t **ret_at, uint32_t *ret_chunks)

@@ -20,6 +20,12 @@
 
 enum share_queue { SHARE_SEAL, SHARE_SEALED, SHARE_EMPTY, SHARE_OPENED, SHARE_QUEUES };
 
+/* Memory of `size` bytes, zeroed, that two processes are to share. A descriptor, the caller's, or
+ * -errno. `name` is what /proc shows. */
+int share_make(const char *name, size_t size);
+/* Maps it. NULL with errno; EBADMSG: it is not of that size, or it could still shrink. */
+void *share_map(int fd, size_t size);
+
 /* Of so many chunks, SHARE_INBOX of them included. A descriptor, the caller's, or -errno. */
 int share_make_memory(uint32_t chunks);
 /* Empty queues. The same. */

@@ -98,7 +98,8 @@ const struct cli_command cli_commands[] = {
 	 "[ARG]... | add|sign DRAFT.json [OPTION]... [FILE]... | key FILE",
 	 "publish such a repository", cli_repo},
 	{"update",
-	 "status [--json] | check | approve NAME | hold [--reason TEXT] | release | rollback | "
+	 "status [--json] | check | approve NAME | hold [ROLLOUT] [--reason TEXT] | "
+	 "release [ROLLOUT] | rollback [ROLLOUT] | done ROLLOUT DEVICE [--failed] | "
 	 "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]... | "
 	 "advisories [--device NAME] [--advisory ID] [--all] [--json] [--advisories DIR] "
 	 "[--devices FILE] | shield ADVISORY [--device NAME]... [--accepts | --starts] [--proto P] "

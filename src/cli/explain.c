@@ -7,6 +7,8 @@
 #include "base/address.h"
 #include "cli/explain_service.h"
 #include "cli/explain_shield.h"
+#include "cli/explain_update.h"
+#include "role/firmware.h"
 
 static const char *const mode_names[] = {"observe", "simulate", "enforce"};
 static const char *const fail_names[] = {"open", "closed"};
@@ -324,6 +326,7 @@ static void print_device(FILE *out, const struct explaining *x, unsigned i)
 			"  its HL7 messages and DICOM images are kept in the vault, six years\n");
 	print_direction(out, x, g, false);
 	print_direction(out, x, g, true);
+	explain_update(out, x->c, d);
 }
 
 static void print_segments(FILE *out, const struct explaining *x)
@@ -457,6 +460,12 @@ static void warn_devices(const struct explaining *x, const struct warning *w)
 			     "device '%s' may do nothing at all: it has no profile and no lines of "
 			     "its own, or nobody holds the roles they name",
 			     d->name);
+		if (d->update && d->update->driver != CONFIG_PERSON &&
+		    !firmware_seen(x->p, x->c->segments_count + i))
+			warn(w,
+			     "device '%s' gets no firmware: none of its lines is inspected, so "
+			     "nobody can see whether it is on a patient, or well afterwards",
+			     d->name);
 		if (g->mode != GATE_ENFORCE)
 			warn(w, "device '%s' is in mode %s: nothing is blocked for it", d->name,
 			     mode_names[g->mode]);
@@ -553,6 +562,7 @@ void explain_text(FILE *out, const struct config *c, const struct policy *p)
 		explain_services(out, p, c->segments_count + i);
 	}
 	explain_shields(out, c);
+	explain_rollouts(out, c);
 	fputc('\n', out);
 	warn_all(&x, &w);
 	fprintf(out, "good: %u segments, %u hosts, %u devices, %u rules\n", c->segments_count,
@@ -589,6 +599,8 @@ static json_t *device_json(const struct explaining *x, unsigned i)
 		      mode_names[g->mode], "fail", fail_names[g->fail], "archive",
 		      (g->flags & GATE_DEVICE_ARCHIVE) != 0, "ip", ips, "rules", rules, "services",
 		      explain_services_json(x->p, x->c->segments_count + i));
+	if (d->update)
+		json_object_set_new(o, "update", explain_update_json(d));
 	if (o)
 		json_object_update_new(o,
 				       json_pack("{s:s, s:s, s:s, s:s, s:s}", "vendor", d->vendor,

@@ -5,12 +5,19 @@
 #include "cli/cli.h"
 
 static const struct update_verb verbs[] = {
-	{"import", update_cli_import},	   {"advisories", update_cli_advisories},
-	{"shield", update_cli_shield},	   {"accept", update_cli_accept},
-	{"withdraw", update_cli_withdraw}, {"status", update_cli_status},
-	{"check", update_cli_ask},	   {"approve", update_cli_ask},
-	{"hold", update_cli_ask},	   {"release", update_cli_ask},
-	{"rollback", update_cli_ask},	   {0},
+	{"import", update_cli_import},
+	{"advisories", update_cli_advisories},
+	{"shield", update_cli_shield},
+	{"accept", update_cli_accept},
+	{"withdraw", update_cli_withdraw},
+	{"status", update_cli_status},
+	{"check", update_cli_ask},
+	{"approve", update_cli_ask},
+	{"hold", update_cli_ask},
+	{"release", update_cli_ask},
+	{"rollback", update_cli_ask},
+	{"done", update_cli_ask},
+	{0},
 };
 
 int cli_update(int argc, char **argv)

@@ -9,7 +9,7 @@ struct update_verb {
 };
 
 int update_cli_status(int argc, char **argv);
-int update_cli_ask(int argc, char **argv); /* check, approve, hold, release, rollback */
+int update_cli_ask(int argc, char **argv); /* check, approve, hold, release, rollback, done */
 int update_cli_import(int argc, char **argv);
 int update_cli_advisories(int argc, char **argv);
 int update_cli_shield(int argc, char **argv);

@@ -1,4 +1,4 @@
-/* `bedwarden update check|approve|hold|release|rollback`: asked of the gateway that runs. */
+/* `bedwarden update check|approve|hold|release|rollback|done`: asked of the gateway that runs. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,19 +8,25 @@
 
 static const struct word {
 	const char *verb, *call, *done;
-	int words; /* behind it */
+	const char *of;	 /* what is done to a rollout that is named; NULL none can be */
+	int least, most; /* words behind it */
 } words[] = {
-	{"check", "update.check", "looked; 'bedwarden update status' says what is there", 0},
-	{"approve", "update.approve", "approved", 1},
-	{"hold", "update.hold", "updates are held: nothing is installed until they are released",
+	{"check", "update.check", "looked; 'bedwarden update status' says what is there", NULL, 0,
 	 0},
-	{"release", "update.release", "updates go on", 0},
-	{"rollback", "update.rollback", "the release before this one is being started", 0},
+	{"approve", "update.approve", "approved", "approved", 1, 1},
+	{"hold", "update.hold", "updates are held: nothing is installed until they are released",
+	 "held: no further device is begun with", 0, 1},
+	{"release", "update.release", "updates go on", "goes on", 0, 1},
+	{"rollback", "update.rollback", "the release before this one is being started",
+	 "every device goes back to what it had", 0, 1},
+	{"done", "update.done", "noted", "noted", 2, 2},
 };
 
 struct asking {
 	struct control_options control;
 	const struct word *word;
+	const char *name, *device, *reason;
+	bool failed;
 };
 
 static void print(void *arg, json_t *ok)
@@ -31,22 +37,22 @@ static void print(void *arg, json_t *ok)
 		json_dumpf(ok, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 		putchar('\n');
 	} else if (*control_text(ok, "name")) {
-		printf("%s: %s %s\n", a->word->done, control_text(ok, "name"),
-		       control_text(ok, "version"));
+		printf("%s: %s %s\n", a->word->of ? a->word->of : a->word->done,
+		       control_text(ok, "name"), control_text(ok, "version"));
 	} else {
 		puts(a->word->done);
 	}
 }
 
-static int ask(struct asking *a, const char *name, const char *reason)
+static int ask(struct asking *a)
 {
-	json_t *args = json_object(), *request;
+	json_t *args = json_pack("{s:s*, s:s*, s:s*}", "name", a->name, "device", a->device,
+				 "reason", a->reason),
+	       *request;
 	int code;
 
-	if (name)
-		json_object_set_new(args, "name", json_string(name));
-	if (reason)
-		json_object_set_new(args, "reason", json_string(reason));
+	if (args && a->failed)
+		json_object_set_new(args, "failed", json_true());
 	request = json_pack("{s:s, s:s, s:o}", "call", a->word->call, "operator",
 			    control_operator(), "args", args);
 	if (!request)
@@ -61,10 +67,10 @@ int update_cli_ask(int argc, char **argv)
 	static const struct option options[] = {
 		CONTROL_OPTIONS,
 		{"reason", required_argument, NULL, 'r'},
+		{"failed", no_argument, NULL, 'f'},
 		{NULL},
 	};
 	struct asking a = {0};
-	const char *reason = NULL;
 	int c, code;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
@@ -76,11 +82,16 @@ int update_cli_ask(int argc, char **argv)
 		if (code > 0)
 			return code;
 		if (c == 'r')
-			reason = optarg;
+			a.reason = optarg;
+		else if (c == 'f')
+			a.failed = true;
 		else if (code < 0)
 			return cli_usage(cli_find("update"));
 	}
-	if (!a.word || argc - optind != a.word->words)
+	if (!a.word || argc - optind < a.word->least || argc - optind > a.word->most ||
+	    (a.failed && a.word->most < 2))
 		return cli_usage(cli_find("update"));
-	return ask(&a, a.word->words ? argv[optind] : NULL, reason);
+	a.name = argc > optind ? argv[optind] : NULL;
+	a.device = argc > optind + 1 ? argv[optind + 1] : NULL;
+	return ask(&a);
 }

@@ -83,6 +83,62 @@ static void say_installed(const json_t *s)
 		puts("  Nothing but what the package brought.");
 }
 
+/* "1 done, 2 waiting": in the order that devices go through. */
+static void count_steps(const json_t *rollout, char *ret_text, size_t size)
+{
+	static const char *const steps[] = {"waiting", "sending", "installing", "watching", "done",
+					    "undoing", "undone",  "failed",	"skipped"};
+	const json_t *d;
+	size_t i, len = 0;
+
+	*ret_text = 0;
+	for (size_t n = 0; n < sizeof(steps) / sizeof(*steps) && len < size; n++) {
+		unsigned count = 0;
+
+		json_array_foreach (json_object_get(rollout, "devices"), i, d)
+			count += strcmp(control_text(d, "step"), steps[n]) == 0;
+		if (count)
+			len += (size_t)snprintf(ret_text + len, size - len, "%s%u %s",
+						len ? ", " : "", count, steps[n]);
+	}
+}
+
+static void say_device(const json_t *d)
+{
+	const char *why = control_text(d, "why"), *driver = control_text(d, "driver");
+	bool trust = strcmp(driver, "push") == 0 && strcmp(control_text(d, "step"), "done") == 0;
+
+	say("      wave %lld  %s (%s): %s%s%s%s", (long long)control_number(d, "wave") + 1,
+	    control_text(d, "name"), driver, control_text(d, "step"), *why ? ", " : "", why,
+	    trust ? "; the last hop was on trust" : "");
+}
+
+static void say_rollouts(const json_t *s)
+{
+	const json_t *list = json_object_get(s, "rollouts"), *r, *d;
+	char steps[160];
+	size_t i, j;
+
+	if (json_array_size(list) == 0)
+		return;
+	puts("\nTO DEVICES");
+	json_array_foreach (list, i, r) {
+		const char *why = control_text(r, "why"), *by = control_text(r, "approved_by");
+
+		count_steps(r, steps, sizeof(steps));
+		say("  - %s: %s %s is %s%s%s (%s)%s%s", control_text(r, "id"),
+		    control_text(r, "model"), control_text(r, "version"), control_text(r, "state"),
+		    *why ? ", " : "", why, steps, *by ? "; approved by " : "", by);
+		if (strcmp(control_text(r, "state"), "proposed") == 0)
+			say("      it waits for a person's word: 'bedwarden update approve %s'",
+			    control_text(r, "id"));
+		json_array_foreach (json_object_get(r, "devices"), j, d)
+			if (strcmp(control_text(r, "state"), "done") != 0 ||
+			    strcmp(control_text(d, "step"), "done") != 0)
+				say_device(d);
+	}
+}
+
 static void show(void *arg, json_t *s)
 {
 	const struct control_options *o = arg;
@@ -106,12 +162,13 @@ static void show(void *arg, json_t *s)
 		    control_text(hold, "by"), *control_text(hold, "reason") ? ": " : "",
 		    control_text(hold, "reason"));
 	say_fetching(json_object_get(s, "fetching"));
-	if (*control_text(s, "error"))
-		say("Nothing can be installed: %s", control_text(s, "error"));
+	if (*control_text(s, "place_error") && json_array_size(json_object_get(s, "waiting")))
+		say("Nothing can be installed: %s", control_text(s, "place_error"));
 	json_array_foreach (json_object_get(s, "warnings"), i, w)
 		say("ATTENTION: %s", json_string_value(w));
 	say_waiting(s);
 	say_installed(s);
+	say_rollouts(s);
 }
 
 int update_cli_status(int argc, char **argv)

@@ -311,6 +311,34 @@ static bool read_packet(struct engine *e, struct work *w, struct flow *f, unsign
 	return told;
 }
 
+/* What is wrong with us, or with whoever sends to it, is not the device's conduct. */
+static bool is_own_doing(enum reason why)
+{
+	return report_kind_of(why) == REPORT_POLICY &&
+	       strncmp(reason_name(why), "floor.", 6) != 0 &&
+	       strncmp(reason_name(why), "seal.", 5) != 0;
+}
+
+static bool calls_us(const struct engine *e, const struct packet *p)
+{
+	return e->o.agents_port && p->proto == PROTO_TCP && p->dst_port == e->o.agents_port &&
+	       memcmp(&p->dst_ip, &e->o.agents, sizeof(e->o.agents)) == 0;
+}
+
+/* A machine whose program is gone still refuses connections, which is no sign of life. */
+static void note_conduct(struct engine *e, const struct work *w)
+{
+	bool refuses = w->p.proto == PROTO_TCP && w->p.tcp_flags & TCP_RST;
+
+	if (!e->conduct || w->v.flags & GATE_VERDICT_TO_DEVICE || !w->p.ip_version ||
+	    w->v.generation != policy_generation(e->policy))
+		return;
+	if (w->v.reason == REASON_NONE && w->v.rule != ~0u && !refuses && !calls_us(e, &w->p))
+		conduct_note(e->conduct, w->v.device, true, e->wall_ns);
+	else if (w->v.reason != REASON_NONE && is_own_doing(w->v.reason))
+		conduct_note(e->conduct, w->v.device, false, e->wall_ns);
+}
+
 void engine_conclude(struct engine *e, struct work *w)
 {
 	struct flow *f = NULL;
@@ -320,6 +348,7 @@ void engine_conclude(struct engine *e, struct work *w)
 	uint8_t end;
 
 	e->found = REASON_NONE;
+	e->announced = false;
 	if (w->v.action != GATE_DROP)
 		hold_stranger(e, w);
 	if (w->v.action == GATE_DROP && e->o.inline_)
@@ -329,6 +358,7 @@ void engine_conclude(struct engine *e, struct work *w)
 	if (__builtin_expect(w->v.grant && f && w->v.action != GATE_DROP, 0))
 		doors_see(e->doors, &w->hint.key, w->hint.sender, &w->p, &w->v, w->ifindex,
 			  e->now_ns);
+	note_conduct(e, w);
 	if (e->o.archive)
 		archive_settle(e->o.archive, w->v.action != GATE_DROP);
 	e->stats.dropped += w->v.action == GATE_DROP;
@@ -351,6 +381,7 @@ void engine_conclude_blocked(struct engine *e, struct work *w)
 {
 	e->stats.dropped++;
 	watch_refused(e, w);
+	note_conduct(e, w);
 	see_machine(e, w, NULL, 0);
 	if (w->v.reason != REASON_NONE)
 		notice_verdict(&e->notice, &w->p, &w->v, w->segment, NULL, e->now_ns);

@@ -46,6 +46,8 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 
 	app_end(e->app, f);
 	session_end(e->sessions, f);
+	if (e->o.announce && how == FLOW_CLOSED)
+		engine_control_ended(e, f);
 	if (how == FLOW_EVICTED)
 		e->stats.flows_evicted++;
 	if (e->ration && !f->reason && how != FLOW_SHUTDOWN &&
@@ -65,9 +67,10 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	struct shields *shields = shields_new(p);
 	uint32_t devices;
 	struct patients *patients = (policy_devices(p, &devices), patients_new(devices));
+	struct conduct *conduct = conduct_new(devices);
 	int r = -ENOMEM;
 
-	if (!roster || !messages || !shields || !patients)
+	if (!roster || !messages || !shields || !patients || !conduct)
 		goto fail;
 	tally_flush(e->notice.tally); /* by the names it was counted under */
 	if (e->floor) {
@@ -85,6 +88,8 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	e->messages = messages;
 	patients_free(e->patients);
 	e->patients = patients;
+	conduct_free(e->conduct);
+	e->conduct = conduct;
 	shields_free(e->shields);
 	e->shields = NULL;
 	if (shields_are_none(shields))
@@ -96,6 +101,7 @@ int engine_set_policy(struct engine *e, const struct policy *p)
 	e->notice.report.roster = roster;
 	return 0;
 fail:
+	conduct_free(conduct);
 	patients_free(patients);
 	shields_free(shields);
 	message_rules_free(messages);
@@ -178,6 +184,7 @@ static void close_rooms(struct engine *e)
 void engine_finish(struct engine *e, struct capture *c)
 {
 	e->capture = c;
+	engine_release(e, true);
 	close_rooms(e);
 	if (e->inventory)
 		inventory_flush(e->inventory, e->wall_ns);
@@ -200,6 +207,7 @@ void engine_free(struct engine *e)
 	bedside_free(e->bedside);
 	message_rules_free(e->messages);
 	patients_free(e->patients);
+	conduct_free(e->conduct);
 	shields_free(e->shields);
 	floor_free(e->floor);
 	roster_free(e->roster);
@@ -266,7 +274,8 @@ static void settle(struct engine *e, const struct frame *f, const struct work *w
 		}
 		out = v->ifindex;
 	}
-	c->ops->forward(c, f, out);
+	if (!engine_hold(e, f, out))
+		c->ops->forward(c, f, out);
 }
 
 /* The word on the piece with the transport header is the word on the datagram. */
@@ -473,6 +482,7 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	tally_tick(e->notice.tally, e->now_ns);
 	bedside_tick(e->bedside, e->wall_ns);
 	engine_shut_doors(e);
+	engine_release(e, false);
 	if (e->o.evidence)
 		evidence_tick(e->o.evidence, e->now_ns);
 	if (e->o.archive)
@@ -508,6 +518,15 @@ void engine_patients(const struct engine *e, uint64_t since_ns,
 {
 	if (e->patients)
 		patients_each(e->patients, since_ns, fn, arg);
+}
+
+void engine_conduct(const struct engine *e, uint64_t since_ns,
+		    void (*fn)(void *arg, uint32_t device, uint64_t talked_ns,
+			       uint64_t misbehaved_ns),
+		    void *arg)
+{
+	if (e->conduct)
+		conduct_each(e->conduct, since_ns, fn, arg);
 }
 
 struct telling {

@@ -27,6 +27,10 @@ typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const stru
 typedef void (*engine_block_fn)(void *arg, const struct gate_flow_key *key, enum reason why,
 				uint64_t for_ns);
 
+/* A door for data that a conversation under a grant announced, or `over` the last one that it did.
+ * 0: it is being opened, and engine_set_grants() comes. */
+typedef int (*engine_announce_fn)(void *arg, const struct gate_grant_row *row, bool over);
+
 /*
  * Sealed links, by the number of the peer gateway: whether it takes frames, and a frame for it,
  * which is no longer the engine's where the answer is 0; -errno: it still is. A frame without a
@@ -62,7 +66,12 @@ struct engine_options {
 	void *sink_arg;
 	engine_block_fn block; /* told of what is cut off; NULL: nobody is */
 	void *block_arg;
+	engine_announce_fn announce; /* NULL: no further door opens */
+	void *announce_arg;
 	struct engine_seal seal; /* up NULL: as for a file, what is to be sealed passes */
+	struct gate_ip
+		agents; /* where agents call us: that they do shows nothing of a device's work */
+	uint16_t agents_port; /* 0: nowhere */
 };
 
 struct engine_stats {
@@ -109,6 +118,11 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns);
 void engine_stats_event(struct engine *e, uint64_t wall_ns);
 void engine_stats(const struct engine *e, struct engine_stats *ret_stats);
 struct flow_table *engine_flows(struct engine *e);
+/* How devices of the policy at hand conducted themselves after `since_ns` (guard/conduct.h). */
+void engine_conduct(const struct engine *e, uint64_t since_ns,
+		    void (*fn)(void *arg, uint32_t device, uint64_t talked_ns,
+			       uint64_t misbehaved_ns),
+		    void *arg);
 /* Devices of the policy at hand that said a vital sign after `since_ns` (guard/patients.h). */
 void engine_patients(const struct engine *e, uint64_t since_ns,
 		     void (*fn)(void *arg, uint32_t device, uint64_t wall_ns), void *arg);

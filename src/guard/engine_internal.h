@@ -1,10 +1,11 @@
 #ifndef BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 #define BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 /* The engine, shared by its own files: engine.c, the row of rooms; conclude.c, what a packet with
- * a verdict comes to; hear.c, what it says; seal.c, what goes by a link; shut.c, doors that shut. */
+ * a verdict comes to; hear.c, what it says; hold.c, what waits for a door; seal.c, what goes by a link; shut.c, doors that shut. */
 #include "guard/bedside.h"
 #include "guard/engine.h"
 #include "guard/notice.h"
+#include "guard/conduct.h"
 #include "guard/patients.h"
 #include "guard/policy/floor.h"
 #include "guard/policy/message.h"
@@ -24,6 +25,16 @@ struct work {
 	uint8_t sealed; /* by whose link it came; 0: in the clear */
 };
 
+#define ENGINE_HELD	16 /* frames that wait for a door at once */
+#define ENGINE_CONTROLS 32 /* conversations that announced one */
+
+/* A frame that is to go on when the door that it announces is open. */
+struct engine_held {
+	struct frame frame;
+	uint32_t out;
+	uint64_t due_ns; /* CLOCK_BOOTTIME: then it goes on in any case */
+};
+
 struct engine {
 	struct engine_options o;
 	const struct policy *policy; /* NULL: everything is observed */
@@ -35,6 +46,7 @@ struct engine {
 	struct sessions *sessions;
 	struct bedside *bedside;
 	struct patients *patients;	      /* NULL: no policy */
+	struct conduct *conduct;	      /* the same */
 	const struct work *heard;	      /* the packet that is being read, */
 	const struct session_message *saying; /* and its message; NULL: none */
 	enum reason found;		      /* in what it says, whatever its verdict */
@@ -49,11 +61,18 @@ struct engine {
 	struct engine_stats stats;
 	struct gate_grant_row grants[GATE_GRANTS];
 	uint32_t grant_count;
-	uint64_t boot_ns;	 /* CLOCK_BOOTTIME, as last told */
-	struct capture *capture; /* of the call that is on */
-	uint64_t now_ns;	 /* never goes back */
-	uint64_t wall_ns;	 /* last seen, may jump */
-	uint64_t marked_ns;	 /* when a conversation was last marked in the kernel */
+	bool announced; /* a door, by the packet that is on */
+	struct engine_held held[ENGINE_HELD];
+	unsigned held_count;
+	struct {
+		uint64_t flow_id; /* 0: free */
+		struct gate_grant_row row;
+	} controls[ENGINE_CONTROLS]; /* what they announced last */
+	uint64_t boot_ns;	     /* CLOCK_BOOTTIME, as last told */
+	struct capture *capture;     /* of the call that is on */
+	uint64_t now_ns;	     /* never goes back */
+	uint64_t wall_ns;	     /* last seen, may jump */
+	uint64_t marked_ns;	     /* when a conversation was last marked in the kernel */
 	struct work work[ENGINE_SLOTS];
 	struct work whole; /* a datagram out of fragments */
 };
@@ -88,6 +107,15 @@ bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t seq);
 /* Cuts the conversations whose grant has ended, by both ends. */
 void engine_shut_doors(struct engine *e);
+/*
+ * Doors that are announced (guard/announce.h). The message's is asked for, and its packet is then
+ * held: true, and it is not the caller's any more. Released: those whose time is over, or `all`.
+ * Where a control conversation ends, so does its last door.
+ */
+void engine_announced(struct engine *e, const struct session_message *m);
+bool engine_hold(struct engine *e, const struct frame *f, uint32_t out);
+void engine_release(struct engine *e, bool all);
+void engine_control_ended(struct engine *e, const struct flow *f);
 /* What the rooms call back; `arg` is the engine. */
 enum reason engine_message_said(void *arg, const struct session_message *m);
 void engine_keep(void *arg, const struct session_kept *k, uint32_t *number);

@@ -100,6 +100,8 @@ enum reason engine_message_said(void *arg, const struct session_message *m)
 	if (e->found == REASON_NONE)
 		e->found = told.reason;
 	watch_vitals(e, m, told.drop);
+	if (v->grant && !told.drop)
+		engine_announced(e, m);
 	return why;
 }
 

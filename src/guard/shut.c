@@ -73,4 +73,5 @@ void engine_set_grants(struct engine *e, struct capture *c, const struct gate_gr
 	engine_boot(e, boot_ns);
 	e->capture = c;
 	engine_shut_doors(e);
+	engine_release(e, true);
 }

@@ -336,8 +336,6 @@ static void lose_keeper(struct console *c)
 
 static bool from_keeper(struct console *c, const struct ipc_message *m)
 {
-	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_KEEPER, m->type))
-		return false;
 	if (m->type == IPC_CALL)
 		return ask_piece(c->asks, m->id, m->body);
 	if (m->type == IPC_LIVE) {
@@ -359,7 +357,8 @@ static void hear_keeper(evutil_socket_t fd, short what, void *arg)
 	struct ipc_message m;
 
 	for (unsigned i = 0; i < TURN_MAX && c->keeper >= 0; i++) {
-		int err = ipc_recv(c->keeper, c->buf, &m);
+		int err = ipc_hear(c->keeper, c->buf, rights, sizeof(rights) / sizeof(*rights),
+				   FROM_KEEPER, &m);
 
 		if (err == -EAGAIN)
 			return;
@@ -404,12 +403,12 @@ static void hear_parent(evutil_socket_t fd, short what, void *arg)
 	struct ipc_message m;
 
 	for (;;) {
-		int err = ipc_recv(c->parent, buf, &m);
+		int err = ipc_hear(c->parent, buf, rights, sizeof(rights) / sizeof(*rights),
+				   FROM_PARENT, &m);
 
 		if (err == -EAGAIN)
 			return;
-		if (err != 0 || m.type == IPC_STOP ||
-		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m.type)) {
+		if (err != 0 || m.type == IPC_STOP) {
 			event_base_loopbreak(c->base);
 			return;
 		}

@@ -95,18 +95,12 @@ static void carry(int keeper, const struct ipc_message *m)
 static bool hear(int sock, int from, int *keeper)
 {
 	struct ipc_message m;
-	int err = ipc_recv(sock, ipc_buf, &m);
+	int err = ipc_hear(sock, ipc_buf, rights, sizeof(rights) / sizeof(*rights), from, &m);
 
-	if (err == -EAGAIN)
-		return true;
 	if (err < 0)
+		return err == -EAGAIN;
+	if (m.type == IPC_STOP)
 		return false;
-	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), from, m.type) ||
-	    m.type == IPC_STOP) {
-		if (m.fd >= 0)
-			close(m.fd);
-		return m.type != IPC_STOP && from == FROM_PARENT;
-	}
 	if (m.type == IPC_COURIER) {
 		if (*keeper >= 0)
 			close(*keeper);

@@ -270,15 +270,14 @@ int desk_turn(struct keeper *k, struct desk *d, short revents)
 	if (revents & POLLOUT)
 		hand_out(d);
 	for (unsigned i = 0; err == 0 && i < TURN_MAX; i++) {
-		err = ipc_recv(d->sock, d->buf, &m);
+		err = ipc_hear(d->sock, d->buf, rights, sizeof(rights) / sizeof(*rights),
+			       FROM_CONSOLE, &m);
 		if (err == -EAGAIN)
 			return 0;
 		if (err != 0)
 			return err;
 		if (m.fd >= 0)
 			close(m.fd);
-		if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_CONSOLE, m.type))
-			return -EBADMSG;
 		if (m.type == IPC_CALL)
 			err = take_piece(k, d, &m);
 		else if (m.type == IPC_LIVE)

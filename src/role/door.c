@@ -218,6 +218,17 @@ static void add_row(struct door *d, const struct gate_grant_row *row)
 		d->rows[d->row_count++] = *row;
 }
 
+/* Services whose data goes by conversations of its own: by name, or by their usual port. */
+static bool has_data(const struct policy *p, const struct policy_service *s)
+{
+	const char *name = policy_service_name(p, s);
+
+	if (s->proto == 6)
+		return strcmp(name, "ftp") == 0 || (s->port_lo <= 21 && s->port_hi >= 21);
+	return s->proto == 17 &&
+	       (strcmp(name, "tftp") == 0 || (s->port_lo <= 69 && s->port_hi >= 69));
+}
+
 /* False: the policy has no such thing (any more). */
 static bool add_rows(const struct policy *p, struct door *d, const struct grant *g,
 		     const struct grant_clock *now)
@@ -241,6 +252,9 @@ static bool add_rows(const struct policy *p, struct door *d, const struct grant 
 	if (g->record)
 		row.grant.flags |= GATE_GRANT_RECORD;
 	for (uint32_t i = 0; i < count; i++) {
+		row.grant.flags &= (__u8)~GATE_GRANT_DATA;
+		if (has_data(p, &s[i]))
+			row.grant.flags |= GATE_GRANT_DATA;
 		row.key.proto = s[i].proto;
 		row.key.port = s[i].port_lo == s[i].port_hi ? s[i].port_lo : 0;
 		row.grant.port_lo = s[i].port_lo;

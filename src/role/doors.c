@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "base/address.h"
 #include "base/file.h"
+#include "seal/link/link.h"
 
 #define BACKLOG 4096
 #define CA_MAX	(1u << 20)
@@ -92,6 +92,7 @@ static void open_link(struct doors *was, struct doors *next, const struct config
 		      void *arg)
 {
 	const char *at = c->link.listen;
+	const int room = LINK_SOCKET_ROOM;
 	char why[DOORS_ERROR];
 	int s = -1;
 
@@ -111,6 +112,9 @@ static void open_link(struct doors *was, struct doors *next, const struct config
 		fn(arg, "link", why);
 		return;
 	}
+	/* While one link's process gives way to the next, what peers send waits here. */
+	(void)setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	(void)setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	snprintf(next->link.name, sizeof(next->link.name), "link");
 	snprintf(next->link.at, sizeof(next->link.at), "%s", at);
 	next->link.sock = s;
@@ -122,10 +126,12 @@ void doors_open(struct doors *d, const struct config *c, told_fn fn, void *arg)
 
 	open_link(d, &next, c, fn, arg);
 
-	for (unsigned i = 0; i < c->relays_count && next.count < DOORS_MAX - 1; i++)
+	for (unsigned i = 0; i < c->relays_count && next.count < DOORS_MAX - 2; i++)
 		open_one(d, &next, c->relays[i].name, c->relays[i].listen, fn, arg);
 	if (*c->pki.est)
 		open_one(d, &next, DOORS_EST, c->pki.est, fn, arg);
+	if (*c->updates.agents)
+		open_one(d, &next, DOORS_AGENTS, c->updates.agents, fn, arg);
 	doors_close(d);
 	*d = next;
 }
@@ -143,7 +149,7 @@ void doors_close(struct doors *d)
 
 bool doors_wanted(const struct config *c)
 {
-	return c->relays_count > 0 || *c->pki.est || c->peers_count > 0;
+	return c->relays_count > 0 || *c->pki.est || c->peers_count > 0 || *c->updates.agents;
 }
 
 /* --- what there is to know ------------------------------------------------------ */
@@ -324,21 +330,6 @@ static json_t *relay_json(const struct config *c, const struct config_relay *r, 
 	return o;
 }
 
-static int in_memory(const char *text)
-{
-	size_t len = strlen(text);
-	int fd = memfd_create("relays", MFD_CLOEXEC | MFD_ALLOW_SEALING), err;
-
-	if (fd < 0)
-		return -errno;
-	err = file_write(fd, (struct bytes){(const uint8_t *)text, len});
-	if (err < 0) {
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
 int doors_setup(const struct config *c, const struct ports *ports, uint32_t generation, told_fn fn,
 		void *arg)
 {
@@ -359,9 +350,10 @@ int doors_setup(const struct config *c, const struct ports *ports, uint32_t gene
 	json_object_set_new(root, "peers", peers_json(c, ports));
 	json_object_set_new(root, "generation", json_integer(generation));
 	json_object_set_new(root, "est", json_boolean(*c->pki.est != 0));
+	json_object_set_new(root, "agents", json_boolean(*c->updates.agents != 0));
 	text = json_dumps(root, JSON_COMPACT);
 	if (text)
-		fd = in_memory(text);
+		fd = file_memory("relays", (struct bytes){(const uint8_t *)text, strlen(text)});
 	free(text);
 	json_decref(root);
 	return fd;

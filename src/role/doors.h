@@ -16,14 +16,16 @@
  *    "peers":[{"number","name","certificate","ip","port","ifindex"}],	ip "": it calls us
  *    "generation"
  *
- * Where machines enrol is a relay, too, called DOORS_EST, that connects to nowhere.
+ * Where machines enrol is a relay, too, called DOORS_EST, that connects to nowhere; so is where
+ * agents of devices call, DOORS_AGENTS.
  */
 #include "base/config.h"
 #include "role/port.h"
 
-#define DOORS_MAX   65
-#define DOORS_ERROR 256
-#define DOORS_EST   "est"
+#define DOORS_MAX    66
+#define DOORS_ERROR  256
+#define DOORS_EST    "est"
+#define DOORS_AGENTS "agents"
 
 struct door {
 	char name[64], at[64];

@@ -210,7 +210,8 @@ static json_t *webauthn_begin(struct keeper *k, const struct call_asker *by, con
 		base64_json(t.challenge, sizeof(t.challenge)), "pubKeyCredParams", algorithms(),
 		"timeout", TICKET_LIFE_S * 1000, "excludeCredentials", others,
 		"authenticatorSelection", "residentKey", "required", "requireResidentKey", 1,
-		"userVerification", "required", "attestation", "none");
+		"userVerification", "required", "attestation",
+		staff_attests(s) ? "direct" : "none");
 }
 
 static json_t *webauthn_finish(struct keeper *k, const struct call_asker *by, const json_t *args,
@@ -240,7 +241,14 @@ static json_t *webauthn_finish(struct keeper *k, const struct call_asker *by, co
 		return call_fail(e, 400, "call.arguments", "The passkey's answer cannot be read",
 				 "'webauthn' is {id, response: {clientDataJSON, "
 				 "attestationObject}}, all base64url");
+	if (staff_attests(s) && !s->roots)
+		return call_fail(e, 503, "auth.passkey.no_roots",
+				 "No passkey can be added at the moment",
+				 "people.attestation: no certificates could be read from %.200s; "
+				 "'bedwarden status' says so too",
+				 s->o.attestation);
 	want.challenge = (struct bytes){t.challenge, sizeof(t.challenge)};
+	want.roots = staff_attests(s) ? s->roots : NULL;
 	want.now_s = staff_wall(s);
 	fault = webauthn_register(&want, (struct bytes){id, id_len},
 				  (struct bytes){client, client_len},
@@ -248,7 +256,12 @@ static json_t *webauthn_finish(struct keeper *k, const struct call_asker *by, co
 	if (fault != WEBAUTHN_OK) {
 		snprintf(type, sizeof(type), "auth.passkey.%s", webauthn_fault_name(fault));
 		return call_fail(e, 400, type, webauthn_fault_sentence(fault),
-				 "begin anew, with another authenticator if this one goes on so");
+				 fault == WEBAUTHN_UNTRUSTED
+					 ? "the policy (people.attestation) names whose "
+					   "authenticators are admitted here; ask an administrator "
+					   "which those are, and use one"
+					 : "begin anew, with another authenticator if this one "
+					   "goes on so");
 	}
 	memcpy(f.user, s->user.id, PEOPLE_ID);
 	snprintf(f.kind, sizeof(f.kind), "webauthn");

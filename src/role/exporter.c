@@ -91,18 +91,12 @@ static bool take_batch(struct exporter *x, struct bytes body)
 static bool hear(struct exporter *x, int sock, int from)
 {
 	struct ipc_message m;
-	int err = ipc_recv(sock, ipc_buf, &m);
+	int err = ipc_hear(sock, ipc_buf, rights, sizeof(rights) / sizeof(*rights), from, &m);
 
-	if (err == -EAGAIN)
-		return true;
 	if (err < 0)
+		return err == -EAGAIN;
+	if (m.type == IPC_STOP)
 		return false;
-	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), from, m.type) ||
-	    m.type == IPC_STOP) {
-		if (m.fd >= 0)
-			close(m.fd);
-		return m.type != IPC_STOP && from == FROM_PARENT;
-	}
 	if (m.type == IPC_AUDIT)
 		return take_batch(x, m.body);
 	if (x->keeper >= 0)

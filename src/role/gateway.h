@@ -9,7 +9,7 @@
  *   watch.c    what is looked at once a second: counters, hearts
  *   install.c  updates put in place
  *   releases.c another release of the gateway itself
- *   grants.c   doors that the keeper opens and shuts
+ *   grants.c   doors that the keeper opens and shuts, and those for data that guards announce
  *   sealing.c  memory that guards share with the link
  *   status.c   the answer to `bedwarden status`
  */
@@ -60,6 +60,9 @@ struct install {
 	size_t len;
 };
 
+#define GATEWAY_ANNOUNCED 128 /* doors for data, of all grants; */
+#define GRANT_ANNOUNCED	  8   /* of one: the oldest makes room */
+
 struct gateway {
 	const char *config_file;
 	char name[64];
@@ -78,12 +81,16 @@ struct gateway {
 		grants[GATE_GRANTS]; /* in force, as the keeper last said, if it has */
 	uint32_t grant_count;
 	bool grants_known;
+	struct gate_grant_row announced[GATEWAY_ANNOUNCED]; /* by guards, oldest first */
+	uint32_t announced_count;
 	struct member members[MEMBERS_MAX];
 	unsigned member_count;
 	unsigned guards;
 	struct watch *watch;
-	int links;     /* memory of struct gate_link, without the kernel's floor; 0 none */
-	int link_wake; /* what wakes the link; 0 none */
+	int links;	  /* memory of struct gate_link, without the kernel's floor; 0 none */
+	int link_wake;	  /* what wakes the link; 0 none */
+	int estate;	  /* memory in which keys outlive the link's process; 0 none */
+	bool link_shares; /* the link that runs was given all this */
 	struct setup_peers peers; /* as the link last said */
 	struct install install;
 	int supervisor;	       /* who changes releases; -1: started by hand */
@@ -105,6 +112,8 @@ struct member *member_keeper(struct gateway *g);
 struct member *member_console(struct gateway *g); /* NULL before members_init() */
 /* Tells the keeper what the policy wishes of it. */
 void member_wishes(struct gateway *g);
+/* Tells the updater which devices get firmware, and how, if it is there. */
+void member_firmware(struct gateway *g);
 /* The link, NULL before members_init(). */
 struct member *member_link(struct gateway *g);
 /* Gives the link its relays and their sockets, if it is there. */
@@ -142,6 +151,8 @@ void sealing_close(struct gateway *g);
 /* grants.c */
 /* The keeper says which doors are open. False: that is no message of its kind. */
 bool grants_take(struct gateway *g, struct member *keeper, const struct ipc_message *m);
+/* A guard read of a door for data. Only what a grant in force allows is opened. */
+bool grants_announced(struct gateway *g, struct member *guard, const struct ipc_message *m);
 /* Tells a guard that was just started. */
 void grants_greet(struct gateway *g, struct member *guard);
 

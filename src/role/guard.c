@@ -28,6 +28,7 @@
 #define BURST		64
 #define TICK_NS		(100 * NSEC_PER_MSEC)
 #define COUNTS_NS	(500 * NSEC_PER_MSEC)
+#define CONDUCT_NS	(2 * NSEC_PER_SEC)
 #define EVENTS_WAITING	(4u << 20) /* bytes of events, while the keeper is away or slow */
 #define MACHINES	4096	   /* in the inventory, and */
 #define MACHINES_QUIET	30000	   /* ms between two events about one */
@@ -88,6 +89,7 @@ struct guard {
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
 	uint64_t patients_ns; /* wall clock: what was seen until then was told */
+	uint64_t conduct_ns;  /* the same */
 	uint64_t wall_minus_mono;
 	uint8_t buf[IPC_BUF];
 };
@@ -229,9 +231,9 @@ static int read_messages(struct guard *g, int sock, int from,
 	struct ipc_message m;
 	int r;
 
-	while ((r = ipc_recv(sock, g->buf, &m)) == 0) {
-		r = ipc_may(rights, sizeof(rights) / sizeof(*rights), from, m.type) ? take(g, &m)
-										    : -EBADMSG;
+	while ((r = ipc_hear(sock, g->buf, rights, sizeof(rights) / sizeof(*rights), from, &m)) ==
+	       0) {
+		r = take(g, &m);
 		if (m.fd >= 0)
 			close(m.fd);
 		if (r)
@@ -432,6 +434,46 @@ static void say_patients(struct guard *g, uint64_t wall)
 	g->patients_ns = wall;
 }
 
+/* The same of their conduct. */
+struct conduct_told {
+	const struct guard *guard;
+	uint32_t generation, count;
+	struct setup_conduct rows[256];
+};
+
+static void flush_conduct(struct conduct_told *t)
+{
+	if (t->count)
+		ipc_send(t->guard->keeper, IPC_CONDUCT, 0,
+			 (struct bytes){(const uint8_t *)t->rows, t->count * sizeof(t->rows[0])},
+			 -1);
+	t->count = 0;
+}
+
+static void tell_conduct(void *arg, uint32_t device, uint64_t talked_ns, uint64_t misbehaved_ns)
+{
+	struct conduct_told *t = arg;
+
+	t->rows[t->count++] =
+		(struct setup_conduct){device, t->generation, talked_ns, misbehaved_ns};
+	if (t->count == sizeof(t->rows) / sizeof(t->rows[0]))
+		flush_conduct(t);
+}
+
+static void say_conduct(struct guard *g, uint64_t wall)
+{
+	struct conduct_told t = {.guard = g};
+
+	if (g->keeper < 0 || (wall - g->conduct_ns < CONDUCT_NS && wall >= g->conduct_ns))
+		return;
+	if (wall < g->conduct_ns)
+		g->conduct_ns = 0;
+	t.generation = policy_generation(g->policy.policy);
+	engine_conduct(g->engine, g->conduct_ns, tell_conduct, &t);
+	flush_conduct(&t);
+	g->conduct_ns = wall;
+}
+
 /* What is to be done by the clock, or because somebody other than a port spoke. */
 static void housekeeping(struct guard *g, uint64_t now)
 {
@@ -453,6 +495,7 @@ static void housekeeping(struct guard *g, uint64_t now)
 		g->counts_ns = now + COUNTS_NS;
 		say_counts(g);
 		say_patients(g, wall);
+		say_conduct(g, wall);
 	}
 }
 
@@ -663,6 +706,20 @@ static void block(void *arg, const struct gate_flow_key *key, enum reason why, u
 	ipc_send(g->parent, IPC_BLOCK, 0, (struct bytes){(const uint8_t *)&b, sizeof(b)}, -1);
 }
 
+/* So it has to. Where its socket is full, the next try has to do. */
+static int announce(void *arg, const struct gate_grant_row *row, bool over)
+{
+	struct guard *g = arg;
+	struct setup_announced a;
+
+	memset(&a, 0, sizeof(a));
+	a.key = row->key;
+	a.grant = row->grant.id;
+	a.over = over;
+	return ipc_send(g->parent, IPC_ANNOUNCED, 0, (struct bytes){(const uint8_t *)&a, sizeof(a)},
+			-1);
+}
+
 static void prepare(struct guard *g)
 {
 	struct engine_options o = {.inline_ = true,
@@ -673,6 +730,8 @@ static void prepare(struct guard *g)
 				   .sink_arg = &g->events,
 				   .block = block,
 				   .block_arg = g,
+				   .announce = announce,
+				   .announce_arg = g,
 				   .seal = {lender_up, lender_seal, lender_seal_own}};
 
 	if (outbox_init(&g->events, EVENTS_WAITING) || outbox_init(&g->flows, FLOWS_WAITING))
@@ -687,6 +746,8 @@ static void prepare(struct guard *g)
 	o.max_fragments = g->setup.max_fragments;
 	o.stream_bytes = (size_t)g->setup.streams_mb << 20;
 	o.vitals_streams = g->setup.vitals;
+	memcpy(&o.agents, g->setup.agents, sizeof(o.agents));
+	o.agents_port = g->setup.agents_port;
 	o.evidence = g->evidence = open_evidence(g);
 	o.archive = g->archive = archive_new(ARCHIVE_QUEUE);
 	if (!g->archive)

@@ -15,6 +15,7 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "guard/policy/policy.h"
 #include "keep/eve.h"
@@ -36,10 +37,12 @@
 #include "role/staff.h"
 #include "role/trail.h"
 #include "role/trail_send.h"
-#include "role/wishes.h"
 #include "role/updates.h"
+#include "role/wave.h"
+#include "role/wishes.h"
 
-#define TURN_MAX 64 /* messages of one sender before the others' turn */
+#define ROOTS_MAX (4u << 20)
+#define TURN_MAX  64 /* messages of one sender before the others' turn */
 
 enum { FROM_PARENT, FROM_GUARD, FROM_CONSOLE_KEY, FROM_COURIER };
 
@@ -52,6 +55,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_COURIER},
 	{FROM_PARENT, IPC_EXPORT},
 	{FROM_PARENT, IPC_WISHES},
+	{FROM_PARENT, IPC_ROOTS},
 	{FROM_PARENT, IPC_UPDATER},
 	{FROM_PARENT, IPC_INSTALL},	/* what is in place */
 	{FROM_PARENT, IPC_SWITCH},	/* an answer */
@@ -68,6 +72,7 @@ static const struct ipc_right rights[] = {
 	{FROM_GUARD, IPC_EVIDENCE},
 	{FROM_GUARD, IPC_ARCHIVE},
 	{FROM_GUARD, IPC_PATIENTS},
+	{FROM_GUARD, IPC_CONDUCT},
 	/* For which purposes says role/secrets.c. */
 	{FROM_PARENT, IPC_SIGN},
 	{FROM_PARENT, IPC_WRAP},
@@ -99,6 +104,7 @@ static void take_policy(struct keeper *k, const struct ipc_message *m)
 	k->policy = policy;
 	k->policy_block = block;
 	k->policy_len = (size_t)st.st_size;
+	waves_policy(k);
 	door_policy(k);
 }
 
@@ -110,6 +116,7 @@ static void lose_guard(struct keeper *k, unsigned n)
 		pcaps_lose(k->pcaps, n, clock_wall_ns());
 	deposit_lose(k, n);
 	answer_without(k, n);
+	waves_guard(k, n, false);
 }
 
 static void take_peer(struct keeper *k, struct ipc_message *m)
@@ -124,6 +131,7 @@ static void take_peer(struct keeper *k, struct ipc_message *m)
 		lose_guard(k, n);
 	k->guards[n] = m->fd;
 	m->fd = -1; /* it is ours now */
+	waves_guard(k, n, true);
 }
 
 static void lose_console(struct keeper *k)
@@ -180,6 +188,19 @@ static void take_wishes(struct keeper *k, const struct ipc_message *m)
 		keeper_refuse(k, "parent", "wishes that are none");
 }
 
+static void take_roots(struct keeper *k, const struct ipc_message *m)
+{
+	struct bytes pem;
+	int err = file_read_fd(m->fd, ROOTS_MAX, &pem);
+
+	if (err < 0) {
+		log_error("people.attestation: %s", strerror(-err));
+		return;
+	}
+	staff_take_roots(k->staff, pem);
+	free((void *)(uintptr_t)pem.data);
+}
+
 static void from_parent(struct keeper *k, struct ipc_message *m)
 {
 	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
@@ -200,6 +221,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		take_exporter(k, m);
 	else if (m->type == IPC_WISHES)
 		take_wishes(k, m);
+	else if (m->type == IPC_ROOTS)
+		take_roots(k, m);
 	else if (m->type == IPC_UPDATER) {
 		updates_meet(k, m->fd);
 		m->fd = -1; /* it is ours now */
@@ -253,17 +276,17 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 
 	snprintf(who, sizeof(who), "guard %u", n);
 	for (count = 0; count < max; count++) {
-		int err = ipc_recv(k->guards[n], ipc_buf, &m);
+		int err = ipc_hear(k->guards[n], ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+				   FROM_GUARD, &m);
 
 		if (err == -EAGAIN)
 			return count;
 		if (err == 0 && m.fd >= 0)
 			close(m.fd);
-		if (err == 0 &&
-		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_GUARD, m.type))
-			err = -EBADMSG;
 		if (err == 0 && m.type == IPC_PATIENTS &&
 		    !census_patients(k->policy, m.body, k->patients))
+			err = -EBADMSG;
+		if (err == 0 && m.type == IPC_CONDUCT && !waves_conduct(k, m.body))
 			err = -EBADMSG;
 		if (err == -EBADMSG)
 			keeper_refuse(k, who, "a malformed message; its connection is closed");
@@ -279,7 +302,7 @@ static unsigned hear_guard(struct keeper *k, unsigned n, unsigned max)
 			ledger_archive(k, n, who, m.body);
 		else if (m.type == IPC_FLOWS)
 			answer_flows(k, n, &m);
-		else if (m.type != IPC_PATIENTS && k->secrets)
+		else if (m.type != IPC_PATIENTS && m.type != IPC_CONDUCT && k->secrets)
 			secrets_answer(k->secrets, SECRETS_GUARD, k->guards[n], &m);
 	}
 	return count;
@@ -302,12 +325,11 @@ static void hear_console_key(struct keeper *k)
 	int err = 0;
 
 	for (unsigned i = 0; err == 0 && i < TURN_MAX; i++) {
-		err = ipc_recv(k->console_key, ipc_buf, &m);
+		err = ipc_hear(k->console_key, ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+			       FROM_CONSOLE_KEY, &m);
 		if (err == 0 && m.fd >= 0)
 			close(m.fd);
-		if (err == 0 &&
-		    (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_CONSOLE_KEY, m.type) ||
-		     !k->secrets))
+		if (err == 0 && !k->secrets)
 			err = -EBADMSG;
 		if (err == 0)
 			secrets_answer(k->secrets, SECRETS_CONSOLE, k->console_key, &m);
@@ -349,6 +371,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = deposits;
 	if (updates_due(k->updates) < at)
 		at = updates_due(k->updates);
+	if (waves_due(k) < at)
+		at = waves_due(k);
 	if (pki_due(k->pki) < at)
 		at = pki_due(k->pki);
 	if (door_due(k, now_ns) < at)
@@ -361,13 +385,14 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 static void hear_courier(struct keeper *k)
 {
 	struct ipc_message m;
-	int err = ipc_recv(k->courier, ipc_buf, &m);
+	int err = ipc_hear(k->courier, ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+			   FROM_COURIER, &m);
 
 	if (err == -EAGAIN)
 		return;
-	if (err == 0 && m.fd >= 0)
-		close(m.fd);
-	if (err == 0 && ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_COURIER, m.type)) {
+	if (err == 0) {
+		if (m.fd >= 0)
+			close(m.fd);
 		staff_sent(k, &m);
 		return;
 	}
@@ -422,6 +447,7 @@ static void turn(struct keeper *k, int signals)
 		updates_hear(k);
 	if (updates_due(k->updates) <= clock_mono_ns())
 		updates_tick(k);
+	waves_tick(k);
 	if (fds[at - 2].revents)
 		staff_hashed(k);
 	if (fds[at - 1].revents && trail_send_fd(k) == fds[at - 1].fd)
@@ -519,6 +545,7 @@ int keeper_main(int argc, char **argv)
 	trail_close(&k);
 	status = finish(&k);
 	updates_free(k.updates);
+	waves_free(k.waves);
 	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
 	door_free(k.door);

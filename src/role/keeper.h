@@ -31,7 +31,7 @@
  * ledger.c, what it writes down; answer.c, what each
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
- * amend.c, pki.c, updates.c, staff.c and its own, the calls themselves; secrets.c, what its
+ * amend.c, pki.c, updates.c, wave.c, staff.c and its own, the calls themselves; secrets.c, what its
  * keys do for others; deposit.c, what goes into its vault.
  */
 #include "base/ipc.h"
@@ -61,6 +61,7 @@ struct secrets;
 struct serve;
 struct store;
 struct updates;
+struct waves;
 
 struct keeper {
 	const char *state_dir;
@@ -76,6 +77,7 @@ struct keeper {
 	struct deposits *deposits; /* deposit.c's */
 	struct pki *pki;
 	struct updates *updates;
+	struct waves *waves; /* rollouts to devices */
 	struct staff *staff; /* who is there */
 	int courier;	     /* who takes messages to telephones; -1 none */
 	struct calls *calls;

@@ -28,6 +28,7 @@
 #include "role/trail.h"
 #include "role/trail_send.h"
 #include "role/updates.h"
+#include "role/wave.h"
 
 #define PROFILE_FOLDERS	 5
 #define EVIDENCE_RESERVE (64ull << 20) /* of the disk, that evidence does not touch */
@@ -351,6 +352,7 @@ void keeper_open_all(struct keeper *k, const struct keeper_options *o, gid_t gid
 	k->pki = pki_new(k);
 	if (!k->pki)
 		fatal("keeper: no memory");
+	k->waves = waves_new(k->state_dir);
 	k->updates = updates_new(k, o->updates);
 	if (!k->updates)
 		fatal("keeper: no memory");

@@ -244,7 +244,8 @@ static const char *server_name(const json_t *setup)
 static bool add(struct lines *s, json_t *setup)
 {
 	struct line *n = calloc(1, sizeof(*n));
-	bool est = json_is_true(json_object_get(setup, "est"));
+	bool est = json_is_true(json_object_get(setup, "est")),
+	     agents = json_is_true(json_object_get(setup, "agents"));
 	struct relay_options o = {
 		.name = text(setup, "name"),
 		.tls_in = json_is_true(json_object_get(setup, "tls_in")),
@@ -268,10 +269,14 @@ static bool add(struct lines *s, json_t *setup)
 		o.serve = est_serve;
 		o.admits = NULL;
 		o.arg = s->link->est;
+	} else if (agents) {
+		o.serve = agent_serve;
+		o.admits = NULL;
+		o.arg = s->link;
 	} else if (!set_connect(setup, &o)) {
 		log_error("relay %s: '%s' is no address to connect to", o.name, text(setup, "ip"));
 	}
-	n->relay = n->rules && (est || o.connect_len) ? relay_add(s->link->relays, &o) : NULL;
+	n->relay = n->rules && (o.serve || o.connect_len) ? relay_add(s->link->relays, &o) : NULL;
 	if (!n->relay) {
 		line_free(n);
 		return false;
@@ -298,6 +303,14 @@ static json_t *est_setup(void)
 			 "idle_s", 30);
 }
 
+/* So are agents of devices, who have to show one of our own authority's. */
+static json_t *agents_setup(void)
+{
+	return json_pack("{s:s,s:b,s:b,s:b,s:b,s:n,s:s,s:s,s:i,s:i}", "name", DOORS_AGENTS,
+			 "tls_in", 1, "agents", 1, "mutual", 1, "anybody", 1, "ca", "app", "",
+			 "messages", "", "connections", 256, "idle_s", 120);
+}
+
 int lines_take(struct lines *s, struct bytes json)
 {
 	json_t *root = json_loadb((const char *)json.data, json.len, 0, NULL), *list, *one;
@@ -310,6 +323,8 @@ int lines_take(struct lines *s, struct bytes json)
 	}
 	if (json_is_true(json_object_get(root, "est")))
 		json_array_append_new(list, est_setup());
+	if (json_is_true(json_object_get(root, "agents")))
+		json_array_append_new(list, agents_setup());
 	/* What stays as it was goes on; what has changed is made anew beside its connections. */
 	for (struct line *n = s->list; n; n = n->next) {
 		bool same = false;

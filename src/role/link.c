@@ -36,13 +36,15 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_LINK},     {FROM_PARENT, IPC_RELAYS}, {FROM_PARENT, IPC_LISTEN},
 	{FROM_PARENT, IPC_STOP},     {FROM_KEEPER, IPC_PKI},	{FROM_KEEPER, IPC_TLS_KEY},
 	{FROM_KEEPER, IPC_TLS_SIGN}, {FROM_PARENT, IPC_LINKS},	{FROM_PARENT, IPC_FRAMES},
-	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES},
+	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES}, {FROM_PARENT, IPC_ESTATE},
+	{FROM_PARENT, IPC_AGENTS},
 };
 
 /* Besides what every role lives on: connections in and out. No file, no name lookup. */
 static const char *const calls[] = {
-	"accept4", "connect",	 "fcntl",  "getpeername", "getsockname",   "getsockopt",
-	"pread64", "setsockopt", "socket", "socketpair",  "epoll_create1", "set_robust_list",
+	"accept4",	 "connect",	    "fcntl",	  "getpeername", "getsockname",
+	"getsockopt",	 "pread64",	    "setsockopt", "socket",	 "socketpair",
+	"epoll_create1", "set_robust_list", "mlock",
 };
 
 static struct link link_state;
@@ -91,16 +93,11 @@ static void hear_keeper(void *arg)
 	struct ipc_message m;
 
 	for (unsigned i = 0; buf && i < TURN_MAX && l->keeper >= 0; i++) {
-		int err = ipc_recv(l->keeper, buf, &m);
+		int err = ipc_hear(l->keeper, buf, rights, sizeof(rights) / sizeof(*rights),
+				   FROM_KEEPER, &m);
 
 		if (err == -EAGAIN)
 			break;
-		if (err == 0 &&
-		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_KEEPER, m.type)) {
-			if (m.fd >= 0)
-				close(m.fd);
-			err = -EBADMSG;
-		}
 		if (err == 0)
 			heard_keeper(l, &m);
 		else
@@ -272,8 +269,6 @@ static void take_listener(struct link *l, struct ipc_message *m)
 
 static void from_parent(struct link *l, struct ipc_message *m)
 {
-	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type))
-		fatal("the parent says what it may not");
 	if (m->type == IPC_LINK)
 		take_keeper(l, m);
 	else if (m->type == IPC_RELAYS)
@@ -282,7 +277,10 @@ static void from_parent(struct link *l, struct ipc_message *m)
 		take_listener(l, m);
 	else if (m->type == IPC_STOP)
 		l->stopping = true;
-	else if (!peers_message(l->peers, m))
+	else if (m->type == IPC_AGENTS) {
+		agent_peer(l, m->fd);
+		m->fd = -1; /* it is ours now */
+	} else if (!peers_message(l->peers, m))
 		log_error("memory shared with a guard cannot be used");
 	if (m->fd >= 0)
 		close(m->fd);
@@ -294,10 +292,13 @@ static void hear_parent(void *arg)
 	struct ipc_message m;
 
 	for (unsigned i = 0; i < TURN_MAX; i++) {
-		int err = ipc_recv(l->parent, ipc_buf, &m);
+		int err = ipc_hear(l->parent, ipc_buf, rights, sizeof(rights) / sizeof(*rights),
+				   FROM_PARENT, &m);
 
 		if (err == -EAGAIN)
 			return;
+		if (err == -EBADMSG)
+			fatal("the parent says what it may not");
 		if (err < 0)
 			exit(1); /* the parent is gone, and so are we */
 		from_parent(l, &m);
@@ -414,7 +415,7 @@ int link_main(int argc, char **argv)
 		fputs("bedwarden: _link is started by 'bedwarden run'\n", stderr);
 		return 2;
 	}
-	*l = (struct link){.parent = CHILD_IPC_FD, .keeper = -1};
+	*l = (struct link){.parent = CHILD_IPC_FD, .keeper = -1, .updater = -1};
 	log_init("link", LOG_INFO);
 	signal(SIGPIPE, SIG_IGN);
 	raise_limits();

@@ -12,7 +12,7 @@
  * LINK_DRAIN_MS later.
  *
  * Its files: link.c, the process, its rights and its loop; lines.c, the relays and their
- * certificates; peers.c, the sealed links; est.c, EST.
+ * certificates; peers.c, the sealed links; est.c, EST; agent.c, agents of devices.
  */
 #include "base/ipc.h"
 #include "role/outbox.h"
@@ -28,6 +28,7 @@ struct tls_key;
 
 struct link {
 	int parent, keeper; /* sockets; keeper -1: none yet */
+	int updater;	    /* socket, to hand agents over; -1 none yet */
 	struct relays *relays;
 	struct lines *lines;
 	struct est *est;
@@ -71,5 +72,11 @@ void est_free(struct est *e);
 int est_serve(void *arg, int fd, const uint8_t from[16], struct bytes certificate);
 bool est_answer(struct est *e, const struct ipc_message *m);
 void est_tick(struct est *e);
+
+/* --- agent.c --- */
+/* The updater's socket, which is taken over; -1 none. */
+void agent_peer(struct link *l, int sock);
+/* The `serve` of struct relay_options, with the struct link as its argument. */
+int agent_serve(void *arg, int fd, const uint8_t from[16], struct bytes certificate);
 
 #endif

@@ -1,15 +1,18 @@
 #include "role/gateway.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "guard/capture/capture.h"
 #include "people/role.h"
+#include "role/firmware.h"
 #include "role/wishes.h"
 
 #define INTRODUCE_ROOM (4 << 20) /* bytes under way from a guard to the keeper */
@@ -154,6 +157,20 @@ static void introduce(struct gateway *g, struct member *guard)
 
 static bool updater_wanted(const struct gateway *g);
 
+/* The keeper reads no files but its own. Where it gets none, no passkey is added. */
+static void send_roots(struct gateway *g)
+{
+	const char *path = g->site.config->people.attestation;
+	int fd = *path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+
+	if (*path && fd < 0)
+		log_error("people.attestation: %s: %s", path, strerror(errno));
+	if (fd < 0)
+		return;
+	member_send(member_keeper(g), IPC_ROOTS, 0, (struct bytes){0}, fd);
+	close(fd);
+}
+
 void member_wishes(struct gateway *g)
 {
 	char text[WISHES_MAX];
@@ -161,10 +178,12 @@ void member_wishes(struct gateway *g)
 
 	member_send(member_keeper(g), IPC_WISHES, 0, (struct bytes){(const uint8_t *)text, len},
 		    -1);
+	send_roots(g);
 }
 
 static void keeper_greet(struct gateway *g, struct member *m)
 {
+	member_wishes(g); /* before anybody asks for anything */
 	for (unsigned i = 0; i < g->member_count; i++)
 		if (g->members[i].role == ROLE_GUARD)
 			introduce(g, &g->members[i]);
@@ -172,7 +191,6 @@ static void keeper_greet(struct gateway *g, struct member *m)
 	introduce_one(g, ROLE_LINK, IPC_LINK);
 	introduce_one(g, ROLE_COURIER, IPC_COURIER);
 	introduce_one(g, ROLE_EXPORTER, IPC_EXPORT);
-	member_wishes(g);
 	introduce_one(g, ROLE_UPDATER, IPC_UPDATER);
 	if (updater_wanted(g) || access(g->site.config->updates.dir, F_OK) == 0)
 		install_look(g);
@@ -199,6 +217,8 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		.evidence = c->evidence,
 		.stale_ms = c->stale_ms,
 	};
+	char ip[ADDRESS_IP_LEN];
+	unsigned len;
 
 	for (unsigned i = 0; i < g->ports.count && s.port_count < SETUP_PORTS_MAX; i++) {
 		const struct port *p = &g->ports.list[i];
@@ -210,6 +230,8 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		to->ifindex = p->ifindex;
 		s.port_count++;
 	}
+	if (address_endpoint(g->site.config->updates.agents, ip, &s.agents_port))
+		(void)address_prefix(ip, s.agents, &len);
 	if (sealing_wanted(g))
 		s.chunks = g->gate ? capture_xdp_chunks(s.port_count) : capture_packet_chunks();
 	snprintf(s.bpf_dir, sizeof(s.bpf_dir), "%s", c->bpf_dir);
@@ -329,7 +351,9 @@ static void exporter_greet(struct gateway *g, struct member *m)
 
 static bool updater_wanted(const struct gateway *g)
 {
-	return g->site.config->updates.mirrors_count > 0;
+	const struct config *c = g->site.config;
+
+	return c->updates.mirrors_count > 0 || firmware_wanted(c);
 }
 
 static void add_roles(const struct gateway *g, struct arguments *a)
@@ -354,9 +378,45 @@ static void updater_arguments(const struct gateway *g, const struct member *m, s
 	add_roles(g, a);
 }
 
+void member_firmware(struct gateway *g)
+{
+	struct member *updater = member_of(g, ROLE_UPDATER);
+	int fd;
+
+	if (!updater || updater->child.sock < 0 || updater->child.stopping)
+		return;
+	fd = firmware_setup(g->site.config, g->site.policy);
+	if (fd < 0) {
+		log_error("the updater's devices: %s", strerror(-fd));
+		return;
+	}
+	member_send(updater, IPC_FIRMWARE, 0, (struct bytes){0}, fd);
+	close(fd);
+}
+
+/* What agents of devices say goes from the link to the updater. */
+static void introduce_agents(struct gateway *g)
+{
+	struct member *link = member_of(g, ROLE_LINK), *updater = member_of(g, ROLE_UPDATER);
+	int pair[2];
+
+	if (!link || !updater || link->child.sock < 0 || updater->child.sock < 0)
+		return; /* whoever starts later introduces them */
+	if (ipc_pair(pair) < 0) {
+		log_error("link and updater: no socket pair");
+		return;
+	}
+	member_send(link, IPC_AGENTS, 0, (struct bytes){0}, pair[0]);
+	member_send(updater, IPC_AGENTS, 0, (struct bytes){0}, pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void updater_greet(struct gateway *g, struct member *m)
 {
+	member_firmware(g);
 	introduce_one(g, ROLE_UPDATER, IPC_UPDATER);
+	introduce_agents(g);
 }
 
 static void installer_arguments(const struct gateway *g, const struct member *m,
@@ -392,6 +452,8 @@ void member_relays(struct gateway *g)
 
 	if (!link || link->child.sock < 0 || link->child.stopping)
 		return;
+	if (sealing_wanted(g) && !g->link_shares)
+		sealing_link(g, link);
 	fd = doors_setup(g->site.config, &g->ports, g->generation, tell_door, NULL);
 	if (fd < 0) {
 		log_error("the link's relays: %s", strerror(-fd));
@@ -412,8 +474,8 @@ void member_relays(struct gateway *g)
 static void link_greet(struct gateway *g, struct member *m)
 {
 	introduce_one(g, ROLE_LINK, IPC_LINK);
-	if (sealing_wanted(g))
-		sealing_link(g, m);
+	introduce_agents(g);
+	g->link_shares = false;
 	member_relays(g);
 }
 

@@ -30,7 +30,7 @@ static const struct ipc_right rights[] = {
 	{ROLE_GUARD, IPC_COUNTS},   {ROLE_LINK, IPC_READY},	    {ROLE_COURIER, IPC_READY},
 	{ROLE_GUARD, IPC_BLOCK},    {ROLE_UPDATER, IPC_READY},	    {ROLE_INSTALLER, IPC_READY},
 	{ROLE_KEEPER, IPC_INSTALL}, {ROLE_KEEPER, IPC_SWITCH},	    {ROLE_INSTALLER, IPC_INSTALL},
-	{ROLE_EXPORTER, IPC_READY}, {ROLE_LINK, IPC_PEERS},
+	{ROLE_EXPORTER, IPC_READY}, {ROLE_LINK, IPC_PEERS},	    {ROLE_GUARD, IPC_ANNOUNCED},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -176,6 +176,8 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return true;
 	case IPC_GRANTS:
 		return grants_take(g, m, msg);
+	case IPC_ANNOUNCED:
+		return grants_announced(g, m, msg);
 	case IPC_POLICY_FILE:
 		answer_file(g, m, msg->id);
 		return true;
@@ -226,7 +228,8 @@ static void member_read(struct gateway *g, struct member *m)
 	bool fine;
 
 	for (unsigned i = 0; i < MESSAGES_PER_TURN && m->child.sock >= 0; i++) {
-		int err = ipc_recv(m->child.sock, buf, &msg);
+		int err = ipc_hear(m->child.sock, buf, rights, sizeof(rights) / sizeof(rights[0]),
+				   (int)m->role, &msg);
 
 		if (err == -EAGAIN)
 			return;
@@ -237,9 +240,7 @@ static void member_read(struct gateway *g, struct member *m)
 			return;
 		}
 		m->child.heard_ns = clock_mono_ns();
-		fine = ipc_may(rights, sizeof(rights) / sizeof(rights[0]), (int)m->role,
-			       msg.type) &&
-		       take(g, m, &msg);
+		fine = take(g, m, &msg);
 		if (msg.fd >= 0)
 			close(msg.fd);
 		if (!fine) {

@@ -388,15 +388,13 @@ void pki_hear(struct keeper *k, struct pki *p)
 	struct ipc_message m;
 
 	for (unsigned i = 0; i < TURN_MAX && p->link >= 0; i++) {
-		int err = ipc_recv(p->link, buf, &m);
+		int err = ipc_hear(p->link, buf, rights, sizeof(rights) / sizeof(*rights),
+				   FROM_LINK, &m);
 
 		if (err == -EAGAIN)
 			return;
 		if (err == 0 && m.fd >= 0)
 			close(m.fd);
-		if (err == 0 &&
-		    !ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_LINK, m.type))
-			err = -EBADMSG;
 		if (err == 0 && m.type == IPC_LINK_STATE && !take_state(p, m.body))
 			err = -EBADMSG;
 		if (err == -EBADMSG)

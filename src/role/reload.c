@@ -395,6 +395,7 @@ int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
 	reload_restart(g, ROLE_COURIER);
 	reload_restart(g, ROLE_EXPORTER);
 	member_wishes(g);
+	member_firmware(g);
 	reload_restart(g, ROLE_UPDATER);
 	reload_restart(g, ROLE_CONSOLE);
 	hand_out(g);

@@ -9,6 +9,7 @@
 #include "base/share.h"
 #include "guard/capture/capture.h"
 #include "guard/capture/gate.h"
+#include "seal/link/link.h"
 
 bool sealing_wanted(const struct gateway *g)
 {
@@ -104,10 +105,22 @@ void sealing_guard(struct gateway *g, struct member *guard)
 	pair(g, guard, member_link(g));
 }
 
+/* We keep it and never look into it. */
+static void send_estate(struct gateway *g, struct member *link)
+{
+	if (g->estate <= 0)
+		g->estate = share_make("keys", links_estate_size());
+	if (g->estate > 0)
+		member_send(link, IPC_ESTATE, 0, (struct bytes){0}, g->estate);
+	else
+		log_error("the link's keys cannot outlive it: %s", strerror(-g->estate));
+}
+
 void sealing_link(struct gateway *g, struct member *link)
 {
 	int links = links_of(g);
 
+	g->link_shares = true;
 	memset(&g->peers, 0, sizeof(g->peers));
 	put_down(&g->link_wake);
 	g->link_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -115,6 +128,7 @@ void sealing_link(struct gateway *g, struct member *link)
 		return;
 	clear_links(links);
 	member_send(link, IPC_LINKS, 0, (struct bytes){0}, links);
+	send_estate(g, link);
 	for (unsigned i = 0; i < g->member_count; i++)
 		if (g->members[i].role == ROLE_GUARD)
 			pair(g, &g->members[i], link);
@@ -126,4 +140,5 @@ void sealing_close(struct gateway *g)
 		put_down(&g->members[i].frames);
 	put_down(&g->links);
 	put_down(&g->link_wake);
+	put_down(&g->estate);
 }

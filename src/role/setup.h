@@ -35,7 +35,9 @@ struct setup_guard {
 	uint32_t vitals;
 	uint32_t evidence; /* 1: frames around findings go to the keeper */
 	uint32_t stale_ms;
-	uint32_t chunks;     /* of memory shared with the link (base/share.h); 0: none is */
+	uint32_t chunks;    /* of memory shared with the link (base/share.h); 0: none is */
+	uint8_t agents[16]; /* where agents of devices call this gateway; port 0: nowhere */
+	uint16_t agents_port, pad;
 	uint32_t port_count; /* only ports that are there */
 	struct setup_port ports[SETUP_PORTS_MAX];
 	char bpf_dir[SETUP_PATH]; /* for SETUP_XDP: where the floor's maps are pinned */
@@ -90,10 +92,32 @@ struct setup_block {
 	uint64_t for_ns;
 };
 
+/* A door for data under a grant that is open (guard/announce.h), or that one is over; zeroed first. */
+struct setup_announced {
+	struct gate_grant_key key;
+	uint32_t grant; /* its id */
+	uint32_t over;
+};
+
 /* A device of that policy said a vital sign then. */
 struct setup_patient {
 	uint32_t device, generation;
 	uint64_t wall_ns;
+};
+
+/* A device of that policy last sent what its policy allows, and what it does not; 0 never. */
+struct setup_conduct {
+	uint32_t device, generation;
+	uint64_t talked_ns, misbehaved_ns; /* wall clock */
+};
+
+/*
+ * What is seen of a device, in seconds since 1970; 0 never. `since`: from then on somebody has
+ * looked at its packets without a gap; 0: nobody does now.
+ */
+struct setup_sight {
+	char name[64];
+	int64_t since, vitals, talked, misbehaved;
 };
 
 /* The message's body as *ret_setup of exactly `size` bytes. */

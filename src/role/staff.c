@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <openssl/x509.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "people/auth/attestation.h"
 #include "people/auth/base64url.h"
 #include "people/auth/code.h"
 #include "people/auth/token.h"
@@ -84,6 +87,7 @@ void staff_free(struct staff *s)
 	if (!s)
 		return;
 	hasher_free(s->hasher);
+	X509_STORE_free(s->roots);
 	people_free(s->people);
 	tickets_free(s->tickets);
 	throttle_free(s->throttle);
@@ -225,6 +229,24 @@ unsigned staff_administrators(struct staff *s, const uint8_t *but)
 	return count;
 }
 
+bool staff_attests(const struct staff *s)
+{
+	return s->o.attestation && *s->o.attestation;
+}
+
+void staff_take_roots(struct staff *s, struct bytes pem)
+{
+	unsigned count;
+
+	X509_STORE_free(s->roots);
+	s->roots = pem.len ? attestation_roots(pem, &count) : NULL;
+	if (pem.len && !s->roots)
+		log_error("people.attestation: %s holds something that is no certificate, or none",
+			  staff_attests(s) ? s->o.attestation : "the file");
+	else if (s->roots)
+		log_debug("%u may vouch for authenticators", count);
+}
+
 const char *staff_nag(struct staff *s, char *buf, size_t cap)
 {
 	if (!s->people)
@@ -232,6 +254,11 @@ const char *staff_nag(struct staff *s, char *buf, size_t cap)
 			 "nobody can sign in: the database of people cannot be used (%s); put "
 			 "people.db back from a backup",
 			 strerror(-s->trouble));
+	else if (staff_attests(s) && !s->roots)
+		snprintf(buf, cap,
+			 "no passkey can be added: people.attestation: no certificates could be "
+			 "read from %.200s",
+			 s->o.attestation);
 	else if (staff_administrators(s, NULL) == 0)
 		snprintf(buf, cap,
 			 "nobody administers this gateway yet; 'bedwarden user add NAME --role "

@@ -25,6 +25,7 @@ struct staff_options {
 	bool sms;			/* codes by SMS are offered, by */
 	const char *sms_url, *sms_from; /* this gateway (people/auth/sms.h) */
 	unsigned aal3;			/* roles that must show level 3, a set */
+	const char *attestation; /* whose word on authenticators is needed, a file; "" nobody's */
 	struct limits_wish wish;
 };
 
@@ -48,6 +49,9 @@ void staff_free(struct staff *s);
 int staff_start(struct keeper *k);
 int staff_fd(const struct staff *s); /* readable when it has done something; -1 none */
 void staff_hashed(struct keeper *k); /* what it has done */
+/* Whose word on authenticators is needed: PEM, read at once; without them, or where they cannot be
+ * read, no passkey is added as long as staff_options.attestation names a file. */
+void staff_take_roots(struct staff *s, struct bytes pem);
 /* What a person should do something about; NULL: nothing. */
 const char *staff_nag(struct staff *s, char *buf, size_t cap);
 /* When staff_tick() is wanted, monotonic: what has run out goes. */

@@ -31,7 +31,8 @@ struct staff {
 	struct keeper *keeper;			 /* with a hasher */
 	struct hasher *hasher;			 /* NULL: hashes are made in the loop, within */
 	struct throttle_budget strangers, known; /* these budgets */
-	struct hasher_done hashed; /* of the call that is being done again; id 0: none */
+	struct hasher_done hashed;   /* of the call that is being done again; id 0: none */
+	struct x509_store_st *roots; /* of staff_options.attestation; NULL: none */
 	uint64_t tick_ns;
 	/* Failed sign-ins are told once a minute. */
 	uint64_t failures, failures_told_ns;
@@ -73,6 +74,7 @@ bool staff_enrolled(struct staff *s, const uint8_t user[PEOPLE_ID], unsigned *re
 unsigned staff_administrators(struct staff *s, const uint8_t *but);
 struct limits staff_limits(const struct staff *s, const struct people_user *u, int kind);
 enum people_role staff_role(const struct people_user *u);
+bool staff_attests(const struct staff *s); /* authenticators must prove who made them */
 bool staff_aal3(const struct staff *s, const struct people_user *u);
 
 /* A session begins, or goes on under a new token (`renew`, its old hash). What the console needs. */

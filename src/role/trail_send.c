@@ -146,14 +146,13 @@ void trail_send_hear(struct keeper *k)
 	static char buf[IPC_BUF];
 	struct trail_send *t = k->trail_send;
 	struct ipc_message m;
-	int err = ipc_recv(t->sock, buf, &m);
+	int err = ipc_hear(t->sock, buf, rights, sizeof(rights) / sizeof(*rights), 0, &m);
 
 	if (err == -EAGAIN)
 		return;
 	if (err == 0 && m.fd >= 0)
 		close(m.fd);
-	if (err == 0 && ipc_may(rights, sizeof(rights) / sizeof(*rights), 0, m.type) &&
-	    take(k, m.body))
+	if (err == 0 && take(k, m.body))
 		return;
 	if (err != -EPIPE)
 		keeper_refuse(k, "exporter", "a malformed message; its connection is closed");

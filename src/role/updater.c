@@ -14,7 +14,9 @@
 #include "base/file.h"
 #include "base/ipc.h"
 #include "base/log.h"
+#include "role/rolling.h"
 #include "role/setup.h"
+#include "role/talks.h"
 #include "update/fetch/confine.h"
 #include "update/fetch/fetch.h"
 #include "update/fetch/schedule.h"
@@ -24,13 +26,15 @@
 #define ROOT_MAX     (512u << 10)
 #define FOLDER_TRIES 100
 
-enum { FROM_PARENT, FROM_KEEPER };
+enum { FROM_PARENT, FROM_KEEPER, FROM_LINK };
 
 /* Who may say what to the updater. */
 static const struct ipc_right rights[] = {
-	{FROM_PARENT, IPC_UPDATER},
-	{FROM_PARENT, IPC_STOP},
-	{FROM_KEEPER, IPC_FETCHED},
+	{FROM_PARENT, IPC_UPDATER},  {FROM_PARENT, IPC_STOP},
+	{FROM_PARENT, IPC_FIRMWARE},				 /* who gets any, and how */
+	{FROM_PARENT, IPC_AGENTS},				 /* the link's socket */
+	{FROM_KEEPER, IPC_FETCHED},  {FROM_KEEPER, IPC_ROLLOUT}, /* a person's word */
+	{FROM_KEEPER, IPC_SIGHT},    {FROM_LINK, IPC_AGENT},
 };
 
 struct updater {
@@ -39,12 +43,17 @@ struct updater {
 	char *mirrors[LIST_MAX], *roles[LIST_MAX];
 	uint64_t interval_s;
 	unsigned failures;
-	uint64_t due_ns; /* monotonic */
-	int keeper;	 /* -1 none */
-	json_t *report;	 /* of the last look; NULL: none yet */
+	uint64_t due_ns;  /* monotonic */
+	int keeper, link; /* -1 none */
+	struct rolling *rolling;
+	struct talks *talks;
+	uint64_t roll_ns; /* when rollouts are looked at next */
+	json_t *report;	  /* of the last look; NULL: none yet */
 	struct bytes root;
 	bool stop, now;
 };
+
+#define ROLL_NS NSEC_PER_SEC
 
 static char ipc_buf[IPC_BUF];
 
@@ -109,47 +118,158 @@ static void tell(struct updater *u)
 	free(text);
 }
 
+/* How rollouts stand, where that has changed. */
+static void tell_rollouts(struct updater *u)
+{
+	char *text = u->keeper >= 0 ? rolling_status(u->rolling) : NULL;
+	int fd;
+
+	if (!text)
+		return;
+	fd = file_memory("rollouts", (struct bytes){(const uint8_t *)text, strlen(text)});
+	if (fd < 0 || ipc_send(u->keeper, IPC_ROLLOUTS, 0, (struct bytes){0}, fd) < 0)
+		rolling_untold(u->rolling);
+	if (fd >= 0)
+		close(fd);
+	free(text);
+}
+
+static json_t *json_of(const struct ipc_message *m)
+{
+	json_t *o = json_loadb((const char *)m->body.data, m->body.len, 0, NULL);
+
+	if (json_is_object(o))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+static bool take_word(struct updater *u, const struct ipc_message *m)
+{
+	json_t *word = json_of(m), *answer;
+	char *text;
+
+	if (!word)
+		return false;
+	answer = rolling_word(u->rolling, word);
+	text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	tell_rollouts(u); /* first how it stands, then that it was heard */
+	if (text)
+		ipc_send(u->keeper, IPC_ROLLOUT, 0,
+			 (struct bytes){(const uint8_t *)text, strlen(text)}, -1);
+	free(text);
+	json_decref(answer);
+	json_decref(word);
+	return true;
+}
+
+static void lose_keeper(struct updater *u)
+{
+	close(u->keeper); /* the next keeper is introduced */
+	u->keeper = -1;
+	rolling_blind(u->rolling);
+	rolling_untold(u->rolling);
+}
+
+static void take_agent(struct updater *u, struct ipc_message *m)
+{
+	char name[64];
+
+	if (m->body.len == 0 || m->body.len >= sizeof(name))
+		return;
+	memcpy(name, m->body.data, m->body.len);
+	name[m->body.len] = 0;
+	talks_begin(u->talks, name, m->fd, clock_mono_ns());
+	m->fd = -1; /* it is theirs now */
+}
+
+static void take(struct updater *u, struct ipc_message *m)
+{
+	if (m->type == IPC_STOP) {
+		u->stop = true;
+	} else if (m->type == IPC_UPDATER) {
+		if (u->keeper >= 0)
+			lose_keeper(u);
+		u->keeper = m->fd;
+		m->fd = -1;
+		tell(u);
+		tell_rollouts(u);
+	} else if (m->type == IPC_FIRMWARE) {
+		u->now = rolling_firmware(u->rolling, m->fd) || u->now;
+	} else if (m->type == IPC_AGENTS) {
+		if (u->link >= 0)
+			close(u->link);
+		u->link = m->fd;
+		m->fd = -1;
+	} else if (m->type == IPC_AGENT) {
+		take_agent(u, m);
+	} else if (m->type == IPC_FETCHED) {
+		u->now = true;
+	}
+}
+
 /* Its next message. False: that socket is over. */
 static bool hear(struct updater *u, int sock, int from)
 {
 	struct ipc_message m;
-	int err = ipc_recv(sock, ipc_buf, &m);
+	int err = ipc_hear(sock, ipc_buf, rights, sizeof(rights) / sizeof(*rights), from, &m);
+	bool fine = true;
 
-	if (err == -EAGAIN)
-		return true;
 	if (err < 0)
-		return false;
-	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), from, m.type)) {
-		if (m.fd >= 0)
-			close(m.fd);
-		return false;
-	}
-	if (m.type == IPC_STOP) {
-		u->stop = true;
-	} else if (m.type == IPC_UPDATER) {
-		if (u->keeper >= 0)
-			close(u->keeper);
-		u->keeper = m.fd;
-		tell(u);
-	} else {
-		u->now = true;
-	}
-	return true;
+		return err == -EAGAIN;
+	if (m.type == IPC_ROLLOUT)
+		fine = take_word(u, &m);
+	else if (m.type == IPC_SIGHT)
+		fine = rolling_sights(u->rolling, m.body);
+	else
+		take(u, &m);
+	if (m.fd >= 0)
+		close(m.fd);
+	return fine;
+}
+
+static int answer_agent(void *arg, const char *device, const struct talk_report *said,
+			struct talk_order *ret_order, int *ret_fd)
+{
+	struct updater *u = arg;
+	int err = rolling_report(u->rolling, device, said, ret_order, ret_fd);
+
+	if (err == -EACCES)
+		log_warn("an agent called as '%s', which is no device with driver: agent", device);
+	return err;
+}
+
+/* Rollouts go on while something is fetched, too. */
+static void roll(struct updater *u)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (now < u->roll_ns)
+		return;
+	u->roll_ns = now + ROLL_NS;
+	rolling_turn(u->rolling);
+	tell_rollouts(u);
 }
 
 static void turn(struct updater *u, int ms)
 {
-	struct pollfd fds[] = {{.fd = PARENT_FD, .events = POLLIN},
-			       {.fd = u->keeper, .events = POLLIN}};
+	struct pollfd fds[3 + TALKS_MAX] = {{.fd = PARENT_FD, .events = POLLIN},
+					    {.fd = u->keeper, .events = POLLIN},
+					    {.fd = u->link, .events = POLLIN}};
+	unsigned talks = talks_poll(u->talks, fds + 3);
 
-	if (poll(fds, 2, ms) <= 0)
+	if (poll(fds, 3 + talks, ms) < 0)
 		return;
+	talks_turn(u->talks, fds + 3, talks, clock_mono_ns());
 	if (fds[0].revents && !hear(u, PARENT_FD, FROM_PARENT))
 		u->stop = true;
-	if (fds[1].revents && fds[1].fd == u->keeper && !hear(u, u->keeper, FROM_KEEPER)) {
-		close(u->keeper); /* the next keeper is introduced */
-		u->keeper = -1;
+	if (fds[1].revents && fds[1].fd == u->keeper && !hear(u, u->keeper, FROM_KEEPER))
+		lose_keeper(u);
+	if (fds[2].revents && fds[2].fd == u->link && !hear(u, u->link, FROM_LINK)) {
+		close(u->link); /* and so is the next link */
+		u->link = -1;
 	}
+	roll(u);
 }
 
 /* While something is fetched: whoever waits for us is heard. */
@@ -159,6 +279,13 @@ static bool is_over(void *arg)
 
 	turn(u, 0);
 	return u->stop;
+}
+
+static bool wants(void *arg, const json_t *list, const json_t *target)
+{
+	const struct updater *u = arg;
+
+	return rolling_wants(u->rolling, list, target);
 }
 
 /* --- a look -------------------------------------------------------------------- */
@@ -179,6 +306,7 @@ static void note(struct updater *u, json_t *report)
 	u->failures = fresh && !error ? 0 : u->failures + 1;
 	json_decref(u->report);
 	u->report = report;
+	rolling_listed(u->rolling, json_object_get(report, "targets"));
 }
 
 static void look(struct updater *u)
@@ -236,16 +364,21 @@ static void lock_in(struct updater *u)
 	err = confine_enter(&c);
 	if (err < 0)
 		fatal("could not lock itself in: %s", strerror(-err));
+	u->rolling = rolling_new(u->fetch.dir);
+	u->talks = talks_new(answer_agent, u);
+	if (!u->rolling || !u->talks)
+		fatal("%s: %s", u->fetch.dir, strerror(errno));
 }
 
 int updater_main(int argc, char **argv)
 {
-	struct updater u = {.keeper = -1};
+	struct updater u = {.keeper = -1, .link = -1};
 	uint32_t random = 0;
 
 	log_init("updater", LOG_INFO);
 	take_options(&u, argc, argv);
 	u.fetch.stop = is_over;
+	u.fetch.wants = wants;
 	u.fetch.arg = &u;
 	lock_in(&u);
 	if (ipc_send(PARENT_FD, IPC_READY, 0, (struct bytes){0}, -1) < 0)
@@ -255,15 +388,15 @@ int updater_main(int argc, char **argv)
 	while (!u.stop) {
 		uint64_t now = clock_mono_ns();
 
-		if (u.now || now >= u.due_ns) {
+		if (u.fetch.mirror_count && (u.now || now >= u.due_ns)) {
 			u.now = false;
 			look(&u);
 			continue;
 		}
-		turn(&u, u.due_ns - now > 60 * NSEC_PER_SEC
-				 ? 60000
-				 : (int)((u.due_ns - now) / NSEC_PER_MSEC + 1));
+		turn(&u, u.roll_ns > now ? (int)((u.roll_ns - now) / NSEC_PER_MSEC + 1) : 0);
 	}
+	talks_free(u.talks);
+	rolling_free(u.rolling);
 	json_decref(u.report);
 	free((void *)u.root.data);
 	return 0;

@@ -14,8 +14,10 @@
 #include "base/log.h"
 #include "role/call.h"
 #include "role/keeper.h"
+#include "role/wave.h"
 #include "update/fetch/listing.h"
 #include "update/fetch/plan.h"
+#include "update/fetch/warning.h"
 
 #define WINDOWS_MAX 8
 #define STATE_MAX   (1u << 20)
@@ -207,35 +209,17 @@ static void warn(struct keeper *k, enum reason why, const char *text)
 
 static bool is_stale(const struct updates *u, char *ret_text, size_t size)
 {
-	json_int_t last = json_integer_value(json_object_get(u->state, "fetched")),
-		   days = ((json_int_t)time(NULL) - last) / DAY_S;
-
-	if (!u->mirrors || days < (json_int_t)u->warn_days)
-		return false;
-	snprintf(ret_text, size, "nothing was fetched for %lld days: %s", (long long)days,
-		 *listing_text(u->fetched, "error") ? listing_text(u->fetched, "error")
-						    : "see the log");
-	return true;
+	return u->mirrors && warning_stale(json_integer_value(json_object_get(u->state, "fetched")),
+					   (int64_t)time(NULL), u->warn_days,
+					   listing_text(u->fetched, "error"), ret_text, size);
 }
 
 static bool expires_soon(const struct updates *u, char *ret_text, size_t size)
 {
 	json_int_t a = json_integer_value(json_object_get(u->fetched, "expires")),
-		   b = json_integer_value(json_object_get(u->place, "expires")), at = a > b ? a : b,
-		   left = at - (json_int_t)time(NULL);
+		   b = json_integer_value(json_object_get(u->place, "expires"));
 
-	if (!at || left > (json_int_t)u->warn_days * DAY_S)
-		return false;
-	if (left <= 0)
-		snprintf(ret_text, size,
-			 "what vouches for updates has expired: nothing can be "
-			 "installed until something newer comes");
-	else
-		snprintf(ret_text, size,
-			 "what vouches for updates expires in %lld hours, and nothing newer has "
-			 "come",
-			 (long long)(left / 3600));
-	return true;
+	return warning_expires(a > b ? a : b, (int64_t)time(NULL), u->warn_days, ret_text, size);
 }
 
 /* --- deciding --------------------------------------------------------------------- */
@@ -386,6 +370,7 @@ void updates_meet(struct keeper *k, int sock)
 	if (k->updates->updater >= 0)
 		close(k->updates->updater);
 	k->updates->updater = sock;
+	waves_meet(k, json_object_get(k->updates->state, "hold"));
 }
 
 static json_t *take_json(const struct ipc_message *m)
@@ -448,6 +433,11 @@ void updates_hear(struct keeper *k)
 
 	if (err == -EAGAIN)
 		return;
+	if (err == 0 && waves_take(k, &m)) {
+		if (m.fd >= 0)
+			close(m.fd);
+		return;
+	}
 	if (err == 0 && m.fd >= 0)
 		close(m.fd);
 	report = err == 0 && m.type == IPC_FETCHED ? take_json(&m) : NULL;
@@ -649,7 +639,7 @@ static json_t *fetching(const struct updates *u)
 static json_t *status(struct keeper *k, const struct call_asker *by, const json_t *args,
 		      struct call_error *e)
 {
-	static const char *const keys[] = {"content", "releases", "outcome", "error"};
+	static const char *const keys[] = {"content", "releases", "outcome"};
 	struct updates *u = k->updates;
 	json_t *targets = all_targets(u), *warnings = json_array(), *o;
 	struct plan p;
@@ -664,11 +654,15 @@ static json_t *status(struct keeper *k, const struct call_asker *by, const json_
 		      "release", u->release, "fetching", fetching(u), "waiting", p.waiting,
 		      "targets", targets, "warnings", warnings, "busy",
 		      u->busy_ns && clock_mono_ns() < u->busy_ns);
+	waves_status(k, o);
 	if (json_is_object(json_object_get(u->state, "hold")))
 		json_object_set(o, "hold", json_object_get(u->state, "hold"));
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (json_object_get(u->place, keys[i]))
 			json_object_set(o, keys[i], json_object_get(u->place, keys[i]));
+	/* Not "error", which would mean that this could not be answered. */
+	if (json_object_get(u->place, "error"))
+		json_object_set(o, "place_error", json_object_get(u->place, "error"));
 	plan_free(&p);
 	json_decref(targets);
 	return o;
@@ -681,7 +675,7 @@ static json_t *check(struct keeper *k, const struct call_asker *by, const json_t
 {
 	struct updates *u = k->updates;
 
-	if (u->updater < 0)
+	if (u->updater < 0 || !u->mirrors)
 		return call_fail(e, 409, "update.no_updater", "Nothing is fetched here",
 				 u->mirrors ? "the updater is not running; see the log"
 					    : "name mirrors under 'updates' in the policy file");
@@ -692,14 +686,30 @@ static json_t *check(struct keeper *k, const struct call_asker *by, const json_t
 	return call_later(k, by, CHECK_MS, e);
 }
 
+/* A rollout is named; NULL: none of that name, and that was said. */
+static json_t *want(struct keeper *k, const struct call_asker *by, const char *what,
+		    const json_t *args, struct call_error *e)
+{
+	const char *name = call_text(args, "name");
+	const json_t *r = name ? waves_find(k, name) : NULL;
+
+	if (!r)
+		return call_fail(e, 404, "update.none", "There is no such rollout",
+				 "'update status' names them");
+	return waves_want(k, by, r, what, args, e);
+}
+
 static json_t *hold(struct keeper *k, const struct call_asker *by, const json_t *args,
 		    struct call_error *e)
 {
 	const char *reason = call_text(args, "reason");
 
+	if (json_object_get(args, "name"))
+		return want(k, by, "hold", args, e);
 	json_object_set_new(k->updates->state, "hold",
 			    json_pack("{s:s, s:I, s:s}", "by", by->user, "since",
 				      (json_int_t)time(NULL), "reason", reason ? reason : ""));
+	waves_hold(k, json_object_get(k->updates->state, "hold"));
 	tell(k, REASON_UPDATE_HELD, NULL, "held");
 	save(k->updates);
 	return json_object();
@@ -708,7 +718,10 @@ static json_t *hold(struct keeper *k, const struct call_asker *by, const json_t 
 static json_t *release(struct keeper *k, const struct call_asker *by, const json_t *args,
 		       struct call_error *e)
 {
+	if (json_object_get(args, "name"))
+		return want(k, by, "release", args, e);
 	json_object_del(k->updates->state, "hold");
+	waves_hold(k, NULL);
 	tell(k, REASON_UPDATE_HELD, NULL, "let go on");
 	save(k->updates);
 	decide(k);
@@ -733,9 +746,13 @@ static json_t *approve(struct keeper *k, const struct call_asker *by, const json
 {
 	struct updates *u = k->updates;
 	const char *name = call_text(args, "name");
-	json_t *targets = all_targets(u), *ok = NULL;
-	const json_t *t = name ? named(targets, name) : NULL;
+	json_t *targets, *ok = NULL;
+	const json_t *t;
 
+	if (name && waves_find(k, name))
+		return want(k, by, "approve", args, e);
+	targets = all_targets(u);
+	t = name ? named(targets, name) : NULL;
 	if (!t) {
 		call_fail(e, 404, "update.none", "There is no such update",
 			  "'update status' names those that wait");
@@ -761,6 +778,8 @@ static json_t *rollback(struct keeper *k, const struct call_asker *by, const jso
 	const json_t *o = json_object_get(u->place, "outcome"), *t;
 	const char *to = listing_text(o, "from");
 
+	if (json_object_get(args, "name"))
+		return want(k, by, "rollback", args, e);
 	if (!*u->release || strcmp(listing_text(o, "to"), u->release) != 0)
 		to = "";
 	if (!*u->release)
@@ -777,6 +796,13 @@ static json_t *rollback(struct keeper *k, const struct call_asker *by, const jso
 		return call_fail(e, 503, "gateway.busy", "The parent process is busy", "try again");
 	u->ticket = by->ticket;
 	return call_later(k, by, SWITCH_MS, e);
+}
+
+/* Somebody did by hand what a rollout asks for. */
+static json_t *done(struct keeper *k, const struct call_asker *by, const json_t *args,
+		    struct call_error *e)
+{
+	return want(k, by, "person", args, e);
 }
 
 /* Somebody imported a stick. */
@@ -803,6 +829,7 @@ const struct call_row update_calls[] = {
 	 .roles = ADMIN,
 	 .step_up = true,
 	 .changes = true},
+	{.name = "update.done", .fn = done, .roles = STAFF, .changes = true},
 	{.name = "update.look", .fn = look, .roles = ADMIN, .changes = true, .on_box = true},
 	{NULL},
 };

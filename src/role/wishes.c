@@ -22,10 +22,11 @@ size_t wishes_write(const struct config *c, char ret_text[WISHES_MAX])
 			aal3 |= PEOPLE_ONLY(role);
 	if (*c->audit.server)
 		snprintf(place, sizeof(place), "%s_%u", c->audit.server, c->audit.port);
-	o = json_pack("{s:b, s:s, s:s, s:i, s:i, s:i, s:b, s:s}", "sms", p->sms, "sms_url",
+	o = json_pack("{s:b, s:s, s:s, s:i, s:i, s:i, s:b, s:s, s:s}", "sms", p->sms, "sms_url",
 		      p->sms_url, "sms_from", p->sms_from, "aal3", (int)aal3, "idle_minutes",
 		      (int)p->idle_minutes, "overall_hours", (int)p->overall_hours,
-		      "one_factor_anywhere", p->one_factor_anywhere, "export", place);
+		      "one_factor_anywhere", p->one_factor_anywhere, "export", place, "attestation",
+		      p->attestation);
 	len = o ? json_dumpb(o, ret_text, WISHES_MAX, JSON_COMPACT) : 0;
 	json_decref(o);
 	return len <= WISHES_MAX ? len : 0;
@@ -35,13 +36,13 @@ bool wishes_take(struct keeper *k, struct bytes text)
 {
 	json_t *o = json_loadb((const char *)text.data, text.len, 0, NULL);
 	struct staff_options *s = &k->staff->o;
-	const char *url, *from, *export;
+	const char *url, *from, *export, *attestation;
 	int sms, aal3, idle, hours, anywhere;
 
-	if (!o ||
-	    json_unpack(o, "{s:b, s:s, s:s, s:i, s:i, s:i, s:b, s:s}", "sms", &sms, "sms_url", &url,
-			"sms_from", &from, "aal3", &aal3, "idle_minutes", &idle, "overall_hours",
-			&hours, "one_factor_anywhere", &anywhere, "export", &export) < 0) {
+	if (!o || json_unpack(o, "{s:b, s:s, s:s, s:i, s:i, s:i, s:b, s:s, s:s}", "sms", &sms,
+			      "sms_url", &url, "sms_from", &from, "aal3", &aal3, "idle_minutes",
+			      &idle, "overall_hours", &hours, "one_factor_anywhere", &anywhere,
+			      "export", &export, "attestation", &attestation) < 0) {
 		json_decref(o);
 		return false;
 	}
@@ -51,6 +52,8 @@ bool wishes_take(struct keeper *k, struct bytes text)
 	s->aal3 = (unsigned)aal3;
 	s->wish.idle_minutes = (uint32_t)idle;
 	s->wish.overall_hours = (uint32_t)hours;
+	s->attestation = attestation;
+	staff_take_roots(k->staff, (struct bytes){0}); /* which come behind this, if at all */
 	k->one_factor_anywhere = anywhere;
 	trail_send_to(k, export);
 	json_decref(k->wishes); /* whose texts were lent out until here */

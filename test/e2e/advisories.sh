@@ -115,13 +115,15 @@ rows = {i["section"] + "/p" * i["proposed"]: i for p in r["parts"] for i in p["r
 said = lambda s: " ".join(e["text"] for e in rows[s]["evidence"])
 assert "virtual patches that block: 1" in said("164.308(a)(1)(ii)(B)"), said("164.308(a)(1)(ii)(B)")
 assert "trail is whole" in said("164.312(b)"), said("164.312(b)")
-assert rows["164.312(b)/p"]["proposed"] and not rows["164.312(b)"]["proposed"]
+assert rows["164.312(b)(2)/p"]["proposed"] and not rows["164.312(b)"]["proposed"]
 assert rows["164.308(a)(2)"]["state"] == "organisation"
 count, traced = 0, []
 for row in rows.values():
     assert row["state"] in ("met", "partly", "not_met", "not_measured", "organisation")
     assert row["evidence"] or row["missing"] or row["state"] in ("organisation", "not_measured"), row
-    for e in row["evidence"]:
+    for m in row["missing"]:
+        assert m.get("trace") or not any(c.isdigit() for c in m["text"]), m
+    for e in row["evidence"] + [m for m in row["missing"] if "trace" in m]:
         words = e["trace"].replace("FILE", folder + "/bw.yaml").split()
         assert words[0] == "bedwarden", e
         where = ["-c", folder + "/bw.yaml"] if words[1] != "policy" else []

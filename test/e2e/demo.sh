@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The demonstration as a test: every attack real on the open network and stopped
-# when guarded, with a reason; every transfer intact; nothing left behind. Twice
+# when guarded, with a reason; every transfer intact, and sealed between the two
+# gateways, as the listener's own capture proves to tshark; nothing left behind. Twice
 # at once, on both back ends, because demonstrations must not collide.
 # usage: test/e2e/demo.sh BEDWARDEN
 set -uo pipefail
@@ -46,6 +47,9 @@ for a in found["findings"]:
         a["reason"].startswith("vitals."), a["name"] + ", guarded: " + a["reason"])
 for t in found["transfers"]:
     say(t["intact"] is True, t["name"] + ": " + t["guarded_measured"])
+l = found["listener"]
+say(l["open_network"] == "readable", "who listens between ward and servers, open: " + l["open_network_measured"])
+say(l["guarded"] == "sealed", "who listens between ward and servers, guarded: " + l["guarded_measured"])
 EOF
 }
 
@@ -55,8 +59,34 @@ unnamed() {
 	test/e2e/named.py "$g/pacs" "$g/lab" >"$dir/words"
 	[ "$(wc -l <"$dir/words")" -ge 8 ] && ! test/e2e/readable.py "$dir/words" "$g/pacs" "$g/lab" >/dev/null
 	say $? "demo on $2: $(wc -l <"$dir/words") names and numbers of patients arrived"
-	test/e2e/readable.py "$dir/words" "$g/state" "$g/run" "$g/gateway.log" >"$dir/readable"
+	test/e2e/readable.py "$dir/words" "$g/state" "$g/run" "$g/gateway.log" "$g/servers" >"$dir/readable"
 	say $? "demo on $2: none is in what the gateway left on the disk: $(tail -1 "$dir/readable")"
+}
+
+# sealed FOLDER BACKEND: the listener's captures, as tshark reads them. `words` are there already.
+sealed() {
+	local wire=$1/guarded/listener.pcap open=$1/open/listener.pcap n
+	! test/e2e/readable.py "$dir/words" "$open" >/dev/null
+	say $? "demo on $2: the open network's capture has patients' names"
+	test/e2e/readable.py "$dir/words" "$wire" >"$dir/readable"
+	say $? "demo on $2: that of the guarded one has none: $(tail -1 "$dir/readable")"
+	! grep -qaE 'MSH\||DICM|(CT1|PACS) {12}|1\.2\.840\.10008\.3\.1\.1\.1|ward/fridge-1' "$wire"
+	say $? "demo on $2: no message, no image, no AE title, no topic is readable in it"
+	grep -qaE 'MSH\|' "$open" && grep -qaE '(CT1|PACS) {12}' "$open" && grep -qa ward/fridge-1 "$open"
+	say $? "demo on $2: all of them are in the open network's"
+	command -v tshark >/dev/null || { echo "skip - demo on $2: what tshark reads: tshark is not installed"; return; }
+	read_as() { tshark -n -r "$1" -d udp.port==4789,dtls -d tcp.port==8883,tls -Y "$2" -T fields -e frame.protocols 2>/dev/null; }
+	n=$(read_as "$wire" "!(dtls && ip.addr==10.79.0.1 && ip.addr==10.79.0.2) && !(tcp.port==8883 && ip.addr==10.78.0.1 && ip.addr==10.78.0.2) && !arp && !(dhcp && ip.dst==255.255.255.255) && eth.src!=02:be:d0:00:00:66" | wc -l)
+	[ "$n" = 0 ]
+	say $? "demo on $2: tshark sees the link, the relay, ARP and a call for an address; $n frames besides"
+	n=$(read_as "$wire" "(udp.port==4789 && !dtls) || (dtls && !dtls.record.content_type) || (tcp.port==8883 && tcp.len>0 && !tls) || _ws.malformed" | wc -l)
+	[ "$n" = 0 ]
+	say $? "demo on $2: tshark finds DTLS and TLS in all of these; in $n it does not"
+	n=$(read_as "$wire" "dtls.record.content_type==23" | wc -l)
+	[ "$n" -ge 500 ] && [ "$(read_as "$wire" "tls.app_data" | wc -l)" -ge 10 ]
+	say $? "demo on $2: and much of both: $n records of the link alone"
+	[ "$(read_as "$open" "hl7" | wc -l)" -ge 24 ] && [ "$(read_as "$open" "dicom" | wc -l)" -ge 20 ] && [ "$(read_as "$open" "mqtt" | wc -l)" -ge 10 ]
+	say $? "demo on $2: of the open network, tshark reads HL7, DICOM and MQTT"
 }
 
 # on_patient PID FOLDER BACKEND: the monitor, and it alone, is seen to be on a patient.
@@ -88,7 +118,7 @@ for b in $backends; do
 	judge "$dir/$b.json" $b
 	eval "wait \$patient_$b"
 	cat "$dir/$b.patient"
-	eval "unnamed \$left_$b $b; rm -rf \$left_$b"
+	eval "unnamed \$left_$b $b; sealed \$left_$b $b; rm -rf \$left_$b"
 done
 
 # Killed in the middle, it leaves no process; the next one sweeps what is left of its folder.

@@ -54,6 +54,7 @@ updates="updates:
   mirrors: [\"http://127.0.0.1:9\", \"http://127.0.0.1:$port\"]
   root: $dir/root.json
   dir: $dir/place
+  warn_days: 30
   minutes: 600"
 policy ''
 rm "$dir/profiles/mon.yaml" # it comes by an update
@@ -77,6 +78,9 @@ repo add R mon.yaml --name profiles/mon.yaml --custom '{"kind":"profile","versio
 repo add R broken.yaml --name profiles/broken.yaml --custom '{"kind":"profile","version":"1"}'
 publish
 check "update check answers, past a mirror that is not there" update check
+warns() { state | grep -q 'vouches for updates expires in 1[0-9][0-9] hours'; }
+check "status warns before the metadata expires" soon warns
+check "and so does an event, long before" soon has_event update.expires_soon
 placed() { [ -e "$dir/place/content/current/profiles/mon.yaml" ]; }
 check "a profile is in place" soon placed
 check "a broken one is not, and why is said" soon has_event update.refused broken.yaml

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # tshark.sh BEDWARDEN: of the captures here, and of others' where the folder with
 # them is, both we and tshark say the same: member by member, message by message.
+# shellcheck disable=SC2016,SC2086
+# Where tshark means something else by a member, or stops where we go on, a row says so.
 bw=$(realpath "$1")
 cd "$(dirname "$0")" || exit 1
 data=${BEDWARDEN_DATA:-../../../shared/data}/pcap
@@ -9,14 +11,34 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 failed=0
 
+# Of a packet with several messages the nth value of each column belongs to the nth one.
+each_message() {
+	awk -F'|' -v OFS='|' -v between=$'\x1f' '{
+		most = 1
+		for (i = 1; i <= NF; i++)
+			if ((k = split($i, v, between)) > most)
+				most = k
+		for (n = 1; n <= most; n++) {
+			row = ""
+			for (i = 1; i <= NF; i++) {
+				split($i, v, between)
+				row = row (i > 1 ? OFS : "") v[n]
+			}
+			print row
+		}
+	}'
+}
+
 # agree NAME FILE FILTER FIELDS JQ: rows of tshark's fields and of our members, sorted.
+# occurrence=a: of every message of a packet rather than of its first; tidy: for sed, on tshark's rows.
 agree() {
 	local name=$1 file=$2 filter=$3 fields=$4 jq=$5
 	[ -e "$file" ] || { echo "skip - $name: no $file"; return; }
+	case $file in *.gz) gunzip -c "$file" >"$tmp/in" && file=$tmp/in ;; esac
 	# shellcheck disable=SC2046
-	tshark -r "$file" -Y "$filter" -T fields -E occurrence="${occurrence:-f}" -E separator='|' $(printf -- '-e %s ' $fields) \
-		2>/dev/null | sort >"$tmp/theirs"
-	"$bw" inspect -r "$file" 2>/dev/null | jq -r "$jq" | sort >"$tmp/ours"
+	tshark -r "$file" -Y "$filter" -T fields -E occurrence="${occurrence:-f}" -E aggregator=$'\x1f' -E separator='|' \
+		$(printf -- '-e %s ' $fields) 2>/dev/null | each_message | sed "${tidy:-}" | sort >"$tmp/theirs"
+	"$bw" inspect -r "$file" 2>/dev/null | jq -r "$hex $jq" | sort >"$tmp/ours"
 	if [ -s "$tmp/theirs" ] && diff "$tmp/theirs" "$tmp/ours" >"$tmp/diff"; then
 		echo "ok - $name: tshark agrees on $(wc -l <"$tmp/ours") messages"
 	else
@@ -25,6 +47,9 @@ agree() {
 		failed=1
 	fi
 }
+
+# A number as tshark writes it, with so many digits.
+hex='def hex($n): . as $x | [range($n)] | map($x / pow(16; $n - 1 - .) | floor % 16 | "0123456789abcdef"[.:.+1]) | "0x" + add;'
 
 hello='select(.event_type=="tls" and .tls.type=="client_hello") | .tls | "\(.sni // "")|\(.ja3.hash)"'
 answer='select(.event_type=="tls" and .tls.type=="server_hello") | .tls | .ja3s.hash'
@@ -41,7 +66,7 @@ agree 'HTTP answers' http-talk/input.pcap 'http.response_for.uri contains "10.9.
 	'select(.event_type=="http" and .http.status and .http.hostname == "10.9.0.5" and .http.http_method != "PUT") | .http |
 	 "\(.status)|\(.server // "")|\(.http_content_type // "")|\(.redirect // "")"'
 agree 'DNS' dns/input.pcap dns 'dns.id dns.qry.name dns.flags.response' \
-	'select(.event_type=="dns") | .dns | "0x\(.id | [. / 4096, . / 256 % 16, . / 16 % 16, . % 16] | map(floor | "0123456789abcdef"[.:.+1]) | add)|\(.rrname)|\(if .qr then 1 else 0 end)"'
+	'select(.event_type=="dns") | .dns | "\(.id | hex(4))|\(.rrname)|\(if .qr then 1 else 0 end)"'
 agree 'DNS through a tunnel' "$data"/net/ndpi_dns_exfiltration.pcap dns 'dns.qry.name dns.flags.response' \
 	'select(.event_type=="dns") | .dns | "\(.rrname)|\(if .qr then 1 else 0 end)"'
 agree 'SSH' ssh/input.pcap 'ssh.kex.hassh or ssh.kex.hasshserver' 'ssh.kex.hassh ssh.kex.hasshserver' \
@@ -63,4 +88,129 @@ agree 'VNC' vnc/input.pcap 'vnc.client_proto_ver' vnc.client_proto_ver \
 agree 'TFTP' tftp/input.pcap 'tftp.opcode in {1,2}' 'tftp.source_file tftp.destination_file tftp.type' \
 	'select(.event_type=="tftp") | .tftp | if .packet == "read" then "\(.file)||\(.mode)" else "|\(.file)|\(.mode)" end'
 agree 'SIP' sip/input.pcap sip 'sip.Method sip.Status-Code' 'select(.event_type=="sip") | .sip | "\(.method // "")|\(.code // "")"'
+
+# The ward's protocols
+
+# tshark gives MSH-9 alone; what is answered stands in its columns of fields, which leave out empty ones.
+agree 'HL7' hl7/input.pcap hl7 'hl7.message.type hl7.event.type' \
+	'select(.event_type=="hl7") | .hl7.message_type | split("^") | "\(.[0])|\(.[1] // "")"'
+agree 'HL7 acknowledgements' hl7/input.pcap 'hl7.message.type == "ACK"' hl7.message.type \
+	'select(.event_type=="hl7" and .hl7.ack_code) | .hl7.message_type | split("^")[0]'
+# tshark pads AE titles; P-DATA it tells by the PDU, we by the message, so those are not compared here.
+for f in dicom dicom-store dicom-query dicom-print dicom-worklist dicom-orthanc; do
+	agree "DICOM associations of $f" $f/input.pcap 'dicom.pdu.type in {1,2}' \
+		'dicom.pdu.type dicom.assoc.ae.calling dicom.assoc.ae.called dicom.userinfo.uid dicom.userinfo.version dicom.max_pdu_len' \
+		'def pad: . + " " * (16 - length);
+		 select(.dicom.pdu == "A-ASSOCIATE-RQ" or .dicom.pdu == "A-ASSOCIATE-AC") | .dicom |
+		 "\(if .pdu == "A-ASSOCIATE-RQ" then "0x01" else "0x02" end)|\(.calling_ae | pad)|\(.called_ae | pad)|\(.implementation_class_uid)|\(.implementation_version // "")|\(.max_pdu_length)"'
+done
+# tshark puts the number behind the name. An event has room for some sixty contexts; these propose fewer.
+for f in dicom-store dicom-print dicom-worklist; do
+	occurrence=a tidy='s/ ([0-9.]*)$//' agree "DICOM contexts of $f" $f/input.pcap 'dicom.pdu.type == 1' \
+		dicom.pctx.abss.syntax 'select(.dicom.pdu == "A-ASSOCIATE-RQ") | .dicom.presentation_contexts[].abstract_syntax'
+done
+mqtt='["", "connect", "connack", "publish", "puback", "pubrec", "pubrel", "pubcomp", "subscribe", "suback",
+	"unsubscribe", "unsuback", "pingreq", "pingresp", "disconnect", "auth"] as $types |
+	select(.event_type=="mqtt") | .mqtt | keys[] as $k | select($types | index($k)) | . + {type: ($types | index($k)), it: .[$k]}'
+for f in mqtt/input.pcap mqtt5/input.pcap "$data"/iot/{arkime_mqtt_big,malcolm_MQTT,zeek_mqtt,sv_mqtt-ping,sv_mqtt31-pub-userpass}.pcap \
+	"$data"/iot/sv_mqtt5-{pub-userpass,sub-customauth,unsub-qos2}.pcap "$data"/fuzz/sv_mqtt-{frames-truncated,limit-2}.pcap; do
+	occurrence=a agree "MQTT packets of ${f##*pcap/}" "$f" mqtt mqtt.msgtype "$mqtt | .type"
+done
+for f in mqtt/input.pcap mqtt5/input.pcap "$data"/iot/{arkime_mqtt_big,zeek_mqtt,sv_mqtt31-pub-userpass,sv_mqtt5-pub-userpass}.pcap; do
+	occurrence=a agree "MQTT clients of ${f##*pcap/}" "$f" 'mqtt.msgtype == 1' 'mqtt.clientid mqtt.ver mqtt.username' \
+		"$mqtt | select(.type == 1) | .it | \"\\(.client_id // \"\")|\\(.protocol_version)|\\(.username // \"\")\""
+	occurrence=a agree "MQTT topics of ${f##*pcap/}" "$f" 'mqtt.msgtype == 3' mqtt.topic \
+		"$mqtt | select(.type == 3) | .it.topic // \"\""
+done
+# In three of them somebody opens a conversation from port 502, whom tshark takes for the server.
+for f in modbus/input.pcap "$data"/iot/{arkime_modbus,iti_modbus_test,iti_modbus_test_data_part1,ndpi_modbus,sv_modbus}.pcap \
+	"$data"/iot/zeek_modbus_modbus-and-non-modbus-p502.pcap; do
+	occurrence=a agree "Modbus of ${f##*pcap/}" "$f" 'mbtcp and not (tcp.srcport == 502 and tcp.dstport == 4446)' \
+		'mbtcp.trans_id mbtcp.unit_id modbus.func_code modbus.exception_code' \
+		'select(.event_type=="modbus" and (.src_port == 502 and .dest_port == 4446 | not)) | .modbus | (.request // .response) |
+		 "\(.transaction_id)|\(.unit_id)|\(.function_raw % 128)|\(.exception.raw // "")"'
+done
+snmp='["get_request", "get_next_request", "response", "set_request", "trap_v1", "get_bulk_request", "inform_request",
+	"trap_v2", "report"] as $types | select(.event_type=="snmp" and .snmp.pdu_type != "encrypted") | .snmp | .pdu_type as $t'
+for f in snmp/input.pcap "$data"/net/ndpi_snmp.pcap; do
+	# Behind a v3 header tshark names no version; what is encrypted it does not name at all.
+	agree "SNMP of ${f##*pcap/}" "$f" 'snmp.data and not icmp' 'snmp.version snmp.data snmp.request_id' \
+		"$snmp | \"\\(if .version < 3 then .version - 1 else \"\" end)|\\(\$types | index(\$t))|\\(.request_id // \"\")\""
+done
+agree 'SNMP variables' snmp/input.pcap 'snmp.name and not icmp' snmp.name "$snmp | select(.vars) | .vars[0]"
+for f in bacnet/input.pcap "$data"/iot/ndpi_bacnet.pcap; do
+	agree "BACnet of ${f##*pcap/}" "$f" bacapp 'bacapp.type bacapp.invoke_id bacapp.instance_number' \
+		'["confirmed_request", "unconfirmed_request", "simple_ack", "complex_ack", "segment_ack", "error", "reject", "abort"] as $types |
+		 select(.bacnet.pdu_type) | .bacnet | .pdu_type as $t | "\($types | index($t))|\(.invoke_id // "")|\(.instance // "")"'
+done
+agree 'CoAP' coap/input.pcap coap 'coap.mid coap.code coap.token' \
+	'select(.event_type=="coap") | .coap | (.code | split(".") | map(tonumber)) as $c | "\(.message_id)|\($c[0] * 32 + $c[1])|\(.token // "")"'
+agree 'CoAP paths' coap/input.pcap 'coap.opt.uri_path and coap.code < 32' coap.opt.uri_path_recon \
+	'select(.coap.uri_path and .coap.uri_path != "/") | .coap.uri_path'
+agree 'syslog' syslog/input.pcap 'syslog and udp' 'syslog.hostname' 'select(.event_type=="syslog" and .proto=="UDP") | .syslog.hostname // ""'
+# A broken one, a flood that is counted rather than told, and a client without an address stay out.
+for f in dhcp/input.pcap "$data"/net/{arkime_wireshark-dhcp,sv_dhcp-eve-extended,zeek_dhcp_dhcp_inform,zeek_dhcp_hw-type0}.pcap; do
+	tidy='s/\xe2\x90\x80//g; s/0[.]0[.]0[.]0//g' agree "DHCP of ${f##*pcap/}" "$f" dhcp \
+		'dhcp.id dhcp.option.dhcp dhcp.hw.mac_addr dhcp.option.hostname dhcp.ip.your dhcp.option.dhcp_server_id dhcp.option.ip_address_lease_time' \
+		'["", "discover", "offer", "request", "decline", "ack", "nak", "release", "inform"] as $types | select(.event_type=="dhcp") |
+		 .dhcp | .dhcp_type as $t | "\(.id | hex(8))|\($types | index($t))|\(.client_mac)|\(.hostname // "")|\(.assigned_ip // "")|\(.server_identifier // "")|\(.lease_time // "")"'
+done
+
+# What others captured
+
+for f in "$data"/net/{ndpi_selfsigned,ndpi_tls-esni-fuzzed,zeek_tls_tls-expired-cert,zeek_tls_tls13-ech,zeek_tls_tls13_wolfssl}.pcap \
+	"$data"/net/{ndpi_tls_with_huge_ch.pcapng,zeek_tls_tls-fragmented-handshake.pcap.gz} "$data"/attack/zeek_tls_heartbleed.pcap \
+	"$data"/iot/zeek_modbus_modbus-and-non-modbus-p502.pcap; do
+	agree "TLS hellos of ${f##*pcap/}" "$f" tls.handshake.ja3 'tls.handshake.extensions_server_name tls.handshake.ja3' "$hello"
+done
+for f in "$data"/net/{ndpi_selfsigned,zeek_tls_tls-expired-cert,zeek_tls_tls1.2,zeek_tls_tls12-decryption,zeek_tls_tls13-ech,zeek_tls_tls13_wolfssl}.pcap \
+	"$data"/net/{ndpi_tls_1.3_unidirectional_server,ndpi_tls_with_huge_ch}.pcapng "$data"/attack/zeek_tls_heartbleed.pcap; do
+	agree "TLS answers of ${f##*pcap/}" "$f" tls.handshake.ja3s tls.handshake.ja3s "$answer"
+done
+for f in "$data"/net/{ndpi_selfsigned,zeek_tls_tls-expired-cert,zeek_tls_tls1.2,zeek_tls_tls12-decryption}.pcap "$data"/attack/zeek_tls_heartbleed.pcap; do
+	agree "TLS certificates of ${f##*pcap/}" "$f" tls.handshake.certificate x509af.serialNumber \
+		'select(.tls.serial) | .tls.serial | ascii_downcase | gsub(":"; "")'
+done
+# GTP carries three hellos of the first; tunnels are not opened.
+for f in "$data"/iot/ndpi_dtls{,2}.pcap; do
+	agree "DTLS hellos of ${f##*pcap/}" "$f" 'dtls.handshake.ja3 and not gtp' 'dtls.handshake.extensions_server_name dtls.handshake.ja3' \
+		'select(.dtls.type=="client_hello") | .dtls | "\(.sni // "")|\(.ja3.hash)"'
+done
+for f in "$data"/net/{zeek_ntp_NTP_sync,ndpi_dns-tunnel-iodine}.pcap "$data"/attack/malcolm_dns_{hip_invalid_character,long_cname}.pcap; do
+	agree "DNS of ${f##*pcap/}" "$f" 'dns' 'dns.id dns.flags.response dns.count.queries' \
+		'select(.event_type=="dns") | .dns | "\(.id | hex(4))|\(if .qr then 1 else 0 end)|1"'
+done
+# Queries and parameters may name patients, so a URL ends before them; ports stand apart from names. The first of http-manipulated
+# has blanks before its path, which tshark takes for no path at all.
+for f in "$data"/attack/{malcolm_apache_exploit_success,malcolm_log4j-attack,ndpi_log4j-webapp-exploit,ndpi_xss,ndpi_WebattackRCE}.pcap \
+	"$data"/net/ndpi_http_auth.pcap "$data"/iot/zeek_modbus_modbus-and-non-modbus-p502.pcap; do
+	tidy='s/[?;].*|/|/; s/:[0-9]*$//' agree "HTTP requests of ${f##*pcap/}" "$f" http.request 'http.request.method http.request.uri http.host' \
+		'select(.event_type=="http" and (.http.status | not)) | .http | "\(.http_method)|\(.url)|\(.hostname // "")"'
+done
+for f in "$data"/attack/{malcolm_apache_exploit_success,malcolm_log4j-attack,ndpi_log4j-webapp-exploit,ndpi_xss}.pcap "$data"/net/ndpi_http_auth.pcap; do
+	agree "HTTP answers of ${f##*pcap/}" "$f" http.response http.response.code 'select(.http.status) | .http.status'
+done
+# Reads and writes in a row are told once, so these (8, 9) are not counted.
+smb2='["NEGOTIATE_PROTOCOL", "SESSION_SETUP", "SESSION_LOGOFF", "TREE_CONNECT", "TREE_DISCONNECT", "CREATE", "CLOSE", "FLUSH", "READ", "WRITE",
+	"LOCK", "IOCTL", "CANCEL", "KEEPALIVE", "FIND", "CHANGE_NOTIFY", "GET_INFO", "SET_INFO", "OPLOCK_BREAK"] as $names |
+	select(.smb.version == 2) | .smb | (.command | ltrimstr("SMB2_COMMAND_")) as $c | ($names | index($c)) as $n |
+	select($n != 8 and $n != 9) | "\($n)|\(if .status then 1 else 0 end)"'
+for f in smb/input.pcap "$data"/attack/{zeek_smb_smb2,ndpi_smb_deletefile,zeek_smb_SMBGhost}.pcap; do
+	occurrence=a tidy='/^[89]|/d' agree "SMB commands of ${f##*pcap/}" "$f" smb2 'smb2.cmd smb2.flags.response' "$smb2"
+done
+# tshark reads SSH where it expects it, on port 22.
+for f in "$data"/net/{ndpi_ssh,zeek_ssh_reverse-ssh,zeek_ssh_single-conn}.pcap "$data"/attack/zeek_ssh_sshguess.pcap; do
+	agree "SSH of ${f##*pcap/}" "$f" '(ssh.kex.hassh or ssh.kex.hasshserver) and tcp.port in {22,2222}' 'ssh.kex.hassh ssh.kex.hasshserver' \
+		'select(.event_type=="ssh" and .ssh.login == null and (.src_port, .dest_port | . == 22 or . == 2222)) | .ssh |
+		 if .server.hassh.string then "|\(.server.hassh.hash)" elif .client.hassh.string then "\(.client.hassh.hash)|" else empty end'
+done
+agree 'FTP of ndpi_ftp' "$data"/net/ndpi_ftp.pcap 'ftp.request.command and not ftp.request.command == "PASS"' \
+	'ftp.request.command ftp.request.arg' \
+	'select(.event_type=="ftp" and .ftp.command and .ftp.command != "PASS") | .ftp | "\(.command)|\(.command_data // "")"'
+# Two requests there ask for no file, which is no request.
+tidy='/^||/d' agree 'TFTP of ndpi_tftp' "$data"/net/ndpi_tftp.pcap 'tftp.opcode in {1,2}' \
+	'tftp.source_file tftp.destination_file tftp.type' \
+	'select(.event_type=="tftp") | .tftp | if .packet == "read" then "\(.file)||\(.mode)" else "|\(.file)|\(.mode)" end'
+agree 'RDP of ndpi_rdp' "$data"/net/ndpi_rdp.pcap rdp.negReq.selectedProtocol rdp.negReq.selectedProtocol \
+	'select(.rdp.protocol) | if .rdp.protocol == "hybrid_ex" then "0x00000008" else .rdp.protocol end'
 exit $failed

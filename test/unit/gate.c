@@ -615,18 +615,22 @@ static struct gate_grant_row door(uint8_t device, uint8_t proto, uint16_t lo, ui
 /* For the server, which rules let in already here and there, to services that they do not. */
 static void open_doors(struct floor *f)
 {
-	struct gate_grant_row rows[] = {door(0x11, 6, 9000, 9000), door(0x11, 17, 0, 65535),
-					door(0x12, 17, 0, 65535),  door(0x12, 6, 0, 65535),
-					door(0x13, 6, 0, 65535),   door(0x12, 6, 9000, 9000),
-					door(0x11, 6, 23, 23)};
+	struct gate_grant_row rows[] = {door(0x11, 6, 9000, 9000),    door(0x11, 17, 0, 65535),
+					door(0x12, 17, 0, 65535),     door(0x12, 6, 0, 65535),
+					door(0x13, 6, 0, 65535),      door(0x12, 6, 9000, 9000),
+					door(0x11, 6, 23, 23),	      door(0x11, 6, 0x9c41, 0x9c41),
+					door(0x12, 6, 0x9c42, 0x9c42)};
 
 	for (unsigned i = 1; i < 5; i++)
 		rows[i].grant.flags = GATE_GRANT_ANY_MAC | GATE_GRANT_RECORD;
 	for (unsigned i = 2; i < 5; i++)
 		rows[i].key.peer.b[15] = 9;
 	rows[5].grant.until_ns = clock_boot_ns() - 1;
-	floor_set_grants(f, rows, 7);
-	assert_int_equal(gate_set_grants(gate, rows, 7), 0);
+	rows[7].key.kind = rows[8].key.kind = GATE_DOOR_BACK;
+	rows[8].grant.flags = GATE_GRANT_ANY_MAC;
+	rows[8].key.peer.b[15] = 9;
+	floor_set_grants(f, rows, 9);
+	assert_int_equal(gate_set_grants(gate, rows, 9), 0);
 }
 
 /* From the server to the pump's port 23. */
@@ -728,6 +732,70 @@ static void a_door_opens_and_shuts(void **state)
 	assert_int_equal(gate_set_grants(gate, &row, 1), 0);
 	assert_int_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
 	assert_int_equal(grant, 9);
+	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
+}
+
+/* From the pump's port 20 to that one of the server, or `back`. */
+static enum reason data_reason(uint8_t mac, uint16_t port, uint8_t flags, bool back,
+			       uint32_t *ret_grant)
+{
+	struct gate_verdict v;
+	uint8_t f[54], other[54];
+
+	telnet(f, mac, 5, flags);
+	f[34] = (uint8_t)(port >> 8);
+	f[35] = (uint8_t)port;
+	f[37] = 20;
+	memcpy(other, f, sizeof(f));
+	memcpy(other, f + 6, 6);
+	memcpy(other + 6, f, 6);
+	memcpy(other + 26, f + 30, 4);
+	memcpy(other + 30, f + 26, 4);
+	memcpy(other + 34, f + 36, 2);
+	memcpy(other + 36, f + 34, 2);
+	run((struct bytes){back ? f : other, 54}, back ? hospital : ward, &v);
+	*ret_grant = v.grant;
+	return v.reason == REASON_FLOOR_NO_GUARD ? REASON_NONE : v.reason;
+}
+
+/* Data that the workstation asked for: the pump begins, at that port of that machine alone. */
+static void a_door_that_the_device_begins(void **state)
+{
+	struct gate_grant_row row = door(0x11, 6, 40001, 40001);
+	uint32_t grant;
+
+	need_kernel();
+	row.key.kind = GATE_DOOR_BACK;
+	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
+	assert_int_not_equal(data_reason(5, 40001, 2, false, &grant), REASON_NONE);
+	assert_int_equal(gate_set_grants(gate, &row, 1), 0);
+	/* It is none for the workstation to begin by, */
+	assert_int_not_equal(data_reason(5, 40001, 2, true, &grant), REASON_NONE);
+	assert_int_equal(grant, 0);
+	/* nor to another port or to another machine with its address. */
+	assert_int_not_equal(data_reason(5, 40002, 2, false, &grant), REASON_NONE);
+	assert_int_not_equal(data_reason(6, 40001, 2, false, &grant), REASON_NONE);
+	assert_int_equal(grant, 0);
+	assert_int_equal(data_reason(5, 40001, 2, false, &grant), REASON_NONE);
+	assert_int_equal(grant, 7);
+	assert_int_equal(data_reason(5, 40001, 2 | 16, true, &grant), REASON_NONE);
+	assert_int_equal(grant, 7);
+	assert_int_equal(data_reason(5, 40001, 16, false, &grant), REASON_NONE);
+	assert_int_equal(data_reason(5, 40001, 16, true, &grant), REASON_NONE);
+	assert_int_equal(data_reason(6, 40001, 16, true, &grant), REASON_POLICY_PEER_NOT_ALLOWED);
+	/* An entry that was evicted meanwhile cuts nothing, whoever speaks first. */
+	policy_free(policy);
+	policy = make_policy(4);
+	assert_int_equal(apply(policy), 0);
+	assert_int_equal(data_reason(5, 40001, 16, true, &grant), REASON_NONE);
+	assert_int_equal(grant, 7);
+	assert_int_equal(data_reason(5, 40001, 16, false, &grant), REASON_NONE);
+	/* With its grant it ends, in both directions. */
+	row.grant.until_ns = clock_boot_ns() - 1;
+	assert_int_equal(gate_set_grants(gate, &row, 1), 0);
+	assert_int_equal(data_reason(5, 40001, 16, false, &grant), REASON_GRANT_ENDED);
+	assert_int_equal(data_reason(5, 40001, 16, true, &grant), REASON_GRANT_ENDED);
+	assert_int_not_equal(data_reason(5, 40001, 2, false, &grant), REASON_NONE);
 	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
 }
 
@@ -861,6 +929,7 @@ int main(void)
 		cmocka_unit_test(both_compilations_agree),
 		cmocka_unit_test(both_compilations_agree_on_what_is_sealed),
 		cmocka_unit_test(a_door_opens_and_shuts),
+		cmocka_unit_test(a_door_that_the_device_begins),
 		cmocka_unit_test(a_large_policy_applies_within_a_second),
 	};
 

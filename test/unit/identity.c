@@ -71,6 +71,15 @@ static void dhcp_tells_who_asks_and_who_answers(void **state)
 	free((void *)in.data);
 
 	w.len = 0;
+	put_dhcp(1); /* as some clients end their texts */
+	PUT("\x35\1\3\x0c\5nas1\0\x3c\5ABC\0\0\xff");
+	in = unit_exact(buf, w.len);
+	assert_int_equal(dhcp_read(in, &d), PARSE_OK);
+	assert_text(d.host_name, "nas1");
+	assert_text(d.vendor_class, "ABC");
+	free((void *)in.data);
+
+	w.len = 0;
 	put_dhcp(2);
 	PUT("\x35\1\5\x36\4\x0a\0\0\1\x33\4\0\0\x0e\x10\xff");
 	in = unit_exact(buf, w.len);

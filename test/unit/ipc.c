@@ -196,6 +196,25 @@ static void who_may_say_what(void **state)
 	assert_false(ipc_may(table, 1, 2, IPC_EVENTS));
 }
 
+static void what_may_not_be_said_is_malformed(void **state)
+{
+	static const struct ipc_right table[] = {{1, IPC_READY}, {2, IPC_EVENTS}};
+	struct ipc_message m = {.id = 77};
+	unsigned fds;
+
+	assert_int_equal(ipc_send(pair[0], IPC_READY, 5, (struct bytes){0}, -1), 0);
+	assert_int_equal(ipc_hear(pair[1], buf, table, 2, 2, &m), -EBADMSG);
+	assert_int_equal(ipc_send(pair[0], IPC_POLICY, 5, (struct bytes){0}, 0), 0);
+	fds = open_fds();
+	assert_int_equal(ipc_hear(pair[1], buf, table, 2, 2, &m), -EBADMSG);
+	assert_int_equal(open_fds(), fds); /* what came along is closed */
+	assert_int_equal(m.id, 77);	   /* untouched */
+	assert_int_equal(ipc_send(pair[0], IPC_READY, 6, (struct bytes){0}, -1), 0);
+	assert_int_equal(ipc_hear(pair[1], buf, table, 2, 1, &m), 0);
+	assert_int_equal(m.id, 6);
+	assert_int_equal(ipc_hear(pair[1], buf, table, 2, 1, &m), -EAGAIN);
+}
+
 static void setup_fits_a_message(void **state)
 {
 	struct setup_guard g;
@@ -220,6 +239,7 @@ int main(void)
 		T(malformed_is_refused_without_a_leak),
 		T(a_sender_cannot_say_nonsense),
 		T(who_may_say_what),
+		T(what_may_not_be_said_is_malformed),
 		T(setup_fits_a_message),
 	};
 

@@ -389,6 +389,33 @@ static void two_that_call_at_once_agree(void **state)
 	end();
 }
 
+/* Two policies come into force one after the other: who was refused meanwhile hears the other's call. */
+static void who_was_refused_listens(void **state)
+{
+	struct kit_issuer other;
+	struct trust *strange;
+
+	kit_issuer_new(&other, "another clinic");
+	strange = kit_trust(&other, NULL);
+	begin((struct links_options){0});
+	links_context(a.links, NULL, NULL, false);
+	kit_believe(&a, key[0], certificate[0], strange);
+	link_remove(a.peer);
+	kit_peer(&a, TO, NULL);
+	link_remove(b.peer);
+	kit_peer(&b, FROM, &wire.at[1]);
+	KIT_UNTIL(&a, &b, &wire, 3000, strstr(b.text, "the other gateway refuses"));
+	assert_non_null(strstr(b.text, "the other gateway refuses"));
+	link_remove(a.peer);
+	kit_peer(&a, TO, &wire.at[0]);
+	kit_believe(&a, key[0], certificate[0], trust);
+	KIT_UNTIL(&a, &b, &wire, 1200, both_up());
+	assert_true(both_up());
+	trust_free(strange);
+	kit_issuer_free(&other);
+	end();
+}
+
 /* --- the end of a peer -------------------------------------------------------------------- */
 
 static bool cut(struct kit_wire *w, unsigned from, uint8_t *data, size_t *len)
@@ -892,9 +919,12 @@ static void a_key_that_is_elsewhere_holds_nobody_up(void **state)
 	KIT_UNTIL(&a, &b, &wire, 700, false); /* A says it again meanwhile */
 	assert_false(link_is_up(a.peer));
 	signing = NULL;
-	links_resume(b.links, waiting);
+	assert_false(links_resume(b.links, &b)); /* somebody else who waits for a signature */
+	assert_true(links_resume(b.links, waiting));
 	come_up();
 	assert_true(asked >= 1);
+	/* It is over, and its memory may be another's who waits: a relay's connection. */
+	assert_false(links_resume(b.links, waiting));
 	/* One that is given up while it waits leaves nothing behind. */
 	links_context(a.links, NULL, NULL, false);
 	kit_believe(&a, key[0], certificate[0], trust);
@@ -1129,6 +1159,7 @@ int main(void)
 		cmocka_unit_test(either_end_renews),
 		cmocka_unit_test(a_renewal_that_fails_is_told_and_stops_nothing),
 		cmocka_unit_test(two_that_call_at_once_agree),
+		cmocka_unit_test(who_was_refused_listens),
 		cmocka_unit_test(a_silent_peer_is_down_and_comes_again),
 		cmocka_unit_test(a_farewell_is_heard_at_once),
 		cmocka_unit_test(a_peer_that_starts_anew_is_called),

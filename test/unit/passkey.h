@@ -4,7 +4,7 @@
  * An authenticator and its browser, in software: makes credentials and signs with
  * them, correctly unless a test says otherwise.
  */
-#include "unit.h"
+#include "maker.h"
 
 #include <stdio.h>
 
@@ -23,9 +23,11 @@ struct passkey {
 	uint8_t id[32];
 	uint8_t flags; /* besides AT */
 	uint32_t count;
-	const char *extra;	 /* further members of the client data, ",\"x\":1" or NULL */
-	struct bytes extensions; /* a CBOR map, with AUTHDATA_ED in flags */
-	bool packed;		 /* self attestation instead of none */
+	const char *extra;	   /* further members of the client data, ",\"x\":1" or NULL */
+	struct bytes extensions;   /* a CBOR map, with AUTHDATA_ED in flags */
+	bool packed;		   /* self attestation instead of none */
+	const struct maker *maker; /* who vouches for it, by packed or fido-u2f */
+	bool u2f;
 };
 
 struct passkey_said {
@@ -143,6 +145,83 @@ static inline void passkey_prove(const struct passkey *p, struct passkey_said *s
 	passkey_sign(p, text, s->auth_len + 32, s->sig, &s->sig_len);
 }
 
+/* A byte string of CBOR. */
+static inline void passkey_string(struct writer *w, const uint8_t *data, size_t len)
+{
+	write_u8(w, len > 255 ? 0x59 : 0x58);
+	if (len > 255)
+		write_u8(w, (uint8_t)(len >> 8));
+	write_u8(w, (uint8_t)len);
+	write_bytes(w, data, len);
+}
+
+/* L3 §8.6: what a U2F key signed of a registration. */
+static inline size_t passkey_u2f_text(const struct passkey *p, const struct passkey_said *s,
+				      uint8_t *ret_text)
+{
+	struct writer w = writer_new(ret_text, 256);
+	uint8_t point[32];
+
+	write_u8(&w, 0);
+	write_bytes(&w, s->auth, 32);
+	SHA256(s->client, s->client_len, point);
+	write_bytes(&w, point, 32);
+	write_bytes(&w, p->id, sizeof(p->id));
+	write_u8(&w, 4);
+	passkey_param(p, OSSL_PKEY_PARAM_EC_PUB_X, point, 32);
+	write_bytes(&w, point, 32);
+	passkey_param(p, OSSL_PKEY_PARAM_EC_PUB_Y, point, 32);
+	write_bytes(&w, point, 32);
+	assert_false(w.bad);
+	return w.len;
+}
+
+/* fmt and attStmt by the maker: a map's first two members. */
+static inline void passkey_vouched(const struct passkey *p, const struct passkey_said *s,
+				   struct writer *w)
+{
+	uint8_t text[1300], sig[128], *der = NULL;
+	size_t len = s->auth_len + 32;
+	int der_len = i2d_X509(p->maker->cert, &der);
+
+	assert_true(der_len > 0);
+	memcpy(text, s->auth, s->auth_len);
+	SHA256(s->client, s->client_len, text + s->auth_len);
+	if (p->u2f)
+		len = passkey_u2f_text(p, s, text);
+	len = maker_sign(p->maker, passkey_bytes(text, len), sig);
+	write_bytes(w,
+		    "\x63"
+		    "fmt",
+		    4);
+	if (p->u2f)
+		write_bytes(w,
+			    "\x68"
+			    "fido-u2f"
+			    "\x67"
+			    "attStmt\xa2",
+			    18);
+	else
+		write_bytes(w,
+			    "\x66"
+			    "packed"
+			    "\x67"
+			    "attStmt\xa3\x63"
+			    "alg\x26",
+			    21);
+	write_bytes(w,
+		    "\x63"
+		    "sig",
+		    4);
+	passkey_string(w, sig, len);
+	write_bytes(w,
+		    "\x63"
+		    "x5c\x81",
+		    5);
+	passkey_string(w, der, (size_t)der_len);
+	OPENSSL_free(der);
+}
+
 static inline void passkey_create(const struct passkey *p, const char *rp_id, const char *origin,
 				  struct bytes challenge, struct passkey_said *s)
 {
@@ -153,7 +232,9 @@ static inline void passkey_create(const struct passkey *p, const char *rp_id, co
 	s->auth_len = passkey_authdata(p, rp_id, true, s->auth, sizeof(s->auth));
 	passkey_prove(p, s);
 	write_u8(&w, 0xa3);
-	if (p->packed) {
+	if (p->maker) {
+		passkey_vouched(p, s, &w);
+	} else if (p->packed) {
 		write_bytes(&w,
 			    "\x63"
 			    "fmt\x66packed\x67"

@@ -224,6 +224,76 @@ static void installing(struct ward *w)
 	rollout_told(w->r, "p0", true, NULL, w->now);
 }
 
+static void waits_where_nobody_can_see(void **state)
+{
+	struct ward w;
+
+	begin(&w, 1, 0);
+	w.seen[0].blind = "nobody looks";
+	rollout_approve(w.r, "ann", w.now);
+	tick(&w, 60);
+	assert_int_equal(step_of(&w, 0), STEP_WAITING);
+	assert_string_equal(w.r->devices[0].why, "nobody looks");
+	w.seen[0].held = "updates are held";
+	tick(&w, 60);
+	assert_string_equal(w.r->devices[0].why, "updates are held");
+	w.seen[0].held = w.seen[0].blind = NULL;
+	tick(&w, 60);
+	assert_int_equal(step_of(&w, 0), STEP_SENDING);
+	/* Nor is anything concluded from a silence that nobody listened to. */
+	rollout_told(w.r, "p0", true, NULL, w.now);
+	is_heard(&w, 0, "2.0");
+	tick(&w, 1);
+	is_heard(&w, 0, "2.0");
+	tick(&w, 1);
+	assert_int_equal(step_of(&w, 0), STEP_WATCHING);
+	w.seen[0].blind = "nobody looks";
+	tick(&w, DAY);
+	assert_int_equal(step_of(&w, 0), STEP_WATCHING);
+	/* What it says of itself counts all the same. */
+	w.seen[0].unhealthy = true;
+	w.seen[0].said = w.now;
+	tick(&w, 1);
+	assert_int_equal(step_of(&w, 0), STEP_UNDOING);
+	rollout_free(w.r);
+}
+
+static void is_not_undone_where_nobody_can_see(void **state)
+{
+	struct ward w;
+
+	begin(&w, 1, 0);
+	rollout_approve(w.r, "ann", w.now);
+	tick(&w, 1);
+	rollout_told(w.r, "p0", true, NULL, w.now);
+	w.seen[0].blind = "nobody looks";
+	assert_int_equal(rollout_undo(w.r, w.now), 0);
+	tick(&w, 1);
+	assert_int_equal(orders(&w, DO_UNDO), 0);
+	w.seen[0].blind = NULL;
+	tick(&w, 1);
+	assert_int_equal(orders(&w, DO_UNDO), 1);
+	rollout_free(w.r);
+}
+
+static void what_it_always_did_is_no_news(void **state)
+{
+	for (int habit = 0; habit < 2; habit++) {
+		struct ward w;
+
+		begin(&w, 1, 0);
+		w.kills = true;
+		w.seen[0].misbehaved = w.now - (habit ? 3600 : 2 * DAY);
+		rollout_approve(w.r, "ann", w.now);
+		tick(&w, 1);
+		comes_through(&w, 0);
+		w.seen[0].misbehaved = w.now;
+		tick(&w, 700);
+		assert_int_equal(step_of(&w, 0), habit ? STEP_DONE : STEP_UNDOING);
+		rollout_free(w.r);
+	}
+}
+
 static void taken_back_when_silent(void **state)
 {
 	struct ward w;
@@ -442,6 +512,9 @@ int main(void)
 		cmocka_unit_test(one_few_rest),
 		cmocka_unit_test(waits_for_the_patient),
 		cmocka_unit_test(waits_for_the_hour),
+		cmocka_unit_test(waits_where_nobody_can_see),
+		cmocka_unit_test(is_not_undone_where_nobody_can_see),
+		cmocka_unit_test(what_it_always_did_is_no_news),
 		cmocka_unit_test(taken_back_when_silent),
 		cmocka_unit_test(taken_back_with_another_version),
 		cmocka_unit_test(taken_back_when_it_does_not_talk),

@@ -868,6 +868,50 @@ static void level_three(void **state)
 	passkey_close(&synced.key);
 }
 
+/* People whose authenticators the policy admits, and others; and a list that cannot be read. */
+static void makers_admitted(void **state)
+{
+	struct browser a = {"10.0.0.5", "", ""};
+	struct person good = {0}, other = {0}, bare = {0};
+	struct maker makers[2];
+	char pem[4096], nag[512];
+	size_t len;
+
+	w.o.attestation = "/etc/bedwarden/makers.pem";
+	stop();
+	start();
+	come_in(&a, "anna", "administrator");
+	for (unsigned i = 0; i < 2; i++)
+		maker_open(&makers[i], "Keys");
+	len = maker_pem(makers[0].root, pem, sizeof(pem));
+	passkey_open(&good.key, COSE_ES256, 1);
+	passkey_open(&other.key, COSE_ES256, 2);
+	passkey_open(&bare.key, COSE_EDDSA, 3);
+	good.key.maker = &makers[0];
+	other.key.maker = &makers[1];
+	assert_string_equal(add_passkey(&a, &good), "auth.passkey.no_roots");
+	assert_non_null(strstr(staff_nag(w.k.staff, nag, sizeof(nag)), w.o.attestation));
+	staff_take_roots(w.k.staff, (struct bytes){(const uint8_t *)pem, len - 40});
+	assert_string_equal(add_passkey(&a, &good), "auth.passkey.no_roots");
+	staff_take_roots(w.k.staff, (struct bytes){(const uint8_t *)pem, len});
+	assert_string_equal(add_passkey(&a, &other), "auth.passkey.untrusted");
+	assert_non_null(strstr(w.error.detail, "people.attestation"));
+	assert_string_equal(add_passkey(&a, &bare), "auth.passkey.untrusted");
+	assert_asked(&a, "factor.webauthn_begin", json_object(), "ok");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(w.said, "webauthn"),
+							      "attestation")),
+			    "direct");
+	assert_string_equal(add_passkey(&a, &good), "ok");
+	staff_take_roots(w.k.staff, (struct bytes){0}); /* who is in stays in */
+	assert_string_equal(sign_in(&a, &good), "ok");
+	assert_string_equal(text("kind"), "full");
+	for (unsigned i = 0; i < 2; i++)
+		maker_close(&makers[i]);
+	passkey_close(&good.key);
+	passkey_close(&other.key);
+	passkey_close(&bare.key);
+}
+
 static void recovery_codes(void **state)
 {
 	struct browser a = {"10.0.0.5", "", ""};
@@ -1250,6 +1294,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_last_ones_stay, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(changed_users, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(level_three, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(makers_admitted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(recovery_codes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_factor_for_an_emergency, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sms_is_off_until_it_is_on, set_up, tear_down),

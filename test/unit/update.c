@@ -11,6 +11,7 @@
 #include "update/bundle/tar.h"
 #include "update/fetch/plan.h"
 #include "update/fetch/schedule.h"
+#include "update/fetch/warning.h"
 #include "update/place/deb_version.h"
 #include "update/place/place.h"
 #include "update/place/release.h"
@@ -50,6 +51,30 @@ static void looks_are_spread_and_back_off(void **state)
 	}
 	assert_true(schedule_next(21600, 1, 0) < 70);
 	assert_true(before > 19000);
+}
+
+static void silence_and_expiry_are_warned_of_in_time(void **state)
+{
+	const int64_t now = 1800000000, day = WARNING_DAY_S;
+	char text[256] = "";
+
+	assert_false(warning_stale(now, now, 3, "", text, sizeof(text)));
+	assert_false(warning_stale(now - 3 * day + 1, now, 3, "", text, sizeof(text)));
+	assert_string_equal(text, "");
+	assert_true(warning_stale(now - 3 * day, now, 3, "no mirror answers", text, sizeof(text)));
+	assert_string_equal(text, "nothing was fetched for 3 days: no mirror answers");
+	assert_true(warning_stale(now - 9 * day, now, 3, "", text, sizeof(text)));
+	/* A clock that was set back a year is no silence. */
+	assert_false(warning_stale(now, now - 365 * day, 3, "", text, sizeof(text)));
+
+	assert_false(warning_expires(0, now, 3, text, sizeof(text)));
+	assert_false(warning_expires(now + 3 * day + 1, now, 3, text, sizeof(text)));
+	assert_true(warning_expires(now + 3 * day, now, 3, text, sizeof(text)));
+	assert_non_null(strstr(text, "expires in 72 hours"));
+	assert_true(warning_expires(now + 1, now, 3, text, sizeof(text)));
+	assert_non_null(strstr(text, "in 0 hours"));
+	assert_true(warning_expires(now, now, 3, text, sizeof(text)));
+	assert_non_null(strstr(text, "has expired"));
 }
 
 static void windows_may_reach_over_midnight(void **state)
@@ -249,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(versions_are_ordered),
 		cmocka_unit_test(looks_are_spread_and_back_off),
+		cmocka_unit_test(silence_and_expiry_are_warned_of_in_time),
 		cmocka_unit_test(windows_may_reach_over_midnight),
 		cmocka_unit_test(what_may_be_is_done_and_the_rest_waits),
 		cmocka_unit_test(links_and_notes_are_replaced_whole),

@@ -662,6 +662,51 @@ static void memory_is_bounded(void **state)
 	close_ward(&w);
 }
 
+/* As many strangers as there is room for come by, each with a name of its own. */
+static void strangers_come(struct ward *w, bool between)
+{
+	const struct vitals_source own = w->from;
+
+	for (unsigned i = 0; i < 8; i++) {
+		struct vitals_place p = {.time_ns = w->now_ns += 1000000, .channel = 1};
+
+		w->from.ip.b[14] = (uint8_t)(1 + i);
+		w->from.system = 0x1000 + i;
+		send_wave(w, hear(w, &p), 0x102, w->ecg, ECG_N, true);
+		w->from = own;
+		p.time_ns = w->now_ns += 1000000;
+		if (between)
+			hear(w, &p);
+	}
+}
+
+/* Who is heard now and then is remembered however many others come; who is not, makes room. */
+static void the_longest_unheard_goes(void **state)
+{
+	for (unsigned heard = 0; heard < 2; heard++) {
+		struct vitals_place p = {.channel = 1};
+		struct ward w;
+
+		open_ward(&w, 75, 81);
+		p.time_ns = w.now_ns;
+		w.from.system = 77;
+		hear(&w, &p);
+		for (unsigned i = 0; i < 3; i++)
+			strangers_come(&w, heard);
+		assert_int_equal(w.count[REASON_VITALS_TWO_SOURCES], 0);
+
+		p.time_ns = w.now_ns += 1000000;
+		w.from.ip.b[13] = 9; /* somebody else by its name */
+		hear(&w, &p);
+		assert_int_equal(w.count[REASON_VITALS_TWO_SOURCES], heard);
+		w.from.ip.b[13] = 0;
+		w.from.bound = false;
+		hear(&w, &p);
+		assert_int_equal(w.count[REASON_VITALS_UNBOUND_SOURCE], heard);
+		close_ward(&w);
+	}
+}
+
 /* Values of any size, periods of any length, times that jump: nothing breaks. */
 static void absurd_input_is_harmless(void **state)
 {
@@ -737,6 +782,7 @@ int main(void)
 		cmocka_unit_test(a_lost_alarm_is_told),
 		cmocka_unit_test(alarms_taken_out_of_a_list),
 		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(the_longest_unheard_goes),
 		cmocka_unit_test(absurd_input_is_harmless),
 		cmocka_unit_test(a_finding_is_written),
 	};

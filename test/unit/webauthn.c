@@ -395,6 +395,104 @@ static void as_libfido2_judges(void **state)
 }
 #endif
 
+/* ---- who made it ---- */
+
+static X509_STORE *admitted(X509 *const *certs, unsigned count)
+{
+	char pem[8192];
+	size_t len = 0;
+	unsigned got = 0;
+	X509_STORE *roots;
+
+	for (unsigned i = 0; i < count; i++)
+		len += maker_pem(certs[i], pem + len, sizeof(pem) - len);
+	roots = attestation_roots(passkey_bytes((const uint8_t *)pem, len), &got);
+	assert_non_null(roots);
+	assert_int_equal(got, count);
+	return roots;
+}
+
+/* By its authority, by its own certificate listed as such, and not by a namesake of either. */
+static void makers_that_are_admitted(void **state)
+{
+	struct maker good, namesake, liar;
+	X509_STORE *roots[3], *strangers;
+	struct webauthn_want want = site;
+	struct webauthn_credential c;
+	struct passkey_said s;
+	struct passkey p;
+
+	maker_open(&good, "Trusted Keys");
+	maker_open(&namesake, "Trusted Keys");
+	liar = (struct maker){.key = namesake.key, .cert = good.cert};
+	roots[0] = admitted(&good.root, 1);
+	roots[1] = admitted(&good.cert, 1);
+	roots[2] = admitted((X509 *[]){namesake.root, good.root}, 2);
+	strangers = admitted(&namesake.root, 1);
+	want.now_s = 1790000000;
+	passkey_open(&p, COSE_ES256, 7);
+	for (unsigned u2f = 0; u2f < 2; u2f++) {
+		p.u2f = u2f;
+		p.maker = &good;
+		passkey_create(&p, site.rp_id, site.origins[0], site.challenge, &s);
+		for (unsigned i = 0; i < 3; i++) {
+			want.roots = roots[i];
+			assert_fault(create(&want, &p, &s, &c), ok);
+		}
+		want.roots = strangers;
+		assert_fault(create(&want, &p, &s, &c), untrusted);
+		want.roots = roots[0];
+		want.now_s = 2300000000; /* when the certificate has run out */
+		assert_fault(create(&want, &p, &s, &c), untrusted);
+		want.now_s = 1790000000;
+		p.maker = &liar;
+		passkey_create(&p, site.rp_id, site.origins[0], site.challenge, &s);
+		assert_fault(create(&want, &p, &s, &c), attestation);
+		want.roots = NULL; /* its proof must be right all the same */
+		assert_fault(create(&want, &p, &s, &c), attestation);
+	}
+	p.maker = NULL; /* none, and one's own word */
+	want.roots = roots[0];
+	for (unsigned i = 0; i < 2; i++) {
+		p.packed = i;
+		passkey_create(&p, site.rp_id, site.origins[0], site.challenge, &s);
+		assert_fault(create(&want, &p, &s, &c), untrusted);
+	}
+	passkey_close(&p);
+	for (unsigned i = 0; i < 3; i++)
+		X509_STORE_free(roots[i]);
+	X509_STORE_free(strangers);
+	maker_close(&good);
+	maker_close(&namesake);
+}
+
+/* All of the file or nothing of it: half a list would keep out whom it should let in. */
+static void roots_that_are_none(void **state)
+{
+	static const char *const bad[] = {
+		"", "no certificate", "-----BEGIN CERTIFICATE-----\n",
+		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"};
+	struct maker m;
+	char pem[4096];
+	size_t len;
+	unsigned count = 99;
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct bytes copy = unit_exact((const uint8_t *)bad[i], strlen(bad[i]));
+
+		assert_null(attestation_roots(copy, &count));
+		free((void *)copy.data);
+	}
+	maker_open(&m, "Maker");
+	len = maker_pem(m.root, pem, sizeof(pem));
+	strcpy(pem + len, bad[3]);
+	assert_null(attestation_roots(passkey_bytes((const uint8_t *)pem, len + strlen(bad[3])),
+				      &count));
+	assert_null(attestation_roots(passkey_bytes((const uint8_t *)pem, len - 30), &count));
+	assert_int_equal(count, 99);
+	maker_close(&m);
+}
+
 /* ---- the vectors of others ---- */
 
 struct hex {
@@ -696,6 +794,8 @@ int main(void)
 		cmocka_unit_test(as_libfido2_judges),
 		cmocka_unit_test(cbor_in_one_form_alone),
 		cmocka_unit_test(client_data_of_no_form),
+		cmocka_unit_test(makers_that_are_admitted),
+		cmocka_unit_test(roots_that_are_none),
 		cmocka_unit_test(vectors_of_the_standard),
 		cmocka_unit_test(ceremonies_of_a_browser),
 	};

@@ -166,6 +166,52 @@ def fetch_and_install(dir):
     check("nor what a link leads to", bool(said["failed"]), said)
 
 
+def mirrors(dir):
+    """One after the other until one is well; what it says of the bad ones; a limit for the bandwidth; a break."""
+    repository = Repository(dir)
+    root = os.path.join(dir, "R/public/metadata/1.root.json")
+    stale = os.path.join(dir, "stale")
+    repository.add("p/a.yaml", profile(1), "profile", "1")
+    repository.publish()
+    shutil.copytree(os.path.join(dir, "R", "public"), stale)
+    size = 600000
+    repository.add("gateway.tar", archive({"bin/bedwarden": os.urandom(size)}), "gateway", "1.1")
+    repository.publish()
+    old = Server(("127.0.0.1", 0), functools.partial(Quiet, directory=stale))
+    asked = []
+
+    class Broken(Quiet):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(500)
+
+    broken = Server(("127.0.0.1", 0), Broken)
+    for s in old, broken:
+        threading.Thread(target=s.serve_forever, daemon=True).start()
+    url = lambda s: "http://127.0.0.1:%d" % s.server_address[1]
+
+    def fetch(name, *mirrors):
+        folder = os.path.join(dir, name)
+        os.makedirs(folder, exist_ok=True)
+        begin = time.time()
+        done = subprocess.run([KIT, "fetch", folder, root, *mirrors], stdout=subprocess.PIPE, check=True)
+        return json.loads(done.stdout), time.time() - begin, os.path.join(folder, "targets", "gateway.tar")
+
+    said, _, tar = fetch("one", "http://127.0.0.1:1", url(broken), repository.url)
+    check("past a mirror that is not there and one that is broken the third is taken", said.get("mirror") == repository.url and
+          said["fresh"] and asked and os.path.exists(tar), said)
+    said, _, _ = fetch("one", url(old), repository.url)
+    check("one that is behind is no rollback: the next is asked", said.get("mirror") == repository.url and said["fresh"], said)
+    said, _, _ = fetch("one", "http://127.0.0.1:1", url(broken))
+    check("where none is well it is said, and what was there stays", not said.get("fresh") and said.get("error") and os.path.exists(tar), said)
+    _, quick, _ = fetch("two", repository.url)
+    said, slow, tar = fetch("three", "rate=200000", repository.url)
+    check("at 200 kB/s %d kB take %.1f s, without a limit %.1f" % (size // 1000, slow, quick),
+          2 <= slow < 20 and quick < slow / 2 and os.path.exists(tar), said)
+    for s in old, broken:
+        s.shutdown()
+
+
 def disk_full(dir):
     repository = Repository(dir)
     root = os.path.join(dir, "R/public/metadata/1.root.json")
@@ -322,6 +368,8 @@ def change_releases(dir):
 
 with tempfile.TemporaryDirectory() as dir:
     fetch_and_install(dir)
+with tempfile.TemporaryDirectory() as dir:
+    mirrors(dir)
 if os.geteuid() == 0:
     with tempfile.TemporaryDirectory() as dir:
         disk_full(dir)

@@ -1,6 +1,6 @@
 /*
  * The updater's and the installer's work by hand, for tests that kill it:
- *   update-kit fetch FOLDER ROOT_FILE MIRROR...
+ *   update-kit fetch FOLDER ROOT_FILE [rate=BYTES] MIRROR...	BYTES a second at most
  *   update-kit install UPDATES_DIR ROOT_FILE FOLDER [TARGET...]	and the new set is adopted
  * What came of it is JSON on standard output.
  */
@@ -25,6 +25,11 @@ static int fetch(char **argv, int argc, struct bytes root)
 	struct tuf_error e;
 	json_t *report;
 
+	if (strncmp(argv[2], "rate=", 5) == 0) {
+		o.bytes_per_s = strtoull(argv[2] + 5, NULL, 10);
+		o.mirrors++;
+		o.mirror_count--;
+	}
 	if (fetch_begin(o.dir, root, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
 		return 1;

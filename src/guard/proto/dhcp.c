@@ -31,6 +31,16 @@ static void read_ip(struct reader *r, struct gate_ip *ret_ip)
 	packet_ip_map(b.len ? b.data : none, ret_ip);
 }
 
+/* RFC 2132 §2: texts end without a NUL, and receivers are to take off those that others put there. */
+static struct bytes read_text(const struct reader *r)
+{
+	struct bytes b = r->in;
+
+	while (b.len && !b.data[b.len - 1])
+		b.len--;
+	return b;
+}
+
 /* A reader confined to the option's value; `r` goes on behind it. */
 static void read_option(struct dhcp *d, uint8_t code, struct reader r, uint8_t *overload)
 {
@@ -39,7 +49,7 @@ static void read_option(struct dhcp *d, uint8_t code, struct reader r, uint8_t *
 		read_ip(&r, &d->router);
 		break;
 	case OPTION_HOST_NAME:
-		d->host_name = r.in;
+		d->host_name = read_text(&r);
 		break;
 	case OPTION_REQUESTED:
 		read_ip(&r, &d->requested);
@@ -60,7 +70,7 @@ static void read_option(struct dhcp *d, uint8_t code, struct reader r, uint8_t *
 		d->params = r.in;
 		break;
 	case OPTION_CLASS:
-		d->vendor_class = r.in;
+		d->vendor_class = read_text(&r);
 		break;
 	}
 }

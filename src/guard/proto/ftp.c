@@ -1,5 +1,6 @@
 #include "guard/proto/ftp.h"
 
+#include "base/address.h"
 #include "guard/proto/head.h"
 #include "guard/proto/logins.h"
 
@@ -59,32 +60,81 @@ static enum parse probe(const struct proto_input *in)
 		       : PARSE_BAD;
 }
 
-/* "h1,h2,h3,h4,p1,p2", or "(|||port|)" of RFC 2428: the number that ends it. */
-static uint16_t port_of(struct bytes b)
+/* The numbers in a text, the first `max` of them; how many there are, and of commas. */
+static unsigned numbers_in(struct bytes b, uint32_t *ret_numbers, unsigned max,
+			   unsigned *ret_commas)
 {
-	uint32_t number[2] = {0, 0};
-	unsigned commas = 0, n = 0;
+	unsigned n = 0;
 	bool any = false;
 
+	*ret_commas = 0;
 	for (size_t i = 0; i < b.len; i++) {
 		uint8_t c = b.data[i];
 
-		if (c >= '0' && c <= '9') {
-			if (!any)
-				number[0] = number[1], number[1] = 0;
-			any = true;
-			number[1] = number[1] > 65535 ? number[1]
-						      : number[1] * 10 + (uint32_t)(c - '0');
+		*ret_commas += c == ',';
+		if (c < '0' || c > '9') {
+			any = false;
 			continue;
 		}
-		n += any;
-		any = false;
-		commas += c == ',';
+		if (!any && n++ < max)
+			ret_numbers[n - 1] = 0;
+		any = true;
+		if (n <= max && ret_numbers[n - 1] <= 65535)
+			ret_numbers[n - 1] = ret_numbers[n - 1] * 10 + (uint32_t)(c - '0');
 	}
-	n += any;
-	if (commas == 5 && n >= 6 && number[0] < 256 && number[1] < 256)
-		return (uint16_t)(number[0] << 8 | number[1]);
-	return commas == 0 && n && number[1] < 65536 ? (uint16_t)number[1] : 0;
+	return n;
+}
+
+/* "h1,h2,h3,h4,p1,p2" (RFC 959 §4.1.2): false where it is none. */
+static bool read_host_port(struct bytes b, struct ftp_msg *m)
+{
+	uint32_t n[6];
+	unsigned commas;
+
+	if (numbers_in(b, n, 6, &commas) != 6 || commas != 5)
+		return false;
+	for (unsigned i = 0; i < 6; i++)
+		if (n[i] > 255)
+			return false;
+	m->dynamic_port = (uint16_t)(n[4] << 8 | n[5]);
+	memset(m->address, 0, 10);
+	m->address[10] = m->address[11] = 0xff;
+	for (unsigned i = 0; i < 4; i++)
+		m->address[12 + i] = (uint8_t)n[i];
+	m->has_address = true;
+	return true;
+}
+
+/* "|1|132.235.1.2|6275|", "|2|1080::8:800:200C:417A|5282|" (RFC 2428 §2), "|||6446|" (§3): its
+ * delimiter is what it begins with. */
+static void read_extended(struct bytes b, struct ftp_msg *m)
+{
+	char delimiter[2] = {b.len ? (char)b.data[0] : 0, 0}, text[64];
+	struct bytes rest = b, part[3];
+	uint8_t address[16];
+	uint32_t port;
+	unsigned len, commas;
+
+	if (!delimiter[0] || (delimiter[0] >= '0' && delimiter[0] <= '9'))
+		return;
+	for (unsigned i = 0; i < 3; i++) {
+		if (!rest.len || rest.data[0] != (uint8_t)delimiter[0])
+			return;
+		rest = (struct bytes){rest.data + 1, rest.len - 1};
+		part[i] = head_before(rest, delimiter);
+		rest = (struct bytes){rest.data + part[i].len, rest.len - part[i].len};
+	}
+	if (!rest.len || numbers_in(part[2], &port, 1, &commas) != 1 || port > 65535)
+		return;
+	m->dynamic_port = (uint16_t)port;
+	if (!part[1].len || part[1].len >= sizeof(text))
+		return;
+	memcpy(text, part[1].data, part[1].len);
+	text[part[1].len] = 0;
+	if (address_prefix(text, address, &len) && len == 128) {
+		memcpy(m->address, address, sizeof(address));
+		m->has_address = true;
+	}
 }
 
 static void read_login(struct state *st, struct ftp_msg *m, struct bytes data)
@@ -125,24 +175,37 @@ static bool read_command(struct state *st, struct bytes line, struct ftp_msg *m)
 	if (!head_is(m->command, "PASS") && !head_is(m->command, "ACCT") && data.len)
 		m->data = data;
 	read_login(st, m, data);
-	if (head_is(m->command, "PORT") || head_is(m->command, "EPRT")) {
+	if (head_is(m->command, "PORT")) {
 		m->mode = "active";
-		m->dynamic_port = port_of(data);
+		read_host_port(data, m);
+	} else if (head_is(m->command, "EPRT")) {
+		m->mode = "active";
+		read_extended(data, m);
 	} else if (head_is(m->command, "AUTH")) {
 		st->asked_tls = true;
 	}
 	return true;
 }
 
+/* What a reply has in its parentheses; all of it where it has none. */
+static struct bytes inner_part(struct bytes reply)
+{
+	struct bytes before = head_before(reply, "(");
+
+	if (before.len == reply.len)
+		return reply;
+	reply = (struct bytes){reply.data + before.len + 1, reply.len - before.len - 1};
+	return head_before(reply, ")");
+}
+
 static void judge_reply(struct state *st, struct ftp_msg *m)
 {
-	struct bytes inner = m->reply;
-
-	if (!memcmp(m->code.data, "227", 3) || !memcmp(m->code.data, "229", 3)) {
-		inner = head_before(inner, "(");
-		inner = (struct bytes){inner.data + inner.len, m->reply.len - inner.len};
+	if (!memcmp(m->code.data, "227", 3)) {
 		m->mode = "passive";
-		m->dynamic_port = port_of(head_before(inner.len ? inner : m->reply, ")"));
+		read_host_port(inner_part(m->reply), m);
+	} else if (!memcmp(m->code.data, "229", 3)) {
+		m->mode = "passive";
+		read_extended(inner_part(m->reply), m);
 	} else if (!memcmp(m->code.data, "234", 3) && st->asked_tls) {
 		st->encrypted = true;
 	} else if (!memcmp(m->code.data, "230", 3)) {

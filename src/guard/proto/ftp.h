@@ -13,6 +13,8 @@ struct ftp_msg {
 	struct bytes code, reply;
 	const char *mode; /* "active", "passive" */
 	uint16_t dynamic_port;
+	uint8_t address[16]; /* beside it, IPv4 as ::ffff:a.b.c.d */
+	bool has_address;
 	const char *login; /* "user", "password", "failed", "succeeded" */
 	uint8_t failed_logins;
 	bool default_login;

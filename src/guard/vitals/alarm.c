@@ -123,10 +123,10 @@ void vitals_tick(struct vitals *v, uint64_t time_ns)
 	if (!v->due_ns || time_ns < v->due_ns)
 		return;
 	v->due_ns = 0;
-	for (uint32_t i = 0; i < v->monitor_count; i++) {
+	for (uint32_t i = 0; i < v->monitors_used; i++) {
 		struct vitals_monitor *m = &v->monitors[i];
 
-		for (unsigned k = 0; m->used && k < MONITOR_ALARMS; k++)
+		for (unsigned k = 0; k < MONITOR_ALARMS; k++)
 			if (m->alarm[k].id)
 				look_at(v, m, &m->alarm[k], time_ns);
 	}

@@ -6,6 +6,7 @@
  * monitor until one of both is forgotten.
  */
 #include "base/hash.h"
+#include "base/recent.h"
 #include "guard/vitals/continuity.h"
 #include "guard/vitals/echo.h"
 #include "guard/vitals/numeric.h"
@@ -23,6 +24,7 @@
 #define MS_NS  1000000ull
 
 struct wave {
+	struct recent recent;
 	struct vitals_monitor *owner; /* NULL: free */
 	uint64_t touched_ns;
 	uint16_t code;
@@ -55,7 +57,7 @@ struct episode {
 };
 
 struct vitals_monitor {
-	bool used;
+	struct recent recent;
 	struct vitals_source source; /* as it was last heard */
 	uint64_t touched_ns;
 	/* the message at hand: when it came, its place in the monitor's own time */
@@ -77,7 +79,8 @@ struct vitals_monitor {
 	struct numeric numeric[MONITOR_NUMERICS];
 	struct pending alarm[MONITOR_ALARMS];
 	struct episode episode[MONITOR_EPISODES];
-	uint32_t next; /* in its bucket, from 1; 0 the last */
+	uint32_t next;	      /* in its bucket, from 1; 0 the last */
+	uint32_t next_system; /* of those whose systems share a bucket */
 };
 
 struct vitals {
@@ -86,8 +89,11 @@ struct vitals {
 	void *arg;
 	struct hash_key key;
 	struct vitals_monitor *monitors;
-	uint32_t *buckets; /* numbers of monitors, from 1 */
+	uint32_t *buckets; /* numbers of monitors, from 1; by what they are, */
+	uint32_t *systems; /* and by what they call themselves */
 	uint32_t monitor_count, mask;
+	uint32_t monitors_used, waves_used;	     /* those behind were never touched */
+	struct recent monitors_recent, waves_recent; /* of waves the free ones first */
 	struct wave *waves;
 	size_t waves_size; /* bytes */
 	uint64_t now_ns;
@@ -111,7 +117,7 @@ void tell_end(struct vitals *v, struct vitals_finding *f);
 /* The wave of a monitor; taken from the pool where it is new. NULL where the monitor has too many. */
 struct wave *wave_get(struct vitals *v, struct vitals_monitor *m, uint16_t code);
 /* Gives its waves back. */
-void wave_release(struct vitals_monitor *m);
+void wave_release(struct vitals *v, struct vitals_monitor *m);
 /* Beats a minute as counted from a live wave of that kind; 0: none. */
 double wave_rate(const struct vitals_monitor *m, enum param_kind kind);
 /* The monitor has said lately that it cannot measure such waves. */
@@ -119,6 +125,8 @@ bool wave_is_inop(const struct vitals_monitor *m, enum param_kind kind);
 
 /* Says what a message's place gives to say. False where it is not to be read. */
 bool place_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_place *p);
+/* What the monitor calls itself from now on; 0: nothing. */
+void identity_name(struct vitals *v, struct vitals_monitor *m, uint64_t system);
 /* Who sends, compared with who did. */
 void identity_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_source *s);
 

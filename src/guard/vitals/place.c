@@ -2,6 +2,7 @@
 
 #define ANCHOR_NS  (5 * SEC_NS)	 /* the monitor's clock and ours, at most apart */
 #define RETURN_NS  (30 * SEC_NS) /* one hardware address, another, and the first again within */
+#define CLAIMS	   16
 #define CLAIMED_NS (60 * SEC_NS) /* still there, if it was heard within */
 
 static struct channel *channel_of(struct vitals_monitor *m, uint16_t id, uint64_t now_ns)
@@ -146,18 +147,53 @@ static void take_mac(struct vitals *v, struct vitals_monitor *m, const uint8_t m
 	m->mac_ns = m->arrival_ns;
 }
 
+static uint32_t *systems_like(const struct vitals *v, uint64_t system)
+{
+	return &v->systems[hash_bytes(&v->key, &system, sizeof(system)) & v->mask];
+}
+
+void identity_name(struct vitals *v, struct vitals_monitor *m, uint64_t system)
+{
+	uint32_t number = (uint32_t)(m - v->monitors) + 1, *link;
+
+	if (m->source.system) {
+		link = systems_like(v, m->source.system);
+		while (*link != number)
+			link = &v->monitors[*link - 1].next_system;
+		*link = m->next_system;
+	}
+	m->source.system = system;
+	if (!system)
+		return;
+	link = systems_like(v, system);
+	m->next_system = *link;
+	*link = number;
+}
+
+/* Among those that bear the name: the last few to take it are looked at, whoever comes with many. */
+static bool is_claimed(const struct vitals *v, const struct vitals_monitor *m, uint64_t system)
+{
+	unsigned left = CLAIMS;
+
+	for (uint32_t n = *systems_like(v, system); n && left; n = v->monitors[n - 1].next_system) {
+		const struct vitals_monitor *other = &v->monitors[n - 1];
+
+		if (other->source.system != system)
+			continue;
+		left--;
+		if (other != m && m->arrival_ns - other->touched_ns < CLAIMED_NS)
+			return true;
+	}
+	return false;
+}
+
 static void take_system(struct vitals *v, struct vitals_monitor *m, uint64_t system)
 {
 	if (!system || system == m->source.system)
 		return;
-	m->source.system = system;
-	for (uint32_t i = 0; i < v->monitor_count; i++) {
-		const struct vitals_monitor *other = &v->monitors[i];
-
-		if (other->used && other != m && other->source.system == system &&
-		    m->arrival_ns - other->touched_ns < CLAIMED_NS)
-			say_machine(v, m, "two_addresses", 0.8);
-	}
+	identity_name(v, m, system);
+	if (is_claimed(v, m, system))
+		say_machine(v, m, "two_addresses", 0.8);
 }
 
 static void take_binding(struct vitals *v, struct vitals_monitor *m, bool bound)

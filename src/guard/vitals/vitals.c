@@ -33,9 +33,12 @@ struct vitals *vitals_new(const struct vitals_options *o, vitals_fn fn, void *ar
 	v->key = hash_key_random();
 	v->monitors = calloc(v->monitor_count, sizeof(*v->monitors));
 	v->buckets = calloc(buckets, sizeof(*v->buckets));
+	v->systems = calloc(buckets, sizeof(*v->systems));
+	recent_init(&v->monitors_recent);
+	recent_init(&v->waves_recent);
 	v->waves_size = v->o.streams * sizeof(*v->waves);
 	v->waves = pages_map(&v->waves_size);
-	if (!v->monitors || !v->buckets || !v->waves) {
+	if (!v->monitors || !v->buckets || !v->systems || !v->waves) {
 		vitals_free(v);
 		errno = ENOMEM;
 		return NULL;
@@ -48,6 +51,7 @@ void vitals_free(struct vitals *v)
 	if (!v)
 		return;
 	pages_unmap(v->waves, v->waves_size);
+	free(v->systems);
 	free(v->buckets);
 	free(v->monitors);
 	free(v);
@@ -83,27 +87,30 @@ static void forget(struct vitals *v, struct vitals_monitor *m)
 	while (&v->monitors[*link - 1] != m)
 		link = &v->monitors[*link - 1].next;
 	*link = m->next;
-	wave_release(m);
-	m->used = false;
+	identity_name(v, m, 0);
+	wave_release(v, m);
+	recent_remove(&m->recent);
+}
+
+/* One that was never used, or the one longest unheard. */
+static struct vitals_monitor *spare(struct vitals *v)
+{
+	struct vitals_monitor *m;
+
+	if (v->monitors_used < v->monitor_count)
+		return &v->monitors[v->monitors_used++];
+	m = RECENT_OF(recent_oldest(&v->monitors_recent), struct vitals_monitor, recent);
+	forget(v, m);
+	return m;
 }
 
 static struct vitals_monitor *make(struct vitals *v, const struct vitals_source *s)
 {
-	struct vitals_monitor *m = &v->monitors[0];
+	struct vitals_monitor *m = spare(v);
 	uint32_t *bucket;
 
-	for (uint32_t i = 0; i < v->monitor_count; i++) {
-		if (!v->monitors[i].used) {
-			m = &v->monitors[i];
-			break;
-		}
-		if (v->monitors[i].touched_ns < m->touched_ns)
-			m = &v->monitors[i];
-	}
-	if (m->used)
-		forget(v, m);
 	memset(m, 0, sizeof(*m));
-	m->used = true;
+	recent_add(&v->monitors_recent, &m->recent);
 	m->source = *s;
 	m->source.system = 0; /* what it calls itself is compared when it is taken */
 	bucket = bucket_of(v, s);
@@ -122,6 +129,7 @@ struct vitals_monitor *vitals_heard(struct vitals *v, const struct vitals_source
 	if (p->time_ns > v->now_ns)
 		v->now_ns = p->time_ns;
 	m->touched_ns = m->arrival_ns = p->time_ns;
+	recent_use(&v->monitors_recent, &m->recent);
 	identity_take(v, m, s);
 	return place_take(v, m, p) ? m : NULL;
 }

@@ -19,16 +19,15 @@ static void forget(struct wave *w)
 	w->owner = NULL;
 }
 
+/* One that is free, one that was never used, or the one longest untouched; in no list. */
 static struct wave *from_pool(struct vitals *v)
 {
-	struct wave *w = &v->waves[0];
+	struct recent *oldest = recent_oldest(&v->waves_recent);
+	struct wave *w = oldest ? RECENT_OF(oldest, struct wave, recent) : NULL;
 
-	for (uint32_t i = 0; i < v->o.streams; i++) {
-		if (!v->waves[i].owner)
-			return &v->waves[i];
-		if (v->waves[i].touched_ns < w->touched_ns)
-			w = &v->waves[i];
-	}
+	if ((!w || w->owner) && v->waves_used < v->o.streams)
+		return &v->waves[v->waves_used++];
+	recent_remove(&w->recent);
 	forget(w);
 	return w;
 }
@@ -47,6 +46,7 @@ struct wave *wave_get(struct vitals *v, struct vitals_monitor *m, uint16_t code)
 		return NULL;
 	w = from_pool(v);
 	memset(w, 0, sizeof(*w));
+	recent_add(&v->waves_recent, &w->recent);
 	w->owner = m;
 	w->code = code;
 	w->kind = param_wave(code);
@@ -56,11 +56,15 @@ struct wave *wave_get(struct vitals *v, struct vitals_monitor *m, uint16_t code)
 	return w;
 }
 
-void wave_release(struct vitals_monitor *m)
+void wave_release(struct vitals *v, struct vitals_monitor *m)
 {
-	for (unsigned i = 0; i < MONITOR_WAVES; i++)
-		if (m->wave[i])
-			m->wave[i]->owner = NULL;
+	for (unsigned i = 0; i < MONITOR_WAVES; i++) {
+		if (!m->wave[i])
+			continue;
+		m->wave[i]->owner = NULL;
+		recent_give_up(&v->waves_recent, &m->wave[i]->recent);
+		m->wave[i] = NULL;
+	}
 }
 
 bool wave_is_inop(const struct vitals_monitor *m, enum param_kind kind)
@@ -246,6 +250,7 @@ void vitals_wave(struct vitals *v, struct vitals_monitor *m, const struct vitals
 	if (!w)
 		return;
 	w->touched_ns = m->arrival_ns;
+	recent_use(&v->waves_recent, &w->recent);
 	if (in->period_ns && in->period_ns != w->period_ns) {
 		w->period_ns = in->period_ns;
 		interrupt(w);

@@ -1,8 +1,11 @@
 #include "people/auth/attestation.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -151,6 +154,31 @@ static bool packed_certificate(X509 *cert, const struct authdata *a)
 	       has_name(cert, NID_commonName, NULL) && aaguid_fits(cert, a->aaguid) &&
 	       X509_get_ext_by_NID(cert, NID_basic_constraints, -1) >= 0 &&
 	       !(X509_get_extension_flags(cert) & (EXFLAG_CA | EXFLAG_INVALID));
+}
+
+struct x509_store_st *attestation_roots(struct bytes pem, unsigned *ret_count)
+{
+	BIO *in = pem.len && pem.len <= INT_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
+	X509_STORE *store = in ? X509_STORE_new() : NULL;
+	unsigned count = 0;
+	X509 *cert;
+	bool good = store && X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1;
+
+	while (good && (cert = PEM_read_bio_X509(in, NULL, NULL, NULL))) {
+		good = X509_STORE_add_cert(store, cert) == 1;
+		X509_free(cert);
+		count++;
+	}
+	/* Whatever else stopped it, what follows would be missing without a word. */
+	good = good && count && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	ERR_clear_error();
+	BIO_free(in);
+	if (!good) {
+		X509_STORE_free(store);
+		return NULL;
+	}
+	*ret_count = count;
+	return store;
 }
 
 static bool is_trusted(X509 *const *chain, int count, const struct webauthn_want *w)

@@ -16,6 +16,13 @@ struct attestation {
 int attestation_parse(struct bytes object, struct attestation *ret_a);
 
 /*
+ * Those who may vouch for authenticators, out of PEM text; of a maker's chain any certificate may be
+ * one of them, as in FIDO's metadata. The caller frees (X509_STORE_free()). NULL: no memory, or the
+ * text holds none or one that cannot be read.
+ */
+struct x509_store_st *attestation_roots(struct bytes pem, unsigned *ret_count);
+
+/*
  * L3 §7.1 steps 21 to 24 for the formats that we know: WEBAUTHN_OK, FORMAT, ATTESTATION or
  * UNTRUSTED. `client_hash` is SHA-256 of the client data, `a` what auth_data says.
  */

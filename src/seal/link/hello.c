@@ -109,7 +109,8 @@ static bool may_begin(struct links *ls, const struct where *at)
 
 /*
  * Two that call each other at once: on one pair of addresses only one handshake can be
- * told from another, so the one whose name comes first calls.
+ * told from another, so the one whose name comes first calls. One that was refused is as good as
+ * over: who refused it may believe us by now.
  */
 static bool gives_way(struct links *ls, const struct where *at)
 {
@@ -117,7 +118,7 @@ static bool gives_way(struct links *ls, const struct where *at)
 
 	if (!s)
 		return true;
-	if (s->client && strcmp(ls->name, s->peer->name) < 0)
+	if (s->client && !s->alert && strcmp(ls->name, s->peer->name) < 0)
 		return false;
 	shake_end(s, REASON_NONE, NULL);
 	return true;

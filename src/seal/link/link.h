@@ -33,8 +33,9 @@
 #define LINK_REJOIN	   64
 #define LINK_OUT	   (1u << 20)
 /* The longest frame: what a capture socket gives with segmentation left to it, its header in front. */
-#define LINK_FRAME_MAX (65535 + 14 + 8 + 12)
-#define LINK_NO_DEVICE 0xffff
+#define LINK_FRAME_MAX	 (65535 + 14 + 8 + 12)
+#define LINK_NO_DEVICE	 0xffff
+#define LINK_SOCKET_ROOM (8 << 20) /* of its socket's buffers, where it may have as much */
 
 struct links;
 struct link_peer;
@@ -117,8 +118,19 @@ struct link_options {
 struct links *links_new(const struct links_options *o, const struct links_calls *calls);
 /* Peers are told that we go; then everything is gone at once. */
 void links_free(struct links *ls);
+/*
+ * Memory of links_estate_size() bytes that outlives this process, zeros at first: the keys in use
+ * are kept there, and what a predecessor left there of a peer is taken up by link_add(). A
+ * process that ends in whatever way leaves its successor able to go on opening what
+ * peers send; links_free() leaves nothing. At most one struct links has it at a time. The caller's,
+ * and kept until links_free(). 0; -EBUSY there are peers already.
+ */
+size_t links_estate_size(void);
+int links_estate(struct links *ls, void *memory);
 /* Other options from now on; peers and keys stay. */
 void links_tune(struct links *ls, const struct links_options *o);
+/* Wipes what a predecessor left of peers that there are not (any more). */
+void links_disown(struct links *ls);
 /* Takes a bound UDP socket, AF_INET or (for both) AF_INET6 without IPV6_V6ONLY; an earlier one is
  * closed. Sets its options. -1: none. 0 or -errno. */
 int links_socket(struct links *ls, int fd);
@@ -137,11 +149,13 @@ bool links_wants_write(const struct links *ls);
 void links_write(struct links *ls);
 /* What the time brings. Answers when it wants to be called again (monotonic ns). */
 uint64_t links_turn(struct links *ls, uint64_t now_ns);
-/* The signature that `s` waited for is there. */
-void links_resume(struct links *ls, struct link_shake *s);
+/* The signature that `who` waited for is there. False: that is no handshake of ours that is still
+ * under way; `who` is not looked into. */
+bool links_resume(struct links *ls, const void *who);
 
 /* NULL with errno: EEXIST the name, ENOSPC LINK_PEERS, EINVAL, ENOMEM. The first handshake begins
- * in the next links_turn(). */
+ * in the next links_turn(). It is up at once where a predecessor had agreed on keys with it, which
+ * are replaced soon. */
 struct link_peer *link_add(struct links *ls, const struct link_options *o);
 /* It is told that we go, and its frames under way are lost. */
 void link_remove(struct link_peer *p);

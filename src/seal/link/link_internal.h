@@ -7,11 +7,10 @@
  * them; path.c: how large a datagram may be.
  */
 #include "base/clock.h"
+#include "seal/link/estate.h"
 #include "seal/link/framing.h"
 #include "seal/link/link.h"
-#include "seal/link/record.h"
 #include "seal/link/rejoin.h"
-#include "seal/link/window.h"
 #include "seal/pki/tls.h"
 
 #define LINK_KEYS    3		  /* of a peer at once: in use, the ones before, the ones after */
@@ -34,11 +33,6 @@
 #define HELLOS_SECOND  4096 /* ClientHellos that are looked at */
 #define NUDGES_SECOND  10   /* … and that are answered with a request to begin anew */
 
-/* An address as the kernel gave it. */
-struct where {
-	struct sockaddr_storage sa;
-	socklen_t len; /* 0: none */
-};
 bool where_same(const struct where *a, const struct where *b);
 
 /* --- wire.c ------------------------------------------------------------------------ */
@@ -115,17 +109,12 @@ struct link_shake {
 
 /* --- a peer ---------------------------------------------------------------------------- */
 
-/* What one handshake has agreed on. */
+/* What one handshake has agreed on, at work. */
 struct link_keys {
-	SSL *ssl; /* says its last words again if they got lost */
+	struct session *s; /* in the estate */
+	SSL *ssl; /* says its last words again if they got lost; NULL: a predecessor had it */
 	struct link_bio bio;
-	struct where at; /* of its handshake */
 	struct record_key *seal, *open;
-	struct window window;
-	uint64_t seq, born_ns, forged;
-	uint64_t old_ns; /* when its successor came in use; 0: none has */
-	bool client, heard;
-	struct tls_peer who;
 };
 
 struct path {
@@ -173,6 +162,7 @@ struct links {
 	SSL_CTX *client, *server;
 	BIO_METHOD *bio;
 	struct wire wire;
+	struct estate *estate, *own_estate; /* in use; and ours, where the owner gave none */
 	struct link_peer *peers[LINK_PEERS];
 	unsigned peer_count;
 	struct link_shake *shakes, *shakes_last;
@@ -222,6 +212,8 @@ struct link_peer *peer_named(struct links *ls, X509 *certificate);
 /* A handshake has ended well: takes its SSL. */
 void peer_agreed(struct link_peer *p, struct link_shake *s);
 void peer_failed(struct link_peer *p, enum reason why);
+/* What a predecessor of ours had agreed on with it goes on; it may be up by that. */
+void peer_adopt(struct link_peer *p);
 /* An authentic record came, from there, the newest of its keys or not. */
 void peer_heard(struct link_peer *p, struct link_keys *k, const struct where *from, bool newest);
 /* An authentic answer to what was asked. */

@@ -75,7 +75,10 @@ struct links *links_new(const struct links_options *o, const struct links_calls 
 	ls->now_ns = clock_mono_ns();
 	refill(ls);
 	ls->bio = shake_bio();
-	if (wire_open(&ls->wire) == 0 && ls->bio &&
+	ls->estate = ls->own_estate = calloc(1, sizeof(*ls->estate));
+	if (ls->estate)
+		estate_open(ls->estate);
+	if (ls->estate && wire_open(&ls->wire) == 0 && ls->bio &&
 	    crypto_random(ls->cookie_key, sizeof(ls->cookie_key)) == 0) {
 		ls->cookie_ns = ls->now_ns;
 		return ls;
@@ -105,12 +108,41 @@ void links_free(struct links *ls)
 	SSL_CTX_free(ls->server);
 	BIO_meth_free(ls->bio);
 	wire_close(&ls->wire);
+	free(ls->own_estate);
 	OPENSSL_cleanse(ls, sizeof(*ls));
 	free(ls);
 }
 
+size_t links_estate_size(void)
+{
+	return sizeof(struct estate);
+}
+
+int links_estate(struct links *ls, void *memory)
+{
+	if (ls->peer_count)
+		return -EBUSY;
+	estate_open(memory);
+	ls->estate = memory;
+	return 0;
+}
+
+void links_disown(struct links *ls)
+{
+	for (unsigned i = 0; i < ESTATE_SESSIONS; i++) {
+		struct session *s = &ls->estate->sessions[i];
+		unsigned at = 0;
+
+		while (at < ls->peer_count && strcmp(ls->peers[at]->name, s->peer) != 0)
+			at++;
+		if (*s->peer && at == ls->peer_count)
+			session_wipe(s);
+	}
+}
+
 int links_socket(struct links *ls, int fd)
 {
+	links_flush(ls);
 	return wire_take(&ls->wire, fd);
 }
 
@@ -174,12 +206,19 @@ void links_flush(struct links *ls)
 		wire_flush(ls);
 }
 
-void links_resume(struct links *ls, struct link_shake *s)
+bool links_resume(struct links *ls, const void *who)
 {
+	struct link_shake *s = ls->shakes;
+
+	while (s && s != who)
+		s = s->next;
+	if (!s)
+		return false;
 	ls->now_ns = clock_mono_ns();
 	shake_resume(s);
 	shakes_bury(ls);
 	links_flush(ls);
+	return true;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -251,6 +290,8 @@ struct link_peer *link_add(struct links *ls, const struct link_options *o)
 	p->arg = o->arg;
 	snprintf(p->name, sizeof(p->name), "%s", o->name);
 	ls->peers[ls->peer_count++] = p;
+	ls->now_ns = clock_mono_ns();
+	peer_adopt(p);
 	/* Two that call each other at once: the one whose name comes later waits a little. */
 	if (strcmp(ls->name, p->name) > 0)
 		p->dial_ns = clock_mono_ns() + YIELD_NS;
@@ -315,8 +356,8 @@ void link_status(const struct link_peer *p, struct link_status *ret_status)
 		ret_status->mtu = (uint16_t)(p->path.size + path_over(&p->at));
 	if (!p->use)
 		return;
-	ret_status->handshake_ns = p->use->born_ns;
-	ret_status->cipher = SSL_get_cipher_name(p->use->ssl);
-	ret_status->not_after_s = p->use->who.not_after_s;
-	memcpy(ret_status->subject, p->use->who.subject, sizeof(ret_status->subject));
+	ret_status->handshake_ns = p->use->s->born_ns;
+	ret_status->cipher = p->use->s->cipher;
+	ret_status->not_after_s = p->use->s->who.not_after_s;
+	memcpy(ret_status->subject, p->use->s->who.subject, sizeof(ret_status->subject));
 }

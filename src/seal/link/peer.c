@@ -1,5 +1,6 @@
 #include "seal/link/link_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <openssl/err.h>
@@ -28,11 +29,12 @@ void link_keys_free(struct link_keys *k)
 {
 	if (!k)
 		return;
-	tls_peer_attach(k->ssl, NULL);
+	if (k->ssl)
+		tls_peer_attach(k->ssl, NULL);
 	SSL_free(k->ssl);
 	record_key_free(k->seal);
 	record_key_free(k->open);
-	OPENSSL_cleanse(k, sizeof(*k));
+	session_wipe(k->s);
 	free(k);
 }
 
@@ -58,26 +60,43 @@ static void add(struct link_peer *p, struct link_keys *k)
 	p->keys[0] = k;
 }
 
-static struct link_keys *keys_new(struct link_shake *s)
+/* At work by what the estate has of it, which is wiped where that fails. */
+static struct link_keys *keys_of(struct links *ls, struct session *s)
 {
 	struct link_keys *k = calloc(1, sizeof(*k));
 
-	if (!k)
-		return NULL;
-	if (record_keys(s->ssl, s->client, s->bio.nonce, &k->seal, &k->open) < 0) {
+	if (!k || record_keys(&s->secrets, &k->seal, &k->open) < 0) {
+		session_wipe(s);
 		free(k);
 		return NULL;
 	}
-	k->ssl = s->ssl;
-	s->ssl = NULL;
-	k->at = s->at;
-	k->bio = (struct link_bio){.ls = s->ls, .at = &k->at, .nonce_seen = true};
+	k->s = s;
+	k->bio = (struct link_bio){.ls = ls, .at = &s->at, .nonce_seen = true};
+	return k;
+}
+
+static struct link_keys *keys_new(struct link_peer *p, struct link_shake *shake)
+{
+	struct session *s = estate_place(p->ls->estate);
+	struct link_keys *k;
+
+	if (!s || record_secrets(shake->ssl, shake->client, shake->bio.nonce, &s->secrets) < 0)
+		return NULL;
+	memcpy(s->peer, p->name, sizeof(s->peer));
+	snprintf(s->cipher, sizeof(s->cipher), "%s", SSL_get_cipher_name(shake->ssl));
+	s->seq = RECORD_FIRST;
+	s->born_ns = p->ls->now_ns;
+	s->client = shake->client;
+	s->at = shake->at;
+	s->who = shake->who;
+	k = keys_of(p->ls, s);
+	if (!k)
+		return NULL;
+	k->ssl = shake->ssl;
+	shake->ssl = NULL;
 	BIO_set_data(SSL_get_rbio(k->ssl), &k->bio);
-	k->who = s->who;
-	tls_peer_attach(k->ssl, &k->who);
-	k->seq = RECORD_FIRST;
-	k->born_ns = s->ls->now_ns;
-	k->client = s->client;
+	tls_peer_attach(k->ssl, &s->who);
+	session_keep(s);
 	return k;
 }
 
@@ -86,7 +105,7 @@ static void tell(struct link_peer *p, enum link_event what, enum reason why, con
 	struct link_fact f = {.what = what, .peer = p, .reason = why, .text = text};
 
 	f.address = p->at.len ? (const struct sockaddr *)&p->at.sa : NULL;
-	f.subject = p->use ? p->use->who.subject : NULL;
+	f.subject = p->use ? p->use->s->who.subject : NULL;
 	links_tell(p->ls, &f);
 }
 
@@ -94,14 +113,17 @@ static void tell(struct link_peer *p, enum link_event what, enum reason why, con
 static void use(struct link_peer *p, struct link_keys *k)
 {
 	uint64_t now = p->ls->now_ns;
-	bool moved = !where_same(&p->at, &k->at), was = p->up;
+	bool moved = !where_same(&p->at, &k->s->at), was = p->up;
 
 	for (unsigned i = 0; i < LINK_KEYS; i++)
-		if (p->keys[i] && p->keys[i] != k && !p->keys[i]->old_ns &&
-		    p->keys[i]->born_ns <= k->born_ns)
-			p->keys[i]->old_ns = now;
+		if (p->keys[i] && p->keys[i] != k && !p->keys[i]->s->old_ns &&
+		    p->keys[i]->s->born_ns <= k->s->born_ns)
+			p->keys[i]->s->old_ns = now;
+	k->s->used = 1;
+	if (p->use && p->use != k)
+		p->use->s->used = 0;
 	p->use = k;
-	p->at = k->at;
+	p->at = k->s->at;
 	p->renew = false;
 	p->refused = REASON_NONE;
 	p->heard_ns = now;
@@ -122,7 +144,7 @@ static void use(struct link_peer *p, struct link_keys *k)
 
 void peer_agreed(struct link_peer *p, struct link_shake *s)
 {
-	struct link_keys *k = keys_new(s);
+	struct link_keys *k = keys_new(p, s);
 
 	if (!k) {
 		links_refuse(p->ls, p, &s->at, REASON_RELAY_TLS, "the suite's keys cannot be used",
@@ -135,6 +157,36 @@ void peer_agreed(struct link_peer *p, struct link_shake *s)
 		use(p, k);
 	if (s->who.late != REASON_NONE)
 		links_refuse(p->ls, p, &s->at, s->who.late, "and was let pass", s->who.subject);
+}
+
+void peer_adopt(struct link_peer *p)
+{
+	struct estate *e = p->ls->estate;
+	struct link_keys *used = NULL;
+
+	for (unsigned i = 0; i < ESTATE_SESSIONS; i++) {
+		struct session *s = &e->sessions[i];
+		unsigned at = 0;
+		struct link_keys *k;
+
+		if (s->whole != ESTATE_WHOLE || strcmp(s->peer, p->name) != 0)
+			continue;
+		k = p->keys[LINK_KEYS - 1] ? NULL : keys_of(p->ls, s);
+		if (!k)
+			continue;
+		while (at < LINK_KEYS && p->keys[at] && p->keys[at]->s->born_ns > s->born_ns)
+			at++;
+		memmove(&p->keys[at + 1], &p->keys[at], (LINK_KEYS - 1 - at) * sizeof(p->keys[0]));
+		p->keys[at] = k;
+		if (s->used && (!used || s->born_ns > used->s->born_ns))
+			used = k;
+	}
+	if (used)
+		use(p, used);
+	else /* it was down */
+		while (p->keys[0])
+			drop(p, 0);
+	p->renew = used != NULL; /* what another process knew is not for long */
 }
 
 void peer_failed(struct link_peer *p, enum reason why)
@@ -196,11 +248,12 @@ static void challenge(struct link_peer *p, const struct where *from)
 
 void peer_heard(struct link_peer *p, struct link_keys *k, const struct where *from, bool newest)
 {
-	bool first = !k->heard;
+	bool first = !k->s->heard;
 
-	k->heard = true;
+	k->s->heard = true;
 	p->heard_ns = p->ls->now_ns;
-	if (first && !k->client && (!p->use || k->born_ns >= p->use->born_ns) && k != p->use)
+	if (first && !k->s->client && (!p->use || k->s->born_ns >= p->use->s->born_ns) &&
+	    k != p->use)
 		use(p, k);
 	if (newest && k == p->use && !where_same(from, &p->at))
 		challenge(p, from);
@@ -225,6 +278,7 @@ void peer_answered(struct link_peer *p, const struct where *from, const struct f
 		    !where_same(from, &p->moving.to))
 			return;
 		p->at = p->moving.to;
+		p->use->s->at = p->at;
 		p->moving.to.len = 0;
 		p->counts.moved++;
 		tell(p, LINK_MOVED, REASON_NONE, NULL);
@@ -256,23 +310,23 @@ void peer_nudged(struct link_peer *p)
 static bool is_due(const struct link_peer *p)
 {
 	const struct link_keys *k = p->use;
-	uint64_t age = p->ls->now_ns - k->born_ns, most = p->ls->o.renew_s * NSEC_PER_SEC;
-	uint64_t records = k->seq - RECORD_FIRST, limit = p->ls->o.renew_records;
+	uint64_t age = p->ls->now_ns - k->s->born_ns, most = p->ls->o.renew_s * NSEC_PER_SEC;
+	uint64_t records = k->s->seq - RECORD_FIRST, limit = p->ls->o.renew_records;
 
-	if (!k->client) {
+	if (!k->s->client) {
 		most += most / 4;
 		limit += limit / 4;
 	}
-	return p->renew || age > most || records > limit || k->forged > FORGED_MAX;
+	return p->renew || age > most || records > limit || k->s->forged > FORGED_MAX;
 }
 
 static bool is_spent(const struct link_peer *p)
 {
 	const struct link_keys *k = p->use;
-	uint64_t age = p->ls->now_ns - k->born_ns;
+	uint64_t age = p->ls->now_ns - k->s->born_ns;
 
 	return age > (2ull * p->ls->o.renew_s + 60) * NSEC_PER_SEC ||
-	       k->seq - RECORD_FIRST > RECORDS_MAX;
+	       k->s->seq - RECORD_FIRST > RECORDS_MAX;
 }
 
 static void call(struct link_peer *p)
@@ -296,8 +350,8 @@ static void clear_keys(struct link_peer *p)
 		struct link_keys *k = p->keys[i];
 
 		if (k && k != p->use &&
-		    ((k->old_ns && now - k->old_ns > OLD_NS) ||
-		     (!k->heard && now - k->born_ns > OLD_NS)))
+		    ((k->s->old_ns && now - k->s->old_ns > OLD_NS) ||
+		     (!k->s->heard && now - k->s->born_ns > OLD_NS)))
 			drop(p, i--);
 	}
 }

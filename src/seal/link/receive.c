@@ -139,7 +139,7 @@ static void take_data(struct link_peer *p, struct link_keys *k, const struct whe
 	if (o->malformed) {
 		p->counts.malformed++;
 		links_refuse(p->ls, p, from, REASON_SEAL_MALFORMED, "what a record holds",
-			     k->who.subject);
+			     k->s->who.subject);
 		return;
 	}
 	switch (o->f.kind) {
@@ -163,8 +163,8 @@ static void take_data(struct link_peer *p, struct link_keys *k, const struct whe
 static void came(struct link_peer *p, struct link_keys *k, const struct record *r,
 		 const struct where *from)
 {
-	bool newest = !k->window.began || r->seq > k->window.top;
-	int64_t missing = window_take(&k->window, r->seq);
+	bool newest = !k->s->window.began || r->seq > k->s->window.top;
+	int64_t missing = window_take(&k->s->window, r->seq);
 
 	p->counts.records_in++;
 	p->counts.wire_in += RECORD_HEAD + r->len;
@@ -226,12 +226,12 @@ static enum opened open_by(struct link_peer *p, const struct record *r, const st
 		if (p->keys[i] && p->keys[i] != p->use)
 			list[n++] = p->keys[i];
 	for (unsigned i = 0; i < n; i++) {
-		if (!window_fresh(&list[i]->window, r->seq))
+		if (!window_fresh(&list[i]->s->window, r->seq))
 			said = OPENED_REPLAY;
 		else if (open_record(p, list[i], r, from))
 			return OPENED;
 		else
-			list[i]->forged++;
+			list[i]->s->forged++;
 	}
 	return said;
 }
@@ -243,7 +243,7 @@ static struct link_peer *peer_at(struct links *ls, const struct where *from)
 			return ls->peers[i];
 	/* Its new keys may be from a new place. */
 	for (unsigned i = 0; i < ls->peer_count; i++)
-		if (ls->peers[i]->keys[0] && where_same(&ls->peers[i]->keys[0]->at, from))
+		if (ls->peers[i]->keys[0] && where_same(&ls->peers[i]->keys[0]->s->at, from))
 			return ls->peers[i];
 	return NULL;
 }
@@ -308,7 +308,7 @@ static void say_again(struct link_peer *p, struct bytes d)
 	for (unsigned i = 0; i < LINK_KEYS && p->keys[i]; i++) {
 		struct link_keys *k = p->keys[i];
 
-		if (k->client)
+		if (k->s->client || !k->ssl)
 			continue;
 		k->bio.data = d.data;
 		k->bio.len = d.len;

@@ -10,16 +10,14 @@
 #define VERSION	 0xfefd /* DTLS 1.2 */
 #define VERSION0 0xfeff /* what a first ClientHello may say */
 #define EPOCH	 1
-#define KEY	 32
-#define IV	 12
 #define SALT	 4
 #define AAD	 13
 
 struct record_key {
 	EVP_CIPHER_CTX *ctx;
-	uint8_t iv[IV]; /* GCM: the salt in front; ChaCha20: all of it */
-	bool explicit;	/* GCM: the rest of the nonce is in the record */
-	uint64_t nonce; /* sealing: + the record's number */
+	uint8_t iv[RECORD_IV]; /* GCM: the salt in front; ChaCha20: all of it */
+	bool explicit;	       /* GCM: the rest of the nonce is in the record */
+	uint64_t nonce;	       /* sealing: + the record's number */
 	/* what is being opened */
 	const uint8_t *at, *tag;
 };
@@ -117,7 +115,7 @@ static struct record_key *key_new(const EVP_CIPHER *cipher, bool seal, const uin
 		return NULL;
 	k->explicit = EVP_CIPHER_get_mode(cipher) == EVP_CIPH_GCM_MODE;
 	k->nonce = nonce;
-	memcpy(k->iv, iv, k->explicit ? SALT : IV);
+	memcpy(k->iv, iv, k->explicit ? SALT : RECORD_IV);
 	k->ctx = EVP_CIPHER_CTX_new();
 	if (k->ctx && EVP_CipherInit_ex(k->ctx, cipher, NULL, key, NULL, seal) == 1)
 		return k;
@@ -125,41 +123,59 @@ static struct record_key *key_new(const EVP_CIPHER *cipher, bool seal, const uin
 	return NULL;
 }
 
-int record_keys(SSL *ssl, bool client, uint64_t taken, struct record_key **ret_seal,
-		struct record_key **ret_open)
+static const EVP_CIPHER *cipher_of(int nid)
+{
+	switch (nid) {
+	case NID_aes_256_gcm:
+		return EVP_aes_256_gcm();
+	case NID_aes_128_gcm:
+		return EVP_aes_128_gcm();
+	case NID_chacha20_poly1305:
+		return EVP_chacha20_poly1305();
+	default:
+		return NULL;
+	}
+}
+
+int record_secrets(SSL *ssl, bool client, uint64_t taken, struct record_secrets *ret_secrets)
 {
 	const SSL_CIPHER *suite = SSL_get_current_cipher(ssl);
-	const EVP_CIPHER *cipher = NULL;
-	struct record_key *seal, *open;
-	uint8_t block[2 * KEY + 2 * IV];
+	int nid =
+		suite && SSL_version(ssl) == DTLS1_2_VERSION ? SSL_CIPHER_get_cipher_nid(suite) : 0;
+	const EVP_CIPHER *cipher = cipher_of(nid);
+	/* OpenSSL counts upward from `taken`: the other half of all nonces is ours. */
+	struct record_secrets s = {.cipher = nid, .nonce = taken ^ (uint64_t)1 << 63};
+	uint8_t block[2 * RECORD_KEY + 2 * RECORD_IV];
 	size_t key, iv;
 	int err;
 
-	switch (suite && SSL_version(ssl) == DTLS1_2_VERSION ? SSL_CIPHER_get_cipher_nid(suite)
-							     : 0) {
-	case NID_aes_256_gcm:
-		cipher = EVP_aes_256_gcm();
-		break;
-	case NID_aes_128_gcm:
-		cipher = EVP_aes_128_gcm();
-		break;
-	case NID_chacha20_poly1305:
-		cipher = EVP_chacha20_poly1305();
-		break;
-	default:
+	if (!cipher)
 		return -ENOTSUP;
-	}
 	key = (size_t)EVP_CIPHER_get_key_length(cipher);
-	iv = EVP_CIPHER_get_mode(cipher) == EVP_CIPH_GCM_MODE ? SALT : IV;
+	iv = EVP_CIPHER_get_mode(cipher) == EVP_CIPH_GCM_MODE ? SALT : RECORD_IV;
 	err = key_block(ssl, SSL_CIPHER_get_handshake_digest(suite), block, 2 * (key + iv));
 	if (err < 0)
 		return err;
-	/* OpenSSL counts upward from `taken`: the other half of all nonces is ours. */
-	seal = key_new(cipher, true, block + (client ? 0 : key),
-		       block + 2 * key + (client ? 0 : iv), taken ^ (uint64_t)1 << 63);
-	open = key_new(cipher, false, block + (client ? key : 0),
-		       block + 2 * key + (client ? iv : 0), 0);
+	memcpy(s.seal_key, block + (client ? 0 : key), key);
+	memcpy(s.open_key, block + (client ? key : 0), key);
+	memcpy(s.seal_iv, block + 2 * key + (client ? 0 : iv), iv);
+	memcpy(s.open_iv, block + 2 * key + (client ? iv : 0), iv);
+	*ret_secrets = s;
 	OPENSSL_cleanse(block, sizeof(block));
+	OPENSSL_cleanse(&s, sizeof(s));
+	return 0;
+}
+
+int record_keys(const struct record_secrets *s, struct record_key **ret_seal,
+		struct record_key **ret_open)
+{
+	const EVP_CIPHER *cipher = cipher_of(s->cipher);
+	struct record_key *seal, *open;
+
+	if (!cipher)
+		return -ENOTSUP;
+	seal = key_new(cipher, true, s->seal_key, s->seal_iv, s->nonce);
+	open = key_new(cipher, false, s->open_key, s->open_iv, 0);
 	if (!seal || !open) {
 		record_key_free(seal);
 		record_key_free(open);
@@ -185,10 +201,10 @@ static uint64_t number(uint64_t seq)
 
 static bool begin(struct record_key *k, uint8_t type, uint64_t seq, uint64_t nonce, size_t len)
 {
-	uint8_t iv[IV], aad[AAD];
+	uint8_t iv[RECORD_IV], aad[AAD];
 	int n;
 
-	memcpy(iv, k->iv, IV);
+	memcpy(iv, k->iv, RECORD_IV);
 	put64(iv + SALT, k->explicit ? nonce : get64(k->iv + SALT) ^ number(seq));
 	put64(aad, number(seq));
 	aad[8] = type;

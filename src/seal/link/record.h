@@ -38,14 +38,26 @@ struct record {
 /* The first record of a datagram. False: there is none of DTLS 1.0 or 1.2, whole. */
 bool record_read(struct reader *r, struct record *ret_r);
 
+/* What a handshake agreed on, as plain values: of these keys are made, here or by another process. */
+#define RECORD_KEY 32
+#define RECORD_IV  12
+struct record_secrets {
+	int32_t cipher; /* its NID */
+	uint8_t seal_key[RECORD_KEY], seal_iv[RECORD_IV];
+	uint8_t open_key[RECORD_KEY], open_iv[RECORD_IV];
+	uint64_t nonce; /* sealing: + the record's number */
+};
+/*
+ * Those of a finished handshake. `taken` is the explicit nonce that OpenSSL was seen to use on its
+ * way out (record_nonce()): ours are another half of them. 0; -ENOTSUP no such suite or
+ * version; -EIO.
+ */
+int record_secrets(SSL *ssl, bool client, uint64_t taken, struct record_secrets *ret_secrets);
+
 /* One direction's key. */
 struct record_key;
-/*
- * Both directions of a finished handshake. `taken` is the explicit nonce that OpenSSL was seen to
- * use on its way out (record_nonce()): ours are another half of them. 0; -ENOTSUP no such
- * suite or version; -EIO.
- */
-int record_keys(SSL *ssl, bool client, uint64_t taken, struct record_key **ret_seal,
+/* Both directions. 0; -ENOTSUP no such cipher; -EIO. */
+int record_keys(const struct record_secrets *s, struct record_key **ret_seal,
 		struct record_key **ret_open);
 void record_key_free(struct record_key *k); /* wipes it */
 /* The explicit nonce of the first record of epoch 1 in a datagram. False: there is none. */

@@ -31,16 +31,18 @@ static bool seal(struct link_peer *p, struct link_keys *k, const struct where *t
 {
 	struct wire *w = &p->ls->wire;
 	size_t most = len + record_over(k->seal), n;
+	uint64_t seq = k->s->seq;
 	uint8_t *room = wire_room(w, most);
 
 	if (!room && !w->blocked) {
 		wire_flush(p->ls);
 		room = wire_room(w, most);
 	}
-	if (!room || k->seq > RECORD_LAST)
+	if (!room || seq > RECORD_LAST)
 		return false;
-	n = record_seal(k->seal, type, k->seq, parts, count, len, room);
-	k->seq++; /* whatever became of it: a number serves once */
+	/* Whatever becomes of it, or of us: a number serves once. */
+	__atomic_store_n(&k->s->seq, seq + 1, __ATOMIC_RELEASE);
+	n = record_seal(k->seal, type, seq, parts, count, len, room);
 	if (!n)
 		return false;
 	wire_add(w, to, n);

@@ -13,8 +13,8 @@
 #define WINDOW_BITS  ((WINDOW_WORDS - 1) * 64) /* one word is being cleared */
 
 struct window {
-	uint64_t top; /* the highest that came; meaningless while `began` is false */
-	bool began;
+	uint64_t top;	/* the highest that came; meaningless while `began` is 0 */
+	uint32_t began; /* 0 or 1 */
 	uint64_t words[WINDOW_WORDS];
 };
 
@@ -42,10 +42,21 @@ static inline int64_t window_take(struct window *w, uint64_t seq)
 				w->words[at % WINDOW_WORDS] = 0;
 		missing = w->began ? (int64_t)(seq - w->top - 1) : 0;
 		w->top = seq;
-		w->began = true;
+		w->began = 1;
 	}
 	w->words[seq / 64 % WINDOW_WORDS] |= 1ull << seq % 64;
 	return missing;
+}
+
+/* Every number up to the highest that came counts as having come: who takes this over from a process
+ * that ended in the middle of it cannot know better. */
+static inline void window_shut(struct window *w)
+{
+	w->began = w->began != 0;
+	if (!w->began)
+		return;
+	memset(w->words, 0xff, sizeof(w->words));
+	w->words[w->top / 64 % WINDOW_WORDS] = ~0ull >> (63 - w->top % 64);
 }
 
 #endif

@@ -12,7 +12,6 @@
 #define BATCH	    64	  /* messages in a system call */
 #define SEGMENTS    64	  /* datagrams in a message: UDP_MAX_SEGMENTS of older kernels */
 #define MESSAGE_MAX 65000 /* bytes of it */
-#define SOCKET_BUF  (8 << 20)
 
 bool where_same(const struct where *a, const struct where *b)
 {
@@ -64,9 +63,22 @@ static void forget(struct wire *w)
 	w->blocked = false;
 }
 
+/* Beyond net.core.[rw]mem_max where CAP_NET_ADMIN allows it; never less than it has (the kernel
+ * says twice what it was asked for). */
+static void widen(int fd, int option, int force)
+{
+	int buf = LINK_SOCKET_ROOM, has = 0;
+	socklen_t len = sizeof(has);
+
+	if (getsockopt(fd, SOL_SOCKET, option, &has, &len) == 0 && has / 2 >= buf)
+		return;
+	if (setsockopt(fd, SOL_SOCKET, force, &buf, sizeof(buf)) < 0 && has / 2 < buf)
+		setsockopt(fd, SOL_SOCKET, option, &buf, sizeof(buf));
+}
+
 int wire_take(struct wire *w, int fd)
 {
-	int one = 1, buf = SOCKET_BUF, df = IP_PMTUDISC_PROBE, df6 = IPV6_PMTUDISC_PROBE;
+	int one = 1, df = IP_PMTUDISC_PROBE, df6 = IPV6_PMTUDISC_PROBE;
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
 
@@ -83,11 +95,8 @@ int wire_take(struct wire *w, int fd)
 		    setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &df6, sizeof(df6)) < 0)
 			return -errno;
 		setsockopt(fd, IPPROTO_UDP, UDP_GRO, &one, sizeof(one));
-		/* Beyond net.core.[rw]mem_max where CAP_NET_ADMIN allows it. */
-		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buf, sizeof(buf)) < 0)
-			setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buf, sizeof(buf));
-		if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buf, sizeof(buf)) < 0)
-			setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buf, sizeof(buf));
+		widen(fd, SO_RCVBUF, SO_RCVBUFFORCE);
+		widen(fd, SO_SNDBUF, SO_SNDBUFFORCE);
 		w->family = sa.ss_family;
 	}
 	if (w->fd >= 0)

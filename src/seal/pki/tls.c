@@ -304,8 +304,7 @@ static enum reason reason_of(int error)
 	}
 }
 
-/* The first of its names that is one of machines, for people. */
-static void name_peer(X509 *x, char *ret_text, size_t size)
+void tls_name(X509 *x, char *ret_text, size_t size)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
 	X509_NAME_ENTRY *cn;
@@ -438,7 +437,7 @@ static int judge(X509_STORE_CTX *ctx, void *arg)
 	if (!p)
 		p = &none;
 	*p = (struct tls_peer){0};
-	name_peer(x, p->subject, sizeof(p->subject));
+	tls_name(x, p->subject, sizeof(p->subject));
 	p->not_after_s = tls_time(X509_get0_notAfter(x));
 	X509_STORE_CTX_set_verify_cb(ctx, judge_step);
 	if (b->pins_only)

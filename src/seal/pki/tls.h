@@ -59,6 +59,9 @@ void tls_peer_attach(SSL *ssl, struct tls_peer *p);
 /* After a handshake failed: what of, as far as that is to be known. Clears OpenSSL's errors. */
 enum reason tls_failure(SSL *ssl, const struct tls_peer *p, char ret_text[TLS_ERROR]);
 
+/* A machine's name: the first DNS name of its certificate, else its common name; "" it has none. */
+void tls_name(X509 *x, char *ret_text, size_t size);
+
 /* SHA-256 of a certificate's SubjectPublicKeyInfo. 0 or -EIO. */
 int tls_pin(X509 *x, uint8_t ret_pin[CRYPTO_HASH]);
 /* "sha256/BASE64" or 64 hexadecimal digits, maybe with colons. */

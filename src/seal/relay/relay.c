@@ -191,7 +191,7 @@ struct relays *relays_new(const struct relay_calls *calls)
 	for (unsigned i = 0; i < RELAYS_OTHERS; i++)
 		rs->others[i].fd = -1;
 	rs->now_ns = clock_mono_ns();
-	rs->bio = conn_bio();
+	rs->bio = secure_bio();
 	rs->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (rs->epoll >= 0 && rs->bio)
 		return rs;
@@ -352,7 +352,7 @@ int relay_listen(struct relay *r, int fd)
 	r->paused = false;
 	if (fd < 0)
 		return 0;
-	conn_tune(fd);
+	side_tune(fd);
 	return epoll_ctl(r->all->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
 }
 

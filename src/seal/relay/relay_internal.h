@@ -1,6 +1,9 @@
 #ifndef BEDWARDEN_SEAL_RELAY_RELAY_INTERNAL_H
 #define BEDWARDEN_SEAL_RELAY_RELAY_INTERNAL_H
-/* Shared by relay.c, the loop and its relays, and conn.c, one connection. */
+/*
+ * Shared by relay.c, the loop and its relays; conn.c, one connection from beginning to end;
+ * passing.c, its bytes both ways; secure.c, the socket under its TLS; side.c, one end's socket.
+ */
 #include "base/clock.h"
 #include "seal/pki/tls.h"
 #include "seal/relay/proxy.h"
@@ -107,6 +110,22 @@ void relay_refuse(struct relay *r, const struct proxy_header *who, enum reason w
 void relay_forget(struct conn *c);
 void relay_shaken(struct conn *c);
 
+/* The encrypted end and the other; whose they are. */
+static inline struct side *conn_secure(struct conn *c)
+{
+	return c->relay->o.tls_in ? &c->in : &c->out;
+}
+
+static inline struct side *conn_plain(struct conn *c)
+{
+	return c->relay->o.tls_in ? &c->out : &c->in;
+}
+
+static inline struct relays *conn_all(struct conn *c)
+{
+	return c->relay->all;
+}
+
 /* conn.c */
 /* Takes the descriptor. */
 void conn_new(struct relay *r, int fd, const struct proxy_header *who);
@@ -115,10 +134,41 @@ void conn_event(struct side *s, uint32_t events);
 void conn_resume(struct conn *c);
 /* Not in order: both ends are cut off; NONE: in order. */
 void conn_end(struct conn *c, enum reason why, const char *text);
+/* An end has hung up. */
+void conn_gone(struct conn *c, struct side *s);
 void conn_tick(struct conn *c);
 void conn_free(struct conn *c);
-BIO_METHOD *conn_bio(void);
+
+/* passing.c */
+/* What there is of an end, to the other. */
+void conn_move(struct conn *c, struct side *s);
+/* What can be told of an end's end is told; both ends ended: it is over. */
+void conn_conclude(struct conn *c);
+
+/* secure.c */
+BIO_METHOD *secure_bio(void);
+/* Before OpenSSL is asked to read: what the socket holds may be taken so often. */
+void secure_may_read(struct conn *c, unsigned times);
+/* After it: nothing of what was taken gets lost. False: no memory. */
+bool secure_keep(struct conn *c);
+/* What OpenSSL sealed goes out. False: the encrypted end is gone, or takes nothing. */
+bool secure_flush(struct conn *c);
+
+/* side.c */
+static inline bool side_waits(const struct side *s)
+{
+	return s->len > s->off;
+}
+
+/* Sends at once what is taken at once; the rest waits. False: the end is gone. */
+bool side_send(struct side *s, const uint8_t *data, size_t len);
+/* What waits. False: the end is gone. */
+bool side_flush(struct side *s);
+/* Tells epoll what is to be reported of it now. */
+void side_watch(struct conn *c, struct side *s);
+/* `cut`: by a reset. */
+void side_close(struct relays *all, struct side *s, bool cut);
 /* A socket's settings; those of one that listens are its connections', too. */
-void conn_tune(int fd);
+void side_tune(int fd);
 
 #endif

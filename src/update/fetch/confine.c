@@ -15,15 +15,15 @@
 
 /* Files, folders and links in what Landlock leaves. */
 static const char *const file_calls[] = {
-	"access",    "faccessat", "faccessat2", "open",	     "openat",	   "newfstatat",
-	"stat",	     "lstat",	  "statx",	"readlink",  "readlinkat", "getdents64",
-	"getcwd",    "fcntl",	  "ftruncate",	"fallocate", "fchmod",	   "fsync",
-	"fdatasync", "syncfs",	  "flock",	"linkat",    "symlinkat",  "unlink",
-	"unlinkat",  "rename",	  "renameat",	"renameat2", "mkdir",	   "mkdirat",
-	"pread64",   "pwrite64",  "umask",	"getuid",    "geteuid",	   "getgid",
-	"getegid",   "uname",	  "statfs",	"fstatfs",   "sysinfo",	   "prctl",
-	"dup",	     "dup2",	  "fadvise64",	"mlock",     "munlock",	   "sync_file_range",
-	"utimensat", "ioctl", /* is standard output a terminal? */
+	"access",    "faccessat",    "faccessat2", "open",	"openat",     "newfstatat",
+	"stat",	     "lstat",	     "statx",	   "readlink",	"readlinkat", "getdents64",
+	"getcwd",    "fcntl",	     "ftruncate",  "fallocate", "fchmod",     "fsync",
+	"fdatasync", "syncfs",	     "flock",	   "linkat",	"symlinkat",  "unlink",
+	"unlinkat",  "rename",	     "renameat",   "renameat2", "mkdir",      "mkdirat",
+	"pread64",   "pwrite64",     "umask",	   "getuid",	"geteuid",    "getgid",
+	"getegid",   "uname",	     "statfs",	   "fstatfs",	"sysinfo",    "prctl",
+	"dup",	     "dup2",	     "fadvise64",  "mlock",	"munlock",    "sync_file_range",
+	"utimensat", "memfd_create", "ioctl", /* is standard output a terminal? */
 };
 /* curl looks names up in a thread of its own. */
 static const char *const network_calls[] = {

@@ -61,12 +61,14 @@ static bool is_superseded(const json_t *list, const json_t *target)
 	return false;
 }
 
-static bool is_wanted(const json_t *list, const json_t *target)
+static bool is_wanted(const struct fetch_options *o, const json_t *list, const json_t *target)
 {
 	const char *kind = listing_text(target, "kind");
 
 	if (listing_is_gateway(kind))
 		return listing_fits(target) && !is_superseded(list, target);
+	if (listing_is_firmware(kind))
+		return o->wants && o->wants(o->arg, list, target);
 	return listing_is_content(kind);
 }
 
@@ -100,7 +102,7 @@ static void fetch_targets(struct look *l, struct tuf *t, const char *mirror, jso
 	}
 	tuf_http_limit(source, l->o->bytes_per_s, l->o->stop, l->o->arg);
 	json_array_foreach (list, i, target) {
-		if (!is_wanted(list, target))
+		if (!is_wanted(l->o, list, target))
 			continue;
 		if (fetch_target(l, t, source, target, &e) < 0)
 			note_error(l, "", &e);

@@ -20,6 +20,8 @@ struct fetch_options {
 	unsigned role_count;
 	uint64_t bytes_per_s;	 /* 0: no limit */
 	bool (*stop)(void *arg); /* NULL: never */
+	/* Is this firmware, one of the list, for a device here? NULL: none is. */
+	bool (*wants)(void *arg, const json_t *list, const json_t *target);
 	void *arg;
 };
 

@@ -15,6 +15,7 @@
 #include "update/tuf/local.h"
 
 #define NAME_BYTES 256 /* of a target's path, that we follow */
+#define TEXT_BYTES 96
 
 struct making {
 	struct tuf *t;
@@ -40,6 +41,11 @@ bool listing_is_content(const char *kind)
 bool listing_is_gateway(const char *kind)
 {
 	return strcmp(kind, "gateway") == 0;
+}
+
+bool listing_is_firmware(const char *kind)
+{
+	return strcmp(kind, "firmware") == 0;
 }
 
 bool listing_fits(const json_t *target)
@@ -70,6 +76,20 @@ static void set_word(json_t *o, const char *key, const json_t *custom)
 		json_object_set_new(o, key, json_string(s));
 }
 
+/* Of what a manufacturer calls things: any letters, but none that moves a terminal. */
+static void set_text(json_t *o, const char *key, const json_t *custom)
+{
+	const json_t *v = json_object_get(custom, key);
+	const char *s = json_string_value(v);
+
+	if (!s || json_string_length(v) >= TEXT_BYTES || strlen(s) != json_string_length(v))
+		return;
+	for (const char *at = s; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			return;
+	json_object_set_new(o, key, json_string(s));
+}
+
 static void describe(struct making *m, const char *target, const struct tuf_file *file,
 		     const json_t *custom)
 {
@@ -85,6 +105,12 @@ static void describe(struct making *m, const char *target, const struct tuf_file
 	set_word(o, "version", custom);
 	if (listing_text(custom, "arch")[0]) /* has an underscore */
 		json_object_set(o, "arch", json_object_get(custom, "arch"));
+	if (listing_is_firmware(listing_text(o, "kind"))) {
+		set_text(o, "vendor", custom);
+		set_text(o, "model", custom);
+		set_text(o, "hardware", custom);
+		set_word(o, "needs", custom);
+	}
 	json_array_append_new(m->list, o);
 }
 

@@ -6,10 +6,13 @@
  *
  *   {"kind":"gateway","version":"0.2.0","arch":"x86_64"}	a release; arch as uname(2) has it
  *   {"kind":"profile"|"rules"|"advisory","version":"7"}	one file of that kind
- *   anything else						for devices; listed, not installed here
+ *   {"kind":"firmware","vendor":"Acme","model":"Pump","version":"2.1",	for devices (doc/agent.md)
+ *    "hardware":"r2","needs":"1.5"}
+ *   anything else						listed, not installed here
  *
  * as a JSON array of
- *   {"name","kind","version","arch","role","sha256","length","there":bool}
+ *   {"name","kind","version","arch","role","sha256","length","there":bool}, of firmware
+ *   "vendor", "model", "hardware" and "needs" besides
  */
 #include <jansson.h>
 
@@ -32,6 +35,7 @@ void listing_sweep(const char *dir, const json_t *listing);
 /* What a kind is to us. */
 bool listing_is_content(const char *kind);
 bool listing_is_gateway(const char *kind);
+bool listing_is_firmware(const char *kind);
 /* Can this machine run it? Also where nothing is said. */
 bool listing_fits(const json_t *target);
 const char *listing_text(const json_t *target, const char *key); /* "" where there is none */

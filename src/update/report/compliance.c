@@ -37,9 +37,9 @@ static json_t *item_of(const struct compliance_requirement *r, const struct comp
 	s = state_of(r, &f);
 	if (shared && s == COMPLIANCE_MET) {
 		s = COMPLIANCE_PARTLY;
-		json_array_append_new(f.missing,
-				      json_string("the organisation's own part, which no "
-						  "gateway can show"));
+		json_array_append_new(f.missing, json_pack("{s:s}", "text",
+							   "the organisation's own part, which no "
+							   "gateway can show"));
 	}
 	counts[s]++;
 	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:o, s:o}", "section", r->section, "title",

@@ -29,12 +29,12 @@ static json_t *text_of(const char *fmt, va_list ap)
 	return t ? t : json_string("(a text that is no UTF-8)");
 }
 
-static void show(struct compliance_finding *f, const char *trace, json_t *text)
+static void show(const struct compliance_finding *f, json_t *list, const char *trace, json_t *text)
 {
 	char command[80];
 
 	snprintf(command, sizeof(command), trace, f->days);
-	json_array_append_new(f->evidence, json_pack("{s:o, s:s}", "text", text, "trace", command));
+	json_array_append_new(list, json_pack("{s:o, s:s}", "text", text, "trace", command));
 }
 
 /* A figure that speaks for it; one that says how things are; what is missing; what nobody told. */
@@ -42,8 +42,8 @@ static void good(struct compliance_finding *f, const char *trace, const char *fm
 	__attribute__((format(printf, 3, 4)));
 static void info(struct compliance_finding *f, const char *trace, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-static void lack(struct compliance_finding *f, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+static void lack(struct compliance_finding *f, const char *trace, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 static void unknown(struct compliance_finding *f, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -52,7 +52,7 @@ static void good(struct compliance_finding *f, const char *trace, const char *fm
 	va_list ap;
 
 	va_start(ap, fmt);
-	show(f, trace, text_of(fmt, ap));
+	show(f, f->evidence, trace, text_of(fmt, ap));
 	va_end(ap);
 	f->good++;
 }
@@ -62,16 +62,16 @@ static void info(struct compliance_finding *f, const char *trace, const char *fm
 	va_list ap;
 
 	va_start(ap, fmt);
-	show(f, trace, text_of(fmt, ap));
+	show(f, f->evidence, trace, text_of(fmt, ap));
 	va_end(ap);
 }
 
-static void lack(struct compliance_finding *f, const char *fmt, ...)
+static void lack(struct compliance_finding *f, const char *trace, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	json_array_append_new(f->missing, text_of(fmt, ap));
+	show(f, f->missing, trace, text_of(fmt, ap));
 	va_end(ap);
 	f->lacking++;
 }
@@ -84,7 +84,8 @@ static void unknown(struct compliance_finding *f, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	json_array_append_new(f->missing, json_sprintf("not measured: %s", text));
+	json_array_append_new(f->missing,
+			      json_pack("{s:o}", "text", json_sprintf("not measured: %s", text)));
 	f->unknown++;
 }
 
@@ -164,10 +165,12 @@ void measure_inventory(const struct compliance_facts *x, struct compliance_findi
 	info(f, POLICY, "of %u the model is noted, of %u the version, of %u the parts (SBOM)",
 	     models, versions, parts);
 	if (models < x->config->devices_count)
-		lack(f, "%u devices without a model: advisories cannot be held against them",
+		lack(f, POLICY,
+		     "%u devices without a model: advisories cannot be held against them",
 		     x->config->devices_count - models);
 	if (versions < x->config->devices_count)
-		lack(f, "%u devices without a version", x->config->devices_count - versions);
+		lack(f, POLICY, "%u devices without a version",
+		     x->config->devices_count - versions);
 	if (!x->devices) {
 		unknown(f, "machines that were seen and are not registered");
 		return;
@@ -176,7 +179,7 @@ void measure_inventory(const struct compliance_facts *x, struct compliance_findi
 		strangers += !json_is_true(json_object_get(d, "registered"));
 	info(f, DEVICES, "machines that were seen and are not registered: %u", strangers);
 	if (strangers)
-		lack(f, "%u machines that nobody registered", strangers);
+		lack(f, DEVICES, "%u machines that nobody registered", strangers);
 }
 
 static enum gate_mode mode_of(const struct config *c, const struct config_device *d)
@@ -202,7 +205,7 @@ void measure_allowlist(const struct compliance_facts *x, struct compliance_findi
 		good(f, POLICY, "%u of %u devices may do what their profile lists and nothing else",
 		     modes[GATE_ENFORCE], x->config->devices_count);
 	if (modes[GATE_SIMULATE] + modes[GATE_OBSERVE])
-		lack(f,
+		lack(f, POLICY,
 		     "%u devices are only watched (simulate or observe): nothing is blocked for "
 		     "them",
 		     modes[GATE_SIMULATE] + modes[GATE_OBSERVE]);
@@ -229,11 +232,11 @@ void measure_segments(const struct compliance_facts *x, struct compliance_findin
 	info(f, POLICY, "in %u of them devices meet each other through the gateway only", isolated);
 	info(f, POLICY, "in %u of them unknown machines are blocked", strict);
 	if (isolated < count)
-		lack(f,
+		lack(f, POLICY,
 		     "in %u segments devices on one switch reach each other unseen (isolated: no)",
 		     count - isolated);
 	if (strict < count)
-		lack(f,
+		lack(f, POLICY,
 		     "in %u segments unknown machines are let through (unknown_devices: observe)",
 		     count - strict);
 }
@@ -253,7 +256,7 @@ void measure_binding(const struct compliance_facts *x, struct compliance_finding
 		     "blocked",
 		     strict, x->config->segments_count);
 	if (strict < x->config->segments_count)
-		lack(f, "in %u segments false addresses are only reported",
+		lack(f, POLICY, "in %u segments false addresses are only reported",
 		     x->config->segments_count - strict);
 	if (!have_events(x, f))
 		return;
@@ -299,14 +302,15 @@ void measure_factors(const struct compliance_facts *x, struct compliance_finding
 		     "of %zu",
 		     ready, json_array_size(x->users));
 	if (!json_array_size(x->users))
-		lack(f, "there are no users: whoever works here does it as root on the box");
+		lack(f, USERS, "there are no users: whoever works here does it as root on the box");
 	for (unsigned k = 0; k < 5; k++)
 		if (counts[k])
 			info(f, USERS, "%u have %s", counts[k], words[k]);
 	if (x->config && x->config->people.sms)
-		lack(f, "codes by SMS are on: they can be read and redirected on their way");
+		lack(f, POLICY,
+		     "codes by SMS are on: they can be read and redirected on their way");
 	if (ready < json_array_size(x->users))
-		lack(f, "%zu users have not enrolled yet and cannot sign in",
+		lack(f, USERS, "%zu users have not enrolled yet and cannot sign in",
 		     json_array_size(x->users) - ready);
 }
 
@@ -331,7 +335,7 @@ void measure_users(const struct compliance_facts *x, struct compliance_finding *
 		good(f, USERS, "users, each with a name of their own: %zu; of them disabled: %u",
 		     json_array_size(x->users), disabled);
 	else
-		lack(f, "there are no users: whoever works here does it as root on the box");
+		lack(f, USERS, "there are no users: whoever works here does it as root on the box");
 	for (unsigned k = 0; k < 5; k++)
 		if (counts[k])
 			info(f, USERS, "%u with the role %s", counts[k], roles[k]);
@@ -393,7 +397,7 @@ void measure_emergency(const struct compliance_facts *x, struct compliance_findi
 		open += json_is_true(json_object_get(g, "break_glass"));
 	good(f, GRANTS, "emergency openings that are open now or wait for their review: %u", open);
 	if (open)
-		lack(f, "%u emergency openings to review", open);
+		lack(f, GRANTS, "%u emergency openings to review", open);
 }
 
 void measure_doors(const struct compliance_facts *x, struct compliance_finding *f)
@@ -441,9 +445,9 @@ void measure_audit(const struct compliance_facts *x, struct compliance_finding *
 		     "the audit trail is whole: %lld entries, %lld of them under a signature",
 		     (long long)number(x->audit, "count"), (long long)number(x->audit, "sure"));
 	else
-		lack(f, "the audit trail is %s: %s", state, text(x->audit, "text"));
+		lack(f, AUDIT, "the audit trail is %s: %s", state, text(x->audit, "text"));
 	if (!json_is_true(json_object_get(x->audit, "key_known")))
-		lack(f,
+		lack(f, AUDIT,
 		     "the key that signs the trail is not known here, so its signatures were not "
 		     "verified");
 }
@@ -459,11 +463,11 @@ void measure_events(const struct compliance_facts *x, struct compliance_finding 
 	good(f, STATUS, "%lld events are kept, %lld of today",
 	     (long long)number(store, "events_kept"), (long long)number(store, "events_today"));
 	if (number(store, "events_lost"))
-		lack(f, "%lld events were lost", (long long)number(store, "events_lost"));
+		lack(f, STATUS, "%lld events were lost", (long long)number(store, "events_lost"));
 	if (!json_is_true(json_object_get(store, "writable")))
-		lack(f, "the disk is full: events are kept in memory only");
+		lack(f, STATUS, "the disk is full: events are kept in memory only");
 	if (x->config && !*x->config->gateway.eve_file)
-		lack(f, "no event file is written that a SIEM could read (eve_file)");
+		lack(f, POLICY, "no event file is written that a SIEM could read (eve_file)");
 	else if (x->config)
 		info(f, POLICY, "a SIEM can read them as EVE JSON (%s)",
 		     x->config->gateway.eve_file);
@@ -514,7 +518,7 @@ void measure_sealed(const struct compliance_facts *x, struct compliance_finding 
 		good(f, POLICY, "%u relays carry TCP in TLS 1.3 that machines speak in the clear",
 		     x->config->relays_count);
 	else
-		lack(f,
+		lack(f, POLICY,
 		     "no relay is set up: what machines speak in the clear crosses the network so");
 	json_array_foreach (relays, i, r)
 		bytes += number(r, "bytes");
@@ -523,7 +527,7 @@ void measure_sealed(const struct compliance_facts *x, struct compliance_finding 
 		     (long long)bytes);
 	for (unsigned n = 0; n < x->config->relays_count; n++)
 		if (x->config->relays[n].tls12)
-			lack(f, "relay %s allows TLS 1.2", x->config->relays[n].name);
+			lack(f, POLICY, "relay %s allows TLS 1.2", x->config->relays[n].name);
 	json_object_foreach (json_object_get((json_t *)(uintptr_t)x->status, "floor"), key, total)
 		passed += strcmp(key, "passed") == 0 || strcmp(key, "inspected") == 0
 				  ? number(total, "bytes")
@@ -541,21 +545,24 @@ void measure_rest(const struct compliance_facts *x, struct compliance_finding *f
 	if (!keys) {
 		unknown(f, "where the keys are: the gateway does not run, or did not answer");
 	} else if (json_is_true(json_object_get(keys, "locked"))) {
-		lack(f, "the keys are locked: %s", text(keys, "reason"));
+		lack(f, STATUS, "the keys are locked: %s", text(keys, "reason"));
 	} else {
 		good(f, STATUS,
 		     "evidence and archive rest in the vault, each file sealed with a key of "
 		     "its own (age v1); the keys are held by: %s",
 		     text(keys, "holder"));
 		if (strcmp(text(keys, "holder"), "file") == 0)
-			lack(f, "the keys' own key lies in a file, which is for a first trial only "
-				"(gateway.key_holder)");
+			lack(f, STATUS,
+			     "the keys' own key lies in a file, which is for a first trial only "
+			     "(gateway.key_holder)");
 		if (!json_is_true(json_object_get(keys, "recoverable")))
-			lack(f, "there is no recovery key: if the holder is lost, so is the vault");
+			lack(f, STATUS,
+			     "there is no recovery key: if the holder is lost, so is the vault");
 	}
 	if (x->config && x->config->gateway.eve_open)
-		lack(f, "names that could tell a patient are readable in the event file "
-			"(eve_names: open)");
+		lack(f, POLICY,
+		     "names that could tell a patient are readable in the event file "
+		     "(eve_names: open)");
 	else if (x->config)
 		info(f, POLICY, "names that could tell a patient are hashed in the event file");
 }
@@ -641,20 +648,23 @@ void measure_patches(const struct compliance_facts *x, struct compliance_finding
 	     "known weaknesses: %u open, %u shielded, %u accepted for a reason and a time", n.open,
 	     n.shielded, n.accepted);
 	if (n.open)
-		lack(f, "%u known weaknesses are neither patched, shielded nor accepted", n.open);
+		lack(f, ADVISORIES,
+		     "%u known weaknesses are neither patched, shielded nor accepted", n.open);
 	if (n.oldest >= 0)
 		info(f, ADVISORIES, "the oldest open one came out %lld days ago: %s",
 		     (long long)n.oldest, n.oldest_what);
 	if (n.overdue)
-		lack(f,
+		lack(f, ADVISORIES,
 		     "%u open ones are older than 15 days (critical) or 30 days (high), the "
 		     "proposed "
 		     "rule's limits",
 		     n.overdue);
 	if (n.unsure)
-		lack(f, "of %u more nobody can tell from model, version and advisory", n.unsure);
+		lack(f, ADVISORIES, "of %u more nobody can tell from model, version and advisory",
+		     n.unsure);
 	if (x->nameless)
-		lack(f, "%zu devices have no model, so nothing can be said of them", x->nameless);
+		lack(f, ADVISORIES, "%zu devices have no model, so nothing can be said of them",
+		     x->nameless);
 }
 
 /* The gateway's own, and what it brings for devices. */
@@ -669,17 +679,18 @@ void measure_updates(const struct compliance_facts *x, struct compliance_finding
 		return;
 	}
 	if (!json_is_true(json_object_get(fetching, "on")))
-		lack(f, "no mirrors are named: updates come by stick only (updates.mirrors)");
+		lack(f, UPDATES,
+		     "no mirrors are named: updates come by stick only (updates.mirrors)");
 	else if (last)
 		good(f, UPDATES,
 		     "updates are fetched and verified; days since that last went well: %lld",
 		     (long long)((x->now_s - last) / 86400));
 	else
-		lack(f, "nothing was fetched yet");
+		lack(f, UPDATES, "nothing was fetched yet");
 	info(f, UPDATES, "updates that wait: %zu",
 	     json_array_size(json_object_get(x->updates, "waiting")));
 	if (json_is_object(json_object_get(x->updates, "hold")))
-		lack(f, "updates are on hold, by %s",
+		lack(f, UPDATES, "updates are on hold, by %s",
 		     text(json_object_get(x->updates, "hold"), "by"));
 }
 
@@ -724,11 +735,11 @@ void measure_continuity(const struct compliance_facts *x, struct compliance_find
 	if (alive && alive == json_array_size(guards))
 		good(f, STATUS, "%u of %zu guards inspect", alive, json_array_size(guards));
 	else
-		lack(f, "%u of %zu guards inspect", alive, json_array_size(guards));
+		lack(f, STATUS, "%u of %zu guards inspect", alive, json_array_size(guards));
 	if (strcmp(text(x->status, "capture"), "xdp") == 0)
 		good(f, STATUS, "the kernel goes on enforcing the policy while no process does");
 	else
-		lack(f,
+		lack(f, STATUS,
 		     "the policy is enforced by the guard alone: while it does not run nothing is "
 		     "forwarded");
 	info(f, STATUS, "while nobody inspects, %lld devices stay online and %lld are shut off",

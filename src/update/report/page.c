@@ -166,35 +166,23 @@ static void put_contents(FILE *out, const json_t *parts)
 	fputs("</ul>\n</nav>\n</header>\n", out);
 }
 
-static void put_evidence(FILE *out, const json_t *list)
+/* Each with the command that gives its figures again, where it has any. */
+static void put_list(FILE *out, const char *title, const json_t *list)
 {
 	const json_t *e;
 	size_t i;
 
 	if (!json_array_size(list))
 		return;
-	fputs("<h4>Measured</h4>\n<ul>\n", out);
+	fprintf(out, "<h4>%s</h4>\n<ul>\n", title);
 	json_array_foreach (list, i, e) {
 		fputs("<li>", out);
 		put(out, text(e, "text"));
-		fputs(" <code>", out);
-		put(out, text(e, "trace"));
-		fputs("</code></li>\n", out);
-	}
-	fputs("</ul>\n", out);
-}
-
-static void put_missing(FILE *out, const json_t *list)
-{
-	const json_t *m;
-	size_t i;
-
-	if (!json_array_size(list))
-		return;
-	fputs("<h4>Missing</h4>\n<ul>\n", out);
-	json_array_foreach (list, i, m) {
-		fputs("<li>", out);
-		put(out, json_string_value(m) ? json_string_value(m) : "");
+		if (*text(e, "trace")) {
+			fputs(" <code>", out);
+			put(out, text(e, "trace"));
+			fputs("</code>", out);
+		}
 		fputs("</li>\n", out);
 	}
 	fputs("</ul>\n", out);
@@ -221,8 +209,8 @@ static void put_requirement(FILE *out, const json_t *r, size_t part, size_t numb
 		fputs("<p class=\"soft\">A matter of people and paper: no gateway can show "
 		      "it.</p>\n",
 		      out);
-	put_evidence(out, json_object_get(r, "evidence"));
-	put_missing(out, json_object_get(r, "missing"));
+	put_list(out, "Measured", json_object_get(r, "evidence"));
+	put_list(out, "Missing", json_object_get(r, "missing"));
 	fputs("</article>\n", out);
 }
 

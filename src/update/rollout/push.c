@@ -103,7 +103,11 @@ static CURL *begin(const struct push *p, const char *url, struct sending *s,
 		curl_easy_setopt(c, CURLOPT_HTTPAUTH, CURLAUTH_BASIC | CURLAUTH_DIGEST);
 	}
 	if (*p->host_key)
-		curl_easy_setopt(c, CURLOPT_SSH_HOST_PUBLIC_KEY_SHA256, p->host_key);
+		curl_easy_setopt(c, CURLOPT_SSH_HOST_PUBLIC_KEY_SHA256,
+				 p->host_key + (begins(p->host_key, "SHA256:") ? 7 : 0));
+	/* No key of whoever runs the gateway is tried on a device. */
+	curl_easy_setopt(c, CURLOPT_SSH_AUTH_TYPES,
+			 (long)(CURLSSH_AUTH_PASSWORD | CURLSSH_AUTH_KEYBOARD));
 	return c;
 }
 
@@ -111,14 +115,88 @@ static int finish(CURL *c, const char *url, const struct sending *s, const char 
 		  char error[PUSH_ERROR])
 {
 	CURLcode r = curl_easy_perform(c);
+	long code = 0;
 
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &code);
 	curl_easy_cleanup(c);
+	if (r == CURLE_OK && is_http(url) && code / 100 != 2) {
+		/* A redirect is no success: the file lies nowhere. */
+		snprintf(error, PUSH_ERROR, "%.100s: it answers %ld and takes nothing", url, code);
+		return -EIO;
+	}
 	if (r == CURLE_OK)
 		return 0;
-	if (*s->stop)
+	if (*s->stop) {
+		snprintf(error, PUSH_ERROR, "%.100s: broken off", url);
 		return -ECANCELED;
+	}
 	snprintf(error, PUSH_ERROR, "%.100s: %.140s", url, *said ? said : curl_easy_strerror(r));
 	return r == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
+}
+
+/* `text` in quotes, for libcurl's quote commands. False: it does not fit. */
+static bool quote(char *to, size_t size, const char *text)
+{
+	size_t n = 0;
+
+	if (size < 3)
+		return false;
+	to[n++] = '"';
+	for (; *text && n + 4 < size; text++) {
+		if (*text == '"' || *text == '\\')
+			to[n++] = '\\';
+		to[n++] = *text;
+	}
+	to[n++] = '"';
+	to[n] = 0;
+	return !*text;
+}
+
+/* The path of an SFTP URL, quoted, with `more` behind it; "/~/" is the user's folder. */
+static bool remote_path(const char *url, const char *more, char *to, size_t size)
+{
+	char path[PUSH_URL + 8], *decoded = NULL;
+	CURLU *u = curl_url();
+	bool fine = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+		    curl_url_get(u, CURLUPART_PATH, &decoded, CURLU_URLDECODE) == CURLUE_OK;
+
+	if (fine) {
+		snprintf(path, sizeof(path), "%s%s", decoded + (begins(decoded, "/~/") ? 3 : 0),
+			 more);
+		fine = quote(to, size, path);
+	}
+	curl_free(decoded);
+	curl_url_cleanup(u);
+	return fine;
+}
+
+#define PART ".part"
+
+/*
+ * By SFTP a file gets its name when it is whole: a device that looks at the folder while the line
+ * breaks would flash half of it. A rename replaces nothing in version 3 of SFTP, so the old one goes first.
+ */
+static struct curl_slist *rename_after(CURL *c, const struct push *p)
+{
+	char part[2 * PUSH_URL + 16], name[2 * PUSH_URL + 16], line[4 * PUSH_URL + 64];
+	char url[PUSH_URL + sizeof(PART)];
+	struct curl_slist *first = NULL, *both = NULL;
+
+	if (!remote_path(p->url, PART, part, sizeof(part)) ||
+	    !remote_path(p->url, "", name, sizeof(name)))
+		return NULL;
+	snprintf(line, sizeof(line), "*rm %s", name);
+	first = curl_slist_append(NULL, line);
+	snprintf(line, sizeof(line), "rename %s %s", part, name);
+	both = first ? curl_slist_append(first, line) : NULL;
+	if (!both) {
+		curl_slist_free_all(first);
+		return NULL;
+	}
+	snprintf(url, sizeof(url), "%s" PART, p->url);
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_POSTQUOTE, both);
+	return both;
 }
 
 static int send_file(const struct push *p, struct sending *s, char error[PUSH_ERROR])
@@ -130,6 +208,14 @@ static int send_file(const struct push *p, struct sending *s, char error[PUSH_ER
 
 	if (!c)
 		return -ENOMEM;
+	if (begins(p->url, "sftp://")) {
+		head = rename_after(c, p);
+		if (!head) {
+			curl_easy_cleanup(c);
+			snprintf(error, PUSH_ERROR, "%.100s: that is no path", p->url);
+			return -EINVAL;
+		}
+	}
 	if (is_http(p->url) && p->post) {
 		head = curl_slist_append(NULL, "Content-Type: application/octet-stream");
 		curl_easy_setopt(c, CURLOPT_POST, 1L);

@@ -16,17 +16,18 @@ struct push {
 	char then[PUSH_URL]; /* asked for by GET or POST afterwards, as for a restart; "" nothing */
 	bool post;	     /* HTTP: POST, not PUT; of `then`, too */
 	char user[128], password[128];
-	char ca[256];	   /* PEM file of whom https is to trust; "" the system's */
-	char host_key[64]; /* SFTP: base64 of SHA-256 of the host's key; needed there */
-	uint32_t seconds;  /* for all of it, at most */
+	char ca[256]; /* PEM file of whom https is to trust; "" the system's */
+	char host_key
+		[64]; /* SFTP: "SHA256:…" of the host's key as ssh-keygen -l prints it; needed there */
+	uint32_t seconds; /* for all of it, at most */
 };
 
 /* NULL, or what is wrong with it, for a person. */
 const char *push_wrong(const struct push *p);
 
 /*
- * Sends `length` bytes of `fd` from its start, and waits until the device has taken them. From
- * any thread. 0 or -errno, with ret_error said. `stop`, set by another thread, ends it with -ECANCELED.
+ * Sends `length` bytes of `fd` from its start, and waits until the device has taken them; by SFTP
+ * beside the name, which it gets when it is whole. HTTP succeeds with 2xx alone. From any thread. 0 or -errno, with ret_error said. `stop`, set by another thread, ends it with -ECANCELED.
  */
 int push_run(const struct push *p, int fd, uint64_t length, const volatile bool *stop,
 	     char ret_error[PUSH_ERROR]);

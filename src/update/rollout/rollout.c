@@ -8,6 +8,7 @@
 
 #define ATTEMPTS   3
 #define ON_PATIENT "it is on a patient: vital signs come from it"
+#define HABIT_S	   86400
 #define AGAIN_S	   60 /* after a failed attempt, times their number */
 
 const struct rollout_plan rollout_plan_usual = {
@@ -79,9 +80,10 @@ void rollout_free(struct rollout *r)
 
 static json_t *device_json(const struct rollout_device *d)
 {
-	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:I}", "name", d->name, "step", steps[d->step],
-			 "was", d->was, "why", d->why, "wave", (int)d->wave, "attempts",
-			 (int)d->attempts, "since", (json_int_t)d->since);
+	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:I,s:b}", "name", d->name, "step",
+			 steps[d->step], "was", d->was, "why", d->why, "wave", (int)d->wave,
+			 "attempts", (int)d->attempts, "since", (json_int_t)d->since, "habit",
+			 d->habit);
 }
 
 json_t *rollout_json(const struct rollout *r)
@@ -135,6 +137,7 @@ static bool read_device(const json_t *o, struct rollout_device *d)
 	d->wave = (unsigned)json_integer_value(json_object_get(o, "wave"));
 	d->attempts = (unsigned)json_integer_value(json_object_get(o, "attempts"));
 	d->since = json_integer_value(json_object_get(o, "since"));
+	d->habit = json_is_true(json_object_get(o, "habit"));
 	return d->wave <= 2;
 }
 
@@ -266,8 +269,12 @@ static const char *kept_from(const struct rollout *r, const struct rollout_seen 
 {
 	if (!s->known)
 		return "the policy does not have it";
+	if (s->held)
+		return s->held;
 	if (is_on_patient(r, s, now))
 		return ON_PATIENT;
+	if (s->blind)
+		return s->blind;
 	if (!in_window(&r->plan, minute))
 		return "outside the hours for updates";
 	if (!s->reachable)
@@ -298,6 +305,7 @@ static bool wait_turn(struct rollout *r, struct rollout_device *d, const struct 
 	}
 	snprintf(d->was, sizeof(d->was), "%s", s->version);
 	d->why[0] = 0;
+	d->habit = s->misbehaved && now - s->misbehaved < HABIT_S;
 	go(d, STEP_SENDING, now);
 	++*busy;
 	return true;
@@ -316,7 +324,7 @@ static bool wait_news(struct rollout *r, struct rollout_device *d, const struct 
 	}
 	if (s->unhealthy && s->said > d->since)
 		say(d, "it says itself that it is not well");
-	else if (now - d->since <= r->plan.install_s)
+	else if (now - d->since <= r->plan.install_s || (s->blind && !*s->version))
 		return false;
 	else
 		say(d,
@@ -334,9 +342,9 @@ static bool watch_it(struct rollout *r, struct rollout_device *d, const struct r
 		say(d, "it went back to version %s by itself", s->version);
 	else if (s->unhealthy && s->said > d->since)
 		say(d, "it says itself that it is not well");
-	else if (s->misbehaved > d->since)
+	else if (!d->habit && s->misbehaved > d->since)
 		say(d, "it does what its profile does not allow");
-	else if (now - d->since <= r->plan.watch_s && now >= d->since)
+	else if ((now - d->since <= r->plan.watch_s && now >= d->since) || s->blind)
 		return false;
 	else if (s->talked <= d->since)
 		say(d, "it does not talk as its profile says");
@@ -355,9 +363,9 @@ static bool hold_undoing(const struct rollout *r, struct rollout_device *d,
 {
 	bool was = d->held;
 
-	d->held = r->state == ROLLOUT_UNDOING && is_on_patient(r, s, now);
+	d->held = r->state == ROLLOUT_UNDOING && (is_on_patient(r, s, now) || s->blind);
 	if (d->held && !was)
-		say(d, "%s", ON_PATIENT);
+		say(d, "%s", is_on_patient(r, s, now) ? ON_PATIENT : s->blind);
 	return d->held != was;
 }
 

@@ -49,6 +49,7 @@ struct rollout_device {
 	char why[ROLLOUT_TEXT];	   /* why it waits, failed or was skipped */
 	enum rollout_step step;
 	unsigned wave, attempts;
+	bool habit;    /* it did what it may not before, too: that it does so is no news */
 	bool held;     /* undoing waits: it is on a patient; found anew with every tick */
 	int64_t since; /* it is at this step */
 };
@@ -81,8 +82,12 @@ struct rollout {
 
 /* What is seen of a device. */
 struct rollout_seen {
-	bool known;	    /* the policy has it */
-	bool reachable;	    /* its driver can talk to it now */
+	bool known;	  /* the policy has it */
+	bool reachable;	  /* its driver can talk to it now */
+	const char *held; /* why it must not be begun with now, for people; NULL it may */
+	/* Why nobody can tell whether it is on a patient, or well; NULL somebody can. It counts as on
+	 * one then, and nothing is concluded from its silence. */
+	const char *blind;
 	int64_t vitals;	    /* when it last showed vital signs of a patient; 0 never */
 	int64_t talked;	    /* when it was last seen to talk as its profile says; 0 never */
 	int64_t misbehaved; /* when it last did what its profile does not say; 0 never */

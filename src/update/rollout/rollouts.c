@@ -214,6 +214,30 @@ struct rollout *rollouts_find(struct rollouts *s, const char *id)
 	return NULL;
 }
 
+struct rollout *rollouts_next(struct rollouts *s, const struct rollout *r)
+{
+	struct held *h = r ? held_of(s, r)->next : s->list;
+
+	return h ? h->r : NULL;
+}
+
+int rollouts_drop(struct rollouts *s, struct rollout *r)
+{
+	char path[sizeof(s->folder) + ROLLOUT_NAME + 8];
+	struct held **at = &s->list, *h = held_of(s, r);
+
+	snprintf(path, sizeof(path), "%s/%s.json", s->folder, r->id);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	while (*at != h)
+		at = &(*at)->next;
+	*at = h->next;
+	rollout_free(r);
+	free(h->kept);
+	free(h);
+	return 0;
+}
+
 json_t *rollouts_status(const struct rollouts *s)
 {
 	json_t *list = json_array();

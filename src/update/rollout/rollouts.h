@@ -39,6 +39,10 @@ void rollouts_close(struct rollouts *s);
 /* Kept from now on. 0; -EEXIST one of that id is there; -errno, and then `r` is still the caller's. */
 int rollouts_add(struct rollouts *s, struct rollout *r);
 struct rollout *rollouts_find(struct rollouts *s, const char *id);
+/* One after the other; NULL begins, and ends. */
+struct rollout *rollouts_next(struct rollouts *s, const struct rollout *r);
+/* A proposal that nobody needs any more: gone, its file too, and freed. 0 or -errno. */
+int rollouts_drop(struct rollouts *s, struct rollout *r);
 /* After a person changed it through rollout_*(). 0 or -errno. */
 int rollouts_keep(struct rollouts *s, struct rollout *r);
 /* All of them, for people and programs; the caller's. */

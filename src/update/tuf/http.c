@@ -1,10 +1,12 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "update/tuf/source.h"
 
 #define CONNECT_S     15L
@@ -14,20 +16,23 @@
 #define TOTAL_RATE    10000	  /* so many bytes a second */
 #define HEAD_MAX      (64u << 10) /* of an answer's header, and of a refusal */
 #define BUFFER	      (512L << 10)
+#define BUFFER_MIN    1024
+#define PACE_MS	      50
 #define REDIRECTS_MAX 3
 
 struct http {
 	struct tuf_source s;
 	CURL *curl;
-	char *base; /* ends in '/' */
-	uint64_t bytes_per_s;
+	char *base;	      /* ends in '/' */
+	uint64_t bytes_per_s; /* 0: no limit */
+	uint64_t paid_ns;     /* until when what came so far takes up the limit */
 	bool (*stop)(void *arg);
 	void *stop_arg;
 };
 
 /* One answer on its way. */
 struct answer {
-	CURL *curl;
+	struct http *http;
 	int (*take)(void *arg, const void *data, size_t len);
 	void *arg;
 	uint64_t from, left;
@@ -36,12 +41,31 @@ struct answer {
 	int err;
 };
 
+/*
+ * Waits until what came fits the limit, over all files that this source gave: libcurl's own lets whole
+ * files pass before it begins to count. The server is slowed by its full window meanwhile.
+ */
+static void pace(struct http *h, size_t len)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (!h->bytes_per_s)
+		return;
+	if (h->paid_ns < now)
+		h->paid_ns = now;
+	h->paid_ns += len * NSEC_PER_SEC / h->bytes_per_s;
+	while (h->paid_ns > now + PACE_MS * NSEC_PER_MSEC && !(h->stop && h->stop(h->stop_arg))) {
+		poll(NULL, 0, PACE_MS);
+		now = clock_mono_ns();
+	}
+}
+
 static size_t on_data(char *data, size_t one, size_t len, void *arg)
 {
 	struct answer *a = arg;
 	long status = 0;
 
-	curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(a->http->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 200 && a->from > 0) { /* all of it, from the start */
 		a->err = -ERANGE;
 		return 0;
@@ -55,6 +79,7 @@ static size_t on_data(char *data, size_t one, size_t len, void *arg)
 		return 0;
 	}
 	a->left -= len;
+	pace(a->http, len);
 	a->err = a->take(a->arg, data, len);
 	return a->err == 0 ? len : 0;
 }
@@ -103,8 +128,11 @@ static int prepare(struct http *h, struct answer *a, uint64_t max)
 	r |= curl_easy_setopt(c, CURLOPT_HEADERDATA, a);
 	if (authorities)
 		r |= curl_easy_setopt(c, CURLOPT_CAINFO, authorities);
-	if (h->bytes_per_s)
-		r |= curl_easy_setopt(c, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)h->bytes_per_s);
+	/* No more at once than takes an eighth of a second. */
+	if (h->bytes_per_s && h->bytes_per_s / 8 < BUFFER)
+		r |= curl_easy_setopt(
+			c, CURLOPT_BUFFERSIZE,
+			(long)(h->bytes_per_s / 8 > BUFFER_MIN ? h->bytes_per_s / 8 : BUFFER_MIN));
 	if (h->stop) {
 		r |= curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 		r |= curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -201,7 +229,7 @@ static int get(struct tuf_source *s, const char *path, uint64_t from, uint64_t m
 	       int (*take)(void *arg, const void *data, size_t len), void *arg, struct tuf_error *e)
 {
 	struct http *h = (struct http *)s;
-	struct answer a = {.curl = h->curl, .take = take, .arg = arg, .from = from};
+	struct answer a = {.http = h, .take = take, .arg = arg, .from = from};
 	size_t size = strlen(h->base) + strlen(path) + 1;
 	char *url = malloc(size);
 	int r = url ? 1 : tuf_fail(e, -ENOMEM, "out of memory");

@@ -1,0 +1,819 @@
+#include "role/rolling.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "role/firmware.h"
+#include "update/fetch/listing.h"
+#include "update/place/deb_version.h"
+#include "update/tuf/local.h"
+
+#define LISTING_BYTES (4u << 20)
+#define SIGHT_S	      30 /* a word about a device that is older says nothing of now */
+#define SILENT_S      300
+#define SOON_S	      5
+#define CHECKED_MAX   16
+#define AGAIN_MAX     99 /* rollouts of one firmware, for devices that came later */
+
+/* A device's last word, and what is seen of it. */
+struct sighted {
+	struct setup_sight seen;
+	int64_t heard; /* when the keeper said so; 0 never */
+	struct talk_report said;
+	int64_t when; /* it said that; 0 never */
+};
+
+/* A file whose content was once held against its hash, and is the same since. */
+struct checked {
+	struct stat st;
+	char sha256[65];
+};
+
+struct rolling {
+	char dir[PATH_MAX];
+	struct rollouts *all;
+	struct firmware *firmware; /* NULL: the parent has not told of any yet */
+	struct sighted *sighted;   /* a device of `firmware` each */
+	json_t *targets;	   /* as listed last */
+	struct checked checked[CHECKED_MAX];
+	unsigned next_checked;
+	char held[ROLLOUT_TEXT]; /* why nothing is begun; "" it is */
+	char *told;
+	json_int_t last_word; /* of this keeper's */
+	int64_t now;
+};
+
+static struct sighted *sighted_of(const struct rolling *r, const char *device)
+{
+	const struct firmware_device *d = firmware_find(r->firmware, device);
+
+	return d ? &r->sighted[d - r->firmware->devices] : NULL;
+}
+
+/* --- files ---------------------------------------------------------------------- */
+
+static const json_t *target_of(const struct rolling *r, const char *name)
+{
+	const json_t *t;
+	size_t i;
+
+	json_array_foreach (r->targets, i, t)
+		if (strcmp(listing_text(t, "name"), name) == 0 &&
+		    listing_is_firmware(listing_text(t, "kind")))
+			return t;
+	return NULL;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static bool hash_fits(int fd, const char *sha256)
+{
+	struct digest d = digest_new(DIGEST_SHA256);
+	char hex[DIGEST_HEX_MAX];
+	static uint8_t buf[1 << 18];
+	ssize_t n;
+
+	for (off_t at = 0; (n = pread(fd, buf, sizeof(buf), at)) > 0; at += n)
+		digest_add(&d, buf, (size_t)n);
+	digest_hex(&d, hex);
+	return n == 0 && strcmp(hex, sha256) == 0;
+}
+
+/* It was verified as it came; what lies on a disk is held against its hash once more. */
+static bool is_whole(struct rolling *r, int fd, const char *sha256)
+{
+	struct checked *c;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	for (unsigned i = 0; i < CHECKED_MAX; i++)
+		if (is_same(&r->checked[i].st, &st) && strcmp(r->checked[i].sha256, sha256) == 0)
+			return true;
+	if (!hash_fits(fd, sha256))
+		return false;
+	c = &r->checked[r->next_checked++ % CHECKED_MAX];
+	c->st = st;
+	snprintf(c->sha256, sizeof(c->sha256), "%s", sha256);
+	return true;
+}
+
+static int open_target(const struct rolling *r, const char *target)
+{
+	char path[PATH_MAX + 300], *name = local_name(target, "");
+	int fd = -1;
+
+	if (name && snprintf(path, sizeof(path), "%s/targets/%s", r->dir, name) < (int)sizeof(path))
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	free(name);
+	return fd;
+}
+
+static void hash_bytes_of(const char *hex, uint8_t ret_hash[32])
+{
+	unsigned byte;
+
+	for (unsigned i = 0; i < 32 && sscanf(hex + 2 * i, "%2x", &byte) == 1; i++)
+		ret_hash[i] = (uint8_t)byte;
+}
+
+static int file_of(void *arg, const char *target, struct agents_file *ret_file, int *ret_fd)
+{
+	struct rolling *r = arg;
+	const json_t *t = target_of(r, target);
+	const char *sha256 = listing_text(t, "sha256");
+	struct agents_file f = {.length = 0};
+	int fd;
+
+	if (!t || strlen(sha256) != 64)
+		return -ENOENT;
+	fd = open_target(r, target);
+	if (fd < 0)
+		return -ENOENT;
+	if (!is_whole(r, fd, sha256)) {
+		close(fd);
+		log_error("%s/targets: %s is not what was verified; it is fetched again", r->dir,
+			  target);
+		return -ENOENT;
+	}
+	snprintf(f.target, sizeof(f.target), "%s", target);
+	snprintf(f.version, sizeof(f.version), "%s", listing_text(t, "version"));
+	f.length = (uint64_t)json_integer_value(json_object_get(t, "length"));
+	hash_bytes_of(sha256, f.sha256);
+	*ret_file = f;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* --- what is seen --------------------------------------------------------------- */
+
+static const char *why_blind(const struct rolling *r, const struct firmware_device *d,
+			     const struct sighted *s)
+{
+	if (!d->seen && d->driver == DRIVER_PERSON)
+		return NULL; /* who does it stands in front of it */
+	if (!d->seen)
+		return "none of its rules is inspected, so nobody can see whether it is on a "
+		       "patient";
+	if (!s->heard || r->now - s->heard > SIGHT_S || r->now < s->heard || !s->seen.since)
+		return "nobody looks at its packets now, so nobody can see whether it is on a "
+		       "patient";
+	if (r->now - s->seen.since < r->firmware->plan.patient_s)
+		return "its packets have not been looked at for long enough to say that it is on "
+		       "no patient";
+	return NULL;
+}
+
+static void see(void *arg, const char *device, struct rollout_seen *ret_seen)
+{
+	const struct rolling *r = arg;
+	const struct firmware_device *d = firmware_find(r->firmware, device);
+	const struct sighted *s = sighted_of(r, device);
+
+	if (!d)
+		return;
+	*ret_seen = (struct rollout_seen){
+		.known = true,
+		.reachable = true,
+		.held = *r->held ? r->held : NULL,
+		.blind = why_blind(r, d, s),
+		.vitals = s->seen.vitals,
+		.talked = s->seen.talked,
+		.misbehaved = s->seen.misbehaved,
+	};
+	if (!d->seen && d->driver == DRIVER_PERSON)
+		ret_seen->talked = r->now; /* whose word it is that it is well */
+}
+
+static enum driver how(void *arg, const char *device, struct push *ret_push)
+{
+	const struct rolling *r = arg;
+	const struct firmware_device *d = firmware_find(r->firmware, device);
+
+	if (d && d->driver == DRIVER_PUSH)
+		*ret_push = d->push;
+	return d ? d->driver : DRIVER_PERSON;
+}
+
+static void tell(void *arg, const struct rollout *r, const struct rollout_device *d)
+{
+}
+
+bool rolling_sights(struct rolling *r, struct bytes body)
+{
+	struct setup_sight row;
+
+	if (body.len % sizeof(row))
+		return false;
+	for (size_t at = 0; at < body.len; at += sizeof(row)) {
+		struct sighted *s;
+
+		memcpy(&row, body.data + at, sizeof(row));
+		row.name[sizeof(row.name) - 1] = 0;
+		s = sighted_of(r, row.name);
+		if (!s)
+			continue;
+		s->seen = row;
+		s->heard = time(NULL);
+	}
+	return true;
+}
+
+void rolling_blind(struct rolling *r)
+{
+	for (unsigned i = 0; r->firmware && i < r->firmware->count; i++)
+		r->sighted[i].heard = 0;
+	r->last_word = 0;
+}
+
+/* --- beginning and end ------------------------------------------------------------ */
+
+static json_t *read_listing(const char *dir)
+{
+	char path[PATH_MAX + 16];
+	struct bytes text = {0};
+	json_t *o = NULL;
+
+	snprintf(path, sizeof(path), "%s/listing.json", dir);
+	if (file_read(path, LISTING_BYTES, &text) == 0)
+		o = json_loadb((const char *)text.data, text.len, 0, NULL);
+	free((void *)text.data);
+	if (json_is_array(o))
+		return o;
+	json_decref(o);
+	return json_array();
+}
+
+struct rolling *rolling_new(const char *dir)
+{
+	struct rollouts_calls calls = {.see = see, .how = how, .file = file_of, .tell = tell};
+	struct rolling *r = calloc(1, sizeof(*r));
+	char folder[PATH_MAX + 16];
+
+	if (!r)
+		return NULL;
+	calls.arg = r;
+	snprintf(r->dir, sizeof(r->dir), "%s", dir);
+	snprintf(folder, sizeof(folder), "%s/rollouts", dir);
+	r->targets = read_listing(dir);
+	if (mkdir(folder, 0700) == 0 || errno == EEXIST)
+		r->all = rollouts_open(folder, &calls);
+	if (r->all && r->targets)
+		return r;
+	rolling_free(r);
+	return NULL;
+}
+
+void rolling_free(struct rolling *r)
+{
+	if (!r)
+		return;
+	rollouts_close(r->all);
+	firmware_free(r->firmware);
+	free(r->sighted);
+	json_decref(r->targets);
+	free(r->told);
+	free(r);
+}
+
+bool rolling_firmware(struct rolling *r, int fd)
+{
+	struct firmware *f = firmware_read(fd), *was = r->firmware;
+	struct sighted *list = f ? calloc(f->count + 1, sizeof(*list)) : NULL;
+	bool fresh = !was;
+
+	if (!list) {
+		log_error("what the parent tells of devices cannot be read");
+		firmware_free(f);
+		return false;
+	}
+	for (unsigned i = 0; i < f->count; i++) {
+		const struct firmware_device *d = firmware_find(was, f->devices[i].name);
+
+		if (d)
+			list[i] = r->sighted[d - was->devices];
+		fresh = fresh || !d || strcmp(d->vendor, f->devices[i].vendor) != 0 ||
+			strcmp(d->model, f->devices[i].model) != 0;
+	}
+	free(r->sighted);
+	firmware_free(was);
+	r->firmware = f;
+	r->sighted = list;
+	return fresh;
+}
+
+void rolling_listed(struct rolling *r, const json_t *targets)
+{
+	char path[PATH_MAX + 16], *text;
+	json_t *copy;
+
+	if (!json_is_array(targets) || json_equal(targets, r->targets))
+		return;
+	copy = json_deep_copy(targets);
+	text = copy ? json_dumps(copy, JSON_COMPACT) : NULL;
+	if (!text) {
+		json_decref(copy);
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/listing.json", r->dir);
+	if (file_replace(path, (struct bytes){(const uint8_t *)text, strlen(text)}, 0600) < 0)
+		log_warn("%s cannot be written; after a restart firmware waits for the next look",
+			 path);
+	free(text);
+	json_decref(r->targets);
+	r->targets = copy;
+}
+
+/* --- versions ----------------------------------------------------------------------- */
+
+enum source { SAID_BY_POLICY, SAID_BY_ROLLOUT, SAID_BY_AGENT };
+static const char *const sources[] = {"policy", "rollout", "agent"};
+
+/* Of rollouts that ended for it, the last one says what it has. */
+static const char *version_left(const struct rolling *r, const char *device)
+{
+	const char *version = NULL;
+	int64_t since = 0;
+
+	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
+		for (unsigned i = 0; i < o->count; i++) {
+			const struct rollout_device *d = &o->devices[i];
+
+			if (strcmp(d->name, device) != 0 || d->since < since)
+				continue;
+			if (d->step == STEP_DONE)
+				version = o->version;
+			else if (d->step == STEP_UNDONE)
+				version = *d->was ? d->was : NULL;
+			else
+				continue;
+			since = d->since;
+		}
+	return version;
+}
+
+static const char *version_of(const struct rolling *r, const struct firmware_device *d,
+			      enum source *ret_source)
+{
+	const struct sighted *s = sighted_of(r, d->name);
+	const char *left;
+
+	*ret_source = SAID_BY_AGENT;
+	if (d->driver == DRIVER_AGENT && s->when)
+		return s->said.version;
+	*ret_source = SAID_BY_ROLLOUT;
+	left = version_left(r, d->name);
+	if (left)
+		return left;
+	*ret_source = SAID_BY_POLICY;
+	return d->version;
+}
+
+/* --- proposals ------------------------------------------------------------------------ */
+
+static bool is_for(const struct firmware_device *d, const json_t *target)
+{
+	return strcasecmp(d->vendor, listing_text(target, "vendor")) == 0 &&
+	       strcasecmp(d->model, listing_text(target, "model")) == 0;
+}
+
+static bool is_firmware(const json_t *t)
+{
+	return listing_is_firmware(listing_text(t, "kind")) && *listing_text(t, "version") &&
+	       *listing_text(t, "model");
+}
+
+static bool is_alike(const json_t *a, const json_t *b)
+{
+	return is_firmware(a) && is_firmware(b) &&
+	       strcasecmp(listing_text(a, "vendor"), listing_text(b, "vendor")) == 0 &&
+	       strcasecmp(listing_text(a, "model"), listing_text(b, "model")) == 0 &&
+	       strcmp(listing_text(a, "hardware"), listing_text(b, "hardware")) == 0;
+}
+
+static int compare(const json_t *a, const json_t *b)
+{
+	return deb_version_compare(listing_text(a, "version"), listing_text(b, "version"));
+}
+
+/* Stopped somewhere, it is offered to nobody else: others would fare no better. */
+static bool is_stopped(const struct rolling *r, const json_t *target)
+{
+	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
+		if (o->state == ROLLOUT_STOPPED &&
+		    strcmp(o->target, listing_text(target, "name")) == 0 &&
+		    strcmp(o->version, listing_text(target, "version")) == 0)
+			return true;
+	return false;
+}
+
+/* The newest, and the one before it, to go back to. */
+bool rolling_wants(const struct rolling *r, const json_t *list, const json_t *target)
+{
+	unsigned newer = 0;
+	bool here = false;
+	const json_t *t;
+	size_t i;
+
+	for (unsigned d = 0; is_firmware(target) && r->firmware && d < r->firmware->count; d++)
+		here = here || is_for(&r->firmware->devices[d], target);
+	if (!here)
+		return false;
+	json_array_foreach (list, i, t)
+		newer += is_alike(t, target) && compare(t, target) > 0 && !is_stopped(r, t);
+	if (newer < 2)
+		return true;
+	/* Or a rollout is still at it. */
+	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
+		if (o->state != ROLLOUT_DONE &&
+		    (strcmp(o->target, listing_text(target, "name")) == 0 ||
+		     strcmp(o->previous, listing_text(target, "name")) == 0))
+			return true;
+	return false;
+}
+
+/* What a device goes back to; not what was bad itself. */
+static const json_t *one_before(const struct rolling *r, const json_t *target)
+{
+	const json_t *best = NULL, *t;
+	size_t i;
+
+	json_array_foreach (r->targets, i, t)
+		if (is_alike(t, target) && compare(t, target) < 0 && !is_stopped(r, t) &&
+		    (!best || compare(t, best) > 0))
+			best = t;
+	return best;
+}
+
+static bool is_newest(const struct rolling *r, const json_t *target)
+{
+	const json_t *t;
+	size_t i;
+
+	json_array_foreach (r->targets, i, t)
+		if (is_alike(t, target) && compare(t, target) > 0)
+			return false;
+	return true;
+}
+
+static bool is_unfinished(const struct rollout *o)
+{
+	return o->state == ROLLOUT_RUNNING || o->state == ROLLOUT_HELD ||
+	       o->state == ROLLOUT_UNDOING;
+}
+
+static const struct rollout_device *device_in(const struct rollout *o, const char *device)
+{
+	for (unsigned i = 0; i < o->count; i++)
+		if (strcmp(o->devices[i].name, device) == 0)
+			return &o->devices[i];
+	return NULL;
+}
+
+/* One thing at a time; and nobody is asked twice about the same. */
+static bool is_spoken_for(const struct rolling *r, const char *device, const char *version,
+			  const char *target)
+{
+	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
+		if (device_in(o, device) &&
+		    (is_unfinished(o) ||
+		     (strcmp(o->target, target) == 0 && strcmp(o->version, version) == 0)))
+			return true;
+	return false;
+}
+
+static bool is_candidate(const struct rolling *r, const struct firmware_device *d,
+			 const json_t *target)
+{
+	const struct sighted *s = sighted_of(r, d->name);
+	const char *hardware = listing_text(target, "hardware"), *version;
+	enum source source;
+
+	if (!is_for(d, target) || is_spoken_for(r, d->name, listing_text(target, "version"),
+						listing_text(target, "name")))
+		return false;
+	/* Who can say what it is, and has not yet, waits until it has. */
+	if (d->driver == DRIVER_AGENT && !s->when)
+		return false;
+	if (*hardware && d->driver == DRIVER_AGENT && strcmp(hardware, s->said.hardware) != 0)
+		return false;
+	version = version_of(r, d, &source);
+	return !*version || deb_version_compare(version, listing_text(target, "version")) < 0;
+}
+
+/* Why it cannot take it, as far as that is known beforehand. */
+static void check_device(const struct rolling *r, const json_t *target, struct rollout_device *to)
+{
+	const struct firmware_device *d = firmware_find(r->firmware, to->name);
+	const char *hardware = listing_text(target, "hardware"),
+		   *needs = listing_text(target, "needs"), *version;
+	enum source source;
+
+	version = version_of(r, d, &source);
+	if (*hardware && d->driver == DRIVER_PUSH)
+		snprintf(to->why, sizeof(to->why),
+			 "it is for hardware %s, and nobody knows which this has", hardware);
+	else if (*needs && (!*version || deb_version_compare(version, needs) < 0))
+		snprintf(to->why, sizeof(to->why), "it needs version %s first, and this has %s",
+			 needs, *version ? version : "one that nobody knows");
+	else
+		return;
+	to->step = STEP_SKIPPED;
+	to->since = r->now;
+}
+
+/* "Pump X", "2.1" → "pump-x-2.1"; a number behind it where that is taken. */
+static bool make_id(const struct rolling *r, const json_t *target, char ret_id[ROLLOUT_NAME])
+{
+	char base[48];
+	size_t len;
+
+	snprintf(base, sizeof(base), "%.24s-%.20s", listing_text(target, "model"),
+		 listing_text(target, "version"));
+	for (len = 0; base[len]; len++)
+		base[len] = isalnum((unsigned char)base[len]) || strchr("._", base[len])
+				    ? (char)tolower((unsigned char)base[len])
+				    : '-';
+	while (len && *base == '.')
+		memmove(base, base + 1, len--);
+	for (unsigned n = 1; *base && n <= AGAIN_MAX; n++) {
+		snprintf(ret_id, ROLLOUT_NAME, n > 1 ? "%s-%u" : "%s", base, n);
+		if (!rollouts_find(r->all, ret_id))
+			return true;
+	}
+	return false;
+}
+
+static bool is_there(const struct rolling *r, const json_t *target)
+{
+	int fd = open_target(r, listing_text(target, "name"));
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* A proposal that something newer has overtaken. */
+static void drop_older(struct rolling *r, const json_t *target)
+{
+	struct rollout *o = NULL, *next = rollouts_next(r->all, NULL);
+
+	while ((o = next)) {
+		const json_t *t = target_of(r, o->target);
+
+		next = rollouts_next(r->all, o);
+		if (o->state == ROLLOUT_PROPOSED && t && is_alike(t, target) &&
+		    compare(t, target) < 0)
+			rollouts_drop(r->all, o);
+	}
+}
+
+static void add(struct rolling *r, const json_t *target, const char *const *names, unsigned count)
+{
+	const json_t *before = one_before(r, target);
+	char id[ROLLOUT_NAME];
+	struct rollout *o;
+	unsigned out = 0;
+	int err;
+
+	if (!make_id(r, target, id))
+		return;
+	o = rollout_new(id, listing_text(target, "name"), listing_text(target, "version"),
+			&r->firmware->plan, names, count);
+	if (!o)
+		return;
+	if (before)
+		snprintf(o->previous, sizeof(o->previous), "%s", listing_text(before, "name"));
+	for (unsigned i = 0; i < count; i++) {
+		check_device(r, target, &o->devices[i]);
+		out += o->devices[i].step == STEP_SKIPPED;
+	}
+	if (r->firmware->automatic)
+		rollout_approve(o, "the policy", r->now);
+	err = out == count ? -ENODEV : rollouts_add(r->all, o);
+	if (err < 0) {
+		rollout_free(o);
+		if (err != -ENODEV)
+			log_error("rollout %s cannot be kept: %s", id, strerror(-err));
+	}
+}
+
+static void propose(struct rolling *r, const json_t *target)
+{
+	const char **names;
+	unsigned count = 0;
+
+	if (!is_firmware(target) || !is_newest(r, target) || !is_there(r, target) ||
+	    is_stopped(r, target) || strlen(listing_text(target, "name")) >= ROLLOUT_TARGET ||
+	    strlen(listing_text(target, "version")) >= ROLLOUT_VERSION)
+		return;
+	names = calloc(r->firmware->count + 1, sizeof(*names));
+	for (unsigned i = 0; names && i < r->firmware->count && count < ROLLOUT_DEVICES; i++)
+		if (is_candidate(r, &r->firmware->devices[i], target))
+			names[count++] = r->firmware->devices[i].name;
+	if (count) {
+		drop_older(r, target);
+		add(r, target, names, count);
+	}
+	free(names);
+}
+
+void rolling_turn(struct rolling *r)
+{
+	const json_t *t;
+	struct tm local;
+	time_t now = time(NULL);
+	size_t i;
+
+	r->now = now;
+	if (!r->firmware || !localtime_r(&now, &local))
+		return;
+	json_array_foreach (r->targets, i, t)
+		propose(r, t);
+	(void)rollouts_turn(r->all, now, local.tm_hour * 60 + local.tm_min); /* says so itself */
+}
+
+/* --- people ----------------------------------------------------------------------------- */
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static int obey(struct rolling *r, struct rollout *o, const json_t *word)
+{
+	const char *what = text_of(word, "do"), *by = text_of(word, "by"),
+		   *why = text_of(word, "why");
+	char text[ROLLOUT_TEXT];
+
+	if (strcmp(what, "approve") == 0)
+		return rollout_approve(o, by, r->now);
+	if (strcmp(what, "release") == 0)
+		return rollout_resume(o, r->now);
+	if (strcmp(what, "rollback") == 0)
+		return rollout_undo(o, r->now);
+	snprintf(text, sizeof(text), "%.63s%s%.180s", by, *why ? ": " : "", why);
+	if (strcmp(what, "hold") == 0)
+		return rollout_hold(o, text, r->now);
+	if (strcmp(what, "person") == 0)
+		return rollout_person(o, text_of(word, "device"),
+				      json_is_true(json_object_get(word, "well")), text, r->now);
+	return -EINVAL;
+}
+
+json_t *rolling_word(struct rolling *r, const json_t *word)
+{
+	const char *what = text_of(word, "do");
+	struct rollout *o = rollouts_find(r->all, text_of(word, "id"));
+	json_int_t n = json_integer_value(json_object_get(word, "n"));
+	int err;
+
+	r->now = time(NULL);
+	if (strcmp(what, "hold_all") == 0 || strcmp(what, "release_all") == 0) {
+		*r->held = 0;
+		if (*what == 'h')
+			snprintf(r->held, sizeof(r->held), "updates are held by %.63s%s%.150s",
+				 text_of(word, "by"), *text_of(word, "why") ? ": " : "",
+				 text_of(word, "why"));
+		return NULL;
+	}
+	err = n && n <= r->last_word ? -EALREADY : o ? obey(r, o, word) : -ENOENT;
+	if (err == 0)
+		err = rollouts_keep(r->all, o);
+	if (err == 0 && n > r->last_word)
+		r->last_word = n;
+	if (err == 0 || err == -EALREADY)
+		return json_pack("{s:O}", "n", json_object_get(word, "n"));
+	return json_pack("{s:O, s:s}", "n", json_object_get(word, "n"), "error",
+			 err == -ENOENT	 ? "there is no such rollout, or no such device in it"
+			 : err == -EPERM ? "nobody has approved it yet"
+					 : strerror(-err));
+}
+
+/* --- what is told ------------------------------------------------------------------------- */
+
+static const char *driver_name(const struct rolling *r, const char *device)
+{
+	static const char *const names[DRIVERS] = {
+		[DRIVER_PERSON] = "person", [DRIVER_AGENT] = "agent", [DRIVER_PUSH] = "push"};
+	const struct firmware_device *d = firmware_find(r->firmware, device);
+
+	return d ? names[d->driver] : "";
+}
+
+static void dress(const struct rolling *r, json_t *o)
+{
+	const json_t *t = target_of(r, text_of(o, "target"));
+	bool trust = false;
+	json_t *d;
+	size_t i;
+
+	json_array_foreach (json_object_get(o, "devices"), i, d) {
+		const char *driver = driver_name(r, text_of(d, "name"));
+
+		json_object_set_new(d, "driver", json_string(driver));
+		trust = trust || strcmp(driver, "push") == 0;
+	}
+	json_object_set_new(o, "on_trust", json_boolean(trust));
+	json_object_set_new(o, "vendor", json_string(listing_text(t, "vendor")));
+	json_object_set_new(o, "model", json_string(listing_text(t, "model")));
+}
+
+static json_t *device_json(const struct rolling *r, unsigned i)
+{
+	const struct firmware_device *d = &r->firmware->devices[i];
+	const struct sighted *s = &r->sighted[i];
+	enum source source;
+	const char *version = version_of(r, d, &source);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "device", d->name, "driver",
+			      driver_name(r, d->name), "vendor", d->vendor, "model", d->model,
+			      "version", version, "source", sources[source]);
+
+	if (d->driver != DRIVER_AGENT)
+		return o;
+	json_object_set_new(o, "reachable", json_boolean(s->when && r->now - s->when < SILENT_S));
+	if (s->when)
+		json_object_update_new(o, json_pack("{s:b, s:s, s:s, s:s}", "healthy",
+						    s->said.healthy, "state",
+						    talk_state_name(s->said.state), "hardware",
+						    s->said.hardware, "text", s->said.text));
+	return o;
+}
+
+char *rolling_status(struct rolling *r)
+{
+	json_t *list = rollouts_status(r->all), *devices = json_array(), *o;
+	char *text;
+	size_t i;
+
+	json_array_foreach (list, i, o)
+		dress(r, o);
+	for (unsigned d = 0; r->firmware && d < r->firmware->count; d++)
+		json_array_append_new(devices, device_json(r, d));
+	o = json_pack("{s:o, s:o}", "rollouts", list, "devices", devices);
+	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	if (!text || (r->told && strcmp(r->told, text) == 0)) {
+		free(text);
+		return NULL;
+	}
+	free(r->told);
+	r->told = strdup(text);
+	return text;
+}
+
+void rolling_untold(struct rolling *r)
+{
+	free(r->told);
+	r->told = NULL;
+}
+
+/* --- agents --------------------------------------------------------------------------------- */
+
+/* Whoever may soon be asked for something speaks again soon. */
+static bool is_busy(const struct rolling *r, const char *device)
+{
+	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
+		if ((is_unfinished(o) || o->state == ROLLOUT_PROPOSED) && device_in(o, device))
+			return true;
+	return false;
+}
+
+int rolling_report(struct rolling *r, const char *device, const struct talk_report *said,
+		   struct talk_order *ret_order, int *ret_fd)
+{
+	const struct firmware_device *d = firmware_find(r->firmware, device);
+	struct sighted *s = sighted_of(r, device);
+	bool first;
+	int err;
+
+	if (!d || d->driver != DRIVER_AGENT)
+		return -EACCES;
+	r->now = time(NULL);
+	first = !s->when;
+	s->said = *said;
+	s->when = r->now;
+	err = rollouts_report(r->all, device, said, r->now, ret_order, ret_fd);
+	if (err == 0 && ret_order->what == TALK_WAIT && ret_order->seconds > SOON_S &&
+	    (first || is_busy(r, device)))
+		ret_order->seconds = SOON_S;
+	return err;
+}

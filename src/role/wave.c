@@ -1,0 +1,544 @@
+#include "role/wave.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/event.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "guard/policy/policy.h"
+#include "role/keeper.h"
+#include "role/setup.h"
+#include "role/updates.h"
+
+#define FILE_BYTES   (16u << 20)
+#define STATUS_BYTES (32u << 20)
+#define SIGHT_NS     (2 * NSEC_PER_SEC)
+#define ROWS	     256 /* of sights in a message */
+#define WORDS_MAX    256 /* that the updater has not taken yet */
+
+struct waves {
+	char path[PATH_MAX];
+	json_t *state;		     /* what is kept: words, last, told */
+	json_t *status;		     /* the updater's last; NULL none yet */
+	json_t *talked, *misbehaved; /* device → seconds */
+	bool missing[KEEPER_GUARDS_MAX];
+	int64_t since; /* from then on every guard looked; 0: not now */
+	uint64_t due_ns;
+};
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+/* --- what is kept ----------------------------------------------------------------- */
+
+static int save(struct waves *w)
+{
+	char *t = json_dumps(w->state, JSON_COMPACT);
+	int err =
+		t ? file_replace(w->path, (struct bytes){(uint8_t *)t, strlen(t)}, 0600) : -ENOMEM;
+
+	if (err < 0)
+		log_error("%s cannot be written: %s", w->path, strerror(-err));
+	free(t);
+	return err;
+}
+
+static json_t *member(struct waves *w, const char *name, json_t *fallback)
+{
+	json_t *v = json_object_get(w->state, name);
+
+	if (json_is_object(v) && json_is_object(fallback)) {
+		json_decref(fallback);
+		return v;
+	}
+	if (json_is_array(v) && json_is_array(fallback)) {
+		json_decref(fallback);
+		return v;
+	}
+	json_object_set_new(w->state, name, fallback);
+	return fallback;
+}
+
+static json_t *words(struct waves *w)
+{
+	return member(w, "words", json_array());
+}
+
+static json_t *told(struct waves *w)
+{
+	return member(w, "told", json_object());
+}
+
+struct waves *waves_new(const char *state_dir)
+{
+	struct waves *w = calloc(1, sizeof(*w));
+	struct bytes t = {0};
+
+	if (!w)
+		return NULL;
+	snprintf(w->path, sizeof(w->path), "%s/rollouts.json", state_dir);
+	if (file_read(w->path, FILE_BYTES, &t) == 0)
+		w->state = json_loadb((const char *)t.data, t.len, 0, NULL);
+	free((void *)t.data);
+	if (!json_is_object(w->state)) {
+		json_decref(w->state);
+		w->state = json_object();
+	}
+	w->talked = json_object();
+	w->misbehaved = json_object();
+	w->due_ns = clock_mono_ns();
+	return w;
+}
+
+void waves_free(struct waves *w)
+{
+	if (!w)
+		return;
+	json_decref(w->state);
+	json_decref(w->status);
+	json_decref(w->talked);
+	json_decref(w->misbehaved);
+	free(w);
+}
+
+/* --- people's words ------------------------------------------------------------------- */
+
+static void say(struct keeper *k, const json_t *word)
+{
+	char *t = json_dumps(word, JSON_COMPACT);
+	int sock = updates_sock(k->updates);
+
+	if (t && sock >= 0) /* what does not arrive is said again with the next status */
+		(void)ipc_send(sock, IPC_ROLLOUT, 0, (struct bytes){(uint8_t *)t, strlen(t)}, -1);
+	free(t);
+}
+
+void waves_hold(struct keeper *k, const json_t *hold)
+{
+	json_t *word = hold ? json_pack("{s:s, s:s, s:s}", "do", "hold_all", "by", text(hold, "by"),
+					"why", text(hold, "reason"))
+			    : json_pack("{s:s}", "do", "release_all");
+
+	say(k, word);
+	json_decref(word);
+}
+
+static void say_words(struct keeper *k)
+{
+	const json_t *word;
+	size_t i;
+
+	json_array_foreach (words(k->waves), i, word)
+		say(k, word);
+}
+
+void waves_meet(struct keeper *k, const json_t *hold)
+{
+	waves_hold(k, hold);
+	say_words(k);
+	k->waves->due_ns = clock_mono_ns();
+}
+
+static void heard(struct keeper *k, const json_t *answer)
+{
+	json_int_t n = json_integer_value(json_object_get(answer, "n"));
+	json_t *list = words(k->waves), *word;
+	size_t i;
+
+	if (*text(answer, "error"))
+		log_warn("a person's word about a rollout: %s", text(answer, "error"));
+	json_array_foreach (list, i, word)
+		if (json_integer_value(json_object_get(word, "n")) == n) {
+			json_array_remove(list, i);
+			break;
+		}
+	(void)save(k->waves);
+}
+
+const json_t *waves_find(const struct keeper *k, const char *name)
+{
+	const json_t *r, *found = NULL;
+	size_t i;
+
+	json_array_foreach (json_object_get(k->waves->status, "rollouts"), i, r) {
+		if (strcmp(text(r, "id"), name) == 0)
+			return r;
+		if (strcmp(text(r, "target"), name) == 0 &&
+		    (!found || strcmp(text(r, "state"), "proposed") == 0))
+			found = r;
+	}
+	return found;
+}
+
+static const json_t *device_of(const json_t *rollout, const char *name)
+{
+	const json_t *d;
+	size_t i;
+
+	json_array_foreach (json_object_get(rollout, "devices"), i, d)
+		if (strcmp(text(d, "name"), name) == 0)
+			return d;
+	return NULL;
+}
+
+/* Why it makes no sense as things stand; NULL it does. */
+static const char *senseless(const json_t *r, const char *what, const char *device)
+{
+	const char *state = text(r, "state"), *step = text(device_of(r, device), "step");
+	bool proposed = strcmp(state, "proposed") == 0;
+
+	if (strcmp(what, "approve") == 0)
+		return proposed ? NULL : "it was approved before";
+	if (strcmp(what, "hold") == 0)
+		return strcmp(state, "running") == 0 ? NULL : "it is not running";
+	if (strcmp(what, "release") == 0)
+		return strcmp(state, "held") == 0 ? NULL : "it is not held";
+	if (strcmp(what, "rollback") == 0)
+		return proposed			       ? "it has not begun"
+		       : strcmp(state, "undoing") == 0 ? "that is under way"
+						       : NULL;
+	if (!*step)
+		return "that device is not in it";
+	return strcmp(step, "sending") == 0 || strcmp(step, "undoing") == 0 ||
+			       strcmp(step, "failed") == 0
+		       ? NULL
+		       : "nothing is to be done at that device now";
+}
+
+json_t *waves_want(struct keeper *k, const struct call_asker *by, const json_t *rollout,
+		   const char *what, const json_t *args, struct call_error *e)
+{
+	struct waves *w = k->waves;
+	const char *device = call_text(args, "device"), *why = call_text(args, "reason"), *wrong;
+	json_int_t n = json_integer_value(json_object_get(w->state, "last")) + 1;
+	json_t *word;
+
+	wrong = senseless(rollout, what, device ? device : "");
+	if (wrong)
+		return call_fail(e, 409, "update.no_sense", "That cannot be done now",
+				 "rollout %s: %s; 'update status' tells how it stands",
+				 text(rollout, "id"), wrong);
+	if (json_array_size(words(w)) >= WORDS_MAX)
+		return call_fail(e, 503, "gateway.busy", "The updater does not answer",
+				 "see the gateway's log, and try again");
+	word = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:b}", "n", n, "do", what, "id",
+			 text(rollout, "id"), "by", by->user, "why", why ? why : "", "device",
+			 device ? device : "", "well",
+			 !json_is_true(json_object_get(args, "failed")));
+	if (!word)
+		return call_fail(e, 500, "gateway.memory", "Out of memory", "try again");
+	json_object_set_new(w->state, "last", json_integer(n));
+	json_array_append_new(words(w), word);
+	if (save(w) < 0) {
+		json_array_remove(words(w), json_array_size(words(w)) - 1);
+		return call_fail(e, 507, "gateway.disk", "It cannot be kept",
+				 "nothing was done; see the gateway's log");
+	}
+	say(k, word);
+	return json_pack("{s:s, s:s, s:s}", "name", text(rollout, "id"), "version",
+			 text(rollout, "version"), "target", text(rollout, "target"));
+}
+
+/* --- what is told of it ------------------------------------------------------------------ */
+
+static void tell(struct keeper *k, enum reason why, const json_t *r, const json_t *d,
+		 const char *message)
+{
+	struct event_common e = {.time_ns = clock_wall_ns(),
+				 .type = "update",
+				 .src_port = -1,
+				 .dest_port = -1,
+				 .device = d ? text(d, "name") : NULL,
+				 .reason = why};
+	char buf[EVENT_MAX];
+	struct json j = event_begin(&e, buf);
+
+	json_open(&j, "update");
+	json_str(&j, "kind", "firmware");
+	json_str(&j, "rollout", text(r, "id"));
+	json_str(&j, "target", text(r, "target"));
+	json_str(&j, "version", text(r, "version"));
+	json_str(&j, "state", text(r, "state"));
+	if (d) {
+		json_str(&j, "step", text(d, "step"));
+		json_str(&j, "driver", text(d, "driver"));
+		json_u64(&j, "wave", (uint64_t)json_integer_value(json_object_get(d, "wave")) + 1);
+	}
+	if (*message)
+		json_str(&j, "message", message);
+	json_close(&j);
+	keeper_put(k, &j);
+}
+
+static const struct said {
+	const char *name;
+	enum reason why;
+} states[] =
+	{
+		{"proposed", REASON_UPDATE_WAITING}, {"running", REASON_UPDATE_ROLLOUT},
+		{"held", REASON_UPDATE_ROLLOUT},     {"stopped", REASON_UPDATE_ROLLOUT_STOPPED},
+		{"undoing", REASON_UPDATE_ROLLOUT},  {"done", REASON_UPDATE_ROLLOUT},
+},
+  steps[] = {
+	  {"sending", REASON_UPDATE_DEVICE_BEGUN}, {"done", REASON_UPDATE_DEVICE_DONE},
+	  {"undoing", REASON_UPDATE_DEVICE_BACK},  {"undone", REASON_UPDATE_DEVICE_BACK},
+	  {"failed", REASON_UPDATE_DEVICE_FAILED}, {"skipped", REASON_UPDATE_DEVICE_WAITS},
+};
+
+static enum reason reason_of(const struct said *list, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].name, name) == 0)
+			return list[i].why;
+	return REASON_NONE;
+}
+#define REASON_OF(list, name) reason_of(list, sizeof(list) / sizeof(*(list)), name)
+
+/* Each reason for waiting is told once, not each time that it comes and goes. */
+static void tell_device(struct keeper *k, const json_t *r, const json_t *d, json_t *known)
+{
+	const char *name = text(d, "name"), *step = text(d, "step"), *why = text(d, "why");
+	bool waits = strcmp(step, "waiting") == 0 && *why,
+	     trust = strcmp(text(d, "driver"), "push") == 0;
+	enum reason reason = waits ? REASON_UPDATE_DEVICE_WAITS : REASON_OF(steps, step);
+	char now[320];
+
+	snprintf(now, sizeof(now), "%s%s%s", step, waits ? " " : "", waits ? why : "");
+	if (strcmp(text(known, name), now) == 0)
+		return;
+	json_object_set_new(known, name, json_string(now));
+	if (reason == REASON_NONE)
+		return;
+	tell(k, reason, r, d, why);
+	if (strcmp(step, "done") == 0 && trust)
+		tell(k, REASON_UPDATE_ON_TRUST, r, d,
+		     "the gateway verified it; the device took it without a word");
+}
+
+static void tell_rollout(struct keeper *k, const json_t *r)
+{
+	json_t *all = told(k->waves), *known = json_object_get(all, text(r, "id")), *devices;
+	const char *state = text(r, "state");
+	const json_t *d;
+	size_t i;
+
+	if (!known) {
+		known = json_pack("{s:s, s:{}}", "state", "", "devices");
+		json_object_set_new(all, text(r, "id"), known);
+	}
+	devices = json_object_get(known, "devices");
+	if (strcmp(text(known, "state"), state) != 0) {
+		json_object_set_new(known, "state", json_string(state));
+		tell(k, REASON_OF(states, state), r, NULL, text(r, "why"));
+	}
+	if (strcmp(state, "proposed") == 0)
+		return;
+	json_array_foreach (json_object_get(r, "devices"), i, d)
+		tell_device(k, r, d, devices);
+}
+
+/* Of proposals that something newer has overtaken. */
+static void forget(struct keeper *k)
+{
+	json_t *all = told(k->waves), *v;
+	const char *id;
+	void *next;
+
+	json_object_foreach_safe(all, next, id, v)
+	{
+		const json_t *r = waves_find(k, id);
+
+		if (!r || strcmp(text(r, "id"), id) != 0)
+			json_object_del(all, id);
+	}
+}
+
+static bool take_status(struct keeper *k, int fd)
+{
+	struct waves *w = k->waves;
+	struct bytes t;
+	json_t *o, *was, *r;
+	size_t i;
+
+	if (lseek(fd, 0, SEEK_SET) < 0 || file_read_fd(fd, STATUS_BYTES, &t) < 0)
+		return false;
+	o = json_loadb((const char *)t.data, t.len, JSON_REJECT_DUPLICATES, NULL);
+	free((void *)t.data);
+	if (!json_is_array(json_object_get(o, "rollouts")) ||
+	    !json_is_array(json_object_get(o, "devices"))) {
+		json_decref(o);
+		return false;
+	}
+	json_decref(w->status);
+	w->status = o;
+	was = json_deep_copy(told(w));
+	json_array_foreach (json_object_get(o, "rollouts"), i, r)
+		tell_rollout(k, r);
+	forget(k);
+	if (!json_equal(was, told(w)))
+		(void)save(w);
+	json_decref(was);
+	say_words(k); /* those that did not arrive */
+	return true;
+}
+
+bool waves_take(struct keeper *k, const struct ipc_message *m)
+{
+	json_t *o;
+
+	if (m->type == IPC_ROLLOUTS)
+		return take_status(k, m->fd);
+	if (m->type != IPC_ROLLOUT)
+		return false;
+	o = json_loadb((const char *)m->body.data, m->body.len, 0, NULL);
+	if (!json_is_object(o)) {
+		json_decref(o);
+		return false;
+	}
+	heard(k, o);
+	json_decref(o);
+	return true;
+}
+
+void waves_status(const struct keeper *k, json_t *o)
+{
+	static const char *const keys[] = {"rollouts", "devices"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		json_t *v = json_object_get(k->waves->status, keys[i]);
+
+		json_object_set_new(o, keys[i], v ? json_incref(v) : json_array());
+	}
+}
+
+/* --- what is seen --------------------------------------------------------------------------- */
+
+static void note(json_t *to, const char *device, uint64_t wall_ns)
+{
+	if (wall_ns && wall_ns <= INT64_MAX)
+		json_object_set_new(to, device, json_integer((json_int_t)(wall_ns / NSEC_PER_SEC)));
+}
+
+bool waves_conduct(struct keeper *k, struct bytes body)
+{
+	struct setup_conduct row;
+	uint32_t count;
+
+	if (body.len % sizeof(row))
+		return false;
+	if (!k->policy)
+		return true;
+	policy_devices(k->policy, &count);
+	for (size_t at = 0; at < body.len; at += sizeof(row)) {
+		memcpy(&row, body.data + at, sizeof(row));
+		if (row.generation != policy_generation(k->policy))
+			continue;
+		if (row.device >= count)
+			return false;
+		note(k->waves->talked, policy_device_name(k->policy, row.device), row.talked_ns);
+		note(k->waves->misbehaved, policy_device_name(k->policy, row.device),
+		     row.misbehaved_ns);
+	}
+	return true;
+}
+
+void waves_guard(struct keeper *k, unsigned guard, bool there)
+{
+	struct waves *w = k->waves;
+
+	w->missing[guard] = !there;
+	w->since = time(NULL);
+	for (unsigned i = 0; i < KEEPER_GUARDS_MAX; i++)
+		if (w->missing[i])
+			w->since = 0;
+}
+
+void waves_policy(struct keeper *k)
+{
+	struct waves *w = k->waves;
+	bool any = false;
+
+	for (unsigned i = 0; i < KEEPER_GUARDS_MAX; i++) {
+		any = any || (w->missing[i] && k->guards[i] < 0);
+		w->missing[i] = false;
+	}
+	if (any)
+		w->since = time(NULL);
+}
+
+static bool is_interesting(const json_t *rollout)
+{
+	const char *state = text(rollout, "state");
+
+	return strcmp(state, "done") != 0 && strcmp(state, "stopped") != 0;
+}
+
+static int64_t seconds(const json_t *of, const char *device)
+{
+	return json_integer_value(json_object_get(of, device));
+}
+
+static void flush(struct keeper *k, const struct setup_sight *rows, unsigned count)
+{
+	if (count)
+		(void)ipc_send(updates_sock(k->updates), IPC_SIGHT, 0,
+			       (struct bytes){(const uint8_t *)rows, count * sizeof(*rows)}, -1);
+}
+
+static void tell_sights(struct keeper *k)
+{
+	static struct setup_sight rows[ROWS];
+	struct waves *w = k->waves;
+	bool looked = false;
+	unsigned count = 0;
+	const json_t *r, *d;
+	size_t i, j;
+
+	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
+		looked = looked || k->guards[n] >= 0;
+	json_array_foreach (json_object_get(w->status, "rollouts"), i, r) {
+		if (!is_interesting(r))
+			continue;
+		json_array_foreach (json_object_get(r, "devices"), j, d) {
+			const char *name = text(d, "name");
+
+			rows[count] = (struct setup_sight){
+				.since = looked ? w->since : 0,
+				.vitals = seconds(k->patients, name) / (int64_t)NSEC_PER_SEC,
+				.talked = seconds(w->talked, name),
+				.misbehaved = seconds(w->misbehaved, name)};
+			snprintf(rows[count].name, sizeof(rows[count].name), "%s", name);
+			if (++count == ROWS) {
+				flush(k, rows, count);
+				count = 0;
+			}
+		}
+	}
+	flush(k, rows, count);
+}
+
+uint64_t waves_due(const struct keeper *k)
+{
+	return updates_sock(k->updates) < 0 ? UINT64_MAX : k->waves->due_ns;
+}
+
+void waves_tick(struct keeper *k)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (updates_sock(k->updates) < 0 || now < k->waves->due_ns)
+		return;
+	k->waves->due_ns = now + SIGHT_NS;
+	tell_sights(k);
+}

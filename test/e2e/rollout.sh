@@ -1,0 +1,251 @@
+#!/usr/bin/env bash
+# Firmware comes to the devices of a running gateway: by an agent that calls it over mutual TLS, and by
+# HTTP; the first wave is updated, a pump that delivers waits until it does not, what is
+# bad goes back by itself; approved, stopped and taken back by people; who may not call does not get in;
+# the updater is killed on the way.
+# usage: test/e2e/rollout.sh [BINARY]
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+bw=$(realpath "${1:-build/bedwarden}")
+agent=$(realpath "$(dirname "$bw")/agent/bedwarden-agent")
+pump=$(realpath test/e2e/pump.py)
+id=bwo$$
+spaces="gw sw p1 p2 hos"
+. test/e2e/lib.sh
+
+[ "$(id -u)" = 0 ] || skip_all "rollouts: need root for network namespaces"
+[ -x "$agent" ] || skip_all "rollouts: $agent is not built"
+for tool in jq openssl python3; do command -v $tool >/dev/null || skip_all "rollouts: need $tool"; done
+workdir
+
+# The gateway's third port is in the hospital's network, where its own address is.
+wire() {
+	local ns last
+	make_ward p1 p2 || return 1
+	at hos ip link add br0 type bridge mcast_snooping 0
+	at hos ip link add m1 type veth peer name m0 netns "$id-gw"
+	for ns in e0 m1; do at hos ip link set $ns master br0; at hos ip link set $ns up; done
+	at hos ip link set br0 address 02:00:00:94:00:01
+	at hos ip addr add 10.94.0.1/24 dev br0
+	at hos ip link set br0 up
+	at gw ip link set m0 address 02:00:00:94:00:02
+	at gw ip addr add 10.94.0.2/24 dev m0
+	at gw ip link set m0 up
+	machine p1 02:00:00:94:00:11 10.94.0.11/24
+	machine p2 02:00:00:94:00:12 10.94.0.12/24
+	for ns in p1:e0 p2:e0 hos:br0 gw:m0; do
+		at ${ns%:*} ethtool -K ${ns#*:} tso off gso off gro off tx off >/dev/null 2>&1
+		for last in 1 2 11 12; do
+			at ${ns%:*} ip neigh replace 10.94.0.$last lladdr 02:00:00:94:00:$(printf %02d $last) dev ${ns#*:} nud permanent
+		done
+	done
+}
+update() { timeout 60 "$bw" update "$@" --socket "$dir/run/control"; }
+state() { update status --json 2>/dev/null; }
+# is FILTER: of what status tells.
+is() { state | jq -e "$1" >/dev/null 2>&1; }
+device() { is ".rollouts[] | select(.id==\"$1\").devices[] | select(.name==\"$2\") | $3"; }
+step() { device "$1" "$2" ".step==\"$3\""; }
+rolled() { is ".rollouts[] | select(.id==\"$1\") | .state==\"$2\""; }
+soon() { [ "$(until_ms "$@")" -ge 0 ]; }
+version() { cat "$dir/$1/current/VERSION" 2>/dev/null; }
+runs() { [ "$(version "$1")" = "$2" ]; }
+repo() { (cd "$dir" && "$bw" repo "$@") >>"$dir/repo.log" 2>&1; }
+publish() { repo sign R && repo publish R; }
+# firmware MODEL VERSION WORD...: made, offered.
+firmware() {
+	local model=$1 v=$2; shift 2
+	python3 "$pump" pack "$dir/$model-$v" "$v" "$@"
+	repo add R "$model-$v" --name "acme/$model-$v" \
+		--custom '{"kind":"firmware","vendor":"Acme","model":"'"$model"'","version":"'"$v"'"}'
+}
+certificate() { # NAME
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/$1.key" -out "$dir/$1.csr" -subj "/CN=$1" 2>/dev/null
+	"$bw" pki issue "$1" --profile device --csr "$dir/$1.csr" -c "$dir/bw.yaml" 2>/dev/null | sed -n '/BEGIN/,$p' >"$dir/$1.pem"
+}
+# agent_conf NAME: of an agent that calls as NAME.
+agent_conf() {
+	cat >"$dir/$1.conf" <<-C
+	server = 10.94.0.2
+	name = gw.ward.example
+	ca = $dir/ca.pem
+	certificate = $dir/$1.pem
+	key = $dir/$1.key
+	vendor = Acme
+	model = pump
+	hardware = r2
+	state = $dir/agent-$1
+	folder = $dir/p1
+	health = /usr/bin/test ! -e $dir/p1/current/sick
+	poll = 1
+	trial = 300
+	C
+}
+# A device with slot a, version 1.0, that delivers 12 ml/h.
+device_folder() {
+	mkdir -p "$dir/$1/a"
+	echo 1.0 >"$dir/$1/a/VERSION"
+	ln -s a "$dir/$1/current"
+	echo "$2" >"$dir/$1/rate"
+}
+
+wire || skip_all "rollouts: no network namespaces here"
+device_folder p1 0
+device_folder p2 12
+repo init R --plain && publish
+cp "$dir/R/public/metadata/1.root.json" "$dir/root.json"
+at gw python3 -m http.server --bind 127.0.0.1 --directory "$dir/R/public" 8099 >/dev/null 2>&1 &
+at hos python3 "$pump" listen &
+mkdir "$dir/place"
+cat >"$dir/bw.yaml" <<Y
+gateway: {name: gw.ward.example, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden, capture: ${capture:-auto}}
+console: {on: no}
+pki: {names: [gw.ward.example]}
+updates:
+  mirrors: ["http://127.0.0.1:8099"]
+  root: $dir/root.json
+  dir: $dir/place
+  agents: "10.94.0.2:8086"
+  rollout: {few: 1, parallel: 2, pause_minutes: 0, install_seconds: 12, watch_seconds: 4, patient_seconds: 6}
+segments:
+  - {name: icu, ward: w0, hospital: h0, mode: enforce}
+hosts:
+  - {name: central-1, ip: [10.94.0.1], role: [central]}
+  - {name: gateway, ip: [10.94.0.2], role: [gateway]}
+devices:
+  - name: pump-1
+    segment: icu
+    mac: "02:00:00:94:00:11"
+    ip: [10.94.0.11]
+    vendor: Acme
+    model: pump
+    version: "1.0"
+    starts:
+      - {service: rates, proto: tcp, port: [2575], peer: central, app: hl7}
+      - {service: firmware, proto: tcp, port: [8086], peer: gateway}
+    update: {driver: agent}
+  - name: pump-2
+    segment: icu
+    mac: "02:00:00:94:00:12"
+    ip: [10.94.0.12]
+    vendor: Acme
+    model: pump
+    version: "1.0"
+    starts: [{service: rates, proto: tcp, port: [2575], peer: central, app: hl7}]
+    accepts: [{service: firmware, proto: tcp, port: [80], peer: gateway}]
+    update: {driver: push, url: "http://10.94.0.12/firmware", then: "http://10.94.0.12/restart"}
+  - name: scale-1
+    segment: icu
+    mac: "02:00:00:94:00:13"
+    ip: [10.94.0.13]
+    vendor: Acme
+    model: scale
+    version: "1.0"
+    starts: [{service: weights, proto: tcp, port: [2575], peer: central, action: pass}]
+    update: {driver: person}
+Y
+# --- the policy says it in words
+words=$("$bw" policy check "$dir/bw.yaml" 2>&1)
+check "policy check: who fetches firmware, and where" grep -q "fetched by an agent on it, which calls at 10.94.0.2:8086" <<<"$words"
+check "policy check: what is on trust" grep -q 'the last hop, to the device, is on trust' <<<"$words"
+check "policy check: the waves" grep -q 'one device first, then 1, then the rest' <<<"$words"
+sed 's/driver: push, url: "[^"]*"/driver: push/; s/driver: agent/driver: agnet/; s/patient_seconds: 6/patient_seconds: 1/' "$dir/bw.yaml" >"$dir/bad.yaml"
+words=$("$bw" policy check "$dir/bad.yaml" 2>&1)
+check "policy check: a wrong driver, with its place" grep -q "^$dir/bad.yaml:26:22: .*did you mean 'agent'" <<<"$words"
+sed 's/driver: push, url: "[^"]*"/driver: push/' "$dir/bw.yaml" >"$dir/bad.yaml"
+check "policy check: a push without address, with its place" grep -q "^$dir/bad.yaml:36:13: driver push needs url" <("$bw" policy check "$dir/bad.yaml" 2>&1)
+
+start
+ms=$(until_ms 15000 guarding)
+[ "$ms" -ge 0 ] && ok "the gateway starts after $ms ms" || { not "the gateway starts"; tail -20 "$dir/log"; exit 1; }
+until_ms 5000 "$bw" pki show -c "$dir/bw.yaml" >/dev/null 2>&1
+"$bw" pki show -c "$dir/bw.yaml" >"$dir/ca.pem" 2>/dev/null
+for name in pump-1 pump-9; do certificate $name; agent_conf $name; done
+for p in p1 p2; do at $p python3 "$pump" deliver "$dir/$p" 10.94.0.1 & done
+at p2 python3 "$pump" take "$dir/p2" 80 &
+call() { at p1 "$agent" -c "$dir/$1.conf" >>"$dir/agent.log" 2>&1 & }
+call pump-1
+first=$!
+
+# --- proposed
+firmware pump 1.0
+firmware pump 2.0
+firmware scale 1.5
+publish
+update check >/dev/null || not "update check"
+check "a rollout is proposed to both pumps" soon 15000 is '.rollouts[] | select(.id=="pump-2.0") | .state=="proposed" and (.devices|length)==2'
+[ $failed = 0 ] || { state; tail -20 "$dir/log" "$dir/agent.log"; exit 1; }
+check "and another to the scale" soon 5000 rolled scale-1.5 proposed
+check "an event asks for a person's word" soon 5000 has_event update.waiting pump-2.0
+check "the agent's own word of its version counts" is '.devices[] | select(.device=="pump-1") | .version=="1.0" and .source=="agent" and .healthy'
+sleep 3
+check "nothing happens without that word" runs p1 1.0
+
+# --- a first wave, a patient
+check "it is approved" update approve pump-2.0 --reason "tried on the bench"
+check "the first wave's pump is updated, by its agent" soon 30000 step pump-2.0 pump-1 done
+check "and runs it" runs p1 2.0
+check "the second waits: it delivers to a patient" soon 10000 device pump-2.0 pump-2 '.step=="waiting" and (.why|test("on a patient"))'
+check "which an event says" soon 5000 has_event update.device_waits 'pump-2.*on a patient'
+check "and status for people" grep -q 'pump-2 (push): waiting, it is on a patient' <(update status)
+kill -9 "$(pids _updater)"
+check "the updater is killed, and there again" soon 10000 another 0 _updater
+sleep 3
+check "the pump on a patient still waits" runs p2 1.0
+echo 0 >"$dir/p2/rate"
+check "when it delivers no more it is updated, by pushing" soon 30000 runs p2 2.0
+check "the rollout is done" soon 20000 rolled pump-2.0 done
+check "that the last hop was on trust is said" soon 5000 has_event update.on_trust pump-2
+
+# --- what is bad
+firmware pump 3.0 sick
+publish
+update check >/dev/null
+check "a release that is not well is proposed" soon 15000 rolled pump-3.0 proposed
+update approve pump-3.0 >/dev/null
+check "its first pump is taken back by itself" soon 45000 step pump-3.0 pump-1 undone
+check "to what it had" soon 5000 runs p1 2.0
+check "the rollout stops" soon 10000 rolled pump-3.0 stopped
+check "an event says so, and why" has_event update.device_back 'not well'
+check "the second pump never had it" runs p2 2.0
+firmware pump 3.1 mute
+publish
+update check >/dev/null
+check "one that falls silent is proposed" soon 15000 rolled pump-3.1 proposed
+update approve pump-3.1 >/dev/null
+check "what the gateway does not hear talk is taken back, healthy or not in its own words" soon 60000 step pump-3.1 pump-1 undone
+check "to what it had" soon 5000 runs p1 2.0
+
+# --- people
+firmware pump 4.0
+publish
+update check >/dev/null
+check "a good one is proposed again" soon 15000 rolled pump-4.0 proposed
+update hold --reason "ward round" >/dev/null
+update approve pump-4.0 >/dev/null
+check "while updates are held no device is begun with" soon 10000 device pump-4.0 pump-1 '.step=="waiting" and (.why|test("ward round"))'
+update release >/dev/null
+check "released, it goes on to the end" soon 60000 rolled pump-4.0 done
+check "rollback: every device goes back" update rollback pump-4.0 --reason "a nurse asks for it"
+check "the one that was pushed to" soon 30000 runs p2 2.0
+check "and the one with an agent" soon 30000 runs p1 2.0
+check "which ends it" soon 20000 rolled pump-4.0 stopped
+check "what makes no sense is refused" grep -q 'approved before' <(update approve pump-4.0 2>&1)
+update approve scale-1.5 >/dev/null
+check "a person is waited for" soon 10000 step scale-1.5 scale-1 sending
+check "and says that it is done" update done scale-1.5 scale-1 --reason "by USB"
+check "which ends that rollout" soon 20000 rolled scale-1.5 done
+check "the audit trail has who approved what" grep -q 'update.approve.*pump-2.0' <(timeout 5 "$bw" audit ls --json -c "$dir/bw.yaml" 2>/dev/null)
+
+# --- who may not
+kill "$first"
+wait "$first" 2>/dev/null
+call pump-9
+stranger=$!
+sleep 3
+check "a certificate of ours for no device gets no firmware" grep -q "an agent called as 'pump-9'" "$dir/log"
+kill "$stranger"
+at hos timeout 5 openssl s_client -connect 10.94.0.2:8086 </dev/null >/dev/null 2>&1
+check "without a certificate nobody is let in" soon 5000 has_event relay.no_certificate agents
+[ $failed = 0 ] || { tail -60 "$dir/log"; tail -20 "$dir/agent.log"; state | jq -c '.rollouts[]'; }
+exit $failed

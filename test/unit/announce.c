@@ -1,0 +1,165 @@
+/*
+ * Doors for data: what FTP and TFTP say is turned into exactly the door that it asks for, and what
+ * somebody else says, or of somebody else, into none.
+ */
+#include "unit.h"
+
+#include <arpa/inet.h>
+
+#include "guard/announce.h"
+#include "guard/proto/ftp.h"
+#include "guard/proto/tftp.h"
+
+static struct gate_grant_row grant;
+static struct gate_grant_row door;
+static unsigned opened;
+static uint16_t asked_from;
+
+static int set_up(void **state)
+{
+	grant = (struct gate_grant_row){
+		.key = {.segment = 3,
+			.peer = {.b = {[10] = 255, 255, 10, 1, 0, 5}},
+			.device_mac = {2, 0, 0, 0, 0, 0x11},
+			.port = 21,
+			.proto = PROTO_TCP},
+		.grant = {.until_ns = 77,
+			  .id = 7,
+			  .port_lo = 21,
+			  .port_hi = 21,
+			  .mac = {2, 0, 0, 0, 0, 5},
+			  .flags = GATE_GRANT_DATA | GATE_GRANT_RECORD},
+	};
+	asked_from = 40000;
+	return 0;
+}
+
+static void said(void *arg, const struct talk *t, const struct proto_input *in, const struct msg *m)
+{
+	struct packet p = {.src_port = asked_from};
+	struct session_message s = {.proto = t->proto, .msg = m, .packet = &p, .end = in->end};
+
+	opened += announce_door(&s, &grant, &door);
+}
+
+/* How many doors come of what `end` says, in a block of its exact size. */
+static unsigned hear(const struct proto *proto, unsigned end, const void *text, size_t len)
+{
+	struct bytes copy = unit_exact(text, len);
+	struct talk *t = talk_new(proto);
+	struct proto_input in = {.data = copy, .end = (uint8_t)end, .port = {40000, 21}};
+	size_t used;
+
+	assert_non_null(t);
+	opened = 0;
+	talk_read(t, &in, said, NULL, &used);
+	free(t);
+	free((void *)(uintptr_t)copy.data);
+	return opened;
+}
+
+#define ftp(end, text) hear(&ftp_proto, end, text "\r\n", sizeof(text "\r\n") - 1)
+
+static void assert_door(enum gate_door_kind kind, uint16_t port)
+{
+	struct gate_grant_row want = grant;
+
+	want.key.kind = kind;
+	want.key.port = want.grant.port_lo = want.grant.port_hi = port;
+	want.grant.flags = GATE_GRANT_RECORD; /* opens no further ones */
+	assert_memory_equal(&door, &want, sizeof(want));
+}
+
+static void passive(void **state)
+{
+	assert_int_equal(ftp(1, "227 Entering Passive Mode (10,1,1,11,78,70)."), 1);
+	assert_door(GATE_DOOR_SERVICE, 20038);
+	assert_int_equal(ftp(1, "227 =10,1,1,11,4,0"), 1);
+	assert_door(GATE_DOOR_SERVICE, 1024);
+	/* Behind its own translation it calls itself otherwise: it is met where it is. */
+	assert_int_equal(ftp(1, "227 Entering Passive Mode (192,168,7,7,78,71)"), 1);
+	assert_door(GATE_DOOR_SERVICE, 20039);
+	assert_int_equal(ftp(1, "229 Entering Extended Passive Mode (|||6446|)"), 1);
+	assert_door(GATE_DOOR_SERVICE, 6446);
+	assert_int_equal(ftp(1, "229 ok (!!!65535!)"), 1);
+	assert_door(GATE_DOOR_SERVICE, 65535);
+}
+
+static void active(void **state)
+{
+	assert_int_equal(ftp(0, "PORT 10,1,0,5,156,65"), 1);
+	assert_door(GATE_DOOR_BACK, 40001);
+	assert_int_equal(ftp(0, "EPRT |1|10.1.0.5|6275|"), 1);
+	assert_door(GATE_DOOR_BACK, 6275);
+	inet_pton(AF_INET6, "fd00::5", grant.key.peer.b);
+	assert_int_equal(ftp(0, "eprt |2|fd00:0::5|6276|"), 1);
+	assert_door(GATE_DOOR_BACK, 6276);
+}
+
+/* A third one's address, a service's port, the wrong end, and what is none. */
+static void what_opens_nothing(void **state)
+{
+	assert_int_equal(ftp(0, "PORT 10,1,0,6,156,65"), 0);
+	assert_int_equal(ftp(0, "EPRT |1|10.1.0.6|6275|"), 0);
+	assert_int_equal(ftp(0, "EPRT |1||6275|"), 0);
+	assert_int_equal(ftp(0, "EPRT |2|fd00::5|6275|"), 0);
+	assert_int_equal(ftp(0, "EPRT |1|10.1.0.0/24|6275|"), 0);
+	assert_int_equal(ftp(0, "EPRT |1|10.1.0.5|6275"), 0);
+	assert_int_equal(ftp(0, "EPRT |1|10.1.0.5|62750|"), 1);
+	assert_int_equal(ftp(0, "EPRT |1|10.1.0.5|66000|"), 0);
+	assert_int_equal(ftp(0, "EPRT"), 0);
+	assert_int_equal(ftp(0, "EPRT |"), 0);
+	assert_int_equal(ftp(0, "PORT 10,1,0,5,3,255"), 0);
+	assert_int_equal(ftp(0, "PORT 10,1,0,5,256,1"), 0);
+	assert_int_equal(ftp(0, "PORT 10,1,0,5,156"), 0);
+	assert_int_equal(ftp(0, "PORT 10,1,0,5,156,65,1"), 0);
+	assert_int_equal(ftp(0, "PORT 10,1,0,99999999999,156,65"), 0);
+	assert_int_equal(ftp(1, "227 Entering Passive Mode (10,1,1,11,0,23)"), 0);
+	assert_int_equal(ftp(1, "229 Entering Extended Passive Mode (|||23|)"), 0);
+	assert_int_equal(ftp(1, "229 Entering Extended Passive Mode (|||99999|)"), 0);
+	assert_int_equal(ftp(1, "229 Entering Extended Passive Mode (6446)"), 0);
+	assert_int_equal(ftp(1, "200 Entering Passive Mode (10,1,1,11,78,70)"), 0);
+	assert_int_equal(ftp(1, "227-Entering Passive Mode (10,1,1,11,78,70)"), 0);
+	assert_int_equal(ftp(1, "PORT 10,1,0,5,156,65"), 0);
+	assert_int_equal(ftp(0, "227 Entering Passive Mode (10,1,1,11,78,70)"), 0);
+	assert_int_equal(ftp(0, "RETR 227 (10,1,1,11,78,70)"), 0);
+}
+
+/* Of a door to telnet nothing that is said behind it makes another. */
+static void services_without_data(void **state)
+{
+	grant.grant.flags &= (uint8_t)~GATE_GRANT_DATA;
+	assert_int_equal(ftp(1, "227 Entering Passive Mode (10,1,1,11,78,70)."), 0);
+	assert_int_equal(ftp(0, "PORT 10,1,0,5,156,65"), 0);
+	grant.grant.flags |= GATE_GRANT_DATA;
+	grant.key.proto = PROTO_UDP;
+	assert_int_equal(ftp(0, "PORT 10,1,0,5,156,65"), 0);
+}
+
+static void a_file_by_tftp(void **state)
+{
+	static const char want[] = "\0\1drugs.lib\0octet", data[] = "\0\3\0\1x", none[] = "\0\1";
+
+	assert_int_equal(hear(&tftp_proto, 0, want, sizeof(want)), 0); /* the grant is for TCP */
+	grant.key.proto = PROTO_UDP;
+	assert_int_equal(hear(&tftp_proto, 0, want, sizeof(want)), 1);
+	assert_door(GATE_DOOR_BACK, 40000);
+	assert_int_equal(hear(&tftp_proto, 1, want, sizeof(want)), 0);
+	assert_int_equal(hear(&tftp_proto, 0, data, sizeof(data)), 0);
+	assert_int_equal(hear(&tftp_proto, 0, none, sizeof(none) - 1), 0);
+	asked_from = 514;
+	assert_int_equal(hear(&tftp_proto, 0, want, sizeof(want)), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(passive, set_up),
+		cmocka_unit_test_setup(active, set_up),
+		cmocka_unit_test_setup(what_opens_nothing, set_up),
+		cmocka_unit_test_setup(services_without_data, set_up),
+		cmocka_unit_test_setup(a_file_by_tftp, set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
