@@ -90,13 +90,15 @@ static bool refuse(struct building *b, const yaml_event_t *event, const char *wh
  * command the terminal that shows them, and those that turn the direction of writing,
  * by which a policy reads otherwise than it is (Unicode UAX #9 §2). Lines may break.
  */
-static bool hides(const uint8_t *s, size_t len)
+bool outline_hides(struct bytes text)
 {
-	for (size_t i = 0; i < len; i++) {
-		const uint8_t *next = s + i + 1;
-		size_t left = len - i - 1;
+	const uint8_t *s = text.data;
 
-		if ((s[i] < 0x20 && s[i] != '\t' && s[i] != '\n') || s[i] == 0x7f)
+	for (size_t i = 0; i < text.len; i++) {
+		const uint8_t *next = s + i + 1;
+		size_t left = text.len - i - 1;
+
+		if ((s[i] < 0x20 && s[i] != '\t' && s[i] != '\n' && s[i] != '\r') || s[i] == 0x7f)
 			return true;
 		if (s[i] == 0xc2 && left >= 1 && next[0] < 0xa0)
 			return true; /* U+0080 to U+009F */
@@ -128,7 +130,9 @@ static bool add_node(struct building *b, const yaml_event_t *event, enum outline
 		n.plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 		if (memchr(event->data.scalar.value, 0, event->data.scalar.length))
 			return refuse(b, event, "text with a zero byte in it; expected plain text");
-		if (hides(event->data.scalar.value, event->data.scalar.length))
+		if (outline_hides(
+			    (struct bytes){event->data.scalar.value, event->data.scalar.length}) ||
+		    memchr(event->data.scalar.value, '\r', event->data.scalar.length))
 			return refuse(
 				b, event,
 				"text with a character that is not shown or changes how others "

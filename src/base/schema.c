@@ -720,6 +720,12 @@ static void settle_word(const struct cyaml_schema_value *v, const char *fallback
 
 static int settle_fields(const struct cyaml_schema_field *fields, void *data);
 
+/* Every text is one line of a table for somebody. */
+static int settle_text(const char *text)
+{
+	return text && strpbrk(text, "\t\n") ? -EINVAL : 0;
+}
+
 static int settle_list(const struct cyaml_schema_field *f, void *data)
 {
 	const struct cyaml_schema_value *entry = f->value.sequence.entry;
@@ -727,9 +733,9 @@ static int settle_list(const struct cyaml_schema_field *f, void *data)
 	unsigned count = *(unsigned *)((char *)data + f->count_offset);
 	int r = 0;
 
-	if (entry->type != CYAML_MAPPING)
-		return 0;
-	for (unsigned i = 0; r == 0 && i < count; i++)
+	for (unsigned i = 0; r == 0 && entry->type == CYAML_STRING && i < count; i++)
+		r = settle_text(((char **)list)[i]);
+	for (unsigned i = 0; r == 0 && entry->type == CYAML_MAPPING && i < count; i++)
 		r = settle_fields(entry->mapping.fields, list + (size_t)i * entry->data_size);
 	return r;
 }
@@ -746,7 +752,7 @@ static int settle_field(const struct cyaml_schema_field *f, const struct schema_
 	case CYAML_STRING:
 		if (!to && o->fallback && !(*(char **)at = strdup(o->fallback)))
 			return -ENOMEM;
-		return 0;
+		return settle_text(to);
 	case CYAML_UINT:
 		n = to ? *(uint32_t *)to : (uint32_t)strtoul(o->fallback, NULL, 10);
 		*(uint32_t *)((char *)data + o->target) = n;

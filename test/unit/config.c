@@ -126,6 +126,7 @@ static const struct mistake {
 	 "interface 'h' is in use by segment 'a' already"},
 	{"segments: [{name: a, ward: w, hospital: h, net: [10.1.1.5/24]}]", 1, 50,
 	 "'10.1.1.5/24' has bits set behind its prefix; expected 10.1.1.0/24"},
+	{"segments: [{name: \"a\\0b\", ward: w, hospital: h}]", 1, 19, "zero byte"},
 	{"segments: [{name: \"a\\e[31m\", ward: w, hospital: h}]", 1, 19,
 	 "is not shown or changes"},
 	{"segments: [{name: \"a\\x7f\", ward: w, hospital: h}]", 1, 19, "is not shown or changes"},
