@@ -22,5 +22,7 @@ done)
 for c in $(build/bedwarden --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 	grep -qE "^\.(It|Ss|Sh) .*\b$c\b" doc/man/bedwarden.8 2>/dev/null
 	result $? "bedwarden.8 describes '$c'"
+	build/bedwarden "$c" --help 2>/dev/null </dev/null | grep -q "^usage: bedwarden $c"
+	result $? "'$c --help' says how it is used"
 done
 exit $code

@@ -408,16 +408,17 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_segment, "binding", block_binding, block_report, OPTIONAL, "block", 0, 0,   \
 	  "What happens to a packet whose addresses do not belong to its sender.")
 
-#define HOST(X)                                                                                \
-	X(TEXT, config_host, "name", name, 0, REQUIRED, NULL, 1, 63,                           \
-	  "What the machine or network is called.")                                            \
-	X(TEXTS, config_host, "ip", ip, &text_entry, REQUIRED, NULL, 1, MAX_LIST,              \
-	  "Its addresses or prefixes, IPv4 or IPv6.")                                          \
-	X(TEXT, config_host, "mac", mac, 0, OPTIONAL, NULL, 17, 17,                            \
-	  "Its hardware address, where it is in the same network as the devices: nobody else " \
-	  "may then use its addresses.")                                                       \
-	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 0, MAX_LIST,          \
-	  "What it is for; profiles name roles as peers. The role dhcp marks an address server.")
+#define HOST(X)                                                                                   \
+	X(TEXT, config_host, "name", name, 0, REQUIRED, NULL, 1, 63,                              \
+	  "What the machine or network is called.")                                               \
+	X(TEXTS, config_host, "ip", ip, &text_entry, REQUIRED, NULL, 1, MAX_LIST,                 \
+	  "Its addresses or prefixes, IPv4 or IPv6.")                                             \
+	X(TEXT, config_host, "mac", mac, 0, OPTIONAL, NULL, 17, 17,                               \
+	  "Its hardware address, where it is in the same network as the devices: nobody else "    \
+	  "may then use its addresses.")                                                          \
+	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 0, MAX_LIST,             \
+	  "What it is for; profiles name roles as peers. The role dhcp marks an address server; " \
+	  "one of DHCPv6 needs its mac, or its link-local address in ip.")
 
 #define RULE(X)                                                                                    \
 	X(TEXT, config_rule, "service", service, 0, REQUIRED, NULL, 1, 127,                        \
@@ -736,6 +737,12 @@ static void settle_word(const struct cyaml_schema_value *v, const char *fallback
 
 static int settle_fields(const struct cyaml_schema_field *fields, void *data);
 
+/* Every text is one line of a table for somebody. */
+static int settle_text(const char *text)
+{
+	return text && strpbrk(text, "\t\n") ? -EINVAL : 0;
+}
+
 static int settle_list(const struct cyaml_schema_field *f, void *data)
 {
 	const struct cyaml_schema_value *entry = f->value.sequence.entry;
@@ -743,9 +750,9 @@ static int settle_list(const struct cyaml_schema_field *f, void *data)
 	unsigned count = *(unsigned *)((char *)data + f->count_offset);
 	int r = 0;
 
-	if (entry->type != CYAML_MAPPING)
-		return 0;
-	for (unsigned i = 0; r == 0 && i < count; i++)
+	for (unsigned i = 0; r == 0 && entry->type == CYAML_STRING && i < count; i++)
+		r = settle_text(((char **)list)[i]);
+	for (unsigned i = 0; r == 0 && entry->type == CYAML_MAPPING && i < count; i++)
 		r = settle_fields(entry->mapping.fields, list + (size_t)i * entry->data_size);
 	return r;
 }
@@ -762,7 +769,7 @@ static int settle_field(const struct cyaml_schema_field *f, const struct schema_
 	case CYAML_STRING:
 		if (!to && o->fallback && !(*(char **)at = strdup(o->fallback)))
 			return -ENOMEM;
-		return 0;
+		return settle_text(to);
 	case CYAML_UINT:
 		n = to ? *(uint32_t *)to : (uint32_t)strtoul(o->fallback, NULL, 10);
 		*(uint32_t *)((char *)data + o->target) = n;
