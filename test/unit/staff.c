@@ -871,7 +871,7 @@ static void level_three(void **state)
 	passkey_close(&synced.key);
 }
 
-#define CERT(digit, name)                                                  \
+#define CERT(digit, name)                                                                         \
 	digit digit digit digit digit digit digit digit digit digit digit digit digit digit digit \
 		digit " CN=" name
 
