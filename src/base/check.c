@@ -644,6 +644,11 @@ static void check_people(struct checking *k)
 	const struct config_people *p = &k->c->people;
 
 	check_roles(k, "people", "aal3", p->aal3, p->aal3_count);
+	check_roles(k, "people", "certificate", p->certificate, p->certificate_count);
+	if (p->certificate_count && !*k->c->console.client_ca)
+		wrong(k, "people.certificate",
+		      "nobody is asked for a certificate; expected console.client_ca, the file of "
+		      "those who issue them");
 	if (*p->sms_url && !sms_place(p->sms_url))
 		wrong(k, "people.sms_url",
 		      "'%.60s' cannot be reached; expected an address and a port as "

@@ -148,6 +148,9 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXTS, schema_file, "names", config.console.names, &text_entry, OPTIONAL, NULL, 1, 8,    \
 	  "Names that people open it by. The first is the one that passkeys are bound to. None: "  \
 	  "localhost.")                                                                            \
+	X(TEXT, schema_file, "client_ca", config.console.client_ca, 0, OPTIONAL, "", 0, 255,       \
+	  "A file of certificates, PEM: workstations are asked for a certificate by one of these " \
+	  "when they connect, and sessions and grants remember it. Empty: none is asked for.")     \
 	X(WORD, schema_file, "ward", config.console.ward, yes_no, OPTIONAL, "no", 0, 0,            \
 	  "Whether it may be used from a ward, through the gateway's own ports there: for "        \
 	  "emergencies at the bedside while the rest of the network is down.")                     \
@@ -253,6 +256,10 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
 	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
 	  "level 3); all others need any two factors (level 2).")                                  \
+	X(TEXTS, schema_file, "certificate", config.people.certificate, &text_entry, OPTIONAL,     \
+	  NULL, 1, 5,                                                                              \
+	  "Roles that may sign in only from a workstation with a certificate; needs "              \
+	  "console.client_ca.")                                                                    \
 	X(TEXT, schema_file, "attestation", config.people.attestation, 0, OPTIONAL, "", 0, 255,    \
 	  "A file of certificates, PEM: a passkey is added only where its authenticator proves "   \
 	  "by one of these who made it (attestation, packed or fido-u2f). Empty: any "             \
@@ -456,6 +463,9 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_service, "record", record, yes_no, OPTIONAL, "no", 0, 0,               \
 	  "Whether every packet is kept as evidence; needs evidence: on. Then nothing of it " \
 	  "passes while nobody inspects.")                                                    \
+	X(WORD, config_service, "certificate", certificate, yes_no, OPTIONAL, "no", 0, 0,     \
+	  "Whether it opens only for a workstation that shows a certificate (needs "          \
+	  "console.client_ca), also in an emergency.")                                        \
 	X(WORD, config_service, "break_glass", break_glass, yes_no, OPTIONAL, "yes", 0, 0,    \
 	  "Whether it may be opened at once in an emergency, to be reviewed afterwards.")
 
