@@ -385,7 +385,7 @@ FLOOR_FN int floor_receiver(struct floor_tables *t, struct floor_work *w)
 			d = floor_device(t, b->peer & ~GATE_PEER_DEVICE);
 			wrong = w->to.ward || !d || !(d->flags & GATE_DEVICE_ANY_IP);
 			floor_end_is(&w->to, b);
-		} else if (!b && w->to.ward) {
+		} else if (!b && w->to.ward && !w->sealed) { /* by a link: a router's, elsewhere */
 			wrong = 1;
 		}
 	}

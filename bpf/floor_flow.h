@@ -84,8 +84,8 @@ FLOOR_FN int floor_known(const struct floor_work *w, const struct gate_flow *f)
 		return 0;
 	if (!floor_mac_equal(f->mac[e], w->packet.src_mac))
 		return 0;
-	/* Towards a device, the frame must be addressed to it. */
-	if (w->port.side == GATE_HOSPITAL && (f->flags & GATE_FLOW_BOUND(o)) &&
+	/* Towards a device, the frame must be addressed to it, unless a link is stepping over routers. */
+	if (w->port.side == GATE_HOSPITAL && !w->sealed && (f->flags & GATE_FLOW_BOUND(o)) &&
 	    !floor_mac_equal(f->mac[o], w->packet.dst_mac))
 		return 0;
 	return !floor_begins(w, f);

@@ -177,7 +177,8 @@ static int pass(struct show *s, struct stage *st, bool guarded)
 static void look_around(const struct stage *st)
 {
 	static const enum ward_place shown[] = {WARD_CAMERA,  WARD_MONITOR, WARD_PUMP,
-						WARD_CENTRAL, WARD_GATEWAY, WARD_OUTSIDER};
+						WARD_CENTRAL, WARD_GATEWAY, WARD_FAR,
+						WARD_OUTSIDER};
 	long camera = st->ward.outer[WARD_CAMERA];
 	char exe[256];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -188,8 +189,9 @@ static void look_around(const struct stage *st)
 	       "  %3$s status  -c %1$s\n"
 	       "  %3$s devices -c %1$s\n"
 	       "  %3$s events  -c %1$s\n"
-	       "  tail -f %2$s\n\n",
-	       st->gateways.ward.config, st->gateways.ward.eve, exe);
+	       "  tail -f %2$s\n"
+	       "  %3$s status  -c %4$s   # the servers' gateway\n\n",
+	       st->gateways.ward.config, st->gateways.ward.eve, exe, st->gateways.far.config);
 	for (unsigned i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
 		printf("  nsenter -n -t %-8ld # %s %s\n", st->ward.outer[shown[i]],
 		       ward_machines[shown[i]].title, ward_machines[shown[i]].ip);
@@ -197,8 +199,11 @@ static void look_around(const struct stage *st)
 	       "  nsenter -n -t %1$ld nmap -n -Pn -F %2$s\n"
 	       "  nsenter -n -t %1$ld nc -w 2 %2$s 23\n"
 	       "  nsenter -n -t %1$ld ping -c 3 %3$s\n\n"
+	       "Listening by hand, on the wire between ward and servers:\n\n"
+	       "  nsenter -n -t %4$ld tcpdump -nAi br0\n\n"
 	       "Ctrl-C takes the ward down.\n",
-	       camera, ward_machines[WARD_PUMP].ip, ward_machines[WARD_MONITOR].ip);
+	       camera, ward_machines[WARD_PUMP].ip, ward_machines[WARD_MONITOR].ip,
+	       st->ward.outer[WARD_HOSPITAL]);
 	fflush(stdout);
 }
 

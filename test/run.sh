@@ -102,7 +102,7 @@ counting='gateway|link|update'
 wards() {
 	local t
 	for t in test/e2e/*.sh; do
-		[[ ${t##*/} =~ ^(lib|load|$counting)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
+		[[ ${t##*/} =~ ^(lib|pair|load|$counting)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
 	done
 }
 losses() {

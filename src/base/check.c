@@ -706,11 +706,18 @@ static void check_gateway(struct checking *k)
 	static const char *const captures[] = {"auto", "xdp", "packet", NULL};
 	static const char *const holders[] = {"passphrase", "tpm2", "pkcs11",
 					      "credential", "file", NULL};
+	static const char *const cryptos[] = {"any", "fips", NULL};
 	const struct config_gateway *g = &k->c->gateway;
 
 	check_word(k, "gateway.capture", "capture", g->capture, captures, "auto, xdp or packet");
+	check_word(k, "gateway.crypto", "crypto", g->crypto, cryptos, "any or fips");
 	check_word(k, "gateway.key_holder", "key_holder", g->key_holder, holders,
 		   "passphrase, tpm2, pkcs11, credential or file");
+	if (strcmp(g->crypto, "fips") == 0 && strcmp(g->key_holder, "passphrase") == 0)
+		wrong(k, "gateway.key_holder",
+		      "passphrase; with 'crypto: fips' expected another: a passphrase becomes a "
+		      "key "
+		      "by Argon2id, which is not approved");
 }
 
 static const char *interface_user(const struct config *c, unsigned upto, bool hospital,

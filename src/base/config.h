@@ -38,6 +38,7 @@ struct config_gateway {
 	uint32_t evidence_mb;
 	uint32_t evidence_days;
 	uint32_t archive_mb; /* most on its way into the vault */
+	char *crypto;	     /* "any" or "fips" */
 	char *key_holder;    /* "passphrase", "tpm2", "pkcs11", "credential" or "file" */
 	char *key_place;     /* where it is; "" its default */
 };

@@ -129,6 +129,9 @@ static const struct cyaml_schema_value text_entry = {
 	  OPTIONAL, "512", 1, 1048576,                                                             \
 	  "Most megabytes of messages and images that are on their way into the vault, sealed "    \
 	  "on the disk meanwhile; what is more is lost, and told.")                                \
+	X(TEXT, schema_file, "crypto", config.gateway.crypto, 0, OPTIONAL, "any", 1, 15,           \
+	  "Which algorithms are used: any that are good, or fips, those alone that FIPS 140-3 "    \
+	  "approves, by OpenSSL's FIPS provider where it is installed (doc/fips.md).")             \
 	X(TEXT, schema_file, "key_holder", config.gateway.key_holder, 0, OPTIONAL, "file", 1, 15,  \
 	  "What holds the key to all other keys when they are first made: tpm2, pkcs11, "          \
 	  "credential, passphrase, or file, which is for a first trial only.")                     \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/fips.h"
 #include "cli/audit.h"
 #include "cli/demo.h"
 #include "cli/inspect.h"
@@ -161,6 +162,7 @@ int cli_main(int argc, char **argv)
 	const struct cli_command *c;
 
 	config_check_words(message_is_wrong);
+	fips_inherit();
 	if (argc < 2) {
 		help(stderr);
 		return CLI_USAGE;

@@ -345,6 +345,7 @@ static bool take_fragment(struct engine *e, const struct frame *f, struct work *
 static void take(struct engine *e, const struct frame *f, struct work *w)
 {
 	engine_judge(e, f->verdict, w);
+	engine_last_hop(e, f, w);
 	if (w->v.flags & GATE_VERDICT_LOCAL) { /* this machine's own stack has it, too */
 		e->capture->ops->drop(e->capture, f);
 		return;

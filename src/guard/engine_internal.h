@@ -97,6 +97,8 @@ void engine_conclude_blocked(struct engine *e, struct work *w);
 void engine_judge_seal(const struct engine *e, struct work *w);
 /* A frame with a verdict of GATE_SEAL is on its way, or has been dropped. `out`: by which port in
  * the clear, where that may be. */
+/* What came by a link and is for a device bears the device's own hardware address from here on. */
+void engine_last_hop(const struct engine *e, const struct frame *f, struct work *w);
 void engine_seal(struct engine *e, const struct frame *f, const struct work *w, uint32_t out);
 /* A frame of our own that answers `w`, or goes on in its place, out of a port. */
 void engine_say(struct engine *e, const struct work *w, struct bytes frame, uint32_t out);

@@ -47,6 +47,25 @@ void engine_seal(struct engine *e, const struct frame *f, const struct work *w, 
 		fail(e, f, w->v.device, out);
 }
 
+/*
+ * Between two gateways in different networks the sender addressed its router, and the frame came
+ * past that. This is its last hop, and who it is for is bound to one address.
+ */
+void engine_last_hop(const struct engine *e, const struct frame *f, struct work *w)
+{
+	static const uint8_t none[6];
+	const struct gate_device *d = engine_device(e, w->v.device);
+	uint8_t *frame = (uint8_t *)(uintptr_t)f->data.data;
+
+	if (!w->sealed || !w->p.ip_version || !d || !(w->v.flags & GATE_VERDICT_TO_DEVICE) ||
+	    w->v.action == GATE_DROP || f->link != LINK_ETHERNET || w->p.dst_mac[0] & 1)
+		return;
+	if (memcmp(d->mac, none, 6) == 0 || memcmp(d->mac, w->p.dst_mac, 6) == 0)
+		return;
+	memcpy(frame, d->mac, 6);
+	memcpy(w->p.dst_mac, d->mac, 6);
+}
+
 void engine_left(struct engine *e, struct capture *c, const struct frame *f,
 		 const struct gate_verdict *v)
 {

@@ -23,6 +23,7 @@ fi
 own_names || exit 3
 workdir ""
 trap 'umount "$dir"/bpf-? 2>/dev/null; cleanup' EXIT
+. "$(dirname "$self")/pair.sh"
 
 # plug NS NAME NS2 NAME2: a cable.
 plug() { at "$1" ip link add name "$2" type veth peer name "$4" netns "$id-$3"; }
@@ -51,7 +52,8 @@ wire() {
 
 # policy A|B [with]: the file of a gateway, with its peer or not yet.
 policy() {
-	local g=$1 link=""
+	local g=$1 link="" crypto=any
+	[ $g = a ] || crypto=fips # which it has to agree on with one that is not so strict
 	case $g in
 	a) [ -z "${2:-}" ] || link="link: {listen: \"10.92.1.1:4789\", ca: $dir/ca-b.pem, dead_ms: 1000}
 peers: [{name: gw-b, address: \"10.92.1.2:4789\", hosts: [srv, vault]}]" ;;
@@ -60,7 +62,7 @@ peers: [{name: gw-a, address: \"10.92.1.1:4789\", hosts: [open, closed]}]" ;;
 	esac
 	{
 		cat <<-Y
-		gateway: {name: gw-$g, state_dir: $dir/state-$g, run_dir: $dir/run-$g, bpf_dir: $dir/bpf-$g/bw, capture: $capture}
+		gateway: {name: gw-$g, state_dir: $dir/state-$g, run_dir: $dir/run-$g, bpf_dir: $dir/bpf-$g/bw, capture: $capture, crypto: $crypto}
 		console: {on: no}
 		segments: [{name: seg, ward: w0, hospital: h0, isolated: no, mode: enforce, unknown_devices: block, binding: block}]
 		$link
@@ -120,62 +122,7 @@ peers: [{name: gw-a, address: \"10.92.1.1:4789\", hosts: [open, closed]}]" ;;
 	} | sed 's/ &all//' >"$dir/$g.yaml"
 }
 
-run() { # G: its parent's pid in parent_G
-	ip netns exec "$id-$1" "$bw" run -c "$dir/$1.yaml" >>"$dir/log-$1" 2>&1 &
-	declare -g "parent_$1=$!"
-}
-say() { local g=$1 cmd=$2; shift 2; timeout 5 "$bw" "$cmd" "$@" --socket "$dir/run-$g/control"; }
-state() { say "$1" status --json 2>/dev/null | sed 's/^ *//; s/": /":/g' | tr -d '\n'; }
-alive() { local s; s=$(state "$1") && grep -q '"guards":\[{[^]]*"alive":true' <<<"$s"; }
-up() { state "$1" | grep -o '"peers":\[{[^]]*' | grep -q '"up":true'; }
-both_up() { up a && up b; }
-told() { say "$1" events --all --json 2>/dev/null | sed 's/": /":/g' | grep -- "$2" >/dev/null; }
-pid_of() { local p=parent_$1; pgrep -P "${!p}" -f "bedwarden _$2"; }
-
-authority() { "$bw" pki show -c "$dir/$1.yaml" 2>/dev/null | sed -n '/BEGIN/,/END/p' >"$dir/ca-$1.pem"; grep -q BEGIN "$dir/ca-$1.pem"; }
-
-pings() { at "$1" ping -c 1 -W 1 "$2" >/dev/null 2>&1; }
-soon() { [ "$(until_ms 6000 "$@")" -ge 0 ]; }
-
-# listen FILE: all that goes over the wire.
-listen() {
-	at wire tcpdump -Z root -q -i br0 --immediate-mode -U -s 0 -w "$1" 2>"$dir/tcpdump" &
-	listener=$!
-	until grep -qs listening "$dir/tcpdump"; do sleep 0.05; done
-}
-listened() { sleep 0.3; kill -TERM $listener; wait $listener 2>/dev/null; }
-# seen FILE FILTER: how many such frames were seen.
-seen() { tcpdump -nr "$1" "$2" 2>/dev/null | wc -l; }
 beside="not (udp port 4789) and not (arp and host 10.92.1.1) and not (arp and host 10.92.1.2)"
-
-cat >"$dir/tcp.py" <<'P'
-# send IP PORT FILE: and prints the digest that the other end says it got. serve PORT N
-import hashlib, socket, sys
-def everything(s):
-    h = hashlib.sha256()
-    while True:
-        b = s.recv(65536)
-        if not b: return h.hexdigest()
-        h.update(b)
-if sys.argv[1] == "serve":
-    l = socket.create_server(("", int(sys.argv[2])))
-    for _ in range(int(sys.argv[3])):
-        c, _a = l.accept()
-        c.sendall(everything(c).encode())
-        c.close()
-else:
-    s = socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=10)
-    s.sendall(open(sys.argv[4], "rb").read())
-    s.shutdown(socket.SHUT_WR)
-    print(s.recv(100, socket.MSG_WAITALL).decode())
-P
-arrives() { # TEXT FROM IP PORT SERVER FILE
-	local got
-	at "$5" timeout 20 python3 "$dir/tcp.py" serve "$4" 1 &
-	sleep 0.4
-	got=$(at "$2" timeout 20 python3 "$dir/tcp.py" send "$3" "$4" "$6" 2>>"$dir/tcp.log")
-	if [ "$got" = "$(sha256sum <"$6" | cut -d' ' -f1)" ]; then ok "$1"; else not "$1 ('$got')"; fi
-}
 field() { grep -o "\"$2\":[0-9]*" "$dir/$1" 2>/dev/null | head -1 | cut -d: -f2; }
 
 # stream SECONDS: datagrams of both devices.
@@ -245,6 +192,8 @@ whole() {
 	for g in a b; do "$bw" policy apply -c "$dir/$g.yaml" >/dev/null; done
 	ms=$(until_ms 25000 both_up)
 	if [ "$ms" -ge 0 ]; then ok "$capture: the link is up on both sides, $ms ms after the policy"; else not "$capture: the link is up on both sides"; tail -n 5 "$dir"/log-?; for g in a b; do say $g events --all --json | grep '"seal"' | tail -n 5; done; return; fi
+
+	check "$capture: with crypto: fips a link is of approved algorithms" bash -c "$(declare -f state say); bw=$bw; dir=$dir; state b | grep -q '\"crypto\":{\"mode\":\"fips\"' && state b | grep -q '\"cipher\":\"ECDHE-ECDSA-AES...-GCM'"
 
 	listen "$dir/quiet.pcap"
 	check "$capture: a ping goes there and back" at open ping -c 2 -W 2 10.92.0.1

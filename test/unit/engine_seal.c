@@ -44,6 +44,7 @@ static const char site[] =
 	"      - {service: vitals, proto: udp, port: [5000], peer: central}\n";
 
 static unsigned forwarded[3], dropped, injected[3], sealed, sealed_own, wanted;
+static uint8_t addressed[12]; /* the hardware addresses of the frame that was forwarded last */
 static bool up, full;
 static char events[65536];
 
@@ -51,6 +52,8 @@ static void forward(struct capture *c, const struct frame *f, uint32_t out)
 {
 	assert_true(out < 3);
 	forwarded[out]++;
+	if (f->data.len >= sizeof(addressed))
+		memcpy(addressed, f->data.data, sizeof(addressed));
 }
 
 static void drop(struct capture *c, const struct frame *f)
@@ -259,6 +262,35 @@ static void what_a_dead_link_left_goes_by_the_fail_mode(void **state)
 	assert_int_equal(forwarded[HOSPITAL], 1);
 }
 
+/* Its router's address was on it: a device hears its own alone. The sender's stays. */
+static void a_router_between_is_stepped_over(void **state)
+{
+	static const uint8_t router[6] = {0x02, 0, 0, 0, 0, 0xfe}, device[6] = {2, 0, 0, 0, 0, 1};
+	static const uint8_t group[6] = {0x01, 0, 0x5e, 0, 0, 1};
+	struct bytes f;
+
+	send(vitals(1, true), WARD, 0, NULL);
+	f = vitals(1, false);
+	memcpy((uint8_t *)(uintptr_t)f.data, router, 6);
+	send(f, HOSPITAL, PEER, NULL);
+	assert_int_equal(forwarded[WARD], 1);
+	assert_memory_equal(addressed, device, 6);
+	assert_int_equal(addressed[11], 9);
+	f = vitals(1, false); /* what is for many stays for many */
+	memcpy((uint8_t *)(uintptr_t)f.data, group, 6);
+	send(f, HOSPITAL, PEER, NULL);
+	assert_int_equal(forwarded[WARD], 2);
+	assert_memory_equal(addressed, group, 6);
+	/* In the clear it is for somebody else. */
+	up = false;
+	send(vitals(3, true), WARD, 0, NULL);
+	f = vitals(3, false);
+	memcpy((uint8_t *)(uintptr_t)f.data, router, 6);
+	send(f, HOSPITAL, 0, NULL);
+	assert_int_equal(forwarded[WARD], 2);
+	assert_int_equal(dropped, 1);
+}
+
 /* A conversation that is cut off is reset at both ends, at the far one by the link. */
 static void a_reset_goes_by_the_link(void **state)
 {
@@ -290,6 +322,7 @@ int main(void)
 		T(an_open_device_goes_on),
 		T(the_kernels_word_is_remembered),
 		T(what_a_dead_link_left_goes_by_the_fail_mode),
+		T(a_router_between_is_stepped_over),
 		T(a_reset_goes_by_the_link),
 	};
 
