@@ -364,7 +364,7 @@ static const struct cyaml_schema_value text_entry = {
 	  config.updates.rollout.install_seconds, OPTIONAL, "1200", 5, 86400,                      \
 	  "For a device to be heard of again after it got its firmware; then it is taken back.")   \
 	X(NUMBER, schema_file, "watch_seconds", given.watch_seconds,                               \
-	  config.updates.rollout.watch_seconds, OPTIONAL, "600", 1, 86400,                         \
+	  config.updates.rollout.watch_seconds, OPTIONAL, "600", 5, 86400,                         \
 	  "For so long a device is watched: it has to talk as its profile says, and to do "        \
 	  "nothing else.")                                                                         \
 	X(NUMBER, schema_file, "patient_seconds", given.patient_seconds,                           \
