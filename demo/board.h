@@ -38,6 +38,8 @@ struct board {
 	atomic_uint infected;
 	/* the archive: uploads that are images and programs in one */
 	atomic_uint programs;
+	/* the CT's service page: commands of strangers that it obeyed */
+	atomic_uint commands;
 	/* the outside host */
 	atomic_ullong stolen_bytes;
 	/* the scanned device: ports that somebody knocked at */

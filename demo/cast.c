@@ -5,15 +5,19 @@
 
 #include "base/bytes.h"
 #include "demo/folder.h"
+#include "demo/weakness.h"
 
 /* Who plays which profile; everything else a device may do stands in the shipped profiles. */
 static const struct {
 	enum ward_place place;
 	const char *profile;
 	const char *starts; /* lines of its own */
+	const char *more;   /* further keys */
 } devices[] = {
 	{WARD_CT, "dicom-modality",
-	 "{service: uploads (DICOMweb), proto: tcp, port: [8042], peer: pacs, app: http}"},
+	 "{service: uploads (DICOMweb), proto: tcp, port: [8042], peer: pacs, app: http}",
+	 ", vendor: " WEAKNESS_VENDOR ", model: " WEAKNESS_MODEL ", version: \"" WEAKNESS_VERSION
+	 "\", accepts: [{service: service page, proto: tcp, port: [8080], peer: service}]"},
 	{WARD_ANALYSER, "hl7-analyser", NULL},
 	{WARD_MONITOR, "philips-intellivue", NULL},
 	{WARD_FRIDGE, "mqtt-sensor", NULL},
@@ -95,11 +99,13 @@ static void ward_policy(FILE *f, bool alone, const char *dir, const char *captur
 	fprintf(f, "hosts:\n");
 	for (size_t i = 0; i < SERVERS; i++)
 		host(f, servers[i].place, servers[i].role);
+	host(f, WARD_OUTSIDER, "service"); /* the vendor's, taken over */
 	fprintf(f, "devices:\n");
 	for (size_t i = 0; i < DEVICES; i++) {
 		device(f, devices[i].place, "ward");
-		fprintf(f, "profile: %s, starts: [%s]}\n", devices[i].profile,
-			devices[i].starts ? devices[i].starts : "");
+		fprintf(f, "profile: %s, starts: [%s]%s}\n", devices[i].profile,
+			devices[i].starts ? devices[i].starts : "",
+			devices[i].more ? devices[i].more : "");
 	}
 }
 

@@ -15,6 +15,7 @@
 #include "demo/listener.h"
 #include "demo/monitor.h"
 #include "demo/service.h"
+#include "demo/weakness.h"
 
 #define BLOCK_S	      (PATIENT_BLOCK_MS / 1000.0)
 #define WARM_MS	      8000 /* for the first vital signs to be displayed */
@@ -60,6 +61,7 @@ static void start_cast(struct stage *s)
 	play(s, WARD_PUMP, service_pump, s->board);
 	play(s, WARD_CT, service_witness, s->board);
 	play(s, WARD_CT, service_smb, s->board);
+	play(s, WARD_CT, weakness_serve, s->board);
 	play(s, WARD_ANALYSER, service_smb, s->board);
 	play(s, WARD_INTERNET, service_collect, s->board);
 	add(s, imaging_serve(&r));
@@ -466,6 +468,25 @@ static struct stage_outcome polyglot(struct stage *s)
 	return o;
 }
 
+/* Allowed by the policy and stopped by the advisory's shield alone: no shield, and it gets through. */
+static struct stage_outcome known_hole(struct stage *s)
+{
+	struct attacker a = attacker(s, WARD_OUTSIDER, WARD_CT, WARD_CT);
+	struct stage_outcome o = {0};
+	unsigned before = s->board->commands;
+
+	a.ms = 2000;
+	if (s->guarded && weakness_shield(&s->gateways.ward, s->dir, o.what) < 0) {
+		o.through = true;
+		return o;
+	}
+	act(s, WARD_OUTSIDER, weakness_exploit, &a);
+	o.through = s->board->commands != before;
+	snprintf(o.what, sizeof(o.what), "%s",
+		 o.through ? "the CT obeys a stranger" : "the CT heard nothing, shielded");
+	return o;
+}
+
 static const struct {
 	struct stage_outcome (*run)(struct stage *s);
 	enum ward_place from; /* whose traffic the gateway's events are about */
@@ -484,6 +505,7 @@ static const struct {
 	{forged_result, WARD_PUMP, WARD_PUMP},
 	{pump_order, WARD_PUMP, WARD_LAB},
 	{polyglot, WARD_CT, WARD_CT},
+	{known_hole, WARD_OUTSIDER, WARD_OUTSIDER},
 	{in_path, WARD_MONITOR, WARD_MONITOR, "vitals"},
 };
 
@@ -500,6 +522,7 @@ const char *const stage_attacks[STAGE_ATTACKS] = {
 	"forged result in another's name (HL7)",
 	"order to the pump inside its report (HL7)",
 	"image that is a program too (DICOM)",
+	"hole in the CT that an advisory tells of",
 	"flatline drawn in the monitor's own cable",
 };
 

@@ -11,7 +11,7 @@
 #include "demo/transfer.h"
 #include "demo/ward.h"
 
-#define STAGE_ATTACKS	13
+#define STAGE_ATTACKS	14
 #define STAGE_TRANSFERS 4
 #define STAGE_VITALS	2 /* among the transfers */
 #define STAGE_ACTORS	24

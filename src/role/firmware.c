@@ -182,6 +182,20 @@ static bool read_plan(const json_t *o, struct rollout_plan *p)
 	return true;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	const struct firmware_device *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+static int is_called(const void *name, const void *entry)
+{
+	const struct firmware_device *const *d = entry;
+
+	return strcmp(name, (*d)->name);
+}
+
 static struct firmware *read_all(const json_t *root)
 {
 	const json_t *list = json_object_get(root, "devices"), *o;
@@ -192,17 +206,20 @@ static struct firmware *read_all(const json_t *root)
 		return NULL;
 	f->automatic = json_is_true(json_object_get(root, "auto"));
 	f->devices = calloc(json_array_size(list) + 1, sizeof(*f->devices));
-	if (!f->devices || !read_plan(json_object_get(root, "plan"), &f->plan)) {
+	f->by_name = calloc(json_array_size(list) + 1, sizeof(*f->by_name));
+	if (!f->devices || !f->by_name || !read_plan(json_object_get(root, "plan"), &f->plan)) {
 		firmware_free(f);
 		return NULL;
 	}
 	json_array_foreach (list, i, o) {
+		f->by_name[i] = &f->devices[i];
 		f->count++;
 		if (!read_device(o, &f->devices[i])) {
 			firmware_free(f);
 			return NULL;
 		}
 	}
+	qsort(f->by_name, f->count, sizeof(*f->by_name), by_name);
 	return f;
 }
 
@@ -230,13 +247,14 @@ void firmware_free(struct firmware *f)
 	if (f->devices)
 		secret_wipe(f->devices, f->count * sizeof(*f->devices));
 	free(f->devices);
+	free(f->by_name);
 	free(f);
 }
 
 const struct firmware_device *firmware_find(const struct firmware *f, const char *name)
 {
-	for (unsigned i = 0; f && i < f->count; i++)
-		if (strcmp(f->devices[i].name, name) == 0)
-			return &f->devices[i];
-	return NULL;
+	const struct firmware_device **d =
+		f ? bsearch(name, f->by_name, f->count, sizeof(*f->by_name), is_called) : NULL;
+
+	return d ? *d : NULL;
 }

@@ -36,7 +36,8 @@ struct firmware_device {
 struct firmware {
 	bool automatic; /* a rollout needs nobody's word */
 	struct rollout_plan plan;
-	struct firmware_device *devices;
+	struct firmware_device *devices; /* in the policy's order */
+	const struct firmware_device **by_name;
 	unsigned count;
 };
 

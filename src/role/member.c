@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/address.h"
@@ -371,11 +372,21 @@ static void updater_arguments(const struct gateway *g, const struct member *m, s
 	add(a, "-d", folder);
 	add(a, "-u", SETUP_USER);
 	add(a, "-r", u->root);
+	add(a, "-p", u->dir);
 	add_number(a, "-i", u->minutes);
 	add_number(a, "-b", u->kb_per_second);
 	for (unsigned i = 0; i < u->mirrors_count; i++)
 		add(a, "-m", u->mirrors[i]);
 	add_roles(g, a);
+}
+
+/* What a stick brings has a folder that is there before the updater locks itself in. */
+static unsigned updater_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
+{
+	if (mkdir(g->site.config->updates.dir, 0755) < 0 && errno != EEXIST)
+		log_error("%s: %s; no stick can bring firmware", g->site.config->updates.dir,
+			  strerror(errno));
+	return 0;
 }
 
 void member_firmware(struct gateway *g)
@@ -496,7 +507,7 @@ static const struct role roles[ROLE_COUNT] = {
 			  courier_greet},
 	[ROLE_EXPORTER] = {"exporter", "_exporter", SIGKILL, exporter_arguments, no_descriptors,
 			   exporter_greet},
-	[ROLE_UPDATER] = {"updater", "_updater", SIGKILL, updater_arguments, no_descriptors,
+	[ROLE_UPDATER] = {"updater", "_updater", SIGKILL, updater_arguments, updater_descriptors,
 			  updater_greet},
 	[ROLE_INSTALLER] = {"installer", "_installer", SIGKILL, installer_arguments,
 			    installer_descriptors, install_greet},

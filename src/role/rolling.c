@@ -23,6 +23,7 @@
 #define SIGHT_S	      30 /* a word about a device that is older says nothing of now */
 #define SILENT_S      300
 #define SOON_S	      5
+#define PROPOSE_S     30
 #define CHECKED_MAX   16
 #define AGAIN_MAX     99 /* rollouts of one firmware, for devices that came later */
 
@@ -48,6 +49,8 @@ struct rolling {
 	json_t *targets;	   /* as listed last */
 	struct checked checked[CHECKED_MAX];
 	unsigned next_checked;
+	bool news;		 /* something is to be looked at for proposals, */
+	int64_t looked;		 /* as it was then */
 	char held[ROLLOUT_TEXT]; /* why nothing is begun; "" it is */
 	char *told;
 	json_int_t last_word; /* of this keeper's */
@@ -315,6 +318,7 @@ bool rolling_firmware(struct rolling *r, int fd)
 	firmware_free(was);
 	r->firmware = f;
 	r->sighted = list;
+	r->news = true;
 	return fresh;
 }
 
@@ -338,6 +342,7 @@ void rolling_listed(struct rolling *r, const json_t *targets)
 	free(text);
 	json_decref(r->targets);
 	r->targets = copy;
+	r->news = true;
 }
 
 /* --- versions ----------------------------------------------------------------------- */
@@ -644,8 +649,12 @@ void rolling_turn(struct rolling *r)
 	r->now = now;
 	if (!r->firmware || !localtime_r(&now, &local))
 		return;
-	json_array_foreach (r->targets, i, t)
-		propose(r, t);
+	if (r->news || now - r->looked >= PROPOSE_S || now < r->looked) {
+		json_array_foreach (r->targets, i, t)
+			propose(r, t);
+		r->news = false;
+		r->looked = now;
+	}
 	(void)rollouts_turn(r->all, now, local.tm_hour * 60 + local.tm_min); /* says so itself */
 }
 
@@ -809,6 +818,7 @@ int rolling_report(struct rolling *r, const char *device, const struct talk_repo
 		return -EACCES;
 	r->now = time(NULL);
 	first = !s->when;
+	r->news = r->news || first || strcmp(s->said.version, said->version) != 0;
 	s->said = *said;
 	s->when = r->now;
 	err = rollouts_report(r->all, device, said, r->now, ret_order, ret_fd);

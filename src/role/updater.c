@@ -73,13 +73,15 @@ static void take_options(struct updater *u, int argc, char **argv)
 
 	u->fetch.mirrors = u->mirrors;
 	u->fetch.roles = u->roles;
-	while ((c = getopt(argc, argv, "d:u:r:i:b:m:R:")) != -1)
+	while ((c = getopt(argc, argv, "d:u:r:i:b:m:R:p:")) != -1)
 		if (c == 'd')
 			u->fetch.dir = optarg;
 		else if (c == 'u')
 			u->user = optarg;
 		else if (c == 'r')
 			u->root_file = optarg;
+		else if (c == 'p')
+			u->fetch.place = optarg;
 		else if (c == 'i')
 			u->interval_s = 60ull * number_of(optarg);
 		else if (c == 'b')
@@ -348,8 +350,9 @@ static void make_folder(const char *dir)
 
 static void lock_in(struct updater *u)
 {
-	const struct sandbox_path own[] = {{.path = u->fetch.dir, .write = true}};
-	const struct confine c = {own, 1, true};
+	const struct sandbox_path own[] = {{.path = u->fetch.dir, .write = true},
+					   {.path = u->fetch.place}};
+	struct confine c = {own, 1, true};
 	int err;
 
 	umask(0022); /* the installer, who is somebody else, reads it */
@@ -361,6 +364,10 @@ static void lock_in(struct updater *u)
 	if (err < 0)
 		fatal("could not give up its rights: %s", strerror(-err));
 	make_folder(u->fetch.dir);
+	if (u->fetch.place && access(u->fetch.place, R_OK | X_OK) == 0)
+		c.count = 2;
+	else
+		u->fetch.place = NULL;
 	err = confine_enter(&c);
 	if (err < 0)
 		fatal("could not lock itself in: %s", strerror(-err));
@@ -388,7 +395,7 @@ int updater_main(int argc, char **argv)
 	while (!u.stop) {
 		uint64_t now = clock_mono_ns();
 
-		if (u.fetch.mirror_count && (u.now || now >= u.due_ns)) {
+		if ((u.fetch.mirror_count || u.fetch.place) && (u.now || now >= u.due_ns)) {
 			u.now = false;
 			look(&u);
 			continue;

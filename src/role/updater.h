@@ -8,7 +8,7 @@
  * device gets firmware.
  *
  *   bedwarden _updater -d FOLDER -u USER -r ROOT_FILE -i MINUTES -b KB_PER_SECOND
- *                      [-m URL]... [-R ROLE]...
+ *                      [-p UPDATES_DIR] [-m URL]... [-R ROLE]...
  *
  * fd 3 is its end of the parent's pair; IPC_UPDATER brings the keeper's. After each look, and when a
  * keeper is introduced, IPC_FETCHED says there what fetch/fetch.h says came of the last one, with

@@ -811,6 +811,9 @@ static json_t *look(struct keeper *k, const struct call_asker *by, const json_t 
 {
 	if (ipc_send(k->parent, IPC_INSTALL, 0, (struct bytes){0}, -1) != 0)
 		return call_fail(e, 503, "gateway.busy", "The parent process is busy", "try again");
+	/* It may have brought firmware for devices, too. */
+	if (k->updates->updater >= 0)
+		(void)ipc_send(k->updates->updater, IPC_FETCHED, 0, (struct bytes){0}, -1);
 	return json_object();
 }
 

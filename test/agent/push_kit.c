@@ -1,7 +1,8 @@
 /*
  * One push by hand, for tests against servers that others wrote:
  *   push-kit FILE URL [NAME=VALUE]...
- * NAME is a member of struct push, or `stop`: milliseconds after which somebody ends it.
+ * NAME is a member of struct push, or `stop`: milliseconds after which somebody ends it. Within the
+ * updater's sandbox, to which the present folder is its own.
  * Exit code 0, or 1 with one line that says why.
  */
 #include <fcntl.h>
@@ -12,8 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
-
+#include "update/fetch/confine.h"
 #include "update/rollout/push.h"
 
 static volatile bool stop;
@@ -60,6 +60,8 @@ static void take(struct push *p, char *word)
 
 int main(int argc, char **argv)
 {
+	const struct sandbox_path own[] = {{.path = ".", .write = true}};
+	const struct confine c = {own, 1, true};
 	struct push p = {.seconds = 60};
 	char error[PUSH_ERROR] = "";
 	struct stat st;
@@ -70,10 +72,11 @@ int main(int argc, char **argv)
 	fd = open(argv[1], O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return 2;
+	if (confine_enter(&c) < 0)
+		return 2;
 	set(p.url, sizeof(p.url), argv[2]);
 	for (int i = 3; i < argc; i++)
 		take(&p, argv[i]);
-	curl_global_init(CURL_GLOBAL_DEFAULT);
 	err = push_run(&p, fd, (uint64_t)st.st_size, &stop, error);
 	if (err < 0)
 		fprintf(stderr, "%s: %s\n", strerror(-err), error);

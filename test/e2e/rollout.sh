@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 bw=$(realpath "${1:-build/bedwarden}")
 agent=$(realpath "$(dirname "$bw")/agent/bedwarden-agent")
 pump=$(realpath test/e2e/pump.py)
-id=bwo$$
+id=bwro$$
 spaces="gw sw p1 p2 hos"
 . test/e2e/lib.sh
 
@@ -235,7 +235,20 @@ update approve scale-1.5 >/dev/null
 check "a person is waited for" soon 10000 step scale-1.5 scale-1 sending
 check "and says that it is done" update done scale-1.5 scale-1 --reason "by USB"
 check "which ends that rollout" soon 20000 rolled scale-1.5 done
-check "the audit trail has who approved what" grep -q 'update.approve.*pump-2.0' <(timeout 5 "$bw" audit ls --json -c "$dir/bw.yaml" 2>/dev/null)
+check "the audit trail has who approved what" grep -q 'update.approve.*pump-2.0' <(timeout 5 "$bw" audit ls --what update.approve --json -c "$dir/bw.yaml" 2>/dev/null)
+
+# --- a stick
+pids=$(at gw ss -Hltnp 'sport = 8099' | grep -o 'pid=[0-9]*' | sort -u | cut -d= -f2)
+kill $pids
+firmware pump 5.0
+publish
+repo bundle R -o stick.bundle
+check "a stick is imported" timeout 30 "$bw" update import "$dir/stick.bundle" -c "$dir/bw.yaml"
+check "the firmware that it brought is proposed, though no mirror has told of it" soon 20000 rolled pump-5.0 proposed
+update approve pump-5.0 >/dev/null
+check "and comes to the pumps" soon 60000 rolled pump-5.0 done
+check "which run it" runs p1 5.0
+check "the report says what was on trust" grep -q 'the last hop was on trust' <("$bw" report csf --json -c "$dir/bw.yaml" --socket "$dir/run/control" 2>/dev/null)
 
 # --- who may not
 kill "$first"

@@ -113,6 +113,34 @@ static void fetch_targets(struct look *l, struct tuf *t, const char *mirror, jso
 	listing_sweep(l->targets, list);
 }
 
+/* Firmware that a stick brought: verified once more while it is copied. */
+static void copy_targets(struct look *l, struct tuf *t, json_t *list)
+{
+	char path[2 * PATH_MAX], *name;
+	struct tuf_source *source;
+	struct tuf_error e;
+	json_t *target;
+	size_t i;
+	int fd;
+
+	json_array_foreach (list, i, target) {
+		if (!listing_is_firmware(listing_text(target, "kind")) ||
+		    !is_wanted(l->o, list, target))
+			continue;
+		name = local_name(listing_text(target, "name"), "");
+		snprintf(path, sizeof(path), "%s/targets/%s", l->o->place, name ? name : "");
+		free(name);
+		fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		source = fd < 0 ? NULL : mirror_of_file(fd);
+		if (source && fetch_target(l, t, source, target, &e) < 0)
+			note_error(l, path, &e);
+		tuf_source_free(source);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* `mirror` NULL: of what a stick brought. */
 static void take_stock(struct look *l, struct tuf *t, const char *mirror)
 {
 	const struct listing_ask ask = {l->targets, l->o->roles, l->o->role_count};
@@ -122,32 +150,29 @@ static void take_stock(struct look *l, struct tuf *t, const char *mirror)
 
 	json_object_set_new(l->report, "expires", json_integer(tuf_expires(t)));
 	if (!list) {
-		note_error(l, mirror, &e);
+		note_error(l, mirror ? mirror : l->o->place, &e);
 		return;
 	}
-	fetch_targets(l, t, mirror, list);
+	if (mirror)
+		fetch_targets(l, t, mirror, list);
+	else
+		copy_targets(l, t, list);
 	json_object_set_new(l->report, "targets", list);
 	json_object_set_new(l->report, "more", json_boolean(more));
 }
 
 /* --- a mirror ------------------------------------------------------------------ */
 
-static int refresh(struct look *l, const char *mirror, struct tuf_source **ret_source,
+/* Takes `of` over; what comes out of it in *ret_source and *ret_tuf is the caller's in any case. */
+static int refresh(struct look *l, struct tuf_source *of, struct tuf_source **ret_source,
 		   struct tuf **ret_tuf, struct tuf_error *e)
 {
-	struct tuf_source *http, *source;
-	char url[PATH_MAX];
+	struct tuf_source *source = of ? mirror_keep_roots(of, l->store) : NULL;
 	int64_t versions[4];
 	int err;
 
-	snprintf(url, sizeof(url), "%s/metadata", mirror);
-	err = tuf_http_new(url, &http, e);
-	if (err < 0)
-		return err;
-	tuf_http_limit(http, l->o->bytes_per_s, l->o->stop, l->o->arg);
-	source = mirror_keep_roots(http, l->store);
 	if (!source) {
-		tuf_source_free(http);
+		tuf_source_free(of);
 		return tuf_fail(e, -ENOMEM, "out of memory");
 	}
 	*ret_source = source;
@@ -160,12 +185,27 @@ static int refresh(struct look *l, const char *mirror, struct tuf_source **ret_s
 	return err;
 }
 
+static int refresh_from(struct look *l, const char *mirror, struct tuf_source **ret_source,
+			struct tuf **ret_tuf, struct tuf_error *e)
+{
+	struct tuf_source *http;
+	char url[PATH_MAX];
+	int err;
+
+	snprintf(url, sizeof(url), "%s/metadata", mirror);
+	err = tuf_http_new(url, &http, e);
+	if (err < 0)
+		return err;
+	tuf_http_limit(http, l->o->bytes_per_s, l->o->stop, l->o->arg);
+	return refresh(l, http, ret_source, ret_tuf, e);
+}
+
 static bool try_mirror(struct look *l, const char *mirror)
 {
 	struct tuf_source *source = NULL;
 	struct tuf *t = NULL;
 	struct tuf_error e;
-	int err = refresh(l, mirror, &source, &t, &e);
+	int err = refresh_from(l, mirror, &source, &t, &e);
 
 	if (err == 0) {
 		json_object_set_new(l->report, "fresh", json_true());
@@ -178,6 +218,31 @@ static bool try_mirror(struct look *l, const char *mirror)
 	tuf_close(t);
 	tuf_source_free(source);
 	return err == 0;
+}
+
+/* What a stick brought to this machine is a mirror like any other; where it is older than what is
+ * known it is passed over. */
+static void try_stick(struct look *l)
+{
+	struct tuf_source *source = NULL;
+	struct tuf *t = NULL;
+	struct tuf_error e;
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/metadata", l->o->place);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (refresh(l, mirror_of_folder(fd), &source, &t, &e) == 0) {
+		json_object_set_new(l->report, "fresh", json_true());
+		take_stock(l, t, NULL);
+	} else if (!l->o->mirror_count) {
+		note_error(l, l->o->place, &e);
+	}
+	tuf_close(t);
+	tuf_source_free(source);
+	close(fd);
 }
 
 json_t *fetch_look(const struct fetch_options *o)
@@ -199,6 +264,8 @@ json_t *fetch_look(const struct fetch_options *o)
 	for (unsigned i = 0; i < o->mirror_count; i++)
 		if (try_mirror(&l, o->mirrors[i]) || (o->stop && o->stop(o->arg)))
 			break;
+	if (o->place && !(o->stop && o->stop(o->arg)))
+		try_stick(&l);
 	close(l.store);
 	return l.report;
 }

@@ -2,7 +2,8 @@
 #define BEDWARDEN_UPDATE_FETCH_FETCH_H
 /*
  * One look for updates: the mirrors in order until one gives metadata that is good, then those
- * targets that a gateway can use, verified, into a folder:
+ * targets that a gateway can use, verified, into a folder; then what a stick brought to `place`, of
+ * which only firmware for devices is taken, for the rest is there already:
  *
  *   metadata/   what is trusted (update/tuf/local.h), and roots by their versions
  *   targets/    targets under their escaped names; what is listed no more is removed
@@ -14,6 +15,7 @@
 
 struct fetch_options {
 	const char *dir;
+	const char *place;    /* updates.dir, with what a stick brought; NULL none */
 	char *const *mirrors; /* URLs with metadata/ and targets/ below */
 	unsigned mirror_count;
 	char *const *roles; /* as listing.h has them */

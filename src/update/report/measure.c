@@ -667,6 +667,80 @@ void measure_patches(const struct compliance_facts *x, struct compliance_finding
 		     x->nameless);
 }
 
+struct firmware_counts {
+	unsigned by[3]; /* agent, push, person */
+	unsigned silent, unwell, asked, failed, on_trust;
+	json_int_t last; /* when one was updated; 0 never */
+};
+
+static unsigned count_steps(const json_t *rollout, const char *step, const char *driver)
+{
+	const json_t *d;
+	unsigned n = 0;
+	size_t i;
+
+	json_array_foreach (json_object_get(rollout, "devices"), i, d)
+		n += strcmp(text(d, "step"), step) == 0 &&
+		     (!driver || strcmp(text(d, "driver"), driver) == 0);
+	return n;
+}
+
+static void count_firmware(const struct compliance_facts *x, struct firmware_counts *n)
+{
+	static const char *const drivers[] = {"agent", "push", "person"};
+	const json_t *d, *r;
+	size_t i, j;
+
+	*n = (struct firmware_counts){.last = 0};
+	json_array_foreach (json_object_get(x->updates, "devices"), i, d) {
+		for (unsigned k = 0; k < 3; k++)
+			n->by[k] += strcmp(text(d, "driver"), drivers[k]) == 0;
+		n->silent += json_is_false(json_object_get(d, "reachable"));
+		n->unwell += json_is_false(json_object_get(d, "healthy"));
+	}
+	json_array_foreach (json_object_get(x->updates, "rollouts"), i, r) {
+		if (strcmp(text(r, "state"), "proposed") == 0)
+			n->asked += count_steps(r, "waiting", NULL);
+		n->failed += count_steps(r, "failed", NULL);
+		n->on_trust += count_steps(r, "done", "push");
+		json_array_foreach (json_object_get(r, "devices"), j, d)
+			if (strcmp(text(d, "step"), "done") == 0 && number(d, "since") > n->last)
+				n->last = number(d, "since");
+	}
+}
+
+/* How devices get theirs. */
+static void measure_firmware(const struct compliance_facts *x, struct compliance_finding *f)
+{
+	struct firmware_counts n;
+
+	count_firmware(x, &n);
+	if (n.by[0] + n.by[1] + n.by[2] == 0)
+		return;
+	info(f, UPDATES,
+	     "devices that get firmware from the gateway: %u by an agent, %u by pushing, %u by a "
+	     "person's hand",
+	     n.by[0], n.by[1], n.by[2]);
+	if (n.last)
+		info(f, UPDATES, "days since a device was last updated: %lld",
+		     (long long)((x->now_s - n.last) / 86400));
+	if (n.on_trust)
+		info(f, UPDATES,
+		     "updates by pushing: %u; the gateway verified them, the last hop was on trust",
+		     n.on_trust);
+	if (n.asked)
+		lack(f, UPDATES, "firmware for %u devices waits for a person's word", n.asked);
+	if (n.failed)
+		lack(f, UPDATES,
+		     "%u devices could neither be updated nor taken back: somebody has to look at "
+		     "them",
+		     n.failed);
+	if (n.silent)
+		lack(f, UPDATES, "agents of %u devices do not call", n.silent);
+	if (n.unwell)
+		lack(f, UPDATES, "%u devices say themselves that they are not well", n.unwell);
+}
+
 /* The gateway's own, and what it brings for devices. */
 void measure_updates(const struct compliance_facts *x, struct compliance_finding *f)
 {
@@ -692,6 +766,7 @@ void measure_updates(const struct compliance_facts *x, struct compliance_finding
 	if (json_is_object(json_object_get(x->updates, "hold")))
 		lack(f, UPDATES, "updates are on hold, by %s",
 		     text(json_object_get(x->updates, "hold"), "by"));
+	measure_firmware(x, f);
 }
 
 void measure_shields(const struct compliance_facts *x, struct compliance_finding *f)
