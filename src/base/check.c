@@ -635,6 +635,23 @@ static void check_people(struct checking *k)
 		      p->sms_url);
 }
 
+static void check_backup(struct checking *k)
+{
+	const char *to = k->c->backup.to, *state = k->c->gateway.state_dir;
+	size_t len = strlen(state);
+
+	if (!*to)
+		return;
+	if (*to != '/')
+		wrong(k, "backup.to", "'%.60s' begins with no /; expected a folder as /mnt/backup",
+		      to);
+	else if (strncmp(to, state, len) == 0 && (!to[len] || to[len] == '/'))
+		wrong(k, "backup.to",
+		      "'%.60s' is in state_dir, and would be lost with it; expected a folder of "
+		      "another disk",
+		      to);
+}
+
 static void check_audit(struct checking *k)
 {
 	const struct config_audit *a = &k->c->audit;
@@ -706,11 +723,18 @@ static void check_gateway(struct checking *k)
 	static const char *const captures[] = {"auto", "xdp", "packet", NULL};
 	static const char *const holders[] = {"passphrase", "tpm2", "pkcs11",
 					      "credential", "file", NULL};
+	static const char *const cryptos[] = {"any", "fips", NULL};
 	const struct config_gateway *g = &k->c->gateway;
 
 	check_word(k, "gateway.capture", "capture", g->capture, captures, "auto, xdp or packet");
+	check_word(k, "gateway.crypto", "crypto", g->crypto, cryptos, "any or fips");
 	check_word(k, "gateway.key_holder", "key_holder", g->key_holder, holders,
 		   "passphrase, tpm2, pkcs11, credential or file");
+	if (strcmp(g->crypto, "fips") == 0 && strcmp(g->key_holder, "passphrase") == 0)
+		wrong(k, "gateway.key_holder",
+		      "passphrase; with 'crypto: fips' expected another: a passphrase becomes a "
+		      "key "
+		      "by Argon2id, which is not approved");
 }
 
 static const char *interface_user(const struct config *c, unsigned upto, bool hospital,
@@ -1065,6 +1089,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	check_console(&k);
 	check_people(&k);
 	check_audit(&k);
+	check_backup(&k);
 	check_updates(&k);
 	check_pki(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)

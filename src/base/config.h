@@ -38,6 +38,7 @@ struct config_gateway {
 	uint32_t evidence_mb;
 	uint32_t evidence_days;
 	uint32_t archive_mb; /* most on its way into the vault */
+	char *crypto;	     /* "any" or "fips" */
 	char *key_holder;    /* "passphrase", "tpm2", "pkcs11", "credential" or "file" */
 	char *key_place;     /* where it is; "" its default */
 };
@@ -157,6 +158,13 @@ struct config_people {
 	bool one_factor_anywhere; /* opens a door in an emergency; else only from the ward */
 	uint32_t idle_minutes;	  /* 0: the role's own */
 	uint32_t overall_hours;	  /* 0: the role's own */
+};
+
+/* What the gateway backs up by itself. */
+struct config_backup {
+	char *to; /* a folder of another disk; "" nothing is */
+	uint32_t every_hours;
+	uint32_t keep_days; /* each, in the vault */
 };
 
 /* Where the audit trail is sent. */
@@ -300,6 +308,7 @@ struct config {
 	unsigned peers_count;
 	struct config_people people;
 	struct config_audit audit;
+	struct config_backup backup;
 	struct config_updates updates;
 	struct config_segment *segments;
 	unsigned segments_count;

@@ -129,6 +129,9 @@ static const struct cyaml_schema_value text_entry = {
 	  OPTIONAL, "512", 1, 1048576,                                                             \
 	  "Most megabytes of messages and images that are on their way into the vault, sealed "    \
 	  "on the disk meanwhile; what is more is lost, and told.")                                \
+	X(TEXT, schema_file, "crypto", config.gateway.crypto, 0, OPTIONAL, "any", 1, 15,           \
+	  "Which algorithms are used: any that are good, or fips, those alone that FIPS 140-3 "    \
+	  "approves, by OpenSSL's FIPS provider where it is installed (doc/fips.md).")             \
 	X(TEXT, schema_file, "key_holder", config.gateway.key_holder, 0, OPTIONAL, "file", 1, 15,  \
 	  "What holds the key to all other keys when they are first made: tpm2, pkcs11, "          \
 	  "credential, passphrase, or file, which is for a first trial only.")                     \
@@ -284,6 +287,16 @@ static const struct cyaml_schema_value text_entry = {
 	  "A file with the gateway's own certificate, for collectors that ask for one.")          \
 	X(TEXT, schema_file, "cert_key", config.audit.cert_key, 0, OPTIONAL, "", 0, 255,          \
 	  "A file with that certificate's key.")
+
+#define BACKUP(X)                                                                                \
+	X(TEXT, schema_file, "to", config.backup.to, 0, OPTIONAL, "", 0, 255,                    \
+	  "A folder of another disk, or of a share, that the vault is copied to with a fresh "   \
+	  "backup of the gateway in it. It has to be there when the gateway starts, and belong " \
+	  "to the user bedwarden. Empty: no backups are made by themselves.")                    \
+	X(NUMBER, schema_file, "every_hours", given.every_hours, config.backup.every_hours,      \
+	  OPTIONAL, "24", 1, 744, "A backup is made every so many hours.")                       \
+	X(NUMBER, schema_file, "keep_days", given.keep_days, config.backup.keep_days, OPTIONAL,  \
+	  "30", 1, 3650, "How long each is kept in the vault.")
 
 #define UPDATES(X)                                                                                 \
 	X(TEXTS, schema_file, "mirrors", config.updates.mirrors, &text_entry, OPTIONAL, NULL, 1,   \
@@ -549,6 +562,8 @@ static const struct cyaml_schema_value text_entry = {
 	  "Who may sign in, and how.")                                                             \
 	X(MAP, schema_file, "audit", config, audit_fields, OPTIONAL, NULL, 0, 0,                   \
 	  "The audit trail.")                                                                      \
+	X(MAP, schema_file, "backup", config, backup_fields, OPTIONAL, NULL, 0, 0,                 \
+	  "What the gateway backs up by itself.")                                                  \
 	X(MAP, schema_file, "updates", config, updates_fields, OPTIONAL, NULL, 0, 0, "Updates.")   \
 	X(MAP, schema_file, "pki", config, pki_fields, OPTIONAL, NULL, 0, 0, "Certificates.")      \
 	X(MAPS, schema_file, "relays", config.relays, &relay_entry, OPTIONAL, NULL, 0, MAX_RELAYS, \
@@ -632,6 +647,7 @@ ENTRY(peer, config_peer)
 TABLE(people, PEOPLE)
 TABLE(export, EXPORT)
 TABLE(audit, AUDIT)
+TABLE(backup, BACKUP)
 TABLE(rollout, ROLLOUT)
 TABLE(updates, UPDATES)
 TABLE(segment, SEGMENT)
@@ -663,6 +679,7 @@ const struct schema_table schema_tables[] = {
 	ROW(people, "people", "Who may sign in, and how"),
 	ROW(audit, "audit", "The audit trail"),
 	ROW(export, "audit.export", "Where the audit trail is sent"),
+	ROW(backup, "backup", "What the gateway backs up by itself"),
 	ROW(updates, "updates", "Where updates come from, and when they are installed"),
 	ROW(rollout, "updates.rollout", "How firmware comes to devices"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),

@@ -34,7 +34,7 @@ struct schema_given {
 		*per_source, *requests, *subscribers, *days, *idle_minutes, *overall_hours,
 		*renew_minutes, *dead_ms, *minutes, *kb_per_second, *warn_days, *export_port, *few,
 		*parallel, *success, *pause_minutes, *install_seconds, *watch_seconds,
-		*patient_seconds;
+		*patient_seconds, *every_hours, *keep_days;
 };
 
 /* What a policy file loads into. `config` is first: config_free() gets back here. */

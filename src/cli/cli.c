@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/fips.h"
 #include "cli/audit.h"
 #include "cli/demo.h"
 #include "cli/inspect.h"
@@ -79,7 +80,7 @@ const struct cli_command cli_commands[] = {
 	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
 	 "decrypt what was sealed", cli_open},
 	{"vault",
-	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log|backup|restore DIR "
+	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log|backup|copy|restore DIR "
 	 "[OPTION]... [ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
 	{"user",
@@ -161,6 +162,7 @@ int cli_main(int argc, char **argv)
 	const struct cli_command *c;
 
 	config_check_words(message_is_wrong);
+	fips_inherit();
 	if (argc < 2) {
 		help(stderr);
 		return CLI_USAGE;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/fips.h"
 #include "cli/explain_service.h"
 #include "cli/explain_shield.h"
 #include "cli/explain_update.h"
@@ -535,8 +536,23 @@ static void warn_services(const struct explaining *x, const struct warning *w)
 	}
 }
 
+/* Each setting that is about it is where it takes effect; what it does not reach is said once. */
+static void warn_crypto(const struct config *c, const struct warning *w)
+{
+	if (strcmp(c->gateway.crypto, "fips") != 0)
+		return;
+	fips_begin(); /* as the gateway would */
+	if (!fips_has_module())
+		warn(w, "crypto: fips: no validated module (OpenSSL's FIPS provider) is installed "
+			"here; only approved algorithms will be used, but OpenSSL's own");
+	warn(w, "crypto: fips: age files, the recovery kit among them, and device updates over "
+		"TFTP or plain HTTP stay what they are; updates over SFTP are refused; passwords "
+		"are kept by Argon2id until they are set anew");
+}
+
 static void warn_all(const struct explaining *x, const struct warning *w)
 {
+	warn_crypto(x->c, w);
 	warn_services(x, w);
 	warn_segments(x->c, w);
 	warn_hosts(x->c, w);

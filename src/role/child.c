@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fips.h"
 #include "base/ipc.h"
 
 void child_init(struct child *c, const char *name, unsigned number)
@@ -16,14 +17,15 @@ void child_init(struct child *c, const char *name, unsigned number)
 	*c = (struct child){.name = name, .number = number, .sock = -1};
 }
 
-/* Nothing of the parent's environment but how sanitizers report. */
-static char **clean_environment(char *env[4])
+/* Nothing of the parent's environment but how sanitizers report, and which algorithms are used. */
+static char **clean_environment(char *env[5])
 {
-	static const char *const keep[] = {"ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="};
+	static const char *const keep[] = {
+		"ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=", FIPS_ENV "="};
 	unsigned n = 0;
 
 	for (char **e = environ; e && *e; e++)
-		for (unsigned k = 0; k < 3 && n < 3; k++)
+		for (unsigned k = 0; k < 4 && n < 4; k++)
 			if (strncmp(*e, keep[k], strlen(keep[k])) == 0)
 				env[n++] = *e;
 	env[n] = NULL;
@@ -73,7 +75,7 @@ static _Noreturn void become(const struct child_start *how, int sock, pid_t pare
 int child_start(struct child *c, const struct child_start *how, uint64_t now_ns)
 {
 	pid_t parent = getpid(), pid;
-	char *env[4];
+	char *env[5];
 	int pair[2], err;
 
 	respawn_started(&c->respawn, now_ns);

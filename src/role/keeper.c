@@ -24,6 +24,7 @@
 #include "keep/person.h"
 #include "keep/store.h"
 #include "role/amend.h"
+#include "role/backups.h"
 #include "role/census.h"
 #include "role/deposit.h"
 #include "role/desk.h"
@@ -369,6 +370,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = evidence;
 	if (deposits < at)
 		at = deposits;
+	if (backups_due(k, now_ns) < at)
+		at = backups_due(k, now_ns);
 	if (updates_due(k->updates) < at)
 		at = updates_due(k->updates);
 	if (waves_due(k) < at)
@@ -465,6 +468,7 @@ static void turn(struct keeper *k, int signals)
 		ledger_evidence_lost(k);
 	}
 	deposit_turn(k, clock_mono_ns());
+	backups_turn(k, clock_mono_ns());
 	if (ledger_due(k) <= clock_mono_ns())
 		ledger_write(k, clock_mono_ns());
 }
@@ -479,6 +483,7 @@ static int finish(struct keeper *k)
 			hear_guard(k, n, 4096);
 	if (k->pcaps)
 		pcaps_flush(k->pcaps, clock_wall_ns()); /* says what it writes */
+	backups_close(k);
 	deposit_close(k);
 	if (k->pcaps)
 		ledger_evidence_lost(k);

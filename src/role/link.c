@@ -23,6 +23,7 @@
 #include "role/peers.h"
 #include "role/setup.h"
 #include "role/tls_key.h"
+#include "seal/pki/library.h"
 
 #define EVENTS_WAITING (1u << 20)
 #define SETUP_MAX      (64u << 20)
@@ -343,6 +344,7 @@ static void prepare(struct link *l)
 	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
 				 OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ASYNC,
 			 NULL);
+	library_tls();
 	/* Buffers come and go with every message. */
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
 	mallopt(M_TRIM_THRESHOLD, 16 << 20);

@@ -92,6 +92,15 @@ static void update_rules(const struct gateway *g, struct arguments *a)
 	add(a, "-C", u->dir);
 }
 
+static void backup_arguments(const struct config_backup *b, struct arguments *a)
+{
+	if (!*b->to)
+		return;
+	add(a, "-B", b->to);
+	add_number(a, "-b", b->every_hours);
+	add_number(a, "-T", b->keep_days);
+}
+
 static void keeper_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 	const struct config_gateway *c = &g->site.config->gateway;
@@ -117,6 +126,7 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 	add(a, "-c", g->config_file);
 	if (*c->profiles_dir)
 		add(a, "-p", c->profiles_dir);
+	backup_arguments(&g->site.config->backup, a);
 	people_arguments(&g->site.config->people, a);
 	update_rules(g, a);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fips.h"
 #include "base/log.h"
 #include "base/will.h"
 #include "role/tls_key.h"
@@ -172,6 +173,7 @@ static void tune(struct peers *ps, const json_t *root)
 {
 	const char *name = json_string_value(json_array_get(json_object_get(root, "names"), 0));
 	struct links_options o = {.name = name && *name ? name : "bedwarden",
+				  .fips = fips_on(),
 				  .dead_ms = number(ps->setup, "dead_ms"),
 				  .renew_s = number(ps->setup, "renew_s")};
 

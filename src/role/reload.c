@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "base/fips.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "guard/capture/gate.h"
@@ -275,6 +276,8 @@ int reload_first(struct gateway *g, char ret_error[SITE_ERROR])
 		return err;
 	c = &g->site.config->gateway;
 	snprintf(g->name, sizeof(g->name), "%s", c->name);
+	if (strcmp(c->crypto, "fips") == 0)
+		fips_begin();
 	err = control_open(c->run_dir, &g->control);
 	if (err < 0) {
 		snprintf(
@@ -323,7 +326,8 @@ static void keep_fixed(struct config_gateway *was, struct config_gateway *now)
 {
 	char **pairs[][2] = {{&was->run_dir, &now->run_dir},
 			     {&was->bpf_dir, &now->bpf_dir},
-			     {&was->capture, &now->capture}};
+			     {&was->capture, &now->capture},
+			     {&was->crypto, &now->crypto}};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
 		char *swap = *pairs[i][0];

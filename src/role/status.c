@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/fips.h"
 #include "guard/capture/gate.h"
 
 static const char *port_mode(const struct gateway *g, const struct port *p)
@@ -220,6 +221,14 @@ static void nag(struct json *j, const char *fmt, ...)
 	json_str(j, NULL, text);
 }
 
+static void put_crypto(struct json *j)
+{
+	json_open(j, "crypto");
+	json_str(j, "mode", fips_on() ? "fips" : "any");
+	json_bool(j, "validated_module", fips_has_module());
+	json_close(j);
+}
+
 /* What a person should do something about. */
 static void put_nags(struct json *j, const struct gateway *g)
 {
@@ -233,6 +242,9 @@ static void put_nags(struct json *j, const struct gateway *g)
 		    "the kernel's floor is not in use (%s): when the gateway stops, nothing is "
 		    "forwarded, whatever a device's fail mode",
 		    g->why_packet);
+	if (fips_on() && !fips_has_module())
+		nag(j, "crypto: fips: no validated module is installed here; only approved "
+		       "algorithms are used, but OpenSSL's own (doc/fips.md)");
 	for (unsigned i = 0; i < g->ports.count; i++) {
 		const struct port *p = &g->ports.list[i];
 
@@ -290,6 +302,7 @@ size_t status_json(struct gateway *g, uint64_t now_ns, char *buf, size_t cap)
 	json_str(&j, "policy_file", g->config_file);
 	json_u64(&j, "generation", g->generation);
 	json_str(&j, "capture", g->gate ? "xdp" : "packet");
+	put_crypto(&j);
 	put_segments(&j, g);
 	put_ports(&j, g);
 	put_members(&j, g, now_ns, true);

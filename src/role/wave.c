@@ -484,9 +484,25 @@ static bool is_interesting(const json_t *rollout)
 	return strcmp(state, "done") != 0 && strcmp(state, "stopped") != 0;
 }
 
-static int64_t seconds(const json_t *of, const char *device)
+/* Of what lies ahead, since the clock was set back, nobody knows when it was. */
+static int64_t seconds(const json_t *of, const char *device, int64_t now)
 {
-	return json_integer_value(json_object_get(of, device));
+	json_int_t s = json_integer_value(json_object_get(of, device));
+
+	return s > now ? 0 : s;
+}
+
+/* In doubt it was now: a device is on its patient for a while longer, and not for ever. */
+static int64_t vitals_of(struct keeper *k, const char *device, int64_t now)
+{
+	json_int_t ns = json_integer_value(json_object_get(k->patients, device)),
+		   now_ns = now * (json_int_t)NSEC_PER_SEC;
+
+	if (ns - (json_int_t)NSEC_PER_SEC > now_ns) {
+		ns = now_ns;
+		json_object_set_new(k->patients, device, json_integer(ns));
+	}
+	return ns / (json_int_t)NSEC_PER_SEC;
 }
 
 static void flush(struct keeper *k, const struct setup_sight *rows, unsigned count)
@@ -500,6 +516,7 @@ static void tell_sights(struct keeper *k)
 {
 	static struct setup_sight rows[ROWS];
 	struct waves *w = k->waves;
+	int64_t now = time(NULL);
 	bool looked = false;
 	unsigned count = 0;
 	const json_t *r, *d;
@@ -507,6 +524,8 @@ static void tell_sights(struct keeper *k)
 
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
 		looked = looked || k->guards[n] >= 0;
+	if (w->since > now)
+		w->since = now;
 	json_array_foreach (json_object_get(w->status, "rollouts"), i, r) {
 		if (!is_interesting(r))
 			continue;
@@ -515,9 +534,9 @@ static void tell_sights(struct keeper *k)
 
 			rows[count] = (struct setup_sight){
 				.since = looked ? w->since : 0,
-				.vitals = seconds(k->patients, name) / (int64_t)NSEC_PER_SEC,
-				.talked = seconds(w->talked, name),
-				.misbehaved = seconds(w->misbehaved, name)};
+				.vitals = vitals_of(k, name, now),
+				.talked = seconds(w->talked, name, now),
+				.misbehaved = seconds(w->misbehaved, name, now)};
 			snprintf(rows[count].name, sizeof(rows[count].name), "%s", name);
 			if (++count == ROWS) {
 				flush(k, rows, count);

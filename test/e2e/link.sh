@@ -52,7 +52,8 @@ wire() {
 
 # policy A|B [with]: the file of a gateway, with its peer or not yet.
 policy() {
-	local g=$1 link=""
+	local g=$1 link="" crypto=any
+	[ $g = a ] || crypto=fips # which it has to agree on with one that is not so strict
 	case $g in
 	a) [ -z "${2:-}" ] || link="link: {listen: \"10.92.1.1:4789\", ca: $dir/ca-b.pem, dead_ms: 1000}
 peers: [{name: gw-b, address: \"10.92.1.2:4789\", hosts: [srv, vault]}]" ;;
@@ -61,7 +62,7 @@ peers: [{name: gw-a, address: \"10.92.1.1:4789\", hosts: [open, closed]}]" ;;
 	esac
 	{
 		cat <<-Y
-		gateway: {name: gw-$g, state_dir: $dir/state-$g, run_dir: $dir/run-$g, bpf_dir: $dir/bpf-$g/bw, capture: $capture}
+		gateway: {name: gw-$g, state_dir: $dir/state-$g, run_dir: $dir/run-$g, bpf_dir: $dir/bpf-$g/bw, capture: $capture, crypto: $crypto}
 		console: {on: no}
 		segments: [{name: seg, ward: w0, hospital: h0, isolated: no, mode: enforce, unknown_devices: block, binding: block}]
 		$link
@@ -191,6 +192,8 @@ whole() {
 	for g in a b; do "$bw" policy apply -c "$dir/$g.yaml" >/dev/null; done
 	ms=$(until_ms 25000 both_up)
 	if [ "$ms" -ge 0 ]; then ok "$capture: the link is up on both sides, $ms ms after the policy"; else not "$capture: the link is up on both sides"; tail -n 5 "$dir"/log-?; for g in a b; do say $g events --all --json | grep '"seal"' | tail -n 5; done; return; fi
+
+	check "$capture: with crypto: fips a link is of approved algorithms" bash -c "$(declare -f state say); bw=$bw; dir=$dir; state b | grep -q '\"crypto\":{\"mode\":\"fips\"' && state b | grep -q '\"cipher\":\"ECDHE-ECDSA-AES...-GCM'"
 
 	listen "$dir/quiet.pcap"
 	check "$capture: a ping goes there and back" at open ping -c 2 -W 2 10.92.0.1

@@ -83,9 +83,7 @@ static const struct mistake {
 	{"segments:\n  \"\xff\"\n", 2, 4, "not YAML: invalid leading UTF-8 octet"},
 	{"- 1\n", 1, 1,
 	 "the file is a list; expected a mapping with the keys gateway, console, people, audit, "
-	 "updates, "
-	 "pki, "
-	 "relays, link, peers, segments"},
+	 "backup, updates, pki, relays, link, peers, segments"},
 	{SEGMENT "---\n" SEGMENT, 2, 1, "a second document begins"},
 	{"segments: &a [{name: icu, ward: w, hospital: h}]\nhosts: *a\n", 2, 8, "an alias"},
 	{"[[[[[[[[[[[[[[[[[[[[", 1, 17, "nested too deeply"},
@@ -93,11 +91,15 @@ static const struct mistake {
 	{"hosts: []\n", 1, 1, "'segments' is missing"},
 	{SEGMENT "host: []\n", 2, 1, "unknown key 'host'; did you mean 'hosts'?"},
 	{SEGMENT "zebra: 1\n", 2, 1,
-	 "unknown key 'zebra'; expected one of gateway, console, people, audit, updates, pki, "
+	 "unknown key 'zebra'; expected one of gateway, console, people, audit, backup, updates, "
+	 "pki, "
 	 "relays, "
 	 "link, peers, "
 	 "segments, "
 	 "hosts, devices"},
+	{SEGMENT "backup: {to: mnt}\n", 2, 14, "'mnt' begins with no /"},
+	{SEGMENT "backup: {to: /var/lib/bedwarden/copy}\n", 2, 14, "would be lost with it"},
+	{SEGMENT "backup: {to: /mnt, every_hours: 0}\n", 2, 33, "expected a number from 1 to 744"},
 	{SEGMENT "hosts:\n", 2, 7, "'hosts' is nothing; expected a list of entries"},
 	{SEGMENT "hosts: 7\n", 2, 8, "'hosts' is a single value; expected a list"},
 	{SEGMENT SEGMENT, 2, 1, "'segments' is given twice, first on line 1"},

@@ -276,6 +276,31 @@ static void is_not_undone_where_nobody_can_see(void **state)
 	rollout_free(w.r);
 }
 
+static void a_clock_that_was_set_back_a_year_stops_nothing(void **state)
+{
+	struct ward w;
+
+	begin(&w, 1, 0);
+	w.kills = true;
+	rollout_approve(w.r, "ann", w.now);
+	tick(&w, 1);
+	rollout_told(w.r, "p0", true, NULL, w.now);
+	w.now -= 365 * DAY;
+	tick(&w, 30);
+	assert_int_equal(step_of(&w, 0), STEP_INSTALLING);
+	is_heard(&w, 0, "2.0");
+	w.seen[0].said = w.seen[0].talked = w.now + 1;
+	tick(&w, 2);
+	assert_int_equal(step_of(&w, 0), STEP_WATCHING);
+	w.now -= 365 * DAY;
+	tick(&w, 30);
+	w.now += 60;
+	is_heard(&w, 0, "2.0");
+	tick(&w, 700);
+	assert_int_equal(step_of(&w, 0), STEP_DONE);
+	rollout_free(w.r);
+}
+
 static void what_it_always_did_is_no_news(void **state)
 {
 	for (int habit = 0; habit < 2; habit++) {
@@ -515,6 +540,7 @@ int main(void)
 		cmocka_unit_test(waits_where_nobody_can_see),
 		cmocka_unit_test(is_not_undone_where_nobody_can_see),
 		cmocka_unit_test(what_it_always_did_is_no_news),
+		cmocka_unit_test(a_clock_that_was_set_back_a_year_stops_nothing),
 		cmocka_unit_test(taken_back_when_silent),
 		cmocka_unit_test(taken_back_with_another_version),
 		cmocka_unit_test(taken_back_when_it_does_not_talk),

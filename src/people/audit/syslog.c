@@ -18,6 +18,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "base/fips.h"
+
 #define PATIENCE_S 10
 #define PRIORITY   (10 * 8 + 5)
 
@@ -145,7 +147,7 @@ static int dial(const struct syslog_to *to, char *error)
 /* TLS 1.2 at least (IHE ITI-19, BCP 195), and nobody whom the authority does not vouch for. */
 static int prepare(SSL_CTX *ctx, const char *ca, const char *cert, const char *key, char *error)
 {
-	if (!ctx || !SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION))
+	if (!ctx || !SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) || fips_context(ctx) < 0)
 		return fail(error, "TLS: %s", tls_reason());
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY); /* see gone() */

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include <argon2.h>
+#include <openssl/evp.h>
 #include <utf8proc.h>
 
 #include "base/crypto.h"
+#include "base/fips.h"
 #include "base/secret.h"
 #include "people/auth/common.h"
 
@@ -17,9 +19,15 @@
 #define TAG	   32
 #define BYTES_MAX  (PASSWORD_MAX * 4)
 
+#define ITERATIONS 600000 /* of PBKDF2, SP 800-132, where Argon2id is not approved */
+
 /* A record that asks for more than this is none of ours. */
-#define MEMORY_MAX (1u << 20)
-#define PASSES_MAX 16
+#define MEMORY_MAX     (1u << 20)
+#define PASSES_MAX     16
+#define ITERATIONS_MAX 10000000
+
+/* What a record was made by, its first byte. */
+enum method { METHOD_ARGON2ID = 1, METHOD_PBKDF2 };
 
 #define FAULT_NAME(name, text, sentence)     [PASSWORD_FAULT_##name] = (text),
 #define FAULT_SENTENCE(name, text, sentence) [PASSWORD_FAULT_##name] = (sentence),
@@ -94,8 +102,32 @@ enum password_fault password_check(const char *password, unsigned min, const cha
 }
 
 struct cost {
-	uint32_t memory, passes, lanes;
+	enum method method;
+	uint32_t memory, passes, lanes; /* PBKDF2: passes alone */
 };
+
+static struct cost cost_now(void)
+{
+	return fips_on() ? (struct cost){METHOD_PBKDF2, 0, ITERATIONS, 0}
+			 : (struct cost){METHOD_ARGON2ID, MEMORY_KIB, PASSES, LANES};
+}
+
+static bool is_ours(const struct cost *c)
+{
+	if (c->method == METHOD_PBKDF2)
+		return c->memory == 0 && c->lanes == 0 && c->passes && c->passes <= ITERATIONS_MAX;
+	return c->method == METHOD_ARGON2ID && c->memory <= MEMORY_MAX && c->passes <= PASSES_MAX &&
+	       c->lanes <= 64;
+}
+
+static int hash_pbkdf2(const char *text, const struct cost *c, struct bytes salt,
+		       uint8_t ret_tag[TAG])
+{
+	return PKCS5_PBKDF2_HMAC(text, (int)strlen(text), salt.data, (int)salt.len, (int)c->passes,
+				 EVP_sha256(), TAG, ret_tag) == 1
+		       ? 0
+		       : -EIO;
+}
 
 /* One thread for all lanes: a lane is how the memory is filled, not who does it. */
 static int hash(const char *text, const struct cost *c, struct bytes salt, uint8_t ret_tag[TAG])
@@ -114,15 +146,18 @@ static int hash(const char *text, const struct cost *c, struct bytes salt, uint8
 		.version = ARGON2_VERSION_13,
 		.flags = ARGON2_DEFAULT_FLAGS,
 	};
-	int rc = argon2id_ctx(&ctx);
+	int rc;
 
+	if (c->method == METHOD_PBKDF2)
+		return hash_pbkdf2(text, c, salt, ret_tag);
+	rc = argon2id_ctx(&ctx);
 	return rc == ARGON2_OK ? 0 : rc == ARGON2_MEMORY_ALLOCATION_ERROR ? -ENOMEM : -EBADMSG;
 }
 
 int password_hash(const char *password, int (*random)(void *ret_data, size_t len),
 		  uint8_t ret_record[PASSWORD_RECORD])
 {
-	static const struct cost cost = {MEMORY_KIB, PASSES, LANES};
+	const struct cost cost = cost_now();
 	struct writer w = writer_new(ret_record, PASSWORD_RECORD);
 	uint8_t salt[SALT], tag[TAG];
 	size_t points;
@@ -134,7 +169,7 @@ int password_hash(const char *password, int (*random)(void *ret_data, size_t len
 	drop(text);
 	if (err < 0)
 		return err;
-	write_u8(&w, 1);
+	write_u8(&w, (uint8_t)cost.method);
 	write_be32(&w, cost.memory);
 	write_be32(&w, cost.passes);
 	write_be32(&w, cost.lanes);
@@ -147,19 +182,19 @@ int password_hash(const char *password, int (*random)(void *ret_data, size_t len
 int password_verify(const char *password, struct bytes record)
 {
 	struct reader r = reader_new(record.data, record.len);
-	uint8_t version = read_u8(&r), tag[TAG];
-	struct cost c = {.memory = read_be32(&r)};
+	struct cost c = {.method = (enum method)read_u8(&r)};
+	uint8_t tag[TAG];
 	struct bytes salt, want;
 	size_t points;
 	char *text;
 	int err;
 
+	c.memory = read_be32(&r);
 	c.passes = read_be32(&r);
 	c.lanes = read_be32(&r);
 	salt = read_bytes(&r, SALT);
 	want = read_bytes(&r, TAG);
-	if (r.bad || reader_left(&r) || version != 1 || c.memory > MEMORY_MAX ||
-	    c.passes > PASSES_MAX || c.lanes > 64)
+	if (r.bad || reader_left(&r) || !is_ours(&c))
 		return -EBADMSG;
 	text = normalize(password, &points);
 	if (!text)
@@ -175,7 +210,7 @@ int password_verify(const char *password, struct bytes record)
 void password_waste(const char *password)
 {
 	static const uint8_t salt[SALT] = "nobody's salt, .";
-	static const struct cost cost = {MEMORY_KIB, PASSES, LANES};
+	const struct cost cost = cost_now();
 	uint8_t tag[TAG];
 	size_t points;
 	char *text = normalize(password, &points);

@@ -32,7 +32,8 @@ enum password_fault password_check(const char *password, unsigned min, const cha
 
 /* What is kept: the costs, a salt, the hash. */
 #define PASSWORD_RECORD 61
-/* Takes a tenth of a second and 64 MiB. 0; -EINVAL no text; -ENOMEM; -errno of `random`. */
+/* By Argon2id (RFC 9106), with `crypto: fips` by PBKDF2-HMAC-SHA-256 (SP 800-132).
+ * Takes a tenth of a second and 64 MiB. 0; -EINVAL no text; -ENOMEM; -errno of `random`. */
 int password_hash(const char *password, int (*random)(void *ret_data, size_t len),
 		  uint8_t ret_record[PASSWORD_RECORD]);
 /* 0 it is; -EACCES it is not; -EBADMSG the record is none; -ENOMEM. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cipher.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "people/auth/base64url.h"
@@ -20,35 +21,31 @@ struct spent {
 
 struct tickets {
 	int (*random)(void *ret_data, size_t len);
-	struct aead *seal, *open;
+	struct cipher *cipher;
+	uint8_t key[CRYPTO_KEY];
 	struct spent spent[SPENT_MAX];
 };
 
 struct tickets *tickets_new(int (*random)(void *ret_data, size_t len))
 {
 	struct tickets *t = calloc(1, sizeof(*t));
-	uint8_t key[CRYPTO_KEY];
 
 	if (!t)
 		return NULL;
 	t->random = random;
-	t->seal = aead_new(true);
-	t->open = aead_new(false);
-	if (!t->seal || !t->open || random(key, sizeof(key)) < 0 || aead_key(t->seal, key) < 0 ||
-	    aead_key(t->open, key) < 0) {
-		tickets_free(t);
-		t = NULL;
-	}
-	secret_wipe(key, sizeof(key));
-	return t;
+	t->cipher = cipher_new();
+	if (t->cipher && random(t->key, sizeof(t->key)) == 0)
+		return t;
+	tickets_free(t);
+	return NULL;
 }
 
 void tickets_free(struct tickets *t)
 {
 	if (!t)
 		return;
-	aead_free(t->seal);
-	aead_free(t->open);
+	cipher_free(t->cipher);
+	secret_wipe(t->key, sizeof(t->key));
 	free(t);
 }
 
@@ -62,8 +59,9 @@ int ticket_write(struct tickets *t, struct ticket *k, uint64_t now_ns, char ret_
 	if (err == 0)
 		err = t->random(sealed, CRYPTO_NONCE);
 	if (err == 0)
-		err = aead_seal(t->seal, sealed, (const uint8_t *)k, sizeof(*k),
-				sealed + CRYPTO_NONCE);
+		err = cipher_seal(t->cipher, t->key, sealed, (struct bytes){0},
+				  (struct bytes){(const uint8_t *)k, sizeof(*k)},
+				  sealed + CRYPTO_NONCE);
 	if (err == 0)
 		base64url_write(sealed, sizeof(sealed), ret_text);
 	return err;
@@ -86,8 +84,9 @@ int ticket_read(struct tickets *t, const char *text, uint64_t now_ns, struct tic
 	int err = 0;
 
 	if (base64url_read(text, sealed, sizeof(sealed), &len) < 0 || len != sizeof(sealed) ||
-	    aead_open(t->open, sealed, sealed + CRYPTO_NONCE, len - CRYPTO_NONCE, (uint8_t *)&k) <
-		    0)
+	    cipher_open(t->cipher, t->key, sealed, (struct bytes){0},
+			(struct bytes){sealed + CRYPTO_NONCE, len - CRYPTO_NONCE},
+			(uint8_t *)&k) < 0)
 		return -EBADMSG;
 	if (now_ns < k.made_ns || now_ns - k.made_ns > LIFE_NS)
 		err = -ESTALE;

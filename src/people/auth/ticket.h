@@ -2,7 +2,7 @@
 #define BEDWARDEN_PEOPLE_AUTH_TICKET_H
 /*
  * What a ceremony that is under way must remember, given to the other side to keep:
- * sealed (ChaCha20-Poly1305) under a key that lives and dies with the process. So a
+ * sealed (AES-256-GCM) under a key that lives and dies with the process. So a
  * thousand begun sign-ins cost us nothing, and nobody can push out another's.
  *
  * A ticket is good until its time is over and, where it says so, once: of those that

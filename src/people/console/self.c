@@ -9,6 +9,8 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include "base/fips.h"
+
 #define DAY_S  86400
 #define GROUPS "X25519:P-256:P-384"
 
@@ -174,9 +176,9 @@ SSL_CTX *self_context(EVP_PKEY *key, X509 *x, STACK_OF(X509) * issuers)
 	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
 
 	if (c && SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) == 1 &&
-	    SSL_CTX_set1_groups_list(c, GROUPS) == 1 && SSL_CTX_set_num_tickets(c, 0) == 1 &&
-	    SSL_CTX_set_max_early_data(c, 0) == 1 && SSL_CTX_use_certificate(c, x) == 1 &&
-	    SSL_CTX_use_PrivateKey(c, key) == 1 &&
+	    SSL_CTX_set1_groups_list(c, GROUPS) == 1 && fips_context(c) == 0 &&
+	    SSL_CTX_set_num_tickets(c, 0) == 1 && SSL_CTX_set_max_early_data(c, 0) == 1 &&
+	    SSL_CTX_use_certificate(c, x) == 1 && SSL_CTX_use_PrivateKey(c, key) == 1 &&
 	    (!issuers || SSL_CTX_set1_chain(c, issuers) == 1)) {
 		SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 					       SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF);

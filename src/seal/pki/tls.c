@@ -12,6 +12,8 @@
 #include <openssl/x509v3.h>
 
 #include "base/clock.h"
+#include "base/fips.h"
+#include "seal/pki/library.h"
 
 #define CIPHERS_13 "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
 #define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -385,6 +387,10 @@ static bool judge_dates(const struct belief *b, struct tls_peer *p, X509 *x, X50
 		X509_STORE_CTX_set_error(ctx, X509_V_ERR_CERT_HAS_EXPIRED);
 	else if (late <= 0 && p)
 		p->late = REASON_RELAY_EXPIRED;
+	if (!fips_key(X509_get0_pubkey(x))) {
+		X509_STORE_CTX_set_error(ctx, X509_V_ERR_EE_KEY_TOO_SMALL);
+		return false;
+	}
 	return early < 0 && (late > 0 || b->late_ok);
 }
 
@@ -403,6 +409,20 @@ static bool print_of(X509_STORE_CTX *ctx, X509 *x, uint8_t ret_print[CRYPTO_HASH
 	return crypto_sha256((struct bytes){prints[0], n * CRYPTO_HASH}, ret_print) == 0;
 }
 
+/* With `crypto: fips`: all of a chain that verified. */
+static bool keys_approved(X509_STORE_CTX *ctx)
+{
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+
+	for (int i = 0; i < sk_X509_num(chain); i++)
+		if (!fips_key(X509_get0_pubkey(sk_X509_value(chain, i)))) {
+			X509_STORE_CTX_set_error(ctx, i ? X509_V_ERR_CA_KEY_TOO_SMALL
+							: X509_V_ERR_EE_KEY_TOO_SMALL);
+			return false;
+		}
+	return true;
+}
+
 static bool judge_chain(struct belief *b, const struct tls_peer *p, X509 *x, X509_STORE_CTX *ctx)
 {
 	uint8_t print[CRYPTO_HASH];
@@ -410,14 +430,14 @@ static bool judge_chain(struct belief *b, const struct tls_peer *p, X509 *x, X50
 	struct known *k;
 
 	if (!print_of(ctx, x, print))
-		return X509_verify_cert(ctx) == 1;
+		return X509_verify_cert(ctx) == 1 && keys_approved(ctx);
 	k = &b->known[print[0] % KNOWN];
 	if (k->until_ns > now && memcmp(k->print, print, CRYPTO_HASH) == 0 &&
 	    X509_cmp_current_time(X509_get0_notAfter(x)) > 0) {
 		X509_STORE_CTX_set_error(ctx, X509_V_OK);
 		return true;
 	}
-	if (X509_verify_cert(ctx) != 1)
+	if (X509_verify_cert(ctx) != 1 || !keys_approved(ctx))
 		return false;
 	if (p->late == REASON_NONE) {
 		k->until_ns = now + KNOWN_NS;
@@ -491,13 +511,15 @@ static bool set_protocol(SSL_CTX *ctx, const struct tls_options *o)
 	SSL_CTX_set_options(ctx, options);
 	SSL_CTX_clear_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* What is shown is what `chain` has: to look for more would verify it in every handshake. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				      SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_security_level(ctx, 2);
 	return SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_min_proto_version(ctx, least) &&
 	       SSL_CTX_set_ciphersuites(ctx, CIPHERS_13) == 1 &&
 	       SSL_CTX_set_cipher_list(ctx, o->datagram ? CIPHERS_DTLS : CIPHERS_12) == 1 &&
 	       SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
-	       SSL_CTX_set1_sigalgs_list(ctx, SIGALGS) == 1;
+	       SSL_CTX_set1_sigalgs_list(ctx, SIGALGS) == 1 && fips_context(ctx) == 0;
 }
 
 static bool set_own(SSL_CTX *ctx, const struct tls_options *o)
@@ -543,7 +565,7 @@ static int verify_mode(const struct tls_options *o)
 SSL_CTX *tls_context_new(const struct tls_options *o, char ret_error[TLS_ERROR])
 {
 	const SSL_METHOD *method = o->datagram ? DTLS_method() : TLS_method();
-	SSL_CTX *ctx = SSL_CTX_new(method);
+	SSL_CTX *ctx = SSL_CTX_new_ex(library_tls(), NULL, method);
 	struct belief *b = belief_new(o);
 	const char *step = "memory";
 

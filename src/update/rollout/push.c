@@ -8,6 +8,8 @@
 
 #include <curl/curl.h>
 
+#include "base/fips_curl.h"
+
 #define SLOW_BYTES 100 /* a second, for … */
 #define SLOW_S	   60
 
@@ -82,7 +84,10 @@ static CURL *begin(const struct push *p, const char *url, struct sending *s,
 	if (!c)
 		return NULL;
 	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,sftp,tftp");
+	/* Which algorithms SSH agrees on is libssh2's. */
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR,
+			 fips_on() ? "http,https,tftp" : "http,https,sftp,tftp");
+	fips_curl(c);
 	curl_easy_setopt(c, CURLOPT_PROXY, "");
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error);

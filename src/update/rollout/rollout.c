@@ -456,6 +456,11 @@ bool rollout_tick(struct rollout *r, rollout_see see, void *arg, int64_t now, in
 
 		if (is_over(&r->devices[i]))
 			continue;
+		/* A clock that was set back: what began later begins now. */
+		if (r->devices[i].since > now) {
+			r->devices[i].since = now;
+			changed = true;
+		}
 		see(arg, r->devices[i].name, &s);
 		changed = step(r, &r->devices[i], &s, now, local_minute, &busy) || changed;
 	}

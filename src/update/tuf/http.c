@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fips_curl.h"
 #include "update/tuf/source.h"
 
 #define CONNECT_S     15L
@@ -116,6 +117,7 @@ static int prepare(struct http *h, struct answer *a, uint64_t max)
 	r |= curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
 	r |= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	r |= curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	r |= fips_curl(c);
 	r |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	r |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
 	r |= curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, SLOW_S);
