@@ -52,8 +52,8 @@ const struct schema_table *schema_table(const struct cyaml_schema_field *fields)
 /* All of them, in the order of the manual; ends with name NULL. */
 extern const struct schema_table schema_tables[];
 
-/* Puts words at their enum values and fills in what was not given. 0, -ENOMEM, or -ERANGE
- * where a number is out of its bounds. */
+/* Puts words at their enum values and fills in what was not given. 0, -ENOMEM, -ERANGE
+ * where a number is out of its bounds, or -EINVAL where a text is more than a line. */
 int schema_settle(const struct cyaml_schema_value *schema, void *data);
 
 #endif

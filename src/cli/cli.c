@@ -157,6 +157,20 @@ static void help(FILE *out)
 			fprintf(out, "  %-9s %s\n", c->name, c->what);
 }
 
+static int help_command(const struct cli_command *c)
+{
+	printf("usage: bedwarden %s %s\n", c->name, c->usage);
+	if (c->what)
+		printf("\n%s; more in bedwarden(8)\n", c->what);
+	return CLI_OK;
+}
+
+static int no_command(const char *name)
+{
+	fprintf(stderr, "bedwarden: no command '%s'; 'bedwarden --help' lists them\n", name);
+	return CLI_USAGE;
+}
+
 int cli_main(int argc, char **argv)
 {
 	const struct cli_command *c;
@@ -167,19 +181,23 @@ int cli_main(int argc, char **argv)
 		help(stderr);
 		return CLI_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		help(stdout);
-		return CLI_OK;
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		if (argc == 2) {
+			help(stdout);
+			return CLI_OK;
+		}
+		c = cli_find(argv[2]);
+		return c ? help_command(c) : no_command(argv[2]);
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("bedwarden " BEDWARDEN_VERSION);
 		return CLI_OK;
 	}
 	c = cli_find(argv[1]);
-	if (!c) {
-		fprintf(stderr, "bedwarden: no command '%s'; 'bedwarden --help' lists them\n",
-			argv[1]);
-		return CLI_USAGE;
-	}
+	if (!c)
+		return no_command(argv[1]);
+	if (argc == 3 && strcmp(argv[2], "--help") == 0)
+		return help_command(c);
 	return c->run(argc - 1, argv + 1);
 }

@@ -386,6 +386,7 @@ static bool identify(struct keeper *k, const json_t *root, struct call_asker *by
 {
 	by->source = member(root, "source");
 	by->mac = member(root, "mac");
+	by->certificate = member(root, "certificate");
 	by->origin = member(root, "origin");
 	by->session = member(root, "session");
 	by->passive = json_is_true(json_object_get(root, "passive"));

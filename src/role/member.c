@@ -280,6 +280,7 @@ static void console_arguments(const struct gateway *g, const struct member *m, s
 	add_number(a, "-s", c->per_source);
 	add_number(a, "-r", c->requests);
 	add_number(a, "-l", c->subscribers);
+	add(a, "-C", c->client_ca);
 }
 
 static unsigned console_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])

@@ -106,7 +106,7 @@ updates:
   root: $dir/root.json
   dir: $dir/place
   agents: "10.94.0.2:8086"
-  rollout: {few: 1, parallel: 2, pause_minutes: 0, install_seconds: 12, watch_seconds: 2, patient_seconds: 5}
+  rollout: {few: 1, parallel: 2, pause_minutes: 0, install_seconds: 12, watch_seconds: 5, patient_seconds: 5}
 segments:
   - {name: icu, ward: w0, hospital: h0, mode: enforce}
 hosts:
