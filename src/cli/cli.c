@@ -19,6 +19,7 @@
 #include "role/exporter.h"
 #include "role/guard.h"
 #include "role/installer.h"
+#include "role/surveyor.h"
 #include "role/console.h"
 #include "role/keeper.h"
 #include "role/link.h"
@@ -59,6 +60,7 @@ const struct cli_command cli_commands[] = {
 	{"_exporter", "", NULL, exporter_main},
 	{"_updater", "", NULL, updater_main},
 	{"_installer", "", NULL, installer_main},
+	{"_surveyor", "", NULL, surveyor_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",

@@ -17,10 +17,11 @@
 
 /* Every call there is. */
 extern const struct call_row look_calls[], policy_calls[], pki_calls[], door_calls[], audit_calls[],
-	update_calls[], advisory_calls[];
+	update_calls[], advisory_calls[], survey_calls[];
 static const struct call_row *const tables[] = {
-	look_calls,    policy_calls, pki_calls,	 door_calls,	audit_calls,  signin_calls,
-	session_calls, enrol_calls,  user_calls, machine_calls, update_calls, advisory_calls};
+	look_calls,   policy_calls,   pki_calls,   door_calls, audit_calls,
+	signin_calls, session_calls,  enrol_calls, user_calls, machine_calls,
+	update_calls, advisory_calls, survey_calls};
 
 size_t call_tables(const struct call_row *const **ret_tables)
 {

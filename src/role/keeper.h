@@ -62,6 +62,7 @@ struct policy;
 struct secrets;
 struct serve;
 struct store;
+struct surveys;
 struct updates;
 struct waves;
 
@@ -80,9 +81,10 @@ struct keeper {
 	struct backups *backups;   /* NULL: none are wanted */
 	struct pki *pki;
 	struct updates *updates;
-	struct waves *waves; /* rollouts to devices */
-	struct staff *staff; /* who is there */
-	int courier;	     /* who takes messages to telephones; -1 none */
+	struct waves *waves;	 /* rollouts to devices */
+	struct surveys *surveys; /* survey.c's */
+	struct staff *staff;	 /* who is there */
+	int courier;		 /* who takes messages to telephones; -1 none */
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;

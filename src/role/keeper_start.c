@@ -29,6 +29,7 @@
 #include "role/serve.h"
 #include "role/trail.h"
 #include "role/trail_send.h"
+#include "role/survey.h"
 #include "role/updates.h"
 #include "role/wave.h"
 
@@ -405,7 +406,8 @@ void keeper_open_all(struct keeper *k, const struct keeper_options *o, gid_t gid
 		fatal("keeper: no memory");
 	k->waves = waves_new(k->state_dir);
 	k->updates = updates_new(k, o->updates);
-	if (!k->updates)
+	k->surveys = surveys_new();
+	if (!k->updates || !k->surveys)
 		fatal("keeper: no memory");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
 	trail_open(k);

@@ -458,6 +458,17 @@ static unsigned installer_descriptors(const struct gateway *g, int fds[CHILD_FDS
 	return fds[0] < 0 ? 0 : 1;
 }
 
+static void surveyor_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+	add(a, "-c", g->config_file);
+}
+
+/* One try: what an advisory breaks it with would break it again. */
+static void surveyor_greet(struct gateway *g, struct member *m)
+{
+	g->survey = false;
+}
+
 static void no_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 }
@@ -522,6 +533,8 @@ static const struct role roles[ROLE_COUNT] = {
 			  updater_greet},
 	[ROLE_INSTALLER] = {"installer", "_installer", SIGKILL, installer_arguments,
 			    installer_descriptors, install_greet},
+	[ROLE_SURVEYOR] = {"surveyor", "_surveyor", SIGKILL, surveyor_arguments, no_descriptors,
+			   surveyor_greet},
 	[ROLE_GUARD] = {"guard", "_guard", SIGKILL, guard_arguments, no_descriptors, guard_greet},
 };
 
@@ -556,6 +569,8 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 		return updater_wanted(g);
 	if (m->role == ROLE_INSTALLER)
 		return g->install.wanted;
+	if (m->role == ROLE_SURVEYOR)
+		return g->survey;
 	if (m->role != ROLE_GUARD)
 		return true;
 	fill_setup(g, m->child.number, &s);
@@ -642,7 +657,7 @@ bool member_outdated(const struct gateway *g, const struct member *m)
 		return false;
 	if (m->role == ROLE_COURIER)
 		return !member_wanted(g, m);
-	if (m->role == ROLE_INSTALLER)
+	if (m->role == ROLE_INSTALLER || m->role == ROLE_SURVEYOR)
 		return false; /* it ends by itself */
 	if ((m->role == ROLE_UPDATER || m->role == ROLE_EXPORTER) && !member_wanted(g, m))
 		return true;
