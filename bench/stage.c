@@ -1,7 +1,10 @@
 /*
  * What a packet costs in each room of the guard, without any network: frames of
  * FLOWS conversations of DEVICES devices go round and round, in an order that
- * no cache can guess.
+ * no cache can guess and that is another one every time the whole engine is
+ * measured: else its conversations would lie in memory in the order they come.
+ * The frames themselves lie one behind the other, as in a file or a ring of a
+ * network card, so that what is measured is the engine's memory and not theirs.
  *
  *   stage [DEVICES [FLOWS [FRAMES]]]
  *
@@ -14,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/pages.h"
 #include "guard/capture/checksum.h"
 #include "guard/engine.h"
 #include "guard/policy/floor.h"
@@ -22,11 +26,14 @@
 #define FRAME_LEN 110
 #define BURST	  64	   /* as many as the guard and `inspect` take at once */
 #define LEAST	  4000000u /* packets a measurement takes */
-#define SETTLE	  8	   /* rounds until every conversation is one that nobody reads any more */
+#define SETTLE	  18	   /* rounds until nobody reads or counts any conversation any more */
 
 struct bench {
 	unsigned devices, flows, frame_count;
-	uint8_t (*frames)[FRAME_LEN];
+	uint8_t (*frames)[FRAME_LEN]; /* by number, */
+	uint8_t (*laid)[FRAME_LEN];   /* and as they come */
+	size_t frames_size, laid_size;
+	uint64_t seed;
 	struct packet *packets;
 	uint32_t *order;
 	struct policy *policy;
@@ -154,16 +161,40 @@ static void make_frame(const struct bench *b, unsigned n, uint8_t *f)
 	put_ip_checksum(f + 14);
 }
 
+static void shuffle(struct bench *b)
+{
+	for (unsigned i = b->frame_count; i-- > 1;) {
+		unsigned k;
+		uint32_t t = b->order[i];
+
+		b->seed ^= b->seed << 13, b->seed ^= b->seed >> 7, b->seed ^= b->seed << 17;
+		k = (unsigned)(b->seed % (i + 1));
+		b->order[i] = b->order[k];
+		b->order[k] = t;
+	}
+}
+
+/* The frames of a round, in an order that no round before had. */
+static void lay_out(struct bench *b)
+{
+	shuffle(b);
+	for (unsigned i = 0; i < b->frame_count; i++)
+		memcpy(b->laid[i], b->frames[b->order[i]], FRAME_LEN);
+}
+
 static int prepare(struct bench *b)
 {
 	struct config *c = site(b->devices);
 	char error[256];
-	uint64_t begun, seed = 88172645463325252ull;
+	uint64_t begun;
 
-	b->frames = malloc((size_t)b->frame_count * FRAME_LEN);
+	b->seed = 88172645463325252ull;
+	b->frames_size = b->laid_size = (size_t)b->frame_count * FRAME_LEN;
+	b->frames = pages_map(&b->frames_size);
+	b->laid = pages_map(&b->laid_size);
 	b->packets = malloc(b->frame_count * sizeof(*b->packets));
 	b->order = malloc(b->frame_count * sizeof(*b->order));
-	if (!c || !b->frames || !b->packets || !b->order)
+	if (!c || !b->frames || !b->laid || !b->packets || !b->order)
 		return -1;
 	begun = clock_mono_ns();
 	b->policy = policy_compile(c, NULL, 0, 1, error);
@@ -173,15 +204,7 @@ static int prepare(struct bench *b)
 		make_frame(b, i, b->frames[i]);
 		b->order[i] = i;
 	}
-	for (unsigned i = b->frame_count; i-- > 1;) {
-		unsigned k;
-		uint32_t t = b->order[i];
-
-		seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
-		k = (unsigned)(seed % (i + 1));
-		b->order[i] = b->order[k];
-		b->order[k] = t;
-	}
+	shuffle(b);
 	return b->policy ? 0 : -1;
 }
 
@@ -220,7 +243,7 @@ static void swallow(void *arg, const char *line, size_t len)
 }
 
 /* Whole bursts through the engine. With `judged` the floor's word comes along, as from XDP. */
-static double whole(const struct bench *b, bool judged)
+static double whole(struct bench *b, bool judged)
 {
 	struct engine_options o = {.max_flows = b->flows * 2,
 				   .max_fragments = 64,
@@ -241,20 +264,21 @@ static double whole(const struct bench *b, bool judged)
 	double best = 1e9;
 
 	for (unsigned round = 0; e && round < rounds(b) + SETTLE; round++) {
-		uint64_t begun = cpu_ns();
+		uint64_t begun;
 		double ns;
 
+		lay_out(b);
+		begun = cpu_ns();
 		for (unsigned n = 0; n + BURST <= b->frame_count; n += BURST) {
 			struct frame f[BURST];
 
 			for (unsigned k = 0; k < BURST; k++)
-				f[k] = (struct frame){
-					.data = {b->frames[b->order[n + k]], FRAME_LEN},
-					.time_ns = now,
-					.wire_len = FRAME_LEN,
-					.ifindex = 1,
-					.link = LINK_ETHERNET,
-					.verdict = judged ? &verdict : NULL};
+				f[k] = (struct frame){.data = {b->laid[n + k], FRAME_LEN},
+						      .time_ns = now,
+						      .wire_len = FRAME_LEN,
+						      .ifindex = 1,
+						      .link = LINK_ETHERNET,
+						      .verdict = judged ? &verdict : NULL};
 			engine_burst(e, &c, f, BURST);
 		}
 		ns = (double)(cpu_ns() - begun) / b->frame_count;

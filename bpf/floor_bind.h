@@ -352,6 +352,26 @@ FLOOR_FN void floor_judge_other(struct floor_tables *t, struct floor_work *w)
 
 /* ---- DHCP ---- */
 
+/*
+ * May it serve DHCP from the hospital's side? A DHCPv6 server on the link answers from a
+ * link-local address (RFC 8415 §18.3.10), which says nothing of whose it is; no router passes
+ * those on (RFC 4291 §2.5.6), so there the hardware address of a host tells.
+ */
+FLOOR_FN int floor_serves_dhcp(struct floor_tables *t, struct floor_work *w)
+{
+	const struct gate_bind *b;
+
+	if ((w->from.roles & GATE_ROLE_DHCP) || (w->port.flags & GATE_PORT_DHCP_ANY))
+		return 1;
+	if (w->packet.ip_version != 6 || !floor_ip_link_local6(&w->packet.src))
+		return 0;
+	b = floor_bind_mac(t, w, w->packet.src_mac);
+	if (!b || b->side != GATE_HOSPITAL || !(b->roles & GATE_ROLE_DHCP))
+		return 0;
+	w->verdict.peer = b->peer;
+	return 1;
+}
+
 /* True when it was a DHCP message (RFC 2131 §4.1, RFC 8415 §7.2). */
 FLOOR_FN int floor_judge_dhcp(struct floor_tables *t, struct floor_work *w)
 {
@@ -369,7 +389,7 @@ FLOOR_FN int floor_judge_dhcp(struct floor_tables *t, struct floor_work *w)
 			floor_refuse(t, w, REASON_DHCP_ROGUE_SERVER);
 			return 1;
 		}
-	} else if (!(w->from.roles & GATE_ROLE_DHCP) && !(w->port.flags & GATE_PORT_DHCP_ANY)) {
+	} else if (!floor_serves_dhcp(t, w)) {
 		floor_refuse(t, w, REASON_DHCP_ROGUE_SERVER);
 		return 1;
 	}

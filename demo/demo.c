@@ -236,9 +236,8 @@ static int report(struct show *s)
 		fprintf(stderr, "bedwarden: demo: %s\n", why);
 	else if (!s->o.json)
 		printf("\n%d attacks, all real, all stopped, or detected where stopping them "
-		       "would withhold a vital sign; %d kinds of transfer, all intact, and nothing "
-		       "of "
-		       "them to be read on the wire between the two gateways.\n",
+		       "would withhold a vital sign; %d kinds of transfer, all intact, and none to "
+		       "be read on the wire between the two gateways.\n",
 		       STAGE_ATTACKS, STAGE_TRANSFERS);
 	return good ? 0 : 1;
 }

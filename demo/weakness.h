@@ -9,7 +9,7 @@
 #include "demo/gateway.h"
 
 #define WEAKNESS_PORT	  8080
-#define WEAKNESS_ADVISORY "DEMO-2026-0001"
+#define WEAKNESS_ADVISORY "CT-2026-0001"
 /* The scanner, as the policy has it. */
 #define WEAKNESS_VENDOR	 "Demo Imaging"
 #define WEAKNESS_MODEL	 "Tomograph 5"

@@ -112,6 +112,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (used > held[end].len)
 			abort();
 		drop(&held[end], used);
+		in.data = (struct bytes){held[end].data, held[end].len};
+		if (in.last && !in.datagram && talk_close(t, &in, said, NULL) > PARSE_BAD)
+			abort();
 	}
 	free(held[0].data);
 	free(held[1].data);

@@ -22,5 +22,17 @@ done)
 for c in $(build/bedwarden --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 	grep -qE "^\.(It|Ss|Sh) .*\b$c\b" doc/man/bedwarden.8 2>/dev/null
 	result $? "bedwarden.8 describes '$c'"
+	build/bedwarden "$c" --help 2>/dev/null </dev/null | grep -q "^usage: bedwarden $c"
+	result $? "'$c --help' says how it is used"
 done
+# Every test that the ASVS checklist names is there: "unit-x `a_test`, `another`".
+lost=$(sed -n 's/^|.*| *\([^|]*\) |$/\1/p' doc/asvs.md | sed 's/([^)]*)//g' | grep -oE 'unit-[a-z_0-9]+|`[a-z_0-9]+`' | tr -d '`' |
+	while read -r word; do
+		case $word in
+		unit-*) file=test/unit/${word#unit-}.c; [ -f "$file" ] || echo "no $file" ;;
+		*) grep -q "cmocka_unit_test.*($word\b" "$file" || echo "no $word in $file" ;;
+		esac
+	done)
+[ -z "$lost" ] || printf '%s\n' "$lost"
+[ -z "$lost" ]; result $? "every test that asvs.md names is there"
 exit $code

@@ -9,7 +9,7 @@ ok() { echo "ok - $*"; }
 not() { echo "not ok - $*"; failed=1; }
 check() { local text=$1; shift; if "$@" >check.out 2>&1; then ok "$text"; else not "$text: $(tail -2 check.out)"; fi; }
 [ -x "$bw" ] || { echo "not ok - there is no $bw"; exit 1; }
-for tool in rsync sqlite3 unshare; do
+for tool in sqlite3 unshare; do
 	command -v $tool >/dev/null || { echo "skip - restore on an empty machine: needs $tool"; exit 0; }
 done
 if [ -z "${BEDWARDEN_ALONE:-}" ]; then
@@ -80,7 +80,7 @@ follow 2 "backed up while it is written to" 1
 check "nothing of a copy stays behind" [ -z "$(find $state/vault -name '.snap*')" ]
 then=$(rows)
 for _ in $(seq 300); do [ "$(rows)" -gt "$then" ] && break; sleep 0.1; done
-follow 3 "copied to another machine" 3
+follow 3 "copied to another disk" 2
 kill $writer
 wait $writer 2>/dev/null
 writer=

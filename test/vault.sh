@@ -68,6 +68,48 @@ else
 	echo "skip - export for stock age: age is not installed"
 fi
 
+# --- copied to another disk ----------------------------------------------------------------
+mkdir away
+vault init w --holder file >printed-w 2>/dev/null
+grep -o 'AGE-SECRET-KEY-1[A-Z0-9]*' printed-w >paper-w
+vault put w src >/dev/null
+check "a vault is copied" vault copy w away
+vault get away --class file -C fetched >/dev/null 2>&1 && not "without its key file the copy opens nothing" || ok "without its key file the copy opens nothing"
+check "again, nothing new is found" grep -q '; 0 of' <(vault copy w away)
+vault init other-v --holder file >/dev/null 2>&1
+vault copy other-v away 2>err && not "it is no other vault's to write over" || check "it is no other vault's to write over" grep -q "another vault's copy" err
+vault copy w w 2>err && not "nor the vault itself" || ok "nor the vault itself"
+vault copy w nowhere 2>err && not "a disk that is not there is told" || check "a disk that is not there is told" grep -q 'is the disk mounted' err
+# While others put and destroy: each time what is there opens, and is sound.
+(i=0; while :; do i=$((i + 1)); head -c 3000 /dev/urandom >"busy-$i"; "$bw" vault put w "busy-$i" -c busy; "$bw" vault shred w "busy-$i" --force --why test; "$bw" vault put w "busy-$i" -c busy; done) >/dev/null 2>&1 &
+watcher=$!
+for n in 1 2 3; do
+	check "copied while others put and destroy ($n)" vault copy w away
+	cp -r away "taken-$n"
+	vault recover "taken-$n" -i paper-w --holder file >/dev/null
+	vault get "taken-$n" --class file -C "got-$n" >/dev/null
+	check "every byte of it ($n)" diff -r src "got-$n/src"
+	check "it is sound ($n)" vault fsck "taken-$n" --content
+done
+kill "$watcher" && wait "$watcher" 2>/dev/null
+watcher=
+rm -rf taken-* got-* busy-* other-v
+# Killed, it is whole the next time.
+for n in 1 2 3 4 5; do
+	head -c 20000000 /dev/urandom | "$bw" vault put w - --name "filler-$n" -c busy >/dev/null
+	"$bw" vault copy w away >/dev/null 2>&1 &
+	sleep "0.0$((RANDOM % 9 + 1))"
+	kill -9 $! 2>/dev/null
+	wait $! 2>/dev/null
+done
+check "killed five times, then done" vault copy w away
+check "nothing half stays" [ -z "$(find away -name '*.part')" ]
+vault recover away -i paper-w --holder file >/dev/null
+check "and the copy is sound" vault fsck away --content
+vault get w --class file -C again >/dev/null && vault get away --class file -C away-again >/dev/null
+check "and has everything" diff -r again away-again
+rm -rf again away-again away w
+
 # --- destroyed, with proof ------------------------------------------------------------------
 vault shred v src/ct/deep/er/DOE_JANE_7.hl7 2>/dev/null && not "what has to be kept is" || ok "what has to be kept is"
 check "shred" vault shred v src/ct/deep/er/DOE_JANE_7.hl7 --force --why 'patient asked'

@@ -120,6 +120,16 @@ bool check_profile_name(const char *name)
 	return len > 0 && len <= 63 && !name[len];
 }
 
+/* IPv4 in its mapped form. Not: nobody, oneself, a group, or everybody (RFC 6890). */
+static bool is_one_machine(const uint8_t ip[16])
+{
+	static const uint8_t v4[12] = {[10] = 0xff, 0xff}, none[15];
+
+	if (memcmp(ip, v4, 12) == 0)
+		return ip[12] != 0 && ip[12] != 127 && ip[12] < 224;
+	return ip[0] != 0xff && !(memcmp(ip, none, 15) == 0 && ip[15] <= 1);
+}
+
 static void check_prefix(struct checking *k, const char *path, const char *text, bool single)
 {
 	char canonical[ADDRESS_IP_LEN];
@@ -135,6 +145,12 @@ static void check_prefix(struct checking *k, const char *path, const char *text,
 	}
 	if (single && len != 128) {
 		wrong(k, path, "'%.60s' is a prefix; expected a single address", text);
+		return;
+	}
+	if (single && !is_one_machine(ip)) {
+		wrong(k, path,
+		      "'%.60s' is the address of no single machine; expected the device's own",
+		      text);
 		return;
 	}
 	memcpy(masked, ip, 16);
@@ -628,11 +644,33 @@ static void check_people(struct checking *k)
 	const struct config_people *p = &k->c->people;
 
 	check_roles(k, "people", "aal3", p->aal3, p->aal3_count);
+	check_roles(k, "people", "certificate", p->certificate, p->certificate_count);
+	if (p->certificate_count && !*k->c->console.client_ca)
+		wrong(k, "people.certificate",
+		      "nobody is asked for a certificate; expected console.client_ca, the file of "
+		      "those who issue them");
 	if (*p->sms_url && !sms_place(p->sms_url))
 		wrong(k, "people.sms_url",
 		      "'%.60s' cannot be reached; expected an address and a port as "
 		      "http://10.0.0.20:13013/cgi-bin/sendsms",
 		      p->sms_url);
+}
+
+static void check_backup(struct checking *k)
+{
+	const char *to = k->c->backup.to, *state = k->c->gateway.state_dir;
+	size_t len = strlen(state);
+
+	if (!*to)
+		return;
+	if (*to != '/')
+		wrong(k, "backup.to", "'%.60s' begins with no /; expected a folder as /mnt/backup",
+		      to);
+	else if (strncmp(to, state, len) == 0 && (!to[len] || to[len] == '/'))
+		wrong(k, "backup.to",
+		      "'%.60s' is in state_dir, and would be lost with it; expected a folder of "
+		      "another disk",
+		      to);
 }
 
 static void check_audit(struct checking *k)
@@ -1072,6 +1110,7 @@ void check_policy(const struct config *c, const struct outline *o, struct errors
 	check_console(&k);
 	check_people(&k);
 	check_audit(&k);
+	check_backup(&k);
 	check_updates(&k);
 	check_pki(&k);
 	for (unsigned i = 0; i < c->segments_count; i++)

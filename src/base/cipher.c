@@ -52,11 +52,14 @@ static bool begin(struct cipher *c, int sealing, const uint8_t key[CRYPTO_KEY],
 		  const uint8_t nonce[CRYPTO_NONCE])
 {
 	bool same = c->sealing == sealing && crypto_equal(c->key, key, CRYPTO_KEY);
+	const EVP_CIPHER *gcm;
 
 	if (same)
 		return EVP_CipherInit_ex2(c->ctx, NULL, NULL, nonce, sealing, NULL) == 1;
+	/* Said what cipher it is, OpenSSL looks everything up again. */
+	gcm = c->sealing == sealing ? NULL : c->gcm;
 	c->sealing = -1;
-	if (EVP_CipherInit_ex2(c->ctx, c->gcm, key, nonce, sealing, NULL) != 1)
+	if (EVP_CipherInit_ex2(c->ctx, gcm, key, nonce, sealing, NULL) != 1)
 		return false;
 	memcpy(c->key, key, CRYPTO_KEY);
 	c->sealing = sealing;

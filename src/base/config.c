@@ -38,13 +38,17 @@ struct loading {
 	void *data;
 };
 
-/* libcyaml reads the first document only, guesses encodings, and would not mention either. */
+/*
+ * libcyaml reads the first document only, guesses encodings, ends a text at the zero byte
+ * that an escape may put there, and would not mention any of it. Escapes go by the outline.
+ */
 static bool one_plain_document(struct bytes text)
 {
 	const char *s = (const char *)text.data;
 
 	return s && text.len && !memchr(s, 0, text.len) && (uint8_t)s[0] < 0xfe &&
-	       !memmem(s, text.len, "\n---", 4) && !memmem(s, text.len, "\n...", 4);
+	       !memmem(s, text.len, "\n---", 4) && !memmem(s, text.len, "\n...", 4) &&
+	       !memchr(s, '\\', text.len) && !outline_hides(text);
 }
 
 static bool read_struct(struct loading *l, const struct cyaml_config *how)

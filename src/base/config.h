@@ -49,7 +49,8 @@ struct config_console {
 	unsigned listen_count;
 	char **names; /* that people open it by, "gateway.clinic.example"; the first is the passkeys' */
 	unsigned names_count;
-	bool ward;			  /* may it be used from wards, by their ports? */
+	char *client_ca; /* file of those who vouch for workstations; "" none are asked for */
+	bool ward;	 /* may it be used from wards, by their ports? */
 	uint32_t connections, per_source; /* at once, in all and from one address */
 	uint32_t requests;		  /* a second, from one address */
 	uint32_t subscribers;		  /* of live events */
@@ -154,10 +155,19 @@ struct config_people {
 	char *sms_url, *sms_from; /* this gateway, as from that number; "" none */
 	char **aal3;		  /* roles that must show level 3 */
 	unsigned aal3_count;
+	char **certificate; /* roles that need one of console.client_ca */
+	unsigned certificate_count;
 	char *attestation;	  /* file of those who may vouch for authenticators; "" none */
 	bool one_factor_anywhere; /* opens a door in an emergency; else only from the ward */
 	uint32_t idle_minutes;	  /* 0: the role's own */
 	uint32_t overall_hours;	  /* 0: the role's own */
+};
+
+/* What the gateway backs up by itself. */
+struct config_backup {
+	char *to; /* a folder of another disk; "" nothing is */
+	uint32_t every_hours;
+	uint32_t keep_days; /* each, in the vault */
 };
 
 /* Where the audit trail is sent. */
@@ -214,6 +224,7 @@ struct config_service {
 	uint32_t *minutes_given;
 	uint32_t minutes; /* most at once */
 	bool record;	  /* all packets are kept as evidence */
+	bool certificate; /* only for workstations that show one */
 	bool break_glass; /* may be opened in an emergency */
 };
 /* The port that a well-known service has ("telnet": "23"); NULL: none is known. */
@@ -301,6 +312,7 @@ struct config {
 	unsigned peers_count;
 	struct config_people people;
 	struct config_audit audit;
+	struct config_backup backup;
 	struct config_updates updates;
 	struct config_segment *segments;
 	unsigned segments_count;

@@ -129,6 +129,8 @@ static void check_text(struct conforming *c, uint32_t node, const char *key,
 	else if (len > v->string.max)
 		wrong(c, node, "'%s' is %zu characters long; expected at most %u", key, len,
 		      v->string.max);
+	else if (strpbrk(outline_text(c->o, node), "\t\n"))
+		wrong(c, node, "'%s' has a tab or a line break in it; expected one line", key);
 }
 
 static void check_number(struct conforming *c, uint32_t node, const char *key,

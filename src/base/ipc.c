@@ -15,7 +15,7 @@ static const enum fd_rule fd_rules[IPC_TYPE_COUNT] = {
 	[IPC_FRAMES] = FD_MUST,	 [IPC_WAKE] = FD_MUST,	      [IPC_QUEUES] = FD_MUST,
 	[IPC_UPDATER] = FD_MUST, [IPC_EXPORT] = FD_MUST,      [IPC_ESTATE] = FD_MUST,
 	[IPC_ROOTS] = FD_MUST,	 [IPC_FIRMWARE] = FD_MUST,    [IPC_AGENTS] = FD_MUST,
-	[IPC_AGENT] = FD_MUST,	 [IPC_ROLLOUTS] = FD_MUST,
+	[IPC_AGENT] = FD_MUST,	 [IPC_ROLLOUTS] = FD_MUST,    [IPC_SURVEYED] = FD_MUST,
 };
 
 /* Room for more descriptors than one, so that a sender of several is seen and refused. */

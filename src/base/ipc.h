@@ -101,6 +101,8 @@ enum ipc_type {
 	IPC_ROLLOUTS, /* updater → keeper: fd of a memfd, JSON: how they stand, when it changed */
 	IPC_SIGHT,    /* keeper → updater: struct setup_sight (role/setup.h), some */
 	IPC_CONDUCT,  /* guard → keeper: struct setup_conduct (role/setup.h), some */
+	IPC_SURVEY,   /* keeper → parent: empty, hold the advisories against the devices */
+	IPC_SURVEYED, /* surveyor → parent → keeper: fd of a memfd, JSON (role/surveyor.h); empty */
 	IPC_TYPE_COUNT,
 };
 

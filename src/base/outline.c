@@ -85,6 +85,32 @@ static bool refuse(struct building *b, const yaml_event_t *event, const char *wh
 	return false;
 }
 
+/*
+ * Escapes bring in what a file itself may not hold: control characters, which would
+ * command the terminal that shows them, and those that turn the direction of writing,
+ * by which a policy reads otherwise than it is (Unicode UAX #9 §2). Lines may break.
+ */
+bool outline_hides(struct bytes text)
+{
+	const uint8_t *s = text.data;
+
+	for (size_t i = 0; i < text.len; i++) {
+		const uint8_t *next = s + i + 1;
+		size_t left = text.len - i - 1;
+
+		if ((s[i] < 0x20 && s[i] != '\t' && s[i] != '\n' && s[i] != '\r') || s[i] == 0x7f)
+			return true;
+		if (s[i] == 0xc2 && left >= 1 && next[0] < 0xa0)
+			return true; /* U+0080 to U+009F */
+		if (s[i] != 0xe2 || left < 2)
+			continue;
+		if ((next[0] == 0x80 && next[1] >= 0xaa && next[1] <= 0xae) ||
+		    (next[0] == 0x81 && next[1] >= 0xa6 && next[1] <= 0xa9))
+			return true; /* U+202A to U+202E, U+2066 to U+2069 */
+	}
+	return false;
+}
+
 static bool add_node(struct building *b, const yaml_event_t *event, enum outline_kind kind)
 {
 	struct outline *o = b->o;
@@ -104,6 +130,13 @@ static bool add_node(struct building *b, const yaml_event_t *event, enum outline
 		n.plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 		if (memchr(event->data.scalar.value, 0, event->data.scalar.length))
 			return refuse(b, event, "text with a zero byte in it; expected plain text");
+		if (outline_hides(
+			    (struct bytes){event->data.scalar.value, event->data.scalar.length}) ||
+		    memchr(event->data.scalar.value, '\r', event->data.scalar.length))
+			return refuse(
+				b, event,
+				"text with a character that is not shown or changes how others "
+				"are; expected plain text");
 		if (!keep_text(o, event, &n.text))
 			return refuse(b, event, "out of memory");
 	}

@@ -35,6 +35,10 @@ struct outline_node {
 
 struct outline;
 
+/* Has the text a character that shows nothing and does something: a control character but for tabs
+ * and ends of lines, or one that turns the direction of writing? */
+bool outline_hides(struct bytes text);
+
 /* NULL where the text is no YAML or out of bounds: then one error was added. */
 struct outline *outline_read(struct bytes text, struct errors *e);
 void outline_free(struct outline *o);

@@ -251,6 +251,9 @@
 	  "Records that had been kept as long as they must be were destroyed for good.")           \
 	X(GATEWAY_RETENTION_HELD, "gateway.retention_held",                                        \
 	  "The clock cannot be right: no old records are destroyed until it is.")                  \
+	X(GATEWAY_BACKUP, "gateway.backup", "The gateway has made a backup of itself.")            \
+	X(GATEWAY_BACKUP_FAILED, "gateway.backup_failed",                                          \
+	  "The gateway could not make a backup of itself: were it lost now, much would be.")       \
 	X(GATEWAY_VAULT_STUCK, "gateway.vault_stuck",                                              \
 	  "The vault cannot be written to; what is to be sealed waits in memory.")                 \
 	X(GATEWAY_VAULT_FREED, "gateway.vault_freed", "The vault can be written to again.")        \

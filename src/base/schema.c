@@ -148,6 +148,9 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXTS, schema_file, "names", config.console.names, &text_entry, OPTIONAL, NULL, 1, 8,    \
 	  "Names that people open it by. The first is the one that passkeys are bound to. None: "  \
 	  "localhost.")                                                                            \
+	X(TEXT, schema_file, "client_ca", config.console.client_ca, 0, OPTIONAL, "", 0, 255,       \
+	  "A file of certificates, PEM: workstations are asked for a certificate by one of these " \
+	  "when they connect, and sessions and grants remember it. Empty: none is asked for.")     \
 	X(WORD, schema_file, "ward", config.console.ward, yes_no, OPTIONAL, "no", 0, 0,            \
 	  "Whether it may be used from a ward, through the gateway's own ports there: for "        \
 	  "emergencies at the bedside while the rest of the network is down.")                     \
@@ -253,6 +256,10 @@ static const struct cyaml_schema_value text_entry = {
 	X(TEXTS, schema_file, "aal3", config.people.aal3, &text_entry, OPTIONAL, NULL, 1, 5,       \
 	  "Roles that must sign in with a passkey that cannot leave its device (NIST SP 800-63B "  \
 	  "level 3); all others need any two factors (level 2).")                                  \
+	X(TEXTS, schema_file, "certificate", config.people.certificate, &text_entry, OPTIONAL,     \
+	  NULL, 1, 5,                                                                              \
+	  "Roles that may sign in only from a workstation with a certificate; needs "              \
+	  "console.client_ca.")                                                                    \
 	X(TEXT, schema_file, "attestation", config.people.attestation, 0, OPTIONAL, "", 0, 255,    \
 	  "A file of certificates, PEM: a passkey is added only where its authenticator proves "   \
 	  "by one of these who made it (attestation, packed or fido-u2f). Empty: any "             \
@@ -287,6 +294,16 @@ static const struct cyaml_schema_value text_entry = {
 	  "A file with the gateway's own certificate, for collectors that ask for one.")          \
 	X(TEXT, schema_file, "cert_key", config.audit.cert_key, 0, OPTIONAL, "", 0, 255,          \
 	  "A file with that certificate's key.")
+
+#define BACKUP(X)                                                                                \
+	X(TEXT, schema_file, "to", config.backup.to, 0, OPTIONAL, "", 0, 255,                    \
+	  "A folder of another disk, or of a share, that the vault is copied to with a fresh "   \
+	  "backup of the gateway in it. It has to be there when the gateway starts, and belong " \
+	  "to the user bedwarden. Empty: no backups are made by themselves.")                    \
+	X(NUMBER, schema_file, "every_hours", given.every_hours, config.backup.every_hours,      \
+	  OPTIONAL, "24", 1, 744, "A backup is made every so many hours.")                       \
+	X(NUMBER, schema_file, "keep_days", given.keep_days, config.backup.keep_days, OPTIONAL,  \
+	  "30", 1, 3650, "How long each is kept in the vault.")
 
 #define UPDATES(X)                                                                                 \
 	X(TEXTS, schema_file, "mirrors", config.updates.mirrors, &text_entry, OPTIONAL, NULL, 1,   \
@@ -398,16 +415,17 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_segment, "binding", block_binding, block_report, OPTIONAL, "block", 0, 0,   \
 	  "What happens to a packet whose addresses do not belong to its sender.")
 
-#define HOST(X)                                                                                \
-	X(TEXT, config_host, "name", name, 0, REQUIRED, NULL, 1, 63,                           \
-	  "What the machine or network is called.")                                            \
-	X(TEXTS, config_host, "ip", ip, &text_entry, REQUIRED, NULL, 1, MAX_LIST,              \
-	  "Its addresses or prefixes, IPv4 or IPv6.")                                          \
-	X(TEXT, config_host, "mac", mac, 0, OPTIONAL, NULL, 17, 17,                            \
-	  "Its hardware address, where it is in the same network as the devices: nobody else " \
-	  "may then use its addresses.")                                                       \
-	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 0, MAX_LIST,          \
-	  "What it is for; profiles name roles as peers. The role dhcp marks an address server.")
+#define HOST(X)                                                                                   \
+	X(TEXT, config_host, "name", name, 0, REQUIRED, NULL, 1, 63,                              \
+	  "What the machine or network is called.")                                               \
+	X(TEXTS, config_host, "ip", ip, &text_entry, REQUIRED, NULL, 1, MAX_LIST,                 \
+	  "Its addresses or prefixes, IPv4 or IPv6.")                                             \
+	X(TEXT, config_host, "mac", mac, 0, OPTIONAL, NULL, 17, 17,                               \
+	  "Its hardware address, where it is in the same network as the devices: nobody else "    \
+	  "may then use its addresses.")                                                          \
+	X(TEXTS, config_host, "role", role, &text_entry, OPTIONAL, NULL, 0, MAX_LIST,             \
+	  "What it is for; profiles name roles as peers. The role dhcp marks an address server; " \
+	  "one of DHCPv6 needs its mac, or its link-local address in ip.")
 
 #define RULE(X)                                                                                    \
 	X(TEXT, config_rule, "service", service, 0, REQUIRED, NULL, 1, 127,                        \
@@ -445,6 +463,9 @@ static const struct cyaml_schema_value text_entry = {
 	X(WORD, config_service, "record", record, yes_no, OPTIONAL, "no", 0, 0,               \
 	  "Whether every packet is kept as evidence; needs evidence: on. Then nothing of it " \
 	  "passes while nobody inspects.")                                                    \
+	X(WORD, config_service, "certificate", certificate, yes_no, OPTIONAL, "no", 0, 0,     \
+	  "Whether it opens only for a workstation that shows a certificate (needs "          \
+	  "console.client_ca), also in an emergency.")                                        \
 	X(WORD, config_service, "break_glass", break_glass, yes_no, OPTIONAL, "yes", 0, 0,    \
 	  "Whether it may be opened at once in an emergency, to be reviewed afterwards.")
 
@@ -552,6 +573,8 @@ static const struct cyaml_schema_value text_entry = {
 	  "Who may sign in, and how.")                                                             \
 	X(MAP, schema_file, "audit", config, audit_fields, OPTIONAL, NULL, 0, 0,                   \
 	  "The audit trail.")                                                                      \
+	X(MAP, schema_file, "backup", config, backup_fields, OPTIONAL, NULL, 0, 0,                 \
+	  "What the gateway backs up by itself.")                                                  \
 	X(MAP, schema_file, "updates", config, updates_fields, OPTIONAL, NULL, 0, 0, "Updates.")   \
 	X(MAP, schema_file, "pki", config, pki_fields, OPTIONAL, NULL, 0, 0, "Certificates.")      \
 	X(MAPS, schema_file, "relays", config.relays, &relay_entry, OPTIONAL, NULL, 0, MAX_RELAYS, \
@@ -635,6 +658,7 @@ ENTRY(peer, config_peer)
 TABLE(people, PEOPLE)
 TABLE(export, EXPORT)
 TABLE(audit, AUDIT)
+TABLE(backup, BACKUP)
 TABLE(rollout, ROLLOUT)
 TABLE(updates, UPDATES)
 TABLE(segment, SEGMENT)
@@ -666,6 +690,7 @@ const struct schema_table schema_tables[] = {
 	ROW(people, "people", "Who may sign in, and how"),
 	ROW(audit, "audit", "The audit trail"),
 	ROW(export, "audit.export", "Where the audit trail is sent"),
+	ROW(backup, "backup", "What the gateway backs up by itself"),
 	ROW(updates, "updates", "Where updates come from, and when they are installed"),
 	ROW(rollout, "updates.rollout", "How firmware comes to devices"),
 	ROW(segment, "segments", "A pair of ports with a ward behind one of them"),
@@ -722,6 +747,12 @@ static void settle_word(const struct cyaml_schema_value *v, const char *fallback
 
 static int settle_fields(const struct cyaml_schema_field *fields, void *data);
 
+/* Every text is one line of a table for somebody. */
+static int settle_text(const char *text)
+{
+	return text && strpbrk(text, "\t\n") ? -EINVAL : 0;
+}
+
 static int settle_list(const struct cyaml_schema_field *f, void *data)
 {
 	const struct cyaml_schema_value *entry = f->value.sequence.entry;
@@ -729,9 +760,9 @@ static int settle_list(const struct cyaml_schema_field *f, void *data)
 	unsigned count = *(unsigned *)((char *)data + f->count_offset);
 	int r = 0;
 
-	if (entry->type != CYAML_MAPPING)
-		return 0;
-	for (unsigned i = 0; r == 0 && i < count; i++)
+	for (unsigned i = 0; r == 0 && entry->type == CYAML_STRING && i < count; i++)
+		r = settle_text(((char **)list)[i]);
+	for (unsigned i = 0; r == 0 && entry->type == CYAML_MAPPING && i < count; i++)
 		r = settle_fields(entry->mapping.fields, list + (size_t)i * entry->data_size);
 	return r;
 }
@@ -748,7 +779,7 @@ static int settle_field(const struct cyaml_schema_field *f, const struct schema_
 	case CYAML_STRING:
 		if (!to && o->fallback && !(*(char **)at = strdup(o->fallback)))
 			return -ENOMEM;
-		return 0;
+		return settle_text(to);
 	case CYAML_UINT:
 		n = to ? *(uint32_t *)to : (uint32_t)strtoul(o->fallback, NULL, 10);
 		*(uint32_t *)((char *)data + o->target) = n;

@@ -34,7 +34,7 @@ struct schema_given {
 		*per_source, *requests, *subscribers, *days, *idle_minutes, *overall_hours,
 		*renew_minutes, *dead_ms, *minutes, *kb_per_second, *warn_days, *export_port, *few,
 		*parallel, *success, *pause_minutes, *install_seconds, *watch_seconds,
-		*patient_seconds;
+		*patient_seconds, *every_hours, *keep_days;
 };
 
 /* What a policy file loads into. `config` is first: config_free() gets back here. */
@@ -52,8 +52,8 @@ const struct schema_table *schema_table(const struct cyaml_schema_field *fields)
 /* All of them, in the order of the manual; ends with name NULL. */
 extern const struct schema_table schema_tables[];
 
-/* Puts words at their enum values and fills in what was not given. 0, -ENOMEM, or -ERANGE
- * where a number is out of its bounds. */
+/* Puts words at their enum values and fills in what was not given. 0, -ENOMEM, -ERANGE
+ * where a number is out of its bounds, or -EINVAL where a text is more than a line. */
 int schema_settle(const struct cyaml_schema_value *schema, void *data);
 
 #endif

@@ -19,6 +19,7 @@
 #include "role/exporter.h"
 #include "role/guard.h"
 #include "role/installer.h"
+#include "role/surveyor.h"
 #include "role/console.h"
 #include "role/keeper.h"
 #include "role/link.h"
@@ -59,6 +60,7 @@ const struct cli_command cli_commands[] = {
 	{"_exporter", "", NULL, exporter_main},
 	{"_updater", "", NULL, updater_main},
 	{"_installer", "", NULL, installer_main},
+	{"_surveyor", "", NULL, surveyor_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
@@ -80,7 +82,7 @@ const struct cli_command cli_commands[] = {
 	{"open", "[-d] [-i FILE | -j batchpass]... [-o OUT] [--in-place] [--force] [-v] [PATH]...",
 	 "decrypt what was sealed", cli_open},
 	{"vault",
-	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log|backup|restore DIR "
+	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log|backup|copy|restore DIR "
 	 "[OPTION]... [ARG]...",
 	 "keep files sealed, for years, and destroy them for good", cli_vault},
 	{"user",
@@ -157,6 +159,20 @@ static void help(FILE *out)
 			fprintf(out, "  %-9s %s\n", c->name, c->what);
 }
 
+static int help_command(const struct cli_command *c)
+{
+	printf("usage: bedwarden %s %s\n", c->name, c->usage);
+	if (c->what)
+		printf("\n%s; more in bedwarden(8)\n", c->what);
+	return CLI_OK;
+}
+
+static int no_command(const char *name)
+{
+	fprintf(stderr, "bedwarden: no command '%s'; 'bedwarden --help' lists them\n", name);
+	return CLI_USAGE;
+}
+
 int cli_main(int argc, char **argv)
 {
 	const struct cli_command *c;
@@ -167,19 +183,23 @@ int cli_main(int argc, char **argv)
 		help(stderr);
 		return CLI_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		help(stdout);
-		return CLI_OK;
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		if (argc == 2) {
+			help(stdout);
+			return CLI_OK;
+		}
+		c = cli_find(argv[2]);
+		return c ? help_command(c) : no_command(argv[2]);
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("bedwarden " BEDWARDEN_VERSION);
 		return CLI_OK;
 	}
 	c = cli_find(argv[1]);
-	if (!c) {
-		fprintf(stderr, "bedwarden: no command '%s'; 'bedwarden --help' lists them\n",
-			argv[1]);
-		return CLI_USAGE;
-	}
+	if (!c)
+		return no_command(argv[1]);
+	if (argc == 3 && strcmp(argv[2], "--help") == 0)
+		return help_command(c);
 	return c->run(argc - 1, argv + 1);
 }

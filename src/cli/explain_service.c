@@ -43,13 +43,16 @@ void explain_services(FILE *out, const struct policy *p, uint32_t device)
 			"  for one person at a time: %s (%s), at most %u minutes, if asked for by: "
 			"%s\n",
 			policy_service_name(p, &s[i]), where, s[i].minutes, ask);
-		fprintf(out, "      %s%s; %s%s\n",
+		fprintf(out, "      %s%s; %s%s%s\n",
 			*alone ? "nobody's leave is needed by: "
 			       : "a second person has to allow it",
 			alone,
 			s[i].flags & POLICY_SERVICE_BREAK_GLASS ? "opens at once in an emergency"
 								: "no emergency opens it",
-			s[i].flags & POLICY_SERVICE_RECORD ? "; every packet is kept" : "");
+			s[i].flags & POLICY_SERVICE_RECORD ? "; every packet is kept" : "",
+			s[i].flags & POLICY_SERVICE_CERTIFICATE
+				? "; only from a workstation with a certificate"
+				: "");
 	}
 }
 
@@ -66,12 +69,13 @@ json_t *explain_services_json(const struct policy *p, uint32_t device)
 		ports(&s[i], where);
 		json_array_append_new(
 			list,
-			json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:b}", "service",
+			json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:b, s:b}", "service",
 				  policy_service_name(p, &s[i]), "port", where, "ask",
 				  policy_service_ask(p, &s[i]), "alone",
 				  policy_service_alone(p, &s[i]), "minutes", (int)s[i].minutes,
 				  "record", (s[i].flags & POLICY_SERVICE_RECORD) != 0,
-				  "break_glass", (s[i].flags & POLICY_SERVICE_BREAK_GLASS) != 0));
+				  "break_glass", (s[i].flags & POLICY_SERVICE_BREAK_GLASS) != 0,
+				  "certificate", (s[i].flags & POLICY_SERVICE_CERTIFICATE) != 0));
 	}
 	return list;
 }

@@ -340,6 +340,7 @@ static const struct verb {
 	{"recover", recover, 0, 0},
 	{"log", vault_cli_log, 0, 0},
 	{"backup", vault_cli_backup, 0, -1},
+	{"copy", vault_cli_copy, 1, 1},
 	{"restore", vault_cli_restore, 0, 1},
 };
 

@@ -8,7 +8,7 @@
  *   vault_list.c   ls, log, shred
  *   vault_mount.c  mount
  *   vault_watch.c  watch
- *   vault_backup.c backup, restore
+ *   vault_backup.c backup, copy, restore
  *   vault_note.c   what a gateway's audit trail is told
  */
 #include "cli/cli.h"
@@ -63,6 +63,7 @@ int vault_cli_shred(const struct vault_cli *o);
 int vault_cli_mount(const struct vault_cli *o);
 int vault_cli_watch(const struct vault_cli *o);
 int vault_cli_backup(const struct vault_cli *o);
+int vault_cli_copy(const struct vault_cli *o);
 int vault_cli_restore(const struct vault_cli *o);
 
 #endif

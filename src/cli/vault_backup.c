@@ -1,7 +1,7 @@
-/* backup and restore: what a gateway is made of, put into its vault, and brought back from there. */
+/* backup, copy and restore: what a gateway is made of, put into its vault, the vault on another disk,
+ * and all of it brought back from there. */
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -10,27 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/text.h"
 #include "cli/vault.h"
-#include "keep/snapshot.h"
+#include "keep/backup.h"
+#include "keep/vault_copy.h"
 
-#define CLASS	  "backup"
 #define KEEP_DAYS 90
-#define TRIES	  3	     /* for a file that is written over just then */
-#define LIST	  "contents" /* a backup's last object: there only if all others are */
 #define LIST_MAX  (16u << 20)
-#define MOMENT	  sizeof("20260131T071502Z")
 #define DAY_NS	  (86400ll * (int64_t)NSEC_PER_SEC)
-
-/*
- * The list has a text for every folder and file, each ended by a zero:
- * "MODE OWNER GROUP PATH", the mode in octal, a folder's path with a '/' at its end.
- */
 
 static char *clean(const char *name)
 {
@@ -48,228 +39,114 @@ static int fail_at(const char *path, const char *why)
 
 /* --- backup ------------------------------------------------------------------------------ */
 
-struct backup {
-	const struct vault_cli *o;
-	struct putter *putter;
-	struct stat vault; /* its folder, which is left out */
-	char moment[MOMENT];
-	FILE *list;
-	uint64_t files, bytes, failed;
-};
-
 static void put_done(void *arg, struct vault_item *it)
 {
 }
 
-/* "MOMENT/path", of which no part begins with a slash. */
-static int put_item(struct backup *b, const char *path, struct vault_item *it)
+static const char *owner(void *arg, uid_t uid)
 {
-	char name[OBJECT_NAME_MAX + 1];
-	long days = b->o->keep_days >= 0 ? b->o->keep_days : KEEP_DAYS;
-	int n = snprintf(name, sizeof(name), "%s/%s", b->moment, path + strspn(path, "/"));
+	const struct passwd *p = getpwuid(uid);
 
-	if (n >= (int)sizeof(name))
-		return -ENAMETOOLONG;
-	it->meta.name = (struct bytes){(const uint8_t *)name, (size_t)n};
-	it->meta.until_ns = (int64_t)clock_wall_ns() + days * DAY_NS;
-	snprintf(it->meta.class, OBJECT_CLASS_MAX, "%s", CLASS);
-	putter_add(b->putter, it);
-	putter_flush(b->putter);
-	return it->err;
+	return p ? p->pw_name : "-";
 }
 
-static ssize_t read_snapshot(void *user, uint8_t *to, size_t len)
+static const char *group(void *arg, gid_t gid)
 {
-	return snapshot_read(user, to, len);
+	const struct group *g = getgrgid(gid);
+
+	return g ? g->gr_name : "-";
 }
 
-static int put_once(struct backup *b, const char *path, uint64_t *ret_size)
+static void tell_put(void *arg, const char *path)
 {
-	struct snapshot s;
-	int err = snapshot_open(path, b->o->dir, &s);
-	struct vault_item it = {.read = read_snapshot, .user = &s};
+	char *name = clean(path);
 
-	if (err < 0)
-		return err;
-	it.st = &s.st;
-	it.size = *ret_size = s.size;
-	err = put_item(b, path, &it);
-	if (err == 0)
-		err = snapshot_check(&s);
-	snapshot_close(&s);
-	return err;
+	printf("%s\n", name);
+	free(name);
 }
 
-static void note(struct backup *b, const char *path, const struct stat *st)
+static void tell_failed(void *arg, const char *path, const char *why)
 {
-	const struct passwd *owner = getpwuid(st->st_uid);
-	const struct group *group = getgrgid(st->st_gid);
-
-	fprintf(b->list, "%o %s %s %s%s%c", st->st_mode & 07777u, owner ? owner->pw_name : "-",
-		group ? group->gr_name : "-", path + strspn(path, "/"),
-		S_ISDIR(st->st_mode) ? "/" : "", 0);
+	fail_at(path, why);
 }
 
-static const char *why(int err)
+/* Those that were named; else what the gateway is made of, whose vault it is. */
+static int backup(const struct vault_cli *o, struct putter *p, const char *moment,
+		  struct backup_result *r)
 {
-	return err == -EBUSY	 ? "it was written over while it was read, again and again"
-	       : err == -EUCLEAN ? "the database is damaged"
-	       : err == -EAGAIN	 ? "others keep the database locked"
-	       : err == -ENOSPC	 ? "the disk is full; make room and begin again"
-				 : strerror(-err);
-}
-
-static void put_file(struct backup *b, const char *path, const struct stat *st)
-{
-	uint64_t size = 0;
-	int err = -EBUSY;
-
-	if (snapshot_is_log(path))
-		return; /* the database's copy has what is in it */
-	for (int i = 0; err == -EBUSY && i < TRIES; i++)
-		err = put_once(b, path, &size);
-	if (err == -ENOENT)
-		return; /* it went meanwhile */
-	if (err < 0) {
-		fail_at(path, why(err));
-		b->failed++;
-		return;
-	}
-	b->files++;
-	b->bytes += size;
-	note(b, path, st);
-	if (b->o->verbose) {
-		char *name = clean(path);
-
-		printf("%s\n", name);
-		free(name);
-	}
-}
-
-/* A folder and all below it but the vault; links and sockets are left out. */
-static void put_tree(struct backup *b, char *path)
-{
-	char *paths[] = {path, NULL};
-	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	FTSENT *e;
-
-	while (tree && (e = fts_read(tree)) != NULL) {
-		const struct stat *st = e->fts_statp;
-
-		if (e->fts_info == FTS_D && st->st_ino == b->vault.st_ino &&
-		    st->st_dev == b->vault.st_dev) {
-			fts_set(tree, e, FTS_SKIP);
-		} else if (e->fts_info == FTS_D) {
-			note(b, e->fts_path, st);
-		} else if (e->fts_info == FTS_F) {
-			put_file(b, e->fts_path, st);
-		} else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR ||
-			   (e->fts_info == FTS_NS && e->fts_errno != ENOENT)) {
-			fail_at(e->fts_path, strerror(e->fts_errno));
-			b->failed++;
-		}
-	}
-	if (tree)
-		fts_close(tree);
-}
-
-/* With its links resolved: what is restored lies where it really was. */
-static void put_argument(struct backup *b, const char *path, bool must)
-{
-	char *real = realpath(path, NULL);
-
-	if (real) {
-		put_tree(b, real);
-	} else if (must || errno != ENOENT) {
-		fail_at(path, strerror(errno));
-		b->failed++;
-	}
-	free(real);
-}
-
-struct text {
-	const char *data;
-	size_t len, at;
-};
-
-static ssize_t read_text(void *user, uint8_t *to, size_t len)
-{
-	struct text *t = user;
-	size_t n = t->len - t->at < len ? t->len - t->at : len;
-
-	if (n)
-		memcpy(to, t->data + t->at, n);
-	t->at += n;
-	return (ssize_t)n;
-}
-
-static int put_all(struct backup *b)
-{
-	struct text list = {0};
-	struct vault_item it = {.read = read_text, .user = &list};
+	long days = o->keep_days >= 0 ? o->keep_days : KEEP_DAYS;
+	const struct backup_options b = {.dir = o->dir,
+					 .until_ns = (int64_t)clock_wall_ns() + days * DAY_NS,
+					 .owner = owner,
+					 .group = group,
+					 .put = o->verbose ? tell_put : NULL,
+					 .failed = tell_failed};
+	unsigned count = o->count ? (unsigned)o->count : 2;
 	char state[PATH_MAX], log[PATH_MAX + 16];
+	struct backup_path *paths = calloc(count, sizeof(*paths));
 	int err;
 
-	snprintf(state, sizeof(state), "%s/..", b->o->dir);
+	snprintf(state, sizeof(state), "%s/..", o->dir);
 	snprintf(log, sizeof(log), "%s/events.db", state);
-	if (!b->o->count && access(log, F_OK) < 0)
+	if (!o->count && access(log, F_OK) < 0) {
+		free(paths);
 		return cli_fail("%s: it is no gateway's vault; name the files and folders to back "
 				"up",
-				b->o->dir);
-	b->list = open_memstream((char **)&list.data, &list.len);
-	if (!b->list)
-		return cli_fail("out of memory");
-	for (int i = 0; i < b->o->count; i++)
-		put_argument(b, b->o->args[i], true);
-	if (!b->o->count) {
-		put_argument(b, state, true);
-		put_argument(b, BEDWARDEN_SYSCONFDIR, false);
+				o->dir);
 	}
-	err = fclose(b->list) == 0 ? 0 : -ENOMEM;
-	it.size = list.len;
-	if (err == 0 && !b->failed)
-		err = put_item(b, LIST, &it);
-	free((char *)list.data);
-	if (b->failed)
+	if (paths && !o->count) {
+		paths[0] = (struct backup_path){state, false};
+		paths[1] = (struct backup_path){BEDWARDEN_SYSCONFDIR, true};
+	}
+	for (int i = 0; paths && i < o->count; i++)
+		paths[i] = (struct backup_path){o->args[i], false};
+	err = paths ? backup_run(p, &b, moment, paths, count, r) : -ENOMEM;
+	free(paths);
+	if (r->failed)
 		return cli_fail("%" PRIu64 " could not be put: this backup is not whole, and none "
 				"that is restored",
-				b->failed);
-	return err == 0 ? CLI_OK : cli_fail("%s: %s", b->o->dir, why(err));
-}
-
-static void stamp(char ret_moment[MOMENT])
-{
-	time_t now = (time_t)(clock_wall_ns() / NSEC_PER_SEC);
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(ret_moment, MOMENT, "%Y%m%dT%H%M%SZ", &tm);
+				r->failed);
+	return err == 0 ? CLI_OK : cli_fail("%s: %s", o->dir, strerror(-err));
 }
 
 int vault_cli_backup(const struct vault_cli *o)
 {
-	struct backup b = {.o = o};
-	char size[TEXT_SHORT], files[TEXT_SHORT];
 	struct vault *v = vault_cli_open(o, 1);
+	char moment[BACKUP_MOMENT], size[TEXT_SHORT], files[TEXT_SHORT];
+	struct backup_result r = {0};
+	struct putter *p;
 	int code;
 
 	if (!v)
 		return CLI_FAILED;
-	if (stat(o->dir, &b.vault) < 0) {
-		vault_close(v);
-		return cli_fail("%s: %s", o->dir, strerror(errno));
-	}
-	stamp(b.moment);
-	code = vault_cli_note(o, vault_keys(v), "vault.backup", b.moment);
-	b.putter = code == CLI_OK ? putter_new(v, put_done, NULL) : NULL;
+	backup_moment((int64_t)clock_wall_ns(), moment);
+	code = vault_cli_note(o, vault_keys(v), "vault.backup", moment);
+	p = code == CLI_OK ? putter_new(v, put_done, NULL) : NULL;
 	if (code == CLI_OK)
-		code = b.putter ? put_all(&b) : cli_fail("out of memory");
-	putter_free(b.putter);
+		code = p ? backup(o, p, moment, &r) : cli_fail("out of memory");
+	putter_free(p);
 	vault_close(v);
 	if (code == CLI_OK)
 		printf("%s: %s files, %s, are in the vault; copy its folder to another machine\n",
-		       b.moment, text_count(b.files, files), text_bytes(b.bytes, size));
+		       moment, text_count(r.files, files), text_bytes(r.bytes, size));
 	return code;
+}
+
+/* --- copy -------------------------------------------------------------------------------------- */
+
+int vault_cli_copy(const struct vault_cli *o)
+{
+	char size[TEXT_SHORT], error[VAULT_COPY_ERROR] = "";
+	struct vault_copy_result r = {0};
+	const struct vault_copy_options c = {.from = o->dir, .to = o->args[0]};
+	int err = vault_copy(&c, &r, error);
+
+	if (err < 0)
+		return cli_fail("%s", error);
+	printf("%s: it is a copy of the vault now; %" PRIu64 " of %" PRIu64
+	       " packs were new or other, %s\n",
+	       o->args[0], r.copied, r.packs, text_bytes(r.bytes, size));
+	return CLI_OK;
 }
 
 /* --- restore --------------------------------------------------------------------------------- */
@@ -278,8 +155,8 @@ struct restore {
 	const struct vault_cli *o;
 	struct vault *v;
 	int folder;
-	char moment[MOMENT]; /* "" none yet */
-	int to;		     /* where an object goes */
+	char moment[BACKUP_MOMENT]; /* "" none yet */
+	int to;			    /* where an object goes */
 	uint64_t files, bytes, failed;
 };
 
@@ -316,19 +193,19 @@ static bool read_line(char *text, struct line *ret_line)
 static int look(void *arg, const struct vault_entry *e)
 {
 	struct restore *r = arg;
-	char name[MOMENT + sizeof("/" LIST)], moment[MOMENT];
+	char name[BACKUP_MOMENT + sizeof("/" BACKUP_LIST)], moment[BACKUP_MOMENT];
 
-	if (strcmp(e->meta.class, CLASS) != 0 ||
-	    e->meta.name.len != MOMENT - 1 + sizeof("/" LIST) - 1)
+	if (strcmp(e->meta.class, BACKUP_CLASS) != 0 ||
+	    e->meta.name.len != BACKUP_MOMENT - 1 + sizeof("/" BACKUP_LIST) - 1)
 		return 0;
 	memcpy(name, e->meta.name.data, e->meta.name.len);
 	name[e->meta.name.len] = 0;
-	if (strcmp(name + MOMENT - 1, "/" LIST) != 0)
+	if (strcmp(name + BACKUP_MOMENT - 1, "/" BACKUP_LIST) != 0)
 		return 0;
-	memcpy(moment, name, MOMENT - 1);
-	moment[MOMENT - 1] = 0;
+	memcpy(moment, name, BACKUP_MOMENT - 1);
+	moment[BACKUP_MOMENT - 1] = 0;
 	if (r->o->count ? strcmp(moment, r->o->args[0]) == 0 : strcmp(moment, r->moment) > 0)
-		memcpy(r->moment, moment, MOMENT);
+		memcpy(r->moment, moment, BACKUP_MOMENT);
 	return 0;
 }
 
@@ -424,7 +301,7 @@ static void restore_line(struct restore *r, char *text)
 static int read_list(struct restore *r, struct bytes *ret_list)
 {
 	FILE *f = tmpfile();
-	int err = f ? find(r, LIST, fileno(f)) : -errno;
+	int err = f ? find(r, BACKUP_LIST, fileno(f)) : -errno;
 
 	if (err == 0 && lseek(fileno(f), 0, SEEK_SET) < 0)
 		err = -errno;
@@ -450,7 +327,7 @@ static int restore_all(struct restore *r)
 				   : cli_fail("%s: there is no whole backup in it", r->o->dir);
 	err = read_list(r, &list);
 	if (err < 0)
-		return cli_fail("%s: %s/" LIST ": %s", r->o->dir, r->moment, strerror(-err));
+		return cli_fail("%s: %s/" BACKUP_LIST ": %s", r->o->dir, r->moment, strerror(-err));
 	r->bytes = 0;
 	text = (char *)list.data;
 	for (end = text + list.len; text < end;) {

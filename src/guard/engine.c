@@ -384,6 +384,8 @@ static void decode(struct engine *e, const struct frame *frames, unsigned from, 
 		else
 			w->floor_hint.key = NULL;
 	}
+	for (unsigned i = from; i < to; i++)
+		flow_prefetch_bucket(e->flows, &slot(e, i)->hint);
 }
 
 static void fetch_flows(struct engine *e, const struct frame *frames, unsigned from, unsigned to)

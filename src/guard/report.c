@@ -157,6 +157,17 @@ static void put_tcp(struct json *j, const struct flow *f)
 	json_close(j);
 }
 
+/* What each end said first, as Suricata names it. */
+static void put_icmp(struct json *j, const struct flow *f)
+{
+	json_u64(j, "icmp_type", f->icmp_type[0]);
+	json_u64(j, "icmp_code", f->icmp_code[0]);
+	if (!f->packets[1])
+		return;
+	json_u64(j, "response_icmp_type", f->icmp_type[1]);
+	json_u64(j, "response_icmp_code", f->icmp_code[1]);
+}
+
 /* Suricata's words: a flow it closed itself for want of room was `forced`. */
 static const char *const flow_reasons[] = {
 	[FLOW_TIMEOUT] = "timeout",
@@ -236,6 +247,8 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint
 	}
 	j = event_begin(&e, buf);
 	put_vlan(&j, f->key.vlan);
+	if (f->key.proto == PROTO_ICMP || f->key.proto == PROTO_ICMPV6)
+		put_icmp(&j, f);
 	put_flow(&j, r, f, how, untold);
 	if (f->key.proto == PROTO_TCP)
 		put_tcp(&j, f);

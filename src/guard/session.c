@@ -249,6 +249,14 @@ static void read_end(struct sessions *s, struct session *n, unsigned end)
 		read_end(s, n, !end); /* what it said before anybody knew the protocol */
 	if (in.data.len)
 		used = read_ready(s, n, &in, &blind);
+	if (in.last && n->talk) {
+		struct proto_input rest = in;
+
+		rest.data = used < in.data.len
+				    ? (struct bytes){in.data.data + used, in.data.len - used}
+				    : (struct bytes){NULL, 0};
+		talk_close(n->talk, &rest, said, s);
+	}
 	if (stream_done(&n->stream, &s->pool, s->packet, end, used, blind) < 0) {
 		note(s, ANOMALY_STREAM_MEMORY);
 		object(s, REASON_STREAM_MEMORY, SESSION_UNSURE);

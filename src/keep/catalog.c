@@ -10,27 +10,49 @@
 
 #include "keep/db.h"
 
-#define VERSION 1
+#define VERSION 2
 #define WAIT_MS 30000
 #define LOOK_MS 3
 
+/*
+ * Addresses and tags are hashes: their places in an index are random, and every transaction
+ * touches all of it. So what is indexed is short: a `mark`, the first eight bytes as a number,
+ * which SQLite compares many times as fast as it does blobs. Marks may be equal by chance: the
+ * second object of a mark has none, and is looked for among those few.
+ */
+#define OBJECT_TABLE                                                             \
+	"CREATE TABLE object("                                                   \
+	"  id INTEGER PRIMARY KEY, address BLOB NOT NULL, key INTEGER NOT NULL," \
+	"  box BLOB NOT NULL, size INTEGER NOT NULL, length INTEGER NOT NULL,"   \
+	"  pack INTEGER NOT NULL, at INTEGER NOT NULL, mark INTEGER) STRICT;"    \
+	"CREATE UNIQUE INDEX object_mark ON object(mark);"
+
 static const char schema[] =
-	"CREATE TABLE object("
-	"  id INTEGER PRIMARY KEY, address BLOB NOT NULL UNIQUE, key INTEGER NOT NULL,"
-	"  box BLOB NOT NULL, size INTEGER NOT NULL, length INTEGER NOT NULL,"
-	"  pack INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;"
-	"CREATE TABLE name("
-	"  id INTEGER PRIMARY KEY, object INTEGER NOT NULL, tag BLOB NOT NULL,"
-	"  sealed BLOB NOT NULL, class TEXT NOT NULL, put INTEGER NOT NULL,"
-	"  until INTEGER NOT NULL, pack INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;"
-	"CREATE INDEX name_tag ON name(tag);"
-	"CREATE INDEX name_object ON name(object);"
-	"CREATE TABLE pack(id INTEGER PRIMARY KEY, end INTEGER NOT NULL) STRICT;"
-	"CREATE TABLE doomed(key INTEGER PRIMARY KEY) STRICT;"
-	"CREATE TABLE log("
-	"  seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, line TEXT NOT NULL,"
-	"  chain BLOB NOT NULL) STRICT;"
-	"PRAGMA user_version = 1;";
+	OBJECT_TABLE "CREATE TABLE name("
+		     "  id INTEGER PRIMARY KEY, object INTEGER NOT NULL, tag BLOB NOT NULL,"
+		     "  sealed BLOB NOT NULL, class TEXT NOT NULL, put INTEGER NOT NULL,"
+		     "  until INTEGER NOT NULL, pack INTEGER NOT NULL, at INTEGER NOT NULL,"
+		     "  mark INTEGER NOT NULL) STRICT;"
+		     "CREATE INDEX name_mark ON name(mark);"
+		     "CREATE INDEX name_object ON name(object);"
+		     "CREATE TABLE pack(id INTEGER PRIMARY KEY, end INTEGER NOT NULL) STRICT;"
+		     "CREATE TABLE doomed(key INTEGER PRIMARY KEY) STRICT;"
+		     "CREATE TABLE log("
+		     "  seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, line TEXT NOT NULL,"
+		     "  chain BLOB NOT NULL) STRICT;"
+		     "PRAGMA user_version = 2;";
+
+/* From version 1, which had indexes of whole addresses and tags. */
+static const char upgrade[] = "ALTER TABLE object RENAME TO object_1;" OBJECT_TABLE
+			      "INSERT INTO object SELECT id, address, key, box, size, length, "
+			      "pack, at, NULL FROM object_1;"
+			      "DROP TABLE object_1;"
+			      "UPDATE OR IGNORE object SET mark = mark_of(address);"
+			      "ALTER TABLE name ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;"
+			      "UPDATE name SET mark = mark_of(tag);"
+			      "DROP INDEX name_tag;"
+			      "CREATE INDEX name_mark ON name(mark);"
+			      "PRAGMA user_version = 2;";
 
 #define OBJECT_COLUMNS "id, address, key, box, size, length, pack, at"
 #define NAME_COLUMNS   "id, object, tag, sealed, class, put, until, pack, at"
@@ -74,22 +96,26 @@ static const char *const texts[STATEMENTS] = {
 	[READ] = "BEGIN DEFERRED",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[OBJECT_BY_ADDRESS] = "SELECT " OBJECT_COLUMNS " FROM object WHERE address = ?1",
+	[OBJECT_BY_ADDRESS] =
+		"SELECT " OBJECT_COLUMNS " FROM object WHERE mark = ?1 AND address = ?2"
+		" UNION ALL SELECT " OBJECT_COLUMNS
+		" FROM object WHERE mark IS NULL AND address = ?2 LIMIT 1",
 	[OBJECT_BY_ID] = "SELECT " OBJECT_COLUMNS " FROM object WHERE id = ?1",
 	[OBJECT_NEXT] = "SELECT " OBJECT_COLUMNS " FROM object WHERE id > ?1 ORDER BY id LIMIT 1",
 	[OBJECT_NEXT_OF_KEY] = "SELECT " OBJECT_COLUMNS
 			       " FROM object WHERE id > ?1 AND key = ?2 ORDER BY id LIMIT 1",
-	[ADD_OBJECT] = "INSERT INTO object(address, key, box, size, length, pack, at)"
-		       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(address) DO NOTHING",
+	[ADD_OBJECT] = "INSERT INTO object(address, key, box, size, length, pack, at, mark)"
+		       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(mark) DO NOTHING",
 	[REBOX] = "UPDATE object SET key = ?2, box = ?3 WHERE id = ?1",
 	[DROP_OBJECT] = "DELETE FROM object WHERE id = ?1",
-	[NAME_BY_TAG] = "SELECT " NAME_COLUMNS
-			" FROM name WHERE tag = ?1 ORDER BY put DESC, id DESC LIMIT 1",
+	[NAME_BY_TAG] =
+		"SELECT " NAME_COLUMNS
+		" FROM name WHERE mark = ?1 AND tag = ?2 ORDER BY put DESC, id DESC LIMIT 1",
 	[NAME_NEXT] = "SELECT " NAME_COLUMNS " FROM name WHERE id > ?1 ORDER BY id LIMIT 1",
 	[NAME_OF] = "SELECT " NAME_COLUMNS
 		    " FROM name WHERE object = ?1 AND id > ?2 ORDER BY id LIMIT 1",
-	[ADD_NAME] = "INSERT INTO name(object, tag, sealed, class, put, until, pack, at)"
-		     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[ADD_NAME] = "INSERT INTO name(object, tag, sealed, class, put, until, pack, at, mark)"
+		     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[KEEP] = "UPDATE name SET until = max(until, ?2) WHERE id = ?1",
 	[DROP_NAME] = "DELETE FROM name WHERE id = ?1",
 	[NAMES] = "SELECT count(*) FROM name WHERE object = ?1",
@@ -99,7 +125,8 @@ static const char *const texts[STATEMENTS] = {
 	[EACH] = "SELECT o.id, o.address, o.key, o.box, o.size, o.length, o.pack, o.at,"
 		 " n.id, n.object, n.tag, n.sealed, n.class, n.put, n.until, n.pack, n.at"
 		 " FROM name n JOIN object o ON o.id = n.object WHERE NOT ?1 OR NOT EXISTS"
-		 "  (SELECT 1 FROM name m WHERE m.tag = n.tag AND (m.put, m.id) > (n.put, n.id))"
+		 "  (SELECT 1 FROM name m"
+		 "   WHERE m.mark = n.mark AND m.tag = n.tag AND (m.put, m.id) > (n.put, n.id))"
 		 " ORDER BY n.id",
 	[KEY_NEXT] = "SELECT min(key) FROM object WHERE key > ?1",
 	[DOOM] = "INSERT OR IGNORE INTO doomed(key) VALUES(?1)",
@@ -138,6 +165,32 @@ static int number(sqlite3 *sql, const char *text, int64_t *ret_number)
 	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -EUCLEAN : db_error(sql, rc);
 }
 
+static int64_t mark_of(const uint8_t *hash)
+{
+	uint64_t mark = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		mark = mark << 8 | hash[i];
+	return (int64_t)mark;
+}
+
+static void sql_mark_of(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	if (sqlite3_value_bytes(values[0]) >= 8)
+		sqlite3_result_int64(context, mark_of(sqlite3_value_blob(values[0])));
+}
+
+static int upgrade_tables(sqlite3 *sql)
+{
+	int err = db_error(sql, sqlite3_create_function(sql, "mark_of", 1, SQLITE_UTF8, NULL,
+							sql_mark_of, NULL, NULL));
+
+	if (err == 0)
+		err = exec(sql, upgrade);
+	sqlite3_create_function(sql, "mark_of", 1, SQLITE_UTF8, NULL, NULL, NULL, NULL);
+	return err == -EINVAL ? -EUCLEAN : err; /* rows that cannot be ours */
+}
+
 /* SQLite's own would look ten times a second only, and miss its turn between two transactions. */
 static int wait_turn(void *arg, int tries)
 {
@@ -153,10 +206,12 @@ static int set_up(sqlite3 *sql)
 
 	sqlite3_busy_handler(sql, wait_turn, NULL);
 	sqlite3_db_config(sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	err = exec(sql, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-			"PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
-			"PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144;"
-			"PRAGMA wal_autocheckpoint = 8192;");
+	/* A page is twice as long as usual: half as many have to be written. */
+	err = exec(sql,
+		   "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		   "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
+		   "PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144;"
+		   "PRAGMA wal_autocheckpoint = 4096;");
 	if (err == 0)
 		err = exec(sql, "BEGIN IMMEDIATE");
 	if (err < 0)
@@ -166,6 +221,8 @@ static int set_up(sqlite3 *sql)
 		err = number(sql, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (err == 0 && version == 0 && tables == 0)
 		err = exec(sql, schema);
+	else if (err == 0 && version == 1)
+		err = upgrade_tables(sql);
 	else if (err == 0 && version != VERSION)
 		err = -EUCLEAN;
 	if (err == 0)
@@ -253,6 +310,13 @@ static sqlite3_stmt *use(struct catalog *c, enum statement which)
 static void bind_blob(sqlite3_stmt *s, int n, const uint8_t *data, size_t len)
 {
 	sqlite3_bind_blob(s, n, data, (int)len, SQLITE_STATIC);
+}
+
+/* By its mark and by itself: parameters `n` and `n` + 1. */
+static void bind_hash(sqlite3_stmt *s, int n, const uint8_t *hash, size_t len)
+{
+	sqlite3_bind_int64(s, n, mark_of(hash));
+	bind_blob(s, n + 1, hash, len);
 }
 
 /* One row: 0; -ENOENT none. Its columns are good until the next use(). */
@@ -361,7 +425,7 @@ int catalog_object_by_address(struct catalog *c, const uint8_t address[CRYPTO_HA
 {
 	sqlite3_stmt *s = use(c, OBJECT_BY_ADDRESS);
 
-	bind_blob(s, 1, address, CRYPTO_HASH);
+	bind_hash(s, 1, address, CRYPTO_HASH);
 	return object_row(c, s, ret_object);
 }
 
@@ -384,7 +448,8 @@ int catalog_object_next(struct catalog *c, int64_t after, uint32_t key,
 	return object_row(c, s, ret_object);
 }
 
-int catalog_add_object(struct catalog *c, struct catalog_object *o)
+/* -EEXIST: its mark is taken. */
+static int insert_object(struct catalog *c, struct catalog_object *o, bool marked)
 {
 	sqlite3_stmt *s = use(c, ADD_OBJECT);
 	int err;
@@ -396,12 +461,29 @@ int catalog_add_object(struct catalog *c, struct catalog_object *o)
 	sqlite3_bind_int64(s, 5, (sqlite3_int64)o->head.length);
 	sqlite3_bind_int64(s, 6, o->pack);
 	sqlite3_bind_int64(s, 7, (sqlite3_int64)o->at);
+	if (marked)
+		sqlite3_bind_int64(s, 8, mark_of(o->head.address));
+	else
+		sqlite3_bind_null(s, 8);
 	err = db_run(s);
 	if (err == 0 && sqlite3_changes(c->sql) == 0)
 		err = -EEXIST;
 	if (err == 0)
 		o->id = sqlite3_last_insert_rowid(c->sql);
 	return err;
+}
+
+int catalog_add_object(struct catalog *c, struct catalog_object *o)
+{
+	struct catalog_object there;
+	int err = insert_object(c, o, true);
+
+	if (err != -EEXIST)
+		return err;
+	err = catalog_object_by_address(c, o->head.address, &there);
+	if (err == -ENOENT)
+		return insert_object(c, o, false);
+	return err == 0 ? -EEXIST : err;
 }
 
 int catalog_rebox(struct catalog *c, int64_t id, uint32_t key, const uint8_t box[CIPHER_BOX])
@@ -432,7 +514,7 @@ int catalog_name_by_tag(struct catalog *c, const uint8_t tag[OBJECT_TAG],
 {
 	sqlite3_stmt *s = use(c, NAME_BY_TAG);
 
-	bind_blob(s, 1, tag, OBJECT_TAG);
+	bind_hash(s, 1, tag, OBJECT_TAG);
 	return name_row(c, s, ret_name);
 }
 
@@ -489,6 +571,7 @@ int catalog_add_name(struct catalog *c, const struct catalog_name *n)
 	sqlite3_bind_int64(s, 6, n->until_ns);
 	sqlite3_bind_int64(s, 7, n->pack);
 	sqlite3_bind_int64(s, 8, (sqlite3_int64)n->at);
+	sqlite3_bind_int64(s, 9, mark_of(n->tag));
 	return db_run(s);
 }
 

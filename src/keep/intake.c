@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "keep/pack.h"
 #include "keep/spool.h"
 
 #define GATHER_MS  100	/* for others to join, so that one write serves them all */
@@ -22,6 +24,8 @@ struct thing {
 	struct deposit d; /* first */
 	struct thing *next;
 	struct spool *spool;
+	int file; /* instead of it; -1 */
+	uint64_t file_size, at;
 	struct vault_item item;
 };
 
@@ -96,6 +100,22 @@ static ssize_t read_spool(void *user, uint8_t *to, size_t len)
 	return spool_read(((struct thing *)user)->spool, to, len);
 }
 
+/* As long as it was when it came; -EBUSY: it was cut off since. */
+static ssize_t read_whole_file(void *user, uint8_t *to, size_t len)
+{
+	struct thing *t = user;
+	uint64_t left = t->file_size - t->at;
+	int err;
+
+	if (len > left)
+		len = (size_t)left;
+	err = pack_read(t->file, t->at, to, len);
+	if (err < 0)
+		return err == -ENODATA ? -EBUSY : err;
+	t->at += len;
+	return (ssize_t)len;
+}
+
 static void was_put(void *arg, struct vault_item *it)
 {
 	struct thing *t = it->user;
@@ -107,13 +127,20 @@ static void was_put(void *arg, struct vault_item *it)
 /* Nothing that time could heal. */
 static bool is_hopeless(int err)
 {
-	return err == -EINVAL || err == -ENAMETOOLONG || err == -EBADMSG || err == -EFBIG;
+	return err == -EINVAL || err == -ENAMETOOLONG || err == -EBADMSG || err == -EFBIG ||
+	       err == -EBUSY; /* a file that changes */
+}
+
+static uint64_t size_of(const struct thing *t)
+{
+	return t->file < 0 ? spool_size(t->spool) : t->file_size;
 }
 
 static void fill_item(struct thing *t)
 {
-	t->item = (struct vault_item){.read = read_spool, .user = t};
-	t->item.size = spool_size(t->spool);
+	t->item =
+		(struct vault_item){.read = t->file < 0 ? read_spool : read_whole_file, .user = t};
+	t->item.size = size_of(t);
 	t->item.meta.name = (struct bytes){(const uint8_t *)t->d.name, strlen(t->d.name)};
 	t->item.meta.until_ns = t->d.until_ns;
 	memcpy(t->item.meta.class, t->d.class, sizeof(t->item.meta.class));
@@ -134,8 +161,9 @@ static bool is_disk_short(struct intake *in, uint64_t more)
 static void put_all(struct intake *in, struct queue *batch)
 {
 	for (struct thing *t = batch->first; t; t = t->next) {
+		t->at = 0;
 		t->d.err = spool_rewind(t->spool);
-		if (t->d.err == 0 && is_disk_short(in, spool_size(t->spool)))
+		if (t->d.err == 0 && is_disk_short(in, size_of(t)))
 			t->d.err = -ENOSPC;
 		if (t->d.err < 0)
 			continue;
@@ -294,6 +322,8 @@ struct intake *intake_new(const struct intake_options *o, char ret_error[KEYS_ER
 static void free_thing(struct thing *t)
 {
 	spool_free(t->spool);
+	if (t->file >= 0)
+		close(t->file);
 	free(t);
 }
 
@@ -336,6 +366,7 @@ struct deposit *intake_begin(struct intake *in)
 		errno = in->things < INTAKE_THINGS ? ENOMEM : ENOBUFS;
 		return NULL;
 	}
+	t->file = -1;
 	t->spool = spool_new(in->dir);
 	if (!t->spool) {
 		free(t);
@@ -352,6 +383,21 @@ int intake_add(struct intake *in, struct deposit *d, struct bytes piece)
 	in->bytes += piece.len;
 	d->size += piece.len;
 	return spool_add(((struct thing *)d)->spool, piece);
+}
+
+int intake_file(struct intake *in, struct deposit *d, int fd)
+{
+	struct thing *t = (struct thing *)d;
+	struct stat st;
+	int err = fstat(fd, &st) < 0 ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
+
+	if (err < 0) {
+		close(fd);
+		return err;
+	}
+	t->file = fd;
+	t->file_size = (uint64_t)st.st_size;
+	return 0;
 }
 
 void intake_end(struct intake *in, struct deposit *d)

@@ -47,6 +47,9 @@ void intake_free(struct intake *in);
 struct deposit *intake_begin(struct intake *in);
 /* 0; -ENOBUFS too much waits; -errno: intake_drop() it. */
 int intake_add(struct intake *in, struct deposit *d, struct bytes piece);
+/* Instead of pieces: all of a regular file, which is read by the thread, and its descriptor the
+ * intake's. 0; -EINVAL it is none; -errno, and the descriptor is closed. */
+int intake_file(struct intake *in, struct deposit *d, int fd);
 /* It is whole, and the thread's until intake_next() gives it back. */
 void intake_end(struct intake *in, struct deposit *d);
 /* Forgets it; also what intake_next() gave back. */

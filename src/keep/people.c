@@ -49,6 +49,8 @@ static const char *const steps[] = {
 	"  user BLOB NOT NULL REFERENCES user(id) ON DELETE CASCADE, source TEXT NOT NULL,"
 	"  time INTEGER NOT NULL, PRIMARY KEY(user, source)) STRICT, WITHOUT ROWID;"
 	"PRAGMA user_version = 1;",
+	"ALTER TABLE session ADD COLUMN certificate TEXT NOT NULL DEFAULT '';"
+	"PRAGMA user_version = 2;",
 };
 
 static const struct db_schema schema = {steps, sizeof(steps) / sizeof(*steps)};

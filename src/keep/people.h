@@ -99,6 +99,7 @@ struct people_session {
 	uint64_t made_ns, used_ns, fresh_ns; /* fresh: when a factor was last shown */
 	int64_t made_s;
 	char source[64];
+	char certificate[256]; /* the workstation's (people/console/client_cert.h); "" none */
 };
 int people_session_add(struct people *p, const struct people_session *s);
 int people_session_by_hash(struct people *p, const uint8_t hash[CRYPTO_HASH],

@@ -10,11 +10,11 @@ static int none_is_fine(int err)
 
 static int insert(struct people *p, const struct people_session *s)
 {
-	return people_run(p, "INSERT INTO session VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			  "btbiittiiiit", s->hash, sizeof(s->hash), s->id, s->user, sizeof(s->user),
-			  (int64_t)s->kind, (int64_t)s->aal, s->factors, s->boot,
+	return people_run(p, "INSERT INTO session VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			  "btbiittiiiitt", s->hash, sizeof(s->hash), s->id, s->user,
+			  sizeof(s->user), (int64_t)s->kind, (int64_t)s->aal, s->factors, s->boot,
 			  (int64_t)s->made_ns, (int64_t)s->used_ns, (int64_t)s->fresh_ns, s->made_s,
-			  s->source);
+			  s->source, s->certificate);
 }
 
 int people_session_add(struct people *p, const struct people_session *s)
@@ -35,7 +35,7 @@ int people_session_add(struct people *p, const struct people_session *s)
 
 #define SESSION                                                                               \
 	"SELECT hash, id, user, kind, aal, factors, boot, made_ns, used_ns, fresh_ns, made, " \
-	"source "                                                                             \
+	"source, certificate "                                                                \
 	"FROM session "
 
 static void read_session(sqlite3_stmt *st, struct people_session *s)
@@ -53,6 +53,7 @@ static void read_session(sqlite3_stmt *st, struct people_session *s)
 	s->fresh_ns = (uint64_t)sqlite3_column_int64(st, 9);
 	s->made_s = sqlite3_column_int64(st, 10);
 	people_text(st, 11, s->source, sizeof(s->source));
+	people_text(st, 12, s->certificate, sizeof(s->certificate));
 }
 
 int people_session_by_hash(struct people *p, const uint8_t hash[CRYPTO_HASH],

@@ -61,13 +61,13 @@ static int copy_pages(sqlite3 *from, sqlite3 *to)
 	return rc == SQLITE_DONE ? 0 : db_error(from, rc);
 }
 
-static int copy_database(const char *path, const char *copy)
+int snapshot_database(const char *path, const char *copy)
 {
 	sqlite3 *from = NULL, *to = NULL;
 	int err = open_database(path, SQLITE_OPEN_READONLY, &from);
 
 	if (err == 0)
-		err = open_database(copy, SQLITE_OPEN_READWRITE, &to);
+		err = open_database(copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &to);
 	/* Whoever is killed begins again: the copy needs no journal, and no patience. */
 	if (err == 0)
 		err = db_error(to, sqlite3_exec(to,
@@ -93,7 +93,7 @@ static int take_database(const char *path, const char *scratch, struct snapshot 
 	fd = mkostemp(copy, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = copy_database(path, copy);
+	err = snapshot_database(path, copy);
 	if (unlink(copy) < 0 && err == 0)
 		err = -errno;
 	if (err == 0 && fstat(fd, &st) < 0)
@@ -102,7 +102,7 @@ static int take_database(const char *path, const char *scratch, struct snapshot 
 		close(fd);
 		return err;
 	}
-	close(s->fd);
+	snapshot_close(s);
 	s->fd = fd;
 	s->copied = true;
 	s->size = (uint64_t)st.st_size;
@@ -110,25 +110,48 @@ static int take_database(const char *path, const char *scratch, struct snapshot 
 	return 0;
 }
 
+/* Where this process itself may have it open: whoever closes a file takes with it all locks that the
+ * process has on it (POSIX fcntl), so SQLite alone may open it. */
+static bool is_called_database(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 3 && strcmp(path + len - 3, ".db") == 0;
+}
+
+static int open_called_database(const char *path, const char *scratch, struct snapshot *s)
+{
+	if (lstat(path, &s->st) < 0)
+		return -errno;
+	if (!S_ISREG(s->st.st_mode))
+		return -EINVAL;
+	return take_database(path, scratch, s);
+}
+
+static int open_any(const char *path, const char *scratch, struct snapshot *s)
+{
+	s->fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (s->fd < 0)
+		return -errno;
+	if (fstat(s->fd, &s->st) < 0)
+		return -errno;
+	if (!S_ISREG(s->st.st_mode))
+		return -EINVAL;
+	s->size = (uint64_t)s->st.st_size;
+	return is_database(s->fd) ? take_database(path, scratch, s) : 0;
+}
+
 int snapshot_open(const char *path, const char *scratch, struct snapshot *ret_snapshot)
 {
-	struct snapshot s = {
-		.fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
-	int err = 0;
+	struct snapshot s = {.fd = -1};
+	int err = is_called_database(path) ? open_called_database(path, scratch, &s) : -EUCLEAN;
 
-	if (s.fd < 0)
-		return -errno;
-	if (fstat(s.fd, &s.st) < 0)
-		err = -errno;
-	else if (!S_ISREG(s.st.st_mode))
-		err = -EINVAL;
-	s.size = (uint64_t)s.st.st_size;
-	if (err == 0 && is_database(s.fd))
-		err = take_database(path, scratch, &s);
-	if (err < 0)
-		close(s.fd);
-	else
+	if (err == -EUCLEAN) /* Thumbs.db is none */
+		err = open_any(path, scratch, &s);
+	if (err == 0)
 		*ret_snapshot = s;
+	else
+		snapshot_close(&s);
 	return err;
 }
 

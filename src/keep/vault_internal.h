@@ -49,6 +49,9 @@ int vault_unseal(struct vault *v, const struct catalog_name *n, struct catalog_o
 /* vault_each(), or only the newest of each name. */
 int vault_walk(struct vault *v, bool newest, int (*fn)(void *arg, const struct vault_entry *e),
 	       void *arg);
+/* Whoever holds it alone destroys. Its descriptor, held as long as it is open; -EWOULDBLOCK where
+ * somebody else has it. */
+int vault_shred_lock(const char *dir, bool wait);
 /* Holes where the packs have what the index does not know, or nothing any more. Under shred.lock;
  * whoever writes to a pack meanwhile keeps it from being looked at. */
 int vault_punch_unknown(struct vault *v);

@@ -340,13 +340,13 @@ static int destroy_doomed(struct vault *v)
 
 /* --- one at a time -------------------------------------------------------------------------- */
 
-/* Its descriptor, held as long as it is open; -EWOULDBLOCK where somebody else has it. */
-static int take_lock(struct vault *v, bool wait)
+int vault_shred_lock(const char *dir, bool wait)
 {
 	char path[PATH_MAX];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/shred.lock", v->dir);
+	if (snprintf(path, sizeof(path), "%s/shred.lock", dir) >= PATH_MAX)
+		return -ENAMETOOLONG;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
@@ -386,7 +386,7 @@ int vault_resume(struct vault *v)
 
 	if (err < 0)
 		return err == -ENOENT ? 0 : err;
-	lock = take_lock(v, false);
+	lock = vault_shred_lock(v->dir, false);
 	if (lock < 0)
 		return lock == -EWOULDBLOCK ? 0 : lock; /* it is being done */
 	err = resume(v);
@@ -429,7 +429,7 @@ int vault_shred(struct vault *v, bool (*wanted)(void *arg, const struct vault_en
 {
 	struct victims t = {.wanted = wanted, .arg = arg};
 	struct doomed d = {.list = NULL};
-	int lock = take_lock(v, true), err;
+	int lock = vault_shred_lock(v->dir, true), err;
 
 	if (lock < 0)
 		return lock;
@@ -476,7 +476,7 @@ static int rotate_key(struct vault *v, uint32_t id)
 
 int vault_rotate_data(struct vault *v, uint64_t *ret_count)
 {
-	int lock = take_lock(v, true), err;
+	int lock = vault_shred_lock(v->dir, true), err;
 	struct keys_info info;
 	uint64_t count = 0;
 	uint32_t id = 0;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "role/call.h"
 #include "role/keeper.h"
+#include "role/survey.h"
 #include "update/advisory/accept.h"
 
 #define EDITORS (PEOPLE_ONLY(PEOPLE_CLINICAL_ENGINEER) | PEOPLE_ONLY(PEOPLE_ADMINISTRATOR))
@@ -71,6 +72,7 @@ static json_t *save(struct keeper *k, json_t *list, struct call_error *e)
 	int err = accept_save(k->state_dir, list);
 
 	json_decref(list);
+	surveys_forget(k);
 	if (err == 0)
 		return json_pack("{s:b}", "done", 1);
 	return call_fail(e, 503, "advisory.store", "It could not be written down",

@@ -11,6 +11,7 @@
 #include "keep/pcaps.h"
 #include "keep/store.h"
 #include "role/census.h"
+#include "role/backups.h"
 #include "role/deposit.h"
 #include "role/desk.h"
 #include "role/door.h"
@@ -307,6 +308,8 @@ static void add_nags(struct keeper *k, json_t *status)
 
 	for (unsigned n = 0; deposit_nag(k, n, text, sizeof(text)); n++)
 		json_array_append_new(nags, json_string(text));
+	for (unsigned n = 0; backups_nag(k, n, text, sizeof(text)); n++)
+		json_array_append_new(nags, json_string(text));
 	if (k->staff && staff_nag(k->staff, text, sizeof(text)))
 		json_array_append_new(nags, json_string(text));
 	for (unsigned n = 0; k->secrets && secrets_nag(k->secrets, n, text, sizeof(text)); n++)
@@ -337,6 +340,7 @@ static void merge(struct keeper *k, json_t *status)
 	if (k->secrets)
 		secrets_status(k->secrets, &j);
 	deposit_status(k, &j);
+	backups_status(k, &j);
 	json_close(&j);
 	own = j.out.bad ? NULL : json_loadb(buf, j.out.len, JSON_ALLOW_NUL, NULL);
 	json_object_update(status, own);

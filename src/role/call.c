@@ -17,10 +17,11 @@
 
 /* Every call there is. */
 extern const struct call_row look_calls[], policy_calls[], pki_calls[], door_calls[], audit_calls[],
-	update_calls[], advisory_calls[];
+	update_calls[], advisory_calls[], survey_calls[];
 static const struct call_row *const tables[] = {
-	look_calls,    policy_calls, pki_calls,	 door_calls,	audit_calls,  signin_calls,
-	session_calls, enrol_calls,  user_calls, machine_calls, update_calls, advisory_calls};
+	look_calls,   policy_calls,   pki_calls,   door_calls, audit_calls,
+	signin_calls, session_calls,  enrol_calls, user_calls, machine_calls,
+	update_calls, advisory_calls, survey_calls};
 
 size_t call_tables(const struct call_row *const **ret_tables)
 {
@@ -386,6 +387,7 @@ static bool identify(struct keeper *k, const json_t *root, struct call_asker *by
 {
 	by->source = member(root, "source");
 	by->mac = member(root, "mac");
+	by->certificate = member(root, "certificate");
 	by->origin = member(root, "origin");
 	by->session = member(root, "session");
 	by->passive = json_is_true(json_object_get(root, "passive"));

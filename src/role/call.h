@@ -33,6 +33,8 @@ struct call_asker {
 	const json_t
 		*scopes; /* of an API key: the calls it is for ("events", "grant.*"); borrowed */
 	const char *source, *mac; /* where from, as the console saw it; "" unknown */
+	const char *certificate;  /* that the workstation showed (people/console/client_cert.h);
+				   * NULL or "" none */
 	const char *origin;	  /* the page's "https://name:port"; "" where none was said */
 	const char *session;	  /* the token itself, a secret; "" none */
 	const char *session_id;	  /* its name for people; "" none */

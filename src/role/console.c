@@ -18,8 +18,10 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "people/console/client_cert.h"
 #include "people/console/self.h"
 #include "people/console/web.h"
 #include "role/front.h"
@@ -43,12 +45,13 @@ static const char *const calls[] = {
 	"accept", "accept4", "fcntl", "getpeername", "getsockname", "getsockopt", "setsockopt",
 };
 
-#define NAMES_MAX 8
-#define TURN_MAX  4 /* messages before what they brought is handed on */
-#define CERT_MS	  3000
-#define AGAIN_S	  5  /* between attempts to have a certificate signed */
-#define RENEW_S	  60 /* between looks whether there is another certificate */
-#define COUNTS_S  60
+#define NAMES_MAX   8
+#define CLIENTS_MAX (1u << 20) /* bytes of console.client_ca */
+#define TURN_MAX    4	       /* messages before what they brought is handed on */
+#define CERT_MS	    3000
+#define AGAIN_S	    5  /* between attempts to have a certificate signed */
+#define RENEW_S	    60 /* between looks whether there is another certificate */
+#define COUNTS_S    60
 
 struct console {
 	struct event_base *base;
@@ -61,6 +64,7 @@ struct console {
 	EVP_PKEY *pkey, *public;
 	SSL_CTX *tls;
 	X509 *cert;
+	struct bytes clients; /* PEM: who vouches for workstations; empty: none are asked */
 	const char *user;
 	const char *names[NAMES_MAX + 2], *ats[FRONT_MAX];
 	char ips[FRONT_MAX][ADDRESS_IP_LEN];
@@ -210,12 +214,27 @@ static X509 *certificate(struct console *c)
 	return x;
 }
 
+/* Before the sandbox. Where there is none, who needs a certificate does not come in. */
+static void read_clients(struct console *c, const char *path)
+{
+	int err = *path ? file_read(path, CLIENTS_MAX, &c->clients) : 0;
+
+	if (err < 0)
+		log_error("console.client_ca: %s: %s; nobody is asked for a certificate", path,
+			  strerror(-err));
+}
+
 static SSL_CTX *context(struct console *c)
 {
 	STACK_OF(X509) *issuers = self_issuers((struct bytes){(const uint8_t *)c->pem, c->pem_len});
 	SSL_CTX *tls = self_context(c->pkey, c->cert, issuers);
 
+	int err = tls && c->clients.len ? client_cert_ask(tls, c->clients) : 0;
+
 	sk_X509_pop_free(issuers, X509_free);
+	if (err < 0)
+		log_error("console.client_ca: %s; nobody is asked for a certificate",
+			  err == -EBADMSG ? "something in it is no certificate" : strerror(-err));
 	return tls;
 }
 
@@ -464,7 +483,7 @@ static void read_options(struct console *c, int argc, char **argv)
 	uint16_t port;
 	int letter;
 
-	while ((letter = getopt(argc, argv, "u:a:n:c:s:r:l:w:")) != -1) {
+	while ((letter = getopt(argc, argv, "u:a:n:c:s:r:l:w:C:")) != -1) {
 		if (letter == 'u')
 			c->user = optarg;
 		else if (letter == 'a' && c->at_count < FRONT_MAX &&
@@ -482,6 +501,8 @@ static void read_options(struct console *c, int argc, char **argv)
 			c->requests = number_of(optarg);
 		else if (letter == 'l')
 			c->subscribers = number_of(optarg);
+		else if (letter == 'C')
+			read_clients(c, optarg);
 		else
 			fatal("console: started by hand? 'bedwarden run' starts it");
 	}

@@ -1,11 +1,13 @@
 #include "role/deposit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/archive.h"
 #include "base/clock.h"
@@ -17,6 +19,7 @@
 
 #define EVIDENCE   "evidence"
 #define ARCHIVE	   "archive"
+#define FIRMWARE   "firmware"
 #define DAY_NS	   (24 * 60 * 60 * NSEC_PER_SEC)
 #define FIRST_NS   (10 * NSEC_PER_SEC)	    /* after the start, the first look at what is old */
 #define AGAIN_NS   (60 * 60 * NSEC_PER_SEC) /* after one that failed */
@@ -30,7 +33,7 @@
 #define LEAP_NS	   (30 * DAY_NS) /* that a clock does not make by itself */
 
 /* What a deposit is; with its case in the same number. */
-enum kind { OF_EVIDENCE, OF_OLD_FILE, OF_ARCHIVE };
+enum kind { OF_EVIDENCE, OF_OLD_FILE, OF_ARCHIVE, OF_FIRMWARE };
 
 struct under_way {
 	struct deposit *d; /* NULL: free, … */
@@ -46,6 +49,7 @@ struct deposits {
 	uint64_t sealed;	   /* evidence, since the start */
 	uint64_t sealed_bytes;	   /* of it, since the last look at what is beyond the bound */
 	uint64_t archived, archived_bytes;
+	uint64_t firmware; /* images, since the start */
 	uint64_t lost, lost_told, tell_ns;
 	int lost_for; /* why the last one was */
 	bool moving;  /* an old file is on its way */
@@ -322,6 +326,39 @@ static void archive_done(struct keeper *k, const struct deposit *d)
 	}
 }
 
+/* --- firmware ---------------------------------------------------------------------------- */
+
+/* Other processes made it: what it is is looked at once it is open. */
+bool deposit_firmware(struct keeper *k, const char *name, const char *path)
+{
+	int fd = k->intake ? open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+	struct deposit *d = fd < 0 ? NULL : intake_begin(k->intake);
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	if (intake_file(k->intake, d, fd) < 0) {
+		intake_drop(k->intake, d);
+		return false;
+	}
+	snprintf(d->name, sizeof(d->name), FIRMWARE "/%.240s", name);
+	snprintf(d->class, sizeof(d->class), FIRMWARE);
+	d->until_ns = (int64_t)clock_wall_ns() + VAULT_KEEP_DAYS * (int64_t)DAY_NS;
+	d->tag[0] = OF_FIRMWARE;
+	intake_end(k->intake, d);
+	return true;
+}
+
+static void firmware_done(struct keeper *k, const struct deposit *d)
+{
+	if (d->err == 0)
+		k->deposits->firmware++;
+	else
+		log_error("%s is not kept in the vault: %s", d->name, strerror(-d->err));
+}
+
 /* --- what was kept long enough --------------------------------------------------------- */
 
 static void tell_retention(struct keeper *k, const struct retention *r)
@@ -440,6 +477,8 @@ static void take_done(struct keeper *k)
 	while ((d = intake_next(k->intake)) != NULL) {
 		if ((d->tag[0] & 0xff) == OF_ARCHIVE)
 			archive_done(k, d);
+		else if ((d->tag[0] & 0xff) == OF_FIRMWARE)
+			firmware_done(k, d);
 		else
 			evidence_done(k, d);
 		intake_drop(k->intake, d);
@@ -537,6 +576,7 @@ void deposit_status(const struct keeper *k, struct json *j)
 	json_u64(j, "archived", p->archived);
 	json_u64(j, "archived_bytes", p->archived_bytes);
 	json_u64(j, "archive_lost", p->lost);
+	json_u64(j, "firmware", p->firmware);
 	json_u64(j, "waiting", n.waiting);
 	json_u64(j, "waiting_bytes", n.bytes);
 	json_close(j);

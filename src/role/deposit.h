@@ -3,7 +3,7 @@
 /*
  * What the keeper puts into its own vault, STATE_DIR/vault: evidence (class
  * "evidence"), messages and images of devices that are archived (class
- * "archive"); and its daily look at what was kept long enough. None of it is
+ * "archive"), firmware for them (class "firmware"); and its daily look at what was kept long enough. None of it is
  * waited for (keep/intake.h). Without keys evidence rests as files, and nothing
  * is archived: status says so.
  */
@@ -23,6 +23,10 @@ void deposit_kept(void *keeper, const struct pcaps_case *c);
 int deposit_take(struct keeper *k, unsigned guard, struct bytes records);
 /* A guard is gone: what it had begun is not whole. */
 void deposit_lose(struct keeper *k, unsigned guard);
+
+/* Firmware for devices that was fetched and verified, the file at `path`, as "firmware/NAME", for as
+ * long as must be proved what a device ran. True: it is on its way; false: try again. */
+bool deposit_firmware(struct keeper *k, const char *name, const char *path);
 
 /* What was put since the last turn is told; what is due is begun. */
 void deposit_turn(struct keeper *k, uint64_t now_ns);

@@ -343,6 +343,7 @@ json_t *door_json(const struct grant *g, const struct grant_clock *now)
 	door_time(o, "until", left ? now->wall_ns + left : 0);
 	door_time(o, "ended", g->ended_ns);
 	json_object_set_new(o, "left_s", json_integer((json_int_t)(left / NSEC_PER_SEC)));
+	put_text(o, "certificate", g->certificate);
 	put_text(o, "decided_by", g->decided_by);
 	put_text(o, "ended_by", g->ended_by);
 	put_text(o, "why_ended", g->why_ended);
@@ -382,7 +383,7 @@ void door_tell(struct keeper *k, const struct grant *g, enum reason why)
 int door_note(struct keeper *k, const struct grant *g, const char *what, const char *who,
 	      const char *as)
 {
-	char object[320], text[GRANT_REASON + 128];
+	char object[320], text[GRANT_REASON + GRANT_CERTIFICATE + 128];
 	struct audit_entry e = {.who = *who ? who : "gateway",
 				.as = as,
 				.source = g->source,
@@ -395,9 +396,10 @@ int door_note(struct keeper *k, const struct grant *g, const char *what, const c
 	if (strcmp(what, "grant.closed") == 0)
 		snprintf(text, sizeof(text), "%s", g->why_ended);
 	else
-		snprintf(text, sizeof(text), "%s%s for %u minutes: %s",
+		snprintf(text, sizeof(text), "%s%s for %u minutes%s%s: %s",
 			 g->break_glass ? "EMERGENCY, " : "",
-			 g->record ? "recorded" : "not recorded", g->minutes, g->reason);
+			 g->record ? "recorded" : "not recorded", g->minutes,
+			 *g->certificate ? ", certificate " : "", g->certificate, g->reason);
 	e.text = text;
 	return trail_note(k, &e);
 }

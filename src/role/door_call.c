@@ -264,6 +264,13 @@ static bool allowed(struct keeper *k, const struct call_asker *by, const json_t 
 	a->vendor = !by->operator_ && by->role == PEOPLE_VENDOR;
 	a->alone = has_word(policy_service_alone(p, s), a->role);
 	a->break_glass = emergency;
+	a->certificate = by->certificate;
+	if ((s->flags & POLICY_SERVICE_CERTIFICATE) && !by->operator_ &&
+	    !(by->certificate && *by->certificate))
+		return call_fail(e, 403, "grant.certificate_needed",
+				 "This service opens for workstations with a certificate only",
+				 "ask from one that shows the certificate it was issued"),
+		       false;
 	if (emergency && !(s->flags & POLICY_SERVICE_BREAK_GLASS))
 		return call_fail(e, 403, "grant.no_break_glass",
 				 "This service has no emergency opening", "ask for it instead"),
@@ -479,15 +486,17 @@ static json_t *call_services(struct keeper *k, const struct call_asker *by, cons
 		else
 			snprintf(port, sizeof(port), "%u-%u", s[i].port_lo, s[i].port_hi);
 		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b}", "device",
-					policy_device_name(k->policy, s[i].device), "service",
-					policy_service_name(k->policy, &s[i]), "proto",
-					s[i].proto == 6 ? "tcp" : "udp", "port", port, "ask",
-					policy_service_ask(k->policy, &s[i]), "alone",
-					policy_service_alone(k->policy, &s[i]), "minutes",
-					(json_int_t)s[i].minutes, "record",
-					(s[i].flags & POLICY_SERVICE_RECORD) != 0, "break_glass",
-					(s[i].flags & POLICY_SERVICE_BREAK_GLASS) != 0));
+			list,
+			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:b}", "device",
+				  policy_device_name(k->policy, s[i].device), "service",
+				  policy_service_name(k->policy, &s[i]), "proto",
+				  s[i].proto == 6 ? "tcp" : "udp", "port", port, "ask",
+				  policy_service_ask(k->policy, &s[i]), "alone",
+				  policy_service_alone(k->policy, &s[i]), "minutes",
+				  (json_int_t)s[i].minutes, "record",
+				  (s[i].flags & POLICY_SERVICE_RECORD) != 0, "break_glass",
+				  (s[i].flags & POLICY_SERVICE_BREAK_GLASS) != 0, "certificate",
+				  (s[i].flags & POLICY_SERVICE_CERTIFICATE) != 0));
 	}
 	return json_pack("{s:o}", "services", list);
 }

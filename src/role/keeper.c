@@ -24,6 +24,7 @@
 #include "keep/person.h"
 #include "keep/store.h"
 #include "role/amend.h"
+#include "role/backups.h"
 #include "role/census.h"
 #include "role/deposit.h"
 #include "role/desk.h"
@@ -35,6 +36,7 @@
 #include "role/secrets.h"
 #include "role/serve.h"
 #include "role/staff.h"
+#include "role/survey.h"
 #include "role/trail.h"
 #include "role/trail_send.h"
 #include "role/updates.h"
@@ -59,6 +61,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_UPDATER},
 	{FROM_PARENT, IPC_INSTALL},	/* what is in place */
 	{FROM_PARENT, IPC_SWITCH},	/* an answer */
+	{FROM_PARENT, IPC_SURVEYED},	/* an answer */
 	{FROM_PARENT, IPC_POLICY_FILE}, /* an answer, */
 	{FROM_PARENT, IPC_POLICY_TEXT}, /* and one */
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
@@ -105,6 +108,7 @@ static void take_policy(struct keeper *k, const struct ipc_message *m)
 	k->policy_block = block;
 	k->policy_len = (size_t)st.st_size;
 	waves_policy(k);
+	surveys_forget(k);
 	door_policy(k);
 }
 
@@ -201,6 +205,13 @@ static void take_roots(struct keeper *k, const struct ipc_message *m)
 	free((void *)(uintptr_t)pem.data);
 }
 
+/* Other advisories, perhaps. */
+static void take_placed(struct keeper *k, const struct ipc_message *m)
+{
+	updates_placed(k, m);
+	surveys_forget(k);
+}
+
 static void from_parent(struct keeper *k, struct ipc_message *m)
 {
 	if (!ipc_may(rights, sizeof(rights) / sizeof(*rights), FROM_PARENT, m->type)) {
@@ -227,9 +238,11 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		updates_meet(k, m->fd);
 		m->fd = -1; /* it is ours now */
 	} else if (m->type == IPC_INSTALL)
-		updates_placed(k, m);
+		take_placed(k, m);
 	else if (m->type == IPC_SWITCH)
 		updates_switched(k, m);
+	else if (m->type == IPC_SURVEYED)
+		surveys_take(k, m);
 	else if (m->type == IPC_POLICY_FILE || m->type == IPC_POLICY_TEXT)
 		amend_answer(k, m);
 	else if (m->type == IPC_EVENTS)
@@ -369,6 +382,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = evidence;
 	if (deposits < at)
 		at = deposits;
+	if (backups_due(k, now_ns) < at)
+		at = backups_due(k, now_ns);
 	if (updates_due(k->updates) < at)
 		at = updates_due(k->updates);
 	if (waves_due(k) < at)
@@ -465,6 +480,7 @@ static void turn(struct keeper *k, int signals)
 		ledger_evidence_lost(k);
 	}
 	deposit_turn(k, clock_mono_ns());
+	backups_turn(k, clock_mono_ns());
 	if (ledger_due(k) <= clock_mono_ns())
 		ledger_write(k, clock_mono_ns());
 }
@@ -479,6 +495,7 @@ static int finish(struct keeper *k)
 			hear_guard(k, n, 4096);
 	if (k->pcaps)
 		pcaps_flush(k->pcaps, clock_wall_ns()); /* says what it writes */
+	backups_close(k);
 	deposit_close(k);
 	if (k->pcaps)
 		ledger_evidence_lost(k);
@@ -546,6 +563,7 @@ int keeper_main(int argc, char **argv)
 	status = finish(&k);
 	updates_free(k.updates);
 	waves_free(k.waves);
+	surveys_free(k.surveys);
 	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
 	door_free(k.door);

@@ -11,7 +11,7 @@
  *                     [-H HOLDER [-P PLACE]] [-c POLICY_FILE [-p PROFILES_DIR]]
  *                     [-s SITE] [-S SMS] [-3 ROLES] [-I MINUTES] [-O HOURS]
  *                     [-W SMS_URL] [-F SMS_FROM] [-G ONE_FACTOR_ANYWHERE]
- *                     [-U RULES] [-C UPDATES_DIR]
+ *                     [-U RULES] [-C UPDATES_DIR] [-B FOLDER -b HOURS -T DAYS]
  *
  * fd 3 is its end of the parent's pair (base/ipc.h), fd 4 the control socket,
  * bound and listening. SIGHUP reopens the EVE file, IPC_STOP or SIGTERM ends it
@@ -32,7 +32,8 @@
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
  * amend.c, pki.c, updates.c, wave.c, staff.c and its own, the calls themselves; secrets.c, what its
- * keys do for others; deposit.c, what goes into its vault.
+ * keys do for others; deposit.c, what goes into its vault; backups.c, the
+ * copies of all of it.
  */
 #include "base/ipc.h"
 #include "base/reason.h"
@@ -44,6 +45,7 @@
 
 struct amends;
 struct audit_log;
+struct backups;
 struct calls;
 struct client;
 struct deposits;
@@ -60,6 +62,7 @@ struct policy;
 struct secrets;
 struct serve;
 struct store;
+struct surveys;
 struct updates;
 struct waves;
 
@@ -75,11 +78,13 @@ struct keeper {
 	struct secrets *secrets;   /* NULL: no keys are wanted */
 	struct intake *intake;	   /* the vault; NULL: no keys, or they are locked */
 	struct deposits *deposits; /* deposit.c's */
+	struct backups *backups;   /* NULL: none are wanted */
 	struct pki *pki;
 	struct updates *updates;
-	struct waves *waves; /* rollouts to devices */
-	struct staff *staff; /* who is there */
-	int courier;	     /* who takes messages to telephones; -1 none */
+	struct waves *waves;	 /* rollouts to devices */
+	struct surveys *surveys; /* survey.c's */
+	struct staff *staff;	 /* who is there */
+	int courier;		 /* who takes messages to telephones; -1 none */
 	struct calls *calls;
 	struct looks *looks;
 	struct amends *amends;

@@ -1,6 +1,7 @@
 #include "role/keeper_start.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "keep/query.h"
 #include "keep/store.h"
 #include "role/amend.h"
+#include "role/backups.h"
 #include "role/deposit.h"
 #include "role/look.h"
 #include "role/pki.h"
@@ -27,6 +29,7 @@
 #include "role/serve.h"
 #include "role/trail.h"
 #include "role/trail_send.h"
+#include "role/survey.h"
 #include "role/updates.h"
 #include "role/wave.h"
 
@@ -76,6 +79,7 @@ static const char *const calls[] = {
 	"uname",
 	"unlink",
 	"unlinkat",
+	"utimensat",
 	"memfd_create",
 	/* What the vault's threads, which are there already, say as they begin. */
 	"sched_getaffinity",
@@ -101,7 +105,8 @@ struct keeper_options keeper_options_read(int argc, char **argv)
 				   .staff.site = "bedwarden"};
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:G:U:C:R")) != -1)
+	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:G:U:C:RB:b:T:")) !=
+	       -1)
 		switch (c) {
 		case 'd':
 			o.state_dir = optarg;
@@ -166,6 +171,15 @@ struct keeper_options keeper_options_read(int argc, char **argv)
 		case 'C':
 			o.updates_dir = optarg;
 			break;
+		case 'B':
+			o.backup.to = optarg;
+			break;
+		case 'b':
+			o.backup.every_hours = number_of(optarg);
+			break;
+		case 'T':
+			o.backup.keep_days = number_of(optarg);
+			break;
 		case 'U':
 			o.updates = optarg;
 			break;
@@ -180,6 +194,7 @@ struct keeper_options keeper_options_read(int argc, char **argv)
 		}
 	if (!o.state_dir || !o.user || optind != argc)
 		fatal("keeper: started by hand? 'bedwarden run' starts it");
+	o.backup.config_file = o.config_file;
 	return o;
 }
 
@@ -247,17 +262,51 @@ static bool profile_folder(const struct keeper_options *o, unsigned i, char ret_
 	return *ret_path != 0;
 }
 
+/* Where copies go, and what is beside the policy. A folder that is not there will be missed. */
+static size_t backup_folders(const struct keeper_options *o, char config[PATH_MAX],
+			     struct sandbox_path *ret_paths)
+{
+	const char *slash = o->config_file ? strrchr(o->config_file, '/') : NULL;
+	size_t count = 0;
+
+	if (access(o->backup.to, W_OK | X_OK) == 0)
+		ret_paths[count++] = (struct sandbox_path){.path = o->backup.to, .write = true};
+	else
+		log_error("backup.to: %s: %s; it has to be there, and belong to the gateway's "
+			  "user, when the gateway starts",
+			  o->backup.to, strerror(errno));
+	if (slash && slash != o->config_file) {
+		snprintf(config, PATH_MAX, "%.*s", (int)(slash - o->config_file), o->config_file);
+		if (access(config, R_OK) == 0)
+			ret_paths[count++] = (struct sandbox_path){.path = config};
+	}
+	return count;
+}
+
+/* Who owns what we make, while that can be looked up. */
+static struct backups_options name_owner(const struct keeper_options *o, const struct passwd *user)
+{
+	const struct group *group = user ? getgrgid(user->pw_gid) : NULL;
+	struct backups_options b = o->backup;
+
+	snprintf(b.user, sizeof(b.user), "%s", user ? user->pw_name : "-");
+	snprintf(b.group, sizeof(b.group), "%s", group ? group->gr_name : "-");
+	return b;
+}
+
 /* Our user's folder, whatever it is called; then no rights but in there. */
 void keeper_lock_in(struct keeper *k, const struct keeper_options *o)
 {
 	const struct passwd *user = getpwnam(o->user);
-	struct sandbox_path paths[2 + PROFILE_FOLDERS] = {{.path = o->state_dir, .write = true}};
-	char eve_folder[PATH_MAX], profiles[PROFILE_FOLDERS][PATH_MAX], *slash;
+	struct sandbox_path paths[4 + PROFILE_FOLDERS] = {{.path = o->state_dir, .write = true}};
+	char eve_folder[PATH_MAX], config[PATH_MAX], profiles[PROFILE_FOLDERS][PATH_MAX], *slash;
+	struct backups_options backup;
 	size_t count = 1;
 	int err;
 
 	if (!user)
 		user = getpwnam("nobody");
+	backup = name_owner(o, user);
 	make_folders(o->state_dir);
 	umask(0027); /* what we make in there is for our group to read */
 	/* In a user namespace that maps no such user the folder stays ours as it is. */
@@ -283,6 +332,8 @@ void keeper_lock_in(struct keeper *k, const struct keeper_options *o)
 	for (unsigned i = 0; i < PROFILE_FOLDERS; i++)
 		if (profile_folder(o, i, profiles[i]) && access(profiles[i], R_OK) == 0)
 			paths[count++] = (struct sandbox_path){.path = profiles[i]};
+	if (o->backup.to)
+		count += backup_folders(o, config, paths + count);
 	err = sandbox_files(paths, count);
 	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
 		fatal("keeper: Landlock: %s", strerror(-err));
@@ -291,7 +342,8 @@ void keeper_lock_in(struct keeper *k, const struct keeper_options *o)
 	err = sandbox_network();
 	if (err < 0 && err != -ENOSYS && err != -EOPNOTSUPP)
 		fatal("keeper: Landlock: %s", strerror(-err));
-	deposit_open(k, o->archive_mb << 20); /* has threads */
+	deposit_open(k, o->archive_mb << 20); /* has threads, and so do */
+	backups_open(k, &backup);
 	err = staff_start(k);
 	if (err < 0)
 		fatal("keeper: no thread for passwords: %s", strerror(-err));
@@ -354,7 +406,8 @@ void keeper_open_all(struct keeper *k, const struct keeper_options *o, gid_t gid
 		fatal("keeper: no memory");
 	k->waves = waves_new(k->state_dir);
 	k->updates = updates_new(k, o->updates);
-	if (!k->updates)
+	k->surveys = surveys_new();
+	if (!k->updates || !k->surveys)
 		fatal("keeper: no memory");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
 	trail_open(k);

@@ -5,6 +5,7 @@
  * locks around it, and everything it has open. Whatever forbids it to begin ends it with a
  * line that says what to do.
  */
+#include "role/backups.h"
 #include "role/door.h"
 #include "role/keeper.h"
 #include "role/staff.h"
@@ -17,6 +18,7 @@ struct keeper_options {
 	uint64_t archive_mb;
 	bool eve_open, one_factor_anywhere;
 	struct staff_options staff;
+	struct backups_options backup;
 	char boot_id[DOOR_BOOT_ID];
 };
 

@@ -92,6 +92,15 @@ static void update_rules(const struct gateway *g, struct arguments *a)
 	add(a, "-C", u->dir);
 }
 
+static void backup_arguments(const struct config_backup *b, struct arguments *a)
+{
+	if (!*b->to)
+		return;
+	add(a, "-B", b->to);
+	add_number(a, "-b", b->every_hours);
+	add_number(a, "-T", b->keep_days);
+}
+
 static void keeper_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 	const struct config_gateway *c = &g->site.config->gateway;
@@ -117,6 +126,7 @@ static void keeper_arguments(const struct gateway *g, const struct member *m, st
 	add(a, "-c", g->config_file);
 	if (*c->profiles_dir)
 		add(a, "-p", c->profiles_dir);
+	backup_arguments(&g->site.config->backup, a);
 	people_arguments(&g->site.config->people, a);
 	update_rules(g, a);
 }
@@ -270,6 +280,7 @@ static void console_arguments(const struct gateway *g, const struct member *m, s
 	add_number(a, "-s", c->per_source);
 	add_number(a, "-r", c->requests);
 	add_number(a, "-l", c->subscribers);
+	add(a, "-C", c->client_ca);
 }
 
 static unsigned console_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
@@ -447,6 +458,17 @@ static unsigned installer_descriptors(const struct gateway *g, int fds[CHILD_FDS
 	return fds[0] < 0 ? 0 : 1;
 }
 
+static void surveyor_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+	add(a, "-c", g->config_file);
+}
+
+/* One try: what an advisory breaks it with would break it again. */
+static void surveyor_greet(struct gateway *g, struct member *m)
+{
+	g->survey = false;
+}
+
 static void no_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 }
@@ -511,6 +533,8 @@ static const struct role roles[ROLE_COUNT] = {
 			  updater_greet},
 	[ROLE_INSTALLER] = {"installer", "_installer", SIGKILL, installer_arguments,
 			    installer_descriptors, install_greet},
+	[ROLE_SURVEYOR] = {"surveyor", "_surveyor", SIGKILL, surveyor_arguments, no_descriptors,
+			   surveyor_greet},
 	[ROLE_GUARD] = {"guard", "_guard", SIGKILL, guard_arguments, no_descriptors, guard_greet},
 };
 
@@ -545,6 +569,8 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 		return updater_wanted(g);
 	if (m->role == ROLE_INSTALLER)
 		return g->install.wanted;
+	if (m->role == ROLE_SURVEYOR)
+		return g->survey;
 	if (m->role != ROLE_GUARD)
 		return true;
 	fill_setup(g, m->child.number, &s);
@@ -631,7 +657,7 @@ bool member_outdated(const struct gateway *g, const struct member *m)
 		return false;
 	if (m->role == ROLE_COURIER)
 		return !member_wanted(g, m);
-	if (m->role == ROLE_INSTALLER)
+	if (m->role == ROLE_INSTALLER || m->role == ROLE_SURVEYOR)
 		return false; /* it ends by itself */
 	if ((m->role == ROLE_UPDATER || m->role == ROLE_EXPORTER) && !member_wanted(g, m))
 		return true;

@@ -31,6 +31,7 @@ static const struct ipc_right rights[] = {
 	{ROLE_GUARD, IPC_BLOCK},    {ROLE_UPDATER, IPC_READY},	    {ROLE_INSTALLER, IPC_READY},
 	{ROLE_KEEPER, IPC_INSTALL}, {ROLE_KEEPER, IPC_SWITCH},	    {ROLE_INSTALLER, IPC_INSTALL},
 	{ROLE_EXPORTER, IPC_READY}, {ROLE_LINK, IPC_PEERS},	    {ROLE_GUARD, IPC_ANNOUNCED},
+	{ROLE_SURVEYOR, IPC_READY}, {ROLE_KEEPER, IPC_SURVEY},	    {ROLE_SURVEYOR, IPC_SURVEYED},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -162,6 +163,15 @@ static bool take_peers(struct gateway *g, const struct ipc_message *msg)
 	return true;
 }
 
+/* Whatever it found: the keeper reads it. */
+static bool surveyed(struct gateway *g, struct member *surveyor, const struct ipc_message *msg)
+{
+	surveyor->child.stopping = true; /* it ends, and that is no news */
+	surveyor->child.heard_ns = clock_mono_ns();
+	member_send(member_keeper(g), IPC_SURVEYED, 0, (struct bytes){0}, msg->fd);
+	return true;
+}
+
 static bool take(struct gateway *g, struct member *m, const struct ipc_message *msg)
 {
 	switch (msg->type) {
@@ -191,6 +201,11 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return take_peers(g, msg);
 	case IPC_INSTALL:
 		return m->role == ROLE_KEEPER ? install_take(g, m, msg) : install_done(g, m, msg);
+	case IPC_SURVEY:
+		g->survey = true;
+		return true;
+	case IPC_SURVEYED:
+		return surveyed(g, m, msg);
 	case IPC_SWITCH:
 		return releases_take(g, m, msg);
 	case IPC_COUNTS:

@@ -69,7 +69,7 @@ struct peers {
 	char *trust;
 	EVP_PKEY *key;
 	STACK_OF(X509) * chain;
-	struct setup_sealed *sealed;		 /* by device */
+	struct setup_sealed *sealed; /* by device */
 	uint32_t generation;
 	uint64_t beat_ns;
 	struct setup_peers report;

@@ -226,9 +226,9 @@ static json_t *judge(struct keeper *k, struct ticket *t, const struct shown *sho
 					 "have an administrator reset this account");
 		kind = SESSION_ENROL;
 	}
-	if (!spend_ticket(s, t, e))
+	if (!staff_certified(s, u, by, e) || !spend_ticket(s, t, e))
 		return NULL;
-	o = staff_session(s, u, kind, (int)aal, shown->factors, by->source, NULL, e);
+	o = staff_session(s, u, kind, (int)aal, shown->factors, by, NULL, e);
 	if (o) {
 		if (kind == SESSION_FULL)
 			welcome(s, u, by, (int)aal);
@@ -285,9 +285,11 @@ static json_t *first(struct keeper *k, const struct call_asker *by, const json_t
 				 "a code works once and for a day; 'bedwarden user enrol NAME' on "
 				 "the box, or an administrator, gives another");
 	}
+	if (!staff_certified(s, &u, by, e))
+		return NULL;
 	if (people_invitation_remove(s->people, hash) < 0) /* first, so that it works once */
 		return staff_broken(e, -EIO);
-	o = staff_session(s, &u, SESSION_ENROL, 1, 0, by->source, NULL, e);
+	o = staff_session(s, &u, SESSION_ENROL, 1, 0, by, NULL, e);
 	if (o) {
 		s->tell(s->arg, REASON_AUTH_FIRST, u.name, by->source, 0);
 		note(k, "auth.first", by, &u);
@@ -366,7 +368,7 @@ static json_t *step_up_finish(struct keeper *k, const struct call_asker *by, con
 				 "a password alone does not do; use one of the factors named");
 	if (!spend_ticket(s, &t, e))
 		return NULL;
-	o = staff_session(s, &s->user, 0, 0, 0, "", &s->session, e);
+	o = staff_session(s, &s->user, 0, 0, 0, by, &s->session, e);
 	if (o)
 		note(k, "auth.step_up_finish", by, &s->user);
 	return o;

@@ -16,6 +16,7 @@
 #include "people/auth/base64url.h"
 #include "people/auth/code.h"
 #include "people/auth/token.h"
+#include "people/console/client_cert.h"
 #include "role/keeper.h"
 #include "role/staff_internal.h"
 
@@ -398,8 +399,8 @@ static json_t *session_json(struct staff *s, const struct people_user *u,
 }
 
 json_t *staff_session(struct staff *s, const struct people_user *u, int kind, int aal,
-		      unsigned shown, const char *source, const struct people_session *renew,
-		      struct call_error *ret_error)
+		      unsigned shown, const struct call_asker *by,
+		      const struct people_session *renew, struct call_error *ret_error)
 {
 	struct people_session p = renew ? *renew : (struct people_session){.made_s = 0};
 	char token[TOKEN_TEXT], csrf[TOKEN_CSRF];
@@ -422,7 +423,9 @@ json_t *staff_session(struct staff *s, const struct people_user *u, int kind, in
 		snprintf(p.boot, sizeof(p.boot), "%s", s->boot);
 		p.made_ns = staff_now(s);
 		p.made_s = staff_wall(s);
-		snprintf(p.source, sizeof(p.source), "%s", source);
+		snprintf(p.source, sizeof(p.source), "%s", by->source);
+		snprintf(p.certificate, sizeof(p.certificate), "%s",
+			 by->certificate ? by->certificate : "");
 	}
 	p.used_ns = p.fresh_ns = staff_now(s);
 	err = renew ? people_session_renew(s->people, renew->hash, &p)
@@ -468,6 +471,31 @@ static void lend_user(struct staff *s, struct call_asker *by)
 	by->devices = s->devices;
 }
 
+static bool no_certificate(struct call_error *e)
+{
+	call_fail(
+		e, 403, "auth.certificate_needed", "Not from this workstation",
+		"your role signs in from workstations with a certificate (people.certificate), and "
+		"this one showed none; use one that has, or have one issued for it");
+	return false;
+}
+
+bool staff_certified(const struct staff *s, const struct people_user *u,
+		     const struct call_asker *by, struct call_error *ret_error)
+{
+	return !(s->o.certificate & PEOPLE_ONLY(staff_role(u))) ||
+	       (by->certificate && *by->certificate) || no_certificate(ret_error);
+}
+
+/* A session stays with the workstation that it began at, as far as that can be told. */
+static bool same_workstation(const struct people_session *p, const struct call_asker *by)
+{
+	const char *now = by->certificate ? by->certificate : "";
+
+	return !*p->certificate || (strlen(now) >= CLIENT_CERT_PRINT &&
+				    memcmp(p->certificate, now, CLIENT_CERT_PRINT) == 0);
+}
+
 static bool identify_session(struct staff *s, const uint8_t hash[CRYPTO_HASH], const char *token,
 			     const char *csrf, struct call_asker *by, struct call_error *e)
 {
@@ -485,6 +513,14 @@ static bool identify_session(struct staff *s, const uint8_t hash[CRYPTO_HASH], c
 		people_session_remove(s->people, hash);
 		return no_session(e);
 	}
+	if (!same_workstation(p, by)) {
+		call_fail(e, 401, "auth.certificate", "This session belongs to another workstation",
+			  "it was begun with a certificate that this connection did not show; sign "
+			  "in again");
+		return false;
+	}
+	if (!staff_certified(s, &s->user, by, e))
+		return false;
 	if (!by->passive && now - p->used_ns > TOUCH_NS)
 		people_session_used(s->people, hash, now);
 	lend_user(s, by);
@@ -588,9 +624,10 @@ static void put_session(void *arg, const struct people_session *p)
 	if (limits_over(&t, &limits, staff_now(l->s)))
 		return;
 	json_array_append_new(l->rows,
-			      json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:I, s:b}", "id",
+			      json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:b}", "id",
 					p->id, "user", u.name, "kind", kind_name(p->kind), "aal",
-					p->aal, "factors", p->factors, "source", p->source, "since",
+					p->aal, "factors", p->factors, "source", p->source,
+					"certificate", p->certificate, "since",
 					(json_int_t)p->made_s, "idle_for_seconds",
 					(json_int_t)((staff_now(l->s) - p->used_ns) / NSEC_PER_SEC),
 					"own", strcmp(p->id, l->own) == 0));

@@ -25,6 +25,7 @@ struct staff_options {
 	bool sms;			/* codes by SMS are offered, by */
 	const char *sms_url, *sms_from; /* this gateway (people/auth/sms.h) */
 	unsigned aal3;			/* roles that must show level 3, a set */
+	unsigned certificate;	 /* roles that need a workstation with a certificate, a set */
 	const char *attestation; /* whose word on authenticators is needed, a file; "" nobody's */
 	struct limits_wish wish;
 };

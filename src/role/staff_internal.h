@@ -79,8 +79,11 @@ bool staff_aal3(const struct staff *s, const struct people_user *u);
 
 /* A session begins, or goes on under a new token (`renew`, its old hash). What the console needs. */
 json_t *staff_session(struct staff *s, const struct people_user *u, int kind, int aal,
-		      unsigned shown, const char *source, const struct people_session *renew,
-		      struct call_error *ret_error);
+		      unsigned shown, const struct call_asker *by,
+		      const struct people_session *renew, struct call_error *ret_error);
+/* Whether they may come in from that workstation; else the error. */
+bool staff_certified(const struct staff *s, const struct people_user *u,
+		     const struct call_asker *by, struct call_error *ret_error);
 
 /* A one-time code for a user, written down in ret_text; 0 or -errno. */
 #define STAFF_INVITE_S 86400

@@ -13,10 +13,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "role/call.h"
+#include "role/deposit.h"
 #include "role/keeper.h"
 #include "role/wave.h"
 #include "update/fetch/listing.h"
 #include "update/fetch/plan.h"
+#include "update/tuf/local.h"
 #include "update/fetch/warning.h"
 
 #define WINDOWS_MAX 8
@@ -45,7 +47,8 @@ struct updates {
 	uint32_t ticket;  /* who waits for a switch */
 	bool checking;	  /* the next report is of a look that somebody asked for */
 	uint32_t checker;
-	bool again; /* something failed that is tried once more */
+	json_t *sealed; /* firmware that is in the vault, or on its way, by its hash */
+	bool again;	/* something failed that is tried once more */
 	uint64_t due_ns;
 };
 
@@ -137,6 +140,7 @@ void updates_free(struct updates *u)
 	json_decref(u->fetched);
 	json_decref(u->place);
 	json_decref(u->asked);
+	json_decref(u->sealed);
 	if (u->updater >= 0)
 		close(u->updater);
 	free(u->rules);
@@ -405,6 +409,23 @@ static void answer_check(struct keeper *k)
 	}
 }
 
+/* Firmware stays as it was when a device got it, though no mirror lists it any more. */
+static void keep_firmware(struct keeper *k, const json_t *target)
+{
+	struct updates *u = k->updates;
+	const char *name = listing_text(target, "name"), *sha256 = listing_text(target, "sha256");
+	char *file = local_name(name, ""), path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/update/targets/%s", k->state_dir,
+			 file ? file : "");
+
+	if (!u->sealed)
+		u->sealed = json_object();
+	if (file && n < (int)sizeof(path) && !json_object_get(u->sealed, sha256) &&
+	    deposit_firmware(k, name, path))
+		json_object_set_new(u->sealed, sha256, json_true());
+	free(file);
+}
+
 static void note_fetched(struct keeper *k)
 {
 	struct updates *u = k->updates;
@@ -416,11 +437,16 @@ static void note_fetched(struct keeper *k)
 		json_object_set(u->state, "fetched", json_object_get(u->fetched, "at"));
 	else if (json_integer_value(json_object_get(u->fetched, "failures")) == 1)
 		tell(k, REASON_UPDATE_NOT_FETCHED, NULL, error);
-	json_array_foreach (json_object_get(u->fetched, "targets"), i, t)
-		if (json_is_true(json_object_get(t, "there")) &&
-		    (listing_is_gateway(listing_text(t, "kind")) ||
-		     listing_is_content(listing_text(t, "kind"))))
+	json_array_foreach (json_object_get(u->fetched, "targets"), i, t) {
+		const char *kind = listing_text(t, "kind");
+
+		if (!json_is_true(json_object_get(t, "there")))
+			continue;
+		if (listing_is_gateway(kind) || listing_is_content(kind))
 			tell_once(k, REASON_UPDATE_FETCHED, t, "");
+		else
+			keep_firmware(k, t);
+	}
 }
 
 void updates_hear(struct keeper *k)

@@ -103,6 +103,44 @@ check "living with it for a while" update accept pump-1 A-1 --reason "until spri
 check "is said beside the match" todo accepted
 check "not for ever" fails update accept pump-1 A-1 --reason x --until 2099-01-01 --socket "$dir/run/control"
 check "and is in the audit trail" sh -c "'$bw' audit ls --what advisory.accept -c '$dir/bw.yaml' --json | grep -q 'advisory:A-1'"
+# --- the same by the API, found by a process of its own
+cat >"$dir/call.py" <<'P'
+import json, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(25)
+s.connect(sys.argv[1])
+s.sendall(json.dumps({"call": "advisory.matches", "args": json.loads(sys.argv[2])}).encode() + b"\n")
+print(s.makefile().readline().strip())
+P
+matches() { python3 "$dir/call.py" "$dir/run/control" "$1"; }
+cp "$dir/csaf/a-1.json" "$dir/state/advisories/a-1.json" 2>/dev/null || { mkdir -p "$dir/state/advisories" && cp "$dir/csaf/a-1.json" "$dir/state/advisories/"; }
+echo '{"document": 1}' >"$dir/state/advisories/broken.json"
+sed 's/A-1/A-2/; s/8080/8081/' "$dir/csaf/a-1.json" >"$dir/state/advisories/a-2.json"
+cat >"$dir/same.py" <<'P'
+import json, subprocess, sys
+bw, folder = sys.argv[1:]
+ask = lambda **a: json.loads(subprocess.run([sys.executable, folder + "/call.py", folder + "/run/control", json.dumps(a)],
+                                            capture_output=True, text=True, check=True).stdout)
+said = ask(all=True)
+cli = json.loads(subprocess.run([bw, "update", "advisories", "-c", folder + "/bw.yaml", "--json", "--all"],
+                                capture_output=True, text=True, check=True).stdout)
+assert said["matches"] == cli["matches"] and len(said["matches"]) == 2, (said, cli)
+assert said["advisories"] == 2 and said["devices"] == 1 and "next" not in said, said
+assert len(said["refused"]) == 1 and "broken" in said["refused"][0]["file"], said["refused"]
+open_ = ask()["matches"]  # A-1 is lived with
+assert [m["advisory"] for m in open_] == ["A-2"] and open_[0]["do"] == "shield", open_
+first = ask(all=True, limit=1)
+second = ask(all=True, limit=1, cursor=first["next"])
+assert first["matches"] + second["matches"] == said["matches"] and "next" not in second, (first, second)
+assert ask(advisory="A-1")["matches"][0]["do"] == "accepted" and ask(device="other")["matches"] == []
+for wrong in {"cursor": "x"}, {"limit": 0}, {"cursor": "-1"}:
+    assert "call.argument" in ask(**wrong)["error"], wrong
+P
+check "by the API the same matches are told, in pages" python3 "$dir/same.py" "$bw" "$dir"
+[ "$(pgrep -fc "_surveyor -c $dir/bw.yaml")" = 0 ]
+check "and who found them is gone" [ $? = 0 ]
+rm -r "$dir/state/advisories"
+
 check "and can be taken back" update withdraw pump-1 A-1 --socket "$dir/run/control"
 check "the trail is whole" timeout 20 "$bw" audit verify -c "$dir/bw.yaml"
 

@@ -21,10 +21,11 @@ archived() { vault ls --class archive --json | jq "[.[] | select(.name | startsw
 has_archived() { [ "$(archived "$1" 2>/dev/null)" = "$2" ]; }
 stop() { kill "$parent"; wait "$parent" 2>/dev/null; parent=; }
 
-# policy ARCHIVE
+# policy ARCHIVE [MORE]
 policy() {
 	cat >"$dir/bw.yaml" <<-Y
 	gateway: {name: e2e, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden, evidence: on}
+	${2:-}
 	segments:
 	  - {name: icu, ward: w0, hospital: h0, mode: enforce}
 	hosts:
@@ -315,6 +316,31 @@ check "and is as it was signed" "$bw" audit verify -d "$back"
 check "all is the gateway's user's" [ "$(stat -c %U "$back/events.db")" = "$(stat -c %U "$dir/state/events.db")" ]
 rm -rf "$dir/back"
 stop
+
+# And by itself, to another disk: once this gateway is lost, the copy has what it was.
+install -d -m 777 "$dir/copy"
+policy yes "backup: {to: $dir/copy}"
+start
+ms=$(until_ms 60000 has_event gateway.backup)
+if within "$ms" 60000; then ok "it backs itself up"; else not "it backs itself up"; tail -5 "$dir/log"; fi
+check "status says when it did" sh -c "'$bw' status -c '$dir/bw.yaml' --json | jq -e '.backup.age_s < 60 and .backup.failed == \"\"'"
+check "and nags where the copy is on the same disk" sh -c "'$bw' status -c '$dir/bw.yaml' --json | jq -e '.nags | any(contains(\"same disk\"))'"
+mv "$dir/copy" "$dir/taken"
+stop
+cp "$dir/state/vault/trial.key" "$dir/taken/"
+check "it is sound" "$bw" vault fsck "$dir/taken" --content
+check "and has the newest backup" "$bw" vault restore "$dir/taken" -C "$dir/back"
+back=$dir/back$(realpath "$dir/state")
+check "with database, policy and people" [ -s "$back/events.db" -a -s "$back/people.db" -a -s "$dir/back$(realpath "$dir/bw.yaml")" ]
+check "whose owner has a name" [ "$(stat -c %U "$back/events.db")" = "$(stat -c %U "$dir/state/events.db")" ]
+# The disk is gone: that is told, and the gateway goes on.
+rm -f "$dir/state/backup.last"
+start
+ms=$(until_ms 60000 has_event gateway.backup_failed)
+if within "$ms" 60000; then ok "a disk that is gone is told"; else not "a disk that is gone is told"; fi
+check "and status says so" sh -c "'$bw' status -c '$dir/bw.yaml' --json | jq -e '.nags | any(contains(\"no backup was ever made\"))'"
+stop
+rm -rf "$dir/back" "$dir/taken"
 check "the vault is sound" vault fsck --content
 if readable; then ok "no patient is named when all is over: $(cat "$dir/readable")"
 else not "no patient is named when all is over:"; head -20 "$dir/readable"; fi

@@ -75,11 +75,11 @@ sealed() {
 	grep -qaE 'MSH\|' "$open" && grep -qaE '(CT1|PACS) {12}' "$open" && grep -qa ward/fridge-1 "$open"
 	say $? "demo on $2: all of them are in the open network's"
 	command -v tshark >/dev/null || { echo "skip - demo on $2: what tshark reads: tshark is not installed"; return; }
-	read_as() { tshark -n -r "$1" -d udp.port==4789,dtls -d tcp.port==8883,tls -Y "$2" -T fields -e frame.protocols 2>/dev/null; }
+	read_as() { tshark -2 -n -r "$1" -d udp.port==4789,dtls -d tcp.port==8883,tls -Y "$2" -T fields -e frame.protocols 2>/dev/null; }
 	n=$(read_as "$wire" "!(dtls && ip.addr==10.79.0.1 && ip.addr==10.79.0.2) && !(tcp.port==8883 && ip.addr==10.78.0.1 && ip.addr==10.78.0.2) && !arp && !(dhcp && ip.dst==255.255.255.255) && eth.src!=02:be:d0:00:00:66" | wc -l)
 	[ "$n" = 0 ]
 	say $? "demo on $2: tshark sees the link, the relay, ARP and a call for an address; $n frames besides"
-	n=$(read_as "$wire" "(udp.port==4789 && !dtls) || (dtls && !dtls.record.content_type) || (tcp.port==8883 && tcp.len>0 && !tls) || _ws.malformed" | wc -l)
+	n=$(read_as "$wire" "(udp.port==4789 && !dtls) || (dtls && !dtls.record.content_type) || (tcp.port==8883 && tcp.len>0 && !tls && !tcp.reassembled_in) || (_ws.malformed && eth.src!=02:be:d0:00:00:66)" | wc -l)
 	[ "$n" = 0 ]
 	say $? "demo on $2: tshark finds DTLS and TLS in all of these; in $n it does not"
 	n=$(read_as "$wire" "dtls.record.content_type==23" | wc -l)

@@ -9,7 +9,7 @@ import os
 import struct
 import sys
 
-os.chdir(os.path.dirname(os.path.abspath(__file__))) if len(sys.argv) == 1 else None
+os.chdir(os.path.dirname(os.path.abspath(__file__))) if __name__ == '__main__' and len(sys.argv) == 1 else None
 START = 1700000000 * 10**9  # when hand-made captures begin
 ETHERNET, RAW, SLL, SLL2 = 1, 101, 113, 276
 DEV, EVIL, SRV = bytes.fromhex('0009fb010203'), bytes.fromhex('020000000066'), bytes.fromhex('020000000005')
@@ -187,6 +187,30 @@ def ipv6_extensions():
     ])
 
 
+def dhcp6():
+    """Who may serve DHCPv6: on one link everybody speaks from a link-local address (RFC 8415)."""
+    def link_local(mac):
+        return bytes.fromhex('fe80' + '00' * 6) + bytes([mac[0] ^ 2]) + mac[1:3] + b'\xff\xfe' + mac[3:]
+
+    def frame(src_mac, dst_mac, dst, sport, dport, kind):
+        data = bytes([kind]) + b'\1\2\3' + struct.pack('>HH', 1, 10) + b'\0\3\0\1' + DEV
+        src = link_local(src_mac)
+        seg = struct.pack('>HHHH', sport, dport, 8 + len(data), 0) + data
+        seg = seg[:6] + struct.pack('>H', checksum(src + dst + struct.pack('>II', len(seg), 17) + seg)) + seg[8:]
+        return ether(src_mac, dst_mac, 0x86dd, struct.pack('>IHBB', 6 << 28, len(seg), 17, 64) + src + dst + seg)
+
+    servers, group = bytes.fromhex('ff02' + '00' * 11 + '010002'), bytes.fromhex('333300010002')
+    device, other = link_local(DEV), bytes.fromhex('020000000077')
+    ports('dhcp6', [
+        (WARD, frame(DEV, group, servers, 546, 547, 1)),       # Solicit
+        (HOSPITAL, frame(SRV, DEV, device, 547, 546, 2)),      # Advertise, from the server's hardware address,
+        (HOSPITAL, frame(other, DEV, device, 547, 546, 2)),    # from another's in the hospital,
+        (WARD, frame(EVIL, DEV, device, 547, 546, 2)),         # and from somebody's in the ward
+        (WARD, frame(DEV, group, servers, 546, 547, 3)),       # Request
+        (HOSPITAL, frame(SRV, DEV, device, 547, 546, 7)),      # Reply
+    ])
+
+
 def links():
     packets = [ipv4(a, b, 17, udp(a, b, s, d, b'reading'), i) for i, (a, b, s, d) in enumerate(
         [(DEV_IP, SRV_IP, 5000, 24105), (SRV_IP, DEV_IP, 24105, 5000), (DEV_IP, SRV_IP, 5000, 24105)])]
@@ -336,9 +360,14 @@ def intellivue():
     ports('intellivue-forbidden', out, step=10**8)
 
 
-if len(sys.argv) > 1:
-    merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
-else:
-    for make in (fragments, ipv6_extensions, links, tagged, files, headers, judged, flood, alerts, observations, broadcasts,
+def main():
+    if len(sys.argv) > 1:
+        merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
+        return
+    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, broadcasts,
                  intellivue):
-        make()
+        case()
+
+
+if __name__ == '__main__':
+    main()

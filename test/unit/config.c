@@ -83,9 +83,7 @@ static const struct mistake {
 	{"segments:\n  \"\xff\"\n", 2, 4, "not YAML: invalid leading UTF-8 octet"},
 	{"- 1\n", 1, 1,
 	 "the file is a list; expected a mapping with the keys gateway, console, people, audit, "
-	 "updates, "
-	 "pki, "
-	 "relays, link, peers, segments"},
+	 "backup, updates, pki, relays, link, peers, segments"},
 	{SEGMENT "---\n" SEGMENT, 2, 1, "a second document begins"},
 	{"segments: &a [{name: icu, ward: w, hospital: h}]\nhosts: *a\n", 2, 8, "an alias"},
 	{"[[[[[[[[[[[[[[[[[[[[", 1, 17, "nested too deeply"},
@@ -93,11 +91,15 @@ static const struct mistake {
 	{"hosts: []\n", 1, 1, "'segments' is missing"},
 	{SEGMENT "host: []\n", 2, 1, "unknown key 'host'; did you mean 'hosts'?"},
 	{SEGMENT "zebra: 1\n", 2, 1,
-	 "unknown key 'zebra'; expected one of gateway, console, people, audit, updates, pki, "
+	 "unknown key 'zebra'; expected one of gateway, console, people, audit, backup, updates, "
+	 "pki, "
 	 "relays, "
 	 "link, peers, "
 	 "segments, "
 	 "hosts, devices"},
+	{SEGMENT "backup: {to: mnt}\n", 2, 14, "'mnt' begins with no /"},
+	{SEGMENT "backup: {to: /var/lib/bedwarden/copy}\n", 2, 14, "would be lost with it"},
+	{SEGMENT "backup: {to: /mnt, every_hours: 0}\n", 2, 33, "expected a number from 1 to 744"},
 	{SEGMENT "hosts:\n", 2, 7, "'hosts' is nothing; expected a list of entries"},
 	{SEGMENT "hosts: 7\n", 2, 8, "'hosts' is a single value; expected a list"},
 	{SEGMENT SEGMENT, 2, 1, "'segments' is given twice, first on line 1"},
@@ -126,6 +128,23 @@ static const struct mistake {
 	 "interface 'h' is in use by segment 'a' already"},
 	{"segments: [{name: a, ward: w, hospital: h, net: [10.1.1.5/24]}]", 1, 50,
 	 "'10.1.1.5/24' has bits set behind its prefix; expected 10.1.1.0/24"},
+	{"segments: [{name: \"a\\0b\", ward: w, hospital: h}]", 1, 19, "zero byte"},
+	{"segments: [{name: \"a\\e[31m\", ward: w, hospital: h}]", 1, 19,
+	 "is not shown or changes"},
+	{"segments: [{name: \"a\\x7f\", ward: w, hospital: h}]", 1, 19, "is not shown or changes"},
+	{"segments: [{name: \"a\\x9b\", ward: w, hospital: h}]", 1, 19, "is not shown or changes"},
+	{"segments: [{name: \"a\\u202e\", ward: w, hospital: h}]", 1, 19,
+	 "is not shown or changes"},
+	{"segments: [{name: a\u2066b, ward: w, hospital: h}]", 1, 19, "is not shown or changes"},
+	{"segments: [{name: \"a\\nb\", ward: w, hospital: h}]", 1, 19,
+	 "'name' has a tab or a line break in it"},
+	{SEGMENT "devices: [{" DEVICE ", ip: [255.255.255.255]}]", 2, 66,
+	 "'255.255.255.255' is the address of no single machine"},
+	{SEGMENT "devices: [{" DEVICE ", ip: [224.0.0.251]}]", 2, 66, "of no single machine"},
+	{SEGMENT "devices: [{" DEVICE ", ip: [127.0.0.1]}]", 2, 66, "of no single machine"},
+	{SEGMENT "devices: [{" DEVICE ", ip: [0.0.0.0]}]", 2, 66, "of no single machine"},
+	{SEGMENT "devices: [{" DEVICE ", ip: ['::']}]", 2, 66, "of no single machine"},
+	{SEGMENT "devices: [{" DEVICE ", ip: ['ff02::1']}]", 2, 66, "of no single machine"},
 	{SEGMENT "hosts: [{name: c, ip: [10.1.0.300]}]", 2, 24, "'10.1.0.300' is no address"},
 	{SEGMENT "hosts: [{name: c, ip: [10.1.0.0/33]}]", 2, 24, "'10.1.0.0/33' is no address"},
 	{SEGMENT "hosts: [{name: c, ip: [fd00::1/32]}]", 2, 24,

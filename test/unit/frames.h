@@ -48,6 +48,7 @@ struct frame_ip {
 	uint32_t src, dst; /* IPv4, host order */
 	uint8_t proto;
 	uint16_t id, fragment; /* the field: flags and offset in eights */
+	uint8_t ttl;	       /* 0: 64 */
 };
 
 /* Ethernet and IPv4 around a body. The caller frees data. */
@@ -62,7 +63,7 @@ static inline struct bytes frame_ipv4(const struct frame_ip *ip, const void *bod
 	write_be16(&w, (uint16_t)(20 + len));
 	write_be16(&w, ip->id);
 	write_be16(&w, ip->fragment);
-	write_u8(&w, 64);
+	write_u8(&w, ip->ttl ? ip->ttl : 64);
 	write_u8(&w, ip->proto);
 	write_be16(&w, 0);
 	write_be32(&w, ip->src);

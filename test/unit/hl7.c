@@ -81,6 +81,45 @@ static void batches_are_taken_apart(void **state)
 		    "MSH|^~\\&|||||||ORU^R01|2\rBTS|2\rFTS|1\r\x1c\r"));
 }
 
+#define NAME_46 "0123456789012345678901234567890123456789012345"
+
+/* What senders leave out, put in, or write otherwise. */
+static void odd_messages_are_read(void **state)
+{
+	EXPECT("{\"hl7\":{\"message_type\":\"ACK\",\"control_id\":\"7\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ACK|7\r\x1c\r"));
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01^ORU_R01\x1c\r"));
+	EXPECT("{\"hl7\":{\"sending_application\":\"A\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|A\r\x1c\r"));
+	EXPECT("{\"hl7\":{\"message_type\":\"QBP\",\"control_id\":\"7\",\"version\":\"2.5\","
+	       "\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||QBP^^QBP_Q21|7|P|2.5^DEU^2.5.1|||AL|NE\r\r\r\x1c\r\r\n"));
+	/* An answer that says more than that it is one. */
+	EXPECT("{\"hl7\":{\"message_type\":\"ORR^O02\",\"control_id\":\"8\",\"ack_code\":\"AR\","
+	       "\"acked_control_id\":\"7\",\"segments\":3}}\n",
+	       P(1, "\vMSH|^~\\&|||||||ORR^O02|8\rMSA|AR|7|no\rERR|\r\x1c\r"));
+	/* As programs write that mean one backslash. */
+	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\\\&|||||||ADT^A01\r\x1c\r"));
+	/* Two in a frame, which nobody called a batch. */
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2}}\n"
+	       "{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"2\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01|1\rPID|1\rMSH|^~\\&|||||||ORM^O01|2\r\x1c\r"));
+	/* ISO 8859-1 and UTF-8; escapes stay as they are. */
+	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"sending_application\":\"S\\u00fcd\","
+	       "\"sending_facility\":\"S\xc3\xbc"
+	       "d\",\"receiving_application\":\"A\\\\T\\\\B\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|S\xfc"
+		    "d|S\xc3\xbc"
+		    "d|A\\T\\B||||ADT^A01\r\x1c\r"));
+	/* A name that is longer than any is kept, up to a whole character. */
+	EXPECT("{\"hl7\":{\"sending_application\":\"" NAME_46 "\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|" NAME_46 "\xc3\xbc" NAME_46 "\r\x1c\r"));
+	EXPECT("{\"hl7\":{\"sending_application\":\"" NAME_46 "a\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|" NAME_46 "a\xc3\xbc\r\x1c\r"));
+}
+
 static void alerts_are_marked(void **state)
 {
 	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R40\",\"control_id\":\"9\",\"version\":\"2.6\","
@@ -95,10 +134,46 @@ static void what_is_malformed_is_said(void **state)
 	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n", P(0, "\vMSHa^~\\&aA\r"));
 	EXPECT("{\"hl7\":{},\"reason\":\"hl7.no_header\"}\n", P(0, "\vPID|1\r"));
 	EXPECT(ORU_SAID "{\"hl7\":{},\"reason\":\"hl7.framing\"}\n", P(0, ORU "GET "));
-	EXPECT("{\"hl7\":{},\"reason\":\"hl7.framing\"}\n", P(0, "\vMSH|^~\\&|A\r\vMSH|^~\\&|B\r"));
+	EXPECT("{\"hl7\":{\"sending_application\":\"A\",\"segments\":1},"
+	       "\"reason\":\"hl7.framing\"}\n",
+	       P(0, "\vMSH|^~\\&|A\r\vMSH|^~\\&|B\r"));
 	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"segments\":2},"
 	       "\"reason\":\"hl7.segment_name\"}\n",
 	       P(0, "\vMSH|^~\\&|||||||ADT^A01\r--|x\r\x1c\r"));
+}
+
+static void expect_at_the_end(const char *text, const char *expected)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (size_t cut = 1; cut < 100; cut += 33) {
+		const struct talk_piece piece = {0, text, strlen(text)};
+
+		talk_begin(r, "hl7", false);
+		for (size_t at = 0; at < piece.len; at += cut)
+			talk_feed(r, 0, text + at, piece.len - at < cut ? piece.len - at : cut);
+		talk_end(r, 0);
+		talk_end(r, 0); /* once is enough */
+		assert_string_equal(r->said, expected);
+		talk_finish(r);
+	}
+	free(r);
+}
+
+/* Some receivers take a connection that is closed for the end that the message lacks. */
+static void a_frame_has_an_end(void **state)
+{
+#define CUT                                                                            \
+	"{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"7\",\"segments\":2}," \
+	"\"reason\":\"hl7.framing\"}\n"
+	expect_at_the_end("\vMSH|^~\\&|||||||ORM^O01|7\rORC|1\r", CUT);
+	expect_at_the_end("\vMSH|^~\\&|||||||ORM^O01|7\rORC|1", CUT);
+	expect_at_the_end("\vMSH|^~\\&|||||||ORM^O01|7\rORC|1\rMSH|^~\\&|||||||ORU", CUT);
+	expect_at_the_end("\vMSH|^~\\&|||||||ORM^O01|7", "{\"hl7\":{\"message_type\":\"ORM^O01\","
+							 "\"control_id\":\"7\",\"segments\":1},"
+							 "\"reason\":\"hl7.framing\"}\n");
+	expect_at_the_end("\vMS", "{\"hl7\":{},\"reason\":\"hl7.framing\"}\n");
+	expect_at_the_end(ORU, ORU_SAID);
 }
 
 /* A document in one segment is passed on without being held; an absurd one is refused. */
@@ -218,6 +293,8 @@ int main(void)
 		cmocka_unit_test(line_feeds_end_segments_too),
 		cmocka_unit_test(a_line_feed_within_a_field_ends_nothing),
 		cmocka_unit_test(batches_are_taken_apart),
+		cmocka_unit_test(odd_messages_are_read),
+		cmocka_unit_test(a_frame_has_an_end),
 		cmocka_unit_test(alerts_are_marked),
 		cmocka_unit_test(what_is_malformed_is_said),
 		cmocka_unit_test(long_segments),

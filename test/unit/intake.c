@@ -247,6 +247,56 @@ static void what_is_said_to_be_put_is_there(void **state)
 	intake_free(in);
 }
 
+/* A file of its own, deposited as it is. */
+static struct deposit *deposit_file(struct intake *in, const char *path, size_t len, uint32_t seed)
+{
+	struct deposit *d = begin(in, "firmware", seed, 100);
+	uint8_t *data = malloc(len + 1);
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	fill(data, len, seed);
+	assert_int_equal(file_write(fd, (struct bytes){data, len}), 0);
+	free(data);
+	assert_int_equal(intake_file(in, d, fd), 0);
+	return d;
+}
+
+static void a_file_is_put_without_being_copied_first(void **state)
+{
+	static const size_t sizes[] = {0, 1000, 262145, 5000000};
+	struct intake *in = open_intake(1, 0); /* no byte of it is under way */
+	char name[32], path[160];
+	struct deposit *d;
+	int pair[2];
+
+	snprintf(path, sizeof(path), "%s.firmware", vault);
+	for (unsigned i = 0; i < 4; i++) {
+		intake_end(in, deposit_file(in, path, sizes[i], i));
+		d = await(in);
+		assert_int_equal(d->err, 0);
+		snprintf(name, sizeof(name), "firmware/%u", i);
+		assert_int_equal(kept_whole(name, sizes[i], i), 0);
+		intake_drop(in, d);
+	}
+	/* Cut off while it waits: told, and nothing else waits for it. */
+	d = deposit_file(in, path, 500000, 7);
+	assert_int_equal(truncate(path, 1000), 0);
+	intake_end(in, d);
+	d = await(in);
+	assert_int_equal(d->err, -EBUSY);
+	intake_drop(in, d);
+	assert_int_equal(kept_whole("firmware/7", 500000, 7), -ENOENT);
+	/* No file. */
+	assert_int_equal(pipe(pair), 0);
+	d = begin(in, "firmware", 8, 100);
+	assert_int_equal(intake_file(in, d, pair[0]), -EINVAL);
+	assert_int_equal(fcntl(pair[0], F_GETFD), -1);
+	intake_drop(in, d);
+	close(pair[1]);
+	unlink(path);
+	intake_free(in);
+}
+
 static void many_at_once_are_put_and_the_rest_at_the_end(void **state)
 {
 	struct intake *in = open_intake(64 << 20, 0);
@@ -417,6 +467,7 @@ int main(void)
 		T(a_spool_gives_back_every_byte),
 		T(what_is_long_lies_sealed_in_a_file_without_a_name),
 		T(what_is_said_to_be_put_is_there),
+		T(a_file_is_put_without_being_copied_first),
 		T(many_at_once_are_put_and_the_rest_at_the_end),
 		T(what_finds_no_room_is_refused),
 		T(a_full_disk_is_waited_for),

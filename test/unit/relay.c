@@ -134,6 +134,41 @@ static void a_refused_message_never_goes_on_whole(void **state)
 	assert_int_not_equal(why, REASON_NONE);
 }
 
+/* Some receivers take the connection's end for the message's. */
+static void an_end_completes_no_message(void **state)
+{
+	static const struct {
+		const char *text;
+		enum reason judged, why;
+		unsigned messages;
+	} tries[] = {
+		{ONE, REASON_NONE, REASON_NONE, 1},
+		{ONE "\x0bMSH|^~\\&|A|W|L|H|20260101||ORM^O01|c2|P|2.5\rORC|N", REASON_NONE,
+		 REASON_HL7_FRAMING, 2},
+		{"\x0bMSH|^~\\&|A|W|L|H|20260101||ORM^O01|c2|P|2.5", REASON_POLICY_MESSAGE,
+		 REASON_HL7_FRAMING, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		struct reading *r = reading_new(proto_find("hl7"), (uint16_t[]){40000, 2575});
+		struct bytes b = unit_exact(tries[i].text, strlen(tries[i].text));
+		enum reason why;
+
+		messages = 0;
+		verdict = REASON_NONE;
+		assert_int_equal(reading_take(r, 0, b, 0, said, NULL, &why), b.len);
+		assert_int_equal(why, REASON_NONE);
+		free((void *)b.data);
+		verdict = tries[i].judged;
+		assert_int_equal(reading_close(r, 0, 0, said, NULL), tries[i].why);
+		assert_int_equal(messages, tries[i].messages);
+		assert_int_equal(reading_close(r, 1, 0, said, NULL),
+				 tries[i].why == REASON_NONE ? REASON_NONE
+							     : REASON_PROTO_MALFORMED);
+		reading_free(r);
+	}
+}
+
 /* --- EST ----------------------------------------------------------------------------- */
 
 #define ENROLL "POST /.well-known/est/simpleenroll HTTP/1.1\r\n"
@@ -210,6 +245,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_header_is_refused),
 		cmocka_unit_test(messages_pass_however_they_are_cut),
 		cmocka_unit_test(a_refused_message_never_goes_on_whole),
+		cmocka_unit_test(an_end_completes_no_message),
 		cmocka_unit_test(requests_are_read_or_refused_by_number),
 		cmocka_unit_test(the_code_is_the_password),
 	};

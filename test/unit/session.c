@@ -38,6 +38,7 @@ struct wire {
 	struct evidence *evidence;
 	uint64_t now_ns;
 	uint16_t port, checksum;
+	uint8_t ttl; /* 0: as usual */
 	bool passed; /* the frame last sent */
 	uint8_t *frame;
 	uint8_t resets[2][RESET_MAX];
@@ -153,8 +154,10 @@ static bool send_flags(struct wire *w, unsigned end, uint32_t seq, uint32_t ack,
 {
 	uint8_t body[2048] = {0};
 	struct writer out = writer_new(body, sizeof(body));
-	struct frame_ip ip = {
-		.src = end ? SERVER : DEVICE, .dst = end ? DEVICE : SERVER, .proto = PROTO_TCP};
+	struct frame_ip ip = {.src = end ? SERVER : DEVICE,
+			      .dst = end ? DEVICE : SERVER,
+			      .proto = PROTO_TCP,
+			      .ttl = w->ttl};
 	struct frame f = {.time_ns = w->now_ns += 1000000, .ifindex = end ? 2 : 1};
 
 	write_be16(&out, end ? w->port : 40000);
@@ -368,6 +371,67 @@ static void the_second_copy_does_not_pass(void **state)
 	wire_free(w);
 }
 
+/* The device's own last packet of a message that may not arrive, whatever came before it. */
+static void assert_still_read(struct wire *w, uint32_t at)
+{
+	w->ttl = 0;
+	send(w, 0, at, 5000, ORM);
+	assert_false(send(w, 0, at + sizeof(ORM) - 1, 5000, REST));
+	wire_free(w);
+}
+
+/*
+ * A packet that reaches the gateway and dies before the receiver: what it says is not
+ * what the receiver hears next, and what it ends has not ended there.
+ */
+static void what_dies_on_its_way_hides_nothing(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w); /* other words first, for the gateway alone */
+	w->ttl = 1;
+	assert_true(send(w, 0, 1000, 5000, ORU));
+	w->ttl = 64;
+	assert_false(send(w, 0, 1000, 5000, ORM));
+	assert_false(send(w, 0, 1000, 5000, ORM REST));
+	assert_true(told(w, "stream.conflict"));
+	assert_true(send(w, 0, 1000, 5000, ORU)); /* the same words again harm nobody */
+	assert_true(send(w, 0, 1000 + sizeof(ORU) - 1, 5000, REST));
+	wire_free(w);
+
+	w = wire_new("enforce", "open", HL7);
+	shake_hands(w); /* an end that nobody hears */
+	w->ttl = 1;
+	send_flags(w, 0, 1000, 5000, TCP_RST, "");
+	assert_still_read(w, 1000);
+
+	w = wire_new("enforce", "open", HL7);
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, "\r"));
+	w->ttl = 1;
+	send_flags(w, 0, 1001, 5000, TCP_RST | TCP_ACK, "");
+	assert_still_read(w, 1001);
+
+	w = wire_new("enforce", "open", HL7);
+	shake_hands(w);
+	w->ttl = 1;
+	send_flags(w, 0, 1000, 5000, TCP_FIN | TCP_ACK, "");
+	assert_still_read(w, 1000);
+
+	w = wire_new("enforce", "open", HL7);
+	shake_hands(w); /* a beginning that nobody hears, with numbers of its own */
+	w->ttl = 1;
+	send_flags(w, 0, 7000, 0, TCP_SYN, "");
+	assert_still_read(w, 1000);
+
+	w = wire_new("enforce", "open", HL7);
+	shake_hands(w); /* ended and begun anew, for the gateway alone */
+	w->ttl = 1;
+	send_flags(w, 0, 1000, 5000, TCP_RST, "");
+	send_flags(w, 0, 900000, 0, TCP_SYN, "");
+	assert_still_read(w, 1000);
+}
+
 static void what_is_outside_does_not_pass(void **state)
 {
 	struct wire *w = wire_new("enforce", "open", HL7);
@@ -376,6 +440,35 @@ static void what_is_outside_does_not_pass(void **state)
 	assert_true(send(w, 0, 1000, 5000, ORU));
 	assert_false(send(w, 0, 1000 + 200000, 5000, "later"));
 	assert_true(told(w, "stream.out_of_window"));
+	wire_free(w);
+}
+
+/* Nor does one that lacks its end, where the connection's may stand for it. */
+static void the_end_of_all_ends_no_message(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+	uint32_t at = 1000 + sizeof(ORM "ORC|1\r") - 1;
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORM "ORC|1\r"));
+	assert_false(send_flags(w, 0, at, 5000, TCP_FIN | TCP_ACK, ""));
+	assert_true(told(w, "\"message_type\":\"ORM^O01\""));
+	assert_true(told(w, "\"reason\":\"hl7.framing\",\"verdict\":{\"action\":\"drop\"}"));
+	assert_int_equal(w->reset_count, 2);
+	wire_free(w);
+
+	w = wire_new("enforce", "open", HL7);
+	shake_hands(w);
+	assert_false(send_flags(w, 0, 1000, 5000, TCP_FIN | TCP_ACK, ORM "ORC|1"));
+	assert_true(told(w, "\"reason\":\"hl7.framing\",\"verdict\":{\"action\":\"drop\"}"));
+	wire_free(w);
+
+	w = wire_new("enforce", "open",
+		     HL7); /* of what is allowed it is told only where it was cut */
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORU REST));
+	assert_true(send_flags(w, 0, 1000 + sizeof(ORU REST) - 1, 5000, TCP_FIN | TCP_ACK, ""));
+	assert_false(told(w, "hl7.framing"));
 	wire_free(w);
 }
 
@@ -592,7 +685,9 @@ int main(void)
 		cmocka_unit_test(pieces_in_any_order_make_no_difference),
 		cmocka_unit_test(tiny_segments_make_no_difference),
 		cmocka_unit_test(the_second_copy_does_not_pass),
+		cmocka_unit_test(what_dies_on_its_way_hides_nothing),
 		cmocka_unit_test(what_is_outside_does_not_pass),
+		cmocka_unit_test(the_end_of_all_ends_no_message),
 		cmocka_unit_test(a_wrong_checksum_does_not_pass),
 		cmocka_unit_test(urgent_data_hides_nothing),
 		cmocka_unit_test(another_protocol_does_not_pass),

@@ -136,6 +136,7 @@ static void pass(uint64_t ns)
 struct browser {
 	const char *source;
 	char token[128], csrf[64];
+	const char *certificate; /* that its machine shows; NULL none */
 };
 
 static void ask_as(const struct browser *b, struct call_asker *by, const char *call, json_t *args)
@@ -150,6 +151,8 @@ static void ask_as(const struct browser *b, struct call_asker *by, const char *c
 		json_object_set_new(root, "origin", json_string(ORIGIN));
 		json_object_set_new(root, "session", json_string(b->token));
 		json_object_set_new(root, "csrf", json_string(b->csrf));
+		if (b->certificate)
+			json_object_set_new(root, "certificate", json_string(b->certificate));
 	}
 	w.said = call_run(&w.k, root, by, &w.error);
 	assert_true((w.said != NULL) != (w.error.status != 0));
@@ -868,6 +871,67 @@ static void level_three(void **state)
 	passkey_close(&synced.key);
 }
 
+#define CERT(digit, name)                                                                         \
+	digit digit digit digit digit digit digit digit digit digit digit digit digit digit digit \
+		digit " CN=" name
+
+/* A session stays with the machine that showed a certificate when it began, and a role may need one. */
+static void machines_with_certificates(void **state)
+{
+	struct browser a = {"10.0.0.5", "", "", CERT("ab12", "ws-1")}, stolen, bare = {"10.0.0.6"};
+	struct person p = {0};
+
+	settle(&a, &p, "anna", "administrator");
+	assert_asked(&a, "session.list", json_object(), "ok");
+	assert_string_equal(
+		json_string_value(json_object_get(
+			json_array_get(json_object_get(w.said, "sessions"), 0), "certificate")),
+		a.certificate);
+	stolen = a; /* the cookie, on another machine */
+	stolen.certificate = NULL;
+	assert_asked(&stolen, "session.me", json_object(), "auth.certificate");
+	stolen.certificate = CERT("ab13", "ws-1");
+	assert_asked(&stolen, "session.me", json_object(), "auth.certificate");
+	stolen.certificate = "ab12";
+	assert_asked(&stolen, "session.me", json_object(), "auth.certificate");
+	assert_asked(&a, "session.me", json_object(), "ok");
+	/* One that began without stays good with one, */
+	assert_string_equal(sign_in(&bare, &p), "ok");
+	bare.certificate = CERT("cd34", "ws-2");
+	assert_asked(&bare, "session.me", json_object(), "ok");
+	/* until the role needs one: then also to begin. */
+	w.o.certificate = PEOPLE_ONLY(PEOPLE_ADMINISTRATOR);
+	stop();
+	start();
+	assert_asked(&a, "session.me", json_object(), "ok");
+	bare.certificate = NULL;
+	assert_asked(&bare, "session.me", json_object(), "auth.certificate_needed");
+	assert_string_equal(sign_in(&bare, &p), "auth.certificate_needed");
+	bare.certificate = CERT("cd34", "ws-2");
+	assert_string_equal(sign_in(&bare, &p), "ok");
+	assert_asked(&bare, "user.list", json_object(), "ok");
+	assert_string_equal(step_up(&bare, &p), "ok"); /* under its new token as well */
+	bare.certificate = NULL;
+	assert_asked(&bare, "session.me", json_object(), "auth.certificate");
+	passkey_close(&p.key);
+}
+
+/* A code for the first day is not used up by who may not come in from there. */
+static void codes_where_a_certificate_is_needed(void **state)
+{
+	struct browser b = {"10.0.0.5"};
+	char code[64];
+
+	w.o.certificate = PEOPLE_ONLY(PEOPLE_VIEWER);
+	stop();
+	start();
+	assert_box("user.add", json_pack("{s:s, s:s}", "user", "vera", "role", "viewer"), "ok");
+	copy_text("code", code, sizeof(code));
+	assert_asked(&b, "auth.first", json_pack("{s:s}", "code", code), "auth.certificate_needed");
+	b.certificate = CERT("ab12", "ws-1");
+	assert_asked(&b, "auth.first", json_pack("{s:s}", "code", code), "ok");
+}
+
 /* People whose authenticators the policy admits, and others; and a list that cannot be read. */
 static void makers_admitted(void **state)
 {
@@ -1295,6 +1359,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(changed_users, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(level_three, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(makers_admitted, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(machines_with_certificates, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(codes_where_a_certificate_is_needed, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(recovery_codes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_factor_for_an_emergency, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sms_is_off_until_it_is_on, set_up, tear_down),

@@ -82,6 +82,15 @@ static inline void talk_feed(struct talk_record *r, unsigned end, const void *da
 	free(block);
 }
 
+/* The end says no more; what it left unfinished was within what is held. */
+static inline void talk_end(struct talk_record *r, unsigned end)
+{
+	r->in.end = (uint8_t)end;
+	r->in.last = true;
+	r->in.data = (struct bytes){r->held[end], r->held_len[end]};
+	r->last = talk_close(r->talk, &r->in, talk_note, r);
+}
+
 static inline void talk_finish(struct talk_record *r)
 {
 	free(r->held[0]);

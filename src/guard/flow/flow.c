@@ -406,7 +406,11 @@ void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segm
 	flow_key(p, segment, &ret_h->key, &ret_h->sender);
 	ret_h->guess = NONE;
 	ret_h->hash = hash_packet(&t->key, p, ret_h);
-	__builtin_prefetch(&t->buckets[ret_h->hash & t->mask]);
+}
+
+void flow_prefetch_bucket(const struct flow_table *t, const struct flow_hint *h)
+{
+	__builtin_prefetch(&t->buckets[h->hash & t->mask]);
 }
 
 void flow_prefetch(const struct flow_table *t, struct flow_hint *h)
@@ -468,6 +472,14 @@ static void note_time(struct flow *f, uint64_t time_ns)
 		f->first_ns = time_ns;
 }
 
+static void note_icmp(struct flow *f, const struct packet *p, uint8_t end)
+{
+	if (p->proto != PROTO_ICMP && p->proto != PROTO_ICMPV6)
+		return;
+	f->icmp_type[end] = p->icmp_type;
+	f->icmp_code[end] = p->icmp_code;
+}
+
 struct flow *flow_find(struct flow_table *t, const struct packet *p, const struct flow_hint *h,
 		       uint8_t *ret_end)
 {
@@ -484,7 +496,8 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 		f = start(t, p, h);
 	end = h->sender != f->starter;
 	note_time(f, p->time_ns);
-	f->packets[end]++;
+	if (__builtin_expect(f->packets[end]++ == 0, 0))
+		note_icmp(f, p, end);
 	f->bytes[end] += p->wire_len;
 	/* The line they are on is not looked at where nothing can come to it. */
 	odd = p->anomalies || p->tcp_flags & TCP_RST;

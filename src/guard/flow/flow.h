@@ -68,6 +68,7 @@ struct flow {
 	anomaly_set anomalies;
 	uint32_t tcp_first[2]; /* number of each end's first byte, where tcp_began says so */
 	uint8_t tcp_began;     /* a bit an end: its SYN was seen */
+	uint8_t icmp_type[2], icmp_code[2]; /* of each end's first packet */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct flow) == 256, "a flow is four cache lines");
 
@@ -94,9 +95,12 @@ struct flow *flow_lookup(struct flow_table *t, const struct packet *p, uint32_t 
 			 uint8_t *ret_end);
 
 /*
- * The same in three steps, for bursts: hint for every packet of the burst, then
- * prefetch for every one, then find for every one. By then the flow is in the
- * cache, however many others there are.
+ * The same in four steps, for bursts: hint for every packet of the burst, then
+ * prefetch the bucket for every one, then the flow for every one, then find for
+ * every one. By then the flow is in the cache, however many others there are.
+ * Steps are not merged: a prefetch holds the processor up while the page's
+ * address is looked up, and only those that follow each other closely are looked
+ * up at once.
  */
 struct flow_hint {
 	struct gate_flow_key key;
@@ -106,6 +110,7 @@ struct flow_hint {
 };
 void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segment,
 	       struct flow_hint *ret_h);
+void flow_prefetch_bucket(const struct flow_table *t, const struct flow_hint *h);
 void flow_prefetch(const struct flow_table *t, struct flow_hint *h);
 /* After the prefetch: the flow it will likely be, NULL where there is none yet. */
 const struct flow *flow_guess(const struct flow_table *t, const struct flow_hint *h);

@@ -573,7 +573,8 @@ static void add_service(struct compiling *b, uint32_t device, const struct confi
 		.alone = roles_string(b, s->alone, s->alone_count, ""),
 		.minutes = (uint16_t)s->minutes,
 		.flags = (uint8_t)((s->record ? POLICY_SERVICE_RECORD : 0) |
-				   (s->break_glass ? POLICY_SERVICE_BREAK_GLASS : 0)),
+				   (s->break_glass ? POLICY_SERVICE_BREAK_GLASS : 0) |
+				   (s->certificate ? POLICY_SERVICE_CERTIFICATE : 0)),
 	};
 	unsigned count = s->port_count ? s->port_count : 1;
 

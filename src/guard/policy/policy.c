@@ -184,8 +184,8 @@ static bool services_valid(const struct policy *p)
 		if (s[i].device >= p->count[BLOCK_DEVICES] ||
 		    s[i].device < p->count[BLOCK_SEGMENT_NAMES] || s[i].port_lo == 0 ||
 		    s[i].port_lo > s[i].port_hi || (s[i].proto != 6 && s[i].proto != 17) ||
-		    s[i].flags > 3 || s[i].name >= len || s[i].ask >= len || s[i].alone >= len ||
-		    (i && s[i - 1].device > s[i].device))
+		    s[i].flags > POLICY_SERVICE_ALL || s[i].name >= len || s[i].ask >= len ||
+		    s[i].alone >= len || (i && s[i - 1].device > s[i].device))
 			return false;
 	return true;
 }

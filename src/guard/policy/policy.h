@@ -56,6 +56,8 @@ struct policy_service {
 };
 #define POLICY_SERVICE_RECORD	   1
 #define POLICY_SERVICE_BREAK_GLASS 2
+#define POLICY_SERVICE_CERTIFICATE 4
+#define POLICY_SERVICE_ALL	   7
 const struct policy_service *policy_services(const struct policy *p, uint32_t *ret_count);
 const char *policy_service_name(const struct policy *p, const struct policy_service *s);
 const char *policy_service_ask(const struct policy *p, const struct policy_service *s);

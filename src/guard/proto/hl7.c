@@ -151,7 +151,12 @@ static void keep(void *text, size_t size, struct bytes b)
 {
 	uint8_t *len = text;
 
-	*len = (uint8_t)(b.len < size ? b.len : size);
+	*len = (uint8_t)b.len;
+	if (b.len > size) {
+		*len = (uint8_t)size;
+		for (unsigned i = 0; i < 3 && (b.data[*len] & 0xc0) == 0x80; i++)
+			--*len; /* not within a character of UTF-8 */
+	}
 	if (*len)
 		memcpy(len + 1, b.data, *len);
 }
@@ -180,7 +185,10 @@ static void keep_type(struct side *s, struct bytes field)
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
 }
 
-/* HL7 v2.9 §2.5.4: separators are printable, no letters or digits, and all different. */
+/*
+ * HL7 v2.9 §2.5.4: separators are printable, no letters or digits, and all different. Those
+ * that nothing here is read by may be alike: some senders write the escape character twice.
+ */
 static bool are_separators(uint8_t field, struct bytes others)
 {
 	if (!isgraph(field) || isalnum(field) || others.len < 1 || others.len > 5)
@@ -188,7 +196,7 @@ static bool are_separators(uint8_t field, struct bytes others)
 	for (size_t i = 0; i < others.len; i++) {
 		if (!isgraph(others.data[i]) || isalnum(others.data[i]))
 			return false;
-		if (others.data[i] == field || memchr(others.data, others.data[i], i))
+		if (others.data[i] == field || (i && others.data[i] == others.data[0]))
 			return false;
 	}
 	return true;
@@ -514,6 +522,7 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	s->length = 0;
 	out->used++;
 	if (in->data.data[end] == START) {
+		out->has_msg = tell(h, s, in, m);
 		m->msg.reason = REASON_HL7_FRAMING;
 		return PARSE_BAD;
 	}
@@ -540,6 +549,27 @@ static enum parse read_unit(void *state, const struct proto_input *in, struct ms
 		return find_start(&h->side[in->end], in, ret_out);
 	}
 	return read_inside(h, in, m, ret_out);
+}
+
+/*
+ * A frame without its end is none, but some receivers take a connection that is closed
+ * for the end: what the message is has to be known before they do.
+ */
+static enum parse closed(void *state, const struct proto_input *in, struct msg *ret_m,
+			 struct proto_output *ret_out)
+{
+	struct hl7 *h = state;
+	struct side *s = &h->side[in->end];
+	enum reason ignored;
+
+	if (s->phase != SEGMENT && s->phase != LONG_SEGMENT)
+		return PARSE_OK;
+	if (s->phase == SEGMENT && in->data.len && !ends_message(s, in->data))
+		(void)read_segment(h, in->end, in->data, &ignored);
+	s->phase = OUTSIDE;
+	ret_out->has_msg = tell(h, s, in, (struct hl7_msg *)ret_m);
+	ret_m->reason = REASON_HL7_FRAMING;
+	return PARSE_BAD;
 }
 
 static void gap(void *state, unsigned end, uint64_t bytes)
@@ -569,5 +599,6 @@ const struct proto hl7_proto = {
 	.probe = probe,
 	.read = read_unit,
 	.gap = gap,
+	.closed = closed,
 	.object = object,
 };

@@ -123,6 +123,10 @@ struct proto {
 			   struct proto_output *ret_out);
 	/* `bytes` of an end were never seen. NULL: the conversation is not read any further. */
 	void (*gap)(void *state, unsigned end, uint64_t bytes);
+	/* An end has said its last, of which in->data is left: OK, or BAD where that was within a
+	 * unit. NULL: nothing comes of what is not whole. */
+	enum parse (*closed)(void *state, const struct proto_input *in, struct msg *ret_m,
+			     struct proto_output *ret_out);
 	/* Of what begins (`whole` false) or has just ended. False: it is not worth keeping, or cannot
 	 * be read without what was missed. NULL: nothing of the protocol is kept. */
 	bool (*object)(const void *state, unsigned end, bool whole, struct proto_object *ret_o);

@@ -72,14 +72,47 @@ static bool is_progress(const struct proto_output *out, size_t len, bool *idle)
 	return out->used <= len && (took || (out->has_msg && first));
 }
 
+union any_msg {
+	struct msg msg;
+	uint64_t room[PROTO_MSG_MAX / 8];
+};
+
+static size_t zero_of(const struct proto *p)
+{
+	return p->msg_zero ? p->msg_zero : p->msg_size;
+}
+
+/* Told where there is something to tell, or the parser says no more than that this is wrong. */
+static void tell(struct talk *t, const struct proto_input *in, enum parse got,
+		 const struct proto_output *out, struct msg *m, talk_said_fn said, void *arg)
+{
+	t->dead = got == PARSE_BAD;
+	if (t->dead && m->reason == REASON_NONE)
+		m->reason = REASON_PROTO_MALFORMED;
+	/* Picked up in its middle, it may just not have been this protocol. */
+	if (out->has_msg || (t->dead && !in->midstream))
+		said(arg, t, in, m);
+}
+
+enum parse talk_close(struct talk *t, const struct proto_input *in, talk_said_fn said, void *arg)
+{
+	struct proto_output out = {0};
+	union any_msg m;
+	enum parse got;
+
+	if (t->dead || !t->proto->closed)
+		return t->dead ? PARSE_BAD : PARSE_OK;
+	memset(&m, 0, zero_of(t->proto));
+	got = t->proto->closed(t->state, in, &m.msg, &out);
+	tell(t, in, got, &out, &m.msg, said, arg);
+	return got;
+}
+
 enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn said, void *arg,
 		     size_t *ret_used)
 {
-	union {
-		struct msg msg;
-		uint64_t room[PROTO_MSG_MAX / 8];
-	} m;
-	size_t zero = t->proto->msg_zero ? t->proto->msg_zero : t->proto->msg_size;
+	union any_msg m;
+	size_t zero = zero_of(t->proto);
 	struct proto_input rest = *in;
 	size_t used = 0;
 	bool idle = false;
@@ -104,12 +137,7 @@ enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn 
 			return got;
 		if (got == PARSE_OK && !is_progress(&out, rest.data.len, &idle))
 			got = PARSE_BAD;
-		t->dead = got == PARSE_BAD;
-		if (t->dead && m.msg.reason == REASON_NONE)
-			m.msg.reason = REASON_PROTO_MALFORMED;
-		/* Picked up in its middle, it may just not have been this protocol. */
-		if (out.has_msg || (t->dead && !in->midstream))
-			said(arg, t, in, &m.msg);
+		tell(t, in, got, &out, &m.msg, said, arg);
 		if (t->dead)
 			return got;
 		used += out.used;

@@ -48,6 +48,9 @@ struct talk *talk_new(const struct proto *p);
 enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn said, void *arg,
 		     size_t *ret_used);
 
+/* Behind everything that in->end said, of which talk_read() left in->data. As there, but never MORE. */
+enum parse talk_close(struct talk *t, const struct proto_input *in, talk_said_fn said, void *arg);
+
 /* Passes over what nobody wants to see at the front of what `end` said: how many bytes. */
 size_t talk_pass(struct talk *t, unsigned end, struct bytes data);
 

@@ -126,6 +126,18 @@ const struct api_route api_routes[] = {
 			 {"reason", API_TEXT, false, "Why; for the audit trail."}),
 	 .gives = FIELDS({"generation", API_NUMBER, true, "The policy's, now in force."})},
 
+	{"advisory.matches",
+	 .what = "Which devices known weaknesses concern, the worst first, and what to do about "
+		 "each. "
+		 "Without `all`: about which something is to be done.",
+	 .takes = FIELDS(DEVICE, {"advisory", API_TEXT, false, "The advisory's id."},
+			 {"all", API_FLAG, false, "Also what is fixed, not affected or accepted."},
+			 LIMIT, CURSOR),
+	 .gives = FIELDS({"matches", API_LIST, true, "As `bedwarden update advisories --json`."},
+			 {"notes", API_LIST, true, "What cannot be known."},
+			 {"refused", API_LIST, true, "file, why: advisories that cannot be used."},
+			 {"devices", API_NUMBER, true, "How many were looked at."},
+			 {"advisories", API_NUMBER, true, "How many there are."}, NEXT)},
 	{"advisory.accepted", .what = "Known weaknesses that somebody decided to live with.",
 	 .gives = FIELDS(
 		 {"accepted", API_LIST, true, "device, advisory, reason, who, until, made."})},

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "people/console/api.h"
 #include "people/console/asset.h"
+#include "people/console/client_cert.h"
 #include "people/console/cookie.h"
 #include "people/console/limit.h"
 #include "people/console/live.h"
@@ -555,7 +556,8 @@ static json_t *call_of(struct conn *c, const struct api_route *r, const struct s
 		       json_t *args)
 {
 	json_t *o = json_pack("{s:s, s:o}", "call", r->call, "args", args);
-	char source[TEXT_LEN] = "", origin[300], mac[18];
+	char source[TEXT_LEN] = "", origin[300], mac[18], shown[CLIENT_CERT_TEXT];
+	SSL *ssl = bufferevent_openssl_get_ssl(c->pipe);
 
 	if (c->from.ss_family == AF_INET)
 		evutil_inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)&c->from)->sin_addr,
@@ -567,6 +569,8 @@ static json_t *call_of(struct conn *c, const struct api_route *r, const struct s
 	json_object_set_new(o, "source", json_string(source));
 	if (r->changes && c->web->o.mac && c->web->o.mac(c->web->o.arg, from_of(c), mac))
 		json_object_set_new(o, "mac", json_string(mac));
+	if (ssl && client_cert_text(ssl, shown))
+		json_object_set_new(o, "certificate", json_string(shown));
 	json_object_set_new(o, "origin", json_string(s->origin ? s->origin : origin));
 	if (*s->token)
 		json_object_set_new(o, "session", json_string(s->token));

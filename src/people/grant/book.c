@@ -41,6 +41,7 @@ static json_t *save_grant(const struct grant *g)
 #define X(m) err |= json_object_set_new(o, #m, json_integer((json_int_t)g->m));
 	TIMES(X)
 #undef X
+	err |= json_object_set_new(o, "certificate", json_string(g->certificate));
 	err |= json_object_set_new(o, "minutes", json_integer(g->minutes));
 	err |= json_object_set_new(o, "invitation", json_integer(g->invitation));
 	err |= json_object_set_new(o, "record", json_boolean(g->record));
@@ -135,6 +136,10 @@ static bool load_grant(const json_t *o, struct grant *ret_g)
 		return false;
 	TIMES(X)
 #undef X
+	/* Books of before do not have it. */
+	if (json_object_get(o, "certificate") &&
+	    !text(o, "certificate", g.certificate, sizeof(g.certificate)))
+		return false;
 	g.id = (uint32_t)id;
 	g.minutes = (uint32_t)minutes;
 	g.invitation = (uint32_t)invitation;

@@ -335,6 +335,7 @@ int grants_ask(struct grants *g, const struct grant_ask *a, const struct grant_c
 	PUT(x->source, a->source);
 	PUT(x->mac, a->mac);
 	PUT(x->reason, a->reason);
+	PUT(x->certificate, a->certificate ? a->certificate : "");
 	x->minutes = a->minutes;
 	x->record = a->record;
 	x->break_glass = a->break_glass;

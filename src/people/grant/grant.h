@@ -22,11 +22,12 @@
 
 #include <jansson.h>
 
-#define GRANTS_MAX	 256 /* in the book; those that are over and done with make room */
-#define GRANT_NAME	 64
-#define GRANT_REASON	 500
-#define GRANT_REASON_MIN 4
-#define GRANT_DEVICES	 16 /* of an invitation */
+#define GRANTS_MAX	  256 /* in the book; those that are over and done with make room */
+#define GRANT_NAME	  64
+#define GRANT_REASON	  500
+#define GRANT_REASON_MIN  4
+#define GRANT_CERTIFICATE 256 /* its SHA-256 in hexadecimal digits, and its subject */
+#define GRANT_DEVICES	  16  /* of an invitation */
 
 struct grants;
 
@@ -43,8 +44,9 @@ struct grant {
 	enum grant_state state;
 	char person[GRANT_NAME], role[GRANT_NAME];
 	char device[GRANT_NAME], service[GRANT_NAME];
-	char source[48]; /* the workstation's address */
-	char mac[18];	 /* and hardware address; "any": behind a router */
+	char source[48];		     /* the workstation's address */
+	char mac[18];			     /* and hardware address; "any": behind a router */
+	char certificate[GRANT_CERTIFICATE]; /* that it showed when it asked; "" none */
 	char reason[GRANT_REASON + 1];
 	uint32_t minutes;
 	bool record, break_glass;
@@ -76,6 +78,7 @@ struct invitation {
 /* What is asked for; the caller has checked it against the policy. */
 struct grant_ask {
 	const char *person, *role, *device, *service, *source, *mac, *reason;
+	const char *certificate; /* NULL: none was shown */
 	uint32_t minutes;
 	bool record;
 	bool alone;	  /* policy needs nobody's leave */

@@ -35,6 +35,19 @@ static size_t pass(struct conn *c, const struct side *from, size_t len, enum rea
 	return n;
 }
 
+/* One end has said its last, which the other is told once what waits for it is gone. */
+static void end_of(struct conn *c, struct side *from, struct side *to)
+{
+	enum reason why = REASON_NONE;
+
+	from->ended = true;
+	to->closing = true;
+	if (c->reading)
+		why = reading_close(c->reading, from == &c->out, clock_wall_ns(), judge, c);
+	if (why != REASON_NONE)
+		conn_end(c, why, NULL);
+}
+
 void conn_conclude(struct conn *c)
 {
 	struct side *secure = conn_secure(c), *plain = conn_plain(c);
@@ -95,8 +108,7 @@ static void seal_some(struct conn *c)
 		return;
 	}
 	if (got == 0) {
-		plain->ended = true;
-		secure->closing = true;
+		end_of(c, plain, secure);
 		return;
 	}
 	n = pass(c, plain, (size_t)got, &why);
@@ -119,8 +131,7 @@ static void secure_ended(struct conn *c, int error)
 		if (cut)
 			c->peer.refused = REASON_RELAY_CUT;
 		ERR_clear_error();
-		conn_secure(c)->ended = true;
-		conn_plain(c)->closing = true;
+		end_of(c, conn_secure(c), conn_plain(c));
 		return;
 	}
 	if (error == SSL_ERROR_SYSCALL) {

@@ -123,3 +123,21 @@ size_t reading_take(struct reading *r, unsigned end, struct bytes data, uint64_t
 		return data.len;
 	return used > before ? used - before : 0;
 }
+
+enum reason reading_close(struct reading *r, unsigned end, uint64_t wall_ns, reading_said_fn fn,
+			  void *arg)
+{
+	const struct held *h = &r->held[end];
+	struct proto_input in = {.data = {h->data, h->len},
+				 .time_ns = wall_ns,
+				 .port = {r->ports[0], r->ports[1]},
+				 .end = (uint8_t)end,
+				 .last = true};
+
+	r->said = fn;
+	r->arg = arg;
+	r->why = REASON_NONE;
+	if (talk_close(r->talk, &in, said, r) == PARSE_BAD && r->why == REASON_NONE)
+		r->why = REASON_PROTO_MALFORMED;
+	return r->why;
+}

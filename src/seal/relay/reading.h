@@ -23,6 +23,9 @@ void reading_free(struct reading *r);
  */
 size_t reading_take(struct reading *r, unsigned end, struct bytes data, uint64_t wall_ns,
 		    reading_said_fn said, void *arg, enum reason *ret_why);
+/* An end says no more: why what it left unfinished must not count as said; REASON_NONE: it may. */
+enum reason reading_close(struct reading *r, unsigned end, uint64_t wall_ns, reading_said_fn said,
+			  void *arg);
 uint64_t reading_messages(const struct reading *r);
 
 #endif

@@ -1,4 +1,4 @@
-#include "cli/advice.h"
+#include "update/advisory/advice.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-#ifndef BEDWARDEN_CLI_ADVICE_H
-#define BEDWARDEN_CLI_ADVICE_H
+#ifndef BEDWARDEN_UPDATE_ADVISORY_ADVICE_H
+#define BEDWARDEN_UPDATE_ADVISORY_ADVICE_H
 /*
  * A match as a row for people and programs: how sure it is and why, what the advisory disagrees with
  * itself about, and what to do: update, shield, look, or wait.
