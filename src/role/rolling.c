@@ -299,7 +299,7 @@ bool rolling_firmware(struct rolling *r, int fd)
 {
 	struct firmware *f = firmware_read(fd), *was = r->firmware;
 	struct sighted *list = f ? calloc(f->count + 1, sizeof(*list)) : NULL;
-	bool fresh = !was;
+	bool fresh = false; /* after a start the first look comes by its own time */
 
 	if (!list) {
 		log_error("what the parent tells of devices cannot be read");
@@ -311,8 +311,9 @@ bool rolling_firmware(struct rolling *r, int fd)
 
 		if (d)
 			list[i] = r->sighted[d - was->devices];
-		fresh = fresh || !d || strcmp(d->vendor, f->devices[i].vendor) != 0 ||
-			strcmp(d->model, f->devices[i].model) != 0;
+		fresh = fresh || (was && !d) ||
+			(d && (strcmp(d->vendor, f->devices[i].vendor) != 0 ||
+			       strcmp(d->model, f->devices[i].model) != 0));
 	}
 	free(r->sighted);
 	firmware_free(was);

@@ -591,6 +591,7 @@ void updates_placed(struct keeper *k, const struct ipc_message *m)
 		u->place = json_incref(place);
 		if (!*error)
 			error = listing_text(place, "error");
+		note_outcome(k); /* before anything is decided by what is in place */
 	}
 	json_array_foreach (json_object_get(place, "failed"), i, f)
 		fail(k, listing_text(f, "name"), listing_text(f, "sha256"),

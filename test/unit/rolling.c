@@ -316,8 +316,10 @@ static void nothing_is_proposed_to_who_has_not_spoken(void **state)
 	json_t *o;
 
 	open_house(&h);
-	assert_true(firmware(&h, pump_1));
+	assert_false(firmware(&h, pump_1)); /* the first */
 	assert_false(firmware(&h, pump_1)); /* the same again */
+	assert_true(firmware(&h, scale));
+	assert_true(firmware(&h, pump_1));
 	target(&h, "acme/2", "2.0", "{}");
 	rolling_turn(h.r);
 	o = status(&h);
@@ -327,7 +329,7 @@ static void nothing_is_proposed_to_who_has_not_spoken(void **state)
 	rolling_turn(h.r);
 	is_told(&h, 1, "pump-x-2.0", "proposed", 1);
 	again(&h);
-	assert_true(firmware(&h, pump_1));
+	assert_false(firmware(&h, pump_1));
 	is_told(&h, 1, "pump-x-2.0", "proposed", 1);
 	close_house(&h);
 }
