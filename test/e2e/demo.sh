@@ -85,8 +85,9 @@ sealed() {
 	n=$(read_as "$wire" "dtls.record.content_type==23" | wc -l)
 	[ "$n" -ge 500 ] && [ "$(read_as "$wire" "tls.app_data" | wc -l)" -ge 10 ]
 	say $? "demo on $2: and much of both: $n records of the link alone"
-	[ "$(read_as "$open" "hl7" | wc -l)" -ge 24 ] && [ "$(read_as "$open" "dicom" | wc -l)" -ge 20 ] && [ "$(read_as "$open" "mqtt" | wc -l)" -ge 10 ]
-	say $? "demo on $2: of the open network, tshark reads HL7, DICOM and MQTT"
+	n=$(python3 -c 'import json, sys; print(*[t["open_network_measured"].split()[0] for t in json.load(open(sys.argv[1]))["transfers"] if "HL7" in t["name"]])' "$dir/$2.json")
+	[ "$(read_as "$open" "hl7" | wc -l)" -ge $((2 * n)) ] && [ "$n" -ge 8 ] && [ "$(read_as "$open" "dicom" | wc -l)" -ge 20 ] && [ "$(read_as "$open" "mqtt" | wc -l)" -ge 10 ]
+	say $? "demo on $2: of the open network, tshark reads $n HL7 messages and their answers, DICOM and MQTT"
 }
 
 # on_patient PID FOLDER BACKEND: the monitor, and it alone, is seen to be on a patient.
