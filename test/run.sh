@@ -2,10 +2,10 @@
 # What `./dev check` runs, in order: unit tests, captures, sealed files, seeds of every fuzz
 # target, layers and documents, then whole gateways in network namespaces.
 # Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   without PART all of them, most of them in two lanes side by side
+# usage: test/run.sh [PART...]   without PART all of them, most of them in three lanes side by side
 set -uo pipefail
 cd "$(dirname "$0")/.."
-lanes=("unit pcap age tuf fuzz layers docs vault audit people console" "agent update package wards")
+lanes=("unit pcap age tuf fuzz layers docs vault audit people console" "agent update package wards" "waits")
 work=$(mktemp -d)
 log=$work/log.$BASHPID
 trap 'rm -rf "$work"' EXIT
@@ -98,21 +98,24 @@ console() {
 	count test/console/guess.py build/test/console-kit
 }
 
-# Those that count what is lost want the machine for themselves.
+# Those that count what is lost want the machine for themselves; others mostly wait.
 counting='gateway|link|update'
+waiting='rollout|routed|services'
+gateways() { # PATTERN
+	local t
+	for t in test/e2e/*.sh; do
+		[[ ! ${t##*/} =~ ^($1)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
+	done
+}
+losses() { gateways "$counting"; }
+waits() { gateways "$waiting"; }
 wards() {
 	local t
 	for t in test/e2e/*.sh; do
-		[[ ${t##*/} =~ ^(lib|pair|load|$counting)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
+		[[ ${t##*/} =~ ^(lib|pair|load|$counting|$waiting)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
 	done
 }
-losses() {
-	local t
-	for t in test/e2e/*.sh; do
-		[[ ! ${t##*/} =~ ^($counting)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
-	done
-}
-e2e() { wards; losses; }
+e2e() { wards; waits; losses; }
 
 # A lane's log is its own; lines of both come as they come.
 lane() {
