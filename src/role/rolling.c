@@ -51,6 +51,7 @@ struct rolling {
 	unsigned next_checked;
 	bool news;		 /* something is to be looked at for proposals, */
 	int64_t looked;		 /* as it was then */
+	unsigned unfinished;	 /* rollouts, after the last turn */
 	char held[ROLLOUT_TEXT]; /* why nothing is begun; "" it is */
 	char *told;
 	json_int_t last_word; /* of this keeper's */
@@ -640,6 +641,17 @@ static void propose(struct rolling *r, const json_t *target)
 	free(names);
 }
 
+/* Devices of a rollout that has ended are free for what waited. */
+static void take_ends(struct rolling *r)
+{
+	unsigned unfinished = 0;
+
+	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
+		unfinished += is_unfinished(o);
+	r->news = r->news || unfinished < r->unfinished;
+	r->unfinished = unfinished;
+}
+
 void rolling_turn(struct rolling *r)
 {
 	const json_t *t;
@@ -657,6 +669,7 @@ void rolling_turn(struct rolling *r)
 		r->looked = now;
 	}
 	(void)rollouts_turn(r->all, now, local.tm_hour * 60 + local.tm_min); /* says so itself */
+	take_ends(r);
 }
 
 /* --- people ----------------------------------------------------------------------------- */

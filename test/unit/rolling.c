@@ -380,6 +380,10 @@ static void one_thing_at_a_time(void **state)
 	target(&h, "acme/2.1", "2.1", "{}");
 	rolling_turn(h.r);
 	is_told(&h, 1, "pump-x-2.0", "running", 1);
+	assert_string_equal(word(&h, 2, "rollback", "pump-x-2.0"), "");
+	rolling_turn(h.r); /* which ends it */
+	rolling_turn(h.r);
+	is_told(&h, 2, "pump-x-2.1", "proposed", 1); /* at once, not when it is time to look again */
 	close_house(&h);
 }
 
