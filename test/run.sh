@@ -23,7 +23,7 @@ count() {
 		not=1
 		printf 'not ok - %s ended with %d\n' "$*" $code
 	fi
-	if [ "$not" != 0 ]; then tail -60 "$log"; else grep '^skip - ' "$log"; fi
+	if [ "$not" != 0 ]; then grep '^not ok - ' "$log"; tail -60 "$log"; else grep '^skip - ' "$log"; fi
 	echo "$ok $not $skip" >>"$work/counts"
 	printf '%-44s %d ok, %d not ok, %d skipped\n' "$1 ${2:-}" "$ok" "$not" "$skip"
 }
