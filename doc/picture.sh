@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Turns a terminal's text (stdin) into an SVG (stdout), for README:
-#   build/bedwarden demo --seconds 1 | doc/picture.sh > doc/demo.svg
+#   build/bedwarden demo --seconds 1 | sed "/back end was/,\$d" | fold -s -w 122 | doc/picture.sh > doc/demo.svg
 awk '
 function esc(s) { gsub(/&/, "\\&amp;", s); gsub(/</, "\\&lt;", s); gsub(/>/, "\\&gt;", s); return s }
 function paint(s, word, colour) { gsub(word, "<tspan fill=\"" colour "\">" word "</tspan>", s); return s }
