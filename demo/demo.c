@@ -261,6 +261,7 @@ static int direct(struct show *s)
 		printf("The gateway's back end was %s; the patient was %s.\n", name,
 		       s->patient->source);
 	said[1] = (char)verdict;
+	fflush(stdout); /* who hears the verdict may end us */
 	if (write(s->verdict_fd, said, 2) != 2)
 		return 1;
 	linger(s, &st);
