@@ -103,6 +103,11 @@ enum ipc_type {
 	IPC_CONDUCT,  /* guard → keeper: struct setup_conduct (role/setup.h), some */
 	IPC_SURVEY,   /* keeper → parent: empty, hold the advisories against the devices */
 	IPC_SURVEYED, /* surveyor → parent → keeper: fd of a memfd, JSON (role/surveyor.h); empty */
+	IPC_CONTENT, /* keeper → console: fd to be read to its end, what a call's answer tells of, which
+			* follows under the same id; empty */
+	IPC_ERRAND, /* keeper → parent: fd of what it is about, JSON object, what the command line shall
+		     * do (role/errand.h); clerk → parent → keeper: fd of a memfd, what it printed;
+		     * JSON object, how it ended */
 	IPC_TYPE_COUNT,
 };
 
