@@ -28,7 +28,7 @@ struct leaving {
 	uint8_t *piece; /* locked memory */
 	struct vault_file *file;
 	struct age_recipients *recipients; /* NULL: opened */
-	int64_t id; /* of the name */
+	int64_t id;			   /* of the name */
 	uint64_t at;
 	int fd; /* the pipe's end to write; -1 none */
 	bool used;
@@ -120,6 +120,7 @@ static void run(struct job *job, unsigned worker)
 		write_plain(l);
 	vault_file_close(l->file);
 	l->file = NULL;
+	vault_rest(l->v);
 	close(l->fd);
 	l->fd = -1;
 	l->done = true;
@@ -171,6 +172,7 @@ int outlet_begin(struct outlet *o, int64_t id, struct age_recipients *recipients
 	/* By the thread's own handle, which nobody uses now. */
 	l->id = id;
 	err = vault_next(l->v, id - 1, open_file, l);
+	vault_rest(l->v);
 	if (err < 0)
 		return err == -ESTALE ? -ENOENT : err;
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {

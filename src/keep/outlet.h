@@ -21,7 +21,7 @@ struct outlet *outlet_new(const char *dir, const struct keys *keys, char ret_err
 /* Gives up what is under way. NULL is fine. */
 void outlet_free(struct outlet *o);
 
-/* For looking: names and sizes (vault_next(), vault_find()). The outlet's. */
+/* For looking: names and sizes (vault_next(), vault_find()), then vault_rest(). The outlet's. */
 struct vault *outlet_vault(struct outlet *o);
 
 /*

@@ -170,5 +170,6 @@ void errand_gone(struct gateway *g)
 	if (!g->errand.under_way)
 		return;
 	g->errand.under_way = false;
-	tell_failed(g, g->errand.id, "{\"code\":-1,\"said\":\"what did it was ended; see the log\"}");
+	tell_failed(g, g->errand.id,
+		    "{\"code\":-1,\"said\":\"what did it was ended; see the log\"}");
 }

@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "role/errand.h"
 
-#define LOST_NS (15 * 60 * NSEC_PER_SEC) /* after which nobody is believed to be at it any longer */
-#define DAYS	30
+#define LOST_NS	 (15 * 60 * NSEC_PER_SEC) /* after which nobody is believed to be at it any longer */
+#define DAYS	 30
 #define DAYS_MAX 3650
 
 /* One that waits, or the one under way. */
@@ -136,8 +136,8 @@ void errands_turn(struct keeper *k, uint64_t now_ns)
 /* How it ended, by a process that read what came from outside: no more than such an object. */
 static json_t *read_how(const struct ipc_message *m)
 {
-	json_t *how = json_loadb((const char *)m->body.data, m->body.len, JSON_REJECT_DUPLICATES,
-				 NULL);
+	json_t *how =
+		json_loadb((const char *)m->body.data, m->body.len, JSON_REJECT_DUPLICATES, NULL);
 
 	if (json_is_integer(json_object_get(how, "code")) &&
 	    json_is_string(json_object_get(how, "said")))

@@ -137,6 +137,7 @@ static json_t *list(struct keeper *k, const char *class, const json_t *args, str
 	l.rows = json_array();
 	while (err == 0 && looked++ < LOOKED_AT && json_array_size(l.rows) < (size_t)limit)
 		err = vault_next(outlet_vault(k->outlet), l.at, add_row, &l);
+	vault_rest(outlet_vault(k->outlet));
 	if (err < 0 && err != -ENOENT) {
 		json_decref(l.rows);
 		return call_fail(e, 503, "vault.damaged", "The vault cannot be read",
@@ -217,16 +218,16 @@ static json_t *file_name(const json_t *name, bool sealed)
 	const char *text = json_string_value(name), *slash = text ? strrchr(text, '/') : NULL;
 	char file[128];
 
-	snprintf(file, sizeof(file) - 4, "%s", slash && slash[1] ? slash + 1 : text ? text : "");
+	snprintf(file, sizeof(file), "%.100s%s",
+		 slash && slash[1] ? slash + 1
+		 : text		   ? text
+				   : "",
+		 sealed ? ".age" : "");
 	for (char *c = file; *c; c++)
 		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-",
 			    *c))
 			*c = '_';
-	if (!*file || *file == '.')
-		snprintf(file, sizeof(file) - 4, "object");
-	if (sealed)
-		strcat(file, ".age");
-	return json_string(file);
+	return json_string(*file == '.' ? "object" : file);
 }
 
 /* It is recorded who has it before the first byte leaves: `changes` of the call's row. */
@@ -272,13 +273,15 @@ static json_t *export(struct keeper *k, const struct call_asker *by, const char 
 		return closed(e);
 	if (!json_object_get(args, "id") == !name ||
 	    (!name && !call_number(args, "id", 1, INT64_MAX, &w.id)))
-		return bad(e, "id", "the number of an object of the list, or its name, and not both");
+		return bad(e, "id",
+			   "the number of an object of the list, or its name, and not both");
 	err = name ? vault_find(outlet_vault(k->outlet), name, find_it, &w)
 		   : vault_next(outlet_vault(k->outlet), w.id - 1, find_it, &w);
+	vault_rest(outlet_vault(k->outlet));
 	if (err < 0)
-		return call_fail(e, err == -ENOENT ? 404 : 503, "vault.none",
-				 "There is no such object", "%s",
-				 err == -ENOENT ? "the list names those there are" : strerror(-err));
+		return call_fail(
+			e, err == -ENOENT ? 404 : 503, "vault.none", "There is no such object",
+			"%s", err == -ENOENT ? "the list names those there are" : strerror(-err));
 	r = take_recipients(args, e);
 	ok = e->status ? NULL : give(k, by, &w, r, e);
 	json_decref(w.name);

@@ -186,8 +186,7 @@ static json_t *upload(struct keeper *k, const struct call_asker *by, const json_
 	if (!data || base64url_read(data, k->uploads->piece, UPLOAD_PIECE, &len) < 0 || !len)
 		return call_fail(e, 400, "call.argument", "An argument is not what it must be",
 				 "the body: 1 to %u bytes of the file", UPLOAD_PIECE);
-	if (json_object_get(args, "at") &&
-	    !call_number(args, "at", 0, (int64_t)UPLOAD_BYTES, &at))
+	if (json_object_get(args, "at") && !call_number(args, "at", 0, (int64_t)UPLOAD_BYTES, &at))
 		return call_fail(e, 400, "call.argument", "An argument is not what it must be",
 				 "at: where in the file the piece begins");
 	u = first ? begin(k, by, e) : find(k, by, args, e);

@@ -8,9 +8,9 @@
 #include "role/keeper.h"
 
 #define UPLOADS_MOST   4
-#define UPLOAD_BYTES   (2ull << 30)  /* of one, at most */
+#define UPLOAD_BYTES   (2ull << 30)   /* of one, at most */
 #define UPLOAD_RESERVE (256ull << 20) /* of the disk, that stay free */
-#define UPLOAD_IDLE_S  900	     /* without a piece, after which it is forgotten */
+#define UPLOAD_IDLE_S  900	      /* without a piece, after which it is forgotten */
 #define UPLOAD_PIECE   (256u << 10)
 
 struct uploads *uploads_new(const char *state_dir); /* NULL: no memory */
