@@ -49,6 +49,14 @@ static void reply_ok(struct request *r, const json_t *ok)
 	json_decref(copy);
 }
 
+/* A wrong code at a fresh factor is a 401, too, and the session is as good as before. */
+static bool is_dead(const json_t *error)
+{
+	const char *type = json_string_value(json_object_get(error, "type"));
+
+	return type && (strcmp(type, "auth.session") == 0 || strcmp(type, "auth.certificate") == 0);
+}
+
 static void reply_error(struct request *r, const json_t *error)
 {
 	json_int_t wait = json_integer_value(json_object_get(error, "retry_after"));
@@ -59,7 +67,7 @@ static void reply_error(struct request *r, const json_t *error)
 		snprintf(after, sizeof(after), "%" JSON_INTEGER_FORMAT, wait);
 		evhttp_add_header(evhttp_request_get_output_headers(r->req), "Retry-After", after);
 	}
-	if (status == 401 && r->by_cookie)
+	if (status == 401 && r->by_cookie && is_dead(error))
 		set_cookie(r->req, ""); /* it is good for nothing any more */
 	if (status == 401)
 		evhttp_add_header(evhttp_request_get_output_headers(r->req), "WWW-Authenticate",
@@ -313,7 +321,6 @@ void web_handle(struct evhttp_request *req, void *arg)
 		return;
 	}
 	w->counts.requests++;
-	c->idle = false;
 	web_conn_wait(c, WEB_ANSWER_S);
 	evhttp_request_set_on_complete_cb(req, web_conn_next, c);
 	evhttp_connection_set_closecb(evhttp_request_get_connection(req), web_conn_closing, c);

@@ -21,7 +21,8 @@ struct web *web_new(const struct web_options *o)
 	w->limit = limit_new(&rates);
 	w->live = live_new(o->base, o->asks, o->subscribers, o->watching, o->arg);
 	w->document = api_document();
-	if (!w->http || !w->limit || !w->live || !w->document || w->slot < 0) {
+	w->turn = event_new(o->base, -1, 0, web_conn_turn, w);
+	if (!w->http || !w->turn || !w->limit || !w->live || !w->document || w->slot < 0) {
 		web_free(w);
 		return NULL;
 	}
@@ -45,6 +46,8 @@ void web_free(struct web *w)
 		evhttp_free(w->http);
 		event_base_loop(w->o.base, EVLOOP_NONBLOCK); /* which frees what was in use */
 	}
+	if (w->turn)
+		event_free(w->turn);
 	live_free(w->live);
 	limit_free(w->limit);
 	json_decref(w->document);
@@ -58,7 +61,15 @@ void web_set_tls(struct web *w, SSL_CTX *tls)
 
 int web_listen(struct web *w, int sock)
 {
-	return evhttp_accept_socket(w->http, sock) == 0 ? 0 : -ENOMEM;
+	struct evhttp_bound_socket *bound;
+
+	if (w->door_count == WEB_DOORS)
+		return -ENOSPC;
+	bound = evhttp_accept_socket_with_handle(w->http, sock);
+	if (!bound)
+		return -ENOMEM;
+	w->doors[w->door_count++] = evhttp_bound_socket_get_listener(bound);
+	return 0;
 }
 
 void web_events(struct web *w, struct bytes lines)

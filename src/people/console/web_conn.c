@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "people/console/download.h"
 
+#define TURN_MAX 16 /* connections that are accepted before those that are there have their turn */
+#define FULL_US	 1000
+
 struct sockaddr *web_conn_from(struct conn *c)
 {
 	return (struct sockaddr *)(void *)&c->from;
@@ -26,6 +29,7 @@ void web_conn_gone(void *parent, void *data, CRYPTO_EX_DATA *ad, int slot, long 
 		return;
 	TAILQ_REMOVE(&c->web->conns, c, next);
 	c->web->counts.connections--;
+	c->web->leaving -= c->leaving;
 	if (c->entered)
 		limit_leave(c->web->limit, web_conn_from(c));
 	event_free(c->timer);
@@ -63,8 +67,11 @@ static void hang_up(struct conn *c)
 {
 	evutil_socket_t fd = bufferevent_getfd(c->pipe);
 
-	if (fd >= 0)
-		shutdown(fd, SHUT_RDWR);
+	if (fd < 0)
+		return;
+	shutdown(fd, SHUT_RDWR);
+	c->web->leaving += !c->leaving;
+	c->leaving = true;
 }
 
 /* Who is it? evhttp had not said when the connection was made. */
@@ -99,17 +106,76 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	hang_up(c);
 }
 
-static void make_room(struct web *w)
+/* Is `a` rather to go than `b`, which waits for longer? */
+static bool is_rather(const struct conn *a, uint32_t a_has, const struct conn *b, uint32_t b_has)
 {
-	struct conn *c;
+	return a_has != b_has ? a_has > b_has : !a->served && b->served;
+}
 
-	TAILQ_FOREACH (c, &w->conns, next)
-		if (c->idle) {
-			c->idle = false;
-			w->counts.refused++;
-			hang_up(c);
-			return;
-		}
+/*
+ * Of the address that has most, first one that never had an answer, first the one that waits
+ * longest: without a whole request, or without taking what it asked for. So a crowd displaces
+ * itself. Who waits for the keeper or looks on is let be. False: there is none to go.
+ */
+static bool make_room(struct web *w)
+{
+	struct conn *c, *slow = NULL;
+	uint32_t most = 0;
+
+	TAILQ_FOREACH (c, &w->conns, next) {
+		uint32_t has;
+
+		if (c->leaving || c->request || c->view || c->download || !c->entered)
+			continue;
+		has = limit_connections(w->limit, web_conn_from(c));
+		if (slow && !is_rather(c, has, slow, most))
+			continue;
+		slow = c;
+		most = has;
+	}
+	if (!slow)
+		return false;
+	w->counts.refused++;
+	hang_up(slow);
+	return true;
+}
+
+static void open_doors(struct web *w, bool open)
+{
+	for (unsigned i = 0; i < w->door_count; i++)
+		if (open)
+			evconnlistener_enable(w->doors[i]);
+		else
+			evconnlistener_disable(w->doors[i]);
+}
+
+void web_conn_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval soon = {0, FULL_US};
+	struct web *w = arg;
+
+	w->accepted = 0;
+	while (w->counts.connections - w->leaving > w->o.connections && make_room(w))
+		;
+	if (w->counts.connections < w->o.connections + TURN_MAX)
+		open_doors(w, true);
+	else
+		event_add(w->turn, &soon);
+}
+
+/* libevent accepts for as long as somebody knocks: with a crowd at the door nobody would be
+ * served, nor would who was hung up on be let go. */
+static void count_in(struct web *w)
+{
+	struct timeval now = {0, 0};
+
+	w->counts.connections++;
+	if (w->counts.connections - w->leaving > w->o.connections)
+		(void)make_room(w);
+	if (++w->accepted < TURN_MAX && w->counts.connections < w->o.connections + TURN_MAX)
+		return;
+	open_doors(w, false);
+	event_add(w->turn, &now);
 }
 
 /* Handed to evhttp, which would speak plainly where it gets none: so one it gets. */
@@ -128,12 +194,10 @@ struct bufferevent *web_conn_new(struct event_base *base, void *arg)
 	if (!c->pipe || !c->timer)
 		goto none;
 	c->web = w;
-	c->idle = true;
 	SSL_set_ex_data(ssl, w->slot, c);
 	bufferevent_openssl_set_allow_dirty_shutdown(c->pipe, 1);
 	TAILQ_INSERT_TAIL(&w->conns, c, next);
-	if (++w->counts.connections > w->o.connections)
-		make_room(w);
+	count_in(w);
 	event_add(c->timer, &now);
 	return c->pipe;
 
@@ -159,7 +223,7 @@ void web_conn_next(struct evhttp_request *req, void *arg)
 {
 	struct conn *c = arg;
 
-	c->idle = true;
+	c->served = true;
 	TAILQ_REMOVE(&c->web->conns, c, next);
 	TAILQ_INSERT_TAIL(&c->web->conns, c, next);
 	web_conn_wait(c, WEB_REQUEST_S);

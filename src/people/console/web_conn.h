@@ -17,6 +17,7 @@
 
 #include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 
 #include "people/console/api.h"
 #include "people/console/limit.h"
@@ -35,7 +36,8 @@ struct conn {
 	struct event *timer;
 	struct sockaddr_storage from;
 	bool entered;		 /* counts at its address */
-	bool idle;		 /* waits for a whole request */
+	bool served;		 /* it had an answer */
+	bool leaving;		 /* it was hung up on */
 	struct request *request; /* one that waits for its answer */
 	struct view *view;
 	struct download *download;
@@ -60,6 +62,10 @@ struct web {
 	json_t *document;
 	int slot;		       /* of our data in an SSL */
 	TAILQ_HEAD(conns, conn) conns; /* the one that was idle for longest first */
+	struct evconnlistener *doors[WEB_DOORS];
+	unsigned door_count, accepted; /* in this turn of the loop */
+	uint32_t leaving; /* of the connections: were hung up on, and are still there */
+	struct event *turn;
 	struct web_counts counts;
 };
 
@@ -70,6 +76,8 @@ void web_conn_wait(struct conn *c, unsigned seconds);
 void web_conn_closing(struct evhttp_connection *ec, void *conn);
 /* The request has its answer: evhttp_request_set_on_complete_cb(). */
 void web_conn_next(struct evhttp_request *req, void *conn);
+/* Those that are to go have gone, if they took notice: who knocks is let in again. */
+void web_conn_turn(evutil_socket_t fd, short what, void *web);
 /* NULL: not over TLS. */
 struct conn *web_conn_of(struct web *w, struct evhttp_request *req);
 /* For SSL_get_ex_new_index(): OpenSSL frees the SSL, the connection is over. */
