@@ -108,7 +108,7 @@ struct gateway {
 	int handover[2];	  /* in which connections lie from link to link; -1 none */
 	bool followed; /* who holds that pair besides outlives us: another gateway takes over */
 	struct install install;
-	bool survey;	       /* the keeper wants one */
+	bool survey; /* the keeper wants one */
 	struct errand errand;
 	int supervisor;	       /* who changes releases; -1: started by hand */
 	char release[64];      /* the one that this is; "" the packaged one */
