@@ -211,7 +211,7 @@ def errands():
     status, r = ask("update.import", {"upload": upload, "reason": "the stick"})
     ok(status == 200 and [t["name"] for t in r["targets"]] == ["profiles/extra.yaml"], "a bundle is imported", r)
     status, r = ask("evidence.list", {"limit": 1}, get=True)
-    if ok(status == 200 and r["objects"], "what the pump tried is evidence", r):
+    if ok(status == 200 and r["objects"], "evidence in the vault is listed", r):
         status, kind, data = raw("POST", "/api/evidence/export", json.dumps({"id": r["objects"][0]["id"], "reason": "a test"}))
         ok(status == 200 and data[:4] == b"\n\r\r\n" and len(data) == r["objects"][0]["size"], "which leaves as a capture", (status, data[:40]))
     for what in ("report.make", "update.import", "evidence.export"):

@@ -89,6 +89,7 @@ repo() { (cd "$dir" && "$bw" repo "$@") >>"$dir/repo.log" 2>&1; }
 printf 'title: Extra\nkind: extra\nfail: open\nsource: [this test]\n' >"$dir/extra.yaml"
 repo init R --plain && repo add R extra.yaml --name profiles/extra.yaml && repo sign R && repo publish R && repo bundle R -o stick
 cp "$dir/R/public/metadata/1.root.json" "$dir/root.json"
+printf '\n\r\r\ncapture' | "$bw" vault put "$dir/state/vault" --class evidence --name evidence/x.pcapng - >>"$dir/log" 2>&1
 part errands || failed=1
 
 # The hospital's machine is a workstation, too: it reaches the console by a port of its own.
