@@ -73,8 +73,9 @@ for what, ns in (("grant approved until the first packet is through", first), ("
 P
 code=$?
 
-# From a packet that the kernel refuses until who looks on has read it: each to another port, so that each is
-# told at once. Both ends read the same machine's clock.
+# From a packet that the kernel refuses until who looks on has read it: each from another machine, so that each is
+# told at once and none is a search. Both ends read the same machine's clock.
+for i in $(seq 100 219); do at hos ip addr add 10.94.0.$i/32 dev e0; done
 key=$(python3 -c '
 import json, socket, sys
 s = socket.socket(socket.AF_UNIX)
@@ -99,12 +100,13 @@ viewer=$!
 until_ms 10000 grep -q open "$dir/seen" >/dev/null
 at hos python3 -c '
 import socket, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("", 5002))
-for i in range(200):
+for i in range(100, 220):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("10.94.0.%d" % i, 5002))
     print(time.monotonic_ns(), 7000 + i, flush=True)
     s.sendto(b"x", ("10.94.0.11", 7000 + i))
-    time.sleep(0.05)' >"$dir/sent"
+    s.close()
+    time.sleep(0.07)' >"$dir/sent"
 sleep 2
 kill $viewer 2>/dev/null
 python3 - "$dir" <<'P'
@@ -116,7 +118,7 @@ for t, port, kind, *why in rows("seen"):
     if port in sent and why:
         late.setdefault(port, (int(t) - sent[port]) / 1e6)
 ms = sorted(late.values()) or [-1]
-print("| a packet refused by the kernel until who looks on has its event, p95 of %d (of %d sent, 20/s) | %.0f ms, median %.0f ms, at most %.0f ms | <= 300 ms |"
+print("| a packet refused by the kernel until who looks on has its event, p95 of %d (of %d sent) | %.0f ms, median %.0f ms, at most %.0f ms | <= 300 ms |"
       % (len(late), len(sent), ms[int(len(ms) * 0.95)], ms[len(ms) // 2], ms[-1]))
 P
 kill $receiver $sender 2>/dev/null
