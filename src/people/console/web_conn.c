@@ -115,7 +115,7 @@ static bool is_rather(const struct conn *a, uint32_t a_has, const struct conn *b
 /*
  * Of the address that has most, first one that never had an answer, first the one that waits
  * longest: without a whole request, or without taking what it asked for. So a crowd displaces
- * itself. Who waits for the keeper or looks on is let be. False: there is none to go.
+ * itself. Who waits for the keeper, looks on or fetches is let be. False: there is none to go.
  */
 static bool make_room(struct web *w)
 {

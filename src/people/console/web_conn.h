@@ -84,6 +84,8 @@ struct conn *web_conn_of(struct web *w, struct evhttp_request *req);
 void web_conn_gone(void *parent, void *data, CRYPTO_EX_DATA *ad, int slot, long argl, void *argp);
 /* For evhttp_set_bevcb(), with the server. */
 struct bufferevent *web_conn_new(struct event_base *base, void *web);
+/* Lets in again who knocks, once those who are to go have gone: web->turn, with the server. */
+void web_conn_turn(evutil_socket_t fd, short what, void *web);
 
 /* handle.c, for evhttp_set_gencb(), with the server. */
 void web_handle(struct evhttp_request *req, void *web);
