@@ -80,6 +80,11 @@ static bool read_body(int sock, const char *head, size_t at, size_t more, struct
 	return true;
 }
 
+bool hypertext_is(const struct hypertext_request *r, const char *method, const char *path)
+{
+	return strcmp(r->method, method) == 0 && strcmp(r->path, path) == 0;
+}
+
 static void converse(int sock,
 		     unsigned (*answer)(void *arg, const struct hypertext_request *r,
 					struct bytes *ret_body),

@@ -13,6 +13,7 @@ struct hypertext_request {
 	struct bytes body; /* free() its data */
 };
 
+bool hypertext_is(const struct hypertext_request *r, const char *method, const char *path);
 /*
  * Serves at a port for ever: `answer` has each request and gives a status code, and a body or none in
  * *ret_body, which is free()d. 1: the port cannot be had.

@@ -19,14 +19,13 @@
 static bool tell(struct mllp_link *l, const struct infuser *p, unsigned count)
 {
 	char text[512];
-	int n = snprintf(
-		text, sizeof(text),
-		"MSH|^~\\&|%s|WARD|LAB|HOSPITAL|20260131071500||ORU^R01^ORU_R01|%u|P|2.6\r"
-		"PID|||DEMO-2^^^WARD^MR\r"
-		"OBR|1|||69986^MDC_DEV_PUMP_INFUS_VMD^MDC\r"
-		"OBX|1|NM|157784^MDC_FLOW_FLUID_PUMP^MDC|1.1.1.1|%u|265266^"
-		"MDC_DIM_MILLI_L_PER_HR^MDC|||||R\r",
-		p->application, count, (unsigned)p->board->pump_rate[p->n]);
+	int n = snprintf(text, sizeof(text),
+			 "MSH|^~\\&|%s|WARD|LAB|HOSPITAL|20260131071500||ORU^R01^ORU_R01|%u|P|2.6\r"
+			 "PID|||DEMO-2^^^WARD^MR\r"
+			 "OBR|1|||69986^MDC_DEV_PUMP_INFUS_VMD^MDC\r"
+			 "OBX|1|NM|157784^MDC_FLOW_FLUID_PUMP^MDC|1.1.1.1|%u|265266^"
+			 "MDC_DIM_MILLI_L_PER_HR^MDC|||||R\r",
+			 p->application, count, (unsigned)p->board->pump_rate[p->n]);
 
 	return mllp_send_message(l->sock, (struct bytes){(uint8_t *)text, (size_t)n}) &&
 	       mllp_next_message(l).data;
@@ -93,13 +92,12 @@ int infuser_listen(void *unused)
 static unsigned take(void *arg, const struct hypertext_request *r, struct bytes *ret_body)
 {
 	const struct infuser *p = arg;
-	const char *given = folder_path(p->dir, "given");
 
-	if (strcmp(r->method, "PUT") == 0 && strcmp(r->path, "/firmware") == 0)
-		return folder_write(given, r->body) ? 500 : 201;
-	if (strcmp(r->method, "GET") != 0 || strcmp(r->path, "/restart") != 0)
+	if (hypertext_is(r, "PUT", "/firmware"))
+		return folder_write(folder_path(p->dir, "given"), r->body) ? 500 : 201;
+	if (!hypertext_is(r, "GET", "/restart"))
 		return 404;
-	if (rename(given, folder_path(p->dir, "firmware")))
+	if (rename(folder_path(p->dir, "given"), folder_path(p->dir, "firmware")))
 		return 409;
 	p->board->pump_restarts++;
 	return 200;

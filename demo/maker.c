@@ -96,8 +96,9 @@ static int pack_rauc(const struct maker *m, const char *file)
 
 static int pack_tar(const struct maker *m, const char *file, const char *version, bool well)
 {
-	const char *words[] = {"-C", "in", "--owner=0", "--group=0", "--format=ustar", "-cf", file,
-			       "VERSION", "health", "rootfs.img", NULL};
+	const char *words[] = {"-C",  "in", "--owner=0", "--group=0", "--format=ustar",
+			       "-cf", file, "VERSION",	 "health",    "rootfs.img",
+			       NULL};
 	const char *health = well ? "well\n" : "ill\n";
 	char line[32];
 	int n = snprintf(line, sizeof(line), "%s\n", version), err;
@@ -254,12 +255,22 @@ static bool mounts(const struct maker *m)
 
 static void find_rauc(struct maker *m)
 {
-	const char *key[] = {"req",	  "-x509",   "-newkey",
-			     "rsa:2048",  "-nodes",  "-days",
-			     "2",	  "-subj",   "/CN=" MAKER_VENDOR,
-			     "-addext",	  "extendedKeyUsage=emailProtection",
-			     "-keyout",	  "maker.key", "-out",
-			     "maker.pem", NULL};
+	const char *key[] = {"req",
+			     "-x509",
+			     "-newkey",
+			     "rsa:2048",
+			     "-nodes",
+			     "-days",
+			     "2",
+			     "-subj",
+			     "/CN=" MAKER_VENDOR,
+			     "-addext",
+			     "extendedKeyUsage=emailProtection",
+			     "-keyout",
+			     "maker.key",
+			     "-out",
+			     "maker.pem",
+			     NULL};
 	const char *missing = missing_tool();
 
 	m->rauc = false;

@@ -7,11 +7,11 @@
  */
 #include "demo/folder.h"
 
-#define MAKER_VENDOR  "Demo Infusion"
-#define MAKER_MODEL   "Volumat"
-#define MAKER_FIRST   "1.0" /* what the pumps come with */
-#define MAKER_PORT    80    /* where the repository is served */
-#define MAKER_IMAGE   (256u << 10)
+#define MAKER_VENDOR "Demo Infusion"
+#define MAKER_MODEL  "Volumat"
+#define MAKER_FIRST  "1.0" /* what the pumps come with */
+#define MAKER_PORT   80	   /* where the repository is served */
+#define MAKER_IMAGE  (256u << 10)
 
 struct maker {
 	char dir[FOLDER_MAX]; /* R the repository; the rest beside it */

@@ -13,11 +13,11 @@
 #include "base/digest.h"
 #include "demo/actor.h"
 
-#define LOOK_MS	  50
-#define BUS_MS	  3000
-#define AGENT	  "bedwarden-agent"
-#define TEXT_MAX  4096
-#define TRIAL_S	  60
+#define LOOK_MS	 50
+#define BUS_MS	 3000
+#define AGENT	 "bedwarden-agent"
+#define TEXT_MAX 4096
+#define TRIAL_S	 60
 
 /* In these, @ is the folder. The boot loader's own variables, as RAUC asks for them (its manual, "custom" back end). */
 static const char backend[] =
@@ -54,8 +54,7 @@ static const char agent_conf[] =
 static const char by_rauc[] = "installer = rauc\nversion-file = %1$s/run/version\n"
 			      "restart = touch %1$s/run/reboot\n"
 			      "health = grep -q ^well %1$s/run/well\n";
-static const char by_folder[] =
-	"folder = %1$s\nhealth = grep -q ^well %1$s/current/health\n";
+static const char by_folder[] = "folder = %1$s\nhealth = grep -q ^well %1$s/current/health\n";
 
 static int put(const struct slotted *s, const char *name, const char *text)
 {
@@ -133,10 +132,10 @@ static int make_folders(const struct slotted *s)
 
 int slotted_make(const struct slotted *s)
 {
-	const char *request[] = {"req",	    "-newkey", "ec",	   "-pkeyopt",
-				 "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=pump-1",
-				 "-keyout", "pump.key", "-out",	   "pump.csr",
-				 NULL};
+	const char *request[] = {
+		"req",	  "-newkey",  "ec",	    "-pkeyopt", "ec_paramgen_curve:P-256",
+		"-nodes", "-subj",    "/CN=pump-1", "-keyout",	"pump.key",
+		"-out",	  "pump.csr", NULL};
 	char text[TEXT_MAX];
 	size_t n;
 	int err = folder_make(s->dir);
@@ -229,8 +228,8 @@ static bool boot(struct power *p)
 		free((void *)image.data);
 		return false;
 	}
-	snprintf(p->version, sizeof(p->version), "%.*s",
-		 (int)(second - (const char *)image.data), (const char *)image.data);
+	snprintf(p->version, sizeof(p->version), "%.*s", (int)(second - (const char *)image.data),
+		 (const char *)image.data);
 	put(p->s, "run/slot", p->slot);
 	put(p->s, "run/well", second[1] == 'w' ? "well\n" : "ill\n");
 	put(p->s, "run/version", p->version);

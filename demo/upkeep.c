@@ -184,8 +184,7 @@ static void digest_of(const char *path, char ret_hex[DIGEST_HEX_MAX])
 	free((void *)b.data);
 }
 
-static void reason(struct upkeep *u, const char *device, const char *want,
-		   struct upkeep_outcome *o)
+static void reason(struct upkeep *u, const char *device, const char *want, struct upkeep_outcome *o)
 {
 	const char *about[] = {device, NULL};
 
@@ -231,10 +230,8 @@ static struct upkeep_outcome first_wave(struct upkeep *u)
 static struct upkeep_outcome on_patient(struct upkeep *u)
 {
 	struct upkeep_outcome o = {.good = false};
-	struct awaited waits = {.version = GOOD,
-				.device = "pump-2",
-				.step = "waiting",
-				.why = "on a patient"};
+	struct awaited waits = {
+		.version = GOOD, .device = "pump-2", .step = "waiting", .why = "on a patient"};
 	unsigned before = u->board->pump_told[1];
 
 	o.good = await(u, &waits, PROPOSE_MS);
@@ -256,8 +253,8 @@ static struct upkeep_outcome by_push(struct upkeep *u)
 	o.good = await(u, &(struct awaited){.version = GOOD, .state = "done"}, DEVICE_MS) &&
 		 second_holds(u, GOOD) && u->board->pump_restarts == 1;
 	digest_of(pushed(u), sha256);
-	snprintf(o.what, sizeof(o.what), o.good ? "has " GOOD ", SHA-256 %.12s as signed" : "has %.12s",
-		 sha256);
+	snprintf(o.what, sizeof(o.what),
+		 o.good ? "has " GOOD ", SHA-256 %.12s as signed" : "has %.12s", sha256);
 	reason(u, "pump-2", "update.on_trust", &o);
 	return o;
 }
@@ -326,7 +323,8 @@ static bool is_staged(struct upkeep *u)
 {
 	char path[FOLDER_MAX + 96];
 
-	snprintf(path, sizeof(path), "%s/" CAST_PLACE "/releases/" RELEASE "/bin/bedwarden", u->dir);
+	snprintf(path, sizeof(path), "%s/" CAST_PLACE "/releases/" RELEASE "/bin/bedwarden",
+		 u->dir);
 	for (int ms = 0; ms < PROPOSE_MS; ms += LOOK_MS) {
 		if (access(path, X_OK) == 0)
 			return true;
@@ -337,8 +335,9 @@ static bool is_staged(struct upkeep *u)
 
 static struct upkeep_outcome replace_itself(struct upkeep *u)
 {
-	static const char *const check[] = {"update", "check", NULL},
-				 *const approve[] = {"update", "approve", RELEASE, NULL};
+	static const char *const check[] = {"update", "check", NULL}, *const approve[] = {
+									      "update", "approve",
+									      RELEASE, NULL};
 	struct upkeep_outcome o = {.good = false};
 	struct flows before;
 	struct board_account k;
@@ -358,8 +357,9 @@ static struct upkeep_outcome replace_itself(struct upkeep *u)
 	k = board_judge(u->board, u->patient, from, clock_mono_ns() - 1000 * NSEC_PER_MSEC);
 	kept = flows_kept(u->board, &before, &k);
 	o.good = o.good && kept == BOARD_PUMPS + 1 && !k.foreign && !k.flat;
-	snprintf(o.what, sizeof(o.what), "%u of %d flows go on, %u of %u blocks of vital signs, %.0f s",
-		 kept, BOARD_PUMPS + 1, k.intact, k.expected, took);
+	snprintf(o.what, sizeof(o.what),
+		 "%u of %d flows go on, %u of %u blocks of vital signs, %.0f s", kept,
+		 BOARD_PUMPS + 1, k.intact, k.expected, took);
 	reason_of_gateway(u, "update.release_started", &o);
 	return o;
 }
@@ -483,8 +483,7 @@ static struct upkeep_outcome reported(struct upkeep *u)
 struct upkeep_outcome upkeep_step(struct upkeep *u, unsigned n)
 {
 	static struct upkeep_outcome (*const steps[UPKEEP_STEPS])(struct upkeep *) = {
-		first_wave,	on_patient, by_push, bad_release,
-		replace_itself, from_stick, reported};
+		first_wave, on_patient, by_push, bad_release, replace_itself, from_stick, reported};
 	struct upkeep_outcome o = steps[n](u);
 
 	o.good = o.good && (o.reason[0] || steps[n] == reported);
@@ -527,8 +526,8 @@ static void play(struct upkeep *u, enum ward_place p, actor_fn fn, void *arg)
 static int certify(struct upkeep *u)
 {
 	char request[FOLDER_MAX + 32], out[FOLDER_MAX + 32], ca[FOLDER_MAX + 32];
-	const char *issue[] = {"pki", "issue", "pump-1", "--profile", "device", "--csr", request,
-			       "-o",  out,     NULL};
+	const char *issue[] = {"pki",	"issue", "pump-1", "--profile", "device",
+			       "--csr", request, "-o",	   out,		NULL};
 	struct bytes pem;
 	int err;
 
@@ -566,8 +565,8 @@ static int equip(struct upkeep *u)
 	return err ? err : certify(u);
 }
 
-int upkeep_begin(struct upkeep *u, const struct ward *w, struct pair *gateways,
-		 struct board *b, const struct patient *p, char *ret_why)
+int upkeep_begin(struct upkeep *u, const struct ward *w, struct pair *gateways, struct board *b,
+		 const struct patient *p, char *ret_why)
 {
 	int err;
 

@@ -40,8 +40,8 @@ extern const char *const upkeep_words[UPKEEP_STEPS];
 /* Before the gateways start: a publisher whom the ward's trusts. Files lie in `dir`. 0 or -errno. */
 int upkeep_prepare(struct upkeep *ret_u, const char *dir);
 /* The pumps begin to work and to be kept. To be ended. 0; -errno with ret_why (256 bytes). */
-int upkeep_begin(struct upkeep *u, const struct ward *w, struct pair *gateways,
-		 struct board *b, const struct patient *p, char *ret_why);
+int upkeep_begin(struct upkeep *u, const struct ward *w, struct pair *gateways, struct board *b,
+		 const struct patient *p, char *ret_why);
 /* One after the other, from 0. */
 struct upkeep_outcome upkeep_step(struct upkeep *u, unsigned n);
 void upkeep_end(struct upkeep *u);
