@@ -262,7 +262,7 @@ static int report(struct show *s)
 	else if (!s->o.json)
 		printf("\n%d attacks, all real, all stopped, or detected where stopping them "
 		       "would withhold a vital sign; %d kinds of transfer, all intact, and none to "
-		       "be read on the wire between the two gateways.\n",
+		       "be read on the wire between the two gateways; the ward is kept patched.\n",
 		       STAGE_ATTACKS, STAGE_TRANSFERS);
 	return good ? 0 : 1;
 }
