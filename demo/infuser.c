@@ -14,7 +14,8 @@
 #include "demo/hypertext.h"
 #include "demo/mllp.h"
 
-#define EVERY_MS 500
+#define EVERY_MS   500
+#define PATIENCE_S 20 /* it is TCP's affair whether a connection is lost */
 
 static bool tell(struct mllp_link *l, const struct infuser *p, unsigned count)
 {
@@ -31,6 +32,18 @@ static bool tell(struct mllp_link *l, const struct infuser *p, unsigned count)
 	       mllp_next_message(l).data;
 }
 
+static struct mllp_link *reach(const struct infuser *p)
+{
+	struct mllp_link *l = mllp_reach(p->server, INFUSER_PORT);
+	struct timeval patience = {PATIENCE_S, 0};
+
+	if (!l)
+		return NULL;
+	setsockopt(l->sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	p->board->pump_lines[p->n]++;
+	return l;
+}
+
 int infuser_run(void *arg)
 {
 	const struct infuser *p = arg;
@@ -38,10 +51,7 @@ int infuser_run(void *arg)
 
 	for (unsigned count = 1;; count++) {
 		actor_sleep(EVERY_MS);
-		if (!l) {
-			l = mllp_reach(p->server, INFUSER_PORT);
-			p->board->pump_lines[p->n] += l != NULL;
-		}
+		l = l ? l : reach(p);
 		if (!l)
 			continue;
 		if (tell(l, p, count)) {

@@ -27,6 +27,7 @@
 #define RELEASE	   "9.0.0" /* of the gateway: this very program */
 #define RELEASE_MS 45000
 #define CALM_MS	   1500
+#define AGAIN_MS   8000
 #define STICK_MS   10000
 #define WORDS_MAX  16
 #define TRACES_MAX 16
@@ -293,15 +294,20 @@ static struct flows flows_now(const struct board *b)
 			      b->associated};
 }
 
-/* Those that are the same as before, and have been used since. */
+/* Those that are the same as before, and were used after. */
 static unsigned flows_kept(const struct board *b, const struct flows *before,
-			   const struct board_account *vitals)
+			   const struct flows *after, const struct board_account *vitals)
 {
 	unsigned kept = b->associated == before->associated && vitals->intact > 0;
 
 	for (unsigned i = 0; i < BOARD_PUMPS; i++)
-		kept += b->pump_lines[i] == before->lines[i] && b->pump_told[i] > before->told[i];
+		kept += b->pump_lines[i] == before->lines[i] && b->pump_told[i] > after->told[i];
 	return kept;
+}
+
+static bool lines_used(const struct board *b, const struct flows *since)
+{
+	return b->pump_told[0] > since->told[0] && b->pump_told[1] > since->told[1];
 }
 
 static bool runs_release(struct upkeep *u, int ms)
@@ -339,7 +345,7 @@ static struct upkeep_outcome replace_itself(struct upkeep *u)
 									      "update", "approve",
 									      RELEASE, NULL};
 	struct upkeep_outcome o = {.good = false};
-	struct flows before;
+	struct flows before, after;
 	struct board_account k;
 	uint64_t from;
 	unsigned kept;
@@ -353,9 +359,13 @@ static struct upkeep_outcome replace_itself(struct upkeep *u)
 		return failed("it was not approved");
 	o.good = runs_release(u, RELEASE_MS);
 	took = (double)(clock_mono_ns() - from) / NSEC_PER_SEC;
+	after = flows_now(u->board);
+	/* What TCP sends again waits the longer the longer nothing came through. */
+	for (int ms = 0; ms < AGAIN_MS && !lines_used(u->board, &after); ms += LOOK_MS)
+		actor_sleep(LOOK_MS);
 	actor_sleep(CALM_MS);
 	k = board_judge(u->board, u->patient, from, clock_mono_ns() - 1000 * NSEC_PER_MSEC);
-	kept = flows_kept(u->board, &before, &k);
+	kept = flows_kept(u->board, &before, &after, &k);
 	o.good = o.good && kept == BOARD_PUMPS + 1 && !k.foreign && !k.flat;
 	snprintf(o.what, sizeof(o.what),
 		 "%u of %d flows go on, %u of %u blocks of vital signs, %.0f s", kept,
@@ -576,6 +586,11 @@ int upkeep_begin(struct upkeep *u, const struct ward *w, struct pair *gateways, 
 	u->patient = p;
 	snprintf(ret_why, 256, "the pumps could not be made ready for updates");
 	err = equip(u);
+	if (err)
+		return err;
+	/* Until now it had no way there: a listener was to hear nothing but what is sealed. */
+	snprintf(ret_why, 256, "the ward's gateway has no way to the updates' mirror");
+	err = ward_ip(w, WARD_GATEWAY, "route add 203.0.113.0/24 via " WARD_ROUTER_IP "\n");
 	if (err)
 		return err;
 	b->pump_rate[0] = 0;

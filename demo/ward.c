@@ -233,8 +233,6 @@ static int open_gateway(const struct ward *w, enum ward_place p, bool guarded)
 	say(&t, "addr add %s/24 dev eth0\naddr add %s/24 dev eth3\naddr add %s/24 dev eth2\n",
 	    ward ? WARD_LINK_IP : WARD_FAR_LINK_IP, ward ? WARD_UPLINK_IP : WARD_FAR_UPLINK_IP,
 	    ward ? WARD_RELAY_IP : WARD_FAR_RELAY_IP);
-	if (ward)
-		say(&t, "route add 203.0.113.0/24 via " WARD_ROUTER_IP "\n");
 	for (unsigned i = 0; ward && i < sizeof(within) / sizeof(*within); i++)
 		say_neighbour(&t, within[i]);
 	if (!ward)

@@ -60,11 +60,13 @@ EOF
 
 # unnamed FOLDER BACKEND: in what the gateway left on the disk no patient is named who went through.
 unnamed() {
-	local g=$1/guarded
+	local g=$1/guarded left
 	test/e2e/named.py "$g/pacs" "$g/lab" >"$dir/words"
 	[ "$(wc -l <"$dir/words")" -ge 8 ] && ! test/e2e/readable.py "$dir/words" "$g/pacs" "$g/lab" >/dev/null
 	say $? "demo on $2: $(wc -l <"$dir/words") names and numbers of patients arrived"
-	test/e2e/readable.py "$dir/words" "$g/state" "$g/run" "$g/gateway.log" "$g/servers" >"$dir/readable"
+	# A release of the gateway is this very program, and the demonstration's phantoms are in it.
+	mapfile -t left < <(find "$g/state" "$g/run" "$g/gateway.log" "$g/servers" -type f ! -name 'gateway%2F*.tar')
+	test/e2e/readable.py "$dir/words" "${left[@]}" >"$dir/readable"
 	say $? "demo on $2: none is in what the gateway left on the disk: $(tail -1 "$dir/readable")"
 }
 
@@ -101,13 +103,13 @@ patched() {
 	published=$(sha256sum <"$g/maker/pump-2.0")
 	[ "$(sha256sum <"$g/pump-2/firmware")" = "$published" ]
 	say $? "demo on $2: what was pushed is the published 2.0"
-	ls "$g"/maker/R/public/targets/demo/ | grep -q "^${published%% *}.pump-2.0$"
+	[ -e "$g/maker/R/public/targets/demo/${published%% *}.pump-2.0" ]
 	say $? "demo on $2: and a target of the signed repository, by its hash"
 	if [ -e "$g/pump-1/run/slot" ]; then
 		slot=$(cat "$g/pump-1/run/slot") runs=$(head -1 "$g/pump-1/slot-$slot")
 		[ "$(tr '\n' ' ' <"$g/pump-1/ran")" = "1.0 2.0 3.0 2.0 " ]
 		say $? "demo on $2: the first pump's boots, by RAUC's slots: $(tr '\n' ' ' <"$g/pump-1/ran")"
-		[ "$runs" = 2.0 ] && rauc info --keyring="$g/maker/maker.pem" "$g/maker/pump-2.0" 2>&1 | grep -q "Compatible:.*Volumat"
+		[ "$runs" = 2.0 ] && rauc info --keyring="$g/maker/maker.pem" "$g/maker/pump-2.0" 2>&1 | grep "Compatible:.*Volumat" >/dev/null
 		say $? "demo on $2: it runs $runs, and rauc itself takes that bundle for its maker's"
 	else
 		echo "skip - demo on $2: RAUC: no bundle can be mounted here; the pump has two folders"
