@@ -420,6 +420,11 @@ void catalog_rollback(struct catalog *c)
 	db_run(use(c, ROLLBACK)); /* fails where SQLite has done so by itself */
 }
 
+void catalog_rest(struct catalog *c)
+{
+	(void)use(c, READ);
+}
+
 int catalog_object_by_address(struct catalog *c, const uint8_t address[CRYPTO_HASH],
 			      struct catalog_object *ret_object)
 {

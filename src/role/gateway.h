@@ -8,15 +8,18 @@
  *   reload.c   a policy taken into force, at start, on request, for changed ports
  *   watch.c    what is looked at once a second: counters, hearts
  *   install.c  updates put in place
+ *   errand.c   commands done for who asks by the API
  *   releases.c another release of the gateway itself
  *   grants.c   doors that the keeper opens and shuts, and those for data that guards announce
  *   sealing.c  memory that guards share with the link
+ *   handover.c connections of relays from one link's process to the next
  *   status.c   the answer to `bedwarden status`
  */
 #include "bpf/shared.h"
 #include "role/child.h"
 #include "role/control.h"
 #include "role/doors.h"
+#include "role/errand.h"
 #include "role/fact.h"
 #include "role/front.h"
 #include "role/port.h"
@@ -32,6 +35,7 @@ enum role_id {
 	ROLE_UPDATER,
 	ROLE_INSTALLER,
 	ROLE_SURVEYOR,
+	ROLE_CLERK,
 	ROLE_EXPORTER,
 	ROLE_COUNT
 };
@@ -59,6 +63,14 @@ struct install {
 	uint32_t id;	    /* of the keeper's question; 0 nobody's */
 	char *order;
 	size_t len;
+};
+
+/* What the clerk is sent for, see errand.c. */
+struct errand {
+	bool wanted, under_way;
+	uint32_t id; /* of the keeper's question */
+	int fd;	     /* what it is about, until it has it; 0 none */
+	struct errand_words words;
 };
 
 #define GATEWAY_ANNOUNCED 128 /* doors for data, of all grants; */
@@ -93,8 +105,11 @@ struct gateway {
 	int estate;	  /* memory in which keys outlive the link's process; 0 none */
 	bool link_shares; /* the link that runs was given all this */
 	struct setup_peers peers; /* as the link last said */
+	int handover[2];	  /* in which connections lie from link to link; -1 none */
+	bool followed; /* who holds that pair besides outlives us: another gateway takes over */
 	struct install install;
 	bool survey; /* the keeper wants one */
+	struct errand errand;
 	int supervisor;	       /* who changes releases; -1: started by hand */
 	char release[64];      /* the one that this is; "" the packaged one */
 	uint64_t ports_due_ns; /* when to look at the ports again; 0 not */
@@ -149,6 +164,13 @@ bool sealing_wanted(const struct gateway *g);
 void sealing_guard(struct gateway *g, struct member *guard);
 void sealing_link(struct gateway *g, struct member *link);
 void sealing_close(struct gateway *g);
+
+/* handover.c */
+/* The pair that outlives this gateway, where a supervisor gave one; else one of our own. */
+void handover_open(struct gateway *g);
+/* A link was just started, and knows its relays. */
+void handover_greet(struct gateway *g, struct member *link);
+void handover_close(struct gateway *g);
 
 /* grants.c */
 /* The keeper says which doors are open. False: that is no message of its kind. */

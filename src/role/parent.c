@@ -32,6 +32,7 @@ static const struct ipc_right rights[] = {
 	{ROLE_KEEPER, IPC_INSTALL}, {ROLE_KEEPER, IPC_SWITCH},	    {ROLE_INSTALLER, IPC_INSTALL},
 	{ROLE_EXPORTER, IPC_READY}, {ROLE_LINK, IPC_PEERS},	    {ROLE_GUARD, IPC_ANNOUNCED},
 	{ROLE_SURVEYOR, IPC_READY}, {ROLE_KEEPER, IPC_SURVEY},	    {ROLE_SURVEYOR, IPC_SURVEYED},
+	{ROLE_CLERK, IPC_READY},    {ROLE_KEEPER, IPC_ERRAND},	    {ROLE_CLERK, IPC_ERRAND},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -206,6 +207,8 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return true;
 	case IPC_SURVEYED:
 		return surveyed(g, m, msg);
+	case IPC_ERRAND:
+		return m->role == ROLE_KEEPER ? errand_take(g, m, msg) : errand_done(g, m, msg);
 	case IPC_SWITCH:
 		return releases_take(g, m, msg);
 	case IPC_COUNTS:
@@ -300,6 +303,8 @@ static void reap(struct gateway *g)
 				member_read(g, m); /* its last words */
 			if (!m->child.stopping)
 				say_death(g, m, pid, status);
+			if (m->role == ROLE_CLERK)
+				errand_gone(g);
 			child_gone(&m->child, now);
 		}
 	}
@@ -446,6 +451,7 @@ static bool any_alive(const struct gateway *g, enum role_id role)
 static void stop_role(struct gateway *g, struct loop *l, enum role_id role, unsigned patience_ms)
 {
 	uint64_t end = clock_mono_ns() + patience_ms * NSEC_PER_MSEC;
+	uint32_t followed = g->followed;
 
 	for (unsigned i = 0; i < g->member_count; i++) {
 		struct member *m = &g->members[i];
@@ -453,7 +459,11 @@ static void stop_role(struct gateway *g, struct loop *l, enum role_id role, unsi
 		if (m->role != role || !m->child.pid)
 			continue;
 		m->child.stopping = true;
-		member_send(m, IPC_STOP, 0, (struct bytes){0}, -1);
+		member_send(m, IPC_STOP, 0,
+			    role == ROLE_LINK
+				    ? (struct bytes){(const uint8_t *)&followed, sizeof(followed)}
+				    : (struct bytes){0},
+			    -1);
 	}
 	while (any_alive(g, role)) {
 		uint64_t now = clock_mono_ns();
@@ -545,6 +555,7 @@ int parent_run(const struct parent_options *o)
 	if (!g || !(g->watch = watch_new()))
 		fatal("out of memory");
 	releases_open(g);
+	handover_open(g);
 	g->config_file = o->config_file;
 	g->started_ns = clock_mono_ns();
 	err = loop_open(&l);
@@ -572,6 +583,7 @@ out:
 	front_close(&g->front);
 	doors_close(&g->doors);
 	sealing_close(g);
+	handover_close(g);
 	facts_free(&g->facts);
 	free(g->install.order);
 	site_free(&g->site);
