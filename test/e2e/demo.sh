@@ -107,7 +107,8 @@ patched() {
 	say $? "demo on $2: and a target of the signed repository, by its hash"
 	if [ -e "$g/pump-1/run/slot" ]; then
 		slot=$(cat "$g/pump-1/run/slot") runs=$(head -1 "$g/pump-1/slot-$slot")
-		[ "$(tr '\n' ' ' <"$g/pump-1/ran")" = "1.0 2.0 3.0 2.0 " ]
+		# One that is told to go back twice starts the old one twice.
+		[[ "$(tr '\n' ' ' <"$g/pump-1/ran")" =~ ^'1.0 2.0 3.0 '('2.0 ')+$ ]]
 		say $? "demo on $2: the first pump's boots, by RAUC's slots: $(tr '\n' ' ' <"$g/pump-1/ran")"
 		[ "$runs" = 2.0 ] && rauc info --keyring="$g/maker/maker.pem" "$g/maker/pump-2.0" 2>&1 | grep "Compatible:.*Volumat" >/dev/null
 		say $? "demo on $2: it runs $runs, and rauc itself takes that bundle for its maker's"
