@@ -48,7 +48,8 @@ static void take_cell(const char **at, char *ret_text, size_t size)
 	*at = end;
 	while (*s == ' ' || *s == '`')
 		s++;
-	while (end > s && (end[-1] == ' ' || (end[-1] == '`' && !memchr(s, '`', (size_t)(end - 1 - s)))))
+	while (end > s &&
+	       (end[-1] == ' ' || (end[-1] == '`' && !memchr(s, '`', (size_t)(end - 1 - s)))))
 		end--;
 	len = (size_t)(end - s);
 	assert_true(len < size);
@@ -238,12 +239,13 @@ static void every_call_is_there_for_whom_it_says(void **state)
 
 		if (is_local(&r))
 			continue;
-		if (!c || c->on_box || !api_find(api_path(&(struct api_route){.call = r.call}, path)))
+		if (!c || c->on_box ||
+		    !api_find(api_path(&(struct api_route){.call = r.call}, path)))
 			fail_msg("doc/api.md: '%s': there is no call '%s'", r.command, r.call);
 		name_roles(c->roles, who);
 		if (strcmp(who, r.who) != 0 || (strcmp(r.fresh, "yes") == 0) != c->step_up)
-			fail_msg("doc/api.md: '%s' is for %s%s; UNIT_WRITE=1 corrects it", r.call, who,
-				 c->step_up ? ", with a fresh factor" : "");
+			fail_msg("doc/api.md: '%s' is for %s%s; UNIT_WRITE=1 corrects it", r.call,
+				 who, c->step_up ? ", with a fresh factor" : "");
 	}
 }
 

@@ -76,6 +76,8 @@ void web_conn_wait(struct conn *c, unsigned seconds);
 void web_conn_closing(struct evhttp_connection *ec, void *conn);
 /* The request has its answer: evhttp_request_set_on_complete_cb(). */
 void web_conn_next(struct evhttp_request *req, void *conn);
+/* Those that are to go have gone, if they took notice: who knocks is let in again. */
+void web_conn_turn(evutil_socket_t fd, short what, void *web);
 /* NULL: not over TLS. */
 struct conn *web_conn_of(struct web *w, struct evhttp_request *req);
 /* For SSL_get_ex_new_index(): OpenSSL frees the SSL, the connection is over. */
