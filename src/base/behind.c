@@ -32,8 +32,8 @@ static int write_out(struct behind *b, off_t at, unsigned flags)
 /* One step is on its way to the disk while the next is being filled. */
 int behind_written(struct behind *b, uint64_t end)
 {
-	const unsigned all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-			     SYNC_FILE_RANGE_WAIT_AFTER;
+	const unsigned all =
+		SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
 	int err = 0;
 
 	while (err == 0 && !b->off && (off_t)end - b->started >= STEP) {

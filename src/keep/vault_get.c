@@ -192,8 +192,8 @@ static void work_lot(struct job *job, unsigned worker)
 {
 	struct lot *l = (struct lot *)job;
 	struct sealer *s = l->getter->v->sealers[worker];
-	int err = l->fd < 0 ? l->fd
-			    : pack_read(l->fd, l->from, l->sealed, (size_t)(l->to - l->from));
+	int err =
+		l->fd < 0 ? l->fd : pack_read(l->fd, l->from, l->sealed, (size_t)(l->to - l->from));
 
 	for (unsigned i = 0; i < l->count; i++) {
 		struct wanted *w = &l->items[i];

@@ -14,7 +14,7 @@
 
 #define PAGE   4096u
 #define LONG   (4 * OBJECT_CHUNK) /* sealed: worth going around the page cache */
-#define LENGTH 4 /* bytes that a chunk begins with */
+#define LENGTH 4		  /* bytes that a chunk begins with */
 /* A chunk and the next one's length, at any place. */
 #define PAGES ((OBJECT_SEALED_MAX + LENGTH + 2 * PAGE) & ~(PAGE - 1))
 
@@ -22,13 +22,13 @@ struct reading {
 	struct reading_options o;
 	struct sealer *root; /* what hashes the leaves; whose turn it is uses it */
 
-	pthread_mutex_t taking;	      /* the next chunk: these, and reading it */
-	uint64_t at, end;	      /* of the chunks not yet taken */
-	uint64_t number;	      /* of the next to be taken */
-	size_t length;		      /* of the next; 0: not known, there was none before it */
-	int cut;		      /* why no more can be taken */
-	bool direct;		      /* around the page cache */
-	struct behind behind;	      /* in the pack */
+	pthread_mutex_t taking; /* the next chunk: these, and reading it */
+	uint64_t at, end;	/* of the chunks not yet taken */
+	uint64_t number;	/* of the next to be taken */
+	size_t length;		/* of the next; 0: not known, there was none before it */
+	int cut;		/* why no more can be taken */
+	bool direct;		/* around the page cache */
+	struct behind behind;	/* in the pack */
 
 	pthread_mutex_t mutex; /* the order of what is handed over: the rest */
 	pthread_cond_t turn;
@@ -316,7 +316,8 @@ struct sink sink_of(int fd)
 {
 	off_t at = lseek(fd, 0, SEEK_CUR);
 
-	return (struct sink){.fd = fd, .written = at < 0 ? 0 : (uint64_t)at, .behind = behind_here(fd)};
+	return (struct sink){
+		.fd = fd, .written = at < 0 ? 0 : (uint64_t)at, .behind = behind_here(fd)};
 }
 
 struct sink sink_of_new(int fd)
