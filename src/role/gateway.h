@@ -94,7 +94,7 @@ struct gateway {
 	bool link_shares; /* the link that runs was given all this */
 	struct setup_peers peers; /* as the link last said */
 	struct install install;
-	bool survey;	       /* the keeper wants one */
+	bool survey; /* the keeper wants one */
 	int supervisor;	       /* who changes releases; -1: started by hand */
 	char release[64];      /* the one that this is; "" the packaged one */
 	uint64_t ports_due_ns; /* when to look at the ports again; 0 not */
