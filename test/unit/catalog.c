@@ -83,8 +83,10 @@ static void addresses_that_begin_alike_are_told_apart(void **state)
 static void rows_that_cannot_be_ours_are_refused(void **state)
 {
 	static const char *const rows[] = {
-		"length = 10485760", "length = 0", "size = -1", "size = 1 << 62",
-		"key = 0",	     "at = -1",	   "box = x''", "address = x'00'",
+		"length = 10485760", "length = 0",	"size = -1",
+		"size = 1 << 62",    "key = 0",		"at = -1",
+		"box = x''",	     "address = x'00'", "key = key + (1 << 32)",
+		"pack = -1",
 	};
 	struct catalog *c = open_catalog("r.db");
 	struct catalog_object o;
@@ -113,6 +115,20 @@ static void rows_that_cannot_be_ours_are_refused(void **state)
 	}
 	c = open_catalog("r.db");
 	assert_int_equal(catalog_object_by_id(c, id, &o), 0);
+	catalog_close(c);
+}
+
+/* Opening the vault would go on destroying it for ever. */
+static void a_doomed_key_that_cannot_be_is_refused(void **state)
+{
+	struct catalog *c = open_catalog("d.db");
+	uint32_t key;
+	sqlite3 *sql;
+
+	assert_int_equal(sqlite3_open(in_dir("d.db"), &sql), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sql, "INSERT INTO doomed VALUES(1 << 40)", 0, 0, 0), 0);
+	sqlite3_close(sql);
+	assert_int_equal(catalog_next_doomed(c, &key), -EUCLEAN);
 	catalog_close(c);
 }
 
@@ -302,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(addresses_that_begin_alike_are_told_apart),
 		T(rows_that_cannot_be_ours_are_refused),
+		T(a_doomed_key_that_cannot_be_is_refused),
 		T(so_are_tags),
 		T(an_older_index_goes_on_with_all_it_has),
 		T(one_that_cannot_be_ours_is_refused),
