@@ -192,8 +192,25 @@ def test_damaged(k):
         pass
     head, _, body = got.partition(b"\r\n\r\n")
     length = [int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    r = k.ask("GET", "/api/vault/check", token=ADMIN)
+    ok(r.status == 200 and r.json["done"] is True, "and the vault is still to be checked", r.json)
     ok(length == [len(data)] and len(body) < len(data) and data.startswith(body), "a damaged object is cut off where it is damaged",
        (length, len(body), body[:200]))
+
+
+def test_check(k):
+    r = k.ask("GET", "/api/vault/check", token=AUDITOR)
+    ok(r.status == 200 and r.json["done"] is True and r.json["wrong"] == 0 and r.json["objects"] >= 4, "the vault is whole", (r.status, r.json))
+    r = k.ask("GET", "/api/vault/check", token=ENGINEER)
+    ok(r.status == 403, "an engineer does not ask", r.status)
+    put(k, "notes/b.txt", b"to be destroyed", "file")
+    gone = run("vault", "shred", k.folder + "/state/vault", "notes/b.txt", "--force", "--why", "a test")
+    r = k.ask("GET", "/api/vault/log?limit=1", token=AUDITOR)
+    ok(gone.returncode == 0 and r.status == 200 and r.json["whole"] is True and len(r.json["lines"]) == 1, "what was destroyed is told",
+       (gone.stderr, r.json))
+    rows, pages = every(k, "/api/vault/log", "lines", 1)
+    whole = k.ask("GET", "/api/vault/log", token=AUDITOR).json["lines"]
+    ok(rows == whole and pages == len(whole), "line by line", (rows, whole))
 
 
 def states(report):
@@ -392,7 +409,7 @@ def main():
     put(k, "notes/a.txt", b"note", "file")
     only = sys.argv[2:]
     for t in (lambda k: test_lists(k, things), lambda k: test_export(k, things), lambda k: test_sealed(k, things),
-              lambda k: test_slow(k, things), test_report, test_learn, test_import, test_pages, test_flood, test_backup, test_damaged):
+              lambda k: test_slow(k, things), test_check, test_report, test_learn, test_import, test_pages, test_flood, test_backup, test_damaged):
         if not only or t.__name__ in only:
             begin = time.monotonic()
             t(k)

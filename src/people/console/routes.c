@@ -403,6 +403,20 @@ const struct api_route api_routes[] = {
 	 .what = "An object of the vault, opened; or sealed for recipients of age, if any are "
 		 "named. It is recorded who had it.",
 	 .takes = FIELDS(WHICH)},
+	{"vault.check",
+	 .what = "Holds the vault against itself, as `bedwarden vault fsck` without --content. Of "
+		 "a "
+		 "large one it may not be done when the answer comes: ask again.",
+	 .gives = FIELDS({"done", API_FLAG, true, "false: it goes on."},
+			 {"wrong", API_NUMBER, false, "How many things are wrong."},
+			 {"found", API_LIST, false, "What is, the first 32."},
+			 {"objects", API_NUMBER, false, ""}, {"names", API_NUMBER, false, ""})},
+	{"vault.log",
+	 .what = "What was destroyed in the vault, the oldest first, and whether that record is "
+		 "whole.",
+	 .takes = FIELDS(LIMIT, CURSOR),
+	 .gives = FIELDS({"lines", API_LIST, true, "line, time, entry."},
+			 {"whole", API_FLAG, true, "Its chain holds."}, NEXT)},
 	{"backup.make", .changes = true,
 	 .what = "Begins a backup now: into the vault, and the vault's copy to the other disk. "
 		 "`backup` of status says what came of it.",
