@@ -360,7 +360,8 @@ static int take_object(sqlite3_stmt *s, struct catalog_object *ret_object)
 	};
 
 	if (!take_blob(s, 1, o.head.address, CRYPTO_HASH) ||
-	    !take_blob(s, 3, o.head.box, CIPHER_BOX))
+	    !take_blob(s, 3, o.head.box, CIPHER_BOX) || !object_head_possible(&o.head) ||
+	    o.at > INT64_MAX / 2)
 		return -EUCLEAN;
 	*ret_object = o;
 	return 0;

@@ -212,6 +212,22 @@ def test_arguments(k, doc):
                 count += 1
                 if r.status != 400 or r.json["type"] not in ("request.argument", "request.json", "call.argument"):
                     bad.append((path, name, str(v)[:20], r.status, r.json))
+    huge = {"string": ["x" * 5000, "%00", "%ff%fe"], "integer": ["x", "1.5", "1e3", "", "9" * 40, "-" + "9" * 40, "0x10", "%31%00"],
+            "boolean": ["1", "yes", "TRUE", ""]}
+    for path, methods in doc["paths"].items():
+        for p in methods.get("get", {}).get("parameters", []):
+            kind = p["schema"]["type"]
+            if p.get("in") != "query" or kind not in huge:
+                continue
+            for v in huge[kind]:
+                r = k.ask("GET", f"{path}?{p['name']}={v}", token=ADMIN)
+                count += 1
+                if r.status != 400:
+                    bad.append((path, p["name"], v[:20], r.status, r.json))
+            r = k.ask("GET", f"{path}?{p['name']}=1&{p['name']}=2", token=ADMIN)
+            count += 1
+            if r.status != 400:
+                bad.append((path, p["name"], "twice", r.status))
     for q in ("limit=0", "limit=1001", "limit=-1", "limit=1e3", "limit=", "limit=99999999999999999999",
               "limit=1&limit=2", "cursor=x", "cursor=-1", "cursor=" + "9" * 40, "since=yesterday",
               "since=" + "9" * 100, "verdict=maybe", "grouped=1", "device=" + "x" * 129, "device=%00",
