@@ -109,6 +109,12 @@ until_ms() {
 	done
 	echo $(($(now_ms) - from))
 }
+# soon TEXT COMMAND...: a check of what comes about by itself, however busy the machine is.
+soon() {
+	local text=$1; shift
+	if within "$(until_ms 15000 "$@")" 15000; then ok "$text"; else not "$text"; fi
+}
+says() { status | grep -q -- "$1"; } # PATTERN: so does `bedwarden status`
 again() { # TEXT MS
 	if within "$2" 1000; then ok "$1: guarding again after $2 ms"; else not "$1: guarding again after $2 ms (at most 1000)"; fi
 }
