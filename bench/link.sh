@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # link.sh [BUILD]: the sealed link against wireguard-go, as Debian packages it, in turns in one run:
 # two gateways between two hosts, in namespaces, a program on each gateway, the one on processor 0,
-# the other on 1. CPU is that of the program itself (schedstat of its threads). As root.
+# the other on 1. CPU is that of the program itself (schedstat of its threads). COALESCE is
+# link.coalesce_us; 0: each frame is taken at once. As root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$(realpath "${1:-build}")
@@ -57,8 +58,8 @@ certificate b.example
 for n in a b; do (umask 077; wg genkey >$n.wg); done
 
 start_ours() {
-	ip netns exec "$p-ga" taskset -c 0 "$build/bench/bench-link" g0 192.0.2.1:4754 192.0.2.2:4754 a.example b.example a.example.pem a.example.key ca.pem "${COALESCE:-250}" >ours.a 2>ours.log & pids=($!)
-	ip netns exec "$p-gb" taskset -c 1 "$build/bench/bench-link" g0 192.0.2.2:4754 - b.example a.example b.example.pem b.example.key ca.pem "${COALESCE:-250}" >ours.b 2>&1 & pids+=($!)
+	ip netns exec "$p-ga" taskset -c 0 "$build/bench/bench-link" g0 192.0.2.1:4754 192.0.2.2:4754 a.example b.example a.example.pem a.example.key ca.pem "${COALESCE:-800}" >ours.a 2>ours.log & pids=($!)
+	ip netns exec "$p-gb" taskset -c 1 "$build/bench/bench-link" g0 192.0.2.2:4754 - b.example a.example b.example.pem b.example.key ca.pem "${COALESCE:-800}" >ours.b 2>&1 & pids+=($!)
 	to=10.9.0.2
 }
 start_wireguard() {
@@ -109,6 +110,7 @@ for round in $(seq "${ROUNDS:-2}"); do
 		for _ in $(seq 100); do in_ a ping -c1 -W0.2 $to >/dev/null 2>&1 && break; sleep 0.1; done
 		stream 62500 300 >>$who.full
 		stream 10000 300 >>$who.some
+		field us_median recv.out >>$who.gathered
 		stream 1000 300 >>$who.few
 		field us_median recv.out >>$who.latency
 		tcp >>$who.tcp
@@ -126,5 +128,6 @@ row "300-byte datagrams, 150 Mbit/s, CPU of each that arrives" "$(least ours.ful
 awk -v a="$(cut -d' ' -f2 ours.full | sort -g | head -1)" -v b="$(cut -d' ' -f2 wireguard.full | sort -g | head -1)" 'BEGIN {
 	printf "| link: 150 Mbit/s of 300-byte datagrams, lost, against wireguard-go (%.2f %%) | %.3f %% | none |\n", b * 100, a * 100 }'
 row "300-byte datagrams, 10,000 a second, CPU each, dearer side" "$(least ours.some | cut -d' ' -f1)" "$(least wireguard.some | cut -d' ' -f1)" 1000 us "<= 0.25x"
+row "their median latency, frames being gathered" "$(least ours.gathered)" "$(least wireguard.gathered)" 1 us "-"
 row "one TCP stream" "$(most ours.tcp)" "$(most wireguard.tcp)" 1 Mbit/s ">= 4x"
 row "median latency at 1,000 a second" "$(least ours.latency)" "$(least wireguard.latency)" 1 us "<= 0.5x"

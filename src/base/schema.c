@@ -231,7 +231,7 @@ static const struct cyaml_schema_value text_entry = {
 	  "A gateway that was not heard for so many milliseconds though asked is down, and each " \
 	  "device's fail mode decides.")                                                          \
 	X(NUMBER, schema_file, "coalesce_us", given.coalesce_us, config.link.coalesce_us,         \
-	  OPTIONAL, "500", 0, 1000,                                                               \
+	  OPTIONAL, "800", 0, 1000,                                                               \
 	  "Where frames to be sealed come so fast that at least four come in so many "            \
 	  "microseconds, they are taken together so often: later by at most that, for a "         \
 	  "fraction of the work. 0: each is taken at once.")
