@@ -62,11 +62,19 @@ static unsigned find_private(struct dicom *d, struct bytes uid)
 	return i + 1;
 }
 
-/* False where it is no UID; what is registered need not be looked at again. */
-static bool find_syntax(struct dicom *d, struct bytes uid, unsigned *ret_n)
+/*
+ * False where it is no UID; what is registered need not be looked at again. The one
+ * at that place of the context before is the first guess: most contexts are alike.
+ */
+static bool find_syntax(struct dicom *d, struct bytes uid, unsigned place, unsigned *ret_n)
 {
-	unsigned n = dicom_uid_find(DICOM_SYNTAXES, uid);
+	uint8_t *before = place < DICOM_BEFORE ? &d->before[place] : NULL;
+	unsigned n = before && dicom_uid_is(DICOM_SYNTAXES, *before, uid)
+			     ? *before
+			     : dicom_uid_find(DICOM_SYNTAXES, uid);
 
+	if (n && before)
+		*before = (uint8_t)n;
 	if (!n) {
 		if (!dicom_is_uid(uid))
 			return false;
@@ -188,7 +196,7 @@ static enum reason read_offer(struct dicom *d, struct reader item)
 	uint64_t bits[2] = {0, 0};
 	uint8_t id = read_u8(&item), type;
 	struct dicom_context *c = &d->contexts[id / 2];
-	unsigned abstract = 0, n;
+	unsigned abstract = 0, syntaxes = 0, n;
 	struct bytes uid;
 
 	read_skip(&item, 3);
@@ -203,7 +211,7 @@ static enum reason read_offer(struct dicom *d, struct reader item)
 			if (abstract++ || !find_sop_class(d, uid, &c->sop_class))
 				return REASON_DICOM_MALFORMED;
 		} else {
-			if (!find_syntax(d, uid, &n))
+			if (!find_syntax(d, uid, syntaxes++, &n))
 				return REASON_DICOM_MALFORMED;
 			bits[n / 64] |= UINT64_C(1) << n % 64;
 		}
@@ -242,7 +250,7 @@ static enum reason read_answer(struct dicom *d, struct reader item)
 			return REASON_DICOM_MALFORMED;
 		if (type != TRANSFER_SYNTAX || result)
 			continue;
-		if (n || !find_syntax(d, uid, &n))
+		if (n || !find_syntax(d, uid, 0, &n))
 			return REASON_DICOM_MALFORMED;
 		if (d->known && !is_offered(d, c, n))
 			return REASON_DICOM_NOT_NEGOTIATED;

@@ -475,6 +475,13 @@ static const struct row *find_row(enum dicom_registry r, unsigned n)
 	return n && n <= registries[r].count ? &registries[r].rows[n - 1] : NULL;
 }
 
+bool dicom_uid_is(enum dicom_registry r, unsigned n, struct bytes uid)
+{
+	const struct row *row = find_row(r, n);
+
+	return row && strlen(row->uid) == uid.len && !memcmp(row->uid, uid.data, uid.len);
+}
+
 const char *dicom_uid_text(enum dicom_registry r, unsigned n)
 {
 	const struct row *row = find_row(r, n);

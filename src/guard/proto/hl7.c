@@ -185,6 +185,12 @@ static void keep_type(struct side *s, struct bytes field)
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
 }
 
+/* What programs a pump: IHE PCD-03, Communicate Infusion Order. Other orders ask people. */
+static bool is_infusion_order(struct bytes type)
+{
+	return type.len == 7 && !memcmp(type.data, "RGV^O15", 7);
+}
+
 /*
  * HL7 v2.9 §2.5.4: separators are printable, no letters or digits, and all different. Those
  * that nothing here is read by may be alike: some senders write the escape character twice.
@@ -378,6 +384,7 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	m->observation_count = s->observations;
 	m->batch = s->batch;
 	m->alert = s->alert;
+	m->msg.control = is_infusion_order(m->type);
 	m->kept = mine ? h->kept : 0;
 	m->subject = mine ? h->subject : 0;
 	m->observations = h->observations;
