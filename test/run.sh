@@ -96,6 +96,8 @@ console() {
 	count test/console/page.py build-asan/test/console-kit
 	count test/console/report.py build/bedwarden
 	count test/console/guess.py build/test/console-kit
+	count test/console/hostile.py build-asan/test/console-kit cookies assertions vectors totp policy
+	count test/console/hostile.py build/test/console-kit loris
 }
 
 # Those that count what is lost want the machine for themselves; others mostly wait.

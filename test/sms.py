@@ -179,12 +179,34 @@ text = "none"
 
 
 class Liar(http.server.BaseHTTPRequestHandler):
-    """200 to everything: no yes in Kannel's language."""
+    """A gateway that says yes and means no, each in its way, by the path that it is asked at."""
+    asked = []  # what was to come of its redirects
 
     def do_GET(self):
-        self.send_response(200)
+        how = self.path.split("/")[1].split("?")[0]
+        Liar.asked.append(how)
+        self.send_response({"200": 200, "redirect": 302, "queued": 202}.get(how, 202))
+        if how == "redirect":
+            self.send_header("Location", "http://127.0.0.1:%d/elsewhere" % self.server.server_address[1])
         self.end_headers()
-        self.wfile.write(b"0: Accepted for delivery" * 10000)
+        try:
+            if how == "200":
+                self.wfile.write(b"0: Accepted for delivery")
+            elif how == "error":
+                self.wfile.write(b"ERROR: the number is not in the plan")
+            elif how == "coded":
+                self.wfile.write(b"4: Refused")
+            elif how == "endless":
+                while True:
+                    self.wfile.write(b"0: Accepted for delivery " * 1000)
+            elif how == "drip":
+                for _ in range(60):
+                    self.wfile.write(b"0")
+                    time.sleep(0.5)
+            else:
+                self.wfile.write(b"3: Queued for later delivery")
+        except OSError:
+            pass
 
     def log_message(self, *_):
         pass
@@ -212,7 +234,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="bedwarden-sms-")
     os.chmod(folder, 0o755)
     kannel = Kannel(folder)
-    liar = http.server.HTTPServer(("127.0.0.1", 0), Liar)
+    liar = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
     threading.Thread(target=liar.serve_forever, daemon=True).start()
     url = "http://127.0.0.1:%d/cgi-bin/sendsms"
     keeper = Keeper(folder, "-S", "1", "-W", url % kannel.port)
@@ -261,16 +283,25 @@ def main():
         result(error == "sms.no_gateway", "without a courier nobody waits", (ok, error))
         courier = Courier(keeper)
         time.sleep(0.5)
+        for n, (how, want, what) in enumerate((
+                ("200", "sms.refused", "one whose yes is none (200)"), ("error", "sms.refused", "one that says 202 and means an error"),
+                ("coded", "sms.refused", "one that says 202 and another number than 0 and 3"),
+                ("redirect", "sms.refused", "one that sends us elsewhere"), ("endless", "sms.refused", "one that never ends its answer"),
+                ("drip", "sms.unavailable", "one that answers a byte at a time"))):
+            console.sock.close()
+            keeper.kill()
+            courier.kill()
+            keeper.extra = ("-S", "1", "-W", "http://127.0.0.1:%d/%s" % (liar.server_address[1], how))
+            keeper.start()
+            courier, console = Courier(keeper), Console(keeper)
+            time.sleep(0.5)
+            come_in(keeper, console, "dora%d" % n)
+            began = time.time()
+            ok, error = console.call("factor.sms_set", number="+43660444444%d" % n)
+            result(error == want and time.time() - began < 12, what + ": is not believed, and not waited for for long",
+                   (ok, error, time.time() - began))
+        result("elsewhere" not in Liar.asked and "redirect" in Liar.asked, "nobody follows it elsewhere with the login and the code", Liar.asked)
         console.sock.close()
-        keeper.kill()
-        courier.kill()
-        keeper.extra = ("-S", "1", "-W", url % liar.server_address[1])
-        keeper.start()
-        courier, console = Courier(keeper), Console(keeper)
-        time.sleep(0.5)
-        come_in(keeper, console, "dora")
-        ok, error = console.call("factor.sms_set", number="+436604444444")
-        result(error == "sms.refused", "one that lies is not believed", (ok, error))
         silent = socket.socket()
         silent.bind(("127.0.0.1", 0))
         silent.listen(1)

@@ -328,7 +328,7 @@ async function doorsPage() {
 				"Reviewed", async (args) => { await change("grant.review", { id: g.id, reason: args.reason }); doorsPage(); }))) : null,
 		el("section", {}, el("h2", {}, "Open, asked for, and past"),
 			table(["Device", "Service", "Who", "From", "Reason", "State", "Until", ""], grants.map((g) => [
-				g.device, g.service, g.person, g.source, g.why, grantState(g), g.until ? moment(g.until) : g.why_ended || "",
+				g.device, g.service, g.person, g.source, g.note ? [g.why, el("p", { className: "hint" }, g.note)] : g.why, grantState(g), g.until ? moment(g.until) : g.why_ended || "",
 				[
 					g.state === "asked" && staff ? done("grant.approve", { id: g.id }, "Approve", "", g.device) : null,
 					g.state === "asked" && staff ? done("grant.deny", { id: g.id }, "Deny", "quiet", g.device) : null,

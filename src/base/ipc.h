@@ -29,7 +29,8 @@ enum ipc_type {
 	IPC_APPLY,    /* keeper → parent: empty, read the config again; parent → keeper: JSON
 			   * object, {"generation":N} or {"error":"what, where, what to do"} */
 	IPC_EVIDENCE, /* guard → keeper: frames around a finding (base/evidence.h) */
-	IPC_STOP,     /* parent → child: finish what is begun and exit 0; empty */
+	IPC_STOP, /* parent → child: finish what is begun and exit 0; empty, or to the link u32 1:
+			   * another gateway takes its connections over */
 	/* What only the keeper's keys can do, asked for by others (role/secrets.h). */
 	IPC_SIGN,
 	IPC_WRAP,
@@ -103,6 +104,9 @@ enum ipc_type {
 	IPC_CONDUCT,  /* guard → keeper: struct setup_conduct (role/setup.h), some */
 	IPC_SURVEY,   /* keeper → parent: empty, hold the advisories against the devices */
 	IPC_SURVEYED, /* surveyor → parent → keeper: fd of a memfd, JSON (role/surveyor.h); empty */
+	IPC_HANDOVER, /* parent → link: fd of an end of a pair in which connections lie from one link's
+		       * process to the next (seal/relay/relay.h); u32 0 take what is there, 1 leave
+		       * them here */
 	IPC_TYPE_COUNT,
 };
 

@@ -323,6 +323,9 @@
 	  "An emergency opening of a device has not been looked at by a second person yet.")       \
 	X(GRANT_REFUSED, "grant.refused",                                                          \
 	  "A person who asked to be let into a device was turned down.")                           \
+	X(GRANT_UNREADABLE, "grant.data_unreadable",                                               \
+	  "File transfer by somebody who was let in is encrypted: the gateway cannot see which "   \
+	  "further ports it needs, and opens none but those that its service names.")              \
 	X(AUDIT_BROKEN, "audit.broken",                                                            \
 	  "The record of who did what was changed by somebody, or is damaged.")                    \
 	X(AUDIT_LOST, "audit.unrecorded",                                                          \

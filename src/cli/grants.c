@@ -83,6 +83,8 @@ static void print_grant(void *arg, json_t *ok)
 	} else {
 		printf("number %d\n", (int)control_number(ok, "id"));
 	}
+	if (!o->control.json && g && *control_text(g, "note"))
+		puts(control_text(g, "note"));
 }
 
 static void print_services(void *arg, json_t *ok)

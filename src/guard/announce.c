@@ -4,8 +4,10 @@
 
 #include "guard/proto/ftp.h"
 #include "guard/proto/tftp.h"
+#include "guard/proto/tls.h"
 
-#define PORT_MIN 1024 /* a port below is a service, and to be asked for as one */
+#define PORT_MIN  1024 /* a port below is a service, and to be asked for as one */
+#define PORT_FTPS 990
 
 static void door(const struct gate_grant_row *grant, enum gate_door_kind kind, uint16_t port,
 		 struct gate_grant_row *ret_row)
@@ -61,4 +63,13 @@ bool announce_door(const struct session_message *m, const struct gate_grant_row 
 	if (m->proto == &tftp_proto)
 		return grant->key.proto == PROTO_UDP && tftp_door(m, grant, ret_row);
 	return false;
+}
+
+bool announce_hidden(const struct session_message *m, const struct gate_grant_row *grant)
+{
+	if (!(grant->grant.flags & GATE_GRANT_DATA) || m->msg->reason != REASON_NONE || m->end != 1)
+		return false;
+	if (m->proto == &ftp_proto)
+		return ((const struct ftp_msg *)m->msg)->encrypted;
+	return m->proto == &tls_proto && m->packet->src_port == PORT_FTPS;
 }

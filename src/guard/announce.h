@@ -16,5 +16,10 @@
  */
 bool announce_door(const struct session_message *m, const struct gate_grant_row *grant,
 		   struct gate_grant_row *ret_row);
+/*
+ * Does the message say that from here on nobody can read what is announced? A reply by which FTP goes
+ * over to TLS or Kerberos (RFC 4217 §4, RFC 2228 §3), or FTP that began so (port 990).
+ */
+bool announce_hidden(const struct session_message *m, const struct gate_grant_row *grant);
 
 #endif

@@ -115,6 +115,8 @@ void engine_shut_doors(struct engine *e);
  * Where a control conversation ends, so does its last door.
  */
 void engine_announced(struct engine *e, const struct session_message *m);
+/* Is it said under a grant, and hides from here on what is announced? */
+bool engine_hidden(const struct engine *e, const struct session_message *m);
 bool engine_hold(struct engine *e, const struct frame *f, uint32_t out);
 void engine_release(struct engine *e, bool all);
 void engine_control_ended(struct engine *e, const struct flow *f);

@@ -90,6 +90,8 @@ enum reason engine_message_said(void *arg, const struct session_message *m)
 		told.drop = true;
 	}
 
+	if (told.reason == REASON_NONE && engine_hidden(e, m))
+		told.reason = REASON_GRANT_UNREADABLE;
 	notice_message(&e->notice, &told);
 	if (e->inventory) {
 		struct weaknesses shown = weaknesses_of(m->proto, m->msg);

@@ -61,6 +61,14 @@ void engine_announced(struct engine *e, const struct session_message *m)
 	remember(e, m->flow->id, &row);
 }
 
+bool engine_hidden(const struct engine *e, const struct session_message *m)
+{
+	uint32_t id = e->heard->v.grant;
+	const struct gate_grant_row *grant = id ? row_of(e, m->flow, id) : NULL;
+
+	return grant && announce_hidden(m, grant);
+}
+
 void engine_control_ended(struct engine *e, const struct flow *f)
 {
 	for (unsigned i = 0; i < ENGINE_CONTROLS; i++) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -212,6 +213,18 @@ static X509 *certificate(struct console *c)
 	if (x)
 		fetch_pem(c, (struct bytes){(const uint8_t *)pem, self_pem(x, pem)});
 	return x;
+}
+
+/* A descriptor a connection, for as many as the options allow. */
+static void raise_limits(const struct console *c)
+{
+	rlim_t need = c->connections + 64;
+	struct rlimit most;
+
+	if (getrlimit(RLIMIT_NOFILE, &most) == 0 && most.rlim_cur < need) {
+		most.rlim_cur = need < most.rlim_max ? need : most.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &most);
+	}
 }
 
 /* Before the sandbox. Where there is none, who needs a certificate does not come in. */
@@ -574,6 +587,7 @@ int console_main(int argc, char **argv)
 	tzset();
 	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL);
 	json_object_seed(0);
+	raise_limits(&c);
 	open_all(&c);
 	lock_in(&c);
 	if (ipc_send(c.parent, IPC_READY, 0, (struct bytes){0}, -1) < 0)

@@ -15,7 +15,7 @@
 #include "role/setup.h"
 
 #define PARENT_FD  3
-#define ANSWER_MAX 4096 /* bytes of a gateway's answer that are read; none is kept */
+#define ANSWER_MAX 4096 /* bytes of a gateway's answer that are read */
 
 enum { FROM_PARENT, FROM_KEEPER };
 
@@ -35,20 +35,19 @@ static const char *const calls[] = {
 
 static char ipc_buf[IPC_BUF];
 
-static size_t drop_body(char *data, size_t one, size_t len, void *arg)
+static size_t take_body(char *data, size_t one, size_t len, void *arg)
 {
-	size_t *left = arg;
+	struct writer *said = arg;
 
-	if (len > *left)
-		return 0; /* no gateway has so much to say: it ends here */
-	*left -= len;
-	return len;
+	write_bytes(said, data, len);
+	return said->bad ? 0 : len; /* no gateway has so much to say: it ends here */
 }
 
 /* HTTP's status; 0: nobody answered. */
 static unsigned fetch(const char *url)
 {
-	size_t left = ANSWER_MAX;
+	char text[ANSWER_MAX];
+	struct writer said = writer_new(text, sizeof(text));
 	CURL *c = curl_easy_init();
 	CURLcode r = CURLE_OK;
 	long status = 0;
@@ -60,16 +59,19 @@ static unsigned fetch(const char *url)
 	r |= curl_easy_setopt(c, CURLOPT_PROXY, "");
 	r |= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	r |= curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)COURIER_MS);
-	r |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, drop_body);
-	r |= curl_easy_setopt(c, CURLOPT_WRITEDATA, &left);
+	r |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+	r |= curl_easy_setopt(c, CURLOPT_WRITEDATA, &said);
 	r |= curl_easy_setopt(c, CURLOPT_USERAGENT, "bedwarden/" BEDWARDEN_VERSION);
 	if (r == CURLE_OK) {
 		r = curl_easy_perform(c);
-		/* A status is an answer, whatever comes after it. */
+		/* A status is an answer, unless what comes after it denies it. */
 		if (r == CURLE_OK || r == CURLE_WRITE_ERROR)
 			curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	}
 	curl_easy_cleanup(c);
+	if (status == 202 &&
+	    (said.bad || sms_denies((struct bytes){(const uint8_t *)text, said.len})))
+		status = SMS_DENIED;
 	return status > 0 && status < 1000 ? (unsigned)status : 0;
 }
 

@@ -28,6 +28,7 @@
 #define BOOK_WORD  "bedwarden-grants-1 sealed\n"
 #define PLAIN_WORD "bedwarden-grants-1 plain\n"
 #define PURPOSE	   "grants"
+#define PORT_MIN   1024		      /* of what is announced: below are services */
 #define SLACK_NS   (NSEC_PER_SEC / 5) /* ends that differ by less are the same */
 
 void door_boot_id(char ret_id[DOOR_BOOT_ID])
@@ -327,9 +328,36 @@ static void put_text(json_t *o, const char *key, const char *text)
 		json_object_set_new(o, key, json_string(text));
 }
 
-json_t *door_json(const struct grant *g, const struct grant_clock *now)
+/* Of FTP: what is announced is opened, but what is encrypted nobody can read. NULL: nothing to say. */
+static const char *note_of(const struct keeper *k, const struct grant *g)
+{
+	uint32_t device, count = 0;
+	bool data = false, more = false;
+	const struct policy_service *s;
+
+	if (!k->policy || !door_device(k->policy, g->device, &device))
+		return NULL;
+	s = door_service(k->policy, device, g->service, &count);
+	for (uint32_t i = 0; i < count; i++) {
+		data |= s[i].proto == IPPROTO_TCP && has_data(k->policy, &s[i]);
+		more |= s[i].proto == IPPROTO_TCP && s[i].port_hi >= PORT_MIN;
+	}
+	if (!data)
+		return NULL;
+	return more ? "Transfers open as they are announced. Over TLS (AUTH TLS) nobody can read "
+		      "that: "
+		      "those need a port that the service names."
+		    : "Transfers open as they are announced. Over TLS (AUTH TLS) nobody can read "
+		      "that, "
+		      "and no transfer gets through: turn it off, or have the policy name the "
+		      "device's "
+		      "passive ports in the service.";
+}
+
+json_t *door_json(const struct keeper *k, const struct grant *g, const struct grant_clock *now)
 {
 	uint64_t left = grant_left(g, now);
+	const char *note = note_of(k, g);
 	json_t *o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b}", "id",
 			      (json_int_t)g->id, "state", grant_state_name(g->state), "person",
 			      g->person, "role", g->role, "device", g->device, "service",
@@ -350,6 +378,8 @@ json_t *door_json(const struct grant *g, const struct grant_clock *now)
 	put_text(o, "reviewed_by", g->reviewed_by);
 	put_text(o, "review", g->review);
 	json_object_set_new(o, "to_review", json_boolean(grant_to_review(g)));
+	if (g->state == GRANT_ASKED || g->state == GRANT_OPEN)
+		put_text(o, "note", note ? note : "");
 	return o;
 }
 
@@ -503,7 +533,7 @@ json_t *door_rows(struct keeper *k)
 		const struct grant *g = grants_at(k->door->book, i);
 
 		if (g->state == GRANT_ASKED || g->state == GRANT_OPEN || grant_to_review(g))
-			json_array_append_new(rows, door_json(g, &now));
+			json_array_append_new(rows, door_json(k, g, &now));
 	}
 	return rows;
 }

@@ -41,7 +41,7 @@ void door_answer(struct keeper *k, const struct ipc_message *m)
 			continue;
 		k->door->waiting[i] = (struct door_waiting){0};
 		if (err == 0 && g) {
-			call_done(k, w.ticket, json_pack("{s:o}", "grant", door_json(g, &now)));
+			call_done(k, w.ticket, json_pack("{s:o}", "grant", door_json(k, g, &now)));
 			continue;
 		}
 		call_fail(&e, 503, "grant.not_in_force", "The door could not be opened or shut",
@@ -97,7 +97,7 @@ static json_t *commit(struct keeper *k, const struct call_asker *by, uint32_t id
 			d->waiting[i] = (struct door_waiting){(uint32_t)ask, by->ticket, id};
 			return call_later(k, by, PARENT_MS, e);
 		}
-	return json_pack("{s:o}", "grant", door_json(g, &now));
+	return json_pack("{s:o}", "grant", door_json(k, g, &now));
 }
 
 /* ---- calls ---- */
@@ -449,7 +449,7 @@ static json_t *call_list(struct keeper *k, const struct call_asker *by, const js
 		bool live = g->state == GRANT_ASKED || g->state == GRANT_OPEN || grant_to_review(g);
 
 		if ((all || live) && is_theirs(by, g))
-			json_array_append_new(grants, door_json(g, &now));
+			json_array_append_new(grants, door_json(k, g, &now));
 	}
 	for (unsigned i = 0; i < grants_invitations(k->door->book); i++) {
 		const struct invitation *v = grants_invitation(k->door->book, i);

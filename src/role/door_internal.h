@@ -35,7 +35,8 @@ int door_save(struct keeper *k); /* 0: it is on the disk */
  */
 int64_t door_push(struct keeper *k, bool always);
 void door_time(json_t *o, const char *key, uint64_t wall_ns); /* 0 is left out */
-json_t *door_json(const struct grant *g, const struct grant_clock *now);
+/* With `note`, what the grant does not reach, where there is such a thing to say. */
+json_t *door_json(const struct keeper *k, const struct grant *g, const struct grant_clock *now);
 /* As an event. */
 void door_tell(struct keeper *k, const struct grant *g, enum reason why);
 /* In the audit trail: the entry without which no door opens, and the one that it has shut. */

@@ -11,6 +11,7 @@
  *   releases.c another release of the gateway itself
  *   grants.c   doors that the keeper opens and shuts, and those for data that guards announce
  *   sealing.c  memory that guards share with the link
+ *   handover.c connections of relays from one link's process to the next
  *   status.c   the answer to `bedwarden status`
  */
 #include "bpf/shared.h"
@@ -93,8 +94,10 @@ struct gateway {
 	int estate;	  /* memory in which keys outlive the link's process; 0 none */
 	bool link_shares; /* the link that runs was given all this */
 	struct setup_peers peers; /* as the link last said */
+	int handover[2];	  /* in which connections lie from link to link; -1 none */
+	bool followed; /* who holds that pair besides outlives us: another gateway takes over */
 	struct install install;
-	bool survey; /* the keeper wants one */
+	bool survey;	       /* the keeper wants one */
 	int supervisor;	       /* who changes releases; -1: started by hand */
 	char release[64];      /* the one that this is; "" the packaged one */
 	uint64_t ports_due_ns; /* when to look at the ports again; 0 not */
@@ -149,6 +152,13 @@ bool sealing_wanted(const struct gateway *g);
 void sealing_guard(struct gateway *g, struct member *guard);
 void sealing_link(struct gateway *g, struct member *link);
 void sealing_close(struct gateway *g);
+
+/* handover.c */
+/* The pair that outlives this gateway, where a supervisor gave one; else one of our own. */
+void handover_open(struct gateway *g);
+/* A link was just started, and knows its relays. */
+void handover_greet(struct gateway *g, struct member *link);
+void handover_close(struct gateway *g);
 
 /* grants.c */
 /* The keeper says which doors are open. False: that is no message of its kind. */

@@ -34,11 +34,11 @@
 /* Who may say what to the link. */
 enum { FROM_PARENT, FROM_KEEPER };
 static const struct ipc_right rights[] = {
-	{FROM_PARENT, IPC_LINK},     {FROM_PARENT, IPC_RELAYS}, {FROM_PARENT, IPC_LISTEN},
-	{FROM_PARENT, IPC_STOP},     {FROM_KEEPER, IPC_PKI},	{FROM_KEEPER, IPC_TLS_KEY},
-	{FROM_KEEPER, IPC_TLS_SIGN}, {FROM_PARENT, IPC_LINKS},	{FROM_PARENT, IPC_FRAMES},
-	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES}, {FROM_PARENT, IPC_ESTATE},
-	{FROM_PARENT, IPC_AGENTS},
+	{FROM_PARENT, IPC_LINK},     {FROM_PARENT, IPC_RELAYS},	  {FROM_PARENT, IPC_LISTEN},
+	{FROM_PARENT, IPC_STOP},     {FROM_KEEPER, IPC_PKI},	  {FROM_KEEPER, IPC_TLS_KEY},
+	{FROM_KEEPER, IPC_TLS_SIGN}, {FROM_PARENT, IPC_LINKS},	  {FROM_PARENT, IPC_FRAMES},
+	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES},	  {FROM_PARENT, IPC_ESTATE},
+	{FROM_PARENT, IPC_AGENTS},   {FROM_PARENT, IPC_HANDOVER},
 };
 
 /* Besides what every role lives on: connections in and out. No file, no name lookup. */
@@ -49,6 +49,7 @@ static const char *const calls[] = {
 };
 
 static struct link link_state;
+static volatile sig_atomic_t told; /* SIGTERM: give way to another process */
 static uint8_t ipc_buf[IPC_BUF];
 
 /* --- the keeper ------------------------------------------------------------------ */
@@ -268,6 +269,39 @@ static void take_listener(struct link *l, struct ipc_message *m)
 	m->fd = -1;
 }
 
+/* What the last link left goes on; or where to leave it. */
+static void take_handover(struct link *l, struct ipc_message *m)
+{
+	uint32_t leave;
+	unsigned lost, count;
+
+	if (!ipc_u32(m, &leave))
+		return;
+	if (leave) {
+		if (l->leave >= 0)
+			close(l->leave);
+		l->leave = m->fd;
+		m->fd = -1;
+		return;
+	}
+	count = relays_take_over(l->relays, m->fd, &lost);
+	if (count)
+		log_info("%u connections go on that another link's process had", count);
+	if (lost)
+		log_error(
+			"%u connections of another link's process could not go on: their relay is "
+			"gone or another, or it was killed",
+			lost);
+}
+
+static void stop(struct link *l, const struct ipc_message *m)
+{
+	uint32_t followed;
+
+	l->stopping = true;
+	l->followed = ipc_u32(m, &followed) && followed;
+}
+
 static void from_parent(struct link *l, struct ipc_message *m)
 {
 	if (m->type == IPC_LINK)
@@ -277,7 +311,9 @@ static void from_parent(struct link *l, struct ipc_message *m)
 	else if (m->type == IPC_LISTEN)
 		take_listener(l, m);
 	else if (m->type == IPC_STOP)
-		l->stopping = true;
+		stop(l, m);
+	else if (m->type == IPC_HANDOVER)
+		take_handover(l, m);
 	else if (m->type == IPC_AGENTS) {
 		agent_peer(l, m->fd);
 		m->fd = -1; /* it is ours now */
@@ -370,7 +406,7 @@ static void run(struct link *l)
 {
 	uint64_t tick = clock_mono_ns(), report = tick, now;
 
-	while (!l->stopping) {
+	while (!l->stopping && !told) {
 		int ms = peers_turn(l->peers, outbox_empty(&l->events) ? 1000 : 50);
 
 		relays_turn(l->relays, peers_sleep(l->peers) ? ms : 0);
@@ -391,15 +427,33 @@ static void run(struct link *l)
 	}
 }
 
-/* No new connections; those that stand have a moment to end. The parent's sockets go on listening:
- * who comes meanwhile waits for the next link. */
+/* Handshakes that are on have a moment to be done; then all that stands is left to the next link. */
+static void leave(struct link *l)
+{
+	uint64_t end = clock_mono_ns() + LINK_SHAKE_MS * NSEC_PER_MSEC;
+	unsigned count;
+
+	while (relays_shaking(l->relays) && clock_mono_ns() < end) {
+		relays_turn(l->relays, 20);
+		flush(l);
+	}
+	count = relays_hand_over(l->relays, l->leave);
+	log_info("%u connections are handed over", count);
+}
+
+/* No new connections; those that nobody takes over have a moment to end. The parent's sockets go on
+ * listening: who comes meanwhile waits for the next link. */
 static void drain(struct link *l)
 {
 	uint64_t end = clock_mono_ns() + LINK_DRAIN_MS * NSEC_PER_MSEC;
 
 	lines_close(l->lines);
 	peers_turn(l->peers, 0);
-	peers_free(l->peers);
+	/* Of the same parent the next link goes on by our keys, too, and nobody is told that we go. */
+	if (!told || l->stopping)
+		peers_free(l->peers);
+	if (l->leave >= 0 && (told || l->followed))
+		leave(l);
 	while (relays_open(l->relays) && clock_mono_ns() < end) {
 		relays_turn(l->relays, 50);
 		flush(l);
@@ -407,6 +461,11 @@ static void drain(struct link *l)
 	relays_free(l->relays);
 	l->relays = NULL;
 	flush(l);
+}
+
+static void hear_term(int signal)
+{
+	told = 1;
 }
 
 int link_main(int argc, char **argv)
@@ -417,9 +476,10 @@ int link_main(int argc, char **argv)
 		fputs("bedwarden: _link is started by 'bedwarden run'\n", stderr);
 		return 2;
 	}
-	*l = (struct link){.parent = CHILD_IPC_FD, .keeper = -1, .updater = -1};
+	*l = (struct link){.parent = CHILD_IPC_FD, .keeper = -1, .updater = -1, .leave = -1};
 	log_init("link", LOG_INFO);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTERM, hear_term);
 	raise_limits();
 	prepare(l);
 	lock_in();

@@ -8,8 +8,9 @@
  *
  *   bedwarden _link
  *
- * fd 3 is its end of the parent's pair. IPC_STOP ends it when its connections have ended, or
- * LINK_DRAIN_MS later.
+ * fd 3 is its end of the parent's pair. SIGTERM, and IPC_STOP where it says so, ends it with its
+ * connections handed over to the next link (seal/relay/relay.h); IPC_STOP that does not, when they
+ * have ended or LINK_DRAIN_MS later.
  *
  * Its files: link.c, the process, its rights and its loop; lines.c, the relays and their
  * certificates; peers.c, the sealed links; est.c, EST; agent.c, agents of devices.
@@ -19,6 +20,7 @@
 #include "seal/relay/relay.h"
 
 #define LINK_DRAIN_MS 1500 /* less than the parent waits */
+#define LINK_SHAKE_MS 1000 /* of that, for handshakes that are on */
 
 struct est;
 struct json;
@@ -38,7 +40,9 @@ struct link {
 	char state[IPC_BODY_MAX]; /* as the keeper was last told */
 	size_t state_len;
 	uint32_t asked; /* id of the last question to the keeper */
+	int leave;	/* socket, where connections are left for the next link; -1 none */
 	bool stopping;
+	bool followed; /* another link comes, by the parent's word */
 };
 
 /* Asks the keeper about certificates; its answer comes with that id, see pki.h. 0: it cannot be asked. */

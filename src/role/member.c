@@ -510,6 +510,7 @@ static void link_greet(struct gateway *g, struct member *m)
 	introduce_agents(g);
 	g->link_shares = false;
 	member_relays(g);
+	handover_greet(g, m);
 }
 
 static unsigned no_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])

@@ -446,6 +446,7 @@ static bool any_alive(const struct gateway *g, enum role_id role)
 static void stop_role(struct gateway *g, struct loop *l, enum role_id role, unsigned patience_ms)
 {
 	uint64_t end = clock_mono_ns() + patience_ms * NSEC_PER_MSEC;
+	uint32_t followed = g->followed;
 
 	for (unsigned i = 0; i < g->member_count; i++) {
 		struct member *m = &g->members[i];
@@ -453,7 +454,11 @@ static void stop_role(struct gateway *g, struct loop *l, enum role_id role, unsi
 		if (m->role != role || !m->child.pid)
 			continue;
 		m->child.stopping = true;
-		member_send(m, IPC_STOP, 0, (struct bytes){0}, -1);
+		member_send(m, IPC_STOP, 0,
+			    role == ROLE_LINK
+				    ? (struct bytes){(const uint8_t *)&followed, sizeof(followed)}
+				    : (struct bytes){0},
+			    -1);
 	}
 	while (any_alive(g, role)) {
 		uint64_t now = clock_mono_ns();
@@ -545,6 +550,7 @@ int parent_run(const struct parent_options *o)
 	if (!g || !(g->watch = watch_new()))
 		fatal("out of memory");
 	releases_open(g);
+	handover_open(g);
 	g->config_file = o->config_file;
 	g->started_ns = clock_mono_ns();
 	err = loop_open(&l);
@@ -572,6 +578,7 @@ out:
 	front_close(&g->front);
 	doors_close(&g->doors);
 	sealing_close(g);
+	handover_close(g);
 	facts_free(&g->facts);
 	free(g->install.order);
 	site_free(&g->site);

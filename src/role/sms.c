@@ -97,9 +97,10 @@ void staff_sent(struct keeper *k, const struct ipc_message *msg)
 		json_decref(m.ok);
 		if (sms_answer(status) == SMS_REFUSED)
 			call_fail(&e, 502, "sms.refused", "The SMS gateway refused the message",
-				  "it said %u; an administrator should look at sms.login and at "
+				  "it said %u%s; an administrator should look at sms.login and at "
 				  "the gateway; use another factor",
-				  status);
+				  status == SMS_DENIED ? 202 : status,
+				  status == SMS_DENIED ? ", and the contrary in its text" : "");
 		else
 			call_fail(&e, 504, "sms.unavailable", "The SMS gateway cannot be reached",
 				  "use another factor, or try again later");

@@ -31,10 +31,11 @@ struct supervisor {
 	const struct supervisor_options *o;
 	int dir; /* updates_dir; -1: there is none, and no release but the packaged one */
 	int signals;
-	pid_t gateway, helper;			      /* 0: none */
-	int sock;				      /* our end of the gateway's pair; -1 none */
-	int helper_status;			      /* as waitpid() has it, once helper is 0 */
-	int helper_words;			      /* what it has to say; -1 */
+	pid_t gateway, helper; /* 0: none */
+	int sock;	       /* our end of the gateway's pair; -1 none */
+	int handover[2];       /* in which connections lie from gateway to gateway; -1 none */
+	int helper_status;     /* as waitpid() has it, once helper is 0 */
+	int helper_words;      /* what it has to say; -1 */
 	char running[PLACE_NAME], wanted[PLACE_NAME]; /* "" the packaged one */
 	bool asked;				      /* `wanted` is */
 	bool stop;
@@ -64,9 +65,26 @@ static bool program_of(const struct supervisor *s, const char *release, char ret
 
 /* --- children --------------------------------------------------------------- */
 
-/* In the new process. `sock` becomes descriptor 3, `words` standard output; -1: neither. */
-static _Noreturn void become(const char *program, char *const *argv, int sock, int words, int death,
-			     pid_t parent)
+/* Descriptors from `at` on, which may stand where others are to go: false, one cannot. */
+static bool move_to(const int *fds, unsigned count, int at)
+{
+	int high[3];
+
+	for (unsigned i = 0; i < count; i++)
+		if ((high[i] = fcntl(fds[i], F_DUPFD, 64)) < 0)
+			return false;
+	for (unsigned i = 0; i < count; i++) {
+		if (dup2(high[i], at + (int)i) < 0)
+			return false;
+		close(high[i]);
+	}
+	return true;
+}
+
+/* In the new process. `socks[0 .. 3)` become descriptors 3, 4, 5, `words` standard output; NULL, -1:
+ * none do. */
+static _Noreturn void become(const char *program, char *const *argv, const int *socks, int words,
+			     int death, pid_t parent)
 {
 	sigset_t none;
 
@@ -79,14 +97,17 @@ static _Noreturn void become(const char *program, char *const *argv, int sock, i
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_PID");
 	unsetenv("WATCHDOG_USEC");
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
 	if (words >= 0 && dup2(words, STDOUT_FILENO) < 0)
 		_exit(126);
-	if (sock >= 0) {
-		int high = fcntl(sock, F_DUPFD, 64);
+	if (socks && socks[0] >= 0) {
+		bool whole = socks[1] >= 0 && socks[2] >= 0;
 
-		if (high < 0 || dup2(high, 3) < 0 || setenv(SUPERVISOR_ENV, "3", 1) < 0)
+		if (!move_to(socks, whole ? 3 : 1, 3) || setenv(SUPERVISOR_ENV, "3", 1) < 0 ||
+		    (whole && setenv(SUPERVISOR_HANDOVER_ENV, "4 5", 1) < 0))
 			_exit(126);
-		close(high);
 	}
 	execv(program, argv);
 	fprintf(stderr, "bedwarden: %s cannot be started: %s\n", program, strerror(errno));
@@ -115,7 +136,8 @@ static void start_gateway(struct supervisor *s, const char *release)
 		pair[0] = pair[1] = -1;
 	pid = fork();
 	if (pid == 0)
-		become(program, argv, pair[1], -1, SIGTERM, self);
+		become(program, argv, (int[]){pair[1], s->handover[0], s->handover[1]}, -1, SIGTERM,
+		       self);
 	if (pair[1] >= 0)
 		close(pair[1]);
 	if (s->sock >= 0)
@@ -141,7 +163,7 @@ static int start_helper(struct supervisor *s, const char *program, char *const *
 	}
 	pid = fork();
 	if (pid == 0)
-		become(program, argv, -1, pipe_fds[1], SIGKILL, self);
+		become(program, argv, NULL, pipe_fds[1], SIGKILL, self);
 	close(pipe_fds[1]);
 	if (pid < 0) {
 		close(pipe_fds[0]);
@@ -450,12 +472,30 @@ static int open_place(const char *path)
 	return dir;
 }
 
+/* The pair that the service manager kept, or a new one for it to keep. */
+static void open_handover(struct supervisor *s)
+{
+	static const char *const names[2] = {"handover-0", "handover-1"};
+
+	for (unsigned i = 0; i < 2; i++)
+		s->handover[i] = notify_kept(names[i]);
+	if (s->handover[0] >= 0 && s->handover[1] >= 0)
+		return;
+	if (ipc_pair(s->handover) < 0) {
+		s->handover[0] = s->handover[1] = -1;
+		return;
+	}
+	for (unsigned i = 0; i < 2; i++)
+		notify_keep(names[i], s->handover[i]);
+}
+
 int supervisor_run(const struct supervisor_options *o)
 {
 	struct supervisor s = {.o = o, .sock = -1, .helper_words = -1, .again_ns = UINT64_MAX};
 	char release[PLACE_NAME];
 
 	log_init("supervisor", LOG_INFO);
+	open_handover(&s);
 	s.signals = open_signals();
 	if (s.signals < 0)
 		fatal("no signals from the kernel: %s", strerror(errno));

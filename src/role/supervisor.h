@@ -18,9 +18,14 @@
  *   "READY=1", "WATCHDOG=1"    handed on to the service manager
  *   "SWITCH=VERSION"           start that release; "SWITCH=": the packaged one
  * and is told "OUTCOME" when a change is decided, which is noted then.
+ *
+ * It has both ends of another pair, too, their numbers in SUPERVISOR_HANDOVER_ENV: there one gateway's
+ * relays leave their connections for the next one's. Between two lives of the
+ * supervisor the service manager keeps that pair (sd_notify(3), FDSTORE).
  */
-#define SUPERVISOR_ENV	   "BEDWARDEN_SUPERVISOR"
-#define SUPERVISOR_PROVE_S 25
+#define SUPERVISOR_ENV		"BEDWARDEN_SUPERVISOR"
+#define SUPERVISOR_HANDOVER_ENV "BEDWARDEN_HANDOVER"
+#define SUPERVISOR_PROVE_S	25
 
 struct supervisor_options {
 	const char *config_file;

@@ -2,8 +2,9 @@
 # What stands behind doors, as others speak it: a device with OpenSSH, vsftpd, atftpd, xrdp, TigerVNC
 # and nginx, and their clients at a workstation. Before a grant none of them is reachable; under it all
 # are, FTP's and TFTP's data with them, by the port that was announced and no other; at its end the
-# session is cut, and both ends are told so.
-# usage: test/e2e/services.sh [BINARY]    capture=packet: without the kernel's floor
+# session is cut, and both ends are told so. Where FTP goes over to TLS the gateway says what it can no longer
+# do; what was recorded of SSH and RDP is opened again out of the vault, and read.
+# usage: test/e2e/services.sh [BINARY]    capture=packet: without the kernel's floor; ONLY=ftp: that one
 set -uo pipefail
 self=$(realpath "$0")
 cd "$(dirname "$0")/../.."
@@ -39,7 +40,7 @@ wire() {
 	for ns in pump ws beside; do at $ns ethtool -K e0 tso off gso off gro off tx off >/dev/null 2>&1; done
 }
 cat >"$dir/bw.yaml" <<Y
-gateway: {name: e2e, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden, capture: ${capture:-auto}}
+gateway: {name: e2e, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden, capture: ${capture:-auto}, evidence: on}
 segments:
   - {name: icu, ward: w0, hospital: h0}
 devices:
@@ -49,10 +50,11 @@ devices:
     ip: [$pump]
     fail: closed
     services:
-      - {name: ssh, alone: [administrator]}
+      - {name: ssh, alone: [administrator], record: yes}
       - {name: ftp, alone: [administrator]}
+      - {name: files, port: ["21", "30100-31099"], alone: [administrator]}
       - {name: web, alone: [administrator]}
-      - {name: rdp, alone: [administrator]}
+      - {name: rdp, alone: [administrator], record: yes}
       - {name: vnc, alone: [administrator]}
       - {name: tftp, port: [69], proto: udp, alone: [administrator]}
 Y
@@ -81,6 +83,7 @@ with_ssh() {
 }
 with_ftp() {
 	mkdir -p /var/run/vsftpd/empty
+	openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=pump -keyout "$dir/ftp.key" -out "$dir/ftp.pem" 2>/dev/null
 	cat >"$dir/vsftpd.conf" <<-S
 		listen=YES
 		background=NO
@@ -91,6 +94,15 @@ with_ftp() {
 		connect_from_port_20=YES
 		seccomp_sandbox=NO
 		xferlog_enable=NO
+		pasv_min_port=30100
+		pasv_max_port=31099
+		ssl_enable=YES
+		allow_anon_ssl=YES
+		force_anon_logins_ssl=NO
+		force_anon_data_ssl=NO
+		require_ssl_reuse=NO
+		rsa_cert_file=$dir/ftp.pem
+		rsa_private_key_file=$dir/ftp.key
 	S
 	at pump vsftpd "$dir/vsftpd.conf" &
 }
@@ -117,6 +129,19 @@ has() { # NAME PROGRAM: it runs, or is passed over by name
 }
 
 # ---- words ----
+
+member() { grep -o "\"$1\": *\"\?[^,\"}]*" | head -1 | sed 's/.*: *"\?//'; }
+# recorded PORT FILTER: how many packets of such sessions the vault's evidence holds.
+recorded() {
+	local f n=0
+	rm -rf "$dir/out"; mkdir "$dir/out"
+	timeout 20 "$bw" vault get "$dir/state/vault" --class evidence -C "$dir/out" >/dev/null 2>&1
+	for f in "$dir"/out/evidence/*.pcapng; do
+		[ -e "$f" ] && n=$((n + $(tshark -r "$f" -Y "tcp.port == $1 && ($2)" 2>/dev/null | wc -l)))
+	done
+	echo $n
+}
+has_recorded() { [ "$(recorded "$@")" -gt 0 ]; }
 
 gate() { timeout 10 "$bw" "$@" --socket "$dir/run/control"; }
 let_in() {
@@ -162,6 +187,7 @@ wire || skip_all "services end to end: no namespaces here"
 for s in "ssh sshd" "ftp vsftpd" "tftp atftpd" "rdp xrdp" "vnc Xvnc" "web nginx"; do
 	# shellcheck disable=SC2086 # words
 	set -- $s
+	[ "${ONLY:-$1}" = "$1" ] || continue
 	has "$1" "$2" && declare "have_$1=yes"
 done
 at pump python3 "$session" serve 30000 >/dev/null &
@@ -209,6 +235,24 @@ if [ "${have_ftp:-}" ]; then
 	check "FTP: also the announced port" bash -c "! ip netns exec $id-ws python3 $session try $pump ${port:-1}"
 fi
 
+# Over TLS nobody can read which port comes next.
+if [ "${have_ftp:-}" ]; then
+	gate grants request pump-1 ftp --ip $ws --mac 02:00:00:94:00:05 --minutes 2 --reason "end to end" >"$dir/said"
+	check "FTP: the answer to who asks says what TLS will hide" grep -q 'AUTH TLS.*no transfer gets through' "$dir/said"
+	f=$(gate grants --json | grep -o '"id": *[0-9]*' | head -1 | grep -o '[0-9]*$')
+	quick "FTP: in the clear a file still comes" -o "$dir/got5" $url/big
+	has_event grant.data_unreadable && not "FTP: nothing is hidden yet" || ok "FTP: nothing is hidden yet"
+	at ws curl -sSk --ssl-reqd --max-time 4 -o "$dir/got6" $url/big 2>"$dir/err" && not "FTP over TLS: no transfer gets through" || ok "FTP over TLS: no transfer gets through"
+	until_ms 3000 has_event grant.data_unreadable >/dev/null
+	check "FTP over TLS: an event says why" has_event grant.data_unreadable '"device":"pump-1"'
+	check "FTP over TLS: a person reads it" grep -q 'cannot see which further ports' <(ask events --all)
+	gate grants revoke "$f" >/dev/null
+	gate grants request pump-1 files --ip $ws --mac 02:00:00:94:00:05 --minutes 2 --reason "end to end" --json >"$dir/said"
+	check "FTP: of a service with a range the answer says that" grep -q 'those need a port that the service names' "$dir/said"
+	at ws curl -sSk --ssl-reqd --max-time 10 -o "$dir/got7" $url/big 2>"$dir/err"; whole "FTP over TLS: by a port of that range a file comes, whole" "$dir/got7" "$dir/ftp/big"
+	gate grants revoke "$(member id <"$dir/said")" >/dev/null
+fi
+
 if [ "${have_tftp:-}" ]; then
 	at ws curl -s --max-time 2 -o "$dir/t0" tftp://$pump/big && not "before, TFTP is shut" || ok "before, TFTP is shut"
 	t=$(let_in tftp)
@@ -247,4 +291,24 @@ for s in "rdp 3389 TLSv1" "vnc 5900 RFB" "web 80 HTTP/1.1"; do
 	wait $c
 	check "$1: the client knows" grep -Eq '"(reset|end)"' "$dir/$1.said"
 done
+
+# What was recorded, opened again.
+if command -v tshark >/dev/null; then
+	if [ "${have_ssh:-}" ]; then
+		ms=$(until_ms 25000 has_recorded 22 'tcp.len > 0')
+		within "$ms" 25000 && ok "SSH: the record is in the vault" || not "SSH: the record is in the vault"
+		[ "$(recorded 22 'ssh.protocol')" -ge 2 ] && ok "SSH: both ends' first words are in it" || not "SSH: both ends' first words are in it"
+		check "SSH: and from the first packet" has_recorded 22 "tcp.flags.syn == 1 && tcp.flags.ack == 0 && ip.src == $ws"
+		n=$(recorded 22 "tcp.len > 0 && ip.src == $pump")
+		[ "$n" -ge 10 ] && ok "SSH: what the device said is there, $n packets" || not "SSH: what the device said is there: $n packets"
+		check "SSH: nothing of it rests unsealed" sh -c "! grep -raqF SSH-2.0-OpenSSH '$dir/state' '$dir/run'"
+	fi
+	if [ "${have_rdp:-}" ]; then
+		check "RDP: the record is in the vault" test "$(until_ms 25000 has_recorded 3389 rdp.negReq.requestedProtocols || echo -1)" != -1
+		has_recorded 3389 'tcp.payload[0:2] == 16:03' && ok "RDP: and TLS behind its opening" || not "RDP: and TLS behind its opening"
+	fi
+	[ "$(recorded 80 tcp)" = 0 ] && ok "of a service without 'record' nothing is kept" || not "of a service without 'record' nothing is kept"
+else
+	echo "skip - what was recorded, opened again: tshark is not installed"
+fi
 exit $failed

@@ -9,10 +9,11 @@
 #include "guard/announce.h"
 #include "guard/proto/ftp.h"
 #include "guard/proto/tftp.h"
+#include "guard/proto/tls.h"
 
 static struct gate_grant_row grant;
 static struct gate_grant_row door;
-static unsigned opened;
+static unsigned opened, hidden;
 static uint16_t asked_from;
 
 static int set_up(void **state)
@@ -36,10 +37,11 @@ static int set_up(void **state)
 
 static void said(void *arg, const struct talk *t, const struct proto_input *in, const struct msg *m)
 {
-	struct packet p = {.src_port = asked_from};
+	struct packet p = {.src_port = in->end ? in->port[1] : asked_from};
 	struct session_message s = {.proto = t->proto, .msg = m, .packet = &p, .end = in->end};
 
 	opened += announce_door(&s, &grant, &door);
+	hidden += announce_hidden(&s, &grant);
 }
 
 /* How many doors come of what `end` says, in a block of its exact size. */
@@ -51,7 +53,7 @@ static unsigned hear(const struct proto *proto, unsigned end, const void *text, 
 	size_t used;
 
 	assert_non_null(t);
-	opened = 0;
+	opened = hidden = 0;
 	talk_read(t, &in, said, NULL, &used);
 	free(t);
 	free((void *)(uintptr_t)copy.data);
@@ -151,6 +153,57 @@ static void a_file_by_tftp(void **state)
 	assert_int_equal(hear(&tftp_proto, 0, want, sizeof(want)), 0);
 }
 
+/* What two ends say one after the other; how often it hides what is announced. */
+static unsigned hides(const char *client, const char *server)
+{
+	struct talk *t = talk_new(&ftp_proto);
+	const char *texts[] = {client, server};
+
+	assert_non_null(t);
+	opened = hidden = 0;
+	for (unsigned end = 0; end < 2; end++) {
+		struct bytes copy = unit_exact(texts[end], strlen(texts[end]));
+		struct proto_input in = {.data = copy, .end = (uint8_t)end, .port = {40000, 21}};
+		size_t used;
+
+		talk_read(t, &in, said, NULL, &used);
+		free((void *)(uintptr_t)copy.data);
+	}
+	free(t);
+	return hidden;
+}
+
+/* Only where both agreed on it, and only where the grant would open doors for what is announced. */
+static void what_is_hidden(void **state)
+{
+	static const char passive_reply[] =
+		"234 go\r\n227 Entering Passive Mode (10,1,1,11,78,70).\r\n";
+
+	assert_int_equal(hides("AUTH TLS\r\n", passive_reply), 1);
+	assert_int_equal(opened, 0); /* what looks like it behind that is noise */
+	assert_int_equal(hides("AUTH GSSAPI\r\nADAT Zm9v\r\n", "334 go on\r\n235 done\r\n"), 1);
+	assert_int_equal(hides("AUTH TLS\r\n", "502 not here\r\n"), 0);
+	assert_int_equal(hides("FEAT\r\n", "234 go\r\n"), 0);
+	assert_int_equal(hides("234 go\r\n", "AUTH TLS\r\n"), 0);
+	grant.grant.flags &= (uint8_t)~GATE_GRANT_DATA;
+	assert_int_equal(hides("AUTH TLS\r\n", "234 go\r\n"), 0);
+}
+
+/* FTP that is TLS from its first byte on, and TLS that is something else. */
+static void hidden_from_the_start(void **state)
+{
+	struct tls_msg hello = {.type = "server_hello"};
+	struct packet p = {.src_port = 990};
+	struct session_message s = {.proto = &tls_proto, .msg = &hello.msg, .packet = &p, .end = 1};
+
+	assert_true(announce_hidden(&s, &grant));
+	s.end = 0;
+	assert_false(announce_hidden(&s, &grant));
+	s.end = 1;
+	p.src_port = 30005;
+	assert_false(announce_hidden(&s, &grant));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +212,8 @@ int main(void)
 		cmocka_unit_test_setup(what_opens_nothing, set_up),
 		cmocka_unit_test_setup(services_without_data, set_up),
 		cmocka_unit_test_setup(a_file_by_tftp, set_up),
+		cmocka_unit_test_setup(what_is_hidden, set_up),
+		cmocka_unit_test_setup(hidden_from_the_start, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,7 +246,10 @@ static void one_address_has_its_share(void **state)
 	assert_false(limit_enter(l, FROM("10.0.0.1"), now));
 	assert_true(limit_enter(l, FROM("10.0.0.2"), now));
 	limit_leave(l, FROM("10.0.0.1"));
+	assert_int_equal(limit_connections(l, FROM("10.0.0.1")), 1);
 	assert_true(limit_enter(l, FROM("10.0.0.1"), now));
+	assert_int_equal(limit_connections(l, FROM("10.0.0.1")), 2);
+	assert_int_equal(limit_connections(l, FROM("10.0.0.3")), 0);
 	/* The whole of a /64 is one address. */
 	assert_true(limit_enter(l, FROM("fd00:1::1"), now));
 	assert_true(limit_enter(l, FROM("fd00:1::2"), now));

@@ -318,6 +318,17 @@ static void sms_codes(void **state)
 
 static void sms_as_kannel_takes_it(void **state)
 {
+	static const char *const texts[] = {" 0: Accepted for delivery",
+					    " 3: Queued for later delivery",
+					    " Sent.",
+					    " ",
+					    " 3",
+					    "!1: no credit",
+					    "!10: what",
+					    "!ERROR: number",
+					    "!Login failed",
+					    "!fail",
+					    "!3: Queued, then rejected"};
 	struct sms_gateway g = {"http://10.0.0.20:13013/cgi-bin/sendsms", "a b", "c&d=e", ""};
 	char url[SMS_URL_MAX];
 
@@ -336,6 +347,12 @@ static void sms_as_kannel_takes_it(void **state)
 	assert_int_equal(sms_answer(302), SMS_REFUSED);
 	assert_int_equal(sms_answer(503), SMS_UNAVAILABLE);
 	assert_int_equal(sms_answer(0), SMS_UNAVAILABLE);
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct bytes said = unit_exact(texts[i] + 1, strlen(texts[i] + 1));
+
+		assert_int_equal(sms_denies(said), texts[i][0] == '!');
+		free((void *)(uintptr_t)said.data);
+	}
 }
 
 static void tokens(void **state)

@@ -135,15 +135,16 @@ static void ftp_ports_and_long_replies(void **state)
 				      {1, server, sizeof(server) - 1},
 				      {0, "\x16\3\1", 3}};
 
-	talk_expect("ftp", false, pieces, 3,
-		    "{\"ftp\":{\"command\":\"PORT\",\"command_data\":\"10,9,1,12,4,1\","
-		    "\"mode\":\"active\",\"dynamic_port\":1025}}\n"
-		    "{\"ftp\":{\"command\":\"AUTH\",\"command_data\":\"TLS\"}}\n"
-		    "{\"ftp\":{\"completion_code\":\"220\",\"reply\":\"ready\"}}\n"
-		    "{\"ftp\":{\"completion_code\":\"227\","
-		    "\"reply\":\"Entering Passive Mode (10,9,0,5,78,70).\",\"mode\":\"passive\","
-		    "\"dynamic_port\":20038}}\n"
-		    "{\"ftp\":{\"completion_code\":\"234\",\"reply\":\"go\"}}\n");
+	talk_expect(
+		"ftp", false, pieces, 3,
+		"{\"ftp\":{\"command\":\"PORT\",\"command_data\":\"10,9,1,12,4,1\","
+		"\"mode\":\"active\",\"dynamic_port\":1025}}\n"
+		"{\"ftp\":{\"command\":\"AUTH\",\"command_data\":\"TLS\"}}\n"
+		"{\"ftp\":{\"completion_code\":\"220\",\"reply\":\"ready\"}}\n"
+		"{\"ftp\":{\"completion_code\":\"227\","
+		"\"reply\":\"Entering Passive Mode (10,9,0,5,78,70).\",\"mode\":\"passive\","
+		"\"dynamic_port\":20038}}\n"
+		"{\"ftp\":{\"completion_code\":\"234\",\"reply\":\"go\",\"encrypted\":true}}\n");
 }
 
 static enum parse identify(const char *proto, unsigned end, uint16_t port, const char *data)

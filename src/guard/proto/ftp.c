@@ -206,8 +206,9 @@ static void judge_reply(struct state *st, struct ftp_msg *m)
 	} else if (!memcmp(m->code.data, "229", 3)) {
 		m->mode = "passive";
 		read_extended(inner_part(m->reply), m);
-	} else if (!memcmp(m->code.data, "234", 3) && st->asked_tls) {
-		st->encrypted = true;
+	} else if (st->asked_tls &&
+		   (!memcmp(m->code.data, "234", 3) || !memcmp(m->code.data, "235", 3))) {
+		st->encrypted = m->encrypted = true;
 	} else if (!memcmp(m->code.data, "230", 3)) {
 		m->login = "succeeded";
 	} else if (!memcmp(m->code.data, "530", 3) && st->asked_login) {
@@ -289,6 +290,7 @@ static const struct proto_field fields[] = {
 	FIELD("login", login, FIELD_NAME, 0),
 	FIELD("failed_logins", failed_logins, FIELD_U8, 0),
 	FIELD("default_login", default_login, FIELD_BOOL, 0),
+	FIELD("encrypted", encrypted, FIELD_BOOL, 0),
 	{""},
 };
 

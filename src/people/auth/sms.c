@@ -1,6 +1,7 @@
 #include "people/auth/sms.h"
 
 #include <errno.h>
+#include <strings.h>
 
 static void put(struct writer *w, const char *text)
 {
@@ -46,4 +47,24 @@ enum sms_state sms_answer(unsigned status)
 	if (status == 202)
 		return SMS_QUEUED;
 	return status == 0 || status >= 500 ? SMS_UNAVAILABLE : SMS_REFUSED;
+}
+
+bool sms_denies(struct bytes said)
+{
+	static const char *const words[] = {"error", "fail", "denied", "reject", "invalid"};
+	size_t digits = 0;
+
+	while (digits < said.len && said.data[digits] >= '0' && said.data[digits] <= '9')
+		digits++;
+	if (digits && digits < said.len && said.data[digits] == ':' &&
+	    (digits > 1 || (said.data[0] != '0' && said.data[0] != '3')))
+		return true;
+	for (size_t w = 0; w < sizeof(words) / sizeof(*words); w++) {
+		size_t len = strlen(words[w]);
+
+		for (size_t i = 0; i + len <= said.len; i++)
+			if (strncasecmp((const char *)said.data + i, words[w], len) == 0)
+				return true;
+	}
+	return false;
 }

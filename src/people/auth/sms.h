@@ -18,6 +18,8 @@ struct sms_gateway {
 int sms_url(const struct sms_gateway *g, const char *to, const char *text, char *ret_url,
 	    size_t cap);
 
+#define SMS_DENIED 299 /* for a status: a yes whose text is a no, or has no end */
+
 enum sms_state {
 	SMS_QUEUED,	 /* 202: taken, to be sent now or later */
 	SMS_REFUSED,	 /* wrong name or password, or not a number that it sends to */
@@ -25,5 +27,10 @@ enum sms_state {
 };
 /* `status` is HTTP's; 0: nobody answered. Whatever is not plainly a yes is none. */
 enum sms_state sms_answer(unsigned status);
+/*
+ * Does the text of an answer deny what its status says? Kannel's begins with "0: " where a message was
+ * accepted and "3: " where it was queued; another number, or a word like "error", is a no.
+ */
+bool sms_denies(struct bytes said);
 
 #endif

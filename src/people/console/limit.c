@@ -55,15 +55,20 @@ static uint64_t key_of(const struct sockaddr *from)
 	return key ? key : 1;
 }
 
+static uint64_t mix(const struct limit *l, uint64_t key)
+{
+	uint64_t mixed = key * 0x9e3779b97f4a7c15ull ^ l->seed;
+
+	mixed = (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9ull;
+	return mixed ^ mixed >> 32;
+}
+
 /* Its place, or one that can be had; NULL where all around hold connections. */
 static struct source *place(struct limit *l, const struct sockaddr *from)
 {
-	uint64_t key = key_of(from);
-	uint64_t mixed = key * 0x9e3779b97f4a7c15ull ^ l->seed;
+	uint64_t key = key_of(from), mixed = mix(l, key);
 	struct source *idle = NULL;
 
-	mixed = (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9ull;
-	mixed ^= mixed >> 32;
 	for (unsigned i = 0; i < PROBE; i++) {
 		struct source *s = &l->sources[(mixed + i) % LIMIT_SOURCES];
 
@@ -95,6 +100,16 @@ void limit_leave(struct limit *l, const struct sockaddr *from)
 
 	if (s && s->connections > 0)
 		s->connections--;
+}
+
+uint32_t limit_connections(struct limit *l, const struct sockaddr *from)
+{
+	uint64_t key = key_of(from), mixed = mix(l, key);
+
+	for (unsigned i = 0; i < PROBE; i++)
+		if (l->sources[(mixed + i) % LIMIT_SOURCES].key == key)
+			return l->sources[(mixed + i) % LIMIT_SOURCES].connections;
+	return 0;
 }
 
 bool limit_ask(struct limit *l, const struct sockaddr *from, uint64_t now_ns, unsigned *ret_wait_s)

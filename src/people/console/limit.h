@@ -25,6 +25,8 @@ void limit_free(struct limit *l);
 /* A connection: false, it is one too many. Each that was let in is to be left. */
 bool limit_enter(struct limit *l, const struct sockaddr *from, uint64_t now_ns);
 void limit_leave(struct limit *l, const struct sockaddr *from);
+/* How many that were let in it has now. */
+uint32_t limit_connections(struct limit *l, const struct sockaddr *from);
 /* A request: false, too many; *ret_wait_s is when to try again. */
 bool limit_ask(struct limit *l, const struct sockaddr *from, uint64_t now_ns, unsigned *ret_wait_s);
 

@@ -27,6 +27,8 @@
 
 #define HEADERS_MAX 16384
 #define TEXT_LEN    80 /* of an address */
+#define TURN_MAX    16 /* connections that are accepted before those that are there have their turn */
+#define FULL_US	    1000
 
 struct request;
 
@@ -38,7 +40,8 @@ struct conn {
 	struct event *timer;
 	struct sockaddr_storage from;
 	bool entered;		 /* counts at its address */
-	bool idle;		 /* waits for a whole request */
+	bool served;		 /* it had an answer */
+	bool leaving;		 /* it was hung up on */
 	struct request *request; /* one that waits for its answer */
 	struct view *view;
 	struct evhttp_request *view_req;
@@ -62,6 +65,10 @@ struct web {
 	json_t *document;
 	int slot;		       /* of our data in an SSL */
 	TAILQ_HEAD(conns, conn) conns; /* the one that was idle for longest first */
+	struct evconnlistener *doors[WEB_DOORS];
+	unsigned door_count, accepted; /* in this turn of the loop */
+	uint32_t leaving; /* of the connections: were hung up on, and are still there */
+	struct event *turn;
 	struct web_counts counts;
 };
 
@@ -88,6 +95,7 @@ static void conn_gone(void *parent, void *data, CRYPTO_EX_DATA *ad, int slot, lo
 		return;
 	TAILQ_REMOVE(&c->web->conns, c, next);
 	c->web->counts.connections--;
+	c->web->leaving -= c->leaving;
 	if (c->entered)
 		limit_leave(c->web->limit, from_of(c));
 	event_free(c->timer);
@@ -122,8 +130,11 @@ static void hang_up(struct conn *c)
 {
 	evutil_socket_t fd = bufferevent_getfd(c->pipe);
 
-	if (fd >= 0)
-		shutdown(fd, SHUT_RDWR);
+	if (fd < 0)
+		return;
+	shutdown(fd, SHUT_RDWR);
+	c->web->leaving += !c->leaving;
+	c->leaving = true;
 }
 
 /* Who is it? evhttp had not said when the connection was made. */
@@ -158,17 +169,77 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	hang_up(c);
 }
 
-static void make_room(struct web *w)
+/* Is `a` rather to go than `b`, which waits for longer? */
+static bool is_rather(const struct conn *a, uint32_t a_has, const struct conn *b, uint32_t b_has)
 {
-	struct conn *c;
+	return a_has != b_has ? a_has > b_has : !a->served && b->served;
+}
 
-	TAILQ_FOREACH (c, &w->conns, next)
-		if (c->idle) {
-			c->idle = false;
-			w->counts.refused++;
-			hang_up(c);
-			return;
-		}
+/*
+ * Of the address that has most, first one that never had an answer, first the one that waits
+ * longest: without a whole request, or without taking what it asked for. So a crowd displaces
+ * itself. Who waits for the keeper or looks on is let be. False: there is none to go.
+ */
+static bool make_room(struct web *w)
+{
+	struct conn *c, *slow = NULL;
+	uint32_t most = 0;
+
+	TAILQ_FOREACH (c, &w->conns, next) {
+		uint32_t has;
+
+		if (c->leaving || c->request || c->view || !c->entered)
+			continue;
+		has = limit_connections(w->limit, from_of(c));
+		if (slow && !is_rather(c, has, slow, most))
+			continue;
+		slow = c;
+		most = has;
+	}
+	if (!slow)
+		return false;
+	w->counts.refused++;
+	hang_up(slow);
+	return true;
+}
+
+static void open_doors(struct web *w, bool open)
+{
+	for (unsigned i = 0; i < w->door_count; i++)
+		if (open)
+			evconnlistener_enable(w->doors[i]);
+		else
+			evconnlistener_disable(w->doors[i]);
+}
+
+/* Those that are to go have gone, if they took notice: who knocks is let in again. */
+static void next_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval soon = {0, FULL_US};
+	struct web *w = arg;
+
+	w->accepted = 0;
+	while (w->counts.connections - w->leaving > w->o.connections && make_room(w))
+		;
+	if (w->counts.connections < w->o.connections + TURN_MAX)
+		open_doors(w, true);
+	else
+		event_add(w->turn, &soon);
+}
+
+/* libevent accepts for as long as somebody knocks: with a crowd at the door nobody would be
+ * served, nor would who was hung up on be let go. */
+static void count_in(struct web *w)
+{
+	struct timeval now = {0, 0};
+
+	w->counts.connections++;
+	if (w->counts.connections - w->leaving > w->o.connections)
+		(void)make_room(w);
+	if (++w->accepted < TURN_MAX && w->counts.connections < w->o.connections + TURN_MAX)
+		return;
+	open_doors(w, false);
+	event_add(w->turn, &now);
 }
 
 /* Handed to evhttp, which would speak plainly where it gets none: so one it gets. */
@@ -187,12 +258,10 @@ static struct bufferevent *make_pipe(struct event_base *base, void *arg)
 	if (!c->pipe || !c->timer)
 		goto none;
 	c->web = w;
-	c->idle = true;
 	SSL_set_ex_data(ssl, w->slot, c);
 	bufferevent_openssl_set_allow_dirty_shutdown(c->pipe, 1);
 	TAILQ_INSERT_TAIL(&w->conns, c, next);
-	if (++w->counts.connections > w->o.connections)
-		make_room(w);
+	count_in(w);
 	event_add(c->timer, &now);
 	return c->pipe;
 
@@ -219,7 +288,7 @@ static void next_request(struct evhttp_request *req, void *arg)
 {
 	struct conn *c = arg;
 
-	c->idle = true;
+	c->served = true;
 	TAILQ_REMOVE(&c->web->conns, c, next);
 	TAILQ_INSERT_TAIL(&c->web->conns, c, next);
 	wait_for(c, WEB_REQUEST_S);
@@ -361,6 +430,14 @@ static void reply_ok(struct request *r, const json_t *ok)
 	json_decref(copy);
 }
 
+/* A wrong code at a fresh factor is a 401, too, and the session is as good as before. */
+static bool is_dead(const json_t *error)
+{
+	const char *type = json_string_value(json_object_get(error, "type"));
+
+	return type && (strcmp(type, "auth.session") == 0 || strcmp(type, "auth.certificate") == 0);
+}
+
 static void reply_error(struct request *r, const json_t *error)
 {
 	json_int_t wait = json_integer_value(json_object_get(error, "retry_after"));
@@ -371,7 +448,7 @@ static void reply_error(struct request *r, const json_t *error)
 		snprintf(after, sizeof(after), "%" JSON_INTEGER_FORMAT, wait);
 		evhttp_add_header(evhttp_request_get_output_headers(r->req), "Retry-After", after);
 	}
-	if (status == 401 && r->by_cookie)
+	if (status == 401 && r->by_cookie && is_dead(error))
 		set_cookie(r->req, ""); /* it is good for nothing any more */
 	if (status == 401)
 		evhttp_add_header(evhttp_request_get_output_headers(r->req), "WWW-Authenticate",
@@ -730,7 +807,6 @@ static void handle(struct evhttp_request *req, void *arg)
 		return;
 	}
 	w->counts.requests++;
-	c->idle = false;
 	wait_for(c, WEB_ANSWER_S);
 	evhttp_request_set_on_complete_cb(req, next_request, c);
 	evhttp_connection_set_closecb(evhttp_request_get_connection(req), closing, c);
@@ -765,7 +841,8 @@ struct web *web_new(const struct web_options *o)
 	w->limit = limit_new(&rates);
 	w->live = live_new(o->base, o->asks, o->subscribers, o->watching, o->arg);
 	w->document = api_document();
-	if (!w->http || !w->limit || !w->live || !w->document || w->slot < 0) {
+	w->turn = event_new(o->base, -1, 0, next_turn, w);
+	if (!w->http || !w->turn || !w->limit || !w->live || !w->document || w->slot < 0) {
 		web_free(w);
 		return NULL;
 	}
@@ -789,6 +866,8 @@ void web_free(struct web *w)
 		evhttp_free(w->http);
 		event_base_loop(w->o.base, EVLOOP_NONBLOCK); /* which frees what was in use */
 	}
+	if (w->turn)
+		event_free(w->turn);
 	live_free(w->live);
 	limit_free(w->limit);
 	json_decref(w->document);
@@ -802,7 +881,15 @@ void web_set_tls(struct web *w, SSL_CTX *tls)
 
 int web_listen(struct web *w, int sock)
 {
-	return evhttp_accept_socket(w->http, sock) == 0 ? 0 : -ENOMEM;
+	struct evhttp_bound_socket *bound;
+
+	if (w->door_count == WEB_DOORS)
+		return -ENOSPC;
+	bound = evhttp_accept_socket_with_handle(w->http, sock);
+	if (!bound)
+		return -ENOMEM;
+	w->doors[w->door_count++] = evhttp_bound_socket_get_listener(bound);
+	return 0;
 }
 
 void web_events(struct web *w, struct bytes lines)

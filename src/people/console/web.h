@@ -6,8 +6,8 @@
  * whole and its answer taken, turns requests into calls for the keeper (ask.h)
  * and the answers into HTTP. What is refused is refused before the keeper hears of it.
  *
- * Whoever is slow costs itself only: where all places are taken, the connection
- * that has been without a request for longest makes room.
+ * Whoever is slow costs itself only: where all places are taken, a connection of the
+ * address that has most of them makes room, first one that never had an answer.
  */
 #include <event2/event.h>
 #include <openssl/ssl.h>
@@ -19,6 +19,7 @@ struct web;
 
 #define WEB_REQUEST_S 15 /* for the handshake, and each request, to be whole */
 #define WEB_ANSWER_S  60 /* for an answer to be there and taken */
+#define WEB_DOORS     8
 
 struct web_options {
 	struct event_base *base;
@@ -48,7 +49,7 @@ struct web *web_new(const struct web_options *o);
 void web_free(struct web *w);
 /* Who connects from now on is spoken to so. */
 void web_set_tls(struct web *w, SSL_CTX *tls);
-/* A socket that listens, taken over. 0 or -errno. */
+/* A socket that listens, taken over; WEB_DOORS at most. 0 or -errno. */
 int web_listen(struct web *w, int sock);
 /* Lines "NUMBER EVENT", each ended by '\n', as the keeper hands them out. */
 void web_events(struct web *w, struct bytes lines);

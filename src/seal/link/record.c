@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
+
+#include "seal/pki/keyblock.h"
 
 #define VERSION	 0xfefd /* DTLS 1.2 */
 #define VERSION0 0xfeff /* what a first ClientHello may say */
@@ -69,34 +69,6 @@ bool record_nonce(struct bytes datagram, uint64_t *ret_nonce)
 
 /* --- keys ------------------------------------------------------------------------ */
 
-/* RFC 5246 §5 and §6.3: the block that both sides' keys are cut from. */
-static int key_block(SSL *ssl, const EVP_MD *md, uint8_t *ret_block, size_t len)
-{
-	uint8_t secret[SSL_MAX_MASTER_KEY_LENGTH],
-		seed[13 + 2 * SSL3_RANDOM_SIZE] = "key expansion";
-	size_t secret_len =
-		SSL_SESSION_get_master_key(SSL_get_session(ssl), secret, sizeof(secret));
-	EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_PRF, NULL);
-	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST,
-				       (char *)(uintptr_t)EVP_MD_get0_name(md), 0),
-		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SECRET, secret, secret_len),
-		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SEED, seed, sizeof(seed)),
-		OSSL_PARAM_END,
-	};
-	int err = -EIO;
-
-	if (ctx && secret_len && SSL_get_server_random(ssl, seed + 13, SSL3_RANDOM_SIZE) &&
-	    SSL_get_client_random(ssl, seed + 13 + SSL3_RANDOM_SIZE, SSL3_RANDOM_SIZE) &&
-	    EVP_KDF_derive(ctx, ret_block, len, params) == 1)
-		err = 0;
-	OPENSSL_cleanse(secret, sizeof(secret));
-	EVP_KDF_CTX_free(ctx);
-	EVP_KDF_free(kdf);
-	return err;
-}
-
 void record_key_free(struct record_key *k)
 {
 	if (!k)
@@ -153,7 +125,7 @@ int record_secrets(SSL *ssl, bool client, uint64_t taken, struct record_secrets 
 		return -ENOTSUP;
 	key = (size_t)EVP_CIPHER_get_key_length(cipher);
 	iv = EVP_CIPHER_get_mode(cipher) == EVP_CIPH_GCM_MODE ? SALT : RECORD_IV;
-	err = key_block(ssl, SSL_CIPHER_get_handshake_digest(suite), block, 2 * (key + iv));
+	err = keyblock(ssl, block, 2 * (key + iv));
 	if (err < 0)
 		return err;
 	memcpy(s.seal_key, block + (client ? 0 : key), key);

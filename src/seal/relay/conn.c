@@ -56,9 +56,9 @@ void conn_end(struct conn *c, enum reason why, const char *text)
 
 void conn_free(struct conn *c)
 {
-	if (c->ssl)
-		tls_peer_attach(c->ssl, NULL);
-	SSL_free(c->ssl);
+	secure_forget(c);
+	traffic_free(c->seal);
+	traffic_free(c->open);
 	reading_free(c->reading);
 	free(c->early);
 	free(c);
@@ -85,7 +85,6 @@ static void opened(struct conn *c)
 	struct relay_fact f = {.what = RELAY_OPENED, .reason = REASON_NONE};
 	uint16_t ports[2] = {c->who.from_port, c->who.to_port};
 
-	SSL_clear_mode(c->ssl, SSL_MODE_ASYNC);
 	if (c->relay->o.proto) {
 		c->reading = reading_new(c->relay->o.proto, ports);
 		if (!c->reading) {
@@ -103,7 +102,7 @@ static void opened(struct conn *c)
 		f.reason = c->peer.late;
 		relay_tell(c, &f);
 	}
-	/* What came along with the last of the handshake is in OpenSSL already. */
+	/* Something may have come along with the last of the handshake. */
 	conn_move(c, conn_secure(c));
 	if (c->state == CONN_OPEN)
 		conn_move(c, conn_plain(c));
@@ -118,7 +117,8 @@ static bool start_tls(struct conn *c, struct side *s)
 		conn_end(c, REASON_RELAY_KEY, "there is no certificate yet");
 		return false;
 	}
-	c->ssl = SSL_new(r->ctx);
+	c->agreeing = calloc(1, sizeof(*c->agreeing));
+	c->ssl = c->agreeing ? SSL_new(r->ctx) : NULL;
 	bio = c->ssl ? BIO_new(conn_all(c)->bio) : NULL;
 	if (!bio) {
 		conn_end(c, REASON_RELAY_FULL, "no memory");
@@ -138,25 +138,18 @@ static bool start_tls(struct conn *c, struct side *s)
 	return true;
 }
 
-static void opened(struct conn *c);
-
 /* Who serves is in this process, and sees the clear. */
-static void serve_here(struct conn *c)
+static void serve_here(struct conn *c, struct bytes certificate)
 {
 	const struct relay_options *o = &c->relay->o;
-	X509 *x = SSL_get0_peer_certificate(c->ssl);
-	uint8_t *der = NULL;
-	int pair[2], len = x ? i2d_X509(x, &der) : 0, err;
+	int pair[2], err;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
-		OPENSSL_free(der);
 		conn_end(c, REASON_RELAY_UNREACHABLE, strerror(errno));
 		return;
 	}
 	c->out.fd = pair[0];
-	err = o->serve(o->arg, pair[1], c->who.from,
-		       (struct bytes){der, len > 0 ? (size_t)len : 0});
-	OPENSSL_free(der);
+	err = o->serve(o->arg, pair[1], c->who.from, certificate);
 	if (err < 0) {
 		close(pair[1]);
 		conn_end(c, REASON_RELAY_FULL, strerror(-err));
@@ -189,6 +182,25 @@ static bool is_shaking(const struct conn *c)
 	return c->state == CONN_SHAKE_IN || c->state == CONN_SHAKE_OUT;
 }
 
+/* The handshake is over, and OpenSSL with it. */
+static void shaken(struct conn *c)
+{
+	X509 *x = c->relay->o.serve ? SSL_get0_peer_certificate(c->ssl) : NULL;
+	uint8_t *der = NULL;
+	int len = x ? i2d_X509(x, &der) : 0, err = secure_agree(c);
+
+	secure_forget(c);
+	if (err < 0)
+		conn_end(c, REASON_RELAY_TLS, "the keys that were agreed on cannot be used");
+	else if (c->state != CONN_SHAKE_IN)
+		opened(c);
+	else if (c->relay->o.serve)
+		serve_here(c, (struct bytes){der, len > 0 ? (size_t)len : 0});
+	else
+		connect_out(c);
+	OPENSSL_free(der);
+}
+
 static void shake(struct conn *c)
 {
 	struct relays *all = conn_all(c);
@@ -218,12 +230,8 @@ static void shake(struct conn *c)
 		conn_gone(c, conn_secure(c));
 		return;
 	}
-	if (r == 1 && c->state == CONN_SHAKE_IN && c->relay->o.serve)
-		serve_here(c);
-	else if (r == 1 && c->state == CONN_SHAKE_IN)
-		connect_out(c);
-	else if (r == 1)
-		opened(c);
+	if (r == 1)
+		shaken(c);
 	else
 		side_watch(c, conn_secure(c));
 }
@@ -329,6 +337,35 @@ void conn_new(struct relay *r, int fd, const struct proxy_header *who)
 		side_watch(c, &c->in);
 	else
 		begin(c);
+}
+
+struct conn *conn_adopt(struct relay *r)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	*c = (struct conn){.relay = r,
+			   .in = {.conn = c, .fd = -1},
+			   .out = {.conn = c, .fd = -1},
+			   .state = CONN_OPEN,
+			   .told = true};
+	c->next = r->conns;
+	if (c->next)
+		c->next->prev = c;
+	r->conns = c;
+	r->counts.open++;
+	return c;
+}
+
+void conn_release(struct conn *c)
+{
+	struct relays *all = conn_all(c);
+
+	c->state = CONN_OVER;
+	side_close(all, &c->in, false);
+	side_close(all, &c->out, false);
+	relay_forget(c);
 }
 
 /* --- events ------------------------------------------------------------------------ */

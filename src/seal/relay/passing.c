@@ -2,9 +2,7 @@
 
 #include <errno.h>
 
-#include <openssl/err.h>
-
-#define RENEW_RECORDS (1u << 22) /* of a key; SSL_key_update() costs nothing beside them */
+static const uint8_t close_notify[] = {SSL3_AL_WARNING, SSL_AD_CLOSE_NOTIFY};
 
 static enum reason judge(void *arg, unsigned end, const struct proto *p, const struct msg *m)
 {
@@ -57,10 +55,10 @@ void conn_conclude(struct conn *c)
 		plain->shut = true;
 	}
 	if (secure->closing && !secure->shut && !side_waits(secure)) {
-		if (!(SSL_get_shutdown(c->ssl) & SSL_SENT_SHUTDOWN)) {
-			SSL_shutdown(c->ssl);
-			ERR_clear_error();
-			if (!secure_flush(c)) {
+		if (!c->farewell) {
+			c->farewell = true;
+			if (!secure_put(c, SSL3_RT_ALERT, close_notify, sizeof(close_notify)) ||
+			    !secure_flush(c)) {
 				conn_gone(c, secure);
 				return;
 			}
@@ -78,25 +76,14 @@ void conn_conclude(struct conn *c)
 	side_watch(c, secure);
 }
 
-/* RFC 8446 §5.5: a key of AES-GCM seals 2^24.5 records at most. Long before, another. */
-static void renew_key(struct conn *c, size_t len)
-{
-	c->records += len / SSL3_RT_MAX_PLAIN_LENGTH + 1;
-	if (c->records < RENEW_RECORDS)
-		return;
-	c->records = 0;
-	if (SSL_version(c->ssl) == TLS1_3_VERSION)
-		SSL_key_update(c->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
-}
-
 /* From the clear end into records. */
 static void seal_some(struct conn *c)
 {
 	struct relays *all = conn_all(c);
 	struct side *secure = conn_secure(c), *plain = conn_plain(c);
 	enum reason why;
-	size_t n, written;
 	ssize_t got;
+	size_t n;
 
 	if (plain->ended || side_waits(secure))
 		return;
@@ -112,35 +99,78 @@ static void seal_some(struct conn *c)
 		return;
 	}
 	n = pass(c, plain, (size_t)got, &why);
-	renew_key(c, n);
-	if ((n && SSL_write_ex(c->ssl, all->clear, n, &written) != 1) || !secure_flush(c))
+	if ((n && !secure_put(c, SSL3_RT_APPLICATION_DATA, all->clear, n)) || !post_renew(c) ||
+	    !secure_flush(c))
 		conn_gone(c, secure);
 	else if (why != REASON_NONE)
 		conn_end(c, why, NULL);
 }
 
-/* Reading has ended: in order, cut off, or broken. */
-static void secure_ended(struct conn *c, int error)
-{
-	char text[TLS_ERROR];
-	bool cut = error == SSL_ERROR_SSL &&
-		   ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+/* What came of the records of a turn. */
+struct opening {
+	size_t clear; /* bytes that they held */
+	size_t used;  /* … and were themselves */
+	enum post_said said;
+	const char *text; /* BAD: why */
+};
 
-	if (error == SSL_ERROR_ZERO_RETURN || cut) {
-		/* Without its farewell the end may be forged; what came before it is not. */
-		if (cut)
-			c->peer.refused = REASON_RELAY_CUT;
-		ERR_clear_error();
-		end_of(c, conn_secure(c), conn_plain(c));
-		return;
+static struct opening bad(struct conn *c, struct opening o, uint8_t alert, const char *text)
+{
+	post_alert(c, alert);
+	o.said = POST_BAD;
+	o.text = text;
+	return o;
+}
+
+/* A record's length, with its head; 0: it is not there whole. */
+static size_t whole(struct bytes in)
+{
+	size_t len;
+
+	if (in.len < TRAFFIC_HEAD)
+		return 0;
+	len = TRAFFIC_HEAD + (size_t)(in.data[3] << 8 | in.data[4]);
+	return len > TRAFFIC_RECORD || len <= in.len ? len : 0;
+}
+
+/* Record by record, until one is not there whole or ends it. */
+static struct opening open_records(struct conn *c, struct bytes in)
+{
+	struct relays *all = conn_all(c);
+	struct opening o = {.said = POST_NOTHING};
+	size_t len, content;
+	uint8_t type;
+
+	while (o.said == POST_NOTHING &&
+	       (len = whole((struct bytes){in.data + o.used, in.len - o.used}))) {
+		uint8_t *at = all->clear + o.clear;
+		int err = traffic_open(c->open, in.data + o.used, len, at, &type, &content);
+
+		if (err == -EMSGSIZE)
+			return bad(c, o, SSL_AD_RECORD_OVERFLOW, "a record is too long");
+		if (err == -EPROTO)
+			return bad(c, o, SSL_AD_UNEXPECTED_MESSAGE, "a record is of no kind");
+		if (err < 0)
+			return bad(
+				c, o, SSL_AD_BAD_RECORD_MAC,
+				"a record was changed on its way, or is not of this conversation");
+		o.used += len;
+		if (type == SSL3_RT_APPLICATION_DATA && content && !c->post.have) {
+			c->post.without = 0;
+			o.clear += content;
+			continue;
+		}
+		o.said = post_take(c, type, (struct bytes){at, content}, &o.text);
 	}
-	if (error == SSL_ERROR_SYSCALL) {
-		ERR_clear_error();
-		conn_gone(c, conn_secure(c));
-		return;
-	}
-	tls_failure(c->ssl, NULL, text);
-	conn_end(c, REASON_RELAY_TLS, text);
+	return o;
+}
+
+/* No more will come; without its farewell the end may be forged, what came before it is not. */
+static void secure_ended(struct conn *c, bool cut)
+{
+	if (cut)
+		c->peer.refused = REASON_RELAY_CUT;
+	end_of(c, conn_secure(c), conn_plain(c));
 }
 
 /* Out of records to the clear end. */
@@ -149,26 +179,29 @@ static void open_some(struct conn *c)
 	struct relays *all = conn_all(c);
 	struct side *secure = conn_secure(c), *plain = conn_plain(c);
 	enum reason why = REASON_NONE;
-	size_t len = 0, got;
-	int error = SSL_ERROR_NONE;
+	struct opening o;
+	ssize_t got;
 
 	if (secure->ended || side_waits(plain))
 		return;
-	secure_may_read(c, 1);
-	while (len < sizeof(all->clear)) {
-		if (SSL_read_ex(c->ssl, all->clear + len, sizeof(all->clear) - len, &got) != 1) {
-			error = SSL_get_error(c->ssl, 0);
-			break;
-		}
-		len += got;
+	all->in_off = 0;
+	all->in_len = secure_early(c, all->in);
+	/* Of a handshake as much is left as was taken at once, at most: there is always room. */
+	got = recv(secure->fd, all->in + all->in_len, sizeof(all->in) - all->in_len, MSG_DONTWAIT);
+	if (got < 0 && errno != EAGAIN && errno != EINTR) {
+		conn_gone(c, secure);
+		return;
 	}
-	if (!secure_keep(c)) { /* more than there is room for: never */
+	all->in_len += got > 0 ? (size_t)got : 0;
+	o = open_records(c, (struct bytes){all->in, all->in_len});
+	all->in_off = o.said == POST_NOTHING ? o.used : all->in_len;
+	if (!secure_keep(c)) {
 		conn_end(c, REASON_RELAY_FULL, "no memory");
 		return;
 	}
-	if (len)
-		len = pass(c, secure, len, &why);
-	if (!side_send(plain, all->clear, len)) {
+	if (o.clear)
+		o.clear = pass(c, secure, o.clear, &why);
+	if (!side_send(plain, all->clear, o.clear)) {
 		conn_gone(c, plain);
 		return;
 	}
@@ -176,10 +209,11 @@ static void open_some(struct conn *c)
 		conn_gone(c, secure);
 		return;
 	}
-	if (why != REASON_NONE)
-		conn_end(c, why, NULL);
-	else if (error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ)
-		secure_ended(c, error);
+	if (why != REASON_NONE || o.said == POST_BAD)
+		conn_end(c, why != REASON_NONE ? why : REASON_RELAY_TLS,
+			 why != REASON_NONE ? NULL : o.text);
+	else if (o.said == POST_END || got == 0)
+		secure_ended(c, o.said != POST_END);
 }
 
 void conn_move(struct conn *c, struct side *s)

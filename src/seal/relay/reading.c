@@ -49,16 +49,6 @@ uint64_t reading_messages(const struct reading *r)
 	return r->messages;
 }
 
-static void said(void *arg, const struct talk *t, const struct proto_input *in, const struct msg *m)
-{
-	struct reading *r = arg;
-
-	r->messages++;
-	r->why = r->said(r->arg, in->end, t->proto, m);
-	if (r->why != REASON_NONE)
-		r->talk->dead = true; /* nothing of it is taken, nor anything behind it */
-}
-
 static bool hold(struct held *h, struct bytes data)
 {
 	uint8_t *all;
@@ -75,6 +65,77 @@ static bool hold(struct held *h, struct bytes data)
 	free(h->data);
 	*h = (struct held){all, data.len};
 	return true;
+}
+
+/* --- from one process to the next ---------------------------------------------------- */
+
+static void save64(struct writer *w, uint64_t v)
+{
+	write_be32(w, (uint32_t)(v >> 32));
+	write_be32(w, (uint32_t)v);
+}
+
+static uint64_t load64(struct reader *r)
+{
+	uint64_t high = read_be32(r);
+
+	return high << 32 | read_be32(r);
+}
+
+size_t reading_size(const struct reading *r)
+{
+	return 2 * (8 + 4) + 1 + 8 + 2 + r->held[0].len + r->held[1].len +
+	       r->talk->proto->state_size;
+}
+
+void reading_save(const struct reading *r, struct writer *w)
+{
+	const struct talk *t = r->talk;
+
+	for (unsigned end = 0; end < 2; end++) {
+		save64(w, t->skip[end]);
+		write_be32(w, (uint32_t)r->held[end].len);
+		write_bytes(w, r->held[end].data, r->held[end].len);
+	}
+	write_u8(w, t->dead);
+	save64(w, r->messages);
+	write_be16(w, t->proto->state_size);
+	write_bytes(w, t->state, t->proto->state_size);
+}
+
+struct reading *reading_load(const struct proto *p, const uint16_t ports[2], struct reader *r)
+{
+	struct reading *x = reading_new(p, ports);
+	struct bytes state;
+	bool kept = true;
+
+	if (!x)
+		return NULL;
+	for (unsigned end = 0; end < 2; end++) {
+		x->talk->skip[end] = load64(r);
+		kept = hold(&x->held[end], read_bytes(r, read_be32(r))) && kept;
+	}
+	x->talk->dead = read_u8(r);
+	x->messages = load64(r);
+	state = read_bytes(r, read_be16(r));
+	if (r->bad || !kept || state.len != p->state_size) {
+		reading_free(x);
+		return NULL;
+	}
+	memcpy(x->talk->state, state.data, state.len);
+	return x;
+}
+
+/* --- judging ------------------------------------------------------------------------- */
+
+static void said(void *arg, const struct talk *t, const struct proto_input *in, const struct msg *m)
+{
+	struct reading *r = arg;
+
+	r->messages++;
+	r->why = r->said(r->arg, in->end, t->proto, m);
+	if (r->why != REASON_NONE)
+		r->talk->dead = true; /* nothing of it is taken, nor anything behind it */
 }
 
 /* What is held and what came, in one piece; NULL without memory. */

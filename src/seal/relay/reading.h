@@ -26,6 +26,15 @@ size_t reading_take(struct reading *r, unsigned end, struct bytes data, uint64_t
 /* An end says no more: why what it left unfinished must not count as said; REASON_NONE: it may. */
 enum reason reading_close(struct reading *r, unsigned end, uint64_t wall_ns, reading_said_fn said,
 			  void *arg);
+/*
+ * As it stands, to be read by reading_load() in a process of the same version; a conversation whose
+ * protocol is read otherwise by now is refused there.
+ */
+void reading_save(const struct reading *r, struct writer *w);
+/* Bytes that reading_save() writes. */
+size_t reading_size(const struct reading *r);
+/* NULL: it was not of this protocol or version, or there is no memory. */
+struct reading *reading_load(const struct proto *p, const uint16_t ports[2], struct reader *r);
 uint64_t reading_messages(const struct reading *r);
 
 #endif

@@ -31,10 +31,8 @@ static void fill(const struct relay *r, const struct proxy_header *who, const st
 	f->bytes[1] = c->bytes[1];
 	f->duration_ms = (r->all->now_ns - c->begun_ns) / NSEC_PER_MSEC;
 	f->subject = *c->peer.subject ? c->peer.subject : NULL;
-	if (c->ssl && SSL_is_init_finished(c->ssl)) {
-		f->version = SSL_get_version(c->ssl);
-		f->cipher = SSL_get_cipher_name(c->ssl);
-	}
+	f->version = c->seal ? traffic_version(c->seal) : NULL;
+	f->cipher = c->seal ? traffic_cipher(c->seal) : NULL;
 }
 
 void relay_tell(struct conn *c, struct relay_fact *f)
@@ -336,6 +334,8 @@ void relay_context(struct relay *r, SSL_CTX *ctx)
 {
 	if (ctx)
 		SSL_CTX_up_ref(ctx);
+	if (ctx)
+		SSL_CTX_set_keylog_callback(ctx, secure_keylog);
 	SSL_CTX_free(r->ctx);
 	r->ctx = ctx;
 }
@@ -378,6 +378,11 @@ void relay_counts(const struct relay *r, struct relay_counts *ret_counts)
 bool relay_ready(const struct relay *r)
 {
 	return r->listener >= 0 && r->ctx && !r->retired;
+}
+
+unsigned relays_shaking(const struct relays *rs)
+{
+	return rs->shaking_count;
 }
 
 uint64_t relays_open(const struct relays *rs)

@@ -84,6 +84,16 @@ struct relay_calls {
 struct relays *relays_new(const struct relay_calls *calls);
 /* Ends every connection at once. */
 void relays_free(struct relays *rs);
+/*
+ * A process gives its place to the next: what stands goes into `sock`, one end of a pair of
+ * SOCK_SEQPACKET, and lies in there, sockets and keys, until the next one reads it from the other end
+ * (ADR 43). How many; who is left (it was not open yet, or the pair is full) stands as before.
+ */
+unsigned relays_hand_over(struct relays *rs, int sock);
+/* What lies there goes on here, by the relay of the same name. How many; *ret_lost could not. */
+unsigned relays_take_over(struct relays *rs, int sock, unsigned *ret_lost);
+/* Handshakes under way. */
+unsigned relays_shaking(const struct relays *rs);
 /* Waits until something is to be done, `timeout_ms` at most, and does it. */
 void relays_turn(struct relays *rs, int timeout_ms);
 /*

@@ -2,16 +2,19 @@
 #define BEDWARDEN_SEAL_RELAY_RELAY_INTERNAL_H
 /*
  * Shared by relay.c, the loop and its relays; conn.c, one connection from beginning to end;
- * passing.c, its bytes both ways; secure.c, the socket under its TLS; side.c, one end's socket.
+ * passing.c, its bytes both ways; secure.c, the socket under its handshake, and the keys that come of it;
+ * posthandshake.c, what TLS says besides data; side.c, one end's socket;
+ * handover.c, from process to process.
  */
 #include "base/clock.h"
 #include "seal/pki/tls.h"
 #include "seal/relay/proxy.h"
 #include "seal/relay/reading.h"
 #include "seal/relay/relay.h"
+#include "seal/relay/traffic.h"
 
 #define RELAY_IN     (128u << 10) /* taken of a socket in one piece */
-#define RELAY_CLEAR  (160u << 10) /* … and what it may become: a begun record stood in OpenSSL */
+#define RELAY_CLEAR  (160u << 10) /* … and what it may become, with the record that had begun */
 #define RELAY_SEALED (256u << 10) /* what that becomes in records, and more */
 #define SHAKE_NS     (10 * NSEC_PER_SEC)  /* to connect or to set up encryption */
 #define HALF_NS	     (300 * NSEC_PER_SEC) /* quiet, one direction having ended */
@@ -40,18 +43,38 @@ enum conn_state {
 	CONN_OVER, /* freed when the turn has ended */
 };
 
+/* While a handshake is on. */
+struct agreeing {
+	struct traffic_secret client, server; /* TLS 1.3; len 0: not agreed on yet */
+	struct traffic_watch watch;	      /* TLS 1.2 */
+};
+
+/* What TLS says besides data, piece by piece (posthandshake.c). */
+struct post {
+	uint8_t head[4];
+	uint8_t have;	  /* of it */
+	uint32_t left;	  /* of the message that it begins */
+	uint8_t wish;	  /* KeyUpdate's */
+	unsigned without; /* records in a row that brought no data */
+};
+
 struct conn {
 	struct relay *relay;
 	struct conn *next, *prev;	      /* of the relay's */
 	struct conn *shake_next, *shake_prev; /* of those that are not open yet, oldest first */
 	struct side in, out;
-	SSL *ssl;
+	SSL *ssl; /* until its handshake is over */
+	struct agreeing *agreeing;
+	struct traffic *seal, *open; /* from then on */
+	struct post post;
+	bool is13;		 /* TLS 1.3 */
 	struct reading *reading; /* NULL: nothing is read */
 	struct tls_peer peer;
 	enum conn_state state;
 	bool waits; /* for its signature */
 	bool told;  /* its opening */
 	uint8_t header_len;
+	bool farewell;	  /* close_notify was said */
 	uint32_t records; /* sealed by the present key */
 	uint64_t id, begun_ns, moved_ns;
 	uint8_t *
@@ -99,7 +122,7 @@ struct relays {
 	size_t sealed_len;     /* records on their way out, of the one connection that is on */
 	bool flooded;	       /* the records did not fit */
 	size_t in_off, in_len; /* of what was taken from the socket under TLS */
-	uint8_t in[RELAY_IN], clear[RELAY_CLEAR], sealed[RELAY_SEALED];
+	uint8_t in[TRAFFIC_RECORD + RELAY_IN], clear[RELAY_CLEAR], sealed[RELAY_SEALED];
 };
 
 /* relay.c */
@@ -137,6 +160,10 @@ void conn_end(struct conn *c, enum reason why, const char *text);
 /* An end has hung up. */
 void conn_gone(struct conn *c, struct side *s);
 void conn_tick(struct conn *c);
+/* Opened elsewhere: its memory, in its relay's list. NULL. */
+struct conn *conn_adopt(struct relay *r);
+/* It goes on elsewhere; nobody is told. */
+void conn_release(struct conn *c);
 void conn_free(struct conn *c);
 
 /* passing.c */
@@ -151,8 +178,26 @@ BIO_METHOD *secure_bio(void);
 void secure_may_read(struct conn *c, unsigned times);
 /* After it: nothing of what was taken gets lost. False: no memory. */
 bool secure_keep(struct conn *c);
-/* What OpenSSL sealed goes out. False: the encrypted end is gone, or takes nothing. */
+/* OpenSSL's handshake is over: its keys, from now on ours. 0 or -errno. */
+int secure_agree(struct conn *c);
+/* For SSL_CTX_set_keylog_callback(). */
+void secure_keylog(const SSL *ssl, const char *line);
+void secure_forget(struct conn *c); /* what the handshake needed */
+/* What came early is moved to `ret_data`, which has room for all of it. Its length. */
+size_t secure_early(struct conn *c, uint8_t *ret_data);
+/* Seals, to go out by secure_flush(). False: the library failed, or there is no room. */
+bool secure_put(struct conn *c, uint8_t type, const void *data, size_t len);
+/* What was sealed goes out. False: the encrypted end is gone, or takes nothing. */
 bool secure_flush(struct conn *c);
+
+/* posthandshake.c */
+enum post_said { POST_NOTHING, POST_END, POST_BAD };
+/* A record that is no data. BAD: an alert is put, and *ret_text says why for a person. */
+enum post_said post_take(struct conn *c, uint8_t type, struct bytes content, const char **ret_text);
+/* A fatal alert is put. */
+void post_alert(struct conn *c, uint8_t alert);
+/* Our key was used long enough (RFC 8446 §5.5): another. False: the library failed. */
+bool post_renew(struct conn *c);
 
 /* side.c */
 static inline bool side_waits(const struct side *s)

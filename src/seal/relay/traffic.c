@@ -1,0 +1,363 @@
+#include "seal/relay/traffic.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+
+#include "seal/pki/keyblock.h"
+
+#define TAG	 16
+#define IV	 12
+#define SALT	 4 /* of the IV, TLS 1.2 with GCM: the rest is in the record */
+#define EXPLICIT 8
+#define KEY_MAX	 32
+#define AAD12	 13
+
+enum aead { AES128, AES256, CHACHA, AEADS };
+
+static const struct suite {
+	uint16_t id, version;
+	enum aead aead;
+	const char *md; /* 1.3: of HKDF */
+	uint8_t hash;
+	const char *name;
+} suites[] = {
+	{0x1301, TLS1_3_VERSION, AES128, "SHA256", 32, "TLS_AES_128_GCM_SHA256"},
+	{0x1302, TLS1_3_VERSION, AES256, "SHA384", 48, "TLS_AES_256_GCM_SHA384"},
+	{0x1303, TLS1_3_VERSION, CHACHA, "SHA256", 32, "TLS_CHACHA20_POLY1305_SHA256"},
+	{0xc02b, TLS1_2_VERSION, AES128, NULL, 0, "ECDHE-ECDSA-AES128-GCM-SHA256"},
+	{0xc02c, TLS1_2_VERSION, AES256, NULL, 0, "ECDHE-ECDSA-AES256-GCM-SHA384"},
+	{0xc02f, TLS1_2_VERSION, AES128, NULL, 0, "ECDHE-RSA-AES128-GCM-SHA256"},
+	{0xc030, TLS1_2_VERSION, AES256, NULL, 0, "ECDHE-RSA-AES256-GCM-SHA384"},
+	{0xcca8, TLS1_2_VERSION, CHACHA, NULL, 0, "ECDHE-RSA-CHACHA20-POLY1305"},
+	{0xcca9, TLS1_2_VERSION, CHACHA, NULL, 0, "ECDHE-ECDSA-CHACHA20-POLY1305"},
+};
+
+static const struct {
+	const char *name;
+	uint8_t key;
+} aeads[AEADS] = {{"AES-128-GCM", 16}, {"AES-256-GCM", 32}, {"ChaCha20-Poly1305", 32}};
+
+/* To fetch an algorithm costs more than to seal a record. */
+static EVP_CIPHER *ciphers[AEADS];
+static EVP_KDF *hkdf;
+
+struct traffic {
+	EVP_CIPHER_CTX *ctx;
+	const struct suite *suite;
+	struct traffic_secret s;
+	uint8_t iv[IV];
+	bool seals, is13, explicit;
+};
+
+static void fetch(void)
+{
+	for (unsigned i = 0; i < AEADS; i++)
+		ciphers[i] = EVP_CIPHER_fetch(NULL, aeads[i].name, NULL);
+	hkdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, NULL);
+	ERR_clear_error();
+}
+
+static const struct suite *suite_of(uint16_t version, uint16_t id)
+{
+	for (unsigned i = 0; i < sizeof(suites) / sizeof(*suites); i++)
+		if (suites[i].id == id && suites[i].version == version)
+			return &suites[i];
+	return NULL;
+}
+
+static void put64(uint8_t *at, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		at[i] = (uint8_t)(v >> (56 - 8 * i));
+}
+
+static uint64_t get64(const uint8_t *at)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | at[i];
+	return v;
+}
+
+/* --- keys ------------------------------------------------------------------------ */
+
+/* RFC 8446 §7.1, with an empty context. */
+static bool expand(const struct suite *suite, const struct traffic_secret *s, const char *label,
+		   uint8_t *ret_out, size_t len)
+{
+	EVP_KDF_CTX *ctx = hkdf ? EVP_KDF_CTX_new(hkdf) : NULL;
+	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_int(OSSL_KDF_PARAM_MODE, &mode),
+		OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t)suite->md, 0),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)s->secret, s->len),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_PREFIX, (char *)"tls13 ", 6),
+		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_LABEL, (char *)(uintptr_t)label,
+					strlen(label)),
+		OSSL_PARAM_END,
+	};
+	bool ok = ctx && EVP_KDF_derive(ctx, ret_out, len, params) == 1;
+
+	EVP_KDF_CTX_free(ctx);
+	return ok;
+}
+
+/* The key that belongs to the secret as it is. */
+static bool set_key(struct traffic *t)
+{
+	uint8_t key[KEY_MAX];
+	size_t len = aeads[t->suite->aead].key;
+	bool ok;
+
+	if (t->is13) {
+		ok = expand(t->suite, &t->s, "key", key, len) &&
+		     expand(t->suite, &t->s, "iv", t->iv, IV);
+	} else {
+		memcpy(key, t->s.secret, len);
+		memcpy(t->iv, t->s.secret + len, t->s.len - len);
+		ok = true;
+	}
+	ok = ok && EVP_CipherInit_ex2(t->ctx, ciphers[t->suite->aead], key, NULL, t->seals, NULL);
+	OPENSSL_cleanse(key, sizeof(key));
+	return ok;
+}
+
+static size_t secret_len(const struct suite *suite)
+{
+	if (suite->version == TLS1_3_VERSION)
+		return suite->hash;
+	return aeads[suite->aead].key + (suite->aead == CHACHA ? IV : SALT);
+}
+
+struct traffic *traffic_new(const struct traffic_secret *s, bool seal)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	const struct suite *suite = suite_of(s->version, s->suite);
+	struct traffic *t;
+
+	pthread_once(&once, fetch);
+	if (!suite || !ciphers[suite->aead]) {
+		errno = ENOTSUP;
+		return NULL;
+	}
+	if (s->len != secret_len(suite)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->suite = suite;
+	t->s = *s;
+	t->seals = seal;
+	t->is13 = suite->version == TLS1_3_VERSION;
+	t->explicit = !t->is13 && suite->aead != CHACHA;
+	t->ctx = EVP_CIPHER_CTX_new();
+	if (t->ctx && set_key(t))
+		return t;
+	traffic_free(t);
+	ERR_clear_error();
+	errno = EIO;
+	return NULL;
+}
+
+void traffic_free(struct traffic *t)
+{
+	if (!t)
+		return;
+	EVP_CIPHER_CTX_free(t->ctx);
+	OPENSSL_cleanse(t, sizeof(*t));
+	free(t);
+}
+
+void traffic_state(const struct traffic *t, struct traffic_secret *ret_secret)
+{
+	*ret_secret = t->s;
+}
+
+const char *traffic_version(const struct traffic *t)
+{
+	return t->is13 ? "TLSv1.3" : "TLSv1.2";
+}
+
+const char *traffic_cipher(const struct traffic *t)
+{
+	return t->suite->name;
+}
+
+int traffic_renew(struct traffic *t)
+{
+	uint8_t next[TRAFFIC_SECRET];
+	bool ok = t->is13 && expand(t->suite, &t->s, "traffic upd", next, t->s.len);
+
+	if (ok) {
+		memcpy(t->s.secret, next, t->s.len);
+		t->s.seq = 0;
+		ok = set_key(t);
+	}
+	OPENSSL_cleanse(next, sizeof(next));
+	return ok ? 0 : -EIO;
+}
+
+int traffic_agreed(SSL *ssl, const struct traffic_watch *w, struct traffic_secret *ret_seal,
+		   struct traffic_secret *ret_open)
+{
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+	const struct suite *suite =
+		cipher ? suite_of((uint16_t)SSL_version(ssl), SSL_CIPHER_get_protocol_id(cipher))
+		       : NULL;
+	uint8_t block[2 * KEY_MAX + 2 * IV], *client, *server;
+	struct traffic_secret s = {.version = TLS1_2_VERSION, .seq = 1}; /* 0 was Finished */
+	size_t key, iv;
+
+	if (!suite || suite->version != TLS1_2_VERSION)
+		return -ENOTSUP;
+	if (!w->found && suite->aead != CHACHA)
+		return -EIO;
+	key = aeads[suite->aead].key;
+	s.suite = suite->id;
+	s.len = (uint8_t)secret_len(suite);
+	iv = s.len - key;
+	if (keyblock(ssl, block, 2 * (key + iv)) < 0)
+		return -EIO;
+	*ret_seal = *ret_open = s;
+	/* OpenSSL counts upward from what it took: the other half of all nonces is ours. */
+	ret_seal->nonce = w->nonce ^ (uint64_t)1 << 63;
+	client = SSL_is_server(ssl) ? ret_open->secret : ret_seal->secret;
+	server = SSL_is_server(ssl) ? ret_seal->secret : ret_open->secret;
+	memcpy(client, block, key);
+	memcpy(server, block + key, key);
+	memcpy(client + key, block + 2 * key, iv);
+	memcpy(server + key, block + 2 * key + iv, iv);
+	OPENSSL_cleanse(block, sizeof(block));
+	return 0;
+}
+
+/* As much of the head as is needed: with the nonce where the record is the one. */
+static size_t head_wanted(const struct traffic_watch *w)
+{
+	bool finished = w->have >= TRAFFIC_HEAD && w->changed && w->head[0] == SSL3_RT_HANDSHAKE &&
+			(w->head[3] << 8 | w->head[4]) >= EXPLICIT;
+
+	return finished ? sizeof(w->head) : TRAFFIC_HEAD;
+}
+
+void traffic_watch(struct traffic_watch *w, struct bytes written)
+{
+	for (size_t i = 0; i < written.len && !w->found;) {
+		size_t n = written.len - i < w->left ? written.len - i : w->left;
+
+		i += n;
+		w->left = (uint16_t)(w->left - n);
+		if (w->left || i == written.len)
+			continue;
+		w->head[w->have++] = written.data[i++];
+		if (w->have < head_wanted(w))
+			continue;
+		w->found = w->have == sizeof(w->head);
+		if (w->found)
+			w->nonce = get64(w->head + TRAFFIC_HEAD);
+		w->changed = w->changed || w->head[0] == SSL3_RT_CHANGE_CIPHER_SPEC;
+		w->left = (uint16_t)(w->head[3] << 8 | w->head[4]);
+		w->have = 0;
+	}
+}
+
+/* --- records ----------------------------------------------------------------------- */
+
+/* Nonce and additional data; `head` is the record's, `len` its content's length. */
+static bool begin(struct traffic *t, const uint8_t *head, uint64_t nonce, size_t len)
+{
+	uint8_t iv[IV], aad[AAD12];
+	int n;
+
+	memcpy(iv, t->iv, IV);
+	put64(iv + SALT, t->explicit ? nonce : get64(t->iv + SALT) ^ t->s.seq);
+	if (EVP_CipherInit_ex2(t->ctx, NULL, NULL, iv, -1, NULL) != 1)
+		return false;
+	if (t->is13) /* RFC 8446 §5.2 */
+		return EVP_CipherUpdate(t->ctx, NULL, &n, head, TRAFFIC_HEAD) == 1;
+	put64(aad, t->s.seq);
+	memcpy(aad + 8, head, 3);
+	aad[11] = (uint8_t)(len >> 8);
+	aad[12] = (uint8_t)len;
+	return EVP_CipherUpdate(t->ctx, NULL, &n, aad, AAD12) == 1;
+}
+
+size_t traffic_seal(struct traffic *t, uint8_t type, const uint8_t *data, size_t len, uint8_t *out)
+{
+	size_t body = len + TAG + (t->is13 ? 1 : t->explicit ? EXPLICIT : 0);
+	uint64_t nonce = t->s.nonce + t->s.seq;
+	uint8_t *at = out + TRAFFIC_HEAD;
+	int n;
+
+	out[0] = t->is13 ? SSL3_RT_APPLICATION_DATA : type;
+	out[1] = TLS1_2_VERSION >> 8;
+	out[2] = TLS1_2_VERSION & 0xff;
+	out[3] = (uint8_t)(body >> 8);
+	out[4] = (uint8_t)body;
+	if (t->explicit) {
+		put64(at, nonce);
+		at += EXPLICIT;
+	}
+	if (!begin(t, out, nonce, len) || EVP_CipherUpdate(t->ctx, at, &n, data, (int)len) != 1)
+		return 0;
+	at += len;
+	if (t->is13 && EVP_CipherUpdate(t->ctx, at++, &n, &type, 1) != 1)
+		return 0;
+	if (EVP_CipherFinal_ex(t->ctx, at, &n) != 1 ||
+	    EVP_CIPHER_CTX_ctrl(t->ctx, EVP_CTRL_AEAD_GET_TAG, TAG, at) != 1)
+		return 0;
+	t->s.seq++;
+	return (size_t)(at + TAG - out);
+}
+
+/* RFC 8446 §5.4: the type stands behind the content, zeros behind the type. */
+static int strip(const uint8_t *data, uint8_t *ret_type, size_t *len)
+{
+	size_t n = *len;
+
+	while (n && data[n - 1] == 0)
+		n--;
+	if (!n)
+		return -EPROTO;
+	*ret_type = data[n - 1];
+	*len = n - 1;
+	return 0;
+}
+
+int traffic_open(struct traffic *t, const uint8_t *record, size_t len, uint8_t *ret_data,
+		 uint8_t *ret_type, size_t *ret_len)
+{
+	size_t over = TRAFFIC_HEAD + TAG + (t->explicit ? EXPLICIT : 0), content;
+	const uint8_t *at = record + TRAFFIC_HEAD + (t->explicit ? EXPLICIT : 0);
+	uint8_t none[16];
+	int n;
+
+	if (len > TRAFFIC_RECORD)
+		return -EMSGSIZE;
+	if (len < over + t->is13 || (t->is13 && record[0] != SSL3_RT_APPLICATION_DATA))
+		return t->is13 && len >= TRAFFIC_HEAD && record[0] != SSL3_RT_APPLICATION_DATA
+			       ? -EPROTO
+			       : -EBADMSG;
+	content = len - over;
+	if (content > (size_t)TRAFFIC_CONTENT + t->is13)
+		return -EMSGSIZE;
+	if (!begin(t, record, t->explicit ? get64(record + TRAFFIC_HEAD) : 0, content) ||
+	    (content && EVP_CipherUpdate(t->ctx, ret_data, &n, at, (int)content) != 1) ||
+	    EVP_CIPHER_CTX_ctrl(t->ctx, EVP_CTRL_AEAD_SET_TAG, TAG,
+				(void *)(uintptr_t)(at + content)) != 1 ||
+	    EVP_CipherFinal_ex(t->ctx, none, &n) != 1)
+		return -EBADMSG;
+	t->s.seq++;
+	*ret_type = record[0];
+	*ret_len = content;
+	return t->is13 ? strip(ret_data, ret_type, ret_len) : 0;
+}
