@@ -23,37 +23,20 @@ const char digits_octets[1025] = "0  11  12  13  14  15  16  17  18  19  110 211
 				 "2243225322632273228322932303231323232333234323532363237323832393"
 				 "2403241324232433244324532463247324832493250325132523253325432553";
 
-#define EIGHT 100000000 /* what eight digits cannot hold */
-
-/* All eight of v, below EIGHT. */
-static inline char *put_eight(char *at, uint32_t v)
+char *digits_many(char *at, uint64_t v)
 {
-	uint64_t x = htole64(digits_eight(v) | DIGITS_ZEROES);
+	uint64_t x;
+	unsigned zeroes;
 
-	memcpy(at, &x, 8);
-	return at + 8;
-}
-
-/* Without the zeroes in front; v is not 0, and below EIGHT. */
-static inline char *put_first(char *at, uint32_t v)
-{
-	uint64_t x = digits_eight(v);
-	unsigned zeroes = (unsigned)__builtin_ctzll(x) & ~7u;
-
+	if (v >= 100000000) {
+		at = digits_decimal(at, v / 100000000);
+		x = htole64(digits_eight((uint32_t)(v % 100000000)) | DIGITS_ZEROES);
+		memcpy(at, &x, 8);
+		return at + 8;
+	}
+	x = digits_eight((uint32_t)v);
+	zeroes = (unsigned)__builtin_ctzll(x) & ~7u;
 	x = htole64((x | DIGITS_ZEROES) >> zeroes);
 	memcpy(at, &x, 8);
 	return at + 8 - zeroes / 8;
-}
-
-char *digits_many(char *at, uint64_t v)
-{
-	uint64_t high = v / EIGHT;
-
-	if (!high)
-		return put_first(at, (uint32_t)v);
-	if (high < EIGHT)
-		return put_eight(put_first(at, (uint32_t)high), (uint32_t)(v % EIGHT));
-	at = put_first(at, (uint32_t)(high / EIGHT));
-	at = put_eight(at, (uint32_t)(high % EIGHT));
-	return put_eight(at, (uint32_t)(v % EIGHT));
 }

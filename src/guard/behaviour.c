@@ -103,8 +103,10 @@ struct place {
 	uint32_t tag;
 };
 
-static struct place place_of(const struct behaviour *b, struct set *sets, uint64_t hash)
+static struct place place_of(const struct behaviour *b, struct set *sets, const void *key,
+			     size_t len)
 {
+	uint64_t hash = hash_bytes(&b->key, key, len);
 	uint32_t set = (uint32_t)hash & b->mask;
 
 	return (struct place){&sets[set], set * WAYS, (uint32_t)(hash >> 32) | 1};
@@ -120,30 +122,11 @@ static unsigned stalest(const struct set *s)
 	return way;
 }
 
-/* Of IPv4 what differs: rows are told apart by their whole keys anyway. */
-static uint64_t probe_hash(const struct behaviour *b, const struct probe_key *k)
-{
-	uint64_t w[2] = {(uint64_t)k->source.w[3] << 32 | k->target.w[3],
-			 (uint64_t)k->segment << 32 | (uint32_t)k->port << 16 |
-				 (uint32_t)k->proto << 8 | k->kind};
-
-	return packet_ip_is_v4(&k->source) ? hash_bytes(&b->key, w, sizeof(w))
-					   : hash_bytes(&b->key, k, sizeof(*k));
-}
-
-static uint64_t source_hash(const struct behaviour *b, const struct source_key *k)
-{
-	uint64_t w = (uint64_t)k->segment << 32 | k->ip.w[3];
-
-	return packet_ip_is_v4(&k->ip) ? hash_bytes(&b->key, &w, sizeof(w))
-				       : hash_bytes(&b->key, k, sizeof(*k));
-}
-
 /* NULL where there is none; then the place is that of the one to go. */
 static struct probe *probe_find(const struct behaviour *b, const struct probe_key *k,
 				struct place *ret_p, unsigned *ret_way)
 {
-	struct place p = place_of(b, b->probe_sets, probe_hash(b, k));
+	struct place p = place_of(b, b->probe_sets, k, sizeof(*k));
 
 	*ret_p = p;
 	for (unsigned i = 0; i < WAYS; i++)
@@ -158,7 +141,7 @@ static struct probe *probe_find(const struct behaviour *b, const struct probe_ke
 static struct source *source_find(const struct behaviour *b, const struct source_key *k,
 				  struct place *ret_p, unsigned *ret_way)
 {
-	struct place p = place_of(b, b->source_sets, source_hash(b, k));
+	struct place p = place_of(b, b->source_sets, k, sizeof(*k));
 
 	*ret_p = p;
 	for (unsigned i = 0; i < WAYS; i++)
