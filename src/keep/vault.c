@@ -410,6 +410,11 @@ int vault_version(struct vault *v, int64_t *ret_version)
 	return catalog_version(v->catalog, ret_version);
 }
 
+void vault_rest(struct vault *v)
+{
+	catalog_rest(v->catalog);
+}
+
 void vault_lone(struct vault *v)
 {
 	pool_free(v->pool);

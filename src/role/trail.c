@@ -133,9 +133,9 @@ struct audit_entry trail_entry(const struct call_asker *by)
 /* On what: the first of these that the call was given. Nothing else of its arguments is noted. */
 static void object_of(const json_t *args, char *ret_text, size_t size)
 {
-	static const char *const names[] = {"user",  "device",	"advisory", "service",
-					    "grant", "id",	"factor",   "key",
-					    "name",  "session", "login"};
+	static const char *const names[] = {"user",  "device",	  "advisory", "service", "grant",
+					    "id",    "factor",	  "key",      "name",	 "session",
+					    "login", "framework", "upload"};
 	size_t len = 0;
 
 	*ret_text = 0;
@@ -314,9 +314,10 @@ static json_t *verify(struct keeper *k, const struct call_asker *by, const json_
 			"give the line as it was copied, beginning with audit-checkpoint-1");
 	if (audit_verify(k->state_dir, known ? key : NULL, text ? &elsewhere : NULL, &r) < 0)
 		return no_trail(e);
-	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:b}", "state", states[r.state], "count",
+	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:b, s:b}", "state", states[r.state], "count",
 			 (json_int_t)r.count, "sure", (json_int_t)r.sure, "where",
-			 (json_int_t)r.where, "text", r.text, "torn", r.torn);
+			 (json_int_t)r.where, "text", r.text, "torn", r.torn, "key_known",
+			 (int)known);
 }
 
 #define READS (PEOPLE_ONLY(PEOPLE_AUDITOR) | PEOPLE_ONLY(PEOPLE_ADMINISTRATOR))

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -217,15 +219,52 @@ static void one_that_cannot_be_ours_is_refused(void **state)
 	assert_int_equal(catalog_open(in_dir("new.db"), &c), -EUCLEAN);
 }
 
+/* A second handle of this process must not cost the first one its locks: whoever closes the index in
+ * another process would take it for unused, and its log away. */
+static void two_handles_and_another_process(void **state)
+{
+	struct catalog *first, *second, *other;
+	struct catalog_object found, want = object(9, 2);
+	int ready[2], status = 1;
+	char c = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork(); /* before there is any handle to inherit */
+	if (pid == 0) {
+		struct catalog_object own = object(9, 2);
+		bool fine = read(ready[0], &c, 1) == 1 &&
+			    catalog_open(in_dir("two.db"), &other) == 0 &&
+			    catalog_begin(other) == 0 && catalog_add_object(other, &own) == 0 &&
+			    catalog_commit(other) == 0;
+
+		if (fine)
+			catalog_close(other);
+		_exit(fine ? 0 : 1);
+	}
+	first = open_catalog("two.db");
+	assert_int_equal(add(first, 9, 1, NULL), 0);
+	second = open_catalog("two.db");
+	assert_int_equal(write(ready[1], "x", 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(access(in_dir("two.db-wal"), F_OK), 0);
+	assert_int_equal(catalog_object_by_address(first, want.head.address, &found), 0);
+	assert_int_equal(catalog_object_by_address(second, want.head.address, &found), 0);
+	catalog_close(second);
+	catalog_close(first);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, safe_open, safe_close)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(addresses_that_begin_alike_are_told_apart),
-		T(so_are_tags),
-		T(an_older_index_goes_on_with_all_it_has),
-		T(one_that_cannot_be_ours_is_refused),
+		T(addresses_that_begin_alike_are_told_apart), T(so_are_tags),
+		T(an_older_index_goes_on_with_all_it_has),    T(one_that_cannot_be_ours_is_refused),
+		T(two_handles_and_another_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
