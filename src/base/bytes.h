@@ -69,7 +69,7 @@ static inline struct bytes read_bytes(struct reader *r, size_t n)
 {
 	struct bytes b = {NULL, 0};
 
-	if (r->bad || n > r->in.len - r->off) {
+	if (__builtin_expect(r->bad || n > r->in.len - r->off, 0)) {
 		r->bad = true;
 		return b;
 	}
@@ -138,7 +138,7 @@ static inline struct writer writer_new(void *data, size_t cap)
 
 static inline void write_bytes(struct writer *w, const void *data, size_t n)
 {
-	if (w->bad || n > w->cap - w->len) {
+	if (__builtin_expect(w->bad || n > w->cap - w->len, 0)) {
 		w->bad = true;
 		return;
 	}

@@ -28,12 +28,15 @@ static inline struct json_key json_key(const char *name)
 	return (struct json_key){name, name ? strlen(name) : 0};
 }
 
+/* A compiler that counts calls takes these for too large, and a key's length for unknown then. */
+#define EVENT_INLINE static inline __attribute__((always_inline))
+
 /*
  * Begins a member: its comma, its key where it has one, and room for `room` bytes
  * more. Where they go; NULL where the line is full. The value ends in json_resume().
  * Inline, so that a key that is written out costs a store or two and no length.
  */
-static inline char *json_member(struct json *j, struct json_key key, size_t room)
+EVENT_INLINE char *json_member(struct json *j, struct json_key key, size_t room)
 {
 	struct writer *w = &j->out;
 	char *at;
@@ -57,7 +60,7 @@ static inline char *json_member(struct json *j, struct json_key key, size_t room
 }
 
 /* Members of an object that is open were written up to `end` by the caller itself, at least one. */
-static inline void json_resume(struct json *j, const char *end)
+EVENT_INLINE void json_resume(struct json *j, const char *end)
 {
 	j->out.len = (size_t)(end - (const char *)j->out.data);
 	j->comma = true;
@@ -67,7 +70,7 @@ static inline void json_resume(struct json *j, const char *end)
 void json_value_text(struct json *j, char *at, struct bytes v);
 
 /* The same of a word of ours, in which nothing needs an escape. */
-static inline void json_value_name(struct json *j, char *at, struct bytes v)
+EVENT_INLINE void json_value_name(struct json *j, char *at, struct bytes v)
 {
 	*at = '"';
 	bytes_copy_short(at + 1, v.data, v.len);
@@ -77,7 +80,7 @@ static inline void json_value_name(struct json *j, char *at, struct bytes v)
 
 void json_dbl(struct json *j, const char *key, double v);
 
-static inline void json_begin(struct json *j, struct json_key key, char bracket)
+EVENT_INLINE void json_begin(struct json *j, struct json_key key, char bracket)
 {
 	char *at = json_member(j, key, 1);
 
@@ -88,7 +91,7 @@ static inline void json_begin(struct json *j, struct json_key key, char bracket)
 	j->comma = false;
 }
 
-static inline void json_put_text(struct json *j, struct json_key key, struct bytes v)
+EVENT_INLINE void json_put_text(struct json *j, struct json_key key, struct bytes v)
 {
 	char *at = json_member(j, key, v.len + 2);
 
@@ -96,7 +99,7 @@ static inline void json_put_text(struct json *j, struct json_key key, struct byt
 		json_value_text(j, at, v);
 }
 
-static inline void json_put_u64(struct json *j, struct json_key key, uint64_t v)
+EVENT_INLINE void json_put_u64(struct json *j, struct json_key key, uint64_t v)
 {
 	char *at = json_member(j, key, DIGITS_MAX);
 
@@ -104,7 +107,7 @@ static inline void json_put_u64(struct json *j, struct json_key key, uint64_t v)
 		json_resume(j, digits_decimal(at, v));
 }
 
-static inline void json_put_raw(struct json *j, struct json_key key, struct bytes v)
+EVENT_INLINE void json_put_raw(struct json *j, struct json_key key, struct bytes v)
 {
 	char *at = json_member(j, key, v.len);
 
@@ -114,40 +117,40 @@ static inline void json_put_raw(struct json *j, struct json_key key, struct byte
 	json_resume(j, at + v.len);
 }
 
-static inline void json_open(struct json *j, const char *key) /* "key":{ ; key NULL: { */
+EVENT_INLINE void json_open(struct json *j, const char *key) /* "key":{ ; key NULL: { */
 {
 	json_begin(j, json_key(key), '{');
 }
 
-static inline void json_close(struct json *j) /* } */
+EVENT_INLINE void json_close(struct json *j) /* } */
 {
 	write_u8(&j->out, '}');
 	j->comma = true;
 }
 
-static inline void json_list(struct json *j, const char *key) /* "key":[ ; key NULL: [ */
+EVENT_INLINE void json_list(struct json *j, const char *key) /* "key":[ ; key NULL: [ */
 {
 	json_begin(j, json_key(key), '[');
 }
 
-static inline void json_end(struct json *j) /* ] */
+EVENT_INLINE void json_end(struct json *j) /* ] */
 {
 	write_u8(&j->out, ']');
 	j->comma = true;
 }
 
-static inline void json_text(struct json *j, const char *key, struct bytes v)
+EVENT_INLINE void json_text(struct json *j, const char *key, struct bytes v)
 {
 	json_put_text(j, json_key(key), v);
 }
 
-static inline void json_str(struct json *j, const char *key, const char *v)
+EVENT_INLINE void json_str(struct json *j, const char *key, const char *v)
 {
 	json_text(j, key, (struct bytes){(const uint8_t *)v, strlen(v)});
 }
 
 /* A word of ours: as json_str(), where nothing needs an escape. */
-static inline void json_name(struct json *j, const char *key, const char *v)
+EVENT_INLINE void json_name(struct json *j, const char *key, const char *v)
 {
 	struct bytes word = {(const uint8_t *)v, strlen(v)};
 	char *at = json_member(j, json_key(key), word.len + 2);
@@ -156,7 +159,7 @@ static inline void json_name(struct json *j, const char *key, const char *v)
 		json_value_name(j, at, word);
 }
 
-static inline void json_u64(struct json *j, const char *key, uint64_t v)
+EVENT_INLINE void json_u64(struct json *j, const char *key, uint64_t v)
 {
 	json_put_u64(j, json_key(key), v);
 }
@@ -164,17 +167,17 @@ static inline void json_u64(struct json *j, const char *key, uint64_t v)
 void json_i64(struct json *j, const char *key, int64_t v);
 
 /* A value that is JSON already, copied as it is. */
-static inline void json_raw(struct json *j, const char *key, struct bytes v)
+EVENT_INLINE void json_raw(struct json *j, const char *key, struct bytes v)
 {
 	json_put_raw(j, json_key(key), v);
 }
 
-static inline void json_put_bool(struct json *j, struct json_key key, bool v)
+EVENT_INLINE void json_put_bool(struct json *j, struct json_key key, bool v)
 {
 	json_put_raw(j, key, (struct bytes){(const uint8_t *)(v ? "true" : "false"), v ? 4 : 5});
 }
 
-static inline void json_bool(struct json *j, const char *key, bool v)
+EVENT_INLINE void json_bool(struct json *j, const char *key, bool v)
 {
 	json_put_bool(j, json_key(key), v);
 }

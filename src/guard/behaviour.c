@@ -27,7 +27,8 @@ struct probe {
 	uint8_t count;
 	bool found;
 	uint32_t attempts[ATTEMPTS]; /* what varies, hashed */
-};
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct probe) == 128, "a row is two cache lines");
 
 struct source_key {
 	struct gate_ip ip;
@@ -56,11 +57,12 @@ struct behaviour {
 	struct hash_key key;
 };
 
-static struct set *sets_new(uint32_t count)
+/* Of cache lines. */
+static void *lines_new(uint32_t count, size_t size)
 {
-	struct set *s = aligned_alloc(64, count * sizeof(*s));
+	void *rows = aligned_alloc(64, count * size);
 
-	return s ? memset(s, 0, count * sizeof(*s)) : NULL;
+	return rows ? memset(rows, 0, count * size) : NULL;
 }
 
 struct behaviour *behaviour_new(uint32_t rows)
@@ -70,9 +72,10 @@ struct behaviour *behaviour_new(uint32_t rows)
 
 	while (sets * WAYS < rows)
 		sets <<= 1;
-	if (!b || !(b->probes = calloc(sets * WAYS, sizeof(*b->probes))) ||
+	if (!b || !(b->probes = lines_new(sets * WAYS, sizeof(*b->probes))) ||
 	    !(b->sources = calloc(sets * WAYS, sizeof(*b->sources))) ||
-	    !(b->probe_sets = sets_new(sets)) || !(b->source_sets = sets_new(sets))) {
+	    !(b->probe_sets = lines_new(sets, sizeof(struct set))) ||
+	    !(b->source_sets = lines_new(sets, sizeof(struct set)))) {
 		behaviour_free(b);
 		errno = ENOMEM;
 		return NULL;

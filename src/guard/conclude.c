@@ -372,7 +372,8 @@ void engine_conclude(struct engine *e, struct work *w)
 	fresh = f ? flow_fresh(e->flows) : w->p.anomalies;
 	if (fresh)
 		notice_anomalies(&e->notice, &w->p, fresh, &w->v, w->segment, f, e->now_ns);
-	engine_count_anomalies(e, w->p.anomalies | fresh);
+	if (__builtin_expect((w->p.anomalies | fresh) != 0, 0))
+		engine_count_anomalies(e, w->p.anomalies | fresh);
 	if (e->o.evidence)
 		witness(e, w, f);
 }

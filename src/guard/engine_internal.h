@@ -86,7 +86,7 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 /* The conversation of a packet from `end`, as shields see it. */
 struct shield_talk engine_talk(const struct flow *f, const struct gate_verdict *v, unsigned end);
 /* The packet should not pass, and does not where its device's mode says so. */
-void engine_refuse(const struct engine *e, struct work *w, enum reason why);
+void engine_refuse(const struct engine *e, struct work *w, enum reason why) __attribute__((cold));
 /* From the verdict on: who did what, and what is to be said of it. */
 void engine_conclude(struct engine *e, struct work *w);
 /* The same of a packet that the kernel dropped: it belongs to no flow here. */

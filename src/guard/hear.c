@@ -49,8 +49,8 @@ static void watch_vitals(struct engine *e, const struct session_message *m, bool
 }
 
 /* What its rules let pass a shield may deny; rehearsed, it only says so. */
-static enum reason shield(const struct engine *e, const struct session_message *m,
-			  struct report_message *told)
+static __attribute__((cold)) enum reason
+shield(const struct engine *e, const struct session_message *m, struct report_message *told)
 {
 	struct shield_talk t = engine_talk(m->flow, &e->heard->v, m->end);
 	enum shield_word word = shield_message(e->shields, &t, m->proto, m->msg);
@@ -167,7 +167,8 @@ void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t se
 #define AGAIN_NS (NSEC_PER_SEC / 10)
 
 /* Where packets of it still come by, its time was over: at most ten of them a second are marked anew. */
-static void mark(struct engine *e, const struct work *w, const struct flow *f, bool again)
+static __attribute__((cold)) void mark(struct engine *e, const struct work *w, const struct flow *f,
+				       bool again)
 {
 	if (!e->o.block || w->v.action != GATE_DROP)
 		return;
@@ -178,7 +179,8 @@ static void mark(struct engine *e, const struct work *w, const struct flow *f, b
 }
 
 /* Nothing more passes in either direction, and both ends know it. */
-static void cut_off(struct engine *e, struct work *w, struct flow *f, unsigned end)
+static __attribute__((cold)) void cut_off(struct engine *e, struct work *w, struct flow *f,
+					  unsigned end)
 {
 	uint32_t seq;
 
@@ -199,16 +201,17 @@ bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 	const struct gate_device *d = engine_device(e, w->v.device);
 	struct session_heard heard;
 
-	if (f->session_reason) {
+	if (__builtin_expect(f->session_reason, 0)) {
 		engine_refuse(e, w, REASON_POLICY_FLOW_BLOCKED);
 		mark(e, w, f, true);
 		return false;
 	}
 	e->heard = w;
 	heard = session_hear(e->sessions, f, &w->p, end);
-	if (heard.fresh)
+	if (__builtin_expect(heard.fresh != 0, 0)) {
 		notice_anomalies(&e->notice, &w->p, heard.fresh, &w->v, w->segment, f, e->now_ns);
-	engine_count_anomalies(e, heard.fresh);
+		engine_count_anomalies(e, heard.fresh);
+	}
 	if (heard.reason == REASON_NONE || w->v.action == GATE_DROP)
 		return false;
 	if (heard.scope == SESSION_UNSURE && d && d->fail == GATE_OPEN)

@@ -153,7 +153,7 @@ void notice_vitals(struct notice *n, const struct vitals_finding *f,
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found)
 {
-	if (found.reason == REASON_NONE)
+	if (__builtin_expect(found.reason == REASON_NONE, 1))
 		return;
 	n->reasons[found.reason]++;
 	report_behaviour(&n->report, p, v, &found);

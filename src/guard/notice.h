@@ -18,18 +18,18 @@ void notice_free(struct notice *n); /* says nothing */
 
 /* What the packet was judged for; `f` NULL where it belongs to no flow. */
 void notice_verdict(struct notice *n, const struct packet *p, const struct gate_verdict *v,
-		    uint32_t segment, const struct flow *f, uint64_t now_ns);
+		    uint32_t segment, const struct flow *f, uint64_t now_ns) __attribute__((cold));
 /* What is wrong with it: `set`, those of its anomalies that are worth an event. */
 void notice_anomalies(struct notice *n, const struct packet *p, anomaly_set set,
 		      const struct gate_verdict *v, uint32_t segment, const struct flow *f,
-		      uint64_t now_ns);
+		      uint64_t now_ns) __attribute__((cold));
 /* A DHCP message that goes on. */
 void notice_dhcp(struct notice *n, const struct packet *p, const struct dhcp *d,
 		 const struct gate_verdict *v, uint32_t segment, const struct flow *f,
-		 uint64_t now_ns);
+		 uint64_t now_ns) __attribute__((cold));
 /* A machine of the inventory; strangers that are new, up to a bound. */
 void notice_machine(struct notice *n, const struct inventory *inv, const struct machine *m,
-		    bool is_new, uint64_t now_ns);
+		    bool is_new, uint64_t now_ns) __attribute__((cold));
 /* A message, told by its own event whatever was decided. */
 void notice_message(struct notice *n, const struct report_message *m);
 /* Weaknesses that a machine showed for the first time. */
@@ -37,7 +37,7 @@ void notice_exposure(struct notice *n, const struct packet *p, const struct flow
 		     const struct machine *m, weakness_set fresh, bool by);
 /* A finding about vital signs; `m` is the message that brought it, NULL where time did. */
 void notice_vitals(struct notice *n, const struct vitals_finding *f,
-		   const struct session_message *m);
+		   const struct session_message *m) __attribute__((cold));
 /* What somebody does; `v` NULL without a policy. */
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found);

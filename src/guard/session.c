@@ -62,15 +62,20 @@ void sessions_free(struct sessions *s)
 	free(s);
 }
 
-/* What is kept of an end will not be whole. */
-static void lose_kept(struct sessions *s, struct flow *f, unsigned end)
+static __attribute__((cold)) void lose(struct sessions *s, struct flow *f, unsigned end)
 {
 	struct session *n = f->session;
 	const struct session_kept k = {.talk = n->talk, .flow = f, .end = end, .what = TALK_LOST};
 
-	if (n->kept[end])
-		s->o.keep(s->o.arg, &k, &n->kept[end]);
+	s->o.keep(s->o.arg, &k, &n->kept[end]);
 	n->kept[end] = 0;
+}
+
+/* What is kept of an end will not be whole. */
+static void lose_kept(struct sessions *s, struct flow *f, unsigned end)
+{
+	if (f->session->kept[end])
+		lose(s, f, end);
 }
 
 void session_end(struct sessions *s, struct flow *f)
@@ -108,13 +113,13 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 /* The first reason against a packet is the one that is told. */
 static void object(struct sessions *s, enum reason why, enum session_scope scope)
 {
-	if (s->heard.reason != REASON_NONE || why == REASON_NONE)
+	if (__builtin_expect(why == REASON_NONE, 1) || s->heard.reason != REASON_NONE)
 		return;
 	s->heard.reason = why;
 	s->heard.scope = scope;
 }
 
-static void note(struct sessions *s, enum anomaly a)
+static __attribute__((cold)) void note(struct sessions *s, enum anomaly a)
 {
 	anomaly_set bit = 1ull << a;
 
@@ -266,7 +271,8 @@ static void read_end(struct sessions *s, struct session *n, unsigned end)
 	}
 }
 
-static void lost(struct sessions *s, struct session *n, unsigned end, uint32_t missed)
+static __attribute__((cold)) void lost(struct sessions *s, struct session *n, unsigned end,
+				       uint32_t missed)
 {
 	note(s, ANOMALY_STREAM_GAP);
 	lose_kept(s, s->flow, end);
@@ -346,7 +352,8 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 		is_corrupt(s, n, end); /* what the end's sums are worth */
 	if (!n && !p->payload.len)
 		return;
-	if (p->payload_wire > p->payload.len) { /* the capture cut it: no stream can be had */
+	if (__builtin_expect(p->payload_wire > p->payload.len,
+			     0)) { /* the capture cut it: no stream can be had */
 		session_end(s, f);
 		return;
 	}
@@ -356,7 +363,7 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 		note(s, ANOMALY_STREAM_URGENT);
 		object(s, REASON_STREAM_URGENT, SESSION_PACKET);
 	}
-	if (is_corrupt(s, n, end)) {
+	if (__builtin_expect(is_corrupt(s, n, end), 0)) {
 		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
 		return;
 	}

@@ -127,6 +127,20 @@ static void alerts_are_marked(void **state)
 	       P(0, "\vMSH|^~\\&|||||||ORU^R40^ORU_R40|9|P|2.6\r\x1c\r"));
 }
 
+/* An order that a pump carries out itself, whatever its separators are; others ask people. */
+static void infusion_orders_are_control(void **state)
+{
+	EXPECT("{\"hl7\":{\"message_type\":\"RGV^O15\",\"control_id\":\"9\",\"version\":\"2.6\","
+	       "\"segments\":1,\"control\":true}}\n",
+	       P(0, "\vMSH|^~\\&|||||||RGV^O15^RGV_O15|9|P|2.6\r\x1c\r"));
+	EXPECT("{\"hl7\":{\"message_type\":\"RGV^O15\",\"control_id\":\"9\","
+	       "\"segments\":1,\"control\":true}}\n",
+	       P(0, "\vMSH*$~\\&*******RGV$O15*9\r\x1c\r"));
+	EXPECT("{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"9\","
+	       "\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ORM^O01|9\r\x1c\r"));
+}
+
 static void what_is_malformed_is_said(void **state)
 {
 	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n", P(0, "\vMSH|||||\r"));
@@ -296,6 +310,7 @@ int main(void)
 		cmocka_unit_test(odd_messages_are_read),
 		cmocka_unit_test(a_frame_has_an_end),
 		cmocka_unit_test(alerts_are_marked),
+		cmocka_unit_test(infusion_orders_are_control),
 		cmocka_unit_test(what_is_malformed_is_said),
 		cmocka_unit_test(long_segments),
 		cmocka_unit_test(behind_a_gap_the_next_message_is_read),

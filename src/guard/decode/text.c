@@ -15,6 +15,11 @@ const char *anomaly_name(enum anomaly a)
 	return (unsigned)a < ANOMALY_COUNT ? anomaly_names[a] : "unknown";
 }
 
+void anomaly_add(anomaly_set *set, enum anomaly a)
+{
+	*set |= 1ull << a;
+}
+
 const char *packet_proto_name(uint8_t proto, char ret_number[8])
 {
 	switch (proto) {

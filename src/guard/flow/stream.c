@@ -140,7 +140,7 @@ static void trim(struct stream_half *h, struct stream_pool *pool)
 }
 
 /* Gives up what was read but not confirmed: a repetition of it cannot be compared any more. */
-static void forget(struct stream_half *h)
+static __attribute__((cold)) void forget(struct stream_half *h)
 {
 	if (ahead_of(h->read, h->acked) > 0 && ahead_of(h->read, h->base) > 0)
 		h->flags |= FORGOT;
@@ -187,7 +187,8 @@ static void join(struct stream_half *h)
 }
 
 /* The other end has bytes that never came by: goes on behind them. */
-static uint32_t leap(struct stream_half *h, struct stream_pool *pool, uint32_t to)
+static __attribute__((cold)) uint32_t leap(struct stream_half *h, struct stream_pool *pool,
+					   uint32_t to)
 {
 	uint32_t missed = 0;
 
@@ -295,7 +296,7 @@ static void fill(struct stream_half *h, uint32_t from, uint32_t to, const uint8_
 }
 
 /* The piece [from, to) joins those it touches. False where there are too many apart. */
-static bool mark(struct stream_half *h, uint32_t from, uint32_t to)
+static __attribute__((cold)) bool mark(struct stream_half *h, uint32_t from, uint32_t to)
 {
 	unsigned i = 0, n;
 
@@ -315,8 +316,8 @@ static bool mark(struct stream_half *h, uint32_t from, uint32_t to)
 }
 
 /* New bytes behind a hole. */
-static bool keep_ahead(struct stream_half *h, struct stream_pool *pool, uint32_t from, uint32_t to,
-		       const uint8_t *data)
+static __attribute__((cold)) bool keep_ahead(struct stream_half *h, struct stream_pool *pool,
+					     uint32_t from, uint32_t to, const uint8_t *data)
 {
 	struct stream_half before = *h;
 

@@ -207,11 +207,11 @@ static void note_fin(struct flow *f, unsigned end)
 void tcp_track(struct flow *f, const struct packet *p, unsigned end)
 {
 	f->tcp_flags[end] |= p->tcp_flags;
-	if (f->state == TCP_NONE) {
+	if (__builtin_expect(f->state == TCP_NONE, 0)) {
 		begin(f, p);
 		return;
 	}
-	if (p->tcp_flags & TCP_RST) {
+	if (__builtin_expect(p->tcp_flags & TCP_RST, 0)) {
 		if (reset_holds(f, p, end))
 			f->state = TCP_RESET;
 		else

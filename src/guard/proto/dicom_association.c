@@ -62,24 +62,41 @@ static unsigned find_private(struct dicom *d, struct bytes uid)
 	return i + 1;
 }
 
-static unsigned find_syntax(struct dicom *d, struct bytes uid)
+/*
+ * False where it is no UID; what is registered need not be looked at again. The one
+ * at that place of the context before is the first guess: most contexts are alike.
+ */
+static bool find_syntax(struct dicom *d, struct bytes uid, unsigned place, unsigned *ret_n)
 {
-	unsigned n = dicom_uid_find(DICOM_SYNTAXES, uid);
+	uint8_t *before = place < DICOM_BEFORE ? &d->before[place] : NULL;
+	unsigned n = before && dicom_uid_is(DICOM_SYNTAXES, *before, uid)
+			     ? *before
+			     : dicom_uid_find(DICOM_SYNTAXES, uid);
 
-	if (n)
-		return n;
-	n = find_private(d, uid);
-	return n ? PRIVATE_SYNTAX + n - 1 : 0;
+	if (n && before)
+		*before = (uint8_t)n;
+	if (!n) {
+		if (!dicom_is_uid(uid))
+			return false;
+		n = find_private(d, uid);
+		n = n ? PRIVATE_SYNTAX + n - 1 : 0;
+	}
+	*ret_n = n;
+	return true;
 }
 
-static unsigned find_sop_class(struct dicom *d, struct bytes uid)
+static bool find_sop_class(struct dicom *d, struct bytes uid, uint16_t *ret_n)
 {
 	unsigned n = dicom_uid_find(DICOM_SOP_CLASSES, uid);
 
-	if (n)
-		return n;
-	n = find_private(d, uid);
-	return n ? PRIVATE_SOP_CLASS + n - 1 : 0;
+	if (!n) {
+		if (!dicom_is_uid(uid))
+			return false;
+		n = find_private(d, uid);
+		n = n ? PRIVATE_SOP_CLASS + n - 1 : 0;
+	}
+	*ret_n = (uint16_t)n;
+	return true;
 }
 
 static struct bytes private_uid(const struct dicom *d, unsigned i)
@@ -179,7 +196,7 @@ static enum reason read_offer(struct dicom *d, struct reader item)
 	uint64_t bits[2] = {0, 0};
 	uint8_t id = read_u8(&item), type;
 	struct dicom_context *c = &d->contexts[id / 2];
-	unsigned abstract = 0, n;
+	unsigned abstract = 0, syntaxes = 0, n;
 	struct bytes uid;
 
 	read_skip(&item, 3);
@@ -190,12 +207,12 @@ static enum reason read_offer(struct dicom *d, struct reader item)
 			return REASON_DICOM_MALFORMED;
 		if (type != ABSTRACT_SYNTAX && type != TRANSFER_SYNTAX)
 			continue;
-		if (!dicom_is_uid(uid) || (type == ABSTRACT_SYNTAX && abstract++))
-			return REASON_DICOM_MALFORMED;
 		if (type == ABSTRACT_SYNTAX) {
-			c->sop_class = (uint16_t)find_sop_class(d, uid);
+			if (abstract++ || !find_sop_class(d, uid, &c->sop_class))
+				return REASON_DICOM_MALFORMED;
 		} else {
-			n = find_syntax(d, uid);
+			if (!find_syntax(d, uid, syntaxes++, &n))
+				return REASON_DICOM_MALFORMED;
 			bits[n / 64] |= UINT64_C(1) << n % 64;
 		}
 	}
@@ -233,9 +250,8 @@ static enum reason read_answer(struct dicom *d, struct reader item)
 			return REASON_DICOM_MALFORMED;
 		if (type != TRANSFER_SYNTAX || result)
 			continue;
-		if (n || !dicom_is_uid(uid))
+		if (n || !find_syntax(d, uid, 0, &n))
 			return REASON_DICOM_MALFORMED;
-		n = find_syntax(d, uid);
 		if (d->known && !is_offered(d, c, n))
 			return REASON_DICOM_NOT_NEGOTIATED;
 	}

@@ -15,6 +15,7 @@
 #define DICOM_CONTEXTS	128 /* odd numbers of a byte */
 #define DICOM_LISTS	12
 #define DICOM_PRIVATE	6
+#define DICOM_BEFORE	4
 #define DICOM_FIXED	68	  /* of an A-ASSOCIATE-RQ or -AC, before its items */
 #define DICOM_ASSOCIATE 0x100000u /* bytes, at most */
 #define DICOM_SET	0x10000u
@@ -124,6 +125,7 @@ struct dicom {
 	/* Lists of transfer syntaxes that are offered, a bit each: most contexts offer the same. */
 	uint8_t lists;
 	uint64_t list[DICOM_LISTS][2];
+	uint8_t before[DICOM_BEFORE]; /* registered ones of the context before, in their order */
 	struct {
 		uint8_t len;
 		char text[DICOM_UID_MAX];

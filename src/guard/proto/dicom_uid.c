@@ -442,10 +442,14 @@ _Static_assert(sizeof(syntaxes) / sizeof(syntaxes[0]) <= DICOM_SYNTAX_MAX, "numb
 
 static int compare(struct bytes uid, const char *row)
 {
-	size_t len = strlen(row), n = uid.len < len ? uid.len : len;
-	int order = n ? memcmp(uid.data, row, n) : 0;
+	/* Ends with the row where that is shorter, so its length is asked for only in the end. */
+	int order = uid.len ? strncmp((const char *)uid.data, row, uid.len) : 0;
+	size_t len;
 
-	return order ? order : (uid.len > len) - (uid.len < len);
+	if (order)
+		return order;
+	len = strlen(row);
+	return (uid.len > len) - (uid.len < len);
 }
 
 unsigned dicom_uid_find(enum dicom_registry r, struct bytes uid)
@@ -469,6 +473,13 @@ unsigned dicom_uid_find(enum dicom_registry r, struct bytes uid)
 static const struct row *find_row(enum dicom_registry r, unsigned n)
 {
 	return n && n <= registries[r].count ? &registries[r].rows[n - 1] : NULL;
+}
+
+bool dicom_uid_is(enum dicom_registry r, unsigned n, struct bytes uid)
+{
+	const struct row *row = find_row(r, n);
+
+	return row && strlen(row->uid) == uid.len && !memcmp(row->uid, uid.data, uid.len);
 }
 
 const char *dicom_uid_text(enum dicom_registry r, unsigned n)

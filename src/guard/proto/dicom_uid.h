@@ -15,6 +15,8 @@ enum dicom_registry { DICOM_SOP_CLASSES, DICOM_SYNTAXES };
 
 /* From 1 up, in the order of the table; 0 for what is not registered. */
 unsigned dicom_uid_find(enum dicom_registry r, struct bytes uid);
+/* Is it the one of that number? */
+bool dicom_uid_is(enum dicom_registry r, unsigned n, struct bytes uid);
 /* NULL where there is no such number. */
 const char *dicom_uid_text(enum dicom_registry r, unsigned n);
 const char *dicom_uid_name(enum dicom_registry r, unsigned n);

@@ -185,6 +185,12 @@ static void keep_type(struct side *s, struct bytes field)
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
 }
 
+/* What programs a pump: IHE PCD-03, Communicate Infusion Order. Other orders ask people. */
+static bool is_infusion_order(struct bytes type)
+{
+	return type.len == 7 && !memcmp(type.data, "RGV^O15", 7);
+}
+
 /*
  * HL7 v2.9 §2.5.4: separators are printable, no letters or digits, and all different. Those
  * that nothing here is read by may be alike: some senders write the escape character twice.
@@ -237,12 +243,39 @@ static void read_header(struct side *s, struct bytes segment)
 	s->header = true;
 }
 
+/*
+ * Nearly all are a few digits with a point. Whole numbers below 2^53 and powers of ten up to
+ * 10^22 are exact, so that their quotient is rounded once, as strtod() does.
+ */
+static bool read_plain(struct bytes b, double *ret_value)
+{
+	static const double tens[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,	1e6,  1e7,
+				      1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+	uint64_t whole = 0;
+	size_t point = b.len;
+
+	if (b.len > 15)
+		return false;
+	for (size_t i = 0; i < b.len; i++) {
+		if (isdigit(b.data[i]))
+			whole = whole * 10 + (b.data[i] - '0');
+		else if (b.data[i] == '.' && point == b.len && b.len > 1)
+			point = i;
+		else
+			return false;
+	}
+	*ret_value = (double)whole / tens[point == b.len ? 0 : b.len - 1 - point];
+	return true;
+}
+
 static bool read_number(struct bytes b, double *ret_value)
 {
 	char text[NUMBER_MAX], *end;
 
 	if (!b.len || b.len >= sizeof(text))
 		return false;
+	if (read_plain(b, ret_value))
+		return true;
 	for (size_t i = 0; i < b.len; i++)
 		if (!isdigit(b.data[i]) && !memchr("+-.eE", b.data[i], 5))
 			return false;
@@ -351,6 +384,7 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	m->observation_count = s->observations;
 	m->batch = s->batch;
 	m->alert = s->alert;
+	m->msg.control = is_infusion_order(m->type);
 	m->kept = mine ? h->kept : 0;
 	m->subject = mine ? h->subject : 0;
 	m->observations = h->observations;

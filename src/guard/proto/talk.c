@@ -28,7 +28,7 @@ static void keep(struct talk *t, unsigned end, enum talk_keep what, struct bytes
 		t->keep(t->keep_arg, t, end, what, data);
 }
 
-static void end_kept(struct talk *t, unsigned end)
+static __attribute__((cold)) void end_kept(struct talk *t, unsigned end)
 {
 	t->skip_kept[end] = t->skip_ends[end] = false;
 	keep(t, end, TALK_ENDS, (struct bytes){0});

@@ -1,6 +1,5 @@
 #include "guard/vitals/pulse.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define STEP_NS	      8000000ull
@@ -37,16 +36,17 @@ void pulse_break(struct pulse *p)
 	p->active_ns = p->heard_ns = 0;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
+/* Of a few: they are moved to their places one by one, which is less than what qsort() calls. */
 static double median(double *v, unsigned n)
 {
-	qsort(v, n, sizeof(*v), ascending);
+	for (unsigned i = 1; i < n; i++) {
+		double moved = v[i];
+		unsigned at = i;
+
+		for (; at && v[at - 1] > moved; at--)
+			v[at] = v[at - 1];
+		v[at] = moved;
+	}
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
@@ -133,15 +133,33 @@ struct range {
 	double low, high;
 };
 
+static inline double lower(double a, double b)
+{
+	return a < b ? a : b;
+}
+
+static inline double higher(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/* Four rows of comparisons side by side: one alone would wait for itself at every step. */
 static inline void widen(struct range *r, const double *from, const double *to)
 {
-	double low = r->low, high = r->high;
+	double low[4] = {r->low, r->low, r->low, r->low};
+	double high[4] = {r->high, r->high, r->high, r->high};
 
+	for (; to - from >= 4; from += 4)
+		for (unsigned i = 0; i < 4; i++) {
+			low[i] = lower(from[i], low[i]);
+			high[i] = higher(from[i], high[i]);
+		}
 	for (; from < to; from++) {
-		low = *from < low ? *from : low;
-		high = *from > high ? *from : high;
+		low[0] = lower(*from, low[0]);
+		high[0] = higher(*from, high[0]);
 	}
-	*r = (struct range){low, high};
+	r->low = lower(lower(low[0], low[1]), lower(low[2], low[3]));
+	r->high = higher(higher(high[0], high[1]), higher(high[2], high[3]));
 }
 
 /* How far the last steps of a beat's span lie apart; of a pulse, how far it has risen. */
