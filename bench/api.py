@@ -7,6 +7,7 @@ to who looks on, what 200 who look on cost.
 import http.client
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -106,6 +107,20 @@ def filters(count):
     yield "an hour", lambda: (lambda n: f"&since={stamp(n)}&until={stamp(n + 72000)}")(random.randrange(count))
     yield "text that is nowhere", lambda: "&text=no-such-text"
     yield "text", lambda: f"&text=%22n%22:{random.randrange(count)}"
+    deep = lambda: f"&cursor={random.randrange(1, count)}"
+    yield "deep in", deep
+    yield "passed, deep in", lambda: "&verdict=passed" + deep()
+    yield "device, deep in", lambda: f"&device=pump-{random.randrange(500)}" + deep()
+    yield "device and verdict", lambda: f"&device=pump-{random.randrange(500)}&verdict=blocked"
+    yield "device and reason", lambda: f"&device=pump-{random.randrange(500)}&reason=binding"
+    yield "type and verdict, which never meet", lambda: "&type=flow&verdict=would_block"
+    yield "reason and time", lambda: f"&reason=policy&until={stamp(random.randrange(count))}"
+    yield "device since a time", lambda: f"&device=pump-{random.randrange(500)}&since={stamp(random.randrange(count))}"
+    yield "text and time", lambda: f"&text=central-3&until={stamp(random.randrange(count))}"
+    yield "text and device, deep in", lambda: f"&text=no-such-text&device=pump-{random.randrange(500)}" + deep()
+    yield "one that is not there", lambda: "&device=nobody&reason=nothing"
+    yield "grouped", lambda: "&grouped=true"
+    yield "grouped, of a device", lambda: f"&grouped=true&device=pump-{random.randrange(500)}"
     yield "all at once", lambda: f"&device=pump-{random.randrange(500)}&reason=policy&verdict=blocked&type=policy&text=central-3"
 
 
@@ -114,14 +129,14 @@ def lists(kit, count):
     worst, rows = 0, []
     for name, make in filters(count):
         times = []
-        for _ in range(60):
+        for _ in range(40):
             query = "limit=100" + make()
             for _ in range(5):  # and the pages behind it
                 taken, got = ask(c, kit, query)
                 times.append(taken)
                 if "next" not in got:
                     break
-                query = query.split("&cursor")[0] + "&cursor=" + got["next"]
+                query = re.sub("&cursor=[0-9]*", "", query) + "&cursor=" + got["next"]
         p99 = quantile(times, 0.99) * 1000
         rows.append(f"{name} {p99:.0f}")
         worst = max(worst, p99)

@@ -33,6 +33,11 @@ lost=$(sed -n 's/^|.*| *\([^|]*\) |$/\1/p' doc/asvs.md | sed 's/([^)]*)//g' | gr
 		*) grep -q "cmocka_unit_test.*($word\b" "$file" || echo "no $word in $file" ;;
 		esac
 	done)
+lost+=$(grep -oE '`[a-z]+\.py` "[^"]+"' doc/asvs.md | while IFS='`"' read -r _ file _ text _; do
+	grep -qrF --include="$file" -- "$text\"" test || grep -qrF --include="$file" -- "$text:" test || echo "no '$text' in $file"
+done)
+# And each line names something: a test, a page, or why there is nothing to test.
+lost+=$(sed -n 's/^| \([67]\.[0-9., ]*\) |.*| *\([^|]*\) |$/\1: \2/p' doc/asvs.md | grep -vE 'unit-|\.py|\.md|: there (is|are) no|: none are asked')
 [ -z "$lost" ] || printf '%s\n' "$lost"
 [ -z "$lost" ]; result $? "every test that asvs.md names is there"
 exit $code

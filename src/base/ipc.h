@@ -107,6 +107,11 @@ enum ipc_type {
 	IPC_HANDOVER, /* parent → link: fd of an end of a pair in which connections lie from one link's
 		       * process to the next (seal/relay/relay.h); u32 0 take what is there, 1 leave
 		       * them here */
+	IPC_CONTENT, /* keeper → console: fd to be read to its end, what a call's answer tells of, which
+			* follows under the same id; empty */
+	IPC_ERRAND, /* keeper → parent: fd of what it is about, JSON object, what the command line shall
+		     * do (role/errand.h); clerk → parent → keeper: fd of a memfd, what it printed;
+		     * JSON object, how it ended */
 	IPC_TYPE_COUNT,
 };
 

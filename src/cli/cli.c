@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "base/fips.h"
 #include "cli/audit.h"
+#include "cli/clerk.h"
 #include "cli/demo.h"
 #include "cli/inspect.h"
 #include "cli/pki.h"
@@ -29,6 +30,7 @@ const struct cli_command cli_commands[] = {
 	{"run", "[-c FILE] [--unload]", "start the gateway", cli_run},
 	{"supervise", "[-c FILE] [--updates DIR]", "start it, and change its releases",
 	 cli_supervise},
+	{"agent", "[-c FILE] [-1]", "on a device: firmware for it, from a gateway", cli_agent},
 	{"_selfcheck", "", NULL, selfcheck_main},
 	{"status", "[--json] [-c FILE] [--socket PATH]", "is it guarding, and what needs attention",
 	 cli_status},
@@ -61,6 +63,7 @@ const struct cli_command cli_commands[] = {
 	{"_updater", "", NULL, updater_main},
 	{"_installer", "", NULL, installer_main},
 	{"_surveyor", "", NULL, surveyor_main},
+	{"_clerk", "", NULL, clerk_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
 	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
@@ -103,7 +106,7 @@ const struct cli_command cli_commands[] = {
 	{"update",
 	 "status [--json] | check | approve NAME | hold [ROLLOUT] [--reason TEXT] | "
 	 "release [ROLLOUT] | rollback [ROLLOUT] | done ROLLOUT DEVICE [--failed] | "
-	 "import BUNDLE [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]... | "
+	 "import BUNDLE [--json] [--metadata-dir DIR] [--target-dir DIR] [--target-name NAME]... | "
 	 "advisories [--device NAME] [--advisory ID] [--all] [--json] [--advisories DIR] "
 	 "[--devices FILE] | shield ADVISORY [--device NAME]... [--accepts | --starts] [--proto P] "
 	 "[--port N]... [--peer P] [--app A [--deny M=V]... [--no-control]] [--enforce | "

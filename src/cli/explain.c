@@ -493,6 +493,50 @@ static void warn_hosts(const struct config *c, const struct warning *w)
 				     c->hosts[i].ip[j]);
 }
 
+static bool any_v6(char *const *ips, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strchr(ips[i], ':'))
+			return true;
+	return false;
+}
+
+static bool uses_v6(const struct config *c)
+{
+	bool v6 = false;
+
+	for (unsigned i = 0; i < c->segments_count; i++)
+		v6 |= any_v6(c->segments[i].net, c->segments[i].net_count);
+	for (unsigned i = 0; i < c->devices_count; i++)
+		v6 |= any_v6(c->devices[i].ip, c->devices[i].ip_count);
+	return v6;
+}
+
+/* RFC 8415 §18.3.10: what it answers comes from a link-local address (fe80::/10), which is
+ * nobody's as long as neither that nor its hardware address is known. */
+static void warn_dhcp(const struct config *c, const struct warning *w)
+{
+	uint8_t ip[16];
+	unsigned len;
+
+	for (unsigned i = 0; i < c->hosts_count; i++) {
+		const struct config_host *h = &c->hosts[i];
+		bool serves = false, known = h->mac != NULL;
+
+		for (unsigned j = 0; j < h->role_count; j++)
+			serves |= strcmp(h->role[j], "dhcp") == 0;
+		for (unsigned j = 0; j < h->ip_count; j++)
+			known |= address_prefix(h->ip[j], ip, &len) && len >= 10 && ip[0] == 0xfe &&
+				 (ip[1] & 0xc0) == 0x80;
+		if (serves && !known && (uses_v6(c) || any_v6(h->ip, h->ip_count)))
+			warn(w,
+			     "host '%s' has the role dhcp and IPv6 is in use, but it has no mac: "
+			     "its DHCPv6 answers come from a link-local address and will be taken "
+			     "for a rogue server's; give it 'mac', or its fe80:: address in 'ip'",
+			     h->name);
+	}
+}
+
 static void warn_segments(const struct config *c, const struct warning *w)
 {
 	for (unsigned i = 0; i < c->segments_count; i++) {
@@ -556,6 +600,7 @@ static void warn_all(const struct explaining *x, const struct warning *w)
 	warn_services(x, w);
 	warn_segments(x->c, w);
 	warn_hosts(x->c, w);
+	warn_dhcp(x->c, w);
 	warn_roles(x->c, w);
 	warn_devices(x, w);
 }

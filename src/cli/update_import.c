@@ -32,6 +32,7 @@ struct import {
 	struct control_options control;
 	const char *names[NAMES_MAX];
 	unsigned name_count;
+	json_t *told; /* with --json: what came of each target */
 };
 
 static int import_one(const struct import *o, struct tuf *t, struct bundle *b, const char *name)
@@ -48,7 +49,13 @@ static int import_one(const struct import *o, struct tuf *t, struct bundle *b, c
 	if (err < 0) {
 		cli_fail("%s", e.text);
 	} else {
-		printf("%s, vouched for by %s%s\n", path, role, cached ? " (already there)" : "");
+		if (o->told)
+			json_array_append_new(o->told, json_pack("{s:s, s:s, s:s, s:b}", "name",
+								 name, "path", path, "by", role,
+								 "known", (int)cached));
+		else
+			printf("%s, vouched for by %s%s\n", path, role,
+			       cached ? " (already there)" : "");
 		free(path);
 	}
 	free(role);
@@ -88,6 +95,18 @@ static int trust_root(const struct import *o)
 	return err < 0 ? cli_fail("%s: %s", o->root, e.text) : CLI_OK;
 }
 
+static void print_told(const struct import *o, const int64_t v[4])
+{
+	json_t *all = json_pack("{s:I, s:I, s:I, s:I, s:O}", "root", (json_int_t)v[0], "timestamp",
+				(json_int_t)v[1], "snapshot", (json_int_t)v[2], "targets_version",
+				(json_int_t)v[3], "targets", o->told);
+
+	if (all)
+		json_dumpf(all, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+	putchar('\n');
+	json_decref(all);
+}
+
 static int import(const struct import *o, struct bundle *b)
 {
 	struct tuf *t = NULL;
@@ -104,10 +123,13 @@ static int import(const struct import *o, struct bundle *b)
 		r = cli_fail("%s", e.text);
 	} else {
 		tuf_versions(t, v);
-		printf("root %" PRId64 ", timestamp %" PRId64 ", snapshot %" PRId64
-		       ", targets %" PRId64 "\n",
-		       v[0], v[1], v[2], v[3]);
+		if (!o->told)
+			printf("root %" PRId64 ", timestamp %" PRId64 ", snapshot %" PRId64
+			       ", targets %" PRId64 "\n",
+			       v[0], v[1], v[2], v[3]);
 		r = import_targets(o, t, b);
+		if (o->told)
+			print_told(o, v);
 	}
 	tuf_close(t);
 	return r;
@@ -132,7 +154,10 @@ static int import_confined(const struct import *o, const char *path)
 	const struct confine c = {paths, access(paths[2].path, R_OK) == 0 ? 3 : 2, false};
 	struct bundle *b = NULL;
 	struct tuf_error e;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status, err;
+	bool in = strcmp(path, "-") == 0;
+	int fd = in ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+		    : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int status, err;
 	pid_t pid;
 
 	if (fd < 0)
@@ -143,8 +168,9 @@ static int import_confined(const struct import *o, const char *path)
 		err = confine_enter(&c);
 		if (err < 0)
 			_exit(cli_fail("could not lock itself in: %s", strerror(-err)));
-		status = bundle_open_fd(fd, path, &b, &e) < 0 ? cli_fail("%s", e.text)
-							      : import(o, b);
+		status = bundle_open_fd(fd, in ? "the bundle" : path, &b, &e) < 0
+				 ? cli_fail("%s", e.text)
+				 : import(o, b);
 		bundle_close(b);
 		fflush(NULL);
 		_exit(status);
@@ -224,6 +250,7 @@ int update_cli_import(int argc, char **argv)
 	own = !o.metadata_dir;
 	if (own)
 		find_place(&o, config_file);
+	o.told = o.control.json ? json_array() : NULL;
 	umask(0022);
 	r = make_folder(o.metadata_dir);
 	if (r == CLI_OK)
@@ -232,5 +259,6 @@ int update_cli_import(int argc, char **argv)
 		r = import_confined(&o, argv[optind]);
 	if (own)
 		tell_gateway(&o);
+	json_decref(o.told);
 	return r;
 }

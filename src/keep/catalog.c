@@ -249,14 +249,19 @@ int catalog_open(const char *path, struct catalog **ret_catalog)
 	pthread_once(&once, count_no_memory);
 	if (!c)
 		return -ENOMEM;
-	/* SQLite would let others read it; its log takes over the mode. */
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
+	/*
+	 * SQLite would let others read it; its log takes over the mode. One that is there is not
+	 * opened: close() would give up the locks of all other handles that this process has on it
+	 * (fcntl(2)), and whoever closes it elsewhere would take their log away under them.
+	 */
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 && errno != EEXIST) {
 		err = -errno;
 		free(c);
 		return err;
 	}
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	rc = sqlite3_open_v2(path, &c->sql, flags, NULL);
 	err = db_error(c->sql, rc);
 	if (err == 0)
@@ -355,7 +360,8 @@ static int take_object(sqlite3_stmt *s, struct catalog_object *ret_object)
 	};
 
 	if (!take_blob(s, 1, o.head.address, CRYPTO_HASH) ||
-	    !take_blob(s, 3, o.head.box, CIPHER_BOX))
+	    !take_blob(s, 3, o.head.box, CIPHER_BOX) || !object_head_possible(&o.head) ||
+	    o.at > INT64_MAX / 2)
 		return -EUCLEAN;
 	*ret_object = o;
 	return 0;
@@ -418,6 +424,11 @@ int catalog_commit(struct catalog *c)
 void catalog_rollback(struct catalog *c)
 {
 	db_run(use(c, ROLLBACK)); /* fails where SQLite has done so by itself */
+}
+
+void catalog_rest(struct catalog *c)
+{
+	(void)use(c, READ);
 }
 
 int catalog_object_by_address(struct catalog *c, const uint8_t address[CRYPTO_HASH],

@@ -43,6 +43,10 @@ int catalog_read(struct catalog *c);
 int catalog_commit(struct catalog *c);
 void catalog_rollback(struct catalog *c);
 
+/* Nothing is borrowed any longer: who reads no more holds no old state of the index, which others
+ * could not tidy up then. */
+void catalog_rest(struct catalog *c);
+
 /* 0; -ENOENT. */
 int catalog_object_by_address(struct catalog *c, const uint8_t address[CRYPTO_HASH],
 			      struct catalog_object *ret_object);

@@ -97,6 +97,9 @@ int vault_next(struct vault *v, int64_t after, int (*fn)(void *arg, const struct
 bool vault_has(struct vault *v, int64_t id, int64_t put_ns);
 /* Changes whenever somebody else has changed the index. */
 int vault_version(struct vault *v, int64_t *ret_version);
+/* A handle that looks now and then, and stays open, says so when it has looked: else what others put
+ * in meanwhile lengthens the index's log. */
+void vault_rest(struct vault *v);
 /* Ends the threads, before a sandbox that holds one thread only. From then on nothing may be put
  * or got; finding, and keep/vault_file.h, do without. */
 void vault_lone(struct vault *v);

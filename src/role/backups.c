@@ -221,6 +221,20 @@ void backups_turn(struct keeper *k, uint64_t now_ns)
 		begin(k, b, wall);
 }
 
+int backups_now(struct keeper *k)
+{
+	struct backups *b = k->backups;
+
+	if (!b)
+		return -ENOENT;
+	if (!b->putter)
+		return -ENOKEY;
+	if (b->running)
+		return -EBUSY;
+	begin(k, b, (int64_t)clock_wall_ns());
+	return 0;
+}
+
 uint64_t backups_due(const struct keeper *k, uint64_t now_ns)
 {
 	const struct backups *b = k->backups;

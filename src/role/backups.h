@@ -23,6 +23,8 @@ void backups_open(struct keeper *k, const struct backups_options *o);
 void backups_close(struct keeper *k);
 /* What is due is begun; what was done is told. */
 void backups_turn(struct keeper *k, uint64_t now_ns);
+/* One is begun though none is due. 0; -ENOENT none are wanted; -EBUSY one is under way; -ENOKEY. */
+int backups_now(struct keeper *k);
 /* When to turn again though nothing happens, by the clock of `now_ns`. */
 uint64_t backups_due(const struct keeper *k, uint64_t now_ns);
 

@@ -13,15 +13,17 @@
 #include "role/staff.h"
 
 #define TICKETS	   64
+#define PAGE_MOST  1000
 #define PER_CLIENT 1 /* a client on the control socket asks one thing after the other */
 
 /* Every call there is. */
 extern const struct call_row look_calls[], policy_calls[], pki_calls[], door_calls[], audit_calls[],
-	update_calls[], advisory_calls[], survey_calls[];
+	update_calls[], advisory_calls[], survey_calls[], errand_calls[], holding_calls[],
+	upload_calls[];
 static const struct call_row *const tables[] = {
-	look_calls,   policy_calls,   pki_calls,   door_calls, audit_calls,
-	signin_calls, session_calls,  enrol_calls, user_calls, machine_calls,
-	update_calls, advisory_calls, survey_calls};
+	look_calls,    policy_calls, pki_calls,	    door_calls,	   audit_calls,	 signin_calls,
+	session_calls, enrol_calls,  user_calls,    machine_calls, update_calls, advisory_calls,
+	survey_calls,  errand_calls, holding_calls, upload_calls};
 
 size_t call_tables(const struct call_row *const **ret_tables)
 {
@@ -36,6 +38,8 @@ struct call_ticket {
 	struct client *client; /* or one of the control socket's; NULL the console */
 	uint64_t late_ns;      /* monotonic */
 	json_t *root;	       /* what was asked, to be done from its beginning again; NULL not */
+	const struct call_row *row; /* to be noted once it is answered; NULL not */
+	json_t *args, *who;	    /* for that: call_asker's own */
 };
 
 struct calls {
@@ -51,8 +55,11 @@ struct calls *calls_new(void)
 
 void calls_free(struct calls *c)
 {
-	for (unsigned i = 0; c && i < TICKETS; i++)
+	for (unsigned i = 0; c && i < TICKETS; i++) {
 		json_decref(c->tickets[i].root);
+		json_decref(c->tickets[i].args);
+		json_decref(c->tickets[i].who);
+	}
 	free(c);
 }
 
@@ -173,6 +180,13 @@ json_t *call_later(struct keeper *k, const struct call_asker *by, uint32_t ms,
 	return NULL;
 }
 
+bool call_attach(struct keeper *k, uint32_t id, int fd)
+{
+	const struct call_ticket *t = ticket(k, id);
+
+	return t && !t->client && k->desk && desk_content(k->desk, t->question, fd);
+}
+
 json_t *call_wait(struct keeper *k, const struct call_asker *by, uint32_t ms,
 		  struct call_error *ret_error)
 {
@@ -183,13 +197,64 @@ json_t *call_wait(struct keeper *k, const struct call_asker *by, uint32_t ms,
 	return call_later(k, by, ms, ret_error);
 }
 
+static struct call_asker nobody(void)
+{
+	return (struct call_asker){
+		.user = "", .source = "", .mac = "", .origin = "", .session = "", .session_id = ""};
+}
+
+static const char *or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+/* What comes of it is known later, when whoever asked may be gone. */
+static void note_later(struct keeper *k, const struct call_row *row, const struct call_asker *by,
+		       const json_t *args)
+{
+	struct call_ticket *t = ticket(k, by->ticket);
+
+	if (!t || t->root || t->row)
+		return;
+	t->who = json_pack("{s:s, s:s, s:s, s:s}", "user", or_empty(by->user), "source",
+			   or_empty(by->source), "mac", or_empty(by->mac), "session",
+			   or_empty(by->session_id));
+	json_object_set_new(t->who, "role", json_integer((json_int_t)by->role));
+	json_object_set_new(t->who, "operator", json_boolean(by->operator_));
+	json_object_set_new(t->who, "api_key", json_boolean(by->api_key));
+	t->args = json_incref((json_t *)(uintptr_t)args);
+	t->row = row;
+}
+
+static void note(struct keeper *k, struct call_ticket *t, const struct call_error *error)
+{
+	struct call_asker by = nobody();
+
+	if (t->row && t->who && k->note_act) {
+		by.user = or_empty(call_text(t->who, "user"));
+		by.source = or_empty(call_text(t->who, "source"));
+		by.mac = or_empty(call_text(t->who, "mac"));
+		by.session_id = or_empty(call_text(t->who, "session"));
+		by.role = (enum people_role)json_integer_value(json_object_get(t->who, "role"));
+		by.operator_ = json_is_true(json_object_get(t->who, "operator"));
+		by.api_key = json_is_true(json_object_get(t->who, "api_key"));
+		k->note_act(k, t->row, &by, t->args, error);
+	}
+	json_decref(t->who);
+	json_decref(t->args);
+	t->who = t->args = NULL;
+	t->row = NULL;
+}
+
 /* It is answered: nobody holds it any longer. */
 static struct call_ticket let_go(struct call_ticket *t)
 {
 	struct call_ticket was = *t;
 
 	json_decref(was.root);
-	was.root = NULL;
+	json_decref(was.who);
+	json_decref(was.args);
+	was.root = was.who = was.args = NULL;
 	*t = (struct call_ticket){0};
 	return was;
 }
@@ -203,9 +268,10 @@ void call_done(struct keeper *k, uint32_t id, json_t *ok)
 		json_decref(ok);
 		return;
 	}
-	was = let_go(t);
 	if (!ok)
 		call_fail(&none, 500, "gateway.memory", "Out of memory", "try again");
+	note(k, t, ok ? NULL : &none);
+	was = let_go(t);
 	tell(k, &was, ok, &none);
 }
 
@@ -217,6 +283,7 @@ void call_failed(struct keeper *k, uint32_t id, struct call_error *error)
 		json_decref(error->more);
 		return;
 	}
+	note(k, t, error);
 	was = let_go(t);
 	tell(k, &was, NULL, error);
 }
@@ -370,13 +437,50 @@ static const char *member(const json_t *o, const char *name)
 	return s ? s : "";
 }
 
+/* Of a list that is small, or made anew each time: the cursor is how many rows came before. */
+static json_t *page(json_t *ok, const char *name, const json_t *args, struct call_error *e)
+{
+	const char *text = call_text(args, "cursor");
+	json_t *list = json_object_get(ok, name), *rows;
+	int64_t limit = PAGE_MOST, from = 0;
+	char next[24];
+
+	if ((json_object_get(args, "limit") && !call_number(args, "limit", 1, PAGE_MOST, &limit)) ||
+	    (json_object_get(args, "cursor") &&
+	     (!text || !*text || strlen(text) > 9 || strspn(text, "0123456789") != strlen(text)))) {
+		json_decref(ok);
+		return call_fail(e, 400, "call.argument", "An argument is not what it must be",
+				 "limit: a number from 1 to %d; cursor: `next` of the page before",
+				 PAGE_MOST);
+	}
+	if (text)
+		from = strtoll(text, NULL, 10);
+	if (from == 0 && json_array_size(list) <= (size_t)limit)
+		return ok;
+	rows = json_array();
+	for (size_t i = (size_t)from; i < json_array_size(list) && i < (size_t)(from + limit); i++)
+		json_array_append(rows, json_array_get(list, i));
+	if ((size_t)(from + limit) < json_array_size(list)) {
+		snprintf(next, sizeof(next), "%lld", (long long)(from + limit));
+		json_object_set_new(ok, "next", json_string(next));
+	}
+	json_object_set_new(ok, name, rows);
+	return ok;
+}
+
 /* Does it; refused or done, what changes something is noted. */
 static json_t *act(struct keeper *k, const struct call_row *row, const struct call_asker *by,
 		   const json_t *args, struct call_error *e)
 {
 	json_t *ok = refuse(row, by, e) ? NULL : row->fn(k, by, args, e);
 
-	if (row->changes && k->note_act && (ok || e->status))
+	if (ok && row->pages)
+		ok = page(ok, row->pages, args, e);
+	if ((!row->changes && !row->noted) || row->part)
+		return ok;
+	if (!ok && !e->status)
+		note_later(k, row, by, args);
+	else if (k->note_act)
 		k->note_act(k, row, by, args, ok ? NULL : e);
 	return ok;
 }
@@ -445,12 +549,6 @@ static void run(struct keeper *k, struct call_ticket *t, const json_t *root, str
 		call_done(k, id, ok);
 	else if (e.status)
 		call_failed(k, id, &e);
-}
-
-static struct call_asker nobody(void)
-{
-	return (struct call_asker){
-		.user = "", .source = "", .mac = "", .origin = "", .session = "", .session_id = ""};
 }
 
 void call_from_console(struct keeper *k, uint32_t question, const json_t *root)

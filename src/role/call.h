@@ -68,11 +68,14 @@ enum { CALL_ENROLLING = 1, CALL_ONE_FACTOR = 2 };
 struct call_row {
 	const char *name;
 	call_fn fn;
-	unsigned roles; /* a set of people/role.h; 0: also who has not signed in */
-	bool step_up;	/* needs a fresh factor */
-	bool changes;	/* needs proof of our own page, and is audited, refused or done */
-	bool on_box;	/* only the operator, on the box's own socket */
-	unsigned also;	/* sessions that are not full ones and may it, a set; 0: none */
+	unsigned roles;	   /* a set of people/role.h; 0: also who has not signed in */
+	bool step_up;	   /* needs a fresh factor */
+	bool changes;	   /* needs proof of our own page, and is audited, refused or done */
+	bool on_box;	   /* only the operator, on the box's own socket */
+	unsigned also;	   /* sessions that are not full ones and may it, a set; 0: none */
+	bool noted;	   /* audited though it changes nothing: something leaves the house */
+	const char *pages; /* the list of its answer that is given out in pages; NULL none */
+	bool part;	   /* not audited: of something that is, as a whole */
 };
 
 /* Fills *ret_error, and returns NULL so that a call can end with it. */
@@ -88,6 +91,12 @@ json_t *call_later(struct keeper *k, const struct call_asker *by, uint32_t ms,
 		   struct call_error *ret_error);
 void call_done(struct keeper *k, uint32_t ticket, json_t *ok); /* takes the reference */
 void call_failed(struct keeper *k, uint32_t ticket, struct call_error *error);
+
+/*
+ * What the answer tells of is read from there, by the console, to its end; before the answer. The
+ * descriptor stays the caller's. false: it cannot be given, the asker is on the control socket or gone.
+ */
+bool call_attach(struct keeper *k, uint32_t ticket, int fd);
 
 /*
  * What the call needs is made elsewhere and takes its time: return call_wait() from the call. With

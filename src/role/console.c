@@ -27,6 +27,7 @@
 #include "people/console/web.h"
 #include "role/front.h"
 #include "role/neighbour.h"
+#include "role/parcels.h"
 #include "role/port.h"
 #include "role/setup.h"
 #include "role/tls_key.h"
@@ -36,9 +37,10 @@ enum { FROM_PARENT, FROM_KEEPER };
 
 /* Who may say what to the console. */
 static const struct ipc_right rights[] = {
-	{FROM_PARENT, IPC_PEER},			  /* 0: calls, 1: signatures */
-	{FROM_PARENT, IPC_STOP}, {FROM_KEEPER, IPC_CALL}, /* an answer */
-	{FROM_KEEPER, IPC_LIVE}, {FROM_KEEPER, IPC_CERT}, /* an answer */
+	{FROM_PARENT, IPC_PEER},			     /* 0: calls, 1: signatures */
+	{FROM_PARENT, IPC_STOP},    {FROM_KEEPER, IPC_CALL}, /* an answer */
+	{FROM_KEEPER, IPC_LIVE},    {FROM_KEEPER, IPC_CERT}, /* an answer */
+	{FROM_KEEPER, IPC_CONTENT},			     /* and what one tells of */
 };
 
 /* Besides what every role lives on: connections that come. */
@@ -53,11 +55,13 @@ static const char *const calls[] = {
 #define AGAIN_S	    5  /* between attempts to have a certificate signed */
 #define RENEW_S	    60 /* between looks whether there is another certificate */
 #define COUNTS_S    60
+#define ASKING_MAX  (8u << 20) /* bytes of questions that wait for the keeper */
 
 struct console {
 	struct event_base *base;
-	struct event *parent_event, *keeper_event, *tick;
+	struct event *parent_event, *keeper_event, *keeper_room, *tick;
 	int parent, keeper; /* sockets; keeper -1 none yet */
+	struct parcels out; /* to the keeper */
 	struct tls_key *key;
 	struct asks *asks;
 	struct web *web;	       /* NULL: nobody is served yet */
@@ -89,17 +93,24 @@ static void hear_keeper(evutil_socket_t fd, short what, void *arg);
 static int send_call(void *arg, uint32_t id, struct bytes text)
 {
 	struct console *c = arg;
-	int err = c->keeper < 0 ? -EPIPE : 0;
 
-	while (err == 0 && text.len > 0) {
-		size_t n = text.len < IPC_BODY_MAX ? text.len : IPC_BODY_MAX;
+	if (c->keeper < 0)
+		return -EPIPE;
+	if (!parcels_put_text(&c->out, c->keeper, IPC_CALL, id, text))
+		return -EAGAIN;
+	if (!parcels_empty(&c->out))
+		event_add(c->keeper_room, NULL);
+	return 0;
+}
 
-		err = ipc_send(c->keeper, IPC_CALL, id, (struct bytes){text.data, n}, -1);
-		text = (struct bytes){text.data + n, text.len - n};
-	}
-	if (err == 0)
-		err = ipc_send(c->keeper, IPC_CALL, id, (struct bytes){0}, -1);
-	return err;
+/* What found no room in the keeper's socket before. */
+static void send_more(evutil_socket_t fd, short what, void *arg)
+{
+	struct console *c = arg;
+
+	parcels_send(&c->out, c->keeper);
+	if (!parcels_empty(&c->out))
+		event_add(c->keeper_room, NULL);
 }
 
 static void tell_watching(struct console *c)
@@ -107,8 +118,10 @@ static void tell_watching(struct console *c)
 	uint32_t on = c->watching;
 
 	if (c->keeper >= 0)
-		ipc_send(c->keeper, IPC_LIVE, 0, (struct bytes){(const uint8_t *)&on, sizeof(on)},
-			 -1);
+		parcels_put(&c->out, c->keeper, IPC_LIVE, 0,
+			    (struct bytes){(const uint8_t *)&on, sizeof(on)}, -1);
+	if (!parcels_empty(&c->out))
+		event_add(c->keeper_room, NULL);
 }
 
 static void watching(void *arg, bool on)
@@ -360,14 +373,22 @@ static void lose_keeper(struct console *c)
 		return;
 	if (c->keeper_event)
 		event_free(c->keeper_event);
-	c->keeper_event = NULL;
+	if (c->keeper_room)
+		event_free(c->keeper_room);
+	c->keeper_event = c->keeper_room = NULL;
+	parcels_clear(&c->out);
 	close(c->keeper);
 	c->keeper = -1;
 	ask_fail_all(c->asks);
 }
 
-static bool from_keeper(struct console *c, const struct ipc_message *m)
+static bool from_keeper(struct console *c, struct ipc_message *m)
 {
+	if (m->type == IPC_CONTENT) {
+		ask_content(c->asks, m->id, m->fd);
+		m->fd = -1; /* it is theirs now */
+		return true;
+	}
 	if (m->type == IPC_CALL)
 		return ask_piece(c->asks, m->id, m->body);
 	if (m->type == IPC_LIVE) {
@@ -394,9 +415,9 @@ static void hear_keeper(evutil_socket_t fd, short what, void *arg)
 
 		if (err == -EAGAIN)
 			return;
-		if (err == 0 && m.fd >= 0)
-			close(m.fd);
 		if (err != 0 || !from_keeper(c, &m)) {
+			if (err == 0 && m.fd >= 0)
+				close(m.fd);
 			if (err == 0 || err == -EBADMSG)
 				log_error("the keeper sent a malformed message");
 			lose_keeper(c); /* the parent introduces the next one */
@@ -420,7 +441,8 @@ static void take_peer(struct console *c, struct ipc_message *m)
 		lose_keeper(c);
 		c->keeper = m->fd;
 		c->keeper_event = event_new(c->base, m->fd, EV_READ | EV_PERSIST, hear_keeper, c);
-		if (!c->keeper_event || event_add(c->keeper_event, NULL) < 0)
+		c->keeper_room = event_new(c->base, m->fd, EV_WRITE, send_more, c);
+		if (!c->keeper_event || !c->keeper_room || event_add(c->keeper_event, NULL) < 0)
 			fatal("no memory");
 		tell_watching(c);
 	}
@@ -577,7 +599,7 @@ static void open_all(struct console *c)
 
 int console_main(int argc, char **argv)
 {
-	static struct console c = {.parent = CONSOLE_IPC_FD, .keeper = -1};
+	static struct console c = {.parent = CONSOLE_IPC_FD, .keeper = -1, .out.max = ASKING_MAX};
 
 	log_init("console", LOG_INFO);
 	read_options(&c, argc, argv);

@@ -11,10 +11,12 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "keep/query.h"
 #include "keep/store.h"
 #include "role/call.h"
 #include "role/keeper.h"
+#include "role/parcels.h"
 #include "role/pki.h"
 
 #define TURN_MAX  64
@@ -28,19 +30,9 @@ static const struct ipc_right rights[] = {
 	{FROM_CONSOLE, IPC_CERT},
 };
 
-/* A datagram that waits for room. */
-struct parcel {
-	struct parcel *next;
-	enum ipc_type type;
-	uint32_t id;
-	size_t len;
-	uint8_t data[];
-};
-
 struct desk {
 	int sock;
-	struct parcel *first, **last;
-	size_t waiting;
+	struct parcels out;
 	uint32_t asking; /* the question that is coming in, in pieces */
 	uint8_t *ask;
 	size_t ask_len;
@@ -57,7 +49,7 @@ struct desk *desk_new(int sock)
 	if (!d)
 		return NULL;
 	d->sock = sock;
-	d->last = &d->first;
+	d->out.max = DESK_OUT_MAX;
 	return d;
 }
 
@@ -65,12 +57,7 @@ void desk_free(struct desk *d)
 {
 	if (!d)
 		return;
-	while (d->first) {
-		struct parcel *p = d->first;
-
-		d->first = p->next;
-		free(p);
-	}
+	parcels_clear(&d->out);
 	free(d->ask);
 	close(d->sock);
 	free(d);
@@ -78,7 +65,8 @@ void desk_free(struct desk *d)
 
 struct pollfd desk_poll(const struct desk *d)
 {
-	return (struct pollfd){.fd = d->sock, .events = (short)(POLLIN | (d->first ? POLLOUT : 0))};
+	return (struct pollfd){.fd = d->sock,
+			       .events = (short)(POLLIN | (parcels_empty(&d->out) ? 0 : POLLOUT))};
 }
 
 bool desk_live(const struct desk *d)
@@ -86,39 +74,14 @@ bool desk_live(const struct desk *d)
 	return d->live;
 }
 
-static void hand_out(struct desk *d)
-{
-	while (d->first) {
-		struct parcel *p = d->first;
-
-		if (ipc_send(d->sock, p->type, p->id, (struct bytes){p->data, p->len}, -1) ==
-		    -EAGAIN)
-			return;
-		d->first = p->next;
-		d->waiting -= sizeof(*p) + p->len;
-		free(p);
-	}
-	d->last = &d->first;
-}
-
-/* false: no room, or no memory. */
 static bool put(struct desk *d, enum ipc_type type, uint32_t id, struct bytes body)
 {
-	struct parcel *p;
+	return parcels_put(&d->out, d->sock, type, id, body, -1);
+}
 
-	if (!d->first && ipc_send(d->sock, type, id, body, -1) == 0)
-		return true;
-	if (d->waiting + sizeof(*p) + body.len > DESK_OUT_MAX)
-		return false;
-	p = malloc(sizeof(*p) + body.len);
-	if (!p)
-		return false;
-	*p = (struct parcel){.type = type, .id = id, .len = body.len};
-	memcpy(p->data, body.data, body.len);
-	*d->last = p;
-	d->last = &p->next;
-	d->waiting += sizeof(*p) + body.len;
-	return true;
+bool desk_content(struct desk *d, uint32_t question, int fd)
+{
+	return parcels_put(&d->out, d->sock, IPC_CONTENT, question, (struct bytes){0}, fd);
 }
 
 void desk_answer(struct desk *d, uint32_t question, struct bytes text)
@@ -126,15 +89,11 @@ void desk_answer(struct desk *d, uint32_t question, struct bytes text)
 	static const char full[] = "{\"error\":{\"status\":503,\"type\":\"gateway.busy\",\"title\":"
 				   "\"Too much is asked at once\",\"detail\":\"try again\"}}";
 
-	if (d->waiting + text.len + 4 * sizeof(struct parcel) > DESK_OUT_MAX)
+	if (!parcels_room(&d->out, text.len))
 		text = (struct bytes){(const uint8_t *)full, sizeof(full) - 1};
-	while (text.len > 0) {
-		size_t n = text.len < IPC_BODY_MAX ? text.len : IPC_BODY_MAX;
-
-		put(d, IPC_CALL, question, (struct bytes){text.data, n});
-		text = (struct bytes){text.data + n, text.len - n};
-	}
-	put(d, IPC_CALL, question, (struct bytes){(const uint8_t *)"", 0});
+	if (!parcels_put_text(&d->out, d->sock, IPC_CALL, question, text))
+		log_warn(
+			"an answer found no room, or no memory; who asked is told that it is late");
 }
 
 /* A whole question is there. */
@@ -268,7 +227,7 @@ int desk_turn(struct keeper *k, struct desk *d, short revents)
 	int err = 0;
 
 	if (revents & POLLOUT)
-		hand_out(d);
+		parcels_send(&d->out, d->sock);
 	for (unsigned i = 0; err == 0 && i < TURN_MAX; i++) {
 		err = ipc_hear(d->sock, d->buf, rights, sizeof(rights) / sizeof(*rights),
 			       FROM_CONSOLE, &m);
@@ -327,7 +286,7 @@ void desk_wake(struct keeper *k, struct desk *d)
 	int64_t newest = d->live_at;
 	uint32_t rows = LIVE_PAGE;
 
-	if (!d->live || d->waiting > DESK_OUT_MAX / 2)
+	if (!d->live || d->out.waiting > DESK_OUT_MAX / 2)
 		return; /* it comes with the next commit */
 	if (query_newest(store_db(k->store), &newest) != 0 || newest <= d->live_at)
 		return;

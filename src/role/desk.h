@@ -26,6 +26,9 @@ struct pollfd desk_poll(const struct desk *d);
 int desk_turn(struct keeper *k, struct desk *d, short revents);
 /* The answer to a question. */
 void desk_answer(struct desk *d, uint32_t question, struct bytes text);
+/* What the answer that follows tells of, to be read from there to its end; `fd` stays the caller's.
+ * false: no room, or no memory. */
+bool desk_content(struct desk *d, uint32_t question, int fd);
 /* New events are stored. */
 void desk_wake(struct keeper *k, struct desk *d);
 /* The fingerprint of the console's certificate; false: it has none yet. */

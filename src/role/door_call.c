@@ -68,10 +68,13 @@ static json_t *commit(struct keeper *k, const struct call_asker *by, uint32_t id
 	struct grant_clock now = door_now(k);
 	bool opens = g->state == GRANT_OPEN && was->state != GRANT_OPEN;
 	bool shuts = g->state != GRANT_OPEN && was->state == GRANT_OPEN && was->id;
-	int64_t ask;
+	int64_t ask = 0;
 	int err = 0;
 
 	opens |= g->state == GRANT_OPEN && !was->id;
+	/* What shuts a door does so at once; what opens one is on the disk first. */
+	if (shuts)
+		ask = door_push(k, true);
 	if (opens || shuts)
 		err = door_note(k, g, opens ? "grant.opened" : "grant.closed", by->user,
 				by->operator_ ? "operator" : "session");
@@ -91,7 +94,8 @@ static json_t *commit(struct keeper *k, const struct call_asker *by, uint32_t id
 		door_tell(k, g, REASON_GRANT_CLOSED);
 	else if (g->state == GRANT_ASKED)
 		door_tell(k, g, REASON_GRANT_REQUESTED);
-	ask = opens || shuts ? door_push(k, true) : 0;
+	if (opens)
+		ask = door_push(k, true);
 	for (unsigned i = 0; ask > 0 && i < DOOR_WAITING; i++)
 		if (!d->waiting[i].ask) {
 			d->waiting[i] = (struct door_waiting){(uint32_t)ask, by->ticket, id};
@@ -558,6 +562,7 @@ static json_t *call_withdraw(struct keeper *k, const struct call_asker *by, cons
 	err = grants_withdraw(k->door->book, (uint32_t)id, by->user, &now);
 	if (err < 0)
 		return refused(e, err);
+	(void)door_push(k, true);
 	for (unsigned i = 0; i < grants_count(k->door->book); i++) {
 		const struct grant *g = grants_at(k->door->book, i);
 
@@ -567,7 +572,6 @@ static json_t *call_withdraw(struct keeper *k, const struct call_asker *by, cons
 					by->operator_ ? "operator" : "session");
 		}
 	}
-	(void)door_push(k, true);
 	(void)door_save(k);
 	return json_pack("{s:I}", "id", id);
 }
@@ -576,7 +580,11 @@ static json_t *call_withdraw(struct keeper *k, const struct call_asker *by, cons
 #define LOOKER (STAFF | PEOPLE_ONLY(PEOPLE_AUDITOR))
 
 const struct call_row door_calls[] = {
-	{"grant.list", call_list, PEOPLE_ALL, false, false, false, CALL_ONE_FACTOR},
+	{.name = "grant.list",
+	 .fn = call_list,
+	 .roles = PEOPLE_ALL,
+	 .also = CALL_ONE_FACTOR,
+	 .pages = "grants"},
 	{"grant.services", call_services, PEOPLE_ALL, false, false, false, CALL_ONE_FACTOR},
 	{"grant.request", call_request, PEOPLE_ALL, true, true, false},
 	{"grant.approve", call_approve, STAFF, true, true, false},

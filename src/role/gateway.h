@@ -8,6 +8,7 @@
  *   reload.c   a policy taken into force, at start, on request, for changed ports
  *   watch.c    what is looked at once a second: counters, hearts
  *   install.c  updates put in place
+ *   errand.c   commands done for who asks by the API
  *   releases.c another release of the gateway itself
  *   grants.c   doors that the keeper opens and shuts, and those for data that guards announce
  *   sealing.c  memory that guards share with the link
@@ -18,6 +19,7 @@
 #include "role/child.h"
 #include "role/control.h"
 #include "role/doors.h"
+#include "role/errand.h"
 #include "role/fact.h"
 #include "role/front.h"
 #include "role/port.h"
@@ -33,6 +35,7 @@ enum role_id {
 	ROLE_UPDATER,
 	ROLE_INSTALLER,
 	ROLE_SURVEYOR,
+	ROLE_CLERK,
 	ROLE_EXPORTER,
 	ROLE_COUNT
 };
@@ -60,6 +63,14 @@ struct install {
 	uint32_t id;	    /* of the keeper's question; 0 nobody's */
 	char *order;
 	size_t len;
+};
+
+/* What the clerk is sent for, see errand.c. */
+struct errand {
+	bool wanted, under_way;
+	uint32_t id; /* of the keeper's question */
+	int fd;	     /* what it is about, until it has it; 0 none */
+	struct errand_words words;
 };
 
 #define GATEWAY_ANNOUNCED 128 /* doors for data, of all grants; */
@@ -97,7 +108,8 @@ struct gateway {
 	int handover[2];	  /* in which connections lie from link to link; -1 none */
 	bool followed; /* who holds that pair besides outlives us: another gateway takes over */
 	struct install install;
-	bool survey;	       /* the keeper wants one */
+	bool survey; /* the keeper wants one */
+	struct errand errand;
 	int supervisor;	       /* who changes releases; -1: started by hand */
 	char release[64];      /* the one that this is; "" the packaged one */
 	uint64_t ports_due_ns; /* when to look at the ports again; 0 not */

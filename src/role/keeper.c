@@ -29,6 +29,8 @@
 #include "role/deposit.h"
 #include "role/desk.h"
 #include "role/door.h"
+#include "role/errands.h"
+#include "role/holdings.h"
 #include "role/keeper_start.h"
 #include "role/ledger.h"
 #include "role/look.h"
@@ -40,6 +42,7 @@
 #include "role/trail.h"
 #include "role/trail_send.h"
 #include "role/updates.h"
+#include "role/upload.h"
 #include "role/wave.h"
 #include "role/wishes.h"
 
@@ -62,6 +65,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_INSTALL},	/* what is in place */
 	{FROM_PARENT, IPC_SWITCH},	/* an answer */
 	{FROM_PARENT, IPC_SURVEYED},	/* an answer */
+	{FROM_PARENT, IPC_ERRAND},	/* an answer */
 	{FROM_PARENT, IPC_POLICY_FILE}, /* an answer, */
 	{FROM_PARENT, IPC_POLICY_TEXT}, /* and one */
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
@@ -243,6 +247,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		updates_switched(k, m);
 	else if (m->type == IPC_SURVEYED)
 		surveys_take(k, m);
+	else if (m->type == IPC_ERRAND)
+		errands_take(k, m);
 	else if (m->type == IPC_POLICY_FILE || m->type == IPC_POLICY_TEXT)
 		amend_answer(k, m);
 	else if (m->type == IPC_EVENTS)
@@ -471,6 +477,8 @@ static void turn(struct keeper *k, int signals)
 		pki_tick(k, k->pki);
 	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
 	call_turn(k, clock_mono_ns());
+	errands_turn(k, clock_mono_ns());
+	uploads_turn(k, clock_mono_ns());
 	staff_tick(k->staff);
 	answer_turn(k);
 	door_turn(k);
@@ -496,6 +504,7 @@ static int finish(struct keeper *k)
 	if (k->pcaps)
 		pcaps_flush(k->pcaps, clock_wall_ns()); /* says what it writes */
 	backups_close(k);
+	holdings_close(k);
 	deposit_close(k);
 	if (k->pcaps)
 		ledger_evidence_lost(k);
@@ -564,6 +573,8 @@ int keeper_main(int argc, char **argv)
 	updates_free(k.updates);
 	waves_free(k.waves);
 	surveys_free(k.surveys);
+	errands_free(k.errands);
+	uploads_free(k.uploads);
 	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
 	door_free(k.door);

@@ -18,7 +18,7 @@
  * after everything taken is stored.
  *
  * With a holder it unlocks the keys in STATE_DIR/vault (role/secrets.h) and opens the
- * vault there (role/deposit.h).
+ * vault there (role/deposit.h, role/holdings.h).
  *
  * Of what it takes in, the store also reads (all optional):
  *   event_type "inventory" and binding.new_device carry an object "inventory":
@@ -51,10 +51,12 @@ struct client;
 struct deposits;
 struct desk;
 struct door;
+struct errands;
 struct eve;
 struct intake;
 struct json;
 struct looks;
+struct outlet;
 struct pcaps;
 struct pki;
 struct person;
@@ -64,6 +66,7 @@ struct serve;
 struct store;
 struct surveys;
 struct updates;
+struct uploads;
 struct waves;
 
 struct keeper {
@@ -83,6 +86,9 @@ struct keeper {
 	struct updates *updates;
 	struct waves *waves;	 /* rollouts to devices */
 	struct surveys *surveys; /* survey.c's */
+	struct errands *errands; /* errands.c's */
+	struct uploads *uploads; /* upload.c's */
+	struct outlet *outlet;	 /* NULL: the vault is not open */
 	struct staff *staff;	 /* who is there */
 	int courier;		 /* who takes messages to telephones; -1 none */
 	struct calls *calls;

@@ -29,7 +29,10 @@
 #include "role/serve.h"
 #include "role/trail.h"
 #include "role/trail_send.h"
+#include "role/errands.h"
+#include "role/holdings.h"
 #include "role/survey.h"
+#include "role/upload.h"
 #include "role/updates.h"
 #include "role/wave.h"
 
@@ -43,6 +46,7 @@ static const char *const calls[] = {
 	"faccessat",
 	"faccessat2",
 	"fallocate",
+	"fadvise64",
 	"fchmod",
 	"fchown",
 	"fcntl",
@@ -52,6 +56,7 @@ static const char *const calls[] = {
 	"fdatasync",
 	"fstatfs",
 	"fsync",
+	"sync_file_range",
 	"ftruncate",
 	"getcwd",
 	"getegid",
@@ -63,6 +68,7 @@ static const char *const calls[] = {
 	"newfstatat",
 	"open",
 	"openat",
+	"pipe2", /* what leaves the vault */
 	"pread64",
 	"pwrite64",
 	"readlink",
@@ -344,6 +350,7 @@ void keeper_lock_in(struct keeper *k, const struct keeper_options *o)
 		fatal("keeper: Landlock: %s", strerror(-err));
 	deposit_open(k, o->archive_mb << 20); /* has threads, and so do */
 	backups_open(k, &backup);
+	holdings_open(k);
 	err = staff_start(k);
 	if (err < 0)
 		fatal("keeper: no thread for passwords: %s", strerror(-err));
@@ -407,7 +414,9 @@ void keeper_open_all(struct keeper *k, const struct keeper_options *o, gid_t gid
 	k->waves = waves_new(k->state_dir);
 	k->updates = updates_new(k, o->updates);
 	k->surveys = surveys_new();
-	if (!k->updates || !k->surveys)
+	k->errands = errands_new();
+	k->uploads = uploads_new(k->state_dir);
+	if (!k->updates || !k->surveys || !k->errands || !k->uploads)
 		fatal("keeper: no memory");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
 	trail_open(k);

@@ -227,6 +227,7 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		.vitals = c->vitals,
 		.evidence = c->evidence,
 		.stale_ms = c->stale_ms,
+		.coalesce_us = g->site.config->link.coalesce_us,
 	};
 	char ip[ADDRESS_IP_LEN];
 	unsigned len;
@@ -469,6 +470,26 @@ static void surveyor_greet(struct gateway *g, struct member *m)
 	g->survey = false;
 }
 
+static void clerk_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
+{
+	const struct errand_words *w = &g->errand.words;
+
+	for (unsigned i = 0; i < w->count; i++)
+		add(a, NULL, w->word[i]);
+}
+
+static unsigned clerk_descriptors(const struct gateway *g, int fds[CHILD_FDS_MAX])
+{
+	fds[0] = g->errand.fd;
+	return 1;
+}
+
+/* One try, as of the surveyor. */
+static void clerk_greet(struct gateway *g, struct member *m)
+{
+	errand_begun(g);
+}
+
 static void no_arguments(const struct gateway *g, const struct member *m, struct arguments *a)
 {
 }
@@ -536,6 +557,8 @@ static const struct role roles[ROLE_COUNT] = {
 			    installer_descriptors, install_greet},
 	[ROLE_SURVEYOR] = {"surveyor", "_surveyor", SIGKILL, surveyor_arguments, no_descriptors,
 			   surveyor_greet},
+	[ROLE_CLERK] = {"clerk", "_clerk", SIGKILL, clerk_arguments, clerk_descriptors,
+			clerk_greet},
 	[ROLE_GUARD] = {"guard", "_guard", SIGKILL, guard_arguments, no_descriptors, guard_greet},
 };
 
@@ -572,6 +595,8 @@ bool member_wanted(const struct gateway *g, const struct member *m)
 		return g->install.wanted;
 	if (m->role == ROLE_SURVEYOR)
 		return g->survey;
+	if (m->role == ROLE_CLERK)
+		return g->errand.wanted;
 	if (m->role != ROLE_GUARD)
 		return true;
 	fill_setup(g, m->child.number, &s);
@@ -658,7 +683,7 @@ bool member_outdated(const struct gateway *g, const struct member *m)
 		return false;
 	if (m->role == ROLE_COURIER)
 		return !member_wanted(g, m);
-	if (m->role == ROLE_INSTALLER || m->role == ROLE_SURVEYOR)
+	if (m->role == ROLE_INSTALLER || m->role == ROLE_SURVEYOR || m->role == ROLE_CLERK)
 		return false; /* it ends by itself */
 	if ((m->role == ROLE_UPDATER || m->role == ROLE_EXPORTER) && !member_wanted(g, m))
 		return true;

@@ -32,6 +32,7 @@ static const struct ipc_right rights[] = {
 	{ROLE_KEEPER, IPC_INSTALL}, {ROLE_KEEPER, IPC_SWITCH},	    {ROLE_INSTALLER, IPC_INSTALL},
 	{ROLE_EXPORTER, IPC_READY}, {ROLE_LINK, IPC_PEERS},	    {ROLE_GUARD, IPC_ANNOUNCED},
 	{ROLE_SURVEYOR, IPC_READY}, {ROLE_KEEPER, IPC_SURVEY},	    {ROLE_SURVEYOR, IPC_SURVEYED},
+	{ROLE_CLERK, IPC_READY},    {ROLE_KEEPER, IPC_ERRAND},	    {ROLE_CLERK, IPC_ERRAND},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -207,6 +208,8 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return true;
 	case IPC_SURVEYED:
 		return surveyed(g, m, msg);
+	case IPC_ERRAND:
+		return m->role == ROLE_KEEPER ? errand_take(g, m, msg) : errand_done(g, m, msg);
 	case IPC_SWITCH:
 		return releases_take(g, m, msg);
 	case IPC_COUNTS:
@@ -301,6 +304,8 @@ static void reap(struct gateway *g)
 				member_read(g, m); /* its last words */
 			if (!m->child.stopping)
 				say_death(g, m, pid, status);
+			if (m->role == ROLE_CLERK)
+				errand_gone(g);
 			child_gone(&m->child, now);
 		}
 	}

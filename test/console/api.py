@@ -37,10 +37,10 @@ devices:
 
 
 class Kit:
-    def __init__(self, program, **options):
+    def __init__(self, program, policy=POLICY, **options):
         self.folder = tempfile.mkdtemp(prefix="bedwarden-console-")
         with open(self.folder + "/policy.yaml", "w", encoding="ascii") as f:
-            f.write(POLICY)
+            f.write(policy.replace("FOLDER", self.folder))
         env = dict(os.environ, **{f"KIT_{k.upper()}": str(v) for k, v in options.items()})
         self.log = open(self.folder + "/log", "w+b")
         self.process = subprocess.Popen([program, self.folder], stdin=subprocess.PIPE,
@@ -147,13 +147,17 @@ def test_document(k):
         for method, op in methods.items():
             m = method.upper()
             declared = op["responses"]
+            raw = "application/octet-stream" in op.get("requestBody", {}).get("content", {})
+            json_body = m == "POST" and not raw
+            more = {"headers": {"Content-Type": "application/octet-stream"}} if raw else {}
+            plain = b"x" if raw else {} if m == "POST" else None
             tries = [
-                ("nobody", k.ask(m, path, body={} if m == "POST" else None)),
-                ("unknown argument", k.ask(m, path + ("" if m == "POST" else "?no_such=1"),
-                                           body={"no_such": 1} if m == "POST" else None, token=ADMIN)),
-                ("broken", k.ask(m, path + ("" if m == "POST" else "?device=%zz"),
-                                 body="{" if m == "POST" else None, token=ADMIN)),
-                ("wrong cookie", k.ask(m, path, body={} if m == "POST" else None, token="nonsense")),
+                ("nobody", k.ask(m, path, body=plain, **more)),
+                ("unknown argument", k.ask(m, path + ("" if json_body else "?no_such=1"),
+                                           body={"no_such": 1} if json_body else plain, token=ADMIN, **more)),
+                ("broken", k.ask(m, path + ("" if json_body else "?device=%zz"),
+                                 body="{" if json_body else plain, token=ADMIN, **more)),
+                ("wrong cookie", k.ask(m, path, body=plain, token="nonsense", **more)),
             ]
             for other in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "HEAD"):
                 if other == m or other == "HEAD":
@@ -190,7 +194,7 @@ def test_arguments(k, doc):
     bad, count = [], 0
     for path, methods in doc["paths"].items():
         op = methods.get("post")
-        if not op or "requestBody" not in op:
+        if not op or "application/json" not in op.get("requestBody", {}).get("content", {}):
             continue
         schema = op["requestBody"]["content"]["application/json"]["schema"]
         fine = {"string": "x", "integer": 1, "boolean": True, "array": ["x"], "object": {}}
@@ -208,6 +212,22 @@ def test_arguments(k, doc):
                 count += 1
                 if r.status != 400 or r.json["type"] not in ("request.argument", "request.json", "call.argument"):
                     bad.append((path, name, str(v)[:20], r.status, r.json))
+    huge = {"string": ["x" * 5000, "%00", "%ff%fe"], "integer": ["x", "1.5", "1e3", "", "9" * 40, "-" + "9" * 40, "0x10", "%31%00"],
+            "boolean": ["1", "yes", "TRUE", ""]}
+    for path, methods in doc["paths"].items():
+        for p in methods.get("get", {}).get("parameters", []):
+            kind = p["schema"]["type"]
+            if p.get("in") != "query" or kind not in huge:
+                continue
+            for v in huge[kind]:
+                r = k.ask("GET", f"{path}?{p['name']}={v}", token=ADMIN)
+                count += 1
+                if r.status != 400:
+                    bad.append((path, p["name"], v[:20], r.status, r.json))
+            r = k.ask("GET", f"{path}?{p['name']}=1&{p['name']}=2", token=ADMIN)
+            count += 1
+            if r.status != 400:
+                bad.append((path, p["name"], "twice", r.status))
     for q in ("limit=0", "limit=1001", "limit=-1", "limit=1e3", "limit=", "limit=99999999999999999999",
               "limit=1&limit=2", "cursor=x", "cursor=-1", "cursor=" + "9" * 40, "since=yesterday",
               "since=" + "9" * 100, "verdict=maybe", "grouped=1", "device=" + "x" * 129, "device=%00",
@@ -588,5 +608,6 @@ def main():
         test_limits(program)
 
 
-main()
-sys.exit(failed != 0)
+if __name__ == "__main__":
+    main()
+    sys.exit(failed != 0)

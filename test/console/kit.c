@@ -3,7 +3,7 @@
  * all, with this as their parent: no ports, no packets. Says "PORT\n" once both are ready.
  * What stands on stdin goes to the keeper as events; its end stops them.
  *
- * The policy is FOLDER/policy.yaml. Sessions are made up (below), with KIT_REAL real ones. Console options by environment: KIT_PER_SOURCE, …
+ * The policy is FOLDER/policy.yaml. Errands are run by the program beside the folder that this is in. Sessions are made up (below), with KIT_REAL real ones. Console options by environment: KIT_PER_SOURCE, …
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +25,7 @@
 #include "base/file.h"
 #include "base/ipc.h"
 #include "role/console.h"
+#include "role/errand.h"
 #include "role/keeper.h"
 #include "role/staff.h"
 
@@ -65,7 +66,9 @@ static bool identify(struct keeper *k, const char *token, const char *csrf, stru
 struct kit {
 	char folder[200], state[240], policy[240], control[240], at[64];
 	int listening, web, keeper, console;
-	pid_t keeper_pid, console_pid;
+	pid_t keeper_pid, console_pid, clerk_pid;
+	int clerk; /* -1 none */
+	uint32_t errand;
 	char buf[IPC_BUF];
 };
 
@@ -210,6 +213,59 @@ static void take_policy(struct kit *k, const struct ipc_message *m)
 	free((void *)now.data);
 }
 
+/* As member_start() does it. */
+static void start_clerk(struct kit *k, const struct ipc_message *m)
+{
+	static struct errand_words w;
+	char *argv[ERRAND_WORDS + 3] = {"bedwarden", "_clerk"}, self[400], program[500];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	int pair[2], a, b;
+
+	if (k->clerk >= 0) { /* it has answered, and is about to end */
+		waitpid(k->clerk_pid, NULL, 0);
+		close(k->clerk);
+	}
+	if (n < 0 || !errand_words(m->body, k->policy, &w) || ipc_pair(pair) < 0)
+		die("errand");
+	self[n] = 0;
+	*strrchr(self, '/') = 0;
+	snprintf(program, sizeof(program), "%s/../bedwarden", self);
+	for (unsigned i = 0; i <= w.count; i++)
+		argv[2 + i] = (char *)w.word[i];
+	k->errand = m->id;
+	k->clerk = pair[0];
+	k->clerk_pid = fork();
+	if (k->clerk_pid == 0) {
+		a = fcntl(pair[1], F_DUPFD, 100);
+		b = fcntl(m->fd, F_DUPFD, 100);
+		dup2(a, 3);
+		dup2(b, 4);
+		for (int fd = 5; fd < 200; fd++)
+			close(fd);
+		execv(program, argv);
+		_exit(127);
+	}
+	close(pair[1]);
+}
+
+static void hear_clerk(struct kit *k)
+{
+	struct ipc_message m;
+	int err;
+
+	while ((err = ipc_recv(k->clerk, k->buf, &m)) == 0) {
+		if (m.type == IPC_ERRAND)
+			ipc_send(k->keeper, IPC_ERRAND, k->errand, m.body, m.fd);
+		if (m.fd >= 0)
+			close(m.fd);
+	}
+	if (err == -EAGAIN)
+		return;
+	waitpid(k->clerk_pid, NULL, 0);
+	close(k->clerk);
+	k->clerk = -1;
+}
+
 static void hear(struct kit *k, int sock)
 {
 	struct ipc_message m;
@@ -223,6 +279,8 @@ static void hear(struct kit *k, int sock)
 			give_policy(k, m.id);
 		else if (m.type == IPC_POLICY_TEXT)
 			take_policy(k, &m);
+		else if (m.type == IPC_ERRAND)
+			start_clerk(k, &m);
 		if (m.fd >= 0)
 			close(m.fd);
 	}
@@ -297,8 +355,8 @@ static void listen_all(struct kit *k)
 
 int main(int argc, char **argv)
 {
-	static struct kit k;
-	struct pollfd p[3];
+	static struct kit k = {.clerk = -1};
+	struct pollfd p[4];
 
 	if (argc != 2)
 		return 2;
@@ -320,8 +378,11 @@ int main(int argc, char **argv)
 	p[1] = (struct pollfd){.fd = k.keeper, .events = POLLIN};
 	p[2] = (struct pollfd){.fd = k.console, .events = POLLIN};
 	for (;;) {
-		if (poll(p, 3, -1) < 0)
+		p[3] = (struct pollfd){.fd = k.clerk, .events = POLLIN};
+		if (poll(p, 4, -1) < 0)
 			continue;
+		if (p[3].revents)
+			hear_clerk(&k);
 		if (p[1].revents)
 			hear(&k, k.keeper);
 		if (p[2].revents)

@@ -144,10 +144,19 @@ def walk(b, kit):
     seen = b.run("return document.cookie + JSON.stringify(await (await fetch('/api/session/me')).json())")
     ok(c["value"] not in seen, "which no script sees")
 
+    out = []
     for page, title in (("#devices", "Devices"), ("#events", "Events"), ("#users", "Users"), ("#sessions", "My sessions"), ("#factors", "My factors")):
         b.run(f"location.hash = '{page}'")
         ok(b.heading(title), f"the page {title}", b.text()[:300])
         check_page(b, title)
+        out.append(b.run("const o = document.querySelector('#out'); return !o.hidden && o.offsetParent !== null && o.innerText === 'Sign out'"))
+    ok(all(out) and len(out) == 5, "signing out is on every page", out)
+    p = b.run("""location.hash = '#factors'; await new Promise((r) => setTimeout(r, 300));
+        const i = document.querySelector('input[name=password], #password');
+        const paste = new ClipboardEvent('paste', {cancelable: true, bubbles: true, clipboardData: new DataTransfer()});
+        return [i.type, i.autocomplete, i.maxLength, i.dispatchEvent(paste)]""")
+    ok(p[0] == "password" and p[1] == "new-password" and (p[2] == -1 or p[2] >= 64) and p[3] is True,
+       "a password is hidden as it is typed, may be pasted, and is a manager's to fill in", p)
     b.run("location.hash = '#events'")
     b.heading("Events")
     b.wait("return document.body.innerText.includes('appear by themselves')")

@@ -154,11 +154,15 @@ left() { at pump ss -tnH state established "( sport = :$1 )" dst $ws | grep -q .
 gone() { ! left "$1"; }
 # whole TEXT FILE LIKE: it has arrived.
 whole() { if cmp -s "$2" "$3"; then ok "$1"; else not "$1"; fi; }
-# curl's own seconds, and quick: an opening that comes late costs TCP a whole one.
+# curl's own seconds, and quick: an opening that comes late costs TCP a whole one, every time; a machine that
+# does much else, once or twice.
 quick() { # TEXT CURL...
-	local text=$1 t; shift
-	t=$(at ws curl -sS --max-time 10 -w '%{time_total}' "$@" 2>"$dir/err") || { not "$text: $(cat "$dir/err")"; return; }
-	if [ "$(sed 's/\.//' <<<"${t:0:5}" | sed 's/^0*//')" -lt 950 ] 2>/dev/null; then ok "$text"; else not "$text: took $t s"; fi
+	local text=$1 t i; shift
+	for i in 1 2 3; do
+		t=$(at ws curl -sS --max-time 10 -w '%{time_total}' "$@" 2>"$dir/err") || { not "$text: $(cat "$dir/err")"; return; }
+		[ "$(sed 's/\.//' <<<"${t:0:5}" | sed 's/^0*//')" -ge 950 ] 2>/dev/null || { ok "$text"; return; }
+	done
+	not "$text: took $t s, the third time, too"
 }
 # resets NS: RSTs as they arrive there, a line each.
 resets() { at "$1" tcpdump -i e0 -Q in -n -l 'tcp[tcpflags] & tcp-rst != 0' >"$dir/rst-$1" 2>/dev/null & }

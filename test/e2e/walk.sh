@@ -3,7 +3,8 @@
 # through the API, with a passkey of a virtual authenticator in Chromium: a code from the
 # terminal, enrolment, signing in without a name, a fresh factor, the pump's telnet port for the
 # right workstation and not for the one beside it, cut on time; an emergency at the bedside
-# while the hospital's port is unplugged; factors lost; the audit trail whole, and tampered with.
+# while the hospital's port is unplugged; factors lost; the audit trail whole, and caught when it is edited,
+# deleted from, reordered, added to and cut off.
 # usage: test/e2e/walk.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
@@ -78,6 +79,21 @@ walk people || failed=1
 # Somebody edits the trail while nothing runs, and puts it back as it should look.
 kill -TERM "$parent"; wait "$parent" 2>/dev/null; parent=
 check "stopped, the audit trail is whole" "$bw" audit verify -d "$dir/state"
+"$bw" audit checkpoint -d "$dir/state" >"$dir/kept"
+# tamper TEXT COMMAND [OPTION...]: on a copy of it.
+tamper() {
+	local text=$1 said; rm -rf "$dir/copy"; cp -a "$dir/state" "$dir/copy"
+	(cd "$dir/copy" && eval "$2")
+	said=$("$bw" audit verify -d "$dir/copy" "${@:3}" 2>&1) && not "$text is caught" || ok "$text is caught (${said##*$'\n'})"
+}
+g=$(grep -n grant.opened "$dir/state/audit.log" | head -1 | cut -d: -f1)
+g=${g:-4}
+tamper "an opened door with another name on it" "sed -i ${g}s/anna/hans/ audit.log"
+tamper "an opened door taken out" "sed -i ${g}d audit.log"
+tamper "an opened door and the entry behind it swapped" "sed -i '${g}{h;d};$((g + 1)){G}' audit.log"
+tamper "an entry put in twice" "sed -i ${g}p audit.log"
+tamper "the last two entries cut off" "head -n -2 audit.log >x && mv x audit.log"
+tamper "all from the first door on cut off, its checkpoint too, by what was kept elsewhere" "head -n $((g - 1)) audit.log >x && mv x audit.log; rm audit.checkpoint" --against "$dir/kept"
 n=$(grep -n grant.break_glass "$dir/state/audit.log" | head -1 | cut -d: -f1)
 cp -a "$dir/state/audit.log" "$dir/audit.log"
 sed -i "${n:-5}s/carla/nobody/" "$dir/state/audit.log"

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -19,7 +21,8 @@ static struct catalog *open_catalog(const char *name)
 /* An address that begins like others of that `mark`. */
 static struct catalog_object object(uint8_t mark, uint8_t rest)
 {
-	struct catalog_object o = {.pack = 1, .at = rest, .head = {.key = 7, .size = rest}};
+	struct catalog_object o = {
+		.pack = 1, .at = rest, .head = {.key = 7, .size = rest, .length = rest + 20u}};
 
 	memset(o.head.address, rest, CRYPTO_HASH);
 	memset(o.head.address, mark, 8);
@@ -73,6 +76,43 @@ static void addresses_that_begin_alike_are_told_apart(void **state)
 	assert_int_equal(catalog_commit(c), 0);
 	assert_int_equal(find(c, 9, 0, &id), -ENOENT);
 	assert_int_equal(find(c, 9, 2, &id), 0);
+	catalog_close(c);
+}
+
+/* What somebody else wrote into the file: no length that nothing could be read into. */
+static void rows_that_cannot_be_ours_are_refused(void **state)
+{
+	static const char *const rows[] = {
+		"length = 10485760", "length = 0", "size = -1", "size = 1 << 62",
+		"key = 0",	     "at = -1",	   "box = x''", "address = x'00'",
+	};
+	struct catalog *c = open_catalog("r.db");
+	struct catalog_object o;
+	char text[128];
+	sqlite3 *sql;
+	int64_t id;
+
+	assert_int_equal(add(c, 3, 5, &id), 0);
+	catalog_close(c);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_int_equal(sqlite3_open(in_dir("r.db"), &sql), SQLITE_OK);
+		assert_int_equal(
+			sqlite3_exec(sql, "CREATE TABLE was AS SELECT * FROM object", 0, 0, 0), 0);
+		snprintf(text, sizeof(text), "UPDATE object SET %s", rows[i]);
+		assert_int_equal(sqlite3_exec(sql, text, 0, 0, 0), SQLITE_OK);
+		c = open_catalog("r.db");
+		assert_int_equal(catalog_object_by_id(c, id, &o), -EUCLEAN);
+		assert_int_equal(catalog_object_next(c, 0, 0, &o), -EUCLEAN);
+		catalog_close(c);
+		assert_int_equal(sqlite3_exec(sql,
+					      "DELETE FROM object; INSERT INTO object SELECT * "
+					      "FROM was; DROP TABLE was",
+					      0, 0, 0),
+				 SQLITE_OK);
+		sqlite3_close(sql);
+	}
+	c = open_catalog("r.db");
+	assert_int_equal(catalog_object_by_id(c, id, &o), 0);
 	catalog_close(c);
 }
 
@@ -217,15 +257,55 @@ static void one_that_cannot_be_ours_is_refused(void **state)
 	assert_int_equal(catalog_open(in_dir("new.db"), &c), -EUCLEAN);
 }
 
+/* A second handle of this process must not cost the first one its locks: whoever closes the index in
+ * another process would take it for unused, and its log away. */
+static void two_handles_and_another_process(void **state)
+{
+	struct catalog *first, *second, *other;
+	struct catalog_object found, want = object(9, 2);
+	int ready[2], status = 1;
+	char c = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork(); /* before there is any handle to inherit */
+	if (pid == 0) {
+		struct catalog_object own = object(9, 2);
+		bool fine = read(ready[0], &c, 1) == 1 &&
+			    catalog_open(in_dir("two.db"), &other) == 0 &&
+			    catalog_begin(other) == 0 && catalog_add_object(other, &own) == 0 &&
+			    catalog_commit(other) == 0;
+
+		if (fine)
+			catalog_close(other);
+		_exit(fine ? 0 : 1);
+	}
+	first = open_catalog("two.db");
+	assert_int_equal(add(first, 9, 1, NULL), 0);
+	second = open_catalog("two.db");
+	assert_int_equal(write(ready[1], "x", 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(access(in_dir("two.db-wal"), F_OK), 0);
+	assert_int_equal(catalog_object_by_address(first, want.head.address, &found), 0);
+	assert_int_equal(catalog_object_by_address(second, want.head.address, &found), 0);
+	catalog_close(second);
+	catalog_close(first);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, safe_open, safe_close)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(addresses_that_begin_alike_are_told_apart),
+		T(rows_that_cannot_be_ours_are_refused),
 		T(so_are_tags),
 		T(an_older_index_goes_on_with_all_it_has),
 		T(one_that_cannot_be_ours_is_refused),
+		T(two_handles_and_another_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

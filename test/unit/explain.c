@@ -104,11 +104,60 @@ static void services_are_told_in_words(void **state)
 	config_free(c);
 }
 
+/* How many warnings name the role dhcp where the address server is written as `host`, a device as
+ * `ip`. */
+static unsigned dhcp_warnings(const char *host, const char *ip)
+{
+	struct config *c;
+	struct policy *p;
+	json_t *root, *list, *one;
+	unsigned found = 0;
+	size_t i;
+	char site[512];
+
+	snprintf(site, sizeof(site),
+		 "segments: [{name: icu, ward: w, hospital: h}]\n"
+		 "hosts: [{name: addresses, %s}]\n"
+		 "devices: [{name: d, segment: icu, mac: '02:00:00:00:00:07', ip: [%s]}]\n",
+		 host, ip);
+	p = compile(site, &c);
+	root = explain_json(c, p);
+	list = json_object_get(root, "warnings");
+	json_array_foreach (list, i, one) {
+		const char *text = json_string_value(one);
+
+		if (!strstr(text, "role dhcp"))
+			continue;
+		assert_non_null(strstr(text, "host 'addresses'"));
+		assert_non_null(strstr(text, "give it 'mac'"));
+		found++;
+	}
+	json_decref(root);
+	policy_free(p);
+	config_free(c);
+	return found;
+}
+
+static void a_dhcpv6_server_that_nobody_could_know_is_warned_of(void **state)
+{
+	assert_int_equal(dhcp_warnings("ip: [10.1.0.2, 'fd00::2'], role: [dhcp]", "10.1.1.7"), 1);
+	assert_int_equal(dhcp_warnings("ip: [10.1.0.2], role: [time, dhcp]", "'fd00::7'"), 1);
+	assert_int_equal(dhcp_warnings("ip: [10.1.0.2], role: [dhcp]", "10.1.1.7"), 0);
+	assert_int_equal(dhcp_warnings("ip: ['fd00::2'], role: [time]", "'fd00::7'"), 0);
+	assert_int_equal(dhcp_warnings("ip: ['fd00::2'], mac: '02:00:00:00:00:09', role: [dhcp]",
+				       "'fd00::7'"),
+			 0);
+	assert_int_equal(dhcp_warnings("ip: ['fd00::2', 'fe80::2'], role: [dhcp]", "'fd00::7'"), 0);
+	/* The whole internet is no link-local address. */
+	assert_int_equal(dhcp_warnings("ip: ['::/0'], role: [dhcp]", "'fd00::7'"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages_are_told_in_words),
 		cmocka_unit_test(services_are_told_in_words),
+		cmocka_unit_test(a_dhcpv6_server_that_nobody_could_know_is_warned_of),
 	};
 
 	config_check_words(message_is_wrong);

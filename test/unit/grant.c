@@ -380,7 +380,7 @@ static void undone(void **state)
 	assert_null(grants_find(g, id));
 }
 
-/* The words that a policy may use are the roles there are (base/check.c). */
+/* The words that a policy may use are the roles there are (base/check_service.c). */
 static void the_policy_knows_the_roles(void **state)
 {
 	for (unsigned r = 0; r <= PEOPLE_ROLE_COUNT; r++) {

@@ -383,7 +383,8 @@ static void one_thing_at_a_time(void **state)
 	assert_string_equal(word(&h, 2, "rollback", "pump-x-2.0"), "");
 	rolling_turn(h.r); /* which ends it */
 	rolling_turn(h.r);
-	is_told(&h, 2, "pump-x-2.1", "proposed", 1); /* at once, not when it is time to look again */
+	is_told(&h, 2, "pump-x-2.1", "proposed",
+		1); /* at once, not when it is time to look again */
 	close_house(&h);
 }
 

@@ -40,8 +40,11 @@ struct api_route {
 	bool changes;	  /* POST */
 	bool open;	  /* for who has not signed in, too */
 	bool stream;	  /* server-sent events */
+	bool file;	  /* is answered by a file, where `gives` is there: by one or the other */
+	bool bytes;	  /* the body is no JSON but bytes; what it takes is in the query */
 	enum api_effect effect;
 	const char *what;
+	const char *file_type;		       /* of the file; may not be NULL there */
 	const struct api_field *takes, *gives; /* NULL: nothing, anything */
 };
 
@@ -58,6 +61,9 @@ const char *api_path(const struct api_route *r, char ret_path[API_PATH_MAX]);
  */
 json_t *api_args(const struct api_route *r, const char *query, const char *type, struct bytes body,
 		 json_t **ret_problem);
+
+/* What the keeper calls the bytes of such a body. */
+#define API_BYTES "data"
 
 /* The OpenAPI 3.1 document. NULL: no memory. */
 json_t *api_document(void);

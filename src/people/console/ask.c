@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "people/console/problem.h"
@@ -14,14 +15,23 @@ struct question {
 	void *arg;
 	char *text;
 	size_t len;
+	int content; /* 0: none */
 };
 
 struct asks {
 	ask_send_fn send;
 	void *arg;
+	int content; /* of the answer that is being told; 0: none, or it was taken */
 	uint32_t last;
 	struct question list[ASK_WAITING];
 };
+
+static void forget_text(struct question *q)
+{
+	free(q->text);
+	if (q->content)
+		close(q->content);
+}
 
 struct asks *asks_new(ask_send_fn send, void *arg)
 {
@@ -37,33 +47,45 @@ struct asks *asks_new(ask_send_fn send, void *arg)
 void asks_free(struct asks *a)
 {
 	for (unsigned i = 0; a && i < ASK_WAITING; i++)
-		free(a->list[i].text);
+		forget_text(&a->list[i]);
 	free(a);
 }
 
 /* Frees the place first: what is told may ask anew. */
-static void tell(struct question *q, const json_t *answer)
+static void tell(struct asks *a, struct question *q, const json_t *answer)
 {
 	struct question was = *q;
 
 	*q = (struct question){0};
 	free(was.text);
+	a->content = was.content;
 	was.done(was.arg, answer);
+	if (a->content)
+		close(a->content);
+	a->content = 0;
 }
 
-static void tell_problem(struct question *q, unsigned status, const char *type, const char *title,
-			 const char *detail)
+int ask_take_content(struct asks *a)
+{
+	int fd = a->content ? a->content : -1;
+
+	a->content = 0;
+	return fd;
+}
+
+static void tell_problem(struct asks *a, struct question *q, unsigned status, const char *type,
+			 const char *title, const char *detail)
 {
 	json_t *answer =
 		json_pack("{s:o}", "error", problem_new(status, type, title, "%s", detail));
 
-	tell(q, answer);
+	tell(a, q, answer);
 	json_decref(answer);
 }
 
-static void tell_down(struct question *q)
+static void tell_down(struct asks *a, struct question *q)
 {
-	tell_problem(q, 503, "gateway.busy", "The gateway cannot answer just now",
+	tell_problem(a, q, 503, "gateway.busy", "The gateway cannot answer just now",
 		     "it is starting anew, or too much is asked at once; try again");
 }
 
@@ -84,7 +106,7 @@ uint32_t ask_keeper(struct asks *a, const json_t *call, uint64_t now_ns, ask_don
 	int err;
 
 	if (!text) {
-		tell_down(&none);
+		tell_down(a, &none);
 		return 0;
 	}
 	id = ++a->last ? a->last : ++a->last;
@@ -94,7 +116,7 @@ uint32_t ask_keeper(struct asks *a, const json_t *call, uint64_t now_ns, ask_don
 	free(text);
 	if (err == 0)
 		return id;
-	tell_down(q);
+	tell_down(a, q);
 	return 0;
 }
 
@@ -118,6 +140,16 @@ void ask_forget(struct asks *a, uint32_t id)
 		q->done = nobody; /* its answer still comes */
 }
 
+void ask_content(struct asks *a, uint32_t id, int fd)
+{
+	struct question *q = find(a, id);
+
+	if (q && !q->content)
+		q->content = fd;
+	else
+		close(fd); /* it came too late */
+}
+
 bool ask_piece(struct asks *a, uint32_t id, struct bytes piece)
 {
 	struct question *q = find(a, id);
@@ -129,21 +161,21 @@ bool ask_piece(struct asks *a, uint32_t id, struct bytes piece)
 	if (piece.len == 0) {
 		answer = json_loadb(q->text ? q->text : "", q->len, JSON_ALLOW_NUL, NULL);
 		if (json_is_object(answer))
-			tell(q, answer);
+			tell(a, q, answer);
 		else
-			tell_problem(q, 500, "gateway.nonsense", "The answer made no sense",
+			tell_problem(a, q, 500, "gateway.nonsense", "The answer made no sense",
 				     "see the gateway's log");
 		json_decref(answer);
 		return true;
 	}
 	if (q->len + piece.len > ASK_ANSWER) {
-		tell_problem(q, 500, "gateway.too_long", "The answer is too long",
+		tell_problem(a, q, 500, "gateway.too_long", "The answer is too long",
 			     "ask for less: a filter, or a smaller limit");
 		return true;
 	}
 	more = realloc(q->text, q->len + piece.len);
 	if (!more) {
-		tell_down(q);
+		tell_down(a, q);
 		return true;
 	}
 	memcpy(more + q->len, piece.data, piece.len);
@@ -156,7 +188,7 @@ void ask_turn(struct asks *a, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < ASK_WAITING; i++)
 		if (a->list[i].id && now_ns >= a->list[i].late_ns)
-			tell_problem(&a->list[i], 504, "gateway.late", "No answer came in time",
+			tell_problem(a, &a->list[i], 504, "gateway.late", "No answer came in time",
 				     "see the gateway's log, and try again");
 }
 
@@ -164,5 +196,5 @@ void ask_fail_all(struct asks *a)
 {
 	for (unsigned i = 0; i < ASK_WAITING; i++)
 		if (a->list[i].id)
-			tell_down(&a->list[i]);
+			tell_down(a, &a->list[i]);
 }

@@ -29,6 +29,10 @@ uint32_t ask_keeper(struct asks *a, const json_t *call, uint64_t now_ns, ask_don
 void ask_forget(struct asks *a, uint32_t id);
 /* A piece of an answer; an empty one ends it. false: nothing that was asked for, or too long. */
 bool ask_piece(struct asks *a, uint32_t id, struct bytes piece);
+/* What the answer to come tells of, to be read to its end; the descriptor is taken. */
+void ask_content(struct asks *a, uint32_t id, int fd);
+/* While an answer is told: its content, the caller's from then on; -1 none. */
+int ask_take_content(struct asks *a);
 /* Those that waited too long are told so; all of them where the keeper is gone. */
 void ask_turn(struct asks *a, uint64_t now_ns);
 void ask_fail_all(struct asks *a);

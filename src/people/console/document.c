@@ -71,18 +71,38 @@ static json_t *responses_of(const struct api_route *r)
 		{"429", "Too many requests.", false, false},
 		{"503", "Too busy just now.", false, false},
 		{"504", "Another process did not answer in time.", false, false},
+		{"507", "There is no room on the disk.", false, true},
 	};
-	const char *type = r->stream ? "text/event-stream" : "application/json";
-	json_t *o = json_object(), *schema;
+	json_t *o = json_object(), *content = json_object();
 
-	schema = r->stream ? json_pack("{s:s}", "type", "string") : object_of(r->gives, false);
+	if (r->stream)
+		json_object_set_new(content, "text/event-stream",
+				    json_pack("{s:{s:s}}", "schema", "type", "string"));
+	if (r->file) /* OpenAPI 3.1: bytes need no schema */
+		json_object_set_new(content, r->file_type, json_object());
+	if (!r->stream && (!r->file || r->gives))
+		json_object_set_new(content, "application/json",
+				    json_pack("{s:o}", "schema", object_of(r->gives, false)));
 	json_object_set_new(o, "200",
-			    json_pack("{s:s, s:{s:{s:o}}}", "description", "Done.", "content", type,
-				      "schema", schema));
+			    json_pack("{s:s, s:o}", "description", "Done.", "content", content));
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if ((!all[i].signed_in || !r->open) && (!all[i].changes || r->changes))
 			json_object_set_new(o, all[i].status, refusal(all[i].what));
 	return o;
+}
+
+static void add_csrf(json_t *operation)
+{
+	json_t *list = json_object_get(operation, "parameters");
+
+	if (!list) {
+		list = json_array();
+		json_object_set_new(operation, "parameters", list);
+	}
+	json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:{s:s}, s:s}", "name",
+					      "X-CSRF-Token", "in", "header", "required", 0,
+					      "schema", "type", "string", "description",
+					      "`csrf` of the session; API keys need none."));
 }
 
 static json_t *operation_of(const struct api_route *r)
@@ -92,19 +112,19 @@ static json_t *operation_of(const struct api_route *r)
 
 	if (r->open)
 		json_object_set_new(o, "security", json_array());
-	if (!r->changes && r->takes)
+	if (r->takes && (!r->changes || r->bytes))
 		json_object_set_new(o, "parameters", parameters_of(r));
-	if (r->changes && r->takes)
+	if (r->bytes)
+		json_object_set_new(o, "requestBody",
+				    json_pack("{s:b, s:{s:{}}}", "required", 1, "content",
+					      "application/octet-stream"));
+	if (r->changes && r->takes && !r->bytes)
 		json_object_set_new(o, "requestBody",
 				    json_pack("{s:b, s:{s:{s:o}}}", "required", 1, "content",
 					      "application/json", "schema",
 					      object_of(r->takes, true)));
 	if (r->changes && !r->open)
-		json_object_set_new(o, "parameters",
-				    json_pack("[{s:s, s:s, s:b, s:{s:s}, s:s}]", "name",
-					      "X-CSRF-Token", "in", "header", "required", 0,
-					      "schema", "type", "string", "description",
-					      "`csrf` of the session; API keys need none."));
+		add_csrf(o);
 	return o;
 }
 

@@ -1,0 +1,35 @@
+#ifndef BEDWARDEN_KEEP_OUTLET_H
+#define BEDWARDEN_KEEP_OUTLET_H
+/*
+ * Where things leave the keeper's own vault: an object written to a pipe, opened or
+ * sealed anew as an age file, by a thread, so that nobody waits for whoever takes it. Memory
+ * is fixed: a thread holds a few chunks, and reads on once the pipe has room.
+ *
+ * All calls come from one thread. The handles on the vault, and their keys, are the
+ * outlet's alone.
+ */
+#include "keep/vault.h"
+
+#define OUTLET_MOST	  2  /* at once */
+#define OUTLET_PATIENCE_S 60 /* that nothing is taken from a pipe */
+
+struct age_recipients;
+struct outlet;
+
+/* Starts threads: before seccomp. NULL with errno, and why in ret_error. */
+struct outlet *outlet_new(const char *dir, const struct keys *keys, char ret_error[KEYS_ERROR]);
+/* Gives up what is under way. NULL is fine. */
+void outlet_free(struct outlet *o);
+
+/* For looking: names and sizes (vault_next(), vault_find()), then vault_rest(). The outlet's. */
+struct vault *outlet_vault(struct outlet *o);
+
+/*
+ * The name with that id into a pipe, whose reading end is *ret_fd, the caller's. `recipients` NULL:
+ * opened; else they are the outlet's from here on. What is read to its end without as many bytes as
+ * there are was cut off: damaged, destroyed meanwhile, or given up. 0; -EBUSY OUTLET_MOST are
+ * under way; -ENOENT; -errno: and the recipients stay the caller's.
+ */
+int outlet_begin(struct outlet *o, int64_t id, struct age_recipients *recipients, int *ret_fd);
+
+#endif

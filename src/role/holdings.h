@@ -1,0 +1,14 @@
+#ifndef BEDWARDEN_ROLE_HOLDINGS_H
+#define BEDWARDEN_ROLE_HOLDINGS_H
+/*
+ * What the keeper's vault holds, for people to look through and to take out: the calls evidence.*,
+ * vault.* and backup.*. What leaves goes by a pipe to whoever asked (keep/outlet.h), and each time
+ * it is recorded who had it.
+ */
+#include "role/keeper.h"
+
+/* Starts threads: before seccomp, after the keys are unlocked. */
+void holdings_open(struct keeper *k);
+void holdings_close(struct keeper *k);
+
+#endif
