@@ -39,6 +39,7 @@ static const struct ipc_right rights[] = {
 #define READY_PATIENCE_NS (10 * NSEC_PER_SEC)
 #define GUARD_STOP_MS	  2000
 #define KEEPER_STOP_MS	  5000
+#define FILES_MAX	  262144
 /* A link's state is only true a moment after the notice of its change. */
 #define PORTS_SETTLE_NS (50 * NSEC_PER_MSEC)
 
@@ -506,9 +507,16 @@ static int loop_open(struct loop *l)
 	return l->signals < 0 ? -errno : jump_open(&l->clock);
 }
 
-/* Patients' data may stand in memory: no core files. Packet memory is locked. */
+/* Patients' data may stand in memory: no core files. Packet memory is locked. A relay's connection
+ * takes its link two descriptors. */
 static void set_limits(void)
 {
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max < FILES_MAX) {
+		files.rlim_max = FILES_MAX;
+		setrlimit(RLIMIT_NOFILE, &files); /* children take what there is of it */
+	}
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 }

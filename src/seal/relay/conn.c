@@ -8,6 +8,8 @@
 
 #include <openssl/err.h>
 
+#include "seal/pki/library.h"
+
 #define READS_SHAKING 8 /* of the socket in a turn */
 
 static bool writes_header(const struct relay *r)
@@ -211,7 +213,9 @@ static void shake(struct conn *c)
 	secure_may_read(c, READS_SHAKING);
 	if (all->calls.driving)
 		all->calls.driving(all->calls.arg, c);
+	library_watch(secure_secret, c);
 	r = SSL_do_handshake(c->ssl);
+	library_watch(NULL, NULL);
 	if (all->calls.driving)
 		all->calls.driving(all->calls.arg, NULL);
 	error = r == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, r);

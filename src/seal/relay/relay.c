@@ -6,6 +6,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "seal/pki/library.h"
+
 #define EVENTS	128
 #define ACCEPTS 1 /* of one listener in a turn */
 
@@ -334,7 +336,7 @@ void relay_context(struct relay *r, SSL_CTX *ctx)
 {
 	if (ctx)
 		SSL_CTX_up_ref(ctx);
-	if (ctx)
+	if (ctx && !library_tls())
 		SSL_CTX_set_keylog_callback(ctx, secure_keylog);
 	SSL_CTX_free(r->ctx);
 	r->ctx = ctx;

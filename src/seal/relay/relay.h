@@ -110,7 +110,7 @@ void relays_resume(struct relays *rs, struct conn *c);
 
 /* A relay without listener or context yet. Options are copied, `name` and `server_name` too. NULL. */
 struct relay *relay_add(struct relays *rs, const struct relay_options *o);
-/* Takes the context (a reference of its own); NULL: nobody is let in until there is one. */
+/* Takes the context, one of tls_context_new()'s (a reference of its own); NULL: nobody is let in until there is one. */
 void relay_context(struct relay *r, struct ssl_ctx_st *ctx);
 /* Takes the descriptor, which listens; -1: listens no more. 0 or -errno. */
 int relay_listen(struct relay *r, int fd);

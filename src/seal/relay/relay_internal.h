@@ -180,7 +180,8 @@ void secure_may_read(struct conn *c, unsigned times);
 bool secure_keep(struct conn *c);
 /* OpenSSL's handshake is over: its keys, from now on ours. 0 or -errno. */
 int secure_agree(struct conn *c);
-/* For SSL_CTX_set_keylog_callback(). */
+/* Both ways to hear what OpenSSL agreed on: library_watch(), and SSL_CTX_set_keylog_callback(). */
+void secure_secret(void *conn, bool client, struct bytes secret);
 void secure_keylog(const SSL *ssl, const char *line);
 void secure_forget(struct conn *c); /* what the handshake needed */
 /* What came early is moved to `ret_data`, which has room for all of it. Its length. */
