@@ -2,6 +2,7 @@
 # vault.sh [BINARY]: putting and getting 100,000 objects of 4 KiB and ten long ones (LONG MiB each; 1024, or
 # as many as there is room for), against restic without compression, on a tmpfs, in one run. Half of each object compresses.
 # WHERE=/var/tmp for a disk, where ten of 1 GiB are too many for memory; ROUNDS=1 for fewer; ONLY=short or ONLY=long for half.
+# On a disk each command begins with nothing of it in memory (root only), or who came last would read from there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bw=$(realpath "${1:-build/bedwarden}")
@@ -9,11 +10,19 @@ dir=$(mktemp -d "${WHERE:-/dev/shm}/bw-bench.XXXX")
 trap 'rm -rf "$dir"' EXIT
 export RESTIC_PASSWORD=bench RESTIC_CACHE_DIR=$dir/cache
 cd "$dir"
-room=$(($(df --output=avail -B1M . | tail -1) / 33)) # three of each, and a tenth
+room=$(df --output=avail -B1M . | tail -1)
+disk=1
+if [ "$(stat -f -c %T .)" = tmpfs ]; then
+	disk=
+	memory=$(awk '/MemAvailable/ { print int($2 / 1024) - 1024 }' /proc/meminfo)
+	room=$((memory < room ? memory : room))
+fi
+room=$((room / 33)) # three of each, and a tenth
 long=${LONG:-$((room < 1024 ? room : 1024))}
 
 # take COMMAND...: seconds, of the wall and of processors, and peak memory in MiB.
 take() {
+	if [ "$disk" ] && [ -w /proc/sys/vm/drop_caches ]; then sync && echo 3 >/proc/sys/vm/drop_caches; fi
 	/usr/bin/time -o time -f '%e %U %S %M' "$@" >/dev/null 2>&1
 	read -r wall user system memory <time
 	cpu=$(awk -v a="$user" -v b="$system" 'BEGIN { print a + b }')

@@ -71,6 +71,16 @@ struct keys *vault_cli_keys(const struct vault_cli *o)
 	return k;
 }
 
+const char *vault_cli_error(int err)
+{
+	if (err == -EUCLEAN)
+		return "the index is damaged; 'bedwarden vault fsck --mend' makes it again from "
+		       "the packs";
+	if (err == -EAGAIN)
+		return "others have been changing the vault for half a minute; try again";
+	return strerror(-err);
+}
+
 struct vault *vault_cli_open(const struct vault_cli *o, unsigned threads)
 {
 	struct holder_ask ask = vault_cli_ask(o);
@@ -164,7 +174,7 @@ static int new_recovery(struct keys *k)
 	secret_wipe(identity, sizeof(identity));
 	return err == 0 ? CLI_OK
 			: cli_fail("the recovery key was not changed: %s",
-				   *error ? error : strerror(-err));
+				   *error ? error : vault_cli_error(err));
 }
 
 static int change_holder(const struct vault_cli *o, struct keys *k)
@@ -178,7 +188,8 @@ static int change_holder(const struct vault_cli *o, struct keys *k)
 		return CLI_FAILED;
 	err = keys_change_holder(k, h, &ask, error);
 	if (err < 0)
-		return cli_fail("the holder was not changed: %s", *error ? error : strerror(-err));
+		return cli_fail("the holder was not changed: %s",
+				*error ? error : vault_cli_error(err));
 	printf("The keys are held by %s now. A gateway that uses them has to be restarted.\n",
 	       h->what);
 	return CLI_OK;
@@ -202,7 +213,7 @@ static int rotate_all(const struct vault_cli *o, struct keys *k)
 	if (err < 0)
 		return cli_fail("%s: the master key is new; of the data keys %" PRIu64
 				" are, then: %s; call it again to go on",
-				o->dir, count, strerror(-err));
+				o->dir, count, vault_cli_error(err));
 	printf("The master key and %" PRIu64 " data keys are new; the old ones were destroyed.\n",
 	       count);
 	return CLI_OK;
@@ -314,7 +325,7 @@ static int fsck(const struct vault_cli *o)
 	vault_close(v);
 	keys_free(k);
 	if (wrong < 0)
-		return cli_fail("%s: %s", o->dir, strerror((int)-wrong));
+		return cli_fail("%s: %s", o->dir, vault_cli_error((int)wrong));
 	printf("%" PRIu64 " objects under %" PRIu64 " names%s: %" PRId64 " wrong\n", t.objects,
 	       t.names, o->content ? ", read and compared" : "", wrong);
 	return wrong == 0 ? CLI_OK : CLI_FAILED;

@@ -50,6 +50,8 @@ int64_t vault_cli_until(const struct vault_cli *o);
 /* Whether a class's name is one: letters, digits, '-', '_'. */
 bool vault_cli_class(const char *class);
 
+/* What an error of the vault means, and what to do, for a person. */
+const char *vault_cli_error(int err);
 /* A folder to write into, made if need be, or -1 and it was said why. */
 int vault_cli_folder(const char *path);
 

@@ -106,7 +106,7 @@ static int backup(const struct vault_cli *o, struct putter *p, const char *momen
 		return cli_fail("%" PRIu64 " could not be put: this backup is not whole, and none "
 				"that is restored",
 				r->failed);
-	return err == 0 ? CLI_OK : cli_fail("%s: %s", o->dir, strerror(-err));
+	return err == 0 ? CLI_OK : cli_fail("%s: %s", o->dir, vault_cli_error(err));
 }
 
 int vault_cli_backup(const struct vault_cli *o)
@@ -320,7 +320,7 @@ static int restore_all(struct restore *r)
 	char *text, *end;
 
 	if (err < 0)
-		return cli_fail("%s: %s", r->o->dir, strerror(-err));
+		return cli_fail("%s: %s", r->o->dir, vault_cli_error(err));
 	if (!*r->moment)
 		return r->o->count ? cli_fail("%s: there is no whole backup '%s'", r->o->dir,
 					      r->o->args[0])

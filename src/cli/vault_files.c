@@ -177,7 +177,7 @@ static const char *why(int err)
 		return "it was destroyed";
 	if (err == -EEXIST)
 		return "such a file is there already";
-	return strerror(-err);
+	return vault_cli_error(err);
 }
 
 static void got(void *arg, const struct vault_entry *e, int err)
@@ -268,7 +268,7 @@ static void get_all(struct get *g)
 	int err = vault_get(g->v, g->folder, &how);
 
 	if (err < 0) {
-		cli_fail("%s: %s", g->o->dir, strerror(-err));
+		cli_fail("%s: %s", g->o->dir, vault_cli_error(err));
 		g->failed++;
 	}
 }
@@ -406,7 +406,7 @@ static void export_all(struct export *x)
 		}
 	}
 	if (err < 0) {
-		cli_fail("%s: %s", o->dir, strerror(-err));
+		cli_fail("%s: %s", o->dir, vault_cli_error(err));
 		x->get.failed++;
 	}
 }

@@ -99,7 +99,7 @@ int vault_cli_ls(const struct vault_cli *o)
 	table_free(l.table);
 	vault_close(v);
 	free(l.buf);
-	return err == 0 ? CLI_OK : cli_fail("%s: %s", o->dir, strerror(-err));
+	return err == 0 ? CLI_OK : cli_fail("%s: %s", o->dir, vault_cli_error(err));
 }
 
 /* --- log ------------------------------------------------------------------------------- */
@@ -135,7 +135,7 @@ int vault_cli_log(const struct vault_cli *o)
 	vault_close(v);
 	if (err == -EUCLEAN)
 		return cli_fail("%s: the log was altered behind this line", o->dir);
-	return err == 0 ? CLI_OK : cli_fail("%s: %s", o->dir, strerror(-err));
+	return err == 0 ? CLI_OK : cli_fail("%s: %s", o->dir, vault_cli_error(err));
 }
 
 /* --- shred ------------------------------------------------------------------------------ */
@@ -192,7 +192,7 @@ static int shred(struct shredding *s, struct vault *v)
 	if (err < 0)
 		return cli_fail("%s: %s; nothing is said to be destroyed until this is called "
 				"again and ends well",
-				o->dir, strerror(-err));
+				o->dir, vault_cli_error(err));
 	for (int i = 0; i < o->count; i++)
 		if (!s->found[i])
 			code = cli_fail("%s: the vault has nothing of that name or address",

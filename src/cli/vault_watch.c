@@ -86,5 +86,5 @@ int vault_cli_watch(const struct vault_cli *o)
 		return CLI_FAILED;
 	err = watch_run(v, &w);
 	vault_close(v);
-	return err == 0 ? CLI_OK : cli_fail("watching ended: %s", strerror(-err));
+	return err == 0 ? CLI_OK : cli_fail("watching ended: %s", vault_cli_error(err));
 }

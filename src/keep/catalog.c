@@ -348,19 +348,28 @@ static bool take_blob(sqlite3_stmt *s, int n, uint8_t *ret_data, size_t len)
 	return true;
 }
 
+/* Numbers of keys and packs have 32 bits; another number would be none that can be found again. */
+static bool take_u32(sqlite3_stmt *s, int n, uint32_t *ret_value)
+{
+	int64_t value = sqlite3_column_int64(s, n);
+
+	*ret_value = (uint32_t)value;
+	return value >= 0 && value <= UINT32_MAX;
+}
+
 static int take_object(sqlite3_stmt *s, struct catalog_object *ret_object)
 {
 	struct catalog_object o = {
 		.id = sqlite3_column_int64(s, 0),
-		.head.key = (uint32_t)sqlite3_column_int64(s, 2),
 		.head.size = (uint64_t)sqlite3_column_int64(s, 4),
 		.head.length = (uint64_t)sqlite3_column_int64(s, 5),
-		.pack = (uint32_t)sqlite3_column_int64(s, 6),
 		.at = (uint64_t)sqlite3_column_int64(s, 7),
 	};
 
-	if (!take_blob(s, 1, o.head.address, CRYPTO_HASH) ||
-	    !take_blob(s, 3, o.head.box, CIPHER_BOX))
+	if (!take_u32(s, 2, &o.head.key) || !take_u32(s, 6, &o.pack) ||
+	    !take_blob(s, 1, o.head.address, CRYPTO_HASH) ||
+	    !take_blob(s, 3, o.head.box, CIPHER_BOX) || !object_head_possible(&o.head) ||
+	    o.at > INT64_MAX / 2)
 		return -EUCLEAN;
 	*ret_object = o;
 	return 0;
@@ -384,12 +393,12 @@ static int take_name(sqlite3_stmt *s, int at, struct catalog_name *ret_name)
 		.sealed = {sqlite3_column_blob(s, at + 3), (size_t)sqlite3_column_bytes(s, at + 3)},
 		.put_ns = sqlite3_column_int64(s, at + 5),
 		.until_ns = sqlite3_column_int64(s, at + 6),
-		.pack = (uint32_t)sqlite3_column_int64(s, at + 7),
 		.at = (uint64_t)sqlite3_column_int64(s, at + 8),
 	};
 	const char *class = (const char *)sqlite3_column_text(s, at + 4);
 
-	if (!take_blob(s, at + 2, n.tag, OBJECT_TAG) || !class || strlen(class) >= sizeof(n.class))
+	if (!take_u32(s, at + 7, &n.pack) || !take_blob(s, at + 2, n.tag, OBJECT_TAG) || !class ||
+	    strlen(class) >= sizeof(n.class))
 		return -EUCLEAN;
 	snprintf(n.class, sizeof(n.class), "%s", class);
 	*ret_name = n;
@@ -657,7 +666,7 @@ int catalog_key_next(struct catalog *c, uint32_t after, uint32_t *ret_key)
 	if (err == 0 && sqlite3_column_type(s, 0) == SQLITE_NULL)
 		err = -ENOENT;
 	if (err == 0)
-		*ret_key = (uint32_t)sqlite3_column_int64(s, 0);
+		err = take_u32(s, 0, ret_key) ? 0 : -EUCLEAN;
 	use(c, BEGIN);
 	return err;
 }
@@ -673,7 +682,7 @@ int catalog_next_doomed(struct catalog *c, uint32_t *ret_key)
 	int err = row(c, s);
 
 	if (err == 0)
-		*ret_key = (uint32_t)sqlite3_column_int64(s, 0);
+		err = take_u32(s, 0, ret_key) ? 0 : -EUCLEAN;
 	use(c, BEGIN);
 	return err;
 }

@@ -81,11 +81,11 @@ void object_write_head(const struct object_head *h, uint8_t ret_head[OBJECT_HEAD
 }
 
 /* Chunks of the content, each with its length and tag: no more and not much less. */
-static bool is_plausible(const struct object_head *h)
+bool object_head_possible(const struct object_head *h)
 {
 	uint64_t chunks = h->size / OBJECT_CHUNK + (h->size % OBJECT_CHUNK || !h->size);
 
-	return h->size <= INT64_MAX / 2 && h->length >= chunks * (4 + CRYPTO_TAG) &&
+	return h->key && h->size <= INT64_MAX / 2 && h->length >= chunks * (4 + CRYPTO_TAG) &&
 	       h->length <= h->size + chunks * (4 + CRYPTO_TAG);
 }
 
@@ -96,7 +96,7 @@ static enum parse read_content(struct reader *r, struct object_record *ret_recor
 
 	if (r->bad)
 		return PARSE_MORE;
-	if (!h.key || !is_plausible(&h))
+	if (!object_head_possible(&h))
 		return PARSE_BAD;
 	memcpy(h.box, box.data, CIPHER_BOX);
 	memcpy(h.address, address.data, CRYPTO_HASH);

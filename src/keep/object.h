@@ -56,6 +56,8 @@ struct object_record {
 void object_write_head(const struct object_head *h, uint8_t ret_head[OBJECT_HEAD]);
 /* The first record of `in`; an object's chunks need not be in it. */
 enum parse object_read(struct bytes in, struct object_record *ret_record);
+/* Whether there can be such an object: it has a data key, and its chunks the length of its size. */
+bool object_head_possible(const struct object_head *h);
 /* Where in a head the data key's number and the box are, which are replaced together. */
 #define OBJECT_KEY_AT  24
 #define OBJECT_KEY_LEN (4 + CIPHER_BOX)

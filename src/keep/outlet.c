@@ -30,8 +30,8 @@ struct leaving {
 	struct age_recipients *recipients; /* NULL: opened */
 	int64_t id;			   /* of the name */
 	uint64_t at;
-	int fd; /* the pipe's end to write; -1 none */
-	bool used;
+	int fd;		   /* the pipe's end to write; -1 none */
+	bool used, checks; /* checks: nothing leaves, it holds the vault against itself */
 	atomic_bool done;
 };
 
@@ -41,6 +41,9 @@ struct outlet {
 	struct leaving list[OUTLET_MOST];
 	struct pool *pool;
 	atomic_bool stop;
+	struct outlet_check check; /* the thread's until `checking` is over */
+	struct leaving *checking;  /* NULL: none is under way */
+	bool checked;
 };
 
 /* --- in a thread ----------------------------------------------------------------------- */
@@ -110,10 +113,37 @@ static void write_sealed(struct leaving *l)
 	(void)age_seal(l->engine, &how, &in, &out, &result); /* cut off, it opens as cut off */
 }
 
+static void note_found(void *arg, const char *text)
+{
+	struct outlet_check *c = arg;
+
+	if (c->count < OUTLET_FOUND)
+		snprintf(c->found[c->count++], OUTLET_FOUND_TEXT, "%s", text);
+}
+
+static void check(struct leaving *l)
+{
+	struct outlet_check *c = &l->of->check;
+	struct vault_report r = {.found = note_found, .arg = c};
+	struct vault_totals t = {0};
+
+	*c = (struct outlet_check){0};
+	(void)vault_totals(l->v, &t);
+	c->objects = t.objects;
+	c->names = t.names;
+	c->wrong = vault_check(l->v, false, &r);
+	vault_rest(l->v);
+	l->done = true;
+}
+
 static void run(struct job *job, unsigned worker)
 {
 	struct leaving *l = (struct leaving *)job; /* its first member */
 
+	if (l->checks) {
+		check(l);
+		return;
+	}
 	if (l->recipients)
 		write_sealed(l);
 	else
@@ -139,7 +169,11 @@ static void collect(struct outlet *o)
 		pool_wait(o->pool, &l->job);
 		age_recipients_free(l->recipients);
 		l->recipients = NULL;
-		l->used = false;
+		l->used = l->checks = false;
+		if (o->checking == l) {
+			o->checking = NULL;
+			o->checked = true;
+		}
 	}
 }
 
@@ -190,6 +224,29 @@ int outlet_begin(struct outlet *o, int64_t id, struct age_recipients *recipients
 	pool_submit(o->pool, &l->job);
 	*ret_fd = ends[0];
 	return 0;
+}
+
+int outlet_check_begin(struct outlet *o)
+{
+	struct leaving *l = free_place(o);
+
+	if (o->checking)
+		return 0;
+	if (!l)
+		return -EBUSY;
+	o->checked = false;
+	o->checking = l;
+	l->done = false;
+	l->used = l->checks = true;
+	l->job = (struct job){.run = run};
+	pool_submit(o->pool, &l->job);
+	return 0;
+}
+
+const struct outlet_check *outlet_checked(struct outlet *o)
+{
+	collect(o);
+	return o->checked ? &o->check : NULL;
 }
 
 /* --- opening ------------------------------------------------------------------------------ */

@@ -92,6 +92,15 @@ int pack_open(const char *dir, uint32_t id, bool write)
 	return err;
 }
 
+int pack_open_long(const char *dir, uint32_t id)
+{
+	int fd = pack_open(dir, id, false);
+
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFL, O_DIRECT);
+	return fd;
+}
+
 static int by_number(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;

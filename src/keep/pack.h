@@ -25,6 +25,9 @@ void pack_leave(struct pack *p);
 
 /* An existing one. Its descriptor, the caller's to close, or -errno; -EUCLEAN it is none. */
 int pack_open(const char *dir, uint32_t id, bool write);
+/* The same to read what is long, around the page cache (O_DIRECT) where the file system can: by
+ * whole pages into whole pages; -EINVAL to pread() where its pages are larger. */
+int pack_open_long(const char *dir, uint32_t id);
 /* All of it or -errno; -ENODATA: the pack ends before. */
 int pack_read(int fd, uint64_t at, void *ret_data, size_t len);
 int pack_write(int fd, uint64_t at, struct bytes data);

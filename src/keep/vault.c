@@ -274,7 +274,9 @@ int vault_unseal(struct vault *v, const struct catalog_name *n, struct catalog_o
 		return -ENOENT;
 	if (err < 0)
 		return err;
-	e.meta.until_ns = n->until_ns; /* it may have been put again, to be kept longer */
+	/* It may have been put again, to be kept longer; an index that is damaged shortens nothing. */
+	if (n->until_ns > e.meta.until_ns)
+		e.meta.until_ns = n->until_ns;
 	memcpy(e.address, o->head.address, sizeof(e.address));
 	e.size = o->head.size;
 	*ret_entry = e;
@@ -351,7 +353,7 @@ static int give_one(struct vault *v, struct catalog_name *n,
 	struct vault_entry e;
 	int err = key ? 0 : -ENOMEM;
 
-	if (n->sealed.len > sizeof(sealed))
+	if (!n->sealed.len || n->sealed.len > sizeof(sealed))
 		err = -EUCLEAN;
 	if (err == 0) {
 		memcpy(sealed, n->sealed.data, n->sealed.len);

@@ -118,6 +118,17 @@ static int set_time(int fd, int64_t mtime_ns)
 	return mtime_ns >= 0 && futimens(fd, t) < 0 ? -errno : 0;
 }
 
+/* The pack, for as long as the caller likes. */
+static int own_pack(struct vault *v, uint32_t id)
+{
+	int fd = vault_pack(v, id);
+
+	if (fd < 0)
+		return fd;
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 /* --- many at once ---------------------------------------------------------------------------- */
 
 struct wanted {
@@ -148,6 +159,7 @@ struct whole {
 	struct wanted item;
 	uint8_t *key;
 	int pack;
+	bool sent; /* to a worker */
 };
 
 struct getter {
@@ -158,8 +170,8 @@ struct getter {
 	struct lot lots[LOTS];
 	unsigned first, count; /* a ring of those on their way; behind them the one being filled */
 	struct whole wholes[VAULT_WORKERS_MAX];
-	unsigned waiting; /* of them */
-	uint8_t *keys;	  /* the lots', and behind them the wholes' */
+	unsigned oldest, waiting; /* the same of them */
+	uint8_t *keys;		  /* the lots', and behind them the wholes' */
 };
 
 static int write_file(struct getter *t, const struct object_meta *m, struct bytes content)
@@ -180,7 +192,8 @@ static void work_lot(struct job *job, unsigned worker)
 {
 	struct lot *l = (struct lot *)job;
 	struct sealer *s = l->getter->v->sealers[worker];
-	int err = pack_read(l->fd, l->from, l->sealed, (size_t)(l->to - l->from));
+	int err =
+		l->fd < 0 ? l->fd : pack_read(l->fd, l->from, l->sealed, (size_t)(l->to - l->from));
 
 	for (unsigned i = 0; i < l->count; i++) {
 		struct wanted *w = &l->items[i];
@@ -215,6 +228,8 @@ static void take_oldest(struct getter *t)
 	for (unsigned i = 0; i < l->count; i++)
 		t->g->done(t->g->arg, &l->items[i].entry, l->items[i].err);
 	secret_wipe(l->keys, sizeof(*l->keys) * LOT_ITEMS);
+	if (l->fd >= 0)
+		close(l->fd);
 	l->count = 0;
 }
 
@@ -230,22 +245,18 @@ static void send_lot(struct getter *t)
 		take_oldest(t);
 }
 
-static int append(void *arg, struct bytes data)
-{
-	return file_write(*(int *)arg, data);
-}
-
 /* By the sealer of one thread, or by all where there is none. */
 static int get_whole(struct whole *w, struct sealer *s)
 {
 	struct getter *t = w->getter;
 	const struct object_meta *m = &w->item.entry.meta;
 	int fd = create_below(t->folder, m->name, m->mode, t->unmask), err;
+	struct sink sink = sink_of_new(fd);
 	struct reading_options o = {.object = &w->item.object,
 				    .key = w->key,
 				    .pack = w->pack,
-				    .write = append,
-				    .arg = &fd};
+				    .write = sink_write,
+				    .arg = &sink};
 
 	if (fd < 0)
 		return fd;
@@ -264,19 +275,34 @@ static void work_whole(struct job *job, unsigned worker)
 	w->item.err = get_whole(w, w->getter->v->sealers[worker]);
 }
 
-static void take_wholes(struct getter *t)
+/* The oldest of those on their way. */
+static void take_whole(struct getter *t)
 {
-	if (t->waiting == 1)
-		t->wholes[0].item.err = get_whole(&t->wholes[0], NULL);
-	for (unsigned i = 0; t->waiting > 1 && i < t->waiting; i++)
-		pool_submit(t->v->pool, &t->wholes[i].job);
-	for (unsigned i = 0; t->waiting > 1 && i < t->waiting; i++)
-		pool_wait(t->v->pool, &t->wholes[i].job);
-	for (unsigned i = 0; i < t->waiting; i++) {
-		t->g->done(t->g->arg, &t->wholes[i].item.entry, t->wholes[i].item.err);
-		secret_wipe(t->wholes[i].key, CRYPTO_KEY);
+	struct whole *w = &t->wholes[t->oldest];
+
+	if (w->sent)
+		pool_wait(t->v->pool, &w->job);
+	else
+		w->item.err = get_whole(w, NULL); /* the only one: on all cores */
+	t->oldest = (t->oldest + 1) % t->v->workers;
+	t->waiting--;
+	t->g->done(t->g->arg, &w->item.entry, w->item.err);
+	secret_wipe(w->key, CRYPTO_KEY);
+	if (w->pack >= 0)
+		close(w->pack);
+	w->sent = false;
+}
+
+/* The first waits for a second: what is alone is better read by all workers together. */
+static void send_wholes(struct getter *t)
+{
+	for (unsigned i = 0; t->waiting > 1 && i < t->waiting; i++) {
+		struct whole *w = &t->wholes[(t->oldest + i) % t->v->workers];
+
+		if (!w->sent)
+			pool_submit(t->v->pool, &w->job);
+		w->sent = true;
 	}
-	t->waiting = 0;
 }
 
 static void take_all(struct getter *t)
@@ -284,7 +310,8 @@ static void take_all(struct getter *t)
 	send_lot(t);
 	while (t->count)
 		take_oldest(t);
-	take_wholes(t);
+	while (t->waiting)
+		take_whole(t);
 }
 
 /* What is borrowed of it is copied. */
@@ -299,16 +326,19 @@ static void copy_entry(struct wanted *w, const struct vault_entry *e)
 
 static void join_wholes(struct getter *t, const struct vault_entry *e)
 {
-	struct whole *w = &t->wholes[t->waiting];
+	unsigned place = (t->oldest + t->waiting) % t->v->workers;
+	struct whole *w = &t->wholes[place];
 
 	w->job.run = work_whole;
 	w->getter = t;
-	w->key = t->keys + (LOTS * LOT_ITEMS + t->waiting++) * CRYPTO_KEY;
-	w->pack = vault_pack(t->v, e->object->pack);
+	w->key = t->keys + (LOTS * LOT_ITEMS + place) * CRYPTO_KEY;
+	w->pack = pack_open_long(t->v->dir, e->object->pack);
 	memcpy(w->key, e->key, CRYPTO_KEY);
 	copy_entry(&w->item, e);
+	t->waiting++;
+	send_wholes(t);
 	if (t->waiting == t->v->workers)
-		take_wholes(t);
+		take_whole(t);
 }
 
 /* Whether it lies so that one read gets it together with what the lot has. */
@@ -336,7 +366,7 @@ static void join(struct getter *t, const struct vault_entry *e)
 		l->pack = o->pack;
 		l->from = o->at;
 		l->to = to;
-		l->fd = vault_pack(t->v, o->pack);
+		l->fd = own_pack(t->v, o->pack);
 	}
 	l->to = to > l->to ? to : l->to;
 	w = &l->items[l->count];

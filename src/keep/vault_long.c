@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/behind.h"
 #include "base/clock.h"
 
 /* What goes on in every worker. */
@@ -27,6 +28,9 @@ struct longitem {
 	uint64_t next; /* whose turn it is */
 	uint64_t at;   /* where it goes */
 	int err;
+
+	pthread_mutex_t trailing; /* who has it sees to what was written */
+	struct behind behind;
 };
 
 struct lane {
@@ -148,6 +152,19 @@ static void fail(struct longitem *l, int err)
 	pthread_mutex_unlock(&l->mutex);
 }
 
+/* Chunks are written side by side: up to `end` it may still lack a few, which hints may. Where
+ * one lane waits for the disk, the others go on. */
+static int trail(struct longitem *l, uint64_t end)
+{
+	int err = 0;
+
+	if (pthread_mutex_trylock(&l->trailing) == 0) {
+		err = behind_written(&l->behind, end);
+		pthread_mutex_unlock(&l->trailing);
+	}
+	return err;
+}
+
 static void work(struct job *job, unsigned worker)
 {
 	struct lane *a = (struct lane *)job;
@@ -167,6 +184,8 @@ static void work(struct job *job, unsigned worker)
 		err = take_turn(l, &c, err, &at);
 		if (err == 0) {
 			err = pack_write(l->pack->fd, at, (struct bytes){a->sealed, c.sealed});
+			if (err == 0)
+				err = trail(l, at);
 			if (err < 0)
 				fail(l, err);
 		}
@@ -303,12 +322,15 @@ int long_put(struct vault *v, struct committer *c, struct vault_item *it, int fd
 		return err;
 	pthread_mutex_init(&l.reading, NULL);
 	pthread_mutex_init(&l.mutex, NULL);
+	pthread_mutex_init(&l.trailing, NULL);
 	pthread_cond_init(&l.turn, NULL);
 	l.at = l.pack->end + OBJECT_HEAD;
+	l.behind = behind_at(l.pack->fd, l.pack->end);
 	err = write_chunks(&l);
 	if (err == 0)
 		err = index_long(&l, committer_sealing(c), key);
 	pthread_cond_destroy(&l.turn);
+	pthread_mutex_destroy(&l.trailing);
 	pthread_mutex_destroy(&l.mutex);
 	pthread_mutex_destroy(&l.reading);
 	/* Cut off what the index does not know. */

@@ -21,6 +21,9 @@
 #define LOOKED_AT  5000 /* names of a page, whatever of them fits */
 #define RECIPIENTS 20
 
+#define CHECK_MS      25000 /* that somebody waits for a check */
+#define CHECK_LOOK_MS 100
+
 void holdings_open(struct keeper *k)
 {
 	char folder[PATH_MAX], error[KEYS_ERROR];
@@ -300,6 +303,118 @@ static json_t *evidence_export(struct keeper *k, const struct call_asker *by, co
 	return export(k, by, EVIDENCE, args, e);
 }
 
+/* --- vault.check, vault.log -------------------------------------------------------------- */
+
+static json_t *checked(const struct outlet_check *c)
+{
+	json_t *found = json_array();
+
+	for (unsigned i = 0; i < c->count; i++)
+		json_array_append_new(found, json_string(c->found[i]));
+	return json_pack("{s:b, s:I, s:I, s:I, s:o}", "done", 1, "wrong", (json_int_t)c->wrong,
+			 "objects", (json_int_t)c->objects, "names", (json_int_t)c->names, "found",
+			 found);
+}
+
+static void tell_checked(struct keeper *k, uint32_t ticket, const struct outlet_check *c)
+{
+	struct call_error e = {0};
+
+	if (c->wrong >= 0) {
+		call_done(k, ticket, checked(c));
+		return;
+	}
+	call_fail(&e, 503, "vault.damaged", "The vault cannot be checked",
+		  "%s; 'bedwarden vault fsck' says more", strerror((int)-c->wrong));
+	call_failed(k, ticket, &e);
+}
+
+void holdings_turn(struct keeper *k)
+{
+	const struct outlet_check *c = k->checking ? outlet_checked(k->outlet) : NULL;
+	bool late = k->checking && clock_mono_ns() >= k->checking_ns;
+
+	if (c)
+		tell_checked(k, k->checking, c);
+	else if (late)
+		call_done(k, k->checking, json_pack("{s:b}", "done", 0));
+	if (c || late)
+		k->checking = 0;
+}
+
+uint64_t holdings_due(const struct keeper *k, uint64_t now_ns)
+{
+	return k->checking ? now_ns + CHECK_LOOK_MS * NSEC_PER_MSEC : UINT64_MAX;
+}
+
+/* Of a large vault it takes longer than anybody waits: it goes on, and is asked for again. */
+static json_t *vault_check_call(struct keeper *k, const struct call_asker *by, const json_t *args,
+				struct call_error *e)
+{
+	int err;
+
+	if (!k->outlet)
+		return closed(e);
+	if (k->checking)
+		return call_fail(e, 409, "vault.checking", "Somebody waits for a check already",
+				 "ask again when it is done");
+	err = outlet_check_begin(k->outlet);
+	if (err < 0)
+		return call_fail(e, 503, "vault.busy", "Others are being exported",
+				 "%d at once; try again when one of them is done", OUTLET_MOST);
+	k->checking = by->ticket;
+	k->checking_ns = clock_mono_ns() + CHECK_MS * NSEC_PER_MSEC;
+	return call_later(k, by, CHECK_MS + 5000, e);
+}
+
+struct log_page {
+	json_t *rows;
+	int64_t at, from, limit;
+};
+
+static int add_line(void *arg, int64_t time_ns, struct bytes line)
+{
+	struct log_page *l = arg;
+	char when[CLOCK_EVE_LEN];
+	json_t *o;
+
+	if (l->at++ < l->from || json_array_size(l->rows) >= (size_t)l->limit)
+		return 0;
+	o = json_loadb((const char *)line.data, line.len, 0, NULL);
+	clock_eve((uint64_t)time_ns, when);
+	json_array_append_new(l->rows, json_pack("{s:I, s:s, s:o}", "line", (json_int_t)l->at,
+						 "time", when, "entry", o ? o : text_of(line)));
+	return 0;
+}
+
+/* What was destroyed, oldest first, as `bedwarden vault log` proves it. */
+static json_t *vault_log_call(struct keeper *k, const struct call_asker *by, const json_t *args,
+			      struct call_error *e)
+{
+	struct log_page l = {0};
+	char next[24];
+	json_t *ok;
+	int err;
+
+	if (!k->outlet)
+		return closed(e);
+	if (!take_page(args, &l.limit, &l.from, e))
+		return NULL;
+	l.rows = json_array();
+	err = vault_log(outlet_vault(k->outlet), add_line, &l);
+	vault_rest(outlet_vault(k->outlet));
+	if (err < 0 && err != -EUCLEAN) {
+		json_decref(l.rows);
+		return call_fail(e, 503, "vault.damaged", "The vault's log cannot be read",
+				 "%s; 'bedwarden vault fsck' says what is wrong", strerror(-err));
+	}
+	ok = json_pack("{s:o, s:b}", "lines", l.rows, "whole", err == 0);
+	snprintf(next, sizeof(next), "%" PRId64, l.from + (int64_t)json_array_size(l.rows));
+	if (l.from + (int64_t)json_array_size(l.rows) < l.at)
+		json_object_set_new(ok, "next", json_string(next));
+	return ok;
+}
+
 /* --- backups ------------------------------------------------------------------------------ */
 
 static json_t *backup_make(struct keeper *k, const struct call_asker *by, const json_t *args,
@@ -332,6 +447,8 @@ const struct call_row holding_calls[] = {
 	 .step_up = true,
 	 .changes = true},
 	{.name = "vault.list", .fn = vault_list, .roles = READERS},
+	{.name = "vault.check", .fn = vault_check_call, .roles = READERS},
+	{.name = "vault.log", .fn = vault_log_call, .roles = READERS},
 	{.name = "vault.export",
 	 .fn = vault_export,
 	 .roles = ADMIN,

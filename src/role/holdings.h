@@ -10,5 +10,9 @@
 /* Starts threads: before seccomp, after the keys are unlocked. */
 void holdings_open(struct keeper *k);
 void holdings_close(struct keeper *k);
+/* Tells who waits for a check what came of it. */
+void holdings_turn(struct keeper *k);
+/* When to turn again though nothing happens, by the clock of `now_ns`. */
+uint64_t holdings_due(const struct keeper *k, uint64_t now_ns);
 
 #endif

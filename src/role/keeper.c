@@ -390,6 +390,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = deposits;
 	if (backups_due(k, now_ns) < at)
 		at = backups_due(k, now_ns);
+	if (holdings_due(k, now_ns) < at)
+		at = holdings_due(k, now_ns);
 	if (updates_due(k->updates) < at)
 		at = updates_due(k->updates);
 	if (waves_due(k) < at)
@@ -479,6 +481,7 @@ static void turn(struct keeper *k, int signals)
 	call_turn(k, clock_mono_ns());
 	errands_turn(k, clock_mono_ns());
 	uploads_turn(k, clock_mono_ns());
+	holdings_turn(k);
 	staff_tick(k->staff);
 	answer_turn(k);
 	door_turn(k);
@@ -504,7 +507,6 @@ static int finish(struct keeper *k)
 	if (k->pcaps)
 		pcaps_flush(k->pcaps, clock_wall_ns()); /* says what it writes */
 	backups_close(k);
-	holdings_close(k);
 	deposit_close(k);
 	if (k->pcaps)
 		ledger_evidence_lost(k);
@@ -514,6 +516,7 @@ static int finish(struct keeper *k)
 	if (err != 0)
 		log_error("%u events could not be stored in %s: %s", store_queued(k->store),
 			  k->state_dir, strerror(-err));
+	holdings_close(k); /* last: a check takes its time */
 	return err == 0 ? 0 : 1;
 }
 

@@ -89,6 +89,8 @@ struct keeper {
 	struct errands *errands; /* errands.c's */
 	struct uploads *uploads; /* upload.c's */
 	struct outlet *outlet;	 /* NULL: the vault is not open */
+	uint32_t checking;	 /* who waits for it to be checked, */
+	uint64_t checking_ns;	 /* until then */
 	struct staff *staff;	 /* who is there */
 	int courier;		 /* who takes messages to telephones; -1 none */
 	struct calls *calls;

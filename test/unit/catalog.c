@@ -21,7 +21,8 @@ static struct catalog *open_catalog(const char *name)
 /* An address that begins like others of that `mark`. */
 static struct catalog_object object(uint8_t mark, uint8_t rest)
 {
-	struct catalog_object o = {.pack = 1, .at = rest, .head = {.key = 7, .size = rest}};
+	struct catalog_object o = {
+		.pack = 1, .at = rest, .head = {.key = 7, .size = rest, .length = rest + 20u}};
 
 	memset(o.head.address, rest, CRYPTO_HASH);
 	memset(o.head.address, mark, 8);
@@ -75,6 +76,59 @@ static void addresses_that_begin_alike_are_told_apart(void **state)
 	assert_int_equal(catalog_commit(c), 0);
 	assert_int_equal(find(c, 9, 0, &id), -ENOENT);
 	assert_int_equal(find(c, 9, 2, &id), 0);
+	catalog_close(c);
+}
+
+/* What somebody else wrote into the file: no length that nothing could be read into. */
+static void rows_that_cannot_be_ours_are_refused(void **state)
+{
+	static const char *const rows[] = {
+		"length = 10485760", "length = 0",	"size = -1",
+		"size = 1 << 62",    "key = 0",		"at = -1",
+		"box = x''",	     "address = x'00'", "key = key + (1 << 32)",
+		"pack = -1",
+	};
+	struct catalog *c = open_catalog("r.db");
+	struct catalog_object o;
+	char text[128];
+	sqlite3 *sql;
+	int64_t id;
+
+	assert_int_equal(add(c, 3, 5, &id), 0);
+	catalog_close(c);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_int_equal(sqlite3_open(in_dir("r.db"), &sql), SQLITE_OK);
+		assert_int_equal(
+			sqlite3_exec(sql, "CREATE TABLE was AS SELECT * FROM object", 0, 0, 0), 0);
+		snprintf(text, sizeof(text), "UPDATE object SET %s", rows[i]);
+		assert_int_equal(sqlite3_exec(sql, text, 0, 0, 0), SQLITE_OK);
+		c = open_catalog("r.db");
+		assert_int_equal(catalog_object_by_id(c, id, &o), -EUCLEAN);
+		assert_int_equal(catalog_object_next(c, 0, 0, &o), -EUCLEAN);
+		catalog_close(c);
+		assert_int_equal(sqlite3_exec(sql,
+					      "DELETE FROM object; INSERT INTO object SELECT * "
+					      "FROM was; DROP TABLE was",
+					      0, 0, 0),
+				 SQLITE_OK);
+		sqlite3_close(sql);
+	}
+	c = open_catalog("r.db");
+	assert_int_equal(catalog_object_by_id(c, id, &o), 0);
+	catalog_close(c);
+}
+
+/* Opening the vault would go on destroying it for ever. */
+static void a_doomed_key_that_cannot_be_is_refused(void **state)
+{
+	struct catalog *c = open_catalog("d.db");
+	uint32_t key;
+	sqlite3 *sql;
+
+	assert_int_equal(sqlite3_open(in_dir("d.db"), &sql), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sql, "INSERT INTO doomed VALUES(1 << 40)", 0, 0, 0), 0);
+	sqlite3_close(sql);
+	assert_int_equal(catalog_next_doomed(c, &key), -EUCLEAN);
 	catalog_close(c);
 }
 
@@ -262,8 +316,12 @@ static void two_handles_and_another_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(addresses_that_begin_alike_are_told_apart), T(so_are_tags),
-		T(an_older_index_goes_on_with_all_it_has),    T(one_that_cannot_be_ours_is_refused),
+		T(addresses_that_begin_alike_are_told_apart),
+		T(rows_that_cannot_be_ours_are_refused),
+		T(a_doomed_key_that_cannot_be_is_refused),
+		T(so_are_tags),
+		T(an_older_index_goes_on_with_all_it_has),
+		T(one_that_cannot_be_ours_is_refused),
 		T(two_handles_and_another_process),
 	};
 
