@@ -48,6 +48,8 @@ struct memory {
 	char was[AGENT_SLOT]; /* the slot that ran before the trial; "" none, not known */
 };
 
+/* A file of it. 0; -EBADMSG. */
+int memory_read(struct bytes text, struct memory *ret_m);
 /* 0, also where there is none yet; -EBADMSG, -errno. */
 int memory_load(const char *folder, struct memory *ret_m);
 /* On the disk when it returns. 0 or -errno. */

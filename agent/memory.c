@@ -35,31 +35,36 @@ static bool take(const json_t *o, struct memory *m)
 	       text(o, "sha256", m->sha256, sizeof(m->sha256));
 }
 
-int memory_load(const char *folder, struct memory *ret_m)
+int memory_read(struct bytes text, struct memory *ret_m)
 {
+	json_t *o = json_loadb((const char *)text.data, text.len, 0, NULL);
 	struct memory m = {.state = TALK_IDLE};
-	struct bytes data;
-	char path[4096];
-	json_t *o;
-	bool fine;
-	int err = path_of(folder, path);
+	bool fine = take(o, &m);
 
-	if (err == 0)
-		err = file_read(path, MEMORY_MAX, &data);
-	if (err == -ENOENT) {
-		*ret_m = m;
-		return 0;
-	}
-	if (err < 0)
-		return err;
-	o = json_loadb((const char *)data.data, data.len, 0, NULL);
-	free((void *)data.data);
-	fine = take(o, &m);
 	json_decref(o);
 	if (!fine)
 		return -EBADMSG;
 	*ret_m = m;
 	return 0;
+}
+
+int memory_load(const char *folder, struct memory *ret_m)
+{
+	struct bytes data;
+	char path[4096];
+	int err = path_of(folder, path);
+
+	if (err == 0)
+		err = file_read(path, MEMORY_MAX, &data);
+	if (err == -ENOENT) {
+		*ret_m = (struct memory){.state = TALK_IDLE};
+		return 0;
+	}
+	if (err < 0)
+		return err;
+	err = memory_read(data, ret_m);
+	free((void *)data.data);
+	return err;
 }
 
 int memory_keep(const char *folder, const struct memory *m)

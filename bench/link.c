@@ -1,8 +1,9 @@
 /*
  * The sealed link on its own, for measurements: frames of one port go to a peer and back, by
  * the library as it is, the key read from a file.
- *   bench-link PORT LISTEN PEER NAME PEERNAME CERT KEY CA [-]
+ *   bench-link PORT LISTEN PEER NAME PEERNAME CERT KEY CA COALESCE
  *     LISTEN, PEER: IPv4 address:port; PEER `-`: the other end calls
+ *     COALESCE: us, as link.coalesce_us
  * SIGTERM ends it and prints its counters.
  */
 #include <arpa/inet.h>
@@ -16,11 +17,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/pem.h>
 
 #include "base/clock.h"
+#include "base/coalesce.h"
 #include "base/file.h"
 #include "seal/link/link.h"
 #include "seal/pki/tls.h"
@@ -36,6 +40,7 @@ struct port {
 	uint8_t *in[BATCH];
 	unsigned have, at; /* frames that came in and are not sealed yet: [at .. have) */
 	struct link_frame frames[BATCH];
+	struct coalesce coalesce;
 	uint8_t *pool[POOL]; /* free memory for what comes out */
 	unsigned free;
 	struct mmsghdr out[BATCH];
@@ -158,15 +163,30 @@ static void seal(struct port *p)
 	links_flush(p->links);
 }
 
+/* As a guard does where much is sealed. True: something may have come meanwhile. */
+static bool gather(struct port *p, uint64_t now)
+{
+	uint64_t wait = coalesce_came(&p->coalesce, p->have, now);
+	struct timespec nap = {.tv_nsec = (long)wait};
+
+	if (wait)
+		nanosleep(&nap, NULL);
+	p->have = p->at = 0;
+	return wait;
+}
+
 static void turn(struct port *p, int sock)
 {
 	struct pollfd f[2] = {{.fd = sock, .events = POLLIN}, {.fd = p->fd, .events = POLLIN}};
 	uint64_t now = clock_mono_ns(), next = links_turn(p->links, now);
+	bool full = p->at < p->have;
 
 	if (links_wants_write(p->links))
 		f[0].events |= POLLOUT;
-	if (p->at < p->have)
+	if (full)
 		f[1].events = 0;
+	else if (gather(p, now))
+		next = now;
 	if (poll(f, 2, next > now ? (int)((next - now) / NSEC_PER_MSEC) + 1 : 0) < 0)
 		return;
 	if (f[0].revents & POLLOUT)
@@ -175,7 +195,7 @@ static void turn(struct port *p, int sock)
 		links_read(p->links);
 		put_out(p);
 	}
-	if (p->at == p->have && f[1].revents & POLLIN)
+	if (!full && f[1].revents & POLLIN)
 		take_in(p);
 	if (p->at < p->have)
 		seal(p);
@@ -248,8 +268,9 @@ int main(int argc, char **argv)
 	struct sockaddr_in at;
 	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (argc < 9) {
-		fputs("usage: bench-link PORT LISTEN PEER NAME PEERNAME CERT KEY CA\n", stderr);
+	if (argc < 10) {
+		fputs("usage: bench-link PORT LISTEN PEER NAME PEERNAME CERT KEY CA COALESCE\n",
+		      stderr);
 		return 2;
 	}
 	signal(SIGTERM, on_signal);
@@ -264,6 +285,8 @@ int main(int argc, char **argv)
 		memcpy(&peer.address, &at, sizeof(at));
 		peer.address_len = sizeof(at);
 	}
+	coalesce_init(&p.coalesce, (uint32_t)atoi(argv[9]));
+	prctl(PR_SET_TIMERSLACK, 1000ul);
 	p.fd = open_port(argv[1]);
 	for (unsigned i = 0; i < BATCH; i++)
 		p.in[i] = malloc(ROOM);

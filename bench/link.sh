@@ -57,8 +57,8 @@ certificate b.example
 for n in a b; do (umask 077; wg genkey >$n.wg); done
 
 start_ours() {
-	ip netns exec "$p-ga" taskset -c 0 "$build/bench/bench-link" g0 192.0.2.1:4754 192.0.2.2:4754 a.example b.example a.example.pem a.example.key ca.pem >ours.a 2>ours.log & pids=($!)
-	ip netns exec "$p-gb" taskset -c 1 "$build/bench/bench-link" g0 192.0.2.2:4754 - b.example a.example b.example.pem b.example.key ca.pem >ours.b 2>&1 & pids+=($!)
+	ip netns exec "$p-ga" taskset -c 0 "$build/bench/bench-link" g0 192.0.2.1:4754 192.0.2.2:4754 a.example b.example a.example.pem a.example.key ca.pem "${COALESCE:-250}" >ours.a 2>ours.log & pids=($!)
+	ip netns exec "$p-gb" taskset -c 1 "$build/bench/bench-link" g0 192.0.2.2:4754 - b.example a.example b.example.pem b.example.key ca.pem "${COALESCE:-250}" >ours.b 2>&1 & pids+=($!)
 	to=10.9.0.2
 }
 start_wireguard() {
@@ -78,7 +78,7 @@ stop() {
 	wait "${pids[@]}" 2>/dev/null || true
 	pids=()
 }
-spent() { cat /proc/"$1"/task/*/schedstat | awk '{ n += $1 } END { printf "%d\n", n }'; }
+spent() { cat /proc/"$1"/task/*/schedstat | awk '{ n += $1 } END { printf "%.0f\n", n }'; }
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$2"; }
 
 # stream PPS SIZE: CPU of the dearer side for each datagram that arrived, in ns, and the share that did not

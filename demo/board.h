@@ -12,6 +12,7 @@
 
 #define BOARD_BLOCKS 4096 /* 17 minutes of vital signs, then round again */
 #define BOARD_PORTS  65536
+#define BOARD_PUMPS  2
 
 /* A block of vital signs as the central station displayed it. */
 struct board_shown {
@@ -51,6 +52,12 @@ struct board {
 	atomic_uint forged_results; /* in a sender's name that it is not from */
 	/* who listens on the wire: he hears; frames that he was too slow for */
 	atomic_uint listening, unheard;
+	/* infusion pumps: how fast each is to deliver (ml/h, 0: on nobody); its connections to whom it
+	 * tells so, what was acknowledged; firmware that one was given and restarted with */
+	atomic_uint pump_rate[BOARD_PUMPS], pump_lines[BOARD_PUMPS], pump_told[BOARD_PUMPS];
+	atomic_uint pump_restarts;
+	/* alarms of the fridge that reached the laboratory */
+	atomic_uint alarms;
 	/* attacker's own count, for people only */
 	atomic_uint forged, relayed;
 };

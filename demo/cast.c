@@ -4,8 +4,11 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
-#include "demo/folder.h"
+#include "demo/maker.h"
 #include "demo/weakness.h"
+
+#define PUMP_MODEL \
+	", vendor: " MAKER_VENDOR ", model: " MAKER_MODEL ", version: \"" MAKER_FIRST "\""
 
 /* Who plays which profile; everything else a device may do stands in the shipped profiles. */
 static const struct {
@@ -23,7 +26,13 @@ static const struct {
 	{WARD_FRIDGE, "mqtt-sensor", NULL},
 	{WARD_PUMP, "infusion-pump",
 	 "{service: infusion reports (HL7), proto: tcp, port: [2575, 2580], peer: lab, app: hl7, "
-	 "allow: [\"message_type=ORU^R01\", \"sending_application=PUMP-1\"]}"},
+	 "allow: [\"message_type=ORU^R01\", \"sending_application=PUMP-1\"]}",
+	 PUMP_MODEL ", update: {driver: agent}"},
+	{WARD_PUMP_2, "infusion-pump",
+	 "{service: infusion reports (HL7), proto: tcp, port: [2580], peer: lab, app: hl7, "
+	 "allow: [\"message_type=ORU^R01\", \"sending_application=PUMP-2\"]}",
+	 PUMP_MODEL ", update: {driver: push, url: \"http://10.77.1.15/firmware\", "
+		    "then: \"http://10.77.1.15/restart\"}"},
 	{WARD_CAMERA, "ip-camera", NULL},
 };
 
@@ -37,7 +46,8 @@ static const struct {
 	 "{service: images (DICOM), proto: tcp, port: [104], peer: bed, app: dicom}, "
 	 "{service: uploads (DICOMweb), proto: tcp, port: [8042], peer: bed, app: http}"},
 	{WARD_LAB, "lab", "",
-	 "{service: results (HL7), proto: tcp, port: [2575, 2580], peer: bed, app: hl7}"},
+	 "{service: results (HL7), proto: tcp, port: [2575, 2580], peer: bed, app: hl7}, "
+	 "{service: alarms, proto: udp, port: [5005], peer: bed}"},
 	{WARD_CENTRAL, "central",
 	 "{service: vital signs (IntelliVue), proto: udp, port: [24105], peer: bed}", ""},
 	{WARD_BROKER, "broker", "", ""}, /* the relay speaks to it behind the gateway */
@@ -83,6 +93,19 @@ static void link_to(FILE *f, const char *dir, const char *own, const char *other
 		own, CAST_LINK_PORT, dir, there, other, CAST_LINK_PORT);
 }
 
+/* As short as rollouts may be: nobody watches a demonstration for a day. */
+static void updates(FILE *f, bool alone, const char *dir)
+{
+	fprintf(f, "updates:\n  agents: \"" WARD_RELAY_IP ":%d\"\n", CAST_AGENTS_PORT);
+	if (!alone)
+		fprintf(f,
+			"  mirrors: [\"" CAST_MIRROR "\"]\n  root: %s/" CAST_ROOT
+			"\n  dir: %s/" CAST_PLACE "\n  minutes: 600\n",
+			dir, dir);
+	fprintf(f, "  rollout: {few: 1, parallel: 1, pause_minutes: 0, install_seconds: 20, "
+		   "watch_seconds: 5, patient_seconds: 5}\n");
+}
+
 static void ward_policy(FILE *f, bool alone, const char *dir, const char *capture)
 {
 	head(f, alone ? "demo" : CAST_WARD, "ward", dir, capture);
@@ -96,6 +119,7 @@ static void ward_policy(FILE *f, bool alone, const char *dir, const char *captur
 			"names: [" CAST_SERVERS "], ca: %s/" CAST_CA ", app: mqtt}\n",
 			CAST_RELAY_PORT, ward_machines[WARD_FRIDGE].name, dir);
 	}
+	updates(f, alone, dir);
 	fprintf(f, "hosts:\n");
 	for (size_t i = 0; i < SERVERS; i++)
 		host(f, servers[i].place, servers[i].role);
@@ -133,7 +157,7 @@ static void servers_policy(FILE *f, const char *dir, const char *capture)
 int cast_policy(enum ward_place place, bool alone, const char *dir, const char *file,
 		const char *capture)
 {
-	char text[8192];
+	static char text[16384];
 	size_t len;
 	FILE *f = fmemopen(text, sizeof(text), "w");
 

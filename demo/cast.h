@@ -15,6 +15,11 @@
 
 #define CAST_LINK_PORT	4789 /* UDP, on the wire between */
 #define CAST_RELAY_PORT 8883 /* TCP by TLS, on the wire between */
+/* Updates of the ward's gateway, below its folder: what it trusts at first, where it keeps them. */
+#define CAST_ROOT	 "root.json"
+#define CAST_PLACE	 "place"
+#define CAST_MIRROR	 "http://203.0.113.80"
+#define CAST_AGENTS_PORT 8086
 
 /*
  * Writes the policy of a gateway that keeps its files in `dir`. WARD_GATEWAY or WARD_FAR; alone:

@@ -12,7 +12,7 @@
 
 #define POLL_EVERY_NS (1000 * NSEC_PER_MSEC)
 #define POLL_PERIOD   (10000 * IVUE_TICKS_MS) /* asked again long before it ends */
-#define SILENCE_NS    (1500 * NSEC_PER_MSEC)  /* then a new association is tried */
+#define SILENCE_NS    (5000 * NSEC_PER_MSEC)  /* then a new association is tried */
 #define RETRY_NS      (500 * NSEC_PER_MSEC)
 #define BLOCK_TICKS   (PATIENT_BLOCK_MS * IVUE_TICKS_MS)
 

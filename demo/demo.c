@@ -29,9 +29,10 @@
 #define TAIL	       800			/* bytes of a log that are shown */
 #define GUARDED_UP     'g' /* said to the outer process with the verdict behind it */
 
-static const char *const tools[] = {"ip",	    "tc",      "nmap",	    "storescu",
-				    "storescp",	    "dcmdump", "mosquitto", "mosquitto_pub",
-				    "mosquitto_sub"};
+static const char *const tools[] = {
+	"ip",	   "tc",	"nmap",		 "storescu",	  "storescp",
+	"dcmdump", "mosquitto", "mosquitto_pub", "mosquitto_sub", "openssl",
+	"tar"};
 
 struct show {
 	struct demo_options o;
@@ -58,7 +59,7 @@ static bool tools_there(void)
 			continue;
 		fprintf(stderr,
 			"bedwarden: demo: %s is not installed; apt-get install iproute2 nmap dcmtk "
-			"mosquitto mosquitto-clients\n",
+			"mosquitto mosquitto-clients openssl tar\n",
 			tools[i]);
 		return false;
 	}
@@ -136,6 +137,29 @@ static void overhear(struct score *t, struct stage *st)
 	t->heard_at[st->guarded] = CELL_DONE;
 }
 
+/* How the guarded ward is kept patched. */
+static int keep(struct show *s, struct stage *st)
+{
+	struct score *t = &s->score;
+	char why[256];
+	int err = stage_upkeep(st, why);
+
+	if (err) {
+		fprintf(stderr, "bedwarden: demo: %s (%s)\n", why, strerror(-err));
+		say_tail(folder_path(st->dir, "pump-1"), "log");
+		say_tail(st->dir, "gateway.log");
+		return err;
+	}
+	for (unsigned i = 0; i < UPKEEP_STEPS; i++) {
+		t->upkeep_at[i] = CELL_RUNNING;
+		score_draw(t);
+		t->upkeep[i] = upkeep_step(&st->upkeep, i);
+		t->upkeep_at[i] = CELL_DONE;
+	}
+	score_draw(t);
+	return 0;
+}
+
 /* The whole programme once. The stage stays open for who wants to look round. */
 static int pass(struct show *s, struct stage *st, bool guarded)
 {
@@ -169,6 +193,7 @@ static int pass(struct show *s, struct stage *st, bool guarded)
 	if (guarded) { /* nothing of the attacks may have touched the vital signs */
 		t->transfer[1][STAGE_VITALS] = stage_vitals(st);
 		overhear(t, st);
+		return keep(s, st);
 	}
 	score_draw(t);
 	return 0;
@@ -237,7 +262,7 @@ static int report(struct show *s)
 	else if (!s->o.json)
 		printf("\n%d attacks, all real, all stopped, or detected where stopping them "
 		       "would withhold a vital sign; %d kinds of transfer, all intact, and none to "
-		       "be read on the wire between the two gateways.\n",
+		       "be read on the wire between the two gateways; the ward is kept patched.\n",
 		       STAGE_ATTACKS, STAGE_TRANSFERS);
 	return good ? 0 : 1;
 }

@@ -1,11 +1,15 @@
 #include "demo/transfer.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "demo/actor.h"
 #include "demo/folder.h"
+#include "demo/frame.h"
 
 #define TOPIC	 "ward/fridge-1/temperature"
 #define READINGS 5
@@ -80,4 +84,36 @@ struct transfer_result fridge_send(const struct transfer_room *r)
 	snprintf(res.what, sizeof(res.what), "%u of %u readings, every byte%s", res.count, READINGS,
 		 res.intact ? "" : ": not so");
 	return res;
+}
+
+#define ALARM  "door open"
+#define ALARMS 3
+
+int fridge_hear_alarms(void *board)
+{
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(FRIDGE_ALARM)};
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct board *b = board;
+	char text[64];
+
+	if (sock < 0 || bind(sock, (struct sockaddr *)&here, sizeof(here)))
+		return 1;
+	for (;;)
+		if (recv(sock, text, sizeof(text), 0) == sizeof(ALARM) - 1 &&
+		    memcmp(text, ALARM, sizeof(ALARM) - 1) == 0)
+			b->alarms++;
+}
+
+int fridge_alarm(void *unused)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(FRIDGE_ALARM)};
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	to.sin_addr.s_addr = frame_ip_of(ward_machines[WARD_LAB].ip);
+	for (unsigned i = 0; i < ALARMS; i++) {
+		(void)!sendto(sock, ALARM, sizeof(ALARM) - 1, 0, (struct sockaddr *)&to,
+			      sizeof(to));
+		actor_sleep(100);
+	}
+	return 0;
 }

@@ -100,15 +100,25 @@ static bool guarding(const struct gateway *g)
 	return yes;
 }
 
-bool gateway_capture(const struct gateway *g, char *ret_name, size_t cap)
+static bool said(const struct gateway *g, const char *key, char *ret_text, size_t cap)
 {
 	json_t *s = gateway_status(g);
-	const char *name = json_string_value(json_object_get(s, "capture"));
+	const char *text = json_string_value(json_object_get(s, key));
 
-	if (name)
-		snprintf(ret_name, cap, "%s", name);
+	if (text)
+		snprintf(ret_text, cap, "%s", text);
 	json_decref(s);
-	return name != NULL;
+	return text != NULL;
+}
+
+bool gateway_capture(const struct gateway *g, char *ret_name, size_t cap)
+{
+	return said(g, "capture", ret_name, cap);
+}
+
+bool gateway_release(const struct gateway *g, char *ret_release, size_t cap)
+{
+	return said(g, "release", ret_release, cap);
 }
 
 int gateway_await(struct gateway *g, char *ret_why)
@@ -146,9 +156,14 @@ int gateway_prepare(struct gateway *g, const char *dir)
 
 int gateway_start(struct gateway *g, const struct ward *w, enum ward_place place)
 {
-	const char *argv[] = {"/proc/self/exe", "run", "-c", g->config, NULL};
+	const char *run[] = {"/proc/self/exe", "run", "-c", g->config, NULL},
+		   *supervise[] = {"/proc/self/exe", "supervise", "-c", g->config,
+				   "--updates",	     g->place,	  NULL};
 	char log[FOLDER_MAX + 32];
-	struct actor_tool t = {.argv = argv, .output = log, .prepare = prepare, .prepare_arg = g};
+	struct actor_tool t = {.argv = g->place ? supervise : run,
+			       .output = log,
+			       .prepare = prepare,
+			       .prepare_arg = g};
 
 	snprintf(log, sizeof(log), "%s/gateway.log", g->dir);
 	g->pid = actor_exec(w->netns[place], &t);
@@ -189,14 +204,14 @@ static bool mentions(const json_t *event, const char *const *about)
 {
 	static const char *const fields[] = {"src_ip", "dest_ip", "device", "peer"};
 
-	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+	for (unsigned i = 0; about && i < sizeof(fields) / sizeof(fields[0]); i++) {
 		const char *v = json_string_value(json_object_get(event, fields[i]));
 
 		for (unsigned k = 0; v && about[k]; k++)
 			if (strcmp(v, about[k]) == 0)
 				return true;
 	}
-	return false;
+	return !about;
 }
 
 bool gateway_dropped(const json_t *event)
@@ -280,6 +295,23 @@ void gateway_reported(const struct gateway *g, const struct gateway_mark *mark,
 			continue;
 		best = t.count[i];
 		snprintf(ret_reason, GATEWAY_REASON, "%s", t.reason[i]);
+	}
+}
+
+bool gateway_told(const struct gateway *g, const struct gateway_mark *mark,
+		  const char *const *about, const char *reason, int wait_ms)
+{
+	uint64_t end = clock_mono_ns() + (uint64_t)wait_ms * NSEC_PER_MSEC;
+	struct tally t;
+
+	for (;;) {
+		tally(g, mark, about, "update", &t);
+		for (unsigned i = 0; i < t.used; i++)
+			if (strcmp(t.reason[i], reason) == 0)
+				return true;
+		if (clock_mono_ns() >= end)
+			return false;
+		actor_sleep(100);
 	}
 }
 

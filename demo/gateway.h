@@ -12,6 +12,8 @@ struct gateway {
 	pid_t pid;
 	char dir[160];
 	char config[200], eve[200], socket[200];
+	const char *
+		place; /* of its releases: it is supervised and can replace itself; NULL: it is not */
 };
 
 /* The folder of its files, there already, and what lies in it. 0 or -errno. */
@@ -25,6 +27,8 @@ json_t *gateway_status(const struct gateway *g);
 void gateway_stop(struct gateway *g);
 /* The back end it runs on, as its status says it. */
 bool gateway_capture(const struct gateway *g, char *ret_name, size_t cap);
+/* The release that runs; "" the one it was started with. */
+bool gateway_release(const struct gateway *g, char *ret_release, size_t cap);
 
 /* Where the events are now: what comes later is newer. */
 struct gateway_mark {
@@ -49,5 +53,9 @@ void gateway_reported(const struct gateway *g, const struct gateway_mark *mark,
 
 /* Does the event tell of something that was blocked? */
 bool gateway_dropped(const json_t *event);
+
+/* Was an update's event with that reason told since the mark, about one of these (NULL: anything)? */
+bool gateway_told(const struct gateway *g, const struct gateway_mark *mark,
+		  const char *const *about, const char *reason, int wait_ms);
 
 #endif

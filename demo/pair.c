@@ -126,6 +126,8 @@ int pair_start(struct pair *p, const struct ward *w, const char *dir, const char
 		err = folder_make(far);
 	if (!err)
 		err = prepare(&p->far, WARD_FAR, far, capture);
+	snprintf(p->place, sizeof(p->place), "%.180s/" CAST_PLACE, dir);
+	p->ward.place = p->place;
 	if (!err)
 		err = gateway_start(&p->ward, w, WARD_GATEWAY);
 	if (!err)

@@ -9,7 +9,8 @@
 #include "demo/gateway.h"
 
 struct pair {
-	struct gateway ward, far;
+	struct gateway ward, far; /* the ward's is supervised */
+	char place[200];
 };
 
 /*

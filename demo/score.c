@@ -25,9 +25,14 @@ static int columns(void)
 	return w.ws_col < 160 ? w.ws_col : 160;
 }
 
+/* The head, the rows, and the line that the cursor is left on. */
+#define LINES (4 + STAGE_TRANSFERS + STAGE_ATTACKS + UPKEEP_STEPS)
+
 bool score_live(void)
 {
-	return columns() >= LEAST;
+	struct winsize w;
+
+	return columns() >= LEAST && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row >= LINES;
 }
 
 static void cell(int width, bool colour, const char *how, const char *text)
@@ -110,6 +115,35 @@ static void heard_row(struct score *t, int width)
 	row(t, "what a listener on the wire between sees", width, how, text);
 }
 
+/* One cell as wide as both: of the open network there is nothing to compare with. */
+static void upkeep_row(const struct score *t, unsigned n, int width)
+{
+	const struct upkeep_outcome *o = &t->upkeep[n];
+	bool done = t->upkeep_at[n] == CELL_DONE;
+	char words[256];
+
+	if (t->live)
+		fputs("\r\033[K", stdout);
+	printf("%-*.*s", NAME_WIDTH, NAME_WIDTH, upkeep_steps[n]);
+	if (done)
+		snprintf(words, sizeof(words), "%s: %s%s%s%s",
+			 o->skipped ? "skipped"
+			 : o->good  ? upkeep_words[n]
+				    : "FAILED",
+			 o->what, *o->reason ? " (" : "", o->reason, *o->reason ? ")" : "");
+	if (!t->live) { /* what is not drawn again in place is said whole */
+		printf("  %s\n", done ? words : "");
+		return;
+	}
+	cell(2 * width, true,
+	     !done	  ? DIM
+	     : o->skipped ? PLAIN
+	     : o->good	  ? GREEN
+			  : RED,
+	     done ? words : waiting(t->upkeep_at[n]));
+	putchar('\n');
+}
+
 static void paint(struct score *t)
 {
 	static const char *const head_how[2] = {BOLD, BOLD};
@@ -124,8 +158,11 @@ static void paint(struct score *t)
 	heard_row(t, width);
 	for (unsigned i = 0; i < STAGE_ATTACKS; i++)
 		attack_row(t, i, width);
+	printf("%skept patched:\n", t->live ? "\r\033[K" : "");
+	for (unsigned i = 0; i < UPKEEP_STEPS; i++)
+		upkeep_row(t, i, width);
 	fflush(stdout);
-	t->drawn = 2 + STAGE_TRANSFERS + STAGE_ATTACKS;
+	t->drawn = 3 + STAGE_TRANSFERS + STAGE_ATTACKS + UPKEEP_STEPS;
 }
 
 void score_draw(struct score *t)
@@ -176,6 +213,25 @@ static void write_heard(const struct score *t, struct json *j)
 	json_close(j);
 }
 
+static void write_upkeep(const struct score *t, struct json *j)
+{
+	json_list(j, "updates");
+	for (unsigned i = 0; i < UPKEEP_STEPS; i++) {
+		const struct upkeep_outcome *o = &t->upkeep[i];
+
+		json_open(j, NULL);
+		json_str(j, "name", upkeep_steps[i]);
+		json_str(j, "result",
+			 o->skipped ? "skipped"
+			 : o->good  ? upkeep_words[i]
+				    : "failed");
+		json_str(j, "reason", o->reason);
+		json_str(j, "measured", o->what);
+		json_close(j);
+	}
+	json_end(j);
+}
+
 bool score_json(const struct score *t)
 {
 	static char buf[16384];
@@ -195,6 +251,7 @@ bool score_json(const struct score *t)
 	}
 	json_end(&j);
 	write_heard(t, &j);
+	write_upkeep(t, &j);
 	json_close(&j);
 	if (j.out.bad)
 		return false;
@@ -230,6 +287,13 @@ bool score_good(const struct score *t, char *ret_why, size_t cap)
 		snprintf(ret_why, cap, "who listens on the wire between ward and servers: %s%s",
 			 t->heard[0].readable ? "" : "on the open network ",
 			 t->heard[!!t->heard[0].readable].what);
+		return false;
+	}
+	for (unsigned i = 0; i < UPKEEP_STEPS; i++) {
+		if (t->upkeep[i].good || t->upkeep[i].skipped)
+			continue;
+		snprintf(ret_why, cap, "%s: %s%s", upkeep_steps[i], t->upkeep[i].what,
+			 t->upkeep[i].reason[0] ? "" : ", and the gateway told nothing of it");
 		return false;
 	}
 	return true;

@@ -15,6 +15,8 @@ struct score {
 	struct transfer_result transfer[2][STAGE_TRANSFERS];
 	enum score_cell heard_at[2];
 	struct stage_heard heard[2];
+	enum score_cell upkeep_at[UPKEEP_STEPS];
+	struct upkeep_outcome upkeep[UPKEEP_STEPS];
 	unsigned drawn; /* lines on the screen */
 };
 
@@ -23,9 +25,9 @@ void score_draw(struct score *t);
 bool score_live(void);
 /* At the end, where it was not drawn live. */
 void score_print(struct score *t);
-/* {"attacks":[…],"findings":[…],"transfers":[…],"listener":{…}} and a newline on stdout. false where it could not be written. */
+/* {"attacks":[…],"findings":[…],"transfers":[…],"listener":{…},"updates":[…]} and a newline on stdout. false where it could not be written. */
 bool score_json(const struct score *t);
-/* Every attack real and stopped, every transfer intact, the listener left with nothing. ret_why: the first that was not. */
+/* Every attack real and stopped, every transfer intact, the listener left with nothing, updates as they should be. ret_why: the first that was not. */
 bool score_good(const struct score *t, char *ret_why, size_t cap);
 
 #endif

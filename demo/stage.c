@@ -96,6 +96,11 @@ int stage_open(struct stage *s, const char *capture, char *ret_why)
 	if (err)
 		return err;
 	if (s->guarded) {
+		snprintf(ret_why, 256, "no firmware could be made and published (%.120s/maker)",
+			 s->dir);
+		err = upkeep_prepare(&s->upkeep, s->dir);
+		if (err)
+			return err;
 		err = pair_start(&s->gateways, &s->ward, s->dir, capture, ret_why);
 		if (err)
 			return err;
@@ -120,10 +125,16 @@ void stage_close(struct stage *s)
 	for (unsigned i = 0; i < s->actor_count; i++)
 		actor_wait(s->actors[i], 1000);
 	s->actor_count = 0;
+	upkeep_end(&s->upkeep);
 	actor_stop(s->listener);
 	s->listener = 0;
 	pair_stop(&s->gateways);
 	ward_close(&s->ward);
+}
+
+int stage_upkeep(struct stage *s, char *ret_why)
+{
+	return upkeep_begin(&s->upkeep, &s->ward, &s->gateways, s->board, s->patient, ret_why);
 }
 
 /* Blocks that the central station has, so that they passed, exactly as the monitor sent them. */

@@ -9,6 +9,7 @@
 #include "demo/overheard.h"
 #include "demo/pair.h"
 #include "demo/transfer.h"
+#include "demo/upkeep.h"
 #include "demo/ward.h"
 
 #define STAGE_ATTACKS	14
@@ -30,6 +31,7 @@ struct stage {
 	pid_t actors[STAGE_ACTORS];
 	unsigned actor_count;
 	pid_t listener;
+	struct upkeep upkeep; /* guarded */
 };
 
 struct stage_outcome {
@@ -56,6 +58,8 @@ int stage_open(struct stage *s, const char *capture, char *ret_why);
 void stage_close(struct stage *s);
 struct transfer_result stage_transfer(struct stage *s, unsigned n);
 struct stage_outcome stage_attack(struct stage *s, unsigned n);
+/* How the guarded ward is kept patched: begun once, after what was to be heard was. 0; -errno with ret_why. */
+int stage_upkeep(struct stage *s, char *ret_why);
 /* The listener ends; what it wrote down since the stage was opened is read. */
 struct stage_heard stage_overheard(struct stage *s);
 /* The vital signs of the whole pass so far, where nothing may be missing: guarded. */

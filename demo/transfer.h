@@ -35,5 +35,9 @@ struct transfer_result mllp_send(const struct transfer_room *r);
 /* MQTT: the fridge's temperatures through mosquitto to a subscriber. */
 int fridge_serve(const struct transfer_room *r);
 struct transfer_result fridge_send(const struct transfer_room *r);
+/* Its alarms, which its shipped profile does not know of: who hears them, and a few of them. */
+#define FRIDGE_ALARM 5005
+int fridge_hear_alarms(void *board);
+int fridge_alarm(void *unused);
 
 #endif

@@ -34,6 +34,10 @@ const struct ward_machine ward_machines[WARD_PLACES] = {
 			 "10.77.1.13",
 			 {0x02, 0xbe, 0xd0, 0, 1, 0x13}},
 	[WARD_PUMP] = {"pump-1", "infusion pump", "10.77.1.14", {0x02, 0xbe, 0xd0, 0, 1, 0x14}},
+	[WARD_PUMP_2] = {"pump-2",
+			 "second infusion pump",
+			 "10.77.1.15",
+			 {0x02, 0xbe, 0xd0, 0, 1, 0x15}},
 	[WARD_CAMERA] = {"camera-1",
 			 "camera, taken over by an attacker",
 			 "10.77.1.66",
@@ -201,12 +205,20 @@ static void wire_gateway(const struct ward *w, enum ward_place p, struct text *i
 	}
 }
 
+static void say_neighbour(struct text *t, enum ward_place p)
+{
+	const struct ward_machine *m = &ward_machines[p];
+
+	say(t, "neigh replace %s lladdr %02x:%02x:%02x:%02x:%02x:%02x dev eth2 nud permanent\n",
+	    m->ip, m->mac[0], m->mac[1], m->mac[2], m->mac[3], m->mac[4], m->mac[5]);
+}
+
 /* A gateway's own addresses. Its neighbours within are written down: whom the policy does not
  * know may not ask for them. */
 static int open_gateway(const struct ward *w, enum ward_place p, bool guarded)
 {
 	bool ward = p == WARD_GATEWAY;
-	const struct ward_machine *m = &ward_machines[ward ? WARD_FRIDGE : WARD_BROKER];
+	static const enum ward_place within[] = {WARD_FRIDGE, WARD_PUMP, WARD_PUMP_2};
 	struct text t = {.len = 0};
 
 	if (!guarded) {
@@ -221,8 +233,10 @@ static int open_gateway(const struct ward *w, enum ward_place p, bool guarded)
 	say(&t, "addr add %s/24 dev eth0\naddr add %s/24 dev eth3\naddr add %s/24 dev eth2\n",
 	    ward ? WARD_LINK_IP : WARD_FAR_LINK_IP, ward ? WARD_UPLINK_IP : WARD_FAR_UPLINK_IP,
 	    ward ? WARD_RELAY_IP : WARD_FAR_RELAY_IP);
-	say(&t, "neigh replace %s lladdr %02x:%02x:%02x:%02x:%02x:%02x dev eth2 nud permanent\n",
-	    m->ip, m->mac[0], m->mac[1], m->mac[2], m->mac[3], m->mac[4], m->mac[5]);
+	for (unsigned i = 0; ward && i < sizeof(within) / sizeof(*within); i++)
+		say_neighbour(&t, within[i]);
+	if (!ward)
+		say_neighbour(&t, WARD_BROKER);
 	return ward_ip(w, p, t.data);
 }
 
@@ -265,7 +279,8 @@ static int open_machine(struct ward *w, enum ward_place p)
 	say(&t, "addr add %s/16 dev eth0\nlink set eth0 up\n", m->ip);
 	if (p == WARD_ROUTER) {
 		cable(w, &t, "wan", "eth0", WARD_INTERNET);
-		say(&t, "addr add 203.0.113.1/24 dev wan\nlink set wan up\n");
+		say(&t, "addr add 203.0.113.1/24 dev wan\nlink set wan up\n"
+			"addr add " WARD_ROUTER_IP "/24 dev eth0\n");
 	} else {
 		say(&t, "route add default via " ROUTER_IP "\n");
 	}

@@ -6,9 +6,9 @@
  * name outside: a namespace lives as long as its holder process, and every
  * process dies with the director, so that nothing can be left behind.
  *
- *   CT  analyser  monitor  fridge  pump  camera
- *    |      |        |       |      |     |
- *   [            the ward's switch          ]
+ *   CT  analyser  monitor  fridge  pumps  camera
+ *    |      |        |       |      | |     |
+ *   [            the ward's switch           ]
  *                    | eth1   | eth2
  *                [  ward's gateway  ]      a plain bridge, or Bedwarden
  *                    | eth0   | eth3
@@ -33,6 +33,7 @@ enum ward_place {
 	WARD_MONITOR,
 	WARD_FRIDGE,
 	WARD_PUMP,
+	WARD_PUMP_2,
 	WARD_CAMERA, /* a registered device that an attacker has taken over */
 	WARD_DEVICES,
 	WARD_PACS = WARD_DEVICES,
@@ -64,8 +65,9 @@ struct ward_machine {
 #define WARD_FAR_LINK_IP   "10.79.0.2"
 #define WARD_UPLINK_IP	   "10.78.0.1"
 #define WARD_FAR_UPLINK_IP "10.78.0.2"
-#define WARD_RELAY_IP	   "10.77.1.2" /* where the ward's devices reach a relay */
-#define WARD_FAR_RELAY_IP  "10.77.0.3" /* whence the servers are reached by one */
+#define WARD_RELAY_IP	   "10.77.1.2"	 /* where the ward's devices reach a relay */
+#define WARD_ROUTER_IP	   "10.78.0.254" /* whence the internet is reached by the ward's */
+#define WARD_FAR_RELAY_IP  "10.77.0.3"	 /* whence the servers are reached by one */
 
 /* Addresses and names; those behind the internet have no address of their own. */
 extern const struct ward_machine ward_machines[WARD_PLACES];

@@ -12,6 +12,7 @@ END {
 	for (i = 1; i <= NR; i++) {
 		s = esc(line[i])
 		s = paint(s, "got through", "#ff7b72"); s = paint(s, "blocked", "#56d364"); s = paint(s, "detected", "#56d364"); s = paint(s, "intact", "#79c0ff")
+		s = paint(s, "updated:", "#56d364"); s = paint(s, "waits:", "#56d364"); s = paint(s, "rolled back:", "#56d364"); s = paint(s, "replaced:", "#56d364"); s = paint(s, "in force:", "#56d364"); s = paint(s, "traced:", "#56d364")
 		s = paint(s, "HL7, DICOM, ECG, MQTT, names", "#ff7b72"); s = paint(s, "DTLS and TLS only", "#56d364")
 		printf "<text x=\"16\" y=\"%d\">%s</text>\n", i * 18 + 8, s
 	}

@@ -28,7 +28,8 @@ static void forged(struct conn *c, struct bytes in)
 	uint8_t *clear = malloc(in.len + 1), type;
 	size_t len;
 
-	if (in.len >= TRAFFIC_HEAD && traffic_open(c->open, in.data, in.len, clear, &type, &len) == 0)
+	if (in.len >= TRAFFIC_HEAD &&
+	    traffic_open(c->open, in.data, in.len, clear, &type, &len) == 0)
 		abort();
 	free(clear);
 }

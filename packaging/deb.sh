@@ -50,7 +50,7 @@ if [ "$1" = configure ]; then
 	if [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]; then
 		systemctl daemon-reload
 		# The floor holds what passes until the new release guards.
-		[ -z "$2" ] || systemctl try-restart bedwarden.service || true
+		[ -z "$2" ] || systemctl try-restart bedwarden.service bedwarden-agent.service || true
 	fi
 fi
 C
@@ -58,7 +58,7 @@ cat >"$root/DEBIAN/prerm" <<-'C'
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]; then
-	systemctl disable --now bedwarden.service || true
+	systemctl disable --now bedwarden.service bedwarden-agent.service || true
 fi
 C
 cat >"$root/DEBIAN/postrm" <<-'C'

@@ -44,6 +44,8 @@ fi
 [ -x "$dir/usr/sbin/bedwarden" ] || dpkg-deb -x "$deb" "$dir"
 "$dir/usr/sbin/bedwarden" --version | grep -q '^bedwarden '
 result $? "the program in it runs"
+"$dir/usr/sbin/bedwarden" agent -c "$dir/none" 2>&1 | grep -q "bedwarden-agent: settings: $dir/none"
+result $? "and the agent, by its name"
 sed 's/ward: eth1/ward: lo/; s/hospital: eth2/hospital: h0/' "$dir/usr/share/doc/bedwarden/examples/bedwarden.yaml" >"$dir/policy.yaml"
 "$dir/usr/sbin/bedwarden" policy check "$dir/policy.yaml" >/dev/null
 result $? "its example of a policy is one"
@@ -54,10 +56,12 @@ result $? "its manual is well-formed"
 if command -v systemd-analyze >/dev/null; then
 	# By this machine's own units, with the program where it is now.
 	mkdir "$dir/unit"
-	sed "s,/usr/sbin/bedwarden,$dir&," "$dir/usr/lib/systemd/system/bedwarden.service" >"$dir/unit/bedwarden.service"
-	systemd-analyze verify --man=no "$dir/unit/bedwarden.service" >"$dir/verify" 2>&1
-	! grep -i bedwarden "$dir/verify"
-	result $? "systemd takes its unit"
+	for unit in bedwarden bedwarden-agent; do
+		sed "s,/usr/sbin/bedwarden,$dir&," "$dir/usr/lib/systemd/system/$unit.service" >"$dir/unit/$unit.service"
+		systemd-analyze verify --man=no "$dir/unit/$unit.service" >"$dir/verify" 2>&1
+		! grep -i bedwarden "$dir/verify"
+		result $? "systemd takes its unit $unit.service"
+	done
 else
 	echo "skip - systemd takes its unit: systemd-analyze is missing"
 fi

@@ -97,6 +97,7 @@ struct config_link {
 	char *ca;		/* file with whom is trusted besides our own authority; "" nobody */
 	uint32_t renew_minutes; /* age of keys when they are replaced */
 	uint32_t dead_ms;	/* a peer unheard for so long is down */
+	uint32_t coalesce_us;	/* the longest sleep to gather frames; 0 none */
 };
 
 /* A gateway at the other end of a sealed link. Its number is its place in the list, from 1. */

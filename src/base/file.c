@@ -132,9 +132,12 @@ int file_overwrite(int fd)
 /* Root replaces what is somebody else's, a running keeper's: it stays theirs. */
 static int keep_owner(int fd, int old)
 {
-	struct stat st;
+	struct stat st, own;
 
-	if (old < 0 || geteuid() != 0 || fstat(old, &st) < 0)
+	if (old < 0 || geteuid() != 0 || fstat(old, &st) < 0 || fstat(fd, &own) < 0)
+		return 0;
+	/* Who is root for want of any other user may not be allowed to ask for that at all. */
+	if (own.st_uid == st.st_uid && own.st_gid == st.st_gid)
 		return 0;
 	return fchown(fd, st.st_uid, st.st_gid) < 0 ? -errno : 0;
 }

@@ -229,7 +229,12 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, schema_file, "dead_ms", given.dead_ms, config.link.dead_ms, OPTIONAL, "3500",   \
 	  200, 60000,                                                                             \
 	  "A gateway that was not heard for so many milliseconds though asked is down, and each " \
-	  "device's fail mode decides.")
+	  "device's fail mode decides.")                                                          \
+	X(NUMBER, schema_file, "coalesce_us", given.coalesce_us, config.link.coalesce_us,         \
+	  OPTIONAL, "500", 0, 1000,                                                               \
+	  "Where frames to be sealed come so fast that at least four come in so many "            \
+	  "microseconds, they are taken together so often: later by at most that, for a "         \
+	  "fraction of the work. 0: each is taken at once.")
 
 #define PEER(X)                                                                                \
 	X(TEXT, config_peer, "name", name, 0, REQUIRED, NULL, 1, 63,                           \

@@ -32,9 +32,9 @@ struct schema_given {
 	uint32_t *workers, *flows, *fragments, *streams_mb, *vitals, *stale_ms, *eve_rotate_mb,
 		*eve_keep, *store_events, *evidence_mb, *evidence_days, *archive_mb, *connections,
 		*per_source, *requests, *subscribers, *days, *idle_minutes, *overall_hours,
-		*renew_minutes, *dead_ms, *minutes, *kb_per_second, *warn_days, *export_port, *few,
-		*parallel, *success, *pause_minutes, *install_seconds, *watch_seconds,
-		*patient_seconds, *every_hours, *keep_days;
+		*renew_minutes, *dead_ms, *coalesce_us, *minutes, *kb_per_second, *warn_days,
+		*export_port, *few, *parallel, *success, *pause_minutes, *install_seconds,
+		*watch_seconds, *patient_seconds, *every_hours, *keep_days;
 };
 
 /* What a policy file loads into. `config` is first: config_free() gets back here. */

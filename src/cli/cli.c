@@ -30,6 +30,7 @@ const struct cli_command cli_commands[] = {
 	{"run", "[-c FILE] [--unload]", "start the gateway", cli_run},
 	{"supervise", "[-c FILE] [--updates DIR]", "start it, and change its releases",
 	 cli_supervise},
+	{"agent", "[-c FILE] [-1]", "on a device: firmware for it, from a gateway", cli_agent},
 	{"_selfcheck", "", NULL, selfcheck_main},
 	{"status", "[--json] [-c FILE] [--socket PATH]", "is it guarding, and what needs attention",
 	 cli_status},

@@ -29,6 +29,7 @@ int cli_usage(const struct cli_command *c);
 const struct cli_command *cli_find(const char *name);
 /* The commands, each in the file of its name. */
 int cli_run(int argc, char **argv);
+int cli_agent(int argc, char **argv);
 int cli_supervise(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_devices(int argc, char **argv);

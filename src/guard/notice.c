@@ -25,6 +25,7 @@ static void make_case(const struct packet *p, const struct gate_verdict *v, uint
 	if (p->has_mac)
 		memcpy(ret_c->mac, p->src_mac, 6);
 	ret_c->ethertype = p->ethertype;
+	ret_c->vlan_inner = p->vlan_count > 1 ? p->vlan[1] : 0;
 	ret_c->action = v->action;
 	ret_c->would = v->would;
 	ret_c->flags = v->flags;

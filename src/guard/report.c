@@ -105,12 +105,15 @@ static void name_parties(const struct report *r, struct event_common *e, struct 
 		e->peer = packet_mac_text(mac, t->mac);
 }
 
-static void put_vlan(struct json *j, uint16_t vlan)
+/* As Suricata has them: one VID a tag, the outer first. */
+static void put_vlan(struct json *j, uint16_t outer, uint16_t inner)
 {
-	if (!vlan)
+	if (!outer && !inner)
 		return;
 	json_list(j, "vlan");
-	json_u64(j, NULL, vlan);
+	json_u64(j, NULL, outer);
+	if (inner)
+		json_u64(j, NULL, inner);
 	json_end(j);
 }
 
@@ -246,7 +249,7 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint
 		e.would_drop = f->action != GATE_DROP && f->would == GATE_DROP;
 	}
 	j = event_begin(&e, buf);
-	put_vlan(&j, f->key.vlan);
+	put_vlan(&j, f->key.vlan, f->vlan_inner);
 	if (f->key.proto == PROTO_ICMP || f->key.proto == PROTO_ICMPV6)
 		put_icmp(&j, f);
 	put_flow(&j, r, f, how, untold);
@@ -426,7 +429,7 @@ static void say(struct report *r, const struct tally_topic *t, const struct tall
 		e.would_drop = c->action != GATE_DROP && c->would == GATE_DROP;
 	}
 	j = event_begin(&e, buf);
-	put_vlan(&j, c->key.vlan);
+	put_vlan(&j, c->key.vlan, c->vlan_inner);
 	if (t->kind == REPORT_ANOMALY)
 		put_anomaly(&j, t, row);
 	else if (t->kind == REPORT_DHCP)
@@ -537,7 +540,7 @@ void report_message(struct report *r, const struct report_message *m)
 	if (is_judged(r, f))
 		name_parties(r, &e, &t, f->device, f->peer, device_end != s->end, NULL);
 	j = event_begin(&e, buf);
-	put_vlan(&j, f->key.vlan);
+	put_vlan(&j, f->key.vlan, f->vlan_inner);
 	proto_write(s->proto, s->msg, &j);
 	emit(r, &j);
 }
@@ -561,7 +564,7 @@ void report_exposure(struct report *r, const struct packet *p, const struct flow
 	if (is_judged(r, f))
 		name_parties(r, &e, &t, f->device, f->peer, device_end != end, NULL);
 	j = event_begin(&e, buf);
-	put_vlan(&j, f->key.vlan);
+	put_vlan(&j, f->key.vlan, f->vlan_inner);
 	json_open(&j, "exposure");
 	json_str(&j, "mac", packet_mac_text(m->mac, mac));
 	json_str(&j, "weakness", weakness_name(w));

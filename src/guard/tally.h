@@ -41,6 +41,7 @@ struct tally_case {
 	uint8_t flags;	       /* GATE_VERDICT_* */
 	uint8_t mac[6];	       /* who sent it */
 	uint16_t ethertype;
+	uint16_t vlan_inner; /* the second tag's VID, 0 none */
 	uint32_t rule;
 	uint64_t flow_id; /* 0 none */
 };

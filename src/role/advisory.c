@@ -127,7 +127,7 @@ static json_t *withdraw(struct keeper *k, const struct call_asker *by, const jso
 
 extern const struct call_row advisory_calls[]; /* call.c's */
 const struct call_row advisory_calls[] = {
-	{.name = "advisory.accepted", .fn = accepted, .roles = PEOPLE_HOUSE},
+	{.name = "advisory.accepted", .fn = accepted, .roles = PEOPLE_HOUSE, .pages = "accepted"},
 	{.name = "advisory.accept",
 	 .fn = accept,
 	 .roles = EDITORS,

@@ -13,6 +13,7 @@
 #include "role/staff.h"
 
 #define TICKETS	   64
+#define PAGE_MOST  1000
 #define PER_CLIENT 1 /* a client on the control socket asks one thing after the other */
 
 /* Every call there is. */
@@ -436,12 +437,45 @@ static const char *member(const json_t *o, const char *name)
 	return s ? s : "";
 }
 
+/* Of a list that is small, or made anew each time: the cursor is how many rows came before. */
+static json_t *page(json_t *ok, const char *name, const json_t *args, struct call_error *e)
+{
+	const char *text = call_text(args, "cursor");
+	json_t *list = json_object_get(ok, name), *rows;
+	int64_t limit = PAGE_MOST, from = 0;
+	char next[24];
+
+	if ((json_object_get(args, "limit") && !call_number(args, "limit", 1, PAGE_MOST, &limit)) ||
+	    (json_object_get(args, "cursor") &&
+	     (!text || !*text || strlen(text) > 9 || strspn(text, "0123456789") != strlen(text)))) {
+		json_decref(ok);
+		return call_fail(e, 400, "call.argument", "An argument is not what it must be",
+				 "limit: a number from 1 to %d; cursor: `next` of the page before",
+				 PAGE_MOST);
+	}
+	if (text)
+		from = strtoll(text, NULL, 10);
+	if (from == 0 && json_array_size(list) <= (size_t)limit)
+		return ok;
+	rows = json_array();
+	for (size_t i = (size_t)from; i < json_array_size(list) && i < (size_t)(from + limit); i++)
+		json_array_append(rows, json_array_get(list, i));
+	if ((size_t)(from + limit) < json_array_size(list)) {
+		snprintf(next, sizeof(next), "%lld", (long long)(from + limit));
+		json_object_set_new(ok, "next", json_string(next));
+	}
+	json_object_set_new(ok, name, rows);
+	return ok;
+}
+
 /* Does it; refused or done, what changes something is noted. */
 static json_t *act(struct keeper *k, const struct call_row *row, const struct call_asker *by,
 		   const json_t *args, struct call_error *e)
 {
 	json_t *ok = refuse(row, by, e) ? NULL : row->fn(k, by, args, e);
 
+	if (ok && row->pages)
+		ok = page(ok, row->pages, args, e);
 	if ((!row->changes && !row->noted) || row->part)
 		return ok;
 	if (!ok && !e->status)

@@ -68,13 +68,14 @@ enum { CALL_ENROLLING = 1, CALL_ONE_FACTOR = 2 };
 struct call_row {
 	const char *name;
 	call_fn fn;
-	unsigned roles; /* a set of people/role.h; 0: also who has not signed in */
-	bool step_up;	/* needs a fresh factor */
-	bool changes;	/* needs proof of our own page, and is audited, refused or done */
-	bool on_box;	/* only the operator, on the box's own socket */
-	unsigned also;	/* sessions that are not full ones and may it, a set; 0: none */
-	bool noted;	/* audited though it changes nothing: something leaves the house */
-	bool part;	/* not audited: of something that is, as a whole */
+	unsigned roles;	   /* a set of people/role.h; 0: also who has not signed in */
+	bool step_up;	   /* needs a fresh factor */
+	bool changes;	   /* needs proof of our own page, and is audited, refused or done */
+	bool on_box;	   /* only the operator, on the box's own socket */
+	unsigned also;	   /* sessions that are not full ones and may it, a set; 0: none */
+	bool noted;	   /* audited though it changes nothing: something leaves the house */
+	const char *pages; /* the list of its answer that is given out in pages; NULL none */
+	bool part;	   /* not audited: of something that is, as a whole */
 };
 
 /* Fills *ret_error, and returns NULL so that a call can end with it. */

@@ -580,7 +580,11 @@ static json_t *call_withdraw(struct keeper *k, const struct call_asker *by, cons
 #define LOOKER (STAFF | PEOPLE_ONLY(PEOPLE_AUDITOR))
 
 const struct call_row door_calls[] = {
-	{"grant.list", call_list, PEOPLE_ALL, false, false, false, CALL_ONE_FACTOR},
+	{.name = "grant.list",
+	 .fn = call_list,
+	 .roles = PEOPLE_ALL,
+	 .also = CALL_ONE_FACTOR,
+	 .pages = "grants"},
 	{"grant.services", call_services, PEOPLE_ALL, false, false, false, CALL_ONE_FACTOR},
 	{"grant.request", call_request, PEOPLE_ALL, true, true, false},
 	{"grant.approve", call_approve, STAFF, true, true, false},

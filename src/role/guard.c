@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/clock.h"
+#include "base/coalesce.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "guard/archive.h"
@@ -37,6 +39,7 @@
 #define FLOWS_WAITING	(8u << 20)
 #define OPEN_PATIENCE	2000 /* ms for an earlier guard's sockets to go away */
 #define CAPTURE_FDS_MAX (SETUP_PORTS_MAX + 2)
+#define TIMER_SLACK_NS	1000ul
 #define DRAIN_QUIET_NS	(5 * NSEC_PER_MSEC)
 #define DRAIN_MOST_NS	(500 * NSEC_PER_MSEC)
 #define EVIDENCE_RING	(4u << 20)	/* bytes of frames that may become evidence, */
@@ -83,9 +86,10 @@ struct guard {
 	struct evidence *evidence; /* NULL: off */
 	struct archive *archive;
 	struct lender *lender;
-	bool keeper_full;   /* its socket takes no more, and is not tried again */
-	uint64_t keeper_ns; /* before then, however much waits */
-	uint32_t flows_id;  /* of the question that `flows` answers */
+	struct coalesce coalesce; /* of frames that are sealed */
+	bool keeper_full;	  /* its socket takes no more, and is not tried again */
+	uint64_t keeper_ns;	  /* before then, however much waits */
+	uint32_t flows_id;	  /* of the question that `flows` answers */
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
 	uint64_t patients_ns; /* wall clock: what was seen until then was told */
@@ -536,6 +540,16 @@ static bool is_urgent(const struct guard *g, uint64_t now)
 	       (outbox_urgent(&g->events) || archive_urgent(g->archive));
 }
 
+/* Frames that are sealed come fast enough to wait for company: what else comes waits with them. */
+static void gather(struct guard *g, uint64_t now)
+{
+	uint64_t wait = coalesce_came(&g->coalesce, lender_lent(g->lender), now);
+	struct timespec nap = {.tv_nsec = (long)wait};
+
+	if (wait)
+		nanosleep(&nap, NULL);
+}
+
 static void run(struct guard *g)
 {
 	while (!g->stopping) {
@@ -544,7 +558,9 @@ static void run(struct guard *g)
 
 		if (now >= g->tick_ns || is_urgent(g, now))
 			housekeeping(g, now);
-		else if (!busy)
+		else if (busy)
+			gather(g, now);
+		else
 			sleep_until_something(g, now);
 	}
 }
@@ -765,6 +781,8 @@ static void prepare(struct guard *g)
 		      strerror(errno));
 	if (lender_start(g->lender, g->capture, g->engine, g->setup.stale_ms))
 		log_error("no memory for the link");
+	coalesce_init(&g->coalesce, g->setup.coalesce_us);
+	(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS); /* or a nap takes 50 us more */
 	lock_in();
 	ipc_send(g->parent, IPC_READY, 0, (struct bytes){0}, -1);
 	say_generation(g);

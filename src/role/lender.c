@@ -23,6 +23,7 @@ struct lender {
 	int wake[2];   /* the link's, ours: until the queues come */
 	int queues;    /* until there is a capture */
 	uint64_t said; /* of distrust */
+	uint64_t lent; /* frames, when last asked */
 };
 
 struct lender *lender_new(void)
@@ -169,6 +170,18 @@ int lender_seal_own(void *arg, struct bytes frame, const struct gate_verdict *v)
 unsigned lender_receive(struct lender *l, struct frame *ret_frames, unsigned max)
 {
 	return l->loan ? loan_receive(l->loan, ret_frames, max, clock_wall_ns()) : 0;
+}
+
+uint64_t lender_lent(struct lender *l)
+{
+	struct loan_counts n;
+	uint64_t before = l->lent;
+
+	if (!l->loan)
+		return 0;
+	loan_counts(l->loan, &n);
+	l->lent = n.sealed;
+	return n.sealed - before;
 }
 
 void lender_flush(struct lender *l)

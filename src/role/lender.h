@@ -27,6 +27,8 @@ int lender_seal_own(void *arg, struct bytes frame, const struct gate_verdict *v)
 
 /* Frames that came by links. */
 unsigned lender_receive(struct lender *l, struct frame *ret_frames, unsigned max);
+/* How many frames were lent to be sealed since it was last asked. */
+uint64_t lender_lent(struct lender *l);
 /* After a burst: what was lent goes; a link that has died is noticed. */
 void lender_flush(struct lender *l);
 

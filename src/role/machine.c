@@ -127,7 +127,10 @@ static json_t *revoke(struct keeper *k, const struct call_asker *by, const json_
 #define ADMIN PEOPLE_ONLY(PEOPLE_ADMINISTRATOR)
 
 const struct call_row machine_calls[] = {
-	{.name = "key.list", .fn = list, .roles = ADMIN | PEOPLE_ONLY(PEOPLE_AUDITOR)},
+	{.name = "key.list",
+	 .fn = list,
+	 .roles = ADMIN | PEOPLE_ONLY(PEOPLE_AUDITOR),
+	 .pages = "keys"},
 	{.name = "key.make", .fn = make, .roles = ADMIN, .step_up = true, .changes = true},
 	{.name = "key.revoke", .fn = revoke, .roles = ADMIN, .step_up = true, .changes = true},
 	{NULL},

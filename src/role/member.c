@@ -227,6 +227,7 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		.vitals = c->vitals,
 		.evidence = c->evidence,
 		.stale_ms = c->stale_ms,
+		.coalesce_us = g->site.config->link.coalesce_us,
 	};
 	char ip[ADDRESS_IP_LEN];
 	unsigned len;

@@ -1,6 +1,5 @@
 #include "role/rolling.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,7 +15,7 @@
 #include "base/log.h"
 #include "role/firmware.h"
 #include "update/fetch/listing.h"
-#include "update/place/deb_version.h"
+#include "update/rollout/offer.h"
 #include "update/tuf/local.h"
 
 #define LISTING_BYTES (4u << 20)
@@ -25,7 +24,6 @@
 #define SOON_S	      5
 #define PROPOSE_S     30
 #define CHECKED_MAX   16
-#define AGAIN_MAX     99 /* rollouts of one firmware, for devices that came later */
 
 /* A device's last word, and what is seen of it. */
 struct sighted {
@@ -69,14 +67,7 @@ static struct sighted *sighted_of(const struct rolling *r, const char *device)
 
 static const json_t *target_of(const struct rolling *r, const char *name)
 {
-	const json_t *t;
-	size_t i;
-
-	json_array_foreach (r->targets, i, t)
-		if (strcmp(listing_text(t, "name"), name) == 0 &&
-		    listing_is_firmware(listing_text(t, "kind")))
-			return t;
-	return NULL;
+	return offer_target(r->targets, name);
 }
 
 static bool is_same(const struct stat *a, const struct stat *b)
@@ -215,10 +206,6 @@ static enum driver how(void *arg, const char *device, struct push *ret_push)
 	return d ? d->driver : DRIVER_PERSON;
 }
 
-static void tell(void *arg, const struct rollout *r, const struct rollout_device *d)
-{
-}
-
 bool rolling_sights(struct rolling *r, struct bytes body)
 {
 	struct setup_sight row;
@@ -266,7 +253,7 @@ static json_t *read_listing(const char *dir)
 
 struct rolling *rolling_new(const char *dir)
 {
-	struct rollouts_calls calls = {.see = see, .how = how, .file = file_of, .tell = tell};
+	struct rollouts_calls calls = {.see = see, .how = how, .file = file_of};
 	struct rolling *r = calloc(1, sizeof(*r));
 	char folder[PATH_MAX + 16];
 
@@ -352,29 +339,6 @@ void rolling_listed(struct rolling *r, const json_t *targets)
 enum source { SAID_BY_POLICY, SAID_BY_ROLLOUT, SAID_BY_AGENT };
 static const char *const sources[] = {"policy", "rollout", "agent"};
 
-/* Of rollouts that ended for it, the last one says what it has. */
-static const char *version_left(const struct rolling *r, const char *device)
-{
-	const char *version = NULL;
-	int64_t since = 0;
-
-	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
-		for (unsigned i = 0; i < o->count; i++) {
-			const struct rollout_device *d = &o->devices[i];
-
-			if (strcmp(d->name, device) != 0 || d->since < since)
-				continue;
-			if (d->step == STEP_DONE)
-				version = o->version;
-			else if (d->step == STEP_UNDONE)
-				version = *d->was ? d->was : NULL;
-			else
-				continue;
-			since = d->since;
-		}
-	return version;
-}
-
 static const char *version_of(const struct rolling *r, const struct firmware_device *d,
 			      enum source *ret_source)
 {
@@ -385,7 +349,7 @@ static const char *version_of(const struct rolling *r, const struct firmware_dev
 	if (d->driver == DRIVER_AGENT && s->when)
 		return s->said.version;
 	*ret_source = SAID_BY_ROLLOUT;
-	left = version_left(r, d->name);
+	left = offer_left(r->all, d->name);
 	if (left)
 		return left;
 	*ret_source = SAID_BY_POLICY;
@@ -394,177 +358,46 @@ static const char *version_of(const struct rolling *r, const struct firmware_dev
 
 /* --- proposals ------------------------------------------------------------------------ */
 
-static bool is_for(const struct firmware_device *d, const json_t *target)
+/* What is known of each device now. Its texts are borrowed until something changes. */
+static bool begin_offer(const struct rolling *r, const json_t *targets, struct offer *ret_o)
 {
-	return strcasecmp(d->vendor, listing_text(target, "vendor")) == 0 &&
-	       strcasecmp(d->model, listing_text(target, "model")) == 0;
+	unsigned count = r->firmware ? r->firmware->count : 0;
+	struct offer_device *list = calloc(count + 1, sizeof(*list));
+	enum source source;
+
+	for (unsigned i = 0; list && i < count; i++) {
+		const struct firmware_device *d = &r->firmware->devices[i];
+		const struct sighted *s = &r->sighted[i];
+
+		list[i] = (struct offer_device){.name = d->name,
+						.vendor = d->vendor,
+						.model = d->model,
+						.version = version_of(r, d, &source),
+						.hardware = s->said.hardware,
+						.driver = d->driver,
+						.heard = s->when != 0};
+	}
+	*ret_o = (struct offer){.targets = targets,
+				.devices = list,
+				.count = list ? count : 0,
+				.all = r->all,
+				.plan = r->firmware ? &r->firmware->plan : NULL,
+				.now = r->now};
+	return list;
 }
 
-static bool is_firmware(const json_t *t)
+static void end_offer(struct offer *o)
 {
-	return listing_is_firmware(listing_text(t, "kind")) && *listing_text(t, "version") &&
-	       *listing_text(t, "model");
+	free((void *)o->devices);
 }
 
-static bool is_alike(const json_t *a, const json_t *b)
-{
-	return is_firmware(a) && is_firmware(b) &&
-	       strcasecmp(listing_text(a, "vendor"), listing_text(b, "vendor")) == 0 &&
-	       strcasecmp(listing_text(a, "model"), listing_text(b, "model")) == 0 &&
-	       strcmp(listing_text(a, "hardware"), listing_text(b, "hardware")) == 0;
-}
-
-static int compare(const json_t *a, const json_t *b)
-{
-	return deb_version_compare(listing_text(a, "version"), listing_text(b, "version"));
-}
-
-/* Stopped somewhere, it is offered to nobody else: others would fare no better. */
-static bool is_stopped(const struct rolling *r, const json_t *target)
-{
-	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
-		if (o->state == ROLLOUT_STOPPED &&
-		    strcmp(o->target, listing_text(target, "name")) == 0 &&
-		    strcmp(o->version, listing_text(target, "version")) == 0)
-			return true;
-	return false;
-}
-
-/* The newest, and the one before it, to go back to. */
 bool rolling_wants(const struct rolling *r, const json_t *list, const json_t *target)
 {
-	unsigned newer = 0;
-	bool here = false;
-	const json_t *t;
-	size_t i;
+	struct offer o;
+	bool wants = begin_offer(r, list, &o) && offer_wants(&o, target);
 
-	for (unsigned d = 0; is_firmware(target) && r->firmware && d < r->firmware->count; d++)
-		here = here || is_for(&r->firmware->devices[d], target);
-	if (!here)
-		return false;
-	json_array_foreach (list, i, t)
-		newer += is_alike(t, target) && compare(t, target) > 0 && !is_stopped(r, t);
-	if (newer < 2)
-		return true;
-	/* Or a rollout is still at it. */
-	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
-		if (o->state != ROLLOUT_DONE &&
-		    (strcmp(o->target, listing_text(target, "name")) == 0 ||
-		     strcmp(o->previous, listing_text(target, "name")) == 0))
-			return true;
-	return false;
-}
-
-/* What a device goes back to; not what was bad itself. */
-static const json_t *one_before(const struct rolling *r, const json_t *target)
-{
-	const json_t *best = NULL, *t;
-	size_t i;
-
-	json_array_foreach (r->targets, i, t)
-		if (is_alike(t, target) && compare(t, target) < 0 && !is_stopped(r, t) &&
-		    (!best || compare(t, best) > 0))
-			best = t;
-	return best;
-}
-
-static bool is_newest(const struct rolling *r, const json_t *target)
-{
-	const json_t *t;
-	size_t i;
-
-	json_array_foreach (r->targets, i, t)
-		if (is_alike(t, target) && compare(t, target) > 0)
-			return false;
-	return true;
-}
-
-static bool is_unfinished(const struct rollout *o)
-{
-	return o->state == ROLLOUT_RUNNING || o->state == ROLLOUT_HELD ||
-	       o->state == ROLLOUT_UNDOING;
-}
-
-static const struct rollout_device *device_in(const struct rollout *o, const char *device)
-{
-	for (unsigned i = 0; i < o->count; i++)
-		if (strcmp(o->devices[i].name, device) == 0)
-			return &o->devices[i];
-	return NULL;
-}
-
-/* One thing at a time; and nobody is asked twice about the same. */
-static bool is_spoken_for(const struct rolling *r, const char *device, const char *version,
-			  const char *target)
-{
-	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
-		if (device_in(o, device) &&
-		    (is_unfinished(o) ||
-		     (strcmp(o->target, target) == 0 && strcmp(o->version, version) == 0)))
-			return true;
-	return false;
-}
-
-static bool is_candidate(const struct rolling *r, const struct firmware_device *d,
-			 const json_t *target)
-{
-	const struct sighted *s = sighted_of(r, d->name);
-	const char *hardware = listing_text(target, "hardware"), *version;
-	enum source source;
-
-	if (!is_for(d, target) || is_spoken_for(r, d->name, listing_text(target, "version"),
-						listing_text(target, "name")))
-		return false;
-	/* Who can say what it is, and has not yet, waits until it has. */
-	if (d->driver == DRIVER_AGENT && !s->when)
-		return false;
-	if (*hardware && d->driver == DRIVER_AGENT && strcmp(hardware, s->said.hardware) != 0)
-		return false;
-	version = version_of(r, d, &source);
-	return !*version || deb_version_compare(version, listing_text(target, "version")) < 0;
-}
-
-/* Why it cannot take it, as far as that is known beforehand. */
-static void check_device(const struct rolling *r, const json_t *target, struct rollout_device *to)
-{
-	const struct firmware_device *d = firmware_find(r->firmware, to->name);
-	const char *hardware = listing_text(target, "hardware"),
-		   *needs = listing_text(target, "needs"), *version;
-	enum source source;
-
-	version = version_of(r, d, &source);
-	if (*hardware && d->driver == DRIVER_PUSH)
-		snprintf(to->why, sizeof(to->why),
-			 "it is for hardware %s, and nobody knows which this has", hardware);
-	else if (*needs && (!*version || deb_version_compare(version, needs) < 0))
-		snprintf(to->why, sizeof(to->why), "it needs version %s first, and this has %s",
-			 needs, *version ? version : "one that nobody knows");
-	else
-		return;
-	to->step = STEP_SKIPPED;
-	to->since = r->now;
-}
-
-/* "Pump X", "2.1" → "pump-x-2.1"; a number behind it where that is taken. */
-static bool make_id(const struct rolling *r, const json_t *target, char ret_id[ROLLOUT_NAME])
-{
-	char base[48];
-	size_t len;
-
-	snprintf(base, sizeof(base), "%.24s-%.20s", listing_text(target, "model"),
-		 listing_text(target, "version"));
-	for (len = 0; base[len]; len++)
-		base[len] = isalnum((unsigned char)base[len]) || strchr("._", base[len])
-				    ? (char)tolower((unsigned char)base[len])
-				    : '-';
-	while (len && *base == '.')
-		memmove(base, base + 1, len--);
-	for (unsigned n = 1; *base && n <= AGAIN_MAX; n++) {
-		snprintf(ret_id, ROLLOUT_NAME, n > 1 ? "%s-%u" : "%s", base, n);
-		if (!rollouts_find(r->all, ret_id))
-			return true;
-	}
-	return false;
+	end_offer(&o);
+	return wants;
 }
 
 static bool is_there(const struct rolling *r, const json_t *target)
@@ -576,69 +409,44 @@ static bool is_there(const struct rolling *r, const json_t *target)
 	return fd >= 0;
 }
 
-/* A proposal that something newer has overtaken. */
-static void drop_older(struct rolling *r, const json_t *target)
+static void drop_overtaken(const struct offer *o, const json_t *target)
 {
-	struct rollout *o = NULL, *next = rollouts_next(r->all, NULL);
+	struct rollout *p, *next = rollouts_next(o->all, NULL);
 
-	while ((o = next)) {
-		const json_t *t = target_of(r, o->target);
-
-		next = rollouts_next(r->all, o);
-		if (o->state == ROLLOUT_PROPOSED && t && is_alike(t, target) &&
-		    compare(t, target) < 0)
-			rollouts_drop(r->all, o);
+	while ((p = next)) {
+		next = rollouts_next(o->all, p);
+		if (offer_overtakes(o, target, p))
+			rollouts_drop(o->all, p);
 	}
 }
 
-static void add(struct rolling *r, const json_t *target, const char *const *names, unsigned count)
+static void propose(struct rolling *r, const struct offer *o, const json_t *target)
 {
-	const json_t *before = one_before(r, target);
-	char id[ROLLOUT_NAME];
-	struct rollout *o;
-	unsigned out = 0;
+	struct rollout *made = is_there(r, target) ? offer_make(o, target) : NULL;
 	int err;
 
-	if (!make_id(r, target, id))
+	if (!made)
 		return;
-	o = rollout_new(id, listing_text(target, "name"), listing_text(target, "version"),
-			&r->firmware->plan, names, count);
-	if (!o)
-		return;
-	if (before)
-		snprintf(o->previous, sizeof(o->previous), "%s", listing_text(before, "name"));
-	for (unsigned i = 0; i < count; i++) {
-		check_device(r, target, &o->devices[i]);
-		out += o->devices[i].step == STEP_SKIPPED;
-	}
+	drop_overtaken(o, target);
 	if (r->firmware->automatic)
-		rollout_approve(o, "the policy", r->now);
-	err = out == count ? -ENODEV : rollouts_add(r->all, o);
+		rollout_approve(made, "the policy", r->now);
+	err = rollouts_add(r->all, made);
 	if (err < 0) {
-		rollout_free(o);
-		if (err != -ENODEV)
-			log_error("rollout %s cannot be kept: %s", id, strerror(-err));
+		log_error("rollout %s cannot be kept: %s", made->id, strerror(-err));
+		rollout_free(made);
 	}
 }
 
-static void propose(struct rolling *r, const json_t *target)
+static void propose_all(struct rolling *r)
 {
-	const char **names;
-	unsigned count = 0;
+	struct offer o;
+	const json_t *t;
+	size_t i;
 
-	if (!is_firmware(target) || !is_newest(r, target) || !is_there(r, target) ||
-	    is_stopped(r, target) || strlen(listing_text(target, "name")) >= ROLLOUT_TARGET ||
-	    strlen(listing_text(target, "version")) >= ROLLOUT_VERSION)
-		return;
-	names = calloc(r->firmware->count + 1, sizeof(*names));
-	for (unsigned i = 0; names && i < r->firmware->count && count < ROLLOUT_DEVICES; i++)
-		if (is_candidate(r, &r->firmware->devices[i], target))
-			names[count++] = r->firmware->devices[i].name;
-	if (count) {
-		drop_older(r, target);
-		add(r, target, names, count);
-	}
-	free(names);
+	if (begin_offer(r, r->targets, &o))
+		json_array_foreach (r->targets, i, t)
+			propose(r, &o, t);
+	end_offer(&o);
 }
 
 /* Devices of a rollout that has ended are free for what waited. */
@@ -647,24 +455,21 @@ static void take_ends(struct rolling *r)
 	unsigned unfinished = 0;
 
 	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
-		unfinished += is_unfinished(o);
+		unfinished += rollout_is_unfinished(o);
 	r->news = r->news || unfinished < r->unfinished;
 	r->unfinished = unfinished;
 }
 
 void rolling_turn(struct rolling *r)
 {
-	const json_t *t;
 	struct tm local;
 	time_t now = time(NULL);
-	size_t i;
 
 	r->now = now;
 	if (!r->firmware || !localtime_r(&now, &local))
 		return;
 	if (r->news || now - r->looked >= PROPOSE_S || now < r->looked) {
-		json_array_foreach (r->targets, i, t)
-			propose(r, t);
+		propose_all(r);
 		r->news = false;
 		r->looked = now;
 	}
@@ -811,11 +616,19 @@ void rolling_untold(struct rolling *r)
 
 /* --- agents --------------------------------------------------------------------------------- */
 
+static bool is_in(const struct rollout *o, const char *device)
+{
+	for (unsigned i = 0; i < o->count; i++)
+		if (strcmp(o->devices[i].name, device) == 0)
+			return true;
+	return false;
+}
+
 /* Whoever may soon be asked for something speaks again soon. */
 static bool is_busy(const struct rolling *r, const char *device)
 {
 	for (struct rollout *o = NULL; (o = rollouts_next(r->all, o));)
-		if ((is_unfinished(o) || o->state == ROLLOUT_PROPOSED) && device_in(o, device))
+		if ((rollout_is_unfinished(o) || o->state == ROLLOUT_PROPOSED) && is_in(o, device))
 			return true;
 	return false;
 }

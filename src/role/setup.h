@@ -38,7 +38,8 @@ struct setup_guard {
 	uint32_t chunks;    /* of memory shared with the link (base/share.h); 0: none is */
 	uint8_t agents[16]; /* where agents of devices call this gateway; port 0: nowhere */
 	uint16_t agents_port, pad;
-	uint32_t port_count; /* only ports that are there */
+	uint32_t coalesce_us; /* how long at most to gather frames for the link; 0 not at all */
+	uint32_t port_count;  /* only ports that are there */
 	struct setup_port ports[SETUP_PORTS_MAX];
 	char bpf_dir[SETUP_PATH]; /* for SETUP_XDP: where the floor's maps are pinned */
 	/* Where profiles are, by which machines are recognised; read once, as a guard starts. */

@@ -710,7 +710,7 @@ const struct call_row session_calls[] = {
 	 .fn = session_me,
 	 .roles = PEOPLE_ALL,
 	 .also = CALL_ENROLLING | CALL_ONE_FACTOR},
-	{.name = "session.list", .fn = session_list, .roles = PEOPLE_ALL},
+	{.name = "session.list", .fn = session_list, .roles = PEOPLE_ALL, .pages = "sessions"},
 	{.name = "session.end", .fn = session_stop, .roles = PEOPLE_ALL, .changes = true},
 	{.name = "session.notices_seen", .fn = notices_seen, .roles = PEOPLE_ALL, .changes = true},
 	{NULL},

@@ -357,7 +357,10 @@ static json_t *reset_approve(struct keeper *k, const struct call_asker *by, cons
 	}
 
 const struct call_row user_calls[] = {
-	{.name = "user.list", .fn = list, .roles = ADMIN | PEOPLE_ONLY(PEOPLE_AUDITOR)},
+	{.name = "user.list",
+	 .fn = list,
+	 .roles = ADMIN | PEOPLE_ONLY(PEOPLE_AUDITOR),
+	 .pages = "users"},
 	USER_ROW("user.add", add),
 	USER_ROW("user.change", change),
 	USER_ROW("user.remove", drop),

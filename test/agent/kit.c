@@ -97,10 +97,6 @@ static int file(void *arg, const char *target, struct agents_file *ret_file, int
 	return *ret_fd < 0 ? -errno : 0;
 }
 
-static void tell(void *arg, const struct rollout *r, const struct rollout_device *d)
-{
-}
-
 /* --- conversations ------------------------------------------------------------------ */
 
 static bool put(SSL *ssl, const void *data, size_t len)
@@ -313,7 +309,7 @@ static struct bytes text_of(const char *path)
 
 int main(int argc, char **argv)
 {
-	struct rollouts_calls calls = {.see = see, .how = how, .file = file, .tell = tell};
+	struct rollouts_calls calls = {.see = see, .how = how, .file = file};
 	struct tls_options o = {.server = true, .mutual = true};
 	struct trust *trust = trust_new();
 	char line[1024], error[TLS_ERROR] = "";

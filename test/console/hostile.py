@@ -454,7 +454,7 @@ def test_loris(k):
             most = max(most, fds())
             time.sleep(0.1)
         worst = sorted(times)[-1] * 1000
-        ok(min(times) > 0 and worst < 3000, f"{crowd.opened} connections from 40 addresses {name}: who has a passkey is in, within {worst:.0f} ms (else {max(calm) * 1000:.0f})", times)
+        ok(min(times) > 0 and worst < 6000, f"{crowd.opened} connections from 40 addresses {name}: who has a passkey is in, within {worst:.0f} ms (else {max(calm) * 1000:.0f})", times)
         ok(most <= idle + 256 + 24, f"and the console holds {most} descriptors at most, of 256 connections", most)
         crowd.going = False
         for t in crowd.threads:

@@ -183,6 +183,42 @@ def door():
     ok(status == 200 and r["state"] in ("whole", "unsigned"), "all of it is on record, whole", r)
 
 
+def raw(method, path, body=None, kind="application/json"):
+    """A whole answer, whatever it is: status, type, bytes."""
+    c = http.client.HTTPSConnection("10.99.0.1", 8443, context=ssl._create_unverified_context(), timeout=40)
+    c.request(method, path, body, {"Host": HOST, "Origin": "https://" + HOST, "Cookie": cookie, "X-CSRF-Token": csrf, "Content-Type": kind})
+    r = c.getresponse()
+    return r.status, r.getheader("Content-Type"), r.read()
+
+
+def errands():
+    """What a clerk does for who asks, and what leaves the vault."""
+    status, r = ask("report.make", {"framework": "hipaa"}, get=True)
+    ok(status == 200 and r["about"]["gateway"] == "e2e" and sum(r["summary"].values()) > 20, "a report of this gateway", r)
+    status, kind, page = raw("GET", "/api/report/make?framework=csf&format=html")
+    ok(status == 200 and kind.startswith("text/html") and page.startswith(b"<!") and b"</html>" in page[-20:], "and as a page", (status, page[:80]))
+    status, r = ask("policy.learn", {"wards": "10.95.0.0/24"}, get=True)
+    ok(status == 200 and "pump-1" in r["text"], "a policy proposed from what it saw", r)
+    with open(folder + "/stick", "rb") as f:
+        bundle = f.read()
+    upload, at = "", 0
+    while at < len(bundle):
+        status, _, r = raw("POST", f"/api/update/upload{upload and f'?upload={upload}&at={at}'}", bundle[at:at + 200000], "application/octet-stream")
+        r = json.loads(r)
+        if not ok(status == 200, f"{at} bytes of a bundle on", r):
+            return
+        upload, at = r["upload"], r["size"]
+    status, r = ask("update.import", {"upload": upload, "reason": "the stick"})
+    ok(status == 200 and [t["name"] for t in r["targets"]] == ["profiles/extra.yaml"], "a bundle is imported", r)
+    status, r = ask("evidence.list", {"limit": 1}, get=True)
+    if ok(status == 200 and r["objects"], "evidence in the vault is listed", r):
+        status, kind, data = raw("POST", "/api/evidence/export", json.dumps({"id": r["objects"][0]["id"], "reason": "a test"}))
+        ok(status == 200 and data[:4] == b"\n\r\r\n" and len(data) == r["objects"][0]["size"], "which leaves as a capture", (status, data[:40]))
+    for what in ("report.make", "update.import", "evidence.export"):
+        status, r = ask("audit.list", {"what": what}, get=True)
+        ok(status == 200 and r["entries"] and r["entries"][0]["who"] == "anna", f"{what} is on record", r)
+
+
 def session():
     try:
         status, r = ask("session.me", get=True)
@@ -195,6 +231,6 @@ try:
     cookie, csrf = json.load(open(folder + "/cookie", encoding="utf-8"))
 except OSError:
     pass
-{"enrol": enrol, "live": live, "policy": policy, "session": session, "door": door}[sys.argv[2]]()
+{"enrol": enrol, "live": live, "policy": policy, "session": session, "door": door, "errands": errands}[sys.argv[2]]()
 json.dump([cookie, csrf], open(folder + "/cookie", "w", encoding="utf-8"))
 sys.exit(failed)

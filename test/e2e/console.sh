@@ -39,6 +39,7 @@ Y
 cat >"$dir/bw.yaml" <<-Y
 gateway: {name: e2e, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf/bedwarden}
 console: {listen: ["10.99.0.1:8443"], names: [gw.test]}
+updates: {root: $dir/root.json, dir: $dir/updates}
 segments:
   - {name: icu, ward: w0, hospital: h0, isolated: no, mode: enforce, unknown_devices: block, binding: block}
 hosts:
@@ -83,6 +84,13 @@ if from_ward; then not "nobody comes in from the ward"; else ok "nobody comes in
 try
 part live || failed=1
 part policy || failed=1
+# A stick's bundle, by the API; and what else the command line would do there.
+repo() { (cd "$dir" && "$bw" repo "$@") >>"$dir/repo.log" 2>&1; }
+printf 'title: Extra\nkind: extra\nfail: open\nsource: [this test]\n' >"$dir/extra.yaml"
+repo init R --plain && repo add R extra.yaml --name profiles/extra.yaml && repo sign R && repo publish R && repo bundle R -o stick
+cp "$dir/R/public/metadata/1.root.json" "$dir/root.json"
+printf '\n\r\r\ncapture' | "$bw" vault put "$dir/state/vault" --class evidence --name evidence/x.pcapng - >>"$dir/log" 2>&1
+part errands || failed=1
 
 # The hospital's machine is a workstation, too: it reaches the console by a port of its own.
 at hos ip link add m0 type veth peer name m1 netns "$id-gw"

@@ -50,16 +50,23 @@ for t in found["transfers"]:
 l = found["listener"]
 say(l["open_network"] == "readable", "who listens between ward and servers, open: " + l["open_network_measured"])
 say(l["guarded"] == "sealed", "who listens between ward and servers, guarded: " + l["guarded_measured"])
+u = found["updates"]
+say([x["result"] for x in u] == ["updated", "waits", "updated", "rolled back", "replaced", "in force", "traced"],
+    "kept patched: " + ", ".join(x["result"] for x in u))
+for x in u:
+    print("# demo on " + name + ": " + x["name"] + ": " + x["measured"] + " " + x["reason"])
 EOF
 }
 
 # unnamed FOLDER BACKEND: in what the gateway left on the disk no patient is named who went through.
 unnamed() {
-	local g=$1/guarded
+	local g=$1/guarded left
 	test/e2e/named.py "$g/pacs" "$g/lab" >"$dir/words"
 	[ "$(wc -l <"$dir/words")" -ge 8 ] && ! test/e2e/readable.py "$dir/words" "$g/pacs" "$g/lab" >/dev/null
 	say $? "demo on $2: $(wc -l <"$dir/words") names and numbers of patients arrived"
-	test/e2e/readable.py "$dir/words" "$g/state" "$g/run" "$g/gateway.log" "$g/servers" >"$dir/readable"
+	# A release of the gateway is this very program, and the demonstration's phantoms are in it.
+	mapfile -t left < <(find "$g/state" "$g/run" "$g/gateway.log" "$g/servers" -type f ! -name 'gateway%2F*.tar')
+	test/e2e/readable.py "$dir/words" "${left[@]}" >"$dir/readable"
 	say $? "demo on $2: none is in what the gateway left on the disk: $(tail -1 "$dir/readable")"
 }
 
@@ -88,6 +95,34 @@ sealed() {
 	n=$(python3 -c 'import json, sys; print(*[t["open_network_measured"].split()[0] for t in json.load(open(sys.argv[1]))["transfers"] if "HL7" in t["name"]])' "$dir/$2.json")
 	[ "$(read_as "$open" "hl7" | wc -l)" -ge $((2 * n)) ] && [ "$n" -ge 8 ] && [ "$(read_as "$open" "dicom" | wc -l)" -ge 20 ] && [ "$(read_as "$open" "mqtt" | wc -l)" -ge 10 ]
 	say $? "demo on $2: of the open network, tshark reads $n HL7 messages and their answers, DICOM and MQTT"
+}
+
+# patched FOLDER BACKEND: what the pumps hold, the files themselves and not the demonstration's word for it.
+patched() {
+	local g=$1/guarded slot published runs
+	published=$(sha256sum <"$g/maker/pump-2.0")
+	[ "$(sha256sum <"$g/pump-2/firmware")" = "$published" ]
+	say $? "demo on $2: what was pushed is the published 2.0"
+	[ -e "$g/maker/R/public/targets/demo/${published%% *}.pump-2.0" ]
+	say $? "demo on $2: and a target of the signed repository, by its hash"
+	if [ -e "$g/pump-1/run/slot" ]; then
+		slot=$(cat "$g/pump-1/run/slot") runs=$(head -1 "$g/pump-1/slot-$slot")
+		# One that is told to go back twice starts the old one twice.
+		[[ "$(tr '\n' ' ' <"$g/pump-1/ran")" =~ ^'1.0 2.0 3.0 '('2.0 ')+$ ]]
+		say $? "demo on $2: the first pump's boots, by RAUC's slots: $(tr '\n' ' ' <"$g/pump-1/ran")"
+		[ "$runs" = 2.0 ] && rauc info --keyring="$g/maker/maker.pem" "$g/maker/pump-2.0" 2>&1 | grep "Compatible:.*Volumat" >/dev/null
+		say $? "demo on $2: it runs $runs, and rauc itself takes that bundle for its maker's"
+	else
+		echo "skip - demo on $2: RAUC: no bundle can be mounted here; the pump has two folders"
+		[ "$(cat "$g/pump-1/current/VERSION")" = 2.0 ]
+		say $? "demo on $2: the first pump runs $(cat "$g/pump-1/current/VERSION")"
+	fi
+	[ "$(readlink "$g/place/current")" = releases/9.0.0 ]
+	say $? "demo on $2: the gateway's release that runs: $(readlink "$g/place/current")"
+	grep -q alarms "$g/place/content/current/profiles/mqtt-sensor.yaml"
+	say $? "demo on $2: the profile from the stick is in use"
+	grep -q '</html>' "$g/report.html" && ! grep -qE '(src|href)="(http|//)' "$g/report.html"
+	say $? "demo on $2: the report is one page that fetches nothing"
 }
 
 # on_patient PID FOLDER BACKEND: the monitor, and it alone, is seen to be on a patient.
@@ -119,7 +154,7 @@ for b in $backends; do
 	judge "$dir/$b.json" $b
 	eval "wait \$patient_$b"
 	cat "$dir/$b.patient"
-	eval "unnamed \$left_$b $b; sealed \$left_$b $b; rm -rf \$left_$b"
+	eval "unnamed \$left_$b $b; sealed \$left_$b $b; patched \$left_$b $b; rm -rf \$left_$b"
 done
 
 # Killed in the middle, it leaves no process; the next one sweeps what is left of its folder.

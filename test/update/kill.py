@@ -317,6 +317,8 @@ def change_releases(dir):
     p = start()
     try:
         word = manager.recv(100)
+        while word.startswith(b"FDSTORE=1"):  # connections that it is to keep over a restart
+            word = manager.recv(100)
     except socket.timeout:
         word = b""
     check("the service manager is told when the gateway is ready", word == b"READY=1", word)

@@ -367,6 +367,7 @@ static struct flow *start(struct flow_table *t, const struct packet *p, const st
 	bucket_insert(t, f);
 	f->id = ++t->id;
 	f->starter = h->sender;
+	f->vlan_inner = p->vlan_count > 1 ? p->vlan[1] : 0;
 	f->first_ns = f->last_ns = p->time_ns;
 	f->rule = NONE;
 	f->idle = IDLE_CLASSES;

@@ -69,6 +69,7 @@ struct flow {
 	uint32_t tcp_first[2]; /* number of each end's first byte, where tcp_began says so */
 	uint8_t tcp_began;     /* a bit an end: its SYN was seen */
 	uint8_t icmp_type[2], icmp_code[2]; /* of each end's first packet */
+	uint16_t vlan_inner; /* of its first packet: the second tag's VID, 0 none */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct flow) == 256, "a flow is four cache lines");
 

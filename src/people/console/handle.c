@@ -259,10 +259,12 @@ static void handle_document(struct web *w, struct evhttp_request *req, struct sa
 {
 	json_t *problem = request_check(w->o.hosts, s, false);
 
-	if (problem)
+	if (problem) {
 		reply_problem(req, problem);
-	else
-		reply_json(req, 200, "application/json", w->document);
+		return;
+	}
+	reply_headers(req, false);
+	reply_text(req, 200, "application/json", w->document, strlen(w->document));
 }
 
 /* The path alone: nothing in ours is ever escaped. */

@@ -13,6 +13,10 @@
 	{                                                                                  \
 		"limit", API_NUMBER, false, "Rows of a page, 1 to 1000; 100 if not given." \
 	}
+#define MANY                                                                                \
+	{                                                                                   \
+		"limit", API_NUMBER, false, "Rows of a page, 1 to 1000; 1000 if not given." \
+	}
 #define CURSOR                                                          \
 	{                                                               \
 		"cursor", API_TEXT, false, "`next` of the page before." \
@@ -153,8 +157,10 @@ const struct api_route api_routes[] = {
 			 {"devices", API_NUMBER, true, "How many were looked at."},
 			 {"advisories", API_NUMBER, true, "How many there are."}, NEXT)},
 	{"advisory.accepted", .what = "Known weaknesses that somebody decided to live with.",
-	 .gives = FIELDS(
-		 {"accepted", API_LIST, true, "device, advisory, reason, who, until, made."})},
+	 .takes = FIELDS(MANY, CURSOR),
+	 .gives =
+		 FIELDS({"accepted", API_LIST, true, "device, advisory, reason, who, until, made."},
+			NEXT)},
 	{"advisory.accept", .changes = true,
 	 .what = "Decides to live with a known weakness of a device, until a day.",
 	 .takes = FIELDS({"device", API_TEXT, true, "Its name."},
@@ -199,15 +205,17 @@ const struct api_route api_routes[] = {
 
 	{"session.me", .what = "Who I am.", .gives = FIELDS(SIGNED_IN)},
 	{"session.list", .what = "Sessions that are open.",
-	 .takes =
-		 FIELDS({"user", API_TEXT, false, "Of this user."},
-			{"all", API_FLAG, false, "Everybody's; for administrators and auditors."})},
+	 .takes = FIELDS({"user", API_TEXT, false, "Of this user."},
+			 {"all", API_FLAG, false, "Everybody's; for administrators and auditors."},
+			 MANY, CURSOR),
+	 .gives = FIELDS({"sessions", API_LIST, true, "Sessions."}, NEXT)},
 	{"session.end", .changes = true, .what = "Ends a session.",
 	 .takes = FIELDS({"session", API_TEXT, false, "Its id."},
 			 {"others", API_FLAG, false, "All of mine but this one."})},
 	{"session.notices_seen", .changes = true, .what = "I have read what was changed of mine."},
 
-	{"user.list", .what = "Who may sign in."},
+	{"user.list", .what = "Who may sign in.", .takes = FIELDS(MANY, CURSOR),
+	 .gives = FIELDS({"users", API_LIST, true, "Users."}, NEXT)},
 	{"user.add", .changes = true, .what = "Adds a user; gives a code to enrol with.",
 	 .takes = FIELDS({"user", API_TEXT, true, "A name."},
 			 {"role", API_TEXT, true,
@@ -252,7 +260,8 @@ const struct api_route api_routes[] = {
 	{"factor.remove", .changes = true, .what = "Removes a factor.",
 	 .takes = FIELDS({"id", API_TEXT, true, "Its id."})},
 
-	{"key.list", .what = "API keys."},
+	{"key.list", .what = "API keys.", .takes = FIELDS(MANY, CURSOR),
+	 .gives = FIELDS({"keys", API_LIST, true, "Keys, without what they open by."}, NEXT)},
 	{"key.make", .changes = true, .what = "Makes an API key; it is shown once.",
 	 .takes = FIELDS({"name", API_TEXT, true, "What it is for."},
 			 {"scopes", API_LIST, true, "Calls: \"events\", \"grant.*\"."},
@@ -262,9 +271,9 @@ const struct api_route api_routes[] = {
 	 .takes = FIELDS({"id", API_TEXT, true, "Its id."})},
 
 	{"grant.list", .what = "Doors that are open or asked for; all: those of the past, too.",
-	 .takes = FIELDS({"all", API_FLAG, false, "Those that are over, too."}),
+	 .takes = FIELDS({"all", API_FLAG, false, "Those that are over, too."}, MANY, CURSOR),
 	 .gives = FIELDS({"grants", API_LIST, true, "Doors."},
-			 {"invitations", API_LIST, false, "Of vendors."})},
+			 {"invitations", API_LIST, false, "Of vendors."}, NEXT)},
 	{"grant.services", .what = "Which services of which devices open for whom.",
 	 .gives = FIELDS({"services", API_LIST, true, "Services."})},
 	{"grant.request", .changes = true,
@@ -293,10 +302,9 @@ const struct api_route api_routes[] = {
 	{"audit.list", .what = "The audit trail, the newest entry first.",
 	 .takes = FIELDS({"who", API_TEXT, false, "Who did it."},
 			 {"what", API_TEXT, false, "Which call."},
-			 {"object", API_TEXT, false, "On what."}, LIMIT,
-			 {"before", API_NUMBER, false, "`next` of the page before."}),
-	 .gives = FIELDS({"entries", API_LIST, true, "Entries."},
-			 {"next", API_NUMBER, false, "Of the next page; absent at the end."})},
+			 {"object", API_TEXT, false, "On what."}, LIMIT, CURSOR,
+			 {"before", API_NUMBER, false, "Entries before that number."}),
+	 .gives = FIELDS({"entries", API_LIST, true, "Entries."}, NEXT)},
 	{"audit.verify", .what = "Whether the audit trail is as it was written.",
 	 .takes = FIELDS({"against", API_TEXT, false, "A checkpoint that was kept elsewhere."})},
 	{"audit.checkpoint", .what = "A signed checkpoint, to keep elsewhere."},
@@ -362,8 +370,8 @@ const struct api_route api_routes[] = {
 
 	{"pki.show", .what = "The gateway's certificate authority.",
 	 .gives = FIELDS({"pem", API_TEXT, true, "PEM."})},
-	{"pki.ls", .what = "Certificates.",
-	 .gives = FIELDS({"certificates", API_LIST, true, "Certificates."})},
+	{"pki.ls", .what = "Certificates.", .takes = FIELDS(MANY, CURSOR),
+	 .gives = FIELDS({"certificates", API_LIST, true, "Certificates."}, NEXT)},
 	{"pki.crl", .what = "What was revoked.", .gives = FIELDS({"pem", API_TEXT, true, "PEM."})},
 	{"pki.issue", .changes = true, .what = "Signs a request.",
 	 .takes = FIELDS(ORDER, {"csr", API_TEXT, true, "PKCS #10, PEM."}),

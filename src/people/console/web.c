@@ -7,6 +7,15 @@
 
 #define HEADERS_MAX 16384
 
+static char *document_text(void)
+{
+	json_t *document = api_document();
+	char *text = json_dumps(document, JSON_COMPACT);
+
+	json_decref(document);
+	return text;
+}
+
 struct web *web_new(const struct web_options *o)
 {
 	struct limit_rates rates = {.connections = o->per_source, .requests = o->requests};
@@ -20,7 +29,7 @@ struct web *web_new(const struct web_options *o)
 	w->http = evhttp_new(o->base);
 	w->limit = limit_new(&rates);
 	w->live = live_new(o->base, o->asks, o->subscribers, o->watching, o->arg);
-	w->document = api_document();
+	w->document = document_text();
 	w->turn = event_new(o->base, -1, 0, web_conn_turn, w);
 	if (!w->http || !w->turn || !w->limit || !w->live || !w->document || w->slot < 0) {
 		web_free(w);
@@ -50,7 +59,7 @@ void web_free(struct web *w)
 		event_free(w->turn);
 	live_free(w->live);
 	limit_free(w->limit);
-	json_decref(w->document);
+	free(w->document);
 	free(w);
 }
 

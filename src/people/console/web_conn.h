@@ -59,8 +59,8 @@ struct web {
 	struct evhttp *http;
 	struct limit *limit;
 	struct live *live;
-	json_t *document;
-	int slot;		       /* of our data in an SSL */
+	char *document; /* OpenAPI, written once: it is long, and anybody may ask for it */
+	int slot;	/* of our data in an SSL */
 	TAILQ_HEAD(conns, conn) conns; /* the one that was idle for longest first */
 	struct evconnlistener *doors[WEB_DOORS];
 	unsigned door_count, accepted; /* in this turn of the loop */

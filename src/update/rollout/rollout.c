@@ -588,3 +588,9 @@ int rollout_person(struct rollout *r, const char *device, bool well, const char 
 	rollout_told(r, device, well, text, now);
 	return 0;
 }
+
+bool rollout_is_unfinished(const struct rollout *r)
+{
+	return r->state == ROLLOUT_RUNNING || r->state == ROLLOUT_HELD ||
+	       r->state == ROLLOUT_UNDOING;
+}

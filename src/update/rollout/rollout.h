@@ -132,6 +132,8 @@ int rollout_undo(struct rollout *r, int64_t now);
 /* "A person does it": this device is done with, well or not. -ENOENT. */
 int rollout_person(struct rollout *r, const char *device, bool well, const char *text, int64_t now);
 
+/* Begun with, and not at its end: its devices get nothing else. */
+bool rollout_is_unfinished(const struct rollout *r);
 const char *rollout_state_name(enum rollout_state s);
 const char *rollout_step_name(enum rollout_step s);
 

@@ -454,7 +454,6 @@ static int turn_one(struct rollouts *s, struct rollout *r, int local_minute)
 		err = rollouts_keep(s, r);
 		if (err < 0)
 			return err;
-		s->calls.tell(s->calls.arg, r, NULL);
 	}
 	/* An order that is carried out is not there any longer: the next has its number. */
 	for (unsigned i = 0; (o = rollout_next(r, i)).what;) {

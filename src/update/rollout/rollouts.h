@@ -23,8 +23,6 @@ struct rollouts_calls {
 	enum driver (*how)(void *arg, const char *device, struct push *ret_push);
 	/* A verified target, and the file, which is closed for it. 0; -ENOENT it is not there (yet). */
 	int (*file)(void *arg, const char *target, struct agents_file *ret_file, int *ret_fd);
-	/* Something a person should hear of: a device or a rollout changed. `r` is borrowed. */
-	void (*tell)(void *arg, const struct rollout *r, const struct rollout_device *d);
 	void *arg;
 };
 
