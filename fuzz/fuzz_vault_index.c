@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -88,17 +90,16 @@ static void keep(const char *name)
 	assert(file_read(k->path, 4 << 20, &k->data) == 0);
 }
 
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	return remove(path);
+}
+
 static void clean_up(void)
 {
-	static const char *const names[] = {"v/index.db-wal", "v/index.db-shm", "v/keyring.lock",
-					    "v/shred.lock",   "v/trial.key",	"plain"};
-
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	for (size_t i = 0; i < kept_count; i++)
-		unlink(kept[i].path);
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		unlink(at(names[i]));
-	for (const char *const *f = (const char *const[]){"out", "v/packs", "v", "", NULL}; *f; f++)
-		rmdir(at(*f));
+		free((void *)kept[i].data.data);
 }
 
 static void make_vault(void)
@@ -126,6 +127,13 @@ static void make_vault(void)
 
 static void put_back(void)
 {
+	glob_t aside;
+
+	/* What earlier mending has set aside. */
+	if (glob(at("v/index.db.broken*"), 0, NULL, &aside) == 0)
+		for (size_t i = 0; i < aside.gl_pathc; i++)
+			unlink(aside.gl_pathv[i]);
+	globfree(&aside);
 	for (size_t i = 0; i < kept_count; i++) {
 		int fd = open(kept[i].path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
