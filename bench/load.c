@@ -3,7 +3,11 @@
  * network namespace, and their account in another.
  *
  *   load send ADDRESS PORT PPS SECONDS [SIZE]   PPS 0: as fast as it goes
- *   load recv PORT SECONDS                      until SECONDS after the first datagram
+ *   load many FROM ADDRESS PORT PPS SECONDS FLOWS  so many conversations, in random order: of 1,000
+ *                                               ports of ours with those from PORT on. SECONDS 0:
+ *                                               each once
+ *   load recv PORT SECONDS                      until SECONDS after the first datagram; PORT any:
+ *                                               whatever port it is for
  *
  * Each prints one JSON object. Latency is from the sender's clock before the
  * system call to the kernel's receive time stamp, so that waking up the
@@ -11,6 +15,8 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -130,6 +136,76 @@ static int send_all(const char *address, const char *port, uint64_t pps, double 
 	return 0;
 }
 
+/* An IPv4 datagram as it is on the wire; the kernel adds length, identification and checksum. */
+struct datagram {
+	struct iphdr ip;
+	struct udphdr udp; /* without a checksum */
+	struct stamp stamp;
+	uint8_t rest[40]; /* 64 bytes in all, as `send` has */
+} __attribute__((packed));
+
+#define OWN_PORTS  1000u
+#define FIRST_PORT 20000u
+#define DATA_AT	   (sizeof(struct iphdr) + sizeof(struct udphdr))
+
+static void address_datagram(struct datagram *d, unsigned port, uint32_t flow)
+{
+	d->udp.source = htons((uint16_t)(FIRST_PORT + flow % OWN_PORTS));
+	d->udp.dest = htons((uint16_t)(port + flow / OWN_PORTS));
+}
+
+static int send_many(const char *from, const char *address, unsigned port, uint64_t pps,
+		     double seconds, uint32_t flows)
+{
+	static struct datagram d[BATCH];
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	struct mmsghdr m[BATCH] = {0};
+	struct iovec v[BATCH];
+	uint64_t seq = 0, failed = 0, random = 0x9e3779b97f4a7c15ull, start, end;
+	uint32_t run = (uint32_t)now_ns(CLOCK_REALTIME);
+	int sock = socket(AF_INET, SOCK_RAW, IPPROTO_RAW), buffer = 1 << 20;
+	bool once = seconds <= 0;
+
+	inet_pton(AF_INET, address, &to.sin_addr);
+	if (sock < 0 || connect(sock, (struct sockaddr *)&to, sizeof(to)))
+		return die(address);
+	setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
+	for (int i = 0; i < BATCH; i++) {
+		d[i].ip = (struct iphdr){.version = 4,
+					 .ihl = 5,
+					 .ttl = 64,
+					 .protocol = IPPROTO_UDP,
+					 .daddr = to.sin_addr.s_addr};
+		inet_pton(AF_INET, from, &d[i].ip.saddr);
+		d[i].udp.len = htons(sizeof(d[i]) - sizeof(d[i].ip));
+		v[i] = (struct iovec){&d[i], sizeof(d[i])};
+		m[i].msg_hdr = (struct msghdr){.msg_iov = &v[i], .msg_iovlen = 1};
+	}
+	start = now_ns(CLOCK_MONOTONIC);
+	end = start + (uint64_t)(seconds * (double)NSEC);
+	while (!stop && (once ? seq < flows : now_ns(CLOCK_MONOTONIC) < end)) {
+		uint64_t stamp_ns;
+		int n;
+
+		if (pps)
+			sleep_until(start + seq * NSEC / pps);
+		stamp_ns = now_ns(CLOCK_REALTIME);
+		for (unsigned i = 0; i < BATCH; i++) {
+			random = random * 6364136223846793005ull + 1442695040888963407ull;
+			address_datagram(&d[i], port,
+					 once ? (uint32_t)(seq % flows)
+					      : (uint32_t)((random >> 32) % flows));
+			d[i].stamp = (struct stamp){seq++, stamp_ns, MAGIC, run};
+		}
+		n = sendmmsg(sock, m, BATCH, 0);
+		failed += n < 0 ? BATCH : (uint64_t)(BATCH - n);
+	}
+	seconds = (double)(now_ns(CLOCK_MONOTONIC) - start) / NSEC;
+	printf("{\"sent\":%llu,\"failed\":%llu,\"pps\":%.0f}\n", (unsigned long long)(seq - failed),
+	       (unsigned long long)failed, (double)seq / seconds);
+	return 0;
+}
+
 static int by_value(const void *a, const void *b)
 {
 	double d = *(const double *)a - *(const double *)b;
@@ -197,23 +273,34 @@ static void report(struct account *a, uint64_t first_ns)
 	       n ? us[n / 2] : 0, n ? us[(uint64_t)n * 99 / 100] : 0, n ? us[n - 1] : 0);
 }
 
-static int recv_all(const char *port, double seconds)
+/* A socket for one port; for any, one that sees datagrams with their headers. */
+static int recv_socket(const char *port)
 {
-	static uint8_t data[BATCH][64], control[BATCH][64];
 	struct sockaddr_in6 at = {.sin6_family = AF_INET6,
 				  .sin6_port = htons((uint16_t)atoi(port))};
-	struct account a = {.seen = calloc(1, SEQ_MAX / 8), .us = calloc(SAMPLES, sizeof(double))};
-	struct mmsghdr m[BATCH];
-	struct iovec v[BATCH];
-	int on = 1, off = 0, buffer = 64 << 20, sock = socket(AF_INET6, SOCK_DGRAM, 0);
-	uint64_t first_ns = 0, until = now_ns(CLOCK_REALTIME) + 60 * NSEC;
+	bool any = strcmp(port, "any") == 0;
+	int on = 1, off = 0, buffer = 64 << 20;
+	int sock = any ? socket(AF_INET, SOCK_RAW, IPPROTO_UDP) : socket(AF_INET6, SOCK_DGRAM, 0);
 
-	if (!a.seen || !a.us || sock < 0)
-		return die("setting up");
+	if (sock < 0)
+		return -1;
 	setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
 	setsockopt(sock, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
-	if (bind(sock, (struct sockaddr *)&at, sizeof(at)))
+	return any || bind(sock, (struct sockaddr *)&at, sizeof(at)) == 0 ? sock : -1;
+}
+
+static int recv_all(const char *port, double seconds)
+{
+	static uint8_t data[BATCH][128], control[BATCH][64];
+	struct account a = {.seen = calloc(1, SEQ_MAX / 8), .us = calloc(SAMPLES, sizeof(double))};
+	struct mmsghdr m[BATCH];
+	struct iovec v[BATCH];
+	size_t data_at = strcmp(port, "any") == 0 ? DATA_AT : 0;
+	int sock = recv_socket(port);
+	uint64_t first_ns = 0, until = now_ns(CLOCK_REALTIME) + 60 * NSEC;
+
+	if (!a.seen || !a.us || sock < 0)
 		return die(port);
 	while (!stop && now_ns(CLOCK_REALTIME) < until) {
 		struct pollfd p = {.fd = sock, .events = POLLIN};
@@ -233,9 +320,9 @@ static int recv_all(const char *port, double seconds)
 			struct stamp s;
 			uint64_t ns = arrival(&m[i].msg_hdr);
 
-			if (m[i].msg_len < sizeof(s))
+			if (m[i].msg_len < data_at + sizeof(s))
 				continue;
-			memcpy(&s, data[i], sizeof(s));
+			memcpy(&s, data[i] + data_at, sizeof(s));
 			if (first_ns == 0) {
 				first_ns = ns;
 				until = now_ns(CLOCK_REALTIME) + (uint64_t)(seconds * (double)NSEC);
@@ -257,9 +344,15 @@ int main(int argc, char **argv)
 	if (argc >= 6 && strcmp(argv[1], "send") == 0 && size >= sizeof(struct stamp) &&
 	    size <= SIZE_MAX_)
 		return send_all(argv[2], argv[3], strtoull(argv[4], NULL, 10), atof(argv[5]), size);
+	if (argc == 8 && strcmp(argv[1], "many") == 0 && atoi(argv[7]) > 0)
+		return send_many(argv[2], argv[3], (unsigned)atoi(argv[4]),
+				 strtoull(argv[5], NULL, 10), atof(argv[6]),
+				 (uint32_t)atoi(argv[7]));
 	if (argc == 4 && strcmp(argv[1], "recv") == 0)
 		return recv_all(argv[2], atof(argv[3]));
-	fputs("usage: load send ADDRESS PORT PPS SECONDS [SIZE]\n       load recv PORT SECONDS\n",
+	fputs("usage: load send ADDRESS PORT PPS SECONDS [SIZE]\n"
+	      "       load many FROM ADDRESS PORT PPS SECONDS FLOWS\n"
+	      "       load recv PORT|any SECONDS\n",
 	      stderr);
 	return 2;
 }
