@@ -15,6 +15,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -273,14 +274,15 @@ static void report(struct account *a, uint64_t first_ns)
 	       n ? us[n / 2] : 0, n ? us[(uint64_t)n * 99 / 100] : 0, n ? us[n - 1] : 0);
 }
 
-/* A socket for one port; for any, one that sees datagrams with their headers. */
+/* A socket for one port; for any, one that sees datagrams with their headers, whoever they are to. */
 static int recv_socket(const char *port)
 {
 	struct sockaddr_in6 at = {.sin6_family = AF_INET6,
 				  .sin6_port = htons((uint16_t)atoi(port))};
 	bool any = strcmp(port, "any") == 0;
 	int on = 1, off = 0, buffer = 64 << 20;
-	int sock = any ? socket(AF_INET, SOCK_RAW, IPPROTO_UDP) : socket(AF_INET6, SOCK_DGRAM, 0);
+	int sock = any ? socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_IP))
+		       : socket(AF_INET6, SOCK_DGRAM, 0);
 
 	if (sock < 0)
 		return -1;

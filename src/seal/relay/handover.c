@@ -34,10 +34,12 @@ static void put_text(struct writer *w, const char *text)
 	write_bytes(w, text, len);
 }
 
-static void put_block(struct writer *w, const uint8_t *data, size_t len)
+/* What is left of `data` from `off` on; NULL where nothing ever was. */
+static void put_rest(struct writer *w, const uint8_t *data, size_t off, size_t len)
 {
-	write_be32(w, (uint32_t)len);
-	write_bytes(w, data, len);
+	write_be32(w, (uint32_t)(len - off));
+	if (len > off)
+		write_bytes(w, data + off, len - off);
 }
 
 static void put_keys(struct writer *w, const struct traffic *t)
@@ -57,7 +59,7 @@ static void put_keys(struct writer *w, const struct traffic *t)
 static void put_side(struct writer *w, const struct side *s)
 {
 	write_u8(w, (uint8_t)(s->ended | s->closing << 1 | s->shut << 2));
-	put_block(w, s->queue + s->off, s->len - s->off);
+	put_rest(w, s->queue, s->off, s->len);
 }
 
 static void put_who(struct writer *w, const struct proxy_header *h)
@@ -100,7 +102,7 @@ static void put_conn(struct writer *w, const struct conn *c)
 	put_post(w, c);
 	put_side(w, &c->in);
 	put_side(w, &c->out);
-	put_block(w, c->early + c->early_off, c->early_len - c->early_off);
+	put_rest(w, c->early, c->early_off, c->early_len);
 	put_text(w, c->reading ? c->relay->o.proto->name : "");
 	if (!c->reading)
 		return;
