@@ -387,12 +387,13 @@ int object_open_name(struct sealer *s, const uint8_t key[CRYPTO_KEY],
 		     const uint8_t address[CRYPTO_HASH], struct bytes sealed, uint8_t *buf,
 		     struct object_meta *ret_meta)
 {
-	struct bytes body = {sealed.data + CRYPTO_NONCE, sealed.len - CRYPTO_NONCE};
+	struct bytes body;
 	int err;
 
-	if (sealed.len < CRYPTO_NONCE + CRYPTO_TAG || body.len - CRYPTO_TAG > OBJECT_META ||
-	    sealed.data[0] != OF_NAME)
+	if (sealed.len < CRYPTO_NONCE + CRYPTO_TAG ||
+	    sealed.len > CRYPTO_NONCE + OBJECT_META + CRYPTO_TAG || sealed.data[0] != OF_NAME)
 		return -EBADMSG;
+	body = (struct bytes){sealed.data + CRYPTO_NONCE, sealed.len - CRYPTO_NONCE};
 	err = cipher_open(s->cipher, key, sealed.data, (struct bytes){address, CRYPTO_HASH}, body,
 			  buf);
 	if (err < 0)
