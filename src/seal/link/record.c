@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 
+#include "base/be64.h"
 #include "seal/pki/keyblock.h"
 
 #define VERSION	 0xfefd /* DTLS 1.2 */
@@ -21,21 +22,6 @@ struct record_key {
 	/* what is being opened */
 	const uint8_t *at, *tag;
 };
-
-static void put64(uint8_t *at, uint64_t v)
-{
-	for (int i = 0; i < 8; i++)
-		at[i] = (uint8_t)(v >> (56 - 8 * i));
-}
-
-static uint64_t get64(const uint8_t *at)
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | at[i];
-	return v;
-}
 
 bool record_read(struct reader *r, struct record *ret_r)
 {
@@ -61,7 +47,7 @@ bool record_nonce(struct bytes datagram, uint64_t *ret_nonce)
 
 	while (record_read(&r, &x))
 		if (x.epoch == EPOCH && x.len >= RECORD_NONCE) {
-			*ret_nonce = get64(x.data);
+			*ret_nonce = be64_get(x.data);
 			return true;
 		}
 	return false;
@@ -177,8 +163,8 @@ static bool begin(struct record_key *k, uint8_t type, uint64_t seq, uint64_t non
 	int n;
 
 	memcpy(iv, k->iv, RECORD_IV);
-	put64(iv + SALT, k->explicit ? nonce : get64(k->iv + SALT) ^ number(seq));
-	put64(aad, number(seq));
+	be64_put(iv + SALT, k->explicit ? nonce : be64_get(k->iv + SALT) ^ number(seq));
+	be64_put(aad, number(seq));
 	aad[8] = type;
 	aad[9] = VERSION >> 8;
 	aad[10] = VERSION & 0xff;
@@ -199,11 +185,11 @@ size_t record_seal(struct record_key *k, enum record_type type, uint64_t seq,
 	out[0] = (uint8_t)type;
 	out[1] = VERSION >> 8;
 	out[2] = VERSION & 0xff;
-	put64(out + 3, number(seq));
+	be64_put(out + 3, number(seq));
 	out[11] = (uint8_t)(body >> 8);
 	out[12] = (uint8_t)body;
 	if (k->explicit) {
-		put64(at, nonce);
+		be64_put(at, nonce);
 		at += RECORD_NONCE;
 	}
 	if (!begin(k, (uint8_t)type, seq, nonce, len))
@@ -234,7 +220,8 @@ int record_open_begin(struct record_key *k, const struct record *r)
 		return -EBADMSG;
 	k->at = r->data + (k->explicit ? RECORD_NONCE : 0);
 	k->tag = k->at + len;
-	return begin(k, r->type, r->seq, k->explicit ? get64(r->data) : 0, (size_t)len) ? 0 : -EIO;
+	return begin(k, r->type, r->seq, k->explicit ? be64_get(r->data) : 0, (size_t)len) ? 0
+											   : -EIO;
 }
 
 int record_open_some(struct record_key *k, size_t len, uint8_t *ret_data)

@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 
+#include "base/be64.h"
 #include "seal/pki/keyblock.h"
 
 #define TAG	 16
@@ -69,21 +70,6 @@ static const struct suite *suite_of(uint16_t version, uint16_t id)
 		if (suites[i].id == id && suites[i].version == version)
 			return &suites[i];
 	return NULL;
-}
-
-static void put64(uint8_t *at, uint64_t v)
-{
-	for (int i = 0; i < 8; i++)
-		at[i] = (uint8_t)(v >> (56 - 8 * i));
-}
-
-static uint64_t get64(const uint8_t *at)
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | at[i];
-	return v;
 }
 
 /* --- keys ------------------------------------------------------------------------ */
@@ -263,7 +249,7 @@ void traffic_watch(struct traffic_watch *w, struct bytes written)
 			continue;
 		w->found = w->have == sizeof(w->head);
 		if (w->found)
-			w->nonce = get64(w->head + TRAFFIC_HEAD);
+			w->nonce = be64_get(w->head + TRAFFIC_HEAD);
 		w->changed = w->changed || w->head[0] == SSL3_RT_CHANGE_CIPHER_SPEC;
 		w->left = (uint16_t)(w->head[3] << 8 | w->head[4]);
 		w->have = 0;
@@ -279,12 +265,12 @@ static bool begin(struct traffic *t, const uint8_t *head, uint64_t nonce, size_t
 	int n;
 
 	memcpy(iv, t->iv, IV);
-	put64(iv + SALT, t->explicit ? nonce : get64(t->iv + SALT) ^ t->s.seq);
+	be64_put(iv + SALT, t->explicit ? nonce : be64_get(t->iv + SALT) ^ t->s.seq);
 	if (EVP_CipherInit_ex2(t->ctx, NULL, NULL, iv, -1, NULL) != 1)
 		return false;
 	if (t->is13) /* RFC 8446 §5.2 */
 		return EVP_CipherUpdate(t->ctx, NULL, &n, head, TRAFFIC_HEAD) == 1;
-	put64(aad, t->s.seq);
+	be64_put(aad, t->s.seq);
 	memcpy(aad + 8, head, 3);
 	aad[11] = (uint8_t)(len >> 8);
 	aad[12] = (uint8_t)len;
@@ -304,7 +290,7 @@ size_t traffic_seal(struct traffic *t, uint8_t type, const uint8_t *data, size_t
 	out[3] = (uint8_t)(body >> 8);
 	out[4] = (uint8_t)body;
 	if (t->explicit) {
-		put64(at, nonce);
+		be64_put(at, nonce);
 		at += EXPLICIT;
 	}
 	if (!begin(t, out, nonce, len) || EVP_CipherUpdate(t->ctx, at, &n, data, (int)len) != 1)
@@ -350,7 +336,7 @@ int traffic_open(struct traffic *t, const uint8_t *record, size_t len, uint8_t *
 	content = len - over;
 	if (content > (size_t)TRAFFIC_CONTENT + t->is13)
 		return -EMSGSIZE;
-	if (!begin(t, record, t->explicit ? get64(record + TRAFFIC_HEAD) : 0, content) ||
+	if (!begin(t, record, t->explicit ? be64_get(record + TRAFFIC_HEAD) : 0, content) ||
 	    (content && EVP_CipherUpdate(t->ctx, ret_data, &n, at, (int)content) != 1) ||
 	    EVP_CIPHER_CTX_ctrl(t->ctx, EVP_CTRL_AEAD_SET_TAG, TAG,
 				(void *)(uintptr_t)(at + content)) != 1 ||
