@@ -339,6 +339,14 @@ static bool is_staged(struct upkeep *u)
 	return false;
 }
 
+/* Without the kernel's floor nothing keeps what comes while no gateway is there. */
+static bool keeps(const struct upkeep *u)
+{
+	char name[16];
+
+	return gateway_capture(&u->gateways->ward, name, sizeof(name)) && strcmp(name, "xdp") == 0;
+}
+
 static struct upkeep_outcome replace_itself(struct upkeep *u)
 {
 	static const char *const check[] = {"update", "check", NULL}, *const approve[] = {
@@ -366,10 +374,12 @@ static struct upkeep_outcome replace_itself(struct upkeep *u)
 	actor_sleep(CALM_MS);
 	k = board_judge(u->board, u->patient, from, clock_mono_ns() - 1000 * NSEC_PER_MSEC);
 	kept = flows_kept(u->board, &before, &after, &k);
-	o.good = o.good && kept == BOARD_PUMPS + 1 && !k.foreign && !k.flat;
+	o.good = o.good && kept == BOARD_PUMPS + 1 && !k.foreign && !k.flat &&
+		 !(keeps(u) && k.intact + k.late < k.expected);
 	snprintf(o.what, sizeof(o.what),
-		 "%u of %d flows go on, %u of %u blocks of vital signs, %.0f s", kept,
-		 BOARD_PUMPS + 1, k.intact, k.expected, took);
+		 "%u of %d flows go on, %u of %u blocks of vital signs, none later than %.1f s; "
+		 "%.0f s",
+		 kept, BOARD_PUMPS + 1, k.intact + k.late, k.expected, k.latest_ms / 1000.0, took);
 	reason_of_gateway(u, "update.release_started", &o);
 	return o;
 }
