@@ -260,7 +260,7 @@ slotted() {
 	update check >/dev/null
 	soon 15000 rolled "slotted-$1" proposed && update approve "slotted-$1" >/dev/null
 }
-boots() { [ "$(cat "$dir/p3/run/slot" "$dir/p3/run/version" 2>/dev/null | tr '\n' ' ')" = "$1 $2" ]; }
+boots() { [ "$(cat "$dir/p3/run/slot" 2>/dev/null) $(cat "$dir/p3/run/version")" = "$1 $2" ]; }
 holds() { cmp -s "$dir/p3/slot-$1" "$dir/p3/in-$2"; }
 # image VERSION: what its bundle has in it, to compare with.
 image() { (cd test/agent && python3 -c 'import slotted, sys; sys.stdout.buffer.write(slotted.image(sys.argv[1]))' "$1") >"$dir/p3/in-$1"; }
@@ -283,7 +283,7 @@ else
 	check "RAUC: a bundle of its maker's is installed and kept" soon 60000 rolled slotted-2.0 done
 	check "RAUC: it runs from the other slot" boots b 2.0
 	check "RAUC: which holds what was signed, and the first what it held" eval 'holds b 2.0 && holds a 1.0'
-	check "RAUC: its boot loader has both for good" [ "$(cat "$dir/p3/boot/a" "$dir/p3/boot/b" | tr '\n' ' ')" = "good good " ]
+	check "RAUC: its boot loader has both for good" [ "$(cat "$dir/p3/boot/a") $(cat "$dir/p3/boot/b")" = "good good" ]
 	slotted 3.0 ill
 	check "RAUC: one that is not well goes back by itself" soon 60000 step slotted-3.0 pump-3 undone
 	check "RAUC: the slot before runs" soon 10000 boots b 2.0
