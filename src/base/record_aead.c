@@ -205,8 +205,7 @@ int record_aead_check(struct record_aead *a, const uint8_t tag[RECORD_AEAD_TAG])
 	uint8_t none[RECORD_AEAD_TAG];
 	size_t n;
 
-	return a->f->set(a->ctx, params) == 1 &&
-			       a->f->final(a->ctx, none, &n, sizeof(none)) == 1
+	return a->f->set(a->ctx, params) == 1 && a->f->final(a->ctx, none, &n, sizeof(none)) == 1
 		       ? 0
 		       : -EBADMSG;
 }

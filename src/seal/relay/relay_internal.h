@@ -72,7 +72,6 @@ struct conn {
 	struct post post;
 	bool is13;		 /* TLS 1.3 */
 	struct reading *reading; /* NULL: nothing is read */
-	struct tls_peer peer;
 	enum conn_state state;
 	bool waits; /* for its signature */
 	bool told;  /* its opening */
@@ -85,6 +84,7 @@ struct conn {
 	size_t early_off, early_len;
 	uint64_t bytes[2];
 	struct proxy_header who; /* who connected, to where */
+	struct tls_peer peer;	 /* long, and behind what each message needs */
 };
 
 struct told {
