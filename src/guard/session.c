@@ -227,7 +227,7 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 }
 
 /* How many of the end's ready bytes are done with, and whether nobody looked at them. */
-static size_t read_ready(struct sessions *s, struct session *n, const struct proto_input *in,
+static size_t read_ready(struct sessions *s, struct session *n, struct proto_input *in,
 			 bool *ret_blind)
 {
 	size_t used = 0;
@@ -443,6 +443,12 @@ void session_prefetch_talk(const struct flow *f)
 		return;
 	__builtin_prefetch(talk, 1);
 	__builtin_prefetch(talk + 64, 1);
+	__builtin_prefetch(talk + 128, 1);
+	__builtin_prefetch(talk + 192, 1);
+	if (n->stream.half[0].buf)
+		__builtin_prefetch(n->stream.half[0].buf, 1);
+	if (n->stream.half[1].buf)
+		__builtin_prefetch(n->stream.half[1].buf, 1);
 }
 
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,

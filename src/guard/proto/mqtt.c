@@ -15,14 +15,15 @@ struct alias {
 	uint8_t topic[ALIAS_MAX];
 };
 
+/* What every packet looks at comes first. */
 struct state {
-	struct alias alias[2][ALIASES];
 	uint8_t version;
 	bool connected;
 	bool answered;	       /* the server sent its CONNACK */
 	bool knows_client;     /* `client` is right */
 	uint8_t client;	       /* which end */
 	uint8_t next_alias[2]; /* to be overwritten */
+	struct alias alias[2][ALIASES];
 };
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
 
