@@ -96,6 +96,7 @@ people() {
 console() {
 	count test/console/api.py build-asan/test/console-kit
 	count test/console/holdings.py build-asan/test/console-kit
+	count test/console/custody.py build-asan/test/console-kit
 	count test/console/page.py build-asan/test/console-kit
 	count test/console/report.py build/bedwarden
 	count test/console/guess.py build/test/console-kit
