@@ -239,7 +239,20 @@ static const json_t *find(const json_t *list, const char *key, const char *text)
 	return NULL;
 }
 
-/* What was fetched and what is in place, the newer of a name first; what is installed is so marked. */
+static bool is_listed(const json_t *list, const json_t *target)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach (list, i, o)
+		if (strcmp(listing_text(o, "name"), listing_text(target, "name")) == 0 &&
+		    strcmp(listing_text(o, "sha256"), listing_text(target, "sha256")) == 0)
+			return true;
+	return false;
+}
+
+/* What was fetched and what is in place, the newer of a name first; what is installed is so marked.
+ * The same of both is there once. */
 static json_t *all_targets(const struct updates *u)
 {
 	json_t *fetched = json_object_get(u->fetched, "targets"),
@@ -251,8 +264,11 @@ static json_t *all_targets(const struct updates *u)
 	for (unsigned round = 0; round < 2; round++)
 		json_array_foreach ((round == 0) == stick ? place : fetched, i, o) {
 			const json_t *same = find(place, "name", listing_text(o, "name"));
-			json_t *copy = json_copy(o);
+			json_t *copy;
 
+			if (is_listed(list, o))
+				continue;
+			copy = json_copy(o);
 			if (same &&
 			    strcmp(listing_text(same, "sha256"), listing_text(o, "sha256")) == 0) {
 				json_object_set(copy, "installed",
