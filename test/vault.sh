@@ -274,6 +274,14 @@ else
 	kill -9 $mounted
 	wait $mounted 2>/dev/null
 	check "mount: killed, the folder is empty again" hidden
+	stayed=0
+	for n in 1 2 3 4 5 6 7 8 9 10; do
+		shown || stayed=$((stayed + 1))
+		kill -$((n % 2 ? 9 : 15)) $mounted
+		wait $mounted 2>/dev/null
+		hidden || { stayed=$((stayed + 1)); fusermount3 -uz m; }
+	done
+	check "mount: killed or ended ten times, at once, it never stays" [ $stayed = 0 ]
 	# One byte in the middle of an object of its own pack is another.
 	"$bw" vault init damaged --holder file >/dev/null 2>&1
 	head -c 2000000 /dev/urandom >noise && "$bw" vault put damaged noise src/empty >/dev/null
@@ -287,7 +295,7 @@ else
 	kill $mounted # what Ctrl-C does, too; here that is ignored
 	wait $mounted && ok "mount: a signal ends it" || not "mount: a signal ends it"
 	if [ "$(id -u)" = 0 ]; then
-		hidden && shown --allow-other
+		check "mount: for others" eval 'hidden && shown --allow-other'
 		nobody cat "$dir"/m/file/*/src/empty >/dev/null && ok "mount: --allow-other shows it to others" || not "mount: --allow-other shows it to others"
 		kill $mounted && wait $mounted
 	fi
