@@ -326,6 +326,25 @@ check "a hot folder takes them all" [ -z "$(ls oddhot)" ]
 vault get o -c hot -C oddagain >/dev/null 2>&1
 check "and none is lost" diff -r odd oddagain/oddhot
 
+# --- trees of every shape ------------------------------------------------------------------------
+mkdir tree && echo plain >tree/plain && ln -s plain tree/link && ln -s /etc tree/away && mkfifo tree/pipe && : >tree/.hidden
+python3 - <<-'P'
+	import os
+	os.chdir("tree")
+	for i in range(600): # deeper than there are descriptors, were each level to hold two
+	    os.mkdir("d"); os.chdir("d")
+	open("deep", "w").write("deep")
+P
+check "a tree that is 600 folders deep is put" bash -c 'ulimit -n 1024 && exec "$@"' - "$bw" vault put o tree -c tree
+"$bw" vault put o tree -c tree >/dev/null 2>put.err
+check "links and pipes in it are left out, and said" [ "$(grep -c 'no plain file, left out' put.err)" = 3 ]
+vault get o -c tree -C treeback >/dev/null 2>&1
+check "all else comes back" [ "$(cd treeback/tree && find . -type f | wc -l)" = 3 -a "$(find treeback -name deep -exec cat {} +)" = deep ]
+vault put o tree/link >/dev/null 2>err && not "a link that is named is refused" || check "a link that is named is refused" grep -q 'tree/link: a symbolic link' err
+vault put o tree/none tree/plain >/dev/null 2>err && not "one that is not there is said" || check "one that is not there is said" grep -q 'tree/none: No such file' err
+check "one name for one file" vault put o tree/plain --name elsewhere
+vault get o elsewhere 2>/dev/null | grep -qx plain && ok "by which it is found" || not "by which it is found"
+
 # --- a disk that is full ----------------------------------------------------------------------------
 mkdir small
 if mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then
