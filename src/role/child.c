@@ -80,6 +80,7 @@ int child_start(struct child *c, const struct child_start *how, uint64_t now_ns)
 
 	respawn_started(&c->respawn, now_ns);
 	c->heard_ns = now_ns;
+	c->unheard = 0;
 	c->ready = c->stopping = false;
 	if (how->fd_count > CHILD_FDS_MAX)
 		return -EINVAL;
