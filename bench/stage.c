@@ -26,7 +26,6 @@
 #define FRAME_LEN 110
 #define BURST	  64	   /* as many as the guard and `inspect` take at once */
 #define LEAST	  4000000u /* packets a measurement takes */
-#define PACE_NS	  4000u	   /* between two of them: who is silent for long changes places */
 #define SETTLE	  18	   /* rounds until nobody reads or counts any conversation any more */
 
 struct bench {
@@ -275,7 +274,7 @@ static double whole(struct bench *b, bool judged)
 
 			for (unsigned k = 0; k < BURST; k++)
 				f[k] = (struct frame){.data = {b->laid[n + k], FRAME_LEN},
-						      .time_ns = now += PACE_NS,
+						      .time_ns = now,
 						      .wire_len = FRAME_LEN,
 						      .ifindex = 1,
 						      .link = LINK_ETHERNET,
