@@ -37,6 +37,8 @@ unit() {
 
 pcap() {
 	count test/pcap/run.sh build-asan/bedwarden
+	count test/pcap/inspect.sh build-asan/bedwarden
+	count test/pcap/recut.py build-asan/bedwarden
 	count test/pcap/learn.sh build-asan/bedwarden
 	count test/pcap/real.sh build-asan/bedwarden
 	count test/pcap/tshark.sh build-asan/bedwarden
@@ -94,6 +96,7 @@ people() {
 console() {
 	count test/console/api.py build-asan/test/console-kit
 	count test/console/holdings.py build-asan/test/console-kit
+	count test/console/custody.py build-asan/test/console-kit
 	count test/console/page.py build-asan/test/console-kit
 	count test/console/report.py build/bedwarden
 	count test/console/guess.py build/test/console-kit

@@ -27,5 +27,8 @@ struct audit_entry trail_entry(const struct call_asker *by);
 const char *trail_broken(const struct keeper *k);
 
 extern const struct call_row audit_calls[];
+/* One of them: trail_export.c. */
+json_t *trail_export(struct keeper *k, const struct call_asker *by, const json_t *args,
+		     struct call_error *ret_error);
 
 #endif

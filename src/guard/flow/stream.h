@@ -16,8 +16,8 @@
  */
 #include "guard/flow/flow.h"
 
-#define STREAM_LEAST 256 /* bytes of the smallest buffer; each size is twice the one before */
-#define STREAM_KINDS 8	 /* of buffers that are kept for the next */
+#define STREAM_LEAST 128 /* bytes of the smallest buffer; each size is twice the one before */
+#define STREAM_KINDS 9	 /* of buffers that are kept for the next */
 #define STREAM_AHEAD 8	 /* pieces ahead of a hole that are kept apart, an end */
 
 /* One end's bytes. Sequence numbers throughout; a half is known once its first byte is. */
@@ -74,7 +74,8 @@ void stream_free(struct stream *s, struct stream_pool *pool);
 /*
  * The packet confirms what the other end said: that need not be kept any longer.
  * How many bytes the other end's reader will never see because the confirmed
- * ones did not come by here; stream_ready() of that end may have more then.
+ * ones did not come by here; stream_ready() of that end may have more then, to be
+ * read before the next call: until one answers 0 there may be more such holes.
  */
 uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct packet *p,
 			unsigned end);
