@@ -126,6 +126,13 @@ FLOOR_FN int floor_match_as(struct floor_tables *t, struct floor_work *w, int re
 #define FLOOR_DOOR_MAC	2 /* the workstation's hardware address is in the frame */
 #define FLOOR_DOOR_DATA 4 /* the device began: a door of GATE_DOOR_BACK */
 
+/* Is it open, and for who is at that port of the other end? */
+FLOOR_FN int floor_door_open(struct floor_tables *t, const struct gate_grant *g, __u16 other)
+{
+	return g && g->until_ns > floor_boot_ns(t) &&
+	       (!(g->flags & GATE_GRANT_MET) || g->port_hi == other);
+}
+
 /*
  * The grant under which the packet may pass between the device's service and
  * its other end: its id, or 0. Sets GATE_VERDICT_RECORD.
@@ -138,6 +145,7 @@ FLOOR_FN __u32 floor_grant(struct floor_tables *t, struct floor_work *w, __u32 d
 	const struct gate_grant *g;
 	int back = how & FLOOR_DOOR_BACK, data = how & FLOOR_DOOR_DATA;
 	__u16 port = !back == !data ? p->dport : p->sport;
+	__u16 other = !back == !data ? p->sport : p->dport;
 
 	if (!d || (d->flags & GATE_DEVICE_STRANGER) || !(p->flags & FLOOR_HAS_PORTS))
 		return 0;
@@ -149,16 +157,14 @@ FLOOR_FN __u32 floor_grant(struct floor_tables *t, struct floor_work *w, __u32 d
 	k->kind = data ? GATE_DOOR_BACK : GATE_DOOR_SERVICE;
 	k->pad[0] = k->pad[1] = 0;
 	g = floor_door(t, k);
-	if (!g && data)
-		return 0;
-	if (!g) {
+	if (!floor_door_open(t, g, other)) {
+		if (data)
+			return 0;
 		k->port = 0;
 		g = floor_door(t, k);
-		if (!g || port < g->port_lo || port > g->port_hi)
+		if (!floor_door_open(t, g, other) || port < g->port_lo || port > g->port_hi)
 			return 0;
 	}
-	if (g->until_ns <= floor_boot_ns(t))
-		return 0;
 	if ((how & FLOOR_DOOR_MAC) && !(g->flags & GATE_GRANT_ANY_MAC) &&
 	    !floor_mac_equal(g->mac, back ? p->dst_mac : p->src_mac))
 		return 0;

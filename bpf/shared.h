@@ -209,17 +209,18 @@ struct gate_grant_key {
 enum gate_door_kind { GATE_DOOR_SERVICE = 0, GATE_DOOR_BACK = 1 };
 
 struct gate_grant {
-	__u64 until_ns; /* CLOCK_BOOTTIME, which goes on while the machine sleeps */
-	__u32 id;	/* never 0 */
-	__u16 port_lo, port_hi;
-	__u8 mac[6]; /* the workstation's, which it must send from and be sent to */
-	__u8 flags;  /* GATE_GRANT_* */
+	__u64 until_ns;		/* CLOCK_BOOTTIME, which goes on while the machine sleeps */
+	__u32 id;		/* never 0 */
+	__u16 port_lo, port_hi; /* of GATE_GRANT_MET port_hi is the other end's */
+	__u8 mac[6];		/* the workstation's, which it must send from and be sent to */
+	__u8 flags;		/* GATE_GRANT_* */
 	__u8 pad;
 };
 
 #define GATE_GRANT_ANY_MAC 1 /* behind a router: known by its address alone */
 #define GATE_GRANT_RECORD  2 /* kept as evidence: must not pass where nobody inspects */
 #define GATE_GRANT_DATA	   4 /* a guard may announce further doors, for data (FTP, TFTP) */
+#define GATE_GRANT_MET	   8 /* announced, and met: of that conversation alone from then on */
 
 #define GATE_GRANTS 1024 /* entries at most */
 

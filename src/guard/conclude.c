@@ -355,9 +355,11 @@ void engine_conclude(struct engine *e, struct work *w)
 		watch_refused(e, w);
 	else if ((f = observe(e, w, &end)))
 		told = read_packet(e, w, f, end);
-	if (__builtin_expect(w->v.grant && f && w->v.action != GATE_DROP, 0))
+	if (__builtin_expect(w->v.grant && f && w->v.action != GATE_DROP, 0)) {
 		doors_see(e->doors, &w->hint.key, w->hint.sender, &w->p, &w->v, w->ifindex,
 			  e->now_ns);
+		engine_door_met(e, f, w->v.grant);
+	}
 	note_conduct(e, w);
 	if (e->o.archive)
 		archive_settle(e->o.archive, w->v.action != GATE_DROP);

@@ -48,6 +48,9 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 	session_end(e->sessions, f);
 	if (e->o.announce && how == FLOW_CLOSED)
 		engine_control_ended(e, f);
+	if (__builtin_expect(e->met < e->grant_count, 0) &&
+	    (how == FLOW_CLOSED || how == FLOW_TIMEOUT))
+		engine_door_left(e, f);
 	if (how == FLOW_EVICTED)
 		e->stats.flows_evicted++;
 	if (e->ration && !f->reason && how != FLOW_SHUTDOWN &&

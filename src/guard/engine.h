@@ -27,9 +27,21 @@ typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const stru
 typedef void (*engine_block_fn)(void *arg, const struct gate_flow_key *key, enum reason why,
 				uint64_t for_ns);
 
-/* A door for data that a conversation under a grant announced, or `over` the last one that it did.
- * 0: it is being opened, and engine_set_grants() comes. */
-typedef int (*engine_announce_fn)(void *arg, const struct gate_grant_row *row, bool over);
+/*
+ * Doors for data that a conversation under a grant announces, one after the other. Where one stands
+ * that has not been met, the next one takes its place; one that was met is of the conversation that
+ * did, whose other end has `other_port`, until that has ended.
+ */
+enum engine_door {
+	ENGINE_DOOR_OPEN,
+	ENGINE_DOOR_MET,
+	ENGINE_DOOR_LEFT, /* what had met it has ended */
+	ENGINE_DOOR_OVER, /* what announced it has ended */
+};
+/* `by` is the conversation that announced it (its flow_id): another one may have announced the same
+ * since. Of ENGINE_DOOR_OPEN 0: it is being opened, and engine_set_grants() comes. */
+typedef int (*engine_announce_fn)(void *arg, const struct gate_grant_row *row,
+				  enum engine_door what, uint64_t by, uint16_t other_port);
 
 /*
  * Sealed links, by the number of the peer gateway: whether it takes frames, and a frame for it,

@@ -68,6 +68,7 @@ struct engine {
 		uint64_t flow_id; /* 0: free */
 		struct gate_grant_row row;
 	} controls[ENGINE_CONTROLS]; /* what they announced last */
+	uint32_t met;		     /* of `grants` the first one that was announced and met */
 	uint64_t boot_ns;	     /* CLOCK_BOOTTIME, as last told */
 	struct capture *capture;     /* of the call that is on */
 	uint64_t now_ns;	     /* never goes back */
@@ -118,6 +119,10 @@ void engine_announced(struct engine *e, const struct session_message *m);
 /* Is it said under a grant, and hides from here on what is announced? */
 bool engine_hidden(const struct engine *e, const struct session_message *m);
 bool engine_hold(struct engine *e, const struct frame *f, uint32_t out);
+/* A packet that passed under a grant: does its conversation meet a door that was announced? */
+void engine_door_met(struct engine *e, const struct flow *f, uint32_t grant);
+/* A conversation has ended, which may have met one. */
+void engine_door_left(struct engine *e, const struct flow *f);
 void engine_release(struct engine *e, bool all);
 void engine_control_ended(struct engine *e, const struct flow *f);
 /* What the rooms call back; `arg` is the engine. */

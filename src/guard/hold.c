@@ -14,18 +14,26 @@ static const struct gate_grant_row *row_of(const struct engine *e, const struct 
 		const struct gate_grant_row *r = &e->grants[i];
 
 		if (r->grant.id == grant && r->key.kind == GATE_DOOR_SERVICE &&
-		    r->key.proto == f->key.proto && r->grant.port_lo <= port &&
-		    port <= r->grant.port_hi)
+		    !(r->grant.flags & GATE_GRANT_MET) && r->key.proto == f->key.proto &&
+		    r->grant.port_lo <= port && port <= r->grant.port_hi)
 			return r;
 	}
 	return NULL;
 }
 
+/* By the service's own range: then nothing has to be opened. */
 static bool is_open(const struct engine *e, const struct gate_grant_row *row)
 {
-	for (uint32_t i = 0; i < e->grant_count; i++)
-		if (memcmp(&e->grants[i].key, &row->key, sizeof(row->key)) == 0)
+	struct gate_grant_key range = row->key;
+
+	range.port = 0;
+	for (uint32_t i = 0; i < e->grant_count; i++) {
+		const struct gate_grant_row *r = &e->grants[i];
+
+		if (memcmp(&r->key, &range, sizeof(range)) == 0 &&
+		    r->grant.port_lo <= row->key.port && row->key.port <= r->grant.port_hi)
 			return true;
+	}
 	return false;
 }
 
@@ -57,7 +65,8 @@ void engine_announced(struct engine *e, const struct session_message *m)
 	grant = row_of(e, m->flow, v->grant);
 	if (!grant || !announce_door(m, grant, &row) || is_open(e, &row))
 		return;
-	e->announced = e->o.announce(e->o.announce_arg, &row, false) == 0;
+	e->announced =
+		e->o.announce(e->o.announce_arg, &row, ENGINE_DOOR_OPEN, m->flow->id, 0) == 0;
 	remember(e, m->flow->id, &row);
 }
 
@@ -76,7 +85,55 @@ void engine_control_ended(struct engine *e, const struct flow *f)
 			continue;
 		e->controls[i].flow_id = 0;
 		if (f->key.proto == PROTO_TCP)
-			(void)e->o.announce(e->o.announce_arg, &e->controls[i].row, true);
+			(void)e->o.announce(e->o.announce_arg, &e->controls[i].row,
+					    ENGINE_DOOR_OVER, f->id, 0);
+	}
+}
+
+/* Whoever began it came from `other`, to the door that the row of this key is. */
+static bool is_door_of(const struct gate_grant_row *r, const struct flow *f)
+{
+	unsigned came = f->starter, met = !f->starter;
+	unsigned peer = r->key.kind == GATE_DOOR_BACK ? met : came;
+
+	return r->key.port && r->key.port == f->key.port[met] && r->key.proto == f->key.proto &&
+	       r->key.segment == f->key.segment &&
+	       memcmp(&r->key.peer, &f->key.ip[peer], sizeof(r->key.peer)) == 0;
+}
+
+void engine_door_met(struct engine *e, const struct flow *f, uint32_t grant)
+{
+	uint64_t n = f->packets[0] + f->packets[1];
+	bool data = false;
+
+	/* What was said once may be lost: said again, ever less often, until it is so. Not by the last
+	 * packets of one before, where the device listens at the same port again. */
+	if (!e->o.announce || (n & (n - 1)) || f->state == TCP_FIN_WAIT || f->state == TCP_CLOSED ||
+	    f->state == TCP_RESET)
+		return;
+	for (uint32_t i = 0; i < e->grant_count; i++) {
+		const struct gate_grant_row *r = &e->grants[i];
+
+		data |= r->grant.id == grant && (r->grant.flags & GATE_GRANT_DATA);
+		if (!data || r->grant.id != grant ||
+		    (r->grant.flags & (GATE_GRANT_DATA | GATE_GRANT_MET)) || !is_door_of(r, f))
+			continue;
+		(void)e->o.announce(e->o.announce_arg, r, ENGINE_DOOR_MET, 0,
+				    f->key.port[f->starter]);
+		return;
+	}
+}
+
+void engine_door_left(struct engine *e, const struct flow *f)
+{
+	uint16_t other = f->key.port[f->starter];
+
+	for (uint32_t i = e->met; e->o.announce && i < e->grant_count; i++) {
+		const struct gate_grant_row *r = &e->grants[i];
+
+		if ((r->grant.flags & GATE_GRANT_MET) && r->grant.port_hi == other &&
+		    is_door_of(r, f))
+			(void)e->o.announce(e->o.announce_arg, r, ENGINE_DOOR_LEFT, 0, other);
 	}
 }
 

@@ -5,8 +5,8 @@
  * (role/holdings.h): put, destroy, new keys. The calls vault.put, vault.shred, vault.keys,
  * vault.rotate and vault.recipient.
  *
- * What may take its time is done by the intake's thread, one such thing at a time; whoever asked is told
- * after a while that it goes on. Who holds the keys is changed on the box alone: that takes secrets
+ * What may take its time is done by the intake's thread, one such thing at a time; whoever asked is
+ * told after a while that it goes on. Who holds the keys is changed on the box alone: that takes secrets
  * which are typed there.
  */
 #include "role/keeper.h"

@@ -74,6 +74,13 @@ struct errand {
 	struct errand_words words;
 };
 
+/* A door for data, see grants.c. */
+struct announced {
+	struct gate_grant_row row;
+	uint64_t alone_ns; /* CLOCK_BOOTTIME: until then somebody has to come; 0: somebody has */
+	uint64_t by;	   /* flow_id of what announced it */
+	uint16_t other_port;
+};
 #define GATEWAY_ANNOUNCED 128 /* doors for data, of all grants; */
 #define GRANT_ANNOUNCED	  8   /* of one: the oldest makes room */
 
@@ -95,7 +102,7 @@ struct gateway {
 		grants[GATE_GRANTS]; /* in force, as the keeper last said, if it has */
 	uint32_t grant_count;
 	bool grants_known;
-	struct gate_grant_row announced[GATEWAY_ANNOUNCED]; /* by guards, oldest first */
+	struct announced announced[GATEWAY_ANNOUNCED]; /* by guards, oldest first */
 	uint32_t announced_count;
 	struct member members[MEMBERS_MAX];
 	unsigned member_count;

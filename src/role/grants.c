@@ -6,10 +6,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "guard/capture/gate.h"
+#include "guard/engine.h"
 
 /* Whatever the keeper says, no door stays open for longer without being told again. */
 #define LONGEST_NS (24 * 3600 * NSEC_PER_SEC)
 #define PORT_MIN   1024 /* of what a guard announces: below are services */
+/* That a door for data waits for whoever it was announced to: the kernel shuts it then. */
+#define ALONE_NS (10 * NSEC_PER_SEC)
 
 /* The keeper's doors, and behind them the guards'. */
 static uint32_t all_rows(const struct gateway *g, struct gate_grant_row ret_rows[GATE_GRANTS])
@@ -18,7 +21,7 @@ static uint32_t all_rows(const struct gateway *g, struct gate_grant_row ret_rows
 
 	memcpy(ret_rows, g->grants, count * sizeof(*ret_rows));
 	for (uint32_t i = 0; i < g->announced_count && count < GATE_GRANTS; i++)
-		ret_rows[count++] = g->announced[i];
+		ret_rows[count++] = g->announced[i].row;
 	return count;
 }
 
@@ -70,11 +73,13 @@ static void forget(struct gateway *g, uint32_t i)
 		(g->announced_count - i) * sizeof(*g->announced));
 }
 
-/* They live as their grant does: its end, its workstation. */
+/* They live as their grant does: its end, its workstation. Before somebody has come not for long, and
+ * from then on for that conversation alone. */
 static void follow_parents(struct gateway *g)
 {
 	for (uint32_t i = g->announced_count; i-- > 0;) {
-		struct gate_grant_row *r = &g->announced[i];
+		struct announced *x = &g->announced[i];
+		struct gate_grant_row *r = &x->row;
 		const struct gate_grant_row *from = parent_of(g, &r->key, r->grant.id);
 		uint16_t port = r->key.port;
 
@@ -85,6 +90,12 @@ static void follow_parents(struct gateway *g)
 		r->grant = from->grant;
 		r->grant.flags &= (uint8_t)~GATE_GRANT_DATA;
 		r->grant.port_lo = r->grant.port_hi = port;
+		if (x->alone_ns && x->alone_ns < r->grant.until_ns)
+			r->grant.until_ns = x->alone_ns;
+		if (!x->alone_ns) {
+			r->grant.flags |= GATE_GRANT_MET;
+			r->grant.port_hi = x->other_port;
+		}
 	}
 }
 
@@ -131,7 +142,7 @@ static uint32_t find(const struct gateway *g, const struct gate_grant_key *key)
 {
 	uint32_t i = 0;
 
-	while (i < g->announced_count && memcmp(&g->announced[i].key, key, sizeof(*key)) != 0)
+	while (i < g->announced_count && memcmp(&g->announced[i].row.key, key, sizeof(*key)) != 0)
 		i++;
 	return i;
 }
@@ -142,7 +153,7 @@ static void make_room(struct gateway *g, uint32_t id)
 	uint32_t own = 0, oldest = 0;
 
 	for (uint32_t i = g->announced_count; i-- > 0;)
-		if (g->announced[i].grant.id == id) {
+		if (g->announced[i].row.grant.id == id) {
 			own++;
 			oldest = i;
 		}
@@ -152,28 +163,64 @@ static void make_room(struct gateway *g, uint32_t id)
 		forget(g, 0);
 }
 
+/* What became of one. False: nothing that anybody would have to be told. */
+static bool settle(struct gateway *g, uint32_t at, const struct setup_announced *a)
+{
+	struct announced *x = &g->announced[at];
+	bool met = at < g->announced_count && !x->alone_ns;
+
+	if (at == g->announced_count || x->row.grant.id != a->grant)
+		return false; /* it made room, or its grant has ended */
+	if (a->what == ENGINE_DOOR_MET) {
+		if (met)
+			return false; /* the first one has it */
+		x->alone_ns = 0;
+		x->other_port = (uint16_t)a->other_port;
+		follow_parents(g);
+		return true;
+	}
+	if ((a->what != ENGINE_DOOR_LEFT && x->by != a->by) || /* others announced it since */
+	    (a->what == ENGINE_DOOR_LEFT && (!met || x->other_port != a->other_port)))
+		return false;
+	forget(g, at);
+	return true;
+}
+
+/* Where it stands already, it was announced anew: for whoever comes next. What the same one announced
+ * before and nobody came to is shut. */
+static void open_one(struct gateway *g, uint32_t at, const struct setup_announced *a)
+{
+	if (at < g->announced_count)
+		forget(g, at);
+	for (uint32_t i = g->announced_count; i-- > 0;)
+		if (g->announced[i].alone_ns && g->announced[i].by == a->by &&
+		    g->announced[i].row.grant.id == a->grant)
+			forget(g, i);
+	make_room(g, a->grant);
+	g->announced[g->announced_count++] =
+		(struct announced){.row = {.key = a->key, .grant.id = a->grant},
+				   .by = a->by,
+				   .alone_ns = clock_boot_ns() + ALONE_NS};
+	follow_parents(g);
+}
+
 bool grants_announced(struct gateway *g, struct member *guard, const struct ipc_message *m)
 {
 	struct setup_announced a;
 	uint32_t at;
 
 	if (!setup_take(m, &a, sizeof(a)) || a.key.port < PORT_MIN || a.key.kind > GATE_DOOR_BACK ||
-	    a.key.pad[0] || a.key.pad[1])
+	    a.key.pad[0] || a.key.pad[1] || a.what > ENGINE_DOOR_OVER || a.other_port > 65535)
 		return false;
 	at = find(g, &a.key);
-	if (a.over) {
-		if (at == g->announced_count || g->announced[at].grant.id != a.grant)
-			return true; /* it made room, or its grant has ended */
-		forget(g, at);
-	} else if (!parent_of(g, &a.key, a.grant)) {
+	if (a.what == ENGINE_DOOR_OPEN && !parent_of(g, &a.key, a.grant)) {
 		grants_greet(g, guard); /* its grant ended meanwhile: that is its answer */
 		return true;
-	} else if (at == g->announced_count) {
-		make_room(g, a.grant);
-		g->announced[g->announced_count++] =
-			(struct gate_grant_row){.key = a.key, .grant.id = a.grant};
-		follow_parents(g);
 	}
+	if (a.what == ENGINE_DOOR_OPEN)
+		open_one(g, at, &a);
+	else if (!settle(g, at, &a))
+		return true;
 	(void)put_in_force(g);
 	return true;
 }

@@ -750,7 +750,8 @@ static void block(void *arg, const struct gate_flow_key *key, enum reason why, u
 }
 
 /* So it has to. Where its socket is full, the next try has to do. */
-static int announce(void *arg, const struct gate_grant_row *row, bool over)
+static int announce(void *arg, const struct gate_grant_row *row, enum engine_door what, uint64_t by,
+		    uint16_t other_port)
 {
 	struct guard *g = arg;
 	struct setup_announced a;
@@ -758,7 +759,9 @@ static int announce(void *arg, const struct gate_grant_row *row, bool over)
 	memset(&a, 0, sizeof(a));
 	a.key = row->key;
 	a.grant = row->grant.id;
-	a.over = over;
+	a.what = what;
+	a.by = by;
+	a.other_port = other_port;
 	return ipc_send(g->parent, IPC_ANNOUNCED, 0, (struct bytes){(const uint8_t *)&a, sizeof(a)},
 			-1);
 }

@@ -32,8 +32,8 @@
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
  * amend.c, pki.c, updates.c, wave.c, staff.c and its own, the calls themselves; secrets.c, what its
- * keys do for others; deposit.c, what goes into its vault; custody.c, what people put and destroy there; backups.c, the
- * copies of all of it.
+ * keys do for others; deposit.c, what goes into its vault; custody.c, what people put and destroy
+ * there; backups.c, the copies of all of it.
  */
 #include "base/ipc.h"
 #include "base/reason.h"

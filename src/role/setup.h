@@ -102,11 +102,14 @@ struct setup_block {
 	uint64_t for_ns;
 };
 
-/* A door for data under a grant that is open (guard/announce.h), or that one is over; zeroed first. */
+/* A door for data under a grant that is open (guard/announce.h), and what became of it; zeroed first. */
 struct setup_announced {
 	struct gate_grant_key key;
-	uint32_t grant; /* its id */
-	uint32_t over;
+	uint32_t grant;	     /* its id */
+	uint32_t what;	     /* enum engine_door */
+	uint64_t by;	     /* flow_id of what announced it; of ENGINE_DOOR_MET and _LEFT 0 */
+	uint32_t other_port; /* of those two: the other end's */
+	uint32_t pad;
 };
 
 /* A device of that policy said a vital sign then. */

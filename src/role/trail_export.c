@@ -13,9 +13,9 @@
 #include "role/trail.h"
 
 /*
- * The trail for whoever fetches it: as DICOM audit messages, a page at a time, or as the file that it
- * is, which `bedwarden audit verify` holds together elsewhere. What a collector is sent
- * goes by the exporter (role/exporter.h).
+ * The trail for whoever fetches it: as DICOM audit messages, a page at a time, or as the file that
+ * it is, which `bedwarden audit verify` holds together elsewhere. What a collector is sent goes by
+ * the exporter (role/exporter.h).
  */
 #define PAGE	   100
 #define PAGE_MOST  500

@@ -8,8 +8,11 @@ services.py rdp IP SECONDS         X.224, then TLS (MS-RDPBCGR 1.3.1.1), then a 
 services.py vnc IP SECONDS         RFB 3.8 up to ServerInit, then an update asked for every 20 ms
 services.py web IP SECONDS         one connection, a request every 50 ms
 services.py bounce IP OTHER PORT   PORT with another machine's address: what the server says
+services.py few IP SECONDS         the device's end of the next: an FTP server that has two ports for data, and
+                                   always listens there
+services.py doors IP TIMES         transfers by those, and who comes to a port once more, too early or too late
 """
-import json, socket, ssl, struct, sys, time
+import json, queue, socket, ssl, struct, sys, threading, time
 
 now = lambda: int(time.time() * 1000)
 
@@ -93,6 +96,101 @@ def bounce(ip, other, port):
         print(e)
 
 
+PORTS = {"EPSV": 30201, "PASV": 30202}
+BODY = b"0123456789" * 2000
+
+
+def few(ip, seconds):
+    came = {p: queue.Queue() for p in PORTS.values()}
+
+    def data(port):
+        s = socket.create_server((ip, port))
+        while True:
+            came[port].put(s.accept()[0])
+
+    def talk(c):
+        port = 0
+        c.sendall(b"220 two ports\r\n")
+        for line in c.makefile("rb"):
+            word = line.split()[0].decode().upper()
+            if word in PORTS:
+                port = PORTS[word]
+                while not came[port].empty():
+                    came[port].get().close()
+            if word == "EPSV":
+                c.sendall(b"229 Entering Extended Passive Mode (|||%d|)\r\n" % port)
+            elif word == "PASV":
+                c.sendall(b"227 Entering Passive Mode (%s,%d,%d).\r\n" % (ip.replace(".", ",").encode(), port >> 8, port & 255))
+            elif word == "RETR":
+                c.sendall(b"150 here it comes\r\n")
+                d = came[port].get()
+                if b"slow" in line:
+                    for i in range(0, len(BODY), 500):
+                        d.sendall(BODY[i:i + 500])
+                        time.sleep(0.3)
+                else:
+                    d.sendall(BODY)
+                d.close()
+                c.sendall(b"226 done\r\n")
+            else:
+                c.sendall(b"331 and?\r\n" if word == "USER" else b"230 yes\r\n")
+
+    for p in came:
+        threading.Thread(target=data, args=(p,), daemon=True).start()
+    s = socket.create_server((ip, 21))
+    s.settimeout(seconds)
+    while True:
+        threading.Thread(target=talk, args=(s.accept()[0],), daemon=True).start()
+
+
+def reached(ip, port):
+    try:
+        socket.create_connection((ip, port), 0.3).close()
+        return True
+    except OSError:
+        return False
+
+
+def fetch(ip, c, how, name):
+    c.ask(how)
+    d = socket.create_connection((ip, PORTS[how]), 5)
+    first = c.ask("RETR " + name)
+    got = b""
+    while piece := d.recv(65536):
+        got += piece
+    d.close()
+    return first[:3] == "150" and got == BODY and c.reply()[:3] == "226"
+
+
+def doors(ip, times):
+    r = {"whole": 0, "again": 0, "after": 0}
+    slow = []
+    first = Ftp(ip)
+    t = threading.Thread(target=lambda: slow.append(fetch(ip, first, "PASV", "slow")))
+    t.start()
+    for n in range(int(times)):
+        c = Ftp(ip)
+        r["whole"] += fetch(ip, c, "EPSV", "big")
+        if n % 2:
+            r["again"] += reached(ip, PORTS["EPSV"])  # the control connection stands
+        else:
+            c.f.close()
+            c.s.close()
+            r["after"] += reached(ip, PORTS["EPSV"])
+    t.join()
+    r["slow"] = slow == [True]
+    c = Ftp(ip)
+    c.ask("EPSV")
+    c.ask("PASV")
+    r["superseded"] = reached(ip, PORTS["EPSV"])
+    r["newest"] = reached(ip, PORTS["PASV"])
+    c.ask("EPSV")
+    time.sleep(11)
+    r["late"] = reached(ip, PORTS["EPSV"])
+    r["anew"] = fetch(ip, c, "EPSV", "big")
+    print(json.dumps(r), flush=True)
+
+
 def rdp(ip, seconds):
     s = socket.create_connection((ip, 3389), 5)
     want = struct.pack("<BBHI", 1, 0, 8, 1)  # RDP_NEG_REQ: TLS
@@ -141,4 +239,4 @@ if what == "bounce":
 elif what in ("ftp", "active"):
     ftp(ip, float(sys.argv[3]), what == "active")
 else:
-    {"rdp": rdp, "vnc": vnc, "web": web}[what](ip, float(sys.argv[3]))
+    {"rdp": rdp, "vnc": vnc, "web": web, "few": few, "doors": doors}[what](ip, float(sys.argv[3]))

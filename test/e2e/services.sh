@@ -95,7 +95,7 @@ with_ftp() {
 		seccomp_sandbox=NO
 		xferlog_enable=NO
 		pasv_min_port=30100
-		pasv_max_port=31099
+		pasv_max_port=30109
 		ssl_enable=YES
 		allow_anon_ssl=YES
 		force_anon_logins_ssl=NO
@@ -255,6 +255,29 @@ if [ "${have_ftp:-}" ]; then
 	check "FTP: of a service with a range the answer says that" grep -q 'those need a port that the service names' "$dir/said"
 	at ws curl -sSk --ssl-reqd --max-time 10 -o "$dir/got7" $url/big 2>"$dir/err"; whole "FTP over TLS: by a port of that range a file comes, whole" "$dir/got7" "$dir/ftp/big"
 	gate grants revoke "$(member id <"$dir/said")" >/dev/null
+fi
+
+# A device that has two ports for data, and listens there all the time: a door is for whoever it was
+# announced to, once, and not for long.
+if [ "${have_ftp:-}" ]; then
+	for p in $(ip netns pids $id-pump); do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" != vsftpd ] || kill "$p"
+	done
+	until_ms 3000 bash -c "! ip netns exec $id-pump ss -tlnH sport = :21 | grep -q ." >/dev/null
+	at pump python3 "$py" few $pump 200 2>/dev/null &
+	f=$(let_in ftp)
+	until_ms 5000 reach ws 21 >/dev/null
+	at ws timeout 150 python3 "$py" doors $pump 30 >"$dir/doors" 2>"$dir/err" || not "FTP: with two ports: $(tail -1 "$dir/err")"
+	came() { if grep -q "\"$1\": $2[,}]" "$dir/doors"; then ok "FTP: $3"; else not "FTP: $3: $(cat "$dir/doors")"; fi; }
+	came whole 30 "by the same port 30 times, a file each"
+	came again 0 "nobody comes there a second time, while the control connection stands"
+	came after 0 "nor after it"
+	came slow true "a transfer takes its time"
+	came superseded false "what was announced before is shut by the next"
+	came newest true "which is open"
+	came late false "and not for ever"
+	came anew true "but announced anew"
+	gate grants revoke "$f" >/dev/null
 fi
 
 if [ "${have_tftp:-}" ]; then

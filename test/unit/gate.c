@@ -615,11 +615,12 @@ static struct gate_grant_row door(uint8_t device, uint8_t proto, uint16_t lo, ui
 /* For the server, which rules let in already here and there, to services that they do not. */
 static void open_doors(struct floor *f)
 {
-	struct gate_grant_row rows[] = {door(0x11, 6, 9000, 9000),    door(0x11, 17, 0, 65535),
-					door(0x12, 17, 0, 65535),     door(0x12, 6, 0, 65535),
-					door(0x13, 6, 0, 65535),      door(0x12, 6, 9000, 9000),
-					door(0x11, 6, 23, 23),	      door(0x11, 6, 0x9c41, 0x9c41),
-					door(0x12, 6, 0x9c42, 0x9c42)};
+	struct gate_grant_row rows[] = {
+		door(0x11, 6, 9000, 9000),     door(0x11, 17, 0, 65535),
+		door(0x12, 17, 0, 65535),      door(0x12, 6, 0, 65535),
+		door(0x13, 6, 0, 65535),       door(0x12, 6, 9000, 9000),
+		door(0x11, 6, 23, 23),	       door(0x11, 6, 0x9c41, 0x9c41),
+		door(0x12, 6, 0x9c42, 0x9c42), door(0x11, 6, 0x2328, 0x2328)};
 
 	for (unsigned i = 1; i < 5; i++)
 		rows[i].grant.flags = GATE_GRANT_ANY_MAC | GATE_GRANT_RECORD;
@@ -629,8 +630,11 @@ static void open_doors(struct floor *f)
 	rows[7].key.kind = rows[8].key.kind = GATE_DOOR_BACK;
 	rows[8].grant.flags = GATE_GRANT_ANY_MAC;
 	rows[8].key.peer.b[15] = 9;
-	floor_set_grants(f, rows, 9);
-	assert_int_equal(gate_set_grants(gate, rows, 9), 0);
+	rows[9].key.peer.b[15] = 9;
+	rows[9].grant.flags = GATE_GRANT_ANY_MAC | GATE_GRANT_MET;
+	rows[9].grant.port_hi = 0x9c41;
+	floor_set_grants(f, rows, 10);
+	assert_int_equal(gate_set_grants(gate, rows, 10), 0);
 }
 
 /* From the server to the pump's port 23. */
@@ -679,6 +683,37 @@ static enum reason reason_of(uint8_t mac, uint8_t ip, uint8_t flags, uint32_t *r
 	run((struct bytes){frame, telnet(frame, mac, ip, flags)}, hospital, &v);
 	*ret_grant = v.grant;
 	return v.reason == REASON_FLOOR_NO_GUARD ? REASON_NONE : v.reason;
+}
+
+/* A door for data that somebody has come to is that conversation's alone; where it has ended, or is of
+ * another one, the service's own range counts. */
+static void a_door_that_was_met_is_of_who_met_it(void **state)
+{
+	struct gate_grant_row rows[] = {door(0x11, 6, 23, 23), door(0x11, 6, 20, 30)};
+	uint32_t grant;
+
+	need_kernel();
+	rows[0].grant.flags = GATE_GRANT_MET;
+	rows[0].grant.port_hi = 0x9c41; /* where telnet() comes from */
+	assert_int_equal(gate_set_grants(gate, rows, 1), 0);
+	assert_int_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	assert_int_equal(reason_of(5, 5, 16, &grant), REASON_NONE);
+	assert_int_equal(grant, 7);
+	rows[0].grant.port_hi = 0x9c40;
+	assert_int_equal(gate_set_grants(gate, rows, 1), 0);
+	assert_int_equal(reason_of(5, 5, 16, &grant), REASON_GRANT_ENDED);
+	assert_int_not_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	rows[1].grant.id = 8;
+	assert_int_equal(gate_set_grants(gate, rows, 2), 0);
+	assert_int_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	assert_int_equal(grant, 8);
+	rows[0].grant.flags = 0;
+	rows[0].grant.port_hi = 23;
+	rows[0].grant.until_ns = clock_boot_ns() - 1;
+	assert_int_equal(gate_set_grants(gate, rows, 2), 0);
+	assert_int_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	assert_int_equal(grant, 8);
+	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
 }
 
 /* A door opens, for nobody but that workstation, and shuts by itself: in the kernel, with nobody
@@ -975,6 +1010,7 @@ int main(void)
 		cmocka_unit_test(both_compilations_agree_on_what_is_sealed),
 		cmocka_unit_test(holds_what_is_to_be_sealed),
 		cmocka_unit_test(a_door_opens_and_shuts),
+		cmocka_unit_test(a_door_that_was_met_is_of_who_met_it),
 		cmocka_unit_test(a_door_that_the_device_begins),
 		cmocka_unit_test(a_large_policy_applies_within_a_second),
 	};

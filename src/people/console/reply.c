@@ -7,6 +7,7 @@
 #include <event2/buffer.h>
 #include <event2/keyvalq_struct.h>
 
+#include "base/http_status.h"
 #include "people/console/problem.h"
 
 void reply_headers(struct evhttp_request *req, bool page)
@@ -36,44 +37,6 @@ void reply_headers(struct evhttp_request *req, bool page)
 	evhttp_add_header(out, "Cache-Control", page ? "no-cache" : "no-store");
 }
 
-static const char *phrase(unsigned status)
-{
-	switch (status) {
-	case 200:
-		return "OK";
-	case 304:
-		return "Not Modified";
-	case 400:
-		return "Bad Request";
-	case 401:
-		return "Unauthorized";
-	case 403:
-		return "Forbidden";
-	case 404:
-		return "Not Found";
-	case 405:
-		return "Method Not Allowed";
-	case 409:
-		return "Conflict";
-	case 413:
-		return "Content Too Large";
-	case 415:
-		return "Unsupported Media Type";
-	case 421:
-		return "Misdirected Request";
-	case 422:
-		return "Unprocessable Content";
-	case 429:
-		return "Too Many Requests";
-	case 503:
-		return "Service Unavailable";
-	case 504:
-		return "Gateway Timeout";
-	default:
-		return status < 500 ? "Client Error" : "Server Error";
-	}
-}
-
 /* RFC 9110 §9.3.2: to HEAD what GET would say, without saying it. */
 void reply_text(struct evhttp_request *req, unsigned status, const char *type, const void *data,
 		size_t len)
@@ -90,7 +53,7 @@ void reply_text(struct evhttp_request *req, unsigned status, const char *type, c
 		evhttp_add_header(out, "Content-Length", length);
 	if (body)
 		evbuffer_add(body, data, len);
-	evhttp_send_reply(req, (int)status, phrase(status), body);
+	evhttp_send_reply(req, (int)status, http_phrase(status), body);
 	if (body)
 		evbuffer_free(body);
 }

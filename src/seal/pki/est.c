@@ -6,6 +6,8 @@
 
 #include <openssl/evp.h>
 
+#include "base/http_status.h"
+
 #define PATH "/.well-known/est/"
 
 struct head {
@@ -208,34 +210,6 @@ enum parse est_read(struct bytes in, struct est_request *ret_r, unsigned *ret_st
 
 /* --- answers -------------------------------------------------------------------- */
 
-static const char *phrase(unsigned status)
-{
-	switch (status) {
-	case 200:
-		return "OK";
-	case 400:
-		return "Bad Request";
-	case 401:
-		return "Unauthorized";
-	case 403:
-		return "Forbidden";
-	case 404:
-		return "Not Found";
-	case 405:
-		return "Method Not Allowed";
-	case 411:
-		return "Length Required";
-	case 413:
-		return "Content Too Large";
-	case 415:
-		return "Unsupported Media Type";
-	case 503:
-		return "Service Unavailable";
-	default:
-		return "Refused";
-	}
-}
-
 char *est_refusal(unsigned status, const char *text, size_t *ret_len)
 {
 	char *answer;
@@ -244,7 +218,7 @@ char *est_refusal(unsigned status, const char *text, size_t *ret_len)
 			 "HTTP/1.1 %u %s\r\n%sContent-Type: text/plain; charset=utf-8\r\n"
 			 "Content-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n"
 			 "\r\n%s\n",
-			 status, phrase(status),
+			 status, http_phrase(status),
 			 status == 401 ? "WWW-Authenticate: Basic realm=\"one-time code\"\r\n" : "",
 			 strlen(text) + 1, text);
 
