@@ -29,7 +29,7 @@ static const char site[] = "segments:\n"
 			   "      - {service: results, proto: tcp, port: ['2575'], peer: lis,\n"
 			   "         app: hl7, allow: ['message_type=ORU^*'], control: no}\n"
 			   "      - {service: readings, proto: tcp, port: ['80'], peer: lis,\n"
-			   "         app: http, allow: ['url=/results/*']}\n"
+			   "         app: http, allow: ['url=/results/*', 'hostname=lis']}\n"
 			   "      - {service: any, proto: tcp, port: ['4000'], peer: lis}\n";
 
 /* A wire with the engine in its middle; end 0 is the device. */
@@ -559,7 +559,7 @@ static void nothing_is_held_back_but_in_enforce(void **state)
 static bool matches(const char *pattern, const char *text)
 {
 	return message_match(pattern, strlen(pattern),
-			     (struct bytes){(const uint8_t *)text, strlen(text)});
+			     (struct bytes){(const uint8_t *)text, strlen(text)}, false);
 }
 
 static void one_direction_is_enough(void **state)
@@ -636,7 +636,8 @@ static void what_both_ends_lost_is_read_anew(void **state)
 static void paths_that_lead_elsewhere_do_not_pass(void **state)
 {
 	static const char *const good[] = {GET("/results/1"), GET("/results/J%C3%BCrgen%20D"),
-					   GET("/results//1"), GET("/results/.well-known/x;v=1")};
+					   GET("/results//1"), GET("/results/.well-known/x;v=1"),
+					   "GET /results/ HTTP/1.1\r\nHost: LIS\r\n\r\n"};
 	static const char *const bad[] = {
 		GET("/results/../admin"),
 		GET("/results/%2e%2E/admin"),
@@ -647,6 +648,7 @@ static void paths_that_lead_elsewhere_do_not_pass(void **state)
 		GET("/results/;/../..;x/admin"),
 		GET("/results/a/../../admin?x"),
 		GET("/admin"),
+		"GET /results/ HTTP/1.1\r\nHost: other\r\n\r\n",
 	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -677,6 +679,10 @@ static void patterns_match(void **state)
 	assert_false(matches("a?c", "ac"));
 	assert_false(matches("", "x"));
 	assert_false(matches("abc", "abcd"));
+	assert_false(matches("abc", "aBc"));
+	assert_true(message_match("*.Clinic@", 9,
+				  (struct bytes){(const uint8_t *)"pAcs.cliniC@", 12}, true));
+	assert_false(message_match("a@", 2, (struct bytes){(const uint8_t *)"A`", 2}, true));
 }
 
 static void wrong_words_are_named(void **state)

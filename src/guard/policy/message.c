@@ -24,7 +24,12 @@ struct message_rules {
 };
 
 /* The classic two-finger walk: on a mismatch the last `*` takes one byte more. */
-bool message_match(const char *pattern, size_t len, struct bytes value)
+static bool is_same(uint8_t a, uint8_t b, bool caseless)
+{
+	return a == b || (caseless && (a ^ b) == 0x20 && (a | 0x20) >= 'a' && (a | 0x20) <= 'z');
+}
+
+bool message_match(const char *pattern, size_t len, struct bytes value, bool caseless)
 {
 	size_t p = 0, v = 0, star = SIZE_MAX, mark = 0;
 
@@ -32,7 +37,8 @@ bool message_match(const char *pattern, size_t len, struct bytes value)
 		if (p < len && pattern[p] == '*') {
 			star = p++;
 			mark = v;
-		} else if (p < len && (pattern[p] == '?' || (uint8_t)pattern[p] == value.data[v])) {
+		} else if (p < len && (pattern[p] == '?' ||
+				       is_same((uint8_t)pattern[p], value.data[v], caseless))) {
 			p++;
 			v++;
 		} else if (star != SIZE_MAX) {
@@ -166,11 +172,16 @@ const struct proto *message_protocol(const struct message_rules *m, uint32_t rul
 	return rule < m->count ? m->entries[rule].proto : NULL;
 }
 
+static bool term_fits(const struct term *t, struct bytes value)
+{
+	return message_match(t->pattern, t->len, value, t->field->flags & FIELD_CASELESS);
+}
+
 static bool value_holds(const struct message_rules *m, uint32_t from, uint32_t to,
 			struct bytes value)
 {
 	for (uint32_t i = from; i < to; i++)
-		if (message_match(m->terms[i].pattern, m->terms[i].len, value))
+		if (term_fits(&m->terms[i], value))
 			return true;
 	return false;
 }
@@ -228,7 +239,7 @@ static bool any_fits(const struct message_rules *m, const struct entry *e, const
 		size_t at = 0;
 
 		while ((value = proto_next(m->terms[i].field, msg, &at, number)).data)
-			if (message_match(m->terms[i].pattern, m->terms[i].len, value))
+			if (term_fits(&m->terms[i], value))
 				return true;
 	}
 	return false;

@@ -41,7 +41,10 @@ bool message_is_denied(const struct message_rules *m, uint32_t rule, const struc
 bool message_is_wrong(const char *app, char *const *allow, unsigned allow_count, int *ret_line,
 		      char ret_error[160]);
 
-/* `*` stands for any bytes, `?` for one; everything else for itself. Linear but for each `*`. */
-bool message_match(const char *pattern, size_t len, struct bytes value);
+/*
+ * `*` stands for any bytes, `?` for one; everything else for itself, or, where `caseless`, an
+ * ASCII letter for either case. Linear but for each `*`.
+ */
+bool message_match(const char *pattern, size_t len, struct bytes value, bool caseless);
 
 #endif

@@ -364,7 +364,7 @@ static const struct proto_field fields[] = {
 	FIELD("code", code_dotted, FIELD_TEXT, 0),
 	FIELD("code_name", code, FIELD_NAME, FIELD_MATCH),
 	FIELD("message_id", message_id, FIELD_U16, FIELD_ZERO),
-	FIELD("uri_host", uri_host, FIELD_TEXT, FIELD_MATCH),
+	FIELD("uri_host", uri_host, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("uri_path", path, FIELD_TEXT, FIELD_MATCH),
 	FIELD("uri_query", query, FIELD_TEXT, 0),
 	FIELD("proxy_uri", proxy_uri, FIELD_TEXT, FIELD_MATCH),

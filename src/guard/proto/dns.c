@@ -330,7 +330,7 @@ static const struct proto_field fields[] = {
 	FIELD("rd", rd, FIELD_BOOL, 0),
 	FIELD("ra", ra, FIELD_BOOL, 0),
 	FIELD("opcode", opcode, FIELD_U8, FIELD_ZERO),
-	FIELD("rrname", rrname, FIELD_TEXT, FIELD_MATCH),
+	FIELD("rrname", rrname, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("rrtype", rrtype, FIELD_TEXT, FIELD_MATCH),
 	FIELD("rcode", rcode, FIELD_NAME, 0),
 	{""},

@@ -523,7 +523,7 @@ static struct bytes next_url(const struct msg *msg, size_t *at)
 		PROTO_KEY(name), offsetof(struct http_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
-	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH),
+	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("http_port", port, FIELD_U16, 0),
 	{PROTO_KEY("url"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_url},
 	FIELD("url", url, FIELD_TEXT, 0),

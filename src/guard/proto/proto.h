@@ -83,11 +83,12 @@ enum field_type {
 	FIELD_LIST, /* texts, by `next`; an event holds as many as fit */
 };
 
-#define FIELD_MATCH  1 /* profiles may say which values are allowed; of a list: of every one */
-#define FIELD_ZERO   2
-#define FIELD_SILENT 4	/* for profiles; in events write() says it, by path or one object deeper, */
-#define FIELD_KEY    8	/* or as the name of the object that holds the rest */
-#define FIELD_INNER  16 /* the name is a path, and an event takes it from the field itself */
+#define FIELD_MATCH    1 /* profiles may say which values are allowed; of a list: of every one */
+#define FIELD_ZERO     2
+#define FIELD_SILENT   4 /* for profiles; in events write() says it, by path or one object deeper, */
+#define FIELD_KEY      8  /* or as the name of the object that holds the rest */
+#define FIELD_INNER    16 /* the name is a path, and an event takes it from the field itself */
+#define FIELD_CASELESS 32 /* patterns match ASCII letters of either case: names of hosts */
 
 #define PROTO_TEXT_MAX 256 /* bytes of a text in an event, which shall never be too long to write */
 

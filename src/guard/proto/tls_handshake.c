@@ -295,7 +295,7 @@ bool tls_handshake(struct tls_kept *k, const struct proto_input *in, uint8_t typ
 	}
 const struct proto_field tls_fields[] = {
 	FIELD("type", type, FIELD_NAME, 0),
-	FIELD("sni", sni, FIELD_TEXT, FIELD_MATCH),
+	FIELD("sni", sni, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("version", version, FIELD_NAME, FIELD_MATCH),
 	FIELD("cipher", cipher, FIELD_TEXT, FIELD_MATCH),
 	FIELD("subject", subject, FIELD_TEXT, FIELD_MATCH),
