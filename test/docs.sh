@@ -40,4 +40,12 @@ done)
 lost+=$(sed -n 's/^| \([67]\.[0-9., ]*\) |.*| *\([^|]*\) |$/\1: \2/p' doc/asvs.md | grep -vE 'unit-|\.py|\.md|: there (is|are) no|: none are asked')
 [ -z "$lost" ] || printf '%s\n' "$lost"
 [ -z "$lost" ]; result $? "every test that asvs.md names is there"
+
+if command -v shellcheck >/dev/null; then
+	# shellcheck disable=SC2046 # words
+	shellcheck -S warning $(git ls-files -co --exclude-standard '*.sh' dev .ci/run)
+	result $? "no script has an error or a warning (shellcheck)"
+else
+	echo "skip - scripts: shellcheck is not installed"
+fi
 exit $code

@@ -9,7 +9,6 @@
 # gate_tool stands in for the daemon. Prints ok / not ok / skip lines; 1 if any failed.
 set -u
 tool=${GATE_TOOL:-$(dirname "$0")/../../build/test/gate-tool}
-here=$(cd "$(dirname "$0")" && pwd)
 p=bwfl$$
 tmp=$(mktemp -d /tmp/bedwarden-floor.XXXXXX)
 dir=$tmp/bpf/floor

@@ -5,7 +5,7 @@
 # usage: test/e2e/relay.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 ok() { echo "ok - relay: $*"; }
 not() { echo "not ok - relay: $*"; failed=1; }
@@ -55,7 +55,7 @@ relays:
   - {name: crowd, listen: "127.0.0.1:7014", connect: "127.0.0.1:6668", tls: in, verify: server, connections: 12000}
   - {name: oneway, listen: "127.0.0.1:7008", connect: "127.0.0.1:6664", tls: in, verify: server}
 Y
-cd "$dir"
+cd "$dir" || exit 1
 
 # --- a hospital's own authority, beforehand -----------------------------------
 ec() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "$@" 2>/dev/null; }
