@@ -1,21 +1,30 @@
 #!/usr/bin/env bash
-# What `./dev check` runs, in order: unit tests, captures, sealed files, seeds of every fuzz
-# target, layers and documents, then whole gateways in network namespaces.
-# Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   without PART all of them, most of them in three lanes side by side
+# What `./dev check` runs: whole gateways in network namespaces, unit tests, captures, sealed files,
+# seeds of every fuzz target, layers and documents.
+# Every suite speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
+# usage: test/run.sh [PART...]   without PART all of them: LANES (3) suites at a time, the long ones
+# first; those that count what is lost come last and alone
 set -uo pipefail
-cd "$(dirname "$0")/.."
-lanes=("unit pcap age tuf fuzz layers docs vault audit people console" "agent update package wards" "waits")
+cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d)
-log=$work/log.$BASHPID
 trap 'rm -rf "$work"' EXIT
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+TIMEFORMAT='%R %U %S'
 
-# count COMMAND...: runs it, shows its failures and skips, counts its lines.
+# suite COMMAND...: is to be run, for LIMIT seconds at most.
+suite() {
+	local line
+	printf -v line '%q ' "${LIMIT:-300}" "$@"
+	printf '%s\n' "$line" >>"$work/queue"
+}
+
+# count LIMIT COMMAND...: runs it, shows its failures and skips, counts its lines and its seconds.
 count() {
-	local code ok not skip
-	timeout "${LIMIT:-300}" "$@" >"$log" 2>&1
+	local log=$work/log.$BASHPID limit=$1 code ok not skip wall user system
+	shift
+	{ time timeout "$limit" "$@" >"$log" 2>&1 7<&- 8>&-; } 2>"$log.time"
 	code=$?
+	read -r wall user system < <(tail -n 1 "$log.time")
 	ok=$(grep -c '^ok - ' "$log")
 	not=$(grep -c '^not ok - ' "$log")
 	skip=$(grep -c '^skip - ' "$log")
@@ -24,116 +33,137 @@ count() {
 		printf 'not ok - %s ended with %d\n' "$*" $code
 	fi
 	if [ "$not" != 0 ]; then grep '^not ok - ' "$log"; tail -60 "$log"; else grep '^skip - ' "$log"; fi
-	echo "$ok $not $skip" >>"$work/counts"
+	echo "$ok $not $skip $wall $user $system $*" >>"$work/counts"
 	printf '%-44s %d ok, %d not ok, %d skipped\n' "$1 ${2:-}" "$ok" "$not" "$skip"
+}
+
+# work_off: one suite of the queue after another, until none is left.
+work_off() {
+	local line got
+	exec 8>"$work/lock"
+	while :; do
+		flock 8
+		read -r line <&7
+		got=$?
+		flock -u 8
+		[ $got = 0 ] || return 0
+		eval "count $line"
+	done
+}
+
+# run LANES PART...: all their suites, so many at a time.
+run() {
+	local part n
+	: >"$work/queue"
+	for part in "${@:2}"; do "$part"; done
+	exec 7<"$work/queue"
+	for ((n = 0; n < $1; n++)); do work_off & done
+	wait
 }
 
 unit() {
 	local t
 	for t in build-asan/test/unit-*; do
-		[ -f "$t" ] && [ -x "$t" ] && count test/unit/run.sh "$t"
+		[ -f "$t" ] && [ -x "$t" ] && suite test/unit/run.sh "$t"
 	done
 }
 
 pcap() {
-	count test/pcap/run.sh build-asan/bedwarden
-	count test/pcap/learn.sh build-asan/bedwarden
-	count test/pcap/real.sh build-asan/bedwarden
-	count test/pcap/tshark.sh build-asan/bedwarden
-	count test/pcap/dicom_peers.py build-asan/bedwarden
-	count test/pcap/device_peers.py build-asan/bedwarden
-	count test/pcap/hl7_files.py build-asan/bedwarden
+	suite test/pcap/run.sh build-asan/bedwarden
+	suite test/pcap/learn.sh build-asan/bedwarden
+	suite test/pcap/real.sh build-asan/bedwarden
+	suite test/pcap/tshark.sh build-asan/bedwarden
+	suite test/pcap/dicom_peers.py build-asan/bedwarden
+	suite test/pcap/device_peers.py build-asan/bedwarden
+	suite test/pcap/hl7_files.py build-asan/bedwarden
 }
 
 age() {
-	count test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
-	count test/age/public.sh build-asan/bedwarden
-	count test/age/files.sh build-asan/bedwarden
-	LIMIT=600 count test/age/kill.py build/bedwarden
+	suite test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
+	suite test/age/public.sh build-asan/bedwarden
+	suite test/age/files.sh build-asan/bedwarden
+	LIMIT=600 suite test/age/kill.py build/bedwarden
 }
 
 agent() {
-	LIMIT=300 count test/agent/agent.py build/agent/bedwarden-agent build/test/agent-kit
-	count test/agent/installers.py build/agent/bedwarden-agent build/test/agent-kit
-	count test/agent/push.py build/test/push-kit
+	LIMIT=300 suite test/agent/agent.py build/agent/bedwarden-agent build/test/agent-kit
+	suite test/agent/installers.py build/agent/bedwarden-agent build/test/agent-kit
+	suite test/agent/push.py build/test/push-kit
 }
 
 tuf() {
-	count test/tuf/conform.py build/bedwarden
-	count test/tuf/hostile.py build-asan/bedwarden
-	count test/tuf/publish.py build-asan/bedwarden
+	suite test/tuf/conform.py build/bedwarden
+	suite test/tuf/hostile.py build-asan/bedwarden
+	suite test/tuf/publish.py build-asan/bedwarden
 }
 
 # What `./dev package` made, if it did.
-package() { count test/package.sh; }
+package() { suite test/package.sh; }
 
-update() { count test/update/kill.py build/bedwarden build/test/update-kit; }
+update() { suite test/update/kill.py build/bedwarden build/test/update-kit; }
 
 fuzz() {
 	local t
 	for t in build-asan/fuzz/replay-*; do
-		[ -f "$t" ] && [ -x "$t" ] && count fuzz/replay.sh "$t"
+		[ -f "$t" ] && [ -x "$t" ] && suite fuzz/replay.sh "$t"
 	done
 }
 
-layers() { count test/layers.sh; }
-docs() { count test/docs.sh; }
+layers() { suite test/layers.sh; }
+docs() { suite test/docs.sh; }
 
 vault() {
-	LIMIT=900 count test/vault.sh build/bedwarden
-	count test/restore.sh build/bedwarden
+	LIMIT=900 suite test/vault.sh build/bedwarden
+	suite test/restore.sh build/bedwarden
 }
 
-audit() { count test/audit.sh build/bedwarden; }
+audit() { suite test/audit.sh build/bedwarden; }
 
 people() {
-	count test/people.py build-asan/bedwarden
-	count test/sms.py build-asan/bedwarden
+	suite test/people.py build-asan/bedwarden
+	suite test/sms.py build-asan/bedwarden
 }
 
 console() {
-	count test/console/api.py build-asan/test/console-kit
-	count test/console/holdings.py build-asan/test/console-kit
-	count test/console/page.py build-asan/test/console-kit
-	count test/console/report.py build/bedwarden
-	count test/console/guess.py build/test/console-kit
-	count test/console/hostile.py build-asan/test/console-kit cookies assertions vectors totp policy
-	count test/console/hostile.py build/test/console-kit loris
+	suite test/console/api.py build-asan/test/console-kit
+	suite test/console/holdings.py build-asan/test/console-kit
+	suite test/console/page.py build-asan/test/console-kit
+	suite test/console/report.py build/bedwarden
+	suite test/console/guess.py build/test/console-kit
+	suite test/console/hostile.py build-asan/test/console-kit cookies assertions vectors totp policy
+	suite test/console/hostile.py build/test/console-kit loris
 }
 
-# Those that count what is lost want the machine for themselves; others mostly wait.
+# Those that count what is lost want the machine for themselves; the slow mostly wait.
 counting='gateway|link|update'
-waiting='rollout|routed|services'
+slow='rollout|routed|services'
 gateways() { # PATTERN
 	local t
 	for t in test/e2e/*.sh; do
-		[[ ! ${t##*/} =~ ^($1)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
+		[[ ! ${t##*/} =~ ^($1)\.sh$ ]] || LIMIT=600 suite "$t" build/bedwarden
 	done
 }
 losses() { gateways "$counting"; }
-waits() { gateways "$waiting"; }
+waits() { gateways "$slow"; }
 wards() {
 	local t
 	for t in test/e2e/*.sh; do
-		[[ ${t##*/} =~ ^(lib|pair|load|$counting|$waiting)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
+		[[ ${t##*/} =~ ^(lib|pair|load|$counting|$slow)\.sh$ ]] || LIMIT=600 suite "$t" build/bedwarden
 	done
 }
 e2e() { wards; waits; losses; }
 
-# A lane's log is its own; lines of both come as they come.
-lane() {
-	local part
-	log=$work/log.$BASHPID
-	for part; do "$part"; done
-}
-
 if [ $# != 0 ]; then
-	lane "$@"
+	run "${LANES:-1}" "$@"
 else
-	# shellcheck disable=SC2086
-	for parts in "${lanes[@]}"; do lane $parts & done
-	wait
-	lane losses
+	run "${LANES:-3}" waits wards agent update package console people vault age tuf audit pcap unit fuzz layers docs
+	run 1 losses
+fi
+# How long, and how much of it was computing: what only waits can wait beside something else.
+if [ "$(wc -l <"$work/counts")" -gt 10 ]; then
+	echo "the slowest ten:"
+	sort -k4,4nr "$work/counts" | head -10 |
+		awk '{ printf "%6.1f s, %.1f s of it computing  ", $4, $5 + $6; $1 = $2 = $3 = $4 = $5 = $6 = ""; sub(/^ +/, ""); print }'
 fi
 awk '{ ok += $1; not += $2; skip += $3 }
 	END {
