@@ -56,8 +56,6 @@ bool check_mac(struct checking *k, const char *path, const char *text);
 /* That none belongs to two. */
 void check_addresses(struct checking *k);
 
-/* A rule's protocol, ports and peer; of a list its words as well (config_check_words()). */
-void check_rule(struct checking *k, const char *path, const struct config_rule *r);
 void check_rules(struct checking *k, const char *path, const struct config_rule *rules,
 		 unsigned count);
 /* As config_words_fn; false where nobody is asked. */

@@ -115,7 +115,8 @@ int trail_note(struct keeper *k, const struct audit_entry *e)
 	return err;
 }
 
-struct audit_entry trail_entry(const struct call_asker *by)
+/* The part of an entry that says who asks and from where, borrowed from `by`. */
+static struct audit_entry entry_of(const struct call_asker *by)
 {
 	return (struct audit_entry){
 		.who = *by->user ? by->user : "nobody",
@@ -191,7 +192,7 @@ static uint64_t refusals(const char *what, const char *reason)
 void trail_act(struct keeper *k, const struct call_row *row, const struct call_asker *by,
 	       const json_t *args, const struct call_error *error)
 {
-	struct audit_entry e = trail_entry(by);
+	struct audit_entry e = entry_of(by);
 	char object[256];
 
 	object_of(args, object, sizeof(object));
