@@ -137,6 +137,7 @@ def family(ip): return socket.AF_INET6 if ':' in ip else socket.AF_INET
 if what == 'echo':            # proto port: answers for ever
     if a[0] == 'udp':
         s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(('::', int(a[1])))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)  # what is lost is not to be lost here
         while True:
             d, who = s.recvfrom(65535); s.sendto(d, who)
     s = socket.create_server(('::', int(a[1])), family=socket.AF_INET6, dualstack_ipv6=True)
