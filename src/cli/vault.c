@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hex.h"
+#include "base/number.h"
 #include "base/secret.h"
 #include "cli/meter.h"
 #include "cli/passphrase.h"
@@ -95,8 +97,7 @@ struct vault *vault_cli_open(const struct vault_cli *o, unsigned threads)
 
 const char *vault_cli_address(const uint8_t address[CRYPTO_HASH], char ret_text[VAULT_ADDRESS])
 {
-	for (unsigned i = 0; i < CRYPTO_HASH; i++)
-		snprintf(ret_text + 2 * i, 3, "%02x", address[i]);
+	hex_write(address, CRYPTO_HASH, ret_text);
 	return ret_text;
 }
 
@@ -405,12 +406,11 @@ static const struct option options[] = {
 
 static bool take_number(const char *text, long most, long *ret_number)
 {
-	char *end;
-	long n = strtol(text, &end, 10);
+	uint64_t n;
 
-	if (end == text || *end || n < 0 || n > most)
+	if (!number_read(text, 0, (uint64_t)most, &n))
 		return false;
-	*ret_number = n;
+	*ret_number = (long)n;
 	return true;
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "base/sandbox.h"
 #include "keep/eve.h"
 #include "keep/pcaps.h"
@@ -94,10 +95,9 @@ static const char *const calls[] = {
 
 static uint64_t number_of(const char *text)
 {
-	char *end;
-	uint64_t n = strtoull(text, &end, 10);
+	uint64_t n;
 
-	if (*end || end == text || n > UINT32_MAX)
+	if (!number_read(text, 0, UINT32_MAX, &n))
 		fatal("keeper: '%s' is no number from 0 to %u", text, UINT32_MAX);
 	return n;
 }

@@ -136,16 +136,8 @@ static bool take_time(const json_t *args, const char *key, int64_t *ret_ns, stru
 /* A cursor is a number that was given out as text; nobody else's business what it means. */
 static bool take_cursor(const json_t *args, int64_t *ret_at, struct call_error *e)
 {
-	const char *s = call_text(args, "cursor");
-	char *end;
-
-	if (!json_object_get(args, "cursor"))
+	if (call_cursor(args, INT64_MAX, ret_at))
 		return true;
-	if (s && *s >= '0' && *s <= '9' && strlen(s) < 19) {
-		*ret_at = strtoll(s, &end, 10);
-		if (!*end)
-			return true;
-	}
 	bad(e, "cursor", "the value of 'next' of the page before");
 	return false;
 }

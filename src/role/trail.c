@@ -258,18 +258,14 @@ static json_t *list(struct keeper *k, const struct call_asker *by, const json_t 
 	struct audit_query q = {.who = call_text(args, "who"),
 				.what = call_text(args, "what"),
 				.object = call_text(args, "object")};
-	const char *cursor = call_text(args, "cursor");
 	json_t *rows, *ok;
 	uint64_t next;
 	char text[24];
 
-	if (json_object_get(args, "cursor") &&
-	    (!cursor || !*cursor || strlen(cursor) > 18 || json_object_get(args, "before") ||
-	     strspn(cursor, "0123456789") != strlen(cursor)))
+	if (!call_cursor(args, INT64_MAX, &before) ||
+	    (json_object_get(args, "cursor") && json_object_get(args, "before")))
 		return call_fail(e, 400, "call.argument", "An argument is not what it must be",
 				 "cursor: `next` of the page before, and no `before` besides");
-	if (cursor)
-		before = strtoll(cursor, NULL, 10);
 	if (json_object_get(args, "before") && !call_number(args, "before", 0, INT64_MAX, &before))
 		return call_fail(e, 400, "call.arguments", "An argument is wrong",
 				 "before must be the number of an entry");
