@@ -336,6 +336,35 @@ c = socket.create_connection(("127.0.0.1", 7011))
 c.sendall(b"drawer\n")
 assert c.recv(100) == b"reward\n"
 P
+check "a byte out of band (RFC 6093) is no stop: what stands on both its sides goes on" timeout 9 python3 - <<'P'
+import socket
+for _ in range(50):
+    c = socket.create_connection(("127.0.0.1", 7011))
+    c.sendall(b"dra")
+    c.send(b"!", socket.MSG_OOB)
+    c.sendall(b"wer\n")
+    d = b""
+    while not d.endswith(b"\n"): d += c.recv(100)
+    assert d == b"reward\n", d
+    c.close()
+P
+check "what is said together with the end, before the far side was reached, arrives whole" timeout 20 python3 - <<'P'
+import socket, ssl
+ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+ctx.load_cert_chain("lis.pem", "lis.key")
+ctx.load_verify_locations("ca.pem")
+ctx.verify_mode = ssl.CERT_REQUIRED
+for n in list(range(1, 40)) + [1 << 20]:
+    far = socket.create_server(("127.0.0.1", 6666))
+    c = socket.create_connection(("127.0.0.1", 7012))
+    c.sendall(bytes(n))
+    c.shutdown(socket.SHUT_WR)
+    peer = ctx.wrap_socket(far.accept()[0], server_side=True)
+    far.close()
+    d = b""
+    while x := peer.recv(1 << 16): d += x
+    assert d == bytes(n), (n, len(d))
+P
 # --- rsyslog, both ways ------------------------------------------------------------------------
 has rsyslogd "syslog" && ls /usr/lib/*/rsyslog/lmnsd_gtls.so >/dev/null 2>&1 && {
 	cat >syslog.conf <<C

@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 
 #include "base/be64.h"
+#include "base/record_aead.h"
 #include "seal/pki/keyblock.h"
 
 #define VERSION	 0xfefd /* DTLS 1.2 */
@@ -15,7 +16,7 @@
 #define AAD	 13
 
 struct record_key {
-	EVP_CIPHER_CTX *ctx;
+	struct record_aead *aead;
 	uint8_t iv[RECORD_IV]; /* GCM: the salt in front; ChaCha20: all of it */
 	bool explicit;	       /* GCM: the rest of the nonce is in the record */
 	uint64_t nonce;	       /* sealing: + the record's number */
@@ -59,39 +60,45 @@ void record_key_free(struct record_key *k)
 {
 	if (!k)
 		return;
-	EVP_CIPHER_CTX_free(k->ctx);
+	record_aead_free(k->aead);
 	OPENSSL_cleanse(k, sizeof(*k));
 	free(k);
 }
 
-static struct record_key *key_new(const EVP_CIPHER *cipher, bool seal, const uint8_t *key,
+static bool is_explicit(enum record_aead_kind kind)
+{
+	return kind != RECORD_AEAD_CHACHA;
+}
+
+static struct record_key *key_new(enum record_aead_kind kind, bool seal, const uint8_t *key,
 				  const uint8_t *iv, uint64_t nonce)
 {
 	struct record_key *k = calloc(1, sizeof(*k));
 
 	if (!k)
 		return NULL;
-	k->explicit = EVP_CIPHER_get_mode(cipher) == EVP_CIPH_GCM_MODE;
+	k->explicit = is_explicit(kind);
 	k->nonce = nonce;
 	memcpy(k->iv, iv, k->explicit ? SALT : RECORD_IV);
-	k->ctx = EVP_CIPHER_CTX_new();
-	if (k->ctx && EVP_CipherInit_ex(k->ctx, cipher, NULL, key, NULL, seal) == 1)
+	k->aead = record_aead_new(kind, seal, key);
+	if (k->aead)
 		return k;
 	record_key_free(k);
 	return NULL;
 }
 
-static const EVP_CIPHER *cipher_of(int nid)
+/* KINDS: none. */
+static enum record_aead_kind kind_of(int nid)
 {
 	switch (nid) {
 	case NID_aes_256_gcm:
-		return EVP_aes_256_gcm();
+		return RECORD_AEAD_AES256;
 	case NID_aes_128_gcm:
-		return EVP_aes_128_gcm();
+		return RECORD_AEAD_AES128;
 	case NID_chacha20_poly1305:
-		return EVP_chacha20_poly1305();
+		return RECORD_AEAD_CHACHA;
 	default:
-		return NULL;
+		return RECORD_AEAD_KINDS;
 	}
 }
 
@@ -100,17 +107,17 @@ int record_secrets(SSL *ssl, bool client, uint64_t taken, struct record_secrets 
 	const SSL_CIPHER *suite = SSL_get_current_cipher(ssl);
 	int nid =
 		suite && SSL_version(ssl) == DTLS1_2_VERSION ? SSL_CIPHER_get_cipher_nid(suite) : 0;
-	const EVP_CIPHER *cipher = cipher_of(nid);
+	enum record_aead_kind kind = kind_of(nid);
 	/* OpenSSL counts upward from `taken`: the other half of all nonces is ours. */
 	struct record_secrets s = {.cipher = nid, .nonce = taken ^ (uint64_t)1 << 63};
 	uint8_t block[2 * RECORD_KEY + 2 * RECORD_IV];
 	size_t key, iv;
 	int err;
 
-	if (!cipher)
+	if (kind == RECORD_AEAD_KINDS)
 		return -ENOTSUP;
-	key = (size_t)EVP_CIPHER_get_key_length(cipher);
-	iv = EVP_CIPHER_get_mode(cipher) == EVP_CIPH_GCM_MODE ? SALT : RECORD_IV;
+	key = record_aead_key(kind);
+	iv = is_explicit(kind) ? SALT : RECORD_IV;
 	err = keyblock(ssl, block, 2 * (key + iv));
 	if (err < 0)
 		return err;
@@ -127,13 +134,13 @@ int record_secrets(SSL *ssl, bool client, uint64_t taken, struct record_secrets 
 int record_keys(const struct record_secrets *s, struct record_key **ret_seal,
 		struct record_key **ret_open)
 {
-	const EVP_CIPHER *cipher = cipher_of(s->cipher);
+	enum record_aead_kind kind = kind_of(s->cipher);
 	struct record_key *seal, *open;
 
-	if (!cipher)
+	if (kind == RECORD_AEAD_KINDS)
 		return -ENOTSUP;
-	seal = key_new(cipher, true, s->seal_key, s->seal_iv, s->nonce);
-	open = key_new(cipher, false, s->open_key, s->open_iv, 0);
+	seal = key_new(kind, true, s->seal_key, s->seal_iv, s->nonce);
+	open = key_new(kind, false, s->open_key, s->open_iv, 0);
 	if (!seal || !open) {
 		record_key_free(seal);
 		record_key_free(open);
@@ -160,7 +167,6 @@ static uint64_t number(uint64_t seq)
 static bool begin(struct record_key *k, uint8_t type, uint64_t seq, uint64_t nonce, size_t len)
 {
 	uint8_t iv[RECORD_IV], aad[AAD];
-	int n;
 
 	memcpy(iv, k->iv, RECORD_IV);
 	be64_put(iv + SALT, k->explicit ? nonce : be64_get(k->iv + SALT) ^ number(seq));
@@ -170,8 +176,7 @@ static bool begin(struct record_key *k, uint8_t type, uint64_t seq, uint64_t non
 	aad[10] = VERSION & 0xff;
 	aad[11] = (uint8_t)(len >> 8);
 	aad[12] = (uint8_t)len;
-	return EVP_CipherInit_ex(k->ctx, NULL, NULL, NULL, iv, -1) == 1 &&
-	       EVP_CipherUpdate(k->ctx, NULL, &n, aad, AAD) == 1;
+	return record_aead_begin(k->aead, iv, (struct bytes){aad, AAD}) == 0;
 }
 
 size_t record_seal(struct record_key *k, enum record_type type, uint64_t seq,
@@ -180,7 +185,6 @@ size_t record_seal(struct record_key *k, enum record_type type, uint64_t seq,
 	uint64_t nonce = k->nonce + seq;
 	uint8_t *at = out + RECORD_HEAD;
 	size_t body = len + record_over(k) - RECORD_HEAD;
-	int n;
 
 	out[0] = (uint8_t)type;
 	out[1] = VERSION >> 8;
@@ -195,12 +199,11 @@ size_t record_seal(struct record_key *k, enum record_type type, uint64_t seq,
 	if (!begin(k, (uint8_t)type, seq, nonce, len))
 		return 0;
 	for (unsigned i = 0; i < count; i++) {
-		if (EVP_CipherUpdate(k->ctx, at, &n, parts[i].iov_base, (int)parts[i].iov_len) != 1)
+		if (record_aead_piece(k->aead, parts[i].iov_base, parts[i].iov_len, at) < 0)
 			return 0;
-		at += n;
+		at += parts[i].iov_len;
 	}
-	if (EVP_CipherFinal_ex(k->ctx, at, &n) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(k->ctx, EVP_CTRL_AEAD_GET_TAG, RECORD_TAG, at) != 1)
+	if (record_aead_tag(k->aead, at) < 0)
 		return 0;
 	return (size_t)(at + RECORD_TAG - out);
 }
@@ -226,12 +229,7 @@ int record_open_begin(struct record_key *k, const struct record *r)
 
 int record_open_some(struct record_key *k, size_t len, uint8_t *ret_data)
 {
-	int n;
-
-	if (!len)
-		return 0;
-	if (len > (size_t)(k->tag - k->at) ||
-	    EVP_CipherUpdate(k->ctx, ret_data, &n, k->at, (int)len) != 1)
+	if (len > (size_t)(k->tag - k->at) || record_aead_piece(k->aead, k->at, len, ret_data) < 0)
 		return -EIO;
 	k->at += len;
 	return 0;
@@ -239,11 +237,5 @@ int record_open_some(struct record_key *k, size_t len, uint8_t *ret_data)
 
 int record_open_end(struct record_key *k)
 {
-	uint8_t none[16];
-	int n;
-
-	if (k->at != k->tag || EVP_CIPHER_CTX_ctrl(k->ctx, EVP_CTRL_AEAD_SET_TAG, RECORD_TAG,
-						   (void *)(uintptr_t)k->tag) != 1)
-		return -EIO;
-	return EVP_CipherFinal_ex(k->ctx, none, &n) == 1 ? 0 : -EBADMSG;
+	return k->at == k->tag ? record_aead_check(k->aead, k->tag) : -EIO;
 }

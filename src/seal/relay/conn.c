@@ -104,7 +104,8 @@ static void opened(struct conn *c)
 		f.reason = c->peer.late;
 		relay_tell(c, &f);
 	}
-	/* Something may have come along with the last of the handshake. */
+	/* Something may have come along with the last of the handshake, and after it. */
+	c->in.rest = c->out.rest = true;
 	conn_move(c, conn_secure(c));
 	if (c->state == CONN_OPEN)
 		conn_move(c, conn_plain(c));
@@ -404,8 +405,9 @@ void conn_event(struct side *s, uint32_t events)
 		conn_gone(c, s);
 		return;
 	}
-	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+	if (!(events & (EPOLLIN | SIDE_REST | EPOLLHUP | EPOLLERR)))
 		return;
+	s->rest = s->rest || events & (SIDE_REST | EPOLLHUP | EPOLLERR);
 	if (c->state == CONN_HEADER)
 		read_header(c);
 	else if (c->state == CONN_OPEN)

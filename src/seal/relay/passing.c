@@ -87,7 +87,7 @@ static void seal_some(struct conn *c)
 
 	if (plain->ended || side_waits(secure))
 		return;
-	got = recv(plain->fd, all->clear, RELAY_IN, MSG_DONTWAIT);
+	got = side_recv(plain, all->clear, RELAY_IN);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got < 0) {
@@ -187,7 +187,7 @@ static void open_some(struct conn *c)
 	all->in_off = 0;
 	all->in_len = secure_early(c, all->in);
 	/* Of a handshake as much is left as was taken at once, at most: there is always room. */
-	got = recv(secure->fd, all->in + all->in_len, sizeof(all->in) - all->in_len, MSG_DONTWAIT);
+	got = side_recv(secure, all->in + all->in_len, sizeof(all->in) - all->in_len);
 	if (got < 0 && errno != EAGAIN && errno != EINTR) {
 		conn_gone(c, secure);
 		return;

@@ -6,6 +6,8 @@
  * posthandshake.c, what TLS says besides data; side.c, one end's socket;
  * handover.c, from process to process.
  */
+#include <sys/epoll.h>
+
 #include "base/clock.h"
 #include "seal/pki/tls.h"
 #include "seal/relay/proxy.h"
@@ -27,6 +29,7 @@ struct side {
 	int fd;		  /* -1: none yet */
 	uint32_t watched; /* what epoll reports; its own errors besides */
 	bool polled;	  /* epoll knows it */
+	bool rest;	  /* there may be more to read, which epoll has reported already */
 	bool ended;	  /* will say no more */
 	bool closing;	  /* is told that nothing more comes, once the queue is gone */
 	bool shut;	  /* was told */
@@ -69,7 +72,6 @@ struct conn {
 	struct post post;
 	bool is13;		 /* TLS 1.3 */
 	struct reading *reading; /* NULL: nothing is read */
-	struct tls_peer peer;
 	enum conn_state state;
 	bool waits; /* for its signature */
 	bool told;  /* its opening */
@@ -82,6 +84,7 @@ struct conn {
 	size_t early_off, early_len;
 	uint64_t bytes[2];
 	struct proxy_header who; /* who connected, to where */
+	struct tls_peer peer;	 /* long, and behind what each message needs */
 };
 
 struct told {
@@ -208,6 +211,10 @@ static inline bool side_waits(const struct side *s)
 
 /* Sends at once what is taken at once; the rest waits. False: the end is gone. */
 bool side_send(struct side *s, const uint8_t *data, size_t len);
+/* As recv(2). Less than there is room for: more will be reported when it comes. */
+ssize_t side_recv(struct side *s, uint8_t *ret_data, size_t room);
+/* Of what epoll reports: less than there is room for does not mean that there is no more. */
+#define SIDE_REST (EPOLLRDHUP | EPOLLPRI)
 /* What waits. False: the end is gone. */
 bool side_flush(struct side *s);
 /* Tells epoll what is to be reported of it now. */

@@ -25,9 +25,9 @@ static size_t take_early(struct conn *c, char *ret_data, size_t len)
 	return n;
 }
 
-static ssize_t fill(struct relays *all, const struct side *s)
+static ssize_t fill(struct relays *all, struct side *s)
 {
-	ssize_t n = recv(s->fd, all->in, RELAY_IN, MSG_DONTWAIT);
+	ssize_t n = side_recv(s, all->in, RELAY_IN);
 
 	all->budget--;
 	all->in_off = all->in_len = 0;

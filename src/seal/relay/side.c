@@ -84,6 +84,20 @@ static uint32_t wanted(struct conn *c, struct side *s)
 	return 0;
 }
 
+/*
+ * Reported when it comes, not for as long as it is there, for to ask again after each message costs as
+ * much as to read it. Who leaves something unread says so (`rest`), and is told of it once
+ * more. A PROXY header is only looked at: it is reported until it was taken.
+ */
+static uint32_t reported(struct conn *c, struct side *s)
+{
+	uint32_t events = wanted(c, s);
+
+	if (c->state == CONN_HEADER)
+		return events;
+	return events & EPOLLIN ? events | SIDE_REST | EPOLLET : events | EPOLLET;
+}
+
 /* A side that hangs up while it is not read would be reported for ever. */
 static bool is_silent(struct conn *c, struct side *s)
 {
@@ -93,7 +107,7 @@ static bool is_silent(struct conn *c, struct side *s)
 void side_watch(struct conn *c, struct side *s)
 {
 	struct relays *all = conn_all(c);
-	struct epoll_event e = {.events = wanted(c, s), .data.ptr = s};
+	struct epoll_event e = {.events = reported(c, s), .data.ptr = s};
 
 	if (is_silent(c, s)) {
 		if (s->polled)
@@ -101,12 +115,24 @@ void side_watch(struct conn *c, struct side *s)
 		s->polled = false;
 		return;
 	}
-	if (s->polled && s->watched == e.events)
+	if (s->polled && s->watched == e.events && !s->rest)
 		return;
 	if (epoll_ctl(all->epoll, s->polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, s->fd, &e) == 0) {
 		s->polled = true;
+		s->rest = false;
 		s->watched = e.events;
 	}
+}
+
+ssize_t side_recv(struct side *s, uint8_t *ret_data, size_t room)
+{
+	ssize_t n = recv(s->fd, ret_data, room, MSG_DONTWAIT);
+
+	if (n == (ssize_t)room || (n < 0 && errno == EINTR))
+		s->rest = true;
+	else if (n < 0 && errno == EAGAIN)
+		s->rest = false;
+	return n;
 }
 
 void side_close(struct relays *all, struct side *s, bool cut)

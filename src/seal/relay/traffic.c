@@ -10,20 +10,23 @@
 #include <openssl/kdf.h>
 
 #include "base/be64.h"
+#include "base/record_aead.h"
 #include "seal/pki/keyblock.h"
 
-#define TAG	 16
-#define IV	 12
+#define TAG	 RECORD_AEAD_TAG
+#define IV	 RECORD_AEAD_NONCE
 #define SALT	 4 /* of the IV, TLS 1.2 with GCM: the rest is in the record */
 #define EXPLICIT 8
-#define KEY_MAX	 32
 #define AAD12	 13
+#define SHORT	 2048
 
-enum aead { AES128, AES256, CHACHA, AEADS };
+#define AES128 RECORD_AEAD_AES128
+#define AES256 RECORD_AEAD_AES256
+#define CHACHA RECORD_AEAD_CHACHA
 
 static const struct suite {
 	uint16_t id, version;
-	enum aead aead;
+	enum record_aead_kind aead;
 	const char *md; /* 1.3: of HKDF */
 	uint8_t hash;
 	const char *name;
@@ -39,17 +42,11 @@ static const struct suite {
 	{0xcca9, TLS1_2_VERSION, CHACHA, NULL, 0, "ECDHE-ECDSA-CHACHA20-POLY1305"},
 };
 
-static const struct {
-	const char *name;
-	uint8_t key;
-} aeads[AEADS] = {{"AES-128-GCM", 16}, {"AES-256-GCM", 32}, {"ChaCha20-Poly1305", 32}};
-
 /* To fetch an algorithm costs more than to seal a record. */
-static EVP_CIPHER *ciphers[AEADS];
 static EVP_KDF *hkdf;
 
 struct traffic {
-	EVP_CIPHER_CTX *ctx;
+	struct record_aead *aead;
 	const struct suite *suite;
 	struct traffic_secret s;
 	uint8_t iv[IV];
@@ -58,8 +55,6 @@ struct traffic {
 
 static void fetch(void)
 {
-	for (unsigned i = 0; i < AEADS; i++)
-		ciphers[i] = EVP_CIPHER_fetch(NULL, aeads[i].name, NULL);
 	hkdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, NULL);
 	ERR_clear_error();
 }
@@ -98,8 +93,8 @@ static bool expand(const struct suite *suite, const struct traffic_secret *s, co
 /* The key that belongs to the secret as it is. */
 static bool set_key(struct traffic *t)
 {
-	uint8_t key[KEY_MAX];
-	size_t len = aeads[t->suite->aead].key;
+	uint8_t key[RECORD_AEAD_KEY];
+	size_t len = record_aead_key(t->suite->aead);
 	bool ok;
 
 	if (t->is13) {
@@ -110,16 +105,19 @@ static bool set_key(struct traffic *t)
 		memcpy(t->iv, t->s.secret + len, t->s.len - len);
 		ok = true;
 	}
-	ok = ok && EVP_CipherInit_ex2(t->ctx, ciphers[t->suite->aead], key, NULL, t->seals, NULL);
+	if (ok && !t->aead)
+		t->aead = record_aead_new(t->suite->aead, t->seals, key);
+	else if (ok)
+		ok = record_aead_rekey(t->aead, key) == 0;
 	OPENSSL_cleanse(key, sizeof(key));
-	return ok;
+	return ok && t->aead;
 }
 
 static size_t secret_len(const struct suite *suite)
 {
 	if (suite->version == TLS1_3_VERSION)
 		return suite->hash;
-	return aeads[suite->aead].key + (suite->aead == CHACHA ? IV : SALT);
+	return record_aead_key(suite->aead) + (suite->aead == CHACHA ? IV : SALT);
 }
 
 struct traffic *traffic_new(const struct traffic_secret *s, bool seal)
@@ -127,9 +125,10 @@ struct traffic *traffic_new(const struct traffic_secret *s, bool seal)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const struct suite *suite = suite_of(s->version, s->suite);
 	struct traffic *t;
+	int err;
 
 	pthread_once(&once, fetch);
-	if (!suite || !ciphers[suite->aead]) {
+	if (!suite) {
 		errno = ENOTSUP;
 		return NULL;
 	}
@@ -145,12 +144,13 @@ struct traffic *traffic_new(const struct traffic_secret *s, bool seal)
 	t->seals = seal;
 	t->is13 = suite->version == TLS1_3_VERSION;
 	t->explicit = !t->is13 && suite->aead != CHACHA;
-	t->ctx = EVP_CIPHER_CTX_new();
-	if (t->ctx && set_key(t))
+	errno = 0;
+	if (set_key(t))
 		return t;
+	err = errno == ENOTSUP ? ENOTSUP : EIO;
 	traffic_free(t);
 	ERR_clear_error();
-	errno = EIO;
+	errno = err;
 	return NULL;
 }
 
@@ -158,7 +158,7 @@ void traffic_free(struct traffic *t)
 {
 	if (!t)
 		return;
-	EVP_CIPHER_CTX_free(t->ctx);
+	record_aead_free(t->aead);
 	OPENSSL_cleanse(t, sizeof(*t));
 	free(t);
 }
@@ -199,7 +199,7 @@ int traffic_agreed(SSL *ssl, const struct traffic_watch *w, struct traffic_secre
 	const struct suite *suite =
 		cipher ? suite_of((uint16_t)SSL_version(ssl), SSL_CIPHER_get_protocol_id(cipher))
 		       : NULL;
-	uint8_t block[2 * KEY_MAX + 2 * IV], *client, *server;
+	uint8_t block[2 * RECORD_AEAD_KEY + 2 * IV], *client, *server;
 	struct traffic_secret s = {.version = TLS1_2_VERSION, .seq = 1}; /* 0 was Finished */
 	size_t key, iv;
 
@@ -207,7 +207,7 @@ int traffic_agreed(SSL *ssl, const struct traffic_watch *w, struct traffic_secre
 		return -ENOTSUP;
 	if (!w->found && suite->aead != CHACHA)
 		return -EIO;
-	key = aeads[suite->aead].key;
+	key = record_aead_key(suite->aead);
 	s.suite = suite->id;
 	s.len = (uint8_t)secret_len(suite);
 	iv = s.len - key;
@@ -262,19 +262,31 @@ void traffic_watch(struct traffic_watch *w, struct bytes written)
 static bool begin(struct traffic *t, const uint8_t *head, uint64_t nonce, size_t len)
 {
 	uint8_t iv[IV], aad[AAD12];
-	int n;
 
 	memcpy(iv, t->iv, IV);
 	be64_put(iv + SALT, t->explicit ? nonce : be64_get(t->iv + SALT) ^ t->s.seq);
-	if (EVP_CipherInit_ex2(t->ctx, NULL, NULL, iv, -1, NULL) != 1)
-		return false;
 	if (t->is13) /* RFC 8446 §5.2 */
-		return EVP_CipherUpdate(t->ctx, NULL, &n, head, TRAFFIC_HEAD) == 1;
+		return record_aead_begin(t->aead, iv, (struct bytes){head, TRAFFIC_HEAD}) == 0;
 	be64_put(aad, t->s.seq);
 	memcpy(aad + 8, head, 3);
 	aad[11] = (uint8_t)(len >> 8);
 	aad[12] = (uint8_t)len;
-	return EVP_CipherUpdate(t->ctx, NULL, &n, aad, AAD12) == 1;
+	return record_aead_begin(t->aead, iv, (struct bytes){aad, AAD12}) == 0;
+}
+
+/* TLS 1.3: the type stands behind the content; of a short one the two are made one piece, which is less work. */
+static bool put_content(struct traffic *t, uint8_t type, const uint8_t *data, size_t len,
+			uint8_t *out)
+{
+	if (!t->is13)
+		return record_aead_piece(t->aead, data, len, out) == 0;
+	if (len > SHORT)
+		return record_aead_piece(t->aead, data, len, out) == 0 &&
+		       record_aead_piece(t->aead, &type, 1, out + len) == 0;
+	if (len)
+		memcpy(out, data, len);
+	out[len] = type;
+	return record_aead_piece(t->aead, out, len + 1, out) == 0;
 }
 
 size_t traffic_seal(struct traffic *t, uint8_t type, const uint8_t *data, size_t len, uint8_t *out)
@@ -282,7 +294,6 @@ size_t traffic_seal(struct traffic *t, uint8_t type, const uint8_t *data, size_t
 	size_t body = len + TAG + (t->is13 ? 1 : t->explicit ? EXPLICIT : 0);
 	uint64_t nonce = t->s.nonce + t->s.seq;
 	uint8_t *at = out + TRAFFIC_HEAD;
-	int n;
 
 	out[0] = t->is13 ? SSL3_RT_APPLICATION_DATA : type;
 	out[1] = TLS1_2_VERSION >> 8;
@@ -293,13 +304,10 @@ size_t traffic_seal(struct traffic *t, uint8_t type, const uint8_t *data, size_t
 		be64_put(at, nonce);
 		at += EXPLICIT;
 	}
-	if (!begin(t, out, nonce, len) || EVP_CipherUpdate(t->ctx, at, &n, data, (int)len) != 1)
+	if (!begin(t, out, nonce, len) || !put_content(t, type, data, len, at))
 		return 0;
-	at += len;
-	if (t->is13 && EVP_CipherUpdate(t->ctx, at++, &n, &type, 1) != 1)
-		return 0;
-	if (EVP_CipherFinal_ex(t->ctx, at, &n) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(t->ctx, EVP_CTRL_AEAD_GET_TAG, TAG, at) != 1)
+	at += len + t->is13;
+	if (record_aead_tag(t->aead, at) < 0)
 		return 0;
 	t->s.seq++;
 	return (size_t)(at + TAG - out);
@@ -324,8 +332,6 @@ int traffic_open(struct traffic *t, const uint8_t *record, size_t len, uint8_t *
 {
 	size_t over = TRAFFIC_HEAD + TAG + (t->explicit ? EXPLICIT : 0), content;
 	const uint8_t *at = record + TRAFFIC_HEAD + (t->explicit ? EXPLICIT : 0);
-	uint8_t none[16];
-	int n;
 
 	if (len > TRAFFIC_RECORD)
 		return -EMSGSIZE;
@@ -337,10 +343,8 @@ int traffic_open(struct traffic *t, const uint8_t *record, size_t len, uint8_t *
 	if (content > (size_t)TRAFFIC_CONTENT + t->is13)
 		return -EMSGSIZE;
 	if (!begin(t, record, t->explicit ? be64_get(record + TRAFFIC_HEAD) : 0, content) ||
-	    (content && EVP_CipherUpdate(t->ctx, ret_data, &n, at, (int)content) != 1) ||
-	    EVP_CIPHER_CTX_ctrl(t->ctx, EVP_CTRL_AEAD_SET_TAG, TAG,
-				(void *)(uintptr_t)(at + content)) != 1 ||
-	    EVP_CipherFinal_ex(t->ctx, none, &n) != 1)
+	    record_aead_piece(t->aead, at, content, ret_data) < 0 ||
+	    record_aead_check(t->aead, at + content) < 0)
 		return -EBADMSG;
 	t->s.seq++;
 	*ret_type = record[0];
