@@ -717,22 +717,33 @@ __noinline int gate_hold(struct xdp_md *ctx)
 	return len <= GATE_HELD_MAX ? hold_in(ctx, g, GATE_HELD_MAX) : 0;
 }
 
+/* Kept for a guard's successor; 0: it cannot be. */
+static __always_inline int keep(struct xdp_md *ctx, const struct gate_config *cfg,
+				struct gate_work *g, __u32 slot)
+{
+	__u32 len = g->floor.packet.len;
+	struct gate_device_count *d;
+
+	if (len > cfg->frame_max || !gate_hold(ctx))
+		return 0;
+	d = device_count(cfg, slot, g->floor.verdict.device);
+	if (d)
+		count(&d->inspected, len);
+	count_total(GATE_TOTAL_HELD, len);
+	return 1;
+}
+
 /* No guard is there. If it made way for a successor, that one gets what must not pass unseen. */
 static __always_inline int absent(struct xdp_md *ctx, const struct gate_config *cfg,
 				  struct gate_work *g, __u32 slot, const struct gate_heart *h)
 {
 	const struct gate_verdict *v = &g->floor.verdict;
-	__u32 len = g->floor.packet.len;
-	struct gate_device_count *d;
 
-	if (!h || *(volatile __u64 *)&h->hold_until_ns <= g->floor.now_ns || len > cfg->frame_max ||
+	if (!h || *(volatile __u64 *)&h->hold_until_ns <= g->floor.now_ns ||
 	    v->flags & GATE_VERDICT_OPEN ||
-	    (fails_open(g, slot) && !(v->flags & GATE_VERDICT_FRAGMENT)) || !gate_hold(ctx))
+	    (fails_open(g, slot) && !(v->flags & GATE_VERDICT_FRAGMENT)) ||
+	    !keep(ctx, cfg, g, slot))
 		return fail(ctx, cfg, g, slot, REASON_FLOOR_NO_GUARD);
-	d = device_count(cfg, slot, v->device);
-	if (d)
-		count(&d->inspected, len);
-	count_total(GATE_TOTAL_HELD, len);
 	return XDP_DROP;
 }
 
@@ -798,12 +809,16 @@ static __always_inline int inspect(struct xdp_md *ctx, const struct gate_config 
 static __always_inline int seal(struct xdp_md *ctx, const struct gate_config *cfg,
 				struct gate_work *g, __u32 slot)
 {
-	__u32 none = 0, number = g->floor.verdict.link;
+	__u32 none = 0, number = g->floor.verdict.link, queue = ctx->rx_queue_index;
 	const struct gate_link *process = bpf_map_lookup_elem(&links, &none);
 	const struct gate_link *peer = bpf_map_lookup_elem(&links, &number);
+	const struct gate_heart *h = bpf_map_lookup_elem(&hearts, &queue);
 
 	if (!process || !peer)
 		return XDP_ABORTED;
+	/* One link makes way for the next: late and sealed rather than at once and in the clear. */
+	if (h && *(volatile __u64 *)&h->seal_until_ns > g->floor.now_ns && keep(ctx, cfg, g, slot))
+		return XDP_DROP;
 	if (!fails_open(g, slot) &&
 	    !gate_link_up(process, peer, g->floor.now_ns, LINK_PATIENCE * cfg->stale_ns))
 		return fail(ctx, cfg, g, slot, REASON_SEAL_DOWN);

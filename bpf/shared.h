@@ -332,7 +332,8 @@ struct gate_heart {
 	__u32 owner;	/* the guard's thread, by number: a robust futex (set_robust_list(2)) */
 	__u32 pad32;
 	__u64 hold_until_ns; /* by a guard that makes way for a successor: see gate_held */
-	__u64 pad[2];
+	__u64 seal_until_ns; /* the same of frames to be sealed, until the successor's link takes them */
+	__u64 pad;
 };
 
 /* So the kernel sets this bit of `owner` the moment the guard dies, long before its sockets go. */

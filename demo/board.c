@@ -41,19 +41,32 @@ static unsigned first(unsigned count)
 	return count > BOARD_BLOCKS ? count - BOARD_BLOCKS : 0;
 }
 
-static bool arrived(const struct board *b, const struct patient *p, uint32_t block,
-		    uint64_t from_ns, uint64_t to_ns)
+/* When it was displayed as it was sent; 0 never. */
+static uint64_t arrived(const struct board *b, const struct patient *p, uint32_t block,
+			uint64_t from_ns)
 {
 	unsigned count = b->shown_count;
 
 	for (unsigned i = first(count); i < count; i++) {
 		const struct board_shown *s = &b->shown[i % BOARD_BLOCKS];
 
-		if (s->block == block && s->at_ns >= from_ns && s->at_ns < to_ns &&
-		    same(s, patient_block(p, block)))
-			return true;
+		if (s->block == block && s->at_ns >= from_ns && same(s, patient_block(p, block)))
+			return s->at_ns;
 	}
-	return false;
+	return 0;
+}
+
+static void count_block(struct board_account *a, uint64_t sent_ns, uint64_t shown_ns)
+{
+	uint64_t took = shown_ns - sent_ns;
+
+	a->expected++;
+	if (!shown_ns)
+		return;
+	a->intact += took < LATE_NS;
+	a->late += took >= LATE_NS;
+	if (took / NSEC_PER_MSEC > a->latest_ms)
+		a->latest_ms = (unsigned)(took / NSEC_PER_MSEC);
 }
 
 struct board_account board_judge(const struct board *b, const struct patient *p, uint64_t from_ns,
@@ -68,8 +81,7 @@ struct board_account board_judge(const struct board *b, const struct patient *p,
 
 		if (!at || at < from_ns || at >= to_ns)
 			continue;
-		a.expected++;
-		a.intact += arrived(b, p, n, at, at + LATE_NS);
+		count_block(&a, at, arrived(b, p, n, at));
 	}
 	for (unsigned i = first(shown); i < shown; i++) {
 		const struct board_shown *s = &b->shown[i % BOARD_BLOCKS];

@@ -71,8 +71,10 @@ struct board_account {
 	unsigned due;	   /* blocks that this time is long enough for */
 	unsigned expected; /* blocks the monitor sent */
 	unsigned intact;   /* of these, displayed sample for sample */
-	unsigned flat;	   /* displayed with a flat ECG that the patient does not have */
-	unsigned foreign;  /* displayed, but of no patient of this monitor */
+	unsigned late;	   /* and these, too, but more than a second after they were sent */
+	unsigned latest_ms;
+	unsigned flat;	  /* displayed with a flat ECG that the patient does not have */
+	unsigned foreign; /* displayed, but of no patient of this monitor */
 };
 struct board_account board_judge(const struct board *b, const struct patient *p, uint64_t from_ns,
 				 uint64_t to_ns);

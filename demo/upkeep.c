@@ -38,6 +38,11 @@ static const char profile[] =
 	"  - {service: readings to the broker, proto: tcp, port: [1883], peer: broker, app: mqtt}\n"
 	"  - {service: alarms, proto: udp, port: [5005], peer: lab}\n";
 
+/* What a site without internet gets besides, for whoever matches signatures. */
+static const char rules[] =
+	"alert tcp any any -> any 8080 (msg:\"service page asked for a shell\"; "
+	"flow:to_server,established; http.uri; content:\"/exec\"; sid:9000001; rev:2;)\n";
+
 const char *const upkeep_steps[UPKEEP_STEPS] = {
 	"signed firmware to the first pump",
 	"the pump on a patient",
@@ -339,6 +344,14 @@ static bool is_staged(struct upkeep *u)
 	return false;
 }
 
+/* Without the kernel's floor nothing keeps what comes while no gateway is there. */
+static bool keeps(const struct upkeep *u)
+{
+	char name[16];
+
+	return gateway_capture(&u->gateways->ward, name, sizeof(name)) && strcmp(name, "xdp") == 0;
+}
+
 static struct upkeep_outcome replace_itself(struct upkeep *u)
 {
 	static const char *const check[] = {"update", "check", NULL}, *const approve[] = {
@@ -366,10 +379,12 @@ static struct upkeep_outcome replace_itself(struct upkeep *u)
 	actor_sleep(CALM_MS);
 	k = board_judge(u->board, u->patient, from, clock_mono_ns() - 1000 * NSEC_PER_MSEC);
 	kept = flows_kept(u->board, &before, &after, &k);
-	o.good = o.good && kept == BOARD_PUMPS + 1 && !k.foreign && !k.flat;
+	o.good = o.good && kept == BOARD_PUMPS + 1 && !k.foreign && !k.flat &&
+		 !(keeps(u) && k.intact + k.late < k.expected);
 	snprintf(o.what, sizeof(o.what),
-		 "%u of %d flows go on, %u of %u blocks of vital signs, %.0f s", kept,
-		 BOARD_PUMPS + 1, k.intact, k.expected, took);
+		 "%u of %d flows go on, %u of %u blocks of vital signs, none later than %.1f s; "
+		 "%.0f s",
+		 kept, BOARD_PUMPS + 1, k.intact + k.late, k.expected, k.latest_ms / 1000.0, took);
 	reason_of_gateway(u, "update.release_started", &o);
 	return o;
 }
@@ -383,29 +398,44 @@ static bool alarm_arrives(struct upkeep *u)
 	return u->board->alarms != before;
 }
 
+static int publish(struct upkeep *u, const char *file, const char *text, const char *target,
+		   const char *custom)
+{
+	struct bytes b = {(const uint8_t *)text, strlen(text)};
+	int err = folder_write(folder_path(u->maker.dir, file), b);
+
+	return err ? err : maker_publish(&u->maker, file, target, custom);
+}
+
 static struct upkeep_outcome from_stick(struct upkeep *u)
 {
 	char stick[FOLDER_MAX + 32];
 	const char *import[] = {"update", "import", stick, NULL};
 	uint64_t end = clock_mono_ns() + STICK_MS * NSEC_PER_MSEC;
 	struct upkeep_outcome o = {.good = false};
-	bool before;
+	char placed[FOLDER_MAX + 96];
+	bool before, ruled;
 
 	actor_stop(u->mirror);
 	u->mirror = 0;
 	before = alarm_arrives(u);
 	snprintf(stick, sizeof(stick), "%s/stick", u->dir);
-	if (folder_write(folder_path(u->maker.dir, "fridge.yaml"),
-			 (struct bytes){(const uint8_t *)profile, sizeof(profile) - 1}) ||
-	    maker_publish(&u->maker, "fridge.yaml", "profiles/mqtt-sensor.yaml",
-			  "{\"kind\":\"profile\",\"version\":\"2\"}") ||
+	if (publish(u, "fridge.yaml", profile, "profiles/mqtt-sensor.yaml",
+		    "{\"kind\":\"profile\",\"version\":\"2\"}") ||
+	    publish(u, "ward.rules", rules, "rules/ward.rules",
+		    "{\"kind\":\"rules\",\"version\":\"2\"}") ||
 	    maker_stick(&u->maker, stick) || command(u, import))
 		return failed("the stick could not be made, or not be read");
 	while (!(o.good = alarm_arrives(u)) && clock_mono_ns() < end)
 		;
-	o.good = o.good && !before;
-	snprintf(o.what, sizeof(o.what), "the fridge's alarms: %s before its new profile, %s after",
-		 before ? "heard" : "blocked", u->board->alarms ? "heard" : "blocked");
+	snprintf(placed, sizeof(placed), "%s/" CAST_PLACE "/content/current/rules/ward.rules",
+		 u->dir);
+	ruled = folder_same(placed, folder_path(u->maker.dir, "ward.rules"));
+	o.good = o.good && !before && ruled;
+	snprintf(o.what, sizeof(o.what),
+		 "rules %s; the fridge's alarms: %s before its new profile, %s after",
+		 ruled ? "as signed" : "missing", before ? "heard" : "blocked",
+		 u->board->alarms ? "heard" : "blocked");
 	reason_of_gateway(u, "update.installed", &o);
 	return o;
 }

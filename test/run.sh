@@ -12,8 +12,8 @@ trap 'rm -rf "$work"' EXIT
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 TIMEFORMAT='%R %U %S'
 
-# suite COMMAND...: is to be run, for LIMIT seconds at most; into the queue that `plan` fills.
-suite() {
+# count COMMAND...: is to be run, for LIMIT seconds at most; into the queue that `plan` fills.
+count() {
 	local line
 	printf -v line '%q ' "${LIMIT:-300}" "$@"
 	printf '%s\n' "$line" >>"$work/$queue"
@@ -27,8 +27,8 @@ plan() {
 	for part in "${@:2}"; do "$part"; done
 }
 
-# count LIMIT COMMAND...: runs it, shows its failures and skips, counts its lines and its seconds.
-count() {
+# judge LIMIT COMMAND...: runs it, shows its failures and skips, counts its lines and its seconds.
+judge() {
 	local log=$work/log.$BASHPID limit=$1 code ok not skip wall user system
 	shift
 	{ time timeout "$limit" "$@" >"$log" 2>&1; } 2>"$log.time"
@@ -60,7 +60,7 @@ take() {
 # work_off QUEUE: one suite after another.
 work_off() {
 	local line
-	while take "$1"; do eval "count $line"; done
+	while take "$1"; do eval "judge $line"; done
 }
 
 # lanes N QUEUE [FILL]: so many suites at a time; who finds none left takes of FILL until the last is done.
@@ -70,7 +70,7 @@ lanes() {
 		{
 			work_off "$2"
 			: >"$work/idle.$BASHPID"
-			while [ "${3:-}" ] && [ "$(compgen -G "$work/idle.*" | wc -l)" -lt "$1" ] && take "$3"; do eval "count $line"; done
+			while [ "${3:-}" ] && [ "$(compgen -G "$work/idle.*" | wc -l)" -lt "$1" ] && take "$3"; do eval "judge $line"; done
 		} &
 	done
 	wait
@@ -79,74 +79,76 @@ lanes() {
 unit() {
 	local t
 	for t in build-asan/test/unit-*; do
-		[ -f "$t" ] && [ -x "$t" ] && suite test/unit/run.sh "$t"
+		[ -f "$t" ] && [ -x "$t" ] && count test/unit/run.sh "$t"
 	done
 }
 
 pcap() {
-	suite test/pcap/run.sh build-asan/bedwarden
-	suite test/pcap/learn.sh build-asan/bedwarden
-	LIMIT=600 suite test/pcap/real.sh build-asan/bedwarden
-	suite test/pcap/tshark.sh build-asan/bedwarden
-	suite test/pcap/dicom_peers.py build-asan/bedwarden
-	suite test/pcap/device_peers.py build-asan/bedwarden
-	suite test/pcap/hl7_files.py build-asan/bedwarden
+	count test/pcap/run.sh build-asan/bedwarden
+	count test/pcap/inspect.sh build-asan/bedwarden
+	count test/pcap/learn.sh build-asan/bedwarden
+	LIMIT=600 count test/pcap/real.sh build-asan/bedwarden
+	count test/pcap/tshark.sh build-asan/bedwarden
+	count test/pcap/dicom_peers.py build-asan/bedwarden
+	count test/pcap/device_peers.py build-asan/bedwarden
+	count test/pcap/hl7_files.py build-asan/bedwarden
 }
 
 age() {
-	suite test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
-	suite test/age/public.sh build-asan/bedwarden
-	suite test/age/files.sh build-asan/bedwarden
-	LIMIT=600 suite test/age/kill.py build/bedwarden
+	count test/age/kit.sh build-asan/bedwarden build-asan/test/age-kit
+	count test/age/public.sh build-asan/bedwarden
+	count test/age/files.sh build-asan/bedwarden
+	LIMIT=600 count test/age/kill.py build/bedwarden
 }
 
 agent() {
-	LIMIT=300 suite test/agent/agent.py build/agent/bedwarden-agent build/test/agent-kit
-	suite test/agent/installers.py build/agent/bedwarden-agent build/test/agent-kit
-	suite test/agent/push.py build/test/push-kit
+	LIMIT=300 count test/agent/agent.py build/agent/bedwarden-agent build/test/agent-kit
+	count test/agent/installers.py build/agent/bedwarden-agent build/test/agent-kit
+	count test/agent/push.py build/test/push-kit
 }
 
 tuf() {
-	suite test/tuf/conform.py build/bedwarden
-	suite test/tuf/hostile.py build-asan/bedwarden
-	suite test/tuf/publish.py build-asan/bedwarden
+	count test/tuf/conform.py build/bedwarden
+	count test/tuf/hostile.py build-asan/bedwarden
+	count test/tuf/publish.py build-asan/bedwarden
 }
 
 # What `./dev package` made, if it did.
-package() { suite test/package.sh; }
+package() { count test/package.sh; }
 
-update() { suite test/update/kill.py build/bedwarden build/test/update-kit; }
+update() { count test/update/kill.py build/bedwarden build/test/update-kit; }
 
 fuzz() {
 	local t
 	for t in build-asan/fuzz/replay-*; do
-		[ -f "$t" ] && [ -x "$t" ] && suite fuzz/replay.sh "$t"
+		[ -f "$t" ] && [ -x "$t" ] && count fuzz/replay.sh "$t"
 	done
 }
 
-layers() { suite test/layers.sh; }
-docs() { suite test/docs.sh; }
+layers() { count test/layers.sh; }
+docs() { count test/docs.sh; }
 
 vault() {
-	LIMIT=900 suite test/vault.sh build/bedwarden
-	suite test/restore.sh build/bedwarden
+	LIMIT=900 count test/vault.sh build/bedwarden
+	count test/restore.sh build/bedwarden
 }
 
-audit() { suite test/audit.sh build/bedwarden; }
+audit() { count test/audit.sh build/bedwarden; }
 
 people() {
-	suite test/people.py build-asan/bedwarden
-	suite test/sms.py build-asan/bedwarden
+	count test/people.py build-asan/bedwarden
+	count test/sms.py build-asan/bedwarden
 }
 
 console() {
-	suite test/console/api.py build-asan/test/console-kit
-	suite test/console/holdings.py build-asan/test/console-kit
-	suite test/console/page.py build-asan/test/console-kit
-	suite test/console/report.py build/bedwarden
-	suite test/console/guess.py build/test/console-kit
-	suite test/console/hostile.py build-asan/test/console-kit cookies assertions vectors totp policy
-	suite test/console/hostile.py build/test/console-kit loris
+	count test/console/api.py build-asan/test/console-kit
+	count test/console/holdings.py build-asan/test/console-kit
+	count test/console/custody.py build-asan/test/console-kit
+	count test/console/page.py build-asan/test/console-kit
+	count test/console/report.py build/bedwarden
+	count test/console/guess.py build/test/console-kit
+	count test/console/hostile.py build-asan/test/console-kit cookies assertions vectors totp policy
+	count test/console/hostile.py build/test/console-kit loris
 }
 
 # Those that count what is lost want the machine for themselves; the slow mostly wait.
@@ -155,7 +157,7 @@ slow='rollout|routed|services'
 gateways() { # PATTERN
 	local t
 	for t in test/e2e/*.sh; do
-		[[ ! ${t##*/} =~ ^($1)\.sh$ ]] || LIMIT=600 suite "$t" build/bedwarden
+		[[ ! ${t##*/} =~ ^($1)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
 	done
 }
 losses() { gateways "$counting"; }
@@ -163,7 +165,7 @@ waits() { gateways "$slow"; }
 wards() {
 	local t
 	for t in test/e2e/*.sh; do
-		[[ ${t##*/} =~ ^(lib|pair|load|$counting|$slow)\.sh$ ]] || LIMIT=600 suite "$t" build/bedwarden
+		[[ ${t##*/} =~ ^(lib|pair|load|$counting|$slow)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
 	done
 }
 e2e() { wards; waits; losses; }

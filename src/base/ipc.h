@@ -29,8 +29,8 @@ enum ipc_type {
 	IPC_APPLY,    /* keeper → parent: empty, read the config again; parent → keeper: JSON
 			   * object, {"generation":N} or {"error":"what, where, what to do"} */
 	IPC_EVIDENCE, /* guard → keeper: frames around a finding (base/evidence.h) */
-	IPC_STOP, /* parent → child: finish what is begun and exit 0; empty, or to the link u32 1:
-			   * another gateway takes its connections over */
+	IPC_STOP, /* parent → child: finish what is begun and exit 0; empty, or to guards and link
+			   * u32, who comes after them (enum setup_stop) */
 	/* What only the keeper's keys can do, asked for by others (role/secrets.h). */
 	IPC_SIGN,
 	IPC_WRAP,

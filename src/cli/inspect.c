@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/config.h"
@@ -99,6 +101,24 @@ static int load_policy(struct inspect *in)
 	return 0;
 }
 
+/* `-` is standard output, as it is standard input of -r. What is read is not written over. */
+static int open_out(struct inspect *in)
+{
+	struct stat file, out;
+	int r = strcmp(in->file, "-") ? stat(in->file, &file) : fstat(STDIN_FILENO, &file);
+
+	if (in->out_file && strcmp(in->out_file, "-") == 0)
+		in->out_file = NULL;
+	if (r == 0 && in->out_file && stat(in->out_file, &out) == 0 && S_ISREG(out.st_mode) &&
+	    file.st_dev == out.st_dev && file.st_ino == out.st_ino)
+		return cli_fail("%s: is the capture itself; name another file for the events",
+				in->out_file);
+	in->out = in->out_file ? fopen(in->out_file, "w") : stdout;
+	if (!in->out)
+		return cli_fail("%s: cannot be written: %s", in->out_file, strerror(errno));
+	return 0;
+}
+
 static int open_all(struct inspect *in)
 {
 	struct engine_options o = {
@@ -131,9 +151,8 @@ static int open_all(struct inspect *in)
 	in->capture = capture_pcap_open(in->file, in->error);
 	if (!in->capture)
 		return cli_fail("%s", in->error);
-	in->out = in->out_file ? fopen(in->out_file, "w") : stdout;
-	if (!in->out)
-		return cli_fail("%s: cannot be written: %s", in->out_file, strerror(errno));
+	if (open_out(in) != 0)
+		return CLI_FAILED;
 	setvbuf(in->out, NULL, _IONBF, 0);
 	in->engine = engine_new(in->policy, &o);
 	if (!in->engine)
@@ -210,7 +229,7 @@ int inspect_run(int argc, char **argv)
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "r:c:o:S:", options, NULL)) != -1) {
-		if (opt == 'r')
+		if (opt == 'r' && !in.file)
 			in.file = optarg;
 		else if (opt == 'c')
 			in.config_file = optarg;

@@ -197,7 +197,9 @@ static int run(const struct verb *v, struct options *o, const char *word, bool r
 		o->name = word;
 	if (v->wants == A_WHICH)
 		json_object_set_new(args, "which", json_string(word));
-	if (v->wants == A_FILE && !remove)
+	if (v->wants == A_FILE && remove)
+		json_object_set_new(args, "remove", json_true());
+	else if (v->wants == A_FILE)
 		code = file_arg(args, "pem", word);
 	if (code == CLI_OK && o->csr)
 		code = file_arg(args, "csr", o->csr);

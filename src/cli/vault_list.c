@@ -10,6 +10,7 @@
 #include "cli/text.h"
 #include "cli/vault.h"
 #include "keep/keys.h"
+#include "keep/vault_choice.h"
 
 #define ROW_MAX (6 * OBJECT_NAME_MAX + 1024)
 
@@ -140,73 +141,36 @@ int vault_cli_log(const struct vault_cli *o)
 
 /* --- shred ------------------------------------------------------------------------------ */
 
-struct shredding {
-	const struct vault_cli *o;
-	int64_t now_ns;
-	bool *found;   /* an argument each */
-	uint64_t kept; /* wanted, but to be kept longer */
-};
-
-static bool is_named(struct shredding *s, const struct vault_entry *e)
+static int shred(const struct vault_cli *o, struct vault_choice *c, struct vault *v)
 {
-	char address[VAULT_ADDRESS];
-	bool named = false;
-
-	vault_cli_address(e->address, address);
-	for (int i = 0; i < s->o->count; i++) {
-		const char *what = s->o->args[i];
-		size_t len = strlen(what);
-
-		if ((len == e->meta.name.len && memcmp(what, e->meta.name.data, len) == 0) ||
-		    (len >= 8 && len < VAULT_ADDRESS && memcmp(what, address, len) == 0))
-			named = s->found[i] = true;
-	}
-	return named;
-}
-
-/* What has to be kept is, unless somebody insists. */
-static bool shred_wanted(void *arg, const struct vault_entry *e)
-{
-	struct shredding *s = arg;
-	bool expired = e->meta.until_ns <= s->now_ns;
-
-	if (s->o->class && strcmp(s->o->class, e->meta.class) != 0)
-		return false;
-	if (s->o->expired)
-		return expired;
-	if (!s->o->all && !is_named(s, e))
-		return false;
-	if (expired || s->o->force)
-		return true;
-	s->kept++;
-	return false;
-}
-
-static int shred(struct shredding *s, struct vault *v)
-{
-	const struct vault_cli *o = s->o;
 	const char *why = o->why ? o->why : o->expired ? "kept long enough" : "";
 	uint64_t count = 0;
-	int err = vault_shred(v, shred_wanted, s, why, &count), code = CLI_OK;
+	int err = vault_shred(v, vault_choice_picks, c, why, &count), code = CLI_OK;
 
 	if (err < 0)
 		return cli_fail("%s: %s; nothing is said to be destroyed until this is called "
 				"again and ends well",
 				o->dir, vault_cli_error(err));
 	for (int i = 0; i < o->count; i++)
-		if (!s->found[i])
+		if (!c->found[i])
 			code = cli_fail("%s: the vault has nothing of that name or address",
 					o->args[i]);
 	printf("%" PRIu64 " destroyed\n", count);
-	if (s->kept)
+	if (c->kept)
 		code = cli_fail("%" PRIu64 " are to be kept longer; --force destroys them now",
-				s->kept);
+				c->kept);
 	return code;
 }
 
 int vault_cli_shred(const struct vault_cli *o)
 {
-	struct shredding s = {.o = o, .now_ns = (int64_t)clock_wall_ns()};
+	struct vault_choice c = {.names = (const char *const *)o->args,
+				 .count = (size_t)o->count,
+				 .class = o->class,
+				 .expired = o->expired,
+				 .all = o->all,
+				 .force = o->force,
+				 .now_ns = (int64_t)clock_wall_ns()};
 	struct keys *keys;
 	struct vault *v;
 	int code;
@@ -221,10 +185,10 @@ int vault_cli_shred(const struct vault_cli *o)
 	keys_free(keys);
 	if (code != CLI_OK)
 		return code;
-	s.found = calloc((size_t)o->count + 1, sizeof(*s.found));
-	v = s.found ? vault_cli_open(o, 1) : NULL;
-	code = v ? shred(&s, v) : CLI_FAILED;
+	c.found = calloc(c.count + 1, sizeof(*c.found));
+	v = c.found ? vault_cli_open(o, 1) : NULL;
+	code = v ? shred(o, &c, v) : CLI_FAILED;
 	vault_close(v);
-	free(s.found);
+	free(c.found);
 	return code;
 }

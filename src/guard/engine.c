@@ -130,6 +130,7 @@ static bool open_rooms(struct engine *e)
 		.stream_end = ENGINE_STREAM_END,
 		.said = engine_message_said,
 		.unread = engine_unread,
+		.expected = engine_expected,
 		.keep = e->o.archive ? engine_keep : NULL,
 		.arg = e,
 	};

@@ -124,6 +124,7 @@ void engine_control_ended(struct engine *e, const struct flow *f);
 enum reason engine_message_said(void *arg, const struct session_message *m);
 void engine_keep(void *arg, const struct session_kept *k, uint32_t *number);
 enum reason engine_unread(void *arg, struct flow *f);
+const struct proto *engine_expected(void *arg, const struct flow *f);
 void engine_patient_seen(void *arg, const struct bedside_message *m);
 void engine_vitals_found(void *arg, const struct vitals_finding *f);
 

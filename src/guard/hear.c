@@ -138,13 +138,16 @@ void engine_keep(void *arg, const struct session_kept *k, uint32_t *number)
 	}
 }
 
+const struct proto *engine_expected(void *arg, const struct flow *f)
+{
+	const struct engine *e = arg;
+
+	return is_ruled(e, f) ? message_protocol(e->messages, f->rule) : NULL;
+}
+
 enum reason engine_unread(void *arg, struct flow *f)
 {
-	struct engine *e = arg;
-
-	return is_ruled(e, f) && message_protocol(e->messages, f->rule)
-		       ? REASON_POLICY_WRONG_PROTOCOL
-		       : REASON_NONE;
+	return engine_expected(arg, f) ? REASON_POLICY_WRONG_PROTOCOL : REASON_NONE;
 }
 
 void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t seq)

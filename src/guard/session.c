@@ -18,6 +18,7 @@
 struct session {
 	struct talk *talk; /* NULL: not identified yet */
 	bool midstream;
+	bool awaited[2];      /* what the end says is passed over until a message begins */
 	uint32_t kept[2];     /* what each end is saying that is kept; 0: nothing is */
 	struct stream stream; /* TCP's */
 };
@@ -205,6 +206,17 @@ static bool start_talk(struct sessions *s, struct session *n, const struct proto
 
 /* Streams */
 
+/* Is this how messages of the protocol begin that the flow should speak? */
+static const struct proto *begun(const struct sessions *s, const struct proto_input *in,
+				 bool *ret_undecided)
+{
+	const struct proto *p = s->o.expected(s->o.arg, s->flow);
+	enum parse got = p ? p->probe(in) : PARSE_BAD;
+
+	*ret_undecided = got == PARSE_MORE;
+	return got == PARSE_OK ? p : NULL;
+}
+
 /* Nobody knows the protocol yet. True where the end's bytes may be read by a talk now. */
 static bool identify(struct sessions *s, struct session *n, const struct proto_input *in)
 {
@@ -214,13 +226,18 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 
 	if (!in->data.len || f->session_flags & FAILED(in->end))
 		return false;
-	p = talk_identify(in, &undecided);
+	p = n->awaited[in->end] ? begun(s, in, &undecided) : talk_identify(in, &undecided);
+	n->awaited[in->end] = false;
 	if (p)
 		return start_talk(s, n, p);
 	if (undecided && !in->last && in->data.len < IDENTIFY_BYTES)
 		return false;
+	/* Picked up in its middle it may be what it should be all the same, once a message begins. */
+	if (in->midstream && s->o.expected && s->o.expected(s->o.arg, f)) {
+		n->awaited[in->end] = true;
+		return false;
+	}
 	f->session_flags |= (uint8_t)FAILED(in->end);
-	/* Picked up in its middle it may be what it should be all the same. */
 	if (s->o.unread && !in->midstream)
 		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
 	return false;
@@ -234,7 +251,9 @@ static size_t read_ready(struct sessions *s, struct session *n, const struct pro
 
 	*ret_blind = true;
 	if (!n->talk)
-		return s->flow->session_flags & FAILED(in->end) ? in->data.len : 0;
+		return s->flow->session_flags & FAILED(in->end) || n->awaited[in->end]
+			       ? in->data.len
+			       : 0;
 	*ret_blind = !n->kept[in->end]; /* what is kept is as the receiver got it */
 	if (n->talk->skip[in->end] >= in->data.len)
 		return talk_pass(n->talk, in->end, in->data);
@@ -367,8 +386,7 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
 		return;
 	}
-	missed = stream_confirm(&n->stream, &s->pool, p, end);
-	if (missed)
+	while ((missed = stream_confirm(&n->stream, &s->pool, p, end)))
 		lost(s, n, !end, missed);
 	missed = stream_presume(&n->stream, &s->pool, f, end);
 	if (missed)

@@ -26,6 +26,9 @@ struct session_message {
 typedef enum reason (*session_said_fn)(void *arg, const struct session_message *m);
 /* An end begins with nothing that we read. Why that may not be; NONE: it may. */
 typedef enum reason (*session_unread_fn)(void *arg, struct flow *f);
+/* What the flow should speak, so that one picked up in its middle is read from its next message
+ * on; NULL: anything. */
+typedef const struct proto *(*session_expected_fn)(void *arg, const struct flow *f);
 
 /* Something that can be kept whole, a piece a call, as bytes come in. *number is 0 as it begins, and
  * whatever the function makes it after that; while it is not 0 the function is told what follows.
@@ -44,7 +47,8 @@ struct session_options {
 	uint32_t stream_end; /* held of one end of one conversation */
 	session_said_fn said;
 	session_unread_fn unread;
-	session_keep_fn keep; /* NULL: nobody keeps anything */
+	session_expected_fn expected; /* NULL: nobody expects anything */
+	session_keep_fn keep;	      /* NULL: nobody keeps anything */
 	void *arg;
 };
 

@@ -55,6 +55,9 @@ struct intake {
 	struct retention_bound bounds[RETENTION_BOUNDS];
 	unsigned bound_count;
 	struct retention retention;
+	void (*chore)(struct vault *v, void *arg); /* NULL: none */
+	void *chore_arg;
+	bool chored;
 	uint64_t reserve;
 	int error;
 };
@@ -122,6 +125,8 @@ static void was_put(void *arg, struct vault_item *it)
 
 	(void)arg;
 	t->d.err = it->err;
+	t->d.known = it->known;
+	memcpy(t->d.address, it->address, sizeof(t->d.address));
 }
 
 /* Nothing that time could heal. */
@@ -240,6 +245,16 @@ static void retain(struct intake *in)
 	tell(in);
 }
 
+static void do_chore(struct intake *in)
+{
+	pthread_mutex_unlock(&in->mutex);
+	in->chore(in->vault, in->chore_arg);
+	pthread_mutex_lock(&in->mutex);
+	in->chore = NULL;
+	in->chored = true;
+	tell(in);
+}
+
 static void *work(void *arg)
 {
 	struct intake *in = arg;
@@ -248,6 +263,8 @@ static void *work(void *arg)
 	for (;;) {
 		if (in->retain && !in->ending)
 			retain(in);
+		else if (in->chore && !in->ending)
+			do_chore(in);
 		else if (in->todo.first)
 			take_batch(in);
 		else if (in->ending)
@@ -459,6 +476,33 @@ bool intake_retained(struct intake *in, struct retention *ret_r)
 	in->retained = false;
 	pthread_mutex_unlock(&in->mutex);
 	return was;
+}
+
+int intake_chore(struct intake *in, void (*run)(struct vault *v, void *arg), void *arg)
+{
+	int err = -EBUSY;
+
+	pthread_mutex_lock(&in->mutex);
+	if (!in->chore && !in->chored) {
+		in->chore = run;
+		in->chore_arg = arg;
+		pthread_cond_signal(&in->work);
+		err = 0;
+	}
+	pthread_mutex_unlock(&in->mutex);
+	return err;
+}
+
+void *intake_chored(struct intake *in)
+{
+	void *arg = NULL;
+
+	pthread_mutex_lock(&in->mutex);
+	if (in->chored)
+		arg = in->chore_arg;
+	in->chored = false;
+	pthread_mutex_unlock(&in->mutex);
+	return arg;
 }
 
 void intake_counts(struct intake *in, struct intake_counts *ret_counts)

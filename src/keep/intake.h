@@ -24,7 +24,9 @@ struct deposit {
 	char class[OBJECT_CLASS_MAX];
 	int64_t until_ns; /* how long it is kept */
 	uint64_t tag[2];  /* … and these as the caller likes */
-	int err;	  /* what came of it, by intake_next() */
+	int err;	  /* what came of it, by intake_next(): */
+	bool known;	  /* the content was there already */
+	uint8_t address[CRYPTO_HASH];
 	uint64_t size;
 };
 
@@ -55,7 +57,7 @@ void intake_end(struct intake *in, struct deposit *d);
 /* Forgets it; also what intake_next() gave back. */
 void intake_drop(struct intake *in, struct deposit *d);
 
-/* Readable when intake_next() or intake_retained() have something. */
+/* Readable when intake_next(), intake_retained() or intake_chored() have something. */
 int intake_fd(const struct intake *in);
 /* What was put, and is on the disk, or never will be; NULL: no more now. */
 struct deposit *intake_next(struct intake *in);
@@ -65,6 +67,15 @@ void intake_retain(struct intake *in, int64_t now_ns, const struct retention_bou
 		   unsigned count);
 /* What came of it, once. */
 bool intake_retained(struct intake *in, struct retention *ret_r);
+
+/*
+ * Has `run` called by the thread, once and with its handle on the vault, before whatever is put next:
+ * for what must not wait in the caller's. `arg` is the thread's until intake_chored() gives it
+ * back; what was not begun before intake_finish() never is. -EBUSY: another one is under way.
+ */
+int intake_chore(struct intake *in, void (*run)(struct vault *v, void *arg), void *arg);
+/* The `arg` of one that is done, once; NULL: it is not. */
+void *intake_chored(struct intake *in);
 
 /* Another bound for the disk. */
 void intake_reserve(struct intake *in, uint64_t reserve_bytes);

@@ -20,11 +20,11 @@
 /* Every call there is. */
 extern const struct call_row look_calls[], policy_calls[], pki_calls[], door_calls[], audit_calls[],
 	update_calls[], advisory_calls[], survey_calls[], errand_calls[], holding_calls[],
-	upload_calls[];
+	upload_calls[], custody_calls[];
 static const struct call_row *const tables[] = {
 	look_calls,    policy_calls, pki_calls,	    door_calls,	   audit_calls,	 signin_calls,
 	session_calls, enrol_calls,  user_calls,    machine_calls, update_calls, advisory_calls,
-	survey_calls,  errand_calls, holding_calls, upload_calls};
+	survey_calls,  errand_calls, holding_calls, upload_calls,  custody_calls};
 
 size_t call_tables(const struct call_row *const **ret_tables)
 {
@@ -78,6 +78,12 @@ json_t *call_fail(struct call_error *ret_error, unsigned status, const char *typ
 	vsnprintf(ret_error->detail, sizeof(ret_error->detail), detail, ap);
 	va_end(ap);
 	return NULL;
+}
+
+json_t *call_bad(struct call_error *ret_error, const char *name, const char *want)
+{
+	return call_fail(ret_error, 400, "call.argument", "An argument is not what it must be",
+			 "%s: %s", name, want);
 }
 
 /* A cut detail may end within a letter; what is no UTF-8 goes without saying. */

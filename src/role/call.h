@@ -82,6 +82,9 @@ struct call_row {
 json_t *call_fail(struct call_error *ret_error, unsigned status, const char *type,
 		  const char *title, const char *detail, ...) __attribute__((format(printf, 5, 6)));
 
+/* The same for an argument that is not what it must be: 400, and what it must be. */
+json_t *call_bad(struct call_error *ret_error, const char *name, const char *want);
+
 /*
  * The answer comes later, from another process: return call_later() from the call and
  * answer with call_done() or call_failed() by the asker's ticket, within ms. A ticket whose

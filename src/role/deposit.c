@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "keep/intake.h"
+#include "role/custody.h"
 #include "role/secrets.h"
 
 #define EVIDENCE   "evidence"
@@ -34,7 +35,7 @@
 #define LEAP_NS	   (30 * DAY_NS) /* that a clock does not make by itself */
 
 /* What a deposit is; with its case in the same number. */
-enum kind { OF_EVIDENCE, OF_OLD_FILE, OF_ARCHIVE, OF_FIRMWARE };
+enum kind { OF_EVIDENCE, OF_OLD_FILE, OF_ARCHIVE, OF_FIRMWARE, OF_UPLOAD };
 
 struct under_way {
 	struct deposit *d; /* NULL: free, … */
@@ -360,6 +361,32 @@ static void firmware_done(struct keeper *k, const struct deposit *d)
 		log_error("%s is not kept in the vault: %s", d->name, strerror(-d->err));
 }
 
+/* --- what people put ------------------------------------------------------------------- */
+
+int deposit_upload(struct keeper *k, const struct deposit_order *o, int fd)
+{
+	struct deposit *d = intake_begin(k->intake);
+	int err;
+
+	if (!d) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	err = intake_file(k->intake, d, fd);
+	if (err < 0) {
+		intake_drop(k->intake, d);
+		return err;
+	}
+	memcpy(d->name, o->name, sizeof(d->name));
+	memcpy(d->class, o->class, sizeof(d->class));
+	d->until_ns = (int64_t)clock_wall_ns() + o->days * (int64_t)DAY_NS;
+	d->tag[0] = OF_UPLOAD;
+	d->tag[1] = o->ticket;
+	intake_end(k->intake, d);
+	return 0;
+}
+
 /* --- what was kept long enough --------------------------------------------------------- */
 
 static void tell_retention(struct keeper *k, const struct retention *r)
@@ -479,6 +506,8 @@ static void take_done(struct keeper *k)
 			archive_done(k, d);
 		else if ((d->tag[0] & 0xff) == OF_FIRMWARE)
 			firmware_done(k, d);
+		else if ((d->tag[0] & 0xff) == OF_UPLOAD)
+			custody_put_done(k, (uint32_t)d->tag[1], d);
 		else
 			evidence_done(k, d);
 		intake_drop(k->intake, d);

@@ -28,6 +28,15 @@ void deposit_lose(struct keeper *k, unsigned guard);
  * long as must be proved what a device ran. True: it is on its way; false: try again. */
 bool deposit_firmware(struct keeper *k, const char *name, const char *path);
 
+/* What somebody had uploaded; class, name and for how long it is kept. */
+struct deposit_order {
+	char name[256], class[24]; /* of INTAKE_NAME and OBJECT_CLASS_MAX bytes */
+	unsigned days;
+	uint32_t ticket; /* for custody_put_done(), which is called in the end */
+};
+/* Takes the descriptor of a regular file. 0 or -errno. The vault is open. */
+int deposit_upload(struct keeper *k, const struct deposit_order *o, int fd);
+
 /* What was put since the last turn is told; what is due is begun. */
 void deposit_turn(struct keeper *k, uint64_t now_ns);
 /* When to turn again though nothing happens, by the clock of `now_ns`. */

@@ -255,12 +255,6 @@ static json_t *give_report(struct keeper *k, uint32_t ticket, const json_t *orde
 	return json_is_object(o) ? o : no_sense(e);
 }
 
-static json_t *bad(struct call_error *e, const char *name, const char *want)
-{
-	return call_fail(e, 400, "call.argument", "An argument is not what it must be", "%s: %s",
-			 name, want);
-}
-
 static json_t *report(struct keeper *k, const struct call_asker *by, const json_t *args,
 		      struct call_error *e)
 {
@@ -269,11 +263,11 @@ static json_t *report(struct keeper *k, const struct call_asker *by, const json_
 	bool html = format && strcmp(format, "html") == 0;
 
 	if (!framework || (strcmp(framework, "hipaa") != 0 && strcmp(framework, "csf") != 0))
-		return bad(e, "framework", "hipaa or csf");
+		return call_bad(e, "framework", "hipaa or csf");
 	if (json_object_get(args, "format") && !html && (!format || strcmp(format, "json") != 0))
-		return bad(e, "format", "json or html");
+		return call_bad(e, "format", "json or html");
 	if (json_object_get(args, "days") && !call_number(args, "days", 1, DAYS_MAX, &days))
-		return bad(e, "days", "a number from 1 to 3650");
+		return call_bad(e, "days", "a number from 1 to 3650");
 	return errands_send(k, by,
 			    json_pack("{s:s, s:s, s:I, s:b}", "do", "report", "framework",
 				      framework, "days", (json_int_t)days, "html", (int)html),
@@ -303,7 +297,8 @@ static json_t *take_wards(const char *text, struct call_error *e)
 		if (!address_prefix(w, ip, &len) || json_array_size(wards) == ERRAND_WARDS ||
 		    strlen(text) >= sizeof(copy)) {
 			json_decref(wards);
-			return bad(e, "wards", "networks as 10.1.1.0/24, at most 16, with commas");
+			return call_bad(e, "wards",
+					"networks as 10.1.1.0/24, at most 16, with commas");
 		}
 		json_array_append_new(wards, json_string(w));
 	}
@@ -315,7 +310,7 @@ static json_t *learn(struct keeper *k, const struct call_asker *by, const json_t
 {
 	const char *text = call_text(args, "wards");
 	json_t *wards = json_object_get(args, "wards") && !text
-				? bad(e, "wards", "networks as 10.1.1.0/24")
+				? call_bad(e, "wards", "networks as 10.1.1.0/24")
 				: take_wards(text ? text : "", e);
 
 	if (!wards)

@@ -107,6 +107,7 @@ struct gateway {
 	struct setup_peers peers; /* as the link last said */
 	int handover[2];	  /* in which connections lie from link to link; -1 none */
 	bool followed; /* who holds that pair besides outlives us: another gateway takes over */
+	bool heir;     /* and is about to, by the supervisor's word */
 	struct install install;
 	bool survey; /* the keeper wants one */
 	struct errand errand;
@@ -166,8 +167,11 @@ void sealing_link(struct gateway *g, struct member *link);
 void sealing_close(struct gateway *g);
 
 /* handover.c */
-/* The pair that outlives this gateway, where a supervisor gave one; else one of our own. */
+/* The pair that outlives this gateway, where a supervisor gave one; else one of our own. And the sealed
+ * links' keys and socket, where the gateway before this one left them. */
 void handover_open(struct gateway *g);
+/* Leaves ours to the supervisor, for the next one. */
+void handover_bequeath(struct gateway *g);
 /* A link was just started, and knows its relays. */
 void handover_greet(struct gateway *g, struct member *link);
 void handover_close(struct gateway *g);

@@ -42,11 +42,13 @@
 #define TIMER_SLACK_NS	1000ul
 #define DRAIN_QUIET_NS	(5 * NSEC_PER_MSEC)
 #define DRAIN_MOST_NS	(500 * NSEC_PER_MSEC)
-#define EVIDENCE_RING	(4u << 20)	/* bytes of frames that may become evidence, */
-#define EVIDENCE_QUEUE	(4u << 20)	/* and of those that have and wait for the keeper */
-#define EVIDENCE_BATCH	32768		/* as an outbox sends */
-#define ARCHIVE_QUEUE	(16u << 20)	/* bytes of what is archived, until the keeper takes them */
-#define KEEPER_PAUSE	(NSEC_PER_MSEC) /* for a keeper whose socket is full to read from it */
+#define EVIDENCE_RING	(4u << 20)  /* bytes of frames that may become evidence, */
+#define EVIDENCE_QUEUE	(4u << 20)  /* and of those that have and wait for the keeper */
+#define EVIDENCE_BATCH	32768	    /* as an outbox sends */
+#define ARCHIVE_QUEUE	(16u << 20) /* bytes of what is archived, until the keeper takes them */
+#define SETTLE_NS	(2 * NSEC_PER_MSEC)
+#define SETTLE_MOST_NS	(2 * NSEC_PER_SEC) /* the floor keeps frames for GATE_HOLD_NS in all */
+#define KEEPER_PAUSE	(NSEC_PER_MSEC)	   /* for a keeper whose socket is full to read from it */
 
 enum { FROM_PARENT, FROM_KEEPER };
 
@@ -74,6 +76,7 @@ struct guard {
 	unsigned number;
 	struct setup_guard setup;
 	bool have_setup, stopping;
+	bool heir; /* another gateway's guard and link go on where ours end */
 	struct block policy;
 	int parent, keeper;
 	struct gate_grant_row grants[GATE_GRANTS]; /* what came before there was an engine */
@@ -92,6 +95,7 @@ struct guard {
 	uint32_t flows_id;	  /* of the question that `flows` answers */
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
+	uint64_t settle_ns; /* what waits for the link goes then at the latest; 0: nothing waits */
 	uint64_t patients_ns; /* wall clock: what was seen until then was told */
 	uint64_t conduct_ns;  /* the same */
 	uint64_t wall_minus_mono;
@@ -196,6 +200,7 @@ static int take_lent(struct guard *g, struct ipc_message *m)
 
 static int take_from_parent(struct guard *g, struct ipc_message *m)
 {
+	uint32_t heir;
 	int r = 0;
 
 	switch (m->type) {
@@ -223,6 +228,7 @@ static int take_from_parent(struct guard *g, struct ipc_message *m)
 	case IPC_QUEUES:
 		return take_lent(g, m);
 	default:
+		g->heir = ipc_u32(m, &heir) && heir;
 		g->stopping = true;
 	}
 	return r;
@@ -550,12 +556,27 @@ static void gather(struct guard *g, uint64_t now)
 		nanosleep(&nap, NULL);
 }
 
+/* What waits for the link to be there does not wait for longer than the floor keeps it. */
+static void settle(struct guard *g, uint64_t now)
+{
+	const struct capture_ops *ops = g->capture->ops;
+
+	if (lender_carries(g->lender) || now >= g->settle_ns) {
+		ops->settle(g->capture);
+		g->settle_ns = 0;
+	} else if (g->tick_ns > now + SETTLE_NS) {
+		g->tick_ns = now + SETTLE_NS;
+	}
+}
+
 static void run(struct guard *g)
 {
 	while (!g->stopping) {
 		bool busy = turn(g);
 		uint64_t now = clock_mono_ns();
 
+		if (g->settle_ns)
+			settle(g, now);
 		if (now >= g->tick_ns || is_urgent(g, now))
 			housekeeping(g, now);
 		else if (busy)
@@ -571,7 +592,7 @@ static void drain(struct guard *g)
 	uint64_t begun = clock_mono_ns(), quiet = begun, now = begun;
 
 	if (g->capture->ops->retire)
-		g->capture->ops->retire(g->capture);
+		g->capture->ops->retire(g->capture, g->heir && lender_carries(g->lender));
 	while (now - quiet < DRAIN_QUIET_NS && now - begun < DRAIN_MOST_NS) {
 		bool busy = turn(g);
 
@@ -779,6 +800,8 @@ static void prepare(struct guard *g)
 	if (!g->capture)
 		fatal("queue %u of the ports could not be opened: %s", g->setup.queue,
 		      strerror(errno));
+	if (g->capture->ops->is_unsettled && g->capture->ops->is_unsettled(g->capture))
+		g->settle_ns = clock_mono_ns() + SETTLE_MOST_NS;
 	if (lender_start(g->lender, g->capture, g->engine, g->setup.stale_ms))
 		log_error("no memory for the link");
 	coalesce_init(&g->coalesce, g->setup.coalesce_us);

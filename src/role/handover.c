@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "role/bequest.h"
 #include "role/supervisor.h"
 
 /* A connection takes 2 to 3 KiB there, and what waits for it besides. */
@@ -33,6 +34,32 @@ static bool inherit(int ret_pair[2])
 	return true;
 }
 
+static void inherit_link(struct gateway *g)
+{
+	struct bequest b;
+
+	if (!bequest_inherit(&b))
+		return;
+	g->estate = b.keys;
+	snprintf(g->doors.link.name, sizeof(g->doors.link.name), "link");
+	snprintf(g->doors.link.at, sizeof(g->doors.link.at), "%s", b.at);
+	g->doors.link.sock = b.sock;
+	log_info("sealed links go on by the keys and the socket of the gateway before");
+}
+
+void handover_bequeath(struct gateway *g)
+{
+	struct bequest b = {.keys = g->estate, .sock = g->doors.link.sock};
+	int err;
+
+	snprintf(b.at, sizeof(b.at), "%s", g->doors.link.at);
+	err = bequest_tell(&b, g->supervisor);
+	if (err < 0)
+		log_error("sealed links begin anew with the next gateway: the supervisor does not "
+			  "take what they leave (%s)",
+			  strerror(-err));
+}
+
 void handover_open(struct gateway *g)
 {
 	const int room = HANDOVER_ROOM;
@@ -40,6 +67,7 @@ void handover_open(struct gateway *g)
 
 	g->handover[0] = g->handover[1] = -1;
 	g->followed = inherit(g->handover);
+	inherit_link(g);
 	if (!g->followed)
 		err = ipc_pair(g->handover);
 	if (err < 0) {

@@ -43,16 +43,10 @@ void holdings_close(struct keeper *k)
 	k->outlet = NULL;
 }
 
-static json_t *closed(struct call_error *e)
+json_t *holdings_closed(struct call_error *e)
 {
 	return call_fail(e, 503, "vault.closed", "The vault is not open",
 			 "its keys are locked, or there are none; 'bedwarden status' says why");
-}
-
-static json_t *bad(struct call_error *e, const char *name, const char *want)
-{
-	return call_fail(e, 400, "call.argument", "An argument is not what it must be", "%s: %s",
-			 name, want);
 }
 
 /* --- lists --------------------------------------------------------------------------- */
@@ -113,9 +107,9 @@ static bool take_page(const json_t *args, int64_t *ret_limit, int64_t *ret_after
 	*ret_limit = PAGE;
 	*ret_after = 0;
 	if (json_object_get(args, "limit") && !call_number(args, "limit", 1, PAGE_MOST, ret_limit))
-		return bad(e, "limit", "a number from 1 to 1000") != NULL;
+		return call_bad(e, "limit", "a number from 1 to 1000") != NULL;
 	if (!call_cursor(args, INT64_MAX, ret_after))
-		return bad(e, "cursor", "the value of 'next' of the page before") != NULL;
+		return call_bad(e, "cursor", "the value of 'next' of the page before") != NULL;
 	return true;
 }
 
@@ -129,7 +123,7 @@ static json_t *list(struct keeper *k, const char *class, const json_t *args, str
 	int err = 0;
 
 	if (!k->outlet)
-		return closed(e);
+		return holdings_closed(e);
 	if (!take_page(args, &limit, &l.at, e))
 		return NULL;
 	l.rows = json_array();
@@ -173,7 +167,7 @@ static struct age_recipients *take_recipients(const json_t *args, struct call_er
 		return NULL;
 	r = json_array_size(list) <= RECIPIENTS ? age_recipients_new() : NULL;
 	if (!r) {
-		bad(e, "recipients", "at most 20");
+		call_bad(e, "recipients", "at most 20");
 		return NULL;
 	}
 	json_array_foreach (list, i, one) {
@@ -182,7 +176,7 @@ static struct age_recipients *take_recipients(const json_t *args, struct call_er
 
 		if (text.data && age_recipients_add(r, text) == 0)
 			continue;
-		bad(e, "recipients", "each a recipient of age, age1…");
+		call_bad(e, "recipients", "each a recipient of age, age1…");
 		age_recipients_free(r);
 		return NULL;
 	}
@@ -268,11 +262,11 @@ static json_t *export(struct keeper *k, const struct call_asker *by, const char 
 	int err;
 
 	if (!k->outlet)
-		return closed(e);
+		return holdings_closed(e);
 	if (!json_object_get(args, "id") == !name ||
 	    (!name && !call_number(args, "id", 1, INT64_MAX, &w.id)))
-		return bad(e, "id",
-			   "the number of an object of the list, or its name, and not both");
+		return call_bad(e, "id",
+				"the number of an object of the list, or its name, and not both");
 	err = name ? vault_find(outlet_vault(k->outlet), name, find_it, &w)
 		   : vault_next(outlet_vault(k->outlet), w.id - 1, find_it, &w);
 	vault_rest(outlet_vault(k->outlet));
@@ -349,7 +343,7 @@ static json_t *vault_check_call(struct keeper *k, const struct call_asker *by, c
 	int err;
 
 	if (!k->outlet)
-		return closed(e);
+		return holdings_closed(e);
 	if (k->checking)
 		return call_fail(e, 409, "vault.checking", "Somebody waits for a check already",
 				 "ask again when it is done");
@@ -392,7 +386,7 @@ static json_t *vault_log_call(struct keeper *k, const struct call_asker *by, con
 	int err;
 
 	if (!k->outlet)
-		return closed(e);
+		return holdings_closed(e);
 	if (!take_page(args, &l.limit, &l.from, e))
 		return NULL;
 	l.rows = json_array();

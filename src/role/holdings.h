@@ -15,4 +15,7 @@ void holdings_turn(struct keeper *k);
 /* When to turn again though nothing happens, by the clock of `now_ns`. */
 uint64_t holdings_due(const struct keeper *k, uint64_t now_ns);
 
+/* The error of every call that needs it, where the vault is not open. */
+json_t *holdings_closed(struct call_error *ret_error);
+
 #endif

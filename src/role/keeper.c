@@ -26,6 +26,7 @@
 #include "role/amend.h"
 #include "role/backups.h"
 #include "role/census.h"
+#include "role/custody.h"
 #include "role/deposit.h"
 #include "role/desk.h"
 #include "role/door.h"
@@ -392,6 +393,8 @@ static int poll_timeout(const struct keeper *k, uint64_t now_ns)
 		at = backups_due(k, now_ns);
 	if (holdings_due(k, now_ns) < at)
 		at = holdings_due(k, now_ns);
+	if (custody_due(k) < at)
+		at = custody_due(k);
 	if (updates_due(k->updates) < at)
 		at = updates_due(k->updates);
 	if (waves_due(k) < at)
@@ -482,6 +485,7 @@ static void turn(struct keeper *k, int signals)
 	errands_turn(k, clock_mono_ns());
 	uploads_turn(k, clock_mono_ns());
 	holdings_turn(k);
+	custody_turn(k, clock_mono_ns());
 	staff_tick(k->staff);
 	answer_turn(k);
 	door_turn(k);
@@ -549,6 +553,7 @@ int keeper_main(int argc, char **argv)
 	log_init("keeper", LOG_INFO);
 	o = keeper_options_read(argc, argv);
 	k.state_dir = o.state_dir;
+	k.site = o.staff.site;
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
 		k.guards[n] = -1;
 	group = getgrnam(o.user);
@@ -578,6 +583,7 @@ int keeper_main(int argc, char **argv)
 	surveys_free(k.surveys);
 	errands_free(k.errands);
 	uploads_free(k.uploads);
+	custody_free(k.custody); /* whose chore the intake did, or never began */
 	pki_free(k.pki);
 	staff_free(k.staff); /* before the keys that it was lent */
 	door_free(k.door);

@@ -32,7 +32,7 @@
  * command is answered; census.c, who lives on the ward; serve.c, the control
  * socket; desk.c, the console; call.c, what either may call, and look.c,
  * amend.c, pki.c, updates.c, wave.c, staff.c and its own, the calls themselves; secrets.c, what its
- * keys do for others; deposit.c, what goes into its vault; backups.c, the
+ * keys do for others; deposit.c, what goes into its vault; custody.c, what people put and destroy there; backups.c, the
  * copies of all of it.
  */
 #include "base/ipc.h"
@@ -48,6 +48,7 @@ struct audit_log;
 struct backups;
 struct calls;
 struct client;
+struct custody;
 struct deposits;
 struct desk;
 struct door;
@@ -71,6 +72,7 @@ struct waves;
 
 struct keeper {
 	const char *state_dir;
+	const char *site; /* the gateway's name */
 	struct store *store;
 	struct person *person;	  /* hides and opens what could name one */
 	bool eve_open;		  /* and the event file has it open */
@@ -88,6 +90,7 @@ struct keeper {
 	struct surveys *surveys; /* survey.c's */
 	struct errands *errands; /* errands.c's */
 	struct uploads *uploads; /* upload.c's */
+	struct custody *custody; /* custody.c's */
 	struct outlet *outlet;	 /* NULL: the vault is not open */
 	uint32_t checking;	 /* who waits for it to be checked, */
 	uint64_t checking_ns;	 /* until then */

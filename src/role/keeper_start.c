@@ -24,6 +24,7 @@
 #include "keep/store.h"
 #include "role/amend.h"
 #include "role/backups.h"
+#include "role/custody.h"
 #include "role/deposit.h"
 #include "role/look.h"
 #include "role/pki.h"
@@ -405,7 +406,8 @@ void keeper_open_all(struct keeper *k, const struct keeper_options *o, gid_t gid
 	k->surveys = surveys_new();
 	k->errands = errands_new();
 	k->uploads = uploads_new(k->state_dir);
-	if (!k->updates || !k->surveys || !k->errands || !k->uploads)
+	k->custody = custody_new();
+	if (!k->updates || !k->surveys || !k->errands || !k->uploads || !k->custody)
 		fatal("keeper: no memory");
 	k->serve = serve_new(KEEPER_CONTROL_FD, gid, &answer_calls, k);
 	trail_open(k);

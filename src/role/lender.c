@@ -153,6 +153,14 @@ bool lender_up(void *arg, uint8_t link)
 	       gate_link_up(&l->links[0], &l->links[link], clock_mono_ns(), l->stale_ns);
 }
 
+bool lender_carries(struct lender *l)
+{
+	for (unsigned i = 1; i <= GATE_LINKS; i++)
+		if (lender_up(l, (uint8_t)i))
+			return true;
+	return false;
+}
+
 int lender_seal(void *arg, const struct frame *f, const struct gate_verdict *v)
 {
 	struct lender *l = arg;

@@ -22,6 +22,8 @@ int lender_start(struct lender *l, struct capture *c, struct engine *e, uint32_t
 
 /* As struct engine_seal wants them; `arg` is the lender. */
 bool lender_up(void *arg, uint8_t link);
+/* Whether any peer gateway takes frames. */
+bool lender_carries(struct lender *l);
 int lender_seal(void *arg, const struct frame *f, const struct gate_verdict *v);
 int lender_seal_own(void *arg, struct bytes frame, const struct gate_verdict *v);
 

@@ -296,10 +296,13 @@ static void take_handover(struct link *l, struct ipc_message *m)
 
 static void stop(struct link *l, const struct ipc_message *m)
 {
-	uint32_t followed;
+	uint32_t how;
 
-	l->stopping = true;
-	l->followed = ipc_u32(m, &followed) && followed;
+	l->stop = ipc_u32(m, &how) ? how : SETUP_STOP_ALONE;
+	if (l->stop == SETUP_STOP_REST)
+		peers_rest(l->peers);
+	else
+		l->stopping = true;
 }
 
 static void from_parent(struct link *l, struct ipc_message *m)
@@ -448,11 +451,12 @@ static void drain(struct link *l)
 	uint64_t end = clock_mono_ns() + LINK_DRAIN_MS * NSEC_PER_MSEC;
 
 	lines_close(l->lines);
-	peers_turn(l->peers, 0);
-	/* Of the same parent the next link goes on by our keys, too, and nobody is told that we go. */
-	if (!told || l->stopping)
+	for (unsigned i = 0; i < TURN_MAX && peers_turn(l->peers, 1) == 0; i++)
+		;
+	/* Who goes on by our keys is not to be taken for gone. */
+	if (l->stopping && l->stop != SETUP_STOP_HEIR)
 		peers_free(l->peers);
-	if (l->leave >= 0 && (told || l->followed))
+	if (l->leave >= 0 && (!l->stopping || l->stop != SETUP_STOP_ALONE))
 		leave(l);
 	while (relays_open(l->relays) && clock_mono_ns() < end) {
 		relays_turn(l->relays, 50);

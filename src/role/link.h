@@ -8,9 +8,10 @@
  *
  *   bedwarden _link
  *
- * fd 3 is its end of the parent's pair. SIGTERM, and IPC_STOP where it says so, ends it with its
- * connections handed over to the next link (seal/relay/relay.h); IPC_STOP that does not, when they
- * have ended or LINK_DRAIN_MS later.
+ * fd 3 is its end of the parent's pair. SIGTERM, and IPC_STOP where it says so (enum setup_stop), ends it
+ * with its connections handed over to the next link (seal/relay/relay.h); IPC_STOP that does not, when they
+ * have ended or LINK_DRAIN_MS later. Peers are told that it goes, except where the next link
+ * has its keys and its socket.
  *
  * Its files: link.c, the process, its rights and its loop; lines.c, the relays and their
  * certificates; peers.c, the sealed links; est.c, EST; agent.c, agents of devices.
@@ -42,7 +43,7 @@ struct link {
 	uint32_t asked; /* id of the last question to the keeper */
 	int leave;	/* socket, where connections are left for the next link; -1 none */
 	bool stopping;
-	bool followed; /* another link comes, by the parent's word */
+	uint32_t stop; /* enum setup_stop, by the parent's word */
 };
 
 /* Asks the keeper about certificates; its answer comes with that id, see pki.h. 0: it cannot be asked. */

@@ -448,11 +448,27 @@ static bool any_alive(const struct gateway *g, enum role_id role)
 	return false;
 }
 
+static uint32_t how_to_stop(const struct gateway *g)
+{
+	if (!g->followed)
+		return SETUP_STOP_ALONE;
+	return g->heir && g->estate > 0 && *g->doors.link.name ? SETUP_STOP_HEIR
+							       : SETUP_STOP_FOLLOWED;
+}
+
+static void send_stop(struct member *m, uint32_t how)
+{
+	bool told = m->role == ROLE_LINK || m->role == ROLE_GUARD;
+
+	member_send(m, IPC_STOP, 0,
+		    told ? (struct bytes){(const uint8_t *)&how, sizeof(how)} : (struct bytes){0},
+		    -1);
+}
+
 /* Asks all of a role to end, waits, ends those that did not. */
 static void stop_role(struct gateway *g, struct loop *l, enum role_id role, unsigned patience_ms)
 {
 	uint64_t end = clock_mono_ns() + patience_ms * NSEC_PER_MSEC;
-	uint32_t followed = g->followed;
 
 	for (unsigned i = 0; i < g->member_count; i++) {
 		struct member *m = &g->members[i];
@@ -460,11 +476,7 @@ static void stop_role(struct gateway *g, struct loop *l, enum role_id role, unsi
 		if (m->role != role || !m->child.pid)
 			continue;
 		m->child.stopping = true;
-		member_send(m, IPC_STOP, 0,
-			    role == ROLE_LINK
-				    ? (struct bytes){(const uint8_t *)&followed, sizeof(followed)}
-				    : (struct bytes){0},
-			    -1);
+		send_stop(m, how_to_stop(g));
 	}
 	while (any_alive(g, role)) {
 		uint64_t now = clock_mono_ns();
@@ -477,18 +489,29 @@ static void stop_role(struct gateway *g, struct loop *l, enum role_id role, unsi
 	}
 }
 
-/* Guards first: their last events go to the keeper, which stores them and ends last. */
+/*
+ * The keeper last, for it stores what the others say. Where an heir takes the sealed links over, the
+ * link outlives guards, whose last frames it seals, and leaves to the heir what no guard reads any more.
+ */
 static void stop_all(struct gateway *g, struct loop *l)
 {
-	struct member *keeper = member_keeper(g);
+	struct member *keeper = member_keeper(g), *link = member_link(g);
+	bool heir = how_to_stop(g) == SETUP_STOP_HEIR && link && link->child.sock >= 0;
 
 	notify_say("STOPPING=1");
 	for (unsigned role = ROLE_COUNT; role-- > 0;) {
+		if (role == ROLE_GUARD && heir)
+			send_stop(link, SETUP_STOP_REST);
+		if (role == ROLE_KEEPER && heir)
+			stop_role(g, l, ROLE_LINK, GUARD_STOP_MS);
 		if (role == ROLE_KEEPER && keeper->child.ready)
 			facts_flush(&g->facts, keeper->child.sock);
-		stop_role(g, l, (enum role_id)role,
-			  role == ROLE_KEEPER ? KEEPER_STOP_MS : GUARD_STOP_MS);
+		if (role != ROLE_LINK || !heir)
+			stop_role(g, l, (enum role_id)role,
+				  role == ROLE_KEEPER ? KEEPER_STOP_MS : GUARD_STOP_MS);
 	}
+	if (heir)
+		handover_bequeath(g);
 }
 
 static int loop_open(struct loop *l)

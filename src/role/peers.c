@@ -258,6 +258,14 @@ void peers_socket(struct peers *ps, int fd)
 	hear_socket(ps, clock_mono_ns());
 }
 
+void peers_rest(struct peers *ps)
+{
+	if (ps->hears)
+		relays_unwatch(ps->link->relays, ps->sock);
+	ps->hears = false;
+	ps->rests = true;
+}
+
 static int take_links(struct peers *ps, int fd)
 {
 	void *at = mmap(NULL, LINKS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -353,7 +361,7 @@ int peers_turn(struct peers *ps, int most)
 		if (ps->parties[i] && ps->parties[i]->queues.at)
 			party_publish(ps->parties[i]);
 	now = clock_mono_ns();
-	if (ps->sock >= 0 && !ps->hears)
+	if (ps->sock >= 0 && !ps->hears && !ps->rests)
 		hear_socket(ps, now);
 	next = links_turn(ps->core, now);
 	if (now - ps->beat_ns >= BEAT_NS) {
@@ -362,7 +370,8 @@ int peers_turn(struct peers *ps, int most)
 	}
 	if (more)
 		return 0;
-	if ((links_wants_write(ps->core) || (ps->sock >= 0 && !ps->hears)) && most > 1)
+	if ((links_wants_write(ps->core) || (ps->sock >= 0 && !ps->hears && !ps->rests)) &&
+	    most > 1)
 		most = 1;
 	if (ps->links && most > (int)(BEAT_NS / NSEC_PER_MSEC))
 		most = (int)(BEAT_NS / NSEC_PER_MSEC);

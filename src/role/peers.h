@@ -23,6 +23,8 @@ void peers_take(struct peers *ps, const json_t *root);
 void peers_socket(struct peers *ps, int fd);
 /* IPC_LINKS, IPC_FRAMES, IPC_WAKE or IPC_QUEUES; takes its fd. False: it is none of these, or it lies. */
 bool peers_message(struct peers *ps, struct ipc_message *m);
+/* What peers send is left in the socket from now on; what is sent to them still goes. */
+void peers_rest(struct peers *ps);
 /* Our certificate and whom we trust (PEM), by the keeper's word; borrowed. */
 void peers_identity(struct peers *ps, EVP_PKEY *key, STACK_OF(X509) * chain, const char *trust);
 /* Whether `who`, whose signature is there, was a handshake of ours; then it goes on. */

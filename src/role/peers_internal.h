@@ -63,6 +63,7 @@ struct peers {
 	void *estate;	     /* keys that outlive us (IPC_ESTATE); NULL none */
 	int sock;	     /* -1: none */
 	bool hears;	     /* it is watched */
+	bool rests;	     /* what comes by it is for a successor */
 	uint64_t sock_ns;    /* since when it is there */
 	struct steer *steer; /* used where there are several */
 	json_t *setup;	     /* what was told of the link itself */

@@ -683,6 +683,9 @@ static json_t *call_install(struct keeper *k, const struct call_asker *by, const
 	struct bytes text = {(const uint8_t *)pem, pem ? strlen(pem) : 0};
 	int err = !purpose ? -EINVAL : k->pki->ca ? 0 : k->pki->err;
 
+	/* What was left out by mistake must not take away what is there. */
+	if (!pem == !json_is_true(json_object_get(args, "remove")))
+		return call_bad(e, "pem", "certificates, or `remove` instead");
 	if (err == 0)
 		err = ca_install(k->pki->ca, purpose, text);
 	if (err == -EACCES)
@@ -718,7 +721,7 @@ static json_t *call_renew(struct keeper *k, const struct call_asker *by, const j
 
 #define ADMIN PEOPLE_ONLY(PEOPLE_ADMINISTRATOR)
 const struct call_row pki_calls[] = {
-	{.name = "pki.init", .fn = call_init, .roles = ADMIN, .changes = true, .on_box = true},
+	{.name = "pki.init", .fn = call_init, .roles = ADMIN, .step_up = true, .changes = true},
 	{.name = "pki.show", .fn = call_show, .roles = ADMIN | PEOPLE_ONLY(PEOPLE_AUDITOR)},
 	{.name = "pki.crl", .fn = call_crl, .roles = ADMIN | PEOPLE_ONLY(PEOPLE_AUDITOR)},
 	{.name = "pki.ls",
@@ -728,12 +731,12 @@ const struct call_row pki_calls[] = {
 	{.name = "pki.issue", .fn = call_issue, .roles = ADMIN, .step_up = true, .changes = true},
 	{.name = "pki.code", .fn = call_code, .roles = ADMIN, .step_up = true, .changes = true},
 	{.name = "pki.revoke", .fn = call_revoke, .roles = ADMIN, .step_up = true, .changes = true},
-	{.name = "pki.renew", .fn = call_renew, .roles = ADMIN, .changes = true, .on_box = true},
-	{.name = "pki.request", .fn = call_request, .roles = ADMIN, .on_box = true},
+	{.name = "pki.renew", .fn = call_renew, .roles = ADMIN, .step_up = true, .changes = true},
+	{.name = "pki.request", .fn = call_request, .roles = ADMIN, .changes = true},
 	{.name = "pki.install",
 	 .fn = call_install,
 	 .roles = ADMIN,
-	 .changes = true,
-	 .on_box = true},
+	 .step_up = true,
+	 .changes = true},
 	{NULL},
 };

@@ -19,6 +19,14 @@
 
 enum setup_capture { SETUP_XDP = 0, SETUP_PACKET = 1 };
 
+/* The body of IPC_STOP, u32, to guards and the link; an empty one is SETUP_STOP_ALONE. */
+enum setup_stop {
+	SETUP_STOP_ALONE,
+	SETUP_STOP_FOLLOWED, /* another gateway's link takes over connections of relays */
+	SETUP_STOP_HEIR,     /* and the sealed links, with their keys and their socket */
+	SETUP_STOP_REST, /* to the link: an heir comes; what peers send is left to it from now on */
+};
+
 struct setup_port {
 	char name[16];
 	uint32_t ifindex;

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/ipc.h"
 #include "base/log.h"
+#include "role/bequest.h"
 #include "role/notify.h"
 #include "role/respawn.h"
 #include "update/place/place.h"
@@ -26,6 +27,7 @@
 #define STOP_S	   12 /* a gateway needs 5 to store what it has, and ends by itself */
 #define REHEARSE_S 10
 #define WORD_MAX   128
+#define INHERITED  5 /* descriptors that a gateway gets, from 3 on: ours, handover, link */
 
 struct supervisor {
 	const struct supervisor_options *o;
@@ -34,10 +36,12 @@ struct supervisor {
 	pid_t gateway, helper; /* 0: none */
 	int sock;	       /* our end of the gateway's pair; -1 none */
 	int handover[2];       /* in which connections lie from gateway to gateway; -1 none */
+	struct bequest link;   /* during a change */
 	int helper_status;     /* as waitpid() has it, once helper is 0 */
 	int helper_words;      /* what it has to say; -1 */
 	char running[PLACE_NAME], wanted[PLACE_NAME]; /* "" the packaged one */
 	bool asked;				      /* `wanted` is */
+	bool changing;				      /* from one release to another */
 	bool stop;
 	struct respawn respawn;
 	uint64_t again_ns;
@@ -68,7 +72,7 @@ static bool program_of(const struct supervisor *s, const char *release, char ret
 /* Descriptors from `at` on, which may stand where others are to go: false, one cannot. */
 static bool move_to(const int *fds, unsigned count, int at)
 {
-	int high[3];
+	int high[INHERITED];
 
 	for (unsigned i = 0; i < count; i++)
 		if ((high[i] = fcntl(fds[i], F_DUPFD, 64)) < 0)
@@ -81,10 +85,25 @@ static bool move_to(const int *fds, unsigned count, int at)
 	return true;
 }
 
-/* In the new process. `socks[0 .. 3)` become descriptors 3, 4, 5, `words` standard output; NULL, -1:
- * none do. */
-static _Noreturn void become(const char *program, char *const *argv, const int *socks, int words,
-			     int death, pid_t parent)
+/* What a new gateway gets: its end of our pair, and what the one before it left. */
+static bool hand_down(const struct supervisor *s, int sock)
+{
+	int fds[INHERITED] = {sock, s->handover[0], s->handover[1], s->link.keys, s->link.sock};
+	bool whole = fds[1] >= 0 && fds[2] >= 0, link = whole && fds[3] >= 0 && fds[4] >= 0;
+
+	return move_to(fds,
+		       link    ? 5
+		       : whole ? 3
+			       : 1,
+		       3) &&
+	       setenv(SUPERVISOR_ENV, "3", 1) == 0 &&
+	       (!whole || setenv(SUPERVISOR_HANDOVER_ENV, "4 5", 1) == 0) &&
+	       (!link || bequest_name(&s->link, 6, 7) == 0);
+}
+
+/* In the new process. A gateway gets `sock`, `words` becomes standard output; -1: neither. */
+static _Noreturn void become(const struct supervisor *s, const char *program, char *const *argv,
+			     int sock, int words, int death, pid_t parent)
 {
 	sigset_t none;
 
@@ -102,13 +121,8 @@ static _Noreturn void become(const char *program, char *const *argv, const int *
 	unsetenv("LISTEN_FDNAMES");
 	if (words >= 0 && dup2(words, STDOUT_FILENO) < 0)
 		_exit(126);
-	if (socks && socks[0] >= 0) {
-		bool whole = socks[1] >= 0 && socks[2] >= 0;
-
-		if (!move_to(socks, whole ? 3 : 1, 3) || setenv(SUPERVISOR_ENV, "3", 1) < 0 ||
-		    (whole && setenv(SUPERVISOR_HANDOVER_ENV, "4 5", 1) < 0))
-			_exit(126);
-	}
+	if (sock >= 0 && !hand_down(s, sock))
+		_exit(126);
 	execv(program, argv);
 	fprintf(stderr, "bedwarden: %s cannot be started: %s\n", program, strerror(errno));
 	_exit(127);
@@ -136,8 +150,7 @@ static void start_gateway(struct supervisor *s, const char *release)
 		pair[0] = pair[1] = -1;
 	pid = fork();
 	if (pid == 0)
-		become(program, argv, (int[]){pair[1], s->handover[0], s->handover[1]}, -1, SIGTERM,
-		       self);
+		become(s, program, argv, pair[1], -1, SIGTERM, self);
 	if (pair[1] >= 0)
 		close(pair[1]);
 	if (s->sock >= 0)
@@ -163,7 +176,7 @@ static int start_helper(struct supervisor *s, const char *program, char *const *
 	}
 	pid = fork();
 	if (pid == 0)
-		become(program, argv, NULL, pipe_fds[1], SIGKILL, self);
+		become(s, program, argv, -1, pipe_fds[1], SIGKILL, self);
 	close(pipe_fds[1]);
 	if (pid < 0) {
 		close(pipe_fds[0]);
@@ -231,25 +244,32 @@ static void hear_signals(struct supervisor *s)
 	}
 }
 
-static void hear_gateway(struct supervisor *s)
+/* False: it says nothing more now. */
+static bool hear_gateway(struct supervisor *s)
 {
 	char word[WORD_MAX];
-	ssize_t n = recv(s->sock, word, sizeof(word) - 1, MSG_DONTWAIT);
+	int fds[2];
+	ssize_t n = bequest_hear(s->sock, word, sizeof(word), fds);
 
 	if (n <= 0) {
-		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		if (n == 0 || (n != -EAGAIN && n != -EINTR)) {
 			close(s->sock);
 			s->sock = -1;
 		}
-		return;
+		return false;
 	}
-	word[n] = 0;
 	if (strcmp(word, "READY=1") == 0 || strcmp(word, "WATCHDOG=1") == 0) {
 		notify_say(word);
 	} else if (strncmp(word, "SWITCH=", 7) == 0 && (!word[7] || place_name_is_good(word + 7))) {
 		snprintf(s->wanted, sizeof(s->wanted), "%.63s", word + 7);
 		s->asked = true;
+	} else if (s->changing) {
+		bequest_take(&s->link, word, fds);
 	}
+	for (unsigned i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	return true;
 }
 
 static void turn(struct supervisor *s, int ms)
@@ -268,6 +288,9 @@ static void stop_gateway(struct supervisor *s)
 {
 	uint64_t end = clock_mono_ns() + STOP_S * NSEC_PER_SEC;
 
+	if (s->gateway && s->changing && s->sock >= 0)
+		(void)!send(s->sock, SUPERVISOR_HEIR, sizeof(SUPERVISOR_HEIR) - 1,
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (s->gateway)
 		kill(s->gateway, SIGTERM);
 	while (s->gateway) {
@@ -276,6 +299,8 @@ static void stop_gateway(struct supervisor *s)
 		notify_say("WATCHDOG=1");
 		turn(s, 50);
 	}
+	while (s->sock >= 0 && hear_gateway(s))
+		; /* its last words */
 }
 
 /* Whether the helper ends well in time; false with its words, or with what became of it. */
@@ -367,7 +392,7 @@ static int begin_trial(struct supervisor *s, const char *to, const char *from)
 	return err < 0 ? err : place_point(s->dir, "current", "releases", to);
 }
 
-static void change(struct supervisor *s)
+static void try(struct supervisor *s)
 {
 	char from[PLACE_NAME], to[PLACE_NAME], why[256] = "";
 	int err;
@@ -410,6 +435,14 @@ static void change(struct supervisor *s)
 		log_error("%s/current: %s", s->o->updates_dir, strerror(-err));
 	start_gateway(s, from);
 	decide(s, "back", to, from, why);
+}
+
+static void change(struct supervisor *s)
+{
+	s->changing = true;
+	try(s);
+	s->changing = false;
+	bequest_drop(&s->link);
 }
 
 /* --- beginning and end ------------------------------------------------------ */
@@ -491,7 +524,11 @@ static void open_handover(struct supervisor *s)
 
 int supervisor_run(const struct supervisor_options *o)
 {
-	struct supervisor s = {.o = o, .sock = -1, .helper_words = -1, .again_ns = UINT64_MAX};
+	struct supervisor s = {.o = o,
+			       .sock = -1,
+			       .link = BEQUEST_NONE,
+			       .helper_words = -1,
+			       .again_ns = UINT64_MAX};
 	char release[PLACE_NAME];
 
 	log_init("supervisor", LOG_INFO);

@@ -17,7 +17,9 @@
  * as SUPERVISOR_ENV, and says:
  *   "READY=1", "WATCHDOG=1"    handed on to the service manager
  *   "SWITCH=VERSION"           start that release; "SWITCH=": the packaged one
- * and is told "OUTCOME" when a change is decided, which is noted then.
+ *   "LINK=ADDRESS"             what its sealed links leave to the next gateway (role/bequest.h)
+ * and is told "OUTCOME" when a change is decided, which is noted then, and SUPERVISOR_HEIR right before
+ * it is asked to end because of one.
  *
  * It has both ends of another pair, too, their numbers in SUPERVISOR_HANDOVER_ENV: there one gateway's
  * relays leave their connections for the next one's. Between two lives of the
@@ -25,6 +27,7 @@
  */
 #define SUPERVISOR_ENV		"BEDWARDEN_SUPERVISOR"
 #define SUPERVISOR_HANDOVER_ENV "BEDWARDEN_HANDOVER"
+#define SUPERVISOR_HEIR		"HEIR" /* another release comes (ADR 49) */
 #define SUPERVISOR_PROVE_S	25
 
 struct supervisor_options {

@@ -131,27 +131,47 @@ static struct audit_entry entry_of(const struct call_asker *by)
 	};
 }
 
-/* On what: the first of these that the call was given. Nothing else of its arguments is noted. */
+/* A value as a text; false: it is none that is noted. Of a list as much as there is room for. */
+static bool value_of(const json_t *v, char *ret_text, size_t size)
+{
+	const char *s = json_string_value(v);
+	const json_t *one;
+	size_t i, len = 0;
+
+	*ret_text = 0;
+	if (json_is_integer(v))
+		snprintf(ret_text, size, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	else if (s && strlen(s) == json_string_length(v) && strlen(s) < 80)
+		snprintf(ret_text, size, "%s", s);
+	else if (json_is_true(v))
+		snprintf(ret_text, size, "yes");
+	json_array_foreach (v, i, one) {
+		s = json_string_value(one);
+		if (!s || strlen(s) + 8 > size - len) {
+			snprintf(ret_text + len, size - len, ",…");
+			break;
+		}
+		len += (size_t)snprintf(ret_text + len, size - len, "%s%s", i ? "," : "", s);
+	}
+	return *ret_text;
+}
+
+/* On what: those of these that the call was given. Nothing else of its arguments is noted. */
 static void object_of(const json_t *args, char *ret_text, size_t size)
 {
 	static const char *const names[] = {"user",  "device",	  "advisory", "service", "grant",
 					    "id",    "factor",	  "key",      "name",	 "session",
-					    "login", "framework", "upload"};
+					    "login", "framework", "upload",   "class",	 "which",
+					    "names", "recipient", "for",      "all",	 "expired",
+					    "force", "format"};
+	char value[160];
 	size_t len = 0;
 
 	*ret_text = 0;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && len < size; i++) {
-		const json_t *v = json_object_get(args, names[i]);
-		const char *s = call_text(args, names[i]);
-
-		if (s && strlen(s) < 80)
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && len < size; i++)
+		if (value_of(json_object_get(args, names[i]), value, sizeof(value)))
 			len += (size_t)snprintf(ret_text + len, size - len, "%s%s:%s",
-						len ? " " : "", names[i], s);
-		else if (json_is_integer(v))
-			len += (size_t)snprintf(ret_text + len, size - len,
-						"%s%s:%" JSON_INTEGER_FORMAT, len ? " " : "",
-						names[i], json_integer_value(v));
-	}
+						len ? " " : "", names[i], value);
 }
 
 /* What nobody in particular is refused, as a sign-in that fails: a kind once a minute. */
@@ -333,5 +353,6 @@ const struct call_row audit_calls[] = {
 	{"audit.list", list, READS, false, false, false},
 	{"audit.checkpoint", checkpoint, READS, false, false, false},
 	{"audit.verify", verify, READS, false, false, false},
+	{.name = "audit.export", .fn = trail_export, .roles = READS, .noted = true},
 	{NULL},
 };

@@ -25,5 +25,8 @@ void trail_fact(struct keeper *k, const struct record *r);
 const char *trail_broken(const struct keeper *k);
 
 extern const struct call_row audit_calls[];
+/* One of them: trail_export.c. */
+json_t *trail_export(struct keeper *k, const struct call_asker *by, const json_t *args,
+		     struct call_error *ret_error);
 
 #endif

@@ -66,7 +66,7 @@ void uploads_turn(struct keeper *k, uint64_t now_ns)
 	}
 }
 
-/* --- update.upload ---------------------------------------------------------------------- */
+/* --- update.upload, vault.upload ---------------------------------------------------------------------- */
 
 /* A file that has no name: whatever becomes of us, nothing is left of it. */
 static int open_file(const char *path)
@@ -184,11 +184,9 @@ static json_t *upload(struct keeper *k, const struct call_asker *by, const json_
 	int err;
 
 	if (!data || base64url_read(data, k->uploads->piece, UPLOAD_PIECE, &len) < 0 || !len)
-		return call_fail(e, 400, "call.argument", "An argument is not what it must be",
-				 "the body: 1 to %u bytes of the file", UPLOAD_PIECE);
+		return call_bad(e, "the body", "1 to 262144 bytes of the file");
 	if (json_object_get(args, "at") && !call_number(args, "at", 0, (int64_t)UPLOAD_BYTES, &at))
-		return call_fail(e, 400, "call.argument", "An argument is not what it must be",
-				 "at: where in the file the piece begins");
+		return call_bad(e, "at", "where in the file the piece begins");
 	u = first ? begin(k, by, e) : find(k, by, args, e);
 	if (!u)
 		return NULL;
@@ -209,6 +207,17 @@ static json_t *upload(struct keeper *k, const struct call_asker *by, const json_
 	u->size += len;
 	u->last_ns = clock_mono_ns();
 	return json_pack("{s:s, s:I}", "upload", u->id, "size", (json_int_t)u->size);
+}
+
+int upload_take(struct keeper *k, const struct call_asker *by, const json_t *args,
+		struct call_error *e)
+{
+	struct upload *u = find(k, by, args, e);
+	int fd = u ? u->fd : -1;
+
+	if (u)
+		*u = (struct upload){.fd = -1};
+	return fd;
 }
 
 /* --- update.import ------------------------------------------------------------------------- */
@@ -232,13 +241,10 @@ static json_t *imported(struct keeper *k, uint32_t ticket, const json_t *order, 
 static json_t *import(struct keeper *k, const struct call_asker *by, const json_t *args,
 		      struct call_error *e)
 {
-	struct upload *u = find(k, by, args, e);
-	int fd;
+	int fd = upload_take(k, by, args, e);
 
-	if (!u)
+	if (fd < 0)
 		return NULL;
-	fd = u->fd;
-	*u = (struct upload){.fd = -1};
 	return errands_send(k, by, json_pack("{s:s}", "do", "import"), fd, imported, e);
 }
 
@@ -247,6 +253,7 @@ static json_t *import(struct keeper *k, const struct call_asker *by, const json_
 extern const struct call_row upload_calls[]; /* call.c's */
 const struct call_row upload_calls[] = {
 	{.name = "update.upload", .fn = upload, .roles = ADMIN, .changes = true, .part = true},
+	{.name = "vault.upload", .fn = upload, .roles = ADMIN, .changes = true, .part = true},
 	{.name = "update.import", .fn = import, .roles = ADMIN, .step_up = true, .changes = true},
 	{NULL},
 };

@@ -3,7 +3,7 @@
 /*
  * What people send by the API and what is longer than a request: it comes in pieces, and
  * is spooled to a file without a name in state_dir, of whoever began it, bounded in number, bytes
- * and time. The calls update.upload and update.import.
+ * and time. The calls update.upload, vault.upload and update.import.
  */
 #include "role/keeper.h"
 
@@ -15,6 +15,10 @@
 
 struct uploads *uploads_new(const char *state_dir); /* NULL: no memory */
 void uploads_free(struct uploads *u);
+/* The file of the upload that `args` names, whole and the caller's from here on, who reads it from its
+ * beginning; it is forgotten here. -1: there is none of theirs, and ret_error says so. */
+int upload_take(struct keeper *k, const struct call_asker *by, const json_t *args,
+		struct call_error *ret_error);
 /* Forgets those nobody goes on with. */
 void uploads_turn(struct keeper *k, uint64_t now_ns);
 

@@ -16,6 +16,9 @@
 #include "role/keeper.h"
 #include "role/setup.h"
 #include "role/updates.h"
+#include "update/rollout/news.h"
+#include "update/rollout/sights.h"
+#include "update/rollout/word.h"
 
 #define FILE_BYTES   (16u << 20)
 #define STATUS_BYTES (32u << 20)
@@ -23,13 +26,13 @@
 #define ROWS	     256 /* of sights in a message */
 #define WORDS_MAX    256 /* that the updater has not taken yet */
 
+_Static_assert(KEEPER_GUARDS_MAX <= SIGHTS_GUARDS, "a place for every guard");
+
 struct waves {
 	char path[PATH_MAX];
-	json_t *state;		     /* what is kept: words, last, told */
-	json_t *status;		     /* the updater's last; NULL none yet */
-	json_t *talked, *misbehaved; /* device → seconds */
-	bool missing[KEEPER_GUARDS_MAX];
-	int64_t since; /* from then on every guard looked; 0: not now */
+	json_t *state;	/* what is kept: words, last, told */
+	json_t *status; /* the updater's last; NULL none yet */
+	struct sights sights;
 	uint64_t due_ns;
 };
 
@@ -95,8 +98,10 @@ struct waves *waves_new(const char *state_dir)
 		json_decref(w->state);
 		w->state = json_object();
 	}
-	w->talked = json_object();
-	w->misbehaved = json_object();
+	if (sights_init(&w->sights) < 0) {
+		waves_free(w);
+		return NULL;
+	}
 	w->due_ns = clock_mono_ns();
 	return w;
 }
@@ -107,8 +112,7 @@ void waves_free(struct waves *w)
 		return;
 	json_decref(w->state);
 	json_decref(w->status);
-	json_decref(w->talked);
-	json_decref(w->misbehaved);
+	sights_free(&w->sights);
 	free(w);
 }
 
@@ -152,68 +156,20 @@ void waves_meet(struct keeper *k, const json_t *hold)
 
 static void heard(struct keeper *k, const json_t *answer)
 {
-	json_int_t n = json_integer_value(json_object_get(answer, "n"));
-	json_t *list = words(k->waves), *word;
-	size_t i;
-
 	if (*text(answer, "error"))
 		log_warn("a person's word about a rollout: %s", text(answer, "error"));
-	json_array_foreach (list, i, word)
-		if (json_integer_value(json_object_get(word, "n")) == n) {
-			json_array_remove(list, i);
-			break;
-		}
+	word_heard(words(k->waves), json_integer_value(json_object_get(answer, "n")));
 	(void)save(k->waves);
+}
+
+static const json_t *rollouts(const struct keeper *k)
+{
+	return json_object_get(k->waves->status, "rollouts");
 }
 
 const json_t *waves_find(const struct keeper *k, const char *name)
 {
-	const json_t *r, *found = NULL;
-	size_t i;
-
-	json_array_foreach (json_object_get(k->waves->status, "rollouts"), i, r) {
-		if (strcmp(text(r, "id"), name) == 0)
-			return r;
-		if (strcmp(text(r, "target"), name) == 0 &&
-		    (!found || strcmp(text(r, "state"), "proposed") == 0))
-			found = r;
-	}
-	return found;
-}
-
-static const json_t *device_of(const json_t *rollout, const char *name)
-{
-	const json_t *d;
-	size_t i;
-
-	json_array_foreach (json_object_get(rollout, "devices"), i, d)
-		if (strcmp(text(d, "name"), name) == 0)
-			return d;
-	return NULL;
-}
-
-/* Why it makes no sense as things stand; NULL it does. */
-static const char *senseless(const json_t *r, const char *what, const char *device)
-{
-	const char *state = text(r, "state"), *step = text(device_of(r, device), "step");
-	bool proposed = strcmp(state, "proposed") == 0;
-
-	if (strcmp(what, "approve") == 0)
-		return proposed ? NULL : "it was approved before";
-	if (strcmp(what, "hold") == 0)
-		return strcmp(state, "running") == 0 ? NULL : "it is not running";
-	if (strcmp(what, "release") == 0)
-		return strcmp(state, "held") == 0 ? NULL : "it is not held";
-	if (strcmp(what, "rollback") == 0)
-		return proposed			       ? "it has not begun"
-		       : strcmp(state, "undoing") == 0 ? "that is under way"
-						       : NULL;
-	if (!*step)
-		return "that device is not in it";
-	return strcmp(step, "sending") == 0 || strcmp(step, "undoing") == 0 ||
-			       strcmp(step, "failed") == 0
-		       ? NULL
-		       : "nothing is to be done at that device now";
+	return word_meant(rollouts(k), name);
 }
 
 json_t *waves_want(struct keeper *k, const struct call_asker *by, const json_t *rollout,
@@ -224,7 +180,7 @@ json_t *waves_want(struct keeper *k, const struct call_asker *by, const json_t *
 	json_int_t n = json_integer_value(json_object_get(w->state, "last")) + 1;
 	json_t *word;
 
-	wrong = senseless(rollout, what, device ? device : "");
+	wrong = word_senseless(rollout, what, device ? device : "");
 	if (wrong)
 		return call_fail(e, 409, "update.no_sense", "That cannot be done now",
 				 "rollout %s: %s; 'update status' tells how it stands",
@@ -252,15 +208,15 @@ json_t *waves_want(struct keeper *k, const struct call_asker *by, const json_t *
 
 /* --- what is told of it ------------------------------------------------------------------ */
 
-static void tell(struct keeper *k, enum reason why, const json_t *r, const json_t *d,
-		 const char *message)
+static void tell(void *arg, const struct news *n)
 {
+	const json_t *r = n->rollout, *d = n->device;
 	struct event_common e = {.time_ns = clock_wall_ns(),
 				 .type = "update",
 				 .src_port = -1,
 				 .dest_port = -1,
 				 .device = d ? text(d, "name") : NULL,
-				 .reason = why};
+				 .reason = n->why};
 	char buf[EVENT_MAX];
 	struct json j = event_begin(&e, buf);
 
@@ -275,93 +231,10 @@ static void tell(struct keeper *k, enum reason why, const json_t *r, const json_
 		json_str(&j, "driver", text(d, "driver"));
 		json_u64(&j, "wave", (uint64_t)json_integer_value(json_object_get(d, "wave")) + 1);
 	}
-	if (*message)
-		json_str(&j, "message", message);
+	if (*n->message)
+		json_str(&j, "message", n->message);
 	json_close(&j);
-	keeper_put(k, &j);
-}
-
-static const struct said {
-	const char *name;
-	enum reason why;
-} states[] =
-	{
-		{"proposed", REASON_UPDATE_WAITING}, {"running", REASON_UPDATE_ROLLOUT},
-		{"held", REASON_UPDATE_ROLLOUT},     {"stopped", REASON_UPDATE_ROLLOUT_STOPPED},
-		{"undoing", REASON_UPDATE_ROLLOUT},  {"done", REASON_UPDATE_ROLLOUT},
-},
-  steps[] = {
-	  {"sending", REASON_UPDATE_DEVICE_BEGUN}, {"done", REASON_UPDATE_DEVICE_DONE},
-	  {"undoing", REASON_UPDATE_DEVICE_BACK},  {"undone", REASON_UPDATE_DEVICE_BACK},
-	  {"failed", REASON_UPDATE_DEVICE_FAILED}, {"skipped", REASON_UPDATE_DEVICE_WAITS},
-};
-
-static enum reason reason_of(const struct said *list, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(list[i].name, name) == 0)
-			return list[i].why;
-	return REASON_NONE;
-}
-#define REASON_OF(list, name) reason_of(list, sizeof(list) / sizeof(*(list)), name)
-
-/* Each reason for waiting is told once, not each time that it comes and goes. */
-static void tell_device(struct keeper *k, const json_t *r, const json_t *d, json_t *known)
-{
-	const char *name = text(d, "name"), *step = text(d, "step"), *why = text(d, "why");
-	bool waits = strcmp(step, "waiting") == 0 && *why,
-	     trust = strcmp(text(d, "driver"), "push") == 0;
-	enum reason reason = waits ? REASON_UPDATE_DEVICE_WAITS : REASON_OF(steps, step);
-	char now[320];
-
-	snprintf(now, sizeof(now), "%s%s%s", step, waits ? " " : "", waits ? why : "");
-	if (strcmp(text(known, name), now) == 0)
-		return;
-	json_object_set_new(known, name, json_string(now));
-	if (reason == REASON_NONE)
-		return;
-	tell(k, reason, r, d, why);
-	if (strcmp(step, "done") == 0 && trust)
-		tell(k, REASON_UPDATE_ON_TRUST, r, d,
-		     "the gateway verified it; the device took it without a word");
-}
-
-static void tell_rollout(struct keeper *k, const json_t *r)
-{
-	json_t *all = told(k->waves), *known = json_object_get(all, text(r, "id")), *devices;
-	const char *state = text(r, "state");
-	const json_t *d;
-	size_t i;
-
-	if (!known) {
-		known = json_pack("{s:s, s:{}}", "state", "", "devices");
-		json_object_set_new(all, text(r, "id"), known);
-	}
-	devices = json_object_get(known, "devices");
-	if (strcmp(text(known, "state"), state) != 0) {
-		json_object_set_new(known, "state", json_string(state));
-		tell(k, REASON_OF(states, state), r, NULL, text(r, "why"));
-	}
-	if (strcmp(state, "proposed") == 0)
-		return;
-	json_array_foreach (json_object_get(r, "devices"), i, d)
-		tell_device(k, r, d, devices);
-}
-
-/* Of proposals that something newer has overtaken. */
-static void forget(struct keeper *k)
-{
-	json_t *all = told(k->waves), *v;
-	const char *id;
-	void *next;
-
-	json_object_foreach_safe(all, next, id, v)
-	{
-		const json_t *r = waves_find(k, id);
-
-		if (!r || strcmp(text(r, "id"), id) != 0)
-			json_object_del(all, id);
-	}
+	keeper_put(arg, &j);
 }
 
 static bool take_status(struct keeper *k, int fd)
@@ -384,8 +257,8 @@ static bool take_status(struct keeper *k, int fd)
 	w->status = o;
 	was = json_deep_copy(told(w));
 	json_array_foreach (json_object_get(o, "rollouts"), i, r)
-		tell_rollout(k, r);
-	forget(k);
+		news_of(told(w), r, tell, k);
+	news_forget(told(w), rollouts(k));
 	if (!json_equal(was, told(w)))
 		(void)save(w);
 	json_decref(was);
@@ -424,12 +297,6 @@ void waves_status(const struct keeper *k, json_t *o)
 
 /* --- what is seen --------------------------------------------------------------------------- */
 
-static void note(json_t *to, const char *device, uint64_t wall_ns)
-{
-	if (wall_ns && wall_ns <= INT64_MAX)
-		json_object_set_new(to, device, json_integer((json_int_t)(wall_ns / NSEC_PER_SEC)));
-}
-
 bool waves_conduct(struct keeper *k, struct bytes body)
 {
 	struct setup_conduct row;
@@ -446,35 +313,27 @@ bool waves_conduct(struct keeper *k, struct bytes body)
 			continue;
 		if (row.device >= count)
 			return false;
-		note(k->waves->talked, policy_device_name(k->policy, row.device), row.talked_ns);
-		note(k->waves->misbehaved, policy_device_name(k->policy, row.device),
-		     row.misbehaved_ns);
+		sights_note(&k->waves->sights, policy_device_name(k->policy, row.device),
+			    row.talked_ns, row.misbehaved_ns);
 	}
 	return true;
 }
 
 void waves_guard(struct keeper *k, unsigned guard, bool there)
 {
-	struct waves *w = k->waves;
+	sights_guard(&k->waves->sights, guard, there, time(NULL));
+}
 
-	w->missing[guard] = !there;
-	w->since = time(NULL);
-	for (unsigned i = 0; i < KEEPER_GUARDS_MAX; i++)
-		if (w->missing[i])
-			w->since = 0;
+static bool is_gone(void *arg, unsigned guard)
+{
+	const struct keeper *k = arg;
+
+	return k->guards[guard] < 0;
 }
 
 void waves_policy(struct keeper *k)
 {
-	struct waves *w = k->waves;
-	bool any = false;
-
-	for (unsigned i = 0; i < KEEPER_GUARDS_MAX; i++) {
-		any = any || (w->missing[i] && k->guards[i] < 0);
-		w->missing[i] = false;
-	}
-	if (any)
-		w->since = time(NULL);
+	sights_anew(&k->waves->sights, is_gone, k, time(NULL));
 }
 
 static bool is_interesting(const json_t *rollout)
@@ -484,27 +343,6 @@ static bool is_interesting(const json_t *rollout)
 	return strcmp(state, "done") != 0 && strcmp(state, "stopped") != 0;
 }
 
-/* Of what lies ahead, since the clock was set back, nobody knows when it was. */
-static int64_t seconds(const json_t *of, const char *device, int64_t now)
-{
-	json_int_t s = json_integer_value(json_object_get(of, device));
-
-	return s > now ? 0 : s;
-}
-
-/* In doubt it was now: a device is on its patient for a while longer, and not for ever. */
-static int64_t vitals_of(struct keeper *k, const char *device, int64_t now)
-{
-	json_int_t ns = json_integer_value(json_object_get(k->patients, device)),
-		   now_ns = now * (json_int_t)NSEC_PER_SEC;
-
-	if (ns - (json_int_t)NSEC_PER_SEC > now_ns) {
-		ns = now_ns;
-		json_object_set_new(k->patients, device, json_integer(ns));
-	}
-	return ns / (json_int_t)NSEC_PER_SEC;
-}
-
 static void flush(struct keeper *k, const struct setup_sight *rows, unsigned count)
 {
 	if (count)
@@ -512,10 +350,21 @@ static void flush(struct keeper *k, const struct setup_sight *rows, unsigned cou
 			       (struct bytes){(const uint8_t *)rows, count * sizeof(*rows)}, -1);
 }
 
+static struct setup_sight sight_of(struct keeper *k, const char *name, bool looked, int64_t now)
+{
+	struct sight s = sights_of(&k->waves->sights, k->patients, name, looked, now);
+	struct setup_sight row = {.since = s.since,
+				  .vitals = s.vitals,
+				  .talked = s.talked,
+				  .misbehaved = s.misbehaved};
+
+	snprintf(row.name, sizeof(row.name), "%s", name);
+	return row;
+}
+
 static void tell_sights(struct keeper *k)
 {
 	static struct setup_sight rows[ROWS];
-	struct waves *w = k->waves;
 	int64_t now = time(NULL);
 	bool looked = false;
 	unsigned count = 0;
@@ -524,21 +373,12 @@ static void tell_sights(struct keeper *k)
 
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
 		looked = looked || k->guards[n] >= 0;
-	if (w->since > now)
-		w->since = now;
-	json_array_foreach (json_object_get(w->status, "rollouts"), i, r) {
+	json_array_foreach (rollouts(k), i, r) {
 		if (!is_interesting(r))
 			continue;
 		json_array_foreach (json_object_get(r, "devices"), j, d) {
-			const char *name = text(d, "name");
-
-			rows[count] = (struct setup_sight){
-				.since = looked ? w->since : 0,
-				.vitals = vitals_of(k, name, now),
-				.talked = seconds(w->talked, name, now),
-				.misbehaved = seconds(w->misbehaved, name, now)};
-			snprintf(rows[count].name, sizeof(rows[count].name), "%s", name);
-			if (++count == ROWS) {
+			rows[count++] = sight_of(k, text(d, "name"), looked, now);
+			if (count == ROWS) {
 				flush(k, rows, count);
 				count = 0;
 			}

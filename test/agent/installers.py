@@ -2,211 +2,20 @@
 """The agent drives RAUC and SWUpdate themselves, with bundles that their maker signed, on a device of two raw slots
 and a boot loader of our own: the way it should be, a release that is not well, what the maker did not sign, and power
 cuts at random moments. usage: installers.py AGENT KIT [KILLS]"""
-import hashlib, os, random, shutil, signal, subprocess, sys, tempfile, threading, time
+import hashlib, os, random, shutil, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import common  # noqa
 from common import *  # noqa
+from slotted import Machine, Rauc, image, makers, rauc_bundle, rauc_prepare, rauc_ready, read, write
 
 agent_path, kit_path = map(os.path.abspath, sys.argv[1:3])
 kills = int(sys.argv[3]) if len(sys.argv) > 3 else 12
 work = tempfile.mkdtemp(prefix="bw-installers.")
 os.chdir(work)
 port = 20000 + os.getpid() % 20000
-SIZE = 1 << 20
-OTHER = {"a": "b", "b": "a"}
-
-
-def image(version, well=True):
-    """A file system as far as this test needs one: which version it is, and whether it will be well."""
-    head = b"%s\n%s\n" % (version.encode(), b"well" if well else b"ill")
-    return (head + random.Random(version).randbytes(SIZE))[:SIZE]
-
-
-def read(name, default=None):
-    try:
-        with open(name) as f:
-            return f.read().strip()
-    except OSError:
-        return default
-
-
-def write(name, text):
-    with open(name + ".new", "w") as f:
-        f.write(text)
-    os.rename(name + ".new", name)
-
-
-class Machine:
-    """A device with two slots: its boot loader takes the one that is primary and not bad, else the other."""
-
-    def __init__(self, name):
-        self.name = name
-        for d in "boot", "run", "agent":
-            os.makedirs(d, exist_ok=True)
-        with open("slot-a", "wb") as a, open("slot-b", "wb") as b:
-            a.write(image("1.0"))
-            b.write(bytes(SIZE))
-        write("boot/primary", "a")
-        write("boot/a", "good")
-        write("boot/b", "bad")
-        write("restart", "#!/bin/sh\n: >%s/run/reboot\n" % work)
-        os.chmod("restart", 0o755)
-        with open("conf", "w") as f:
-            f.write("server = 127.0.0.1\nport = %d\nname = gw.example\nca = ca.pem\ncertificate = pump-1.pem\nkey = pump-1.key\n"
-                    "vendor = Acme\nmodel = Pump\nstate = agent\npoll = 1\ntrial = 30\nversion-file = run/version\n%srestart = %s/restart\n"
-                    "health = /bin/grep -q ^well run/well\n" % (port, self.settings(), work))
-        self.log = open("log", "ab")
-        self.agent = None
-        self.lock = threading.Lock()
-        self.on = True
-        self.power_on()
-        threading.Thread(target=self.watch, daemon=True).start()
-
-    def next(self):
-        p = read("boot/primary")
-        return p if read("boot/" + p) == "good" else OTHER[p]
-
-    def version(self):
-        return read("run/version")
-
-    def power_on(self):
-        self.slot = self.next()
-        with open("slot-" + self.slot, "rb") as f:
-            head = f.read(64).split(b"\n")
-        write("run/slot", self.slot)
-        write("run/version", head[0].decode("latin1"))
-        write("run/well", head[1].decode("latin1") if len(head) > 1 else "")
-        if os.path.exists("run/reboot"):
-            os.unlink("run/reboot")
-        self.boot_services()
-        self.agent = subprocess.Popen([agent_path, "-c", "conf"], stderr=self.log, env={**os.environ, **self.environ()})
-
-    def power_off(self):
-        if self.agent:
-            self.agent.kill()
-            self.agent.wait()
-        self.kill_services()
-
-    def cut(self):
-        with self.lock:
-            self.power_off()
-            problem = self.judge()
-            self.power_on()
-        return problem
-
-    def judge(self):
-        """What would start now is whole, an old one or a new one."""
-        with open("slot-" + self.next(), "rb") as f:
-            data = f.read(SIZE)
-        version = data.split(b"\n")[0].decode("latin1")
-        return None if version in self.good and data == image(version) else "slot %s, primary %s, version %r" % (
-            self.next(), read("boot/primary"), version[:20])
-
-    def watch(self):
-        while self.on:
-            time.sleep(0.05)
-            if os.path.exists("run/reboot"):
-                with self.lock:
-                    self.power_off()
-                    self.power_on()
-
-    def end(self):
-        self.on = False
-        with self.lock:
-            self.power_off()
-
-    def boot_services(self):
-        pass
-
-    def kill_services(self):
-        pass
-
-    def environ(self):
-        return {}
-
-
-# --- RAUC --------------------------------------------------------------------------------------------------
-BACKEND = """#!/bin/sh
-cd %s/boot
-name() { case $1 in A) echo a ;; B) echo b ;; esac }
-put() { echo "$2" >"$1.new" && mv "$1.new" "$1"; }
-case $1 in
-get-primary) case $(cat primary) in a) echo A ;; b) echo B ;; esac ;;
-set-primary) put "$(name "$2")" good && put primary "$(name "$2")" ;;
-get-state) cat "$(name "$2")" ;;
-set-state) put "$(name "$2")" "$3" ;;
-*) exit 1 ;;
-esac
-"""
-SYSTEM = """[system]
-compatible=Acme Pump
-bootloader=custom
-mountprefix={0}/mnt
-statusfile={0}/rauc.status
-bundle-formats=plain
-[handlers]
-bootloader-custom-backend={0}/backend
-[keyring]
-path={0}/maker.pem
-[slot.rootfs.0]
-device={0}/slot-a
-type=raw
-bootname=A
-[slot.rootfs.1]
-device={0}/slot-b
-type=raw
-bootname=B
-"""
-BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>system</type><listen>unix:path=%s/bus</listen>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/><allow user="*"/></policy></busconfig>
-"""
-
-
-class Rauc(Machine):
-    def settings(self):
-        return "installer = rauc\n"
-
-    def environ(self):
-        return {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=%s/bus" % work}
-
-    def boot_services(self):
-        self.service = subprocess.Popen(["rauc", "-c", "system.conf", "--override-boot-slot=" + self.slot.upper(), "service"],
-                                        stdout=self.log, stderr=self.log, env={**os.environ, **self.environ()}, start_new_session=True)
-
-    def kill_services(self):
-        os.killpg(self.service.pid, signal.SIGKILL)
-        self.service.wait()
-        if os.path.ismount("mnt/bundle"):
-            subprocess.run(["umount", "-l", "mnt/bundle"], stderr=subprocess.DEVNULL)
-
-
-def rauc_bundle(name, data, maker="maker", compatible="Acme Pump"):
-    shutil.rmtree("in", ignore_errors=True)
-    os.mkdir("in")
-    with open("in/rootfs.img", "wb") as f:
-        f.write(data)
-    with open("in/manifest.raucm", "w") as f:
-        f.write("[update]\ncompatible=%s\nversion=1\n[image.rootfs]\nfilename=rootfs.img\n" % compatible)
-    if os.path.exists("targets/" + name):
-        os.unlink("targets/" + name)
-    run("rauc", "--cert", maker + ".pem", "--key", maker + ".key", "bundle", "in", "targets/" + name)
-
-
-def rauc_ready():
-    for tool in "rauc", "dbus-daemon", "mksquashfs":
-        if not shutil.which(tool):
-            return tool + " is not there"
-    if os.geteuid():
-        return "needs root"
-    rauc_bundle("probe", image("0"))
-    os.makedirs("probe", exist_ok=True)
-    if subprocess.run(["mount", "-o", "loop,ro", "-t", "squashfs", "targets/probe", "probe"], stderr=subprocess.DEVNULL).returncode:
-        return "no bundle can be mounted here (loop devices, squashfs)"
-    run("umount", "probe")
-    return None
+connection = ("server = 127.0.0.1\nport = %d\nname = gw.example\nca = ca.pem\ncertificate = pump-1.pem\nkey = pump-1.key\n"
+              "vendor = Acme\nmodel = Pump\n" % port)
 
 
 # --- SWUpdate ----------------------------------------------------------------------------------------------
@@ -257,7 +66,7 @@ def cpio(files):
     return bytes(out + bytes(-len(out) % 512))
 
 
-def swupdate_bundle(name, data, maker="maker", tamper=False):
+def swupdate_bundle(path, data, maker="maker", tamper=False):
     sha = hashlib.sha256(data).hexdigest()
     modes = "".join('%s: { images: ( { filename = "rootfs.img"; device = "%s/slot-%s"; type = "raw"; sha256 = "%s"; } ); };\n'
                     % (s, work, s, sha) for s in "ab")
@@ -266,7 +75,7 @@ def swupdate_bundle(name, data, maker="maker", tamper=False):
     run("openssl", "cms", "-sign", "-in", "sw-description", "-out", "sw-description.sig", "-signer", maker + ".pem", "-inkey", maker + ".key",
         "-outform", "DER", "-nosmimecap", "-binary")
     description = open("sw-description", "rb").read()
-    with open("targets/" + name, "wb") as f:
+    with open(path, "wb") as f:
         f.write(cpio([("sw-description", description), ("sw-description.sig", open("sw-description.sig", "rb").read()),
                       ("rootfs.img", data[:-1] + b"!" if tamper else data)]))
 
@@ -283,9 +92,9 @@ def story(name, machine, bundle, refused):
     """`refused`: what its maker did not make, as (words, bundle's name)."""
     kit = Kit(kit_path, port)
     for version in "2.0", "4.0":
-        bundle("pump-" + version, image(version))
-    bundle("pump-3.0", image("3.0", well=False))
-    device = machine("pump-1")
+        bundle("targets/pump-" + version, image(version))
+    bundle("targets/pump-3.0", image("3.0", well=False))
+    device = machine(agent_path, connection)
     device.good = {"1.0"}
 
     def roll(id, version, previous="-"):
@@ -341,12 +150,6 @@ def story(name, machine, bundle, refused):
     os.mkdir("rollouts")
 
 
-def makers():
-    for who in "maker", "thief":
-        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=" + who, "-addext",
-            "extendedKeyUsage=emailProtection", "-keyout", who + ".key", "-out", who + ".pem")
-
-
 authority("ca")
 for who in "gw.example", "pump-1":
     certificate(who)
@@ -357,15 +160,9 @@ why = rauc_ready()
 if why:
     print("skip - agent: RAUC: " + why)
 else:
-    write("backend", BACKEND % work)
-    os.chmod("backend", 0o755)
-    write("system.conf", SYSTEM.format(work))
-    write("bus.conf", BUS % work)
-    os.mkdir("mnt")
-    bus = subprocess.Popen(["dbus-daemon", "--config-file=bus.conf", "--nofork", "--nopidfile"], stderr=subprocess.DEVNULL)
-    until(lambda: os.path.exists("bus"))
-    rauc_bundle("pump-8.1", image("8.1"), maker="thief")
-    rauc_bundle("pump-8.2", image("8.2"), compatible="Acme Toaster")
+    bus = rauc_prepare()
+    rauc_bundle("targets/pump-8.1", image("8.1"), maker="thief")
+    rauc_bundle("targets/pump-8.2", image("8.2"), compatible="Acme Toaster")
     story("RAUC", Rauc, rauc_bundle, (("what a thief signed", "pump-8.1"), ("what is for another product", "pump-8.2")))
     bus.kill()
     bus.wait()
@@ -373,8 +170,8 @@ why = swupdate_ready()
 if why:
     print("skip - agent: SWUpdate: " + why)
 else:
-    swupdate_bundle("pump-8.1", image("8.1"), maker="thief")
-    swupdate_bundle("pump-8.2", image("8.2"), tamper=True)
+    swupdate_bundle("targets/pump-8.1", image("8.1"), maker="thief")
+    swupdate_bundle("targets/pump-8.2", image("8.2"), tamper=True)
     story("SWUpdate", Swupdate, swupdate_bundle, (("what a thief signed", "pump-8.1"), ("an image that is not the signed one", "pump-8.2")))
 if common.failed:
     print(read("log", "")[-3000:])

@@ -262,11 +262,11 @@ def test_learn(k):
     ok(r.status == 403, "not for an auditor", r.status)
 
 
-def send(k, data, token=ADMIN, piece=256 << 10):
+def send(k, data, token=ADMIN, piece=256 << 10, call="update"):
     upload, at = None, 0
     while at < len(data):
         q = "" if upload is None else f"?upload={upload}&at={at}"
-        r = k.ask("POST", "/api/update/upload" + q, data[at:at + piece], token=token,
+        r = k.ask("POST", f"/api/{call}/upload" + q, data[at:at + piece], token=token,
                   headers={"Content-Type": "application/octet-stream"})
         if r.status != 200:
             return r, upload
@@ -418,5 +418,6 @@ def main():
     k.stop()
 
 
-main()
-sys.exit(api.failed != 0)
+if __name__ == "__main__":
+    main()
+    sys.exit(api.failed != 0)

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Firmware comes to the devices of a running gateway: by an agent that calls it over mutual TLS, and by
 # HTTP; the first wave is updated, a pump that delivers waits until it does not, what is
-# bad goes back by itself; approved, stopped and taken back by people; who may not call does not get in;
-# the updater is killed on the way.
+# bad goes back by itself; approved, stopped and taken back by people; RAUC itself on a device of two slots, where
+# it can be had; who may not call does not get in; the updater is killed on the way.
 # usage: test/e2e/rollout.sh [BINARY]
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 agent=$(realpath "$(dirname "$bw")/agent/bedwarden-agent")
 pump=$(realpath test/e2e/pump.py)
+slotted=$(realpath test/agent/slotted.py)
 id=bwro$$
-spaces="gw sw p1 p2 hos"
+spaces="gw sw p1 p2 p3 hos"
 . test/e2e/lib.sh
 
 [ "$(id -u)" = 0 ] || skip_all "rollouts: need root for network namespaces"
@@ -21,7 +22,7 @@ workdir
 # The gateway's third port is in the hospital's network, where its own address is.
 wire() {
 	local ns last
-	make_ward p1 p2 || return 1
+	make_ward p1 p2 p3 || return 1
 	at hos ip link add br0 type bridge mcast_snooping 0
 	at hos ip link add m1 type veth peer name m0 netns "$id-gw"
 	for ns in e0 m1; do at hos ip link set $ns master br0; at hos ip link set $ns up; done
@@ -33,9 +34,10 @@ wire() {
 	at gw ip link set m0 up
 	machine p1 02:00:00:94:00:11 10.94.0.11/24
 	machine p2 02:00:00:94:00:12 10.94.0.12/24
-	for ns in p1:e0 p2:e0 hos:br0 gw:m0; do
+	machine p3 02:00:00:94:00:14 10.94.0.14/24
+	for ns in p1:e0 p2:e0 p3:e0 hos:br0 gw:m0; do
 		at ${ns%:*} ethtool -K ${ns#*:} tso off gso off gro off tx off >/dev/null 2>&1
-		for last in 1 2 11 12; do
+		for last in 1 2 11 12 14; do
 			at ${ns%:*} ip neigh replace 10.94.0.$last lladdr "02:00:00:94:00:$(printf %02d $last)" dev ${ns#*:} nud permanent
 		done
 	done
@@ -134,6 +136,17 @@ devices:
     starts: [{service: rates, proto: tcp, port: [2575], peer: central, app: hl7}]
     accepts: [{service: firmware, proto: tcp, port: [80], peer: gateway}]
     update: {driver: push, url: "http://10.94.0.12/firmware", then: "http://10.94.0.12/restart"}
+  - name: pump-3
+    segment: icu
+    mac: "02:00:00:94:00:14"
+    ip: [10.94.0.14]
+    vendor: Acme
+    model: slotted
+    version: "1.0"
+    starts:
+      - {service: rates, proto: tcp, port: [2575], peer: central, app: hl7}
+      - {service: firmware, proto: tcp, port: [8086], peer: gateway}
+    update: {driver: agent}
   - name: scale-1
     segment: icu
     mac: "02:00:00:94:00:13"
@@ -236,6 +249,50 @@ check "a person is waited for" soon 10000 step scale-1.5 scale-1 sending
 check "and says that it is done" update done scale-1.5 scale-1 --reason "by USB"
 check "which ends that rollout" soon 20000 rolled scale-1.5 done
 check "the audit trail has who approved what" grep -q 'update.approve.*pump-2.0' <(timeout 5 "$bw" audit ls --what update.approve --json -c "$dir/bw.yaml" 2>/dev/null)
+
+# --- RAUC
+# slotted VERSION [ill]: a bundle that its maker signed, offered.
+slotted() {
+	(cd "$dir/p3" && "$slotted" bundle "$dir/slotted-$1" "$@")
+	repo add R "slotted-$1" --name "acme/slotted-$1" \
+		--custom '{"kind":"firmware","vendor":"Acme","model":"slotted","version":"'"$1"'"}'
+	publish
+	update check >/dev/null
+	soon 15000 rolled "slotted-$1" proposed && update approve "slotted-$1" >/dev/null
+}
+boots() { [ "$(cat "$dir/p3/run/slot" 2>/dev/null) $(cat "$dir/p3/run/version")" = "$1 $2" ]; }
+holds() { cmp -s "$dir/p3/slot-$1" "$dir/p3/in-$2"; }
+# image VERSION: what its bundle has in it, to compare with.
+image() { (cd test/agent && python3 -c 'import slotted, sys; sys.stdout.buffer.write(slotted.image(sys.argv[1]))' "$1") >"$dir/p3/in-$1"; }
+mkdir -p "$dir/p3/current"
+echo 0 >"$dir/p3/rate"
+(cd "$dir/p3" && "$slotted" makers)
+why=$(cd "$dir/p3" && "$slotted" ready)
+if [ "$why" ]; then
+	echo "skip - rollouts: RAUC: $why"
+else
+	certificate pump-3
+	printf '%s\n' "server = 10.94.0.2" "name = gw.ward.example" "ca = $dir/ca.pem" "certificate = $dir/pump-3.pem" \
+		"key = $dir/pump-3.key" "vendor = Acme" "model = slotted" >"$dir/p3/gateway"
+	image 1.0; image 2.0
+	at p3 python3 "$pump" deliver "$dir/p3" 10.94.0.1 &
+	(cd "$dir/p3" && exec ip netns exec "$id-p3" "$slotted" run "$agent" gateway) >>"$dir/agent.log" 2>&1 &
+	device=$!
+	check "RAUC: a device of two slots starts the first" soon 10000 boots a 1.0
+	slotted 2.0
+	check "RAUC: a bundle of its maker's is installed and kept" soon 60000 rolled slotted-2.0 done
+	check "RAUC: it runs from the other slot" boots b 2.0
+	check "RAUC: which holds what was signed, and the first what it held" eval 'holds b 2.0 && holds a 1.0'
+	check "RAUC: its boot loader has both for good" [ "$(cat "$dir/p3/boot/a") $(cat "$dir/p3/boot/b")" = "good good" ]
+	slotted 3.0 ill
+	check "RAUC: one that is not well goes back by itself" soon 60000 step slotted-3.0 pump-3 undone
+	check "RAUC: the slot before runs" soon 10000 boots b 2.0
+	check "RAUC: and that rollout stops" soon 10000 rolled slotted-3.0 stopped
+	check "RAUC: which holds what it held" holds b 2.0
+	[ $failed = 0 ] || tail -30 "$dir/p3/log"
+	kill "$device"
+	wait "$device" 2>/dev/null
+fi
 
 # --- a stick
 pids=$(at gw ss -Hltnp 'sport = 8099' | grep -o 'pid=[0-9]*' | sort -u | cut -d= -f2)

@@ -171,13 +171,48 @@ start
 check "kill -9 during a trial: the release that had proved itself comes up" [ "$(until_ms 15000 running 0.2.0)" -ge 0 ]
 until_ms 5000 guarding >/dev/null
 
-# --- a stick
+# --- a stick: rules and a profile that belong together, in force at once
 sed -i 's/"5002"/"5004"/' "$dir/mon.yaml"
 repo add R mon.yaml --name profiles/mon.yaml --custom '{"kind":"profile","version":"5"}' && publish
+rule() { printf 'alert tcp any any -> any 104 (msg:"%s"; sid:%d; rev:%d;)\n' "$1" "$2" "$3" >"$dir/$1.rules"; }
+rule dicom 9000001 1; rule pumps 9000002 1
+for name in dicom pumps; do repo add R $name.rules --name rules/$name.rules --custom '{"kind":"rules","version":"2026.1"}'; done
+publish
 repo bundle R -o stick.bundle
+# One bit of a rule is another; the stick is not trusted for anything.
+python3 - "$dir/stick.bundle" "$dir/bent.bundle" <<'PY'
+import sys
+b = bytearray(open(sys.argv[1], "rb").read())
+b[b.index(b'msg:"pumps"') + 5] ^= 1
+open(sys.argv[2], "wb").write(b)
+PY
+timeout 30 "$bw" update import "$dir/bent.bundle" -c "$dir/bw.yaml" >"$dir/bent" 2>&1
+code=$?
+check "of a stick a bit was turned: it ends with 1" [ $code = 1 ]
+check "and says in which file" grep -q pumps.rules "$dir/bent"
+sleep 1
+bent() { grep -rq 'msg:"qumps"' "$dir/place"; }
+check "what was turned is nowhere in place" eval '! bent'
+set_before=$(readlink "$dir/place/content/current")
 check "a stick is imported" timeout 30 "$bw" update import "$dir/stick.bundle" -c "$dir/bw.yaml"
 newer() { grep -q 5004 "$dir/place/content/current/profiles/mon.yaml"; }
 check "what it brought is in force, though no mirror has told of it" soon newer
+ruled() { for name in dicom pumps; do cmp -s "$dir/$name.rules" "$dir/place/content/current/rules/$name.rules" || return 1; done; }
+check "its rules as they were signed, in the same set" ruled
+check "the set before it is kept, whole" [ -e "$dir/place/content/${set_before##*/}/profiles/mon.yaml" ]
+lists() { state | python3 -c 'import json, sys; sys.exit(len({t["name"] for t in json.load(sys.stdin)["targets"] if t["kind"] == "rules" and t["version"] == sys.argv[1] and t.get("installed")}) != 2)' "$1"; }
+check "status tells which rules are in place" soon lists 2026.1
+
+# Newer rules with a profile that the policy does not hold with: none of it.
+rule dicom 9000001 2
+sed 's/proto: udp/proto: nonsense/; s/"5004"/"5006"/' "$dir/mon.yaml" >"$dir/mon3.yaml"
+repo add R dicom.rules --name rules/dicom.rules --custom '{"kind":"rules","version":"2026.2"}'
+repo add R mon3.yaml --name profiles/mon.yaml --custom '{"kind":"profile","version":"6"}' && publish
+repo bundle R -o stick.bundle
+timeout 30 "$bw" update import "$dir/stick.bundle" -c "$dir/bw.yaml" >/dev/null 2>&1
+refused() { has_event update.refused mon.yaml; }
+check "a later stick with a profile that is wrong: that is refused" soon refused
+check "and the profile in force stays" newer
 
 check "rollback" update rollback
 check "rollback: the packaged release runs" [ "$(until_ms 40000 running "")" -ge 0 ]

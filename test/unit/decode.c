@@ -297,6 +297,7 @@ static void names_are_stable(void **state)
 	for (unsigned a = 0; a < ANOMALY_COUNT; a++)
 		assert_non_null(strchr(anomaly_name(a), '.'));
 	assert_string_equal(packet_proto_name(PROTO_TCP, number), "TCP");
+	assert_string_equal(packet_proto_name(50, number), "ESP");
 	assert_string_equal(packet_proto_name(253, number), "253");
 	assert_string_equal(packet_mac_text((uint8_t[]){0, 9, 0xfb, 1, 2, 0xff}, mac),
 			    "00:09:fb:01:02:ff");

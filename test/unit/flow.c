@@ -169,6 +169,55 @@ static void a_conversation_is_picked_up_midstream(void **state)
 	assert_int_equal(f->state, TCP_RESET);
 }
 
+static void what_both_ends_lost_begins_anew(void **state)
+{
+	const struct flow *f;
+	uint64_t id;
+
+	open_table(8);
+	f = shake_hands();
+	id = f->id;
+	tcp(true, TCP_ACK | TCP_PSH, 1001, 5001, 100);
+	/* a SYN alone, the server's refusal of it, and a yes to another SYN change nothing */
+	tcp(true, TCP_SYN, 70000000, 0, 0);
+	tcp(false, TCP_ACK, 5001, 1101, 0);
+	f = tcp(false, TCP_SYN | TCP_ACK, 90000000, 1234, 0);
+	assert_int_equal(f->id, id);
+	assert_int_equal(f->state, TCP_ESTABLISHED);
+	assert_int_equal(f->tcp_next[0], 1101);
+	f = tcp(false, TCP_SYN | TCP_ACK, 90000000, 70000001, 0);
+	assert_int_not_equal(f->id, id);
+	assert_int_equal(ended[FLOW_CLOSED], 1);
+	assert_int_equal(last_ended_id, id);
+	assert_int_equal(f->state, TCP_SYN_RECV);
+	assert_int_equal(f->key.port[f->starter], 4000);
+	assert_int_equal(f->packets[1], 1);
+	f = tcp(true, TCP_ACK | TCP_PSH, 70000001, 90000001, 10);
+	assert_int_equal(f->state, TCP_ESTABLISHED);
+	assert_int_equal(f->tcp_first[0], 70000001);
+	assert_int_equal(f->tcp_first[1], 90000001);
+	/* repetitions of both are old news */
+	id = f->id;
+	tcp(true, TCP_SYN, 70000000, 0, 0);
+	f = tcp(false, TCP_SYN | TCP_ACK, 90000000, 70000001, 0);
+	assert_int_equal(f->id, id);
+	assert_int_equal(flow_count(table), 1);
+}
+
+static void syns_that_cross_are_one_conversation(void **state)
+{
+	const struct flow *f;
+	uint64_t id;
+
+	open_table(8);
+	id = tcp(true, TCP_SYN, 1000, 0, 0)->id;
+	tcp(false, TCP_SYN, 5000, 0, 0);
+	tcp(true, TCP_SYN | TCP_ACK, 1000, 5001, 0);
+	f = tcp(false, TCP_SYN | TCP_ACK, 5000, 1001, 0);
+	assert_int_equal(f->id, id);
+	assert_int_equal(flow_count(table), 1);
+}
+
 static void every_class_has_its_timeout(void **state)
 {
 	open_table(8);
@@ -267,6 +316,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_wrong_confirmation_opens_nothing, teardown),
 		cmocka_unit_test_teardown(a_blind_reset_ends_nothing, teardown),
 		cmocka_unit_test_teardown(a_conversation_is_picked_up_midstream, teardown),
+		cmocka_unit_test_teardown(what_both_ends_lost_begins_anew, teardown),
+		cmocka_unit_test_teardown(syns_that_cross_are_one_conversation, teardown),
 		cmocka_unit_test_teardown(every_class_has_its_timeout, teardown),
 		cmocka_unit_test_teardown(a_clock_set_back_only_delays, teardown),
 		cmocka_unit_test_teardown(a_flow_begins_before_it_ends, teardown),

@@ -878,6 +878,51 @@ static void both_compilations_agree_on_what_is_sealed(void **state)
 	assert_int_equal(apply(policy), 0);
 }
 
+/* Between two links in order: what is to be sealed waits for the second, of whichever device. */
+static void holds_what_is_to_be_sealed(void **state)
+{
+	struct gate_heart h = {.seal_until_ns = clock_mono_ns() + NSEC_PER_SEC};
+	uint64_t before;
+	struct gate_verdict v;
+	struct held *held;
+	struct bytes f;
+	uint32_t queue = 0;
+
+	need_kernel();
+	behind_peer = true;
+	policy_free(policy);
+	policy = make_policy(12);
+	assert_int_equal(apply(policy), 0);
+	held = held_open(gate_fd(gate, GATE_MAP_HELD));
+	assert_non_null(held);
+	before = total(GATE_TOTAL_HELD);
+	for (uint8_t device = 1; device <= 2; device++) {
+		f = number(device, 300);
+		/* Nobody comes after: the fail mode decides. */
+		set_heart(0);
+		assert_int_equal(run(f, ward, &v), device == 1 ? XDP_REDIRECT : XDP_DROP);
+		assert_null(held_peek(held));
+		assert_int_equal(
+			bpf_map_update_elem(gate_fd(gate, GATE_MAP_HEARTS), &queue, &h, BPF_ANY),
+			0);
+		assert_int_equal(run(f, ward, &v), XDP_DROP);
+		assert_int_equal(v.action, GATE_SEAL);
+		assert_non_null(held_peek(held));
+		assert_int_equal(held_peek(held)->verdict.link, 1);
+		assert_memory_equal(held_peek(held) + 1, f.data, f.len);
+		held_release(held);
+		assert_null(held_peek(held));
+		free((void *)(uintptr_t)f.data);
+	}
+	assert_int_equal(total(GATE_TOTAL_HELD) - before, 2);
+	set_heart(0);
+	held_close(held);
+	behind_peer = false;
+	policy_free(policy);
+	policy = make_policy(13);
+	assert_int_equal(apply(policy), 0);
+}
+
 static void a_large_policy_applies_within_a_second(void **state)
 {
 	const uint32_t devices = 10000, rules = 100000;
@@ -928,6 +973,7 @@ int main(void)
 		cmocka_unit_test(holds_as_much_as_fits),
 		cmocka_unit_test(both_compilations_agree),
 		cmocka_unit_test(both_compilations_agree_on_what_is_sealed),
+		cmocka_unit_test(holds_what_is_to_be_sealed),
 		cmocka_unit_test(a_door_opens_and_shuts),
 		cmocka_unit_test(a_door_that_the_device_begins),
 		cmocka_unit_test(a_large_policy_applies_within_a_second),

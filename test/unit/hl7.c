@@ -229,6 +229,36 @@ static void behind_a_gap_the_next_message_is_read(void **state)
 	free(r);
 }
 
+/* MLLP release 2's own acknowledgements, and frames of nothing, say nothing and break nothing. */
+static void frames_of_the_lower_layer_are_passed_over(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+
+	talk_begin(r, "hl7", false);
+	FEED(r, 0, "\v\x1c\r" ORU);
+	FEED(r, 1, "\v\x06\x1c\r\v\x15\x1c\r");
+	assert_int_equal(r->last, PARSE_OK);
+	assert_string_equal(r->said, ORU_SAID);
+	FEED(r, 1, "\v\x07\x1c\r");
+	assert_int_equal(r->last, PARSE_BAD);
+	talk_finish(r);
+	free(r);
+}
+
+static void a_middle_is_read_from_the_next_message_on(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+
+	talk_begin(r, "hl7", false);
+	r->in.midstream = true;
+	FEED(r, 0, "PID|of old\r\x1c\r" ORU);
+	assert_string_equal(r->said, ORU_SAID);
+	FEED(r, 0, "x");
+	assert_int_equal(r->last, PARSE_BAD);
+	talk_finish(r);
+	free(r);
+}
+
 struct kept {
 	unsigned count;
 	struct hl7_observation o[HL7_OBSERVATIONS];
@@ -286,9 +316,13 @@ static void only_hl7_is_taken_for_hl7(void **state)
 	static const struct {
 		const char *text;
 		enum parse expected;
-	} cases[] = {{"\v", PARSE_MORE},  {"\vMS", PARSE_MORE}, {"\vMSH|", PARSE_OK},
-		     {"\vBHS", PARSE_OK}, {"MSH|", PARSE_BAD},	{"\vPID", PARSE_BAD},
-		     {"\v\v", PARSE_BAD}};
+	} cases[] = {{"\v", PARSE_MORE},      {"\vMS", PARSE_MORE},
+		     {"\vMSH|", PARSE_OK},    {"\vBHS", PARSE_OK},
+		     {"MSH|", PARSE_BAD},     {"\vPID", PARSE_BAD},
+		     {"\v\v", PARSE_BAD},     {"\v\r\n", PARSE_MORE},
+		     {"\v\r\nMSH", PARSE_OK}, {"\v\x1c", PARSE_OK},
+		     {"\v\x06", PARSE_MORE},  {"\v\x06\x1c", PARSE_OK},
+		     {"\v\x15M", PARSE_BAD},  {"\v\n\n\n\n\n\n\n\n\nMSH", PARSE_BAD}};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct proto_input in = {.data = unit_exact(cases[i].text, strlen(cases[i].text))};
@@ -314,6 +348,8 @@ int main(void)
 		cmocka_unit_test(what_is_malformed_is_said),
 		cmocka_unit_test(long_segments),
 		cmocka_unit_test(behind_a_gap_the_next_message_is_read),
+		cmocka_unit_test(frames_of_the_lower_layer_are_passed_over),
+		cmocka_unit_test(a_middle_is_read_from_the_next_message_on),
 		cmocka_unit_test(observations_are_numbers),
 		cmocka_unit_test(only_hl7_is_taken_for_hl7),
 	};

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "keep/intake.h"
 #include "keep/spool.h"
+#include "keep/vault_choice.h"
 
 static const char *vault;
 static struct keys *keys;
@@ -297,6 +298,106 @@ static void a_file_is_put_without_being_copied_first(void **state)
 	intake_free(in);
 }
 
+/* --- chores ------------------------------------------------------------------------------ */
+
+static void count_names(struct vault *v, void *arg)
+{
+	struct vault_totals t;
+
+	assert_int_equal(vault_totals(v, &t), 0);
+	*(uint64_t *)arg = t.names;
+}
+
+static void *await_chore(struct intake *in)
+{
+	void *arg;
+
+	while ((arg = intake_chored(in)) == NULL)
+		usleep(1000);
+	return arg;
+}
+
+static void a_chore_is_done_by_the_thread_one_at_a_time(void **state)
+{
+	struct intake *in = open_intake(64 << 20, 0);
+	uint64_t names = 99, other = 99;
+
+	for (unsigned i = 0; i < 3; i++)
+		deposit_one(in, "archive", i, 100, 1);
+	for (unsigned i = 0; i < 3; i++)
+		intake_drop(in, await(in));
+	assert_null(intake_chored(in));
+	assert_int_equal(intake_chore(in, count_names, &names), 0);
+	/* Also until somebody has heard of the first one. */
+	assert_int_equal(intake_chore(in, count_names, &other), -EBUSY);
+	assert_ptr_equal(await_chore(in), &names);
+	assert_int_equal(names, 3);
+	assert_null(intake_chored(in));
+	assert_int_equal(intake_chore(in, count_names, &other), 0);
+	assert_ptr_equal(await_chore(in), &other);
+	/* After the end none is begun. */
+	intake_finish(in);
+	names = 99;
+	assert_int_equal(intake_chore(in, count_names, &names), 0);
+	assert_null(intake_chored(in));
+	assert_int_equal(names, 99);
+	intake_free(in);
+}
+
+struct shredding {
+	struct vault_choice choice;
+	uint64_t count;
+	int err;
+};
+
+static void shred(struct vault *v, void *arg)
+{
+	struct shredding *s = arg;
+
+	s->err = vault_shred(v, vault_choice_picks, &s->choice, "a test", &s->count);
+}
+
+static struct shredding shred_now(struct intake *in, struct vault_choice choice)
+{
+	struct shredding s = {.choice = choice};
+
+	s.choice.now_ns = (int64_t)clock_wall_ns();
+	assert_int_equal(intake_chore(in, shred, &s), 0);
+	assert_ptr_equal(await_chore(in), &s);
+	assert_int_equal(s.err, 0);
+	return s;
+}
+
+static void what_has_to_be_kept_is_unless_somebody_insists(void **state)
+{
+	struct intake *in = open_intake(64 << 20, 0);
+	const char *names[] = {"archive/1", "archive/2", "nothing"};
+	bool found[3] = {false};
+	struct vault_choice named = {.names = names, .count = 3, .found = found};
+	struct shredding s;
+
+	for (unsigned i = 0; i < 5; i++) /* 0 to 2 were kept long enough */
+		deposit_one(in, i == 4 ? "other" : "archive", i, 100, i < 3 ? -1 : 10);
+	for (unsigned i = 0; i < 5; i++)
+		intake_drop(in, await(in));
+	named.class = "other"; /* of another class than those of these names */
+	s = shred_now(in, named);
+	assert_int_equal(s.count, 0);
+	named.class = NULL;
+	s = shred_now(in, named);
+	assert_int_equal(s.count, 2);
+	assert_true(found[0] && found[1] && !found[2]);
+	s = shred_now(in, (struct vault_choice){.all = true});
+	assert_int_equal(s.count, 1);
+	assert_int_equal(s.choice.kept, 2);
+	s = shred_now(in, (struct vault_choice){.expired = true, .force = true});
+	assert_int_equal(s.count, 0);
+	s = shred_now(in, (struct vault_choice){.all = true, .force = true, .class = "other"});
+	assert_int_equal(s.count, 1);
+	assert_int_equal(kept_whole("archive/3", 100, 3), 0);
+	intake_free(in);
+}
+
 static void many_at_once_are_put_and_the_rest_at_the_end(void **state)
 {
 	struct intake *in = open_intake(64 << 20, 0);
@@ -468,6 +569,8 @@ int main(void)
 		T(what_is_long_lies_sealed_in_a_file_without_a_name),
 		T(what_is_said_to_be_put_is_there),
 		T(a_file_is_put_without_being_copied_first),
+		T(a_chore_is_done_by_the_thread_one_at_a_time),
+		T(what_has_to_be_kept_is_unless_somebody_insists),
 		T(many_at_once_are_put_and_the_rest_at_the_end),
 		T(what_finds_no_room_is_refused),
 		T(a_full_disk_is_waited_for),

@@ -585,6 +585,42 @@ static void midstream_is_read_and_not_refused(void **state)
 	wire_free(w);
 }
 
+/* Nobody answers, so what the device says must do to know it again. */
+static void a_forbidden_message_does_not_pass_midstream(void **state)
+{
+	struct wire *w = wire_new("enforce", "closed", HL7);
+
+	assert_true(send(w, 0, 7000, 5000, "of an earlier message\r"));
+	assert_true(send(w, 0, 7022, 5000, "and more of it\r\x1c\r"));
+	assert_true(send(w, 0, 7039, 5000, ORU REST));
+	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
+	assert_false(send(w, 0, 7039 + sizeof(ORU REST) - 1, 5000, ORM REST));
+	wire_free(w);
+
+	w = wire_new("enforce", "closed", HL7);
+	assert_true(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
+	assert_false(send(w, 0, 7024, 5000, ORM REST));
+	assert_true(told(w, "policy.message_not_allowed"));
+	wire_free(w);
+}
+
+/* The server was switched off and on; the device, by the same ports, begins anew. */
+static void what_both_ends_lost_is_read_anew(void **state)
+{
+	struct wire *w = wire_new("enforce", "closed", HL7);
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORU REST));
+	assert_true(send_flags(w, 0, 70000000, 0, TCP_SYN, ""));
+	assert_true(send_flags(w, 1, 90000000, 70000001, TCP_SYN | TCP_ACK, ""));
+	assert_true(send_flags(w, 0, 70000001, 90000001, TCP_ACK, ""));
+	w->said[0] = 0;
+	assert_true(send(w, 0, 70000001, 90000001, ORU REST));
+	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
+	assert_false(send(w, 0, 70000001 + sizeof(ORU REST) - 1, 90000001, ORM REST));
+	wire_free(w);
+}
+
 static void patterns_match(void **state)
 {
 	assert_true(matches("ORU^*", "ORU^R01"));
@@ -696,6 +732,8 @@ int main(void)
 		cmocka_unit_test(nothing_is_held_back_but_in_enforce),
 		cmocka_unit_test(one_direction_is_enough),
 		cmocka_unit_test(midstream_is_read_and_not_refused),
+		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
+		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(patterns_match),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(wrong_words_have_a_place),

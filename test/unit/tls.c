@@ -95,6 +95,19 @@ static void tiny_records_hide_nothing(void **state)
 		    "\"ja4\":\"t12d010100_0f2cb44170f4_000000000000\"}}\n");
 }
 
+/* Of two names one server takes the first and another one the last. */
+static void two_names_break_it(void **state)
+{
+	static const char two[] = "\x16\3\1\0\x43\1\0\0\x3f\3\3"
+				  "0123456789abcdef0123456789abcdef\0\0\2\x13\1\1\0\0\x14"
+				  "\0\0\0\6\0\4\0\0\1a\0\0\0\6\0\4\0\0\1b";
+	struct talk_piece piece = {0, two, sizeof(two) - 1};
+
+	talk_expect("tls", false, &piece, 1,
+		    "{\"tls\":{\"type\":\"client_hello\",\"version\":\"TLS 1.2\"},"
+		    "\"reason\":\"tls.malformed\"}\n");
+}
+
 static void lies_of_length_break_it(void **state)
 {
 	static const char lie[] = "\x16\3\1\0\x08\1\0\0\4\3\3\0\0";
@@ -198,6 +211,7 @@ int main(void)
 		cmocka_unit_test(a_retry_is_no_answer),
 		cmocka_unit_test(dtls_says_the_same),
 		cmocka_unit_test(tiny_records_hide_nothing),
+		cmocka_unit_test(two_names_break_it),
 		cmocka_unit_test(lies_of_length_break_it),
 		cmocka_unit_test(ja4_is_what_others_call_it),
 		cmocka_unit_test(times_of_certificates),

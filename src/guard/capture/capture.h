@@ -48,9 +48,14 @@ struct capture_ops {
 	int (*inject)(struct capture *c, struct bytes data, uint32_t out_ifindex);
 	void (*flush)(struct capture *c);
 	/* No new frames from now on: the floor passes what may go uninspected and keeps the rest
-	 * for a successor, for GATE_HOLD_NS. Those that had arrived can still be received and
-	 * forwarded. NULL where there is nothing to do. */
-	void (*retire)(struct capture *c);
+	 * for a successor, for GATE_HOLD_NS; with `sealed`, a link makes way, too, and what is to be
+	 * sealed is kept whatever the device's fail mode. Those that had arrived can still be
+	 * received and forwarded. NULL where there is nothing to do. */
+	void (*retire)(struct capture *c, bool sealed);
+	/* Whether a predecessor left it so: then nothing that was kept is received before settle(),
+	 * which the caller owes it once its link takes frames, or none will. May be NULL. */
+	bool (*is_unsettled)(const struct capture *c);
+	void (*settle)(struct capture *c);
 	/* Descriptors for the caller's poll set; how many were written. */
 	unsigned (*fds)(struct capture *c, int *ret_fds, unsigned max);
 	void (*counts)(const struct capture *c, struct capture_counts *ret_counts);

@@ -64,8 +64,10 @@ struct xdp {
 	struct gate_heart *heart; /* ours among the `hearts` of all queues */
 	void *hearts;
 	size_t hearts_size;
-	int xsks;	   /* the floor's XSKMAP */
-	struct held *held; /* what waited for us, of every queue; NULL: another guard's to read */
+	int xsks;	    /* the floor's XSKMAP */
+	struct held *held;  /* what waited for us, of every queue; NULL: another guard's to read */
+	struct held *later; /* the same, until settle() */
+	bool unsettled;
 	uint64_t taken;
 	bool retired;
 	struct capture_counts counts;
@@ -411,15 +413,35 @@ static void stop_heart(struct xdp *x)
 	__atomic_store_n(&x->heart->beat_ns, 0, __ATOMIC_RELEASE);
 }
 
-static void xdp_retire(struct capture *c)
+static void xdp_retire(struct capture *c, bool sealed)
+{
+	struct xdp *x = of(c);
+	uint64_t until = clock_mono_ns() + GATE_HOLD_NS;
+
+	__atomic_store_n(&x->heart->seal_until_ns, sealed ? until : 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&x->heart->hold_until_ns, until, __ATOMIC_RELEASE);
+	stop_heart(x);
+	held_close(x->held); /* the successor's from now on */
+	held_close(x->later);
+	x->held = x->later = NULL;
+}
+
+static bool xdp_is_unsettled(const struct capture *c)
+{
+	return of(c)->unsettled;
+}
+
+/* First the floor stops keeping, then what it kept is read: nothing overtakes it but what comes now. */
+static void xdp_settle(struct capture *c)
 {
 	struct xdp *x = of(c);
 
-	__atomic_store_n(&x->heart->hold_until_ns, clock_mono_ns() + GATE_HOLD_NS,
-			 __ATOMIC_RELEASE);
-	stop_heart(x);
-	held_close(x->held); /* the successor's from now on */
-	x->held = NULL;
+	__atomic_store_n(&x->heart->seal_until_ns, 0, __ATOMIC_RELEASE);
+	x->unsettled = false;
+	x->held = x->later;
+	x->later = NULL;
+	if (x->held)
+		x->polls[x->count] = (struct pollfd){.fd = held_fd(x->held), .events = POLLIN};
 }
 
 static unsigned xdp_fds(struct capture *c, int *ret_fds, unsigned max)
@@ -471,6 +493,7 @@ static void xdp_close(struct capture *c)
 	}
 	close_sockets(x);
 	held_close(x->held);
+	held_close(x->later);
 	if (x->xsks >= 0)
 		close(x->xsks);
 	if (x->area && !x->shared)
@@ -491,6 +514,8 @@ static const struct capture_ops ops = {
 	.inject = xdp_inject,
 	.flush = xdp_flush,
 	.retire = xdp_retire,
+	.is_unsettled = xdp_is_unsettled,
+	.settle = xdp_settle,
 	.fds = xdp_fds,
 	.counts = xdp_counts,
 	.lend = xdp_lend,
@@ -725,6 +750,12 @@ struct capture *capture_xdp_open(const struct capture_port *ports, unsigned coun
 	r = attach(x, maps_dir);
 	if (r)
 		goto fail;
+	x->unsettled =
+		__atomic_load_n(&x->heart->seal_until_ns, __ATOMIC_ACQUIRE) > clock_mono_ns();
+	if (x->unsettled) {
+		x->later = x->held;
+		x->held = NULL;
+	}
 	if (x->held)
 		x->polls[count] = (struct pollfd){.fd = held_fd(x->held), .events = POLLIN};
 	return &x->base;

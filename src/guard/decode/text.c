@@ -27,12 +27,20 @@ const char *packet_proto_name(uint8_t proto, char ret_number[8])
 		return "ICMP";
 	case PROTO_IGMP:
 		return "IGMP";
+	case PROTO_IPV4:
+		return "IPv4";
 	case PROTO_TCP:
 		return "TCP";
 	case PROTO_UDP:
 		return "UDP";
+	case PROTO_IPV6:
+		return "IPv6";
 	case PROTO_GRE:
 		return "GRE";
+	case PROTO_ESP:
+		return "ESP";
+	case PROTO_AH:
+		return "AH";
 	case PROTO_ICMPV6:
 		return "IPv6-ICMP";
 	case PROTO_SCTP:

@@ -448,6 +448,20 @@ static bool begins_anew(const struct flow *f, const struct packet *p)
 	       (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
+/* Both ends lost the conversation, and the one that began it anew was not told here (RFC 9293
+ * §3.5.1). Its SYN stays counted where it came by. */
+static __attribute__((cold)) struct flow *renew(struct flow_table *t, struct flow *f,
+						const struct packet *p, const struct flow_hint *h)
+{
+	const struct tcp_offer o = f->tcp_offer;
+
+	end_flow(t, f, FLOW_CLOSED);
+	f = start(t, p, h);
+	f->starter = !h->sender;
+	tcp_resume(f, &o);
+	return f;
+}
+
 /* It goes to the tail of its list once an eighth of its timeout, and at once to a shorter one. */
 static void touch(struct flow_table *t, struct flow *f, uint64_t now_ns)
 {
@@ -495,6 +509,8 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 	}
 	if (!f)
 		f = start(t, p, h);
+	else if (__builtin_expect(tcp_begins_anew(f, p, h->sender != f->starter), 0))
+		f = renew(t, f, p, h);
 	end = h->sender != f->starter;
 	note_time(f, p->time_ns);
 	if (__builtin_expect(f->packets[end]++ == 0, 0))

@@ -27,6 +27,14 @@ enum flow_end { FLOW_TIMEOUT, FLOW_CLOSED, FLOW_EVICTED, FLOW_SHUTDOWN, FLOW_ALI
 
 struct session;
 
+/* A SYN amid a conversation: it begins anew if the other end, having lost it, says yes. */
+struct tcp_offer {
+	uint32_t first;	 /* number of the first byte that would follow */
+	uint16_t window; /* bytes, never scaled (RFC 7323 §2.2) */
+	uint8_t scale;
+	uint8_t by; /* 1 + end; 0: none stands */
+};
+
 /*
  * Ends are 0: who sent the first packet, 1: the other. Four cache lines: who and
  * by which verdict, what every packet changes, what only TCP, beginnings and ends
@@ -69,7 +77,8 @@ struct flow {
 	uint32_t tcp_first[2]; /* number of each end's first byte, where tcp_began says so */
 	uint8_t tcp_began;     /* a bit an end: its SYN was seen */
 	uint8_t icmp_type[2], icmp_code[2]; /* of each end's first packet */
-	uint16_t vlan_inner; /* of its first packet: the second tag's VID, 0 none */
+	uint16_t vlan_inner;		    /* of its first packet: the second tag's VID, 0 none */
+	struct tcp_offer tcp_offer;
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct flow) == 256, "a flow is four cache lines");
 

@@ -186,23 +186,19 @@ static void join(struct stream_half *h)
 	}
 }
 
-/* The other end has bytes that never came by: goes on behind them. */
+/* The other end has bytes that never came by, up to `to` at most: goes on behind the first hole. */
 static __attribute__((cold)) uint32_t leap(struct stream_half *h, struct stream_pool *pool,
 					   uint32_t to)
 {
-	uint32_t missed = 0;
+	uint32_t from = h->ahead_count ? earlier(h->ahead[0].from, to) : to;
+	uint32_t missed = from - h->next;
 
-	while (ahead_of(to, h->next) > 0) {
-		uint32_t from = h->ahead_count ? earlier(h->ahead[0].from, to) : to;
-
-		missed += from - h->next;
-		h->next = h->read = from;
-		if (h->ahead_count)
-			cut_front(h, from);
-		else
-			release(h, pool);
-		join(h);
-	}
+	h->next = h->read = from;
+	if (h->ahead_count)
+		cut_front(h, from);
+	else
+		release(h, pool);
+	join(h);
 	return missed;
 }
 
@@ -216,9 +212,10 @@ uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct
 		return 0;
 	if (h->flags & ENDED && ahead_of(ack, h->fin) > 0)
 		ack = h->fin;
-	if (ahead_of(ack, h->acked) <= 0)
+	if (ahead_of(ack, h->acked) > 0)
+		h->acked = ack;
+	else if (ahead_of(ack, h->next) <= 0)
 		return 0;
-	h->acked = ack;
 	if (ahead_of(ack, h->next) > 0)
 		missed = leap(h, pool, ack);
 	trim(h, pool);

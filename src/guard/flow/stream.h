@@ -74,7 +74,8 @@ void stream_free(struct stream *s, struct stream_pool *pool);
 /*
  * The packet confirms what the other end said: that need not be kept any longer.
  * How many bytes the other end's reader will never see because the confirmed
- * ones did not come by here; stream_ready() of that end may have more then.
+ * ones did not come by here; stream_ready() of that end may have more then, to be
+ * read before the next call: until one answers 0 there may be more such holes.
  */
 uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct packet *p,
 			unsigned end);

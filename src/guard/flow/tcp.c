@@ -204,6 +204,39 @@ static void note_fin(struct flow *f, unsigned end)
 	f->state = f->tcp_known & KNOWN_FIN(1 - end) ? TCP_CLOSED : TCP_FIN_WAIT;
 }
 
+/* One that only repeats the flow's own is no offer, nor is what crosses the first. */
+static __attribute__((cold)) void note_offer(struct flow *f, const struct packet *p, unsigned end)
+{
+	uint32_t first = p->tcp_seq + 1;
+
+	if (f->state == TCP_SYN_SENT || (f->tcp_began & 1u << end && f->tcp_first[end] == first))
+		return;
+	f->tcp_offer = (struct tcp_offer){
+		.first = first,
+		.window = p->tcp_window,
+		.scale = window_scale(p),
+		.by = (uint8_t)(1 + end),
+	};
+}
+
+bool tcp_begins_anew(const struct flow *f, const struct packet *p, unsigned end)
+{
+	return (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK) &&
+	       f->tcp_offer.by == 1 + !end && p->tcp_ack == f->tcp_offer.first;
+}
+
+void tcp_resume(struct flow *f, const struct tcp_offer *o)
+{
+	f->tcp_scale[0] = o->scale;
+	f->tcp_scale[1] = SCALE_NONE;
+	f->tcp_window[0] = o->window;
+	f->tcp_flags[0] = TCP_SYN;
+	f->tcp_next[0] = f->tcp_first[0] = o->first;
+	f->tcp_known = KNOWN_NEXT(0);
+	f->tcp_began = 1;
+	f->state = TCP_SYN_SENT;
+}
+
 void tcp_track(struct flow *f, const struct packet *p, unsigned end)
 {
 	f->tcp_flags[end] |= p->tcp_flags;
@@ -211,6 +244,8 @@ void tcp_track(struct flow *f, const struct packet *p, unsigned end)
 		begin(f, p);
 		return;
 	}
+	if (__builtin_expect((p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN, 0))
+		note_offer(f, p, end);
 	if (__builtin_expect(p->tcp_flags & TCP_RST, 0)) {
 		if (reset_holds(f, p, end))
 			f->state = TCP_RESET;

@@ -10,6 +10,16 @@
 /* `end` sent the packet. The first packet of a flow finds TCP_NONE. */
 void tcp_track(struct flow *f, const struct packet *p, unsigned end);
 
+/*
+ * A SYN amid a conversation changes nothing: an end that knows the conversation
+ * refuses it (RFC 5961 §4), and one that could be talked out of it by a SYN would
+ * let half a message go by unread. Does `end` confirm with this packet the SYN
+ * that the other one sent so? Then both have lost the old conversation.
+ */
+bool tcp_begins_anew(const struct flow *f, const struct packet *p, unsigned end);
+/* A new flow as the SYN of the old one's offer leaves it; end 0 sent that. */
+void tcp_resume(struct flow *f, const struct tcp_offer *o);
+
 /* Could `end` have sent this: not far behind what it sent, not beyond what it was asked for. */
 bool tcp_in_window(const struct flow *f, const struct packet *p, unsigned end);
 

@@ -8,6 +8,9 @@
 #define END	   0x1c
 #define CR	   0x0d
 #define LF	   0x0a
+#define ACK	   0x06
+#define NAK	   0x15
+#define BLANKS	   8	/* before the first header */
 #define HOLD	   4096 /* bytes of a segment that are looked at; what is behind them is passed */
 #define WAITING	   8	/* messages of an end whose acknowledgement is awaited */
 #define NUMBER_MAX 40
@@ -29,6 +32,7 @@ struct side {
 	bool batch, header, alert; /* header: an MSH was seen and not told yet */
 	bool bad_name;
 	bool worth;	  /* of the frame: more than bare acknowledgements */
+	bool begun;	  /* a frame was seen */
 	uint16_t scanned; /* of the segment at hand, without an end */
 	uint32_t length;  /* of the segment at hand, as far as it was passed */
 	uint32_t segments, observations;
@@ -83,14 +87,35 @@ static bool opens(const uint8_t *name)
 	return !memcmp(name, "MSH", 3) || !memcmp(name, "BHS", 3) || !memcmp(name, "FHS", 3);
 }
 
+/* MLLP release 2 §3: a frame that says no more than that one came in, or did not. */
+static bool is_commit(uint8_t c)
+{
+	return c == ACK || c == NAK;
+}
+
+/* Some senders set blank lines before the header, or try the line by a frame of nothing. */
 static enum parse probe(const struct proto_input *in)
 {
-	static const char *const first[] = {"\vMSH", "\vBHS", "\vFHS"};
-	size_t n = in->data.len < 4 ? in->data.len : 4;
+	static const char *const first[] = {"MSH", "BHS", "FHS"};
+	struct bytes b = in->data;
+	size_t at = 1, n;
 
+	if (!b.len)
+		return PARSE_MORE;
+	if (b.data[0] != START)
+		return PARSE_BAD;
+	while (at < b.len && at <= BLANKS && (b.data[at] == CR || b.data[at] == LF))
+		at++;
+	if (at < b.len && (b.data[at] == END || is_commit(b.data[at]))) {
+		at += b.data[at] != END;
+		if (at == b.len)
+			return PARSE_MORE;
+		return b.data[at] == END ? PARSE_OK : PARSE_BAD;
+	}
+	n = b.len - at < 3 ? b.len - at : 3;
 	for (unsigned i = 0; i < sizeof(first) / sizeof(first[0]); i++)
-		if (!memcmp(in->data.data, first[i], n))
-			return n == 4 ? PARSE_OK : PARSE_MORE;
+		if (!memcmp(b.data + at, first[i], n))
+			return n == 3 ? PARSE_OK : PARSE_MORE;
 	return PARSE_BAD;
 }
 
@@ -406,6 +431,8 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 {
 	struct side *s = &h->side[end];
 
+	if (segment.len == 1 && is_commit(segment.data[0]) && !s->header && !s->batch)
+		return true;
 	if (segment.len < 3 || !is_name(segment.data)) {
 		s->segments++;
 		s->bad_name = true;
@@ -451,6 +478,7 @@ static bool ends_message(const struct side *s, struct bytes segment)
 static void begin_frame(struct side *s)
 {
 	s->phase = SEGMENT;
+	s->begun = true;
 	s->ends = 0;
 	s->scanned = 0;
 	s->length = 0;
@@ -578,6 +606,9 @@ static enum parse read_unit(void *state, const struct proto_input *in, struct ms
 
 	switch (h->side[in->end].phase) {
 	case OUTSIDE:
+		/* Picked up in its middle, an end is not outside but in a message of old. */
+		if (in->midstream && !h->side[in->end].begun)
+			return find_start(&h->side[in->end], in, ret_out);
 		return read_outside(&h->side[in->end], in, m, ret_out);
 	case LOST:
 		return find_start(&h->side[in->end], in, ret_out);

@@ -1,5 +1,7 @@
 #include "guard/proto/http.h"
 
+#include <strings.h>
+
 #include "guard/proto/head.h"
 #include "guard/proto/http_head.h"
 #include "guard/proto/part10.h"
@@ -7,6 +9,7 @@
 #define CHUNK_LINE_MAX 1024
 #define PIPELINE_MAX   64 /* requests without their answers yet */
 #define BODY_START     4  /* bytes that tell a program */
+#define POST_HEAD      2000
 
 enum phase {
 	PHASE_HEAD,
@@ -48,9 +51,19 @@ struct state {
 
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "state");
 
+/*
+ * What is posted may be SDC's, which its head says further down: a protocol of its own. The head
+ * comes in pieces where a client writes it so; what begins with a long one is read as HTTP.
+ */
 static enum parse probe(const struct proto_input *in)
 {
-	return http_head_probe(in->data);
+	enum parse got = http_head_probe(in->data);
+	uint32_t scanned = 0;
+
+	if (got == PARSE_OK && in->data.len < POST_HEAD && !in->last &&
+	    !memcmp(in->data.data, "POST ", 5) && !head_len(in->data, &scanned))
+		return PARSE_MORE;
+	return got;
 }
 
 static enum parse broken(struct http_msg *m, enum reason reason, struct proto_output *out)
@@ -79,6 +92,7 @@ static void read_host(struct http_msg *m, struct bytes host)
 	uint64_t port;
 
 	m->hostname = host;
+	m->port = 0;
 	while (i && host.data[i - 1] >= '0' && host.data[i - 1] <= '9')
 		i--;
 	if (i < 2 || i == host.len || host.data[i - 1] != ':' ||
@@ -90,7 +104,56 @@ static void read_host(struct http_msg *m, struct bytes host)
 	m->port = (uint16_t)port;
 }
 
-static void put_head(struct http_msg *m, const struct http_head *h)
+/* Whom the target itself names: "host:port" of CONNECT, or behind "http://"; empty: nobody. */
+static struct bytes authority(const struct http_head *h)
+{
+	struct bytes b = h->target, at;
+
+	if (!head_is(h->method, "CONNECT")) {
+		const uint8_t *slashes = memmem(b.data, b.len, "://", 3);
+
+		if (!slashes || memchr(b.data, '/', (size_t)(slashes - b.data)))
+			return (struct bytes){b.data, 0};
+		b.len -= (size_t)(slashes + 3 - b.data);
+		b.data = slashes + 3;
+	}
+	b = head_before(b, "/?#");
+	for (at = head_before(b, "@"); at.len < b.len; at = head_before(b, "@")) {
+		b.data += at.len + 1;
+		b.len -= at.len + 1;
+	}
+	return b;
+}
+
+/*
+ * RFC 9112 §3.2.2: where the target names somebody the Host field does not count. Those
+ * who differ are two ways to read it: one of them is what a rule was told.
+ */
+static enum reason read_addressee(struct http_msg *m, const struct http_head *h)
+{
+	struct bytes named = authority(h);
+	struct bytes other;
+
+	read_host(m, h->host);
+	if (!named.len)
+		return REASON_NONE;
+	/* A login ahead of the host is told nobody. */
+	if (named.data > h->target.data && named.data[-1] == '@') {
+		size_t login = (size_t)(named.data - m->url.data);
+
+		m->url.data += login < m->url.len ? login : m->url.len;
+		m->url.len -= login < m->url.len ? login : m->url.len;
+	}
+	other = m->hostname;
+	read_host(m, named);
+	if (other.len &&
+	    (other.len != m->hostname.len ||
+	     strncasecmp((const char *)other.data, (const char *)m->hostname.data, other.len)))
+		return REASON_HTTP_SMUGGLING;
+	return REASON_NONE;
+}
+
+static void put_head(struct http_msg *m, struct http_head *h)
 {
 	m->protocol = h->protocol;
 	m->content_type = head_trim(head_before(h->content_type, ";"));
@@ -103,7 +166,8 @@ static void put_head(struct http_msg *m, const struct http_head *h)
 		return;
 	m->method = h->method;
 	read_target(m, h->target);
-	read_host(m, h->host);
+	if (read_addressee(m, h) != REASON_NONE)
+		h->reason = REASON_HTTP_SMUGGLING;
 	m->user_agent = h->user_agent;
 	m->referer = without_query(h->referer);
 	m->auth = head_before(h->authorization, " ");

@@ -135,7 +135,9 @@ static enum parse probe(const struct proto_input *in)
 	got = read_priority(&r, &priority);
 	if (got != PARSE_OK)
 		return got == PARSE_MORE && !in->datagram ? PARSE_MORE : PARSE_BAD;
-	return reader_left(&r) && in->data.data[r.off] >= ' ' ? PARSE_OK : PARSE_BAD;
+	if (!reader_left(&r))
+		return in->datagram ? PARSE_BAD : PARSE_MORE;
+	return in->data.data[r.off] >= ' ' ? PARSE_OK : PARSE_BAD;
 }
 
 /* The message at the front, and how many bytes it takes with what surrounds it. */

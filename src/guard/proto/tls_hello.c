@@ -106,7 +106,8 @@ static bool read_extensions(struct tls_hello *h, struct reader *r)
 		uint16_t type = read_be16(r);
 		struct reader v = read_sub(r, read_be16(r));
 
-		if (r->bad)
+		/* RFC 8446 §4.2: none twice. Of two names servers would take the one or the other. */
+		if (r->bad || (type == EXT_SERVER_NAME && h->server_name.len))
 			return false;
 		h->extensions = (struct bytes){r->in.data + start, r->off - start};
 		read_extension(h, type, v);

@@ -92,6 +92,24 @@
 	{                                                                               \
 		"reason", API_TEXT, false, "Why; for the audit trail."                  \
 	}
+#define FOR                                                                  \
+	{                                                                    \
+		"for", API_TEXT, false, "`link` (the default) or `console`." \
+	}
+#define PIECE                                                                       \
+	{"upload", API_TEXT, false, "Of the first piece's answer."},                \
+	{                                                                           \
+		"at", API_NUMBER, false, "Bytes before this piece; 0 if not given." \
+	}
+#define PIECES                                                           \
+	{"upload", API_TEXT, true, "To go on with, and to use."},        \
+	{                                                                \
+		"size", API_NUMBER, true, "Bytes that are there by now." \
+	}
+#define WHY                                                            \
+	{                                                              \
+		"reason", API_TEXT, false, "Why; for the audit trail." \
+	}
 #define BYTES "application/octet-stream"
 
 const struct api_route api_routes[] = {
@@ -307,6 +325,18 @@ const struct api_route api_routes[] = {
 	 .gives = FIELDS({"entries", API_LIST, true, "Entries."}, NEXT)},
 	{"audit.verify", .what = "Whether the audit trail is as it was written.",
 	 .takes = FIELDS({"against", API_TEXT, false, "A checkpoint that was kept elsewhere."})},
+	{"audit.export", .file = true, .file_type = "text/plain",
+	 .what = "The audit trail, the oldest entry first: as DICOM audit messages (PS3.15 A.5), "
+		 "or "
+		 "as the file itself, for 'bedwarden audit verify' elsewhere. It is recorded who "
+		 "had it.",
+	 .takes = FIELDS(
+		 {"format", API_TEXT, false, "`dicom`, or `log`: all of it at once."},
+		 {"limit", API_NUMBER, false, "Messages of a page, 1 to 500; 100 if not given."},
+		 CURSOR),
+	 .gives = FIELDS({"messages", API_LIST, false, "XML each."},
+			 {"checkpoint", API_TEXT, false, "A signed one, to keep beside them."},
+			 {"count", API_NUMBER, false, "Entries that there are."}, NEXT)},
 	{"audit.checkpoint", .what = "A signed checkpoint, to keep elsewhere."},
 
 	{"update.status",
@@ -327,10 +357,7 @@ const struct api_route api_routes[] = {
 	{"update.upload", .changes = true, .bytes = true,
 	 .what = "A piece of a bundle, at most 256 KiB. The first begins an upload; the others say "
 		 "which, and where in the file they belong: where the last answer's `size` is.",
-	 .takes = FIELDS({"upload", API_TEXT, false, "Of the first piece's answer."},
-			 {"at", API_NUMBER, false, "Bytes before this piece; 0 if not given."}),
-	 .gives = FIELDS({"upload", API_TEXT, true, "To go on with, and to import."},
-			 {"size", API_NUMBER, true, "Bytes that are there by now."})},
+	 .takes = FIELDS(PIECE), .gives = FIELDS(PIECES)},
 	{"update.import", .changes = true,
 	 .what = "Takes an uploaded bundle, as `bedwarden update import` does: only what the keys "
 		 "of the repository vouch for.",
@@ -382,6 +409,24 @@ const struct api_route api_routes[] = {
 	{"pki.revoke", .changes = true,
 	 .what = "Revokes a name's certificates, or one by its serial number.",
 	 .takes = FIELDS({"which", API_TEXT, true, "A name or a serial number."})},
+	{"pki.init", .changes = true,
+	 .what = "Makes the gateway's certificate authority, where there is none yet.",
+	 .takes = FIELDS({"name", API_TEXT, false, "Its name; \"Bedwarden authority\"."},
+			 {"days", API_NUMBER, false, "That it is good for, 30 to 7300."}),
+	 .gives = FIELDS({"pem", API_TEXT, true, "Its certificate, PEM."})},
+	{"pki.renew", .changes = true,
+	 .what = "Makes the gateway's own certificate for the link anew, whatever its age.",
+	 .gives = FIELDS({"renewed", API_FLAG, true, ""})},
+	{"pki.request", .changes = true,
+	 .what = "A request for the hospital's authority, with the gateway's own key: PKCS #10.",
+	 .takes = FIELDS(ORDER, FOR), .gives = FIELDS({"pem", API_TEXT, true, "PEM."})},
+	{"pki.install", .changes = true,
+	 .what = "Takes what the hospital's authority gave for such a request; or takes it away "
+		 "again, and the gateway's own authority serves.",
+	 .takes = FIELDS({"pem", API_TEXT, false,
+			  "Certificates, PEM: the gateway's own first, then those above it."},
+			 {"remove", API_FLAG, false, "Instead."}, FOR),
+	 .gives = FIELDS({"installed", API_FLAG, true, "false: it was taken away."})},
 	{"evidence.list",
 	 .what = "Evidence in the vault: what was on the wire around a finding, and recorded "
 		 "sessions. The oldest first; a page may be short, and still have a next.",
@@ -403,6 +448,55 @@ const struct api_route api_routes[] = {
 	 .what = "An object of the vault, opened; or sealed for recipients of age, if any are "
 		 "named. It is recorded who had it.",
 	 .takes = FIELDS(WHICH)},
+	{"vault.upload", .changes = true, .bytes = true,
+	 .what = "A piece of a file for the vault, at most 256 KiB, as in update.upload.",
+	 .takes = FIELDS(PIECE), .gives = FIELDS(PIECES)},
+	{"vault.put", .changes = true,
+	 .what = "Puts an uploaded file into the vault; the answer comes when it is on the disk.",
+	 .takes = FIELDS(
+		 {"upload", API_TEXT, true, "Of vault.upload."},
+		 {"name", API_TEXT, true, "In the vault: notes/plan.pdf."},
+		 {"class", API_TEXT, false, "`file` if not given; none of the gateway's own."},
+		 {"keep", API_NUMBER, false, "Days that it must be kept; 2192 if not given."}, WHY),
+	 .gives = FIELDS({"name", API_TEXT, true, ""}, {"class", API_TEXT, true, ""},
+			 {"address", API_TEXT, true, "Of its content."},
+			 {"known", API_FLAG, true, "The same content was there already."})},
+	{"vault.shred", .changes = true,
+	 .what = "Destroys things of the vault for good, with the keys that sealed them. What has "
+		 "to be kept longer is, unless `force` insists.",
+	 .takes = FIELDS({"names", API_LIST, false, "Names or addresses, at most 100; or …"},
+			 {"expired", API_FLAG, false, "… all that was kept long enough, or …"},
+			 {"all", API_FLAG, false, "… everything."},
+			 {"class", API_TEXT, false, "Of this class only."},
+			 {"force", API_FLAG, false, "Also what has to be kept longer."},
+			 {"reason", API_TEXT, true, "Why; it is kept in the vault's log."}),
+	 .gives = FIELDS({"done", API_FLAG, true, "false: it goes on; vault.keys says until when."},
+			 {"destroyed", API_NUMBER, false, "How many names."},
+			 {"kept", API_NUMBER, false, "How many have to be kept longer."},
+			 {"missing", API_LIST, false, "Names that there are not."})},
+	{"vault.keys", .what = "The vault's keys: who holds them, how many there are; never a key.",
+	 .gives =
+		 FIELDS({"locked", API_FLAG, true, ""},
+			{"reason", API_TEXT, false, "Why they are locked."},
+			{"holder", API_TEXT, false, "passphrase, tpm2, pkcs11, credential, file."},
+			{"holder_is", API_TEXT, false, "In words."},
+			{"trial", API_FLAG, false, "A holder that is for trying things alone."},
+			{"recipient", API_TEXT, false, "Whose identity recovers; empty: nobody's."},
+			{"generation", API_NUMBER, false, "Of the master key."},
+			{"data_keys", API_NUMBER, false, ""},
+			{"from_copy", API_FLAG, false, "The keyring was damaged, its copy serves."},
+			{"changing", API_FLAG, false, "Something is being destroyed or rotated."})},
+	{"vault.rotate", .changes = true,
+	 .what = "A new master key, and every data key anew; the old ones are destroyed.",
+	 .takes = FIELDS(WHY),
+	 .gives = FIELDS({"done", API_FLAG, true, "false: it goes on; vault.keys says until when."},
+			 {"data_keys", API_NUMBER, false, "How many are new."})},
+	{"vault.recipient", .changes = true,
+	 .what = "From now on the identity of this recipient of age opens the vault where the "
+		 "machine is lost, and no earlier one what changes after.",
+	 .takes = FIELDS({"recipient", API_TEXT, true, "age1…; its identity stays where it is."},
+			 WHY),
+	 .gives = FIELDS({"recipient", API_TEXT, true, ""})},
 	{"vault.check",
 	 .what = "Holds the vault against itself, as `bedwarden vault fsck` without --content. Of "
 		 "a "
