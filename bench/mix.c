@@ -7,6 +7,9 @@
  * frames interleaved as on an uplink; where one ends, another begins, a
  * capture's templates as often as its weight says. What is said is what real
  * peers said, and checksums are right. Always the same for the same arguments.
+ *
+ * MB 0: every conversation as far as both ends have spoken, and no further, so that
+ * all of them stand open at the end.
  */
 #include <pcap/pcap.h>
 #include <stdio.h>
@@ -205,6 +208,41 @@ static uint32_t frame_of(const struct conversation *c, uint8_t *frame)
 	return part->len;
 }
 
+/* When a packet is sent: 20,000 a second. */
+static void stamp(struct pcap_pkthdr *h, uint64_t packets)
+{
+	h->ts.tv_sec = 1700000000 + (time_t)(packets / 20000);
+	h->ts.tv_usec = (suseconds_t)(packets % 20000 * 50);
+}
+
+static bool carries(const struct part *part)
+{
+	struct packet p;
+
+	return packet_decode((struct bytes){part->data, part->len}, LINK_ETHERNET, 0, part->len,
+			     &p) &&
+	       p.payload.len;
+}
+
+/* The conversation up to the first thing that its second speaker says: how many frames. */
+static uint64_t begin_only(pcap_dumper_t *out, struct conversation *c, uint64_t packets)
+{
+	bool spoke[2] = {false, false};
+	uint64_t first = packets;
+
+	for (; c->next < c->t->count && !(spoke[0] && spoke[1]); c->next++, packets++) {
+		const struct part *part = &c->t->parts[c->next];
+		struct pcap_pkthdr h = {0};
+		uint8_t frame[FRAME_MAX];
+
+		stamp(&h, packets);
+		h.caplen = h.len = frame_of(c, frame);
+		pcap_dump((uint8_t *)out, &h, frame);
+		spoke[part->back] |= carries(part);
+	}
+	return packets - first;
+}
+
 static int mix(const char *path, uint64_t bytes, struct conversation *c, uint32_t flows,
 	       const struct source *sources, unsigned count)
 {
@@ -219,8 +257,10 @@ static int mix(const char *path, uint64_t bytes, struct conversation *c, uint32_
 		fprintf(stderr, "%s: nothing to write, or nowhere to\n", path);
 		return 1;
 	}
-	for (uint32_t i = 0; i < flows; i++)
+	for (uint32_t i = 0; i < flows; i++) {
 		begin(&c[i], sources, count, weights);
+		packets += bytes ? 0 : begin_only(out, &c[i], packets);
+	}
 	while (written < bytes) {
 		/* A tenth of the conversations carry most packets, as they do on a wire. */
 		struct conversation *now =
@@ -228,8 +268,7 @@ static int mix(const char *path, uint64_t bytes, struct conversation *c, uint32_
 		uint8_t frame[FRAME_MAX];
 		struct pcap_pkthdr h = {0};
 
-		h.ts.tv_sec = 1700000000 + (time_t)(packets / 20000);
-		h.ts.tv_usec = (suseconds_t)(packets % 20000 * 50);
+		stamp(&h, packets);
 		h.caplen = h.len = frame_of(now, frame);
 		pcap_dump((uint8_t *)out, &h, frame);
 		written += 16 + h.len;

@@ -86,6 +86,7 @@ unit() {
 pcap() {
 	count test/pcap/run.sh build-asan/bedwarden
 	count test/pcap/inspect.sh build-asan/bedwarden
+	count test/pcap/recut.py build-asan/bedwarden
 	count test/pcap/learn.sh build-asan/bedwarden
 	LIMIT=600 count test/pcap/real.sh build-asan/bedwarden
 	count test/pcap/tshark.sh build-asan/bedwarden

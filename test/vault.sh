@@ -274,6 +274,14 @@ else
 	kill -9 $mounted
 	wait $mounted 2>/dev/null
 	check "mount: killed, the folder is empty again" hidden
+	stayed=0
+	for n in 1 2 3 4 5 6 7 8 9 10; do
+		shown || stayed=$((stayed + 1))
+		kill -$((n % 2 ? 9 : 15)) $mounted
+		wait $mounted 2>/dev/null
+		hidden || { stayed=$((stayed + 1)); fusermount3 -uz m; }
+	done
+	check "mount: killed or ended ten times, at once, it never stays" [ $stayed = 0 ]
 	# One byte in the middle of an object of its own pack is another.
 	"$bw" vault init damaged --holder file >/dev/null 2>&1
 	head -c 2000000 /dev/urandom >noise && "$bw" vault put damaged noise src/empty >/dev/null
@@ -287,7 +295,7 @@ else
 	kill $mounted # what Ctrl-C does, too; here that is ignored
 	wait $mounted && ok "mount: a signal ends it" || not "mount: a signal ends it"
 	if [ "$(id -u)" = 0 ]; then
-		hidden && shown --allow-other
+		check "mount: for others" eval 'hidden && shown --allow-other'
 		nobody cat "$dir"/m/file/*/src/empty >/dev/null && ok "mount: --allow-other shows it to others" || not "mount: --allow-other shows it to others"
 		kill $mounted && wait $mounted
 	fi
@@ -317,6 +325,25 @@ timeout 20 "$bw" vault watch o oddhot --class hot --once --settle 20 >/dev/null 
 check "a hot folder takes them all" [ -z "$(ls oddhot)" ]
 vault get o -c hot -C oddagain >/dev/null 2>&1
 check "and none is lost" diff -r odd oddagain/oddhot
+
+# --- trees of every shape ------------------------------------------------------------------------
+mkdir tree && echo plain >tree/plain && ln -s plain tree/link && ln -s /etc tree/away && mkfifo tree/pipe && : >tree/.hidden
+python3 - <<-'P'
+	import os
+	os.chdir("tree")
+	for i in range(600): # deeper than there are descriptors, were each level to hold two
+	    os.mkdir("d"); os.chdir("d")
+	open("deep", "w").write("deep")
+P
+check "a tree that is 600 folders deep is put" bash -c 'ulimit -n 1024 && exec "$@"' - "$bw" vault put o tree -c tree
+"$bw" vault put o tree -c tree >/dev/null 2>put.err
+check "links and pipes in it are left out, and said" [ "$(grep -c 'no plain file, left out' put.err)" = 3 ]
+vault get o -c tree -C treeback >/dev/null 2>&1
+check "all else comes back" [ "$(cd treeback/tree && find . -type f | wc -l)" = 3 -a "$(find treeback -name deep -exec cat {} +)" = deep ]
+vault put o tree/link >/dev/null 2>err && not "a link that is named is refused" || check "a link that is named is refused" grep -q 'tree/link: a symbolic link' err
+vault put o tree/none tree/plain >/dev/null 2>err && not "one that is not there is said" || check "one that is not there is said" grep -q 'tree/none: No such file' err
+check "one name for one file" vault put o tree/plain --name elsewhere
+vault get o elsewhere 2>/dev/null | grep -qx plain && ok "by which it is found" || not "by which it is found"
 
 # --- a disk that is full ----------------------------------------------------------------------------
 mkdir small

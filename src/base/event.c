@@ -69,7 +69,7 @@ static char *put_verdict(char *at, const struct event_common *e)
 
 struct json event_begin(const struct event_common *e, char buf[EVENT_MAX])
 {
-	struct json j = json_new(buf, EVENT_MAX);
+	struct json j = {.out = {.data = (uint8_t *)buf, .cap = EVENT_MAX}};
 	char *at = PUT(buf, "{\"timestamp\":\"");
 
 	clock_eve(e->time_ns, at);

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 #include "cli/vault.h"
 #include "seal/age/age.h"
 #include "seal/age/recipient.h"
+#include "seal/tree/walk.h"
 
 /* A name that may hold any byte, for a terminal. */
 static char *clean(struct bytes name)
@@ -64,67 +64,92 @@ static void put_done(void *arg, struct vault_item *it)
 	free(it);
 }
 
-static void put_path(struct put *p, const char *path, const char *name, const struct stat *st)
+static void add(struct put *p, struct file *f, const char *name)
 {
-	size_t len = strlen(path);
-	struct file *f = calloc(1, sizeof(*f) + len + 1);
-
-	if (!f) {
-		p->failed++;
-		return;
-	}
-	memcpy(f->path, path, len);
-	f->item.path = f->path;
-	f->item.st = st;
 	f->item.meta.until_ns = vault_cli_until(p->o);
 	snprintf(f->item.meta.class, OBJECT_CLASS_MAX, "%s", p->o->class ? p->o->class : "file");
-	if (strcmp(path, "-") == 0) {
-		f->item.path = NULL;
-		f->item.fd = STDIN_FILENO;
-	}
-	if (!name)
-		name = f->path;
 	while (strncmp(name, "./", 2) == 0)
 		name += 2;
 	f->item.meta.name = (struct bytes){(const uint8_t *)name, strlen(name)};
 	putter_add(p->putter, &f->item);
 }
 
-static int by_name(const FTSENT **a, const FTSENT **b)
+static void fail(void *arg, const char *path, int err)
 {
-	return strcmp((*a)->fts_name, (*b)->fts_name);
+	struct put *p = arg;
+	char *name = text_clean(path, strlen(path));
+
+	meter_clear();
+	cli_fail("%s: %s", name,
+		 err == -ELOOP ? "a symbolic link, which is not followed; give what it leads to"
+			       : strerror(-err));
+	free(name);
+	p->failed++;
 }
 
-/* A folder and all below it; links and what is no file are left out, and said. */
-static void put_tree(struct put *p, char *path)
+static void leave_out(void *arg, const char *path)
 {
-	char *paths[] = {path, NULL};
-	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
-	FTSENT *e;
+	char *name = text_clean(path, strlen(path));
 
-	while (tree && (e = fts_read(tree)) != NULL) {
-		if (e->fts_info == FTS_F) {
-			put_path(p, e->fts_path, NULL, e->fts_statp);
-		} else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR ||
-			   e->fts_info == FTS_NS) {
-			cli_fail("%s: %s", e->fts_path, strerror(e->fts_errno));
-			p->failed++;
-		} else if (e->fts_info != FTS_D && e->fts_info != FTS_DP) {
-			fprintf(stderr, "bedwarden: %s: no plain file, left out\n", e->fts_path);
-		}
+	meter_clear();
+	fprintf(stderr, "bedwarden: %s: no plain file, left out\n", name);
+	free(name);
+}
+
+static void put_stdin(struct put *p)
+{
+	struct file *f = calloc(1, sizeof(*f));
+
+	if (!f) {
+		fail(p, p->o->name, -ENOMEM);
+		return;
 	}
-	if (tree)
-		fts_close(tree);
+	f->item.fd = STDIN_FILENO;
+	add(p, f, p->o->name);
 }
 
+static void put_item(struct put *p, const struct walk_item *w)
+{
+	size_t folder = strlen(w->folder->path), len = strlen(w->name);
+	bool slash = folder && w->folder->path[folder - 1] != '/';
+	struct file *f = calloc(1, sizeof(*f) + folder + slash + len + 1);
+
+	if (!f) {
+		fail(p, w->name, -ENOMEM);
+		return;
+	}
+	memcpy(f->path, w->folder->path, folder);
+	f->path[folder] = '/';
+	memcpy(f->path + folder + slash, w->name, len);
+	f->item.below = true;
+	f->item.fd = w->folder->in;
+	f->item.path = f->path + folder + slash;
+	add(p, f, w->given && p->o->name ? p->o->name : f->path);
+}
+
+/* A file, or a folder and all below it; links and what is no file are left out, and said. */
 static void put_argument(struct put *p, char *path)
 {
-	struct stat st;
+	struct walk_options o = {.paths = &path,
+				 .count = 1,
+				 .dry = true,
+				 .unfinished = true,
+				 .failed = fail,
+				 .left = leave_out,
+				 .arg = p};
+	struct walk_item item;
+	struct walk *w;
+	int err = walk_new(&o, &w);
 
-	if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		put_tree(p, path);
-	else
-		put_path(p, path, p->o->name, NULL);
+	if (err < 0) {
+		fail(p, path, err);
+		return;
+	}
+	while (walk_next(w, &item)) {
+		put_item(p, &item);
+		walk_done(&item);
+	}
+	walk_free(w);
 }
 
 int vault_cli_put(const struct vault_cli *o)
@@ -148,7 +173,10 @@ int vault_cli_put(const struct vault_cli *o)
 	}
 	meter_begin(0, 0);
 	for (int i = 0; i < o->count; i++)
-		put_argument(&p, o->args[i]);
+		if (strcmp(o->args[i], "-") == 0)
+			put_stdin(&p);
+		else
+			put_argument(&p, o->args[i]);
 	putter_free(p.putter);
 	meter_clear();
 	vault_close(v);

@@ -447,12 +447,23 @@ static struct fuse_session *new_session(const struct vault_cli *o, struct mounte
 	return se;
 }
 
+/*
+ * The helper hears of the end by a socket, and takes the mount away only where opening it says
+ * ENOTCONN: not while the kernel is still about to end the connection. So that has to be over when
+ * the socket goes. A process that is killed has what it closes last released first: that should be
+ * the connection, whose highest descriptor this is.
+ */
+static int hold_last(struct fuse_session *se)
+{
+	return fcntl(fuse_session_fd(se), F_DUPFD_CLOEXEC, 64);
+}
+
 int vault_cli_mount(const struct vault_cli *o)
 {
 	struct mounted m = {0};
 	struct fuse_session *se;
 	char where[PATH_MAX];
-	int code = find_place(o, where);
+	int code = find_place(o, where), last;
 
 	if (code != CLI_OK)
 		return code;
@@ -465,9 +476,14 @@ int vault_cli_mount(const struct vault_cli *o)
 		code = cli_fail("%s: cannot be mounted; /dev/fuse and fusermount3 (Debian: the "
 				"package fuse3) are needed",
 				where);
-	else if (code == CLI_OK)
+	else if (code == CLI_OK) {
+		last = hold_last(se);
 		code = serve(o, se, where);
-	/* Descriptors end with the process, and with them the mount. */
+		close(fuse_session_fd(se));
+		if (last >= 0)
+			close(last);
+	}
+	/* The helper's socket ends with the process, and with it the mount. */
 	close_view(&m);
 	return code;
 }

@@ -52,22 +52,20 @@ void bedside_tick(struct bedside *b, uint64_t time_ns)
 }
 
 /* One end of the conversation as a source; its hardware address where it sent the packet. */
-static struct vitals_source source_of(const struct bedside_message *m, unsigned end)
+static void source_of(const struct bedside_message *m, unsigned end, struct vitals_source *ret_s)
 {
 	const struct flow *f = m->said->flow;
 	const struct packet *p = m->said->packet;
-	struct vitals_source s = {
-		.ip = f->key.ip[end ? !f->starter : f->starter],
-		.segment = f->key.segment,
-		.bound = m->bound,
-		.device = m->device,
-		.peer = m->peer,
-		.generation = m->generation,
-	};
 
+	memset(ret_s, 0, sizeof(*ret_s));
+	ret_s->ip = f->key.ip[end ? !f->starter : f->starter];
+	ret_s->segment = f->key.segment;
+	ret_s->bound = m->bound;
+	ret_s->device = m->device;
+	ret_s->peer = m->peer;
+	ret_s->generation = m->generation;
 	if (end == m->said->end && p->has_mac)
-		memcpy(s.mac, p->src_mac, sizeof(s.mac));
-	return s;
+		memcpy(ret_s->mac, p->src_mac, sizeof(ret_s->mac));
 }
 
 /* Two stations that ask the same monitor are answered in rows of their own. */
@@ -157,11 +155,12 @@ static void intellivue_alarms(struct bedside *b, struct vitals_monitor *v,
 static void intellivue_said(struct bedside *b, const struct bedside_message *m)
 {
 	const struct intellivue_msg *i = (const struct intellivue_msg *)m->said->msg;
-	struct vitals_source from = source_of(m, m->said->end);
-	struct vitals_source other = source_of(m, !m->said->end);
 	struct vitals_place p = {.time_ns = m->said->packet->time_ns, .part = i->part};
+	struct vitals_source from, other;
 	struct vitals_monitor *v;
 
+	source_of(m, m->said->end, &from);
+	source_of(m, !m->said->end, &other);
 	if (i->is_poll)
 		vitals_restart(b->vitals, &other, channel_of(m, i));
 	if (i->restart)
@@ -241,9 +240,10 @@ static void hl7_observations(struct bedside *b, const struct bedside_message *m,
 static void hl7_said(struct bedside *b, const struct bedside_message *m)
 {
 	const struct hl7_msg *h = (const struct hl7_msg *)m->said->msg;
-	struct vitals_source from = source_of(m, m->said->end);
-	struct vitals_source other = source_of(m, !m->said->end);
+	struct vitals_source from, other;
 
+	source_of(m, m->said->end, &from);
+	source_of(m, !m->said->end, &other);
 	if (h->ack_code.data)
 		vitals_answer(b->vitals, &other, alert_id(h->acked_id), is_taken(h->ack_code),
 			      m->said->packet->time_ns);
@@ -257,9 +257,10 @@ static void hl7_said(struct bedside *b, const struct bedside_message *m)
 static void broadcast_said(struct bedside *b, const struct bedside_message *m)
 {
 	const struct broadcast_msg *c = (const struct broadcast_msg *)m->said->msg;
-	struct vitals_source from = source_of(m, m->said->end);
 	const struct vitals_place p = {.time_ns = m->said->packet->time_ns, .channel = c->port};
+	struct vitals_source from;
 
+	source_of(m, m->said->end, &from);
 	if (c->has_address)
 		from.system = (uint64_t)c->address[0] << 24 | (uint64_t)c->address[1] << 16 |
 			      (uint64_t)c->address[2] << 8 | c->address[3];

@@ -122,19 +122,42 @@ static unsigned stalest(const struct set *s)
 	return way;
 }
 
-/* NULL where there is none; then the place is that of the one to go. */
-static struct probe *probe_find(const struct behaviour *b, const struct probe_key *k,
-				struct place *ret_p, unsigned *ret_way)
+/* Which row of the set it is if it is one, else which one is to go. */
+static unsigned way_of(const struct place *p)
 {
-	struct place p = place_of(b, b->probe_sets, k, sizeof(*k));
-
-	*ret_p = p;
 	for (unsigned i = 0; i < WAYS; i++)
-		if (p.set->tag[i] == p.tag && !memcmp(&b->probes[p.row + i].key, k, sizeof(*k))) {
+		if (p->set->tag[i] == p->tag)
+			return i;
+	return stalest(p->set);
+}
+
+/* The places of two keys; their rows come from memory at once, not one after the other. */
+static void probe_places(const struct behaviour *b, const struct probe_key keys[2],
+			 struct place ret_p[2])
+{
+	for (unsigned n = 0; n < 2; n++) {
+		ret_p[n] = place_of(b, b->probe_sets, &keys[n], sizeof(keys[n]));
+		__builtin_prefetch(ret_p[n].set, 1);
+	}
+	for (unsigned n = 0; n < 2; n++) {
+		const char *row = (const char *)&b->probes[ret_p[n].row + way_of(&ret_p[n])];
+
+		__builtin_prefetch(row, 1);
+		__builtin_prefetch(row + 64, 1);
+	}
+}
+
+/* NULL where there is none; then *ret_way is the one to go. */
+static struct probe *probe_find(const struct behaviour *b, const struct probe_key *k,
+				const struct place *p, unsigned *ret_way)
+{
+	for (unsigned i = 0; i < WAYS; i++)
+		if (p->set->tag[i] == p->tag &&
+		    !memcmp(&b->probes[p->row + i].key, k, sizeof(*k))) {
 			*ret_way = i;
-			return &b->probes[p.row + i];
+			return &b->probes[p->row + i];
 		}
-	*ret_way = stalest(p.set);
+	*ret_way = stalest(p->set);
 	return NULL;
 }
 
@@ -234,23 +257,22 @@ static bool is_attempt(const struct packet *p)
 }
 
 /* True where this attempt makes it a search. */
-static bool probe_note(struct behaviour *b, const struct probe_key *k, uint32_t attempt,
-		       uint64_t now_ns)
+static bool probe_note(struct behaviour *b, const struct probe_key *k, const struct place *at,
+		       uint32_t attempt, uint64_t now_ns)
 {
 	unsigned limit = k->kind == KIND_PORTS ? BEHAVIOUR_PORTS : BEHAVIOUR_HOSTS;
-	struct place at;
 	unsigned way;
-	struct probe *r = probe_find(b, k, &at, &way);
+	struct probe *r = probe_find(b, k, at, &way);
 
 	if (!r || now_ns < r->since_ns || now_ns - r->since_ns >= BEHAVIOUR_WINDOW_NS) {
-		r = &b->probes[at.row + way];
+		r = &b->probes[at->row + way];
 		r->key = *k;
 		r->since_ns = now_ns;
 		r->count = 0;
 		r->found = false;
-		at.set->tag[way] = at.tag;
+		at->set->tag[way] = at->tag;
 	}
-	at.set->touched[way] = ++b->turn;
+	at->set->touched[way] = ++b->turn;
 	if (r->found)
 		return false;
 	for (unsigned i = 0; i < r->count; i++)
@@ -269,13 +291,16 @@ struct behaviour_finding behaviour_opened(struct behaviour *b, const struct pack
 				? p->dst_port
 				: 0;
 	struct probe_key k[2];
+	struct place at[2];
 
 	if (!is_attempt(p))
 		return found;
 	probe_keys(&p->src_ip, &p->dst_ip, p->proto, port, segment, k);
-	if (port && probe_note(b, &k[0], attempt_hash(b, KIND_PORTS, &p->dst_ip, port), now_ns))
+	probe_places(b, k, at);
+	if (port &&
+	    probe_note(b, &k[0], &at[0], attempt_hash(b, KIND_PORTS, &p->dst_ip, port), now_ns))
 		found = (struct behaviour_finding){REASON_SCAN_PORTS, BEHAVIOUR_PORTS};
-	if (probe_note(b, &k[1], attempt_hash(b, KIND_HOSTS, &p->dst_ip, port), now_ns))
+	if (probe_note(b, &k[1], &at[1], attempt_hash(b, KIND_HOSTS, &p->dst_ip, port), now_ns))
 		found = (struct behaviour_finding){REASON_SCAN_HOSTS, BEHAVIOUR_HOSTS};
 	if (found.reason != REASON_NONE)
 		hold(b, &p->src_ip, segment, found.reason, now_ns);
@@ -288,15 +313,16 @@ void behaviour_answered(struct behaviour *b, const struct packet *p, uint32_t se
 				? p->src_port
 				: 0;
 	struct probe_key k[2];
+	struct place at[2];
 
 	if (p->proto == PROTO_TCP && p->tcp_flags & TCP_RST)
 		return;
 	probe_keys(&p->dst_ip, &p->src_ip, p->proto, port, segment, k);
+	probe_places(b, k, at);
 	for (unsigned n = 0; n < 2; n++) {
 		uint32_t attempt = attempt_hash(b, k[n].kind, &p->src_ip, port);
-		struct place at;
 		unsigned way;
-		struct probe *r = probe_find(b, &k[n], &at, &way);
+		struct probe *r = probe_find(b, &k[n], &at[n], &way);
 
 		for (unsigned i = 0; r && !r->found && i < r->count; i++)
 			if (r->attempts[i] == attempt)

@@ -239,7 +239,6 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint
 		.app_proto = report_protocol(r, f),
 		.reason = f->reason,
 	};
-	struct json j;
 
 	name_ends(&e, &t, &f->key, f->starter, 0);
 	if (is_judged(r, f))
@@ -248,7 +247,7 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint
 		e.verdict = f->action == GATE_DROP ? "drop" : "pass";
 		e.would_drop = f->action != GATE_DROP && f->would == GATE_DROP;
 	}
-	j = event_begin(&e, buf);
+	struct json j = event_begin(&e, buf); /* in place */
 	put_vlan(&j, f->key.vlan, f->vlan_inner);
 	if (f->key.proto == PROTO_ICMP || f->key.proto == PROTO_ICMPV6)
 		put_icmp(&j, f);
@@ -534,12 +533,11 @@ void report_message(struct report *r, const struct report_message *m)
 		.verdict = m->drop ? "drop" : "pass",
 		.would_drop = m->would_drop,
 	};
-	struct json j;
 
 	name_ends(&e, &t, &f->key, s->end ? !f->starter : f->starter, 0);
 	if (is_judged(r, f))
 		name_parties(r, &e, &t, f->device, f->peer, device_end != s->end, NULL);
-	j = event_begin(&e, buf);
+	struct json j = event_begin(&e, buf); /* in place */
 	put_vlan(&j, f->key.vlan, f->vlan_inner);
 	proto_write(s->proto, s->msg, &j);
 	emit(r, &j);

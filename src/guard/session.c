@@ -20,7 +20,7 @@ struct session {
 	bool midstream;
 	bool awaited[2];      /* what the end says is passed over until a message begins */
 	uint32_t kept[2];     /* what each end is saying that is kept; 0: nothing is */
-	struct stream stream; /* TCP's */
+	struct stream stream; /* TCP's; of others there is none */
 };
 #define HOT(end) (offsetof(struct session, stream.half) + (end) * sizeof(struct stream_half))
 _Static_assert(HOT(0) + offsetof(struct stream_half, ahead) == 64, "the first line");
@@ -79,6 +79,16 @@ static void lose_kept(struct sessions *s, struct flow *f, unsigned end)
 		lose(s, f, end);
 }
 
+static bool is_stream(const struct flow *f)
+{
+	return f->key.proto == PROTO_TCP;
+}
+
+static size_t session_size(const struct flow *f)
+{
+	return is_stream(f) ? sizeof(struct session) : offsetof(struct session, stream);
+}
+
 void session_end(struct sessions *s, struct flow *f)
 {
 	struct session *n = f->session;
@@ -88,21 +98,22 @@ void session_end(struct sessions *s, struct flow *f)
 		return;
 	lose_kept(s, f, 0);
 	lose_kept(s, f, 1);
-	stream_free(&n->stream, &s->pool);
+	if (is_stream(f))
+		stream_free(&n->stream, &s->pool);
 	if (n->talk)
 		slab_give(s->slab, n->talk, talk_size(n->talk->proto));
-	slab_give(s->slab, n, sizeof(*n));
+	slab_give(s->slab, n, session_size(f));
 	f->session = NULL;
 }
 
 static struct session *open_session(struct sessions *s, struct flow *f)
 {
-	struct session *n = slab_take(s->slab, sizeof(*n));
+	struct session *n = slab_take(s->slab, session_size(f));
 
 	if (!n)
 		return NULL;
-	memset(n, 0, sizeof(*n));
-	if (f->key.proto == PROTO_TCP) {
+	memset(n, 0, session_size(f));
+	if (is_stream(f)) {
 		stream_init(&n->stream, f);
 		n->midstream = !f->tcp_began;
 		s->counts.streams++;
@@ -144,25 +155,24 @@ static void said(void *arg, const struct talk *t, const struct proto_input *in, 
 	object(s, s->o.said(s->o.arg, &message), SESSION_MESSAGE);
 }
 
-static void input_of(const struct sessions *s, unsigned end, struct bytes data,
-		     struct proto_input *ret_in)
+static struct proto_input input_of(const struct sessions *s, unsigned end, struct bytes data)
 {
 	const struct flow *f = s->flow;
+	const struct session *n = f->session;
+	bool datagram = f->key.proto == PROTO_UDP;
 
-	*ret_in = (struct proto_input){
+	return (struct proto_input){
 		.data = data,
 		.time_ns = s->packet->time_ns,
 		.port = {f->key.port[f->starter], f->key.port[!f->starter]},
 		.end = (uint8_t)end,
-		.datagram = f->key.proto == PROTO_UDP,
+		.datagram = datagram,
+		.midstream = n && n->midstream,
+		.last = n && !datagram && stream_ended(&n->stream, end),
 		.alone = !f->packets[!end],
 		.to_all = s->packet->has_mac ? s->packet->dst_mac[0] & 1
 					     : packet_ip_is_group(&s->packet->dst_ip),
 	};
-	if (f->session) {
-		ret_in->midstream = f->session->midstream;
-		ret_in->last = !ret_in->datagram && stream_ended(&f->session->stream, end);
-	}
 }
 
 static uint8_t number_of(const struct proto *p)
@@ -206,34 +216,32 @@ static bool start_talk(struct sessions *s, struct session *n, const struct proto
 
 /* Streams */
 
-/* Is this how messages of the protocol begin that the flow should speak? */
-static const struct proto *begun(const struct sessions *s, const struct proto_input *in,
-				 bool *ret_undecided)
-{
-	const struct proto *p = s->o.expected(s->o.arg, s->flow);
-	enum parse got = p ? p->probe(in) : PARSE_BAD;
-
-	*ret_undecided = got == PARSE_MORE;
-	return got == PARSE_OK ? p : NULL;
-}
-
 /* Nobody knows the protocol yet. True where the end's bytes may be read by a talk now. */
 static bool identify(struct sessions *s, struct session *n, const struct proto_input *in)
 {
 	struct flow *f = s->flow;
-	const struct proto *p;
-	bool undecided;
+	const struct proto *p = NULL, *expected = NULL;
+	bool undecided = false;
 
 	if (!in->data.len || f->session_flags & FAILED(in->end))
 		return false;
-	p = n->awaited[in->end] ? begun(s, in, &undecided) : talk_identify(in, &undecided);
+	if (!n->awaited[in->end])
+		p = talk_identify(in, &undecided);
 	n->awaited[in->end] = false;
+	/* Picked up in its middle it may be what it should be all the same, once a message begins. */
+	if (!p && in->midstream && s->o.expected)
+		expected = s->o.expected(s->o.arg, f);
+	if (expected) {
+		enum parse got = expected->probe(in);
+
+		undecided = got == PARSE_MORE;
+		p = got == PARSE_OK ? expected : NULL;
+	}
 	if (p)
 		return start_talk(s, n, p);
 	if (undecided && !in->last && in->data.len < IDENTIFY_BYTES)
 		return false;
-	/* Picked up in its middle it may be what it should be all the same, once a message begins. */
-	if (in->midstream && s->o.expected && s->o.expected(s->o.arg, f)) {
+	if (expected) {
 		n->awaited[in->end] = true;
 		return false;
 	}
@@ -244,7 +252,7 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 }
 
 /* How many of the end's ready bytes are done with, and whether nobody looked at them. */
-static size_t read_ready(struct sessions *s, struct session *n, const struct proto_input *in,
+static size_t read_ready(struct sessions *s, struct session *n, struct proto_input *in,
 			 bool *ret_blind)
 {
 	size_t used = 0;
@@ -264,11 +272,10 @@ static size_t read_ready(struct sessions *s, struct session *n, const struct pro
 
 static void read_end(struct sessions *s, struct session *n, unsigned end)
 {
-	struct proto_input in;
+	struct proto_input in = input_of(s, end, stream_ready(&n->stream, s->packet, end));
 	bool blind = false;
 	size_t used = 0;
 
-	input_of(s, end, stream_ready(&n->stream, s->packet, end), &in);
 	if (!n->talk && identify(s, n, &in))
 		read_end(s, n, !end); /* what it said before anybody knew the protocol */
 	if (in.data.len)
@@ -402,14 +409,13 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 static void hear_datagram(struct sessions *s, struct flow *f, const struct packet *p, unsigned end)
 {
 	struct session *n = f->session;
-	struct proto_input in;
+	struct proto_input in = input_of(s, end, p->payload);
 	const struct proto *proto;
 	bool undecided;
 	size_t used;
 
 	if (!p->payload.len || p->payload_wire > p->payload.len)
 		return;
-	input_of(s, end, p->payload, &in);
 	if (n && !packet_sum_holds(p)) {
 		note(s, ANOMALY_UDP_CHECKSUM);
 		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
@@ -461,6 +467,13 @@ void session_prefetch_talk(const struct flow *f)
 		return;
 	__builtin_prefetch(talk, 1);
 	__builtin_prefetch(talk + 64, 1);
+	__builtin_prefetch(talk + 128, 1);
+	__builtin_prefetch(talk + 192, 1);
+	if (!is_stream(f))
+		return;
+	for (unsigned end = 0; end < 2; end++)
+		if (n->stream.half[end].buf)
+			__builtin_prefetch(n->stream.half[end].buf, 1);
 }
 
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
@@ -480,7 +493,7 @@ struct session_heard session_hear(struct sessions *s, struct flow *f, const stru
 
 bool session_expects(const struct flow *f, unsigned end, uint32_t *ret_seq)
 {
-	if (!f->session || f->key.proto != PROTO_TCP)
+	if (!f->session || !is_stream(f))
 		return false;
 	*ret_seq = f->session->stream.half[end].acked;
 	return true;

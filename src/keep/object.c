@@ -8,7 +8,7 @@
 #define MAGIC	   0x42573101u /* "BW1" */
 #define COMPRESSED 0x80000000u
 #define LEVEL	   1
-#define LEVEL_FAST -3 /* without entropy coding, whose tables cost more than all the rest … */
+#define LEVEL_FAST -7 /* without entropy coding, whose tables cost more than all the rest … */
 #define FAST_MAX   (32u << 10) /* … where little is to be coded by them */
 #define PROBE	   4096
 

@@ -46,10 +46,12 @@ struct vault_item {
 	/* … the next bytes, `len` of them but at the end, called with `user` from one thread or
 	 * another: `size` in all, which is to be set. Their number or -errno. */
 	ssize_t (*read)(void *user, uint8_t *to, size_t len);
-	bool below; /* `path` is below the folder `fd`, and no link leads out of it */
+	/* `path` is below the folder `fd`, no link leads out of it, and there it was a file. The
+	 * folder has to be open as long as putter_add() takes. */
+	bool below;
 	int fd;
 	struct object_meta meta; /* name, class, until_ns; the rest is filled in */
-	const struct stat *st;	 /* what lstat() has just said, for putter_add() alone; or NULL */
+	const struct stat *st;	 /* of what `read` reads, for putter_add() alone; or NULL */
 	void *user;
 	/* What came of it. */
 	int err; /* -EBUSY: the file changed while it was read */

@@ -9,30 +9,11 @@
 #include "base/clock.h"
 #include "base/secret.h"
 
-#define BATCH_ITEMS 1024
-#define BATCH_BYTES (1u << 20)
-#define BATCH_ROOM  (BATCH_BYTES + OBJECT_SEALED_MAX + OBJECT_HEAD + OBJECT_NAME_RECORD)
-
 #define TOGETHER  8192			 /* items in a transaction */
 #define LOCKED_NS (1000 * NSEC_PER_MSEC) /* or so long */
 #define IDLE_NS	  (100 * NSEC_PER_MSEC)	 /* or where nothing came for so long */
 #define LONG_NS	  (50 * NSEC_PER_MSEC)	 /* who held the lock longer than that … */
 #define TURN_NS	  (4 * NSEC_PER_MSEC)	 /* … leaves it free for others, who look every 3 ms */
-
-struct entry {
-	struct vault_item *item;
-	size_t at, object, name; /* in the batch's data: where, how long; `name` 0: it failed */
-	uint8_t tag[OBJECT_TAG];
-};
-
-struct batch {
-	bool full;     /* and the thread's until it is not */
-	uint8_t *data; /* records, one behind the other */
-	size_t len;
-	unsigned count;
-	uint8_t (*keys)[CRYPTO_KEY];
-	struct entry entries[BATCH_ITEMS];
-};
 
 /* Items one behind the other, by their `next`. */
 struct queue {
@@ -41,19 +22,15 @@ struct queue {
 
 struct committer {
 	struct vault *v;
-	uint8_t *keys; /* locked memory: both batches', and the data key */
-	struct batch batches[2];
-	unsigned filling; /* the caller's */
-
 	struct pool *thread;
 	struct job job;
 	pthread_mutex_t mutex;
 	pthread_cond_t work, done;
-	bool flushing, ending; /* these, each batch's `full`, … */
-	uint64_t added, told;  /* … items so far, … */
-	struct queue finished; /* … and this are the mutex's … */
-	/* … and these the thread's */
-	unsigned taking;
+	bool flushing, ending;
+	uint64_t added, told;	  /* items so far */
+	struct lot *first, **end; /* those that are queued */
+	struct queue finished;	  /* all this is the mutex's, … */
+	/* … and this the thread's */
 	bool open; /* a transaction is */
 	uint64_t begun_ns;
 	uint64_t from; /* where the pack ended before */
@@ -131,11 +108,11 @@ static void commit(struct committer *c)
 }
 
 /* One item into the index; its records move up to where `*len` says, and are counted there. */
-static int index_item(struct committer *c, struct batch *t, unsigned i, size_t *len)
+static int index_item(struct committer *c, struct lot *l, unsigned i, size_t *len)
 {
-	struct entry *e = &t->entries[i];
+	struct sealed *e = &l->items[i];
 	struct vault_item *it = e->item;
-	uint8_t *to = t->data + *len, *from = t->data + e->at;
+	uint8_t *to = l->records + *len, *from = l->records + e->at;
 	struct catalog_object o = {.pack = c->pack.id, .at = c->pack.end + *len};
 	size_t name = e->name;
 	bool same;
@@ -144,7 +121,7 @@ static int index_item(struct committer *c, struct batch *t, unsigned i, size_t *
 	o.head.size = it->size;
 	o.head.length = e->object - OBJECT_HEAD;
 	memcpy(o.head.address, it->address, CRYPTO_HASH);
-	err = index_box(c->v, &c->by, it, t->keys[i], &o.head);
+	err = index_box(c->v, &c->by, it, l->keys[i], &o.head);
 	if (err == 0)
 		err = catalog_add_object(c->v->catalog, &o);
 	it->known = err == -EEXIST;
@@ -160,7 +137,7 @@ static int index_item(struct committer *c, struct batch *t, unsigned i, size_t *
 			err = index_same_again(c->v, &o, it, e->tag, &same);
 		if (err < 0 || same)
 			return err;
-		err = index_name_again(c->v, &o, it, t->keys[i], to, &name);
+		err = index_name_again(c->v, &o, it, l->keys[i], to, &name);
 	}
 	if (err == 0)
 		err = index_name(c->v, it, e->tag, o.id, c->pack.id, (struct bytes){to, name},
@@ -169,26 +146,24 @@ static int index_item(struct committer *c, struct batch *t, unsigned i, size_t *
 	return err;
 }
 
-static void take_batch(struct committer *c, struct batch *t)
+static void take_lot(struct committer *c, struct lot *l)
 {
 	int err = c->open ? 0 : begin(c);
 	size_t len = 0;
 
-	for (unsigned i = 0; i < t->count; i++) {
-		if (err == 0 && t->entries[i].name)
-			err = index_item(c, t, i, &len);
-		queue_add(&c->pending, t->entries[i].item);
+	for (unsigned i = 0; i < l->count; i++) {
+		if (err == 0 && l->items[i].name)
+			err = index_item(c, l, i, &len);
+		queue_add(&c->pending, l->items[i].item);
 	}
 	if (err == 0 && len)
-		err = pack_write(c->pack.fd, c->pack.end, (struct bytes){t->data, len});
+		err = pack_write(c->pack.fd, c->pack.end, (struct bytes){l->records, len});
 	if (err == 0)
 		c->pack.end += len;
 	else
 		abandon(c, err);
-	c->count += t->count;
-	secret_wipe(t->keys, sizeof(*t->keys) * BATCH_ITEMS);
-	t->count = 0;
-	t->len = 0;
+	c->count += l->count;
+	secret_wipe(l->keys, sizeof(*l->keys) * LOT_ITEMS);
 }
 
 /* --- the thread --------------------------------------------------------------------------------- */
@@ -217,19 +192,26 @@ static void unlocked_commit(struct committer *c)
 	}
 }
 
-static void unlocked_batch(struct committer *c)
+static void unlocked_lot(struct committer *c)
 {
-	struct batch *t = &c->batches[c->taking];
+	struct lot *l = c->first;
 
 	pthread_mutex_unlock(&c->mutex);
-	take_batch(c, t);
+	take_lot(c, l);
 	pthread_mutex_lock(&c->mutex);
-	t->full = false;
-	c->taking = !c->taking;
+	c->first = l->next;
+	if (!c->first)
+		c->end = &c->first;
+	l->queued = false;
 	if (c->open)
 		pthread_cond_broadcast(&c->done);
 	else /* it failed */
 		tell(c);
+}
+
+static bool has_ready(const struct committer *c)
+{
+	return c->first && c->first->ready;
 }
 
 static bool due(const struct committer *c)
@@ -258,78 +240,53 @@ static void work(struct job *job, unsigned worker)
 	bool more = true;
 
 	pthread_mutex_lock(&c->mutex);
-	while (c->open || c->batches[c->taking].full || !c->ending) {
-		bool full = c->batches[c->taking].full;
+	while (c->open || c->first || !c->ending) {
+		bool ready = has_ready(c);
 
-		if (c->open && (due(c) || (!full && (c->flushing || c->ending || !more))))
+		if (c->open && (due(c) || (!c->first && (c->flushing || c->ending)) || !more))
 			unlocked_commit(c);
-		else if (full)
-			unlocked_batch(c);
+		else if (ready)
+			unlocked_lot(c);
 		else
 			more = wait_for_work(c);
-		more |= c->batches[c->taking].full;
+		more |= has_ready(c);
 	}
 	pthread_mutex_unlock(&c->mutex);
 }
 
 /* --- the caller's side ------------------------------------------------------------------------------ */
 
-/* Hands over what was filled; the other one is empty then. */
-static void hand_over(struct committer *c)
+void committer_add(struct committer *c, struct lot *l)
 {
 	pthread_mutex_lock(&c->mutex);
-	if (c->batches[c->filling].count) {
-		c->batches[c->filling].full = true;
-		c->added += c->batches[c->filling].count;
-		c->filling = !c->filling;
+	l->queued = true;
+	l->ready = false;
+	l->next = NULL;
+	*c->end = l;
+	c->end = &l->next;
+	c->added += l->count;
+	pthread_mutex_unlock(&c->mutex);
+}
+
+void committer_ready(struct committer *c, struct lot *l)
+{
+	pthread_mutex_lock(&c->mutex);
+	l->ready = true;
+	if (c->first == l)
 		pthread_cond_signal(&c->work);
-	}
-	while (c->batches[c->filling].full)
+	pthread_mutex_unlock(&c->mutex);
+}
+
+void committer_wait(struct committer *c, const struct lot *l)
+{
+	pthread_mutex_lock(&c->mutex);
+	while (l->queued)
 		pthread_cond_wait(&c->done, &c->mutex);
 	pthread_mutex_unlock(&c->mutex);
 }
 
-static struct entry *next_entry(struct committer *c, struct vault_item *it)
-{
-	struct batch *t = &c->batches[c->filling];
-	struct entry *e = &t->entries[t->count++];
-
-	*e = (struct entry){.item = it, .at = t->len};
-	return e;
-}
-
-static void hand_over_full(struct committer *c)
-{
-	struct batch *t = &c->batches[c->filling];
-
-	if (t->count == BATCH_ITEMS || t->len >= BATCH_BYTES)
-		hand_over(c);
-}
-
-void committer_add(struct committer *c, const struct sealed *s)
-{
-	struct batch *t = &c->batches[c->filling];
-	struct entry *e = next_entry(c, s->item);
-
-	e->object = s->object.len;
-	e->name = s->name.len;
-	memcpy(e->tag, s->tag, OBJECT_TAG);
-	memcpy(t->keys[t->count - 1], s->key, CRYPTO_KEY);
-	memcpy(t->data + t->len, s->object.data, s->object.len);
-	memcpy(t->data + t->len + s->object.len, s->name.data, s->name.len);
-	t->len += s->object.len + s->name.len;
-	hand_over_full(c);
-}
-
-void committer_pass(struct committer *c, struct vault_item *it)
-{
-	next_entry(c, it);
-	hand_over_full(c);
-}
-
 void committer_flush(struct committer *c)
 {
-	hand_over(c);
 	pthread_mutex_lock(&c->mutex);
 	c->flushing = true;
 	pthread_cond_signal(&c->work);
@@ -345,10 +302,7 @@ struct vault_item *committer_take(struct committer *c)
 
 	pthread_mutex_lock(&c->mutex);
 	it = c->finished.first;
-	if (it)
-		c->finished.first = it->next;
-	if (!c->finished.first)
-		c->finished.last = &c->finished.first;
+	c->finished = (struct queue){NULL, &c->finished.first};
 	pthread_mutex_unlock(&c->mutex);
 	return it;
 }
@@ -373,8 +327,6 @@ struct sealing *committer_sealing(struct committer *c)
 
 /* --- making one ---------------------------------------------------------------------------------------- */
 
-#define KEYS ((2 * BATCH_ITEMS + 1) * CRYPTO_KEY)
-
 static bool make(struct committer *c)
 {
 	pthread_condattr_t mono;
@@ -385,16 +337,9 @@ static bool make(struct committer *c)
 	pthread_condattr_destroy(&mono);
 	pthread_cond_init(&c->done, NULL);
 	pthread_mutex_init(&c->mutex, NULL);
-	c->keys = secret_new(KEYS);
-	for (unsigned i = 0; c->keys && i < 2; i++) {
-		c->batches[i].data = malloc(BATCH_ROOM);
-		c->batches[i].keys = (void *)(c->keys + i * BATCH_ITEMS * CRYPTO_KEY);
-		if (!c->batches[i].data)
-			return false;
-	}
-	if (!c->keys)
+	c->by.key = secret_new(CRYPTO_KEY);
+	if (!c->by.key)
 		return false;
-	c->by.key = c->keys + KEYS - CRYPTO_KEY;
 	c->thread = pool_new(1);
 	return c->thread;
 }
@@ -409,6 +354,7 @@ struct committer *committer_new(struct vault *v)
 	c->pack.fd = -1;
 	c->pending.last = &c->pending.first;
 	c->finished.last = &c->finished.first;
+	c->end = &c->first;
 	c->job.run = work;
 	if (make(c)) {
 		pool_submit(c->thread, &c->job);
@@ -431,9 +377,7 @@ void committer_free(struct committer *c)
 		pool_free(c->thread);
 	}
 	pack_leave(&c->pack);
-	for (unsigned i = 0; i < 2; i++)
-		free(c->batches[i].data);
-	secret_free(c->keys, KEYS);
+	secret_free(c->by.key, CRYPTO_KEY);
 	pthread_cond_destroy(&c->work);
 	pthread_cond_destroy(&c->done);
 	pthread_mutex_destroy(&c->mutex);

@@ -12,24 +12,40 @@
  */
 #include "keep/vault_internal.h"
 
-/* A short item as a worker leaves it, all borrowed for the call: its record, whose head is still
- * empty, its name's, and the object's own key. */
+#define LOT_ITEMS 64 /* handing over one by one would cost more than sealing */
+
+/* A short item as a worker leaves it: its record, whose head is still empty, and its name's. */
 struct sealed {
 	struct vault_item *item;
-	const uint8_t *key, *tag;
-	struct bytes object, name;
+	size_t at, object, name; /* in the lot's records: where, how long; `name` 0: it failed */
+	uint8_t tag[OBJECT_TAG];
+};
+
+/* What goes from thread to thread at once. */
+struct lot {
+	unsigned count;
+	struct sealed items[LOT_ITEMS];
+	uint8_t (
+		*keys)[CRYPTO_KEY]; /* the objects' own, in locked memory; wiped by the committer */
+	uint8_t *records;	    /* one behind the other */
+	/* The committer's, false to begin with. */
+	bool queued, ready;
+	struct lot *next;
 };
 
 struct committer;
 struct committer *committer_new(struct vault *v);
 /* After a flush. NULL is fine. */
 void committer_free(struct committer *c);
-void committer_add(struct committer *c, const struct sealed *s);
-/* One that failed before it got here, to be given back in its turn. */
-void committer_pass(struct committer *c, struct vault_item *it);
+/* Takes over the lot in its turn, though it may still have to be sealed. */
+void committer_add(struct committer *c, struct lot *l);
+/* It is: from any thread. */
+void committer_ready(struct committer *c, struct lot *l);
+/* Returns when the lot is the caller's again. */
+void committer_wait(struct committer *c, const struct lot *l);
 /* Returns when everything added is on the disk or has failed. */
 void committer_flush(struct committer *c);
-/* The next that is done, in the order they were added; NULL: none yet. */
+/* Those that are done, in the order they were added, one behind the other; NULL: none yet. */
 struct vault_item *committer_take(struct committer *c);
 
 /* --- for who writes an item alone, after a flush ------------------------------------------- */

@@ -77,7 +77,8 @@ static void bodies_are_passed_over(void **state)
 	       "{\"http\":{\"hostname\":\"h\",\"http_port\":8080,\"url\":\"/a\","
 	       "\"http_method\":\"POST\",\"protocol\":\"HTTP/1.1\",\"status\":200,"
 	       "\"chunked\":true}}\n"
-	       "{\"http\":{\"protocol\":\"HTTP/1.1\",\"status\":200}}\n");
+	       "{\"http\":{\"url\":\"/b\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\","
+	       "\"status\":200}}\n");
 }
 
 static void an_answer_without_a_body_has_none(void **state)
@@ -91,7 +92,41 @@ static void an_answer_without_a_body_has_none(void **state)
 	       "{\"http\":{\"url\":\"/2\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\"}}\n"
 	       "{\"http\":{\"url\":\"/\",\"http_method\":\"HEAD\",\"protocol\":\"HTTP/1.1\","
 	       "\"status\":200,\"length\":9}}\n"
-	       "{\"http\":{\"protocol\":\"HTTP/1.1\",\"status\":304,\"length\":9}}\n");
+	       "{\"http\":{\"url\":\"/2\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\","
+	       "\"status\":304,\"length\":9}}\n");
+}
+
+/* Each answer is told with what it answers, as far as there is room for so many at once. */
+static void answers_belong_to_requests(void **state)
+{
+	struct talk_record *t = malloc(sizeof(*t));
+	char text[512], want[512];
+
+	talk_begin(t, "http", false);
+	for (int i = 0; i < 20; i++) {
+		int n = snprintf(text, sizeof(text), "GET /%d HTTP/1.1\r\nHost: h%d\r\n\r\n", i, i);
+
+		talk_feed(t, 0, text, (size_t)n);
+	}
+	for (int i = 0; i < 20; i++) {
+		t->said[0] = 0;
+		if (i == 5) /* not the answer yet */
+			talk_feed(t, 1, "HTTP/1.1 100 C\r\n\r\n", 18);
+		talk_feed(t, 1, "HTTP/1.1 204 No\r\n\r\n", 19);
+		snprintf(want, sizeof(want),
+			 i < 12 ? "{\"hostname\":\"h%d\",\"url\":\"/%d\",\"http_method\":\"GET\","
+				  "\"protocol\":\"HTTP/1.1\",\"status\":204}"
+				: "{\"protocol\":\"HTTP/1.1\",\"status\":204}",
+			 i, i);
+		assert_non_null(strstr(t->said, want));
+	}
+	t->said[0] = 0;
+	talk_feed(t, 0, "GET /last HTTP/1.1\r\n\r\n", 22);
+	talk_feed(t, 1, "HTTP/1.1 204 No\r\n\r\n", 19);
+	assert_non_null(strstr(t->said, "\"url\":\"/last\",\"http_method\":\"GET\","
+					"\"protocol\":\"HTTP/1.1\",\"status\":204"));
+	talk_finish(t);
+	free(t);
 }
 
 static void a_tunnel_is_not_read(void **state)
@@ -337,6 +372,7 @@ int main(void)
 		cmocka_unit_test(requests_and_answers_are_paired),
 		cmocka_unit_test(bodies_are_passed_over),
 		cmocka_unit_test(an_answer_without_a_body_has_none),
+		cmocka_unit_test(answers_belong_to_requests),
 		cmocka_unit_test(a_tunnel_is_not_read),
 		cmocka_unit_test(the_target_names_the_host),
 		cmocka_unit_test(a_post_is_known_by_its_whole_head),

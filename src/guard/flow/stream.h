@@ -16,8 +16,8 @@
  */
 #include "guard/flow/flow.h"
 
-#define STREAM_LEAST 256 /* bytes of the smallest buffer; each size is twice the one before */
-#define STREAM_KINDS 8	 /* of buffers that are kept for the next */
+#define STREAM_LEAST 128 /* bytes of the smallest buffer; each size is twice the one before */
+#define STREAM_KINDS 9	 /* of buffers that are kept for the next */
 #define STREAM_AHEAD 8	 /* pieces ahead of a hole that are kept apart, an end */
 
 /* One end's bytes. Sequence numbers throughout; a half is known once its first byte is. */

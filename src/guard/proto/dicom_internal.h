@@ -113,6 +113,7 @@ struct dicom {
 	uint8_t phase, requester;
 	bool known; /* what was offered was seen */
 	bool bad_title;
+	struct dicom_side side[2];
 	char calling[DICOM_AE], called[DICOM_AE];
 	/* Of the A-ASSOCIATE being read, for its message. */
 	uint32_t max;
@@ -121,7 +122,6 @@ struct dicom {
 	uint8_t identity;
 	uint8_t uid_len, version_len;
 	char uid[DICOM_UID_MAX], version[DICOM_AE];
-	struct dicom_side side[2];
 	/* Lists of transfer syntaxes that are offered, a bit each: most contexts offer the same. */
 	uint8_t lists;
 	uint64_t list[DICOM_LISTS][2];

@@ -45,10 +45,9 @@ struct side {
 	TEXT(receiving_facility, 47);
 	TEXT(ack_code, 3);
 	TEXT(acked_id, 63);
-	struct {
-		uint32_t id; /* hashed */
-		uint64_t time_ns;
-	} waiting[WAITING];
+	/* Apart, since together they would take a third more. */
+	uint32_t waiting_id[WAITING]; /* hashed */
+	uint64_t waiting_ns[WAITING];
 	uint8_t waiting_next;
 };
 
@@ -370,10 +369,10 @@ static uint64_t latency(struct side *other, struct bytes acked, uint64_t now_ns)
 	uint32_t id = hash_id(acked);
 
 	for (unsigned i = 0; acked.len && i < WAITING; i++)
-		if (other->waiting[i].id == id) {
-			other->waiting[i].id = 0;
-			return now_ns > other->waiting[i].time_ns
-				       ? (now_ns - other->waiting[i].time_ns) / 1000
+		if (other->waiting_id[i] == id) {
+			other->waiting_id[i] = 0;
+			return now_ns > other->waiting_ns[i]
+				       ? (now_ns - other->waiting_ns[i]) / 1000
 				       : 0;
 		}
 	return 0;
@@ -383,8 +382,8 @@ static void await(struct side *s, struct bytes id, uint64_t now_ns)
 {
 	if (!id.len)
 		return;
-	s->waiting[s->waiting_next].id = hash_id(id);
-	s->waiting[s->waiting_next].time_ns = now_ns;
+	s->waiting_id[s->waiting_next] = hash_id(id);
+	s->waiting_ns[s->waiting_next] = now_ns;
 	s->waiting_next = (s->waiting_next + 1) % WAITING;
 }
 

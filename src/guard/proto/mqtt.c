@@ -5,24 +5,25 @@
 #define PORT	    1883
 #define TOPIC_ALIAS 35
 #define BRIDGE	    0x80 /* mosquitto and RSMB mark a bridge's CONNECT in the level */
-#define ALIASES	    6
+#define ALIASES	    6	 /* of both ends: one of them names nearly all */
 #define ALIAS_MAX   70
 
 /* What an end called a topic. One too long to keep is not kept: using it is control. */
 struct alias {
 	uint16_t alias; /* 0: free */
-	uint8_t len;
+	uint8_t end, len;
 	uint8_t topic[ALIAS_MAX];
 };
 
+/* What every packet looks at comes first. */
 struct state {
-	struct alias alias[2][ALIASES];
 	uint8_t version;
 	bool connected;
-	bool answered;	       /* the server sent its CONNACK */
-	bool knows_client;     /* `client` is right */
-	uint8_t client;	       /* which end */
-	uint8_t next_alias[2]; /* to be overwritten */
+	bool answered;	    /* the server sent its CONNACK */
+	bool knows_client;  /* `client` is right */
+	uint8_t client;	    /* which end */
+	uint8_t next_alias; /* to be overwritten */
+	struct alias alias[ALIASES];
 };
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
 
@@ -335,18 +336,24 @@ static bool is_in_turn(struct state *s, const struct proto_input *in, uint8_t ty
 	       type == MQTT_AUTH || type == MQTT_DISCONNECT;
 }
 
+static bool is_alias(const struct alias *a, unsigned end, uint16_t alias)
+{
+	return a->alias == alias && a->end == end;
+}
+
 static void keep_alias(struct state *s, unsigned end, uint16_t alias, struct bytes topic)
 {
-	struct alias *a = s->alias[end], *to = NULL;
+	struct alias *to = NULL;
 
 	for (unsigned i = 0; i < ALIASES; i++)
-		if (a[i].alias == alias || (!to && !a[i].alias))
-			to = &a[i];
+		if (is_alias(&s->alias[i], end, alias) || (!to && !s->alias[i].alias))
+			to = &s->alias[i];
 	if (!to) {
-		to = &a[s->next_alias[end]++ % ALIASES];
-		s->next_alias[end] %= ALIASES;
+		to = &s->alias[s->next_alias++ % ALIASES];
+		s->next_alias %= ALIASES;
 	}
 	to->alias = topic.len <= ALIAS_MAX ? alias : 0;
+	to->end = (uint8_t)end;
 	to->len = (uint8_t)topic.len;
 	if (to->alias)
 		memcpy(to->topic, topic.data, topic.len);
@@ -355,8 +362,8 @@ static void keep_alias(struct state *s, unsigned end, uint16_t alias, struct byt
 static struct bytes find_alias(const struct state *s, unsigned end, uint16_t alias)
 {
 	for (unsigned i = 0; i < ALIASES; i++)
-		if (alias && s->alias[end][i].alias == alias)
-			return (struct bytes){s->alias[end][i].topic, s->alias[end][i].len};
+		if (alias && is_alias(&s->alias[i], end, alias))
+			return (struct bytes){s->alias[i].topic, s->alias[i].len};
 	return (struct bytes){(const uint8_t *)"", 0}; /* there, and like no pattern */
 }
 

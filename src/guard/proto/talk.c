@@ -108,42 +108,53 @@ enum parse talk_close(struct talk *t, const struct proto_input *in, talk_said_fn
 	return got;
 }
 
-enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn said, void *arg,
-		     size_t *ret_used)
+/* As talk_read(), with in->data moved on to what is read next. */
+static enum parse read_units(struct talk *t, struct proto_input *in, talk_said_fn said, void *arg,
+			     size_t *ret_used)
 {
+	const uint8_t *data = in->data.data;
+	size_t zero = zero_of(t->proto), len = in->data.len, used = 0;
 	union any_msg m;
-	size_t zero = zero_of(t->proto);
-	struct proto_input rest = *in;
-	size_t used = 0;
 	bool idle = false;
 	enum parse got;
 
 	for (;;) {
 		struct proto_output out = {0};
 
-		used += talk_pass(t, in->end,
-				  (struct bytes){in->data.data + used, in->data.len - used});
+		used += talk_pass(t, in->end, (struct bytes){data + used, len - used});
 		*ret_used = used;
 		if (t->dead)
 			return PARSE_BAD;
-		if (used == in->data.len)
+		if (used == len)
 			return PARSE_OK;
-		rest.data = (struct bytes){in->data.data + used, in->data.len - used};
+		in->data = (struct bytes){data + used, len - used};
 		memset(&m, 0, zero);
-		got = t->proto->read(t->state, &rest, &m.msg, &out);
-		if (got == PARSE_MORE && (in->datagram || rest.data.len >= PROTO_UNIT_MAX))
+		got = t->proto->read(t->state, in, &m.msg, &out);
+		if (got == PARSE_MORE && (in->datagram || in->data.len >= PROTO_UNIT_MAX))
 			got = PARSE_BAD;
 		if (got == PARSE_MORE)
 			return got;
-		if (got == PARSE_OK && !is_progress(&out, rest.data.len, &idle))
+		if (got == PARSE_OK && !is_progress(&out, in->data.len, &idle))
 			got = PARSE_BAD;
 		tell(t, in, got, &out, &m.msg, said, arg);
 		if (t->dead)
 			return got;
 		used += out.used;
 		t->skip[in->end] = out.skip;
-		keep_unit(t, in->end, rest.data, &out);
+		keep_unit(t, in->end, in->data, &out);
 	}
+}
+
+/* The input is not copied: it was written a moment ago and piece by piece, which makes copying wait. */
+enum parse talk_read(struct talk *t, struct proto_input *in, talk_said_fn said, void *arg,
+		     size_t *ret_used)
+{
+	const uint8_t *data = in->data.data;
+	size_t len = in->data.len;
+	enum parse got = read_units(t, in, said, arg, ret_used);
+
+	in->data = (struct bytes){data, len};
+	return got;
 }
 
 void talk_gap(struct talk *t, unsigned end, uint64_t bytes)

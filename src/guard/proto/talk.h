@@ -28,7 +28,8 @@ struct talk {
 	uint64_t state[]; /* proto->state_size bytes */
 };
 
-/* Called for every message, before the bytes that completed it count as taken. */
+/* Called for every message, before the bytes that completed it count as taken; in->data begins with
+ * its unit. */
 typedef void (*talk_said_fn)(void *arg, const struct talk *t, const struct proto_input *in,
 			     const struct msg *m);
 
@@ -43,9 +44,9 @@ struct talk *talk_new(const struct proto *p);
  * whatever is answered: OK all of them; MORE the rest is to come again with
  * more behind it; BAD the conversation is dead: a message with nothing but its
  * reason says why where the parser had none to tell, unless the conversation
- * was picked up in its middle.
+ * was picked up in its middle. *in is the same afterwards.
  */
-enum parse talk_read(struct talk *t, const struct proto_input *in, talk_said_fn said, void *arg,
+enum parse talk_read(struct talk *t, struct proto_input *in, talk_said_fn said, void *arg,
 		     size_t *ret_used);
 
 /* Behind everything that in->end said, of which talk_read() left in->data. As there, but never MORE. */

@@ -11,6 +11,23 @@
 #include "base/newfile.h"
 
 #define FOLDER (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define BLOCK  4096 /* names of a folder that are read at once */
+
+struct name {
+	ino_t ino;
+	size_t at; /* in the text */
+	unsigned char type;
+};
+
+/* What is read of a folder and not yet looked at. Where all is read, no descriptor is held: a tree
+ * may be deep. */
+struct walk_names {
+	DIR *reading; /* NULL: there is no more */
+	size_t next, count, len;
+	size_t room, text_room;
+	struct name *names;
+	char *text;
+};
 
 struct walk {
 	const struct walk_options *o;
@@ -43,6 +60,17 @@ int walk_new(const struct walk_options *o, struct walk **ret_walk)
 	return r;
 }
 
+static void names_free(struct walk_names *n)
+{
+	if (!n)
+		return;
+	if (n->reading)
+		closedir(n->reading);
+	free(n->names);
+	free(n->text);
+	free(n);
+}
+
 static void folder_put(struct walk_folder *f)
 {
 	struct walk_folder *up;
@@ -55,8 +83,7 @@ static void folder_put(struct walk_folder *f)
 			(void)fchmod(f->out, f->st.st_mode & 07777);
 			(void)futimens(f->out, times);
 		}
-		if (f->reading)
-			closedir(f->reading);
+		names_free(f->names);
 		if (f->out >= 0 && f->out != f->in)
 			close(f->out);
 		if (f->in >= 0)
@@ -135,26 +162,33 @@ static int make_out(struct walk_folder *f, int parent, const char *name)
 	return -errno;
 }
 
+/* Reading moves a descriptor's place, so it gets its own. */
+static int begin_names(struct walk_folder *f)
+{
+	int fd = openat(f->in, ".", FOLDER);
+
+	if (fd < 0)
+		return -errno;
+	f->names = calloc(1, sizeof(*f->names));
+	if (f->names)
+		f->names->reading = fdopendir(fd);
+	if (f->names && f->names->reading)
+		return 0;
+	close(fd);
+	return -ENOMEM;
+}
+
 /* Begins to read a folder that is `up`'s or given; takes over `in` and `path`. */
 static void enter(struct walk *w, struct walk_folder *up, int in, char *path, int out_parent,
 		  const char *out_name)
 {
 	struct walk_folder *f = folder_new(up, in, path);
-	int r = f ? 0 : -ENOMEM, again;
+	int r = f ? 0 : -ENOMEM;
 
 	if (r == 0 && out_parent >= 0)
 		r = make_out(f, out_parent, out_name);
-	/* Reading moves the descriptor's place, so it gets its own. */
-	again = r == 0 ? openat(f->in, ".", FOLDER) : -1;
-	if (r == 0 && again < 0)
-		r = -errno;
-	if (r == 0) {
-		f->reading = fdopendir(again);
-		if (!f->reading) {
-			r = -errno;
-			close(again);
-		}
-	}
+	if (r == 0)
+		r = begin_names(f);
 	if (r < 0) {
 		failed(w, f ? f->path : "", r);
 		folder_put(f);
@@ -260,10 +294,83 @@ fail:
 	return false;
 }
 
+static bool add_name(struct walk_names *n, const struct dirent *d)
+{
+	size_t len = strlen(d->d_name) + 1;
+
+	if (n->count == n->room) {
+		size_t room = n->room ? 2 * n->room : 32;
+		struct name *more = reallocarray(n->names, room, sizeof(*more));
+
+		if (!more)
+			return false;
+		n->names = more;
+		n->room = room;
+	}
+	if (n->text_room - n->len < len) {
+		size_t room = 2 * n->text_room + 1024;
+		char *more = realloc(n->text, room);
+
+		if (!more)
+			return false;
+		n->text = more;
+		n->text_room = room;
+	}
+	memcpy(n->text + n->len, d->d_name, len);
+	n->names[n->count++] = (struct name){d->d_ino, n->len, d->d_type};
+	n->len += len;
+	return true;
+}
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct name *x = a, *y = b;
+
+	return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+/* The next names of the folder, as many as there are, up to BLOCK. 0 or -errno. */
+static int read_names(struct walk_names *n)
+{
+	struct dirent *d;
+	bool end = false;
+	int err = 0;
+
+	n->next = n->count = n->len = 0;
+	while (err == 0 && n->count < BLOCK) {
+		errno = 0;
+		d = readdir(n->reading);
+		if (!d) {
+			err = -errno;
+			end = true;
+			break;
+		}
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && !add_name(n, d))
+			err = -ENOMEM;
+	}
+	if (end || err < 0) {
+		closedir(n->reading);
+		n->reading = NULL;
+	}
+	if (n->count)
+		qsort(n->names, n->count, sizeof(*n->names), by_inode);
+	return err;
+}
+
 /* A file that is ours from a run that was killed is nobody's any more. */
 static bool is_ours(const char *name)
 {
 	return strncmp(name, NEWFILE_PREFIX, strlen(NEWFILE_PREFIX)) == 0;
+}
+
+static void leave_alone(struct walk *w, const struct walk_folder *f, const char *name)
+{
+	char *path = w->o->left ? join(f->path, name) : NULL;
+
+	w->left_alone++;
+	if (path)
+		w->o->left(w->o->arg, path);
+	free(path);
 }
 
 /* The next entry of the folder being read. True for a file; false may also mean that another
@@ -271,33 +378,37 @@ static bool is_ours(const char *name)
 static bool take_entry(struct walk *w, struct walk_item *ret_item)
 {
 	struct walk_folder *f = w->at;
-	struct dirent *d;
+	struct walk_names *n = f->names;
+	const char *name;
+	unsigned char type;
 	struct stat st;
+	int err = n->next == n->count && n->reading ? read_names(n) : 0;
 
-	errno = 0;
-	d = readdir(f->reading);
-	if (!d) {
-		if (errno)
-			failed(w, f->path, -errno);
+	if (err < 0)
+		failed(w, f->path, err);
+	if (n->next == n->count && !n->reading) {
 		w->at = f->up;
 		folder_put(f);
 		return false;
 	}
-	if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || is_ours(d->d_name))
+	if (n->next == n->count)
 		return false;
-	if (d->d_type == DT_UNKNOWN)
-		d->d_type = fstatat(f->in, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
-				    ? IFTODT(st.st_mode)
-				    : DT_REG;
-	if (d->d_type == DT_DIR) {
-		enter_below(w, d->d_name);
+	type = n->names[n->next].type;
+	name = n->text + n->names[n->next++].at;
+	if (!w->o->unfinished && is_ours(name))
+		return false;
+	if (type == DT_UNKNOWN)
+		type = fstatat(f->in, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? IFTODT(st.st_mode)
+									   : DT_REG;
+	if (type == DT_DIR) {
+		enter_below(w, name);
 		return false;
 	}
-	if (d->d_type != DT_REG) {
-		w->left_alone++;
+	if (type != DT_REG) {
+		leave_alone(w, f, name);
 		return false;
 	}
-	ret_item->name = strdup(d->d_name);
+	ret_item->name = strdup(name);
 	if (!ret_item->name) {
 		failed(w, f->path, -ENOMEM);
 		return false;

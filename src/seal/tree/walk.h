@@ -2,7 +2,8 @@
 #define BEDWARDEN_SEAL_TREE_WALK_H
 /*
  * The files under some paths, one after the other, each with the folder it is
- * in and the one where its result belongs. Everything is opened relative to
+ * in and the one where its result belongs; those of a folder about as they lie on
+ * the disk, by inode. Everything is opened relative to
  * its folder and no symbolic link is followed, so nobody who renames folders
  * meanwhile can lead us out of the tree.
  */
@@ -18,7 +19,7 @@ struct walk_folder {
 	bool made;
 	struct stat st;
 	char *path; /* for people */
-	void *reading;
+	struct walk_names *names;
 	atomic_uint holders;
 };
 
@@ -31,11 +32,14 @@ struct walk_item {
 struct walk_options {
 	char *const *paths;
 	unsigned count;
-	const char *to; /* folder of the results, made where it is missing; NULL: beside */
-	bool dry;	/* only to look: makes no folder */
-	bool follow;	/* a path given may be a symbolic link */
+	const char *to;	 /* folder of the results, made where it is missing; NULL: beside */
+	bool dry;	 /* only to look: makes no folder */
+	bool follow;	 /* a path given may be a symbolic link */
+	bool unfinished; /* also what a killed run of ours has left (base/newfile.h) */
 	/* A path that cannot be walked, and why. */
 	void (*failed)(void *arg, const char *path, int error);
+	/* Something in a folder that is neither file nor folder; may be NULL. */
+	void (*left)(void *arg, const char *path);
 	void *arg;
 };
 

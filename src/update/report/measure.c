@@ -669,7 +669,7 @@ void measure_patches(const struct compliance_facts *x, struct compliance_finding
 
 struct firmware_counts {
 	unsigned by[3]; /* agent, push, person */
-	unsigned silent, unwell, asked, failed, on_trust;
+	unsigned silent, unwell, asked, failed, on_trust, own_word;
 	json_int_t last; /* when one was updated; 0 never */
 };
 
@@ -703,9 +703,11 @@ static void count_firmware(const struct compliance_facts *x, struct firmware_cou
 			n->asked += count_steps(r, "waiting", NULL);
 		n->failed += count_steps(r, "failed", NULL);
 		n->on_trust += count_steps(r, "done", "push");
-		json_array_foreach (json_object_get(r, "devices"), j, d)
+		json_array_foreach (json_object_get(r, "devices"), j, d) {
+			n->own_word += json_is_true(json_object_get(d, "own_word"));
 			if (strcmp(text(d, "step"), "done") == 0 && number(d, "since") > n->last)
 				n->last = number(d, "since");
+		}
 	}
 }
 
@@ -728,6 +730,9 @@ static void measure_firmware(const struct compliance_facts *x, struct compliance
 		info(f, UPDATES,
 		     "updates by pushing: %u; the gateway verified them, the last hop was on trust",
 		     n.on_trust);
+	if (n.own_word)
+		info(f, UPDATES, "devices that said they had an update already, on their word: %u",
+		     n.own_word);
 	if (n.asked)
 		lack(f, UPDATES, "firmware for %u devices waits for a person's word", n.asked);
 	if (n.failed)
