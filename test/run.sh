@@ -152,9 +152,9 @@ console() {
 	count test/console/hostile.py build/test/console-kit loris
 }
 
-# Those that count what is lost want the machine for themselves; the slow mostly wait.
+# Those that count what is lost want the machine for themselves; others mostly wait.
 counting='gateway|link|update'
-slow='rollout|routed|services'
+waiting='rollout|routed|services'
 gateways() { # PATTERN
 	local t
 	for t in test/e2e/*.sh; do
@@ -162,11 +162,11 @@ gateways() { # PATTERN
 	done
 }
 losses() { gateways "$counting"; }
-waits() { gateways "$slow"; }
+waits() { gateways "$waiting"; }
 wards() {
 	local t
 	for t in test/e2e/*.sh; do
-		[[ ${t##*/} =~ ^(lib|pair|load|$counting|$slow)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
+		[[ ${t##*/} =~ ^(lib|pair|load|$counting|$waiting)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
 	done
 }
 e2e() { wards; waits; losses; }
