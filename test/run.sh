@@ -154,7 +154,7 @@ console() {
 
 # Those that count what is lost want the machine for themselves; others mostly wait.
 counting='gateway|link|update'
-waiting='rollout|routed|services'
+waiting='hung|rollout|routed|services'
 gateways() { # PATTERN
 	local t
 	for t in test/e2e/*.sh; do

@@ -12,6 +12,8 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include "base/fips.h"
+
 #define SCRYPT_R 8
 #define SCRYPT_P 1
 
@@ -31,9 +33,9 @@ static struct {
 
 static void fetch(void)
 {
-	got.chacha = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
+	got.chacha = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", FIPS_EXEMPT);
 	got.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-	got.scrypt = EVP_KDF_fetch(NULL, "SCRYPT", NULL);
+	got.scrypt = EVP_KDF_fetch(NULL, "SCRYPT", FIPS_EXEMPT);
 	got.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	got.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
@@ -151,9 +153,9 @@ int crypto_x25519(const uint8_t scalar[CRYPTO_KEY], const uint8_t point[CRYPTO_K
 	size_t len = sizeof(product), public_len = CRYPTO_KEY;
 	int r = -ENOMEM;
 
-	own = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, scalar, CRYPTO_KEY);
-	peer = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, point, CRYPTO_KEY);
-	ctx = own && peer ? EVP_PKEY_CTX_new(own, NULL) : NULL;
+	own = EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", FIPS_EXEMPT, scalar, CRYPTO_KEY);
+	peer = EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", FIPS_EXEMPT, point, CRYPTO_KEY);
+	ctx = own && peer ? EVP_PKEY_CTX_new_from_pkey(NULL, own, FIPS_EXEMPT) : NULL;
 	if (!ctx)
 		goto done;
 	r = -EIO;
@@ -177,7 +179,8 @@ done:
 
 int crypto_x25519_public(const uint8_t scalar[CRYPTO_KEY], uint8_t ret_point[CRYPTO_KEY])
 {
-	EVP_PKEY *own = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, scalar, CRYPTO_KEY);
+	EVP_PKEY *own =
+		EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", FIPS_EXEMPT, scalar, CRYPTO_KEY);
 	size_t len = CRYPTO_KEY;
 	int r;
 

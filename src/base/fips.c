@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/provider.h>
 #include <openssl/ssl.h>
 
@@ -21,15 +22,32 @@
 
 static bool on, module;
 
+/* What goes by the name may be another library, or of a release without what we need. */
+static bool is_usable(void)
+{
+	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", "fips=yes");
+	EVP_MD *md = EVP_MD_fetch(NULL, "SHA2-256", "fips=yes");
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS13-KDF", "fips=yes");
+	bool all = cipher && md && kdf;
+
+	EVP_CIPHER_free(cipher);
+	EVP_MD_free(md);
+	EVP_KDF_free(kdf);
+	return all;
+}
+
 /* The base provider encodes and decodes keys, which is no cryptography and not in the module. One
  * that is not there must not take the default provider's place: hence try_load. */
 static bool load_module(void)
 {
-	OSSL_PROVIDER *fips = OSSL_PROVIDER_try_load(NULL, "fips", 1), *base;
+	OSSL_PROVIDER *fips = OSSL_PROVIDER_try_load(NULL, "fips", 1), *base, *rest;
 
 	base = fips ? OSSL_PROVIDER_try_load(NULL, "base", 1) : NULL;
-	if (base && EVP_set_default_properties(NULL, "fips=yes") == 1)
+	/* Only who asks by FIPS_EXEMPT gets anything of it. */
+	rest = base ? OSSL_PROVIDER_try_load(NULL, "default", 1) : NULL;
+	if (rest && is_usable() && EVP_set_default_properties(NULL, "fips=yes") == 1)
 		return true;
+	OSSL_PROVIDER_unload(rest);
 	OSSL_PROVIDER_unload(base);
 	OSSL_PROVIDER_unload(fips);
 	ERR_clear_error();
@@ -38,19 +56,21 @@ static bool load_module(void)
 
 void fips_begin(void)
 {
-	setenv(FIPS_ENV, "fips", 1);
-	if (on)
-		return;
+	if (!on)
+		module = load_module();
 	on = true;
-	module = load_module();
+	setenv(FIPS_ENV, module ? "module" : "fips", 1);
 }
 
-void fips_inherit(void)
+int fips_inherit(void)
 {
 	const char *said = getenv(FIPS_ENV);
+	bool has = said && strcmp(said, "module") == 0;
 
-	if (said && strcmp(said, "fips") == 0)
-		fips_begin();
+	if (!has && (!said || strcmp(said, "fips") != 0))
+		return 0;
+	fips_begin();
+	return has && !module ? -ENOENT : 0;
 }
 
 bool fips_on(void)

@@ -13,14 +13,18 @@
 #include <stdbool.h>
 
 #define FIPS_ENV "BEDWARDEN_CRYPTO"
+/* Properties to fetch by what a format demands though no module has it (doc/fips.md): age's
+ * algorithms, Ed25519 where the module is a later one than 3.0. */
+#define FIPS_EXEMPT "-fips"
 
 struct ssl_ctx_st;
 struct evp_pkey_st;
 
 /* From now on, and for children to come. */
 void fips_begin(void);
-/* The same, where the parent of this process had begun. */
-void fips_inherit(void);
+/* The same, where the parent of this process had begun. -ENOENT: it has the module, which is not to be
+ * had here, and nothing must be done without. */
+int fips_inherit(void);
 bool fips_on(void);
 /* Does a validated module do it? False as well while it is not on. */
 bool fips_has_module(void);

@@ -127,6 +127,10 @@ int ipc_recv(int sock, void *buf, struct ipc_message *ret_m)
 	if (h.len != (size_t)n - sizeof(h) || h.flags || !well_formed(h.type, h.len, count == 1))
 		goto refuse;
 
+	if (h.type == IPC_ALIVE) {
+		(void)ipc_send(sock, IPC_READY, h.id, (struct bytes){0}, -1);
+		return -EAGAIN;
+	}
 	*ret_m = (struct ipc_message){
 		.type = (enum ipc_type)h.type,
 		.id = h.id,

@@ -112,6 +112,8 @@ enum ipc_type {
 	IPC_ERRAND, /* keeper → parent: fd of what it is about, JSON object, what the command line shall
 		     * do (role/errand.h); clerk → parent → keeper: fd of a memfd, what it printed;
 		     * JSON object, how it ended */
+	IPC_ALIVE, /* parent → child: empty, are you there? Who hears at all answers by IPC_READY, see
+		    * ipc_recv() */
 	IPC_TYPE_COUNT,
 };
 
@@ -143,7 +145,7 @@ int ipc_send(int sock, enum ipc_type type, uint32_t id, struct bytes body, int f
  * end is gone; -EBADMSG it was malformed: too long, a header that lies, an
  * unknown type, a descriptor where the type has none or none where it must.
  * On failure every descriptor that came along is closed. After anything but 0
- * and -EAGAIN the socket is to be closed.
+ * and -EAGAIN the socket is to be closed. IPC_ALIVE is answered here, and is none.
  */
 #define IPC_BUF (IPC_BODY_MAX + sizeof(struct ipc_header))
 int ipc_recv(int sock, void *buf, struct ipc_message *ret_m);

@@ -89,7 +89,9 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, schema_file, "workers", given.workers, config.gateway.workers, OPTIONAL, "0", 0, \
 	  128, "How many guards run; 0: one per receive queue.")                                   \
 	X(NUMBER, schema_file, "flows", given.flows, config.gateway.flows, OPTIONAL, "262144",     \
-	  1024, 16777216, "Most conversations at once, per guard; past it the idlest is evicted.") \
+	  1024, 16777216,                                                                          \
+	  "Most conversations at once, per guard; past it the idlest is evicted. The kernel "      \
+	  "remembers as many, and sets 180 bytes aside for each.")                                 \
 	X(NUMBER, schema_file, "fragments", given.fragments, config.gateway.fragments, OPTIONAL,   \
 	  "1024", 16, 65536, "Most packets under reassembly at once, per guard.")                  \
 	X(NUMBER, schema_file, "streams_mb", given.streams_mb, config.gateway.streams_mb,          \

@@ -181,7 +181,14 @@ int cli_main(int argc, char **argv)
 	const struct cli_command *c;
 
 	config_check_words(message_is_wrong);
-	fips_inherit();
+	if (fips_inherit() < 0) {
+		fputs("bedwarden: crypto: fips: OpenSSL's FIPS module, which the gateway had when "
+		      "it "
+		      "started, cannot be loaded any more; reinstall it, or remove it and "
+		      "restart\n",
+		      stderr);
+		return CLI_FAILED;
+	}
 	if (argc < 2) {
 		help(stderr);
 		return CLI_USAGE;

@@ -17,15 +17,19 @@ void child_init(struct child *c, const char *name, unsigned number)
 	*c = (struct child){.name = name, .number = number, .sock = -1};
 }
 
-/* Nothing of the parent's environment but how sanitizers report, and which algorithms are used. */
-static char **clean_environment(char *env[5])
+#define KEPT 6
+
+/* Nothing of the parent's environment but how sanitizers report, which algorithms are used and
+ * where their library finds them: a child must not do without a module that its parent has. */
+static char **clean_environment(char *env[KEPT + 1])
 {
-	static const char *const keep[] = {
-		"ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=", FIPS_ENV "="};
+	static const char *const keep[KEPT] = {"ASAN_OPTIONS=", "UBSAN_OPTIONS=",
+					       "LSAN_OPTIONS=", FIPS_ENV "=",
+					       "OPENSSL_CONF=", "OPENSSL_MODULES="};
 	unsigned n = 0;
 
 	for (char **e = environ; e && *e; e++)
-		for (unsigned k = 0; k < 4 && n < 4; k++)
+		for (unsigned k = 0; k < KEPT && n < KEPT; k++)
 			if (strncmp(*e, keep[k], strlen(keep[k])) == 0)
 				env[n++] = *e;
 	env[n] = NULL;
@@ -75,11 +79,12 @@ static _Noreturn void become(const struct child_start *how, int sock, pid_t pare
 int child_start(struct child *c, const struct child_start *how, uint64_t now_ns)
 {
 	pid_t parent = getpid(), pid;
-	char *env[5];
+	char *env[KEPT + 1];
 	int pair[2], err;
 
 	respawn_started(&c->respawn, now_ns);
 	c->heard_ns = now_ns;
+	c->unheard = 0;
 	c->ready = c->stopping = false;
 	if (how->fd_count > CHILD_FDS_MAX)
 		return -EINVAL;

@@ -25,6 +25,7 @@ struct child {
 	bool stopping;	   /* asked to end: its end is no news */
 	uint64_t restarts; /* deaths that were not asked for */
 	uint64_t heard_ns; /* last message from it, or its start */
+	unsigned unheard;  /* times since then that it was asked whether it is there */
 	uint64_t again_ns; /* when it may be started again */
 	struct respawn respawn;
 };

@@ -141,6 +141,7 @@ bool errand_take(struct gateway *g, struct member *keeper, const struct ipc_mess
 		return true;
 	x->fd = fd;
 	x->id = m->id;
+	x->long_ = strcmp(x->words.word[0], "update") == 0;
 	x->wanted = true;
 	return true;
 }

@@ -68,6 +68,7 @@ struct install {
 /* What the clerk is sent for, see errand.c. */
 struct errand {
 	bool wanted, under_way;
+	bool long_;  /* it takes its time: a bundle */
 	uint32_t id; /* of the keeper's question */
 	int fd;	     /* what it is about, until it has it; 0 none */
 	struct errand_words words;

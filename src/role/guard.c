@@ -40,6 +40,7 @@
 #define OPEN_PATIENCE	2000 /* ms for an earlier guard's sockets to go away */
 #define CAPTURE_FDS_MAX (SETUP_PORTS_MAX + 2)
 #define TIMER_SLACK_NS	1000ul
+#define GATHER_US	40 /* at most, for frames that come fast to come together */
 #define DRAIN_QUIET_NS	(5 * NSEC_PER_MSEC)
 #define DRAIN_MOST_NS	(500 * NSEC_PER_MSEC)
 #define EVIDENCE_RING	(4u << 20)  /* bytes of frames that may become evidence, */
@@ -89,10 +90,11 @@ struct guard {
 	struct evidence *evidence; /* NULL: off */
 	struct archive *archive;
 	struct lender *lender;
-	struct coalesce coalesce; /* of frames that are sealed */
-	bool keeper_full;	  /* its socket takes no more, and is not tried again */
-	uint64_t keeper_ns;	  /* before then, however much waits */
-	uint32_t flows_id;	  /* of the question that `flows` answers */
+	struct coalesce all;	/* frames, */
+	struct coalesce sealed; /* and of them those that are */
+	bool keeper_full;	/* its socket takes no more, and is not tried again */
+	uint64_t keeper_ns;	/* before then, however much waits */
+	uint32_t flows_id;	/* of the question that `flows` answers */
 	bool flows_due;
 	uint64_t tick_ns, counts_ns;
 	uint64_t settle_ns; /* what waits for the link goes then at the latest; 0: nothing waits */
@@ -352,8 +354,8 @@ static int on_sample(void *arg, void *data, size_t len)
 	return 0;
 }
 
-/* At most a burst of each before anything else gets its turn. True where there was one. */
-static bool turn(struct guard *g)
+/* At most a burst of each before anything else gets its turn. How many frames there were. */
+static unsigned turn(struct guard *g)
 {
 	const struct capture_ops *ops = g->capture->ops;
 	struct frame frames[BURST];
@@ -366,14 +368,14 @@ static bool turn(struct guard *g)
 		n += more > 0 ? more : 0;
 	} else if (n == 0) {
 		lender_flush(g->lender); /* what the link is done with */
-		return false;
+		return 0;
 	}
 	engine_boot(g->engine, clock_boot_ns());
 	if (n > 0)
 		engine_burst(g->engine, g->capture, frames, (unsigned)n);
 	ops->flush(g->capture);
 	lender_flush(g->lender);
-	return n > 0;
+	return (unsigned)n;
 }
 
 static void say_counts(struct guard *g)
@@ -546,13 +548,17 @@ static bool is_urgent(const struct guard *g, uint64_t now)
 	       (outbox_urgent(&g->events) || archive_urgent(g->archive));
 }
 
-/* Frames that are sealed come fast enough to wait for company: what else comes waits with them. */
-static void gather(struct guard *g, uint64_t now)
+/*
+ * Frames come fast enough to wait for company: one wake-up and one call to the kernel do for
+ * several, and what each needs of memory is fetched while another is worked on.
+ */
+static void gather(struct guard *g, unsigned came, uint64_t now)
 {
-	uint64_t wait = coalesce_came(&g->coalesce, lender_lent(g->lender), now);
-	struct timespec nap = {.tv_nsec = (long)wait};
+	uint64_t wait = coalesce_came(&g->all, came, now);
+	uint64_t link = coalesce_came(&g->sealed, lender_lent(g->lender), now);
+	struct timespec nap = {.tv_nsec = (long)(wait > link ? wait : link)};
 
-	if (wait)
+	if (nap.tv_nsec && came < BURST)
 		nanosleep(&nap, NULL);
 }
 
@@ -572,15 +578,15 @@ static void settle(struct guard *g, uint64_t now)
 static void run(struct guard *g)
 {
 	while (!g->stopping) {
-		bool busy = turn(g);
+		unsigned came = turn(g);
 		uint64_t now = clock_mono_ns();
 
 		if (g->settle_ns)
 			settle(g, now);
 		if (now >= g->tick_ns || is_urgent(g, now))
 			housekeeping(g, now);
-		else if (busy)
-			gather(g, now);
+		else if (came)
+			gather(g, came, now);
 		else
 			sleep_until_something(g, now);
 	}
@@ -594,10 +600,10 @@ static void drain(struct guard *g)
 	if (g->capture->ops->retire)
 		g->capture->ops->retire(g->capture, g->heir && lender_carries(g->lender));
 	while (now - quiet < DRAIN_QUIET_NS && now - begun < DRAIN_MOST_NS) {
-		bool busy = turn(g);
+		unsigned came = turn(g);
 
 		now = clock_mono_ns();
-		if (busy)
+		if (came)
 			quiet = now;
 	}
 	if (g->samples)
@@ -804,7 +810,8 @@ static void prepare(struct guard *g)
 		g->settle_ns = clock_mono_ns() + SETTLE_MOST_NS;
 	if (lender_start(g->lender, g->capture, g->engine, g->setup.stale_ms))
 		log_error("no memory for the link");
-	coalesce_init(&g->coalesce, g->setup.coalesce_us);
+	coalesce_init(&g->all, GATHER_US);
+	coalesce_init(&g->sealed, g->setup.coalesce_us);
 	(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS); /* or a nap takes 50 us more */
 	lock_in();
 	ipc_send(g->parent, IPC_READY, 0, (struct bytes){0}, -1);

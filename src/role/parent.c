@@ -260,6 +260,7 @@ static void member_read(struct gateway *g, struct member *m)
 			return;
 		}
 		m->child.heard_ns = clock_mono_ns();
+		m->child.unheard = 0;
 		fine = take(g, m, &msg);
 		if (msg.fd >= 0)
 			close(msg.fd);

@@ -92,6 +92,20 @@ static void detach_ports(struct gateway *g, const uint32_t *was, unsigned count)
 	}
 }
 
+/* As many as there are processors, or as asked for, and as the port with the fewest has queues. */
+static unsigned guards_wanted(const struct gateway *g)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned guards = cpus < 1 ? 1 : (unsigned)cpus;
+
+	if (g->site.config->gateway.workers)
+		guards = g->site.config->gateway.workers;
+	for (unsigned i = 0; i < g->ports.count; i++)
+		if (g->ports.list[i].ifindex && g->ports.list[i].queues < guards)
+			guards = g->ports.list[i].queues;
+	return guards;
+}
+
 /* 0, or -EINVAL with ret_error said. */
 static int open_gate(struct gateway *g, char ret_error[SITE_ERROR])
 {
@@ -106,6 +120,8 @@ static int open_gate(struct gateway *g, char ret_error[SITE_ERROR])
 		return 0;
 	}
 	o.stale_ms = c->stale_ms;
+	/* What the guards remember, the kernel does: else every packet of the rest is judged anew. */
+	o.flows = c->flows * guards_wanted(g);
 	g->gate = gate_open(c->bpf_dir, &o, why);
 	if (g->gate)
 		return 0;
@@ -170,25 +186,18 @@ static const struct port *scattering(struct gateway *g)
 }
 
 /*
- * One a receive queue, as many as there are processors and as the port with the
- * fewest has queues: the directions of a conversation come in by two ports and
+ * One a receive queue: the directions of a conversation come in by two ports and
  * must meet. Where they would not, one queue. A queue that nobody reads goes
  * uninspected, so a port that keeps more has a guard for each.
  */
 static unsigned decide_guards(struct gateway *g)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned guards = cpus < 1 ? 1 : (unsigned)cpus, queues;
 	const struct port *p;
+	unsigned queues;
 
 	if (!g->gate)
 		return 1; /* AF_PACKET sees all queues at once */
-	if (g->site.config->gateway.workers)
-		guards = g->site.config->gateway.workers;
-	for (unsigned i = 0; i < g->ports.count; i++)
-		if (g->ports.list[i].ifindex && g->ports.list[i].queues < guards)
-			guards = g->ports.list[i].queues;
-	queues = set_queues(g, guards);
+	queues = set_queues(g, guards_wanted(g));
 	p = scattering(g);
 	if (p && queues > 1) {
 		log_info("port %s cannot be given a symmetric hash: one receive queue and one "

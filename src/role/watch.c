@@ -9,9 +9,16 @@
 #include "guard/capture/gate.h"
 
 /* A guard says how it is twice a second; silent for this long, it hangs. */
-#define QUIET_NS    (5 * NSEC_PER_SEC)
-#define START_NS    (15 * NSEC_PER_SEC) /* to open its rings and lock itself in */
-#define STOP_NS	    (2 * NSEC_PER_SEC)
+#define QUIET_NS (5 * NSEC_PER_SEC)
+#define START_NS (15 * NSEC_PER_SEC) /* to open its rings and lock itself in */
+#define STOP_NS	 (2 * NSEC_PER_SEC)
+/* The others are asked; who does not answer so many times hangs. Counted, not timed: a parent that was
+ * itself held up ends nobody for it. */
+#define ASK_NS	 (5 * NSEC_PER_SEC)
+#define ASKS_MAX 9
+/* Those that do one thing, hear nobody meanwhile and end: so long for it. */
+#define CLERK_NS    (60 * NSEC_PER_SEC)
+#define ERRAND_NS   (600 * NSEC_PER_SEC)
 #define REPORTS_MAX 64 /* devices reported a second; the others' counts wait, none is lost */
 
 struct watch {
@@ -111,6 +118,34 @@ void watch_counts(struct gateway *g)
 		report_all(g, w);
 }
 
+/* How long one that is ready may say nothing; 0: it owes no sign of life by itself. */
+static uint64_t patience(const struct gateway *g, const struct member *m)
+{
+	switch (m->role) {
+	case ROLE_GUARD:
+		return QUIET_NS;
+	case ROLE_CLERK:
+		return g->errand.long_ ? ERRAND_NS : CLERK_NS;
+	case ROLE_INSTALLER:
+	case ROLE_SURVEYOR:
+		return ERRAND_NS;
+	default:
+		return 0;
+	}
+}
+
+/* False: it has not answered for long. */
+static bool ask(struct member *m, uint64_t quiet)
+{
+	if (quiet < (m->child.unheard + 1) * ASK_NS)
+		return true;
+	if (m->child.unheard == ASKS_MAX)
+		return false;
+	m->child.unheard++;
+	member_send(m, IPC_ALIVE, 0, (struct bytes){0}, -1);
+	return true;
+}
+
 static void watch_hearts(struct gateway *g, uint64_t now_ns)
 {
 	char name[MEMBER_NAME];
@@ -118,12 +153,14 @@ static void watch_hearts(struct gateway *g, uint64_t now_ns)
 	for (unsigned i = 0; i < g->member_count; i++) {
 		struct member *m = &g->members[i];
 		uint64_t quiet = now_ns - m->child.heard_ns;
-		uint64_t most = m->child.stopping ? STOP_NS : m->child.ready ? QUIET_NS : START_NS;
+		uint64_t most = m->child.stopping ? STOP_NS
+				: m->child.ready  ? patience(g, m)
+						  : START_NS;
 
 		if (!m->child.pid || quiet < most || now_ns < m->child.heard_ns)
 			continue;
-		if (m->role != ROLE_GUARD && m->child.ready && !m->child.stopping)
-			continue; /* only guards owe a sign of life */
+		if (!most && ask(m, quiet))
+			continue;
 		if (!m->child.stopping)
 			log_error("%s has been silent for %llu s; ending it", member_name(m, name),
 				  (unsigned long long)(quiet / NSEC_PER_SEC));

@@ -121,6 +121,8 @@ patched() {
 	say $? "demo on $2: the gateway's release that runs: $(readlink "$g/place/current")"
 	grep -q alarms "$g/place/content/current/profiles/mqtt-sensor.yaml"
 	say $? "demo on $2: the profile from the stick is in use"
+	cmp -s "$g/maker/ward.rules" "$g/place/content/current/rules/ward.rules"
+	say $? "demo on $2: and its rules lie beside it, in the same set"
 	grep -q '</html>' "$g/report.html" && ! grep -qE '(src|href)="(http|//)' "$g/report.html"
 	say $? "demo on $2: the report is one page that fetches nothing"
 }

@@ -171,6 +171,7 @@ run_policy() {
 	policy ''
 	verdict "a wrong policy" 0
 
+	sed -i 's/bpf_dir:/flows: 300000, bpf_dir:/' "$dir/bw.yaml"
 	stream 4
 	sleep 1
 	kill -TERM "$parent"
@@ -181,6 +182,10 @@ run_policy() {
 	until_ms 5000 guarding >/dev/null
 	verdict "restart under load" 0
 	nothing_lost "restart under load"
+	rows=$(bpftool -j map show pinned "$dir/bpf/bedwarden/flows" | grep -o '"max_entries":[0-9]*')
+	[ "$rows" = "\"max_entries\":$((300000 * $(pids _guard | wc -l)))" ] &&
+		ok "the kernel remembers as many conversations as the guards ($rows)" ||
+		not "the kernel remembers as many conversations as the guards ($rows)"
 	soon "the floor kept it for the new guard" says '"held":{"packets":[1-9]'
 
 	stream 10

@@ -266,6 +266,22 @@ static void a_full_table_evicts_the_idlest(void **state)
 	assert_int_equal(ended[FLOW_EVICTED], 1001);
 }
 
+/* More of them at once than are moved at once. */
+static void who_talks_outlives_who_does_not(void **state)
+{
+	open_table(64);
+	for (unsigned i = 0; i < 64; i++)
+		udp(CLIENT, (uint16_t)(1 + i), SERVER, 9, 100);
+	for (unsigned i = 0; i < 40; i++)
+		udp(CLIENT, (uint16_t)(1 + i), SERVER, 9, 110);
+	udp(CLIENT, 1000, SERVER, 9, 111); /* in the place of one of the silent */
+	assert_int_equal(ended[FLOW_EVICTED], 1);
+	assert_int_equal(flow_expire(table, 131 * NSEC_PER_SEC, 1000), 23);
+	assert_int_equal(flow_expire(table, 139 * NSEC_PER_SEC, 1000), 0);
+	assert_int_equal(flow_expire(table, 140 * NSEC_PER_SEC, 1000), 40);
+	assert_int_equal(flow_count(table), 1);
+}
+
 static void sum_packets(void *arg, const struct flow *f)
 {
 	*(uint64_t *)arg += f->packets[0] + f->packets[1];
@@ -322,6 +338,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_clock_set_back_only_delays, teardown),
 		cmocka_unit_test_teardown(a_flow_begins_before_it_ends, teardown),
 		cmocka_unit_test_teardown(a_full_table_evicts_the_idlest, teardown),
+		cmocka_unit_test_teardown(who_talks_outlives_who_does_not, teardown),
 		cmocka_unit_test_teardown(nothing_is_lost_among_many, teardown),
 	};
 

@@ -252,6 +252,11 @@ static int load(struct gate *g, const struct gate_options *o, char ret_why[256])
 	if (r == -EPERM || r == -EACCES)
 		return gate_say(ret_why, r,
 				"this user may not load programs into the kernel (run as root)");
+	if (r == -ENOMEM)
+		return gate_say(ret_why, r,
+				"the kernel has no memory for %u conversations; set "
+				"gateway.flows to fewer",
+				o->flows);
 	return gate_say(ret_why, r, "the kernel refuses the floor's program: %s", strerror(-r));
 }
 

@@ -32,6 +32,12 @@ struct idle_list {
 };
 
 /*
+ * Whom a flow stands between in its list are two more that are not in the cache. So those that
+ * are to be moved are gathered, and moved when what they need of memory has come.
+ */
+#define DUE 32
+
+/*
  * A cache line: the hashes tell, without a look at the flows, which of them it
  * is, so that the right one can be prefetched. What does not fit is chained.
  */
@@ -55,6 +61,8 @@ struct flow_table {
 	uint64_t id;
 	anomaly_set fresh;
 	struct idle_list idle[IDLE_CLASSES];
+	uint32_t due[DUE]; /* flows that are to be moved to the tail of their list */
+	unsigned due_count;
 	flow_ended_fn ended;
 	void *arg;
 };
@@ -316,12 +324,47 @@ static bool moves_on(struct flow_table *t, struct flow *f, uint64_t now_ns)
 	return true;
 }
 
+/* Should it go to the tail of a list: once a quarter of its timeout, and at once to a shorter one? */
+static bool is_due(const struct flow_table *t, const struct flow *f, uint8_t class, uint64_t now_ns)
+{
+	uint64_t timeout = t->idle[f->idle].timeout_ns;
+
+	return (class != f->idle && t->idle[class].timeout_ns / 8 < timeout) ||
+	       now_ns - f->listed_ns > timeout / 4;
+}
+
+static void fetch_neighbour(const struct flow_table *t, uint32_t i)
+{
+	if (i != NONE)
+		__builtin_prefetch(&t->flows[i].idle_prev, 1);
+}
+
+/* One may have ended meanwhile, another stand here twice: then it is not due any more. */
+static void move_due(struct flow_table *t, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < t->due_count; i++) {
+		fetch_neighbour(t, t->flows[t->due[i]].idle_prev);
+		fetch_neighbour(t, t->flows[t->due[i]].idle_next);
+	}
+	for (unsigned i = 0; i < t->due_count; i++) {
+		struct flow *f = &t->flows[t->due[i]];
+		uint8_t class = class_of(f);
+
+		if (f->key.kind == GATE_KEY_FLOW && is_due(t, f, class, now_ns)) {
+			idle_unlink(t, f);
+			idle_append(t, f, class, now_ns);
+		}
+	}
+	t->due_count = 0;
+}
+
 /* The one that has used up most of its timeout: a flood of openings goes before old talk. */
 static void evict(struct flow_table *t, uint64_t now_ns)
 {
 	struct flow *worst = NULL;
 	double most = -1;
 
+	move_due(t, now_ns);
 	for (unsigned c = 0; c < IDLE_CLASSES; c++) {
 		struct idle_list *l = &t->idle[c];
 		struct flow *f;
@@ -462,20 +505,20 @@ static __attribute__((cold)) struct flow *renew(struct flow_table *t, struct flo
 	return f;
 }
 
-/* It goes to the tail of its list once an eighth of its timeout, and at once to a shorter one. */
 static void touch(struct flow_table *t, struct flow *f, uint64_t now_ns)
 {
 	uint8_t class = class_of(f);
 
-	if (f->idle != IDLE_CLASSES) {
-		uint64_t timeout = t->idle[f->idle].timeout_ns;
-
-		if ((class == f->idle || t->idle[class].timeout_ns / 8 >= timeout) &&
-		    now_ns - f->listed_ns <= timeout / 8)
-			return;
-		idle_unlink(t, f);
+	if (f->idle == IDLE_CLASSES) {
+		idle_append(t, f, class, now_ns);
+		return;
 	}
-	idle_append(t, f, class, now_ns);
+	if (__builtin_expect(!is_due(t, f, class, now_ns), 1))
+		return;
+	if (t->due_count == DUE)
+		move_due(t, now_ns);
+	t->due[t->due_count++] = (uint32_t)(f - t->flows);
+	__builtin_prefetch(&f->idle_prev, 1);
 }
 
 /* Packets of a file need not be in the order of their times. */
@@ -557,6 +600,7 @@ unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
 {
 	unsigned ended = 0;
 
+	move_due(t, now_ns);
 	for (unsigned c = 0; c < IDLE_CLASSES; c++) {
 		struct idle_list *l = &t->idle[c];
 

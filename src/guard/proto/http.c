@@ -89,6 +89,9 @@ static void read_target(struct http_msg *m, struct bytes target)
 {
 	m->url = without_query(target);
 	m->query = m->url.len != target.len;
+	m->path_len = http_path_read(target, m->path);
+	if (m->path_len == m->url.len && !memcmp(m->path, m->url.data, m->path_len))
+		m->path_len = 0;
 }
 
 /* "host:port", "[::1]:port"; a port that is none stays part of the name. */
@@ -505,6 +508,16 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 	return read_body(st, in, m, ret_out);
 }
 
+/* As it is written, and as it is read. */
+static struct bytes next_url(const struct msg *msg, size_t *at)
+{
+	const struct http_msg *m = (const struct http_msg *)msg;
+
+	if (!m->url.data || *at > 1 || (*at && !m->path_len))
+		return (struct bytes){NULL, 0};
+	return (*at)++ ? (struct bytes){m->path, m->path_len} : m->url;
+}
+
 #define FIELD(name, member, type, flags)                                        \
 	{                                                                       \
 		PROTO_KEY(name), offsetof(struct http_msg, member), type, flags \
@@ -512,7 +525,8 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 static const struct proto_field fields[] = {
 	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH),
 	FIELD("http_port", port, FIELD_U16, 0),
-	FIELD("url", url, FIELD_TEXT, FIELD_MATCH),
+	{PROTO_KEY("url"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_url},
+	FIELD("url", url, FIELD_TEXT, 0),
 	FIELD("query", query, FIELD_BOOL, 0),
 	FIELD("http_user_agent", user_agent, FIELD_TEXT, FIELD_MATCH),
 	FIELD("http_content_type", content_type, FIELD_TEXT, FIELD_MATCH),
@@ -535,6 +549,7 @@ const struct proto http_proto = {
 	.over = PROTO_OVER_TCP,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct http_msg),
+	.msg_zero = offsetof(struct http_msg, path),
 	.fields = fields,
 	.probe = probe,
 	.read = http_read,

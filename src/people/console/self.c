@@ -176,7 +176,7 @@ SSL_CTX *self_context(EVP_PKEY *key, X509 *x, STACK_OF(X509) * issuers)
 	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
 
 	if (c && SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) == 1 &&
-	    SSL_CTX_set1_groups_list(c, GROUPS) == 1 && fips_context(c) == 0 &&
+	    (fips_on() || SSL_CTX_set1_groups_list(c, GROUPS) == 1) && fips_context(c) == 0 &&
 	    SSL_CTX_set_num_tickets(c, 0) == 1 && SSL_CTX_set_max_early_data(c, 0) == 1 &&
 	    SSL_CTX_use_certificate(c, x) == 1 && SSL_CTX_use_PrivateKey(c, key) == 1 &&
 	    (!issuers || SSL_CTX_set1_chain(c, issuers) == 1)) {

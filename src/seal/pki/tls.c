@@ -515,11 +515,14 @@ static bool set_protocol(SSL_CTX *ctx, const struct tls_options *o)
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_security_level(ctx, 2);
-	return SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_min_proto_version(ctx, least) &&
-	       SSL_CTX_set_ciphersuites(ctx, CIPHERS_13) == 1 &&
+	if (SSL_CTX_set_num_tickets(ctx, 0) != 1 || SSL_CTX_set_min_proto_version(ctx, least) != 1)
+		return false;
+	if (fips_on()) /* what its module does not have may not even be named */
+		return fips_context(ctx) == 0;
+	return SSL_CTX_set_ciphersuites(ctx, CIPHERS_13) == 1 &&
 	       SSL_CTX_set_cipher_list(ctx, o->datagram ? CIPHERS_DTLS : CIPHERS_12) == 1 &&
 	       SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
-	       SSL_CTX_set1_sigalgs_list(ctx, SIGALGS) == 1 && fips_context(ctx) == 0;
+	       SSL_CTX_set1_sigalgs_list(ctx, SIGALGS) == 1;
 }
 
 static bool set_own(SSL_CTX *ctx, const struct tls_options *o)
