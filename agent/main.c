@@ -12,6 +12,7 @@
 
 #include "agent/agent.h"
 #include "base/digest.h"
+#include "base/hex.h"
 
 #define ILL_MAX 3 /* times in a row that a new version may say it is not well */
 
@@ -95,10 +96,9 @@ static bool is_whole(const struct agent *a)
 /* What is there already of this very file stays; anything else is not what was asked for. */
 static void begin_fetch(struct agent *a, const struct talk_order *o)
 {
-	char hex[65];
+	char hex[HEX_LEN(sizeof(o->sha256))];
 
-	for (unsigned i = 0; i < 32; i++)
-		snprintf(hex + 2 * i, 3, "%02x", o->sha256[i]);
+	hex_write(o->sha256, sizeof(o->sha256), hex);
 	if (strcmp(hex, a->m.sha256) == 0 && strcmp(o->target, a->m.target) == 0 &&
 	    a->m.state == TALK_IDLE)
 		return;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/number.h"
 
 #define SETTINGS_MAX 65536
 
@@ -97,10 +98,9 @@ static bool take_preset(struct settings *s, const char *name)
 
 static bool take_number(const char *text, unsigned *ret)
 {
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
+	uint64_t n;
 
-	if (*end || end == text || n < 1 || n > 86400)
+	if (!number_read(text, 1, 86400, &n))
 		return false;
 	*ret = (unsigned)n;
 	return true;

@@ -9,7 +9,7 @@ bedwarden=$(realpath "${1:-build/bedwarden}")
 bytes=${2:-2147483648} files=${3:-10000} rounds=${ROUNDS:-5}
 tmp=$(mktemp -d -p /dev/shm)
 trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
+cd "$tmp" || exit 1
 
 row() { printf '| %s | %s | %s |\n' "$@"; }
 best() { sort -g "$1" | head -1; }

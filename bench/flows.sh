@@ -4,7 +4,7 @@
 # one run, best of three: with the kernel's verdict (as behind XDP), and with the floor
 # in user space, which keeps a table of its own.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 stage=${1:-build/bench/bench-stage}
 
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$2"; }

@@ -3,7 +3,7 @@
 # the last one was. A workstation sends a packet every millisecond all the while; orders go to the
 # control socket as the command line sends them. Root, for namespaces.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwb$$
 spaces="gw sw pump hos"

@@ -4,7 +4,7 @@
 # memory: a generated one without anything to parse; recorded conversations of real peers
 # (test/pcap, demo), cloned and interleaved; the same of small packets alone.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 bw=${1:-build/bedwarden} capture=build/bench/bench-capture mix=build/bench/bench-mix
 dir=$(mktemp -d /dev/shm/bedwarden-bench.XXXXXX)
 trap 'rm -rf "$dir"' EXIT

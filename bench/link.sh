@@ -4,7 +4,7 @@
 # the other on 1. CPU is that of the program itself (schedstat of its threads). COALESCE is
 # link.coalesce_us; 0: each frame is taken at once. As root.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 build=$(realpath "${1:-build}")
 seconds=${SECONDS_EACH:-4}
 for tool in wireguard-go wg iperf3; do
@@ -46,7 +46,7 @@ ip -n "$p-a" route add 10.9.2.0/24 via 10.9.1.1 src 10.9.1.2
 ip -n "$p-b" route add 10.9.1.0/24 via 10.9.2.1 src 10.9.2.2
 for n in ga gb; do in_ $n sysctl -qw net.ipv4.ip_forward=1; done
 
-cd "$dir"
+cd "$dir" || exit 1
 certificate() { # NAME
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -subj "/CN=$1" -out "$1.csr" 2>/dev/null
 	openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -days 2 -out "$1.pem" 2>/dev/null \
@@ -104,7 +104,7 @@ tcp() {
 	wait $s || true
 	python3 -c 'import json; print("%.0f" % (json.load(open("tcp.json"))["end"]["sum_received"]["bits_per_second"] / 1e6))'
 }
-for round in $(seq "${ROUNDS:-2}"); do
+for _ in $(seq "${ROUNDS:-2}"); do
 	for who in wireguard ours; do
 		start_$who
 		for _ in $(seq 100); do in_ a ping -c1 -W0.2 $to >/dev/null 2>&1 && break; sleep 0.1; done

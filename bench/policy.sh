@@ -3,7 +3,7 @@
 # 10,000 devices with ten rules each, against one of 10 devices. The same number of
 # frames and conversations in one run, best of three.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 stage=${1:-build/bench/bench-stage}
 
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$2"; }

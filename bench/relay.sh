@@ -4,14 +4,14 @@
 # counts is the CPU time of each one's process (schedstat), the best of ROUNDS (3).
 # Messages: so many on each connection (MESSAGES, 400) that setting it up does not count.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 build=$(realpath "${1:-build}")
 rounds=${ROUNDS:-3} mib=${MIB:-512}
 command -v nginx >/dev/null || { echo "bench: relay: no nginx (nginx-light, libnginx-mod-stream)" >&2; exit 1; }
 dir=$(mktemp -d)
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
-cd "$dir"
+cd "$dir" || exit 1
 
 certificate() { # NAME
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -subj "/CN=$1" \
@@ -37,7 +37,7 @@ cpu=$(($(nproc) - 1))
 "$build/bench/bench-tls-load" sink 29100 & pids+=($!)
 taskset -c $cpu nginx -p "$dir" -c "$dir/nginx.conf" & nginx=$!
 taskset -c $cpu "$build/bench/bench-relay" serve 29444 29100 gateway.pem gateway.key ca.pem & ours=$!
-pids+=($nginx $ours)
+pids+=("$nginx" "$ours")
 sleep 0.5
 spent() { awk '{print $1}' "/proc/$1/schedstat"; }
 # measure NAME PID PORT WHAT...: nanoseconds of CPU it took, appended to NAME

@@ -3,7 +3,7 @@
 # measured against, in one run, as rows of one table. Ratios count; the machine's own
 # speed does not. Never part of ./dev check. usage: bench/run.sh [PART...]
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 parts=${*:-path inspect flows policy grants dicom store api vault age update integrity relay link stage}
 
 printf '| what | measured | must |\n|---|---|---|\n'

@@ -4,12 +4,12 @@
 # WHERE=/var/tmp for a disk, where ten of 1 GiB are too many for memory; ROUNDS=1 for fewer; ONLY=short or ONLY=long for half.
 # On a disk each command begins with nothing of it in memory (root only), or who came last would read from there.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 dir=$(mktemp -d "${WHERE:-/dev/shm}/bw-bench.XXXX")
 trap 'rm -rf "$dir"' EXIT
 export RESTIC_PASSWORD=bench RESTIC_CACHE_DIR=$dir/cache
-cd "$dir"
+cd "$dir" || exit 1
 room=$(df --output=avail -B1M . | tail -1)
 disk=1
 if [ "$(stat -f -c %T .)" = tmpfs ]; then
@@ -24,7 +24,7 @@ long=${LONG:-$((room < 1024 ? room : 1024))}
 take() {
 	if [ "$disk" ] && [ -w /proc/sys/vm/drop_caches ]; then sync && echo 3 >/proc/sys/vm/drop_caches; fi
 	/usr/bin/time -o time -f '%e %U %S %M' "$@" >/dev/null 2>&1
-	read -r wall user system memory <time
+	read -r wall user system memory <./time
 	cpu=$(awk -v a="$user" -v b="$system" 'BEGIN { print a + b }')
 	memory=$((memory / 1024))
 }
@@ -35,7 +35,7 @@ row() { awk -v what="$1" -v a="$2" -v b="$3" -v ca="$4" -v cb="$5" -v m="$6" -v 
 
 # In turns, each its best of three: memory that a virtual machine's host has to give first costs whoever touches it first.
 compare() { # WHAT
-	local put= put_cpu= get= get_cpu= rput= rput_cpu= rget= rget_cpu= copy= put_mem=0 get_mem=0
+	local put='' put_cpu='' get='' get_cpu='' rput='' rput_cpu='' rget='' rget_cpu='' copy='' put_mem=0 get_mem=0
 	for _ in $(seq "${ROUNDS:-3}"); do
 		"$bw" vault init v --holder file >/dev/null 2>&1
 		take "$bw" vault put v src; put=$(least $wall $put) put_cpu=$(least $cpu $put_cpu) put_mem=$((memory > put_mem ? memory : put_mem))

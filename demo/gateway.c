@@ -314,9 +314,3 @@ bool gateway_told(const struct gateway *g, const struct gateway_mark *mark,
 		actor_sleep(100);
 	}
 }
-
-void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
-		    const char *const *about, int wait_ms, char ret_reason[GATEWAY_REASON])
-{
-	gateway_reported(g, mark, about, NULL, wait_ms, ret_reason);
-}

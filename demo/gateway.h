@@ -38,15 +38,11 @@ struct gateway_mark {
 void gateway_mark(const struct gateway *g, struct gateway_mark *ret_mark);
 
 /*
- * The reason that the gateway gave for most of what it blocked since the mark
- * and that has one of these in it: an address or a machine's name (list ends
- * with NULL). Waits up to wait_ms for the first. "" where it blocked nothing.
+ * The reason that the gateway gave for most of what it blocked since the mark (type NULL), or of what
+ * it reported of this type ("vitals") and let pass, and that has one of these in it: an address or a
+ * machine's name (list ends with NULL). Waits up to wait_ms for the first. "" where there is none.
  */
 #define GATEWAY_REASON 64
-void gateway_reason(const struct gateway *g, const struct gateway_mark *mark,
-		    const char *const *about, int wait_ms, char ret_reason[GATEWAY_REASON]);
-
-/* The same of what it reported of this type ("vitals") and let pass. */
 void gateway_reported(const struct gateway *g, const struct gateway_mark *mark,
 		      const char *const *about, const char *type, int wait_ms,
 		      char ret_reason[GATEWAY_REASON]);

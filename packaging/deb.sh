@@ -2,7 +2,7 @@
 # A Debian package of what meson built: packaging/deb.sh BUILD_DIR. The package lies there afterwards,
 # with its release (a tar archive for `bedwarden repo add`). Needs dpkg-dev, no network and no root.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 build=$(realpath "$1")
 version=$(meson introspect "$build" --projectinfo | jq -r .version)
 arch=$(dpkg --print-architecture)
@@ -79,6 +79,6 @@ release=$build/release
 rm -rf "$release"
 install -Dm755 "$root/usr/sbin/bedwarden" "$release/bin/bedwarden"
 cp -r "$root/usr/share/bedwarden/profiles" "$release/profiles"
-tar -C "$release" --format=ustar --owner=0 --group=0 --mtime=@0 --sort=name -cf "$build/bedwarden-$version-$(uname -m).tar" \
-	$(cd "$release" && find . -type f | sed 's,^\./,,' | sort)
+tar -C "$release" --format=ustar --owner=0 --group=0 --mtime=@0 -cf "$build/bedwarden-$version-$(uname -m).tar" \
+	--verbatim-files-from -T <(cd "$release" && find . -type f -printf '%P\n' | LC_ALL=C sort)
 printf '%s\n%s\n' "$deb" "$build/bedwarden-$version-$(uname -m).tar"

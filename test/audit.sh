@@ -4,7 +4,7 @@
 # they should be gets nothing; nothing is lost.
 # usage: test/audit.sh [BINARY]
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 failed=0
 ok() { echo "ok - $*"; }
@@ -65,7 +65,7 @@ collect() {
 	for _ in $(seq 100); do (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return; sleep 0.05; done
 }
 stop() { kill "$collector"; wait "$collector" 2>/dev/null; collector=; }
-export_once() { timeout 20 "$bw" audit export -d "$dir/state" --to "localhost:$port" --ca "$dir/ca.pem" --cert "$dir/gateway.pem" --cert-key "$dir/gateway.key" --once "$@" >"$dir/said" 2>&1; }
+export_once() { timeout 20 "$bw" audit export -d "$dir/state" --to "localhost:$port" --ca "$dir/ca.pem" --cert "$dir/gateway.pem" --cert-key "$dir/gateway.key" --once >"$dir/said" 2>&1; }
 got() { grep -c 'DICOM+RFC3881' "$dir/got" 2>/dev/null || true; }
 # has_all N: every entry up to N has arrived at least once.
 has_all() { local n; n=$(grep -o 'ParticipantObjectID="device:pump-[0-9]*"' "$dir/got" | sort -u | wc -l); [ "$n" = "$1" ]; }

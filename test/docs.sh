@@ -19,6 +19,15 @@ done)
 [ -z "$broken" ] || printf '%s\n' "$broken"
 [ -z "$broken" ]; result $? "links in documents lead somewhere"
 
+# A decision has a number of its own, and whoever names one names one that is there.
+wrong=$(find doc/adr -name '*.md' -printf '%f\n' | cut -c1-4 | sort | uniq -d | sed 's/$/: two decisions have that number/')
+wrong+=$(git grep -hoE '\bADR [0-9]+|doc/adr/[0-9]{4}' -- . ':!doc/adr' | grep -oE '[0-9]+$' | sort -un | while read -r n; do
+	compgen -G "doc/adr/$(printf %04d "$((10#$n))")-*.md" >/dev/null || echo "ADR $n is named, and is not there"
+done)
+wrong+=$(for f in doc/*.md; do grep -qF "($f)" README.md || echo "README.md does not lead to $f"; done)
+[ -z "$wrong" ] || printf '%s\n' "$wrong"
+[ -z "$wrong" ]; result $? "decisions and documents are found by what names them"
+
 for c in $(build/bedwarden --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 	grep -qE "^\.(It|Ss|Sh) .*\b$c\b" doc/man/bedwarden.8 2>/dev/null
 	result $? "bedwarden.8 describes '$c'"
@@ -40,4 +49,12 @@ done)
 lost+=$(sed -n 's/^| \([67]\.[0-9., ]*\) |.*| *\([^|]*\) |$/\1: \2/p' doc/asvs.md | grep -vE 'unit-|\.py|\.md|: there (is|are) no|: none are asked')
 [ -z "$lost" ] || printf '%s\n' "$lost"
 [ -z "$lost" ]; result $? "every test that asvs.md names is there"
+
+if command -v shellcheck >/dev/null; then
+	# shellcheck disable=SC2046 # words
+	shellcheck -S warning $(git ls-files -co --exclude-standard '*.sh' dev .ci/run)
+	result $? "no script has an error or a warning (shellcheck)"
+else
+	echo "skip - scripts: shellcheck is not installed"
+fi
 exit $code

@@ -46,7 +46,7 @@ fi
 result $? "the program in it runs"
 "$dir/usr/sbin/bedwarden" agent -c "$dir/none" 2>&1 | grep -q "bedwarden-agent: settings: $dir/none"
 result $? "and the agent, by its name"
-sed 's/ward: eth1/ward: lo/; s/hospital: eth2/hospital: h0/' "$dir/usr/share/doc/bedwarden/examples/bedwarden.yaml" >"$dir/policy.yaml"
+sed 's/ward: eth1/ward: lo/; s/hospital: eth0/hospital: h0/' "$dir/usr/share/doc/bedwarden/examples/bedwarden.yaml" >"$dir/policy.yaml"
 "$dir/usr/sbin/bedwarden" policy check "$dir/policy.yaml" >/dev/null
 result $? "its example of a policy is one"
 [ "$(ls "$dir/usr/share/bedwarden/profiles" | wc -l)" = "$(ls profiles | wc -l)" ]

@@ -1,21 +1,39 @@
 #!/usr/bin/env bash
-# What `./dev check` runs, in order: unit tests, captures, sealed files, seeds of every fuzz
-# target, layers and documents, then whole gateways in network namespaces.
-# Every part speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   without PART all of them, most of them in three lanes side by side
+# What `./dev check` runs: whole gateways in network namespaces, unit tests, captures, sealed files,
+# seeds of every fuzz target, layers and documents.
+# Every suite speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
+# usage: test/run.sh [PART...]   LANES suites at a time; without PART all of them, LANES=4: those that
+# mostly wait first and side by side; then those that count what is lost, one by one, while what only
+# computes takes what they leave of the machine
 set -uo pipefail
-cd "$(dirname "$0")/.."
-lanes=("unit pcap age tuf fuzz layers docs vault audit people console" "agent update package wards" "waits")
+cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d)
-log=$work/log.$BASHPID
 trap 'rm -rf "$work"' EXIT
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+TIMEFORMAT='%R %U %S'
 
-# count COMMAND...: runs it, shows its failures and skips, counts its lines.
+# count COMMAND...: is to be run, for LIMIT seconds at most; into the queue that `plan` fills.
 count() {
-	local code ok not skip
-	timeout "${LIMIT:-300}" "$@" >"$log" 2>&1
+	local line
+	printf -v line '%q ' "${LIMIT:-300}" "$@"
+	printf '%s\n' "$line" >>"$work/$queue"
+}
+
+# plan QUEUE PART...: all their suites.
+plan() {
+	local part
+	queue=$1
+	: >"$work/$queue"
+	for part in "${@:2}"; do "$part"; done
+}
+
+# judge LIMIT COMMAND...: runs it, shows its failures and skips, counts its lines and its seconds.
+judge() {
+	local log=$work/log.$BASHPID limit=$1 code ok not skip wall user system
+	shift
+	{ time timeout "$limit" "$@" >"$log" 2>&1; } 2>"$log.time"
 	code=$?
+	read -r wall user system < <(tail -n 1 "$log.time")
 	ok=$(grep -c '^ok - ' "$log")
 	not=$(grep -c '^not ok - ' "$log")
 	skip=$(grep -c '^skip - ' "$log")
@@ -24,8 +42,38 @@ count() {
 		printf 'not ok - %s ended with %d\n' "$*" $code
 	fi
 	if [ "$not" != 0 ]; then grep '^not ok - ' "$log"; tail -60 "$log"; else grep '^skip - ' "$log"; fi
-	echo "$ok $not $skip" >>"$work/counts"
+	echo "$ok $not $skip $wall $user $system $*" >>"$work/counts"
 	printf '%-44s %d ok, %d not ok, %d skipped\n' "$1 ${2:-}" "$ok" "$not" "$skip"
+}
+
+# take QUEUE: its first suite goes into `line`; fails where there is none left.
+take() {
+	local got
+	exec 8>>"$work/lock"
+	flock 8
+	read -r line <"$work/$1" && sed -i 1d "$work/$1"
+	got=$?
+	exec 8>&-
+	return $got
+}
+
+# work_off QUEUE: one suite after another.
+work_off() {
+	local line
+	while take "$1"; do eval "judge $line"; done
+}
+
+# lanes N QUEUE [FILL]: so many suites at a time; who finds none left takes of FILL until the last is done.
+lanes() {
+	local n line
+	for ((n = 0; n < $1; n++)); do
+		{
+			work_off "$2"
+			: >"$work/idle.$BASHPID"
+			while [ "${3:-}" ] && [ "$(compgen -G "$work/idle.*" | wc -l)" -lt "$1" ] && take "$3"; do eval "judge $line"; done
+		} &
+	done
+	wait
 }
 
 unit() {
@@ -40,7 +88,7 @@ pcap() {
 	count test/pcap/inspect.sh build-asan/bedwarden
 	count test/pcap/recut.py build-asan/bedwarden
 	count test/pcap/learn.sh build-asan/bedwarden
-	count test/pcap/real.sh build-asan/bedwarden
+	LIMIT=600 count test/pcap/real.sh build-asan/bedwarden
 	count test/pcap/tshark.sh build-asan/bedwarden
 	count test/pcap/dicom_peers.py build-asan/bedwarden
 	count test/pcap/device_peers.py build-asan/bedwarden
@@ -123,20 +171,24 @@ wards() {
 }
 e2e() { wards; waits; losses; }
 
-# A lane's log is its own; lines of both come as they come.
-lane() {
-	local part
-	log=$work/log.$BASHPID
-	for part; do "$part"; done
-}
-
 if [ $# != 0 ]; then
-	lane "$@"
+	plan suites "$@"
+	lanes "${LANES:-1}" suites
 else
-	# shellcheck disable=SC2086
-	for parts in "${lanes[@]}"; do lane $parts & done
-	wait
-	lane losses
+	plan slow update vault console waits wards agent age tuf people audit package
+	plan fill pcap unit fuzz layers docs
+	plan losses losses
+	lanes "${LANES:-4}" slow fill
+	# What only computes gives way to what counts.
+	(renice -n 5 $BASHPID >/dev/null; work_off fill) &
+	work_off losses
+	lanes 2 fill
+fi
+# How long, and how much of it was computing: what only waits can wait beside something else.
+if [ "$(wc -l <"$work/counts")" -gt 10 ]; then
+	echo "the slowest ten:"
+	sort -k4,4nr "$work/counts" | head -10 |
+		awk '{ printf "%6.1f s, %.1f s of it computing  ", $4, $5 + $6; $1 = $2 = $3 = $4 = $5 = $6 = ""; sub(/^ +/, ""); print }'
 fi
 awk '{ ok += $1; not += $2; skip += $3 }
 	END {

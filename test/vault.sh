@@ -4,7 +4,7 @@
 # full; a TPM that is another one. ./dev check kills 80 times; KILLS=75: 300 times.
 # usage: test/vault.sh [BINARY]
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 [ -x "$bw" ] || { echo "not ok - there is no $bw"; exit 1; }
 kills=${KILLS:-20} # of each: watch, put, rotate, shred

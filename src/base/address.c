@@ -61,8 +61,12 @@ bool address_mac(const char *text, uint8_t ret_mac[6])
 
 const char *address_mac_text(const uint8_t mac[6], char ret_text[ADDRESS_MAC_LEN])
 {
-	snprintf(ret_text, ADDRESS_MAC_LEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-		 mac[3], mac[4], mac[5]);
+	char *at = ret_text;
+
+	for (unsigned i = 0; i < 6; i++) {
+		at = digits_hex(at, mac[i], 2);
+		*at++ = i < 5 ? ':' : 0;
+	}
 	return ret_text;
 }
 

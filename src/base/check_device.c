@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/check_update.h"
 
 static const char *interface_user(const struct config *c, unsigned upto, bool hospital,
 				  const char *name)
@@ -124,5 +123,5 @@ void check_device(struct checking *k, unsigned i)
 	check_rules(k, at, d->accepts, d->accepts_count);
 	snprintf(at, sizeof(at), "devices[%u].services", i);
 	check_services(k, at, d->services, d->services_count);
-	check_device_update(k->c, i, k->o, k->e);
+	check_device_update(k, i);
 }

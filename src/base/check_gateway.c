@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/address.h"
-#include "base/check_update.h"
 
 /* RFC 1123 §2.1: letters, digits, hyphens and dots; of an address no passkey can be. */
 static bool host_name(const char *s)
@@ -175,7 +174,7 @@ void check_updates(struct checking *k)
 	if (*u->dir != '/' || *u->root != '/')
 		check_wrong(k, *u->dir != '/' ? "updates.dir" : "updates.root",
 			    "expected an absolute path");
-	check_rollouts(k->c, k->o, k->e);
+	check_rollouts(k);
 	/* Who owns a folder can put another in the place of what is in it. */
 	if (is_below(u->dir, k->c->gateway.state_dir))
 		check_wrong(

@@ -56,8 +56,6 @@ bool check_mac(struct checking *k, const char *path, const char *text);
 /* That none belongs to two. */
 void check_addresses(struct checking *k);
 
-/* A rule's protocol, ports and peer; of a list its words as well (config_check_words()). */
-void check_rule(struct checking *k, const char *path, const struct config_rule *r);
 void check_rules(struct checking *k, const char *path, const struct config_rule *rules,
 		 unsigned count);
 /* As config_words_fn; false where nobody is asked. */
@@ -85,5 +83,11 @@ void check_audit(struct checking *k);
 void check_backup(struct checking *k);
 void check_updates(struct checking *k);
 void check_pki(struct checking *k);
+
+/* Firmware for devices: who brings it, where to, and that it can be found. */
+void check_device_update(struct checking *k, unsigned i);
+void check_rollouts(struct checking *k);
+/* "02:00-05:00"; over midnight, too. */
+bool check_window(const char *text);
 
 #endif

@@ -31,7 +31,8 @@ static void check_rule_peer(struct checking *k, const char *path, const char *pe
 			    peer);
 }
 
-void check_rule(struct checking *k, const char *path, const struct config_rule *r)
+/* A rule's protocol, ports and peer; of a list its words as well (config_check_words()). */
+static void rule(struct checking *k, const char *path, const struct config_rule *r)
 {
 	bool types = strcmp(r->proto, "icmp") == 0 || strcmp(r->proto, "icmpv6") == 0;
 	uint16_t lo, hi;
@@ -113,7 +114,7 @@ void check_rules(struct checking *k, const char *path, const struct config_rule 
 
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(at, sizeof(at), "%s[%u]", path, i);
-		check_rule(k, at, &rules[i]);
+		rule(k, at, &rules[i]);
 		check_rule_words(k, at, &rules[i]);
 	}
 }
@@ -131,7 +132,7 @@ void check_shield(struct checking *k, unsigned i)
 	int line;
 
 	snprintf(at, sizeof(at), "shields[%u]", i);
-	check_rule(k, at, &r);
+	rule(k, at, &r);
 	for (unsigned j = 0; j < s->device_count; j++) {
 		bool known = false;
 

@@ -1,10 +1,9 @@
-#include "base/check_update.h"
+#include "base/check_internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/address.h"
-#include "base/config.h"
 
 bool check_window(const char *text)
 {
@@ -25,49 +24,44 @@ static bool is_http(const char *url)
 	return begins(url, "http://") || begins(url, "https://");
 }
 
-struct checking {
-	const struct outline *o;
-	struct errors *e;
-	char at[64];
-};
-
-/* The path of one of the entry's keys. */
-static const char *at(const struct checking *k, const char *key, char ret_path[96])
+/* The path of one of an entry's keys. */
+static const char *under(const char *entry, const char *key, char ret_path[96])
 {
-	snprintf(ret_path, 96, "%s.%s", k->at, key);
+	snprintf(ret_path, 96, "%s.%s", entry, key);
 	return ret_path;
 }
 
-static void check_push(const struct checking *k, const struct config_update *u)
+static void check_push(struct checking *k, const char *entry, const struct config_update *u)
 {
 	char path[96];
 
 	if (!is_http(u->url) && !begins(u->url, "sftp://") && !begins(u->url, "tftp://"))
-		errors_at(
-			k->e, k->o, *u->url ? at(k, "url", path) : k->at,
+		check_wrong(
+			k, *u->url ? under(entry, "url", path) : entry,
 			*u->url ? "'%.80s' is no address to push to; expected http://…, https://…, "
 				  "sftp://… or tftp://…"
 				: "driver push needs url%.1s: where the file goes",
 			u->url);
 	if (*u->then && !is_http(u->then))
-		errors_at(k->e, k->o, at(k, "then", path),
-			  "'%.80s' cannot be asked for; expected http://… or https://…", u->then);
+		check_wrong(k, under(entry, "then", path),
+			    "'%.80s' cannot be asked for; expected http://… or https://…", u->then);
 	if (*u->host_key && !begins(u->host_key, "SHA256:"))
-		errors_at(k->e, k->o, at(k, "host_key", path),
-			  "'%.80s'; expected SHA256:… as 'ssh-keygen -l' shows it", u->host_key);
+		check_wrong(k, under(entry, "host_key", path),
+			    "'%.80s'; expected SHA256:… as 'ssh-keygen -l' shows it", u->host_key);
 	if (begins(u->url, "sftp://") && !*u->host_key)
-		errors_at(k->e, k->o, k->at,
-			  "by sftp host_key is needed: without it anybody could be there");
+		check_wrong(k, entry,
+			    "by sftp host_key is needed: without it anybody could be there");
 	if (*u->ca && !begins(u->ca, "/etc/"))
-		errors_at(k->e, k->o, at(k, "ca", path),
-			  "'%.80s'; expected a file below /etc: who pushes reads no other", u->ca);
+		check_wrong(k, under(entry, "ca", path),
+			    "'%.80s'; expected a file below /etc: who pushes reads no other",
+			    u->ca);
 	if (*u->password_file && (*u->password_file != '/' || !*u->user))
-		errors_at(k->e, k->o, at(k, "password_file", path),
-			  "expected an absolute path, and user beside it");
+		check_wrong(k, under(entry, "password_file", path),
+			    "expected an absolute path, and user beside it");
 }
 
 /* Each of these is for pushing alone. */
-static void check_no_push(const struct checking *k, const struct config_update *u)
+static void check_no_push(struct checking *k, const char *entry, const struct config_update *u)
 {
 	const struct {
 		const char *key, *value;
@@ -80,50 +74,49 @@ static void check_no_push(const struct checking *k, const struct config_update *
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (*keys[i].value)
-			errors_at(k->e, k->o, at(k, keys[i].key, path),
-				  "'%s' is for driver: push alone", keys[i].key);
+			check_wrong(k, under(entry, keys[i].key, path),
+				    "'%s' is for driver: push alone", keys[i].key);
 }
 
-void check_device_update(const struct config *c, unsigned device, const struct outline *o,
-			 struct errors *e)
+void check_device_update(struct checking *k, unsigned i)
 {
-	const struct config_device *d = &c->devices[device];
-	struct checking k = {.o = o, .e = e};
+	const struct config_device *d = &k->c->devices[i];
+	char entry[64];
 
 	if (!d->update)
 		return;
-	snprintf(k.at, sizeof(k.at), "devices[%u].update", device);
+	snprintf(entry, sizeof(entry), "devices[%u].update", i);
 	if (!*d->vendor || !*d->model)
-		errors_at(e, o, k.at,
-			  "firmware is found by vendor and model, which '%.63s' does not have "
-			  "both of",
-			  d->name);
-	if (d->update->driver == CONFIG_AGENT && !*c->updates.agents)
-		errors_at(
-			e, o, k.at,
+		check_wrong(k, entry,
+			    "firmware is found by vendor and model, which '%.63s' does not have "
+			    "both of",
+			    d->name);
+	if (d->update->driver == CONFIG_AGENT && !*k->c->updates.agents)
+		check_wrong(
+			k, entry,
 			"driver agent needs a place to call: updates: {agents: \"10.1.1.2:8086\"}");
 	if (d->update->driver == CONFIG_PUSH)
-		check_push(&k, d->update);
+		check_push(k, entry, d->update);
 	else
-		check_no_push(&k, d->update);
+		check_no_push(k, entry, d->update);
 }
 
-void check_rollouts(const struct config *c, const struct outline *o, struct errors *e)
+void check_rollouts(struct checking *k)
 {
-	const struct config_updates *u = &c->updates;
+	const struct config_updates *u = &k->c->updates;
 	char ip[ADDRESS_IP_LEN];
 	uint16_t port;
 
 	if (*u->rollout.window && !check_window(u->rollout.window))
-		errors_at(e, o, "updates.rollout.window",
-			  "'%.60s' is no span of time; expected 01:00-05:00", u->rollout.window);
+		check_wrong(k, "updates.rollout.window",
+			    "'%.60s' is no span of time; expected 01:00-05:00", u->rollout.window);
 	if (*u->agents && !address_endpoint(u->agents, ip, &port))
-		errors_at(e, o, "updates.agents",
-			  "'%.60s' is no place to listen at; expected an address and a port as "
-			  "10.1.1.2:8086",
-			  u->agents);
-	if (*u->agents && strcmp(u->agents, c->pki.est) == 0)
-		errors_at(e, o, "updates.agents",
-			  "'%.60s' is where machines enrol (pki.est); expected another port",
-			  u->agents);
+		check_wrong(k, "updates.agents",
+			    "'%.60s' is no place to listen at; expected an address and a port as "
+			    "10.1.1.2:8086",
+			    u->agents);
+	if (*u->agents && strcmp(u->agents, k->c->pki.est) == 0)
+		check_wrong(k, "updates.agents",
+			    "'%.60s' is where machines enrol (pki.est); expected another port",
+			    u->agents);
 }

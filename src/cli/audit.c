@@ -10,6 +10,7 @@
 
 #include "base/config.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "keep/audit.h"
@@ -249,6 +250,7 @@ int cli_audit(int argc, char **argv)
 		{NULL},
 	};
 	struct audit_cli o = {.dir = DEFAULT_DIR, .query.limit = 100};
+	uint64_t n;
 	const char *verb = argc > 1 ? argv[1] : "";
 	int c;
 
@@ -274,8 +276,8 @@ int cli_audit(int argc, char **argv)
 			o.query.what = optarg;
 		else if (c == 'o')
 			o.query.object = optarg;
-		else if (c == 'n' && (o.query.limit = (uint32_t)strtoul(optarg, NULL, 10)))
-			continue;
+		else if (c == 'n' && number_read(optarg, 1, UINT32_MAX, &n))
+			o.query.limit = (uint32_t)n;
 		else if (c != 'c')
 			return cli_usage(cli_find("audit"));
 	}

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 
+#include "base/number.h"
 #include "cli/demo.h"
 #include "demo/demo.h"
 
@@ -17,7 +18,7 @@ int cli_demo(int argc, char **argv)
 		{0},
 	};
 	struct demo_options o = {.seconds = -1};
-	char *end;
+	uint64_t seconds;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -29,9 +30,9 @@ int cli_demo(int argc, char **argv)
 			o.json = true;
 			break;
 		case 's':
-			o.seconds = (int)strtol(optarg, &end, 10);
-			if (*end || end == optarg || o.seconds < 0 || o.seconds > SECONDS_MAX)
+			if (!number_read(optarg, 0, SECONDS_MAX, &seconds))
 				return cli_usage(cli_find("demo"));
+			o.seconds = (int)seconds;
 			break;
 		default:
 			return cli_usage(cli_find("demo"));

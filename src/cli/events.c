@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "base/reason.h"
 #include "cli/list.h"
 #include "cli/text.h"
@@ -192,10 +193,9 @@ static int take_since(json_t *request, const char *arg)
 
 static int take_limit(json_t *request, const char *arg)
 {
-	char *end;
-	unsigned long n = strtoul(arg, &end, 10);
+	uint64_t n;
 
-	if (*end || end == arg || *arg == '-' || n < 1 || n > 1000000)
+	if (!number_read(arg, 1, 1000000, &n))
 		return cli_fail("-n '%s': not a number from 1 to 1000000", arg);
 	json_object_set_new(request, "limit", json_integer((json_int_t)n));
 	return CLI_OK;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/list.h"
+#include "base/number.h"
 #include "cli/text.h"
 
 static const struct table_column columns[] = {
@@ -55,7 +56,7 @@ static int list(int argc, char **argv)
 struct verb_options {
 	struct control_options control;
 	const char *ip, *mac, *reason;
-	long minutes;
+	uint64_t minutes;
 	bool record;
 	char **args;
 	int count;
@@ -138,7 +139,7 @@ static json_t *asking(const struct verb_options *o)
 	set_text(args, "ip", o->ip);
 	set_text(args, "mac", o->mac);
 	set_text(args, "reason", o->reason);
-	json_object_set_new(args, "minutes", json_integer(o->minutes));
+	json_object_set_new(args, "minutes", json_integer((json_int_t)o->minutes));
 	if (o->record)
 		json_object_set_new(args, "record", json_true());
 	return args;
@@ -146,9 +147,11 @@ static json_t *asking(const struct verb_options *o)
 
 static json_t *numbered(const struct verb_options *o)
 {
-	char *end;
-	long id = strtol(o->args[0], &end, 10);
-	json_t *args = json_pack("{s:I}", "id", (json_int_t)(*end ? 0 : id));
+	uint64_t id = 0; /* there is none */
+	json_t *args;
+
+	number_read(o->args[0], 1, INT64_MAX, &id);
+	args = json_pack("{s:I}", "id", (json_int_t)id);
 
 	set_text(args, "reason", o->reason);
 	return args;
@@ -162,7 +165,7 @@ static json_t *inviting(const struct verb_options *o)
 		json_array_append_new(devices, json_string(o->args[i]));
 	set_text(args, "user", o->args[0]);
 	set_text(args, "reason", o->reason);
-	json_object_set_new(args, "minutes", json_integer(o->minutes));
+	json_object_set_new(args, "minutes", json_integer((json_int_t)o->minutes));
 	json_object_set_new(args, "devices", devices);
 	return args;
 }
@@ -201,7 +204,6 @@ static int run(const struct verb *v, int argc, char **argv)
 		{NULL},
 	};
 	struct verb_options o = {.minutes = 30};
-	char *end;
 	int c, code;
 
 	control_defaults(&o.control);
@@ -220,7 +222,7 @@ static int run(const struct verb *v, int argc, char **argv)
 			o.reason = optarg;
 		else if (c == 'R')
 			o.record = true;
-		else if (c == 't' && (o.minutes = strtol(optarg, &end, 10)) > 0 && !*end)
+		else if (c == 't' && number_read(optarg, 1, INT32_MAX, &o.minutes))
 			continue;
 		else
 			return cli_usage(cli_find("grants"));

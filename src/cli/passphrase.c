@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "base/number.h"
 #include "base/secret.h"
 #include "cli/cli.h"
 
@@ -188,7 +189,8 @@ bool passphrase_in_environment(void)
 char *passphrase_from_environment(void)
 {
 	const char *value = getenv("AGE_PASSPHRASE"), *fd = getenv("AGE_PASSPHRASE_FD");
-	char *text, *end = NULL;
+	char *text;
+	uint64_t n;
 	int r = 0;
 
 	value = value && *value ? value : NULL;
@@ -204,11 +206,8 @@ char *passphrase_from_environment(void)
 		return NULL;
 	if (value && snprintf(text, PASSPHRASE_MAX, "%s", value) >= PASSPHRASE_MAX)
 		r = -E2BIG;
-	if (fd) {
-		long n = strtol(fd, &end, 10);
-
-		r = *end || n < 0 || n > INT32_MAX ? -EBADF : read_all((int)n, text);
-	}
+	if (fd)
+		r = number_read(fd, 0, INT32_MAX, &n) ? read_all((int)n, text) : -EBADF;
 	if (r == 0 && *text)
 		return text;
 	cli_fail("%s: %s", value ? "AGE_PASSPHRASE" : "AGE_PASSPHRASE_FD",

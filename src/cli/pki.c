@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "cli/control.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -21,14 +22,13 @@ struct options {
 
 static int number_arg(json_t *args, const char *key, const char *text)
 {
-	char *end;
-	long n = text ? strtol(text, &end, 10) : 0;
+	uint64_t n;
 
 	if (!text)
 		return CLI_OK;
-	if (!*text || *end || n < 1 || n > 100000)
+	if (!number_read(text, 1, 100000, &n))
 		return cli_fail("pki: '%.40s' is no number for --%s", text, key);
-	json_object_set_new(args, key, json_integer(n));
+	json_object_set_new(args, key, json_integer((json_int_t)n));
 	return CLI_OK;
 }
 

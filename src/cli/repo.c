@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "cli/cli.h"
 #include "cli/passphrase.h"
 #include "update/bundle/bundle.h"
@@ -297,10 +298,9 @@ static const struct option options[] = {
 
 static int take_number(const char *what, int max, int *ret)
 {
-	char *end;
-	long n = strtol(optarg, &end, 10);
+	uint64_t n;
 
-	if (*end || !*optarg || n < 1 || n > max)
+	if (!number_read(optarg, 1, (uint64_t)max, &n))
 		return cli_fail("%s is '%s'; expected a number from 1 to %d", what, optarg, max);
 	*ret = (int)n;
 	return CLI_OK;

@@ -28,10 +28,6 @@ struct repo_verb {
 
 /* Opens argv[0]; NULL, and it was said why. */
 struct repo *repo_cli_open(const char *dir);
-/* The keys that were named, or else those that lie in DIR/keys, of which `signers` (NULL: all)
- * tells the ids that matter. Their passphrases are asked for. CLI_OK or CLI_FAILED. */
-int repo_cli_signers(struct repo *r, const struct repo_cli *o, const json_t *wanted,
-		     struct signer **ret_signers, unsigned *ret_count);
 extern const struct signer_ask repo_cli_ask;
 /* CLI_FAILED; says why, unless who was asked said it. */
 int repo_cli_fail(int err, const struct tuf_error *e);

@@ -90,8 +90,10 @@ static void close_signers(struct signer **signers, unsigned count)
 		signer_free(signers[--count]);
 }
 
-int repo_cli_signers(struct repo *r, const struct repo_cli *o, const json_t *wanted,
-		     struct signer **ret_signers, unsigned *ret_count)
+/* The keys that were named, or else those that lie in DIR/keys, of which `signers` (NULL: all)
+ * tells the ids that matter. Their passphrases are asked for. CLI_OK or CLI_FAILED. */
+static int signers_of(struct repo *r, const struct repo_cli *o, const json_t *wanted,
+		      struct signer **ret_signers, unsigned *ret_count)
 {
 	int c = CLI_OK;
 
@@ -239,7 +241,7 @@ static int sign_file(const struct repo_cli *o, const char *path)
 	free((void *)raw.data);
 	if (c != CLI_OK)
 		return c;
-	c = repo_cli_signers(NULL, o, NULL, signers, &count);
+	c = signers_of(NULL, o, NULL, signers, &count);
 	if (c == CLI_OK) {
 		c = sign_with(m->whole, signers, count, NULL, &fresh);
 		close_signers(signers, count);
@@ -270,7 +272,7 @@ static int sign_all(struct repo *r, const struct repo_cli *o, const json_t *role
 		if (c == CLI_OK)
 			c = want_for(r, json_string_value(entry), wanted);
 	if (c == CLI_OK)
-		c = repo_cli_signers(r, o, wanted, signers, &count);
+		c = signers_of(r, o, wanted, signers, &count);
 	json_decref(wanted);
 	if (c != CLI_OK)
 		return c;
@@ -456,7 +458,7 @@ int repo_cli_publish(const struct repo_cli *o, int argc, char **argv)
 	if (c == CLI_OK)
 		c = want_for(r, "timestamp", wanted);
 	if (c == CLI_OK)
-		c = repo_cli_signers(r, o, wanted, signers, &count);
+		c = signers_of(r, o, wanted, signers, &count);
 	json_decref(wanted);
 	if (c == CLI_OK) {
 		struct repo_publish p = {

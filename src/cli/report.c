@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "base/file.h"
 #include "base/newfile.h"
+#include "base/number.h"
 #include "cli/audit.h"
 #include "cli/survey.h"
 #include "update/report/compliance.h"
@@ -22,7 +23,7 @@
 struct reporting {
 	struct survey_options survey;
 	const char *out; /* NULL: standard output */
-	long days;
+	uint64_t days;
 	bool json;
 	struct config *config;
 	json_t *status, *devices, *users, *grants, *events, *audit, *updates, *notes;
@@ -77,7 +78,7 @@ static json_t *ask_events(const struct reporting *r)
 {
 	char since[CLOCK_EVE_LEN];
 
-	clock_eve(clock_wall_ns() - (uint64_t)r->days * 86400 * NSEC_PER_SEC, since);
+	clock_eve(clock_wall_ns() - r->days * 86400 * NSEC_PER_SEC, since);
 	return ask(r, json_pack("{s:s, s:s}", "cmd", "events", "since", since));
 }
 
@@ -226,8 +227,6 @@ static int make(struct reporting *r, const struct compliance_framework *f)
 
 static bool take(struct reporting *r, int c)
 {
-	char *end;
-
 	switch (c) {
 	case 'o':
 		r->out = optarg;
@@ -242,8 +241,7 @@ static bool take(struct reporting *r, int c)
 		r->json = true;
 		return true;
 	case 'n':
-		r->days = strtol(optarg, &end, 10);
-		return end != optarg && !*end && r->days >= 1 && r->days <= DAYS_MAX;
+		return number_read(optarg, 1, DAYS_MAX, &r->days);
 	case 'S':
 		r->survey.socket_given = true;
 		/* fall through */

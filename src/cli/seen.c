@@ -157,8 +157,10 @@ static void take_machine(struct seen *s, const json_t *o)
 static int talk_order(const void *a, const void *b)
 {
 	const struct seen_talk *x = a, *y = b;
-	int r = memcmp(x->from, y->from, sizeof(x->from) + sizeof(x->to));
+	int r = memcmp(x->from, y->from, sizeof(x->from));
 
+	if (!r)
+		r = memcmp(x->to, y->to, sizeof(x->to));
 	if (r)
 		return r;
 	return x->proto != y->proto ? x->proto - y->proto : (int)x->port - (int)y->port;

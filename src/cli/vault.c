@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hex.h"
+#include "base/number.h"
 #include "base/secret.h"
 #include "cli/meter.h"
 #include "cli/passphrase.h"
@@ -51,7 +53,8 @@ static int type(void *arg, const char *what, bool fresh, char ret_secret[HOLDER_
 	return err;
 }
 
-struct holder_ask vault_cli_ask(const struct vault_cli *o)
+/* How a holder asks for its passphrase or PIN here. */
+static struct holder_ask holder_ask_of(const struct vault_cli *o)
 {
 	return (struct holder_ask){
 		.dir = o->dir, .place = o->place ? o->place : "", .secret = type};
@@ -59,7 +62,7 @@ struct holder_ask vault_cli_ask(const struct vault_cli *o)
 
 struct keys *vault_cli_keys(const struct vault_cli *o)
 {
-	struct holder_ask ask = vault_cli_ask(o);
+	struct holder_ask ask = holder_ask_of(o);
 	char error[KEYS_ERROR];
 	struct keys *k;
 
@@ -83,7 +86,7 @@ const char *vault_cli_error(int err)
 
 struct vault *vault_cli_open(const struct vault_cli *o, unsigned threads)
 {
-	struct holder_ask ask = vault_cli_ask(o);
+	struct holder_ask ask = holder_ask_of(o);
 	char error[KEYS_ERROR];
 	struct vault *v = vault_open(o->dir, &ask, threads, error);
 
@@ -94,8 +97,7 @@ struct vault *vault_cli_open(const struct vault_cli *o, unsigned threads)
 
 const char *vault_cli_address(const uint8_t address[CRYPTO_HASH], char ret_text[VAULT_ADDRESS])
 {
-	for (unsigned i = 0; i < CRYPTO_HASH; i++)
-		snprintf(ret_text + 2 * i, 3, "%02x", address[i]);
+	hex_write(address, CRYPTO_HASH, ret_text);
 	return ret_text;
 }
 
@@ -106,7 +108,8 @@ int64_t vault_cli_until(const struct vault_cli *o)
 	return (int64_t)clock_wall_ns() + days * DAY_NS;
 }
 
-bool vault_cli_class(const char *class)
+/* Whether a class's name is one: letters, digits, '-', '_'. */
+static bool is_class(const char *class)
 {
 	size_t len = strspn(class, "abcdefghijklmnopqrstuvwxyz0123456789-_");
 
@@ -139,7 +142,7 @@ static int init(const struct vault_cli *o)
 {
 	char identity[RECOVERY_TEXT] = "", made[RECOVERY_TEXT], error[KEYS_ERROR];
 	const struct holder *h = chosen_holder(o, "passphrase");
-	struct holder_ask ask = vault_cli_ask(o);
+	struct holder_ask ask = holder_ask_of(o);
 	const char *recipient = o->recipient_count ? o->recipients[0] : made;
 	int err;
 
@@ -180,7 +183,7 @@ static int new_recovery(struct keys *k)
 static int change_holder(const struct vault_cli *o, struct keys *k)
 {
 	const struct holder *h = chosen_holder(o, "");
-	struct holder_ask ask = vault_cli_ask(o);
+	struct holder_ask ask = holder_ask_of(o);
 	char error[KEYS_ERROR] = "";
 	int err;
 
@@ -403,12 +406,11 @@ static const struct option options[] = {
 
 static bool take_number(const char *text, long most, long *ret_number)
 {
-	char *end;
-	long n = strtol(text, &end, 10);
+	uint64_t n;
 
-	if (end == text || *end || n < 0 || n > most)
+	if (!number_read(text, 0, (uint64_t)most, &n))
 		return false;
-	*ret_number = n;
+	*ret_number = (long)n;
 	return true;
 }
 
@@ -433,7 +435,7 @@ static bool take_option(struct vault_cli *o, int c)
 		return true;
 	case 'c':
 		o->class = optarg;
-		return vault_cli_class(optarg);
+		return is_class(optarg);
 	case 'o':
 		o->out = optarg;
 		return true;

@@ -40,15 +40,11 @@ struct vault *vault_cli_open(const struct vault_cli *o, unsigned threads);
  */
 int vault_cli_note(const struct vault_cli *o, struct keys *keys, const char *what,
 		   const char *text);
-/* How a holder asks for its passphrase or PIN here. */
-struct holder_ask vault_cli_ask(const struct vault_cli *o);
 /* "15fc7a0c…" */
 #define VAULT_ADDRESS (2 * CRYPTO_HASH + 1)
 const char *vault_cli_address(const uint8_t address[CRYPTO_HASH], char ret_text[VAULT_ADDRESS]);
 /* How long a thing of the class is kept that is put now. */
 int64_t vault_cli_until(const struct vault_cli *o);
-/* Whether a class's name is one: letters, digits, '-', '_'. */
-bool vault_cli_class(const char *class);
 
 /* What an error of the vault means, and what to do, for a person. */
 const char *vault_cli_error(int err);

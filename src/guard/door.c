@@ -38,11 +38,6 @@ void doors_free(struct doors *d)
 	free(d);
 }
 
-unsigned doors_count(const struct doors *d)
-{
-	return d->count;
-}
-
 /* Its place; else a free one near, or that of the one silent longest. */
 static struct door *place(struct doors *d, const struct gate_flow_key *key)
 {

@@ -40,6 +40,5 @@ void doors_set(struct doors *d, const struct gate_grant_row *rows, uint32_t coun
  * does. False: there is none (any more).
  */
 bool doors_take(struct doors *d, uint64_t boot_ns, struct door *ret_door);
-unsigned doors_count(const struct doors *d);
 
 #endif

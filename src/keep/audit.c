@@ -15,6 +15,7 @@
 #include "base/cipher.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "keep/keys.h"
 
@@ -387,7 +388,7 @@ static int write_row(struct audit_log *a, struct bytes row)
 	int err = audit_chain_hash(a->chain.hash, row, hash);
 
 	memcpy(was.hash, a->chain.hash, sizeof(was.hash));
-	audit_hex(hash, sizeof(hash), line);
+	hex_write(hash, sizeof(hash), line);
 	line[AUDIT_HEAD - 1] = ' ';
 	memcpy(line + AUDIT_HEAD, row.data, row.len);
 	line[len - 1] = '\n';

@@ -4,42 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/hex.h"
+
 #define BUF (4 * AUDIT_LINE_MAX)
-
-void audit_hex(const void *data, size_t len, char *ret_text)
-{
-	static const char digits[] = "0123456789abcdef";
-	const uint8_t *d = data;
-
-	for (size_t i = 0; i < len; i++) {
-		ret_text[2 * i] = digits[d[i] >> 4];
-		ret_text[2 * i + 1] = digits[d[i] & 15];
-	}
-	ret_text[2 * len] = 0;
-}
-
-static int digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool audit_unhex(struct bytes text, void *ret_data, size_t len)
-{
-	uint8_t *d = ret_data;
-
-	if (text.len != 2 * len)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		int high = digit(text.data[2 * i]), low = digit(text.data[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		d[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
 
 int audit_chain_hash(const uint8_t before[CRYPTO_HASH], struct bytes row,
 		     uint8_t ret_hash[CRYPTO_HASH])
@@ -108,7 +75,7 @@ int audit_chain_next(struct audit_chain *c)
 	if (r <= 0)
 		return r;
 	if (text.len <= AUDIT_HEAD || text.data[AUDIT_HEAD - 1] != ' ' ||
-	    !audit_unhex((struct bytes){text.data, AUDIT_HEAD - 1}, said, sizeof(said)))
+	    !hex_read_small((struct bytes){text.data, AUDIT_HEAD - 1}, said, sizeof(said)))
 		return -EUCLEAN;
 	row = (struct bytes){text.data + AUDIT_HEAD, text.len - AUDIT_HEAD};
 	r = audit_chain_hash(c->hash, row, hash);

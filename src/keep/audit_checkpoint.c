@@ -7,6 +7,7 @@
 
 #include "base/cipher.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "keep/keys.h"
 
 #define WORD "audit-checkpoint-1"
@@ -18,8 +19,8 @@ static size_t signed_text(const struct audit_checkpoint *c, char ret_text[AUDIT_
 {
 	char trail[2 * CRYPTO_HASH + 1], head[2 * CRYPTO_HASH + 1];
 
-	audit_hex(c->trail, sizeof(c->trail), trail);
-	audit_hex(c->head, sizeof(c->head), head);
+	hex_write(c->trail, sizeof(c->trail), trail);
+	hex_write(c->head, sizeof(c->head), head);
 	return (size_t)snprintf(ret_text, AUDIT_CHECKPOINT_MAX,
 				WORD " %s %" PRIu64 " %s %" PRIu64 " ", trail, c->count, head,
 				c->time_ns);
@@ -29,10 +30,10 @@ size_t audit_checkpoint_text(const struct audit_checkpoint *c, char ret_text[AUD
 {
 	size_t len = signed_text(c, ret_text);
 
-	audit_hex(c->key, sizeof(c->key), ret_text + len);
+	hex_write(c->key, sizeof(c->key), ret_text + len);
 	len += 2 * sizeof(c->key);
 	ret_text[len++] = ' ';
-	audit_hex(c->sign, sizeof(c->sign), ret_text + len);
+	hex_write(c->sign, sizeof(c->sign), ret_text + len);
 	return len + 2 * sizeof(c->sign);
 }
 
@@ -74,10 +75,10 @@ bool audit_checkpoint_parse(struct bytes text, struct audit_checkpoint *ret_c)
 	r = reader_new(text.data, text.len);
 	w = word(&r);
 	if (w.len != strlen(WORD) || memcmp(w.data, WORD, w.len) != 0 ||
-	    !audit_unhex(word(&r), c.trail, sizeof(c.trail)) || !number(word(&r), &c.count) ||
-	    !audit_unhex(word(&r), c.head, sizeof(c.head)) || !number(word(&r), &c.time_ns) ||
-	    !audit_unhex(word(&r), c.key, sizeof(c.key)) ||
-	    !audit_unhex(word(&r), c.sign, sizeof(c.sign)) || reader_left(&r))
+	    !hex_read_small(word(&r), c.trail, sizeof(c.trail)) || !number(word(&r), &c.count) ||
+	    !hex_read_small(word(&r), c.head, sizeof(c.head)) || !number(word(&r), &c.time_ns) ||
+	    !hex_read_small(word(&r), c.key, sizeof(c.key)) ||
+	    !hex_read_small(word(&r), c.sign, sizeof(c.sign)) || reader_left(&r))
 		return false;
 	*ret_c = c;
 	return true;

@@ -33,8 +33,6 @@ int audit_chain_next(struct audit_chain *c);
 /* SHA-256 over what a line is chained by. */
 int audit_chain_hash(const uint8_t before[CRYPTO_HASH], struct bytes row,
 		     uint8_t ret_hash[CRYPTO_HASH]);
-void audit_hex(const void *data, size_t len, char *ret_text); /* 2 * len + 1 */
-bool audit_unhex(struct bytes text, void *ret_data, size_t len);
 
 /* Signs by `keys`; NULL or locked keys leave zeros. 0 or -errno. */
 int audit_checkpoint_sign(struct audit_checkpoint *c, struct keys *keys);

@@ -9,6 +9,7 @@
 
 #include <openssl/err.h>
 
+#include "base/hex.h"
 #include "keep/db.h"
 #include "seal/pki/signer.h"
 #include "seal/pki/tls.h"
@@ -263,22 +264,6 @@ int ca_root(struct ca *c, char **ret_pem)
 
 /* --- issuing -------------------------------------------------------------------------- */
 
-static void hex(const uint8_t serial[CERT_SERIAL], char ret_hex[CA_SERIAL])
-{
-	for (unsigned i = 0; i < CERT_SERIAL; i++)
-		snprintf(ret_hex + 2 * i, 3, "%02x", serial[i]);
-}
-
-static void unhex(const char *text, uint8_t ret_serial[CERT_SERIAL])
-{
-	for (unsigned i = 0; i < CERT_SERIAL; i++) {
-		unsigned byte = 0;
-
-		sscanf(text + 2 * i, "%2x", &byte);
-		ret_serial[i] = (uint8_t)byte;
-	}
-}
-
 #define NAMES_TEXT (CERT_NAMES * CERT_HOST)
 static void join_names(const struct cert_names *n, char ret_text[NAMES_TEXT])
 {
@@ -320,7 +305,7 @@ static int insert(struct ca *c, const struct ca_order *o, X509 *x, bool own, int
 	int err = -ENOMEM;
 
 	cert_serial(x, raw);
-	hex(raw, serial);
+	hex_write(raw, CERT_SERIAL, serial);
 	join_names(&o->names, names);
 	if (pem)
 		err = run(c,
@@ -519,7 +504,7 @@ int ca_renew(struct ca *c, struct bytes der, const struct csr *r, int64_t now_s,
 	*ret_name = 0;
 	if (x && c->root && X509_verify(x, X509_get0_pubkey(c->root)) == 1) {
 		cert_serial(x, raw);
-		hex(raw, serial);
+		hex_write(raw, CERT_SERIAL, serial);
 		err = find_serial(c, serial, &o);
 	}
 	if (err == 0 && (tls_time(X509_get0_notAfter(x)) <= (uint64_t)now_s ||
@@ -560,6 +545,7 @@ static int make_crl(struct ca *c, uint64_t number, int64_t now_s, char **ret_pem
 	struct cert_revoked *list = NULL;
 	size_t count = 0, room = 0;
 	X509_CRL *crl = NULL;
+	const char *serial;
 	int err = 0, got = 0;
 	sqlite3_stmt *s = query(c, &err,
 				"SELECT serial, revoked, reason FROM certificate WHERE revoked > 0"
@@ -577,9 +563,14 @@ static int make_crl(struct ca *c, uint64_t number, int64_t now_s, char **ret_pem
 			}
 			list = more;
 		}
+		serial = text_at(s, 0);
+		if (!hex_read_small((struct bytes){(const uint8_t *)serial, strlen(serial)},
+				    list[count].serial, CERT_SERIAL)) {
+			got = -EBADMSG;
+			break;
+		}
 		list[count].when_s = sqlite3_column_int64(s, 1);
-		list[count].reason = sqlite3_column_int(s, 2);
-		unhex(text_at(s, 0), list[count++].serial);
+		list[count++].reason = sqlite3_column_int(s, 2);
 	}
 	sqlite3_finalize(s);
 	err = s ? got : err;

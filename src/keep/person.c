@@ -8,6 +8,7 @@
 
 #include "base/cipher.h"
 #include "base/event.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/secret.h"
 #include "keep/keys.h"
@@ -120,8 +121,7 @@ static bool hash(struct hiding *h, struct bytes plain, char *ret_text)
 	    crypto_hmac((struct bytes){key, CRYPTO_KEY}, plain, sum) < 0)
 		return false;
 	memcpy(ret_text, HASHED, sizeof(HASHED));
-	for (unsigned i = 0; i < HASH_DIGITS / 2; i++)
-		snprintf(ret_text + sizeof(HASHED) - 1 + 2 * i, 3, "%02x", sum[i]);
+	hex_write(sum, HASH_DIGITS / 2, ret_text + sizeof(HASHED) - 1);
 	return true;
 }
 

@@ -12,6 +12,7 @@
 #include "base/crypto.h"
 #include "base/diff.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "guard/policy/policy.h"
 #include "role/call.h"
 #include "role/keeper.h"
@@ -82,21 +83,13 @@ static void hash_hex(struct bytes text, char ret_hex[HASH_HEX])
 	uint8_t hash[CRYPTO_HASH] = {0};
 
 	crypto_sha256(text, hash);
-	for (unsigned i = 0; i < CRYPTO_HASH; i++)
-		snprintf(ret_hex + 2 * i, 3, "%02x", hash[i]);
+	hex_write(hash, CRYPTO_HASH, ret_hex);
 }
 
 static bool hash_read(const char *hex, uint8_t ret_hash[CRYPTO_HASH])
 {
-	unsigned n;
-
-	if (!hex || strlen(hex) != HASH_HEX - 1 || strspn(hex, "0123456789abcdef") != HASH_HEX - 1)
-		return false;
-	for (unsigned i = 0; i < CRYPTO_HASH; i++) {
-		sscanf(hex + 2 * i, "%2x", &n);
-		ret_hash[i] = (uint8_t)n;
-	}
-	return true;
+	return hex && hex_read_small((struct bytes){(const uint8_t *)hex, strlen(hex)}, ret_hash,
+				     CRYPTO_HASH);
 }
 
 /* --- policy.get ------------------------------------------------------------ */

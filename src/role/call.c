@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "role/desk.h"
 #include "role/keeper.h"
 #include "role/serve.h"
@@ -436,6 +437,18 @@ bool call_number(const json_t *args, const char *name, int64_t min, int64_t max,
 	return true;
 }
 
+bool call_cursor(const json_t *args, int64_t max, int64_t *ret_n)
+{
+	uint64_t n;
+
+	if (!json_object_get(args, "cursor"))
+		return true;
+	if (!number_read(call_text(args, "cursor"), 0, (uint64_t)max, &n))
+		return false;
+	*ret_n = (int64_t)n;
+	return true;
+}
+
 static const char *member(const json_t *o, const char *name)
 {
 	const char *s = call_text(o, name);
@@ -446,21 +459,17 @@ static const char *member(const json_t *o, const char *name)
 /* Of a list that is small, or made anew each time: the cursor is how many rows came before. */
 static json_t *page(json_t *ok, const char *name, const json_t *args, struct call_error *e)
 {
-	const char *text = call_text(args, "cursor");
 	json_t *list = json_object_get(ok, name), *rows;
 	int64_t limit = PAGE_MOST, from = 0;
 	char next[24];
 
 	if ((json_object_get(args, "limit") && !call_number(args, "limit", 1, PAGE_MOST, &limit)) ||
-	    (json_object_get(args, "cursor") &&
-	     (!text || !*text || strlen(text) > 9 || strspn(text, "0123456789") != strlen(text)))) {
+	    !call_cursor(args, INT32_MAX, &from)) {
 		json_decref(ok);
 		return call_fail(e, 400, "call.argument", "An argument is not what it must be",
 				 "limit: a number from 1 to %d; cursor: `next` of the page before",
 				 PAGE_MOST);
 	}
-	if (text)
-		from = strtoll(text, NULL, 10);
 	if (from == 0 && json_array_size(list) <= (size_t)limit)
 		return ok;
 	rows = json_array();

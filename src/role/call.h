@@ -114,6 +114,9 @@ void call_again(struct keeper *k, uint32_t ticket);
 const char *call_text(const json_t *args, const char *name);
 /* A whole number within its bounds; false: absent or none. */
 bool call_number(const json_t *args, const char *name, int64_t min, int64_t max, int64_t *ret_n);
+/* Where a page begins: a number up to `max` that was given out as text. True and untouched where it
+ * is absent; false: it is not what was given out. */
+bool call_cursor(const json_t *args, int64_t max, int64_t *ret_n);
 
 /*
  * Who is behind a session's token or an API key: role/people.c. Fills user, role, api_key,

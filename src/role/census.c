@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "guard/decode/packet.h"
@@ -133,10 +134,9 @@ static void give_registered(struct walk *w, const struct policy *p, uint32_t id,
 	const char *name = policy_device_name(p, id);
 	struct json j = json_new(w->buf, ROW_MAX);
 	const json_t *machine;
-	char mac[18];
+	char mac[ADDRESS_MAC_LEN];
 
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", d->mac[0], d->mac[1], d->mac[2],
-		 d->mac[3], d->mac[4], d->mac[5]);
+	address_mac_text(d->mac, mac);
 	machine = json_object_get(w->machines, mac);
 	if (wanted(w, name, mac)) {
 		json_open(&j, NULL);

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "base/sandbox.h"
 #include "people/console/client_cert.h"
 #include "people/console/self.h"
@@ -505,10 +506,9 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 
 static uint32_t number_of(const char *text)
 {
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
+	uint64_t n;
 
-	if (*end || n == 0 || n > 1000000)
+	if (!number_read(text, 1, 1000000, &n))
 		fatal("console: started by hand? 'bedwarden run' starts it");
 	return (uint32_t)n;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "keep/intake.h"
 #include "keep/vault_choice.h"
@@ -115,8 +116,7 @@ void custody_put_done(struct keeper *k, uint32_t ticket, const struct deposit *d
 		call_failed(k, ticket, &e);
 		return;
 	}
-	for (unsigned i = 0; i < CRYPTO_HASH; i++)
-		snprintf(address + 2 * i, 3, "%02x", d->address[i]);
+	hex_write(d->address, CRYPTO_HASH, address);
 	call_done(k, ticket,
 		  json_pack("{s:s, s:s, s:s, s:b}", "name", d->name, "class", d->class, "address",
 			    address, "known", (int)d->known));

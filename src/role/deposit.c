@@ -12,6 +12,7 @@
 #include "base/archive.h"
 #include "base/clock.h"
 #include "base/event.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "keep/intake.h"
@@ -398,8 +399,7 @@ static void tell_retention(struct keeper *k, const struct retention *r)
 	char buf[EVENT_MAX], chain[2 * CRYPTO_HASH + 1];
 	struct json j = event_begin(&e, buf);
 
-	for (unsigned i = 0; i < CRYPTO_HASH; i++)
-		snprintf(chain + 2 * i, 3, "%02x", r->log_chain[i]);
+	hex_write(r->log_chain, CRYPTO_HASH, chain);
 	json_open(&j, "audit");
 	json_str(&j, "message", "what the vault had kept long enough was destroyed");
 	json_u64(&j, "destroyed", r->destroyed);

@@ -188,8 +188,7 @@ static bool workstation(struct keeper *k, const struct call_asker *by, const jso
 	b = bound_to(k->policy, dev->segment, &addr, &ward);
 	/* What the policy binds in the ward is so, whatever way the question came. */
 	if (b && (!hw || (ward && !by->operator_))) {
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3],
-			 b[4], b[5]);
+		address_mac_text(b, mac);
 		if (hw && strcasecmp(hw, mac) != 0) {
 			call_fail(e, 403, "grant.other_workstation",
 				  "A door opens for the workstation that asks",

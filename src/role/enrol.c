@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "base/secret.h"
 #include "people/auth/base64url.h"
 #include "people/auth/code.h"
@@ -68,12 +69,12 @@ static void write_id(int64_t n, char ret_text[24])
 
 static bool read_id(const char *text, int64_t *ret_n)
 {
-	char *end;
+	uint64_t n;
 
-	if (!text || *text < '1' || *text > '9' || strlen(text) > 18)
+	if (!number_read(text, 1, INT64_MAX, &n))
 		return false;
-	*ret_n = strtoll(text, &end, 10);
-	return !*end;
+	*ret_n = (int64_t)n;
+	return true;
 }
 
 static json_t *id_json(int64_t n)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "keep/outlet.h"
 #include "role/backups.h"
@@ -80,8 +81,7 @@ static json_t *row_of(const struct vault_entry *e)
 
 	clock_eve((uint64_t)e->meta.put_ns, put);
 	clock_eve((uint64_t)e->meta.until_ns, until);
-	for (unsigned i = 0; i < CRYPTO_HASH; i++)
-		snprintf(address + 2 * i, 3, "%02x", e->address[i]);
+	hex_write(e->address, CRYPTO_HASH, address);
 	return json_pack("{s:I, s:o, s:s, s:I, s:s, s:s, s:s}", "id", (json_int_t)e->id, "name",
 			 text_of(e->meta.name), "class", e->meta.class, "size", (json_int_t)e->size,
 			 "put", put, "until", until, "address", address);
@@ -104,17 +104,12 @@ static int add_row(void *arg, const struct vault_entry *e)
 static bool take_page(const json_t *args, int64_t *ret_limit, int64_t *ret_after,
 		      struct call_error *e)
 {
-	const char *text = call_text(args, "cursor");
-
 	*ret_limit = PAGE;
 	*ret_after = 0;
 	if (json_object_get(args, "limit") && !call_number(args, "limit", 1, PAGE_MOST, ret_limit))
 		return call_bad(e, "limit", "a number from 1 to 1000") != NULL;
-	if (!json_object_get(args, "cursor"))
-		return true;
-	if (!text || !*text || strlen(text) > 18 || strspn(text, "0123456789") != strlen(text))
+	if (!call_cursor(args, INT64_MAX, ret_after))
 		return call_bad(e, "cursor", "the value of 'next' of the page before") != NULL;
-	*ret_after = strtoll(text, NULL, 10);
 	return true;
 }
 

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "base/sandbox.h"
 #include "keep/eve.h"
 #include "keep/pcaps.h"
@@ -93,14 +95,83 @@ static const char *const calls[] = {
 	"set_robust_list",
 };
 
-static uint64_t number_of(const char *text)
-{
-	char *end;
-	uint64_t n = strtoull(text, &end, 10);
+/* What the parent says (role/parent.c), a letter each. */
+static const struct {
+	char letter;
+	enum { TEXT, FLAG, SWITCH, NUMBER, NUMBER_32 } type;
+	size_t at;
+} options[] = {
+#define OPTION(letter, type, field)                                  \
+	{                                                            \
+		letter, type, offsetof(struct keeper_options, field) \
+	}
+	OPTION('d', TEXT, state_dir),
+	OPTION('u', TEXT, user),
+	OPTION('e', TEXT, eve_file),
+	OPTION('m', NUMBER, eve_rotate_mb),
+	OPTION('k', NUMBER, eve_keep),
+	OPTION('n', NUMBER, store_events),
+	OPTION('R', FLAG, eve_open),
+	OPTION('E', NUMBER, evidence_mb),
+	OPTION('D', NUMBER, evidence_days),
+	OPTION('A', NUMBER, archive_mb),
+	OPTION('H', TEXT, key_holder),
+	OPTION('P', TEXT, key_place),
+	OPTION('c', TEXT, config_file),
+	OPTION('p', TEXT, profiles_dir),
+	OPTION('s', TEXT, staff.site),
+	OPTION('S', SWITCH, staff.sms),
+	OPTION('3', NUMBER_32, staff.aal3),
+	OPTION('G', SWITCH, one_factor_anywhere),
+	OPTION('W', TEXT, staff.sms_url),
+	OPTION('F', TEXT, staff.sms_from),
+	OPTION('C', TEXT, updates_dir),
+	OPTION('U', TEXT, updates),
+	OPTION('B', TEXT, backup.to),
+	OPTION('b', NUMBER, backup.every_hours),
+	OPTION('T', NUMBER, backup.keep_days),
+	OPTION('I', NUMBER_32, staff.wish.idle_minutes),
+	OPTION('O', NUMBER_32, staff.wish.overall_hours),
+#undef OPTION
+};
+#define OPTIONS (sizeof(options) / sizeof(*options))
 
-	if (*end || end == text || n > UINT32_MAX)
-		fatal("keeper: '%s' is no number from 0 to %u", text, UINT32_MAX);
-	return n;
+/* As getopt() reads them: a colon behind those that have a value. */
+static void letters(char ret_letters[2 * OPTIONS + 1])
+{
+	for (size_t i = 0; i < OPTIONS; i++) {
+		*ret_letters++ = options[i].letter;
+		if (options[i].type != FLAG)
+			*ret_letters++ = ':';
+	}
+	*ret_letters = 0;
+}
+
+static bool take_option(struct keeper_options *o, int letter, const char *value)
+{
+	uint64_t n = 0;
+	size_t i = 0;
+	void *at;
+
+	while (i < OPTIONS && options[i].letter != letter)
+		i++;
+	if (i == OPTIONS)
+		return false;
+	at = (char *)o + options[i].at;
+	if (options[i].type != TEXT && options[i].type != FLAG &&
+	    !number_read(value, 0, UINT32_MAX, &n))
+		fatal("keeper: '%s' is no number from 0 to %u", value, UINT32_MAX);
+	if (options[i].type == TEXT)
+		*(const char **)at = value;
+	else if (options[i].type == FLAG)
+		*(bool *)at = true;
+	else if (options[i].type == SWITCH)
+		*(bool *)at = n != 0;
+	else if (options[i].type == NUMBER_32)
+		*(uint32_t *)at = (uint32_t)n;
+	else
+		*(uint64_t *)at = n;
+	return true;
 }
 
 struct keeper_options keeper_options_read(int argc, char **argv)
@@ -110,95 +181,13 @@ struct keeper_options keeper_options_read(int argc, char **argv)
 				   .store_events = 1000000,
 				   .archive_mb = 512,
 				   .staff.site = "bedwarden"};
+	char known[2 * OPTIONS + 1];
 	int c;
 
-	while ((c = getopt(argc, argv, "d:u:e:m:k:n:E:D:A:H:P:c:p:s:S:3:I:O:W:F:G:U:C:RB:b:T:")) !=
-	       -1)
-		switch (c) {
-		case 'd':
-			o.state_dir = optarg;
-			break;
-		case 'u':
-			o.user = optarg;
-			break;
-		case 'e':
-			o.eve_file = optarg;
-			break;
-		case 'm':
-			o.eve_rotate_mb = number_of(optarg);
-			break;
-		case 'k':
-			o.eve_keep = number_of(optarg);
-			break;
-		case 'n':
-			o.store_events = number_of(optarg);
-			break;
-		case 'R':
-			o.eve_open = true;
-			break;
-		case 'E':
-			o.evidence_mb = number_of(optarg);
-			break;
-		case 'D':
-			o.evidence_days = number_of(optarg);
-			break;
-		case 'A':
-			o.archive_mb = number_of(optarg);
-			break;
-		case 'H':
-			o.key_holder = optarg;
-			break;
-		case 'P':
-			o.key_place = optarg;
-			break;
-		case 'c':
-			o.config_file = optarg;
-			break;
-		case 'p':
-			o.profiles_dir = optarg;
-			break;
-		case 's':
-			o.staff.site = optarg;
-			break;
-		case 'S':
-			o.staff.sms = number_of(optarg) != 0;
-			break;
-		case '3':
-			o.staff.aal3 = (unsigned)number_of(optarg);
-			break;
-		case 'G':
-			o.one_factor_anywhere = number_of(optarg) != 0;
-			break;
-		case 'W':
-			o.staff.sms_url = optarg;
-			break;
-		case 'F':
-			o.staff.sms_from = optarg;
-			break;
-		case 'C':
-			o.updates_dir = optarg;
-			break;
-		case 'B':
-			o.backup.to = optarg;
-			break;
-		case 'b':
-			o.backup.every_hours = number_of(optarg);
-			break;
-		case 'T':
-			o.backup.keep_days = number_of(optarg);
-			break;
-		case 'U':
-			o.updates = optarg;
-			break;
-		case 'I':
-			o.staff.wish.idle_minutes = (uint32_t)number_of(optarg);
-			break;
-		case 'O':
-			o.staff.wish.overall_hours = (uint32_t)number_of(optarg);
-			break;
-		default:
+	letters(known);
+	while ((c = getopt(argc, argv, known)) != -1)
+		if (!take_option(&o, c, optarg))
 			fatal("keeper: started by hand? 'bedwarden run' starts it");
-		}
 	if (!o.state_dir || !o.user || optind != argc)
 		fatal("keeper: started by hand? 'bedwarden run' starts it");
 	o.backup.config_file = o.config_file;

@@ -49,6 +49,15 @@ static int load_profiles(const char *file, const char *profiles_dir, struct know
 	return 0;
 }
 
+static void forget(struct known *k)
+{
+	oui_free(k->oui);
+	free(k->rows);
+	if (k->profiles)
+		config_profiles_free(k->profiles, k->profile_count);
+	*k = (struct known){0};
+}
+
 int known_load(const char *file, const char *profiles_dir, struct known *ret_known)
 {
 	struct known k = {.oui = oui_new()};
@@ -56,19 +65,10 @@ int known_load(const char *file, const char *profiles_dir, struct known *ret_kno
 	int err = n < 0 ? n : load_profiles(file, profiles_dir, &k);
 
 	if (err < 0) {
-		known_free(&k);
+		forget(&k);
 		return err;
 	}
 	k.makers = (unsigned)n;
 	*ret_known = k;
 	return 0;
-}
-
-void known_free(struct known *k)
-{
-	oui_free(k->oui);
-	free(k->rows);
-	if (k->profiles)
-		config_profiles_free(k->profiles, k->profile_count);
-	*k = (struct known){0};
 }

@@ -22,7 +22,6 @@ struct known {
  * gateway.profiles_dir, "" nothing. 0 or -ENOMEM; what can't be read is left out.
  */
 int known_load(const char *file, const char *profiles_dir, struct known *ret_known);
-void known_free(struct known *k);
 /* The registries alone; how many assignments, or -ENOMEM. */
 int known_makers(struct oui *o);
 

@@ -84,12 +84,6 @@ static struct look *by_ask(struct keeper *k, enum ipc_type type, uint32_t ask)
 	return NULL;
 }
 
-static json_t *bad(struct call_error *e, const char *name, const char *want)
-{
-	return call_fail(e, 400, "call.argument", "An argument is not what it must be", "%s: %s",
-			 name, want);
-}
-
 /* --- what most lists can be asked ------------------------------------------ */
 
 /* An optional name; false: it is none. */
@@ -101,7 +95,7 @@ static bool take_name(const json_t *args, const char *key, char ret_name[QUERY_N
 	if (!json_object_get(args, key))
 		return true;
 	if (!s || strlen(s) >= QUERY_NAME_MAX) {
-		bad(e, key, "a text of at most 128 bytes");
+		call_bad(e, key, "a text of at most 128 bytes");
 		return false;
 	}
 	snprintf(ret_name, QUERY_NAME_MAX, "%s", s);
@@ -129,24 +123,16 @@ static bool take_time(const json_t *args, const char *key, int64_t *ret_ns, stru
 		return true;
 	if (s && record_time(s, ret_ns))
 		return true;
-	bad(e, key, "a time as 2026-01-31T07:15:02+0000");
+	call_bad(e, key, "a time as 2026-01-31T07:15:02+0000");
 	return false;
 }
 
 /* A cursor is a number that was given out as text; nobody else's business what it means. */
 static bool take_cursor(const json_t *args, int64_t *ret_at, struct call_error *e)
 {
-	const char *s = call_text(args, "cursor");
-	char *end;
-
-	if (!json_object_get(args, "cursor"))
+	if (call_cursor(args, INT64_MAX, ret_at))
 		return true;
-	if (s && *s >= '0' && *s <= '9' && strlen(s) < 19) {
-		*ret_at = strtoll(s, &end, 10);
-		if (!*end)
-			return true;
-	}
-	bad(e, "cursor", "the value of 'next' of the page before");
+	call_bad(e, "cursor", "the value of 'next' of the page before");
 	return false;
 }
 
@@ -412,7 +398,7 @@ static bool take_verdict(const json_t *args, int *ret_verdict, struct call_error
 		if (strcmp(names[i], s) == 0)
 			*ret_verdict = i;
 	if (*ret_verdict < 0)
-		bad(e, "verdict", "passed, would_block or blocked");
+		call_bad(e, "verdict", "passed, would_block or blocked");
 	return *ret_verdict >= 0;
 }
 
@@ -503,7 +489,7 @@ static json_t *live(struct keeper *k, const struct call_asker *by, const json_t 
 	if (!take_filters(by, args, &a, e))
 		return NULL;
 	if (json_object_get(args, "after") && !call_number(args, "after", 0, INT64_MAX / 2, &after))
-		return bad(e, "after", "the number of an event");
+		return call_bad(e, "after", "the number of an event");
 	err = query_newest(store_db(k->store), &newest);
 	if (err != 0)
 		return cannot_read(k, e, err);

@@ -15,12 +15,6 @@ int outbox_init(struct outbox *o, size_t cap)
 	return o->data ? 0 : -ENOMEM;
 }
 
-void outbox_free(struct outbox *o)
-{
-	free(o->data);
-	*o = (struct outbox){0};
-}
-
 static bool append(struct outbox *o, const char *line, size_t len)
 {
 	size_t used = o->end - o->first;

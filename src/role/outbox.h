@@ -15,7 +15,6 @@ struct outbox {
 };
 
 int outbox_init(struct outbox *o, size_t cap); /* 0 or -ENOMEM */
-void outbox_free(struct outbox *o);
 /* One line, without its newline; an engine_sink_fn with the outbox as its argument. */
 void outbox_put(void *outbox, const char *line, size_t len);
 bool outbox_empty(const struct outbox *o);

@@ -16,7 +16,6 @@ struct serve {
 	const struct serve_calls *calls;
 	void *arg;
 	size_t waiting; /* bytes of answers */
-	uint64_t refused;
 	struct client clients[SERVE_CLIENTS];
 };
 
@@ -178,7 +177,6 @@ static struct client *free_client(struct serve *s)
 
 static void turn_away(struct serve *s, int fd, const char *why)
 {
-	s->refused++;
 	/* A socket just made has room; where it has not, the client sees the end. */
 	(void)!send(fd, why, strlen(why), MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
@@ -220,7 +218,6 @@ static void take_request(struct serve *s, struct client *c, size_t len)
 	memmove(c->in, c->in + len + 1, c->in_len - len - 1);
 	c->in_len -= len + 1;
 	if (err != 0) {
-		s->refused++;
 		serve_error(s, c, "%s", error);
 		return;
 	}
@@ -239,7 +236,6 @@ static void take_requests(struct serve *s, struct client *c)
 			continue;
 		}
 		if (c->in_len > REQUEST_MAX) {
-			s->refused++;
 			serve_error(s, c, "request: longer than %d bytes", REQUEST_MAX);
 			c->ending = true;
 		}
@@ -318,7 +314,6 @@ static void check_time(struct serve *s, struct client *c, uint64_t now_ns)
 	if (is_done(c))
 		close_client(s, c);
 	else if (must_move(c) && now_ns - c->moved_ns > SERVE_SILENT_MS * NSEC_PER_MSEC) {
-		s->refused++;
 		close_client(s, c);
 	}
 }
@@ -431,9 +426,4 @@ struct client *serve_queued(struct serve *s)
 		if (s->clients[i].fd >= 0 && s->clients[i].queued)
 			return &s->clients[i];
 	return NULL;
-}
-
-uint64_t serve_refused(const struct serve *s)
-{
-	return s->refused;
 }

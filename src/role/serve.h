@@ -77,6 +77,4 @@ struct client *serve_waiting(struct serve *s, unsigned guard);
 /* One whose turn to ask the guards has not come yet, or NULL. */
 struct client *serve_queued(struct serve *s);
 
-uint64_t serve_refused(const struct serve *s); /* connections and requests */
-
 #endif

@@ -265,7 +265,8 @@ void staff_credential_write(const struct webauthn_credential *c, struct people_f
 	f->handle_len = c->id_len;
 }
 
-bool staff_credential_read(const struct people_factor *f, struct webauthn_credential *ret_c)
+/* The credential in a factor's data. */
+static bool credential_read(const struct people_factor *f, struct webauthn_credential *ret_c)
 {
 	struct reader r = reader_new(f->data, f->data_len);
 	struct webauthn_credential c = {.id_len = f->handle_len, .count = (uint32_t)f->count};
@@ -367,7 +368,7 @@ static int try_webauthn(struct staff *s, const struct call_asker *by, const json
 			  "use another one; this one may have been removed");
 		return -EACCES;
 	}
-	if (err < 0 || !staff_credential_read(&f, &c)) {
+	if (err < 0 || !credential_read(&f, &c)) {
 		staff_broken(e, err < 0 ? err : -EUCLEAN);
 		return -EIO;
 	}

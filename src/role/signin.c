@@ -35,7 +35,7 @@ static json_t *base64_json(const uint8_t *data, size_t len)
 }
 
 /* PublicKeyCredentialRequestOptionsJSON, WebAuthn L3 §5.1.9. */
-json_t *staff_challenge(const struct ticket *t, const char *rp_id, json_t *allow)
+static json_t *challenge_of(const struct ticket *t, const char *rp_id, json_t *allow)
 {
 	return json_pack("{s:o, s:s, s:i, s:s, s:o}", "challenge",
 			 base64_json(t->challenge, sizeof(t->challenge)), "rpId", rp_id, "timeout",
@@ -92,7 +92,7 @@ static json_t *begin(struct keeper *k, const struct call_asker *by, const json_t
 		return NULL;
 	o = json_pack("{s:s, s:o}", "login", text, "factors", factor_list(offered(s)));
 	if (staff_rp_id(by->origin, rp_id))
-		json_object_set_new(o, "webauthn", staff_challenge(&t, rp_id, json_array()));
+		json_object_set_new(o, "webauthn", challenge_of(&t, rp_id, json_array()));
 	return o;
 }
 
@@ -192,7 +192,7 @@ static json_t *go_on(struct staff *s, struct ticket *t, const struct shown *show
 		return NULL;
 	o = json_pack("{s:s, s:o}", "login", text, "next", factor_list(next));
 	if (next & FACTOR_ONLY(FACTOR_WEBAUTHN) && staff_rp_id(by->origin, rp_id))
-		json_object_set_new(o, "webauthn", staff_challenge(t, rp_id, json_array()));
+		json_object_set_new(o, "webauthn", challenge_of(t, rp_id, json_array()));
 	return o;
 }
 
@@ -340,7 +340,7 @@ static json_t *step_up_begin(struct keeper *k, const struct call_asker *by, cons
 	if (set & FACTOR_ONLY(FACTOR_WEBAUTHN) && staff_rp_id(by->origin, rp_id)) {
 		allow = json_array();
 		people_factors(s->people, s->user.id, allow_passkey, allow);
-		json_object_set_new(o, "webauthn", staff_challenge(&t, rp_id, allow));
+		json_object_set_new(o, "webauthn", challenge_of(&t, rp_id, allow));
 	}
 	return o;
 }

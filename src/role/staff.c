@@ -178,7 +178,7 @@ bool staff_aal3(const struct staff *s, const struct people_user *u)
 	return s->o.aal3 & PEOPLE_ONLY(staff_role(u));
 }
 
-struct limits staff_limits(const struct staff *s, const struct people_user *u, int kind)
+static struct limits person_limits(const struct staff *s, const struct people_user *u, int kind)
 {
 	return limits_of(staff_role(u), (enum session_kind)kind, staff_aal3(s, u), &s->o.wish);
 }
@@ -383,7 +383,7 @@ static void put_notice(void *arg, const struct people_notice *n)
 static json_t *session_json(struct staff *s, const struct people_user *u,
 			    const struct people_session *p)
 {
-	struct limits l = staff_limits(s, u, p->kind);
+	struct limits l = person_limits(s, u, p->kind);
 	struct limits_times t = {p->made_ns, p->used_ns};
 	uint64_t now = staff_now(s), end = limits_end(&t, &l), overall = t.made_ns + l.overall_ns;
 	json_t *notices = json_array();
@@ -508,7 +508,7 @@ static bool identify_session(struct staff *s, const uint8_t hash[CRYPTO_HASH], c
 	    people_user_by_id(s->people, p->user, &s->user) < 0)
 		return no_session(e);
 	t = (struct limits_times){p->made_ns, p->used_ns};
-	l = staff_limits(s, &s->user, p->kind);
+	l = person_limits(s, &s->user, p->kind);
 	if (s->user.disabled || strcmp(p->boot, s->boot) != 0 || limits_over(&t, &l, now)) {
 		people_session_remove(s->people, hash);
 		return no_session(e);
@@ -620,7 +620,7 @@ static void put_session(void *arg, const struct people_session *p)
 
 	if (people_user_by_id(l->s->people, p->user, &u) < 0)
 		return;
-	limits = staff_limits(l->s, &u, p->kind);
+	limits = person_limits(l->s, &u, p->kind);
 	if (limits_over(&t, &limits, staff_now(l->s)))
 		return;
 	json_array_append_new(l->rows,

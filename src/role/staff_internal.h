@@ -72,7 +72,6 @@ void staff_notice(struct staff *s, const struct people_user *u, enum reason why,
 bool staff_enrolled(struct staff *s, const uint8_t user[PEOPLE_ID], unsigned *ret_set);
 /* Administrators who can sign in, but `but` (NULL: all). */
 unsigned staff_administrators(struct staff *s, const uint8_t *but);
-struct limits staff_limits(const struct staff *s, const struct people_user *u, int kind);
 enum people_role staff_role(const struct people_user *u);
 bool staff_attests(const struct staff *s); /* authenticators must prove who made them */
 bool staff_aal3(const struct staff *s, const struct people_user *u);
@@ -130,10 +129,6 @@ int staff_hash(struct staff *s, const struct call_asker *by, struct hasher_job *
 /* Too many try: how long to wait. -EAGAIN. */
 int show_slow_down(struct call_error *ret_error, uint64_t wait_ns);
 
-/* "webauthn": options, of a challenge. */
-json_t *staff_challenge(const struct ticket *t, const char *rp_id, json_t *allow);
-/* The credential in a factor's data. */
-bool staff_credential_read(const struct people_factor *f, struct webauthn_credential *ret_c);
 void staff_credential_write(const struct webauthn_credential *c, struct people_factor *f);
 
 #endif

@@ -138,17 +138,14 @@ static json_t *page(const json_t *found, const json_t *args, size_t from, size_t
 /* A cursor is the number of the first row that was not looked at. */
 static bool take_cursor(const json_t *args, size_t *ret_from, struct call_error *e)
 {
-	const char *text = call_text(args, "cursor");
-	char *end = NULL;
-	unsigned long n = text ? strtoul(text, &end, 10) : 0;
+	int64_t from = 0;
 
-	if (json_object_get(args, "cursor") &&
-	    (!text || !*text || *end || *text == '-' || n > (1ul << 20))) {
+	if (!call_cursor(args, 1 << 20, &from)) {
 		call_fail(e, 400, "call.argument", "An argument is not what it must be",
 			  "cursor: the value of 'next' of the page before");
 		return false;
 	}
-	*ret_from = n;
+	*ret_from = (size_t)from;
 	return true;
 }
 

@@ -115,7 +115,8 @@ int trail_note(struct keeper *k, const struct audit_entry *e)
 	return err;
 }
 
-struct audit_entry trail_entry(const struct call_asker *by)
+/* The part of an entry that says who asks and from where, borrowed from `by`. */
+static struct audit_entry entry_of(const struct call_asker *by)
 {
 	return (struct audit_entry){
 		.who = *by->user ? by->user : "nobody",
@@ -211,7 +212,7 @@ static uint64_t refusals(const char *what, const char *reason)
 void trail_act(struct keeper *k, const struct call_row *row, const struct call_asker *by,
 	       const json_t *args, const struct call_error *error)
 {
-	struct audit_entry e = trail_entry(by);
+	struct audit_entry e = entry_of(by);
 	char object[256];
 
 	object_of(args, object, sizeof(object));
@@ -277,18 +278,14 @@ static json_t *list(struct keeper *k, const struct call_asker *by, const json_t 
 	struct audit_query q = {.who = call_text(args, "who"),
 				.what = call_text(args, "what"),
 				.object = call_text(args, "object")};
-	const char *cursor = call_text(args, "cursor");
 	json_t *rows, *ok;
 	uint64_t next;
 	char text[24];
 
-	if (json_object_get(args, "cursor") &&
-	    (!cursor || !*cursor || strlen(cursor) > 18 || json_object_get(args, "before") ||
-	     strspn(cursor, "0123456789") != strlen(cursor)))
+	if (!call_cursor(args, INT64_MAX, &before) ||
+	    (json_object_get(args, "cursor") && json_object_get(args, "before")))
 		return call_fail(e, 400, "call.argument", "An argument is not what it must be",
 				 "cursor: `next` of the page before, and no `before` besides");
-	if (cursor)
-		before = strtoll(cursor, NULL, 10);
 	if (json_object_get(args, "before") && !call_number(args, "before", 0, INT64_MAX, &before))
 		return call_fail(e, 400, "call.arguments", "An argument is wrong",
 				 "before must be the number of an entry");

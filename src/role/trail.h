@@ -21,8 +21,6 @@ void trail_act(struct keeper *k, const struct call_row *row, const struct call_a
 	       const json_t *args, const struct call_error *error);
 /* Notes what an event of the parent's says, if it belongs there. */
 void trail_fact(struct keeper *k, const struct record *r);
-/* The part of an entry that says who asks and from where, borrowed from `by`. */
-struct audit_entry trail_entry(const struct call_asker *by);
 /* The checkpoint as text for `bedwarden status`; "" none. */
 const char *trail_broken(const struct keeper *k);
 

@@ -104,21 +104,19 @@ static json_t *give_log(struct keeper *k, const struct call_asker *by, struct ca
 json_t *trail_export(struct keeper *k, const struct call_asker *by, const json_t *args,
 		     struct call_error *e)
 {
-	const char *format = call_text(args, "format"), *cursor = call_text(args, "cursor");
+	const char *format = call_text(args, "format");
 	bool log = format && strcmp(format, "log") == 0;
-	int64_t limit = PAGE;
+	int64_t limit = PAGE, from = 1;
 
 	if (json_object_get(args, "format") && !log && (!format || strcmp(format, "dicom") != 0))
 		return call_bad(e, "format", "dicom or log");
 	if (json_object_get(args, "limit") && !call_number(args, "limit", 1, PAGE_MOST, &limit))
 		return call_bad(e, "limit", "a number from 1 to 500");
-	if (json_object_get(args, "cursor") &&
-	    (!cursor || !*cursor || strlen(cursor) > 18 ||
-	     strspn(cursor, "0123456789") != strlen(cursor) || strtoull(cursor, NULL, 10) == 0))
+	if (!call_cursor(args, INT64_MAX, &from) || from == 0)
 		return call_bad(e, "cursor", "the value of 'next' of the page before");
 	if (!k->trail)
 		return unreadable(e, 0);
 	if (log)
 		return give_log(k, by, e);
-	return give_messages(k, cursor ? strtoull(cursor, NULL, 10) : 1, (uint32_t)limit, e);
+	return give_messages(k, (uint64_t)from, (uint32_t)limit, e);
 }

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/ipc.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "role/rolling.h"
 #include "role/setup.h"
 #include "role/talks.h"
@@ -59,10 +60,9 @@ static char ipc_buf[IPC_BUF];
 
 static unsigned number_of(const char *text)
 {
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
+	uint64_t n;
 
-	if (*end || end == text || n > UINT32_MAX)
+	if (!number_read(text, 0, UINT32_MAX, &n))
 		fatal("'%s' is no number", text);
 	return (unsigned)n;
 }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/hex.h"
 #include "people/auth/base64url.h"
 #include "role/errands.h"
 
@@ -103,8 +104,7 @@ static struct upload *begin(struct keeper *k, const struct call_asker *by, struc
 		u->fd = -1;
 		return NULL;
 	}
-	for (unsigned i = 0; i < ID_BYTES; i++)
-		snprintf(u->id + 2 * i, 3, "%02x", id[i]);
+	hex_write(id, ID_BYTES, u->id);
 	snprintf(u->user, sizeof(u->user), "%s", by->user);
 	u->size = 0;
 	u->last_ns = clock_mono_ns();

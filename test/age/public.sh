@@ -3,7 +3,7 @@
 # it as an npm package; nothing of it is kept here, and what is not exactly the edition below is not used.
 # AGE_TESTKIT=FOLDER: the kit is there already.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bedwarden=${1:-build/bedwarden}
 edition=cctv-age@0.2.0
 sha512=d5f88601a5abfac9ea82ef3eb820bba8f780a40bae78e112113da7a4a7b41552d8f87b9ff8a9226bcf51c9bc7fba818d0a6977d528008e2408785398e0adcd7b

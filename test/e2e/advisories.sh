@@ -4,7 +4,7 @@
 # lived with is kept and audited; and the report shows it all, each figure by a command that gives it.
 # usage: test/e2e/advisories.sh [BINARY]
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwa$$
 spaces="gw sw pump hos"

@@ -5,7 +5,7 @@
 # file of the gateway's says anything of a patient who was named on the wire.
 # usage: test/e2e/archive.sh [BINARY]
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwa$$
 spaces="gw sw ana ct hos"
@@ -164,7 +164,7 @@ else not "each image is in the vault once: $(archived dicom/)"; tail -5 "$dir/lo
 vault get --class archive -C "$dir/out" >/dev/null
 sums() { find "$@" -type f -exec sha256sum {} + | cut -d' ' -f1 | sort; }
 check "messages byte for byte as they arrived" test "$(sums "$dir/out/archive/hl7")" = "$(sums "$dir/hl7-in")"
-for f in $(find "$dir/out/archive/dicom" -name '*.dcm'); do data_set "$f" | sha256sum; done | sort >"$dir/kept"
+find "$dir/out/archive/dicom" -name '*.dcm' | while read -r f; do data_set "$f" | sha256sum; done | sort >"$dir/kept"
 for f in "$dir"/dicom-in/*; do data_set "$f" | sha256sum; done | sort >"$dir/arrived"
 check "data sets byte for byte as they arrived" cmp "$dir/kept" "$dir/arrived"
 check "DCMTK reads every image" dcmdump -q "$dir"/out/archive/dicom/ct-1/*/*.dcm

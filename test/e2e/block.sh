@@ -5,7 +5,7 @@
 # usage: test/e2e/block.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwb$$
 spaces="gw sw ana hos"

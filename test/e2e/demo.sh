@@ -163,17 +163,21 @@ done
 "$bedwarden" demo --headless >/dev/null 2>&1 &
 demo=$!
 sleep 5
-left=/tmp/bedwarden-demo.$demo
-[ -d "$left" ]
+killed=/tmp/bedwarden-demo.$demo
+[ -d "$killed" ]
 say $? "demo: works in a folder of its own"
 kill -9 $demo
 wait $demo 2>/dev/null
 sleep 1
-! grep -lsq "$left" /proc/[0-9]*/cmdline
+! grep -lsq "$killed" /proc/[0-9]*/cmdline
 say $? "demo: killed, it leaves no process behind"
-timeout 20 "$bedwarden" demo --headless >/dev/null 2>&1
-[ ! -e "$left" ]
+"$bedwarden" demo --headless >/dev/null 2>&1 &
+demo=$!
+for _ in $(seq 100); do [ -e "$killed" ] && sleep 0.2; done
+[ ! -e "$killed" ]
 say $? "demo: the next one sweeps the killed one's folder"
+kill $demo
+wait $demo 2>/dev/null
 "$bedwarden" demo --seconds x >/dev/null 2>&1
 [ $? = 2 ]
 say $? "demo: wrong usage is exit code 2"

@@ -5,7 +5,7 @@
 # must propose the stranger.
 # usage: test/e2e/devices.sh [BINARY]
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwi$$
 spaces="gw sw mon str hos"
@@ -67,8 +67,8 @@ has() {
 	for pattern; do grep -qF -- "$pattern" <<<"$row" || return 1; done
 }
 wait_for() { # TEXT WHO PATTERN...
-	local text=$1 i; shift
-	for i in $(seq 80); do has "$@" && { ok "$text"; return; }; sleep 0.1; done
+	local text=$1; shift
+	for _ in $(seq 80); do has "$@" && { ok "$text"; return; }; sleep 0.1; done
 	not "$text"
 	ask devices --json --device "$1"
 }

@@ -5,7 +5,7 @@
 # usage: test/e2e/doors.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 ok() { echo "ok - doors: $*"; }
 not() { echo "not ok - doors: $*"; failed=1; }
@@ -35,7 +35,7 @@ relays:
   - {name: strict, listen: "127.0.0.1:6663", connect: "127.0.0.1:6664", tls: in}
   - {name: old, listen: "127.0.0.1:7009", connect: "127.0.0.1:6664", tls: in, tls12: yes}
 Y
-cd "$dir"
+cd "$dir" || exit 1
 "$bw" run -c bw.yaml >log 2>&1 &
 for _ in $(seq 100); do "$bw" pki show -c bw.yaml >ca.pem 2>/dev/null && grep -q BEGIN ca.pem && break; sleep 0.1; done
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout pump.key -out pump.csr -subj /CN=pump 2>/dev/null

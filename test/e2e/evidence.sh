@@ -5,7 +5,7 @@
 # usage: test/e2e/evidence.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwe$$
 spaces="gw sw ana hos"

@@ -9,7 +9,6 @@
 # gate_tool stands in for the daemon. Prints ok / not ok / skip lines; 1 if any failed.
 set -u
 tool=${GATE_TOOL:-$(dirname "$0")/../../build/test/gate-tool}
-here=$(cd "$(dirname "$0")" && pwd)
 p=bwfl$$
 tmp=$(mktemp -d /tmp/bedwarden-floor.XXXXXX)
 dir=$tmp/bpf/floor
@@ -138,6 +137,7 @@ def family(ip): return socket.AF_INET6 if ':' in ip else socket.AF_INET
 if what == 'echo':            # proto port: answers for ever
     if a[0] == 'udp':
         s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(('::', int(a[1])))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)  # what is lost is not to be lost here
         while True:
             d, who = s.recvfrom(65535); s.sendto(d, who)
     s = socket.create_server(('::', int(a[1])), family=socket.AF_INET6, dualstack_ipv6=True)

@@ -6,7 +6,7 @@
 # usage: test/e2e/gateway.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 load=$(realpath "$(dirname "$bw")/bench/bench-load")
 id=bwr$$
@@ -40,7 +40,7 @@ locked_in() { # COMMAND
 }
 holds_no_file() {
 	local p; p=$(pids "$1" | head -1) || return 1
-	! ls -l /proc/$p/fd | grep -E -- '-> /' | grep -vE '/dev/null|/dev/pts|/log$|pipe:'
+	! find "/proc/$p/fd" -mindepth 1 -printf '%l\n' | grep '^/' | grep -vE '^/dev/null|^/dev/pts|/log$'
 }
 
 gone() { # PIDS
@@ -211,7 +211,7 @@ run_ports() {
 
 	at sw ip link del uplink
 	soon "a port that vanishes is missing" says '"link":"missing"'
-	links_pinned() { [ "$(ls "$dir/bpf/bedwarden" | grep -c ^link_)" = "$1" ]; }
+	links_pinned() { [ "$(find "$dir/bpf/bedwarden" -name 'link_*' | wc -l)" = "$1" ]; }
 	soon "nothing of it stays pinned" links_pinned 1
 	plug_uplink
 	until_ms 15000 links_pinned 2 >/dev/null

@@ -7,7 +7,7 @@
 # usage: test/e2e/grants.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 py=$(realpath test/e2e/session.py)
 id=bwg$$
@@ -128,7 +128,7 @@ else
 fi
 
 sleep 3
-b=$(let_in request ssh)
+let_in request ssh >/dev/null
 ssh_opened=$(now_ms)
 at ws python3 "$py" open 10.93.0.11 22 64 >"$dir/ssh" &
 ssh=$!

@@ -6,7 +6,7 @@
 # usage: test/e2e/handover.sh [BINARY]   IDLE=N: how many that say nothing (1000)
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 [ "$(id -u)" = 0 ] || { echo "skip - handover: needs root for a network namespace"; exit 0; }
 for p in openssl python3; do command -v $p >/dev/null || { echo "skip - handover: $p is not there"; exit 0; }; done
@@ -30,5 +30,5 @@ relays:
   - {name: out, listen: "127.0.0.1:7003", connect: "127.0.0.1:6003", tls: out, from: [127.0.0.1], names: [lis.example]}
   - {name: hl7, listen: "127.0.0.1:7004", connect: "127.0.0.1:6001", tls: in, verify: server, app: hl7, allow: ["message_type=ORU^*"]}
 Y
-cd "$dir"
+cd "$dir" || exit 1
 exec timeout 200 python3 "$OLDPWD/test/e2e/handover.py" "$bw" "$dir" "${IDLE:-1000}"

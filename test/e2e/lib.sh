@@ -9,6 +9,7 @@ failed=0
 parent=
 
 ok() { echo "ok - $*"; }
+# shellcheck disable=SC2034 # the test's exit code
 not() { echo "not ok - $*"; failed=1; }
 # check TEXT CONDITION...: a command that must succeed.
 check() { local text=$1; shift; if "$@" >/dev/null 2>&1; then ok "$text"; else not "$text"; fi; }

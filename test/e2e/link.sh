@@ -6,7 +6,7 @@
 # usage: test/e2e/link.sh [BINARY]      CAPTURE="packet xdp" by default
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 load=$(realpath "$(dirname "$bw")/bench/bench-load")
 id=bwk$$
@@ -135,7 +135,7 @@ stream() {
 }
 settle() {
 	wait $s1 $s2; sleep 0.7
-	kill $(ip netns pids $id-srv) $(ip netns pids $id-vault) 2>/dev/null
+	{ ip netns pids $id-srv; ip netns pids $id-vault; } 2>/dev/null | xargs -r kill 2>/dev/null
 	wait $r1 $r2 2>/dev/null
 	lost=$(($(field sent.open sent) - $(field got.open received)))
 	lost_closed=$(($(field sent.closed sent) - $(field got.closed received)))

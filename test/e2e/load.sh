@@ -14,7 +14,7 @@ wire() {
 	for ns in open closed hos; do
 		at $ns ethtool -K e0 tso off gso off gro off >/dev/null 2>&1
 		for last in 1 11 12; do
-			at $ns ip neigh replace 10.91.0.$last lladdr 02:00:00:91:00:$(printf %02d $last) dev e0 nud permanent
+			at $ns ip neigh replace 10.91.0.$last lladdr "02:00:00:91:00:$(printf %02d $last)" dev e0 nud permanent
 		done
 	done
 }
@@ -73,7 +73,7 @@ field() { grep -o "\"$2\":[0-9]*" "$dir/$1" 2>/dev/null | head -1 | cut -d: -f2;
 settle() {
 	wait $s1 $s2 $s3
 	sleep 0.5
-	kill $(ip netns pids $id-hos) 2>/dev/null
+	ip netns pids "$id-hos" | xargs -r kill 2>/dev/null
 	wait $r1 $r2 $r3 2>/dev/null
 	lost=$(($(field sent.open sent) - $(field got.open received)))
 	lost_closed=$(($(field sent.closed sent) - $(field got.closed received)))

@@ -4,7 +4,7 @@
 # them, with no right left, and goes when it does not.
 # usage: test/e2e/people.sh [BINARY]
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwu$$
 spaces="gw sw mon hos"

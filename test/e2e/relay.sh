@@ -5,7 +5,7 @@
 # usage: test/e2e/relay.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 ok() { echo "ok - relay: $*"; }
 not() { echo "not ok - relay: $*"; failed=1; }
@@ -55,7 +55,7 @@ relays:
   - {name: crowd, listen: "127.0.0.1:7014", connect: "127.0.0.1:6668", tls: in, verify: server, connections: 12000}
   - {name: oneway, listen: "127.0.0.1:7008", connect: "127.0.0.1:6664", tls: in, verify: server}
 Y
-cd "$dir"
+cd "$dir" || exit 1
 
 # --- a hospital's own authority, beforehand -----------------------------------
 ec() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "$@" 2>/dev/null; }
@@ -378,10 +378,10 @@ input(type="imtcp" port="6514" address="127.0.0.1" ruleset="keep")
 input(type="imptcp" port="1515" address="127.0.0.1" ruleset="keep")
 C
 	rsyslogd -n -f syslog.conf -i "$dir/syslog.pid" >syslog.log 2>&1 &
-	sleep 1
+	for _ in $(seq 100); do [ "$(ss -ltnH '( sport = :6514 or sport = :1515 )' | wc -l)" -ge 2 ] && break; sleep 0.1; done
 	logger -T -n 127.0.0.1 -P 1514 --rfc5424=notime -t pump-clear one
 	printf '<13>1 - ward pump-tls - - - two\n' | sclient_quiet
-	for _ in $(seq 50); do [ "$(wc -l <syslog.out 2>/dev/null)" = 2 ] && break; sleep 0.1; done
+	for _ in $(seq 150); do [ "$(cat syslog.out 2>/dev/null | wc -l)" = 2 ] && break; sleep 0.1; done
 	check "syslog in the clear reaches rsyslog by TLS" grep -q '^pump-clear.*one' syslog.out
 	check "syslog by TLS reaches rsyslog in the clear" grep -q '^pump-tls.*two' syslog.out
 }

@@ -5,7 +5,7 @@
 # it can be had; who may not call does not get in; the updater is killed on the way.
 # usage: test/e2e/rollout.sh [BINARY]
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 agent=$(realpath "$(dirname "$bw")/agent/bedwarden-agent")
 pump=$(realpath test/e2e/pump.py)
@@ -38,7 +38,7 @@ wire() {
 	for ns in p1:e0 p2:e0 p3:e0 hos:br0 gw:m0; do
 		at ${ns%:*} ethtool -K ${ns#*:} tso off gso off gro off tx off >/dev/null 2>&1
 		for last in 1 2 11 12 14; do
-			at ${ns%:*} ip neigh replace 10.94.0.$last lladdr 02:00:00:94:00:$(printf %02d $last) dev ${ns#*:} nud permanent
+			at ${ns%:*} ip neigh replace 10.94.0.$last lladdr "02:00:00:94:00:$(printf %02d $last)" dev ${ns#*:} nud permanent
 		done
 	done
 }

@@ -4,7 +4,7 @@
 # usage: test/e2e/routed.sh [BINARY]      CAPTURE="packet xdp" by default
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwy$$
 spaces="ct a road b pacs"
@@ -179,6 +179,7 @@ whole() {
 	check "$capture: it is IPv6 that the listener sees" [ "$(seen "$dir/six.pcap" "ip6 and udp port 4789")" -gt 300 ]
 
 	# a calls, from wherever it is; b does not know where.
+	# shellcheck disable=SC2034 # policy reads them by name
 	own_a=10.94.1.1:4789 own_b=10.94.2.1:4789 to_a="" to_b=10.94.1.254:4790
 	mkfifo "$dir/move" 2>/dev/null
 	at road python3 "$dir/mover.py" <"$dir/move" >>"$dir/mover.log" 2>&1 &

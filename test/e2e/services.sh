@@ -7,7 +7,7 @@
 # usage: test/e2e/services.sh [BINARY]    capture=packet: without the kernel's floor; ONLY=ftp: that one
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 py=$(realpath test/e2e/services.py)
 session=$(realpath test/e2e/session.py)
@@ -157,8 +157,8 @@ whole() { if cmp -s "$2" "$3"; then ok "$1"; else not "$1"; fi; }
 # curl's own seconds, and quick: an opening that comes late costs TCP a whole one, every time; a machine that
 # does much else, once or twice.
 quick() { # TEXT CURL...
-	local text=$1 t i; shift
-	for i in 1 2 3; do
+	local text=$1 t; shift
+	for _ in 1 2 3; do
 		t=$(at ws curl -sS --max-time 10 -w '%{time_total}' "$@" 2>"$dir/err") || { not "$text: $(cat "$dir/err")"; return; }
 		[ "$(sed 's/\.//' <<<"${t:0:5}" | sed 's/^0*//')" -ge 950 ] 2>/dev/null || { ok "$text"; return; }
 	done

@@ -6,13 +6,12 @@
 # usage: test/e2e/update.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 load=$(realpath "$(dirname "$bw")/bench/bench-load")
 deaf=$(realpath "$(dirname "$bw")/test/deaf-release")
 id=bwu$$
 spaces="gw sw open closed hos"
-inside=
 
 . "$(dirname "$self")/lib.sh"
 . "$(dirname "$self")/load.sh"

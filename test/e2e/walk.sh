@@ -8,7 +8,7 @@
 # usage: test/e2e/walk.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 id=bww$$
 spaces="gw sw pump nurse hos ws beside"

@@ -4,7 +4,7 @@
 # nobody's: run it by boot.sh, in which it is the one that qemu emulates.
 # usage: test/kernel/boot.sh KERNEL test/kernel/clock.sh [BINARY]
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 id=bwc$$
 spaces="gw sw mon hos"

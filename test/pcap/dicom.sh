@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Conversations between real DICOM peers, for record.sh and test/e2e/dicom.sh.
 # Whoever sources this has `on NODE COMMAND...` and a folder in $work; the client
 # is node `dev` at 10.9.1.12, the server node `srv` at 10.9.0.5. What the peers

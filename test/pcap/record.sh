@@ -9,7 +9,7 @@
 # xvfb tigervnc-standalone-server tigervnc-tools vncsnapshot sip-tester bsdutils socat
 # usage: test/pcap/record.sh [CASE...]      needs root; tools: the programs below
 set -eu
-cd "$(dirname "$0")"
+cd "$(dirname "$0")" || exit 1
 p=bwrec-$$
 work=$(mktemp -d)
 nodes="dev evil sw gw srv"
@@ -423,4 +423,6 @@ cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dico
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp smb rdp vnc sip syslog"
 cases="$cases mqtt5 modbus snmp astm poct1a coap bacnet sdc"
 build
-for case in ${*:-$cases}; do record "$case"; done
+# shellcheck disable=SC2086 # words
+[ $# != 0 ] || set -- $cases
+for case; do record "$case"; done

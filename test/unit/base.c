@@ -1,11 +1,14 @@
 #include "unit.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/address.h"
 #include "base/digits.h"
 #include "base/event.h"
+#include "base/hex.h"
+#include "base/number.h"
 #include "base/sum.h"
 #include "base/hash.h"
 #include "base/reason.h"
@@ -280,6 +283,52 @@ static void hash_is_siphash_1_3(void **state)
 	assert_int_not_equal(hash_bytes(&key, in, 15), hash_bytes(&key, in, 14));
 }
 
+static void hex_goes_both_ways(void **state)
+{
+	static const uint8_t data[] = {0x00, 0x7f, 0xa0, 0xff};
+	uint8_t back[4] = {0};
+	char text[HEX_LEN(sizeof(data))];
+	size_t len = 0;
+
+	hex_write(data, sizeof(data), text);
+	assert_string_equal(text, "007fa0ff");
+	assert_int_equal(hex_read("007FA0ff", 8, back, sizeof(back), &len), 0);
+	assert_int_equal(len, 4);
+	assert_memory_equal(back, data, 4);
+	assert_int_equal(hex_read("007fa0ff", 8, back, 3, &len), -EINVAL);
+	assert_int_equal(hex_read("007", 3, back, 4, &len), -EINVAL);
+	assert_int_equal(hex_read("0g", 2, back, 4, &len), -EINVAL);
+	assert_int_equal(hex_read("", 0, back, 4, &len), 0);
+	assert_int_equal(len, 0);
+	assert_true(hex_read_small((struct bytes){(const uint8_t *)text, 8}, back, 4));
+	assert_false(hex_read_small((struct bytes){(const uint8_t *)"007Fa0ff", 8}, back, 4));
+	assert_false(hex_read_small((struct bytes){(const uint8_t *)text, 6}, back, 4));
+	assert_false(hex_read_small((struct bytes){(const uint8_t *)"007fa0f/", 8}, back, 4));
+}
+
+static void a_number_is_digits_within_its_bounds(void **state)
+{
+	static const char *const none[] = {"",
+					   " 1",
+					   "1 ",
+					   "+1",
+					   "-1",
+					   "0x1",
+					   "1e2",
+					   "18446744073709551616",
+					   "99999999999999999999999"};
+	uint64_t n = 7;
+
+	assert_false(number_read(NULL, 0, UINT64_MAX, &n));
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+		assert_false(number_read(none[i], 0, UINT64_MAX, &n));
+	assert_false(number_read("4", 5, 6, &n));
+	assert_false(number_read("7", 5, 6, &n));
+	assert_int_equal(n, 7);
+	assert_true(number_read("18446744073709551615", 0, UINT64_MAX, &n) && n == UINT64_MAX);
+	assert_true(number_read("005", 5, 6, &n) && n == 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +336,8 @@ int main(void)
 		cmocka_unit_test(sub_reader_is_confined),
 		cmocka_unit_test(writer_refuses_overflow),
 		cmocka_unit_test(json_is_valid_whatever_a_peer_sends),
+		cmocka_unit_test(hex_goes_both_ways),
+		cmocka_unit_test(a_number_is_digits_within_its_bounds),
 		cmocka_unit_test(json_says_when_it_does_not_fit),
 		cmocka_unit_test(json_texts_are_whole_at_any_length),
 		cmocka_unit_test(digits_are_those_of_printf),

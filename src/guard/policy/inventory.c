@@ -460,13 +460,6 @@ uint32_t inventory_count(const struct inventory *inv)
 	return inv->count;
 }
 
-void inventory_each(const struct inventory *inv, void (*fn)(void *arg, const struct machine *m),
-		    void *arg)
-{
-	for (uint32_t i = inv->newest; i != NONE; i = inv->machines[i].older)
-		fn(arg, &inv->machines[i]);
-}
-
 unsigned inventory_reasons(const struct inventory *inv, const struct machine *m,
 			   char ret_reasons[MACHINE_REASONS][128])
 {

@@ -112,9 +112,6 @@ void inventory_flush(struct inventory *inv, uint64_t wall_ns);
 const struct machine *inventory_find(const struct inventory *inv, uint32_t segment,
 				     const uint8_t mac[6]);
 uint32_t inventory_count(const struct inventory *inv);
-/* The latest seen first. */
-void inventory_each(const struct inventory *inv, void (*fn)(void *arg, const struct machine *m),
-		    void *arg);
 
 /* Why the profile is likely, one text a reason. How many, at most MACHINE_REASONS. */
 unsigned inventory_reasons(const struct inventory *inv, const struct machine *m,

@@ -167,8 +167,3 @@ bool echo_sample(struct echo *e, int32_t value, uint32_t period_ns, struct echo_
 	}
 	return is_summit(e) && summit(e, ret_f);
 }
-
-bool echo_lasts(const struct echo *e)
-{
-	return e->found && e->missed <= MISSES && seconds(e, e->count - e->run_last) < SPAN_S;
-}

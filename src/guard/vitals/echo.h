@@ -49,7 +49,5 @@ void echo_init(struct echo *e);
 void echo_break(struct echo *e);
 /* True where this sample completes four seconds that were here before, and every four seconds more. */
 bool echo_sample(struct echo *e, int32_t value, uint32_t period_ns, struct echo_finding *ret_f);
-/* Is a run that was found still going on? */
-bool echo_lasts(const struct echo *e);
 
 #endif

@@ -114,14 +114,10 @@ void tell_number(struct vitals_finding *f, const char *name, double n);
 void tell_text(struct vitals_finding *f, const char *name, const char *text);
 void tell_end(struct vitals *v, struct vitals_finding *f);
 
-/* The wave of a monitor; taken from the pool where it is new. NULL where the monitor has too many. */
-struct wave *wave_get(struct vitals *v, struct vitals_monitor *m, uint16_t code);
 /* Gives its waves back. */
 void wave_release(struct vitals *v, struct vitals_monitor *m);
 /* Beats a minute as counted from a live wave of that kind; 0: none. */
 double wave_rate(const struct vitals_monitor *m, enum param_kind kind);
-/* The monitor has said lately that it cannot measure such waves. */
-bool wave_is_inop(const struct vitals_monitor *m, enum param_kind kind);
 
 /* Says what a message's place gives to say. False where it is not to be read. */
 bool place_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_place *p);

@@ -32,7 +32,8 @@ static struct wave *from_pool(struct vitals *v)
 	return w;
 }
 
-struct wave *wave_get(struct vitals *v, struct vitals_monitor *m, uint16_t code)
+/* The wave of a monitor; taken from the pool where it is new. NULL where the monitor has too many. */
+static struct wave *get(struct vitals *v, struct vitals_monitor *m, uint16_t code)
 {
 	struct wave **free_slot = NULL, *w;
 
@@ -67,14 +68,15 @@ void wave_release(struct vitals *v, struct vitals_monitor *m)
 	}
 }
 
-bool wave_is_inop(const struct vitals_monitor *m, enum param_kind kind)
+/* The monitor has said lately that it cannot measure such waves. */
+static bool is_inop(const struct vitals_monitor *m, enum param_kind kind)
 {
 	return m->inop_ns[kind] && m->arrival_ns - m->inop_ns[kind] < INOP_NS;
 }
 
 static bool is_off(const struct vitals_monitor *m, const struct wave *w)
 {
-	return (w->off_ns && m->arrival_ns - w->off_ns < OFF_NS) || wave_is_inop(m, w->kind);
+	return (w->off_ns && m->arrival_ns - w->off_ns < OFF_NS) || is_inop(m, w->kind);
 }
 
 double wave_rate(const struct vitals_monitor *m, enum param_kind kind)
@@ -245,7 +247,7 @@ static void judge_lead(struct vitals *v, struct vitals_monitor *m, const struct 
 
 void vitals_wave(struct vitals *v, struct vitals_monitor *m, const struct vitals_wave *in)
 {
-	struct wave *w = wave_get(v, m, in->code);
+	struct wave *w = get(v, m, in->code);
 
 	if (!w)
 		return;

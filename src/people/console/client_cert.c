@@ -9,6 +9,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "base/hex.h"
+
 /* All of the authorities or none: who is missing would be kept out without a word. */
 static int read_authorities(BIO *in, X509_STORE *store, STACK_OF(X509_NAME) * names)
 {
@@ -77,8 +79,7 @@ bool client_cert_text(const SSL *ssl, char ret_text[CLIENT_CERT_TEXT])
 
 	if (!x || X509_digest(x, EVP_sha256(), hash, &len) != 1 || len * 2 != CLIENT_CERT_PRINT)
 		return false;
-	for (unsigned i = 0; i < len; i++)
-		snprintf(ret_text + 2 * i, 3, "%02x", hash[i]);
+	hex_write(hash, len, ret_text);
 	ret_text[CLIENT_CERT_PRINT] = ' ';
 	write_subject(x, ret_text + CLIENT_CERT_PRINT + 1,
 		      CLIENT_CERT_TEXT - CLIENT_CERT_PRINT - 1);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/json.h"
 
 static const char *const states[TALK_STATES] = {
@@ -225,10 +226,9 @@ size_t talk_write_report(const struct talk_report *r, uint8_t ret_data[TALK_MAX 
 
 static void put_hash(struct json *j, const uint8_t hash[32])
 {
-	char hex[65];
+	char hex[HEX_LEN(32)];
 
-	for (unsigned i = 0; i < 32; i++)
-		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	hex_write(hash, 32, hex);
 	json_str(j, "sha256", hex);
 }
 

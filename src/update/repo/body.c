@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "update/tuf/metadata.h"
 
 #define SPEC "1.0.31"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "base/hex.h"
 #include "update/repo/body.h"
 #include "update/repo/folder.h"
 #include "update/tuf/local.h"

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/secret.h"
 #include "seal/age/age.h"
 #include "seal/age/identity.h"

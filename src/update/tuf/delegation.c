@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "base/hex.h"
 #include "update/tuf/glob.h"
 
 #define BITS_MAX 32

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 static const struct {
 	const char *name;
 	size_t len;
@@ -19,42 +21,6 @@ struct hashing {
 	uint64_t seen;
 	EVP_MD_CTX *md[HASH_KINDS];
 };
-
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-int hex_read(const char *text, size_t text_len, uint8_t *ret_data, size_t max, size_t *ret_len)
-{
-	if (text_len % 2 || text_len / 2 > max)
-		return -EINVAL;
-	for (size_t i = 0; i < text_len; i += 2) {
-		int high = digit(text[i]), low = digit(text[i + 1]);
-
-		if (high < 0 || low < 0)
-			return -EINVAL;
-		ret_data[i / 2] = (uint8_t)(high << 4 | low);
-	}
-	*ret_len = text_len / 2;
-	return 0;
-}
-
-void hex_write(const void *data, size_t len, char *ret_text)
-{
-	static const char digits[] = "0123456789abcdef";
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++) {
-		ret_text[2 * i] = digits[p[i] >> 4];
-		ret_text[2 * i + 1] = digits[p[i] & 15];
-	}
-	ret_text[2 * len] = 0;
-}
 
 static int read_hashes(const json_t *hashes, struct tuf_file *f)
 {

@@ -38,9 +38,4 @@ bool hashing_fits(struct hashing *h);
 /* The same of bytes at hand; also true where `f` says neither. */
 bool tuf_file_fits(const struct tuf_file *f, struct bytes data);
 
-/* Two digits a byte, both cases. 0 and the length; -EINVAL for anything else, or longer than max. */
-int hex_read(const char *text, size_t text_len, uint8_t *ret_data, size_t max, size_t *ret_len);
-/* Small letters and a zero: 2 * len + 1 bytes. */
-void hex_write(const void *data, size_t len, char *ret_text);
-
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "update/tuf/hash.h"
 
 #define RSA_BITS_MIN 2048

@@ -12,6 +12,7 @@
 
 #include "base/crypto.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/newfile.h"
 #include "update/tuf/hash.h"
 #include "update/tuf/source.h"

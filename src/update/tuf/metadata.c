@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/hex.h"
 #include "update/tuf/canon.h"
 #include "update/tuf/delegation.h"
 #include "update/tuf/key.h"

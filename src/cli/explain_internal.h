@@ -1,0 +1,59 @@
+#ifndef BEDWARDEN_CLI_EXPLAIN_INTERNAL_H
+#define BEDWARDEN_CLI_EXPLAIN_INTERNAL_H
+/*
+ * What the parts of cli/explain.h share: the policy that is being explained, the lines of a
+ * device as the file had them, and what is probably not meant.
+ */
+#include "cli/explain.h"
+
+struct explaining {
+	const struct config *c;
+	const struct policy *p;
+	const struct gate_device *devices;
+	const struct gate_rule *rules;
+	uint32_t device_count, rule_count;
+	uint64_t *roles; /* of each host */
+};
+
+extern const char *const explain_modes[]; /* of a segment or device, by enum gate_mode */
+/* The profile that it names; NULL none. */
+const struct config_profile *explain_profile(const struct config *c, const struct config_device *d);
+
+/* --- explain_line.c --------------------------------------------------------------- */
+
+/* A text that grows by pieces, each but the first behind a separator; cut where it is full. */
+struct pieces {
+	char text[1024];
+	size_t len;
+};
+__attribute__((format(printf, 3, 4))) void piece_add(struct pieces *p, const char *separator,
+						     const char *fmt, ...);
+
+/* The lines of the file come apart into rows, one a port and peer; this puts them together again. */
+struct line {
+	const char *service;
+	const char *messages;
+	struct gate_rule rule; /* the first */
+	struct pieces ports, peers;
+	uint32_t next; /* the row behind it */
+};
+
+/* The line whose first row is `i` of the device's rows, which end before `end`. */
+void explain_line(const struct explaining *x, uint32_t i, uint32_t end, struct line *ret_line);
+void explain_line_text(FILE *out, const struct line *l);
+json_t *explain_line_json(const struct line *l);
+
+/* --- explain_messages.c: a rule's text about messages (guard/policy/message.h) ---------- */
+
+/* Nothing is said where anything may be spoken. */
+void explain_messages(FILE *out, const char *text);
+/* {"app": "hl7", "control": false, "allow": {"message_type": ["ORU^R01"]}}; null: anything. */
+json_t *explain_messages_json(const char *text);
+
+/* --- explain_warning.c: what is probably not meant ------------------------------------ */
+
+/* Each is one sentence for a person. */
+typedef void (*explain_warn_fn)(void *arg, const char *text);
+void explain_warnings(const struct explaining *x, explain_warn_fn fn, void *arg);
+
+#endif

@@ -1,0 +1,116 @@
+#include "cli/explain_internal.h"
+
+#include <string.h>
+
+/* A rule's text about messages (guard/policy/message.h), taken apart. */
+struct spoken {
+	char app[32]; /* "" any */
+	bool no_control;
+	const char *lines; /* the first behind the app's, or its end */
+};
+
+static size_t line_len(const char *line)
+{
+	return strcspn(line, "\n");
+}
+
+static const char *behind(const char *line)
+{
+	line += line_len(line);
+	return *line ? line + 1 : line;
+}
+
+/* The next "member=pattern" from `line` on, NULL none is left. */
+static const char *next_pattern(const char *line)
+{
+	while (*line && (line_len(line) == 10 && !memcmp(line, "control=no", 10)))
+		line = behind(line);
+	return *line ? line : NULL;
+}
+
+static void take_apart(const char *text, struct spoken *ret_s)
+{
+	size_t len = line_len(text) < sizeof(ret_s->app) ? line_len(text) : sizeof(ret_s->app) - 1;
+
+	memcpy(ret_s->app, text, len);
+	ret_s->app[len] = 0;
+	ret_s->lines = behind(text);
+	ret_s->no_control = false;
+	for (const char *line = ret_s->lines; *line; line = behind(line))
+		ret_s->no_control |= line_len(line) == 10 && !memcmp(line, "control=no", 10);
+}
+
+static bool is_of(const char *line, const char *member, size_t len)
+{
+	return strncmp(line, member, len) == 0 && line[len] == '=';
+}
+
+/* Was the member of this line named by one before it? */
+static bool is_repeated(const struct spoken *s, const char *line)
+{
+	size_t len = strcspn(line, "=");
+
+	for (const char *l = next_pattern(s->lines); l && l < line; l = next_pattern(behind(l)))
+		if (is_of(l, line, len))
+			return true;
+	return false;
+}
+
+/* "message_type ORU^R01 or ACK" */
+static void print_member(FILE *out, const char *first)
+{
+	size_t len = strcspn(first, "=");
+	unsigned said = 0;
+
+	fprintf(out, "%.*s", (int)len, first);
+	for (const char *l = first; l; l = next_pattern(behind(l)))
+		if (is_of(l, first, len))
+			fprintf(out, "%s %.*s", said++ ? " or" : "", (int)(line_len(l) - len - 1),
+				l + len + 1);
+}
+
+void explain_messages(FILE *out, const char *text)
+{
+	struct spoken s;
+	unsigned said = 0;
+
+	take_apart(text, &s);
+	if (!*s.app)
+		return;
+	fprintf(out, "      only %s is spoken there", s.app);
+	for (const char *l = next_pattern(s.lines); l; l = next_pattern(behind(l))) {
+		if (is_repeated(&s, l))
+			continue;
+		fputs(said++ ? ", and " : "; messages: ", out);
+		print_member(out, l);
+	}
+	if (s.no_control)
+		fputs("; nothing that changes a device", out);
+	fputc('\n', out);
+}
+
+json_t *explain_messages_json(const char *text)
+{
+	json_t *allow = json_object(), *list;
+	struct spoken s;
+	char member[64];
+
+	take_apart(text, &s);
+	for (const char *l = *s.app ? next_pattern(s.lines) : NULL; l;
+	     l = next_pattern(behind(l))) {
+		size_t len = strcspn(l, "=");
+
+		snprintf(member, sizeof(member), "%.*s", (int)len, l);
+		list = json_object_get(allow, member);
+		if (!list) {
+			list = json_array();
+			json_object_set_new(allow, member, list);
+		}
+		json_array_append_new(list, json_stringn(l + len + 1, line_len(l) - len - 1));
+	}
+	if (!*s.app) {
+		json_decref(allow);
+		return json_null();
+	}
+	return json_pack("{s:s, s:b, s:o}", "app", s.app, "control", !s.no_control, "allow", allow);
+}
