@@ -38,6 +38,7 @@ unit() {
 pcap() {
 	count test/pcap/run.sh build-asan/bedwarden
 	count test/pcap/inspect.sh build-asan/bedwarden
+	count test/pcap/recut.py build-asan/bedwarden
 	count test/pcap/learn.sh build-asan/bedwarden
 	count test/pcap/real.sh build-asan/bedwarden
 	count test/pcap/tshark.sh build-asan/bedwarden

@@ -243,6 +243,9 @@ struct outline *outline_read(struct bytes text, struct errors *e)
 	yaml_parser_t parser;
 	bool good;
 
+	/* YAML 1.2 §5.2: it may begin with a byte order mark, as some editors have it. */
+	if (text.len >= 3 && !memcmp(text.data, "\xef\xbb\xbf", 3))
+		text = (struct bytes){text.data + 3, text.len - 3};
 	if (!text.len) {
 		errors_add(e, 1, 1, "the file is empty");
 		free(b.o);

@@ -216,34 +216,32 @@ static bool start_talk(struct sessions *s, struct session *n, const struct proto
 
 /* Streams */
 
-/* Is this how messages of the protocol begin that the flow should speak? */
-static const struct proto *begun(const struct sessions *s, const struct proto_input *in,
-				 bool *ret_undecided)
-{
-	const struct proto *p = s->o.expected(s->o.arg, s->flow);
-	enum parse got = p ? p->probe(in) : PARSE_BAD;
-
-	*ret_undecided = got == PARSE_MORE;
-	return got == PARSE_OK ? p : NULL;
-}
-
 /* Nobody knows the protocol yet. True where the end's bytes may be read by a talk now. */
 static bool identify(struct sessions *s, struct session *n, const struct proto_input *in)
 {
 	struct flow *f = s->flow;
-	const struct proto *p;
-	bool undecided;
+	const struct proto *p = NULL, *expected = NULL;
+	bool undecided = false;
 
 	if (!in->data.len || f->session_flags & FAILED(in->end))
 		return false;
-	p = n->awaited[in->end] ? begun(s, in, &undecided) : talk_identify(in, &undecided);
+	if (!n->awaited[in->end])
+		p = talk_identify(in, &undecided);
 	n->awaited[in->end] = false;
+	/* Picked up in its middle it may be what it should be all the same, once a message begins. */
+	if (!p && in->midstream && s->o.expected)
+		expected = s->o.expected(s->o.arg, f);
+	if (expected) {
+		enum parse got = expected->probe(in);
+
+		undecided = got == PARSE_MORE;
+		p = got == PARSE_OK ? expected : NULL;
+	}
 	if (p)
 		return start_talk(s, n, p);
 	if (undecided && !in->last && in->data.len < IDENTIFY_BYTES)
 		return false;
-	/* Picked up in its middle it may be what it should be all the same, once a message begins. */
-	if (in->midstream && s->o.expected && s->o.expected(s->o.arg, f)) {
+	if (expected) {
 		n->awaited[in->end] = true;
 		return false;
 	}

@@ -71,6 +71,23 @@ static void what_is_given_counts(void **state)
 	config_free(c);
 }
 
+#define BOM "\xef\xbb\xbf"
+
+/* Editors that set it, or end lines by CR LF, change nothing of what is read. */
+static void a_byte_order_mark_is_no_mistake(void **state)
+{
+	struct config_error errors[32];
+	size_t count;
+	struct config *c = parse(BOM "segments:\r\n  - {name: icu, ward: w, hospital: h}\r\n"
+				     "gateway:\r\n  name: \"a\\u00e4\"\r\n",
+				 errors, &count);
+
+	assert_int_equal(count, 0);
+	assert_non_null(c);
+	assert_string_equal(c->gateway.name, "a\xc3\xa4");
+	config_free(c);
+}
+
 /* One mistake each: where it must be found, and what must be said of it. */
 static const struct mistake {
 	const char *text;
@@ -78,6 +95,8 @@ static const struct mistake {
 	const char *says;
 } mistakes[] = {
 	{"", 1, 1, "the file is empty"},
+	{BOM, 1, 1, "the file is empty"},
+	{BOM SEGMENT "gateway: {flows: x}\n", 2, 18, "expected a number"},
 	{"segments: [", 2, 1, "not YAML"},
 	{"segments:\n\t- x\n", 2, 1, "not YAML"},
 	{"segments:\n  \"\xff\"\n", 2, 4, "not YAML: invalid leading UTF-8 octet"},
@@ -349,6 +368,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_filled_in),
 		cmocka_unit_test(what_is_given_counts),
+		cmocka_unit_test(a_byte_order_mark_is_no_mistake),
 		cmocka_unit_test(every_mistake_has_its_place),
 		cmocka_unit_test(all_mistakes_are_found_at_once),
 		cmocka_unit_test(a_profiles_own_mistakes_name_its_file),

@@ -597,6 +597,12 @@ static void a_forbidden_message_does_not_pass_midstream(void **state)
 	assert_false(send(w, 0, 7039 + sizeof(ORU REST) - 1, 5000, ORM REST));
 	wire_free(w);
 
+	/* which another protocol's beginning might be */
+	w = wire_new("enforce", "closed", HL7);
+	assert_true(send(w, 0, 7000, 5000, "O"));
+	assert_false(send(w, 0, 7001, 5000, ORM REST));
+	wire_free(w);
+
 	w = wire_new("enforce", "closed", HL7);
 	assert_true(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
 	assert_false(send(w, 0, 7024, 5000, ORM REST));

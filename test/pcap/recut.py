@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""usage: recut.py BEDWARDEN [CASE...]
+
+TCP promises no borders: every conversation of the captures here says the same
+when its segments are cut into single bytes, and when they are cut at random and
+swapped. Only a capture's own times, counts and checksums may differ.
+"""
+import glob
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+
+ETHERNET, TCP = 1, 6
+SYN_RST_URG = 0x26
+# What tells when or how it came rather than what was said.
+UNLIKE = {'timestamp', 'flow_id', 'latency_us', 'packets', 'bytes', 'first', 'last', 'unsaid', 'seconds'}
+TOLD = {'flow', 'stats', 'inventory', 'exposure'}
+HEADER = struct.pack('<IHHiIII', 0xa1b23c4d, 2, 4, 0, 0, 262144, ETHERNET)
+
+
+def records(data):
+    """(nanoseconds, frame) of a little-endian pcap or pcapng; None where it is another kind."""
+    magic = data[:4]
+    if magic in (b'\xd4\xc3\xb2\xa1', b'\x4d\x3c\xb2\xa1'):
+        unit = 1000 if magic[0] == 0xd4 else 1
+        if struct.unpack('<I', data[20:24])[0] != ETHERNET:
+            return None
+        found, at = [], 24
+        while at + 16 <= len(data):
+            sec, part, have, wire = struct.unpack('<IIII', data[at:at + 16])
+            found.append((sec * 10**9 + part * unit, data[at + 16:at + 16 + have], wire))
+            at += 16 + have
+        return found
+    if magic != b'\x0a\x0d\x0d\x0a' or data[8:12] != b'\x4d\x3c\x2b\x1a':
+        return None
+    found, units, at = [], [], 0
+    while at + 12 <= len(data):
+        kind, size = struct.unpack('<II', data[at:at + 8])
+        body = data[at + 8:at + size - 4]
+        if kind == 1:
+            if struct.unpack('<H', body[:2])[0] != ETHERNET:
+                return None
+            units.append(1 if b'\x09\0\1\0\x09' in body else 1000)
+        elif kind == 6:
+            interface, high, low, have, wire = struct.unpack('<IIIII', body[:20])
+            found.append(((high << 32 | low) * units[interface], body[20:20 + have], wire))
+        at += size
+    return found
+
+
+def checksum(data):
+    data += b'\0' * (len(data) % 2)
+    total = sum(struct.unpack('>%dH' % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def segment(frame, at):
+    """Where IP's header, TCP's and the payload begin and end; None where there is no whole one."""
+    kind = frame[12:14]
+    while kind in (b'\x81\0', b'\x88\xa8'):
+        kind, at = frame[at + 2:at + 4], at + 4
+    if kind == b'\x08\0' and frame[at + 9] == TCP and not struct.unpack('>H', frame[at + 6:at + 8])[0] & 0x3fff:
+        ip, tcp = at, at + (frame[at] & 15) * 4
+        end = ip + struct.unpack('>H', frame[ip + 2:ip + 4])[0]
+    elif kind == b'\x86\xdd' and frame[at + 6] == TCP:
+        ip, tcp = at, at + 40
+        end = tcp + struct.unpack('>H', frame[ip + 4:ip + 6])[0]
+    else:
+        return None
+    return (ip, tcp, tcp + (frame[tcp + 12] >> 4) * 4, end) if tcp + 20 <= end <= len(frame) else None
+
+
+def cut(frame, sizes):
+    """The frames that carry the same payload in pieces."""
+    at = segment(frame, 14) if len(frame) > 34 else None
+    if not at:
+        return [frame]
+    ip, tcp, begin, end = at
+    payload = frame[begin:end]
+    if len(payload) < 2 or frame[tcp + 13] & SYN_RST_URG:
+        return [frame]
+    seq = struct.unpack('>I', frame[tcp + 4:tcp + 8])[0]
+    frames, done = [], 0
+    while done < len(payload):
+        piece = payload[done:done + next(sizes)]
+        last = done + len(piece) == len(payload)
+        head = bytearray(frame[tcp:begin])
+        head[4:8] = struct.pack('>I', (seq + done) & 0xffffffff)
+        head[13] &= 0xff if last else 0xfe  # FIN only behind all
+        head[16:18] = b'\0\0'
+        outer = bytearray(frame[ip:tcp])
+        size = len(head) + len(piece)
+        if outer[0] >> 4 == 4:
+            pseudo = bytes(outer[12:20]) + struct.pack('>BBH', 0, TCP, size)
+            outer[2:4] = struct.pack('>H', len(outer) + size)
+            outer[10:12] = b'\0\0'
+            outer[10:12] = struct.pack('>H', checksum(bytes(outer)))
+        else:
+            pseudo = bytes(outer[8:40]) + struct.pack('>II', size, TCP)
+            outer[4:6] = struct.pack('>H', size)
+        head[16:18] = struct.pack('>H', checksum(pseudo + bytes(head) + piece))
+        frames.append(frame[:ip] + bytes(outer) + bytes(head) + piece)
+        done += len(piece)
+    return frames
+
+
+def single():
+    while True:
+        yield 1
+
+
+def at_random(seed):
+    dice = random.Random(seed)
+    while True:
+        yield dice.randrange(1, 40)
+
+
+def swap(frames):
+    """Every other pair the other way round, but for the last, which may bear the FIN."""
+    for i in range(0, len(frames) - 2, 2):
+        frames[i], frames[i + 1] = frames[i + 1], frames[i]
+    return frames
+
+
+def write(path, found, sizes, order):
+    with open(path, 'wb') as f:
+        f.write(HEADER)
+        for time, frame, _ in found:
+            for piece in order(cut(frame, sizes)):
+                f.write(struct.pack('<IIII', time // 10**9, time % 10**9, len(piece), len(piece)) + piece)
+
+
+def without(value):
+    if isinstance(value, dict):
+        return {k: without(v) for k, v in value.items() if k not in UNLIKE}
+    return [without(v) for v in value] if isinstance(value, list) else value
+
+
+def said(bedwarden, path):
+    out = subprocess.run([bedwarden, 'inspect', '-r', path], capture_output=True, check=False)
+    events = [json.loads(line) for line in out.stdout.splitlines()]
+    return sorted(json.dumps(without(e), sort_keys=True) for e in events
+                  if e['event_type'] not in TOLD and e.get('anomaly', {}).get('event') != 'tcp.checksum')
+
+
+def main():
+    bedwarden = os.path.realpath(sys.argv[1])
+    os.chdir(os.path.dirname(os.path.abspath(__file__)))
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'recut.pcap')
+        for case in sys.argv[2:] or sorted(glob.glob('*/input.pcap')):
+            with open(case, 'rb') as f:
+                found = records(f.read())
+            # What a capture cut off cannot be cut up; a second copy that differs has no one text.
+            if not found or any(wire != len(frame) for _, frame, wire in found):
+                continue
+            if not any(len(cut(frame, single())) > 1 for _, frame, _ in found):
+                continue
+            want = said(bedwarden, case)
+            for name, sizes, order in (('into single bytes', single(), list), ('at random, swapped', at_random(1), swap)):
+                write(path, found, sizes, order)
+                got = said(bedwarden, path)
+                if got == want:
+                    print('ok - %s %s says the same' % (case.split('/')[0], name))
+                    continue
+                failed = True
+                print('not ok - %s %s says something else' % (case.split('/')[0], name))
+                for line in sorted(set(want) ^ set(got))[:4]:
+                    print('<' if line in want else '>', line[:300])
+    sys.exit(failed)
+
+
+if __name__ == '__main__':
+    main()
