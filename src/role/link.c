@@ -299,10 +299,13 @@ static void stop(struct link *l, const struct ipc_message *m)
 	uint32_t how;
 
 	l->stop = ipc_u32(m, &how) ? how : SETUP_STOP_ALONE;
-	if (l->stop == SETUP_STOP_REST)
-		peers_rest(l->peers);
-	else
+	if (l->stop != SETUP_STOP_REST) {
 		l->stopping = true;
+		return;
+	}
+	peers_rest(l->peers);
+	if (ipc_send(l->parent, IPC_READY, 0, (struct bytes){0}, -1) < 0)
+		l->stopping = true; /* nobody hears that guards may go */
 }
 
 static void from_parent(struct link *l, struct ipc_message *m)

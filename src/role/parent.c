@@ -39,6 +39,7 @@ static const struct ipc_right rights[] = {
 #define READY_PATIENCE_NS (10 * NSEC_PER_SEC)
 #define GUARD_STOP_MS	  2000
 #define KEEPER_STOP_MS	  5000
+#define REST_MS		  500
 #define FILES_MAX	  262144
 /* A link's state is only true a moment after the notice of its change. */
 #define PORTS_SETTLE_NS (50 * NSEC_PER_MSEC)
@@ -489,6 +490,17 @@ static void stop_role(struct gateway *g, struct loop *l, enum role_id role, unsi
 	}
 }
 
+/* What peers send is the heir's from here on: no guard of ours reads what the link would open. */
+static void rest_link(struct gateway *g, struct loop *l, struct member *link)
+{
+	uint64_t end = clock_mono_ns() + REST_MS * NSEC_PER_MSEC, now;
+
+	link->child.ready = false;
+	send_stop(link, SETUP_STOP_REST);
+	while (!link->child.ready && link->child.sock >= 0 && (now = clock_mono_ns()) < end)
+		turn(g, l, until(end, now));
+}
+
 /*
  * The keeper last, for it stores what the others say. Where an heir takes the sealed links over, the
  * link outlives guards, whose last frames it seals, and leaves to the heir what no guard reads any more.
@@ -501,7 +513,7 @@ static void stop_all(struct gateway *g, struct loop *l)
 	notify_say("STOPPING=1");
 	for (unsigned role = ROLE_COUNT; role-- > 0;) {
 		if (role == ROLE_GUARD && heir)
-			send_stop(link, SETUP_STOP_REST);
+			rest_link(g, l, link);
 		if (role == ROLE_KEEPER && heir)
 			stop_role(g, l, ROLE_LINK, GUARD_STOP_MS);
 		if (role == ROLE_KEEPER && keeper->child.ready)

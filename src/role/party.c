@@ -117,18 +117,18 @@ static void put_back(struct party *y, uint8_t *data)
 		y->spare[y->spares++] = (uint32_t)(data - y->memory) / SHARE_CHUNK * SHARE_CHUNK;
 }
 
-bool party_has_room(struct peers *ps)
+unsigned party_room(struct peers *ps)
 {
-	for (unsigned i = 0; i < SETUP_GUARDS_MAX; i++) {
-		struct party *y = ps->parties[i];
-		uint8_t *data = chunk(ps, y);
+	struct party *y = any_party(ps);
+	uint8_t *data = chunk(ps, y);
 
-		if (data) {
-			put_back(y, data);
-			return true;
-		}
-	}
-	return false;
+	if (!data)
+		return 0;
+	put_back(y, data);
+	if (refill(y))
+		return y->spares;
+	distrust(ps, y, "empty memory");
+	return 0;
 }
 
 void party_give(void *arg, uint8_t *data)

@@ -17,6 +17,8 @@
 #define BEAT_NS	    (25 * NSEC_PER_MSEC)
 #define PATIENCE_NS (500 * NSEC_PER_MSEC) /* with a guard that has not come yet */
 #define READS_TURN  8			  /* of the socket, before guards get their turn */
+#define CATCH_UP_NS (3 * NSEC_PER_SEC)	  /* with what waited for us in the socket */
+#define READ_ROOM   1536 /* chunks that one read may need, small frames being many in one */
 
 const char *peers_text(const json_t *o, const char *key)
 {
@@ -216,12 +218,19 @@ void peers_take(struct peers *ps, const json_t *root)
 		refresh(ps);
 }
 
+/* More may have waited for us than guards have memory for at once: the rest waits until they are through. */
+static bool overtakes_guards(struct peers *ps)
+{
+	return clock_mono_ns() - ps->sock_ns < CATCH_UP_NS && party_room(ps) < READ_ROOM;
+}
+
 static void readable(void *arg)
 {
 	struct peers *ps = arg;
 
-	for (unsigned i = 0; i < READS_TURN && links_read(ps->core); i++)
-		;
+	for (unsigned i = 0; i < READS_TURN && !overtakes_guards(ps); i++)
+		if (!links_read(ps->core))
+			return;
 }
 
 /*
@@ -234,7 +243,7 @@ static void hear_socket(struct peers *ps, uint64_t now)
 
 	for (unsigned i = 0; i < GATE_LINKS; i++)
 		carries = carries || (ps->list[i].core && link_is_up(ps->list[i].core));
-	if (carries && now - ps->sock_ns < PATIENCE_NS && !party_has_room(ps))
+	if (carries && now - ps->sock_ns < PATIENCE_NS && !party_room(ps))
 		return;
 	ps->hears = relays_watch(ps->link->relays, ps->sock, readable, ps) == 0;
 	if (!ps->hears)

@@ -94,8 +94,8 @@ void party_publish(struct party *y);
 void party_free(struct peers *ps, struct party *y);
 /* Memory of guards that are gone, once nothing refers to it; `now` UINT64_MAX: all of it. */
 void party_weed(struct peers *ps, uint64_t now);
-/* Whether any guard has given memory for frames that come in. */
-bool party_has_room(struct peers *ps);
+/* How many frames that come in there is memory for now; 0: no guard has given any. */
+unsigned party_room(struct peers *ps);
 /* As struct links_calls has them; `arg` is the struct peers. */
 uint8_t *party_take(void *arg, uint32_t len);
 void party_give(void *arg, uint8_t *data);

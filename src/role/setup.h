@@ -24,7 +24,8 @@ enum setup_stop {
 	SETUP_STOP_ALONE,
 	SETUP_STOP_FOLLOWED, /* another gateway's link takes over connections of relays */
 	SETUP_STOP_HEIR,     /* and the sealed links, with their keys and their socket */
-	SETUP_STOP_REST, /* to the link: an heir comes; what peers send is left to it from now on */
+	SETUP_STOP_REST,     /* to the link: an heir comes; what peers send is left to it from now
+			      * on, which IPC_READY answers */
 };
 
 struct setup_port {

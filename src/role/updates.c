@@ -228,41 +228,13 @@ static bool expires_soon(const struct updates *u, char *ret_text, size_t size)
 
 /* --- deciding --------------------------------------------------------------------- */
 
-static const json_t *find(const json_t *list, const char *key, const char *text)
-{
-	const json_t *o;
-	size_t i;
-
-	json_array_foreach (list, i, o)
-		if (strcmp(listing_text(o, key), text) == 0)
-			return o;
-	return NULL;
-}
-
-/* What was fetched and what is in place, the newer of a name first; what is installed is so marked. */
 static json_t *all_targets(const struct updates *u)
 {
-	json_t *fetched = json_object_get(u->fetched, "targets"),
-	       *place = json_object_get(u->place, "targets"), *list = json_array(), *o;
 	bool stick = json_integer_value(json_object_get(u->place, "expires")) >
 		     json_integer_value(json_object_get(u->fetched, "expires"));
-	size_t i;
 
-	for (unsigned round = 0; round < 2; round++)
-		json_array_foreach ((round == 0) == stick ? place : fetched, i, o) {
-			const json_t *same = find(place, "name", listing_text(o, "name"));
-			json_t *copy = json_copy(o);
-
-			if (same &&
-			    strcmp(listing_text(same, "sha256"), listing_text(o, "sha256")) == 0) {
-				json_object_set(copy, "installed",
-						json_object_get(same, "installed"));
-				if (json_is_true(json_object_get(same, "there")))
-					json_object_set_new(copy, "there", json_true());
-			}
-			json_array_append_new(list, copy);
-		}
-	return list;
+	return listing_merge(json_object_get(u->fetched, "targets"),
+			     json_object_get(u->place, "targets"), stick);
 }
 
 static void make_plan(struct updates *u, const json_t *targets, struct plan *ret_plan)
@@ -334,7 +306,7 @@ static void forget(struct updates *u, const json_t *targets)
 		json_object_foreach_safe(o, next, key, v)
 		{
 			snprintf(sha256, sizeof(sha256), "%.64s", key);
-			if (!find(targets, "sha256", sha256))
+			if (!listing_find(targets, "sha256", sha256))
 				json_object_del(o, key);
 		}
 	}
@@ -490,7 +462,7 @@ static void fail(struct keeper *k, const char *name, const char *sha256, const c
 {
 	struct updates *u = k->updates;
 	json_t *targets = all_targets(u);
-	const json_t *t = find(targets, "name", name);
+	const json_t *t = listing_find(targets, "name", name);
 
 	if (!*sha256 && t)
 		sha256 = listing_text(t, "sha256");
@@ -518,7 +490,7 @@ static void settle(struct keeper *k, const char *error, bool final)
 	size_t i;
 
 	json_array_foreach (u->asked, i, name) {
-		const json_t *t = find(targets, "name", json_string_value(name));
+		const json_t *t = listing_find(targets, "name", json_string_value(name));
 
 		if (t && json_is_true(json_object_get(t, "installed"))) {
 			tell(k, REASON_UPDATE_INSTALLED, t, "");
@@ -541,7 +513,7 @@ static void note_outcome(struct keeper *k)
 	struct updates *u = k->updates;
 	json_t *o = json_object_get(u->place, "outcome"), *tries = kept(u, "tries");
 	const char *what = listing_text(o, "what"), *to = listing_text(o, "to"), *sha256;
-	const json_t *t = find(json_object_get(u->place, "targets"), "version", to);
+	const json_t *t = listing_find(json_object_get(u->place, "targets"), "version", to);
 	char text[512];
 
 	if (!o || json_equal(o, json_object_get(u->state, "outcome")))
@@ -758,7 +730,7 @@ static json_t *release(struct keeper *k, const struct call_asker *by, const json
 /* By its name, or its version where it is a release. */
 static const json_t *named(const json_t *targets, const char *name)
 {
-	const json_t *t = find(targets, "name", name), *o;
+	const json_t *t = listing_find(targets, "name", name), *o;
 	size_t i;
 
 	json_array_foreach (targets, i, o)
@@ -812,7 +784,7 @@ static json_t *rollback(struct keeper *k, const struct call_asker *by, const jso
 	if (!*u->release)
 		return call_fail(e, 409, "update.no_switch", "Another release cannot be started",
 				 "the packaged release runs, and there is none before it");
-	t = find(json_object_get(u->place, "targets"), "version", u->release);
+	t = listing_find(json_object_get(u->place, "targets"), "version", u->release);
 	if (t) {
 		json_object_set_new(kept(u, "failed"), listing_text(t, "sha256"),
 				    json_string("somebody went back from it"));

@@ -191,6 +191,43 @@ starts_again() {
 	check "$capture: the link is up again" [ "$ms" -ge 0 ]
 }
 
+# Another release takes over, by the supervisor: keys and socket are left to it, the floor keeps
+# what is to be sealed. Nothing is lost of either device, and nothing is in the clear.
+changes_release() {
+	local g=$1 p=parent_$1 took
+	kill "${!p}"; wait "${!p}" 2>/dev/null
+	mkdir -p "$dir/place-$g/releases/9.9/bin"
+	cp "$bw" "$dir/place-$g/releases/9.9/bin/bedwarden"
+	ln -sfn releases/9.9 "$dir/place-$g/current"
+	at $g "$bw" supervise -c "$dir/$g.yaml" --updates "$dir/place-$g" >>"$dir/log-$g" 2>&1 &
+	eval "parent_$g=$!"
+	ms=$(until_ms 25000 runs_release $g 9.9)
+	check "$capture: gw-$g runs a release under its supervisor" [ "$ms" -ge 0 ]
+	for each in a b; do
+		sed -i 's/dead_ms: 1000/dead_ms: 3500/' "$dir/$each.yaml"
+		"$bw" policy apply -c "$dir/$each.yaml" >/dev/null
+	done
+	until_ms 15000 both_up >/dev/null
+	sleep 1
+	listen "$dir/release-$g.pcap"
+	stream 10
+	sleep 1
+	timeout 20 "$bw" update rollback --socket "$dir/run-$g/control" >/dev/null 2>&1 || not "$capture: gw-$g: update rollback"
+	took=$(until_ms 15000 runs_release $g "")
+	settle
+	listened
+	if within "$took" 3000; then
+		check "$capture: gw-$g changes its release in $took ms: no datagram lost ($lost of $(field sent.open sent) of the open-class device, $lost_closed of $(field sent.closed sent))" [ "$lost$lost_closed" = 00 ]
+		nothing_in_clear "$capture: gw-$g changes its release: nothing in the clear, of either device" "$dir/release-$g.pcap" "ip or arp or ip6"
+	else
+		echo "skip - $capture: gw-$g changes its release: this machine took $took ms, and a peer is waited for 3.5 s ($lost and $lost_closed lost)"
+		nothing_in_clear "$capture: gw-$g changes its release: nothing of the closed-class device in the clear" "$dir/release-$g.pcap" "$clear_of_closed"
+	fi
+	ms=$(until_ms 8000 both_up)
+	check "$capture: the link is up again" [ "$ms" -ge 0 ]
+}
+runs_release() { state $1 2>/dev/null | grep -q "\"release\":\"$2\""; }
+
 whole() {
 	local most ns
 	# Under XDP a frame that stands for many would be too long for a guard; on a cable there is none.
@@ -292,6 +329,7 @@ whole() {
 	guard_dies
 	# Without a floor nothing passes while there is no gateway.
 	[ $capture = packet ] || for g in a b; do starts_again $g; done
+	[ $capture = packet ] || for g in a b; do changes_release $g; done
 	for g in a b; do p=parent_$g; kill "${!p}"; wait "${!p}" 2>/dev/null; done
 	if [ -n "${KEEP:-}" ]; then for g in a b; do cp -r "$dir/state-$g" "$dir/kept-$g-$capture"; done; fi
 	rm -rf "$dir"/state-? "$dir"/run-?

@@ -203,6 +203,7 @@ check "its rules as they were signed, in the same set" ruled
 check "the set before it is kept, whole" [ -e "$dir/place/content/${set_before##*/}/profiles/mon.yaml" ]
 lists() { state | python3 -c 'import json, sys; sys.exit(len({t["name"] for t in json.load(sys.stdin)["targets"] if t["kind"] == "rules" and t["version"] == sys.argv[1] and t.get("installed")}) != 2)' "$1"; }
 check "status tells which rules are in place" soon lists 2026.1
+check "each thing once" [ "$(update status | grep -c 'rules/dicom.rules')" = 1 ]
 
 # Newer rules with a profile that the policy does not hold with: none of it.
 rule dicom 9000001 2

@@ -48,6 +48,47 @@ agree() {
 	fi
 }
 
+# Rows of one end, its port, the other, its port, packets and bytes each way, first and last: a row for
+# each pair of ends, whoever began, however often.
+each_pair() {
+	awk -F'|' -v OFS='|' '
+		$1 "," $2 > $3 "," $4 { split($0, v); $1 = v[3]; $2 = v[4]; $3 = v[1]; $4 = v[2]; $5 = v[6]; $6 = v[5]; $7 = v[8]; $8 = v[7] }
+		{
+			k = $1 OFS $2 OFS $3 OFS $4
+			for (i = 5; i <= 8; i++)
+				sum[k, i] += $i
+			if (!(k in first) || $9 < first[k])
+				first[k] = $9
+			if (!(k in last) || $10 > last[k])
+				last[k] = $10
+		}
+		END { for (k in first) print k, sum[k, 5], sum[k, 6], sum[k, 7], sum[k, 8], first[k], last[k] }' | sort
+}
+
+# count NAME FILE: TCP conversations: ends, packets and bytes each way, when they began and ended.
+# A packet quoted in an error of ICMP, or in a tunnel, is none of its conversation's.
+count() {
+	local name=$1 file=$2 n
+	[ -e "$file" ] || { echo "skip - $name: no $file"; return; }
+	tshark -r "$file" -o ip.defragment:FALSE -o ipv6.defragment:FALSE -Y 'tcp and not icmp and not icmpv6 and not gtp' -T fields \
+		-E occurrence=f -E separator='|' -e ip.src -e ipv6.src -e tcp.srcport -e ip.dst -e ipv6.dst -e tcp.dstport \
+		-e frame.len -e frame.time_epoch 2>/dev/null |
+		awk -F'|' -v OFS='|' '{ print $1 $2, $3, $4 $5, $6, 1, 0, $7, 0, substr($8, 1, 17), substr($8, 1, 17) }' |
+		each_pair >"$tmp/theirs"
+	"$bw" inspect -r "$file" 2>/dev/null |
+		jq -r 'def when: "\(.[0:19] + "Z" | fromdate).\(.[20:26])"; select(.event_type == "flow" and .proto == "TCP") |
+		       [.src_ip, .src_port, .dest_ip, .dest_port, (.flow | .pkts_toserver, .pkts_toclient, .bytes_toserver, .bytes_toclient,
+			(.start | when), (.end | when))] | join("|")' | each_pair >"$tmp/ours"
+	n=$(wc -l <"$tmp/ours")
+	if [ -s "$tmp/theirs" ] && diff "$tmp/theirs" "$tmp/ours" >"$tmp/diff"; then
+		echo "ok - $name: tshark counts the same of $n pairs"
+	else
+		echo "not ok - $name: tshark (<) and we (>)"
+		head -6 "$tmp/diff"
+		failed=1
+	fi
+}
+
 # A number as tshark writes it, with so many digits.
 hex='def hex($n): . as $x | [range($n)] | map($x / pow(16; $n - 1 - .) | floor % 16 | "0123456789abcdef"[.:.+1]) | "0x" + add;'
 
@@ -88,6 +129,16 @@ agree 'VNC' vnc/input.pcap 'vnc.client_proto_ver' vnc.client_proto_ver \
 agree 'TFTP' tftp/input.pcap 'tftp.opcode in {1,2}' 'tftp.source_file tftp.destination_file tftp.type' \
 	'select(.event_type=="tftp") | .tftp | if .packet == "read" then "\(.file)||\(.mode)" else "|\(.file)|\(.mode)" end'
 agree 'SIP' sip/input.pcap sip 'sip.Method sip.Status-Code' 'select(.event_type=="sip") | .sip | "\(.method // "")|\(.code // "")"'
+
+# Conversations, ours and others'
+
+for f in dicom-store hl7 http-talk ipv6 nanosecond port-scan smb tls vlan; do
+	count "conversations of $f" $f/input.pcap
+done
+for f in "$data"/net/{ndpi_http_auth,ndpi_ssh,zeek_ssh_single-conn,zeek_tls_tls1.2}.pcap "$data"/iot/{arkime_modbus,zeek_mqtt}.pcap \
+	"$data"/attack/{malcolm_log4j-attack,zeek_smb_smb2,zeek_ssh_sshguess}.pcap; do
+	count "conversations of ${f##*pcap/}" "$f"
+done
 
 # The ward's protocols
 

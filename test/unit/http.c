@@ -5,6 +5,7 @@
  */
 #include <htp/htp.h>
 
+#include "guard/proto/http_path.h"
 #include "seed.h"
 
 static struct talk_record *r;
@@ -77,7 +78,8 @@ static void bodies_are_passed_over(void **state)
 	       "{\"http\":{\"hostname\":\"h\",\"http_port\":8080,\"url\":\"/a\","
 	       "\"http_method\":\"POST\",\"protocol\":\"HTTP/1.1\",\"status\":200,"
 	       "\"chunked\":true}}\n"
-	       "{\"http\":{\"protocol\":\"HTTP/1.1\",\"status\":200}}\n");
+	       "{\"http\":{\"url\":\"/b\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\","
+	       "\"status\":200}}\n");
 }
 
 static void an_answer_without_a_body_has_none(void **state)
@@ -91,7 +93,41 @@ static void an_answer_without_a_body_has_none(void **state)
 	       "{\"http\":{\"url\":\"/2\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\"}}\n"
 	       "{\"http\":{\"url\":\"/\",\"http_method\":\"HEAD\",\"protocol\":\"HTTP/1.1\","
 	       "\"status\":200,\"length\":9}}\n"
-	       "{\"http\":{\"protocol\":\"HTTP/1.1\",\"status\":304,\"length\":9}}\n");
+	       "{\"http\":{\"url\":\"/2\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\","
+	       "\"status\":304,\"length\":9}}\n");
+}
+
+/* Each answer is told with what it answers, as far as there is room for so many at once. */
+static void answers_belong_to_requests(void **state)
+{
+	struct talk_record *t = malloc(sizeof(*t));
+	char text[512], want[512];
+
+	talk_begin(t, "http", false);
+	for (int i = 0; i < 20; i++) {
+		int n = snprintf(text, sizeof(text), "GET /%d HTTP/1.1\r\nHost: h%d\r\n\r\n", i, i);
+
+		talk_feed(t, 0, text, (size_t)n);
+	}
+	for (int i = 0; i < 20; i++) {
+		t->said[0] = 0;
+		if (i == 5) /* not the answer yet */
+			talk_feed(t, 1, "HTTP/1.1 100 C\r\n\r\n", 18);
+		talk_feed(t, 1, "HTTP/1.1 204 No\r\n\r\n", 19);
+		snprintf(want, sizeof(want),
+			 i < 12 ? "{\"hostname\":\"h%d\",\"url\":\"/%d\",\"http_method\":\"GET\","
+				  "\"protocol\":\"HTTP/1.1\",\"status\":204}"
+				: "{\"protocol\":\"HTTP/1.1\",\"status\":204}",
+			 i, i);
+		assert_non_null(strstr(t->said, want));
+	}
+	t->said[0] = 0;
+	talk_feed(t, 0, "GET /last HTTP/1.1\r\n\r\n", 22);
+	talk_feed(t, 1, "HTTP/1.1 204 No\r\n\r\n", 19);
+	assert_non_null(strstr(t->said, "\"url\":\"/last\",\"http_method\":\"GET\","
+					"\"protocol\":\"HTTP/1.1\",\"status\":204"));
+	talk_finish(t);
+	free(t);
 }
 
 static void a_tunnel_is_not_read(void **state)
@@ -331,12 +367,86 @@ static void libhtp_agrees(void **state)
 	}
 }
 
+static void a_path_is_what_servers_read(void **state)
+{
+	static const struct {
+		const char *target, *path; /* NULL: it is read as it is written */
+	} rows[] = {
+		{"/a/b", NULL},
+		{"/a//b", NULL},
+		{"/a?x=%2e", NULL},
+		{"*", NULL},
+		{"lis:443", NULL},
+		{"", NULL},
+		{"/a/../b", "/b"},
+		{"/../../b", "/b"},
+		{"/a/./b/.", "/a/b/"},
+		{"/a/b/..", "/a/"},
+		{"/.well-known/x", "/.well-known/x"},
+		{"/a/.../b", "/a/.../b"},
+		{"/%61dmin", "/admin"},
+		{"/%2561dmin", "/admin"},
+		{"/%25252561dmin", "/admin"},
+		{"/J%C3%BCrgen%20D", "/J%C3%BCrgen%20D"},
+		{"/100%25", "/100%25"},
+		{"/100%", "/100%"},
+		{"/100%2", "/100%2"},
+		{"/100%zz", "/100%zz"},
+		{"/a%2Fb", "/a/b"},
+		{"/a\\..\\b", "/b"},
+		{"/a;v=1/..;/b;x", "/b"},
+		{"/a//../b/%2e", "/b/"},
+		{"http://lis/admin", "/admin"},
+		{"http://lis:80/a/../admin?x", "/admin"},
+		{"http://lis", NULL},
+		{"http://lis?/x", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = strlen(rows[i].target), got;
+		uint8_t *target = malloc(len + !len), *path = malloc(HTTP_PATH_MAX);
+
+		memcpy(target, rows[i].target, len);
+		got = http_path_read((struct bytes){target, len}, path);
+		assert_int_equal(got, rows[i].path ? strlen(rows[i].path) : 0);
+		if (got)
+			assert_memory_equal(path, rows[i].path, got);
+		free(path);
+		free(target);
+	}
+}
+
+/* However long the way round is, where it leads is known. */
+static void long_paths_are_read_to_their_end(void **state)
+{
+	enum { DEEP = 3000 };
+	uint8_t *target = malloc(2 * DEEP + 3 * DEEP + 6), *path = malloc(HTTP_PATH_MAX);
+	size_t len = 0;
+
+	for (unsigned i = 0; i < DEEP; i++, len += 2)
+		memcpy(target + len, "/a", 2);
+	assert_int_equal(http_path_read((struct bytes){target, len}, path), 0);
+	for (unsigned i = 0; i < DEEP; i++, len += 3)
+		memcpy(target + len, "/..", 3);
+	memcpy(target + len, "/admin", 6);
+	assert_int_equal(http_path_read((struct bytes){target, len + 6}, path), 6);
+	assert_memory_equal(path, "/admin", 6);
+	/* One that does not fit leaves whole segments. */
+	memset(target, 'b', 2 * HTTP_PATH_MAX);
+	memcpy(target, "/a/./", 5);
+	assert_int_equal(http_path_read((struct bytes){target, 2 * HTTP_PATH_MAX}, path), 3);
+	assert_memory_equal(path, "/a/", 3);
+	free(path);
+	free(target);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests_and_answers_are_paired),
 		cmocka_unit_test(bodies_are_passed_over),
 		cmocka_unit_test(an_answer_without_a_body_has_none),
+		cmocka_unit_test(answers_belong_to_requests),
 		cmocka_unit_test(a_tunnel_is_not_read),
 		cmocka_unit_test(the_target_names_the_host),
 		cmocka_unit_test(a_post_is_known_by_its_whole_head),
@@ -347,6 +457,8 @@ int main(void)
 		cmocka_unit_test(logins_are_told_and_never_shown),
 		cmocka_unit_test(a_program_is_seen_by_its_first_bytes),
 		cmocka_unit_test(an_image_with_a_program_is_seen),
+		cmocka_unit_test(a_path_is_what_servers_read),
+		cmocka_unit_test(long_paths_are_read_to_their_end),
 		cmocka_unit_test(libhtp_agrees),
 	};
 

@@ -98,20 +98,31 @@ static void aliases_are_resolved(void **state)
 		TALK_PIECE(0, "\x30\x0b\0\5p/cmd\3\x23\0\1"),
 		TALK_PIECE(0, "\x30\x07\0\0\3\x23\0\1x"),
 		TALK_PIECE(1, "\x30\x06\0\0\3\x23\0\1"),
+		TALK_PIECE(1, "\x30\x09\0\3q/x\3\x23\0\1"), /* each end has its own */
+		TALK_PIECE(0, "\x30\x06\0\0\3\x23\0\1"),
+		TALK_PIECE(1, "\x30\x06\0\0\3\x23\0\1"),
 	};
 
-	EXPECT(pieces,
-	       SAID_CONNECT("5") ",\"properties\":{}}}}\n" SAID_CONNACK
-				 ",\"properties\":{\"topic_alias_maximum\":10}}}}\n"
-				 "{\"mqtt\":{\"publish\":" HEADER
-				 ",\"topic\":\"p/cmd\",\"message_length\":0,"
-				 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
-				 "{\"mqtt\":{\"publish\":" HEADER
-				 ",\"topic\":\"p/cmd\",\"message_length\":1,"
-				 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
-				 "{\"mqtt\":{\"publish\":" HEADER
-				 ",\"topic\":\"\",\"message_length\":0,"
-				 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n");
+	EXPECT(pieces, SAID_CONNECT("5") ",\"properties\":{}}}}\n" SAID_CONNACK
+					 ",\"properties\":{\"topic_alias_maximum\":10}}}}\n"
+					 "{\"mqtt\":{\"publish\":" HEADER
+					 ",\"topic\":\"p/cmd\",\"message_length\":0,"
+					 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
+					 "{\"mqtt\":{\"publish\":" HEADER
+					 ",\"topic\":\"p/cmd\",\"message_length\":1,"
+					 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
+					 "{\"mqtt\":{\"publish\":" HEADER
+					 ",\"topic\":\"\",\"message_length\":0,"
+					 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
+					 "{\"mqtt\":{\"publish\":" HEADER
+					 ",\"topic\":\"q/x\",\"message_length\":0,"
+					 "\"properties\":{\"topic_alias\":1}}}}\n"
+					 "{\"mqtt\":{\"publish\":" HEADER
+					 ",\"topic\":\"p/cmd\",\"message_length\":0,"
+					 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
+					 "{\"mqtt\":{\"publish\":" HEADER
+					 ",\"topic\":\"q/x\",\"message_length\":0,"
+					 "\"properties\":{\"topic_alias\":1}}}}\n");
 }
 
 static void topics_command(void **state)

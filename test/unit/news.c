@@ -101,6 +101,26 @@ static const char *news(json_t *told, const char *state, const char *step, const
 	return said;
 }
 
+/* A device that says it has what nobody brought may lie: its word is told as that. */
+static void a_devices_own_word_is_on_trust(void **state)
+{
+	json_t *told = json_object(),
+	       *r = rollout("a", "running", "done", "it says that it had it");
+	json_t *d = json_array_get(json_object_get(r, "devices"), 0);
+
+	json_object_set_new(d, "driver", json_string("agent"));
+	*said = 0;
+	news_of(told, r, say, NULL);
+	assert_string_equal(said, "update.rollout update.device_done!");
+	json_object_clear(told);
+	json_object_set_new(d, "own_word", json_true());
+	*said = 0;
+	news_of(told, r, say, NULL);
+	assert_string_equal(said, "update.rollout update.device_done! update.on_trust!");
+	json_decref(told);
+	json_decref(r);
+}
+
 static void each_change_is_told_once(void **state)
 {
 	json_t *told = json_object(), *none = json_array();
@@ -188,6 +208,7 @@ int main(void)
 		cmocka_unit_test(the_one_that_waits_for_a_word_is_meant),
 		cmocka_unit_test(what_makes_sense_when),
 		cmocka_unit_test(a_word_that_was_heard_is_gone),
+		cmocka_unit_test(a_devices_own_word_is_on_trust),
 		cmocka_unit_test(each_change_is_told_once),
 		cmocka_unit_test(silence_counts_from_when_all_looked),
 		cmocka_unit_test(nothing_ahead_is_believed),

@@ -488,7 +488,9 @@ static void held_by_a_person(void **state)
 
 static void had_it_already(void **state)
 {
+	struct rollout *again;
 	struct ward w;
+	json_t *kept;
 
 	begin(&w, 2, 1);
 	w.r->plan.pause_s = 0;
@@ -497,6 +499,14 @@ static void had_it_already(void **state)
 	tick(&w, 1);
 	assert_int_equal(step_of(&w, 0), STEP_DONE);
 	assert_int_equal(orders(&w, DO_UNDO), 0);
+	/* It may lie: that nobody brought it is kept, and said. */
+	assert_true(w.r->devices[0].own_word);
+	kept = rollout_json(w.r);
+	again = rollout_of(kept);
+	assert_true(again->devices[0].own_word);
+	assert_false(again->devices[1].own_word);
+	rollout_free(again);
+	json_decref(kept);
 	rollout_free(w.r);
 }
 

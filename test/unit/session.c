@@ -12,6 +12,7 @@
 #define DEVICE 0x0a090101 /* 10.9.1.1 */
 #define SERVER 0x0a090005 /* 10.9.0.5 */
 #define HL7    2575
+#define HTTP   80
 #define OTHER  4000
 
 static const char site[] = "segments:\n"
@@ -27,6 +28,8 @@ static const char site[] = "segments:\n"
 			   "    starts:\n"
 			   "      - {service: results, proto: tcp, port: ['2575'], peer: lis,\n"
 			   "         app: hl7, allow: ['message_type=ORU^*'], control: no}\n"
+			   "      - {service: readings, proto: tcp, port: ['80'], peer: lis,\n"
+			   "         app: http, allow: ['url=/results/*']}\n"
 			   "      - {service: any, proto: tcp, port: ['4000'], peer: lis}\n";
 
 /* A wire with the engine in its middle; end 0 is the device. */
@@ -627,6 +630,42 @@ static void what_both_ends_lost_is_read_anew(void **state)
 	wire_free(w);
 }
 
+#define GET(url) "GET " url " HTTP/1.1\r\nHost: lis\r\n\r\n"
+
+/* What a rule names is what the server takes it for, however it is written. */
+static void paths_that_lead_elsewhere_do_not_pass(void **state)
+{
+	static const char *const good[] = {GET("/results/1"), GET("/results/J%C3%BCrgen%20D"),
+					   GET("/results//1"), GET("/results/.well-known/x;v=1")};
+	static const char *const bad[] = {
+		GET("/results/../admin"),
+		GET("/results/%2e%2E/admin"),
+		GET("/results/..%2fadmin"),
+		GET("/results/..\\admin"),
+		GET("/results/..%5cadmin"),
+		GET("/results/%252e%252e/admin"),
+		GET("/results/;/../..;x/admin"),
+		GET("/results/a/../../admin?x"),
+		GET("/admin"),
+	};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct wire *w = wire_new("enforce", "closed", HTTP);
+
+		shake_hands(w);
+		assert_true(send(w, 0, 1000, 5000, good[i]));
+		wire_free(w);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct wire *w = wire_new("enforce", "closed", HTTP);
+
+		shake_hands(w);
+		assert_false(send(w, 0, 1000, 5000, bad[i]));
+		assert_true(told(w, "policy.message_not_allowed"));
+		wire_free(w);
+	}
+}
+
 static void patterns_match(void **state)
 {
 	assert_true(matches("ORU^*", "ORU^R01"));
@@ -740,6 +779,7 @@ int main(void)
 		cmocka_unit_test(midstream_is_read_and_not_refused),
 		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
+		cmocka_unit_test(paths_that_lead_elsewhere_do_not_pass),
 		cmocka_unit_test(patterns_match),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(wrong_words_have_a_place),

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "update/bundle/tar.h"
+#include "update/fetch/listing.h"
 #include "update/fetch/plan.h"
 #include "update/fetch/schedule.h"
 #include "update/fetch/warning.h"
@@ -269,9 +270,46 @@ static void only_whole_archives_become_releases(void **state)
 	close(dir);
 }
 
+static json_t *listed(const char *name, const char *sha256)
+{
+	return json_pack("{s:s,s:s}", "name", name, "sha256", sha256);
+}
+
+/* One list of what mirrors offer and what a stick or they have brought: nothing twice, the newer first. */
+static void what_is_fetched_and_in_place_is_one_list(void **state)
+{
+	json_t *fetched = json_pack("[o,o]", listed("a", "1"), listed("b", "2"));
+	json_t *place = json_pack("[o,o]", listed("a", "1"), listed("b", "1"));
+	json_t *all;
+
+	json_object_set_new(json_array_get(place, 0), "installed", json_true());
+	json_object_set_new(json_array_get(place, 1), "installed", json_true());
+	all = listing_merge(fetched, place, false);
+	assert_int_equal(json_array_size(all), 3);
+	assert_true(json_is_true(json_object_get(listing_find(all, "name", "a"), "installed")));
+	assert_string_equal(listing_text(listing_find(all, "name", "b"), "sha256"), "2");
+	assert_null(json_object_get(listing_find(all, "name", "b"), "installed"));
+	assert_string_equal(listing_text(json_array_get(all, 2), "sha256"), "1");
+	json_decref(all);
+	all = listing_merge(fetched, place, true);
+	assert_int_equal(json_array_size(all), 3);
+	assert_string_equal(listing_text(listing_find(all, "name", "b"), "sha256"), "1");
+	json_decref(all);
+	all = listing_merge(NULL, place, false);
+	assert_int_equal(json_array_size(all), 2);
+	json_decref(all);
+	all = listing_merge(NULL, NULL, false);
+	assert_int_equal(json_array_size(all), 0);
+	assert_null(listing_find(all, "name", "a"));
+	json_decref(all);
+	json_decref(fetched);
+	json_decref(place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_fetched_and_in_place_is_one_list),
 		cmocka_unit_test(versions_are_ordered),
 		cmocka_unit_test(looks_are_spread_and_back_off),
 		cmocka_unit_test(silence_and_expiry_are_warned_of_in_time),

@@ -10,6 +10,11 @@
 #define PIPELINE_MAX   64 /* requests without their answers yet */
 #define BODY_START     4  /* bytes that tell a program */
 #define POST_HEAD      2000
+#define ABOUT_MAX      12 /* requests whose answers are told with what they asked */
+#define TEXTS_MAX      600
+#define METHOD_KEPT    16
+#define HOSTNAME_KEPT  100
+#define URL_KEPT       480
 
 enum phase {
 	PHASE_HEAD,
@@ -32,12 +37,10 @@ struct side {
 	uint64_t left;
 };
 
-/* The request that the next answer belongs to, as far as there is room. */
+/* What a request was about, for its answer: lengths of its texts, none where there was no room. */
 struct about {
-	bool known;
 	uint8_t method_len, hostname_len;
 	uint16_t url_len, port;
-	uint8_t method[16], hostname[100], url[480];
 };
 
 struct state {
@@ -46,7 +49,10 @@ struct state {
 	bool client_known;
 	uint8_t first, waiting; /* a ring of what was asked */
 	uint8_t asked[PIPELINE_MAX];
-	struct about about;
+	bool answered; /* the first of those that wait; the answer's event may still need its texts */
+	uint16_t texts_len;
+	struct about about[ABOUT_MAX]; /* of the first that wait, in their order */
+	uint8_t texts[TEXTS_MAX];      /* one behind the other: method, host name, URL */
 };
 
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "state");
@@ -83,6 +89,9 @@ static void read_target(struct http_msg *m, struct bytes target)
 {
 	m->url = without_query(target);
 	m->query = m->url.len != target.len;
+	m->path_len = http_path_read(target, m->path);
+	if (m->path_len == m->url.len && !memcmp(m->path, m->url.data, m->path_len))
+		m->path_len = 0;
 }
 
 /* "host:port", "[::1]:port"; a port that is none stays part of the name. */
@@ -174,34 +183,73 @@ static void put_head(struct http_msg *m, struct http_head *h)
 	m->default_login = http_default_login(h->authorization);
 }
 
-static uint16_t keep(uint8_t *room, size_t cap, struct bytes b)
+static size_t about_len(const struct about *a)
 {
-	if (!b.len || b.len > cap)
+	return (size_t)a->method_len + a->hostname_len + a->url_len;
+}
+
+static size_t keep(struct writer *w, size_t cap, struct bytes b)
+{
+	if (b.len > cap)
 		return 0;
-	memcpy(room, b.data, b.len);
-	return (uint16_t)b.len;
+	write_bytes(w, b.data, b.len);
+	return b.len;
 }
 
-static void remember(struct about *a, const struct http_msg *m)
+/* Of the request that waits behind `waiting` others. */
+static void remember(struct state *st, const struct http_msg *m)
 {
-	a->known = true;
-	a->method_len = (uint8_t)keep(a->method, sizeof(a->method), m->method);
-	a->hostname_len = (uint8_t)keep(a->hostname, sizeof(a->hostname), m->hostname);
-	a->url_len = keep(a->url, sizeof(a->url), m->url);
-	a->port = m->port;
+	struct writer w = writer_new(st->texts + st->texts_len, sizeof(st->texts) - st->texts_len);
+	struct about a;
+
+	if (st->waiting >= ABOUT_MAX)
+		return;
+	a.method_len = (uint8_t)keep(&w, METHOD_KEPT, m->method);
+	a.hostname_len = (uint8_t)keep(&w, HOSTNAME_KEPT, m->hostname);
+	a.url_len = (uint16_t)keep(&w, URL_KEPT, m->url);
+	a.port = m->port;
+	if (w.bad)
+		a = (struct about){0};
+	else
+		st->texts_len = (uint16_t)(st->texts_len + w.len);
+	st->about[st->waiting] = a;
 }
 
-static struct bytes kept(const uint8_t *room, size_t len)
+static struct bytes kept(const uint8_t **at, size_t len)
 {
-	return (struct bytes){len ? room : NULL, len};
+	const uint8_t *text = *at;
+
+	*at += len;
+	return (struct bytes){len ? text : NULL, len};
 }
 
-static void recall(const struct about *a, struct http_msg *m)
+/* What the first that waits was about. */
+static void recall(const struct state *st, struct http_msg *m)
 {
-	m->method = kept(a->method, a->method_len);
-	m->hostname = kept(a->hostname, a->hostname_len);
-	m->url = kept(a->url, a->url_len);
-	m->port = a->port;
+	const uint8_t *at = st->texts;
+
+	if (!st->waiting)
+		return;
+	m->method = kept(&at, st->about[0].method_len);
+	m->hostname = kept(&at, st->about[0].hostname_len);
+	m->url = kept(&at, st->about[0].url_len);
+	m->port = st->about[0].port;
+}
+
+/* The first has its answer, and that was told: the next one is the first. */
+static void settle(struct state *st)
+{
+	size_t len = about_len(&st->about[0]);
+
+	if (!st->answered)
+		return;
+	st->answered = false;
+	st->first = (st->first + 1) % PIPELINE_MAX;
+	st->waiting--;
+	st->texts_len = (uint16_t)(st->texts_len - len);
+	memmove(st->texts, st->texts + len, st->texts_len);
+	memmove(&st->about[0], &st->about[1], sizeof(st->about) - sizeof(st->about[0]));
+	st->about[ABOUT_MAX - 1] = (struct about){0};
 }
 
 static bool ask(struct state *st, const struct http_head *h, const struct http_msg *m)
@@ -212,23 +260,17 @@ static bool ask(struct state *st, const struct http_head *h, const struct http_m
 
 	if (st->waiting == PIPELINE_MAX)
 		return false;
-	if (!st->waiting)
-		remember(&st->about, m);
+	remember(st, m);
 	st->asked[(st->first + st->waiting++) % PIPELINE_MAX] = (uint8_t)what;
 	return true;
 }
 
 static enum asked answered(struct state *st)
 {
-	enum asked what = ASKED_OTHER;
-
-	st->about.known = false;
 	if (!st->waiting)
-		return what; /* asked before anybody listened */
-	what = st->asked[st->first];
-	st->first = (st->first + 1) % PIPELINE_MAX;
-	st->waiting--;
-	return what;
+		return ASKED_OTHER; /* asked before anybody listened */
+	st->answered = true;
+	return st->asked[st->first];
 }
 
 static void body(struct side *s, enum phase phase, uint64_t left)
@@ -294,6 +336,7 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 	if (!len || http_head_read((struct bytes){b.data, len}, &h) != PARSE_OK)
 		return broken(m, REASON_HTTP_MALFORMED, out);
 	s->scanned = 0;
+	settle(st);
 	put_head(m, &h);
 	if (!st->client_known) {
 		st->client = h.request ? in->end : !in->end;
@@ -310,8 +353,7 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 		return PARSE_OK;
 	}
 	m->msg.answer = true;
-	if (st->about.known)
-		recall(&st->about, m);
+	recall(st, m);
 	frame_answer(st, s, &h);
 	return PARSE_OK;
 }
@@ -466,6 +508,16 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 	return read_body(st, in, m, ret_out);
 }
 
+/* As it is written, and as it is read. */
+static struct bytes next_url(const struct msg *msg, size_t *at)
+{
+	const struct http_msg *m = (const struct http_msg *)msg;
+
+	if (!m->url.data || *at > 1 || (*at && !m->path_len))
+		return (struct bytes){NULL, 0};
+	return (*at)++ ? (struct bytes){m->path, m->path_len} : m->url;
+}
+
 #define FIELD(name, member, type, flags)                                        \
 	{                                                                       \
 		PROTO_KEY(name), offsetof(struct http_msg, member), type, flags \
@@ -473,7 +525,8 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 static const struct proto_field fields[] = {
 	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH),
 	FIELD("http_port", port, FIELD_U16, 0),
-	FIELD("url", url, FIELD_TEXT, FIELD_MATCH),
+	{PROTO_KEY("url"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_url},
+	FIELD("url", url, FIELD_TEXT, 0),
 	FIELD("query", query, FIELD_BOOL, 0),
 	FIELD("http_user_agent", user_agent, FIELD_TEXT, FIELD_MATCH),
 	FIELD("http_content_type", content_type, FIELD_TEXT, FIELD_MATCH),
@@ -496,6 +549,7 @@ const struct proto http_proto = {
 	.over = PROTO_OVER_TCP,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct http_msg),
+	.msg_zero = offsetof(struct http_msg, path),
 	.fields = fields,
 	.probe = probe,
 	.read = http_read,

@@ -9,6 +9,7 @@
  *
  * A query says who is asked about; it is left out of every address.
  */
+#include "guard/proto/http_path.h"
 #include "guard/proto/proto.h"
 
 struct http_msg {
@@ -19,6 +20,9 @@ struct http_msg {
 	uint64_t length;
 	bool chunked, query, default_login;
 	const char *program; /* what a body begins as: "ELF", "PE", "script" */
+	/* The request's path where servers may read another one than `url` says; rules ask for both. */
+	size_t path_len;
+	uint8_t path[HTTP_PATH_MAX]; /* not zeroed */
 };
 
 extern const struct proto http_proto;

@@ -155,6 +155,60 @@ json_t *listing_make(struct tuf *t, const struct listing_ask *a, bool *ret_more,
 	return m.list;
 }
 
+const json_t *listing_find(const json_t *listing, const char *key, const char *text)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach (listing, i, o)
+		if (strcmp(listing_text(o, key), text) == 0)
+			return o;
+	return NULL;
+}
+
+static bool is_same(const json_t *a, const json_t *b)
+{
+	return strcmp(listing_text(a, "name"), listing_text(b, "name")) == 0 &&
+	       strcmp(listing_text(a, "sha256"), listing_text(b, "sha256")) == 0;
+}
+
+static bool has_same(const json_t *listing, const json_t *target)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach (listing, i, o)
+		if (is_same(o, target))
+			return true;
+	return false;
+}
+
+static json_t *marked(const json_t *target, const json_t *place)
+{
+	const json_t *same = listing_find(place, "name", listing_text(target, "name"));
+	json_t *copy = json_copy((json_t *)target);
+
+	if (!same || !is_same(same, target))
+		return copy;
+	json_object_set(copy, "installed", json_object_get(same, "installed"));
+	if (json_is_true(json_object_get(same, "there")))
+		json_object_set_new(copy, "there", json_true());
+	return copy;
+}
+
+json_t *listing_merge(const json_t *fetched, const json_t *place, bool place_is_newer)
+{
+	json_t *list = json_array();
+	const json_t *o;
+	size_t i;
+
+	for (unsigned round = 0; round < 2; round++)
+		json_array_foreach ((round == 0) == place_is_newer ? place : fetched, i, o)
+			if (!has_same(list, o))
+				json_array_append_new(list, marked(o, place));
+	return list;
+}
+
 static bool is_listed(const json_t *listing, const char *file)
 {
 	const json_t *target;

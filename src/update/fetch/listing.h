@@ -39,5 +39,10 @@ bool listing_is_firmware(const char *kind);
 /* Can this machine run it? Also where nothing is said. */
 bool listing_fits(const json_t *target);
 const char *listing_text(const json_t *target, const char *key); /* "" where there is none */
+/* The first with that text; NULL none. */
+const json_t *listing_find(const json_t *listing, const char *key, const char *text);
+/* What was fetched and what is in `place`, which says of its own "installed" and "there": the newer of a name
+ * first (of place, if `place_is_newer`), the same of both once. The caller's. Either may be NULL. */
+json_t *listing_merge(const json_t *fetched, const json_t *place, bool place_is_newer);
 
 #endif

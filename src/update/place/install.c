@@ -109,17 +109,6 @@ static int begin(struct install *i, struct tuf_error *e)
 
 /* --- targets -------------------------------------------------------------------- */
 
-static const json_t *find(const json_t *listing, const char *name)
-{
-	const json_t *target;
-	size_t n;
-
-	json_array_foreach (listing, n, target)
-		if (strcmp(listing_text(target, "name"), name) == 0)
-			return target;
-	return NULL;
-}
-
 /* Into our own folder of targets, verified while it is copied. */
 static int take(struct install *i, const char *name, const char *file, struct tuf_error *e)
 {
@@ -198,7 +187,7 @@ static void install_all(struct install *i, const json_t *names, const json_t *li
 
 		if (!text)
 			continue;
-		target = find(listing, text);
+		target = listing_find(listing, "name", text);
 		err = target ? install(i, target, &e)
 			     : tuf_fail(&e, -ENOENT, "the repository does not list it");
 		if (err == 0)
@@ -216,7 +205,7 @@ static void install_all(struct install *i, const json_t *names, const json_t *li
 
 static bool is_installed(const struct install *i, const json_t *manifest, const json_t *target)
 {
-	const json_t *item = find(manifest, listing_text(target, "name"));
+	const json_t *item = listing_find(manifest, "name", listing_text(target, "name"));
 
 	if (listing_is_gateway(listing_text(target, "kind")))
 		return release_is_there(i->place, listing_text(target, "version"),

@@ -40,7 +40,8 @@ static void device_news(json_t *known, const json_t *r, const json_t *d, news_fn
 {
 	const char *name = text(d, "name"), *step = text(d, "step"), *why = text(d, "why");
 	bool waits = strcmp(step, "waiting") == 0 && *why,
-	     trust = strcmp(text(d, "driver"), "push") == 0;
+	     pushed = strcmp(text(d, "driver"), "push") == 0,
+	     own_word = json_is_true(json_object_get(d, "own_word"));
 	enum reason reason = waits ? REASON_UPDATE_DEVICE_WAITS : REASON_OF(steps, step);
 	char now[320];
 
@@ -51,10 +52,11 @@ static void device_news(json_t *known, const json_t *r, const json_t *d, news_fn
 	if (reason == REASON_NONE)
 		return;
 	fn(arg, &(struct news){reason, r, d, why});
-	if (strcmp(step, "done") == 0 && trust)
+	if (strcmp(step, "done") == 0 && (own_word || pushed))
 		fn(arg, &(struct news){REASON_UPDATE_ON_TRUST, r, d,
-				       "the gateway verified it; the device took it without a "
-				       "word"});
+				       own_word ? why
+						: "the gateway verified it; the device took it "
+						  "without a word"});
 }
 
 void news_of(json_t *told, const json_t *r, news_fn fn, void *arg)

@@ -80,10 +80,10 @@ void rollout_free(struct rollout *r)
 
 static json_t *device_json(const struct rollout_device *d)
 {
-	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:I,s:b}", "name", d->name, "step",
+	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:I,s:b,s:b}", "name", d->name, "step",
 			 steps[d->step], "was", d->was, "why", d->why, "wave", (int)d->wave,
 			 "attempts", (int)d->attempts, "since", (json_int_t)d->since, "habit",
-			 d->habit);
+			 d->habit, "own_word", d->own_word);
 }
 
 json_t *rollout_json(const struct rollout *r)
@@ -138,6 +138,7 @@ static bool read_device(const json_t *o, struct rollout_device *d)
 	d->attempts = (unsigned)json_integer_value(json_object_get(o, "attempts"));
 	d->since = json_integer_value(json_object_get(o, "since"));
 	d->habit = json_is_true(json_object_get(o, "habit"));
+	d->own_word = json_is_true(json_object_get(o, "own_word"));
 	return d->wave <= 2;
 }
 
@@ -290,7 +291,8 @@ static bool wait_turn(struct rollout *r, struct rollout_device *d, const struct 
 
 	memcpy(was, d->why, sizeof(was));
 	if (!why && strcmp(s->version, r->version) == 0 && *s->version) {
-		say(d, "had it already");
+		say(d, "it says that it had it already; nobody here brought it");
+		d->own_word = true;
 		go(d, STEP_DONE, now);
 		return true;
 	}

@@ -50,6 +50,7 @@ struct rollout_device {
 	enum rollout_step step;
 	unsigned wave, attempts;
 	bool habit;    /* it did what it may not before, too: that it does so is no news */
+	bool own_word; /* done because it said that it had it: nobody brought it, so nobody knows */
 	bool held;     /* undoing waits: it is on a patient; found anew with every tick */
 	int64_t since; /* it is at this step */
 };

@@ -1,0 +1,158 @@
+#include "guard/proto/http_path.h"
+
+#include <ctype.h>
+
+struct path {
+	uint8_t *out;
+	size_t len, segment; /* where the one that is being read begins */
+	size_t read;	     /* bytes of it, those without room too */
+	size_t lost;	     /* segments before it that found no room */
+	bool dots;	     /* nothing else is in it */
+};
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool is_plain(int c)
+{
+	return isalnum(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '/' ||
+	       c == '\\' || c == '%';
+}
+
+static bool is_code(struct bytes b, size_t at)
+{
+	return at + 2 <= b.len && hex_digit(b.data[at]) >= 0 && hex_digit(b.data[at + 1]) >= 0;
+}
+
+/*
+ * The character that the percent sign at `at` encodes; -1: none that need not have been. A
+ * percent sign itself need not only where it makes a code of what follows.
+ */
+static int decoded(struct bytes b, size_t at)
+{
+	int c;
+
+	if (!is_code(b, at + 1))
+		return -1;
+	c = hex_digit(b.data[at + 1]) * 16 + hex_digit(b.data[at + 2]);
+	if (c >= 0x80 || !is_plain(c) || (c == '%' && !is_code(b, at + 3)))
+		return -1;
+	return c;
+}
+
+/* The next character; "%2561" is "%61" is "a". */
+static uint8_t take(struct bytes b, size_t *at)
+{
+	uint8_t c = b.data[*at];
+
+	for (int d; c == '%' && (d = decoded(b, *at)) >= 0; *at += 2)
+		c = (uint8_t)d;
+	++*at;
+	return c;
+}
+
+static void put(struct path *p, uint8_t c)
+{
+	p->dots = p->dots && c == '.';
+	p->read++;
+	if (!p->lost && p->len < HTTP_PATH_MAX)
+		p->out[p->len++] = c;
+}
+
+static void drop_last(struct path *p)
+{
+	if (p->lost) {
+		p->lost--;
+		return;
+	}
+	if (p->len > 1)
+		p->len--; /* its slash */
+	while (p->len > 1 && p->out[p->len - 1] != '/')
+		p->len--;
+}
+
+static void end_segment(struct path *p, bool slash)
+{
+	bool fits = !p->lost && p->len - p->segment == p->read && p->len < HTTP_PATH_MAX;
+
+	if (p->dots && p->read && p->read <= 2) {
+		p->len = p->segment;
+		if (p->read == 2)
+			drop_last(p);
+	} else if (p->read && fits && slash) {
+		p->out[p->len++] = '/';
+	} else if (p->read && !fits) {
+		p->len = p->segment;
+		p->lost++;
+	}
+	p->segment = p->len;
+	p->read = 0;
+	p->dots = true;
+}
+
+/* Of "http://host:port/path" what is behind the host. */
+static struct bytes behind_host(struct bytes b)
+{
+	const uint8_t *slashes = memmem(b.data, b.len, "://", 3), *slash;
+
+	if (!b.len || b.data[0] == '/')
+		return b;
+	if (!slashes)
+		return (struct bytes){b.data, 0};
+	slashes += 3;
+	slash = memchr(slashes, '/', b.len - (size_t)(slashes - b.data));
+	if (!slash)
+		return (struct bytes){b.data, 0};
+	return (struct bytes){slash, b.len - (size_t)(slash - b.data)};
+}
+
+/* May it be read in another way? Nearly no target may. */
+static bool is_odd(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if (b.data[i] == '%' || b.data[i] == '\\' || b.data[i] == ';' ||
+		    (b.data[i] == '.' && i && b.data[i - 1] == '/'))
+			return true;
+	return false;
+}
+
+static struct bytes path_of(struct bytes target)
+{
+	size_t n = 0;
+
+	while (n < target.len && target.data[n] != '?' && target.data[n] != '#')
+		n++;
+	return (struct bytes){target.data, n};
+}
+
+size_t http_path_read(struct bytes target, uint8_t ret_path[HTTP_PATH_MAX])
+{
+	struct path p = {.out = ret_path, .dots = true};
+	struct bytes all = path_of(target), b = behind_host(all);
+	bool parameters = false;
+
+	if (!b.len || (b.len == all.len && !is_odd(b)))
+		return 0;
+	p.out[p.len++] = '/';
+	p.segment = 1;
+	for (size_t at = 0; at < b.len;) {
+		bool written = b.data[at] == ';';
+		uint8_t c = take(b, &at);
+
+		if (c == '/' || c == '\\') {
+			end_segment(&p, true);
+			parameters = false;
+		} else if (written || parameters) {
+			parameters = true;
+		} else {
+			put(&p, c);
+		}
+	}
+	end_segment(&p, false);
+	return p.len;
+}
