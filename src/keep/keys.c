@@ -1,44 +1,17 @@
-#include "keep/keys.h"
-
+/* The keyring on the disk, its master and root key, and who may open it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/secret.h"
-#include "keep/keyring.h"
+#include "keep/keys_internal.h"
 #include "keep/recovery.h"
-
-#define CACHED 64
-
-/* In locked memory, all of it. */
-struct unlocked {
-	uint8_t root[CRYPTO_KEY];
-	uint8_t master[CRYPTO_KEY];
-	struct {
-		uint32_t id; /* 0: free */
-		uint8_t key[CRYPTO_KEY];
-	} cache[CACHED];
-};
-
-struct keys {
-	char path[PATH_MAX], copy[PATH_MAX];
-	int lock; /* flock(2): shared to read, exclusive to change */
-	struct keyring ring;
-	struct stat seen;   /* of the file that `ring` was read from */
-	uint64_t looked_ns; /* when it was last seen to be that */
-	struct unlocked *u;
-	struct cipher *cipher;
-	unsigned next; /* place in the cache */
-	bool from_copy;
-};
 
 uint32_t keys_day(uint64_t wall_ns)
 {
@@ -49,19 +22,9 @@ uint32_t keys_day(uint64_t wall_ns)
 
 /* --- what binds a sealed key to its place ---------------------------------- */
 
-struct place {
-	uint8_t data[16 + KEYRING_NAME_MAX];
-	size_t len;
-};
-
-static struct bytes place_bytes(const struct place *p)
+static struct keys_place place_of(const char *what, uint32_t id, uint32_t day, const char *purpose)
 {
-	return (struct bytes){p->data, p->len};
-}
-
-static struct place place_of(const char *what, uint32_t id, uint32_t day, const char *purpose)
-{
-	struct place p;
+	struct keys_place p;
 	struct writer w = writer_new(p.data, sizeof(p.data));
 
 	write_bytes(&w, what, 4);
@@ -72,12 +35,12 @@ static struct place place_of(const char *what, uint32_t id, uint32_t day, const 
 	return p;
 }
 
-static struct place place_of_master(uint32_t generation)
+static struct keys_place place_of_master(uint32_t generation)
 {
 	return place_of("mast", generation, 0, "");
 }
 
-static struct place place_of_entry(const struct keyring_entry *e)
+struct keys_place keys_place_of(const struct keyring_entry *e)
 {
 	return place_of("data", e->id, e->day, e->purpose);
 }
@@ -114,12 +77,12 @@ static int read_ring(const char *path, struct keyring *ret_ring, struct bytes *r
 static int check_ring(struct keys *k, const struct keyring *ring, struct bytes text,
 		      struct bytes mac, uint8_t ret_master[CRYPTO_KEY])
 {
-	struct place p = place_of_master(ring->generation);
+	struct keys_place p = place_of_master(ring->generation);
 	uint8_t sum[CRYPTO_HASH];
 	struct mac *m;
 	int err;
 
-	if (cipher_unbox(k->cipher, k->u->root, place_bytes(&p), ring->master, ret_master) < 0)
+	if (cipher_unbox(k->cipher, k->u->root, keys_place_bytes(&p), ring->master, ret_master) < 0)
 		return -EKEYREVOKED;
 	m = master_mac(ret_master);
 	err = m ? mac_of(m, &text, 1, sum) : -ENOMEM;
@@ -195,13 +158,12 @@ static int lock(struct keys *k, int how)
 	return 0;
 }
 
-static void unlock(struct keys *k)
+void keys_unlock(struct keys *k)
 {
 	flock(k->lock, LOCK_UN);
 }
 
-/* The newest keyring, without changing it. */
-static int refresh(struct keys *k)
+int keys_refresh(struct keys *k)
 {
 	int err;
 
@@ -211,7 +173,7 @@ static int refresh(struct keys *k)
 	if (err < 0)
 		return err;
 	err = load(k);
-	unlock(k);
+	keys_unlock(k);
 	return err;
 }
 
@@ -239,204 +201,32 @@ static int save(struct keys *k)
 	return err;
 }
 
-/* Takes the lock and the newest keyring; commit() or drop() follows. */
-static int begin(struct keys *k)
+int keys_begin(struct keys *k)
 {
 	int err = lock(k, LOCK_EX);
 
 	if (err == 0 && !is_current(k))
 		err = load(k);
 	if (err < 0)
-		unlock(k);
+		keys_unlock(k);
 	return err;
 }
 
-static int drop(struct keys *k, int err)
+int keys_drop(struct keys *k, int err)
 {
 	load(k);
-	unlock(k);
+	keys_unlock(k);
 	return err;
 }
 
-static int commit(struct keys *k)
+int keys_commit(struct keys *k)
 {
 	int err = save(k);
 
 	if (err < 0)
-		return drop(k, err);
-	unlock(k);
+		return keys_drop(k, err);
+	keys_unlock(k);
 	return 0;
-}
-
-/* --- data keys ----------------------------------------------------------------- */
-
-static const uint8_t *cached(struct keys *k, uint32_t id)
-{
-	for (unsigned i = 0; i < CACHED; i++)
-		if (k->u->cache[i].id == id)
-			return k->u->cache[i].key;
-	return NULL;
-}
-
-static int unbox_entry(struct keys *k, const struct keyring_entry *e, const uint8_t **ret_key)
-{
-	struct place p = place_of_entry(e);
-	unsigned at = k->next;
-
-	*ret_key = cached(k, e->id);
-	if (*ret_key)
-		return 0;
-	k->u->cache[at].id = 0;
-	if (cipher_unbox(k->cipher, k->u->master, place_bytes(&p), e->box, k->u->cache[at].key) < 0)
-		return -EUCLEAN;
-	k->u->cache[at].id = e->id;
-	k->next = (at + 1) % CACHED;
-	*ret_key = k->u->cache[at].key;
-	return 0;
-}
-
-static int add_key(struct keys *k, const char *purpose, uint32_t day)
-{
-	struct keyring_entry e = {.id = k->ring.next_id, .day = day};
-	uint8_t *key = secret_new(CRYPTO_KEY);
-	struct place p;
-	int err = key ? crypto_random(key, CRYPTO_KEY) : -ENOMEM;
-
-	snprintf(e.purpose, sizeof(e.purpose), "%s", purpose);
-	p = place_of_entry(&e);
-	if (err == 0 && e.id == UINT32_MAX)
-		err = -ENOSPC;
-	if (err == 0)
-		err = cipher_box(k->cipher, k->u->master, place_bytes(&p), key, e.box);
-	if (err == 0)
-		err = keyring_add(&k->ring, &e);
-	if (err == 0)
-		k->ring.next_id++;
-	secret_free(key, CRYPTO_KEY);
-	return err;
-}
-
-static int make_key(struct keys *k, const char *purpose, uint32_t day)
-{
-	int err;
-
-	if (!*purpose || strlen(purpose) >= KEYRING_NAME_MAX)
-		return -EINVAL;
-	err = begin(k);
-	if (err < 0)
-		return err;
-	if (keyring_current(&k->ring, purpose, day)) { /* somebody was faster */
-		unlock(k);
-		return 0;
-	}
-	err = add_key(k, purpose, day);
-	return err == 0 ? commit(k) : drop(k, err);
-}
-
-int keys_sealing(struct keys *k, const char *purpose, uint32_t day, uint32_t *ret_id,
-		 const uint8_t **ret_key)
-{
-	const struct keyring_entry *e;
-	int err = refresh(k);
-
-	if (err < 0)
-		return err;
-	e = keyring_current(&k->ring, purpose, day);
-	if (!e) {
-		err = make_key(k, purpose, day);
-		e = err == 0 ? keyring_current(&k->ring, purpose, day) : NULL;
-	}
-	if (!e)
-		return err < 0 ? err : -EAGAIN;
-	*ret_id = e->id;
-	return unbox_entry(k, e, ret_key);
-}
-
-/* To open something, a keyring that was right a moment ago will do. */
-static int refresh_soon(struct keys *k)
-{
-	struct timespec t;
-	uint64_t now;
-	int err;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	now = (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-	if (k->looked_ns && now - k->looked_ns < KEYS_STALE_MS * NSEC_PER_MSEC)
-		return 0;
-	err = refresh(k);
-	k->looked_ns = err == 0 ? now : 0;
-	return err;
-}
-
-static int find(struct keys *k, uint32_t id, const struct keyring_entry **ret_entry)
-{
-	int err = refresh_soon(k);
-
-	if (err == 0 && !keyring_find(&k->ring, id))
-		err = refresh(k); /* made meanwhile? */
-
-	if (err < 0)
-		return err;
-	*ret_entry = keyring_find(&k->ring, id);
-	return *ret_entry ? 0 : -ENOKEY;
-}
-
-int keys_opening(struct keys *k, uint32_t id, const uint8_t **ret_key)
-{
-	const struct keyring_entry *e;
-	int err = find(k, id, &e);
-
-	return err == 0 ? unbox_entry(k, e, ret_key) : err;
-}
-
-int keys_describe(struct keys *k, uint32_t id, struct keys_info *ret_info)
-{
-	const struct keyring_entry *e;
-	struct keys_info info;
-	int err = find(k, id, &e);
-
-	if (err < 0)
-		return err;
-	info = (struct keys_info){.day = e->day, .retired = e->retired};
-	memcpy(info.purpose, e->purpose, sizeof(info.purpose));
-	err = crypto_sha256((struct bytes){e->box, CIPHER_BOX}, info.print);
-	if (err == 0)
-		*ret_info = info;
-	return err;
-}
-
-int keys_retire(struct keys *k, uint32_t id)
-{
-	bool any = false;
-	int err = begin(k);
-
-	if (err < 0)
-		return err;
-	for (uint32_t i = 0; i < k->ring.count; i++) {
-		struct keyring_entry *e = &k->ring.entries[i];
-
-		if (id ? e->id == id : e->day != KEYS_ALWAYS)
-			e->retired = any = true;
-	}
-	if (any)
-		return commit(k);
-	unlock(k);
-	return id ? -ENOKEY : 0;
-}
-
-int keys_destroy(struct keys *k, uint32_t id)
-{
-	int err = begin(k);
-
-	if (err < 0)
-		return err;
-	if (!keyring_find(&k->ring, id)) {
-		unlock(k);
-		return -ENOKEY;
-	}
-	keyring_remove(&k->ring, id);
-	secret_wipe(k->u->cache, sizeof(k->u->cache));
-	return commit(k);
 }
 
 /* --- master and root ----------------------------------------------------------- */
@@ -449,11 +239,11 @@ static int rebox_all(struct keys *k, const uint8_t master[CRYPTO_KEY])
 
 	for (uint32_t i = 0; err == 0 && i < k->ring.count; i++) {
 		struct keyring_entry *e = &k->ring.entries[i];
-		struct place p = place_of_entry(e);
+		struct keys_place p = keys_place_of(e);
 
-		err = cipher_unbox(k->cipher, k->u->master, place_bytes(&p), e->box, key);
+		err = cipher_unbox(k->cipher, k->u->master, keys_place_bytes(&p), e->box, key);
 		if (err == 0)
-			err = cipher_box(k->cipher, master, place_bytes(&p), key, e->box);
+			err = cipher_box(k->cipher, master, keys_place_bytes(&p), key, e->box);
 	}
 	secret_free(key, CRYPTO_KEY);
 	return err == -EBADMSG ? -EUCLEAN : err;
@@ -462,14 +252,15 @@ static int rebox_all(struct keys *k, const uint8_t master[CRYPTO_KEY])
 /* A new master key under the root key there is. */
 static int new_master(struct keys *k)
 {
-	struct place p = place_of_master(k->ring.generation + 1);
+	struct keys_place p = place_of_master(k->ring.generation + 1);
 	uint8_t *master = secret_new(CRYPTO_KEY);
 	int err = master ? crypto_random(master, CRYPTO_KEY) : -ENOMEM;
 
 	if (err == 0)
 		err = rebox_all(k, master);
 	if (err == 0)
-		err = cipher_box(k->cipher, k->u->root, place_bytes(&p), master, k->ring.master);
+		err = cipher_box(k->cipher, k->u->root, keys_place_bytes(&p), master,
+				 k->ring.master);
 	if (err == 0) {
 		k->ring.generation++;
 		memcpy(k->u->master, master, CRYPTO_KEY);
@@ -480,12 +271,12 @@ static int new_master(struct keys *k)
 
 int keys_rotate(struct keys *k)
 {
-	int err = begin(k);
+	int err = keys_begin(k);
 
 	if (err < 0)
 		return err;
 	err = new_master(k);
-	return err == 0 ? commit(k) : drop(k, err);
+	return err == 0 ? keys_commit(k) : keys_drop(k, err);
 }
 
 static int hold(struct keyring *ring, const struct holder *h, const struct holder_ask *ask,
@@ -548,7 +339,7 @@ int keys_change_holder(struct keys *k, const struct holder *h, const struct hold
 		       char ret_error[KEYS_ERROR])
 {
 	uint8_t *old = secret_new(CRYPTO_KEY);
-	int err = old ? begin(k) : -ENOMEM;
+	int err = old ? keys_begin(k) : -ENOMEM;
 
 	*ret_error = 0;
 	if (err < 0) {
@@ -563,20 +354,20 @@ int keys_change_holder(struct keys *k, const struct holder *h, const struct hold
 		memcpy(k->u->root, old, CRYPTO_KEY);
 		load(k);
 	}
-	unlock(k);
+	keys_unlock(k);
 	secret_free(old, CRYPTO_KEY);
 	return err;
 }
 
 int keys_change_recipient(struct keys *k, const char *recipient, char ret_error[KEYS_ERROR])
 {
-	int err = begin(k);
+	int err = keys_begin(k);
 
 	*ret_error = 0;
 	if (err < 0)
 		return err;
 	err = make_recoverable(&k->ring, recipient, k->u->root, ret_error);
-	return err == 0 ? commit(k) : drop(k, err);
+	return err == 0 ? keys_commit(k) : keys_drop(k, err);
 }
 
 /* --- making and opening ---------------------------------------------------------- */
@@ -642,7 +433,7 @@ int keys_create(const char *dir, const struct holder *h, const struct holder_ask
 		err = save(k);
 	if (err < 0 && !*ret_error)
 		holder_fail(ret_error, err, "%s: %s", k->path, strerror(-err));
-	unlock(k);
+	keys_unlock(k);
 	keys_free(k);
 	return err;
 }
@@ -658,7 +449,7 @@ static int peek(struct keys *k, struct keyring *ret_ring, char *error)
 	err = read_ring(k->path, ret_ring, &file, &text, &mac);
 	if (is_damage(err) && read_ring(k->copy, ret_ring, &file, &text, &mac) == 0)
 		err = 0;
-	unlock(k);
+	keys_unlock(k);
 	if (err == 0)
 		free((void *)file.data);
 	else if (err == -ENOENT)
@@ -698,7 +489,7 @@ static int finish_opening(struct keys *k, char *error)
 
 	if (err == 0) {
 		err = load(k);
-		unlock(k);
+		keys_unlock(k);
 	}
 	if (err == -EKEYREVOKED)
 		return holder_fail(error, -EUCLEAN, "%s was put together from two keyrings",
@@ -771,68 +562,6 @@ struct keys *keys_again(const struct keys *k, char ret_error[KEYS_ERROR])
 	keys_free(again);
 	errno = -err;
 	return NULL;
-}
-
-/* --- for others ---------------------------------------------------------------- */
-
-int keys_wrap(struct keys *k, const char *purpose, uint32_t day, struct bytes plain,
-	      uint8_t *ret_wrapped)
-{
-	struct bytes aad = {(const uint8_t *)purpose, strlen(purpose)};
-	struct writer w = writer_new(ret_wrapped, KEYS_WRAP);
-	uint8_t nonce[CRYPTO_NONCE];
-	const uint8_t *key;
-	uint32_t id;
-	int err = keys_sealing(k, purpose, day, &id, &key);
-
-	if (err == 0)
-		err = crypto_random(nonce, sizeof(nonce));
-	if (err < 0)
-		return err;
-	write_be32(&w, id);
-	write_bytes(&w, nonce, sizeof(nonce));
-	return cipher_seal(k->cipher, key, nonce, aad, plain, ret_wrapped + w.len);
-}
-
-int keys_unwrap(struct keys *k, const char *purpose, struct bytes wrapped, uint8_t *ret_plain)
-{
-	struct bytes aad = {(const uint8_t *)purpose, strlen(purpose)}, nonce;
-	struct reader r = reader_new(wrapped.data, wrapped.len);
-	uint32_t id = read_be32(&r);
-	struct keys_info info;
-	const uint8_t *key;
-	int err;
-
-	nonce = read_bytes(&r, CRYPTO_NONCE);
-	if (r.bad || reader_left(&r) < CRYPTO_TAG)
-		return -EBADMSG;
-	err = keys_describe(k, id, &info);
-	if (err == 0 && strcmp(info.purpose, purpose) != 0)
-		err = -EBADMSG;
-	if (err == 0)
-		err = keys_opening(k, id, &key);
-	if (err < 0)
-		return err;
-	return cipher_open(k->cipher, key, nonce.data, aad, read_bytes(&r, reader_left(&r)),
-			   ret_plain);
-}
-
-int keys_sign(struct keys *k, const char *purpose, struct bytes text, uint8_t ret_sign[CIPHER_SIGN])
-{
-	const uint8_t *seed;
-	uint32_t id;
-	int err = keys_sealing(k, purpose, KEYS_ALWAYS, &id, &seed);
-
-	return err == 0 ? sign_text(seed, text, ret_sign) : err;
-}
-
-int keys_public(struct keys *k, const char *purpose, uint8_t ret_public[CRYPTO_KEY])
-{
-	const uint8_t *seed;
-	uint32_t id;
-	int err = keys_sealing(k, purpose, KEYS_ALWAYS, &id, &seed);
-
-	return err == 0 ? sign_public(seed, ret_public) : err;
 }
 
 void keys_state(const struct keys *k, struct keys_state *ret_state)

@@ -194,6 +194,15 @@ check "the agent's own word of its version counts" is '.devices[] | select(.devi
 sleep 3
 check "nothing happens without that word" runs p1 1.0
 
+# --- kept in the gateway's vault
+kept() { timeout 20 "$bw" vault ls "$dir/state/vault" --class firmware --json 2>/dev/null | jq -e "$1" >/dev/null 2>&1; }
+from_vault() { timeout 20 "$bw" vault get "$dir/state/vault" "$1" 2>/dev/null; }
+check "each is in the vault, of class firmware" soon 10000 kept 'map(.name) | contains(["firmware/acme/pump-2.0", "firmware/acme/scale-1.5"])'
+check "kept for six years" kept 'map((.until[0:4] | tonumber) - (.put[0:4] | tonumber)) | all(. == 6)'
+from_vault firmware/acme/scale-1.5 | cmp -s - "$dir/scale-1.5" && ok "a person takes it from there, as it was published" || not "a person takes it from there, as it was published"
+timeout 20 "$bw" vault shred "$dir/state/vault" firmware/acme/scale-1.5 2>"$dir/shred.err" && not "it is not destroyed before its time" || check "it is not destroyed before its time" grep -q 'kept longer' "$dir/shred.err"
+grep -rqsaF "pump-2.0" "$dir/state/vault" && not "nothing in the vault's files says what it is" || ok "nothing in the vault's files says what it is"
+
 # --- a first wave, a patient
 check "it is approved" update approve pump-2.0 --reason "tried on the bench"
 check "the first wave's pump is updated, by its agent" soon 30000 step pump-2.0 pump-1 done
@@ -302,6 +311,7 @@ publish
 repo bundle R -o stick.bundle
 check "a stick is imported" timeout 30 "$bw" update import "$dir/stick.bundle" -c "$dir/bw.yaml"
 check "the firmware that it brought is proposed, though no mirror has told of it" soon 20000 rolled pump-5.0 proposed
+check "and it is in the vault, too" soon 10000 kept 'map(.name) | contains(["firmware/acme/pump-5.0"])'
 update approve pump-5.0 >/dev/null
 for _ in 1 2 3 4 5; do # at moments of their own choosing
 	sleep $((1 + RANDOM % 3)).$((RANDOM % 10))
