@@ -52,8 +52,8 @@ lost+=$(sed -n 's/^| \([67]\.[0-9., ]*\) |.*| *\([^|]*\) |$/\1: \2/p' doc/asvs.m
 
 if command -v shellcheck >/dev/null; then
 	# shellcheck disable=SC2046 # words
-	shellcheck -S warning $(git ls-files -co --exclude-standard '*.sh' dev .ci/run)
-	result $? "no script has an error or a warning (shellcheck)"
+	shellcheck -S error $(git ls-files -co --exclude-standard '*.sh' dev .ci/run)
+	result $? "no script has an error (shellcheck)"
 else
 	echo "skip - scripts: shellcheck is not installed"
 fi

@@ -6,7 +6,7 @@
 # usage: test/e2e/fips.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 stand_in=$(dirname "$bw")/test/fips.so
 ok() { echo "ok - fips: $*"; }
@@ -25,7 +25,7 @@ chmod 755 "$dir"
 trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; [ -n "${KEEP:-}" ] || rm -rf "$dir"' EXIT
 ip link set lo up
 for i in w h; do ip link add ${i}0 type veth peer name ${i}1 && ip link set ${i}0 up && ip link set ${i}1 up; done
-cd "$dir"
+cd "$dir" || exit 1
 python3 -c '
 import socket, threading
 s = socket.create_server(("127.0.0.1", 6664), backlog=64)
@@ -83,7 +83,8 @@ doors() { # NAME
 
 round() { # NAME MODULE DIRECTORY: whether it is to be used
 	local has=$2
-	local env="env BEDWARDEN_CRYPTO=$([ $has = true ] && echo module || echo fips) OPENSSL_MODULES=${3:-/nowhere}"
+	local env
+	env="env BEDWARDEN_CRYPTO=$([ $has = true ] && echo module || echo fips) OPENSSL_MODULES=${3:-/nowhere}"
 	[ -z "${3:-}" ] || export OPENSSL_MODULES=$3
 	rm -rf state run ca.pem pump.* age.key
 	policy >bw.yaml

@@ -3,7 +3,7 @@
 # usage: test/e2e/hung.sh [BINARY]
 set -uo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 [ "$(id -u)" = 0 ] || { echo "skip - hung: needs root for a network namespace"; exit 0; }
 if [ -z "${HUNG_INSIDE:-}" ]; then
