@@ -528,9 +528,11 @@ json_t *rolling_word(struct rolling *r, const json_t *word)
 		err = rollouts_keep(r->all, o);
 	if (err == 0 && n > r->last_word)
 		r->last_word = n;
+	if (!n) /* nobody waits for the answer */
+		return NULL;
 	if (err == 0 || err == -EALREADY)
-		return json_pack("{s:O}", "n", json_object_get(word, "n"));
-	return json_pack("{s:O, s:s}", "n", json_object_get(word, "n"), "error",
+		return json_pack("{s:I}", "n", n);
+	return json_pack("{s:I, s:s}", "n", n, "error",
 			 err == -ENOENT	 ? "there is no such rollout, or no such device in it"
 			 : err == -EPERM ? "nobody has approved it yet"
 					 : strerror(-err));

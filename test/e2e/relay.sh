@@ -53,6 +53,7 @@ relays:
   - {name: slow, listen: "127.0.0.1:7012", connect: "127.0.0.1:6666", tls: out, from: [127.0.0.1], names: [lis.example]}
   - {name: slow-in, listen: "127.0.0.1:7013", connect: "127.0.0.1:6667", tls: in, verify: server}
   - {name: crowd, listen: "127.0.0.1:7014", connect: "127.0.0.1:6668", tls: in, verify: server, connections: 12000}
+  - {name: to-nginx, listen: "127.0.0.1:7015", connect: "127.0.0.1:6669", tls: out, from: [127.0.0.1], names: [lis.example], proxy: out}
   - {name: oneway, listen: "127.0.0.1:7008", connect: "127.0.0.1:6664", tls: in, verify: server}
 Y
 cd "$dir" || exit 1
@@ -297,6 +298,31 @@ c = ctx.wrap_socket(raw, server_hostname="gw.ward.example")
 assert c.recv(100) == b"proxied"
 P
 fails "and who sends none is refused" sclient 7005
+stream=/usr/lib/nginx/modules/ngx_stream_module.so
+if [ -x "$(command -v nginx)" ] && [ -e $stream ]; then
+	cat >nginx.conf <<-N
+		load_module $stream; pid $dir/nginx.pid; error_log $dir/nginx.log; events {}
+		stream { server {
+			listen 127.0.0.1:6669 ssl proxy_protocol;
+			ssl_certificate $dir/lis.pem; ssl_certificate_key $dir/lis.key;
+			ssl_client_certificate $dir/ca.pem; ssl_verify_client on; ssl_protocols TLSv1.3;
+			return "\$proxy_protocol_addr \$proxy_protocol_port \$ssl_protocol \$ssl_client_verify";
+		} }
+	N
+	nginx -c "$dir/nginx.conf" >nginx.out 2>&1
+	check "nginx, which asks for the PROXY header, is told the device's address" timeout 5 python3 - <<'P'
+import socket
+c = socket.create_connection(("127.0.0.1", 7015))
+d = b""
+while x := c.recv(1000):
+    d += x
+want = "127.0.0.1 %d TLSv1.3 SUCCESS" % c.getsockname()[1]
+assert d.decode() == want, (d, want)
+P
+	kill "$(cat nginx.pid 2>/dev/null)" 2>/dev/null
+else
+	echo "skip - relay: the PROXY header at nginx: its stream module is not there"
+fi
 
 # --- DCMTK ------------------------------------------------------------------------------
 has storescu "DCMTK" && has dcmdump "DCMTK" && {
