@@ -43,7 +43,7 @@ struct outlet {
 	atomic_bool stop;
 	struct outlet_check check; /* the thread's until `checking` is over */
 	struct leaving *checking;  /* NULL: none is under way */
-	bool checked;
+	bool checked, content;     /* content: of what it reads every byte, too */
 };
 
 /* --- in a thread ----------------------------------------------------------------------- */
@@ -131,7 +131,8 @@ static void check(struct leaving *l)
 	(void)vault_totals(l->v, &t);
 	c->objects = t.objects;
 	c->names = t.names;
-	c->wrong = vault_check(l->v, false, &r);
+	c->content = l->of->content;
+	c->wrong = vault_check(l->v, c->content, &r);
 	vault_rest(l->v);
 	l->done = true;
 }
@@ -226,15 +227,16 @@ int outlet_begin(struct outlet *o, int64_t id, struct age_recipients *recipients
 	return 0;
 }
 
-int outlet_check_begin(struct outlet *o)
+int outlet_check_begin(struct outlet *o, bool content)
 {
 	struct leaving *l = free_place(o);
 
 	if (o->checking)
-		return 0;
+		return o->content == content ? 0 : -EALREADY;
 	if (!l)
 		return -EBUSY;
 	o->checked = false;
+	o->content = content;
 	o->checking = l;
 	l->done = false;
 	l->used = l->checks = true;

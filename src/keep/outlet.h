@@ -36,15 +36,16 @@ int outlet_begin(struct outlet *o, int64_t id, struct age_recipients *recipients
 #define OUTLET_FOUND_TEXT 200
 
 struct outlet_check {
+	bool content;  /* objects were read, too */
 	int64_t wrong; /* how many things; or -errno */
 	uint64_t objects, names;
 	unsigned count; /* of what is told: the first OUTLET_FOUND */
 	char found[OUTLET_FOUND][OUTLET_FOUND_TEXT];
 };
 
-/* Has the vault checked in a thread, but for the objects' contents (vault_check()): one place of
- * OUTLET_MOST, for as long as that takes. 0, also where one is under way; -EBUSY. */
-int outlet_check_begin(struct outlet *o);
+/* Has the vault checked in a thread (vault_check()): one place of OUTLET_MOST, for as long as that
+ * takes. 0, also where such a one is under way; -EALREADY one of the other kind is; -EBUSY. */
+int outlet_check_begin(struct outlet *o, bool content);
 /* What came of it, good until the next one begins; NULL: it is under way, or none was begun. */
 const struct outlet_check *outlet_checked(struct outlet *o);
 

@@ -300,9 +300,9 @@ static json_t *checked(const struct outlet_check *c)
 
 	for (unsigned i = 0; i < c->count; i++)
 		json_array_append_new(found, json_string(c->found[i]));
-	return json_pack("{s:b, s:I, s:I, s:I, s:o}", "done", 1, "wrong", (json_int_t)c->wrong,
-			 "objects", (json_int_t)c->objects, "names", (json_int_t)c->names, "found",
-			 found);
+	return json_pack("{s:b, s:b, s:I, s:I, s:I, s:o}", "done", 1, "content", c->content,
+			 "wrong", (json_int_t)c->wrong, "objects", (json_int_t)c->objects, "names",
+			 (json_int_t)c->names, "found", found);
 }
 
 static void tell_checked(struct keeper *k, uint32_t ticket, const struct outlet_check *c)
@@ -347,7 +347,10 @@ static json_t *vault_check_call(struct keeper *k, const struct call_asker *by, c
 	if (k->checking)
 		return call_fail(e, 409, "vault.checking", "Somebody waits for a check already",
 				 "ask again when it is done");
-	err = outlet_check_begin(k->outlet);
+	err = outlet_check_begin(k->outlet, json_is_true(json_object_get(args, "content")));
+	if (err == -EALREADY)
+		return call_fail(e, 409, "vault.checking", "A check of the other kind is under way",
+				 "ask for that one, or again when it is done");
 	if (err < 0)
 		return call_fail(e, 503, "vault.busy", "Others are being exported",
 				 "%d at once; try again when one of them is done", OUTLET_MOST);

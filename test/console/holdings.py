@@ -193,7 +193,9 @@ def test_damaged(k):
     head, _, body = got.partition(b"\r\n\r\n")
     length = [int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
     r = k.ask("GET", "/api/vault/check", token=ADMIN)
-    ok(r.status == 200 and r.json["done"] is True, "and the vault is still to be checked", r.json)
+    ok(r.status == 200 and r.json["done"] is True and r.json["wrong"] == 0, "and the vault is still to be checked", r.json)
+    r = k.ask("GET", "/api/vault/check?content=true", token=ADMIN)
+    ok(r.status == 200 and r.json["content"] is True and r.json["wrong"] >= 1 and r.json["found"], "that is found where contents are read", r.json)
     ok(length == [len(data)] and len(body) < len(data) and data.startswith(body), "a damaged object is cut off where it is damaged",
        (length, len(body), body[:200]))
 

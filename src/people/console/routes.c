@@ -498,10 +498,11 @@ const struct api_route api_routes[] = {
 			 WHY),
 	 .gives = FIELDS({"recipient", API_TEXT, true, ""})},
 	{"vault.check",
-	 .what = "Holds the vault against itself, as `bedwarden vault fsck` without --content. Of "
-		 "a "
-		 "large one it may not be done when the answer comes: ask again.",
+	 .what = "Holds the vault against itself, as `bedwarden vault fsck`. Of a large one it may "
+		 "not be done when the answer comes: ask again.",
+	 .takes = FIELDS({"content", API_FLAG, false, "Reads every object, too."}),
 	 .gives = FIELDS({"done", API_FLAG, true, "false: it goes on."},
+			 {"content", API_FLAG, false, "Objects were read, too."},
 			 {"wrong", API_NUMBER, false, "How many things are wrong."},
 			 {"found", API_LIST, false, "What is, the first 32."},
 			 {"objects", API_NUMBER, false, ""}, {"names", API_NUMBER, false, ""})},
