@@ -289,6 +289,11 @@ def test_wire(k):
     ok(r.status == 404 and r.json["type"] == "request.not_found", "an unknown path: 404")
     r = k.ask("HEAD", "/")
     ok(r.status == 200 and r.data == b"" and int(r.getheader("Content-Length")) > 0, "HEAD says what GET would")
+    for path in ("/", "/api/nothing"):
+        r = k.ask("GET", path, token=ADMIN)
+        csp = r.getheader("Content-Security-Policy") or ""
+        ok((r.getheader("Strict-Transport-Security") or "").startswith("max-age=") and "default-src 'none'" in csp and "unsafe" not in csp,
+           f"{path}: HTTPS alone from now on, and nothing inline", r.getheaders())
     r = k.ask("GET", "/", headers={"If-None-Match": k.ask("GET", "/").getheader("ETag")})
     ok(r.status == 304, "an unchanged page is not sent again", r.status)
 
