@@ -136,6 +136,8 @@ static bool read_message(struct bytes b, struct dns_msg *m)
 		if (!read_question(m, &r, i == 0))
 			return false;
 	m->question_count = questions;
+	if (!questions && !m->qr)
+		m->rrname = (struct bytes){m->room, 0}; /* patterns are asked whether that may be */
 	/* RFC 9619 §4: a query has one at most; servers answer the first, the last or none of more. */
 	if (questions > 1 && m->opcode == 0)
 		m->msg.reason = REASON_DNS_MALFORMED;
