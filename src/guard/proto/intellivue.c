@@ -727,6 +727,27 @@ static enum parse probe(const struct proto_input *in)
 	return b.len && !memcmp(b.data, session, sizeof(session)) ? PARSE_OK : PARSE_BAD;
 }
 
+/*
+ * A receiver on a serial line throws away what is no sound frame, and goes on with the next:
+ * so it is told, and whoever spoils one frame does not go unread from then on.
+ */
+static enum parse pass_over(const struct proto_input *in, size_t len, struct intellivue_msg *m,
+			    struct proto_output *ret_out)
+{
+	const uint8_t *next = memchr(in->data.data + 1, BOF, in->data.len - 1);
+	bool control = m->msg.control;
+
+	if (!len)
+		len = next ? (size_t)(next - in->data.data) : in->data.len;
+	memset(m, 0, offsetof(struct intellivue_msg, sample)); /* nobody is to count half of it */
+	m->msg.control = control;
+	m->msg.reason = REASON_PROTO_MALFORMED;
+	m->framing = "mib";
+	ret_out->used = len;
+	ret_out->has_msg = true;
+	return PARSE_OK;
+}
+
 static enum parse read_stream(struct intellivue *s, const struct proto_input *in,
 			      struct intellivue_msg *m, struct proto_output *ret_out)
 {
@@ -737,11 +758,13 @@ static enum parse read_stream(struct intellivue *s, const struct proto_input *in
 
 	if (p == PARSE_MORE && in->data.len > 2 * FRAME_MAX + 2)
 		p = PARSE_BAD;
-	if (p != PARSE_OK)
+	if (p == PARSE_MORE)
 		return p;
+	if (p == PARSE_BAD)
+		return pass_over(in, 0, m, ret_out);
 	content = frame_content(frame, len);
 	if (!content.data || !read_message(s, content, m))
-		return PARSE_BAD;
+		return pass_over(in, used, m, ret_out);
 	m->framing = "mib";
 	ret_out->used = used;
 	ret_out->has_msg = true;
