@@ -387,6 +387,13 @@ static void a_set_is_control(void **state)
 	assert_string_equal(r->said, "{\"intellivue\":{\"message\":\"set\",\"object\":\"monitor\","
 				     "\"invoke_id\":5,\"attribute\":\"wave_priority_list\","
 				     "\"control\":true}}\n");
+	operation(&k, 1, 5, 5); /* a second one hides behind none, nor one without a name */
+	WORDS(&k, 0, 0, 2);
+	open_part(&k);
+	WORDS(&k, 0, 0xf23a, 2, 7, 0, 0x1234, 0);
+	close_parts(&k, 3);
+	assert_true(read_one(r, CENTRAL, k.data, k.w.len));
+	assert_non_null(strstr(r->said, "\"attribute\":[\"wave_priority_list\",\"4660\"]"));
 	operation(&k, 2, 5, 5); /* its answer is none */
 	WORDS(&k, 0);
 	open_part(&k);
