@@ -8,6 +8,7 @@ set -uo pipefail
 self=$(realpath "$0")
 cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
+hellos=$(realpath test/e2e/hellos.py)
 stand_in=$(dirname "$bw")/test/fips.so
 ok() { echo "ok - fips: $*"; }
 not() { echo "not ok - fips: $*"; failed=1; }
@@ -71,6 +72,8 @@ doors() { # NAME
 		fails "$name: ChaCha20-Poly1305 is refused" hello $port -tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256
 		fails "$name: X25519 and X448 are refused" hello $port -tls1_3 -groups X25519:X448
 		[ $port = 7009 ] || fails "$name: TLS 1.2 is refused" hello $port -tls1_2
+		wrong=$(timeout 20 python3 "$hellos" "$port" "$([ $port = 7009 ] && echo 12 || echo 13)" 2>&1) && [ -z "$wrong" ] &&
+			ok "$name: nothing old or weak is answered" || not "$name: $wrong"
 	done
 	check "$1: old-relay: TLS 1.2 with ECDHE and AES-GCM" hello 7009 -tls1_2 -cipher ECDHE-ECDSA-AES256-GCM-SHA384
 	fails "$1: old-relay: nothing else of TLS 1.2" hello 7009 -tls1_2 -cipher 'ALL:COMPLEMENTOFALL:!AESGCM:@SECLEVEL=0'

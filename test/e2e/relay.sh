@@ -7,6 +7,7 @@ set -uo pipefail
 self=$(realpath "$0")
 cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
+hellos=$(realpath test/e2e/hellos.py)
 ok() { echo "ok - relay: $*"; }
 not() { echo "not ok - relay: $*"; failed=1; }
 check() { local text=$1; shift; if "$@" >/dev/null 2>&1; then ok "$text"; else not "$text"; fi; }
@@ -246,6 +247,11 @@ done
 fails "renegotiation is refused" grep -q 'RENEGOTIATING' <(printf 'R\n' | timeout 3 openssl s_client -connect 127.0.0.1:7009 -CAfile ca.pem $with -tls1_2 2>&1 | grep -A3 RENEGOTIATING | grep 'verify return')
 # shellcheck disable=SC2086
 fails "no ticket is given" grep -q 'Session-ID-ctx\|TLS session ticket:' <(sclient 6663 $with 2>/dev/null)
+# Every listener, by hellos that no library would send.
+for at in 2763:12 6515:13 6663:13 7001:13 7003:13 7004:13 7008:13 7009:12 7013:13 7014:13 8085:13 8884:13; do
+	wrong=$(timeout 20 python3 "$hellos" "${at%:*}" "${at#*:}" 2>&1) && [ -z "$wrong" ] && ok "port ${at%:*}: nothing old or weak is answered" ||
+		not "port ${at%:*}: $wrong"
+done
 fails "no certificate, no connection" python3 - <<'P'
 import socket, ssl
 ctx = ssl.create_default_context(cafile="ca.pem")
