@@ -140,8 +140,7 @@ static bool take_block(struct gateway *g, const struct ipc_message *msg)
 		return false;
 	if (!g->gate)
 		return true;
-	err = gate_flow_block(gate_fd(g->gate, GATE_MAP_FLOWS), &b.key, (enum reason)b.reason, now,
-			      now + b.for_ns);
+	err = gate_flow_block(g->gate, &b.key, (enum reason)b.reason, now, now + b.for_ns);
 	if (err)
 		log_error("a blocked conversation could not be marked in the kernel: %s",
 			  strerror(-err));
