@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "guard/capture/gate.h"
+#include "role/counters.h"
 #include "role/gateway.h"
 #include "role/jump.h"
 #include "role/notify.h"
@@ -33,6 +34,7 @@ static const struct ipc_right rights[] = {
 	{ROLE_EXPORTER, IPC_READY}, {ROLE_LINK, IPC_PEERS},	    {ROLE_GUARD, IPC_ANNOUNCED},
 	{ROLE_SURVEYOR, IPC_READY}, {ROLE_KEEPER, IPC_SURVEY},	    {ROLE_SURVEYOR, IPC_SURVEYED},
 	{ROLE_CLERK, IPC_READY},    {ROLE_KEEPER, IPC_ERRAND},	    {ROLE_CLERK, IPC_ERRAND},
+	{ROLE_GUARD, IPC_BYPASS},   {ROLE_KEEPER, IPC_COUNTERS},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -64,6 +66,18 @@ static void answer_status(struct gateway *g, struct member *m, uint32_t id)
 	size_t len = status_json(g, clock_mono_ns(), buf, sizeof(buf));
 
 	member_send(m, IPC_STATUS, id, (struct bytes){(const uint8_t *)buf, len}, -1);
+}
+
+static void answer_counters(struct gateway *g, struct member *m, uint32_t id)
+{
+	int fd = counters_memfd(g);
+
+	if (fd < 0) {
+		log_error("what the rules counted could not be read: %s", strerror(-fd));
+		return; /* who asked is told that nobody answered */
+	}
+	member_send(m, IPC_COUNTED, id, (struct bytes){0}, fd);
+	close(fd);
 }
 
 static void answer_apply(struct gateway *g, struct member *m, uint32_t id)
@@ -182,6 +196,9 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return true;
 	case IPC_STATUS:
 		answer_status(g, m, msg->id);
+		return true;
+	case IPC_COUNTERS:
+		answer_counters(g, m, msg->id);
 		return true;
 	case IPC_APPLY:
 		answer_apply(g, m, msg->id);

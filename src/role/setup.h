@@ -112,6 +112,29 @@ struct setup_announced {
 	uint32_t pad;
 };
 
+/*
+ * Of a conversation that a guard can read nothing more of: let it pass in the kernel for so long;
+ * 0: only say what passed so far. Both zeroed first.
+ */
+#define SETUP_BYPASS_MAX_NS (60 * 1000000000ull)
+struct setup_bypass {
+	struct gate_flow_key key;
+	uint32_t pad;
+	uint64_t for_ns;
+};
+
+struct setup_bypassed {
+	struct gate_flow_key key;
+	uint32_t passes; /* 1: it passes in the kernel now; 0: it does not, or was only asked about */
+	struct gate_count passed[2]; /* by all bypasses of it so far, by the key's ends */
+};
+
+/* What the rules of a policy counted: `rules` of struct gate_count follow. */
+struct setup_counted {
+	uint32_t generation;
+	uint32_t rules;
+};
+
 /* A device of that policy said a vital sign then. */
 struct setup_patient {
 	uint32_t device, generation;

@@ -150,6 +150,14 @@ run_policy() {
 	kill -HUP "$parent"
 	verdict "policy changed twice under load" 0
 	nothing_lost "policy changed twice under load"
+	"$bw" policy counters -c "$dir/bw.yaml" --device monitor-1 --json >"$dir/counters"
+	check "each rule says what it counted since then" \
+		grep -q '"device":"monitor-1"[^}]*"packets":[1-9][0-9]\{3,\},"bytes":[1-9]' "$dir/counters"
+	"$bw" policy counters -c "$dir/bw.yaml" >"$dir/counters"
+	check "and to a person, all devices' rules" \
+		eval 'grep -q "^DEVICE.*PACKETS" "$dir/counters" && grep -q "^pump-1" "$dir/counters"'
+	"$bw" policy counters -c "$dir/bw.yaml" --device nobody 2>&1 | grep -q "no device 'nobody'" &&
+		ok "a device that is none is said" || not "a device that is none is said"
 
 	stream 4
 	sleep 1
