@@ -88,8 +88,9 @@ static int apply(struct gate *g, const struct policy *p)
 /* One packet of that conversation. Nanoseconds that the program took. */
 static uint32_t packet(int prog, uint32_t ward, uint32_t flow)
 {
-	static uint8_t f[74] = {2,  0,	0, 0, 0,  5, 2, 0, 0,  0, 1, 1, 8,  0, 0x45, 0, 0, 60, 0, 0, 0,
-				0, 64, 17, 0, 0, 10, 1, 1, 1, 10, 1, 0, 5, 0,	 0, 0,	0, 0,	40};
+	static uint8_t f[74] = {2,    0, 0,  0,	 0, 5, 2, 0, 0,	 0,  1, 1, 8,  0,
+				0x45, 0, 0,  60, 0, 0, 0, 0, 64, 17, 0, 0, 10, 1,
+				1,    1, 10, 1,	 0, 5, 0, 0, 0,	 0,  0, 40};
 	static uint8_t out[256];
 	struct xdp_md ctx = {.data_end = sizeof(f), .ingress_ifindex = ward};
 	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = f, .data_size_in = sizeof(f),
@@ -154,7 +155,8 @@ static int measure(struct gate *g, uint32_t flows, size_t packets)
 	}
 	a = mean(few, slice * SLICES);
 	b = mean(many, slice * SLICES);
-	printf("| the kernel's floor, a packet of %u conversations in random order, against %u (%.0f "
+	printf("| the kernel's floor, a packet of %u conversations in random order, against %u "
+	       "(%.0f "
 	       "ns) | %.0f ns, %+.0f ns | - |\n",
 	       flows, FEW, a, b, b - a);
 	free(few);

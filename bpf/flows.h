@@ -22,10 +22,10 @@
 #define SETS_LOOP   _Pragma("clang loop unroll(disable)")
 #define SETS_UNROLL _Pragma("clang loop unroll(full)")
 /* The verifier would go on for each slot apart: through memory it does not know which one it is. */
-#define SETS_FORGET(s, from, to)                        \
-	do {                                            \
-		*(volatile __u32 *)&(s)->at = from;     \
-		to = *(volatile __u32 *)&(s)->at;       \
+#define SETS_FORGET(s, from, to)                    \
+	do {                                        \
+		*(volatile __u32 *)&(s)->at = from; \
+		to = *(volatile __u32 *)&(s)->at;   \
 	} while (0)
 /* What was stored before is seen by whoever sees what is stored after. */
 #define SETS_ORDER(s) __sync_lock_test_and_set(&(s)->lock, 1)

@@ -129,9 +129,9 @@ static int apply(const char *file, const char *socket, bool json)
 }
 
 static const struct table_column counter_columns[] = {
-	{"DEVICE", false}, {"SERVICE", false}, {"DIRECTION", false}, {"PROTO", false},
-	{"PORT", false},   {"PEER", false},    {"ACTION", false},    {"PACKETS", true},
-	{"BYTES", true},
+	{"DEVICE", false}, {"SERVICE", false}, {"DIRECTION", false},
+	{"PROTO", false},  {"PORT", false},    {"PEER", false},
+	{"ACTION", false}, {"PACKETS", true},  {"BYTES", true},
 };
 
 static void add_counter(void *arg, json_t *row)

@@ -10,8 +10,8 @@
 
 /* A call has its own key and no name here. */
 static const char *const commands[REQUEST_CALL] = {
-	[REQUEST_STATUS] = "status", [REQUEST_DEVICES] = "devices", [REQUEST_FLOWS] = "flows",
-	[REQUEST_EVENTS] = "events", [REQUEST_GRANTS] = "grants",   [REQUEST_APPLY] = "apply",
+	[REQUEST_STATUS] = "status",	 [REQUEST_DEVICES] = "devices", [REQUEST_FLOWS] = "flows",
+	[REQUEST_EVENTS] = "events",	 [REQUEST_GRANTS] = "grants",	[REQUEST_APPLY] = "apply",
 	[REQUEST_COUNTERS] = "counters",
 };
 

@@ -88,8 +88,8 @@ static void put_match(struct json *j, const struct gate_rule *r)
 	json_str(j, "port", text);
 }
 
-static void give_rule(struct naming *n, const struct gate_device *d, const char *device,
-		      uint32_t i, const struct gate_count *c, counters_row_fn fn, void *arg)
+static void give_rule(struct naming *n, const struct gate_device *d, const char *device, uint32_t i,
+		      const struct gate_count *c, counters_row_fn fn, void *arg)
 {
 	static const char *const actions[] = {[GATE_PASS] = "pass",
 					      [GATE_INSPECT] = "inspect",
@@ -169,9 +169,10 @@ static void give_counted(struct keeper *k, struct client *c, const struct setup_
 	}
 	if (counters_rows(k->policy, (const struct gate_count *)(head + 1),
 			  c->request.filter.device, give_row, &g) < 0)
-		serve_error(k->serve, c,
-			    "counters: the policy has no device '%s'; 'bedwarden devices' lists them",
-			    c->request.filter.device);
+		serve_error(
+			k->serve, c,
+			"counters: the policy has no device '%s'; 'bedwarden devices' lists them",
+			c->request.filter.device);
 	else
 		serve_end(k->serve, c);
 }

@@ -55,12 +55,13 @@ enum { FROM_PARENT, FROM_KEEPER };
 
 /* Who may say what to a guard. */
 static const struct ipc_right rights[] = {
-	{FROM_PARENT, IPC_SETUP},  {FROM_PARENT, IPC_POLICY},
+	{FROM_PARENT, IPC_SETUP},    {FROM_PARENT, IPC_POLICY},
 	{FROM_PARENT, IPC_PEER},   /* the keeper's end */
 	{FROM_PARENT, IPC_GRANTS}, /* doors that are open */
-	{FROM_PARENT, IPC_STOP},   {FROM_KEEPER, IPC_FLOWS},
-	{FROM_PARENT, IPC_LINKS},  {FROM_PARENT, IPC_FRAMES},
-	{FROM_PARENT, IPC_WAKE},   {FROM_PARENT, IPC_QUEUES}, /* the sealed link's memory */
+	{FROM_PARENT, IPC_STOP},     {FROM_KEEPER, IPC_FLOWS},
+	{FROM_PARENT, IPC_LINKS},    {FROM_PARENT, IPC_FRAMES},
+	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES}, /* the sealed link's memory */
+	{FROM_PARENT, IPC_BYPASSED},				/* an answer */
 };
 
 /* Besides what every role lives on: the counters of its sockets, the seals of memory that is
@@ -200,6 +201,19 @@ static int take_lent(struct guard *g, struct ipc_message *m)
 	return r == -EBADMSG ? r : 0;
 }
 
+static int take_bypassed(struct guard *g, const struct ipc_message *m)
+{
+	struct setup_bypassed b;
+
+	if (!setup_take(m, &b, sizeof(b)))
+		return -EBADMSG;
+	if (g->engine)
+		engine_bypassed(g->engine, &b.key, b.passes != 0, b.passed,
+				b.seen_ns ? (uint64_t)((int64_t)b.seen_ns + g->wall_minus_mono)
+					  : 0);
+	return 0;
+}
+
 static int take_from_parent(struct guard *g, struct ipc_message *m)
 {
 	uint32_t heir;
@@ -224,6 +238,8 @@ static int take_from_parent(struct guard *g, struct ipc_message *m)
 		r = take_peer(g, m->fd);
 		m->fd = -1;
 		break;
+	case IPC_BYPASSED:
+		return take_bypassed(g, m);
 	case IPC_LINKS:
 	case IPC_FRAMES:
 	case IPC_WAKE:
@@ -766,6 +782,18 @@ static int announce(void *arg, const struct gate_grant_row *row, enum engine_doo
 			-1);
 }
 
+static int bypass(void *arg, const struct gate_flow_key *key, uint64_t for_ns)
+{
+	struct guard *g = arg;
+	struct setup_bypass b;
+
+	memset(&b, 0, sizeof(b));
+	b.key = *key;
+	b.for_ns = for_ns;
+	return ipc_send(g->parent, IPC_BYPASS, 0, (struct bytes){(const uint8_t *)&b, sizeof(b)},
+			-1);
+}
+
 static void prepare(struct guard *g)
 {
 	struct engine_options o = {.inline_ = true,
@@ -794,6 +822,10 @@ static void prepare(struct guard *g)
 	o.vitals_streams = g->setup.vitals;
 	memcpy(&o.agents, g->setup.agents, sizeof(o.agents));
 	o.agents_port = g->setup.agents_port;
+	if (g->setup.bypass && g->setup.capture == SETUP_XDP) {
+		o.bypass = bypass;
+		o.bypass_arg = g;
+	}
 	o.evidence = g->evidence = open_evidence(g);
 	o.archive = g->archive = archive_new(ARCHIVE_QUEUE);
 	if (!g->archive)

@@ -161,6 +161,29 @@ static bool take_block(struct gateway *g, const struct ipc_message *msg)
 	return true;
 }
 
+/* What a guard can read no further passes in the kernel; the answer says how much has. */
+static bool take_bypass(struct gateway *g, struct member *m, const struct ipc_message *msg)
+{
+	struct setup_bypass b;
+	struct setup_bypassed back;
+	struct gate_flow flow = {0};
+	int err;
+
+	if (!setup_take(msg, &b, sizeof(b)) || b.key.kind != GATE_KEY_FLOW ||
+	    b.for_ns > SETUP_BYPASS_MAX_NS)
+		return false;
+	if (!g->gate)
+		return true;
+	memset(&back, 0, sizeof(back));
+	back.key = b.key;
+	err = gate_flow_bypass(g->gate, &b.key, b.for_ns ? clock_mono_ns() + b.for_ns : 0, &flow,
+			       back.passed);
+	back.passes = err == 0 && b.for_ns;
+	back.seen_ns = flow.seen_ns;
+	member_send(m, IPC_BYPASSED, 0, (struct bytes){(const uint8_t *)&back, sizeof(back)}, -1);
+	return true;
+}
+
 static bool take_peers(struct gateway *g, const struct ipc_message *msg)
 {
 	struct setup_peers *p = &g->peers;
@@ -214,6 +237,8 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return answer_text(g, m, msg);
 	case IPC_POLICY_TAKEN:
 		return ipc_u32(msg, &m->generation);
+	case IPC_BYPASS:
+		return take_bypass(g, m, msg);
 	case IPC_BLOCK:
 		return take_block(g, msg);
 	case IPC_PEERS:

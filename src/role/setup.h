@@ -43,6 +43,7 @@ struct setup_guard {
 	uint32_t streams_mb;
 	uint32_t vitals;
 	uint32_t evidence; /* 1: frames around findings go to the keeper */
+	uint32_t bypass;   /* 1: what can be read no further passes in the kernel */
 	uint32_t stale_ms;
 	uint32_t chunks;    /* of memory shared with the link (base/share.h); 0: none is */
 	uint8_t agents[16]; /* where agents of devices call this gateway; port 0: nowhere */
@@ -125,7 +126,9 @@ struct setup_bypass {
 
 struct setup_bypassed {
 	struct gate_flow_key key;
-	uint32_t passes; /* 1: it passes in the kernel now; 0: it does not, or was only asked about */
+	uint32_t
+		passes; /* 1: it passes in the kernel now; 0: it does not, or was only asked about */
+	uint64_t seen_ns;	     /* monotonic: its last packet */
 	struct gate_count passed[2]; /* by all bypasses of it so far, by the key's ends */
 };
 

@@ -878,9 +878,9 @@ static void a_bypassed_conversation_passes_and_is_counted(void **state)
 	need_kernel();
 	begin_generation(20);
 	set_heart(0);
-	assert_int_equal(gate_flow_bypass(gate, &key, later, passed), -ENOENT);
+	assert_int_equal(gate_flow_bypass(gate, &key, later, &flow, passed), -ENOENT);
 	assert_int_equal(number_action(2, 41000, &why), GATE_INSPECT);
-	assert_int_equal(gate_flow_bypass(gate, &key, later, passed), 0);
+	assert_int_equal(gate_flow_bypass(gate, &key, later, &flow, passed), 0);
 	assert_int_equal(passed[0].packets + passed[1].packets, 0);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(number_action(2, 41000, &why), GATE_PASS);
@@ -891,28 +891,29 @@ static void a_bypassed_conversation_passes_and_is_counted(void **state)
 	/* Its neighbour is not. */
 	assert_int_equal(number_action(2, 41001, &why), GATE_INSPECT);
 	/* The guard wants to see it again. */
-	assert_int_equal(gate_flow_bypass(gate, &key, 0, passed), 0);
+	assert_int_equal(gate_flow_bypass(gate, &key, 0, &flow, passed), 0);
 	assert_int_equal(number_action(2, 41000, &why), GATE_INSPECT);
 	/* Its time is over. */
-	assert_int_equal(gate_flow_bypass(gate, &key, clock_mono_ns() + 20 * NSEC_PER_MSEC, passed),
-			 0);
+	assert_int_equal(
+		gate_flow_bypass(gate, &key, clock_mono_ns() + 20 * NSEC_PER_MSEC, &flow, passed),
+		0);
 	assert_int_equal(number_action(2, 41000, &why), GATE_PASS);
 	usleep(25000);
 	assert_int_equal(number_action(2, 41000, &why), GATE_INSPECT);
 	assert_int_equal(gate_flow_ask(gate, &key, &flow, passed), 0);
 	assert_int_equal(passed[0].packets + passed[1].packets, 6);
 	/* A new policy judges anew. */
-	assert_int_equal(gate_flow_bypass(gate, &key, later, passed), 0);
+	assert_int_equal(gate_flow_bypass(gate, &key, later, &flow, passed), 0);
 	begin_generation(21);
 	assert_int_equal(number_action(2, 41000, &why), GATE_INSPECT);
 	assert_int_equal(gate_flow_ask(gate, &key, &flow, passed), 0);
 	assert_false(flow.flags & GATE_FLOW_BYPASSED);
 	/* A block ends it, and what is blocked is not bypassed. */
-	assert_int_equal(gate_flow_bypass(gate, &key, later, passed), 0);
+	assert_int_equal(gate_flow_bypass(gate, &key, later, &flow, passed), 0);
 	assert_int_equal(gate_flow_block(gate, &key, REASON_FLOOD, clock_mono_ns(), later), 0);
 	assert_int_equal(number_action(2, 41000, &why), GATE_DROP);
 	assert_int_equal(why, REASON_POLICY_FLOW_BLOCKED);
-	assert_int_equal(gate_flow_bypass(gate, &key, later, passed), -ENOENT);
+	assert_int_equal(gate_flow_bypass(gate, &key, later, &flow, passed), -ENOENT);
 }
 
 /* Under a grant nothing is bypassed; of TCP what begins and ends it goes to a guard in any case. */
@@ -923,6 +924,7 @@ static void a_bypass_hides_no_end_and_no_grant(void **state)
 		       dst = {.b = {[10] = 255, 255, 10, 1, 1, 11}};
 	uint64_t later = clock_mono_ns() + 60 * NSEC_PER_SEC;
 	struct gate_count passed[2];
+	struct gate_flow flow;
 	struct gate_flow_key key;
 	struct gate_verdict v;
 	uint8_t frame[54];
@@ -934,7 +936,7 @@ static void a_bypass_hides_no_end_and_no_grant(void **state)
 	assert_int_equal(gate_set_grants(gate, &row, 1), 0);
 	assert_int_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
 	assert_int_equal(grant, 7);
-	assert_int_equal(gate_flow_bypass(gate, &key, later, passed), -ENOENT);
+	assert_int_equal(gate_flow_bypass(gate, &key, later, &flow, passed), -ENOENT);
 	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
 	assert_int_equal(reason_of(5, 5, 16, &grant), REASON_GRANT_ENDED);
 
@@ -945,7 +947,7 @@ static void a_bypass_hides_no_end_and_no_grant(void **state)
 	frame[37] = 9001 & 255;
 	run((struct bytes){frame, 54}, hospital, &v);
 	assert_int_equal(v.action, GATE_PASS);
-	assert_int_equal(gate_flow_bypass(gate, &key, later, passed), -ENOENT);
+	assert_int_equal(gate_flow_bypass(gate, &key, later, &flow, passed), -ENOENT);
 }
 
 /* A blocked conversation outlives a flood of new ones, wherever they come to lie. */

@@ -24,7 +24,7 @@ void floor_flow_add(struct floor_tables *t, const struct gate_flow_key *key,
 		    const struct gate_flow *f);
 const struct gate_grant *floor_door(struct floor_tables *t, const struct gate_grant_key *key);
 __u64 floor_boot_ns(struct floor_tables *t);
-#define FLOOR_ADD(p, n) (*(p) += (n))
+#define FLOOR_ADD(p, n)			(*(p) += (n))
 #define FLOOR_BYPASS(flow, sender, len) ((void)0)
 #include "bpf/floor.h"
 #include "bpf/flows.h"
@@ -149,7 +149,8 @@ static void a_flood_pushes_out_the_silent_and_not_the_blocked(void **state)
 	assert_null(find(s, 3));
 	/* And where all of them are blocked, the oldest block makes way. */
 	for (uint32_t n = 0; n < GATE_SET_SLOTS; n++)
-		s->slot[n].flow.flags = GATE_FLOW_BLOCKED, s->slot[n].flow.until_ns = now + 600 * SEC;
+		s->slot[n].flow.flags = GATE_FLOW_BLOCKED,
+		s->slot[n].flow.until_ns = now + 600 * SEC;
 	find(s, 4)->flow.seen_ns = now - 100 * SEC;
 	put(s, 6000000, 0, now + 3 * SEC);
 	assert_null(find(s, 4));

@@ -104,12 +104,12 @@ int gate_fd(const struct gate *g, enum gate_map which);
  * until then. Times are CLOCK_MONOTONIC; of a block 0: until it has been idle for its protocol's
  * time; of a bypass 0: it is inspected again. ret_passed: what has passed by all bypasses of it so
  * far, by the key's ends. -ENOENT: the floor does not know the conversation, or it may not be
- * bypassed: not inspected, blocked, or under a grant. -EAGAIN: its set was busy all the time.
+ * bypassed: not inspected, blocked, or under a grant. ret_flow: as it stands then. -EAGAIN: its set was busy all the time.
  */
 int gate_flow_block(struct gate *g, const struct gate_flow_key *key, enum reason why,
 		    uint64_t now_ns, uint64_t until_ns);
 int gate_flow_bypass(struct gate *g, const struct gate_flow_key *key, uint64_t until_ns,
-		     struct gate_count ret_passed[2]);
+		     struct gate_flow *ret_flow, struct gate_count ret_passed[2]);
 /* What the floor remembers of it. -ENOENT. */
 int gate_flow_ask(struct gate *g, const struct gate_flow_key *key, struct gate_flow *ret_flow,
 		  struct gate_count ret_passed[2]);

@@ -152,16 +152,18 @@ int gate_flow_block(struct gate *g, const struct gate_flow_key *key, enum reason
 }
 
 int gate_flow_bypass(struct gate *g, const struct gate_flow_key *key, uint64_t until_ns,
-		     struct gate_count ret_passed[2])
+		     struct gate_flow *ret_flow, struct gate_count ret_passed[2])
 {
 	struct gate_word w = {.key = *key,
 			      .kind = until_ns ? GATE_WORD_BYPASS : GATE_WORD_INSPECT,
 			      .until_ns = until_ns};
 	int r = say(g, &w);
 
-	if (r == 0)
-		memcpy(ret_passed, w.bypassed, sizeof(w.bypassed));
-	return r;
+	if (r)
+		return r;
+	*ret_flow = w.flow;
+	memcpy(ret_passed, w.bypassed, sizeof(w.bypassed));
+	return 0;
 }
 
 int gate_flow_ask(struct gate *g, const struct gate_flow_key *key, struct gate_flow *ret_flow,
