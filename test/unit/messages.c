@@ -178,10 +178,29 @@ static void a_hello_without_a_name_is_no_other(void **state)
 				    "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\0\0\2\xc0\x2f\1\0"
 				    "\0\x0a\0\0\0\6\0\4\0\0\1a";
 
+	/* Of two, a server might take the other one. */
+	static const char two[] = "\x16\3\1\0\x3d\1\0\0\x39\3\3"
+				  "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\0\0\2\xc0\x2f\1\0"
+				  "\0\x0e\0\0\0\x0a\0\x08\0\0\1a\0\0\1b";
+
+	assert_false(passes("tls", "sni=a", two, sizeof(two) - 1));
 	assert_true(passes("tls", "sni=A", named, sizeof(named) - 1));
 	assert_false(passes("tls", "sni=b", named, sizeof(named) - 1));
 	assert_false(passes("tls", "sni=a", bare, sizeof(bare) - 1));
 	assert_true(passes("tls", "sni=", bare, sizeof(bare) - 1));
+}
+
+#define DIRECTIVE(more)                                              \
+	"<DTV.R01><HDR><HDR.message_type V=\"DTV.R01\"/></HDR><DTV>" \
+	"<DTV.command_cd V=\"START_CONTINUOUS\"/>" more "</DTV></DTV.R01>"
+
+static void of_two_commands_none_passes(void **state)
+{
+	const char *rule = "command=START_CONTINUOUS";
+
+	assert_true(PASSES("poct1a", rule, DIRECTIVE("")));
+	assert_true(PASSES("poct1a", rule, DIRECTIVE("<DTV.command_cd V=\"START_CONTINUOUS\"/>")));
+	assert_false(PASSES("poct1a", rule, DIRECTIVE("<DTV.command_cd V=\"LOCK\"/>")));
 }
 
 int main(void)
@@ -191,6 +210,7 @@ int main(void)
 		cmocka_unit_test(names_are_what_is_said_of_them),
 		cmocka_unit_test(an_empty_name_is_no_other_name),
 		cmocka_unit_test(a_hello_without_a_name_is_no_other),
+		cmocka_unit_test(of_two_commands_none_passes),
 	};
 
 	return cmocka_run_group_tests(tests, read_page, NULL);

@@ -500,6 +500,22 @@ static void begin_frame(struct side *s)
 	s->batch = s->header = s->alert = s->worth = false;
 }
 
+/*
+ * What breaks the framing is told, with as much as was understood. Receivers pass over the rest and
+ * take the next frame, so that is read: a stray byte makes nobody blind.
+ */
+static enum parse lose_frame(struct side *s, struct hl7_msg *m, enum reason why,
+			     struct proto_output *out, size_t used)
+{
+	s->phase = LOST;
+	s->header = false;
+	m->kept = 0; /* half of what was measured counts for nothing */
+	m->msg.reason = why;
+	out->has_msg = true;
+	out->used = used ? used : 1;
+	return PARSE_OK;
+}
+
 /* Between frames nothing stands but what careless senders leave there. */
 static enum parse read_outside(struct side *s, const struct proto_input *in, struct hl7_msg *m,
 			       struct proto_output *out)
@@ -514,8 +530,7 @@ static enum parse read_outside(struct side *s, const struct proto_input *in, str
 	}
 	if (c == CR || c == LF || c == 0)
 		return PARSE_OK;
-	m->msg.reason = REASON_HL7_FRAMING;
-	return PARSE_BAD;
+	return lose_frame(s, m, REASON_HL7_FRAMING, out, 1);
 }
 
 /* The first `c` in [from, to), `to` where there is none. */
@@ -560,8 +575,9 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 {
 	struct side *s = &h->side[in->end];
 	bool passing = s->phase == LONG_SEGMENT;
-	size_t end;
+	enum reason why = REASON_NONE;
 	struct bytes segment;
+	size_t end;
 
 	/* The other half of CR LF. */
 	if (!passing && !s->scanned && s->ends == CR && in->data.data[0] == LF) {
@@ -581,14 +597,11 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	}
 	s->length += (uint32_t)end;
 	if (s->length > HL7_SEGMENT_MAX) {
-		m->msg.reason = REASON_HL7_SEGMENT_TOO_LONG;
-		out->has_msg = tell(h, s, in, m);
-		m->msg.reason = REASON_HL7_SEGMENT_TOO_LONG;
-		return PARSE_BAD;
+		(void)tell(h, s, in, m);
+		return lose_frame(s, m, REASON_HL7_SEGMENT_TOO_LONG, out, end);
 	}
-	if (!passing && end && !read_segment(h, in->end, segment, &m->msg.reason))
-		return PARSE_BAD;
-	m->msg.reason = REASON_NONE;
+	if (!passing && end && !read_segment(h, in->end, segment, &why))
+		return lose_frame(s, m, why, out, end);
 	s->scanned = 0;
 	out->used = out->kept = end;
 	if (end == in->data.len) {
@@ -599,9 +612,14 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	s->length = 0;
 	out->used++;
 	if (in->data.data[end] == START) {
-		out->has_msg = tell(h, s, in, m);
-		m->msg.reason = REASON_HL7_FRAMING;
-		return PARSE_BAD;
+		(void)tell(h, s, in, m);
+		(void)lose_frame(s, m, REASON_HL7_FRAMING, out, end);
+		out->kept = 0;
+		if (end == 0) {
+			begin_frame(s);
+			out->begins = true;
+		}
+		return PARSE_OK;
 	}
 	if (in->data.data[end] == END) {
 		s->phase = OUTSIDE;
