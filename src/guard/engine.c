@@ -168,6 +168,7 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
 		return NULL;
 	e->o = *o;
 	e->notice.report.sink = o->sink;
+	e->notice.report.room = o->room;
 	e->notice.report.sink_arg = o->sink_arg;
 	if (!open_rooms(e) || (policy && engine_set_policy(e, policy) < 0)) {
 		engine_free(e);
@@ -554,6 +555,7 @@ unsigned engine_tell_flows(struct engine *e, unsigned max, engine_sink_fn sink, 
 	struct telling t = {.report = e->notice.report, .left = max};
 
 	t.report.sink = sink;
+	t.report.room = NULL;
 	t.report.sink_arg = arg;
 	flow_each(e->flows, tell_flow, &t);
 	return max - t.left;
