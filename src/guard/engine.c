@@ -143,6 +143,8 @@ static bool open_rooms(struct engine *e)
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
+	if (e->flows && e->o.packet_times)
+		flow_table_grow(e->flows);
 	e->fragments = fragment_table_new(&limits, fragments_ended, e);
 	e->doors = doors_new();
 	e->notice.report.app = e->app;
