@@ -41,3 +41,14 @@ pure=$(grep -rsnE '\b(open|fopen|socket|time|gettimeofday|clock_gettime|clock_wa
 	--include='*.c' src/guard/proto src/guard/rules src/guard/vitals src/guard/policy)
 if [ -n "$pure" ]; then printf '%s\nnot ok - a pure room opens files, asks the time or prints\n' "$pure"; exit 1; fi
 echo "ok - proto, rules, vitals and policy touch no file, socket or clock"
+
+# What a header offers, somebody takes: another file, or a test. (What nobody does is static, or goes.)
+for t in build build-asan; do
+	[ -f $t/libbedwarden.a ] || { echo "skip - callers: $t has not been built"; exit 0; }
+done
+taken=$({ nm build/libbedwarden.a build/{bedwarden,agent/bedwarden-agent}.p/*.o build/{bench,test}/*.p/*.o | awk '$1 == "U" { print $2 }'
+	nm build-asan/{test,fuzz}/*.p/*.o | awk '{ print $NF }'; } 2>/dev/null | sort -u)
+spare=$(comm -23 <(nm build/libbedwarden.a 2>/dev/null | awk '$2 ~ /^[TDBR]$/ { print $3 }' | sort -u) <(echo "$taken") |
+	grep -vxE 'gate_flow_bypass|gate_rule_counts')
+if [ -n "$spare" ]; then printf '%s\nnot ok - nobody but its own file uses it\n' "$spare"; exit 1; fi
+echo "ok - every public name is used by another file, or by a test"

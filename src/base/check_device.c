@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 static const char *interface_user(const struct config *c, unsigned upto, bool hospital,
 				  const char *name)
 {

@@ -686,7 +686,8 @@ TABLE(profile, PROFILE)
 TABLE(top, TOP)
 
 #define ROW(row, name, what) {name, what, row##_fields, row##_options}
-const struct schema_table schema_tables[] = {
+/* In the order of the manual. */
+static const struct schema_table tables[] = {
 	ROW(top, "", "The policy file"),
 	ROW(gateway, "gateway", "The gateway itself"),
 	ROW(console, "console", "The page and the API"),
@@ -730,7 +731,7 @@ const struct cyaml_schema_value schema_profiles = {
 
 const struct schema_table *schema_table(const struct cyaml_schema_field *fields)
 {
-	for (const struct schema_table *t = schema_tables; t->name; t++)
+	for (const struct schema_table *t = tables; t->name; t++)
 		if (t->fields == fields)
 			return t;
 	return NULL;
@@ -850,7 +851,7 @@ static void type_name(const struct cyaml_schema_value *v, const struct schema_op
 
 void config_describe(void (*fn)(void *arg, const struct config_option *option), void *arg)
 {
-	for (const struct schema_table *t = schema_tables; t->name; t++)
+	for (const struct schema_table *t = tables; t->name; t++)
 		for (unsigned i = 0; t->fields[i].key; i++) {
 			const struct cyaml_schema_value *v = &t->fields[i].value;
 			struct config_option o = {.section = t->name,

@@ -49,8 +49,6 @@ extern const struct cyaml_schema_value schema_profiles; /* an array of them, to 
 
 /* The table that a mapping's fields belong to; never NULL for those reached from above. */
 const struct schema_table *schema_table(const struct cyaml_schema_field *fields);
-/* All of them, in the order of the manual; ends with name NULL. */
-extern const struct schema_table schema_tables[];
 
 /* Puts words at their enum values and fills in what was not given. 0, -ENOMEM, -ERANGE
  * where a number is out of its bounds, or -EINVAL where a text is more than a line. */

@@ -26,7 +26,8 @@ int cli_agent(int argc, char **argv)
 		execv(path, argv); /* comes back where it is not there */
 	}
 	execvp(AGENT, argv);
-	return cli_fail("agent: " AGENT " cannot be started (%s); it is installed with the package, "
+	return cli_fail("agent: " AGENT
+			" cannot be started (%s); it is installed with the package, "
 			"and built as agent/" AGENT,
 			strerror(errno));
 }

@@ -523,6 +523,20 @@ void report_behaviour(struct report *r, const struct packet *p, const struct gat
 	emit(r, &j);
 }
 
+/* Texts of nothing but escapes may be too much for a line: what was said is told without them. */
+static __attribute__((cold)) struct json
+shorten(const struct event_common *e, const struct session_message *s, char buf[EVENT_MAX])
+{
+	struct json j = event_begin(e, buf);
+
+	json_open(&j, s->proto->name);
+	json_bool(&j, "truncated", true);
+	if (s->msg->control)
+		json_bool(&j, "control", true);
+	json_close(&j);
+	return j;
+}
+
 void report_message(struct report *r, const struct report_message *m)
 {
 	const struct session_message *s = m->said;
@@ -546,6 +560,8 @@ void report_message(struct report *r, const struct report_message *m)
 	struct json j = event_begin(&e, line_at(r, own)); /* in place */
 	put_vlan(&j, f->key.vlan, f->vlan_inner);
 	proto_write(s->proto, s->msg, &j);
+	if (__builtin_expect(j.out.bad, 0))
+		j = shorten(&e, s, own);
 	emit(r, &j);
 }
 

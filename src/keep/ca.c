@@ -1,22 +1,17 @@
-#include "keep/ca.h"
+#include "keep/ca_internal.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <openssl/err.h>
 
 #include "base/hex.h"
-#include "keep/db.h"
 #include "seal/pki/signer.h"
 #include "seal/pki/tls.h"
 
-#define PURPOSE	   "pki.ca"
-#define CODE_CHARS "ABCDEFGHJKLMNPQRSTUVWXYZ23456789" /* none that is taken for another */
-#define DAY	   86400
+#define PURPOSE "pki.ca"
 
 static const char *const versions[] = {
 	"CREATE TABLE IF NOT EXISTS authority("
@@ -39,23 +34,15 @@ static const char *const versions[] = {
 
 static const struct db_schema schema = {versions, 1};
 
-struct ca {
-	sqlite3 *sql;
-	struct signing *signing;
-	X509 *root; /* NULL: not made yet */
-	EVP_PKEY *key;
-};
-
 /* --- statements ------------------------------------------------------------------- */
 
-/* `kinds`: t text, i int64, b struct bytes. NULL with *ret_err. */
-static sqlite3_stmt *query(struct ca *c, int *ret_err, const char *text, const char *kinds, ...)
+/* The parameters that `kinds` names are bound. */
+static sqlite3_stmt *prepare(struct ca *c, int *ret_err, const char *text, const char *kinds,
+			     va_list ap)
 {
 	sqlite3_stmt *s = NULL;
-	va_list ap;
 	int rc = sqlite3_prepare_v2(c->sql, text, -1, &s, NULL);
 
-	va_start(ap, kinds);
 	for (int i = 1; rc == SQLITE_OK && *kinds; i++, kinds++) {
 		struct bytes b;
 
@@ -69,7 +56,6 @@ static sqlite3_stmt *query(struct ca *c, int *ret_err, const char *text, const c
 			rc = sqlite3_bind_blob(s, i, b.data, (int)b.len, SQLITE_TRANSIENT);
 		}
 	}
-	va_end(ap);
 	if (rc == SQLITE_OK)
 		return s;
 	*ret_err = db_error(c->sql, rc);
@@ -77,30 +63,46 @@ static sqlite3_stmt *query(struct ca *c, int *ret_err, const char *text, const c
 	return NULL;
 }
 
-/* One row is there: 1; none: 0; -errno. */
-static int step(struct ca *c, sqlite3_stmt *s)
+sqlite3_stmt *ca_query(struct ca *c, int *ret_err, const char *text, const char *kinds, ...)
+{
+	sqlite3_stmt *s;
+	va_list ap;
+
+	va_start(ap, kinds);
+	s = prepare(c, ret_err, text, kinds, ap);
+	va_end(ap);
+	return s;
+}
+
+int ca_step(struct ca *c, sqlite3_stmt *s)
 {
 	int rc = sqlite3_step(s);
 
 	return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : db_error(c->sql, rc);
 }
 
-/* Runs and frees it. */
-static int run(struct ca *c, sqlite3_stmt *s, int err)
+int ca_run(struct ca *c, const char *text, const char *kinds, ...)
 {
+	sqlite3_stmt *s;
+	va_list ap;
+	int err;
+
+	va_start(ap, kinds);
+	s = prepare(c, &err, text, kinds, ap);
+	va_end(ap);
 	if (!s)
 		return err;
-	err = step(c, s);
+	err = ca_step(c, s);
 	sqlite3_finalize(s);
 	return err < 0 ? err : 0;
 }
 
-static int begin(struct ca *c)
+int ca_begin(struct ca *c)
 {
 	return db_error(c->sql, sqlite3_exec(c->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL));
 }
 
-static int end(struct ca *c, int err)
+int ca_end(struct ca *c, int err)
 {
 	if (err == 0)
 		err = db_error(c->sql, sqlite3_exec(c->sql, "COMMIT", NULL, NULL, NULL));
@@ -109,7 +111,7 @@ static int end(struct ca *c, int err)
 	return err;
 }
 
-static const char *text_at(sqlite3_stmt *s, int i)
+const char *ca_text(sqlite3_stmt *s, int i)
 {
 	const char *t = (const char *)sqlite3_column_text(s, i);
 
@@ -125,7 +127,7 @@ static int sign(void *arg, const uint8_t digest[CRYPTO_HASH], uint8_t ret_sign[P
 	return signing_sign(c->signing, PURPOSE, digest, ret_sign);
 }
 
-static EVP_PKEY *public_of(struct ca *c, const char *purpose, int *ret_err)
+EVP_PKEY *ca_public(struct ca *c, const char *purpose, int *ret_err)
 {
 	uint8_t point[P256_POINT];
 	EVP_PKEY *key;
@@ -139,7 +141,7 @@ static EVP_PKEY *public_of(struct ca *c, const char *purpose, int *ret_err)
 	return key;
 }
 
-static X509 *first_of(const char *pem)
+X509 *ca_first(const char *pem)
 {
 	STACK_OF(X509) *chain = cert_chain((struct bytes){(const uint8_t *)pem, strlen(pem)});
 	X509 *x = chain ? sk_X509_shift(chain) : NULL;
@@ -152,13 +154,13 @@ static int load_root(struct ca *c)
 {
 	uint8_t point[P256_POINT];
 	int err = 0, got;
-	sqlite3_stmt *s = query(c, &err, "SELECT pem FROM authority WHERE id = 1", "");
+	sqlite3_stmt *s = ca_query(c, &err, "SELECT pem FROM authority WHERE id = 1", "");
 
 	if (!s)
 		return err;
-	got = step(c, s);
+	got = ca_step(c, s);
 	if (got == 1)
-		c->root = first_of(text_at(s, 0));
+		c->root = ca_first(ca_text(s, 0));
 	sqlite3_finalize(s);
 	if (got < 0)
 		return got;
@@ -229,7 +231,7 @@ int ca_init(struct ca *c, const char *name, uint32_t days, int64_t now_s)
 		return -EEXIST;
 	if (!*name || strlen(name) > CERT_NAME)
 		return -EINVAL;
-	public = public_of(c, PURPOSE, &err);
+	public = ca_public(c, PURPOSE, &err);
 	if (!public || signing_public(c->signing, PURPOSE, point) < 0 ||
 	    crypto_random(o.serial, sizeof(o.serial)) < 0)
 		goto out;
@@ -239,7 +241,7 @@ int ca_init(struct ca *c, const char *name, uint32_t days, int64_t now_s)
 	err = -EIO;
 	if (!pem)
 		goto out;
-	err = run(c, query(c, &err, "INSERT INTO authority VALUES(1, ?, '', 0, 0)", "t", pem), err);
+	err = ca_run(c, "INSERT INTO authority VALUES(1, ?, '', 0, 0)", "t", pem);
 	if (err == 0) {
 		c->root = x;
 		c->key = key;
@@ -264,30 +266,17 @@ int ca_root(struct ca *c, char **ret_pem)
 
 /* --- issuing -------------------------------------------------------------------------- */
 
-#define NAMES_TEXT (CERT_NAMES * CERT_HOST)
-static void join_names(const struct cert_names *n, char ret_text[NAMES_TEXT])
+void ca_join_names(const struct cert_names *n, char ret_text[CA_NAMES])
 {
 	size_t len = 0;
 
 	*ret_text = 0;
 	for (unsigned i = 0; i < n->count; i++)
-		len += (size_t)snprintf(ret_text + len, NAMES_TEXT - len, "%s%s", i ? " " : "",
+		len += (size_t)snprintf(ret_text + len, CA_NAMES - len, "%s%s", i ? " " : "",
 					n->name[i]);
 }
 
-static int split_names(const char *text, struct cert_names *ret_names)
-{
-	char copy[NAMES_TEXT], *save = NULL;
-	int err = 0;
-
-	*ret_names = (struct cert_names){0};
-	snprintf(copy, sizeof(copy), "%s", text);
-	for (char *n = strtok_r(copy, " ", &save); n && err == 0; n = strtok_r(NULL, " ", &save))
-		err = cert_names_add(ret_names, n);
-	return err;
-}
-
-static char *with_root(struct ca *c, X509 *x)
+char *ca_with_root(struct ca *c, X509 *x)
 {
 	char *own = cert_text(x), *root = cert_text(c->root), *both = NULL;
 
@@ -300,26 +289,23 @@ static char *with_root(struct ca *c, X509 *x)
 
 static int insert(struct ca *c, const struct ca_order *o, X509 *x, bool own, int64_t now_s)
 {
-	char serial[CA_SERIAL], names[NAMES_TEXT], *pem = cert_text(x);
+	char serial[CA_SERIAL], names[CA_NAMES], *pem = cert_text(x);
 	uint8_t raw[CERT_SERIAL];
 	int err = -ENOMEM;
 
 	cert_serial(x, raw);
 	hex_write(raw, CERT_SERIAL, serial);
-	join_names(&o->names, names);
+	ca_join_names(&o->names, names);
 	if (pem)
-		err = run(c,
-			  query(c, &err,
-				"INSERT INTO certificate VALUES(?, ?, ?, ?, ?, ?, 0, 0, ?, 0, ?)",
-				"ttttiiit", serial, o->name, cert_profile_name(o->profile), names,
-				now_s, (int64_t)tls_time(X509_get0_notAfter(x)), (int64_t)own, pem),
-			  err);
+		err = ca_run(c, "INSERT INTO certificate VALUES(?, ?, ?, ?, ?, ?, 0, 0, ?, 0, ?)",
+			     "ttttiiit", serial, o->name, cert_profile_name(o->profile), names,
+			     now_s, (int64_t)tls_time(X509_get0_notAfter(x)), (int64_t)own, pem);
 	free(pem);
 	return err;
 }
 
-static int issue(struct ca *c, const struct ca_order *o, EVP_PKEY *key, bool own, int64_t now_s,
-		 char **ret_pem)
+int ca_issue_as(struct ca *c, const struct ca_order *o, EVP_PKEY *key, bool own, int64_t now_s,
+		char **ret_pem)
 {
 	struct cert_order order = {.profile = o->profile,
 				   .name = o->name,
@@ -339,7 +325,7 @@ static int issue(struct ca *c, const struct ca_order *o, EVP_PKEY *key, bool own
 	if (!x)
 		return tls_time(X509_get0_notAfter(c->root)) <= (uint64_t)now_s ? -EKEYEXPIRED
 										: -EIO;
-	*ret_pem = with_root(c, x);
+	*ret_pem = ca_with_root(c, x);
 	err = *ret_pem ? insert(c, o, x, own, now_s) : -ENOMEM;
 	X509_free(x);
 	if (err < 0) {
@@ -351,496 +337,5 @@ static int issue(struct ca *c, const struct ca_order *o, EVP_PKEY *key, bool own
 
 int ca_issue(struct ca *c, const struct ca_order *o, EVP_PKEY *key, int64_t now_s, char **ret_pem)
 {
-	return issue(c, o, key, false, now_s, ret_pem);
-}
-
-/* --- codes and enrolment --------------------------------------------------------------- */
-
-/* Dashes, spaces and small letters are how people type it. */
-static int hash_code(const char *code, uint8_t ret_hash[CRYPTO_HASH])
-{
-	char clean[CA_CODE] = "";
-	size_t n = 0;
-
-	for (; *code; code++) {
-		if (*code == '-' || *code == ' ')
-			continue;
-		if (n + 1 >= sizeof(clean))
-			return -ENOENT;
-		clean[n++] = (char)toupper((unsigned char)*code);
-	}
-	return crypto_sha256((struct bytes){(const uint8_t *)clean, n}, ret_hash);
-}
-
-int ca_code(struct ca *c, const struct ca_order *o, uint32_t hours, int64_t now_s,
-	    char ret_code[CA_CODE])
-{
-	uint8_t random[12], hash[CRYPTO_HASH];
-	char names[NAMES_TEXT], code[CA_CODE];
-	int64_t until = now_s + (int64_t)(hours ? hours : CA_CODE_HOURS) * 3600;
-	size_t n = 0;
-	int err = crypto_random(random, sizeof(random));
-
-	if (!c->root)
-		return -ENOENT;
-	if (err < 0)
-		return err;
-	for (unsigned i = 0; i < sizeof(random); i++) {
-		if (i && i % 4 == 0)
-			code[n++] = '-';
-		code[n++] = CODE_CHARS[random[i] & 31];
-	}
-	code[n] = 0;
-	err = hash_code(code, hash);
-	join_names(&o->names, names);
-	if (err == 0)
-		err = run(c, query(c, &err, "DELETE FROM code WHERE until < ?", "i", now_s - DAY),
-			  err);
-	if (err == 0)
-		err = run(c,
-			  query(c, &err, "INSERT INTO code VALUES(?, ?, ?, ?, ?, ?, 0)", "btttii",
-				(struct bytes){hash, sizeof(hash)}, o->name,
-				cert_profile_name(o->profile), names, (int64_t)o->days, until),
-			  err);
-	if (err == 0)
-		memcpy(ret_code, code, n + 1);
-	return err;
-}
-
-/* What is asked for must have been granted: every name, and the common name if there is one. */
-static bool within(const struct csr *r, const struct ca_order *o)
-{
-	for (unsigned i = 0; i < r->names.count; i++)
-		if (!cert_names_have(&o->names, r->names.name[i]))
-			return false;
-	return !*r->name || strcasecmp(r->name, o->name) == 0 ||
-	       cert_names_have(&o->names, r->name);
-}
-
-static int find_code(struct ca *c, const uint8_t hash[CRYPTO_HASH], int64_t now_s,
-		     struct ca_order *ret_o)
-{
-	int err = 0, got;
-	sqlite3_stmt *s = query(c, &err,
-				"SELECT name, profile, names, days, until, used FROM code"
-				" WHERE hash = ?",
-				"b", (struct bytes){hash, CRYPTO_HASH});
-
-	if (!s)
-		return err;
-	got = step(c, s);
-	if (got == 1) {
-		snprintf(ret_o->name, sizeof(ret_o->name), "%s", text_at(s, 0));
-		ret_o->profile = cert_profile_find(text_at(s, 1));
-		ret_o->days = (uint32_t)sqlite3_column_int64(s, 3);
-		err = split_names(text_at(s, 2), &ret_o->names);
-		if (sqlite3_column_int64(s, 5))
-			err = -EALREADY;
-		else if (sqlite3_column_int64(s, 4) <= now_s)
-			err = -EKEYEXPIRED;
-	}
-	sqlite3_finalize(s);
-	return got < 0 ? got : got == 0 ? -ENOENT : err;
-}
-
-int ca_enrol(struct ca *c, const char *code, const struct csr *r, int64_t now_s, char **ret_pem,
-	     char *ret_name)
-{
-	struct ca_order o = {0};
-	uint8_t hash[CRYPTO_HASH];
-	int err = hash_code(code, hash);
-
-	if (err == 0)
-		err = begin(c);
-	if (err < 0)
-		return err;
-	err = find_code(c, hash, now_s, &o);
-	if (err == 0 && !within(r, &o))
-		err = -EACCES;
-	if (err == 0)
-		err = run(c,
-			  query(c, &err, "UPDATE code SET used = ? WHERE hash = ?", "ib", now_s,
-				(struct bytes){hash, sizeof(hash)}),
-			  err);
-	if (err == 0)
-		err = issue(c, &o, r->key, false, now_s, ret_pem);
-	snprintf(ret_name, CERT_NAME + 1, "%s", o.name);
-	return end(c, err);
-}
-
-static int find_serial(struct ca *c, const char *serial, struct ca_order *ret_o)
-{
-	int err = 0, got;
-	sqlite3_stmt *s = query(c, &err,
-				"SELECT name, profile, names, revoked FROM certificate"
-				" WHERE serial = ?",
-				"t", serial);
-
-	if (!s)
-		return err;
-	got = step(c, s);
-	if (got == 1) {
-		snprintf(ret_o->name, sizeof(ret_o->name), "%s", text_at(s, 0));
-		ret_o->profile = cert_profile_find(text_at(s, 1));
-		err = split_names(text_at(s, 2), &ret_o->names);
-		if (sqlite3_column_int64(s, 3))
-			err = -EKEYREVOKED;
-	}
-	sqlite3_finalize(s);
-	return got < 0 ? got : got == 0 ? -ENOENT : err;
-}
-
-int ca_renew(struct ca *c, struct bytes der, const struct csr *r, int64_t now_s, char **ret_pem,
-	     char *ret_name)
-{
-	const uint8_t *p = der.data;
-	X509 *x = d2i_X509(NULL, &p, (long)der.len);
-	struct ca_order o = {0};
-	uint8_t raw[CERT_SERIAL];
-	char serial[CA_SERIAL];
-	int err = -ENOENT;
-
-	ERR_clear_error();
-	*ret_name = 0;
-	if (x && c->root && X509_verify(x, X509_get0_pubkey(c->root)) == 1) {
-		cert_serial(x, raw);
-		hex_write(raw, CERT_SERIAL, serial);
-		err = find_serial(c, serial, &o);
-	}
-	if (err == 0 && (tls_time(X509_get0_notAfter(x)) <= (uint64_t)now_s ||
-			 tls_time(X509_get0_notBefore(x)) > (uint64_t)now_s))
-		err = -EKEYEXPIRED;
-	if (err == 0 && !within(r, &o))
-		err = -EACCES;
-	snprintf(ret_name, CERT_NAME + 1, "%s", o.name);
-	if (err == 0)
-		err = issue(c, &o, r->key, false, now_s, ret_pem);
-	X509_free(x);
-	ERR_clear_error();
-	return err;
-}
-
-/* --- revoking ----------------------------------------------------------------------------- */
-
-int ca_revoke(struct ca *c, const char *which, int reason, int64_t now_s)
-{
-	int err = 0, count;
-	int changed = run(c,
-			  query(c, &err,
-				"UPDATE certificate SET revoked = ?, reason = ? WHERE revoked = 0"
-				" AND until > ? AND (serial = lower(?) OR name = ?)",
-				"iiitt", now_s, (int64_t)reason, now_s, which, which),
-			  err);
-
-	if (changed < 0)
-		return changed;
-	count = sqlite3_changes(c->sql);
-	if (count)
-		err = run(c, query(c, &err, "UPDATE authority SET crl_made = 0", ""), err);
-	return err < 0 ? err : count;
-}
-
-static int make_crl(struct ca *c, uint64_t number, int64_t now_s, char **ret_pem)
-{
-	struct cert_revoked *list = NULL;
-	size_t count = 0, room = 0;
-	X509_CRL *crl = NULL;
-	const char *serial;
-	int err = 0, got = 0;
-	sqlite3_stmt *s = query(c, &err,
-				"SELECT serial, revoked, reason FROM certificate WHERE revoked > 0"
-				" AND until > ?",
-				"i", now_s - 7 * DAY);
-
-	while (s && (got = step(c, s)) == 1) {
-		if (count == room) {
-			struct cert_revoked *more =
-				realloc(list, (room = room ? room * 2 : 64) * sizeof(*list));
-
-			if (!more) {
-				got = -ENOMEM;
-				break;
-			}
-			list = more;
-		}
-		serial = text_at(s, 0);
-		if (!hex_read_small((struct bytes){(const uint8_t *)serial, strlen(serial)},
-				    list[count].serial, CERT_SERIAL)) {
-			got = -EBADMSG;
-			break;
-		}
-		list[count].when_s = sqlite3_column_int64(s, 1);
-		list[count++].reason = sqlite3_column_int(s, 2);
-	}
-	sqlite3_finalize(s);
-	err = s ? got : err;
-	if (err == 0) {
-		crl = cert_crl(c->root, c->key, list, count, number, now_s, CA_CRL_HOURS);
-		*ret_pem = crl ? cert_crl_text(crl) : NULL;
-		err = *ret_pem ? 0 : -EIO;
-	}
-	X509_CRL_free(crl);
-	free(list);
-	return err;
-}
-
-int ca_crl(struct ca *c, int64_t now_s, char **ret_pem)
-{
-	int err = 0, got;
-	sqlite3_stmt *s;
-	int64_t number, made;
-
-	if (!c->root)
-		return -ENOENT;
-	s = query(c, &err, "SELECT crl, crl_number, crl_made FROM authority WHERE id = 1", "");
-	if (!s)
-		return err;
-	got = step(c, s);
-	number = got == 1 ? sqlite3_column_int64(s, 1) : 0;
-	made = got == 1 ? sqlite3_column_int64(s, 2) : 0;
-	*ret_pem = NULL;
-	if (made && now_s >= made && now_s - made < CA_CRL_HOURS * 1800)
-		*ret_pem = strdup(text_at(s, 0));
-	sqlite3_finalize(s);
-	if (got < 0 || *ret_pem)
-		return got < 0 ? got : 0;
-	err = make_crl(c, (uint64_t)number + 1, now_s, ret_pem);
-	if (err == 0)
-		err = run(c,
-			  query(c, &err,
-				"UPDATE authority SET crl = ?, crl_number = ?, crl_made = ?", "tii",
-				*ret_pem, number + 1, now_s),
-			  err);
-	if (err < 0) {
-		free(*ret_pem);
-		*ret_pem = NULL;
-	}
-	return err;
-}
-
-/* --- this gateway's own ----------------------------------------------------------------------- */
-
-static int fetch_text(struct ca *c, const char *text, const char *key, char **ret_text)
-{
-	int err = 0, got;
-	sqlite3_stmt *s = query(c, &err, text, "t", key);
-
-	if (!s)
-		return err;
-	got = step(c, s);
-	*ret_text = got == 1 ? strdup(text_at(s, 0)) : NULL;
-	sqlite3_finalize(s);
-	return got < 0 ? got : *ret_text ? 0 : -ENOENT;
-}
-
-/* Is it for this key and these names, and has it a third of its life left? */
-static bool still_good(X509 *x, EVP_PKEY *key, const struct ca_order *o, int64_t now_s)
-{
-	int64_t from = (int64_t)tls_time(X509_get0_notBefore(x));
-	int64_t until = (int64_t)tls_time(X509_get0_notAfter(x));
-	struct cert_names names;
-
-	if (EVP_PKEY_eq(X509_get0_pubkey(x), key) != 1 || cert_names_of(x, &names) < 0 ||
-	    names.count != o->names.count || now_s < from)
-		return false;
-	for (unsigned i = 0; i < names.count; i++)
-		if (!cert_names_have(&o->names, names.name[i]))
-			return false;
-	return now_s - from < (until - from) / 3 * 2;
-}
-
-static int newest_own(struct ca *c, const char *profile, char **ret_pem)
-{
-	return fetch_text(c,
-			  "SELECT pem FROM certificate WHERE own = 1 AND revoked = 0"
-			  " AND profile = ? ORDER BY made DESC, until DESC LIMIT 1",
-			  profile, ret_pem);
-}
-
-int ca_own(struct ca *c, const char *purpose, const struct ca_order *o, int64_t now_s, bool anew,
-	   char **ret_pem, bool *ret_fresh)
-{
-	EVP_PKEY *key;
-	char *pem = NULL;
-	X509 *x = NULL;
-	int err;
-
-	*ret_fresh = false;
-	err = fetch_text(c, "SELECT pem FROM installed WHERE purpose = ?", purpose, ret_pem);
-	if (err != -ENOENT)
-		return err;
-	key = public_of(c, purpose, &err);
-	if (!key)
-		return err;
-	err = anew ? -ENOENT : newest_own(c, cert_profile_name(o->profile), &pem);
-	x = err == 0 ? first_of(pem) : NULL;
-	/* One that another authority of ours had signed, before, is of no use. */
-	if (x && c->root && X509_verify(x, X509_get0_pubkey(c->root)) == 1 &&
-	    still_good(x, key, o, now_s)) {
-		*ret_pem = with_root(c, x);
-		err = *ret_pem ? 0 : -ENOMEM;
-	} else if (err == 0 || err == -ENOENT) {
-		err = issue(c, o, key, true, now_s, ret_pem);
-		*ret_fresh = err == 0;
-	}
-	ERR_clear_error();
-	X509_free(x);
-	free(pem);
-	EVP_PKEY_free(key);
-	return err;
-}
-
-int ca_install(struct ca *c, const char *purpose, struct bytes pem)
-{
-	STACK_OF(X509) *chain = NULL;
-	EVP_PKEY *key;
-	char *text;
-	int err = 0;
-
-	if (!pem.data)
-		return run(c,
-			   query(c, &err, "DELETE FROM installed WHERE purpose = ?", "t", purpose),
-			   err);
-	key = public_of(c, purpose, &err);
-	if (!key)
-		return err;
-	chain = cert_chain(pem);
-	if (!chain)
-		err = -EBADMSG;
-	else if (EVP_PKEY_eq(X509_get0_pubkey(sk_X509_value(chain, 0)), key) != 1)
-		err = -EACCES;
-	text = strndup((const char *)pem.data, pem.len);
-	if (err == 0 && !text)
-		err = -ENOMEM;
-	if (err == 0)
-		err = run(c,
-			  query(c, &err, "INSERT OR REPLACE INTO installed VALUES(?, ?)", "tt",
-				purpose, text),
-			  err);
-	free(text);
-	sk_X509_pop_free(chain, X509_free);
-	EVP_PKEY_free(key);
-	ERR_clear_error();
-	return err;
-}
-
-struct asking {
-	struct ca *ca;
-	const char *purpose;
-};
-
-static int sign_request(void *arg, const uint8_t digest[CRYPTO_HASH], uint8_t ret_sign[P256_SIGN])
-{
-	struct asking *a = arg;
-
-	return signing_sign(a->ca->signing, a->purpose, digest, ret_sign);
-}
-
-int ca_request(struct ca *c, const char *purpose, const struct ca_order *o, char **ret_pem)
-{
-	struct asking a = {c, purpose};
-	uint8_t point[P256_POINT];
-	EVP_PKEY *public, *key;
-	X509_REQ *r = NULL;
-	int err;
-
-	public = public_of(c, purpose, &err);
-	if (!public)
-		return err;
-	err = signing_public(c->signing, purpose, point);
-	key = err == 0 ? signer_new(point, sign_request, &a) : NULL;
-	r = key ? csr_make(key, public, o->name, &o->names) : NULL;
-	*ret_pem = r ? cert_csr_text(r) : NULL;
-	X509_REQ_free(r);
-	EVP_PKEY_free(key);
-	EVP_PKEY_free(public);
-	return *ret_pem ? 0 : -EIO;
-}
-
-/* --- telling -------------------------------------------------------------------------------------- */
-
-#define COLUMNS                                                            \
-	"serial, name, profile, names, made, until, revoked, own, "        \
-	"NOT EXISTS(SELECT 1 FROM certificate o WHERE o.name = c.name AND" \
-	" o.profile = c.profile AND o.revoked = 0 AND (o.made > c.made OR" \
-	" (o.made = c.made AND o.serial > c.serial)))"
-
-static void fill(sqlite3_stmt *s, struct ca_row *r)
-{
-	*r = (struct ca_row){.name = text_at(s, 1),
-			     .profile = text_at(s, 2),
-			     .names = text_at(s, 3),
-			     .from_s = sqlite3_column_int64(s, 4),
-			     .until_s = sqlite3_column_int64(s, 5),
-			     .revoked_s = sqlite3_column_int64(s, 6),
-			     .own = sqlite3_column_int(s, 7),
-			     .newest = sqlite3_column_int(s, 8)};
-	snprintf(r->serial, sizeof(r->serial), "%s", text_at(s, 0));
-}
-
-int ca_each(struct ca *c, void (*fn)(void *arg, const struct ca_row *row), void *arg)
-{
-	int err = 0, got = 0;
-	sqlite3_stmt *s = query(
-		c, &err, "SELECT " COLUMNS " FROM certificate c ORDER BY name, made DESC", "");
-
-	while (s && (got = step(c, s)) == 1) {
-		struct ca_row r;
-
-		fill(s, &r);
-		fn(arg, &r);
-	}
-	sqlite3_finalize(s);
-	return s ? got : err;
-}
-
-/* The alarm that is due: 90, 30, 7 days left, -1 over; 0 none. */
-static int due(const struct ca_row *r, int64_t now_s)
-{
-	static const int steps[] = {7, 30, 90};
-	int64_t left = r->until_s - now_s;
-
-	if (left <= 0)
-		return -1;
-	if (now_s - r->from_s < (r->until_s - r->from_s) / 3 * 2)
-		return 0; /* nobody need do anything yet */
-	for (unsigned i = 0; i < 3; i++)
-		if (left <= (int64_t)steps[i] * DAY)
-			return steps[i];
-	return 0;
-}
-
-/* Alarms told, as one number that grows: 90 → 1, 30 → 2, 7 → 3, over → 4. */
-static int rank(int days)
-{
-	return days == 90 ? 1 : days == 30 ? 2 : days == 7 ? 3 : days == -1 ? 4 : 0;
-}
-
-int ca_alarms(struct ca *c, int64_t now_s,
-	      void (*fn)(void *arg, const struct ca_row *row, int days), void *arg)
-{
-	int err = 0, got = 0;
-	sqlite3_stmt *s = query(c, &err,
-				"SELECT " COLUMNS ", alarmed FROM certificate c WHERE revoked = 0"
-				" AND until < ?",
-				"i", now_s + 91 * DAY);
-
-	while (s && (got = step(c, s)) == 1) {
-		struct ca_row r;
-		int days;
-
-		fill(s, &r);
-		days = due(&r, now_s);
-		if (!r.newest || rank(days) <= sqlite3_column_int(s, 9))
-			continue;
-		err = run(c,
-			  query(c, &err, "UPDATE certificate SET alarmed = ? WHERE serial = ?",
-				"it", (int64_t)rank(days), r.serial),
-			  err);
-		if (err < 0)
-			break;
-		fn(arg, &r, days);
-	}
-	sqlite3_finalize(s);
-	return err < 0 ? err : s ? got : err;
+	return ca_issue_as(c, o, key, false, now_s, ret_pem);
 }

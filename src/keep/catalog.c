@@ -59,7 +59,6 @@ static const char upgrade[] = "ALTER TABLE object RENAME TO object_1;" OBJECT_TA
 
 enum statement {
 	BEGIN,
-	READ,
 	COMMIT,
 	ROLLBACK,
 	OBJECT_BY_ADDRESS,
@@ -93,7 +92,6 @@ enum statement {
 
 static const char *const texts[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
-	[READ] = "BEGIN DEFERRED",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
 	[OBJECT_BY_ADDRESS] =
@@ -304,11 +302,16 @@ int catalog_check(struct catalog *c)
 /* --- running statements ---------------------------------------------------------- */
 
 /* What was borrowed from the row before is given back. */
-static sqlite3_stmt *use(struct catalog *c, enum statement which)
+void catalog_rest(struct catalog *c)
 {
 	if (c->open)
 		sqlite3_reset(c->open);
 	c->open = NULL;
+}
+
+static sqlite3_stmt *use(struct catalog *c, enum statement which)
+{
+	catalog_rest(c);
 	return c->statements[which];
 }
 
@@ -419,11 +422,6 @@ int catalog_begin(struct catalog *c)
 	return db_run(use(c, BEGIN));
 }
 
-int catalog_read(struct catalog *c)
-{
-	return db_run(use(c, READ));
-}
-
 int catalog_commit(struct catalog *c)
 {
 	return db_run(use(c, COMMIT));
@@ -432,11 +430,6 @@ int catalog_commit(struct catalog *c)
 void catalog_rollback(struct catalog *c)
 {
 	db_run(use(c, ROLLBACK)); /* fails where SQLite has done so by itself */
-}
-
-void catalog_rest(struct catalog *c)
-{
-	(void)use(c, READ);
 }
 
 int catalog_object_by_address(struct catalog *c, const uint8_t address[CRYPTO_HASH],

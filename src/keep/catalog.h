@@ -38,8 +38,6 @@ int catalog_check(struct catalog *c);
 
 /* Waits for others that change it, half a minute at most: -EAGAIN. */
 int catalog_begin(struct catalog *c);
-/* The calls up to catalog_commit() see one moment; nothing may be changed. */
-int catalog_read(struct catalog *c);
 int catalog_commit(struct catalog *c);
 void catalog_rollback(struct catalog *c);
 

@@ -6,7 +6,7 @@
 
 #include "base/secret.h"
 
-const struct holder *const holders[] = {
+static const struct holder *const holders[] = {
 	&holder_passphrase, &holder_tpm2, &holder_pkcs11, &holder_credential, &holder_file, NULL,
 };
 

@@ -42,7 +42,6 @@ struct holder {
 
 extern const struct holder holder_passphrase, holder_tpm2, holder_pkcs11, holder_credential,
 	holder_file;
-extern const struct holder *const holders[]; /* ends with NULL */
 /* NULL: there is none of that name. */
 const struct holder *holder_find(const char *name);
 

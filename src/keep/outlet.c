@@ -43,7 +43,7 @@ struct outlet {
 	atomic_bool stop;
 	struct outlet_check check; /* the thread's until `checking` is over */
 	struct leaving *checking;  /* NULL: none is under way */
-	bool checked, content;     /* content: of what it reads every byte, too */
+	bool checked, content;	   /* content: of what it reads every byte, too */
 };
 
 /* --- in a thread ----------------------------------------------------------------------- */

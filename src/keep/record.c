@@ -14,7 +14,7 @@
 #define COUNT_MAX     1000000000
 #define YEARS_MAX_SEC 9000000000ll /* year 2255: beyond, nanoseconds do not fit */
 
-uint8_t record_severity(enum reason r)
+static uint8_t severity_by_reason(enum reason r)
 {
 	switch (r) {
 	case REASON_BINDING_MAC_MOVED:
@@ -129,7 +129,7 @@ static uint8_t severity_of(const json_t *root, const char *reason)
 
 	if (alert >= SEVERITY_ACT)
 		return alert > SEVERITY_INFO ? SEVERITY_INFO : (uint8_t)alert;
-	return record_severity(r);
+	return severity_by_reason(r);
 }
 
 static const char *who_of(const json_t *root)

@@ -38,6 +38,5 @@ struct record *record_parse(struct bytes line);
 
 /* "2026-01-31T07:15:02.000123+0000" (any offset) as nanoseconds since 1970; false: no such form. */
 bool record_time(const char *text, int64_t *ret_ns);
-uint8_t record_severity(enum reason r);
 
 #endif

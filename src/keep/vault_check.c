@@ -35,7 +35,8 @@ static uint64_t skip_hole(int fd, uint64_t at, uint64_t end)
 	return (uint64_t)data > at ? (uint64_t)data : at;
 }
 
-int vault_scan(int fd, uint64_t end,
+/* Calls `fn` for every record of a pack up to `end`; what is no record is passed over. */
+static int scan(int fd, uint64_t end,
 	       int (*fn)(void *arg, uint64_t at, const struct object_record *r), void *arg)
 {
 	uint8_t *buf = malloc(WINDOW);
@@ -112,7 +113,7 @@ int vault_punch_unknown(struct vault *v)
 			continue;
 		err = catalog_pack_end(v->catalog, p.pack, &end);
 		if (err == 0)
-			err = vault_scan(p.fd, end, punch_unknown, &p);
+			err = scan(p.fd, end, punch_unknown, &p);
 		if (err == 0 && fdatasync(p.fd) < 0)
 			err = -errno;
 		close(p.fd);
@@ -406,7 +407,7 @@ static int mend_pass(struct mending *m, const uint32_t *ids, int count,
 		err = fstat(fd, &st) < 0 ? -errno
 					 : catalog_pack_end(m->v->catalog, ids[i], &m->end);
 		if (err == 0)
-			err = vault_scan(fd, (uint64_t)st.st_size, fn, m);
+			err = scan(fd, (uint64_t)st.st_size, fn, m);
 		if (err == 0)
 			err = catalog_set_pack_end(m->v->catalog, ids[i], m->end);
 		close(fd);

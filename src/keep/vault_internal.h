@@ -56,8 +56,4 @@ int vault_shred_lock(const char *dir, bool wait);
  * whoever writes to a pack meanwhile keeps it from being looked at. */
 int vault_punch_unknown(struct vault *v);
 
-/* Calls `fn` for every record of a pack up to `end`; what is no record is passed over. */
-int vault_scan(int fd, uint64_t end,
-	       int (*fn)(void *arg, uint64_t at, const struct object_record *r), void *arg);
-
 #endif

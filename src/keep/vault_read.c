@@ -312,7 +312,8 @@ static int forget(void *arg, struct bytes data)
 	return 0;
 }
 
-struct sink sink_of(int fd)
+/* From where it stands. */
+static struct sink sink_of(int fd)
 {
 	off_t at = lseek(fd, 0, SEEK_CUR);
 

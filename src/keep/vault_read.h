@@ -29,8 +29,6 @@ struct sink {
 	uint64_t written;
 	struct behind behind;
 };
-/* From where it stands. */
-struct sink sink_of(int fd);
 /* A new file, whose flags are ours. */
 struct sink sink_of_new(int fd);
 int sink_write(void *arg, struct bytes data);

@@ -48,7 +48,8 @@ struct watching {
 
 /* --- which files -------------------------------------------------------------------- */
 
-bool watch_is_unfinished(const char *name)
+/* By its name: a program is still at work on it. */
+static bool is_unfinished(const char *name)
 {
 	static const char *const tails[] = {
 		".tmp",	       ".temp", ".part", ".partial", ".filepart",
@@ -293,7 +294,7 @@ static void look_at(struct watching *w, const struct folder *d, const FTSENT *e)
 	const char *path = e->fts_path + strlen(d->path);
 
 	path += strspn(path, "/");
-	if (!*path || watch_is_unfinished(e->fts_name))
+	if (!*path || is_unfinished(e->fts_name))
 		return;
 	if (!is_settled(w, e->fts_statp) || is_open(d, path))
 		w->young = true;

@@ -37,7 +37,4 @@ struct watch_options {
 /* 0 when it was told to end; -errno where a folder or the vault cannot be used. */
 int watch_run(struct vault *v, const struct watch_options *o);
 
-/* Whether by its name a program is still at work on it. */
-bool watch_is_unfinished(const char *name);
-
 #endif

@@ -135,7 +135,6 @@ void member_start(struct gateway *g, struct member *m);
 /* Sends; a child that does not take its messages is ended, to be started anew. */
 void member_send(struct member *m, enum ipc_type type, uint32_t id, struct bytes body, int fd);
 struct member *member_keeper(struct gateway *g);
-struct member *member_console(struct gateway *g); /* NULL before members_init() */
 /* Tells the keeper what the policy wishes of it. */
 void member_wishes(struct gateway *g);
 /* Tells the updater which devices get firmware, and how, if it is there. */

@@ -43,20 +43,6 @@ static void put_down(int *fd)
 	*fd = -1;
 }
 
-void lender_free(struct lender *l)
-{
-	if (!l)
-		return;
-	loan_free(l->loan);
-	put_down(&l->wake[0]);
-	put_down(&l->wake[1]);
-	put_down(&l->queues);
-	if (l->links)
-		munmap((void *)(uintptr_t)l->links, LINKS_BYTES);
-	share_unmap_memory(l->memory.at, l->memory.chunks);
-	free(l);
-}
-
 /* What a dead link did not begin with goes by each device's fail mode. */
 static void end(struct lender *l)
 {

@@ -11,7 +11,6 @@ struct engine;
 struct lender;
 
 struct lender *lender_new(void); /* NULL: no memory */
-void lender_free(struct lender *l);
 /* A message of the parent about it. 0; -EBADMSG it is none of these; -errno. Takes its fd. */
 int lender_take(struct lender *l, struct ipc_message *m);
 /* What the capture is to be opened with; NULL: nothing is shared. */

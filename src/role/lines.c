@@ -60,23 +60,6 @@ static void line_free(struct line *n)
 	free(n);
 }
 
-void lines_free(struct lines *s)
-{
-	struct line *n;
-
-	if (!s)
-		return;
-	while ((n = s->list)) {
-		s->list = n->next;
-		line_free(n);
-	}
-	sk_X509_pop_free(s->chain, X509_free);
-	EVP_PKEY_free(s->key);
-	json_decref(s->setup);
-	free(s->trust);
-	free(s);
-}
-
 /* --- what a relay asks of us ------------------------------------------------------ */
 
 static const char *text(const json_t *o, const char *key)

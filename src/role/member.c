@@ -294,7 +294,7 @@ static unsigned console_descriptors(const struct gateway *g, int fds[CHILD_FDS_M
 /* Console and keeper get two pairs: what takes its time must not hold up a handshake. */
 static void introduce_console(struct gateway *g)
 {
-	struct member *keeper = member_keeper(g), *console = member_console(g);
+	struct member *keeper = member_keeper(g), *console = member_of(g, ROLE_CONSOLE);
 	int pair[2];
 
 	if (keeper->child.sock < 0 || console->child.sock < 0)
@@ -658,11 +658,6 @@ static struct member *member_of(struct gateway *g, enum role_id role)
 struct member *member_link(struct gateway *g)
 {
 	return member_of(g, ROLE_LINK);
-}
-
-struct member *member_console(struct gateway *g)
-{
-	return member_of(g, ROLE_CONSOLE);
 }
 
 const char *member_name(const struct member *m, char ret_name[MEMBER_NAME])

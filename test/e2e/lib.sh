@@ -89,7 +89,8 @@ status() {
 	timeout 2 "$bw" status --json --socket "$dir/run/control" 2>/dev/null | sed 's/^ *//; s/": /":/g' | tr -d '\n'
 }
 events() { ask events --all --json 2>/dev/null | sed 's/": /":/g'; }
-has_event() { events | grep "\"reason\":\"$1\"" | grep -q -- "${2:-}"; }
+# has_event REASON [PATTERN]: of that reason alone; all there are may be thousands.
+has_event() { ask events --all --json --reason "$1" 2>/dev/null | sed 's/": /":/g' | grep -- "${2:-"\"reason\":\"$1\""}" >/dev/null; }
 # pids COMMAND: of children, from the kernel: works with the keeper dead.
 pids() { pgrep -P "$parent" -f "bedwarden $1"; }
 guarding() {

@@ -110,8 +110,8 @@ static void off_is_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(slow_is_never_late),	 cmocka_unit_test(fast_is_gathered),
-		cmocka_unit_test(ends_with_the_rate),	 cmocka_unit_test(bursts_are_not_a_rate),
+		cmocka_unit_test(slow_is_never_late), cmocka_unit_test(fast_is_gathered),
+		cmocka_unit_test(ends_with_the_rate), cmocka_unit_test(bursts_are_not_a_rate),
 		cmocka_unit_test(off_is_off),
 	};
 

@@ -57,10 +57,9 @@ static void the_newest_goes_to_who_has_less(void **state)
 {
 	json_t *list = json_pack("[o,o,o]", firmware("2.0", "", ""), firmware("10.0", "", ""),
 				 firmware("9.1", "", ""));
-	struct offer_device devices[] = {device("p1", "9.1", DRIVER_AGENT),
-					 device("p2", "10.0", DRIVER_PUSH),
-					 device("p3", "", DRIVER_PERSON),
-					 device("p4", "1.0", DRIVER_AGENT)};
+	struct offer_device devices[] = {
+		device("p1", "9.1", DRIVER_AGENT), device("p2", "10.0", DRIVER_PUSH),
+		device("p3", "", DRIVER_PERSON), device("p4", "1.0", DRIVER_AGENT)};
 	struct offer o = {list, devices, 4, before(), &rollout_plan_usual, NOW};
 	struct rollout *r;
 

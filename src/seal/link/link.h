@@ -159,7 +159,6 @@ bool links_resume(struct links *ls, const void *who);
 struct link_peer *link_add(struct links *ls, const struct link_options *o);
 /* It is told that we go, and its frames under way are lost. */
 void link_remove(struct link_peer *p);
-const char *link_name(const struct link_peer *p);
 void *link_arg(const struct link_peer *p);
 bool link_is_up(const struct link_peer *p);
 

@@ -219,12 +219,10 @@ void peer_heard(struct link_peer *p, struct link_keys *k, const struct where *fr
 /* An authentic answer to what was asked. */
 void peer_answered(struct link_peer *p, const struct where *from, const struct framing *f);
 void peer_left(struct link_peer *p, struct link_keys *k);
-void peer_down(struct link_peer *p, enum reason why);
 /* It asks, unauthenticated, for a new handshake. */
 void peer_nudged(struct link_peer *p);
 uint64_t peer_turn(struct link_peer *p);
 void peer_free(struct link_peer *p);
-void link_keys_free(struct link_keys *k);
 
 /* send.c */
 /* A question or answer, padded to `size` bytes of UDP payload (0: not); at once, to `to`. */
@@ -233,8 +231,6 @@ bool send_echo(struct link_peer *p, struct link_keys *k, const struct where *to,
 void send_farewell(struct link_peer *p, struct link_keys *k);
 /* A TCP SYN's MSS, lowered to what passes this peer's link whole. */
 void link_clamp(struct link_peer *p, const struct link_frame *f);
-/* Content bytes of a record that still fits. */
-size_t send_room(const struct link_peer *p);
 
 /* receive.c */
 void receive_datagram(struct links *ls, const struct where *from, struct bytes datagram);

@@ -318,11 +318,6 @@ void link_remove(struct link_peer *p)
 	peer_free(p);
 }
 
-const char *link_name(const struct link_peer *p)
-{
-	return p->name;
-}
-
 void *link_arg(const struct link_peer *p)
 {
 	return p->arg;

@@ -25,7 +25,7 @@ struct link_peer *peer_named(struct links *ls, X509 *certificate)
 
 /* --- keys ------------------------------------------------------------------------------ */
 
-void link_keys_free(struct link_keys *k)
+static void keys_free(struct link_keys *k)
 {
 	if (!k)
 		return;
@@ -47,7 +47,7 @@ static void drop(struct link_peer *p, unsigned i)
 	for (; i + 1 < LINK_KEYS; i++)
 		p->keys[i] = p->keys[i + 1];
 	p->keys[LINK_KEYS - 1] = NULL;
-	link_keys_free(k);
+	keys_free(k);
 }
 
 /* In front; where all places are taken, the oldest that is not in use goes. */
@@ -199,7 +199,7 @@ void peer_failed(struct link_peer *p, enum reason why)
 	p->dial_ns = p->ls->now_ns + p->dial_wait_ns;
 }
 
-void peer_down(struct link_peer *p, enum reason why)
+static void down(struct link_peer *p, enum reason why)
 {
 	struct links *ls = p->ls;
 
@@ -219,14 +219,14 @@ void peer_down(struct link_peer *p, enum reason why)
 void peer_left(struct link_peer *p, struct link_keys *k)
 {
 	if (k == p->use)
-		peer_down(p, REASON_SEAL_LEFT);
+		down(p, REASON_SEAL_LEFT);
 }
 
 void peer_free(struct link_peer *p)
 {
 	rejoin_expire(&p->rejoin, &p->ls->calls, 0, true);
 	for (unsigned i = 0; i < LINK_KEYS; i++)
-		link_keys_free(p->keys[i]);
+		keys_free(p->keys[i]);
 	free(p->devices);
 	free(p);
 }
@@ -382,10 +382,10 @@ uint64_t peer_turn(struct link_peer *p)
 
 	if (p->up && is_silent(p)) {
 		send_farewell(p, p->use);
-		peer_down(p, REASON_SEAL_SILENT);
+		down(p, REASON_SEAL_SILENT);
 	} else if (p->up && is_spent(p)) {
 		send_farewell(p, p->use);
-		peer_down(p, p->refused != REASON_NONE ? p->refused : REASON_SEAL_SPENT);
+		down(p, p->refused != REASON_NONE ? p->refused : REASON_SEAL_SPENT);
 	}
 	clear_keys(p);
 	p->counts.incomplete += rejoin_expire(&p->rejoin, &p->ls->calls, now, false);

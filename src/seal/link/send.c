@@ -8,7 +8,8 @@
 #define VNET	  sizeof(struct virtio_net_hdr)
 #define CLAMP_MAX 2048 /* a SYN is not longer */
 
-size_t send_room(const struct link_peer *p)
+/* Content bytes of a record that still fits. */
+static size_t room_of(const struct link_peer *p)
 {
 	return p->path.size - record_over(p->use->seal);
 }
@@ -16,7 +17,7 @@ size_t send_room(const struct link_peer *p)
 void link_clamp(struct link_peer *p, const struct link_frame *f)
 {
 	size_t skip = f->form == LINK_FORM_VNET ? VNET : 0;
-	size_t room = send_room(p) - FRAMING_FRAMES(1) - skip;
+	size_t room = room_of(p) - FRAMING_FRAMES(1) - skip;
 
 	if (f->len > CLAMP_MAX || f->len <= skip)
 		return;
@@ -121,7 +122,7 @@ static bool has_room(struct links *ls, unsigned pieces, size_t size)
 /* 1 sealed, 0 no room now, -1 it has no form that passes. */
 static int split(struct link_peer *p, const struct link_frame *x)
 {
-	size_t room = send_room(p), body = room - FRAMING_PIECE;
+	size_t room = room_of(p), body = room - FRAMING_PIECE;
 	struct framing f = {.kind = FRAMING_PART,
 			    .form = (uint8_t)x->form,
 			    .channel = x->channel,
@@ -164,7 +165,7 @@ int link_send(struct link_peer *p, const struct link_frame *frames, unsigned n)
 		struct iovec parts[1 + FRAMING_SHARE];
 		uint8_t head[FRAMING_HEAD];
 		size_t len;
-		unsigned got = gather(frames + done, n - done, send_room(p), &f, parts, &len);
+		unsigned got = gather(frames + done, n - done, room_of(p), &f, parts, &len);
 
 		if (got == 0) {
 			int sent = split(p, &frames[done]);

@@ -12,7 +12,6 @@ struct reading {
 	struct talk *talk;
 	struct held held[2];
 	uint16_t ports[2];
-	uint64_t messages;
 	/* of the bytes that are on */
 	reading_said_fn said;
 	void *arg;
@@ -42,11 +41,6 @@ void reading_free(struct reading *r)
 	free(r->held[1].data);
 	free(r->talk);
 	free(r);
-}
-
-uint64_t reading_messages(const struct reading *r)
-{
-	return r->messages;
 }
 
 static bool hold(struct held *h, struct bytes data)
@@ -84,8 +78,7 @@ static uint64_t load64(struct reader *r)
 
 size_t reading_size(const struct reading *r)
 {
-	return 2 * (8 + 4) + 1 + 8 + 2 + r->held[0].len + r->held[1].len +
-	       r->talk->proto->state_size;
+	return 2 * (8 + 4) + 1 + 2 + r->held[0].len + r->held[1].len + r->talk->proto->state_size;
 }
 
 void reading_save(const struct reading *r, struct writer *w)
@@ -98,7 +91,6 @@ void reading_save(const struct reading *r, struct writer *w)
 		write_bytes(w, r->held[end].data, r->held[end].len);
 	}
 	write_u8(w, t->dead);
-	save64(w, r->messages);
 	write_be16(w, t->proto->state_size);
 	write_bytes(w, t->state, t->proto->state_size);
 }
@@ -116,7 +108,6 @@ struct reading *reading_load(const struct proto *p, const uint16_t ports[2], str
 		kept = hold(&x->held[end], read_bytes(r, read_be32(r))) && kept;
 	}
 	x->talk->dead = read_u8(r);
-	x->messages = load64(r);
 	state = read_bytes(r, read_be16(r));
 	if (r->bad || !kept || state.len != p->state_size) {
 		reading_free(x);
@@ -132,7 +123,6 @@ static void said(void *arg, const struct talk *t, const struct proto_input *in, 
 {
 	struct reading *r = arg;
 
-	r->messages++;
 	r->why = r->said(r->arg, in->end, t->proto, m);
 	if (r->why != REASON_NONE)
 		r->talk->dead = true; /* nothing of it is taken, nor anything behind it */

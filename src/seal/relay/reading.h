@@ -35,6 +35,5 @@ void reading_save(const struct reading *r, struct writer *w);
 size_t reading_size(const struct reading *r);
 /* NULL: it was not of this protocol or version, or there is no memory. */
 struct reading *reading_load(const struct proto *p, const uint16_t ports[2], struct reader *r);
-uint64_t reading_messages(const struct reading *r);
 
 #endif

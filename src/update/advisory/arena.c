@@ -43,7 +43,7 @@ void *arena_take(struct arena *a, size_t size)
 	return at;
 }
 
-const char *arena_part(struct arena *a, const char *text, size_t len)
+static const char *part(struct arena *a, const char *text, size_t len)
 {
 	char *copy = len ? arena_take(a, len + 1) : NULL;
 
@@ -55,7 +55,7 @@ const char *arena_part(struct arena *a, const char *text, size_t len)
 
 const char *arena_text(struct arena *a, const char *text)
 {
-	return text ? arena_part(a, text, strlen(text)) : "";
+	return text ? part(a, text, strlen(text)) : "";
 }
 
 const char *arena_short(struct arena *a, const char *text, size_t max)
@@ -65,18 +65,7 @@ const char *arena_short(struct arena *a, const char *text, size_t max)
 	if (len > max)
 		for (len = max; len && ((unsigned char)text[len] & 0xc0) == 0x80;)
 			len--;
-	return arena_part(a, text, len);
-}
-
-const char *arena_print(struct arena *a, const char *fmt, ...)
-{
-	char text[1024];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return arena_text(a, text);
+	return part(a, text, len);
 }
 
 void arena_free(struct arena *a)

@@ -22,10 +22,6 @@ void *arena_take(struct arena *a, size_t size);
 const char *arena_text(struct arena *a, const char *text);
 /* The same, of at most `max` bytes and no letter cut. */
 const char *arena_short(struct arena *a, const char *text, size_t max);
-/* The same of a part of a text. */
-const char *arena_part(struct arena *a, const char *text, size_t len);
-const char *arena_print(struct arena *a, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
 void arena_free(struct arena *a);
 
 #endif

@@ -29,11 +29,6 @@ static const char *const status_names[CSAF_STATUSES] = {
 	"first_fixed",	  "known_not_affected", "recommended",	 "under_investigation",
 };
 
-const char *csaf_status_name(enum csaf_status s)
-{
-	return s < CSAF_STATUSES ? status_names[s] : "";
-}
-
 const char *csaf_text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));

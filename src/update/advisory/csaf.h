@@ -38,7 +38,6 @@ enum csaf_status {
 	CSAF_INVESTIGATED,
 	CSAF_STATUSES,
 };
-const char *csaf_status_name(enum csaf_status s); /* "known_affected" … */
 
 struct csaf_product {
 	const char *id, *title;	     /* full product name */

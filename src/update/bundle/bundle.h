@@ -26,9 +26,8 @@ int bundle_write(struct repo *r, const char *const *names, unsigned count, const
 
 struct bundle;
 
-/* -EBADMSG: it is no bundle, or not all of one. */
-int bundle_open(const char *path, struct bundle **ret_bundle, struct tuf_error *e);
-/* The same of an open file, which is closed with the bundle, or at once where this fails. */
+/* Of an open file, which is closed with the bundle, or at once where this fails; `path` is for
+ * what is said of it. -EBADMSG: it is no bundle, or not all of one. */
 int bundle_open_fd(int fd, const char *path, struct bundle **ret_bundle, struct tuf_error *e);
 void bundle_close(struct bundle *b);
 /* Borrowed: good until bundle_close(); tuf_source_free() does nothing. */

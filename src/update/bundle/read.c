@@ -1,4 +1,4 @@
-/* bundle_open(): an archive as a mirror. */
+/* An archive as a mirror. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -162,15 +162,6 @@ int bundle_open_fd(int fd, const char *path, struct bundle **ret_bundle, struct 
 	}
 	*ret_bundle = b;
 	return 0;
-}
-
-int bundle_open(const char *path, struct bundle **ret_bundle, struct tuf_error *e)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0)
-		return tuf_fail(e, -errno, "%s: %s", path, strerror(errno));
-	return bundle_open_fd(fd, path, ret_bundle, e);
 }
 
 void bundle_close(struct bundle *b)

@@ -163,6 +163,25 @@ static int carry_over(struct content *c)
 	return err;
 }
 
+static void release(struct content *c)
+{
+	json_decref(c->manifest);
+	if (c->set >= 0)
+		close(c->set);
+	if (c->all >= 0)
+		close(c->all);
+	free(c);
+}
+
+static void abandon(struct content *c)
+{
+	if (!c)
+		return;
+	if (c->all >= 0)
+		release_remove(c->all, c->part);
+	release(c);
+}
+
 int content_begin(int place, struct content **ret_content, struct tuf_error *e)
 {
 	struct content *c = calloc(1, sizeof(*c));
@@ -181,31 +200,12 @@ int content_begin(int place, struct content **ret_content, struct tuf_error *e)
 	if (err == 0)
 		err = carry_over(c);
 	if (err < 0) {
-		content_abandon(c);
+		abandon(c);
 		return tuf_fail(e, err, "a new set of profiles and rules cannot be made: %s",
 				strerror(-err));
 	}
 	*ret_content = c;
 	return 0;
-}
-
-static void release(struct content *c)
-{
-	json_decref(c->manifest);
-	if (c->set >= 0)
-		close(c->set);
-	if (c->all >= 0)
-		close(c->all);
-	free(c);
-}
-
-void content_abandon(struct content *c)
-{
-	if (!c)
-		return;
-	if (c->all >= 0)
-		release_remove(c->all, c->part);
-	release(c);
 }
 
 /* A profile that nobody could load must not come so far that somebody tries. */
@@ -335,13 +335,13 @@ int content_commit(struct content *c, unsigned *ret_number, struct tuf_error *e)
 
 	if (!c->changed) { /* nothing of it was any good */
 		*ret_number = content_number(c->place);
-		content_abandon(c);
+		abandon(c);
 		return 0;
 	}
 	err = finish(c);
 
 	if (err < 0) {
-		content_abandon(c);
+		abandon(c);
 		return tuf_fail(e, err, "a new set of profiles and rules cannot be kept: %s",
 				strerror(-err));
 	}

@@ -24,7 +24,6 @@ int content_begin(int place, struct content **ret_content, struct tuf_error *e);
 int content_put(struct content *c, const json_t *target, const char *file, struct tuf_error *e);
 /* The set is whole, and "next", or, where nothing was put in, gone and *ret_number the one in use: whoever uses it tries that first, then adopts it. Also frees it. */
 int content_commit(struct content *c, unsigned *ret_number, struct tuf_error *e);
-void content_abandon(struct content *c);
 
 /* Number of the set in use, 0: none; and its manifest, an array that is the caller's. */
 unsigned content_number(int place);

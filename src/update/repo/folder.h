@@ -18,7 +18,6 @@ struct repo {
 /* A published or waiting file as it is, parsed and judged; to tuf_metadata_free(). -ENOENT. */
 int folder_load(struct repo *r, const char *role, bool draft, struct tuf_metadata **ret_metadata,
 		struct tuf_error *e);
-enum tuf_type folder_type(const char *role);
 /* Something was written: what was read once is read again. */
 void folder_forget(struct repo *r);
 

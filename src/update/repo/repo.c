@@ -123,7 +123,7 @@ bool repo_role_is_good(const char *role)
 	return len > 0 && !role[len] && len < REPO_ROLE_MAX && *role != '.';
 }
 
-enum tuf_type folder_type(const char *role)
+static enum tuf_type type_of(const char *role)
 {
 	for (unsigned i = 0; i < TUF_TYPES; i++)
 		if (strcmp(role, tuf_type_name((enum tuf_type)i)) == 0)
@@ -141,7 +141,7 @@ static int load(int folder, const char *file, const char *role, struct tuf_metad
 
 	if (err < 0)
 		return tuf_fail(e, err, "%s.json: %s", file, strerror(-err));
-	err = tuf_metadata_parse(raw, folder_type(role), role, ret_metadata, e);
+	err = tuf_metadata_parse(raw, type_of(role), role, ret_metadata, e);
 	free((void *)raw.data);
 	return err;
 }
@@ -429,7 +429,7 @@ int repo_save_signed(struct repo *r, const char *role, const json_t *whole, stru
 	if (!text)
 		return tuf_fail(e, -ENOMEM, "out of memory");
 	/* What we could not read again is not written either. */
-	err = tuf_metadata_parse(raw, folder_type(role), role, &m, e);
+	err = tuf_metadata_parse(raw, type_of(role), role, &m, e);
 	if (err == 0) {
 		folder_forget(r);
 		err = local_put(r->drafts, role, raw);

@@ -117,7 +117,7 @@ bool figure_has_policy(const struct compliance_facts *x, struct compliance_findi
 	return x->config;
 }
 
-bool figure_has_events(const struct compliance_facts *x, struct compliance_finding *f)
+static bool has_events(const struct compliance_facts *x, struct compliance_finding *f)
 {
 	if (!x->events)
 		figure_unknown(f, "events: the gateway does not run, or did not answer");
@@ -191,7 +191,7 @@ void measure_allowlist(const struct compliance_facts *x, struct compliance_findi
 			"%u devices are only watched (simulate or observe): nothing is blocked for "
 			"them",
 			modes[GATE_SIMULATE] + modes[GATE_OBSERVE]);
-	if (!figure_has_events(x, f))
+	if (!has_events(x, f))
 		return;
 	n = figure_events(x, "policy.", &blocked);
 	figure_info(f, EVENTS,
@@ -245,7 +245,7 @@ void measure_binding(const struct compliance_facts *x, struct compliance_finding
 	if (strict < x->config->segments_count)
 		figure_lack(f, POLICY, "in %u segments false addresses are only reported",
 			    x->config->segments_count - strict);
-	if (!figure_has_events(x, f))
+	if (!has_events(x, f))
 		return;
 	n = figure_events(x, "binding.", &blocked);
 	figure_info(f, EVENTS,
@@ -418,7 +418,7 @@ void measure_doors(const struct compliance_facts *x, struct compliance_finding *
 
 void measure_sign_ins(const struct compliance_facts *x, struct compliance_finding *f)
 {
-	if (!figure_has_events(x, f))
+	if (!has_events(x, f))
 		return;
 	figure_good(f, EVENTS, "%lld events about signing in and about users in %u days",
 		    (long long)figure_events(x, "auth.", NULL), x->days);
@@ -481,7 +481,7 @@ void measure_incidents(const struct compliance_facts *x, struct compliance_findi
 	const json_t *g;
 	size_t i, told = 0;
 
-	if (!figure_has_events(x, f))
+	if (!has_events(x, f))
 		return;
 	figure_good(f, EVENTS, "%zu kinds of findings at devices in %u days",
 		    json_array_size(x->events), x->days);
@@ -498,7 +498,7 @@ void measure_incidents(const struct compliance_facts *x, struct compliance_findi
 
 void measure_vitals(const struct compliance_facts *x, struct compliance_finding *f)
 {
-	if (!figure_has_events(x, f))
+	if (!has_events(x, f))
 		return;
 	figure_good(f, EVENTS, "vital signs on their way are compared; %lld findings in %u days",
 		    (long long)figure_events(x, "vitals.", NULL), x->days);
@@ -619,7 +619,7 @@ void measure_changes(const struct compliance_facts *x, struct compliance_finding
 		figure_good(f, STATUS, "policy number %lld of %s is in force",
 			    (long long)figure_number(x->status, "generation"),
 			    figure_text(x->status, "policy_file"));
-	if (!figure_has_events(x, f))
+	if (!has_events(x, f))
 		return;
 	figure_info(f, EVENTS, "%lld policies came into force in %u days",
 		    (long long)figure_events(x, "gateway.policy_applied", NULL), x->days);

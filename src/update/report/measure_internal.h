@@ -35,6 +35,5 @@ json_int_t figure_events(const struct compliance_facts *x, const char *begin,
 			 json_int_t *ret_blocked);
 /* False, and said, where nobody told. */
 bool figure_has_policy(const struct compliance_facts *x, struct compliance_finding *f);
-bool figure_has_events(const struct compliance_facts *x, struct compliance_finding *f);
 
 #endif

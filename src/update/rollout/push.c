@@ -29,7 +29,8 @@ static bool is_http(const char *url)
 	return begins(url, "http://") || begins(url, "https://");
 }
 
-const char *push_wrong(const struct push *p)
+/* NULL, or what is wrong with it, for a person. */
+static const char *misfit(const struct push *p)
 {
 	if (!is_http(p->url) && !begins(p->url, "sftp://") && !begins(p->url, "tftp://"))
 		return "the URL must begin with http://, https://, sftp:// or tftp://";
@@ -259,7 +260,7 @@ int push_run(const struct push *p, int fd, uint64_t length, const volatile bool 
 	     char ret_error[PUSH_ERROR])
 {
 	struct sending s = {.fd = fd, .length = length, .stop = stop};
-	const char *wrong = push_wrong(p);
+	const char *wrong = misfit(p);
 	int err;
 
 	if (wrong) {

@@ -22,9 +22,6 @@ struct push {
 	uint32_t seconds; /* for all of it, at most */
 };
 
-/* NULL, or what is wrong with it, for a person. */
-const char *push_wrong(const struct push *p);
-
 /*
  * Sends `length` bytes of `fd` from its start, and waits until the device has taken them; by SFTP
  * beside the name, which it gets when it is whole. HTTP succeeds with 2xx alone. From any thread. 0 or -errno, with ret_error said. `stop`, set by another thread, ends it with -ECANCELED.

@@ -32,16 +32,6 @@ static const char *const steps[STEP_COUNT] = {
 	[STEP_UNDONE] = "undone",     [STEP_FAILED] = "failed",	  [STEP_SKIPPED] = "skipped",
 };
 
-const char *rollout_state_name(enum rollout_state s)
-{
-	return states[s];
-}
-
-const char *rollout_step_name(enum rollout_step s)
-{
-	return steps[s];
-}
-
 /* --- beginning and end ---------------------------------------------------------- */
 
 struct rollout *rollout_new(const char *id, const char *target, const char *version,

@@ -135,7 +135,5 @@ int rollout_person(struct rollout *r, const char *device, bool well, const char 
 
 /* Begun with, and not at its end: its devices get nothing else. */
 bool rollout_is_unfinished(const struct rollout *r);
-const char *rollout_state_name(enum rollout_state s);
-const char *rollout_step_name(enum rollout_step s);
 
 #endif
