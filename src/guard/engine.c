@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "guard/door.h"
+#include "guard/bypass.h"
 #include "guard/engine_internal.h"
 #include "guard/archive.h"
 #include "guard/evidence.h"
@@ -143,9 +144,13 @@ static bool open_rooms(struct engine *e)
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
+	if (e->flows && e->o.packet_times)
+		flow_table_grow(e->flows);
 	e->fragments = fragment_table_new(&limits, fragments_ended, e);
 	e->doors = doors_new();
 	e->notice.report.app = e->app;
+	if (e->o.bypass && !(e->bypasses = bypasses_new()))
+		return false;
 	if (e->o.flow_events) {
 		e->ration = ration_new(SOURCES, e->o.flow_events, e->o.flow_events / 10 + 1);
 		if (!e->ration)
@@ -168,6 +173,7 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
 		return NULL;
 	e->o = *o;
 	e->notice.report.sink = o->sink;
+	e->notice.report.room = o->room;
 	e->notice.report.sink_arg = o->sink_arg;
 	if (!open_rooms(e) || (policy && engine_set_policy(e, policy) < 0)) {
 		engine_free(e);
@@ -208,6 +214,7 @@ void engine_free(struct engine *e)
 	ration_free(e->ration);
 	app_free(e->app);
 	sessions_free(e->sessions);
+	bypasses_free(e->bypasses);
 	bedside_free(e->bedside);
 	message_rules_free(e->messages);
 	patients_free(e->patients);
@@ -487,6 +494,7 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	tally_tick(e->notice.tally, e->now_ns);
 	bedside_tick(e->bedside, e->wall_ns);
 	engine_shut_doors(e);
+	engine_bypass_tick(e);
 	engine_release(e, false);
 	if (e->o.evidence)
 		evidence_tick(e->o.evidence, e->now_ns);
@@ -554,6 +562,7 @@ unsigned engine_tell_flows(struct engine *e, unsigned max, engine_sink_fn sink, 
 	struct telling t = {.report = e->notice.report, .left = max};
 
 	t.report.sink = sink;
+	t.report.room = NULL;
 	t.report.sink_arg = arg;
 	flow_each(e->flows, tell_flow, &t);
 	return max - t.left;

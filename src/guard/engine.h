@@ -18,6 +18,9 @@ struct roster;
 
 /* Where finished EVE lines go (no newline, no zero). */
 typedef void (*engine_sink_fn)(void *arg, const char *line, size_t len);
+/* Where a line may be written that the sink gets next, EVENT_MAX bytes: what lies there already need
+ * not be copied. It may get another line, from elsewhere, or none. */
+typedef char *(*engine_room_fn)(void *arg);
 
 /* The port of the policy that a frame without one came in by: an ifindex. */
 typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const struct packet *p,
@@ -26,6 +29,12 @@ typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const stru
 /* Nothing more of a conversation passes here, for `for_ns`. */
 typedef void (*engine_block_fn)(void *arg, const struct gate_flow_key *key, enum reason why,
 				uint64_t for_ns);
+
+/*
+ * Nothing more of a conversation can be read: the kernel may let it pass for `for_ns`. 0: no more, and
+ * how much has passed is to be told. The answer is engine_bypassed(). -errno: nobody was told.
+ */
+typedef int (*engine_bypass_fn)(void *arg, const struct gate_flow_key *key, uint64_t for_ns);
 
 /*
  * Doors for data that a conversation under a grant announces, one after the other. Where one stands
@@ -75,9 +84,12 @@ struct engine_options {
 	engine_place_fn place; /* NULL: frames say themselves where they came in */
 	void *place_arg;
 	engine_sink_fn sink;
+	engine_room_fn room; /* with the sink's argument; NULL: it has none */
 	void *sink_arg;
 	engine_block_fn block; /* told of what is cut off; NULL: nobody is */
 	void *block_arg;
+	engine_bypass_fn bypass; /* NULL: everything is looked at */
+	void *bypass_arg;
 	engine_announce_fn announce; /* NULL: no further door opens */
 	void *announce_arg;
 	struct engine_seal seal; /* up NULL: as for a file, what is to be sealed passes */
@@ -124,6 +136,10 @@ void engine_left(struct engine *e, struct capture *c, const struct frame *f,
 		 const struct gate_verdict *v);
 /* A packet that the kernel's floor dropped: named, counted, reported; never forwarded. */
 void engine_blocked(struct engine *e, const struct gate_sample *s, uint64_t wall_ns);
+/* What has passed of a conversation by all bypasses of it so far, by the key's ends, the last of it
+ * at `seen_wall_ns`; `passes`: it goes on doing so. */
+void engine_bypassed(struct engine *e, const struct gate_flow_key *key, bool passes,
+		     const struct gate_count passed[2], uint64_t seen_wall_ns);
 /* Timeouts, inventory reports, grouped counters. Call it about ten times a second. */
 void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns);
 /* The closing "stats" event, also sent on demand. */

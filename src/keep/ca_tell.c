@@ -1,6 +1,7 @@
 #include "keep/ca_internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <openssl/err.h>
 
@@ -83,7 +84,6 @@ static bool chain_life(const char *pem, struct ca_row *ret_row, char ret_name[CE
 		ret_row->until_s = i && ret_row->until_s < until ? ret_row->until_s : until;
 	}
 	sk_X509_pop_free(chain, X509_free);
-	ERR_clear_error();
 	return n > 0;
 }
 
@@ -98,7 +98,7 @@ static int alarms_installed(struct ca *c, int64_t now_s,
 
 	while (s && (got = ca_step(c, s)) == 1) {
 		char name[CERT_NAME + 1], purpose[64];
-		struct ca_row r = {.own = true, .newest = true, .installed = true, .names = ""};
+		struct ca_row r = {.own = true, .newest = true, .installed = true};
 		int days;
 
 		if (!chain_life(ca_text(s, 1), &r, name))
@@ -106,6 +106,7 @@ static int alarms_installed(struct ca *c, int64_t now_s,
 		snprintf(purpose, sizeof(purpose), "%s", ca_text(s, 0));
 		r.name = name;
 		r.profile = strcmp(purpose, "tls.console") == 0 ? "console" : "gateway";
+		r.names = "";
 		days = due(&r, now_s);
 		if (rank(days) <= sqlite3_column_int(s, 2))
 			continue;
@@ -116,6 +117,7 @@ static int alarms_installed(struct ca *c, int64_t now_s,
 		fn(arg, &r, days);
 	}
 	sqlite3_finalize(s);
+	ERR_clear_error();
 	return err < 0 ? err : s ? got : err;
 }
 
