@@ -212,6 +212,15 @@ static void put_flow(struct json *j, const struct report *r, const struct flow *
 	json_u64(j, "pkts_toclient", f->packets[1]);
 	json_u64(j, "bytes_toserver", f->bytes[0]);
 	json_u64(j, "bytes_toclient", f->bytes[1]);
+	if (f->bypass & FLOW_BYPASS_EVER) {
+		json_open(j, "bypassed");
+		json_u64(j, "pkts_toserver", f->unseen_packets[0]);
+		json_u64(j, "pkts_toclient", f->unseen_packets[1]);
+		json_u64(j, "bytes_toserver", f->unseen_bytes[0]);
+		json_u64(j, "bytes_toclient", f->unseen_bytes[1]);
+		json_close(j);
+		json_name(j, "bypass", "capture");
+	}
 	put_time(j, "start", f->first_ns);
 	put_time(j, "end", f->last_ns);
 	json_u64(j, "age",

@@ -504,6 +504,16 @@ struct session_heard session_hear(struct sessions *s, struct flow *f, const stru
 	return s->heard;
 }
 
+bool session_is_through(const struct flow *f)
+{
+	const struct session *n = f->session;
+
+	if (f->session_flags & OFF)
+		return !f->proto; /* one that broke its protocol is looked at all the same */
+	return n && is_stream(f) && n->talk && !n->kept[0] && !n->kept[1] &&
+	       n->talk->skip[0] > UINT64_MAX / 2 && n->talk->skip[1] > UINT64_MAX / 2;
+}
+
 bool session_expects(const struct flow *f, unsigned end, uint32_t *ret_seq)
 {
 	if (!f->session || !is_stream(f))

@@ -563,6 +563,7 @@ openssl x509 -req -in gw.csr -CA hospital.pem -CAkey hospital.key -days 2 -out g
 check "a certificate of the hospital's is installed" pki install gw.pem
 sleep 0.3
 check "and shown from then on" grep -q "issuer=CN = hospital" <(sclient 7008 2>/dev/null)
+check "an event says that it runs out in less than 7 days, and what to do" grep -q "runs out in less than 7 days; have its authority sign" <(sleep 1; "$bw" events --all --json -c bw.yaml)
 fails "one for another key is not" pki install good.pem
 check "and taken back" pki install --remove
 # --- processes ---------------------------------------------------------------------------------
@@ -580,7 +581,7 @@ wait $gw
 reason() { grep -q "\"reason\":\"$1\"" state/eve.json && ok "the event $1" || not "the event $1"; }
 for r in relay.certificate_untrusted relay.certificate_expired relay.certificate_not_yet_valid relay.certificate_revoked \
 	relay.certificate_wrong_name relay.certificate_wrong_usage relay.no_certificate relay.tls_refused relay.proxy_header \
-	relay.source_not_allowed policy.message_not_allowed pki.certificate_issued pki.certificate_revoked pki.request_refused; do
+	relay.source_not_allowed policy.message_not_allowed pki.certificate_issued pki.certificate_revoked pki.request_refused pki.certificate_expires; do
 	reason $r
 done
 check "nothing secret in an event" bash -c '! grep -q "$1" state/eve.json' _ "$code"
