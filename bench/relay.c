@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,7 @@ int main(int argc, char **argv)
 		fputs("usage: bench-relay serve IN OUT CERT KEY CA [clear]\n", stderr);
 		return 2;
 	}
+	signal(SIGPIPE, SIG_IGN);
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
 	mallopt(M_TRIM_THRESHOLD, 16 << 20);
 	o.tls_in = argc < 8;

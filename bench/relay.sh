@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # relay.sh [BUILD]: the TLS relay against nginx's stream module, as Debian packages it: the same
 # certificates, cipher, client and server, both pinned to one processor, in turns in one run. What
-# counts is the CPU time of each one's process (schedstat), the best of ROUNDS (3).
+# counts is the CPU time of each one's process (schedstat), the median of ROUNDS (3; of messages 7).
 # Messages: so many on each connection (MESSAGES, 400) that setting it up does not count.
 set -euo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -45,7 +45,7 @@ measure() {
 	local name=$1 pid=$2 port=$3 what=$4 before
 	shift 4
 	before=$(spent "$pid")
-	"$build/bench/bench-tls-load" "$what" "$port" device.pem device.key ca.pem "$@" >/dev/null
+	"$build/bench/bench-tls-load" "$what" "$port" device.pem device.key ca.pem "$@" | tail -n +2 >>"$name.us"
 	sleep 0.2
 	echo $(($(spent "$pid") - before)) >>"$name"
 }
@@ -57,8 +57,9 @@ both() { # NAME WHAT...
 		measure "$name.ours" $ours 29444 "$@"
 	done
 }
+median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 row() { # NAME WHAT UNITS UNIT DIVISOR MUST
-	awk -v a="$(sort -n "$1.ours" | head -1)" -v b="$(sort -n "$1.nginx" | head -1)" -v what="$2" -v n="$3" -v unit="$4" \
+	awk -v a="$(median "$1.ours")" -v b="$(median "$1.nginx")" -v what="$2" -v n="$3" -v unit="$4" \
 		-v per="$5" -v must="$6" 'BEGIN { printf "| %s, against nginx stream (%.3g %s) | %.3g %s, %.2fx | %s |\n",
 		what, b / n / per, unit, a / n / per, unit, a / b, must }'
 }
@@ -66,11 +67,13 @@ both up up 64 "$mib"
 both down down 64 "$mib"
 paste -d+ up.ours down.ours | bc >bulk.ours
 paste -d+ up.nginx down.nginx | bc >bulk.nginx
-both talk talk 200 "${MESSAGES:-400}"
+rounds=${ROUNDS:-7} both talk talk 200 "${MESSAGES:-400}"
 both shake shake "${SHAKES:-500}"
 gib=$(awk -v m="$mib" 'BEGIN { print m / 1024 }')
 row up "relay: out of TLS, CPU per GiB, 64 connections" "$gib" "s" 1e9 "-"
 row down "relay: into TLS, CPU per GiB, 64 connections" "$gib" "s" 1e9 "-"
 row bulk "relay: both ways, CPU per GiB, 64 connections" "$(awk -v g="$gib" 'BEGIN { print 2 * g }')" "s" 1e9 "<= 0.75x"
 row talk "relay: 1 KiB there and back on 200 connections, CPU each" "$((200 * ${MESSAGES:-400}))" "us" 1e3 "<= 0.75x"
+us() { cut -d' ' -f"$2" "talk.$1.us" >"talk.$1.$2"; median "talk.$1.$2"; }
+echo "| relay: the same, a message there and back, median and p99 (nginx stream: $(us nginx 1) and $(us nginx 2) us) | $(us ours 1) us and $(us ours 2) us | - |"
 row shake "relay: a new connection with both certificates, CPU" "${SHAKES:-500}" "ms" 1e6 "<= 1.1 ms, <= 0.75x"

@@ -4,7 +4,7 @@
 # speed does not. Never part of ./dev check. usage: bench/run.sh [PART...]
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
-parts=${*:-path inspect flows policy grants dicom store api vault age update integrity relay link stage}
+parts=${*:-path floor inspect flows policy grants dicom store api vault age update integrity relay link stage}
 
 printf '| what | measured | must |\n|---|---|---|\n'
 for part in $parts; do
@@ -20,6 +20,9 @@ for part in $parts; do
 		;;
 	grants)
 		if [ "$(id -u)" = 0 ]; then bench/grants.sh build/bedwarden; else sudo -n bench/grants.sh build/bedwarden; fi
+		;;
+	floor)
+		if [ "$(id -u)" = 0 ]; then build/bench/bench-floor; else sudo -n build/bench/bench-floor; fi
 		;;
 	inspect) bench/inspect.sh build/bedwarden ;;
 	age) bench/age.sh build/bedwarden ;;

@@ -5,13 +5,14 @@
  *   bench-tls-load up|down PORT CERT KEY CA CONNECTIONS MIB
  *   bench-tls-load talk    PORT CERT KEY CA CONNECTIONS MESSAGES   1 KiB each, there and back
  *   bench-tls-load shake   PORT CERT KEY CA COUNT                  new connections, one after another
- * Says how many seconds it took.
+ * Says how many seconds it took; talk, also how many microseconds a message there and back, median and p99.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@ static struct sockaddr_in at;
 static SSL_CTX *ctx;
 static long amount;
 static unsigned group;
+static uint32_t *took_us; /* of each message of talk */
+static atomic_size_t took;
 
 static void die(const char *what)
 {
@@ -170,22 +173,36 @@ static void *talk(void *arg)
 {
 	char message[MESSAGE] = {'t'}, back[MESSAGE];
 	SSL **all = calloc(group, sizeof(*all));
+	uint64_t *said = calloc(group, sizeof(*said));
 
 	for (unsigned i = 0; i < group; i++)
 		all[i] = reach();
 	for (long n = 0; n < amount; n++) {
-		for (unsigned i = 0; i < group; i++)
+		for (unsigned i = 0; i < group; i++) {
+			said[i] = clock_mono_ns();
 			must(SSL_write(all[i], message, MESSAGE) == MESSAGE, "write");
-		for (unsigned i = 0; i < group; i++)
+		}
+		for (unsigned i = 0; i < group; i++) {
 			for (int got = 0, r; got < MESSAGE; got += r) {
 				r = SSL_read(all[i], back + got, MESSAGE - got);
 				must(r > 0, "read");
 			}
+			took_us[atomic_fetch_add(&took, 1)] =
+				(uint32_t)((clock_mono_ns() - said[i]) / 1000);
+		}
 	}
 	for (unsigned i = 0; i < group; i++)
 		leave(all[i]);
+	free(said);
 	free(all);
 	return NULL;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
 }
 
 static void *shake(void *arg)
@@ -240,7 +257,11 @@ int main(int argc, char **argv)
 		run(what[0] == 'u' ? up : down, connections);
 	} else if (strcmp(what, "talk") == 0) {
 		group = connections / 8;
+		took_us = calloc(8 * (size_t)group * (size_t)amount + 1, sizeof(*took_us));
+		must(took_us != NULL, "memory");
 		run(talk, 8);
+		qsort(took_us, took, sizeof(*took_us), by_size);
+		printf("%u %u\n", took_us[took / 2], took_us[took - took / 100 - 1]);
 	} else if (strcmp(what, "shake") == 0) {
 		amount = connections;
 		run(shake, 1);

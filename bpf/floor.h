@@ -28,6 +28,7 @@
  *   const struct gate_grant *floor_door(struct floor_tables *, const struct gate_grant_key *);
  *   __u64 floor_boot_ns(struct floor_tables *);         (CLOCK_BOOTTIME now)
  *   FLOOR_ADD(ptr, n): adds to a counter that other CPUs may be adding to.
+ *   FLOOR_BYPASS(flow, sender, len): a packet passes because a guard has read enough of it.
  *
  * What is decided, in this order; the first that speaks wins:
  *
@@ -156,8 +157,8 @@ struct floor_work {
 	struct gate_verdict verdict;
 	/* scratch */
 	struct floor_end from, to;
-	struct gate_flow_key key;
-	struct gate_flow_key fragment_key;
+	struct gate_flow_key key __attribute__((aligned(8))); /* as flows.h reads it */
+	struct gate_flow_key fragment_key __attribute__((aligned(8)));
 	struct gate_flow fresh;
 	struct gate_ip_key ip_key;
 	struct gate_mac_key mac_key;

@@ -17,6 +17,18 @@ FLOOR_FN void floor_under(struct floor_work *w, const struct gate_flow *f)
 	w->verdict.grant = granted ? f->rule : 0;
 }
 
+/*
+ * Has a guard read all that it can of the conversation? What begins or ends one it sees all the
+ * same, and what passes under a grant, which may be taken back.
+ */
+FLOOR_FN int floor_bypassed(const struct floor_work *w, const struct gate_flow *f)
+{
+	if (!(f->flags & GATE_FLOW_BYPASSED) || (f->flags & GATE_FLOW_GRANTED) ||
+	    (f->until_ns && w->now_ns >= f->until_ns))
+		return 0;
+	return w->packet.proto != 6 || !(w->packet.tcp_flags & (1 | 2 | 4));
+}
+
 /* The packet goes the way of its conversation. */
 FLOOR_FN void floor_follow(struct floor_work *w, struct gate_flow *f)
 {
@@ -37,9 +49,10 @@ FLOOR_FN void floor_follow(struct floor_work *w, struct gate_flow *f)
 	if (w->port.side == GATE_HOSPITAL)
 		v->flags |= GATE_VERDICT_TO_DEVICE;
 	w->soft = (f->flags & GATE_FLOW_OPEN) != 0;
-	if (action == GATE_INSPECT && (f->flags & GATE_FLOW_BYPASSED) &&
-	    (!f->until_ns || w->now_ns < f->until_ns))
+	if (action == GATE_INSPECT && floor_bypassed(w, f)) {
 		action = GATE_PASS;
+		FLOOR_BYPASS(f, e, w->packet.len);
+	}
 	if (both && action != GATE_DROP) {
 		if (w->port.flags & GATE_PORT_ISOLATED)
 			v->flags |= GATE_VERDICT_HAIRPIN;

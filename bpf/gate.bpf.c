@@ -64,12 +64,14 @@ struct {
 	__type(value, __u32);
 } indexes SEC(".maps");
 
-/* Outlive a policy. Sizes are set by the loader. */
+/* Outlive a policy. Sizes are set by the loader. That it could be mapped puts each entry
+ * on a page of its own. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 262144);
-	__type(key, struct gate_flow_key);
-	__type(value, struct gate_flow);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct gate_set);
 } flows SEC(".maps");
 
 struct {
@@ -161,9 +163,11 @@ struct {
 
 struct floor_tables {
 	__u32 slot;
+	const struct gate_flow_key *key; /* the packet's own, where conversations are asked for */
 };
 
-#define FLOOR_ADD(p, n) __sync_fetch_and_add(p, n)
+#define FLOOR_ADD(p, n)			__sync_fetch_and_add(p, n)
+#define FLOOR_BYPASS(flow, sender, len) bypassed(flow, sender, len)
 
 static __always_inline void *look(void *outer, __u32 slot, const void *key)
 {
@@ -212,16 +216,51 @@ static __always_inline void floor_learn(struct floor_tables *t, const struct gat
 	bpf_map_update_elem(&learned, key, l, BPF_ANY);
 }
 
+/* Verified apart, as those below: which of the packet's two keys is asked for. */
+enum gate_which { GATE_FLOW_OF_PACKET, GATE_FLOW_OF_FRAGMENT };
+int gate_flow_find(__u32 which);
+int gate_flow_put(__u32 which);
+
+/* A place is a set's index, and one of 32 slots of it, the last of which is none. */
+static __always_inline struct gate_slot *flow_at(__u32 place)
+{
+	__u32 set = place >> 5, i = place & 31;
+	struct gate_set *s;
+
+	if (i >= GATE_SET_SLOTS)
+		return 0;
+	s = bpf_map_lookup_elem(&flows, &set);
+	return s ? &s->slot[i] : 0;
+}
+
+static __always_inline void count(struct gate_count *c, __u32 bytes)
+{
+	__sync_fetch_and_add(&c->packets, 1);
+	__sync_fetch_and_add(&c->bytes, bytes);
+}
+
+/* Beside the conversation stands what passed of it unseen. */
+static __always_inline void bypassed(struct gate_flow *f, __u8 sender, __u32 len)
+{
+	struct gate_slot *slot = (void *)f - __builtin_offsetof(struct gate_slot, flow);
+
+	count(sender ? &slot->bypassed[1] : &slot->bypassed[0], len);
+}
+
 static __always_inline struct gate_flow *floor_flow(struct floor_tables *t,
 						    const struct gate_flow_key *key)
 {
-	return bpf_map_lookup_elem(&flows, key);
+	struct gate_slot *slot = flow_at(
+		(__u32)gate_flow_find(key == t->key ? GATE_FLOW_OF_PACKET : GATE_FLOW_OF_FRAGMENT));
+
+	return slot ? &slot->flow : 0;
 }
 
+/* Of the packet's work, in which the conversation stands, too. */
 static __always_inline void floor_flow_add(struct floor_tables *t, const struct gate_flow_key *key,
 					   const struct gate_flow *f)
 {
-	bpf_map_update_elem(&flows, key, f, BPF_ANY);
+	gate_flow_put(key == t->key ? GATE_FLOW_OF_PACKET : GATE_FLOW_OF_FRAGMENT);
 }
 
 static __always_inline const struct gate_grant *floor_door(struct floor_tables *t,
@@ -256,6 +295,8 @@ int gate_nd_options(struct xdp_md *ctx, __u32 off, __u32 left);
 #include "floor.h"
 #include "parse.h"
 
+#include "flows.h"
+
 /* All that one packet needs and 512 bytes of stack cannot hold. */
 struct gate_work {
 	struct floor_work floor;
@@ -266,6 +307,7 @@ struct gate_work {
 	__u32 index; /* of the port */
 	__u16 l3, l4;
 	__u8 answer[40]; /* a neighbour advertisement being made */
+	struct gate_word word;
 };
 
 struct {
@@ -287,6 +329,59 @@ static __always_inline struct gate_config *config_get(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&config, &zero);
+}
+
+/* ---- conversations ---- */
+
+/* The set in which to look, by the place of its first slot; 0 there is none. */
+static __always_inline struct gate_set *flow_set(const struct gate_flow_key *key, __u64 *ret_hash,
+						 __u32 *ret_at)
+{
+	struct gate_set *head;
+
+	*ret_at = 0;
+	head = bpf_map_lookup_elem(&flows, ret_at);
+	if (!head)
+		return 0;
+	*ret_hash = sets_hash(head, key);
+	*ret_at = sets_index(head, *ret_hash);
+	return bpf_map_lookup_elem(&flows, ret_at);
+}
+
+static __always_inline const struct gate_flow_key *flow_key(struct gate_work *g, __u32 which)
+{
+	return which == GATE_FLOW_OF_PACKET ? &g->floor.key : &g->floor.fragment_key;
+}
+
+__noinline int gate_flow_find(__u32 which)
+{
+	struct gate_work *g = work();
+	const struct gate_flow_key *key;
+	struct gate_set *s;
+	__u64 hash;
+	__u32 at;
+
+	if (!g)
+		return GATE_SET_SLOTS;
+	key = flow_key(g, which);
+	s = flow_set(key, &hash, &at);
+	return s ? (int)(at << 5 | sets_find(s, key, hash)) : GATE_SET_SLOTS;
+}
+
+__noinline int gate_flow_put(__u32 which)
+{
+	struct gate_work *g = work();
+	const struct gate_flow_key *key;
+	struct gate_set *s;
+	__u64 hash;
+	__u32 at;
+
+	if (!g)
+		return GATE_SET_SLOTS;
+	key = flow_key(g, which);
+	s = flow_set(key, &hash, &at);
+	return s ? (int)(at << 5 | sets_put(s, key, hash, &g->floor.fresh, g->floor.now_ns))
+		 : GATE_SET_SLOTS;
 }
 
 __noinline int gate_match(__u32 slot, __u32 device, __u32 how, __u32 port)
@@ -318,8 +413,10 @@ __noinline int gate_decide(__u32 slot)
 	struct floor_tables t = {.slot = slot};
 	struct gate_work *g = work();
 
-	if (g)
-		floor_decide(&t, &g->floor);
+	if (!g)
+		return 0;
+	t.key = &g->floor.key;
+	floor_decide(&t, &g->floor);
 	return 0;
 }
 
@@ -356,12 +453,6 @@ __noinline int gate_parse(struct xdp_md *ctx)
 }
 
 /* ---- counting ---- */
-
-static __always_inline void count(struct gate_count *c, __u32 bytes)
-{
-	FLOOR_ADD(&c->packets, 1);
-	FLOOR_ADD(&c->bytes, (__u64)bytes);
-}
 
 static __always_inline void count_total(__u32 which, __u32 bytes)
 {
@@ -823,6 +914,76 @@ static __always_inline int seal(struct xdp_md *ctx, const struct gate_config *cf
 	    !gate_link_up(process, peer, g->floor.now_ns, LINK_PATIENCE * cfg->stale_ns))
 		return fail(ctx, cfg, g, slot, REASON_SEAL_DOWN);
 	return inspect(ctx, cfg, g, slot);
+}
+
+/* What a guard's word does to a conversation that is known. */
+static __always_inline void word_mark(struct gate_word *w, struct gate_flow *f)
+{
+	switch (w->kind) {
+	case GATE_WORD_BLOCK:
+		f->reason = w->reason;
+		f->seen_ns = w->now_ns;
+		f->until_ns = w->until_ns;
+		f->flags = (f->flags & ~GATE_FLOW_BYPASSED) | GATE_FLOW_BLOCKED;
+		break;
+	case GATE_WORD_BYPASS:
+		if (f->action != GATE_INSPECT ||
+		    f->flags & (GATE_FLOW_BLOCKED | GATE_FLOW_GRANTED)) {
+			w->answer = GATE_WORD_UNKNOWN;
+			break;
+		}
+		f->until_ns = w->until_ns;
+		f->flags |= GATE_FLOW_BYPASSED;
+		break;
+	case GATE_WORD_INSPECT:
+		f->flags &= ~GATE_FLOW_BYPASSED;
+		break;
+	}
+}
+
+/* Blocked before the floor has met it: judged by policy if it is heard from after that. */
+static __always_inline void word_begin(struct gate_work *g, struct gate_word *w)
+{
+	struct gate_flow *f = &g->floor.fresh;
+
+	__builtin_memset(f, 0, sizeof(*f));
+	f->seen_ns = w->now_ns;
+	f->until_ns = w->until_ns;
+	f->device = w->key.segment; /* its stranger */
+	f->peer = GATE_PEER_NONE;
+	f->rule = ~0u;
+	f->reason = w->reason;
+	f->flags = GATE_FLOW_BLOCKED;
+	g->floor.now_ns = w->now_ns;
+	if (((__u32)gate_flow_put(GATE_FLOW_OF_PACKET) & 31) >= GATE_SET_SLOTS)
+		w->answer = GATE_WORD_AGAIN;
+}
+
+/* Not attached anywhere: run by whoever has a word, a struct gate_word in the place of a frame. */
+SEC("xdp")
+int gate_say(struct xdp_md *ctx)
+{
+	struct gate_work *g = work();
+	struct gate_slot *slot;
+	struct gate_word *w;
+
+	if (!g || bpf_xdp_load_bytes(ctx, 0, &g->word, sizeof(g->word)))
+		return XDP_ABORTED;
+	w = &g->word;
+	w->answer = GATE_WORD_DONE;
+	g->floor.key = w->key;
+	slot = flow_at((__u32)gate_flow_find(GATE_FLOW_OF_PACKET));
+	if (slot) {
+		word_mark(w, &slot->flow);
+		w->flow = slot->flow;
+		w->bypassed[0] = slot->bypassed[0];
+		w->bypassed[1] = slot->bypassed[1];
+	} else if (w->kind == GATE_WORD_BLOCK) {
+		word_begin(g, w);
+	} else {
+		w->answer = GATE_WORD_UNKNOWN;
+	}
+	return bpf_xdp_store_bytes(ctx, 0, w, sizeof(*w)) ? XDP_ABORTED : XDP_PASS;
 }
 
 SEC("xdp")

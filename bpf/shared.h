@@ -188,6 +188,66 @@ struct gate_flow {
 #define GATE_FLOW_OPEN	     64		    /* passes when nobody inspects */
 #define GATE_FLOW_GRANTED    128	    /* lives as long as the grant that `rule` names */
 
+/* Packets and bytes. */
+struct gate_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/*
+ * Conversations, as the map `flows` keeps them (flows.h): sets of 31, a page each. Entry 0 of the
+ * map holds none: what all need stands there, which whoever makes the map fills in.
+ */
+#define GATE_SET_SLOTS 31
+#define GATE_SET_SHARE \
+	19 /* so many each is all of them: chance fills some sets fuller than others */
+
+struct gate_slot {
+	struct gate_flow_key key;
+	__u32 pad;
+	struct gate_flow flow;
+	struct gate_count bypassed[2]; /* what passed by GATE_FLOW_BYPASSED, by sender */
+};
+
+struct gate_set {
+	__u16 tag[GATE_SET_SLOTS + 1]; /* of each slot; 0 it is free. The last is of none */
+	__u32 lock;		       /* 1: somebody changes which conversations are here */
+	__u32 count;		       /* entry 0: sets beside this one */
+	__u64 secret[2];	       /* entry 0: of the hash */
+	__u32 at;		       /* scratch, of who holds the lock */
+	__u8 pad[36];
+	struct gate_slot slot[GATE_SET_SLOTS];
+};
+
+/*
+ * A guard's word on one conversation, or a question about it: what goes into the program
+ * `gate_say` and comes back, by bpf(2)'s BPF_PROG_RUN. So the kernel alone ever writes `flows`,
+ * and no process that dies can leave a set locked.
+ */
+enum gate_word_kind {
+	GATE_WORD_ASK,
+	GATE_WORD_BLOCK,   /* whether it is known or not */
+	GATE_WORD_BYPASS,  /* one that is inspected, and under no grant */
+	GATE_WORD_INSPECT, /* no bypass any more */
+};
+
+enum gate_word_answer {
+	GATE_WORD_DONE,
+	GATE_WORD_UNKNOWN, /* there is no such conversation, or it may not be bypassed */
+	GATE_WORD_AGAIN,   /* its set is being changed right now */
+};
+
+struct gate_word {
+	struct gate_flow_key key;
+	__u8 kind;   /* enum gate_word_kind */
+	__u8 reason; /* of GATE_WORD_BLOCK, enum reason */
+	__u8 answer; /* back: enum gate_word_answer */
+	__u8 pad;
+	__u64 now_ns, until_ns; /* CLOCK_MONOTONIC; until 0: for as long as it is remembered */
+	struct gate_flow flow;	/* back: as it stands now */
+	struct gate_count bypassed[2];
+};
+
 /*
  * A door that is open for one workstation for a while: what no rule of the device
  * allows, this does. Key and value of `grants`, which outlives a policy. Every
@@ -304,12 +364,6 @@ struct gate_sample {
 	__u32 count; /* packets alike since the last sample of them, this one included */
 	__u32 pad;
 	__u8 data[GATE_SAMPLE_BYTES];
-};
-
-/* Per device and per reason, one set a CPU. */
-struct gate_count {
-	__u64 packets;
-	__u64 bytes;
 };
 
 struct gate_device_count {

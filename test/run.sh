@@ -132,6 +132,8 @@ docs() { count test/docs.sh; }
 vault() {
 	LIMIT=900 count test/vault.sh build/bedwarden
 	count test/restore.sh build/bedwarden
+	count test/vault_manual.sh build/bedwarden
+	count test/samba.sh build/bedwarden
 }
 
 audit() { count test/audit.sh build/bedwarden; }

@@ -368,7 +368,7 @@ tpm() { # NAME PORT
 		tpms="$tpms $(cat "$1.pid")"
 }
 if command -v swtpm >/dev/null; then
-	port=$((RANDOM % 20000 + 20000))
+	port=$((RANDOM % 12000 + 20000))
 	tpm tpm-mine $port && tpm tpm-other $((port + 10))
 	check "a TPM takes over" vault rotate v --holder tpm2 --place "swtpm:host=127.0.0.1,port=$port"
 	check "and opens" vault ls v

@@ -34,6 +34,7 @@ struct config_gateway {
 	uint32_t eve_keep;
 	bool eve_open;	       /* is what could name a patient readable in there? */
 	uint32_t store_events; /* most single events kept in the database */
+	bool bypass;	       /* does the kernel let pass what guards can read no further? */
 	bool evidence;	       /* are the packets around what was found kept? */
 	uint32_t evidence_mb;
 	uint32_t evidence_days;

@@ -17,6 +17,7 @@ static const enum fd_rule fd_rules[IPC_TYPE_COUNT] = {
 	[IPC_ROOTS] = FD_MUST,	  [IPC_FIRMWARE] = FD_MUST,    [IPC_AGENTS] = FD_MUST,
 	[IPC_AGENT] = FD_MUST,	  [IPC_ROLLOUTS] = FD_MUST,    [IPC_SURVEYED] = FD_MUST,
 	[IPC_HANDOVER] = FD_MUST, [IPC_CONTENT] = FD_MUST,     [IPC_ERRAND] = FD_MUST,
+	[IPC_COUNTED] = FD_MUST,
 };
 
 /* Room for more descriptors than one, so that a sender of several is seen and refused. */

@@ -114,6 +114,11 @@ enum ipc_type {
 		     * JSON object, how it ended */
 	IPC_ALIVE, /* parent → child: empty, are you there? Who hears at all answers by IPC_READY, see
 		    * ipc_recv() */
+	IPC_COUNTERS, /* keeper → parent: empty, what did each rule count? */
+	IPC_COUNTED, /* parent → keeper: fd of a memfd, struct setup_counted (role/setup.h) and what
+		      * follows it; empty where the kernel has no floor of ours. Empty */
+	IPC_BYPASS,   /* guard → parent: struct setup_bypass (role/setup.h), of a conversation */
+	IPC_BYPASSED, /* parent → guard: struct setup_bypassed (role/setup.h), what came of it */
 	IPC_TYPE_COUNT,
 };
 

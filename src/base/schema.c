@@ -91,7 +91,7 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, schema_file, "flows", given.flows, config.gateway.flows, OPTIONAL, "262144",     \
 	  1024, 16777216,                                                                          \
 	  "Most conversations at once, per guard; past it the idlest is evicted. The kernel "      \
-	  "remembers as many, and sets 180 bytes aside for each.")                                 \
+	  "remembers as many, and sets 216 bytes aside for each.")                                 \
 	X(NUMBER, schema_file, "fragments", given.fragments, config.gateway.fragments, OPTIONAL,   \
 	  "1024", 16, 65536, "Most packets under reassembly at once, per guard.")                  \
 	X(NUMBER, schema_file, "streams_mb", given.streams_mb, config.gateway.streams_mb,          \
@@ -119,6 +119,10 @@ static const struct cyaml_schema_value text_entry = {
 	X(NUMBER, schema_file, "store_events", given.store_events, config.gateway.store_events,    \
 	  OPTIONAL, "200000", 1000, 100000000,                                                     \
 	  "Most single events kept in the database; the oldest go first.")                         \
+	X(WORD, schema_file, "bypass", config.gateway.bypass, yes_no, OPTIONAL, "off", 0, 0,       \
+	  "Whether the kernel lets a conversation pass by the guards, for ten seconds at a time, " \
+	  "once they can read nothing more of it, such as TLS after its beginning. It is counted " \
+	  "whole. Never one that is kept as evidence, archived, sealed, or under a grant.")        \
 	X(WORD, schema_file, "evidence", config.gateway.evidence, yes_no, OPTIONAL, "off", 0, 0,   \
 	  "Whether the packets around what was blocked or found are kept: as pcapng files in the " \
 	  "vault, class evidence; in the folder evidence of state_dir where the keys are locked. " \

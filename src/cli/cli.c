@@ -73,8 +73,9 @@ const struct cli_command cli_commands[] = {
 	 "certificates: the gateway's authority, and what it issues", pki_run},
 	{"policy",
 	 "check FILE [--json] | learn [-r PCAP | --eve FILE] [-w NET]... [-c FILE] [-o OUT] | "
-	 "apply [-c FILE] [--json]",
-	 "say what a policy file allows, propose one, or put it in force", policy_run},
+	 "apply [-c FILE] [--json] | counters [--device NAME] [-c FILE] [--json]",
+	 "say what a policy file allows, propose one, put it in force, or say what its rules counted",
+	 policy_run},
 	{"keygen", "[-o FILE] [-y [FILE]]", "make a key pair, or tell the recipients of one",
 	 cli_keygen},
 	{"seal",

@@ -16,6 +16,12 @@ const struct said *narrow_said(const struct draft *x, const struct seen_talk *t)
 	return s;
 }
 
+/* Nobody has ever said anything there: nothing to hold anybody to. */
+static bool is_empty(const struct said_member *m)
+{
+	return m->count == 1 && !*m->value[0];
+}
+
 /* Which members are narrowed: all of whose values are known, as far as they fit a rule. */
 static bool is_narrowed(const struct said *s, unsigned member)
 {
@@ -24,7 +30,7 @@ static bool is_narrowed(const struct said *s, unsigned member)
 	for (unsigned i = 0; i <= member; i++) {
 		const struct said_member *m = &s->members[i];
 
-		if (m->many || m->odd || !m->count)
+		if (m->many || m->odd || !m->count || is_empty(m))
 			continue;
 		if (used + m->count > ALLOW_MAX)
 			return false;
@@ -84,7 +90,7 @@ void narrow_notes(FILE *out, const struct said *said, const char *indent)
 	for (unsigned i = 0; i < said->member_count; i++) {
 		const struct said_member *m = &said->members[i];
 
-		if (is_narrowed(said, i))
+		if (is_narrowed(said, i) || is_empty(m))
 			continue;
 		fprintf(out, "%s# %s stays open: %s\n", indent, m->field->name,
 			m->odd	  ? "some values are not to be read, or hold * or ?"

@@ -11,6 +11,8 @@
 #include "cli/control.h"
 #include "cli/explain.h"
 #include "cli/learn.h"
+#include "cli/list.h"
+#include "cli/text.h"
 #include "guard/policy/policy.h"
 
 #define DEFAULT_FILE BEDWARDEN_SYSCONFDIR "/bedwarden.yaml"
@@ -126,17 +128,63 @@ static int apply(const char *file, const char *socket, bool json)
 	return r;
 }
 
+static const struct table_column counter_columns[] = {
+	{"DEVICE", false}, {"SERVICE", false}, {"DIRECTION", false},
+	{"PROTO", false},  {"PORT", false},    {"PEER", false},
+	{"ACTION", false}, {"PACKETS", true},  {"BYTES", true},
+};
+
+static void add_counter(void *arg, json_t *row)
+{
+	static const char *const texts[] = {"device", "service", "direction", "proto",
+					    "port",   "peer",	 "action"};
+	char packets[TEXT_SHORT], bytes[TEXT_SHORT];
+
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		table_cell(arg, control_text(row, texts[i]));
+	table_cell(arg, text_count((uint64_t)control_number(row, "packets"), packets));
+	table_cell(arg, text_bytes((uint64_t)control_number(row, "bytes"), bytes));
+}
+
+/* What each rule in force counted, in the kernel. */
+static int counters(char *file, char *socket, const char *device, bool json)
+{
+	static const struct list list = {
+		.command = "counters",
+		.columns = counter_columns,
+		.count = sizeof(counter_columns) / sizeof(*counter_columns),
+		.add = add_counter,
+		.nothing = "The policy in force has no rules.",
+	};
+	struct control_options o;
+	json_t *request = json_pack("{s:s}", "cmd", list.command);
+	int r = CLI_OK;
+
+	control_defaults(&o);
+	if ((optarg = socket ? socket : file)) /* as control_option() takes it */
+		r = control_option(&o, socket ? 'S' : 'c');
+	o.json = json;
+	if (request && device)
+		json_object_set_new(request, "device", json_string(device));
+	if (r == CLI_OK)
+		r = request ? list_print(&list, &o, request) : cli_fail("out of memory");
+	json_decref(request);
+	return r;
+}
+
 int policy_run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"eve", required_argument, NULL, 'e'},
 		{"socket", required_argument, NULL, 'S'},
+		{"device", required_argument, NULL, 'd'},
 		{NULL},
 	};
 	const struct cli_command *self = cli_find("policy");
 	struct learn_options l = {.config = NULL};
-	const char *verb = argc > 1 ? argv[1] : "", *file = NULL;
+	const char *verb = argc > 1 ? argv[1] : "", *device = NULL;
+	char *file = NULL, *socket = NULL;
 	bool json = false;
 	int c;
 
@@ -151,7 +199,9 @@ int policy_run(int argc, char **argv)
 		else if (c == 'e')
 			l.eve = optarg;
 		else if (c == 'S')
-			l.socket = optarg;
+			l.socket = socket = optarg;
+		else if (c == 'd')
+			device = optarg;
 		else if (c == 'o')
 			l.out = optarg;
 		else if (c == 'w' && l.ward_count < LEARN_WARDS)
@@ -159,6 +209,10 @@ int policy_run(int argc, char **argv)
 		else
 			return cli_usage(self);
 	}
+	if (strcmp(verb, "counters") == 0 && optind == argc)
+		return counters(file, socket, device, json);
+	if (device)
+		return cli_usage(self);
 	if (strcmp(verb, "check") == 0 && (optind + 1 == argc || (file && optind == argc)))
 		return check(optind < argc ? argv[optind] : file, json);
 	if (strcmp(verb, "apply") == 0 && optind == argc)

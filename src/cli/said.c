@@ -234,7 +234,12 @@ static void take_member(struct said *d, const struct proto_field *f, json_t *obj
 	const char *key = f->flags & FIELD_KEY ? inner_key(object) : NULL;
 	json_t *name = key ? json_string(key) : NULL;
 
-	take_values(d, f, name ? name : at_field(object, f));
+	const json_t *v = name ? name : at_field(object, f);
+	struct said_member *m = v || !(f->flags & FIELD_MUST) ? NULL : member_of(d, f);
+
+	if (m)
+		add_value(m, "", 0); /* that it was empty is what patterns are held against, too */
+	take_values(d, f, v);
 	json_decref(name);
 }
 

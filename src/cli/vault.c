@@ -17,11 +17,20 @@
 #include "cli/text.h"
 #include "keep/recovery.h"
 
-#define DAY_NS	   (86400ll * (int64_t)NSEC_PER_SEC)
-#define DAYS_MAX   36500
-#define SETTLE_MAX 3600000
+#define DAY_NS	    (86400ll * (int64_t)NSEC_PER_SEC)
+#define DAYS_MAX    36500
+#define SETTLE_MAX  3600000
+#define PRINTED_MAX 4096 /* bytes of a file with a recovery key in it */
 
 /* --- what the verbs share -------------------------------------------------------------- */
+
+/* Why there is no passphrase was said where that was seen; what fails for that says nothing more. */
+static bool told;
+
+static int fail(const char *what, const char *error)
+{
+	return told ? CLI_FAILED : cli_fail("%s%s", what, error);
+}
 
 /* From the environment for a program, else from the terminal; twice where it is a new one. */
 static int type(void *arg, const char *what, bool fresh, char ret_secret[HOLDER_SECRET])
@@ -48,6 +57,7 @@ static int type(void *arg, const char *what, bool fresh, char ret_secret[HOLDER_
 		memcpy(ret_secret, first, strlen(first) + 1);
 	if (err == -EINVAL)
 		cli_fail("the two passphrases differ");
+	told = err == -EINVAL || err == -ECANCELED;
 	passphrase_free(again);
 	passphrase_free(first);
 	return err;
@@ -70,7 +80,7 @@ struct keys *vault_cli_keys(const struct vault_cli *o)
 		ask.place = ""; /* what was given is the new holder's */
 	k = keys_open(o->dir, &ask, error);
 	if (!k)
-		cli_fail("%s", error);
+		fail("", error);
 	return k;
 }
 
@@ -91,7 +101,7 @@ struct vault *vault_cli_open(const struct vault_cli *o, unsigned threads)
 	struct vault *v = vault_open(o->dir, &ask, threads, error);
 
 	if (!v)
-		cli_fail("%s", error);
+		fail("", error);
 	return v;
 }
 
@@ -155,7 +165,7 @@ static int init(const struct vault_cli *o)
 		show_recovery(identity);
 	secret_wipe(identity, sizeof(identity));
 	if (err < 0)
-		return cli_fail("%s", error);
+		return fail("", error);
 	if (h->trial)
 		fprintf(stderr,
 			"bedwarden: the keys are held by %s; choose another holder before anything "
@@ -191,8 +201,7 @@ static int change_holder(const struct vault_cli *o, struct keys *k)
 		return CLI_FAILED;
 	err = keys_change_holder(k, h, &ask, error);
 	if (err < 0)
-		return cli_fail("the holder was not changed: %s",
-				*error ? error : vault_cli_error(err));
+		return fail("the holder was not changed: ", *error ? error : vault_cli_error(err));
 	printf("The keys are held by %s now. A gateway that uses them has to be restarted.\n",
 	       h->what);
 	return CLI_OK;
@@ -243,25 +252,30 @@ static int rotate(const struct vault_cli *o)
 	return code;
 }
 
-/* The line that holds it, of a file or of standard input; comments as age has them. */
+/* A file with the recovery key: its line alone, or all that `init` printed; "-", standard input. */
 static int read_identity(const struct vault_cli *o, char ret_identity[RECOVERY_TEXT])
 {
-	char line[256];
-	bool in = !o->identity || strcmp(o->identity, "-") == 0, found = false;
+	char *text = secret_new(PRINTED_MAX);
+	bool in = strcmp(o->identity, "-") == 0;
 	FILE *f = in ? stdin : fopen(o->identity, "re");
+	int code = CLI_OK;
 
 	if (!f)
-		return cli_fail("%s: %s", o->identity, strerror(errno));
-	while (!found && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\r\n")] = 0;
-		found = *line && *line != '#' && strlen(line) < RECOVERY_TEXT;
+		code = cli_fail("%s: %s", o->identity, strerror(errno));
+	else if (!text)
+		code = cli_fail("out of locked memory");
+	if (code == CLI_OK) {
+		setbuf(f, NULL);
+		text[fread(text, 1, PRINTED_MAX - 1, f)] = 0;
+		if (!recovery_find(text, ret_identity))
+			code = cli_fail("%s: there is no recovery key in it; one begins "
+					"AGE-SECRET-KEY-1",
+					in ? "standard input" : o->identity);
 	}
-	if (found)
-		snprintf(ret_identity, RECOVERY_TEXT, "%.*s", RECOVERY_TEXT - 1, line);
-	secret_wipe(line, sizeof(line));
-	if (!in)
+	if (f && !in)
 		fclose(f);
-	return found ? CLI_OK : cli_fail("no recovery key was given; it begins AGE-SECRET-KEY-1");
+	secret_free(text, PRINTED_MAX);
+	return code;
 }
 
 static int recover(const struct vault_cli *o)
@@ -273,10 +287,13 @@ static int recover(const struct vault_cli *o)
 	if (!o->identity) {
 		char *typed = passphrase_ask("Recovery key: ");
 
-		if (!typed)
-			return CLI_FAILED;
-		snprintf(identity, sizeof(identity), "%s", typed);
+		bool found = typed && recovery_find(typed, identity);
+
 		passphrase_free(typed);
+		if (!found)
+			return typed ? cli_fail("that is no recovery key; one begins "
+						"AGE-SECRET-KEY-1")
+				     : CLI_FAILED;
 	} else if (read_identity(o, identity) != CLI_OK) {
 		return CLI_FAILED;
 	}
@@ -340,22 +357,26 @@ static const struct verb {
 	const char *name;
 	int (*run)(const struct vault_cli *o);
 	int least, most; /* arguments behind DIR; most -1: any number */
+	const char *usage;
 } verbs[] = {
-	{"init", init, 0, 0},
-	{"put", vault_cli_put, 1, -1},
-	{"get", vault_cli_get, 0, -1},
-	{"ls", vault_cli_ls, 0, 0},
-	{"rotate", rotate, 0, 0},
-	{"shred", vault_cli_shred, 0, -1},
-	{"watch", vault_cli_watch, 0, -1},
-	{"mount", vault_cli_mount, 0, 1},
-	{"fsck", fsck, 0, 0},
-	{"export", vault_cli_export, 0, -1},
-	{"recover", recover, 0, 0},
-	{"log", vault_cli_log, 0, 0},
-	{"backup", vault_cli_backup, 0, -1},
-	{"copy", vault_cli_copy, 1, 1},
-	{"restore", vault_cli_restore, 0, 1},
+	{"init", init, 0, 0,
+	 "DIR [--holder passphrase|tpm2|pkcs11|credential|file] [--place PLACE] [-r RECIPIENT]"},
+	{"put", vault_cli_put, 1, -1, "DIR [-c CLASS] [--keep DAYS] [--name NAME] [-v] PATH..."},
+	{"get", vault_cli_get, 0, -1, "DIR [-c CLASS] [-o OUT | -C FOLDER] [NAME]..."},
+	{"ls", vault_cli_ls, 0, 0, "DIR [-c CLASS] [--json]"},
+	{"rotate", rotate, 0, 0, "DIR [--recovery | --holder HOLDER [--place PLACE]]"},
+	{"shred", vault_cli_shred, 0, -1,
+	 "DIR [-c CLASS] [--force] [--why TEXT] --expired | --all | NAME..."},
+	{"watch", vault_cli_watch, 0, -1,
+	 "DIR [-c CLASS] [--keep DAYS] [--settle MS] [--once] [FOLDER]..."},
+	{"mount", vault_cli_mount, 0, 1, "DIR [-c CLASS] [--allow-other] [FOLDER]"},
+	{"fsck", fsck, 0, 0, "DIR [--content] [--mend]"},
+	{"export", vault_cli_export, 0, -1, "DIR -r RECIPIENT... -C FOLDER [-c CLASS] [NAME]..."},
+	{"recover", recover, 0, 0, "DIR [-i FILE] --holder HOLDER [--place PLACE]"},
+	{"log", vault_cli_log, 0, 0, "DIR [--json]"},
+	{"backup", vault_cli_backup, 0, -1, "DIR [--keep DAYS] [-v] [PATH]..."},
+	{"copy", vault_cli_copy, 1, 1, "DIR FOLDER"},
+	{"restore", vault_cli_restore, 0, 1, "DIR -C FOLDER [MOMENT]"},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -381,7 +402,8 @@ enum {
 	NAME,
 	ONCE,
 	ALLOW_OTHER,
-	SETTLE
+	SETTLE,
+	HELP
 };
 
 static const struct option options[] = {
@@ -401,15 +423,18 @@ static const struct option options[] = {
 	{"once", no_argument, NULL, ONCE},
 	{"settle", required_argument, NULL, SETTLE},
 	{"json", no_argument, NULL, JSON},
+	{"help", no_argument, NULL, HELP},
 	{0},
 };
 
-static bool take_number(const char *text, long most, long *ret_number)
+static bool take_number(const char *what, const char *text, long most, long *ret_number)
 {
 	uint64_t n;
 
-	if (!number_read(text, 0, (uint64_t)most, &n))
+	if (!number_read(text, 0, (uint64_t)most, &n)) {
+		cli_fail("%s: '%s' is no number from 0 to %ld", what, text, most);
 		return false;
+	}
 	*ret_number = (long)n;
 	return true;
 }
@@ -424,9 +449,9 @@ static bool take_option(struct vault_cli *o, int c)
 		o->place = optarg;
 		return true;
 	case KEEP:
-		return take_number(optarg, DAYS_MAX, &o->keep_days);
+		return take_number("--keep, in days", optarg, DAYS_MAX, &o->keep_days);
 	case SETTLE:
-		return take_number(optarg, SETTLE_MAX, &o->settle_ms);
+		return take_number("--settle, in ms", optarg, SETTLE_MAX, &o->settle_ms);
 	case WHY:
 		o->why = optarg;
 		return true;
@@ -435,7 +460,9 @@ static bool take_option(struct vault_cli *o, int c)
 		return true;
 	case 'c':
 		o->class = optarg;
-		return is_class(optarg);
+		return is_class(optarg) ||
+		       !cli_fail("'%s' is no class: small letters, digits, '-' and '_', at most %d",
+				 optarg, OBJECT_CLASS_MAX - 1);
 	case 'o':
 		o->out = optarg;
 		return true;
@@ -468,6 +495,12 @@ static bool take_option(struct vault_cli *o, int c)
 	return c != '?';
 }
 
+static int usage(const struct verb *verb)
+{
+	fprintf(stderr, "usage: bedwarden vault %s %s\n", verb->name, verb->usage);
+	return CLI_USAGE;
+}
+
 int cli_vault(int argc, char **argv)
 {
 	const struct cli_command *self = cli_find("vault");
@@ -476,16 +509,23 @@ int cli_vault(int argc, char **argv)
 	int c;
 
 	optind = 2;
-	while (verb && (c = getopt_long(argc, argv, "c:o:C:i:r:v", options, NULL)) != -1)
-		if (!take_option(&o, c))
-			return cli_usage(self);
-	if (!verb || optind >= argc)
+	if (!verb)
 		return cli_usage(self);
+	while ((c = getopt_long(argc, argv, "c:o:C:i:r:v", options, NULL)) != -1) {
+		if (c == HELP) {
+			printf("usage: bedwarden vault %s %s\n", verb->name, verb->usage);
+			return CLI_OK;
+		}
+		if (!take_option(&o, c))
+			return usage(verb);
+	}
+	if (optind >= argc)
+		return usage(verb);
 	o.dir = argv[optind];
 	o.args = argv + optind + 1;
 	o.count = argc - optind - 1;
 	if (o.count < verb->least || (verb->most >= 0 && o.count > verb->most))
-		return cli_usage(self);
+		return usage(verb);
 	text_init();
 	return verb->run(&o);
 }

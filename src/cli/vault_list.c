@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/table.h"
@@ -105,6 +107,51 @@ int vault_cli_ls(const struct vault_cli *o)
 
 /* --- log ------------------------------------------------------------------------------- */
 
+static const struct table_column log_columns[] = {
+	{"WHEN", false}, {"WHAT", false}, {"KEY", true}, {"OBJECT OR FINGERPRINT", false},
+	{"WHY", false},
+};
+
+/* What an action is, for a person. */
+static const struct {
+	const char *name, *what;
+} actions[] = {
+	{"unname", "name dropped; others have the content"},
+	{"shred", "object to be destroyed"},
+	{"doom", "key to be destroyed"},
+	{"destroyed", "key destroyed"},
+	{"mend", "index made again"},
+};
+
+static const char *action_of(const json_t *line)
+{
+	const char *name = json_string_value(json_object_get(line, "action"));
+
+	for (size_t i = 0; name && i < sizeof(actions) / sizeof(*actions); i++)
+		if (strcmp(actions[i].name, name) == 0)
+			return actions[i].what;
+	return name;
+}
+
+static void add_log_row(struct listing *l, const char *when, struct bytes text)
+{
+	json_t *line = json_loadb((const char *)text.data, text.len, 0, NULL);
+	const json_t *key = json_object_get(line, "key");
+	const char *of = json_string_value(json_object_get(line, "address"));
+	char short_when[TEXT_SHORT], number[24] = "";
+
+	if (key)
+		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(key));
+	if (!of)
+		of = json_string_value(json_object_get(line, "print"));
+	table_cell(l->table, text_time(when, short_when));
+	table_cell(l->table, action_of(line));
+	table_cell(l->table, number);
+	table_cell(l->table, of);
+	table_cell(l->table, json_string_value(json_object_get(line, "why")));
+	json_decref(line);
+}
+
 static int log_line(void *arg, int64_t time_ns, struct bytes line)
 {
 	struct listing *l = arg;
@@ -112,10 +159,11 @@ static int log_line(void *arg, int64_t time_ns, struct bytes line)
 
 	clock_eve((uint64_t)time_ns, when);
 	/* The lines are objects of our own making: the time goes in front. */
-	if (line.len > 1)
-		printf("%s{\"timestamp\":\"%s\",%.*s", l->o->json && l->rows ? "," : "", when,
+	if (!l->o->json)
+		add_log_row(l, when, line);
+	else if (line.len > 1)
+		printf("%s{\"timestamp\":\"%s\",%.*s", l->rows ? ",\n" : "", when,
 		       (int)line.len - 1, line.data + 1);
-	putchar('\n');
 	l->rows++;
 	return 0;
 }
@@ -128,11 +176,17 @@ int vault_cli_log(const struct vault_cli *o)
 
 	if (!v)
 		return CLI_FAILED;
+	l.table = table_new(log_columns, sizeof(log_columns) / sizeof(*log_columns));
 	if (o->json)
 		putchar('[');
 	err = vault_log(v, log_line, &l);
 	if (o->json)
 		puts("]");
+	else if (l.rows)
+		table_print(l.table, stdout, table_width(stdout));
+	else if (err == 0)
+		puts("Nothing was destroyed.");
+	table_free(l.table);
 	vault_close(v);
 	if (err == -EUCLEAN)
 		return cli_fail("%s: the log was altered behind this line", o->dir);

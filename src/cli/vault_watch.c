@@ -57,6 +57,14 @@ static int make_in(const struct vault_cli *o, char ret_path[PATH_MAX])
 	return CLI_OK;
 }
 
+static int check_folder(const char *path)
+{
+	struct stat st;
+	int err = stat(path, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+
+	return err == 0 ? CLI_OK : cli_fail("%s: %s", path, strerror(err));
+}
+
 int vault_cli_watch(const struct vault_cli *o)
 {
 	struct watch_options w = {
@@ -80,6 +88,9 @@ int vault_cli_watch(const struct vault_cli *o)
 			return CLI_FAILED;
 		w.folders[w.count++] = in;
 	}
+	for (unsigned i = 0; i < w.count; i++)
+		if (check_folder(w.folders[i]) != CLI_OK)
+			return CLI_FAILED;
 	w.stop = stop_signals();
 	v = w.stop < 0 ? NULL : vault_cli_open(o, 0);
 	if (!v)

@@ -19,6 +19,7 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 
 	w->v = unjudged;
 	w->v.ifindex = w->ifindex;
+	w->kernels = kernels != NULL;
 	/* Of what goes by a link the kernel sees one direction, and our own floor both. */
 	if (kernels && !(kernels->action == GATE_SEAL && e->policy))
 		w->v = *kernels;
@@ -378,6 +379,8 @@ void engine_conclude(struct engine *e, struct work *w)
 		engine_count_anomalies(e, w->p.anomalies | fresh);
 	if (e->o.evidence)
 		witness(e, w, f);
+	if (__builtin_expect(e->bypasses && f, 0))
+		engine_may_bypass(e, w, f);
 }
 
 void engine_conclude_blocked(struct engine *e, struct work *w)

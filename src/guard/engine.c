@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "guard/door.h"
+#include "guard/bypass.h"
 #include "guard/engine_internal.h"
 #include "guard/archive.h"
 #include "guard/evidence.h"
@@ -146,6 +147,8 @@ static bool open_rooms(struct engine *e)
 	e->fragments = fragment_table_new(&limits, fragments_ended, e);
 	e->doors = doors_new();
 	e->notice.report.app = e->app;
+	if (e->o.bypass && !(e->bypasses = bypasses_new()))
+		return false;
 	if (e->o.flow_events) {
 		e->ration = ration_new(SOURCES, e->o.flow_events, e->o.flow_events / 10 + 1);
 		if (!e->ration)
@@ -208,6 +211,7 @@ void engine_free(struct engine *e)
 	ration_free(e->ration);
 	app_free(e->app);
 	sessions_free(e->sessions);
+	bypasses_free(e->bypasses);
 	bedside_free(e->bedside);
 	message_rules_free(e->messages);
 	patients_free(e->patients);
@@ -487,6 +491,7 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	tally_tick(e->notice.tally, e->now_ns);
 	bedside_tick(e->bedside, e->wall_ns);
 	engine_shut_doors(e);
+	engine_bypass_tick(e);
 	engine_release(e, false);
 	if (e->o.evidence)
 		evidence_tick(e->o.evidence, e->now_ns);

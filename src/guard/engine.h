@@ -28,6 +28,12 @@ typedef void (*engine_block_fn)(void *arg, const struct gate_flow_key *key, enum
 				uint64_t for_ns);
 
 /*
+ * Nothing more of a conversation can be read: the kernel may let it pass for `for_ns`. 0: no more, and
+ * how much has passed is to be told. The answer is engine_bypassed(). -errno: nobody was told.
+ */
+typedef int (*engine_bypass_fn)(void *arg, const struct gate_flow_key *key, uint64_t for_ns);
+
+/*
  * Doors for data that a conversation under a grant announces, one after the other. Where one stands
  * that has not been met, the next one takes its place; one that was met is of the conversation that
  * did, whose other end has `other_port`, until that has ended.
@@ -78,6 +84,8 @@ struct engine_options {
 	void *sink_arg;
 	engine_block_fn block; /* told of what is cut off; NULL: nobody is */
 	void *block_arg;
+	engine_bypass_fn bypass; /* NULL: everything is looked at */
+	void *bypass_arg;
 	engine_announce_fn announce; /* NULL: no further door opens */
 	void *announce_arg;
 	struct engine_seal seal; /* up NULL: as for a file, what is to be sealed passes */
@@ -124,6 +132,10 @@ void engine_left(struct engine *e, struct capture *c, const struct frame *f,
 		 const struct gate_verdict *v);
 /* A packet that the kernel's floor dropped: named, counted, reported; never forwarded. */
 void engine_blocked(struct engine *e, const struct gate_sample *s, uint64_t wall_ns);
+/* What has passed of a conversation by all bypasses of it so far, by the key's ends, the last of it
+ * at `seen_wall_ns`; `passes`: it goes on doing so. */
+void engine_bypassed(struct engine *e, const struct gate_flow_key *key, bool passes,
+		     const struct gate_count passed[2], uint64_t seen_wall_ns);
 /* Timeouts, inventory reports, grouped counters. Call it about ten times a second. */
 void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns);
 /* The closing "stats" event, also sent on demand. */

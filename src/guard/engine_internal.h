@@ -1,7 +1,8 @@
 #ifndef BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 #define BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 /* The engine, shared by its own files: engine.c, the row of rooms; conclude.c, what a packet with
- * a verdict comes to; hear.c, what it says; hold.c, what waits for a door; seal.c, what goes by a link; shut.c, doors that shut. */
+ * a verdict comes to; hear.c, what it says; hold.c, what waits for a door; seal.c, what goes by a link; shut.c, doors that shut;
+ * bypass.c, what needs no more inspection. */
 #include "guard/bedside.h"
 #include "guard/engine.h"
 #include "guard/notice.h"
@@ -23,6 +24,7 @@ struct work {
 	struct floor_hint floor_hint; /* key NULL: none */
 	uint32_t ifindex, segment;
 	uint8_t sealed; /* by whose link it came; 0: in the clear */
+	bool kernels;	/* the verdict is the kernel's */
 };
 
 #define ENGINE_HELD	16 /* frames that wait for a door at once */
@@ -59,6 +61,7 @@ struct engine {
 	struct weaknesses shown;     /* by the messages of the packet that is on */
 	struct notice notice;
 	struct engine_stats stats;
+	struct bypasses *bypasses; /* under way; NULL: there are none to be */
 	struct gate_grant_row grants[GATE_GRANTS];
 	uint32_t grant_count;
 	bool announced; /* a door, by the packet that is on */
@@ -125,6 +128,10 @@ void engine_door_met(struct engine *e, const struct flow *f, uint32_t grant);
 void engine_door_left(struct engine *e, const struct flow *f);
 void engine_release(struct engine *e, bool all);
 void engine_control_ended(struct engine *e, const struct flow *f);
+/* A packet that the kernel handed up has been read; is there more to read of its conversation? */
+void engine_may_bypass(struct engine *e, const struct work *w, struct flow *f);
+/* Asks about bypasses whose time is over. */
+void engine_bypass_tick(struct engine *e);
 /* What the rooms call back; `arg` is the engine. */
 enum reason engine_message_said(void *arg, const struct session_message *m);
 void engine_keep(void *arg, const struct session_kept *k, uint32_t *number);

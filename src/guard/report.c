@@ -206,6 +206,15 @@ static void put_flow(struct json *j, const struct report *r, const struct flow *
 	json_u64(j, "pkts_toclient", f->packets[1]);
 	json_u64(j, "bytes_toserver", f->bytes[0]);
 	json_u64(j, "bytes_toclient", f->bytes[1]);
+	if (f->bypass & FLOW_BYPASS_EVER) {
+		json_open(j, "bypassed");
+		json_u64(j, "pkts_toserver", f->unseen_packets[0]);
+		json_u64(j, "pkts_toclient", f->unseen_packets[1]);
+		json_u64(j, "bytes_toserver", f->unseen_bytes[0]);
+		json_u64(j, "bytes_toclient", f->unseen_bytes[1]);
+		json_close(j);
+		json_name(j, "bypass", "capture");
+	}
 	put_time(j, "start", f->first_ns);
 	put_time(j, "end", f->last_ns);
 	json_u64(j, "age",
@@ -517,6 +526,20 @@ void report_behaviour(struct report *r, const struct packet *p, const struct gat
 	emit(r, &j);
 }
 
+/* Texts of nothing but escapes may be too much for a line: what was said is told without them. */
+static __attribute__((cold)) struct json
+shorten(const struct event_common *e, const struct session_message *s, char buf[EVENT_MAX])
+{
+	struct json j = event_begin(e, buf);
+
+	json_open(&j, s->proto->name);
+	json_bool(&j, "truncated", true);
+	if (s->msg->control)
+		json_bool(&j, "control", true);
+	json_close(&j);
+	return j;
+}
+
 void report_message(struct report *r, const struct report_message *m)
 {
 	const struct session_message *s = m->said;
@@ -540,6 +563,8 @@ void report_message(struct report *r, const struct report_message *m)
 	struct json j = event_begin(&e, buf); /* in place */
 	put_vlan(&j, f->key.vlan, f->vlan_inner);
 	proto_write(s->proto, s->msg, &j);
+	if (__builtin_expect(j.out.bad, 0))
+		j = shorten(&e, s, buf);
 	emit(r, &j);
 }
 

@@ -214,6 +214,15 @@ static bool start_talk(struct sessions *s, struct session *n, const struct proto
 	return true;
 }
 
+/* Its protocol has just been known: that it should be another one need not wait for its first message. */
+static void hold_to_rule(struct sessions *s, const struct session *n)
+{
+	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
+
+	if (p && p != n->talk->proto && !n->midstream && s->o.unread)
+		object(s, s->o.unread(s->o.arg, s->flow), SESSION_UNREAD);
+}
+
 /* Streams */
 
 /* Nobody knows the protocol yet. True where the end's bytes may be read by a talk now. */
@@ -273,13 +282,15 @@ static size_t read_ready(struct sessions *s, struct session *n, struct proto_inp
 static void read_end(struct sessions *s, struct session *n, unsigned end)
 {
 	struct proto_input in = input_of(s, end, stream_ready(&n->stream, s->packet, end));
-	bool blind = false;
+	bool blind = false, fresh = !n->talk;
 	size_t used = 0;
 
-	if (!n->talk && identify(s, n, &in))
+	if (fresh && identify(s, n, &in))
 		read_end(s, n, !end); /* what it said before anybody knew the protocol */
 	if (in.data.len)
 		used = read_ready(s, n, &in, &blind);
+	if (fresh && n->talk)
+		hold_to_rule(s, n);
 	if (in.last && n->talk) {
 		struct proto_input rest = in;
 
@@ -411,7 +422,7 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 	struct session *n = f->session;
 	struct proto_input in = input_of(s, end, p->payload);
 	const struct proto *proto;
-	bool undecided;
+	bool undecided, fresh = !n;
 	size_t used;
 
 	if (!p->payload.len || p->payload_wire > p->payload.len)
@@ -439,6 +450,8 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 	n->talk->dead = false; /* each stands for itself */
 	n->talk->skip[end] = 0;
 	talk_read(n->talk, &in, said, s, &used);
+	if (fresh)
+		hold_to_rule(s, n);
 }
 
 /* Most conversations are read by nobody after their first words: nothing is fetched for those. */
@@ -489,6 +502,16 @@ struct session_heard session_hear(struct sessions *s, struct flow *f, const stru
 	else if (p->proto == PROTO_UDP)
 		hear_datagram(s, f, p, end);
 	return s->heard;
+}
+
+bool session_is_through(const struct flow *f)
+{
+	const struct session *n = f->session;
+
+	if (f->session_flags & OFF)
+		return !f->proto; /* one that broke its protocol is looked at all the same */
+	return n && is_stream(f) && n->talk && !n->kept[0] && !n->kept[1] &&
+	       n->talk->skip[0] > UINT64_MAX / 2 && n->talk->skip[1] > UINT64_MAX / 2;
 }
 
 bool session_expects(const struct flow *f, unsigned end, uint32_t *ret_seq)

@@ -89,6 +89,8 @@ struct session_heard session_hear(struct sessions *s, struct flow *f, const stru
 				  unsigned end);
 /* The flow ends, or is not to be read any further. */
 void session_end(struct sessions *s, struct flow *f);
+/* Is there nothing more to read: unknown for good, or all that follows is passed over (TLS, SSH)? */
+bool session_is_through(const struct flow *f);
 /* What the receiver of `end` expects next, for a reset it believes; false without a stream. */
 bool session_expects(const struct flow *f, unsigned end, uint32_t *ret_seq);
 void session_counts(const struct sessions *s, struct session_counts *ret_counts);

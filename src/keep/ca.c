@@ -34,6 +34,11 @@ static const char *const versions[] = {
 
 static const struct db_schema schema = {versions, 1};
 
+/* A table more than a version has does not keep an older release from the file. */
+static const char beside[] = "PRAGMA secure_delete = ON;"
+			     "CREATE TABLE IF NOT EXISTS installed_alarm("
+			     "  purpose TEXT PRIMARY KEY, alarmed INTEGER NOT NULL) STRICT;";
+
 /* --- statements ------------------------------------------------------------------- */
 
 /* The parameters that `kinds` names are bound. */
@@ -192,7 +197,7 @@ struct ca *ca_open(const char *dir, struct signing *s)
 	snprintf(path, sizeof(path), "%s/pki.db", dir);
 	err = db_open_as(path, &schema, &c->sql);
 	if (err == 0)
-		err = db_exec(c->sql, "PRAGMA secure_delete = ON");
+		err = db_exec(c->sql, beside);
 	if (err == 0)
 		err = load_root(c);
 	if (err == 0)

@@ -76,11 +76,13 @@ struct ca_row {
 	int64_t from_s, until_s;
 	int64_t revoked_s; /* 0 not */
 	bool own, newest;  /* of this gateway; none of the same name and profile is younger */
+	bool installed;	   /* of another authority: ca_install(). Only to ca_alarms() */
 };
 int ca_each(struct ca *c, void (*fn)(void *arg, const struct ca_row *row), void *arg);
 /*
  * What a person should know: newest certificates that are past their renewal, with 90, 30 or 7 days
- * left or none, once each (days -1: over).
+ * left or none, once each (days -1: over). Installed chains, too, by whichever of their certificates
+ * ends first, with 30 or 7 days left however new they are; not what one of those stands in for.
  */
 int ca_alarms(struct ca *c, int64_t now_s,
 	      void (*fn)(void *arg, const struct ca_row *row, int days), void *arg);

@@ -78,6 +78,11 @@ int ca_own(struct ca *c, const char *purpose, const struct ca_order *o, int64_t 
 	return err;
 }
 
+static int forget_alarm(struct ca *c, const char *purpose)
+{
+	return ca_run(c, "DELETE FROM installed_alarm WHERE purpose = ?", "t", purpose);
+}
+
 int ca_install(struct ca *c, const char *purpose, struct bytes pem)
 {
 	STACK_OF(X509) *chain = NULL;
@@ -85,8 +90,10 @@ int ca_install(struct ca *c, const char *purpose, struct bytes pem)
 	char *text;
 	int err = 0;
 
-	if (!pem.data)
-		return ca_run(c, "DELETE FROM installed WHERE purpose = ?", "t", purpose);
+	if (!pem.data) {
+		err = ca_run(c, "DELETE FROM installed WHERE purpose = ?", "t", purpose);
+		return err < 0 ? err : forget_alarm(c, purpose);
+	}
 	key = ca_public(c, purpose, &err);
 	if (!key)
 		return err;
@@ -101,6 +108,8 @@ int ca_install(struct ca *c, const char *purpose, struct bytes pem)
 	if (err == 0)
 		err = ca_run(c, "INSERT OR REPLACE INTO installed VALUES(?, ?)", "tt", purpose,
 			     text);
+	if (err == 0)
+		err = forget_alarm(c, purpose);
 	free(text);
 	sk_X509_pop_free(chain, X509_free);
 	EVP_PKEY_free(key);

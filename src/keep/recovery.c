@@ -1,5 +1,6 @@
 #include "keep/recovery.h"
 
+#include <ctype.h>
 #include <errno.h>
 
 #include "base/secret.h"
@@ -12,6 +13,39 @@ _Static_assert(RECOVERY_TEXT >= AGE_RECIPIENT_TEXT, "room for a recipient");
 int recovery_new(char ret_identity[RECOVERY_TEXT], char ret_recipient[RECOVERY_TEXT])
 {
 	return age_identity_new(ret_identity, ret_recipient);
+}
+
+/*
+ * What of a line begins as an identity does, in capital letters and without blanks: Bech32 has neither
+ * blanks nor two cases (BIP 173). False: it begins otherwise.
+ */
+static bool take_identity(const char *line, size_t len, char ret_identity[RECOVERY_TEXT])
+{
+	static const char head[] = "AGE-SECRET-KEY-1";
+	size_t n = 0;
+
+	for (size_t i = 0; i < len && n < AGE_IDENTITY_TEXT - 1; i++) {
+		char c = (char)toupper((unsigned char)line[i]);
+
+		if (c == ' ')
+			continue;
+		if (n < sizeof(head) - 1 ? c != head[n] : !isalnum((unsigned char)c))
+			break;
+		ret_identity[n++] = c;
+	}
+	ret_identity[n] = 0;
+	return n >= sizeof(head) - 1;
+}
+
+bool recovery_find(const char *text, char ret_identity[RECOVERY_TEXT])
+{
+	for (const char *line = text, *end; *line; line = *end ? end + 1 : end) {
+		end = line + strcspn(line, "\r\n");
+		for (const char *at = line; *line != '#' && at < end; at++)
+			if (take_identity(at, (size_t)(end - at), ret_identity))
+				return true;
+	}
+	return false;
 }
 
 static ssize_t give(void *arg, void *data, size_t max)

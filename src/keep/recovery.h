@@ -11,6 +11,12 @@
 
 /* A new pair. ret_identity is the caller's to wipe. 0 or -errno. */
 int recovery_new(char ret_identity[RECOVERY_TEXT], char ret_recipient[RECOVERY_TEXT]);
+/*
+ * The identity in a text as people give it: typed from paper, in small letters or with blanks in
+ * between, a line of a key file, or all that was printed around it; lines that begin with '#' are passed
+ * over. False: there is none.
+ */
+bool recovery_find(const char *text, char ret_identity[RECOVERY_TEXT]);
 /* Appends the age file. -EINVAL: no X25519 recipient. */
 int recovery_seal(const char *recipient, const uint8_t root[CRYPTO_KEY], struct writer *w);
 /* -EINVAL: no X25519 identity; -EKEYREJECTED: not the recipient's, or no such file. */

@@ -10,8 +10,9 @@
 
 /* A call has its own key and no name here. */
 static const char *const commands[REQUEST_CALL] = {
-	[REQUEST_STATUS] = "status", [REQUEST_DEVICES] = "devices", [REQUEST_FLOWS] = "flows",
-	[REQUEST_EVENTS] = "events", [REQUEST_GRANTS] = "grants",   [REQUEST_APPLY] = "apply",
+	[REQUEST_STATUS] = "status",	 [REQUEST_DEVICES] = "devices", [REQUEST_FLOWS] = "flows",
+	[REQUEST_EVENTS] = "events",	 [REQUEST_GRANTS] = "grants",	[REQUEST_APPLY] = "apply",
+	[REQUEST_COUNTERS] = "counters",
 };
 
 static int refuse(char error[REQUEST_ERROR], const char *fmt, ...)
@@ -72,7 +73,8 @@ static int take_option(struct request *r, const char *key, const json_t *v, char
 	bool events = r->command == REQUEST_EVENTS;
 
 	if (strcmp(key, "device") == 0 &&
-	    (events || r->command == REQUEST_DEVICES || r->command == REQUEST_FLOWS))
+	    (events || r->command == REQUEST_DEVICES || r->command == REQUEST_FLOWS ||
+	     r->command == REQUEST_COUNTERS))
 		return take_name(key, v, r->filter.device, error);
 	if (events && strcmp(key, "reason") == 0)
 		return take_name(key, v, r->filter.reason, error);
@@ -97,7 +99,7 @@ static int take_command(const json_t *root, struct request *r, char *error)
 			return 0;
 		}
 	return refuse(error, "request: 'cmd' must be one of status, devices, flows, events, "
-			     "grants, apply");
+			     "grants, apply, counters");
 }
 
 static int take_all(json_t *root, struct request *r, char *error)

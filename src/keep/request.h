@@ -19,6 +19,7 @@ enum request_command {
 	REQUEST_EVENTS,
 	REQUEST_GRANTS,
 	REQUEST_APPLY,
+	REQUEST_COUNTERS,
 	REQUEST_CALL,
 	REQUEST_COMMANDS,
 };
@@ -29,7 +30,7 @@ enum request_command {
 struct json_t;
 struct request {
 	enum request_command command;
-	struct query_filter filter; /* devices, flows: `device` only */
+	struct query_filter filter; /* devices, flows, counters: `device` only */
 	bool all;		    /* events: single ones, not groups */
 	bool follow;		    /* and those to come */
 	char call[64];		    /* a call's name, … */

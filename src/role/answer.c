@@ -176,6 +176,9 @@ static void asked(void *arg, struct client *c)
 	case REQUEST_STATUS:
 		ask_parent(k, c, IPC_STATUS, OTHERS_MS);
 		break;
+	case REQUEST_COUNTERS:
+		ask_parent(k, c, IPC_COUNTERS, OTHERS_MS);
+		break;
 	case REQUEST_APPLY:
 		ask_parent(k, c, IPC_APPLY, APPLY_MS);
 		break;

@@ -17,12 +17,13 @@ enum { FROM_PARENT, FROM_KEEPER };
 
 /* Who may say what to a guard. */
 static const struct ipc_right rights[] = {
-	{FROM_PARENT, IPC_SETUP},  {FROM_PARENT, IPC_POLICY},
+	{FROM_PARENT, IPC_SETUP},    {FROM_PARENT, IPC_POLICY},
 	{FROM_PARENT, IPC_PEER},   /* the keeper's end */
 	{FROM_PARENT, IPC_GRANTS}, /* doors that are open */
-	{FROM_PARENT, IPC_STOP},   {FROM_KEEPER, IPC_FLOWS},
-	{FROM_PARENT, IPC_LINKS},  {FROM_PARENT, IPC_FRAMES},
-	{FROM_PARENT, IPC_WAKE},   {FROM_PARENT, IPC_QUEUES}, /* the sealed link's memory */
+	{FROM_PARENT, IPC_STOP},     {FROM_KEEPER, IPC_FLOWS},
+	{FROM_PARENT, IPC_LINKS},    {FROM_PARENT, IPC_FRAMES},
+	{FROM_PARENT, IPC_WAKE},     {FROM_PARENT, IPC_QUEUES}, /* the sealed link's memory */
+	{FROM_PARENT, IPC_BYPASSED},				/* an answer */
 };
 
 /* --- what the parent says -------------------------------------------------------------------- */
@@ -113,6 +114,18 @@ static int take_lent(struct guard *g, struct ipc_message *m)
 	return r == -EBADMSG ? r : 0;
 }
 
+static int take_bypassed(struct guard *g, const struct ipc_message *m)
+{
+	struct setup_bypassed b;
+
+	if (!setup_take(m, &b, sizeof(b)))
+		return -EBADMSG;
+	if (g->engine)
+		engine_bypassed(g->engine, &b.key, b.passes != 0, b.passed,
+				b.seen_ns ? b.seen_ns + g->wall_minus_mono : 0);
+	return 0;
+}
+
 static int take_from_parent(struct guard *g, struct ipc_message *m)
 {
 	uint32_t heir;
@@ -137,6 +150,8 @@ static int take_from_parent(struct guard *g, struct ipc_message *m)
 		r = take_peer(g, m->fd);
 		m->fd = -1;
 		break;
+	case IPC_BYPASSED:
+		return take_bypassed(g, m);
 	case IPC_LINKS:
 	case IPC_FRAMES:
 	case IPC_WAKE:

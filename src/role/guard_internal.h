@@ -76,6 +76,7 @@ void guard_say_patients(struct guard *g, uint64_t wall);
 void guard_say_conduct(struct guard *g, uint64_t wall);
 /* As struct engine_options wants them; `arg` is the guard. */
 void guard_block(void *arg, const struct gate_flow_key *key, enum reason why, uint64_t for_ns);
+int guard_bypass(void *arg, const struct gate_flow_key *key, uint64_t for_ns);
 int guard_announce(void *arg, const struct gate_grant_row *row, enum engine_door what, uint64_t by,
 		   uint16_t other_port);
 

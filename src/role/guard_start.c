@@ -159,6 +159,10 @@ void guard_prepare(struct guard *g)
 	o.vitals_streams = g->setup.vitals;
 	memcpy(&o.agents, g->setup.agents, sizeof(o.agents));
 	o.agents_port = g->setup.agents_port;
+	if (g->setup.bypass && g->setup.capture == SETUP_XDP) {
+		o.bypass = guard_bypass;
+		o.bypass_arg = g;
+	}
 	o.evidence = g->evidence = open_evidence(g);
 	o.archive = g->archive = archive_new(ARCHIVE_QUEUE);
 	if (!g->archive)

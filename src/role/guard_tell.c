@@ -56,6 +56,18 @@ void guard_block(void *arg, const struct gate_flow_key *key, enum reason why, ui
 	ipc_send(g->parent, IPC_BLOCK, 0, (struct bytes){(const uint8_t *)&b, sizeof(b)}, -1);
 }
 
+int guard_bypass(void *arg, const struct gate_flow_key *key, uint64_t for_ns)
+{
+	struct guard *g = arg;
+	struct setup_bypass b;
+
+	memset(&b, 0, sizeof(b));
+	b.key = *key;
+	b.for_ns = for_ns;
+	return ipc_send(g->parent, IPC_BYPASS, 0, (struct bytes){(const uint8_t *)&b, sizeof(b)},
+			-1);
+}
+
 /* So it has to. Where its socket is full, the next try has to do. */
 int guard_announce(void *arg, const struct gate_grant_row *row, enum engine_door what, uint64_t by,
 		   uint16_t other_port)

@@ -26,6 +26,7 @@
 #include "role/amend.h"
 #include "role/backups.h"
 #include "role/census.h"
+#include "role/counters.h"
 #include "role/custody.h"
 #include "role/deposit.h"
 #include "role/desk.h"
@@ -71,6 +72,7 @@ static const struct ipc_right rights[] = {
 	{FROM_PARENT, IPC_POLICY_TEXT}, /* and one */
 	{FROM_PARENT, IPC_EVENTS},	/* what happened to the gateway itself */
 	{FROM_PARENT, IPC_STATUS},	/* an answer */
+	{FROM_PARENT, IPC_COUNTED},	/* an answer */
 	{FROM_PARENT, IPC_APPLY},	/* an answer */
 	{FROM_PARENT, IPC_GRANTS},	/* an answer */
 	{FROM_PARENT, IPC_STOP},
@@ -256,6 +258,8 @@ static void from_parent(struct keeper *k, struct ipc_message *m)
 		keeper_events(k, "parent", m->body);
 	else if (m->type == IPC_STATUS)
 		answer_status(k, m);
+	else if (m->type == IPC_COUNTED)
+		counters_answer(k, m);
 	else if (m->type == IPC_APPLY)
 		answer_apply(k, m);
 	else if (m->type == IPC_GRANTS)

@@ -43,9 +43,9 @@ static const struct ipc_right rights[] = {
 
 /* Besides what every role lives on: connections in and out. No file, no name lookup. */
 static const char *const calls[] = {
-	"accept4",	 "connect",	    "fcntl",	  "getpeername", "getsockname",
-	"getsockopt",	 "pread64",	    "setsockopt", "socket",	 "socketpair",
-	"epoll_create1", "set_robust_list", "mlock",
+	"accept4", "connect",	 "fcntl",	 "getpeername", "getsockname",	 "getsockopt",
+	"pread64", "setsockopt", "socket",	 "socketpair",	"epoll_create1", "set_robust_list",
+	"mlock",   "io_submit",	 "io_getevents", "io_destroy",	"io_setup",
 };
 
 static struct link link_state;

@@ -226,6 +226,7 @@ static void fill_setup(const struct gateway *g, unsigned number, struct setup_gu
 		.streams_mb = c->streams_mb,
 		.vitals = c->vitals,
 		.evidence = c->evidence,
+		.bypass = c->bypass,
 		.stale_ms = c->stale_ms,
 		.coalesce_us = g->site.config->link.coalesce_us,
 	};

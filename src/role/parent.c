@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "guard/capture/gate.h"
+#include "role/counters.h"
 #include "role/gateway.h"
 #include "role/jump.h"
 #include "role/notify.h"
@@ -33,6 +34,7 @@ static const struct ipc_right rights[] = {
 	{ROLE_EXPORTER, IPC_READY}, {ROLE_LINK, IPC_PEERS},	    {ROLE_GUARD, IPC_ANNOUNCED},
 	{ROLE_SURVEYOR, IPC_READY}, {ROLE_KEEPER, IPC_SURVEY},	    {ROLE_SURVEYOR, IPC_SURVEYED},
 	{ROLE_CLERK, IPC_READY},    {ROLE_KEEPER, IPC_ERRAND},	    {ROLE_CLERK, IPC_ERRAND},
+	{ROLE_GUARD, IPC_BYPASS},   {ROLE_KEEPER, IPC_COUNTERS},
 };
 
 #define MESSAGES_PER_TURN 64
@@ -64,6 +66,18 @@ static void answer_status(struct gateway *g, struct member *m, uint32_t id)
 	size_t len = status_json(g, clock_mono_ns(), buf, sizeof(buf));
 
 	member_send(m, IPC_STATUS, id, (struct bytes){(const uint8_t *)buf, len}, -1);
+}
+
+static void answer_counters(struct gateway *g, struct member *m, uint32_t id)
+{
+	int fd = counters_memfd(g);
+
+	if (fd < 0) {
+		log_error("what the rules counted could not be read: %s", strerror(-fd));
+		return; /* who asked is told that nobody answered */
+	}
+	member_send(m, IPC_COUNTED, id, (struct bytes){0}, fd);
+	close(fd);
 }
 
 static void answer_apply(struct gateway *g, struct member *m, uint32_t id)
@@ -140,11 +154,33 @@ static bool take_block(struct gateway *g, const struct ipc_message *msg)
 		return false;
 	if (!g->gate)
 		return true;
-	err = gate_flow_block(gate_fd(g->gate, GATE_MAP_FLOWS), &b.key, (enum reason)b.reason, now,
-			      now + b.for_ns);
+	err = gate_flow_block(g->gate, &b.key, (enum reason)b.reason, now, now + b.for_ns);
 	if (err)
 		log_error("a blocked conversation could not be marked in the kernel: %s",
 			  strerror(-err));
+	return true;
+}
+
+/* What a guard can read no further passes in the kernel; the answer says how much has. */
+static bool take_bypass(struct gateway *g, struct member *m, const struct ipc_message *msg)
+{
+	struct setup_bypass b;
+	struct setup_bypassed back;
+	struct gate_flow flow = {0};
+	int err;
+
+	if (!setup_take(msg, &b, sizeof(b)) || b.key.kind != GATE_KEY_FLOW ||
+	    b.for_ns > SETUP_BYPASS_MAX_NS)
+		return false;
+	if (!g->gate)
+		return true;
+	memset(&back, 0, sizeof(back));
+	back.key = b.key;
+	err = gate_flow_bypass(g->gate, &b.key, b.for_ns ? clock_mono_ns() + b.for_ns : 0, &flow,
+			       back.passed);
+	back.passes = err == 0 && b.for_ns;
+	back.seen_ns = flow.seen_ns;
+	member_send(m, IPC_BYPASSED, 0, (struct bytes){(const uint8_t *)&back, sizeof(back)}, -1);
 	return true;
 }
 
@@ -184,6 +220,9 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 	case IPC_STATUS:
 		answer_status(g, m, msg->id);
 		return true;
+	case IPC_COUNTERS:
+		answer_counters(g, m, msg->id);
+		return true;
 	case IPC_APPLY:
 		answer_apply(g, m, msg->id);
 		return true;
@@ -198,6 +237,8 @@ static bool take(struct gateway *g, struct member *m, const struct ipc_message *
 		return answer_text(g, m, msg);
 	case IPC_POLICY_TAKEN:
 		return ipc_u32(msg, &m->generation);
+	case IPC_BYPASS:
+		return take_bypass(g, m, msg);
 	case IPC_BLOCK:
 		return take_block(g, msg);
 	case IPC_PEERS:

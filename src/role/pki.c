@@ -403,9 +403,12 @@ void pki_hear(struct keeper *k, struct pki *p)
 static void alarm_row(void *arg, const struct ca_row *row, int days)
 {
 	char text[TEXT_MAX];
-	const char *todo = row->own ? "see the log for why it was not renewed"
-				    : "renew it by EST, or make a code by 'bedwarden pki code' and "
-				      "enrol the machine again";
+	const char *todo =
+		row->installed ? "have its authority sign the text of 'bedwarden pki request' "
+				 "anew, and install that by 'bedwarden pki install'"
+		: row->own     ? "see the log for why it was not renewed"
+			       : "renew it by EST, or make a code by 'bedwarden pki code' and "
+				 "enrol the machine again";
 
 	if (days < 0)
 		snprintf(text, sizeof(text), "%s of %s (%s) has run out; %s",
@@ -686,6 +689,7 @@ static json_t *call_install(struct keeper *k, const struct call_asker *by, const
 	if (err < 0)
 		return call_error_of(e, err, "Nothing was installed");
 	wake_link(k->pki);
+	k->pki->due_ns = 0; /* it may run out soon */
 	return json_pack("{s:b}", "installed", pem != NULL);
 }
 

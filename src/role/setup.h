@@ -43,6 +43,7 @@ struct setup_guard {
 	uint32_t streams_mb;
 	uint32_t vitals;
 	uint32_t evidence; /* 1: frames around findings go to the keeper */
+	uint32_t bypass;   /* 1: what can be read no further passes in the kernel */
 	uint32_t stale_ms;
 	uint32_t chunks;    /* of memory shared with the link (base/share.h); 0: none is */
 	uint8_t agents[16]; /* where agents of devices call this gateway; port 0: nowhere */
@@ -110,6 +111,31 @@ struct setup_announced {
 	uint64_t by;	     /* flow_id of what announced it; of ENGINE_DOOR_MET and _LEFT 0 */
 	uint32_t other_port; /* of those two: the other end's */
 	uint32_t pad;
+};
+
+/*
+ * Of a conversation that a guard can read nothing more of: let it pass in the kernel for so long;
+ * 0: only say what passed so far. Both zeroed first.
+ */
+#define SETUP_BYPASS_MAX_NS (60 * 1000000000ull)
+struct setup_bypass {
+	struct gate_flow_key key;
+	uint32_t pad;
+	uint64_t for_ns;
+};
+
+struct setup_bypassed {
+	struct gate_flow_key key;
+	uint32_t
+		passes; /* 1: it passes in the kernel now; 0: it does not, or was only asked about */
+	uint64_t seen_ns;	     /* monotonic: its last packet */
+	struct gate_count passed[2]; /* by all bypasses of it so far, by the key's ends */
+};
+
+/* What the rules of a policy counted: `rules` of struct gate_count follow. */
+struct setup_counted {
+	uint32_t generation;
+	uint32_t rules;
 };
 
 /* A device of that policy said a vital sign then. */

@@ -193,8 +193,7 @@ static int block(char **v)
 	}
 	gate_flow_key_make(&key, 0, 0, (uint8_t)atoi(v[3]), &ip[0], (uint16_t)atoi(v[5]), &ip[1],
 			   (uint16_t)atoi(v[7]));
-	r = gate_flow_block(gate_fd(g, GATE_MAP_FLOWS), &key, REASON_POLICY_FLOW_BLOCKED,
-			    clock_mono_ns(), 0);
+	r = gate_flow_block(g, &key, REASON_POLICY_FLOW_BLOCKED, clock_mono_ns(), 0);
 	gate_close(g, false);
 	return r ? die("block", strerror(-r)) : 0;
 }

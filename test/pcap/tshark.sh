@@ -123,6 +123,7 @@ agree 'SMB shares' smb/input.pcap 'smb2.cmd == 3 and smb2.flags.response == 0' s
 # With a tree connected already, tshark names that one first.
 occurrence=l agree 'SMB 1' smb/input.pcap 'smb.cmd == 0x75 and smb.flags.response == 0' smb.path \
 	'select(.smb.command == "SMB1_COMMAND_TREE_CONNECT_ANDX" and .smb.share) | .smb.share'
+agree 'SMB 1 chains' smb1-chain/input.pcap 'smb.path' smb.path 'select(.smb.share) | .smb.share'
 agree 'RDP' rdp/input.pcap rdp.rt_cookie rdp.rt_cookie 'select(.rdp.cookie) | "Cookie: mstshash=\(.rdp.cookie)"'
 agree 'VNC' vnc/input.pcap 'vnc.client_proto_ver' vnc.client_proto_ver \
 	'select(.event_type=="rfb" and .rfb.authentication == null and .rfb.framebuffer == null) | .rfb.client_protocol_version | "\(.major).\(.minor)"'

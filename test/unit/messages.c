@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-#include "guard/proto/proto.h"
+#include "guard/policy/message.h"
+#include "guard/proto/talk.h"
 
 /* doc/messages.md, whole. */
 static char page[65536];
@@ -83,11 +84,133 @@ static void names_are_what_is_said_of_them(void **state)
 		}
 }
 
+/* What a rule makes of the first message that is said. */
+struct judged {
+	const struct message_rules *rules;
+	bool heard;
+	enum reason reason;
+};
+
+static void judge(void *arg, const struct talk *t, const struct proto_input *in,
+		  const struct msg *m)
+{
+	struct judged *j = arg;
+
+	if (!j->heard)
+		j->reason = message_judge(j->rules, 0, t->proto, m);
+	j->heard = true;
+}
+
+static bool passes(const char *app, const char *line, const void *data, size_t len)
+{
+	const struct proto *p = proto_find(app);
+	struct talk *t = talk_new(p);
+	char text[128];
+	struct judged j = {0};
+	struct proto_input in = {.data = unit_exact(data, len),
+				 .datagram = p->over == PROTO_OVER_UDP || !strcmp(app, "dns"),
+				 .port = {40000, 53}};
+	size_t used;
+
+	snprintf(text, sizeof(text), "%s\n%s", app, line);
+	j.rules = message_rules_of(text);
+	assert_non_null(j.rules);
+	talk_read(t, &in, judge, &j, &used);
+	assert_true(j.heard);
+	message_rules_free((struct message_rules *)j.rules);
+	free((void *)in.data.data);
+	free(t);
+	return j.reason == REASON_NONE;
+}
+#define PASSES(app, line, literal) passes(app, line, literal, sizeof(literal) - 1)
+
+#define MLLP(kind) "\vMSH|^~\\&|A|B|C|D|2026||" kind "|1|P|2.6\r\x1c\r"
+#define LONG         \
+	"          " \
+	"          " \
+	"          "
+#define ASSOCIATE(called, calling)                                         \
+	"\1\0\0\0\0\x89\0\1\0\0" called calling                            \
+	"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" \
+	"\x10\0\0\x15"                                                     \
+	"1.2.840.10008.3.1.1.1"                                            \
+	"\x20\0\0\x1c\1\0\0\0\x30\0\0\3"                                   \
+	"1.2"                                                              \
+	"\x40\0\0\x0d"                                                     \
+	"1.2.840.10008"                                                    \
+	"\x50\0\0\x08\x51\0\0\4\0\0\x40\0"
+
+/* Who leaves a name empty, or makes it too long to be kept, has not the name that a rule asks for. */
+static void an_empty_name_is_no_other_name(void **state)
+{
+	const char *type = "message_type=ORU^R01";
+
+	assert_true(PASSES("hl7", type, MLLP("ORU^R01")));
+	assert_true(PASSES("hl7", type, MLLP("ORU^R01^ORU_R01")));
+	assert_false(PASSES("hl7", type, MLLP("")));
+	assert_false(PASSES("hl7", type, MLLP("^^ORM_O01")));
+	assert_false(PASSES("hl7", type, MLLP("ORM" LONG "^O01")));
+	assert_true(PASSES("hl7", "message_type=", MLLP("")));
+	assert_false(PASSES("hl7", "sending_application=A",
+			    "\vMSH|^~\\&||B|C|D|2026||ORU^R01|1|P|2.6\r\x1c\r"));
+
+	assert_true(PASSES("modbus", "unit_id=1", "\0\1\0\0\0\6\1\3\0\0\0\1"));
+	assert_false(PASSES("modbus", "unit_id=1", "\0\1\0\0\0\6\0\3\0\0\0\1"));
+
+	assert_true(PASSES("http", "hostname=A", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+	assert_false(PASSES("http", "hostname=a", "GET / HTTP/1.0\r\n\r\n"));
+
+	assert_true(PASSES("dns", "rrname=a", "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"));
+	assert_false(PASSES("dns", "rrname=a", "\0\1\1\0\0\0\0\0\0\0\0\0"));
+
+	assert_true(PASSES("dicom", "calling_ae=SCU",
+			   ASSOCIATE("PACS            ", "SCU             ")));
+	assert_false(PASSES("dicom", "calling_ae=SCU",
+			    ASSOCIATE("PACS            ", "                ")));
+}
+
+/* A client's hello, with or without the name of a server. */
+static void a_hello_without_a_name_is_no_other(void **state)
+{
+	static const char bare[] = "\x16\3\1\0\x2d\1\0\0\x29\3\3"
+				   "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\0\0\2\xc0\x2f\1\0";
+	static const char named[] = "\x16\3\1\0\x39\1\0\0\x35\3\3"
+				    "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\0\0\2\xc0\x2f\1\0"
+				    "\0\x0a\0\0\0\6\0\4\0\0\1a";
+
+	/* Of two, a server might take the other one. */
+	static const char two[] = "\x16\3\1\0\x3d\1\0\0\x39\3\3"
+				  "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\0\0\2\xc0\x2f\1\0"
+				  "\0\x0e\0\0\0\x0a\0\x08\0\0\1a\0\0\1b";
+
+	assert_false(passes("tls", "sni=a", two, sizeof(two) - 1));
+	assert_true(passes("tls", "sni=A", named, sizeof(named) - 1));
+	assert_false(passes("tls", "sni=b", named, sizeof(named) - 1));
+	assert_false(passes("tls", "sni=a", bare, sizeof(bare) - 1));
+	assert_true(passes("tls", "sni=", bare, sizeof(bare) - 1));
+}
+
+#define DIRECTIVE(more)                                              \
+	"<DTV.R01><HDR><HDR.message_type V=\"DTV.R01\"/></HDR><DTV>" \
+	"<DTV.command_cd V=\"START_CONTINUOUS\"/>" more "</DTV></DTV.R01>"
+
+static void of_two_commands_none_passes(void **state)
+{
+	const char *rule = "command=START_CONTINUOUS";
+
+	assert_true(PASSES("poct1a", rule, DIRECTIVE("")));
+	assert_true(PASSES("poct1a", rule, DIRECTIVE("<DTV.command_cd V=\"START_CONTINUOUS\"/>")));
+	assert_false(PASSES("poct1a", rule, DIRECTIVE("<DTV.command_cd V=\"LOCK\"/>")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_member_is_named),
 		cmocka_unit_test(names_are_what_is_said_of_them),
+		cmocka_unit_test(an_empty_name_is_no_other_name),
+		cmocka_unit_test(a_hello_without_a_name_is_no_other),
+		cmocka_unit_test(of_two_commands_none_passes),
 	};
 
 	return cmocka_run_group_tests(tests, read_page, NULL);

@@ -188,12 +188,14 @@ static void names_are_hosts_and_addresses(void **state)
 }
 
 static unsigned told;
+static bool told_installed;
 static int told_days[8];
 
 static void tell(void *arg, const struct ca_row *row, int days)
 {
 	assert_true(told < 8);
 	told_days[told++] = days;
+	told_installed = row->installed;
 }
 
 static void count_rows(void *arg, const struct ca_row *row)
@@ -419,6 +421,57 @@ static void nothing_leaves_that_is_not_written_down(void **state)
 	EVP_PKEY_free(key);
 }
 
+/* One that a hospital's authority made is renewed by nobody but people. */
+static void an_installed_one_is_watched(void **state)
+{
+	struct stage *s = *state;
+	struct ca_order o = order_of(CERT_GATEWAY, "gateway");
+	char *a = NULL, *b = NULL;
+	bool fresh;
+
+	assert_int_equal(ca_init(s->ca, "ward 3", 0, NOW), 0);
+	o.days = 360;
+	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW, false, &a, &fresh), 0);
+	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a)), 0);
+	told = 0;
+	for (int day = 0; day < 400; day++) {
+		/* Asked for, as it is each hour: what is installed is shown, and ours is not renewed. */
+		assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + day * DAY, false, &b, &fresh),
+				 0);
+		assert_string_equal(a, b);
+		free(b);
+		told_installed = true;
+		assert_int_equal(ca_alarms(s->ca, NOW + day * DAY, tell, NULL), 0);
+		assert_true(told_installed);
+	}
+	assert_int_equal(told, 4);
+	assert_int_equal(told_days[0], 90);
+	assert_int_equal(told_days[1], 30);
+	assert_int_equal(told_days[2], 7);
+	assert_int_equal(told_days[3], -1);
+	/* The next one is watched from the beginning; taken back, ours is. */
+	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a)), 0);
+	assert_int_equal(ca_alarms(s->ca, NOW + 355 * DAY, tell, NULL), 0);
+	assert_int_equal(told, 5);
+	assert_int_equal(told_days[4], 7);
+	assert_int_equal(ca_install(s->ca, "tls.link", (struct bytes){0}), 0);
+	assert_int_equal(ca_alarms(s->ca, NOW + 355 * DAY, tell, NULL), 0);
+	assert_int_equal(told, 6);
+	assert_false(told_installed);
+	free(a);
+	/* Who installs a short one is told at once; ours of that length renews itself. */
+	o.days = 20;
+	told = 0;
+	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW, true, &a, &fresh), 0);
+	assert_int_equal(ca_alarms(s->ca, NOW, tell, NULL), 0);
+	assert_int_equal(told, 0);
+	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a)), 0);
+	assert_int_equal(ca_alarms(s->ca, NOW, tell, NULL), 0);
+	assert_int_equal(told, 1);
+	assert_int_equal(told_days[0], 30);
+	free(a);
+}
+
 static void pins_are_read_in_both_forms(void **state)
 {
 	uint8_t a[CRYPTO_HASH], b[CRYPTO_HASH];
@@ -447,6 +500,7 @@ int main(void)
 		STAGED(our_own_is_renewed_at_two_thirds),
 		STAGED(alarms_are_told_once_each),
 		STAGED(nothing_leaves_that_is_not_written_down),
+		STAGED(an_installed_one_is_watched),
 	};
 
 	return cmocka_run_group_tests_name("pki", tests, NULL, NULL);

@@ -514,6 +514,18 @@ static void another_protocol_does_not_pass(void **state)
 	wire_free(w);
 }
 
+/* A banner is not told yet when its protocol is known: it does not pass either. */
+static void the_first_words_of_another_do_not_pass(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w);
+	assert_false(send(w, 0, 1000, 5000, "SSH-2.0-x\r\n"));
+	assert_true(told(w, "policy.wrong_protocol"));
+	assert_int_equal(w->reset_count, 2);
+	wire_free(w);
+}
+
 static void a_broken_message_does_not_pass(void **state)
 {
 	struct wire *w = wire_new("enforce", "open", HL7);
@@ -778,6 +790,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_checksum_does_not_pass),
 		cmocka_unit_test(urgent_data_hides_nothing),
 		cmocka_unit_test(another_protocol_does_not_pass),
+		cmocka_unit_test(the_first_words_of_another_do_not_pass),
 		cmocka_unit_test(a_broken_message_does_not_pass),
 		cmocka_unit_test(without_a_named_protocol_nothing_is_blocked),
 		cmocka_unit_test(nothing_is_held_back_but_in_enforce),

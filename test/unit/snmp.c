@@ -62,17 +62,16 @@
 /* Object names, but no value and no community. */
 static void versions_are_told(void **state)
 {
-	EXPECT(GET,
-	       "{\"snmp\":{\"version\":2,\"pdu_type\":\"get_request\",\"request_id\":305419896,"
-	       "\"default_community\":true,\"vars\":[\"1.3.6.1.2.1.1.5.0\","
-	       "\"1.3.6.1.4.1.311.1.129.10\"]}}\n");
+	EXPECT(GET, "{\"snmp\":{\"version\":2,\"pdu_type\":\"get_request\","
+		    "\"default_community\":true,\"request_id\":305419896,\"vars\":[\"1.3.6.1.2.1.1."
+		    "5.0\","
+		    "\"1.3.6.1.4.1.311.1.129.10\"]}}\n");
 	EXPECT(GET_V1,
 	       "{\"snmp\":{\"version\":1,\"pdu_type\":\"get_next_request\",\"request_id\":5,"
 	       "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n");
-	EXPECT(ANSWER,
-	       "{\"snmp\":{\"version\":2,\"pdu_type\":\"response\",\"request_id\":305419896,"
-	       "\"error\":\"NoSuchName\",\"default_community\":true,"
-	       "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n");
+	EXPECT(ANSWER, "{\"snmp\":{\"version\":2,\"pdu_type\":\"response\","
+		       "\"error\":\"NoSuchName\",\"default_community\":true,"
+		       "\"request_id\":305419896,\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n");
 	EXPECT(BULK, "{\"snmp\":{\"version\":2,\"pdu_type\":\"get_bulk_request\",\"request_id\":7,"
 		     "\"vars\":[\"1.3.6.1.2\"]}}\n");
 	EXPECT(TRAP, "{\"snmp\":{\"version\":1,\"pdu_type\":\"trap_v1\","
@@ -80,22 +79,40 @@ static void versions_are_told(void **state)
 		     "\"trap_address\":\"10.9.1.12\"}}\n");
 }
 
+/* RFC 3416 §3: an Integer32, so it may be negative, or zero. */
+#define GET_ID(id)                                                                   \
+	"0&\x02\x01\x00\x04\x06ward7x\xa1\x19\x02\x01" id "\x02\x01\x00\x02\x01\x00" \
+	"0\x0e"                                                                      \
+	"0\x0c\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x05\x00"
+
+static void request_ids_have_a_sign(void **state)
+{
+	EXPECT(GET_ID("\xff"),
+	       "{\"snmp\":{\"version\":1,\"pdu_type\":\"get_next_request\",\"request_id\":-1,"
+	       "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n");
+	EXPECT(GET_ID("\0"),
+	       "{\"snmp\":{\"version\":1,\"pdu_type\":\"get_next_request\",\"request_id\":0,"
+	       "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n");
+}
+
 static void setting_is_control(void **state)
 {
-	EXPECT(SET, "{\"snmp\":{\"version\":2,\"pdu_type\":\"set_request\",\"request_id\":6,"
-		    "\"default_community\":true,\"vars\":[\"1.3.6.1.2.1.1.5.0\"],"
+	EXPECT(SET, "{\"snmp\":{\"version\":2,\"pdu_type\":\"set_request\","
+		    "\"default_community\":true,\"request_id\":6,\"vars\":[\"1.3.6.1.2.1.1.5.0\"],"
 		    "\"control\":true}}\n");
-	EXPECT(V3_SET, "{\"snmp\":{\"version\":3,\"pdu_type\":\"set_request\",\"request_id\":9,"
+	EXPECT(V3_SET, "{\"snmp\":{\"version\":3,\"pdu_type\":\"set_request\","
 		       "\"usm\":\"writer\",\"security_level\":\"authNoPriv\","
-		       "\"vars\":[\"1.3.6.1.2.1.1.5.0\"],\"control\":true}}\n");
+		       "\"request_id\":9,\"vars\":[\"1.3.6.1.2.1.1.5.0\"],\"control\":true}}\n");
 }
 
 static void users_are_told(void **state)
 {
-	EXPECT(V3_GET, "{\"snmp\":{\"version\":3,\"pdu_type\":\"get_request\",\"request_id\":9,"
-		       "\"usm\":\"reader\",\"security_level\":\"noAuthNoPriv\"}}\n");
-	EXPECT(V3_SECRET, "{\"snmp\":{\"version\":3,\"pdu_type\":\"encrypted\",\"request_id\":77,"
-			  "\"usm\":\"writer\",\"security_level\":\"authPriv\"}}\n");
+	EXPECT(V3_GET,
+	       "{\"snmp\":{\"version\":3,\"pdu_type\":\"get_request\","
+	       "\"usm\":\"reader\",\"security_level\":\"noAuthNoPriv\",\"request_id\":9}}\n");
+	EXPECT(V3_SECRET,
+	       "{\"snmp\":{\"version\":3,\"pdu_type\":\"encrypted\","
+	       "\"usm\":\"writer\",\"security_level\":\"authPriv\",\"request_id\":77}}\n");
 }
 
 static void lies_are_malformed(void **state)
@@ -236,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(versions_are_told),
 		cmocka_unit_test(setting_is_control),
+		cmocka_unit_test(request_ids_have_a_sign),
 		cmocka_unit_test(users_are_told),
 		cmocka_unit_test(lies_are_malformed),
 		cmocka_unit_test(cut_messages_are_malformed),

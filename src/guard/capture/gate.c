@@ -15,6 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "gate.skel.h"
 
 #define STRIPES_MAX 16
@@ -204,13 +205,19 @@ static int note_inner(struct gate *g, struct bpf_map *outer)
 	return 0;
 }
 
+/* As many as hold the conversations asked for. */
+static uint32_t sets(const struct gate_options *o)
+{
+	return o->flows / GATE_SET_SHARE + 1;
+}
+
 static int prepare(struct gate *g, const struct gate_options *o)
 {
 	struct bpf_map *m;
 	char path[256];
 	int r;
 
-	r = bpf_map__set_max_entries(g->bpf->maps.flows, o->flows);
+	r = bpf_map__set_max_entries(g->bpf->maps.flows, 1 + sets(o));
 	if (r == 0)
 		r = bpf_map__set_max_entries(g->bpf->maps.learned, o->learned);
 	bpf_object__for_each_map(m, g->bpf->obj)
@@ -288,6 +295,23 @@ static int share_config(struct gate *g, const struct gate_options *o)
 	return 0;
 }
 
+/* A table of conversations that is new is told how many sets it has, and gets its secret. */
+static int begin_flows(struct gate *g, const struct gate_options *o)
+{
+	static struct gate_set head;
+	struct hash_key secret = hash_key_random();
+	int fd = bpf_map__fd(g->bpf->maps.flows);
+	uint32_t at = 0;
+
+	if (bpf_map_lookup_elem(fd, &at, &head))
+		return -errno;
+	if (head.count)
+		return 0;
+	head.count = sets(o);
+	memcpy(head.secret, secret.k, sizeof(head.secret));
+	return bpf_map_update_elem(fd, &at, &head, BPF_ANY) ? -errno : 0;
+}
+
 static struct gate_options complete(const struct gate_options *o)
 {
 	struct gate_options all = o ? *o : (struct gate_options){0};
@@ -325,6 +349,8 @@ struct gate *gate_open(const char *dir, const struct gate_options *o, char ret_w
 		goto fail;
 	r = share_config(g, &all);
 	if (r == 0)
+		r = begin_flows(g, &all);
+	if (r == 0)
 		return g;
 	gate_say(ret_why, r, "%s: %s", dir, strerror(-r));
 	gate_bpf__destroy(g->bpf);
@@ -357,7 +383,6 @@ int gate_fd(const struct gate *g, enum gate_map which)
 		[GATE_MAP_HEARTS] = g->bpf->maps.hearts,
 		[GATE_MAP_INDEXES] = g->bpf->maps.indexes,
 		[GATE_MAP_SAMPLES] = g->bpf->maps.samples,
-		[GATE_MAP_FLOWS] = g->bpf->maps.flows,
 		[GATE_MAP_HELD] = g->bpf->maps.held,
 		[GATE_MAP_LINKS] = g->bpf->maps.links,
 	};

@@ -8,7 +8,7 @@
  * place of the old at each port, between two packets.
  *
  * The parent uses this with root's rights. A guard needs none of it: it opens
- * the pins "xsks", "hearts", "indexes", "samples", "flows" and "held" before it gives up
+ * the pins "xsks", "hearts", "indexes", "samples" and "held" before it gives up
  * its rights, or is handed their descriptors (gate_fd()).
  *
  * Order: gate_open(), gate_apply(), then gate_attach() for every port. Functions
@@ -93,7 +93,6 @@ enum gate_map {
 	GATE_MAP_HEARTS,
 	GATE_MAP_INDEXES,
 	GATE_MAP_SAMPLES,
-	GATE_MAP_FLOWS,
 	GATE_MAP_HELD,
 	GATE_MAP_LINKS
 };
@@ -101,13 +100,18 @@ enum gate_map {
 int gate_fd(const struct gate *g, enum gate_map which);
 
 /*
- * A guard's word on a conversation, by the descriptor of `flows`: blocked (why
- * is kept with it) or needs no more inspection. until_ns is CLOCK_MONOTONIC; 0:
- * until it has been idle for its protocol's time. -ENOENT: a bypass of a
- * conversation that the floor does not know.
+ * A guard's word on a conversation: blocked (why is kept with it), or needs no more inspection
+ * until then. Times are CLOCK_MONOTONIC; of a block 0: until it has been idle for its protocol's
+ * time; of a bypass 0: it is inspected again. ret_passed: what has passed by all bypasses of it so
+ * far, by the key's ends. -ENOENT: the floor does not know the conversation, or it may not be
+ * bypassed: not inspected, blocked, or under a grant. ret_flow: as it stands then. -EAGAIN: its set was busy all the time.
  */
-int gate_flow_block(int flows_fd, const struct gate_flow_key *key, enum reason why, uint64_t now_ns,
-		    uint64_t until_ns);
-int gate_flow_bypass(int flows_fd, const struct gate_flow_key *key, uint64_t until_ns);
+int gate_flow_block(struct gate *g, const struct gate_flow_key *key, enum reason why,
+		    uint64_t now_ns, uint64_t until_ns);
+int gate_flow_bypass(struct gate *g, const struct gate_flow_key *key, uint64_t until_ns,
+		     struct gate_flow *ret_flow, struct gate_count ret_passed[2]);
+/* What the floor remembers of it. -ENOENT. */
+int gate_flow_ask(struct gate *g, const struct gate_flow_key *key, struct gate_flow *ret_flow,
+		  struct gate_count ret_passed[2]);
 
 #endif

@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,29 +118,63 @@ int gate_totals(struct gate *g, struct gate_count ret_totals[GATE_TOTAL_COUNT])
 	return sum_cpus(g->bpf->maps.totals, ret_totals, GATE_TOTAL_COUNT);
 }
 
-int gate_flow_block(int flows_fd, const struct gate_flow_key *key, enum reason why, uint64_t now_ns,
-		    uint64_t until_ns)
+/* Runs the word through the kernel's program, which leaves the answer in it. */
+static int say(struct gate *g, struct gate_word *w)
 {
-	struct gate_flow f = {.rule = ~0u, .peer = GATE_PEER_NONE};
+	struct gate_word back;
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = w, .data_size_in = sizeof(*w),
+			    .data_out = &back, .data_size_out = sizeof(back), .repeat = 1);
 
-	if (bpf_map_lookup_elem(flows_fd, key, &f) && errno != ENOENT)
-		return -errno;
-	f.flags = (uint8_t)((f.flags & ~GATE_FLOW_BYPASSED) | GATE_FLOW_BLOCKED);
-	f.reason = (uint8_t)why;
-	f.seen_ns = now_ns;
-	f.until_ns = until_ns;
-	return bpf_map_update_elem(flows_fd, key, &f, BPF_ANY) ? -errno : 0;
+	for (int tries = 0; tries < 100; tries++) {
+		if (bpf_prog_test_run_opts(bpf_program__fd(g->bpf->progs.gate_say), &o))
+			return -errno;
+		if (o.retval != XDP_PASS || o.data_size_out != sizeof(back))
+			return -EIO;
+		if (back.answer != GATE_WORD_AGAIN)
+			break;
+	}
+	*w = back;
+	return back.answer == GATE_WORD_DONE	  ? 0
+	       : back.answer == GATE_WORD_UNKNOWN ? -ENOENT
+						  : -EAGAIN;
 }
 
-int gate_flow_bypass(int flows_fd, const struct gate_flow_key *key, uint64_t until_ns)
+int gate_flow_block(struct gate *g, const struct gate_flow_key *key, enum reason why,
+		    uint64_t now_ns, uint64_t until_ns)
 {
-	struct gate_flow f;
+	struct gate_word w = {.key = *key,
+			      .kind = GATE_WORD_BLOCK,
+			      .reason = (uint8_t)why,
+			      .now_ns = now_ns,
+			      .until_ns = until_ns};
 
-	if (bpf_map_lookup_elem(flows_fd, key, &f))
-		return -errno;
-	if (f.flags & GATE_FLOW_BLOCKED)
-		return -EBUSY;
-	f.flags |= GATE_FLOW_BYPASSED;
-	f.until_ns = until_ns;
-	return bpf_map_update_elem(flows_fd, key, &f, BPF_EXIST) ? -errno : 0;
+	return say(g, &w);
+}
+
+int gate_flow_bypass(struct gate *g, const struct gate_flow_key *key, uint64_t until_ns,
+		     struct gate_flow *ret_flow, struct gate_count ret_passed[2])
+{
+	struct gate_word w = {.key = *key,
+			      .kind = until_ns ? GATE_WORD_BYPASS : GATE_WORD_INSPECT,
+			      .until_ns = until_ns};
+	int r = say(g, &w);
+
+	if (r)
+		return r;
+	*ret_flow = w.flow;
+	memcpy(ret_passed, w.bypassed, sizeof(w.bypassed));
+	return 0;
+}
+
+int gate_flow_ask(struct gate *g, const struct gate_flow_key *key, struct gate_flow *ret_flow,
+		  struct gate_count ret_passed[2])
+{
+	struct gate_word w = {.key = *key, .kind = GATE_WORD_ASK};
+	int r = say(g, &w);
+
+	if (r)
+		return r;
+	*ret_flow = w.flow;
+	memcpy(ret_passed, w.bypassed, sizeof(w.bypassed));
+	return 0;
 }

@@ -485,6 +485,28 @@ struct flow *flow_peek(struct flow_table *t, const struct flow_hint *h)
 	return f && memcmp(&f->key, &h->key, sizeof(f->key)) == 0 ? f : NULL;
 }
 
+/* As hash_packet() makes it of a packet of either end. */
+static uint32_t hash_key_of(const struct hash_key *secret, const struct gate_flow_key *k)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	uint64_t w[2];
+
+	if (memcmp(&k->ip[0], mapped, sizeof(mapped)) || memcmp(&k->ip[1], mapped, sizeof(mapped)))
+		return (uint32_t)hash_bytes(secret, k, sizeof(*k));
+	w[0] = (uint64_t)k->ip[0].w[3] << 32 | k->ip[1].w[3];
+	w[1] = ((uint32_t)k->port[1] << 16 | k->port[0]) | (uint64_t)k->vlan << 32 |
+	       (uint64_t)k->proto << 48;
+	w[1] ^= (uint64_t)k->segment << 56 | k->segment >> 8;
+	return (uint32_t)hash_bytes(secret, w, sizeof(w));
+}
+
+struct flow *flow_of_key(struct flow_table *t, const struct gate_flow_key *key)
+{
+	struct flow_hint h = {.key = *key, .hash = hash_key_of(&t->key, key), .guess = NONE};
+
+	return bucket_find(t, &h);
+}
+
 static bool begins_anew(const struct flow *f, const struct packet *p)
 {
 	return (f->state == TCP_CLOSED || f->state == TCP_RESET) &&

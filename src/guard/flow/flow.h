@@ -77,10 +77,16 @@ struct flow {
 	uint32_t tcp_first[2]; /* number of each end's first byte, where tcp_began says so */
 	uint8_t tcp_began;     /* a bit an end: its SYN was seen */
 	uint8_t icmp_type[2], icmp_code[2]; /* of each end's first packet */
+	uint8_t bypass;			    /* FLOW_BYPASS_*; the engine's */
 	uint16_t vlan_inner;		    /* of its first packet: the second tag's VID, 0 none */
 	struct tcp_offer tcp_offer;
+	/* Of `packets` and `bytes` what passed in the kernel unseen, as far as it was told. */
+	uint64_t unseen_packets[2], unseen_bytes[2];
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct flow) == 256, "a flow is four cache lines");
+
+#define FLOW_BYPASS_ASKED 1 /* the kernel was asked to let it pass; it may do so */
+#define FLOW_BYPASS_EVER  2 /* it has */
 
 struct flow_timeouts { /* seconds, idle */
 	uint32_t tcp_new, tcp_established, tcp_closed, udp_new, udp_established, icmp, other;
@@ -129,6 +135,9 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 
 /* After the prefetch: the flow, neither counted nor moved; NULL: there is none. */
 struct flow *flow_peek(struct flow_table *t, const struct flow_hint *h);
+
+/* The flow of a key, neither counted nor moved; NULL: there is none. */
+struct flow *flow_of_key(struct flow_table *t, const struct gate_flow_key *key);
 
 /* What the packet last looked up was the first of its flow to show. */
 anomaly_set flow_fresh(const struct flow_table *t);

@@ -9,6 +9,7 @@
 #define KNOWN_NEXT(end)	 (1u << (end))
 #define KNOWN_ACKED(end) (4u << (end))
 #define KNOWN_FIN(end)	 (16u << (end))
+#define UNSEEN		 64u /* what goes by unseen: numbers say nothing */
 
 static int32_t ahead(uint32_t a, uint32_t b)
 {
@@ -237,9 +238,18 @@ void tcp_resume(struct flow *f, const struct tcp_offer *o)
 	f->state = TCP_SYN_SENT;
 }
 
+void tcp_unseen(struct flow *f, bool unseen)
+{
+	f->tcp_known &= KNOWN_FIN(0) | KNOWN_FIN(1);
+	if (unseen)
+		f->tcp_known |= UNSEEN;
+}
+
 void tcp_track(struct flow *f, const struct packet *p, unsigned end)
 {
 	f->tcp_flags[end] |= p->tcp_flags;
+	if (__builtin_expect(f->tcp_known & UNSEEN, 0))
+		tcp_unseen(f, true);
 	if (__builtin_expect(f->state == TCP_NONE, 0)) {
 		begin(f, p);
 		return;

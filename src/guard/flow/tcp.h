@@ -20,6 +20,9 @@ bool tcp_begins_anew(const struct flow *f, const struct packet *p, unsigned end)
 /* A new flow as the SYN of the old one's offer leaves it; end 0 sent that. */
 void tcp_resume(struct flow *f, const struct tcp_offer *o);
 
+/* From here on packets may go by unseen, or no longer: until then no number is held against anybody. */
+void tcp_unseen(struct flow *f, bool unseen);
+
 /* Could `end` have sent this: not far behind what it sent, not beyond what it was asked for. */
 bool tcp_in_window(const struct flow *f, const struct packet *p, unsigned end);
 

@@ -88,7 +88,8 @@ static int index_build(struct index *ix, const struct hash_key *secret, const vo
 
 /* ---- what bpf/floor.h asks for ---- */
 
-#define FLOOR_ADD(ptr, n) (*(ptr) += (n))
+#define FLOOR_ADD(ptr, n)		(*(ptr) += (n))
+#define FLOOR_BYPASS(flow, sender, len) ((void)0) /* a guard counts what it sees itself */
 
 static inline const struct gate_device *floor_device(struct floor_tables *t, __u32 id)
 {

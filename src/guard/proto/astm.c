@@ -23,7 +23,10 @@ struct state {
 	bool continued;	     /* the last frame was intermediate */
 	bool before;	     /* so was the one before it */
 	uint8_t sender;	     /* which end */
+	bool odd;	     /* a frame came out of turn; where it was taken, the next follows it */
+	bool owed;	     /* a frame that was not answered yet */
 	uint8_t number;	     /* of the last good frame */
+	uint8_t odd_number;
 	uint8_t delimiter;
 };
 
@@ -71,6 +74,11 @@ static struct bytes next_record(const struct astm *m, size_t *at)
 	return record;
 }
 
+static bool is_same(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
+}
+
 /* LIS2-A2 §6: the letter that a record begins with. */
 static struct bytes next_kind(const struct msg *msg, size_t *at)
 {
@@ -79,10 +87,34 @@ static struct bytes next_kind(const struct msg *msg, size_t *at)
 	return (struct bytes){record.data, record.data ? 1 : 0};
 }
 
+/*
+ * What an order or a result is of, each record's in turn. Where the frame ends within a record,
+ * its test may, too: that part of it stands for it, be it empty.
+ */
+static struct bytes next_test(const struct msg *msg, size_t *at)
+{
+	const struct astm *m = (const struct astm *)msg;
+	struct bytes record, test;
+
+	while ((record = next_record(m, at)).data) {
+		unsigned n = record.data[0] == 'O' ? 5 : record.data[0] == 'R' ? 3 : 0;
+
+		if (!n)
+			continue;
+		test = record.len > 1 ? field(record, record.data[1], n) : (struct bytes){NULL, 0};
+		if (test.data)
+			return test;
+		if (m->intermediate && *at > m->text.len)
+			return (struct bytes){record.data + record.len, 0};
+	}
+	return (struct bytes){NULL, 0};
+}
+
 /* LIS2-A2 §6 to §9: a record is one of these, then its fields; a header brings the delimiters. */
 static bool read_record(struct astm *m, struct state *s, struct bytes record)
 {
 	uint8_t kind = record.data[0], delimiter = s->delimiter ? s->delimiter : '|';
+	struct bytes sender = m->sender, receiver = m->receiver;
 
 	if (!memchr("HPORCLQSM", kind, 9))
 		return false;
@@ -94,10 +126,10 @@ static bool read_record(struct astm *m, struct state *s, struct bytes record)
 		m->receiver = field(record, s->delimiter, 10);
 		m->processing_id = field(record, s->delimiter, 12);
 		m->version = field(record, s->delimiter, 13);
-	} else if (kind == 'O' && !m->test.data) {
-		m->test = field(record, delimiter, 5);
-	} else if (kind == 'R' && !m->test.data) {
-		m->test = field(record, delimiter, 3);
+		/* One frame speaks for one sender: a rule is held against who that is. */
+		if (m->headed && (!is_same(sender, m->sender) || !is_same(receiver, m->receiver)))
+			return false;
+		m->headed = true;
 	} else if (kind == 'L') {
 		m->termination = field(record, delimiter, 3);
 	}
@@ -164,14 +196,21 @@ static void check_turn(struct astm *m, struct state *s, const struct proto_input
 		return;
 	}
 	m->repeated = s->any && number == s->number;
-	if (s->known && !m->repeated && number != (s->number + 1) % 8)
+	if (s->known && !m->repeated && number != (s->number + 1) % 8 &&
+	    !(s->odd && number == (s->odd_number + 1) % 8)) {
+		/* Its receiver does not take it: the number before it counts, unless it goes on. */
 		m->msg.reason = REASON_ASTM_SEQUENCE;
+		s->odd = true;
+		s->odd_number = number;
+		return;
+	}
+	s->odd = false;
 	if (!m->repeated)
 		s->before = s->continued;
 	m->continued = s->before;
 	s->known = s->any = true;
 	s->number = number;
-	s->continued = m->intermediate;
+	s->continued = m->intermediate && m->text.len && m->text.data[m->text.len - 1] != CR;
 }
 
 static enum parse refuse(struct astm *m, struct proto_output *out)
@@ -197,6 +236,7 @@ static enum parse take_frame(const struct proto_input *in, struct astm *m, struc
 	if (got == PARSE_MORE || data.len < end + TRAILER)
 		return PARSE_MORE;
 	s->scanned[in->end] = 0;
+	s->owed = s->sending && s->sender == in->end;
 	m->number = (struct bytes){data.data + 1, 1};
 	out->used = end + TRAILER;
 	out->has_msg = true;
@@ -225,12 +265,17 @@ static void take_control(const struct proto_input *in, struct astm *m, struct st
 		s->sending = s->known = true;
 		s->sender = in->end;
 		s->number = 0;
-		s->any = s->continued = false;
+		s->any = s->continued = s->odd = s->owed = false;
+	} else if (c == EOT && s->owed && s->sender != in->end) {
+		/* LIS1-A §8.3.5: in place of ACK it asks the sender to stop, who may go on. */
+		m->msg.answer = true;
 	} else if (c == EOT) {
 		if (!in->midstream && (!s->sending || s->sender != in->end))
 			m->msg.reason = REASON_ASTM_SEQUENCE;
 		s->sending = false;
 	}
+	if (s->sender != in->end)
+		s->owed = false;
 }
 
 static enum parse astm_read(void *state, const struct proto_input *in, struct msg *ret_m,
@@ -276,6 +321,27 @@ static enum parse astm_probe(const struct proto_input *in)
 	return d.len > i + 3 ? PARSE_OK : PARSE_MORE;
 }
 
+/* One text where there is one test only, as is usual. */
+static void astm_write(const struct msg *msg, struct json *j)
+{
+	struct bytes first, test;
+	size_t at = 0, all = 0;
+
+	first = next_test(msg, &at);
+	if (!first.data)
+		return;
+	for (test = next_test(msg, &at); test.data && is_same(first, test);)
+		test = next_test(msg, &at);
+	if (!test.data) {
+		proto_text(j, "test", first);
+		return;
+	}
+	json_list(j, "test");
+	while (proto_room(j) && (test = next_test(msg, &all)).data)
+		proto_text(j, NULL, test);
+	json_end(j);
+}
+
 #define FIELD(name, type, flags)                                           \
 	{                                                                  \
 		PROTO_KEY(#name), offsetof(struct astm, name), type, flags \
@@ -290,7 +356,7 @@ static const struct proto_field fields[] = {
 	FIELD(receiver, FIELD_TEXT, FIELD_MATCH),
 	FIELD(processing_id, FIELD_TEXT, FIELD_MATCH),
 	FIELD(version, FIELD_TEXT, FIELD_MATCH),
-	FIELD(test, FIELD_TEXT, FIELD_MATCH),
+	{PROTO_KEY("test"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_test},
 	FIELD(termination, FIELD_TEXT, 0),
 	{""},
 };
@@ -303,4 +369,5 @@ const struct proto astm_proto = {
 	.fields = fields,
 	.probe = astm_probe,
 	.read = astm_read,
+	.write = astm_write,
 };

@@ -21,7 +21,7 @@ struct astm {
 	struct bytes text; /* of a data frame */
 	bool continued;	   /* it begins with the rest of a record */
 	struct bytes sender, receiver, processing_id, version; /* of H */
-	struct bytes test;				       /* of the first O or R */
+	bool headed;					       /* an H was read */
 	struct bytes termination; /* of L: "N" normal, "T" sender aborted... */
 };
 

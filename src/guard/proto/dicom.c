@@ -29,9 +29,10 @@ static void tell(struct turn *t)
 	m->state = t->d;
 	m->calling_ae = dicom_trim(t->d->calling, DICOM_AE);
 	m->called_ae = dicom_trim(t->d->called, DICOM_AE);
-	if (!m->calling_ae.len)
+	/* What was seen to be blank is held against patterns as that; what was not seen is nothing. */
+	if (!m->calling_ae.len && !t->d->titled)
 		m->calling_ae.data = NULL;
-	if (!m->called_ae.len)
+	if (!m->called_ae.len && !t->d->titled)
 		m->called_ae.data = NULL;
 	t->out->has_msg = true;
 }
@@ -548,8 +549,8 @@ static void write(const struct msg *msg, struct json *j)
 
 static const struct proto_field fields[] = {
 	{PROTO_KEY("pdu"), AT(pdu), FIELD_NAME, FIELD_MATCH},
-	{PROTO_KEY("calling_ae"), AT(calling_ae), FIELD_TEXT, FIELD_MATCH},
-	{PROTO_KEY("called_ae"), AT(called_ae), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("calling_ae"), AT(calling_ae), FIELD_TEXT, FIELD_MATCH | FIELD_MUST},
+	{PROTO_KEY("called_ae"), AT(called_ae), FIELD_TEXT, FIELD_MATCH | FIELD_MUST},
 	{PROTO_KEY("result"), AT(result), FIELD_NAME, FIELD_MATCH},
 	{PROTO_KEY("source"), AT(source), FIELD_NAME, 0},
 	{PROTO_KEY("diagnostic"), AT(diagnostic), FIELD_NAME, 0},

@@ -152,6 +152,7 @@ void dicom_read_fixed(struct dicom *d, unsigned end, struct bytes fixed)
 	d->bad_title = false;
 	if (!request && d->known)
 		return;
+	d->titled = true;
 	memcpy(d->called, fixed.data + 4, DICOM_AE);
 	memcpy(d->calling, fixed.data + 20, DICOM_AE);
 	d->bad_title = !is_title(dicom_trim(d->called, DICOM_AE)) ||

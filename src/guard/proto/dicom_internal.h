@@ -113,6 +113,7 @@ struct dicom {
 	uint8_t phase, requester;
 	bool known; /* what was offered was seen */
 	bool bad_title;
+	bool titled; /* the titles were seen, be they blank */
 	struct dicom_side side[2];
 	char calling[DICOM_AE], called[DICOM_AE];
 	/* Of the A-ASSOCIATE being read, for its message. */

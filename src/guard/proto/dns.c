@@ -6,9 +6,11 @@
 #include "guard/decode/packet.h"
 
 #define HEAD	     12
+#define PORT	     53
 #define MDNS	     5353
 #define NETBIOS	     137
 #define ANSWERS_TOLD 32
+#define QUESTIONS    16	  /* of a first datagram; who asks more is not known for DNS by it */
 #define QUERY_MAX    4096 /* of the first message over TCP */
 
 enum rr {
@@ -34,7 +36,7 @@ static const struct proto_name types[] = {
 static const struct proto_name rcodes[] = {
 	{0, "NOERROR"}, {1, "FORMERR"}, {2, "SERVFAIL"}, {3, "NXDOMAIN"},
 	{4, "NOTIMP"},	{5, "REFUSED"}, {6, "YXDOMAIN"}, {7, "YXRRSET"},
-	{8, "NXRRSET"}, {9, "NOTAUTH"}, {10, "NOTZONE"},
+	{8, "NXRRSET"}, {9, "NOTAUTH"}, {10, "NOTZONE"}, {11, "DSOTYPENI"},
 };
 
 static struct bytes keep(struct dns_msg *m, struct writer *w)
@@ -133,6 +135,12 @@ static bool read_message(struct bytes b, struct dns_msg *m)
 	for (unsigned i = 0; i < questions; i++)
 		if (!read_question(m, &r, i == 0))
 			return false;
+	m->question_count = questions;
+	if (!questions && !m->qr)
+		m->rrname = (struct bytes){m->room, 0}; /* patterns are asked whether that may be */
+	/* RFC 9619 §4: a query has one at most; servers answer the first, the last or none of more. */
+	if (questions > 1 && m->opcode == 0)
+		m->msg.reason = REASON_DNS_MALFORMED;
 	m->whole = b;
 	m->answers_at = r.off;
 	if (!skip_records(&r, answers) || !skip_records(&r, others))
@@ -141,8 +149,11 @@ static bool read_message(struct bytes b, struct dns_msg *m)
 	return true;
 }
 
-/* Of a message that may go on behind the bytes: a head and one question that make sense. */
-static enum parse probe_message(struct bytes b)
+/*
+ * Of a message that may go on behind the bytes: a head, and questions of which the first makes
+ * sense. Without one (RFC 7873 §5.4, RFC 8490) the port must say whose it is.
+ */
+static enum parse probe_message(struct bytes b, bool port)
 {
 	struct reader r = reader_new(b.data, b.len);
 	uint16_t flags, questions, answers, others, class;
@@ -156,10 +167,12 @@ static enum parse probe_message(struct bytes b)
 	others |= read_be16(&r);
 	if (r.bad)
 		return PARSE_MORE;
-	/* Operations 0 to 5 of RFC 2136, a bit that is always zero, one question. */
-	if ((flags >> 11 & 15) > 5 || flags & 0x40 || questions != 1 || others > 64 ||
+	/* Operations 0 to 5 of RFC 2136, 6 of RFC 8490, a bit that is always zero. */
+	if ((flags >> 11 & 15) > 6 || flags & 0x40 || questions > QUESTIONS || others > 64 ||
 	    (!(flags & 0x8000) && (answers || flags & 15)))
 		return PARSE_BAD;
+	if (!questions)
+		return port ? PARSE_OK : PARSE_BAD;
 	if (!dns_name_read(&r, &name))
 		return b.len < HEAD + DNS_NAME_MAX && !memchr(b.data + HEAD, 0, b.len - HEAD)
 			       ? PARSE_MORE
@@ -174,22 +187,23 @@ static enum parse probe_message(struct bytes b)
 static enum parse probe(const struct proto_input *in)
 {
 	struct reader r = reader_new(in->data.data, in->data.len);
+	bool port = in->port[0] == PORT || in->port[1] == PORT;
 	struct dns_msg m = {.qr = false};
 	uint16_t len;
 
 	if (in->datagram) {
 		if (in->port[0] == MDNS || in->port[1] == MDNS || in->port[1] == NETBIOS)
 			return PARSE_BAD;
-		return probe_message(in->data) == PARSE_OK && read_message(in->data, &m)
+		return probe_message(in->data, port) == PARSE_OK && read_message(in->data, &m)
 			       ? PARSE_OK
 			       : PARSE_BAD;
 	}
 	len = read_be16(&r);
 	if (r.bad)
 		return PARSE_MORE;
-	if (len < HEAD + 5 || (!in->end && len > QUERY_MAX))
+	if (len < HEAD + (port ? 0 : 5) || (!in->end && len > QUERY_MAX))
 		return PARSE_BAD;
-	return probe_message((struct bytes){in->data.data + 2, in->data.len - 2});
+	return probe_message((struct bytes){in->data.data + 2, in->data.len - 2}, port);
 }
 
 static enum parse dns_read(void *state, const struct proto_input *in, struct msg *ret_m,
@@ -212,6 +226,12 @@ static enum parse dns_read(void *state, const struct proto_input *in, struct msg
 		return PARSE_OK;
 	m->msg.reason = REASON_DNS_MALFORMED;
 	return PARSE_BAD;
+}
+
+/* For a record: two names, of which every byte may take six as an escape, and numbers. */
+static bool has_room(const struct json *j)
+{
+	return !j->out.bad && j->out.cap - j->out.len > 2 * 6 * PROTO_TEXT_MAX + 512;
 }
 
 static void write_name(struct json *j, const char *key, struct reader *r)
@@ -238,6 +258,22 @@ static void write_address(struct json *j, struct bytes b)
 	else
 		return;
 	json_name(j, "rdata", packet_ip_text(&ip, text));
+}
+
+/* RFC 1035 §3.3.14: a record's text is one or more strings, which belong together. */
+static void write_strings(struct json *j, struct reader *r)
+{
+	char text[PROTO_TEXT_MAX];
+	struct writer w = writer_new(text, sizeof(text));
+
+	while (reader_left(r)) {
+		struct bytes one = read_bytes(r, read_u8(r));
+		size_t room = w.cap - w.len;
+
+		write_bytes(&w, one.data, one.len < room ? one.len : room);
+	}
+	if (w.len)
+		json_text(j, "rdata", (struct bytes){w.data, w.len});
 }
 
 static void write_service(struct json *j, struct reader *r)
@@ -270,9 +306,7 @@ static void write_data(struct json *j, uint16_t type, struct reader r)
 		write_name(j, "rdata", &r);
 		break;
 	case RR_TXT:
-		data = read_bytes(&r, read_u8(&r));
-		if (data.len)
-			json_text(j, "rdata", data);
+		write_strings(j, &r);
 		break;
 	case RR_SRV:
 		write_service(j, &r);
@@ -302,16 +336,35 @@ static void write_answer(struct json *j, struct reader *r)
 	json_close(j);
 }
 
+/* Of more than one: all of them; rrname and rrtype are the first's. */
+static void write_questions(const struct dns_msg *m, struct json *j)
+{
+	struct reader r = {.in = m->whole, .off = HEAD};
+	char buf[12];
+
+	json_list(j, "queries");
+	for (unsigned i = 0; i < m->question_count && i < QUESTIONS && has_room(j); i++) {
+		json_open(j, NULL);
+		write_name(j, "rrname", &r);
+		json_name(j, "rrtype", type_text(read_be16(&r), buf));
+		read_skip(&r, 2);
+		json_close(j);
+	}
+	json_end(j);
+}
+
 /* The lengths were checked when the message was read; names may still lead nowhere. */
 static void dns_write(const struct msg *msg, struct json *j)
 {
 	const struct dns_msg *m = (const struct dns_msg *)msg;
 	struct reader r = {.in = m->whole, .off = m->answers_at};
 
+	if (m->question_count > 1)
+		write_questions(m, j);
 	if (!m->answer_count)
 		return;
 	json_list(j, "answers");
-	for (unsigned i = 0; i < m->answer_count && i < ANSWERS_TOLD && !r.bad; i++)
+	for (unsigned i = 0; i < m->answer_count && i < ANSWERS_TOLD && !r.bad && has_room(j); i++)
 		write_answer(j, &r);
 	json_end(j);
 }

@@ -19,7 +19,7 @@ struct dns_msg {
 	bool qr, aa, tc, rd, ra;
 	struct bytes whole; /* the message */
 	size_t answers_at;  /* where they begin in it */
-	unsigned answer_count;
+	unsigned question_count, answer_count;
 	size_t room_used;
 	uint8_t room[512];
 };

@@ -59,17 +59,19 @@ struct hl7 {
 };
 
 static const struct proto_field fields[] = {
-	{PROTO_KEY("message_type"), offsetof(struct hl7_msg, type), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("message_type"), offsetof(struct hl7_msg, type), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_MUST},
 	{PROTO_KEY("control_id"), offsetof(struct hl7_msg, control_id), FIELD_TEXT, 0},
-	{PROTO_KEY("version"), offsetof(struct hl7_msg, version), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("version"), offsetof(struct hl7_msg, version), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_MUST},
 	{PROTO_KEY("sending_application"), offsetof(struct hl7_msg, sending_application),
-	 FIELD_TEXT, FIELD_MATCH},
+	 FIELD_TEXT, FIELD_MATCH | FIELD_MUST},
 	{PROTO_KEY("sending_facility"), offsetof(struct hl7_msg, sending_facility), FIELD_TEXT,
-	 FIELD_MATCH},
+	 FIELD_MATCH | FIELD_MUST},
 	{PROTO_KEY("receiving_application"), offsetof(struct hl7_msg, receiving_application),
-	 FIELD_TEXT, FIELD_MATCH},
+	 FIELD_TEXT, FIELD_MATCH | FIELD_MUST},
 	{PROTO_KEY("receiving_facility"), offsetof(struct hl7_msg, receiving_facility), FIELD_TEXT,
-	 FIELD_MATCH},
+	 FIELD_MATCH | FIELD_MUST},
 	{PROTO_KEY("ack_code"), offsetof(struct hl7_msg, ack_code), FIELD_TEXT, 0},
 	{PROTO_KEY("acked_control_id"), offsetof(struct hl7_msg, acked_id), FIELD_TEXT, 0},
 	{PROTO_KEY("latency_us"), offsetof(struct hl7_msg, latency_us), FIELD_U64, 0},
@@ -193,6 +195,20 @@ static struct bytes kept_text(const void *text)
 	return *len ? (struct bytes){len + 1, *len} : (struct bytes){NULL, 0};
 }
 
+/* Of what every header has: what is empty, or longer than is kept, is held against patterns as it is. */
+static struct bytes kept_field(const void *text)
+{
+	const uint8_t *len = text;
+
+	return (struct bytes){len + 1, *len};
+}
+
+/* As far as there is room. */
+static void put(struct writer *w, struct bytes b)
+{
+	write_bytes(w, b.data, b.len < w->cap - w->len ? b.len : w->cap - w->len);
+}
+
 /* MSH-9 with the standard's own character between code and trigger. */
 static void keep_type(struct side *s, struct bytes field)
 {
@@ -200,10 +216,10 @@ static void keep_type(struct side *s, struct bytes field)
 	struct bytes trigger = component_of(field, s->component, 2);
 	struct writer w = writer_new(s->type.data, sizeof(s->type.data));
 
-	write_bytes(&w, code.data, code.len);
+	put(&w, code);
 	if (trigger.len) {
-		write_u8(&w, '^');
-		write_bytes(&w, trigger.data, trigger.len);
+		put(&w, (struct bytes){(const uint8_t *)"^", 1});
+		put(&w, trigger);
 	}
 	s->type.len = (uint8_t)w.len;
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
@@ -395,13 +411,13 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	if (!s->header)
 		return false;
 	s->header = false;
-	m->type = kept_text(&s->type);
+	m->type = kept_field(&s->type);
 	m->control_id = kept_text(&s->control_id);
-	m->version = kept_text(&s->version);
-	m->sending_application = kept_text(&s->sending_application);
-	m->sending_facility = kept_text(&s->sending_facility);
-	m->receiving_application = kept_text(&s->receiving_application);
-	m->receiving_facility = kept_text(&s->receiving_facility);
+	m->version = kept_field(&s->version);
+	m->sending_application = kept_field(&s->sending_application);
+	m->sending_facility = kept_field(&s->sending_facility);
+	m->receiving_application = kept_field(&s->receiving_application);
+	m->receiving_facility = kept_field(&s->receiving_facility);
 	m->ack_code = kept_text(&s->ack_code);
 	m->acked_id = kept_text(&s->acked_id);
 	m->segments = s->segments;
@@ -484,6 +500,22 @@ static void begin_frame(struct side *s)
 	s->batch = s->header = s->alert = s->worth = false;
 }
 
+/*
+ * What breaks the framing is told, with as much as was understood. Receivers pass over the rest and
+ * take the next frame, so that is read: a stray byte makes nobody blind.
+ */
+static enum parse lose_frame(struct side *s, struct hl7_msg *m, enum reason why,
+			     struct proto_output *out, size_t used)
+{
+	s->phase = LOST;
+	s->header = false;
+	m->kept = 0; /* half of what was measured counts for nothing */
+	m->msg.reason = why;
+	out->has_msg = true;
+	out->used = used ? used : 1;
+	return PARSE_OK;
+}
+
 /* Between frames nothing stands but what careless senders leave there. */
 static enum parse read_outside(struct side *s, const struct proto_input *in, struct hl7_msg *m,
 			       struct proto_output *out)
@@ -498,8 +530,7 @@ static enum parse read_outside(struct side *s, const struct proto_input *in, str
 	}
 	if (c == CR || c == LF || c == 0)
 		return PARSE_OK;
-	m->msg.reason = REASON_HL7_FRAMING;
-	return PARSE_BAD;
+	return lose_frame(s, m, REASON_HL7_FRAMING, out, 1);
 }
 
 /* The first `c` in [from, to), `to` where there is none. */
@@ -544,8 +575,9 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 {
 	struct side *s = &h->side[in->end];
 	bool passing = s->phase == LONG_SEGMENT;
-	size_t end;
+	enum reason why = REASON_NONE;
 	struct bytes segment;
+	size_t end;
 
 	/* The other half of CR LF. */
 	if (!passing && !s->scanned && s->ends == CR && in->data.data[0] == LF) {
@@ -565,14 +597,11 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	}
 	s->length += (uint32_t)end;
 	if (s->length > HL7_SEGMENT_MAX) {
-		m->msg.reason = REASON_HL7_SEGMENT_TOO_LONG;
-		out->has_msg = tell(h, s, in, m);
-		m->msg.reason = REASON_HL7_SEGMENT_TOO_LONG;
-		return PARSE_BAD;
+		(void)tell(h, s, in, m);
+		return lose_frame(s, m, REASON_HL7_SEGMENT_TOO_LONG, out, end);
 	}
-	if (!passing && end && !read_segment(h, in->end, segment, &m->msg.reason))
-		return PARSE_BAD;
-	m->msg.reason = REASON_NONE;
+	if (!passing && end && !read_segment(h, in->end, segment, &why))
+		return lose_frame(s, m, why, out, end);
 	s->scanned = 0;
 	out->used = out->kept = end;
 	if (end == in->data.len) {
@@ -583,9 +612,14 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	s->length = 0;
 	out->used++;
 	if (in->data.data[end] == START) {
-		out->has_msg = tell(h, s, in, m);
-		m->msg.reason = REASON_HL7_FRAMING;
-		return PARSE_BAD;
+		(void)tell(h, s, in, m);
+		(void)lose_frame(s, m, REASON_HL7_FRAMING, out, end);
+		out->kept = 0;
+		if (end == 0) {
+			begin_frame(s);
+			out->begins = true;
+		}
+		return PARSE_OK;
 	}
 	if (in->data.data[end] == END) {
 		s->phase = OUTSIDE;

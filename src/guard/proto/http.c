@@ -177,6 +177,8 @@ static void put_head(struct http_msg *m, struct http_head *h)
 	read_target(m, h->target);
 	if (read_addressee(m, h) != REASON_NONE)
 		h->reason = REASON_HTTP_SMUGGLING;
+	if (!m->hostname.data)
+		m->hostname = (struct bytes){h->target.data, 0};
 	m->user_agent = h->user_agent;
 	m->referer = without_query(h->referer);
 	m->auth = head_before(h->authorization, " ");
@@ -523,7 +525,7 @@ static struct bytes next_url(const struct msg *msg, size_t *at)
 		PROTO_KEY(name), offsetof(struct http_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
-	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
+	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS | FIELD_MUST),
 	FIELD("http_port", port, FIELD_U16, 0),
 	{PROTO_KEY("url"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_url},
 	FIELD("url", url, FIELD_TEXT, 0),

@@ -98,10 +98,11 @@ static void end_segment(struct path *p, bool slash)
 /* Of "http://host:port/path" what is behind the host. */
 static struct bytes behind_host(struct bytes b)
 {
-	const uint8_t *slashes = memmem(b.data, b.len, "://", 3), *slash;
+	const uint8_t *slashes, *slash;
 
 	if (!b.len || b.data[0] == '/')
 		return b;
+	slashes = memmem(b.data, b.len, "://", 3);
 	if (!slashes)
 		return (struct bytes){b.data, 0};
 	slashes += 3;

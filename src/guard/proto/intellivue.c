@@ -1,6 +1,7 @@
 #include "guard/proto/intellivue.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* Session layer ("Association Control Protocol"): the first byte says what it is. */
 enum { CN = 0x0d, AC = 0x0e, RF = 0x0c, FN = 0x09, DN = 0x0a, AB = 0x19 };
@@ -86,6 +87,39 @@ struct intellivue {
 	struct context context[CONTEXTS];
 };
 
+/* The next of them; -1 where there is none, or none that is whole. */
+static int read_attribute_id(const struct intellivue_msg *m, size_t *at)
+{
+	struct reader r = {.in = m->access, .off = *at};
+	uint16_t id;
+
+	if (m->access_operators)
+		read_skip(&r, 2);
+	id = read_be16(&r);
+	if (m->access_values)
+		read_skip(&r, read_be16(&r));
+	if (r.bad)
+		return -1;
+	*at = r.off;
+	return id;
+}
+
+/* By its name, or its number where it has none here. */
+static struct bytes next_attribute(const struct msg *msg, size_t *at)
+{
+	struct intellivue_msg *m = (struct intellivue_msg *)(uintptr_t)msg; /* for `number` */
+	int id = m->access.data ? read_attribute_id(m, at) : -1;
+	const char *name = id < 0 ? NULL : PROTO_NAME(attributes, (uint32_t)id);
+
+	if (id < 0)
+		return (struct bytes){NULL, 0};
+	if (!name) {
+		snprintf(m->number, sizeof(m->number), "%u", (uint16_t)id);
+		name = m->number;
+	}
+	return (struct bytes){(const uint8_t *)name, strlen(name)};
+}
+
 static const struct proto_field fields[] = {
 	{PROTO_KEY("message"), offsetof(struct intellivue_msg, message), FIELD_NAME, FIELD_MATCH},
 	{PROTO_KEY("object"), offsetof(struct intellivue_msg, object), FIELD_NAME, FIELD_MATCH},
@@ -93,8 +127,7 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("poll_number"), offsetof(struct intellivue_msg, poll_number), FIELD_U16, 0},
 	{PROTO_KEY("linked"), offsetof(struct intellivue_msg, linked), FIELD_NAME, 0},
 	{PROTO_KEY("error"), offsetof(struct intellivue_msg, error), FIELD_NAME, 0},
-	{PROTO_KEY("attribute"), offsetof(struct intellivue_msg, attribute), FIELD_NAME,
-	 FIELD_MATCH},
+	{PROTO_KEY("attribute"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_attribute},
 	{PROTO_KEY("framing"), offsetof(struct intellivue_msg, framing), FIELD_NAME, 0},
 	{PROTO_KEY("manufacturer"), offsetof(struct intellivue_msg, manufacturer), FIELD_TEXT, 0},
 	{PROTO_KEY("model"), offsetof(struct intellivue_msg, model), FIELD_TEXT, 0},
@@ -493,7 +526,7 @@ static void read_event(struct intellivue *s, struct intellivue_msg *m, struct re
 	inherit(r, &body);
 }
 
-/* The first attribute that is asked for, or set: behind each stands its value. */
+/* The attributes that are asked for, or set, or that an answer brings. */
 static void read_access(struct intellivue_msg *m, struct reader *r, unsigned apdu, bool set)
 {
 	uint16_t count;
@@ -506,10 +539,12 @@ static void read_access(struct intellivue_msg *m, struct reader *r, unsigned apd
 	if (apdu == ROIV)
 		read_skip(r, 4); /* scope */
 	list = read_list(r, &count);
-	if (set && apdu == ROIV)
-		read_skip(&list, 2); /* modify operator */
-	if (count)
-		m->attribute = PROTO_NAME(attributes, read_be16(&list));
+	m->access = list.in;
+	m->access_operators = set && apdu == ROIV;
+	m->access_values = set || apdu != ROIV;
+	for (size_t at = 0; count && read_attribute_id(m, &at) >= 0;)
+		count--;
+	list.bad |= count != 0;
 	inherit(r, &list);
 }
 
@@ -727,6 +762,27 @@ static enum parse probe(const struct proto_input *in)
 	return b.len && !memcmp(b.data, session, sizeof(session)) ? PARSE_OK : PARSE_BAD;
 }
 
+/*
+ * A receiver on a serial line throws away what is no sound frame, and goes on with the next:
+ * so it is told, and whoever spoils one frame does not go unread from then on.
+ */
+static enum parse pass_over(const struct proto_input *in, size_t len, struct intellivue_msg *m,
+			    struct proto_output *ret_out)
+{
+	const uint8_t *next = memchr(in->data.data + 1, BOF, in->data.len - 1);
+	bool control = m->msg.control;
+
+	if (!len)
+		len = next ? (size_t)(next - in->data.data) : in->data.len;
+	memset(m, 0, offsetof(struct intellivue_msg, sample)); /* nobody is to count half of it */
+	m->msg.control = control;
+	m->msg.reason = REASON_PROTO_MALFORMED;
+	m->framing = "mib";
+	ret_out->used = len;
+	ret_out->has_msg = true;
+	return PARSE_OK;
+}
+
 static enum parse read_stream(struct intellivue *s, const struct proto_input *in,
 			      struct intellivue_msg *m, struct proto_output *ret_out)
 {
@@ -737,11 +793,13 @@ static enum parse read_stream(struct intellivue *s, const struct proto_input *in
 
 	if (p == PARSE_MORE && in->data.len > 2 * FRAME_MAX + 2)
 		p = PARSE_BAD;
-	if (p != PARSE_OK)
+	if (p == PARSE_MORE)
 		return p;
+	if (p == PARSE_BAD)
+		return pass_over(in, 0, m, ret_out);
 	content = frame_content(frame, len);
 	if (!content.data || !read_message(s, content, m))
-		return PARSE_BAD;
+		return pass_over(in, used, m, ret_out);
 	m->framing = "mib";
 	ret_out->used = used;
 	ret_out->has_msg = true;
@@ -765,6 +823,25 @@ static enum parse read_proto(void *state, const struct proto_input *in, struct m
 	return PARSE_OK;
 }
 
+/* One text where it is one attribute, as is usual. */
+static void write_access(const struct intellivue_msg *m, struct json *j)
+{
+	size_t at = 0, after;
+	struct bytes v = next_attribute(&m->msg, &at);
+
+	if (!v.data)
+		return;
+	after = at;
+	if (read_attribute_id(m, &after) < 0) {
+		proto_text(j, "attribute", v);
+		return;
+	}
+	json_list(j, "attribute");
+	for (at = 0; proto_room(j) && (v = next_attribute(&m->msg, &at)).data;)
+		proto_text(j, NULL, v);
+	json_end(j);
+}
+
 /* A sequence number may be zero, and is told then too. */
 static void write_more(const struct msg *msg, struct json *j)
 {
@@ -772,6 +849,7 @@ static void write_more(const struct msg *msg, struct json *j)
 	static const char digit[] = "0123456789abcdef";
 	char mac[18] = "";
 
+	write_access(m, j);
 	if (m->has_sequence)
 		json_u64(j, "sequence", m->sequence);
 	if (!m->system)

@@ -53,8 +53,10 @@ struct intellivue_msg {
 	const char *object;  /* what is polled: "waves"; NULL where none is */
 	const char *linked;  /* one of several results; NULL: the last, or the only one */
 	const char *error;
-	const char *attribute; /* of a get or set, where it has a name here */
-	const char *framing;   /* "mib"; NULL: a datagram */
+	struct bytes access;		      /* what a get or set is of, encoded */
+	bool access_operators, access_values; /* that each attribute there has */
+	char number[8];			      /* of an attribute without a name here */
+	const char *framing;		      /* "mib"; NULL: a datagram */
 	struct bytes manufacturer, model;
 	uint16_t invoke_id, poll_number;
 	bool has_sequence, has_time;

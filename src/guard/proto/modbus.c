@@ -567,9 +567,10 @@ static void modbus_write(const struct msg *msg, struct json *j)
 		json_u64(j, "latency_us", m->latency_us);
 }
 
-#define FIELD(name, member, type)                                                                  \
-	{                                                                                          \
-		PROTO_KEY(name), offsetof(struct modbus, member), type, FIELD_MATCH | FIELD_SILENT \
+#define FIELD(name, member, type)                                       \
+	{                                                               \
+		PROTO_KEY(name), offsetof(struct modbus, member), type, \
+			FIELD_MATCH | FIELD_SILENT | FIELD_ZERO         \
 	}
 static const struct proto_field fields[] = {
 	FIELD("unit_id", unit, FIELD_U8),

@@ -12,7 +12,8 @@ struct half {
 	struct xml xml;
 	uint32_t observations;
 	uint8_t root_len;
-	bool told; /* what follows begins another one */
+	bool told;  /* what follows begins another one */
+	bool twice; /* something was said twice, and not the same */
 	uint8_t len[POCT1A_VALUES];
 	uint8_t root[ROOT_MAX];
 	uint8_t value[POCT1A_VALUES][POCT1A_TEXT];
@@ -58,10 +59,16 @@ static void keep(struct half *h, const struct xml_token *t)
 
 	h->observations += xml_is(t->name, "OBS") && t->kind == XML_OPEN;
 	for (unsigned i = 0; v.data && i < POCT1A_VALUES; i++) {
-		if (!xml_is(t->name, elements[i]) || h->len[i])
+		size_t len = v.len < POCT1A_TEXT ? v.len : POCT1A_TEXT;
+
+		if (!xml_is(t->name, elements[i]))
 			continue;
-		h->len[i] = (uint8_t)(v.len < POCT1A_TEXT ? v.len : POCT1A_TEXT);
-		memcpy(h->value[i], v.data, h->len[i]);
+		if (h->len[i]) {
+			h->twice |= len != h->len[i] || memcmp(h->value[i], v.data, len);
+			continue;
+		}
+		h->len[i] = (uint8_t)len;
+		memcpy(h->value[i], v.data, len);
 	}
 }
 
@@ -107,6 +114,9 @@ static void tell(struct half *h, struct poct1a *m)
 	m->msg.control =
 		is_kind(m->type, "DTV") || is_kind(m->type, "OPL") || is_kind(m->type, "PTL");
 	m->msg.answer = is_kind(m->type, "ACK");
+	/* Of two commands a device might take the other one. */
+	if (h->twice)
+		m->msg.reason = REASON_POCT1A_MALFORMED;
 	if (h->len[POCT1A_TYPE] && (h->len[POCT1A_TYPE] != h->root_len ||
 				    memcmp(h->value[POCT1A_TYPE], h->root, h->root_len)))
 		m->msg.reason = REASON_POCT1A_MALFORMED;

@@ -259,7 +259,7 @@ static inline void write_field(const struct proto_field *f, const struct msg *m,
 
 	if (is_text(f)) {
 		v = text(f, m);
-		if (v.data)
+		if (v.data && (v.len || !(f->flags & FIELD_MUST)))
 			write_text(f, place(f, o, j), v, j);
 	} else if (f->type == FIELD_LIST) {
 		if (f->next(m, &first).data)

@@ -89,6 +89,7 @@ enum field_type {
 #define FIELD_KEY      8  /* or as the name of the object that holds the rest */
 #define FIELD_INNER    16 /* the name is a path, and an event takes it from the field itself */
 #define FIELD_CASELESS 32 /* patterns match ASCII letters of either case: names of hosts */
+#define FIELD_MUST     64 /* nobody escapes a pattern by leaving it empty: events leave it out then */
 
 #define PROTO_TEXT_MAX 256 /* bytes of a text in an event, which shall never be too long to write */
 

@@ -32,6 +32,8 @@ enum smb1_command {
 	SMB1_NEGOTIATE = 0x72,
 	SMB1_TREE_CONNECT = 0x75,
 	SMB1_CREATE = 0xa2,
+	SMB1_OPEN = 0x2d,
+	SMB1_NONE = 0xff,
 };
 
 static const struct proto_name smb2_commands[] = {
@@ -129,7 +131,18 @@ static const struct proto_name dispositions[] = {
 	{3, "FILE_OPEN_IF"},   {4, "FILE_OVERWRITE"}, {5, "FILE_OVERWRITE_IF"},
 };
 
+/* Commands of one SMB 1 message, each behind the other. */
+struct chain {
+	bool on; /* the next one is not read yet */
+	bool reply, wide;
+	uint8_t command, lead;
+	uint16_t tree, session;
+	uint32_t at; /* where in the message what is read next begins */
+	uint32_t status;
+};
+
 struct state {
+	struct chain chain[2];
 	uint32_t left[2];      /* of the session message that the end is in */
 	uint32_t pipes[PIPES]; /* trees that hold named pipes */
 	uint8_t pipe_count;
@@ -437,44 +450,106 @@ static bool is_backdoor(struct reader *r)
 	return words >= 15 && read_le16(r) == 0x0e && !r->bad;
 }
 
-/* MS-CIFS §2.2.3.1. */
-static uint32_t read_smb1(struct state *st, struct bytes b, uint32_t left, struct smb_msg *m,
-			  struct proto_output *out)
+/* MS-CIFS §2.2.4.41: as NT_CREATE, of older clients. */
+static void read_open1(struct state *st, struct smb_msg *m, struct reader *r, bool wide)
 {
-	struct reader r = reader_new(b.data, b.len);
-	uint32_t status;
-	uint8_t command, flags;
-	bool reply, wide;
+	uint8_t words = read_u8(r);
 
-	read_skip(&r, 4);
-	command = read_u8(&r);
-	status = read_le32(&r);
-	flags = read_u8(&r);
-	wide = read_le16(&r) & 0x8000;
-	read_skip(&r, 12);
-	m->tree_id = read_le16(&r);
-	read_skip(&r, 2);
-	m->session_id = read_le16(&r);
-	read_skip(&r, 2);
-	if (r.bad)
-		return 0;
-	reply = flags & 0x80;
+	if (words < 15)
+		return;
+	read_skip(r, words * 2u + 2);
+	put_opened(st, m, read_text1(m, r, wide));
+}
+
+/*
+ * MS-CIFS §2.2.3.4: behind a command of the kind AndX another one may follow in the same message;
+ * each is told. How far the next one is; 0 where it would lie nowhere.
+ */
+static uint32_t follow_chain(struct chain *c, struct reader r, uint32_t left)
+{
+	uint8_t next;
+	uint32_t to;
+
+	c->on = false;
+	if (!memchr("\x24\x2d\x2e\x2f\x73\x74\x75\xa2", c->command, 8) || read_u8(&r) < 2)
+		return left;
+	next = read_u8(&r);
+	read_skip(&r, 1);
+	to = read_le16(&r);
+	if (r.bad || next == SMB1_NONE)
+		return left;
+	if (to < c->at + r.off || to - c->at >= left)
+		return c->reply ? left : 0;
+	to -= c->at;
+	c->lead = (uint8_t)((c->at + to) & 1);
+	to -= c->lead; /* what is wide lies at even places of all of it */
+	c->at += to;
+	c->command = next;
+	c->on = true;
+	return to;
+}
+
+static uint32_t read_command1(struct state *st, struct chain *c, struct reader r, uint32_t left,
+			      struct smb_msg *m, struct proto_output *out)
+{
+	struct reader behind = r;
+	uint8_t command = c->command;
+	bool reply = c->reply;
+
+	m->tree_id = c->tree;
+	m->session_id = c->session;
 	m->msg.answer = reply;
 	put_command(m, 1, smb1_commands, sizeof(smb1_commands) / sizeof(smb1_commands[0]), command);
 	if (reply)
-		put_status(m, status);
-	if (reply && command == SMB1_TREE_CONNECT && !status)
+		put_status(m, c->status);
+	if (reply && command == SMB1_TREE_CONNECT && !c->status)
 		note_tree(st, m->tree_id);
 	else if (!reply && command == SMB1_NEGOTIATE)
 		read_negotiate1(m, &r);
 	else if (!reply && command == SMB1_TREE_CONNECT)
-		read_tree1(st, m, &r, wide);
+		read_tree1(st, m, &r, c->wide);
 	else if (!reply && command == SMB1_CREATE)
-		read_create1(st, m, &r, wide);
+		read_create1(st, m, &r, c->wide);
+	else if (!reply && command == SMB1_OPEN)
+		read_open1(st, m, &r, c->wide);
 	else if (!reply && command == SMB1_TRANS2 && is_backdoor(&r))
 		m->msg.reason = REASON_SMB_BACKDOOR;
 	out->has_msg = is_told(st, command == SMB1_READ, command == SMB1_WRITE, reply);
-	return left;
+	return follow_chain(c, behind, left);
+}
+
+/* MS-CIFS §2.2.3.1. */
+static uint32_t read_smb1(struct state *st, struct chain *c, struct bytes b, uint32_t left,
+			  struct smb_msg *m, struct proto_output *out)
+{
+	struct reader r = reader_new(b.data, b.len);
+	uint8_t flags;
+
+	*c = (struct chain){.on = false};
+	read_skip(&r, 4);
+	c->command = read_u8(&r);
+	c->status = read_le32(&r);
+	flags = read_u8(&r);
+	c->wide = read_le16(&r) & 0x8000;
+	read_skip(&r, 12);
+	c->tree = read_le16(&r);
+	read_skip(&r, 2);
+	c->session = read_le16(&r);
+	read_skip(&r, 2);
+	if (r.bad)
+		return 0;
+	c->reply = flags & 0x80;
+	return read_command1(st, c, r, left, m, out);
+}
+
+/* The next command of a chain. */
+static uint32_t read_chained(struct state *st, struct chain *c, struct bytes b, uint32_t left,
+			     struct smb_msg *m, struct proto_output *out)
+{
+	struct reader r = reader_new(b.data, b.len);
+
+	read_skip(&r, c->lead);
+	return read_command1(st, c, r, left, m, out);
 }
 
 /*
@@ -548,12 +623,14 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 		b.len = left;
 	if (b.len > COMMAND_MAX)
 		b.len = COMMAND_MAX;
-	if (b.len < 4 || !is_smb(b.data))
+	if (!st->chain[in->end].on && (b.len < 4 || !is_smb(b.data)))
 		return broken(m, ret_out);
-	if (b.data[0] == 0xfe) {
+	if (st->chain[in->end].on) {
+		len = read_chained(st, &st->chain[in->end], b, left, m, ret_out);
+	} else if (b.data[0] == 0xfe) {
 		len = read_smb2(st, b, left, m, ret_out);
 	} else if (b.data[0] == 0xff) {
-		len = read_smb1(st, b, left, m, ret_out);
+		len = read_smb1(st, &st->chain[in->end], b, left, m, ret_out);
 	} else { /* encrypted or compressed */
 		m->version = 2;
 		m->encrypted = b.data[0] == ENCRYPTED;

@@ -139,7 +139,7 @@ static void read_pdu(struct reader *r, struct snmp *m)
 	if (m->type == PDU_TRAP_V1) {
 		read_trap_v1(&pdu, m);
 	} else {
-		m->request_id = (uint32_t)ber_read_int(&pdu);
+		m->request_id = ber_read_int(&pdu);
 		status = ber_read_int(&pdu);
 		ber_read_int(&pdu); /* index; of bulk: repetitions */
 		if (status > 0 && m->msg.answer)
@@ -182,7 +182,7 @@ static void read_v3(struct reader *r, struct snmp *m)
 	int32_t model;
 	bool bad = false;
 
-	m->request_id = (uint32_t)ber_read_int(&head);
+	m->request_id = ber_read_int(&head);
 	ber_read_int(&head); /* largest message */
 	flags = ber_expect(&head, BER_OCTET_STRING);
 	bits = read_u8(&flags);
@@ -256,6 +256,9 @@ static void snmp_write(const struct msg *msg, struct json *j)
 	struct reader list = reader_new(m->variables.data, m->variables.len);
 	char text[BER_OID_TEXT];
 
+	/* RFC 3416 §3: an Integer32; a trap of v1 has none. */
+	if (m->pdu_type && m->type != PDU_TRAP_V1)
+		json_i64(j, "request_id", m->request_id);
 	if (m->trap_oid.len && ber_oid_text(m->trap_oid, text))
 		json_name(j, "trap_oid", text);
 	if (m->trap_address.len == 4) {
@@ -283,7 +286,6 @@ static void snmp_write(const struct msg *msg, struct json *j)
 static const struct proto_field fields[] = {
 	FIELD(version, FIELD_U8, FIELD_MATCH),
 	FIELD(pdu_type, FIELD_NAME, FIELD_MATCH),
-	FIELD(request_id, FIELD_U32, 0),
 	FIELD(error, FIELD_NAME, 0),
 	FIELD(trap_type, FIELD_NAME, 0),
 	FIELD(usm, FIELD_TEXT, FIELD_MATCH),

@@ -130,6 +130,8 @@ static void put_client_hello(struct tls_kept *k, const struct proto_input *in,
 	m->type = "client_hello";
 	m->version = tls_version_name(h->version);
 	put_client(k, m);
+	if (!m->sni.data)
+		m->sni = (struct bytes){(const uint8_t *)k->sni, 0};
 }
 
 static bool is_1_3(uint16_t version)
@@ -295,7 +297,7 @@ bool tls_handshake(struct tls_kept *k, const struct proto_input *in, uint8_t typ
 	}
 const struct proto_field tls_fields[] = {
 	FIELD("type", type, FIELD_NAME, 0),
-	FIELD("sni", sni, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
+	FIELD("sni", sni, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS | FIELD_MUST),
 	FIELD("version", version, FIELD_NAME, FIELD_MATCH),
 	FIELD("cipher", cipher, FIELD_TEXT, FIELD_MATCH),
 	FIELD("subject", subject, FIELD_TEXT, FIELD_MATCH),

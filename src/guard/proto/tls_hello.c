@@ -22,7 +22,8 @@ static bool is_grease(uint16_t v)
 	return (v & 0x0f0f) == 0x0a0a && v >> 8 == (v & 0xff);
 }
 
-static void read_server_name(struct tls_hello *h, struct reader r)
+/* RFC 6066 §3: one name. False where there is another: servers would take the one or the other. */
+static bool read_server_name(struct tls_hello *h, struct reader r)
 {
 	struct reader list = read_sub(&r, read_be16(&r));
 	uint8_t kind = read_u8(&list);
@@ -30,6 +31,7 @@ static void read_server_name(struct tls_hello *h, struct reader r)
 
 	if (!list.bad && kind == 0)
 		h->server_name = name;
+	return list.bad || !reader_left(&list);
 }
 
 static void read_alpn(struct tls_hello *h, struct reader r)
@@ -73,13 +75,12 @@ static struct bytes read_list(struct reader r, bool wide)
 	return r.bad ? (struct bytes){NULL, 0} : list;
 }
 
-static void read_extension(struct tls_hello *h, uint16_t type, struct reader v)
+/* False where it may be read in two ways. */
+static bool read_extension(struct tls_hello *h, uint16_t type, struct reader v)
 {
 	switch (type) {
 	case EXT_SERVER_NAME:
-		if (h->client)
-			read_server_name(h, v);
-		break;
+		return !h->client || read_server_name(h, v);
 	case EXT_GROUPS:
 		h->groups = read_list(v, true);
 		break;
@@ -96,6 +97,7 @@ static void read_extension(struct tls_hello *h, uint16_t type, struct reader v)
 		read_versions(h, v);
 		break;
 	}
+	return true;
 }
 
 static bool read_extensions(struct tls_hello *h, struct reader *r)
@@ -110,7 +112,8 @@ static bool read_extensions(struct tls_hello *h, struct reader *r)
 		if (r->bad || (type == EXT_SERVER_NAME && h->server_name.len))
 			return false;
 		h->extensions = (struct bytes){r->in.data + start, r->off - start};
-		read_extension(h, type, v);
+		if (!read_extension(h, type, v))
+			return false;
 	}
 	return true;
 }

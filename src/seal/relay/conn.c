@@ -41,6 +41,8 @@ void conn_end(struct conn *c, enum reason why, const char *text)
 
 	if (c->state == CONN_OVER)
 		return;
+	if (c->in.batched || c->out.batched)
+		batch_send(all->batch);
 	tell_end(c, why, text);
 	if (c->waits && all->calls.forget && all->calls.forget(all->calls.arg, c)) {
 		/* Its job has to come to its end before it may be freed. */
@@ -211,6 +213,7 @@ static void shake(struct conn *c)
 	enum reason why;
 	int r, error;
 
+	batch_send(all->batch); /* a handshake takes as long as a hundred messages */
 	secure_may_read(c, READS_SHAKING);
 	if (all->calls.driving)
 		all->calls.driving(all->calls.arg, c);

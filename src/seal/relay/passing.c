@@ -50,6 +50,8 @@ void conn_conclude(struct conn *c)
 {
 	struct side *secure = conn_secure(c), *plain = conn_plain(c);
 
+	if ((plain->closing && plain->batched) || (secure->closing && secure->batched))
+		batch_send(conn_all(c)->batch);
 	if (plain->closing && !plain->shut && !side_waits(plain)) {
 		shutdown(plain->fd, SHUT_WR);
 		plain->shut = true;

@@ -192,11 +192,13 @@ struct relays *relays_new(const struct relay_calls *calls)
 		rs->others[i].fd = -1;
 	rs->now_ns = clock_mono_ns();
 	rs->bio = secure_bio();
+	rs->batch = batch_new();
 	rs->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (rs->epoll >= 0 && rs->bio)
+	if (rs->epoll >= 0 && rs->bio && rs->batch)
 		return rs;
 	if (rs->epoll >= 0)
 		close(rs->epoll);
+	batch_free(rs->batch);
 	BIO_meth_free(rs->bio);
 	free(rs);
 	errno = ENOMEM;
@@ -224,6 +226,7 @@ void relays_free(struct relays *rs)
 		bury(rs);
 	}
 	close(rs->epoll);
+	batch_free(rs->batch);
 	BIO_meth_free(rs->bio);
 	free(rs);
 }
@@ -274,16 +277,26 @@ void relays_turn(struct relays *rs, int timeout_ms)
 	int n = epoll_wait(rs->epoll, events, EVENTS, timeout_ms);
 
 	rs->now_ns = clock_mono_ns();
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
+		bool ours = !((uintptr_t)events[i].data.ptr & TAGS);
+
+		if (batch_full(rs->batch))
+			batch_settle(rs->batch);
+		if (!ours)
+			batch_send(rs->batch); /* who knows how long others take */
+		rs->batching = ours && n > 1;
 		dispatch(&events[i]);
+		rs->batching = false;
+	}
+	batch_settle(rs->batch);
 	bury(rs);
 }
 
 void relays_resume(struct relays *rs, struct conn *c)
 {
 	rs->now_ns = clock_mono_ns();
-	conn_resume(c);
-	bury(rs);
+	conn_resume(
+		c); /* who is dead then is buried at a turn's end: the present one may have something of it */
 }
 
 void relays_tick(struct relays *rs)

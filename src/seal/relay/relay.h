@@ -80,7 +80,7 @@ struct relay_calls {
 	void *arg;
 };
 
-/* NULL with errno. */
+/* NULL with errno. Whoever has one ignores SIGPIPE. */
 struct relays *relays_new(const struct relay_calls *calls);
 /* Ends every connection at once. */
 void relays_free(struct relays *rs);

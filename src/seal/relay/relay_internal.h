@@ -3,7 +3,7 @@
 /*
  * Shared by relay.c, the loop and its relays; conn.c, one connection from beginning to end;
  * passing.c, its bytes both ways; secure.c, the socket under its handshake, and the keys that come of it;
- * posthandshake.c, what TLS says besides data; side.c, one end's socket;
+ * posthandshake.c, what TLS says besides data; side.c, one end's socket; batch.c, what a turn sends;
  * handover.c, from process to process.
  */
 #include <sys/epoll.h>
@@ -33,6 +33,7 @@ struct side {
 	bool ended;	  /* will say no more */
 	bool closing;	  /* is told that nothing more comes, once the queue is gone */
 	bool shut;	  /* was told */
+	bool batched;	  /* something for it leaves with what others of the turn are sent */
 	uint8_t *queue;	  /* waits for it: queue[off .. len) */
 	size_t off, len;
 };
@@ -121,6 +122,8 @@ struct relays {
 	struct conn *over; /* by `next` */
 	BIO_METHOD *bio;
 	uint64_t now_ns, ids;
+	struct batch *batch;
+	bool batching;	       /* others have something to say in this turn, too */
 	unsigned budget;       /* times the socket under TLS may be read in this turn */
 	size_t sealed_len;     /* records on their way out, of the one connection that is on */
 	bool flooded;	       /* the records did not fit */
@@ -209,8 +212,10 @@ static inline bool side_waits(const struct side *s)
 	return s->len > s->off;
 }
 
-/* Sends at once what is taken at once; the rest waits. False: the end is gone. */
+/* Sends at once what is taken at once, or with the turn's batch; the rest waits. False: the end is gone. */
 bool side_send(struct side *s, const uint8_t *data, size_t len);
+/* Waits, behind what does. False: no memory, or it is too much. */
+bool side_keep(struct side *s, const uint8_t *data, size_t len);
 /* As recv(2). Less than there is room for: more will be reported when it comes. */
 ssize_t side_recv(struct side *s, uint8_t *ret_data, size_t room);
 /* Of what epoll reports: less than there is room for does not mean that there is no more. */
@@ -223,5 +228,25 @@ void side_watch(struct conn *c, struct side *s);
 void side_close(struct relays *all, struct side *s, bool cut);
 /* A socket's settings; those of one that listens are its connections', too. */
 void side_tune(int fd);
+
+/*
+ * batch.c: what the conversations of one turn send, by one call of the kernel (ADR 52). Who is woken by
+ * it then takes the processor from us once in a turn, not once a message. Of a side no more than one
+ * piece is in it: what a side is sent after that is preceded by batch_send().
+ */
+#define BATCH_PIECE 4096 /* a longer one is worth its own call */
+#define BATCH_EVENT 2	 /* pieces that one event puts, at most */
+
+/* NULL: no memory. Where it turns out that the kernel has no such call it takes nothing. */
+struct batch *batch_new(void);
+void batch_free(struct batch *b);
+/* A copy, for a side for which nothing waits. False: it is to be sent otherwise. */
+bool batch_put(struct batch *b, struct side *s, const uint8_t *data, size_t len);
+/* There is no room for another event. */
+bool batch_full(const struct batch *b);
+/* Everything in it leaves, or waits in its side's queue. What else is to be done, batch_settle() does. */
+void batch_send(struct batch *b);
+/* The same, between two events: ends are told gone, or watched for room. It is empty then. */
+void batch_settle(struct batch *b);
 
 #endif

@@ -9,7 +9,7 @@
 
 /* --- what waits for it --------------------------------------------------------- */
 
-static bool wait_for(struct side *s, const uint8_t *data, size_t len)
+bool side_keep(struct side *s, const uint8_t *data, size_t len)
 {
 	uint8_t *all;
 
@@ -32,15 +32,20 @@ static bool wait_for(struct side *s, const uint8_t *data, size_t len)
 
 bool side_send(struct side *s, const uint8_t *data, size_t len)
 {
+	struct relays *all = conn_all(s->conn);
 	ssize_t n = 0;
 
+	if (s->batched || (all->batching && len > BATCH_PIECE))
+		batch_send(all->batch); /* in order; and who says little waits for no one's much */
+	if (all->batching && !side_waits(s) && len && batch_put(all->batch, s, data, len))
+		return true;
 	if (!side_waits(s) && len) {
 		n = send(s->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return false;
 		n = n < 0 ? 0 : n;
 	}
-	return wait_for(s, data + n, len - (size_t)n);
+	return side_keep(s, data + n, len - (size_t)n);
 }
 
 bool side_flush(struct side *s)
