@@ -216,6 +216,19 @@ check "that vault is sound, too" vault fsck k --content
 timeout 20 "$bw" vault watch v hot --settle 20 --once >/dev/null 2>&1
 wait
 vault get v hot/growing 2>/dev/null | grep -q 'line 10' && ok "a file that grows is taken whole" || not "a file that grows is taken whole"
+# Or never lets it go: that is told, once, and it is taken when it is let go after all.
+mkdir held && exec 9>held/scan.pdf && echo page >&9
+"$bw" vault watch v held --settle 20 >/dev/null 2>watch.err 9>&- &
+watcher=$!
+for _ in $(seq 100); do grep -q scan.pdf watch.err && break; sleep 0.1; done
+sleep 0.5
+[ "$(grep -c "held/scan.pdf stays where it is: somebody has had it open for writing" watch.err)" = 1 ] && ok "a file that is held open for long is told, once" || not "a file that is held open for long is told, once: $(cat watch.err)"
+check "and stays" [ -e held/scan.pdf ]
+exec 9>&-
+for _ in $(seq 100); do [ -e held/scan.pdf ] || break; sleep 0.1; done
+check "until it is let go" [ ! -e held/scan.pdf ]
+kill "$watcher" && wait "$watcher"
+watcher=
 # A folder that turns into a link leads nowhere.
 mkdir secret && echo secret >secret/f
 mkdir hot/x && rmdir hot/x && ln -s ../secret hot/x

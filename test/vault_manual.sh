@@ -150,6 +150,9 @@ check "vault.md: all that was printed serves as recovery.txt" bedwarden vault re
 sed -n 's/.*\(AGE-SECRET-KEY-1[A-Z0-9]*\).*/\1/p' recovery.txt | tr '[:upper:]' '[:lower:]' | sed 's/....../& /g' >by-hand
 timeout 60 python3 "$root/test/age/onpty.py" said err "$(cat by-hand)" -- bedwarden vault recover DIR --holder file --place "$dir/newer.key" >shown &&
 	ok "a recovery key is typed in small letters and groups" || not "a recovery key is typed in small letters and groups: $(tail -1 err)"
+timeout 60 env -u AGE_PASSPHRASE python3 "$root/test/age/onpty.py" said err 'new words' 'new words' -- bedwarden vault recover DIR -i recovery.txt >shown &&
+	ok "without a holder named, a passphrase is asked for" || not "without a holder named, a passphrase is asked for: $(tail -1 err)"
+export AGE_PASSPHRASE='new words'
 check "and everything is sound" bedwarden vault fsck DIR --content
 
 # --- how a command is used ----------------------------------------------------------------------------------

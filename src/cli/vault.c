@@ -192,7 +192,7 @@ static int new_recovery(struct keys *k)
 
 static int change_holder(const struct vault_cli *o, struct keys *k)
 {
-	const struct holder *h = chosen_holder(o, "");
+	const struct holder *h = chosen_holder(o, "passphrase");
 	struct holder_ask ask = holder_ask_of(o);
 	char error[KEYS_ERROR] = "";
 	int err;
@@ -372,7 +372,7 @@ static const struct verb {
 	{"mount", vault_cli_mount, 0, 1, "DIR [-c CLASS] [--allow-other] [FOLDER]"},
 	{"fsck", fsck, 0, 0, "DIR [--content] [--mend]"},
 	{"export", vault_cli_export, 0, -1, "DIR -r RECIPIENT... -C FOLDER [-c CLASS] [NAME]..."},
-	{"recover", recover, 0, 0, "DIR [-i FILE] --holder HOLDER [--place PLACE]"},
+	{"recover", recover, 0, 0, "DIR [-i FILE] [--holder HOLDER] [--place PLACE]"},
 	{"log", vault_cli_log, 0, 0, "DIR [--json]"},
 	{"backup", vault_cli_backup, 0, -1, "DIR [--keep DAYS] [-v] [PATH]..."},
 	{"copy", vault_cli_copy, 1, 1, "DIR FOLDER"},

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 
 #define RESCAN_MS  60000 /* also without a word from the kernel: a server elsewhere may write */
+#define HELD	   30	 /* times what it has to settle, and open for writing still: it is told */
 #define BATCH	   1024	 /* items that are verified and removed together */
 #define BATCH_SIZE (256ull << 20)
 /* A file on its way out has its name behind this; one that still has it was not removed yet. */
@@ -43,6 +44,8 @@ struct watching {
 	uint64_t bytes;
 	int inotify;
 	bool young; /* something there is not settled yet */
+	char *held; /* the first that somebody has open for writing for long; NULL: none is */
+	unsigned held_count, held_told; /* now; when it was told */
 	int err;
 };
 
@@ -74,16 +77,16 @@ static int64_t ns_of(struct timespec t)
 	return (int64_t)t.tv_sec * (int64_t)NSEC_PER_SEC + t.tv_nsec;
 }
 
-/* What was renamed or written a moment ago is left for later. A time to come is of a clock that
- * went back, and tells nothing. */
-static bool is_settled(const struct watching *w, const struct stat *st)
+/* Whether nothing was changed or renamed for so many times what it has to settle. A time to come is
+ * of a clock that went back, and tells nothing. */
+static bool is_settled(const struct watching *w, const struct stat *st, unsigned times)
 {
 	int64_t now = (int64_t)clock_wall_ns(), changed = ns_of(st->st_ctim);
 	int64_t settle = (int64_t)w->o->settle_ms * (int64_t)NSEC_PER_MSEC;
 
 	if (ns_of(st->st_mtim) > changed)
 		changed = ns_of(st->st_mtim);
-	return changed > now + settle || now - changed >= settle;
+	return changed > now + settle || now - changed >= times * settle;
 }
 
 /* Whether somebody has it open for writing. With true the lease is ours until the descriptor is
@@ -289,6 +292,28 @@ static bool is_open(const struct folder *d, const char *path)
 	return !alone;
 }
 
+/* It may never be let go: a program that hangs, a file server that forgot it. */
+static void note_held(struct watching *w, const struct folder *d, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	w->held_count++;
+	if (!w->held)
+		w->held = name_of(d, path, slash ? (size_t)(slash - path) + 1 : 0);
+}
+
+/* The first of them, each time that there are more or fewer. */
+static void tell_held(struct watching *w)
+{
+	if (w->held && w->held_count != w->held_told)
+		w->o->kept(w->o->arg, (struct bytes){(uint8_t *)w->held, strlen(w->held)},
+			   -ETXTBSY);
+	w->held_told = w->held_count;
+	w->held_count = 0;
+	free(w->held);
+	w->held = NULL;
+}
+
 static void look_at(struct watching *w, const struct folder *d, const FTSENT *e)
 {
 	const char *path = e->fts_path + strlen(d->path);
@@ -296,10 +321,15 @@ static void look_at(struct watching *w, const struct folder *d, const FTSENT *e)
 	path += strspn(path, "/");
 	if (!*path || is_unfinished(e->fts_name))
 		return;
-	if (!is_settled(w, e->fts_statp) || is_open(d, path))
+	if (!is_settled(w, e->fts_statp, 1)) {
 		w->young = true;
-	else
+	} else if (is_open(d, path)) {
+		w->young = true;
+		if (is_settled(w, e->fts_statp, HELD))
+			note_held(w, d, path);
+	} else {
 		add(w, d, path, (uint64_t)e->fts_statp->st_size);
+	}
 }
 
 static void scan(struct watching *w, struct folder *d)
@@ -391,6 +421,7 @@ int watch_run(struct vault *v, const struct watch_options *o)
 		w->young = false;
 		for (unsigned i = 0; w->err == 0 && i < o->count; i++)
 			scan(w, &w->folders[i]);
+		tell_held(w);
 		end = w->err == 0 && ((o->once && !w->young) || wait_for_more(w));
 	}
 	putter_free(w->putter);

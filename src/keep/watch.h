@@ -29,7 +29,8 @@ struct watch_options {
 	int stop;	    /* a descriptor that becomes readable when it is to end; -1 */
 	/* Sealed, verified, and removed for good. */
 	void (*sealed)(void *arg, struct bytes name, const struct vault_item *item);
-	/* It stays where it is, and why. */
+	/* It stays where it is, and why; -ETXTBSY: it, the first of such, is open for writing for
+	 * long. */
 	void (*kept)(void *arg, struct bytes name, int err);
 	void *arg;
 };

@@ -406,7 +406,9 @@ static void status_asks_for_better_keys(void **state)
 	int fd = reach(s);
 	const json_t *status, *keys;
 	struct ipc_message m;
-	json_t *rows;
+	bool held = false, paper = false;
+	json_t *rows, *nag;
+	size_t i;
 
 	say(fd, "{\"cmd\":\"status\"}\n");
 	m = hear(s, s->parent);
@@ -419,6 +421,11 @@ static void status_asks_for_better_keys(void **state)
 	assert_string_equal(json_string_value(json_object_get(keys, "holder")), "file");
 	assert_int_equal(json_array_size(json_object_get(status, "nags")),
 			 5); /* and nobody administers it, nor is it backed up */
+	json_array_foreach (json_object_get(status, "nags"), i, nag) {
+		held |= strstr(json_string_value(nag), "the keys are held by a file") != NULL;
+		paper |= strstr(json_string_value(nag), "--recovery' prints a key") != NULL;
+	}
+	assert_true(held && paper);
 	json_decref(rows);
 	close(fd);
 }
