@@ -3,12 +3,12 @@
  * whose factor is fresh, and by the operator on the box. Calls about people and about doors alone, which
  * need no other process. Each ends in an answer or in an error that says what is wrong, never both.
  */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "keep/keys.h"
 #include "role/door.h"
 #include "role/keeper.h"
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 #define AGAIN 500 /* inputs with the same people */
 
-static char folder[64];
+static char folder[FUZZ_FOLDER];
 static struct keeper k;
 static struct keys *keys;
 static const struct call_row *const tables[] = {signin_calls, session_calls, enrol_calls,
@@ -104,20 +104,9 @@ static void begin(void)
 
 static void leave(void)
 {
-	char path[512];
-	struct dirent *d;
-	DIR *dir;
-
 	clear();
 	keys_free(keys);
-	dir = opendir(folder);
-	while (dir && (d = readdir(dir))) {
-		snprintf(path, sizeof(path), "%s/%s", folder, d->d_name);
-		unlink(path);
-	}
-	if (dir)
-		closedir(dir);
-	rmdir(folder);
+	folder_drop(folder);
 }
 
 static void make(void)
@@ -125,8 +114,8 @@ static void make(void)
 	struct holder_ask ask = {.place = "", .dir = folder};
 	char error[KEYS_ERROR];
 
-	strcpy(folder, "/tmp/bedwarden-fuzz-XXXXXX");
-	if (!mkdtemp(folder) || keys_create(folder, holder_find("file"), &ask, NULL, error) != 0)
+	folder_new(folder);
+	if (keys_create(folder, holder_find("file"), &ask, NULL, error) != 0)
 		abort();
 	keys = keys_open(folder, &ask, error);
 	if (!keys)

@@ -3,7 +3,6 @@
  * what: who gets any (F, the parent's), a person's word (W) and what is seen of devices (S, the keeper's), what a
  * repository lists (L). Whatever it is, the updater says afterwards how rollouts stand, and a word has one answer.
  */
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "folder.h"
 #include "role/rolling.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -18,18 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 #define LINES_MOST 32
 #define AGAIN	   200 /* inputs in the same folder */
 
-static char folder[64];
-
-static int erase(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	return remove(path);
-}
+static char folder[FUZZ_FOLDER];
 
 static void leave(void)
 {
-	if (*folder)
-		nftw(folder, erase, 8, FTW_DEPTH | FTW_PHYS);
-	*folder = 0;
+	folder_drop(folder);
 }
 
 static void begin(void)
@@ -37,9 +30,7 @@ static void begin(void)
 	static bool known;
 	char path[80];
 
-	strcpy(folder, "/tmp/bedwarden-fuzz-XXXXXX");
-	if (!mkdtemp(folder))
-		abort();
+	folder_new(folder);
 	snprintf(path, sizeof(path), "%s/targets", folder);
 	if (mkdir(path, 0755) < 0)
 		abort();

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "people/auth/base64url.h"
 #include "role/keeper.h"
 #include "role/upload.h"
@@ -18,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 #define LINES_MOST 64
 
 extern const struct call_row upload_calls[];
-static char folder[64];
+static char folder[FUZZ_FOLDER];
 static struct keeper k;
 
 /* The last one, as far as it was taken. */
@@ -33,9 +34,7 @@ static void leave(void)
 
 static void begin(void)
 {
-	strcpy(folder, "/tmp/bedwarden-fuzz-XXXXXX");
-	if (!mkdtemp(folder))
-		abort();
+	folder_new(folder);
 	k.state_dir = folder;
 	k.parent = -1;
 	atexit(leave);

@@ -34,12 +34,14 @@ for c in $(build/bedwarden --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 	build/bedwarden "$c" --help 2>/dev/null </dev/null | grep -q "^usage: bedwarden $c"
 	result $? "'$c --help' says how it is used"
 done
+build/bedwarden policy learn -o x --help 2>/dev/null </dev/null | grep -q "^usage: bedwarden policy"
+result $? "and so it does behind other words"
 # Every test that the ASVS checklist names is there: "unit-x `a_test`, `another`".
 lost=$(sed -n 's/^|.*| *\([^|]*\) |$/\1/p' doc/asvs.md | sed 's/([^)]*)//g' | grep -oE 'unit-[a-z_0-9]+|`[a-z_0-9]+`' | tr -d '`' |
 	while read -r word; do
 		case $word in
 		unit-*) file=test/unit/${word#unit-}.c; [ -f "$file" ] || echo "no $file" ;;
-		*) grep -q "cmocka_unit_test.*($word\b" "$file" || echo "no $word in $file" ;;
+		*) grep -q "\(cmocka_unit_test.*\|STAGED\)($word\b" "$file" || echo "no $word in $file" ;;
 		esac
 	done)
 lost+=$(grep -oE '`[a-z]+\.py` "[^"]+"' doc/asvs.md | while IFS='`"' read -r _ file _ text _; do

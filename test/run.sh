@@ -168,7 +168,7 @@ waits() { gateways "$waiting"; }
 wards() {
 	local t
 	for t in test/e2e/*.sh; do
-		[[ ${t##*/} =~ ^(lib|pair|load|$counting|$waiting)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
+		[[ ${t##*/} =~ ^(lib|pair|load|tls|$counting|$waiting)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
 	done
 }
 e2e() { wards; waits; losses; }

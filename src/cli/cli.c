@@ -74,7 +74,8 @@ const struct cli_command cli_commands[] = {
 	{"policy",
 	 "check FILE [--json] | learn [-r PCAP | --eve FILE] [-w NET]... [-c FILE] [-o OUT] | "
 	 "apply [-c FILE] [--json] | counters [--device NAME] [-c FILE] [--json]",
-	 "say what a policy file allows, propose one, put it in force, or say what its rules counted",
+	 "say what a policy file allows, propose one, put it in force, or say what its rules "
+	 "counted",
 	 policy_run},
 	{"keygen", "[-o FILE] [-y [FILE]]", "make a key pair, or tell the recipients of one",
 	 cli_keygen},
@@ -210,7 +211,8 @@ int cli_main(int argc, char **argv)
 	c = cli_find(argv[1]);
 	if (!c)
 		return no_command(argv[1]);
-	if (argc == 3 && strcmp(argv[2], "--help") == 0)
+	/* Behind whatever stands there, but a "--" that makes a name of it. */
+	if (argc > 2 && strcmp(argv[argc - 1], "--help") == 0 && strcmp(argv[argc - 2], "--") != 0)
 		return help_command(c);
 	return c->run(argc - 1, argv + 1);
 }

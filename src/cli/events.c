@@ -136,21 +136,16 @@ static void print_event(void *arg, json_t *e)
 	char when[TEXT_SHORT], what[1024];
 	const char *peer = control_text(e, "peer");
 	const char *reason = control_text(e, "reason"), *done = done_to(e);
-	char line[2048], *clean;
 
 	if (o->json) {
 		json_dumpf(e, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 		fputc('\n', stdout);
 	} else {
 		say_event(e, what, sizeof(what));
-		snprintf(line, sizeof(line), "%s  %s%s%s  %s%s%s  %s",
-			 text_time(control_text(e, "timestamp"), when), who_of(e),
-			 *peer ? " with " : "", peer,
+		text_say("%s  %s%s%s  %s%s%s  %s", text_time(control_text(e, "timestamp"), when),
+			 who_of(e), *peer ? " with " : "", peer,
 			 *reason ? reason : control_text(e, "event_type"), *done ? ", " : "", done,
 			 what);
-		clean = text_clean(line, strlen(line));
-		puts(clean);
-		free(clean);
 	}
 	fflush(stdout);
 }

@@ -1,27 +1,11 @@
 #include <getopt.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/list.h"
 #include "cli/text.h"
-
-/* A line of text, cleaned. */
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
-{
-	char line[4096], *clean;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	clean = text_clean(line, strlen(line));
-	puts(clean);
-	free(clean);
-}
 
 static uint64_t number(const json_t *o, const char *key)
 {
@@ -50,18 +34,20 @@ static void say_headline(const json_t *s)
 		down += strcmp(control_text(p, "link"), "up") != 0;
 	}
 	if (count > 0 && alive == count && !down)
-		say("%s is guarding.", *name ? name : "The gateway");
+		text_say("%s is guarding.", *name ? name : "The gateway");
 	else if (alive > 0)
-		say("%s is guarding in part: %zu of %zu guards run, %zu port%s without a link.",
-		    *name ? name : "The gateway", alive, count, down, plural(down));
+		text_say(
+			"%s is guarding in part: %zu of %zu guards run, %zu port%s without a link.",
+			*name ? name : "The gateway", alive, count, down, plural(down));
 	else
-		say("%s is NOT INSPECTING: no guard runs. %s", *name ? name : "The gateway",
-		    kernel ? "The kernel still enforces the allowlist; each device's fail mode "
-			     "decides about the rest."
-			   : "Nothing is forwarded.");
-	say("Up %s, policy number %" PRIu64 " from %s, %s.", text_span(number(s, "uptime_s"), span),
-	    number(s, "generation"), file,
-	    kernel ? "enforced in the kernel" : "enforced by the guard alone");
+		text_say(
+			"%s is NOT INSPECTING: no guard runs. %s", *name ? name : "The gateway",
+			kernel ? "The kernel still enforces the allowlist; each device's fail mode "
+				 "decides about the rest."
+			       : "Nothing is forwarded.");
+	text_say("Up %s, policy number %" PRIu64 " from %s, %s.",
+		 text_span(number(s, "uptime_s"), span), number(s, "generation"), file,
+		 kernel ? "enforced in the kernel" : "enforced by the guard alone");
 }
 
 /* One finding: who, what, how often, when. */
@@ -73,11 +59,11 @@ static void say_finding(const json_t *g)
 
 	text_count(count, times);
 	text_time(control_text(g, "last"), last);
-	say("  - %s: %s %s time%s, last at %s%s.", *device ? device : "gateway",
-	    control_text(g, "sentence"), times, plural(count), last,
-	    blocked == 0       ? ""
-	    : blocked >= count ? ", always blocked"
-			       : ", not always blocked");
+	text_say("  - %s: %s %s time%s, last at %s%s.", *device ? device : "gateway",
+		 control_text(g, "sentence"), times, plural(count), last,
+		 blocked == 0	    ? ""
+		 : blocked >= count ? ", always blocked"
+				    : ", not always blocked");
 }
 
 /* Severity 1 and 2 want somebody; the rest is in `bedwarden events`. */
@@ -111,9 +97,9 @@ static void say_attention(const json_t *s)
 
 	puts("\nNEEDS ATTENTION");
 	if (json_is_false(json_object_get(store, "writable"))) {
-		say("  - The disk of %s takes nothing: %" PRIu64
-		    " events wait in memory; make room there.",
-		    control_text(store, "state_dir"), number(store, "events_waiting"));
+		text_say("  - The disk of %s takes nothing: %" PRIu64
+			 " events wait in memory; make room there.",
+			 control_text(store, "state_dir"), number(store, "events_waiting"));
 		said++;
 	}
 	json_array_foreach (nags, i, one) {
@@ -121,7 +107,7 @@ static void say_attention(const json_t *s)
 
 		if (!nag || is_blind_spot(s, nag))
 			continue;
-		say("  - %s", nag);
+		text_say("  - %s", nag);
 		said++;
 	}
 	json_array_foreach (found, i, one) {
@@ -131,8 +117,8 @@ static void say_attention(const json_t *s)
 		said++;
 	}
 	if (number(store, "events_lost")) {
-		say("  - %s events were not stored, for want of room.",
-		    text_count(number(store, "events_lost"), lost));
+		text_say("  - %s events were not stored, for want of room.",
+			 text_count(number(store, "events_lost"), lost));
 		said++;
 	}
 	if (!said)
@@ -180,13 +166,14 @@ static void say_devices(const json_t *s)
 		puts("  None is registered: every machine is treated as a stranger.");
 		return;
 	}
-	say("  %" PRIu64 " registered: %" PRIu64 " enforced (blocked where not allowed), %" PRIu64
-	    " simulated (reported as if blocked), %" PRIu64 " observed.",
-	    count, number(d, "enforce"), number(d, "simulate"), number(d, "observe"));
-	say("  While nobody inspects, %" PRIu64 " stay%s connected (fail open) and %" PRIu64
-	    " %s shut off (fail closed).",
-	    number(d, "fail_open"), number(d, "fail_open") == 1 ? "s" : "",
-	    number(d, "fail_closed"), number(d, "fail_closed") == 1 ? "is" : "are");
+	text_say("  %" PRIu64 " registered: %" PRIu64
+		 " enforced (blocked where not allowed), %" PRIu64
+		 " simulated (reported as if blocked), %" PRIu64 " observed.",
+		 count, number(d, "enforce"), number(d, "simulate"), number(d, "observe"));
+	text_say("  While nobody inspects, %" PRIu64 " stay%s connected (fail open) and %" PRIu64
+		 " %s shut off (fail closed).",
+		 number(d, "fail_open"), number(d, "fail_open") == 1 ? "s" : "",
+		 number(d, "fail_closed"), number(d, "fail_closed") == 1 ? "is" : "are");
 }
 
 static void say_blind_spots(const json_t *s)
@@ -198,8 +185,8 @@ static void say_blind_spots(const json_t *s)
 	json_array_foreach (json_object_get(s, "segments"), i, seg) {
 		if (json_is_true(json_object_get(seg, "isolated")))
 			continue;
-		say("  - segment %s: %s.", control_text(seg, "name"),
-		    control_text(seg, "neighbours"));
+		text_say("  - segment %s: %s.", control_text(seg, "name"),
+			 control_text(seg, "neighbours"));
 		said++;
 	}
 	if (!said)
@@ -220,15 +207,16 @@ static void say_traffic(const json_t *s)
 	}
 	puts("\nTRAFFIC");
 	if (floor)
-		say("  In the kernel: %s packets passed, %s handed up for inspection, %s blocked.",
-		    text_count(number(json_object_get(floor, "passed"), "packets"), a),
-		    text_count(number(json_object_get(floor, "inspected"), "packets"), b),
-		    text_count(number(json_object_get(floor, "dropped"), "packets"), c));
-	say("  Inspected: %s packets, %s of them blocked, %s lost for want of room.",
-	    text_count(received, a), text_count(dropped, b), text_count(lost, c));
+		text_say("  In the kernel: %s packets passed, %s handed up for inspection, %s "
+			 "blocked.",
+			 text_count(number(json_object_get(floor, "passed"), "packets"), a),
+			 text_count(number(json_object_get(floor, "inspected"), "packets"), b),
+			 text_count(number(json_object_get(floor, "dropped"), "packets"), c));
+	text_say("  Inspected: %s packets, %s of them blocked, %s lost for want of room.",
+		 text_count(received, a), text_count(dropped, b), text_count(lost, c));
 	if (floor && number(json_object_get(floor, "uninspected"), "packets"))
-		say("  %s packets of fail-open devices passed uninspected.",
-		    text_count(number(json_object_get(floor, "uninspected"), "packets"), a));
+		text_say("  %s packets of fail-open devices passed uninspected.",
+			 text_count(number(json_object_get(floor, "uninspected"), "packets"), a));
 }
 
 static void say_vault(const json_t *vault)
@@ -241,13 +229,13 @@ static void say_vault(const json_t *vault)
 		puts("  The vault is closed: nothing is sealed.");
 		return;
 	}
-	say("  Sealed since the start: %s captures, %s archived messages and images (%s).",
-	    text_count(number(vault, "evidence_sealed"), a),
-	    text_count(number(vault, "archived"), b),
-	    text_bytes(number(vault, "archived_bytes"), c));
+	text_say("  Sealed since the start: %s captures, %s archived messages and images (%s).",
+		 text_count(number(vault, "evidence_sealed"), a),
+		 text_count(number(vault, "archived"), b),
+		 text_bytes(number(vault, "archived_bytes"), c));
 	if (number(vault, "archive_lost"))
-		say("  %s that should have been archived were lost.",
-		    text_count(number(vault, "archive_lost"), a));
+		text_say("  %s that should have been archived were lost.",
+			 text_count(number(vault, "archive_lost"), a));
 }
 
 static void say_records(const json_t *s)
@@ -256,14 +244,14 @@ static void say_records(const json_t *s)
 	char a[TEXT_SHORT], b[TEXT_SHORT], c[TEXT_SHORT];
 
 	puts("\nRECORDS");
-	say("  Today: %s events, %s blocked, %s that would have been.",
-	    text_count(number(store, "events_today"), a),
-	    text_count(number(store, "blocked_today"), b),
-	    text_count(number(store, "would_block_today"), c));
-	say("  %s: database %s, event file %s, %s free on the disk.",
-	    control_text(store, "state_dir"), text_bytes(number(store, "database_bytes"), a),
-	    text_bytes(number(store, "eve_bytes"), b),
-	    text_bytes(number(store, "disk_free_bytes"), c));
+	text_say("  Today: %s events, %s blocked, %s that would have been.",
+		 text_count(number(store, "events_today"), a),
+		 text_count(number(store, "blocked_today"), b),
+		 text_count(number(store, "would_block_today"), c));
+	text_say("  %s: database %s, event file %s, %s free on the disk.",
+		 control_text(store, "state_dir"), text_bytes(number(store, "database_bytes"), a),
+		 text_bytes(number(store, "eve_bytes"), b),
+		 text_bytes(number(store, "disk_free_bytes"), c));
 	say_vault(json_object_get(s, "vault"));
 }
 
@@ -280,13 +268,13 @@ static void say_relays(const json_t *s)
 	json_array_foreach (relays, i, r) {
 		bool gone = json_is_true(json_object_get(r, "retired"));
 
-		say("  %s (TLS %s)%s: %s connections stand of %s, %s refused, %s.",
-		    control_text(r, "name"), control_text(r, "tls"),
-		    gone					? ", no longer in the policy"
-		    : json_is_true(json_object_get(r, "ready")) ? ""
-								: ", not ready",
-		    text_count(number(r, "open"), a), text_count(number(r, "accepted"), b),
-		    text_count(number(r, "refused"), c), text_bytes(number(r, "bytes"), d));
+		text_say("  %s (TLS %s)%s: %s connections stand of %s, %s refused, %s.",
+			 control_text(r, "name"), control_text(r, "tls"),
+			 gone					     ? ", no longer in the policy"
+			 : json_is_true(json_object_get(r, "ready")) ? ""
+								     : ", not ready",
+			 text_count(number(r, "open"), a), text_count(number(r, "accepted"), b),
+			 text_count(number(r, "refused"), c), text_bytes(number(r, "bytes"), d));
 	}
 }
 
@@ -304,14 +292,14 @@ static void say_peers(const json_t *s)
 		const char *at = control_text(p, "address");
 
 		if (json_is_true(json_object_get(p, "up")))
-			say("  %s: up for %s at %s, round trip %.1f ms, %s sent, %s received.",
-			    control_text(p, "name"), text_span(number(p, "up_s"), span), at,
-			    json_number_value(json_object_get(p, "rtt_ms")),
-			    text_bytes(number(p, "bytes_out"), a),
-			    text_bytes(number(p, "bytes_in"), b));
+			text_say("  %s: up for %s at %s, round trip %.1f ms, %s sent, %s received.",
+				 control_text(p, "name"), text_span(number(p, "up_s"), span), at,
+				 json_number_value(json_object_get(p, "rtt_ms")),
+				 text_bytes(number(p, "bytes_out"), a),
+				 text_bytes(number(p, "bytes_in"), b));
 		else
-			say("  %s: DOWN%s%s; each device's fail mode decides.",
-			    control_text(p, "name"), *at ? ", last at " : "", at);
+			text_say("  %s: DOWN%s%s; each device's fail mode decides.",
+				 control_text(p, "name"), *at ? ", last at " : "", at);
 	}
 }
 
@@ -324,13 +312,13 @@ static void say_console(const json_t *s)
 
 	if (!json_is_array(json_object_get(console, "listen")))
 		return;
-	say("\nConsole");
+	text_say("\nConsole");
 	json_array_foreach (json_object_get(console, "listen"), i, at)
-		say("  https://%s", json_string_value(at));
+		text_say("  https://%s", json_string_value(at));
 	if (!json_array_size(json_object_get(console, "listen")))
-		say("  It is off.");
+		text_say("  It is off.");
 	else if (*print)
-		say("  Its certificate's SHA-256: %s", print);
+		text_say("  Its certificate's SHA-256: %s", print);
 }
 
 static void show(void *arg, json_t *s)

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,19 @@ char *text_clean(const char *s, size_t len)
 	}
 	*at = 0;
 	return out;
+}
+
+void text_say(const char *fmt, ...)
+{
+	char line[4096], *clean;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	clean = text_clean(line, strlen(line));
+	puts(clean);
+	free(clean);
 }
 
 size_t text_fit(const char *clean, int columns, int *ret_columns)

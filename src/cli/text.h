@@ -12,6 +12,8 @@
 void text_init(void);
 /* A printable copy, the caller's to free(); never NULL. `len` bytes, zeros included. */
 char *text_clean(const char *s, size_t len);
+/* Prints a line, cleaned; at most 4,095 bytes of it. */
+void text_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Terminal columns of a clean text. */
 int text_width(const char *clean);
 /* Bytes of the longest beginning of a clean text within `columns`; *ret_columns what it takes. */

@@ -9,20 +9,6 @@
 #include "cli/text.h"
 #include "cli/update.h"
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
-{
-	char line[2048], *clean;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	clean = text_clean(line, strlen(line));
-	puts(clean ? clean : "");
-	free(clean);
-}
-
 static const char *when(json_int_t s, char ret_text[40])
 {
 	time_t t = (time_t)s;
@@ -38,17 +24,18 @@ static void say_fetching(const json_t *f)
 	char last[40], next[40], until[40];
 
 	if (!json_is_true(json_object_get(f, "on"))) {
-		say("Nothing is fetched: no mirrors are named under 'updates' in the policy file.");
+		text_say("Nothing is fetched: no mirrors are named under 'updates' in the policy "
+			 "file.");
 		return;
 	}
-	say("Last fetched %s%s%s, next look %s.", when(control_number(f, "last_good"), last),
-	    *control_text(f, "mirror") ? " from " : "", control_text(f, "mirror"),
-	    when(control_number(f, "next"), next));
+	text_say("Last fetched %s%s%s, next look %s.", when(control_number(f, "last_good"), last),
+		 *control_text(f, "mirror") ? " from " : "", control_text(f, "mirror"),
+		 when(control_number(f, "next"), next));
 	if (control_number(f, "expires"))
-		say("What vouches for it is good until %s.",
-		    when(control_number(f, "expires"), until));
+		text_say("What vouches for it is good until %s.",
+			 when(control_number(f, "expires"), until));
 	if (*control_text(f, "error"))
-		say("The last look failed: %s", control_text(f, "error"));
+		text_say("The last look failed: %s", control_text(f, "error"));
 }
 
 static void say_waiting(const json_t *s)
@@ -60,9 +47,9 @@ static void say_waiting(const json_t *s)
 	if (json_array_size(list) == 0)
 		puts("  Nothing.");
 	json_array_foreach (list, i, w)
-		say("  - %s%s%s: %s", control_text(w, "name"),
-		    *control_text(w, "version") ? " " : "", control_text(w, "version"),
-		    control_text(w, "why"));
+		text_say("  - %s%s%s: %s", control_text(w, "name"),
+			 *control_text(w, "version") ? " " : "", control_text(w, "version"),
+			 control_text(w, "why"));
 }
 
 static void say_installed(const json_t *s)
@@ -75,9 +62,9 @@ static void say_installed(const json_t *s)
 		if (!json_is_true(json_object_get(t, "installed")))
 			continue;
 		said++;
-		say("  - %s%s%s, vouched for by %s", control_text(t, "name"),
-		    *control_text(t, "version") ? " " : "", control_text(t, "version"),
-		    control_text(t, "role"));
+		text_say("  - %s%s%s, vouched for by %s", control_text(t, "name"),
+			 *control_text(t, "version") ? " " : "", control_text(t, "version"),
+			 control_text(t, "role"));
 	}
 	if (!said)
 		puts("  Nothing but what the package brought.");
@@ -108,9 +95,9 @@ static void say_device(const json_t *d)
 	const char *why = control_text(d, "why"), *driver = control_text(d, "driver");
 	bool trust = strcmp(driver, "push") == 0 && strcmp(control_text(d, "step"), "done") == 0;
 
-	say("      wave %lld  %s (%s): %s%s%s%s", (long long)control_number(d, "wave") + 1,
-	    control_text(d, "name"), driver, control_text(d, "step"), *why ? ", " : "", why,
-	    trust ? "; the last hop was on trust" : "");
+	text_say("      wave %lld  %s (%s): %s%s%s%s", (long long)control_number(d, "wave") + 1,
+		 control_text(d, "name"), driver, control_text(d, "step"), *why ? ", " : "", why,
+		 trust ? "; the last hop was on trust" : "");
 }
 
 static void say_rollouts(const json_t *s)
@@ -126,12 +113,14 @@ static void say_rollouts(const json_t *s)
 		const char *why = control_text(r, "why"), *by = control_text(r, "approved_by");
 
 		count_steps(r, steps, sizeof(steps));
-		say("  - %s: %s %s is %s%s%s (%s)%s%s", control_text(r, "id"),
-		    control_text(r, "model"), control_text(r, "version"), control_text(r, "state"),
-		    *why ? ", " : "", why, steps, *by ? "; approved by " : "", by);
+		text_say("  - %s: %s %s is %s%s%s (%s)%s%s", control_text(r, "id"),
+			 control_text(r, "model"), control_text(r, "version"),
+			 control_text(r, "state"), *why ? ", " : "", why, steps,
+			 *by ? "; approved by " : "", by);
 		if (strcmp(control_text(r, "state"), "proposed") == 0)
-			say("      it waits for a person's word: 'bedwarden update approve %s'",
-			    control_text(r, "id"));
+			text_say(
+				"      it waits for a person's word: 'bedwarden update approve %s'",
+				control_text(r, "id"));
 		json_array_foreach (json_object_get(r, "devices"), j, d)
 			if (strcmp(control_text(r, "state"), "done") != 0 ||
 			    strcmp(control_text(d, "step"), "done") != 0)
@@ -152,20 +141,20 @@ static void show(void *arg, json_t *s)
 		putchar('\n');
 		return;
 	}
-	say("Release %s runs%s.", *release ? release : control_text(s, "packaged"),
-	    *release ? "" : ", the packaged one");
+	text_say("Release %s runs%s.", *release ? release : control_text(s, "packaged"),
+		 *release ? "" : ", the packaged one");
 	if (last && strcmp(control_text(last, "what"), "done") != 0)
-		say("Release %s was not kept (%s): %s", control_text(last, "to"),
-		    control_text(last, "what"), control_text(last, "why"));
+		text_say("Release %s was not kept (%s): %s", control_text(last, "to"),
+			 control_text(last, "what"), control_text(last, "why"));
 	if (hold)
-		say("HELD since %s by %s%s%s.", when(control_number(hold, "since"), since),
-		    control_text(hold, "by"), *control_text(hold, "reason") ? ": " : "",
-		    control_text(hold, "reason"));
+		text_say("HELD since %s by %s%s%s.", when(control_number(hold, "since"), since),
+			 control_text(hold, "by"), *control_text(hold, "reason") ? ": " : "",
+			 control_text(hold, "reason"));
 	say_fetching(json_object_get(s, "fetching"));
 	if (*control_text(s, "place_error") && json_array_size(json_object_get(s, "waiting")))
-		say("Nothing can be installed: %s", control_text(s, "place_error"));
+		text_say("Nothing can be installed: %s", control_text(s, "place_error"));
 	json_array_foreach (json_object_get(s, "warnings"), i, w)
-		say("ATTENTION: %s", json_string_value(w));
+		text_say("ATTENTION: %s", json_string_value(w));
 	say_waiting(s);
 	say_installed(s);
 	say_rollouts(s);

@@ -104,13 +104,13 @@ int ca_run(struct ca *c, const char *text, const char *kinds, ...)
 
 int ca_begin(struct ca *c)
 {
-	return db_error(c->sql, sqlite3_exec(c->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL));
+	return db_exec(c->sql, "BEGIN IMMEDIATE");
 }
 
 int ca_end(struct ca *c, int err)
 {
 	if (err == 0)
-		err = db_error(c->sql, sqlite3_exec(c->sql, "COMMIT", NULL, NULL, NULL));
+		err = db_exec(c->sql, "COMMIT");
 	if (err < 0)
 		sqlite3_exec(c->sql, "ROLLBACK", NULL, NULL, NULL);
 	return err;
@@ -197,7 +197,7 @@ struct ca *ca_open(const char *dir, struct signing *s)
 	snprintf(path, sizeof(path), "%s/pki.db", dir);
 	err = db_open_as(path, &schema, &c->sql);
 	if (err == 0)
-		err = db_error(c->sql, sqlite3_exec(c->sql, beside, NULL, NULL, NULL));
+		err = db_exec(c->sql, beside);
 	if (err == 0)
 		err = load_root(c);
 	if (err == 0)

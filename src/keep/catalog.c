@@ -144,25 +144,6 @@ struct catalog {
 	sqlite3_stmt *open; /* whose row is borrowed */
 };
 
-static int exec(sqlite3 *sql, const char *text)
-{
-	return db_error(sql, sqlite3_exec(sql, text, NULL, NULL, NULL));
-}
-
-static int number(sqlite3 *sql, const char *text, int64_t *ret_number)
-{
-	sqlite3_stmt *s;
-	int rc = sqlite3_prepare_v2(sql, text, -1, &s, NULL);
-
-	if (rc != SQLITE_OK)
-		return db_error(sql, rc);
-	rc = sqlite3_step(s);
-	if (rc == SQLITE_ROW)
-		*ret_number = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -EUCLEAN : db_error(sql, rc);
-}
-
 static int64_t mark_of(const uint8_t *hash)
 {
 	uint64_t mark = 0;
@@ -184,7 +165,7 @@ static int upgrade_tables(sqlite3 *sql)
 							sql_mark_of, NULL, NULL));
 
 	if (err == 0)
-		err = exec(sql, upgrade);
+		err = db_exec(sql, upgrade);
 	sqlite3_create_function(sql, "mark_of", 1, SQLITE_UTF8, NULL, NULL, NULL, NULL);
 	return err == -EINVAL ? -EUCLEAN : err; /* rows that cannot be ours */
 }
@@ -205,26 +186,27 @@ static int set_up(sqlite3 *sql)
 	sqlite3_busy_handler(sql, wait_turn, NULL);
 	sqlite3_db_config(sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	/* A page is twice as long as usual: half as many have to be written. */
-	err = exec(sql,
-		   "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		   "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
-		   "PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144;"
-		   "PRAGMA wal_autocheckpoint = 4096;");
+	err = db_exec(
+		sql,
+		"PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+		"PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
+		"PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144;"
+		"PRAGMA wal_autocheckpoint = 4096;");
 	if (err == 0)
-		err = exec(sql, "BEGIN IMMEDIATE");
+		err = db_exec(sql, "BEGIN IMMEDIATE");
 	if (err < 0)
 		return err;
-	err = number(sql, "PRAGMA user_version", &version);
+	err = db_number(sql, "PRAGMA user_version", &version);
 	if (err == 0)
-		err = number(sql, "SELECT count(*) FROM sqlite_schema", &tables);
+		err = db_number(sql, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (err == 0 && version == 0 && tables == 0)
-		err = exec(sql, schema);
+		err = db_exec(sql, schema);
 	else if (err == 0 && version == 1)
 		err = upgrade_tables(sql);
 	else if (err == 0 && version != VERSION)
 		err = -EUCLEAN;
 	if (err == 0)
-		err = exec(sql, "COMMIT");
+		err = db_exec(sql, "COMMIT");
 	if (err == 0)
 		sqlite3_db_config(sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	return err;

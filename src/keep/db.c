@@ -108,13 +108,12 @@ int db_error(sqlite3 *sql, int rc)
 	}
 }
 
-static int exec(sqlite3 *sql, const char *text)
+int db_exec(sqlite3 *sql, const char *text)
 {
 	return db_error(sql, sqlite3_exec(sql, text, NULL, NULL, NULL));
 }
 
-/* The number that a query of one row and column gives. */
-static int number(sqlite3 *sql, const char *text, int *ret_number)
+int db_number(sqlite3 *sql, const char *text, int64_t *ret_number)
 {
 	sqlite3_stmt *s;
 	int rc = sqlite3_prepare_v2(sql, text, -1, &s, NULL);
@@ -123,39 +122,40 @@ static int number(sqlite3 *sql, const char *text, int *ret_number)
 		return db_error(sql, rc);
 	rc = sqlite3_step(s);
 	if (rc == SQLITE_ROW)
-		*ret_number = sqlite3_column_int(s, 0);
+		*ret_number = sqlite3_column_int64(s, 0);
 	sqlite3_finalize(s);
 	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -EUCLEAN : db_error(sql, rc);
 }
 
 static int migrate(sqlite3 *sql, const struct db_schema *schema, int from)
 {
-	int err = exec(sql, "BEGIN IMMEDIATE");
+	int err = db_exec(sql, "BEGIN IMMEDIATE");
 
 	for (int v = from; err == 0 && v < schema->version; v++)
-		err = exec(sql, schema->steps[v]);
+		err = db_exec(sql, schema->steps[v]);
 	if (err == 0)
-		err = exec(sql, "COMMIT");
+		err = db_exec(sql, "COMMIT");
 	if (err != 0)
-		exec(sql, "ROLLBACK");
+		db_exec(sql, "ROLLBACK");
 	return err;
 }
 
 /* 0; -EUCLEAN damaged; -EPROTO written by a newer gateway; else as db_error(). */
 static int set_up(sqlite3 *sql, const struct db_schema *schema, bool *ret_created)
 {
-	int version = 0, tables = 0, err;
+	int64_t version = 0, tables = 0;
+	int err;
 
 	sqlite3_busy_timeout(sql, 500);
 	sqlite3_db_config(sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	/* Temporary tables in memory: outside state_dir nothing may be written. */
-	err = exec(sql, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-			"PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
-			"PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384;");
+	err = db_exec(sql, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+			   "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
+			   "PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384;");
 	if (err == 0)
-		err = number(sql, "PRAGMA user_version", &version);
+		err = db_number(sql, "PRAGMA user_version", &version);
 	if (err == 0)
-		err = number(sql, "SELECT count(*) FROM sqlite_schema", &tables);
+		err = db_number(sql, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (err != 0)
 		return err;
 	if (version > schema->version)
@@ -164,7 +164,7 @@ static int set_up(sqlite3 *sql, const struct db_schema *schema, bool *ret_create
 		return -EUCLEAN; /* a database, but none of ours */
 	sqlite3_db_config(sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	*ret_created = version == 0;
-	return version < schema->version ? migrate(sql, schema, version) : 0;
+	return version < schema->version ? migrate(sql, schema, (int)version) : 0;
 }
 
 static int open_file(const char *path, const struct db_schema *schema, sqlite3 **ret_sql,
@@ -173,7 +173,7 @@ static int open_file(const char *path, const struct db_schema *schema, sqlite3 *
 	sqlite3 *sql = NULL;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 		    SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW;
-	int err = db_error(sql, sqlite3_open_v2(path, &sql, flags, NULL));
+	int rc = sqlite3_open_v2(path, &sql, flags, NULL), err = db_error(sql, rc);
 
 	if (err == -EIO && sql)
 		err = db_error(sql, sqlite3_extended_errcode(sql));

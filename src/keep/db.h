@@ -10,6 +10,7 @@
  * Statements are prepared once and only ever get their values bound.
  */
 #include <stddef.h>
+#include <stdint.h>
 
 #include <sqlite3.h>
 
@@ -51,6 +52,10 @@ int db_set_aside(const char *path, const char *kind, const char *stamp,
 /* Frees `count` statements (NULL ones too), then closes. */
 void db_close(sqlite3 *sql, sqlite3_stmt **statements, size_t count);
 
+/* Statements without values or rows, such as BEGIN. 0 or as db_error(). */
+int db_exec(sqlite3 *sql, const char *text);
+/* The number that a query of one row and column gives. 0; -EUCLEAN no row; or as db_error(). */
+int db_number(sqlite3 *sql, const char *text, int64_t *ret_number);
 /* Prepares the whole table. 0 or as db_error(). */
 int db_prepare(sqlite3 *sql, const char *const *texts, sqlite3_stmt **ret_statements, size_t count);
 /* Runs a statement that returns no row, and resets it. 0 or as db_error(). */

@@ -209,13 +209,13 @@ int64_t people_number(struct people *p, const char *text, const char *kinds, ...
 
 int people_begin(struct people *p)
 {
-	return db_error(p->sql, sqlite3_exec(p->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL));
+	return db_exec(p->sql, "BEGIN IMMEDIATE");
 }
 
 int people_end(struct people *p, int err)
 {
 	if (err == 0)
-		err = db_error(p->sql, sqlite3_exec(p->sql, "COMMIT", NULL, NULL, NULL));
+		err = db_exec(p->sql, "COMMIT");
 	if (err != 0)
 		sqlite3_exec(p->sql, "ROLLBACK", NULL, NULL, NULL);
 	return err;

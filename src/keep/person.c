@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "keep/keys.h"
-#include "seal/age/base64.h"
+#include "base/base64.h"
 
 #define SEALED	    "sealed:"
 #define HASHED	    "hashed:"

@@ -22,11 +22,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/number.h"
-#include "base/sandbox.h"
 #include "people/console/client_cert.h"
 #include "people/console/self.h"
 #include "people/console/web.h"
 #include "role/front.h"
+#include "role/lock_in.h"
 #include "role/neighbour.h"
 #include "role/parcels.h"
 #include "role/port.h"
@@ -562,23 +562,6 @@ static void name_hosts(struct console *c)
 		c->hosts[n++] = c->ips[i];
 }
 
-static void lock_in(const struct console *c)
-{
-	int err = sandbox_drop(c->user);
-
-	if (err)
-		fatal("could not give up its rights: %s", strerror(-err));
-	err = sandbox_files(NULL, 0);
-	if (err && err != -ENOSYS && err != -EOPNOTSUPP)
-		fatal("could not give up the file system: %s", strerror(-err));
-	err = sandbox_network();
-	if (err && err != -ENOSYS && err != -EOPNOTSUPP)
-		fatal("could not give up the network: %s", strerror(-err));
-	err = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
-	if (err)
-		fatal("could not give up system calls: %s", strerror(-err));
-}
-
 static void open_all(struct console *c)
 {
 	static const struct tls_key_calls key_calls = {.other = other};
@@ -611,7 +594,7 @@ int console_main(int argc, char **argv)
 	json_object_seed(0);
 	raise_limits(&c);
 	open_all(&c);
-	lock_in(&c);
+	lock_in(c.user, false, calls, sizeof(calls) / sizeof(*calls));
 	if (ipc_send(c.parent, IPC_READY, 0, (struct bytes){0}, -1) < 0)
 		fatal("the parent is gone");
 	event_base_dispatch(c.base);

@@ -9,9 +9,9 @@
 
 #include "base/ipc.h"
 #include "base/log.h"
-#include "base/sandbox.h"
 #include "base/secret.h"
 #include "people/auth/sms.h"
+#include "role/lock_in.h"
 #include "role/setup.h"
 
 #define PARENT_FD  3
@@ -114,20 +114,6 @@ static bool hear(int sock, int from, int *keeper)
 	return true;
 }
 
-static void lock_in(void)
-{
-	int err = sandbox_drop(SETUP_USER);
-
-	if (err)
-		fatal("could not give up its rights: %s", strerror(-err));
-	err = sandbox_files(NULL, 0);
-	if (err && err != -ENOSYS && err != -EOPNOTSUPP)
-		fatal("could not give up the file system: %s", strerror(-err));
-	err = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
-	if (err)
-		fatal("could not give up system calls: %s", strerror(-err));
-}
-
 int courier_main(int argc, char **argv)
 {
 	int keeper = -1;
@@ -135,7 +121,7 @@ int courier_main(int argc, char **argv)
 	log_init("courier", LOG_INFO);
 	if (argc != 1 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		fatal("started by hand? 'bedwarden run' starts it");
-	lock_in();
+	lock_in(SETUP_USER, true, calls, sizeof(calls) / sizeof(*calls));
 	if (ipc_send(PARENT_FD, IPC_READY, 0, (struct bytes){0}, -1) < 0)
 		fatal("the parent is gone");
 	for (;;) {

@@ -123,19 +123,11 @@ static json_t *list(struct keeper *k, const struct call_asker *by, const json_t 
 
 /* --- passkeys ------------------------------------------------------------- */
 
-static json_t *base64_json(const uint8_t *data, size_t len)
-{
-	char text[BASE64URL_LEN(AUTHDATA_ID_MAX) + 1];
-
-	base64url_write(data, len, text);
-	return json_string(text);
-}
-
 static void exclude(void *arg, const struct people_factor *f)
 {
 	if (f->handle_len)
 		json_array_append_new(arg, json_pack("{s:s, s:o}", "type", "public-key", "id",
-						     base64_json(f->handle, f->handle_len)));
+						     staff_base64(f->handle, f->handle_len)));
 }
 
 static json_t *algorithms(void)
@@ -206,9 +198,9 @@ static json_t *webauthn_begin(struct keeper *k, const struct call_asker *by, con
 		"{s:s, s:{s:{s:s, s:s}, s:{s:o, s:s, s:s}, s:o, s:o, s:i, s:o, s:{s:s, s:b, s:s}, "
 		"s:s}}",
 		"login", text, "webauthn", "rp", "id", rp_id, "name", s->o.site, "user", "id",
-		base64_json(u->id, PEOPLE_ID), "name", u->name, "displayName",
+		staff_base64(u->id, PEOPLE_ID), "name", u->name, "displayName",
 		*u->display ? u->display : u->name, "challenge",
-		base64_json(t.challenge, sizeof(t.challenge)), "pubKeyCredParams", algorithms(),
+		staff_base64(t.challenge, sizeof(t.challenge)), "pubKeyCredParams", algorithms(),
 		"timeout", TICKET_LIFE_S * 1000, "excludeCredentials", others,
 		"authenticatorSelection", "residentKey", "required", "requireResidentKey", 1,
 		"userVerification", "required", "attestation",

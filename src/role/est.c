@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <jansson.h>
-#include <openssl/evp.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "role/link.h"
 #include "seal/pki/certificate.h"
@@ -80,7 +80,7 @@ static char *base64(const uint8_t *data, size_t len)
 	char *text = malloc((len + 2) / 3 * 4 + 1);
 
 	if (text)
-		EVP_EncodeBlock((uint8_t *)text, data, (int)len);
+		text[base64_write_padded(data, len, text)] = 0;
 	return text;
 }
 

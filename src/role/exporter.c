@@ -15,8 +15,8 @@
 #include "base/clock.h"
 #include "base/ipc.h"
 #include "base/log.h"
-#include "base/sandbox.h"
 #include "people/audit/send.h"
+#include "role/lock_in.h"
 #include "role/setup.h"
 
 #define PARENT_FD     3
@@ -165,20 +165,6 @@ static void deliver(struct exporter *x)
 
 /* --- the process ----------------------------------------------------------------------------- */
 
-static void lock_in(void)
-{
-	int err = sandbox_drop(SETUP_USER);
-
-	if (err)
-		fatal("could not give up its rights: %s", strerror(-err));
-	err = sandbox_files(NULL, 0);
-	if (err && err != -ENOSYS && err != -EOPNOTSUPP)
-		fatal("could not give up the file system: %s", strerror(-err));
-	err = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
-	if (err)
-		fatal("could not give up system calls: %s", strerror(-err));
-}
-
 static void read_options(struct exporter *x, int argc, char **argv)
 {
 	const char *ca = NULL, *cert = NULL, *key = NULL;
@@ -238,7 +224,7 @@ int exporter_main(int argc, char **argv)
 	json_object_seed(0);
 	tzset();
 	read_options(&x, argc, argv);
-	lock_in();
+	lock_in(SETUP_USER, true, calls, sizeof(calls) / sizeof(*calls));
 	if (ipc_send(PARENT_FD, IPC_READY, 0, (struct bytes){0}, -1) < 0)
 		fatal("the parent is gone");
 	for (;;) {

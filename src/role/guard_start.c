@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/sandbox.h"
 #include "role/guard_internal.h"
+#include "role/lock_in.h"
 
 #define EVENTS_WAITING (4u << 20) /* bytes of events, while the keeper is away or slow */
 #define MACHINES       4096	  /* in the inventory, and */
@@ -119,23 +119,6 @@ static void wait_for_setup(struct guard *g)
 	}
 }
 
-static void lock_in(void)
-{
-	int r = sandbox_drop(SETUP_USER);
-
-	if (r)
-		fatal("could not give up its rights: %s", strerror(-r));
-	r = sandbox_files(NULL, 0);
-	if (r && r != -ENOSYS && r != -EOPNOTSUPP)
-		fatal("could not give up the file system: %s", strerror(-r));
-	r = sandbox_network();
-	if (r && r != -ENOSYS && r != -EOPNOTSUPP)
-		fatal("could not give up the network: %s", strerror(-r));
-	r = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
-	if (r)
-		fatal("could not give up system calls: %s", strerror(-r));
-}
-
 /* A ward is guarded as well without knowing who made what. */
 static void learn_makers(struct guard *g, struct inventory_options *ret_o)
 {
@@ -202,7 +185,7 @@ void guard_prepare(struct guard *g)
 	coalesce_init(&g->all, GATHER_US);
 	coalesce_init(&g->sealed, g->setup.coalesce_us);
 	(void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS); /* or a nap takes 50 us more */
-	lock_in();
+	lock_in(SETUP_USER, false, calls, sizeof(calls) / sizeof(*calls));
 	ipc_send(g->parent, IPC_READY, 0, (struct bytes){0}, -1);
 	guard_say_generation(g);
 }

@@ -17,9 +17,9 @@
 #include "base/clock.h"
 #include "base/event.h"
 #include "base/log.h"
-#include "base/sandbox.h"
 #include "guard/proto/proto.h"
 #include "role/child.h"
+#include "role/lock_in.h"
 #include "role/peers.h"
 #include "role/setup.h"
 #include "role/tls_key.h"
@@ -350,20 +350,6 @@ static void hear_parent(void *arg)
 
 /* --- the process ------------------------------------------------------------------------- */
 
-static void lock_in(void)
-{
-	int r = sandbox_drop(SETUP_USER);
-
-	if (r)
-		fatal("could not give up its rights: %s", strerror(-r));
-	r = sandbox_files(NULL, 0);
-	if (r && r != -ENOSYS && r != -EOPNOTSUPP)
-		fatal("could not give up the file system: %s", strerror(-r));
-	r = sandbox_calls(calls, sizeof(calls) / sizeof(*calls));
-	if (r)
-		fatal("could not give up system calls: %s", strerror(-r));
-}
-
 /* Two descriptors a connection, for as many as a relay may have. */
 static void raise_limits(void)
 {
@@ -489,7 +475,7 @@ int link_main(int argc, char **argv)
 	signal(SIGTERM, hear_term);
 	raise_limits();
 	prepare(l);
-	lock_in();
+	lock_in(SETUP_USER, true, calls, sizeof(calls) / sizeof(*calls));
 	if (ipc_send(l->parent, IPC_READY, 0, (struct bytes){0}, -1) < 0)
 		fatal("the parent is gone");
 	run(l);

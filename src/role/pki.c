@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include <jansson.h>
-#include <openssl/evp.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "keep/ca.h"
@@ -287,19 +287,6 @@ static json_t *cacerts(struct keeper *k, struct pki *p, struct failure *f)
 	return answer;
 }
 
-static int decode(const char *text, uint8_t *ret_der, size_t cap)
-{
-	size_t len = strlen(text);
-	int n;
-
-	if (len % 4 || len / 4 * 3 > cap || len < 4)
-		return -EINVAL;
-	n = EVP_DecodeBlock(ret_der, (const uint8_t *)text, (int)len);
-	if (n < 0)
-		return -EINVAL;
-	return n - (text[len - 1] == '=') - (text[len - 2] == '=');
-}
-
 /* Both kinds of enrolment. */
 static json_t *enrol(struct keeper *k, struct pki *p, const json_t *q, bool again,
 		     struct failure *f)
@@ -310,18 +297,19 @@ static json_t *enrol(struct keeper *k, struct pki *p, const json_t *q, bool agai
 	static uint8_t der[32768];
 	struct csr r = {0};
 	json_t *answer = NULL;
-	int len = 0, err;
+	size_t len = 0;
+	int err;
 
 	if (!text || !by)
 		err = -EINVAL;
 	else
 		err = csr_read((struct bytes){(const uint8_t *)text, strlen(text)}, &r, error);
 	if (err == 0 && again)
-		err = len = decode(by, der, sizeof(der));
+		err = base64_read_padded((struct bytes){(const uint8_t *)by, strlen(by)}, der,
+					 sizeof(der), &len);
 	if (err >= 0)
 		err = !p->ca  ? p->err
-		      : again ? ca_renew(p->ca, (struct bytes){der, (size_t)len}, &r, now_s(), &pem,
-					 name)
+		      : again ? ca_renew(p->ca, (struct bytes){der, len}, &r, now_s(), &pem, name)
 			      : ca_enrol(p->ca, by, &r, now_s(), &pem, name);
 	if (err == 0) {
 		answer = json_pack("{s:s,s:s}", "pem", pem, "name", name);

@@ -26,7 +26,7 @@ static unsigned offered(const struct staff *s)
 	return s->o.sms ? all : all & ~FACTOR_ONLY(FACTOR_SMS);
 }
 
-static json_t *base64_json(const uint8_t *data, size_t len)
+json_t *staff_base64(const uint8_t *data, size_t len)
 {
 	char text[BASE64URL_LEN(AUTHDATA_ID_MAX) + 1];
 
@@ -38,7 +38,7 @@ static json_t *base64_json(const uint8_t *data, size_t len)
 static json_t *challenge_of(const struct ticket *t, const char *rp_id, json_t *allow)
 {
 	return json_pack("{s:o, s:s, s:i, s:s, s:o}", "challenge",
-			 base64_json(t->challenge, sizeof(t->challenge)), "rpId", rp_id, "timeout",
+			 staff_base64(t->challenge, sizeof(t->challenge)), "rpId", rp_id, "timeout",
 			 TICKET_LIFE_S * 1000, "userVerification", "required", "allowCredentials",
 			 allow);
 }
@@ -313,7 +313,7 @@ static void allow_passkey(void *arg, const struct people_factor *f)
 {
 	if (f->handle_len)
 		json_array_append_new(arg, json_pack("{s:s, s:o}", "type", "public-key", "id",
-						     base64_json(f->handle, f->handle_len)));
+						     staff_base64(f->handle, f->handle_len)));
 }
 
 static json_t *step_up_begin(struct keeper *k, const struct call_asker *by, const json_t *args,

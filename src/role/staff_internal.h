@@ -119,6 +119,8 @@ void show_source_failed(struct staff *s, const struct call_asker *by, const char
 /* Base64url text of an argument; false: absent or none. */
 bool staff_bytes(const json_t *args, const char *name, uint8_t *ret_data, size_t max,
 		 size_t *ret_len);
+/* The other way: a credential's id or a challenge, at most AUTHDATA_ID_MAX bytes. */
+json_t *staff_base64(const uint8_t *data, size_t len);
 /*
  * hash.c: a password's hash, made or compared, by the thread that does nothing else. 0: ret_done
  * says what came of it; -EINPROGRESS: the call is done again when it is there, return what

@@ -7,55 +7,18 @@ set -uo pipefail
 self=$(realpath "$0")
 cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
-ok() { echo "ok - doors: $*"; }
-not() { echo "not ok - doors: $*"; failed=1; }
-check() { local text=$1; shift; if "$@" >/dev/null 2>&1; then ok "$text"; else not "$text"; fi; }
-fails() { local text=$1; shift; if "$@" >/dev/null 2>&1; then not "$text"; else ok "$text"; fi; }
-failed=0
-[ "$(id -u)" = 0 ] || { echo "skip - doors: needs root for a network namespace"; exit 0; }
-if [ -z "${DOORS_INSIDE:-}" ]; then
-	DOORS_INSIDE=1 exec unshare -n -m -p -f --mount-proc "$self" "$bw"
-fi
-for p in openssl python3; do command -v $p >/dev/null || { echo "skip - doors: $p is not there"; exit 0; }; done
+id=bwo$$
+as=doors
+. "$(dirname "$self")/lib.sh"
+. "$(dirname "$self")/tls.sh"
 
-dir=$(mktemp -d /tmp/bwo.XXXX)
-chmod 755 "$dir"
-trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; [ -n "${KEEP:-}" ] || rm -rf "$dir"' EXIT
-ip link set lo up
-for i in w h; do ip link add ${i}0 type veth peer name ${i}1 && ip link set ${i}0 up && ip link set ${i}1 up; done
-cat >"$dir/bw.yaml" <<Y
-gateway: {name: gw.ward.example, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf, capture: packet}
-segments: [{name: icu, ward: w0, hospital: h0}]
-console: {listen: ["127.0.0.1:8443"]}
-pki: {names: [gw.ward.example, 127.0.0.1], est: "127.0.0.1:8085"}
-link: {listen: "127.0.0.1:4789"}
-peers: [{name: other, hosts: [far]}]
-hosts: [{name: far, ip: [10.9.9.9]}]
-relays:
-  - {name: strict, listen: "127.0.0.1:6663", connect: "127.0.0.1:6664", tls: in}
-  - {name: old, listen: "127.0.0.1:7009", connect: "127.0.0.1:6664", tls: in, tls12: yes}
-Y
-cd "$dir" || exit 1
-"$bw" run -c bw.yaml >log 2>&1 &
-for _ in $(seq 100); do "$bw" pki show -c bw.yaml >ca.pem 2>/dev/null && grep -q BEGIN ca.pem && break; sleep 0.1; done
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout pump.key -out pump.csr -subj /CN=pump 2>/dev/null
-"$bw" pki issue pump --profile device --csr pump.csr -o pump.pem -c bw.yaml >/dev/null
-python3 -c '
-import socket, threading
-s = socket.create_server(("127.0.0.1", 6664), backlog=64)
-while True:
-    c, _ = s.accept()
-    threading.Thread(target=lambda c=c: (c.recv(100), c.close()), daemon=True).start()' 2>/dev/null &
-for p in 8443 8085 6663 7009; do
-	for _ in $(seq 100); do (: </dev/tcp/127.0.0.1/$p) 2>/dev/null && break; sleep 0.1; done
-done
+inside doors -n -m -p -f --mount-proc
+needs doors openssl python3
+stage
+policy >bw.yaml
+open_doors
 
-# hello PORT OPTION...: what the two agreed on; fails where they did not.
-hello() {
-	timeout 5 openssl s_client -connect "127.0.0.1:$1" -CAfile ca.pem -cert pump.pem -key pump.key "${@:2}" </dev/null >said 2>&1
-	grep -Eq '^(New|Reused), (TLSv|DTLS)' said && ! grep -q 'Cipher is (NONE)' said
-}
-# all_of PORT LIST OPTION...: those of the list that it takes, one at a time.
+# takes PORT OPTION ITEM...: those of the list that it takes, one at a time.
 takes() {
 	local port=$1 option=$2 one; shift 2
 	for one; do
@@ -121,11 +84,7 @@ fails "old-relay: none takes place" grep -q 'verify return:1.*RENEG' <(tr '\n' '
 hello 7009 -tls1_2 -sess_out sess; hello 7009 -tls1_2 -sess_in sess
 fails "old-relay: nothing is resumed" grep -q '^Reused' said
 
-# The link, by DTLS: whether it goes on to ServerHello is the question; only a peer gets further.
-goes_on() {
-	timeout 2 openssl s_client -connect 127.0.0.1:4789 -CAfile ca.pem -cert pump.pem -key pump.key -state "$@" </dev/null >said 2>&1
-	grep -q 'read server hello' said
-}
+# The link, by DTLS: whether it goes on to ServerHello is the question.
 check "link: DTLS 1.2 is spoken" goes_on -dtls1_2
 check "link: behind a cookie" grep -qi 'hello verify request' said
 check "link: and asks for a certificate" grep -q 'read server certificate request' said

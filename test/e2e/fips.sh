@@ -10,56 +10,15 @@ cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 hellos=$(realpath test/e2e/hellos.py)
 stand_in=$(dirname "$bw")/test/fips.so
-ok() { echo "ok - fips: $*"; }
-not() { echo "not ok - fips: $*"; failed=1; }
-check() { local text=$1; shift; if "$@" >/dev/null 2>&1; then ok "$text"; else not "$text"; fi; }
-fails() { local text=$1; shift; if "$@" >/dev/null 2>&1; then not "$text"; else ok "$text"; fi; }
-failed=0
-[ "$(id -u)" = 0 ] || { echo "skip - fips: needs root for a network namespace"; exit 0; }
-if [ -z "${FIPS_INSIDE:-}" ]; then
-	FIPS_INSIDE=1 exec unshare -n -m -p -f --mount-proc "$self" "$bw"
-fi
-for p in openssl python3; do command -v $p >/dev/null || { echo "skip - fips: $p is not there"; exit 0; }; done
+id=bwf$$
+as=fips
+. "$(dirname "$self")/lib.sh"
+. "$(dirname "$self")/tls.sh"
 
-dir=$(mktemp -d /tmp/bwf.XXXX)
-chmod 755 "$dir"
-trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; [ -n "${KEEP:-}" ] || rm -rf "$dir"' EXIT
-ip link set lo up
-for i in w h; do ip link add ${i}0 type veth peer name ${i}1 && ip link set ${i}0 up && ip link set ${i}1 up; done
-cd "$dir" || exit 1
-python3 -c '
-import socket, threading
-s = socket.create_server(("127.0.0.1", 6664), backlog=64)
-def echo(c):
-    while True:
-        d = c.recv(100)
-        if not d: break
-        c.sendall(d)
-    c.close()
-while True: threading.Thread(target=echo, args=(s.accept()[0],), daemon=True).start()' 2>/dev/null &
+inside fips -n -m -p -f --mount-proc
+needs fips openssl python3
+stage
 
-policy() {
-	cat <<-Y
-	gateway: {name: gw.ward.example, state_dir: $dir/state, run_dir: $dir/run, bpf_dir: $dir/bpf, capture: packet, crypto: fips}
-	segments: [{name: icu, ward: w0, hospital: h0}]
-	console: {listen: ["127.0.0.1:8443"]}
-	pki: {names: [gw.ward.example, 127.0.0.1], est: "127.0.0.1:8085"}
-	link: {listen: "127.0.0.1:4789"}
-	peers: [{name: other, hosts: [far]}]
-	hosts: [{name: far, ip: [10.9.9.9]}]
-	relays:
-	  - {name: strict, listen: "127.0.0.1:6663", connect: "127.0.0.1:6664", tls: in}
-	  - {name: old, listen: "127.0.0.1:7009", connect: "127.0.0.1:6664", tls: in, tls12: yes}
-	Y
-}
-hello() { # PORT OPTION...: fails where the two agree on nothing
-	timeout 5 openssl s_client -connect "127.0.0.1:$1" -CAfile ca.pem -cert pump.pem -key pump.key "${@:2}" </dev/null >said 2>&1
-	grep -Eq '^(New|Reused), (TLSv|DTLS)' said && ! grep -q 'Cipher is (NONE)' said
-}
-goes_on() { # the link, as far as ServerHello: only a peer gets further
-	timeout 2 openssl s_client -connect 127.0.0.1:4789 -CAfile ca.pem -cert pump.pem -key pump.key -state -dtls1_2 "$@" </dev/null >said 2>&1
-	grep -q 'read server hello' said
-}
 state() { "$bw" status --json -c bw.yaml 2>/dev/null | tr -d ' \n'; }
 echoes() { [ "$( (printf 'drawer\n'; sleep 0.7) | timeout 5 openssl s_client -quiet -connect 127.0.0.1:$1 -CAfile ca.pem -cert pump.pem -key pump.key "${@:2}" 2>/dev/null)" = drawer ]; }
 
@@ -79,33 +38,24 @@ doors() { # NAME
 	fails "$1: old-relay: nothing else of TLS 1.2" hello 7009 -tls1_2 -cipher 'ALL:COMPLEMENTOFALL:!AESGCM:@SECLEVEL=0'
 	check "$1: a relay carries, TLS 1.3" echoes 6663
 	check "$1: a relay carries, TLS 1.2" echoes 7009 -tls1_2
-	for c in ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-ECDSA-AES128-GCM-SHA256; do check "$1: link: $c" goes_on -cipher $c; done
-	fails "$1: link: ChaCha20-Poly1305 is refused" goes_on -cipher ECDHE-ECDSA-CHACHA20-POLY1305
-	fails "$1: link: X25519 is refused" goes_on -groups X25519
+	for c in ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-ECDSA-AES128-GCM-SHA256; do check "$1: link: $c" goes_on -dtls1_2 -cipher $c; done
+	fails "$1: link: ChaCha20-Poly1305 is refused" goes_on -dtls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305
+	fails "$1: link: X25519 is refused" goes_on -dtls1_2 -groups X25519
 }
 
 round() { # NAME MODULE DIRECTORY: whether it is to be used
 	local has=$2
 	local env
 	env="env BEDWARDEN_CRYPTO=$([ $has = true ] && echo module || echo fips) OPENSSL_MODULES=${3:-/nowhere}"
-	[ -z "${3:-}" ] || export OPENSSL_MODULES=$3
 	rm -rf state run ca.pem pump.* age.key
-	policy >bw.yaml
-	"$bw" policy check bw.yaml >checked 2>&1
+	policy ", crypto: fips" >bw.yaml
+	env ${3:+"OPENSSL_MODULES=$3"} "$bw" policy check bw.yaml >checked 2>&1
 	if [ $has = true ]; then
 		fails "$1: policy check has nothing to say of a module" grep -q 'no validated module' checked
 	else
 		check "$1: policy check says that no module is there" grep -q 'crypto: fips: no validated module' checked
 	fi
-	"$bw" run -c bw.yaml >log 2>&1 &
-	gw=$!
-	unset OPENSSL_MODULES
-	for _ in $(seq 150); do "$bw" pki show -c bw.yaml >ca.pem 2>/dev/null && grep -q BEGIN ca.pem && break; sleep 0.1; done
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout pump.key -out pump.csr -subj /CN=pump 2>/dev/null
-	"$bw" pki issue pump --profile device --csr pump.csr -o pump.pem -c bw.yaml >/dev/null
-	for p in 8443 8085 6663 7009; do
-		for _ in $(seq 100); do (: </dev/tcp/127.0.0.1/$p) 2>/dev/null && break; sleep 0.1; done
-	done
+	open_doors ${3:+"OPENSSL_MODULES=$3"}
 	state >status
 	check "$1: status says mode and module" grep -q "\"crypto\":{\"mode\":\"fips\",\"validated_module\":$has}" status
 	if [ $has = true ]; then

@@ -8,13 +8,22 @@
 failed=0
 parent=
 
-ok() { echo "ok - $*"; }
+ok() { echo "ok - ${as:+$as: }$*"; } # `as`: what every line begins with
 # shellcheck disable=SC2034 # the test's exit code
-not() { echo "not ok - $*"; failed=1; }
+not() { echo "not ok - ${as:+$as: }$*"; failed=1; }
 # check TEXT CONDITION...: a command that must succeed.
 check() { local text=$1; shift; if "$@" >/dev/null 2>&1; then ok "$text"; else not "$text"; fi; }
+fails() { local text=$1; shift; if "$@" >/dev/null 2>&1; then not "$text"; else ok "$text"; fi; } # one that must not
 # skip_all TEXT: the whole test, and why.
 skip_all() { echo "skip - $*"; exit 0; }
+# needs WHAT TOOL...: the test is skipped where one of them is not there.
+needs() { local what=$1 p; shift; for p; do command -v "$p" >/dev/null || skip_all "$what: $p is not there"; done; }
+# inside WHAT OPTION...: in namespaces of our own, as unshare(1) has it, we begin anew.
+inside() {
+	local what=$1; shift
+	[ "$(id -u)" = 0 ] || skip_all "$what: needs root for namespaces"
+	[ -n "${E2E_INSIDE:-}" ] || E2E_INSIDE=1 exec unshare "$@" "$self" "$bw"
+}
 within() { [ "$1" -ge 0 ] && [ "$1" -le "$2" ]; }
 
 at() { local ns=$1; shift; ip netns exec "$id-$ns" "$@"; }

@@ -13,17 +13,9 @@ id=bwk$$
 spaces="a b sw wire open closed srv vault"
 
 . "$(dirname "$self")/lib.sh"
-
-[ "$(id -u)" = 0 ] || skip_all "the sealed link end to end: needs root for network namespaces"
-[ -x "$load" ] || skip_all "the sealed link end to end: $load is not built"
-for p in tcpdump python3; do command -v $p >/dev/null || skip_all "the sealed link end to end: $p is not there"; done
-if [ -z "${LINK_INSIDE:-}" ]; then
-	LINK_INSIDE=1 exec unshare -m "$self" "$@"
-fi
-own_names || exit 3
-workdir ""
-trap 'umount "$dir"/bpf-? 2>/dev/null; cleanup' EXIT
 . "$(dirname "$self")/pair.sh"
+[ -x "$load" ] || skip_all "the sealed link end to end: $load is not built"
+pair "the sealed link end to end"
 
 # plug NS NAME NS2 NAME2: a cable.
 plug() { at "$1" ip link add name "$2" type veth peer name "$4" netns "$id-$3"; }

@@ -1,7 +1,39 @@
 # shellcheck shell=bash
 # What tests of two gateways, a and b, share: how they are run and asked, how each is told the other's
 # authority, who listens between the two, and a file that goes from one machine to another.
-# Sourced behind lib.sh, once there is a `dir`. Their files are a.yaml and b.yaml there.
+# Sourced behind lib.sh. Their files are a.yaml and b.yaml in `dir`, which pair makes.
+
+# pair WHAT TOOL...: with root, these tools and mounts of its own, or not at all.
+pair() {
+	local what=$1; shift
+	needs "$what" tcpdump python3 "$@"
+	inside "$what" -m
+	own_names || exit 3
+	workdir ""
+	trap 'umount "$dir"/bpf-? 2>/dev/null; cleanup' EXIT
+	cat >"$dir/tcp.py" <<'P'
+# send IP PORT FILE: and prints the digest that the other end says it got. serve PORT N
+import hashlib, socket, sys
+def everything(s):
+    h = hashlib.sha256()
+    while True:
+        b = s.recv(65536)
+        if not b: return h.hexdigest()
+        h.update(b)
+if sys.argv[1] == "serve":
+    try: l = socket.create_server(("", int(sys.argv[2])), family=socket.AF_INET6, dualstack_ipv6=True)
+    except OSError: l = socket.create_server(("", int(sys.argv[2])))
+    for _ in range(int(sys.argv[3])):
+        c, _a = l.accept()
+        c.sendall(everything(c).encode())
+        c.close()
+else:
+    s = socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=10)
+    s.sendall(open(sys.argv[4], "rb").read())
+    s.shutdown(socket.SHUT_WR)
+    print(s.recv(100, socket.MSG_WAITALL).decode())
+P
+}
 
 run() { # G: its parent's pid in parent_G
 	ip netns exec "$id-$1" "$bw" run -c "$dir/$1.yaml" >>"$dir/log-$1" 2>&1 &
@@ -30,28 +62,6 @@ listened() { sleep 0.3; kill -TERM $listener; wait $listener 2>/dev/null; }
 # seen FILE FILTER: how many such frames were seen.
 seen() { tcpdump -nr "$1" "$2" 2>/dev/null | wc -l; }
 
-cat >"$dir/tcp.py" <<'P'
-# send IP PORT FILE: and prints the digest that the other end says it got. serve PORT N
-import hashlib, socket, sys
-def everything(s):
-    h = hashlib.sha256()
-    while True:
-        b = s.recv(65536)
-        if not b: return h.hexdigest()
-        h.update(b)
-if sys.argv[1] == "serve":
-    try: l = socket.create_server(("", int(sys.argv[2])), family=socket.AF_INET6, dualstack_ipv6=True)
-    except OSError: l = socket.create_server(("", int(sys.argv[2])))
-    for _ in range(int(sys.argv[3])):
-        c, _a = l.accept()
-        c.sendall(everything(c).encode())
-        c.close()
-else:
-    s = socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=10)
-    s.sendall(open(sys.argv[4], "rb").read())
-    s.shutdown(socket.SHUT_WR)
-    print(s.recv(100, socket.MSG_WAITALL).decode())
-P
 arrives() { # TEXT FROM IP PORT SERVER FILE
 	local got
 	at "$5" timeout 20 python3 "$dir/tcp.py" serve "$4" 1 &

@@ -11,16 +11,8 @@ bw=$(realpath "${1:-build/bedwarden}")
 id=bwq$$
 spaces="dev a wire b srv"
 . "$(dirname "$self")/lib.sh"
-
-[ "$(id -u)" = 0 ] || skip_all "ports with two queues and a link: needs root for network namespaces"
-for p in tcpdump python3 ethtool; do command -v $p >/dev/null || skip_all "ports with two queues and a link: $p is not there"; done
-if [ -z "${QUEUES_INSIDE:-}" ]; then
-	QUEUES_INSIDE=1 exec unshare -m "$self" "$@"
-fi
-own_names || exit 3
-workdir ""
-trap 'umount "$dir"/bpf-? 2>/dev/null; cleanup' EXIT
 . "$(dirname "$self")/pair.sh"
+pair "ports with two queues and a link" ethtool
 
 cable() { # NS PORT NS2 PORT2, two queues at both ends
 	at "$1" ip link add name "$2" numrxqueues 2 numtxqueues 2 type veth peer name "$4" numrxqueues 2 numtxqueues 2 netns "$id-$3" || return 1

@@ -9,18 +9,8 @@ bw=$(realpath "${1:-build/bedwarden}")
 id=bwy$$
 spaces="ct a road b pacs"
 . "$(dirname "$self")/lib.sh"
-
-[ "$(id -u)" = 0 ] || skip_all "the sealed link through a router: needs root for network namespaces"
-for p in tcpdump python3 storescu storescp dump2dcm dcmdump; do
-	command -v $p >/dev/null || skip_all "the sealed link through a router: $p is not there"
-done
-if [ -z "${ROUTED_INSIDE:-}" ]; then
-	ROUTED_INSIDE=1 exec unshare -m "$self" "$@"
-fi
-own_names || exit 3
-workdir ""
-trap 'umount "$dir"/bpf-? 2>/dev/null; cleanup' EXIT
 . "$(dirname "$self")/pair.sh"
+pair "the sealed link through a router" storescu storescp dump2dcm dcmdump
 
 cable() { at "$1" ip link add name "$2" type veth peer name "$4" netns "$id-$3"; } # NS PORT NS2 PORT2
 # address NS PORT IPV4 IPV6

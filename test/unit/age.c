@@ -7,7 +7,7 @@
 #include "base/crypto.h"
 #include "seal/age/age.h"
 #include "seal/age/armor.h"
-#include "seal/age/base64.h"
+#include "base/base64.h"
 #include "seal/age/bech32.h"
 #include "seal/age/identity.h"
 #include "seal/age/stanza.h"

@@ -315,14 +315,15 @@ static inline void kit_turn(struct kit_end *a, struct kit_end *b, struct kit_wir
 		kit_wire_turn(w);
 }
 
-/* Turns until `cond` or for `ms`. */
-#define KIT_UNTIL(a, b, w, ms, cond)                                            \
-	do {                                                                    \
-		uint64_t end_ = clock_mono_ns() + (uint64_t)(ms)*NSEC_PER_MSEC; \
-		while (!(cond) && clock_mono_ns() < end_) {                     \
-			kit_turn(a, b, w);                                      \
-			usleep(500);                                            \
-		}                                                               \
+/* Turns until `cond`, or for `ms` and, on a busy machine, as many turns. */
+#define KIT_UNTIL(a, b, w, ms, cond)                                                            \
+	do {                                                                                    \
+		uint64_t end_ = clock_mono_ns() + (uint64_t)(ms)*NSEC_PER_MSEC;                 \
+		for (unsigned turns_ = 0; !(cond) && (turns_ < (ms) || clock_mono_ns() < end_); \
+		     turns_++) {                                                                \
+			kit_turn(a, b, w);                                                      \
+			usleep(500);                                                            \
+		}                                                                               \
 	} while (0)
 
 #endif

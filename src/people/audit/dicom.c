@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "base/base64.h"
 #include "base/bytes.h"
 
 struct code {
@@ -199,15 +198,15 @@ static void put_participants(struct writer *w, const json_t *e, const struct dic
 
 static void put_detail(struct writer *w, const char *type, const char *value)
 {
-	uint8_t base64[4096];
+	char base64[4096];
 	size_t len = strlen(value);
 
 	if (!len || len > sizeof(base64) / 4 * 3 - 4)
 		return;
-	EVP_EncodeBlock(base64, (const uint8_t *)value, (int)len);
+	base64[base64_write_padded(value, len, base64)] = 0;
 	put(w, "<ParticipantObjectDetail");
 	put_attribute(w, "type", type);
-	put_attribute(w, "value", (const char *)base64);
+	put_attribute(w, "value", base64);
 	put(w, "/>");
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/secret.h"
-#include "seal/age/base64.h"
+#include "base/base64.h"
 
 static void swap(char *text, size_t len, char from, char to)
 {

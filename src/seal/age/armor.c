@@ -1,6 +1,6 @@
 #include "seal/age/armor.h"
 
-#include "seal/age/base64.h"
+#include "base/base64.h"
 
 #define BEGIN_LINE "-----BEGIN AGE ENCRYPTED FILE-----"
 #define END_LINE   "-----END AGE ENCRYPTED FILE-----"

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/secret.h"
-#include "seal/age/base64.h"
+#include "base/base64.h"
 
 #define VERSION_LINE "age-encryption.org/v1\n"
 #define STANZA	     "-> "

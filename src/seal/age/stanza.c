@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/secret.h"
-#include "seal/age/base64.h"
+#include "base/base64.h"
 
 #define X25519_TYPE  "X25519"
 #define X25519_LABEL "age-encryption.org/v1/X25519"

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include <openssl/evp.h>
-
+#include "base/base64.h"
 #include "base/http_status.h"
+#include "base/secret.h"
 
 #define PATH "/.well-known/est/"
 
@@ -107,27 +107,24 @@ static unsigned read_header(struct bytes line, struct head *h)
 /* RFC 7617 §2: what stands behind the first colon. */
 static bool read_code(struct bytes base64, char ret_code[EST_CODE_MAX])
 {
-	uint8_t text[256];
-	char *colon;
-	int len;
+	uint8_t text[192];
+	const char *colon;
+	bool good = false;
+	size_t len;
 
-	if (base64.len % 4 || base64.len > 256 || !base64.len)
+	if (base64_read_padded(base64, text, sizeof(text), &len) < 0)
 		return false;
-	len = EVP_DecodeBlock(text, base64.data, (int)base64.len);
-	if (len <= 0)
-		return false;
-	while (len && text[len - 1] == 0)
-		len--; /* what '=' stood for */
-	colon = memchr(text, ':', (size_t)len);
-	if (!colon || memchr(text, 0, (size_t)len))
-		return false;
-	len -= (int)(colon + 1 - (char *)text);
-	if (len >= EST_CODE_MAX)
-		return false;
-	memcpy(ret_code, colon + 1, (size_t)len);
-	ret_code[len] = 0;
-	OPENSSL_cleanse(text, sizeof(text));
-	return true;
+	colon = memchr(text, ':', len);
+	if (colon && !memchr(text, 0, len)) {
+		len -= (size_t)(colon + 1 - (char *)text);
+		good = len < EST_CODE_MAX;
+	}
+	if (good) {
+		memcpy(ret_code, colon + 1, len);
+		ret_code[len] = 0;
+	}
+	secret_wipe(text, sizeof(text));
+	return good;
 }
 
 static unsigned read_path(const struct head *h, enum est_call *ret_call)
@@ -234,7 +231,7 @@ char *est_certificates(struct bytes der, bool enrolled, size_t *ret_len)
 	int len = -1;
 
 	if (text) {
-		EVP_EncodeBlock((uint8_t *)text, der.data, (int)der.len);
+		text[base64_write_padded(der.data, der.len, text)] = 0;
 		len = asprintf(&answer,
 			       "HTTP/1.1 200 OK\r\nContent-Type: application/pkcs7-mime%s\r\n"
 			       "Content-Transfer-Encoding: base64\r\nContent-Length: %zu\r\n"

@@ -11,6 +11,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/fips.h"
 #include "seal/pki/library.h"
@@ -174,15 +175,16 @@ static bool pin_hex(const char *text, uint8_t ret_pin[CRYPTO_HASH])
 
 bool tls_pin_parse(const char *text, uint8_t ret_pin[CRYPTO_HASH])
 {
-	uint8_t pin[CRYPTO_HASH + 4];
+	uint8_t pin[CRYPTO_HASH];
+	size_t len;
 
 	if (strncmp(text, "sha256/", 7) != 0) {
 		if (!pin_hex(text, pin))
 			return false;
 	} else {
-		/* 32 bytes are 44 letters, the last of them '='. */
-		if (strlen(text + 7) != 44 || text[7 + 43] != '=' || text[7 + 42] == '=' ||
-		    EVP_DecodeBlock(pin, (const uint8_t *)text + 7, 44) != CRYPTO_HASH + 1)
+		struct bytes base64 = {(const uint8_t *)text + 7, strlen(text + 7)};
+
+		if (base64_read_padded(base64, pin, sizeof(pin), &len) < 0 || len != sizeof(pin))
 			return false;
 	}
 	memcpy(ret_pin, pin, CRYPTO_HASH);

@@ -1,4 +1,4 @@
-#include "seal/age/base64.h"
+#include "base/base64.h"
 
 #include <errno.h>
 

@@ -1,8 +1,8 @@
-#ifndef BEDWARDEN_SEAL_AGE_BASE64_H
-#define BEDWARDEN_SEAL_AGE_BASE64_H
+#ifndef BEDWARDEN_BASE_BASE64_H
+#define BEDWARDEN_BASE_BASE64_H
 /*
- * RFC 4648 §4 as age wants it: canonical, so that a value has one encoding and
- * a file cannot be altered without notice (§3.5), and no character besides.
+ * RFC 4648 §4, canonical: a value has one encoding, so that a file cannot be altered
+ * without notice (§3.5), and there is no character besides.
  */
 #include "base/bytes.h"
 
