@@ -2,7 +2,8 @@
 # inspect.sh BEDWARDEN: `inspect -r` against a bare libpcap read of the same file, one
 # core, best of five, alternating, in the program's own CPU time. The files are made in
 # memory: a generated one without anything to parse; recorded conversations of real peers
-# (test/pcap, demo), cloned and interleaved; the same of small packets alone.
+# (test/pcap, demo), cloned and interleaved; the same where what is said is said fifty times before a
+# conversation ends; the same of small packets alone.
 set -euo pipefail
 cd "$(dirname "$0")/.." || exit 1
 bw=${1:-build/bedwarden} capture=build/bench/bench-capture mix=build/bench/bench-mix
@@ -52,6 +53,11 @@ row "500 MB, 20,000 conversations, nothing to parse" "$("$capture" make "$dir/c.
 packets=$("$mix" "$dir/c.pcap" 500 20000 demo/ward.pcapng:60 \
 	$(recorded hl7=12 dicom-store=6 dicom-query=6 mqtt=12 tls=14 dns=14 http=6 modbus=4 snmp=4))
 row "500 MB of recorded conversations, every parser on" "$packets" ">= 2.5 M packets/s"
+# shellcheck disable=SC2046
+packets=$("$mix" -l 50 "$dir/c.pcap" 500 20000 demo/ward.pcapng:60 \
+	$(recorded hl7=12:0:0 dicom-store=6:2:2t dicom-query=6:2:2t mqtt=12:2:1 tls=14:4:1t dns=14:0:0 \
+		http=6:0:0 modbus=4:0:0 snmp=4:0:0))
+row "500 MB of conversations that go on, every parser on" "$packets" ">= 2.5 M packets/s"
 # Some are over, or nothing we read, by the end: 100,000 are left.
 # shellcheck disable=SC2046
 "$mix" "$dir/c.pcap" 0 105500 demo/ward.pcapng:60 \

@@ -1,12 +1,17 @@
 /*
- * mix FILE MB CONVERSATIONS CAPTURE[:WEIGHT]...: a capture of a busy ward out of
- * recorded conversations.
+ * mix [-l TIMES] FILE MB CONVERSATIONS CAPTURE[:WEIGHT[:OPEN:CLOSE[t]]]...: a capture of a
+ * busy ward out of recorded conversations.
  *
  * Every TCP and UDP conversation of the captures that carries something is a template. CONVERSATIONS of
  * them go on at once, each with a client address and port of its own, their
  * frames interleaved as on an uplink; where one ends, another begins, a
  * capture's templates as often as its weight says. What is said is what real
  * peers said, and checksums are right. Always the same for the same arguments.
+ *
+ * -l: conversations last. What their ends say is repeated TIMES times, with the sequence numbers
+ * and time stamps that follow, but for the first OPEN and the last CLOSE packets that carry something.
+ * A `t` behind CLOSE counts turns instead: all that one end says until the other does. A capture
+ * without OPEN and CLOSE is not repeated, nor is a conversation with nothing between them.
  *
  * MB 0: every conversation as far as both ends have spoken, and no further, so that
  * all of them stand open at the end.
@@ -35,23 +40,29 @@ struct template
 	uint8_t proto;
 	struct part *parts;
 	uint32_t count, cap;
-	bool speaks; /* some frame carries something */
+	bool speaks;	       /* some frame carries something */
+	uint32_t again, until; /* the parts that are repeated; the same: none */
+	uint32_t bytes[2];     /* so much each end says in them; 0 the client */
+	uint32_t ticks[2];     /* and so far its time stamps go */
 };
 
 struct source {
 	uint32_t first, count; /* its templates */
 	uint32_t weight;
+	uint32_t open, close; /* packets that are not repeated; close UINT32_MAX: none is */
+	bool turns;	      /* they count turns */
 };
 
 struct conversation {
 	const struct template *t;
 	uint32_t client;
 	uint16_t port;
-	uint32_t next;
+	uint32_t next, pass; /* its part, and how often it was repeated */
 };
 
 static struct template templates[TEMPLATES];
 static uint32_t template_count;
+static uint32_t times = 1;
 static uint64_t seed = 0x9e3779b97f4a7c15;
 
 static uint32_t draw(uint32_t below)
@@ -133,17 +144,114 @@ static void drop_silent(struct source *s)
 	s->count = kept - s->first;
 }
 
+static bool decode(const struct part *part, struct packet *ret_p)
+{
+	return packet_decode((struct bytes){part->data, part->len}, LINK_ETHERNET, 0, part->len,
+			     ret_p);
+}
+
+/* Where a packet's time stamp option is in its frame (RFC 7323 §3.2); 0: it has none. */
+static size_t stamp_at(const struct packet *p)
+{
+	const uint8_t *o = p->tcp_options.data;
+
+	for (size_t i = 0; i + 1 < p->tcp_options.len && o[i]; i += o[i] == 1 ? 1 : o[i + 1]) {
+		if (o[i] == 8 && i + 10 <= p->tcp_options.len)
+			return (size_t)(o + i + 2 - p->frame.data);
+		if (o[i] != 1 && o[i + 1] < 2)
+			break;
+	}
+	return 0;
+}
+
+static uint32_t get_be32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* How far each end is, by a conversation's parts up to one of them. */
+struct place {
+	uint32_t next[2], stamp[2];
+	bool known[2];
+};
+
+static void move_on(struct place *w, const struct packet *p, unsigned end)
+{
+	uint32_t next = p->tcp_seq + (uint32_t)p->payload.len + !!(p->tcp_flags & TCP_SYN);
+	size_t at = stamp_at(p);
+
+	if (!w->known[end] || (int32_t)(next - w->next[end]) > 0)
+		w->next[end] = next;
+	if (at && (!w->known[end] || (int32_t)(get_be32(p->frame.data + at) - w->stamp[end]) > 0))
+		w->stamp[end] = get_be32(p->frame.data + at);
+	w->known[end] = true;
+}
+
+/* The parts [from, to) between the first `open` and the last `close` of those that carry something. */
+static bool find_body(const struct template *t, const struct source *s, uint32_t *ret_from,
+		      uint32_t *ret_to)
+{
+	uint32_t at[4096], count = 0, behind = 0;
+	struct packet p;
+	bool back = false;
+
+	for (uint32_t i = 0; i < t->count && count < 4096; i++) {
+		if (!decode(&t->parts[i], &p) || !p.payload.len)
+			continue;
+		if (!count || !s->turns || t->parts[i].back != back)
+			at[count++] = i;
+		back = t->parts[i].back;
+		behind = i + 1;
+	}
+	if (count <= s->open + s->close)
+		return false;
+	*ret_from = at[s->open];
+	*ret_to = s->close ? at[count - s->close] : behind;
+	return true;
+}
+
+/* What of a conversation is repeated, and what follows for what comes behind it. */
+static void find_again(struct template *t, const struct source *s)
+{
+	struct place first = {0}, last = {0};
+	uint32_t from, to;
+	struct packet p;
+
+	if (s->close == UINT32_MAX || !find_body(t, s, &from, &to))
+		return;
+	for (uint32_t i = 0; i < to && t->proto == PROTO_TCP; i++) {
+		if (!decode(&t->parts[i], &p) ||
+		    (i >= from && p.tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)))
+			return;
+		if (i == from)
+			first = last;
+		move_on(&last, &p, t->parts[i].back);
+	}
+	if (t->proto == PROTO_TCP && !(first.known[0] && first.known[1]))
+		return;
+	t->again = from;
+	t->until = to;
+	for (unsigned end = 0; end < 2; end++) {
+		t->bytes[end] = last.next[end] - first.next[end];
+		t->ticks[end] = last.stamp[end] - first.stamp[end];
+	}
+}
+
 static void load(const char *arg, struct source *s)
 {
-	char path[512], error[PCAP_ERRBUF_SIZE];
-	const char *colon = strrchr(arg, ':');
+	char path[512], error[PCAP_ERRBUF_SIZE], unit;
+	const char *colon = strchr(arg, ':');
 	struct pcap_pkthdr *h;
 	const uint8_t *data;
 	struct packet p;
 	pcap_t *in;
 
 	snprintf(path, sizeof(path), "%.*s", (int)(colon ? colon - arg : (long)strlen(arg)), arg);
-	s->weight = colon ? (uint32_t)strtoul(colon + 1, NULL, 10) : 1;
+	s->weight = 1;
+	s->close = UINT32_MAX;
+	if (colon)
+		s->turns =
+			sscanf(colon, ":%u:%u:%u%c", &s->weight, &s->open, &s->close, &unit) == 4;
 	s->first = template_count;
 	in = pcap_open_offline(path, error);
 	if (!in) {
@@ -155,6 +263,8 @@ static void load(const char *arg, struct source *s)
 			take(&p, s->first);
 	pcap_close(in);
 	drop_silent(s);
+	for (uint32_t i = s->first; i < template_count; i++)
+		find_again(&templates[i], s);
 }
 
 static void begin(struct conversation *c, const struct source *sources, unsigned count,
@@ -169,13 +279,54 @@ static void begin(struct conversation *c, const struct source *sources, unsigned
 	c->client = 0x0a100000 | draw(1u << 20);
 	c->port = c->t->client_port == c->t->server_port ? c->t->client_port
 							 : (uint16_t)(1024 + draw(64000));
-	c->next = 0;
+	c->next = c->pass = 0;
+}
+
+/* False where that was its last part. */
+static bool go_on(struct conversation *c)
+{
+	c->next++;
+	if (c->next == c->t->until && c->next > c->t->again && c->pass + 1 < times) {
+		c->next = c->t->again;
+		c->pass++;
+	}
+	return c->next < c->t->count;
 }
 
 static void put_be16(uint8_t *at, uint16_t v)
 {
 	at[0] = (uint8_t)(v >> 8);
 	at[1] = (uint8_t)v;
+}
+
+static void add_be32(uint8_t *at, uint32_t more)
+{
+	uint32_t v = get_be32(at) + more;
+
+	put_be16(at, (uint16_t)(v >> 16));
+	put_be16(at + 2, (uint16_t)v);
+}
+
+/* A part that is repeated, or stands behind such: its numbers go on. */
+static void renumber(const struct conversation *c, uint8_t *frame)
+{
+	const struct template *t = c->t;
+	const struct part *part = &t->parts[c->next];
+	struct packet p;
+	size_t at;
+	uint8_t *tcp;
+
+	if (t->proto != PROTO_TCP || !c->pass || !decode(part, &p))
+		return;
+	tcp = frame + (p.l4.data - part->data);
+	add_be32(tcp + 4, c->pass * t->bytes[part->back]);
+	if (p.tcp_flags & TCP_ACK)
+		add_be32(tcp + 8, c->pass * t->bytes[!part->back]);
+	at = stamp_at(&p);
+	if (!at)
+		return;
+	add_be32(frame + at, c->pass * t->ticks[part->back]);
+	add_be32(frame + at + 4, c->pass * t->ticks[!part->back]);
 }
 
 static void put_sum(uint8_t *at, uint64_t sum)
@@ -194,6 +345,7 @@ static uint32_t frame_of(const struct conversation *c, uint8_t *frame)
 	uint16_t len;
 
 	memcpy(frame, part->data, part->len);
+	renumber(c, frame);
 	for (int i = 0; i < 4; i++)
 		ip[(part->back ? 16 : 12) + i] = (uint8_t)(c->client >> (24 - 8 * i));
 	ip[10] = ip[11] = 0;
@@ -219,9 +371,7 @@ static bool carries(const struct part *part)
 {
 	struct packet p;
 
-	return packet_decode((struct bytes){part->data, part->len}, LINK_ETHERNET, 0, part->len,
-			     &p) &&
-	       p.payload.len;
+	return decode(part, &p) && p.payload.len;
 }
 
 /* The conversation up to the first thing that its second speaker says: how many frames. */
@@ -273,7 +423,7 @@ static int mix(const char *path, uint64_t bytes, struct conversation *c, uint32_
 		pcap_dump((uint8_t *)out, &h, frame);
 		written += 16 + h.len;
 		packets++;
-		if (++now->next == now->t->count)
+		if (!go_on(now))
 			begin(now, sources, count, weights);
 	}
 	if (pcap_dump_flush(out) != 0) {
@@ -288,13 +438,21 @@ static int mix(const char *path, uint64_t bytes, struct conversation *c, uint32_
 
 int main(int argc, char **argv)
 {
-	struct source sources[64];
+	static struct source sources[64];
 	unsigned count = 0;
-	uint32_t flows = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 0;
-	struct conversation *c = calloc(flows ? flows : 1, sizeof(*c));
+	struct conversation *c;
+	uint32_t flows;
 
+	if (argc > 2 && !strcmp(argv[1], "-l")) {
+		times = (uint32_t)strtoul(argv[2], NULL, 10);
+		argc -= 2;
+		argv += 2;
+	}
+	flows = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 0;
+	c = calloc(flows ? flows : 1, sizeof(*c));
 	if (argc < 5 || !flows || argc - 4 > 64 || !c) {
-		fprintf(stderr, "usage: bench-mix FILE MB CONVERSATIONS CAPTURE[:WEIGHT]...\n");
+		fprintf(stderr, "usage: bench-mix [-l TIMES] FILE MB CONVERSATIONS "
+				"CAPTURE[:WEIGHT[:OPEN:CLOSE[t]]]...\n");
 		return 2;
 	}
 	for (int i = 4; i < argc; i++)

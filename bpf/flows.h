@@ -21,6 +21,8 @@
 /* Each turn is walked by the verifier; laid out one after the other they would not fit the cache. */
 #define SETS_LOOP   _Pragma("clang loop unroll(disable)")
 #define SETS_UNROLL _Pragma("clang loop unroll(full)")
+/* The compiler knows that it needs no mask, Linux 6.1's verifier that it does. */
+#define SETS_HIDE(i) asm volatile("" : "+r"(i))
 /* The verifier would go on for each slot apart: through memory it does not know which one it is. */
 #define SETS_FORGET(s, from, to)                    \
 	do {                                        \
@@ -33,6 +35,7 @@
 #define SETS_FN static inline
 #define SETS_LOOP
 #define SETS_UNROLL
+#define SETS_HIDE(i)		 ((void)(i))
 #define SETS_FORGET(s, from, to) ((to) = (from))
 #define SETS_ORDER(s)		 __sync_synchronize()
 #endif
@@ -88,10 +91,23 @@ SETS_FN __u32 sets_index(const struct gate_set *head, __u64 hash)
 	return 1 + (__u32)((hash >> 32) * head->count >> 32);
 }
 
+/*
+ * A set's slots are numbered from 1, as if its head were the first: so five bits are a slot's number
+ * whatever they hold, and 0 is none. Linux 6.1 learns nothing from a number not being 31.
+ */
+SETS_FN struct gate_slot *sets_slot(struct gate_set *s, __u32 i)
+{
+	SETS_HIDE(i);
+	return (struct gate_slot *)s + (i & 31);
+}
+
 /* Where in its set a conversation is put if that is free. */
 SETS_FN __u32 sets_home(__u64 hash)
 {
-	return (__u32)((hash >> 16 & 0xffff) * GATE_SET_SLOTS >> 16);
+	__u32 i = 1 + (__u32)((hash >> 16 & 0xffff) * GATE_SET_SLOTS >> 16);
+
+	SETS_HIDE(i);
+	return i & 31;
 }
 
 /* 0 is no tag: the slot is free. */
@@ -108,19 +124,19 @@ SETS_FN int sets_equal(const struct gate_flow_key *a, const struct gate_flow_key
 		 (*(const __u32 *)(x + 5) ^ *(const __u32 *)(y + 5)));
 }
 
-/* The slot that holds the conversation; GATE_SET_SLOTS: none does. */
-SETS_FN __u32 sets_find(const struct gate_set *s, const struct gate_flow_key *key, __u64 hash)
+/* The slot that holds the conversation; 0: none does. */
+SETS_FN __u32 sets_find(struct gate_set *s, const struct gate_flow_key *key, __u64 hash)
 {
 	__u32 i = sets_home(hash);
 	__u16 tag = sets_tag(hash);
 
-	if (s->tag[i] == tag && sets_equal(&s->slot[i].key, key))
+	if (s->tag[i] == tag && sets_equal(&sets_slot(s, i)->key, key))
 		return i;
 	SETS_LOOP
-	for (i = 0; i < GATE_SET_SLOTS; i++)
-		if (s->tag[i] == tag && sets_equal(&s->slot[i].key, key))
-			break;
-	return i;
+	for (i = 1; i <= GATE_SET_SLOTS; i++)
+		if (s->tag[i] == tag && sets_equal(&sets_slot(s, i)->key, key))
+			return i;
+	return 0;
 }
 
 /* The less, the sooner a conversation is given up. The slot's number is a part of it. */
@@ -135,7 +151,7 @@ SETS_FN __u64 sets_worth(const struct gate_slot *slot, __u32 i, __u64 now_ns)
 }
 
 /* A free slot, or whose conversation is to be given up for another one. */
-SETS_FN __u32 sets_room(const struct gate_set *s, __u64 hash, __u64 now_ns)
+SETS_FN __u32 sets_room(struct gate_set *s, __u64 hash, __u64 now_ns)
 {
 	__u64 least = ~0ull, worth;
 	__u32 i = sets_home(hash);
@@ -143,10 +159,10 @@ SETS_FN __u32 sets_room(const struct gate_set *s, __u64 hash, __u64 now_ns)
 	if (!s->tag[i])
 		return i;
 	SETS_LOOP
-	for (i = 0; i < GATE_SET_SLOTS; i++) {
+	for (i = 1; i <= GATE_SET_SLOTS; i++) {
 		if (!s->tag[i])
 			return i;
-		worth = sets_worth(&s->slot[i], i, now_ns);
+		worth = sets_worth(sets_slot(s, i), i, now_ns);
 		if (worth < least)
 			least = worth;
 	}
@@ -156,7 +172,7 @@ SETS_FN __u32 sets_room(const struct gate_set *s, __u64 hash, __u64 now_ns)
 /*
  * Keeps the conversation, in the place of what was known of it. Where another CPU is changing that
  * very set, which takes it less than a microsecond, nothing is kept: the next packet is judged
- * anew. Which slot; GATE_SET_SLOTS: none.
+ * anew. Which slot; 0: none.
  */
 SETS_FN __u32 sets_put(struct gate_set *s, const struct gate_flow_key *key, __u64 hash,
 		       const struct gate_flow *f, __u64 now_ns)
@@ -165,12 +181,13 @@ SETS_FN __u32 sets_put(struct gate_set *s, const struct gate_flow_key *key, __u6
 	__u32 i;
 
 	if (__sync_val_compare_and_swap(&s->lock, 0, 1))
-		return GATE_SET_SLOTS;
+		return 0;
 	SETS_FORGET(s, sets_find(s, key, hash), i);
-	if (i >= GATE_SET_SLOTS)
+	if (!i)
 		SETS_FORGET(s, sets_room(s, hash, now_ns), i);
-	if (i < GATE_SET_SLOTS) {
-		slot = &s->slot[i];
+	i &= 31;
+	if (i) {
+		slot = sets_slot(s, i);
 		*(volatile __u16 *)&s->tag[i] = 0; /* found by nobody while it changes */
 		slot->key = *key;
 		slot->flow = *f;

@@ -221,17 +221,7 @@ enum gate_which { GATE_FLOW_OF_PACKET, GATE_FLOW_OF_FRAGMENT };
 int gate_flow_find(__u32 which);
 int gate_flow_put(__u32 which);
 
-/* A place is a set's index, and one of 32 slots of it, the last of which is none. */
-static __always_inline struct gate_slot *flow_at(__u32 place)
-{
-	__u32 set = place >> 5, i = place & 31;
-	struct gate_set *s;
-
-	if (i >= GATE_SET_SLOTS)
-		return 0;
-	s = bpf_map_lookup_elem(&flows, &set);
-	return s ? &s->slot[i] : 0;
-}
+static struct gate_slot *flow_at(__u32 place);
 
 static __always_inline void count(struct gate_count *c, __u32 bytes)
 {
@@ -333,6 +323,15 @@ static __always_inline struct gate_config *config_get(void)
 
 /* ---- conversations ---- */
 
+/* A place is a set's index, and the number of a slot of it. */
+static __always_inline struct gate_slot *flow_at(__u32 place)
+{
+	__u32 set = place >> 5, i = place & 31;
+	struct gate_set *s = i ? bpf_map_lookup_elem(&flows, &set) : 0;
+
+	return s ? sets_slot(s, i) : 0;
+}
+
 /* The set in which to look, by the place of its first slot; 0 there is none. */
 static __always_inline struct gate_set *flow_set(const struct gate_flow_key *key, __u64 *ret_hash,
 						 __u32 *ret_at)
@@ -362,10 +361,10 @@ __noinline int gate_flow_find(__u32 which)
 	__u32 at;
 
 	if (!g)
-		return GATE_SET_SLOTS;
+		return 0;
 	key = flow_key(g, which);
 	s = flow_set(key, &hash, &at);
-	return s ? (int)(at << 5 | sets_find(s, key, hash)) : GATE_SET_SLOTS;
+	return s ? (int)(at << 5 | sets_find(s, key, hash)) : 0;
 }
 
 __noinline int gate_flow_put(__u32 which)
@@ -377,11 +376,10 @@ __noinline int gate_flow_put(__u32 which)
 	__u32 at;
 
 	if (!g)
-		return GATE_SET_SLOTS;
+		return 0;
 	key = flow_key(g, which);
 	s = flow_set(key, &hash, &at);
-	return s ? (int)(at << 5 | sets_put(s, key, hash, &g->floor.fresh, g->floor.now_ns))
-		 : GATE_SET_SLOTS;
+	return s ? (int)(at << 5 | sets_put(s, key, hash, &g->floor.fresh, g->floor.now_ns)) : 0;
 }
 
 __noinline int gate_match(__u32 slot, __u32 device, __u32 how, __u32 port)
@@ -955,7 +953,7 @@ static __always_inline void word_begin(struct gate_work *g, struct gate_word *w)
 	f->reason = w->reason;
 	f->flags = GATE_FLOW_BLOCKED;
 	g->floor.now_ns = w->now_ns;
-	if (((__u32)gate_flow_put(GATE_FLOW_OF_PACKET) & 31) >= GATE_SET_SLOTS)
+	if (!(gate_flow_put(GATE_FLOW_OF_PACKET) & 31))
 		w->answer = GATE_WORD_AGAIN;
 }
 

@@ -210,7 +210,7 @@ struct gate_slot {
 };
 
 struct gate_set {
-	__u16 tag[GATE_SET_SLOTS + 1]; /* of each slot; 0 it is free. The last is of none */
+	__u16 tag[GATE_SET_SLOTS + 1]; /* by slot, from 1 on; 0 it is free */
 	__u32 lock;		       /* 1: somebody changes which conversations are here */
 	__u32 count;		       /* entry 0: sets beside this one */
 	__u64 secret[2];	       /* entry 0: of the hash */

@@ -55,14 +55,16 @@ static inline uint64_t sum_add(uint64_t sum, const void *data, size_t len)
 	return sum;
 }
 
-/* Not yet inverted; over data that carries its own checksum it is 0xffff. */
+/* Not yet inverted; over data that carries its own checksum it is 0xffff. Each half is added to the other
+ * in both places at once: what runs over the lower one comes in at the bottom of the upper one. */
 static inline uint16_t sum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+	uint32_t half;
+
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
 
 #endif

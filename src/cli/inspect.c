@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/event.h"
 #include "cli/inspect.h"
 #include "guard/engine.h"
 #include "guard/roster.h"
@@ -56,9 +57,19 @@ static void write_line(void *arg, const char *line, size_t len)
 
 	if (len + 1 > OUT_BUFFER - in->held)
 		flush(in);
-	memcpy(in->lines + in->held, line, len);
+	if (line != in->lines + in->held)
+		memcpy(in->lines + in->held, line, len);
 	in->held += len;
 	in->lines[in->held++] = '\n';
+}
+
+static char *room(void *arg)
+{
+	struct inspect *in = arg;
+
+	if (OUT_BUFFER - in->held <= EVENT_MAX)
+		flush(in);
+	return in->lines + in->held;
 }
 
 /* An interface of the file that bears the name of a configured port is that port. */
@@ -130,6 +141,7 @@ static int open_all(struct inspect *in)
 		.place = place,
 		.place_arg = in,
 		.sink = write_line,
+		.room = room,
 		.sink_arg = in,
 	};
 

@@ -237,7 +237,7 @@ static void see_machine(struct engine *e, const struct work *w, const struct flo
 {
 	const struct gate_port *port;
 
-	if (!e->inventory || !e->roster || !w->p.has_mac)
+	if (!e->roster || !w->p.has_mac)
 		return;
 	if (f && f->packets[0] + f->packets[1] > SEEN_OF_FLOW && !is_dhcp(&w->p) &&
 	    w->p.src_port != 5353)
@@ -331,7 +331,7 @@ static void note_conduct(struct engine *e, const struct work *w)
 {
 	bool refuses = w->p.proto == PROTO_TCP && w->p.tcp_flags & TCP_RST;
 
-	if (!e->conduct || w->v.flags & GATE_VERDICT_TO_DEVICE || !w->p.ip_version ||
+	if (w->v.flags & GATE_VERDICT_TO_DEVICE || !w->p.ip_version ||
 	    w->v.generation != policy_generation(e->policy))
 		return;
 	if (w->v.reason == REASON_NONE && w->v.rule != ~0u && !refuses && !calls_us(e, &w->p))
@@ -361,7 +361,9 @@ void engine_conclude(struct engine *e, struct work *w)
 			  e->now_ns);
 		engine_door_met(e, f, w->v.grant);
 	}
-	note_conduct(e, w);
+	/* What is not kept costs no call: every packet comes by here. */
+	if (e->conduct)
+		note_conduct(e, w);
 	if (e->o.archive)
 		archive_settle(e->o.archive, w->v.action != GATE_DROP);
 	e->stats.dropped += w->v.action == GATE_DROP;
@@ -370,7 +372,8 @@ void engine_conclude(struct engine *e, struct work *w)
 		notice_verdict(&e->notice, &w->p, &w->v, w->segment, f, e->now_ns);
 	if (f && has_dhcp)
 		notice_dhcp(&e->notice, &w->p, &dhcp, &w->v, w->segment, f, e->now_ns);
-	see_machine(e, w, f, f ? w->hint.sender != f->starter : 0);
+	if (e->inventory)
+		see_machine(e, w, f, f ? w->hint.sender != f->starter : 0);
 	expose(e, w, f, f ? w->hint.sender != f->starter : 0);
 	fresh = f ? flow_fresh(e->flows) : w->p.anomalies;
 	if (fresh)
@@ -387,8 +390,10 @@ void engine_conclude_blocked(struct engine *e, struct work *w)
 {
 	e->stats.dropped++;
 	watch_refused(e, w);
-	note_conduct(e, w);
-	see_machine(e, w, NULL, 0);
+	if (e->conduct)
+		note_conduct(e, w);
+	if (e->inventory)
+		see_machine(e, w, NULL, 0);
 	if (w->v.reason != REASON_NONE)
 		notice_verdict(&e->notice, &w->p, &w->v, w->segment, NULL, e->now_ns);
 	if (w->p.anomalies)

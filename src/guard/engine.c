@@ -144,6 +144,8 @@ static bool open_rooms(struct engine *e)
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
+	if (e->flows && e->o.packet_times)
+		flow_table_grow(e->flows);
 	e->fragments = fragment_table_new(&limits, fragments_ended, e);
 	e->doors = doors_new();
 	e->notice.report.app = e->app;
@@ -171,6 +173,7 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
 		return NULL;
 	e->o = *o;
 	e->notice.report.sink = o->sink;
+	e->notice.report.room = o->room;
 	e->notice.report.sink_arg = o->sink_arg;
 	if (!open_rooms(e) || (policy && engine_set_policy(e, policy) < 0)) {
 		engine_free(e);
@@ -559,6 +562,7 @@ unsigned engine_tell_flows(struct engine *e, unsigned max, engine_sink_fn sink, 
 	struct telling t = {.report = e->notice.report, .left = max};
 
 	t.report.sink = sink;
+	t.report.room = NULL;
 	t.report.sink_arg = arg;
 	flow_each(e->flows, tell_flow, &t);
 	return max - t.left;

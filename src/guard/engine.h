@@ -18,6 +18,9 @@ struct roster;
 
 /* Where finished EVE lines go (no newline, no zero). */
 typedef void (*engine_sink_fn)(void *arg, const char *line, size_t len);
+/* Where a line may be written that the sink gets next, EVENT_MAX bytes: what lies there already need
+ * not be copied. It may get another line, from elsewhere, or none. */
+typedef char *(*engine_room_fn)(void *arg);
 
 /* The port of the policy that a frame without one came in by: an ifindex. */
 typedef uint32_t (*engine_place_fn)(void *arg, const struct frame *f, const struct packet *p,
@@ -81,6 +84,7 @@ struct engine_options {
 	engine_place_fn place; /* NULL: frames say themselves where they came in */
 	void *place_arg;
 	engine_sink_fn sink;
+	engine_room_fn room; /* with the sink's argument; NULL: it has none */
 	void *sink_arg;
 	engine_block_fn block; /* told of what is cut off; NULL: nobody is */
 	void *block_arg;

@@ -22,6 +22,12 @@ static void emit(struct report *r, struct json *j)
 	r->sink(r->sink_arg, (const char *)j->out.data, len);
 }
 
+/* Where a line of what is told most often is written. */
+static char *line_at(const struct report *r, char own[EVENT_MAX])
+{
+	return r->room ? r->room(r->sink_arg) : own;
+}
+
 static bool has_ports(uint8_t proto)
 {
 	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_SCTP;
@@ -239,7 +245,7 @@ const char *report_protocol(const struct report *r, const struct flow *f)
 
 void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint32_t untold)
 {
-	char buf[EVENT_MAX];
+	char own[EVENT_MAX];
 	struct texts t;
 	struct event_common e = {
 		.time_ns = f->last_ns,
@@ -256,7 +262,7 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint
 		e.verdict = f->action == GATE_DROP ? "drop" : "pass";
 		e.would_drop = f->action != GATE_DROP && f->would == GATE_DROP;
 	}
-	struct json j = event_begin(&e, buf); /* in place */
+	struct json j = event_begin(&e, line_at(r, own)); /* in place */
 	put_vlan(&j, f->key.vlan, f->vlan_inner);
 	if (f->key.proto == PROTO_ICMP || f->key.proto == PROTO_ICMPV6)
 		put_icmp(&j, f);
@@ -545,7 +551,7 @@ void report_message(struct report *r, const struct report_message *m)
 	const struct session_message *s = m->said;
 	const struct flow *f = s->flow;
 	unsigned device_end = f->flags & REPORT_FLOW_TO_DEVICE ? 1 : 0;
-	char buf[EVENT_MAX];
+	char own[EVENT_MAX];
 	struct texts t;
 	struct event_common e = {
 		.time_ns = s->packet->time_ns,
@@ -560,11 +566,11 @@ void report_message(struct report *r, const struct report_message *m)
 	name_ends(&e, &t, &f->key, s->end ? !f->starter : f->starter, 0);
 	if (is_judged(r, f))
 		name_parties(r, &e, &t, f->device, f->peer, device_end != s->end, NULL);
-	struct json j = event_begin(&e, buf); /* in place */
+	struct json j = event_begin(&e, line_at(r, own)); /* in place */
 	put_vlan(&j, f->key.vlan, f->vlan_inner);
 	proto_write(s->proto, s->msg, &j);
 	if (__builtin_expect(j.out.bad, 0))
-		j = shorten(&e, s, buf);
+		j = shorten(&e, s, own);
 	emit(r, &j);
 }
 

@@ -30,6 +30,7 @@ struct report {
 	const struct roster *roster; /* NULL together with it */
 	const struct app *app;
 	engine_sink_fn sink;
+	engine_room_fn room; /* NULL: lines are written here */
 	void *sink_arg;
 	uint64_t events; /* lines given to the sink */
 };

@@ -37,7 +37,7 @@ static uint64_t skip_hole(int fd, uint64_t at, uint64_t end)
 
 /* Calls `fn` for every record of a pack up to `end`; what is no record is passed over. */
 static int scan(int fd, uint64_t end,
-	       int (*fn)(void *arg, uint64_t at, const struct object_record *r), void *arg)
+		int (*fn)(void *arg, uint64_t at, const struct object_record *r), void *arg)
 {
 	uint8_t *buf = malloc(WINDOW);
 	uint64_t at = PACK_HEAD, from = 0;

@@ -54,6 +54,7 @@ relays:
   - {name: slow-in, listen: "127.0.0.1:7013", connect: "127.0.0.1:6667", tls: in, verify: server}
   - {name: crowd, listen: "127.0.0.1:7014", connect: "127.0.0.1:6668", tls: in, verify: server, connections: 12000}
   - {name: to-nginx, listen: "127.0.0.1:7015", connect: "127.0.0.1:6669", tls: out, from: [127.0.0.1], names: [lis.example], proxy: out}
+  - {name: behind, listen: "127.0.0.1:7016", connect: "127.0.0.1:6672", tls: in, proxy: both}
   - {name: oneway, listen: "127.0.0.1:7008", connect: "127.0.0.1:6664", tls: in, verify: server}
 Y
 cd "$dir" || exit 1
@@ -300,6 +301,35 @@ c = ctx.wrap_socket(raw, server_hostname="gw.ward.example")
 assert c.recv(100) == b"proxied"
 P
 fails "and who sends none is refused" sclient 7005
+has haproxy "the PROXY header from HAProxy" && {
+	cat >haproxy.conf <<-H
+		defaults
+		    mode tcp
+		    timeout connect 5s
+		    timeout client 5s
+		    timeout server 5s
+		listen front
+		    bind 127.0.0.1:6673
+		    server relay 127.0.0.1:7016 send-proxy-v2
+	H
+	haproxy -f haproxy.conf >haproxy.log 2>&1 &
+	for _ in $(seq 100); do [ -n "$(ss -ltnH '( sport = :6673 )')" ] && break; sleep 0.1; done
+	check "HAProxy in front of a relay: its PROXY header is read, and who is behind both is told the device's address" timeout 5 python3 - <<'P'
+import socket, ssl
+far = socket.create_server(("127.0.0.1", 6672))
+ctx = ssl.create_default_context(cafile="ca.pem")
+ctx.load_cert_chain("pump-1.pem", "pump-1.key")
+raw = socket.create_connection(("127.0.0.1", 6673), source_address=("127.0.0.9", 0))
+c = ctx.wrap_socket(raw, server_hostname="gw.ward.example")
+c.sendall(b"x")
+s, h = far.accept()[0], b""
+while len(h) < 29: h += s.recv(100)
+assert h[:14] == b"\r\n\r\n\0\r\nQUIT\n\x21\x11" and h[16:20] == bytes([127, 0, 0, 9]) and h[28:] == b"x", h
+assert int.from_bytes(h[24:26], "big") == c.getsockname()[1], h
+P
+	for _ in $(seq 50); do grep -q '127.0.0.9' state/eve.json && break; sleep 0.1; done
+	check "and so are events" grep -q '127.0.0.9' state/eve.json
+}
 stream=/usr/lib/nginx/modules/ngx_stream_module.so
 if [ -x "$(command -v nginx)" ] && [ -e $stream ]; then
 	cat >nginx.conf <<-N

@@ -50,8 +50,8 @@ static const struct {
 		 0,
 		 "\x81\x0a\x00\x15\x01\x04\x00\x05\x05\x0e\x0c\x02\x00\x04\xd2\x1e\x09U\x09M\x1f"),
 	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"confirmed_request\","
-	 "\"service\":\"readPropertyMultiple\",\"object_type\":\"device\",\"property\":\"present-"
-	 "value\",\"invoke_id\":5,\"instance\":1234}}\n"},
+	 "\"service\":\"readPropertyMultiple\",\"object_type\":\"device\",\"property\":[\"present-"
+	 "value\",\"object-name\"],\"invoke_id\":5,\"instance\":1234}}\n"},
 	{TALK_PIECE(0, "\x81\x0a\x00\x0e\x01\x04\x0d\x05\x06\x01\x10\x0f\x0c\x00"),
 	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"confirmed_request\","
 	 "\"service\":\"writeProperty\",\"segmented\":true,\"invoke_id\":6,\"control\":true}}\n"},
@@ -146,10 +146,52 @@ static void the_link_layer_is_known(void **state)
 	assert_int_equal(probe("\x81\x20\0\4", 4), PARSE_BAD);
 }
 
+/* Every object and property of a Multiple is told and held against rules, and its answer is none broken. */
+#define SEVERAL                                                                    \
+	"\x81\x0a\x00\x1e\x01\x04\x02\x75\x05\x0e\x0c\x00\x00\x00\x01\x1e\x09\x55" \
+	"\x09\x4d\x1f\x0c\x02\x00\x00\x63\x1e\x09\x08\x1f"
+#define ANSWERED                                                                   \
+	"\x81\x0a\x00\x31\x01\x00\x30\x05\x0e\x0c\x00\x00\x00\x01\x1e\x29\x55\x4e" \
+	"\x44\x3f\x80\x00\x00\x4f\x29\x4d\x4e\x75\x03\x00\x61\x62\x4f\x1f\x0c\x02" \
+	"\x00\x00\x63\x1e\x29\x08\x5e\x91\x02\x91\x20\x5f\x1f"
+#define WRITTEN                                                                    \
+	"\x81\x0a\x00\x29\x01\x04\x02\x75\x06\x10\x0c\x00\x40\x00\x01\x1e\x09\x55" \
+	"\x2e\x44\x3f\x80\x00\x00\x2f\x39\x08\x1f\x0c\x01\x00\x00\x02\x1e\x09\x6f" \
+	"\x2e\x91\x01\x2f\x1f"
+static void all_of_several_are_told(void **state)
+{
+	static const struct talk_piece pieces[] = {TALK_PIECE(0, SEVERAL), TALK_PIECE(1, ANSWERED),
+						   TALK_PIECE(0, WRITTEN)};
+	struct talk_record *r = malloc(sizeof(*r));
+	uint8_t odd[sizeof(SEVERAL)];
+
+	talk_play(r, "bacnet", true, pieces, 3, 0);
+	assert_null(strstr(r->said, "malformed"));
+	for (const char *at = r->said, *line = at; *at; at = line) {
+		line = strchr(at, '\n') + 1;
+		assert_non_null(strstr(at, "\"object_type\":[\"analog-"));
+		assert_non_null(strstr(at, "\"property\":[\"present-value\","));
+	}
+	assert_non_null(
+		strstr(r->said, "\"property\":[\"present-value\",\"object-name\",\"all\"]"));
+	assert_non_null(strstr(r->said, "\"object_type\":[\"analog-output\",\"binary-output\"]"));
+	for (size_t len = 11; len < sizeof(SEVERAL) - 1; len++) {
+		struct talk_piece piece = {0, odd, len};
+
+		memcpy(odd, SEVERAL, len); /* cut, but it says how long it is */
+		odd[3] = (uint8_t)len;
+		talk_play(r, "bacnet", true, &piece, 1, 0);
+		if (len != 15 && len != 21 && len != 26) /* where an object, or its list, ends */
+			assert_non_null(strstr(r->said, "bacnet.malformed"));
+	}
+	free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(services_are_told),
+		cmocka_unit_test(all_of_several_are_told),
 		cmocka_unit_test(lies_are_malformed),
 		cmocka_unit_test(the_link_layer_is_known),
 	};

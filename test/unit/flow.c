@@ -324,6 +324,33 @@ static void nothing_is_lost_among_many(void **state)
 	assert_int_equal(ended[FLOW_SHUTDOWN], 1);
 }
 
+/* It grows twice, with some gone in between whose places others have taken. */
+static void a_table_that_grows_loses_nothing(void **state)
+{
+	const unsigned ports = 50000, gone = 30000;
+	uint64_t sum = 0;
+
+	open_table(600000);
+	flow_table_grow(table);
+	for (unsigned i = 0; i < gone; i++)
+		udp(CLIENT, (uint16_t)i, SERVER + 99, 9, 50);
+	for (unsigned peer = 0; peer < 6; peer++) {
+		for (unsigned i = 0; i < ports; i++)
+			udp(CLIENT, (uint16_t)i, SERVER + peer, 9, 80);
+		if (peer == 0)
+			assert_int_equal(flow_expire(table, 90 * NSEC_PER_SEC, gone), gone);
+	}
+	assert_int_equal(flow_count(table), 6 * ports);
+	for (unsigned peer = 0; peer < 6; peer++)
+		for (unsigned i = 0; i < ports; i++)
+			udp(CLIENT, (uint16_t)i, SERVER + peer, 9, 81);
+	assert_int_equal(flow_count(table), 6 * ports);
+	flow_each(table, sum_packets, &sum);
+	assert_int_equal(sum, 12 * ports);
+	assert_int_equal(flow_expire(table, 200 * NSEC_PER_SEC, 7 * ports), 6 * ports);
+	assert_int_equal(flow_count(table), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +367,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_full_table_evicts_the_idlest, teardown),
 		cmocka_unit_test_teardown(who_talks_outlives_who_does_not, teardown),
 		cmocka_unit_test_teardown(nothing_is_lost_among_many, teardown),
+		cmocka_unit_test_teardown(a_table_that_grows_loses_nothing, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -301,11 +301,25 @@ void layer_transport(struct packet *p, struct layer *l)
 	}
 }
 
+/* Both addresses, the protocol and the length (RFC 9293 §3.1, RFC 8200 §8.1), not yet folded. */
+static inline uint64_t pseudo_sum(const struct packet *p)
+{
+	uint8_t length[4] = {0, p->proto, (uint8_t)(p->l4.len >> 8), (uint8_t)p->l4.len};
+	uint32_t word;
+	uint64_t sum;
+
+	memcpy(&word, length, 4);
+	sum = (uint64_t)word + p->src_ip.w[3] + p->dst_ip.w[3];
+	if (p->ip_version == 4)
+		return sum;
+	return sum_add(sum_add(sum, &p->src_ip, 12), &p->dst_ip, 12);
+}
+
 bool packet_sum_holds(const struct packet *p)
 {
-	size_t at = p->proto == PROTO_TCP ? 16 : 6, from = p->ip_version == 4 ? 12 : 0;
-	uint8_t length[4] = {0, p->proto, (uint8_t)(p->l4.len >> 8), (uint8_t)p->l4.len};
-	uint16_t pseudo, field;
+	size_t at = p->proto == PROTO_TCP ? 16 : 6;
+	uint16_t field;
+	uint64_t sum;
 
 	if ((p->proto != PROTO_TCP && p->proto != PROTO_UDP) || p->l4.len < at + 2 ||
 	    p->payload_wire != p->payload.len || p->fragment)
@@ -314,7 +328,6 @@ bool packet_sum_holds(const struct packet *p)
 	/* RFC 768: the sender made none; and captures of senders whose card makes it. */
 	if (field == 0)
 		return true;
-	pseudo = sum_fold(sum_add(sum_add(sum_add(0, length, 4), p->src_ip.b + from, 16 - from),
-				  p->dst_ip.b + from, 16 - from));
-	return field == pseudo || sum_fold(sum_add(pseudo, p->l4.data, p->l4.len)) == 0xffff;
+	sum = pseudo_sum(p);
+	return sum_fold(sum_add(sum, p->l4.data, p->l4.len)) == 0xffff || field == sum_fold(sum);
 }

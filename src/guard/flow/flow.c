@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define NONE UINT32_MAX
+#define NONE	      0	     /* no flow has this number: memory that was never touched names none */
+#define FIRST_BUCKETS 32768u /* of a table that grows: one huge page */
 
 /*
  * One list a timeout: in each, flows stand in the order they were last moved to its
@@ -55,8 +56,9 @@ struct flow_table {
 	size_t flows_size, buckets_size; /* bytes */
 	uint32_t mask;			 /* buckets - 1 */
 	uint32_t max, count;
-	uint32_t free; /* of those once used; linked by `next` */
-	uint32_t used; /* never used from here on: memory not touched yet */
+	uint32_t grow_at; /* with so many flows it grows; above `max`: it does not */
+	uint32_t free;	  /* of those once used; linked by `next` */
+	uint32_t used;	  /* never used from here on: memory not touched yet */
 	struct hash_key key;
 	uint64_t id;
 	anomaly_set fresh;
@@ -115,7 +117,7 @@ struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
-	t->flows_size = max_flows * sizeof(*t->flows);
+	t->flows_size = (max_flows + (size_t)1) * sizeof(*t->flows);
 	t->buckets_size = buckets * sizeof(*t->buckets);
 	t->flows = pages_map(&t->flows_size);
 	t->buckets = pages_map(&t->buckets_size);
@@ -124,9 +126,10 @@ struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts
 		errno = ENOMEM;
 		return NULL;
 	}
-	memset(t->buckets, 0xff, (size_t)buckets * sizeof(*t->buckets));
 	t->mask = buckets - 1;
 	t->max = max_flows;
+	t->grow_at = UINT32_MAX;
+	t->used = 1;
 	t->free = NONE;
 	t->key = hash_key_random();
 	/* Unlike those of the table before a restart, and exact as a JSON number. */
@@ -180,6 +183,39 @@ static void bucket_insert(struct flow_table *t, struct flow *f)
 		}
 	f->next = b->chain;
 	b->chain = i;
+}
+
+/* Buckets for twice the flows; where there is no memory for them, more flows share one. */
+static __attribute__((cold)) void grow(struct flow_table *t)
+{
+	uint32_t buckets = 2 * (t->mask + 1);
+	size_t size = buckets * sizeof(*t->buckets);
+	struct bucket *b = pages_map(&size);
+
+	t->grow_at = buckets < t->max / 4 ? buckets * 4 : UINT32_MAX;
+	if (!b)
+		return;
+	pages_unmap(t->buckets, t->buckets_size);
+	t->buckets = b;
+	t->buckets_size = size;
+	t->mask = buckets - 1;
+	for (uint32_t i = 1; i < t->used; i++)
+		if (t->flows[i].key.kind == GATE_KEY_FLOW)
+			bucket_insert(t, &t->flows[i]);
+}
+
+void flow_table_grow(struct flow_table *t)
+{
+	size_t size = FIRST_BUCKETS * sizeof(*t->buckets);
+	struct bucket *b = t->count || t->mask < FIRST_BUCKETS ? NULL : pages_map(&size);
+
+	if (!b)
+		return;
+	pages_unmap(t->buckets, t->buckets_size);
+	t->buckets = b;
+	t->buckets_size = size;
+	t->mask = FIRST_BUCKETS - 1;
+	t->grow_at = FIRST_BUCKETS * 4;
 }
 
 static void bucket_remove(struct flow_table *t, const struct flow *f)
@@ -404,6 +440,10 @@ static struct flow *start(struct flow_table *t, const struct packet *p, const st
 {
 	struct flow *f = take(t, p->time_ns);
 
+	if (__builtin_expect(t->count > t->grow_at, 0)) {
+		f->key.kind = 0xff; /* it is none yet */
+		grow(t);
+	}
 	memset(f, 0, sizeof(*f));
 	f->key = h->key;
 	f->hash = h->hash;
@@ -412,7 +452,7 @@ static struct flow *start(struct flow_table *t, const struct packet *p, const st
 	f->starter = h->sender;
 	f->vlan_inner = p->vlan_count > 1 ? p->vlan[1] : 0;
 	f->first_ns = f->last_ns = p->time_ns;
-	f->rule = NONE;
+	f->rule = UINT32_MAX;
 	f->idle = IDLE_CLASSES;
 	return f;
 }
@@ -650,7 +690,7 @@ uint32_t flow_count(const struct flow_table *t)
 
 void flow_each(struct flow_table *t, void (*fn)(void *arg, const struct flow *f), void *arg)
 {
-	for (uint32_t i = 0; i < t->used; i++)
+	for (uint32_t i = 1; i < t->used; i++)
 		if (t->flows[i].key.kind == GATE_KEY_FLOW)
 			fn(arg, &t->flows[i]);
 }

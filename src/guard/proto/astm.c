@@ -321,25 +321,9 @@ static enum parse astm_probe(const struct proto_input *in)
 	return d.len > i + 3 ? PARSE_OK : PARSE_MORE;
 }
 
-/* One text where there is one test only, as is usual. */
 static void astm_write(const struct msg *msg, struct json *j)
 {
-	struct bytes first, test;
-	size_t at = 0, all = 0;
-
-	first = next_test(msg, &at);
-	if (!first.data)
-		return;
-	for (test = next_test(msg, &at); test.data && is_same(first, test);)
-		test = next_test(msg, &at);
-	if (!test.data) {
-		proto_text(j, "test", first);
-		return;
-	}
-	json_list(j, "test");
-	while (proto_room(j) && (test = next_test(msg, &all)).data)
-		proto_text(j, NULL, test);
-	json_end(j);
+	proto_texts(j, "test", next_test, msg);
 }
 
 #define FIELD(name, type, flags)                                           \

@@ -119,9 +119,11 @@ static const struct service unconfirmed[] = {
 	{"you-Are", true, false},
 };
 
-#define SERVICE_DCC	     17
-#define SERVICE_REINITIALIZE 20
-#define SERVICE_I_AM	     0
+#define SERVICE_READ_SEVERAL  14
+#define SERVICE_WRITE_SEVERAL 16
+#define SERVICE_DCC	      17
+#define SERVICE_REINITIALIZE  20
+#define SERVICE_I_AM	      0
 
 /* §6.2.4; the others are reserved, or a maker's own. */
 static const struct {
@@ -288,11 +290,101 @@ static void take_object(struct bacnet *m, struct tag t)
 		name_or_number(NAME_IN(objects, m->object_type), m->object_type, m->numbers[0]);
 }
 
-/* Object, property and index; of a Multiple the first of each, which an opening tag leads in. */
+static void take_property(struct bacnet *m, struct tag t)
+{
+	m->has_property = true;
+	m->property = number_of(t);
+	m->property_text =
+		name_or_number(PROTO_NAME(properties, m->property), m->property, m->numbers[1]);
+}
+
+/*
+ * §15.7, §15.10: objects, each with what is asked of it, or written, within a pair of tags. The next
+ * object or property. *at is 0 at first, then a place and how deep in pairs it is.
+ */
+#define DEPTH_MAX 7
+static bool next_item(const struct bacnet *m, size_t *at, bool *ret_object, struct tag *ret_t)
+{
+	struct reader r = {.in = m->several, .off = *at / (DEPTH_MAX + 1)};
+	unsigned depth = *at % (DEPTH_MAX + 1);
+
+	while (reader_left(&r)) {
+		struct tag t = read_tag(&r);
+
+		if (r.bad || (t.opens && depth == DEPTH_MAX) || (t.closes && !depth) ||
+		    (!depth && (!t.context || t.number > 1)))
+			return false;
+		depth += t.opens;
+		depth -= t.closes;
+		*ret_object = !depth && !t.closes;
+		*ret_t = t;
+		if (*ret_object && (t.number || t.value.len != 4))
+			return false;
+		*at = r.off * (DEPTH_MAX + 1) + depth;
+		if (*ret_object || (depth == 1 && !t.opens && !t.closes && t.context &&
+				    t.number == m->property_tag && t.value.len && t.value.len < 5))
+			return true;
+	}
+	return false;
+}
+
+static void read_several(struct reader *r, struct bacnet *m, bool answer)
+{
+	struct tag t;
+	size_t at = 0;
+	bool object;
+
+	m->property_tag = answer ? 2 : 0;
+	m->several = read_bytes(r, reader_left(r));
+	while (next_item(m, &at, &object, &t)) {
+		if (object && !m->has_object)
+			take_object(m, t);
+		else if (!object && !m->has_property)
+			take_property(m, t);
+	}
+	/* A segment ends where it ends. */
+	if (!m->segmented && (!m->has_object || at != m->several.len * (DEPTH_MAX + 1)))
+		r->bad = true;
+}
+
+/* Of a name's field, the next value: an object's type, or a property. */
+static struct bytes next_name(const struct msg *msg, size_t *at, bool types)
+{
+	struct bacnet *m = (struct bacnet *)(uintptr_t)msg; /* for `numbers` */
+	struct bytes one = types ? m->object_type_text : m->property_text;
+	struct tag t;
+	bool object;
+
+	if (!m->several.data) {
+		if ((*at)++)
+			one.data = NULL;
+		return one;
+	}
+	while (next_item(m, at, &object, &t)) {
+		uint32_t n = number_of(t);
+
+		if (object && types)
+			return name_or_number(NAME_IN(objects, n >> 22), n >> 22, m->numbers[0]);
+		if (!object && !types)
+			return name_or_number(PROTO_NAME(properties, n), n, m->numbers[1]);
+	}
+	return (struct bytes){NULL, 0};
+}
+
+static struct bytes next_object_type(const struct msg *m, size_t *at)
+{
+	return next_name(m, at, true);
+}
+
+static struct bytes next_property(const struct msg *m, size_t *at)
+{
+	return next_name(m, at, false);
+}
+
+/* Object, property and index. */
 static void read_names(struct reader *r, struct bacnet *m)
 {
 	struct tag t = read_tag(r);
-	unsigned property = 1;
 
 	if (!t.context || t.number || t.value.len != 4) {
 		r->bad = true;
@@ -302,19 +394,12 @@ static void read_names(struct reader *r, struct bacnet *m)
 	if (!reader_left(r))
 		return;
 	t = read_tag(r);
-	if (t.opens) {
-		property = 0;
-		t = read_tag(r);
-	}
-	if (r->bad || !t.context || t.number != property || !t.value.len || t.value.len > 4) {
+	if (r->bad || !t.context || t.number != 1 || !t.value.len || t.value.len > 4) {
 		r->bad = true;
 		return;
 	}
-	m->has_property = true;
-	m->property = number_of(t);
-	m->property_text =
-		name_or_number(PROTO_NAME(properties, m->property), m->property, m->numbers[1]);
-	if (!reader_left(r) || property == 0)
+	take_property(m, t);
+	if (!reader_left(r))
 		return;
 	t = read_tag(r);
 	if (t.context && t.number == 2 && !t.opens && !t.closes) {
@@ -366,7 +451,9 @@ static void read_confirmed(struct reader *r, struct bacnet *m)
 	m->msg.control = s->controls;
 	if (sequence)
 		return;
-	if (s->names)
+	if (choice == SERVICE_READ_SEVERAL || choice == SERVICE_WRITE_SEVERAL)
+		read_several(r, m, false);
+	else if (s->names)
 		read_names(r, m);
 	else if (choice == SERVICE_DCC || choice == SERVICE_REINITIALIZE)
 		read_command(r, m, choice);
@@ -429,6 +516,8 @@ static void read_answer(struct reader *r, struct bacnet *m, enum pdu pdu)
 		m->has_error = true;
 		m->error_class = (uint8_t)number_of(class);
 		m->error_code = (uint8_t)number_of(read_tag(r));
+	} else if (pdu == COMPLEX_ACK && first && choice == SERVICE_READ_SEVERAL) {
+		read_several(r, m, true);
 	} else if (pdu == COMPLEX_ACK && first && m->service && confirmed[choice].names) {
 		read_names(r, m);
 	}
@@ -544,6 +633,8 @@ static void write_rest(const struct msg *msg, struct json *j)
 {
 	const struct bacnet *m = (const struct bacnet *)msg;
 
+	proto_texts(j, "object_type", next_object_type, msg);
+	proto_texts(j, "property", next_property, msg);
 	if (m->has_invoke)
 		json_u64(j, "invoke_id", m->invoke_id);
 	if (m->has_object)
@@ -572,8 +663,8 @@ static const struct proto_field fields[] = {
 	FIELD("segmented", segmented, FIELD_BOOL, 0),
 	FIELD("state", state, FIELD_NAME, 0),
 	FIELD("password", password, FIELD_BOOL, 0),
-	FIELD("object_type", object_type_text, FIELD_TEXT, FIELD_MATCH),
-	FIELD("property", property_text, FIELD_TEXT, FIELD_MATCH),
+	{PROTO_KEY("object_type"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_object_type},
+	{PROTO_KEY("property"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_property},
 	{""},
 };
 

@@ -24,8 +24,10 @@ struct bacnet {
 	bool has_object, has_property, has_index;
 	uint16_t object_type;
 	uint32_t instance, property, array_index;
-	/* Their names, or numbers where they have none here. */
+	/* Their names, or numbers where they have none here; of several, the first one's. */
 	struct bytes object_type_text, property_text;
+	struct bytes several; /* what a Multiple, or its answer, says of objects, encoded */
+	uint8_t property_tag; /* that a property has there */
 	char numbers[2][12];
 	const char *state; /* of ReinitializeDevice and DeviceCommunicationControl */
 	bool password;

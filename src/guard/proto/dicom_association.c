@@ -268,14 +268,17 @@ static bool read_roles(struct dicom *d, struct reader *r)
 {
 	struct bytes b = read_bytes(r, read_be16(r));
 	unsigned n = dicom_uid_find(DICOM_SOP_CLASSES, dicom_trim((const char *)b.data, b.len));
+	unsigned end = n ? d->contexts_end : 0;
 	uint8_t roles = 0;
 
 	roles |= read_u8(r) ? DICOM_SCU : 0;
 	roles |= read_u8(r) ? DICOM_SCP : 0;
-	for (unsigned i = 0; n && !r->bad && i < d->contexts_end; i++)
+	if (r->bad)
+		return false;
+	for (unsigned i = 0; i < end; i++)
 		if (d->contexts[i].sop_class == n)
 			d->contexts[i].flags |= roles & 0xf;
-	return !r->bad;
+	return true;
 }
 
 static bool read_text(struct reader *r, size_t max, char *ret_text, uint8_t *ret_len)

@@ -823,25 +823,6 @@ static enum parse read_proto(void *state, const struct proto_input *in, struct m
 	return PARSE_OK;
 }
 
-/* One text where it is one attribute, as is usual. */
-static void write_access(const struct intellivue_msg *m, struct json *j)
-{
-	size_t at = 0, after;
-	struct bytes v = next_attribute(&m->msg, &at);
-
-	if (!v.data)
-		return;
-	after = at;
-	if (read_attribute_id(m, &after) < 0) {
-		proto_text(j, "attribute", v);
-		return;
-	}
-	json_list(j, "attribute");
-	for (at = 0; proto_room(j) && (v = next_attribute(&m->msg, &at)).data;)
-		proto_text(j, NULL, v);
-	json_end(j);
-}
-
 /* A sequence number may be zero, and is told then too. */
 static void write_more(const struct msg *msg, struct json *j)
 {
@@ -849,7 +830,7 @@ static void write_more(const struct msg *msg, struct json *j)
 	static const char digit[] = "0123456789abcdef";
 	char mac[18] = "";
 
-	write_access(m, j);
+	proto_texts(j, "attribute", next_attribute, msg);
 	if (m->has_sequence)
 		json_u64(j, "sequence", m->sequence);
 	if (!m->system)

@@ -133,6 +133,31 @@ bool proto_room(const struct json *j)
 	return !j->out.bad && j->out.cap - j->out.len > 6 * PROTO_TEXT_MAX + 512;
 }
 
+void proto_texts(struct json *j, const char *key,
+		 struct bytes (*next)(const struct msg *m, size_t *at), const struct msg *m)
+{
+	uint8_t room[PROTO_TEXT_MAX];
+	size_t at = 0;
+	struct bytes first = clipped(next(m, &at)), other;
+
+	if (!first.data)
+		return;
+	if (first.len)
+		memcpy(room, first.data, first.len); /* the next one may be written where it is */
+	first.data = room;
+	do
+		other = clipped(next(m, &at));
+	while (other.data && other.len == first.len && !memcmp(other.data, room, first.len));
+	if (!other.data) {
+		proto_text(j, key, first);
+		return;
+	}
+	json_list(j, key);
+	for (at = 0; proto_room(j) && (other = next(m, &at)).data;)
+		proto_text(j, NULL, other);
+	json_end(j);
+}
+
 /* Begins a member of the field's own name and room for `room` bytes; NULL where the line is full. */
 static inline char *begin_field(struct json *j, const struct proto_field *f, const char *name,
 				size_t room)

@@ -156,6 +156,9 @@ struct bytes proto_next(const struct proto_field *f, const struct msg *m, size_t
 			char buf[PROTO_VALUE_MAX]);
 /* A text as an event takes it: where data is not NULL, and no longer than PROTO_TEXT_MAX. */
 void proto_text(struct json *j, const char *key, struct bytes v);
+/* What `next` gives, as struct proto_field has it: one text where all are the same, else a list. */
+void proto_texts(struct json *j, const char *key,
+		 struct bytes (*next)(const struct msg *m, size_t *at), const struct msg *m);
 /* Is there room for one more item of a list, and for what follows lists? */
 bool proto_room(const struct json *j);
 /* The event's own object, with everything the message says. */
