@@ -216,8 +216,8 @@ static __always_inline void floor_learn(struct floor_tables *t, const struct gat
 	bpf_map_update_elem(&learned, key, l, BPF_ANY);
 }
 
-/* Verified apart, as those below: which of the packet's two keys is asked for. */
-enum gate_which { GATE_FLOW_OF_PACKET, GATE_FLOW_OF_FRAGMENT };
+/* Verified apart, as those below: which of the packet's two keys is asked for, or the word's. */
+enum gate_which { GATE_FLOW_OF_PACKET, GATE_FLOW_OF_FRAGMENT, GATE_FLOW_OF_WORD };
 int gate_flow_find(__u32 which);
 int gate_flow_put(__u32 which);
 
@@ -297,7 +297,6 @@ struct gate_work {
 	__u32 index; /* of the port */
 	__u16 l3, l4;
 	__u8 answer[40]; /* a neighbour advertisement being made */
-	struct gate_word word;
 };
 
 struct {
@@ -306,6 +305,26 @@ struct {
 	__type(key, __u32);
 	__type(value, struct gate_work);
 } works SEC(".maps");
+
+/* The same of gate_say, which packets of the same CPU may interrupt; one process says it all. */
+struct gate_word_work {
+	struct gate_word word;
+	struct gate_flow fresh;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct gate_word_work);
+} words SEC(".maps");
+
+static __always_inline struct gate_word_work *word_work(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&words, &zero);
+}
 
 static __always_inline struct gate_work *work(void)
 {
@@ -347,39 +366,56 @@ static __always_inline struct gate_set *flow_set(const struct gate_flow_key *key
 	return bpf_map_lookup_elem(&flows, ret_at);
 }
 
-static __always_inline const struct gate_flow_key *flow_key(struct gate_work *g, __u32 which)
+static __always_inline const struct gate_flow_key *flow_key(__u32 which)
 {
+	struct gate_word_work *said = which == GATE_FLOW_OF_WORD ? word_work() : 0;
+	struct gate_work *g;
+
+	if (which == GATE_FLOW_OF_WORD)
+		return said ? &said->word.key : 0;
+	g = work();
+	if (!g)
+		return 0;
 	return which == GATE_FLOW_OF_PACKET ? &g->floor.key : &g->floor.fragment_key;
 }
 
 __noinline int gate_flow_find(__u32 which)
 {
-	struct gate_work *g = work();
-	const struct gate_flow_key *key;
+	const struct gate_flow_key *key = flow_key(which);
 	struct gate_set *s;
 	__u64 hash;
 	__u32 at;
 
-	if (!g)
+	if (!key)
 		return 0;
-	key = flow_key(g, which);
 	s = flow_set(key, &hash, &at);
 	return s ? (int)(at << 5 | sets_find(s, key, hash)) : 0;
 }
 
-__noinline int gate_flow_put(__u32 which)
+static __always_inline int put(const struct gate_flow_key *key, const struct gate_flow *f,
+			       __u64 now_ns)
 {
-	struct gate_work *g = work();
-	const struct gate_flow_key *key;
 	struct gate_set *s;
 	__u64 hash;
 	__u32 at;
 
-	if (!g)
-		return 0;
-	key = flow_key(g, which);
 	s = flow_set(key, &hash, &at);
-	return s ? (int)(at << 5 | sets_put(s, key, hash, &g->floor.fresh, g->floor.now_ns)) : 0;
+	return s ? (int)(at << 5 | sets_put(s, key, hash, f, now_ns)) : 0;
+}
+
+__noinline int gate_flow_put(__u32 which)
+{
+	const struct gate_flow_key *key = flow_key(which);
+	struct gate_work *g = work();
+
+	return key && g ? put(key, &g->floor.fresh, g->floor.now_ns) : 0;
+}
+
+__noinline int gate_word_put(void)
+{
+	struct gate_word_work *said = word_work();
+
+	return said ? put(&said->word.key, &said->fresh, said->word.now_ns) : 0;
 }
 
 __noinline int gate_match(__u32 slot, __u32 device, __u32 how, __u32 port)
@@ -940,9 +976,10 @@ static __always_inline void word_mark(struct gate_word *w, struct gate_flow *f)
 }
 
 /* Blocked before the floor has met it: judged by policy if it is heard from after that. */
-static __always_inline void word_begin(struct gate_work *g, struct gate_word *w)
+static __always_inline void word_begin(struct gate_word_work *said)
 {
-	struct gate_flow *f = &g->floor.fresh;
+	struct gate_word *w = &said->word;
+	struct gate_flow *f = &said->fresh;
 
 	__builtin_memset(f, 0, sizeof(*f));
 	f->seen_ns = w->now_ns;
@@ -952,8 +989,7 @@ static __always_inline void word_begin(struct gate_work *g, struct gate_word *w)
 	f->rule = ~0u;
 	f->reason = w->reason;
 	f->flags = GATE_FLOW_BLOCKED;
-	g->floor.now_ns = w->now_ns;
-	if (!(gate_flow_put(GATE_FLOW_OF_PACKET) & 31))
+	if (!(gate_word_put() & 31))
 		w->answer = GATE_WORD_AGAIN;
 }
 
@@ -961,23 +997,22 @@ static __always_inline void word_begin(struct gate_work *g, struct gate_word *w)
 SEC("xdp")
 int gate_say(struct xdp_md *ctx)
 {
-	struct gate_work *g = work();
+	struct gate_word_work *said = word_work();
 	struct gate_slot *slot;
 	struct gate_word *w;
 
-	if (!g || bpf_xdp_load_bytes(ctx, 0, &g->word, sizeof(g->word)))
+	if (!said || bpf_xdp_load_bytes(ctx, 0, &said->word, sizeof(said->word)))
 		return XDP_ABORTED;
-	w = &g->word;
+	w = &said->word;
 	w->answer = GATE_WORD_DONE;
-	g->floor.key = w->key;
-	slot = flow_at((__u32)gate_flow_find(GATE_FLOW_OF_PACKET));
+	slot = flow_at((__u32)gate_flow_find(GATE_FLOW_OF_WORD));
 	if (slot) {
 		word_mark(w, &slot->flow);
 		w->flow = slot->flow;
 		w->bypassed[0] = slot->bypassed[0];
 		w->bypassed[1] = slot->bypassed[1];
 	} else if (w->kind == GATE_WORD_BLOCK) {
-		word_begin(g, w);
+		word_begin(said);
 	} else {
 		w->answer = GATE_WORD_UNKNOWN;
 	}

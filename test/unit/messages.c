@@ -190,6 +190,18 @@ static void a_hello_without_a_name_is_no_other(void **state)
 	assert_true(passes("tls", "sni=", bare, sizeof(bare) - 1));
 }
 
+#define WILL(topic) "\x10\x16\0\4MQTT\4\6\0\x3c\0\1c\0\4" topic "\0\1x"
+
+/* What a client may not publish it may not leave to be published either. */
+static void a_will_is_published_too(void **state)
+{
+	assert_true(PASSES("mqtt", "publish.to_broker=a/*", WILL("a/hr")));
+	assert_false(PASSES("mqtt", "publish.to_broker=a/*", WILL("b/hr")));
+	assert_false(PASSES("mqtt", "publish.topic=a/*", WILL("b/hr")));
+	assert_true(PASSES("mqtt", "publish.topic=a/*\nconnect.will.topic=b/*", WILL("b/hr")));
+	assert_true(PASSES("mqtt", "connect.client_id=c", WILL("b/hr")));
+}
+
 #define DIRECTIVE(more)                                              \
 	"<DTV.R01><HDR><HDR.message_type V=\"DTV.R01\"/></HDR><DTV>" \
 	"<DTV.command_cd V=\"START_CONTINUOUS\"/>" more "</DTV></DTV.R01>"
@@ -211,6 +223,7 @@ int main(void)
 		cmocka_unit_test(an_empty_name_is_no_other_name),
 		cmocka_unit_test(a_hello_without_a_name_is_no_other),
 		cmocka_unit_test(of_two_commands_none_passes),
+		cmocka_unit_test(a_will_is_published_too),
 	};
 
 	return cmocka_run_group_tests(tests, read_page, NULL);

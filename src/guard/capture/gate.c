@@ -226,8 +226,8 @@ static int prepare(struct gate *g, const struct gate_options *o)
 			r = note_inner(g, m);
 		if (r)
 			return r;
-		if (m == g->bpf->maps.works)
-			continue;
+		if (m == g->bpf->maps.works || m == g->bpf->maps.words)
+			continue; /* scratch, each program's own */
 		drop_reshaped(g->dir, m);
 		if (snprintf(path, sizeof(path), "%s/%s", g->dir, bpf_map__name(m)) >=
 		    (int)sizeof(path))

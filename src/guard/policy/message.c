@@ -103,6 +103,39 @@ static bool read_line(struct message_rules *m, struct entry *e, const char *line
 	return !f || add_term(m, e, f, equal + 1, len - name - 1);
 }
 
+/* How many of the rule's patterns are for this member. */
+static uint32_t count_terms(const struct message_rules *m, const struct entry *e,
+			    const struct proto_field *f)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = e->term; i < e->term + e->count; i++)
+		n += m->terms[i].field == f;
+	return n;
+}
+
+/* What was said of another member holds for this one, of which nothing was said. */
+static bool add_like(struct message_rules *m, struct entry *e, const struct proto_field *f)
+{
+	const struct proto_field *other = NULL;
+	uint32_t to = e->term + e->count;
+
+	for (unsigned i = 0; i < 2 && f->like[i] && !other; i++) {
+		other = proto_field(e->proto, f->like[i]);
+		if (other && !count_terms(m, e, other))
+			other = NULL;
+	}
+	if (!other || count_terms(m, e, f))
+		return true;
+	for (uint32_t i = e->term; i < to; i++) {
+		struct term t = m->terms[i];
+
+		if (t.field == other && !add_term(m, e, f, t.pattern, t.len))
+			return false;
+	}
+	return true;
+}
+
 static bool read_rule(struct message_rules *m, struct entry *e, const char *text)
 {
 	char app[32];
@@ -120,6 +153,9 @@ static bool read_rule(struct message_rules *m, struct entry *e, const char *text
 		if (!read_line(m, e, text, len))
 			return false;
 	}
+	for (const struct proto_field *f = e->proto ? e->proto->fields : NULL; f && *f->name; f++)
+		if (f->like[0] && !add_like(m, e, f))
+			return false;
 	if (e->count)
 		qsort(m->terms + e->term, e->count, sizeof(*m->terms), term_order);
 	return true;

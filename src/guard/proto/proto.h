@@ -106,6 +106,9 @@ struct proto_field {
 	uint8_t flags;
 	/* FIELD_LIST: one text a call, data NULL behind the last; *at is 0 at first, then its. */
 	struct bytes (*next)(const struct msg *m, size_t *at);
+	/* Where a rule says nothing of this one, what it says of the first of these that it narrows
+	 * holds for it, too. */
+	const char *like[2];
 };
 
 #define PROTO_OVER_TCP 1
