@@ -90,7 +90,7 @@ static void read_target(struct http_msg *m, struct bytes target)
 	m->url = without_query(target);
 	m->query = m->url.len != target.len;
 	m->path_len = http_path_read(target, m->path);
-	if (m->path_len == m->url.len && !memcmp(m->path, m->url.data, m->path_len))
+	if (m->path_len && m->path_len == m->url.len && !memcmp(m->path, m->url.data, m->path_len))
 		m->path_len = 0;
 }
 
@@ -178,7 +178,7 @@ static void put_head(struct http_msg *m, struct http_head *h)
 	if (read_addressee(m, h) != REASON_NONE)
 		h->reason = REASON_HTTP_SMUGGLING;
 	if (!m->hostname.data)
-		m->hostname = (struct bytes){h->target.data, 0};
+		m->hostname = (struct bytes){(const uint8_t *)"", 0};
 	m->user_agent = h->user_agent;
 	m->referer = without_query(h->referer);
 	m->auth = head_before(h->authorization, " ");
