@@ -89,7 +89,7 @@ const struct cli_command cli_commands[] = {
 	{"vault",
 	 "init|put|get|ls|rotate|shred|watch|mount|fsck|export|recover|log|backup|copy|restore DIR "
 	 "[OPTION]... [ARG]...",
-	 "keep files sealed, for years, and destroy them for good", cli_vault},
+	 "keep files sealed, for years, and destroy them for good", cli_vault, .verbs = true},
 	{"user",
 	 "add NAME [--first | --role ROLE] [--display TEXT] [--device NAME]... | "
 	 "enrol NAME [--totp | --password | --recovery] | reset NAME [--approve] | "
@@ -212,7 +212,8 @@ int cli_main(int argc, char **argv)
 	if (!c)
 		return no_command(argv[1]);
 	/* Behind whatever stands there, but a "--" that makes a name of it. */
-	if (argc > 2 && strcmp(argv[argc - 1], "--help") == 0 && strcmp(argv[argc - 2], "--") != 0)
+	if (argc > 2 && strcmp(argv[argc - 1], "--help") == 0 &&
+	    strcmp(argv[argc - 2], "--") != 0 && !(c->verbs && argc > 3))
 		return help_command(c);
 	return c->run(argc - 1, argv + 1);
 }

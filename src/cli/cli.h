@@ -14,6 +14,7 @@ struct cli_command {
 	const char *usage;		   /* what stands behind the name */
 	const char *what;		   /* one line; NULL hides it from the list */
 	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+	bool verbs;			   /* each says itself how it is used */
 };
 
 extern const struct cli_command cli_commands[]; /* ends with name NULL */

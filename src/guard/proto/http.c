@@ -90,7 +90,7 @@ static void read_target(struct http_msg *m, struct bytes target)
 	m->url = without_query(target);
 	m->query = m->url.len != target.len;
 	m->path_len = http_path_read(target, m->path);
-	if (m->path_len && m->path_len == m->url.len && !memcmp(m->path, m->url.data, m->path_len))
+	if (m->path_len == m->url.len && !memcmp(m->path, m->url.data, m->path_len))
 		m->path_len = 0;
 }
 
@@ -118,6 +118,8 @@ static struct bytes authority(const struct http_head *h)
 {
 	struct bytes b = h->target, at;
 
+	if (!b.data)
+		return b;
 	if (!head_is(h->method, "CONNECT")) {
 		const uint8_t *slashes = memmem(b.data, b.len, "://", 3);
 
@@ -174,7 +176,8 @@ static void put_head(struct http_msg *m, struct http_head *h)
 	if (!h->request)
 		return;
 	m->method = h->method;
-	read_target(m, h->target);
+	if (h->target.data)
+		read_target(m, h->target);
 	if (read_addressee(m, h) != REASON_NONE)
 		h->reason = REASON_HTTP_SMUGGLING;
 	if (!m->hostname.data)
