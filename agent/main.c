@@ -321,18 +321,18 @@ int main(int argc, char **argv)
 {
 	struct agent a = {.ill = 0};
 	const char *path = "/etc/bedwarden-agent.conf";
-	bool once = false;
+	bool once = false, known = true;
 	int c;
 
-	while ((c = getopt(argc, argv, "c:1")) != -1) {
+	while (known && (c = getopt(argc, argv, "c:1")) != -1) {
 		if (c == 'c')
 			path = optarg;
 		else if (c == '1')
 			once = true;
 		else
-			optind = argc + 1;
+			known = false;
 	}
-	if (optind != argc) {
+	if (!known || optind != argc) {
 		fprintf(stderr, "usage: bedwarden-agent [-c FILE] [-1]\n");
 		return 2;
 	}

@@ -69,10 +69,21 @@ static int rename_new(struct newfile *f, const char *name)
 	return renameat(f->folder, f->name, f->folder, name) == 0 ? 0 : -errno;
 }
 
+/* A device, a pipe, a socket: others are at its other end, and a file is nothing they know. */
+static bool is_file(const struct newfile *f, const char *name)
+{
+	struct stat st;
+
+	return fstatat(f->folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode) ||
+	       S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
 int newfile_commit(struct newfile *f, const char *name, bool replace)
 {
 	int r;
 
+	if (replace && !is_file(f, name))
+		return -EEXIST;
 	if (!*f->name) {
 		r = give_name(f, name);
 		if (r == -EEXIST && replace) {

@@ -21,8 +21,8 @@ int newfile_begin(int folder, struct newfile *ret_file);
 int newfile_begin_named(int folder, struct newfile *ret_file);
 /*
  * Gives it its name, which closes it. 0 or -errno, and then it still is to be
- * given up: -EEXIST where the name is taken and not to be replaced. What was
- * there is replaced in one step.
+ * given up: -EEXIST where the name is taken and not to be replaced, or taken by
+ * a device, pipe or socket, which never is. What was there is replaced in one step.
  */
 int newfile_commit(struct newfile *f, const char *name, bool replace);
 /* Leaves nothing; harmless after a commit. */

@@ -232,8 +232,8 @@ int audit_export(int argc, char **argv)
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "c:d:", options, NULL)) != -1) {
 		if (c == 't' && !take_place(&x, optarg))
-			return cli_fail("--to %s: expected HOST:PORT, as logs.clinic.example:6514",
-					optarg);
+			return cli_misuse(
+				"--to %s: expected HOST:PORT, as logs.clinic.example:6514", optarg);
 		else if (c == 'a')
 			x.ca = optarg;
 		else if (c == 'e')

@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,16 +122,31 @@ const struct cli_command cli_commands[] = {
 	{NULL},
 };
 
+static void complain(const char *fmt, va_list ap)
+{
+	fputs("bedwarden: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
 int cli_fail(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("bedwarden: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	complain(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return CLI_FAILED;
+}
+
+int cli_misuse(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain(fmt, ap);
+	va_end(ap);
+	return CLI_USAGE;
 }
 
 int cli_misread(const struct config_error *e)
@@ -178,7 +194,7 @@ static int no_command(const char *name)
 	return CLI_USAGE;
 }
 
-int cli_main(int argc, char **argv)
+static int pick(int argc, char **argv)
 {
 	const struct cli_command *c;
 
@@ -216,4 +232,16 @@ int cli_main(int argc, char **argv)
 	    strcmp(argv[argc - 2], "--") != 0 && !(c->verbs && argc > 3))
 		return help_command(c);
 	return c->run(argc - 1, argv + 1);
+}
+
+/* What was printed arrived, or it was not done: a disk may be full, a pipe's reader gone. */
+int cli_main(int argc, char **argv)
+{
+	int code = pick(argc, argv);
+
+	errno = 0;
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || code != CLI_OK)
+		return code;
+	return cli_fail("standard output: writing failed%s%s", errno ? ": " : "",
+			errno ? strerror(errno) : "");
 }

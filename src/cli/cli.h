@@ -21,6 +21,8 @@ extern const struct cli_command cli_commands[]; /* ends with name NULL */
 
 /* "bedwarden: FMT" and a newline on stderr; returns CLI_FAILED. */
 int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same of an argument that can be none; returns CLI_USAGE. */
+int cli_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct config_error;
 /* "FILE:LINE:COLUMN: TEXT" on stderr, as compilers say it; the file alone where the error has no
  * place in it. CLI_FAILED. */

@@ -179,9 +179,10 @@ static int take_since(json_t *request, const char *arg)
 	const char *since = since_text(arg, text);
 
 	if (!since)
-		return cli_fail("--since '%s': neither a time like 2026-01-31T07:15:02+0000 nor an "
-				"age like 90s, 15m, 2h or 7d",
-				arg);
+		return cli_misuse(
+			"--since '%s': neither a time like 2026-01-31T07:15:02+0000 nor an "
+			"age like 90s, 15m, 2h or 7d",
+			arg);
 	json_object_set_new(request, "since", json_string(since));
 	return CLI_OK;
 }
@@ -191,7 +192,7 @@ static int take_limit(json_t *request, const char *arg)
 	uint64_t n;
 
 	if (!number_read(arg, 1, 1000000, &n))
-		return cli_fail("-n '%s': not a number from 1 to 1000000", arg);
+		return cli_misuse("-n '%s': not a number from 1 to 1000000", arg);
 	json_object_set_new(request, "limit", json_integer((json_int_t)n));
 	return CLI_OK;
 }

@@ -27,17 +27,22 @@ static FILE *open_output(const char *path)
 	return out;
 }
 
+static int not_written(const char *path, int why)
+{
+	return cli_fail("%s: writing failed: %s", path ? path : "standard output", strerror(why));
+}
+
 static int close_output(FILE *out, const char *path)
 {
-	bool bad = fflush(out) != 0 || ferror(out) || (path && fsync(fileno(out)) != 0);
+	int why = fflush(out) != 0 || (path && fsync(fileno(out)) != 0) ? errno : 0;
 
-	if (path)
-		bad |= fclose(out) != 0;
-	if (!bad)
+	if (path && fclose(out) != 0 && !why)
+		why = errno;
+	if (!why)
 		return CLI_OK;
 	if (path)
 		unlink(path);
-	return cli_fail("%s: writing failed: %s", path ? path : "standard output", strerror(errno));
+	return not_written(path, why);
 }
 
 static void warn_if_readable(FILE *out)
@@ -50,13 +55,13 @@ static void warn_if_readable(FILE *out)
 		      stderr);
 }
 
-static int generate(FILE *out)
+static int generate(FILE *out, const char *path)
 {
 	char identity[AGE_IDENTITY_TEXT], recipient[AGE_RECIPIENT_TEXT], when[40];
 	static char buffer[1024]; /* so that it can be wiped */
 	time_t now = time(NULL);
 	struct tm tm;
-	int r = age_identity_new(identity, recipient);
+	int why, r = age_identity_new(identity, recipient);
 
 	if (r < 0)
 		return cli_fail("no key could be made: %s", strerror(-r));
@@ -64,9 +69,11 @@ static int generate(FILE *out)
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
 	setvbuf(out, buffer, _IOFBF, sizeof(buffer));
 	fprintf(out, "# created: %s\n# public key: %s\n%s\n", when, recipient, identity);
-	fflush(out);
+	why = fflush(out) != 0 ? errno : 0;
 	secret_wipe(buffer, sizeof(buffer));
 	secret_wipe(identity, sizeof(identity));
+	if (why)
+		return not_written(path, why);
 	if (!isatty(fileno(out)))
 		fprintf(stderr, "Public key: %s\n", recipient);
 	return CLI_OK;
@@ -109,7 +116,7 @@ int cli_keygen(int argc, char **argv)
 	out = path ? open_output(path) : stdout;
 	if (!out)
 		return CLI_FAILED;
-	r = public_ ? convert(optind < argc ? argv[optind] : "-", out) : generate(out);
+	r = public_ ? convert(optind < argc ? argv[optind] : "-", out) : generate(out, path);
 	if (r != CLI_OK && path) {
 		fclose(out);
 		unlink(path);

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/address.h"
 #include "base/config.h"
 #include "cli/control.h"
+#include "cli/output.h"
 #include "cli/propose.h"
 #include "cli/seen.h"
 #include "guard/engine.h"
@@ -182,31 +184,6 @@ static int verify(const char *file, const char *text, size_t len)
 	return c ? CLI_OK : CLI_FAILED;
 }
 
-/* To a file of its own first: a proposal is there whole or not at all. */
-static int put(const char *path, const char *text, size_t len)
-{
-	char fresh[512];
-	FILE *out;
-	bool good;
-
-	if (!path) {
-		fwrite(text, 1, len, stdout);
-		return fflush(stdout) == 0 ? CLI_OK
-					   : cli_fail("standard output: %s", strerror(errno));
-	}
-	snprintf(fresh, sizeof(fresh), "%s.new", path);
-	out = fopen(fresh, "we");
-	if (!out)
-		return cli_fail("%s: cannot be written: %s", fresh, strerror(errno));
-	good = fwrite(text, 1, len, out) == len && fflush(out) == 0 && fsync(fileno(out)) == 0;
-	good = fclose(out) == 0 && good;
-	if (good && rename(fresh, path) == 0)
-		return CLI_OK;
-	cli_fail("%s: cannot be written: %s", path, strerror(errno));
-	unlink(fresh);
-	return CLI_FAILED;
-}
-
 static int propose(struct learning *l)
 {
 	struct propose p = {.seen = &l->seen,
@@ -232,7 +209,7 @@ static int propose(struct learning *l)
 	else
 		r = verify(l->file ? l->file : DEFAULT_FILE, text, len);
 	if (r == CLI_OK)
-		r = put(l->o->out, text, len);
+		r = output_put(l->o->out, (struct bytes){(const uint8_t *)text, len}, 0644);
 	if (r == CLI_OK)
 		fprintf(stderr,
 			"%u devices, %u hosts; %u services that no profile covers and %u lines "
@@ -254,6 +231,18 @@ static int name_vendors(struct learning *l)
 	return r < 0 ? cli_fail("out of memory") : CLI_OK;
 }
 
+/* What is read is not written over. */
+static int check_out(const struct learn_options *o)
+{
+	const char *from = o->pcap ? o->pcap : o->eve;
+	struct stat in, out;
+
+	if (!o->out || !from || stat(from, &in) != 0 || stat(o->out, &out) != 0 ||
+	    !S_ISREG(out.st_mode) || in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+		return CLI_OK;
+	return cli_fail("%s: is what is learned from; take another name for the proposal", o->out);
+}
+
 int learn(const struct learn_options *o)
 {
 	struct learning l = {.o = o};
@@ -263,8 +252,11 @@ int learn(const struct learn_options *o)
 
 	for (unsigned i = 0; i < o->ward_count; i++)
 		if (!address_prefix(o->ward[i], ip, &len))
-			return cli_fail("-w %s is no network; expected one as 10.1.1.0/24",
-					o->ward[i]);
+			return cli_misuse("-w %s is no network; expected one as 10.1.1.0/24",
+					  o->ward[i]);
+	r = check_out(o);
+	if (r != CLI_OK)
+		return r;
 	if (seen_new(&l.seen) < 0)
 		return cli_fail("out of memory");
 	r = read_config(&l);

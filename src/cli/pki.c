@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "cli/control.h"
+#include "cli/output.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -27,7 +28,7 @@ static int number_arg(json_t *args, const char *key, const char *text)
 	if (!text)
 		return CLI_OK;
 	if (!number_read(text, 1, 100000, &n))
-		return cli_fail("pki: '%.40s' is no number for --%s", text, key);
+		return cli_misuse("pki: '%.40s' is no number for --%s", text, key);
 	json_object_set_new(args, key, json_integer((json_int_t)n));
 	return CLI_OK;
 }
@@ -68,18 +69,6 @@ static int order_args(const struct options *o, json_t *args)
 
 /* --- what is printed ------------------------------------------------------------- */
 
-static int save(const char *path, const char *text)
-{
-	FILE *f = path && strcmp(path, "-") != 0 ? fopen(path, "we") : stdout;
-
-	if (!f)
-		return cli_fail("pki: %s: %s", path, strerror(errno));
-	fputs(text, f);
-	if (f == stdout)
-		return CLI_OK;
-	return fclose(f) == 0 ? CLI_OK : cli_fail("pki: %s: %s", path, strerror(errno));
-}
-
 struct answer {
 	const struct options *o;
 	int code;
@@ -88,8 +77,9 @@ struct answer {
 static void print_pem(void *arg, json_t *row)
 {
 	struct answer *a = arg;
+	const char *pem = control_text(row, "pem");
 
-	a->code = save(a->o->out, control_text(row, "pem"));
+	a->code = output_put(a->o->out, (struct bytes){(const uint8_t *)pem, strlen(pem)}, 0644);
 }
 
 static void print_code(void *arg, json_t *row)

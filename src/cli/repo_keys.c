@@ -22,7 +22,7 @@ static int make_key(const struct repo_cli *o, const char *path, bool plain)
 	int err;
 
 	if (o->kind && signer_kind_read(o->kind, &kind) < 0)
-		return cli_fail("--kind '%s': expected ed25519, ecdsa or rsa", o->kind);
+		return cli_misuse("--kind '%s': expected ed25519, ecdsa or rsa", o->kind);
 	err = signer_make(path, kind, plain ? NULL : &repo_cli_ask, &e);
 	return err < 0 ? repo_cli_fail(err, &e) : CLI_OK;
 }

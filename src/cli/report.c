@@ -14,6 +14,7 @@
 #include "base/newfile.h"
 #include "base/number.h"
 #include "cli/audit.h"
+#include "cli/output.h"
 #include "cli/survey.h"
 #include "update/report/compliance.h"
 
@@ -111,7 +112,7 @@ static int load_policy(struct reporting *r)
 
 	r->config = config_load(file, &e, 1, &errors);
 	if (!r->config)
-		return cli_fail("%s:%u: %s", e.file, e.line, e.text);
+		return cli_misread(&e);
 	if (!r->survey.socket_given &&
 	    strlen(r->config->gateway.run_dir) + 9 < sizeof(r->survey.control.socket))
 		snprintf(r->survey.control.socket, sizeof(r->survey.control.socket),
@@ -134,38 +135,6 @@ static json_t *about(const struct reporting *r)
 			 (int)r->days, "notes", r->notes);
 }
 
-/* A file has its name once it is whole; nobody else may read it before somebody decides so. */
-static int write_out(const struct reporting *r, const char *text, size_t len)
-{
-	char folder[4096], *slash;
-	struct newfile f;
-	int dir, err;
-
-	if (!r->out)
-		return fwrite(text, 1, len, stdout) == len && fflush(stdout) == 0
-			       ? CLI_OK
-			       : cli_fail("standard output: %s", strerror(errno));
-	snprintf(folder, sizeof(folder), "%s", r->out);
-	slash = strrchr(folder, '/');
-	if (slash)
-		*slash = 0;
-	dir = open(!slash	     ? "."
-		   : slash == folder ? "/"
-				     : folder,
-		   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	err = dir < 0 ? -errno : newfile_begin(dir, &f);
-	if (err == 0) {
-		err = file_write(f.fd, (struct bytes){(const uint8_t *)text, len});
-		if (err == 0)
-			err = newfile_commit(&f, slash ? slash + 1 : folder, true);
-		if (err < 0)
-			newfile_abandon(&f);
-	}
-	if (dir >= 0)
-		close(dir);
-	return err < 0 ? cli_fail("%s: %s", r->out, strerror(-err)) : CLI_OK;
-}
-
 static int print(const struct reporting *r, const json_t *report)
 {
 	char *text = NULL;
@@ -180,7 +149,9 @@ static int print(const struct reporting *r, const json_t *report)
 	else if (out)
 		ok = compliance_page(out, report);
 	ok = out && fclose(out) == 0 && ok;
-	code = ok ? write_out(r, text, len) : cli_fail("out of memory");
+	/* Nobody else may read it before somebody decides so. */
+	code = ok ? output_put(r->out, (struct bytes){(const uint8_t *)text, len}, 0600)
+		  : cli_fail("out of memory");
 	free(text);
 	return code;
 }

@@ -140,7 +140,7 @@ static struct config *parse(const char *file, const char *text, bool say)
 					e, 8, &count);
 
 	for (size_t i = 0; !c && say && i < count && i < 8; i++)
-		cli_fail("%s:%u:%u: %s", e[i].file, e[i].line, e[i].column, e[i].text);
+		cli_misread(&e[i]);
 	return c;
 }
 
@@ -239,7 +239,7 @@ static int change(struct shielding *o)
 	int code;
 
 	if (!c)
-		return cli_fail("%s:%u:%u: %s", e.file, e.line, e.column, e.text);
+		return cli_misread(&e);
 	if (!o->socket_given && strlen(c->gateway.run_dir) + 9 < sizeof(o->control.socket))
 		snprintf(o->control.socket, sizeof(o->control.socket), "%.90s/control",
 			 c->gateway.run_dir);

@@ -9,21 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/newfile.h"
 #include "cli/cli.h"
 #include "cli/keyfile.h"
 #include "cli/meter.h"
-
-struct output {
-	int fd;
-	/* Where it goes to a file that is to appear whole: */
-	struct newfile file;
-	int folder;
-	char *path; /* links resolved */
-	const char *name;
-	mode_t mode;
-	bool replaces;
-};
+#include "cli/output.h"
 
 static const char *in_name(const struct single *s)
 {
@@ -62,57 +51,14 @@ static mode_t default_mode(void)
 	return 0666 & ~mask;
 }
 
-/* The path that a new file has to replace, or to be; through a link to where it leads. */
-static char *resolve(const char *path)
-{
-	char *real = realpath(path, NULL);
-
-	return real ? real : errno == ENOENT ? strdup(path) : NULL;
-}
-
-static int open_folder(struct output *o)
-{
-	char *slash = strrchr(o->path, '/');
-	int fd;
-
-	o->name = slash ? slash + 1 : o->path;
-	if (!slash)
-		return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (slash == o->path)
-		return open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*slash = 0;
-	fd = open(o->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*slash = '/';
-	return fd;
-}
-
 static int begin_file(const struct single *s, const struct stat *in, struct output *o)
 {
 	struct stat st;
-	int r;
 
-	o->path = resolve(s->out);
-	if (!o->path)
-		return cli_fail("%s: %s", s->out, strerror(errno));
-	o->mode = default_mode();
-	if (stat(o->path, &st) == 0) {
-		if (S_ISDIR(st.st_mode))
-			return cli_fail("%s: is a folder", s->out);
-		if (!S_ISREG(st.st_mode)) {
-			o->fd = open(o->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-			return o->fd >= 0 ? CLI_OK : cli_fail("%s: %s", s->out, strerror(errno));
-		}
-		if (st.st_dev == in->st_dev && st.st_ino == in->st_ino)
-			return cli_fail("%s: is the input itself; use --in-place", s->out);
-		o->mode = st.st_mode & 07777;
-		o->replaces = true;
-	}
-	o->folder = open_folder(o);
-	r = o->folder < 0 ? -errno : !*o->name ? -EISDIR : newfile_begin(o->folder, &o->file);
-	if (r < 0)
-		return cli_fail("%s: cannot be written: %s", s->out, strerror(-r));
-	o->fd = o->file.fd;
-	return CLI_OK;
+	if (stat(s->out, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == in->st_dev &&
+	    st.st_ino == in->st_ino)
+		return cli_fail("%s: is the input itself; use --in-place", s->out);
+	return output_begin(s->out, default_mode(), o);
 }
 
 static int open_output(const struct single *s, const struct stat *in, struct output *o)
@@ -127,20 +73,6 @@ static int open_output(const struct single *s, const struct stat *in, struct out
 	return CLI_OK;
 }
 
-/* To the disk, and only then under its name. */
-static int finish_file(struct output *o, const char *name, bool replace)
-{
-	int r = 0;
-
-	if (fchmod(o->file.fd, o->mode) != 0 || fsync(o->file.fd) != 0)
-		r = -errno;
-	if (r == 0)
-		r = newfile_commit(&o->file, name, replace);
-	if (r == 0 && fsync(o->folder) != 0)
-		r = -errno;
-	return r;
-}
-
 /* What was authentic of a broken file is what OUT holds then, as with `age -o`; but nobody's whole
  * file is replaced by half of one: beside it, it is OUT.part. Into which; false: nothing is kept. */
 static bool keep_part(const struct single *s, struct output *o, uint64_t plain, bool *ret_beside)
@@ -151,10 +83,10 @@ static bool keep_part(const struct single *s, struct output *o, uint64_t plain, 
 	if (o->file.fd < 0 || !s->open || !plain)
 		return false;
 	if (!o->replaces)
-		r = finish_file(o, o->name, false);
+		r = output_finish(o, o->name, false);
 	*ret_beside = r == -EEXIST;
 	if (*ret_beside && snprintf(name, sizeof(name), "%s.part", o->name) < (int)sizeof(name))
-		r = finish_file(o, name, true);
+		r = output_finish(o, name, true);
 	return r == 0;
 }
 
@@ -222,13 +154,13 @@ static int run(const struct single *s, int in, uint64_t size, struct output *o)
 
 		return failed(s, r, &result, !kept ? NULL : beside ? ".part" : "");
 	}
-	r = o->file.fd >= 0 ? finish_file(o, o->name, o->replaces) : 0;
+	r = o->file.fd >= 0 ? output_finish(o, o->name, o->replaces) : 0;
 	return r < 0 ? cli_fail("%s: writing failed: %s", s->out, strerror(-r)) : CLI_OK;
 }
 
 int single_run(const struct single *s)
 {
-	struct output o = {.fd = -1, .folder = -1, .file = {.fd = -1}};
+	struct output o = OUTPUT_NONE;
 	struct stat st;
 	int in = -1, r = open_input(s, &in, &st);
 
@@ -236,9 +168,6 @@ int single_run(const struct single *s)
 		r = open_output(s, &st, &o);
 	if (r == CLI_OK)
 		r = run(s, in, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0, &o);
-	newfile_abandon(&o.file);
-	if (o.folder >= 0)
-		close(o.folder);
-	free(o.path);
+	output_free(&o);
 	return r;
 }

@@ -42,7 +42,7 @@ static int load_policy(struct surveying *y)
 
 	y->config = config_load(file, &e, 1, &errors);
 	if (!y->config)
-		return cli_fail("%s:%u: %s", e.file, e.line, e.text);
+		return cli_misread(&e);
 	snprintf(y->state_dir, sizeof(y->state_dir), "%s", y->config->gateway.state_dir);
 	return CLI_OK;
 }

@@ -46,4 +46,28 @@ stops "what is held to MQTT does not let HL7 pass" \
 	-e 's/app: hl7, control: no,/app: mqtt, control: no}/' -e '/^ *allow: /,/}$/d'
 stops "what is held to orders lets no results pass" 's/=ORU^R01/=ORM^O01/'
 stops "what is held to one application lets no other pass" 's/sending_application=[A-Z0-9-]*/sending_application=X/'
+
+# Where a proposal may go.
+cp test/pcap/hl7/input.pcap "$dir/in.pcap"
+mkfifo "$dir/pipe"
+learn() { timeout 10 "$bw" policy learn -r "$dir/in.pcap" -w 10.9.1.0/24 -c "$dir/none.yaml" "$@" 2>"$dir/err"; }
+learn -o "$dir/whole"
+ln -s whole "$dir/link"
+chmod 640 "$dir/whole"
+timeout 10 cat "$dir/pipe" >"$dir/piped" &
+if learn -o "$dir/pipe" && wait $! && [ -p "$dir/pipe" ] && cmp -s "$dir/piped" "$dir/whole"; then ok "a pipe is written to, and stays one"
+else not "a pipe is written to, and stays one"; fi
+if learn -o "$dir/link" && [ -L "$dir/link" ] && [ "$(stat -c %a "$dir/whole")" = 640 ]; then ok "a link is followed, a mode kept"
+else not "a link is followed, a mode kept"; fi
+learn -o - >"$dir/stdout"
+if cmp -s "$dir/stdout" "$dir/whole"; then ok "- is standard output"; else not "- is standard output"; fi
+learn -o "$dir/in.pcap"
+if [ $? = 1 ] && cmp -s "$dir/in.pcap" test/pcap/hl7/input.pcap; then ok "what is read is not written over"
+else not "what is read is not written over"; fi
+for what in "policy learn -r $dir/in.pcap" "policy check $dir/hl7.yaml" "--help" keygen; do
+	# shellcheck disable=SC2086 # words
+	"$bw" $what >/dev/full 2>"$dir/err"
+	if [ $? = 1 ] && grep -q 'No space left' "$dir/err"; then ok "${what%% -*}: a full disk is told"
+	else not "${what%% -*}: a full disk is told: $(cat "$dir/err")"; fi
+done
 exit $code

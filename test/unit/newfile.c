@@ -55,6 +55,24 @@ static void check_content(const char *want)
 
 static int (*const ways[])(int, struct newfile *) = {newfile_begin, newfile_begin_named};
 
+/* As root, -o /dev/null must not be the end of /dev/null. */
+static void a_device_is_never_replaced(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct newfile f;
+		struct stat st;
+
+		assert_int_equal(mkfifoat(folder, "name", 0600), 0);
+		assert_int_equal(ways[i](folder, &f), 0);
+		assert_int_equal(newfile_commit(&f, "name", true), -EEXIST);
+		newfile_abandon(&f);
+		assert_int_equal(fstatat(folder, "name", &st, 0), 0);
+		assert_true(S_ISFIFO(st.st_mode));
+		assert_int_equal(unlinkat(folder, "name", 0), 0);
+		assert_int_equal(count_entries(), 0);
+	}
+}
+
 static void a_name_comes_with_the_whole(void **state)
 {
 	for (unsigned i = 0; i < 2; i++) {
@@ -122,6 +140,7 @@ static void who_is_killed_leaves_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_device_is_never_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_name_comes_with_the_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_given_up_leaves_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_is_killed_leaves_nothing, set_up, tear_down),
