@@ -324,6 +324,11 @@ broken:
 	ret->flags |= FLOOR_BROKEN;
 }
 
+FLOOR_FN int parse_is_tag(__u16 type)
+{
+	return type == 0x8100 || type == 0x88a8 || type == 0x9100;
+}
+
 FLOOR_FN void parse_frame(void *ctx, struct floor_packet *ret, const __u8 *data, const __u8 *end,
 			  __u16 *ret_l3, __u16 *ret_l4)
 {
@@ -343,7 +348,7 @@ FLOOR_FN void parse_frame(void *ctx, struct floor_packet *ret, const __u8 *data,
 	for (i = 0; i < 2; i++) {
 		const __u8 *p = data + off;
 
-		if (type != 0x8100 && type != 0x88a8 && type != 0x9100)
+		if (!parse_is_tag(type))
 			break;
 		if (p + 4 > end) {
 			ret->flags |= FLOOR_BROKEN;
@@ -353,6 +358,10 @@ FLOOR_FN void parse_frame(void *ctx, struct floor_packet *ret, const __u8 *data,
 			ret->vlan = parse_be16(p) & 0xfff;
 		type = parse_be16(p + 2);
 		off += 4;
+	}
+	if (parse_is_tag(type)) { /* a third: nobody reads what it hides */
+		ret->flags |= FLOOR_BROKEN;
+		return;
 	}
 	ret->ethertype = type < 0x600 ? 0 : type;
 	*ret_l3 = (__u16)off;

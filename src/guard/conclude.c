@@ -214,8 +214,8 @@ static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 
 static bool is_dhcp(const struct packet *p)
 {
-	return p->proto == PROTO_UDP && p->has_ports && !p->fragment && p->payload.len &&
-	       ((p->src_port == 68 && p->dst_port == 67) || p->src_port == 67);
+	return p->ip_version == 4 && p->proto == PROTO_UDP && p->has_ports && !p->fragment &&
+	       p->payload.len && ((p->src_port == 68 && p->dst_port == 67) || p->src_port == 67);
 }
 
 /* What calls itself DHCP and is none goes no further where its device's mode says so. */
@@ -225,7 +225,7 @@ static bool read_dhcp(struct engine *e, struct work *w, struct dhcp *ret_d)
 		return false;
 	if (dhcp_read(w->p.payload, ret_d) == PARSE_OK)
 		return true;
-	if (w->v.reason == REASON_NONE && e->policy)
+	if (w->v.reason == REASON_NONE && e->policy && w->v.action != GATE_PASS)
 		engine_refuse(e, w, REASON_DHCP_MALFORMED);
 	return false;
 }

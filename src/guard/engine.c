@@ -344,10 +344,11 @@ static void fragments_ended(void *arg, const struct fragment_datagram *d)
 	}
 }
 
-/* A piece is judged by itself first, and as part of its datagram once that is whole. */
+/* A piece is judged by itself first, and as part of its datagram once that is whole; on a line that
+ * is not inspected by itself alone, as in the kernel. */
 static bool take_fragment(struct engine *e, const struct frame *f, struct work *w)
 {
-	if (!w->p.fragment || w->v.action == GATE_DROP)
+	if (!w->p.fragment || w->v.action == GATE_DROP || (e->policy && w->v.action == GATE_PASS))
 		return false;
 	return fragment_add(e->fragments, &w->p, f);
 }

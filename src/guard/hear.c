@@ -217,6 +217,10 @@ bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 	}
 	if (heard.reason == REASON_NONE || w->v.action == GATE_DROP)
 		return false;
+	/* A line that nobody inspects passes by in the kernel; where it comes through here all the
+	 * same, what is seen of it decides nothing. */
+	if (e->policy && w->v.action == GATE_PASS)
+		return false;
 	if (heard.scope == SESSION_UNSURE && d && d->fail == GATE_OPEN)
 		w->v.reason = (uint8_t)heard.reason;
 	else
