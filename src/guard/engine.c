@@ -315,16 +315,22 @@ static void give_up(struct engine *e, const struct fragment_datagram *d)
 	struct work *w = &e->whole;
 
 	e->stats.fragments_lost += d->count;
-	if (d->how == FRAGMENT_SHUTDOWN)
-		return;
 	packet_decode(d->frames[0].data, d->frames[0].link, d->frames[0].time_ns,
 		      d->frames[0].wire_len, &w->p);
 	place(e, &d->frames[0], w);
 	engine_judge(e, d->frames[0].verdict, w);
-	if (d->anomaly >= ANOMALY_COUNT)
+	if (d->how == FRAGMENT_SHUTDOWN || d->anomaly >= ANOMALY_COUNT)
 		return;
 	notice_anomalies(&e->notice, &w->p, 1ull << d->anomaly, &w->v, w->segment, NULL, e->now_ns);
 	engine_count_anomalies(e, 1ull << d->anomaly);
+}
+
+/* Nothing of a device that is only watched is lost, not even what nobody can put together. */
+static bool is_watched(const struct engine *e, const struct work *w)
+{
+	const struct gate_device *d = engine_device(e, w->v.device);
+
+	return d && d->mode != GATE_ENFORCE;
 }
 
 static void fragments_ended(void *arg, const struct fragment_datagram *d)
@@ -337,7 +343,7 @@ static void fragments_ended(void *arg, const struct fragment_datagram *d)
 	else
 		give_up(e, d);
 	for (unsigned i = 0; i < d->count && e->capture; i++) {
-		if (whole && !is_refused(e, &e->whole))
+		if ((whole || is_watched(e, &e->whole)) && !is_refused(e, &e->whole))
 			settle(e, &d->frames[i], &e->whole);
 		else
 			e->capture->ops->drop(e->capture, &d->frames[i]);
