@@ -274,6 +274,8 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint
 
 enum report_kind report_kind_of(enum reason why)
 {
+	if (why == REASON_NONE) /* what nearly all that is said has */
+		return REPORT_POLICY;
 	return strncmp(reason_name(why), "binding.", 8) == 0 || why == REASON_DHCP_ROGUE_SERVER
 		       ? REPORT_BINDING
 		       : REPORT_POLICY;
