@@ -55,6 +55,14 @@ static void leave(struct guest *g)
 	*g = (struct guest){.est = g->est, .fd = -1};
 }
 
+void est_free(struct est *e)
+{
+	for (unsigned i = 0; i < GUESTS; i++)
+		if (e->guests[i].fd >= 0)
+			leave(&e->guests[i]);
+	free(e);
+}
+
 /* A pair's buffer takes an answer whole; who does not read it goes without. Its end comes with the
  * pair's other one, or with est_tick(). */
 static void reply(struct guest *g, char *text, size_t len)
