@@ -34,8 +34,11 @@ static uint8_t point[P256_POINT];
 static void make_identity(void)
 {
 	struct cert_names names = {0};
-	struct cert_order o = {
-		.profile = CERT_GATEWAY, .name = "ward", .names = &names, .now_s = 1, .days = 36500};
+	struct cert_order o = {.profile = CERT_GATEWAY,
+			       .name = "ward",
+			       .names = &names,
+			       .now_s = 1,
+			       .days = 36500};
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = key ? cert_root(key, key, &o) : NULL;
 	char *pem = x ? cert_text(x) : NULL;
@@ -157,8 +160,13 @@ static void read_back(int fd)
 	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
 
 	if (n > 0) {
+		const char *body, *length;
+
 		text[n] = 0;
-		if (strncmp(text, "HTTP/1.1 ", 9) != 0 || strstr(text + 9, "HTTP/1.1 "))
+		body = strstr(text, "\r\n\r\n");
+		length = strstr(text, "\r\nContent-Length: ");
+		if (strncmp(text, "HTTP/1.1 ", 9) != 0 || !body || !length || length > body ||
+		    strtoul(length + 18, NULL, 10) != (size_t)(text + n - body - 4))
 			abort();
 	}
 	close(fd);

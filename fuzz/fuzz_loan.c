@@ -88,7 +88,8 @@ static const struct capture_ops ops = {
 };
 
 /* One try, and the link's side of it. */
-struct try {
+struct
+try {
 	struct fake fake;
 	struct loan *loan;
 	struct share_queues link;

@@ -35,7 +35,8 @@ static struct link link_of;
 
 static bool tell(enum ipc_type type, uint32_t number, int fd)
 {
-	struct ipc_message m = {.type = type, .body = {(uint8_t *)&number, sizeof(number)}, .fd = fd};
+	struct ipc_message m = {
+		.type = type, .body = {(uint8_t *)&number, sizeof(number)}, .fd = fd};
 	bool ok = peers_message(link_of.peers, &m);
 
 	if (m.fd >= 0)
@@ -61,7 +62,8 @@ static void begin(unsigned n)
 
 	if (fd < 0 || share_map_memory(fd, &guards[n].memory, &chunks))
 		abort();
-	if (!tell(IPC_FRAMES, n, fd) || !tell(IPC_WAKE, n | IPC_WAKE_GUARD, eventfd(0, EFD_NONBLOCK)))
+	if (!tell(IPC_FRAMES, n, fd) ||
+	    !tell(IPC_WAKE, n | IPC_WAKE_GUARD, eventfd(0, EFD_NONBLOCK)))
 		abort();
 	new_queues(n);
 }
@@ -106,8 +108,7 @@ static void open_one(size_t len)
 {
 	struct peers *ps = link_of.peers;
 	uint8_t *data = party_take(ps, (uint32_t)len);
-	struct link_frame f = {
-		.data = data, .len = (uint32_t)len, .form = LINK_FORM_ETHERNET};
+	struct link_frame f = {.data = data, .len = (uint32_t)len, .form = LINK_FORM_ETHERNET};
 	bool ours = false;
 
 	if (!data)
@@ -115,10 +116,9 @@ static void open_one(size_t len)
 	for (unsigned n = 0; n < SETUP_GUARDS_MAX; n++) {
 		const struct party *y = ps->parties[n];
 
-		ours = ours ||
-		       (y && y->memory && data >= y->memory + SHARE_HEAD &&
-			data + len <= y->memory + (size_t)y->chunks * SHARE_CHUNK &&
-			(size_t)(data - y->memory) % SHARE_CHUNK == SHARE_HEAD);
+		ours = ours || (y && y->memory && data >= y->memory + SHARE_HEAD &&
+				data + len <= y->memory + (size_t)y->chunks * SHARE_CHUNK &&
+				(size_t)(data - y->memory) % SHARE_CHUNK == SHARE_HEAD);
 	}
 	if (!ours)
 		abort();
@@ -153,7 +153,8 @@ static void message(struct reader *r)
 	uint8_t kind = read_u8(r);
 
 	if (!r->bad)
-		(void)tell(types[type % (sizeof(types) / sizeof(*types))], number, descriptor(kind));
+		(void)tell(types[type % (sizeof(types) / sizeof(*types))], number,
+			   descriptor(kind));
 }
 
 static void setup(struct reader *r)
