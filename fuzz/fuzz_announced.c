@@ -66,7 +66,8 @@ static void step(struct reader *r, struct member *keeper, struct member *guard)
 	body = malloc(size ? size : 1);
 	if (!body)
 		abort();
-	memcpy(body, read_bytes(r, size).data, size);
+	if (size)
+		memcpy(body, read_bytes(r, size).data, size);
 	m.body = (struct bytes){body, size};
 	if (what == 'g')
 		(void)grants_take(&g, keeper, &m);
