@@ -34,8 +34,7 @@ static void check(void)
 			    g.grants[n].key.proto == r->key.proto)
 				from = &g.grants[n];
 		if (!from || of_it > GRANT_ANNOUNCED || r->key.port < 1024 ||
-		    r->grant.port_lo != r->key.port ||
-		    r->grant.until_ns > from->grant.until_ns ||
+		    r->grant.port_lo != r->key.port || r->grant.until_ns > from->grant.until_ns ||
 		    (r->grant.flags & GATE_GRANT_DATA) ||
 		    memcmp(r->grant.mac, from->grant.mac, 6) != 0)
 			abort();
@@ -84,8 +83,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (ipc_pair(keeper) < 0 || ipc_pair(guard) < 0)
 		abort();
 	memset(&g, 0, sizeof(g));
-	g.members[0] = (struct member){.role = ROLE_KEEPER, .child = {.name = "keeper", .sock = keeper[0]}};
-	g.members[1] = (struct member){.role = ROLE_GUARD, .child = {.name = "guard", .sock = guard[0]}};
+	g.members[0] = (struct member){.role = ROLE_KEEPER,
+				       .child = {.name = "keeper", .sock = keeper[0]}};
+	g.members[1] =
+		(struct member){.role = ROLE_GUARD, .child = {.name = "guard", .sock = guard[0]}};
 	g.member_count = 2;
 	for (unsigned n = 0; n < STEPS && reader_left(&r); n++) {
 		step(&r, &g.members[0], &g.members[1]);

@@ -13,8 +13,8 @@
 #include "role/secrets.h"
 #include "touch.h"
 
-static const enum ipc_type types[] = {IPC_SIGN, IPC_WRAP, IPC_UNWRAP, IPC_TLS_KEY, IPC_TLS_SIGN,
-				      IPC_CALL};
+static const enum ipc_type types[] = {IPC_SIGN,	   IPC_WRAP,	 IPC_UNWRAP,
+				      IPC_TLS_KEY, IPC_TLS_SIGN, IPC_CALL};
 static const char *const purposes[] = {"sign.gateway", "setting", "evidence", "tls.link",
 				       "tls.console"};
 static char folder[FUZZ_FOLDER];
@@ -42,9 +42,9 @@ static bool may(unsigned from, enum ipc_type type, struct bytes purpose)
 		unsigned from;
 		enum ipc_type type;
 		unsigned purpose;
-	} rows[] = {{SECRETS_PARENT, IPC_SIGN, 0},    {SECRETS_PARENT, IPC_WRAP, 1},
-		    {SECRETS_PARENT, IPC_UNWRAP, 1},  {SECRETS_GUARD, IPC_WRAP, 2},
-		    {SECRETS_LINK, IPC_TLS_KEY, 3},   {SECRETS_LINK, IPC_TLS_SIGN, 3},
+	} rows[] = {{SECRETS_PARENT, IPC_SIGN, 0},     {SECRETS_PARENT, IPC_WRAP, 1},
+		    {SECRETS_PARENT, IPC_UNWRAP, 1},   {SECRETS_GUARD, IPC_WRAP, 2},
+		    {SECRETS_LINK, IPC_TLS_KEY, 3},    {SECRETS_LINK, IPC_TLS_SIGN, 3},
 		    {SECRETS_CONSOLE, IPC_TLS_KEY, 4}, {SECRETS_CONSOLE, IPC_TLS_SIGN, 4}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
