@@ -89,6 +89,15 @@ static void check_way(const char *run_dir)
 	}
 }
 
+/* Whoever may rename in there could put a gateway of their own in the place of this one. */
+static bool is_ours(const char *run_dir)
+{
+	struct stat st;
+
+	return stat(run_dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       (!(st.st_mode & S_IWOTH) || st.st_mode & S_ISVTX);
+}
+
 int control_open(const char *run_dir, struct control *ret_control)
 {
 	struct sockaddr_un a;
@@ -98,6 +107,8 @@ int control_open(const char *run_dir, struct control *ret_control)
 		return -ENAMETOOLONG;
 	if (mkdir(run_dir, 0755) < 0 && errno != EEXIST)
 		return -errno;
+	if (!is_ours(run_dir))
+		return -EPERM;
 	lock = lock_dir(run_dir);
 	if (lock < 0)
 		return lock;

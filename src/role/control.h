@@ -10,7 +10,8 @@ struct control {
 	int lock;
 };
 
-/* 0; -EBUSY where another gateway runs from this directory; -errno. */
+/* 0; -EBUSY where another gateway runs from this directory; -EPERM where others than root may put
+ * something in its place; -errno. */
 int control_open(const char *run_dir, struct control *ret_control);
 void control_close(struct control *c, const char *run_dir);
 

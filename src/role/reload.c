@@ -293,6 +293,9 @@ int reload_first(struct gateway *g, char ret_error[SITE_ERROR])
 			ret_error, SITE_ERROR,
 			err == -EBUSY
 				? "%s: another gateway runs from there; stop it, or set run_dir"
+			: err == -EPERM
+				? "run_dir '%s': is no folder of root's that nobody else may write "
+				  "to; chown and chmod it, or set run_dir to another place"
 				: "run_dir '%s': no control socket can be made there: %s; make the "
 				  "folder that it is in, or set run_dir to another place",
 			c->run_dir, strerror(-err));
