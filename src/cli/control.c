@@ -63,6 +63,8 @@ int control_option(struct control_options *o, int letter)
 
 static int no_gateway(const struct control_options *o, int err)
 {
+	if (err == EAGAIN) /* so many ask already that there is no place in the queue */
+		return cli_fail("%s: the gateway did not answer in time; see its log", o->socket);
 	if (err == EACCES || err == EPERM)
 		return cli_fail("%s: not allowed; ask as root or as a member of the gateway's "
 				"group",
@@ -74,11 +76,12 @@ static int no_gateway(const struct control_options *o, int err)
 static int reach(const struct control_options *o, bool follow, int *ret_code)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = follow ? 0 : ANSWER_S};
+	struct timeval turn = {.tv_sec = ANSWER_S}, patience = {.tv_sec = follow ? 0 : ANSWER_S};
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", o->socket);
-	if (s < 0 || connect(s, (const struct sockaddr *)&a, sizeof(a)) < 0) {
+	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &turn, sizeof(turn)) < 0 ||
+	    connect(s, (const struct sockaddr *)&a, sizeof(a)) < 0) {
 		*ret_code = no_gateway(o, errno);
 		if (s >= 0)
 			close(s);

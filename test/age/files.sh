@@ -170,6 +170,16 @@ grep -q "No space left" err || wrong "$(cat err)"
 b open -i key good.age >/dev/full 2>/dev/null && wrong "open to /dev/full was a success"
 is "pipes may be slow, short or closed"
 
+# -- the name alone makes no sealed file
+mkdir named
+echo clear >named/notes.age
+: >named/none.age
+age -r "$me" -o named/sealed.age plain; age -a -r "$me" -o named/armored.age plain
+b seal -r "$me" --in-place named 2>err || wrong "names: $(cat err)"
+[ "$(ls named | tr '\n' ' ')" = "armored.age none.age.age notes.age.age sealed.age " ] || wrong "$(ls named)"
+[ "$(age -d -i key named/notes.age.age)" = clear ] || wrong "notes.age"
+is "what is only called .age is sealed, and what is sealed is not sealed again"
+
 # -- trees
 mkdir -p tree/a/b/c tree/empty outside
 for i in 1 2 3 4 5; do noise $((i * 30000)) >tree/a/$i; noise $i >tree/a/b/c/$i; done

@@ -88,4 +88,9 @@ int age_seal(struct age_engine *e, const struct age_seal_options *o, const struc
 int age_open(struct age_engine *e, const struct age_open_options *o, const struct age_input *in,
 	     const struct age_output *out, struct age_result *ret_result);
 
+/* Does a file that starts so look like an age file, armored or not? The first AGE_START bytes tell,
+ * or all there are. */
+enum { AGE_START = 64 };
+bool age_begins(struct bytes start);
+
 #endif

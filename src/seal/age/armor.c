@@ -1,6 +1,7 @@
 #include "seal/age/armor.h"
 
 #include "base/base64.h"
+#include "seal/age/age.h"
 
 #define BEGIN_LINE "-----BEGIN AGE ENCRYPTED FILE-----"
 #define END_LINE   "-----END AGE ENCRYPTED FILE-----"
@@ -141,4 +142,21 @@ enum parse armor_read(struct armor_reader *a, struct bytes in, bool ended, struc
 	}
 	*ret_used = used;
 	return PARSE_OK;
+}
+
+bool age_begins(struct bytes start)
+{
+	static const char *const ways[] = {"age-encryption.org/v", BEGIN_LINE};
+	size_t space = 0, n;
+
+	while (space < start.len && memchr(" \t\r\n", start.data[space], 4))
+		space++;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		size_t at = i ? space : 0; /* armor alone may stand behind white space */
+
+		n = strlen(ways[i]);
+		if (start.len - at >= n && memcmp(start.data + at, ways[i], n) == 0)
+			return true;
+	}
+	return false;
 }

@@ -38,9 +38,28 @@ static bool is_sealed_name(const char *name)
 	return n > s && strcmp(name + n - s, TREE_SUFFIX) == 0;
 }
 
+/* The name alone promises nothing: who seals a folder must not be left with something in the clear
+ * because it is called so. What cannot be read is not taken for sealed either. */
+static bool is_sealed(const struct walk_item *item)
+{
+	uint8_t start[AGE_START];
+	ssize_t n = -1;
+	int fd;
+
+	if (!is_sealed_name(item->name))
+		return false;
+	fd = openat(item->folder->in, item->name,
+		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = pread(fd, start, sizeof(start), 0);
+		close(fd);
+	}
+	return n > 0 && age_begins((struct bytes){start, (size_t)n});
+}
+
 bool entry_wanted(const struct tree_options *o, const struct walk_item *item)
 {
-	return is_sealed_name(item->name) == o->open;
+	return o->open ? is_sealed_name(item->name) : !is_sealed(item);
 }
 
 static int name_result(struct entry *e)
