@@ -358,6 +358,22 @@ vault put o tree/none tree/plain >/dev/null 2>err && not "one that is not there 
 check "one name for one file" vault put o tree/plain --name elsewhere
 vault get o elsewhere 2>/dev/null | grep -qx plain && ok "by which it is found" || not "by which it is found"
 
+# --- a vault in the midst of what it is for -----------------------------------------------------------
+mkdir -p ward/ct && echo one >ward/ct/1.dcm && vault init ward/v --holder file >/dev/null 2>&1
+check "a folder that the vault itself is in is put" bash -c 'cd ward/ct && exec "$@" ../v .. 2>../../put.err' - "$bw" vault put
+check "but for the vault, which is said" grep -q '/v: the vault.s own folder, left out' put.err
+check "by a path that leads up" [ "$("$bw" vault ls ward/v --json | grep -c 1.dcm)" = 1 ]
+check "and comes back below where it is wanted" vault get ward/v -C wardback
+[ "$(find wardback -type f -exec cat {} +)" = one ] && ok "whole" || not "whole"
+timeout 20 "$bw" vault watch ward/v ward --once --settle 20 >/dev/null 2>&1
+check "a hot folder that the vault is in is emptied" [ ! -e ward/ct/1.dcm ]
+check "but for the vault" vault fsck ward/v --content
+"$bw" vault watch ward/v ward/v --once --settle 20 2>err && not "the vault is no hot folder of its own" || check "the vault is no hot folder of its own" grep -q 'the vault keeps everything in there' err
+"$bw" vault watch ward/v ward/v/packs --once --settle 20 2>/dev/null && not "nor are its packs" || ok "nor are its packs"
+mkdir -p ward/v/in && echo two >ward/v/in/2.dcm
+timeout 20 "$bw" vault watch ward/v --once --settle 20 >/dev/null 2>&1
+vault get ward/v in/2.dcm 2>/dev/null | grep -qx two && ok "a folder in it is" || not "a folder in it is"
+
 # --- a disk that is full ----------------------------------------------------------------------------
 mkdir small
 if mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then

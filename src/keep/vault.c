@@ -224,6 +224,16 @@ void vault_close(struct vault *v)
 	free(v);
 }
 
+bool vault_is_own(const struct vault *v, const struct stat *st)
+{
+	struct stat own;
+
+	if (fstat(v->in_use, &own) == 0 && own.st_ino == st->st_ino && own.st_dev == st->st_dev)
+		return true;
+	return fstatat(v->in_use, "packs", &own, 0) == 0 && own.st_ino == st->st_ino &&
+	       own.st_dev == st->st_dev;
+}
+
 struct keys *vault_keys(struct vault *v)
 {
 	return v->keys;

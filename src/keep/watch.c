@@ -343,6 +343,11 @@ static void scan(struct watching *w, struct folder *d)
 		return;
 	}
 	while (w->err == 0 && (e = fts_read(tree)) != NULL) {
+		/* What everything is kept in is no upload. */
+		if (e->fts_info == FTS_D && e->fts_level > 0 && vault_is_own(w->v, e->fts_statp)) {
+			fts_set(tree, e, FTS_SKIP);
+			continue;
+		}
 		/* Too many folders to be told of are looked at in time. */
 		if (e->fts_info == FTS_D)
 			inotify_add_watch(w->inotify, e->fts_path,
@@ -390,14 +395,17 @@ static int open_folders(struct watching *w)
 	for (unsigned i = 0; i < w->o->count; i++) {
 		struct folder *d = &w->folders[i];
 		const char *slash;
+		struct stat st;
 
 		d->path = w->o->folders[i];
 		slash = strrchr(d->path, '/');
 		d->name = slash && slash[1] ? slash + 1 : d->path;
 		d->name_len = strlen(d->name);
 		d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (d->fd < 0)
+		if (d->fd < 0 || fstat(d->fd, &st) < 0)
 			return -errno;
+		if (vault_is_own(w->v, &st))
+			return -EINVAL;
 	}
 	return 0;
 }

@@ -35,7 +35,8 @@ struct watch_options {
 	void *arg;
 };
 
-/* 0 when it was told to end; -errno where a folder or the vault cannot be used. */
+/* 0 when it was told to end; -errno where a folder or the vault cannot be used; -EINVAL where a
+ * folder is the vault's own (vault_is_own()), which below a folder is passed over. */
 int watch_run(struct vault *v, const struct watch_options *o);
 
 #endif
