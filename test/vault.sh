@@ -234,9 +234,37 @@ mkdir secret && echo secret >secret/f
 mkdir hot/x && rmdir hot/x && ln -s ../secret hot/x
 timeout 20 "$bw" vault watch v hot --settle 20 --once >/dev/null 2>&1
 check "links lead out of no hot folder" [ -e secret/f ]
+# A folder is removed and made again.
+mkdir moved && "$bw" vault watch v moved/ --settle 20 >moved.out 2>moved.err &
+watcher=$!
+for _ in $(seq 50); do grep -qs inotify /proc/$watcher/fdinfo/* && break; sleep 0.1; done
+rmdir moved
+for _ in $(seq 100); do grep -q 'moved: the folder is gone' moved.err && break; sleep 0.1; done
+check "a hot folder that is gone is told" grep -q 'moved: the folder is gone' moved.err
+mkdir moved && echo new >moved/f
+for _ in $(seq 100); do [ -e moved/f ] || break; sleep 0.1; done
+check "and watched again when it is there again" grep -q '  moved/f$' moved.out
+kill "$watcher" && wait "$watcher"
+watcher=
+(cd moved && echo here >here && ! timeout 20 "$bw" vault watch ../v . --settle 20 --once | grep -q '  moved/here$') && not "the folder one is in goes by its name" || ok "the folder one is in goes by its name"
 mkdir many && for i in $(seq 5000); do echo "$i" >many/$i; done
 timeout 100 "$bw" vault watch v many --settle 20 --once >/dev/null 2>&1
 check "thousands at once" [ -z "$(ls many)" -a "$(vault ls v --json | jq '[.[] | select(.name | startswith("many/"))] | length')" = 5000 ]
+python3 - <<-'P'
+	import os
+	os.mkdir("more")
+	for i in range(60000): open(f"more/{i}", "w").write(str(i))
+P
+vault init m --holder file >/dev/null 2>&1
+peak=$(python3 - "$bw" <<-'P'
+	import resource, subprocess, sys
+	subprocess.run([sys.argv[1], "vault", "watch", "m", "more", "--settle", "20", "--once"], stdout=subprocess.DEVNULL, timeout=300)
+	print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+P
+)
+check "tens of thousands at once" [ -z "$(ls more)" -a "$(vault ls m --json | jq length)" = 60000 ]
+if grep -qa __asan_init "$bw"; then echo "skip - how much memory they take: this binary's is not its own"; else check "in ${peak:-no} MiB, at most 32" [ "${peak:-99}" -le 32 ]; fi
+rm -rf more m
 
 # --- the vault as a folder -------------------------------------------------------------------------
 shown() { # OPTION...: mounts v on m and waits until it is there

@@ -29,11 +29,14 @@ static void kept(void *arg, struct bytes name, int err)
 {
 	char *clean = text_clean((const char *)name.data, name.len);
 
-	cli_fail("%s stays where it is: %s", clean,
-		 err == -ENOSPC ? "the disk of the vault is full; make room"
-		 : err == -ETXTBSY
-			 ? "somebody has had it open for writing for long; 'fuser' says who"
-			 : strerror(-err));
+	if (err == -ENOENT)
+		cli_fail("%s: the folder is gone; it is looked for until it is there again", clean);
+	else
+		cli_fail("%s stays where it is: %s", clean,
+			 err == -ENOSPC ? "the disk of the vault is full; make room"
+			 : err == -ETXTBSY
+				 ? "somebody has had it open for writing for long; 'fuser' says who"
+				 : strerror(-err));
 	free(clean);
 }
 
