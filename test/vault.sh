@@ -411,6 +411,13 @@ if mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then
 	vault put small/v src/big.dcm >/dev/null 2>err && not "a full disk is said" || check "a full disk is said" grep -q 'disk is full' err
 	vault get small/v fits 2>/dev/null | cmp -s - fits && ok "and what was there stays" || not "and what was there stays"
 	check "sound" vault fsck small/v --content
+	head -c 4000000 /dev/zero >small/fill 2>/dev/null
+	vault get small/v fits 2>/dev/null | cmp -s - fits && ok "without any room at all everything can still be read" || not "without any room at all everything can still be read"
+	check "and looked at" vault fsck small/v --content
+	vault put small/v paper >/dev/null 2>err && not "nothing more is taken" || check "nothing more is taken" grep -q 'disk is full' err
+	vault shred small/v fits --force --why test >/dev/null 2>err && not "nor said to be destroyed" || check "nor said to be destroyed" grep -q 'nothing is said to be destroyed' err
+	rm small/fill
+	vault get small/v fits 2>/dev/null | cmp -s - fits && ok "which is there then" || not "which is there then"
 	mkdir fullhot && cp src/big.dcm fullhot
 	timeout 5 "$bw" vault watch small/v fullhot --settle 20 --once >/dev/null 2>&1
 	check "a hot folder keeps what the disk does not take" cmp src/big.dcm fullhot/big.dcm

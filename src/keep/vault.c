@@ -445,14 +445,17 @@ int vault_totals(struct vault *v, struct vault_totals *ret_totals)
 
 /* --- the log ------------------------------------------------------------------------------ */
 
-static struct mac *log_mac(struct vault *v)
+/* Made with the log's first line. */
+static int log_mac(struct vault *v, struct mac **ret_mac)
 {
 	const uint8_t *key;
 	uint32_t id;
+	int err = keys_sealing(v->keys, FOR_THE_LOG, KEYS_ALWAYS, &id, &key);
 
-	if (keys_sealing(v->keys, FOR_THE_LOG, KEYS_ALWAYS, &id, &key) < 0)
-		return NULL;
-	return mac_new(key);
+	if (err < 0)
+		return err;
+	*ret_mac = mac_new(key);
+	return *ret_mac ? 0 : -ENOMEM;
 }
 
 /* What a line's chain is: of the chain before it, its place, its time and itself. */
@@ -471,10 +474,12 @@ int vault_note(struct vault *v, const char *line, size_t len)
 	uint8_t before[CRYPTO_HASH] = {0}, chain[CRYPTO_HASH];
 	struct bytes text = {(const uint8_t *)line, len};
 	int64_t seq = 0, now = (int64_t)clock_wall_ns();
-	struct mac *m = log_mac(v);
-	int err = m ? catalog_log_last(v->catalog, &seq, before) : -ENOMEM;
+	struct mac *m = NULL;
+	int err = log_mac(v, &m);
 
-	if (err == 0 || err == -ENOENT)
+	if (err == 0)
+		err = catalog_log_last(v->catalog, &seq, before);
+	if (m && (err == 0 || err == -ENOENT))
 		err = link_of(m, before, seq + 1, now, text, chain);
 	mac_free(m);
 	return err == 0 ? catalog_log_add(v->catalog, seq + 1, now, text, chain) : err;
@@ -483,11 +488,13 @@ int vault_note(struct vault *v, const char *line, size_t len)
 int vault_log(struct vault *v, int (*fn)(void *arg, int64_t time_ns, struct bytes line), void *arg)
 {
 	uint8_t before[CRYPTO_HASH] = {0}, chain[CRYPTO_HASH], want[CRYPTO_HASH];
-	struct mac *m = log_mac(v);
+	struct mac *m = NULL;
 	int64_t seq = 0, next, time_ns;
 	struct bytes line;
-	int err = m ? 0 : -ENOMEM;
+	int err = catalog_log_last(v->catalog, &next, chain);
 
+	if (err == 0)
+		err = log_mac(v, &m);
 	while (err == 0 &&
 	       (err = catalog_log_next(v->catalog, seq, &next, &time_ns, &line, chain)) == 0) {
 		err = link_of(m, before, next, time_ns, line, want);

@@ -244,7 +244,7 @@ int64_t vault_check(struct vault *v, bool content, const struct vault_report *r)
 {
 	struct checking c = {.v = v, .r = r, .content = content, .key = secret_new(CRYPTO_KEY)};
 	struct keys_state keys;
-	int err = c.key ? vault_resume(v) : -ENOMEM;
+	int err = c.key ? vault_resume(v) : -ENOMEM, log;
 
 	if (err < 0)
 		goto out;
@@ -256,8 +256,11 @@ int64_t vault_check(struct vault *v, bool content, const struct vault_report *r)
 	err = check_objects(&c);
 	if (err == 0)
 		err = check_names(&c);
-	if (err == 0 && vault_log(v, pass_over, NULL) < 0)
+	log = err == 0 ? vault_log(v, pass_over, NULL) : 0;
+	if (log == -EUCLEAN)
 		found(&c, "the log was altered");
+	else if (log < 0)
+		err = log;
 	if (err == -EUCLEAN) {
 		found(&c, "the index has a row that cannot be ours; what comes after it was not "
 			  "looked at");
