@@ -386,6 +386,41 @@ vault put o tree/none tree/plain >/dev/null 2>err && not "one that is not there 
 check "one name for one file" vault put o tree/plain --name elsewhere
 vault get o elsewhere 2>/dev/null | grep -qx plain && ok "by which it is found" || not "by which it is found"
 
+# --- whatever is damaged, fsck says so ---------------------------------------------------------------
+vault init whole --holder file >/dev/null 2>&1 && vault put whole src --class x >/dev/null && vault shred whole src/empty --force --why test >/dev/null
+check "nothing is wrong with what is whole" vault fsck whole --content
+sql() { python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()' torn/index.db "$1"; }
+flip() { python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(int(sys.argv[2])); b = f.read(1)[0]; f.seek(-1, 1); f.write(bytes([b ^ 64]))' "torn/$1" "$2"; }
+found() { # TEXT COMMAND...: a copy is damaged by it, and fsck ends with 1 and says TEXT
+	local text=$1 code=0
+	shift
+	rm -rf torn && cp -r whole torn && "$@"
+	"$bw" vault fsck torn --content >torn.out 2>&1 || code=$?
+	[ $code = 1 ] && grep -q "$text" torn.out && ok "fsck: $*" || not "fsck: $*: ended with $code and said $(head -3 torn.out)"
+}
+pack=packs/00000001.pack
+found 'content in pack 00000001 is damaged' flip $pack 100000
+found 'another one than the index says' flip $pack 20
+found 'pack 00000001' truncate -s 50000 torn/$pack
+found 'pack 00000001 cannot be read' rm torn/$pack
+found 'the keyring is damaged; its copy serves' flip keyring 60
+found 'the keyring is damaged; its copy serves' rm torn/keyring
+found 'keyring.s copy is damaged or missing' flip keyring.copy 60
+found 'keyring.s copy is damaged or missing' rm torn/keyring.copy
+found 'index is damaged' flip index.db 20
+found 'index.db is damaged' truncate -s 9000 torn/index.db
+found 'index.db is damaged' truncate -s 0 torn/index.db
+found 'index.db is damaged' rm torn/index.db
+found 'objects that the index does not have' sql 'delete from object where id = 5'
+found 'has no name' sql 'delete from name where id = 5'
+found 'the log was altered' sql "update log set line = replace(line, 'test', 'fair')"
+found 'the log was altered' sql 'delete from log where seq = 1'
+found 'lines are missing' sql 'delete from log where seq = (select max(seq) from log)'
+found 'lines are missing' sql 'delete from log'
+old_keys() { cp -r whole/. torn && vault shred torn --all --force --why test >/dev/null && cp whole/keyring whole/keyring.copy torn/; }
+found 'the keyring is an old one' old_keys
+rm -rf whole torn
+
 # --- a vault in the midst of what it is for -----------------------------------------------------------
 mkdir -p ward/ct && echo one >ward/ct/1.dcm && vault init ward/v --holder file >/dev/null 2>&1
 check "a folder that the vault itself is in is put" bash -c 'cd ward/ct && exec "$@" ../v .. 2>../../put.err' - "$bw" vault put

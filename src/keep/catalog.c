@@ -75,6 +75,7 @@ enum statement {
 	KEEP,
 	DROP_NAME,
 	NAMES,
+	NAMES_ASTRAY,
 	PACK_END,
 	SET_PACK_END,
 	EACH,
@@ -117,6 +118,7 @@ static const char *const texts[STATEMENTS] = {
 	[KEEP] = "UPDATE name SET until = max(until, ?2) WHERE id = ?1",
 	[DROP_NAME] = "DELETE FROM name WHERE id = ?1",
 	[NAMES] = "SELECT count(*) FROM name WHERE object = ?1",
+	[NAMES_ASTRAY] = "SELECT count(*) FROM name WHERE object NOT IN (SELECT id FROM object)",
 	[PACK_END] = "SELECT end FROM pack WHERE id = ?1",
 	[SET_PACK_END] = "INSERT INTO pack(id, end) VALUES(?1, ?2)"
 			 " ON CONFLICT(id) DO UPDATE SET end = ?2",
@@ -595,17 +597,27 @@ int catalog_drop_name(struct catalog *c, int64_t id)
 	return run_with(c, DROP_NAME, id);
 }
 
-int catalog_names(struct catalog *c, int64_t object, int64_t *ret_count)
+static int count_row(struct catalog *c, sqlite3_stmt *s, int64_t *ret_count)
 {
-	sqlite3_stmt *s = use(c, NAMES);
-	int err;
+	int err = row(c, s);
 
-	sqlite3_bind_int64(s, 1, object);
-	err = row(c, s);
 	if (err == 0)
 		*ret_count = sqlite3_column_int64(s, 0);
 	use(c, BEGIN);
 	return err;
+}
+
+int catalog_names(struct catalog *c, int64_t object, int64_t *ret_count)
+{
+	sqlite3_stmt *s = use(c, NAMES);
+
+	sqlite3_bind_int64(s, 1, object);
+	return count_row(c, s, ret_count);
+}
+
+int catalog_names_astray(struct catalog *c, int64_t *ret_count)
+{
+	return count_row(c, use(c, NAMES_ASTRAY), ret_count);
 }
 
 int catalog_version(struct catalog *c, int64_t *ret_version)

@@ -80,14 +80,15 @@ static int start_workers(struct vault *v, const uint8_t naming[CRYPTO_KEY], unsi
 	return v->sealer && v->pool ? 0 : -ENOMEM;
 }
 
-/* An index that is not there although packs are was lost, and must not be begun anew. */
+/* An index that is not there although packs are, or has nothing at all in it, was lost, and must
+ * not be begun anew. */
 static int find_index(const char *dir, const char *path)
 {
 	uint32_t *ids = NULL;
 	struct stat st;
 	int count;
 
-	if (stat(path, &st) == 0)
+	if (stat(path, &st) == 0 && st.st_size)
 		return 0;
 	count = pack_list(dir, &ids);
 	free(ids);
