@@ -306,9 +306,8 @@ void keeper_lock_in(struct keeper *k, const struct keeper_options *o)
 	make_folders(o->state_dir);
 	umask(0027); /* what we make in there is for our group to read */
 	/* In a user namespace that maps no such user the folder stays ours as it is. */
-	err = geteuid() == 0 && user && chown(o->state_dir, user->pw_uid, user->pw_gid) < 0
-		      ? errno
-		      : 0;
+	err = geteuid() == 0 && user && chown(o->state_dir, user->pw_uid, user->pw_gid) < 0 ? errno
+											    : 0;
 	/* A disk with faults is mounted so: guarding goes on, as with a full one. */
 	if (err == EROFS)
 		log_error("state_dir '%s': %s; nothing is kept until it can be written to",
