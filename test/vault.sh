@@ -386,6 +386,17 @@ vault put o tree/none tree/plain >/dev/null 2>err && not "one that is not there 
 check "one name for one file" vault put o tree/plain --name elsewhere
 vault get o elsewhere 2>/dev/null | grep -qx plain && ok "by which it is found" || not "by which it is found"
 
+# --- a clock that went back -------------------------------------------------------------------------
+vault init late --holder file >/dev/null 2>&1 && echo first >again && vault put late again >/dev/null
+mkdir future && cp -r late/. future && python3 -c 'import sqlite3; c = sqlite3.connect("future/index.db"); c.execute("update name set put = put + 1000000000000000000"); c.commit()'
+echo second >again && vault put future again >/dev/null
+vault get future again 2>/dev/null | grep -qx second && ok "what was put last is the newest, though the clock went back" || not "what was put last is the newest, though the clock went back"
+vault get future -C futureback >/dev/null 2>&1
+check "among all, too" grep -qx second futureback/again
+vault fsck future --mend >/dev/null
+vault get future again 2>/dev/null | grep -qx second && ok "and after mending" || not "and after mending"
+rm -rf late future again
+
 # --- whatever is damaged, fsck says so ---------------------------------------------------------------
 vault init whole --holder file >/dev/null 2>&1 && vault put whole src --class x >/dev/null && vault shred whole src/empty --force --why test >/dev/null
 check "nothing is wrong with what is whole" vault fsck whole --content
