@@ -84,6 +84,12 @@ struct keys *vault_cli_keys(const struct vault_cli *o)
 	return k;
 }
 
+int vault_cli_misused(const char *how)
+{
+	cli_fail("%s", how);
+	return CLI_USAGE;
+}
+
 const char *vault_cli_error(int err)
 {
 	if (err == -EUCLEAN)
@@ -93,6 +99,8 @@ const char *vault_cli_error(int err)
 		return "others have been changing the vault for half a minute; try again";
 	if (err == -ENOSPC)
 		return "the disk is full; make room";
+	if (err == -EKEYREVOKED)
+		return "the keys have another holder since this was started; start it again";
 	return strerror(-err);
 }
 

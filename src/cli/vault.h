@@ -48,6 +48,8 @@ int64_t vault_cli_until(const struct vault_cli *o);
 
 /* What an error of the vault means, and what to do, for a person. */
 const char *vault_cli_error(int err);
+/* The verb was used wrongly, and how: on stderr; CLI_USAGE. */
+int vault_cli_misused(const char *how);
 /* A folder to write into, made if need be, or -1 and it was said why. */
 int vault_cli_folder(const char *path);
 

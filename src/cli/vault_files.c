@@ -175,9 +175,9 @@ int vault_cli_put(const struct vault_cli *o)
 
 	for (int i = 0; i < o->count; i++)
 		if (strcmp(o->args[i], "-") == 0 && !o->name)
-			return cli_fail("what comes from standard input needs a --name");
+			return vault_cli_misused("what comes from standard input needs a --name");
 	if (o->name && o->count != 1)
-		return cli_fail("--name is for one file");
+		return vault_cli_misused("--name is for one file");
 	p.v = vault_cli_open(o, 0);
 	if (!p.v)
 		return CLI_FAILED;
@@ -322,9 +322,10 @@ int vault_cli_get(const struct vault_cli *o)
 	struct get g = {.o = o, .folder = -1, .fd = STDOUT_FILENO};
 
 	if (o->count == 0 && !o->folder)
-		return cli_fail("name what to get, or give a folder for everything with -C");
+		return vault_cli_misused(
+			"name what to get, or give a folder for everything with -C");
 	if (o->count != 1 && !o->folder)
-		return cli_fail("several things need a folder, -C");
+		return vault_cli_misused("several things need a folder, -C");
 	g.v = vault_cli_open(o, 0);
 	if (!g.v)
 		return CLI_FAILED;
@@ -461,7 +462,7 @@ int vault_cli_export(const struct vault_cli *o)
 	char size[TEXT_SHORT];
 
 	if (!o->recipient_count || !o->folder)
-		return cli_fail("export needs recipients, -r, and a folder, -C");
+		return vault_cli_misused("export needs recipients, -r, and a folder, -C");
 	signal(SIGPIPE, SIG_IGN);
 	x.recipients = read_recipients(o);
 	if (!x.recipients)
@@ -472,8 +473,8 @@ int vault_cli_export(const struct vault_cli *o)
 	if (x.get.folder >= 0) {
 		export_all(&x);
 		close(x.get.folder);
-		printf("%" PRIu64 " files, %s, exported as age files\n", x.get.files,
-		       text_bytes(x.get.bytes, size));
+		printf("%" PRIu64 " file%s, %s, exported as age files\n", x.get.files,
+		       x.get.files == 1 ? "" : "s", text_bytes(x.get.bytes, size));
 	} else {
 		x.get.failed++;
 	}

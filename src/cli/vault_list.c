@@ -230,8 +230,9 @@ int vault_cli_shred(const struct vault_cli *o)
 	int code;
 
 	if ((o->count > 0) + o->expired + o->all != 1)
-		return cli_fail("say what is to be destroyed: names or addresses, --expired or "
-				"--all");
+		return vault_cli_misused(
+			"say what is to be destroyed: names or addresses, --expired or "
+			"--all");
 	keys = vault_cli_keys(o);
 	if (!keys)
 		return CLI_FAILED;

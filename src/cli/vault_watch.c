@@ -36,7 +36,7 @@ static void kept(void *arg, struct bytes name, int err)
 			 err == -ENOSPC ? "the disk of the vault is full; make room"
 			 : err == -ETXTBSY
 				 ? "somebody has had it open for writing for long; 'fuser' says who"
-				 : strerror(-err));
+				 : vault_cli_error(err));
 	free(clean);
 }
 

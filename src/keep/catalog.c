@@ -107,9 +107,8 @@ static const char *const texts[STATEMENTS] = {
 		       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(mark) DO NOTHING",
 	[REBOX] = "UPDATE object SET key = ?2, box = ?3 WHERE id = ?1",
 	[DROP_OBJECT] = "DELETE FROM object WHERE id = ?1",
-	[NAME_BY_TAG] =
-		"SELECT " NAME_COLUMNS
-		" FROM name WHERE mark = ?1 AND tag = ?2 ORDER BY put DESC, id DESC LIMIT 1",
+	[NAME_BY_TAG] = "SELECT " NAME_COLUMNS
+			" FROM name WHERE mark = ?1 AND tag = ?2 ORDER BY id DESC LIMIT 1",
 	[NAME_NEXT] = "SELECT " NAME_COLUMNS " FROM name WHERE id > ?1 ORDER BY id LIMIT 1",
 	[NAME_OF] = "SELECT " NAME_COLUMNS
 		    " FROM name WHERE object = ?1 AND id > ?2 ORDER BY id LIMIT 1",
@@ -126,7 +125,7 @@ static const char *const texts[STATEMENTS] = {
 		 " n.id, n.object, n.tag, n.sealed, n.class, n.put, n.until, n.pack, n.at"
 		 " FROM name n JOIN object o ON o.id = n.object WHERE NOT ?1 OR NOT EXISTS"
 		 "  (SELECT 1 FROM name m"
-		 "   WHERE m.mark = n.mark AND m.tag = n.tag AND (m.put, m.id) > (n.put, n.id))"
+		 "   WHERE m.mark = n.mark AND m.tag = n.tag AND m.id > n.id)"
 		 " ORDER BY n.id",
 	[KEY_NEXT] = "SELECT min(key) FROM object WHERE key > ?1",
 	[DOOM] = "INSERT OR IGNORE INTO doomed(key) VALUES(?1)",

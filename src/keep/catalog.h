@@ -57,7 +57,8 @@ int catalog_add_object(struct catalog *c, struct catalog_object *o);
 int catalog_rebox(struct catalog *c, int64_t id, uint32_t key, const uint8_t box[CIPHER_BOX]);
 int catalog_drop_object(struct catalog *c, int64_t id);
 
-/* The newest under a tag; the first above `after`; of an object. */
+/* The newest under a tag, which is the last that was added, whatever the clock said; the first
+ * above `after`; of an object. */
 int catalog_name_by_tag(struct catalog *c, const uint8_t tag[OBJECT_TAG],
 			struct catalog_name *ret_name);
 int catalog_name_next(struct catalog *c, int64_t after, struct catalog_name *ret_name);

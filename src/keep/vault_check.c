@@ -399,6 +399,28 @@ static int find_owner(struct mending *m, struct bytes sealed, uint8_t buf[OBJECT
 	return -ENOENT;
 }
 
+/* The newest of a tag is the last one. Packs are filled side by side: between two, the clock
+ * decides. */
+static int add_in_order(struct mending *m, const struct catalog_name *n)
+{
+	uint8_t sealed[OBJECT_NAME_RECORD];
+	struct catalog_name last;
+	int err = catalog_name_by_tag(m->v->catalog, n->tag, &last);
+	bool later = err == 0 && last.pack != n->pack && last.put_ns > n->put_ns &&
+		     last.sealed.len <= sizeof(sealed);
+
+	if (err < 0 && err != -ENOENT)
+		return err;
+	if (!later)
+		return catalog_add_name(m->v->catalog, n);
+	memcpy(sealed, last.sealed.data, last.sealed.len);
+	last.sealed.data = sealed;
+	err = catalog_add_name(m->v->catalog, n);
+	if (err == 0)
+		err = catalog_drop_name(m->v->catalog, last.id);
+	return err == 0 ? catalog_add_name(m->v->catalog, &last) : err;
+}
+
 static int mend_name(void *arg, uint64_t at, const struct object_record *r)
 {
 	struct mending *m = arg;
@@ -424,7 +446,7 @@ static int mend_name(void *arg, uint64_t at, const struct object_record *r)
 	n.until_ns = meta.until_ns;
 	memcpy(n.class, meta.class, sizeof(n.class));
 	m->end = at + r->length;
-	return catalog_add_name(m->v->catalog, &n);
+	return add_in_order(m, &n);
 }
 
 /* One pass over all packs; both passes set where a pack ends. */
