@@ -397,7 +397,9 @@
 	X(UPDATE_DEVICE_BACK, "update.device_back",                                                \
 	  "A device did not do well with an update and goes back to what it had.")                 \
 	X(UPDATE_DEVICE_FAILED, "update.device_failed",                                            \
-	  "A device could neither be updated nor taken back: somebody has to look at it.")
+	  "A device could neither be updated nor taken back: somebody has to look at it.")         \
+	X(MQTT_TOPIC_ALIAS, "mqtt.topic_alias",                                                    \
+	  "An MQTT message named its topic by a number that was never agreed on.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
