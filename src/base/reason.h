@@ -399,7 +399,10 @@
 	X(UPDATE_DEVICE_FAILED, "update.device_failed",                                            \
 	  "A device could neither be updated nor taken back: somebody has to look at it.")         \
 	X(MQTT_TOPIC_ALIAS, "mqtt.topic_alias",                                                    \
-	  "An MQTT message named its topic by a number that was never agreed on.")
+	  "An MQTT message named its topic by a number that was never agreed on.")                 \
+	X(HL7_ENCODING, "hl7.encoding",                                                            \
+	  "A medical message came in UTF-16 or UTF-32, which its framing does not allow; its "     \
+	  "sender is to be set to UTF-8.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
