@@ -23,20 +23,27 @@ const char digits_octets[1025] = "0  11  12  13  14  15  16  17  18  19  110 211
 				 "2243225322632273228322932303231323232333234323532363237323832393"
 				 "2403241324232433244324532463247324832493250325132523253325432553";
 
-char *digits_many(char *at, uint64_t v)
+/* The digits of v, below 10^8, from its first that is no zero on; of zero, none but the last. */
+static inline char *put_eight(char *at, uint32_t v)
 {
-	uint64_t x;
-	unsigned zeroes;
+	uint64_t x = digits_eight(v);
+	unsigned zeroes = (unsigned)__builtin_ctzll(x | 1ull << 56) & ~7u;
 
-	if (v >= 100000000) {
-		at = digits_decimal(at, v / 100000000);
-		x = htole64(digits_eight((uint32_t)(v % 100000000)) | DIGITS_ZEROES);
-		memcpy(at, &x, 8);
-		return at + 8;
-	}
-	x = digits_eight((uint32_t)v);
-	zeroes = (unsigned)__builtin_ctzll(x) & ~7u;
 	x = htole64((x | DIGITS_ZEROES) >> zeroes);
 	memcpy(at, &x, 8);
 	return at + 8 - zeroes / 8;
+}
+
+char *digits_many(char *at, uint64_t v)
+{
+	uint64_t above, x;
+
+	if (v < 100000000)
+		return put_eight(at, (uint32_t)v);
+	above = v / 100000000;
+	at = __builtin_expect(above < 100000000, 1) ? put_eight(at, (uint32_t)above)
+						    : digits_many(at, above);
+	x = htole64(digits_eight((uint32_t)(v % 100000000)) | DIGITS_ZEROES);
+	memcpy(at, &x, 8);
+	return at + 8;
 }

@@ -47,6 +47,22 @@ static inline char *digits_decimal(char *at, uint64_t v)
 	return at + 1;
 }
 
+/* The same of a port's number, without a branch: they are of any length. It may write eight bytes. */
+static inline char *digits_port(char *at, uint16_t v)
+{
+	unsigned rest = v % 10000u, zeroes;
+	uint16_t high, low;
+	uint64_t x;
+
+	memcpy(&high, digits_pairs + 2 * (rest / 100), 2);
+	memcpy(&low, digits_pairs + 2 * (rest % 100), 2);
+	x = ('0' + v / 10000u) | (uint64_t)le16toh(high) << 8 | (uint64_t)le16toh(low) << 24;
+	zeroes = (unsigned)__builtin_ctzll((x ^ 0x3030303030) | 1ull << 32) & ~7u;
+	x = htole64(x >> zeroes);
+	memcpy(at, &x, 8);
+	return at + 5 - zeroes / 8;
+}
+
 extern const char
 	digits_octets[1025]; /* "0  1", "1  1" to "2553": how many there are is the last */
 

@@ -205,6 +205,7 @@ static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 		rehearse(e, w, f, end);
 	if (f->packets[0] + f->packets[1] == 1) {
 		f->id = flow_id(f);
+		f->flags |= f->vlan_inner ? REPORT_FLOW_TAGGED : 0;
 		e->stats.flows++;
 	}
 	remember(e, f, &w->v, end);

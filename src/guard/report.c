@@ -111,6 +111,11 @@ static void name_parties(const struct report *r, struct event_common *e, struct 
 		e->peer = packet_mac_text(mac, t->mac);
 }
 
+static uint16_t inner_vlan(const struct flow *f)
+{
+	return f->flags & REPORT_FLOW_TAGGED ? f->vlan_inner : 0;
+}
+
 /* As Suricata has them: one VID a tag, the outer first. */
 static void put_vlan(struct json *j, uint16_t outer, uint16_t inner)
 {
@@ -123,20 +128,26 @@ static void put_vlan(struct json *j, uint16_t outer, uint16_t inner)
 	json_end(j);
 }
 
-static void put_time(struct json *j, const char *key, uint64_t time_ns)
+EVENT_INLINE void put_time(struct json *j, const char *key, uint64_t time_ns)
 {
-	char text[CLOCK_EVE_LEN];
+	char *at = json_member(j, json_key(key), CLOCK_EVE_LEN + 1);
 
-	clock_eve(time_ns, text);
-	json_name(j, key, text);
+	if (!at)
+		return;
+	*at = '"';
+	clock_eve(time_ns, at + 1); /* its end is where the second quote goes */
+	at[CLOCK_EVE_LEN] = '"';
+	json_resume(j, at + CLOCK_EVE_LEN + 1);
 }
 
-static void put_hex(struct json *j, const char *key, uint8_t v)
+EVENT_INLINE void put_hex(struct json *j, const char *key, uint8_t v)
 {
 	static const char digit[] = "0123456789abcdef";
-	char text[3] = {digit[v >> 4], digit[v & 15], 0};
+	const uint8_t text[2] = {(uint8_t)digit[v >> 4], (uint8_t)digit[v & 15]};
+	char *at = json_member(j, json_key(key), sizeof(text) + 2);
 
-	json_name(j, key, text);
+	if (at)
+		json_value_name(j, at, (struct bytes){text, sizeof(text)});
 }
 
 static const char *const tcp_states[] = {
@@ -263,7 +274,7 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint
 		e.would_drop = f->action != GATE_DROP && f->would == GATE_DROP;
 	}
 	struct json j = event_begin(&e, line_at(r, own)); /* in place */
-	put_vlan(&j, f->key.vlan, f->vlan_inner);
+	put_vlan(&j, f->key.vlan, inner_vlan(f));
 	if (f->key.proto == PROTO_ICMP || f->key.proto == PROTO_ICMPV6)
 		put_icmp(&j, f);
 	put_flow(&j, r, f, how, untold);
@@ -274,6 +285,8 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint
 
 enum report_kind report_kind_of(enum reason why)
 {
+	if (why == REASON_NONE) /* what nearly all that is said has */
+		return REPORT_POLICY;
 	return strncmp(reason_name(why), "binding.", 8) == 0 || why == REASON_DHCP_ROGUE_SERVER
 		       ? REPORT_BINDING
 		       : REPORT_POLICY;
@@ -567,7 +580,7 @@ void report_message(struct report *r, const struct report_message *m)
 	if (is_judged(r, f))
 		name_parties(r, &e, &t, f->device, f->peer, device_end != s->end, NULL);
 	struct json j = event_begin(&e, line_at(r, own)); /* in place */
-	put_vlan(&j, f->key.vlan, f->vlan_inner);
+	put_vlan(&j, f->key.vlan, inner_vlan(f));
 	proto_write(s->proto, s->msg, &j);
 	if (__builtin_expect(j.out.bad, 0))
 		j = shorten(&e, s, own);
@@ -593,7 +606,7 @@ void report_exposure(struct report *r, const struct packet *p, const struct flow
 	if (is_judged(r, f))
 		name_parties(r, &e, &t, f->device, f->peer, device_end != end, NULL);
 	j = event_begin(&e, buf);
-	put_vlan(&j, f->key.vlan, f->vlan_inner);
+	put_vlan(&j, f->key.vlan, inner_vlan(f));
 	json_open(&j, "exposure");
 	json_str(&j, "mac", packet_mac_text(m->mac, mac));
 	json_str(&j, "weakness", weakness_name(w));

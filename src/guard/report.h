@@ -37,6 +37,8 @@ struct report {
 
 /* A bit of flow->flags that the engine sets: the device did not start it, it is end 1. */
 #define REPORT_FLOW_TO_DEVICE 0x80
+/* Another: its second tag names a VLAN. What is told need not look where that stands, else. */
+#define REPORT_FLOW_TAGGED 0x40
 
 /* No machine that the policy names. */
 bool report_is_stranger(const struct report *r, uint32_t device);

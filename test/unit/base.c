@@ -95,6 +95,11 @@ static void digits_are_those_of_printf(void **state)
 		snprintf(theirs, sizeof(theirs), "%llu", 10000000000ull * (v + 1) + v);
 		assert_string_equal(ours, theirs);
 	}
+	for (unsigned v = 0; v <= UINT16_MAX; v++) {
+		*digits_port(ours, (uint16_t)v) = 0;
+		snprintf(theirs, sizeof(theirs), "%u", v);
+		assert_string_equal(ours, theirs);
+	}
 	for (unsigned v = 0; v < 256; v++) {
 		*digits_octet(ours, (uint8_t)v, '.') = 0;
 		snprintf(theirs, sizeof(theirs), "%u.", v);

@@ -71,6 +71,27 @@ static void one_port_of_many_machines_is_a_sweep(void **state)
 	behaviour_free(b);
 }
 
+/* Of IPv6 the whole address tells who and whom; its last 32 bits may be anybody's. */
+static void ipv6_is_told_apart_by_all_of_it(void **state)
+{
+	struct behaviour *b = behaviour_new(64);
+	unsigned found = 0;
+
+	for (uint8_t host = 1; host <= BEHAVIOUR_HOSTS; host++) {
+		struct packet p = tcp(1, 1, 40000, 445, TCP_SYN), other;
+
+		p.ip_version = 6;
+		p.src_ip.b[0] = p.dst_ip.b[0] = 0x20;
+		p.dst_ip.b[5] = host;
+		other = p;
+		other.src_ip.b[5] = host; /* each tries one machine, and is no search */
+		assert_int_equal(behaviour_opened(b, &other, 0, SECOND).reason, REASON_NONE);
+		found += behaviour_opened(b, &p, 0, SECOND).reason == REASON_SCAN_HOSTS;
+		assert_int_equal(found, host == BEHAVIOUR_HOSTS);
+	}
+	behaviour_free(b);
+}
+
 /* A central station that polls fifty monitors, all of which answer. */
 static void answered_attempts_are_no_search(void **state)
 {
@@ -221,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_ports_of_one_machine_are_a_scan_once),
 		cmocka_unit_test(one_port_of_many_machines_is_a_sweep),
+		cmocka_unit_test(ipv6_is_told_apart_by_all_of_it),
 		cmocka_unit_test(answered_attempts_are_no_search),
 		cmocka_unit_test(a_refusal_is_no_answer),
 		cmocka_unit_test(a_slow_walk_is_no_search),

@@ -30,6 +30,8 @@ enum idle_class {
 struct idle_list {
 	uint32_t head, tail;
 	uint64_t timeout_ns;
+	uint64_t looked_ns,
+		due_ns; /* from the one to the other the head, that still is, does not end */
 };
 
 /*
@@ -92,7 +94,8 @@ static void set_timeouts(struct flow_table *t, const struct flow_timeouts *s)
 	};
 
 	for (unsigned i = 0; i < IDLE_CLASSES; i++)
-		t->idle[i] = (struct idle_list){NONE, NONE, seconds[i] * NSEC_PER_SEC};
+		t->idle[i] = (struct idle_list){
+			.head = NONE, .tail = NONE, .timeout_ns = seconds[i] * NSEC_PER_SEC};
 }
 
 static void free_tables(struct flow_table *t)
@@ -144,10 +147,12 @@ static void idle_unlink(struct flow_table *t, struct flow *f)
 {
 	struct idle_list *l = &t->idle[f->idle];
 
-	if (f->idle_prev == NONE)
+	if (f->idle_prev == NONE) {
 		l->head = f->idle_next;
-	else
+		l->due_ns = 0;
+	} else {
 		t->flows[f->idle_prev].idle_next = f->idle_next;
+	}
 	if (f->idle_next == NONE)
 		l->tail = f->idle_prev;
 	else
@@ -291,14 +296,15 @@ static void end_flow(struct flow_table *t, struct flow *f, enum flow_end how)
 }
 
 /* Many end one after the other: while one is told of, the next two are on their way from memory. */
-static void fetch_next(const struct flow_table *t, const struct flow *f)
+static inline void fetch_next(const struct flow_table *t, const struct flow *f, bool bucket)
 {
 	const struct flow *next, *after;
 
 	if (f->idle_next == NONE)
 		return;
 	next = &t->flows[f->idle_next];
-	__builtin_prefetch(&t->buckets[next->hash & t->mask], 1);
+	if (bucket)
+		__builtin_prefetch(&t->buckets[next->hash & t->mask], 1);
 	if (next->session) {
 		__builtin_prefetch(next->session, 1);
 		__builtin_prefetch((const char *)next->session + 128, 1);
@@ -314,10 +320,11 @@ void flow_table_free(struct flow_table *t)
 {
 	if (!t)
 		return;
-	for (unsigned c = 0; c < IDLE_CLASSES; c++)
-		while (t->idle[c].head != NONE) {
-			fetch_next(t, &t->flows[t->idle[c].head]);
-			end_flow(t, &t->flows[t->idle[c].head], FLOW_SHUTDOWN);
+	/* They are told of, and not taken out one by one of what is gone with them. */
+	for (unsigned c = 0; c < IDLE_CLASSES && t->ended; c++)
+		for (uint32_t i = t->idle[c].head; i != NONE; i = t->flows[i].idle_next) {
+			fetch_next(t, &t->flows[i], false);
+			t->ended(t->arg, &t->flows[i], FLOW_SHUTDOWN);
 		}
 	free_tables(t);
 }
@@ -489,6 +496,7 @@ void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segm
 {
 	flow_key(p, segment, &ret_h->key, &ret_h->sender);
 	ret_h->guess = NONE;
+	ret_h->opens = p->tcp_flags & TCP_SYN;
 	ret_h->hash = hash_packet(&t->key, p, ret_h);
 }
 
@@ -511,6 +519,8 @@ void flow_prefetch(const struct flow_table *t, struct flow_hint *h)
 	__builtin_prefetch(line + 64, 1);
 	if (h->key.proto == PROTO_TCP)
 		__builtin_prefetch(line + 128, 1);
+	if (h->opens)
+		__builtin_prefetch(line + 192, 1);
 }
 
 const struct flow *flow_guess(const struct flow_table *t, const struct flow_hint *h)
@@ -661,21 +671,29 @@ static bool stands_in_future(struct flow_table *t, struct flow *f, uint64_t now_
 unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
 {
 	unsigned ended = 0;
+	uint64_t since;
 
 	move_due(t, now_ns);
 	for (unsigned c = 0; c < IDLE_CLASSES; c++) {
 		struct idle_list *l = &t->idle[c];
 
+		if (now_ns >= l->looked_ns && now_ns < l->due_ns)
+			continue;
 		for (; budget && l->head != NONE; budget--) {
 			struct flow *f = &t->flows[l->head];
 
 			if (stands_in_future(t, f, now_ns))
 				continue;
-			if (now_ns - silent_since(f, now_ns) < l->timeout_ns)
+			since = silent_since(f, now_ns);
+			if (now_ns - since < l->timeout_ns) {
+				l->looked_ns = now_ns;
+				l->due_ns = (since < f->listed_ns ? since : f->listed_ns) +
+					    l->timeout_ns;
 				break;
+			}
 			if (moves_on(t, f, now_ns))
 				continue;
-			fetch_next(t, f);
+			fetch_next(t, f, true);
 			end_flow(t, f, FLOW_TIMEOUT);
 			ended++;
 		}

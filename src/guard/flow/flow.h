@@ -129,6 +129,7 @@ struct flow_hint {
 	uint32_t hash;
 	uint32_t guess; /* the table's: where it is likely to be */
 	uint8_t sender;
+	bool opens; /* TCP: a SYN, for which the last of the flow's lines is looked at, too */
 };
 void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segment,
 	       struct flow_hint *ret_h);

@@ -36,7 +36,7 @@ struct reader ber_read(struct reader *r, uint8_t *ret_tag)
 	return read_sub(r, len);
 }
 
-struct reader ber_expect(struct reader *r, uint8_t tag)
+struct reader ber_expect_any(struct reader *r, uint8_t tag)
 {
 	uint8_t found;
 	struct reader content = ber_read(r, &found);

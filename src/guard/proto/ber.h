@@ -16,8 +16,19 @@
 
 /* The next element's content; *ret_tag 0 where there is none. */
 struct reader ber_read(struct reader *r, uint8_t *ret_tag);
-/* The content of an element that has this tag, or `r` is bad. */
-struct reader ber_expect(struct reader *r, uint8_t tag);
+struct reader ber_expect_any(struct reader *r, uint8_t tag);
+/* The content of an element that has this tag, or `r` is bad. Here for what most of them are, of a
+ * length of one byte: a reader that is handed on through memory is waited for. */
+static inline struct reader ber_expect(struct reader *r, uint8_t tag)
+{
+	const uint8_t *at = r->in.data + r->off;
+	size_t left = reader_left(r);
+
+	if (left < 2 || at[0] != tag || at[1] > 0x7f || at[1] > left - 2)
+		return ber_expect_any(r, tag);
+	r->off += 2u + at[1];
+	return (struct reader){.in = {at + 2, at[1]}};
+}
 /* INTEGER, of at most four bytes. */
 int32_t ber_read_int(struct reader *r);
 /* A dotted object identifier (X.690 §8.19); false where it is none. `buf` may be NULL. */
