@@ -28,7 +28,7 @@
 	X(NUMBER, schema_file, "flows", given.flows, config.gateway.flows, OPTIONAL, "262144",     \
 	  1024, 16777216,                                                                          \
 	  "Most conversations at once, per guard; past it the idlest is evicted. The kernel "      \
-	  "remembers as many, and sets 216 bytes aside for each.")                                 \
+	  "remembers as many, and sets 246 bytes aside for each.")                                 \
 	X(NUMBER, schema_file, "fragments", given.fragments, config.gateway.fragments, OPTIONAL,   \
 	  "1024", 16, 65536, "Most packets under reassembly at once, per guard.")                  \
 	X(NUMBER, schema_file, "streams_mb", given.streams_mb, config.gateway.streams_mb,          \
