@@ -4,29 +4,33 @@
 # LONG MiB each: 1024, or as many as there is memory for. One vault at a time is there: what it was put from is made anew
 # by a cipher's stream, compared with that stream when it comes back, and removed between putting and getting.
 # WHERE=/var/tmp for a disk; ROUNDS=1 for fewer; ONLY=short or ONLY=long for half.
-# On a disk each command begins with nothing of it in memory (root only), or who came last would read from there.
+# On a disk each command begins with nothing of it in memory (root only), or who came last would read from there. On a tmpfs
+# each that writes long ones, of whichever program, finds memory that the machine has (hold.py), not what its host has yet to give.
 set -euo pipefail
 cd "$(dirname "$0")/.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
+hold=$PWD/bench/hold.py
 dir=$(mktemp -d "${WHERE:-/dev/shm}/bw-bench.XXXX")
 # Whoever is killed while a tmpfs is full takes the machine's memory along: what sees to it afterwards is a
 # process of its own, and where memory runs out none but this one goes.
 setsid bash -c 'tail --pid="$1" -f /dev/null; while [ -e "$2" ] && ! rm -rf "$2"; do sleep 1; done' - $$ "$dir" </dev/null >/dev/null 2>&1 &
 echo 1000 2>/dev/null >/proc/self/oom_score_adj || true
 running=
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null; rm -rf "$dir"' EXIT
+holder=
+trap 'kill $running $holder 2>/dev/null; rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 export RESTIC_PASSWORD=bench RESTIC_CACHE_DIR=$dir/cache
 cd "$dir" || exit 1
 disk=1
 [ "$(stat -f -c %T .)" != tmpfs ] || disk=
 
+available() { awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo; }
 # MiB that may be filled. Who else is at work here needs some, and restic.
 room() {
 	local free memory
 	free=$(df --output=avail -B1M . | tail -1)
 	if [ -z "$disk" ]; then
-		memory=$(awk '/MemAvailable/ { print int($2 / 1024) - 1024 }' /proc/meminfo)
+		memory=$(($(available) - 1024))
 		free=$((memory < free ? memory : free))
 	fi
 	echo "$free"
@@ -34,10 +38,20 @@ room() {
 # Ten, ten more of them in a vault, and what that takes besides.
 long=${LONG:-$(($(room) / 21 < 1024 ? $(room) / 21 : 1024))}
 
+# Until all that is free is held for whoever is measured next.
+await_held() {
+	[ -n "$holder" ] || return 0
+	until [ "$(awk '/MemFree/ { print int($2 / 1024) }' /proc/meminfo)" -lt 1600 ]; do
+		kill -0 $holder 2>/dev/null || { echo "bench: vault: who was to hold the memory ready is gone" >&2; exit 1; }
+		sleep 0.1
+	done
+}
+
 # take COMMAND...: seconds, of the wall and of processors, and peak memory in MiB.
 take() {
 	local code
 	if [ "$disk" ] && [ -w /proc/sys/vm/drop_caches ]; then sync && echo 3 >/proc/sys/vm/drop_caches; fi
+	await_held
 	/usr/bin/time -o time -f '%e %U %S %M' "$@" >said 2>&1 &
 	running=$!
 	wait $running && code=0 || code=$?
@@ -78,7 +92,7 @@ same_long() {
 }
 back() { "same_$1" "$2" || { echo "bench: vault: what came back from $3 differs" >&2; exit 1; }; }
 
-# In turns, each its best of three: memory that a virtual machine's host has to give first costs whoever touches it first.
+# In turns, each its best of three.
 compare() { # short|long WHAT
 	local put='' put_cpu='' get='' get_cpu='' rput='' rput_cpu='' rget='' rget_cpu='' copy='' put_mem=0 get_mem=0
 	for _ in $(seq "${ROUNDS:-3}"); do
@@ -113,7 +127,6 @@ fi
 if [ "${ONLY:-long}" = long ]; then
 	[ "$(room)" -ge $((long * 81 / 4)) ] ||
 		{ echo "bench: vault: ten objects of $long MiB need $((long * 81 / 4)) MiB beside 1024 for everybody else, there are $(room)" >&2; exit 1; }
-	# Pages that the machine's host has not given yet cost whoever touches them first: this does.
-	[ "$disk" ] || { head -c "$((long * 81 / 4))M" /dev/zero >touched && rm touched; }
+	[ "$disk" ] || { "$hold" & holder=$!; }
 	compare long "10 objects of $long MiB"
 fi

@@ -2,7 +2,7 @@
 #ifndef BEDWARDEN_BPF_FLOWS_H
 #define BEDWARDEN_BPF_FLOWS_H
 /*
- * The floor's memory of conversations: an array of sets, a page each, where a hash with a secret
+ * The floor's memory of conversations: sets of a page each, where a hash with a secret
  * key says which set a conversation belongs to, and in which of its slots to look first. A
  * look-up touches one page and two or three lines of it; the kernel's own hash table (its LRU
  * kind) touches four lines on two pages, which with a million conversations is what a packet

@@ -195,8 +195,8 @@ struct gate_count {
 };
 
 /*
- * Conversations, as the map `flows` keeps them (flows.h): sets of 31, a page each. Entry 0 of the
- * map holds none: what all need stands there, which whoever makes the map fills in.
+ * Conversations, as the map `flows` keeps them (flows.h): sets of 31, seven to a block. Set 0
+ * holds none: what all need stands there, which whoever makes the map fills in.
  */
 #define GATE_SET_SLOTS 31
 #define GATE_SET_SHARE \
@@ -212,11 +212,23 @@ struct gate_slot {
 struct gate_set {
 	__u16 tag[GATE_SET_SLOTS + 1]; /* by slot, from 1 on; 0 it is free */
 	__u32 lock;		       /* 1: somebody changes which conversations are here */
-	__u32 count;		       /* entry 0: sets beside this one */
-	__u64 secret[2];	       /* entry 0: of the hash */
+	__u32 count;		       /* set 0: sets beside this one */
+	__u64 secret[2];	       /* set 0: of the hash */
 	__u32 at;		       /* scratch, of who holds the lock */
 	__u8 pad[36];
 	struct gate_slot slot[GATE_SET_SLOTS];
+};
+
+/*
+ * A map of its own, as large as the kernel still takes from memory that it maps in large pages
+ * (32 KiB): a look-up in a table of small ones waits for the page's address as well. `skew`, of
+ * which as much is left out as puts the sets on lines of their own, depends on the kernel.
+ */
+#define GATE_BLOCK_SETS 7
+
+struct gate_block {
+	__u8 skew[64];
+	struct gate_set set[GATE_BLOCK_SETS];
 };
 
 /*

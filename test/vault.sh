@@ -234,9 +234,37 @@ mkdir secret && echo secret >secret/f
 mkdir hot/x && rmdir hot/x && ln -s ../secret hot/x
 timeout 20 "$bw" vault watch v hot --settle 20 --once >/dev/null 2>&1
 check "links lead out of no hot folder" [ -e secret/f ]
+# A folder is removed and made again.
+mkdir moved && "$bw" vault watch v moved/ --settle 20 >moved.out 2>moved.err &
+watcher=$!
+for _ in $(seq 50); do grep -qs inotify /proc/$watcher/fdinfo/* && break; sleep 0.1; done
+rmdir moved
+for _ in $(seq 100); do grep -q 'moved: the folder is gone' moved.err && break; sleep 0.1; done
+check "a hot folder that is gone is told" grep -q 'moved: the folder is gone' moved.err
+mkdir moved && echo new >moved/f
+for _ in $(seq 100); do [ -e moved/f ] || break; sleep 0.1; done
+check "and watched again when it is there again" grep -q '  moved/f$' moved.out
+kill "$watcher" && wait "$watcher"
+watcher=
+(cd moved && echo here >here && ! timeout 20 "$bw" vault watch ../v . --settle 20 --once | grep -q '  moved/here$') && not "the folder one is in goes by its name" || ok "the folder one is in goes by its name"
 mkdir many && for i in $(seq 5000); do echo "$i" >many/$i; done
 timeout 100 "$bw" vault watch v many --settle 20 --once >/dev/null 2>&1
 check "thousands at once" [ -z "$(ls many)" -a "$(vault ls v --json | jq '[.[] | select(.name | startswith("many/"))] | length')" = 5000 ]
+python3 - <<-'P'
+	import os
+	os.mkdir("more")
+	for i in range(60000): open(f"more/{i}", "w").write(str(i))
+P
+vault init m --holder file >/dev/null 2>&1
+peak=$(python3 - "$bw" <<-'P'
+	import resource, subprocess, sys
+	subprocess.run([sys.argv[1], "vault", "watch", "m", "more", "--settle", "20", "--once"], stdout=subprocess.DEVNULL, timeout=300)
+	print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+P
+)
+check "tens of thousands at once" [ -z "$(ls more)" -a "$(vault ls m --json | jq length)" = 60000 ]
+if grep -qa __asan_init "$bw"; then echo "skip - how much memory they take: this binary's is not its own"; else check "in ${peak:-no} MiB, at most 32" [ "${peak:-99}" -le 32 ]; fi
+rm -rf more m
 
 # --- the vault as a folder -------------------------------------------------------------------------
 shown() { # OPTION...: mounts v on m and waits until it is there
@@ -358,6 +386,57 @@ vault put o tree/none tree/plain >/dev/null 2>err && not "one that is not there 
 check "one name for one file" vault put o tree/plain --name elsewhere
 vault get o elsewhere 2>/dev/null | grep -qx plain && ok "by which it is found" || not "by which it is found"
 
+# --- whatever is damaged, fsck says so ---------------------------------------------------------------
+vault init whole --holder file >/dev/null 2>&1 && vault put whole src --class x >/dev/null && vault shred whole src/empty --force --why test >/dev/null
+check "nothing is wrong with what is whole" vault fsck whole --content
+sql() { python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()' torn/index.db "$1"; }
+flip() { python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(int(sys.argv[2])); b = f.read(1)[0]; f.seek(-1, 1); f.write(bytes([b ^ 64]))' "torn/$1" "$2"; }
+found() { # TEXT COMMAND...: a copy is damaged by it, and fsck ends with 1 and says TEXT
+	local text=$1 code=0
+	shift
+	rm -rf torn && cp -r whole torn && "$@"
+	"$bw" vault fsck torn --content >torn.out 2>&1 || code=$?
+	[ $code = 1 ] && grep -q "$text" torn.out && ok "fsck: $*" || not "fsck: $*: ended with $code and said $(head -3 torn.out)"
+}
+pack=packs/00000001.pack
+found 'content in pack 00000001 is damaged' flip $pack 100000
+found 'another one than the index says' flip $pack 20
+found 'pack 00000001' truncate -s 50000 torn/$pack
+found 'pack 00000001 cannot be read' rm torn/$pack
+found 'the keyring is damaged; its copy serves' flip keyring 60
+found 'the keyring is damaged; its copy serves' rm torn/keyring
+found 'keyring.s copy is damaged or missing' flip keyring.copy 60
+found 'keyring.s copy is damaged or missing' rm torn/keyring.copy
+found 'index is damaged' flip index.db 20
+found 'index.db is damaged' truncate -s 9000 torn/index.db
+found 'index.db is damaged' truncate -s 0 torn/index.db
+found 'index.db is damaged' rm torn/index.db
+found 'objects that the index does not have' sql 'delete from object where id = 5'
+found 'has no name' sql 'delete from name where id = 5'
+found 'the log was altered' sql "update log set line = replace(line, 'test', 'fair')"
+found 'the log was altered' sql 'delete from log where seq = 1'
+found 'lines are missing' sql 'delete from log where seq = (select max(seq) from log)'
+found 'lines are missing' sql 'delete from log'
+old_keys() { cp -r whole/. torn && vault shred torn --all --force --why test >/dev/null && cp whole/keyring whole/keyring.copy torn/; }
+found 'the keyring is an old one' old_keys
+rm -rf whole torn
+
+# --- a vault in the midst of what it is for -----------------------------------------------------------
+mkdir -p ward/ct && echo one >ward/ct/1.dcm && vault init ward/v --holder file >/dev/null 2>&1
+check "a folder that the vault itself is in is put" bash -c 'cd ward/ct && exec "$@" ../v .. 2>../../put.err' - "$bw" vault put
+check "but for the vault, which is said" grep -q '/v: the vault.s own folder, left out' put.err
+check "by a path that leads up" [ "$("$bw" vault ls ward/v --json | grep -c 1.dcm)" = 1 ]
+check "and comes back below where it is wanted" vault get ward/v -C wardback
+[ "$(find wardback -type f -exec cat {} +)" = one ] && ok "whole" || not "whole"
+timeout 20 "$bw" vault watch ward/v ward --once --settle 20 >/dev/null 2>&1
+check "a hot folder that the vault is in is emptied" [ ! -e ward/ct/1.dcm ]
+check "but for the vault" vault fsck ward/v --content
+"$bw" vault watch ward/v ward/v --once --settle 20 2>err && not "the vault is no hot folder of its own" || check "the vault is no hot folder of its own" grep -q 'the vault keeps everything in there' err
+"$bw" vault watch ward/v ward/v/packs --once --settle 20 2>/dev/null && not "nor are its packs" || ok "nor are its packs"
+mkdir -p ward/v/in && echo two >ward/v/in/2.dcm
+timeout 20 "$bw" vault watch ward/v --once --settle 20 >/dev/null 2>&1
+vault get ward/v in/2.dcm 2>/dev/null | grep -qx two && ok "a folder in it is" || not "a folder in it is"
+
 # --- a disk that is full ----------------------------------------------------------------------------
 mkdir small
 if mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then
@@ -367,6 +446,13 @@ if mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then
 	vault put small/v src/big.dcm >/dev/null 2>err && not "a full disk is said" || check "a full disk is said" grep -q 'disk is full' err
 	vault get small/v fits 2>/dev/null | cmp -s - fits && ok "and what was there stays" || not "and what was there stays"
 	check "sound" vault fsck small/v --content
+	head -c 4000000 /dev/zero >small/fill 2>/dev/null
+	vault get small/v fits 2>/dev/null | cmp -s - fits && ok "without any room at all everything can still be read" || not "without any room at all everything can still be read"
+	check "and looked at" vault fsck small/v --content
+	vault put small/v paper >/dev/null 2>err && not "nothing more is taken" || check "nothing more is taken" grep -q 'disk is full' err
+	vault shred small/v fits --force --why test >/dev/null 2>err && not "nor said to be destroyed" || check "nor said to be destroyed" grep -q 'nothing is said to be destroyed' err
+	rm small/fill
+	vault get small/v fits 2>/dev/null | cmp -s - fits && ok "which is there then" || not "which is there then"
 	mkdir fullhot && cp src/big.dcm fullhot
 	timeout 5 "$bw" vault watch small/v fullhot --settle 20 --once >/dev/null 2>&1
 	check "a hot folder keeps what the disk does not take" cmp src/big.dcm fullhot/big.dcm

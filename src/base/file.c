@@ -38,6 +38,11 @@ int file_read_fd(int fd, size_t max, struct bytes *ret_text)
 	return r;
 }
 
+int file_read_memory(int fd, size_t max, struct bytes *ret_text)
+{
+	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : file_read_fd(fd, max, ret_text);
+}
+
 int file_read(const char *path, size_t max, struct bytes *ret_text)
 {
 	int fd, r;

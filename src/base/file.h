@@ -14,6 +14,11 @@
 int file_read(const char *path, size_t max, struct bytes *ret_text);
 /* The same of what is open already, such as standard input. */
 int file_read_fd(int fd, size_t max, struct bytes *ret_text);
+/*
+ * The same from its beginning, of a memfd that another process sent. Read and never mapped: whoever
+ * sent it may still cut it short, and mapped memory that is gone ends the process that looks.
+ */
+int file_read_memory(int fd, size_t max, struct bytes *ret_text);
 
 /*
  * Puts `text` in the place of whatever is at `path`: on the disk, with its name, when this

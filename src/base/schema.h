@@ -2,8 +2,9 @@
 #define BEDWARDEN_BASE_SCHEMA_H
 /*
  * Every option of the policy file and of a profile: its key, type, bounds,
- * default and one sentence, stated once. From the one list come libcyaml's
- * schema, the defaults, the checks and the manual.
+ * default and one sentence, stated once, in schema_gateway.h and schema_device.h.
+ * From those lists come libcyaml's schema, the defaults, the checks and the
+ * manual.
  *
  * In memory, between libcyaml and schema_settle(), a word's number is stored
  * one higher than its enum value, so that zero means "not given".
@@ -47,6 +48,8 @@ extern const struct cyaml_schema_value schema_policy;	/* → struct schema_file 
 extern const struct cyaml_schema_value schema_profile;	/* → struct config_profile */
 extern const struct cyaml_schema_value schema_profiles; /* an array of them, to free it */
 
+/* All there are, in the order of the manual; the last one has no name. */
+extern const struct schema_table schema_tables[];
 /* The table that a mapping's fields belong to; never NULL for those reached from above. */
 const struct schema_table *schema_table(const struct cyaml_schema_field *fields);
 

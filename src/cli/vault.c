@@ -91,6 +91,8 @@ const char *vault_cli_error(int err)
 		       "the packs";
 	if (err == -EAGAIN)
 		return "others have been changing the vault for half a minute; try again";
+	if (err == -ENOSPC)
+		return "the disk is full; make room";
 	return strerror(-err);
 }
 

@@ -26,6 +26,7 @@ static char *clean(struct bytes name)
 
 struct put {
 	const struct vault_cli *o;
+	struct vault *v;
 	struct putter *putter;
 	uint64_t files, bytes, known, failed;
 };
@@ -96,6 +97,20 @@ static void leave_out(void *arg, const char *path)
 	free(name);
 }
 
+static bool pass_over(void *arg, const char *path, const struct stat *st)
+{
+	const struct put *p = arg;
+	char *name;
+
+	if (!vault_is_own(p->v, st))
+		return false;
+	name = text_clean(path, strlen(path));
+	meter_clear();
+	fprintf(stderr, "bedwarden: %s: the vault's own folder, left out\n", name);
+	free(name);
+	return true;
+}
+
 static void put_stdin(struct put *p)
 {
 	struct file *f = calloc(1, sizeof(*f));
@@ -135,6 +150,7 @@ static void put_argument(struct put *p, char *path)
 				 .dry = true,
 				 .unfinished = true,
 				 .failed = fail,
+				 .passed = pass_over,
 				 .left = leave_out,
 				 .arg = p};
 	struct walk_item item;
@@ -155,7 +171,6 @@ static void put_argument(struct put *p, char *path)
 int vault_cli_put(const struct vault_cli *o)
 {
 	struct put p = {.o = o};
-	struct vault *v;
 	char size[TEXT_SHORT], files[TEXT_SHORT];
 
 	for (int i = 0; i < o->count; i++)
@@ -163,12 +178,12 @@ int vault_cli_put(const struct vault_cli *o)
 			return cli_fail("what comes from standard input needs a --name");
 	if (o->name && o->count != 1)
 		return cli_fail("--name is for one file");
-	v = vault_cli_open(o, 0);
-	if (!v)
+	p.v = vault_cli_open(o, 0);
+	if (!p.v)
 		return CLI_FAILED;
-	p.putter = putter_new(v, put_done, &p);
+	p.putter = putter_new(p.v, put_done, &p);
 	if (!p.putter) {
-		vault_close(v);
+		vault_close(p.v);
 		return cli_fail("out of memory");
 	}
 	meter_begin(0, 0);
@@ -179,9 +194,10 @@ int vault_cli_put(const struct vault_cli *o)
 			put_argument(&p, o->args[i]);
 	putter_free(p.putter);
 	meter_clear();
-	vault_close(v);
-	printf("%s files, %s, are in the vault; the content of %" PRIu64 " was there already\n",
-	       text_count(p.files, files), text_bytes(p.bytes, size), p.known);
+	vault_close(p.v);
+	printf("%s %s in the vault, %s; the content of %" PRIu64 " was there already\n",
+	       text_count(p.files, files), p.files == 1 ? "file is" : "files are",
+	       text_bytes(p.bytes, size), p.known);
 	if (p.failed)
 		return cli_fail("%" PRIu64 " could not be put", p.failed);
 	return CLI_OK;

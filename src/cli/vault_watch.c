@@ -29,11 +29,14 @@ static void kept(void *arg, struct bytes name, int err)
 {
 	char *clean = text_clean((const char *)name.data, name.len);
 
-	cli_fail("%s stays where it is: %s", clean,
-		 err == -ENOSPC ? "the disk of the vault is full; make room"
-		 : err == -ETXTBSY
-			 ? "somebody has had it open for writing for long; 'fuser' says who"
-			 : strerror(-err));
+	if (err == -ENOENT)
+		cli_fail("%s: the folder is gone; it is looked for until it is there again", clean);
+	else
+		cli_fail("%s stays where it is: %s", clean,
+			 err == -ENOSPC ? "the disk of the vault is full; make room"
+			 : err == -ETXTBSY
+				 ? "somebody has had it open for writing for long; 'fuser' says who"
+				 : strerror(-err));
 	free(clean);
 }
 
@@ -60,12 +63,25 @@ static int make_in(const struct vault_cli *o, char ret_path[PATH_MAX])
 	return CLI_OK;
 }
 
-static int check_folder(const char *path)
+static int check_folder(const char *path, const struct vault *v)
 {
 	struct stat st;
 	int err = stat(path, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 
+	if (err == 0 && v && vault_is_own(v, &st))
+		return cli_fail("%s: the vault keeps everything in there, and what is watched is "
+				"removed; watch another folder, or one in it",
+				path);
 	return err == 0 ? CLI_OK : cli_fail("%s: %s", path, strerror(err));
+}
+
+/* Before a passphrase is asked for, without a vault, and with it. */
+static int check_folders(const struct watch_options *w, const struct vault *v)
+{
+	for (unsigned i = 0; i < w->count; i++)
+		if (check_folder(w->folders[i], v) != CLI_OK)
+			return CLI_FAILED;
+	return CLI_OK;
 }
 
 int vault_cli_watch(const struct vault_cli *o)
@@ -91,13 +107,16 @@ int vault_cli_watch(const struct vault_cli *o)
 			return CLI_FAILED;
 		w.folders[w.count++] = in;
 	}
-	for (unsigned i = 0; i < w.count; i++)
-		if (check_folder(w.folders[i]) != CLI_OK)
-			return CLI_FAILED;
+	if (check_folders(&w, NULL) != CLI_OK)
+		return CLI_FAILED;
 	w.stop = stop_signals();
 	v = w.stop < 0 ? NULL : vault_cli_open(o, 0);
 	if (!v)
 		return CLI_FAILED;
+	if (check_folders(&w, v) != CLI_OK) {
+		vault_close(v);
+		return CLI_FAILED;
+	}
 	err = watch_run(v, &w);
 	vault_close(v);
 	return err == 0 ? CLI_OK : cli_fail("watching ended: %s", vault_cli_error(err));

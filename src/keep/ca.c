@@ -11,8 +11,6 @@
 #include "seal/pki/signer.h"
 #include "seal/pki/tls.h"
 
-#define PURPOSE "pki.ca"
-
 static const char *const versions[] = {
 	"CREATE TABLE IF NOT EXISTS authority("
 	"  id INTEGER PRIMARY KEY, pem TEXT NOT NULL, crl TEXT NOT NULL, crl_number INTEGER NOT "
@@ -129,7 +127,7 @@ static int sign(void *arg, const uint8_t digest[CRYPTO_HASH], uint8_t ret_sign[P
 {
 	struct ca *c = arg;
 
-	return signing_sign(c->signing, PURPOSE, digest, ret_sign);
+	return signing_sign(c->signing, CA_PURPOSE, digest, ret_sign);
 }
 
 EVP_PKEY *ca_public(struct ca *c, const char *purpose, int *ret_err)
@@ -171,7 +169,7 @@ static int load_root(struct ca *c)
 		return got;
 	if (got == 0)
 		return 0;
-	err = signing_public(c->signing, PURPOSE, point);
+	err = signing_public(c->signing, CA_PURPOSE, point);
 	c->key = err == 0 ? signer_new(point, sign, c) : NULL;
 	if (!c->root || !c->key || X509_check_private_key(c->root, c->key) != 1) {
 		/* Its key was destroyed: what it signed stands, but it signs no more. */
@@ -222,42 +220,74 @@ bool ca_ready(const struct ca *c)
 	return c->root != NULL;
 }
 
-int ca_init(struct ca *c, const char *name, uint32_t days, int64_t now_s)
+/* Signed by its own key, written down, and in use from then on. */
+static int make_root(struct ca *c, struct cert_order *o)
 {
-	struct cert_order o = {.name = name, .now_s = now_s, .days = days ? days : CA_ROOT_DAYS};
 	uint8_t point[P256_POINT];
 	EVP_PKEY *public = NULL, *key = NULL;
 	X509 *x = NULL;
 	char *pem = NULL;
 	int err;
 
-	if (c->root)
-		return -EEXIST;
-	if (!*name || strlen(name) > CERT_NAME)
-		return -EINVAL;
-	public = ca_public(c, PURPOSE, &err);
-	if (!public || signing_public(c->signing, PURPOSE, point) < 0 ||
-	    crypto_random(o.serial, sizeof(o.serial)) < 0)
+	public = ca_public(c, CA_PURPOSE, &err);
+	if (!public)
+		return err;
+	err = signing_public(c->signing, CA_PURPOSE, point);
+	if (err == 0)
+		err = crypto_random(o->serial, sizeof(o->serial));
+	if (err < 0)
 		goto out;
 	key = signer_new(point, sign, c);
-	x = key ? cert_root(key, public, &o) : NULL;
+	x = key ? cert_root(key, public, o) : NULL;
 	pem = x ? cert_text(x) : NULL;
 	err = -EIO;
 	if (!pem)
 		goto out;
-	err = ca_run(c, "INSERT INTO authority VALUES(1, ?, '', 0, 0)", "t", pem);
-	if (err == 0) {
-		c->root = x;
-		c->key = key;
-		x = NULL;
-		key = NULL;
-	}
+	err = ca_run(c,
+		     "INSERT INTO authority VALUES(1, ?, '', 0, 0)"
+		     " ON CONFLICT(id) DO UPDATE SET pem = excluded.pem",
+		     "t", pem);
+	if (err < 0)
+		goto out;
+	X509_free(c->root);
+	EVP_PKEY_free(c->key);
+	c->root = x;
+	c->key = key;
+	x = NULL;
+	key = NULL;
 out:
 	free(pem);
 	X509_free(x);
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(public);
 	return err;
+}
+
+/* Two thirds of its life are over. */
+static bool is_late(X509 *x, int64_t now_s)
+{
+	int64_t from = (int64_t)tls_time(X509_get0_notBefore(x));
+	int64_t until = (int64_t)tls_time(X509_get0_notAfter(x));
+
+	return now_s - from >= (until - from) / 3 * 2;
+}
+
+int ca_init(struct ca *c, const char *name, uint32_t days, int64_t now_s)
+{
+	struct cert_order o = {.name = name, .now_s = now_s, .days = days ? days : CA_ROOT_DAYS};
+	char same[CERT_NAME + 1];
+	int err;
+
+	if (c->root && !is_late(c->root, now_s))
+		return -EEXIST;
+	if (c->root) { /* what it issued is found by name and key */
+		tls_name(c->root, same, sizeof(same));
+		o.name = same;
+	}
+	if (!*o.name || strlen(o.name) > CERT_NAME)
+		return -EINVAL;
+	err = make_root(c, &o);
+	return err < 0 ? err : ca_forget_alarm(c, CA_PURPOSE);
 }
 
 int ca_root(struct ca *c, char **ret_pem)

@@ -29,7 +29,10 @@ struct ca;
 struct ca *ca_open(const char *dir, struct signing *s);
 void ca_free(struct ca *c);
 
-/* Makes the authority. -EEXIST. */
+/*
+ * Makes the authority; or, in the last third of its life, its certificate anew, of the same name and
+ * key, so that what it issued stays good for whoever knows either. -EEXIST: it is younger.
+ */
 int ca_init(struct ca *c, const char *name, uint32_t days, int64_t now_s);
 bool ca_ready(const struct ca *c);
 /* Its certificate. -ENOENT. */
@@ -64,9 +67,9 @@ int ca_revoke(struct ca *c, const char *which, int reason, int64_t now_s);
  */
 int ca_own(struct ca *c, const char *purpose, const struct ca_order *o, int64_t now_s, bool anew,
 	   char **ret_pem, bool *ret_fresh);
-/* Puts a chain of another authority in force for a purpose; its key must be ours. `pem` NULL: out of
- * force. */
-int ca_install(struct ca *c, const char *purpose, struct bytes pem);
+/* Puts a chain of another authority in force for a purpose; its key must be ours (-EACCES) and nothing
+ * in it over (-EKEYEXPIRED). -EBADMSG it is none. `pem` NULL: out of force. */
+int ca_install(struct ca *c, const char *purpose, struct bytes pem, int64_t now_s);
 /* A request for that, PEM. */
 int ca_request(struct ca *c, const char *purpose, const struct ca_order *o, char **ret_pem);
 
@@ -76,13 +79,16 @@ struct ca_row {
 	int64_t from_s, until_s;
 	int64_t revoked_s; /* 0 not */
 	bool own, newest;  /* of this gateway; none of the same name and profile is younger */
-	bool installed;	   /* of another authority: ca_install(). Only to ca_alarms() */
+	/* Only to ca_alarms(): */
+	bool installed; /* of another authority: ca_install() */
+	bool authority; /* our own authority's; only serial, names and profile are "" */
 };
 int ca_each(struct ca *c, void (*fn)(void *arg, const struct ca_row *row), void *arg);
 /*
  * What a person should know: newest certificates that are past their renewal, with 90, 30 or 7 days
  * left or none, once each (days -1: over). Installed chains, too, by whichever of their certificates
- * ends first, with 30 or 7 days left however new they are; not what one of those stands in for.
+ * ends first, and our authority's own, both with 30 or 7 days left however new they are; not what an
+ * installed one stands in for.
  */
 int ca_alarms(struct ca *c, int64_t now_s,
 	      void (*fn)(void *arg, const struct ca_row *row, int days), void *arg);

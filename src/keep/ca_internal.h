@@ -8,8 +8,9 @@
 #include "keep/ca.h"
 #include "keep/db.h"
 
-#define CA_DAY	 86400
-#define CA_NAMES (CERT_NAMES * CERT_HOST) /* bytes of an order's names, separated by spaces */
+#define CA_DAY	   86400
+#define CA_PURPOSE "pki.ca"		    /* whose key signs */
+#define CA_NAMES   (CERT_NAMES * CERT_HOST) /* bytes of an order's names, separated by spaces */
 
 struct ca {
 	sqlite3 *sql;
@@ -28,6 +29,8 @@ int ca_run(struct ca *c, const char *text, const char *kinds, ...);
 /* All that is written from here on stands with ca_end(), or nothing of it where `err` is none of 0. */
 int ca_begin(struct ca *c);
 int ca_end(struct ca *c, int err);
+/* Whoever is warned of what is in force for a purpose ("pki.ca": the authority) is so from the beginning. */
+int ca_forget_alarm(struct ca *c, const char *purpose);
 /* A column, "" for NULL; borrowed until the next step. */
 const char *ca_text(sqlite3_stmt *s, int column);
 

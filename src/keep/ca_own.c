@@ -78,12 +78,21 @@ int ca_own(struct ca *c, const char *purpose, const struct ca_order *o, int64_t 
 	return err;
 }
 
-static int forget_alarm(struct ca *c, const char *purpose)
+int ca_forget_alarm(struct ca *c, const char *purpose)
 {
 	return ca_run(c, "DELETE FROM installed_alarm WHERE purpose = ?", "t", purpose);
 }
 
-int ca_install(struct ca *c, const char *purpose, struct bytes pem)
+/* What has run out, peers refuse: it must not take the place of one that they do not. */
+static bool any_over(STACK_OF(X509) * chain, int64_t now_s)
+{
+	for (int i = 0; i < sk_X509_num(chain); i++)
+		if (tls_time(X509_get0_notAfter(sk_X509_value(chain, i))) <= (uint64_t)now_s)
+			return true;
+	return false;
+}
+
+int ca_install(struct ca *c, const char *purpose, struct bytes pem, int64_t now_s)
 {
 	STACK_OF(X509) *chain = NULL;
 	EVP_PKEY *key;
@@ -92,7 +101,7 @@ int ca_install(struct ca *c, const char *purpose, struct bytes pem)
 
 	if (!pem.data) {
 		err = ca_run(c, "DELETE FROM installed WHERE purpose = ?", "t", purpose);
-		return err < 0 ? err : forget_alarm(c, purpose);
+		return err < 0 ? err : ca_forget_alarm(c, purpose);
 	}
 	key = ca_public(c, purpose, &err);
 	if (!key)
@@ -102,6 +111,8 @@ int ca_install(struct ca *c, const char *purpose, struct bytes pem)
 		err = -EBADMSG;
 	else if (EVP_PKEY_eq(X509_get0_pubkey(sk_X509_value(chain, 0)), key) != 1)
 		err = -EACCES;
+	else if (any_over(chain, now_s))
+		err = -EKEYEXPIRED;
 	text = strndup((const char *)pem.data, pem.len);
 	if (err == 0 && !text)
 		err = -ENOMEM;
@@ -109,7 +120,7 @@ int ca_install(struct ca *c, const char *purpose, struct bytes pem)
 		err = ca_run(c, "INSERT OR REPLACE INTO installed VALUES(?, ?)", "tt", purpose,
 			     text);
 	if (err == 0)
-		err = forget_alarm(c, purpose);
+		err = ca_forget_alarm(c, purpose);
 	free(text);
 	sk_X509_pop_free(chain, X509_free);
 	EVP_PKEY_free(key);

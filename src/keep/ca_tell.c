@@ -53,7 +53,7 @@ static int due(const struct ca_row *r, int64_t now_s)
 		return -1;
 	for (unsigned i = 0; i < 3; i++) {
 		/* Nobody need do anything yet, where it is renewed by a machine. */
-		if (early && !(r->installed && steps[i] < 90))
+		if (early && !((r->installed || r->authority) && steps[i] < 90))
 			continue;
 		if (left <= (int64_t)steps[i] * CA_DAY)
 			return steps[i];
@@ -87,6 +87,49 @@ static bool chain_life(const char *pem, struct ca_row *ret_row, char ret_name[CE
 	return n > 0;
 }
 
+/* Tells of what is in force for a purpose, if that is due and was not told yet. */
+static int alarm_of(struct ca *c, const char *purpose, int told, const struct ca_row *r,
+		    int64_t now_s, void (*fn)(void *arg, const struct ca_row *row, int days),
+		    void *arg)
+{
+	int days = due(r, now_s), err;
+
+	if (rank(days) <= told)
+		return 0;
+	err = ca_run(c, "INSERT OR REPLACE INTO installed_alarm VALUES(?, ?)", "ti", purpose,
+		     (int64_t)rank(days));
+	if (err == 0)
+		fn(arg, r, days);
+	return err;
+}
+
+static int alarms_root(struct ca *c, int64_t now_s,
+		       void (*fn)(void *arg, const struct ca_row *row, int days), void *arg)
+{
+	char name[CERT_NAME + 1];
+	struct ca_row r = {
+		.profile = "", .names = "", .own = true, .newest = true, .authority = true};
+	int err = 0, told;
+	sqlite3_stmt *s;
+
+	if (!c->root)
+		return 0;
+	s = ca_query(c, &err, "SELECT alarmed FROM installed_alarm WHERE purpose = ?", "t",
+		     CA_PURPOSE);
+	if (!s)
+		return err;
+	err = ca_step(c, s);
+	told = err == 1 ? sqlite3_column_int(s, 0) : 0;
+	sqlite3_finalize(s);
+	if (err < 0)
+		return err;
+	tls_name(c->root, name, sizeof(name));
+	r.name = name;
+	r.from_s = (int64_t)tls_time(X509_get0_notBefore(c->root));
+	r.until_s = (int64_t)tls_time(X509_get0_notAfter(c->root));
+	return alarm_of(c, CA_PURPOSE, told, &r, now_s, fn, arg);
+}
+
 static int alarms_installed(struct ca *c, int64_t now_s,
 			    void (*fn)(void *arg, const struct ca_row *row, int days), void *arg)
 {
@@ -99,7 +142,6 @@ static int alarms_installed(struct ca *c, int64_t now_s,
 	while (s && (got = ca_step(c, s)) == 1) {
 		char name[CERT_NAME + 1], purpose[64];
 		struct ca_row r = {.own = true, .newest = true, .installed = true};
-		int days;
 
 		if (!chain_life(ca_text(s, 1), &r, name))
 			continue;
@@ -107,14 +149,9 @@ static int alarms_installed(struct ca *c, int64_t now_s,
 		r.name = name;
 		r.profile = strcmp(purpose, "tls.console") == 0 ? "console" : "gateway";
 		r.names = "";
-		days = due(&r, now_s);
-		if (rank(days) <= sqlite3_column_int(s, 2))
-			continue;
-		err = ca_run(c, "INSERT OR REPLACE INTO installed_alarm VALUES(?, ?)", "ti",
-			     purpose, (int64_t)rank(days));
+		err = alarm_of(c, purpose, sqlite3_column_int(s, 2), &r, now_s, fn, arg);
 		if (err < 0)
 			break;
-		fn(arg, &r, days);
 	}
 	sqlite3_finalize(s);
 	ERR_clear_error();
@@ -152,5 +189,7 @@ int ca_alarms(struct ca *c, int64_t now_s,
 	}
 	sqlite3_finalize(s);
 	err = err < 0 ? err : s ? got : err;
-	return err < 0 ? err : alarms_installed(c, now_s, fn, arg);
+	if (err == 0)
+		err = alarms_installed(c, now_s, fn, arg);
+	return err < 0 ? err : alarms_root(c, now_s, fn, arg);
 }

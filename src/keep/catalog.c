@@ -75,6 +75,7 @@ enum statement {
 	KEEP,
 	DROP_NAME,
 	NAMES,
+	NAMES_ASTRAY,
 	PACK_END,
 	SET_PACK_END,
 	EACH,
@@ -117,6 +118,7 @@ static const char *const texts[STATEMENTS] = {
 	[KEEP] = "UPDATE name SET until = max(until, ?2) WHERE id = ?1",
 	[DROP_NAME] = "DELETE FROM name WHERE id = ?1",
 	[NAMES] = "SELECT count(*) FROM name WHERE object = ?1",
+	[NAMES_ASTRAY] = "SELECT count(*) FROM name WHERE object NOT IN (SELECT id FROM object)",
 	[PACK_END] = "SELECT end FROM pack WHERE id = ?1",
 	[SET_PACK_END] = "INSERT INTO pack(id, end) VALUES(?1, ?2)"
 			 " ON CONFLICT(id) DO UPDATE SET end = ?2",
@@ -177,21 +179,22 @@ static int wait_turn(void *arg, int tries)
 	return tries < WAIT_MS / LOOK_MS;
 }
 
-/* Whoever comes first makes the tables; a vault's index of another form is none of ours. */
-static int set_up(sqlite3 *sql)
+/* Whoever comes first makes the tables; a vault's index of another form is none of ours. Alone:
+ * what is otherwise shared with others in a file is kept in memory. */
+static int set_up(sqlite3 *sql, bool alone)
 {
 	int64_t version = 0, tables = 0;
-	int err;
+	int err = alone ? db_exec(sql, "PRAGMA locking_mode = EXCLUSIVE") : 0;
 
 	sqlite3_busy_handler(sql, wait_turn, NULL);
 	sqlite3_db_config(sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	/* A page is twice as long as usual: half as many have to be written. */
-	err = db_exec(
-		sql,
-		"PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		"PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
-		"PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144;"
-		"PRAGMA wal_autocheckpoint = 4096;");
+	if (err == 0)
+		err = db_exec(sql, "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA "
+				   "synchronous = FULL;"
+				   "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
+				   "PRAGMA cell_size_check = ON; PRAGMA cache_size = -6144;"
+				   "PRAGMA wal_autocheckpoint = 4096;");
 	if (err == 0)
 		err = db_exec(sql, "BEGIN IMMEDIATE");
 	if (err < 0)
@@ -218,13 +221,20 @@ static void count_no_memory(void)
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+static int open_tables(struct catalog *c, const char *path, bool alone)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+		    SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW;
+	int rc = sqlite3_open_v2(path, &c->sql, flags, NULL), err = db_error(c->sql, rc);
+
+	return err == 0 ? set_up(c->sql, alone) : err;
+}
+
 int catalog_open(const char *path, struct catalog **ret_catalog)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct catalog *c = calloc(1, sizeof(*c));
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-		    SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW;
-	int fd, rc, err;
+	int fd, err;
 
 	pthread_once(&once, count_no_memory);
 	if (!c)
@@ -242,10 +252,14 @@ int catalog_open(const char *path, struct catalog **ret_catalog)
 	}
 	if (fd >= 0)
 		close(fd);
-	rc = sqlite3_open_v2(path, &c->sql, flags, NULL);
-	err = db_error(c->sql, rc);
-	if (err == 0)
-		err = set_up(c->sql);
+	err = open_tables(c, path, false);
+	/* A full disk has no room for the file that those share who have it open. Nobody has, then,
+	 * and what is in there can be read all the same. */
+	if (err == -ENOSPC) {
+		sqlite3_close(c->sql);
+		c->sql = NULL;
+		err = open_tables(c, path, true);
+	}
 	if (err == 0)
 		err = db_prepare(c->sql, texts, c->statements, STATEMENTS);
 	if (err == 0) {
@@ -583,17 +597,27 @@ int catalog_drop_name(struct catalog *c, int64_t id)
 	return run_with(c, DROP_NAME, id);
 }
 
-int catalog_names(struct catalog *c, int64_t object, int64_t *ret_count)
+static int count_row(struct catalog *c, sqlite3_stmt *s, int64_t *ret_count)
 {
-	sqlite3_stmt *s = use(c, NAMES);
-	int err;
+	int err = row(c, s);
 
-	sqlite3_bind_int64(s, 1, object);
-	err = row(c, s);
 	if (err == 0)
 		*ret_count = sqlite3_column_int64(s, 0);
 	use(c, BEGIN);
 	return err;
+}
+
+int catalog_names(struct catalog *c, int64_t object, int64_t *ret_count)
+{
+	sqlite3_stmt *s = use(c, NAMES);
+
+	sqlite3_bind_int64(s, 1, object);
+	return count_row(c, s, ret_count);
+}
+
+int catalog_names_astray(struct catalog *c, int64_t *ret_count)
+{
+	return count_row(c, use(c, NAMES_ASTRAY), ret_count);
 }
 
 int catalog_version(struct catalog *c, int64_t *ret_version)

@@ -74,6 +74,8 @@ int catalog_keep(struct catalog *c, int64_t id, int64_t until_ns);
 int catalog_drop_name(struct catalog *c, int64_t id);
 /* How many names an object has. */
 int catalog_names(struct catalog *c, int64_t object, int64_t *ret_count);
+/* How many names are of no object that is there. */
+int catalog_names_astray(struct catalog *c, int64_t *ret_count);
 
 /* Another number whenever another connection has changed something. */
 int catalog_version(struct catalog *c, int64_t *ret_version);

@@ -98,9 +98,24 @@ static bool is_damage(int err)
 	return err == -EUCLEAN || err == -EPROTO || err == -ENOENT || err == -EIO;
 }
 
-static int load_file(struct keys *k, const char *path)
+/* One file, and what it says is true. */
+static int read_checked(struct keys *k, const char *path, struct keyring *ret_ring,
+			uint8_t ret_master[CRYPTO_KEY])
 {
 	struct bytes file, text, mac;
+	int err = read_ring(path, ret_ring, &file, &text, &mac);
+
+	if (err < 0)
+		return err;
+	err = check_ring(k, ret_ring, text, mac, ret_master);
+	free((void *)file.data);
+	if (err < 0)
+		keyring_free(ret_ring);
+	return err;
+}
+
+static int load_file(struct keys *k, const char *path)
+{
 	struct keyring ring;
 	uint8_t *master = secret_new(CRYPTO_KEY);
 	struct stat st = {0};
@@ -109,18 +124,12 @@ static int load_file(struct keys *k, const char *path)
 	if (err == 0 && stat(path, &st) < 0)
 		err = -errno;
 	if (err == 0)
-		err = read_ring(path, &ring, &file, &text, &mac);
+		err = read_checked(k, path, &ring, master);
 	if (err == 0) {
-		err = check_ring(k, &ring, text, mac, master);
-		free((void *)file.data);
-		if (err == 0) {
-			keyring_free(&k->ring);
-			k->ring = ring;
-			k->seen = st;
-			memcpy(k->u->master, master, CRYPTO_KEY);
-		} else {
-			keyring_free(&ring);
-		}
+		keyring_free(&k->ring);
+		k->ring = ring;
+		k->seen = st;
+		memcpy(k->u->master, master, CRYPTO_KEY);
 	}
 	secret_free(master, CRYPTO_KEY);
 	return err;
@@ -174,6 +183,22 @@ int keys_refresh(struct keys *k)
 		return err;
 	err = load(k);
 	keys_unlock(k);
+	return err;
+}
+
+int keys_check_copy(struct keys *k)
+{
+	struct keyring ring;
+	uint8_t *master = secret_new(CRYPTO_KEY);
+	int err = master ? lock(k, LOCK_SH) : -ENOMEM;
+
+	if (err == 0) {
+		err = read_checked(k, k->copy, &ring, master);
+		keys_unlock(k);
+	}
+	if (err == 0)
+		keyring_free(&ring);
+	secret_free(master, CRYPTO_KEY);
 	return err;
 }
 
@@ -571,6 +596,7 @@ void keys_state(const struct keys *k, struct keys_state *ret_state)
 		.recipient = k->ring.recipient,
 		.generation = k->ring.generation,
 		.count = k->ring.count,
+		.next_id = k->ring.next_id,
 		.from_copy = k->from_copy,
 	};
 }

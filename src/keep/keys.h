@@ -96,8 +96,11 @@ struct keys_state {
 	const char *recipient; /* "" none */
 	uint32_t generation;   /* of the master key */
 	uint32_t count;	       /* of data keys */
+	uint32_t next_id;      /* of the next one: no number was ever given twice */
 	bool from_copy;	       /* the keyring was damaged, its copy serves */
 };
 void keys_state(const struct keys *k, struct keys_state *ret_state);
+/* Whether the keyring's copy could serve, too. 0; -errno: it could not. */
+int keys_check_copy(struct keys *k);
 
 #endif

@@ -1,6 +1,7 @@
 #include "keep/object.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include <zstd.h>
@@ -399,4 +400,25 @@ int object_open_name(struct sealer *s, const uint8_t key[CRYPTO_KEY],
 	if (err < 0)
 		return err;
 	return read_meta((struct bytes){buf, body.len - CRYPTO_TAG}, ret_meta) ? 0 : -EBADMSG;
+}
+
+bool object_name_part(struct bytes *rest, char *ret_part)
+{
+	while (rest->len) {
+		const uint8_t *slash = memchr(rest->data, '/', rest->len);
+		struct bytes part = {rest->data, slash ? (size_t)(slash - rest->data) : rest->len};
+		size_t used = part.len + (slash != NULL);
+
+		*rest = (struct bytes){rest->data + used, rest->len - used};
+		if (!part.len || (part.len == 1 && part.data[0] == '.'))
+			continue;
+		if (part.len == 2 && memcmp(part.data, "..", 2) == 0)
+			part.data = (const uint8_t *)"__";
+		if (part.len > NAME_MAX)
+			part.len = NAME_MAX;
+		memcpy(ret_part, part.data, part.len);
+		ret_part[part.len] = 0;
+		return true;
+	}
+	return false;
 }

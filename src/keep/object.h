@@ -106,5 +106,11 @@ int object_seal_name(struct sealer *s, const uint8_t key[CRYPTO_KEY],
 int object_open_name(struct sealer *s, const uint8_t key[CRYPTO_KEY],
 		     const uint8_t address[CRYPTO_HASH], struct bytes sealed, uint8_t *buf,
 		     struct object_meta *ret_meta);
+/*
+ * The next part of a name as the name of a file or folder, which leads nowhere but into the one
+ * before: ".." stands as "__", what is longer than NAME_MAX is cut, "." and nothing are passed
+ * over. False: there is none. `ret_part` takes NAME_MAX + 1 bytes.
+ */
+bool object_name_part(struct bytes *rest, char *ret_part);
 
 #endif

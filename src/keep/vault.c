@@ -80,14 +80,15 @@ static int start_workers(struct vault *v, const uint8_t naming[CRYPTO_KEY], unsi
 	return v->sealer && v->pool ? 0 : -ENOMEM;
 }
 
-/* An index that is not there although packs are was lost, and must not be begun anew. */
+/* An index that is not there although packs are, or has nothing at all in it, was lost, and must
+ * not be begun anew. */
 static int find_index(const char *dir, const char *path)
 {
 	uint32_t *ids = NULL;
 	struct stat st;
 	int count;
 
-	if (stat(path, &st) == 0)
+	if (stat(path, &st) == 0 && st.st_size)
 		return 0;
 	count = pack_list(dir, &ids);
 	free(ids);
@@ -222,6 +223,16 @@ void vault_close(struct vault *v)
 	if (v->keys_are_ours)
 		keys_free(v->keys);
 	free(v);
+}
+
+bool vault_is_own(const struct vault *v, const struct stat *st)
+{
+	struct stat own;
+
+	if (fstat(v->in_use, &own) == 0 && own.st_ino == st->st_ino && own.st_dev == st->st_dev)
+		return true;
+	return fstatat(v->in_use, "packs", &own, 0) == 0 && own.st_ino == st->st_ino &&
+	       own.st_dev == st->st_dev;
 }
 
 struct keys *vault_keys(struct vault *v)
@@ -435,14 +446,17 @@ int vault_totals(struct vault *v, struct vault_totals *ret_totals)
 
 /* --- the log ------------------------------------------------------------------------------ */
 
-static struct mac *log_mac(struct vault *v)
+/* Made with the log's first line. */
+static int log_mac(struct vault *v, struct mac **ret_mac)
 {
 	const uint8_t *key;
 	uint32_t id;
+	int err = keys_sealing(v->keys, FOR_THE_LOG, KEYS_ALWAYS, &id, &key);
 
-	if (keys_sealing(v->keys, FOR_THE_LOG, KEYS_ALWAYS, &id, &key) < 0)
-		return NULL;
-	return mac_new(key);
+	if (err < 0)
+		return err;
+	*ret_mac = mac_new(key);
+	return *ret_mac ? 0 : -ENOMEM;
 }
 
 /* What a line's chain is: of the chain before it, its place, its time and itself. */
@@ -461,10 +475,12 @@ int vault_note(struct vault *v, const char *line, size_t len)
 	uint8_t before[CRYPTO_HASH] = {0}, chain[CRYPTO_HASH];
 	struct bytes text = {(const uint8_t *)line, len};
 	int64_t seq = 0, now = (int64_t)clock_wall_ns();
-	struct mac *m = log_mac(v);
-	int err = m ? catalog_log_last(v->catalog, &seq, before) : -ENOMEM;
+	struct mac *m = NULL;
+	int err = log_mac(v, &m);
 
-	if (err == 0 || err == -ENOENT)
+	if (err == 0)
+		err = catalog_log_last(v->catalog, &seq, before);
+	if (m && (err == 0 || err == -ENOENT))
 		err = link_of(m, before, seq + 1, now, text, chain);
 	mac_free(m);
 	return err == 0 ? catalog_log_add(v->catalog, seq + 1, now, text, chain) : err;
@@ -473,11 +489,13 @@ int vault_note(struct vault *v, const char *line, size_t len)
 int vault_log(struct vault *v, int (*fn)(void *arg, int64_t time_ns, struct bytes line), void *arg)
 {
 	uint8_t before[CRYPTO_HASH] = {0}, chain[CRYPTO_HASH], want[CRYPTO_HASH];
-	struct mac *m = log_mac(v);
+	struct mac *m = NULL;
 	int64_t seq = 0, next, time_ns;
 	struct bytes line;
-	int err = m ? 0 : -ENOMEM;
+	int err = catalog_log_last(v->catalog, &next, chain);
 
+	if (err == 0)
+		err = log_mac(v, &m);
 	while (err == 0 &&
 	       (err = catalog_log_next(v->catalog, seq, &next, &time_ns, &line, chain)) == 0) {
 		err = link_of(m, before, next, time_ns, line, want);

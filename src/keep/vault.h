@@ -38,6 +38,9 @@ struct vault *vault_open_with(const char *dir, struct keys *keys, unsigned threa
 			      char ret_error[KEYS_ERROR]);
 void vault_close(struct vault *v);
 struct keys *vault_keys(struct vault *v);
+/* Whether that is the vault's own folder, or the one of its packs: nothing that is to be put, and
+ * nothing that may be removed. */
+bool vault_is_own(const struct vault *v, const struct stat *st);
 
 /* --- putting --------------------------------------------------------------------- */
 
@@ -128,8 +131,9 @@ int vault_get(struct vault *v, int folder, const struct vault_getting *g);
 int vault_verify(struct vault *v, const uint8_t address[CRYPTO_HASH]);
 /* Opens what is below `folder`, never outside and never through a link. Or -errno. */
 int vault_open_below(int folder, const char *path, int flags);
-/* Opens a new file of that name below `folder`, making folders on the way; never outside, never
- * through a link. Its descriptor; -EEXIST; -EINVAL a name that leads out; or -errno. */
+/* Opens a new file of that name below `folder`, making folders on the way; never outside (its
+ * parts are those of object_name_part()), never through a link. Its descriptor; -EEXIST; -EINVAL
+ * a name without any part, or a link on the way; or -errno. */
 int vault_create_below(int folder, struct bytes name, uint32_t mode);
 /* Opens a folder below `folder`, made with all on the way, 0700, where there is none. Its
  * descriptor or -errno. */

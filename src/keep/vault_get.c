@@ -1,6 +1,7 @@
 /* Getting many at once, on all cores. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,21 +81,29 @@ int vault_folder_below(int folder, const char *path)
 	return err < 0 ? err : open_below(folder, path, O_RDONLY | O_DIRECTORY, 0);
 }
 
+/* As mounting shows it: below the folder, whatever the name says. */
+static int path_below(struct bytes name, char ret_path[OBJECT_NAME_MAX + 1])
+{
+	char part[NAME_MAX + 1];
+	size_t len = 0;
+
+	if (name.len > OBJECT_NAME_MAX || (name.len && memchr(name.data, 0, name.len)))
+		return -EINVAL;
+	while (object_name_part(&name, part)) {
+		if (len)
+			ret_path[len++] = '/';
+		len = (size_t)(stpcpy(ret_path + len, part) - ret_path);
+	}
+	return len ? 0 : -EINVAL;
+}
+
 static int create_below(int folder, struct bytes name, uint32_t mode, uint32_t unmask)
 {
-	const uint8_t *from = name.data;
 	char path[OBJECT_NAME_MAX + 1];
-	size_t len = name.len;
-	int fd, err;
+	int err = path_below(name, path), fd;
 
-	while (len && *from == '/') {
-		from++;
-		len--;
-	}
-	if (!len || len > OBJECT_NAME_MAX || memchr(from, 0, len))
-		return -EINVAL;
-	memcpy(path, from, len);
-	path[len] = 0;
+	if (err < 0)
+		return err;
 	mode &= 0777; /* none that would lend others' rights */
 	fd = open_below(folder, path, O_WRONLY | O_CREAT | O_EXCL, mode);
 	if (fd == -ENOENT) {

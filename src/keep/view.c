@@ -243,28 +243,6 @@ static int file_in(struct view *t, struct view_node *folder, const char *name,
 	return err == 0 && add_node(t, folder, mine, like) ? 0 : -ENOMEM;
 }
 
-/* The next part of a name as a file name; false: there is none. */
-static bool next_part(struct bytes *rest, char ret_part[NAME_MAX + 1])
-{
-	while (rest->len) {
-		const uint8_t *slash = memchr(rest->data, '/', rest->len);
-		struct bytes part = {rest->data, slash ? (size_t)(slash - rest->data) : rest->len};
-		size_t used = part.len + (slash != NULL);
-
-		*rest = (struct bytes){rest->data + used, rest->len - used};
-		if (!part.len || (part.len == 1 && part.data[0] == '.'))
-			continue;
-		if (part.len == 2 && memcmp(part.data, "..", 2) == 0)
-			part.data = (const uint8_t *)"__";
-		if (part.len > NAME_MAX)
-			part.len = NAME_MAX;
-		memcpy(ret_part, part.data, part.len);
-		ret_part[part.len] = 0;
-		return true;
-	}
-	return false;
-}
-
 static struct view_node *day_folder(struct view *t, const struct vault_entry *e)
 {
 	struct view_node *class = folder_in(t, &t->root, e->meta.class);
@@ -297,8 +275,8 @@ static int add(void *arg, const struct vault_entry *e)
 		return 0;
 	memcpy(like.address, e->address, sizeof(like.address));
 	folder = day_folder(t, e);
-	next_part(&rest, part);
-	while (folder && next_part(&rest, next)) {
+	object_name_part(&rest, part);
+	while (folder && object_name_part(&rest, next)) {
 		folder = folder_in(t, folder, part);
 		memcpy(part, next, sizeof(part));
 	}

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -12,11 +11,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "seal/tree/walk.h"
 
-#define RESCAN_MS  60000 /* also without a word from the kernel: a server elsewhere may write */
-#define HELD	   30	 /* times what it has to settle, and open for writing still: it is told */
-#define BATCH	   1024	 /* items that are verified and removed together */
-#define BATCH_SIZE (256ull << 20)
+#define RESCAN_MS   60000 /* also without a word from the kernel: a server elsewhere may write */
+#define REPLACED_MS 5000  /* the folder itself is looked for */
+#define HELD	    30	  /* times what it has to settle, and open for writing still: it is told */
+#define BATCH	    1024  /* items that are verified and removed together */
+#define BATCH_SIZE  (256ull << 20)
 /* A file on its way out has its name behind this; one that still has it was not removed yet. */
 #define LEAVING	    ".bedwarden-leaving-"
 #define LEAVING_LEN (sizeof(LEAVING) - 1)
@@ -29,9 +30,20 @@ struct found {
 };
 
 struct folder {
-	const char *path, *name;
-	size_t name_len;
+	const char *path;
+	size_t path_len;	 /* without slashes behind it */
+	char name[NAME_MAX + 1]; /* its last part, by which the vault knows it */
+	bool link;		 /* it was given as one */
 	int fd;
+	struct stat st;
+};
+
+/* What stays where it is for a reason that may last: the first is told, each time that there are
+ * more or fewer. */
+struct lasting {
+	char *first;
+	int err;
+	unsigned count, told; /* now; when it was told */
 };
 
 struct watching {
@@ -44,8 +56,8 @@ struct watching {
 	uint64_t bytes;
 	int inotify;
 	bool young; /* something there is not settled yet */
-	char *held; /* the first that somebody has open for writing for long; NULL: none is */
-	unsigned held_count, held_told; /* now; when it was told */
+	bool took;  /* something was removed: not all of a folder may have been read */
+	struct lasting held, unread;
 	int err;
 };
 
@@ -175,6 +187,7 @@ static void tell(struct watching *w, struct found *f, int err)
 {
 	struct bytes name = {(const uint8_t *)f->name, strlen(f->name)};
 
+	w->took |= err == 0;
 	if (err == 0)
 		w->o->sealed(w->o->arg, name, &f->item);
 	else if (err == -EBUSY || err == -ENOENT)
@@ -239,7 +252,7 @@ static void put_done(void *arg, struct vault_item *it)
 
 static char *name_of(const struct folder *d, const char *path, size_t base)
 {
-	size_t room = d->name_len + 1 + strlen(path) + 1;
+	size_t room = strlen(d->name) + 1 + strlen(path) + 1;
 	char *name = malloc(room);
 	const char *own = path + base;
 
@@ -292,66 +305,165 @@ static bool is_open(const struct folder *d, const char *path)
 	return !alone;
 }
 
-/* It may never be let go: a program that hangs, a file server that forgot it. */
-static void note_held(struct watching *w, const struct folder *d, const char *path)
+/* Takes over the name, which is malloc()ed. */
+static void note(struct lasting *l, char *name, int err)
 {
-	const char *slash = strrchr(path, '/');
-
-	w->held_count++;
-	if (!w->held)
-		w->held = name_of(d, path, slash ? (size_t)(slash - path) + 1 : 0);
-}
-
-/* The first of them, each time that there are more or fewer. */
-static void tell_held(struct watching *w)
-{
-	if (w->held && w->held_count != w->held_told)
-		w->o->kept(w->o->arg, (struct bytes){(uint8_t *)w->held, strlen(w->held)},
-			   -ETXTBSY);
-	w->held_told = w->held_count;
-	w->held_count = 0;
-	free(w->held);
-	w->held = NULL;
-}
-
-static void look_at(struct watching *w, const struct folder *d, const FTSENT *e)
-{
-	const char *path = e->fts_path + strlen(d->path);
-
-	path += strspn(path, "/");
-	if (!*path || is_unfinished(e->fts_name))
+	l->count++;
+	if (l->first) {
+		free(name);
 		return;
-	if (!is_settled(w, e->fts_statp, 1)) {
+	}
+	l->first = name;
+	l->err = err;
+}
+
+static void tell_lasting(struct watching *w, struct lasting *l)
+{
+	if (l->first && l->count != l->told)
+		w->o->kept(w->o->arg, (struct bytes){(uint8_t *)l->first, strlen(l->first)},
+			   l->err);
+	l->told = l->count;
+	l->count = 0;
+	free(l->first);
+	l->first = NULL;
+}
+
+static void look_at(struct watching *w, const struct folder *d, const char *path, size_t base,
+		    const struct stat *st)
+{
+	if (!is_settled(w, st, 1)) {
 		w->young = true;
 	} else if (is_open(d, path)) {
+		/* It may never be let go: a program that hangs, a file server that forgot it. */
 		w->young = true;
-		if (is_settled(w, e->fts_statp, HELD))
-			note_held(w, d, path);
+		if (is_settled(w, st, HELD))
+			note(&w->held, name_of(d, path, base), -ETXTBSY);
 	} else {
-		add(w, d, path, (uint64_t)e->fts_statp->st_size);
+		add(w, d, path, (uint64_t)st->st_size);
 	}
+}
+
+/* One scan of a folder. */
+struct scan {
+	struct watching *w;
+	struct folder *d;
+};
+
+/* A path of the walk's, from below the folder on; "" is the folder itself. */
+static const char *below(const struct folder *d, const char *path)
+{
+	path += d->path_len;
+	return path + strspn(path, "/");
+}
+
+static void unread(void *arg, const char *path, int err)
+{
+	struct scan *s = arg;
+	const char *from = strlen(path) >= s->d->path_len ? below(s->d, path) : "";
+
+	if (err != -ENOENT) /* gone: no news */
+		note(&s->w->unread, *from ? name_of(s->d, from, 0) : strdup(s->d->name), err);
+}
+
+/* Another file system, and what everything is kept in, are no uploads. Too many folders to be told
+ * of are looked at in time. */
+static bool is_passed(void *arg, const char *path, const struct stat *st)
+{
+	struct scan *s = arg;
+	bool top = !*below(s->d, path);
+
+	if (!top && (st->st_dev != s->d->st.st_dev || vault_is_own(s->w->v, st)))
+		return true;
+	inotify_add_watch(s->w->inotify, path,
+			  IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR |
+				  (top ? 0 : IN_DONT_FOLLOW));
+	return false;
+}
+
+static void look_at_item(struct scan *s, const struct walk_item *item)
+{
+	const char *folder = below(s->d, item->folder->path);
+	char path[PATH_MAX];
+	struct stat st;
+	int n = snprintf(path, sizeof(path), "%s%s%s", folder, *folder ? "/" : "", item->name);
+
+	if (is_unfinished(item->name) ||
+	    fstatat(item->folder->in, item->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return;
+	if (n >= PATH_MAX)
+		note(&s->w->unread, strdup(item->name), -ENAMETOOLONG);
+	else
+		look_at(s->w, s->d, path, *folder ? strlen(folder) + 1 : 0, &st);
+}
+
+static int open_folder(struct folder *d, const struct vault *v, int flags)
+{
+	int fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags), err = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (vault_is_own(v, &st))
+		err = -EINVAL;
+	if (err < 0) {
+		close(fd);
+		return err;
+	}
+	if (d->fd >= 0)
+		close(d->fd);
+	d->fd = fd;
+	d->st = st;
+	return 0;
+}
+
+static bool is_at(const struct folder *d, const struct stat *st)
+{
+	return st->st_ino == d->st.st_ino && st->st_dev == d->st.st_dev;
+}
+
+/* Somebody may have removed the folder and made it anew. */
+static bool is_there(struct watching *w, struct folder *d)
+{
+	struct stat st;
+	int err = stat(d->path, &st) < 0 ? -errno : 0;
+
+	if (err == 0 && !is_at(d, &st))
+		err = open_folder(d, w->v, d->link ? 0 : O_NOFOLLOW);
+	if (err < 0) {
+		note(&w->unread, strdup(d->name), err);
+		w->young |= !w->o->once;
+	}
+	return err == 0;
 }
 
 static void scan(struct watching *w, struct folder *d)
 {
-	char *paths[] = {(char *)d->path, NULL};
-	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-	FTSENT *e;
+	struct scan s = {w, d};
+	char *path = (char *)d->path;
+	struct walk_options o = {.paths = &path,
+				 .count = 1,
+				 .dry = true,
+				 .follow = d->link,
+				 .unfinished = true,
+				 .failed = unread,
+				 .passed = is_passed,
+				 .arg = &s};
+	struct walk_item item;
+	struct walk *walk;
 
-	if (!tree) {
-		w->err = -errno;
+	if (!is_there(w, d))
 		return;
+	w->err = walk_new(&o, &walk);
+	if (w->err < 0)
+		return;
+	while (w->err == 0 && walk_next(walk, &item)) {
+		look_at_item(&s, &item);
+		walk_done(&item);
 	}
-	while (w->err == 0 && (e = fts_read(tree)) != NULL) {
-		/* Too many folders to be told of are looked at in time. */
-		if (e->fts_info == FTS_D)
-			inotify_add_watch(w->inotify, e->fts_path,
-					  IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR |
-						  IN_DONT_FOLLOW);
-		else if (e->fts_info == FTS_F && e->fts_statp->st_nlink > 0)
-			look_at(w, d, e);
-	}
-	fts_close(tree);
+	walk_free(walk);
 	finish_batch(w);
 }
 
@@ -366,38 +478,91 @@ static void drain(int inotify)
 		;
 }
 
-/* Until something happens, or what was young is old. True: it is to end. */
-static bool wait_for_more(struct watching *w)
+static bool is_stopped(const struct watching *w)
+{
+	struct pollfd stop = {.fd = w->o->stop, .events = POLLIN};
+
+	return poll(&stop, 1, 0) > 0;
+}
+
+/* Where somebody put another folder in its place, nothing is told of that one. */
+static bool is_replaced(const struct watching *w)
+{
+	struct stat st;
+
+	for (unsigned i = 0; i < w->o->count; i++)
+		if (stat(w->folders[i].path, &st) < 0 || !is_at(&w->folders[i], &st))
+			return true;
+	return false;
+}
+
+/* Something happened within that time; *ret_stop: it is to end. */
+static bool wait_for(struct watching *w, int ms, bool *ret_stop)
 {
 	struct pollfd fds[] = {{.fd = w->inotify, .events = POLLIN},
 			       {.fd = w->o->stop, .events = POLLIN}};
-	int settle = (int)w->o->settle_ms + 50, n;
+	int n = poll(fds, 2, ms);
 
-	n = poll(fds, 2, w->young ? settle : RESCAN_MS);
-	if (fds[1].revents)
+	*ret_stop = fds[1].revents;
+	return n > 0;
+}
+
+/* Until something happens, or what was young is old. True: it is to end. */
+static bool wait_for_more(struct watching *w)
+{
+	int settle = (int)w->o->settle_ms + 50;
+	bool stop, more = false;
+
+	if (w->young)
+		more = wait_for(w, settle, &stop);
+	else
+		for (int ms = 0; ms < RESCAN_MS && !more; ms += REPLACED_MS) {
+			more = wait_for(w, REPLACED_MS, &stop);
+			if (!more && is_replaced(w))
+				break;
+		}
+	if (stop)
 		return true;
-	if (n > 0) { /* what comes has to settle, too: wait for all that comes with it */
+	if (more) { /* what comes has to settle, too: wait for all that comes with it */
+		struct pollfd end = {.fd = w->o->stop, .events = POLLIN};
+
 		drain(w->inotify);
-		if (poll(fds + 1, 1, settle) > 0)
+		if (poll(&end, 1, settle) > 0)
 			return true;
 	}
 	drain(w->inotify);
 	return false;
 }
 
+/* "." has no name but the one that it has elsewhere. */
+static void name_folder(struct folder *d)
+{
+	char path[PATH_MAX], *slash;
+
+	snprintf(path, sizeof(path), "%.*s", (int)d->path_len, d->path);
+	slash = strrchr(path, '/');
+	slash = slash ? slash + 1 : path;
+	if ((strcmp(slash, ".") == 0 || strcmp(slash, "..") == 0) && realpath(d->path, path))
+		slash = strrchr(path, '/') + 1;
+	snprintf(d->name, sizeof(d->name), "%.*s", NAME_MAX, *slash ? slash : "root");
+}
+
 static int open_folders(struct watching *w)
 {
 	for (unsigned i = 0; i < w->o->count; i++) {
 		struct folder *d = &w->folders[i];
-		const char *slash;
+		struct stat st;
+		int err;
 
 		d->path = w->o->folders[i];
-		slash = strrchr(d->path, '/');
-		d->name = slash && slash[1] ? slash + 1 : d->path;
-		d->name_len = strlen(d->name);
-		d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (d->fd < 0)
-			return -errno;
+		d->path_len = strlen(d->path);
+		while (d->path_len > 1 && d->path[d->path_len - 1] == '/')
+			d->path_len--;
+		d->link = lstat(d->path, &st) == 0 && S_ISLNK(st.st_mode);
+		name_folder(d);
+		err = open_folder(d, w->v, 0);
+		if (err < 0)
+			return err;
 	}
 	return 0;
 }
@@ -419,10 +584,15 @@ int watch_run(struct vault *v, const struct watch_options *o)
 	w->err = w->inotify < 0 ? -errno : !w->putter ? -ENOMEM : open_folders(w);
 	while (w->err == 0 && !end) {
 		w->young = false;
+		w->took = false;
 		for (unsigned i = 0; w->err == 0 && i < o->count; i++)
 			scan(w, &w->folders[i]);
-		tell_held(w);
-		end = w->err == 0 && ((o->once && !w->young) || wait_for_more(w));
+		tell_lasting(w, &w->held);
+		tell_lasting(w, &w->unread);
+		if (w->took && !w->young)
+			end = is_stopped(w);
+		else
+			end = w->err == 0 && ((o->once && !w->young) || wait_for_more(w));
 	}
 	putter_free(w->putter);
 	for (unsigned i = 0; i < o->count; i++)

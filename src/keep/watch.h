@@ -10,6 +10,9 @@
  * hidden ones, "~…", and those that end .tmp, .part, .filepart and the like. What
  * changes while it is read stays, and is tried again.
  *
+ * A folder that is removed and made again is watched again; the memory that is taken
+ * does not grow with the files in it.
+ *
  * Nothing is remembered but the vault: killed at any moment and started again it
  * finds what is still there, puts it once more, which changes nothing, and
  * removes it. No link is followed and nothing outside the folder is touched,
@@ -30,12 +33,13 @@ struct watch_options {
 	/* Sealed, verified, and removed for good. */
 	void (*sealed)(void *arg, struct bytes name, const struct vault_item *item);
 	/* It stays where it is, and why; -ETXTBSY: it, the first of such, is open for writing for
-	 * long. */
+	 * long; -ENOENT: the folder is no longer there. */
 	void (*kept)(void *arg, struct bytes name, int err);
 	void *arg;
 };
 
-/* 0 when it was told to end; -errno where a folder or the vault cannot be used. */
+/* 0 when it was told to end; -errno where a folder or the vault cannot be used; -EINVAL where a
+ * folder is the vault's own (vault_is_own()), which below a folder is passed over. */
 int watch_run(struct vault *v, const struct watch_options *o);
 
 #endif

@@ -276,8 +276,7 @@ static void got_text(struct keeper *k, struct amend *a, struct ipc_message *m)
 	json_t *ok;
 	int err;
 
-	lseek(m->fd, 0, SEEK_SET);
-	err = file_read_fd(m->fd, AMEND_TEXT_MAX, &text);
+	err = file_read_memory(m->fd, AMEND_TEXT_MAX, &text);
 	if (err != 0) {
 		call_fail(&e, 500, "policy.unreadable", "The policy file cannot be read", "%s",
 			  strerror(-err));

@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "role/errand.h"
 
@@ -193,17 +194,13 @@ void errands_take(struct keeper *k, const struct ipc_message *m)
 
 json_t *errands_text(int fd)
 {
-	struct stat st;
-	json_t *t = NULL;
-	void *text;
+	struct bytes text;
+	json_t *t;
 
-	if (fstat(fd, &st) < 0 || st.st_size <= 0)
+	if (file_read_memory(fd, ERRAND_BYTES_MAX, &text) < 0)
 		return NULL;
-	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (text == MAP_FAILED)
-		return NULL;
-	t = json_stringn(text, (size_t)st.st_size);
-	munmap(text, (size_t)st.st_size);
+	t = text.len ? json_stringn((const char *)text.data, text.len) : NULL;
+	free((void *)text.data);
 	return t;
 }
 

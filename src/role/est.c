@@ -55,6 +55,14 @@ static void leave(struct guest *g)
 	*g = (struct guest){.est = g->est, .fd = -1};
 }
 
+void est_free(struct est *e)
+{
+	for (unsigned i = 0; i < GUESTS; i++)
+		if (e->guests[i].fd >= 0)
+			leave(&e->guests[i]);
+	free(e);
+}
+
 /* A pair's buffer takes an answer whole; who does not read it goes without. Its end comes with the
  * pair's other one, or with est_tick(). */
 static void reply(struct guest *g, char *text, size_t len)
@@ -217,7 +225,8 @@ bool est_answer(struct est *e, const struct ipc_message *m)
 {
 	struct guest *g = NULL;
 	const json_t *error;
-	const char *pem;
+	const char *pem, *why;
+	json_int_t status;
 	json_t *a;
 
 	for (unsigned i = 0; i < GUESTS && !g; i++)
@@ -228,14 +237,13 @@ bool est_answer(struct est *e, const struct ipc_message *m)
 	a = json_loadb((const char *)m->body.data, m->body.len, 0, NULL);
 	error = json_object_get(a, "error");
 	pem = json_string_value(json_object_get(a, "pem"));
+	why = json_string_value(json_object_get(error, "text"));
+	status = json_integer_value(json_object_get(error, "status"));
 	if (pem)
 		give(g, pem);
 	else
-		refuse(g,
-		       error ? (unsigned)json_integer_value(json_object_get(error, "status")) : 500,
-		       json_string_value(json_object_get(error, "text"))
-			       ? json_string_value(json_object_get(error, "text"))
-			       : "the keeper's answer cannot be read");
+		refuse(g, status >= 400 && status < 600 ? (unsigned)status : 500,
+		       why ? why : "the keeper's answer cannot be read");
 	json_decref(a);
 	return true;
 }

@@ -229,7 +229,7 @@ struct firmware *firmware_read(int fd)
 	struct bytes text;
 	json_t *root;
 
-	if (lseek(fd, 0, SEEK_SET) < 0 || file_read_fd(fd, SETUP_MAX, &text) < 0)
+	if (file_read_memory(fd, SETUP_MAX, &text) < 0)
 		return NULL;
 	root = json_loadb((const char *)text.data, text.len, 0, NULL);
 	if (root)

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "guard/engine.h"
 
-#define LINK_PATIENCE 5 /* as bpf/gate.bpf.c has it */
+#define LINK_PATIENCE 5 /* as bpf/gate_ways.h has it */
 #define LINKS_BYTES   ((GATE_LINKS + 1) * sizeof(struct gate_link))
 
 struct lender {

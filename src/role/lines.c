@@ -60,6 +60,21 @@ static void line_free(struct line *n)
 	free(n);
 }
 
+void lines_free(struct lines *s)
+{
+	while (s->list) {
+		struct line *n = s->list;
+
+		s->list = n->next;
+		line_free(n);
+	}
+	json_decref(s->setup);
+	free(s->trust);
+	sk_X509_pop_free(s->chain, X509_free);
+	EVP_PKEY_free(s->key);
+	free(s);
+}
+
 /* --- what a relay asks of us ------------------------------------------------------ */
 
 static const char *text(const json_t *o, const char *key)

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/event.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "guard/proto/proto.h"
 #include "role/child.h"
@@ -239,17 +239,11 @@ static void tell_state(struct link *l)
 
 static void take_relays(struct link *l, int fd)
 {
-	struct stat st;
-	char *text = NULL;
-	ssize_t n = -1;
+	struct bytes text = {0};
 
-	if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size < SETUP_MAX)
-		text = malloc((size_t)st.st_size);
-	if (text)
-		n = pread(fd, text, (size_t)st.st_size, 0);
-	if (n <= 0 || lines_take(l->lines, (struct bytes){(uint8_t *)text, (size_t)n}) < 0)
+	if (file_read_memory(fd, SETUP_MAX, &text) < 0 || lines_take(l->lines, text) < 0)
 		log_error("the parent's list of relays cannot be read");
-	free(text);
+	free((void *)text.data);
 }
 
 static void take_listener(struct link *l, struct ipc_message *m)
@@ -451,8 +445,10 @@ static void drain(struct link *l)
 		relays_turn(l->relays, 50);
 		flush(l);
 	}
+	est_free(l->est);
 	relays_free(l->relays);
 	l->relays = NULL;
+	lines_free(l->lines);
 	flush(l);
 }
 

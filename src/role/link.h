@@ -55,6 +55,8 @@ int link_main(int argc, char **argv);
 
 /* --- lines.c --- */
 struct lines *lines_new(struct link *l); /* NULL: no memory */
+/* After relays_free(). */
+void lines_free(struct lines *s);
 /* The relays as the parent has them now (role/doors.h). 0; -EBADMSG. */
 int lines_take(struct lines *s, struct bytes json);
 /* A socket for the relay of that name. */
@@ -71,6 +73,8 @@ void lines_close(struct lines *s);
 
 /* --- est.c --- */
 struct est *est_new(struct link *l); /* NULL: no memory */
+/* Before relays_free(); who was not answered yet is not. */
+void est_free(struct est *e);
 /* The `serve` of struct relay_options, with the struct est as its argument. */
 int est_serve(void *arg, int fd, const uint8_t from[16], struct bytes certificate);
 bool est_answer(struct est *e, const struct ipc_message *m);

@@ -300,7 +300,8 @@ bool party_begin(struct peers *ps, struct party *y, uint32_t guard, int queues)
 	int err;
 
 	if (y->queues.at) {
-		while (party_send(ps, y, guard))
+		/* No more than the queue holds: who fills it meanwhile does not hold us up. */
+		for (unsigned n = 0; n < SHARE_QUEUE / PARTY_BATCH && party_send(ps, y, guard); n++)
 			;
 		links_flush(ps->core);
 	}
@@ -332,5 +333,7 @@ void party_free(struct peers *ps, struct party *y)
 		return;
 	forsake(ps, y);
 	share_unmap_memory(y->fresh, y->fresh_chunks);
+	if (y->fresh_wakes >= 0)
+		close(y->fresh_wakes);
 	free(y);
 }

@@ -451,6 +451,10 @@ void peers_free(struct peers *ps)
 	for (unsigned i = 0; i < SETUP_GUARDS_MAX; i++)
 		party_free(ps, ps->parties[i]);
 	party_weed(ps, UINT64_MAX);
+	if (ps->wake >= 0) {
+		relays_unwatch(ps->link->relays, ps->wake);
+		close(ps->wake);
+	}
 	if (ps->links) {
 		(void)will_make(NULL);
 		munmap(ps->links, LINKS_BYTES);

@@ -141,7 +141,8 @@ static void fail(struct failure *f, int err)
 		{EKEYEXPIRED, 403, "its time is over"},
 		{EALREADY, 403,
 		 "the code was used already; make another with 'bedwarden pki code'"},
-		{EEXIST, 409, "there is an authority already"},
+		{EEXIST, 409,
+		 "there is an authority already, whose certificate is not yet to be made anew"},
 		{EINVAL, 400, "a name or a value that is none"},
 		{ENOKEY, 503, "the keys are locked; 'bedwarden status' says why"},
 		{ENOSPC, 507, "the disk is full"},
@@ -403,21 +404,28 @@ void pki_hear(struct keeper *k, struct pki *p)
 static void alarm_row(void *arg, const struct ca_row *row, int days)
 {
 	char text[TEXT_MAX];
+	const char *whose = row->authority ? "the certificate of the gateway's authority"
+			    : row->own	   ? "the gateway's own certificate"
+					   : "the certificate";
 	const char *todo =
-		row->installed ? "have its authority sign the text of 'bedwarden pki request' "
-				 "anew, and install that by 'bedwarden pki install'"
-		: row->own     ? "see the log for why it was not renewed"
-			       : "renew it by EST, or make a code by 'bedwarden pki code' and "
-				 "enrol the machine again";
+		row->authority
+			? "make it anew by 'bedwarden pki init', and give what 'bedwarden pki "
+			  "show' prints to every machine that believes in it"
+		: row->installed ? "have its authority sign the text of 'bedwarden pki request' "
+				   "anew, and install that by 'bedwarden pki install'"
+		: row->own	 ? "see the log for why it was not renewed"
+				 : "renew it by EST, or make a code by 'bedwarden pki code' and "
+				   "enrol the machine again";
+	char what[CERT_NAME + 32] = "";
 
+	if (*row->profile)
+		snprintf(what, sizeof(what), " (%s)", row->profile);
 	if (days < 0)
-		snprintf(text, sizeof(text), "%s of %s (%s) has run out; %s",
-			 row->own ? "the gateway's own certificate" : "the certificate", row->name,
-			 row->profile, todo);
+		snprintf(text, sizeof(text), "%s of %s%s has run out; %s", whose, row->name, what,
+			 todo);
 	else
-		snprintf(text, sizeof(text), "%s of %s (%s) runs out in less than %d days; %s",
-			 row->own ? "the gateway's own certificate" : "the certificate", row->name,
-			 row->profile, days, todo);
+		snprintf(text, sizeof(text), "%s of %s%s runs out in less than %d days; %s", whose,
+			 row->name, what, days, todo);
 	keeper_report(arg, days < 0 ? REASON_PKI_EXPIRED : REASON_PKI_EXPIRES, 0, text);
 }
 
@@ -480,6 +488,7 @@ static json_t *call_init(struct keeper *k, const struct call_asker *by, const js
 	const char *name = call_text(args, "name");
 	int64_t days = 0;
 	int err = k->pki->ca ? 0 : k->pki->err;
+	bool was = k->pki->ca && ca_ready(k->pki->ca);
 	char *root = NULL;
 	json_t *ok;
 
@@ -492,7 +501,11 @@ static json_t *call_init(struct keeper *k, const struct call_asker *by, const js
 		err = ca_root(k->pki->ca, &root);
 	if (err < 0)
 		return call_error_of(e, err, "No authority was made");
-	keeper_report(k, REASON_PKI_ISSUED, 0, "an authority was made");
+	keeper_report(
+		k, REASON_PKI_ISSUED, 0,
+		was ? "the authority's certificate was made anew; who believes in it needs the "
+		      "new one before the old one is over"
+		    : "an authority was made");
 	wake_link(k->pki);
 	ok = json_pack("{s:s}", "pem", root);
 	free(root);
@@ -678,11 +691,16 @@ static json_t *call_install(struct keeper *k, const struct call_asker *by, const
 	if (!pem == !json_is_true(json_object_get(args, "remove")))
 		return call_bad(e, "pem", "certificates, or `remove` instead");
 	if (err == 0)
-		err = ca_install(k->pki->ca, purpose, text);
+		err = ca_install(k->pki->ca, purpose, text, now_s());
 	if (err == -EACCES)
 		return call_fail(e, 403, "pki.key", "Nothing was installed",
 				 "the certificate is for another key than the gateway's; ask for "
 				 "one with the text of 'bedwarden pki request'");
+	if (err == -EKEYEXPIRED)
+		return call_fail(
+			e, 400, "pki.expired", "Nothing was installed",
+			"a certificate in it has run out, by this gateway's clock; have its "
+			"authority issue another, and leave out of the chain what is over");
 	if (err == -EBADMSG)
 		return call_fail(e, 400, "pki.form", "Nothing was installed",
 				 "expected PEM certificates, the gateway's own first");

@@ -482,9 +482,8 @@ int reload_replace(struct gateway *g, int fd, const uint8_t *base, char ret_erro
 		free((void *)was.data);
 		return -ESTALE;
 	}
-	lseek(fd, 0, SEEK_SET);
 	if (err == 0)
-		err = file_read_fd(fd, SITE_TEXT_MAX, &now);
+		err = file_read_memory(fd, SITE_TEXT_MAX, &now);
 	if (err == 0)
 		err = replace(g, was, now, ret_error);
 	else

@@ -32,12 +32,8 @@ static int links_of(struct gateway *g)
 		return gate_fd(g->gate, GATE_MAP_LINKS);
 	if (g->links > 0)
 		return g->links;
-	fd = memfd_create("links", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, (GATE_LINKS + 1) * sizeof(struct gate_link)) < 0) {
-		put_down(&fd);
-		return -1;
-	}
-	return g->links = fd;
+	fd = share_make("links", (GATE_LINKS + 1) * sizeof(struct gate_link));
+	return fd < 0 ? -1 : (g->links = fd);
 }
 
 static void send_numbered(struct member *m, enum ipc_type type, uint32_t number, int fd)

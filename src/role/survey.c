@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "role/surveyor.h"
 
 #define FRESH_NS  (60 * NSEC_PER_SEC)
@@ -37,22 +36,27 @@ void surveys_free(struct surveys *s)
 	free(s);
 }
 
+/* As survey_json() has it. */
+static bool is_report(const json_t *o)
+{
+	return json_is_array(json_object_get(o, "matches")) &&
+	       json_is_array(json_object_get(o, "notes")) &&
+	       json_is_array(json_object_get(o, "refused")) &&
+	       json_is_integer(json_object_get(o, "devices")) &&
+	       json_is_integer(json_object_get(o, "advisories"));
+}
+
 /* Of a process that read what came from outside: taken for no more than JSON of that form. */
 static json_t *read_answer(int fd)
 {
-	struct stat st;
-	json_t *o = NULL;
-	void *text;
+	struct bytes text;
+	json_t *o;
 
-	if (fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > SURVEYOR_BYTES_MAX)
+	if (file_read_memory(fd, SURVEYOR_BYTES_MAX, &text) < 0)
 		return NULL;
-	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (text == MAP_FAILED)
-		return NULL;
-	o = json_loadb(text, (size_t)st.st_size, JSON_REJECT_DUPLICATES, NULL);
-	munmap(text, (size_t)st.st_size);
-	if (json_is_array(json_object_get(o, "matches")) ||
-	    json_is_string(json_object_get(o, "error")))
+	o = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+	free((void *)text.data);
+	if (is_report(o) || json_is_string(json_object_get(o, "error")))
 		return o;
 	json_decref(o);
 	return NULL;

@@ -244,7 +244,7 @@ static bool take_status(struct keeper *k, int fd)
 	json_t *o, *was, *r;
 	size_t i;
 
-	if (lseek(fd, 0, SEEK_SET) < 0 || file_read_fd(fd, STATUS_BYTES, &t) < 0)
+	if (file_read_memory(fd, STATUS_BYTES, &t) < 0)
 		return false;
 	o = json_loadb((const char *)t.data, t.len, JSON_REJECT_DUPLICATES, NULL);
 	free((void *)t.data);

@@ -429,6 +429,39 @@ static void opens_of_a_peer_beyond_all(void **state)
 	expect_distrust(SHARE_OPENED, e);
 }
 
+/* It hands a chunk back, and leaves its place in the queue as if it had not begun with it. */
+static void hands_back_what_it_says_to_have_left(void **state)
+{
+	struct gate_verdict v;
+	struct loan_counts n;
+	struct frame f;
+
+	pair();
+	for (unsigned i = 0; i < 3;
+	     i++) { /* three times the same chunk; the third it really leaves */
+		struct spsc_entry e;
+
+		f = receive("x");
+		e = (struct spsc_entry){.offset = (uint32_t)f.handle, .len = 1, .peer = PEER};
+		assert_int_equal(loan_seal(loan, &f, &verdict), 0);
+		loan_flush(loan);
+		assert_false(fake.free[0]);
+		if (i < 2)
+			spsc_put(&link_side.q[SHARE_SEALED], &e);
+		spsc_publish(&link_side.q[SHARE_SEALED]);
+		loan_flush(loan);
+		assert_int_equal(fake.free[0], i < 2);
+	}
+	loan_end(loan);
+	assert_true(loan_left(loan, &f, &v));
+	assert_int_equal(v.link, PEER);
+	fake_drop(&fake.base, &f);
+	assert_false(loan_left(loan, &f, &v));
+	loan_counts(loan, &n);
+	assert_int_equal(n.lost, 0);
+	assert_int_equal(free_chunks(), CHUNKS);
+}
+
 static void memory_can_neither_shrink_nor_lie(void **state)
 {
 	struct share_queues q;
@@ -515,6 +548,7 @@ int main(void)
 		T(hands_back_what_it_was_not_lent),
 		T(hands_back_what_is_not_there),
 		T(hands_back_twice),
+		T(hands_back_what_it_says_to_have_left),
 		T(opens_in_anothers_chunk),
 		T(opens_beyond_the_chunk),
 		T(opens_in_the_guards_head),

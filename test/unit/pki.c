@@ -189,10 +189,15 @@ static void names_are_hosts_and_addresses(void **state)
 
 static unsigned told;
 static bool told_installed;
-static int told_days[8];
+static int told_days[8], told_authority;
 
 static void tell(void *arg, const struct ca_row *row, int days)
 {
+	if (row->authority) {
+		assert_string_equal(row->name, "ward 3");
+		told_authority++;
+		return;
+	}
 	assert_true(told < 8);
 	told_days[told++] = days;
 	told_installed = row->installed;
@@ -349,14 +354,14 @@ static void our_own_is_renewed_at_two_thirds(void **state)
 	/* A hospital's own: its key must be ours. */
 	assert_int_equal(ca_request(s->ca, "tls.link", &o, &csr), 0);
 	assert_non_null(strstr(csr, "CERTIFICATE REQUEST"));
-	assert_int_equal(ca_install(s->ca, "tls.console", text_bytes(a)), -EACCES);
-	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes("nothing")), -EBADMSG);
-	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a)), 0);
+	assert_int_equal(ca_install(s->ca, "tls.console", text_bytes(a), NOW), -EACCES);
+	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes("nothing"), NOW), -EBADMSG);
+	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a), NOW), 0);
 	free(b);
 	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 80 * DAY, false, &b, &fresh), 0);
 	assert_string_equal(a, b);
 	free(b);
-	assert_int_equal(ca_install(s->ca, "tls.link", (struct bytes){0}), 0);
+	assert_int_equal(ca_install(s->ca, "tls.link", (struct bytes){0}, NOW), 0);
 	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW + 80 * DAY, false, &b, &fresh), 0);
 	assert_string_not_equal(a, b);
 	free(a);
@@ -432,7 +437,7 @@ static void an_installed_one_is_watched(void **state)
 	assert_int_equal(ca_init(s->ca, "ward 3", 0, NOW), 0);
 	o.days = 360;
 	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW, false, &a, &fresh), 0);
-	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a)), 0);
+	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a), NOW), 0);
 	told = 0;
 	for (int day = 0; day < 400; day++) {
 		/* Asked for, as it is each hour: what is installed is shown, and ours is not renewed. */
@@ -450,14 +455,17 @@ static void an_installed_one_is_watched(void **state)
 	assert_int_equal(told_days[2], 7);
 	assert_int_equal(told_days[3], -1);
 	/* The next one is watched from the beginning; taken back, ours is. */
-	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a)), 0);
+	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a), NOW), 0);
 	assert_int_equal(ca_alarms(s->ca, NOW + 355 * DAY, tell, NULL), 0);
 	assert_int_equal(told, 5);
 	assert_int_equal(told_days[4], 7);
-	assert_int_equal(ca_install(s->ca, "tls.link", (struct bytes){0}), 0);
+	assert_int_equal(ca_install(s->ca, "tls.link", (struct bytes){0}, NOW), 0);
 	assert_int_equal(ca_alarms(s->ca, NOW + 355 * DAY, tell, NULL), 0);
 	assert_int_equal(told, 6);
 	assert_false(told_installed);
+	/* What is over takes nothing's place, and what is in force stays. */
+	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a), NOW + 361 * DAY),
+			 -EKEYEXPIRED);
 	free(a);
 	/* Who installs a short one is told at once; ours of that length renews itself. */
 	o.days = 20;
@@ -465,11 +473,59 @@ static void an_installed_one_is_watched(void **state)
 	assert_int_equal(ca_own(s->ca, "tls.link", &o, NOW, true, &a, &fresh), 0);
 	assert_int_equal(ca_alarms(s->ca, NOW, tell, NULL), 0);
 	assert_int_equal(told, 0);
-	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a)), 0);
+	assert_int_equal(ca_install(s->ca, "tls.link", text_bytes(a), NOW), 0);
 	assert_int_equal(ca_alarms(s->ca, NOW, tell, NULL), 0);
 	assert_int_equal(told, 1);
 	assert_int_equal(told_days[0], 30);
 	free(a);
+}
+
+/* Nobody renews it but people; what it issued before stays good. */
+static void the_authority_itself_is_watched(void **state)
+{
+	struct stage *s = *state;
+	struct ca_order o = order_of(CERT_DEVICE, "pump-1");
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	char *root = NULL, *again = NULL, *pem = NULL, *late = NULL;
+	X509 *x, *y;
+
+	assert_int_equal(ca_init(s->ca, "ward 3", 300, NOW), 0);
+	assert_int_equal(ca_root(s->ca, &root), 0);
+	assert_int_equal(ca_issue(s->ca, &o, key, NOW + 200 * DAY, &pem), 0);
+	told = 0;
+	for (int day = 0; day < 190; day++)
+		assert_int_equal(ca_alarms(s->ca, NOW + day * DAY, tell, NULL), 0);
+	assert_int_equal(told, 0);
+	assert_int_equal(ca_init(s->ca, "ward 3", 0, NOW + 190 * DAY), -EEXIST);
+	told_authority = 0;
+	for (int day = 190; day < 320; day++)
+		assert_int_equal(ca_alarms(s->ca, NOW + day * DAY, tell, NULL), 0);
+	assert_int_equal(told_authority, 4); /* 90, 30, 7, over; and the device's in between */
+	assert_int_equal(ca_issue(s->ca, &o, key, NOW + 320 * DAY, &late), -EKEYEXPIRED);
+	/* Anew: another certificate, of the name and the key it had. */
+	assert_int_equal(ca_init(s->ca, "whatever", 300, NOW + 320 * DAY), 0);
+	assert_int_equal(ca_root(s->ca, &again), 0);
+	assert_string_not_equal(root, again);
+	x = first(root);
+	y = first(again);
+	assert_int_equal(X509_NAME_cmp(X509_get_subject_name(x), X509_get_subject_name(y)), 0);
+	assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(x), X509_get0_pubkey(y)), 1);
+	X509_free(x);
+	x = first(pem);
+	assert_int_equal(X509_verify(x, X509_get0_pubkey(y)), 1);
+	X509_free(x);
+	X509_free(y);
+	assert_int_equal(ca_issue(s->ca, &o, key, NOW + 320 * DAY, &late), 0);
+	free(late);
+	/* And it is watched from the beginning. */
+	told_authority = 0;
+	for (int day = 320; day < 620; day++)
+		assert_int_equal(ca_alarms(s->ca, NOW + day * DAY, tell, NULL), 0);
+	assert_int_equal(told_authority, 3);
+	free(root);
+	free(again);
+	free(pem);
+	EVP_PKEY_free(key);
 }
 
 static void pins_are_read_in_both_forms(void **state)
@@ -501,6 +557,7 @@ int main(void)
 		STAGED(alarms_are_told_once_each),
 		STAGED(nothing_leaves_that_is_not_written_down),
 		STAGED(an_installed_one_is_watched),
+		STAGED(the_authority_itself_is_watched),
 	};
 
 	return cmocka_run_group_tests_name("pki", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 #include "guard/capture/gate_internal.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -211,13 +212,35 @@ static uint32_t sets(const struct gate_options *o)
 	return o->flows / GATE_SET_SHARE + 1;
 }
 
+/* With set 0, which holds none. */
+static uint32_t blocks(const struct gate_options *o)
+{
+	return (1 + sets(o) + GATE_BLOCK_SETS - 1) / GATE_BLOCK_SETS;
+}
+
+/*
+ * What puts the first set of a block on a cache line of its own: a map of one entry has it behind
+ * its own `struct bpf_array`, whose size is the kernel's. Where that tells nothing of itself a slot
+ * lies on three lines instead of two.
+ */
+static uint32_t skew(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, "bpf_array", BTF_KIND_STRUCT) : -1;
+	const struct btf_type *t = id >= 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+	uint32_t at = t ? t->size & 63 : 0;
+
+	btf__free(btf);
+	return at ? 64 - at : 0;
+}
+
 static int prepare(struct gate *g, const struct gate_options *o)
 {
 	struct bpf_map *m;
 	char path[256];
 	int r;
 
-	r = bpf_map__set_max_entries(g->bpf->maps.flows, 1 + sets(o));
+	r = bpf_map__set_max_entries(g->bpf->maps.flows, blocks(o));
 	if (r == 0)
 		r = bpf_map__set_max_entries(g->bpf->maps.learned, o->learned);
 	bpf_object__for_each_map(m, g->bpf->obj)
@@ -226,8 +249,8 @@ static int prepare(struct gate *g, const struct gate_options *o)
 			r = note_inner(g, m);
 		if (r)
 			return r;
-		if (m == g->bpf->maps.works || m == g->bpf->maps.words)
-			continue; /* scratch, each program's own */
+		if (m == g->bpf->maps.works || m == g->bpf->maps.words || bpf_map__is_internal(m))
+			continue; /* scratch and constants, each program's own */
 		drop_reshaped(g->dir, m);
 		if (snprintf(path, sizeof(path), "%s/%s", g->dir, bpf_map__name(m)) >=
 		    (int)sizeof(path))
@@ -235,6 +258,13 @@ static int prepare(struct gate *g, const struct gate_options *o)
 		r = bpf_map__set_pin_path(m, path);
 	}
 	return r;
+}
+
+static int no_memory(char ret_why[256], const struct gate_options *o)
+{
+	return gate_say(ret_why, -ENOMEM,
+			"the kernel has no memory for %u conversations; set gateway.flows to fewer",
+			o->flows);
 }
 
 static int load(struct gate *g, const struct gate_options *o, char ret_why[256])
@@ -246,6 +276,7 @@ static int load(struct gate *g, const struct gate_options *o, char ret_why[256])
 	if (!g->bpf)
 		return gate_say(ret_why, -errno, "the floor's program cannot be read: %s",
 				strerror(errno));
+	g->bpf->rodata->block_skew = skew();
 	r = prepare(g, o);
 	if (r == 0)
 		r = gate_bpf__load(g->bpf);
@@ -260,10 +291,7 @@ static int load(struct gate *g, const struct gate_options *o, char ret_why[256])
 		return gate_say(ret_why, r,
 				"this user may not load programs into the kernel (run as root)");
 	if (r == -ENOMEM)
-		return gate_say(ret_why, r,
-				"the kernel has no memory for %u conversations; set "
-				"gateway.flows to fewer",
-				o->flows);
+		return no_memory(ret_why, o);
 	return gate_say(ret_why, r, "the kernel refuses the floor's program: %s", strerror(-r));
 }
 
@@ -295,21 +323,71 @@ static int share_config(struct gate *g, const struct gate_options *o)
 	return 0;
 }
 
-/* A table of conversations that is new is told how many sets it has, and gets its secret. */
+/* A block, with what its first set says if it is the first of all. A descriptor or -errno. */
+static int make_block(const struct gate *g, uint32_t count)
+{
+	struct hash_key secret = hash_key_random();
+	int fd = gate_make_table(g, g->bpf->maps.flows, 1);
+	struct gate_block *b;
+	struct gate_set *head;
+	uint32_t first = 0;
+
+	if (fd < 0 || !count)
+		return fd;
+	b = calloc(1, sizeof(*b));
+	if (b) {
+		head = (void *)((uint8_t *)b + g->bpf->rodata->block_skew);
+		head->count = count;
+		memcpy(head->secret, secret.k, sizeof(head->secret));
+	}
+	if (!b || bpf_map_update_elem(fd, &first, b, BPF_ANY)) {
+		int r = b ? -errno : -ENOMEM;
+
+		close(fd);
+		fd = r;
+	}
+	free(b);
+	return fd;
+}
+
+#define BLOCKS_AT_ONCE 256 /* each change of a table of tables waits for all that look into it */
+
+/* Blocks [from, from + n), n <= BLOCKS_AT_ONCE. 0 or -errno. */
+static int put_blocks(const struct gate *g, uint32_t from, uint32_t n, uint32_t count)
+{
+	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, o, .elem_flags = BPF_ANY);
+	uint32_t at[BLOCKS_AT_ONCE], done = n, made = 0;
+	int outer = bpf_map__fd(g->bpf->maps.flows), fds[BLOCKS_AT_ONCE], r = 0;
+
+	for (; r == 0 && made < n; made += r == 0) {
+		at[made] = from + made;
+		fds[made] = make_block(g, from + made ? 0 : count);
+		r = fds[made] < 0 ? fds[made] : 0;
+	}
+	if (r == 0 && bpf_map_update_batch(outer, at, fds, &done, &o))
+		r = -errno;
+	while (made)
+		close(fds[--made]);
+	return r;
+}
+
+/*
+ * A table of conversations that is new gets its blocks, the first one last: with that one it is
+ * whole, and before, nothing is found in it or kept.
+ */
 static int begin_flows(struct gate *g, const struct gate_options *o)
 {
-	static struct gate_set head;
-	struct hash_key secret = hash_key_random();
-	int fd = bpf_map__fd(g->bpf->maps.flows);
-	uint32_t at = 0;
+	uint32_t first = 0, id, left = blocks(o), n;
+	int r = 0;
 
-	if (bpf_map_lookup_elem(fd, &at, &head))
-		return -errno;
-	if (head.count)
+	if (bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.flows), &first, &id) == 0)
 		return 0;
-	head.count = sets(o);
-	memcpy(head.secret, secret.k, sizeof(head.secret));
-	return bpf_map_update_elem(fd, &at, &head, BPF_ANY) ? -errno : 0;
+	while (r == 0 && left) {
+		n = left < BLOCKS_AT_ONCE ? left : BLOCKS_AT_ONCE;
+		left -= n;
+		r = put_blocks(g, left, n, sets(o));
+	}
+	return r;
 }
 
 static struct gate_options complete(const struct gate_options *o)
@@ -352,7 +430,10 @@ struct gate *gate_open(const char *dir, const struct gate_options *o, char ret_w
 		r = begin_flows(g, &all);
 	if (r == 0)
 		return g;
-	gate_say(ret_why, r, "%s: %s", dir, strerror(-r));
+	if (r == -ENOMEM)
+		no_memory(ret_why, &all);
+	else
+		gate_say(ret_why, r, "%s: %s", dir, strerror(-r));
 	gate_bpf__destroy(g->bpf);
 fail:
 	free(g);

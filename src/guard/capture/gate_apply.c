@@ -10,8 +10,7 @@
 
 #include "gate.skel.h"
 
-/* A new inner map like those of `outer`, for n entries. A descriptor or -errno. */
-static int make_table(const struct gate *g, const struct bpf_map *outer, uint32_t n)
+int gate_make_table(const struct gate *g, const struct bpf_map *outer, uint32_t n)
 {
 	const struct gate_inner *i = g->inner, *end = i + g->inner_count;
 	int fd;
@@ -76,7 +75,7 @@ static int build(const struct gate *g, struct table *t)
 {
 	int r;
 
-	t->fd = make_table(g, t->outer, t->entries ? t->entries : t->count);
+	t->fd = gate_make_table(g, t->outer, t->entries ? t->entries : t->count);
 	if (t->fd < 0)
 		return t->fd;
 	r = t->rows ? fill(t->fd, t->rows, t->count, t->stride, t->key_size, t->value_off,

@@ -28,6 +28,8 @@ struct gate {
 /* Says why, formatted, and returns `err` (negative). */
 int gate_say(char ret_why[256], int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A new table like those in the table of tables `outer`, for n entries. A descriptor or -errno. */
+int gate_make_table(const struct gate *g, const struct bpf_map *outer, uint32_t n);
 /* Takes the program off a pinned port and the pin away. */
 void gate_unlink_port(const char *dir, uint32_t ifindex);
 

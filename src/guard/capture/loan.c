@@ -19,7 +19,8 @@ struct loan {
 	bool paired;
 	int wakes_link, wakes_us;
 	uint32_t empty; /* chunks that the link has to fill */
-	/* Entries put into SHARE_SEAL, kept out of the link's reach; by place in the queue. */
+	/* Entries put into SHARE_SEAL, kept out of the link's reach; by place in the queue. Of a dead
+	 * link's, peer 0: it was handed back. */
 	struct spsc_entry put[SHARE_QUEUE];
 	uint32_t put_next;
 	/* Of a link that died. */
@@ -76,27 +77,54 @@ static void take_back(struct loan *l, uint32_t offset)
 	l->capture->ops->restore(l->capture, offset);
 }
 
+/* The next of what the last link had not begun with; NULL: that was all. */
+static const struct spsc_entry *next_left(struct loan *l)
+{
+	while (l->left_first != l->left_end) {
+		const struct spsc_entry *e = &l->put[l->left_first++ % SHARE_QUEUE];
+
+		if (e->peer)
+			return e;
+	}
+	return NULL;
+}
+
 /* What was left of the last link and nobody asked for. */
 static void drop_left(struct loan *l)
 {
-	for (; l->left_first != l->left_end; l->left_first++)
-		take_back(l, l->put[l->left_first % SHARE_QUEUE].offset);
+	const struct spsc_entry *e;
+
+	while ((e = next_left(l)) != NULL)
+		take_back(l, e->offset);
+}
+
+/*
+ * How far it got is the link's own word, which at worst costs a frame or sends it twice. What it had
+ * handed back already it cannot leave as well: such a chunk is free, or somebody else's by now.
+ */
+static void leave(struct loan *l)
+{
+	int waiting = spsc_waiting(&l->queues.q[SHARE_SEAL]);
+
+	l->left_end = l->put_next;
+	l->left_first = l->put_next - (waiting > 0 ? (uint32_t)waiting : 0);
+	for (uint32_t i = l->left_end; i != l->left_first;) { /* the latest word on each chunk */
+		struct spsc_entry *e = &l->put[--i % SHARE_QUEUE];
+		uint8_t *hands = &l->hands[chunk_of(e->offset)];
+
+		if (*hands != SEALING)
+			e->peer = 0;
+		*hands = *hands == SEALING ? OURS : *hands;
+	}
 }
 
 void loan_end(struct loan *l)
 {
-	int waiting;
-
 	if (!l->paired)
 		return;
 	drop_left(l);
-	/* How far it got is its own word: at worst a frame goes twice, or not. */
-	waiting = spsc_waiting(&l->queues.q[SHARE_SEAL]);
-	l->left_end = l->put_next;
-	l->left_first = l->put_next - (waiting > 0 ? (uint32_t)waiting : 0);
+	leave(l);
 	hang_up(l);
-	for (uint32_t i = l->left_first; i != l->left_end; i++)
-		l->hands[chunk_of(l->put[i % SHARE_QUEUE].offset)] = OURS;
 	for (uint32_t i = 0; i < l->chunks; i++) {
 		l->counts.lost += l->hands[i] == SEALING;
 		if (l->hands[i] != OURS)
@@ -314,11 +342,10 @@ void loan_flush(struct loan *l)
 
 bool loan_left(struct loan *l, struct frame *ret_f, struct gate_verdict *ret_v)
 {
-	const struct spsc_entry *e = &l->put[l->left_first % SHARE_QUEUE];
+	const struct spsc_entry *e = next_left(l);
 
-	if (l->left_first == l->left_end)
+	if (!e)
 		return false;
-	l->left_first++;
 	*ret_f = (struct frame){
 		.wire_len = e->len, .ifindex = e->port, .link = LINK_ETHERNET, .sealed = 0};
 	l->capture->ops->adopt(l->capture, e->offset, e->len, ret_f);

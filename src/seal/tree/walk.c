@@ -203,6 +203,11 @@ static bool is_to(const struct walk *w, const struct stat *st)
 	return w->to >= 0 && st->st_dev == w->to_st.st_dev && st->st_ino == w->to_st.st_ino;
 }
 
+static bool is_passed(const struct walk *w, const char *path, const struct stat *st)
+{
+	return w->o->passed && path && w->o->passed(w->o->arg, path, st);
+}
+
 static void enter_below(struct walk *w, const char *name)
 {
 	struct walk_folder *up = w->at;
@@ -217,7 +222,7 @@ static void enter_below(struct walk *w, const char *name)
 			close(in);
 		return;
 	}
-	if (is_to(w, &st)) {
+	if (is_to(w, &st) || is_passed(w, path, &st)) {
 		close(in);
 		free(path);
 		return;
@@ -259,6 +264,10 @@ static bool take_path(struct walk *w, const char *given, struct walk_item *ret_i
 
 	if (!path || fstatat(AT_FDCWD, path, &st, flags) != 0)
 		goto fail;
+	if (S_ISDIR(st.st_mode) && is_passed(w, path, &st)) {
+		free(path);
+		return false;
+	}
 	if (S_ISDIR(st.st_mode)) {
 		fd = open(path, FOLDER);
 		if (fd < 0)

@@ -38,6 +38,8 @@ struct walk_options {
 	bool unfinished; /* also what a killed run of ours has left (base/newfile.h) */
 	/* A path that cannot be walked, and why. */
 	void (*failed)(void *arg, const char *path, int error);
+	/* Whether a folder, one that was given too, is passed over; may be NULL. */
+	bool (*passed)(void *arg, const char *path, const struct stat *st);
 	/* Something in a folder that is neither file nor folder; may be NULL. */
 	void (*left)(void *arg, const char *path);
 	void *arg;
