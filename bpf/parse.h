@@ -224,6 +224,34 @@ FLOOR_FN void parse_transport(void *ctx, struct floor_packet *ret, const __u8 *d
 	}
 }
 
+#define PARSE_OPTIONS_MAX 40
+
+/*
+ * Do the options of this IPv4 header of `head` bytes, all of which are there, say by which stations
+ * the packet is to go (RFC 791 §3.1)? Nobody in a ward does that but to come from elsewhere.
+ */
+FLOOR_FN int parse_detour(const __u8 *p, const __u8 *end, __u32 head)
+{
+	__u32 at = 20, i;
+
+	for (i = 0; i < PARSE_OPTIONS_MAX; i++) {
+		const __u8 *o = p + at;
+
+		if (at >= head || at >= 20 + PARSE_OPTIONS_MAX || o + 1 > end || !o[0])
+			break; /* at the end of the list */
+		if (o[0] == 0x83 || o[0] == 0x89)
+			return 1;
+		if (o[0] == 1) {
+			at++;
+			continue;
+		}
+		if (o + 2 > end || o[1] < 2)
+			break;
+		at += o[1];
+	}
+	return 0;
+}
+
 FLOOR_FN void parse_ipv4(void *ctx, struct floor_packet *ret, const __u8 *data, const __u8 *end,
 			 __u32 off, __u16 *ret_l4)
 {
@@ -243,7 +271,8 @@ FLOOR_FN void parse_ipv4(void *ctx, struct floor_packet *ret, const __u8 *data, 
 	field = parse_be16(p + 6);
 	ret->fragment_id = parse_be16(p + 4);
 	ret->fragment_offset = (field & 0x1fff) * 8;
-	if (head < 20 || total < head || total > (__u64)(end - p) || p + head > end) {
+	if (head < 20 || total < head || total > (__u64)(end - p) || p + head > end ||
+	    (head > 20 && parse_detour(p, end, head))) {
 		ret->flags |= FLOOR_BROKEN;
 		return;
 	}

@@ -496,6 +496,39 @@ static void broken_packets_go_nowhere(void **state)
 	assert_drop(judge(x->floor, WARD, SEC, s), REASON_FLOOR_MALFORMED);
 }
 
+/* The shot's verdict with eight bytes of IPv4 options. */
+static struct gate_verdict with_options(struct fixture *x, struct shot s, const char options[8])
+{
+	struct bytes plain = make(&s);
+	uint8_t *f = malloc(plain.len + 8);
+	struct gate_verdict v;
+
+	memcpy(f, plain.data, 34);
+	memcpy(f + 34, options, 8);
+	memcpy(f + 42, plain.data + 34, plain.len - 34);
+	f[14] = 0x47;
+	f[17] += 8;
+	v = judge_bytes(x->floor, (struct bytes){f, plain.len + 8}, WARD, SEC);
+	free((void *)plain.data);
+	free(f);
+	return v;
+}
+
+static void detours_go_nowhere(void **state)
+{
+	struct fixture *x = *state;
+	struct shot s = UDP_VITALS(0x101, M1);
+
+	assert_drop(with_options(x, s, "\1\x83\7\4\12\1\1\1"), REASON_FLOOR_MALFORMED);
+	assert_drop(with_options(x, s, "\x89\7\4\12\1\1\1\0"), REASON_FLOOR_MALFORMED);
+	assert_drop(with_options(x, s, "\x94\4\0\0\1\1\x83\3"), REASON_FLOOR_MALFORMED);
+	assert_action(with_options(x, s, "\7\7\4\x83\x83\x83\x83\0"), GATE_INSPECT); /* record */
+	assert_action(with_options(x, s, "\0\x83\7\4\12\1\1\1"), GATE_INSPECT); /* behind the end */
+	assert_action(with_options(x, s, "\x94\0\x83\7\4\12\1\1"), GATE_INSPECT); /* unreadable */
+	s.fragment = 0x0010; /* which carries it too */
+	assert_drop(with_options(x, s, "\1\x83\7\4\12\1\1\1"), REASON_FLOOR_MALFORMED);
+}
+
 static void other_protocols_have_no_business(void **state)
 {
 	struct fixture *x = *state;
@@ -772,6 +805,7 @@ int main(void)
 		T(dhcp_comes_from_its_server),
 		T(fragments_follow_their_first),
 		T(broken_packets_go_nowhere),
+		T(detours_go_nowhere),
 		T(other_protocols_have_no_business),
 		T(a_guards_word_counts_for_its_time),
 		T(a_bypass_does_not_hide_the_end),
