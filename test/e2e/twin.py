@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """twin.py count                   how many
    twin.py write FILE              frames that tell readers of headers apart, as a capture of both ports
-   twin.py play PREFIX READ  sends them between PREFIX-mon and PREFIX-hos, one by one, and prints
+   twin.py play PREFIX READ        sends them between PREFIX-mon and PREFIX-hos, one by one, and prints
                                    the number of each that arrives, or `altered` and what arrived
 
 READ holds the times, in nanoseconds, of those that arrive where a file is read; it only says for which
