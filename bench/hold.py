@@ -5,11 +5,12 @@ A virtual machine's host gives memory when it is first touched, slowly, and may 
 gigabytes is then measured at the host's pace. While this runs, memory that is needed is memory that is there, as on a machine
 of its own, whoever needs it. When all of it is held there are less than HIGH KiB free."""
 import mmap
+import os
 import sys
 import time
 
-LOW, HIGH = 768 << 10, 1536 << 10  # KiB
-STEP = 64 << 20
+LOW, HIGH = 384 << 10, 640 << 10  # KiB; what is free the host may take back
+STEP = 32 << 20
 MADV_POPULATE_WRITE = 23  # Linux 5.14
 MAP_NORESERVE = 0x4000
 
@@ -31,6 +32,7 @@ def main():
     try:  # where memory runs out none but this one goes
         with open("/proc/self/oom_score_adj", "w") as f:
             f.write("1000")
+        os.nice(-15)  # who is measured takes all processors
     except OSError:
         pass
     size = (meminfo(b"MemTotal:") << 10) // STEP * STEP
@@ -46,7 +48,7 @@ def main():
             touch(memory, held)
             held += STEP
         else:
-            time.sleep(0.005)
+            time.sleep(0.002)
 
 
 if len(sys.argv) > 1:

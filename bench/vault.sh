@@ -41,7 +41,7 @@ long=${LONG:-$(($(room) / 21 < 1024 ? $(room) / 21 : 1024))}
 # Until all that is free is held for whoever is measured next.
 await_held() {
 	[ -n "$holder" ] || return 0
-	until [ "$(awk '/MemFree/ { print int($2 / 1024) }' /proc/meminfo)" -lt 1600 ]; do
+	until [ "$(awk '/MemFree/ { print int($2 / 1024) }' /proc/meminfo)" -lt 704 ]; do
 		kill -0 $holder 2>/dev/null || { echo "bench: vault: who was to hold the memory ready is gone" >&2; exit 1; }
 		sleep 0.1
 	done

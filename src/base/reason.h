@@ -409,7 +409,10 @@
 	  "A machine is read or steered by Modbus or BACnet, which neither encrypt nor ask who "   \
 	  "is there.")                                                                             \
 	X(CLEARTEXT_SMB, "cleartext.smb",                                                          \
-	  "A machine fetches or leaves files on a share without encryption.")
+	  "A machine fetches or leaves files on a share without encryption.")                      \
+	X(CLEARTEXT_SNMP3, "cleartext.snmp3",                                                      \
+	  "A machine is managed by SNMP 3 without encryption: what is said can be read on the "    \
+	  "way.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""twin.py write FILE              frames that tell readers of headers apart, as a capture of both ports
-   twin.py play PREFIX READ  sends them between PREFIX-mon and PREFIX-hos, one by one, and prints
+"""twin.py count                   how many
+   twin.py write FILE              frames that tell readers of headers apart, as a capture of both ports
+   twin.py play PREFIX READ        sends them between PREFIX-mon and PREFIX-hos, one by one, and prints
                                    the number of each that arrives, or `altered` and what arrived
 
 READ holds the times, in nanoseconds, of those that arrive where a file is read; it only says for which
@@ -302,4 +303,4 @@ def play(prefix, read):
 
 
 if __name__ == '__main__':
-    {'write': write, 'play': play}[sys.argv[1]](*sys.argv[2:])
+    {'write': write, 'play': play, 'count': lambda: print(len(frames()))}[sys.argv[1]](*sys.argv[2:])

@@ -80,6 +80,11 @@ policy packet >"$out/policy"
 "$self/twin.py" write "$out/capture" && "$reader" "$out/capture" "$out/policy" >"$out/times" ||
 	{ not "the capture is read"; exit 1; }
 awk '{printf "%d\n", ($1 - 1764200000000000000) / 1300000 + 0.5}' "$out/times" | sort -n >"$out/file"
+# What is only watched loses nothing, be it whole, broken or a piece that nobody can put together.
+mode=observe policy packet >"$out/watched"
+all=$("$self/twin.py" count)
+passed=$("$reader" "$out/capture" "$out/watched" | wc -l)
+if [ "$passed" = "$all" ]; then ok "watched, all $all frames pass"; else not "watched, $passed of $all frames pass"; fi
 for back in xdp packet; do
 	( twin $back ) || { rm -rf "$out"; skip_all "$what: no gateway with back end $back here"; }
 done

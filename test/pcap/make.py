@@ -279,6 +279,11 @@ def judged():
     ports('arp-spoof', spoof)
     ports('arp-spoof-report', spoof)
 
+    detours = [bytes([131, 7, 4, 10, 0, 0, 1, 0]), bytes([1, 1, 137, 7, 4, 10, 0, 0, 1, 0, 0, 0])]
+    data = udp(DEV_IP, SRV_IP, 24105, 24105, b'numerics')
+    ports('source-route', vitals[:1] + [(WARD, ether(DEV, SRV, 0x800, ipv4(DEV_IP, SRV_IP, 17, data, options=o)))
+                                        for o in detours] + vitals[3:])
+
     search = [(WARD, tcp_frame(EVIL, SRV, EVIL_IP, '10.9.2.%d' % i, 50000, 445, 1, 0, 2)) for i in range(1, 31)]
     ask = [(WARD, udp_frame(EVIL, SRV, EVIL_IP, SRV_IP, 40000, 9999, b'?'))]
     ports('stranger-held', ask + search + ask + vitals)

@@ -3,6 +3,7 @@
 #include "guard/policy/inventory.h"
 #include "guard/proto/http.h"
 #include "guard/proto/smb.h"
+#include "guard/proto/snmp.h"
 #include "guard/proto/tls.h"
 
 #include "frames.h"
@@ -303,6 +304,10 @@ static void weaknesses_are_told_once(void **state)
 	static const struct smb_msg offered = {.version = 1};
 	const struct machine *m, *told = NULL;
 	struct tls_msg worn = {.type = "server_hello", .version = "TLS 1.2", .expired = true};
+	struct snmp plain = {.version = 3,
+			     .pdu_type = "response",
+			     .security_level = "authNoPriv",
+			     .usm = {(const uint8_t *)"nurse", 5}};
 	struct smb_msg file = {.version = 2, .filename = {(const uint8_t *)"a", 1}};
 	struct weaknesses w;
 	char line[2048];
@@ -320,6 +325,9 @@ static void weaknesses_are_told_once(void **state)
 	w = weaknesses_of(&tls_proto, &worn.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_EXPIRED);
 	assert_int_equal(w.to, 1u << WEAKNESS_PEER_CERTIFICATE);
+	assert_int_equal(weaknesses_of(&snmp_proto, &plain.msg).by, 1u << WEAKNESS_SNMP3_CLEAR);
+	plain.security_level = "authPriv";
+	assert_int_equal(weaknesses_of(&snmp_proto, &plain.msg).by, 0);
 	worn.type = "client_certificate";
 	assert_int_equal(weaknesses_of(&tls_proto, &worn.msg).to, 0);
 	w = weaknesses_of(&smb_proto, &file.msg);

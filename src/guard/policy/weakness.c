@@ -68,6 +68,9 @@ static const struct {
 			      "no`) where that is enough. " SEAL_IT},
 	[WEAKNESS_SMB] = {"files in clear text", REASON_CLEARTEXT_SMB,
 			  "Have the server of the share insist on encryption (SMB 3). " SEAL_IT},
+	[WEAKNESS_SNMP3_CLEAR] =
+		{"snmp 3 without encryption", REASON_CLEARTEXT_SNMP3,
+		 "Have the user of SNMP version 3 required to encrypt (authPriv)."},
 };
 
 static bool always(const struct msg *m)
@@ -121,6 +124,15 @@ static bool smb1_spoken(const struct msg *m)
 static bool snmp_old(const struct msg *m)
 {
 	return ((const struct snmp *)m)->version < 3;
+}
+
+/* Everybody asks once without, to learn whom he speaks to, and refusals come without. */
+static bool snmp3_clear(const struct msg *m)
+{
+	const struct snmp *s = (const struct snmp *)m;
+
+	return s->version == 3 && s->usm.len && s->pdu_type && !strcmp(s->pdu_type, "response") &&
+	       s->security_level && strcmp(s->security_level, "authPriv") != 0;
 }
 
 /* Asked with it and answered: who answers takes it. */
@@ -189,6 +201,7 @@ static const struct {
 	{"smb", smb1_spoken, WEAKNESS_SMB1, BOTH},
 	{"smb", smb_file, WEAKNESS_SMB, BOTH},
 	{"snmp", snmp_old, WEAKNESS_SNMP, BOTH},
+	{"snmp", snmp3_clear, WEAKNESS_SNMP3_CLEAR, BOTH},
 	{"snmp", snmp_community, WEAKNESS_COMMUNITY, BY},
 	{"syslog", always, WEAKNESS_LOG, BY},
 	{"sip", always, WEAKNESS_CALL, BOTH},
