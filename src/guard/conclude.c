@@ -341,15 +341,6 @@ static void note_conduct(struct engine *e, const struct work *w)
 		conduct_note(e->conduct, w->v.device, false, e->wall_ns);
 }
 
-#define SOURCE_ROUTED (1ull << ANOMALY_IPV4_SOURCE_ROUTE)
-
-/* The address that it is allowed to be sent to may only be its first stop (RFC 7126 §4.3, §4.4). */
-static __attribute__((cold)) void refuse_detour(const struct engine *e, struct work *w)
-{
-	if (w->v.action == GATE_INSPECT)
-		engine_refuse(e, w, REASON_FLOOR_MALFORMED);
-}
-
 void engine_conclude(struct engine *e, struct work *w)
 {
 	struct flow *f = NULL;
@@ -362,8 +353,6 @@ void engine_conclude(struct engine *e, struct work *w)
 	e->announced = false;
 	if (w->v.action != GATE_DROP)
 		hold_stranger(e, w);
-	if (__builtin_expect((w->p.anomalies & SOURCE_ROUTED) != 0, 0))
-		refuse_detour(e, w);
 	if (w->v.action == GATE_DROP && e->o.inline_)
 		watch_refused(e, w);
 	else if ((f = observe(e, w, &end)))
