@@ -1,6 +1,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,14 +51,12 @@ char *install_output(char *const argv[])
 	ssize_t n;
 	pid_t pid;
 
-	if (!text || pipe(pipes) < 0) {
+	if (!text || pipe2(pipes, O_CLOEXEC) < 0) {
 		free(text);
 		return NULL;
 	}
 	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addclose(&actions, pipes[0]);
 	posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
-	posix_spawn_file_actions_addclose(&actions, pipes[1]);
 	err = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	close(pipes[1]);

@@ -22,6 +22,7 @@
 #define TIMES	    20000
 #define MUST_S	    3.0
 #define DISTURBED_S 15.0
+#define HEART_RATE  0x4182 /* MDC_ECG_CARD_BEAT_RATE */
 
 enum deed {
 	DEED_NONE,
@@ -30,6 +31,10 @@ enum deed {
 	DEED_FLAT_DRIFT, /* wandering with the breath */
 	DEED_FLAT_ONE,	 /* one lead of several */
 	DEED_FADE,	 /* beats ever smaller */
+	DEED_PULSE_FLAT, /* the pleth alone, over an ECG that goes on */
+	DEED_RATE_DRIFT, /* the rate that is shown leaves the waves' own, over ten minutes */
+	DEED_RATE_STILL, /* it stands still while the heart quickens by six tenths in a minute */
+	DEED_REPLAY_NOISE,
 	DEED_REPLAY,
 	DEED_ARREST,	   /* true: nothing beats, nothing pulses */
 	DEED_ARREST_DECAY, /* everything decays together */
@@ -104,6 +109,12 @@ static double saw(double s, double each)
 	return phase < 0.2 ? phase / 0.2 : (1 - phase) / 0.8;
 }
 
+/* How far a heart has come that beats ever faster, to 1.6 times its rate after a minute. */
+static double quickened(double t)
+{
+	return t < 60 ? t + 0.005 * t * t : 78 + 1.6 * (t - 60);
+}
+
 static double forge(struct run *r, const struct take_lead *l, unsigned i, double v, double s)
 {
 	double t = s - r->at_s;
@@ -119,6 +130,14 @@ static double forge(struct run *r, const struct take_lead *l, unsigned i, double
 		return l->ecg ? r->held[i] + 0.15 * l->beat * sin(2 * M_PI * 0.2 * t) : v;
 	case DEED_FADE:
 		return l->ecg ? r->held[i] + (v - r->held[i]) * fmax(0, 1 - t / r->strength) : v;
+	case DEED_PULSE_FLAT:
+		return l->pulse ? r->held[i] : v;
+	case DEED_RATE_STILL:
+		return sample(l, r->at_s + quickened(t));
+	case DEED_REPLAY_NOISE:
+		return t < r->length_s
+			       ? sample(l, s - r->lag_s) + 0.008 * l->beat * take_gauss(&r->seed)
+			       : v;
 	case DEED_REPLAY:
 		return t < r->length_s ? sample(l, s - r->lag_s) : v;
 	default:
@@ -208,6 +227,18 @@ static void send_inop(struct vitals *v, struct vitals_monitor *m, const struct r
 		vitals_alarm(v, m, &a);
 }
 
+/* Once a second, as far as the deed is about it. */
+static void send_rate(struct vitals *v, struct vitals_monitor *m, const struct run *r, double s)
+{
+	struct vitals_numeric n = {.code = HEART_RATE, .value = r->t->rate};
+
+	if (r->deed != DEED_RATE_DRIFT && r->deed != DEED_RATE_STILL)
+		return;
+	if (r->deed == DEED_RATE_DRIFT && s > r->at_s)
+		n.value *= 1 + r->strength * (s - r->at_s) / 600;
+	vitals_numeric(v, m, &n);
+}
+
 /* From from_s on, until `until` or the take's end. The message is seen when its last sample is. */
 static void play(struct run *r, double until)
 {
@@ -236,6 +267,8 @@ static void play(struct run *r, double until)
 		if (!m)
 			continue;
 		send_inop(v, m, r, s);
+		if (n % 4 == 0)
+			send_rate(v, m, r, s);
 		for (unsigned i = 0; i < r->t->leads; i++)
 			send_lead(v, m, r, i, s);
 		if (!isnan(r->found_s) && r->deed != DEED_NONE && r->deed < DEED_ARREST)
@@ -333,14 +366,22 @@ static const struct row rows[] = {
 	{"motion", DEED_MOTION, false, WARM_S, 60, 0.05, 1},
 	{"gain of the ECG changes", DEED_GAIN, false, WARM_S, 60, 0.3, 4},
 	{"finger out of the clip", DEED_PROBE, false, WARM_S, 60, 0, 0},
+	/* Behind the others, whose random moments go by their place here. */
+	{"replay of 8 s", DEED_REPLAY, true, 200, 30, 8, 8},
+	{"replay of 8 s, noise added", DEED_REPLAY_NOISE, true, 200, 30, 8, 8},
+	{"pleth flat, ECG goes on", DEED_PULSE_FLAT, true, WARM_S, AFTER_S, 0, 0},
+	{"rate shown drifts away over 10 min", DEED_RATE_DRIFT, true, WARM_S, 620, 0.4, 1},
+	{"rate shown frozen, heart quickens", DEED_RATE_STILL, true, WARM_S, 90, 0, 0},
 };
 
 static bool fits(const struct row *w, const struct take *t)
 {
 	if (t->seconds < w->warm_s + w->after_s + 5)
 		return false;
-	if (w->deed == DEED_REPLAY)
+	if (w->deed == DEED_REPLAY || w->deed == DEED_REPLAY_NOISE)
 		return true;
+	if (w->deed == DEED_RATE_DRIFT || w->deed == DEED_RATE_STILL)
+		return t->rate > 0;
 	if (w->deed == DEED_FLAT_ONE)
 		return has(t, false, 2);
 	return has(t, true, 1);
@@ -375,10 +416,14 @@ static void measure(const struct row *w, const struct take *t, unsigned want, ui
 		r.at_s = r.from_s + w->warm_s + take_uniform(&seed, 0, 1);
 		r.strength = take_uniform(&seed, w->low, w->high);
 		r.length_s = take_uniform(&seed, 10, 60);
+		if ((w->deed == DEED_REPLAY || w->deed == DEED_REPLAY_NOISE) && w->low > 0)
+			r.length_s = w->low;
 		r.lag_s = take_uniform(&seed, r.length_s > 30 ? r.length_s : 30, 100);
 		r.seed = take_random(&seed);
-		if (w->deed == DEED_REPLAY)
+		if (w->deed == DEED_REPLAY || w->deed == DEED_REPLAY_NOISE)
 			r.look_for = REASON_VITALS_REPLAYED;
+		if (w->deed == DEED_RATE_DRIFT || w->deed == DEED_RATE_STILL)
+			r.look_for = REASON_VITALS_RATE_MISMATCH;
 		if (!is_good(t, r.at_s - 30, r.at_s + 4))
 			continue;
 		want--;

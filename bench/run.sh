@@ -4,7 +4,11 @@
 # speed does not. Never part of ./dev check. usage: bench/run.sh [PART...]
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
-parts=${*:-path floor inspect flows policy grants dicom store api vault age update integrity relay link stage}
+all="path floor inspect flows policy grants dicom store api vault age update integrity relay link stage"
+parts=${*:-$all}
+for part in $parts; do
+	[[ " $all " = *" $part "* ]] || { echo "bench: there is no part '$part'; there are: $all" >&2; exit 2; }
+done
 
 printf '| what | measured | must |\n|---|---|---|\n'
 for part in $parts; do
@@ -50,6 +54,5 @@ for part in $parts; do
 		if [ "$(id -u)" = 0 ]; then bench/link.sh build; else sudo -n bench/link.sh build; fi
 		;;
 	stage) printf '\nWhat a packet costs in each room of the guard:\n\n' && build/bench/bench-stage ;;
-	*) echo "bench: no part '$part'" >&2; exit 2 ;;
 	esac || echo "bench: $part failed" >&2
 done

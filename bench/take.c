@@ -169,6 +169,7 @@ struct take *take_model(double seconds, double heart_rate, uint64_t seed)
 	snprintf(t->name, sizeof(t->name), "model at %.0f a minute", heart_rate);
 	t->model = true;
 	t->seconds = seconds;
+	t->rate = heart_rate;
 	t->leads = 2;
 	t->lead[0] =
 		(struct take_lead){.code = 0x0102, .ecg = true, .period_ns = 1000000000 / ECG_HZ};

@@ -26,6 +26,7 @@ struct take {
 	char name[48];
 	bool model;
 	double seconds;
+	double rate; /* beats a minute; 0 not known */
 	unsigned leads;
 	struct take_lead lead[TAKE_LEADS];
 };

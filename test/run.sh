@@ -173,6 +173,10 @@ wards() {
 }
 e2e() { wards; waits; losses; }
 
+all="update vault console waits wards agent age tuf people audit package pcap unit fuzz layers docs losses"
+for part; do
+	[[ " $all e2e " = *" $part "* ]] || { echo "check: there is no part '$part'; there are: $all; e2e is waits, wards and losses" >&2; exit 2; }
+done
 if [ $# != 0 ]; then
 	plan suites "$@"
 	lanes "${LANES:-1}" suites

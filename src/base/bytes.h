@@ -37,6 +37,29 @@ static inline void bytes_copy_short(char *at, const void *from, size_t n)
 	}
 }
 
+/* The same of memcmp(): are n bytes alike, none of them counted as an end? */
+static inline bool bytes_same_short(const void *a, const void *b, size_t n)
+{
+	const uint8_t *p = a, *q = b;
+	uint64_t x, y;
+	size_t i = 0;
+
+	if (n < 8) {
+		while (i < n && p[i] == q[i])
+			i++;
+		return i == n;
+	}
+	for (; i + 8 < n; i += 8) {
+		memcpy(&x, p + i, 8);
+		memcpy(&y, q + i, 8);
+		if (x != y)
+			return false;
+	}
+	memcpy(&x, p + n - 8, 8);
+	memcpy(&y, q + n - 8, 8);
+	return x == y;
+}
+
 struct reader {
 	struct bytes in;
 	size_t off;

@@ -397,7 +397,19 @@
 	X(UPDATE_DEVICE_BACK, "update.device_back",                                                \
 	  "A device did not do well with an update and goes back to what it had.")                 \
 	X(UPDATE_DEVICE_FAILED, "update.device_failed",                                            \
-	  "A device could neither be updated nor taken back: somebody has to look at it.")
+	  "A device could neither be updated nor taken back: somebody has to look at it.")         \
+	X(MQTT_TOPIC_ALIAS, "mqtt.topic_alias",                                                    \
+	  "An MQTT message named its topic by a number that was never agreed on.")                 \
+	X(HL7_ENCODING, "hl7.encoding",                                                            \
+	  "A medical message came in UTF-16 or UTF-32, which its framing does not allow; its "     \
+	  "sender is to be set to UTF-8.")                                                         \
+	X(TLS_PEER, "tls.peer_certificate",                                                        \
+	  "A machine talks to a server whose certificate has run out, or vouches for itself.")     \
+	X(CLEARTEXT_CONTROL, "cleartext.control",                                                  \
+	  "A machine is read or steered by Modbus or BACnet, which neither encrypt nor ask who "   \
+	  "is there.")                                                                             \
+	X(CLEARTEXT_SMB, "cleartext.smb",                                                          \
+	  "A machine fetches or leaves files on a share without encryption.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -21,7 +21,7 @@
 	  "push by https: a file with the certificates that may vouch for the device, below "      \
 	  "/etc; empty: the system's authorities.")                                                \
 	X(TEXT, config_update, "host_key", host_key, 0, OPTIONAL, "", 0, 63,                       \
-	  "push by sftp: the fingerprint of the device's host key, SHA256:…, as ssh-keygen -l "  \
+	  "push by sftp: the fingerprint of the device's host key, SHA256:..., as ssh-keygen -l "  \
 	  "shows it.")                                                                             \
 	X(NUMBER, config_update, "seconds", seconds_given, seconds, OPTIONAL, "600", 5, 86400,     \
 	  "push: for all of it, at most.")

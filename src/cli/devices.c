@@ -28,7 +28,7 @@ static void describe(const json_t *d, char *ret_text, size_t max)
 {
 	const char *vendor = control_text(d, "vendor"), *likely = control_text(d, "likely_profile");
 	const json_t *reasons = json_object_get(d, "profile_reasons"), *reason;
-	char why[384] = "";
+	char why[640] = "";
 	size_t i, len = 0;
 
 	json_array_foreach (reasons, i, reason)
@@ -46,15 +46,15 @@ static void describe(const json_t *d, char *ret_text, size_t max)
 }
 
 /* "telnet, default login": why it needs the gateway in front of it. */
-static const char *weaknesses(const json_t *d, char ret_text[384])
+static const char *weaknesses(const json_t *d, char ret_text[640])
 {
 	const json_t *item;
 	size_t i, len = 0;
 
 	*ret_text = 0;
 	json_array_foreach (json_object_get(d, "weaknesses"), i, item)
-		if (json_is_string(item) && len < 384)
-			len += (size_t)snprintf(ret_text + len, 384 - len, "%s%s", i ? ", " : "",
+		if (json_is_string(item) && len < 640)
+			len += (size_t)snprintf(ret_text + len, 640 - len, "%s%s", i ? ", " : "",
 						json_string_value(item));
 	return ret_text;
 }
@@ -63,7 +63,7 @@ static void add_row(void *arg, json_t *d)
 {
 	struct table *t = arg;
 	const char *name = control_text(d, "name"), *hostname = control_text(d, "hostname");
-	char ip[96], peer[96], when[TEXT_SHORT], what[640], weak[384];
+	char ip[96], peer[96], when[TEXT_SHORT], what[640], weak[640];
 	bool registered = json_is_true(json_object_get(d, "registered"));
 
 	text_time(control_text(d, "last"), when);

@@ -50,6 +50,14 @@ void explain_messages(FILE *out, const char *text);
 /* {"app": "hl7", "control": false, "allow": {"message_type": ["ORU^R01"]}}; null: anything. */
 json_t *explain_messages_json(const char *text);
 
+/* --- explain_words.c: members and values of messages for who does not know the protocol -- */
+
+/* "sent to the broker on the topic", to stand before values; NULL: the member's own name does. */
+const char *explain_member(const char *app, const char *member, size_t len);
+/* "results and measurements", of a pattern's text; NULL: it says enough. */
+const char *explain_value(const char *app, const char *member, size_t member_len, const char *value,
+			  size_t len);
+
 /* --- explain_warning.c: what is probably not meant ------------------------------------ */
 
 /* Each is one sentence for a person. */

@@ -56,17 +56,37 @@ static bool is_repeated(const struct spoken *s, const char *line)
 	return false;
 }
 
-/* "message_type ORU^R01 or ACK" */
-static void print_member(FILE *out, const char *first)
+/* "ORU^R01 (results and measurements)"; what is empty, or anything, by its meaning alone. */
+static void print_value(FILE *out, const char *app, const char *line, size_t member)
+{
+	const char *value = line + member + 1;
+	size_t len = line_len(line) - member - 1;
+	const char *means = explain_value(app, line, member, value, len);
+
+	if (!len || (len == 1 && *value == '*'))
+		fputs(means, out);
+	else if (means)
+		fprintf(out, "%.*s (%s)", (int)len, value, means);
+	else
+		fprintf(out, "%.*s", (int)len, value);
+}
+
+/* "type ORU^R01 (results and measurements) or ACK (acknowledgements)" */
+static void print_member(FILE *out, const char *app, const char *first)
 {
 	size_t len = strcspn(first, "=");
+	const char *words = explain_member(app, first, len);
 	unsigned said = 0;
 
-	fprintf(out, "%.*s", (int)len, first);
+	if (words)
+		fputs(words, out);
+	else
+		fprintf(out, "%.*s", (int)len, first);
 	for (const char *l = first; l; l = next_pattern(behind(l)))
-		if (is_of(l, first, len))
-			fprintf(out, "%s %.*s", said++ ? " or" : "", (int)(line_len(l) - len - 1),
-				l + len + 1);
+		if (is_of(l, first, len)) {
+			fputs(said++ ? " or " : " ", out);
+			print_value(out, app, l, len);
+		}
 }
 
 void explain_messages(FILE *out, const char *text)
@@ -82,7 +102,7 @@ void explain_messages(FILE *out, const char *text)
 		if (is_repeated(&s, l))
 			continue;
 		fputs(said++ ? ", and " : "; messages: ", out);
-		print_member(out, l);
+		print_member(out, s.app, l);
 	}
 	if (s.no_control)
 		fputs("; nothing that changes a device", out);

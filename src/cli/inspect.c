@@ -124,7 +124,7 @@ static int open_out(struct inspect *in)
 	    file.st_dev == out.st_dev && file.st_ino == out.st_ino)
 		return cli_fail("%s: is the capture itself; name another file for the events",
 				in->out_file);
-	in->out = in->out_file ? fopen(in->out_file, "w") : stdout;
+	in->out = in->out_file ? fopen(in->out_file, "we") : stdout;
 	if (!in->out)
 		return cli_fail("%s: cannot be written: %s", in->out_file, strerror(errno));
 	return 0;

@@ -207,6 +207,19 @@ static json_t *webauthn_begin(struct keeper *k, const struct call_asker *by, con
 		staff_attests(s) ? "direct" : "none");
 }
 
+static json_t *unfit(enum webauthn_fault fault, struct call_error *e)
+{
+	char type[64];
+
+	snprintf(type, sizeof(type), "auth.passkey.%s", webauthn_fault_name(fault));
+	return call_fail(
+		e, 400, type, webauthn_fault_sentence(fault),
+		fault == WEBAUTHN_UNTRUSTED
+			? "the policy (people.attestation) names whose authenticators are "
+			  "admitted here; ask an administrator which those are, and use one"
+			: "begin anew, with another authenticator if this one goes on so");
+}
+
 static json_t *webauthn_finish(struct keeper *k, const struct call_asker *by, const json_t *args,
 			       struct call_error *e)
 {
@@ -217,7 +230,7 @@ static json_t *webauthn_finish(struct keeper *k, const struct call_asker *by, co
 	size_t id_len, client_len, object_len;
 	struct webauthn_credential c;
 	struct people_factor f = {.used_s = 0};
-	char rp_id[256], type[64];
+	char rp_id[256];
 	struct webauthn_want want = {.rp_id = rp_id, .origins = origins, .verified = true};
 	enum webauthn_fault fault;
 	struct ticket t;
@@ -246,16 +259,8 @@ static json_t *webauthn_finish(struct keeper *k, const struct call_asker *by, co
 	fault = webauthn_register(&want, (struct bytes){id, id_len},
 				  (struct bytes){client, client_len},
 				  (struct bytes){object, object_len}, &c);
-	if (fault != WEBAUTHN_OK) {
-		snprintf(type, sizeof(type), "auth.passkey.%s", webauthn_fault_name(fault));
-		return call_fail(e, 400, type, webauthn_fault_sentence(fault),
-				 fault == WEBAUTHN_UNTRUSTED
-					 ? "the policy (people.attestation) names whose "
-					   "authenticators are admitted here; ask an administrator "
-					   "which those are, and use one"
-					 : "begin anew, with another authenticator if this one "
-					   "goes on so");
-	}
+	if (fault != WEBAUTHN_OK)
+		return unfit(fault, e);
 	memcpy(f.user, s->user.id, PEOPLE_ID);
 	snprintf(f.kind, sizeof(f.kind), "webauthn");
 	f.made_s = staff_wall(s);

@@ -433,58 +433,84 @@ static void hear_courier(struct keeper *k)
 	staff_without_courier(k);
 }
 
-static void turn(struct keeper *k, int signals)
+/* What the loop sleeps on; clients of the control socket follow. */
+enum {
+	POLL_PARENT,
+	POLL_SIGNALS,
+	POLL_INTAKE,
+	POLL_GUARDS,
+	POLL_DESK = POLL_GUARDS + KEEPER_GUARDS_MAX,
+	POLL_CONSOLE_KEY,
+	POLL_PKI,
+	POLL_COURIER,
+	POLL_UPDATER,
+	POLL_STAFF,
+	POLL_TRAIL,
+	POLL_CLIENTS,
+};
+
+/* How many. poll() passes over those that are -1. */
+static unsigned gather(struct keeper *k, int signals, struct pollfd *fds)
 {
-	struct pollfd fds[10 + KEEPER_GUARDS_MAX + SERVE_CLIENTS + 1];
-	const struct desk *desk = k->desk;
-	unsigned count = 0, clients, at;
+	fds[POLL_PARENT].fd = k->parent;
+	fds[POLL_SIGNALS].fd = signals;
+	fds[POLL_INTAKE].fd = k->intake ? intake_fd(k->intake) : -1;
+	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
+		fds[POLL_GUARDS + n].fd = k->guards[n];
+	fds[POLL_CONSOLE_KEY].fd = k->console_key;
+	fds[POLL_PKI].fd = pki_sock(k->pki);
+	fds[POLL_COURIER].fd = k->courier;
+	fds[POLL_UPDATER].fd = updates_sock(k->updates);
+	fds[POLL_STAFF].fd = staff_fd(k->staff);
+	fds[POLL_TRAIL].fd = trail_send_fd(k);
+	for (unsigned i = 0; i < POLL_CLIENTS; i++)
+		fds[i].events = POLLIN;
+	fds[POLL_DESK] = k->desk ? desk_poll(k->desk) : (struct pollfd){.fd = -1};
+	return POLL_CLIENTS + serve_poll(k->serve, fds + POLL_CLIENTS);
+}
 
-	fds[count++] = (struct pollfd){.fd = k->parent, .events = POLLIN};
-	fds[count++] = (struct pollfd){.fd = signals, .events = POLLIN};
-	fds[count++] =
-		(struct pollfd){.fd = k->intake ? intake_fd(k->intake) : -1, .events = POLLIN};
-	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++) /* poll() passes over those that are -1 */
-		fds[count++] = (struct pollfd){.fd = k->guards[n], .events = POLLIN};
-	fds[count++] = desk ? desk_poll(desk) : (struct pollfd){.fd = -1};
-	fds[count++] = (struct pollfd){.fd = k->console_key, .events = POLLIN};
-	fds[count++] = (struct pollfd){.fd = pki_sock(k->pki), .events = POLLIN};
-	fds[count++] = (struct pollfd){.fd = k->courier, .events = POLLIN};
-	fds[count++] = (struct pollfd){.fd = updates_sock(k->updates), .events = POLLIN};
-	fds[count++] = (struct pollfd){.fd = staff_fd(k->staff), .events = POLLIN};
-	fds[count++] = (struct pollfd){.fd = trail_send_fd(k), .events = POLLIN};
-	at = count;
-	clients = serve_poll(k->serve, fds + at);
-	count += clients;
-
-	if (poll(fds, count, poll_timeout(k, clock_mono_ns())) < 0)
-		return; /* EINTR */
-	if (fds[1].revents)
+/* Who has something to say. Whoever was replaced meanwhile by the parent's word is heard next time. */
+static void hear_all(struct keeper *k, int signals, const struct pollfd *fds,
+		     const struct desk *desk)
+{
+	if (fds[POLL_SIGNALS].revents)
 		hear_signal(k, signals);
 	for (unsigned n = 0; n < KEEPER_GUARDS_MAX; n++)
-		if (fds[3 + n].revents && fds[3 + n].fd == k->guards[n])
+		if (fds[POLL_GUARDS + n].revents && fds[POLL_GUARDS + n].fd == k->guards[n])
 			hear_guard(k, n, TURN_MAX);
-	if (fds[0].revents)
+	if (fds[POLL_PARENT].revents)
 		hear_parent(k);
-	if (fds[at - 7].revents && k->desk == desk)
-		hear_console(k, fds[at - 7].revents);
-	if (fds[at - 6].revents && k->console_key == fds[at - 6].fd)
+	if (fds[POLL_DESK].revents && k->desk == desk)
+		hear_console(k, fds[POLL_DESK].revents);
+	if (fds[POLL_CONSOLE_KEY].revents && k->console_key == fds[POLL_CONSOLE_KEY].fd)
 		hear_console_key(k);
-	if (fds[at - 5].revents && pki_sock(k->pki) == fds[at - 5].fd)
+	if (fds[POLL_PKI].revents && pki_sock(k->pki) == fds[POLL_PKI].fd)
 		pki_hear(k, k->pki);
-	if (fds[at - 4].revents && k->courier == fds[at - 4].fd)
+	if (fds[POLL_COURIER].revents && k->courier == fds[POLL_COURIER].fd)
 		hear_courier(k);
-	if (fds[at - 3].revents && updates_sock(k->updates) == fds[at - 3].fd)
+	if (fds[POLL_UPDATER].revents && updates_sock(k->updates) == fds[POLL_UPDATER].fd)
 		updates_hear(k);
 	if (updates_due(k->updates) <= clock_mono_ns())
 		updates_tick(k);
 	waves_tick(k);
-	if (fds[at - 2].revents)
+	if (fds[POLL_STAFF].revents)
 		staff_hashed(k);
-	if (fds[at - 1].revents && trail_send_fd(k) == fds[at - 1].fd)
+	if (fds[POLL_TRAIL].revents && trail_send_fd(k) == fds[POLL_TRAIL].fd)
 		trail_send_hear(k);
+}
+
+static void turn(struct keeper *k, int signals)
+{
+	struct pollfd fds[POLL_CLIENTS + SERVE_CLIENTS + 1] = {{.fd = -1}};
+	unsigned count = gather(k, signals, fds);
+	const struct desk *desk = k->desk;
+
+	if (poll(fds, count, poll_timeout(k, clock_mono_ns())) < 0)
+		return; /* EINTR */
+	hear_all(k, signals, fds, desk);
 	if (pki_due(k->pki) <= clock_mono_ns())
 		pki_tick(k, k->pki);
-	serve_turn(k->serve, fds + at, clients, clock_mono_ns());
+	serve_turn(k->serve, fds + POLL_CLIENTS, count - POLL_CLIENTS, clock_mono_ns());
 	call_turn(k, clock_mono_ns());
 	errands_turn(k, clock_mono_ns());
 	uploads_turn(k, clock_mono_ns());
@@ -542,6 +568,34 @@ static int open_signals(void)
 
 call_identify_fn keeper_identify;
 
+static void free_all(struct keeper *k)
+{
+	updates_free(k->updates);
+	waves_free(k->waves);
+	surveys_free(k->surveys);
+	errands_free(k->errands);
+	uploads_free(k->uploads);
+	custody_free(k->custody); /* whose chore the intake did, or never began */
+	pki_free(k->pki);
+	staff_free(k->staff); /* before the keys that it was lent */
+	door_free(k->door);
+	trail_send_free(k->trail_send);
+	secrets_free(k->secrets);
+	free(k->deposits);
+	lose_console(k);
+	serve_free(k->serve);
+	calls_free(k->calls);
+	json_decref(k->patients);
+	looks_free(k->looks);
+	amends_free(k->amends);
+	eve_free(k->eve);
+	store_free(k->store);
+	person_free(k->person);
+	json_decref(k->wishes);
+	if (k->policy_block)
+		munmap(k->policy_block, k->policy_len);
+}
+
 int keeper_main(int argc, char **argv)
 {
 	struct keeper k = {.parent = KEEPER_IPC_FD,
@@ -582,29 +636,6 @@ int keeper_main(int argc, char **argv)
 		turn(&k, signals);
 	trail_close(&k);
 	status = finish(&k);
-	updates_free(k.updates);
-	waves_free(k.waves);
-	surveys_free(k.surveys);
-	errands_free(k.errands);
-	uploads_free(k.uploads);
-	custody_free(k.custody); /* whose chore the intake did, or never began */
-	pki_free(k.pki);
-	staff_free(k.staff); /* before the keys that it was lent */
-	door_free(k.door);
-	trail_send_free(k.trail_send);
-	secrets_free(k.secrets);
-	free(k.deposits);
-	lose_console(&k);
-	serve_free(k.serve);
-	calls_free(k.calls);
-	json_decref(k.patients);
-	looks_free(k.looks);
-	amends_free(k.amends);
-	eve_free(k.eve);
-	store_free(k.store);
-	person_free(k.person);
-	json_decref(k.wishes);
-	if (k.policy_block)
-		munmap(k.policy_block, k.policy_len);
+	free_all(&k);
 	return status;
 }

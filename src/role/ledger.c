@@ -34,7 +34,9 @@ void keeper_put(struct keeper *k, struct json *j)
 	k->commit_ns = clock_mono_ns();
 }
 
-void keeper_report(struct keeper *k, enum reason why, uint64_t count, const char *text)
+/* An event of the type audit. `user` "": nobody's. */
+static void report(struct keeper *k, enum reason why, const char *user, const char *text,
+		   uint64_t count)
 {
 	struct event_common e = {.time_ns = clock_wall_ns(),
 				 .type = "audit",
@@ -48,32 +50,23 @@ void keeper_report(struct keeper *k, enum reason why, uint64_t count, const char
 		json_u64(&j, "count", count);
 	if (text) {
 		json_open(&j, "audit");
+		if (*user)
+			json_str(&j, "user", user);
 		json_str(&j, "message", text);
 		json_close(&j);
 	}
 	keeper_put(k, &j);
 }
 
+void keeper_report(struct keeper *k, enum reason why, uint64_t count, const char *text)
+{
+	report(k, why, "", text, count);
+}
+
 /* What concerns who may sign in. */
 void ledger_staff(void *arg, enum reason why, const char *user, const char *text, uint64_t count)
 {
-	struct keeper *k = arg;
-	struct event_common e = {.time_ns = clock_wall_ns(),
-				 .type = "audit",
-				 .src_port = -1,
-				 .dest_port = -1,
-				 .reason = why};
-	char buf[EVENT_MAX];
-	struct json j = event_begin(&e, buf);
-
-	if (count)
-		json_u64(&j, "count", count);
-	json_open(&j, "audit");
-	if (*user)
-		json_str(&j, "user", user);
-	json_str(&j, "message", text);
-	json_close(&j);
-	keeper_put(k, &j);
+	report(arg, why, user, text, count);
 }
 
 /* Something of our own processes was refused: counted always, said once a minute. */

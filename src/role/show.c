@@ -328,6 +328,25 @@ static int refused(struct staff *s, const struct call_asker *by, enum webauthn_f
 	return -EACCES;
 }
 
+/* A passkey and whose it is. */
+static int find_passkey(struct staff *s, struct bytes id, struct people_factor *f,
+			struct webauthn_credential *c, struct people_user *u, struct call_error *e)
+{
+	int err = people_factor_by_handle(s->people, id, f);
+
+	if (err == 0)
+		err = people_user_by_id(s->people, f->user, u);
+	if (err == -ENOENT) {
+		call_fail(e, 401, "auth.passkey_unknown", "That passkey belongs to nobody here",
+			  "use another one; this one may have been removed");
+		return -EACCES;
+	}
+	if (err == 0 && credential_read(f, c))
+		return 0;
+	staff_broken(e, err < 0 ? err : -EUCLEAN);
+	return -EIO;
+}
+
 /*
  * Nobody waits here: a signature cannot be guessed, and whoever guesses something else from
  * the same address must not keep its owner out.
@@ -360,18 +379,9 @@ static int try_webauthn(struct staff *s, const struct call_asker *by, const json
 			  "signature, userHandle}}, all base64url");
 		return -EINVAL;
 	}
-	err = people_factor_by_handle(s->people, (struct bytes){a.id, a.id_len}, &f);
-	if (err == 0)
-		err = people_user_by_id(s->people, f.user, &u);
-	if (err == -ENOENT) {
-		call_fail(e, 401, "auth.passkey_unknown", "That passkey belongs to nobody here",
-			  "use another one; this one may have been removed");
-		return -EACCES;
-	}
-	if (err < 0 || !credential_read(&f, &c)) {
-		staff_broken(e, err < 0 ? err : -EUCLEAN);
-		return -EIO;
-	}
+	err = find_passkey(s, (struct bytes){a.id, a.id_len}, &f, &c, &u, e);
+	if (err < 0)
+		return err;
 	/* §7.2 step 6: whose it is, by the passkey itself where it says so. */
 	if ((a.handle_len || !shown->known) &&
 	    (a.handle_len != PEOPLE_ID || memcmp(a.handle, u.id, PEOPLE_ID) != 0))
@@ -398,6 +408,37 @@ static int try_webauthn(struct staff *s, const struct call_asker *by, const json
 	shown->user = u;
 	shown->known = true;
 	return 0;
+}
+
+/* Whoever is meant, if there is such a user. */
+static int find_user(struct staff *s, const char *name, struct people_user *u, bool *ret_known,
+		     struct call_error *e)
+{
+	int err;
+
+	if (!name || strlen(name) >= PEOPLE_NAME) {
+		call_fail(e, 400, "call.arguments", "Whose?", "give the 'user' as well");
+		return -EINVAL;
+	}
+	err = people_user_by_name(s->people, name, u);
+	if (err < 0 && err != -ENOENT) {
+		staff_broken(e, err);
+		return err;
+	}
+	*ret_known = err == 0;
+	return 0;
+}
+
+static int try_text(struct attempt *a, const char *text, const struct ticket *t,
+		    struct shown *shown, struct call_error *e)
+{
+	int err = a->kind == FACTOR_PASSWORD   ? try_password(a, text, shown, e)
+		  : a->kind == FACTOR_TOTP     ? try_totp(a, text, shown, e)
+		  : a->kind == FACTOR_RECOVERY ? try_recovery(a, text, shown, e)
+					       : try_sms(a, text, t, shown, e);
+
+	secret_wipe(a->f.data, sizeof(a->f.data));
+	return err;
 }
 
 int show_factors(struct staff *s, const struct call_asker *by, const json_t *args,
@@ -432,24 +473,11 @@ int show_factors(struct staff *s, const struct call_asker *by, const json_t *arg
 		if (!text)
 			continue;
 		any = true;
-		if (!name || strlen(name) >= PEOPLE_NAME) {
-			call_fail(e, 400, "call.arguments", "Whose?", "give the 'user' as well");
-			return -EINVAL;
-		}
-		if (!known) {
-			err = people_user_by_name(s->people, name, &u);
-			if (err < 0 && err != -ENOENT) {
-				staff_broken(e, err);
-				return err;
-			}
-			known = err == 0;
-		}
+		err = known ? 0 : find_user(s, name, &u, &known, e);
+		if (err < 0)
+			return err;
 		a.user = known && !u.disabled ? &u : NULL;
-		err = kind == FACTOR_PASSWORD	? try_password(&a, text, shown, e)
-		      : kind == FACTOR_TOTP	? try_totp(&a, text, shown, e)
-		      : kind == FACTOR_RECOVERY ? try_recovery(&a, text, shown, e)
-						: try_sms(&a, text, t, shown, e);
-		secret_wipe(a.f.data, sizeof(a.f.data));
+		err = try_text(&a, text, t, shown, e);
 		if (err == 0) {
 			shown->user = u;
 			shown->known = true;

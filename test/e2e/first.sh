@@ -10,12 +10,9 @@ id=bwy1$$
 spaces="gw sw pump hos"
 . "$(dirname "$self")/lib.sh"
 
-[ "$(id -u)" = 0 ] || skip_all "the first day: needs root for network namespaces"
 # The paths are those of an installed gateway, so they are this mount namespace's own.
-if [ -z "${FIRST_INSIDE:-}" ]; then
-	unshare -m true 2>/dev/null || skip_all "the first day: no mount namespaces here"
-	FIRST_INSIDE=1 exec unshare -m "$self" "$bw"
-fi
+unshare -m true 2>/dev/null || skip_all "the first day: no mount namespaces here"
+inside "the first day" -m
 own_names || skip_all "the first day: nothing may be mounted here"
 workdir ""
 mkdir -p /etc/bedwarden

@@ -79,17 +79,20 @@ grep -q '"service":"vnc"' <(gate grants services --json) && ok "what can be aske
 # Opened: how long from the order until the first packet is through.
 at ws python3 "$py" open 10.93.0.11 23 90 >"$dir/telnet" &
 telnet=$!
-sleep 0.5
+# session STATE PORT: the workstation has one that is so far.
+session() { [ -n "$(at ws ss -tnH state "$1" "( dport = :$2 )")" ]; }
+until_ms 5000 session syn-sent 23 >/dev/null
 t0=$(now_ms)
 a=$(let_in request telnet)
 told=$(now_ms)
 opened=$t0
-sleep 0.3
+until_ms 5000 session established 23 >/dev/null
 check "the right workstation is in" bash -c "ip netns exec $id-ws python3 $py try 10.93.0.11 23"
 check "the one beside it is not: another address" bash -c "! ip netns exec $id-beside python3 $py try 10.93.0.11 23"
 at pump python3 "$py" syns 02:00:00:93:00:06 23 2 >"$dir/syns" &
 syns=$!
-sleep 0.5
+listens() { [ -n "$(at pump ss -0H)" ]; }
+until_ms 5000 listens >/dev/null
 at beside ip addr add 10.93.0.5/32 dev e0
 at beside python3 -c '
 import socket
@@ -105,11 +108,12 @@ c=$(let_in request vnc)
 out=$(gate grants approve "$c" 2>&1) && not "nobody approves their own request" || ok "nobody approves their own request (${out##*; })"
 at ws python3 "$py" open 10.93.0.11 5900 20 >"$dir/vnc" &
 vnc=$!
-sleep 0.3
+until_ms 5000 session syn-sent 5900 >/dev/null
 t1=$(now_ms)
 if other grants approve "$c" >/dev/null 2>"$dir/err"; then
 	t2=$(now_ms)
-	sleep 0.7
+	until_ms 5000 session established 5900 >/dev/null
+	sleep 0.1 # for a few lines
 	t3=$(now_ms)
 	gate grants revoke "$c" >/dev/null
 	t4=$(now_ms)
@@ -119,15 +123,14 @@ if other grants approve "$c" >/dev/null 2>"$dir/err"; then
 	cut=$(($(field vnc last_ms) - t3))
 	limit=$((200 + t4 - t3)) fast "revoked: the last packet was through, $((t4 - t3)) ms of it the command," $((cut < 0 && cut > -20 ? 0 : cut))
 	[ "$(field vnc reset)" = true ] && ok "revoked: the workstation is reset" || not "revoked: the workstation is reset"
-	sleep 0.3
-	grep -q '"port": 5900' "$dir/server" && ok "revoked: the pump is reset" || not "revoked: the pump is reset"
+	soon "revoked: the pump is reset" grep -q '"port": 5900' "$dir/server"
 else
 	not "a second person approves: $(cat "$dir/err")"
 	gate grants revoke "$c" >/dev/null 2>&1
 	wait $vnc
 fi
 
-sleep 3
+sleep 3 # so much later than the first one its minute ends
 let_in request ssh >/dev/null
 ssh_opened=$(now_ms)
 at ws python3 "$py" open 10.93.0.11 22 64 >"$dir/ssh" &
@@ -174,8 +177,7 @@ end=$((opened + 60000))
 at_end=$(($(field telnet last_ms) - end))
 [ "$at_end" -le $((200 + told - opened)) ] && [ "$at_end" -ge -300 ] && ok "its time was over: cut ${at_end} ms from the minute's end" || not "its time was over: cut ${at_end} ms from the minute's end"
 [ "$(field telnet reset)" = true ] && ok "its time was over: the workstation is reset" || not "its time was over: the workstation is reset"
-sleep 0.3
-grep -q '"port": 23' "$dir/server" && ok "its time was over: the pump is reset" || not "its time was over: the pump is reset"
+soon "its time was over: the pump is reset" grep -q '"port": 23' "$dir/server"
 check "over is over" bash -c "! ip netns exec $id-ws python3 $py try 10.93.0.11 23"
 
 # Nothing is left but the kernel's floor.

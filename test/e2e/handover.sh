@@ -8,14 +8,12 @@ set -uo pipefail
 self=$(realpath "$0")
 cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
-[ "$(id -u)" = 0 ] || { echo "skip - handover: needs root for a network namespace"; exit 0; }
-for p in openssl python3; do command -v $p >/dev/null || { echo "skip - handover: $p is not there"; exit 0; }; done
-if [ -z "${HANDOVER_INSIDE:-}" ]; then
-	HANDOVER_INSIDE=1 exec unshare -n -m -p -f --mount-proc "$self" "$bw"
-fi
-dir=$(mktemp -d /tmp/bwh.XXXX)
-chmod 755 "$dir"
-trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; [ -n "${KEEP:-}" ] || rm -rf "$dir"' EXIT
+id=bwh$$ spaces=""
+. "$(dirname "$self")/lib.sh"
+
+inside handover -n -m -p -f --mount-proc
+needs handover openssl python3
+workdir
 ip link set lo up
 for i in w h; do ip link add ${i}0 type veth peer name ${i}1 && ip link set ${i}0 up && ip link set ${i}1 up; done
 mkdir "$dir/updates"
@@ -31,4 +29,4 @@ relays:
   - {name: hl7, listen: "127.0.0.1:7004", connect: "127.0.0.1:6001", tls: in, verify: server, app: hl7, allow: ["message_type=ORU^*"]}
 Y
 cd "$dir" || exit 1
-exec timeout 200 python3 "$OLDPWD/test/e2e/handover.py" "$bw" "$dir" "${IDLE:-1000}"
+timeout 200 python3 "$OLDPWD/test/e2e/handover.py" "$bw" "$dir" "${IDLE:-1000}"

@@ -8,21 +8,17 @@ self=$(realpath "$0")
 cd "$(dirname "$0")/../.." || exit 1
 bw=$(realpath "${1:-build/bedwarden}")
 hellos=$(realpath test/e2e/hellos.py)
-ok() { echo "ok - relay: $*"; }
-not() { echo "not ok - relay: $*"; failed=1; }
-check() { local text=$1; shift; if "$@" >/dev/null 2>&1; then ok "$text"; else not "$text"; fi; }
-fails() { local text=$1; shift; if "$@" >/dev/null 2>&1; then not "$text"; else ok "$text"; fi; }
-failed=0
-[ "$(id -u)" = 0 ] || { echo "skip - relay end to end: needs root for a network namespace"; exit 0; }
-if [ -z "${RELAY_INSIDE:-}" ]; then
-	RELAY_INSIDE=1 exec unshare -n -m -p -f --mount-proc "$self" "$bw"
-fi
-has() { command -v "$1" >/dev/null || { echo "skip - relay: $2: $1 is not there"; return 1; }; }
-for p in openssl python3 curl; do has $p "end to end" || exit 0; done
+id=bwr$$ spaces="" as=relay
+. "$(dirname "$self")/lib.sh"
 
-dir=$(mktemp -d /tmp/bwr.XXXX)
-chmod 755 "$dir"
-trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; [ -n "${KEEP:-}" ] || rm -rf "$dir"' EXIT
+inside "relay end to end" -n -m -p -f --mount-proc
+needs "relay end to end" openssl python3 curl
+has() { command -v "$1" >/dev/null || { echo "skip - relay: $2: $1 is not there"; return 1; }; }
+workdir
+trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; cleanup' EXIT
+# listening PORT...: somebody does, at each of them.
+listens() { local p; for p; do [ -n "$(ss -ltnH "( sport = :$p )")" ] || return 1; done; }
+listening() { until_ms 10000 listens "$@" >/dev/null; }
 ip link set lo up
 for i in w h; do ip link add ${i}0 type veth peer name ${i}1 && ip link set ${i}0 up && ip link set ${i}1 up; done
 
@@ -110,7 +106,8 @@ before=$(contexts)
 "$bw" run -c bw.yaml >log 2>&1 &
 gw=$!
 pki() { "$bw" pki "$@" -c bw.yaml; }
-for _ in $(seq 100); do pki show >/dev/null 2>&1 && break; sleep 0.1; done
+shown() { pki show >/dev/null 2>&1; }
+until_ms 10000 shown >/dev/null
 pki show >ca.pem 2>/dev/null
 check "an authority is made when it is needed" grep -q BEGIN ca.pem
 pki issue lis.example --profile server --csr lis.csr -o lis.pem
@@ -201,11 +198,11 @@ c.sendall(b"\x0b" + m + b"\x1c\r")
 got = c.recv(65536)
 sys.exit(0 if b"MSA|AA|c1" in got else 1)
 P
-sleep 0.3
+listening 6662 6664 6665
 has stunnel "stunnel as TLS server" && {
 	printf 'foreground=yes\npid=\n[hl7]\naccept=127.0.0.1:6661\nconnect=127.0.0.1:6662\ncert=lis.pem\nkey=lis.key\nCAfile=ca.pem\nverifyChain=yes\n' >stunnel.conf
 	stunnel stunnel.conf >stunnel.log 2>&1 &
-	sleep 0.5
+	listening 6661
 	check "MLLP in the clear reaches stunnel by TLS, and its answer comes back" python3 send.py 2575 ORU^R01
 	check "what arrived is what was sent" grep -aq 'OBX|1|NM|1^HR||72' received
 	fails "a message that is not allowed does not pass" python3 send.py 2575 ADT^A01
@@ -319,7 +316,7 @@ has haproxy "the PROXY header from HAProxy" && {
 		    server relay 127.0.0.1:7016 send-proxy-v2
 	H
 	haproxy -f haproxy.conf >haproxy.log 2>&1 &
-	for _ in $(seq 100); do [ -n "$(ss -ltnH '( sport = :6673 )')" ] && break; sleep 0.1; done
+	listening 6673
 	check "HAProxy in front of a relay: its PROXY header is read, and who is behind both is told the device's address" timeout 5 python3 - <<'P'
 import socket, ssl
 far = socket.create_server(("127.0.0.1", 6672))
@@ -333,8 +330,7 @@ while len(h) < 29: h += s.recv(100)
 assert h[:14] == b"\r\n\r\n\0\r\nQUIT\n\x21\x11" and h[16:20] == bytes([127, 0, 0, 9]) and h[28:] == b"x", h
 assert int.from_bytes(h[24:26], "big") == c.getsockname()[1], h
 P
-	for _ in $(seq 50); do grep -q '127.0.0.9' state/eve.json && break; sleep 0.1; done
-	check "and so are events" grep -q '127.0.0.9' state/eve.json
+	soon "and so are events" grep -q '127.0.0.9' state/eve.json
 }
 stream=/usr/lib/nginx/modules/ngx_stream_module.so
 if [ -x "$(command -v nginx)" ] && [ -e $stream ]; then
@@ -369,7 +365,7 @@ has storescu "DCMTK" && has dcmdump "DCMTK" && {
 	dump2dcm x.dump x.dcm >/dev/null 2>&1
 	storescp -od in-clear 1105 >/dev/null 2>&1 &
 	storescp +tls lis.key lis.pem +cf ca.pem -od in-tls 2762 >scp.log 2>&1 &
-	sleep 0.5
+	listening 1105 2762
 	check "DCMTK in the clear reaches DCMTK by TLS" storescu 127.0.0.1 1104 x.dcm
 	check "the object is there" test -n "$(ls in-tls)"
 	check "DCMTK by TLS reaches DCMTK in the clear" storescu +tls pump-1.key pump-1.pem +cf ca.pem 127.0.0.1 2763 x.dcm
@@ -380,11 +376,11 @@ has mosquitto "MQTT" && has mosquitto_pub "MQTT" && {
 	printf 'per_listener_settings true\nlistener 8883 127.0.0.1\ncafile %s\ncertfile %s\nkeyfile %s\nrequire_certificate true\nallow_anonymous true\nlistener 1883 127.0.0.1\nallow_anonymous true\n' \
 		"$dir/ca.pem" "$dir/lis.pem" "$dir/lis.key" >mq.conf
 	chmod 644 ./*.key
-	mosquitto -c mq.conf >mq.log 2>&1 &
-	sleep 0.7
+	mosquitto -v -c mq.conf >mq.log 2>&1 &
+	listening 8883 1883
 	timeout 8 mosquitto_sub -h 127.0.0.1 -p 1883 -t ward/# -C 2 >mq.out &
 	sub=$!
-	sleep 0.5
+	until_ms 5000 grep -q 'Sending SUBACK' mq.log >/dev/null
 	check "mosquitto_pub in the clear reaches a broker by TLS" mosquitto_pub -h 127.0.0.1 -p 1884 -t ward/a -m one -q 1
 	check "mosquitto_pub by TLS reaches a broker in the clear" mosquitto_pub -h 127.0.0.1 -p 8884 --cafile ca.pem --cert pump-1.pem --key pump-1.key --insecure -t ward/b -m two -q 1
 	wait $sub
@@ -393,7 +389,7 @@ has mosquitto "MQTT" && has mosquitto_pub "MQTT" && {
 
 # --- openssl s_server, at whom a clear client arrives -----------------------------------------
 openssl s_server -accept 127.0.0.1:6671 -cert lis.pem -key lis.key -CAfile ca.pem -Verify 2 -verify_return_error -tls1_3 -rev -quiet >/dev/null 2>&1 &
-sleep 0.3
+listening 6671
 check "a clear client reaches openssl s_server, which asks for our certificate" timeout 5 python3 - <<'P'
 import socket
 c = socket.create_connection(("127.0.0.1", 7011))
@@ -442,12 +438,11 @@ input(type="imtcp" port="6514" address="127.0.0.1" ruleset="keep")
 input(type="imptcp" port="1515" address="127.0.0.1" ruleset="keep")
 C
 	rsyslogd -n -f syslog.conf -i "$dir/syslog.pid" >syslog.log 2>&1 &
-	for _ in $(seq 100); do [ "$(ss -ltnH '( sport = :6514 or sport = :1515 )' | wc -l)" -ge 2 ] && break; sleep 0.1; done
+	listening 6514 1515
 	logger -T -n 127.0.0.1 -P 1514 --rfc5424=notime -t pump-clear one
 	printf '<13>1 - ward pump-tls - - - two\n' | sclient_quiet
-	for _ in $(seq 150); do [ "$(cat syslog.out 2>/dev/null | wc -l)" = 2 ] && break; sleep 0.1; done
-	check "syslog in the clear reaches rsyslog by TLS" grep -q '^pump-clear.*one' syslog.out
-	check "syslog by TLS reaches rsyslog in the clear" grep -q '^pump-tls.*two' syslog.out
+	soon "syslog in the clear reaches rsyslog by TLS" grep -qs '^pump-clear.*one' syslog.out
+	soon "syslog by TLS reaches rsyslog in the clear" grep -qs '^pump-tls.*two' syslog.out
 }
 # --- the slow ----------------------------------------------------------------------------------
 cat >slow.py <<'P'
@@ -564,15 +559,15 @@ P
 check "90 that speak at once are each answered" timeout 20 python3 chorus.py "$link"
 check "by the same link" [ "$(pgrep -f '_link' | head -1)" = "$link" ]
 [ "$(contexts)" -gt "$before" ] || echo "skip - relay: what they said was sent one by one: no asynchronous calls in this kernel, or another had them before"
-sleep 1.5 # it tells once a second
-"$bw" status --json -c bw.yaml >status.json
-check "status tells of each relay" python3 - <<'P'
+cat >told.py <<'P'
 import json
 r = {x["name"]: x for x in json.load(open("status.json"))["relays"]}
 assert r["crowd"]["accepted"] >= 1000 and r["crowd"]["tls"] == "in" and r["crowd"]["ready"], r["crowd"]
 assert r["hl7-out"]["messages"] >= 2 and r["hl7-out"]["connect"] == "127.0.0.1:6661", r["hl7-out"]
 assert r["slow"]["bytes"] >= 48 << 20, r["slow"]
 P
+told() { "$bw" status --json -c bw.yaml >status.json && python3 told.py 2>/dev/null; }
+soon "status tells of each relay" told # the link does so once a second
 check "and for people, too" grep -q 'crowd (TLS in):' <("$bw" status -c bw.yaml)
 
 # --- those who do not finish, and crowds ---------------------------------------------------
@@ -586,32 +581,38 @@ P
 check "200 that never finish keep nobody out" python3 crowd.py
 # --- revoking ---------------------------------------------------------------------------------
 check "a certificate is revoked" pki revoke pump-1
-sleep 0.5
-fails "and is not believed any longer" python3 send.py 6663 ORU^R01 pump-1
+turned_away() { ! python3 send.py 6663 ORU^R01 pump-1 2>/dev/null; }
+soon "and is not believed any longer" turned_away
 check "the list says so" grep -q "Serial Number" <(pki crl | openssl crl -noout -text)
+serial() { sclient 7008 -verify_return_error 2>/dev/null | openssl x509 -noout -serial 2>/dev/null; }
+was=$(serial)
+another_one() { local now; now=$(serial) && [ "$now" != "$was" ]; }
 check "the gateway's own certificate is renewed on demand" pki renew
-sleep 0.3
-check "and used at once" sclient 7008 -verify_return_error
+soon "and used at once" another_one
 # --- a hospital's own certificate for the gateway ---------------------------------------------
 pki request gw.ward.example --san gw.ward.example --san 127.0.0.1 -o gw.csr
 openssl x509 -req -in gw.csr -CA hospital.pem -CAkey hospital.key -days 2 -out gw.pem \
 	-extfile <(printf 'subjectAltName=DNS:gw.ward.example\nextendedKeyUsage=serverAuth,clientAuth\n') 2>/dev/null
 check "a certificate of the hospital's is installed" pki install gw.pem
-sleep 0.3
-check "and shown from then on" grep -q "issuer=CN = hospital" <(sclient 7008 2>/dev/null)
-check "an event says that it runs out in less than 7 days, and what to do" grep -q "runs out in less than 7 days; have its authority sign" <(sleep 1; "$bw" events --all --json -c bw.yaml)
+hospitals() { sclient 7008 2>/dev/null | grep "issuer=CN = hospital" >/dev/null; }
+soon "and shown from then on" hospitals
+reminded() { "$bw" events --all --json -c bw.yaml | grep "runs out in less than 7 days; have its authority sign" >/dev/null; }
+soon "an event says that it runs out in less than 7 days, and what to do" reminded
 fails "one for another key is not" pki install good.pem
+openssl ca -batch -config ca/conf -in gw.csr -out gw-over.pem -startdate 20200101000000Z -enddate 20210101000000Z -extensions e -notext >/dev/null 2>&1
+has_run_out() { grep "has run out" < <(pki install gw-over.pem 2>&1); }
+check "one that has run out is not" has_run_out
+check "and what is in force stays" hospitals
 check "and taken back" pki install --remove
 # --- processes ---------------------------------------------------------------------------------
 link=$(pgrep -f '_link' | head -1)
 check "the link is not root" test "$(stat -c %u "/proc/$link")" != 0
 kill -9 "$link"
-sleep 1.5
-check "a link that was killed is back, its listeners stood" sclient 7008 -verify_return_error
-pkill -9 -f _keeper
-sleep 2
-check "a keeper that was killed is back, and signs" sclient 7008 -verify_return_error
-sleep 0.5
+back() { [ "$(pgrep -f "$1" | head -1)" != "$2" ] && sclient 7008 -verify_return_error >/dev/null 2>&1; }
+soon "a link that was killed is back, its listeners stood" back _link "$link"
+keeper=$(pgrep -f _keeper | head -1)
+kill -9 "$keeper"
+soon "a keeper that was killed is back, and signs" back _keeper "$keeper"
 kill $gw
 wait $gw
 reason() { grep -q "\"reason\":\"$1\"" state/eve.json && ok "the event $1" || not "the event $1"; }

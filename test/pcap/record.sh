@@ -4,7 +4,7 @@
 # hospital's side. What a case holds came in by the bridge's two ports, one pcapng
 # interface each, named as policy.yaml names them (eth1 ward, eth0 hospital).
 # A recording differs every time: afterwards `run.sh BINARY --accept CASE`.
-# Of Debian, for the services of an office network: openssl nginx-light curl dnsmasq-base bind9-dnsutils
+# Of Debian, for the services of an office network: openssl gnutls-bin nginx-light curl dnsmasq-base bind9-dnsutils nsd ldnsutils faketime
 # openssh-server sshpass inetutils-telnet inetutils-telnetd vsftpd tftpd-hpa tftp-hpa samba smbclient xrdp rdesktop
 # xvfb tigervnc-standalone-server tigervnc-tools vncsnapshot sip-tester bsdutils socat
 # usage: test/pcap/record.sh [CASE...]      needs root; tools: the programs below
@@ -188,6 +188,19 @@ make_snmp() {
 	on dev snmptrap -v2c -c ward7x 10.9.0.5 100 1.3.6.1.6.3.1.1.5.1 >/dev/null
 }
 
+make_snmp3() {
+	printf 'agentAddress udp:10.9.1.12:161\nrouser open noauth\ncreateUser open\nrouser reader auth\ncreateUser reader MD5 authsecret1\nrwuser nurse priv\ncreateUser nurse SHA-512 authsecret1 AES privsecret1\nrouser old priv\ncreateUser old SHA authsecret1 DES privsecret1\n' >"$work/snmpd.conf"
+	later dev env SNMP_PERSISTENT_DIR="$work/snmp" snmpd -f -Lo -C -c "$work/snmpd.conf"
+	export SNMP_PERSISTENT_DIR="$work/snmpc"
+	on srv snmpget -v3 -u open -l noAuthNoPriv 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
+	on srv snmpget -v3 -u reader -l authNoPriv -a MD5 -A authsecret1 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
+	on srv snmpget -v3 -u nurse -l authPriv -a SHA-512 -A authsecret1 -x AES -X privsecret1 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
+	on srv snmpget -v3 -u old -l authPriv -a SHA -A authsecret1 -x DES -X privsecret1 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
+	on srv snmpget -v3 -t 1 -r 0 -u nurse -l authPriv -a SHA-512 -A wrongsecret -x AES -X privsecret1 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null 2>&1 || true
+	on srv snmpget -v3 -t 1 -r 0 -u nobody -l noAuthNoPriv 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null 2>&1 || true
+	on srv snmpbulkget -v3 -n ward -u reader -l authNoPriv -a MD5 -A authsecret1 10.9.1.12 1.3.6.1.2.1.1 >/dev/null 2>&1 || true
+}
+
 make_astm() {
 	later srv "$PWD/peer.py" astm-host 10.9.0.5
 	on dev "$PWD/peer.py" astm-analyzer 10.9.0.5
@@ -261,6 +274,58 @@ make_dtls() {
 	hello 10.9.0.5:5684 -dtls1_2 -servername gateway.clinic.example -mtu 1400
 }
 
+make_dtls_gnutls() {
+	key srv -subj '/O=Clinic/CN=gateway.clinic.example' -addext subjectAltName=DNS:gateway.clinic.example
+	later srv sh -c "sleep 20 | gnutls-serv -q --udp -p 5684 --x509certfile '$work/srv.crt' --x509keyfile '$work/srv.key' --disable-client-cert"
+	(echo reading; sleep 1) | on dev timeout 5 gnutls-cli --udp --insecure -p 5684 --sni-hostname gateway.clinic.example \
+		--priority 'NORMAL:-VERS-ALL:+VERS-DTLS1.2' 10.9.0.5 >/dev/null 2>&1 || true
+}
+
+make_coaps() {
+	key dev -subj '/O=Clinic/CN=sensor-9'
+	later dev coap-server-openssl -A 10.9.1.12 -k ward-secret -c "$work/dev.crt" -j "$work/dev.key" -n
+	on srv coap-client-openssl -u nurse -k ward-secret -m get coaps://10.9.1.12/ >/dev/null 2>&1 || true
+}
+
+# signed CASE BY OPTIONS...: a key of CASE, its certificate signed by BY; the time's may be set by `at`.
+signed() {
+	local name=$1 by=$2 algorithm=$3 subject=$4 more=$5
+	openssl genpkey -algorithm ${algorithm%%:*} ${algorithm##"${algorithm%%:*}"} -out "$work/$name.key" 2>/dev/null
+	openssl req -new -key "$work/$name.key" -subj "$subject" -out "$work/$name.csr"
+	printf '%b' "$more" >"$work/$name.ext"
+	${at:+faketime "$at"} openssl x509 -req -in "$work/$name.csr" -CA "$work/$by.crt" -CAkey "$work/$by.key" \
+		-CAcreateserial -days 365 -extfile "$work/$name.ext" -out "$work/$name.crt" 2>/dev/null
+}
+
+make_certificates() {
+	local port=4430 c
+	key root -subj '/O=Clinic/CN=Clinic root'
+	openssl genpkey -algorithm ED25519 -out "$work/own.key"
+	openssl req -x509 -new -key "$work/own.key" -subj '/CN=pump-8' -days 3650 -out "$work/own.crt"
+	openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out "$work/middle.key" 2>/dev/null
+	openssl req -new -key "$work/middle.key" -subj '/O=Clinic/CN=Clinic issuing' -out "$work/middle.csr"
+	printf 'basicConstraints=critical,CA:TRUE' >"$work/middle.ext"
+	openssl x509 -req -in "$work/middle.csr" -CA "$work/root.crt" -CAkey "$work/root.key" -CAcreateserial -days 365 \
+		-extfile "$work/middle.ext" -out "$work/middle.crt" 2>/dev/null
+	at='2020-01-01' signed old root RSA /CN=old.clinic.example subjectAltName=DNS:old.clinic.example
+	signed any middle ED25519 '/O=Clinic/CN=*.clinic.example' 'subjectAltName=DNS:*.clinic.example,DNS:clinic.example'
+	signed number middle RSA-PSS '/' 'subjectAltName=critical,IP:10.9.0.5,IP:fd00:9::5'
+	at='2035-01-01' signed later root RSA /CN=early.clinic.example subjectAltName=DNS:early.clinic.example
+	for c in old own any number later; do
+		port=$((port + 1))
+		later srv openssl s_server -accept 10.9.0.5:$port -cert "$work/$c.crt" -key "$work/$c.key" -cert_chain "$work/middle.crt" -www
+		hello 10.9.0.5:$port -tls1_2 -servername $c.clinic.example
+	done
+	hello 10.9.0.5:4433 -tls1_3 -servername ward.clinic.example
+}
+
+make_tls_hybrid() {
+	key srv -subj '/CN=archive.clinic.example' -addext subjectAltName=DNS:archive.clinic.example
+	later srv openssl s_server -accept 10.9.0.5:443 -cert "$work/srv.crt" -key "$work/srv.key" -alpn http/1.1 -www
+	on dev timeout 15 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" --ignore-certificate-errors \
+		--host-resolver-rules='MAP archive.clinic.example 10.9.0.5' --dump-dom https://archive.clinic.example/ >/dev/null 2>&1 || true
+}
+
 make_http_talk() {
 	mkdir -p "$work/www" "$work/log"
 	seq 1 2000 >"$work/www/list.txt"
@@ -291,6 +356,45 @@ make_dns() {
 		# shellcheck disable=SC2086
 		on dev dig +tries=1 +time=2 @10.9.0.5 $q >/dev/null
 	done
+}
+
+make_dns_records() {
+	mkdir -p "$work/nsd"
+	cat >"$work/nsd/clinic.example" <<-END
+		\$ORIGIN clinic.example.
+		\$TTL 300
+		@ SOA ns.clinic.example. hostmaster.clinic.example. 2026012801 7200 3600 1209600 300
+		@ NS ns
+		ns A 10.9.0.5
+		archive A 10.9.0.8
+		@ CAA 0 issue "ca.clinic.example"
+		@ CAA 128 iodef "mailto:it@clinic.example"
+		www HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=10.9.0.8 ipv6hint=fd00:9::8
+		www HTTPS 2 archive.clinic.example. mandatory=alpn alpn=h2 no-default-alpn
+		_dns SVCB 0 archive.clinic.example.
+		@ NAPTR 10 100 "S" "SIP+D2U" "" _sip._udp.clinic.example.
+		@ NAPTR 20 100 "U" "E2U+sip" "!^.*\$!sip:ward@clinic.example!" .
+		_sip._udp SRV 10 60 5060 archive
+		host SSHFP 4 2 123456789abcdef67890123456789abcdef67890123456789abcdef123456789
+		_443._tcp.www TLSA 3 1 1 8cb0fc6c527506a053f4f14c8464bebbd6dede2738d11468dd953d7d6a3021f1
+		host HINFO "PUMP" "RTOS"
+		www2 DNAME other.example.
+		link URI 10 1 "https://www.clinic.example/"
+	END
+	(cd "$work/nsd" && k=$(ldns-keygen -a ECDSAP256SHA256 -k clinic.example) && ldns-signzone -n clinic.example "$k" &&
+		ldns-key2ds -n "$k.key" >ds && cat ds >>clinic.example && ldns-signzone -n clinic.example "$k") >/dev/null
+	printf 'server:\n ip-address: 10.9.0.5\n username: ""\n zonesdir: %s/nsd\n pidfile: ""\n database: ""\n xfrdfile: %s/nsd/x\n xfrdir: %s/nsd\n zonelistfile: %s/nsd/l\nremote-control:\n control-enable: no\nzone:\n name: clinic.example\n zonefile: clinic.example.signed\n provide-xfr: 10.9.1.12 NOKEY\n' \
+		"$work" "$work" "$work" "$work" >"$work/nsd/conf"
+	later srv nsd -d -c "$work/nsd/conf"
+	for q in 'clinic.example SOA' 'clinic.example CAA' 'www.clinic.example HTTPS' '_dns.clinic.example SVCB' 'clinic.example NAPTR' \
+		'_sip._udp.clinic.example SRV' 'host.clinic.example SSHFP' '_443._tcp.www.clinic.example TLSA' 'host.clinic.example HINFO' \
+		'a.www2.clinic.example DNAME' 'link.clinic.example URI' '+dnssec clinic.example DNSKEY' '+dnssec archive.clinic.example A' \
+		'+dnssec none.clinic.example A' '+tcp clinic.example AXFR'; do
+		# shellcheck disable=SC2086
+		on dev dig +tries=1 +time=2 @10.9.0.5 $q >/dev/null
+	done
+	# Several questions before the first answer (RFC 7766 §6.2.1.1).
+	on dev mdig @10.9.0.5 +vc archive.clinic.example ns.clinic.example host.clinic.example >/dev/null
 }
 
 make_ssh() {
@@ -355,6 +459,21 @@ make_smb() {
 	done
 	on dev smbclient -s /dev/null -N -L 10.9.0.5 >/dev/null 2>&1 || true
 	on dev smbclient -s /dev/null -U admin%wrong //10.9.0.5/results -c ls >/dev/null 2>&1 || true
+}
+
+# Nothing but negotiation and login is to be read of it.
+make_smb3_sealed() {
+	mkdir -p "$work/share" "$work/samba"
+	seq 1 3000 >"$work/share/results.txt"
+	chmod -R a+rwX "$work"
+	printf '[global]\nworkgroup=CLINIC\nserver role=standalone server\nmap to guest=never\nsmb encrypt=required\nsmb ports=445\nlog level=0\npassdb backend=smbpasswd:%s/passwd\nprivate dir=%s/samba\nlock directory=%s/samba\nstate directory=%s/samba\ncache directory=%s/samba\npid directory=%s/samba\nncalrpc dir=%s/samba/n\nlog file=%s/samba/log\ninterfaces=10.9.0.5\nbind interfaces only=yes\ndisable spoolss=yes\n[results]\npath=%s/share\nread only=no\n' \
+		"$work" "$work" "$work" "$work" "$work" "$work" "$work" "$work" "$work" >"$work/smb.conf"
+	printf 'wardsecret\nwardsecret\n' | smbpasswd -c "$work/smb.conf" -s -a root >/dev/null
+	later srv smbd -F -s "$work/smb.conf"
+	sleep 1
+	on dev smbclient -s /dev/null -U root%wardsecret -m SMB3 //10.9.0.5/results \
+		-c 'get results.txt /dev/null; put /etc/hostname new.txt; del new.txt' >/dev/null 2>&1 || true
+	on dev smbclient -s /dev/null -U root%wardsecret -m SMB2_02 //10.9.0.5/results -c ls >/dev/null 2>&1 || true
 }
 
 make_rdp() {
@@ -422,6 +541,7 @@ cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dico
 	dicom-hostile hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp smb rdp vnc sip syslog"
 cases="$cases mqtt5 modbus snmp astm poct1a coap bacnet sdc"
+cases="$cases dns-records certificates tls-hybrid dtls-gnutls coaps snmp3 smb3-sealed"
 build
 # shellcheck disable=SC2086 # words
 [ $# != 0 ] || set -- $cases

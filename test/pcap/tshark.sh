@@ -100,6 +100,22 @@ for f in tls/input.pcap "$data"/net/zeek_tls_tls1.2.pcap "$data"/net/zeek_tls_tl
 done
 agree 'TLS answers' tls/input.pcap 'tls.handshake.ja3s and not tls.handshake.random == cf:21:ad:74:e5:9a:61:11:be:1d:8c:02:1e:65:b8:91:c2:a2:11:16:7a:bb:8c:5e:07:9e:09:e2:c8:a8:33:9c' \
 	tls.handshake.ja3s "$answer"
+agree 'TLS hellos of certificates' certificates/input.pcap tls.handshake.ja3 'tls.handshake.extensions_server_name tls.handshake.ja3' "$hello"
+agree 'TLS hellos with a hybrid key share' tls-hybrid/input.pcap tls.handshake.ja3 'tls.handshake.extensions_server_name tls.handshake.ja3' "$hello"
+# tshark gives the issuer's certificates as well, behind the server's own.
+agree 'TLS certificates' certificates/input.pcap tls.handshake.certificate x509af.serialNumber \
+	'select(.tls.serial) | .tls.serial | ascii_downcase | gsub(":"; "")'
+occurrence=a agree 'names in TLS certificates' certificates/input.pcap x509ce.dNSName x509ce.dNSName \
+	'select(.tls.serial) | .tls.subjectaltname // [] | .[] | select(test("^[0-9.]+$|:") | not)'
+agree 'addresses in TLS certificates' certificates/input.pcap x509ce.IPAddress.ipv4 'x509ce.IPAddress.ipv4 x509ce.IPAddress.ipv6' \
+	'select(.tls.serial) | .tls.subjectaltname // [] | select(.[0] // "" | test("^[0-9.]+$")) | "\(.[0])|\(.[1])"'
+agree 'TLS cipher suites' certificates/input.pcap 'tls.handshake.type == 2' tls.handshake.ciphersuite \
+	'{TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384: "0xc030", TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384: "0xc02c", TLS_AES_256_GCM_SHA384: "0x1302"} as $n |
+	 select(.tls.type=="server_hello") | $n[.tls.cipher]'
+for f in dtls-gnutls coaps; do
+	agree "DTLS hellos of $f" $f/input.pcap dtls.handshake.ja3 'dtls.handshake.extensions_server_name dtls.handshake.ja3' \
+		'select(.dtls.type=="client_hello") | .dtls | "\(.sni // "")|\(.ja3.hash)"'
+done
 agree 'HTTP requests' http-talk/input.pcap http.user_agent 'http.request.method http.user_agent http.host' \
 	'select(.event_type=="http" and .http.http_user_agent) | .http | "\(.http_method)|\(.http_user_agent)|\(.hostname)"'
 agree 'HTTP answers' http-talk/input.pcap 'http.response_for.uri contains "10.9.0.5" and not http.response.code in {100,204}' \
@@ -108,6 +124,35 @@ agree 'HTTP answers' http-talk/input.pcap 'http.response_for.uri contains "10.9.
 	 "\(.status)|\(.server // "")|\(.http_content_type // "")|\(.redirect // "")"'
 agree 'DNS' dns/input.pcap dns 'dns.id dns.qry.name dns.flags.response' \
 	'select(.event_type=="dns") | .dns | "\(.id | hex(4))|\(.rrname)|\(if .qr then 1 else 0 end)"'
+# tshark writes the root, our names end before it; of records it gives columns, each for all of a message's.
+record() { # NAME FILTER FIELDS JQ, of every answer
+	local name=$1 filter=$2 fields=$3 jq=$4
+	occurrence=a tidy='s/<Root>//g' agree "DNS records: $name" dns-records/input.pcap "dns.flags.response == 1 and udp and $filter" "$fields" \
+		"select(.event_type==\"dns\" and .proto==\"UDP\") | .dns | (.answers // [], .authorities // []) | .[] | $jq"
+}
+record SOA dns.soa.mname 'dns.soa.mname dns.soa.rname dns.soa.serial_number dns.soa.refresh_interval dns.soa.minimum_ttl' \
+	'select(.soa) | .soa | "\(.mname)|\(.rname)|\(.serial)|\(.refresh)|\(.minimum)"'
+record CAA dns.caa.flags 'dns.caa.flags dns.caa.value' 'select(.caa) | .caa | "\(.flags | hex(2))|\(.value)"'
+record 'HTTPS and SVCB' dns.svcb.svcpriority 'dns.svcb.svcpriority dns.svcb.targetname' 'select(.svcb) | .svcb | "\(.priority)|\(.target)"'
+record 'HTTPS parameters' dns.svcb.svcparam.alpn 'dns.svcb.svcparam.alpn' 'select(.svcb.alpn) | .svcb.alpn[]'
+record 'HTTPS hints' dns.svcb.svcparam.port 'dns.svcb.svcparam.port dns.svcb.svcparam.ipv4hint.ip dns.svcb.svcparam.ipv6hint.ip' \
+	'select(.svcb.port) | .svcb | "\(.port)|\(.ipv4hint[0])|\(.ipv6hint[0])"'
+record NAPTR dns.naptr.order 'dns.naptr.order dns.naptr.preference dns.naptr.flags dns.naptr.service dns.naptr.regex dns.naptr.replacement' \
+	'select(.naptr) | .naptr | "\(.order)|\(.preference)|\(.flags)|\(.service)|\(.regexp)|\(.replacement)"'
+record SRV dns.srv.port 'dns.srv.priority dns.srv.weight dns.srv.port dns.srv.target' \
+	'select(.srv) | .srv | "\(.priority)|\(.weight)|\(.port)|\(.name)"'
+record SSHFP dns.sshfp.fingerprint 'dns.sshfp.algorithm dns.sshfp.fingerprint.type dns.sshfp.fingerprint' \
+	'select(.sshfp) | .sshfp | "\(.algo)|\(.type)|\(.fingerprint | gsub(":"; ""))"'
+record TLSA dns.tlsa.selector 'dns.tlsa.certificate_usage dns.tlsa.selector dns.tlsa.matching_type' \
+	'select(.tlsa) | .tlsa | "\(.usage)|\(.selector)|\(.matching_type)"'
+record HINFO dns.hinfo.cpu 'dns.hinfo.cpu dns.hinfo.os' 'select(.hinfo) | .hinfo | "\(.cpu)|\(.os)"'
+record DNSKEY dns.dnskey.flags 'dns.dnskey.flags dns.dnskey.protocol dns.dnskey.algorithm' 'select(.dnskey) | .dnskey | "\(.flags | hex(4))|\(.protocol)|\(.algorithm)"'
+agree 'DNS records: RRSIG' dns-records/input.pcap 'dns.rrsig.key_tag and udp and dns.qry.type == 48' \
+	'dns.rrsig.algorithm dns.rrsig.labels dns.rrsig.original_ttl dns.rrsig.key_tag dns.rrsig.signers_name' \
+	'select(.dns.rrtype == "DNSKEY" and .dns.answers) | .dns.answers[] | select(.rrsig) | .rrsig |
+	 "\(.algorithm)|\(.labels)|\(.original_ttl)|\(.key_tag)|\(.signer)"'
+agree 'DNS over TCP, many questions at once' dns-records/input.pcap 'dns and tcp' 'dns.id dns.qry.name dns.flags.response' \
+	'select(.event_type=="dns" and .proto=="TCP") | .dns | "\(.id | hex(4))|\(.rrname)|\(if .qr then 1 else 0 end)"'
 agree 'DNS through a tunnel' "$data"/net/ndpi_dns_exfiltration.pcap dns 'dns.qry.name dns.flags.response' \
 	'select(.event_type=="dns") | .dns | "\(.rrname)|\(if .qr then 1 else 0 end)"'
 agree 'SSH' ssh/input.pcap 'ssh.kex.hassh or ssh.kex.hasshserver' 'ssh.kex.hassh ssh.kex.hasshserver' \
@@ -189,6 +234,11 @@ for f in snmp/input.pcap "$data"/net/ndpi_snmp.pcap; do
 	agree "SNMP of ${f##*pcap/}" "$f" 'snmp.data and not icmp' 'snmp.version snmp.data snmp.request_id' \
 		"$snmp | \"\\(if .version < 3 then .version - 1 else \"\" end)|\\(\$types | index(\$t))|\\(.request_id // \"\")\""
 done
+agree 'SNMPv3 users' snmp3/input.pcap 'snmp' 'snmp.msgUserName snmp.v3.flags.auth snmp.v3.flags.crypt snmp.data' \
+	"[\"get_request\", \"get_next_request\", \"response\", \"set_request\", \"trap_v1\", \"get_bulk_request\", \"inform_request\",
+	  \"trap_v2\", \"report\"] as \$types | select(.event_type==\"snmp\") | .snmp | .pdu_type as \$t | [.usm,
+	  (if .security_level == \"noAuthNoPriv\" then 0 else 1 end), (if .security_level == \"authPriv\" then 1 else 0 end),
+	  (\$types | index(\$t))] | map(. // \"\" | tostring) | join(\"|\")"
 agree 'SNMP variables' snmp/input.pcap 'snmp.name and not icmp' snmp.name "$snmp | select(.vars) | .vars[0]"
 for f in bacnet/input.pcap "$data"/iot/ndpi_bacnet.pcap; do
 	agree "BACnet of ${f##*pcap/}" "$f" bacapp 'bacapp.type bacapp.invoke_id bacapp.instance_number' \
@@ -245,10 +295,10 @@ done
 # Reads and writes in a row are told once, so these (8, 9) are not counted.
 smb2='["NEGOTIATE_PROTOCOL", "SESSION_SETUP", "SESSION_LOGOFF", "TREE_CONNECT", "TREE_DISCONNECT", "CREATE", "CLOSE", "FLUSH", "READ", "WRITE",
 	"LOCK", "IOCTL", "CANCEL", "KEEPALIVE", "FIND", "CHANGE_NOTIFY", "GET_INFO", "SET_INFO", "OPLOCK_BREAK"] as $names |
-	select(.smb.version == 2) | .smb | (.command | ltrimstr("SMB2_COMMAND_")) as $c | ($names | index($c)) as $n |
+	select(.smb.version == 2 and .smb.command) | .smb | (.command | ltrimstr("SMB2_COMMAND_")) as $c | ($names | index($c)) as $n |
 	select($n != 8 and $n != 9) | "\($n)|\(if .status then 1 else 0 end)"'
-for f in smb/input.pcap "$data"/attack/{zeek_smb_smb2,ndpi_smb_deletefile,zeek_smb_SMBGhost}.pcap; do
-	occurrence=a tidy='/^[89]|/d' agree "SMB commands of ${f##*pcap/}" "$f" smb2 'smb2.cmd smb2.flags.response' "$smb2"
+for f in smb/input.pcap smb3-sealed/input.pcap "$data"/attack/{zeek_smb_smb2,ndpi_smb_deletefile,zeek_smb_SMBGhost}.pcap; do
+	occurrence=a tidy='/^[89]*|/d' agree "SMB commands of ${f##*pcap/}" "$f" smb2 'smb2.cmd smb2.flags.response' "$smb2"
 done
 # tshark reads SSH where it expects it, on port 22.
 for f in "$data"/net/{ndpi_ssh,zeek_ssh_reverse-ssh,zeek_ssh_single-conn}.pcap "$data"/attack/zeek_ssh_sshguess.pcap; do

@@ -54,10 +54,11 @@ static const struct {
 	 "value\",\"object-name\"],\"invoke_id\":5,\"instance\":1234}}\n"},
 	{TALK_PIECE(0, "\x81\x0a\x00\x0e\x01\x04\x0d\x05\x06\x01\x10\x0f\x0c\x00"),
 	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"confirmed_request\","
-	 "\"service\":\"writeProperty\",\"segmented\":true,\"invoke_id\":6,\"control\":true}}\n"},
+	 "\"service\":\"writeProperty\",\"segmented\":true,\"invoke_id\":6,"
+	 "\"sequence_number\":1,\"more_follows\":true,\"control\":true}}\n"},
 	{TALK_PIECE(1, "\x81\x0a\x00\x0a\x01\x00@\x06\x01\x10"),
 	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"segment_ack\",\"invoke_"
-	 "id\":6}}\n"},
+	 "id\":6,\"sequence_number\":1}}\n"},
 	{TALK_PIECE(0, "\x81\x04\x00\x1c\x0a\x09\x01\x0c\xba\xc0\x01\x08\x00\x05\x01\x1f\x10\x06"
 		       "\xa4~\x04\x01\x01\xb4\x0c\x00\x00\x00"),
 	 "{\"bacnet\":{\"bvlc\":\"Forwarded-NPDU\",\"pdu_type\":\"unconfirmed_request\","
@@ -187,11 +188,49 @@ static void all_of_several_are_told(void **state)
 	free(r);
 }
 
+/* §5.4: cut anywhere, so what a later segment names is like no pattern; the first one's is known. */
+static void segments_hide_nothing(void **state)
+{
+	static const struct talk_piece first = TALK_PIECE(
+		0,
+		"\x81\x0a\x00\x19\x01\x04\x0c\x75\x06\x00\x04\x10\x0c\x00\x40\x00\x01\x1e\x09\x55"
+		"\x2e\x44\x3f\x80\x00");
+	static const char later[] =
+		"\x81\x0a\x00\x1a\x01\x04\x08\x75\x06\x01\x04\x10\x00\x2f\x1f\x0c\x01"
+		"\x00\x00\x02\x1e\x09\x6f\x2e\x2f\x1f";
+	struct proto_input in = {.data = unit_exact(later, sizeof(later) - 1), .datagram = true};
+	struct proto_output out = {0};
+	struct bacnet m = {.service = NULL};
+	const char *const names[] = {"object_type", "property"};
+	char buf[PROTO_VALUE_MAX];
+
+	talk_expect(
+		"bacnet", true, &first, 1,
+		"{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"confirmed_"
+		"request\","
+		"\"service\":\"writePropertyMultiple\",\"segmented\":true,\"object_type\":"
+		"\"analog-output\",\"property\":\"present-value\",\"invoke_id\":6,"
+		"\"sequence_number\":0,\"more_follows\":true,\"instance\":1,\"control\":true}}\n");
+	assert_int_equal(bacnet_proto.read(NULL, &in, &m.msg, &out), PARSE_OK);
+	assert_int_equal(m.msg.reason, REASON_NONE);
+	assert_true(m.msg.control);
+	assert_int_equal(m.sequence_number, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		size_t at = 0;
+		struct bytes v = proto_next(proto_field(&bacnet_proto, names[i]), &m.msg, &at, buf);
+
+		assert_non_null(v.data);
+		assert_int_equal(v.len, 0);
+	}
+	free((void *)in.data.data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(services_are_told),
 		cmocka_unit_test(all_of_several_are_told),
+		cmocka_unit_test(segments_hide_nothing),
 		cmocka_unit_test(lies_are_malformed),
 		cmocka_unit_test(the_link_layer_is_known),
 	};

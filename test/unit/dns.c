@@ -38,6 +38,46 @@ static void questions_and_answers(void **state)
 	assert_int_equal(seed_count(r, "archive.clinic.example"), 3);
 }
 
+/* A signed zone as NSD serves it, asked by dig. */
+static void records_are_told(void **state)
+{
+	static const char *const said[] = {
+		"\"soa\":{\"mname\":\"ns.clinic.example\",\"rname\":\"hostmaster.clinic.example\","
+		"\"serial\":2026012801,\"refresh\":7200,\"retry\":3600,\"expire\":1209600,"
+		"\"minimum\":300}",
+		"\"caa\":{\"flags\":128,\"tag\":\"iodef\",\"value\":\"mailto:it@clinic.example\"}",
+		"\"svcb\":{\"priority\":1,\"target\":\"\",\"alpn\":[\"h2\",\"h3\"],\"port\":8443,"
+		"\"ipv4hint\":[\"10.9.0.8\"],\"ipv6hint\":[\"fd00:9::8\"]}",
+		"\"svcb\":{\"priority\":0,\"target\":\"archive.clinic.example\"}",
+		"\"naptr\":{\"order\":10,\"preference\":100,\"flags\":\"S\",\"service\":\"SIP+"
+		"D2U\","
+		"\"regexp\":\"\",\"replacement\":\"_sip._udp.clinic.example\"}",
+		"\"sshfp\":{\"algo\":4,\"type\":2,\"fingerprint\":\"12:34:56:",
+		"\"tlsa\":{\"usage\":3,\"selector\":1,\"matching_type\":1}",
+		"\"hinfo\":{\"cpu\":\"PUMP\",\"os\":\"RTOS\"}",
+		"\"rrtype\":\"DNAME\",\"ttl\":300,\"rdata\":\"other.example\"",
+		"\"uri\":{\"priority\":10,\"weight\":1,\"target\":\"https://www.clinic.example/\"}",
+		"\"dnskey\":{\"flags\":257,\"protocol\":3,\"algorithm\":13}",
+		"\"rrsig\":{\"type_covered\":\"DNSKEY\",\"algorithm\":13,\"labels\":2,",
+		"\"authorities\":[{\"rrname\":\"clinic.example\",\"rrtype\":\"NS\",\"ttl\":300,"
+		"\"rdata\":\"ns.clinic.example\"}]",
+	};
+
+	seed_play(r, "dns", "records", 0);
+	for (unsigned i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+		assert_says(r, said[i]);
+	seed_same(r, "dns", "records-0"); /* all of it at once */
+	assert_says(r, "\"ds\":{\"key_tag\":");
+}
+
+/* RFC 7766 §6.2.1.1: three questions, then three answers. */
+static void questions_in_a_row(void **state)
+{
+	seed_same(r, "dns", "records-1");
+	assert_int_equal(seed_count(r, "\"type\":\"query\""), 3);
+	assert_int_equal(seed_count(r, "\"type\":\"answer\""), 3);
+}
+
 #define HEAD "\x12\x34\x81\x80\0\1\0\1\0\0\0\0"
 #define ASK  "\1a\0\0\1\0\1"
 
@@ -131,6 +171,17 @@ static void long_answers_fit(void **state)
 	free((void *)in.data.data);
 }
 
+/* RFC 9460 §2.2: keys ascend; what a value lacks is left out, and ends within its record. */
+static void bindings_that_lie(void **state)
+{
+	static const char answer[] = HEAD ASK "\xc0\x0c\0\x41\0\1\0\0\0\0\0\x15\0\1\0"
+					      "\0\3\0\1\x1f\0\1\0\3\2h2\0\4\xff\xff\1\2";
+	struct talk_piece piece = {1, answer, sizeof(answer) - 1};
+
+	talk_play(r, "dns", true, &piece, 1, 0);
+	assert_says(r, "\"svcb\":{\"priority\":1,\"target\":\"\",\"port\":0}}]");
+}
+
 static void it_knows_its_own(void **state)
 {
 	static const char query[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0" ASK;
@@ -158,6 +209,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(questions_and_answers),
+		cmocka_unit_test(records_are_told),
+		cmocka_unit_test(questions_in_a_row),
+		cmocka_unit_test(bindings_that_lie),
 		cmocka_unit_test(circles_and_lies_are_refused),
 		cmocka_unit_test(names_end),
 		cmocka_unit_test(two_questions_are_refused),

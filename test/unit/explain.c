@@ -62,10 +62,55 @@ static void messages_are_told_in_words(void **state)
 	       "{\"app\":\"hl7\",\"control\":false,\"allow\":{}}");
 	expect(SITE(", app: hl7, control: no,\n"
 		    "    allow: ['message_type=ORU^R01', version=2.5, 'message_type=ACK']"),
-	       "      only hl7 is spoken there; messages: message_type ORU^R01 or ACK, and "
-	       "version 2.5; nothing that changes a device\n",
+	       "      only hl7 is spoken there; messages: type ORU^R01 (results and measurements) "
+	       "or "
+	       "ACK (acknowledgements), and version of HL7 2.5; nothing that changes a device\n",
 	       "{\"app\":\"hl7\",\"control\":false,\"allow\":{\"message_type\":[\"ORU^R01\","
 	       "\"ACK\"],\"version\":[\"2.5\"]}}");
+}
+
+/* One of each kind that a nurse manager has to judge; what is empty, or anything, says so. */
+static void every_kind_is_told_in_words(void **state)
+{
+	static const struct {
+		const char *line, *words;
+	} kinds[] = {
+		{", app: dicom, allow: [calling_ae=CT1, 'command=C-STORE-*', 'sop_class=*']",
+		 "messages: from the AE title CT1, and operation C-STORE-* (sends images), and of "
+		 "the "
+		 "kind any\n"},
+		{", app: mqtt, allow: ['publish.to_broker=ward/*', 'subscribe.topics=pump/3/+']",
+		 "messages: sent to the broker on the topic ward/*, and asked from the broker: the "
+		 "topic pump/3/+\n"},
+		{", app: snmp, allow: [version=3, security_level=authPriv]",
+		 "messages: version of SNMP 3, and protected by authPriv (a password and "
+		 "encryption)\n"},
+		{", app: tls, allow: ['version=TLS 1.3', 'sni=*.clinic.example', 'sni=']",
+		 "messages: version of the encryption TLS 1.3 (good), and the server is called "
+		 "*.clinic.example or none is given\n"},
+		{", app: hl7, allow: ['message_type=ORU^R40*', 'message_type=ZZZ']",
+		 "messages: type ORU^R40* (alarms of a device) or ZZZ\n"},
+	};
+
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		char site[1024], *got = NULL;
+		struct config *c;
+		struct policy *p;
+		size_t len = 0;
+		FILE *out;
+
+		snprintf(site, sizeof(site), SITE("%s"), kinds[i].line);
+		p = compile(site, &c);
+		out = open_memstream(&got, &len);
+		explain_text(out, c, p);
+		fclose(out);
+		if (!strstr(got, kinds[i].words))
+			print_message("expected:\n%sin:\n%s", kinds[i].words, got);
+		assert_non_null(strstr(got, kinds[i].words));
+		free(got);
+		policy_free(p);
+		config_free(c);
+	}
 }
 
 static void services_are_told_in_words(void **state)
@@ -156,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages_are_told_in_words),
+		cmocka_unit_test(every_kind_is_told_in_words),
 		cmocka_unit_test(services_are_told_in_words),
 		cmocka_unit_test(a_dhcpv6_server_that_nobody_could_know_is_warned_of),
 	};

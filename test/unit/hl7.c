@@ -56,6 +56,98 @@ static void other_separators(void **state)
 	       P(0, "\vMSH#*@!%#A*B######ADT*A01#7#P#2.3\rPV1#1\r\x1c\r"));
 }
 
+/* What `text` is in characters of `width` bytes, the frame's first byte too or alone, with a mark or
+ * without; the reason is what is said of it, after however many messages that were none. */
+static void expect_wide(unsigned width, bool big, bool mark, bool frame)
+{
+	static const char text[] = "\vMSH|^~\\&|LAB|WARD|EHR|MAIN|2026||ORM^O01|1|P|2.5\r\x1c\r";
+	uint8_t wide[sizeof(text) * 4 + 8];
+	struct talk_piece piece = {0, wide, 0};
+	struct talk_record *r = malloc(sizeof(*r));
+	static const size_t cuts[] = {0, 1, 3};
+	struct proto_input in = {.datagram = false};
+
+	if (!frame)
+		wide[piece.len++] = (uint8_t)text[0];
+	for (size_t i = mark ? 0 : !frame; i < sizeof(text) - 1; i++) {
+		static const uint8_t marks[] = {0xff, 0xfe}, none[] = {0, 0};
+		bool is_mark = mark && i == 0;
+		uint8_t c = (uint8_t)text[i];
+
+		for (unsigned k = 0; is_mark && k < width; k++)
+			wide[piece.len + k] = k < 2 ? marks[k] : none[0];
+		if (is_mark && big)
+			for (unsigned k = 0; k < width; k++)
+				wide[piece.len + k] = k + 2 < width    ? 0
+						      : k + 2 == width ? 0xfe
+								       : 0xff;
+		piece.len += is_mark ? width : 0;
+		if (i == 0 && !frame)
+			continue;
+		memset(wide + piece.len, 0, width);
+		wide[piece.len + (big ? width - 1 : 0)] = c;
+		piece.len += width;
+	}
+	in.data = unit_exact(wide, piece.len);
+	assert_int_equal(hl7_proto.probe(&in), PARSE_OK);
+	for (in.data.len = 0; in.data.len < 6; in.data.len++)
+		assert_int_not_equal(hl7_proto.probe(&in), PARSE_BAD);
+	free((void *)in.data.data);
+	for (unsigned i = 0; i < 3; i++) {
+		talk_play(r, "hl7", false, &piece, 1, cuts[i]);
+		assert_non_null(strstr(r->said, "hl7.encoding"));
+		assert_null(strstr(r->said, "message_type"));
+	}
+	free(r);
+}
+
+/* HL7 v2.9 §2.14.9.18: such encodings do not go with MLLP. Known by them, and never read as none. */
+static void wide_characters_are_told(void **state)
+{
+	for (unsigned i = 0; i < 16; i++)
+		expect_wide(i & 1 ? 4 : 2, i & 2, i & 4, i & 8);
+	/* After messages that can be read, too. */
+	EXPECT(ORU_SAID "{\"hl7\":{},\"reason\":\"hl7.encoding\"}\n" ORU_SAID, P(0, ORU),
+	       P(0, "\v\xff\xfeM\0S\0H\0|\0^\0~\0\\\0&\0\r\0\x1c\r"), P(0, ORU));
+}
+
+static void a_mark_before_utf_8_is_none(void **state)
+{
+	static const char marked[] = "\v\xef\xbb\xbfMSH|^~\\&|LAB";
+	struct proto_input in = {.datagram = false};
+
+	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"control_id\":\"7\",\"version\":\"2.3\","
+	       "\"sending_application\":\"A\",\"segments\":1}}\n",
+	       P(0, "\v\xef\xbb\xbfMSH|^~\\&|A||||||ADT^A01|7|P|2.3\r\x1c\r"));
+	in.data = unit_exact(marked, sizeof(marked) - 1);
+	assert_int_equal(hl7_proto.probe(&in), PARSE_OK);
+	in.data.len = 5;
+	assert_int_equal(hl7_proto.probe(&in), PARSE_MORE);
+	free((void *)in.data.data);
+}
+
+/* Implementation Support Guide, appendix C.3: a version before, a length and a sum behind. */
+static void hybrid_frames_are_read(void **state)
+{
+	static const char hybrid[] = "\vD23\rMSH|^~\\&|";
+	struct proto_input in = {.datagram = false};
+
+	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"control_id\":\"7\",\"version\":\"2.3\","
+	       "\"sending_application\":\"A\",\"segments\":2}}\n",
+	       P(0, "\vD23\rMSH|^~\\&|A||||||ADT^A01|7|P|2.3\rPV1|1\r00052217\x1c\r"),
+	       P(1, "\vN23\rC00005123\x1c\r"));
+	/* What stands in a refusal is no way round a rule. */
+	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"control_id\":\"7\",\"version\":\"2.3\","
+	       "\"sending_application\":\"A\",\"segments\":1}}\n"
+	       "{\"hl7\":{},\"reason\":\"hl7.no_header\"}\n",
+	       P(0, "\vN23\rMSH|^~\\&|A||||||ADT^A01|7|P|2.3\r\x1c\r\vN23\rPID|1\r\x1c\r"));
+	in.data = unit_exact(hybrid, sizeof(hybrid) - 1);
+	assert_int_equal(hl7_proto.probe(&in), PARSE_OK);
+	for (in.data.len = 1; in.data.len < 5; in.data.len++)
+		assert_int_equal(hl7_proto.probe(&in), PARSE_MORE);
+	free((void *)in.data.data);
+}
+
 static void line_feeds_end_segments_too(void **state)
 {
 	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"control_id\":\"7\",\"segments\":3}}\n",
@@ -362,6 +454,9 @@ int main(void)
 		cmocka_unit_test(a_result_and_its_acknowledgement),
 		cmocka_unit_test(patients_are_not_told),
 		cmocka_unit_test(other_separators),
+		cmocka_unit_test(wide_characters_are_told),
+		cmocka_unit_test(a_mark_before_utf_8_is_none),
+		cmocka_unit_test(hybrid_frames_are_read),
 		cmocka_unit_test(line_feeds_end_segments_too),
 		cmocka_unit_test(a_line_feed_within_a_field_ends_nothing),
 		cmocka_unit_test(batches_are_taken_apart),

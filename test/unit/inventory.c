@@ -302,6 +302,8 @@ static void weaknesses_are_told_once(void **state)
 	static const struct tls_msg good = {.type = "server_hello", .version = "TLS 1.2"};
 	static const struct smb_msg offered = {.version = 1};
 	const struct machine *m, *told = NULL;
+	struct tls_msg worn = {.type = "server_hello", .version = "TLS 1.2", .expired = true};
+	struct smb_msg file = {.version = 2, .filename = {(const uint8_t *)"a", 1}};
 	struct weaknesses w;
 	char line[2048];
 	struct json j;
@@ -311,9 +313,20 @@ static void weaknesses_are_told_once(void **state)
 	assert_int_equal(w.to, w.by | 1u << WEAKNESS_DEFAULT_LOGIN);
 	w = weaknesses_of(&tls_proto, &old.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_OLD_TLS | 1u << WEAKNESS_EXPIRED);
-	assert_int_equal(w.to, 1u << WEAKNESS_OLD_TLS);
+	assert_int_equal(w.to, 1u << WEAKNESS_OLD_TLS | 1u << WEAKNESS_PEER_CERTIFICATE);
 	assert_int_equal(weaknesses_of(&tls_proto, &good.msg).by, 0);
 	assert_int_equal(weaknesses_of(&smb_proto, &offered.msg).by, 0);
+	/* Whose certificate it is, and who is content with it. */
+	w = weaknesses_of(&tls_proto, &worn.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_EXPIRED);
+	assert_int_equal(w.to, 1u << WEAKNESS_PEER_CERTIFICATE);
+	worn.type = "client_certificate";
+	assert_int_equal(weaknesses_of(&tls_proto, &worn.msg).to, 0);
+	w = weaknesses_of(&smb_proto, &file.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_SMB);
+	file.encrypted = true;
+	assert_int_equal(weaknesses_of(&smb_proto, &file.msg).by, 0);
+	assert_int_equal(weaknesses_of(proto_find("modbus"), &file.msg).to, 1u << WEAKNESS_CONTROL);
 	for (unsigned i = 0; i < WEAKNESS_COUNT; i++)
 		assert_true(weakness_name(i) && weakness_reason(i) != REASON_NONE &&
 			    strlen(weakness_advice(i)) > 20);

@@ -37,6 +37,44 @@ static void ssh_guesses_are_counted(void **state)
 	assert_silent(r, "succeeded");
 }
 
+static enum parse identify(const char *proto, unsigned end, uint16_t port, const char *data)
+{
+	struct proto_input in = {.end = (uint8_t)end, .port = {4000, port}};
+	enum parse got;
+
+	in.data = unit_exact(data, strlen(data));
+	got = proto_find(proto)->probe(&in);
+	free((void *)in.data.data);
+	return got;
+}
+
+/* RFC 4253 §4.2: a server may greet before its banner, even alone and first. */
+static void ssh_greetings_are_passed_over(void **state)
+{
+	static const struct talk_piece pieces[] = {
+		TALK_PIECE(1,
+			   "Authorized staff of the ward only\r\n\r\nSSH-2.0-dropbear_2022.83\r\n"),
+		TALK_PIECE(0, "SSH-2.0-OpenSSH_9.2p1\r\n"),
+		/* A KEXINIT of the server's, with ten empty lists. */
+		TALK_PIECE(1, "\0\0\0\x43\4\x14"
+			      "0123456789abcdef"
+			      "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+			      "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+			      "\0\0\0\0\0padx"),
+	};
+
+	talk_play(r, "ssh", false, pieces, 3, 0);
+	assert_int_equal(r->last, PARSE_OK);
+	assert_says(r, "\"software_version\":\"dropbear_2022.83\"");
+	talk_seed("ssh", false, pieces, 3);
+	assert_int_equal(identify("ssh", 1, 2222, "Staff only\r\nSSH-2.0-x\r\n"), PARSE_OK);
+	assert_int_equal(identify("ssh", 1, 22, "Staff on"), PARSE_MORE);
+	assert_int_equal(identify("ssh", 1, 22, "Staff only\r\nSSH"), PARSE_MORE);
+	assert_int_equal(identify("ssh", 1, 25, "220 mail ESMTP\r\n"), PARSE_BAD);
+	assert_int_equal(identify("ssh", 1, 22, "\xff\xfd\1\1\r\n"), PARSE_BAD);
+	assert_int_equal(identify("ssh", 0, 22, "Staff only\r\nSSH-2.0-x\r\n"), PARSE_BAD);
+}
+
 static void ssh_refuses_nonsense(void **state)
 {
 	static const char banner[] = "SSH-2.0-x\r\n";
@@ -147,17 +185,6 @@ static void ftp_ports_and_long_replies(void **state)
 		"{\"ftp\":{\"completion_code\":\"234\",\"reply\":\"go\",\"encrypted\":true}}\n");
 }
 
-static enum parse identify(const char *proto, unsigned end, uint16_t port, const char *data)
-{
-	struct proto_input in = {.end = (uint8_t)end, .port = {4000, port}};
-	enum parse got;
-
-	in.data = unit_exact(data, strlen(data));
-	got = proto_find(proto)->probe(&in);
-	free((void *)in.data.data);
-	return got;
-}
-
 static void they_know_their_own(void **state)
 {
 	assert_int_equal(identify("ssh", 0, 80, "SSH-2.0"), PARSE_OK);
@@ -177,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ssh_names_both_programs),
 		cmocka_unit_test(ssh_guesses_are_counted),
+		cmocka_unit_test(ssh_greetings_are_passed_over),
 		cmocka_unit_test(ssh_refuses_nonsense),
 		cmocka_unit_test(telnet_logins_are_told_and_never_shown),
 		cmocka_unit_test(telnet_without_a_password_is_seen),

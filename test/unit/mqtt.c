@@ -9,7 +9,9 @@
 #define CONNECT	 "\x10\x0d\0\4MQTT\4\2\0\x3c\0\1a"
 #define CONNACK	 "\x20\2\0\0"
 #define CONNECT5 "\x10\x0e\0\4MQTT\5\2\0\x3c\0\0\1a"
-#define CONNACK5 "\x20\6\0\0\3\x22\0\x0a"
+/* With aliases from the broker, too. */
+#define CONNECT5A "\x10\x11\0\4MQTT\5\2\0\x3c\3\x22\0\2\0\1a"
+#define CONNACK5  "\x20\6\0\0\3\x22\0\x0a"
 
 #define SAID_CONNECT(version)                                                                    \
 	"{\"mqtt\":{\"connect\":{\"qos\":0,\"retain\":false,\"dup\":false,"                      \
@@ -93,7 +95,7 @@ static void secrets_are_facts(void **state)
 static void aliases_are_resolved(void **state)
 {
 	static const struct talk_piece pieces[] = {
-		TALK_PIECE(0, CONNECT5),
+		TALK_PIECE(0, CONNECT5A),
 		TALK_PIECE(1, CONNACK5),
 		TALK_PIECE(0, "\x30\x0b\0\5p/cmd\3\x23\0\1"),
 		TALK_PIECE(0, "\x30\x07\0\0\3\x23\0\1x"),
@@ -103,26 +105,27 @@ static void aliases_are_resolved(void **state)
 		TALK_PIECE(1, "\x30\x06\0\0\3\x23\0\1"),
 	};
 
-	EXPECT(pieces, SAID_CONNECT("5") ",\"properties\":{}}}}\n" SAID_CONNACK
-					 ",\"properties\":{\"topic_alias_maximum\":10}}}}\n"
-					 "{\"mqtt\":{\"publish\":" HEADER
-					 ",\"topic\":\"p/cmd\",\"message_length\":0,"
-					 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
-					 "{\"mqtt\":{\"publish\":" HEADER
-					 ",\"topic\":\"p/cmd\",\"message_length\":1,"
-					 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
-					 "{\"mqtt\":{\"publish\":" HEADER
-					 ",\"topic\":\"\",\"message_length\":0,"
-					 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
-					 "{\"mqtt\":{\"publish\":" HEADER
-					 ",\"topic\":\"q/x\",\"message_length\":0,"
-					 "\"properties\":{\"topic_alias\":1}}}}\n"
-					 "{\"mqtt\":{\"publish\":" HEADER
-					 ",\"topic\":\"p/cmd\",\"message_length\":0,"
-					 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
-					 "{\"mqtt\":{\"publish\":" HEADER
-					 ",\"topic\":\"q/x\",\"message_length\":0,"
-					 "\"properties\":{\"topic_alias\":1}}}}\n");
+	EXPECT(pieces,
+	       SAID_CONNECT("5") ",\"properties\":{\"topic_alias_maximum\":2}}}}\n" SAID_CONNACK
+				 ",\"properties\":{\"topic_alias_maximum\":10}}}}\n"
+				 "{\"mqtt\":{\"publish\":" HEADER
+				 ",\"topic\":\"p/cmd\",\"message_length\":0,"
+				 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
+				 "{\"mqtt\":{\"publish\":" HEADER
+				 ",\"topic\":\"p/cmd\",\"message_length\":1,"
+				 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
+				 "{\"mqtt\":{\"publish\":" HEADER
+				 ",\"topic\":\"\",\"message_length\":0,"
+				 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
+				 "{\"mqtt\":{\"publish\":" HEADER
+				 ",\"topic\":\"q/x\",\"message_length\":0,"
+				 "\"properties\":{\"topic_alias\":1}}}}\n"
+				 "{\"mqtt\":{\"publish\":" HEADER
+				 ",\"topic\":\"p/cmd\",\"message_length\":0,"
+				 "\"properties\":{\"topic_alias\":1}},\"control\":true}}\n"
+				 "{\"mqtt\":{\"publish\":" HEADER
+				 ",\"topic\":\"q/x\",\"message_length\":0,"
+				 "\"properties\":{\"topic_alias\":1}}}}\n");
 }
 
 static void topics_command(void **state)
@@ -210,6 +213,34 @@ static void violations_are_named(void **state)
 	assert_string_equal(AFTER(CONNECT5, 1, "\xe0\2\x8b\0"), "");
 }
 
+/* v5 §3.3.2.3.4, §4.8.2 and those of §3 that make a value a protocol error. */
+static void what_was_never_agreed_is_named(void **state)
+{
+	assert_string_equal(AFTER(CONNECT5, 0, "\x30\x07\0\1t\3\x23\0\0"), "mqtt.topic_alias");
+	assert_string_equal(AFTER(CONNECT5, 0, "\x30\x06\0\0\3\x23\0\0"), "mqtt.topic_alias");
+	assert_string_equal(AFTER(CONNECT5, 0, "\x30\x07\0\1t\3\x23\0\x0b"), "mqtt.topic_alias");
+	assert_string_equal(AFTER(CONNECT5, 0, "\x30\x07\0\1t\3\x23\0\x0a"), "");
+	assert_string_equal(AFTER(CONNECT5, 1, "\x30\x07\0\1t\3\x23\0\1"), "mqtt.topic_alias");
+	assert_string_equal(AFTER(CONNECT5A, 1, "\x30\x07\0\1t\3\x23\0\2"), "");
+	assert_string_equal(AFTER(CONNECT5A, 1, "\x30\x07\0\1t\3\x23\0\3"), "mqtt.topic_alias");
+	/* Retain handling 3, a shared subscription without one's own, or without a name. */
+	assert_string_equal(AFTER(CONNECT5, 0, "\x82\x07\0\1\0\0\1a\x30"), "mqtt.malformed");
+	assert_string_equal(AFTER(CONNECT5, 0, "\x82\x07\0\1\0\0\1a\x20"), "");
+	assert_string_equal(AFTER(CONNECT5, 0, "\x82\x10\0\1\0\0\x0a$share/g/a\0"), "");
+	assert_string_equal(AFTER(CONNECT5, 0, "\x82\x10\0\1\0\0\x0a$share/g/a\4"),
+			    "mqtt.malformed");
+	assert_string_equal(AFTER(CONNECT5, 0, "\x82\x0f\0\1\0\0\x09$share//a\0"),
+			    "mqtt.malformed");
+	assert_string_equal(AFTER(CONNECT5, 0, "\x82\x0e\0\1\0\0\x08$share/g\0"), "mqtt.malformed");
+	assert_string_equal(AFTER(CONNECT5, 0, "\x82\x10\0\1\0\0\x0a$share/+/a\0"),
+			    "mqtt.malformed");
+	/* A subscription's number 0, an answer wanted at a pattern. */
+	assert_string_equal(AFTER(CONNECT5, 0, "\x82\x09\0\1\2\x0b\0\0\1a\0"), "mqtt.malformed");
+	assert_string_equal(AFTER(CONNECT5, 0, "\x30\x09\0\1t\5\x08\0\2a#"), "mqtt.malformed");
+	assert_string_equal(AFTER("", 0, "\x10\x11\0\4MQTT\5\2\0\x3c\3\x21\0\0\0\1a"),
+			    "mqtt.malformed");
+}
+
 /* A payload of 256 MB costs nothing, and what follows it is read. */
 static void payloads_are_passed_over(void **state)
 {
@@ -284,7 +315,7 @@ static void connects_are_known(void **state)
 
 static void policies_see_every_filter(void **state)
 {
-	static const char list[] = "\0\1a\0\0\3x/+\1";
+	static const char list[] = "\0\1a\0\0\x0f$share/ward/x/+\1";
 	struct mqtt m = {.type = MQTT_SUBSCRIBE, .list = {(const uint8_t *)list, sizeof(list) - 1}};
 	const struct proto_field *f = proto_field(&mqtt_proto, "subscribe.topics");
 	char buf[PROTO_VALUE_MAX];
@@ -294,6 +325,7 @@ static void policies_see_every_filter(void **state)
 	v = proto_next(f, &m.msg, &at, buf);
 	assert_int_equal(v.len, 1);
 	v = proto_next(f, &m.msg, &at, buf);
+	assert_int_equal(v.len, 3);
 	assert_memory_equal(v.data, "x/+", 3);
 	assert_null(proto_next(f, &m.msg, &at, buf).data);
 	m.type = MQTT_UNSUBSCRIBE;
@@ -340,6 +372,7 @@ int main(void)
 		cmocka_unit_test(aliases_are_resolved),
 		cmocka_unit_test(topics_command),
 		cmocka_unit_test(violations_are_named),
+		cmocka_unit_test(what_was_never_agreed_is_named),
 		cmocka_unit_test(payloads_are_passed_over),
 		cmocka_unit_test(a_middle_is_read),
 		cmocka_unit_test(connects_are_known),

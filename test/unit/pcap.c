@@ -176,6 +176,81 @@ static void both_resolutions_in_both_orders(void **state)
 	}
 }
 
+/* Of old kernels and of firewalls: heads that are longer, told by where the second record begins. */
+static void longer_heads_are_read(void **state)
+{
+	static const struct {
+		uint32_t magic;
+		unsigned more;
+	} forms[] = {
+		{0xa1b2cd34, 8},  /* Kuznetzov's, as libpcap reads it */
+		{0xa1b2cd34, 12}, /* SuSE 6.3 */
+		{0xa1b2c3d4, 4},  /* Nokia */
+		{0xa1b2c3d4, 8},  /* Red Hat 6.1 */
+	};
+
+	for (unsigned i = 0; i < 2 * sizeof(forms) / sizeof(forms[0]); i++) {
+		static const uint8_t rest[12] = {0, 0, 0, 2, 8, 0, 0, 0, 0, 0, 0, 0};
+		struct capture *c;
+		struct frame f;
+
+		w = writer_new(file, sizeof(file));
+		swapped = i & 1;
+		put_header(forms[i / 2].magic, 1);
+		for (unsigned n = 0; n < 3; n++) {
+			put_record(1700000000 + n, 999999, NULL, 0, 60);
+			w.len -= 8;
+			put32(3 + n);
+			put32(60);
+			write_bytes(&w, rest, forms[i / 2].more);
+			write_bytes(&w, "\1\2\3\4\5", 3 + n);
+		}
+		c = open_saved();
+		for (unsigned n = 0; n < 3; n++) {
+			assert_true(next(c, &f));
+			assert_int_equal(f.time_ns, (1700000000 + n) * 1000000000ull + 999999000);
+			assert_int_equal(f.data.len, 3 + n);
+			assert_memory_equal(f.data.data, "\1\2\3\4\5", 3 + n);
+			assert_int_equal(f.wire_len, 60);
+		}
+		assert_int_equal(c->ops->receive(c, &f, 1), -ENODATA);
+		assert_string_equal(capture_pcap_error(c), "");
+		c->ops->close(c);
+	}
+}
+
+/* As libpcap: before version 2.3 the two lengths stood the other way round, in 2.3 either way. */
+static void lengths_of_old_versions(void **state)
+{
+	for (unsigned minor = 2; minor < 4; minor++) {
+		struct capture *c;
+		struct frame f;
+
+		w = writer_new(file, sizeof(file));
+		swapped = false;
+		put_header(0xa1b2c3d4, 1);
+		file[6] = (uint8_t)minor;
+		put_record(1, 0, NULL, 0, 0);
+		w.len -= 8;
+		put32(60);
+		put32(3);
+		write_bytes(&w, "\1\2\3", 3);
+		put_record(2, 0, NULL, 0, 0);
+		w.len -= 8;
+		put32(minor == 2 ? 60 : 3);
+		put32(minor == 2 ? 3 : 60);
+		write_bytes(&w, "\4\5\6", 3);
+		c = open_saved();
+		for (unsigned n = 0; n < 2; n++) {
+			assert_true(next(c, &f));
+			assert_int_equal(f.data.len, 3);
+			assert_int_equal(f.wire_len, 60);
+		}
+		assert_int_equal(c->ops->receive(c, &f, 1), -ENODATA);
+		c->ops->close(c);
+	}
+}
+
 static void pcapng_mixes_links_and_resolutions(void **state)
 {
 	static const uint8_t nano[] = {9, 0, 1, 0, 9, 0, 0, 0};
@@ -417,6 +492,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(both_resolutions_in_both_orders, setup, teardown),
+		cmocka_unit_test_setup_teardown(longer_heads_are_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(lengths_of_old_versions, setup, teardown),
 		cmocka_unit_test_setup_teardown(pcapng_mixes_links_and_resolutions, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_packet_without_a_time_has_that_of_the_one_before,

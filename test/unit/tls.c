@@ -182,6 +182,75 @@ static void a_certificate_that_lies(void **state)
 	free((void *)b.data);
 }
 
+static size_t load(const char *name, uint8_t *room, size_t cap)
+{
+	char path[512];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/fuzz/seeds/x509/%s", UNIT_SOURCE, name);
+	f = fopen(path, "rb");
+	assert_non_null(f);
+	n = fread(room, 1, cap, f);
+	fclose(f);
+	return n;
+}
+
+/* RFC 5280 §4.2.1.6 */
+static void names_of(const char *seed, const char *const *expected, unsigned count)
+{
+	uint8_t room[2048];
+	char address[X509_ADDRESS_LEN];
+	struct bytes b = unit_exact(room, load(seed, room, sizeof(room))), name;
+	struct x509 x;
+	size_t at = 0;
+
+	assert_int_equal(x509_read(b, &x), PARSE_OK);
+	for (unsigned i = 0; i < count; i++) {
+		name = x509_next_name(x.names, &at, address);
+		assert_int_equal(name.len, strlen(expected[i]));
+		assert_memory_equal(name.data, expected[i], name.len);
+	}
+	assert_null(x509_next_name(x.names, &at, address).data);
+	free((void *)b.data);
+}
+
+static void names_a_certificate_is_good_for(void **state)
+{
+	names_of("wildcard", (const char *const[]){"*.clinic.example", "clinic.example"}, 2);
+	names_of("addresses", (const char *const[]){"10.9.0.5", "fd00:9::5"}, 2);
+	names_of("ec", NULL, 0);
+}
+
+/* A name of another kind is passed over; one that lies about its length ends the list. */
+static void names_that_lie(void **state)
+{
+	static const char list[] = "\x88\1\x2a\x87\3\1\2\3\x82\2ab\x82\x7f"
+				   "c";
+	struct bytes b = unit_exact(list, sizeof(list) - 1), name;
+	char address[X509_ADDRESS_LEN];
+	size_t at = 0;
+
+	name = x509_next_name(b, &at, address);
+	assert_int_equal(name.len, 2);
+	assert_memory_equal(name.data, "ab", 2);
+	assert_null(x509_next_name(b, &at, address).data);
+	assert_null(x509_next_name(b, &at, address).data);
+	free((void *)b.data);
+}
+
+static void the_server_s_names_are_told(void **state)
+{
+	seed_same(r, "tls", "names-2");
+	assert_says(r, "\"subject\":\"O=Clinic, CN=*.clinic.example\"");
+	assert_says(r, "\"subjectaltname\":[\"*.clinic.example\",\"clinic.example\"]");
+	seed_same(r, "tls", "names-3");
+	assert_says(r, "\"subjectaltname\":[\"10.9.0.5\",\"fd00:9::5\"]");
+	/* Key shares of X25519MLKEM768 make a hello that takes two segments. */
+	seed_same(r, "tls", "hybrid-0");
+	assert_says(r, "\"sni\":\"archive.clinic.example\",\"version\":\"TLS 1.3\"");
+}
+
 static enum parse identify(const char *data, size_t len)
 {
 	struct bytes b = unit_exact(data, len);
@@ -216,6 +285,9 @@ int main(void)
 		cmocka_unit_test(ja4_is_what_others_call_it),
 		cmocka_unit_test(times_of_certificates),
 		cmocka_unit_test(a_certificate_that_lies),
+		cmocka_unit_test(names_a_certificate_is_good_for),
+		cmocka_unit_test(names_that_lie),
+		cmocka_unit_test(the_server_s_names_are_told),
 		cmocka_unit_test(it_knows_its_own),
 	};
 

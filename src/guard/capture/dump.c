@@ -10,6 +10,8 @@
 
 #define PCAP_HEADER   24
 #define RECORD_HEADER 16
+#define MODIFIED_MORE 8 /* of a record's head in Kuznetzov's form: interface, protocol, direction */
+#define VARIANT_MORE  8 /* and what Nokia's firewalls, Red Hat 6.1, SuSE 6.3 put behind either */
 #define FRAME_MAX     262144u /* as libpcap: more is no packet but a broken file */
 #define BLOCK_MIN     12
 #define INTERFACES    65536u
@@ -17,6 +19,7 @@
 enum magic {
 	MAGIC_MICRO = 0xa1b2c3d4,
 	MAGIC_NANO = 0xa1b23c4d,
+	MAGIC_MODIFIED = 0xa1b2cd34, /* Kuznetzov's: Linux of 1999 */
 	MAGIC_ORDER = 0x1a2b3c4d,
 };
 
@@ -66,6 +69,10 @@ struct interface {
 
 struct dump {
 	bool begun, swap, next_generation;
+	uint8_t head;	       /* bytes of a record's head */
+	bool head_known;       /* not only as the magic number has it */
+	bool lengths_by_turns; /* the captured one may be where the other belongs ... */
+	bool lengths_turned;   /* or always is */
 	struct interface *interfaces;
 	uint32_t count, room;
 	uint32_t section; /* first interface of the section */
@@ -269,10 +276,31 @@ static enum dump_step begin_pcap(struct dump *d, struct bytes in, uint32_t magic
 		i->fcs = (uint8_t)((type >> 28) * 2);
 	if (magic == MAGIC_NANO)
 		i->scale = 1;
+	d->head = RECORD_HEADER + (magic == MAGIC_MODIFIED ? MODIFIED_MORE : 0);
+	/* As libpcap: versions before 2.3 had them in the other order, that one and 543 in either. */
+	d->lengths_turned = load16(d, in.data + 4) == 2 && load16(d, in.data + 6) < 3;
+	d->lengths_by_turns = (load16(d, in.data + 4) == 2 && load16(d, in.data + 6) == 3) ||
+			      load16(d, in.data + 4) == 543;
 	d->begun = true;
 	ret->used = PCAP_HEADER;
 	return DUMP_SKIP;
 }
+
+/* What people have lying about and take for one of the two. */
+static const struct {
+	char magic[4];
+	const char *whose;
+} foreign[] = {
+	{"snoo", "Solaris' snoop"},
+	{"TRSN", "a Network General Sniffer"},
+	{"XCP", "a Network Associates Sniffer"},
+	{"RTSS", "Microsoft's Network Monitor 1"},
+	{"GMBU", "Microsoft's Network Monitor 2"},
+	{"\x1c\x00\x01\xac", "an IXIA analyser"},
+	{"\x1c\x00\x01\xab", "an IXIA analyser"},
+	{"\xac\x01\x00\x1c", "an IXIA analyser"},
+	{"\xab\x01\x00\x1c", "an IXIA analyser"},
+};
 
 static enum dump_step begin(struct dump *d, struct bytes in, struct dump_record *ret)
 {
@@ -286,34 +314,83 @@ static enum dump_step begin(struct dump *d, struct bytes in, struct dump_record 
 		ret->used = 0;
 		return DUMP_SKIP;
 	}
-	d->swap = magic == __builtin_bswap32(MAGIC_MICRO) || magic == __builtin_bswap32(MAGIC_NANO);
+	d->swap = magic == __builtin_bswap32(MAGIC_MICRO) ||
+		  magic == __builtin_bswap32(MAGIC_NANO) ||
+		  magic == __builtin_bswap32(MAGIC_MODIFIED);
 	magic = load32(d, in.data);
-	if (magic == MAGIC_MICRO || magic == MAGIC_NANO)
+	if (magic == MAGIC_MICRO || magic == MAGIC_NANO || magic == MAGIC_MODIFIED)
 		return begin_pcap(d, in, magic, ret);
 	if (in.data[0] == 0x1f && in.data[1] == 0x8b)
 		return bad(d, "compressed by gzip: decompress it first, or pipe zcat's output in");
 	if (!memcmp(in.data, "\x28\xb5\x2f\xfd", 4))
 		return bad(d,
 			   "compressed by zstd: decompress it first, or pipe zstdcat's output in");
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		if (!memcmp(in.data, foreign[i].magic, 4))
+			return bad(d,
+				   "a capture of %s: write it anew by `editcap -F pcapng OLD NEW`",
+				   foreign[i].whose);
 	return bad(d, "neither pcap nor pcapng");
+}
+
+/* Could a record begin here? */
+static bool is_record(const struct dump *d, const uint8_t *b)
+{
+	uint32_t captured = load32(d, b + 8), wire = load32(d, b + 12);
+	uint32_t part = load32(d, b + 4);
+
+	if (d->lengths_turned || (d->lengths_by_turns && captured > wire)) {
+		captured = wire;
+		wire = load32(d, b + 8);
+	}
+	return captured <= FRAME_MAX && captured <= wire &&
+	       part < NSEC_PER_SEC / d->interfaces[0].scale;
+}
+
+/*
+ * Some forms are told from others by nothing but that each record's head is longer, by one or two
+ * words: by where the second record begins. What a file's magic number says holds wherever it can.
+ */
+static void learn_head(struct dump *d, struct bytes in)
+{
+	size_t second = d->head + load32(d, in.data + (d->lengths_turned ? 12 : 8));
+
+	d->head_known = true;
+	if (!is_record(d, in.data))
+		return;
+	for (unsigned more = 0; more <= VARIANT_MORE; more += 4) {
+		if (second + more + RECORD_HEADER > in.len)
+			return;
+		if (is_record(d, in.data + second + more)) {
+			d->head = (uint8_t)(d->head + more);
+			return;
+		}
+	}
 }
 
 static enum dump_step next_record(struct dump *d, struct bytes in, struct dump_record *ret)
 {
 	const struct interface *i = &d->interfaces[0];
 	const uint8_t *b = in.data;
-	uint32_t len;
+	uint32_t len, wire;
 
-	if (in.len < RECORD_HEADER)
-		return more(ret, RECORD_HEADER);
+	if (in.len < d->head)
+		return more(ret, d->head);
+	if (__builtin_expect(!d->head_known, 0))
+		learn_head(d, in);
 	len = load32(d, b + 8);
+	wire = load32(d, b + 12);
+	if (__builtin_expect(d->lengths_turned || (d->lengths_by_turns && len > wire), 0)) {
+		len = wire;
+		wire = load32(d, b + 8);
+	}
 	if (len > FRAME_MAX)
 		return bad(d, "a record claims %u bytes, more than a packet can have", len);
-	if (in.len < RECORD_HEADER + len)
-		return more(ret, RECORD_HEADER + len);
-	ret->used = RECORD_HEADER + len;
+	if (in.len < d->head + len)
+		return more(ret, d->head + len);
+	ret->used = d->head + len;
 	ret->time_ns = load32(d, b) * NSEC_PER_SEC + load32(d, b + 4) * i->scale;
-	return deliver(d, 0, (struct bytes){b + RECORD_HEADER, len}, load32(d, b + 12), ret);
+	return deliver(d, 0, (struct bytes){b + d->head, len}, wire, ret);
 }
 
 static void read_options(struct dump *d, struct interface *i, const uint8_t *b, size_t len)

@@ -4,7 +4,8 @@
  * The two formats of capture files, pcap and pcapng (draft-ietf-opsawg-pcap,
  * draft-ietf-opsawg-pcapng), read from bytes that come in pieces. Either byte
  * order, micro-, nano- or any other resolution, many sections, many interfaces
- * each with a link type of its own. Holds no bytes: a record points into them.
+ * each with a link type of its own; of pcap the forms of old kernels and of Nokia's
+ * firewalls as well (pcap-savefile(5), `editcap -F`). Holds no bytes: a record points into them.
  */
 #include "guard/decode/packet.h"
 

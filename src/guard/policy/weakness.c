@@ -59,6 +59,15 @@ static const struct {
 			      "Have the certificate renewed, and check the machine's clock."},
 	[WEAKNESS_SELF_SIGNED] = {"self-signed certificate", REASON_TLS_SELF_SIGNED,
 				  "Give the machine a certificate of the clinic's own authority."},
+	[WEAKNESS_PEER_CERTIFICATE] =
+		{"server without a valid certificate", REASON_TLS_PEER,
+		 "Have the server's certificate renewed, or replaced by one of "
+		 "the clinic's own authority, and checked by this machine."},
+	[WEAKNESS_CONTROL] = {"modbus or bacnet", REASON_CLEARTEXT_CONTROL,
+			      "Allow it to the one machine that needs it, reading alone (`control: "
+			      "no`) where that is enough. " SEAL_IT},
+	[WEAKNESS_SMB] = {"files in clear text", REASON_CLEARTEXT_SMB,
+			  "Have the server of the share insist on encryption (SMB 3). " SEAL_IT},
 };
 
 static bool always(const struct msg *m)
@@ -143,6 +152,21 @@ static bool tls_self_signed(const struct msg *m)
 	return ((const struct tls_msg *)m)->self_signed;
 }
 
+static bool tls_untrusted(const struct msg *m)
+{
+	const struct tls_msg *t = (const struct tls_msg *)m;
+
+	return (t->expired || t->self_signed) && !strcmp(t->type, "server_hello");
+}
+
+/* Of a share or a file, and not sealed: lists of shares and logins alone are no files. */
+static bool smb_file(const struct msg *m)
+{
+	const struct smb_msg *s = (const struct smb_msg *)m;
+
+	return s->version == 2 && !s->encrypted && s->filename.len;
+}
+
 enum whose { BY = 1, TO = 2, BOTH = 3 };
 
 static const struct {
@@ -163,6 +187,7 @@ static const struct {
 	{"rfb", vnc_open, WEAKNESS_NO_PASSWORD, BY},
 	{"rdp", rdp_old, WEAKNESS_RDP, BOTH},
 	{"smb", smb1_spoken, WEAKNESS_SMB1, BOTH},
+	{"smb", smb_file, WEAKNESS_SMB, BOTH},
 	{"snmp", snmp_old, WEAKNESS_SNMP, BOTH},
 	{"snmp", snmp_community, WEAKNESS_COMMUNITY, BY},
 	{"syslog", always, WEAKNESS_LOG, BY},
@@ -175,12 +200,16 @@ static const struct {
 	{"broadcast", always, WEAKNESS_MEDICAL, BY},
 	{"mqtt", always, WEAKNESS_IOT, BOTH},
 	{"coap", always, WEAKNESS_IOT, BOTH},
+	{"modbus", always, WEAKNESS_CONTROL, BOTH},
+	{"bacnet", always, WEAKNESS_CONTROL, BOTH},
 	{"tls", tls_old, WEAKNESS_OLD_TLS, BOTH},
 	{"tls", tls_expired, WEAKNESS_EXPIRED, BY},
 	{"tls", tls_self_signed, WEAKNESS_SELF_SIGNED, BY},
+	{"tls", tls_untrusted, WEAKNESS_PEER_CERTIFICATE, TO},
 	{"dtls", tls_old, WEAKNESS_OLD_TLS, BOTH},
 	{"dtls", tls_expired, WEAKNESS_EXPIRED, BY},
 	{"dtls", tls_self_signed, WEAKNESS_SELF_SIGNED, BY},
+	{"dtls", tls_untrusted, WEAKNESS_PEER_CERTIFICATE, TO},
 };
 
 struct weaknesses weaknesses_of(const struct proto *p, const struct msg *m)

@@ -17,6 +17,7 @@
 
 struct state {
 	uint32_t scanned[2]; /* bytes of the frame under way that hold no end */
+	bool noisy[2];	     /* what came last from it belonged to no frame, and that was told */
 	bool sending;	     /* between ENQ and EOT */
 	bool known;	     /* the number below is right */
 	bool any;	     /* a frame came since ENQ */
@@ -165,7 +166,7 @@ static bool is_sum_right(struct bytes frame, size_t end)
 	return high >= 0 && low >= 0 && sum == (high << 4 | low);
 }
 
-/* Where the frame's ETX or ETB stands. MORE remembers how far it looked. */
+/* Where the frame's ETX or ETB stands, or what interrupts it. MORE remembers how far it looked. */
 static enum parse find_end(struct bytes in, uint32_t *scanned, size_t *ret_end)
 {
 	for (size_t i = *scanned > 2 ? *scanned : 2; i < in.len; i++) {
@@ -176,8 +177,10 @@ static enum parse find_end(struct bytes in, uint32_t *scanned, size_t *ret_end)
 			*ret_end = i;
 			return PARSE_OK;
 		}
-		if (c == STX || c == EOT || c == ENQ || c == ACK || c == NAK || i > FRAME_MAX)
+		if (c == STX || c == EOT || c == ENQ || c == ACK || c == NAK || i > FRAME_MAX) {
+			*ret_end = i;
 			return PARSE_BAD;
+		}
 	}
 	*scanned = (uint32_t)in.len;
 	return PARSE_MORE;
@@ -220,6 +223,23 @@ static enum parse refuse(struct astm *m, struct proto_output *out)
 	return PARSE_BAD;
 }
 
+/*
+ * What is no frame, up to where one may begin: receivers pass over it, as over the noise of a
+ * serial line (LIS1-A §8.2.4), so it is told, once in a row, and what follows is read.
+ */
+static enum parse pass_over(struct astm *m, struct state *s, unsigned end, size_t used,
+			    struct proto_output *out)
+{
+	s->scanned[end] = 0;
+	out->used = used;
+	if (!s->noisy[end]) {
+		m->msg.reason = REASON_ASTM_MALFORMED;
+		out->has_msg = true;
+	}
+	s->noisy[end] = true;
+	return PARSE_OK;
+}
+
 static enum parse take_frame(const struct proto_input *in, struct astm *m, struct state *s,
 			     struct proto_output *out)
 {
@@ -228,20 +248,21 @@ static enum parse take_frame(const struct proto_input *in, struct astm *m, struc
 	enum parse got;
 
 	m->frame = "data";
+	s->noisy[in->end] = false;
 	if (data.len > 1 && (data.data[1] < '0' || data.data[1] > '7'))
-		return refuse(m, out);
+		return pass_over(m, s, in->end, 1, out);
 	got = find_end(data, &s->scanned[in->end], &end);
 	if (got == PARSE_BAD)
-		return refuse(m, out);
+		return end > FRAME_MAX ? refuse(m, out) : pass_over(m, s, in->end, end, out);
 	if (got == PARSE_MORE || data.len < end + TRAILER)
 		return PARSE_MORE;
+	m->number = (struct bytes){data.data + 1, 1};
+	if (data.data[end + 3] != CR)
+		return pass_over(m, s, in->end, end + 1, out);
 	s->scanned[in->end] = 0;
 	s->owed = s->sending && s->sender == in->end;
-	m->number = (struct bytes){data.data + 1, 1};
 	out->used = end + TRAILER;
 	out->has_msg = true;
-	if (data.data[end + 3] != CR)
-		return refuse(m, out);
 	/* One that was garbled counts for nothing: it will come again. */
 	if (!is_sum_right(data, end)) {
 		m->msg.reason = REASON_ASTM_CHECKSUM;
@@ -260,8 +281,11 @@ static void take_control(const struct proto_input *in, struct astm *m, struct st
 	uint8_t c = in->data.data[0];
 
 	m->msg.answer = c == ACK || c == NAK;
-	if (c == ENQ) {
-		/* Both may ask for the line (§8.2.7); it is the one's whose frames come. */
+	if (c == ENQ && s->sending && s->any && s->sender != in->end) {
+		/* Who receives has no line to ask for: what is sent goes on. */
+		m->msg.reason = REASON_ASTM_SEQUENCE;
+	} else if (c == ENQ) {
+		/* Both may ask for the line (§8.2.7.1); it is the one's whose frames come. */
 		s->sending = s->known = true;
 		s->sender = in->end;
 		s->number = 0;
@@ -289,7 +313,9 @@ static enum parse astm_read(void *state, const struct proto_input *in, struct ms
 		return take_frame(in, m, s, ret_out);
 	m->frame = PROTO_NAME(controls, c);
 	if (!m->frame && c != LF && c != CR)
-		return refuse(m, ret_out);
+		return pass_over(m, s, in->end, 1, ret_out);
+	if (m->frame)
+		s->noisy[in->end] = false;
 	ret_out->used = 1;
 	ret_out->has_msg = m->frame;
 	if (m->frame)

@@ -9,6 +9,7 @@
 #define HAS_SOURCE  0x08
 #define RESERVED    0x50
 #define SEGMENTED   0x08
+#define MORE	    0x04
 #define PROPRIETARY 0x80
 
 enum pdu { CONFIRMED, UNCONFIRMED, SIMPLE_ACK, COMPLEX_ACK, SEGMENT_ACK, ERROR, REJECT, ABORT };
@@ -427,19 +428,26 @@ static void read_command(struct reader *r, struct bacnet *m, uint8_t service)
 	}
 }
 
+/* §20.1.2.7: the number of the segment, then how many may be under way. */
+static void read_segment(struct reader *r, struct bacnet *m, uint8_t head)
+{
+	m->segmented = m->has_sequence = true;
+	m->more_follows = head & MORE;
+	m->sequence_number = read_u8(r);
+	read_u8(r);
+}
+
 static void read_confirmed(struct reader *r, struct bacnet *m)
 {
-	uint8_t head = read_u8(r), sequence = 0, choice;
+	uint8_t head = read_u8(r), choice;
 	const struct service *s;
+	bool several;
 
-	m->segmented = head & SEGMENTED;
 	read_u8(r); /* how long an answer may be */
 	m->has_invoke = true;
 	m->invoke_id = read_u8(r);
-	if (m->segmented) {
-		sequence = read_u8(r);
-		read_u8(r);
-	}
+	if (head & SEGMENTED)
+		read_segment(r, m, head);
 	choice = read_u8(r);
 	if (choice >= sizeof(confirmed) / sizeof(confirmed[0])) {
 		m->service = "unknown";
@@ -449,9 +457,14 @@ static void read_confirmed(struct reader *r, struct bacnet *m)
 	s = &confirmed[choice];
 	m->service = s->name;
 	m->msg.control = s->controls;
-	if (sequence)
+	several = choice == SERVICE_READ_SEVERAL || choice == SERVICE_WRITE_SEVERAL;
+	if (m->sequence_number) {
+		m->unnamed = several;
+		if (several)
+			m->object_type_text = m->property_text = (struct bytes){r->in.data, 0};
 		return;
-	if (choice == SERVICE_READ_SEVERAL || choice == SERVICE_WRITE_SEVERAL)
+	}
+	if (several)
 		read_several(r, m, false);
 	else if (s->names)
 		read_names(r, m);
@@ -485,13 +498,14 @@ static void read_unconfirmed(struct reader *r, struct bacnet *m)
 static void read_answer(struct reader *r, struct bacnet *m, enum pdu pdu)
 {
 	uint8_t head = read_u8(r), choice;
-	bool first = true;
 
 	m->msg.answer = true;
 	m->has_invoke = true;
 	m->invoke_id = read_u8(r);
 	if (pdu == SEGMENT_ACK) {
-		read_skip(r, 2);
+		m->has_sequence = true;
+		m->sequence_number = read_u8(r);
+		read_u8(r);
 		return;
 	}
 	if (pdu == REJECT || pdu == ABORT) {
@@ -499,11 +513,8 @@ static void read_answer(struct reader *r, struct bacnet *m, enum pdu pdu)
 		m->error_code = read_u8(r);
 		return;
 	}
-	m->segmented = pdu == COMPLEX_ACK && head & SEGMENTED;
-	if (m->segmented) {
-		first = !read_u8(r);
-		read_u8(r);
-	}
+	if (pdu == COMPLEX_ACK && head & SEGMENTED)
+		read_segment(r, m, head);
 	choice = read_u8(r);
 	if (choice < sizeof(confirmed) / sizeof(confirmed[0]))
 		m->service = confirmed[choice].name;
@@ -516,9 +527,10 @@ static void read_answer(struct reader *r, struct bacnet *m, enum pdu pdu)
 		m->has_error = true;
 		m->error_class = (uint8_t)number_of(class);
 		m->error_code = (uint8_t)number_of(read_tag(r));
-	} else if (pdu == COMPLEX_ACK && first && choice == SERVICE_READ_SEVERAL) {
+	} else if (pdu == COMPLEX_ACK && !m->sequence_number && choice == SERVICE_READ_SEVERAL) {
 		read_several(r, m, true);
-	} else if (pdu == COMPLEX_ACK && first && m->service && confirmed[choice].names) {
+	} else if (pdu == COMPLEX_ACK && !m->sequence_number && m->service &&
+		   confirmed[choice].names) {
 		read_names(r, m);
 	}
 }
@@ -633,10 +645,16 @@ static void write_rest(const struct msg *msg, struct json *j)
 {
 	const struct bacnet *m = (const struct bacnet *)msg;
 
-	proto_texts(j, "object_type", next_object_type, msg);
-	proto_texts(j, "property", next_property, msg);
+	if (!m->unnamed) {
+		proto_texts(j, "object_type", next_object_type, msg);
+		proto_texts(j, "property", next_property, msg);
+	}
 	if (m->has_invoke)
 		json_u64(j, "invoke_id", m->invoke_id);
+	if (m->has_sequence)
+		json_u64(j, "sequence_number", m->sequence_number);
+	if (m->more_follows)
+		json_bool(j, "more_follows", true);
 	if (m->has_object)
 		json_u64(j, "instance", m->instance);
 	if (m->has_index)

@@ -7,6 +7,10 @@
  * property, those are told; values, and passwords of DeviceCommunicationControl
  * and ReinitializeDevice, are not.
  *
+ * Of an APDU in segments (§5.4) each is told with its number. What follows the first may name
+ * further objects and properties, cut anywhere: of a Multiple it is held against patterns of
+ * those as one that is like none.
+ *
  * `control` are services that write, create, delete, set the time, restart or
  * silence a device, what is private to a maker, and messages that change a
  * router's or a broadcast device's tables.
@@ -19,8 +23,11 @@ struct bacnet {
 	const char *network; /* a network layer message; NULL: it carries an APDU */
 	const char *pdu;     /* "confirmed_request"; NULL: there is none */
 	const char *service; /* "readProperty" */
-	bool has_invoke, segmented;
+	bool has_invoke, segmented, more_follows;
+	bool unnamed; /* a later segment of what names objects: the texts below are empty */
 	uint8_t invoke_id;
+	bool has_sequence;
+	uint8_t sequence_number; /* of a segment, or of the one that is acknowledged */
 	bool has_object, has_property, has_index;
 	uint16_t object_type;
 	uint32_t instance, property, array_index;

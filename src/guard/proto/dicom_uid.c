@@ -1,7 +1,13 @@
 #include "guard/proto/dicom_uid.h"
 
+#include <endian.h>
+
+#define ROW_MAX 40 /* the longest has 32 characters */
+
+/* Zeroes behind the UID, so that words of two can be compared. */
 struct row {
-	const char *uid, *name;
+	char uid[ROW_MAX];
+	const char *name;
 };
 
 static const struct row syntaxes[] = {
@@ -440,25 +446,34 @@ static const struct {
 
 _Static_assert(sizeof(syntaxes) / sizeof(syntaxes[0]) <= DICOM_SYNTAX_MAX, "numbers fit");
 
-static int compare(struct bytes uid, const char *row)
-{
-	/* Ends with the row where that is shorter, so its length is asked for only in the end. */
-	int order = uid.len ? strncmp((const char *)uid.data, row, uid.len) : 0;
-	size_t len;
+/* What all of the registry begin with. */
+static const char arc[8] = {'1', '.', '2', '.', '8', '4', '0', '.'};
 
-	if (order)
-		return order;
-	len = strlen(row);
-	return (uid.len > len) - (uid.len < len);
+static inline int compare(const char a[ROW_MAX], const char b[ROW_MAX])
+{
+	uint64_t x = 0, y = 0;
+
+	for (size_t i = sizeof(arc); i < ROW_MAX && x == y; i += 8) {
+		memcpy(&x, a + i, 8);
+		memcpy(&y, b + i, 8);
+	}
+	return x == y ? 0 : be64toh(x) < be64toh(y) ? -1 : 1;
 }
 
 unsigned dicom_uid_find(enum dicom_registry r, struct bytes uid)
 {
 	unsigned low = 0, high = registries[r].count;
+	char padded[ROW_MAX] = {0};
 
+	/* A zero at its end would be one more of those behind a row. */
+	if (uid.len <= sizeof(arc) || uid.len >= ROW_MAX || !uid.data[uid.len - 1])
+		return 0;
+	memcpy(padded, uid.data, uid.len);
+	if (memcmp(padded, arc, sizeof(arc)))
+		return 0;
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		int order = compare(uid, registries[r].rows[middle].uid);
+		int order = compare(padded, registries[r].rows[middle].uid);
 
 		if (!order)
 			return middle + 1;
@@ -479,7 +494,8 @@ bool dicom_uid_is(enum dicom_registry r, unsigned n, struct bytes uid)
 {
 	const struct row *row = find_row(r, n);
 
-	return row && strlen(row->uid) == uid.len && !memcmp(row->uid, uid.data, uid.len);
+	return row && uid.len && uid.len < ROW_MAX && row->uid[uid.len - 1] && !row->uid[uid.len] &&
+	       bytes_same_short(row->uid, uid.data, uid.len);
 }
 
 const char *dicom_uid_text(enum dicom_registry r, unsigned n)

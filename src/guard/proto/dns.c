@@ -1,37 +1,15 @@
 #include "guard/proto/dns.h"
 
-#include <stdio.h>
-
 #include "base/digits.h"
-#include "guard/decode/packet.h"
+#include "guard/proto/dns_record.h"
 
 #define HEAD	     12
 #define PORT	     53
 #define MDNS	     5353
 #define NETBIOS	     137
-#define ANSWERS_TOLD 32
+#define RECORDS_TOLD 32
 #define QUESTIONS    16	  /* of a first datagram; who asks more is not known for DNS by it */
 #define QUERY_MAX    4096 /* of the first message over TCP */
-
-enum rr {
-	RR_A = 1,
-	RR_NS = 2,
-	RR_CNAME = 5,
-	RR_PTR = 12,
-	RR_MX = 15,
-	RR_TXT = 16,
-	RR_AAAA = 28,
-	RR_SRV = 33
-};
-
-static const struct proto_name types[] = {
-	{1, "A"},      {2, "NS"},     {5, "CNAME"},  {6, "SOA"},   {10, "NULL"},   {11, "WKS"},
-	{12, "PTR"},   {13, "HINFO"}, {15, "MX"},    {16, "TXT"},  {17, "RP"},	   {28, "AAAA"},
-	{29, "LOC"},   {33, "SRV"},   {35, "NAPTR"}, {37, "CERT"}, {39, "DNAME"},  {41, "OPT"},
-	{43, "DS"},    {44, "SSHFP"}, {46, "RRSIG"}, {47, "NSEC"}, {48, "DNSKEY"}, {50, "NSEC3"},
-	{52, "TLSA"},  {64, "SVCB"},  {65, "HTTPS"}, {99, "SPF"},  {249, "TKEY"},  {250, "TSIG"},
-	{251, "IXFR"}, {252, "AXFR"}, {255, "ANY"},  {256, "URI"}, {257, "CAA"},
-};
 
 static const struct proto_name rcodes[] = {
 	{0, "NOERROR"}, {1, "FORMERR"}, {2, "SERVFAIL"}, {3, "NXDOMAIN"},
@@ -48,16 +26,6 @@ static struct bytes keep(struct dns_msg *m, struct writer *w)
 static struct writer begin(struct dns_msg *m)
 {
 	return writer_new(m->room + m->room_used, sizeof(m->room) - m->room_used);
-}
-
-static const char *type_text(uint16_t type, char buf[12])
-{
-	const char *name = PROTO_NAME(types, type);
-
-	if (name)
-		return name;
-	snprintf(buf, 12, "TYPE%u", type);
-	return buf;
 }
 
 static void read_flags(struct dns_msg *m, uint16_t flags)
@@ -97,7 +65,7 @@ static bool read_question(struct dns_msg *m, struct reader *r, bool first)
 	w = begin(m);
 	dns_name_write(&name, &w);
 	m->rrname = keep(m, &w);
-	type = type_text(read_be16(r), buf);
+	type = dns_type_text(read_be16(r), buf);
 	read_skip(r, 2); /* class */
 	w = begin(m);
 	write_bytes(&w, type, strlen(type));
@@ -122,14 +90,14 @@ static bool skip_records(struct reader *r, unsigned count)
 static bool read_message(struct bytes b, struct dns_msg *m)
 {
 	struct reader r = reader_new(b.data, b.len);
-	unsigned questions, answers, others;
+	unsigned questions, answers, authorities, others;
 
 	m->id = read_be16(&r);
 	read_flags(m, read_be16(&r));
 	questions = read_be16(&r);
 	answers = read_be16(&r);
+	authorities = read_be16(&r);
 	others = read_be16(&r);
-	others += read_be16(&r);
 	if (r.bad)
 		return false;
 	for (unsigned i = 0; i < questions; i++)
@@ -143,9 +111,13 @@ static bool read_message(struct bytes b, struct dns_msg *m)
 		m->msg.reason = REASON_DNS_MALFORMED;
 	m->whole = b;
 	m->answers_at = r.off;
-	if (!skip_records(&r, answers) || !skip_records(&r, others))
+	if (!skip_records(&r, answers))
+		return false;
+	m->authorities_at = r.off;
+	if (!skip_records(&r, authorities) || !skip_records(&r, others))
 		return false;
 	m->answer_count = answers;
+	m->authority_count = authorities;
 	return true;
 }
 
@@ -228,114 +200,6 @@ static enum parse dns_read(void *state, const struct proto_input *in, struct msg
 	return PARSE_BAD;
 }
 
-/* For a record: two names, of which every byte may take six as an escape, and numbers. */
-static bool has_room(const struct json *j)
-{
-	return !j->out.bad && j->out.cap - j->out.len > 2 * 6 * PROTO_TEXT_MAX + 512;
-}
-
-static void write_name(struct json *j, const char *key, struct reader *r)
-{
-	struct dns_name name;
-	char text[DNS_NAME_MAX];
-	struct writer w = writer_new(text, sizeof(text));
-
-	if (!dns_name_read(r, &name))
-		return;
-	dns_name_write(&name, &w);
-	json_text(j, key, (struct bytes){w.data, w.len});
-}
-
-static void write_address(struct json *j, struct bytes b)
-{
-	char text[PACKET_IP_LEN];
-	struct gate_ip ip;
-
-	if (b.len == 4)
-		packet_ip_map(b.data, &ip);
-	else if (b.len == 16)
-		memcpy(ip.b, b.data, 16);
-	else
-		return;
-	json_name(j, "rdata", packet_ip_text(&ip, text));
-}
-
-/* RFC 1035 §3.3.14: a record's text is one or more strings, which belong together. */
-static void write_strings(struct json *j, struct reader *r)
-{
-	char text[PROTO_TEXT_MAX];
-	struct writer w = writer_new(text, sizeof(text));
-
-	while (reader_left(r)) {
-		struct bytes one = read_bytes(r, read_u8(r));
-		size_t room = w.cap - w.len;
-
-		write_bytes(&w, one.data, one.len < room ? one.len : room);
-	}
-	if (w.len)
-		json_text(j, "rdata", (struct bytes){w.data, w.len});
-}
-
-static void write_service(struct json *j, struct reader *r)
-{
-	json_open(j, "srv");
-	json_u64(j, "priority", read_be16(r));
-	json_u64(j, "weight", read_be16(r));
-	json_u64(j, "port", read_be16(r));
-	write_name(j, "name", r);
-	json_close(j);
-}
-
-/* `r` stands at the data and ends there. */
-static void write_data(struct json *j, uint16_t type, struct reader r)
-{
-	struct bytes data = {r.in.data + r.off, r.in.len - r.off};
-
-	switch (type) {
-	case RR_A:
-	case RR_AAAA:
-		write_address(j, data);
-		break;
-	case RR_MX:
-		read_skip(&r, 2);
-		write_name(j, "rdata", &r);
-		break;
-	case RR_NS:
-	case RR_CNAME:
-	case RR_PTR:
-		write_name(j, "rdata", &r);
-		break;
-	case RR_TXT:
-		write_strings(j, &r);
-		break;
-	case RR_SRV:
-		write_service(j, &r);
-		break;
-	}
-}
-
-static void write_answer(struct json *j, struct reader *r)
-{
-	uint16_t type, len;
-	uint32_t ttl;
-	char buf[12];
-	struct reader data;
-
-	json_open(j, NULL);
-	write_name(j, "rrname", r);
-	type = read_be16(r);
-	read_skip(r, 2);
-	ttl = read_be32(r);
-	len = read_be16(r);
-	json_name(j, "rrtype", type_text(type, buf));
-	json_u64(j, "ttl", ttl);
-	data = (struct reader){.in = {r->in.data, r->off + len}, .off = r->off};
-	read_skip(r, len);
-	if (!r->bad)
-		write_data(j, type, data);
-	json_close(j);
-}
-
 /* Of more than one: all of them; rrname and rrtype are the first's. */
 static void write_questions(const struct dns_msg *m, struct json *j)
 {
@@ -343,13 +207,26 @@ static void write_questions(const struct dns_msg *m, struct json *j)
 	char buf[12];
 
 	json_list(j, "queries");
-	for (unsigned i = 0; i < m->question_count && i < QUESTIONS && has_room(j); i++) {
+	for (unsigned i = 0; i < m->question_count && i < QUESTIONS && dns_record_room(j); i++) {
 		json_open(j, NULL);
-		write_name(j, "rrname", &r);
-		json_name(j, "rrtype", type_text(read_be16(&r), buf));
+		dns_record_name(j, "rrname", &r);
+		json_name(j, "rrtype", dns_type_text(read_be16(&r), buf));
 		read_skip(&r, 2);
 		json_close(j);
 	}
+	json_end(j);
+}
+
+static void write_records(const struct dns_msg *m, const char *key, size_t at, unsigned count,
+			  struct json *j)
+{
+	struct reader r = {.in = m->whole, .off = at};
+
+	if (!count)
+		return;
+	json_list(j, key);
+	for (unsigned i = 0; i < count && i < RECORDS_TOLD && !r.bad && dns_record_room(j); i++)
+		dns_record_write(j, &r);
 	json_end(j);
 }
 
@@ -357,16 +234,12 @@ static void write_questions(const struct dns_msg *m, struct json *j)
 static void dns_write(const struct msg *msg, struct json *j)
 {
 	const struct dns_msg *m = (const struct dns_msg *)msg;
-	struct reader r = {.in = m->whole, .off = m->answers_at};
 
 	if (m->question_count > 1)
 		write_questions(m, j);
-	if (!m->answer_count)
-		return;
-	json_list(j, "answers");
-	for (unsigned i = 0; i < m->answer_count && i < ANSWERS_TOLD && !r.bad && has_room(j); i++)
-		write_answer(j, &r);
-	json_end(j);
+	write_records(m, "answers", m->answers_at, m->answer_count, j);
+	if (m->qr)
+		write_records(m, "authorities", m->authorities_at, m->authority_count, j);
 }
 
 #define FIELD(name, member, type, flags)                                       \

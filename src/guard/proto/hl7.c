@@ -12,6 +12,7 @@
 #define NAK	   0x15
 #define BLANKS	   8	/* before the first header */
 #define HOLD	   4096 /* bytes of a segment that are looked at; what is behind them is passed */
+#define WIDE	   24	/* bytes by which an encoding of two or four a character shows */
 #define WAITING	   8	/* messages of an end whose acknowledgement is awaited */
 #define NUMBER_MAX 40
 
@@ -30,6 +31,7 @@ struct side {
 	uint8_t ends;		   /* the character that ends segments; 0 not known yet */
 	uint8_t field, component;  /* separators */
 	bool batch, header, alert; /* header: an MSH was seen and not told yet */
+	bool hybrid;		   /* the frame is one of the hybrid lower layer protocol */
 	bool bad_name;
 	bool worth;	  /* of the frame: more than bare acknowledgements */
 	bool begun;	  /* a frame was seen */
@@ -94,17 +96,95 @@ static bool is_commit(uint8_t c)
 	return c == ACK || c == NAK;
 }
 
+/* The first bytes: OK a header's name, MORE as far as they go. */
+static enum parse probe_name(struct bytes b)
+{
+	static const char *const first[] = {"MSH", "BHS", "FHS"};
+	size_t n = b.len < 3 ? b.len : 3;
+
+	for (unsigned i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		if (!n || !memcmp(b.data, first[i], n))
+			return n == 3 ? PARSE_OK : PARSE_MORE;
+	return PARSE_BAD;
+}
+
+/*
+ * A header in UTF-16 or UTF-32 of either order, with a mark or without, behind the frame's first
+ * byte, which may be of the same encoding: what such characters have besides ASCII is zero bytes.
+ */
+static enum parse probe_wide(struct bytes b)
+{
+	uint8_t narrow[3];
+	size_t n = 0, wide = 0;
+	enum parse got;
+
+	for (size_t i = 0; i < b.len && i < WIDE && n < sizeof(narrow); i++) {
+		uint8_t c = b.data[i];
+
+		if (c == 0 || c == 0xfe || c == 0xff)
+			wide++;
+		else if (c != START || n)
+			narrow[n++] = c;
+	}
+	if (!wide)
+		return PARSE_BAD;
+	got = probe_name((struct bytes){narrow, n});
+	return got == PARSE_MORE && b.len >= WIDE ? PARSE_BAD : got;
+}
+
+/* Where the first byte of a frame is that of a wide character. */
+static enum parse probe_wide_start(struct bytes b)
+{
+	if (b.data[0] != 0 && b.data[0] != 0xfe && b.data[0] != 0xff)
+		return PARSE_BAD;
+	if (!memchr(b.data, START, b.len < 8 ? b.len : 8))
+		return b.len < 8 ? PARSE_MORE : PARSE_BAD;
+	return probe_wide(b);
+}
+
+/* The mark that some programs set before UTF-8. */
+static bool has_mark(struct bytes b)
+{
+	return b.len >= 3 && !memcmp(b.data, "\xef\xbb\xbf", 3);
+}
+
+/* Hybrid lower layer protocol (Implementation Support Guide, appendix C.3): D for data, N for a
+ * refusal, and a version of two digits, are the first line of a frame. */
+static bool is_hybrid(struct bytes line)
+{
+	return line.len == 3 && (line.data[0] == 'D' || line.data[0] == 'N') &&
+	       isdigit(line.data[1]) && isdigit(line.data[2]);
+}
+
+/* Behind a frame's first byte and blanks: what MLLP knows, and what is found instead of it. */
+static enum parse probe_inside(struct bytes b)
+{
+	enum parse got = probe_name(b);
+
+	if (got != PARSE_BAD)
+		return got;
+	if (b.data[0] == 0xef)
+		return has_mark(b) ? probe_name((struct bytes){b.data + 3, b.len - 3})
+		       : b.len < 3 ? PARSE_MORE
+				   : PARSE_BAD;
+	if (is_hybrid((struct bytes){b.data, b.len < 3 ? b.len : 3}))
+		return b.len == 3 ? PARSE_MORE : b.data[3] == CR ? PARSE_OK : PARSE_BAD;
+	if (b.len < 3 && (b.data[0] == 'D' || b.data[0] == 'N') &&
+	    (b.len == 1 || isdigit(b.data[1])))
+		return PARSE_MORE;
+	return probe_wide(b);
+}
+
 /* Some senders set blank lines before the header, or try the line by a frame of nothing. */
 static enum parse probe(const struct proto_input *in)
 {
-	static const char *const first[] = {"MSH", "BHS", "FHS"};
 	struct bytes b = in->data;
-	size_t at = 1, n;
+	size_t at = 1;
 
 	if (!b.len)
 		return PARSE_MORE;
 	if (b.data[0] != START)
-		return PARSE_BAD;
+		return probe_wide_start(b);
 	while (at < b.len && at <= BLANKS && (b.data[at] == CR || b.data[at] == LF))
 		at++;
 	if (at < b.len && (b.data[at] == END || is_commit(b.data[at]))) {
@@ -113,11 +193,7 @@ static enum parse probe(const struct proto_input *in)
 			return PARSE_MORE;
 		return b.data[at] == END ? PARSE_OK : PARSE_BAD;
 	}
-	n = b.len - at < 3 ? b.len - at : 3;
-	for (unsigned i = 0; i < sizeof(first) / sizeof(first[0]); i++)
-		if (!memcmp(b.data + at, first[i], n))
-			return n == 3 ? PARSE_OK : PARSE_MORE;
-	return PARSE_BAD;
+	return probe_inside((struct bytes){b.data + at, b.len - at});
 }
 
 /* Field n of a segment, 1 the one behind the name; data NULL where the segment is shorter. */
@@ -441,17 +517,40 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	return true;
 }
 
+/* The hybrid protocol's: five digits of a length, three of a sum; before them a refusal has why. */
+static bool is_trailer(struct bytes segment)
+{
+	size_t at = segment.len == 9;
+
+	if (segment.len != 8 + at || (at && !memchr("CXBG", segment.data[0], 4)))
+		return false;
+	while (at < segment.len && isdigit(segment.data[at]))
+		at++;
+	return at == segment.len;
+}
+
 /* One segment, or the front of a long one. False with a reason where it cannot be. */
 static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum reason *ret_why)
 {
 	struct side *s = &h->side[end];
 
-	if (segment.len == 1 && is_commit(segment.data[0]) && !s->header && !s->batch)
+	if (!s->header && !s->batch) {
+		if (segment.len == 1 && is_commit(segment.data[0]))
+			return true;
+		if (has_mark(segment) && !s->hybrid) {
+			segment.data += 3;
+			segment.len -= 3;
+		}
+		if (is_hybrid(segment) && !s->hybrid)
+			return s->hybrid = true;
+	}
+	if (s->hybrid && is_trailer(segment))
 		return true;
 	if (segment.len < 3 || !is_name(segment.data)) {
 		s->segments++;
 		s->bad_name = true;
-		*ret_why = REASON_HL7_NO_HEADER;
+		*ret_why = probe_wide(segment) == PARSE_OK ? REASON_HL7_ENCODING
+							   : REASON_HL7_NO_HEADER;
 		return s->header || s->batch;
 	}
 	if (opens(segment.data)) {
@@ -497,7 +596,7 @@ static void begin_frame(struct side *s)
 	s->ends = 0;
 	s->scanned = 0;
 	s->length = 0;
-	s->batch = s->header = s->alert = s->worth = false;
+	s->batch = s->header = s->alert = s->worth = s->hybrid = false;
 }
 
 /*
@@ -529,6 +628,9 @@ static enum parse read_outside(struct side *s, const struct proto_input *in, str
 		return PARSE_OK;
 	}
 	if (c == CR || c == LF || c == 0)
+		return PARSE_OK;
+	/* A mark, and behind it a frame that says itself what is wrong with it. */
+	if ((c == 0xfe || c == 0xff) && !s->begun && probe_wide_start(in->data) != PARSE_BAD)
 		return PARSE_OK;
 	return lose_frame(s, m, REASON_HL7_FRAMING, out, 1);
 }

@@ -4,6 +4,7 @@
 
 #define PORT	    1883
 #define TOPIC_ALIAS 35
+#define ALIAS_LIMIT 34
 #define BRIDGE	    0x80 /* mosquitto and RSMB mark a bridge's CONNECT in the level */
 #define ALIASES	    6	 /* of both ends: one of them names nearly all */
 #define ALIAS_MAX   70
@@ -23,6 +24,8 @@ struct state {
 	bool knows_client;  /* `client` is right */
 	uint8_t client;	    /* which end */
 	uint8_t next_alias; /* to be overwritten */
+	bool agreed[2];	    /* alias_max of this end's own messages was said by the other */
+	uint16_t alias_max[2];
 	struct alias alias[ALIASES];
 };
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
@@ -81,10 +84,33 @@ static bool is_filter(struct bytes f)
 	return f.len;
 }
 
-static bool has_wildcard(struct bytes topic)
+/* v5 §4.8.2: "$share/", a name, "/" and a filter. What is behind the name; else the filter itself. */
+static struct bytes unshared(struct bytes f, bool *ret_shared)
 {
-	return topic.len &&
-	       (memchr(topic.data, '#', topic.len) || memchr(topic.data, '+', topic.len));
+	static const char prefix[] = "$share/";
+	struct bytes name = {f.data + sizeof(prefix) - 1, f.len - sizeof(prefix) + 1};
+	const uint8_t *end;
+
+	*ret_shared = f.len >= sizeof(prefix) - 1 && !memcmp(f.data, prefix, sizeof(prefix) - 1);
+	if (!*ret_shared)
+		return f;
+	end = name.len ? memchr(name.data, '/', name.len) : NULL;
+	if (!end || end == name.data ||
+	    mqtt_has_wildcard((struct bytes){name.data, (size_t)(end - name.data)}))
+		return (struct bytes){f.data, 0};
+	return (struct bytes){end + 1, name.len - (size_t)(end + 1 - name.data)};
+}
+
+/* §3.8.3.1. Version 5 has four more bits; who shares a subscription cannot leave out his own. */
+static bool is_subscription(const struct mqtt *m, struct bytes filter, uint8_t options)
+{
+	bool shared = false;
+	uint8_t reserved = m->version == 5 ? 0xc0 : 0xfc;
+
+	if (m->version == 5)
+		filter = unshared(filter, &shared);
+	return is_filter(filter) && (options & 3) != 3 && !(options & reserved) &&
+	       (options & 0x30) != 0x30 && !(shared && options & 4);
 }
 
 /* v5: empty where the length is not there at all, as acknowledgements may be cut short. */
@@ -120,7 +146,7 @@ static void read_will(struct reader *r, struct mqtt *m, uint8_t flags)
 	m->message_length = read_be16(r);
 	read_skip(r, m->message_length);
 	m->msg.control = mqtt_topic_commands(m->will_topic);
-	if (!m->will_topic.len || has_wildcard(m->will_topic))
+	if (!m->will_topic.len || mqtt_has_wildcard(m->will_topic))
 		r->bad = true;
 }
 
@@ -193,8 +219,8 @@ static void read_ack(struct reader *r, struct mqtt *m)
 
 static void read_filters(struct reader *r, struct mqtt *m)
 {
-	uint8_t options, reserved = m->version == 5 ? 0xc0 : 0xfc;
 	struct bytes filter;
+	uint8_t options;
 	size_t at = 0;
 
 	read_id(r, m);
@@ -203,8 +229,7 @@ static void read_filters(struct reader *r, struct mqtt *m)
 	m->list = read_bytes(r, reader_left(r));
 	while (at < m->list.len) {
 		filter = mqtt_next_filter(m, &at, &options);
-		if (!filter.data || !is_filter(filter) || (options & 3) == 3 ||
-		    options & reserved) {
+		if (!filter.data || !is_subscription(m, filter, options)) {
 			r->bad = true;
 			return;
 		}
@@ -367,16 +392,24 @@ static struct bytes find_alias(const struct state *s, unsigned end, uint16_t ali
 	return (struct bytes){(const uint8_t *)"", 0}; /* there, and like no pattern */
 }
 
-/* False where an alias stands for nothing it could stand for. */
-static bool resolve(struct state *s, const struct proto_input *in, struct mqtt *m)
+/* v5 §3.3.2.3.4: not 0, and no more than the other end said it would remember. */
+static bool is_alias_agreed(const struct state *s, unsigned end, uint16_t alias)
+{
+	return alias && (!s->agreed[end] || alias <= s->alias_max[end]);
+}
+
+/* NONE, or why the topic is none: no text and no alias, or an alias that cannot be. */
+static enum reason resolve(struct state *s, const struct proto_input *in, struct mqtt *m)
 {
 	uint16_t alias = 0;
+	bool has_alias = mqtt_property_u16(m->properties, TOPIC_ALIAS, &alias);
 
-	mqtt_property_u16(m->properties, TOPIC_ALIAS, &alias);
-	if (m->topic.len && alias)
+	if (has_alias && !is_alias_agreed(s, in->end, alias))
+		return REASON_MQTT_TOPIC_ALIAS;
+	if (!m->topic.len && !has_alias)
+		return REASON_MQTT_MALFORMED;
+	if (m->topic.len && has_alias)
 		keep_alias(s, in->end, alias, m->topic);
-	if (!m->topic.len && !alias)
-		return false;
 	if (!m->topic.len)
 		m->topic = find_alias(s, in->end, alias);
 	if (!s->knows_client || in->end == s->client)
@@ -384,7 +417,7 @@ static bool resolve(struct state *s, const struct proto_input *in, struct mqtt *
 	if (!s->knows_client || in->end != s->client)
 		m->to_client = m->topic;
 	m->msg.control = !m->topic.len || mqtt_topic_commands(m->topic);
-	return true;
+	return REASON_NONE;
 }
 
 /* What a packet's reader says of bytes it can't take. */
@@ -403,6 +436,7 @@ static enum parse read_publish(struct reader *r, uint32_t len, struct mqtt *m, s
 			       const struct proto_input *in, struct proto_output *out)
 {
 	size_t start = r->off, head;
+	enum reason why;
 
 	m->version = s->version;
 	m->topic = mqtt_read_text(r);
@@ -418,8 +452,11 @@ static enum parse read_publish(struct reader *r, uint32_t len, struct mqtt *m, s
 			r->bad = true;
 	}
 	head = r->off - start;
-	if (r->bad || head > len || has_wildcard(m->topic) || !resolve(s, in, m))
+	if (r->bad || head > len || mqtt_has_wildcard(m->topic))
 		return refuse(m, REASON_MQTT_MALFORMED, out);
+	why = resolve(s, in, m);
+	if (why)
+		return refuse(m, why, out);
 	m->message_length = len - head;
 	out->used = r->off;
 	out->skip = len - head;
@@ -469,8 +506,18 @@ static enum parse take_publish(struct reader *r, uint32_t len, struct mqtt *m, s
 	return read_publish(&head, len, m, s, in, out);
 }
 
+/* How many aliases the other end may use from now on: none where nothing is said of it. */
+static void agree(struct state *s, const struct mqtt *m, unsigned end)
+{
+	uint16_t most = 0;
+
+	mqtt_property_u16(m->properties, ALIAS_LIMIT, &most);
+	s->alias_max[!end] = most;
+	s->agreed[!end] = true;
+}
+
 static enum parse take_packet(struct reader *r, uint32_t len, struct mqtt *m, struct state *s,
-			      struct proto_output *out)
+			      const struct proto_input *in, struct proto_output *out)
 {
 	struct bytes body;
 
@@ -487,6 +534,8 @@ static enum parse take_packet(struct reader *r, uint32_t len, struct mqtt *m, st
 	} else if (m->type == MQTT_CONNACK) {
 		s->answered = true;
 	}
+	if (m->version == 5 && (m->type == MQTT_CONNECT || m->type == MQTT_CONNACK))
+		agree(s, m, in->end);
 	out->used = r->off;
 	out->has_msg = true;
 	return PARSE_OK;
@@ -526,7 +575,7 @@ static enum parse mqtt_read(void *state, const struct proto_input *in, struct ms
 		return refuse(m, REASON_MQTT_OUT_OF_TURN, ret_out);
 	if (m->type == MQTT_PUBLISH)
 		return take_publish(&r, len, m, s, in, ret_out);
-	return take_packet(&r, len, m, s, ret_out);
+	return take_packet(&r, len, m, s, in, ret_out);
 }
 
 /* OK, BAD, or MORE as far as the bytes go; `r` stands behind the remaining length. */
@@ -574,8 +623,11 @@ static enum parse mqtt_probe(const struct proto_input *in)
 static struct bytes next_filter(const struct msg *m, size_t *at)
 {
 	uint8_t options;
+	bool shared;
+	struct bytes filter = mqtt_next_filter((const struct mqtt *)m, at, &options);
 
-	return mqtt_next_filter((const struct mqtt *)m, at, &options);
+	/* Who else takes a part of it makes no difference to what is subscribed to. */
+	return filter.data ? unshared(filter, &shared) : filter;
 }
 
 static struct bytes next_subscribed(const struct msg *m, size_t *at)

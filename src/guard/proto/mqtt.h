@@ -10,7 +10,8 @@
  * as few bytes as it takes (v5 §1.5.5), UTF-8 (§1.5.4), CONNECT first and once,
  * who may send what, wildcards in filters only (§4.7), and the properties each
  * packet may have (v5 §2.2.2.2). A topic alias (v5 §3.3.2.3.4) is resolved, so
- * that no rule on topics is evaded by one.
+ * that no rule on topics is evaded by one; one that was never agreed on is refused.
+ * A subscription that is shared (§4.8.2) is held against rules by its filter.
  *
  * A PUBLISH to a topic that commands a device is marked `control`, see
  * mqtt_topic_commands(); so is a will of that kind, and an alias nobody knows.
@@ -76,11 +77,12 @@ struct bytes mqtt_next_filter(const struct mqtt *m, size_t *at, uint8_t *ret_opt
 /* v5 §2.2.2: whether a packet may have these properties, and they are well formed. */
 #define MQTT_WILL 0 /* stands for a will's properties among the packets' types */
 bool mqtt_properties_fit(struct bytes properties, uint8_t type);
-/* *ret_v untouched where the property, one of a two-byte number, is not there. */
-void mqtt_property_u16(struct bytes properties, uint8_t id, uint16_t *ret_v);
+/* False, and *ret_v untouched, where the property, one of a two-byte number, is not there. */
+bool mqtt_property_u16(struct bytes properties, uint8_t id, uint16_t *ret_v);
 void mqtt_properties_write(struct bytes properties, struct json *j);
 /* Variable byte integer, v5 §1.5.5. OK, MORE, or BAD where it is longer than it need be. */
 enum parse mqtt_read_length(struct reader *r, uint32_t *ret_len);
+bool mqtt_has_wildcard(struct bytes topic);
 struct bytes mqtt_read_text(struct reader *r); /* a length of two bytes, then UTF-8 */
 
 void mqtt_write(const struct msg *msg, struct json *j);

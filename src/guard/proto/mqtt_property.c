@@ -14,36 +14,38 @@ static const struct property {
 	uint8_t id;
 	uint8_t type; /* enum property_type */
 	bool secret;  /* told as a fact, not as a value */
+	bool some;    /* 0 is a protocol error, and so is a topic with wildcards */
 	uint16_t in;  /* a bit a packet type that may have it */
 	const char *name;
 } properties[] = {
-	{1, BYTE, false, IN(PUBLISH) | IN(WILL), "payload_format_indicator"},
-	{2, FOUR, false, IN(PUBLISH) | IN(WILL), "message_expiry_interval"},
-	{3, TEXT, false, IN(PUBLISH) | IN(WILL), "content_type"},
-	{8, TEXT, false, IN(PUBLISH) | IN(WILL), "response_topic"},
-	{9, BINARY, true, IN(PUBLISH) | IN(WILL), "correlation_data"},
-	{11, VARIABLE, false, IN(PUBLISH) | IN(SUBSCRIBE), "subscription_identifier"},
-	{17, FOUR, false, IN(CONNECT) | IN(CONNACK) | IN(DISCONNECT), "session_expiry_interval"},
-	{18, TEXT, false, IN(CONNACK), "assigned_client_identifier"},
-	{19, TWO, false, IN(CONNACK), "server_keep_alive"},
-	{21, TEXT, false, IN(CONNECT) | IN(CONNACK) | IN(AUTH), "authentication_method"},
-	{22, BINARY, true, IN(CONNECT) | IN(CONNACK) | IN(AUTH), "authentication_data"},
-	{23, BYTE, false, IN(CONNECT), "request_problem_information"},
-	{24, FOUR, false, IN(WILL), "will_delay_interval"},
-	{25, BYTE, false, IN(CONNECT), "request_response_information"},
-	{26, TEXT, false, IN(CONNACK), "response_information"},
-	{28, TEXT, false, IN(CONNACK) | IN(DISCONNECT), "server_reference"},
-	{31, TEXT, false, IN(CONNACK) | ACKS | IN(DISCONNECT) | IN(AUTH), "reason_string"},
-	{33, TWO, false, IN(CONNECT) | IN(CONNACK), "receive_maximum"},
-	{34, TWO, false, IN(CONNECT) | IN(CONNACK), "topic_alias_maximum"},
-	{35, TWO, false, IN(PUBLISH), "topic_alias"},
-	{36, BYTE, false, IN(CONNACK), "maximum_qos"},
-	{37, BYTE, false, IN(CONNACK), "retain_available"},
-	{38, PAIR, true, EVERY, "user_property"},
-	{39, FOUR, false, IN(CONNECT) | IN(CONNACK), "maximum_packet_size"},
-	{40, BYTE, false, IN(CONNACK), "wildcard_subscription_available"},
-	{41, BYTE, false, IN(CONNACK), "subscription_identifier_available"},
-	{42, BYTE, false, IN(CONNACK), "shared_subscription_available"},
+	{1, BYTE, false, false, IN(PUBLISH) | IN(WILL), "payload_format_indicator"},
+	{2, FOUR, false, false, IN(PUBLISH) | IN(WILL), "message_expiry_interval"},
+	{3, TEXT, false, false, IN(PUBLISH) | IN(WILL), "content_type"},
+	{8, TEXT, false, true, IN(PUBLISH) | IN(WILL), "response_topic"},
+	{9, BINARY, true, false, IN(PUBLISH) | IN(WILL), "correlation_data"},
+	{11, VARIABLE, false, true, IN(PUBLISH) | IN(SUBSCRIBE), "subscription_identifier"},
+	{17, FOUR, false, false, IN(CONNECT) | IN(CONNACK) | IN(DISCONNECT),
+	 "session_expiry_interval"},
+	{18, TEXT, false, false, IN(CONNACK), "assigned_client_identifier"},
+	{19, TWO, false, false, IN(CONNACK), "server_keep_alive"},
+	{21, TEXT, false, false, IN(CONNECT) | IN(CONNACK) | IN(AUTH), "authentication_method"},
+	{22, BINARY, true, false, IN(CONNECT) | IN(CONNACK) | IN(AUTH), "authentication_data"},
+	{23, BYTE, false, false, IN(CONNECT), "request_problem_information"},
+	{24, FOUR, false, false, IN(WILL), "will_delay_interval"},
+	{25, BYTE, false, false, IN(CONNECT), "request_response_information"},
+	{26, TEXT, false, false, IN(CONNACK), "response_information"},
+	{28, TEXT, false, false, IN(CONNACK) | IN(DISCONNECT), "server_reference"},
+	{31, TEXT, false, false, IN(CONNACK) | ACKS | IN(DISCONNECT) | IN(AUTH), "reason_string"},
+	{33, TWO, false, true, IN(CONNECT) | IN(CONNACK), "receive_maximum"},
+	{34, TWO, false, false, IN(CONNECT) | IN(CONNACK), "topic_alias_maximum"},
+	{35, TWO, false, false, IN(PUBLISH), "topic_alias"},
+	{36, BYTE, false, false, IN(CONNACK), "maximum_qos"},
+	{37, BYTE, false, false, IN(CONNACK), "retain_available"},
+	{38, PAIR, true, false, EVERY, "user_property"},
+	{39, FOUR, false, true, IN(CONNECT) | IN(CONNACK), "maximum_packet_size"},
+	{40, BYTE, false, false, IN(CONNACK), "wildcard_subscription_available"},
+	{41, BYTE, false, false, IN(CONNACK), "subscription_identifier_available"},
+	{42, BYTE, false, false, IN(CONNACK), "shared_subscription_available"},
 };
 
 struct value {
@@ -88,6 +90,12 @@ struct bytes mqtt_read_text(struct reader *r)
 	return b;
 }
 
+bool mqtt_has_wildcard(struct bytes topic)
+{
+	return topic.len &&
+	       (memchr(topic.data, '#', topic.len) || memchr(topic.data, '+', topic.len));
+}
+
 /* NULL where the next property is none, or its value is not what it should be. */
 static const struct property *read_property(struct reader *r, struct value *ret_v)
 {
@@ -124,6 +132,8 @@ static const struct property *read_property(struct reader *r, struct value *ret_
 		mqtt_read_text(r);
 		break;
 	}
+	if (p->some && (p->type == TEXT ? mqtt_has_wildcard(v.text) : !v.number))
+		return NULL;
 	*ret_v = v;
 	return r->bad ? NULL : p;
 }
@@ -149,15 +159,18 @@ bool mqtt_properties_fit(struct bytes b, uint8_t type)
 	return true;
 }
 
-void mqtt_property_u16(struct bytes b, uint8_t id, uint16_t *ret_v)
+bool mqtt_property_u16(struct bytes b, uint8_t id, uint16_t *ret_v)
 {
 	struct reader r = reader_new(b.data, b.len);
 	const struct property *p;
 	struct value v;
 
 	while (reader_left(&r) && (p = read_property(&r, &v)))
-		if (p->id == id)
+		if (p->id == id) {
 			*ret_v = (uint16_t)v.number;
+			return true;
+		}
+	return false;
 }
 
 /* Some may stand in a packet several times: a key of JSON stands once, with the first. */

@@ -6,7 +6,9 @@
 
 #define BANNER_MAX 255	 /* RFC 4253 §4.2 */
 #define PACKET_MAX 35000 /* §6.1 */
-#define LINES_MAX  20	 /* before a server's banner */
+#define LINES_MAX  40	 /* that a server may say before its banner, §4.2 */
+#define LINE_MAX   1024	 /* bytes of one of those */
+#define PORT	   22
 
 #define MSG_KEXINIT 20
 #define MSG_NEWKEYS 21
@@ -37,13 +39,42 @@ struct state {
 
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "state");
 
+/* Is this as text as a greeting is? */
+static bool is_text(struct bytes line)
+{
+	for (size_t i = 0; i < line.len; i++)
+		if (line.data[i] < ' ' && line.data[i] != '\t' && line.data[i] != '\r')
+			return false;
+	return true;
+}
+
+/*
+ * Lines of a greeting before a server's banner. A banner behind them tells; until it comes,
+ * the port does.
+ */
+static enum parse probe_greeting(const struct proto_input *in)
+{
+	struct reader r = reader_new(in->data.data, in->data.len);
+	struct bytes line;
+
+	for (unsigned n = 0; n < LINES_MAX && head_line(&r, &line); n++) {
+		if (!is_text(line) || line.len > LINE_MAX)
+			return PARSE_BAD;
+		if (n && line.len >= 4 && !memcmp(line.data, "SSH-", 4))
+			return PARSE_OK;
+	}
+	line = read_bytes(&r, reader_left(&r));
+	return in->port[1] == PORT && is_text(line) && line.len <= LINE_MAX ? PARSE_MORE
+									    : PARSE_BAD;
+}
+
 static enum parse probe(const struct proto_input *in)
 {
 	size_t n = in->data.len < 4 ? in->data.len : 4;
 
-	if (memcmp(in->data.data, "SSH-", n))
-		return PARSE_BAD;
-	return n == 4 ? PARSE_OK : PARSE_MORE;
+	if (!memcmp(in->data.data, "SSH-", n))
+		return n == 4 ? PARSE_OK : PARSE_MORE;
+	return in->end == 1 && !in->midstream ? probe_greeting(in) : PARSE_BAD;
 }
 
 static enum parse broken(struct ssh_msg *m, struct proto_output *out)
@@ -86,7 +117,8 @@ static enum parse read_banner(struct side *s, const struct proto_input *in, stru
 	struct bytes line, version;
 
 	if (!head_line(&r, &line))
-		return in->data.len > BANNER_MAX ? broken(m, out) : PARSE_MORE;
+		return in->data.len > (in->end == 1 ? LINE_MAX : BANNER_MAX) ? broken(m, out)
+									     : PARSE_MORE;
 	out->used = r.off;
 	if (line.len < 4 || memcmp(line.data, "SSH-", 4))
 		return in->end == 1 && s->lines++ < LINES_MAX ? PARSE_OK : broken(m, out);

@@ -11,7 +11,7 @@
  *                    hellos of SSL 2 (RFC 5246 §E.2)
  *   dtls.c           records of datagrams; of a message in fragments the first one
  *   tls_handshake.c  the messages themselves, the same for both
- *   tls_hello.c      hellos, JA3, JA4; x509.c certificates
+ *   tls_hello.c      hellos, JA3, JA4; x509.c certificates; tls_cipher.c names of suites
  */
 #include "guard/proto/proto.h"
 #include "guard/proto/tls_hello.h"
@@ -29,8 +29,10 @@ struct tls_msg {
 	const char *version;
 	struct bytes sni, ja3, ja3_text, ja3s, ja3s_text, ja4, cipher;
 	struct bytes subject, issuer, serial, fingerprint, not_before, not_after;
+	struct bytes names;			   /* subjectAltName, for x509_next_name() */
 	struct bytes client_alpns, server_alpns;   /* as the hellos have them */
 	bool resumed, self_signed, expired, early; /* early: not valid yet */
+	char address[X509_ADDRESS_LEN];
 	size_t room_used;
 	uint8_t room[3072]; /* where the texts lie that are no part of the input */
 };

@@ -3,49 +3,12 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "guard/proto/tls_cipher.h"
 
 #define TLS_1_3	 0x0304
 #define DTLS_1_3 0xfefc
 
-static const struct proto_name ciphers[] = {
-	{0x0004, "TLS_RSA_WITH_RC4_128_MD5"},
-	{0x0005, "TLS_RSA_WITH_RC4_128_SHA"},
-	{0x000a, "TLS_RSA_WITH_3DES_EDE_CBC_SHA"},
-	{0x002f, "TLS_RSA_WITH_AES_128_CBC_SHA"},
-	{0x0033, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA"},
-	{0x0035, "TLS_RSA_WITH_AES_256_CBC_SHA"},
-	{0x0039, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA"},
-	{0x003c, "TLS_RSA_WITH_AES_128_CBC_SHA256"},
-	{0x003d, "TLS_RSA_WITH_AES_256_CBC_SHA256"},
-	{0x0067, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256"},
-	{0x006b, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256"},
-	{0x009c, "TLS_RSA_WITH_AES_128_GCM_SHA256"},
-	{0x009d, "TLS_RSA_WITH_AES_256_GCM_SHA384"},
-	{0x009e, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"},
-	{0x009f, "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384"},
-	{0x1301, "TLS_AES_128_GCM_SHA256"},
-	{0x1302, "TLS_AES_256_GCM_SHA384"},
-	{0x1303, "TLS_CHACHA20_POLY1305_SHA256"},
-	{0x1304, "TLS_AES_128_CCM_SHA256"},
-	{0x1305, "TLS_AES_128_CCM_8_SHA256"},
-	{0xc009, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"},
-	{0xc00a, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"},
-	{0xc013, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
-	{0xc014, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"},
-	{0xc023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"},
-	{0xc027, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"},
-	{0xc028, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"},
-	{0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
-	{0xc02c, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
-	{0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
-	{0xc030, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
-	{0xc0a4, "TLS_PSK_WITH_AES_128_CCM"},
-	{0xc0a8, "TLS_PSK_WITH_AES_128_CCM_8"},
-	{0xc0ae, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8"},
-	{0xcca8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
-	{0xcca9, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
-	{0xccaa, "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
-};
+#define NAMES_TOLD 32 /* of a certificate */
 
 bool tls_is_wanted(uint8_t type)
 {
@@ -79,7 +42,7 @@ static void put_client(const struct tls_kept *k, struct tls_msg *m)
 
 static void put_cipher(struct tls_msg *m, uint16_t cipher)
 {
-	const char *name = PROTO_NAME(ciphers, cipher);
+	const char *name = tls_cipher_name(cipher);
 	struct writer w = begin(m);
 	char hex[8];
 
@@ -219,6 +182,7 @@ static void put_certificate(struct tls_msg *m, struct bytes der, uint64_t time_n
 		m->msg.reason = REASON_TLS_CERTIFICATE;
 		return;
 	}
+	m->names = x.names;
 	m->subject = put_name(m, x.subject);
 	m->issuer = put_name(m, x.issuer);
 	m->serial = put_pairs(m, x.serial);
@@ -291,6 +255,14 @@ bool tls_handshake(struct tls_kept *k, const struct proto_input *in, uint8_t typ
 	}
 }
 
+/* Every name that the certificate is good for, one a call; an address lies in the message. */
+static struct bytes next_name(const struct msg *msg, size_t *at)
+{
+	struct tls_msg *m = (struct tls_msg *)(uintptr_t)msg; /* for `address` */
+
+	return x509_next_name(m->names, at, m->address);
+}
+
 #define FIELD(name, member, type, flags)                                       \
 	{                                                                      \
 		PROTO_KEY(name), offsetof(struct tls_msg, member), type, flags \
@@ -315,6 +287,8 @@ const struct proto_field tls_fields[] = {
 	FIELD("ja3s.hash", ja3s, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
 	FIELD("ja3s.string", ja3s_text, FIELD_TEXT, FIELD_INNER),
 	FIELD("ja4", ja4, FIELD_TEXT, FIELD_MATCH),
+	{PROTO_KEY("subjectaltname"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT | FIELD_CASELESS,
+	 next_name},
 	{""},
 };
 
@@ -334,10 +308,29 @@ static void write_alpns(struct json *j, const char *key, struct bytes list)
 	json_end(j);
 }
 
+/* Some servers have one certificate for hundreds of names. */
+static void write_names(struct json *j, const struct tls_msg *m)
+{
+	struct bytes name;
+	size_t at = 0;
+
+	if (!m->names.len)
+		return;
+	json_list(j, "subjectaltname");
+	for (unsigned n = 0; n < NAMES_TOLD && proto_room(j); n++) {
+		name = next_name(&m->msg, &at);
+		if (!name.data)
+			break;
+		proto_text(j, NULL, name);
+	}
+	json_end(j);
+}
+
 void tls_write(const struct msg *msg, struct json *j)
 {
 	const struct tls_msg *m = (const struct tls_msg *)msg;
 
 	write_alpns(j, "client_alpns", m->client_alpns);
 	write_alpns(j, "server_alpns", m->server_alpns);
+	write_names(j, m);
 }

@@ -2,17 +2,26 @@
 
 #include <stdio.h>
 
+#include "guard/decode/packet.h"
+
 #define RELATIVE_NAMES 32 /* of one name; more are passed over */
 
 enum tag {
+	TAG_BOOLEAN = 0x01,
 	TAG_INTEGER = 0x02,
+	TAG_OCTETS = 0x04,
 	TAG_OID = 0x06,
 	TAG_UTC_TIME = 0x17,
 	TAG_GENERAL_TIME = 0x18,
 	TAG_BMP_STRING = 0x1e,
 	TAG_SEQUENCE = 0x30,
 	TAG_SET = 0x31,
+	TAG_MAIL = 0x81,
+	TAG_HOST = 0x82,
+	TAG_URI = 0x86,
+	TAG_ADDRESS = 0x87,
 	TAG_VERSION = 0xa0,
+	TAG_EXTENSIONS = 0xa3,
 };
 
 /* X.690 §8.1: a tag, a length, that many bytes. DER has no indefinite length. */
@@ -99,6 +108,60 @@ static int64_t read_time(struct reader *r)
 	return ((days(y, mon, day) * 24 + h) * 60 + min) * 60 + s;
 }
 
+/* §4.2: what stands behind the key. An extension that lies about its length says nothing. */
+static struct bytes find_names(struct reader tbs)
+{
+	struct reader list, one, value;
+	uint8_t tag = 0;
+
+	while (reader_left(&tbs) && tag != TAG_EXTENSIONS)
+		list = read_tlv(&tbs, &tag);
+	if (tag != TAG_EXTENSIONS)
+		return (struct bytes){NULL, 0};
+	list = read_tag(&list, TAG_SEQUENCE);
+	while (reader_left(&list)) {
+		struct bytes oid;
+
+		one = read_tag(&list, TAG_SEQUENCE);
+		oid = read_tag(&one, TAG_OID).in;
+		if (oid.len != 3 || memcmp(oid.data, "\x55\x1d\x11", 3))
+			continue;
+		if (reader_left(&one) && one.in.data[one.off] == TAG_BOOLEAN)
+			read_tag(&one, TAG_BOOLEAN);
+		value = read_tag(&one, TAG_OCTETS);
+		value = read_tag(&value, TAG_SEQUENCE);
+		return value.bad ? (struct bytes){NULL, 0} : value.in;
+	}
+	return (struct bytes){NULL, 0};
+}
+
+struct bytes x509_next_name(struct bytes names, size_t *at, char address[X509_ADDRESS_LEN])
+{
+	struct reader r = {.in = names, .off = *at};
+	struct gate_ip ip;
+
+	while (reader_left(&r)) {
+		uint8_t tag;
+		struct bytes name = read_tlv(&r, &tag).in;
+
+		*at = r.off;
+		if (r.bad)
+			break;
+		if (tag == TAG_HOST || tag == TAG_MAIL || tag == TAG_URI)
+			return name;
+		if (tag != TAG_ADDRESS || (name.len != 4 && name.len != 16))
+			continue;
+		if (name.len == 4)
+			packet_ip_map(name.data, &ip);
+		else
+			memcpy(ip.b, name.data, 16);
+		packet_ip_text(&ip, address);
+		return (struct bytes){(uint8_t *)address, strlen(address)};
+	}
+	*at = names.len;
+	return (struct bytes){NULL, 0};
+}
+
 enum parse x509_read(struct bytes der, struct x509 *ret_x)
 {
 	struct reader r = reader_new(der.data, der.len), whole, tbs, validity;
@@ -117,6 +180,7 @@ enum parse x509_read(struct bytes der, struct x509 *ret_x)
 	x.subject = read_whole(&tbs, TAG_SEQUENCE);
 	if (tbs.bad || validity.bad || !x.serial.len)
 		return PARSE_BAD;
+	x.names = find_names(tbs);
 	x.self_signed = x.issuer.len == x.subject.len &&
 			!memcmp(x.issuer.data, x.subject.data, x.issuer.len);
 	*ret_x = x;

@@ -48,7 +48,7 @@ const char *repo_judge_stored(const char *name)
 /* The folder of a target, made where `make`; a descriptor or -errno. */
 static int open_folder(int targets, const char *name, bool make, const char **ret_base)
 {
-	int at = dup(targets), next;
+	int at = fcntl(targets, F_DUPFD_CLOEXEC, 0), next;
 	char part[SEGMENT_MAX + 1];
 	const char *slash;
 
