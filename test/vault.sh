@@ -448,6 +448,11 @@ check "but for the vault" vault fsck ward/v --content
 mkdir -p ward/v/in && echo two >ward/v/in/2.dcm
 timeout 20 "$bw" vault watch ward/v --once --settle 20 >/dev/null 2>&1
 vault get ward/v in/2.dcm 2>/dev/null | grep -qx two && ok "a folder in it is" || not "a folder in it is"
+vault init ward/w --holder file --place ward/site.key >/dev/null 2>&1
+echo three >ward/3.dcm
+timeout 20 "$bw" vault watch ward/w ward --once --settle 20 >/dev/null 2>&1
+check "a key that lies in a hot folder stays there" [ -s ward/site.key ]
+check "and what came beside it is sealed" [ "$(vault get ward/w ward/3.dcm)" = three ]
 
 # --- a disk that is full ----------------------------------------------------------------------------
 mkdir small

@@ -502,6 +502,8 @@ static int ask_holder(struct keys *k, const struct keyring *ring, const struct h
 	if (!*there.place)
 		there.place = ring->place;
 	err = h->unwrap(&there, (struct bytes){ring->blob, ring->blob_len}, k->u->root, error);
+	if (stat(there.place, &k->place) < 0)
+		k->place.st_nlink = 0;
 	if (err < 0 && !*error)
 		holder_fail(error, err, "%s: %s", h->name, strerror(-err));
 	return err;
@@ -581,6 +583,7 @@ struct keys *keys_again(const struct keys *k, char ret_error[KEYS_ERROR])
 	if (!again)
 		return NULL;
 	memcpy(again->u->root, k->u->root, CRYPTO_KEY);
+	again->place = k->place;
 	err = finish_opening(again, ret_error);
 	if (err == 0)
 		return again;
@@ -599,4 +602,9 @@ void keys_state(const struct keys *k, struct keys_state *ret_state)
 		.next_id = k->ring.next_id,
 		.from_copy = k->from_copy,
 	};
+}
+
+bool keys_are_held_in(const struct keys *k, const struct stat *st)
+{
+	return k->place.st_nlink && k->place.st_dev == st->st_dev && k->place.st_ino == st->st_ino;
 }

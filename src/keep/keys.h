@@ -19,6 +19,7 @@
 #define KEYS_ALWAYS 0 /* the day of a key that is not of one day */
 
 struct keys;
+struct stat;
 
 /*
  * A new keyring in the folder `dir`. `recipient` is the age recipient that can
@@ -89,6 +90,9 @@ int keys_unwrap(struct keys *k, const char *purpose, struct bytes wrapped, uint8
 int keys_sign(struct keys *k, const char *purpose, struct bytes text,
 	      uint8_t ret_sign[CIPHER_SIGN]);
 int keys_public(struct keys *k, const char *purpose, uint8_t ret_public[CRYPTO_KEY]);
+
+/* Is that the file which holds the root key? Who puts it away locks everybody out. */
+bool keys_are_held_in(const struct keys *k, const struct stat *st);
 
 /* For status. */
 struct keys_state {

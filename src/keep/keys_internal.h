@@ -25,6 +25,7 @@ struct keys {
 	int lock; /* flock(2): shared to read, exclusive to change */
 	struct keyring ring;
 	struct stat seen;   /* of the file that `ring` was read from */
+	struct stat place;  /* of the holder, where that is a file; st_nlink 0 else */
 	uint64_t looked_ns; /* when it was last seen to be that */
 	struct unlocked *u;
 	struct cipher *cipher;

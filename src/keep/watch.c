@@ -389,7 +389,7 @@ static void look_at_item(struct scan *s, const struct walk_item *item)
 
 	if (is_unfinished(item->name) ||
 	    fstatat(item->folder->in, item->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISREG(st.st_mode))
+	    !S_ISREG(st.st_mode) || keys_are_held_in(vault_keys(s->w->v), &st))
 		return;
 	if (n >= PATH_MAX)
 		note(&s->w->unread, strdup(item->name), -ENAMETOOLONG);

@@ -21,10 +21,13 @@ struct reader ber_expect_any(struct reader *r, uint8_t tag);
  * length of one byte: a reader that is handed on through memory is waited for. */
 static inline struct reader ber_expect(struct reader *r, uint8_t tag)
 {
-	const uint8_t *at = r->in.data + r->off;
 	size_t left = reader_left(r);
+	const uint8_t *at;
 
-	if (left < 2 || at[0] != tag || at[1] > 0x7f || at[1] > left - 2)
+	if (left < 2)
+		return ber_expect_any(r, tag);
+	at = r->in.data + r->off;
+	if (at[0] != tag || at[1] > 0x7f || at[1] > left - 2)
 		return ber_expect_any(r, tag);
 	r->off += 2u + at[1];
 	return (struct reader){.in = {at + 2, at[1]}};
