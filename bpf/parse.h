@@ -224,7 +224,12 @@ FLOOR_FN void parse_transport(void *ctx, struct floor_packet *ret, const __u8 *d
 	}
 }
 
-#define PARSE_OPTIONS_MAX 40
+#ifdef __bpf__
+/* The verifier would go on for each place apart: told that it may be any, it does so once. */
+#define PARSE_ANYWHERE(at) asm volatile("" : "+r"(at))
+#else
+#define PARSE_ANYWHERE(at) ((void)(at))
+#endif
 
 /*
  * Do the options of this IPv4 header of `head` bytes, all of which are there, say by which stations
@@ -234,10 +239,13 @@ FLOOR_FN int parse_detour(const __u8 *p, const __u8 *end, __u32 head)
 {
 	__u32 at = 20, i;
 
-	for (i = 0; i < PARSE_OPTIONS_MAX; i++) {
-		const __u8 *o = p + at;
+	for (i = 0; i < 60 - 20; i++) {
+		const __u8 *o;
 
-		if (at >= head || at >= 20 + PARSE_OPTIONS_MAX || o + 1 > end || !o[0])
+		PARSE_ANYWHERE(at);
+		at &= 63;
+		o = p + at;
+		if (at >= head || o + 1 > end || !o[0])
 			break; /* at the end of the list */
 		if (o[0] == 0x83 || o[0] == 0x89)
 			return 1;
@@ -245,7 +253,7 @@ FLOOR_FN int parse_detour(const __u8 *p, const __u8 *end, __u32 head)
 			at++;
 			continue;
 		}
-		if (o + 2 > end || o[1] < 2)
+		if (o + 2 > end || o[1] < 2 || o[1] > head - at)
 			break;
 		at += o[1];
 	}
