@@ -301,8 +301,8 @@ FLOOR_FN void parse_ipv6(void *ctx, struct floor_packet *ret, const __u8 *data, 
 {
 	const __u8 *p = data + off;
 	__u32 left, len;
+	int i, pieces = 0;
 	__u8 next;
-	int i;
 
 	ret->ip_version = 6;
 	if (p + 40 > end || p[0] >> 4 != 6) {
@@ -328,6 +328,8 @@ FLOOR_FN void parse_ipv6(void *ctx, struct floor_packet *ret, const __u8 *data, 
 		if (next == 44) {
 			__u32 field = parse_be16(p + 2);
 
+			if (pieces++)
+				goto broken; /* a piece of a piece */
 			ret->fragment_id = parse_be32(p + 4);
 			ret->fragment_offset = field & 0xfff8;
 			if (field & 0xfff9)
