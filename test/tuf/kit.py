@@ -305,7 +305,7 @@ class Client:
             return f.read()
 
     def got(self):
-        names = sorted(os.listdir(self.into), key=lambda n: os.stat(os.path.join(self.into, n)).st_mtime_ns)
+        names = sorted(os.listdir(self.into), key=lambda n: (os.stat(os.path.join(self.into, n)).st_mtime_ns, n))
         return [open(os.path.join(self.into, n), "rb").read() for n in names]
 
     def close(self):
