@@ -270,8 +270,8 @@ vault init o --holder file >/dev/null 2>&1
 echo one >one && vault put o one >/dev/null && mkdir older && cp o/index.db* older
 echo two >two && vault put o two >/dev/null && vault rotate o >/dev/null
 rm o/index.db* && cp older/* o
-vault ls o >out 2>err && not "an index from before the last rotation is told" || check "an index from before the last rotation is told" grep -q 'an old copy' err
-check "and not taken for an empty vault" [ ! -s out ]
+vault ls o >listed 2>err && not "an index from before the last rotation is told" || check "an index from before the last rotation is told" grep -q 'an old copy' err
+check "and not taken for an empty vault" [ ! -s listed ]
 vault shred o one --force --why test 2>err && not "nor does it lead to holes" || check "nor does it lead to holes" grep -q 'an old copy' err
 check "it is made again" vault fsck o --mend --content
 check "with what came later" [ "$(vault get o two)" = two ]
