@@ -63,6 +63,12 @@ if command -v age-keygen >/dev/null; then
 	age-keygen -o id 2>/dev/null
 	vault export v -r "$(age-keygen -y id)" -C exported >/dev/null
 	age -d -i id exported/src/big.dcm.age | cmp -s - src/big.dcm && ok "stock age opens what is exported" || not "stock age opens what is exported"
+	vault init x --holder file >/dev/null 2>&1
+	mkdir twice && echo first >twice/t && vault put x twice/t >/dev/null && echo second >twice/t && vault put x twice/t >/dev/null
+	check "a name that was put twice is exported once" vault export x -r "$(age-keygen -y id)" -C twice-out
+	check "as it was put last" [ "$(age -d -i id twice-out/twice/t.age)" = second ]
+	rm -rf x twice twice-out
+	vault export v -r age1pq1qqqq -C none 2>err && not "a recipient of another kind is told" || check "a recipient of another kind is told" grep -q 'post-quantum' err
 	check "every file is exported" [ "$(find exported -name '*.age' | wc -l)" = 202 ]
 else
 	echo "skip - export for stock age: age is not installed"
@@ -289,6 +295,16 @@ peak=$(python3 - "$bw" <<-'P'
 P
 )
 check "tens of thousands at once" [ -z "$(ls more)" -a "$(vault ls m --json | jq length)" = 60000 ]
+listing=$(python3 - "$bw" <<-'P'
+	import resource, subprocess, sys
+	out = subprocess.run([sys.argv[1], "vault", "ls", "m"], stdout=subprocess.PIPE).stdout.decode().splitlines()
+	# One head, and every row.
+	assert len(out) == 60001 and [n for n, l in enumerate(out) if "ADDRESS" in l] == [0], out[:3]
+	print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+P
+)
+[ -n "$listing" ] && ok "and are listed, page by page" || not "and are listed, page by page"
+grep -qa __asan_init "$bw" || check "in ${listing:-no} MiB, at most 32" [ "${listing:-99}" -le 32 ]
 if grep -qa __asan_init "$bw"; then echo "skip - how much memory they take: this binary's is not its own"; else check "in ${peak:-no} MiB, at most 32" [ "${peak:-99}" -le 32 ]; fi
 rm -rf more m
 

@@ -366,6 +366,11 @@ int vault_each(struct vault *v, int (*fn)(void *arg, const struct vault_entry *e
 	return vault_walk(v, false, fn, arg);
 }
 
+int vault_newest(struct vault *v, int (*fn)(void *arg, const struct vault_entry *e), void *arg)
+{
+	return vault_walk(v, true, fn, arg);
+}
+
 static int digit(char c)
 {
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
