@@ -159,6 +159,7 @@ int vault_resume(struct vault *v);
 
 struct vault_report {
 	void (*found)(void *arg, const char *text); /* something wrong, for a person */
+	void (*noted)(void *arg, const char *text); /* nothing wrong, but worth a look */
 	void (*progress)(void *arg, uint64_t objects);
 	void *arg;
 };
