@@ -216,7 +216,9 @@ uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct
 		h->acked = ack;
 	else if (ahead_of(ack, h->next) <= 0)
 		return 0;
-	if (ahead_of(ack, h->next) > 0)
+	/* Anybody can confirm what nobody said: that bytes are missing shows where the end goes on
+	 * behind them. */
+	if (ahead_of(ack, h->next) > 0 && h->ahead_count)
 		missed = leap(h, pool, ack);
 	trim(h, pool);
 	return missed;
@@ -445,6 +447,11 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 		return 0;
 	h->read = h->next;
 	return -ENOBUFS;
+}
+
+uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end)
+{
+	return s->half[end].flags & KNOWN ? s->half[end].next : p->tcp_seq;
 }
 
 bool stream_is_over(const struct stream *s, const struct flow *f)

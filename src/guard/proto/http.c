@@ -358,6 +358,8 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 		return PARSE_OK;
 	}
 	m->msg.answer = true;
+	if (h.status == 101 && h.h2c)
+		m->msg.reason = REASON_HTTP_SMUGGLING; /* requests go on, and nobody reads them */
 	recall(st, m);
 	frame_answer(st, s, &h);
 	return PARSE_OK;
@@ -549,6 +551,11 @@ static const struct proto_field fields[] = {
 	{""},
 };
 
+static bool amid(const void *state, unsigned end)
+{
+	return ((const struct state *)state)->side[end].phase != PHASE_HEAD;
+}
+
 const struct proto http_proto = {
 	.name = "http",
 	.over = PROTO_OVER_TCP,
@@ -558,4 +565,5 @@ const struct proto http_proto = {
 	.fields = fields,
 	.probe = probe,
 	.read = http_read,
+	.amid = amid,
 };
