@@ -329,6 +329,25 @@ def observations():
     pcap('numbers-leap', out, step=5 * 10**8)
 
 
+def hl7_wide():
+    """Results in UTF-16 of either order and in UTF-32, then half a character, then an order."""
+    out = []
+    for i, (kind, encoding, name) in enumerate([
+            ('ORU^R01', 'utf-16', 'St\u00e4tion \u0410'), ('ORU^R01', 'utf-16-be', 'A'), ('ORU^R01', 'utf-32', 'A'),
+            ('ORU^R01', 'utf-16', '\ud83e'), ('ORM^O01', 'utf-16', 'A')]):
+        there = (DEV, SRV, DEV_IP, SRV_IP, 40000 + i, 2575)
+        back = (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000 + i)
+        data = mllp(kind, str(i), 'PID|1||4711||DOE^JANE\rOBR|1\rOBX|1|NM|147842^MDC|1|72|264864^MDC|||||R')
+        data = b'\v' + data[1:-2].decode().replace('|MON|', '|' + name + '|').encode(encoding, 'surrogatepass') + b'\x1c\r'
+        out += [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
+        seq = 101
+        for at in range(0, len(data), 55):
+            out.append(tcp_frame(*there, seq, 501, 24, data[at:at + 55]))
+            seq += len(data[at:at + 55])
+        out += [tcp_frame(*there, seq, 501, 17), tcp_frame(*back, 501, seq + 1, 17)]
+    pcap('hl7-wide', out)
+
+
 def broadcasts():
     """Monitors that tell everybody, and a stranger that takes one's name."""
     def time_of(mac, ip, named):
@@ -369,8 +388,8 @@ def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
-    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, broadcasts,
-                 intellivue):
+    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, hl7_wide,
+                 broadcasts, intellivue):
         case()
 
 
