@@ -412,7 +412,9 @@
 	  "A machine fetches or leaves files on a share without encryption.")                      \
 	X(CLEARTEXT_SNMP3, "cleartext.snmp3",                                                      \
 	  "A machine is managed by SNMP 3 without encryption: what is said can be read on the "    \
-	  "way.")
+	  "way.")                                                                                  \
+	X(BACNET_SEGMENTS, "bacnet.segments",                                                      \
+	  "The parts of one request to a building's controls do not fit together.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -24,8 +24,8 @@ enum hl7_stop {
 };
 
 struct hl7_wide_cut {
-	size_t len; /* bytes of the segment, whole units */
-	size_t end; /* bytes up to what stops it; more than `len` where a unit is torn */
+	size_t len;  /* bytes of the segment, whole units */
+	size_t end;  /* bytes up to what stops it; more than `len` where a unit is torn */
 	size_t used; /* and with that */
 	enum hl7_stop stop;
 };
