@@ -155,7 +155,7 @@
 	X(VITALS_SEQUENCE_BREAK, "vitals.sequence_break",                                          \
 	  "Parts of a monitor's stream were missing, came twice or were out of order.")            \
 	X(VITALS_REPLAYED, "vitals.replayed",                                                      \
-	  "A monitor's curve is the same, sample by sample, as one it sent minutes ago.")          \
+	  "A monitor's curve, or when its beats are, is the same as minutes ago.")                 \
 	X(VITALS_TWO_SOURCES, "vitals.two_sources",                                                \
 	  "Two machines send vital signs in the name of one monitor.")                             \
 	X(VITALS_UNBOUND_SOURCE, "vitals.unbound_source",                                          \
@@ -414,7 +414,10 @@
 	  "A machine is managed by SNMP 3 without encryption: what is said can be read on the "    \
 	  "way.")                                                                                  \
 	X(BACNET_SEGMENTS, "bacnet.segments",                                                      \
-	  "The parts of one request to a building's controls do not fit together.")
+	  "The parts of one request to a building's controls do not fit together.")                \
+	X(VITALS_PULSE_ABSENT, "vitals.pulse_absent",                                              \
+	  "The pulse curve is flat for over a minute while the ECG goes on: check the patient "    \
+	  "first, then the clip and the cuff.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };
