@@ -417,7 +417,9 @@
 	  "The parts of one request to a building's controls do not fit together.")                \
 	X(VITALS_PULSE_ABSENT, "vitals.pulse_absent",                                              \
 	  "The pulse curve is flat for over a minute while the ECG goes on: check the patient "    \
-	  "first, then the clip and the cuff.")
+	  "first, then the clip and the cuff.")                                                    \
+	X(TLS_EARLY, "tls.not_valid_yet",                                                          \
+	  "A machine's certificate is not valid yet: somebody's clock is wrong.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -103,7 +103,7 @@ static void telnet_logins_are_told_and_never_shown(void **state)
 			 "{\"telnet\":{\"type\":\"login\",\"login\":\"password\",\"attempts\":2,"
 			 "\"failed_logins\":1,\"default_login\":true,\"control\":true}}\n"
 			 "{\"telnet\":{\"type\":\"login\",\"login\":\"succeeded\",\"attempts\":2,"
-			 "\"failed_logins\":1}}\n");
+			 "\"failed_logins\":1,\"default_login\":true}}\n");
 	seed_same(r, "telnet", "telnet-login-2");
 	assert_silent(r, "default_login");
 }
