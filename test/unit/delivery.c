@@ -295,7 +295,7 @@ static bool send(struct wire *w, const struct kind *k, const struct segment *s)
 
 /* Who gets it: takes the first copy of a byte or, of those not read yet, the last. */
 struct receiver {
-	uint32_t first, next, stamp;
+	uint32_t first, next, stamp, said;
 	uint8_t data[STREAM_MAX];
 	bool have[STREAM_MAX], urgent[STREAM_MAX];
 	bool last_wins, stamped, reset, challenged;
@@ -312,6 +312,8 @@ static void take(struct receiver *r, const struct segment *s)
 
 	if (s->bad_sum || r->reset)
 		return;
+	if (s->flags & TCP_ACK && ahead(s->ack, r->said) > 0)
+		return; /* RFC 9293 §3.10.7.4: of what it never said */
 	if (s->stamped && r->stamped && ahead(s->stamp, r->stamp) < 0 && !(s->flags & TCP_RST))
 		return;
 	if (ahead(s->seq, r->next + WINDOW) > 0 || ahead(to, r->next) < 0)
@@ -354,7 +356,7 @@ static int inject(struct capture *c, struct bytes data, uint32_t out)
 	assert_true(packet_decode(data, LINK_ETHERNET, 0, (uint32_t)data.len, &p));
 	w->cut = true;
 	if (out == 2)
-		take(w->receiver, &(struct segment){.seq = p.tcp_seq, .flags = p.tcp_flags});
+		take(w->receiver, &(struct segment){.seq = p.tcp_seq, .flags = TCP_RST});
 	return 0;
 }
 
@@ -450,6 +452,7 @@ static void greet(struct sender *t)
 		say(t, 1, k->answer, TCP_ACK | TCP_PSH);
 	t->r.first = t->r.next = t->first;
 	t->r.stamp = t->stamp;
+	t->r.said = t->server;
 	t->r.stamped = t->stamps;
 }
 
@@ -513,6 +516,8 @@ static void deliver(struct sender *t)
 		}
 		if (rarely(3))
 			s.data.len = 0;
+		if (rarely(3))
+			s.ack += roll(3000);
 		lost |= (s.flags & TCP_FIN) != 0; /* a receiver that has it takes nothing more */
 		if (rarely(1)) {
 			t->w->now_ns += 15 * 1000 * MILLISECOND;

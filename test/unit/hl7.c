@@ -193,6 +193,27 @@ static void what_may_be_the_end_is_judged(void **state)
 	free(r);
 }
 
+/* What goes on behind that is more than an acknowledgement: it is judged as what it is. */
+static void no_acknowledgement_hides_an_order(void **state)
+{
+	static const char ack[] = "MSH|^~\\&|||||||ACK|9\rMSA|AA|1\r", rest[] = "Z\rORC|1\r";
+	struct talk_record *r = malloc(sizeof(*r));
+	uint8_t wide[2 * sizeof(ack)];
+
+	talk_begin(r, "hl7", false);
+	FEED(r, 0, "\v");
+	talk_feed(r, 0, wide, widen(wide, ack, sizeof(ack) - 1, 2, false));
+	FEED(r, 0, "\x1c");
+	assert_int_equal(strlen(strchr(r->said, '\n')), 1);
+	FEED(r, 0, "\x04");
+	talk_feed(r, 0, wide, widen(wide, rest, sizeof(rest) - 1, 2, false));
+	FEED(r, 0, "\x1c\r");
+	assert_int_equal(strlen(strchr(strchr(r->said, '\n') + 1, '\n')), 1);
+	assert_non_null(strstr(strchr(r->said, '\n') + 1, "\"message_type\":\"ACK\""));
+	talk_finish(r);
+	free(r);
+}
+
 /* A document in UTF-16 passes without being held, and cut within characters. */
 static void long_wide_segments(void **state)
 {
@@ -312,6 +333,10 @@ static void odd_messages_are_read(void **state)
 	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2}}\n"
 	       "{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"2\",\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|||||||ORU^R01|1\rPID|1\rMSH|^~\\&|||||||ORM^O01|2\r\x1c\r"));
+	/* Line ends before the frame, blanks in the place of a segment. */
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2,"
+	       "\"observations\":1}}\n",
+	       P(0, "\r\n\vMSH|^~\\&|||||||ORU^R01|1\rOBX|1|ST   \r  \t\r\x1c\r"));
 	/* ISO 8859-1 and UTF-8; escapes stay as they are. */
 	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"sending_application\":\"S\\u00fcd\","
 	       "\"sending_facility\":\"S\xc3\xbc"
@@ -572,6 +597,7 @@ int main(void)
 		cmocka_unit_test(wide_characters_become_utf_8),
 		cmocka_unit_test(what_is_no_utf_16_is_told),
 		cmocka_unit_test(what_may_be_the_end_is_judged),
+		cmocka_unit_test(no_acknowledgement_hides_an_order),
 		cmocka_unit_test(long_wide_segments),
 		cmocka_unit_test(a_mark_before_utf_8_is_none),
 		cmocka_unit_test(hybrid_frames_are_read),

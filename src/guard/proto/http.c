@@ -360,6 +360,8 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 		return PARSE_OK;
 	}
 	m->msg.answer = true;
+	if (h.status == 101 && h.h2c)
+		m->msg.reason = REASON_HTTP_SMUGGLING; /* requests go on, and nobody reads them */
 	recall(st, m);
 	/* RFC 9110 §15.5: what is refused says 401, or 403. */
 	m->default_login = st->waiting && st->asked[st->first] & ASKED_DEFAULT && h.status >= 200 &&
