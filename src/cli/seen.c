@@ -225,6 +225,16 @@ static bool was_answered(const json_t *flow, uint8_t proto)
 	return back > (proto == 6 ? 1 : 0) || (proto != 6 && there >= 3);
 }
 
+/* Syslog by datagrams and traps of SNMP are never answered (RFC 5426 §3, RFC 3416 §4.2.6), and many
+ * senders take a new port for each. */
+static bool needs_no_answer(const json_t *o, uint8_t proto, json_int_t port)
+{
+	const char *app = text(o, "app_proto");
+
+	return proto == 17 &&
+	       (strcmp(app, "syslog") == 0 || (strcmp(app, "snmp") == 0 && port == 162));
+}
+
 /*
  * Of a conversation that was joined midway, the first packet may be an answer.
  * It is taken for one where it goes from a service's port to a client's
@@ -279,7 +289,7 @@ static void take_flow(struct seen *s, const json_t *o)
 
 	if (!read_ends(o, t.from, t.to, &t.proto) || !read_port(o, "dest_port", &port))
 		return;
-	if (is_single(t.to) && !was_answered(flow, t.proto)) {
+	if (is_single(t.to) && !was_answered(flow, t.proto) && !needs_no_answer(o, t.proto, port)) {
 		s->unanswered++;
 		return;
 	}

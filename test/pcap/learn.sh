@@ -25,7 +25,7 @@ cat >"$dir/none.yaml" <<Y
 segments: [{name: ward, ward: eth1, hospital: eth0, net: [10.9.1.0/24]}]
 devices: []
 Y
-for name in hl7 mqtt dicom-store dicom-query dicom-print dicom-worklist dicom-orthanc; do
+for name in hl7 mqtt syslog dicom-store dicom-query dicom-print dicom-worklist dicom-orthanc; do
 	[ -d "test/pcap/$name" ] || continue
 	propose "$name"
 	grep -q 'app: ' "$dir/$name.yaml" && "$bw" policy check "$dir/$name.yaml" >"$dir/check" 2>&1

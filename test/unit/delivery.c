@@ -118,7 +118,7 @@ static const struct kind {
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static unsigned long first_seed = 1, how_many = 400;
+static unsigned long first_seed = 1, how_many = 150;
 
 /* Numbers that are the same everywhere: xorshift. */
 static uint64_t dice;

@@ -183,6 +183,11 @@ static void a_hello_without_a_name_is_no_other(void **state)
 				  "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\0\0\2\xc0\x2f\1\0"
 				  "\0\x0e\0\0\0\x0a\0\x08\0\0\1a\0\0\1b";
 
+	static const char old[] = "\x80\x1c\1\3\1\0\3\0\0\0\x10\0\0\x2f"
+				  "rrrrrrrrrrrrrrrr"; /* as SSL 2 says it */
+
+	assert_false(passes("tls", "sni=a", old, sizeof(old) - 1));
+	assert_true(passes("tls", "sni=", old, sizeof(old) - 1));
 	assert_false(passes("tls", "sni=a", two, sizeof(two) - 1));
 	assert_true(passes("tls", "sni=A", named, sizeof(named) - 1));
 	assert_false(passes("tls", "sni=b", named, sizeof(named) - 1));

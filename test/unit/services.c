@@ -166,6 +166,10 @@ static void sip_leaves_out_who_calls(void **state)
 	expect("sip", true, 0, "OPTIONS tel:+49123;x SIP/2.0\r\nl: x\r\n\r\n", 38,
 	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
 	       "\"reason\":\"sip.malformed\"}\n");
+	/* Some readers pass over what stands before the length, and others read none. */
+	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl: \v9\r\n\r\n", 33,
+	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
+	       "\"reason\":\"sip.malformed\"}\n");
 }
 
 static void syslog_tells_who_and_not_what(void **state)

@@ -49,13 +49,15 @@ static bool is_space(uint8_t c)
 	return c <= ' ' || c == 0x7f;
 }
 
-/* Does anything stand around the value but blanks and tabs (RFC 9110 §5.5)? */
-static bool is_oddly_set(struct bytes all, struct bytes value)
+/* Does anything stand around the value but blanks and tabs (RFC 9110 §5.5), and line ends where it is
+ * folded? */
+static bool is_oddly_set(struct bytes all, struct bytes value, bool folded)
 {
 	for (const uint8_t *at = all.data; at < all.data + all.len; at++) {
 		if (at == value.data)
 			at += value.len;
-		if (at < all.data + all.len && *at != ' ' && *at != '\t')
+		if (at < all.data + all.len && *at != ' ' && *at != '\t' &&
+		    !(folded && (*at == '\r' || *at == '\n')))
 			return true;
 	}
 	return false;
@@ -94,7 +96,7 @@ bool head_field(struct reader *r, struct head_field *ret_f)
 		f.odd = f.name.len != name.len;
 		line = (struct bytes){colon + 1, line.len - name.len - 1};
 		f.value = head_trim(line);
-		f.odd |= is_oddly_set(line, f.value);
+		f.oddly_set = is_oddly_set(line, f.value, f.folded);
 	}
 	*ret_f = f;
 	return true;

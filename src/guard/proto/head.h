@@ -11,6 +11,7 @@ struct head_field {
 	struct bytes name, value; /* without the space around them */
 	bool folded;		  /* goes on in further lines, which the value includes */
 	bool odd;		  /* space or control characters around the name */
+	bool oddly_set;		  /* control characters around the value */
 };
 
 /*

@@ -101,7 +101,7 @@ static bool note_framing(struct http_head *h, const struct head_field *f)
 
 	if (!length && !encoding && !host)
 		return false;
-	if (f->odd || f->folded || (host && h->request && h->host.data))
+	if (f->odd || f->oddly_set || f->folded || (host && h->request && h->host.data))
 		h->reason = REASON_HTTP_SMUGGLING;
 	if (length)
 		note_length(h, f->value);

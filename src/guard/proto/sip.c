@@ -98,7 +98,7 @@ static bool read_fields(struct sip_msg *m, struct reader *r, uint64_t *ret_lengt
 		if (n == FIELD_MAX)
 			return false;
 		if (head_is(f.name, "Content-Length") || head_is(f.name, "l")) {
-			if (!head_number(f.value, ret_length))
+			if (f.oddly_set || !head_number(f.value, ret_length))
 				return false;
 		} else if (head_is(f.name, "User-Agent") || head_is(f.name, "Server")) {
 			m->user_agent = f.value;

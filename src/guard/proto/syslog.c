@@ -192,7 +192,7 @@ static const struct proto_field fields[] = {
 	FIELD("facility", facility, FIELD_NAME, FIELD_MATCH),
 	FIELD("severity", severity, FIELD_NAME, FIELD_MATCH),
 	FIELD("version", version, FIELD_U8, 0),
-	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH),
+	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("appname", appname, FIELD_TEXT, FIELD_MATCH),
 	{""},
 };
