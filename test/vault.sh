@@ -242,7 +242,8 @@ mkdir hot/x && rmdir hot/x && ln -s ../secret hot/x
 timeout 20 "$bw" vault watch v hot --settle 20 --once >/dev/null 2>&1
 check "links lead out of no hot folder" [ -e secret/f ]
 # A folder is removed and made again.
-mkdir moved && "$bw" vault watch v moved/ --settle 20 >moved.out 2>moved.err &
+mkdir moved
+"$bw" vault watch v moved/ --settle 20 >moved.out 2>moved.err &
 watcher=$!
 for _ in $(seq 50); do grep -qs inotify /proc/$watcher/fdinfo/* && break; sleep 0.1; done
 rmdir moved
