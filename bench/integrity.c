@@ -33,7 +33,7 @@ enum deed {
 	DEED_FADE,	 /* beats ever smaller */
 	DEED_PULSE_FLAT, /* the pleth alone, over an ECG that goes on */
 	DEED_RATE_DRIFT, /* the rate that is shown leaves the waves' own, over ten minutes */
-	DEED_RATE_STILL, /* it stands still while the heart quickens by six tenths in a minute */
+	DEED_RATE_STILL, /* it stands still while the heart quickens in a minute */
 	DEED_REPLAY_NOISE,
 	DEED_REPLAY,
 	DEED_ARREST,	   /* true: nothing beats, nothing pulses */
@@ -109,10 +109,10 @@ static double saw(double s, double each)
 	return phase < 0.2 ? phase / 0.2 : (1 - phase) / 0.8;
 }
 
-/* How far a heart has come that beats ever faster, to 1.6 times its rate after a minute. */
-static double quickened(double t)
+/* How far a heart has come that beats ever faster, to 1 + `by` times its rate after a minute. */
+static double quickened(double t, double by)
 {
-	return t < 60 ? t + 0.005 * t * t : 78 + 1.6 * (t - 60);
+	return t < 60 ? t + by * t * t / 120 : 60 + 30 * by + (1 + by) * (t - 60);
 }
 
 static double forge(struct run *r, const struct take_lead *l, unsigned i, double v, double s)
@@ -133,7 +133,7 @@ static double forge(struct run *r, const struct take_lead *l, unsigned i, double
 	case DEED_PULSE_FLAT:
 		return l->pulse ? r->held[i] : v;
 	case DEED_RATE_STILL:
-		return sample(l, r->at_s + quickened(t));
+		return sample(l, r->at_s + quickened(t, r->strength));
 	case DEED_REPLAY_NOISE:
 		return t < r->length_s
 			       ? sample(l, s - r->lag_s) + 0.008 * l->beat * take_gauss(&r->seed)
@@ -232,7 +232,9 @@ static void send_rate(struct vitals *v, struct vitals_monitor *m, const struct r
 {
 	struct vitals_numeric n = {.code = HEART_RATE, .value = r->t->rate};
 
-	if (r->deed != DEED_RATE_DRIFT && r->deed != DEED_RATE_STILL)
+	/* Where nothing is forged, the number that the model's heart goes by stands still for hours. */
+	if (r->deed != DEED_RATE_DRIFT && r->deed != DEED_RATE_STILL &&
+	    (r->deed != DEED_NONE || r->t->rate <= 0))
 		return;
 	if (r->deed == DEED_RATE_DRIFT && s > r->at_s)
 		n.value *= 1 + r->strength * (s - r->at_s) / 600;
@@ -369,9 +371,12 @@ static const struct row rows[] = {
 	/* Behind the others, whose random moments go by their place here. */
 	{"replay of 8 s", DEED_REPLAY, true, 200, 30, 8, 8},
 	{"replay of 8 s, noise added", DEED_REPLAY_NOISE, true, 200, 30, 8, 8},
-	{"pleth flat, ECG goes on", DEED_PULSE_FLAT, true, WARM_S, AFTER_S, 0, 0},
+	{"replay of 60 s, noise added", DEED_REPLAY_NOISE, true, 400, 70, 60, 60},
+	{"pleth flat, ECG goes on", DEED_PULSE_FLAT, true, WARM_S, 90, 0, 0},
 	{"rate shown drifts away over 10 min", DEED_RATE_DRIFT, true, WARM_S, 620, 0.4, 1},
-	{"rate shown frozen, heart quickens", DEED_RATE_STILL, true, WARM_S, 90, 0, 0},
+	{"rate shown frozen, heart quickens by 60 %", DEED_RATE_STILL, true, WARM_S, 90, 0.6, 0.6},
+	{"rate shown frozen, heart quickens by 15 %", DEED_RATE_STILL, true, WARM_S, 120, 0.15,
+	 0.15},
 };
 
 static bool fits(const struct row *w, const struct take *t)
@@ -424,6 +429,8 @@ static void measure(const struct row *w, const struct take *t, unsigned want, ui
 			r.look_for = REASON_VITALS_REPLAYED;
 		if (w->deed == DEED_RATE_DRIFT || w->deed == DEED_RATE_STILL)
 			r.look_for = REASON_VITALS_RATE_MISMATCH;
+		if (w->deed == DEED_PULSE_FLAT)
+			r.look_for = REASON_VITALS_PULSE_ABSENT;
 		if (!is_good(t, r.at_s - 30, r.at_s + 4))
 			continue;
 		want--;

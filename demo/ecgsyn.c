@@ -51,7 +51,8 @@ static void tachogram(struct ecgsyn *e, double sd_s, uint64_t seed)
 	double power = 0;
 
 	for (unsigned i = 0; i < BINS; i++) {
-		double f = 0.01 * (i + 1);
+		/* Multiples of one frequency would come back with it, the same beats every 100 s. */
+		double f = 0.01 * (i + 0.5 + uniform(&seed));
 		double s = 0.5 * gauss(f, 0.1, 0.01) + gauss(f, 0.25, 0.01);
 
 		e->wave_hz[i] = f;

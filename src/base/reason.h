@@ -155,7 +155,7 @@
 	X(VITALS_SEQUENCE_BREAK, "vitals.sequence_break",                                          \
 	  "Parts of a monitor's stream were missing, came twice or were out of order.")            \
 	X(VITALS_REPLAYED, "vitals.replayed",                                                      \
-	  "A monitor's curve is the same, sample by sample, as one it sent minutes ago.")          \
+	  "A monitor's curve, or when its beats are, is the same as minutes ago.")                 \
 	X(VITALS_TWO_SOURCES, "vitals.two_sources",                                                \
 	  "Two machines send vital signs in the name of one monitor.")                             \
 	X(VITALS_UNBOUND_SOURCE, "vitals.unbound_source",                                          \
@@ -401,8 +401,8 @@
 	X(MQTT_TOPIC_ALIAS, "mqtt.topic_alias",                                                    \
 	  "An MQTT message named its topic by a number that was never agreed on.")                 \
 	X(HL7_ENCODING, "hl7.encoding",                                                            \
-	  "A medical message came in UTF-16 or UTF-32, which its framing does not allow; its "     \
-	  "sender is to be set to UTF-8.")                                                         \
+	  "A medical message in UTF-16 or UTF-32 has what are no characters, or can be read in "   \
+	  "two ways; its sender is to be set to UTF-8, which its framing allows.")                 \
 	X(TLS_PEER, "tls.peer_certificate",                                                        \
 	  "A machine talks to a server whose certificate has run out, or vouches for itself.")     \
 	X(CLEARTEXT_CONTROL, "cleartext.control",                                                  \
@@ -412,7 +412,14 @@
 	  "A machine fetches or leaves files on a share without encryption.")                      \
 	X(CLEARTEXT_SNMP3, "cleartext.snmp3",                                                      \
 	  "A machine is managed by SNMP 3 without encryption: what is said can be read on the "    \
-	  "way.")
+	  "way.")                                                                                  \
+	X(BACNET_SEGMENTS, "bacnet.segments",                                                      \
+	  "The parts of one request to a building's controls do not fit together.")                \
+	X(VITALS_PULSE_ABSENT, "vitals.pulse_absent",                                              \
+	  "The pulse curve is flat for over a minute while the ECG goes on: check the patient "    \
+	  "first, then the clip and the cuff.")                                                    \
+	X(TLS_EARLY, "tls.not_valid_yet",                                                          \
+	  "A machine's certificate is not valid yet: somebody's clock is wrong.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

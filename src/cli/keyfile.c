@@ -131,7 +131,8 @@ static int open_sealed(const char *path, struct bytes sealed, struct plain *p)
 	int r;
 
 	snprintf(prompt, sizeof(prompt), "Enter passphrase for identity file \"%.400s\": ", path);
-	passphrase = passphrase_ask(prompt);
+	passphrase = passphrase_in_environment() ? passphrase_from_environment()
+						 : passphrase_ask(prompt);
 	if (!passphrase || !key || !engine) {
 		r = passphrase ? cli_fail("out of memory") : CLI_FAILED;
 		goto done;

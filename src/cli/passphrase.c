@@ -126,7 +126,8 @@ char *passphrase_ask(const char *prompt)
 	if (n < 0) {
 		if (fd < 0)
 			cli_fail("there is no terminal to ask for the passphrase; a program gives "
-				 "it in AGE_PASSPHRASE_FD (seal and open: with -j batchpass)");
+				 "it in AGE_PASSPHRASE or AGE_PASSPHRASE_FD (for a file that was "
+				 "sealed with one: with -j batchpass)");
 		else
 			cli_fail("the passphrase was not read: %s", strerror((int)-n));
 		passphrase_free(text);
@@ -220,8 +221,7 @@ char *passphrase_from_environment(void)
 	value = value && *value ? value : NULL;
 	fd = fd && *fd ? fd : NULL;
 	if (!value == !fd) {
-		cli_fail("-j batchpass takes the passphrase from AGE_PASSPHRASE or from the "
-			 "descriptor "
+		cli_fail("the passphrase is taken from AGE_PASSPHRASE or from the descriptor "
 			 "AGE_PASSPHRASE_FD: set one of them");
 		return NULL;
 	}

@@ -12,11 +12,14 @@
 #define LAST_MIN  24 /* narrower than this, the last column goes below its row */
 #define BELOW	  4  /* and is indented by that */
 #define WIDTH_MIN 20
+#define COLUMNS	  32
 
 struct table {
 	const struct table_column *columns;
 	unsigned count;
-	char **cells; /* rows × count, row by row, clean */
+	bool paged;	     /* a page of it was printed, and the head with that */
+	int widths[COLUMNS]; /* of the pages so far */
+	char **cells;	     /* rows × count, row by row, clean */
 	size_t used, cap;
 };
 
@@ -26,6 +29,8 @@ struct table *table_new(const struct table_column *columns, unsigned count)
 
 	if (!t)
 		fatal("out of memory");
+	if (count > COLUMNS)
+		fatal("a table of more than 32 columns");
 	t->columns = columns;
 	t->count = count;
 	return t;
@@ -112,23 +117,32 @@ static void print_row(const struct table *t, char *const *cells, const int *widt
 	fputc('\n', out);
 }
 
-void table_print(const struct table *t, FILE *out, int width)
+static void find_widths(const struct table *t, int ret_widths[COLUMNS])
 {
-	int widths[32] = {0}, indent = 0, room = 1 << 20;
-	char *heads[32];
-
-	if (t->count > 32)
-		fatal("a table of more than 32 columns");
-	for (unsigned i = 0; i < t->count; i++) {
-		heads[i] = (char *)t->columns[i].head;
-		widths[i] = text_width(heads[i]);
-	}
+	for (unsigned i = 0; i < t->count; i++)
+		ret_widths[i] = t->paged ? t->widths[i] : text_width(t->columns[i].head);
 	for (size_t i = 0; i < t->used; i++) {
 		int w = text_width(t->cells[i]);
 
-		if (w > widths[i % t->count])
-			widths[i % t->count] = w;
+		if (w > ret_widths[i % t->count])
+			ret_widths[i % t->count] = w;
 	}
+}
+
+static void print_head(const struct table *t, const int *widths, int indent, int room, FILE *out)
+{
+	char *heads[COLUMNS];
+
+	for (unsigned i = 0; i < t->count; i++)
+		heads[i] = (char *)t->columns[i].head;
+	print_row(t, heads, widths, indent, room, out);
+}
+
+void table_print(const struct table *t, FILE *out, int width)
+{
+	int widths[COLUMNS], indent = 0, room = 1 << 20;
+
+	find_widths(t, widths);
 	for (unsigned i = 0; i + 1 < t->count; i++)
 		indent += widths[i] + GAP;
 	if (width > 0) {
@@ -139,9 +153,23 @@ void table_print(const struct table *t, FILE *out, int width)
 			room = width - BELOW;
 		}
 	}
-	print_row(t, heads, widths, indent, room, out);
+	if (!t->paged)
+		print_head(t, widths, indent, room, out);
 	for (size_t i = 0; i + t->count <= t->used; i += t->count)
 		print_row(t, t->cells + i, widths, indent, room, out);
+}
+
+void table_page(struct table *t, FILE *out, int width)
+{
+	int widths[COLUMNS];
+
+	table_print(t, out, width);
+	find_widths(t, widths);
+	memcpy(t->widths, widths, sizeof(widths));
+	t->paged = true;
+	for (size_t i = 0; i < t->used; i++)
+		free(t->cells[i]);
+	t->used = 0;
 }
 
 int table_width(FILE *out)

@@ -24,6 +24,9 @@ void table_free(struct table *t);
 void table_cell(struct table *t, const char *text);
 /* `width` in terminal columns; 0: unlimited. */
 void table_print(const struct table *t, FILE *out, int width);
+/* Prints the rows so far and forgets them; what comes after stands below them, in columns as wide
+ * or wider. */
+void table_page(struct table *t, FILE *out, int width);
 /* Of the terminal that `out` is; 0 where it is none. */
 int table_width(FILE *out);
 

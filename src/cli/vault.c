@@ -353,6 +353,12 @@ static void print_found(void *arg, const char *text)
 	printf("%s\n", text);
 }
 
+static void print_noted(void *arg, const char *text)
+{
+	meter_clear();
+	printf("note: %s\n", text);
+}
+
 static void print_progress(void *arg, uint64_t objects)
 {
 	meter_tell(0, objects);
@@ -360,7 +366,8 @@ static void print_progress(void *arg, uint64_t objects)
 
 static int fsck(const struct vault_cli *o)
 {
-	struct vault_report r = {.found = print_found, .progress = print_progress};
+	struct vault_report r = {
+		.found = print_found, .noted = print_noted, .progress = print_progress};
 	struct keys *k = vault_cli_keys(o);
 	struct vault_totals t = {0};
 	char error[KEYS_ERROR];

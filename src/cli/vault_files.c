@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secret.h"
+#include "cli/keyfile.h"
 #include "cli/meter.h"
 #include "cli/text.h"
 #include "cli/vault.h"
@@ -347,18 +349,58 @@ int vault_cli_get(const struct vault_cli *o)
 	return g.failed ? CLI_FAILED : CLI_OK;
 }
 
+#define EXPORT_SHORT (64u << 10)
+
 /* --- export ----------------------------------------------------------------------------------- */
 
-/* The vault writes into a pipe, and a second thread seals what comes out of it: what is exported is
+/* Of long ones the vault writes into a pipe, and a second thread seals what comes out of it: what is exported is
  * nowhere in the clear. */
 struct export
 {
 	struct get get;
-	struct age_engine *engine;
+	struct age_engine *engine, *alone; /* on all cores; on this one */
 	struct age_recipients *recipients;
 	int from, to; /* the pipe's end to read, the file */
 	int err;
+	uint8_t *whole; /* a short one, EXPORT_SHORT bytes; locked memory */
+	size_t len, at;
 };
+
+static int take_short(void *arg, struct bytes data)
+{
+	struct export *x = arg;
+
+	if (data.len > EXPORT_SHORT - x->len)
+		return -EMSGSIZE;
+	memcpy(x->whole + x->len, data.data, data.len);
+	x->len += data.len;
+	return 0;
+}
+
+static ssize_t read_short(void *arg, void *data, size_t max)
+{
+	struct export *x = arg;
+	size_t n = x->len - x->at < max ? x->len - x->at : max;
+
+	memcpy(data, x->whole + x->at, n);
+	x->at += n;
+	return (ssize_t)n;
+}
+
+static int export_short(struct export *x, const struct vault_entry *e)
+{
+	struct age_seal_options how = {.recipients = x->recipients};
+	struct age_result result;
+	int err;
+
+	x->len = x->at = 0;
+	err = vault_stream(x->get.v, e, take_short, x, false);
+	if (err == 0)
+		err = age_seal(x->alone, &how, &(struct age_input){.read = read_short, .arg = x},
+			       &(struct age_output){.fd = x->to}, &result);
+	secret_wipe(x->whole, x->len);
+	return err;
+}
 
 static void *seal_file(void *arg)
 {
@@ -373,7 +415,7 @@ static void *seal_file(void *arg)
 	return NULL;
 }
 
-static int export_to(struct export *x, const struct vault_entry *e)
+static int export_long(struct export *x, const struct vault_entry *e)
 {
 	pthread_t thread;
 	int ends[2], err;
@@ -390,8 +432,13 @@ static int export_to(struct export *x, const struct vault_entry *e)
 	err = vault_read(x->get.v, e, ends[1]);
 	close(ends[1]);
 	pthread_join(thread, NULL);
-	if (x->err < 0)
-		err = x->err;
+	return x->err < 0 ? x->err : err;
+}
+
+static int export_to(struct export *x, const struct vault_entry *e)
+{
+	int err = e->size <= EXPORT_SHORT ? export_short(x, e) : export_long(x, e);
+
 	return err == 0 && fsync(x->to) < 0 ? -errno : err;
 }
 
@@ -412,7 +459,7 @@ static int export_one(void *arg, const struct vault_entry *e)
 	if (x->to >= 0)
 		close(x->to);
 	if (x->to >= 0 && err < 0)
-		unlinkat(x->get.folder, path + strspn(path, "/"), 0);
+		vault_remove_below(x->get.folder, name);
 	got(&x->get, e, err);
 	return 0;
 }
@@ -421,17 +468,11 @@ static struct age_recipients *read_recipients(const struct vault_cli *o)
 {
 	struct age_recipients *r = age_recipients_new();
 
-	for (unsigned i = 0; r && i < o->recipient_count; i++) {
-		const char *text = o->recipients[i];
-		int err =
-			age_recipients_add(r, (struct bytes){(const uint8_t *)text, strlen(text)});
-
-		if (err < 0) {
-			cli_fail("'%s' is no age recipient", text);
+	for (unsigned i = 0; r && i < o->recipient_count; i++)
+		if (keyfile_recipient(r, o->recipients[i]) != CLI_OK) {
 			age_recipients_free(r);
 			return NULL;
 		}
-	}
 	return r;
 }
 
@@ -441,7 +482,7 @@ static void export_all(struct export *x)
 	int err = 0;
 
 	if (!o->count)
-		err = vault_each(x->get.v, export_one, x);
+		err = vault_newest(x->get.v, export_one, x);
 	for (int i = 0; err == 0 && i < o->count; i++) {
 		err = vault_find(x->get.v, o->args[i], export_one, x);
 		if (err == -ENOENT) {
@@ -468,7 +509,9 @@ int vault_cli_export(const struct vault_cli *o)
 	if (!x.recipients)
 		return CLI_FAILED;
 	x.engine = age_engine_new(0);
-	x.get.v = x.engine ? vault_cli_open(o, 0) : NULL;
+	x.alone = age_engine_new(1);
+	x.whole = secret_new(EXPORT_SHORT);
+	x.get.v = x.engine && x.alone && x.whole ? vault_cli_open(o, 0) : NULL;
 	x.get.folder = x.get.v ? vault_cli_folder(o->folder) : -1;
 	if (x.get.folder >= 0) {
 		export_all(&x);
@@ -480,6 +523,8 @@ int vault_cli_export(const struct vault_cli *o)
 	}
 	vault_close(x.get.v);
 	age_engine_free(x.engine);
+	age_engine_free(x.alone);
+	secret_free(x.whole, EXPORT_SHORT);
 	age_recipients_free(x.recipients);
 	return x.get.failed ? CLI_FAILED : CLI_OK;
 }

@@ -14,6 +14,7 @@
 #include "keep/keys.h"
 #include "keep/vault_choice.h"
 
+#define PAGE	8192 /* rows in memory at once */
 #define ROW_MAX (6 * OBJECT_NAME_MAX + 1024)
 
 struct listing {
@@ -75,7 +76,8 @@ static int list_one(void *arg, const struct vault_entry *e)
 		print_json(l, e);
 	else
 		add_row(l, e);
-	l->rows++;
+	if (++l->rows % PAGE == 0 && !l->o->json)
+		table_page(l->table, stdout, table_width(stdout));
 	return 0;
 }
 

@@ -240,12 +240,16 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 	if (!n->awaited[in->end])
 		p = talk_identify(in, &undecided);
 	n->awaited[in->end] = false;
-	/* Picked up in its middle it may be what it should be all the same, once a message begins. */
-	if (!p && in->midstream && s->o.expected)
+	/* It may be what it should be all the same: once more has come, or, picked up in its middle,
+	 * once a message begins. */
+	if (!p && (in->midstream || !undecided) && s->o.expected)
 		expected = s->o.expected(s->o.arg, f);
 	if (expected) {
-		enum parse got = expected->probe(in);
+		struct proto_input hinted = *in;
+		enum parse got;
 
+		hinted.expected = true;
+		got = expected->probe(&hinted);
 		undecided = got == PARSE_MORE;
 		p = got == PARSE_OK ? expected : NULL;
 	}
@@ -253,7 +257,7 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 		return start_talk(s, n, p);
 	if (undecided && !in->last && in->data.len < IDENTIFY_BYTES)
 		return false;
-	if (expected) {
+	if (expected && in->midstream) {
 		n->awaited[in->end] = true;
 		return false;
 	}

@@ -345,25 +345,35 @@ static int walk_on(struct walk *w)
 	return err == 0 && lost ? -ESTALE : err;
 }
 
+int vault_walk_range(struct vault *v, struct catalog_range *range,
+		     int (*fn)(void *arg, const struct vault_entry *e), void *arg)
+{
+	struct walk w = {
+		.v = v, .fn = fn, .arg = arg, .range = *range, .key = secret_new(CRYPTO_KEY)};
+	int err = w.key ? walk_on(&w) : -ENOMEM;
+
+	range->after = w.range.after;
+	secret_free(w.key, CRYPTO_KEY);
+	return err;
+}
+
 int vault_walk(struct vault *v, bool newest, int (*fn)(void *arg, const struct vault_entry *e),
 	       void *arg)
 {
-	struct walk w = {.v = v,
-			 .fn = fn,
-			 .arg = arg,
-			 .range.newest = newest,
-			 .key = secret_new(CRYPTO_KEY)};
-	int err = w.key ? catalog_name_last(v->catalog, &w.range.last) : -ENOMEM;
+	struct catalog_range range = {.newest = newest};
+	int err = catalog_name_last(v->catalog, &range.last);
 
-	if (err == 0)
-		err = walk_on(&w);
-	secret_free(w.key, CRYPTO_KEY);
-	return err;
+	return err == 0 ? vault_walk_range(v, &range, fn, arg) : err;
 }
 
 int vault_each(struct vault *v, int (*fn)(void *arg, const struct vault_entry *e), void *arg)
 {
 	return vault_walk(v, false, fn, arg);
+}
+
+int vault_newest(struct vault *v, int (*fn)(void *arg, const struct vault_entry *e), void *arg)
+{
+	return vault_walk(v, true, fn, arg);
 }
 
 static int digit(char c)

@@ -92,6 +92,8 @@ struct vault_entry {
  * Nothing is missed where keys are rotated meanwhile. -ESTALE, after all the others: some do not
  * open, although nothing destroyed them: index or keyring is an old one. */
 int vault_each(struct vault *v, int (*fn)(void *arg, const struct vault_entry *e), void *arg);
+/* The same of equal names' newest only. */
+int vault_newest(struct vault *v, int (*fn)(void *arg, const struct vault_entry *e), void *arg);
 /* The newest under that name, or the first of that address (in hexadecimal, 8 digits at least):
  * calls `fn` once. -ENOENT; -ESTALE its key is gone, and nothing destroyed it. */
 int vault_find(struct vault *v, const char *what, int (*fn)(void *arg, const struct vault_entry *e),
@@ -137,6 +139,8 @@ int vault_open_below(int folder, const char *path, int flags);
  * parts are those of object_name_part()), never through a link. Its descriptor; -EEXIST; -EINVAL
  * a name without any part, or a link on the way; or -errno. */
 int vault_create_below(int folder, struct bytes name, uint32_t mode);
+/* Takes away what vault_create_below() made. 0 or -errno. */
+int vault_remove_below(int folder, struct bytes name);
 /* Opens a folder below `folder`, made with all on the way, 0700, where there is none. Its
  * descriptor or -errno. */
 int vault_folder_below(int folder, const char *path);
@@ -155,6 +159,7 @@ int vault_resume(struct vault *v);
 
 struct vault_report {
 	void (*found)(void *arg, const char *text); /* something wrong, for a person */
+	void (*noted)(void *arg, const char *text); /* nothing wrong, but worth a look */
 	void (*progress)(void *arg, uint64_t objects);
 	void *arg;
 };

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,12 +37,12 @@ static uint64_t skip_hole(int fd, uint64_t at, uint64_t end)
 	return (uint64_t)data > at ? (uint64_t)data : at;
 }
 
-/* Calls `fn` for every record of a pack up to `end`; what is no record is passed over. */
-static int scan(int fd, uint64_t end,
+/* Calls `fn` for every record of a pack between the two places; what is no record is passed over. */
+static int scan(int fd, uint64_t begin, uint64_t end,
 		int (*fn)(void *arg, uint64_t at, const struct object_record *r), void *arg)
 {
 	uint8_t *buf = malloc(WINDOW);
-	uint64_t at = PACK_HEAD, from = 0;
+	uint64_t at = begin, from = 0;
 	size_t len = 0;
 	int err = buf ? 0 : -ENOMEM;
 
@@ -114,7 +115,7 @@ int vault_punch_unknown(struct vault *v)
 			continue;
 		err = catalog_pack_end(v->catalog, p.pack, &end);
 		if (err == 0)
-			err = scan(p.fd, end, punch_unknown, &p);
+			err = scan(p.fd, PACK_HEAD, end, punch_unknown, &p);
 		if (err == 0 && fdatasync(p.fd) < 0)
 			err = -errno;
 		close(p.fd);
@@ -131,7 +132,7 @@ struct checking {
 	bool content;
 	int lock;     /* shred.lock; -1 */
 	uint8_t *key; /* the one in hand's; locked memory */
-	uint64_t objects;
+	uint64_t objects, unknown;
 	int64_t wrong;
 };
 
@@ -313,6 +314,75 @@ static void check_keys(struct checking *c)
 			 "writes both again");
 }
 
+/* --- what lies behind the last that the index knows ------------------------------------------ */
+
+static int count_content(void *arg, uint64_t at, const struct object_record *r)
+{
+	struct checking *c = arg;
+
+	(void)at;
+	if (r->kind == OBJECT_CONTENT && vault_object_key(c->v, &r->head, c->key) == 0)
+		c->unknown++;
+	return 0;
+}
+
+/* How long it is beyond that end, in *ret_size; 0: not at all. */
+static int measure(struct checking *c, uint32_t pack, int fd, uint64_t *ret_end, uint64_t *ret_size)
+{
+	struct stat st;
+	int err = catalog_pack_end(c->v->catalog, pack, ret_end);
+
+	if (err == 0 && fstat(fd, &st) < 0)
+		err = -errno;
+	if (err < 0)
+		return err;
+	if (*ret_end < PACK_HEAD)
+		*ret_end = PACK_HEAD;
+	*ret_size = (uint64_t)st.st_size > *ret_end ? (uint64_t)st.st_size : 0;
+	return 0;
+}
+
+/* Who writes to it has it locked, and what he wrote is his until he has committed. */
+static int check_pack(struct checking *c, uint32_t pack)
+{
+	int fd = pack_open(c->v->dir, pack, false), err;
+	uint64_t end, size;
+
+	if (fd < 0)
+		return 0; /* what is in there is missed otherwise */
+	err = measure(c, pack, fd, &end, &size);
+	if (err == 0 && size && flock(fd, LOCK_SH | LOCK_NB) == 0) {
+		err = measure(c, pack, fd, &end, &size);
+		if (err == 0 && size)
+			err = scan(fd, end, size, count_content, c);
+	}
+	close(fd);
+	return err;
+}
+
+/* Somebody was killed before he committed it, or the index is an older one: nobody can tell. */
+static int check_packs(struct checking *c)
+{
+	uint32_t *ids = NULL;
+	int count = pack_list(c->v->dir, &ids), err = count < 0 ? count : 0;
+	char text[256];
+
+	for (int i = 0; err == 0 && i < count; i++)
+		err = check_pack(c, ids[i]);
+	free(ids);
+	if (err < 0 || !c->unknown || !c->r->noted)
+		return err;
+	snprintf(
+		text, sizeof(text),
+		"the packs hold %llu things that the index does not know: somebody was killed "
+		"while "
+		"putting them, or an older index was put back; 'bedwarden vault fsck --mend' takes "
+		"them in",
+		(unsigned long long)c->unknown);
+	c->r->noted(c->r->arg, text);
+	return 0;
+}
+
 /* Whoever destroys is between two lines of it. */
 static int check_log(struct checking *c)
 {
@@ -351,6 +421,8 @@ int64_t vault_check(struct vault *v, bool content, const struct vault_report *r)
 	err = check_objects(&c);
 	if (err == 0)
 		err = check_names(&c);
+	if (err == 0)
+		err = check_packs(&c);
 	if (err == 0)
 		err = check_log(&c);
 	if (err == -EUCLEAN) {
@@ -524,7 +596,7 @@ static int mend_pass(struct mending *m, const uint32_t *ids, int count,
 		err = fstat(fd, &st) < 0 ? -errno
 					 : catalog_pack_end(m->v->catalog, ids[i], &m->end);
 		if (err == 0)
-			err = scan(fd, (uint64_t)st.st_size, fn, m);
+			err = scan(fd, PACK_HEAD, (uint64_t)st.st_size, fn, m);
 		if (err == 0)
 			err = catalog_set_pack_end(m->v->catalog, ids[i], m->end);
 		close(fd);

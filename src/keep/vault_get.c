@@ -123,6 +123,27 @@ int vault_create_below(int folder, struct bytes name, uint32_t mode)
 	return create_below(folder, name, mode, 0777);
 }
 
+int vault_remove_below(int folder, struct bytes name)
+{
+	char path[OBJECT_NAME_MAX + 1], *slash;
+	int err = path_below(name, path), parent = folder;
+
+	if (err < 0)
+		return err;
+	slash = strrchr(path, '/');
+	if (slash) {
+		*slash = 0;
+		parent = open_below(folder, path, O_PATH | O_DIRECTORY, 0);
+	}
+	if (parent < 0)
+		return parent;
+	if (unlinkat(parent, slash ? slash + 1 : path, 0) < 0)
+		err = -errno;
+	if (parent != folder)
+		close(parent);
+	return err;
+}
+
 static int set_time(int fd, int64_t mtime_ns)
 {
 	struct timespec t[2] = {

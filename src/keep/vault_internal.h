@@ -49,6 +49,9 @@ int vault_unseal(struct vault *v, const struct catalog_name *n, struct catalog_o
 /* vault_each(), or only the newest of each name. */
 int vault_walk(struct vault *v, bool newest, int (*fn)(void *arg, const struct vault_entry *e),
 	       void *arg);
+/* Of those in the range; `after` moves on to the last that `fn` was shown. */
+int vault_walk_range(struct vault *v, struct catalog_range *range,
+		     int (*fn)(void *arg, const struct vault_entry *e), void *arg);
 /* Whoever holds it alone destroys. Its descriptor, held as long as it is open; -EWOULDBLOCK where
  * somebody else has it. */
 int vault_shred_lock(const char *dir, bool wait);

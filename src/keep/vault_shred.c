@@ -24,14 +24,16 @@
 #include "base/secret.h"
 #include "keep/vault_internal.h"
 
-#define LINE 512
+#define LINE  512
+#define ROUND 65536 /* names that go together: what it takes in memory does not grow with all */
 
-/* One name that is to go. */
+/* One name that is to go, and where it and its object lie. */
 struct victim {
-	int64_t name;
-	uint32_t name_pack;
-	uint64_t name_at, name_len;
-	struct catalog_object object;
+	int64_t name, object;
+	uint32_t key;
+	uint32_t name_pack, object_pack;
+	uint32_t name_len;
+	uint64_t name_at, object_at, object_len;
 	bool whole; /* no other name holds the object */
 };
 
@@ -73,16 +75,17 @@ static int note(struct vault *v, struct json *j)
 	return j->out.bad ? -ENAMETOOLONG : vault_note(v, (const char *)j->out.data, j->out.len);
 }
 
-static int note_victim(struct vault *v, const struct victim *t, const char *why)
+static int note_victim(struct vault *v, const struct victim *t,
+		       const uint8_t object_address[CRYPTO_HASH], const char *why)
 {
 	char buf[LINE], address[2 * CRYPTO_HASH + 1];
 	struct json j = json_new(buf, sizeof(buf));
 
-	hex(t->object.head.address, CRYPTO_HASH, address);
+	hex(object_address, CRYPTO_HASH, address);
 	json_open(&j, NULL);
 	json_str(&j, "action", t->whole ? "shred" : "unname");
 	json_str(&j, "address", address);
-	json_u64(&j, "key", t->object.head.key);
+	json_u64(&j, "key", t->key);
 	json_str(&j, "why", why);
 	return note(v, &j);
 }
@@ -120,8 +123,15 @@ static int collect(void *arg, const struct vault_entry *e)
 		t->list = more;
 		t->room = room;
 	}
-	t->list[t->count++] = (struct victim){.name = e->id, .object = *e->object};
-	return 0;
+	t->list[t->count++] = (struct victim){
+		.name = e->id,
+		.object = e->object->id,
+		.key = e->object->head.key,
+		.object_pack = e->object->pack,
+		.object_at = e->object->at,
+		.object_len = OBJECT_HEAD + e->object->head.length,
+	};
+	return t->count == ROUND;
 }
 
 static int by_number(const void *a, const void *b)
@@ -140,7 +150,7 @@ static int keys_of(const struct victims *t, struct doomed *ret_doomed)
 	if (!list)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->count; i++)
-		list[i].id = t->list[i].object.head.key;
+		list[i].id = t->list[i].key;
 	qsort(list, t->count, sizeof(*list), by_number);
 	for (size_t i = 0; i < t->count; i++)
 		if (i == 0 || list[i].id != list[count - 1].id)
@@ -169,25 +179,33 @@ static int drop_name(struct vault *v, struct victim *t)
 		return err;
 	t->name_pack = n.pack;
 	t->name_at = n.at;
-	t->name_len = OBJECT_NAME_HEAD + n.sealed.len;
+	t->name_len = (uint32_t)(OBJECT_NAME_HEAD + n.sealed.len);
 	return catalog_drop_name(v->catalog, t->name);
+}
+
+/* Of several names of one object that go the last takes it along. */
+static int drop(struct vault *v, struct victim *t, const char *why)
+{
+	struct catalog_object o;
+	int64_t left;
+	int err = drop_name(v, t);
+
+	if (err == 0)
+		err = catalog_object_by_id(v->catalog, t->object, &o);
+	if (err == 0)
+		err = catalog_names(v->catalog, t->object, &left);
+	t->whole = err == 0 && left == 0;
+	if (t->whole)
+		err = catalog_drop_object(v->catalog, t->object);
+	return err == 0 ? note_victim(v, t, o.head.address, why) : err;
 }
 
 static int drop_all(struct vault *v, struct victims *t, const char *why)
 {
-	int64_t left;
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && i < t->count; i++)
-		err = drop_name(v, &t->list[i]);
-	for (size_t i = 0; err == 0 && i < t->count; i++) {
-		err = catalog_names(v->catalog, t->list[i].object.id, &left);
-		t->list[i].whole = err == 0 && left == 0;
-		if (err == 0 && t->list[i].whole)
-			err = catalog_drop_object(v->catalog, t->list[i].object.id);
-		if (err == 0)
-			err = note_victim(v, &t->list[i], why);
-	}
+		err = drop(v, &t->list[i], why);
 	return err;
 }
 
@@ -301,8 +319,7 @@ static int punch_victims(struct editing *e, const struct victims *t)
 
 		err = punch(e, one->name_pack, one->name_at, one->name_len);
 		if (err == 0 && one->whole)
-			err = punch(e, one->object.pack, one->object.at,
-				    OBJECT_HEAD + one->object.head.length);
+			err = punch(e, one->object_pack, one->object_at, one->object_len);
 	}
 	return err;
 }
@@ -424,27 +441,48 @@ static int shred(struct vault *v, struct victims *t, struct doomed *d, const cha
 	return err == 0 ? destroy_doomed(v) : err;
 }
 
+/* The next of the range that are wanted, as many as go together. *ret_more: there may be others. */
+static int shred_round(struct vault *v, struct victims *t, struct catalog_range *range,
+		       const char *why, bool *ret_more)
+{
+	struct doomed d = {.list = NULL};
+	int err;
+
+	t->count = 0;
+	err = vault_walk_range(v, range, collect, t);
+	*ret_more = err > 0;
+	if (err > 0)
+		err = 0;
+	if (err == 0)
+		err = keys_of(t, &d);
+	if (err == 0)
+		err = retire(v, &d);
+	if (err == 0 && t->count)
+		err = shred(v, t, &d, why);
+	free(d.list);
+	return err;
+}
+
 int vault_shred(struct vault *v, bool (*wanted)(void *arg, const struct vault_entry *e), void *arg,
 		const char *why, uint64_t *ret_count)
 {
 	struct victims t = {.wanted = wanted, .arg = arg};
-	struct doomed d = {.list = NULL};
+	struct catalog_range range = {.after = 0};
 	int lock = vault_shred_lock(v->dir, true), err;
+	uint64_t count = 0;
+	bool more = true;
 
 	if (lock < 0)
 		return lock;
 	err = resume(v);
 	if (err == 0)
-		err = vault_each(v, collect, &t);
+		err = catalog_name_last(v->catalog, &range.last);
+	while (err == 0 && more) {
+		err = shred_round(v, &t, &range, why, &more);
+		count += t.count;
+	}
 	if (err == 0)
-		err = keys_of(&t, &d);
-	if (err == 0)
-		err = retire(v, &d);
-	if (err == 0 && t.count)
-		err = shred(v, &t, &d, why);
-	if (err == 0)
-		*ret_count = t.count;
-	free(d.list);
+		*ret_count = count;
 	free(t.list);
 	close(lock);
 	return err;

@@ -120,6 +120,7 @@ grep -q "no terminal" err || wrong "without a terminal: $(cat err)"
 AGE_PASSPHRASE=x AGE_PASSPHRASE_WORK_FACTOR=10 b seal -j batchpass -a key >key.age
 STDIN=sealed.age on_pty out err x -- "$bedwarden" open -i key.age >shown || wrong "a sealed key file: $(cat err)"
 b open -i key sealed.age | cmp -s - out || wrong "what a sealed key file opened"
+AGE_PASSPHRASE=x b open -i key.age sealed.age | cmp -s - out || wrong "a sealed key file, its passphrase in the environment"
 ! STDIN=sealed.age on_pty out err y -- "$bedwarden" open -i key.age >shown || wrong "a wrong passphrase for a key file"
 is "passphrases are asked for unseen, on the terminal, and work both ways"
 
@@ -184,6 +185,41 @@ b seal -r "$me" --in-place named 2>err || wrong "names: $(cat err)"
 [ "$(ls named | tr '\n' ' ')" = "armored.age none.age.age notes.age.age sealed.age " ] || wrong "$(ls named)"
 [ "$(age -d -i key named/notes.age.age)" = clear ] || wrong "notes.age"
 is "what is only called .age is sealed, and what is sealed is not sealed again"
+
+# -- attributes and access control lists: user:nobody may read, the group may not, though the mask shows in the mode
+attributed() {
+	python3 - "$@" <<-'P'
+		import os, struct, sys
+		acl = struct.pack("<I" + "HHI" * 5, 2, 1, 6, 0xffffffff, 2, 4, 65534, 4, 0, 0xffffffff, 16, 4, 0xffffffff, 32, 0, 0xffffffff)
+		path = sys.argv[2]
+		if sys.argv[1] == "set":
+		    os.setxattr(path, "user.study", b"1.2.840")
+		    os.setxattr(path, "system.posix_acl_access", acl)
+		    assert os.stat(path).st_mode & 0o777 == 0o640
+		elif sys.argv[1] == "lost":
+		    assert os.listxattr(path) == [] and os.stat(path).st_mode & 0o777 == 0o600, (os.listxattr(path), oct(os.stat(path).st_mode))
+		else:
+		    assert os.getxattr(path, "user.study") == b"1.2.840" and os.getxattr(path, "system.posix_acl_access") == acl
+		    assert os.stat(path).st_mode & 0o777 == 0o640
+	P
+}
+mkdir attr && noise 5000 >attr/f
+if attributed set attr/f 2>/dev/null; then
+	cp plain attr/g
+	b seal -r "$me" --in-place attr || wrong "in place"
+	attributed have attr/f.age || wrong "seal --in-place lost some"
+	b open -i key -o attr-back attr && attributed have attr-back/f || wrong "open -o lost some"
+	b open -i key --in-place attr && attributed have attr/f || wrong "open --in-place lost some"
+	[ "$(stat -c %a attr/g)" = "$(stat -c %a plain)" ] || wrong "one without has another mode"
+	if [ "$(id -u)" = 0 ] && mkdir bare && mount -t ramfs none bare 2>/dev/null; then
+		b seal -r "$me" -o bare attr 2>err || wrong "to a file system without: $(cat err)"
+		attributed lost bare/f.age || wrong "a file system that has no lists grants the group what the mask says"
+		umount bare
+	fi
+	is "attributes and access control lists are kept, and nobody gains by their loss"
+else
+	echo "skip - attributes and access control lists: not on the file system of $tmp"
+fi
 
 # -- trees
 mkdir -p tree/a/b/c tree/empty outside

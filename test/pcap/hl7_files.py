@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """hl7_files.py BEDWARDEN: every HL7 v2 message in the folder of others' files, where it is
 there, sent in a frame of its own file's: type, number and version, application and
-facility are those that a few lines of Python find in MSH, and no message is missed."""
+facility are those that a few lines of Python find in MSH, and no message is missed. The
+same in UTF-16 and UTF-32, which say what UTF-8 says."""
 import json
 import os
 import subprocess
@@ -21,8 +22,12 @@ def field(fields, n):
     return fields[n] if len(fields) > n else ''
 
 
-def headers(text):
-    """Of each MSH what we say of it; ISO 8859-1, so that every byte is a character."""
+def kept(name, encoding):
+    return name.encode(encoding)[:KEPT].decode(encoding, 'ignore')
+
+
+def headers(text, encoding='latin1'):
+    """Of each MSH what we say of it; in ISO 8859-1 every byte is a character."""
     for segment in text.split('\r'):
         if not segment.startswith('MSH'):
             continue
@@ -31,7 +36,7 @@ def headers(text):
         kind = field(fields, 8).split(component)[:2]
         yield {'message_type': '^'.join(k for k in kind if k), 'control_id': field(fields, 9),
                'version': field(fields, 11).split(component)[0],
-               **{name: field(fields, 2 + i).split(component)[0][:KEPT] for i, name in enumerate(NAMES)}}
+               **{name: kept(field(fields, 2 + i).split(component)[0], encoding) for i, name in enumerate(NAMES)}}
 
 
 def conversation(port, data):
@@ -50,10 +55,16 @@ def conversation(port, data):
     yield make.tcp_frame(*there, at + 1, 502, 16)
 
 
-def main():
-    if not os.path.isdir(DATA):
-        print(f'skip - HL7 files of others: no folder {DATA}')
-        return 0
+def wide(data, encoding):
+    """What it says in UTF-8, else ISO 8859-1, and that in the other encoding."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = data.decode('latin1')
+    return list(headers(text, 'utf-8')), text.encode(encoding)
+
+
+def judge(encoding=None):
     want, frames, names = {}, [], {}
     for folder, _, files in sorted(os.walk(DATA)):
         for name in sorted(files):
@@ -63,22 +74,35 @@ def main():
                 continue
             port = 10000 + len(want)
             names[port] = os.path.relpath(os.path.join(folder, name), DATA)
-            want[port] = list(headers(data.decode('latin1')))
-            frames += conversation(port, b'\x0b' + data + b'\r\x1c\r')
+            if encoding:
+                want[port], data = wide(data + b'\r', encoding)
+            else:
+                want[port], data = list(headers(data.decode('latin1'))), data + b'\r'
+            frames += conversation(port, b'\x0b' + data + b'\x1c\r')
     with tempfile.TemporaryDirectory() as tmp:
         make.pcap(tmp, frames)
         out = subprocess.run([sys.argv[1], 'inspect', '-r', tmp + '/input.pcap'], check=True, capture_output=True)
     got = {port: [] for port in want}
     for event in map(json.loads, out.stdout.splitlines()):
         if event['event_type'] == 'hl7':
+            if bool(encoding) != ('encoding' in event['hl7']) or event.get('reason') == 'hl7.encoding':
+                print('#', names[event['src_port']], event['hl7'], event.get('reason'))
             got[event['src_port']].append({k: event['hl7'].get(k, '') for k in ['message_type', 'control_id', 'version'] + NAMES})
     wrong = [port for port in want if want[port] != got[port]]
     for port in wrong[:5]:
         print(f'not ok - {names[port]}: {len(want[port])} messages, we told {len(got[port])}')
         print(*[pair for pair in zip(want[port], got[port]) if pair[0] != pair[1]][:1])
     if not wrong:
-        print(f'ok - {sum(map(len, want.values()))} HL7 messages out of {len(want)} files of others are told as they are')
-    return 1 if wrong else 0
+        print(f'ok - {sum(map(len, want.values()))} HL7 messages out of {len(want)} files of others '
+              f'are told as they are{" in " + encoding if encoding else ""}')
+    return len(wrong)
+
+
+def main():
+    if not os.path.isdir(DATA):
+        print(f'skip - HL7 files of others: no folder {DATA}')
+        return 0
+    return 1 if sum(judge(e) for e in (None, 'utf-16', 'utf-16-le', 'utf-16-be', 'utf-32', 'utf-32-be')) else 0
 
 
 if __name__ == '__main__':

@@ -329,6 +329,49 @@ def observations():
     pcap('numbers-leap', out, step=5 * 10**8)
 
 
+def bacnet_segments():
+    """Properties read and written, several at once, in segments of a few bytes; one is said twice, one is missed."""
+    there = (SRV, DEV, SRV_IP, DEV_IP, 47808, 47808)
+    back = (DEV, SRV, DEV_IP, SRV_IP, 47808, 47808)
+
+    def apdu(head, number, more, choice, part):
+        body = bytes([1, 4, (0x0c if more else 8) | (0x30 if len(head) == 1 else 0)]) + head + bytes([number, 4, choice]) + part
+        return b'\x81\x0a' + struct.pack('>H', 4 + len(body)) + body
+
+    def segments(ends, head, choice, data, size):
+        for number, at in enumerate(range(0, len(data), size)):
+            yield udp_frame(*ends, apdu(head, number, at + size < len(data), choice, data[at:at + size]))
+
+    asked = b''.join(struct.pack('>BI', 0x0c, kind << 22 | i) + b'\x1e\x09\x55\x09\x4d\x1f' for i, kind in enumerate((0, 1, 2, 8)))
+    told = b''.join(struct.pack('>BI', 0x0c, kind << 22 | i) + b'\x1e\x29\x55\x4e\x44\x3f\x80\0\0\x4f\x29\x4d\x4e\x75\x09\0'
+                    b'a name..\x4f\x1f' for i, kind in enumerate((0, 1, 2, 8)))
+    written = b''.join(struct.pack('>BI', 0x0c, kind << 22 | i) + b'\x1e\x09\x55\x2e\x44\x3f\x80\0\0\x2f\x39\x08\x1f' for i, kind in enumerate((1, 4)))
+    out = list(segments(there, b'\x75\x05', 14, asked, 10)) + list(segments(back, b'\x05', 14, told, 11))
+    last = list(segments(there, b'\x75\x06', 16, written, 9))
+    pcap('bacnet-segments', out + last)
+    first = list(segments(there, b'\x75\x07', 16, written, 9))
+    pcap('bacnet-segments-lost', first[:2] + first[1:2] + first[3:] + first[2:])
+
+
+def hl7_wide():
+    """Results in UTF-16 of either order and in UTF-32, then half a character, then an order."""
+    out = []
+    for i, (kind, encoding, name) in enumerate([
+            ('ORU^R01', 'utf-16', 'St\u00e4tion \u0410'), ('ORU^R01', 'utf-16-be', 'A'), ('ORU^R01', 'utf-32', 'A'),
+            ('ORU^R01', 'utf-16', '\ud83e'), ('ORM^O01', 'utf-16', 'A')]):
+        there = (DEV, SRV, DEV_IP, SRV_IP, 40000 + i, 2575)
+        back = (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000 + i)
+        data = mllp(kind, str(i), 'PID|1||4711||DOE^JANE\rOBR|1\rOBX|1|NM|147842^MDC|1|72|264864^MDC|||||R')
+        data = b'\v' + data[1:-2].decode().replace('|MON|', '|' + name + '|').encode(encoding, 'surrogatepass') + b'\x1c\r'
+        out += [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
+        seq = 101
+        for at in range(0, len(data), 55):
+            out.append(tcp_frame(*there, seq, 501, 24, data[at:at + 55]))
+            seq += len(data[at:at + 55])
+        out += [tcp_frame(*there, seq, 501, 17), tcp_frame(*back, 501, seq + 1, 17)]
+    pcap('hl7-wide', out)
+
+
 def broadcasts():
     """Monitors that tell everybody, and a stranger that takes one's name."""
     def time_of(mac, ip, named):
@@ -369,8 +412,8 @@ def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
-    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, broadcasts,
-                 intellivue):
+    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, hl7_wide, bacnet_segments,
+                 broadcasts, intellivue):
         case()
 
 

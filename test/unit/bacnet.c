@@ -55,7 +55,7 @@ static const struct {
 	{TALK_PIECE(0, "\x81\x0a\x00\x0e\x01\x04\x0d\x05\x06\x01\x10\x0f\x0c\x00"),
 	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"confirmed_request\","
 	 "\"service\":\"writeProperty\",\"segmented\":true,\"invoke_id\":6,"
-	 "\"sequence_number\":1,\"more_follows\":true,\"control\":true}}\n"},
+	 "\"sequence_number\":1,\"more_follows\":true,\"gap\":true,\"control\":true}}\n"},
 	{TALK_PIECE(1, "\x81\x0a\x00\x0a\x01\x00@\x06\x01\x10"),
 	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"segment_ack\",\"invoke_"
 	 "id\":6,\"sequence_number\":1}}\n"},
@@ -188,41 +188,213 @@ static void all_of_several_are_told(void **state)
 	free(r);
 }
 
-/* §5.4: cut anywhere, so what a later segment names is like no pattern; the first one's is known. */
+/* What a conversation names, in its order; "?" for what is like no pattern, "!" for a reason. */
+struct named {
+	char types[512], properties[512];
+	unsigned reasons, duplicates, gaps;
+};
+
+static void append(char *to, struct bytes v)
+{
+	size_t n = strlen(to);
+
+	snprintf(to + n, 512 - n, "%.*s,", v.len ? (int)v.len : 1,
+		 v.len ? (const char *)v.data : "?");
+}
+
+static void note_names(void *arg, const struct talk *t, const struct proto_input *in,
+		       const struct msg *msg)
+{
+	const struct bacnet *m = (const struct bacnet *)msg;
+	struct named *n = arg;
+	char buf[PROTO_VALUE_MAX];
+	struct bytes v;
+
+	n->reasons += msg->reason == REASON_BACNET_SEGMENTS;
+	n->duplicates += m->duplicate;
+	n->gaps += m->gap;
+	for (size_t at = 0;
+	     (v = proto_next(proto_field(t->proto, "object_type"), msg, &at, buf)).data;)
+		append(n->types, v);
+	for (size_t at = 0;
+	     (v = proto_next(proto_field(t->proto, "property"), msg, &at, buf)).data;)
+		append(n->properties, v);
+}
+
+static void say(struct talk *t, struct named *n, unsigned end, const uint8_t *datagram, size_t len,
+		uint64_t time_ns)
+{
+	struct proto_input in = {.data = unit_exact(datagram, len),
+				 .datagram = true,
+				 .end = (uint8_t)end,
+				 .time_ns = time_ns};
+	size_t used;
+
+	assert_int_equal(talk_read(t, &in, note_names, n, &used), PARSE_OK);
+	free((void *)in.data.data);
+}
+
+/* Segment `number` of invocation 5, whose service's parameters are `part`. */
+static void say_segment(struct talk *t, struct named *n, bool answer, uint8_t choice,
+			uint8_t number, bool more, const uint8_t *part, size_t len)
+{
+	uint8_t d[600] = {0x81, 0x0a, 0, 0, 1, 4};
+	size_t at = 6;
+
+	d[at++] = (uint8_t)((answer ? 0x38 : 0x08) | (more ? 4 : 0));
+	if (!answer)
+		d[at++] = 0x75;
+	d[at++] = 5;
+	d[at++] = number;
+	d[at++] = 16;
+	d[at++] = choice;
+	memcpy(d + at, part, len);
+	at += len;
+	d[2] = (uint8_t)(at >> 8);
+	d[3] = (uint8_t)at;
+	say(t, n, answer, d, at, 1000);
+}
+
+static void expect_cut(const uint8_t *whole, size_t len, bool answer, unsigned choice, size_t head)
+{
+	struct named want = {""};
+	struct talk *t = talk_new(&bacnet_proto);
+
+	say(t, &want, answer, whole, len, 1000);
+	free(t);
+	for (size_t size = 1; size < len - head; size++) {
+		struct named got = {""};
+		uint8_t number = 0;
+
+		t = talk_new(&bacnet_proto);
+		for (size_t at = head; at < len; at += size, number++) {
+			size_t n = len - at < size ? len - at : size;
+
+			say_segment(t, &got, answer, (uint8_t)choice, number, at + n < len,
+				    whole + at, n);
+			/* Every other one is said again. */
+			if (number & 1) {
+				struct named again = {""};
+
+				say_segment(t, &again, answer, (uint8_t)choice, number,
+					    at + n < len, whole + at, n);
+				assert_int_equal(again.duplicates, 1);
+				assert_int_equal(again.reasons, 0);
+			}
+		}
+		free(t);
+		assert_string_equal(got.types, want.types);
+		assert_string_equal(got.properties, want.properties);
+		assert_int_equal(got.reasons, 0);
+	}
+}
+
+#define BYTES(text) (const uint8_t *)(text), sizeof(text) - 1
+
+/* §5.4: cut anywhere, every object and property is told as of the whole. */
 static void segments_hide_nothing(void **state)
 {
-	static const struct talk_piece first = TALK_PIECE(
-		0,
-		"\x81\x0a\x00\x19\x01\x04\x0c\x75\x06\x00\x04\x10\x0c\x00\x40\x00\x01\x1e\x09\x55"
-		"\x2e\x44\x3f\x80\x00");
-	static const char later[] =
-		"\x81\x0a\x00\x1a\x01\x04\x08\x75\x06\x01\x04\x10\x00\x2f\x1f\x0c\x01"
-		"\x00\x00\x02\x1e\x09\x6f\x2e\x2f\x1f";
-	struct proto_input in = {.data = unit_exact(later, sizeof(later) - 1), .datagram = true};
-	struct proto_output out = {0};
-	struct bacnet m = {.service = NULL};
-	const char *const names[] = {"object_type", "property"};
-	char buf[PROTO_VALUE_MAX];
+	uint8_t big[500] =
+		"\x81\x0a\x01\xf4\x01\x04\x02\x75\x06\x10\x0c\x00\x40\x00\x01\x1e\x09\x55\x2e"
+		"\x75\xfe\x01\xc0\x00";
+	static const char tail[] = "\x2f\x1f\x0c\x01\x00\x00\x02\x1e\x0a\x03\xe8\x2e\x2f\x1f";
 
-	talk_expect(
-		"bacnet", true, &first, 1,
-		"{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"pdu_type\":\"confirmed_"
-		"request\","
-		"\"service\":\"writePropertyMultiple\",\"segmented\":true,\"object_type\":"
-		"\"analog-output\",\"property\":\"present-value\",\"invoke_id\":6,"
-		"\"sequence_number\":0,\"more_follows\":true,\"instance\":1,\"control\":true}}\n");
-	assert_int_equal(bacnet_proto.read(NULL, &in, &m.msg, &out), PARSE_OK);
-	assert_int_equal(m.msg.reason, REASON_NONE);
-	assert_true(m.msg.control);
-	assert_int_equal(m.sequence_number, 1);
-	for (unsigned i = 0; i < 2; i++) {
-		size_t at = 0;
-		struct bytes v = proto_next(proto_field(&bacnet_proto, names[i]), &m.msg, &at, buf);
+	expect_cut(BYTES(SEVERAL), false, 14, 10);
+	expect_cut(BYTES(ANSWERED), true, 14, 9);
+	expect_cut(BYTES(WRITTEN), false, 16, 10);
+	/* A long text among them, which goes over many. */
+	memcpy(big + 23 + 448, tail, sizeof(tail) - 1);
+	big[3] = (uint8_t)(23 + 448 + sizeof(tail) - 1);
+	big[2] = (uint8_t)((23 + 448 + sizeof(tail) - 1) >> 8);
+	expect_cut(big, 23 + 448 + sizeof(tail) - 1, false, 16, 10);
+}
 
-		assert_non_null(v.data);
-		assert_int_equal(v.len, 0);
-	}
-	free((void *)in.data.data);
+static const uint8_t *const written = (const uint8_t *)WRITTEN + 10;
+#define WRITTEN_LEN (sizeof(WRITTEN) - 11)
+
+static void segments_out_of_order_name_nothing(void **state)
+{
+	struct talk *t = talk_new(&bacnet_proto);
+	struct named n = {""};
+
+	/* Never begun, then ahead of what is awaited; what was missed comes later. */
+	say_segment(t, &n, false, 16, 1, true, written + 10, 10);
+	assert_string_equal(n.types, "?,");
+	assert_string_equal(n.properties, "?,");
+	assert_int_equal(n.gaps, 1);
+	n = (struct named){""};
+	say_segment(t, &n, false, 16, 0, true, written, 10);
+	say_segment(t, &n, false, 16, 2, false, written + 20, WRITTEN_LEN - 20);
+	assert_string_equal(n.types, "analog-output,?,");
+	assert_int_equal(n.gaps, 1);
+	n = (struct named){""};
+	say_segment(t, &n, false, 16, 1, true, written + 10, 10);
+	say_segment(t, &n, false, 16, 2, false, written + 20, WRITTEN_LEN - 20);
+	assert_string_equal(n.types, "binary-output,");
+	assert_int_equal(n.gaps + n.reasons, 0);
+	/* The number of a service that is done begins another. */
+	n = (struct named){""};
+	say_segment(t, &n, false, 16, 0, true, written, 10);
+	assert_int_equal(n.duplicates + n.reasons, 0);
+	free(t);
+}
+
+static void segments_that_do_not_fit_are_told(void **state)
+{
+	struct talk *t = talk_new(&bacnet_proto);
+	struct named n = {""};
+
+	/* A second copy behind which the next one would mean something else. */
+	say_segment(t, &n, false, 16, 0, true, written, 10);
+	say_segment(t, &n, false, 16, 1, true, written + 10, 10);
+	assert_int_equal(n.reasons, 0);
+	say_segment(t, &n, false, 16, 1, true, written + 10, 9);
+	assert_int_equal(n.reasons, 1);
+	say_segment(t, &n, false, 16, 0, true, written, 9);
+	assert_int_equal(n.reasons, 2);
+	/* Another service than it began with, and an end within a pair of tags. */
+	say_segment(t, &n, false, 14, 2, true, written + 20, 5);
+	assert_int_equal(n.reasons, 3);
+	say_segment(t, &n, false, 16, 2, false, written + 20, 5);
+	assert_int_equal(n.reasons, 4);
+	/* What is no tag. */
+	free(t);
+	t = talk_new(&bacnet_proto);
+	say_segment(t, &n, false, 16, 0, true, (const uint8_t *)"\x0c\0\x40\0\1\x1e\x26", 7);
+	assert_int_equal(n.reasons, 5);
+	free(t);
+	/* A property that is left to a later segment is like no pattern. */
+	t = talk_new(&bacnet_proto);
+	n = (struct named){""};
+	say_segment(t, &n, false, 15, 0, true, (const uint8_t *)"\x0c\0\x40\0\1", 5);
+	assert_string_equal(n.types, "analog-output,");
+	assert_string_equal(n.properties, "?,");
+	free(t);
+}
+
+/* A window said again after 16 others, and a number that was given up. */
+static void what_is_kept_of_segments_is_bounded(void **state)
+{
+	struct talk *t = talk_new(&bacnet_proto);
+	struct named n = {""};
+	uint8_t d[] = {0x81, 0x0a, 0, 17, 1, 4, 0x0c, 0x75, 5, 0, 16, 16, 0x0c, 0, 0x40, 0, 1};
+
+	say_segment(t, &n, false, 16, 0, true, (const uint8_t *)"\x0c\0\x40\0\1\x1e\x09\x55\x2e",
+		    9);
+	for (unsigned i = 1; i < 300; i++)
+		say_segment(t, &n, false, 16, (uint8_t)i, true, (const uint8_t *)"\x75\2\0a", 4);
+	assert_string_equal(n.types, "analog-output,");
+	assert_int_equal(n.reasons + n.gaps + n.duplicates, 0);
+	say_segment(t, &n, false, 16, (uint8_t)(300 - 16), true, (const uint8_t *)"\x75\2\0a", 4);
+	assert_string_equal(n.types, "analog-output,");
+	say_segment(t, &n, false, 16, (uint8_t)(300 - 17), true, (const uint8_t *)"\x75\2\0a", 4);
+	assert_string_equal(n.types, "analog-output,?,");
+	assert_int_equal(n.duplicates, 2);
+	n = (struct named){""};
+	say(t, &n, 0, d, sizeof(d), 11000000000ull);
+	assert_string_equal(n.types, "analog-output,");
+	assert_int_equal(n.duplicates, 0);
+	free(t);
 }
 
 int main(void)
@@ -231,6 +403,9 @@ int main(void)
 		cmocka_unit_test(services_are_told),
 		cmocka_unit_test(all_of_several_are_told),
 		cmocka_unit_test(segments_hide_nothing),
+		cmocka_unit_test(segments_out_of_order_name_nothing),
+		cmocka_unit_test(segments_that_do_not_fit_are_told),
+		cmocka_unit_test(what_is_kept_of_segments_is_bounded),
 		cmocka_unit_test(lies_are_malformed),
 		cmocka_unit_test(the_link_layer_is_known),
 	};

@@ -56,59 +56,194 @@ static void other_separators(void **state)
 	       P(0, "\vMSH#*@!%#A*B######ADT*A01#7#P#2.3\rPV1#1\r\x1c\r"));
 }
 
-/* What `text` is in characters of `width` bytes, the frame's first byte too or alone, with a mark or
- * without; the reason is what is said of it, after however many messages that were none. */
+/* `text`, of which every byte is a character, in characters of `width` bytes; returns the bytes. */
+static size_t widen(uint8_t *to, const char *text, size_t len, unsigned width, bool big)
+{
+	memset(to, 0, len * width);
+	for (size_t i = 0; i < len; i++)
+		to[i * width + (big ? width - 1 : 0)] = (uint8_t)text[i];
+	return len * width;
+}
+
+static size_t put_mark(uint8_t *to, unsigned width, bool big)
+{
+	memset(to, 0, width);
+	to[big ? width - 2 : 0] = big ? 0xfe : 0xff;
+	to[big ? width - 1 : 1] = big ? 0xff : 0xfe;
+	return width;
+}
+
+/* A message behind its first byte and before its last two. */
+static const char inside[] = "MSH|^~\\&|LAB|WARD|EHR|MAIN|2026||ORM^O01|1|P|2.5\rPID|1\r"
+			     "OBX|1|NM|149530^MDC_PULS^MDC||61|264864^MDC|||||R\r";
+#define INSIDE_SAID                                                                         \
+	"{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"1\",\"version\":\"2.5\","  \
+	"\"sending_application\":\"LAB\",\"sending_facility\":\"WARD\","                    \
+	"\"receiving_application\":\"EHR\",\"receiving_facility\":\"MAIN\",\"segments\":3," \
+	"\"observations\":1,\"encoding\":\"UTF-%u\"}}\n"
+
+/* A frame's own bytes of one byte each or as wide as the message, whose mark stands before it. */
 static void expect_wide(unsigned width, bool big, bool mark, bool frame)
 {
-	static const char text[] = "\vMSH|^~\\&|LAB|WARD|EHR|MAIN|2026||ORM^O01|1|P|2.5\r\x1c\r";
-	uint8_t wide[sizeof(text) * 4 + 8];
-	struct talk_piece piece = {0, wide, 0};
-	struct talk_record *r = malloc(sizeof(*r));
-	static const size_t cuts[] = {0, 1, 3};
+	uint8_t wide[sizeof(inside) * 4 + 32];
+	struct talk_piece twice[2] = {{0, wide, 0}, {0, wide, 0}};
+	size_t n = 0;
 	struct proto_input in = {.datagram = false};
+	char said[2048];
 
-	if (!frame)
-		wide[piece.len++] = (uint8_t)text[0];
-	for (size_t i = mark ? 0 : !frame; i < sizeof(text) - 1; i++) {
-		static const uint8_t marks[] = {0xff, 0xfe}, none[] = {0, 0};
-		bool is_mark = mark && i == 0;
-		uint8_t c = (uint8_t)text[i];
-
-		for (unsigned k = 0; is_mark && k < width; k++)
-			wide[piece.len + k] = k < 2 ? marks[k] : none[0];
-		if (is_mark && big)
-			for (unsigned k = 0; k < width; k++)
-				wide[piece.len + k] = k + 2 < width    ? 0
-						      : k + 2 == width ? 0xfe
-								       : 0xff;
-		piece.len += is_mark ? width : 0;
-		if (i == 0 && !frame)
-			continue;
-		memset(wide + piece.len, 0, width);
-		wide[piece.len + (big ? width - 1 : 0)] = c;
-		piece.len += width;
-	}
-	in.data = unit_exact(wide, piece.len);
+	if (mark && frame)
+		n += put_mark(wide, width, big);
+	n += widen(wide + n, "\v", 1, frame ? width : 1, big);
+	if (mark && !frame)
+		n += put_mark(wide + n, width, big);
+	n += widen(wide + n, inside, sizeof(inside) - 1, width, big);
+	n += widen(wide + n, "\x1c\r", 2, frame ? width : 1, big);
+	twice[0].len = twice[1].len = n;
+	in.data = unit_exact(wide, n);
 	assert_int_equal(hl7_proto.probe(&in), PARSE_OK);
 	for (in.data.len = 0; in.data.len < 6; in.data.len++)
 		assert_int_not_equal(hl7_proto.probe(&in), PARSE_BAD);
 	free((void *)in.data.data);
+	snprintf(said, sizeof(said), INSIDE_SAID INSIDE_SAID, width * 8, width * 8);
+	talk_expect("hl7", false, twice, 2, said);
+}
+
+/* HL7 v2.9 §2.14.9.18 has such encodings not go with MLLP; those who send them all the same are read. */
+static void wide_characters_are_read(void **state)
+{
+	for (unsigned i = 0; i < 16; i++)
+		expect_wide(i & 1 ? 4 : 2, i & 2, i & 4, i & 8);
+	/* Between others, and by other line ends. */
+	EXPECT(ORU_SAID "{\"hl7\":{\"sending_application\":\"A\",\"segments\":2,"
+			"\"encoding\":\"UTF-16\"}}\n" ORU_SAID,
+	       P(0, ORU), P(0, "\vM\0S\0H\0|\0^\0~\0&\0|\0A\0\r\0\n\0P\0V\0001\0\n\0\x1c\r"),
+	       P(0, ORU));
+	EXPECT("{\"hl7\":{\"sending_application\":\"A\",\"segments\":2,\"encoding\":\"UTF-16\"}}\n",
+	       P(0, "\v\0M\0S\0H\0|\0^\0~\0&\0|\0A\0\n\0P\0V\0001\0\x1c\0\r"));
+}
+
+#define WIDE_HEAD "\v\xff\xfeM\0S\0H\0|\0^\0~\0&\0|\0"
+#define WIDE_SAID(name, more)                       \
+	"{\"hl7\":{\"sending_application\":\"" name \
+	"\",\"segments\":1,\"encoding\":\"UTF-16\"}" more "}\n"
+#define ENCODING ",\"reason\":\"hl7.encoding\""
+
+/* Names beyond ASCII come out in UTF-8, surrogates as one character. */
+static void wide_characters_become_utf_8(void **state)
+{
+	EXPECT(WIDE_SAID("\xd0\x90\xd0\xab\xf0\x9f\xab\x80z", ""),
+	       P(0, WIDE_HEAD "\x10\x04\x2b\x04\x3e\xd8\xc0\xdez\0\r\0\x1c\r"));
+	/* The same order without a mark, the frame's own bytes alone. */
+	EXPECT(WIDE_SAID("\xd0\x90", ""), P(0, "\vM\0S\0H\0|\0^\0~\0&\0|\0\x10\x04\r\0\x1c\r"));
+	EXPECT(WIDE_SAID("\xd0\x90", ""), P(0, "\v\0M\0S\0H\0|\0^\0~\0&\0|\x04\x10\0\r\x1c\r"));
+	/* A character that has the byte of an end in it, but no end. */
+	EXPECT("{\"hl7\":{\"sending_application\":\"\xd0\x9c\xd0\x9c\",\"segments\":1,"
+	       "\"encoding\":\"UTF-16\"}}\n",
+	       P(0, WIDE_HEAD "\x1c\x04\x1c\x04\r\0\x1c\r"));
+}
+
+static void what_is_no_utf_16_is_told(void **state)
+{
+	/* Halves of a pair alone, the second first, and the first at the very end. */
+	EXPECT(WIDE_SAID("\xef\xbf\xbdz", ENCODING), P(0, WIDE_HEAD "\x3e\xd8z\0\r\0\x1c\r"));
+	EXPECT(WIDE_SAID("\xef\xbf\xbd", ENCODING), P(0, WIDE_HEAD "\xc0\xde\r\0\x1c\r"));
+	EXPECT(WIDE_SAID("\xef\xbf\xbd", ENCODING), P(0, WIDE_HEAD "\x3e\xd8\x1c\r"));
+	/* An end within a character. */
+	EXPECT(WIDE_SAID("A", ENCODING), P(0, WIDE_HEAD "A\0z\x1c\r"));
+	/* Beyond what Unicode has. */
+	EXPECT("{\"hl7\":{\"sending_application\":\"\xef\xbf\xbd\",\"segments\":1,"
+	       "\"encoding\":\"UTF-32\"},\"reason\":\"hl7.encoding\"}\n",
+	       P(0, "\v\0\0\0M\0\0\0S\0\0\0H\0\0\0|\0\0\0^\0\0\0~\0\0\0&\0\0\0|\0\x11\0\0\x1c\r"));
+	/* Wide throughout and without a mark: in the other order it says something else. */
+	EXPECT(WIDE_SAID("\xd0\x90", ENCODING),
+	       P(0, "\v\0M\0S\0H\0|\0^\0~\0&\0|\x04\x10\0\r\0\x1c\0\r"));
+	EXPECT(WIDE_SAID("\xd0\x90", ""),
+	       P(0, "\0\v\0M\0S\0H\0|\0^\0~\0&\0|\x04\x10\0\r\0\x1c\0\r"));
+	/* Another frame within a character. */
+	EXPECT("{\"hl7\":{\"sending_application\":\"A\",\"segments\":1,\"encoding\":\"UTF-16\"},"
+	       "\"reason\":\"hl7.framing\"}\n" ORU_SAID,
+	       P(0, WIDE_HEAD "A\0\r\0z" ORU));
+}
+
+/* Some receivers take 0x1c alone for the end: the message is told before the byte behind it is there. */
+static void what_may_be_the_end_is_judged(void **state)
+{
+	static const char front[] = WIDE_HEAD "A\0\r\0O\0R\0C\0\r\0\x1c";
+	struct talk_record *r = malloc(sizeof(*r));
+	static const char said[] = "{\"hl7\":{\"sending_application\":\"A\",\"segments\":2,"
+				   "\"encoding\":\"UTF-16\"}}\n";
+
 	for (unsigned i = 0; i < 3; i++) {
-		talk_play(r, "hl7", false, &piece, 1, cuts[i]);
-		assert_non_null(strstr(r->said, "hl7.encoding"));
-		assert_null(strstr(r->said, "message_type"));
+		talk_begin(r, "hl7", false);
+		talk_feed(r, 0, front, sizeof(front) - 1);
+		assert_string_equal(r->said, said);
+		if (i == 1)
+			FEED(r, 0, "\x04\r\0\x1c\r");
+		else if (i == 2)
+			FEED(r, 0, "\r");
+		if (i)
+			FEED(r, 0, ORU);
+		else
+			talk_end(r, 0);
+		assert_int_equal(strncmp(r->said, said, sizeof(said) - 1), 0);
+		assert_string_equal(r->said + sizeof(said) - 1,
+				    i ? ORU_SAID : "{\"hl7\":{},\"reason\":\"hl7.framing\"}\n");
+		talk_finish(r);
 	}
 	free(r);
 }
 
-/* HL7 v2.9 §2.14.9.18: such encodings do not go with MLLP. Known by them, and never read as none. */
-static void wide_characters_are_told(void **state)
+/* What goes on behind that is more than an acknowledgement: it is judged as what it is. */
+static void no_acknowledgement_hides_an_order(void **state)
 {
-	for (unsigned i = 0; i < 16; i++)
-		expect_wide(i & 1 ? 4 : 2, i & 2, i & 4, i & 8);
-	/* After messages that can be read, too. */
-	EXPECT(ORU_SAID "{\"hl7\":{},\"reason\":\"hl7.encoding\"}\n" ORU_SAID, P(0, ORU),
-	       P(0, "\v\xff\xfeM\0S\0H\0|\0^\0~\0\\\0&\0\r\0\x1c\r"), P(0, ORU));
+	static const char ack[] = "MSH|^~\\&|||||||ACK|9\rMSA|AA|1\r", rest[] = "Z\rORC|1\r";
+	struct talk_record *r = malloc(sizeof(*r));
+	uint8_t wide[2 * sizeof(ack)];
+
+	talk_begin(r, "hl7", false);
+	FEED(r, 0, "\v");
+	talk_feed(r, 0, wide, widen(wide, ack, sizeof(ack) - 1, 2, false));
+	FEED(r, 0, "\x1c");
+	assert_int_equal(strlen(strchr(r->said, '\n')), 1);
+	FEED(r, 0, "\x04");
+	talk_feed(r, 0, wide, widen(wide, rest, sizeof(rest) - 1, 2, false));
+	FEED(r, 0, "\x1c\r");
+	assert_int_equal(strlen(strchr(strchr(r->said, '\n') + 1, '\n')), 1);
+	assert_non_null(strstr(strchr(r->said, '\n') + 1, "\"message_type\":\"ACK\""));
+	talk_finish(r);
+	free(r);
+}
+
+/* A document in UTF-16 passes without being held, and cut within characters. */
+static void long_wide_segments(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	static uint8_t part[30001];
+
+	for (size_t i = 0; i < sizeof(part); i += 4)
+		memcpy(part + i, "\x3e\xd8\xc0\xde", sizeof(part) - i < 4 ? sizeof(part) - i : 4);
+	talk_begin(r, "hl7", false);
+	FEED(r, 0, WIDE_HEAD "A\0\r\0O\0B\0X\0|\0");
+	for (unsigned i = 0; i < 8; i++)
+		talk_feed(r, 0, part, sizeof(part) - 1 - (i & 1) * 2);
+	assert_true(r->held_len[0] <= 4);
+	FEED(r, 0, "\r\0\x1c\r");
+	assert_string_equal(r->said, "{\"hl7\":{\"sending_application\":\"A\",\"segments\":2,"
+				     "\"observations\":1,\"encoding\":\"UTF-16\"},"
+				     "\"reason\":\"hl7.encoding\"}\n");
+	talk_finish(r);
+	talk_begin(r, "hl7", false);
+	FEED(r, 0, WIDE_HEAD "A\0\r\0O\0B\0X\0|\0");
+	for (size_t i = 0, n = 0; i + 1 < sizeof(part) - 1; i += n) {
+		n = i % 7 + 1 < sizeof(part) - 1 - i ? i % 7 + 1 : sizeof(part) - 1 - i;
+		talk_feed(r, 0, part + i, n);
+	}
+	assert_true(r->held_len[0] <= 4);
+	FEED(r, 0, "\r\0\x1c\r");
+	assert_string_equal(r->said, "{\"hl7\":{\"sending_application\":\"A\",\"segments\":2,"
+				     "\"observations\":1,\"encoding\":\"UTF-16\"}}\n");
+	talk_finish(r);
+	free(r);
 }
 
 static void a_mark_before_utf_8_is_none(void **state)
@@ -458,7 +593,12 @@ int main(void)
 		cmocka_unit_test(a_result_and_its_acknowledgement),
 		cmocka_unit_test(patients_are_not_told),
 		cmocka_unit_test(other_separators),
-		cmocka_unit_test(wide_characters_are_told),
+		cmocka_unit_test(wide_characters_are_read),
+		cmocka_unit_test(wide_characters_become_utf_8),
+		cmocka_unit_test(what_is_no_utf_16_is_told),
+		cmocka_unit_test(what_may_be_the_end_is_judged),
+		cmocka_unit_test(no_acknowledgement_hides_an_order),
+		cmocka_unit_test(long_wide_segments),
 		cmocka_unit_test(a_mark_before_utf_8_is_none),
 		cmocka_unit_test(hybrid_frames_are_read),
 		cmocka_unit_test(line_feeds_end_segments_too),

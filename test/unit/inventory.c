@@ -301,6 +301,9 @@ static void weaknesses_are_told_once(void **state)
 	static const struct tls_msg old = {
 		.type = "server_hello", .version = "TLSv1", .expired = true};
 	static const struct tls_msg good = {.type = "server_hello", .version = "TLS 1.2"};
+	static const struct http_msg let_in = {.msg.answer = true, .default_login = true};
+	static const struct tls_msg early = {
+		.type = "server_hello", .version = "TLS 1.2", .early = true};
 	static const struct smb_msg offered = {.version = 1};
 	const struct machine *m, *told = NULL;
 	struct tls_msg worn = {.type = "server_hello", .version = "TLS 1.2", .expired = true};
@@ -315,7 +318,14 @@ static void weaknesses_are_told_once(void **state)
 
 	w = weaknesses_of(&http_proto, &basic.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_HTTP | 1u << WEAKNESS_PASSWORD);
-	assert_int_equal(w.to, w.by | 1u << WEAKNESS_DEFAULT_LOGIN);
+	assert_int_equal(w.to, w.by);
+	/* Tried is not let in. */
+	w = weaknesses_of(&http_proto, &let_in.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_HTTP | 1u << WEAKNESS_DEFAULT_LOGIN);
+	assert_int_equal(w.to, 1u << WEAKNESS_HTTP);
+	w = weaknesses_of(&tls_proto, &early.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_EARLY);
+	assert_int_equal(w.to, 1u << WEAKNESS_PEER_CERTIFICATE);
 	w = weaknesses_of(&tls_proto, &old.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_OLD_TLS | 1u << WEAKNESS_EXPIRED);
 	assert_int_equal(w.to, 1u << WEAKNESS_OLD_TLS | 1u << WEAKNESS_PEER_CERTIFICATE);

@@ -71,6 +71,7 @@ static void ssh_greetings_are_passed_over(void **state)
 	assert_int_equal(identify("ssh", 1, 22, "Staff on"), PARSE_MORE);
 	assert_int_equal(identify("ssh", 1, 22, "Staff only\r\nSSH"), PARSE_MORE);
 	assert_int_equal(identify("ssh", 1, 25, "220 mail ESMTP\r\n"), PARSE_BAD);
+	assert_int_equal(identify("ssh", 1, 2222, "Staff on"), PARSE_BAD);
 	assert_int_equal(identify("ssh", 1, 22, "\xff\xfd\1\1\r\n"), PARSE_BAD);
 	assert_int_equal(identify("ssh", 0, 22, "Staff only\r\nSSH-2.0-x\r\n"), PARSE_BAD);
 }
@@ -102,7 +103,7 @@ static void telnet_logins_are_told_and_never_shown(void **state)
 			 "{\"telnet\":{\"type\":\"login\",\"login\":\"password\",\"attempts\":2,"
 			 "\"failed_logins\":1,\"default_login\":true,\"control\":true}}\n"
 			 "{\"telnet\":{\"type\":\"login\",\"login\":\"succeeded\",\"attempts\":2,"
-			 "\"failed_logins\":1}}\n");
+			 "\"failed_logins\":1,\"default_login\":true}}\n");
 	seed_same(r, "telnet", "telnet-login-2");
 	assert_silent(r, "default_login");
 }

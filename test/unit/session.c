@@ -32,6 +32,7 @@ static const char site[] =
 	"         app: hl7, allow: ['message_type=ORU^*'], control: no}\n"
 	"      - {service: readings, proto: tcp, port: ['80'], peer: lis,\n"
 	"         app: http, allow: ['url=/results/*', 'hostname=lis']}\n"
+	"      - {service: shell, proto: tcp, port: ['2222'], peer: lis, app: ssh}\n"
 	"      - {service: files, proto: tcp, port: ['21'], peer: lis,\n"
 	"         app: ftp, allow: ['command=USER', 'command=RETR', 'command=ABOR']}\n"
 	"      - {service: any, proto: tcp, port: ['4000'], peer: lis}\n";
@@ -655,6 +656,37 @@ static void the_first_words_of_another_do_not_pass(void **state)
 	wire_free(w);
 }
 
+/* RFC 4253 §4.2: lines before a server's banner, in any pieces, at a port that only the rule knows. */
+static void a_greeting_is_waited_for(void **state)
+{
+	static const char *const said[] = {"Wel", "come\r\n", "Staff only\r\nS", "SH-2.0-x\r\n"};
+	struct wire *w = wire_new("enforce", "open", 2222);
+	uint32_t at = 5000;
+
+	shake_hands(w);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(send(w, 1, at, 1000, said[i]));
+		at += (uint32_t)strlen(said[i]);
+	}
+	assert_true(send(w, 0, 1000, at, "SSH-2.0-y\r\n"));
+	assert_false(told(w, "wrong_protocol"));
+	wire_free(w);
+	/* Not without end, and not for what is no text. */
+	w = wire_new("enforce", "open", 2222);
+	shake_hands(w);
+	assert_false(send(w, 1, 5000, 1000, "\xff\xfd\1\1\r\n"));
+	assert_true(told(w, "policy.wrong_protocol"));
+	wire_free(w);
+	w = wire_new("enforce", "open", 2222);
+	shake_hands(w);
+	at = 5000;
+	for (unsigned i = 0; i < 40; i++, at += 32)
+		assert_true(send(w, 1, at, 1000, "a line of thirty-two characters\n"));
+	assert_false(send(w, 1, at, 1000, "a line of thirty-two characters\n"));
+	assert_true(told(w, "policy.wrong_protocol"));
+	wire_free(w);
+}
+
 static void a_broken_message_does_not_pass(void **state)
 {
 	struct wire *w = wire_new("enforce", "open", HL7);
@@ -952,6 +984,7 @@ int main(void)
 		cmocka_unit_test(a_rest_is_no_beginning),
 		cmocka_unit_test(another_protocol_does_not_pass),
 		cmocka_unit_test(the_first_words_of_another_do_not_pass),
+		cmocka_unit_test(a_greeting_is_waited_for),
 		cmocka_unit_test(a_broken_message_does_not_pass),
 		cmocka_unit_test(without_a_named_protocol_nothing_is_blocked),
 		cmocka_unit_test(nothing_is_held_back_but_in_enforce),

@@ -32,7 +32,7 @@ struct ward {
 	struct vitals_finding last[REASON_COUNT];
 	uint64_t first_ns[REASON_COUNT];
 	/* what is done to the signals */
-	bool flat, flat_one, arrest, off, test, rail;
+	bool flat, flat_one, arrest, off, test, rail, pulse_flat, pulse_off;
 	uint64_t seed;
 	int32_t ecg[ECG_N], lead2[ECG_N], pleth[PLETH_N];
 };
@@ -93,7 +93,8 @@ static void next_samples(struct ward *w)
 		if (w->rail)
 			w->ecg[i] = w->lead2[i] = 16383;
 		if (i % 2 == 0)
-			w->pleth[i / 2] = (int32_t)(500 + 2000 * pleth + noise(w));
+			w->pleth[i / 2] =
+				(int32_t)(500 + 2000 * (w->pulse_flat ? 0 : pleth) + noise(w));
 	}
 }
 
@@ -119,7 +120,7 @@ static void send_wave(struct ward *w, struct vitals_monitor *m, uint16_t code, c
 				       .period_ns = (uint32_t)(BLOCK / n),
 				       .values = v,
 				       .count = n,
-				       .off = ecg && w->off,
+				       .off = ecg ? w->off : w->pulse_off,
 				       .test = w->test,
 				       .has_range = true,
 				       .low = 0,
@@ -294,6 +295,43 @@ static void electrodes_off_are_never_called_forged(void **state)
 		send_block(&w);
 	}
 	assert_int_equal(all(&w), 0);
+	close_ward(&w);
+}
+
+/* A cuff on the arm is no finding; what stays away is one that says how little is known. */
+static void a_pulse_that_is_gone_is_told_as_that(void **state)
+{
+	static struct ward w;
+
+	open_ward(&w, 72, 5);
+	play(&w, 60);
+	for (unsigned i = 0; i < 3; i++) {
+		w.pulse_flat = true;
+		play(&w, 58);
+		w.pulse_flat = false;
+		play(&w, 30);
+	}
+	/* Away, as the monitor itself says. */
+	w.pulse_flat = w.pulse_off = true;
+	play(&w, 120);
+	w.pulse_off = false;
+	play(&w, 60);
+	assert_int_equal(all(&w), 0);
+	w.pulse_flat = false;
+	play(&w, 30);
+	w.pulse_flat = true;
+	play(&w, 64);
+	assert_int_equal(all(&w), 0);
+	play(&w, 3);
+	assert_int_equal(w.count[REASON_VITALS_PULSE_ABSENT], 1);
+	assert_int_equal(all(&w), 1);
+	assert_true(w.last[REASON_VITALS_PULSE_ABSENT].confidence < 0.4);
+	assert_string_equal(text(&w.last[REASON_VITALS_PULSE_ABSENT], "flat"), "pleth");
+	assert_true(fact(&w.last[REASON_VITALS_PULSE_ABSENT], "seconds") >= 65);
+	/* With the heart, all of it. */
+	w.arrest = true;
+	play(&w, 200);
+	assert_int_equal(all(&w), 1);
 	close_ward(&w);
 }
 
@@ -769,6 +807,7 @@ int main(void)
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
 		cmocka_unit_test(an_arrest_is_never_called_forged),
 		cmocka_unit_test(electrodes_off_are_never_called_forged),
+		cmocka_unit_test(a_pulse_that_is_gone_is_told_as_that),
 		cmocka_unit_test(a_test_signal_is_no_patient),
 		cmocka_unit_test(a_replay_is_found),
 		cmocka_unit_test(a_regular_signal_is_no_replay),

@@ -68,6 +68,9 @@ static const struct {
 			      "no`) where that is enough. " SEAL_IT},
 	[WEAKNESS_SMB] = {"files in clear text", REASON_CLEARTEXT_SMB,
 			  "Have the server of the share insist on encryption (SMB 3). " SEAL_IT},
+	[WEAKNESS_EARLY] = {"certificate not valid yet", REASON_TLS_EARLY,
+			    "Check the clocks of the machine, of who issued the certificate and of "
+			    "this gateway; have it issued anew."},
 	[WEAKNESS_SNMP3_CLEAR] =
 		{"snmp 3 without encryption", REASON_CLEARTEXT_SNMP3,
 		 "Have the user of SNMP version 3 required to encrypt (authPriv)."},
@@ -78,19 +81,20 @@ static bool always(const struct msg *m)
 	return true;
 }
 
+/* Let in by it: what was tried and refused shows no more than who tries. */
 static bool ftp_login(const struct msg *m)
 {
-	return ((const struct ftp_msg *)m)->default_login;
+	return m->answer && ((const struct ftp_msg *)m)->default_login;
 }
 
 static bool telnet_login(const struct msg *m)
 {
-	return ((const struct telnet_msg *)m)->default_login;
+	return m->answer && ((const struct telnet_msg *)m)->default_login;
 }
 
 static bool http_login(const struct msg *m)
 {
-	return ((const struct http_msg *)m)->default_login;
+	return m->answer && ((const struct http_msg *)m)->default_login;
 }
 
 /* RFC 7617: whoever reads along has it. */
@@ -159,6 +163,11 @@ static bool tls_expired(const struct msg *m)
 	return ((const struct tls_msg *)m)->expired;
 }
 
+static bool tls_early(const struct msg *m)
+{
+	return ((const struct tls_msg *)m)->early;
+}
+
 static bool tls_self_signed(const struct msg *m)
 {
 	return ((const struct tls_msg *)m)->self_signed;
@@ -168,7 +177,7 @@ static bool tls_untrusted(const struct msg *m)
 {
 	const struct tls_msg *t = (const struct tls_msg *)m;
 
-	return (t->expired || t->self_signed) && !strcmp(t->type, "server_hello");
+	return (t->expired || t->early || t->self_signed) && !strcmp(t->type, "server_hello");
 }
 
 /* Of a share or a file, and not sealed: lists of shares and logins alone are no files. */
@@ -187,13 +196,13 @@ static const struct {
 	uint8_t weakness, whose;
 } rules[] = {
 	{"telnet", always, WEAKNESS_TELNET, BOTH},
-	{"telnet", telnet_login, WEAKNESS_DEFAULT_LOGIN, TO},
+	{"telnet", telnet_login, WEAKNESS_DEFAULT_LOGIN, BY},
 	{"ftp", always, WEAKNESS_FTP, BOTH},
-	{"ftp", ftp_login, WEAKNESS_DEFAULT_LOGIN, TO},
+	{"ftp", ftp_login, WEAKNESS_DEFAULT_LOGIN, BY},
 	{"tftp", always, WEAKNESS_TFTP, BOTH},
 	{"http", always, WEAKNESS_HTTP, BOTH},
 	{"http", http_password, WEAKNESS_PASSWORD, BOTH},
-	{"http", http_login, WEAKNESS_DEFAULT_LOGIN, TO},
+	{"http", http_login, WEAKNESS_DEFAULT_LOGIN, BY},
 	{"sdc", always, WEAKNESS_MEDICAL, BOTH},
 	{"rfb", always, WEAKNESS_VNC, BOTH},
 	{"rfb", vnc_open, WEAKNESS_NO_PASSWORD, BY},
@@ -217,10 +226,12 @@ static const struct {
 	{"bacnet", always, WEAKNESS_CONTROL, BOTH},
 	{"tls", tls_old, WEAKNESS_OLD_TLS, BOTH},
 	{"tls", tls_expired, WEAKNESS_EXPIRED, BY},
+	{"tls", tls_early, WEAKNESS_EARLY, BY},
 	{"tls", tls_self_signed, WEAKNESS_SELF_SIGNED, BY},
 	{"tls", tls_untrusted, WEAKNESS_PEER_CERTIFICATE, TO},
 	{"dtls", tls_old, WEAKNESS_OLD_TLS, BOTH},
 	{"dtls", tls_expired, WEAKNESS_EXPIRED, BY},
+	{"dtls", tls_early, WEAKNESS_EARLY, BY},
 	{"dtls", tls_self_signed, WEAKNESS_SELF_SIGNED, BY},
 	{"dtls", tls_untrusted, WEAKNESS_PEER_CERTIFICATE, TO},
 };

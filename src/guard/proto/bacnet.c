@@ -233,13 +233,13 @@ struct tag {
 	struct bytes value;
 };
 
-/* §20.2.1: the next tag with its value. Bad where it does not fit. */
-static struct tag read_tag(struct reader *r)
+/* §20.2.1: what stands before a tag's value, and how long that is. Bad where it does not fit. */
+static struct tag read_tag_head(struct reader *r, size_t *ret_len)
 {
 	uint8_t head = read_u8(r), kind = head & 7;
 	struct tag t = {.number = head >> 4, .context = head & 8};
-	size_t len = kind;
 
+	*ret_len = 0;
 	if (t.number == 15)
 		t.number = read_u8(r);
 	t.opens = t.context && kind == 6;
@@ -248,15 +248,25 @@ static struct tag read_tag(struct reader *r)
 		return t;
 	if (!t.context && t.number == 1)
 		return t; /* a boolean's value is in its length */
+	*ret_len = kind;
 	if (kind == 5) {
-		len = read_u8(r);
-		if (len == 254)
-			len = read_be16(r);
-		else if (len == 255)
-			len = read_be32(r);
+		*ret_len = read_u8(r);
+		if (*ret_len == 254)
+			*ret_len = read_be16(r);
+		else if (*ret_len == 255)
+			*ret_len = read_be32(r);
 	} else if (kind > 5) {
 		r->bad = true;
 	}
+	return t;
+}
+
+/* The next tag with its value. */
+static struct tag read_tag(struct reader *r)
+{
+	size_t len;
+	struct tag t = read_tag_head(r, &len);
+
 	t.value = read_bytes(r, len);
 	return t;
 }
@@ -299,29 +309,38 @@ static void take_property(struct bacnet *m, struct tag t)
 		name_or_number(PROTO_NAME(properties, m->property), m->property, m->numbers[1]);
 }
 
+/* Does the tag follow the grammar where it stands? Pairs are counted. */
+#define DEPTH_MAX 7
+static bool fits(struct tag t, uint8_t *depth)
+{
+	if ((t.opens && *depth == DEPTH_MAX) || (t.closes && !*depth) ||
+	    (!*depth && (!t.context || t.number > 1)))
+		return false;
+	*depth = (uint8_t)(*depth + t.opens - t.closes);
+	return *depth || t.closes || (!t.number && t.value.len == 4);
+}
+
 /*
  * §15.7, §15.10: objects, each with what is asked of it, or written, within a pair of tags. The next
- * object or property. *at is 0 at first, then a place and how deep in pairs it is.
+ * object or property. *at is 0 at first, then a place behind 1 and how deep in pairs it is.
  */
-#define DEPTH_MAX 7
 static bool next_item(const struct bacnet *m, size_t *at, bool *ret_object, struct tag *ret_t)
 {
-	struct reader r = {.in = m->several, .off = *at / (DEPTH_MAX + 1)};
-	unsigned depth = *at % (DEPTH_MAX + 1);
+	size_t from = *at ? *at / (DEPTH_MAX + 1) - 1 : 0;
+	struct reader r = {.in = m->several, .off = from};
+	uint8_t depth = *at ? *at % (DEPTH_MAX + 1) : m->depth;
+	bool joint = !*at && m->joint_len;
 
-	while (reader_left(&r)) {
-		struct tag t = read_tag(&r);
+	while (joint || reader_left(&r)) {
+		struct reader first = reader_new(m->joint, m->joint_len);
+		struct tag t = read_tag(joint ? &first : &r);
 
-		if (r.bad || (t.opens && depth == DEPTH_MAX) || (t.closes && !depth) ||
-		    (!depth && (!t.context || t.number > 1)))
+		joint = false;
+		if (r.bad || !fits(t, &depth))
 			return false;
-		depth += t.opens;
-		depth -= t.closes;
 		*ret_object = !depth && !t.closes;
 		*ret_t = t;
-		if (*ret_object && (t.number || t.value.len != 4))
-			return false;
-		*at = r.off * (DEPTH_MAX + 1) + depth;
+		*at = (r.off + 1) * (DEPTH_MAX + 1) + depth;
 		if (*ret_object || (depth == 1 && !t.opens && !t.closes && t.context &&
 				    t.number == m->property_tag && t.value.len && t.value.len < 5))
 			return true;
@@ -329,22 +348,34 @@ static bool next_item(const struct bacnet *m, size_t *at, bool *ret_object, stru
 	return false;
 }
 
-static void read_several(struct reader *r, struct bacnet *m, bool answer)
+static void take_names(struct bacnet *m)
 {
-	struct tag t;
 	size_t at = 0;
+	struct tag t;
 	bool object;
 
-	m->property_tag = answer ? 2 : 0;
-	m->several = read_bytes(r, reader_left(r));
 	while (next_item(m, &at, &object, &t)) {
 		if (object && !m->has_object)
 			take_object(m, t);
 		else if (!object && !m->has_property)
 			take_property(m, t);
 	}
-	/* A segment ends where it ends. */
-	if (!m->segmented && (!m->has_object || at != m->several.len * (DEPTH_MAX + 1)))
+}
+
+/* All of it, so that nothing is left that was not understood. */
+static void read_several(struct reader *r, struct bacnet *m, bool answer)
+{
+	struct reader whole;
+	uint8_t depth = 0;
+
+	m->property_tag = answer ? 2 : 0;
+	m->several = read_bytes(r, reader_left(r));
+	take_names(m);
+	whole = reader_new(m->several.data, m->several.len);
+	while (reader_left(&whole))
+		if (!fits(read_tag(&whole), &depth) || whole.bad)
+			r->bad = true;
+	if (!m->has_object || depth)
 		r->bad = true;
 }
 
@@ -356,7 +387,7 @@ static struct bytes next_name(const struct msg *msg, size_t *at, bool types)
 	struct tag t;
 	bool object;
 
-	if (!m->several.data) {
+	if (!m->several.data && !m->joint_len) {
 		if ((*at)++)
 			one.data = NULL;
 		return one;
@@ -428,6 +459,241 @@ static void read_command(struct reader *r, struct bacnet *m, uint8_t service)
 	}
 }
 
+/*
+ * §5.4: a service's parameters, cut into segments anywhere. They are read as they come: of what is
+ * before, no more is kept than where in the tags the next segment goes on, and that for as many as
+ * a sender may have to say again.
+ */
+#define UNDER_WAY 2 /* services under way at once in a conversation, of each end together */
+#define AGAIN	  16
+#define GIVEN_UP  (10 * 1000000000ull) /* ns after which a number begins another service */
+#define CUT_MAX	  (2 + 5 + 4)	       /* of a tag that names something */
+
+struct place {
+	uint32_t skip; /* bytes of a value that go on */
+	uint8_t depth;
+	uint8_t cut_len;
+	uint8_t cut[CUT_MAX + 1]; /* the front of a tag */
+};
+
+struct transaction {
+	uint64_t time_ns;
+	uint16_t snet, dnet;
+	uint8_t end, invoke_id, choice;
+	bool answer, known, done;
+	uint8_t next;		    /* the number that is awaited */
+	uint8_t kept;		    /* of the places before, how many are known */
+	struct place before[AGAIN]; /* segment n, at n % AGAIN */
+	struct place now;	    /* before `next` */
+};
+
+struct state {
+	struct transaction under_way[UNDER_WAY];
+	uint8_t last;
+};
+
+static struct transaction *find_transaction(struct state *st, const struct proto_input *in,
+					    const struct bacnet *m, bool answer)
+{
+	for (unsigned i = 0; i < UNDER_WAY; i++) {
+		struct transaction *t = &st->under_way[i];
+
+		if (t->known && t->end == in->end && t->invoke_id == m->invoke_id &&
+		    t->answer == answer && t->snet == m->snet && t->dnet == m->dnet)
+			return t;
+	}
+	return NULL;
+}
+
+static struct transaction *begin_transaction(struct state *st, const struct proto_input *in,
+					     const struct bacnet *m, bool answer, uint8_t choice)
+{
+	struct transaction *t = find_transaction(st, in, m, answer);
+
+	if (!t) {
+		st->last = (uint8_t)((st->last + 1) % UNDER_WAY);
+		t = &st->under_way[st->last];
+	}
+	*t = (struct transaction){
+		.snet = m->snet,
+		.dnet = m->dnet,
+		.end = in->end,
+		.invoke_id = m->invoke_id,
+		.choice = choice,
+		.answer = answer,
+		.known = true,
+	};
+	return t;
+}
+
+/* What is left of a tag at the end of a segment. False where it can never be one. */
+static bool leave(struct place *p, struct bytes rest)
+{
+	struct reader r = reader_new(rest.data, rest.len);
+	size_t len;
+
+	(void)read_tag_head(&r, &len);
+	if (!r.bad && len > 4) {
+		p->skip = (uint32_t)(len - reader_left(&r));
+		return true;
+	}
+	/* Kinds 6 and 7 are pairs' (§20.2.1.3.2), of context tags. */
+	if (rest.len > CUT_MAX || (rest.len && (rest.data[0] & 15) > 5 && (rest.data[0] & 15) < 8))
+		return false;
+	memcpy(p->cut, rest.data, rest.len);
+	p->cut_len = (uint8_t)rest.len;
+	return true;
+}
+
+/* The tag that was cut, and as much of the segment as is needed for it. False: never one. */
+static bool join(struct bacnet *m, struct place *p, struct reader *r)
+{
+	size_t from = r->off, had = p->cut_len, n = reader_left(r), len, used;
+	struct reader joint;
+
+	n = n < CUT_MAX - had ? n : CUT_MAX - had;
+	memcpy(m->joint, p->cut, had);
+	memcpy(m->joint + had, r->in.data + from, n);
+	joint = reader_new(m->joint, had + n);
+	p->cut_len = 0;
+	(void)read_tag_head(&joint, &len);
+	if (joint.bad || (len <= 4 && reader_left(&joint) < len)) {
+		r->off = r->in.len;
+		return had + n < CUT_MAX && leave(p, (struct bytes){m->joint, had + n});
+	}
+	used = joint.off + (len > 4 ? 0 : len);
+	if (used < had)
+		return false;
+	r->off = from + used - had;
+	if (len > 4) { /* names nothing, but may stand there */
+		p->skip = (uint32_t)len;
+		return p->depth > 0;
+	}
+	m->joint_len = (uint8_t)used;
+	joint.off = 0;
+	return fits(read_tag(&joint), &p->depth);
+}
+
+static void pass_value(struct place *p, struct reader *r)
+{
+	size_t n = p->skip < reader_left(r) ? p->skip : reader_left(r);
+
+	r->off += n;
+	p->skip -= (uint32_t)n;
+}
+
+/* A segment's names into the message, *p behind it. False where it goes against the grammar. */
+static bool read_part(struct bacnet *m, struct place *p, struct bytes part)
+{
+	struct reader r = reader_new(part.data, part.len);
+
+	pass_value(p, &r);
+	m->depth = p->depth;
+	if (p->cut_len && reader_left(&r) && !join(m, p, &r))
+		return false;
+	pass_value(p, &r);
+	m->several = (struct bytes){part.data + r.off, part.len - r.off};
+	while (reader_left(&r)) {
+		size_t from = r.off;
+		struct tag t = read_tag(&r);
+
+		if (r.bad) {
+			struct bytes rest = {part.data + from, part.len - from};
+
+			if (!leave(p, rest) || (p->skip && !p->depth))
+				return false;
+			m->several.len -= rest.len;
+			break;
+		}
+		if (!fits(t, &p->depth))
+			return false;
+	}
+	return true;
+}
+
+static bool same_place(const struct place *a, const struct place *b)
+{
+	return a->skip == b->skip && a->depth == b->depth && a->cut_len == b->cut_len &&
+	       !memcmp(a->cut, b->cut, a->cut_len);
+}
+
+/* Nothing is known of what it names: like no pattern. */
+static void unname(struct bacnet *m)
+{
+	m->unnamed = true;
+	m->object_type_text = m->property_text = (struct bytes){(const uint8_t *)"", 0};
+}
+
+/*
+ * In its order, or again. A second copy must lead to where the first did: both are read, and what
+ * follows means the same behind either.
+ */
+static void read_segment_of(struct transaction *t, struct bacnet *m, struct bytes part,
+			    const struct proto_input *in, bool several)
+{
+	uint8_t behind = (uint8_t)(t->next - m->sequence_number);
+	struct place p, *next;
+
+	m->gap = behind >= 128;
+	m->duplicate = behind && !m->gap;
+	if (behind > t->kept) {
+		if (several)
+			unname(m);
+		return;
+	}
+	p = behind ? t->before[m->sequence_number % AGAIN] : t->now;
+	if (several && !read_part(m, &p, part)) {
+		m->msg.reason = REASON_BACNET_SEGMENTS;
+		return;
+	}
+	if (several && !m->more_follows && (p.depth || p.skip || p.cut_len))
+		m->msg.reason = REASON_BACNET_SEGMENTS;
+	if (several)
+		take_names(m);
+	if (behind) {
+		next = behind == 1 ? &t->now : &t->before[(m->sequence_number + 1) % AGAIN];
+		if (!same_place(&p, next))
+			m->msg.reason = REASON_BACNET_SEGMENTS;
+		return;
+	}
+	t->before[t->next % AGAIN] = t->now;
+	t->now = p;
+	t->next++;
+	t->kept = t->kept < AGAIN ? t->kept + 1 : AGAIN;
+	t->done = !m->more_follows;
+	t->time_ns = in->time_ns;
+}
+
+static bool is_several(uint8_t choice)
+{
+	return choice == SERVICE_READ_SEVERAL || choice == SERVICE_WRITE_SEVERAL;
+}
+
+static void follow_segment(struct state *st, const struct proto_input *in, struct bacnet *m,
+			   struct reader *r, uint8_t choice, bool answer)
+{
+	bool several = answer ? choice == SERVICE_READ_SEVERAL : is_several(choice);
+	struct transaction *t = find_transaction(st, in, m, answer);
+	struct bytes part = read_bytes(r, reader_left(r));
+
+	m->property_tag = answer ? 2 : 0;
+	if (!m->sequence_number && (!t || t->done || in->time_ns - t->time_ns > GIVEN_UP))
+		t = begin_transaction(st, in, m, answer, choice);
+	if (!t) {
+		m->gap = true;
+		if (several)
+			unname(m);
+		return;
+	}
+	if (t->choice != choice) {
+		m->msg.reason = REASON_BACNET_SEGMENTS;
+		if (several)
+			unname(m);
+		return;
+	}
+	read_segment_of(t, m, part, in, several);
+}
+
 /* §20.1.2.7: the number of the segment, then how many may be under way. */
 static void read_segment(struct reader *r, struct bacnet *m, uint8_t head)
 {
@@ -437,11 +703,12 @@ static void read_segment(struct reader *r, struct bacnet *m, uint8_t head)
 	read_u8(r);
 }
 
-static void read_confirmed(struct reader *r, struct bacnet *m)
+static void read_confirmed(struct reader *r, struct bacnet *m, struct state *st,
+			   const struct proto_input *in)
 {
 	uint8_t head = read_u8(r), choice;
 	const struct service *s;
-	bool several;
+	struct reader rest;
 
 	read_u8(r); /* how long an answer may be */
 	m->has_invoke = true;
@@ -457,19 +724,20 @@ static void read_confirmed(struct reader *r, struct bacnet *m)
 	s = &confirmed[choice];
 	m->service = s->name;
 	m->msg.control = s->controls;
-	several = choice == SERVICE_READ_SEVERAL || choice == SERVICE_WRITE_SEVERAL;
-	if (m->sequence_number) {
-		m->unnamed = several;
-		if (several)
-			m->object_type_text = m->property_text = (struct bytes){r->in.data, 0};
+	rest = *r;
+	if (m->segmented)
+		follow_segment(st, in, m, &rest, choice, false);
+	if (m->sequence_number || (m->segmented && is_several(choice)))
 		return;
-	}
-	if (several)
+	if (is_several(choice))
 		read_several(r, m, false);
 	else if (s->names)
 		read_names(r, m);
 	else if (choice == SERVICE_DCC || choice == SERVICE_REINITIALIZE)
 		read_command(r, m, choice);
+	/* What is cut off from the first segment is in none of the others' events. */
+	if (m->segmented && s->names && !m->has_property)
+		m->property_text = (struct bytes){(const uint8_t *)"", 0};
 }
 
 static void read_unconfirmed(struct reader *r, struct bacnet *m)
@@ -495,9 +763,11 @@ static void read_unconfirmed(struct reader *r, struct bacnet *m)
 		take_object(m, t);
 }
 
-static void read_answer(struct reader *r, struct bacnet *m, enum pdu pdu)
+static void read_answer(struct reader *r, struct bacnet *m, enum pdu pdu, struct state *st,
+			const struct proto_input *in)
 {
 	uint8_t head = read_u8(r), choice;
+	struct reader rest;
 
 	m->msg.answer = true;
 	m->has_invoke = true;
@@ -518,6 +788,9 @@ static void read_answer(struct reader *r, struct bacnet *m, enum pdu pdu)
 	choice = read_u8(r);
 	if (choice < sizeof(confirmed) / sizeof(confirmed[0]))
 		m->service = confirmed[choice].name;
+	rest = *r;
+	if (m->segmented)
+		follow_segment(st, in, m, &rest, choice, true);
 	if (pdu == ERROR) {
 		struct tag class = read_tag(r);
 
@@ -527,15 +800,16 @@ static void read_answer(struct reader *r, struct bacnet *m, enum pdu pdu)
 		m->has_error = true;
 		m->error_class = (uint8_t)number_of(class);
 		m->error_code = (uint8_t)number_of(read_tag(r));
-	} else if (pdu == COMPLEX_ACK && !m->sequence_number && choice == SERVICE_READ_SEVERAL) {
+	} else if (pdu == COMPLEX_ACK && !m->segmented && choice == SERVICE_READ_SEVERAL) {
 		read_several(r, m, true);
 	} else if (pdu == COMPLEX_ACK && !m->sequence_number && m->service &&
-		   confirmed[choice].names) {
+		   confirmed[choice].names && choice != SERVICE_READ_SEVERAL) {
 		read_names(r, m);
 	}
 }
 
-static void read_apdu(struct reader *r, struct bacnet *m)
+static void read_apdu(struct reader *r, struct bacnet *m, struct state *st,
+		      const struct proto_input *in)
 {
 	struct reader head = *r;
 	enum pdu pdu = read_u8(&head) >> 4;
@@ -546,11 +820,11 @@ static void read_apdu(struct reader *r, struct bacnet *m)
 	}
 	m->pdu = pdus[pdu];
 	if (pdu == CONFIRMED)
-		read_confirmed(r, m);
+		read_confirmed(r, m, st, in);
 	else if (pdu == UNCONFIRMED)
 		read_unconfirmed(r, m);
 	else
-		read_answer(r, m, pdu);
+		read_answer(r, m, pdu, st, in);
 }
 
 static void read_network(struct reader *r, struct bacnet *m)
@@ -572,7 +846,8 @@ static void read_network(struct reader *r, struct bacnet *m)
 }
 
 /* §6.2 */
-static void read_npdu(struct reader *r, struct bacnet *m)
+static void read_npdu(struct reader *r, struct bacnet *m, struct state *st,
+		      const struct proto_input *in)
 {
 	uint8_t version = read_u8(r), control = read_u8(r);
 
@@ -598,12 +873,13 @@ static void read_npdu(struct reader *r, struct bacnet *m)
 	if (control & NETWORK)
 		read_network(r, m);
 	else
-		read_apdu(r, m);
+		read_apdu(r, m, st, in);
 }
 
 /* Annex J.2 */
-static bool read_message(struct bytes data, struct bacnet *m)
+static bool read_message(struct bacnet *m, struct state *st, const struct proto_input *in)
 {
+	struct bytes data = in->data;
 	struct reader r = reader_new(data.data, data.len);
 	uint8_t kind = read_u8(&r), function = read_u8(&r);
 
@@ -616,7 +892,7 @@ static bool read_message(struct bytes data, struct bacnet *m)
 	if (function == BVLC_FORWARDED)
 		read_skip(&r, 6); /* whose it was */
 	if (function == BVLC_FORWARDED || (function >= BVLC_DISTRIBUTE && function < BVLC_SECURE))
-		read_npdu(&r, m);
+		read_npdu(&r, m, st, in);
 	return !r.bad;
 }
 
@@ -625,7 +901,7 @@ static enum parse read_datagram(void *state, const struct proto_input *in, struc
 {
 	ret_out->has_msg = true;
 	ret_out->used = in->data.len;
-	if (!read_message(in->data, (struct bacnet *)ret_m))
+	if (!read_message((struct bacnet *)ret_m, state, in))
 		ret_m->reason = REASON_BACNET_MALFORMED;
 	return PARSE_OK;
 }
@@ -655,6 +931,10 @@ static void write_rest(const struct msg *msg, struct json *j)
 		json_u64(j, "sequence_number", m->sequence_number);
 	if (m->more_follows)
 		json_bool(j, "more_follows", true);
+	if (m->duplicate)
+		json_bool(j, "duplicate", true);
+	if (m->gap)
+		json_bool(j, "gap", true);
 	if (m->has_object)
 		json_u64(j, "instance", m->instance);
 	if (m->has_index)
@@ -689,6 +969,7 @@ static const struct proto_field fields[] = {
 const struct proto bacnet_proto = {
 	.name = "bacnet",
 	.over = PROTO_OVER_UDP,
+	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct bacnet),
 	.fields = fields,
 	.probe = probe,

@@ -7,9 +7,9 @@
  * property, those are told; values, and passwords of DeviceCommunicationControl
  * and ReinitializeDevice, are not.
  *
- * Of an APDU in segments (§5.4) each is told with its number. What follows the first may name
- * further objects and properties, cut anywhere: of a Multiple it is held against patterns of
- * those as one that is like none.
+ * Of an APDU in segments (§5.4) each is told with its number and what it names, tags that are cut
+ * put together again. One whose predecessors were not seen names what is like no pattern, and so
+ * does one that comes again after more than 16 others.
  *
  * `control` are services that write, create, delete, set the time, restart or
  * silence a device, what is private to a maker, and messages that change a
@@ -24,7 +24,7 @@ struct bacnet {
 	const char *pdu;     /* "confirmed_request"; NULL: there is none */
 	const char *service; /* "readProperty" */
 	bool has_invoke, segmented, more_follows;
-	bool unnamed; /* a later segment of what names objects: the texts below are empty */
+	bool unnamed; /* a segment of what names objects, out of order: the texts below are empty */
 	uint8_t invoke_id;
 	bool has_sequence;
 	uint8_t sequence_number; /* of a segment, or of the one that is acknowledged */
@@ -34,6 +34,11 @@ struct bacnet {
 	/* Their names, or numbers where they have none here; of several, the first one's. */
 	struct bytes object_type_text, property_text;
 	struct bytes several; /* what a Multiple, or its answer, says of objects, encoded */
+	uint8_t depth;	      /* in pairs of tags, where that begins */
+	uint8_t joint_len;    /* of the tag before that, which began in the segment before */
+	uint8_t joint[12];
+	bool duplicate;	      /* of a segment: it was here before */
+	bool gap;	      /* of a segment: the one before it was not seen */
 	uint8_t property_tag; /* that a property has there */
 	char numbers[2][12];
 	const char *state; /* of ReinitializeDevice and DeviceCommunicationControl */

@@ -13,6 +13,7 @@
 
 struct state {
 	bool asked_tls, encrypted, asked_login;
+	bool asked_default;		 /* by a login that everybody knows */
 	uint8_t user_len, failed, multi; /* multi: a reply of several lines goes on */
 	char code[3];
 	uint8_t user[USER_MAX];
@@ -162,6 +163,7 @@ static void read_login(struct state *st, struct ftp_msg *m, struct bytes data)
 		m->login = "password";
 		m->default_login = login_is_default((struct bytes){st->user, st->user_len}, data);
 		st->asked_login = true;
+		st->asked_default = m->default_login;
 	}
 }
 
@@ -270,6 +272,7 @@ static void judge_reply(struct state *st, struct ftp_msg *m)
 		st->encrypted = m->encrypted = true;
 	} else if (!memcmp(m->code.data, "230", 3)) {
 		m->login = "succeeded";
+		m->default_login = st->asked_default;
 	} else if (!memcmp(m->code.data, "530", 3) && st->asked_login) {
 		st->failed++;
 		m->login = "failed";
@@ -277,7 +280,7 @@ static void judge_reply(struct state *st, struct ftp_msg *m)
 		if (st->failed >= LOGIN_GUESSES)
 			m->msg.reason = REASON_LOGIN_GUESSING;
 	}
-	st->asked_login = false;
+	st->asked_login = st->asked_default = false;
 }
 
 /* RFC 959 §4.2: of a reply in several lines the last begins as the first did, with a space. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "guard/proto/hl7_wide.h"
+
 #define START	   0x0b /* MLLP */
 #define END	   0x1c
 #define CR	   0x0d
@@ -36,6 +38,12 @@ struct side {
 	bool worth;	  /* of the frame: more than bare acknowledgements */
 	bool more;	  /* of the message: than what an acknowledgement is made of */
 	bool begun;	  /* a frame was seen */
+	bool opening;	  /* of the frame: how it is written is not known yet */
+	bool told;	  /* the message, by what may have been its end, */
+	bool told_answer; /* and as a bare acknowledgement */
+	bool broken, far; /* of the frame: no characters; such that are read in two ways */
+	bool led;	  /* zeros stood before the first frame: high bytes come first */
+	struct hl7_wide wide;
 	uint16_t scanned; /* of the segment at hand, without an end */
 	uint32_t length;  /* of the segment at hand, as far as it was passed */
 	uint32_t segments, observations;
@@ -82,6 +90,7 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("observations"), offsetof(struct hl7_msg, observation_count), FIELD_U32, 0},
 	{PROTO_KEY("batch"), offsetof(struct hl7_msg, batch), FIELD_BOOL, 0},
 	{PROTO_KEY("alert"), offsetof(struct hl7_msg, alert), FIELD_BOOL, FIELD_MATCH},
+	{PROTO_KEY("encoding"), offsetof(struct hl7_msg, encoding), FIELD_NAME, FIELD_MATCH},
 	{""},
 };
 
@@ -359,7 +368,7 @@ static void read_header(struct side *s, struct bytes segment)
 	KEEP(s, version, component_of(f.at[11], c, 1));
 	s->ack_code.len = s->acked_id.len = 0;
 	s->segments = s->observations = 0;
-	s->bad_name = s->more = false;
+	s->bad_name = s->told = s->told_answer = s->more = false;
 	s->header = true;
 }
 
@@ -491,6 +500,8 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	if (!s->header)
 		return false;
 	s->header = false;
+	if (s->told && !(s->told_answer && s->more))
+		return s->told = false;
 	m->type = kept_field(&s->type);
 	m->control_id = kept_text(&s->control_id);
 	m->version = kept_field(&s->version);
@@ -504,6 +515,7 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	m->observation_count = s->observations;
 	m->batch = s->batch;
 	m->alert = s->alert;
+	m->encoding = s->wide.width == 2 ? "UTF-16" : s->wide.width ? "UTF-32" : NULL;
 	m->msg.control = is_infusion_order(m->type);
 	m->kept = mine ? h->kept : 0;
 	m->subject = mine ? h->subject : 0;
@@ -519,6 +531,8 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	s->worth |= !m->msg.answer;
 	if (s->bad_name)
 		m->msg.reason = REASON_HL7_SEGMENT_NAME;
+	if (s->broken)
+		m->msg.reason = REASON_HL7_ENCODING;
 	return true;
 }
 
@@ -626,6 +640,9 @@ static void begin_frame(struct side *s)
 	s->scanned = 0;
 	s->length = 0;
 	s->batch = s->header = s->alert = s->worth = s->hybrid = false;
+	s->told = s->broken = s->far = false;
+	s->opening = true;
+	s->wide.width = 0;
 }
 
 /*
@@ -656,10 +673,11 @@ static enum parse read_outside(struct side *s, const struct proto_input *in, str
 		out->begins = true;
 		return PARSE_OK;
 	}
+	s->led |= !s->begun && c == 0;
 	if (c == CR || c == LF || c == 0)
 		return PARSE_OK;
-	/* A mark, and behind it a frame that says itself what is wrong with it. */
-	if ((c == 0xfe || c == 0xff) && !s->begun && probe_wide_start(in->data) != PARSE_BAD)
+	/* A mark of wide characters, the frame's first byte being of them. */
+	if ((c == 0xfe || c == 0xff) && probe_wide_start(in->data) != PARSE_BAD)
 		return PARSE_OK;
 	return lose_frame(s, m, REASON_HL7_FRAMING, out, 1);
 }
@@ -700,66 +718,188 @@ static enum parse find_start(struct side *s, const struct proto_input *in, struc
 	return PARSE_OK;
 }
 
+/* A segment, or the front or the rest of a long one, as it was found. */
+struct cut {
+	struct bytes text;
+	size_t len;	  /* of the input: its whole characters */
+	size_t end, used; /* up to what stops it, and with that */
+	enum hl7_stop stop;
+	bool torn;
+};
+
+/* What stops the segment is told, if anything is. */
+static inline enum parse stop_segment(struct hl7 *h, const struct proto_input *in,
+				      const struct cut *c, struct hl7_msg *m,
+				      struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+
+	s->phase = SEGMENT;
+	s->length = 0;
+	out->used = c->used;
+	switch (c->stop) {
+	case HL7_STOP_START:
+		(void)tell(h, s, in, m);
+		(void)lose_frame(s, m, REASON_HL7_FRAMING, out, c->end);
+		out->kept = 0;
+		if (c->end == 0) {
+			begin_frame(s);
+			out->begins = true;
+			out->used = c->used;
+		}
+		return PARSE_OK;
+	case HL7_STOP_END:
+	case HL7_STOP_WIDE:
+		s->phase = OUTSIDE;
+		s->broken |= c->stop == HL7_STOP_WIDE && s->far && s->wide.big && !s->wide.marked &&
+			     !s->led;
+		out->has_msg = tell(h, s, in, m);
+		out->ends = true;
+		return PARSE_OK;
+	default:
+		out->kept = c->used;
+		return PARSE_OK;
+	}
+}
+
+static inline enum parse take_segment(struct hl7 *h, const struct proto_input *in,
+				      const struct cut *c, struct hl7_msg *m,
+				      struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+	bool passing = s->phase == LONG_SEGMENT;
+	enum reason why = REASON_NONE;
+
+	if (!passing && ends_message(s, c->text)) {
+		s->scanned = (uint16_t)(c->len < HOLD ? c->len : 0); /* it comes again */
+		out->has_msg = tell(h, s, in, m);
+		return PARSE_OK;
+	}
+	s->length += (uint32_t)c->end;
+	if (s->length > HL7_SEGMENT_MAX) {
+		(void)tell(h, s, in, m);
+		return lose_frame(s, m, REASON_HL7_SEGMENT_TOO_LONG, out, c->end);
+	}
+	s->broken |= c->torn;
+	if (!passing && c->text.len && !read_segment(h, in->end, c->text, &why))
+		return lose_frame(s, m, why, out, c->end);
+	s->scanned = 0;
+	out->used = out->kept = c->end;
+	if (c->stop == HL7_STOP_NONE) {
+		s->phase = LONG_SEGMENT;
+		return PARSE_OK;
+	}
+	return stop_segment(h, in, c, m, out);
+}
+
+/* The frame's first character, where it is a mark, is none of its header. */
+static struct bytes unmarked(const struct side *s, struct bytes b)
+{
+	if (!s->wide.marked || s->ends || s->phase == LONG_SEGMENT || b.len < s->wide.width)
+		return b;
+	return (struct bytes){b.data + s->wide.width, b.len - s->wide.width};
+}
+
+static struct bytes wide_text(struct side *s, struct bytes raw, uint8_t room[HOLD])
+{
+	raw = unmarked(s, raw);
+	return (struct bytes){room, hl7_wide_text(&s->wide, raw, room, HOLD, &s->broken, &s->far)};
+}
+
+/*
+ * Bytes that are the end to some receivers, and to others a character whose rest is still to come:
+ * the message is told by what there is of it, before they pass. A header alone is none.
+ */
+static enum parse read_maybe(struct hl7 *h, const struct proto_input *in, struct cut *c,
+			     struct hl7_msg *m, struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+
+	if (s->phase != LONG_SEGMENT && c->text.len >= 3 && opens(c->text.data))
+		return PARSE_MORE;
+	if (c->end) {
+		c->stop = HL7_STOP_NONE;
+		return take_segment(h, in, c, m, out);
+	}
+	if (!s->header || s->told)
+		return PARSE_MORE;
+	out->has_msg = tell(h, s, in, m);
+	s->header = s->told = true;
+	s->told_answer = m->msg.answer;
+	return PARSE_OK;
+}
+
+/* Characters of two or four bytes, segment by segment in UTF-8. */
+static __attribute__((cold, noinline)) enum parse
+read_wide(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m, struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+	bool passing = s->phase == LONG_SEGMENT;
+	size_t scanned = passing ? 0 : s->scanned, width = s->wide.width;
+	uint8_t room[HOLD];
+	struct hl7_wide_cut found;
+	struct cut c;
+
+	if (!passing && !scanned && s->ends == CR && hl7_wide_begins_with(&s->wide, in->data, LF)) {
+		out->used = out->kept = width;
+		return PARSE_OK;
+	}
+	found = hl7_wide_cut(&s->wide, in->data, s->ends, &scanned);
+	if (found.stop == HL7_STOP_NONE) {
+		found.end -= hl7_wide_half(&s->wide, (struct bytes){in->data.data, found.end});
+		found.len = found.used = found.end;
+	}
+	if (found.stop == HL7_STOP_NONE && (!found.end || (found.end < HOLD * width && !passing))) {
+		s->scanned = (uint16_t)found.end;
+		return PARSE_MORE;
+	}
+	c = (struct cut){
+		.len = found.len, .end = found.end, .used = found.used, .stop = found.stop};
+	for (size_t i = found.len; i < found.end; i++)
+		c.torn |= in->data.data[i] != 0;
+	c.text = wide_text(s, (struct bytes){in->data.data, found.len}, room);
+	if (!s->ends && found.stop == HL7_STOP_LINE)
+		s->ends = hl7_wide_begins_with(&s->wide,
+					       (struct bytes){in->data.data + found.len, width}, CR)
+				  ? CR
+				  : LF;
+	if (found.stop == HL7_STOP_MAYBE)
+		return read_maybe(h, in, &c, m, out);
+	return take_segment(h, in, &c, m, out);
+}
+
 /* Linear in what came, however it is cut: what was scanned is not scanned again. */
 static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m,
 			      struct proto_output *out)
 {
 	struct side *s = &h->side[in->end];
 	bool passing = s->phase == LONG_SEGMENT;
-	enum reason why = REASON_NONE;
-	struct bytes segment;
-	size_t end;
+	struct cut c = {.stop = HL7_STOP_NONE};
 
+	if (s->opening) {
+		if (hl7_wide_probe(in->data, &s->wide) == PARSE_MORE)
+			return PARSE_MORE;
+		s->opening = false;
+	}
+	if (s->wide.width)
+		return read_wide(h, in, m, out);
 	/* The other half of CR LF. */
 	if (!passing && !s->scanned && s->ends == CR && in->data.data[0] == LF) {
 		out->used = out->kept = 1;
 		return PARSE_OK;
 	}
-	end = segment_end(s, in->data, passing ? 0 : s->scanned);
-	segment = (struct bytes){in->data.data, end};
-	if (end == in->data.len && end < HOLD && !passing) {
-		s->scanned = (uint16_t)end;
+	c.len = c.end = segment_end(s, in->data, passing ? 0 : s->scanned);
+	c.text = (struct bytes){in->data.data, c.end};
+	c.used = c.end + (c.end < in->data.len);
+	if (c.end < in->data.len)
+		c.stop = in->data.data[c.end] == START ? HL7_STOP_START
+			 : in->data.data[c.end] == END ? HL7_STOP_END
+						       : HL7_STOP_LINE;
+	else if (c.end < HOLD && !passing) {
+		s->scanned = (uint16_t)c.end;
 		return PARSE_MORE;
 	}
-	if (!passing && ends_message(s, segment)) {
-		s->scanned = (uint16_t)(end < HOLD ? end : 0); /* it comes again */
-		out->has_msg = tell(h, s, in, m);
-		return PARSE_OK;
-	}
-	s->length += (uint32_t)end;
-	if (s->length > HL7_SEGMENT_MAX) {
-		(void)tell(h, s, in, m);
-		return lose_frame(s, m, REASON_HL7_SEGMENT_TOO_LONG, out, end);
-	}
-	if (!passing && end && !read_segment(h, in->end, segment, &why))
-		return lose_frame(s, m, why, out, end);
-	s->scanned = 0;
-	out->used = out->kept = end;
-	if (end == in->data.len) {
-		s->phase = LONG_SEGMENT;
-		return PARSE_OK;
-	}
-	s->phase = SEGMENT;
-	s->length = 0;
-	out->used++;
-	if (in->data.data[end] == START) {
-		(void)tell(h, s, in, m);
-		(void)lose_frame(s, m, REASON_HL7_FRAMING, out, end);
-		out->kept = 0;
-		if (end == 0) {
-			begin_frame(s);
-			out->begins = true;
-		}
-		return PARSE_OK;
-	}
-	if (in->data.data[end] == END) {
-		s->phase = OUTSIDE;
-		out->has_msg = tell(h, s, in, m);
-		out->ends = true;
-	} else {
-		out->kept++;
-	}
-	return PARSE_OK;
+	return take_segment(h, in, &c, m, out);
 }
 
 static enum parse read_unit(void *state, const struct proto_input *in, struct msg *ret_m,
@@ -789,12 +929,16 @@ static enum parse closed(void *state, const struct proto_input *in, struct msg *
 {
 	struct hl7 *h = state;
 	struct side *s = &h->side[in->end];
+	struct bytes last = in->data;
+	uint8_t room[HOLD];
 	enum reason ignored;
 
 	if (s->phase != SEGMENT && s->phase != LONG_SEGMENT)
 		return PARSE_OK;
-	if (s->phase == SEGMENT && in->data.len && !ends_message(s, in->data))
-		(void)read_segment(h, in->end, in->data, &ignored);
+	if (s->wide.width)
+		last = wide_text(s, last, room);
+	if (s->phase == SEGMENT && last.len && !ends_message(s, last))
+		(void)read_segment(h, in->end, last, &ignored);
 	s->phase = OUTSIDE;
 	ret_out->has_msg = tell(h, s, in, (struct hl7_msg *)ret_m);
 	ret_m->reason = REASON_HL7_FRAMING;

@@ -36,6 +36,8 @@ struct hl7_msg {
 	uint32_t segments, observation_count;
 	bool batch; /* of a batch (BHS) or file (FHS) */
 	bool alert; /* IHE PCD-04: ORU^R40, ORA^R41 */
+	const char *
+		encoding; /* "UTF-16" or "UTF-32", else NULL: what all others are is not told apart */
 	unsigned kept;
 	/* The same for the same patient (PID-3) or place (PV1-3), and says nothing of either; 0: none. */
 	uint64_t subject;

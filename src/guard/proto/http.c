@@ -28,6 +28,7 @@ enum phase {
 
 /* What a request asks decides how its answer is framed (RFC 9112 §6.3). */
 enum asked { ASKED_OTHER, ASKED_HEAD, ASKED_CONNECT };
+#define ASKED_DEFAULT 0x80 /* and by a login that everybody knows */
 
 struct side {
 	uint8_t phase, seen; /* seen: of the body's first bytes */
@@ -266,7 +267,8 @@ static bool ask(struct state *st, const struct http_head *h, const struct http_m
 	if (st->waiting == PIPELINE_MAX)
 		return false;
 	remember(st, m);
-	st->asked[(st->first + st->waiting++) % PIPELINE_MAX] = (uint8_t)what;
+	st->asked[(st->first + st->waiting++) % PIPELINE_MAX] =
+		(uint8_t)(what | (m->default_login ? ASKED_DEFAULT : 0));
 	return true;
 }
 
@@ -275,7 +277,7 @@ static enum asked answered(struct state *st)
 	if (!st->waiting)
 		return ASKED_OTHER; /* asked before anybody listened */
 	st->answered = true;
-	return st->asked[st->first];
+	return st->asked[st->first] & ~ASKED_DEFAULT;
 }
 
 static void body(struct side *s, enum phase phase, uint64_t left)
@@ -361,6 +363,9 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 	if (h.status == 101 && h.h2c)
 		m->msg.reason = REASON_HTTP_SMUGGLING; /* requests go on, and nobody reads them */
 	recall(st, m);
+	/* RFC 9110 §15.5: what is refused says 401, or 403. */
+	m->default_login = st->waiting && st->asked[st->first] & ASKED_DEFAULT && h.status >= 200 &&
+			   h.status < 400;
 	frame_answer(st, s, &h);
 	return PARSE_OK;
 }

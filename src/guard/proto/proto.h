@@ -38,6 +38,7 @@ struct proto_input {
 	bool last;	/* the end closed its side: nothing follows */
 	bool midstream; /* the conversation was picked up after its beginning */
 	bool alone;	/* no packet of the other end comes by at all */
+	bool expected; /* a rule names this protocol here, for probe(): its usual port counts no more */
 };
 
 struct proto_output {

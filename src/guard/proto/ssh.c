@@ -50,7 +50,7 @@ static bool is_text(struct bytes line)
 
 /*
  * Lines of a greeting before a server's banner. A banner behind them tells; until it comes,
- * the port does.
+ * the port or a rule does.
  */
 static enum parse probe_greeting(const struct proto_input *in)
 {
@@ -64,8 +64,9 @@ static enum parse probe_greeting(const struct proto_input *in)
 			return PARSE_OK;
 	}
 	line = read_bytes(&r, reader_left(&r));
-	return in->port[1] == PORT && is_text(line) && line.len <= LINE_MAX ? PARSE_MORE
-									    : PARSE_BAD;
+	return (in->port[1] == PORT || in->expected) && is_text(line) && line.len <= LINE_MAX
+		       ? PARSE_MORE
+		       : PARSE_BAD;
 }
 
 static enum parse probe(const struct proto_input *in)

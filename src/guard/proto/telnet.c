@@ -23,7 +23,7 @@ struct side {
 
 struct state {
 	struct side side[2];
-	bool begun;
+	bool begun, asked_default;
 	uint8_t asked, attempts, failed;
 	uint8_t line_len, entry_len, user_len;
 	char line[LINE_MAX];
@@ -128,6 +128,7 @@ static void succeeded(struct state *st, struct telnet_msg *m)
 {
 	st->asked = ASKED_NOTHING;
 	tell(st, m, "succeeded");
+	m->default_login = st->asked_default;
 	m->msg.answer = true;
 }
 
@@ -180,6 +181,7 @@ static void entered(struct state *st, struct telnet_msg *m)
 		tell(st, m, "password");
 		m->default_login = login_is_default((struct bytes){st->user, st->user_len},
 						    (struct bytes){st->entry, st->entry_len});
+		st->asked_default = m->default_login;
 		st->asked = ASKED_TO_WAIT;
 	}
 	memset(st->entry, 0, sizeof(st->entry));

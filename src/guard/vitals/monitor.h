@@ -12,6 +12,7 @@
 #include "guard/vitals/numeric.h"
 #include "guard/vitals/param.h"
 #include "guard/vitals/pulse.h"
+#include "guard/vitals/rhythm.h"
 
 #define MONITOR_WAVES	 12
 #define MONITOR_NUMERICS 16
@@ -36,6 +37,8 @@ struct wave {
 	uint32_t same;	  /* and how many in a row were it */
 	struct pulse pulse;
 	struct echo echo;
+	struct rhythm rhythm;
+	uint64_t rhythm_beats; /* beats that it was given */
 };
 
 struct channel {

@@ -13,6 +13,12 @@
 #define DIFFERS_TIMES 8
 #define RATE_OFF      0.2 /* relative, and */
 #define RATE_OFF_BPM  15.0
+#define CLOSE_BPM     3.0  /* a number and its wave that agree, two waves of a heart */
+#define LEFT	      0.08 /* relative, and */
+#define LEFT_BPM      6.0
+#define STILL_FOR     (30 * SEC_NS)
+#define STILL_TIMES   12
+#define LEFT_FOR      (20 * SEC_NS)
 
 /* How far a parameter may lie apart in a calm past, and how far it must leap to be told. */
 struct bounds {
@@ -74,6 +80,13 @@ bool numeric_take(struct numeric *n, double value, uint64_t time_ns, struct nume
 		ret_l->to = value;
 		ret_l->seconds = (double)(time_ns - n->past[last].time_ns) / SEC_NS;
 	}
+	if (!n->count || value != n->past[last].value) {
+		n->still_ns = time_ns;
+		n->still = 0;
+		n->agreed = false;
+		n->left_ns = 0;
+	}
+	n->still++;
 	n->past[n->count % NUMERIC_PAST].value = value;
 	n->past[n->count % NUMERIC_PAST].time_ns = time_ns;
 	n->count++;
@@ -89,6 +102,33 @@ void numeric_break(struct numeric *n)
 bool numeric_rates_agree(double a, double b)
 {
 	return fabs(a - b) <= larger(RATE_OFF_BPM, RATE_OFF, fmax(a, b));
+}
+
+bool numeric_rates_close(double a, double b)
+{
+	return fabs(a - b) <= CLOSE_BPM;
+}
+
+bool numeric_is_frozen(struct numeric *n, double wave_rate, uint64_t *ret_since)
+{
+	unsigned last = (n->count - 1) % NUMERIC_PAST;
+	uint64_t now_ns;
+	double apart;
+
+	if (!n->count || wave_rate <= 0)
+		return false;
+	now_ns = n->past[last].time_ns;
+	apart = fabs(n->past[last].value - wave_rate);
+	if (apart < larger(LEFT_BPM, LEFT, n->past[last].value)) {
+		n->agreed |= apart <= CLOSE_BPM;
+		n->left_ns = 0;
+		return false;
+	}
+	if (!n->left_ns)
+		n->left_ns = now_ns;
+	*ret_since = n->left_ns;
+	return n->agreed && n->still >= STILL_TIMES && now_ns - n->still_ns >= STILL_FOR &&
+	       now_ns - n->left_ns >= LEFT_FOR;
 }
 
 bool numeric_differs(struct numeric *n, double wave_rate, uint64_t *ret_since)

@@ -19,6 +19,11 @@ struct numeric {
 	} past[NUMERIC_PAST];
 	uint64_t differs_ns; /* since when the wave says otherwise; 0: it does not */
 	unsigned differs;
+	/* since when it is the same value, how often, and whether the wave once said so too */
+	uint64_t still_ns;
+	unsigned still;
+	bool agreed;
+	uint64_t left_ns; /* since when the wave has left it; 0: it has not */
 };
 
 struct numeric_leap {
@@ -33,6 +38,11 @@ void numeric_break(struct numeric *n);
 
 /* Rates in beats a minute that are the same but for averaging. */
 bool numeric_rates_agree(double a, double b);
+/* Those of two waves of one heart. */
+bool numeric_rates_close(double a, double b);
+/* The same number for long, and the wave, which once agreed, has left it, though by less than two
+ * rates must differ. True as long as it lasts; *ret_since is when the wave left it. */
+bool numeric_is_frozen(struct numeric *n, double wave_rate, uint64_t *ret_since);
 /* The last value against the rate counted from a wave (0: none can be counted). True from the
  * moment that they have differed for long; *ret_since is when it began. */
 bool numeric_differs(struct numeric *n, double wave_rate, uint64_t *ret_since);

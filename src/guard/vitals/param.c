@@ -9,18 +9,18 @@ struct row {
 };
 
 static const struct row waves[] = {
-	{0x0100, PARAM_ECG, "ECG"},	{0x0101, PARAM_ECG, "ECG I"},
-	{0x0102, PARAM_ECG, "ECG II"},	{0x0103, PARAM_ECG, "ECG V1"},
-	{0x0104, PARAM_ECG, "ECG V2"},	{0x0105, PARAM_ECG, "ECG V3"},
-	{0x0106, PARAM_ECG, "ECG V4"},	{0x0107, PARAM_ECG, "ECG V5"},
-	{0x0108, PARAM_ECG, "ECG V6"},	{0x013d, PARAM_ECG, "ECG III"},
-	{0x013e, PARAM_ECG, "ECG aVR"}, {0x013f, PARAM_ECG, "ECG aVL"},
-	{0x0140, PARAM_ECG, "ECG aVF"}, {0x0143, PARAM_ECG, "ECG V"},
-	{0x014b, PARAM_ECG, "ECG MCL"}, {0x014c, PARAM_ECG, "ECG MCL1"},
-	{0x4bb4, PARAM_PULSE, "pleth"}, {0x4a0c, PARAM_PULSE, "Ao"},
-	{0x4a10, PARAM_PULSE, "ART"},	{0x4a14, PARAM_PULSE, "ABP"},
-	{0x4a1c, PARAM_PULSE, "PAP"},	{0x4a28, PARAM_PULSE, "UAP"},
-	{0x5000, PARAM_BREATH, "Resp"}, {0x50ac, PARAM_BREATH, "CO2"},
+	{0x0100, PARAM_ECG, "ECG"},	     {0x0101, PARAM_ECG, "ECG I"},
+	{0x0102, PARAM_ECG, "ECG II"},	     {0x0103, PARAM_ECG, "ECG V1"},
+	{0x0104, PARAM_ECG, "ECG V2"},	     {0x0105, PARAM_ECG, "ECG V3"},
+	{0x0106, PARAM_ECG, "ECG V4"},	     {0x0107, PARAM_ECG, "ECG V5"},
+	{0x0108, PARAM_ECG, "ECG V6"},	     {0x013d, PARAM_ECG, "ECG III"},
+	{0x013e, PARAM_ECG, "ECG aVR"},	     {0x013f, PARAM_ECG, "ECG aVL"},
+	{0x0140, PARAM_ECG, "ECG aVF"},	     {0x0143, PARAM_ECG, "ECG V"},
+	{0x014b, PARAM_ECG, "ECG MCL"},	     {0x014c, PARAM_ECG, "ECG MCL1"},
+	{PARAM_PLETH, PARAM_PULSE, "pleth"}, {0x4a0c, PARAM_PULSE, "Ao"},
+	{0x4a10, PARAM_PULSE, "ART"},	     {0x4a14, PARAM_PULSE, "ABP"},
+	{0x4a1c, PARAM_PULSE, "PAP"},	     {0x4a28, PARAM_PULSE, "UAP"},
+	{0x5000, PARAM_BREATH, "Resp"},	     {0x50ac, PARAM_BREATH, "CO2"},
 };
 
 static const struct row numerics[] = {

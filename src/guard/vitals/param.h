@@ -9,6 +9,8 @@
 
 enum param_kind { PARAM_OTHER, PARAM_ECG, PARAM_PULSE, PARAM_BREATH };
 
+#define PARAM_PLETH 0x4bb4 /* MDC_PULS_OXIM_PLETH */
+
 /* A wave: an ECG lead, something that pulses with every beat (pleth, arterial pressure), breath. */
 enum param_kind param_wave(uint16_t code);
 

@@ -105,8 +105,8 @@ static void take_beat(struct pulse *p)
 			return;
 		p->beats--; /* the higher of two that are too near is the beat */
 	}
-	p->beat[p->beats++ % PULSE_BEATS] =
-		(struct pulse_beat){.time_ns = p->summit_ns, .height = p->summit};
+	p->beat[p->beats++ % PULSE_BEATS] = (struct pulse_beat){
+		.time_ns = p->summit_ns, .onset_ns = p->onset_ns, .height = p->summit};
 	learn(p, p->summit);
 }
 
@@ -177,9 +177,22 @@ static double height_now(const struct pulse *p)
 	return (p->ecg ? r.high : now) - r.low;
 }
 
+static uint64_t onset(const struct pulse *p, double height, double threshold)
+{
+	uint64_t each = p->period_ns > STEP_NS ? p->period_ns : STEP_NS;
+
+	if (p->before >= threshold || height <= p->before)
+		return p->now_ns;
+	return p->now_ns - (uint64_t)((height - threshold) / (height - p->before) * (double)each);
+}
+
 static void watch_beat(struct pulse *p, double height)
 {
-	if (height > p->level * THRESHOLD && height > p->summit) {
+	double threshold = p->level * THRESHOLD;
+
+	if (height > threshold && p->summit <= 0)
+		p->onset_ns = onset(p, height, threshold);
+	if (height > threshold && height > p->summit) {
 		p->summit = height;
 		p->summit_ns = p->now_ns;
 	}
@@ -212,6 +225,7 @@ static void step(struct pulse *p, double value)
 		look_anew(p, height);
 	if (p->level > 0)
 		watch_beat(p, height);
+	p->before = height;
 }
 
 void pulse_sample(struct pulse *p, double value, uint32_t period_ns, uint64_t time_ns)

@@ -18,6 +18,8 @@
 
 struct pulse_beat {
 	uint64_t time_ns; /* of its summit */
+	uint64_t
+		onset_ns; /* when it rose above the threshold: to a part of a step, whatever noise there is */
 	double height;
 };
 
@@ -35,7 +37,8 @@ struct pulse {
 	uint64_t now_ns; /* where the last step ends */
 	/* a beat on its way */
 	double summit;
-	uint64_t summit_ns;
+	uint64_t summit_ns, onset_ns;
+	double before; /* how high it was a step ago */
 	/* what beats look like here */
 	double level;	  /* median of the last ones, 0 not known yet */
 	double reference; /* of a good minute */

@@ -196,20 +196,27 @@ static bool is_double(double a, double b)
 static void judge_rate(struct vitals *v, struct vitals_monitor *m, struct numeric *n, double value)
 {
 	enum param_kind other_kind, kind = wave_behind(n->code, &other_kind);
-	double rate = wave_rate(m, kind), other = wave_rate(m, other_kind);
+	double rate = wave_rate(m, kind), other = wave_rate(m, other_kind), sure;
 	struct vitals_finding *f;
 	uint64_t since;
-	bool both;
+	bool both, frozen;
 
-	if (!numeric_differs(n, rate, &since))
+	frozen = numeric_is_frozen(n, rate, &since);
+	if (numeric_differs(n, rate, &since))
+		frozen = false;
+	else if (!frozen)
 		return;
-	both = other > 0 && numeric_rates_agree(rate, other);
+	both = other > 0 &&
+	       (frozen ? numeric_rates_close(rate, other) : numeric_rates_agree(rate, other));
 	if (!both && (is_double(rate, value > 0 ? value : 1) || other > 0))
 		return;
-	f = tell_begin(v, m, REASON_VITALS_RATE_MISMATCH, n->code, both ? 0.85 : 0.6);
+	sure = frozen ? 0.6 : 0.85;
+	f = tell_begin(v, m, REASON_VITALS_RATE_MISMATCH, n->code, both ? sure : sure - 0.25);
 	if (!f)
 		return;
 	f->since_ns = since;
+	if (frozen)
+		tell_text(f, "kind", "frozen");
 	tell_text(f, "parameter", param_name(n->code));
 	tell_number(f, "shown", value);
 	tell_number(f, "wave_rate", rate);

@@ -8,6 +8,7 @@
 #define OFF_NS	  (3 * SEC_NS)
 #define ARRIVE_NS (3 * SEC_NS)
 #define TAKEN_NS  (5 * SEC_NS)
+#define ABSENT_NS (65 * SEC_NS)
 
 static void forget(struct wave *w)
 {
@@ -101,6 +102,8 @@ static void interrupt(struct wave *w)
 {
 	pulse_break(&w->pulse);
 	echo_break(&w->echo);
+	rhythm_break(&w->rhythm);
+	w->rhythm_beats = w->pulse.beats;
 	w->same = 0;
 	w->next_ns = 0;
 }
@@ -118,6 +121,37 @@ static void say_replay(struct vitals *v, struct vitals_monitor *m, const struct 
 	tell_number(f, "seconds_alike", e->span_s);
 	tell_number(f, "summits", e->summits);
 	tell_end(v, f);
+}
+
+/* Samples may be alike by chance at one summit, beats by habit: this is less sure than that. */
+static void say_rhythm(struct vitals *v, struct vitals_monitor *m, const struct wave *w,
+		       const struct rhythm_finding *r)
+{
+	struct vitals_finding *f = tell_begin(v, m, REASON_VITALS_REPLAYED, w->code, 0.7);
+
+	if (!f)
+		return;
+	f->since_ns = m->arrival_ns - (uint64_t)(rhythm_ago(&w->rhythm, r->beats) * SEC_NS);
+	tell_text(f, "wave", param_name(w->code));
+	tell_number(f, "seconds_ago", rhythm_ago(&w->rhythm, r->distance));
+	tell_number(f, "seconds_alike", rhythm_ago(&w->rhythm, r->beats));
+	tell_number(f, "beats", r->beats);
+	tell_number(f, "usual_beats", r->usual);
+	tell_end(v, f);
+}
+
+/* A beat stands once the next has come: until then a higher one may take its place. */
+static void follow_beats(struct vitals *v, struct vitals_monitor *m, struct wave *w)
+{
+	struct rhythm_finding found;
+
+	for (; w->rhythm_beats + 1 < w->pulse.beats; w->rhythm_beats++) {
+		unsigned back = (unsigned)(w->pulse.beats - 1 - w->rhythm_beats);
+		const struct pulse_beat *b = pulse_back(&w->pulse, back);
+
+		if (b && rhythm_beat(&w->rhythm, b->onset_ns, &found))
+			say_rhythm(v, m, w, &found);
+	}
 }
 
 static void say_samples(struct vitals *v, struct vitals_monitor *m, const struct wave *w,
@@ -196,6 +230,8 @@ static void take_samples(struct vitals *v, struct vitals_monitor *m, struct wave
 		if (echo_sample(&w->echo, in->values[i], w->period_ns, &e))
 			say_replay(v, m, w, &e);
 	}
+	if (beats)
+		follow_beats(v, m, w);
 	w->next_ns = start + (uint64_t)in->count * w->period_ns;
 }
 
@@ -245,6 +281,44 @@ static void judge_lead(struct vitals *v, struct vitals_monitor *m, const struct 
 		say_flat(v, m, ecg, by, &best);
 }
 
+/* A lead whose heart goes on at a pace. */
+static bool is_beating(const struct vitals_monitor *m, const struct wave *w)
+{
+	const struct pulse_beat *last = pulse_back(&w->pulse, 0);
+
+	return w->kind == PARAM_ECG && pulse_is_known(&w->pulse) && last &&
+	       w->pulse.now_ns - last->time_ns < LIVE_NS;
+}
+
+/*
+ * Of the pleth alone: lines are closed and flushed, and then flat for minutes, day after day.
+ * A clip that slipped, a cuff on the same arm, a heart whose beats move no blood, or somebody who
+ * took the curve away: nobody can tell these apart from here, and the last but one cannot wait for
+ * it. Cuffs are tight for less than a minute.
+ */
+static void judge_pulse(struct vitals *v, struct vitals_monitor *m, const struct wave *pulse)
+{
+	const struct wave *lead = NULL;
+	uint64_t flat = pulse->pulse.now_ns - pulse->pulse.active_ns;
+	struct vitals_finding *f;
+
+	if (!pulse_is_known(&pulse->pulse) || !pulse->pulse.active_ns || flat < ABSENT_NS)
+		return;
+	for (unsigned i = 0; i < MONITOR_WAVES && !lead; i++)
+		if (can_judge(m, m->wave[i]) && is_beating(m, m->wave[i]))
+			lead = m->wave[i];
+	if (!lead)
+		return;
+	f = tell_begin(v, m, REASON_VITALS_PULSE_ABSENT, pulse->code, 0.3);
+	if (!f)
+		return;
+	f->since_ns = m->arrival_ns - flat;
+	tell_text(f, "flat", param_name(pulse->code));
+	tell_text(f, "live", param_name(lead->code));
+	tell_number(f, "seconds", (double)flat / SEC_NS);
+	tell_end(v, f);
+}
+
 void vitals_wave(struct vitals *v, struct vitals_monitor *m, const struct vitals_wave *in)
 {
 	struct wave *w = get(v, m, in->code);
@@ -270,4 +344,6 @@ void vitals_wave(struct vitals *v, struct vitals_monitor *m, const struct vitals
 	for (unsigned i = 0; i < MONITOR_WAVES; i++)
 		if (can_judge(m, m->wave[i]) && m->wave[i]->kind == PARAM_ECG)
 			judge_lead(v, m, m->wave[i]);
+	if (w->code == PARAM_PLETH && can_judge(m, w))
+		judge_pulse(v, m, w);
 }

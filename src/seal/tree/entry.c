@@ -10,6 +10,7 @@
 
 #include "base/newfile.h"
 #include "seal/age/stream.h"
+#include "seal/tree/attributes.h"
 
 #define LONG_FILE  (8u << 20) /* worth several threads */
 #define HEADER_CUT 65536      /* of a file that we may have made before */
@@ -228,12 +229,16 @@ static int verify(struct entry *e)
 static int copy_metadata(struct entry *e)
 {
 	const struct timespec times[] = {e->st.st_atim, e->st.st_mtim};
+	int err;
 
 	if (geteuid() == 0 && fchown(e->out.fd, e->st.st_uid, e->st.st_gid) != 0)
 		return -errno;
-	if (fchmod(e->out.fd, e->st.st_mode & 0777) != 0 || futimens(e->out.fd, times) != 0)
+	if (fchmod(e->out.fd, e->st.st_mode & 0777) != 0)
 		return -errno;
-	return 0;
+	err = attributes_copy(e->in, e->out.fd, e->tools->options->in_place);
+	if (err < 0)
+		return why(e, err, "its extended attributes cannot be kept");
+	return futimens(e->out.fd, times) != 0 ? -errno : 0;
 }
 
 /* The plain length that a sealed file tells of itself. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/newfile.h"
+#include "seal/tree/attributes.h"
 
 #define FOLDER (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 #define BLOCK  4096 /* names of a folder that are read at once */
@@ -81,6 +82,7 @@ static void folder_put(struct walk_folder *f)
 		up = f->up;
 		if (f->made) {
 			(void)fchmod(f->out, f->st.st_mode & 07777);
+			(void)attributes_copy(f->in, f->out, false);
 			(void)futimens(f->out, times);
 		}
 		names_free(f->names);
