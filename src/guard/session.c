@@ -484,9 +484,12 @@ void session_prefetch_talk(const struct flow *f)
 	__builtin_prefetch(talk + 192, 1);
 	if (!is_stream(f))
 		return;
-	for (unsigned end = 0; end < 2; end++)
-		if (n->stream.half[end].buf)
-			__builtin_prefetch(n->stream.half[end].buf, 1);
+	for (unsigned end = 0; end < 2; end++) {
+		const struct stream_half *h = &n->stream.half[end];
+
+		if (h->buf && h->read != h->next) /* else nobody will look at it */
+			__builtin_prefetch(h->buf, 1);
+	}
 }
 
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
