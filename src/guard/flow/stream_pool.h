@@ -3,7 +3,7 @@
 /*
  * The buffers in which streams keep bytes until they are confirmed: nearly every packet that
  * carries something takes one, and the next of the other end gives it back. Their sizes are a
- * power of two or half as much again; whole cache lines, which begin with one. A buffer is not
+ * power of two or half as much again, in whole cache lines. A buffer is not
  * touched when it is given back or taken: with many conversations it is in no cache by then.
  *
  * Half of `max` is in huge pages and stays with the pool, each size its own; what is beyond is
