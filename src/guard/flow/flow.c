@@ -61,7 +61,9 @@ struct flow_table {
 	uint32_t grow_at; /* with so many flows it grows; above `max`: it does not */
 	uint32_t free;	  /* of those once used; linked by `next` */
 	uint32_t used;	  /* never used from here on: memory not touched yet */
+	bool of_file;	  /* nobody sees what it does and answers to that: `pairs` is the key */
 	struct hash_key key;
+	struct hash_pairs_key pairs;
 	uint64_t id;
 	anomaly_set fresh;
 	struct idle_list idle[IDLE_CLASSES];
@@ -212,8 +214,13 @@ static __attribute__((cold)) void grow(struct flow_table *t)
 void flow_table_grow(struct flow_table *t)
 {
 	size_t size = FIRST_BUCKETS * sizeof(*t->buckets);
-	struct bucket *b = t->count || t->mask < FIRST_BUCKETS ? NULL : pages_map(&size);
+	struct bucket *b;
 
+	if (t->count)
+		return;
+	t->of_file = true;
+	t->pairs = hash_pairs_key_random();
+	b = t->mask < FIRST_BUCKETS ? NULL : pages_map(&size);
 	if (!b)
 		return;
 	pages_unmap(t->buckets, t->buckets_size);
@@ -471,12 +478,29 @@ void flow_key(const struct packet *p, uint32_t segment, struct gate_flow_key *re
 					 &p->src_ip, p->src_port, &p->dst_ip, p->dst_port);
 }
 
+static inline uint32_t hash_few(const struct flow_table *t, const uint64_t w[2])
+{
+	return t->of_file ? hash_pairs(&t->pairs, w, 2)
+			  : (uint32_t)hash_bytes(&t->key, w, 2 * sizeof(*w));
+}
+
+static uint32_t hash_whole(const struct flow_table *t, const struct gate_flow_key *k)
+{
+	uint64_t w[HASH_PAIRS_MAX] = {0};
+
+	_Static_assert(sizeof(*k) <= sizeof(w), "it fits");
+	if (!t->of_file)
+		return (uint32_t)hash_bytes(&t->key, k, sizeof(*k));
+	memcpy(w, k, sizeof(*k));
+	return hash_pairs(&t->pairs, w, HASH_PAIRS_MAX);
+}
+
 /*
  * Of an IPv4 key only what differs: the rest would cost as much again. The words
  * come from the packet, since reading back a key that was just written in pieces
  * stalls.
  */
-static inline uint32_t hash_packet(const struct hash_key *key, const struct packet *p,
+static inline uint32_t hash_packet(const struct flow_table *t, const struct packet *p,
 				   const struct flow_hint *h)
 {
 	uint64_t src = p->src_ip.w[3], dst = p->dst_ip.w[3], w[2];
@@ -484,11 +508,11 @@ static inline uint32_t hash_packet(const struct hash_key *key, const struct pack
 				   : (uint32_t)p->dst_port << 16 | p->src_port;
 
 	if (p->ip_version != 4)
-		return (uint32_t)hash_bytes(key, &h->key, sizeof(h->key));
+		return hash_whole(t, &h->key);
 	w[0] = h->sender ? dst << 32 | src : src << 32 | dst;
 	w[1] = ports | (uint64_t)h->key.vlan << 32 | (uint64_t)p->proto << 48;
 	w[1] ^= (uint64_t)h->key.segment << 56 | h->key.segment >> 8;
-	return (uint32_t)hash_bytes(key, w, sizeof(w));
+	return hash_few(t, w);
 }
 
 void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segment,
@@ -497,7 +521,7 @@ void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segm
 	flow_key(p, segment, &ret_h->key, &ret_h->sender);
 	ret_h->guess = NONE;
 	ret_h->opens = p->tcp_flags & TCP_SYN;
-	ret_h->hash = hash_packet(&t->key, p, ret_h);
+	ret_h->hash = hash_packet(t, p, ret_h);
 }
 
 void flow_prefetch_bucket(const struct flow_table *t, const struct flow_hint *h)
@@ -536,23 +560,23 @@ struct flow *flow_peek(struct flow_table *t, const struct flow_hint *h)
 }
 
 /* As hash_packet() makes it of a packet of either end. */
-static uint32_t hash_key_of(const struct hash_key *secret, const struct gate_flow_key *k)
+static uint32_t hash_key_of(const struct flow_table *t, const struct gate_flow_key *k)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	uint64_t w[2];
 
 	if (memcmp(&k->ip[0], mapped, sizeof(mapped)) || memcmp(&k->ip[1], mapped, sizeof(mapped)))
-		return (uint32_t)hash_bytes(secret, k, sizeof(*k));
+		return hash_whole(t, k);
 	w[0] = (uint64_t)k->ip[0].w[3] << 32 | k->ip[1].w[3];
 	w[1] = ((uint32_t)k->port[1] << 16 | k->port[0]) | (uint64_t)k->vlan << 32 |
 	       (uint64_t)k->proto << 48;
 	w[1] ^= (uint64_t)k->segment << 56 | k->segment >> 8;
-	return (uint32_t)hash_bytes(secret, w, sizeof(w));
+	return hash_few(t, w);
 }
 
 struct flow *flow_of_key(struct flow_table *t, const struct gate_flow_key *key)
 {
-	struct flow_hint h = {.key = *key, .hash = hash_key_of(&t->key, key), .guess = NONE};
+	struct flow_hint h = {.key = *key, .hash = hash_key_of(t, key), .guess = NONE};
 
 	return bucket_find(t, &h);
 }
