@@ -9,7 +9,21 @@
 #include "base/behind.h"
 #include "base/clock.h"
 
-/* What goes on in every worker. */
+#define SLOTS_MORE 6 /* than lanes: chunks that are sealed and not yet written */
+
+/* Where a chunk lies from when it is taken until it is written. */
+struct slot {
+	uint8_t sealed[OBJECT_SEALED_MAX];
+	size_t len;
+	uint8_t leaf[CRYPTO_HASH];
+	bool ready;
+};
+
+/*
+ * What goes on in every worker. Two that write to one file wait for each other in the
+ * kernel; so one of them writes all that is ready, in order, and the others go on to
+ * the next chunk.
+ */
 struct longitem {
 	struct vault *v;
 	struct vault_item *item;
@@ -17,26 +31,29 @@ struct longitem {
 	int fd;
 	const uint8_t *key, *first;
 
+	uint64_t size; /* of a file; 0: nobody knows, and bytes come one after the other */
 	pthread_mutex_t reading; /* the next chunk: these four */
 	uint64_t number;
 	uint8_t ahead; /* the one byte that says that there is more */
 	bool more;
 	int read_err;
 
-	pthread_mutex_t mutex; /* the order of what was sealed: the rest */
-	pthread_cond_t turn;
-	uint64_t next; /* whose turn it is */
-	uint64_t at;   /* where it goes */
+	pthread_mutex_t mutex; /* these, and what is ready */
+	pthread_cond_t room;
+	uint64_t next; /* to be written */
+	bool writing;
 	int err;
 
-	pthread_mutex_t trailing; /* who has it sees to what was written */
+	unsigned lanes, slot_count;
+	struct slot *slots; /* chunk N is in slot N % slot_count */
+	uint64_t at;	    /* whoever writes: where the next one goes */
 	struct behind behind;
 };
 
 struct lane {
 	struct job job;
 	struct longitem *l;
-	uint8_t *plain, *sealed;
+	uint8_t *plain;
 };
 
 ssize_t long_read(const struct vault_item *it, int fd, uint8_t *to, size_t len)
@@ -82,9 +99,8 @@ int long_changed(const struct vault_item *it, int fd)
 
 struct chunk {
 	uint64_t number;
-	size_t len, sealed;
+	size_t len;
 	bool last;
-	uint8_t leaf[CRYPTO_HASH];
 };
 
 /* What was read ahead, and whatever follows up to a chunk's length and one byte. */
@@ -100,68 +116,106 @@ static int read_next(struct longitem *l, uint8_t *plain, struct chunk *c)
 		if (n < 0)
 			return (int)n;
 	}
-	l->more = n == OBJECT_CHUNK;
-	c->len = l->more ? OBJECT_CHUNK : (size_t)n + 1;
-	c->last = !l->more;
+	c->last = n < OBJECT_CHUNK;
+	c->len = c->last ? (size_t)n + 1 : OBJECT_CHUNK;
 	l->ahead = plain[OBJECT_CHUNK];
-	l->item->size += c->len;
 	return 0;
 }
 
-/* False: there is none, or reading failed. */
+/* Of a file, which each worker reads for itself. */
+static void measure_next(const struct longitem *l, struct chunk *c)
+{
+	uint64_t left = l->size - c->number * OBJECT_CHUNK;
+
+	c->last = left <= OBJECT_CHUNK;
+	c->len = c->last ? left : OBJECT_CHUNK;
+}
+
+static int read_file(struct longitem *l, uint8_t *plain, const struct chunk *c)
+{
+	int err = pack_read(l->fd, c->number * OBJECT_CHUNK, plain, c->len);
+
+	return err == -ENODATA ? -EBUSY : err; /* it has become shorter */
+}
+
+/* Waits for the slot of chunk `number`. False: none is needed any more. */
+static bool await_room(struct longitem *l, uint64_t number)
+{
+	bool good;
+
+	pthread_mutex_lock(&l->mutex);
+	while (l->err == 0 && number - l->next >= l->slot_count)
+		pthread_cond_wait(&l->room, &l->mutex);
+	good = l->err == 0;
+	pthread_mutex_unlock(&l->mutex);
+	return good;
+}
+
+/* False: there is none, or reading or something else failed. */
 static bool take_chunk(struct longitem *l, uint8_t *plain, struct chunk *c)
 {
 	bool more;
 
 	pthread_mutex_lock(&l->reading);
-	more = l->more;
+	more = l->more && await_room(l, l->number);
 	if (more) {
 		*c = (struct chunk){.number = l->number++};
-		l->read_err = read_next(l, plain, c);
-		l->more = l->more && l->read_err == 0;
+		if (l->size)
+			measure_next(l, c);
+		else
+			l->read_err = read_next(l, plain, c);
 		more = l->read_err == 0;
+		l->item->size += c->len;
 	}
+	l->more = more && !c->last;
 	pthread_mutex_unlock(&l->reading);
 	return more;
 }
 
-/* Every chunk that was taken has its turn, whatever came of it: the next one waits for it. */
-static int take_turn(struct longitem *l, const struct chunk *c, int err, uint64_t *ret_at)
+static int write_slot(struct longitem *l, const struct slot *s)
 {
-	pthread_mutex_lock(&l->mutex);
-	while (l->next != c->number)
-		pthread_cond_wait(&l->turn, &l->mutex);
-	if (l->err == 0)
-		l->err = err;
-	if (l->err == 0)
-		l->err = object_root_add(l->v->sealer, c->leaf);
-	*ret_at = l->at;
-	l->at += c->sealed;
-	l->next++;
-	err = l->err;
-	pthread_cond_broadcast(&l->turn);
-	pthread_mutex_unlock(&l->mutex);
+	int err = object_root_add(l->v->sealer, s->leaf);
+
+	if (err == 0)
+		err = pack_write(l->pack->fd, l->at, (struct bytes){s->sealed, s->len});
+	if (err == 0)
+		err = behind_written(&l->behind, l->at += s->len);
 	return err;
 }
 
-static void fail(struct longitem *l, int err)
+/* With the mutex held, which it gives up while it writes. */
+static void write_ready(struct longitem *l)
 {
-	pthread_mutex_lock(&l->mutex);
-	if (l->err == 0)
-		l->err = err;
-	pthread_mutex_unlock(&l->mutex);
+	l->writing = true;
+	while (l->err == 0 && l->slots[l->next % l->slot_count].ready) {
+		struct slot *s = &l->slots[l->next % l->slot_count];
+		int err;
+
+		pthread_mutex_unlock(&l->mutex);
+		err = write_slot(l, s);
+		pthread_mutex_lock(&l->mutex);
+		if (l->err == 0)
+			l->err = err;
+		s->ready = false;
+		l->next++;
+		pthread_cond_signal(&l->room);
+	}
+	l->writing = false;
 }
 
-/* Chunks are written side by side: up to `end` it may still lack a few, which hints may. Where
- * one lane waits for the disk, the others go on. */
-static int trail(struct longitem *l, uint64_t end)
+/* The chunk is sealed, or that failed: whoever does not write yet, writes. */
+static int hand_over(struct longitem *l, struct slot *s, int err)
 {
-	int err = 0;
-
-	if (pthread_mutex_trylock(&l->trailing) == 0) {
-		err = behind_written(&l->behind, end);
-		pthread_mutex_unlock(&l->trailing);
-	}
+	pthread_mutex_lock(&l->mutex);
+	s->ready = err == 0;
+	if (l->err == 0)
+		l->err = err;
+	if (!l->writing)
+		write_ready(l);
+	if (l->err < 0)
+		pthread_cond_broadcast(&l->room);
+	err = l->err;
+	pthread_mutex_unlock(&l->mutex);
 	return err;
 }
 
@@ -169,54 +223,70 @@ static void work(struct job *job, unsigned worker)
 {
 	struct lane *a = (struct lane *)job;
 	struct longitem *l = a->l;
-	struct sealer *s = l->v->sealers[worker];
+	struct sealer *sealer = l->v->sealers[worker];
 	struct chunk c;
-	uint64_t at;
 	int err = 0;
 
 	while (err == 0 && take_chunk(l, a->plain, &c)) {
 		struct bytes plain = {a->plain, c.len};
+		struct slot *s = &l->slots[c.number % l->slot_count];
 
-		err = object_leaf(s, plain, c.leaf);
+		err = l->size ? read_file(l, a->plain, &c) : 0;
 		if (err == 0)
-			err = object_seal_chunk(s, l->key, c.number, c.last, plain, a->sealed,
-						&c.sealed);
-		err = take_turn(l, &c, err, &at);
-		if (err == 0) {
-			err = pack_write(l->pack->fd, at, (struct bytes){a->sealed, c.sealed});
-			if (err == 0)
-				err = trail(l, at);
-			if (err < 0)
-				fail(l, err);
-		}
+			err = object_leaf(sealer, plain, s->leaf);
+		if (err == 0)
+			err = object_seal_chunk(sealer, l->key, c.number, c.last, plain, s->sealed,
+						&s->len);
+		err = hand_over(l, s, err);
 	}
 }
 
 /* --- in the caller's thread -------------------------------------------------------------------- */
 
+/* Each core one: what is sealed waits in its slot, so more would only wake each other. But two at
+ * least, one of which may read. */
+static unsigned count_lanes(const struct vault *v)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned lanes = cores < 2 ? 2 : (unsigned)cores;
+
+	return lanes < v->workers ? lanes : v->workers;
+}
+
 static int run_lanes(struct longitem *l)
 {
 	struct lane lanes[VAULT_WORKERS_MAX] = {0};
 	unsigned count = 0;
-	int err = 0;
+	int err = l->slots ? 0 : -ENOMEM;
 
-	for (unsigned i = 0; err == 0 && i < l->v->workers; i++) {
-		lanes[i] = (struct lane){.job.run = work,
-					 .l = l,
-					 .plain = malloc(OBJECT_CHUNK + 1),
-					 .sealed = malloc(OBJECT_SEALED_MAX)};
-		if (!lanes[i].plain || !lanes[i].sealed)
+	for (unsigned i = 0; err == 0 && i < l->slot_count; i++)
+		l->slots[i].ready = false;
+	for (unsigned i = 0; err == 0 && i < l->lanes; i++) {
+		lanes[i] =
+			(struct lane){.job.run = work, .l = l, .plain = malloc(OBJECT_CHUNK + 1)};
+		if (!lanes[i].plain)
 			err = -ENOMEM;
 	}
-	for (; err == 0 && count < l->v->workers; count++)
+	for (; err == 0 && count < l->lanes; count++)
 		pool_submit(l->v->pool, &lanes[count].job);
 	for (unsigned i = 0; i < count; i++)
 		pool_wait(l->v->pool, &lanes[i].job);
-	for (unsigned i = 0; i < l->v->workers; i++) {
+	for (unsigned i = 0; i < l->lanes; i++)
 		free(lanes[i].plain);
-		free(lanes[i].sealed);
-	}
 	return err < 0 ? err : l->read_err < 0 ? l->read_err : l->err;
+}
+
+/* Of a file; -errno. What it is of anything else is not asked. */
+static int find_size(struct longitem *l)
+{
+	struct stat st;
+
+	if (!l->item->path)
+		return 0;
+	if (fstat(l->fd, &st) < 0)
+		return -errno;
+	l->size = (uint64_t)st.st_size;
+	return st.st_size ? 0 : -EBUSY;
 }
 
 static int write_chunks(struct longitem *l)
@@ -224,10 +294,16 @@ static int write_chunks(struct longitem *l)
 	struct vault_item *it = l->item;
 	int err = object_root_start(l->v->sealer);
 
+	if (err == 0)
+		err = find_size(l);
 	it->size = 0;
 	l->more = true;
+	l->lanes = count_lanes(l->v);
+	l->slot_count = l->lanes + SLOTS_MORE;
+	l->slots = malloc(l->slot_count * sizeof(*l->slots));
 	if (err == 0)
 		err = run_lanes(l);
+	free(l->slots);
 	if (err == 0)
 		err = long_changed(it, l->fd);
 	return err == 0 ? object_root_end(l->v->sealer, it->size, it->address) : err;
@@ -322,15 +398,13 @@ int long_put(struct vault *v, struct committer *c, struct vault_item *it, int fd
 		return err;
 	pthread_mutex_init(&l.reading, NULL);
 	pthread_mutex_init(&l.mutex, NULL);
-	pthread_mutex_init(&l.trailing, NULL);
-	pthread_cond_init(&l.turn, NULL);
+	pthread_cond_init(&l.room, NULL);
 	l.at = l.pack->end + OBJECT_HEAD;
 	l.behind = behind_at(l.pack->fd, l.pack->end);
 	err = write_chunks(&l);
 	if (err == 0)
 		err = index_long(&l, committer_sealing(c), key);
-	pthread_cond_destroy(&l.turn);
-	pthread_mutex_destroy(&l.trailing);
+	pthread_cond_destroy(&l.room);
 	pthread_mutex_destroy(&l.mutex);
 	pthread_mutex_destroy(&l.reading);
 	/* Cut off what the index does not know. */

@@ -353,7 +353,8 @@ static const anomaly_set broken =
 	1ull << ANOMALY_TCP_BAD_HEADER_LEN | 1ull << ANOMALY_UDP_TRUNCATED |
 	1ull << ANOMALY_UDP_BAD_LEN | 1ull << ANOMALY_IPV6_EXT_ORDER |
 	1ull << ANOMALY_IPV6_ROUTING_0 | 1ull << ANOMALY_ICMP_TRUNCATED |
-	1ull << ANOMALY_ICMPV6_TRUNCATED | 1ull << ANOMALY_SCTP_TRUNCATED | 1ull << ANOMALY_IPV6_FRAGMENT_NESTED;
+	1ull << ANOMALY_ICMPV6_TRUNCATED | 1ull << ANOMALY_SCTP_TRUNCATED |
+	1ull << ANOMALY_IPV6_FRAGMENT_NESTED;
 
 /* RFC 4861 §4.6: options of type 1 and 2 name a hardware address. */
 static void read_nd_options(struct floor_packet *fp, struct bytes options)
