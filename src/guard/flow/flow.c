@@ -304,25 +304,30 @@ static void end_flow(struct flow_table *t, struct flow *f, enum flow_end how)
 	t->count--;
 }
 
+static inline void fetch_flow(const struct flow_table *t, uint32_t i)
+{
+	for (unsigned line = 0; line < sizeof(*t->flows); line += 64)
+		__builtin_prefetch((const char *)&t->flows[i] + line, 1);
+}
+
+/* What the end of a flow needs that stands at the head of its list, or will. */
+static inline void fetch_end(const struct flow_table *t, const struct flow *f, bool bucket)
+{
+	if (bucket)
+		__builtin_prefetch(&t->buckets[f->hash & t->mask], 1);
+	if (f->session) {
+		__builtin_prefetch(f->session, 1);
+		__builtin_prefetch((const char *)f->session + 128, 1);
+	}
+	if (f->idle_next != NONE)
+		fetch_flow(t, f->idle_next);
+}
+
 /* Many end one after the other: while one is told of, the next two are on their way from memory. */
 static inline void fetch_next(const struct flow_table *t, const struct flow *f, bool bucket)
 {
-	const struct flow *next, *after;
-
-	if (f->idle_next == NONE)
-		return;
-	next = &t->flows[f->idle_next];
-	if (bucket)
-		__builtin_prefetch(&t->buckets[next->hash & t->mask], 1);
-	if (next->session) {
-		__builtin_prefetch(next->session, 1);
-		__builtin_prefetch((const char *)next->session + 128, 1);
-	}
-	if (next->idle_next == NONE)
-		return;
-	after = &t->flows[next->idle_next];
-	for (unsigned line = 0; line < sizeof(*after); line += 64)
-		__builtin_prefetch((const char *)after + line, 1);
+	if (f->idle_next != NONE)
+		fetch_end(t, &t->flows[f->idle_next], bucket);
 }
 
 void flow_table_free(struct flow_table *t)
@@ -450,10 +455,16 @@ static struct flow *take(struct flow_table *t, uint64_t now_ns)
 	if (t->count == t->max)
 		evict(t, now_ns);
 	t->count++;
-	if (t->free == NONE)
-		return &t->flows[t->used++];
+	if (t->free == NONE) {
+		f = &t->flows[t->used++];
+		if (t->used <= t->max)
+			fetch_flow(t, t->used); /* whoever is next finds it at hand */
+		return f;
+	}
 	f = &t->flows[t->free];
 	t->free = f->next;
+	if (t->free != NONE)
+		fetch_flow(t, t->free);
 	return f;
 }
 
@@ -750,11 +761,12 @@ unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
 				l->looked_ns = now_ns;
 				l->due_ns = (since < f->listed_ns ? since : f->listed_ns) +
 					    l->timeout_ns;
+				fetch_end(t, f, true);
 				break;
 			}
+			fetch_next(t, f, true);
 			if (moves_on(t, f, now_ns) || stays(t, f, now_ns))
 				continue;
-			fetch_next(t, f, true);
 			end_flow(t, f, FLOW_TIMEOUT);
 			ended++;
 		}
