@@ -100,9 +100,16 @@ void session_end(struct sessions *s, struct flow *f)
 	lose_kept(s, f, 1);
 	if (is_stream(f))
 		stream_free(&n->stream, &s->pool);
-	if (n->talk)
-		slab_give(s->slab, n->talk, talk_size(n->talk->proto));
+	if (n->talk) /* which is not in the cache any more */
+		slab_give(s->slab, n->talk, talk_size(protos[f->proto - 1]));
 	slab_give(s->slab, n, session_size(f));
+	f->session = NULL;
+}
+
+void session_shut(struct sessions *s, struct flow *f)
+{
+	if (SLAB_OFF || s->o.keep || is_stream(f))
+		session_end(s, f);
 	f->session = NULL;
 }
 

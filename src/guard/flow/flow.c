@@ -154,6 +154,7 @@ static void idle_unlink(struct flow_table *t, struct flow *f)
 	if (f->idle_prev == NONE) {
 		l->head = f->idle_next;
 		l->due_ns = 0;
+		__builtin_prefetch(&t->flows[l->head].listed_ns); /* it is looked at soon */
 	} else {
 		t->flows[f->idle_prev].idle_next = f->idle_next;
 	}
@@ -310,36 +311,65 @@ static inline void fetch_flow(const struct flow_table *t, uint32_t i)
 		__builtin_prefetch((const char *)&t->flows[i] + line, 1);
 }
 
-/* What the end of a flow needs that stands at the head of its list, or will. */
-static inline void fetch_end(const struct flow_table *t, const struct flow *f, bool bucket)
+static inline void fetch_session(const struct flow *f)
 {
-	if (bucket)
-		__builtin_prefetch(&t->buckets[f->hash & t->mask], 1);
-	if (f->session) {
-		__builtin_prefetch(f->session, 1);
-		__builtin_prefetch((const char *)f->session + 128, 1);
-	}
+	if (!f->session)
+		return;
+	__builtin_prefetch(f->session, 1);
+	__builtin_prefetch((const char *)f->session + 128, 1);
+}
+
+/* What the end of a flow needs that stands at the head of its list, or will. */
+static inline void fetch_end(const struct flow_table *t, const struct flow *f)
+{
+	__builtin_prefetch(&t->buckets[f->hash & t->mask], 1);
+	fetch_session(f);
 	if (f->idle_next != NONE)
 		fetch_flow(t, f->idle_next);
 }
 
 /* Many end one after the other: while one is told of, the next two are on their way from memory. */
-static inline void fetch_next(const struct flow_table *t, const struct flow *f, bool bucket)
+static inline void fetch_next(const struct flow_table *t, const struct flow *f)
 {
 	if (f->idle_next != NONE)
-		fetch_end(t, &t->flows[f->idle_next], bucket);
+		fetch_end(t, &t->flows[f->idle_next]);
+}
+
+/*
+ * They are told of, and not taken out one by one of what is gone with them. The list is read
+ * that far ahead that a flow is there when its turn comes, and so is its session.
+ */
+#define AHEAD 8
+static void end_all(struct flow_table *t, const struct idle_list *l)
+{
+	uint32_t far[AHEAD], next = l->head;
+	unsigned turn = 0;
+
+	for (unsigned i = 0; i < AHEAD; i++) {
+		far[i] = next;
+		if (next != NONE)
+			next = t->flows[next].idle_next;
+	}
+	while (far[turn % AHEAD] != NONE) {
+		struct flow *f = &t->flows[far[turn % AHEAD]];
+
+		far[turn % AHEAD] = next;
+		if (next != NONE) {
+			next = t->flows[next].idle_next;
+			fetch_flow(t, next);
+		}
+		turn++;
+		fetch_session(&t->flows[far[(turn + AHEAD / 2) % AHEAD]]);
+		t->ended(t->arg, f, FLOW_SHUTDOWN);
+	}
 }
 
 void flow_table_free(struct flow_table *t)
 {
 	if (!t)
 		return;
-	/* They are told of, and not taken out one by one of what is gone with them. */
 	for (unsigned c = 0; c < IDLE_CLASSES && t->ended; c++)
-		for (uint32_t i = t->idle[c].head; i != NONE; i = t->flows[i].idle_next) {
-			fetch_next(t, &t->flows[i], false);
-			t->ended(t->arg, &t->flows[i], FLOW_SHUTDOWN);
-		}
+		end_all(t, &t->idle[c]);
 	free_tables(t);
 }
 
@@ -761,10 +791,10 @@ unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
 				l->looked_ns = now_ns;
 				l->due_ns = (since < f->listed_ns ? since : f->listed_ns) +
 					    l->timeout_ns;
-				fetch_end(t, f, true);
+				fetch_end(t, f);
 				break;
 			}
-			fetch_next(t, f, true);
+			fetch_next(t, f);
 			if (moves_on(t, f, now_ns) || stays(t, f, now_ns))
 				continue;
 			end_flow(t, f, FLOW_TIMEOUT);
