@@ -37,6 +37,7 @@ for i in $(seq 200); do echo "PID|1||$i^^^HOSP||DOE^JANE^$i||19700101|F" >"src/c
 head -c 3000000 /dev/urandom >src/big.dcm
 : >src/empty
 export AGE_PASSPHRASE='correct horse battery staple'
+AGE_PASSPHRASE='' setsid -w "$bw" vault init none </dev/null 2>err && not "without a terminal no passphrase is asked for" || check "without a terminal there is nothing to ask for a passphrase, and nothing is left" eval 'grep -q "no terminal" err && [ ! -e none ]'
 vault init v >printed
 key=$(grep -o 'AGE-SECRET-KEY-1[A-Z0-9]*' printed)
 check "init prints the recovery key once" [ "$(grep -c AGE-SECRET printed)" = 1 ]

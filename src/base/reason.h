@@ -91,7 +91,7 @@
 	X(STREAM_OUTSIDE, "stream.out_of_window",                                                  \
 	  "A packet belongs to no place of its conversation, as injected ones do.")                \
 	X(STREAM_UNVERIFIED, "stream.unverified",                                                  \
-	  "Part of a conversation was repeated and could not be compared with the first time.")    \
+	  "Part of a conversation was missed, or could not be compared with its first copy.")      \
 	X(STREAM_MEMORY, "stream.memory",                                                          \
 	  "More unfinished conversations than there is memory to read them.")                      \
 	X(STREAM_URGENT, "stream.urgent",                                                          \

@@ -190,6 +190,13 @@ static int help_command(const struct cli_command *c)
 
 static int no_command(const char *name)
 {
+	if (*name == '-') {
+		fprintf(stderr,
+			"bedwarden: %s: a command comes first, then its verb, then options; "
+			"'bedwarden --help' lists them\n",
+			name);
+		return CLI_USAGE;
+	}
 	fprintf(stderr, "bedwarden: no command '%s'; 'bedwarden --help' lists them\n", name);
 	return CLI_USAGE;
 }

@@ -18,6 +18,7 @@
 
 #define GROUPS	  6
 #define PER_GROUP 5
+#define SIGNALS	  7
 
 static volatile sig_atomic_t interrupted;
 
@@ -47,34 +48,57 @@ static ssize_t read_line(int fd, char *text)
 	return interrupted ? -EINTR : (ssize_t)len;
 }
 
-/*
- * The terminal shows again what is typed whatever happens, an interrupt among it. It is silenced
- * before the prompt appears, and nothing typed ahead is thrown away, so that a program that
- * answers the prompt at once is heard.
- */
-static ssize_t read_unseen(int fd, const char *prompt, char *text)
+static bool is_stop(int signal)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-	struct sigaction catch = {.sa_handler = interrupt}, was[4];
+	return signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+/* Once, up to the line's end or a signal, which *ret_signal names; else it is 0. */
+static ssize_t read_once(int fd, const char *prompt, char *text, int *ret_signal)
+{
+	static const int signals[SIGNALS] = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT,
+					     SIGTSTP, SIGTTIN, SIGTTOU};
+	struct sigaction catch = {.sa_handler = interrupt}, was[SIGNALS];
 	struct termios shown, unseen;
 	ssize_t n;
 
 	if (tcgetattr(fd, &shown) != 0)
 		return -errno;
 	interrupted = 0;
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < SIGNALS; i++)
 		sigaction(signals[i], &catch, &was[i]);
 	unseen = shown;
 	unseen.c_lflag = (unseen.c_lflag & ~(tcflag_t)ECHO) | ICANON | ISIG;
 	tcsetattr(fd, TCSANOW, &unseen);
-	dprintf(fd, "%s", prompt);
+	if (!interrupted)
+		dprintf(fd, "%s", prompt);
 	n = read_line(fd, text);
-	dprintf(fd, "\n");
-	tcsetattr(fd, TCSANOW, &shown);
-	for (unsigned i = 0; i < 4; i++)
+	*ret_signal = interrupted;
+	/* In the background this would be one more SIGTTOU, and the shell has shown it again already. */
+	if (*ret_signal != SIGTTIN && *ret_signal != SIGTTOU) {
+		dprintf(fd, "\n");
+		tcsetattr(fd, TCSANOW, &shown);
+	}
+	for (unsigned i = 0; i < SIGNALS; i++)
 		sigaction(signals[i], &was[i], NULL);
-	if (interrupted)
-		raise(interrupted);
+	return n;
+}
+
+/*
+ * The terminal shows again what is typed whatever happens, an interrupt or a stop (Ctrl-Z) among it,
+ * behind which the prompt comes anew. It is silenced before the prompt appears, and nothing typed
+ * ahead is thrown away, so that a program that answers the prompt at once is heard.
+ */
+static ssize_t read_unseen(int fd, const char *prompt, char *text)
+{
+	int signal = 0;
+	ssize_t n;
+
+	do {
+		n = read_once(fd, prompt, text, &signal);
+		if (signal)
+			raise(signal);
+	} while (is_stop(signal));
 	return n;
 }
 

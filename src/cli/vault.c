@@ -1,11 +1,14 @@
 #include "cli/vault.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -162,8 +165,27 @@ static void show_recovery(const char *identity)
 	       identity);
 }
 
+/* A folder of ours that got no keys goes again: rmdir(2) takes nothing that has anything in it. */
+static void unmake(const char *dir)
+{
+	int at = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int lock = at < 0 ? -1 : openat(at, "keyring.lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+
+	if (at >= 0 && (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) == 0)) {
+		unlinkat(at, "packs", AT_REMOVEDIR);
+		if (faccessat(at, "keyring", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			unlinkat(at, "keyring.lock", 0);
+		rmdir(dir);
+	}
+	if (lock >= 0)
+		close(lock);
+	if (at >= 0)
+		close(at);
+}
+
 static int init(const struct vault_cli *o)
 {
+	bool is_new = access(o->dir, F_OK) < 0;
 	char identity[RECOVERY_TEXT] = "", made[RECOVERY_TEXT], error[KEYS_ERROR];
 	const struct holder *h = chosen_holder(o, "passphrase");
 	struct holder_ask ask = holder_ask_of(o);
@@ -178,8 +200,11 @@ static int init(const struct vault_cli *o)
 	if (err == 0 && *identity)
 		show_recovery(identity);
 	secret_wipe(identity, sizeof(identity));
-	if (err < 0)
+	if (err < 0) {
+		if (is_new)
+			unmake(o->dir);
 		return fail("", error);
+	}
 	if (h->trial)
 		fprintf(stderr,
 			"bedwarden: the keys are held by %s; choose another holder before anything "

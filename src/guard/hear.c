@@ -238,11 +238,12 @@ bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 	 * same, what is seen of it decides nothing. */
 	if (e->policy && w->v.action == GATE_PASS)
 		return false;
-	if (heard.scope == SESSION_UNSURE && d && d->fail == GATE_OPEN)
+	if ((heard.scope == SESSION_UNSURE || heard.scope == SESSION_BLIND) && d &&
+	    d->fail == GATE_OPEN)
 		w->v.reason = (uint8_t)heard.reason;
 	else
 		engine_refuse(e, w, heard.reason);
-	if (heard.scope >= SESSION_MESSAGE && w->v.action == GATE_DROP && e->o.inline_)
+	if (heard.scope >= SESSION_BLIND && w->v.action == GATE_DROP && e->o.inline_)
 		cut_off(e, w, f, end, heard.stood);
 	return heard.scope == SESSION_MESSAGE;
 }

@@ -327,6 +327,8 @@ static __attribute__((cold)) void lost(struct sessions *s, struct session *n, un
 		talk_gap(n->talk, end, missed);
 	else
 		n->midstream = true;
+	if (n->talk && n->talk->dead && s->o.expected && s->o.expected(s->o.arg, s->flow))
+		object(s, REASON_STREAM_UNVERIFIED, SESSION_BLIND);
 	read_end(s, n, end);
 }
 

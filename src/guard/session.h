@@ -69,6 +69,7 @@ void sessions_free(struct sessions *s);
 enum session_scope {
 	SESSION_UNSURE,	 /* we cannot tell: the fail mode decides on the packet */
 	SESSION_PACKET,	 /* the packet must not pass; its sender may try again */
+	SESSION_BLIND,	 /* nothing behind can be read: the fail mode decides on all of it */
 	SESSION_MESSAGE, /* of a message, which said_fn was told: nothing more may pass */
 	SESSION_UNREAD,	 /* of unread_fn: nothing more may pass */
 };

@@ -499,6 +499,48 @@ void door_policy(struct keeper *k)
 	d->due_boot_ns = 0;
 }
 
+static bool is_of(const struct grant *g, const char *person)
+{
+	return strcmp(g->person, person) == 0 &&
+	       (g->state == GRANT_OPEN || g->state == GRANT_ASKED);
+}
+
+void door_without(struct keeper *k, const char *person, const char *by, bool on_box)
+{
+	static const char why[] = "the account was disabled, removed or changed";
+	struct grant_clock now;
+	uint32_t ended[GRANTS_MAX];
+	unsigned count = 0;
+	bool invited = false;
+
+	if (!k->door)
+		return;
+	now = door_now(k);
+	for (unsigned i = 0; i < grants_count(k->door->book); i++) {
+		const struct grant *g = grants_at(k->door->book, i);
+
+		if (is_of(g, person) && grants_revoke(k->door->book, g->id, by, why, &now) == 0)
+			ended[count++] = g->id;
+	}
+	for (unsigned i = 0; i < grants_invitations(k->door->book); i++) {
+		const struct invitation *v = grants_invitation(k->door->book, i);
+
+		if (strcmp(v->person, person) == 0)
+			invited |= grants_withdraw(k->door->book, v->id, by, &now) == 0;
+	}
+	if (!count && !invited)
+		return;
+	(void)door_push(k, true);
+	for (unsigned i = 0; i < count; i++) {
+		const struct grant *g = grants_find(k->door->book, ended[i]);
+
+		door_tell(k, g, REASON_GRANT_CLOSED);
+		(void)door_note(k, g, "grant.closed", by, on_box ? "operator" : "session");
+	}
+	(void)door_save(k);
+	k->door->due_boot_ns = 0;
+}
+
 struct door *door_new(struct keeper *k, const char *boot_id)
 {
 	struct door *d = calloc(1, sizeof(*d));

@@ -25,6 +25,11 @@ void door_policy(struct keeper *k);
 void door_turn(struct keeper *k);
 /* When, by the monotonic clock. */
 uint64_t door_due(const struct keeper *k, uint64_t now_ns);
+/*
+ * Somebody's account was taken away or changed: what they have open or asked for ends, and so do
+ * their invitations, before it is written down. `by` says who did that.
+ */
+void door_without(struct keeper *k, const char *person, const char *by, bool on_box);
 /* The parent: they are in force, or are not. */
 void door_answer(struct keeper *k, const struct ipc_message *m);
 

@@ -7,11 +7,12 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/secret.h"
 #include "role/link.h"
 #include "seal/pki/certificate.h"
 #include "seal/pki/est.h"
 
-#define GUESTS	  16
+#define GUESTS	  EST_CONNECTIONS
 #define SILENT_NS (20 * NSEC_PER_SEC)
 
 /* A machine that asks for a certificate: its end of a socket pair with the relay. */
@@ -51,6 +52,8 @@ static void leave(struct guest *g)
 	relays_unwatch(g->est->link->relays, g->fd);
 	close(g->fd);
 	free(g->certificate);
+	if (g->in)
+		secret_wipe(g->in, g->in_len); /* a code may be in it */
 	free(g->in);
 	*g = (struct guest){.est = g->est, .fd = -1};
 }

@@ -265,6 +265,7 @@ static bool add(struct lines *s, json_t *setup)
 	n->rules = n->messages ? message_rules_of(n->messages) : NULL;
 	if (est) {
 		o.serve = est_serve;
+		o.per_source = EST_PER_SOURCE;
 		o.admits = NULL;
 		o.arg = s->link->est;
 	} else if (agents) {
@@ -297,8 +298,8 @@ static struct line *find(struct lines *s, const char *name)
 static json_t *est_setup(void)
 {
 	return json_pack("{s:s,s:b,s:b,s:b,s:n,s:s,s:s,s:i,s:i}", "name", DOORS_EST, "tls_in", 1,
-			 "est", 1, "anybody", 1, "ca", "app", "", "messages", "", "connections", 64,
-			 "idle_s", 30);
+			 "est", 1, "anybody", 1, "ca", "app", "", "messages", "", "connections",
+			 EST_CONNECTIONS, "idle_s", 30);
 }
 
 /* So are agents of devices, who have to show one of our own authority's. */

@@ -72,6 +72,8 @@ void lines_state(const struct lines *s, struct json *j);
 void lines_close(struct lines *s);
 
 /* --- est.c --- */
+#define EST_CONNECTIONS 64 /* machines that enrol at once, */
+#define EST_PER_SOURCE	4  /* and of one address: no machine keeps the others waiting */
 struct est *est_new(struct link *l); /* NULL: no memory */
 /* Before relays_free(); who was not answered yet is not. */
 void est_free(struct est *e);

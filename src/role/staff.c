@@ -548,11 +548,13 @@ static bool identify_key(struct staff *s, const uint8_t hash[CRYPTO_HASH], struc
 			  "have an administrator make another");
 		return false;
 	}
-	/* A key goes with who made it. */
+	/* A key goes with who made it, and with their right to make any. */
 	if (memcmp(k->owner, nobody, PEOPLE_ID) != 0 &&
-	    (people_user_by_id(s->people, k->owner, &s->user) < 0 || s->user.disabled)) {
+	    (people_user_by_id(s->people, k->owner, &s->user) < 0 || s->user.disabled ||
+	     staff_role(&s->user) != PEOPLE_ADMINISTRATOR)) {
 		call_fail(e, 401, "auth.key", "This API key is not good (any longer)",
-			  "who made it is no user any longer; have an administrator make another");
+			  "who made it administers this gateway no longer; have an administrator "
+			  "make another");
 		return false;
 	}
 	if (now - k->used_s > 60 || now < k->used_s)

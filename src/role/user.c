@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "people/auth/code.h"
+#include "role/door.h"
 #include "role/staff_internal.h"
 
 /* What a user may be called: letters, digits and .-_@ as sign-in names have them. */
@@ -237,6 +238,7 @@ static json_t *change(struct keeper *k, const struct call_asker *by, const json_
 {
 	struct staff *s = staff_of(k);
 	struct people_user u, before;
+	bool other;
 	int err;
 
 	if (!find(s, args, &u, e))
@@ -245,8 +247,11 @@ static json_t *change(struct keeper *k, const struct call_asker *by, const json_
 	if (!take_changes(args, &u, e) || !keeps_an_administrator(s, &before, &u, e))
 		return NULL;
 	err = people_user_change(s->people, &u);
-	/* What is open was opened under the old role. */
-	if (err == 0 && (strcmp(before.role, u.role) != 0 || u.disabled))
+	/* What is open, sessions and doors, was opened under the old role. */
+	other = strcmp(before.role, u.role) != 0 || u.disabled;
+	if (err == 0 && other)
+		door_without(k, u.name, by->user, by->operator_);
+	if (err == 0 && other)
 		err = people_sessions_end(s->people, u.id, NULL);
 	if (err < 0)
 		return staff_broken(e, err);
@@ -267,6 +272,7 @@ static json_t *drop(struct keeper *k, const struct call_asker *by, const json_t 
 	err = people_user_remove(s->people, u.id);
 	if (err < 0)
 		return staff_broken(e, err);
+	door_without(k, u.name, by->user, by->operator_);
 	s->tell(s->arg, REASON_AUTH_USER_CHANGED, u.name, "was removed", 0);
 	return json_object();
 }
@@ -290,13 +296,15 @@ static json_t *invite(struct keeper *k, const struct call_asker *by, const json_
 	return invite_json(s, &u, e);
 }
 
-static json_t *do_reset(struct staff *s, const struct call_asker *by, const struct people_user *u,
+static json_t *do_reset(struct keeper *k, const struct call_asker *by, const struct people_user *u,
 			const char *who, struct call_error *e)
 {
+	struct staff *s = staff_of(k);
 	int err = people_reset(s->people, u->id);
 
 	if (err < 0)
 		return staff_broken(e, err);
+	door_without(k, u->name, by->user, by->operator_); /* who has the lost factors may be in */
 	staff_notice(s, u, REASON_AUTH_RESET, "all your factors were removed by %s and %s", who,
 		     by->user);
 	return invite_json(s, u, e);
@@ -313,7 +321,7 @@ static json_t *reset_request(struct keeper *k, const struct call_asker *by, cons
 	if (!find(s, args, &u, e))
 		return NULL;
 	if (by->operator_ && staff_administrators(s, u.id) == 0)
-		return do_reset(s, by, &u, "nobody else", e);
+		return do_reset(k, by, &u, "nobody else", e);
 	err = people_reset_ask(s->people, u.id, by->user, staff_wall(s));
 	if (err < 0)
 		return staff_broken(e, err);
@@ -347,7 +355,7 @@ static json_t *reset_approve(struct keeper *k, const struct call_asker *by, cons
 	if (strcmp(asker, by->user) == 0 || strcmp(u.name, by->user) == 0)
 		return call_fail(e, 403, "auth.two_persons", "This takes two",
 				 "somebody other than '%s' and '%s' has to agree", asker, u.name);
-	return do_reset(s, by, &u, asker, e);
+	return do_reset(k, by, &u, asker, e);
 }
 
 #define ADMIN PEOPLE_ONLY(PEOPLE_ADMINISTRATOR)

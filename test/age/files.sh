@@ -123,6 +123,11 @@ b open -i key sealed.age | cmp -s - out || wrong "what a sealed key file opened"
 ! STDIN=sealed.age on_pty out err y -- "$bedwarden" open -i key.age >shown || wrong "a wrong passphrase for a key file"
 is "passphrases are asked for unseen, on the terminal, and work both ways"
 
+python3 "$here/stopped.py" "a word" "a word" -- "$bedwarden" seal -p -o z.age plain >shown || wrong "stopped: $(cat shown)"
+! grep -q "a word" shown || wrong "the passphrase was shown behind a stop"
+AGE_PASSPHRASE="a word" b open -j batchpass -o out z.age; same out plain
+is "Ctrl-Z at a passphrase's prompt leaves a terminal that shows what is typed; fg asks anew"
+
 # -- -o names a whole file, or what was authentic of a broken one, and replaces no file by that
 noise 300000 >plain
 b seal -r "$me" plain >good.age

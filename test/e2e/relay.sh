@@ -150,6 +150,24 @@ check "and another serial" [ "$(openssl x509 -in pump-1.pem -noout -serial)" != 
 check "without a certificate there is no next (401)" [ "$(again -o /dev/null -w '%{http_code}')" = 401 ]
 fails "EST does not take a foreign certificate" again -f --cert good.pem --key good.key
 
+# One machine's crowd keeps no other one waiting.
+python3 - <<'P' &
+import socket, time
+held = []
+for _ in range(300):
+    s = socket.socket()
+    s.bind(("127.0.9.9", 0))
+    s.connect(("127.0.0.1", 8085))
+    held.append(s)
+open("crowded", "w")
+time.sleep(60)
+P
+crowd=$!
+until_ms 10000 test -e crowded >/dev/null
+check "with 300 connections of one machine another one is served" [ "$(ask -m 3 $est/cacerts | certs 2>/dev/null | grep -c BEGIN)" = 1 ]
+kill $crowd
+wait $crowd 2>/dev/null
+
 # --- clear servers ---------------------------------------------------------------
 cat >servers.py <<'P'
 import socket, threading

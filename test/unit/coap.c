@@ -134,6 +134,14 @@ static void lies_are_malformed(void **state)
 			      "d1234"),			    /* observe of four */
 		TALK_PIECE(0, "@\x01\x00\x01\xd1\x0a\x07"), /* block size 8 */
 		TALK_PIECE(0, "@\x01\x00"),		    /* cut */
+		TALK_PIECE(0, "@\x01\x00\x01\xb1s\x02..\x01"
+			      "a"),		     /* a path up */
+		TALK_PIECE(0, "@\x01\x00\x01\xb1."), /* a path to itself */
+		TALK_PIECE(0, "@\x01\x00\x01\x31"
+			      "a\x01"
+			      "b"), /* two hosts */
+		TALK_PIECE(0, "@\x01\x00\x01\xb1s\xd3\x0b"
+			      "c:a"), /* a path, and a proxy asked for another */
 	};
 	struct talk_record *r = malloc(sizeof(*r));
 

@@ -13,12 +13,12 @@
 #include "guard/engine.h"
 #include "guard/policy/message.h"
 
-#define DEVICE	   0x0a090101 /* 10.9.1.1 */
-#define SERVER	   0x0a090005 /* 10.9.0.5 */
-#define PORT	   40000
-#define WINDOW	   60000u
-#define MESSAGES   6
-#define STREAM_MAX 8192
+#define DEVICE	    0x0a090101 /* 10.9.1.1 */
+#define SERVER	    0x0a090005 /* 10.9.0.5 */
+#define PORT	    40000
+#define WINDOW	    60000u
+#define MESSAGES    6
+#define STREAM_MAX  8192
 #define MILLISECOND 1000000ull
 
 static const char site[] =
@@ -52,32 +52,43 @@ static const char site[] =
 	"      - {service: j, proto: tcp, port: [601], peer: lis, app: syslog,\n"
 	"         allow: ['hostname=pump1']}\n";
 
-#define TEXT(t)                           \
-	{                                 \
+#define TEXT(t)                                     \
+	{                                           \
 		(const uint8_t *)(t), sizeof(t) - 1 \
 	}
-#define NONE {NULL, 0}
+#define NONE            \
+	{               \
+		NULL, 0 \
+	}
 
-#define HL7(type) "\vMSH|^~\\&|LAB|||||" "|" type "^R01|1|P|2.5\rOBX|1|NM|147842||61\r\x1c\r"
+#define HL7(type)              \
+	"\vMSH|^~\\&|LAB|||||" \
+	"|" type "^R01|1|P|2.5\rOBX|1|NM|147842||61\r\x1c\r"
 #define PUBLISH(t) "\x30\x14\0\6ward/" t "some payload"
-#define HTTP(p) "POST /" p "/1 HTTP/1.1\r\nHost: lis\r\nContent-Length: 5\r\n\r\nhello"
-#define TITLES "ARCHIVE         CT2             "
-#define ZEROS32 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-#define CONTEXT "\x10\0\0\x15" "1.2.840.10008.3.1.1.1"
-#define ABSTRACT "\x30\0\0\x11" "1.2.840.10008.1.1"
-#define SYNTAX "\x40\0\0\x11" "1.2.840.10008.1.2"
+#define HTTP(p)	   "POST /" p "/1 HTTP/1.1\r\nHost: lis\r\nContent-Length: 5\r\n\r\nhello"
+#define TITLES	   "ARCHIVE         CT2             "
+#define ZEROS32	   "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+#define CONTEXT        \
+	"\x10\0\0\x15" \
+	"1.2.840.10008.3.1.1.1"
+#define ABSTRACT       \
+	"\x30\0\0\x11" \
+	"1.2.840.10008.1.1"
+#define SYNTAX         \
+	"\x40\0\0\x11" \
+	"1.2.840.10008.1.2"
 #define USER "\x50\0\0\x08\x51\0\0\4\0\0\x40\0"
-#define ECHO(c)                                                                           \
-	"\4\0\0\0\0\x4a\0\0\0\x46\1\3"                                                     \
-	"\0\0\0\0\4\0\0\0\x38\0\0\0"                                                       \
-	"\0\0\2\0\x12\0\0\0" "1.2.840.10008.1.1\0"                                          \
-	"\0\0\0\1\2\0\0\0" c "\0"                                                          \
-	"\0\0\x10\1\2\0\0\0\1\0"                                                           \
+#define ECHO(c)                        \
+	"\4\0\0\0\0\x4a\0\0\0\x46\1\3" \
+	"\0\0\0\0\4\0\0\0\x38\0\0\0"   \
+	"\0\0\2\0\x12\0\0\0"           \
+	"1.2.840.10008.1.1\0"          \
+	"\0\0\0\1\2\0\0\0" c "\0"      \
+	"\0\0\x10\1\2\0\0\0\1\0"       \
 	"\0\0\0\x08\2\0\0\0\1\1"
-#define POCT(t)                                                                            \
-	"<" t "><HDR><HDR.control_id V=\"1\"/><HDR.version_id V=\"POCT1\"/></HDR></" t ">"
-#define SIP(m) m " sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP c\r\nContent-Length: 2\r\n\r\nhi"
-#define DNS(n) "\0\x18\0\7\1\0\0\1\0\0\0\0\0\0\1" n "\4ward\0\0\1\0\1"
+#define POCT(t)	  "<" t "><HDR><HDR.control_id V=\"1\"/><HDR.version_id V=\"POCT1\"/></HDR></" t ">"
+#define SIP(m)	  m " sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP c\r\nContent-Length: 2\r\n\r\nhi"
+#define DNS(n)	  "\0\x18\0\7\1\0\0\1\0\0\0\0\0\0\1" n "\4ward\0\0\1\0\1"
 #define SYSLOG(h) "54 <34>1 2026-01-01T00:00:00Z " h " app 1 - - hi there it"
 
 /* One protocol: what both ends say first, then an allowed and a forbidden message of one length. */
@@ -94,8 +105,8 @@ static const struct kind {
 	 TEXT("\0\1\0\0\0\6\1\6\0\0\0\1")},
 	{"http", 80, NONE, NONE, NONE, TEXT(HTTP("results")), TEXT(HTTP("resultz"))},
 	{"dicom", 104, NONE,
-	 TEXT("\1\0\0\0\0\x9b\0\1\0\0" TITLES ZEROS32 CONTEXT "\x20\0\0\x2e\1\0\0\0" ABSTRACT SYNTAX
-	      USER),
+	 TEXT("\1\0\0\0\0\x9b\0\1\0\0" TITLES ZEROS32 CONTEXT
+	      "\x20\0\0\x2e\1\0\0\0" ABSTRACT SYNTAX USER),
 	 TEXT("\2\0\0\0\0\x86\0\1\0\0" TITLES ZEROS32 CONTEXT "\x21\0\0\x19\1\0\0\0" SYNTAX USER),
 	 TEXT(ECHO("\x30")), TEXT(ECHO("\x20"))},
 	{"poct1a", 4001, NONE, NONE, NONE, TEXT(POCT("OBS.R01")), TEXT(POCT("DTV.R01"))},
@@ -179,8 +190,9 @@ static struct wire *wire_new(void)
 		int len = snprintf(text, sizeof(text), site, i ? "open" : "closed");
 		size_t count;
 
-		w->config[i] = config_parse("site.yaml", (struct bytes){(uint8_t *)text, (size_t)len},
-					    errors, 4, &count);
+		w->config[i] =
+			config_parse("site.yaml", (struct bytes){(uint8_t *)text, (size_t)len},
+				     errors, 4, &count);
 		assert_non_null(w->config[i]);
 		w->policy[i] = policy_compile(w->config[i], NULL, 0, 1, why);
 		assert_non_null(w->policy[i]);
@@ -283,7 +295,7 @@ static bool send(struct wire *w, const struct kind *k, const struct segment *s)
 
 /* Who gets it: takes the first copy of a byte or, of those not read yet, the last. */
 struct receiver {
-	uint32_t first, next, stamp;
+	uint32_t first, next, stamp, said;
 	uint8_t data[STREAM_MAX];
 	bool have[STREAM_MAX], urgent[STREAM_MAX];
 	bool last_wins, stamped, reset, challenged;
@@ -300,6 +312,8 @@ static void take(struct receiver *r, const struct segment *s)
 
 	if (s->bad_sum || r->reset)
 		return;
+	if (s->flags & TCP_ACK && ahead(s->ack, r->said) > 0)
+		return; /* RFC 9293 §3.10.7.4: of what it never said */
 	if (s->stamped && r->stamped && ahead(s->stamp, r->stamp) < 0 && !(s->flags & TCP_RST))
 		return;
 	if (ahead(s->seq, r->next + WINDOW) > 0 || ahead(to, r->next) < 0)
@@ -342,7 +356,7 @@ static int inject(struct capture *c, struct bytes data, uint32_t out)
 	assert_true(packet_decode(data, LINK_ETHERNET, 0, (uint32_t)data.len, &p));
 	w->cut = true;
 	if (out == 2)
-		take(w->receiver, &(struct segment){.seq = p.tcp_seq, .flags = p.tcp_flags});
+		take(w->receiver, &(struct segment){.seq = p.tcp_seq, .flags = TCP_RST});
 	return 0;
 }
 
@@ -438,13 +452,18 @@ static void greet(struct sender *t)
 		say(t, 1, k->answer, TCP_ACK | TCP_PSH);
 	t->r.first = t->r.next = t->first;
 	t->r.stamp = t->stamp;
+	t->r.said = t->server;
 	t->r.stamped = t->stamps;
 }
 
 static void confirm(struct sender *t)
 {
-	struct segment s = {.end = 1, .seq = t->server, .ack = t->r.next, .flags = TCP_ACK,
-			    .stamped = t->stamps, .stamp = 1};
+	struct segment s = {.end = 1,
+			    .seq = t->server,
+			    .ack = t->r.next,
+			    .flags = TCP_ACK,
+			    .stamped = t->stamps,
+			    .stamp = 1};
 
 	send(t->w, t->plan->kind, &s);
 }
@@ -497,6 +516,8 @@ static void deliver(struct sender *t)
 		}
 		if (rarely(3))
 			s.data.len = 0;
+		if (rarely(3))
+			s.ack += roll(3000);
 		lost |= (s.flags & TCP_FIN) != 0; /* a receiver that has it takes nothing more */
 		if (rarely(1)) {
 			t->w->now_ns += 15 * 1000 * MILLISECOND;
@@ -538,7 +559,8 @@ static void run(struct wire *w, unsigned long seed, bool open)
 		deliver(&t);
 	assert_false(p.honest && t.r.reset);
 	if (p.honest && t.r.next - t.first < p.len) {
-		struct segment s = {.flags = TCP_ACK, .ack = t.server, .stamped = t.stamps, .stamp = t.stamp};
+		struct segment s = {
+			.flags = TCP_ACK, .ack = t.server, .stamped = t.stamps, .stamp = t.stamp};
 
 		for (uint32_t at = t.r.next - t.first; at < p.len; at += 100) {
 			s.seq = t.first + at;

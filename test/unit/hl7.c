@@ -198,6 +198,10 @@ static void odd_messages_are_read(void **state)
 	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2}}\n"
 	       "{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"2\",\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|||||||ORU^R01|1\rPID|1\rMSH|^~\\&|||||||ORM^O01|2\r\x1c\r"));
+	/* Line ends before the frame, blanks in the place of a segment. */
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2,"
+	       "\"observations\":1}}\n",
+	       P(0, "\r\n\vMSH|^~\\&|||||||ORU^R01|1\rOBX|1|ST   \r  \t\r\x1c\r"));
 	/* ISO 8859-1 and UTF-8; escapes stay as they are. */
 	EXPECT("{\"hl7\":{\"message_type\":\"ADT^A01\",\"sending_application\":\"S\\u00fcd\","
 	       "\"sending_facility\":\"S\xc3\xbc"

@@ -199,6 +199,10 @@ static void two_lengths_are_refused(void **state)
 	       "http.smuggling");
 	refuse(POST "Transfer-Encoding\t: chunked\r\n\r\n", "http.smuggling");
 	refuse(POST "\x0bTransfer-Encoding: chunked\r\n\r\n", "http.smuggling");
+	refuse(POST "Transfer-Encoding: \x0b"
+		    "chunked\r\n\r\n",
+	       "http.smuggling");
+	refuse(POST "Content-Length: 4\x0c\r\n\r\n", "http.smuggling");
 	refuse("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", "http.smuggling");
 	refuse(POST "Host: b\r\n\r\n", "http.smuggling");
 	refuse(POST "X: a\rContent-Length: 4\r\n\r\n", "http.malformed");

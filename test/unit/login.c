@@ -185,6 +185,24 @@ static void ftp_ports_and_long_replies(void **state)
 		"{\"ftp\":{\"completion_code\":\"234\",\"reply\":\"go\",\"encrypted\":true}}\n");
 }
 
+/* What servers take for a command is told as one, whatever stands around it; another is broken. */
+static void ftp_commands_do_not_hide(void **state)
+{
+	static const char client[] = " STOR a\r\n\xff\xf4\xff\xf2"
+				     "DELE b\r\n\xf2RMD c\r\nST\xff\xf1OR\td\r\n\r\nretr e\r\n";
+	struct talk_piece pieces[] = {{0, client, sizeof(client) - 1}};
+
+	talk_expect("ftp", false, pieces, 1,
+		    "{\"ftp\":{\"command\":\"STOR\",\"command_data\":\"a\",\"control\":true}}\n"
+		    "{\"ftp\":{\"command\":\"DELE\",\"command_data\":\"b\",\"control\":true}}\n"
+		    "{\"ftp\":{\"command\":\"RMD\",\"command_data\":\"c\",\"control\":true}}\n"
+		    "{\"ftp\":{\"command\":\"STOR\",\"command_data\":\"d\",\"control\":true}}\n"
+		    "{\"ftp\":{\"command\":\"retr\",\"command_data\":\"e\"}}\n");
+	pieces[0] = (struct talk_piece){0, "1STOR a\r\n", 9};
+	talk_play(r, "ftp", false, pieces, 1, 0);
+	assert_says(r, "\"reason\":\"ftp.malformed\"");
+}
+
 static void they_know_their_own(void **state)
 {
 	assert_int_equal(identify("ssh", 0, 80, "SSH-2.0"), PARSE_OK);
@@ -211,6 +229,7 @@ int main(void)
 		cmocka_unit_test(telnet_guesses_are_counted),
 		cmocka_unit_test(ftp_tells_commands_but_no_password),
 		cmocka_unit_test(ftp_ports_and_long_replies),
+		cmocka_unit_test(ftp_commands_do_not_hide),
 		cmocka_unit_test(they_know_their_own),
 	};
 

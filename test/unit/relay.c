@@ -213,6 +213,8 @@ static void requests_are_read_or_refused_by_number(void **state)
 		{ENROLL "Content-Type: text/plain\r\nContent-Length: 4\r\n\r\nAAAA", 415},
 		{ENROLL KIND "Authorization: Bearer x\r\nContent-Length: 4\r\n\r\nAAAA", 401},
 		{ENROLL KIND "Authorization: Basic !!!!\r\nContent-Length: 4\r\n\r\nAAAA", 401},
+		{ENROLL KIND "Content-Length : 4\r\n\r\nAAAA", 400},
+		{ENROLL KIND "Content-Length\t: 4\r\n\r\nAAAA", 400},
 		{ENROLL KIND " folded\r\nContent-Length: 4\r\n\r\nAAAA", 400},
 	};
 

@@ -320,6 +320,56 @@ static void who_is_gone_costs_nobody_else(void **state)
 	scene_close(&s);
 }
 
+/* From an address of this machine's loopback. */
+static int knock(const struct scene *s, const char *from)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	inet_pton(AF_INET, from, &at.sin_addr);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&s->relay, sizeof(s->relay)), 0);
+	return fd;
+}
+
+static void no_address_has_them_all(void **state)
+{
+	struct relay_options o = {
+		.name = "few", .tls_in = true, .connections = 10, .per_source = 3};
+	struct relay_counts c;
+	struct trust *trust;
+	SSL_CTX *ctx;
+	struct relay *r;
+	struct scene s;
+	int fd[8];
+
+	scene_open(&s, 0);
+	memcpy(&o.connect, &s.relay, sizeof(s.relay)); /* nobody gets as far */
+	o.connect_len = sizeof(s.relay);
+	trust = kit_trust(&issuer, NULL);
+	ctx = server_context(trust);
+	r = relay_add(s.rs, &o);
+	relay_context(r, ctx);
+	SSL_CTX_free(ctx);
+	trust_free(trust);
+	assert_int_equal(relay_listen(r, listen_here(&s.relay)), 0);
+	for (unsigned n = 0; n < 6; n++)
+		fd[n] = knock(&s, "127.0.0.7");
+	turns(&s, 10);
+	relay_counts(r, &c);
+	assert_int_equal(c.refused, 3);
+	assert_int_equal(c.open, 3);
+	for (unsigned n = 6; n < 8; n++)
+		fd[n] = knock(&s, "127.0.0.8");
+	turns(&s, 10);
+	relay_counts(r, &c);
+	assert_int_equal(c.refused, 3);
+	assert_int_equal(c.open, 5);
+	for (unsigned n = 0; n < 8; n++)
+		close(fd[n]);
+	scene_close(&s);
+}
+
 /* The last words and the end come together. */
 static void an_end_comes_behind_what_was_said(void **state)
 {
@@ -365,6 +415,7 @@ int main(void)
 		cmocka_unit_test(who_does_not_read_loses_nothing),
 		cmocka_unit_test(who_is_gone_costs_nobody_else),
 		cmocka_unit_test(an_end_comes_behind_what_was_said),
+		cmocka_unit_test(no_address_has_them_all),
 	};
 	int failed;
 

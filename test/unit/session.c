@@ -366,6 +366,47 @@ static void tiny_segments_make_no_difference(void **state)
 	wire_free(w);
 }
 
+/* An answer that brings more than one is asked like any other message. */
+static void an_acknowledgement_brings_nothing_else(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, HEAD "|ACK|1|P|2.5\rMSA|AA|1\rERR|x\rZZZ|1\r\x1c\r"));
+	wire_free(w);
+
+	w = wire_new("enforce", "open", HL7);
+	shake_hands(w);
+	assert_false(send(w, 0, 1000, 5000, HEAD "|ACK|1|P|2.5\rMSA|AA|1\r" REST));
+	assert_true(told(w, "policy.message_not_allowed"));
+	wire_free(w);
+}
+
+/* Who confirms what the other never said makes nobody blind, though the other's answers are read. */
+static void a_false_confirmation_hides_nothing(void **state)
+{
+	const char *ask = "GET /results/1 HTTP/1.1\r\nHost: lis\r\n\r\n";
+	uint32_t at = 1000 + (uint32_t)strlen(ask);
+	struct wire *w = wire_new("enforce", "closed", HTTP);
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ask));
+	assert_true(send(w, 1, 5000, at, "HTTP/1.1 204 No\r\n\r\n"));
+	send(w, 0, at, 6000, "");
+	assert_false(send(w, 0, at, 5019, "GET /admin HTTP/1.1\r\nHost: lis\r\n\r\n"));
+	assert_true(told(w, "policy.message_not_allowed"));
+	wire_free(w);
+
+	w = wire_new("enforce", "closed",
+		     HTTP); /* what was truly missed, where it cannot be read on */
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ask));
+	assert_true(send(w, 1, 5100, at, "rest of an answer"));
+	assert_false(send(w, 0, at, 5117, ask));
+	assert_true(told(w, "stream.unverified"));
+	wire_free(w);
+}
+
 /* The receiver cannot be told something else than what was read. */
 static void the_second_copy_does_not_pass(void **state)
 {
@@ -730,13 +771,37 @@ static void what_both_ends_lost_is_read_anew(void **state)
 	wire_free(w);
 }
 
+/* Behind it requests are said in another way. */
+static void http_2_is_not_let_in(void **state)
+{
+	struct wire *w = wire_new("enforce", "closed", HTTP);
+	const char *ask = "GET /results/1 HTTP/1.1\r\nHost: lis\r\nUpgrade: h2c\r\n\r\n";
+	uint32_t at = 1000 + (uint32_t)strlen(ask);
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ask)); /* most servers pass over it */
+	assert_false(send(w, 1, 5000, at, "HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n"));
+	assert_true(told(w, "http.smuggling"));
+	wire_free(w);
+
+	w = wire_new("enforce", "closed", HTTP);
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ask));
+	assert_true(send(w, 1, 5000, at, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+	assert_false(send(w, 0, at, 5038, "GET /admin HTTP/1.1\r\nHost: lis\r\n\r\n"));
+	wire_free(w);
+}
+
 #define GET(url) "GET " url " HTTP/1.1\r\nHost: lis\r\n\r\n"
 
 /* What a rule names is what the server takes it for, however it is written. */
 static void paths_that_lead_elsewhere_do_not_pass(void **state)
 {
-	static const char *const good[] = {GET("/results/1"), GET("/results/J%C3%BCrgen%20D"),
-					   GET("/results//1"), GET("/results/.well-known/x;v=1"),
+	static const char *const good[] = {GET("/results/1"),
+					   GET("/results/J%C3%BCrgen%20D"),
+					   GET("/results//1"),
+					   GET("/results/.well-known/x;v=1"),
+					   GET("/results/%e2%82%ac%u20ac%c3%a4%c0"),
 					   "GET /results/ HTTP/1.1\r\nHost: LIS\r\n\r\n"};
 	static const char *const bad[] = {
 		GET("/results/../admin"),
@@ -745,6 +810,9 @@ static void paths_that_lead_elsewhere_do_not_pass(void **state)
 		GET("/results/..\\admin"),
 		GET("/results/..%5cadmin"),
 		GET("/results/%252e%252e/admin"),
+		GET("/results/%u002e%u002e/admin"),
+		GET("/results/%c0%ae%c0%ae%c0%afadmin"),
+		GET("/results/%e0%80%ae%E0%80%AE/admin"),
 		GET("/results/;/../..;x/admin"),
 		GET("/results/a/../../admin?x"),
 		GET("/admin"),
@@ -876,6 +944,8 @@ int main(void)
 		cmocka_unit_test(what_is_outside_does_not_pass),
 		cmocka_unit_test(the_end_of_all_ends_no_message),
 		cmocka_unit_test(a_wrong_checksum_does_not_pass),
+		cmocka_unit_test(an_acknowledgement_brings_nothing_else),
+		cmocka_unit_test(a_false_confirmation_hides_nothing),
 		cmocka_unit_test(urgent_data_hides_nothing),
 		cmocka_unit_test(urgent_data_interrupts),
 		cmocka_unit_test(a_conflict_hides_nothing),
@@ -889,6 +959,7 @@ int main(void)
 		cmocka_unit_test(midstream_is_read_and_not_refused),
 		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
+		cmocka_unit_test(http_2_is_not_let_in),
 		cmocka_unit_test(paths_that_lead_elsewhere_do_not_pass),
 		cmocka_unit_test(patterns_match),
 		cmocka_unit_test(wrong_words_are_named),

@@ -1,6 +1,12 @@
 /* Who is there, from first start to two-person reset: people, their factors, what of them is on the disk. */
 #include "staff_kit.h"
 
+#include "keep/store.h"
+#include "people/grant/grant.h"
+#include "role/door.h"
+#include "role/door_internal.h"
+#include "role/trail.h"
+
 static void first_start(void **state)
 {
 	struct browser b = {"10.0.0.5", "", ""}, other = {"10.0.0.6", "", ""};
@@ -236,6 +242,109 @@ static void changed_users(void **state)
 	assert_asked(&a, "user.invite", json_pack("{s:s}", "user", "bert"), "auth.has_factors");
 	passkey_close(&anna.key);
 	passkey_close(&bert.key);
+}
+
+/* bert's door, and one of another; how they stand. */
+static uint32_t door_of(const char *person, enum grant_state want)
+{
+	const struct grant_ask a = {.person = person,
+				    .role = "vendor",
+				    .device = "pump-1",
+				    .service = want == GRANT_OPEN ? "telnet" : "ssh",
+				    .source = "10.0.0.6",
+				    .mac = "02:00:00:00:00:06",
+				    .reason = "drug library update",
+				    .minutes = 30,
+				    .vendor = true,
+				    .alone = want == GRANT_OPEN};
+	const struct grant_clock now = door_now(&w.k);
+	uint32_t id = 0;
+
+	assert_int_equal(grants_ask(w.k.door->book, &a, &now, &id), 0);
+	assert_int_equal(grants_find(w.k.door->book, id)->state, want);
+	return id;
+}
+
+static uint32_t invite(const char *person)
+{
+	struct invitation v = {.devices = {"pump-1"}, .device_count = 1};
+	const struct grant_clock now = door_now(&w.k);
+	uint32_t id = 0;
+
+	strcpy(v.person, person);
+	strcpy(v.by, "anna");
+	strcpy(v.reason, "maintenance");
+	assert_int_equal(grants_invite(w.k.door->book, &v, 600, &now, &id), 0);
+	return id;
+}
+
+static unsigned left_to(const char *person)
+{
+	const struct grant_clock now = door_now(&w.k);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < grants_count(w.k.door->book); i++)
+		n += strcmp(grants_at(w.k.door->book, i)->person, person) == 0 &&
+		     grant_left(grants_at(w.k.door->book, i), &now) > 0;
+	for (unsigned i = 0; i < grants_invitations(w.k.door->book); i++)
+		n += strcmp(grants_invitation(w.k.door->book, i)->person, person) == 0 &&
+		     !grants_invitation(w.k.door->book, i)->withdrawn;
+	return n;
+}
+
+/* An account that is taken away takes its doors with it, at once. */
+static void doors_end_with_the_account(void **state)
+{
+	static const char *const ways[][2] = {{"user.change", "role"},
+					      {"user.change", "disabled"},
+					      {"user.remove", NULL},
+					      {"user.reset_approve", NULL}};
+	struct browser a = {"10.0.0.5", "", ""}, c = {"10.0.0.7", "", ""};
+	struct person anna = {0}, carl = {0};
+	char path[160];
+	uint32_t open, asked;
+
+	snprintf(path, sizeof(path), "%s/events.db", w.folder);
+	w.k.state_dir = w.folder;
+	w.k.parent = -1;
+	w.k.store = store_new(path, 1000);
+	assert_non_null(door_new(&w.k, "boot"));
+	settle(&a, &anna, "anna", "administrator");
+	settle(&c, &carl, "carl", "administrator");
+	invite("zoe");
+	door_of("zoe", GRANT_OPEN);
+	for (unsigned i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		json_t *args = json_pack("{s:s}", "user", "bert");
+
+		assert_asked(&a, "user.add",
+			     json_pack("{s:s, s:s}", "user", "bert", "role", "vendor"), "ok");
+		invite("bert");
+		open = door_of("bert", GRANT_OPEN);
+		asked = door_of("bert", GRANT_ASKED);
+		assert_asked(&a, "user.change",
+			     json_pack("{s:s, s:s}", "user", "bert", "display", "B"), "ok");
+		assert_int_equal(left_to("bert"), 2);
+		if (ways[i][1])
+			json_object_set_new(args, ways[i][1],
+					    i == 0 ? json_string("viewer") : json_true());
+		if (strcmp(ways[i][0], "user.reset_approve") == 0)
+			assert_asked(&c, "user.reset_request", json_pack("{s:s}", "user", "bert"),
+				     "ok");
+		assert_int_equal(left_to("bert"), 2);
+		assert_asked(&a, ways[i][0], args, "ok");
+		assert_int_equal(left_to("bert"), 0);
+		assert_string_equal(grants_find(w.k.door->book, open)->ended_by, "anna");
+		assert_int_equal(grants_find(w.k.door->book, asked)->state, GRANT_ENDED);
+		assert_int_equal(left_to("zoe"), 2);
+		if (strcmp(ways[i][0], "user.remove") != 0)
+			assert_asked(&a, "user.remove", json_pack("{s:s}", "user", "bert"), "ok");
+	}
+	trail_close(&w.k);
+	door_free(w.k.door);
+	store_free(w.k.store);
+	w.k.door = NULL;
+	passkey_close(&anna.key);
+	passkey_close(&carl.key);
 }
 
 /* People whose authenticators the policy admits, and others; and a list that cannot be read. */
@@ -587,6 +696,7 @@ int main(void)
 		STAGED(all_is_lost),
 		STAGED(the_last_ones_stay),
 		STAGED(changed_users),
+		STAGED(doors_end_with_the_account),
 		STAGED(makers_admitted),
 		STAGED(recovery_codes),
 		STAGED(sms_is_off_until_it_is_on),

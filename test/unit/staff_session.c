@@ -359,6 +359,32 @@ static void keys_of_machines(void **state)
 	passkey_close(&p.key);
 }
 
+/* Who may make no keys any longer has none that work. */
+static void keys_go_with_their_maker(void **state)
+{
+	struct browser a = {"10.0.0.5", "", ""}, b = {"10.0.0.6", "", ""}, m = {"10.0.0.9", "", ""};
+	struct person anna = {0}, bert = {0};
+
+	settle(&a, &anna, "anna", "administrator");
+	settle(&b, &bert, "bert", "administrator");
+	assert_asked(&b, "key.make",
+		     json_pack("{s:s, s:[s], s:s}", "name", "siem", "scopes", "session.me", "role",
+			       "clinical_engineer"),
+		     "ok");
+	snprintf(m.token, sizeof(m.token), "%s", text("key"));
+	assert_asked(&m, "session.me", json_object(), "ok");
+	assert_asked(&a, "user.change", json_pack("{s:s, s:s}", "user", "bert", "role", "viewer"),
+		     "ok");
+	assert_asked(&m, "session.me", json_object(), "auth.key");
+	assert_asked(&a, "user.change",
+		     json_pack("{s:s, s:s}", "user", "bert", "role", "administrator"), "ok");
+	assert_asked(&m, "session.me", json_object(), "ok");
+	assert_asked(&a, "user.remove", json_pack("{s:s}", "user", "bert"), "ok");
+	assert_asked(&m, "session.me", json_object(), "auth.key");
+	passkey_close(&anna.key);
+	passkey_close(&bert.key);
+}
+
 /* Break-glass takes any one factor, and gives nothing but itself. */
 static void one_factor_for_an_emergency(void **state)
 {
@@ -398,6 +424,7 @@ int main(void)
 		STAGED(machines_with_certificates),
 		STAGED(codes_where_a_certificate_is_needed),
 		STAGED(keys_of_machines),
+		STAGED(keys_go_with_their_maker),
 		STAGED(one_factor_for_an_emergency),
 	};
 

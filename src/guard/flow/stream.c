@@ -164,7 +164,9 @@ uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct
 		h->acked = ack;
 	else if (ahead_of(ack, h->next) <= 0)
 		return 0;
-	if (ahead_of(ack, h->next) > 0)
+	/* Anybody can confirm what nobody said: that bytes are missing shows where the end goes on
+	 * behind them. */
+	if (ahead_of(ack, h->next) > 0 && h->ahead_count)
 		missed = leap(h, pool, ack);
 	trim(h, pool);
 	return missed;

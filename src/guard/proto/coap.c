@@ -178,6 +178,8 @@ static bool take_option(struct coap *m, uint32_t number, struct bytes v)
 		m->oscore = true;
 		break;
 	case URI_PATH:
+		if (v.len && v.len <= 2 && !memcmp(v.data, "..", v.len))
+			return false; /* §5.10.1: may not be "." or ".." */
 		append(m->path_text, &m->path, v, '/');
 		break;
 	case URI_QUERY:
@@ -197,6 +199,14 @@ static bool take_option(struct coap *m, uint32_t number, struct bytes v)
 	return true;
 }
 
+/* §5.4.5: a critical one that comes again is one that the receiver does not know. Host, Port, Accept,
+ * the blocks, and who is asked for it all come once. */
+static bool is_single(uint32_t number)
+{
+	return number == URI_HOST || number == 7 || number == 17 || number == BLOCK2 ||
+	       number == BLOCK1 || number == PROXY_URI || number == 39;
+}
+
 /* §3.1: options until the end, or a marker that a payload must follow. */
 static bool read_options(struct reader *r, struct coap *m)
 {
@@ -213,6 +223,8 @@ static bool read_options(struct reader *r, struct coap *m)
 		if (!read_extended(r, head >> 4, &delta) || !read_extended(r, head & 15, &len))
 			return false;
 		number += delta;
+		if (!delta && is_single(number))
+			return false;
 		if (number > UINT16_MAX || !take_option(m, number, read_bytes(r, len)) || r->bad)
 			return false;
 	}
@@ -261,6 +273,9 @@ static bool read_message(struct bytes data, struct coap *m)
 	m->msg.answer = !is_request(m) && (m->code_number || type != CONFIRMABLE);
 	m->msg.control = is_request(m) && m->code_number != GET && m->code_number != FETCH;
 	if (r.bad || !read_options(&r, m))
+		return false;
+	/* §5.10.2: one of both, or a proxy asks for something else than a server gives. */
+	if (m->proxy_uri.data && (m->uri_host.data || m->path.data || m->query.data))
 		return false;
 	if (is_request(m) && !m->path.data)
 		append(m->path_text, &m->path, (struct bytes){NULL, 0}, '/');

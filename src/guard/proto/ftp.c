@@ -8,12 +8,15 @@
 #define LINE_MAX 2048
 #define TEXT_MAX 200 /* of a reply that is told */
 #define USER_MAX 64
+#define VERB_MAX 8
+#define IAC	 0xff
 
 struct state {
 	bool asked_tls, encrypted, asked_login;
 	uint8_t user_len, failed, multi; /* multi: a reply of several lines goes on */
 	char code[3];
 	uint8_t user[USER_MAX];
+	uint8_t verb[VERB_MAX];
 };
 
 static bool is_code(struct bytes line)
@@ -174,14 +177,59 @@ static bool is_control(struct bytes command)
 	return false;
 }
 
+/* A command of Telnet (RFC 854): two bytes, or three where something is agreed on. What is left of one
+ * whose first byte was urgent is one, too. */
+static size_t telnet_len(struct bytes rest)
+{
+	if (rest.data[0] < 0x80)
+		return 0;
+	if (rest.data[0] != IAC || rest.len < 2)
+		return 1;
+	return rest.data[1] >= 0xfb && rest.data[1] < IAC ? 3 : 2;
+}
+
+/*
+ * What servers take for the command: letters up to a blank, without what Telnet says between them and
+ * blanks before. *ret_len: of the line. False where it is none that anybody knows.
+ */
+static bool read_verb(struct state *st, struct bytes line, struct bytes *ret_verb, size_t *ret_len)
+{
+	size_t n = 0, at = 0, skip;
+	bool plain = true;
+
+	for (; at < line.len; at += skip ? skip : 1) {
+		uint8_t c = line.data[at];
+
+		skip = telnet_len((struct bytes){line.data + at, line.len - at});
+		plain &= !skip;
+		if (skip || (!n && c <= ' ')) {
+			plain = false;
+			continue;
+		}
+		if (c <= ' ')
+			break;
+		if (n == VERB_MAX || ((c | 0x20) < 'a' || (c | 0x20) > 'z'))
+			return false;
+		st->verb[n++] = c;
+	}
+	*ret_len = at < line.len ? at : line.len;
+	*ret_verb = (struct bytes){plain ? line.data : st->verb, n};
+	return n >= 3;
+}
+
 static bool read_command(struct state *st, struct bytes line, struct ftp_msg *m)
 {
 	struct bytes data;
+	size_t len;
 
-	m->command = head_before(line, " ");
-	if (m->command.len < 3 || m->command.len > 4)
+	if (!line.len)
 		return false;
-	data = head_trim((struct bytes){line.data + m->command.len, line.len - m->command.len});
+	if (!read_verb(st, line, &m->command, &len)) {
+		m->command = (struct bytes){NULL, 0};
+		m->msg.reason = REASON_FTP_MALFORMED;
+		return true;
+	}
+	data = head_trim((struct bytes){line.data + len, line.len - len});
 	m->msg.control = is_control(m->command);
 	if (!head_is(m->command, "PASS") && !head_is(m->command, "ACCT") && data.len)
 		m->data = data;
@@ -292,7 +340,7 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 		PROTO_KEY(name), offsetof(struct ftp_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
-	FIELD("command", command, FIELD_TEXT, FIELD_MATCH),
+	FIELD("command", command, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("command_data", data, FIELD_TEXT, FIELD_MATCH),
 	FIELD("completion_code", code, FIELD_TEXT, 0),
 	FIELD("reply", reply, FIELD_TEXT, 0),

@@ -49,6 +49,18 @@ static bool is_space(uint8_t c)
 	return c <= ' ' || c == 0x7f;
 }
 
+/* Does anything stand around the value but blanks and tabs (RFC 9110 §5.5)? */
+static bool is_oddly_set(struct bytes all, struct bytes value)
+{
+	for (const uint8_t *at = all.data; at < all.data + all.len; at++) {
+		if (at == value.data)
+			at += value.len;
+		if (at < all.data + all.len && *at != ' ' && *at != '\t')
+			return true;
+	}
+	return false;
+}
+
 struct bytes head_trim(struct bytes b)
 {
 	while (b.len && is_space(b.data[0]))
@@ -80,7 +92,9 @@ bool head_field(struct reader *r, struct head_field *ret_f)
 		name = (struct bytes){line.data, (size_t)(colon - line.data)};
 		f.name = head_trim(name);
 		f.odd = f.name.len != name.len;
-		f.value = head_trim((struct bytes){colon + 1, line.len - name.len - 1});
+		line = (struct bytes){colon + 1, line.len - name.len - 1};
+		f.value = head_trim(line);
+		f.odd |= is_oddly_set(line, f.value);
 	}
 	*ret_f = f;
 	return true;

@@ -34,6 +34,7 @@ struct side {
 	bool hybrid;		   /* the frame is one of the hybrid lower layer protocol */
 	bool bad_name;
 	bool worth;	  /* of the frame: more than bare acknowledgements */
+	bool more;	  /* of the message: than what an acknowledgement is made of */
 	bool begun;	  /* a frame was seen */
 	uint16_t scanned; /* of the segment at hand, without an end */
 	uint32_t length;  /* of the segment at hand, as far as it was passed */
@@ -181,6 +182,9 @@ static enum parse probe(const struct proto_input *in)
 	struct bytes b = in->data;
 	size_t at = 1;
 
+	/* Line ends stand in front of a frame as they stand between two. */
+	for (unsigned i = 0; i < BLANKS && b.len && (b.data[0] == CR || b.data[0] == LF); i++)
+		b = (struct bytes){b.data + 1, b.len - 1};
 	if (!b.len)
 		return PARSE_MORE;
 	if (b.data[0] != START)
@@ -355,7 +359,7 @@ static void read_header(struct side *s, struct bytes segment)
 	KEEP(s, version, component_of(f.at[11], c, 1));
 	s->ack_code.len = s->acked_id.len = 0;
 	s->segments = s->observations = 0;
-	s->bad_name = false;
+	s->bad_name = s->more = false;
 	s->header = true;
 }
 
@@ -509,7 +513,8 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	else
 		await(s, m->control_id, in->time_ns);
 	/* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
-	m->msg.answer = m->ack_code.data && m->type.len >= 3 && !memcmp(m->type.data, "ACK", 3) &&
+	m->msg.answer = m->ack_code.data && !s->more && m->type.len >= 3 &&
+			!memcmp(m->type.data, "ACK", 3) &&
 			(m->type.len == 3 || m->type.data[3] == '^');
 	s->worth |= !m->msg.answer;
 	if (s->bad_name)
@@ -529,6 +534,27 @@ static bool is_trailer(struct bytes segment)
 	return at == segment.len;
 }
 
+/* HL7 v2.9 §2.13.1, and what makers add. */
+static bool is_of_acknowledgement(const uint8_t *name)
+{
+	static const char *const names[] = {"MSH", "SFT", "ARV", "UAC", "MSA",
+					    "ERR", "NTE", "QAK", "DSC"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!memcmp(name, names[i], 3))
+			return true;
+	return name[0] == 'Z';
+}
+
+/* Some senders fill up with blanks, and leave a line of them behind the last segment. */
+static bool is_blank(struct bytes segment)
+{
+	for (size_t i = 0; i < segment.len; i++)
+		if (segment.data[i] != ' ' && segment.data[i] != '\t')
+			return false;
+	return true;
+}
+
 /* One segment, or the front of a long one. False with a reason where it cannot be. */
 static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum reason *ret_why)
 {
@@ -545,6 +571,8 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 			return s->hybrid = true;
 	}
 	if (s->hybrid && is_trailer(segment))
+		return true;
+	if ((s->header || s->batch) && is_blank(segment))
 		return true;
 	if (segment.len < 3 || !is_name(segment.data)) {
 		s->segments++;
@@ -570,6 +598,7 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 		return false;
 	}
 	s->segments++;
+	s->more |= !is_of_acknowledgement(segment.data);
 	if (!memcmp(segment.data, "MSA", 3)) {
 		KEEP(s, ack_code, field_of(segment, s->field, 1));
 		KEEP(s, acked_id, field_of(segment, s->field, 2));

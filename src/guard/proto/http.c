@@ -358,6 +358,8 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 		return PARSE_OK;
 	}
 	m->msg.answer = true;
+	if (h.status == 101 && h.h2c)
+		m->msg.reason = REASON_HTTP_SMUGGLING; /* requests go on, and nobody reads them */
 	recall(st, m);
 	frame_answer(st, s, &h);
 	return PARSE_OK;

@@ -19,6 +19,7 @@ struct http_head {
 	struct bytes method, target; /* requests */
 	uint16_t status;	     /* responses */
 	bool has_length, chunked;
+	bool h2c; /* wants, or grants, HTTP/2 on this connection (RFC 7540 §3.2) */
 	uint64_t length;
 	/* empty where absent; the first of each counts */
 	struct bytes host, user_agent, server, content_type, referer, location, authorization;

@@ -29,18 +29,46 @@ static bool is_code(struct bytes b, size_t at)
 	return at + 2 <= b.len && hex_digit(b.data[at]) >= 0 && hex_digit(b.data[at + 1]) >= 0;
 }
 
+static int code(struct bytes b, size_t at)
+{
+	return is_code(b, at) ? hex_digit(b.data[at]) * 16 + hex_digit(b.data[at + 1]) : -1;
+}
+
+/* The code at `at`, if it goes on a character in UTF-8; else -1. */
+static int more(struct bytes b, size_t at)
+{
+	int c = at < b.len && b.data[at] == '%' ? code(b, at + 1) : -1;
+
+	return c >= 0x80 && c < 0xc0 ? c & 0x3f : -1;
+}
+
+/* Ways to write a character of ASCII that no standard has and old servers read: "%u002e", and more
+ * bytes of UTF-8 than it takes (RFC 3629 §3), "%c0%ae". *ret_len: so many bytes behind the sign. */
+static int decoded_oddly(struct bytes b, size_t at, size_t *ret_len)
+{
+	int first = code(b, at + 1), second = more(b, at + 3), third = more(b, at + 6);
+
+	*ret_len = 5;
+	if (at + 1 < b.len && (b.data[at + 1] | 0x20) == 'u')
+		return code(b, at + 2) == 0 ? code(b, at + 4) : -1;
+	if ((first == 0xc0 || first == 0xc1) && second >= 0)
+		return (first & 1) << 6 | second;
+	*ret_len = 8;
+	return first == 0xe0 && second >= 0 && second < 2 && third >= 0 ? second << 6 | third : -1;
+}
+
 /*
  * The character that the percent sign at `at` encodes; -1: none that need not have been. A
  * percent sign itself need not only where it makes a code of what follows.
  */
-static int decoded(struct bytes b, size_t at)
+static int decoded(struct bytes b, size_t at, size_t *ret_len)
 {
-	int c;
+	int c = code(b, at + 1);
 
-	if (!is_code(b, at + 1))
-		return -1;
-	c = hex_digit(b.data[at + 1]) * 16 + hex_digit(b.data[at + 2]);
-	if (c >= 0x80 || !is_plain(c) || (c == '%' && !is_code(b, at + 3)))
+	*ret_len = 2;
+	if (c < 0 || c >= 0x80)
+		c = decoded_oddly(b, at, ret_len);
+	if (c < 0 || c >= 0x80 || !is_plain(c) || (c == '%' && !is_code(b, at + *ret_len + 1)))
 		return -1;
 	return c;
 }
@@ -49,8 +77,9 @@ static int decoded(struct bytes b, size_t at)
 static uint8_t take(struct bytes b, size_t *at)
 {
 	uint8_t c = b.data[*at];
+	size_t len;
 
-	for (int d; c == '%' && (d = decoded(b, *at)) >= 0; *at += 2)
+	for (int d; c == '%' && (d = decoded(b, *at, &len)) >= 0; *at += len)
 		c = (uint8_t)d;
 	++*at;
 	return c;

@@ -52,6 +52,19 @@ bool request_host(const char *const *hosts, const char *host)
 	return false;
 }
 
+/* RFC 9110 §5.6.2. evhttp takes any: "Host :" would be another header than "Host" (RFC 9112 §5.1). */
+static bool has_odd_name(struct evhttp_request *req)
+{
+	static const char letters[] = "!#$%&'*+-.^_`|~0123456789"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	struct evkeyval *h;
+
+	TAILQ_FOREACH (h, evhttp_request_get_input_headers(req), next)
+		if (!*h->key || h->key[strspn(h->key, letters)])
+			return true;
+	return false;
+}
+
 json_t *request_read(struct evhttp_request *req, struct said *s)
 {
 	bool twice = false;
@@ -69,6 +82,9 @@ json_t *request_read(struct evhttp_request *req, struct said *s)
 	if (twice)
 		return problem_new(400, "request.header", "A header is there twice",
 				   "send each header once");
+	if (has_odd_name(req))
+		return problem_new(400, "request.header", "A header's name is none",
+				   "letters, digits and hyphens, and the colon directly behind");
 	return NULL;
 }
 

@@ -84,7 +84,9 @@ static unsigned read_header(struct bytes line, struct head *h)
 	const uint8_t *colon = memchr(line.data, ':', line.len);
 	struct bytes name, v;
 
-	if (!colon || colon == line.data || *line.data == ' ' || *line.data == '\t')
+	/* RFC 9112 §5.1 and §5.2: nothing between name and colon, no line that goes on. */
+	if (!colon || colon == line.data || *line.data == ' ' || *line.data == '\t' ||
+	    colon[-1] == ' ' || colon[-1] == '\t')
 		return 400;
 	name = (struct bytes){line.data, (size_t)(colon - line.data)};
 	v = trim((struct bytes){colon + 1, line.len - name.len - 1});

@@ -112,6 +112,15 @@ static unsigned shaking_from(const struct relays *rs, const uint8_t ip[16])
 	return count;
 }
 
+static bool is_crowded(const struct relay *r, const uint8_t ip[16])
+{
+	unsigned count = 0;
+
+	for (const struct conn *c = r->o.per_source ? r->conns : NULL; c; c = c->next)
+		count += memcmp(c->who.from, ip, 16) == 0;
+	return r->o.per_source && count >= r->o.per_source;
+}
+
 /* Why not; NONE: come in. */
 static enum reason admit(struct relay *r, const struct proxy_header *who)
 {
@@ -119,6 +128,8 @@ static enum reason admit(struct relay *r, const struct proxy_header *who)
 
 	if (r->o.admits && !r->o.admits(r->o.arg, who->from))
 		return REASON_RELAY_SOURCE;
+	if (is_crowded(r, who->from))
+		return REASON_RELAY_FLOOD;
 	if (r->counts.open >= r->o.connections)
 		return REASON_RELAY_FULL;
 	if (shaking_from(rs, who->from) >= RELAY_SOURCE_MAX)

@@ -56,7 +56,8 @@ struct relay_options {
 	socklen_t connect_len;
 	const char *server_name; /* sent as SNI where we connect by TLS; NULL none */
 	enum relay_proxy proxy;
-	uint32_t connections; /* at most */
+	uint32_t connections; /* at most, */
+	uint32_t per_source;  /* and of these from one address; 0: as many */
 	uint32_t idle_s;      /* quiet for so long, it is ended; 0 never */
 	/* Whether this address may connect at all; NULL all may. */
 	bool (*admits)(void *arg, const uint8_t ip[16]);
@@ -100,7 +101,7 @@ void relays_turn(struct relays *rs, int timeout_ms);
  * The loop looks after another descriptor, too: `fn` is called when it can be read. It stays the
  * caller's, who takes it out before closing it. 0 or -errno; -ENOBUFS there are RELAYS_OTHERS.
  */
-#define RELAYS_OTHERS 32
+#define RELAYS_OTHERS 96
 int relays_watch(struct relays *rs, int fd, void (*fn)(void *arg), void *arg);
 void relays_unwatch(struct relays *rs, int fd);
 /* Once a second or so: what took too long. */
