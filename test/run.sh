@@ -134,6 +134,7 @@ vault() {
 	count test/restore.sh build/bedwarden
 	count test/vault_manual.sh build/bedwarden
 	count test/samba.sh build/bedwarden
+	count test/nfs.sh build/bedwarden
 }
 
 audit() { count test/audit.sh build/bedwarden; }

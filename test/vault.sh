@@ -252,6 +252,31 @@ check "the folder one is in goes by its name" grep -q '  moved/here$' moved.out
 mkdir many && for i in $(seq 5000); do echo "$i" >many/$i; done
 timeout 100 "$bw" vault watch v many --settle 20 --once >/dev/null 2>&1
 check "thousands at once" [ -z "$(ls many)" -a "$(vault ls v --json | jq '[.[] | select(.name | startswith("many/"))] | length')" = 5000 ]
+# Keys change while somebody is in the midst of it: nothing is missed, and nothing looks broken.
+all=$(vault ls v --json | jq length)
+vault ls v --json | { sleep 2; jq length >listed; } &
+lister=$!
+sleep 0.5
+check "keys are rotated while somebody lists" vault rotate v
+wait $lister
+[ "$(cat listed)" = "$all" ] && ok "who lists misses nothing" || not "who lists misses nothing: $(cat listed) of $all"
+(while :; do "$bw" vault rotate v; done) >/dev/null 2>&1 &
+watcher=$!
+for n in 1 2 3 4 5; do vault fsck v >fsck.out || break; done
+grep -q ': 0 wrong' fsck.out && ok "nothing looks broken while keys are rotated" || not "nothing looks broken while keys are rotated: $(head -1 fsck.out)"
+kill $watcher && wait $watcher 2>/dev/null
+watcher=
+# An old copy of the index, put back.
+vault init o --holder file >/dev/null 2>&1
+echo one >one && vault put o one >/dev/null && mkdir older && cp o/index.db* older
+echo two >two && vault put o two >/dev/null && vault rotate o >/dev/null
+rm o/index.db* && cp older/* o
+vault ls o >listed 2>err && not "an index from before the last rotation is told" || check "an index from before the last rotation is told" grep -q 'an old copy' err
+check "and not taken for an empty vault" [ ! -s listed ]
+vault shred o one --force --why test 2>err && not "nor does it lead to holes" || check "nor does it lead to holes" grep -q 'an old copy' err
+check "it is made again" vault fsck o --mend --content
+check "with what came later" [ "$(vault get o two)" = two ]
+rm -rf o older one two
 python3 - <<-'P'
 	import os
 	os.mkdir("more")

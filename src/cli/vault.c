@@ -98,6 +98,10 @@ const char *vault_cli_error(int err)
 	if (err == -EUCLEAN)
 		return "the index is damaged; 'bedwarden vault fsck --mend' makes it again from "
 		       "the packs";
+	if (err == -ESTALE)
+		return "there are names whose keys are gone: index or keyring is an old copy; "
+		       "'bedwarden vault fsck' tells more, and 'fsck --mend' makes the index again "
+		       "from the packs";
 	if (err == -EAGAIN)
 		return "others have been changing the vault for half a minute; try again";
 	if (err == -ENOSPC)

@@ -387,9 +387,24 @@ void engine_conclude(struct engine *e, struct work *w)
 		engine_may_bypass(e, w, f);
 }
 
+/* Of a conversation that we cut off, and that the kernel keeps from us since. */
+static void reset_again(struct engine *e, struct work *w)
+{
+	struct flow *f;
+
+	if (w->p.proto != PROTO_TCP || w->p.fragment)
+		return;
+	flow_hint(e->flows, &w->p, w->segment, &w->hint);
+	flow_prefetch(e->flows, &w->hint);
+	f = flow_peek(e->flows, &w->hint);
+	if (f && f->session_reason)
+		engine_reset_again(e, w);
+}
+
 void engine_conclude_blocked(struct engine *e, struct work *w)
 {
 	e->stats.dropped++;
+	reset_again(e, w);
 	watch_refused(e, w);
 	if (e->conduct)
 		note_conduct(e, w);

@@ -62,6 +62,14 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 	report_flow(&e->notice.report, f, how, untold);
 }
 
+/* Where its rule says what may be said, the rest of a message must not pass for a beginning. */
+static bool flow_stays(void *arg, const struct flow *f)
+{
+	const struct gate_device *d = engine_device(arg, f->device);
+
+	return d && d->mode == GATE_ENFORCE && engine_expected(arg, f) && session_is_amid(f);
+}
+
 static void fragments_ended(void *arg, const struct fragment_datagram *d);
 
 int engine_set_policy(struct engine *e, const struct policy *p)
@@ -144,6 +152,8 @@ static bool open_rooms(struct engine *e)
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
+	if (e->flows)
+		flow_table_ask(e->flows, flow_stays);
 	if (e->flows && e->o.packet_times)
 		flow_table_grow(e->flows);
 	e->fragments = fragment_table_new(&limits, fragments_ended, e);

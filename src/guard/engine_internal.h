@@ -111,6 +111,8 @@ void engine_say(struct engine *e, const struct work *w, struct bytes frame, uint
 bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end);
 /* Resets the packet's receiver, or `back` its sender, which expects `seq` next. */
 void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t seq);
+/* Of a conversation that was cut off: who sends on has not heard it, and says himself where he stands. */
+void engine_reset_again(struct engine *e, const struct work *w);
 /* Cuts the conversations whose grant has ended, by both ends. */
 void engine_shut_doors(struct engine *e);
 /*

@@ -181,22 +181,38 @@ static __attribute__((cold)) void mark(struct engine *e, const struct work *w, c
 	e->o.block(e->o.block_arg, &f->key, (enum reason)f->session_reason, BLOCK_NS);
 }
 
+/*
+ * A reset is believed at the very next byte alone (RFC 5961 §3.2). The receiver has what it confirmed,
+ * and most likely all that went on, whose confirmation is still under way.
+ */
+static void reset_both(struct engine *e, const struct work *w, const struct flow *f, unsigned end,
+		       uint32_t stood)
+{
+	uint32_t confirmed;
+
+	engine_reset(e, w, false, stood);
+	if (session_expects(f, end, &confirmed) && confirmed != stood)
+		engine_reset(e, w, false, confirmed);
+	engine_reset(e, w, true, w->p.tcp_ack);
+}
+
 /* Nothing more passes in either direction, and both ends know it. */
 static __attribute__((cold)) void cut_off(struct engine *e, struct work *w, struct flow *f,
-					  unsigned end)
+					  unsigned end, uint32_t stood)
 {
-	uint32_t seq;
-
 	f->session_reason = w->v.reason;
 	f->state = TCP_RESET; /* the same ports may begin anew */
-	if (w->p.proto == PROTO_TCP && !e->o.packet_times) {
-		if (!session_expects(f, end, &seq))
-			seq = w->p.tcp_seq;
-		engine_reset(e, w, false, seq);
-		engine_reset(e, w, true, w->p.tcp_ack);
-	}
+	if (w->p.proto == PROTO_TCP && !e->o.packet_times)
+		reset_both(e, w, f, end, stood);
 	session_end(e->sessions, f);
 	mark(e, w, f, false);
+}
+
+void engine_reset_again(struct engine *e, const struct work *w)
+{
+	if (w->v.action == GATE_DROP && w->p.proto == PROTO_TCP && w->p.tcp_flags & TCP_ACK &&
+	    !(w->p.tcp_flags & (TCP_RST | TCP_SYN)) && e->o.inline_ && !e->o.packet_times)
+		engine_reset(e, w, true, w->p.tcp_ack);
 }
 
 bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
@@ -206,6 +222,7 @@ bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 
 	if (__builtin_expect(f->session_reason, 0)) {
 		engine_refuse(e, w, REASON_POLICY_FLOW_BLOCKED);
+		engine_reset_again(e, w);
 		mark(e, w, f, true);
 		return false;
 	}
@@ -226,6 +243,6 @@ bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 	else
 		engine_refuse(e, w, heard.reason);
 	if (heard.scope >= SESSION_MESSAGE && w->v.action == GATE_DROP && e->o.inline_)
-		cut_off(e, w, f, end);
+		cut_off(e, w, f, end, heard.stood);
 	return heard.scope == SESSION_MESSAGE;
 }

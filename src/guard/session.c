@@ -122,10 +122,13 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 	return n;
 }
 
-/* The first reason against a packet is the one that is told. */
+/* The reason that goes furthest is the one that is told: a packet that is refused for itself may bring
+ * the rest of a forbidden message all the same. Of two that go as far it is the first. */
 static void object(struct sessions *s, enum reason why, enum session_scope scope)
 {
-	if (__builtin_expect(why == REASON_NONE, 1) || s->heard.reason != REASON_NONE)
+	if (__builtin_expect(why == REASON_NONE, 1) ||
+	    (s->heard.reason != REASON_NONE &&
+	     (scope <= s->heard.scope || s->heard.scope >= SESSION_MESSAGE)))
 		return;
 	s->heard.reason = why;
 	s->heard.scope = scope;
@@ -366,6 +369,24 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 	read_end(s, n, end);
 }
 
+static bool is_within(const struct session *n, unsigned end)
+{
+	const struct talk *t = n->talk;
+
+	if (n->stream.half[end].read != n->stream.half[end].next)
+		return true;
+	return t && !t->dead &&
+	       ((t->skip[end] && t->skip[end] < UINT64_MAX / 2) ||
+		(t->proto->amid && t->proto->amid(t->state, end)));
+}
+
+bool session_is_amid(const struct flow *f)
+{
+	const struct session *n = f->session;
+
+	return n && is_stream(f) && (is_within(n, 0) || is_within(n, 1));
+}
+
 /* Nothing can come of it any more: both ends have what the other said, to its end. */
 static bool is_over(const struct session *n, const struct flow *f)
 {
@@ -380,11 +401,39 @@ static bool is_over(const struct session *n, const struct flow *f)
 	       ((f->session_flags & failed) && (f->state == TCP_CLOSED || f->state == TCP_RESET));
 }
 
+/* Telnet's data mark, or the byte before it, which some set the pointer to (RFC 959 §4.1.3). */
+static bool is_mark(const struct packet *p)
+{
+	const uint8_t *at = p->tcp_options.data; /* right behind it */
+	size_t pointer = at ? (size_t)(at[-2] << 8 | at[-1]) : 0;
+	uint8_t urgent = pointer && pointer <= p->payload.len ? p->payload.data[pointer - 1] : 0;
+
+	return urgent == 0xf2 || urgent == 0xff;
+}
+
+/*
+ * A byte that is urgent is not in what most receivers read: with it they read something else than we
+ * do. The pointer alone says which, ahead of it as well, and in a segment that is empty (RFC 6093 §2.2).
+ */
+static __attribute__((cold)) void hear_urgent(struct sessions *s, const struct session *n,
+					      const struct packet *p)
+{
+	const struct proto *expected = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
+	const struct proto *spoken = n && n->talk ? n->talk->proto : expected;
+
+	if (!spoken || (spoken->urgent && (!expected || is_mark(p))))
+		return;
+	note(s, ANOMALY_STREAM_URGENT);
+	object(s, REASON_STREAM_URGENT, SESSION_PACKET);
+}
+
 static void hear_stream(struct sessions *s, struct flow *f, const struct packet *p, unsigned end)
 {
 	struct session *n = f->session;
 	uint32_t missed;
 
+	if (__builtin_expect(p->tcp_flags & TCP_URG, 0))
+		hear_urgent(s, n, p);
 	if (!n && p->tcp_flags & TCP_SYN)
 		is_corrupt(s, n, end); /* what the end's sums are worth */
 	if (!n && !p->payload.len)
@@ -396,16 +445,13 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 	}
 	if (!n && !(n = open_session(s, f)))
 		return;
-	if (p->payload.len && p->tcp_flags & TCP_URG && n->talk && !n->talk->proto->urgent) {
-		note(s, ANOMALY_STREAM_URGENT);
-		object(s, REASON_STREAM_URGENT, SESSION_PACKET);
-	}
 	if (__builtin_expect(is_corrupt(s, n, end), 0)) {
 		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
 		return;
 	}
 	while ((missed = stream_confirm(&n->stream, &s->pool, p, end)))
 		lost(s, n, !end, missed);
+	s->heard.stood = stream_next(&n->stream, p, end);
 	missed = stream_presume(&n->stream, &s->pool, f, end);
 	if (missed)
 		lost(s, n, end, missed);

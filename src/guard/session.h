@@ -65,10 +65,10 @@ struct sessions *sessions_new(const struct session_options *o);
 /* Every flow's session was ended before. */
 void sessions_free(struct sessions *s);
 
-/* How far what is said against a packet goes. */
+/* How far what is said against a packet goes, from the least on. */
 enum session_scope {
-	SESSION_PACKET,	 /* the packet must not pass; its sender may try again */
 	SESSION_UNSURE,	 /* we cannot tell: the fail mode decides on the packet */
+	SESSION_PACKET,	 /* the packet must not pass; its sender may try again */
 	SESSION_MESSAGE, /* of a message, which said_fn was told: nothing more may pass */
 	SESSION_UNREAD,	 /* of unread_fn: nothing more may pass */
 };
@@ -77,6 +77,7 @@ enum session_scope {
 struct session_heard {
 	enum reason reason; /* NONE: nothing against it */
 	enum session_scope scope;
+	uint32_t stood; /* with a reason: number of the byte behind what went on before, in order */
 	anomaly_set fresh; /* of its stream, the first of their kind in the flow */
 };
 
@@ -91,6 +92,8 @@ struct session_heard session_hear(struct sessions *s, struct flow *f, const stru
 void session_end(struct sessions *s, struct flow *f);
 /* Is there nothing more to read: unknown for good, or all that follows is passed over (TLS, SSH)? */
 bool session_is_through(const struct flow *f);
+/* Is an end within something that it says? Its receiver may still be waiting for the rest. */
+bool session_is_amid(const struct flow *f);
 /* What the receiver of `end` expects next, for a reset it believes; false without a stream. */
 bool session_expects(const struct flow *f, unsigned end, uint32_t *ret_seq);
 void session_counts(const struct sessions *s, struct session_counts *ret_counts);

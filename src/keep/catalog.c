@@ -79,6 +79,7 @@ enum statement {
 	PACK_END,
 	SET_PACK_END,
 	EACH,
+	NAME_LAST,
 	KEY_NEXT,
 	DOOM,
 	NEXT_DOOMED,
@@ -123,10 +124,12 @@ static const char *const texts[STATEMENTS] = {
 			 " ON CONFLICT(id) DO UPDATE SET end = ?2",
 	[EACH] = "SELECT o.id, o.address, o.key, o.box, o.size, o.length, o.pack, o.at,"
 		 " n.id, n.object, n.tag, n.sealed, n.class, n.put, n.until, n.pack, n.at"
-		 " FROM name n JOIN object o ON o.id = n.object WHERE NOT ?1 OR NOT EXISTS"
+		 " FROM name n JOIN object o ON o.id = n.object"
+		 " WHERE n.id > ?2 AND n.id <= ?3 AND (NOT ?1 OR NOT EXISTS"
 		 "  (SELECT 1 FROM name m"
-		 "   WHERE m.mark = n.mark AND m.tag = n.tag AND m.id > n.id)"
+		 "   WHERE m.mark = n.mark AND m.tag = n.tag AND m.id > n.id AND m.id <= ?3))"
 		 " ORDER BY n.id",
+	[NAME_LAST] = "SELECT coalesce(max(id), 0) FROM name",
 	[KEY_NEXT] = "SELECT min(key) FROM object WHERE key > ?1",
 	[DOOM] = "INSERT OR IGNORE INTO doomed(key) VALUES(?1)",
 	[NEXT_DOOMED] = "SELECT key FROM doomed ORDER BY key LIMIT 1",
@@ -542,14 +545,16 @@ int catalog_name_of(struct catalog *c, int64_t object, int64_t after, struct cat
 	return name_row(c, s, ret_name);
 }
 
-int catalog_each(struct catalog *c, bool newest,
+int catalog_each(struct catalog *c, const struct catalog_range *r,
 		 int (*fn)(void *arg, const struct catalog_name *n, struct catalog_object *o),
 		 void *arg)
 {
 	sqlite3_stmt *s = c->statements[EACH]; /* other questions may be asked meanwhile */
 	int rc = SQLITE_DONE, err = 0;
 
-	sqlite3_bind_int(s, 1, newest);
+	sqlite3_bind_int(s, 1, r->newest);
+	sqlite3_bind_int64(s, 2, r->after);
+	sqlite3_bind_int64(s, 3, r->last);
 	while (err == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
 		struct catalog_object o;
 		struct catalog_name n;
@@ -612,6 +617,11 @@ int catalog_names(struct catalog *c, int64_t object, int64_t *ret_count)
 
 	sqlite3_bind_int64(s, 1, object);
 	return count_row(c, s, ret_count);
+}
+
+int catalog_name_last(struct catalog *c, int64_t *ret_id)
+{
+	return count_row(c, use(c, NAME_LAST), ret_id);
 }
 
 int catalog_names_astray(struct catalog *c, int64_t *ret_count)

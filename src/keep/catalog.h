@@ -64,12 +64,18 @@ int catalog_name_by_tag(struct catalog *c, const uint8_t tag[OBJECT_TAG],
 int catalog_name_next(struct catalog *c, int64_t after, struct catalog_name *ret_name);
 int catalog_name_of(struct catalog *c, int64_t object, int64_t after,
 		    struct catalog_name *ret_name);
-/* Every name with its object, in the order they were put; `newest`: of equal tags only the newest.
- * Until `fn` gives anything but 0, which is then given back. What it is shown is borrowed for the
- * call. */
-int catalog_each(struct catalog *c, bool newest,
+/* The names with an id above `after` and up to `last`; `newest`: of equal tags only the newest. */
+struct catalog_range {
+	int64_t after, last;
+	bool newest;
+};
+/* Each with its object, in the order they were put, as the index is when this begins, until `fn`
+ * gives anything but 0, which is then given back. What it is shown is borrowed for the call. */
+int catalog_each(struct catalog *c, const struct catalog_range *r,
 		 int (*fn)(void *arg, const struct catalog_name *n, struct catalog_object *o),
 		 void *arg);
+/* The last name's id; 0: none. */
+int catalog_name_last(struct catalog *c, int64_t *ret_id);
 int catalog_add_name(struct catalog *c, const struct catalog_name *n);
 int catalog_keep(struct catalog *c, int64_t id, int64_t until_ns);
 int catalog_drop_name(struct catalog *c, int64_t id);

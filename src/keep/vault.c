@@ -281,8 +281,6 @@ int vault_unseal(struct vault *v, const struct catalog_name *n, struct catalog_o
 
 	if (err == 0)
 		err = object_open_name(v->sealer, key, o->head.address, n->sealed, buf, &e.meta);
-	if (err == -ENOKEY)
-		return -ENOENT;
 	if (err < 0)
 		return err;
 	/* It may have been put again, to be kept longer; an index that is damaged shortens nothing. */
@@ -294,10 +292,14 @@ int vault_unseal(struct vault *v, const struct catalog_name *n, struct catalog_o
 	return 0;
 }
 
+#define TRIES 5 /* at a name whose key was given up just when it was looked at */
+
 struct walk {
 	struct vault *v;
 	int (*fn)(void *arg, const struct vault_entry *e);
 	void *arg;
+	struct catalog_range range; /* what is left */
+	int64_t stuck;		    /* the name whose key is gone; 0: none */
 	uint8_t *key;
 	uint8_t buf[OBJECT_META];
 };
@@ -308,15 +310,53 @@ static int give(void *arg, const struct catalog_name *n, struct catalog_object *
 	struct vault_entry e;
 	int err = vault_unseal(w->v, n, o, w->key, w->buf, &e);
 
-	return err == 0 ? w->fn(w->arg, &e) : err == -ENOENT ? 0 : err;
+	if (err == -ENOKEY)
+		w->stuck = n->id;
+	if (err < 0)
+		return err;
+	w->range.after = n->id;
+	return w->fn(w->arg, &e);
+}
+
+/*
+ * The index is seen as it was when the walk began. Keys that were replaced or destroyed since open
+ * nothing of that any more: it goes on from there with the index as it is by then.
+ */
+static int walk_on(struct walk *w)
+{
+	unsigned tries = 0;
+	bool lost = false;
+	int err;
+
+	do {
+		int64_t before = w->stuck;
+
+		w->stuck = 0;
+		err = catalog_each(w->v->catalog, &w->range, give, w);
+		if (!w->stuck)
+			break;
+		tries = w->stuck == before ? tries + 1 : 1;
+		if (tries ==
+		    (lost ? 2 : TRIES)) { /* nothing has destroyed that, and it does not open */
+			w->range.after = w->stuck;
+			lost = true;
+		}
+	} while (true);
+	return err == 0 && lost ? -ESTALE : err;
 }
 
 int vault_walk(struct vault *v, bool newest, int (*fn)(void *arg, const struct vault_entry *e),
 	       void *arg)
 {
-	struct walk w = {.v = v, .fn = fn, .arg = arg, .key = secret_new(CRYPTO_KEY)};
-	int err = w.key ? catalog_each(v->catalog, newest, give, &w) : -ENOMEM;
+	struct walk w = {.v = v,
+			 .fn = fn,
+			 .arg = arg,
+			 .range.newest = newest,
+			 .key = secret_new(CRYPTO_KEY)};
+	int err = w.key ? catalog_name_last(v->catalog, &w.range.last) : -ENOMEM;
 
+	if (err == 0)
+		err = walk_on(&w);
 	secret_free(w.key, CRYPTO_KEY);
 	return err;
 }
@@ -369,10 +409,15 @@ static int give_one(struct vault *v, struct catalog_name *n,
 	if (err == 0) {
 		memcpy(sealed, n->sealed.data, n->sealed.len);
 		n->sealed.data = sealed;
-		err = catalog_object_by_id(v->catalog, n->object, &o);
 	}
-	if (err == 0)
-		err = vault_unseal(v, n, &o, key, buf, &e);
+	for (unsigned tries = 0; err == 0 && tries < TRIES; tries++) {
+		err = catalog_object_by_id(v->catalog, n->object, &o);
+		if (err == 0)
+			err = vault_unseal(v, n, &o, key, buf, &e);
+		if (err != -ENOKEY)
+			break;
+		err = tries + 1 < TRIES ? 0 : -ESTALE; /* it may have another one by now */
+	}
 	if (err == 0)
 		err = fn(arg, &e);
 	secret_free(key, CRYPTO_KEY);
@@ -407,7 +452,7 @@ int vault_next(struct vault *v, int64_t after, int (*fn)(void *arg, const struct
 			err = give_one(v, &n, fn, arg);
 		else
 			return err;
-	} while (err == -ENOENT); /* destroyed meanwhile */
+	} while (err == -ENOENT || err == -ESTALE); /* destroyed meanwhile, or lost */
 	return err;
 }
 

@@ -88,10 +88,12 @@ struct vault_entry {
 	const uint8_t *key; /* the object's own; locked memory, borrowed for the call */
 };
 
-/* Every name in the order it was put, until `fn` gives anything but 0, which is then given back. */
+/* Every name in the order it was put, until `fn` gives anything but 0, which is then given back.
+ * Nothing is missed where keys are rotated meanwhile. -ESTALE, after all the others: some do not
+ * open, although nothing destroyed them: index or keyring is an old one. */
 int vault_each(struct vault *v, int (*fn)(void *arg, const struct vault_entry *e), void *arg);
 /* The newest under that name, or the first of that address (in hexadecimal, 8 digits at least):
- * calls `fn` once. -ENOENT. */
+ * calls `fn` once. -ENOENT; -ESTALE its key is gone, and nothing destroyed it. */
 int vault_find(struct vault *v, const char *what, int (*fn)(void *arg, const struct vault_entry *e),
 	       void *arg);
 

@@ -129,6 +129,7 @@ struct checking {
 	struct vault *v;
 	const struct vault_report *r;
 	bool content;
+	int lock;     /* shred.lock; -1 */
 	uint8_t *key; /* the one in hand's; locked memory */
 	uint64_t objects;
 	int64_t wrong;
@@ -161,42 +162,80 @@ static int ignore(void *arg, struct bytes data)
 	return 0;
 }
 
-static void check_object(struct checking *c, struct catalog_object *o)
+/* Heads and keys change, and holes are made, under shred.lock only. Where there is no room for it
+ * nobody destroys. */
+static void hold_still(struct checking *c)
+{
+	c->lock = vault_shred_lock(c->v->dir, true);
+}
+
+static void let_go(struct checking *c)
+{
+	if (c->lock >= 0)
+		close(c->lock);
+	c->lock = -1;
+}
+
+/* What is wrong with it, in `ret_what`; or 0. */
+static bool is_wrong(struct checking *c, struct catalog_object *o, char ret_what[160])
 {
 	struct vault_entry e = {.size = o->head.size, .object = o, .key = c->key};
 	uint8_t head[OBJECT_HEAD], want[OBJECT_HEAD];
-	char name[24];
 	int fd = vault_pack(c->v, o->pack), err;
 
 	err = vault_object_key(c->v, &o->head, c->key);
 	if (err < 0) {
-		found(c, "object %s: its key does not open: %s", short_of(&o->head, name),
-		      strerror(-err));
-		return;
+		snprintf(ret_what, 160, ": its key does not open: %s", strerror(-err));
+		return true;
 	}
 	err = fd < 0 ? fd : pack_read(fd, o->at, head, sizeof(head));
 	if (err < 0) {
-		found(c, "object %s: pack %08x cannot be read: %s", short_of(&o->head, name),
-		      o->pack, strerror(-err));
-		return;
+		snprintf(ret_what, 160, ": pack %08x cannot be read: %s", o->pack, strerror(-err));
+		return true;
 	}
 	object_write_head(&o->head, want);
-	if (memcmp(head, want, sizeof(head)) != 0)
-		found(c, "object %s: its head in pack %08x is another one than the index says",
-		      short_of(&o->head, name), o->pack);
-	if (!c->content)
+	if (memcmp(head, want, sizeof(head)) != 0) {
+		snprintf(ret_what, 160,
+			 ": its head in pack %08x is another one than the index says", o->pack);
+		return true;
+	}
+	err = c->content ? vault_stream(c->v, &e, ignore, NULL, true) : 0;
+	snprintf(ret_what, 160, ": its content in pack %08x is damaged", o->pack);
+	return err < 0;
+}
+
+/* What looks wrong is looked at again while nobody rotates or destroys. */
+static void check_object(struct checking *c, struct catalog_object *o)
+{
+	struct catalog_object now;
+	char what[160], name[24];
+
+	if (!is_wrong(c, o, what))
 		return;
-	err = vault_stream(c->v, &e, ignore, NULL, true);
-	if (err < 0)
-		found(c, "object %s: its content in pack %08x is damaged", short_of(&o->head, name),
-		      o->pack);
+	hold_still(c);
+	if (catalog_object_by_id(c->v->catalog, o->id, &now) == 0 && is_wrong(c, &now, what))
+		found(c, "object %s%s", short_of(&now.head, name), what);
+	let_go(c);
+}
+
+/* Its last name may have been destroyed just now, and it with it. */
+static void check_nameless(struct checking *c, const struct catalog_object *o)
+{
+	struct catalog_object now;
+	int64_t names;
+	char name[24];
+
+	hold_still(c);
+	if (catalog_object_by_id(c->v->catalog, o->id, &now) == 0 &&
+	    catalog_names(c->v->catalog, o->id, &names) == 0 && names == 0)
+		found(c, "object %s has no name", short_of(&o->head, name));
+	let_go(c);
 }
 
 static int check_objects(struct checking *c)
 {
 	struct catalog_object o = {.id = 0};
 	int64_t names;
-	char name[24];
 	int err;
 
 	while ((err = catalog_object_next(c->v->catalog, o.id, 0, &o)) == 0) {
@@ -205,7 +244,7 @@ static int check_objects(struct checking *c)
 		if (err < 0)
 			return err;
 		if (names == 0)
-			found(c, "object %s has no name", short_of(&o.head, name));
+			check_nameless(c, &o);
 		c->objects++;
 		if (c->r->progress)
 			c->r->progress(c->r->arg, c->objects);
@@ -213,26 +252,41 @@ static int check_objects(struct checking *c)
 	return err == -ENOENT ? 0 : err;
 }
 
-struct naming {
-	struct checking *c;
-	uint8_t buf[OBJECT_META];
-};
-
-static int check_name(void *arg, const struct catalog_name *n, struct catalog_object *o)
+static int name_opens(struct checking *c, struct catalog_name *n, uint8_t buf[OBJECT_META])
 {
-	struct naming *t = arg;
+	uint8_t sealed[OBJECT_NAME_RECORD];
+	struct catalog_object o;
 	struct vault_entry e;
-	int err = vault_unseal(t->c->v, n, o, t->c->key, t->buf, &e);
+	int err = n->sealed.len && n->sealed.len <= sizeof(sealed) ? 0 : -EUCLEAN;
 
 	if (err < 0)
-		found(t->c, "name %lld does not open: %s", (long long)n->id, strerror(-err));
-	return 0;
+		return err;
+	memcpy(sealed, n->sealed.data, n->sealed.len);
+	n->sealed.data = sealed;
+	err = catalog_object_by_id(c->v->catalog, n->object, &o);
+	return err == 0 ? vault_unseal(c->v, n, &o, c->key, buf, &e) : err;
+}
+
+/* As the index has it by now. */
+static void check_name(struct checking *c, struct catalog_name *n)
+{
+	uint8_t buf[OBJECT_META];
+	int64_t id = n->id;
+	int err = name_opens(c, n, buf);
+
+	if (err == 0)
+		return;
+	hold_still(c);
+	err = catalog_name_next(c->v->catalog, id - 1, n);
+	if (err == 0 && n->id == id && (err = name_opens(c, n, buf)) < 0 && err != -ENOENT)
+		found(c, "name %lld does not open: %s", (long long)id, strerror(-err));
+	let_go(c);
 }
 
 static int check_names(struct checking *c)
 {
-	struct naming t = {.c = c};
-	int64_t astray;
+	struct catalog_name n = {.id = 0};
+	int64_t astray, at = 0;
 	int err = catalog_names_astray(c->v->catalog, &astray);
 
 	if (err == 0 && astray)
@@ -240,7 +294,11 @@ static int check_names(struct checking *c)
 		      "%lld names are of objects that the index does not have; "
 		      "'bedwarden vault fsck --mend' makes it again from the packs",
 		      (long long)astray);
-	return err == 0 ? catalog_each(c->v->catalog, false, check_name, &t) : err;
+	while (err == 0 && (err = catalog_name_next(c->v->catalog, at, &n)) == 0) {
+		at = n.id;
+		check_name(c, &n);
+	}
+	return err == -ENOENT ? 0 : err;
 }
 
 static void check_keys(struct checking *c)
@@ -255,17 +313,17 @@ static void check_keys(struct checking *c)
 			 "writes both again");
 }
 
-/* Whoever destroys is between two lines of it. Where there is no room for the lock nobody does. */
+/* Whoever destroys is between two lines of it. */
 static int check_log(struct checking *c)
 {
 	struct vault_proof p = {0};
-	int lock = vault_shred_lock(c->v->dir, true), err;
+	int err;
 
-	if (lock < 0 && lock != -ENOSPC && lock != -EROFS)
-		return lock;
+	hold_still(c);
+	if (c->lock < 0 && c->lock != -ENOSPC && c->lock != -EROFS)
+		return c->lock;
 	err = vault_prove(c->v, &p);
-	if (lock >= 0)
-		close(lock);
+	let_go(c);
 	if (err == -EUCLEAN)
 		found(c, "the log was altered");
 	if (err == 0 && p.unsaid)
@@ -281,7 +339,8 @@ static int check_log(struct checking *c)
 
 int64_t vault_check(struct vault *v, bool content, const struct vault_report *r)
 {
-	struct checking c = {.v = v, .r = r, .content = content, .key = secret_new(CRYPTO_KEY)};
+	struct checking c = {
+		.v = v, .r = r, .content = content, .lock = -1, .key = secret_new(CRYPTO_KEY)};
 	int err = c.key ? vault_resume(v) : -ENOMEM;
 
 	if (err < 0)

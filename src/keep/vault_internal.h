@@ -42,8 +42,8 @@ int vault_object_key(struct vault *v, const struct object_head *h, uint8_t ret_k
 /* Appends to the log, within the catalog's transaction. */
 int vault_note(struct vault *v, const char *line, size_t len);
 
-/* A name's row as an entry, its name in `buf`, the object's key in `key`, locked memory. -ENOENT:
- * it was destroyed meanwhile. */
+/* A name's row as an entry, its name in `buf`, the object's key in `key`, locked memory. -ENOKEY:
+ * its data key is gone. */
 int vault_unseal(struct vault *v, const struct catalog_name *n, struct catalog_object *o,
 		 uint8_t *key, uint8_t buf[OBJECT_META], struct vault_entry *ret_entry);
 /* vault_each(), or only the newest of each name. */

@@ -165,10 +165,14 @@ static int count(void *arg, const struct catalog_name *n, struct catalog_object 
 	return 0;
 }
 
+static const struct catalog_range all_names = {.last = INT64_MAX},
+				  newest_names = {.last = INT64_MAX, .newest = true};
+
 static void so_are_tags(void **state)
 {
 	struct catalog *c = open_catalog("c.db");
 	unsigned all = 0, last = 0;
+	int64_t id;
 
 	assert_int_equal(add(c, 1, 1, NULL), 0);
 	assert_int_equal(add_name(c, 3, 1, 10), 0);
@@ -177,10 +181,18 @@ static void so_are_tags(void **state)
 	assert_int_equal(newest(c, 3, 1), 5); /* put last, though the clock went back */
 	assert_int_equal(newest(c, 3, 2), 20);
 	assert_int_equal(newest(c, 3, 3), -1);
-	assert_int_equal(catalog_each(c, false, count, &all), 0);
-	assert_int_equal(catalog_each(c, true, count, &last), 0);
+	assert_int_equal(catalog_each(c, &all_names, count, &all), 0);
+	assert_int_equal(catalog_each(c, &newest_names, count, &last), 0);
 	assert_int_equal(all, 3);
 	assert_int_equal(last, 2);
+	assert_int_equal(catalog_name_last(c, &id), 0);
+	assert_int_equal(id, 3);
+	/* Of those up to the second the first is the newest of its tag. */
+	all = last = 0;
+	assert_int_equal(catalog_each(c, &(struct catalog_range){0, 2, true}, count, &all), 0);
+	assert_int_equal(catalog_each(c, &(struct catalog_range){2, 3, true}, count, &last), 0);
+	assert_int_equal(all, 2);
+	assert_int_equal(last, 1);
 	catalog_close(c);
 }
 
@@ -258,7 +270,7 @@ static void an_older_index_goes_on_with_all_it_has(void **state)
 	}
 	c = open_catalog("old.db");
 	assert_int_equal(add(c, 9, 8, NULL), 0);
-	assert_int_equal(catalog_each(c, false, count, &names), 0);
+	assert_int_equal(catalog_each(c, &all_names, count, &names), 0);
 	assert_int_equal(names, 2);
 	catalog_close(c);
 }

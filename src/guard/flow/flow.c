@@ -38,7 +38,8 @@ struct idle_list {
  * Whom a flow stands between in its list are two more that are not in the cache. So those that
  * are to be moved are gathered, and moved when what they need of memory has come.
  */
-#define DUE 32
+#define DUE	 32
+#define STAYS_NS (24 * 3600 * NSEC_PER_SEC) /* who is asked to stay does, silent for so long */
 
 /*
  * A cache line: the hashes tell, without a look at the flows, which of them it
@@ -68,6 +69,7 @@ struct flow_table {
 	uint32_t due[DUE]; /* flows that are to be moved to the tail of their list */
 	unsigned due_count;
 	flow_ended_fn ended;
+	bool (*stays)(void *arg, const struct flow *f); /* NULL: nobody is asked */
 	void *arg;
 };
 
@@ -329,6 +331,11 @@ void flow_table_free(struct flow_table *t)
 	free_tables(t);
 }
 
+void flow_table_ask(struct flow_table *t, bool (*stays)(void *arg, const struct flow *f))
+{
+	t->stays = stays;
+}
+
 /* Since when it is silent; a last packet that is yet to come, by a clock set back, says nothing. */
 static uint64_t silent_since(const struct flow *f, uint64_t now_ns)
 {
@@ -557,10 +564,20 @@ struct flow *flow_of_key(struct flow_table *t, const struct gate_flow_key *key)
 	return bucket_find(t, &h);
 }
 
-static bool begins_anew(const struct flow *f, const struct packet *p)
+/*
+ * The reset of an end may have died on its way, and its SYN as well: that the other one has lost the
+ * conversation is for it to say (tcp_begins_anew()), where anything of it comes by here.
+ */
+static bool is_its_own_word(const struct flow *f, unsigned end)
 {
-	return (f->state == TCP_CLOSED || f->state == TCP_RESET) &&
-	       (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+	return f->tcp_flags[end] & TCP_RST && f->packets[!end] && !f->session_reason;
+}
+
+static bool begins_anew(const struct flow *f, const struct packet *p, unsigned end)
+{
+	if ((p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+		return false;
+	return f->state == TCP_CLOSED || (f->state == TCP_RESET && !is_its_own_word(f, end));
 }
 
 /* Both ends lost the conversation, and the one that began it anew was not told here (RFC 9293
@@ -618,7 +635,7 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 	uint8_t end;
 	bool odd;
 
-	if (f && __builtin_expect(begins_anew(f, p), 0)) {
+	if (f && __builtin_expect(begins_anew(f, p, h->sender != f->starter), 0)) {
 		end_flow(t, f, FLOW_CLOSED);
 		f = NULL;
 	}
@@ -668,6 +685,26 @@ static bool stands_in_future(struct flow_table *t, struct flow *f, uint64_t now_
 	return true;
 }
 
+/* Whoever may still be in the middle of something is not forgotten, or the rest would seem a beginning. */
+static bool stays(struct flow_table *t, struct flow *f, uint64_t now_ns)
+{
+	if (!f->session || !t->stays || now_ns - silent_since(f, now_ns) > STAYS_NS ||
+	    !t->stays(t->arg, f))
+		return false;
+	f->stayed = true;
+	idle_unlink(t, f);
+	idle_append(t, f, f->idle, now_ns);
+	return true;
+}
+
+/* Since when its time runs: one that stayed has it once more. */
+static uint64_t runs_since(const struct flow *f, uint64_t now_ns)
+{
+	uint64_t since = silent_since(f, now_ns);
+
+	return f->stayed && f->listed_ns > since ? f->listed_ns : since;
+}
+
 unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
 {
 	unsigned ended = 0;
@@ -684,14 +721,14 @@ unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
 
 			if (stands_in_future(t, f, now_ns))
 				continue;
-			since = silent_since(f, now_ns);
+			since = runs_since(f, now_ns);
 			if (now_ns - since < l->timeout_ns) {
 				l->looked_ns = now_ns;
 				l->due_ns = (since < f->listed_ns ? since : f->listed_ns) +
 					    l->timeout_ns;
 				break;
 			}
-			if (moves_on(t, f, now_ns))
+			if (moves_on(t, f, now_ns) || stays(t, f, now_ns))
 				continue;
 			fetch_next(t, f, true);
 			end_flow(t, f, FLOW_TIMEOUT);

@@ -75,7 +75,8 @@ struct flow {
 
 	anomaly_set anomalies;
 	uint32_t tcp_first[2]; /* number of each end's first byte, where tcp_began says so */
-	uint8_t tcp_began;     /* a bit an end: its SYN was seen */
+	uint8_t tcp_began : 2; /* a bit an end: its SYN was seen */
+	uint8_t stayed : 1;    /* the table's: its time was over, and it was asked to stay */
 	uint8_t icmp_type[2], icmp_code[2]; /* of each end's first packet */
 	uint8_t bypass;			    /* FLOW_BYPASS_*; the engine's */
 	uint16_t vlan_inner;		    /* of its first packet: the second tag's VID, 0 none */
@@ -100,6 +101,11 @@ typedef void (*flow_ended_fn)(void *arg, struct flow *f, enum flow_end how);
 /* All memory is taken here. NULL with errno ENOMEM or EINVAL (no flows at all). */
 struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts *t,
 				  flow_ended_fn ended, void *arg);
+/*
+ * Asked of a flow whose time is over, with the table's argument: does it stay, for as long again, and a
+ * day at most? A full table does not ask.
+ */
+void flow_table_ask(struct flow_table *t, bool (*stays)(void *arg, const struct flow *f));
 /*
  * Before the first flow: looks them up in little memory at first, and in twice as much whenever that
  * is full, up to what max_flows need. Then all are moved at once, 10 ms for half a million: for

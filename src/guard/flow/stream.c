@@ -447,6 +447,11 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 	return -ENOBUFS;
 }
 
+uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end)
+{
+	return s->half[end].flags & KNOWN ? s->half[end].next : p->tcp_seq;
+}
+
 bool stream_is_over(const struct stream *s, const struct flow *f)
 {
 	return stream_ended(s, 0) && f->tcp_acked[0] == s->half[0].fin + 1 && stream_ended(s, 1) &&

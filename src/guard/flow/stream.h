@@ -104,6 +104,9 @@ struct bytes stream_ready(const struct stream *s, const struct packet *p, unsign
  */
 int stream_done(struct stream *s, struct stream_pool *pool, const struct packet *p, unsigned end,
 		size_t used, bool blind);
+/* The number of the byte that `end` says next, before the packet is taken: the packet's own where it is
+ * the first. */
+uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end);
 /* Both ends said their last byte, and each confirmed the other's: no packet brings more. */
 bool stream_is_over(const struct stream *s, const struct flow *f);
 /* The end said its last byte; what is ready is all there will be. */

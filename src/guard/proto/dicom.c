@@ -574,6 +574,11 @@ static const struct proto_field fields[] = {
 _Static_assert(sizeof(struct dicom) <= PROTO_STATE_MAX, "the state has a bound");
 _Static_assert(sizeof(struct dicom_msg) <= PROTO_MSG_MAX, "so has a message");
 
+static bool amid(const void *state, unsigned end)
+{
+	return ((const struct dicom *)state)->side[end].stage != DICOM_AT_PDU;
+}
+
 const struct proto dicom_proto = {
 	.name = "dicom",
 	.over = PROTO_OVER_TCP,
@@ -585,4 +590,5 @@ const struct proto dicom_proto = {
 	.gap = gap,
 	.object = dicom_object,
 	.write = write,
+	.amid = amid,
 };

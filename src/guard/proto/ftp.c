@@ -33,6 +33,15 @@ static bool contains(struct bytes b, const char *word)
 	return false;
 }
 
+/* Three or four letters, RFC 959 §5.3.1. */
+static bool is_verb(struct bytes word)
+{
+	for (size_t i = 0; i < word.len; i++)
+		if ((word.data[i] | 0x20) < 'a' || (word.data[i] | 0x20) > 'z')
+			return false;
+	return word.len == 3 || word.len == 4;
+}
+
 /* A greeting of 220 is SMTP's as well: the word decides, then the port. */
 static enum parse probe(const struct proto_input *in)
 {
@@ -54,6 +63,8 @@ static enum parse probe(const struct proto_input *in)
 	word = head_before(line, " ");
 	if (in->port[1] != PORT)
 		return PARSE_BAD;
+	if (in->midstream && is_verb(word))
+		return PARSE_OK;
 	return head_is(word, "USER") || head_is(word, "AUTH") || head_is(word, "FEAT") ||
 			       head_is(word, "SYST") || head_is(word, "HELP")
 		       ? PARSE_OK

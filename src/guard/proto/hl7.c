@@ -777,6 +777,13 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 	((struct hl7 *)state)->side[end].phase = LOST;
 }
 
+static bool amid(const void *state, unsigned end)
+{
+	uint8_t phase = ((const struct hl7 *)state)->side[end].phase;
+
+	return phase == SEGMENT || phase == LONG_SEGMENT;
+}
+
 /* A frame is one file: a message, or all of a batch. Type and number of its last message. */
 static bool object(const void *state, unsigned end, bool whole, struct proto_object *ret_o)
 {
@@ -800,5 +807,6 @@ const struct proto hl7_proto = {
 	.read = read_unit,
 	.gap = gap,
 	.closed = closed,
+	.amid = amid,
 	.object = object,
 };

@@ -549,6 +549,11 @@ static const struct proto_field fields[] = {
 	{""},
 };
 
+static bool amid(const void *state, unsigned end)
+{
+	return ((const struct state *)state)->side[end].phase != PHASE_HEAD;
+}
+
 const struct proto http_proto = {
 	.name = "http",
 	.over = PROTO_OVER_TCP,
@@ -558,4 +563,5 @@ const struct proto http_proto = {
 	.fields = fields,
 	.probe = probe,
 	.read = http_read,
+	.amid = amid,
 };

@@ -132,6 +132,8 @@ struct proto {
 	 * unit. NULL: nothing comes of what is not whole. */
 	enum parse (*closed)(void *state, const struct proto_input *in, struct msg *ret_m,
 			     struct proto_output *ret_out);
+	/* Is the end within something though all it said was taken? NULL: what was not taken shows it. */
+	bool (*amid)(const void *state, unsigned end);
 	/* Of what begins (`whole` false) or has just ended. False: it is not worth keeping, or cannot
 	 * be read without what was missed. NULL: nothing of the protocol is kept. */
 	bool (*object)(const void *state, unsigned end, bool whole, struct proto_object *ret_o);

@@ -442,6 +442,11 @@ static const struct proto_field fields[] = {
 	{""},
 };
 
+static bool amid(const void *state, unsigned end)
+{
+	return ((const struct state *)state)->half[end].phase != HEAD;
+}
+
 const struct proto sdc_proto = {
 	.name = "sdc",
 	.over = PROTO_OVER_TCP | PROTO_OVER_UDP,
@@ -450,4 +455,5 @@ const struct proto sdc_proto = {
 	.fields = fields,
 	.probe = probe,
 	.read = read_unit,
+	.amid = amid,
 };
