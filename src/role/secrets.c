@@ -82,10 +82,11 @@ static int make_folder(const char *folder, char *error)
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
 		return holder_fail(error, -errno, "%.400s: %s", folder, strerror(errno));
 	if (lstat(folder, &st) < 0 || !S_ISDIR(st.st_mode))
-		return holder_fail(error, -ENOTDIR,
-				   "%.400s: this is no folder; move away what is there, and put the "
-				   "vault's folder back",
-				   folder);
+		return holder_fail(
+			error, -ENOTDIR,
+			"%.400s: this is no folder; move away what is there, and put the "
+			"vault's folder back",
+			folder);
 	return 0;
 }
 
