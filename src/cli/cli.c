@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/config.h"
@@ -122,11 +123,20 @@ const struct cli_command cli_commands[] = {
 	{NULL},
 };
 
+/* Names of files may hold what a terminal would obey. */
 static void complain(const char *fmt, va_list ap)
 {
-	fputs("bedwarden: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0) {
+		fputs("bedwarden: out of memory\n", stderr);
+		return;
+	}
+	for (char *p = text; *p; p++)
+		if (((unsigned char)*p < ' ' && *p != '\n' && *p != '\t') || *p == 0x7f)
+			*p = '?';
+	fprintf(stderr, "bedwarden: %s\n", text);
+	free(text);
 }
 
 int cli_fail(const char *fmt, ...)

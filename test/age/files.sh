@@ -92,6 +92,8 @@ fails 1 "it is empty" b open -i key /dev/null
 fails 1 "plugins are not run" b open -j yubikey sealed.age
 fails 1 "cannot be read: No such file" b open -i key missing
 fails 1 "is the input itself" b seal -r "$me" -o plain plain
+b seal -r "$me" $'gone\e[31m' 2>err && wrong "a file that is not there"
+grep -q 'gone?\[31m: cannot be read' err || wrong "a name that a terminal would obey: $(cat -v err)"
 is "wrong use is told in one line"
 
 # -- passphrases
