@@ -35,9 +35,19 @@ bool score_live(void)
 	return columns() >= LEAST && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row >= LINES;
 }
 
-static void cell(int width, bool colour, const char *how, const char *text)
+/* What has no room ends behind a word; what is not drawn again in place is said whole. */
+static void cell(int width, bool live, const char *how, const char *text)
 {
-	printf("  %s%-*.*s%s", colour ? how : "", width - 2, width - 2, text, colour ? PLAIN : "");
+	int room = width - 2, n = (int)strlen(text);
+	bool cut = live && n > room;
+
+	if (cut) {
+		n = room - 4;
+		while (n > room / 2 && text[n] != ' ')
+			n--;
+	}
+	printf("  %s%.*s%s%*s%s", live ? how : "", n, text, cut ? " ..." : "",
+	       room > n + 4 * cut ? room - n - 4 * cut : 0, "", live ? PLAIN : "");
 }
 
 static void row(const struct score *t, const char *name, int width, const char *const how[2],

@@ -12,3 +12,12 @@ struct hash_key hash_key_random(void)
 		fatal("getrandom: no randomness for the hash tables");
 	return key;
 }
+
+struct hash_pairs_key hash_pairs_key_random(void)
+{
+	struct hash_pairs_key key;
+
+	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
+		fatal("getrandom: no randomness for the hash tables");
+	return key;
+}

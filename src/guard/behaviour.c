@@ -52,9 +52,9 @@ struct behaviour {
 	struct probe *probes;
 	struct source *sources;
 	struct set *probe_sets, *source_sets;
-	uint32_t mask; /* over sets of WAYS rows */
-	uint64_t turn; /* rows are aged by it: times may be equal */
-	struct hash_key key;
+	uint32_t mask;		   /* over sets of WAYS rows */
+	uint64_t turn;		   /* rows are aged by it: times may be equal */
+	struct hash_pairs_key key; /* whoever fills the rows pushes others out, hash or no hash */
 };
 
 /* Of cache lines. */
@@ -81,7 +81,7 @@ struct behaviour *behaviour_new(uint32_t rows)
 		return NULL;
 	}
 	b->mask = sets - 1;
-	b->key = hash_key_random();
+	b->key = hash_pairs_key_random();
 	return b;
 }
 
@@ -103,30 +103,28 @@ struct place {
 	uint32_t tag;
 };
 
-static struct place place_of(const struct behaviour *b, struct set *sets, uint64_t hash)
+static struct place place_of(const struct behaviour *b, struct set *sets, uint32_t hash)
 {
-	uint32_t set = (uint32_t)hash & b->mask;
+	uint32_t set = hash & b->mask;
 
-	return (struct place){&sets[set], set * WAYS, (uint32_t)(hash >> 32) | 1};
+	return (struct place){&sets[set], set * WAYS, hash | 1};
 }
 
-/* Of IPv4 what differs: the rest would cost half as much again. */
-static uint64_t probe_hash(const struct behaviour *b, const struct probe_key *k)
+static uint32_t probe_hash(const struct behaviour *b, const struct probe_key *k)
 {
-	uint64_t w[2] = {k->source.w[3] | (uint64_t)k->target.w[3] << 32,
-			 k->segment | (uint64_t)k->port << 32 | (uint64_t)k->proto << 48 |
-				 (uint64_t)k->kind << 56};
+	uint64_t w[5];
 
-	return packet_ip_is_v4(&k->source) ? hash_bytes(&b->key, w, sizeof(w))
-					   : hash_bytes(&b->key, k, sizeof(*k));
+	_Static_assert(sizeof(*k) == sizeof(w), "all of it");
+	memcpy(w, k, sizeof(w));
+	return hash_pairs(&b->key, w, 5);
 }
 
-static uint64_t source_hash(const struct behaviour *b, const struct source_key *k)
+static uint32_t source_hash(const struct behaviour *b, const struct source_key *k)
 {
-	uint64_t w = k->ip.w[3] | (uint64_t)k->segment << 32;
+	uint64_t w[3] = {[2] = k->segment};
 
-	return packet_ip_is_v4(&k->ip) ? hash_bytes(&b->key, &w, sizeof(w))
-				       : hash_bytes(&b->key, k, sizeof(*k));
+	memcpy(w, &k->ip, sizeof(k->ip));
+	return hash_pairs(&b->key, w, 3);
 }
 
 static unsigned stalest(const struct set *s)
@@ -249,10 +247,14 @@ static void probe_keys(const struct gate_ip *source, const struct gate_ip *targe
 static uint32_t attempt_hash(const struct behaviour *b, uint8_t kind, const struct gate_ip *target,
 			     uint16_t port)
 {
+	uint64_t w[2];
+
 	if (kind == KIND_PORTS)
 		return port;
-	return packet_ip_is_v4(target) ? target->w[3]
-				       : (uint32_t)hash_bytes(&b->key, target, sizeof(*target));
+	if (packet_ip_is_v4(target))
+		return target->w[3];
+	memcpy(w, target, sizeof(w));
+	return hash_pairs(&b->key, w, 2);
 }
 
 /* Could this packet be somebody trying a door? A late answer, seen without its question, could not. */

@@ -46,7 +46,10 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 	uint32_t untold = 0;
 
 	app_end(e->app, f);
-	session_end(e->sessions, f);
+	if (how == FLOW_SHUTDOWN)
+		session_shut(e->sessions, f);
+	else
+		session_end(e->sessions, f);
 	if (e->o.announce && how == FLOW_CLOSED)
 		engine_control_ended(e, f);
 	if (__builtin_expect(e->met < e->grant_count, 0) &&

@@ -100,9 +100,16 @@ void session_end(struct sessions *s, struct flow *f)
 	lose_kept(s, f, 1);
 	if (is_stream(f))
 		stream_free(&n->stream, &s->pool);
-	if (n->talk)
-		slab_give(s->slab, n->talk, talk_size(n->talk->proto));
+	if (n->talk) /* which is not in the cache any more */
+		slab_give(s->slab, n->talk, talk_size(protos[f->proto - 1]));
 	slab_give(s->slab, n, session_size(f));
+	f->session = NULL;
+}
+
+void session_shut(struct sessions *s, struct flow *f)
+{
+	if (SLAB_OFF || s->o.keep || is_stream(f))
+		session_end(s, f);
 	f->session = NULL;
 }
 
@@ -536,9 +543,12 @@ void session_prefetch_talk(const struct flow *f)
 	__builtin_prefetch(talk + 192, 1);
 	if (!is_stream(f))
 		return;
-	for (unsigned end = 0; end < 2; end++)
-		if (n->stream.half[end].buf)
-			__builtin_prefetch(n->stream.half[end].buf, 1);
+	for (unsigned end = 0; end < 2; end++) {
+		const struct stream_half *h = &n->stream.half[end];
+
+		if (h->buf && h->read != h->next) /* else nobody will look at it */
+			__builtin_prefetch(h->buf, 1);
+	}
 }
 
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,

@@ -214,6 +214,11 @@ void watch_policy(struct gateway *g);
 /* A port's link or interface changed: port_changed_fn. */
 void watch_port(void *arg, const struct port *p, unsigned changes);
 
+/* take.c */
+/* What a child that may say so said (role/parent.c). False: that is no message of its kind. The
+ * descriptor stays the caller's. */
+bool take_message(struct gateway *g, struct member *m, const struct ipc_message *msg);
+
 /* status.c */
 /* The JSON object; its length, 0 where it does not fit. */
 size_t status_json(struct gateway *g, uint64_t now_ns, char *buf, size_t cap);

@@ -81,7 +81,6 @@ static const char *const calls[] = {
 	"stat",
 	"getdents64",
 	"mkdir",
-	"memfd_create",
 	"mkdirat",
 	"statfs",
 	"sysinfo",

@@ -13,11 +13,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/crypto.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "guard/capture/gate.h"
-#include "role/counters.h"
 #include "role/gateway.h"
 #include "role/jump.h"
 #include "role/notify.h"
@@ -60,207 +58,6 @@ struct loop {
 
 /* --- messages ------------------------------------------------------------- */
 
-static void answer_status(struct gateway *g, struct member *m, uint32_t id)
-{
-	static char buf[IPC_BODY_MAX];
-	size_t len = status_json(g, clock_mono_ns(), buf, sizeof(buf));
-
-	member_send(m, IPC_STATUS, id, (struct bytes){(const uint8_t *)buf, len}, -1);
-}
-
-static void answer_counters(struct gateway *g, struct member *m, uint32_t id)
-{
-	int fd = counters_memfd(g);
-
-	if (fd < 0) {
-		log_error("what the rules counted could not be read: %s", strerror(-fd));
-		return; /* who asked is told that nobody answered */
-	}
-	member_send(m, IPC_COUNTED, id, (struct bytes){0}, fd);
-	close(fd);
-}
-
-static void answer_apply(struct gateway *g, struct member *m, uint32_t id)
-{
-	char error[SITE_ERROR], buf[2 * SITE_ERROR];
-	struct json j = json_new(buf, sizeof(buf));
-	int err = reload_apply(g, error);
-
-	json_open(&j, NULL);
-	if (err < 0)
-		json_str(&j, "error", error);
-	else
-		json_u64(&j, "generation", g->generation);
-	json_close(&j);
-	member_send(m, IPC_APPLY, id, (struct bytes){(const uint8_t *)buf, j.out.len}, -1);
-}
-
-static void answer_error(struct member *m, uint32_t id, const char *error)
-{
-	char buf[2 * SITE_ERROR];
-	struct json j = json_new(buf, sizeof(buf));
-
-	json_open(&j, NULL);
-	json_str(&j, "error", error);
-	json_close(&j);
-	member_send(m, IPC_POLICY_FILE, id, (struct bytes){(const uint8_t *)buf, j.out.len}, -1);
-}
-
-/* The file's text as it is now. */
-static void answer_file(struct gateway *g, struct member *m, uint32_t id)
-{
-	char error[SITE_ERROR];
-	int fd = site_text(g->config_file, error);
-
-	if (fd < 0) {
-		answer_error(m, id, error);
-		return;
-	}
-	member_send(m, IPC_POLICY_TEXT, id, (struct bytes){0}, fd);
-	close(fd);
-}
-
-/* A new text: in the old one's place and in force, or neither. */
-static bool answer_text(struct gateway *g, struct member *m, const struct ipc_message *msg)
-{
-	char error[SITE_ERROR], buf[64];
-	int err;
-
-	if (msg->body.len != CRYPTO_HASH)
-		return false;
-	err = reload_replace(g, msg->fd, msg->body.data, error);
-	if (err == -ESTALE) {
-		answer_file(g, m, msg->id);
-	} else if (err < 0) {
-		answer_error(m, msg->id, error);
-	} else {
-		snprintf(buf, sizeof(buf), "{\"generation\":%u}", g->generation);
-		member_send(m, IPC_POLICY_FILE, msg->id,
-			    (struct bytes){(const uint8_t *)buf, strlen(buf)}, -1);
-	}
-	return true;
-}
-
-/* A guard's word that outlives it. Without a floor in the kernel a conversation ends with its guard. */
-static bool take_block(struct gateway *g, const struct ipc_message *msg)
-{
-	struct setup_block b;
-	uint64_t now = clock_mono_ns();
-	int err;
-
-	if (!setup_take(msg, &b, sizeof(b)) || b.key.kind != GATE_KEY_FLOW ||
-	    b.reason == REASON_NONE || b.reason >= REASON_COUNT || !b.for_ns ||
-	    b.for_ns > SETUP_BLOCK_MAX_NS)
-		return false;
-	if (!g->gate)
-		return true;
-	err = gate_flow_block(g->gate, &b.key, (enum reason)b.reason, now, now + b.for_ns);
-	if (err)
-		log_error("a blocked conversation could not be marked in the kernel: %s",
-			  strerror(-err));
-	return true;
-}
-
-/* What a guard can read no further passes in the kernel; the answer says how much has. */
-static bool take_bypass(struct gateway *g, struct member *m, const struct ipc_message *msg)
-{
-	struct setup_bypass b;
-	struct setup_bypassed back;
-	struct gate_flow flow = {0};
-	int err;
-
-	if (!setup_take(msg, &b, sizeof(b)) || b.key.kind != GATE_KEY_FLOW ||
-	    b.for_ns > SETUP_BYPASS_MAX_NS)
-		return false;
-	if (!g->gate)
-		return true;
-	memset(&back, 0, sizeof(back));
-	back.key = b.key;
-	err = gate_flow_bypass(g->gate, &b.key, b.for_ns ? clock_mono_ns() + b.for_ns : 0, &flow,
-			       back.passed);
-	back.passes = err == 0 && b.for_ns;
-	back.seen_ns = flow.seen_ns;
-	member_send(m, IPC_BYPASSED, 0, (struct bytes){(const uint8_t *)&back, sizeof(back)}, -1);
-	return true;
-}
-
-static bool take_peers(struct gateway *g, const struct ipc_message *msg)
-{
-	struct setup_peers *p = &g->peers;
-
-	if (!setup_take(msg, p, sizeof(*p)) || p->peer_count > GATE_LINKS ||
-	    p->sealed_count > SETUP_SEALED_MAX) {
-		p->peer_count = p->sealed_count = 0;
-		return false;
-	}
-	for (uint32_t i = 0; i < p->peer_count; i++) {
-		struct setup_peer *one = &p->peers[i];
-
-		one->name[sizeof(one->name) - 1] = one->address[sizeof(one->address) - 1] = 0;
-		one->cipher[sizeof(one->cipher) - 1] = one->subject[sizeof(one->subject) - 1] = 0;
-	}
-	return true;
-}
-
-/* Whatever it found: the keeper reads it. */
-static bool surveyed(struct gateway *g, struct member *surveyor, const struct ipc_message *msg)
-{
-	surveyor->child.stopping = true; /* it ends, and that is no news */
-	surveyor->child.heard_ns = clock_mono_ns();
-	member_send(member_keeper(g), IPC_SURVEYED, 0, (struct bytes){0}, msg->fd);
-	return true;
-}
-
-static bool take(struct gateway *g, struct member *m, const struct ipc_message *msg)
-{
-	switch (msg->type) {
-	case IPC_READY:
-		m->child.ready = true;
-		return true;
-	case IPC_STATUS:
-		answer_status(g, m, msg->id);
-		return true;
-	case IPC_COUNTERS:
-		answer_counters(g, m, msg->id);
-		return true;
-	case IPC_APPLY:
-		answer_apply(g, m, msg->id);
-		return true;
-	case IPC_GRANTS:
-		return grants_take(g, m, msg);
-	case IPC_ANNOUNCED:
-		return grants_announced(g, m, msg);
-	case IPC_POLICY_FILE:
-		answer_file(g, m, msg->id);
-		return true;
-	case IPC_POLICY_TEXT:
-		return answer_text(g, m, msg);
-	case IPC_POLICY_TAKEN:
-		return ipc_u32(msg, &m->generation);
-	case IPC_BYPASS:
-		return take_bypass(g, m, msg);
-	case IPC_BLOCK:
-		return take_block(g, msg);
-	case IPC_PEERS:
-		return take_peers(g, msg);
-	case IPC_INSTALL:
-		return m->role == ROLE_KEEPER ? install_take(g, m, msg) : install_done(g, m, msg);
-	case IPC_SURVEY:
-		g->survey = true;
-		return true;
-	case IPC_SURVEYED:
-		return surveyed(g, m, msg);
-	case IPC_ERRAND:
-		return m->role == ROLE_KEEPER ? errand_take(g, m, msg) : errand_done(g, m, msg);
-	case IPC_SWITCH:
-		return releases_take(g, m, msg);
-	case IPC_COUNTS:
-		return setup_take(msg, &m->counts, sizeof(m->counts));
-	default:
-		return false;
-	}
-}
-
 static void refuse(struct gateway *g, struct member *m)
 {
 	char text[96], name[MEMBER_NAME];
@@ -302,7 +99,7 @@ static void member_read(struct gateway *g, struct member *m)
 		}
 		m->child.heard_ns = clock_mono_ns();
 		m->child.unheard = 0;
-		fine = take(g, m, &msg);
+		fine = take_message(g, m, &msg);
 		if (msg.fd >= 0)
 			close(msg.fd);
 		if (!fine) {

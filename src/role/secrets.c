@@ -71,6 +71,25 @@ static void hand_over(int at, const char *name, unsigned uid, unsigned gid, unsi
 		close(fd);
 }
 
+/*
+ * state_dir is the keeper's, and root still asks: what a keeper that was taken over left in the
+ * folder's place must not lead root anywhere.
+ */
+static int make_folder(const char *folder, char *error)
+{
+	struct stat st;
+
+	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+		return holder_fail(error, -errno, "%.400s: %s", folder, strerror(errno));
+	if (lstat(folder, &st) < 0 || !S_ISDIR(st.st_mode))
+		return holder_fail(
+			error, -ENOTDIR,
+			"%.400s: this is no folder; move away what is there, and put the "
+			"vault's folder back",
+			folder);
+	return 0;
+}
+
 /* A holder that has lost its key is no reason to make another one. */
 static bool is_new(const char *folder)
 {
@@ -99,10 +118,8 @@ struct secrets *secrets_new(const char *state_dir, const char *holder, const cha
 		return NULL;
 	snprintf(s->folder, sizeof(s->folder), "%s/vault", state_dir);
 	ask.dir = s->folder;
-	if (mkdir(s->folder, 0700) < 0 && errno != EEXIST) {
-		holder_fail(s->locked, -errno, "%.400s: %s", s->folder, strerror(errno));
+	if (make_folder(s->folder, s->locked) < 0)
 		return s;
-	}
 	s->keys = keys_open(s->folder, &ask, s->locked);
 	if (!s->keys && errno == ENOENT && is_new(s->folder) &&
 	    make(s->folder, holder, &ask, s->locked) == 0)

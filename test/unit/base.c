@@ -288,6 +288,35 @@ static void hash_is_siphash_1_3(void **state)
 	assert_int_not_equal(hash_bytes(&key, in, 15), hash_bytes(&key, in, 14));
 }
 
+/* By hand: (3 + 6 * 9) scattered, and (3 + 6 * 9 + 15 * 13) scattered. */
+static void hash_of_pairs_is_multilinear(void **state)
+{
+	struct hash_pairs_key key = {{3, 5, 7, 11, 13}};
+	uint64_t in[2] = {2ull << 32 | 1, 4};
+
+	assert_int_equal(hash_pairs(&key, in, 1), (uint32_t)(57 * 0x9e3779b97f4a7c15 >> 32));
+	assert_int_equal(hash_pairs(&key, in, 2), (uint32_t)(252 * 0x9e3779b97f4a7c15 >> 32));
+}
+
+/* Addresses and ports that count up, into 256 buckets: none gets much more than its share. */
+static void hash_of_pairs_spreads(void **state)
+{
+	struct hash_pairs_key key = hash_pairs_key_random();
+	uint32_t low[256] = {0}, high[256] = {0};
+
+	for (uint64_t i = 0; i < 65536; i++) {
+		uint64_t w[2] = {0x0a000001ull << 32 | (0x0a000100 + i / 256), 1024 + i % 256};
+		uint32_t h = hash_pairs(&key, w, 2);
+
+		low[h & 255]++;
+		high[h >> 24]++;
+	}
+	for (unsigned i = 0; i < 256; i++) {
+		assert_true(low[i] < 4 * 256);
+		assert_true(high[i] < 4 * 256);
+	}
+}
+
 static void hex_goes_both_ways(void **state)
 {
 	static const uint8_t data[] = {0x00, 0x7f, 0xa0, 0xff};
@@ -352,6 +381,8 @@ int main(void)
 		cmocka_unit_test(event_names_ends_by_text_or_by_address),
 		cmocka_unit_test(reasons_have_names_and_sentences),
 		cmocka_unit_test(hash_is_siphash_1_3),
+		cmocka_unit_test(hash_of_pairs_is_multilinear),
+		cmocka_unit_test(hash_of_pairs_spreads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

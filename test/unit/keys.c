@@ -228,7 +228,9 @@ static void start_tpm(const char *name, unsigned port)
 
 static void stop_tpm(const char *name)
 {
-	run("kill $(cat %s/%s.pid)", dir, name);
+	/* Gone it is when it serves nobody any more, not when it was told to go. */
+	run("p=$(cat %s/%s.pid); kill $p; while kill -0 $p 2>/dev/null; do sleep 0.01; done", dir,
+	    name);
 }
 
 static void a_tpm_holds(void **state)

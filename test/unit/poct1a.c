@@ -129,6 +129,8 @@ static void roots_are_known(void **state)
 			 PARSE_OK);
 	assert_int_equal(probe("<HEL.R01"), PARSE_MORE);
 	assert_int_equal(probe("<DST.R01>"), PARSE_OK);
+	assert_int_equal(probe("\xef\xbb\xbf<?xml version='1.0'?><DST.R01>"), PARSE_OK);
+	assert_int_equal(probe("\xef\xbb"), PARSE_MORE);
 	assert_int_equal(probe("<stream:stream"), PARSE_BAD);
 	assert_int_equal(probe("<HTML>"), PARSE_BAD);
 	assert_int_equal(probe("<134>Oct 11 22:14:15 su: x"), PARSE_BAD);

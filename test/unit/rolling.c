@@ -445,24 +445,23 @@ static void begun(struct house *h)
 	assert_string_equal(word(h, 1, "approve", "pump-x-2.0"), ""); /* once more */
 }
 
-/* Not in the window that the policy gives? Then it would not begin: it is open but for 80 minutes. */
-static bool is_shut(void)
+/* The policy's window is shut for 80 minutes of the night: wherever this runs, it is about noon. */
+static void be_noon(void)
 {
 	time_t now = time(NULL);
-	struct tm local;
-	int minute;
+	struct tm utc;
+	char zone[16];
 
-	localtime_r(&now, &local);
-	minute = local.tm_hour * 60 + local.tm_min;
-	return minute >= 9 && minute < 91;
+	gmtime_r(&now, &utc);
+	snprintf(zone, sizeof(zone), "NOON%d", utc.tm_hour - 12); /* POSIX: hours west */
+	setenv("TZ", zone, 1);
+	tzset();
 }
 
 static void it_begins_when_somebody_can_see(void **state)
 {
 	struct house h;
 
-	if (is_shut())
-		skip();
 	begun(&h);
 	rolling_turn(h.r);
 	assert_int_equal(speak(&h, "1.0", TALK_IDLE).what, TALK_WAIT);
@@ -482,8 +481,6 @@ static void held_nothing_begins(void **state)
 	struct house h;
 	json_t *hold, *release;
 
-	if (is_shut())
-		skip();
 	hold = json_pack("{s:s, s:s, s:s}", "do", "hold_all", "by", "ann", "why", "round");
 	release = json_pack("{s:s}", "do", "release_all");
 	begun(&h);
@@ -506,8 +503,6 @@ static void what_lies_there_altered_is_given_to_nobody(void **state)
 	struct house h;
 	char path[256], *file;
 
-	if (is_shut())
-		skip();
 	begun(&h);
 	file = local_name("acme/2", "");
 	snprintf(path, sizeof(path), "%s/targets/%s", h.dir, file);
@@ -586,5 +581,6 @@ int main(void)
 		cmocka_unit_test(garbage_is_refused),
 	};
 
+	be_noon();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
 
 #include "keep/signing.h"
 #include "place.h"
+#include "role/secrets.h"
 #include "seal/pki/signer.h"
 
 static struct keys *keys_at(const char *folder, bool create)
@@ -92,11 +94,36 @@ static int open_place(void **state)
 	return place_open(state, "none");
 }
 
+/* What somebody left in the folder's place leads nowhere, whoever asks. */
+static void a_link_is_no_folder(void **state)
+{
+	const struct place *p = *state;
+	char other[128], link[128], made[160];
+	struct secrets *s;
+
+	snprintf(other, sizeof(other), "%s/other", p->folder);
+	snprintf(link, sizeof(link), "%s/vault", p->folder);
+	snprintf(made, sizeof(made), "%s/keyring.lock", other);
+	assert_int_equal(mkdir(other, 0700), 0);
+	assert_int_equal(symlink(other, link), 0);
+	s = secrets_new(p->folder, "file", NULL, geteuid(), getegid());
+	assert_null(secrets_keys(s));
+	assert_non_null(strstr(secrets_locked(s), "no folder"));
+	assert_int_not_equal(access(made, F_OK), 0);
+	secrets_free(s);
+	unlink(link);
+	s = secrets_new(p->folder, "file", NULL, geteuid(), getegid());
+	assert_non_null(secrets_keys(s));
+	assert_string_equal(secrets_locked(s), "");
+	secrets_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_purpose_has_a_key_that_lasts, open_place,
 						place_close),
+		cmocka_unit_test_setup_teardown(a_link_is_no_folder, open_place, place_close),
 		cmocka_unit_test_setup_teardown(a_destroyed_key_signs_no_more, open_place,
 						place_close),
 	};

@@ -62,7 +62,9 @@ struct flow_table {
 	uint32_t grow_at; /* with so many flows it grows; above `max`: it does not */
 	uint32_t free;	  /* of those once used; linked by `next` */
 	uint32_t used;	  /* never used from here on: memory not touched yet */
+	bool of_file;	  /* nobody sees what it does and answers to that: `pairs` is the key */
 	struct hash_key key;
+	struct hash_pairs_key pairs;
 	uint64_t id;
 	anomaly_set fresh;
 	struct idle_list idle[IDLE_CLASSES];
@@ -152,6 +154,7 @@ static void idle_unlink(struct flow_table *t, struct flow *f)
 	if (f->idle_prev == NONE) {
 		l->head = f->idle_next;
 		l->due_ns = 0;
+		__builtin_prefetch(&t->flows[l->head].listed_ns); /* it is looked at soon */
 	} else {
 		t->flows[f->idle_prev].idle_next = f->idle_next;
 	}
@@ -214,8 +217,13 @@ static __attribute__((cold)) void grow(struct flow_table *t)
 void flow_table_grow(struct flow_table *t)
 {
 	size_t size = FIRST_BUCKETS * sizeof(*t->buckets);
-	struct bucket *b = t->count || t->mask < FIRST_BUCKETS ? NULL : pages_map(&size);
+	struct bucket *b;
 
+	if (t->count)
+		return;
+	t->of_file = true;
+	t->pairs = hash_pairs_key_random();
+	b = t->mask < FIRST_BUCKETS ? NULL : pages_map(&size);
 	if (!b)
 		return;
 	pages_unmap(t->buckets, t->buckets_size);
@@ -297,37 +305,71 @@ static void end_flow(struct flow_table *t, struct flow *f, enum flow_end how)
 	t->count--;
 }
 
-/* Many end one after the other: while one is told of, the next two are on their way from memory. */
-static inline void fetch_next(const struct flow_table *t, const struct flow *f, bool bucket)
+static inline void fetch_flow(const struct flow_table *t, uint32_t i)
 {
-	const struct flow *next, *after;
+	for (unsigned line = 0; line < sizeof(*t->flows); line += 64)
+		__builtin_prefetch((const char *)&t->flows[i] + line, 1);
+}
 
-	if (f->idle_next == NONE)
+static inline void fetch_session(const struct flow *f)
+{
+	if (!f->session)
 		return;
-	next = &t->flows[f->idle_next];
-	if (bucket)
-		__builtin_prefetch(&t->buckets[next->hash & t->mask], 1);
-	if (next->session) {
-		__builtin_prefetch(next->session, 1);
-		__builtin_prefetch((const char *)next->session + 128, 1);
+	__builtin_prefetch(f->session, 1);
+	__builtin_prefetch((const char *)f->session + 128, 1);
+}
+
+/* What the end of a flow needs that stands at the head of its list, or will. */
+static inline void fetch_end(const struct flow_table *t, const struct flow *f)
+{
+	__builtin_prefetch(&t->buckets[f->hash & t->mask], 1);
+	fetch_session(f);
+	if (f->idle_next != NONE)
+		fetch_flow(t, f->idle_next);
+}
+
+/* Many end one after the other: while one is told of, the next two are on their way from memory. */
+static inline void fetch_next(const struct flow_table *t, const struct flow *f)
+{
+	if (f->idle_next != NONE)
+		fetch_end(t, &t->flows[f->idle_next]);
+}
+
+/*
+ * They are told of, and not taken out one by one of what is gone with them. The list is read
+ * that far ahead that a flow is there when its turn comes, and so is its session.
+ */
+#define AHEAD 8
+static void end_all(struct flow_table *t, const struct idle_list *l)
+{
+	uint32_t far[AHEAD], next = l->head;
+	unsigned turn = 0;
+
+	for (unsigned i = 0; i < AHEAD; i++) {
+		far[i] = next;
+		if (next != NONE)
+			next = t->flows[next].idle_next;
 	}
-	if (next->idle_next == NONE)
-		return;
-	after = &t->flows[next->idle_next];
-	for (unsigned line = 0; line < sizeof(*after); line += 64)
-		__builtin_prefetch((const char *)after + line, 1);
+	while (far[turn % AHEAD] != NONE) {
+		struct flow *f = &t->flows[far[turn % AHEAD]];
+
+		far[turn % AHEAD] = next;
+		if (next != NONE) {
+			next = t->flows[next].idle_next;
+			fetch_flow(t, next);
+		}
+		turn++;
+		fetch_session(&t->flows[far[(turn + AHEAD / 2) % AHEAD]]);
+		t->ended(t->arg, f, FLOW_SHUTDOWN);
+	}
 }
 
 void flow_table_free(struct flow_table *t)
 {
 	if (!t)
 		return;
-	/* They are told of, and not taken out one by one of what is gone with them. */
 	for (unsigned c = 0; c < IDLE_CLASSES && t->ended; c++)
-		for (uint32_t i = t->idle[c].head; i != NONE; i = t->flows[i].idle_next) {
-			fetch_next(t, &t->flows[i], false);
-			t->ended(t->arg, &t->flows[i], FLOW_SHUTDOWN);
-		}
+		end_all(t, &t->idle[c]);
 	free_tables(t);
 }
 
@@ -443,10 +485,16 @@ static struct flow *take(struct flow_table *t, uint64_t now_ns)
 	if (t->count == t->max)
 		evict(t, now_ns);
 	t->count++;
-	if (t->free == NONE)
-		return &t->flows[t->used++];
+	if (t->free == NONE) {
+		f = &t->flows[t->used++];
+		if (t->used <= t->max)
+			fetch_flow(t, t->used); /* whoever is next finds it at hand */
+		return f;
+	}
 	f = &t->flows[t->free];
 	t->free = f->next;
+	if (t->free != NONE)
+		fetch_flow(t, t->free);
 	return f;
 }
 
@@ -478,12 +526,29 @@ void flow_key(const struct packet *p, uint32_t segment, struct gate_flow_key *re
 					 &p->src_ip, p->src_port, &p->dst_ip, p->dst_port);
 }
 
+static inline uint32_t hash_few(const struct flow_table *t, const uint64_t w[2])
+{
+	return t->of_file ? hash_pairs(&t->pairs, w, 2)
+			  : (uint32_t)hash_bytes(&t->key, w, 2 * sizeof(*w));
+}
+
+static uint32_t hash_whole(const struct flow_table *t, const struct gate_flow_key *k)
+{
+	uint64_t w[HASH_PAIRS_MAX] = {0};
+
+	_Static_assert(sizeof(*k) <= sizeof(w), "it fits");
+	if (!t->of_file)
+		return (uint32_t)hash_bytes(&t->key, k, sizeof(*k));
+	memcpy(w, k, sizeof(*k));
+	return hash_pairs(&t->pairs, w, HASH_PAIRS_MAX);
+}
+
 /*
  * Of an IPv4 key only what differs: the rest would cost as much again. The words
  * come from the packet, since reading back a key that was just written in pieces
  * stalls.
  */
-static inline uint32_t hash_packet(const struct hash_key *key, const struct packet *p,
+static inline uint32_t hash_packet(const struct flow_table *t, const struct packet *p,
 				   const struct flow_hint *h)
 {
 	uint64_t src = p->src_ip.w[3], dst = p->dst_ip.w[3], w[2];
@@ -491,11 +556,11 @@ static inline uint32_t hash_packet(const struct hash_key *key, const struct pack
 				   : (uint32_t)p->dst_port << 16 | p->src_port;
 
 	if (p->ip_version != 4)
-		return (uint32_t)hash_bytes(key, &h->key, sizeof(h->key));
+		return hash_whole(t, &h->key);
 	w[0] = h->sender ? dst << 32 | src : src << 32 | dst;
 	w[1] = ports | (uint64_t)h->key.vlan << 32 | (uint64_t)p->proto << 48;
 	w[1] ^= (uint64_t)h->key.segment << 56 | h->key.segment >> 8;
-	return (uint32_t)hash_bytes(key, w, sizeof(w));
+	return hash_few(t, w);
 }
 
 void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segment,
@@ -504,7 +569,7 @@ void flow_hint(const struct flow_table *t, const struct packet *p, uint32_t segm
 	flow_key(p, segment, &ret_h->key, &ret_h->sender);
 	ret_h->guess = NONE;
 	ret_h->opens = p->tcp_flags & TCP_SYN;
-	ret_h->hash = hash_packet(&t->key, p, ret_h);
+	ret_h->hash = hash_packet(t, p, ret_h);
 }
 
 void flow_prefetch_bucket(const struct flow_table *t, const struct flow_hint *h)
@@ -543,23 +608,23 @@ struct flow *flow_peek(struct flow_table *t, const struct flow_hint *h)
 }
 
 /* As hash_packet() makes it of a packet of either end. */
-static uint32_t hash_key_of(const struct hash_key *secret, const struct gate_flow_key *k)
+static uint32_t hash_key_of(const struct flow_table *t, const struct gate_flow_key *k)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	uint64_t w[2];
 
 	if (memcmp(&k->ip[0], mapped, sizeof(mapped)) || memcmp(&k->ip[1], mapped, sizeof(mapped)))
-		return (uint32_t)hash_bytes(secret, k, sizeof(*k));
+		return hash_whole(t, k);
 	w[0] = (uint64_t)k->ip[0].w[3] << 32 | k->ip[1].w[3];
 	w[1] = ((uint32_t)k->port[1] << 16 | k->port[0]) | (uint64_t)k->vlan << 32 |
 	       (uint64_t)k->proto << 48;
 	w[1] ^= (uint64_t)k->segment << 56 | k->segment >> 8;
-	return (uint32_t)hash_bytes(secret, w, sizeof(w));
+	return hash_few(t, w);
 }
 
 struct flow *flow_of_key(struct flow_table *t, const struct gate_flow_key *key)
 {
-	struct flow_hint h = {.key = *key, .hash = hash_key_of(&t->key, key), .guess = NONE};
+	struct flow_hint h = {.key = *key, .hash = hash_key_of(t, key), .guess = NONE};
 
 	return bucket_find(t, &h);
 }
@@ -726,11 +791,12 @@ unsigned flow_expire(struct flow_table *t, uint64_t now_ns, unsigned budget)
 				l->looked_ns = now_ns;
 				l->due_ns = (since < f->listed_ns ? since : f->listed_ns) +
 					    l->timeout_ns;
+				fetch_end(t, f);
 				break;
 			}
+			fetch_next(t, f);
 			if (moves_on(t, f, now_ns) || stays(t, f, now_ns))
 				continue;
-			fetch_next(t, f, true);
 			end_flow(t, f, FLOW_TIMEOUT);
 			ended++;
 		}

@@ -3,11 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/slab.h"
 #include "guard/flow/tcp.h"
 
-#define ONEWAY	    16384u     /* bytes kept of an end whose confirmations go another way */
-#define SPARE_BYTES (1u << 18) /* of each kind of buffer */
+#define ONEWAY 16384u /* bytes kept of an end whose confirmations go another way */
 
 /* half->flags */
 #define KNOWN	1 /* its first byte's number is */
@@ -44,58 +42,10 @@ void stream_init(struct stream *s, const struct flow *f)
 			begin(&s->half[end], f->tcp_first[end]);
 }
 
-void stream_pool_init(struct stream_pool *pool, size_t max, uint32_t half_max)
-{
-	*pool = (struct stream_pool){.max = max, .half_max = half_max};
-}
-
-/* Of a size; STREAM_KINDS or more where none are kept. */
-static unsigned kind_of(uint32_t size)
-{
-	return (unsigned)__builtin_ctz(size / STREAM_LEAST);
-}
-
-/* Nearly every packet needs one until it is confirmed: the one just given back is still in the
- * cache. */
-static uint8_t *get(struct stream_pool *pool, uint32_t size)
-{
-	unsigned kind = kind_of(size);
-	uint8_t *buf;
-
-	if (kind >= STREAM_KINDS || !pool->spare[kind].count)
-		return malloc(size);
-	buf = pool->spare[kind].first;
-	memcpy(&pool->spare[kind].first, buf, sizeof(pool->spare[kind].first));
-	pool->spare[kind].count--;
-	return buf;
-}
-
-static void give_back(struct stream_pool *pool, uint8_t *buf, uint32_t size)
-{
-	unsigned kind = kind_of(size);
-
-	if (SLAB_OFF || kind >= STREAM_KINDS || pool->spare[kind].count >= SPARE_BYTES / size) {
-		free(buf);
-		return;
-	}
-	memcpy(buf, &pool->spare[kind].first, sizeof(pool->spare[kind].first));
-	pool->spare[kind].first = buf;
-	pool->spare[kind].count++;
-}
-
-void stream_pool_free(struct stream_pool *pool)
-{
-	for (unsigned kind = 0; kind < STREAM_KINDS; kind++)
-		while (pool->spare[kind].count)
-			free(get(pool, STREAM_LEAST << kind));
-}
-
 static void release(struct stream_half *h, struct stream_pool *pool)
 {
-	if (h->buf) {
-		pool->used -= h->size;
-		give_back(pool, h->buf, h->size);
-	}
+	if (h->buf)
+		stream_pool_give(pool, h->buf, h->size);
 	h->buf = NULL;
 	h->size = 0;
 	h->base = h->next;
@@ -150,27 +100,25 @@ static __attribute__((cold)) void forget(struct stream_half *h)
 /* Room for the bytes up to `to`. */
 static int reserve(struct stream_half *h, struct stream_pool *pool, uint32_t to)
 {
-	uint32_t size = h->size ? h->size : STREAM_LEAST;
+	uint32_t size;
 	uint8_t *buf;
 
 	if (to - h->base > pool->half_max)
 		forget(h);
 	if (to - h->base > pool->half_max)
 		return -ENOBUFS;
-	while (size < to - h->base)
-		size *= 2;
-	if (size == h->size)
+	if (h->buf && to - h->base <= h->size)
 		return 0;
+	size = stream_pool_size(to - h->base);
 	if (pool->used + size - h->size > pool->max)
 		return -ENOBUFS;
-	buf = get(pool, size);
+	buf = stream_pool_take(pool, size);
 	if (!buf)
 		return -ENOBUFS;
 	if (h->buf) {
 		memcpy(buf, h->buf, kept_to(h) - h->base);
-		give_back(pool, h->buf, h->size);
+		stream_pool_give(pool, h->buf, h->size);
 	}
-	pool->used += size - h->size;
 	h->buf = buf;
 	h->size = size;
 	return 0;

@@ -15,10 +15,9 @@
  * (`blind`) are neither kept nor compared.
  */
 #include "guard/flow/flow.h"
+#include "guard/flow/stream_pool.h"
 
-#define STREAM_LEAST 128 /* bytes of the smallest buffer; each size is twice the one before */
-#define STREAM_KINDS 9	 /* of buffers that are kept for the next */
-#define STREAM_AHEAD 8	 /* pieces ahead of a hole that are kept apart, an end */
+#define STREAM_AHEAD 8 /* pieces ahead of a hole that are kept apart, an end */
 
 /* One end's bytes. Sequence numbers throughout; a half is known once its first byte is. */
 struct stream_half {
@@ -40,20 +39,6 @@ struct stream_half {
 struct stream {
 	struct stream_half half[2];
 };
-
-/* What all streams of a guard may hold. `used` counts what they hold, not what is spare. */
-struct stream_pool {
-	size_t used, max;  /* bytes */
-	uint32_t half_max; /* bytes kept of one end */
-	uint64_t refused;  /* packets there was no room for */
-	struct {
-		uint8_t *first; /* each begins with a pointer to the next */
-		uint32_t count;
-	} spare[STREAM_KINDS];
-};
-
-void stream_pool_init(struct stream_pool *pool, size_t max, uint32_t half_max);
-void stream_pool_free(struct stream_pool *pool); /* every stream was freed before */
 
 enum stream_said {
 	STREAM_TAKEN,	   /* new bytes; more may be ready now */

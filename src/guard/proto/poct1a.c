@@ -72,21 +72,13 @@ static void keep(struct half *h, const struct xml_token *t)
 	}
 }
 
-static bool is_blank(struct bytes text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (!isspace(text.data[i]))
-			return false;
-	return true;
-}
-
 /* False where the token has no place here. */
 static bool take(struct half *h, const struct xml_token *t)
 {
 	bool root = h->xml.depth == (t->kind == XML_OPEN);
 
 	if (t->kind == XML_TEXT)
-		return h->xml.depth || is_blank(t->text);
+		return h->xml.depth || xml_is_outside(t->text);
 	if (t->kind != XML_OPEN && t->kind != XML_EMPTY)
 		return true;
 	if (!root) {
@@ -167,7 +159,7 @@ static enum parse probe(const struct proto_input *in)
 			return got;
 		if (t.kind == XML_OPEN)
 			return is_type(t.name) ? PARSE_OK : PARSE_BAD;
-		if (t.kind != XML_OTHER && (t.kind != XML_TEXT || !is_blank(t.text)))
+		if (t.kind != XML_OTHER && (t.kind != XML_TEXT || !xml_is_outside(t.text)))
 			return PARSE_BAD;
 		d.data += used;
 		d.len -= used;

@@ -17,7 +17,7 @@ static bool is_blank(struct bytes text)
 static bool take_text(struct soap *s, struct bytes text)
 {
 	if (s->place == SOAP_START)
-		return is_blank(text);
+		return xml_is_outside(text);
 	if (s->place != SOAP_IN_ACTION)
 		return true;
 	for (size_t i = 0; i < text.len; i++) {

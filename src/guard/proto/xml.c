@@ -12,6 +12,14 @@ bool xml_is(struct bytes b, const char *text)
 	return b.len == strlen(text) && !memcmp(b.data, text, b.len);
 }
 
+bool xml_is_outside(struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!memchr(" \t\r\n\xef\xbb\xbf", text.data[i], 7))
+			return false;
+	return true;
+}
+
 struct bytes xml_local(struct bytes name)
 {
 	const uint8_t *colon = name.len ? memchr(name.data, ':', name.len) : NULL;

@@ -41,5 +41,8 @@ struct bytes xml_attribute(const struct xml_token *t, const char *name);
 /* A name without its prefix. */
 struct bytes xml_local(struct bytes name);
 bool xml_is(struct bytes b, const char *text);
+/* May the text stand outside of the root: nothing but white space, and the mark that some programs set
+ * before UTF-8 (XML 1.0 §4.3.3)? */
+bool xml_is_outside(struct bytes text);
 
 #endif
