@@ -74,6 +74,11 @@ static const struct {
 	 "Network\"}}\n"},
 	{TALK_PIECE(0, "\x81\x01\x00\x0e\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
 	 "{\"bacnet\":{\"bvlc\":\"Write-Broadcast-Distribution-Table\",\"control\":true}}\n"},
+	{TALK_PIECE(0, "\x81\x0a\x00\x0a\x01\x80\x0b\x01\x02\x03"),
+	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"network_message\":\"Security-Payload\","
+	 "\"control\":true}}\n"},
+	{TALK_PIECE(0, "\x81\x0c\x00\x08\x01\x02\x03\x04"),
+	 "{\"bacnet\":{\"bvlc\":\"Secure-BVLL\",\"control\":true}}\n"},
 	{TALK_PIECE(0, "\x81\x05\x00\x06\x00<"),
 	 "{\"bacnet\":{\"bvlc\":\"Register-Foreign-Device\"}}\n"},
 	{TALK_PIECE(1, "\x81\x00\x00\x06\x00\x00"), "{\"bacnet\":{\"bvlc\":\"BVLC-Result\"}}\n"},

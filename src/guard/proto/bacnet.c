@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "guard/proto/bacnet_names.h"
+
 #define VERSION	    1
 #define BVLC	    0x81
 #define NETWORK	    0x80 /* of the NPDU's control byte */
@@ -11,221 +13,6 @@
 #define SEGMENTED   0x08
 #define MORE	    0x04
 #define PROPRIETARY 0x80
-
-enum pdu { CONFIRMED, UNCONFIRMED, SIMPLE_ACK, COMPLEX_ACK, SEGMENT_ACK, ERROR, REJECT, ABORT };
-
-enum bvlc {
-	BVLC_RESULT,
-	BVLC_WRITE_TABLE,
-	BVLC_READ_TABLE,
-	BVLC_READ_TABLE_ACK,
-	BVLC_FORWARDED,
-	BVLC_REGISTER,
-	BVLC_READ_FOREIGN,
-	BVLC_READ_FOREIGN_ACK,
-	BVLC_DELETE_FOREIGN,
-	BVLC_DISTRIBUTE,
-	BVLC_UNICAST,
-	BVLC_BROADCAST,
-	BVLC_SECURE,
-};
-
-static const char *const bvlcs[] = {
-	"BVLC-Result",
-	"Write-Broadcast-Distribution-Table",
-	"Read-Broadcast-Distribution-Table",
-	"Read-Broadcast-Distribution-Table-Ack",
-	"Forwarded-NPDU",
-	"Register-Foreign-Device",
-	"Read-Foreign-Device-Table",
-	"Read-Foreign-Device-Table-Ack",
-	"Delete-Foreign-Device-Table-Entry",
-	"Distribute-Broadcast-To-Network",
-	"Original-Unicast-NPDU",
-	"Original-Broadcast-NPDU",
-	"Secure-BVLL",
-};
-
-static const char *const pdus[] = {
-	"confirmed_request",
-	"unconfirmed_request",
-	"simple_ack",
-	"complex_ack",
-	"segment_ack",
-	"error",
-	"reject",
-	"abort",
-};
-
-struct service {
-	const char *name;
-	bool controls;
-	bool names; /* an object and a property are its first two parameters */
-};
-
-/* §21, BACnetConfirmedServiceChoice */
-static const struct service confirmed[] = {
-	{"acknowledgeAlarm", true, false},
-	{"confirmedCOVNotification", false, false},
-	{"confirmedEventNotification", false, false},
-	{"getAlarmSummary", false, false},
-	{"getEnrollmentSummary", false, false},
-	{"subscribeCOV", false, false},
-	{"atomicReadFile", false, false},
-	{"atomicWriteFile", true, false},
-	{"addListElement", true, true},
-	{"removeListElement", true, true},
-	{"createObject", true, false},
-	{"deleteObject", true, false},
-	{"readProperty", false, true},
-	{"readPropertyConditional", false, false},
-	{"readPropertyMultiple", false, true},
-	{"writeProperty", true, true},
-	{"writePropertyMultiple", true, true},
-	{"deviceCommunicationControl", true, false},
-	{"confirmedPrivateTransfer", true, false},
-	{"confirmedTextMessage", false, false},
-	{"reinitializeDevice", true, false},
-	{"vtOpen", true, false},
-	{"vtClose", true, false},
-	{"vtData", true, false},
-	{"authenticate", false, false},
-	{"requestKey", false, false},
-	{"readRange", false, true},
-	{"lifeSafetyOperation", true, false},
-	{"subscribeCOVProperty", false, false},
-	{"getEventInformation", false, false},
-	{"subscribeCOVPropertyMultiple", false, false},
-	{"confirmedCOVNotificationMultiple", false, false},
-	{"confirmedAuditNotification", false, false},
-	{"auditLogQuery", false, false},
-};
-
-/* §21, BACnetUnconfirmedServiceChoice */
-static const struct service unconfirmed[] = {
-	{"i-Am", false, false},
-	{"i-Have", false, false},
-	{"unconfirmedCOVNotification", false, false},
-	{"unconfirmedEventNotification", false, false},
-	{"unconfirmedPrivateTransfer", true, false},
-	{"unconfirmedTextMessage", false, false},
-	{"timeSynchronization", true, false},
-	{"who-Has", false, false},
-	{"who-Is", false, false},
-	{"utcTimeSynchronization", true, false},
-	{"writeGroup", true, false},
-	{"unconfirmedCOVNotificationMultiple", false, false},
-	{"unconfirmedAuditNotification", false, false},
-	{"who-Am-I", false, false},
-	{"you-Are", true, false},
-};
-
-#define SERVICE_READ_SEVERAL  14
-#define SERVICE_WRITE_SEVERAL 16
-#define SERVICE_DCC	      17
-#define SERVICE_REINITIALIZE  20
-#define SERVICE_I_AM	      0
-
-/* §6.2.4; the others are reserved, or a maker's own. */
-static const struct {
-	uint8_t type;
-	bool controls;
-	const char *name;
-} messages[] = {
-	{0x00, false, "Who-Is-Router-To-Network"},
-	{0x01, false, "I-Am-Router-To-Network"},
-	{0x02, false, "I-Could-Be-Router-To-Network"},
-	{0x03, false, "Reject-Message-To-Network"},
-	{0x04, false, "Router-Busy-To-Network"},
-	{0x05, false, "Router-Available-To-Network"},
-	{0x06, true, "Initialize-Routing-Table"},
-	{0x07, false, "Initialize-Routing-Table-Ack"},
-	{0x08, true, "Establish-Connection-To-Network"},
-	{0x09, true, "Disconnect-Connection-To-Network"},
-	{0x0a, false, "Challenge-Request"},
-	{0x0b, false, "Security-Payload"},
-	{0x0c, false, "Security-Response"},
-	{0x0d, false, "Request-Key-Update"},
-	{0x0e, true, "Update-Key-Set"},
-	{0x0f, true, "Update-Distribution-Key"},
-	{0x10, false, "Request-Master-Key"},
-	{0x11, true, "Set-Master-Key"},
-	{0x12, false, "What-Is-Network-Number"},
-	{0x13, false, "Network-Number-Is"},
-};
-
-/* §21, BACnetObjectType */
-static const char *const objects[] = {
-	"analog-input",
-	"analog-output",
-	"analog-value",
-	"binary-input",
-	"binary-output",
-	"binary-value",
-	"calendar",
-	"command",
-	"device",
-	"event-enrollment",
-	"file",
-	"group",
-	"loop",
-	"multi-state-input",
-	"multi-state-output",
-	"notification-class",
-	"program",
-	"schedule",
-	"averaging",
-	"multi-state-value",
-	"trend-log",
-	"life-safety-point",
-	"life-safety-zone",
-	"accumulator",
-	"pulse-converter",
-	"event-log",
-	"global-group",
-	"trend-log-multiple",
-	"load-control",
-	"structured-view",
-	"access-door",
-	"timer",
-};
-
-/* §21, BACnetPropertyIdentifier: those that say what a device is, or make it act. */
-static const struct proto_name properties[] = {
-	{8, "all"},
-	{12, "application-software-version"},
-	{28, "description"},
-	{36, "event-state"},
-	{44, "firmware-revision"},
-	{62, "max-apdu-length-accepted"},
-	{70, "model-name"},
-	{75, "object-identifier"},
-	{76, "object-list"},
-	{77, "object-name"},
-	{79, "object-type"},
-	{81, "out-of-service"},
-	{85, "present-value"},
-	{87, "priority-array"},
-	{97, "protocol-services-supported"},
-	{98, "protocol-version"},
-	{103, "reliability"},
-	{104, "relinquish-default"},
-	{107, "segmentation-supported"},
-	{111, "status-flags"},
-	{112, "system-status"},
-	{117, "units"},
-	{120, "vendor-identifier"},
-	{121, "vendor-name"},
-};
-
-/* §21, ReinitializedStateOfDevice; §16.1, enable-disable */
-static const char *const reinitialized[] = {
-	"coldstart",	 "warmstart",	"start-backup",	 "end-backup",
-	"start-restore", "end-restore", "abort-restore", "activate-changes",
-};
-static const char *const enabling[] = {"enable", "disable", "disable-initiation"};
-
-#define NAME_IN(table, n) ((n) < sizeof(table) / sizeof((table)[0]) ? (table)[n] : NULL)
 
 struct tag {
 	uint8_t number;
@@ -298,7 +85,7 @@ static void take_object(struct bacnet *m, struct tag t)
 	m->object_type = (uint16_t)(id >> 22);
 	m->instance = id & 0x3fffff;
 	m->object_type_text =
-		name_or_number(NAME_IN(objects, m->object_type), m->object_type, m->numbers[0]);
+		name_or_number(bacnet_object_name(m->object_type), m->object_type, m->numbers[0]);
 }
 
 static void take_property(struct bacnet *m, struct tag t)
@@ -306,7 +93,7 @@ static void take_property(struct bacnet *m, struct tag t)
 	m->has_property = true;
 	m->property = number_of(t);
 	m->property_text =
-		name_or_number(PROTO_NAME(properties, m->property), m->property, m->numbers[1]);
+		name_or_number(bacnet_property_name(m->property), m->property, m->numbers[1]);
 }
 
 /* Does the tag follow the grammar where it stands? Pairs are counted. */
@@ -396,9 +183,9 @@ static struct bytes next_name(const struct msg *msg, size_t *at, bool types)
 		uint32_t n = number_of(t);
 
 		if (object && types)
-			return name_or_number(NAME_IN(objects, n >> 22), n >> 22, m->numbers[0]);
+			return name_or_number(bacnet_object_name(n >> 22), n >> 22, m->numbers[0]);
 		if (!object && !types)
-			return name_or_number(PROTO_NAME(properties, n), n, m->numbers[1]);
+			return name_or_number(bacnet_property_name(n), n, m->numbers[1]);
 	}
 	return (struct bytes){NULL, 0};
 }
@@ -443,7 +230,7 @@ static void read_names(struct reader *r, struct bacnet *m)
 /* What is to be done, and whether there is a password to it (§16.1, §16.4). */
 static void read_command(struct reader *r, struct bacnet *m, uint8_t service)
 {
-	uint8_t what = service == SERVICE_DCC, secret = service == SERVICE_DCC ? 2 : 1;
+	uint8_t what = service == BACNET_DCC, secret = service == BACNET_DCC ? 2 : 1;
 
 	while (reader_left(r)) {
 		struct tag t = read_tag(r);
@@ -454,8 +241,8 @@ static void read_command(struct reader *r, struct bacnet *m, uint8_t service)
 		else if (t.number == secret)
 			m->password = true;
 		else if (t.number == what)
-			m->state = service == SERVICE_DCC ? NAME_IN(enabling, n)
-							  : NAME_IN(reinitialized, n);
+			m->state = service == BACNET_DCC ? bacnet_enabling_name(n)
+							 : bacnet_reinitialized_name(n);
 	}
 }
 
@@ -666,13 +453,13 @@ static void read_segment_of(struct transaction *t, struct bacnet *m, struct byte
 
 static bool is_several(uint8_t choice)
 {
-	return choice == SERVICE_READ_SEVERAL || choice == SERVICE_WRITE_SEVERAL;
+	return choice == BACNET_READ_SEVERAL || choice == BACNET_WRITE_SEVERAL;
 }
 
 static void follow_segment(struct state *st, const struct proto_input *in, struct bacnet *m,
 			   struct reader *r, uint8_t choice, bool answer)
 {
-	bool several = answer ? choice == SERVICE_READ_SEVERAL : is_several(choice);
+	bool several = answer ? choice == BACNET_READ_SEVERAL : is_several(choice);
 	struct transaction *t = find_transaction(st, in, m, answer);
 	struct bytes part = read_bytes(r, reader_left(r));
 
@@ -707,7 +494,7 @@ static void read_confirmed(struct reader *r, struct bacnet *m, struct state *st,
 			   const struct proto_input *in)
 {
 	uint8_t head = read_u8(r), choice;
-	const struct service *s;
+	const struct bacnet_service *s;
 	struct reader rest;
 
 	read_u8(r); /* how long an answer may be */
@@ -716,12 +503,12 @@ static void read_confirmed(struct reader *r, struct bacnet *m, struct state *st,
 	if (head & SEGMENTED)
 		read_segment(r, m, head);
 	choice = read_u8(r);
-	if (choice >= sizeof(confirmed) / sizeof(confirmed[0])) {
+	s = bacnet_confirmed(choice);
+	if (!s) {
 		m->service = "unknown";
 		m->msg.control = true;
 		return;
 	}
-	s = &confirmed[choice];
 	m->service = s->name;
 	m->msg.control = s->controls;
 	rest = *r;
@@ -733,7 +520,7 @@ static void read_confirmed(struct reader *r, struct bacnet *m, struct state *st,
 		read_several(r, m, false);
 	else if (s->names)
 		read_names(r, m);
-	else if (choice == SERVICE_DCC || choice == SERVICE_REINITIALIZE)
+	else if (choice == BACNET_DCC || choice == BACNET_REINITIALIZE)
 		read_command(r, m, choice);
 	/* What is cut off from the first segment is in none of the others' events. */
 	if (m->segmented && s->names && !m->has_property)
@@ -742,19 +529,21 @@ static void read_confirmed(struct reader *r, struct bacnet *m, struct state *st,
 
 static void read_unconfirmed(struct reader *r, struct bacnet *m)
 {
+	const struct bacnet_service *s;
 	uint8_t choice;
 	struct tag t;
 
 	read_u8(r);
 	choice = read_u8(r);
-	if (choice >= sizeof(unconfirmed) / sizeof(unconfirmed[0])) {
+	s = bacnet_unconfirmed(choice);
+	if (!s) {
 		m->service = "unknown";
 		m->msg.control = true;
 		return;
 	}
-	m->service = unconfirmed[choice].name;
-	m->msg.control = unconfirmed[choice].controls;
-	if (choice != SERVICE_I_AM)
+	m->service = s->name;
+	m->msg.control = s->controls;
+	if (choice != BACNET_I_AM)
 		return;
 	t = read_tag(r);
 	if (t.context || t.number != 12 || t.value.len != 4)
@@ -763,35 +552,37 @@ static void read_unconfirmed(struct reader *r, struct bacnet *m)
 		take_object(m, t);
 }
 
-static void read_answer(struct reader *r, struct bacnet *m, enum pdu pdu, struct state *st,
+static void read_answer(struct reader *r, struct bacnet *m, enum bacnet_pdu pdu, struct state *st,
 			const struct proto_input *in)
 {
 	uint8_t head = read_u8(r), choice;
+	const struct bacnet_service *s;
 	struct reader rest;
 
 	m->msg.answer = true;
 	m->has_invoke = true;
 	m->invoke_id = read_u8(r);
-	if (pdu == SEGMENT_ACK) {
+	if (pdu == BACNET_SEGMENT_ACK) {
 		m->has_sequence = true;
 		m->sequence_number = read_u8(r);
 		read_u8(r);
 		return;
 	}
-	if (pdu == REJECT || pdu == ABORT) {
+	if (pdu == BACNET_REJECT || pdu == BACNET_ABORT) {
 		m->has_error = true;
 		m->error_code = read_u8(r);
 		return;
 	}
-	if (pdu == COMPLEX_ACK && head & SEGMENTED)
+	if (pdu == BACNET_COMPLEX_ACK && head & SEGMENTED)
 		read_segment(r, m, head);
 	choice = read_u8(r);
-	if (choice < sizeof(confirmed) / sizeof(confirmed[0]))
-		m->service = confirmed[choice].name;
+	s = bacnet_confirmed(choice);
+	if (s)
+		m->service = s->name;
 	rest = *r;
 	if (m->segmented)
 		follow_segment(st, in, m, &rest, choice, true);
-	if (pdu == ERROR) {
+	if (pdu == BACNET_ERROR) {
 		struct tag class = read_tag(r);
 
 		/* Some services' errors say more, in front of it or behind. */
@@ -800,10 +591,10 @@ static void read_answer(struct reader *r, struct bacnet *m, enum pdu pdu, struct
 		m->has_error = true;
 		m->error_class = (uint8_t)number_of(class);
 		m->error_code = (uint8_t)number_of(read_tag(r));
-	} else if (pdu == COMPLEX_ACK && !m->segmented && choice == SERVICE_READ_SEVERAL) {
+	} else if (pdu == BACNET_COMPLEX_ACK && !m->segmented && choice == BACNET_READ_SEVERAL) {
 		read_several(r, m, true);
-	} else if (pdu == COMPLEX_ACK && !m->sequence_number && m->service &&
-		   confirmed[choice].names && choice != SERVICE_READ_SEVERAL) {
+	} else if (pdu == BACNET_COMPLEX_ACK && !m->sequence_number && s && s->names &&
+		   choice != BACNET_READ_SEVERAL) {
 		read_names(r, m);
 	}
 }
@@ -812,16 +603,16 @@ static void read_apdu(struct reader *r, struct bacnet *m, struct state *st,
 		      const struct proto_input *in)
 {
 	struct reader head = *r;
-	enum pdu pdu = read_u8(&head) >> 4;
+	enum bacnet_pdu pdu = read_u8(&head) >> 4;
 
-	if (head.bad || pdu > ABORT) {
+	if (head.bad || pdu > BACNET_ABORT) {
 		r->bad = true;
 		return;
 	}
-	m->pdu = pdus[pdu];
-	if (pdu == CONFIRMED)
+	m->pdu = bacnet_pdu_name(pdu);
+	if (pdu == BACNET_CONFIRMED)
 		read_confirmed(r, m, st, in);
-	else if (pdu == UNCONFIRMED)
+	else if (pdu == BACNET_UNCONFIRMED)
 		read_unconfirmed(r, m);
 	else
 		read_answer(r, m, pdu, st, in);
@@ -837,12 +628,9 @@ static void read_network(struct reader *r, struct bacnet *m)
 		read_be16(r); /* whose */
 		return;
 	}
-	m->network = "reserved";
-	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
-		if (messages[i].type == type) {
-			m->network = messages[i].name;
-			m->msg.control = messages[i].controls;
-		}
+	m->network = bacnet_network_name(type, &m->msg.control);
+	if (!m->network)
+		m->network = "reserved";
 }
 
 /* §6.2 */
@@ -883,15 +671,18 @@ static bool read_message(struct bacnet *m, struct state *st, const struct proto_
 	struct reader r = reader_new(data.data, data.len);
 	uint8_t kind = read_u8(&r), function = read_u8(&r);
 
-	if (kind != BVLC || read_be16(&r) != data.len || r.bad || function > BVLC_SECURE)
+	if (kind != BVLC || read_be16(&r) != data.len || r.bad || function > BACNET_BVLC_SECURE)
 		return false;
-	m->bvlc = bvlcs[function];
-	m->msg.answer = function == BVLC_RESULT || function == BVLC_READ_TABLE_ACK ||
-			function == BVLC_READ_FOREIGN_ACK;
-	m->msg.control = function == BVLC_WRITE_TABLE || function == BVLC_DELETE_FOREIGN;
-	if (function == BVLC_FORWARDED)
+	m->bvlc = bacnet_bvlc_name(function);
+	m->msg.answer = function == BACNET_BVLC_RESULT || function == BACNET_BVLC_READ_TABLE_ACK ||
+			function == BACNET_BVLC_READ_FOREIGN_ACK;
+	/* What is sealed may be anything. */
+	m->msg.control = function == BACNET_BVLC_WRITE_TABLE ||
+			 function == BACNET_BVLC_DELETE_FOREIGN || function == BACNET_BVLC_SECURE;
+	if (function == BACNET_BVLC_FORWARDED)
 		read_skip(&r, 6); /* whose it was */
-	if (function == BVLC_FORWARDED || (function >= BVLC_DISTRIBUTE && function < BVLC_SECURE))
+	if (function == BACNET_BVLC_FORWARDED ||
+	    (function >= BACNET_BVLC_DISTRIBUTE && function < BACNET_BVLC_SECURE))
 		read_npdu(&r, m, st, in);
 	return !r.bad;
 }
@@ -911,7 +702,7 @@ static enum parse probe(const struct proto_input *in)
 {
 	struct bytes d = in->data;
 
-	return d.len >= 4 && d.data[0] == BVLC && d.data[1] <= BVLC_SECURE &&
+	return d.len >= 4 && d.data[0] == BVLC && d.data[1] <= BACNET_BVLC_SECURE &&
 			       (size_t)(d.data[2] << 8 | d.data[3]) == d.len
 		       ? PARSE_OK
 		       : PARSE_BAD;

@@ -1,0 +1,240 @@
+#include "guard/proto/bacnet_names.h"
+
+#include <stddef.h>
+
+#include "guard/proto/proto.h"
+
+static const char *const bvlcs[] = {
+	"BVLC-Result",
+	"Write-Broadcast-Distribution-Table",
+	"Read-Broadcast-Distribution-Table",
+	"Read-Broadcast-Distribution-Table-Ack",
+	"Forwarded-NPDU",
+	"Register-Foreign-Device",
+	"Read-Foreign-Device-Table",
+	"Read-Foreign-Device-Table-Ack",
+	"Delete-Foreign-Device-Table-Entry",
+	"Distribute-Broadcast-To-Network",
+	"Original-Unicast-NPDU",
+	"Original-Broadcast-NPDU",
+	"Secure-BVLL",
+};
+
+static const char *const pdus[] = {
+	"confirmed_request",
+	"unconfirmed_request",
+	"simple_ack",
+	"complex_ack",
+	"segment_ack",
+	"error",
+	"reject",
+	"abort",
+};
+
+/* §21, BACnetConfirmedServiceChoice */
+static const struct bacnet_service confirmed[] = {
+	{"acknowledgeAlarm", true, false},
+	{"confirmedCOVNotification", false, false},
+	{"confirmedEventNotification", false, false},
+	{"getAlarmSummary", false, false},
+	{"getEnrollmentSummary", false, false},
+	{"subscribeCOV", false, false},
+	{"atomicReadFile", false, false},
+	{"atomicWriteFile", true, false},
+	{"addListElement", true, true},
+	{"removeListElement", true, true},
+	{"createObject", true, false},
+	{"deleteObject", true, false},
+	{"readProperty", false, true},
+	{"readPropertyConditional", false, false},
+	{"readPropertyMultiple", false, true},
+	{"writeProperty", true, true},
+	{"writePropertyMultiple", true, true},
+	{"deviceCommunicationControl", true, false},
+	{"confirmedPrivateTransfer", true, false},
+	{"confirmedTextMessage", false, false},
+	{"reinitializeDevice", true, false},
+	{"vtOpen", true, false},
+	{"vtClose", true, false},
+	{"vtData", true, false},
+	{"authenticate", false, false},
+	{"requestKey", false, false},
+	{"readRange", false, true},
+	{"lifeSafetyOperation", true, false},
+	{"subscribeCOVProperty", false, false},
+	{"getEventInformation", false, false},
+	{"subscribeCOVPropertyMultiple", false, false},
+	{"confirmedCOVNotificationMultiple", false, false},
+	{"confirmedAuditNotification", false, false},
+	{"auditLogQuery", false, false},
+};
+
+/* §21, BACnetUnconfirmedServiceChoice */
+static const struct bacnet_service unconfirmed[] = {
+	{"i-Am", false, false},
+	{"i-Have", false, false},
+	{"unconfirmedCOVNotification", false, false},
+	{"unconfirmedEventNotification", false, false},
+	{"unconfirmedPrivateTransfer", true, false},
+	{"unconfirmedTextMessage", false, false},
+	{"timeSynchronization", true, false},
+	{"who-Has", false, false},
+	{"who-Is", false, false},
+	{"utcTimeSynchronization", true, false},
+	{"writeGroup", true, false},
+	{"unconfirmedCOVNotificationMultiple", false, false},
+	{"unconfirmedAuditNotification", false, false},
+	{"who-Am-I", false, false},
+	{"you-Are", true, false},
+};
+
+/* §6.2.4; the others are reserved, or a maker's own. What is sealed may be anything. */
+static const struct {
+	uint8_t type;
+	bool controls;
+	const char *name;
+} messages[] = {
+	{0x00, false, "Who-Is-Router-To-Network"},
+	{0x01, false, "I-Am-Router-To-Network"},
+	{0x02, false, "I-Could-Be-Router-To-Network"},
+	{0x03, false, "Reject-Message-To-Network"},
+	{0x04, false, "Router-Busy-To-Network"},
+	{0x05, false, "Router-Available-To-Network"},
+	{0x06, true, "Initialize-Routing-Table"},
+	{0x07, false, "Initialize-Routing-Table-Ack"},
+	{0x08, true, "Establish-Connection-To-Network"},
+	{0x09, true, "Disconnect-Connection-To-Network"},
+	{0x0a, false, "Challenge-Request"},
+	{0x0b, true, "Security-Payload"},
+	{0x0c, false, "Security-Response"},
+	{0x0d, false, "Request-Key-Update"},
+	{0x0e, true, "Update-Key-Set"},
+	{0x0f, true, "Update-Distribution-Key"},
+	{0x10, false, "Request-Master-Key"},
+	{0x11, true, "Set-Master-Key"},
+	{0x12, false, "What-Is-Network-Number"},
+	{0x13, false, "Network-Number-Is"},
+};
+
+/* §21, BACnetObjectType */
+static const char *const objects[] = {
+	"analog-input",
+	"analog-output",
+	"analog-value",
+	"binary-input",
+	"binary-output",
+	"binary-value",
+	"calendar",
+	"command",
+	"device",
+	"event-enrollment",
+	"file",
+	"group",
+	"loop",
+	"multi-state-input",
+	"multi-state-output",
+	"notification-class",
+	"program",
+	"schedule",
+	"averaging",
+	"multi-state-value",
+	"trend-log",
+	"life-safety-point",
+	"life-safety-zone",
+	"accumulator",
+	"pulse-converter",
+	"event-log",
+	"global-group",
+	"trend-log-multiple",
+	"load-control",
+	"structured-view",
+	"access-door",
+	"timer",
+};
+
+/* §21, BACnetPropertyIdentifier: those that say what a device is, or make it act. */
+static const struct proto_name properties[] = {
+	{8, "all"},
+	{12, "application-software-version"},
+	{28, "description"},
+	{36, "event-state"},
+	{44, "firmware-revision"},
+	{62, "max-apdu-length-accepted"},
+	{70, "model-name"},
+	{75, "object-identifier"},
+	{76, "object-list"},
+	{77, "object-name"},
+	{79, "object-type"},
+	{81, "out-of-service"},
+	{85, "present-value"},
+	{87, "priority-array"},
+	{97, "protocol-services-supported"},
+	{98, "protocol-version"},
+	{103, "reliability"},
+	{104, "relinquish-default"},
+	{107, "segmentation-supported"},
+	{111, "status-flags"},
+	{112, "system-status"},
+	{117, "units"},
+	{120, "vendor-identifier"},
+	{121, "vendor-name"},
+};
+
+/* §21, ReinitializedStateOfDevice; §16.1, enable-disable */
+static const char *const reinitialized[] = {
+	"coldstart",	 "warmstart",	"start-backup",	 "end-backup",
+	"start-restore", "end-restore", "abort-restore", "activate-changes",
+};
+static const char *const enabling[] = {"enable", "disable", "disable-initiation"};
+
+#define NAME_IN(table, n) ((n) < sizeof(table) / sizeof((table)[0]) ? (table)[n] : NULL)
+
+const char *bacnet_bvlc_name(uint8_t function)
+{
+	return NAME_IN(bvlcs, function);
+}
+
+const char *bacnet_pdu_name(uint8_t pdu)
+{
+	return NAME_IN(pdus, pdu);
+}
+
+const struct bacnet_service *bacnet_confirmed(uint8_t choice)
+{
+	return choice < sizeof(confirmed) / sizeof(confirmed[0]) ? &confirmed[choice] : NULL;
+}
+
+const struct bacnet_service *bacnet_unconfirmed(uint8_t choice)
+{
+	return choice < sizeof(unconfirmed) / sizeof(unconfirmed[0]) ? &unconfirmed[choice] : NULL;
+}
+
+const char *bacnet_network_name(uint8_t type, bool *ret_controls)
+{
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+		if (messages[i].type == type) {
+			*ret_controls = messages[i].controls;
+			return messages[i].name;
+		}
+	return NULL;
+}
+
+const char *bacnet_object_name(uint32_t type)
+{
+	return NAME_IN(objects, type);
+}
+
+const char *bacnet_property_name(uint32_t property)
+{
+	return PROTO_NAME(properties, property);
+}
+
+const char *bacnet_reinitialized_name(uint32_t n)
+{
+	return NAME_IN(reinitialized, n);
+}
+
+const char *bacnet_enabling_name(uint32_t n)
+{
+	return NAME_IN(enabling, n);
+}
