@@ -824,6 +824,31 @@ static void http_2_is_not_let_in(void **state)
 	wire_free(w);
 }
 
+/* Nor is any other protocol that nobody asked for; what was asked for may be anything. */
+static void a_server_does_not_change_the_protocol_alone(void **state)
+{
+	static const struct {
+		const char *ask;
+		bool passes;
+	} cases[] = {
+		{"GET /results/1 HTTP/1.1\r\nHost: lis\r\n\r\n", false},
+		{"GET /results/1 HTTP/1.1\r\nHost: lis\r\nUpgrade: websocket\r\n\r\n", true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wire *w = wire_new("enforce", "closed", HTTP);
+		uint32_t at = 1000 + (uint32_t)strlen(cases[i].ask);
+
+		shake_hands(w);
+		assert_true(send(w, 0, 1000, 5000, cases[i].ask));
+		assert_int_equal(cases[i].passes, send(w, 1, 5000, at,
+						       "HTTP/1.1 101 Switching\r\n"
+						       "Upgrade: websocket\r\n\r\n"));
+		assert_int_equal(!cases[i].passes, told(w, "http.smuggling"));
+		wire_free(w);
+	}
+}
+
 #define GET(url) "GET " url " HTTP/1.1\r\nHost: lis\r\n\r\n"
 
 /* What a rule names is what the server takes it for, however it is written. */
@@ -993,6 +1018,7 @@ int main(void)
 		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(http_2_is_not_let_in),
+		cmocka_unit_test(a_server_does_not_change_the_protocol_alone),
 		cmocka_unit_test(paths_that_lead_elsewhere_do_not_pass),
 		cmocka_unit_test(patterns_match),
 		cmocka_unit_test(wrong_words_are_named),

@@ -37,9 +37,9 @@ enum bacnet_pdu { /* §20.1 */
 /* Services by their choice, as far as more than their names is read. */
 #define BACNET_READ_SEVERAL  14
 #define BACNET_WRITE_SEVERAL 16
-#define BACNET_DCC	      17
+#define BACNET_DCC	     17
 #define BACNET_REINITIALIZE  20
-#define BACNET_I_AM	      0
+#define BACNET_I_AM	     0
 
 struct bacnet_service {
 	const char *name;

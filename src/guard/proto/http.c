@@ -29,6 +29,8 @@ enum phase {
 /* What a request asks decides how its answer is framed (RFC 9112 §6.3). */
 enum asked { ASKED_OTHER, ASKED_HEAD, ASKED_CONNECT };
 #define ASKED_DEFAULT 0x80 /* and by a login that everybody knows */
+#define ASKED_UPGRADE 0x40 /* and for another protocol */
+#define ASKED_FLAGS   (ASKED_DEFAULT | ASKED_UPGRADE)
 
 struct side {
 	uint8_t phase, seen; /* seen: of the body's first bytes */
@@ -268,7 +270,8 @@ static bool ask(struct state *st, const struct http_head *h, const struct http_m
 		return false;
 	remember(st, m);
 	st->asked[(st->first + st->waiting++) % PIPELINE_MAX] =
-		(uint8_t)(what | (m->default_login ? ASKED_DEFAULT : 0));
+		(uint8_t)(what | (m->default_login ? ASKED_DEFAULT : 0) |
+			  (h->upgrade ? ASKED_UPGRADE : 0));
 	return true;
 }
 
@@ -277,7 +280,13 @@ static enum asked answered(struct state *st)
 	if (!st->waiting)
 		return ASKED_OTHER; /* asked before anybody listened */
 	st->answered = true;
-	return st->asked[st->first] & ~ASKED_DEFAULT;
+	return st->asked[st->first] & ~ASKED_FLAGS;
+}
+
+/* RFC 9110 §7.8: a server changes to no protocol that it was not asked for. */
+static bool upgrades_unasked(const struct state *st)
+{
+	return st->waiting && !(st->asked[st->first] & ASKED_UPGRADE);
 }
 
 static void body(struct side *s, enum phase phase, uint64_t left)
@@ -360,7 +369,7 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 		return PARSE_OK;
 	}
 	m->msg.answer = true;
-	if (h.status == 101 && h.h2c)
+	if (h.status == 101 && (h.h2c || upgrades_unasked(st)))
 		m->msg.reason = REASON_HTTP_SMUGGLING; /* requests go on, and nobody reads them */
 	recall(st, m);
 	/* RFC 9110 §15.5: what is refused says 401, or 403. */

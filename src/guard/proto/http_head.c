@@ -125,8 +125,10 @@ static void note_field(struct http_head *h, const struct head_field *f)
 
 	if (note_framing(h, f))
 		return;
-	if (head_is(f->name, "Upgrade"))
+	if (head_is(f->name, "Upgrade")) {
+		h->upgrade = true;
 		h->h2c |= memmem(f->value.data, f->value.len, "h2c", 3) != NULL;
+	}
 	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!wanted[i].value->data && head_is(f->name, wanted[i].name))
 			*wanted[i].value = f->value;

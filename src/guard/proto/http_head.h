@@ -19,7 +19,8 @@ struct http_head {
 	struct bytes method, target; /* requests */
 	uint16_t status;	     /* responses */
 	bool has_length, chunked;
-	bool h2c; /* wants, or grants, HTTP/2 on this connection (RFC 7540 §3.2) */
+	bool upgrade; /* wants, or grants, another protocol on this connection (RFC 9110 §7.8) … */
+	bool h2c;     /* … which is HTTP/2 (RFC 7540 §3.2) */
 	uint64_t length;
 	/* empty where absent; the first of each counts */
 	struct bytes host, user_agent, server, content_type, referer, location, authorization;
