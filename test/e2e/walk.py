@@ -353,10 +353,9 @@ def people():
     try:
         first_start(a)
         sign_in(a)
-        secrets = others(a)
+        lost(a, others(a))  # before a door is open: it would end with what was lost
         door = fresh(a)
         invited(a)
-        lost(a, secrets)
         cut(*door)
         bedside(a)
         trail(a)
