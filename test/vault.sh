@@ -44,6 +44,9 @@ check "init prints the recovery key once" [ "$(grep -c AGE-SECRET printed)" = 1 
 check "put" vault put v src
 vault get v -C out >/dev/null
 check "get gives back every byte" diff -r src out/src
+vault get v -o /dev/null src/big.dcm && [ -c /dev/null ] && ok "get -o writes to a device" || not "get -o writes to a device"
+vault get v -o one src/big.dcm && cmp -s one src/big.dcm && ! vault get v -o one src/empty 2>err && cmp -s one src/big.dcm &&
+	grep -q 'there already' err && ok "and leaves a file that is there as it is" || not "and leaves a file that is there as it is"
 grep -rqaE "DOE[_^]JANE|JANE[_^][0-9]|$key" v && not "nothing in the vault's files names a patient" || ok "nothing in the vault's files names a patient"
 AGE_PASSPHRASE=wrong vault ls v >/dev/null 2>err && not "a wrong passphrase opens nothing" || check "a wrong passphrase opens nothing" grep -q 'wrong passphrase' err
 

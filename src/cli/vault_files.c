@@ -294,17 +294,23 @@ int vault_cli_folder(const char *path)
 	return fd;
 }
 
+/* A device or pipe is written to; a file that is there stays as it is. */
 static int open_out(struct get *g)
 {
+	struct stat st;
+	int how = O_CREAT | O_EXCL;
+
 	if (g->o->folder) {
 		g->folder = vault_cli_folder(g->o->folder);
 		return g->folder;
 	}
 	if (!g->o->out || strcmp(g->o->out, "-") == 0)
 		return 0;
-	g->fd = open(g->o->out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (stat(g->o->out, &st) == 0 && !S_ISREG(st.st_mode))
+		how = O_NOCTTY;
+	g->fd = open(g->o->out, O_WRONLY | O_CLOEXEC | how, 0600);
 	if (g->fd < 0)
-		cli_fail("%s: %s", g->o->out, strerror(errno));
+		cli_fail("%s: %s", g->o->out, why(-errno));
 	return g->fd;
 }
 
