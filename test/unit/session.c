@@ -14,6 +14,7 @@
 #define HL7    2575
 #define HTTP   80
 #define FTP    21
+#define ASTM   3000
 #define OTHER  4000
 
 static const char site[] =
@@ -35,6 +36,8 @@ static const char site[] =
 	"      - {service: shell, proto: tcp, port: ['2222'], peer: lis, app: ssh}\n"
 	"      - {service: files, proto: tcp, port: ['21'], peer: lis,\n"
 	"         app: ftp, allow: ['command=USER', 'command=RETR', 'command=ABOR']}\n"
+	"      - {service: bench, proto: tcp, port: ['3000'], peer: lis,\n"
+	"         app: astm, allow: ['test=^^^GLU*']}\n"
 	"      - {service: any, proto: tcp, port: ['4000'], peer: lis}\n";
 
 /* A wire with the engine in its middle; end 0 is the device. */
@@ -849,6 +852,50 @@ static void a_server_does_not_change_the_protocol_alone(void **state)
 	}
 }
 
+#define ASTM_HEAD                 \
+	"\5\0021H|\\^&|||X\r\003" \
+	"B1\r\n"
+
+/* A line's noise garbles a frame: the receiver says NAK, and it comes again. What it must not say it says not even so. */
+static void a_garbled_frame_ends_nothing(void **state)
+{
+	static const struct {
+		const char *garbled;
+		bool passes;
+		const char *why;
+	} cases[] = {
+		{"\0022R|1|^^^GLU|5\r\003"
+		 "00\r\n",
+		 true, "astm.checksum"},
+		{"\0022R|1|^^^POT|5\r\003"
+		 "00\r\n",
+		 false, "policy.message"},
+		{"\0022X|1|^^^GLU|5\r\003"
+		 "00\r\n",
+		 false, "astm.checksum"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wire *w = wire_new("enforce", "closed", ASTM);
+		uint32_t at = 1000;
+
+		shake_hands(w);
+		assert_true(send(w, 0, at, 5000, ASTM_HEAD));
+		at += sizeof(ASTM_HEAD) - 1;
+		assert_true(send(w, 1, 5000, at, "\6\6"));
+		assert_int_equal(cases[i].passes, send(w, 0, at, 5002, cases[i].garbled));
+		assert_true(told(w, cases[i].why));
+		at += (uint32_t)strlen(cases[i].garbled);
+		if (cases[i].passes) {
+			assert_true(send(w, 1, 5002, at, "\x15"));
+			assert_true(send(w, 0, at, 5003,
+					 "\0022R|1|^^^GLU|5\r\003"
+					 "70\r\n"));
+		}
+		wire_free(w);
+	}
+}
+
 #define GET(url) "GET " url " HTTP/1.1\r\nHost: lis\r\n\r\n"
 
 /* What a rule names is what the server takes it for, however it is written. */
@@ -1019,6 +1066,7 @@ int main(void)
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(http_2_is_not_let_in),
 		cmocka_unit_test(a_server_does_not_change_the_protocol_alone),
+		cmocka_unit_test(a_garbled_frame_ends_nothing),
 		cmocka_unit_test(paths_that_lead_elsewhere_do_not_pass),
 		cmocka_unit_test(patterns_match),
 		cmocka_unit_test(wrong_words_are_named),

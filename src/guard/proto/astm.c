@@ -216,6 +216,19 @@ static void check_turn(struct astm *m, struct state *s, const struct proto_input
 	s->continued = m->intermediate && m->text.len && m->text.data[m->text.len - 1] != CR;
 }
 
+/*
+ * LIS1-A §8.3.2.6: it counts for nothing, is answered by NAK, and will come again, as lines are noisy.
+ * Receivers that do not add up take it all the same, so what it says has to be readable.
+ */
+static void read_garbled(struct astm *m, const struct state *s)
+{
+	struct state spare = *s;
+
+	m->continued = s->continued;
+	m->msg.reason = REASON_ASTM_CHECKSUM;
+	m->msg.again = read_records(m, &spare);
+}
+
 static enum parse refuse(struct astm *m, struct proto_output *out)
 {
 	m->msg.reason = REASON_ASTM_MALFORMED;
@@ -263,13 +276,12 @@ static enum parse take_frame(const struct proto_input *in, struct astm *m, struc
 	s->owed = s->sending && s->sender == in->end;
 	out->used = end + TRAILER;
 	out->has_msg = true;
-	/* One that was garbled counts for nothing: it will come again. */
-	if (!is_sum_right(data, end)) {
-		m->msg.reason = REASON_ASTM_CHECKSUM;
-		return PARSE_OK;
-	}
 	m->intermediate = data.data[end] == ETB;
 	m->text = (struct bytes){data.data + 2, end - 2};
+	if (!is_sum_right(data, end)) {
+		read_garbled(m, s);
+		return PARSE_OK;
+	}
 	check_turn(m, s, in);
 	if (!read_records(m, s))
 		m->msg.reason = REASON_ASTM_MALFORMED;

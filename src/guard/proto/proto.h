@@ -70,6 +70,8 @@ struct msg {
 	enum reason reason; /* how it breaks the protocol; NONE: it does not */
 	bool control;	    /* changes what a device does */
 	bool answer;	    /* to a request that was judged itself */
+	bool again; /* its receiver will not take it, and asks for it once more: no reason to end the
+		     * conversation, and what it says is judged like any other's */
 };
 
 /* A member of a message, named once: for events, for policies, for people. */
