@@ -180,6 +180,32 @@ static void expect_malformed(const char *text)
 	free(r);
 }
 
+static void expect_posted_malformed(const char *body)
+{
+	expect_malformed(post(0, "POST /get HTTP/1.1", body).data);
+}
+
+/* Servers go by the action, by the first thing in the body, or by the last. */
+static void a_request_asks_for_one_thing(void **state)
+{
+	static char text[2048];
+
+	expect_posted_malformed(
+		MESSAGE(SDC "GetService/GetMdib", "<m:GetMdib/><m:SetValue><x/></m:SetValue>"));
+	expect_posted_malformed(
+		MESSAGE(SDC "GetService/GetMdib", "<m:GetMdib><y/></m:GetMdib> <m:SetValue/>"));
+	expect_posted_malformed(SPACES HEADER(
+		SDC "GetService/GetMdib") "<s:Body><m:GetMdib/></s:Body><s:Body><m:SetValue/></"
+					  "s:Body></s:Envelope>");
+	expect_posted_malformed(SPACES HEADER(
+		SDC "GetService/GetMdib") "<s:Body/><s:Body><m:SetValue/></s:Body></s:Envelope>");
+	snprintf(text, sizeof(text),
+		 POST("Transfer-Encoding: chunked\r\n", "%zx\r\n%s\r\nd\r\n<m:SetValue/>\r\n"),
+		 strlen(SPACES HEADER(SDC "GetService/GetMdib") "<s:Body><m:GetMdib/>"),
+		 SPACES HEADER(SDC "GetService/GetMdib") "<s:Body><m:GetMdib/>");
+	expect_malformed(text);
+}
+
 static void what_hides_is_malformed(void **state)
 {
 	expect_malformed(POST("Content-Length: 3\r\nContent-Length: 4\r\n", "<a>"));
@@ -228,6 +254,7 @@ int main(void)
 		cmocka_unit_test(setting_is_control),
 		cmocka_unit_test(chunks_are_read),
 		cmocka_unit_test(the_unreadable_is_control),
+		cmocka_unit_test(a_request_asks_for_one_thing),
 		cmocka_unit_test(what_hides_is_malformed),
 		cmocka_unit_test(beginnings_are_known),
 	};

@@ -282,6 +282,12 @@ static void pass_over(struct half *h, struct proto_output *out)
 	h->phase = h->chunked ? CHUNK_END : HEAD;
 }
 
+/* What is asked for is known; a request's envelope is read to its end, or it might ask for more. */
+static bool goes_on(const struct half *h)
+{
+	return h->method_len && h->soap.place == SOAP_KNOWN && h->soap.xml.depth;
+}
+
 static enum parse read_body(struct half *h, const struct proto_input *in, struct sdc *m,
 			    struct proto_output *out)
 {
@@ -292,7 +298,7 @@ static enum parse read_body(struct half *h, const struct proto_input *in, struct
 
 	if (ends)
 		data.len = (size_t)h->left;
-	if (h->told) {
+	if (h->told && !goes_on(h)) {
 		pass_over(h, out);
 		return PARSE_OK;
 	}
@@ -307,9 +313,11 @@ static enum parse read_body(struct half *h, const struct proto_input *in, struct
 		return got;
 	if (h->phase != TO_THE_END)
 		h->left -= out->used;
-	if (h->soap.place == SOAP_KNOWN) {
+	if (h->soap.place == SOAP_KNOWN && !h->told) {
 		out->has_msg = h->told = true;
 		tell_http(h, m);
+	}
+	if (h->told && !goes_on(h)) {
 		pass_over(h, out);
 	} else if (!h->left && h->phase != TO_THE_END) {
 		if (!h->chunked) {

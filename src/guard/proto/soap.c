@@ -62,6 +62,9 @@ static bool open_element(struct soap *s, const struct xml_token *t)
 		memcpy(s->body, name.data, s->body_len);
 		s->place = SOAP_KNOWN;
 		return true;
+	case SOAP_KNOWN:
+		return depth >
+		       3; /* SOAP 1.2 §5.1, DPWS: one body, and in it one thing that is asked for */
 	}
 	return true;
 }
