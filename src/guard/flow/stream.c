@@ -193,11 +193,18 @@ uint32_t stream_presume(struct stream *s, struct stream_pool *pool, const struct
  */
 static bool differs(const struct stream_half *h, uint32_t from, uint32_t to, const uint8_t *data)
 {
-	for (unsigned i = 0; h->buf && i <= h->ahead_count; i++) {
-		uint32_t a = later(later(from, h->acked), i ? h->ahead[i - 1].from : h->base);
-		uint32_t b = earlier(to, i ? h->ahead[i - 1].to : h->next);
+	/* Counted from the first byte that is kept: numbers have an order among their neighbours alone. */
+	const int64_t start = ahead_of(from, h->base), end = start + (to - from);
+	const int64_t acked = ahead_of(h->acked, h->base);
 
-		if (ahead_of(b, a) > 0 && memcmp(h->buf + (a - h->base), data + (a - from), b - a))
+	for (unsigned i = 0; h->buf && i <= h->ahead_count; i++) {
+		int64_t a = i ? h->ahead[i - 1].from - h->base : 0;
+		int64_t b = (i ? h->ahead[i - 1].to : h->next) - h->base;
+
+		a = a < acked ? acked : a;
+		a = a < start ? start : a;
+		b = b > end ? end : b;
+		if (b > a && memcmp(h->buf + a, data + (a - start), (size_t)(b - a)))
 			return true;
 	}
 	return false;
