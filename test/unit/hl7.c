@@ -298,6 +298,42 @@ static void a_line_feed_within_a_field_ends_nothing(void **state)
 	       P(0, "\vMSH|^~\\&|||||||ORU^R01|7\rOBX|1|TX|A||two\nlines\r\x1c\r"));
 }
 
+#define HIDDEN_SAID                                                                      \
+	"{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2}}\n" \
+	"{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"2\",\"segments\":2}}\n"
+
+/* Receivers end a segment by CR, by what ended the first one, or by either: no message hides in that. */
+static void no_header_hides_behind_a_line_end(void **state)
+{
+	static const char rest[] = "\nMSx\nMSH|^~\\&|||||||ORM^O01|2\rORC|NW\r\x1c\r";
+	static uint8_t text[3 * 4096];
+	struct talk_record *r = malloc(sizeof(*r));
+
+	EXPECT(HIDDEN_SAID, P(0, "\vMSH|^~\\&|||||||ORU^R01|1\nPID|1\rMSH|^~\\&|||||||ORM^O01|2\r"
+				 "ORC|NW\r\x1c\r"));
+	EXPECT(HIDDEN_SAID,
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01|1\rNTE|1\nMS\n\nMSH|^~\\&|||||||ORM^O01|"
+		    "2\nORC|NW\r\n\x1c\r"));
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":3}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01|1\nPID|1\r\nPV1|1\n\r\x1c\r"));
+	EXPECT("{\"hl7\":{\"sending_application\":\"A\",\"segments\":2,\"encoding\":\"UTF-16\"}}\n"
+	       "{\"hl7\":{\"sending_application\":\"B\",\"segments\":1,\"encoding\":\"UTF-16\"}}\n",
+	       P(0, WIDE_HEAD "A\0\r\0N\0T\0E\0\n\0M\0S\0H\0|\0^\0~\0&\0|\0B\0\r\0\x1c\r"));
+	/* In what is passed of a long segment, too, however it comes. */
+	memset(text, 'x', sizeof(text));
+	for (size_t n = 1; n < 6; n++) {
+		talk_begin(r, "hl7", false);
+		FEED(r, 0, "\vMSH|^~\\&|||||||ORU^R01|1\rNTE|");
+		talk_feed(r, 0, text, sizeof(text));
+		for (size_t i = 0; i < sizeof(rest) - 1; i += n)
+			talk_feed(r, 0, rest + i,
+				  sizeof(rest) - 1 - i < n ? sizeof(rest) - 1 - i : n);
+		assert_string_equal(r->said, HIDDEN_SAID);
+		talk_finish(r);
+	}
+	free(r);
+}
+
 static void batches_are_taken_apart(void **state)
 {
 	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2,"
@@ -306,6 +342,9 @@ static void batches_are_taken_apart(void **state)
 	       "\"batch\":true}}\n",
 	       P(0, "\vFHS|^~\\&|X\rBHS|^~\\&|X\rMSH|^~\\&|||||||ORU^R01|1\rPID|1\r"
 		    "MSH|^~\\&|||||||ORU^R01|2\rBTS|2\rFTS|1\r\x1c\r"));
+	/* What stands in the place of a header is told, where it is none. */
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.no_header\"}\n",
+	       P(0, "\vBHS|^~\\&|X\r MSH|^~\\&|||||||ORM^O01|1\rORC|NW\r\x1c\r"));
 }
 
 #define NAME_46 "0123456789012345678901234567890123456789012345"
@@ -603,6 +642,7 @@ int main(void)
 		cmocka_unit_test(hybrid_frames_are_read),
 		cmocka_unit_test(line_feeds_end_segments_too),
 		cmocka_unit_test(a_line_feed_within_a_field_ends_nothing),
+		cmocka_unit_test(no_header_hides_behind_a_line_end),
 		cmocka_unit_test(batches_are_taken_apart),
 		cmocka_unit_test(odd_messages_are_read),
 		cmocka_unit_test(a_frame_has_an_end),

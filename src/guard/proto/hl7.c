@@ -593,7 +593,7 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 		s->bad_name = true;
 		*ret_why = probe_wide(segment) == PARSE_OK ? REASON_HL7_ENCODING
 							   : REASON_HL7_NO_HEADER;
-		return s->header || s->batch;
+		return s->header;
 	}
 	if (opens(segment.data)) {
 		*ret_why = REASON_HL7_DELIMITERS;
@@ -690,20 +690,45 @@ static size_t find(struct bytes b, size_t from, size_t to, uint8_t c)
 	return at ? (size_t)(at - b.data) : to;
 }
 
-/* Where the segment ends, `len` where not within the bytes. The first one of a frame tells how. */
-static size_t segment_end(struct side *s, struct bytes b, size_t from)
+/*
+ * Of a segment that CR ends, up to `end`: LF before a header, which begins a message to receivers that
+ * end a segment by either, as is done from there on. *ret_maybe: the bytes do not tell yet.
+ */
+static size_t find_header_line(struct side *s, struct bytes b, size_t from, size_t end,
+			       bool *ret_maybe)
 {
-	size_t end = find(b, from, b.len, s->ends ? s->ends : CR);
+	size_t at = find(b, from, end, LF);
 
-	if (!s->ends) {
+	for (; at < end; at = find(b, at + 1, end, LF)) {
+		enum parse got = probe_name((struct bytes){b.data + at + 1, end - at - 1});
+
+		*ret_maybe = got == PARSE_MORE && end == b.len;
+		if (got == PARSE_OK)
+			s->ends = LF;
+		if (got == PARSE_OK || *ret_maybe)
+			break;
+	}
+	return at;
+}
+
+/*
+ * Where the segment ends, `len` where not within the bytes. CR always ends one (HL7 v2.9 §2.5.4), LF
+ * where the first one of the frame ended by it.
+ */
+static size_t segment_end(struct side *s, struct bytes b, size_t from, bool *ret_maybe)
+{
+	size_t end = find(b, from, b.len, CR);
+
+	if (s->ends != CR) {
 		size_t lf = find(b, from, end, LF);
 
-		if (lf < b.len)
+		if (!s->ends && lf < b.len)
 			s->ends = lf < end ? LF : CR;
 		end = lf;
 	}
 	end = find(b, from, end, END);
-	return find(b, from, end, START);
+	end = find(b, from, end, START);
+	return s->ends == CR ? find_header_line(s, b, from, end, ret_maybe) : end;
 }
 
 /* Behind a hole: the next frame can be read again. */
@@ -840,11 +865,7 @@ read_wide(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m, struct
 	struct hl7_wide_cut found;
 	struct cut c;
 
-	if (!passing && !scanned && s->ends == CR && hl7_wide_begins_with(&s->wide, in->data, LF)) {
-		out->used = out->kept = width;
-		return PARSE_OK;
-	}
-	found = hl7_wide_cut(&s->wide, in->data, s->ends, &scanned);
+	found = hl7_wide_cut(&s->wide, in->data, &scanned);
 	if (found.stop == HL7_STOP_NONE) {
 		found.end -= hl7_wide_half(&s->wide, (struct bytes){in->data.data, found.end});
 		found.len = found.used = found.end;
@@ -858,11 +879,8 @@ read_wide(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m, struct
 	for (size_t i = found.len; i < found.end; i++)
 		c.torn |= in->data.data[i] != 0;
 	c.text = wide_text(s, (struct bytes){in->data.data, found.len}, room);
-	if (!s->ends && found.stop == HL7_STOP_LINE)
-		s->ends = hl7_wide_begins_with(&s->wide,
-					       (struct bytes){in->data.data + found.len, width}, CR)
-				  ? CR
-				  : LF;
+	if (found.stop == HL7_STOP_LINE)
+		s->ends = CR; /* or LF: either does */
 	if (found.stop == HL7_STOP_MAYBE)
 		return read_maybe(h, in, &c, m, out);
 	return take_segment(h, in, &c, m, out);
@@ -875,6 +893,7 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	struct side *s = &h->side[in->end];
 	bool passing = s->phase == LONG_SEGMENT;
 	struct cut c = {.stop = HL7_STOP_NONE};
+	bool maybe = false;
 
 	if (s->opening) {
 		if (hl7_wide_probe(in->data, &s->wide) == PARSE_MORE)
@@ -888,14 +907,14 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 		out->used = out->kept = 1;
 		return PARSE_OK;
 	}
-	c.len = c.end = segment_end(s, in->data, passing ? 0 : s->scanned);
+	c.len = c.end = segment_end(s, in->data, passing ? 0 : s->scanned, &maybe);
 	c.text = (struct bytes){in->data.data, c.end};
 	c.used = c.end + (c.end < in->data.len);
-	if (c.end < in->data.len)
+	if (c.end < in->data.len && !maybe)
 		c.stop = in->data.data[c.end] == START ? HL7_STOP_START
 			 : in->data.data[c.end] == END ? HL7_STOP_END
 						       : HL7_STOP_LINE;
-	else if (c.end < HOLD && !passing) {
+	else if (passing ? !c.end : c.end < HOLD) {
 		s->scanned = (uint16_t)c.end;
 		return PARSE_MORE;
 	}
