@@ -406,6 +406,13 @@ static void infusion_orders_are_control(void **state)
 	EXPECT("{\"hl7\":{\"message_type\":\"RGV^O15\",\"control_id\":\"9\","
 	       "\"segments\":1,\"control\":true}}\n",
 	       P(0, "\vMSH*$~\\&*******RGV$O15*9\r\x1c\r"));
+	/* As older versions name it, and as some receivers still take it. */
+	EXPECT("{\"hl7\":{\"message_type\":\"RGV^O01\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"RGV\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\" rgv ^O15\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"RGVX\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||RGV^O01\rMSH|^~\\&|||||||RGV\rMSH|^~\\&||||||| rgv ^O15\r"
+		    "MSH|^~\\&|||||||RGVX\r\x1c\r"));
 	EXPECT("{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"9\","
 	       "\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|||||||ORM^O01|9\r\x1c\r"));
@@ -605,6 +612,55 @@ static void observations_are_numbers(void **state)
 	free(t);
 }
 
+static void expect_latency(struct talk_record *r, unsigned end, uint64_t ms, const char *message,
+			   const char *expected)
+{
+	r->in.time_ns = 1000000000 + ms * 1000000;
+	*r->said = 0;
+	talk_feed(r, end, message, strlen(message));
+	if (expected)
+		assert_non_null(strstr(r->said, expected));
+	else
+		assert_null(strstr(r->said, "latency_us"));
+}
+
+#define SENT(id)	    "\vMSH|^~\\&|||||||ORU^R01|" id "\r\x1c\r"
+#define ACKED(id, code, of) "\vMSH|^~\\&|||||||ACK|" id "\rMSA|" code "|" of "\r\x1c\r"
+#define TOOK(us)	    "\"latency_us\":" us ","
+
+/* HL7 v2.9 §2.9.3: committed, then taken, which is committed as well; in any order, and numbers come again. */
+static void every_acknowledgement_has_its_latency(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	char sent[64], said[64], number[8];
+
+	talk_begin(r, "hl7", false);
+	expect_latency(r, 0, 0, SENT("1"), NULL);
+	expect_latency(r, 1, 10, ACKED("a", "CA", "1"), TOOK("10000"));
+	expect_latency(r, 1, 25, ACKED("b", "AA", "1"), TOOK("25000"));
+	expect_latency(r, 0, 27, ACKED("c", "CA", "b"), TOOK("2000"));
+	expect_latency(r, 1, 28, ACKED("d", "AA", "1"), NULL);
+	expect_latency(r, 0, 30, SENT("1"), NULL);
+	expect_latency(r, 0, 40, SENT("2"), NULL);
+	expect_latency(r, 0, 50, SENT("1"), NULL);
+	expect_latency(r, 1, 60, ACKED("e", "AE", "2"), TOOK("20000"));
+	expect_latency(r, 1, 70, ACKED("f", "AA", "1"), TOOK("40000"));
+	expect_latency(r, 1, 80, ACKED("g", "AA", "1"), TOOK("30000"));
+	/* As many as are waited for. */
+	for (unsigned i = 0; i < 16; i++) {
+		snprintf(sent, sizeof(sent), SENT("n%u"), i);
+		expect_latency(r, 0, 100 + i, sent, NULL);
+	}
+	for (unsigned i = 16; i-- > 0;) {
+		snprintf(number, sizeof(number), "n%u", i);
+		snprintf(sent, sizeof(sent), ACKED("x", "AA", "%s"), number);
+		snprintf(said, sizeof(said), TOOK("%u"), (100 - i) * 1000);
+		expect_latency(r, 1, 200, sent, said);
+	}
+	talk_finish(r);
+	free(r);
+}
+
 static void only_hl7_is_taken_for_hl7(void **state)
 {
 	static const struct {
@@ -655,6 +711,7 @@ int main(void)
 		cmocka_unit_test(what_follows_a_broken_frame_is_read),
 		cmocka_unit_test(a_middle_is_read_from_the_next_message_on),
 		cmocka_unit_test(observations_are_numbers),
+		cmocka_unit_test(every_acknowledgement_has_its_latency),
 		cmocka_unit_test(only_hl7_is_taken_for_hl7),
 	};
 

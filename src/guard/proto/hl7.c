@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "guard/proto/hl7_wide.h"
 
@@ -15,7 +16,7 @@
 #define BLANKS	   8	/* before the first header */
 #define HOLD	   4096 /* bytes of a segment that are looked at; what is behind them is passed */
 #define WIDE	   24	/* bytes by which an encoding of two or four a character shows */
-#define WAITING	   8	/* messages of an end whose acknowledgement is awaited */
+#define WAITING	   16	/* messages of an end whose acknowledgement is awaited */
 #define NUMBER_MAX 40
 
 enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
@@ -59,6 +60,8 @@ struct side {
 	/* Apart, since together they would take a third more. */
 	uint32_t waiting_id[WAITING]; /* hashed */
 	uint64_t waiting_ns[WAITING];
+	uint16_t acked
+		[2]; /* which of them have their commit and their application acknowledgement */
 	uint8_t waiting_next;
 };
 
@@ -68,6 +71,8 @@ struct hl7 {
 	uint64_t subject;	/* and whose they are */
 	struct hl7_observation observations[HL7_OBSERVATIONS];
 };
+
+_Static_assert(sizeof(struct hl7) <= PROTO_STATE_MAX, "a state has its bound");
 
 static const struct proto_field fields[] = {
 	{PROTO_KEY("message_type"), offsetof(struct hl7_msg, type), FIELD_TEXT,
@@ -314,10 +319,19 @@ static void keep_type(struct side *s, struct bytes field)
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
 }
 
-/* What programs a pump: IHE PCD-03, Communicate Infusion Order. Other orders ask people. */
+/*
+ * What programs a pump: IHE PCD-03, Communicate Infusion Order, RGV^O15, and whatever else bears the code
+ * of giving a drug, as receivers read it. Other orders ask people.
+ */
 static bool is_infusion_order(struct bytes type)
 {
-	return type.len == 7 && !memcmp(type.data, "RGV^O15", 7);
+	size_t i = 0;
+
+	while (i < type.len && type.data[i] == ' ')
+		i++;
+	if (type.len - i < 3 || strncasecmp((const char *)type.data + i, "RGV", 3))
+		return false;
+	return type.len - i == 3 || !isalnum(type.data[i + 3]);
 }
 
 /*
@@ -468,28 +482,37 @@ static uint32_t hash_id(struct bytes id)
 	return h ? h : 1;
 }
 
-/* From the message that is acknowledged to this one; 0 where none is known. */
-static uint64_t latency(struct side *other, struct bytes acked, uint64_t now_ns)
+/*
+ * From the message that is acknowledged to this one; 0 where none is known. In enhanced mode it is
+ * acknowledged twice (HL7 v2.9 §2.9.3), of two of one number the older one first.
+ */
+static uint64_t latency(struct side *other, struct bytes code, struct bytes acked, uint64_t now_ns)
 {
+	uint16_t *done = &other->acked[code.data[0] == 'C'];
 	uint32_t id = hash_id(acked);
 
-	for (unsigned i = 0; acked.len && i < WAITING; i++)
-		if (other->waiting_id[i] == id) {
-			other->waiting_id[i] = 0;
-			return now_ns > other->waiting_ns[i]
-				       ? (now_ns - other->waiting_ns[i]) / 1000
-				       : 0;
-		}
+	for (unsigned n = 0; acked.len && n < WAITING; n++) {
+		unsigned i = (other->waiting_next + n) % WAITING;
+
+		if (other->waiting_id[i] != id || *done >> i & 1)
+			continue;
+		*done |= 1u << i;
+		return now_ns > other->waiting_ns[i] ? (now_ns - other->waiting_ns[i]) / 1000 : 0;
+	}
 	return 0;
 }
 
 static void await(struct side *s, struct bytes id, uint64_t now_ns)
 {
+	unsigned i = s->waiting_next;
+
 	if (!id.len)
 		return;
-	s->waiting_id[s->waiting_next] = hash_id(id);
-	s->waiting_ns[s->waiting_next] = now_ns;
-	s->waiting_next = (s->waiting_next + 1) % WAITING;
+	s->waiting_id[i] = hash_id(id);
+	s->waiting_ns[i] = now_ns;
+	s->acked[0] &= ~(1u << i);
+	s->acked[1] &= ~(1u << i);
+	s->waiting_next = (i + 1) % WAITING;
 }
 
 /* The message at hand is whole. */
@@ -521,9 +544,9 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	m->subject = mine ? h->subject : 0;
 	m->observations = h->observations;
 	if (m->ack_code.data)
-		m->latency_us = latency(&h->side[!in->end], m->acked_id, in->time_ns);
-	else
-		await(s, m->control_id, in->time_ns);
+		m->latency_us = latency(&h->side[!in->end], m->ack_code, m->acked_id, in->time_ns);
+	/* What acknowledges may itself be acknowledged. */
+	await(s, m->control_id, in->time_ns);
 	/* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
 	m->msg.answer = m->ack_code.data && !s->more && m->type.len >= 3 &&
 			!memcmp(m->type.data, "ACK", 3) &&
