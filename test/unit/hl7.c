@@ -601,7 +601,7 @@ static void observations_are_numbers(void **state)
 	free((void *)(uintptr_t)in.data.data);
 	assert_int_equal(k.count, 2);
 	assert_int_equal(k.o[0].code, 147842);
-	assert_int_equal(k.o[0].unit, 264864);
+	assert_int_equal(k.o[0].unit, 264864 & 0xffff);
 	assert_true(k.o[0].value == 72 && k.o[0].status == 'R' && !k.o[0].abnormal);
 	assert_true(k.o[1].code == 150456 && k.o[1].value == 98.5 && k.o[1].abnormal);
 	in = (struct proto_input){
@@ -610,6 +610,120 @@ static void observations_are_numbers(void **state)
 	assert_int_equal(k.latency_us, 12000);
 	free((void *)(uintptr_t)in.data.data);
 	free(t);
+}
+
+static void expect_code(const char *code, const char *unit, uint32_t mdc, bool loinc,
+			unsigned dimension)
+{
+	struct talk *t = talk_new(&hl7_proto);
+	struct kept k = {0};
+	char text[256];
+	int len = snprintf(text, sizeof(text),
+			   "\vMSH|^~\\&|A||||||ORU^R01|5|P|2.6\rOBX|1|NM|%s||7|%s|||||F\r\x1c\r",
+			   code, unit);
+	struct proto_input in = {.data = unit_exact(text, (size_t)len)};
+	size_t used;
+
+	assert_int_equal(talk_read(t, &in, keep_observations, &k, &used), PARSE_OK);
+	assert_int_equal(k.count, mdc != 0);
+	if (mdc) {
+		assert_int_equal(k.o[0].code, mdc);
+		assert_int_equal(k.o[0].loinc, loinc);
+		assert_int_equal(k.o[0].unit, dimension);
+	}
+	free((void *)(uintptr_t)in.data.data);
+	free(t);
+}
+
+/* As monitors of several makers write them. */
+static void codes_are_mdc_or_loinc(void **state)
+{
+	expect_code("0002-4182^HR^MDIL", "0004-0aa0^bpm^MDIL", 147842, false, 0x0aa0);
+	expect_code("0002-4B60^Tcore^MDIL", "0004-1140^F^MDIL", 0x24b60, false, HL7_FAHRENHEIT);
+	expect_code("150344^MDC_TEMP^MDC", "266560^MDC_DIM_FAHR^MDC", 150344, false,
+		    HL7_FAHRENHEIT);
+	expect_code("8889-8^Heart rate^LN^149530^MDC_PULS_OXIM_PULS_RATE^MDC", "/min", 149530,
+		    false, 0);
+	expect_code("101^HR^99MNDRY^147842^MDC_ECG_HEART_RATE^MDC", "bpm", 147842, false, 0);
+	expect_code("8867-4^HR^LN", "{beats}/min^^UCUM", 8867, true, 0);
+	expect_code("HR^HR^L^8867-4^Heart rate^LN", "", 8867, true, 0);
+	expect_code("8310-5^Temp^LN", "[degF]^^UCUM", 8310, true, HL7_FAHRENHEIT);
+	expect_code("8310-5^Temp^LN",
+		    "\xc2\xb0"
+		    "F",
+		    8310, true, HL7_FAHRENHEIT);
+	expect_code("8310-5^Temp^LN", "Cel", 8310, true, 0);
+	/* A maker's own numbers, and what looks like others'. */
+	expect_code("101^HR^99MNDRY", "bpm", 0, false, 0);
+	expect_code("8867-4^HR^L", "", 0, false, 0);
+	expect_code("8867^HR^LN", "", 0, false, 0);
+	expect_code("0002-41x2^HR^MDIL", "", 0, false, 0);
+	expect_code("99999999999^HR^MDC", "", 0, false, 0);
+	expect_code("", "", 0, false, 0);
+}
+
+struct about {
+	uint64_t subject;
+	unsigned kept;
+	bool unanswered;
+};
+
+static void keep_about(void *arg, const struct talk *t, const struct proto_input *in,
+		       const struct msg *m)
+{
+	const struct hl7_msg *h = (const void *)m;
+
+	*(struct about *)arg = (struct about){h->subject, h->kept, h->unanswered};
+}
+
+/* What is said of a message of these segments behind its header, whose acknowledgement is `asked` for. */
+static struct about about(const char *type, const char *asked, const char *segments)
+{
+	struct talk *t = talk_new(&hl7_proto);
+	struct about a = {0};
+	char text[512];
+	int len = snprintf(text, sizeof(text), "\vMSH|^~\\&|A||||||%s|5|P|2.6|||%s\r%s\x1c\r", type,
+			   asked, segments);
+	struct proto_input in = {.data = unit_exact(text, (size_t)len)};
+	size_t used;
+
+	assert_int_equal(talk_read(t, &in, keep_about, &a, &used), PARSE_OK);
+	free((void *)(uintptr_t)in.data.data);
+	free(t);
+	return a;
+}
+
+#define HR "OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC||72\r"
+
+/* Nobody is named by "" or by delimiters: then the place tells patients apart. Of several the first counts. */
+static void a_subject_is_somebody(void **state)
+{
+	uint64_t bed = about("ORU^R01", "", "PV1|1|I|ICU^^1\r" HR).subject;
+
+	assert_int_not_equal(bed, 0);
+	assert_int_equal(about("ORU^R01", "", "PID|1||\"\"\rPV1|1|I|ICU^^1\r" HR).subject, bed);
+	assert_int_equal(about("ORU^R01", "", "PID|1||^^^CLINIC^MR\rPV1|1|I|ICU^^1\r" HR).subject,
+			 bed);
+	assert_int_not_equal(about("ORU^R01", "", "PID|1||\"\"\rPV1|1|I|ICU^^2\r" HR).subject, bed);
+	assert_int_equal(about("ORU^R01", "", "PID|1||\"\"^^^\rPV1|1|I|^^\r" HR).subject, 0);
+	assert_int_not_equal(about("ORU^R01", "", "PID|1||A\rPV1|1|I|ICU^^1\r" HR).subject, bed);
+	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR HR).kept, 2);
+	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR "PID|2||B\r" HR).kept, 1);
+	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR "PID|2||B\r" HR).subject,
+			 about("ORU^R01", "", "PID|1||A\r" HR).subject);
+	assert_int_equal(about("ORU^R01", "", "PID|1\rPID|2||B\r" HR).subject, 0);
+}
+
+/* HL7 v2.9 §2.9.2: MSH-15 and MSH-16 tell whether an acknowledgement is to come. */
+static void an_alert_may_want_no_answer(void **state)
+{
+	static const char *const answered[] = {"", "AL", "AL|NE", "NE|AL", "|SU", "ER|AL", "X|NE"};
+	static const char *const unanswered[] = {"NE|NE", "NE", "|NE", "ER|NE"};
+
+	for (unsigned i = 0; i < sizeof(answered) / sizeof(answered[0]); i++)
+		assert_false(about("ORU^R40", answered[i], HR).unanswered);
+	for (unsigned i = 0; i < sizeof(unanswered) / sizeof(unanswered[0]); i++)
+		assert_true(about("ORU^R40", unanswered[i], HR).unanswered);
 }
 
 static void expect_latency(struct talk_record *r, unsigned end, uint64_t ms, const char *message,
@@ -711,6 +825,9 @@ int main(void)
 		cmocka_unit_test(what_follows_a_broken_frame_is_read),
 		cmocka_unit_test(a_middle_is_read_from_the_next_message_on),
 		cmocka_unit_test(observations_are_numbers),
+		cmocka_unit_test(codes_are_mdc_or_loinc),
+		cmocka_unit_test(a_subject_is_somebody),
+		cmocka_unit_test(an_alert_may_want_no_answer),
 		cmocka_unit_test(every_acknowledgement_has_its_latency),
 		cmocka_unit_test(only_hl7_is_taken_for_hl7),
 	};

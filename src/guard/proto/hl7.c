@@ -34,6 +34,7 @@ struct side {
 	uint8_t ends;		   /* the character that ends segments; 0 not known yet */
 	uint8_t field, component;  /* separators */
 	bool batch, header, alert; /* header: an MSH was seen and not told yet */
+	bool unanswered;	   /* of the message: no acknowledgement is asked for */
 	bool hybrid;		   /* the frame is one of the hybrid lower layer protocol */
 	bool bad_name;
 	bool worth;	  /* of the frame: more than bare acknowledgements */
@@ -68,6 +69,7 @@ struct side {
 struct hl7 {
 	struct side side[2];
 	uint8_t kept, kept_end; /* whose message the observations are of */
+	bool patient, others;	/* one was named; observations are another's */
 	uint64_t subject;	/* and whose they are */
 	struct hl7_observation observations[HL7_OBSERVATIONS];
 };
@@ -366,6 +368,21 @@ static bool read_separators(struct side *s, struct bytes segment)
 	return true;
 }
 
+static bool asks(struct bytes condition)
+{
+	return condition.len && (condition.len != 2 || (memcmp(condition.data, "NE", 2) &&
+							memcmp(condition.data, "ER", 2)));
+}
+
+/*
+ * HL7 v2.9 §2.9.2: where either says anything, what the other does not ask for is not sent, nor is what
+ * is asked for in the event of an error alone.
+ */
+static bool is_unanswered(struct bytes commit, struct bytes application)
+{
+	return (commit.len || application.len) && !asks(commit) && !asks(application);
+}
+
 /* MSH-1 is the separator itself, so MSH-n is the (n-1)th behind the name. */
 static void read_header(struct side *s, struct bytes segment)
 {
@@ -380,6 +397,8 @@ static void read_header(struct side *s, struct bytes segment)
 	keep_type(s, f.at[8]);
 	KEEP(s, control_id, f.at[9]);
 	KEEP(s, version, component_of(f.at[11], c, 1));
+	s->unanswered = s->alert && is_unanswered(field_of(segment, s->field, 14),
+						  field_of(segment, s->field, 15));
 	s->ack_code.len = s->acked_id.len = 0;
 	s->segments = s->observations = 0;
 	s->bad_name = s->told = s->told_answer = s->more = false;
@@ -428,11 +447,62 @@ static bool read_number(struct bytes b, double *ret_value)
 	return *end == 0;
 }
 
-static uint32_t read_code(struct bytes b)
+/* Digits of a base up to `stop`, 0: all there are; 0 where it is no such number. */
+static uint32_t read_digits(struct bytes b, unsigned base, uint8_t stop)
 {
-	double value;
+	static const char digits[] = "0123456789abcdef";
+	uint64_t v = 0;
+	size_t i = 0;
 
-	return read_number(b, &value) && value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
+	for (; i < b.len && b.data[i] != stop; i++) {
+		const char *digit = memchr(digits, tolower(b.data[i]), base);
+
+		if (!digit || v > UINT32_MAX / base)
+			return 0;
+		v = v * base + (uint64_t)(digit - digits);
+	}
+	return (i < b.len) == (stop != 0) && v <= UINT32_MAX ? (uint32_t)v : 0;
+}
+
+/* What is no MDC number has no partition. */
+static uint32_t read_mdc(struct bytes id)
+{
+	uint32_t mdc;
+
+	if (id.len == 9 && id.data[4] == '-')
+		mdc = read_digits(id, 16, '-') << 16 |
+		      read_digits((struct bytes){id.data + 5, 4}, 16, 0);
+	else
+		mdc = read_digits(id, 10, 0);
+	return mdc >> 16 && mdc & 0xffff ? mdc : 0;
+}
+
+/* The identifier or its alternate, in MDC, else in LOINC. */
+static uint32_t read_code(struct bytes field, uint8_t c, bool *ret_loinc)
+{
+	uint32_t code = 0;
+
+	for (unsigned n = 1; n <= 4 && !code; n += 3)
+		code = read_mdc(component_of(field, c, n));
+	*ret_loinc = !code;
+	for (unsigned n = 1; n <= 4 && !code; n += 3) {
+		struct bytes system = component_of(field, c, n + 2);
+
+		if (system.len == 2 && !memcmp(system.data, "LN", 2))
+			code = read_digits(component_of(field, c, n), 10, '-');
+	}
+	return code;
+}
+
+/* UCUM's [degF], and what people write for it: of all others none needs to be known. */
+static uint16_t read_dimension(struct bytes id)
+{
+	uint32_t mdc = read_mdc(id);
+	size_t n = id.len && id.data[id.len - 1] == ']' ? id.len - 1 : id.len;
+
+	if (mdc)
+		return (uint16_t)mdc;
+	return n && n <= 6 && id.data[n - 1] == 'F' ? HL7_FAHRENHEIT : 0;
 }
 
 static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct bytes segment)
@@ -440,28 +510,46 @@ static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct
 	struct hl7_observation *o = &h->observations[h->kept];
 	struct bytes status, flag;
 	struct fields f;
+	bool loinc;
 
 	s->observations++;
 	split(segment, s->field, &f);
 	if (f.at[2].len != 2 || memcmp(f.at[2].data, "NM", 2) || h->kept == HL7_OBSERVATIONS ||
-	    h->kept_end != end || !read_number(f.at[5], &o->value))
+	    h->kept_end != end || h->others || !read_number(f.at[5], &o->value))
 		return;
 	status = f.at[11];
 	flag = f.at[8];
-	o->code = read_code(component_of(f.at[3], s->component, 1));
-	o->unit = read_code(component_of(f.at[6], s->component, 1));
+	o->code = read_code(f.at[3], s->component, &loinc);
+	o->loinc = loinc;
+	o->unit = read_dimension(component_of(f.at[6], s->component, 1));
 	o->status = status.len ? status.data[0] : 0;
 	o->abnormal = flag.len && !(flag.len == 1 && flag.data[0] == 'N');
-	h->kept++;
+	h->kept += o->code != 0;
+}
+
+/* Delimiters and "" (HL7 v2.9 §2.5.3: it is empty) name nobody. */
+static bool names(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if (!ispunct(b.data[i]) && b.data[i] != ' ')
+			return true;
+	return false;
 }
 
 /* Whose observations these are, told apart and not told: the first of PID-3 and PV1-3. */
 static void read_subject(struct hl7 *h, const struct side *s, unsigned end, struct bytes segment)
 {
+	bool patient = segment.data[1] == 'I';
 	struct bytes id = field_of(segment, s->field, 3);
 	uint64_t v = 0xcbf29ce484222325ull;
 
-	if (!id.len || h->subject || h->kept_end != end)
+	if (h->kept_end != end)
+		return;
+	if (patient) {
+		h->others |= h->patient;
+		h->patient = true;
+	}
+	if (h->subject || h->others || !names(patient ? component_of(id, s->component, 1) : id))
 		return;
 	for (size_t i = 0; i < id.len; i++)
 		v = (v ^ id.data[i]) * 0x100000001b3ull;
@@ -538,6 +626,7 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	m->observation_count = s->observations;
 	m->batch = s->batch;
 	m->alert = s->alert;
+	m->unanswered = s->unanswered;
 	m->encoding = s->wide.width == 2 ? "UTF-16" : s->wide.width ? "UTF-32" : NULL;
 	m->msg.control = is_infusion_order(m->type);
 	m->kept = mine ? h->kept : 0;
@@ -629,6 +718,7 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 		read_header(s, segment);
 		h->kept = 0;
 		h->kept_end = (uint8_t)end;
+		h->patient = h->others = false;
 		h->subject = 0;
 	} else if (!s->header && !s->batch) {
 		*ret_why = REASON_HL7_NO_HEADER;
