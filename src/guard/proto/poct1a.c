@@ -4,7 +4,7 @@
 
 #include "guard/proto/xml.h"
 
-#define ROOT_MAX  12
+#define ROOT_MAX  32
 #define PROBE_MAX 1024
 
 /* A message as far as it was read. */
@@ -56,19 +56,20 @@ static bool is_kind(struct bytes type, const char *kind)
 static void keep(struct half *h, const struct xml_token *t)
 {
 	struct bytes v = xml_attribute(t, "V");
+	uint8_t text[POCT1A_TEXT];
+	size_t len;
 
 	h->observations += xml_is(t->name, "OBS") && t->kind == XML_OPEN;
 	for (unsigned i = 0; v.data && i < POCT1A_VALUES; i++) {
-		size_t len = v.len < POCT1A_TEXT ? v.len : POCT1A_TEXT;
-
 		if (!xml_is(t->name, elements[i]))
 			continue;
+		len = xml_unescape(v, text, sizeof(text));
 		if (h->len[i]) {
-			h->twice |= len != h->len[i] || memcmp(h->value[i], v.data, len);
+			h->twice |= len != h->len[i] || memcmp(h->value[i], text, len);
 			continue;
 		}
 		h->len[i] = (uint8_t)len;
-		memcpy(h->value[i], v.data, len);
+		memcpy(h->value[i], text, len);
 	}
 }
 
