@@ -219,7 +219,7 @@ static bool is_taken(struct bytes ack)
 /* What is deleted, wrong, or cannot be had; some senders put a negative number there. */
 static bool is_off(const struct hl7_observation *o)
 {
-	return (o->status && strchr("DWX", o->status)) || o->value < 0;
+	return o->status == 'D' || o->status == 'W' || o->status == 'X' || o->value < 0;
 }
 
 static bool is_vital(const struct hl7_observation *o, struct vitals_numeric *ret_n)

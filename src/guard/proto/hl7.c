@@ -447,19 +447,25 @@ static bool read_number(struct bytes b, double *ret_value)
 	return *end == 0;
 }
 
+static unsigned digit_of(uint8_t c)
+{
+	unsigned digit = c - (unsigned)'0', letter = (c | 0x20) - (unsigned)'a';
+
+	return digit <= 9 ? digit : letter < 6 ? letter + 10 : 16;
+}
+
 /* Digits of a base up to `stop`, 0: all there are; 0 where it is no such number. */
 static uint32_t read_digits(struct bytes b, unsigned base, uint8_t stop)
 {
-	static const char digits[] = "0123456789abcdef";
 	uint64_t v = 0;
 	size_t i = 0;
 
 	for (; i < b.len && b.data[i] != stop; i++) {
-		const char *digit = memchr(digits, tolower(b.data[i]), base);
+		unsigned digit = digit_of(b.data[i]);
 
-		if (!digit || v > UINT32_MAX / base)
+		if (digit >= base || v > UINT32_MAX)
 			return 0;
-		v = v * base + (uint64_t)(digit - digits);
+		v = v * base + digit;
 	}
 	return (i < b.len) == (stop != 0) && v <= UINT32_MAX ? (uint32_t)v : 0;
 }
