@@ -149,6 +149,38 @@ static void attributes_are_found(void **state)
 	free((void *)a.data);
 }
 
+static void keep_answer(void *arg, const struct talk *t, const struct proto_input *in,
+			const struct msg *m)
+{
+	*(bool *)arg = m->answer;
+}
+
+static bool is_answer(const char *text)
+{
+	struct talk *t = talk_new(&poct1a_proto);
+	struct proto_input in = {.data = unit_exact(text, strlen(text))};
+	bool answer = false;
+	size_t used;
+
+	assert_int_equal(talk_read(t, &in, keep_answer, &answer, &used), PARSE_OK);
+	free((void *)in.data.data);
+	free(t);
+	return answer;
+}
+
+#define ACKED "<ACK><ACK.type_cd V=\"AA\"/></ACK>"
+
+static void an_acknowledgement_brings_nothing_else(void **state)
+{
+	assert_true(is_answer("<ACK.R01>" ACKED "</ACK.R01>"));
+	assert_false(
+		is_answer("<ACK.R01>" ACKED "<DTV><DTV.command_cd V=\"LOCK\"/></DTV></ACK.R01>"));
+	assert_false(
+		is_answer("<ACK.R01>" ACKED "<REQ><REQ.request_cd V=\"ROBS\"/></REQ></ACK.R01>"));
+	assert_false(is_answer("<ACK.R01>" ACKED "<OBS></OBS></ACK.R01>"));
+	assert_false(is_answer("<OBS.R01>" ACKED "</OBS.R01>"));
+}
+
 static void expect_unescaped(const char *value, size_t cap, const char *expected)
 {
 	struct bytes v = unit_exact(value, strlen(value));
@@ -196,6 +228,7 @@ int main(void)
 		cmocka_unit_test(tags_are_bounded),
 		cmocka_unit_test(roots_are_known),
 		cmocka_unit_test(attributes_are_found),
+		cmocka_unit_test(an_acknowledgement_brings_nothing_else),
 		cmocka_unit_test(references_are_replaced),
 		cmocka_unit_test(directives_are_known),
 	};

@@ -104,9 +104,11 @@ static void tell(struct half *h, struct poct1a *m)
 	if (is_kind(m->type, "DTV") && !h->len[POCT1A_COMMAND])
 		m->value[POCT1A_COMMAND] = (struct bytes){h->value[POCT1A_COMMAND], 0};
 	m->observations = h->observations;
-	m->msg.control =
-		is_kind(m->type, "DTV") || is_kind(m->type, "OPL") || is_kind(m->type, "PTL");
-	m->msg.answer = is_kind(m->type, "ACK");
+	m->msg.control = is_kind(m->type, "DTV") || is_kind(m->type, "OPL") ||
+			 is_kind(m->type, "PTL") || h->len[POCT1A_COMMAND];
+	/* What brings anything but an acknowledgement is asked like what it brings. */
+	m->msg.answer = is_kind(m->type, "ACK") && !h->len[POCT1A_COMMAND] &&
+			!h->len[POCT1A_REQUEST] && !h->observations;
 	/* Of two commands a device might take the other one. */
 	if (h->twice)
 		m->msg.reason = REASON_POCT1A_MALFORMED;
