@@ -236,23 +236,23 @@ static bool is_vital(const struct hl7_observation *o, struct vitals_numeric *ret
 	return true;
 }
 
-/* Numbers of one patient or device each; without one of them there is nobody to compare with. */
+/* Who is not named cannot be compared with anybody, and is a patient all the same. */
 static void hl7_observations(struct bedside *b, const struct bedside_message *m,
 			     const struct hl7_msg *h, struct vitals_source *from)
 {
 	const struct vitals_place p = {.time_ns = m->said->packet->time_ns};
-	struct vitals_monitor *v;
+	struct vitals_monitor *v = NULL;
 
-	if (!h->kept || !h->subject)
-		return;
 	from->subject = h->subject;
-	v = vitals_heard(b->vitals, from, &p);
-	for (unsigned k = 0; v && k < h->kept; k++) {
+	if (h->kept && h->subject)
+		v = vitals_heard(b->vitals, from, &p);
+	for (unsigned k = 0; k < h->kept; k++) {
 		struct vitals_numeric in;
 
 		if (!is_vital(&h->observations[k], &in))
 			continue;
-		vitals_numeric(b->vitals, v, &in);
+		if (v)
+			vitals_numeric(b->vitals, v, &in);
 		/* A pump that delivers nothing says 0. */
 		if (!in.off && in.value > 0)
 			tell_patient(b, m);
