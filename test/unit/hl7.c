@@ -295,7 +295,8 @@ static void a_line_feed_within_a_field_ends_nothing(void **state)
 {
 	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"7\",\"segments\":2,"
 	       "\"observations\":1}}\n",
-	       P(0, "\vMSH|^~\\&|||||||ORU^R01|7\rOBX|1|TX|A||two\nlines\r\x1c\r"));
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01|7\rOBX|1|TX|A||two\nlines\nMSH "
+		    "low\nFHS-2\nMSH\r\x1c\r"));
 }
 
 #define HIDDEN_SAID                                                                      \
@@ -406,6 +407,13 @@ static void infusion_orders_are_control(void **state)
 	EXPECT("{\"hl7\":{\"message_type\":\"RGV^O15\",\"control_id\":\"9\","
 	       "\"segments\":1,\"control\":true}}\n",
 	       P(0, "\vMSH*$~\\&*******RGV$O15*9\r\x1c\r"));
+	/* An analyser's, too; it answers with others. */
+	EXPECT("{\"hl7\":{\"message_type\":\"EAC^U07\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"TCU^U10\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"EAR^U08\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||EAC^U07^EAC_U07\rMSH|^~\\&|||||||TCU^U10\rMSH|^~\\&|||||||"
+		    "EAR^U08\r"
+		    "\x1c\r"));
 	/* As older versions name it, and as some receivers still take it. */
 	EXPECT("{\"hl7\":{\"message_type\":\"RGV^O01\",\"segments\":1,\"control\":true}}\n"
 	       "{\"hl7\":{\"message_type\":\"RGV\",\"segments\":1,\"control\":true}}\n"

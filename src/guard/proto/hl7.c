@@ -322,18 +322,23 @@ static void keep_type(struct side *s, struct bytes field)
 }
 
 /*
- * What programs a pump: IHE PCD-03, Communicate Infusion Order, RGV^O15, and whatever else bears the code
- * of giving a drug, as receivers read it. Other orders ask people.
+ * What a device carries out itself: IHE PCD-03, Communicate Infusion Order, RGV^O15, and whatever else
+ * bears the code of giving a drug; commands and test settings for an analyser (HL7 v2.5.1 §13.3.7, §13.3.10).
+ * Codes are known as receivers read them. Other orders ask people.
  */
-static bool is_infusion_order(struct bytes type)
+static bool is_control(struct bytes type)
 {
-	size_t i = 0;
+	static const char *const codes[] = {"RGV", "EAC", "TCU"};
+	size_t at = 0;
 
-	while (i < type.len && type.data[i] == ' ')
-		i++;
-	if (type.len - i < 3 || strncasecmp((const char *)type.data + i, "RGV", 3))
+	while (at < type.len && type.data[at] == ' ')
+		at++;
+	if (type.len - at < 3 || (type.len - at > 3 && isalnum(type.data[at + 3])))
 		return false;
-	return type.len - i == 3 || !isalnum(type.data[i + 3]);
+	for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (!strncasecmp((const char *)type.data + at, codes[i], 3))
+			return true;
+	return false;
 }
 
 /*
@@ -634,7 +639,7 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	m->alert = s->alert;
 	m->unanswered = s->unanswered;
 	m->encoding = s->wide.width == 2 ? "UTF-16" : s->wide.width ? "UTF-32" : NULL;
-	m->msg.control = is_infusion_order(m->type);
+	m->msg.control = is_control(m->type);
 	m->kept = mine ? h->kept : 0;
 	m->subject = mine ? h->subject : 0;
 	m->observations = h->observations;
@@ -809,6 +814,18 @@ static size_t find(struct bytes b, size_t from, size_t to, uint8_t c)
 	return at ? (size_t)(at - b.data) : to;
 }
 
+/* A header as far as it is told from a line of text: its name and two separators. */
+static enum parse probe_header(struct bytes b)
+{
+	enum parse got = probe_name(b);
+
+	for (size_t i = 3; got == PARSE_OK && i < 5; i++)
+		got = i == b.len				  ? PARSE_MORE
+		      : isgraph(b.data[i]) && !isalnum(b.data[i]) ? PARSE_OK
+								  : PARSE_BAD;
+	return got;
+}
+
 /*
  * Of a segment that CR ends, up to `end`: LF before a header, which begins a message to receivers that
  * end a segment by either, as is done from there on. *ret_maybe: the bytes do not tell yet.
@@ -819,7 +836,7 @@ static size_t find_header_line(struct side *s, struct bytes b, size_t from, size
 	size_t at = find(b, from, end, LF);
 
 	for (; at < end; at = find(b, at + 1, end, LF)) {
-		enum parse got = probe_name((struct bytes){b.data + at + 1, end - at - 1});
+		enum parse got = probe_header((struct bytes){b.data + at + 1, end - at - 1});
 
 		*ret_maybe = got == PARSE_MORE && end == b.len;
 		if (got == PARSE_OK)
