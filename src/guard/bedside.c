@@ -6,6 +6,7 @@
 #include "guard/proto/broadcast.h"
 #include "guard/proto/hl7.h"
 #include "guard/proto/intellivue.h"
+#include "guard/vitals/param.h"
 
 #define STREAMS		512
 #define ANSWER_MS	10000 /* an alert manager acknowledges at once; slower ones are as good as none */
@@ -199,7 +200,10 @@ static void hl7_alert(struct bedside *b, const struct bedside_message *m, const 
 		      const struct vitals_source *from)
 {
 	const struct vitals_alarm a = {
-		.id = alert_id(h->control_id), .withheld = m->withheld, .answer_ms = ANSWER_MS};
+		.id = alert_id(h->control_id),
+		.withheld = m->withheld,
+		.answer_ms = h->unanswered ? 0 : ANSWER_MS,
+	};
 	const struct vitals_place p = {.time_ns = m->said->packet->time_ns};
 	struct vitals_monitor *v = vitals_heard(b->vitals, from, &p);
 
@@ -212,25 +216,43 @@ static bool is_taken(struct bytes ack)
 	return ack.len == 2 && (ack.data[0] == 'A' || ack.data[0] == 'C') && ack.data[1] == 'A';
 }
 
-/* Numbers of one patient or device each; without one of them there is nobody to compare with. */
+/* What is deleted, wrong, or cannot be had; some senders put a negative number there. */
+static bool is_off(const struct hl7_observation *o)
+{
+	return o->status == 'D' || o->status == 'W' || o->status == 'X' || o->value < 0;
+}
+
+static bool is_vital(const struct hl7_observation *o, struct vitals_numeric *ret_n)
+{
+	uint16_t code = o->loinc ? param_loinc(o->code) : (uint16_t)o->code;
+
+	if (!code || (!o->loinc && o->code >> 16 != MDC_SCADA))
+		return false;
+	*ret_n = (struct vitals_numeric){
+		.code = code,
+		.value = o->unit == HL7_FAHRENHEIT ? (o->value - 32) / 1.8 : o->value,
+		.off = is_off(o),
+	};
+	return true;
+}
+
+/* Who is not named cannot be compared with anybody, and is a patient all the same. */
 static void hl7_observations(struct bedside *b, const struct bedside_message *m,
 			     const struct hl7_msg *h, struct vitals_source *from)
 {
 	const struct vitals_place p = {.time_ns = m->said->packet->time_ns};
-	struct vitals_monitor *v;
+	struct vitals_monitor *v = NULL;
 
-	if (!h->kept || !h->subject)
-		return;
 	from->subject = h->subject;
-	v = vitals_heard(b->vitals, from, &p);
-	for (unsigned k = 0; v && k < h->kept; k++) {
-		const struct hl7_observation *o = &h->observations[k];
-		const struct vitals_numeric in = {
-			.code = (uint16_t)o->code, .value = o->value, .off = o->status == 'X'};
+	if (h->kept && h->subject)
+		v = vitals_heard(b->vitals, from, &p);
+	for (unsigned k = 0; k < h->kept; k++) {
+		struct vitals_numeric in;
 
-		if (o->code >> 16 != MDC_SCADA)
+		if (!is_vital(&h->observations[k], &in))
 			continue;
-		vitals_numeric(b->vitals, v, &in);
+		if (v)
+			vitals_numeric(b->vitals, v, &in);
 		/* A pump that delivers nothing says 0. */
 		if (!in.off && in.value > 0)
 			tell_patient(b, m);

@@ -75,6 +75,9 @@ enum reason engine_message_said(void *arg, const struct session_message *m)
 		.reason = why != REASON_NONE ? why : m->msg->reason,
 		.drop = why != REASON_NONE && d->mode == GATE_ENFORCE,
 		.would_drop = why != REASON_NONE && d->mode != GATE_ENFORCE,
+		.unmatched = why == REASON_POLICY_MESSAGE
+				     ? message_unmatched(e->messages, m->flow->rule, m->msg)
+				     : NULL,
 	};
 
 	if (d && e->shields && why == REASON_NONE)

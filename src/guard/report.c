@@ -202,17 +202,21 @@ static bool is_judged(const struct report *r, const struct flow *f)
 	return r->policy && f->generation == policy_generation(r->policy);
 }
 
+static void put_service(struct json *j, const struct report *r, uint32_t rule)
+{
+	const char *service = NULL;
+
+	if (r->policy && rule != ~0u)
+		service = policy_rule_service(r->policy, rule);
+	if (service && *service)
+		json_str(j, "service", service);
+}
+
 /* What `policy learn` reads: who opened it, and which service of the other it used. */
 static void put_use(struct json *j, const struct report *r, const struct flow *f)
 {
-	const char *service;
-
 	json_name(j, "started_by", f->flags & REPORT_FLOW_TO_DEVICE ? "peer" : "device");
-	if (f->rule == ~0u)
-		return;
-	service = policy_rule_service(r->policy, f->rule);
-	if (service && *service)
-		json_str(j, "service", service);
+	put_service(j, r, f->rule);
 }
 
 static void put_flow(struct json *j, const struct report *r, const struct flow *f,
@@ -311,14 +315,10 @@ static void put_policy(struct json *j, const struct report *r, const struct tall
 		       const struct tally_row *row)
 {
 	char ethertype[8];
-	const char *service = NULL;
 
 	json_open(j, "policy");
 	json_str(j, "direction", c->flags & GATE_VERDICT_TO_DEVICE ? "to_device" : "from_device");
-	if (r->policy && c->rule != ~0u)
-		service = policy_rule_service(r->policy, c->rule);
-	if (service && *service)
-		json_str(j, "service", service);
+	put_service(j, r, c->rule);
 	if (c->ethertype && c->ethertype != 0x0800 && c->ethertype != 0x86dd) {
 		snprintf(ethertype, sizeof(ethertype), "0x%04x", c->ethertype);
 		json_str(j, "ethertype", ethertype);
@@ -559,6 +559,16 @@ shorten(const struct event_common *e, const struct session_message *s, char buf[
 	return j;
 }
 
+/* Which words of which rule do not fit. */
+static __attribute__((cold)) void put_unmatched(struct json *j, const struct report *r,
+						const struct report_message *m)
+{
+	json_open(j, "policy");
+	put_service(j, r, m->said->flow->rule);
+	json_str(j, "member", m->unmatched);
+	json_close(j);
+}
+
 void report_message(struct report *r, const struct report_message *m)
 {
 	const struct session_message *s = m->said;
@@ -582,6 +592,8 @@ void report_message(struct report *r, const struct report_message *m)
 	struct json j = event_begin(&e, line_at(r, own)); /* in place */
 	put_vlan(&j, f->key.vlan, inner_vlan(f));
 	proto_write(s->proto, s->msg, &j);
+	if (m->unmatched)
+		put_unmatched(&j, r, m);
 	if (__builtin_expect(j.out.bad, 0))
 		j = shorten(&e, s, own);
 	emit(r, &j);

@@ -23,6 +23,7 @@ struct report_message {
 	const struct session_message *said;
 	enum reason reason; /* NONE: nothing against it */
 	bool drop, would_drop;
+	const char *unmatched; /* the member that its rule does not allow; NULL: it is not that */
 };
 
 struct report {

@@ -329,6 +329,29 @@ def observations():
     pcap('numbers-leap', out, step=5 * 10**8)
 
 
+def makers():
+    """Numbers of eight patients, each as another maker's monitor writes them; in four a number leaps at the end."""
+    nobody = 'PID|1||""||^^^^^^U\rPV1|1|I|ICU^^%d\rOBR|1\rOBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC||%%s|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R'
+    known = 'PID|1||PATIENT-%d||NAME^SECRET\rOBR|1\r'
+    many = ''.join('OBX||NM|0002-%04x^ST%d^MDIL|0|1|0004-0512^mm^MDIL|||||F\r' % (0x0300 + i, i) for i in range(20))
+    said = [(nobody % 1, 70, 71), (nobody % 2, 140, 141),
+            (known % 3 + 'OBX||NM|0002-4182^HR^MDIL|0|%s|0004-0aa0^bpm^MDIL|||||F', 72, 180),
+            (known % 4 + many + 'OBX||NM|0002-4bb8^SpO2^MDIL|0|%s|0004-0220^%%^MDIL|||||F', 97, 70),
+            (known % 5 + 'OBX|1|NM|8889-8^Heart rate^LN^149530^MDC_PULS_OXIM_PULS_RATE^MDC|1|%s|{beats}/min^^UCUM|||||R', 80, 200),
+            (known % 6 + 'OBX|1|NM|59408-5^SpO2^LN||%s|%%^^UCUM|||||F', 97, 70),
+            (known % 7 + 'OBX|1|NM|8310-5^Temp^LN||%s|[degF]^^UCUM|||||F', 98.6, 100.2),
+            (known % 8 + 'OBX|1|NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1.3.1.150456|%s|262688^MDC_DIM_PERCENT^MDC|||||F', 97, -100)]
+    there, back = (DEV, SRV, DEV_IP, SRV_IP, 40000, 2575), (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000)
+    out = [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
+    seq = 101
+    for i in range(10):
+        for segments, calm, last in said:
+            data = mllp('ORU^R01^ORU_R01', str(i), segments % (calm if i < 9 else last))
+            out += [tcp_frame(*there, seq, 501, 24, data), tcp_frame(*back, 501, seq + len(data), 16)]
+            seq += len(data)
+    pcap('numbers-makers', out, step=10**8)
+
+
 def bacnet_segments():
     """Properties read and written, several at once, in segments of a few bytes; one is said twice, one is missed."""
     there = (SRV, DEV, SRV_IP, DEV_IP, 47808, 47808)
@@ -412,7 +435,7 @@ def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
-    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, hl7_wide, bacnet_segments,
+    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, makers, hl7_wide, bacnet_segments,
                  broadcasts, intellivue):
         case()
 

@@ -206,6 +206,35 @@ static void who_asks_for_the_line(void **state)
 	free(r);
 }
 
+/* Who hears the other ask for the line, and gives way at once, need not be asked again. */
+static void one_gives_way(void **state)
+{
+	for (unsigned first = 0; first < 2; first++)
+		for (unsigned sender = 0; sender < 2; sender++) {
+			const struct talk_piece pieces[] = {
+				TALK_PIECE(0, "\5"),
+				frame(0, HEADER, '\3'),
+				TALK_PIECE(0, "\4"),
+				TALK_PIECE(first, "\5"),
+				TALK_PIECE(!first, "\5"),
+				TALK_PIECE(!sender, "\6"),
+				frame(sender, HEADER, '\3'),
+				TALK_PIECE(!sender, "\4"), /* in place of ACK */
+				frame(sender, "2L|1\r", '\3'),
+				TALK_PIECE(sender, "\4"),
+				frame(!sender, "1L|1\r", '\3'),
+			};
+			struct talk_record *r = malloc(sizeof(*r));
+			char *wrong;
+
+			talk_play(r, "astm", false, pieces, sizeof(pieces) / sizeof(pieces[0]), 0);
+			wrong = strstr(r->said, "astm.sequence");
+			assert_non_null(wrong);
+			assert_null(strchr(strchr(wrong, '\n') + 1, '\n'));
+			free(r);
+		}
+}
+
 /* The first frame is number 1: a 0 is no repetition of anything, and its records are told. */
 static void the_first_is_number_one(void **state)
 {
@@ -267,6 +296,10 @@ static void senders_are_known(void **state)
 			       "3R|",
 			       4, true),
 			 PARSE_OK);
+	assert_int_equal(probe("\5\4\5\4\5\5\5\5\5\5\5\5\5\2"
+			       "1H|",
+			       17, false),
+			 PARSE_OK);
 	assert_int_equal(probe("\5\1\0", 3, false), PARSE_BAD); /* SOCKS 5 */
 	assert_int_equal(probe("\5\2\0\2", 4, false), PARSE_BAD);
 	assert_int_equal(probe("\6", 1, false), PARSE_BAD);
@@ -282,6 +315,7 @@ int main(void)
 		cmocka_unit_test(turns_go_on_behind_a_wrong_one),
 		cmocka_unit_test(noise_makes_nobody_blind),
 		cmocka_unit_test(who_asks_for_the_line),
+		cmocka_unit_test(one_gives_way),
 		cmocka_unit_test(the_first_is_number_one),
 		cmocka_unit_test(long_frames_are_bounded),
 		cmocka_unit_test(senders_are_known),

@@ -295,7 +295,44 @@ static void a_line_feed_within_a_field_ends_nothing(void **state)
 {
 	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"7\",\"segments\":2,"
 	       "\"observations\":1}}\n",
-	       P(0, "\vMSH|^~\\&|||||||ORU^R01|7\rOBX|1|TX|A||two\nlines\r\x1c\r"));
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01|7\rOBX|1|TX|A||two\nlines\nMSH "
+		    "low\nFHS-2\nMSH\r\x1c\r"));
+}
+
+#define HIDDEN_SAID                                                                      \
+	"{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":2}}\n" \
+	"{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"2\",\"segments\":2}}\n"
+
+/* Receivers end a segment by CR, by what ended the first one, or by either: no message hides in that. */
+static void no_header_hides_behind_a_line_end(void **state)
+{
+	static const char rest[] = "\nMSx\nMSH|^~\\&|||||||ORM^O01|2\rORC|NW\r\x1c\r";
+	static uint8_t text[3 * 4096];
+	struct talk_record *r = malloc(sizeof(*r));
+
+	EXPECT(HIDDEN_SAID, P(0, "\vMSH|^~\\&|||||||ORU^R01|1\nPID|1\rMSH|^~\\&|||||||ORM^O01|2\r"
+				 "ORC|NW\r\x1c\r"));
+	EXPECT(HIDDEN_SAID,
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01|1\rNTE|1\nMS\n\nMSH|^~\\&|||||||ORM^O01|"
+		    "2\nORC|NW\r\n\x1c\r"));
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":3}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01|1\nPID|1\r\nPV1|1\n\r\x1c\r"));
+	EXPECT("{\"hl7\":{\"sending_application\":\"A\",\"segments\":2,\"encoding\":\"UTF-16\"}}\n"
+	       "{\"hl7\":{\"sending_application\":\"B\",\"segments\":1,\"encoding\":\"UTF-16\"}}\n",
+	       P(0, WIDE_HEAD "A\0\r\0N\0T\0E\0\n\0M\0S\0H\0|\0^\0~\0&\0|\0B\0\r\0\x1c\r"));
+	/* In what is passed of a long segment, too, however it comes. */
+	memset(text, 'x', sizeof(text));
+	for (size_t n = 1; n < 6; n++) {
+		talk_begin(r, "hl7", false);
+		FEED(r, 0, "\vMSH|^~\\&|||||||ORU^R01|1\rNTE|");
+		talk_feed(r, 0, text, sizeof(text));
+		for (size_t i = 0; i < sizeof(rest) - 1; i += n)
+			talk_feed(r, 0, rest + i,
+				  sizeof(rest) - 1 - i < n ? sizeof(rest) - 1 - i : n);
+		assert_string_equal(r->said, HIDDEN_SAID);
+		talk_finish(r);
+	}
+	free(r);
 }
 
 static void batches_are_taken_apart(void **state)
@@ -306,6 +343,9 @@ static void batches_are_taken_apart(void **state)
 	       "\"batch\":true}}\n",
 	       P(0, "\vFHS|^~\\&|X\rBHS|^~\\&|X\rMSH|^~\\&|||||||ORU^R01|1\rPID|1\r"
 		    "MSH|^~\\&|||||||ORU^R01|2\rBTS|2\rFTS|1\r\x1c\r"));
+	/* What stands in the place of a header is told, where it is none. */
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.no_header\"}\n",
+	       P(0, "\vBHS|^~\\&|X\r MSH|^~\\&|||||||ORM^O01|1\rORC|NW\r\x1c\r"));
 }
 
 #define NAME_46 "0123456789012345678901234567890123456789012345"
@@ -367,6 +407,20 @@ static void infusion_orders_are_control(void **state)
 	EXPECT("{\"hl7\":{\"message_type\":\"RGV^O15\",\"control_id\":\"9\","
 	       "\"segments\":1,\"control\":true}}\n",
 	       P(0, "\vMSH*$~\\&*******RGV$O15*9\r\x1c\r"));
+	/* An analyser's, too; it answers with others. */
+	EXPECT("{\"hl7\":{\"message_type\":\"EAC^U07\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"TCU^U10\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"EAR^U08\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||EAC^U07^EAC_U07\rMSH|^~\\&|||||||TCU^U10\rMSH|^~\\&|||||||"
+		    "EAR^U08\r"
+		    "\x1c\r"));
+	/* As older versions name it, and as some receivers still take it. */
+	EXPECT("{\"hl7\":{\"message_type\":\"RGV^O01\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"RGV\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\" rgv ^O15\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"RGVX\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||RGV^O01\rMSH|^~\\&|||||||RGV\rMSH|^~\\&||||||| rgv ^O15\r"
+		    "MSH|^~\\&|||||||RGVX\r\x1c\r"));
 	EXPECT("{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"9\","
 	       "\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|||||||ORM^O01|9\r\x1c\r"));
@@ -555,7 +609,7 @@ static void observations_are_numbers(void **state)
 	free((void *)(uintptr_t)in.data.data);
 	assert_int_equal(k.count, 2);
 	assert_int_equal(k.o[0].code, 147842);
-	assert_int_equal(k.o[0].unit, 264864);
+	assert_int_equal(k.o[0].unit, 264864 & 0xffff);
 	assert_true(k.o[0].value == 72 && k.o[0].status == 'R' && !k.o[0].abnormal);
 	assert_true(k.o[1].code == 150456 && k.o[1].value == 98.5 && k.o[1].abnormal);
 	in = (struct proto_input){
@@ -564,6 +618,169 @@ static void observations_are_numbers(void **state)
 	assert_int_equal(k.latency_us, 12000);
 	free((void *)(uintptr_t)in.data.data);
 	free(t);
+}
+
+static void expect_code(const char *code, const char *unit, uint32_t mdc, bool loinc,
+			unsigned dimension)
+{
+	struct talk *t = talk_new(&hl7_proto);
+	struct kept k = {0};
+	char text[256];
+	int len = snprintf(text, sizeof(text),
+			   "\vMSH|^~\\&|A||||||ORU^R01|5|P|2.6\rOBX|1|NM|%s||7|%s|||||F\r\x1c\r",
+			   code, unit);
+	struct proto_input in = {.data = unit_exact(text, (size_t)len)};
+	size_t used;
+
+	assert_int_equal(talk_read(t, &in, keep_observations, &k, &used), PARSE_OK);
+	assert_int_equal(k.count, mdc != 0);
+	if (mdc) {
+		assert_int_equal(k.o[0].code, mdc);
+		assert_int_equal(k.o[0].loinc, loinc);
+		assert_int_equal(k.o[0].unit, dimension);
+	}
+	free((void *)(uintptr_t)in.data.data);
+	free(t);
+}
+
+/* As monitors of several makers write them. */
+static void codes_are_mdc_or_loinc(void **state)
+{
+	expect_code("0002-4182^HR^MDIL", "0004-0aa0^bpm^MDIL", 147842, false, 0x0aa0);
+	expect_code("0002-4B60^Tcore^MDIL", "0004-1140^F^MDIL", 0x24b60, false, HL7_FAHRENHEIT);
+	expect_code("150344^MDC_TEMP^MDC", "266560^MDC_DIM_FAHR^MDC", 150344, false,
+		    HL7_FAHRENHEIT);
+	expect_code("8889-8^Heart rate^LN^149530^MDC_PULS_OXIM_PULS_RATE^MDC", "/min", 149530,
+		    false, 0);
+	expect_code("101^HR^99MNDRY^147842^MDC_ECG_HEART_RATE^MDC", "bpm", 147842, false, 0);
+	expect_code("8867-4^HR^LN", "{beats}/min^^UCUM", 8867, true, 0);
+	expect_code("HR^HR^L^8867-4^Heart rate^LN", "", 8867, true, 0);
+	expect_code("8310-5^Temp^LN", "[degF]^^UCUM", 8310, true, HL7_FAHRENHEIT);
+	expect_code("8310-5^Temp^LN",
+		    "\xc2\xb0"
+		    "F",
+		    8310, true, HL7_FAHRENHEIT);
+	expect_code("8310-5^Temp^LN", "Cel", 8310, true, 0);
+	/* A maker's own numbers, and what looks like others'. */
+	expect_code("101^HR^99MNDRY", "bpm", 0, false, 0);
+	expect_code("8867-4^HR^L", "", 0, false, 0);
+	expect_code("8867^HR^LN", "", 0, false, 0);
+	expect_code("0002-41x2^HR^MDIL", "", 0, false, 0);
+	expect_code("99999999999^HR^MDC", "", 0, false, 0);
+	expect_code("", "", 0, false, 0);
+}
+
+struct about {
+	uint64_t subject;
+	unsigned kept;
+	bool unanswered;
+};
+
+static void keep_about(void *arg, const struct talk *t, const struct proto_input *in,
+		       const struct msg *m)
+{
+	const struct hl7_msg *h = (const void *)m;
+
+	*(struct about *)arg = (struct about){h->subject, h->kept, h->unanswered};
+}
+
+/* What is said of a message of these segments behind its header, whose acknowledgement is `asked` for. */
+static struct about about(const char *type, const char *asked, const char *segments)
+{
+	struct talk *t = talk_new(&hl7_proto);
+	struct about a = {0};
+	char text[512];
+	int len = snprintf(text, sizeof(text), "\vMSH|^~\\&|A||||||%s|5|P|2.6|||%s\r%s\x1c\r", type,
+			   asked, segments);
+	struct proto_input in = {.data = unit_exact(text, (size_t)len)};
+	size_t used;
+
+	assert_int_equal(talk_read(t, &in, keep_about, &a, &used), PARSE_OK);
+	free((void *)(uintptr_t)in.data.data);
+	free(t);
+	return a;
+}
+
+#define HR "OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC||72\r"
+
+/* Nobody is named by "" or by delimiters: then the place tells patients apart. Of several the first counts. */
+static void a_subject_is_somebody(void **state)
+{
+	uint64_t bed = about("ORU^R01", "", "PV1|1|I|ICU^^1\r" HR).subject;
+
+	assert_int_not_equal(bed, 0);
+	assert_int_equal(about("ORU^R01", "", "PID|1||\"\"\rPV1|1|I|ICU^^1\r" HR).subject, bed);
+	assert_int_equal(about("ORU^R01", "", "PID|1||^^^CLINIC^MR\rPV1|1|I|ICU^^1\r" HR).subject,
+			 bed);
+	assert_int_not_equal(about("ORU^R01", "", "PID|1||\"\"\rPV1|1|I|ICU^^2\r" HR).subject, bed);
+	assert_int_equal(about("ORU^R01", "", "PID|1||\"\"^^^\rPV1|1|I|^^\r" HR).subject, 0);
+	assert_int_not_equal(about("ORU^R01", "", "PID|1||A\rPV1|1|I|ICU^^1\r" HR).subject, bed);
+	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR HR).kept, 2);
+	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR "PID|2||B\r" HR).kept, 1);
+	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR "PID|2||B\r" HR).subject,
+			 about("ORU^R01", "", "PID|1||A\r" HR).subject);
+	assert_int_equal(about("ORU^R01", "", "PID|1\rPID|2||B\r" HR).subject, 0);
+}
+
+/* HL7 v2.9 §2.9.2: MSH-15 and MSH-16 tell whether an acknowledgement is to come. */
+static void an_alert_may_want_no_answer(void **state)
+{
+	static const char *const answered[] = {"", "AL", "AL|NE", "NE|AL", "|SU", "ER|AL", "X|NE"};
+	static const char *const unanswered[] = {"NE|NE", "NE", "|NE", "ER|NE"};
+
+	for (unsigned i = 0; i < sizeof(answered) / sizeof(answered[0]); i++)
+		assert_false(about("ORU^R40", answered[i], HR).unanswered);
+	for (unsigned i = 0; i < sizeof(unanswered) / sizeof(unanswered[0]); i++)
+		assert_true(about("ORU^R40", unanswered[i], HR).unanswered);
+}
+
+static void expect_latency(struct talk_record *r, unsigned end, uint64_t ms, const char *message,
+			   const char *expected)
+{
+	r->in.time_ns = 1000000000 + ms * 1000000;
+	*r->said = 0;
+	talk_feed(r, end, message, strlen(message));
+	if (expected)
+		assert_non_null(strstr(r->said, expected));
+	else
+		assert_null(strstr(r->said, "latency_us"));
+}
+
+#define SENT(id)	    "\vMSH|^~\\&|||||||ORU^R01|" id "\r\x1c\r"
+#define ACKED(id, code, of) "\vMSH|^~\\&|||||||ACK|" id "\rMSA|" code "|" of "\r\x1c\r"
+#define TOOK(us)	    "\"latency_us\":" us ","
+
+/* HL7 v2.9 §2.9.3: committed, then taken, which is committed as well; in any order, and numbers come again. */
+static void every_acknowledgement_has_its_latency(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	char sent[64], said[64], number[8];
+
+	talk_begin(r, "hl7", false);
+	expect_latency(r, 0, 0, SENT("1"), NULL);
+	expect_latency(r, 1, 10, ACKED("a", "CA", "1"), TOOK("10000"));
+	expect_latency(r, 1, 25, ACKED("b", "AA", "1"), TOOK("25000"));
+	expect_latency(r, 0, 27, ACKED("c", "CA", "b"), TOOK("2000"));
+	expect_latency(r, 1, 28, ACKED("d", "AA", "1"), NULL);
+	expect_latency(r, 0, 30, SENT("1"), NULL);
+	expect_latency(r, 0, 40, SENT("2"), NULL);
+	expect_latency(r, 0, 50, SENT("1"), NULL);
+	expect_latency(r, 1, 60, ACKED("e", "AE", "2"), TOOK("20000"));
+	expect_latency(r, 1, 70, ACKED("f", "AA", "1"), TOOK("40000"));
+	expect_latency(r, 1, 80, ACKED("g", "AA", "1"), TOOK("30000"));
+	/* As many as are waited for. */
+	for (unsigned i = 0; i < 16; i++) {
+		snprintf(sent, sizeof(sent), SENT("n%u"), i);
+		expect_latency(r, 0, 100 + i, sent, NULL);
+	}
+	for (unsigned i = 16; i-- > 0;) {
+		snprintf(number, sizeof(number), "n%u", i);
+		snprintf(sent, sizeof(sent), ACKED("x", "AA", "%s"), number);
+		snprintf(said, sizeof(said), TOOK("%u"), (100 - i) * 1000);
+		expect_latency(r, 1, 200, sent, said);
+	}
+	talk_finish(r);
+	free(r);
 }
 
 static void only_hl7_is_taken_for_hl7(void **state)
@@ -603,6 +820,7 @@ int main(void)
 		cmocka_unit_test(hybrid_frames_are_read),
 		cmocka_unit_test(line_feeds_end_segments_too),
 		cmocka_unit_test(a_line_feed_within_a_field_ends_nothing),
+		cmocka_unit_test(no_header_hides_behind_a_line_end),
 		cmocka_unit_test(batches_are_taken_apart),
 		cmocka_unit_test(odd_messages_are_read),
 		cmocka_unit_test(a_frame_has_an_end),
@@ -615,6 +833,10 @@ int main(void)
 		cmocka_unit_test(what_follows_a_broken_frame_is_read),
 		cmocka_unit_test(a_middle_is_read_from_the_next_message_on),
 		cmocka_unit_test(observations_are_numbers),
+		cmocka_unit_test(codes_are_mdc_or_loinc),
+		cmocka_unit_test(a_subject_is_somebody),
+		cmocka_unit_test(an_alert_may_want_no_answer),
+		cmocka_unit_test(every_acknowledgement_has_its_latency),
 		cmocka_unit_test(only_hl7_is_taken_for_hl7),
 	};
 

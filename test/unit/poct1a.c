@@ -149,6 +149,77 @@ static void attributes_are_found(void **state)
 	free((void *)a.data);
 }
 
+static void keep_answer(void *arg, const struct talk *t, const struct proto_input *in,
+			const struct msg *m)
+{
+	*(bool *)arg = m->answer;
+}
+
+static bool is_answer(const char *text)
+{
+	struct talk *t = talk_new(&poct1a_proto);
+	struct proto_input in = {.data = unit_exact(text, strlen(text))};
+	bool answer = false;
+	size_t used;
+
+	assert_int_equal(talk_read(t, &in, keep_answer, &answer, &used), PARSE_OK);
+	free((void *)in.data.data);
+	free(t);
+	return answer;
+}
+
+#define ACKED "<ACK><ACK.type_cd V=\"AA\"/></ACK>"
+
+static void an_acknowledgement_brings_nothing_else(void **state)
+{
+	assert_true(is_answer("<ACK.R01>" ACKED "</ACK.R01>"));
+	assert_false(
+		is_answer("<ACK.R01>" ACKED "<DTV><DTV.command_cd V=\"LOCK\"/></DTV></ACK.R01>"));
+	assert_false(
+		is_answer("<ACK.R01>" ACKED "<REQ><REQ.request_cd V=\"ROBS\"/></REQ></ACK.R01>"));
+	assert_false(is_answer("<ACK.R01>" ACKED "<OBS></OBS></ACK.R01>"));
+	assert_false(is_answer("<OBS.R01>" ACKED "</OBS.R01>"));
+}
+
+static void expect_unescaped(const char *value, size_t cap, const char *expected)
+{
+	struct bytes v = unit_exact(value, strlen(value));
+	uint8_t *text = malloc(cap);
+	size_t n = xml_unescape(v, text, cap);
+
+	assert_int_equal(n, strlen(expected));
+	assert_memory_equal(text, expected, n);
+	free(text);
+	free((void *)v.data);
+}
+
+static void references_are_replaced(void **state)
+{
+	expect_unescaped("A&amp;B &lt;&gt;&quot;&apos;", 40, "A&B <>\"'");
+	expect_unescaped("&#76;&#x4f;&#x4F;&#0000075;", 40, "LOOK");
+	expect_unescaped("&#xe4;&auml;&#;&#x;&#x4g;&#99999999999;&amp", 60,
+			 "&#xe4;&auml;&#;&#x;&#x4g;&#99999999999;&amp");
+	expect_unescaped("&#1a;&&amp;;&#000000000000000065;", 60, "&#1a;&&;&#000000000000000065;");
+	expect_unescaped("ab&amp;c", 3, "ab&");
+	expect_unescaped("", 1, "");
+}
+
+/* A maker's own directive, and a command that a parser of XML reads though it is written otherwise. */
+static void directives_are_known(void **state)
+{
+	static const struct talk_piece pieces[] = {
+		TALK_PIECE(
+			0,
+			"<HEL.R01><DEV><DEV.vendor_id V=\"Caesar &amp; Sons\"/></DEV></HEL.R01>"),
+		TALK_PIECE(1, "<DTV.SIEMENS.SETCLOCK><DTV><DTV.command_cd V=\"L&#79;CK\"/></DTV>"
+			      "</DTV.SIEMENS.SETCLOCK>")};
+
+	talk_expect("poct1a", false, pieces, 2,
+		    "{\"poct1a\":{\"message_type\":\"HEL.R01\",\"vendor_id\":\"Caesar & Sons\"}}\n"
+		    "{\"poct1a\":{\"message_type\":\"DTV.SIEMENS.SETCLOCK\",\"command\":\"LOCK\","
+		    "\"control\":true}}\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +228,9 @@ int main(void)
 		cmocka_unit_test(tags_are_bounded),
 		cmocka_unit_test(roots_are_known),
 		cmocka_unit_test(attributes_are_found),
+		cmocka_unit_test(an_acknowledgement_brings_nothing_else),
+		cmocka_unit_test(references_are_replaced),
+		cmocka_unit_test(directives_are_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -268,6 +268,7 @@ static void a_forbidden_message_never_arrives_whole(void **state)
 	assert_false(send(w, 0, at, 5000, REST));
 	assert_true(told(w, "\"reason\":\"policy.message_not_allowed\",\"verdict\":{\"action\":"
 			    "\"drop\"},\"hl7\":{\"message_type\":\"ORM^O01\""));
+	assert_true(told(w, "\"member\":\"message_type\"}"));
 	assert_resets(w, at, 5000);
 	assert_false(send(w, 0, at, 5000, REST));
 	assert_false(send(w, 1, 5000, at, "x"));

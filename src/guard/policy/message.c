@@ -244,6 +244,16 @@ static bool member_holds(const struct message_rules *m, const struct entry *e, u
 	return true;
 }
 
+/* NULL where every member has its pattern. */
+static const struct proto_field *unmatched(const struct message_rules *m, const struct entry *e,
+					   const struct msg *msg)
+{
+	for (uint32_t i = e->term, next; i < e->term + e->count; i = next)
+		if (!member_holds(m, e, i, msg, &next))
+			return m->terms[i].field;
+	return NULL;
+}
+
 enum reason message_judge(const struct message_rules *m, uint32_t rule, const struct proto *p,
 			  const struct msg *msg)
 {
@@ -260,10 +270,12 @@ enum reason message_judge(const struct message_rules *m, uint32_t rule, const st
 		return REASON_NONE;
 	if (msg->control && e->no_control)
 		return REASON_POLICY_CONTROL;
-	for (uint32_t i = e->term; i < e->term + e->count;)
-		if (!member_holds(m, e, i, msg, &i))
-			return REASON_POLICY_MESSAGE;
-	return REASON_NONE;
+	return unmatched(m, e, msg) ? REASON_POLICY_MESSAGE : REASON_NONE;
+}
+
+const char *message_unmatched(const struct message_rules *m, uint32_t rule, const struct msg *msg)
+{
+	return unmatched(m, &m->entries[rule], msg)->name;
 }
 
 /* Has the message a member that one of the patterns fits? */

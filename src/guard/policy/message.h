@@ -23,6 +23,8 @@ const struct proto *message_protocol(const struct message_rules *m, uint32_t rul
 /* REASON_NONE, or why the rule does not let the message pass. */
 enum reason message_judge(const struct message_rules *m, uint32_t rule, const struct proto *p,
 			  const struct msg *msg);
+/* After REASON_POLICY_MESSAGE: the member that is like none of the rule's patterns. Static. */
+const char *message_unmatched(const struct message_rules *m, uint32_t rule, const struct msg *msg);
 
 /*
  * The other way round, as a shield's text is meant: does it deny the message? That is each of its protocol,

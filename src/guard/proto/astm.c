@@ -24,6 +24,7 @@ struct state {
 	bool continued;	     /* the last frame was intermediate */
 	bool before;	     /* so was the one before it */
 	uint8_t sender;	     /* which end */
+	uint8_t asked;	     /* ends that asked for the line, a bit each */
 	bool odd;	     /* a frame came out of turn; where it was taken, the next follows it */
 	bool owed;	     /* a frame that was not answered yet */
 	uint8_t number;	     /* of the last good frame */
@@ -186,15 +187,24 @@ static enum parse find_end(struct bytes in, uint32_t *scanned, size_t *ret_end)
 	return PARSE_MORE;
 }
 
+/* Of two that ask for the line one gives way (LIS1-A §8.2.7.1), some at once; who had asked before the
+ * conversation was picked up was not heard. */
+static void take_line(struct state *s, const struct proto_input *in)
+{
+	bool unheard = !s->sending && in->midstream && !s->known;
+
+	if (unheard || (s->sending && !s->any && s->asked >> in->end & 1)) {
+		s->sending = true;
+		s->sender = in->end;
+	}
+}
+
 /* LIS1-A §8.3.1.2: 1 after ENQ, then each one more, modulo 8; a repetition keeps its number. */
 static void check_turn(struct astm *m, struct state *s, const struct proto_input *in)
 {
 	uint8_t number = m->number.data[0] - '0';
 
-	if (!s->sending && in->midstream && !s->known) {
-		s->sending = true;
-		s->sender = in->end;
-	} else if (!s->sending || s->sender != in->end) {
+	if (!s->sending || s->sender != in->end) {
 		m->msg.reason = REASON_ASTM_SEQUENCE;
 		return;
 	}
@@ -273,6 +283,7 @@ static enum parse take_frame(const struct proto_input *in, struct astm *m, struc
 	if (data.data[end + 3] != CR)
 		return pass_over(m, s, in->end, end + 1, out);
 	s->scanned[in->end] = 0;
+	take_line(s, in);
 	s->owed = s->sending && s->sender == in->end;
 	out->used = end + TRAILER;
 	out->has_msg = true;
@@ -297,7 +308,8 @@ static void take_control(const struct proto_input *in, struct astm *m, struct st
 		/* Who receives has no line to ask for: what is sent goes on. */
 		m->msg.reason = REASON_ASTM_SEQUENCE;
 	} else if (c == ENQ) {
-		/* Both may ask for the line (§8.2.7.1); it is the one's whose frames come. */
+		/* Both may ask for the line; it is the one's whose frames come. */
+		s->asked = (uint8_t)((s->sending && !s->any ? s->asked : 0) | 1 << in->end);
 		s->sending = s->known = true;
 		s->sender = in->end;
 		s->number = 0;
@@ -309,6 +321,7 @@ static void take_control(const struct proto_input *in, struct astm *m, struct st
 		if (!in->midstream && (!s->sending || s->sender != in->end))
 			m->msg.reason = REASON_ASTM_SEQUENCE;
 		s->sending = false;
+		s->asked = 0;
 	}
 	if (s->sender != in->end)
 		s->owed = false;
@@ -336,15 +349,16 @@ static enum parse astm_read(void *state, const struct proto_input *in, struct ms
 }
 
 /*
- * An ENQ is SOCKS 5 as well, until a frame with a record comes behind it. The
- * answering end says too little to tell it by.
+ * An ENQ is SOCKS 5 as well, until a frame with a record comes behind it, which may be after
+ * many of them: analysers ask until somebody answers, or to keep the line. The answering
+ * end says too little to tell it by.
  */
 static enum parse astm_probe(const struct proto_input *in)
 {
 	struct bytes d = in->data;
 	size_t i = 0;
 
-	while (i < d.len && (d.data[i] == ENQ || (i && d.data[i] == EOT)) && i < 8)
+	while (i < d.len && (d.data[i] == ENQ || (i && d.data[i] == EOT)))
 		i++;
 	if (!i && !in->midstream && d.len && d.data[0] != STX)
 		return PARSE_BAD;

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "guard/proto/hl7_wide.h"
 
@@ -15,7 +16,7 @@
 #define BLANKS	   8	/* before the first header */
 #define HOLD	   4096 /* bytes of a segment that are looked at; what is behind them is passed */
 #define WIDE	   24	/* bytes by which an encoding of two or four a character shows */
-#define WAITING	   8	/* messages of an end whose acknowledgement is awaited */
+#define WAITING	   16	/* messages of an end whose acknowledgement is awaited */
 #define NUMBER_MAX 40
 
 enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
@@ -33,6 +34,7 @@ struct side {
 	uint8_t ends;		   /* the character that ends segments; 0 not known yet */
 	uint8_t field, component;  /* separators */
 	bool batch, header, alert; /* header: an MSH was seen and not told yet */
+	bool unanswered;	   /* of the message: no acknowledgement is asked for */
 	bool hybrid;		   /* the frame is one of the hybrid lower layer protocol */
 	bool bad_name;
 	bool worth;	  /* of the frame: more than bare acknowledgements */
@@ -59,15 +61,20 @@ struct side {
 	/* Apart, since together they would take a third more. */
 	uint32_t waiting_id[WAITING]; /* hashed */
 	uint64_t waiting_ns[WAITING];
+	uint16_t acked
+		[2]; /* which of them have their commit and their application acknowledgement */
 	uint8_t waiting_next;
 };
 
 struct hl7 {
 	struct side side[2];
 	uint8_t kept, kept_end; /* whose message the observations are of */
+	bool patient, others;	/* one was named; observations are another's */
 	uint64_t subject;	/* and whose they are */
 	struct hl7_observation observations[HL7_OBSERVATIONS];
 };
+
+_Static_assert(sizeof(struct hl7) <= PROTO_STATE_MAX, "a state has its bound");
 
 static const struct proto_field fields[] = {
 	{PROTO_KEY("message_type"), offsetof(struct hl7_msg, type), FIELD_TEXT,
@@ -314,10 +321,24 @@ static void keep_type(struct side *s, struct bytes field)
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
 }
 
-/* What programs a pump: IHE PCD-03, Communicate Infusion Order. Other orders ask people. */
-static bool is_infusion_order(struct bytes type)
+/*
+ * What a device carries out itself: IHE PCD-03, Communicate Infusion Order, RGV^O15, and whatever else
+ * bears the code of giving a drug; commands and test settings for an analyser (HL7 v2.5.1 §13.3.7, §13.3.10).
+ * Codes are known as receivers read them. Other orders ask people.
+ */
+static bool is_control(struct bytes type)
 {
-	return type.len == 7 && !memcmp(type.data, "RGV^O15", 7);
+	static const char *const codes[] = {"RGV", "EAC", "TCU"};
+	size_t at = 0;
+
+	while (at < type.len && type.data[at] == ' ')
+		at++;
+	if (type.len - at < 3 || (type.len - at > 3 && isalnum(type.data[at + 3])))
+		return false;
+	for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (!strncasecmp((const char *)type.data + at, codes[i], 3))
+			return true;
+	return false;
 }
 
 /*
@@ -352,6 +373,21 @@ static bool read_separators(struct side *s, struct bytes segment)
 	return true;
 }
 
+static bool asks(struct bytes condition)
+{
+	return condition.len && (condition.len != 2 || (memcmp(condition.data, "NE", 2) &&
+							memcmp(condition.data, "ER", 2)));
+}
+
+/*
+ * HL7 v2.9 §2.9.2: where either says anything, what the other does not ask for is not sent, nor is what
+ * is asked for in the event of an error alone.
+ */
+static bool is_unanswered(struct bytes commit, struct bytes application)
+{
+	return (commit.len || application.len) && !asks(commit) && !asks(application);
+}
+
 /* MSH-1 is the separator itself, so MSH-n is the (n-1)th behind the name. */
 static void read_header(struct side *s, struct bytes segment)
 {
@@ -366,6 +402,8 @@ static void read_header(struct side *s, struct bytes segment)
 	keep_type(s, f.at[8]);
 	KEEP(s, control_id, f.at[9]);
 	KEEP(s, version, component_of(f.at[11], c, 1));
+	s->unanswered = s->alert && is_unanswered(field_of(segment, s->field, 14),
+						  field_of(segment, s->field, 15));
 	s->ack_code.len = s->acked_id.len = 0;
 	s->segments = s->observations = 0;
 	s->bad_name = s->told = s->told_answer = s->more = false;
@@ -414,11 +452,68 @@ static bool read_number(struct bytes b, double *ret_value)
 	return *end == 0;
 }
 
-static uint32_t read_code(struct bytes b)
+static unsigned digit_of(uint8_t c)
 {
-	double value;
+	unsigned digit = c - (unsigned)'0', letter = (c | 0x20) - (unsigned)'a';
 
-	return read_number(b, &value) && value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
+	return digit <= 9 ? digit : letter < 6 ? letter + 10 : 16;
+}
+
+/* Digits of a base up to `stop`, 0: all there are; 0 where it is no such number. */
+static uint32_t read_digits(struct bytes b, unsigned base, uint8_t stop)
+{
+	uint64_t v = 0;
+	size_t i = 0;
+
+	for (; i < b.len && b.data[i] != stop; i++) {
+		unsigned digit = digit_of(b.data[i]);
+
+		if (digit >= base || v > UINT32_MAX)
+			return 0;
+		v = v * base + digit;
+	}
+	return (i < b.len) == (stop != 0) && v <= UINT32_MAX ? (uint32_t)v : 0;
+}
+
+/* What is no MDC number has no partition. */
+static uint32_t read_mdc(struct bytes id)
+{
+	uint32_t mdc;
+
+	if (id.len == 9 && id.data[4] == '-')
+		mdc = read_digits(id, 16, '-') << 16 |
+		      read_digits((struct bytes){id.data + 5, 4}, 16, 0);
+	else
+		mdc = read_digits(id, 10, 0);
+	return mdc >> 16 && mdc & 0xffff ? mdc : 0;
+}
+
+/* The identifier or its alternate, in MDC, else in LOINC. */
+static uint32_t read_code(struct bytes field, uint8_t c, bool *ret_loinc)
+{
+	uint32_t code = 0;
+
+	for (unsigned n = 1; n <= 4 && !code; n += 3)
+		code = read_mdc(component_of(field, c, n));
+	*ret_loinc = !code;
+	for (unsigned n = 1; n <= 4 && !code; n += 3) {
+		struct bytes system = component_of(field, c, n + 2);
+
+		if (system.len == 2 && !memcmp(system.data, "LN", 2))
+			code = read_digits(component_of(field, c, n), 10, '-');
+	}
+	return code;
+}
+
+/* UCUM's [degF], and what people write for it: of all others none needs to be known. */
+static uint16_t read_dimension(struct bytes id)
+{
+	uint32_t mdc = read_mdc(id);
+	size_t n = id.len && id.data[id.len - 1] == ']' ? id.len - 1 : id.len;
+
+	if (mdc)
+		return (uint16_t)mdc;
+	return n && n <= 6 && id.data[n - 1] == 'F' ? HL7_FAHRENHEIT : 0;
 }
 
 static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct bytes segment)
@@ -426,28 +521,46 @@ static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct
 	struct hl7_observation *o = &h->observations[h->kept];
 	struct bytes status, flag;
 	struct fields f;
+	bool loinc;
 
 	s->observations++;
 	split(segment, s->field, &f);
 	if (f.at[2].len != 2 || memcmp(f.at[2].data, "NM", 2) || h->kept == HL7_OBSERVATIONS ||
-	    h->kept_end != end || !read_number(f.at[5], &o->value))
+	    h->kept_end != end || h->others || !read_number(f.at[5], &o->value))
 		return;
 	status = f.at[11];
 	flag = f.at[8];
-	o->code = read_code(component_of(f.at[3], s->component, 1));
-	o->unit = read_code(component_of(f.at[6], s->component, 1));
+	o->code = read_code(f.at[3], s->component, &loinc);
+	o->loinc = loinc;
+	o->unit = read_dimension(component_of(f.at[6], s->component, 1));
 	o->status = status.len ? status.data[0] : 0;
 	o->abnormal = flag.len && !(flag.len == 1 && flag.data[0] == 'N');
-	h->kept++;
+	h->kept += o->code != 0;
+}
+
+/* Delimiters and "" (HL7 v2.9 §2.5.3: it is empty) name nobody. */
+static bool names(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if (!ispunct(b.data[i]) && b.data[i] != ' ')
+			return true;
+	return false;
 }
 
 /* Whose observations these are, told apart and not told: the first of PID-3 and PV1-3. */
 static void read_subject(struct hl7 *h, const struct side *s, unsigned end, struct bytes segment)
 {
+	bool patient = segment.data[1] == 'I';
 	struct bytes id = field_of(segment, s->field, 3);
 	uint64_t v = 0xcbf29ce484222325ull;
 
-	if (!id.len || h->subject || h->kept_end != end)
+	if (h->kept_end != end)
+		return;
+	if (patient) {
+		h->others |= h->patient;
+		h->patient = true;
+	}
+	if (h->subject || h->others || !names(patient ? component_of(id, s->component, 1) : id))
 		return;
 	for (size_t i = 0; i < id.len; i++)
 		v = (v ^ id.data[i]) * 0x100000001b3ull;
@@ -468,28 +581,37 @@ static uint32_t hash_id(struct bytes id)
 	return h ? h : 1;
 }
 
-/* From the message that is acknowledged to this one; 0 where none is known. */
-static uint64_t latency(struct side *other, struct bytes acked, uint64_t now_ns)
+/*
+ * From the message that is acknowledged to this one; 0 where none is known. In enhanced mode it is
+ * acknowledged twice (HL7 v2.9 §2.9.3), of two of one number the older one first.
+ */
+static uint64_t latency(struct side *other, struct bytes code, struct bytes acked, uint64_t now_ns)
 {
+	uint16_t *done = &other->acked[code.data[0] == 'C'];
 	uint32_t id = hash_id(acked);
 
-	for (unsigned i = 0; acked.len && i < WAITING; i++)
-		if (other->waiting_id[i] == id) {
-			other->waiting_id[i] = 0;
-			return now_ns > other->waiting_ns[i]
-				       ? (now_ns - other->waiting_ns[i]) / 1000
-				       : 0;
-		}
+	for (unsigned n = 0; acked.len && n < WAITING; n++) {
+		unsigned i = (other->waiting_next + n) % WAITING;
+
+		if (other->waiting_id[i] != id || *done >> i & 1)
+			continue;
+		*done |= 1u << i;
+		return now_ns > other->waiting_ns[i] ? (now_ns - other->waiting_ns[i]) / 1000 : 0;
+	}
 	return 0;
 }
 
 static void await(struct side *s, struct bytes id, uint64_t now_ns)
 {
+	unsigned i = s->waiting_next;
+
 	if (!id.len)
 		return;
-	s->waiting_id[s->waiting_next] = hash_id(id);
-	s->waiting_ns[s->waiting_next] = now_ns;
-	s->waiting_next = (s->waiting_next + 1) % WAITING;
+	s->waiting_id[i] = hash_id(id);
+	s->waiting_ns[i] = now_ns;
+	s->acked[0] &= ~(1u << i);
+	s->acked[1] &= ~(1u << i);
+	s->waiting_next = (i + 1) % WAITING;
 }
 
 /* The message at hand is whole. */
@@ -515,15 +637,16 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	m->observation_count = s->observations;
 	m->batch = s->batch;
 	m->alert = s->alert;
+	m->unanswered = s->unanswered;
 	m->encoding = s->wide.width == 2 ? "UTF-16" : s->wide.width ? "UTF-32" : NULL;
-	m->msg.control = is_infusion_order(m->type);
+	m->msg.control = is_control(m->type);
 	m->kept = mine ? h->kept : 0;
 	m->subject = mine ? h->subject : 0;
 	m->observations = h->observations;
 	if (m->ack_code.data)
-		m->latency_us = latency(&h->side[!in->end], m->acked_id, in->time_ns);
-	else
-		await(s, m->control_id, in->time_ns);
+		m->latency_us = latency(&h->side[!in->end], m->ack_code, m->acked_id, in->time_ns);
+	/* What acknowledges may itself be acknowledged. */
+	await(s, m->control_id, in->time_ns);
 	/* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
 	m->msg.answer = m->ack_code.data && !s->more && m->type.len >= 3 &&
 			!memcmp(m->type.data, "ACK", 3) &&
@@ -593,7 +716,7 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 		s->bad_name = true;
 		*ret_why = probe_wide(segment) == PARSE_OK ? REASON_HL7_ENCODING
 							   : REASON_HL7_NO_HEADER;
-		return s->header || s->batch;
+		return s->header;
 	}
 	if (opens(segment.data)) {
 		*ret_why = REASON_HL7_DELIMITERS;
@@ -606,6 +729,7 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 		read_header(s, segment);
 		h->kept = 0;
 		h->kept_end = (uint8_t)end;
+		h->patient = h->others = false;
 		h->subject = 0;
 	} else if (!s->header && !s->batch) {
 		*ret_why = REASON_HL7_NO_HEADER;
@@ -690,20 +814,57 @@ static size_t find(struct bytes b, size_t from, size_t to, uint8_t c)
 	return at ? (size_t)(at - b.data) : to;
 }
 
-/* Where the segment ends, `len` where not within the bytes. The first one of a frame tells how. */
-static size_t segment_end(struct side *s, struct bytes b, size_t from)
+/* A header as far as it is told from a line of text: its name and two separators. */
+static enum parse probe_header(struct bytes b)
 {
-	size_t end = find(b, from, b.len, s->ends ? s->ends : CR);
+	enum parse got = probe_name(b);
 
-	if (!s->ends) {
+	for (size_t i = 3; got == PARSE_OK && i < 5; i++)
+		got = i == b.len				  ? PARSE_MORE
+		      : isgraph(b.data[i]) && !isalnum(b.data[i]) ? PARSE_OK
+								  : PARSE_BAD;
+	return got;
+}
+
+/*
+ * Of a segment that CR ends, up to `end`: LF before a header, which begins a message to receivers that
+ * end a segment by either, as is done from there on. *ret_maybe: the bytes do not tell yet.
+ */
+static size_t find_header_line(struct side *s, struct bytes b, size_t from, size_t end,
+			       bool *ret_maybe)
+{
+	size_t at = find(b, from, end, LF);
+
+	for (; at < end; at = find(b, at + 1, end, LF)) {
+		enum parse got = probe_header((struct bytes){b.data + at + 1, end - at - 1});
+
+		*ret_maybe = got == PARSE_MORE && end == b.len;
+		if (got == PARSE_OK)
+			s->ends = LF;
+		if (got == PARSE_OK || *ret_maybe)
+			break;
+	}
+	return at;
+}
+
+/*
+ * Where the segment ends, `len` where not within the bytes. CR always ends one (HL7 v2.9 §2.5.4), LF
+ * where the first one of the frame ended by it.
+ */
+static size_t segment_end(struct side *s, struct bytes b, size_t from, bool *ret_maybe)
+{
+	size_t end = find(b, from, b.len, CR);
+
+	if (s->ends != CR) {
 		size_t lf = find(b, from, end, LF);
 
-		if (lf < b.len)
+		if (!s->ends && lf < b.len)
 			s->ends = lf < end ? LF : CR;
 		end = lf;
 	}
 	end = find(b, from, end, END);
-	return find(b, from, end, START);
+	end = find(b, from, end, START);
+	return s->ends == CR ? find_header_line(s, b, from, end, ret_maybe) : end;
 }
 
 /* Behind a hole: the next frame can be read again. */
@@ -840,11 +1001,7 @@ read_wide(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m, struct
 	struct hl7_wide_cut found;
 	struct cut c;
 
-	if (!passing && !scanned && s->ends == CR && hl7_wide_begins_with(&s->wide, in->data, LF)) {
-		out->used = out->kept = width;
-		return PARSE_OK;
-	}
-	found = hl7_wide_cut(&s->wide, in->data, s->ends, &scanned);
+	found = hl7_wide_cut(&s->wide, in->data, &scanned);
 	if (found.stop == HL7_STOP_NONE) {
 		found.end -= hl7_wide_half(&s->wide, (struct bytes){in->data.data, found.end});
 		found.len = found.used = found.end;
@@ -858,11 +1015,8 @@ read_wide(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m, struct
 	for (size_t i = found.len; i < found.end; i++)
 		c.torn |= in->data.data[i] != 0;
 	c.text = wide_text(s, (struct bytes){in->data.data, found.len}, room);
-	if (!s->ends && found.stop == HL7_STOP_LINE)
-		s->ends = hl7_wide_begins_with(&s->wide,
-					       (struct bytes){in->data.data + found.len, width}, CR)
-				  ? CR
-				  : LF;
+	if (found.stop == HL7_STOP_LINE)
+		s->ends = CR; /* or LF: either does */
 	if (found.stop == HL7_STOP_MAYBE)
 		return read_maybe(h, in, &c, m, out);
 	return take_segment(h, in, &c, m, out);
@@ -875,6 +1029,7 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	struct side *s = &h->side[in->end];
 	bool passing = s->phase == LONG_SEGMENT;
 	struct cut c = {.stop = HL7_STOP_NONE};
+	bool maybe = false;
 
 	if (s->opening) {
 		if (hl7_wide_probe(in->data, &s->wide) == PARSE_MORE)
@@ -888,14 +1043,14 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 		out->used = out->kept = 1;
 		return PARSE_OK;
 	}
-	c.len = c.end = segment_end(s, in->data, passing ? 0 : s->scanned);
+	c.len = c.end = segment_end(s, in->data, passing ? 0 : s->scanned, &maybe);
 	c.text = (struct bytes){in->data.data, c.end};
 	c.used = c.end + (c.end < in->data.len);
-	if (c.end < in->data.len)
+	if (c.end < in->data.len && !maybe)
 		c.stop = in->data.data[c.end] == START ? HL7_STOP_START
 			 : in->data.data[c.end] == END ? HL7_STOP_END
 						       : HL7_STOP_LINE;
-	else if (c.end < HOLD && !passing) {
+	else if (passing ? !c.end : c.end < HOLD) {
 		s->scanned = (uint16_t)c.end;
 		return PARSE_MORE;
 	}

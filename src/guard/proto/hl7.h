@@ -11,16 +11,18 @@
  */
 #include "guard/proto/proto.h"
 
-#define HL7_OBSERVATIONS 24	     /* of a message that are kept */
+#define HL7_OBSERVATIONS 32	     /* of a message that are kept */
 #define HL7_SEGMENT_MAX	 (16u << 20) /* bytes; documents travel in one segment */
+#define HL7_FAHRENHEIT	 0x1140	     /* as `unit` */
 
-/* A numeric OBX. Codes and units are MDC numbers where the sender gives them (IEEE 11073-10101). */
+/* A numeric OBX (IEEE 11073-10101), as IHE PCD-01, Philips' monitors ("0002-4182^HR^MDIL") and LOINC code it. */
 struct hl7_observation {
-	uint32_t code;	/* OBX-3.1; 0 where it is no number */
-	uint32_t unit;	/* OBX-6.1; 0 where it is no number */
-	double value;	/* OBX-5 */
-	uint8_t status; /* OBX-11: 'R' raw, 'F' final, 'X' none can be had, ... */
-	bool abnormal;	/* OBX-8 says anything but N */
+	double value;  /* OBX-5 */
+	uint32_t code; /* OBX-3: MDC partition << 16 and number, or LOINC without its check digit */
+	uint16_t unit; /* OBX-6: MDC number in the partition of dimensions; 0 where it is none */
+	uint8_t status;	   /* OBX-11: 'R' raw, 'F' final, 'X' none can be had, ... */
+	bool abnormal : 1; /* OBX-8 says anything but N */
+	bool loinc : 1;
 };
 
 struct hl7_msg {
@@ -34,14 +36,17 @@ struct hl7_msg {
 	struct bytes acked_id;					/* MSA-2 */
 	uint64_t latency_us; /* from the acknowledged message's last byte to this one's */
 	uint32_t segments, observation_count;
-	bool batch; /* of a batch (BHS) or file (FHS) */
-	bool alert; /* IHE PCD-04: ORU^R40, ORA^R41 */
+	bool batch;	 /* of a batch (BHS) or file (FHS) */
+	bool alert;	 /* IHE PCD-04: ORU^R40, ORA^R41 */
+	bool unanswered; /* an alert whose receiver need not acknowledge it (MSH-15, MSH-16) */
 	const char *
 		encoding; /* "UTF-16" or "UTF-32", else NULL: what all others are is not told apart */
 	unsigned kept;
-	/* The same for the same patient (PID-3) or place (PV1-3), and says nothing of either; 0: none. */
+	/* The same for the same patient (PID-3) or place (PV1-3), and says nothing of either; 0: none. Of
+	 * several patients in a message it is the first, whose the observations are. */
 	uint64_t subject;
-	const struct hl7_observation *observations; /* the first `kept` of them that are numbers */
+	const struct hl7_observation
+		*observations; /* the first `kept` numbers that have such a code */
 };
 
 extern const struct proto hl7_proto;

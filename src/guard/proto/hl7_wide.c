@@ -42,11 +42,6 @@ static uint32_t unit_at(const struct hl7_wide *w, const uint8_t *at)
 	return c;
 }
 
-bool hl7_wide_begins_with(const struct hl7_wide *w, struct bytes b, uint8_t c)
-{
-	return b.len >= w->width && unit_at(w, b.data) == c;
-}
-
 /* What stops a segment within the unit at `at`, which may be torn at the end of the bytes, and where. */
 static enum hl7_stop find_frame_byte(const struct hl7_wide *w, struct bytes b, size_t at,
 				     size_t *ret_at)
@@ -69,22 +64,19 @@ static enum hl7_stop find_frame_byte(const struct hl7_wide *w, struct bytes b, s
 	return HL7_STOP_NONE;
 }
 
-static bool ends_line(uint32_t unit, uint8_t line)
-{
-	return line ? unit == line : unit == CR || unit == LF;
-}
-
-struct hl7_wide_cut hl7_wide_cut(const struct hl7_wide *w, struct bytes b, uint8_t line,
-				 size_t *scanned)
+struct hl7_wide_cut hl7_wide_cut(const struct hl7_wide *w, struct bytes b, size_t *scanned)
 {
 	struct hl7_wide_cut c = {.stop = HL7_STOP_NONE};
 	size_t at = *scanned, found;
 
 	for (; at < b.len; at += w->width) {
+		uint32_t unit;
+
 		c.stop = find_frame_byte(w, b, at, &found);
 		if (c.stop != HL7_STOP_NONE || at + w->width > b.len)
 			break;
-		if (ends_line(unit_at(w, b.data + at), line)) {
+		unit = unit_at(w, b.data + at);
+		if (unit == CR || unit == LF) {
 			c.stop = HL7_STOP_LINE;
 			break;
 		}

@@ -34,14 +34,10 @@ struct hl7_wide_cut {
 enum parse hl7_wide_probe(struct bytes b, struct hl7_wide *ret_w);
 
 /*
- * Where the segment at the front ends. `line` is what ends segments, 0 either of
- * CR and LF. *scanned is the caller's, zero at first: bytes that hold no end.
+ * Where the segment at the front ends: CR and LF both do. *scanned is the
+ * caller's, zero at first: bytes that hold no end.
  */
-struct hl7_wide_cut hl7_wide_cut(const struct hl7_wide *w, struct bytes b, uint8_t line,
-				 size_t *scanned);
-
-/* U+000A at the front of whole units. */
-bool hl7_wide_begins_with(const struct hl7_wide *w, struct bytes b, uint8_t c);
+struct hl7_wide_cut hl7_wide_cut(const struct hl7_wide *w, struct bytes b, size_t *scanned);
 
 /* A high surrogate whose other half is not there yet: bytes to be left for later. */
 size_t hl7_wide_half(const struct hl7_wide *w, struct bytes b);

@@ -4,7 +4,7 @@
 
 #include "guard/proto/xml.h"
 
-#define ROOT_MAX  12
+#define ROOT_MAX  32
 #define PROBE_MAX 1024
 
 /* A message as far as it was read. */
@@ -56,19 +56,20 @@ static bool is_kind(struct bytes type, const char *kind)
 static void keep(struct half *h, const struct xml_token *t)
 {
 	struct bytes v = xml_attribute(t, "V");
+	uint8_t text[POCT1A_TEXT];
+	size_t len;
 
 	h->observations += xml_is(t->name, "OBS") && t->kind == XML_OPEN;
 	for (unsigned i = 0; v.data && i < POCT1A_VALUES; i++) {
-		size_t len = v.len < POCT1A_TEXT ? v.len : POCT1A_TEXT;
-
 		if (!xml_is(t->name, elements[i]))
 			continue;
+		len = xml_unescape(v, text, sizeof(text));
 		if (h->len[i]) {
-			h->twice |= len != h->len[i] || memcmp(h->value[i], v.data, len);
+			h->twice |= len != h->len[i] || memcmp(h->value[i], text, len);
 			continue;
 		}
 		h->len[i] = (uint8_t)len;
-		memcpy(h->value[i], v.data, len);
+		memcpy(h->value[i], text, len);
 	}
 }
 
@@ -103,9 +104,11 @@ static void tell(struct half *h, struct poct1a *m)
 	if (is_kind(m->type, "DTV") && !h->len[POCT1A_COMMAND])
 		m->value[POCT1A_COMMAND] = (struct bytes){h->value[POCT1A_COMMAND], 0};
 	m->observations = h->observations;
-	m->msg.control =
-		is_kind(m->type, "DTV") || is_kind(m->type, "OPL") || is_kind(m->type, "PTL");
-	m->msg.answer = is_kind(m->type, "ACK");
+	m->msg.control = is_kind(m->type, "DTV") || is_kind(m->type, "OPL") ||
+			 is_kind(m->type, "PTL") || h->len[POCT1A_COMMAND];
+	/* What brings anything but an acknowledgement is asked like what it brings. */
+	m->msg.answer = is_kind(m->type, "ACK") && !h->len[POCT1A_COMMAND] &&
+			!h->len[POCT1A_REQUEST] && !h->observations;
 	/* Of two commands a device might take the other one. */
 	if (h->twice)
 		m->msg.reason = REASON_POCT1A_MALFORMED;

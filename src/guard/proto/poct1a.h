@@ -13,7 +13,7 @@
  */
 #include "guard/proto/proto.h"
 
-#define POCT1A_TEXT 28 /* of a value; what is longer is cut */
+#define POCT1A_TEXT 48 /* of a value; what is longer is cut */
 
 /* What a message says of itself, in its elements' V attributes. */
 enum poct1a_value {

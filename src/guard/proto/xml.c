@@ -1,5 +1,9 @@
 #include "guard/proto/xml.h"
 
+#include <ctype.h>
+
+#define REFERENCE_MAX 16 /* bytes; zeros may stand before a number */
+
 enum { NOTHING, COMMENT, CDATA };
 
 static bool is_space(uint8_t c)
@@ -229,4 +233,47 @@ struct bytes xml_attribute(const struct xml_token *t, const char *name)
 		i = (size_t)(end - a.data) + 1;
 	}
 	return none;
+}
+
+/* The character that stands for `&in;`, 0 where it is none of ASCII. */
+static uint8_t reference(struct bytes in)
+{
+	static const struct {
+		const char *name;
+		uint8_t c;
+	} known[] = {{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}};
+	size_t at = in.len > 1 && in.data[1] == 'x' ? 2 : 1;
+	unsigned base = at == 2 ? 16 : 10, c = 0;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (xml_is(in, known[i].name))
+			return known[i].c;
+	if (!in.len || in.data[0] != '#')
+		return 0;
+	for (; at < in.len && c < 0x80; at++) {
+		unsigned d = in.data[at] | 0x20;
+
+		d = d >= 'a' ? d - 'a' + 10 : isdigit(in.data[at]) ? in.data[at] - '0' : 16;
+		if (d >= base)
+			return 0;
+		c = c * base + d;
+	}
+	return c < 0x80 ? (uint8_t)c : 0;
+}
+
+size_t xml_unescape(struct bytes value, uint8_t *ret_text, size_t cap)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < value.len && n < cap; i++) {
+		size_t left = value.len - i < REFERENCE_MAX ? value.len - i : REFERENCE_MAX;
+		const uint8_t *at = value.data + i;
+		const uint8_t *end = *at == '&' ? memchr(at, ';', left) : NULL;
+		uint8_t c = end ? reference((struct bytes){at + 1, (size_t)(end - at) - 1}) : 0;
+
+		ret_text[n++] = c ? c : *at;
+		if (c)
+			i = (size_t)(end - value.data);
+	}
+	return n;
 }

@@ -3,9 +3,8 @@
 /*
  * The tokens of an XML document (XML 1.0 §2), as far as message protocols need
  * them, out of a stream: a tag at a time, text in pieces as it comes. Tags must
- * close in the order in which they opened. Entities are left as they stand, and
- * a document type may be named but define nothing, so that nothing is ever
- * expanded.
+ * close in the order in which they opened. A document type may be named but
+ * define nothing, so that no entity is ever expanded.
  */
 #include "base/bytes.h"
 
@@ -38,6 +37,11 @@ struct xml_token {
 enum parse xml_next(struct xml *x, struct bytes in, struct xml_token *ret_t, size_t *ret_used);
 /* The value of an attribute, not unescaped; data NULL where there is none. */
 struct bytes xml_attribute(const struct xml_token *t, const char *name);
+/*
+ * As much of it as fits, with what references stand for (XML 1.0 §4.1, §4.6) in their place, where that
+ * is ASCII; returns the bytes.
+ */
+size_t xml_unescape(struct bytes value, uint8_t *ret_text, size_t cap);
 /* A name without its prefix. */
 struct bytes xml_local(struct bytes name);
 bool xml_is(struct bytes b, const char *text);

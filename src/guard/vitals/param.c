@@ -26,11 +26,21 @@ static const struct row waves[] = {
 static const struct row numerics[] = {
 	{0x4182, PARAM_HEART_RATE, "HR"},	    {0x480a, PARAM_PULSE_RATE, "Pulse"},
 	{0x4822, PARAM_PULSE_RATE, "Pulse (SpO2)"}, {0x4bb8, PARAM_SATURATION, "SpO2"},
+	{0x481a, PARAM_PULSE_RATE, "Pulse (SpO2)"}, {0x4b5c, PARAM_TEMPERATURE, "Tbody"},
 	{0x4b48, PARAM_TEMPERATURE, "Temp"},	    {0xe014, PARAM_TEMPERATURE, "Tblood"},
 	{0x4b50, PARAM_TEMPERATURE, "Tart"},	    {0x4b60, PARAM_TEMPERATURE, "Tcore"},
 	{0x4b64, PARAM_TEMPERATURE, "Tesoph"},	    {0x4b74, PARAM_TEMPERATURE, "Tskin"},
 	{0x500a, PARAM_BREATH_RATE, "RR"},	    {0x4a13, PARAM_PRESSURE, "ART mean"},
 	{0x4a17, PARAM_PRESSURE, "ABP mean"},
+};
+
+/* LOINC's numbers for what numerics[] names. */
+static const struct {
+	uint32_t loinc;
+	uint16_t code;
+} loincs[] = {
+	{8867, 0x4182}, {8889, 0x481a}, {59408, 0x4bb8},
+	{2708, 0x4bb8}, {8310, 0x4b48}, {9279, 0x500a},
 };
 
 static const struct row *find(const struct row *table, size_t count, uint16_t code)
@@ -55,6 +65,14 @@ enum param_number param_numeric(uint16_t code)
 	const struct row *r = FIND(numerics, code);
 
 	return r ? (enum param_number)r->kind : PARAM_NUMBER_OTHER;
+}
+
+uint16_t param_loinc(uint32_t number)
+{
+	for (size_t i = 0; i < sizeof(loincs) / sizeof(loincs[0]); i++)
+		if (loincs[i].loinc == number)
+			return loincs[i].code;
+	return 0;
 }
 
 const char *param_name(uint16_t code)

@@ -25,6 +25,8 @@ enum param_number {
 };
 
 enum param_number param_numeric(uint16_t code);
+/* The code of what LOINC calls by this number, its check digit left out; 0 where it is no vital sign. */
+uint16_t param_loinc(uint32_t number);
 
 /* "ECG II", "pleth"; "other" where it is not known. Static. */
 const char *param_name(uint16_t code);

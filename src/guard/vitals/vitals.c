@@ -251,16 +251,18 @@ static void judge_silence(struct vitals *v, struct vitals_monitor *m, uint16_t c
 
 void vitals_numeric(struct vitals *v, struct vitals_monitor *m, const struct vitals_numeric *in)
 {
-	struct numeric *n = numeric_of(m, in->code);
+	bool known = param_numeric(in->code) != PARAM_NUMBER_OTHER;
+	struct numeric *n = known ? numeric_of(m, in->code) : NULL;
 	struct numeric_leap leap;
 
-	if (!n)
-		return;
 	if (in->off || in->test || isnan(in->value)) {
-		numeric_break(n);
+		if (n)
+			numeric_break(n);
 		return;
 	}
 	judge_silence(v, m, in->code, in->in_alarm);
+	if (!n)
+		return;
 	if (numeric_take(n, in->value, m->arrival_ns, &leap))
 		judge_leap(v, m, in->code, &leap);
 	if (is_rate(in->code))
