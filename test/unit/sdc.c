@@ -152,6 +152,32 @@ static void chunks_are_read(void **state)
 		    "{\"sdc\":{\"method\":\"GET\"}}\n");
 }
 
+/* Wherever a chunk ends, within a tag too; blanks around a header's value are none of it. */
+static void chunks_may_end_anywhere(void **state)
+{
+	static const char body[] = MESSAGE(SDC "SetService/SetString", "<m:SetString a='>'/>");
+
+	for (size_t size = 40; size < sizeof(body); size += 7) {
+		static char text[8192];
+		struct talk_piece piece = {0, text, 0};
+		int len =
+			snprintf(text, sizeof(text), POST("Transfer-Encoding:  chunked \r\n", ""));
+
+		for (size_t at = 0; at < sizeof(body) - 1; at += size)
+			len += snprintf(text + len, sizeof(text) - (size_t)len, "%zx\r\n%.*s\r\n",
+					sizeof(body) - 1 - at < size ? sizeof(body) - 1 - at : size,
+					(int)size, body + at);
+		len += snprintf(text + len, sizeof(text) - (size_t)len,
+				"0\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+		piece.len = (size_t)len;
+		talk_expect("sdc", false, &piece, 1,
+			    "{\"sdc\":{\"action\":\"SetString\",\"action_uri\":\"" SDC
+			    "SetService/SetString\","
+			    "\"body\":\"SetString\",\"method\":\"POST\",\"control\":true}}\n"
+			    "{\"sdc\":{\"method\":\"GET\"}}\n");
+	}
+}
+
 /* What cannot be read may be anything: it counts as control. */
 static void the_unreadable_is_control(void **state)
 {
@@ -215,7 +241,12 @@ static void what_hides_is_malformed(void **state)
 	expect_malformed(POST("Content-Length: 3\r\n x: folded\r\n", "<a>"));
 	expect_malformed(POST("Content-Length: 3\r\n", "<a>"));
 	expect_malformed(POST("Content-Length: 99\r\n", "{\"a\":1}"));
-	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E\r\n9\r\nnvelope>\r\n"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n",
+			      "1\r\n<\r\n1\r\ns\r\n1\r\n:\r\n1\r\nE\r\n1\r\nn\r\n1\r\nv\r\n"
+			      "1\r\ne\r\n1\r\nl\r\n1\r\no\r\n"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E\r\n0\r\n\r\n"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E9\r\nnvelope>\r\n"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E\r\nx\r\nnvelope>\r\n"));
 	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"));
 	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "zz\r\n"));
 	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n"));
@@ -253,6 +284,7 @@ int main(void)
 		cmocka_unit_test(a_broken_datagram_is_malformed),
 		cmocka_unit_test(setting_is_control),
 		cmocka_unit_test(chunks_are_read),
+		cmocka_unit_test(chunks_may_end_anywhere),
 		cmocka_unit_test(the_unreadable_is_control),
 		cmocka_unit_test(a_request_asks_for_one_thing),
 		cmocka_unit_test(what_hides_is_malformed),

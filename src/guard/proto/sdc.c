@@ -8,6 +8,7 @@
 #define PORT	   3702 /* WS-Discovery */
 #define LEFT_MAX   (1ull << 40)
 #define CHUNK_LINE 18 /* a size of up to 16 digits, CR, LF */
+#define TAG_CHUNKS 8  /* a tag may be cut into */
 
 enum phase { HEAD, ENVELOPE, CHUNK_SIZE, CHUNK_END, TRAILER, TO_THE_END };
 
@@ -139,6 +140,8 @@ static struct bytes value_of(struct bytes line, const char *name)
 		v.data++;
 		v.len--;
 	}
+	while (v.len && (v.data[v.len - 1] == ' ' || v.data[v.len - 1] == '\t'))
+		v.len--;
 	return v;
 }
 
@@ -288,31 +291,100 @@ static bool goes_on(const struct half *h)
 	return h->method_len && h->soap.place == SOAP_KNOWN && h->soap.xml.depth;
 }
 
+/* RFC 9112 §7.1, the line that says how long a chunk is, without extensions. OK: *ret_len bytes. */
+static enum parse read_size(struct bytes in, uint64_t *ret_size, size_t *ret_len)
+{
+	struct bytes rest = {in.data, in.len < CHUNK_LINE ? in.len : CHUNK_LINE};
+	struct bytes line = next_line(&rest);
+
+	if (!line.data && in.len < CHUNK_LINE)
+		return PARSE_MORE;
+	*ret_len = (size_t)(rest.data - in.data);
+	return line.data && read_digits(line, 16, ret_size) ? PARSE_OK : PARSE_BAD;
+}
+
+/* The body from the front of the input on, as if it had no chunks. */
+struct joined {
+	uint8_t data[XML_TAG];
+	size_t len;
+	size_t used;   /* of the input, for that */
+	uint64_t left; /* of the chunk in which it ends */
+};
+
+/* Takes `max` bytes of the body. MORE: there are fewer; BAD: nor will there be, or in too many chunks. */
+static enum parse join(struct bytes in, uint64_t left, size_t max, struct joined *j)
+{
+	enum parse got = PARSE_OK;
+
+	j->len = j->used = 0;
+	for (unsigned chunk = 0; chunk < TAG_CHUNKS; chunk++) {
+		struct bytes rest = {in.data + j->used, in.len - j->used};
+		size_t n = max - j->len < rest.len ? max - j->len : rest.len, line;
+
+		n = left < n ? (size_t)left : n;
+		memcpy(j->data + j->len, rest.data, n);
+		j->len += n;
+		j->used += n;
+		j->left = left - n;
+		if (j->len == max)
+			return PARSE_OK;
+		rest = (struct bytes){rest.data + n, rest.len - n};
+		if (j->left || rest.len < 2)
+			return PARSE_MORE;
+		if (rest.data[0] != '\r' || rest.data[1] != '\n')
+			return PARSE_BAD;
+		got = read_size((struct bytes){rest.data + 2, rest.len - 2}, &left, &line);
+		if (got != PARSE_OK || !left)
+			return got == PARSE_MORE ? got : PARSE_BAD;
+		j->used += 2 + line;
+	}
+	return PARSE_BAD;
+}
+
+/* A token that the end of a chunk cuts. */
+static enum parse read_across(struct half *h, struct bytes in, struct joined *j,
+			      struct xml_token *ret_t)
+{
+	enum parse all = join(in, h->left, sizeof(j->data), j), got;
+	size_t used = 0;
+
+	got = xml_next(&h->soap.xml, (struct bytes){j->data, j->len}, ret_t, &used);
+	if (got == PARSE_MORE)
+		return all == PARSE_MORE ? got : PARSE_BAD;
+	if (got == PARSE_OK)
+		join(in, h->left, used, j);
+	return got;
+}
+
 static enum parse read_body(struct half *h, const struct proto_input *in, struct sdc *m,
 			    struct proto_output *out)
 {
 	struct bytes data = in->data;
 	bool ends = h->phase != TO_THE_END && data.len >= h->left;
 	struct xml_token t;
+	struct joined j;
 	enum parse got;
 
+	j.used = 0;
 	if (ends)
 		data.len = (size_t)h->left;
 	if (h->told && !goes_on(h)) {
 		pass_over(h, out);
 		return PARSE_OK;
 	}
-	got = xml_next(&h->soap.xml, data, &t, &out->used);
-	/* An envelope must say what it asks for before it ends, and in one piece. */
-	if (got == PARSE_BAD || (got == PARSE_MORE && ends) ||
-	    (got == PARSE_OK && !soap_take(&h->soap, &t))) {
+	got = xml_next(&h->soap.xml, data, &t, &j.used);
+	j.left = h->phase != TO_THE_END ? h->left - j.used : 0;
+	if (got == PARSE_MORE && ends)
+		got = h->chunked ? read_across(h, in->data, &j, &t) : PARSE_BAD;
+	if (got == PARSE_MORE)
+		return got;
+	/* An envelope must say what it asks for before it ends. */
+	if (got == PARSE_BAD || !soap_take(&h->soap, &t)) {
 		tell_http(h, m);
 		return refuse(m, out);
 	}
-	if (got == PARSE_MORE)
-		return got;
-	if (h->phase != TO_THE_END)
-		h->left -= out->used;
+	out->used = j.used;
+	h->left = j.left;
 	if (h->soap.place == SOAP_KNOWN && !h->told) {
 		out->has_msg = h->told = true;
 		tell_http(h, m);
@@ -329,18 +401,15 @@ static enum parse read_body(struct half *h, const struct proto_input *in, struct
 	return PARSE_OK;
 }
 
-/* RFC 9112 §7.1, the line that says how long a chunk is, without extensions. */
 static enum parse read_chunk_size(struct half *h, const struct proto_input *in, struct sdc *m,
 				  struct proto_output *out)
 {
-	struct bytes rest = {in->data.data, in->data.len < CHUNK_LINE ? in->data.len : CHUNK_LINE};
-	struct bytes line = next_line(&rest);
+	size_t used;
+	enum parse got = read_size(in->data, &h->left, &used);
 
-	if (!line.data && in->data.len < CHUNK_LINE)
-		return PARSE_MORE;
-	if (!line.data || !read_digits(line, 16, &h->left))
-		return refuse(m, out);
-	out->used = (size_t)(rest.data - in->data.data);
+	if (got != PARSE_OK)
+		return got == PARSE_MORE ? got : refuse(m, out);
+	out->used = used;
 	h->phase = h->left ? ENVELOPE : TRAILER;
 	if (h->phase == TRAILER && !h->told)
 		return refuse(m, out);
