@@ -261,6 +261,37 @@ static void waves_are_read(void **state)
 	end_talk(r);
 }
 
+/* A measurement server counts its objects for itself: the same handle twice is two waves. */
+static void handles_are_a_servers_own(void **state)
+{
+	struct talk_record *r = begin_talk();
+	struct maker k;
+
+	result(&k, 2, 9, 0);
+	WORDS(&k, 2);
+	open_part(&k);
+	for (uint16_t server = 0; server < 2; server++) {
+		WORDS(&k, server, 1);
+		open_part(&k);
+		WORDS(&k, 0x2ae, 2);
+		open_part(&k);
+		WORDS(&k, 0x096d, 6, 4, server ? 0x0808 : 0x1010, 0);
+		WORDS(&k, 0x098d, 4, 0, server ? 64 : 16);
+		close_parts(&k, 2);
+	}
+	close_parts(&k, 4);
+	assert_true(read_made(r, &k));
+
+	result(&k, 2, 9, 1);
+	object(&k, 0x2ae, 1);
+	WORDS(&k, 0x096e, 14, 0x0102, 0, 8, 1, 2, 3, 4);
+	close_parts(&k, 6);
+	assert_true(read_made(r, &k));
+	assert_int_equal(got.wave[0].count, 4);
+	assert_int_equal(got.wave[0].period_us, 2000);
+	end_talk(r);
+}
+
 /* Several leads at once, at half the rate that the context says: 64 in 256 ms are 4 ms apart. */
 static void leads_at_once_are_read(void **state)
 {
@@ -638,6 +669,7 @@ int main(void)
 		cmocka_unit_test(the_monitor_says_who_it_is),
 		cmocka_unit_test(numerics_are_read),
 		cmocka_unit_test(waves_are_read),
+		cmocka_unit_test(handles_are_a_servers_own),
 		cmocka_unit_test(leads_at_once_are_read),
 		cmocka_unit_test(the_demo_and_this_agree),
 		cmocka_unit_test(linked_results_belong_together),
