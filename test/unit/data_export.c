@@ -227,6 +227,23 @@ static void numerics_are_read(void **state)
 	end_talk(r);
 }
 
+/* Nobody asks for what has no name here past a rule that says what may be asked for. */
+static void other_objects_have_a_name(void **state)
+{
+	struct talk_record *r = begin_talk();
+	struct maker k;
+
+	operation(&k, 1, 7, 7);
+	WORDS(&k, 0, 0, 0x0c16);
+	open_part(&k);
+	WORDS(&k, 1, 1, 0x3d, 0);
+	close_parts(&k, 3);
+	assert_true(read_made(r, &k));
+	assert_string_equal(r->said, "{\"intellivue\":{\"message\":\"poll\",\"object\":\"other\","
+				     "\"invoke_id\":7,\"poll_number\":1}}\n");
+	end_talk(r);
+}
+
 /* What samples mean is told once and needed ever after; marked ones are no values. */
 static void waves_are_read(void **state)
 {
@@ -669,6 +686,7 @@ int main(void)
 		cmocka_unit_test(the_monitor_says_who_it_is),
 		cmocka_unit_test(numerics_are_read),
 		cmocka_unit_test(waves_are_read),
+		cmocka_unit_test(other_objects_have_a_name),
 		cmocka_unit_test(handles_are_a_servers_own),
 		cmocka_unit_test(leads_at_once_are_read),
 		cmocka_unit_test(the_demo_and_this_agree),

@@ -939,6 +939,7 @@ static void a_message_is_of_one_class(void **state)
 		element(&w, 0x0003, CT, strlen(CT));
 		number(&w, 0x0100, 0x0001);
 		number(&w, 0x0110, 1);
+		number(&w, 0x0700, 9);
 		number(&w, 0x0800, 0x0001);
 		say_pdv(s, 0, 3, 3, (struct bytes){buf, w.len});
 		if (!same) {
@@ -947,6 +948,7 @@ static void a_message_is_of_one_class(void **state)
 		}
 		talk_play(r, "dicom", false, s->pieces, s->count, 0);
 		assert_non_null(strstr(r->said, "\"sop_class\":\"CT Image Storage\""));
+		assert_non_null(strstr(r->said, "\"priority\":\"unknown\""));
 		assert_null(strstr(r->said, "reason"));
 		free(s);
 	}

@@ -318,6 +318,12 @@ static const struct dicom_command *classified(const struct turn *t)
 	return !c->sop_len && answers ? asked : c;
 }
 
+/* What was agreed on and not kept is held against patterns as nothing: it does not escape them. */
+static struct bytes or_blank(struct bytes name)
+{
+	return name.data ? name : (struct bytes){(const uint8_t *)"", 0};
+}
+
 static void tell_command(struct turn *t)
 {
 	const struct dicom_context *context = &t->d->contexts[t->s->context / 2];
@@ -338,10 +344,8 @@ static void tell_command(struct turn *t)
 		m->sop_class_uid = dicom_sop_class_uid(t->d, context);
 	}
 	if (context->flags & DICOM_ANSWERED && !context->result) {
-		m->transfer_syntax = dicom_syntax_name(t->d, context->syntax);
-		/* One that was not kept is held against patterns as none. */
-		if (!m->transfer_syntax.data)
-			m->transfer_syntax = (struct bytes){(const uint8_t *)"", 0};
+		m->sop_class = or_blank(m->sop_class);
+		m->transfer_syntax = or_blank(dicom_syntax_name(t->d, context->syntax));
 	}
 	if (dicom_has(c, DICOM_PRIORITY))
 		m->priority = dicom_priority_name(c->number[DICOM_PRIORITY]);

@@ -30,6 +30,14 @@ static const struct proto_name objects[] = {
 	{PATIENT, "patient"},	{ALARMS, "alarms"}, {0x05, "enumerations"},
 };
 
+/* One of another class is held against patterns, too. */
+static const char *object_name(uint16_t class_)
+{
+	const char *name = PROTO_NAME(objects, class_);
+
+	return name ? name : "other";
+}
+
 enum attribute {
 	ATTR_P_ALARMS = 0x0902,
 	ATTR_T_ALARMS = 0x0904,
@@ -458,7 +466,7 @@ static void read_polled(struct intellivue_msg *m, struct reader *r)
 {
 	read_skip(r, 2); /* partition */
 	m->class_ = read_be16(r);
-	m->object = PROTO_NAME(objects, m->class_);
+	m->object = object_name(m->class_);
 	read_skip(r, 2); /* attribute group */
 }
 
@@ -562,7 +570,7 @@ static void read_command(struct intellivue *s, struct intellivue_msg *m, struct 
 	case GET:
 	case SET:
 	case CONFIRMED_SET:
-		m->object = PROTO_NAME(objects, class_);
+		m->object = object_name(class_);
 		read_access(m, r, apdu, command != GET);
 		break;
 	case CONFIRMED_ACTION:
