@@ -763,6 +763,24 @@ static void order_is_kept(void **state)
 	refused(s, "dicom.out_of_order");
 }
 
+/* A client that asks to be released twice at once is answered twice. */
+static void who_asks_twice_is_answered_twice(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	struct script *s = associated();
+
+	say_short(s, 0, 5, 0);
+	say_short(s, 0, 5, 0);
+	say_short(s, 1, 6, 0);
+	say_short(s, 1, 6, 0);
+	talk_play(r, "dicom", false, s->pieces, s->count, 0);
+	assert_int_equal(r->last, PARSE_OK);
+	assert_null(strstr(r->said, "reason"));
+	say_short(s, 1, 6, 0);
+	refused(s, "dicom.out_of_order");
+	free(r);
+}
+
 /* What one end says while the other's abort is on its way (PS3.8 §9.2, Sta13). */
 static void who_is_aborted_hears_of_it_later(void **state)
 {
@@ -1129,6 +1147,7 @@ int main(void)
 		cmocka_unit_test(ends_do_not_disturb_each_other),
 		cmocka_unit_test(only_what_was_negotiated),
 		cmocka_unit_test(makers_have_classes_of_their_own),
+		cmocka_unit_test(who_asks_twice_is_answered_twice),
 		cmocka_unit_test(who_is_aborted_hears_of_it_later),
 		cmocka_unit_test(a_pdu_longer_than_agreed),
 		cmocka_unit_test(command_sets_are_kept_in_order),

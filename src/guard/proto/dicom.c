@@ -64,7 +64,8 @@ static bool is_in_order(const struct turn *t, uint8_t type)
 	case DICOM_RELEASE_RQ:
 		return phase == DICOM_OPEN;
 	case DICOM_RELEASE_RP:
-		return phase == DICOM_OPEN && other(t)->released && !t->s->answered;
+		/* As often as was asked: some clients ask twice at once. */
+		return phase >= DICOM_OPEN && other(t)->released > t->s->answered;
 	default:
 		return true;
 	}
@@ -96,8 +97,8 @@ static void begin_request(struct turn *t)
 	d->lists = d->owns = 0;
 	for (unsigned end = 0; end < 2; end++) {
 		d->side[end].max = 0;
-		d->side[end].released = d->side[end].answered = d->side[end].exceeded = false;
-		d->side[end].aborted = false;
+		d->side[end].released = d->side[end].answered = 0;
+		d->side[end].exceeded = d->side[end].aborted = false;
 	}
 	memset(d->contexts, 0, sizeof(d->contexts));
 	d->contexts_end = 0;
@@ -125,8 +126,8 @@ static void read_short(struct turn *t)
 	reason = read_u8(&t->r);
 	tell(t);
 	t->m->msg.answer = t->s->pdu == DICOM_ASSOCIATE_RJ || t->s->pdu == DICOM_RELEASE_RP;
-	t->s->released |= t->s->pdu == DICOM_RELEASE_RQ;
-	t->s->answered |= t->s->pdu == DICOM_RELEASE_RP;
+	t->s->released += t->s->pdu == DICOM_RELEASE_RQ && t->s->released < UINT8_MAX;
+	t->s->answered += t->s->pdu == DICOM_RELEASE_RP && t->s->answered < UINT8_MAX;
 	t->s->aborted |= t->s->pdu == DICOM_ABORT;
 	if (t->d->phase != DICOM_UNKNOWN && is_over(t))
 		t->d->phase = DICOM_CLOSED;

@@ -90,9 +90,9 @@ struct dicom_side {
 	uint32_t max;	   /* P-DATA-TF it takes; 0: any */
 	uint8_t pdu;	   /* enum dicom_pdu */
 	uint8_t stage, expect;
-	uint8_t context;	 /* of the message that is under way, or was last */
-	bool last;		 /* the fragment ends its command or data set */
-	bool released, answered; /* asked to be released, and released the other */
+	uint8_t context;	    /* of the message that is under way, or was last */
+	bool last;		    /* the fragment ends its command or data set */
+	uint8_t released, answered; /* how often it asked to be released, and released the other */
 	bool aborted;
 	bool lost, exceeded;
 	bool accepted; /* `context` is */
