@@ -178,6 +178,38 @@ static void chunks_may_end_anywhere(void **state)
 	}
 }
 
+/* All samples of a wave that a monitor sends at once are one attribute, in chunks or not. */
+static void waves_are_long(void **state)
+{
+	static char samples[20000], body[24000], text[30000];
+	struct talk_piece piece = {0, text, 0};
+	int len;
+
+	memset(samples, '1', sizeof(samples) - 1);
+	len = snprintf(body, sizeof(body),
+		       MESSAGE(SDC "WaveformService/WaveformStream",
+			       "<m:WaveformStream><p:Value Samples='%s'/></m:WaveformStream>"),
+		       samples);
+	assert_in_range(len, sizeof(samples), sizeof(body) - 1);
+	for (unsigned size = 512; size < sizeof(body); size += sizeof(body) - 513) {
+		int n = snprintf(text, sizeof(text), POST("Transfer-Encoding: chunked\r\n", ""));
+
+		for (int at = 0; at < len; at += (int)size)
+			n += snprintf(text + n, sizeof(text) - (size_t)n, "%x\r\n%.*s\r\n",
+				      len - at < (int)size ? (unsigned)(len - at) : size, (int)size,
+				      body + at);
+		n += snprintf(text + n, sizeof(text) - (size_t)n,
+			      "0\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+		assert_in_range(n, len, sizeof(text) - 1);
+		piece.len = (size_t)n;
+		talk_expect("sdc", false, &piece, 1,
+			    "{\"sdc\":{\"action\":\"WaveformStream\",\"action_uri\":\"" SDC
+			    "WaveformService/WaveformStream\",\"body\":\"WaveformStream\","
+			    "\"method\":\"POST\"}}\n"
+			    "{\"sdc\":{\"method\":\"GET\"}}\n");
+	}
+}
+
 /* What cannot be read may be anything: it counts as control. */
 static void the_unreadable_is_control(void **state)
 {
@@ -232,6 +264,9 @@ static void a_request_asks_for_one_thing(void **state)
 	expect_malformed(text);
 }
 
+#define TWO   "1\r\na\r\n1\r\na\r\n"
+#define EIGHT TWO TWO TWO TWO
+
 static void what_hides_is_malformed(void **state)
 {
 	expect_malformed(POST("Content-Length: 3\r\nContent-Length: 4\r\n", "<a>"));
@@ -242,8 +277,7 @@ static void what_hides_is_malformed(void **state)
 	expect_malformed(POST("Content-Length: 3\r\n", "<a>"));
 	expect_malformed(POST("Content-Length: 99\r\n", "{\"a\":1}"));
 	expect_malformed(POST("Transfer-Encoding: chunked\r\n",
-			      "1\r\n<\r\n1\r\ns\r\n1\r\n:\r\n1\r\nE\r\n1\r\nn\r\n1\r\nv\r\n"
-			      "1\r\ne\r\n1\r\nl\r\n1\r\no\r\n"));
+			      "1\r\n<\r\n" EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT));
 	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E\r\n0\r\n\r\n"));
 	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E9\r\nnvelope>\r\n"));
 	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E\r\nx\r\nnvelope>\r\n"));
@@ -285,6 +319,7 @@ int main(void)
 		cmocka_unit_test(setting_is_control),
 		cmocka_unit_test(chunks_are_read),
 		cmocka_unit_test(chunks_may_end_anywhere),
+		cmocka_unit_test(waves_are_long),
 		cmocka_unit_test(the_unreadable_is_control),
 		cmocka_unit_test(a_request_asks_for_one_thing),
 		cmocka_unit_test(what_hides_is_malformed),

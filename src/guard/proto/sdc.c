@@ -8,7 +8,7 @@
 #define PORT	   3702 /* WS-Discovery */
 #define LEFT_MAX   (1ull << 40)
 #define CHUNK_LINE 18 /* a size of up to 16 digits, CR, LF */
-#define TAG_CHUNKS 8  /* a tag may be cut into */
+#define TAG_CHUNKS 64 /* a tag may be cut into */
 
 enum phase { HEAD, ENVELOPE, CHUNK_SIZE, CHUNK_END, TRAILER, TO_THE_END };
 
@@ -341,19 +341,23 @@ static enum parse join(struct bytes in, uint64_t left, size_t max, struct joined
 	return PARSE_BAD;
 }
 
-/* A token that the end of a chunk cuts. */
-static enum parse read_across(struct half *h, struct bytes in, struct joined *j,
-			      struct xml_token *ret_t)
+/* A token that the end of a chunk cuts: *ret_used of the input, *ret_left to come of the chunk it ends in. */
+static enum parse read_across(struct half *h, struct bytes in, size_t *ret_used, uint64_t *ret_left)
 {
-	enum parse all = join(in, h->left, sizeof(j->data), j), got;
+	struct joined j;
+	enum parse all = join(in, h->left, sizeof(j.data), &j), got;
+	struct xml_token t;
 	size_t used = 0;
 
-	got = xml_next(&h->soap.xml, (struct bytes){j->data, j->len}, ret_t, &used);
+	got = xml_next(&h->soap.xml, (struct bytes){j.data, j.len}, &t, &used);
 	if (got == PARSE_MORE)
 		return all == PARSE_MORE ? got : PARSE_BAD;
-	if (got == PARSE_OK)
-		join(in, h->left, used, j);
-	return got;
+	if (got == PARSE_BAD || !soap_take(&h->soap, &t))
+		return PARSE_BAD;
+	join(in, h->left, used, &j);
+	*ret_used = j.used;
+	*ret_left = j.left;
+	return PARSE_OK;
 }
 
 static enum parse read_body(struct half *h, const struct proto_input *in, struct sdc *m,
@@ -362,29 +366,31 @@ static enum parse read_body(struct half *h, const struct proto_input *in, struct
 	struct bytes data = in->data;
 	bool ends = h->phase != TO_THE_END && data.len >= h->left;
 	struct xml_token t;
-	struct joined j;
+	size_t used = 0;
+	uint64_t left;
 	enum parse got;
 
-	j.used = 0;
 	if (ends)
 		data.len = (size_t)h->left;
 	if (h->told && !goes_on(h)) {
 		pass_over(h, out);
 		return PARSE_OK;
 	}
-	got = xml_next(&h->soap.xml, data, &t, &j.used);
-	j.left = h->phase != TO_THE_END ? h->left - j.used : 0;
+	got = xml_next(&h->soap.xml, data, &t, &used);
+	left = h->phase != TO_THE_END ? h->left - used : 0;
+	/* An envelope must say what it asks for before it ends. */
 	if (got == PARSE_MORE && ends)
-		got = h->chunked ? read_across(h, in->data, &j, &t) : PARSE_BAD;
+		got = h->chunked ? read_across(h, in->data, &used, &left) : PARSE_BAD;
+	else if (got == PARSE_OK && !soap_take(&h->soap, &t))
+		got = PARSE_BAD;
 	if (got == PARSE_MORE)
 		return got;
-	/* An envelope must say what it asks for before it ends. */
-	if (got == PARSE_BAD || !soap_take(&h->soap, &t)) {
+	if (got == PARSE_BAD) {
 		tell_http(h, m);
 		return refuse(m, out);
 	}
-	out->used = j.used;
-	h->left = j.left;
+	out->used = used;
+	h->left = left;
 	if (h->soap.place == SOAP_KNOWN && !h->told) {
 		out->has_msg = h->told = true;
 		tell_http(h, m);
