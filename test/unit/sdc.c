@@ -48,6 +48,23 @@ static void discovery_is_told(void **state)
 		"\"message_id\":\"urn:uuid:1\",\"endpoint\":\"urn:uuid:m\"}}\n");
 }
 
+/* Who answers for several devices: a rule asks for each of them, cut in pieces or not. */
+static void all_matches_are_told(void **state)
+{
+	static const struct talk_piece piece = TALK_PIECE(
+		0,
+		"<s:Envelope><s:Header><a:Action>urn:d/ProbeMatches</a:Action></s:Header><s:Body>"
+		"<d:ProbeMatches><d:ProbeMatch><a:EPR><a:Address> urn:1 </a:Address></a:EPR>"
+		"<d:Types>a</d:Types></d:ProbeMatch><!-- <d:Types>c</d:Types> --><d:ProbeMatch>"
+		"<a:EPR><a:Address>urn:2</a:Address></a:EPR><d:Types>a<![CDATA[ b]]></d:Types>"
+		"</d:ProbeMatch></d:ProbeMatches></s:Body></s:Envelope>");
+
+	talk_expect("sdc", true, &piece, 1,
+		    "{\"sdc\":{\"action\":\"ProbeMatches\",\"action_uri\":\"urn:d/ProbeMatches\","
+		    "\"body\":\"ProbeMatches\",\"endpoint\":[\"urn:1\",\"urn:2\"],"
+		    "\"types\":[\"a\",\"a\",\"b\"]}}\n");
+}
+
 static void a_broken_datagram_is_malformed(void **state)
 {
 	static const struct talk_piece bad[] = {
@@ -315,6 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(discovery_is_told),
+		cmocka_unit_test(all_matches_are_told),
 		cmocka_unit_test(a_broken_datagram_is_malformed),
 		cmocka_unit_test(setting_is_control),
 		cmocka_unit_test(chunks_are_read),

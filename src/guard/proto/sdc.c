@@ -32,27 +32,62 @@ _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound")
 
 /* Discovery: a datagram is one message */
 
-/* The text of the elements that are told, borrowed: a datagram is there whole. */
-static void keep_text(struct sdc *m, struct bytes element, struct bytes text, bool body)
+static struct bytes trim(struct bytes text)
 {
+	if (text.len >= 3 && !memcmp(text.data, "]]>", 3)) { /* of a section whose text was told */
+		text.data += 3;
+		text.len -= 3;
+	}
 	while (text.len && memchr(" \t\r\n", text.data[0], 4)) {
 		text.data++;
 		text.len--;
 	}
 	while (text.len && memchr(" \t\r\n", text.data[text.len - 1], 4))
 		text.len--;
-	if (!text.len)
-		return;
-	if (xml_is(element, "MessageID"))
-		m->message_id = text;
-	else if (xml_is(element, "RelatesTo"))
-		m->relates_to = text;
-	else if (xml_is(element, "Types"))
-		m->types = text;
-	else if (xml_is(element, "XAddrs"))
-		m->xaddrs = text;
-	else if (xml_is(element, "Address") && body)
-		m->endpoint = text;
+	return text;
+}
+
+/*
+ * The next text of the content's elements of that name, borrowed: a datagram is there whole, and was
+ * read once. Who answers for several devices names several. A text in pieces is as many.
+ */
+static struct bytes next_text(const struct msg *msg, size_t *at, const char *name)
+{
+	struct bytes all = ((const struct sdc *)msg)->content, none = {NULL, 0};
+	struct bytes element = {(const uint8_t *)name, *at ? strlen(name) : 0};
+	struct xml x = {0};
+	struct xml_token t;
+
+	while (*at < all.len) {
+		struct bytes rest = {all.data + *at, all.len - *at};
+		size_t used = 0;
+
+		x.depth = 1; /* what is open around it is of no concern */
+		xml_next(&x, rest, &t, &used);
+		*at = used ? *at + used : all.len;
+		if (used && t.kind == XML_OPEN)
+			element = xml_local(t.name);
+		else if (t.kind == XML_CLOSE)
+			element.len = 0;
+		else if (t.kind == XML_TEXT && xml_is(element, name) && trim(t.text).len)
+			return trim(t.text);
+	}
+	return none;
+}
+
+static struct bytes next_endpoint(const struct msg *m, size_t *at)
+{
+	return next_text(m, at, "Address");
+}
+
+static struct bytes next_types(const struct msg *m, size_t *at)
+{
+	return next_text(m, at, "Types");
+}
+
+static struct bytes next_xaddrs(const struct msg *m, size_t *at)
+{
+	return next_text(m, at, "XAddrs");
 }
 
 static void tell(const struct soap *s, struct sdc *m)
@@ -82,10 +117,14 @@ static bool read_envelope(struct bytes data, struct soap *s, struct sdc *m)
 			element = xml_local(t.name);
 		else if (t.kind == XML_CLOSE)
 			element.len = 0;
-		else if (t.kind == XML_TEXT)
-			keep_text(m, element, t.text, s->place >= SOAP_IN_BODY);
+		else if (t.kind == XML_TEXT && xml_is(element, "MessageID") && trim(t.text).len)
+			m->message_id = trim(t.text);
+		else if (t.kind == XML_TEXT && xml_is(element, "RelatesTo") && trim(t.text).len)
+			m->relates_to = trim(t.text);
 		data.data += used;
 		data.len -= used;
+		if (s->place >= SOAP_IN_BODY && !m->content.data)
+			m->content = data;
 	}
 	return !s->xml.depth && s->place == SOAP_KNOWN && s->action_len;
 }
@@ -517,13 +556,19 @@ static const struct proto_field fields[] = {
 	FIELD(body, FIELD_TEXT, FIELD_MATCH),
 	FIELD(message_id, FIELD_TEXT, 0),
 	FIELD(relates_to, FIELD_TEXT, 0),
-	FIELD(endpoint, FIELD_TEXT, FIELD_MATCH),
-	FIELD(types, FIELD_TEXT, FIELD_MATCH),
-	FIELD(xaddrs, FIELD_TEXT, 0),
+	{PROTO_KEY("endpoint"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_endpoint},
+	{PROTO_KEY("types"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_types},
 	FIELD(method, FIELD_TEXT, FIELD_MATCH),
 	FIELD(status, FIELD_U16, 0),
 	{""},
 };
+
+static void write_matches(const struct msg *m, struct json *j)
+{
+	proto_texts(j, "endpoint", next_endpoint, m);
+	proto_texts(j, "types", next_types, m);
+	proto_texts(j, "xaddrs", next_xaddrs, m);
+}
 
 static bool amid(const void *state, unsigned end)
 {
@@ -538,5 +583,6 @@ const struct proto sdc_proto = {
 	.fields = fields,
 	.probe = probe,
 	.read = read_unit,
+	.write = write_matches,
 	.amid = amid,
 };
