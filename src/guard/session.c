@@ -25,6 +25,8 @@ struct session {
 #define HOT(end) (offsetof(struct session, stream.half) + (end) * sizeof(struct stream_half))
 _Static_assert(HOT(0) + offsetof(struct stream_half, ahead) == 64, "the first line");
 _Static_assert(HOT(1) == 128, "the third line");
+_Static_assert(sizeof(struct talk) + PROTO_STATE_MAX <= SLAB_MAX,
+	       "every parser's state has a class");
 
 struct sessions {
 	struct session_options o;

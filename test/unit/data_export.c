@@ -227,6 +227,23 @@ static void numerics_are_read(void **state)
 	end_talk(r);
 }
 
+/* Nobody asks for what has no name here past a rule that says what may be asked for. */
+static void other_objects_have_a_name(void **state)
+{
+	struct talk_record *r = begin_talk();
+	struct maker k;
+
+	operation(&k, 1, 7, 7);
+	WORDS(&k, 0, 0, 0x0c16);
+	open_part(&k);
+	WORDS(&k, 1, 1, 0x3d, 0);
+	close_parts(&k, 3);
+	assert_true(read_made(r, &k));
+	assert_string_equal(r->said, "{\"intellivue\":{\"message\":\"poll\",\"object\":\"other\","
+				     "\"invoke_id\":7,\"poll_number\":1}}\n");
+	end_talk(r);
+}
+
 /* What samples mean is told once and needed ever after; marked ones are no values. */
 static void waves_are_read(void **state)
 {
@@ -258,6 +275,37 @@ static void waves_are_read(void **state)
 	assert_int_equal(got.sample[3], 0);
 	assert_true(got.wave[0].has_range);
 	assert_int_equal(got.wave[0].high, 16383);
+	end_talk(r);
+}
+
+/* A measurement server counts its objects for itself: the same handle twice is two waves. */
+static void handles_are_a_servers_own(void **state)
+{
+	struct talk_record *r = begin_talk();
+	struct maker k;
+
+	result(&k, 2, 9, 0);
+	WORDS(&k, 2);
+	open_part(&k);
+	for (uint16_t server = 0; server < 2; server++) {
+		WORDS(&k, server, 1);
+		open_part(&k);
+		WORDS(&k, 0x2ae, 2);
+		open_part(&k);
+		WORDS(&k, 0x096d, 6, 4, server ? 0x0808 : 0x1010, 0);
+		WORDS(&k, 0x098d, 4, 0, server ? 64 : 16);
+		close_parts(&k, 2);
+	}
+	close_parts(&k, 4);
+	assert_true(read_made(r, &k));
+
+	result(&k, 2, 9, 1);
+	object(&k, 0x2ae, 1);
+	WORDS(&k, 0x096e, 14, 0x0102, 0, 8, 1, 2, 3, 4);
+	close_parts(&k, 6);
+	assert_true(read_made(r, &k));
+	assert_int_equal(got.wave[0].count, 4);
+	assert_int_equal(got.wave[0].period_us, 2000);
 	end_talk(r);
 }
 
@@ -638,6 +686,8 @@ int main(void)
 		cmocka_unit_test(the_monitor_says_who_it_is),
 		cmocka_unit_test(numerics_are_read),
 		cmocka_unit_test(waves_are_read),
+		cmocka_unit_test(other_objects_have_a_name),
+		cmocka_unit_test(handles_are_a_servers_own),
 		cmocka_unit_test(leads_at_once_are_read),
 		cmocka_unit_test(the_demo_and_this_agree),
 		cmocka_unit_test(linked_results_belong_together),

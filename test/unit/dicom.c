@@ -429,6 +429,42 @@ static void negotiation_is_told_and_no_secret(void **state)
 		  "\"diagnostic\":\"calling-AE-title-not-recognized\"}}\n");
 }
 
+/* As many as a maker's own workstation offers, with roles; a name too long; no limit. */
+static void makers_have_classes_of_their_own(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	struct script *s = script_new();
+	size_t at = open_pdu(&s->w, 1), user, sub;
+	char uid[40];
+
+	fixed(&s->w, "ARCHIVE", "CT1");
+	for (uint8_t i = 0; i < 18; i++) {
+		snprintf(uid, sizeof(uid), "1.3.46.670589.11.0.0.12.%u", i);
+		offer(&s->w, (uint8_t)(2 * i + 1), uid, one);
+	}
+	user = open_item(&s->w, 0x50);
+	item(&s->w, 0x51, "\0\0\0", 4);
+	sub = open_item(&s->w, 0x54);
+	write_be16(&s->w, (uint16_t)strlen(uid));
+	write_bytes(&s->w, uid, strlen(uid));
+	write_be16(&s->w, 0x0101);
+	fill(&s->w, sub, 2);
+	text_item(&s->w, 0x55, "WORKSTATION VERSION 12");
+	fill(&s->w, user, 2);
+	fill(&s->w, at, 4);
+	say(s, 0, 0);
+	talk_play(r, "dicom", false, s->pieces, s->count, 0);
+	assert_int_equal(r->last, PARSE_OK);
+	assert_non_null(strstr(r->said, "\"implementation_version\":\"WORKSTATION VERS\","));
+	assert_non_null(strstr(r->said, "\"max_pdu_length\":0,"));
+	assert_non_null(strstr(r->said,
+			       "{\"id\":35,\"abstract_syntax\":\"1.3.46.670589.11.0.0.12.17\","
+			       "\"transfer_syntaxes\":[\"Implicit VR Little Endian\"],"
+			       "\"scu\":true,\"scp\":true}"));
+	free(s);
+	free(r);
+}
+
 static void an_abort_says_whose_fault(void **state)
 {
 	struct script *s = script_new();
@@ -530,6 +566,8 @@ static void what_is_not_kept_is_not_told(void **state)
 					"\"transfer_syntaxes\":[\"Implicit VR Little Endian\","
 					"\"JPEG Baseline (Process 1)\"]}"));
 	assert_non_null(strstr(r->said, "{\"id\":67}"));
+	assert_non_null(strstr(r->said, "\"1.3.4.17\""));
+	assert_null(strstr(r->said, "\"1.3.4.18\""));
 	assert_non_null(strstr(r->said, "{\"id\":67,\"result\":\"acceptance\","
 					"\"transfer_syntax\":\"Implicit VR Little Endian\"}"));
 	free(s);
@@ -725,6 +763,56 @@ static void order_is_kept(void **state)
 	refused(s, "dicom.out_of_order");
 }
 
+/* A client that asks to be released twice at once is answered twice. */
+static void who_asks_twice_is_answered_twice(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	struct script *s = associated();
+
+	say_short(s, 0, 5, 0);
+	say_short(s, 0, 5, 0);
+	say_short(s, 1, 6, 0);
+	say_short(s, 1, 6, 0);
+	talk_play(r, "dicom", false, s->pieces, s->count, 0);
+	assert_int_equal(r->last, PARSE_OK);
+	assert_null(strstr(r->said, "reason"));
+	say_short(s, 1, 6, 0);
+	refused(s, "dicom.out_of_order");
+	free(r);
+}
+
+/* What one end says while the other's abort is on its way (PS3.8 §9.2, Sta13). */
+static void who_is_aborted_hears_of_it_later(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	uint8_t buf[512], data[200] = {0};
+	struct script *s = associated();
+	struct talk_piece accepted;
+
+	say_pdv(s, 0, 3, 3, command(buf, CT, 0x0001, 9, -1, true));
+	say_short(s, 1, 7, 0);
+	say_pdv(s, 0, 3, 2, (struct bytes){data, 200});
+	say_pdv(s, 0, 1, 3, command(buf, VERIFICATION, 0x0030, 7, -1, false));
+	say_short(s, 0, 7, 0x0206);
+	talk_play(r, "dicom", false, s->pieces, s->count, 5);
+	assert_int_equal(r->last, PARSE_OK);
+	assert_non_null(strstr(r->said, "C-ECHO-RQ"));
+	assert_null(strstr(r->said, "reason"));
+	free(s);
+	s = script_new(); /* an acceptance that crosses it */
+	associate(s, 0);
+	say_short(s, 0, 7, 0);
+	accepted = s->pieces[1];
+	s->pieces[1] = s->pieces[2];
+	s->pieces[2] = accepted;
+	talk_play(r, "dicom", false, s->pieces, s->count, 0);
+	assert_int_equal(r->last, PARSE_OK);
+	assert_non_null(strstr(r->said, "A-ASSOCIATE-AC"));
+	assert_null(strstr(r->said, "reason"));
+	free(s);
+	free(r);
+}
+
 /* Both ends may speak at once, and both may ask to be released. */
 static void ends_do_not_disturb_each_other(void **state)
 {
@@ -853,6 +941,36 @@ static void command_sets_are_kept_in_order(void **state)
 		say_pdv(s, 0, 1, 1, (struct bytes){much, sizeof(much)});
 	}
 	refused(s, "dicom.too_long");
+}
+
+/* One that a receiver goes by, and another for who stands in between. */
+static void a_message_is_of_one_class(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (unsigned same = 0; same < 2; same++) {
+		struct script *s = associated();
+		uint8_t buf[512];
+		struct writer w = writer_new(buf, sizeof(buf));
+
+		element(&w, 0x0002, same ? CT : VERIFICATION, strlen(same ? CT : VERIFICATION));
+		element(&w, 0x0003, CT, strlen(CT));
+		number(&w, 0x0100, 0x0001);
+		number(&w, 0x0110, 1);
+		number(&w, 0x0700, 9);
+		number(&w, 0x0800, 0x0001);
+		say_pdv(s, 0, 3, 3, (struct bytes){buf, w.len});
+		if (!same) {
+			refused(s, "dicom.malformed");
+			continue;
+		}
+		talk_play(r, "dicom", false, s->pieces, s->count, 0);
+		assert_non_null(strstr(r->said, "\"sop_class\":\"CT Image Storage\""));
+		assert_non_null(strstr(r->said, "\"priority\":\"unknown\""));
+		assert_null(strstr(r->said, "reason"));
+		free(s);
+	}
+	free(r);
 }
 
 static struct script *storing(const char *preamble, size_t len, const char *mark)
@@ -1028,8 +1146,12 @@ int main(void)
 		cmocka_unit_test(order_is_kept),
 		cmocka_unit_test(ends_do_not_disturb_each_other),
 		cmocka_unit_test(only_what_was_negotiated),
+		cmocka_unit_test(makers_have_classes_of_their_own),
+		cmocka_unit_test(who_asks_twice_is_answered_twice),
+		cmocka_unit_test(who_is_aborted_hears_of_it_later),
 		cmocka_unit_test(a_pdu_longer_than_agreed),
 		cmocka_unit_test(command_sets_are_kept_in_order),
+		cmocka_unit_test(a_message_is_of_one_class),
 		cmocka_unit_test(a_preamble_that_starts_is_told),
 		cmocka_unit_test(a_conversation_is_picked_up),
 		cmocka_unit_test(one_end_alone_is_read),

@@ -96,7 +96,7 @@ static void what_hides_is_malformed(void **state)
 static void tags_are_bounded(void **state)
 {
 	struct talk_record *r = malloc(sizeof(*r));
-	static char text[5000];
+	static char text[XML_TAG + 1000];
 
 	memset(text, 'x', sizeof(text));
 	talk_begin(r, "poct1a", false);

@@ -48,6 +48,23 @@ static void discovery_is_told(void **state)
 		"\"message_id\":\"urn:uuid:1\",\"endpoint\":\"urn:uuid:m\"}}\n");
 }
 
+/* Who answers for several devices: a rule asks for each of them, cut in pieces or not. */
+static void all_matches_are_told(void **state)
+{
+	static const struct talk_piece piece = TALK_PIECE(
+		0,
+		"<s:Envelope><s:Header><a:Action>urn:d/ProbeMatches</a:Action></s:Header><s:Body>"
+		"<d:ProbeMatches><d:ProbeMatch><a:EPR><a:Address> urn:1 </a:Address></a:EPR>"
+		"<d:Types>a</d:Types></d:ProbeMatch><!-- <d:Types>c</d:Types> --><d:ProbeMatch>"
+		"<a:EPR><a:Address>urn:2</a:Address></a:EPR><d:Types>a<![CDATA[ b]]></d:Types>"
+		"</d:ProbeMatch></d:ProbeMatches></s:Body></s:Envelope>");
+
+	talk_expect("sdc", true, &piece, 1,
+		    "{\"sdc\":{\"action\":\"ProbeMatches\",\"action_uri\":\"urn:d/ProbeMatches\","
+		    "\"body\":\"ProbeMatches\",\"endpoint\":[\"urn:1\",\"urn:2\"],"
+		    "\"types\":[\"a\",\"a\",\"b\"]}}\n");
+}
+
 static void a_broken_datagram_is_malformed(void **state)
 {
 	static const struct talk_piece bad[] = {
@@ -152,6 +169,64 @@ static void chunks_are_read(void **state)
 		    "{\"sdc\":{\"method\":\"GET\"}}\n");
 }
 
+/* Wherever a chunk ends, within a tag too; blanks around a header's value are none of it. */
+static void chunks_may_end_anywhere(void **state)
+{
+	static const char body[] = MESSAGE(SDC "SetService/SetString", "<m:SetString a='>'/>");
+
+	for (size_t size = 40; size < sizeof(body); size += 7) {
+		static char text[8192];
+		struct talk_piece piece = {0, text, 0};
+		int len =
+			snprintf(text, sizeof(text), POST("Transfer-Encoding:  chunked \r\n", ""));
+
+		for (size_t at = 0; at < sizeof(body) - 1; at += size)
+			len += snprintf(text + len, sizeof(text) - (size_t)len, "%zx\r\n%.*s\r\n",
+					sizeof(body) - 1 - at < size ? sizeof(body) - 1 - at : size,
+					(int)size, body + at);
+		len += snprintf(text + len, sizeof(text) - (size_t)len,
+				"0\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+		piece.len = (size_t)len;
+		talk_expect("sdc", false, &piece, 1,
+			    "{\"sdc\":{\"action\":\"SetString\",\"action_uri\":\"" SDC
+			    "SetService/SetString\","
+			    "\"body\":\"SetString\",\"method\":\"POST\",\"control\":true}}\n"
+			    "{\"sdc\":{\"method\":\"GET\"}}\n");
+	}
+}
+
+/* All samples of a wave that a monitor sends at once are one attribute, in chunks or not. */
+static void waves_are_long(void **state)
+{
+	static char samples[20000], body[24000], text[30000];
+	struct talk_piece piece = {0, text, 0};
+	int len;
+
+	memset(samples, '1', sizeof(samples) - 1);
+	len = snprintf(body, sizeof(body),
+		       MESSAGE(SDC "WaveformService/WaveformStream",
+			       "<m:WaveformStream><p:Value Samples='%s'/></m:WaveformStream>"),
+		       samples);
+	assert_in_range(len, sizeof(samples), sizeof(body) - 1);
+	for (unsigned size = 512; size < sizeof(body); size += sizeof(body) - 513) {
+		int n = snprintf(text, sizeof(text), POST("Transfer-Encoding: chunked\r\n", ""));
+
+		for (int at = 0; at < len; at += (int)size)
+			n += snprintf(text + n, sizeof(text) - (size_t)n, "%x\r\n%.*s\r\n",
+				      len - at < (int)size ? (unsigned)(len - at) : size, (int)size,
+				      body + at);
+		n += snprintf(text + n, sizeof(text) - (size_t)n,
+			      "0\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+		assert_in_range(n, len, sizeof(text) - 1);
+		piece.len = (size_t)n;
+		talk_expect("sdc", false, &piece, 1,
+			    "{\"sdc\":{\"action\":\"WaveformStream\",\"action_uri\":\"" SDC
+			    "WaveformService/WaveformStream\",\"body\":\"WaveformStream\","
+			    "\"method\":\"POST\"}}\n"
+			    "{\"sdc\":{\"method\":\"GET\"}}\n");
+	}
+}
+
 /* What cannot be read may be anything: it counts as control. */
 static void the_unreadable_is_control(void **state)
 {
@@ -206,6 +281,9 @@ static void a_request_asks_for_one_thing(void **state)
 	expect_malformed(text);
 }
 
+#define TWO   "1\r\na\r\n1\r\na\r\n"
+#define EIGHT TWO TWO TWO TWO
+
 static void what_hides_is_malformed(void **state)
 {
 	expect_malformed(POST("Content-Length: 3\r\nContent-Length: 4\r\n", "<a>"));
@@ -215,7 +293,11 @@ static void what_hides_is_malformed(void **state)
 	expect_malformed(POST("Content-Length: 3\r\n x: folded\r\n", "<a>"));
 	expect_malformed(POST("Content-Length: 3\r\n", "<a>"));
 	expect_malformed(POST("Content-Length: 99\r\n", "{\"a\":1}"));
-	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E\r\n9\r\nnvelope>\r\n"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n",
+			      "1\r\n<\r\n" EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E\r\n0\r\n\r\n"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E9\r\nnvelope>\r\n"));
+	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "4\r\n<s:E\r\nx\r\nnvelope>\r\n"));
 	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"));
 	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "zz\r\n"));
 	expect_malformed(POST("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n"));
@@ -250,9 +332,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(discovery_is_told),
+		cmocka_unit_test(all_matches_are_told),
 		cmocka_unit_test(a_broken_datagram_is_malformed),
 		cmocka_unit_test(setting_is_control),
 		cmocka_unit_test(chunks_are_read),
+		cmocka_unit_test(chunks_may_end_anywhere),
+		cmocka_unit_test(waves_are_long),
 		cmocka_unit_test(the_unreadable_is_control),
 		cmocka_unit_test(a_request_asks_for_one_thing),
 		cmocka_unit_test(what_hides_is_malformed),

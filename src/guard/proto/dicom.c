@@ -51,6 +51,8 @@ static bool is_in_order(const struct turn *t, uint8_t type)
 
 	if (phase == DICOM_UNKNOWN)
 		return true;
+	if (t->s->aborted)
+		return type == DICOM_ABORT;
 	switch (type) {
 	case DICOM_ASSOCIATE_RQ:
 		return phase == DICOM_IDLE;
@@ -62,7 +64,8 @@ static bool is_in_order(const struct turn *t, uint8_t type)
 	case DICOM_RELEASE_RQ:
 		return phase == DICOM_OPEN;
 	case DICOM_RELEASE_RP:
-		return phase == DICOM_OPEN && other(t)->released && !t->s->answered;
+		/* As often as was asked: some clients ask twice at once. */
+		return phase >= DICOM_OPEN && other(t)->released > t->s->answered;
 	default:
 		return true;
 	}
@@ -91,20 +94,23 @@ static void begin_request(struct turn *t)
 	d->phase = DICOM_REQUESTED;
 	d->requester = t->in->end;
 	d->known = true;
-	d->lists = 0;
+	d->lists = d->owns = 0;
 	for (unsigned end = 0; end < 2; end++) {
 		d->side[end].max = 0;
-		d->side[end].released = d->side[end].answered = d->side[end].exceeded = false;
+		d->side[end].released = d->side[end].answered = 0;
+		d->side[end].exceeded = d->side[end].aborted = false;
 	}
-	memset(d->own, 0, sizeof(d->own));
 	memset(d->contexts, 0, sizeof(d->contexts));
 	d->contexts_end = 0;
 }
 
-/* Both may ask to be released at once, and then both answer (PS3.8 §9.2.1, collisions). */
+/*
+ * Both may ask to be released at once, and then both answer (PS3.8 §9.2.1, collisions). An abort
+ * ends what its sender says; the other goes on until it hears of it, and is ignored (Sta13).
+ */
 static bool is_over(const struct turn *t)
 {
-	if (t->s->pdu == DICOM_RELEASE_RQ)
+	if (t->s->pdu == DICOM_RELEASE_RQ || t->s->pdu == DICOM_ABORT)
 		return false;
 	return t->s->pdu != DICOM_RELEASE_RP || !t->s->released || other(t)->answered;
 }
@@ -120,8 +126,9 @@ static void read_short(struct turn *t)
 	reason = read_u8(&t->r);
 	tell(t);
 	t->m->msg.answer = t->s->pdu == DICOM_ASSOCIATE_RJ || t->s->pdu == DICOM_RELEASE_RP;
-	t->s->released |= t->s->pdu == DICOM_RELEASE_RQ;
-	t->s->answered |= t->s->pdu == DICOM_RELEASE_RP;
+	t->s->released += t->s->pdu == DICOM_RELEASE_RQ && t->s->released < UINT8_MAX;
+	t->s->answered += t->s->pdu == DICOM_RELEASE_RP && t->s->answered < UINT8_MAX;
+	t->s->aborted |= t->s->pdu == DICOM_ABORT;
 	if (t->d->phase != DICOM_UNKNOWN && is_over(t))
 		t->d->phase = DICOM_CLOSED;
 	if (t->s->pdu == DICOM_ASSOCIATE_RJ) {
@@ -312,6 +319,12 @@ static const struct dicom_command *classified(const struct turn *t)
 	return !c->sop_len && answers ? asked : c;
 }
 
+/* What was agreed on and not kept is held against patterns as nothing: it does not escape them. */
+static struct bytes or_blank(struct bytes name)
+{
+	return name.data ? name : (struct bytes){(const uint8_t *)"", 0};
+}
+
 static void tell_command(struct turn *t)
 {
 	const struct dicom_context *context = &t->d->contexts[t->s->context / 2];
@@ -331,8 +344,10 @@ static void tell_command(struct turn *t)
 		m->sop_class = dicom_sop_class_name(t->d, context);
 		m->sop_class_uid = dicom_sop_class_uid(t->d, context);
 	}
-	if (context->flags & DICOM_ANSWERED && !context->result)
-		m->transfer_syntax = dicom_syntax_name(t->d, context->syntax);
+	if (context->flags & DICOM_ANSWERED && !context->result) {
+		m->sop_class = or_blank(m->sop_class);
+		m->transfer_syntax = or_blank(dicom_syntax_name(t->d, context->syntax));
+	}
 	if (dicom_has(c, DICOM_PRIORITY))
 		m->priority = dicom_priority_name(c->number[DICOM_PRIORITY]);
 	if (c->move_len)

@@ -45,21 +45,29 @@ static struct bytes static_text(const char *s)
 	return (struct bytes){(const uint8_t *)s, s ? strlen(s) : 0};
 }
 
+static struct bytes private_uid(const struct dicom *d, unsigned i)
+{
+	uint16_t at = i ? d->own_end[i - 1] : 0;
+
+	return (struct bytes){(const uint8_t *)d->own + at, d->own_end[i] - at};
+}
+
 /* A number for a UID that is not registered; 0 where there is no room for more of them. */
 static unsigned find_private(struct dicom *d, struct bytes uid)
 {
-	unsigned i = 0;
+	size_t at = d->owns ? d->own_end[d->owns - 1] : 0;
 
-	while (i < DICOM_PRIVATE && d->own[i].len &&
-	       (d->own[i].len != uid.len || memcmp(d->own[i].text, uid.data, uid.len)))
-		i++;
-	if (i == DICOM_PRIVATE)
-		return 0;
-	if (!d->own[i].len) {
-		memcpy(d->own[i].text, uid.data, uid.len);
-		d->own[i].len = (uint8_t)uid.len;
+	for (unsigned i = 0; i < d->owns; i++) {
+		struct bytes kept = private_uid(d, i);
+
+		if (kept.len == uid.len && !memcmp(kept.data, uid.data, uid.len))
+			return i + 1;
 	}
-	return i + 1;
+	if (d->owns == DICOM_PRIVATE || uid.len > sizeof(d->own) - at)
+		return 0;
+	memcpy(d->own + at, uid.data, uid.len);
+	d->own_end[d->owns++] = (uint16_t)(at + uid.len);
+	return d->owns;
 }
 
 /*
@@ -97,11 +105,6 @@ static bool find_sop_class(struct dicom *d, struct bytes uid, uint16_t *ret_n)
 	}
 	*ret_n = (uint16_t)n;
 	return true;
-}
-
-static struct bytes private_uid(const struct dicom *d, unsigned i)
-{
-	return (struct bytes){(const uint8_t *)d->own[i].text, d->own[i].len};
 }
 
 struct bytes dicom_syntax_name(const struct dicom *d, unsigned n)
@@ -145,6 +148,7 @@ void dicom_read_fixed(struct dicom *d, unsigned end, struct bytes fixed)
 	bool request = d->side[end].pdu == DICOM_ASSOCIATE_RQ;
 
 	d->max = 0;
+	d->has_max = false;
 	d->invoked = d->performed = 0;
 	d->asynchronous = false;
 	d->identity = 0;
@@ -266,27 +270,29 @@ static enum reason read_answer(struct dicom *d, struct reader item)
 /* PS3.7 §D.3.3.4: for every context of that SOP class. */
 static bool read_roles(struct dicom *d, struct reader *r)
 {
-	struct bytes b = read_bytes(r, read_be16(r));
-	unsigned n = dicom_uid_find(DICOM_SOP_CLASSES, dicom_trim((const char *)b.data, b.len));
-	unsigned end = n ? d->contexts_end : 0;
+	struct bytes b = read_bytes(r, read_be16(r)), uid = dicom_trim((const char *)b.data, b.len);
 	uint8_t roles = 0;
+	uint16_t n = 0;
 
 	roles |= read_u8(r) ? DICOM_SCU : 0;
 	roles |= read_u8(r) ? DICOM_SCP : 0;
 	if (r->bad)
 		return false;
-	for (unsigned i = 0; i < end; i++)
+	if (!find_sop_class(d, uid, &n))
+		n = 0;
+	for (unsigned i = 0; n && i < d->contexts_end; i++)
 		if (d->contexts[i].sop_class == n)
 			d->contexts[i].flags |= roles & 0xf;
 	return true;
 }
 
+/* As much of it as is kept: some call themselves longer than they should, and are taken nonetheless. */
 static bool read_text(struct reader *r, size_t max, char *ret_text, uint8_t *ret_len)
 {
 	struct bytes b = dicom_trim((const char *)r->in.data, r->in.len);
 
 	if (b.len > max)
-		return false;
+		b.len = max;
 	if (b.len)
 		memcpy(ret_text, b.data, b.len);
 	*ret_len = (uint8_t)b.len;
@@ -309,6 +315,7 @@ static bool read_user_item(struct dicom *d, uint8_t type, struct reader *r)
 	switch (type) {
 	case MAXIMUM_LENGTH:
 		d->max = read_be32(r);
+		d->has_max = true;
 		return !r->bad;
 	case IMPLEMENTATION_UID:
 		return read_text(r, DICOM_UID_MAX, d->uid, &d->uid_len);
@@ -449,6 +456,8 @@ static void write_contexts(const struct dicom_msg *m, struct json *j)
 
 void dicom_write_association(const struct dicom_msg *m, struct json *j)
 {
+	if (m->state->has_max && !m->max_pdu_length)
+		json_u64(j, "max_pdu_length", 0); /* no limit (§D.1.1), which was said */
 	if (m->state->asynchronous) {
 		json_open(j, "asynchronous_operations");
 		json_u64(j, "invoked", m->state->invoked);

@@ -78,6 +78,10 @@ static enum reason keep_sop_class(struct dicom_command *c)
 
 	if (uid.len && !dicom_is_uid(uid))
 		return REASON_DICOM_MALFORMED;
+	/* No message has both an affected and a requested class (PS3.7 §9.3, §10.3): which one a
+	 * receiver goes by nobody could say. */
+	if (c->sop_len && (c->sop_len != uid.len || memcmp(c->sop, uid.data, uid.len)))
+		return REASON_DICOM_MALFORMED;
 	if (uid.len)
 		memcpy(c->sop, uid.data, uid.len);
 	c->sop_len = (uint8_t)uid.len;

@@ -10,15 +10,16 @@
 #include "guard/proto/dicom_uid.h"
 #include "guard/proto/part10.h"
 
-#define DICOM_HEAD	6 /* of a PDU, and of a PDV with its message control header */
-#define DICOM_AE	16
-#define DICOM_CONTEXTS	128 /* odd numbers of a byte */
-#define DICOM_LISTS	12
-#define DICOM_PRIVATE	6
-#define DICOM_BEFORE	4
-#define DICOM_FIXED	68	  /* of an A-ASSOCIATE-RQ or -AC, before its items */
-#define DICOM_ASSOCIATE 0x100000u /* bytes, at most */
-#define DICOM_SET	0x10000u
+#define DICOM_HEAD	   6 /* of a PDU, and of a PDV with its message control header */
+#define DICOM_AE	   16
+#define DICOM_CONTEXTS	   128 /* odd numbers of a byte */
+#define DICOM_LISTS	   12
+#define DICOM_PRIVATE	   18
+#define DICOM_PRIVATE_TEXT 460 /* bytes of them all: most have 20 to 26 */
+#define DICOM_BEFORE	   4
+#define DICOM_FIXED	   68	     /* of an A-ASSOCIATE-RQ or -AC, before its items */
+#define DICOM_ASSOCIATE	   0x100000u /* bytes, at most */
+#define DICOM_SET	   0x10000u
 
 #define DICOM_COMMAND_FRAGMENT 1 /* PS3.8 §E.2: bits of the message control header */
 #define DICOM_LAST_FRAGMENT    2
@@ -89,9 +90,10 @@ struct dicom_side {
 	uint32_t max;	   /* P-DATA-TF it takes; 0: any */
 	uint8_t pdu;	   /* enum dicom_pdu */
 	uint8_t stage, expect;
-	uint8_t context;	 /* of the message that is under way, or was last */
-	bool last;		 /* the fragment ends its command or data set */
-	bool released, answered; /* asked to be released, and released the other */
+	uint8_t context;	    /* of the message that is under way, or was last */
+	bool last;		    /* the fragment ends its command or data set */
+	uint8_t released, answered; /* how often it asked to be released, and released the other */
+	bool aborted;
 	bool lost, exceeded;
 	bool accepted; /* `context` is */
 	struct part10 head;
@@ -119,7 +121,7 @@ struct dicom {
 	/* Of the A-ASSOCIATE being read, for its message. */
 	uint32_t max;
 	uint16_t invoked, performed;
-	bool asynchronous;
+	bool asynchronous, has_max;
 	uint8_t identity;
 	uint8_t uid_len, version_len;
 	char uid[DICOM_UID_MAX], version[DICOM_AE];
@@ -127,10 +129,10 @@ struct dicom {
 	uint8_t lists;
 	uint64_t list[DICOM_LISTS][2];
 	uint8_t before[DICOM_BEFORE]; /* registered ones of the context before, in their order */
-	struct {
-		uint8_t len;
-		char text[DICOM_UID_MAX];
-	} own[DICOM_PRIVATE];
+	/* UIDs that are not registered, one behind the other: where each ends. */
+	uint8_t owns;
+	uint16_t own_end[DICOM_PRIVATE];
+	char own[DICOM_PRIVATE_TEXT];
 	uint8_t contexts_end; /* none from here on was offered or answered */
 	struct dicom_context contexts[DICOM_CONTEXTS];
 };

@@ -51,8 +51,9 @@ const char *dicom_command_name(uint16_t field)
 const char *dicom_priority_name(uint16_t n)
 {
 	static const struct proto_name names[] = {{0, "MEDIUM"}, {1, "HIGH"}, {2, "LOW"}};
+	const char *name = PROTO_NAME(names, n);
 
-	return PROTO_NAME(names, n);
+	return name ? name : "unknown";
 }
 
 const char *dicom_context_result(uint8_t n)
@@ -127,8 +128,9 @@ const char *dicom_identity_name(uint8_t n)
 		{1, "username"}, {2, "username-and-passcode"}, {3, "kerberos"}, {4, "saml"},
 		{5, "jwt"},
 	};
+	const char *name = PROTO_NAME(names, n);
 
-	return PROTO_NAME(names, n);
+	return name || !n ? name : "unknown";
 }
 
 /* PS3.7 annex C, and what all services use alike. */

@@ -35,14 +35,15 @@ enum dicom_field { /* PS3.7 §E.1; a response has DICOM_RESPONSE besides */
 
 const char *dicom_pdu_name(uint8_t type);	/* "A-ASSOCIATE-RQ" */
 const char *dicom_command_name(uint16_t field); /* "C-STORE-RQ" */
-const char *dicom_priority_name(uint16_t n);	/* PS3.7 §E.1: "MEDIUM" */
+const char *dicom_priority_name(uint16_t n);	/* PS3.7 §E.1: "MEDIUM"; else "unknown" */
 const char *dicom_context_result(uint8_t n);	/* PS3.8 §9.3.3.2: "user-rejection" */
 const char *dicom_reject_result(uint8_t n);	/* PS3.8 §9.3.4: "rejected-permanent" */
 const char *dicom_reject_source(uint8_t n);	/* the same: "service-user" */
 const char *dicom_reject_reason(uint8_t source, uint8_t n);
-const char *dicom_abort_source(uint8_t n);  /* PS3.8 §9.3.8: "service-provider" */
-const char *dicom_abort_reason(uint8_t n);  /* of the provider alone */
-const char *dicom_identity_name(uint8_t n); /* PS3.7 §D.3.3.7: "username" */
+const char *dicom_abort_source(uint8_t n); /* PS3.8 §9.3.8: "service-provider" */
+const char *dicom_abort_reason(uint8_t n); /* of the provider alone */
+/* PS3.7 §D.3.3.7: "username"; NULL for 0, which is none, else "unknown". */
+const char *dicom_identity_name(uint8_t n);
 
 /*
  * What a status says in the response `field`: PS3.7 annex C, and by service

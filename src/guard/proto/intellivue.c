@@ -30,6 +30,14 @@ static const struct proto_name objects[] = {
 	{PATIENT, "patient"},	{ALARMS, "alarms"}, {0x05, "enumerations"},
 };
 
+/* One of another class is held against patterns, too. */
+static const char *object_name(uint16_t class_)
+{
+	const char *name = PROTO_NAME(objects, class_);
+
+	return name ? name : "other";
+}
+
 enum attribute {
 	ATTR_P_ALARMS = 0x0902,
 	ATTR_T_ALARMS = 0x0904,
@@ -71,7 +79,8 @@ static const struct proto_name links[] = {{1, "first"}, {2, "middle"}, {3, "last
 
 /* What a wave's samples mean; told now and then, needed always. */
 struct context {
-	uint16_t handle;
+	uint32_t
+		handle; /* global: the measurement server's context, and what it calls the object */
 	uint16_t array;
 	uint32_t ticks;		   /* 0: not told yet */
 	uint16_t invalid;	   /* bits that mark a sample as none; 0: no such */
@@ -159,7 +168,7 @@ static void inherit(struct reader *r, const struct reader *inner)
 	r->bad |= inner->bad;
 }
 
-static struct context *context_of(struct intellivue *s, uint16_t handle)
+static struct context *context_of(struct intellivue *s, uint32_t handle)
 {
 	struct context *c;
 
@@ -174,7 +183,7 @@ static struct context *context_of(struct intellivue *s, uint16_t handle)
 /* Waves: an observation may hold a value, what its samples mean, or both in any order. */
 
 struct observation {
-	uint16_t handle;
+	uint32_t handle;
 	struct context *context; /* NULL where it says nothing of samples */
 	struct bytes value, compound;
 };
@@ -418,7 +427,7 @@ static void read_values(struct intellivue *s, struct intellivue_msg *m, const st
 	inherit(r, &all);
 }
 
-static void read_attributes(struct intellivue *s, struct intellivue_msg *m, uint16_t handle,
+static void read_attributes(struct intellivue *s, struct intellivue_msg *m, uint32_t handle,
 			    struct reader *r)
 {
 	struct observation o = {.handle = handle};
@@ -443,12 +452,11 @@ static void read_poll_info(struct intellivue *s, struct intellivue_msg *m, struc
 	struct reader list = read_list(r, &contexts);
 
 	for (unsigned i = 0; i < contexts && reader_left(&list); i++) {
-		struct reader context;
+		uint32_t server = (uint32_t)read_be16(&list) << 16;
+		struct reader context = read_list(&list, &observations);
 
-		read_skip(&list, 2);
-		context = read_list(&list, &observations);
 		for (unsigned k = 0; k < observations && reader_left(&context); k++)
-			read_attributes(s, m, read_be16(&context), &context);
+			read_attributes(s, m, server | read_be16(&context), &context);
 		inherit(&list, &context);
 	}
 	inherit(r, &list);
@@ -458,7 +466,7 @@ static void read_polled(struct intellivue_msg *m, struct reader *r)
 {
 	read_skip(r, 2); /* partition */
 	m->class_ = read_be16(r);
-	m->object = PROTO_NAME(objects, m->class_);
+	m->object = object_name(m->class_);
 	read_skip(r, 2); /* attribute group */
 }
 
@@ -562,7 +570,7 @@ static void read_command(struct intellivue *s, struct intellivue_msg *m, struct 
 	case GET:
 	case SET:
 	case CONFIRMED_SET:
-		m->object = PROTO_NAME(objects, class_);
+		m->object = object_name(class_);
 		read_access(m, r, apdu, command != GET);
 		break;
 	case CONFIRMED_ACTION:

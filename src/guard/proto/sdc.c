@@ -8,6 +8,7 @@
 #define PORT	   3702 /* WS-Discovery */
 #define LEFT_MAX   (1ull << 40)
 #define CHUNK_LINE 18 /* a size of up to 16 digits, CR, LF */
+#define TAG_CHUNKS 64 /* a tag may be cut into */
 
 enum phase { HEAD, ENVELOPE, CHUNK_SIZE, CHUNK_END, TRAILER, TO_THE_END };
 
@@ -31,27 +32,62 @@ _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound")
 
 /* Discovery: a datagram is one message */
 
-/* The text of the elements that are told, borrowed: a datagram is there whole. */
-static void keep_text(struct sdc *m, struct bytes element, struct bytes text, bool body)
+static struct bytes trim(struct bytes text)
 {
+	if (text.len >= 3 && !memcmp(text.data, "]]>", 3)) { /* of a section whose text was told */
+		text.data += 3;
+		text.len -= 3;
+	}
 	while (text.len && memchr(" \t\r\n", text.data[0], 4)) {
 		text.data++;
 		text.len--;
 	}
 	while (text.len && memchr(" \t\r\n", text.data[text.len - 1], 4))
 		text.len--;
-	if (!text.len)
-		return;
-	if (xml_is(element, "MessageID"))
-		m->message_id = text;
-	else if (xml_is(element, "RelatesTo"))
-		m->relates_to = text;
-	else if (xml_is(element, "Types"))
-		m->types = text;
-	else if (xml_is(element, "XAddrs"))
-		m->xaddrs = text;
-	else if (xml_is(element, "Address") && body)
-		m->endpoint = text;
+	return text;
+}
+
+/*
+ * The next text of the content's elements of that name, borrowed: a datagram is there whole, and was
+ * read once. Who answers for several devices names several. A text in pieces is as many.
+ */
+static struct bytes next_text(const struct msg *msg, size_t *at, const char *name)
+{
+	struct bytes all = ((const struct sdc *)msg)->content, none = {NULL, 0};
+	struct bytes element = {(const uint8_t *)name, *at ? strlen(name) : 0};
+	struct xml x = {0};
+	struct xml_token t;
+
+	while (*at < all.len) {
+		struct bytes rest = {all.data + *at, all.len - *at};
+		size_t used = 0;
+
+		x.depth = 1; /* what is open around it is of no concern */
+		xml_next(&x, rest, &t, &used);
+		*at = used ? *at + used : all.len;
+		if (used && t.kind == XML_OPEN)
+			element = xml_local(t.name);
+		else if (t.kind == XML_CLOSE)
+			element.len = 0;
+		else if (t.kind == XML_TEXT && xml_is(element, name) && trim(t.text).len)
+			return trim(t.text);
+	}
+	return none;
+}
+
+static struct bytes next_endpoint(const struct msg *m, size_t *at)
+{
+	return next_text(m, at, "Address");
+}
+
+static struct bytes next_types(const struct msg *m, size_t *at)
+{
+	return next_text(m, at, "Types");
+}
+
+static struct bytes next_xaddrs(const struct msg *m, size_t *at)
+{
+	return next_text(m, at, "XAddrs");
 }
 
 static void tell(const struct soap *s, struct sdc *m)
@@ -81,10 +117,14 @@ static bool read_envelope(struct bytes data, struct soap *s, struct sdc *m)
 			element = xml_local(t.name);
 		else if (t.kind == XML_CLOSE)
 			element.len = 0;
-		else if (t.kind == XML_TEXT)
-			keep_text(m, element, t.text, s->place >= SOAP_IN_BODY);
+		else if (t.kind == XML_TEXT && xml_is(element, "MessageID") && trim(t.text).len)
+			m->message_id = trim(t.text);
+		else if (t.kind == XML_TEXT && xml_is(element, "RelatesTo") && trim(t.text).len)
+			m->relates_to = trim(t.text);
 		data.data += used;
 		data.len -= used;
+		if (s->place >= SOAP_IN_BODY && !m->content.data)
+			m->content = data;
 	}
 	return !s->xml.depth && s->place == SOAP_KNOWN && s->action_len;
 }
@@ -139,6 +179,8 @@ static struct bytes value_of(struct bytes line, const char *name)
 		v.data++;
 		v.len--;
 	}
+	while (v.len && (v.data[v.len - 1] == ' ' || v.data[v.len - 1] == '\t'))
+		v.len--;
 	return v;
 }
 
@@ -288,12 +330,83 @@ static bool goes_on(const struct half *h)
 	return h->method_len && h->soap.place == SOAP_KNOWN && h->soap.xml.depth;
 }
 
+/* RFC 9112 §7.1, the line that says how long a chunk is, without extensions. OK: *ret_len bytes. */
+static enum parse read_size(struct bytes in, uint64_t *ret_size, size_t *ret_len)
+{
+	struct bytes rest = {in.data, in.len < CHUNK_LINE ? in.len : CHUNK_LINE};
+	struct bytes line = next_line(&rest);
+
+	if (!line.data && in.len < CHUNK_LINE)
+		return PARSE_MORE;
+	*ret_len = (size_t)(rest.data - in.data);
+	return line.data && read_digits(line, 16, ret_size) ? PARSE_OK : PARSE_BAD;
+}
+
+/* The body from the front of the input on, as if it had no chunks. */
+struct joined {
+	uint8_t data[XML_TAG];
+	size_t len;
+	size_t used;   /* of the input, for that */
+	uint64_t left; /* of the chunk in which it ends */
+};
+
+/* Takes `max` bytes of the body. MORE: there are fewer; BAD: nor will there be, or in too many chunks. */
+static enum parse join(struct bytes in, uint64_t left, size_t max, struct joined *j)
+{
+	enum parse got = PARSE_OK;
+
+	j->len = j->used = 0;
+	for (unsigned chunk = 0; chunk < TAG_CHUNKS; chunk++) {
+		struct bytes rest = {in.data + j->used, in.len - j->used};
+		size_t n = max - j->len < rest.len ? max - j->len : rest.len, line;
+
+		n = left < n ? (size_t)left : n;
+		memcpy(j->data + j->len, rest.data, n);
+		j->len += n;
+		j->used += n;
+		j->left = left - n;
+		if (j->len == max)
+			return PARSE_OK;
+		rest = (struct bytes){rest.data + n, rest.len - n};
+		if (j->left || rest.len < 2)
+			return PARSE_MORE;
+		if (rest.data[0] != '\r' || rest.data[1] != '\n')
+			return PARSE_BAD;
+		got = read_size((struct bytes){rest.data + 2, rest.len - 2}, &left, &line);
+		if (got != PARSE_OK || !left)
+			return got == PARSE_MORE ? got : PARSE_BAD;
+		j->used += 2 + line;
+	}
+	return PARSE_BAD;
+}
+
+/* A token that the end of a chunk cuts: *ret_used of the input, *ret_left to come of the chunk it ends in. */
+static enum parse read_across(struct half *h, struct bytes in, size_t *ret_used, uint64_t *ret_left)
+{
+	struct joined j;
+	enum parse all = join(in, h->left, sizeof(j.data), &j), got;
+	struct xml_token t;
+	size_t used = 0;
+
+	got = xml_next(&h->soap.xml, (struct bytes){j.data, j.len}, &t, &used);
+	if (got == PARSE_MORE)
+		return all == PARSE_MORE ? got : PARSE_BAD;
+	if (got == PARSE_BAD || !soap_take(&h->soap, &t))
+		return PARSE_BAD;
+	join(in, h->left, used, &j);
+	*ret_used = j.used;
+	*ret_left = j.left;
+	return PARSE_OK;
+}
+
 static enum parse read_body(struct half *h, const struct proto_input *in, struct sdc *m,
 			    struct proto_output *out)
 {
 	struct bytes data = in->data;
 	bool ends = h->phase != TO_THE_END && data.len >= h->left;
 	struct xml_token t;
+	size_t used = 0;
+	uint64_t left;
 	enum parse got;
 
 	if (ends)
@@ -302,17 +415,21 @@ static enum parse read_body(struct half *h, const struct proto_input *in, struct
 		pass_over(h, out);
 		return PARSE_OK;
 	}
-	got = xml_next(&h->soap.xml, data, &t, &out->used);
-	/* An envelope must say what it asks for before it ends, and in one piece. */
-	if (got == PARSE_BAD || (got == PARSE_MORE && ends) ||
-	    (got == PARSE_OK && !soap_take(&h->soap, &t))) {
+	got = xml_next(&h->soap.xml, data, &t, &used);
+	left = h->phase != TO_THE_END ? h->left - used : 0;
+	/* An envelope must say what it asks for before it ends. */
+	if (got == PARSE_MORE && ends)
+		got = h->chunked ? read_across(h, in->data, &used, &left) : PARSE_BAD;
+	else if (got == PARSE_OK && !soap_take(&h->soap, &t))
+		got = PARSE_BAD;
+	if (got == PARSE_MORE)
+		return got;
+	if (got == PARSE_BAD) {
 		tell_http(h, m);
 		return refuse(m, out);
 	}
-	if (got == PARSE_MORE)
-		return got;
-	if (h->phase != TO_THE_END)
-		h->left -= out->used;
+	out->used = used;
+	h->left = left;
 	if (h->soap.place == SOAP_KNOWN && !h->told) {
 		out->has_msg = h->told = true;
 		tell_http(h, m);
@@ -329,18 +446,15 @@ static enum parse read_body(struct half *h, const struct proto_input *in, struct
 	return PARSE_OK;
 }
 
-/* RFC 9112 §7.1, the line that says how long a chunk is, without extensions. */
 static enum parse read_chunk_size(struct half *h, const struct proto_input *in, struct sdc *m,
 				  struct proto_output *out)
 {
-	struct bytes rest = {in->data.data, in->data.len < CHUNK_LINE ? in->data.len : CHUNK_LINE};
-	struct bytes line = next_line(&rest);
+	size_t used;
+	enum parse got = read_size(in->data, &h->left, &used);
 
-	if (!line.data && in->data.len < CHUNK_LINE)
-		return PARSE_MORE;
-	if (!line.data || !read_digits(line, 16, &h->left))
-		return refuse(m, out);
-	out->used = (size_t)(rest.data - in->data.data);
+	if (got != PARSE_OK)
+		return got == PARSE_MORE ? got : refuse(m, out);
+	out->used = used;
 	h->phase = h->left ? ENVELOPE : TRAILER;
 	if (h->phase == TRAILER && !h->told)
 		return refuse(m, out);
@@ -442,13 +556,19 @@ static const struct proto_field fields[] = {
 	FIELD(body, FIELD_TEXT, FIELD_MATCH),
 	FIELD(message_id, FIELD_TEXT, 0),
 	FIELD(relates_to, FIELD_TEXT, 0),
-	FIELD(endpoint, FIELD_TEXT, FIELD_MATCH),
-	FIELD(types, FIELD_TEXT, FIELD_MATCH),
-	FIELD(xaddrs, FIELD_TEXT, 0),
+	{PROTO_KEY("endpoint"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_endpoint},
+	{PROTO_KEY("types"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_types},
 	FIELD(method, FIELD_TEXT, FIELD_MATCH),
 	FIELD(status, FIELD_U16, 0),
 	{""},
 };
+
+static void write_matches(const struct msg *m, struct json *j)
+{
+	proto_texts(j, "endpoint", next_endpoint, m);
+	proto_texts(j, "types", next_types, m);
+	proto_texts(j, "xaddrs", next_xaddrs, m);
+}
 
 static bool amid(const void *state, unsigned end)
 {
@@ -463,5 +583,6 @@ const struct proto sdc_proto = {
 	.fields = fields,
 	.probe = probe,
 	.read = read_unit,
+	.write = write_matches,
 	.amid = amid,
 };

@@ -18,9 +18,9 @@ struct sdc {
 	struct bytes action_uri; /* wsa:Action */
 	struct bytes body;	 /* the body's first element, without prefix */
 	struct bytes message_id, relates_to;
-	struct bytes endpoint, types, xaddrs; /* of discovery */
-	struct bytes method;		      /* of an HTTP request */
-	uint16_t status;		      /* of a response */
+	struct bytes content; /* of discovery, encoded: endpoints, types and addresses */
+	struct bytes method;  /* of an HTTP request */
+	uint16_t status;      /* of a response */
 };
 
 extern const struct proto sdc_proto;

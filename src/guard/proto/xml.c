@@ -110,7 +110,8 @@ static enum parse find_end(struct xml *x, struct bytes in, size_t *ret_len)
 			return PARSE_OK;
 		}
 	}
-	x->scanned = (uint16_t)in.len;
+	if (in.len > x->scanned)
+		x->scanned = (uint16_t)in.len;
 	return PARSE_MORE;
 }
 

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 
 #define XML_DEPTH 48
-#define XML_TAG	  4096 /* bytes of a tag at most */
+#define XML_TAG	  32768 /* bytes of a tag at most: a second's samples of a wave are one attribute */
 
 struct xml {
 	uint16_t open[XML_DEPTH]; /* hashes of the names of what is open */
