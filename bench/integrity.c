@@ -240,6 +240,7 @@ static void send_rate(struct vitals *v, struct vitals_monitor *m, const struct r
 	if (r->deed == DEED_RATE_DRIFT && s > r->at_s)
 		n.value *= 1 + r->strength * (s - r->at_s) / 600;
 	vitals_numeric(v, m, &n);
+	vitals_ended(v, m);
 }
 
 /* From from_s on, until `until` or the take's end. The message is seen when its last sample is. */

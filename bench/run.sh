@@ -46,7 +46,7 @@ for part in $parts; do
 	integrity)
 		data=../shared/data/physio/wfdb-python
 		[ -d $data ] || { data=; echo "bench: no recordings in ../shared/data/physio: the model alone" >&2; }
-		printf '\nHow well forged vital signs are told from true ones:\n' && build/bench/bench-integrity $data
+		printf '\nHow well forged vital signs are told from true ones:\n' && build/bench/bench-integrity $data && build/bench/bench-numbers
 		;;
 	vault) bench/vault.sh build/bedwarden ;;
 	relay) bench/relay.sh build ;;

@@ -45,6 +45,13 @@ static void date_of(uint64_t day, unsigned *ret_year, unsigned *ret_month, unsig
 	*ret_year = (unsigned)(since / 146097 * 400) + year + (month >= 10);
 }
 
+int64_t clock_days(int year, int month, int day)
+{
+	int y = year - (month <= 2), m = month + (month > 2 ? -3 : 9);
+
+	return 365ll * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
 /* With zeroes for the microseconds. */
 static void put_second(uint64_t s, char text[CLOCK_EVE_LEN])
 {

@@ -15,6 +15,10 @@ uint64_t
 clock_boot_ns(void); /* CLOCK_BOOTTIME: as monotonic, and goes on while the machine sleeps */
 uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC, the clock bpf_ktime_get_ns() reads */
 
+/* Days of the civil calendar (Gregorian, also before it was) from 1970-01-01 to that day: year from 0,
+ * month from 1; a day beyond its month's last counts on. */
+int64_t clock_days(int year, int month, int day);
+
 /* EVE's form, "2026-01-31T07:15:02.000123+0000", always UTC; 32 bytes with the zero. */
 #define CLOCK_EVE_LEN 32
 void clock_eve(uint64_t wall_ns, char ret_text[CLOCK_EVE_LEN]);

@@ -184,15 +184,21 @@ static void intellivue_said(struct bedside *b, const struct bedside_message *m)
 	intellivue_waves(b, v, i);
 	intellivue_numerics(b, v, i);
 	intellivue_alarms(b, v, i, m->withheld);
+	vitals_ended(b->vitals, v);
+}
+
+static uint64_t mix(uint64_t h, struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		h = (h ^ b.data[i]) * 0x100000001b3ull;
+	return h;
 }
 
 /* The number of an alert, or of the message that is acknowledged. Never 0. */
 static uint64_t alert_id(struct bytes id)
 {
-	uint64_t h = 0xcbf29ce484222325ull;
+	uint64_t h = mix(0xcbf29ce484222325ull, id);
 
-	for (size_t i = 0; i < id.len; i++)
-		h = (h ^ id.data[i]) * 0x100000001b3ull;
 	return h ? h : 1;
 }
 
@@ -240,10 +246,18 @@ static bool is_vital(const struct hl7_observation *o, struct vitals_numeric *ret
 static void hl7_observations(struct bedside *b, const struct bedside_message *m,
 			     const struct hl7_msg *h, struct vitals_source *from)
 {
-	const struct vitals_place p = {.time_ns = m->said->packet->time_ns};
+	uint64_t sender = mix(mix(h->subject, h->sending_application), h->sending_facility);
+	const struct vitals_place p = {
+		.time_ns = m->said->packet->time_ns,
+		.channel = (uint16_t)sender, /* each has a clock of its own */
+		.sent_s = h->sent_s,
+		.print = (uint32_t)(mix(h->sent_s, h->control_id) >> 16),
+	};
 	struct vitals_monitor *v = NULL;
 
 	from->subject = h->subject;
+	from->system = sender;
+	from->passed_on = true;
 	if (h->kept && h->subject)
 		v = vitals_heard(b->vitals, from, &p);
 	for (unsigned k = 0; k < h->kept; k++) {
@@ -257,6 +271,8 @@ static void hl7_observations(struct bedside *b, const struct bedside_message *m,
 		if (!in.off && in.value > 0)
 			tell_patient(b, m);
 	}
+	if (v)
+		vitals_ended(b->vitals, v);
 }
 
 static void hl7_said(struct bedside *b, const struct bedside_message *m)

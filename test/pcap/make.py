@@ -294,8 +294,8 @@ def flood():
     pcap('flood', body, RAW, step=50000)
 
 
-def mllp(kind, number, more):
-    return ('\vMSH|^~\\&|MON|ICU|AM|ICU|20260131071500||%s|%s|P|2.6\r%s\r\x1c\r' % (kind, number, more)).encode()
+def mllp(kind, number, more, second=0):
+    return ('\vMSH|^~\\&|MON|ICU|AM|ICU|202601310715%02d||%s|%s|P|2.6\r%s\r\x1c\r' % (second, kind, number, more)).encode()
 
 
 def alerts():
@@ -327,6 +327,23 @@ def observations():
         out += [tcp_frame(*there, seq, 501, 24, data), tcp_frame(*back, 501, seq + len(data), 16)]
         seq += len(data)
     pcap('numbers-leap', out, step=5 * 10**8)
+
+
+def forged():
+    """Numbers of two patients (IHE PCD-01). Of one the tenth message comes again at last, whole; of the other the heart
+    stands still over a pulse that goes on. Ten seconds a message, a minute for the clock on the wire."""
+    there, back = (DEV, SRV, DEV_IP, SRV_IP, 40000, 2575), (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000)
+    out = [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
+    said, seq = [], 101
+    for i in range(40):
+        rates = (72 + i % 3, 72 + i % 2) if i % 2 else (80 + i % 5 if i < 28 else 0, 80 + i % 3)
+        said.append(mllp('ORU^R01^ORU_R01', str(i), 'PID|1||PATIENT-%d||NAME^SECRET\rOBR|1\r' % (i % 2) + '\r'.join(
+            'OBX|%d|NM|%s^MDC|1.1.1.1|%d|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R' % line for line in (
+                (1, '147842^MDC_ECG_HEART_RATE', rates[0]), (2, '149530^MDC_PULS_OXIM_PULS_RATE', rates[1]))), i))
+    for data in said + [said[9]]:
+        out += [tcp_frame(*there, seq, 501, 24, data), tcp_frame(*back, 501, seq + len(data), 16)]
+        seq += len(data)
+    pcap('numbers-forged', out, step=5 * 10**9)
 
 
 def makers():
@@ -435,7 +452,7 @@ def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
-    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, makers, hl7_wide, bacnet_segments,
+    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, bacnet_segments,
                  broadcasts, intellivue):
         case()
 

@@ -1,5 +1,6 @@
 /* HL7 v2 over MLLP: what is said of messages, whole or in any cut. */
 #include "guard/proto/hl7.h"
+#include "guard/proto/hl7_time.h"
 
 #include <stdio.h>
 
@@ -804,9 +805,37 @@ static void only_hl7_is_taken_for_hl7(void **state)
 	}
 }
 
+static void times_are_read_to_the_second(void **state)
+{
+	static const struct {
+		const char *dtm;
+		uint32_t s;
+	} cases[] = {
+		{"20260131071500", 1769843700},
+		{"202601310715", 1769843700},
+		{"20260131071500.1234+0100", 1769840100},
+		{"20260131071500-0530", 1769863500},
+		{"20240229235959Z", 1709251199},
+		{"19700101000001", 1},
+		{"19700101000000", 0},
+		{"20260131", 0},
+		{"2026013107150", 0},
+		{"99991231235959", 0},
+		{"20260131071500+01", 1769843700},
+		{"", 0},
+		{"-", 0},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(hl7_time((struct bytes){(const uint8_t *)cases[i].dtm,
+							 strlen(cases[i].dtm)}),
+				 cases[i].s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(times_are_read_to_the_second),
 		cmocka_unit_test(a_result_and_its_acknowledgement),
 		cmocka_unit_test(patients_are_not_told),
 		cmocka_unit_test(other_separators),

@@ -30,7 +30,7 @@ static double gauss(void)
 }
 
 /* The beat of the first finding, of intervals in ms, each beat found a little beside its place. */
-static uint32_t play(const double *gap, uint32_t count, struct rhythm_finding *ret_f)
+static uint32_t play(const double *gap, uint32_t count, struct repeat_finding *ret_f)
 {
 	static struct rhythm r;
 	double at = 1000;
@@ -54,7 +54,7 @@ static void live(uint32_t from, uint32_t to, double sd)
 
 static void beats_that_were_here_before_are_told(void **state)
 {
-	struct rhythm_finding f;
+	struct repeat_finding f;
 
 	for (unsigned k = 0; k < 40; k++) {
 		uint32_t ago = 60 + k * 20, at = 1000, told;
@@ -65,7 +65,7 @@ static void beats_that_were_here_before_are_told(void **state)
 		told = play(gaps, BEATS, &f);
 		assert_true(told > at + 10 && told < at + 60);
 		assert_int_equal(f.distance, ago);
-		assert_true(f.beats >= 14 && f.beats >= 2u * f.usual);
+		assert_true(f.length >= 14 && f.length >= 2u * f.usual);
 	}
 }
 
@@ -97,7 +97,7 @@ static double habit(unsigned kind, uint32_t i)
 
 static void habits_are_no_replays(void **state)
 {
-	struct rhythm_finding f;
+	struct repeat_finding f;
 
 	for (unsigned kind = 0; kind < 8; kind++)
 		for (unsigned k = 0; k < 12; k++) {
@@ -109,14 +109,14 @@ static void habits_are_no_replays(void **state)
 				gaps[i] = habit(kind, i) + 1.5 * gauss();
 			if (play(gaps, BEATS, &f) != NOT_YET)
 				fail_msg("habit %u from %u on: %u beats, %u usual, %u ago", kind,
-					 begin, f.beats, f.usual, f.distance);
+					 begin, f.length, f.usual, f.distance);
 		}
 }
 
 static void interruptions_are_no_intervals(void **state)
 {
 	struct rhythm r;
-	struct rhythm_finding f;
+	struct repeat_finding f;
 
 	memset(&r, 0, sizeof(r));
 	for (uint64_t i = 1; i < 3000; i++) {
@@ -134,13 +134,12 @@ static void interruptions_are_no_intervals(void **state)
 static unsigned freeze(double value, double rate, unsigned from, bool still)
 {
 	struct numeric n = {.code = PULSE};
-	struct numeric_leap leap;
 	uint64_t since = 0;
 
 	for (unsigned s = 1; s < 300; s++) {
 		uint64_t now = (1000 + s) * 1000 * MS;
 
-		(void)numeric_take(&n, value + (still ? 0 : s % 2), now, &leap);
+		numeric_take(&n, value + (still ? 0 : s % 2), now);
 		if (numeric_is_frozen(&n, s < from ? 72 : rate, &since)) {
 			assert_true(since >= (1000 + from) * 1000 * MS);
 			return s - from;

@@ -569,8 +569,10 @@ static void tell_number_of(struct ward *w, uint16_t code, double value)
 {
 	const struct vitals_numeric n = {.code = code, .value = value, .off = isnan(value)};
 	struct vitals_place p = {.time_ns = w->now_ns, .channel = 5};
+	struct vitals_monitor *m = hear(w, &p);
 
-	vitals_numeric(w->v, hear(w, &p), &n);
+	vitals_numeric(w->v, m, &n);
+	vitals_ended(w->v, m);
 }
 
 static void a_leap_is_told_and_the_wave_asked(void **state)

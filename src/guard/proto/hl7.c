@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "guard/proto/hl7_time.h"
 #include "guard/proto/hl7_wide.h"
 
 #define START	   0x0b /* MLLP */
@@ -49,6 +50,7 @@ struct side {
 	uint16_t scanned; /* of the segment at hand, without an end */
 	uint32_t length;  /* of the segment at hand, as far as it was passed */
 	uint32_t segments, observations;
+	uint32_t sent_s;
 	TEXT(type, 23);
 	TEXT(control_id, 63);
 	TEXT(version, 11);
@@ -399,6 +401,7 @@ static void read_header(struct side *s, struct bytes segment)
 	KEEP(s, sending_facility, component_of(f.at[3], c, 1));
 	KEEP(s, receiving_application, component_of(f.at[4], c, 1));
 	KEEP(s, receiving_facility, component_of(f.at[5], c, 1));
+	s->sent_s = hl7_time(component_of(f.at[6], c, 1));
 	keep_type(s, f.at[8]);
 	KEEP(s, control_id, f.at[9]);
 	KEEP(s, version, component_of(f.at[11], c, 1));
@@ -634,6 +637,7 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	m->ack_code = kept_text(&s->ack_code);
 	m->acked_id = kept_text(&s->acked_id);
 	m->segments = s->segments;
+	m->sent_s = s->sent_s;
 	m->observation_count = s->observations;
 	m->batch = s->batch;
 	m->alert = s->alert;

@@ -36,6 +36,7 @@ struct hl7_msg {
 	struct bytes acked_id;					/* MSA-2 */
 	uint64_t latency_us; /* from the acknowledged message's last byte to this one's */
 	uint32_t segments, observation_count;
+	uint32_t sent_s; /* MSH-7, s since 1970; 0: not said to the minute */
 	bool batch;	 /* of a batch (BHS) or file (FHS) */
 	bool alert;	 /* IHE PCD-04: ORU^R40, ORA^R41 */
 	bool unanswered; /* an alert whose receiver need not acknowledge it (MSH-15, MSH-16) */

@@ -9,13 +9,13 @@
 #include "base/recent.h"
 #include "guard/vitals/continuity.h"
 #include "guard/vitals/echo.h"
-#include "guard/vitals/numeric.h"
+#include "guard/vitals/numbers.h"
 #include "guard/vitals/param.h"
 #include "guard/vitals/pulse.h"
 #include "guard/vitals/rhythm.h"
+#include "guard/vitals/stamp.h"
 
 #define MONITOR_WAVES	 12
-#define MONITOR_NUMERICS 16
 #define MONITOR_CHANNELS 8
 #define MONITOR_ALARMS	 8
 #define MONITOR_EPISODES 12
@@ -45,6 +45,7 @@ struct channel {
 	uint16_t id;
 	uint64_t touched_ns; /* 0: free */
 	struct continuity row;
+	struct stamp stamp;
 };
 
 struct pending {
@@ -79,11 +80,17 @@ struct vitals_monitor {
 
 	struct wave *wave[MONITOR_WAVES];
 	struct channel channel[MONITOR_CHANNELS];
-	struct numeric numeric[MONITOR_NUMERICS];
+	struct numbers numbers;
 	struct pending alarm[MONITOR_ALARMS];
 	struct episode episode[MONITOR_EPISODES];
 	uint32_t next;	      /* in its bucket, from 1; 0 the last */
 	uint32_t next_system; /* of those whose systems share a bucket */
+
+	/* Counts say how much of these holds: they are not cleared. */
+	struct {
+		struct stamps stamps;
+		struct numbers_row numbers;
+	} past;
 };
 
 struct vitals {
@@ -128,5 +135,10 @@ bool place_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_
 void identity_name(struct vitals *v, struct vitals_monitor *m, uint64_t system);
 /* Who sends, compared with who did. */
 void identity_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_source *s);
+/* Another monitor of the same name that was heard since; NULL: none. */
+const struct vitals_monitor *identity_other(const struct vitals *v, const struct vitals_monitor *m,
+					    uint64_t since_ns);
+/* Says that two machines speak in its name. */
+void identity_doubled(struct vitals *v, struct vitals_monitor *m);
 
 #endif

@@ -66,36 +66,45 @@ static bool is_calm(const struct numeric *n, const struct bounds *b, uint64_t no
 	return high - low <= larger(b->calm, b->calm_part, low);
 }
 
-bool numeric_take(struct numeric *n, double value, uint64_t time_ns, struct numeric_leap *ret_l)
+bool numeric_is_calm(const struct numeric *n)
 {
-	unsigned last = (n->count - 1) % NUMERIC_PAST;
 	struct bounds b;
-	bool leap = false;
 
-	if (n->count && bounds_of(n->code, &b) && time_ns - n->past[last].time_ns <= LEAP_WITHIN &&
-	    fabs(value - n->past[last].value) > larger(b.leap, b.leap_part, n->past[last].value) &&
-	    is_calm(n, &b, time_ns)) {
-		leap = true;
-		ret_l->from = n->past[last].value;
-		ret_l->to = value;
-		ret_l->seconds = (double)(time_ns - n->past[last].time_ns) / SEC_NS;
-	}
-	if (!n->count || value != n->past[last].value) {
+	return n->count && bounds_of(n->code, &b) && is_calm(n, &b, numeric_last(n).time_ns);
+}
+
+static bool leaps(const struct numeric *n, double value, uint64_t time_ns)
+{
+	struct numeric_value last = numeric_last(n);
+	struct bounds b;
+
+	return bounds_of(n->code, &b) && time_ns - last.time_ns <= LEAP_WITHIN &&
+	       fabs(value - last.value) > larger(b.leap, b.leap_part, last.value) &&
+	       is_calm(n, &b, time_ns);
+}
+
+void numeric_take(struct numeric *n, double value, uint64_t time_ns)
+{
+	struct numeric_value last = numeric_last(n);
+
+	n->leapt = n->count && leaps(n, value, time_ns);
+	if (n->leapt)
+		n->leap = (struct numeric_leap){last.value, value,
+						(double)(time_ns - last.time_ns) / SEC_NS};
+	if (!n->count || value != last.value) {
 		n->still_ns = time_ns;
 		n->still = 0;
 		n->agreed = false;
 		n->left_ns = 0;
 	}
 	n->still++;
-	n->past[n->count % NUMERIC_PAST].value = value;
-	n->past[n->count % NUMERIC_PAST].time_ns = time_ns;
-	n->count++;
-	return leap;
+	n->past[n->count++ % NUMERIC_PAST] = (struct numeric_value){value, time_ns};
 }
 
 void numeric_break(struct numeric *n)
 {
 	n->count = 0;
+	n->leapt = false;
 	n->differs_ns = 0;
 }
 
@@ -111,15 +120,15 @@ bool numeric_rates_close(double a, double b)
 
 bool numeric_is_frozen(struct numeric *n, double wave_rate, uint64_t *ret_since)
 {
-	unsigned last = (n->count - 1) % NUMERIC_PAST;
+	struct numeric_value last = numeric_last(n);
 	uint64_t now_ns;
 	double apart;
 
 	if (!n->count || wave_rate <= 0)
 		return false;
-	now_ns = n->past[last].time_ns;
-	apart = fabs(n->past[last].value - wave_rate);
-	if (apart < larger(LEFT_BPM, LEFT, n->past[last].value)) {
+	now_ns = last.time_ns;
+	apart = fabs(last.value - wave_rate);
+	if (apart < larger(LEFT_BPM, LEFT, last.value)) {
 		n->agreed |= apart <= CLOSE_BPM;
 		n->left_ns = 0;
 		return false;
@@ -133,17 +142,16 @@ bool numeric_is_frozen(struct numeric *n, double wave_rate, uint64_t *ret_since)
 
 bool numeric_differs(struct numeric *n, double wave_rate, uint64_t *ret_since)
 {
-	unsigned last = (n->count - 1) % NUMERIC_PAST;
+	struct numeric_value last = numeric_last(n);
 
-	if (!n->count || wave_rate <= 0 || numeric_rates_agree(n->past[last].value, wave_rate)) {
+	if (!n->count || wave_rate <= 0 || numeric_rates_agree(last.value, wave_rate)) {
 		n->differs_ns = 0;
 		return false;
 	}
 	if (!n->differs_ns) {
-		n->differs_ns = n->past[last].time_ns;
+		n->differs_ns = last.time_ns;
 		n->differs = 0;
 	}
 	*ret_since = n->differs_ns;
-	return ++n->differs >= DIFFERS_TIMES &&
-	       n->past[last].time_ns - n->differs_ns >= DIFFERS_FOR;
+	return ++n->differs >= DIFFERS_TIMES && last.time_ns - n->differs_ns >= DIFFERS_FOR;
 }

@@ -10,13 +10,15 @@
 
 #define NUMERIC_PAST 16
 
+struct numeric_value {
+	double value;
+	uint64_t time_ns;
+};
+
 struct numeric {
 	uint16_t code;
 	unsigned count;
-	struct {
-		double value;
-		uint64_t time_ns;
-	} past[NUMERIC_PAST];
+	struct numeric_value past[NUMERIC_PAST];
 	uint64_t differs_ns; /* since when the wave says otherwise; 0: it does not */
 	unsigned differs;
 	/* since when it is the same value, how often, and whether the wave once said so too */
@@ -24,15 +26,22 @@ struct numeric {
 	unsigned still;
 	bool agreed;
 	uint64_t left_ns; /* since when the wave has left it; 0: it has not */
+	bool leapt;	  /* the last value, from a calm past: */
+	struct numeric_leap {
+		double from, to;
+		double seconds;
+	} leap;
 };
 
-struct numeric_leap {
-	double from, to;
-	double seconds;
-};
-
-/* Takes a valid value. True where it is a leap from a calm past. */
-bool numeric_take(struct numeric *n, double value, uint64_t time_ns, struct numeric_leap *ret_l);
+/* Takes a valid value, and sees whether it leapt. */
+void numeric_take(struct numeric *n, double value, uint64_t time_ns);
+/* Have the latest values, of no more than 40 s, lain close together? */
+bool numeric_is_calm(const struct numeric *n);
+/* Of one that has a value: the last. */
+static inline struct numeric_value numeric_last(const struct numeric *n)
+{
+	return n->past[(n->count - 1) % NUMERIC_PAST];
+}
 /* The sensor was off: what comes next has no past. */
 void numeric_break(struct numeric *n);
 

@@ -24,14 +24,14 @@ static const struct row waves[] = {
 };
 
 static const struct row numerics[] = {
-	{0x4182, PARAM_HEART_RATE, "HR"},	    {0x480a, PARAM_PULSE_RATE, "Pulse"},
-	{0x4822, PARAM_PULSE_RATE, "Pulse (SpO2)"}, {0x4bb8, PARAM_SATURATION, "SpO2"},
-	{0x481a, PARAM_PULSE_RATE, "Pulse (SpO2)"}, {0x4b5c, PARAM_TEMPERATURE, "Tbody"},
-	{0x4b48, PARAM_TEMPERATURE, "Temp"},	    {0xe014, PARAM_TEMPERATURE, "Tblood"},
-	{0x4b50, PARAM_TEMPERATURE, "Tart"},	    {0x4b60, PARAM_TEMPERATURE, "Tcore"},
-	{0x4b64, PARAM_TEMPERATURE, "Tesoph"},	    {0x4b74, PARAM_TEMPERATURE, "Tskin"},
-	{0x500a, PARAM_BREATH_RATE, "RR"},	    {0x4a13, PARAM_PRESSURE, "ART mean"},
-	{0x4a17, PARAM_PRESSURE, "ABP mean"},
+	{0x4182, PARAM_HEART_RATE, "HR"},	   {0x480a, PARAM_PULSE_RATE, "Pulse"},
+	{0x4812, PARAM_PULSE_RATE, "Pulse (IBP)"}, {0x4822, PARAM_PULSE_RATE, "Pulse (SpO2)"},
+	{0x4bb8, PARAM_SATURATION, "SpO2"},	   {0x481a, PARAM_PULSE_RATE, "Pulse (SpO2)"},
+	{0x4b5c, PARAM_TEMPERATURE, "Tbody"},	   {0x4b48, PARAM_TEMPERATURE, "Temp"},
+	{0xe014, PARAM_TEMPERATURE, "Tblood"},	   {0x4b50, PARAM_TEMPERATURE, "Tart"},
+	{0x4b60, PARAM_TEMPERATURE, "Tcore"},	   {0x4b64, PARAM_TEMPERATURE, "Tesoph"},
+	{0x4b74, PARAM_TEMPERATURE, "Tskin"},	   {0x500a, PARAM_BREATH_RATE, "RR"},
+	{0x4a13, PARAM_PRESSURE, "ART mean"},	   {0x4a17, PARAM_PRESSURE, "ABP mean"},
 };
 
 /* LOINC's numbers for what numerics[] names. */

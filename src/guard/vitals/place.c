@@ -79,6 +79,32 @@ static void say_two(struct vitals *v, struct vitals_monitor *m, const struct con
 	tell_end(v, f);
 }
 
+/* A whole message that was here before, or the sender's own time goes back. */
+static bool take_stamp(struct vitals *v, struct vitals_monitor *m, struct stamp *stamp,
+		       const struct vitals_place *p)
+{
+	uint32_t behind_s;
+	enum stamp_kind kind = stamp_take(stamp, &m->past.stamps, p->sent_s, p->print, &behind_s);
+	struct vitals_finding *f;
+
+	if (kind == STAMP_AGAIN) {
+		f = tell_begin(v, m, REASON_VITALS_REPLAYED, 0, 0.8);
+		if (f) {
+			tell_text(f, "kind", "message");
+			tell_number(f, "seconds_ago", behind_s);
+			tell_end(v, f);
+		}
+	} else if (kind == STAMP_BACK) {
+		f = tell_begin(v, m, REASON_VITALS_SEQUENCE_BREAK, CONTINUITY_BACK, 0.5);
+		if (f) {
+			tell_text(f, "kind", "backwards");
+			tell_number(f, "seconds", behind_s);
+			tell_end(v, f);
+		}
+	}
+	return kind == STAMP_NEXT;
+}
+
 bool place_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_place *p)
 {
 	struct channel *c = channel_of(m, p->channel, p->time_ns);
@@ -104,6 +130,8 @@ bool place_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_
 	case CONTINUITY_OTHER:
 		return false;
 	}
+	if (p->sent_s && !take_stamp(v, m, &c->stamp, p))
+		return false;
 	set_time(m, p);
 	return true;
 }
@@ -171,8 +199,10 @@ void identity_name(struct vitals *v, struct vitals_monitor *m, uint64_t system)
 }
 
 /* Among those that bear the name: the last few to take it are looked at, whoever comes with many. */
-static bool is_claimed(const struct vitals *v, const struct vitals_monitor *m, uint64_t system)
+const struct vitals_monitor *identity_other(const struct vitals *v, const struct vitals_monitor *m,
+					    uint64_t since_ns)
 {
+	uint64_t system = m->source.system;
 	unsigned left = CLAIMS;
 
 	for (uint32_t n = *systems_like(v, system); n && left; n = v->monitors[n - 1].next_system) {
@@ -181,10 +211,15 @@ static bool is_claimed(const struct vitals *v, const struct vitals_monitor *m, u
 		if (other->source.system != system)
 			continue;
 		left--;
-		if (other != m && m->arrival_ns - other->touched_ns < CLAIMED_NS)
-			return true;
+		if (other != m && other->touched_ns > since_ns)
+			return other;
 	}
-	return false;
+	return NULL;
+}
+
+void identity_doubled(struct vitals *v, struct vitals_monitor *m)
+{
+	say_machine(v, m, "two_addresses", 0.7);
 }
 
 static void take_system(struct vitals *v, struct vitals_monitor *m, uint64_t system)
@@ -192,7 +227,9 @@ static void take_system(struct vitals *v, struct vitals_monitor *m, uint64_t sys
 	if (!system || system == m->source.system)
 		return;
 	identity_name(v, m, system);
-	if (is_claimed(v, m, system))
+	/* Who passes on what another says bears its name, too: those are told apart by what they say. */
+	if (!m->source.passed_on &&
+	    identity_other(v, m, m->arrival_ns > CLAIMED_NS ? m->arrival_ns - CLAIMED_NS : 0))
 		say_machine(v, m, "two_addresses", 0.8);
 }
 
@@ -217,6 +254,7 @@ void identity_take(struct vitals *v, struct vitals_monitor *m, const struct vita
 	m->source.device = s->device;
 	m->source.peer = s->peer;
 	m->source.generation = s->generation;
+	m->source.passed_on = s->passed_on;
 	take_mac(v, m, s->mac);
 	take_system(v, m, s->system);
 	take_binding(v, m, s->bound);

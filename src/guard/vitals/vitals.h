@@ -11,7 +11,7 @@
  * bounded by the options. A full table forgets the monitor longest unheard.
  * One message at a time: vitals_heard() says whose it is and where it stands
  * among the others, then vitals_wave(), vitals_numeric() and vitals_alarm() what
- * it holds. Findings are told from within these calls and from vitals_tick().
+ * it holds, vitals_ended() that this was all. Findings are told from within these calls and from vitals_tick().
  * Method and measurements: doc/integrity.md.
  */
 #include <stdbool.h>
@@ -34,6 +34,7 @@ struct vitals_source {
 	uint8_t mac[6];	  /* all zero: not known */
 	bool bound;	  /* the policy says that this machine belongs at this address */
 	uint64_t system;  /* what the monitor calls itself in the protocol; 0: nothing */
+	bool passed_on;	  /* others may pass on what it says, in its name */
 	uint32_t device, peer, generation; /* the caller's, given back with every finding */
 };
 
@@ -46,6 +47,9 @@ struct vitals_place {
 	uint32_t sequence;
 	uint32_t clock_hz; /* of the monitor's own clock, 32 bits wide; 0: it says no time */
 	uint32_t clock;
+	uint32_t
+		sent_s; /* when the sender says it was sent, s since 1970; 0: it does not, or counts */
+	uint32_t print; /* the same for the same message; needs sent_s */
 };
 
 #define VITALS_INVALID INT32_MIN /* no value at that instant */
@@ -115,6 +119,8 @@ struct vitals_monitor *vitals_heard(struct vitals *v, const struct vitals_source
 void vitals_wave(struct vitals *v, struct vitals_monitor *m, const struct vitals_wave *w);
 void vitals_numeric(struct vitals *v, struct vitals_monitor *m, const struct vitals_numeric *n);
 void vitals_alarm(struct vitals *v, struct vitals_monitor *m, const struct vitals_alarm *a);
+/* The message has ended: what its numbers say together. */
+void vitals_ended(struct vitals *v, struct vitals_monitor *m);
 /* A whole list of the alarms that are on: how many; `silent`: the monitor suspends or inhibits them. */
 void vitals_alarm_list(struct vitals *v, struct vitals_monitor *m, unsigned count, bool silent);
 /* The receiver has answered; `taken`: and has said that it has the alarm. */

@@ -125,17 +125,17 @@ static void say_replay(struct vitals *v, struct vitals_monitor *m, const struct 
 
 /* Samples may be alike by chance at one summit, beats by habit: this is less sure than that. */
 static void say_rhythm(struct vitals *v, struct vitals_monitor *m, const struct wave *w,
-		       const struct rhythm_finding *r)
+		       const struct repeat_finding *r)
 {
 	struct vitals_finding *f = tell_begin(v, m, REASON_VITALS_REPLAYED, w->code, 0.7);
 
 	if (!f)
 		return;
-	f->since_ns = m->arrival_ns - (uint64_t)(rhythm_ago(&w->rhythm, r->beats) * SEC_NS);
+	f->since_ns = m->arrival_ns - (uint64_t)(rhythm_ago(&w->rhythm, r->length) * SEC_NS);
 	tell_text(f, "wave", param_name(w->code));
 	tell_number(f, "seconds_ago", rhythm_ago(&w->rhythm, r->distance));
-	tell_number(f, "seconds_alike", rhythm_ago(&w->rhythm, r->beats));
-	tell_number(f, "beats", r->beats);
+	tell_number(f, "seconds_alike", rhythm_ago(&w->rhythm, r->length));
+	tell_number(f, "beats", r->length);
 	tell_number(f, "usual_beats", r->usual);
 	tell_end(v, f);
 }
@@ -143,7 +143,7 @@ static void say_rhythm(struct vitals *v, struct vitals_monitor *m, const struct 
 /* A beat stands once the next has come: until then a higher one may take its place. */
 static void follow_beats(struct vitals *v, struct vitals_monitor *m, struct wave *w)
 {
-	struct rhythm_finding found;
+	struct repeat_finding found;
 
 	for (; w->rhythm_beats + 1 < w->pulse.beats; w->rhythm_beats++) {
 		unsigned back = (unsigned)(w->pulse.beats - 1 - w->rhythm_beats);

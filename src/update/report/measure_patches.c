@@ -4,20 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* Days since the advisory came out; -1 its date cannot be read. */
 static int64_t age_days(const struct compliance_facts *x, const json_t *match)
 {
 	int y, m, d;
-	int64_t days;
 
 	if (sscanf(figure_text(match, "released"), "%4d-%2d-%2d", &y, &m, &d) != 3 || m < 1 ||
 	    m > 12)
 		return -1;
-	/* Days of the civil calendar since 1970, as in POSIX's "seconds since the Epoch". */
-	y -= m <= 2;
-	days = 365ll * y + y / 4 - y / 100 + y / 400 + (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d -
-	       1 - 719468;
-	return x->now_s / 86400 - days;
+	return x->now_s / 86400 - clock_days(y, m, d);
 }
 
 struct patch_counts {

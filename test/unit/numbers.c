@@ -1,0 +1,432 @@
+/* Numbers without curves: what two sensors and the past say of them, and what they do not. */
+#include <math.h>
+
+#include "guard/vitals/stamp.h"
+#include "guard/vitals/vitals.h"
+#include "unit.h"
+
+#define SEC_NS	   1000000000ull
+#define HEART_RATE 0x4182
+#define PULSE_RATE 0x481a
+#define SATURATION 0x4bb8
+
+/* Monitors' numbers, and what was found about them. */
+struct ward {
+	struct vitals *v;
+	uint64_t now_ns, seed;
+	uint32_t sent_s;
+	double heart; /* how far it has strayed */
+	unsigned count[REASON_COUNT];
+	struct vitals_finding last[REASON_COUNT];
+};
+
+static void found(void *arg, const struct vitals_finding *f)
+{
+	struct ward *w = arg;
+
+	assert_true(f->confidence > 0 && f->confidence < 1);
+	w->count[f->reason]++;
+	w->last[f->reason] = *f;
+}
+
+static void open_ward(struct ward *w, uint64_t seed)
+{
+	const struct vitals_options o = {.streams = 16};
+
+	memset(w, 0, sizeof(*w));
+	w->v = vitals_new(&o, found, w);
+	w->now_ns = 1000000 * SEC_NS;
+	w->sent_s = 1764000000;
+	w->seed = seed;
+	assert_non_null(w->v);
+}
+
+static unsigned all(const struct ward *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		n += w->count[i];
+	return n;
+}
+
+static const char *text(const struct vitals_finding *f, const char *name)
+{
+	for (unsigned i = 0; i < f->facts; i++)
+		if (!strcmp(f->fact[i].name, name) && f->fact[i].text)
+			return f->fact[i].text;
+	fail_msg("no fact %s", name);
+	return NULL;
+}
+
+static double fact(const struct vitals_finding *f, const char *name)
+{
+	for (unsigned i = 0; i < f->facts; i++)
+		if (!strcmp(f->fact[i].name, name) && !f->fact[i].text)
+			return f->fact[i].number;
+	fail_msg("no fact %s", name);
+	return 0;
+}
+
+static double uniform(struct ward *w)
+{
+	w->seed = w->seed * 6364136223846793005u + 1442695040888963407u;
+	return (double)(w->seed >> 11) / (double)(1ull << 53);
+}
+
+struct shown {
+	double heart, pulse, saturation; /* NAN: none */
+};
+
+/* A heart that strays about 75, as two sensors count it. */
+static struct shown live(struct ward *w)
+{
+	struct shown s;
+
+	w->heart += -w->heart / 30 + 1.6 * (uniform(w) - 0.5);
+	s.heart = rint(75 + w->heart);
+	s.pulse = rint(75 + w->heart + uniform(w) - 0.5);
+	s.saturation = uniform(w) < 0.8 ? 97 : 98;
+	return s;
+}
+
+static void say(struct ward *w, struct vitals_monitor *m, uint16_t code, double value)
+{
+	const struct vitals_numeric n = {.code = code, .value = value, .off = isnan(value)};
+
+	vitals_numeric(w->v, m, &n);
+}
+
+static void tell_from(struct ward *w, uint8_t address, struct shown s, uint32_t sent_s)
+{
+	struct vitals_source from = {
+		.subject = 1, .bound = true, .system = 7, .passed_on = true, .ip.b[15] = address};
+	struct vitals_place p = {
+		.time_ns = w->now_ns, .sent_s = sent_s, .print = sent_s * 2654435761u};
+	struct vitals_monitor *m = vitals_heard(w->v, &from, &p);
+
+	if (!m)
+		return;
+	say(w, m, HEART_RATE, s.heart);
+	say(w, m, PULSE_RATE, s.pulse);
+	say(w, m, SATURATION, s.saturation);
+	vitals_ended(w->v, m);
+}
+
+/* The next message of the one monitor, `every` seconds after the last. */
+static void tell(struct ward *w, struct shown s, unsigned every)
+{
+	w->now_ns += every * SEC_NS;
+	w->sent_s += every;
+	tell_from(w, 12, s, w->sent_s);
+}
+
+static void play(struct ward *w, unsigned messages, unsigned every)
+{
+	for (unsigned i = 0; i < messages; i++)
+		tell(w, live(w), every);
+}
+
+static void hours_say_nothing(void **state)
+{
+	struct ward w;
+
+	for (unsigned k = 0; k < 4; k++) {
+		open_ward(&w, 100 + k);
+		play(&w, 4 * 3600, 1);
+		play(&w, 600, 60);
+		assert_int_equal(all(&w), 0);
+		vitals_free(w.v);
+	}
+}
+
+static void a_standstill_over_a_pulse_is_told(void **state)
+{
+	static const unsigned every[] = {1, 10, 60};
+	struct vitals_finding *f;
+	struct ward w;
+
+	for (unsigned k = 0; k < 3; k++) {
+		uint64_t from_ns;
+
+		open_ward(&w, k);
+		play(&w, 60, every[k]);
+		from_ns = w.now_ns + every[k] * SEC_NS;
+		for (unsigned i = 0; i < 100 && !all(&w); i++) {
+			struct shown s = live(&w);
+
+			s.heart = 0;
+			tell(&w, s, every[k]);
+		}
+		assert_int_equal(w.count[REASON_VITALS_FLATLINE_PERFUSING], 1);
+		assert_int_equal(all(&w), 1); /* and is no leap */
+		assert_true(w.now_ns - from_ns >= 30 * SEC_NS);
+		assert_true(w.now_ns - from_ns <= (every[k] > 30 ? every[k] : 30) * SEC_NS);
+		f = &w.last[REASON_VITALS_FLATLINE_PERFUSING];
+		assert_string_equal(text(f, "flat"), "HR");
+		assert_string_equal(text(f, "live"), "Pulse (SpO2)");
+		assert_true(fact(f, "pulse_rate") > 60);
+		vitals_free(w.v);
+	}
+}
+
+/* Pulse rates are averages: they outlive a heart by as long as those are, and longer. */
+static void an_arrest_is_never_called_forged(void **state)
+{
+	struct ward w;
+
+	for (unsigned k = 0; k < 3; k++) {
+		struct shown held;
+
+		open_ward(&w, 20 + k);
+		play(&w, 100, 1);
+		held = live(&w);
+		for (unsigned i = 0; i < 120; i++) {
+			struct shown s = {0, NAN, NAN};
+
+			if (i < 10 * k)
+				s = (struct shown){0, held.pulse, held.saturation};
+			tell(&w, s, 1);
+		}
+		assert_int_equal(all(&w), 0);
+		vitals_free(w.v);
+	}
+}
+
+static void electrodes_off_are_never_called_forged(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 30);
+	play(&w, 100, 1);
+	for (unsigned i = 0; i < 300; i++) {
+		struct shown s = live(&w);
+
+		s.heart = NAN;
+		tell(&w, s, 1);
+	}
+	assert_int_equal(all(&w), 0);
+	vitals_free(w.v);
+}
+
+/* From a heart rate that was never more than 0 nothing follows: nobody was connected. */
+static void a_monitor_without_electrodes(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 31);
+	for (unsigned i = 0; i < 300; i++) {
+		struct shown s = live(&w);
+
+		s.heart = 0;
+		tell(&w, s, 1);
+	}
+	assert_int_equal(all(&w), 0);
+	vitals_free(w.v);
+}
+
+static void numbers_that_were_here_before_are_told(void **state)
+{
+	static struct shown past[400];
+	struct vitals_finding *f;
+	struct ward w;
+
+	open_ward(&w, 40);
+	for (unsigned i = 0; i < 400; i++) {
+		past[i] = live(&w);
+		tell(&w, past[i], 1);
+	}
+	assert_int_equal(all(&w), 0);
+	for (unsigned i = 100; i < 160; i++)
+		tell(&w, past[i], 1);
+	assert_true(w.count[REASON_VITALS_REPLAYED] >= 1);
+	f = &w.last[REASON_VITALS_REPLAYED];
+	assert_string_equal(text(f, "kind"), "numbers");
+	assert_int_equal(fact(f, "seconds_ago"), 300);
+	assert_true(fact(f, "changes") >= 14);
+	assert_int_equal(all(&w), w.count[REASON_VITALS_REPLAYED]);
+	vitals_free(w.v);
+}
+
+/* What goes to and fro between a few numbers repeats itself always. */
+static void a_regular_patient_is_no_replay(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 41);
+	for (unsigned i = 0; i < 4000; i++) {
+		struct shown s = {70 + i % 3, 70 + i % 2, 97};
+
+		tell(&w, s, 1);
+	}
+	assert_int_equal(all(&w), 0);
+	/* A simulator's loop is one, until it is known that it always does. */
+	for (unsigned i = 0; i < 4000; i++) {
+		struct shown s = {rint(70 + 4 * sin(i * M_PI / 6)),
+				  rint(70 + 4 * sin((i + 2) * M_PI / 6)),
+				  rint(95 + 2 * cos(i * M_PI / 6))};
+
+		if (i == 1000)
+			memset(w.count, 0, sizeof(w.count));
+		tell(&w, s, 1);
+	}
+	assert_int_equal(all(&w), 0);
+	vitals_free(w.v);
+}
+
+static void sensors_that_part_are_told(void **state)
+{
+	struct vitals_finding *f;
+	struct ward w;
+
+	for (unsigned k = 0; k < 2; k++) {
+		open_ward(&w, 50 + k);
+		play(&w, 200, 1);
+		for (unsigned i = 0; i < 900; i++) {
+			struct shown s = live(&w);
+
+			s.heart = rint(s.heart * (1 + (k ? 0.7 : -0.45) * fmin(1, i / 500.0)));
+			tell(&w, s, 1);
+		}
+		assert_true(w.count[REASON_VITALS_RATE_MISMATCH] >= 1);
+		assert_int_equal(all(&w), w.count[REASON_VITALS_RATE_MISMATCH]);
+		f = &w.last[REASON_VITALS_RATE_MISMATCH];
+		assert_string_equal(text(f, "kind"), "sensors");
+		/* beats that move no blood are usual, pulses without a beat are not */
+		assert_true(k ? f->confidence < 0.4 : f->confidence > 0.4);
+		vitals_free(w.v);
+	}
+}
+
+/* A fibrillating heart, whose pulse never was its rate; one that is counted twice. */
+static void sensors_that_never_agreed(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 52);
+	for (unsigned i = 0; i < 3600; i++) {
+		struct shown s = live(&w);
+
+		s.heart = rint(s.heart * (i < 1800 ? 1.4 : 2) + 16 * (uniform(&w) - 0.5));
+		tell(&w, s, 1);
+	}
+	assert_int_equal(w.count[REASON_VITALS_RATE_MISMATCH], 0);
+	vitals_free(w.v);
+}
+
+static void a_leap_of_two_sensors_is_less_sure(void **state)
+{
+	struct ward w;
+
+	for (unsigned k = 0; k < 2; k++) {
+		open_ward(&w, 60);
+		play(&w, 60, 1);
+		tell(&w, (struct shown){185, k ? 183 : 75, 97}, 1);
+		assert_int_equal(w.count[REASON_VITALS_JUMP], 1 + k);
+		assert_true(k ? w.last[REASON_VITALS_JUMP].confidence < 0.4
+			      : w.last[REASON_VITALS_JUMP].confidence > 0.4);
+		vitals_free(w.v);
+	}
+}
+
+static void two_addresses_that_differ_are_two_machines(void **state)
+{
+	struct ward w;
+
+	for (unsigned k = 0; k < 2; k++) {
+		open_ward(&w, 70);
+		for (unsigned i = 0; i < 60; i++) {
+			struct shown s = live(&w);
+
+			tell(&w, s, 1);
+			if (k) /* an interface engine passes it on; somebody says another thing */
+				s = (struct shown){60 + i % 2, 60, 99 - i % 3};
+			w.now_ns += SEC_NS / 10;
+			tell_from(&w, 13, s, w.sent_s);
+		}
+		assert_int_equal(w.count[REASON_VITALS_TWO_SOURCES] > 0, k == 1);
+		assert_int_equal(all(&w), w.count[REASON_VITALS_TWO_SOURCES]);
+		vitals_free(w.v);
+	}
+}
+
+/* One takes over from the other: that is no turn. */
+static void a_standby_takes_over(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 71);
+	play(&w, 60, 1);
+	for (unsigned i = 0; i < 60; i++) {
+		w.now_ns += SEC_NS;
+		tell_from(&w, 13, live(&w), ++w.sent_s);
+	}
+	assert_int_equal(all(&w), 0);
+	vitals_free(w.v);
+}
+
+static void a_message_that_was_here_before_is_told(void **state)
+{
+	struct shown then;
+	struct ward w;
+
+	open_ward(&w, 80);
+	play(&w, 50, 1);
+	then = live(&w);
+	tell(&w, then, 1);
+	w.now_ns += 60 * SEC_NS;
+	tell_from(&w, 12, then, w.sent_s); /* not acknowledged: the same again */
+	assert_int_equal(all(&w), 0);
+	play(&w, 20, 1);
+	w.now_ns += SEC_NS;
+	tell_from(&w, 12, then, w.sent_s - 20);
+	assert_int_equal(w.count[REASON_VITALS_REPLAYED], 1);
+	assert_string_equal(text(&w.last[REASON_VITALS_REPLAYED], "kind"), "message");
+	assert_int_equal(fact(&w.last[REASON_VITALS_REPLAYED], "seconds_ago"), 20);
+	assert_int_equal(all(&w), 1);
+	vitals_free(w.v);
+}
+
+static void senders_whose_time_goes_back(void **state)
+{
+	struct stamp s = {0};
+	struct stamps all = {0};
+	uint32_t behind;
+
+	for (uint32_t i = 0; i < 200; i++)
+		assert_int_equal(stamp_take(&s, &all, 1000 + i, i + 1, &behind), STAMP_NEXT);
+	/* two threads of one sender */
+	assert_int_equal(stamp_take(&s, &all, 1196, 900, &behind), STAMP_NEXT);
+	assert_int_equal(behind, 3);
+	/* what is remembered, what is not any more, what never came */
+	assert_int_equal(stamp_take(&s, &all, 1150, 151, &behind), STAMP_AGAIN);
+	assert_int_equal(behind, 49);
+	assert_int_equal(stamp_take(&s, &all, 1010, 11, &behind), STAMP_BACK);
+	assert_int_equal(stamp_take(&s, &all, 1300, 901, &behind), STAMP_NEXT);
+	/* summer time ends: told, and then taken as it is */
+	for (uint32_t i = 0; i < 50; i++)
+		assert_int_equal(stamp_take(&s, &all, 500 + i, 2000 + i, &behind),
+				 i < 2 ? STAMP_BACK : STAMP_NEXT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hours_say_nothing),
+		cmocka_unit_test(a_standstill_over_a_pulse_is_told),
+		cmocka_unit_test(an_arrest_is_never_called_forged),
+		cmocka_unit_test(electrodes_off_are_never_called_forged),
+		cmocka_unit_test(a_monitor_without_electrodes),
+		cmocka_unit_test(numbers_that_were_here_before_are_told),
+		cmocka_unit_test(a_regular_patient_is_no_replay),
+		cmocka_unit_test(sensors_that_part_are_told),
+		cmocka_unit_test(sensors_that_never_agreed),
+		cmocka_unit_test(a_leap_of_two_sensors_is_less_sure),
+		cmocka_unit_test(two_addresses_that_differ_are_two_machines),
+		cmocka_unit_test(a_standby_takes_over),
+		cmocka_unit_test(a_message_that_was_here_before_is_told),
+		cmocka_unit_test(senders_whose_time_goes_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
