@@ -16,7 +16,7 @@
 #define BLANKS	   8	/* before the first header */
 #define HOLD	   4096 /* bytes of a segment that are looked at; what is behind them is passed */
 #define WIDE	   24	/* bytes by which an encoding of two or four a character shows */
-#define WAITING	   16	/* messages of an end whose acknowledgement is awaited */
+#define WAITING	   12	/* messages of an end whose acknowledgement is awaited */
 #define NUMBER_MAX 40
 
 enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
