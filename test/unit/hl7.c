@@ -499,6 +499,32 @@ static void long_segments(void **state)
 	free(r);
 }
 
+/* Whatever stands behind is nothing that rules could be asked about. */
+static void a_header_is_read_whole(void **state)
+{
+	static const char *const marks[] = {"", "\xef\xbb\xbf"};
+	static const char said[] = "\"reason\":\"hl7.segment_too_long\"}\n";
+	struct talk_record *r = malloc(sizeof(*r));
+	static char text[8192];
+
+	for (unsigned i = 0; i < 4; i++)
+		for (size_t pad = 4040; pad < 4100; pad += 59) {
+			int len = snprintf(text, sizeof(text),
+					   "\v%sMSH|^~\\&|%0*u||||||RGV^O15|1|P|2.6\r\x1c\r" ORU,
+					   marks[i & 1], (int)pad, 0);
+			const struct talk_piece piece = {0, text, (size_t)len};
+
+			talk_play(r, "hl7", false, &piece, 1, i & 2 ? 100 : 0);
+			if (pad == 4040)
+				assert_non_null(strstr(r->said, "\"message_type\":\"RGV^O15\""));
+			else
+				assert_memory_equal(strchr(r->said, '\n') + 2 - sizeof(said), said,
+						    sizeof(said) - 1);
+			assert_string_equal(strchr(r->said, '\n') + 1, ORU_SAID);
+		}
+	free(r);
+}
+
 static void behind_a_gap_the_next_message_is_read(void **state)
 {
 	struct talk_record *r = malloc(sizeof(*r));
@@ -770,11 +796,11 @@ static void every_acknowledgement_has_its_latency(void **state)
 	expect_latency(r, 1, 70, ACKED("f", "AA", "1"), TOOK("40000"));
 	expect_latency(r, 1, 80, ACKED("g", "AA", "1"), TOOK("30000"));
 	/* As many as are waited for. */
-	for (unsigned i = 0; i < 16; i++) {
+	for (unsigned i = 0; i < 12; i++) {
 		snprintf(sent, sizeof(sent), SENT("n%u"), i);
 		expect_latency(r, 0, 100 + i, sent, NULL);
 	}
-	for (unsigned i = 16; i-- > 0;) {
+	for (unsigned i = 12; i-- > 0;) {
 		snprintf(number, sizeof(number), "n%u", i);
 		snprintf(sent, sizeof(sent), ACKED("x", "AA", "%s"), number);
 		snprintf(said, sizeof(said), TOOK("%u"), (100 - i) * 1000);
@@ -857,6 +883,7 @@ int main(void)
 		cmocka_unit_test(infusion_orders_are_control),
 		cmocka_unit_test(what_is_malformed_is_said),
 		cmocka_unit_test(long_segments),
+		cmocka_unit_test(a_header_is_read_whole),
 		cmocka_unit_test(behind_a_gap_the_next_message_is_read),
 		cmocka_unit_test(frames_of_the_lower_layer_are_passed_over),
 		cmocka_unit_test(what_follows_a_broken_frame_is_read),

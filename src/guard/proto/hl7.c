@@ -15,9 +15,9 @@
 #define ACK	   0x06
 #define NAK	   0x15
 #define BLANKS	   8	/* before the first header */
-#define HOLD	   4096 /* bytes of a segment that are looked at; what is behind them is passed */
-#define WIDE	   24	/* bytes by which an encoding of two or four a character shows */
-#define WAITING	   16	/* messages of an end whose acknowledgement is awaited */
+#define HOLD	   4096 /* characters of a segment that are looked at; what is behind them is passed */
+#define WIDE	   24 /* bytes by which an encoding of two or four a character shows */
+#define WAITING	   12 /* messages of an end whose acknowledgement is awaited */
 #define NUMBER_MAX 40
 
 enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
@@ -932,7 +932,8 @@ static inline enum parse take_segment(struct hl7 *h, const struct proto_input *i
 				      struct proto_output *out)
 {
 	struct side *s = &h->side[in->end];
-	bool passing = s->phase == LONG_SEGMENT;
+	bool passing = s->phase == LONG_SEGMENT, headed = s->header;
+	bool is_long = c->len >= HOLD * (s->wide.width ? s->wide.width : 1u);
 	enum reason why = REASON_NONE;
 
 	if (!passing && ends_message(s, c->text)) {
@@ -948,6 +949,11 @@ static inline enum parse take_segment(struct hl7 *h, const struct proto_input *i
 	s->broken |= c->torn;
 	if (!passing && c->text.len && !read_segment(h, in->end, c->text, &why))
 		return lose_frame(s, m, why, out, c->end);
+	/* Of a header nothing may be left unread. */
+	if (!passing && is_long && s->header && !headed) {
+		(void)tell(h, s, in, m);
+		return lose_frame(s, m, REASON_HL7_SEGMENT_TOO_LONG, out, c->end);
+	}
 	s->scanned = 0;
 	out->used = out->kept = c->end;
 	if (c->stop == HL7_STOP_NONE) {
@@ -1048,7 +1054,7 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 		return PARSE_OK;
 	}
 	c.len = c.end = segment_end(s, in->data, passing ? 0 : s->scanned, &maybe);
-	c.text = (struct bytes){in->data.data, c.end};
+	c.text = (struct bytes){in->data.data, c.end < HOLD ? c.end : HOLD};
 	c.used = c.end + (c.end < in->data.len);
 	if (c.end < in->data.len && !maybe)
 		c.stop = in->data.data[c.end] == START ? HL7_STOP_START

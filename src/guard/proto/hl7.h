@@ -11,7 +11,7 @@
  */
 #include "guard/proto/proto.h"
 
-#define HL7_OBSERVATIONS 32	     /* of a message that are kept */
+#define HL7_OBSERVATIONS 28	     /* of a message that are kept */
 #define HL7_SEGMENT_MAX	 (16u << 20) /* bytes; documents travel in one segment */
 #define HL7_FAHRENHEIT	 0x1140	     /* as `unit` */
 
