@@ -74,7 +74,7 @@ static uint16_t channel_of(const struct bedside_message *m, const struct intelli
 {
 	uint16_t own = (uint16_t)((m->said->flow->id * 64 + i->class_) & PARTIES);
 
-	return i->has_sequence ? own : own | SINGLE;
+	return i->extended ? own : own | SINGLE;
 }
 
 /* Whatever it does not itself declare off or a test: a flat line may be a patient's. */

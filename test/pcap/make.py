@@ -448,12 +448,34 @@ def intellivue():
     ports('intellivue-forbidden', out, step=10**8)
 
 
+def intellivue_again():
+    """Heart rates, asked for anew every five seconds and numbered anew; then numbered anew unasked."""
+    def counted(data):
+        return struct.pack('>H', len(data)) + data
+
+    def operation(kind, body):
+        call = struct.pack('>HH', 1, 7) + counted(struct.pack('>HHH', 0x21, 0, 0) + body)
+        return struct.pack('>HHH', 0xe100, 2, kind) + counted(call)
+
+    poll = operation(1, struct.pack('>IH', 0, 0xf13b) + counted(struct.pack('>HHHHI', 1, 1, 6, 0, 0)))
+    seen = struct.pack('>H', 0x950) + counted(struct.pack('>HHHI', 0x4182, 0, 0xaa0, 72))
+    for n in (1, 9, 1, 0, 1):  # attributes, their object, objects, their server, servers
+        seen = struct.pack('>H', n) + (counted(seen) if n == 1 else seen)
+    out = []
+    for number in range(20):
+        if number % 5 == 0 and number < 15:
+            out.append(udp_frame(SRV, DEV, SRV_IP, DEV_IP, 40001, 24105, poll))
+        body = struct.pack('>HHI8sHHH', 1, number % 5, 8000 * len(out), b'\xff' * 8, 1, 6, 0) + seen
+        out.append(udp_frame(DEV, SRV, DEV_IP, SRV_IP, 24105, 40001, operation(2, struct.pack('>H', 0xf13b) + counted(body))))
+    pcap('intellivue-again', out, step=10**9)
+
+
 def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
     for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, bacnet_segments,
-                 broadcasts, intellivue):
+                 broadcasts, intellivue, intellivue_again):
         case()
 
 

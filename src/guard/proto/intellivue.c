@@ -475,7 +475,7 @@ static void read_poll_result(struct intellivue *s, struct intellivue_msg *m, str
 {
 	m->message = extended ? "extended_poll_result" : "poll_result";
 	m->poll_number = read_be16(r);
-	m->has_sequence = extended;
+	m->has_sequence = m->extended = extended;
 	if (extended)
 		m->sequence = read_be16(r);
 	m->time = read_be32(r);
@@ -504,6 +504,7 @@ static void read_action(struct intellivue *s, struct intellivue_msg *m, struct r
 	} else {
 		m->message = type == ACT_POLL_EXT ? "extended_poll" : "poll";
 		m->is_poll = true;
+		m->extended = type == ACT_POLL_EXT;
 		m->poll_number = read_be16(&body);
 		read_polled(m, &body);
 	}

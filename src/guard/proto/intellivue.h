@@ -65,6 +65,7 @@ struct intellivue_msg {
 	uint64_t system; /* the hardware address that the monitor says it has; 0: did not say */
 	bool restart;	 /* what it counts begins anew */
 	bool is_poll;	 /* a request for that object */
+	bool extended;	 /* such a poll, or a result of one: which are numbered */
 	bool has_alarms; /* a list of all alarms that are on, maybe empty */
 	uint16_t alert_state;
 	uint8_t part;	 /* of linked results: 1 the first; 0 the one that ends them */

@@ -1,5 +1,7 @@
 #include "guard/proto/part10.h"
 
+#include <endian.h>
+
 #define PREAMBLE 128
 
 struct magic {
@@ -32,17 +34,29 @@ static const struct magic magics[] = {
 	MAGIC("\xca\xfe\xba\xbe", "Mach-O"), /* for several processors; a Java class begins alike */
 	MAGIC("\xca\xfe\xba\xbf", "Mach-O"),
 	MAGIC("#!", "script"),
-	WORDS("<?php", "script"),
-	WORDS("<script", "script"),
-	WORDS("<html", "script"),
+	WORDS("<?xml", "script"), /* applications of HTML, drawings, Windows' own scripts */
 	WORDS("@echo", "script"),
+	MAGIC("%!PS", "script"),
 	MAGIC("PK\x03\x04", "ZIP"), /* Java archives, Android packages, macro documents */
 	MAGIC("dex\n", "DEX"),
 	MAGIC("\0asm", "WebAssembly"),
 	MAGIC("MSCF", "CAB"),
 	MAGIC("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE"), /* installers, macro documents */
-	MAGIC("L\0\0\0\x01\x14\x02\0\0\0\0\0\xc0\0\0\0\0\0\0F", "LNK"),
+	MAGIC("ITSF", "CHM"),
+	MAGIC("L\0\0\0\x01\x14\x02\0\0\0\0\0", "LNK"),
 };
+
+/* Browsers and PHP pass over what stands before these, as over what follows. */
+static bool is_markup(uint32_t last)
+{
+	static const char words[][5] = {"<?ph", "<?= ", "<scr", "<htm", "<svg", "<hta", "<!do"};
+	uint32_t small = htobe32(last | 0x00202020);
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!memcmp(&small, words[i], 4))
+			return true;
+	return false;
+}
 
 static bool is_magic(const struct part10 *p, const struct magic *m)
 {
@@ -60,7 +74,7 @@ static const char *program(const struct part10 *p)
 	for (unsigned i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
 		if (is_magic(p, &magics[i]))
 			return magics[i].program;
-	return NULL;
+	return p->markup ? "script" : NULL;
 }
 
 enum parse part10_take(struct part10 *p, struct bytes piece, const char **ret_program)
@@ -68,6 +82,8 @@ enum parse part10_take(struct part10 *p, struct bytes piece, const char **ret_pr
 	for (size_t i = 0; i < piece.len && p->seen < PART10_HEAD && !p->other; i++, p->seen++) {
 		if (p->seen < PART10_START)
 			p->start[p->seen] = piece.data[i];
+		p->last = p->last << 8 | piece.data[i];
+		p->markup |= p->last >> 24 == '<' && is_markup(p->last);
 		if (p->seen >= PREAMBLE)
 			p->other = piece.data[i] != (uint8_t) "DICM"[p->seen - PREAMBLE];
 	}

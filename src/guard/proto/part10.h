@@ -5,7 +5,8 @@
  * to, then "DICM". An image viewer passes over the preamble, so a program put
  * there makes one file that is an image to a hospital and an executable to the
  * system it is opened on. A preamble of zeros is usual, one that makes the file
- * a TIFF too is what PS3.10 meant it for; what starts a program is neither.
+ * a TIFF too is what PS3.10 meant it for; what starts a program is neither. Most
+ * start by a file's first bytes; HTML and PHP by what stands anywhere.
  *
  * Pure, and holds no bytes but the first few: a file may come in any pieces, by
  * any protocol. All zero is a file of which nothing was seen yet.
@@ -13,12 +14,14 @@
 #include "base/bytes.h"
 
 #define PART10_HEAD  132
-#define PART10_START 20
+#define PART10_START 12
 
 struct part10 {
 	uint8_t seen; /* bytes of the head, PART10_HEAD at most */
 	uint8_t start[PART10_START];
-	bool other; /* no such file */
+	bool other;    /* no such file */
+	bool markup;   /* holds what an interpreter finds wherever it stands */
+	uint32_t last; /* four bytes of the preamble, the newest lowest */
 };
 
 /*
