@@ -118,9 +118,11 @@ static void note_field(struct http_head *h, const struct head_field *f)
 		const char *name;
 		struct bytes *value;
 	} wanted[] = {
-		{"User-Agent", &h->user_agent},	    {"Server", &h->server},
-		{"Content-Type", &h->content_type}, {"Referer", &h->referer},
-		{"Location", &h->location},	    {"Authorization", &h->authorization},
+		{"User-Agent", &h->user_agent},	     {"Server", &h->server},
+		{"Content-Type", &h->content_type},  {"Referer", &h->referer},
+		{"Location", &h->location},	     {"Authorization", &h->authorization},
+		{"X-HTTP-Method", &h->override},     {"X-HTTP-Method-Override", &h->override},
+		{"X-Method-Override", &h->override},
 	};
 
 	if (note_framing(h, f))
