@@ -238,6 +238,10 @@ static void write_extra(FILE *out, const struct extra *e)
 	if (e->held)
 		fprintf(out, "    #   # It is not %s, which the line for it is held to.\n",
 			e->held->app);
+	if (strcmp(t->app, "ftp") == 0 || strcmp(t->app, "tftp") == 0)
+		fputs("    #   # Files go by ports that are new each time: a grant follows them, a "
+		      "line does not.\n",
+		      out);
 	if (e->said)
 		narrow_notes(out, e->said, "    #   ");
 	fputs("    #   - {service: ", out);
