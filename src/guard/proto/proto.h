@@ -123,7 +123,7 @@ struct proto {
 	const char *name; /* EVE: app_proto, event_type, and the object's key */
 	uint8_t over;	  /* PROTO_OVER_TCP, PROTO_OVER_UDP or both */
 	bool urgent;	  /* uses TCP's urgent data (RFC 6093); elsewhere it hides bytes */
-	bool unmarked;	  /* no message of it is `control`: what changes a device is not told apart */
+	bool unmarked; /* no message of it is `control`: what changes a device is not told apart */
 	uint16_t state_size, msg_size;
 	uint16_t msg_zero; /* of a message, how much must be zero before it is read; 0: all */
 	const struct proto_field *fields; /* ends with an empty name */
