@@ -264,6 +264,10 @@ static void what_changes_is_refused(void **state)
 	assert_true(
 		PASSES("http", "control=no", REQUEST("GET", "X-HTTP-Method-Override: get\r\n")));
 
+	assert_true(PASSES("http", "url=/a", REQUEST("GET", "X-Original-URL: /a?x\r\n")));
+	assert_false(PASSES("http", "url=/a", REQUEST("GET", "X-Original-URL: /b\r\n")));
+	assert_false(PASSES("http", "url=/a", REQUEST("GET", "X-Rewrite-URL: /b\r\n")));
+
 	assert_true(PASSES("dns", "control=no", DNS("\1")));
 	assert_false(PASSES("dns", "control=no", DNS("\x28"))); /* RFC 2136 */
 

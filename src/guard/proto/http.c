@@ -198,6 +198,7 @@ static void put_head(struct http_msg *m, struct http_head *h)
 		h->reason = REASON_HTTP_SMUGGLING;
 	if (!m->hostname.data)
 		m->hostname = (struct bytes){(const uint8_t *)"", 0};
+	m->rewritten = without_query(h->rewritten);
 	m->user_agent = h->user_agent;
 	m->referer = without_query(h->referer);
 	m->auth = head_before(h->authorization, " ");
@@ -542,14 +543,17 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 	return read_body(st, in, m, ret_out);
 }
 
-/* As it is written, and as it is read. */
+/* As it is written, as it is read, and as another field has it. */
 static struct bytes next_url(const struct msg *msg, size_t *at)
 {
 	const struct http_msg *m = (const struct http_msg *)msg;
+	const struct bytes all[] = {
+		m->url, {m->path_len && m->url.data ? m->path : NULL, m->path_len}, m->rewritten};
 
-	if (!m->url.data || *at > 1 || (*at && !m->path_len))
-		return (struct bytes){NULL, 0};
-	return (*at)++ ? (struct bytes){m->path, m->path_len} : m->url;
+	while (*at < sizeof(all) / sizeof(all[0]))
+		if (all[(*at)++].data)
+			return all[*at - 1];
+	return (struct bytes){NULL, 0};
 }
 
 #define FIELD(name, member, type, flags)                                        \

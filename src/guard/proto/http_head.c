@@ -122,7 +122,8 @@ static void note_field(struct http_head *h, const struct head_field *f)
 		{"Content-Type", &h->content_type},  {"Referer", &h->referer},
 		{"Location", &h->location},	     {"Authorization", &h->authorization},
 		{"X-HTTP-Method", &h->override},     {"X-HTTP-Method-Override", &h->override},
-		{"X-Method-Override", &h->override},
+		{"X-Method-Override", &h->override}, {"X-Original-URL", &h->rewritten},
+		{"X-Rewrite-URL", &h->rewritten},
 	};
 
 	if (note_framing(h, f))
