@@ -268,6 +268,9 @@ static void what_changes_is_refused(void **state)
 	assert_false(PASSES("http", "url=/a", REQUEST("GET", "X-Original-URL: /b\r\n")));
 	assert_false(PASSES("http", "url=/a", REQUEST("GET", "X-Rewrite-URL: /b\r\n")));
 
+	assert_false(PASSES("http", "url=/a",
+			    REQUEST("GET", "X-Rewrite-URL: /b\r\nX-Original-URL: /a\r\n")));
+
 	assert_true(PASSES("dns", "control=no", DNS("\1")));
 	assert_false(PASSES("dns", "control=no", DNS("\x28"))); /* RFC 2136 */
 
