@@ -41,7 +41,7 @@ static void print_direction(FILE *out, const struct explaining *x, const struct 
 	bool any = false;
 
 	for (uint32_t i = d->rule_first; i < d->rule_first + d->rule_count; i = l.next) {
-		explain_line(x, i, d->rule_first + d->rule_count, &l);
+		explain_line(x, d, i, &l);
 		if (l.rule.towards != towards)
 			continue;
 		if (!any)
@@ -130,7 +130,7 @@ static json_t *device_json(const struct explaining *x, unsigned i)
 	for (unsigned j = 0; j < d->ip_count; j++)
 		json_array_append_new(ips, json_string(d->ip[j]));
 	for (uint32_t r = g->rule_first; r < g->rule_first + g->rule_count; r = l.next) {
-		explain_line(x, r, g->rule_first + g->rule_count, &l);
+		explain_line(x, g, r, &l);
 		json_array_append_new(rules, explain_line_json(&l));
 	}
 	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name", d->name,

@@ -5,6 +5,7 @@
  * device as the file had them, and what is probably not meant.
  */
 #include "cli/explain.h"
+#include "guard/proto/proto.h"
 
 struct explaining {
 	const struct config *c;
@@ -36,15 +37,19 @@ struct line {
 	struct gate_rule rule; /* the first */
 	struct pieces ports, peers;
 	uint32_t next; /* the row behind it */
+	bool after;    /* some of what it fits a line before it fits, too, which decides */
 };
 
-/* The line whose first row is `i` of the device's rows, which end before `end`. */
-void explain_line(const struct explaining *x, uint32_t i, uint32_t end, struct line *ret_line);
+/* The line whose first row is `i`, one of the device's. */
+void explain_line(const struct explaining *x, const struct gate_device *d, uint32_t i,
+		  struct line *ret_line);
 void explain_line_text(FILE *out, const struct line *l);
 json_t *explain_line_json(const struct line *l);
 
 /* --- explain_messages.c: a rule's text about messages (guard/policy/message.h) ---------- */
 
+/* The protocol that the text names; NULL: any. */
+const struct proto *explain_protocol(const char *text);
 /* Nothing is said where anything may be spoken. */
 void explain_messages(FILE *out, const char *text);
 /* {"app": "hl7", "control": false, "allow": {"message_type": ["ORU^R01"]}}; null: anything. */

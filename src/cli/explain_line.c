@@ -69,7 +69,7 @@ static void add_ports(const struct gate_rule *r, struct pieces *to)
 		piece_add(to, ", ", "%s", text);
 }
 
-static const char *proto_text(uint8_t proto, char number[16])
+static const char *transport_text(uint8_t proto, char number[16])
 {
 	const char *name = address_proto_name(proto);
 
@@ -79,8 +79,44 @@ static const char *proto_text(uint8_t proto, char number[16])
 	return number;
 }
 
-void explain_line(const struct explaining *x, uint32_t i, uint32_t end, struct line *ret_line)
+static uint64_t roles_of(const struct explaining *x, const struct gate_rule *r)
 {
+	if (r->peer_kind == GATE_PEER_ROLES)
+		return r->peer;
+	return r->peer < x->c->hosts_count ? x->roles[r->peer] : 0;
+}
+
+static bool may_be_one(const struct explaining *x, const struct gate_rule *a,
+		       const struct gate_rule *b)
+{
+	if (a->peer_kind == GATE_PEER_ANY || b->peer_kind == GATE_PEER_ANY)
+		return true;
+	if (a->peer_kind == GATE_PEER_ID && b->peer_kind == GATE_PEER_ID)
+		return a->peer == b->peer;
+	return roles_of(x, a) & roles_of(x, b);
+}
+
+/* The first line that fits decides alone: of those behind it that has to be said. */
+static bool comes_after(const struct explaining *x, uint32_t first, uint32_t i, uint32_t end)
+{
+	for (uint32_t b = i; b < end; b++)
+		for (uint32_t a = first; a < i; a++) {
+			const struct gate_rule *r = &x->rules[a], *s = &x->rules[b];
+
+			if (r->towards == s->towards &&
+			    (r->proto == s->proto || !r->proto || !s->proto) &&
+			    r->port_lo <= s->port_hi && s->port_lo <= r->port_hi &&
+			    may_be_one(x, r, s))
+				return true;
+		}
+	return false;
+}
+
+void explain_line(const struct explaining *x, const struct gate_device *d, uint32_t i,
+		  struct line *ret_line)
+{
+	uint32_t end = d->rule_first + d->rule_count, first = i;
+
 	*ret_line = (struct line){.service = policy_rule_service(x->p, i),
 				  .messages = policy_rule_messages(x->p, i),
 				  .rule = x->rules[i]};
@@ -94,6 +130,7 @@ void explain_line(const struct explaining *x, uint32_t i, uint32_t end, struct l
 		 x->rules[i].towards == ret_line->rule.towards &&
 		 x->rules[i].action == ret_line->rule.action);
 	ret_line->next = i;
+	ret_line->after = comes_after(x, d->rule_first, first, i);
 }
 
 void explain_line_text(FILE *out, const struct line *l)
@@ -103,11 +140,13 @@ void explain_line_text(FILE *out, const struct line *l)
 
 	fprintf(out, "    %s: %s (%s%s%s)", l->service,
 		l->peers.len ? l->peers.text : "nobody: no host has that role",
-		proto_text(l->rule.proto, number), l->ports.len ? " " : "", ports);
+		transport_text(l->rule.proto, number), l->ports.len ? " " : "", ports);
 	if (l->rule.action == GATE_PASS)
 		fputs(", not inspected", out);
 	if (l->rule.action == GATE_DROP)
 		fputs(", BLOCKED", out);
+	if (l->after)
+		fputs(", where no line above fits", out);
 	fputc('\n', out);
 	explain_messages(out, l->messages);
 }
@@ -118,7 +157,7 @@ json_t *explain_line_json(const struct line *l)
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "service", l->service, "direction",
 			 l->rule.towards ? "accepts" : "starts", "proto",
-			 proto_text(l->rule.proto, number), "ports", l->ports.text, "peers",
+			 transport_text(l->rule.proto, number), "ports", l->ports.text, "peers",
 			 l->peers.text, "action", action_names[l->rule.action], "messages",
 			 explain_messages_json(l->messages));
 }

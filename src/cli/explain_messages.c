@@ -89,6 +89,25 @@ static void print_member(FILE *out, const char *app, const char *first)
 		}
 }
 
+const struct proto *explain_protocol(const char *text)
+{
+	struct spoken s;
+
+	take_apart(text, &s);
+	return *s.app ? proto_find(s.app) : NULL;
+}
+
+/* A promise is made where it is kept only: nobody reads what is sealed. */
+static const char *control_words(const struct spoken *s)
+{
+	const struct proto *p = proto_find(s->app);
+
+	if (p && p->unmarked)
+		return s->no_control ? "; what changes a device is NOT told apart there" : "";
+	return s->no_control ? "; nothing that changes a device"
+			     : "; what changes a device may pass";
+}
+
 void explain_messages(FILE *out, const char *text)
 {
 	struct spoken s;
@@ -104,9 +123,7 @@ void explain_messages(FILE *out, const char *text)
 		fputs(said++ ? ", and " : "; messages: ", out);
 		print_member(out, s.app, l);
 	}
-	if (s.no_control)
-		fputs("; nothing that changes a device", out);
-	fputc('\n', out);
+	fprintf(out, "%s\n", control_words(&s));
 }
 
 json_t *explain_messages_json(const char *text)

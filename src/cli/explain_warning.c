@@ -239,6 +239,27 @@ static void warn_services(const struct explaining *x, const struct warning *w)
 	}
 }
 
+/* A protocol that is never spoken over what the line allows: nothing would pass there. */
+static void warn_transports(const struct explaining *x, const struct warning *w)
+{
+	const char *said = NULL;
+
+	for (uint32_t i = 0; i < x->rule_count; i++) {
+		const struct gate_rule *r = &x->rules[i];
+		const struct proto *p = explain_protocol(policy_rule_messages(x->p, i));
+		uint8_t over = r->proto == 6 ? PROTO_OVER_TCP : r->proto == 17 ? PROTO_OVER_UDP : 0;
+		const char *service = policy_rule_service(x->p, i);
+
+		if (!p || !r->proto || p->over & over || service == said)
+			continue;
+		said = service;
+		warn(w, "the line '%s' allows nothing: %s is spoken over %s", service, p->name,
+		     p->over == PROTO_OVER_TCP	 ? "tcp"
+		     : p->over == PROTO_OVER_UDP ? "udp"
+						 : "tcp and udp");
+	}
+}
+
 /* Each setting that is about it is where it takes effect; what it does not reach is said once. */
 static void warn_crypto(const struct config *c, const struct warning *w)
 {
@@ -258,6 +279,7 @@ void explain_warnings(const struct explaining *x, explain_warn_fn fn, void *arg)
 	const struct warning w = {fn, arg};
 
 	warn_crypto(x->c, &w);
+	warn_transports(x, &w);
 	warn_services(x, &w);
 	warn_segments(x->c, &w);
 	warn_hosts(x->c, &w);

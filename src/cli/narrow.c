@@ -125,8 +125,9 @@ void narrow_write(FILE *out, const struct said *said, bool control, const char *
 	struct setting to = {.out = out, .indent = indent};
 	char text[SAID_LEN + 64];
 
-	fprintf(out, ",\n%sapp: %s, control: %s", indent, said->app->name,
-		control && said->control ? "yes" : "no");
+	fprintf(out, ",\n%sapp: %s", indent, said->app->name);
+	if (!said->app->unmarked)
+		fprintf(out, ", control: %s", control && said->control ? "yes" : "no");
 	for (unsigned i = 0; i < said->member_count; i++) {
 		const struct said_member *m = &said->members[i];
 

@@ -238,6 +238,10 @@ static void write_extra(FILE *out, const struct extra *e)
 	if (e->held)
 		fprintf(out, "    #   # It is not %s, which the line for it is held to.\n",
 			e->held->app);
+	if (strcmp(t->app, "ftp") == 0 || strcmp(t->app, "tftp") == 0)
+		fputs("    #   # Files go by ports that are new each time: a grant follows them, a "
+		      "line does not.\n",
+		      out);
 	if (e->said)
 		narrow_notes(out, e->said, "    #   ");
 	fputs("    #   - {service: ", out);
@@ -271,16 +275,52 @@ static void write_extras_head(FILE *out, const struct draft_device *d, bool star
 			key, key);
 }
 
+/*
+ * Of what others send to a group, that device wants it which answers to the same service where it
+ * was asked from. Talks stand by who began them.
+ */
+static bool answers_group(const struct draft *x, const struct draft_device *d,
+			  const struct seen_talk *asked)
+{
+	const struct seen_talk *first = x->p->seen->talks, *end = first + x->p->seen->talk_count;
+	const struct seen_talk *t = asked;
+
+	if (fit_far(x->p, asked->to) == FIT_ONE || draft_device_of(x, asked->from))
+		return false;
+	while (t > first && memcmp(t[-1].from, asked->from, sizeof(t->from)) == 0)
+		t--;
+	for (; t < end && memcmp(t->from, asked->from, sizeof(t->from)) == 0; t++)
+		if (t->proto == asked->proto && t->port == asked->port &&
+		    draft_device_of(x, t->to) == d)
+			return true;
+	return false;
+}
+
+/* The next, or first, of those who ask the same group for the same; NULL none. */
+static const struct seen_talk *asks_too(const struct draft *x, const struct draft_device *d,
+					const struct seen_talk *asked,
+					const struct seen_talk *after)
+{
+	const struct seen_talk *end = x->p->seen->talks + x->p->seen->talk_count;
+
+	for (const struct seen_talk *t = after ? after + 1 : x->p->seen->talks; t < end; t++)
+		if (t->proto == asked->proto && t->port == asked->port &&
+		    memcmp(t->to, asked->to, sizeof(t->to)) == 0 && answers_group(x, d, t))
+			return t;
+	return NULL;
+}
+
 /* Is there a line to offer for what was seen, and which? */
 static bool make_extra(struct draft *x, const struct draft_device *d, const struct seen_talk *t,
 		       bool starts, struct extra *ret_e)
 {
 	const uint8_t *mine = starts ? t->from : t->to, *theirs = starts ? t->to : t->from;
-	enum fit_far far = fit_far(x->p, theirs);
+	bool grouped = !starts && answers_group(x, d, t);
+	enum fit_far far = fit_far(x->p, grouped ? t->to : theirs);
 	const struct draft_device *device = far == FIT_ONE ? draft_device_of(x, theirs) : NULL;
 	struct draft_host *host;
 
-	if (draft_device_of(x, mine) != d)
+	if (draft_device_of(x, mine) != d && !(grouped && asks_too(x, d, t, NULL) == t))
 		return false;
 	host = far == FIT_ONE && !device ? draft_host_for(x, theirs) : NULL;
 	if (far == FIT_ONE && !host && !device)
@@ -292,6 +332,8 @@ static bool make_extra(struct draft *x, const struct draft_device *d, const stru
 					: far == FIT_MULTICAST ? "multicast"
 					: device	       ? device->name
 							       : host->name};
+	if (grouped && asks_too(x, d, t, t))
+		ret_e->said = NULL; /* one line for all of them, who may say different things */
 	if (ret_e->rule && *ret_e->rule->app && *t->app && strcmp(ret_e->rule->app, t->app) != 0) {
 		ret_e->held = ret_e->rule;
 		ret_e->rule = NULL;

@@ -1,9 +1,11 @@
 #include "cli/said.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "guard/policy/vocabulary.h"
 #include "keep/person.h"
 
 #define HEADS 8192
@@ -123,9 +125,10 @@ static bool is_plain(const char *s, size_t len)
 	return true;
 }
 
-static void add_value(struct said_member *m, const char *value, size_t len)
+static void add_value(const struct said *d, struct said_member *m, const char *value, size_t len)
 {
-	if (!is_plain(value, len) || person_is_hidden(value)) {
+	if (!is_plain(value, len) || person_is_hidden(value) ||
+	    vocabulary_misses(d->app, m->field, value)) {
 		m->odd = true;
 		return;
 	}
@@ -167,6 +170,14 @@ static const json_t *at_field(json_t *object, const struct proto_field *f)
 	return hit;
 }
 
+/* Does the event hold the object that the member would be in? */
+static bool has_place(const json_t *object, const struct proto_field *f)
+{
+	const char *dot = strchr(f->name, '.');
+
+	return !dot || json_object_getn(object, f->name, (size_t)(dot - f->name));
+}
+
 /* Which of its objects the event holds. */
 static const char *inner_key(json_t *object)
 {
@@ -201,7 +212,7 @@ static void take_value(struct said *d, const struct proto_field *f, const json_t
 	}
 	m = member_of(d, f);
 	if (m)
-		add_value(m, text, len);
+		add_value(d, m, text, len);
 }
 
 /* Of a list, every value; one that has more to say of each holds it in an object. */
@@ -235,12 +246,77 @@ static void take_member(struct said *d, const struct proto_field *f, json_t *obj
 	json_t *name = key ? json_string(key) : NULL;
 
 	const json_t *v = name ? name : at_field(object, f);
-	struct said_member *m = v || !(f->flags & FIELD_MUST) ? NULL : member_of(d, f);
+	bool empty = !v && f->flags & FIELD_MUST && has_place(object, f);
+	struct said_member *m = empty ? member_of(d, f) : NULL;
 
 	if (m)
-		add_value(m, "", 0); /* that it was empty is what patterns are held against, too */
+		add_value(d, m, "",
+			  0); /* that it was empty is what patterns are held against, too */
 	take_values(d, f, v);
 	json_decref(name);
+}
+
+/*
+ * What shows that a message is an answer: a member, and what it says where others have it, too.
+ * Answers pass unasked (proto.h). To learn from them would let a device speak as its server does.
+ */
+static const struct {
+	const char *app, *member, *says; /* says: a pattern; NULL any */
+} answers[] = {
+	{"hl7", "message_type", "ACK"},
+	{"hl7", "message_type", "ACK^*"},
+	{"dicom", "command", "*-RSP"},
+	{"dicom", "pdu", "*-AC"},
+	{"dicom", "pdu", "*-R[JP]"},
+	{"http", "status", NULL},
+	{"smb", "status", NULL},
+	{"ftp", "completion_code", NULL},
+	{"sip", "code", NULL},
+	{"dns", "type", "answer"},
+	{"tls", "type", "client_certificate"},
+	{"snmp", "pdu_type", "response"},
+	{"snmp", "pdu_type", "report"},
+	{"mqtt", "connack", NULL},
+	{"mqtt", "suback", NULL},
+	{"mqtt", "unsuback", NULL},
+	{"mqtt", "puback", NULL},
+	{"mqtt", "pubrec", NULL},
+	{"mqtt", "pubrel", NULL},
+	{"mqtt", "pubcomp", NULL},
+	{"mqtt", "pingreq", NULL},
+	{"mqtt", "pingresp", NULL},
+	{"mqtt", "disconnect", NULL},
+	{"coap", "code", "[245].*"},
+	{"bacnet", "bvlc", "BVLC-Result"},
+	{"bacnet", "bvlc", "*-Ack"},
+	{"bacnet", "pdu_type", "*_ack"},
+	{"bacnet", "pdu_type", "error"},
+	{"bacnet", "pdu_type", "reject"},
+	{"bacnet", "pdu_type", "abort"},
+	{"intellivue", "message", "*_response"},
+	{"intellivue", "message", "*_refuse"},
+	{"intellivue", "message", "*_result"},
+	{"intellivue", "message", "error"},
+	{"poct1a", "message_type", "ACK.*"},
+	{"sdc", "status", NULL},
+	{"sdc", "action", "*Response"},
+	{"sdc", "action", "*Matches"},
+	{"sdc", "action", "*fault"},
+};
+
+static bool is_answer(const struct proto *app, const json_t *object)
+{
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		const json_t *v = strcmp(answers[i].app, app->name) == 0
+					  ? json_object_get(object, answers[i].member)
+					  : NULL;
+
+		if (v &&
+		    (!answers[i].says ||
+		     (json_is_string(v) && fnmatch(answers[i].says, json_string_value(v), 0) == 0)))
+			return true;
+	}
+	return false;
 }
 
 /* Was it refused for where it went and what a line says? All else is the message's own fault. */
@@ -267,9 +343,11 @@ void said_take(struct saids *s, const struct said_ends *ends, const struct proto
 		return;
 	d->messages++;
 	d->broken += broken;
+	if (is_answer(app, object))
+		return;
 	d->control |= json_is_true(json_object_get(object, "control"));
 	for (const struct proto_field *f = app->fields; *f->name; f++)
-		if (f->flags & FIELD_MATCH)
+		if (f->flags & FIELD_MATCH && !(f->flags & FIELD_VARIES))
 			take_member(d, f, object);
 }
 

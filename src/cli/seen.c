@@ -226,13 +226,15 @@ static bool was_answered(const json_t *flow, uint8_t proto)
 }
 
 /* Syslog by datagrams and traps of SNMP are never answered (RFC 5426 §3, RFC 3416 §4.2.6), and many
- * senders take a new port for each. */
+ * senders take a new port for each. What asks for a file by TFTP is answered from another port
+ * (RFC 1350 §4). */
 static bool needs_no_answer(const json_t *o, uint8_t proto, json_int_t port)
 {
 	const char *app = text(o, "app_proto");
 
 	return proto == 17 &&
-	       (strcmp(app, "syslog") == 0 || (strcmp(app, "snmp") == 0 && port == 162));
+	       (strcmp(app, "syslog") == 0 || (strcmp(app, "snmp") == 0 && port == 162) ||
+		(strcmp(app, "tftp") == 0 && port == 69));
 }
 
 /*

@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-#include "cli/explain.h"
+#include "cli/explain_internal.h"
+#include "guard/proto/proto.h"
 #include "guard/policy/message.h"
 
 #define SITE(lines)                                                                     \
@@ -55,7 +56,8 @@ static void expect(const char *text, const char *words, const char *json)
 static void messages_are_told_in_words(void **state)
 {
 	expect(SITE(""), NULL, "null");
-	expect(SITE(", app: hl7"), "      only hl7 is spoken there\n",
+	expect(SITE(", app: hl7"),
+	       "      only hl7 is spoken there; what changes a device may pass\n",
 	       "{\"app\":\"hl7\",\"control\":true,\"allow\":{}}");
 	expect(SITE(", app: hl7, control: no"),
 	       "      only hl7 is spoken there; nothing that changes a device\n",
@@ -78,18 +80,21 @@ static void every_kind_is_told_in_words(void **state)
 		{", app: dicom, allow: [calling_ae=CT1, 'command=C-STORE-*', 'sop_class=*']",
 		 "messages: from the AE title CT1, and operation C-STORE-* (sends images), and of "
 		 "the "
-		 "kind any\n"},
+		 "kind any; what changes a device may pass\n"},
 		{", app: mqtt, allow: ['publish.to_broker=ward/*', 'subscribe.topics=pump/3/+']",
 		 "messages: sent to the broker on the topic ward/*, and asked from the broker: the "
-		 "topic pump/3/+\n"},
+		 "topic pump/3/+; what changes a device may pass\n"},
 		{", app: snmp, allow: [version=3, security_level=authPriv]",
 		 "messages: version of SNMP 3, and protected by authPriv (a password and "
-		 "encryption)\n"},
+		 "encryption); what changes a device may pass\n"},
 		{", app: tls, allow: ['version=TLS 1.3', 'sni=*.clinic.example', 'sni=']",
 		 "messages: version of the encryption TLS 1.3 (good), and the server is called "
-		 "*.clinic.example or none is given\n"},
+		 "*.clinic.example or (none given)\n"},
+		/* Nobody reads what is sealed: no promise. */
+		{", app: tls, control: no",
+		 "only tls is spoken there; what changes a device is NOT told apart there\n"},
 		{", app: hl7, allow: ['message_type=ORU^R40*', 'message_type=ZZZ']",
-		 "messages: type ORU^R40* (alarms of a device) or ZZZ\n"},
+		 "messages: type ORU^R40* (alarms of a device) or ZZZ; what changes"},
 	};
 
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -197,11 +202,57 @@ static void a_dhcpv6_server_that_nobody_could_know_is_warned_of(void **state)
 	assert_int_equal(dhcp_warnings("ip: ['::/0'], role: [dhcp]", "'fd00::7'"), 1);
 }
 
+/* Who has to judge a rule need not know what a member is called. */
+static void every_member_has_words(void **state)
+{
+	for (unsigned i = 0; i < proto_count; i++)
+		for (const struct proto_field *f = protos[i]->fields; *f->name; f++)
+			if (f->flags & FIELD_MATCH &&
+			    !explain_member(protos[i]->name, f->name, f->len))
+				fail_msg("%s: no words for %s", protos[i]->name, f->name);
+}
+
+/* A line behind one that fits the same decides nothing there, and does not look as if it did. */
+static void what_is_decided_above_is_said(void **state)
+{
+	static const char site[] =
+		"segments: [{name: s, ward: a, hospital: b}]\n"
+		"hosts: [{name: lab, ip: [10.1.0.7]}, {name: pacs, ip: [10.1.0.8]}]\n"
+		"devices:\n"
+		"  - name: d\n"
+		"    segment: s\n"
+		"    mac: '02:00:00:00:00:01'\n"
+		"    starts:\n"
+		"      - {service: one, proto: tcp, port: [2575], peer: lab, app: hl7}\n"
+		"      - {service: two, proto: tcp, port: [2570-2580], peer: any}\n"
+		"      - {service: three, proto: udp, port: [2575], peer: lab}\n"
+		"      - {service: four, proto: tcp, port: [2581], peer: pacs}\n"
+		"      - {service: five, proto: tcp, port: [2575], peer: pacs}\n";
+	struct config *c;
+	struct policy *p = compile(site, &c);
+	char *got = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&got, &len);
+
+	explain_text(out, c, p);
+	fclose(out);
+	assert_non_null(strstr(got, "one: lab (tcp 2575)\n"));
+	assert_non_null(strstr(got, "two: anyone (tcp 2570-2580), where no line above fits\n"));
+	assert_non_null(strstr(got, "three: lab (udp 2575)\n"));
+	assert_non_null(strstr(got, "four: pacs (tcp 2581)\n"));
+	assert_non_null(strstr(got, "five: pacs (tcp 2575), where no line above fits\n"));
+	free(got);
+	policy_free(p);
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages_are_told_in_words),
 		cmocka_unit_test(every_kind_is_told_in_words),
+		cmocka_unit_test(every_member_has_words),
+		cmocka_unit_test(what_is_decided_above_is_said),
 		cmocka_unit_test(services_are_told_in_words),
 		cmocka_unit_test(a_dhcpv6_server_that_nobody_could_know_is_warned_of),
 	};

@@ -73,7 +73,8 @@ static void bodies_are_passed_over(void **state)
 	       "b\r\n\r\n"
 	       "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 nothing",
 	       "{\"http\":{\"hostname\":\"h\",\"http_port\":8080,\"url\":\"/a\","
-	       "\"http_method\":\"POST\",\"protocol\":\"HTTP/1.1\",\"length\":5}}\n"
+	       "\"http_method\":\"POST\",\"protocol\":\"HTTP/1.1\",\"length\":5,"
+	       "\"control\":true}}\n"
 	       "{\"http\":{\"url\":\"/b\",\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\"}}\n"
 	       "{\"http\":{\"hostname\":\"h\",\"http_port\":8080,\"url\":\"/a\","
 	       "\"http_method\":\"POST\",\"protocol\":\"HTTP/1.1\",\"status\":200,"
@@ -134,7 +135,7 @@ static void a_tunnel_is_not_read(void **state)
 {
 	expect("CONNECT a:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 999 no\r\n\r\n",
 	       "{\"http\":{\"hostname\":\"a\",\"http_port\":443,\"url\":\"a:443\","
-	       "\"http_method\":\"CONNECT\",\"protocol\":\"HTTP/1.1\"}}\n"
+	       "\"http_method\":\"CONNECT\",\"protocol\":\"HTTP/1.1\",\"control\":true}}\n"
 	       "{\"http\":{\"hostname\":\"a\",\"http_port\":443,\"url\":\"a:443\","
 	       "\"http_method\":\"CONNECT\",\"protocol\":\"HTTP/1.1\",\"status\":200}}\n");
 }
@@ -208,7 +209,7 @@ static void two_lengths_are_refused(void **state)
 	refuse(POST "X: a\rContent-Length: 4\r\n\r\n", "http.malformed");
 	expect(POST "Content-Length: 0, 0\r\n\r\n", NULL,
 	       "{\"http\":{\"hostname\":\"a\",\"url\":\"/\",\"http_method\":\"POST\","
-	       "\"protocol\":\"HTTP/1.1\"}}\n");
+	       "\"protocol\":\"HTTP/1.1\",\"control\":true}}\n");
 }
 
 static void chunks_are_written_one_way(void **state)
@@ -379,6 +380,7 @@ static void a_path_is_what_servers_read(void **state)
 		{"/a/b", NULL},
 		{"/a//b", NULL},
 		{"/a?x=%2e", NULL},
+		{"/a#/../../admin", "/admin"}, /* a fragment to some, a segment to others */
 		{"*", NULL},
 		{"lis:443", NULL},
 		{"", NULL},

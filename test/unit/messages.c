@@ -220,6 +220,119 @@ static void of_two_commands_none_passes(void **state)
 	assert_false(PASSES("poct1a", rule, DIRECTIVE("<DTV.command_cd V=\"LOCK\"/>")));
 }
 
+/* Who leaves out what a rule asks for has not that either. */
+static void who_says_nothing_is_nobody_else(void **state)
+{
+#define CONNECT(flags, more, len) "\x10" len "\0\4MQTT\4" flags "\0\x3c\0\1c" more
+	assert_true(PASSES("mqtt", "connect.username=w", CONNECT("\x82", "\0\1w", "\x10")));
+	assert_false(PASSES("mqtt", "connect.username=w", CONNECT("\2", "", "\x0d")));
+	assert_true(PASSES("mqtt", "connect.username=", CONNECT("\2", "", "\x0d")));
+
+	assert_true(PASSES("coap", "uri_host=a",
+			   "\x40\1\0\1\x31"
+			   "a\x81x"));
+	assert_false(PASSES("coap", "uri_host=a", "\x40\1\0\1\xb1x"));
+	assert_true(PASSES("coap", "uri_host=a", "\x40\0\0\1")); /* a ping */
+
+	assert_false(PASSES("snmp", "usm=nurse",
+			    "0\x18\2\1\1\4\1c\xa0\x10\2\1\1\2\1\0\2\1\0"
+			    "0\5"
+			    "0\3\6\1\x2b"));
+}
+
+#define REQUEST(method, more) method " /a HTTP/1.1\r\nHost: a\r\n" more "\r\n"
+#define DNS(opcode)	      "\0\1" opcode "\0\0\1\0\0\0\0\0\0\1a\0\0\6\0\1"
+
+/* What may be only read is not changed by another word for it. */
+static void what_changes_is_refused(void **state)
+{
+	static const char *const reads[] = {"GET", "HEAD", "OPTIONS", "PROPFIND", "TRACE"};
+	static const char *const writes[] = {"POST",  "PUT",  "DELETE",	 "PATCH",
+					     "MKCOL", "MOVE", "CONNECT", "UNHEARD-OF"};
+	char text[128];
+
+	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+		snprintf(text, sizeof(text), REQUEST("%s", ""), reads[i]);
+		assert_true(passes("http", "control=no", text, strlen(text)));
+	}
+	for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
+		snprintf(text, sizeof(text), REQUEST("%s", ""), writes[i]);
+		assert_false(passes("http", "control=no", text, strlen(text)));
+	}
+	assert_false(
+		PASSES("http", "control=no", REQUEST("GET", "X-HTTP-Method-Override: PUT\r\n")));
+	assert_true(
+		PASSES("http", "control=no", REQUEST("GET", "X-HTTP-Method-Override: get\r\n")));
+
+	assert_true(PASSES("http", "url=/a", REQUEST("GET", "X-Original-URL: /a?x\r\n")));
+	assert_false(PASSES("http", "url=/a", REQUEST("GET", "X-Original-URL: /b\r\n")));
+	assert_false(PASSES("http", "url=/a", REQUEST("GET", "X-Rewrite-URL: /b\r\n")));
+
+	assert_false(PASSES("http", "url=/a",
+			    REQUEST("GET", "X-Rewrite-URL: /b\r\nX-Original-URL: /a\r\n")));
+
+	assert_true(PASSES("dns", "control=no", DNS("\1")));
+	assert_false(PASSES("dns", "control=no", DNS("\x28"))); /* RFC 2136 */
+
+	assert_false(PASSES("rdp", "control=no", "\3\0\0\x13\x0e\xe0\0\0\0\0\0\1\0\x08\0\3\0\0\0"));
+
+	assert_true(PASSES("ftp", "control=no", "RETR a\r\n"));
+	assert_true(PASSES("ftp", "control=no", "MDTM 20200101000000\r\n"));
+	assert_false(PASSES("ftp", "control=no", "MDTM 20200101000000 a\r\n"));
+	assert_false(PASSES("ftp", "control=no", "MFMT 20200101000000 a\r\n"));
+	assert_false(PASSES("ftp", "control=no", "SMNT a\r\n"));
+	assert_false(PASSES("ftp", "control=no", "COMB a b\r\n"));
+
+	/* RFC 8613: sealed, the code outside says nothing of the one inside. */
+	assert_true(PASSES("coap", "control=no", "\x40\5\0\1\xb1x"));
+	assert_false(PASSES("coap", "control=no", "\x40\5\0\1\x90\x21x"));
+}
+
+/* A pattern that nothing can fit is a slip, and says what was meant. */
+static void what_nobody_can_say_is_an_error(void **state)
+{
+	static const struct {
+		const char *app, *line, *expected;
+	} slips[] = {
+		{"modbus", "function_code=3", "RdHoldRegs"},
+		{"modbus", "unit_id=1-5", "a number"},
+		{"snmp", "version=2c", "1, 2, 3"},
+		{"snmp", "default_community=false", "yes, no"},
+		{"tls", "version=TLSv1.2", "TLS 1.2"},
+		{"dicom", "command=C-STORE", "C-STORE-RQ"},
+		{"dicom", "calling_ae=LONGER-THAN-A-TITLE", "16 characters"},
+		{"mqtt", "packet=PUBLISH", "publish"},
+		{"mqtt", "publish.to_broker=ward/#", "* is any text"},
+		{"hl7", "message_type=ORU_R01", "ORU^R01"},
+		{"hl7", "message_type=ORU^R01^ORU_R01", "ORU^R01"},
+		{"http", "http_method=get", "GET"},
+		{"coap", "code_name=get", "GET"},
+	};
+	static const char *const good[][2] = {
+		{"modbus", "function_code=Rd*"}, {"modbus", "unit_id=1?"},
+		{"snmp", "version=?"},		 {"tls", "version=TLS 1.*"},
+		{"dicom", "command=C-STORE-*"},	 {"dicom", "calling_ae="},
+		{"mqtt", "packet=ping*"},	 {"mqtt", "subscribe.topics=ward/#"},
+		{"hl7", "message_type=ORU^*"},	 {"hl7", "message_type=ACK"},
+		{"hl7", "message_type="},	 {"http", "http_method=GET"},
+	};
+	char error[160];
+	int at;
+
+	for (size_t i = 0; i < sizeof(slips) / sizeof(slips[0]); i++) {
+		char *line = (char *)slips[i].line;
+
+		if (!message_is_wrong(slips[i].app, &line, 1, &at, error) || at != 0 ||
+		    !strstr(error, slips[i].expected))
+			fail_msg("%s %s: %s", slips[i].app, line, error);
+	}
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		char *line = (char *)good[i][1];
+
+		assert_false(message_is_wrong(good[i][0], &line, 1, &at, error));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +342,9 @@ int main(void)
 		cmocka_unit_test(a_hello_without_a_name_is_no_other),
 		cmocka_unit_test(of_two_commands_none_passes),
 		cmocka_unit_test(a_will_is_published_too),
+		cmocka_unit_test(who_says_nothing_is_nobody_else),
+		cmocka_unit_test(what_changes_is_refused),
+		cmocka_unit_test(what_nobody_can_say_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, read_page, NULL);

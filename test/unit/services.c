@@ -54,11 +54,67 @@ static void smb_knows_the_back_door(void **state)
 	b[4 + 32 + 1 + 28] = 0x0e;
 	expect("smb", false, 0, b, sizeof(b),
 	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_TRANS2\",\"session_id\":0,"
-	       "\"tree_id\":0},\"reason\":\"smb.backdoor\"}\n");
+	       "\"tree_id\":0,\"control\":true},\"reason\":\"smb.backdoor\"}\n");
 	b[4 + 32 + 1 + 28] = 0x05;
 	expect("smb", false, 0, b, sizeof(b),
 	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_TRANS2\",\"session_id\":0,"
 	       "\"tree_id\":0}}\n");
+}
+
+/* A command of SMB 2 with `number` at `at` of its body. */
+static bool smb2_changes(uint8_t command, size_t at, uint32_t number, size_t options, uint32_t more)
+{
+	uint8_t b[4 + 64 + 64] = {0, 0, 0, 128, 0xfe, 'S', 'M', 'B', 64};
+	struct talk_piece piece = {0, (char *)b, sizeof(b)};
+
+	b[4 + 12] = command;
+	for (int i = 0; i < 4; i++) {
+		b[4 + 64 + at + i] = (uint8_t)(number >> 8 * i);
+		b[4 + 64 + options + i] = (uint8_t)(more >> 8 * i);
+	}
+	talk_play(r, "smb", false, &piece, 1, 1);
+	return strstr(r->said, "\"control\":true");
+}
+
+/* And one of SMB 1. */
+static bool smb1_changes(uint8_t command, uint8_t words, size_t at, uint8_t number)
+{
+	uint8_t b[4 + 32 + 1 + 62] = {0, 0, 0, 95, 0xff, 'S', 'M', 'B', command};
+	struct talk_piece piece = {0, (char *)b, sizeof(b)};
+
+	b[4 + 32] = words;
+	b[4 + 32 + 1] = 0xff; /* nothing is chained */
+	b[4 + 32 + 1 + at] = number;
+	talk_play(r, "smb", false, &piece, 1, 1);
+	return strstr(r->said, "\"control\":true");
+}
+
+/* MS-SMB2 §2.2, MS-CIFS §2.2.4: what makes, writes, renames or deletes, and what only looks. */
+static void smb_tells_what_changes(void **state)
+{
+	assert_true(smb2_changes(9, 0, 0, 0, 0));	     /* WRITE */
+	assert_true(smb2_changes(17, 0, 0, 0, 0));	     /* SET_INFO */
+	assert_true(smb2_changes(77, 0, 0, 0, 0));	     /* nobody knows */
+	assert_false(smb2_changes(8, 0, 0, 0, 0));	     /* READ */
+	assert_false(smb2_changes(14, 0, 0, 0, 0));	     /* QUERY_DIRECTORY */
+	assert_false(smb2_changes(5, 36, 1, 40, 0));	     /* CREATE: what is there is opened */
+	assert_true(smb2_changes(5, 36, 2, 40, 0));	     /* what is not is made */
+	assert_true(smb2_changes(5, 36, 5, 40, 0));	     /* what is there is emptied */
+	assert_true(smb2_changes(5, 36, 1, 40, 0x1000));     /* or goes when it is closed */
+	assert_true(smb2_changes(11, 4, 0x001480f2, 8, 0));  /* IOCTL: SRV_COPYCHUNK_WRITE */
+	assert_false(smb2_changes(11, 4, 0x00140204, 8, 0)); /* VALIDATE_NEGOTIATE_INFO */
+
+	assert_true(smb1_changes(0x06, 1, 0, 0xff));   /* DELETE */
+	assert_true(smb1_changes(0x2f, 12, 4, 0));     /* WRITE_ANDX */
+	assert_false(smb1_changes(0x2e, 10, 4, 0));    /* READ_ANDX */
+	assert_false(smb1_changes(0x32, 15, 28, 1));   /* TRANS2: FIND_FIRST2 */
+	assert_true(smb1_changes(0x32, 15, 28, 6));    /* SET_PATH_INFORMATION */
+	assert_false(smb1_changes(0xa0, 19, 36, 6));   /* NT_TRANS: QUERY_SECURITY_DESC */
+	assert_true(smb1_changes(0xa0, 19, 36, 3));    /* SET_SECURITY_DESC */
+	assert_false(smb1_changes(0xa2, 24, 35, 1));   /* NT_CREATE_ANDX: FILE_OPEN */
+	assert_true(smb1_changes(0xa2, 24, 35, 2));    /* FILE_CREATE */
+	assert_false(smb1_changes(0x2d, 15, 16, 1));   /* OPEN_ANDX */
+	assert_true(smb1_changes(0x2d, 15, 16, 0x11)); /* made where it is not there */
 }
 
 static void smb_refuses_lies(void **state)
@@ -90,7 +146,7 @@ static void rdp_tells_how_a_desktop_is_protected(void **state)
 	seed_same(r, "rdp", "rdp-1");
 	assert_string_equal(
 		r->said, "{\"rdp\":{\"event_type\":\"initial_request\",\"cookie\":\"service\","
-			 "\"offered\":\"hybrid\"}}\n"
+			 "\"offered\":\"hybrid\",\"control\":true}}\n"
 			 "{\"rdp\":{\"event_type\":\"initial_response\",\"protocol\":\"ssl\"}}\n");
 	seed_same(r, "rdp", "rdp-2");
 	assert_says(r, "{\"event_type\":\"initial_response\",\"protocol\":\"rdp\"}");
@@ -224,6 +280,7 @@ int main(void)
 		cmocka_unit_test(smb_tells_shares_files_and_pipes),
 		cmocka_unit_test(smb_1_is_told_by_its_version),
 		cmocka_unit_test(smb_knows_the_back_door),
+		cmocka_unit_test(smb_tells_what_changes),
 		cmocka_unit_test(smb_refuses_lies),
 		cmocka_unit_test(smb_compression_stays_inside),
 		cmocka_unit_test(rdp_tells_how_a_desktop_is_protected),

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "guard/policy/vocabulary.h"
+
 struct term {
 	const struct proto_field *field;
 	const char *pattern; /* the policy's text, up to its newline */
@@ -320,6 +322,7 @@ static bool is_line_wrong(const struct proto *p, const char *line, char ret_erro
 {
 	size_t name = strcspn(line, "=");
 	const struct proto_field *f = named(p, line, name);
+	const char *expected;
 
 	if (line[name] != '=') {
 		snprintf(ret_error, 160, "'%.63s' should read member=pattern", line);
@@ -334,7 +337,11 @@ static bool is_line_wrong(const struct proto *p, const char *line, char ret_erro
 		snprintf(ret_error, 160, "a pattern is one line; expected no line break in it");
 		return true;
 	}
-	return false;
+	expected = vocabulary_misses(p, f, line + name + 1);
+	if (expected && snprintf(ret_error, 160, "%s of %s is never '%.31s'; expected %s", f->name,
+				 p->name, line + name + 1, expected) >= 160)
+		memcpy(ret_error + 156, "...", 4);
+	return expected;
 }
 
 bool message_is_wrong(const char *app, char *const *allow, unsigned allow_count, int *ret_line,

@@ -390,9 +390,9 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("records"), 0, FIELD_LIST, FIELD_MATCH, next_kind},
 	FIELD(sender, FIELD_TEXT, FIELD_MATCH),
 	FIELD(receiver, FIELD_TEXT, FIELD_MATCH),
-	FIELD(processing_id, FIELD_TEXT, FIELD_MATCH),
+	FIELD(processing_id, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
 	FIELD(version, FIELD_TEXT, FIELD_MATCH),
-	{PROTO_KEY("test"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_test},
+	{PROTO_KEY("test"), 0, FIELD_LIST, FIELD_MATCH | FIELD_VARIES | FIELD_SILENT, next_test},
 	FIELD(termination, FIELD_TEXT, 0),
 	{""},
 };
@@ -400,6 +400,7 @@ static const struct proto_field fields[] = {
 const struct proto astm_proto = {
 	.name = "astm",
 	.over = PROTO_OVER_TCP,
+	.unmarked = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct astm),
 	.fields = fields,

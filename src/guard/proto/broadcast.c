@@ -69,6 +69,7 @@ static void write_address(const struct msg *msg, struct json *j)
 const struct proto broadcast_proto = {
 	.name = "broadcast",
 	.over = PROTO_OVER_UDP,
+	.unmarked = true,
 	.state_size = sizeof(struct broadcast),
 	.msg_size = sizeof(struct broadcast_msg),
 	.fields = fields,

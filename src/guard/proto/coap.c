@@ -270,13 +270,17 @@ static bool read_message(struct bytes data, struct coap *m)
 	*digits_pair(m->code_text + 2, m->code_number & 31) = 0;
 	m->code_dotted = (struct bytes){(const uint8_t *)m->code_text, 4};
 	m->token = read_bytes(&r, token_len);
-	m->msg.answer = !is_request(m) && (m->code_number || type != CONFIRMABLE);
-	m->msg.control = is_request(m) && m->code_number != GET && m->code_number != FETCH;
+	m->msg.answer = !is_request(m); /* or a ping (§4.3), which asks for nothing */
 	if (r.bad || !read_options(&r, m))
 		return false;
+	/* Of what is sealed, the code outside says nothing (RFC 8613 §4.2). */
+	m->msg.control =
+		is_request(m) && ((m->code_number != GET && m->code_number != FETCH) || m->oscore);
 	/* §5.10.2: one of both, or a proxy asks for something else than a server gives. */
 	if (m->proxy_uri.data && (m->uri_host.data || m->path.data || m->query.data))
 		return false;
+	if (is_request(m) && !m->uri_host.data)
+		m->uri_host = (struct bytes){data.data, 0};
 	if (is_request(m) && !m->path.data)
 		append(m->path_text, &m->path, (struct bytes){NULL, 0}, '/');
 	return true;
@@ -379,7 +383,7 @@ static const struct proto_field fields[] = {
 	FIELD("code", code_dotted, FIELD_TEXT, 0),
 	FIELD("code_name", code, FIELD_NAME, FIELD_MATCH),
 	FIELD("message_id", message_id, FIELD_U16, FIELD_ZERO),
-	FIELD("uri_host", uri_host, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
+	FIELD("uri_host", uri_host, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS | FIELD_MUST),
 	FIELD("uri_path", path, FIELD_TEXT, FIELD_MATCH),
 	FIELD("uri_query", query, FIELD_TEXT, 0),
 	FIELD("proxy_uri", proxy_uri, FIELD_TEXT, FIELD_MATCH),

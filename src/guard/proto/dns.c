@@ -9,6 +9,7 @@
 #define NETBIOS	     137
 #define RECORDS_TOLD 32
 #define QUESTIONS    16	  /* of a first datagram; who asks more is not known for DNS by it */
+#define UPDATE	     5	  /* opcode, RFC 2136 */
 #define QUERY_MAX    4096 /* of the first message over TCP */
 
 static const struct proto_name rcodes[] = {
@@ -45,6 +46,7 @@ static void read_flags(struct dns_msg *m, uint16_t flags)
 	m->type = m->qr ? "answer" : "query";
 	m->rcode = m->qr ? PROTO_NAME(rcodes, flags & 15u) : NULL;
 	m->msg.answer = m->qr;
+	m->msg.control = m->opcode == UPDATE && !m->qr;
 }
 
 static bool read_question(struct dns_msg *m, struct reader *r, bool first)

@@ -111,6 +111,7 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 const struct proto dtls_proto = {
 	.name = "dtls",
 	.over = PROTO_OVER_UDP,
+	.unmarked = true,
 	.state_size = sizeof(struct tls_kept),
 	.msg_size = sizeof(struct tls_msg),
 	.msg_zero = offsetof(struct tls_msg, room),

@@ -167,16 +167,31 @@ static void read_login(struct state *st, struct ftp_msg *m, struct bytes data)
 	}
 }
 
-/* What changes something at the server's: files, or who one is. */
-static bool is_control(struct bytes command)
+/* What neither changes anything at the server's nor says who one is: RFC 959, 2228, 2389, 2428, 2640,
+ * 3659, 7151. */
+static bool is_reading(struct bytes command)
 {
-	static const char *const words[] = {"USER", "PASS", "STOR", "STOU", "APPE", "DELE", "RNFR",
-					    "RNTO", "MKD",  "RMD",  "XMKD", "XRMD", "SITE"};
+	static const char *const words[] = {
+		"ABOR", "ADAT", "ALLO", "AUTH", "CCC",	"CDUP", "CWD",	"EPRT", "EPSV", "FEAT",
+		"HELP", "HOST", "LANG", "LIST", "LPRT", "LPSV", "MDTM", "MLSD", "MLST", "MODE",
+		"NLST", "NOOP", "OPTS", "PASV", "PBSZ", "PORT", "PROT", "PWD",	"QUIT", "REIN",
+		"REST", "RETR", "SIZE", "STAT", "STRU", "SYST", "TYPE", "XCUP", "XCWD", "XPWD",
+	};
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (head_is(command, words[i]))
 			return true;
 	return false;
+}
+
+/* MDTM with a time before the name sets it, as some servers have it. */
+static bool sets_time(struct bytes command, struct bytes data)
+{
+	size_t n = 0;
+
+	while (n < data.len && data.data[n] >= '0' && data.data[n] <= '9')
+		n++;
+	return head_is(command, "MDTM") && n == 14 && n < data.len && data.data[n] == ' ';
 }
 
 /* A command of Telnet (RFC 854): two bytes, or three where something is agreed on. What is left of one
@@ -232,7 +247,7 @@ static bool read_command(struct state *st, struct bytes line, struct ftp_msg *m)
 		return true;
 	}
 	data = head_trim((struct bytes){line.data + len, line.len - len});
-	m->msg.control = is_control(m->command);
+	m->msg.control = !is_reading(m->command) || sets_time(m->command, data);
 	if (!head_is(m->command, "PASS") && !head_is(m->command, "ACCT") && data.len)
 		m->data = data;
 	read_login(st, m, data);
@@ -344,10 +359,10 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 	}
 static const struct proto_field fields[] = {
 	FIELD("command", command, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
-	FIELD("command_data", data, FIELD_TEXT, FIELD_MATCH),
+	FIELD("command_data", data, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
 	FIELD("completion_code", code, FIELD_TEXT, 0),
 	FIELD("reply", reply, FIELD_TEXT, 0),
-	FIELD("mode", mode, FIELD_NAME, FIELD_MATCH),
+	FIELD("mode", mode, FIELD_NAME, FIELD_MATCH | FIELD_VARIES),
 	FIELD("dynamic_port", dynamic_port, FIELD_U16, 0),
 	FIELD("login", login, FIELD_NAME, 0),
 	FIELD("failed_logins", failed_logins, FIELD_U8, 0),

@@ -167,6 +167,18 @@ static enum reason read_addressee(struct http_msg *m, const struct http_head *h)
 	return REASON_NONE;
 }
 
+/* RFC 9110 §9.2.1 and IANA's registry of methods: those that only read. */
+static bool is_safe(struct bytes method)
+{
+	static const char *const names[] = {"GET",    "HEAD",	"OPTIONS", "PROPFIND",
+					    "REPORT", "SEARCH", "QUERY",   "TRACE"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (head_is(method, names[i]))
+			return true;
+	return false;
+}
+
 static void put_head(struct http_msg *m, struct http_head *h)
 {
 	m->protocol = h->protocol;
@@ -179,12 +191,14 @@ static void put_head(struct http_msg *m, struct http_head *h)
 	if (!h->request)
 		return;
 	m->method = h->method;
+	m->msg.control = !is_safe(h->method) || (h->override.len && !is_safe(h->override));
 	if (h->target.data)
 		read_target(m, h->target);
 	if (read_addressee(m, h) != REASON_NONE)
 		h->reason = REASON_HTTP_SMUGGLING;
 	if (!m->hostname.data)
 		m->hostname = (struct bytes){(const uint8_t *)"", 0};
+	m->rewritten = without_query(h->rewritten);
 	m->user_agent = h->user_agent;
 	m->referer = without_query(h->referer);
 	m->auth = head_before(h->authorization, " ");
@@ -529,14 +543,17 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 	return read_body(st, in, m, ret_out);
 }
 
-/* As it is written, and as it is read. */
+/* As it is written, as it is read, and as another field has it. */
 static struct bytes next_url(const struct msg *msg, size_t *at)
 {
 	const struct http_msg *m = (const struct http_msg *)msg;
+	const struct bytes all[] = {
+		m->url, {m->path_len && m->url.data ? m->path : NULL, m->path_len}, m->rewritten};
 
-	if (!m->url.data || *at > 1 || (*at && !m->path_len))
-		return (struct bytes){NULL, 0};
-	return (*at)++ ? (struct bytes){m->path, m->path_len} : m->url;
+	while (*at < sizeof(all) / sizeof(all[0]))
+		if (all[(*at)++].data)
+			return all[*at - 1];
+	return (struct bytes){NULL, 0};
 }
 
 #define FIELD(name, member, type, flags)                                        \
@@ -549,8 +566,8 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("url"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_url},
 	FIELD("url", url, FIELD_TEXT, 0),
 	FIELD("query", query, FIELD_BOOL, 0),
-	FIELD("http_user_agent", user_agent, FIELD_TEXT, FIELD_MATCH),
-	FIELD("http_content_type", content_type, FIELD_TEXT, FIELD_MATCH),
+	FIELD("http_user_agent", user_agent, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
+	FIELD("http_content_type", content_type, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
 	FIELD("http_refer", referer, FIELD_TEXT, 0),
 	FIELD("http_method", method, FIELD_TEXT, FIELD_MATCH),
 	FIELD("protocol", protocol, FIELD_TEXT, 0),

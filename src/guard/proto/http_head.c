@@ -112,6 +112,22 @@ static bool note_framing(struct http_head *h, const struct head_field *f)
 	return true;
 }
 
+/* What stands in for the method or the target where a server believes it: said once, or in two ways. */
+static void note_meant(struct http_head *h, const struct head_field *f)
+{
+	bool method = head_is(f->name, "X-HTTP-Method") ||
+		      head_is(f->name, "X-HTTP-Method-Override") ||
+		      head_is(f->name, "X-Method-Override");
+	bool target = head_is(f->name, "X-Original-URL") || head_is(f->name, "X-Rewrite-URL");
+	struct bytes *to = method ? &h->override : &h->rewritten;
+
+	if (!method && !target)
+		return;
+	if (to->data)
+		h->reason = REASON_HTTP_SMUGGLING;
+	*to = f->value;
+}
+
 static void note_field(struct http_head *h, const struct head_field *f)
 {
 	const struct {
@@ -125,6 +141,10 @@ static void note_field(struct http_head *h, const struct head_field *f)
 
 	if (note_framing(h, f))
 		return;
+	if (f->name.len && (f->name.data[0] | 0x20) == 'x') {
+		note_meant(h, f);
+		return;
+	}
 	if (head_is(f->name, "Upgrade")) {
 		h->upgrade = true;
 		h->h2c |= memmem(f->value.data, f->value.len, "h2c", 3) != NULL;

@@ -24,6 +24,9 @@ struct http_head {
 	uint64_t length;
 	/* empty where absent; the first of each counts */
 	struct bytes host, user_agent, server, content_type, referer, location, authorization;
+	struct bytes
+		rewritten; /* the target that is meant, as IIS and some frameworks let it be said */
+	struct bytes override; /* the method that is meant, as some frameworks let it be said */
 };
 
 /*

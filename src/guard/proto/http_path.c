@@ -155,7 +155,7 @@ static struct bytes path_of(struct bytes target)
 {
 	size_t n = 0;
 
-	while (n < target.len && target.data[n] != '?' && target.data[n] != '#')
+	while (n < target.len && target.data[n] != '?') /* a '#' ends it for some servers only */
 		n++;
 	return (struct bytes){target.data, n};
 }

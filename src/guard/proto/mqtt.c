@@ -175,12 +175,12 @@ static void read_connect(struct reader *r, struct mqtt *m)
 		m->properties = read_properties(r, MQTT_CONNECT);
 	m->client_id = mqtt_read_text(r);
 	read_will(r, m, flags);
-	if (flags & 0x80)
-		m->username = mqtt_read_text(r);
+	m->has_username = flags & 0x80;
+	m->username = m->has_username ? mqtt_read_text(r) : (struct bytes){r->in.data, 0};
 	m->has_password = flags & 0x40;
 	if (m->has_password)
 		read_skip(r, read_be16(r));
-	if (m->has_password && !(flags & 0x80) && m->version < 5)
+	if (m->has_password && !m->has_username && m->version < 5)
 		r->bad = true;
 }
 
@@ -541,10 +541,12 @@ static enum parse take_packet(struct reader *r, uint32_t len, struct mqtt *m, st
 	return PARSE_OK;
 }
 
+/* Or what only keeps a connection up, or ends it: it asks for nothing. */
 static bool is_answer(uint8_t type)
 {
 	return type == MQTT_CONNACK || type == MQTT_SUBACK || type == MQTT_UNSUBACK ||
-	       type == MQTT_PINGRESP || (type >= MQTT_PUBACK && type <= MQTT_PUBCOMP);
+	       type == MQTT_PINGREQ || type == MQTT_PINGRESP || type == MQTT_DISCONNECT ||
+	       (type >= MQTT_PUBACK && type <= MQTT_PUBCOMP);
 }
 
 static enum parse mqtt_read(void *state, const struct proto_input *in, struct msg *ret_m,
@@ -644,7 +646,7 @@ static const struct proto_field fields[] = {
 	FIELD("packet", packet, FIELD_NAME, FIELD_MATCH | FIELD_SILENT | FIELD_KEY),
 	FIELD("connect.protocol_version", version, FIELD_U8, FIELD_MATCH | FIELD_SILENT),
 	FIELD("connect.client_id", client_id, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
-	FIELD("connect.username", username, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
+	FIELD("connect.username", username, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT | FIELD_MUST),
 	/* A will is published as well, only later. */
 	{PROTO_KEY("connect.will.topic"),
 	 offsetof(struct mqtt, will_topic),

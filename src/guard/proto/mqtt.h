@@ -51,7 +51,7 @@ struct mqtt {
 	uint8_t code; /* return or reason code */
 	uint16_t id;
 	struct bytes protocol, client_id, username, will_topic, will_properties;
-	bool has_password, will, will_retain, clean_session;
+	bool has_username, has_password, will, will_retain, clean_session;
 	uint8_t will_qos;
 	uint16_t keep_alive_s;
 	struct bytes topic;

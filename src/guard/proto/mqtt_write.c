@@ -6,14 +6,14 @@ static void write_connect(const struct mqtt *m, struct json *j)
 	json_u64(j, "protocol_version", m->version);
 	proto_text(j, "client_id", m->client_id);
 	json_open(j, "flags");
-	json_bool(j, "username", m->username.data);
+	json_bool(j, "username", m->has_username);
 	json_bool(j, "password", m->has_password);
 	json_bool(j, "will_retain", m->will_retain);
 	json_bool(j, "will", m->will);
 	json_bool(j, "clean_session", m->clean_session);
 	json_close(j);
 	json_u64(j, "keep_alive", m->keep_alive_s);
-	if (m->username.data)
+	if (m->has_username)
 		proto_text(j, "username", m->username);
 	if (!m->will)
 		return;

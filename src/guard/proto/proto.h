@@ -69,7 +69,7 @@ struct proto_object {
 struct msg {
 	enum reason reason; /* how it breaks the protocol; NONE: it does not */
 	bool control;	    /* changes what a device does */
-	bool answer;	    /* to a request that was judged itself */
+	bool answer; /* to a request that was judged itself; or it asks for nothing, as a ping */
 	bool again; /* its receiver will not take it, and asks for it once more: no reason to end the
 		     * conversation, and what it says is judged like any other's */
 };
@@ -93,6 +93,8 @@ enum field_type {
 #define FIELD_INNER    16 /* the name is a path, and an event takes it from the field itself */
 #define FIELD_CASELESS 32 /* patterns match ASCII letters of either case: names of hosts */
 #define FIELD_MUST     64 /* nobody escapes a pattern by leaving it empty: events leave it out then */
+#define FIELD_VARIES \
+	128 /* another one next time, or after an update: nobody is proposed to be held to it */
 
 #define PROTO_TEXT_MAX 256 /* bytes of a text in an event, which shall never be too long to write */
 
@@ -121,6 +123,7 @@ struct proto {
 	const char *name; /* EVE: app_proto, event_type, and the object's key */
 	uint8_t over;	  /* PROTO_OVER_TCP, PROTO_OVER_UDP or both */
 	bool urgent;	  /* uses TCP's urgent data (RFC 6093); elsewhere it hides bytes */
+	bool unmarked; /* no message of it is `control`: what changes a device is not told apart */
 	uint16_t state_size, msg_size;
 	uint16_t msg_zero; /* of a message, how much must be zero before it is read; 0: all */
 	const struct proto_field *fields; /* ends with an empty name */

@@ -90,6 +90,7 @@ static const char *strongest(uint32_t offered)
 static void read_request(struct state *st, struct rdp_msg *m, struct reader *r)
 {
 	m->event_type = "initial_request";
+	m->msg.control = true; /* who has the screen has the machine */
 	read_cookie(m, r);
 	m->offered = protocols[0].name;
 	if (read_u8(r) == REQUEST) {

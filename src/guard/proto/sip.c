@@ -153,14 +153,15 @@ static const struct proto_field fields[] = {
 	FIELD("version", version, FIELD_TEXT, 0),
 	FIELD("code", code, FIELD_TEXT, 0),
 	FIELD("reason", reason, FIELD_TEXT, 0),
-	FIELD("user_agent", user_agent, FIELD_TEXT, FIELD_MATCH),
-	FIELD("content_type", content_type, FIELD_TEXT, FIELD_MATCH),
+	FIELD("user_agent", user_agent, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
+	FIELD("content_type", content_type, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
 	{""},
 };
 
 const struct proto sip_proto = {
 	.name = "sip",
 	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
+	.unmarked = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct sip_msg),
 	.msg_zero = offsetof(struct sip_msg, room),

@@ -3,13 +3,15 @@
 #include <stdio.h>
 #include <strings.h>
 
-#define SESSION_HEAD 4	  /* NetBIOS's, RFC 1002 §4.3.1 */
-#define COMMAND_MAX  2048 /* bytes of a command that are looked at */
-#define HEAD1	     32
-#define HEAD2	     64
-#define PIPES	     8
-#define COMPRESSED   0xfc
-#define ENCRYPTED    0xfd
+#define SESSION_HEAD	4    /* NetBIOS's, RFC 1002 §4.3.1 */
+#define COMMAND_MAX	2048 /* bytes of a command that are looked at */
+#define HEAD1		32
+#define HEAD2		64
+#define PIPES		8
+#define FILE_OPEN	1
+#define DELETE_ON_CLOSE 0x1000
+#define COMPRESSED	0xfc
+#define ENCRYPTED	0xfd
 
 #define SESSION_MESSAGE	  0x00
 #define SESSION_REQUEST	  0x81
@@ -23,12 +25,15 @@ enum smb2_command {
 	SMB2_READ = 8,
 	SMB2_WRITE = 9,
 	SMB2_IOCTL = 11,
+	SMB2_SET_INFO = 17,
+	SMB2_LAST = 18,
 };
 
 enum smb1_command {
 	SMB1_READ = 0x2e,
 	SMB1_WRITE = 0x2f,
 	SMB1_TRANS2 = 0x32,
+	SMB1_NT_TRANS = 0xa0,
 	SMB1_NEGOTIATE = 0x72,
 	SMB1_TREE_CONNECT = 0x75,
 	SMB1_CREATE = 0xa2,
@@ -148,6 +153,7 @@ struct state {
 	uint8_t pipe_count;
 	bool connects_pipes; /* the tree that is being connected to does */
 	bool told_read, told_write, told_encrypted;
+	bool told_change, told_sealed; /* a WRITE that is one; what may be one, encrypted */
 };
 
 static struct writer begin(struct smb_msg *m)
@@ -255,7 +261,46 @@ static void put_opened(struct state *st, struct smb_msg *m, struct bytes name)
 		m->named_pipe = name;
 	else
 		m->filename = name;
-	st->told_read = st->told_write = false;
+	st->told_read = st->told_write = st->told_change = false;
+}
+
+/* What is said through a pipe is a program's, and may be a question: `named_pipe` tells which. */
+static void mark(const struct state *st, struct smb_msg *m, bool changes)
+{
+	m->msg.control = changes && !is_pipe_tree(st, m->tree_id);
+}
+
+/* MS-SMB2 §2.2.13: as FILE_OPEN it neither makes a file nor empties one; or it goes when it is closed. */
+static bool creates(uint32_t disposition, uint32_t options)
+{
+	return disposition != FILE_OPEN || options & DELETE_ON_CLOSE;
+}
+
+/* MS-FSCC §2.3, MS-SMB2 §2.2.31: those that only ask. */
+static bool asks(uint32_t fsctl)
+{
+	static const uint32_t codes[] = {
+		0x00060194, /* DFS_GET_REFERRALS */
+		0x000601b0, /* DFS_GET_REFERRALS_EX */
+		0x00110018, /* PIPE_WAIT */
+		0x001401fc, /* QUERY_NETWORK_INTERFACE_INFO */
+		0x00140204, /* VALIDATE_NEGOTIATE_INFO */
+		0x00144064, /* SRV_ENUMERATE_SNAPSHOTS */
+		0x00140078, /* SRV_REQUEST_RESUME_KEY */
+		0x001441bb, /* SRV_READ_HASH */
+		0x001401d4, /* LMR_REQUEST_RESILIENCY */
+		0x0009003c, /* GET_COMPRESSION */
+		0x00090064, /* GET_NTFS_VOLUME_DATA */
+		0x000900a8, /* GET_REPARSE_POINT */
+		0x0009009c, /* GET_OBJECT_ID */
+		0x000940cf, /* QUERY_ALLOCATED_RANGES */
+		0x0009027c, /* GET_INTEGRITY_INFORMATION */
+	};
+
+	for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i] == fsctl)
+			return true;
+	return false;
 }
 
 /* A range that a command names by offset from its own beginning. */
@@ -313,10 +358,12 @@ static void read_create2(struct state *st, struct smb_msg *m, struct bytes comma
 			 struct reader *r)
 {
 	uint16_t offset, len;
+	uint32_t disposition;
 
 	read_skip(r, 2 + 2 + 4 + 8 + 8 + 4 + 4 + 4);
-	m->disposition = PROTO_NAME(dispositions, read_le32(r));
-	read_skip(r, 4);
+	disposition = read_le32(r);
+	m->disposition = PROTO_NAME(dispositions, disposition);
+	mark(st, m, creates(disposition, read_le32(r)) || r->bad);
 	offset = read_le16(r);
 	len = read_le16(r);
 	if (!r->bad)
@@ -324,16 +371,26 @@ static void read_create2(struct state *st, struct smb_msg *m, struct bytes comma
 }
 
 /* Much is read and written; what matters is that it is, of what was opened. */
-static bool is_told(struct state *st, bool read, bool write, bool reply)
+static bool is_told(struct state *st, const struct smb_msg *m, bool read, bool write)
 {
-	bool told = read ? st->told_read : st->told_write;
+	bool *at = read ? &st->told_read : m->msg.control ? &st->told_change : &st->told_write;
+	bool told = *at;
 
 	if (!read && !write)
 		return true;
-	if (reply)
+	if (m->msg.answer)
 		return false;
-	*(read ? &st->told_read : &st->told_write) = true;
+	*at = true;
 	return !told;
+}
+
+/* One of the rest that is not known to read only. `r` behind the head. */
+static bool changes2(uint16_t command, struct reader *r)
+{
+	if (command != SMB2_IOCTL)
+		return command == SMB2_WRITE || command == SMB2_SET_INFO || command > SMB2_LAST;
+	read_skip(r, 4);
+	return !asks(read_le32(r)) || r->bad;
 }
 
 /* MS-SMB2 §2.2.1. `left`: of the session's message, the command included; 0 where it lies. */
@@ -374,7 +431,9 @@ static uint32_t read_smb2(struct state *st, struct bytes b, uint32_t left, struc
 		read_tree2(st, m, b, &r, reply, status);
 	else if (command == SMB2_CREATE && !reply)
 		read_create2(st, m, b, &r);
-	out->has_msg = is_told(st, command == SMB2_READ, command == SMB2_WRITE, reply);
+	else if (!reply)
+		mark(st, m, changes2(command, &r));
+	out->has_msg = is_told(st, m, command == SMB2_READ, command == SMB2_WRITE);
 	return next ? next : left;
 }
 
@@ -430,11 +489,15 @@ static void read_create1(struct state *st, struct smb_msg *m, struct reader *r, 
 {
 	uint8_t words = read_u8(r);
 
+	uint32_t disposition;
+
 	if (words < 24)
 		return;
 	read_skip(r, 35);
-	m->disposition = PROTO_NAME(dispositions, read_le32(r));
-	read_skip(r, words * 2u - 39 + 2);
+	disposition = read_le32(r);
+	m->disposition = PROTO_NAME(dispositions, disposition);
+	mark(st, m, creates(disposition, read_le32(r)));
+	read_skip(r, words * 2u - 43 + 2);
 	put_opened(st, m, read_text1(m, r, wide));
 }
 
@@ -454,11 +517,36 @@ static bool is_backdoor(struct reader *r)
 static void read_open1(struct state *st, struct smb_msg *m, struct reader *r, bool wide)
 {
 	uint8_t words = read_u8(r);
+	uint16_t how;
 
 	if (words < 15)
 		return;
-	read_skip(r, words * 2u + 2);
+	read_skip(r, 16);
+	how = read_le16(r);
+	mark(st, m, how & 0x10 || (how & 3) == 2); /* made where it is not there; emptied */
+	read_skip(r, words * 2u - 18 + 2);
 	put_opened(st, m, read_text1(m, r, wide));
+}
+
+/* One of the rest that is not known to read only (MS-CIFS §2.2.2.1, §2.2.2.2). */
+static bool changes1(uint8_t command, struct reader r)
+{
+	static const char reads[] = "\x02\x04\x05\x08\x0a\x0c\x0d\x10\x12\x23\x24\x25\x2b\x2e\x33"
+				    "\x34\x71\x73\x74\x80\x81\x82\x83\x84\xa1\xa4";
+	uint16_t function;
+	uint8_t words = read_u8(&r);
+
+	if (command == SMB1_TRANS2) { /* FIND_…, QUERY_…, GET_DFS_REFERRAL */
+		read_skip(&r, 28);
+		function = read_le16(&r);
+		return r.bad || words < 15 || function >= 17 || !(0x100ae >> function & 1);
+	}
+	if (command == SMB1_NT_TRANS) { /* NOTIFY_CHANGE, QUERY_SECURITY_DESC */
+		read_skip(&r, 36);
+		function = read_le16(&r);
+		return r.bad || words < 19 || (function != 4 && function != 6);
+	}
+	return !memchr(reads, command, sizeof(reads) - 1);
 }
 
 /*
@@ -512,9 +600,11 @@ static uint32_t read_command1(struct state *st, struct chain *c, struct reader r
 		read_create1(st, m, &r, c->wide);
 	else if (!reply && command == SMB1_OPEN)
 		read_open1(st, m, &r, c->wide);
-	else if (!reply && command == SMB1_TRANS2 && is_backdoor(&r))
+	else if (!reply)
+		mark(st, m, changes1(command, r));
+	if (!reply && command == SMB1_TRANS2 && is_backdoor(&r))
 		m->msg.reason = REASON_SMB_BACKDOOR;
-	out->has_msg = is_told(st, command == SMB1_READ, command == SMB1_WRITE, reply);
+	out->has_msg = is_told(st, m, command == SMB1_READ, command == SMB1_WRITE);
 	return follow_chain(c, behind, left);
 }
 
@@ -634,10 +724,13 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 	} else { /* encrypted or compressed */
 		m->version = 2;
 		m->encrypted = b.data[0] == ENCRYPTED;
+		m->msg.control = m->encrypted && !in->end; /* it may be anything */
 		if (is_ghost(b, left))
 			return broken(m, ret_out);
-		ret_out->has_msg = m->encrypted && !st->told_encrypted;
+		ret_out->has_msg =
+			m->encrypted && !(m->msg.control ? st->told_sealed : st->told_encrypted);
 		st->told_encrypted |= m->encrypted;
+		st->told_sealed |= m->msg.control;
 		len = left;
 	}
 	if (!len)
@@ -660,10 +753,10 @@ static const struct proto_field fields[] = {
 	FIELD("status_code", status_code, FIELD_TEXT, 0),
 	FIELD("session_id", session_id, FIELD_U64, FIELD_ZERO),
 	FIELD("tree_id", tree_id, FIELD_U32, FIELD_ZERO),
-	FIELD("share", share, FIELD_TEXT, FIELD_MATCH),
+	FIELD("share", share, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("share_type", share_type, FIELD_NAME, 0),
-	FIELD("filename", filename, FIELD_TEXT, FIELD_MATCH),
-	FIELD("named_pipe", named_pipe, FIELD_TEXT, FIELD_MATCH),
+	FIELD("filename", filename, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
+	FIELD("named_pipe", named_pipe, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("disposition", disposition, FIELD_NAME, FIELD_MATCH),
 	FIELD("encrypted", encrypted, FIELD_BOOL, 0),
 	{""},

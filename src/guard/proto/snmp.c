@@ -201,6 +201,9 @@ static void read_v3(struct reader *r, struct snmp *m)
 					       : "noAuthNoPriv";
 	if (!(bits & FLAG_PRIV)) {
 		read_scoped(r, m);
+		/* RFC 3414 §4: whoever begins asks for the engine first, as nobody, and for no more. */
+		m->msg.answer |= m->type == PDU_GET && !m->usm.len && !(bits & FLAG_AUTH) &&
+				 !m->variables.len;
 		return;
 	}
 	ber_expect(r, BER_OCTET_STRING);
@@ -221,6 +224,7 @@ static bool read_message(struct bytes data, struct snmp *m)
 		read_v3(&message, m);
 	} else {
 		m->default_community = is_default(ber_expect(&message, BER_OCTET_STRING).in);
+		m->usm = (struct bytes){data.data, 0}; /* nobody, where a rule asks for somebody */
 		read_pdu(&message, m);
 	}
 	return !message.bad && !reader_left(&message);
@@ -229,11 +233,16 @@ static bool read_message(struct bytes data, struct snmp *m)
 static enum parse snmp_read(void *state, const struct proto_input *in, struct msg *ret_m,
 			    struct proto_output *ret_out)
 {
+	struct snmp *m = (struct snmp *)ret_m;
+
 	ret_out->has_msg = true;
 	ret_out->used = in->data.len;
-	/* A broken datagram says nothing of the next, which is read all the same. */
-	if (!read_message(in->data, (struct snmp *)ret_m))
+	/* A broken datagram says nothing of the next, which is read all the same. What is sealed may
+	 * set as well as get; what goes to where traps do may not. */
+	if (!read_message(in->data, m))
 		ret_m->reason = REASON_SNMP_MALFORMED;
+	else if (m->version == 3 && !m->type)
+		ret_m->control = !in->end && in->port[1] != TRAP_PORT;
 	return PARSE_OK;
 }
 
@@ -256,6 +265,8 @@ static void snmp_write(const struct msg *msg, struct json *j)
 	struct reader list = reader_new(m->variables.data, m->variables.len);
 	char text[BER_OID_TEXT];
 
+	if (m->version == 3 && m->usm.data && !m->usm.len)
+		json_str(j, "usm", ""); /* nobody asks for an engine */
 	/* RFC 3416 §3: an Integer32; a trap of v1 has none. */
 	if (m->pdu_type && m->type != PDU_TRAP_V1)
 		json_i64(j, "request_id", m->request_id);
@@ -288,7 +299,7 @@ static const struct proto_field fields[] = {
 	FIELD(pdu_type, FIELD_NAME, FIELD_MATCH),
 	FIELD(error, FIELD_NAME, 0),
 	FIELD(trap_type, FIELD_NAME, 0),
-	FIELD(usm, FIELD_TEXT, FIELD_MATCH),
+	FIELD(usm, FIELD_TEXT, FIELD_MATCH | FIELD_MUST),
 	FIELD(security_level, FIELD_NAME, FIELD_MATCH),
 	FIELD(default_community, FIELD_BOOL, FIELD_MATCH),
 	{""},

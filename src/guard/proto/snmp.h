@@ -6,7 +6,8 @@
  * strictly bounded. Object names are told, values never; of a community, only
  * whether it is one of those that come from the factory.
  *
- * SetRequest is `control`. What v3 encrypts is told as "encrypted".
+ * SetRequest is `control`, and so is what v3 encrypts on its way to an agent: it is told as
+ * "encrypted", and may be one.
  */
 #include "guard/proto/proto.h"
 

@@ -287,12 +287,16 @@ static enum parse ssh_read(void *state, const struct proto_input *in, struct msg
 	}
 static const struct proto_field fields[] = {
 	FIELD("client.proto_version", end[0].version, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
-	FIELD("client.software_version", end[0].software, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
-	FIELD("client.hassh.hash", end[0].hassh, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("client.software_version", end[0].software, FIELD_TEXT,
+	      FIELD_MATCH | FIELD_VARIES | FIELD_INNER),
+	FIELD("client.hassh.hash", end[0].hassh, FIELD_TEXT,
+	      FIELD_MATCH | FIELD_VARIES | FIELD_INNER),
 	FIELD("client.hassh.string", end[0].hassh_text, FIELD_TEXT, FIELD_INNER),
 	FIELD("server.proto_version", end[1].version, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
-	FIELD("server.software_version", end[1].software, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
-	FIELD("server.hassh.hash", end[1].hassh, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	FIELD("server.software_version", end[1].software, FIELD_TEXT,
+	      FIELD_MATCH | FIELD_VARIES | FIELD_INNER),
+	FIELD("server.hassh.hash", end[1].hassh, FIELD_TEXT,
+	      FIELD_MATCH | FIELD_VARIES | FIELD_INNER),
 	FIELD("server.hassh.string", end[1].hassh_text, FIELD_TEXT, FIELD_INNER),
 	FIELD("login", login, FIELD_NAME, 0),
 	FIELD("failed_logins", failed_logins, FIELD_U8, 0),
@@ -302,6 +306,7 @@ static const struct proto_field fields[] = {
 const struct proto ssh_proto = {
 	.name = "ssh",
 	.over = PROTO_OVER_TCP,
+	.unmarked = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct ssh_msg),
 	.msg_zero = offsetof(struct ssh_msg, text),

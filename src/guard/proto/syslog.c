@@ -189,17 +189,18 @@ static enum parse syslog_read(void *state, const struct proto_input *in, struct 
 		PROTO_KEY(name), offsetof(struct syslog_msg, member), type, flags \
 	}
 static const struct proto_field fields[] = {
-	FIELD("facility", facility, FIELD_NAME, FIELD_MATCH),
-	FIELD("severity", severity, FIELD_NAME, FIELD_MATCH),
+	FIELD("facility", facility, FIELD_NAME, FIELD_MATCH | FIELD_VARIES),
+	FIELD("severity", severity, FIELD_NAME, FIELD_MATCH | FIELD_VARIES),
 	FIELD("version", version, FIELD_U8, 0),
 	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
-	FIELD("appname", appname, FIELD_TEXT, FIELD_MATCH),
+	FIELD("appname", appname, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
 	{""},
 };
 
 const struct proto syslog_proto = {
 	.name = "syslog",
 	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
+	.unmarked = true,
 	.msg_size = sizeof(struct syslog_msg),
 	.fields = fields,
 	.probe = probe,

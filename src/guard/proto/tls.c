@@ -367,6 +367,7 @@ static enum parse tls_read(void *state, const struct proto_input *in, struct msg
 const struct proto tls_proto = {
 	.name = "tls",
 	.over = PROTO_OVER_TCP,
+	.unmarked = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct tls_msg),
 	.msg_zero = offsetof(struct tls_msg, room),

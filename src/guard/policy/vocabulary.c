@@ -1,0 +1,138 @@
+#include "guard/policy/vocabulary.h"
+
+#include "guard/policy/message.h"
+
+static const struct {
+	const char *app, *member, *words; /* ", " between them */
+} lists[] = {
+	{"dicom", "command",
+	 "C-STORE-RQ, C-FIND-RQ, C-GET-RQ, C-MOVE-RQ, C-ECHO-RQ, C-CANCEL-RQ, N-EVENT-REPORT-RQ, "
+	 "N-GET-RQ, N-SET-RQ, N-ACTION-RQ, N-CREATE-RQ, N-DELETE-RQ, C-STORE-RSP, C-FIND-RSP, "
+	 "C-GET-RSP, C-MOVE-RSP, C-ECHO-RSP, N-EVENT-REPORT-RSP, N-GET-RSP, N-SET-RSP, "
+	 "N-ACTION-RSP, N-CREATE-RSP, N-DELETE-RSP"},
+	{"dicom", "pdu",
+	 "A-ASSOCIATE-RQ, A-ASSOCIATE-AC, A-ASSOCIATE-RJ, P-DATA-TF, A-RELEASE-RQ, A-RELEASE-RP, "
+	 "A-ABORT"},
+	{"mqtt", "packet",
+	 "connect, publish, subscribe, unsubscribe, pingreq, disconnect, auth, connack, puback, "
+	 "pubrec, pubrel, pubcomp, suback, unsuback, pingresp"},
+	{"mqtt", "connect.protocol_version", "3, 4, 5"},
+	{"snmp", "version", "1, 2, 3"},
+	{"snmp", "pdu_type",
+	 "get_request, get_next_request, get_bulk_request, set_request, inform_request, trap_v1, "
+	 "trap_v2, encrypted, response, report"},
+	{"snmp", "security_level", "noAuthNoPriv, authNoPriv, authPriv"},
+	{"tls", "version", "TLS 1.3, TLS 1.2, TLS 1.1, TLSv1, SSLv3, SSLv2"},
+	{"dtls", "version", "DTLS 1.3, DTLS 1.2, DTLS 1.0"},
+	{"modbus", "function_code",
+	 "RdCoils, RdDiscreteInputs, RdHoldRegs, RdInputRegs, WrSingleCoil, WrSingleReg, "
+	 "WrMultCoils, WrMultRegs, MaskWrReg, RdWrMultRegs, RdFIFOQueue, RdFileRec, WrFileRec, "
+	 "RdExcStatus, Diagnostic, GetCommEventCtr, GetCommEventLog, ReportServerID, MEI, "
+	 "Program484, Poll484, ProgramController, PollController, Program884, ResetCommLink, "
+	 "Unknown"},
+	{"coap", "code_name", "GET, POST, PUT, DELETE, FETCH, PATCH, iPATCH, Unknown, Empty"},
+	{"tftp", "packet", "read, write, error"},
+	{"broadcast", "message", "time, discovery, alarm"},
+	{"smb", "version", "1, 2"},
+};
+
+static const char *list_of(const char *app, const char *member)
+{
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		if (!strcmp(lists[i].app, app) && !strcmp(lists[i].member, member))
+			return lists[i].words;
+	return NULL;
+}
+
+static bool is_letters(const char *text)
+{
+	for (int i = 0; i < 3; i++)
+		if (!((text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= '0' && text[i] <= '9')))
+			return false;
+	return true;
+}
+
+/* HL7 v2 §2.16.9: MSH-9 by its first two components; what holds `*` or `?` may be any. */
+static bool is_message_type(const char *pattern)
+{
+	size_t len = strlen(pattern);
+
+	if (!len || strpbrk(pattern, "*?"))
+		return true;
+	return (len == 3 || (len == 7 && pattern[3] == '^' && is_letters(pattern + 4))) &&
+	       is_letters(pattern);
+}
+
+/* MQTT §4.7.1: wildcards are for who subscribes. */
+static bool is_topic(const char *pattern)
+{
+	return !strpbrk(pattern, "+#");
+}
+
+/* RFC 9110 §9.1, RFC 3261 §7.1: the case counts. */
+static bool is_method(const char *pattern)
+{
+	return !strpbrk(pattern, "abcdefghijklmnopqrstuvwxyz ");
+}
+
+/* DICOM PS3.5 §6.2: blanks around a title mean nothing. */
+static bool is_title(const char *pattern)
+{
+	size_t len = strlen(pattern);
+
+	return !len ||
+	       (*pattern != ' ' && pattern[len - 1] != ' ' && (len <= 16 || strchr(pattern, '*')));
+}
+
+static const struct {
+	const char *app, *member;
+	bool (*fits)(const char *pattern);
+	const char *expected;
+} shapes[] = {
+	{"hl7", "message_type", is_message_type,
+	 "type^event in capitals, as ORU^R01, without what stands behind"},
+	{"mqtt", "publish.topic", is_topic,
+	 "a topic, in which * is any text; + and # are for who subscribes"},
+	{"mqtt", "publish.to_broker", is_topic,
+	 "a topic, in which * is any text; + and # are for who subscribes"},
+	{"mqtt", "publish.to_client", is_topic,
+	 "a topic, in which * is any text; + and # are for who subscribes"},
+	{"mqtt", "connect.will.topic", is_topic,
+	 "a topic, in which * is any text; + and # are for who subscribes"},
+	{"http", "http_method", is_method, "capitals, as GET"},
+	{"sip", "method", is_method, "capitals, as INVITE"},
+	{"dicom", "calling_ae", is_title, "at most 16 characters, no blank around them"},
+	{"dicom", "called_ae", is_title, "at most 16 characters, no blank around them"},
+	{"dicom", "move_destination", is_title, "at most 16 characters, no blank around them"},
+};
+
+static bool is_in(const char *words, const char *pattern)
+{
+	for (size_t len; *words; words += len + (words[len] ? 2 : 0)) {
+		len = strcspn(words, ",");
+		if (message_match(pattern, strlen(pattern),
+				  (struct bytes){(const uint8_t *)words, len}, false))
+			return true;
+	}
+	return false;
+}
+
+static bool is_number(const struct proto_field *f)
+{
+	return f->type >= FIELD_U8 && f->type <= FIELD_U64;
+}
+
+const char *vocabulary_misses(const struct proto *p, const struct proto_field *f,
+			      const char *pattern)
+{
+	const char *words = f->type == FIELD_BOOL ? "yes, no" : list_of(p->name, f->name);
+
+	if (words)
+		return is_in(words, pattern) ? NULL : words;
+	if (is_number(f))
+		return pattern[strspn(pattern, "0123456789*?")] ? "a number; * is any text" : NULL;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		if (!strcmp(shapes[i].app, p->name) && !strcmp(shapes[i].member, f->name))
+			return shapes[i].fits(pattern) ? NULL : shapes[i].expected;
+	return NULL;
+}
