@@ -635,10 +635,171 @@ static void a_rest_is_not_read_anew(void **state)
 	wire_free(w);
 }
 
+static bool give(struct sender *t, uint32_t seq, uint8_t flags, const uint8_t *data, size_t len,
+		 bool dies)
+{
+	struct segment s = {.seq = seq,
+			    .ack = t->server,
+			    .flags = flags,
+			    .data = {data, len},
+			    .stamped = t->stamps,
+			    .stamp = t->stamp};
+	bool passed = send(t->w, t->plan->kind, &s);
+
+	if (passed && !dies)
+		take(&t->r, &s);
+	return passed;
+}
+
+/* What an end shows of where it begins: a SYN or more of other numbers, that die on their way or not. */
+static void a_false_beginning_hides_nothing(void **state)
+{
+	static const int32_t away[] = {-40000, -4000, 4000, 40000};
+	struct wire *w = wire_new();
+
+	for (unsigned i = 0; i < KINDS * 4 * 16; i++) {
+		const struct kind *k = &kinds[i / 64];
+		uint32_t false_first = 0x70000000u + (uint32_t)away[i / 16 % 4];
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w, .first = 0x70000000u, .server = 5000};
+
+		if (k->greeting.len || k->first.len)
+			continue;
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		wire_open(w, i & 1);
+		w->receiver = &t.r;
+		t.r = (struct receiver){.first = t.first, .next = t.first, .said = 5000};
+		if (i & 2)
+			give(&t, false_first - 1, TCP_SYN, k->good.data, i & 4 ? 1 : 0, true);
+		give(&t, t.first - 1, TCP_SYN, NULL, 0, true);
+		if (!(i & 2))
+			give(&t, false_first - 1, TCP_SYN, k->good.data, i & 4 ? 1 : 0, true);
+		send(w, k,
+		     &(struct segment){
+			     .end = 1, .seq = 4999, .ack = t.first, .flags = TCP_SYN | TCP_ACK});
+		if (i & 8)
+			give(&t, false_first, TCP_ACK, NULL, 0, true);
+		else
+			give(&t, t.first, TCP_ACK, NULL, 0, false);
+		give(&t, t.first, TCP_ACK, k->bad.data, k->bad.len, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
+/* What was begun before us, and what is shown of it first: the second half, or what came long ago. */
+static void a_pick_up_hides_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned i = 0; i < KINDS * 16; i++) {
+		const struct kind *k = &kinds[i / 16];
+		uint32_t half = (uint32_t)k->bad.len / 2;
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		wire_open(w, i & 1);
+		w->receiver = &t.r;
+		greet(&t);
+		wire_close(w);
+		wire_open(w, i & 1);
+		if (i & 2) { /* what came long ago, and does not count */
+			give(&t, t.first - 500, TCP_ACK, k->good.data, 7, false);
+			if (i & 4)
+				confirm(&t);
+			give(&t, t.first, TCP_ACK, k->bad.data, k->bad.len, false);
+		} else {
+			give(&t, t.first + half, TCP_ACK, k->bad.data + half, k->bad.len - half,
+			     false);
+			if (i & 4)
+				confirm(&t);
+			give(&t, t.first, TCP_ACK, k->bad.data, half, false);
+			if (i & 8)
+				give(&t, t.first, TCP_ACK, k->bad.data, half, false);
+		}
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
+/* An end ahead of what went on, and died behind us: to some receivers that is the message's end, too. */
+static void an_early_end_hides_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned i = 0; i < KINDS * 4; i++) {
+		const struct kind *k = &kinds[i / 4];
+		uint32_t most = (uint32_t)k->bad.len - 2;
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		wire_open(w, i & 1);
+		w->receiver = &t.r;
+		greet(&t);
+		give(&t, t.first, TCP_ACK, k->bad.data, most, false);
+		give(&t, t.first + most + (i & 2 ? 1 : 0), TCP_ACK, k->good.data, 1, true);
+		confirm(&t);
+		if (give(&t, t.first + most, TCP_ACK | TCP_FIN, NULL, 0, false))
+			fail_msg("%s, case %u: an end amid what went on passed", k->name, i);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
+/* More holes than are kept apart. */
+static void many_holes_hide_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned i = 0; i < KINDS * 4; i++) {
+		const struct kind *k = &kinds[i / 4];
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+
+		append(&p, k->good, k->good);
+		append(&p, k->good, k->good);
+		p.at[0] = p.len;
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		wire_open(w, i & 1);
+		w->receiver = &t.r;
+		greet(&t);
+		for (uint32_t at = 1; at < p.len; at += 2)
+			give(&t, t.first + at, TCP_ACK, p.real + at, 1, false);
+		for (uint32_t at = 0; at < p.len; at += 2) {
+			give(&t, t.first + at, TCP_ACK, p.real + at, 1, false);
+			if (i & 2)
+				confirm(&t);
+		}
+		for (uint32_t at = 0; i & 2 && at < p.len; at++)
+			give(&t, t.first + at, TCP_ACK, p.real + at, 1, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rest_is_not_read_anew),
+		cmocka_unit_test(a_false_beginning_hides_nothing),
+		cmocka_unit_test(a_pick_up_hides_nothing),
+		cmocka_unit_test(an_early_end_hides_nothing),
+		cmocka_unit_test(many_holes_hide_nothing),
 		cmocka_unit_test(however_it_is_delivered),
 	};
 
