@@ -65,12 +65,18 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 	report_flow(&e->notice.report, f, how, untold);
 }
 
-/* Where its rule says what may be said, the rest of a message must not pass for a beginning. */
-static bool flow_stays(void *arg, const struct flow *f)
+/*
+ * Where its rule says what may be said, the rest of a message must not pass for a beginning. Whose
+ * conversation was forgotten shows himself where it goes on, so silence alone ends none.
+ */
+static bool flow_stays(void *arg, const struct flow *f, bool full)
 {
 	const struct gate_device *d = engine_device(arg, f->device);
+	bool open = f->state == TCP_ESTABLISHED || f->state == TCP_MIDSTREAM;
 
-	return d && d->mode == GATE_ENFORCE && engine_expected(arg, f) && session_is_amid(f);
+	if (!d || d->mode != GATE_ENFORCE || !engine_expected(arg, f))
+		return false;
+	return (open && !full) || session_is_amid(f);
 }
 
 static void fragments_ended(void *arg, const struct fragment_datagram *d);

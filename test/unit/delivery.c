@@ -144,6 +144,7 @@ struct wire {
 	struct policy *policy[2];
 	struct engine *engine;
 	uint64_t now_ns;
+	uint16_t from;	 /* the device's port; 0: PORT */
 	unsigned passed; /* of the frames last sent */
 	char said[16384];
 	bool cut;
@@ -265,10 +266,11 @@ static bool send(struct wire *w, const struct kind *k, const struct segment *s)
 			      .dst = s->end ? DEVICE : SERVER,
 			      .proto = PROTO_TCP};
 	struct frame f = {.time_ns = w->now_ns += MILLISECOND, .ifindex = s->end ? 2 : 1};
+	uint16_t port = w->from ? w->from : PORT;
 	uint8_t *bytes;
 
-	write_be16(&out, s->end ? k->port : PORT);
-	write_be16(&out, s->end ? PORT : k->port);
+	write_be16(&out, s->end ? k->port : port);
+	write_be16(&out, s->end ? port : k->port);
 	write_be32(&out, s->seq);
 	write_be32(&out, s->ack);
 	write_be16(&out, (uint16_t)((s->stamped ? 0x8000 : 0x5000) | s->flags));
@@ -757,6 +759,72 @@ static void an_early_end_hides_nothing(void **state)
 	wire_free(w);
 }
 
+/* Conversations without number, in the middle of a message: its own is not the one that is forgotten. */
+static void a_flood_hides_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned i = 0; i < KINDS * 2; i++) {
+		const struct kind *k = &kinds[i / 2];
+		uint32_t half = (uint32_t)k->bad.len / 2;
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		wire_open(w, i & 1);
+		w->receiver = &t.r;
+		greet(&t);
+		give(&t, t.first, TCP_ACK, k->bad.data, half, false);
+		confirm(&t);
+		w->now_ns += 1200000 * MILLISECOND;
+		for (unsigned n = 0; n < 200; n++) {
+			struct segment s = {.seq = n, .flags = TCP_SYN};
+
+			w->from = (uint16_t)(1024 + n);
+			send(w, k, &s);
+		}
+		w->from = 0;
+		give(&t, t.first + half, TCP_ACK, k->bad.data + half, k->bad.len - half, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
+/* A silence between messages, and then one behind a byte that came already. */
+static void a_silence_hides_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned i = 0; i < KINDS * 4; i++) {
+		const struct kind *k = &kinds[i / 4];
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+		uint8_t data[1460] = {'x'};
+
+		append(&p, k->bad, k->good);
+		memcpy(data + 1, k->bad.data, k->bad.len);
+		t.plan = &p;
+		dice = i + 1;
+		wire_open(w, i & 1);
+		w->receiver = &t.r;
+		greet(&t);
+		confirm(&t);
+		for (unsigned hours = 0; hours < (i & 2 ? 20 : 1); hours++) {
+			w->now_ns += 3700000 * MILLISECOND;
+			engine_tick(w->engine, &w->capture, w->now_ns);
+		}
+		give(&t, t.first - 1, TCP_ACK, data, k->bad.len + 1, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
 /* More holes than are kept apart. */
 static void many_holes_hide_nothing(void **state)
 {
@@ -799,6 +867,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_false_beginning_hides_nothing),
 		cmocka_unit_test(a_pick_up_hides_nothing),
 		cmocka_unit_test(an_early_end_hides_nothing),
+		cmocka_unit_test(a_flood_hides_nothing),
+		cmocka_unit_test(a_silence_hides_nothing),
 		cmocka_unit_test(many_holes_hide_nothing),
 		cmocka_unit_test(however_it_is_delivered),
 	};
