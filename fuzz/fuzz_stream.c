@@ -63,7 +63,8 @@ static void segment(struct stream *s, struct stream_pool *pool, struct flow *f, 
 		stream_done(s, pool, &p, !end, 0, false);
 	}
 	said = stream_take(s, pool, f, &p, end);
-	if (said == STREAM_TAKEN || said == STREAM_CONFLICT || said == STREAM_UNVERIFIED) {
+	if (said == STREAM_TAKEN || said == STREAM_CONFLICT || said == STREAM_UNVERIFIED ||
+	    said == STREAM_UNPROVEN) {
 		if (s->half[end].read - FIRST != side[end].read && n)
 			side[end].read = s->half[end].read - FIRST; /* it began there */
 		ready = stream_ready(s, &p, end);

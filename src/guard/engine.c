@@ -352,6 +352,13 @@ static bool is_watched(const struct engine *e, const struct work *w)
 	return d && d->mode != GATE_ENFORCE;
 }
 
+static bool is_enforced(const struct engine *e, const struct work *w)
+{
+	const struct gate_device *d = engine_device(e, w->v.device);
+
+	return d && d->mode == GATE_ENFORCE && e->o.inline_ && !e->o.packet_times;
+}
+
 static void fragments_ended(void *arg, const struct fragment_datagram *d)
 {
 	struct engine *e = arg;
@@ -362,6 +369,8 @@ static void fragments_ended(void *arg, const struct fragment_datagram *d)
 	else
 		give_up(e, d);
 	for (unsigned i = 0; i < d->count && e->capture; i++) {
+		if (whole && is_enforced(e, &e->whole))
+			fragment_renumber(&d->frames[i], d->fresh_id);
 		if ((whole || is_watched(e, &e->whole)) && !is_refused(e, &e->whole))
 			settle(e, &d->frames[i], &e->whole);
 		else
