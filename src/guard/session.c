@@ -124,6 +124,8 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 	memset(n, 0, session_size(f));
 	if (is_stream(f)) {
 		stream_init(&n->stream, f);
+		if (s->o.enforced && s->o.enforced(s->o.arg, f))
+			stream_wait(&n->stream);
 		n->midstream = !f->tcp_began;
 		s->counts.streams++;
 	}
@@ -395,6 +397,9 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 		if (is_ruled(s))
 			object(s, REASON_STREAM_UNVERIFIED, SESSION_PACKET);
 		break;
+	case STREAM_LATER:
+		object(s, REASON_STREAM_MEMORY, SESSION_PACKET);
+		return;
 	case STREAM_FULL:
 		note(s, ANOMALY_STREAM_MEMORY);
 		/* What runs ahead comes again once the hole is filled, and can be taken then. */

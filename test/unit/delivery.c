@@ -241,6 +241,7 @@ struct segment {
 	uint8_t flags;
 	struct bytes data;
 	bool stamped, bad_sum;
+	bool scaled; /* a SYN: windows count 128-fold */
 	uint32_t stamp;
 	uint16_t urgent;
 };
@@ -275,7 +276,10 @@ static bool send(struct wire *w, const struct kind *k, const struct segment *s)
 	write_be16(&out, s->end ? port : k->port);
 	write_be32(&out, s->seq);
 	write_be32(&out, s->ack);
-	write_be16(&out, (uint16_t)((s->stamped ? 0x8000 : 0x5000) | s->flags));
+	write_be16(&out, (uint16_t)((s->stamped	 ? 0x8000
+				     : s->scaled ? 0x6000
+						 : 0x5000) |
+				    s->flags));
 	write_be16(&out, (uint16_t)WINDOW);
 	write_be16(&out, 0);
 	write_be16(&out, s->urgent);
@@ -284,6 +288,8 @@ static bool send(struct wire *w, const struct kind *k, const struct segment *s)
 		write_be32(&out, s->stamp);
 		write_be32(&out, 1);
 	}
+	if (s->scaled)
+		write_be32(&out, 0x01030307);
 	write_bytes(&out, s->data.data, s->data.len);
 	assert_false(out.bad);
 	sum_up(body, out.len, s->bad_sum);
@@ -655,13 +661,30 @@ static bool give(struct sender *t, uint32_t seq, uint8_t flags, const uint8_t *d
 	return passed;
 }
 
+/* The even cases first and then the odd ones, which are of a device that fails open. */
+static unsigned next_case(unsigned n, unsigned count)
+{
+	return n < count / 2 ? 2 * n : 2 * (n - count / 2) + 1;
+}
+
+/* Each by ports of its own, and all of a kind with one engine: to make one takes longest. */
+static void turn(struct wire *w, unsigned i)
+{
+	w->from = (uint16_t)(20000 + i);
+	w->said[0] = 0;
+	if (i < 2 && w->engine)
+		wire_close(w);
+	if (i < 2)
+		wire_open(w, i);
+}
+
 /* What an end shows of where it begins: a SYN or more of other numbers, that die on their way or not. */
 static void a_false_beginning_hides_nothing(void **state)
 {
 	static const int32_t away[] = {-40000, -4000, 4000, 40000};
 	struct wire *w = wire_new();
 
-	for (unsigned i = 0; i < KINDS * 4 * 16; i++) {
+	for (unsigned n = 0, i = 0; n < KINDS * 4 * 16; i = next_case(++n, KINDS * 4 * 16)) {
 		const struct kind *k = &kinds[i / 64];
 		uint32_t false_first = 0x70000000u + (uint32_t)away[i / 16 % 4];
 		struct plan p = {.kind = k, .count = 1, .bad = {true}};
@@ -671,7 +694,7 @@ static void a_false_beginning_hides_nothing(void **state)
 			continue;
 		append(&p, k->bad, k->good);
 		t.plan = &p;
-		wire_open(w, i & 1);
+		turn(w, i);
 		w->receiver = &t.r;
 		t.r = (struct receiver){.first = t.first, .next = t.first, .said = 5000};
 		if (i & 2)
@@ -689,8 +712,8 @@ static void a_false_beginning_hides_nothing(void **state)
 		give(&t, t.first, TCP_ACK, k->bad.data, k->bad.len, false);
 		if (arrived(&p, &t.r, t.first))
 			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
-		wire_close(w);
 	}
+	wire_close(w);
 	wire_free(w);
 }
 
@@ -699,7 +722,7 @@ static void a_pick_up_hides_nothing(void **state)
 {
 	struct wire *w = wire_new();
 
-	for (unsigned i = 0; i < KINDS * 16; i++) {
+	for (unsigned n = 0, i = 0; n < KINDS * 16; i = next_case(++n, KINDS * 16)) {
 		const struct kind *k = &kinds[i / 16];
 		uint32_t half = (uint32_t)k->bad.len / 2;
 		struct plan p = {.kind = k, .count = 1, .bad = {true}};
@@ -708,11 +731,11 @@ static void a_pick_up_hides_nothing(void **state)
 		append(&p, k->bad, k->good);
 		t.plan = &p;
 		dice = i + 1;
-		wire_open(w, i & 1);
+		turn(w, i);
 		w->receiver = &t.r;
-		greet(&t);
-		wire_close(w);
-		wire_open(w, i & 1);
+		t.first = 0x70000000u;
+		t.server = 5000;
+		t.r = (struct receiver){.first = t.first, .next = t.first, .said = 5000};
 		if (i & 2) { /* what came long ago, and does not count */
 			give(&t, t.first - 500, TCP_ACK, k->good.data, 7, false);
 			if (i & 4)
@@ -729,8 +752,8 @@ static void a_pick_up_hides_nothing(void **state)
 		}
 		if (arrived(&p, &t.r, t.first))
 			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
-		wire_close(w);
 	}
+	wire_close(w);
 	wire_free(w);
 }
 
@@ -739,7 +762,7 @@ static void an_early_end_hides_nothing(void **state)
 {
 	struct wire *w = wire_new();
 
-	for (unsigned i = 0; i < KINDS * 4; i++) {
+	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
 		const struct kind *k = &kinds[i / 4];
 		uint32_t most = (uint32_t)k->bad.len - 2;
 		struct plan p = {.kind = k, .count = 1, .bad = {true}};
@@ -748,7 +771,7 @@ static void an_early_end_hides_nothing(void **state)
 		append(&p, k->bad, k->good);
 		t.plan = &p;
 		dice = i + 1;
-		wire_open(w, i & 1);
+		turn(w, i);
 		w->receiver = &t.r;
 		greet(&t);
 		give(&t, t.first, TCP_ACK, k->bad.data, most, false);
@@ -756,8 +779,8 @@ static void an_early_end_hides_nothing(void **state)
 		confirm(&t);
 		if (give(&t, t.first + most, TCP_ACK | TCP_FIN, NULL, 0, false))
 			fail_msg("%s, case %u: an end amid what went on passed", k->name, i);
-		wire_close(w);
 	}
+	wire_close(w);
 	wire_free(w);
 }
 
@@ -766,7 +789,7 @@ static void a_flood_hides_nothing(void **state)
 {
 	struct wire *w = wire_new();
 
-	for (unsigned i = 0; i < KINDS * 2; i++) {
+	for (unsigned n = 0, i = 0; n < KINDS * 2; i = next_case(++n, KINDS * 2)) {
 		const struct kind *k = &kinds[i / 2];
 		uint32_t half = (uint32_t)k->bad.len / 2;
 		struct plan p = {.kind = k, .count = 1, .bad = {true}};
@@ -775,24 +798,24 @@ static void a_flood_hides_nothing(void **state)
 		append(&p, k->bad, k->good);
 		t.plan = &p;
 		dice = i + 1;
-		wire_open(w, i & 1);
+		turn(w, i);
 		w->receiver = &t.r;
 		greet(&t);
 		give(&t, t.first, TCP_ACK, k->bad.data, half, false);
 		confirm(&t);
 		w->now_ns += 1200000 * MILLISECOND;
-		for (unsigned n = 0; n < 200; n++) {
-			struct segment s = {.seq = n, .flags = TCP_SYN};
+		for (unsigned f = 0; f < 200; f++) {
+			struct segment s = {.seq = f, .flags = TCP_SYN};
 
-			w->from = (uint16_t)(1024 + n);
+			w->from = (uint16_t)(1024 + f);
 			send(w, k, &s);
 		}
-		w->from = 0;
+		w->from = (uint16_t)(20000 + i);
 		give(&t, t.first + half, TCP_ACK, k->bad.data + half, k->bad.len - half, false);
 		if (arrived(&p, &t.r, t.first))
 			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
-		wire_close(w);
 	}
+	wire_close(w);
 	wire_free(w);
 }
 
@@ -801,7 +824,7 @@ static void a_silence_hides_nothing(void **state)
 {
 	struct wire *w = wire_new();
 
-	for (unsigned i = 0; i < KINDS * 4; i++) {
+	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
 		const struct kind *k = &kinds[i / 4];
 		struct plan p = {.kind = k, .count = 1, .bad = {true}};
 		struct sender t = {.w = w};
@@ -811,7 +834,7 @@ static void a_silence_hides_nothing(void **state)
 		memcpy(data + 1, k->bad.data, k->bad.len);
 		t.plan = &p;
 		dice = i + 1;
-		wire_open(w, i & 1);
+		turn(w, i);
 		w->receiver = &t.r;
 		greet(&t);
 		confirm(&t);
@@ -822,8 +845,8 @@ static void a_silence_hides_nothing(void **state)
 		give(&t, t.first - 1, TCP_ACK, data, k->bad.len + 1, false);
 		if (arrived(&p, &t.r, t.first))
 			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
-		wire_close(w);
 	}
+	wire_close(w);
 	wire_free(w);
 }
 
@@ -922,12 +945,68 @@ static void pieces_of_two_do_not_mix(void **state)
 	wire_free(w);
 }
 
+/* More is under way than is kept of an end, and some of it is lost behind us: it goes on all the same. */
+static void a_long_way_stops_nobody(void **state)
+{
+	const uint32_t window = WINDOW << 7;
+	struct bytes m = kinds[0].good;
+	struct wire *w = wire_new();
+
+	for (unsigned i = 0; i < 2; i++) {
+		const uint32_t total = 20000 * (uint32_t)m.len;
+		struct segment s = {.seq = 999, .flags = TCP_SYN, .scaled = true};
+		uint32_t next = 0, acked = 0, most = 0;
+		uint8_t *all = malloc(total);
+
+		assert_non_null(all);
+		for (uint32_t at = 0; at < total; at += (uint32_t)m.len)
+			memcpy(all + at, m.data, m.len);
+		wire_open(w, i);
+		send(w, &kinds[0], &s);
+		send(w, &kinds[0],
+		     &(struct segment){.end = 1,
+				       .seq = 4999,
+				       .ack = 1000,
+				       .scaled = true,
+				       .flags = TCP_SYN | TCP_ACK});
+		s = (struct segment){.seq = 1000, .ack = 5000, .flags = TCP_ACK};
+		send(w, &kinds[0], &s);
+		for (unsigned turn = 0; acked < total; turn++) {
+			/* The first of a window is lost, the rest arrives; then that comes once more. */
+			for (next = acked; next < total && next - acked < window;
+			     next += s.data.len) {
+				s.seq = 1000 + next;
+				s.data = (struct bytes){all + next,
+							total - next < 1400 ? total - next : 1400};
+				if (!send(w, &kinds[0], &s) && next > acked)
+					break;
+			}
+			most = next - acked > most ? next - acked : most;
+			s.seq = 1000 + acked;
+			s.data = (struct bytes){all + acked,
+						total - acked < 1400 ? total - acked : 1400};
+			if (!send(w, &kinds[0], &s) || turn > 1000)
+				fail_msg("fail: %s: no repetition passes after %u bytes\n%s",
+					 i ? "open" : "closed", most, w->said);
+			acked = next;
+			send(w, &kinds[0],
+			     &(struct segment){
+				     .end = 1, .seq = 5000, .ack = 1000 + acked, .flags = TCP_ACK});
+		}
+		assert_true(most > 1000000);
+		assert_null(strstr(w->said, "hl7.framing"));
+		free(all);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
 /* More holes than are kept apart. */
 static void many_holes_hide_nothing(void **state)
 {
 	struct wire *w = wire_new();
 
-	for (unsigned i = 0; i < KINDS * 4; i++) {
+	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
 		const struct kind *k = &kinds[i / 4];
 		struct plan p = {.kind = k, .count = 1, .bad = {true}};
 		struct sender t = {.w = w};
@@ -938,7 +1017,7 @@ static void many_holes_hide_nothing(void **state)
 		append(&p, k->bad, k->good);
 		t.plan = &p;
 		dice = i + 1;
-		wire_open(w, i & 1);
+		turn(w, i);
 		w->receiver = &t.r;
 		greet(&t);
 		for (uint32_t at = 1; at < p.len; at += 2)
@@ -952,8 +1031,8 @@ static void many_holes_hide_nothing(void **state)
 			give(&t, t.first + at, TCP_ACK, p.real + at, 1, false);
 		if (arrived(&p, &t.r, t.first))
 			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
-		wire_close(w);
 	}
+	wire_close(w);
 	wire_free(w);
 }
 
@@ -967,6 +1046,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_flood_hides_nothing),
 		cmocka_unit_test(a_silence_hides_nothing),
 		cmocka_unit_test(pieces_of_two_do_not_mix),
+		cmocka_unit_test(a_long_way_stops_nobody),
 		cmocka_unit_test(many_holes_hide_nothing),
 		cmocka_unit_test(however_it_is_delivered),
 	};

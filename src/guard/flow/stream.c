@@ -13,6 +13,7 @@
 #define STAMPED 4  /* `stamp` is */
 #define FORGOT	8  /* something below `base` went on unconfirmed and is not kept any more */
 #define BEGAN	16 /* its SYN was seen */
+#define WAITS	64 /* what more than may be kept is confirmed first */
 #define PROVEN	32 /* the other end confirmed something; until then `acked` is where it began */
 
 static int32_t ahead_of(uint32_t a, uint32_t b)
@@ -64,6 +65,12 @@ static void release(struct stream_half *h, struct stream_pool *pool)
 	h->base = h->next;
 }
 
+void stream_wait(struct stream *s)
+{
+	s->half[0].flags |= WAITS;
+	s->half[1].flags |= WAITS;
+}
+
 void stream_free(struct stream *s, struct stream_pool *pool)
 {
 	release(&s->half[0], pool);
@@ -110,6 +117,23 @@ static __attribute__((cold)) void forget(struct stream_half *h)
 	cut_front(h, h->read);
 }
 
+/* Where nobody confirms anything waiting would be for ever. */
+static bool is_waiting(const struct stream_half *h)
+{
+	return h->flags & WAITS && h->flags & PROVEN;
+}
+
+/* Moving what is kept pays only where it is moved by much. */
+static __attribute__((cold)) void make_room(struct stream_half *h, const struct stream_pool *pool)
+{
+	uint32_t done = earlier(h->acked, h->read);
+
+	if (!is_waiting(h))
+		forget(h);
+	else if (ahead_of(done, h->base) >= (int32_t)(pool->half_max / 8))
+		cut_front(h, done);
+}
+
 /* Room for the bytes up to `to`. */
 static int reserve(struct stream_half *h, struct stream_pool *pool, uint32_t to)
 {
@@ -117,7 +141,7 @@ static int reserve(struct stream_half *h, struct stream_pool *pool, uint32_t to)
 	uint8_t *buf;
 
 	if (to - h->base > pool->half_max)
-		forget(h);
+		make_room(h, pool);
 	if (to - h->base > pool->half_max)
 		return -ENOBUFS;
 	if (h->buf && to - h->base <= h->size)
@@ -207,7 +231,7 @@ static __attribute__((cold)) uint32_t prove(struct stream_half *h, struct stream
 	if (began || !step_back(h, pool, ack)) {
 		h->ahead_count = 0;
 		release(h, pool);
-		h->flags = PROVEN;
+		h->flags &= WAITS | PROVEN;
 		begin(h, ack);
 	}
 	return STREAM_ANEW;
@@ -363,12 +387,18 @@ static __attribute__((cold)) bool keep_ahead(struct stream_half *h, struct strea
 	return true;
 }
 
+/* Is more on its way than may be kept of an end? */
+static bool is_too_far(const struct stream_half *h, const struct stream_pool *pool, uint32_t to)
+{
+	return is_waiting(h) && later(to, kept_to(h)) - h->base > pool->half_max;
+}
+
 /* New bytes in order. Where nothing is kept they stay in the packet until stream_done(). */
 static bool append(struct stream_half *h, struct stream_pool *pool, uint32_t from, uint32_t to,
 		   const uint8_t *data)
 {
 	if (h->buf && reserve(h, pool, later(to, kept_to(h))) < 0) {
-		if (h->ahead_count || h->read != h->next)
+		if (h->ahead_count || h->read != h->next || is_too_far(h, pool, to))
 			return false;
 		forget(h);
 		release(h, pool);
@@ -388,6 +418,8 @@ static enum stream_said take_new(struct stream_half *h, struct stream_pool *pool
 
 	if (room)
 		return STREAM_TAKEN;
+	if (h->buf && is_too_far(h, pool, to))
+		return STREAM_LATER;
 	pool->refused++;
 	return STREAM_FULL;
 }
@@ -437,7 +469,7 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 	if (is_new(h, from, to)) {
 		enum stream_said new = take_new(h, pool, from, to, p->payload.data);
 
-		if (new == STREAM_FULL || said == STREAM_REPEATED)
+		if (new != STREAM_TAKEN || said == STREAM_REPEATED)
 			said = new;
 	}
 	if (__builtin_expect(unproven, 0) && (said == STREAM_TAKEN || said == STREAM_REPEATED))

@@ -46,9 +46,9 @@ enum stream_said {
 	STREAM_CONFLICT,   /* differs from the first copy */
 	STREAM_OUTSIDE,	   /* where the receiver does not take it: window, end, age */
 	STREAM_UNVERIFIED, /* repeats what is not kept any more, so nobody can tell */
-	STREAM_UNPROVEN, /* taken; whether its receiver stands where we think nobody has shown yet, and
-			    * so whether anything is missing ahead of it, or it is a repetition */
-	STREAM_FULL,	 /* no room; not taken */
+	STREAM_UNPROVEN,   /* taken; nobody has shown yet that its receiver stands where we think */
+	STREAM_LATER,	   /* too much is unconfirmed; not taken, comes again when that is */
+	STREAM_FULL,	   /* no room; not taken */
 };
 
 /*
@@ -56,6 +56,11 @@ enum stream_said {
  * one, where that stands, or else at the first packet of each. Zeroed memory is a new stream.
  */
 void stream_init(struct stream *s, const struct flow *f);
+/*
+ * What is not taken does not pass: where an end is given more than may be kept of it, that is not
+ * forgotten, so that every repetition can be compared, but waited for until it is confirmed.
+ */
+void stream_wait(struct stream *s);
 void stream_free(struct stream *s, struct stream_pool *pool);
 
 /*
