@@ -65,12 +65,30 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 	report_flow(&e->notice.report, f, how, untold);
 }
 
-/* Where its rule says what may be said, the rest of a message must not pass for a beginning. */
-static bool flow_stays(void *arg, const struct flow *f)
+static bool is_enforced(const struct engine *e, uint32_t device)
+{
+	const struct gate_device *d = engine_device(e, device);
+
+	return d && d->mode == GATE_ENFORCE && e->o.inline_ && !e->o.packet_times;
+}
+
+static bool flow_enforced(void *arg, const struct flow *f)
+{
+	return is_enforced(arg, f->device);
+}
+
+/*
+ * Where its rule says what may be said, the rest of a message must not pass for a beginning. Whose
+ * conversation was forgotten shows himself where it goes on, so silence alone ends none.
+ */
+static bool flow_stays(void *arg, const struct flow *f, bool full)
 {
 	const struct gate_device *d = engine_device(arg, f->device);
+	bool open = f->state == TCP_ESTABLISHED || f->state == TCP_MIDSTREAM;
 
-	return d && d->mode == GATE_ENFORCE && engine_expected(arg, f) && session_is_amid(f);
+	if (!d || d->mode != GATE_ENFORCE || !engine_expected(arg, f))
+		return false;
+	return (open && !full) || session_is_amid(f);
 }
 
 static void fragments_ended(void *arg, const struct fragment_datagram *d);
@@ -146,6 +164,7 @@ static bool open_rooms(struct engine *e)
 		.said = engine_message_said,
 		.unread = engine_unread,
 		.expected = engine_expected,
+		.enforced = flow_enforced,
 		.keep = e->o.archive ? engine_keep : NULL,
 		.arg = e,
 	};
@@ -356,6 +375,8 @@ static void fragments_ended(void *arg, const struct fragment_datagram *d)
 	else
 		give_up(e, d);
 	for (unsigned i = 0; i < d->count && e->capture; i++) {
+		if (whole && is_enforced(e, e->whole.v.device))
+			fragment_renumber(&d->frames[i], d->fresh_id);
 		if ((whole || is_watched(e, &e->whole)) && !is_refused(e, &e->whole))
 			settle(e, &d->frames[i], &e->whole);
 		else

@@ -124,6 +124,8 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 	memset(n, 0, session_size(f));
 	if (is_stream(f)) {
 		stream_init(&n->stream, f);
+		if (s->o.enforced && s->o.enforced(s->o.arg, f))
+			stream_wait(&n->stream);
 		n->midstream = !f->tcp_began;
 		s->counts.streams++;
 	}
@@ -282,12 +284,14 @@ static size_t read_ready(struct sessions *s, struct session *n, struct proto_inp
 {
 	size_t used = 0;
 
-	*ret_blind = true;
+	/* What may come again is kept, and so is, where somebody keeps it, what its receiver got. */
+	*ret_blind = !n->awaited[in->end] || stream_is_proven(&n->stream, in->end);
 	if (!n->talk)
 		return s->flow->session_flags & FAILED(in->end) || n->awaited[in->end]
 			       ? in->data.len
 			       : 0;
-	*ret_blind = !n->kept[in->end]; /* what is kept is as the receiver got it */
+	*ret_blind = !n->kept[in->end] &&
+		     (stream_is_proven(&n->stream, in->end) || !s->flow->packets[!in->end]);
 	if (n->talk->skip[in->end] >= in->data.len)
 		return talk_pass(n->talk, in->end, in->data);
 	*ret_blind = false;
@@ -324,11 +328,26 @@ static void read_end(struct sessions *s, struct session *n, unsigned end)
 	}
 }
 
+/* Nothing is known of the conversation any more, but where it stands. */
+static void forget(struct sessions *s, struct session *n)
+{
+	lose_kept(s, s->flow, 0);
+	lose_kept(s, s->flow, 1);
+	if (n->talk)
+		slab_give(s->slab, n->talk, talk_size(n->talk->proto));
+	n->talk = NULL;
+	n->awaited[0] = n->awaited[1] = false;
+	s->flow->proto = 0;
+	s->flow->session_flags &= (uint8_t) ~(FAILED(0) | FAILED(1));
+}
+
 static __attribute__((cold)) void lost(struct sessions *s, struct session *n, unsigned end,
 				       uint32_t missed)
 {
 	note(s, ANOMALY_STREAM_GAP);
 	lose_kept(s, s->flow, end);
+	if (missed == STREAM_ANEW)
+		forget(s, n);
 	if (n->talk)
 		talk_gap(n->talk, end, missed);
 	else
@@ -358,6 +377,12 @@ static bool is_corrupt(struct sessions *s, const struct session *n, unsigned end
 	return f->session_flags & SUMMED(end);
 }
 
+/* Does a rule say what may be said here? */
+static __attribute__((cold)) bool is_ruled(const struct sessions *s)
+{
+	return s->o.expected && s->o.expected(s->o.arg, s->flow);
+}
+
 static void take(struct sessions *s, struct session *n, unsigned end)
 {
 	switch (stream_take(&n->stream, &s->pool, s->flow, s->packet, end)) {
@@ -368,9 +393,19 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 	case STREAM_UNVERIFIED:
 		object(s, REASON_STREAM_UNVERIFIED, SESSION_UNSURE);
 		break;
+	case STREAM_UNPROVEN:
+		if (is_ruled(s))
+			object(s, REASON_STREAM_UNVERIFIED, SESSION_PACKET);
+		break;
+	case STREAM_LATER:
+		object(s, REASON_STREAM_MEMORY, SESSION_PACKET);
+		return;
 	case STREAM_FULL:
 		note(s, ANOMALY_STREAM_MEMORY);
-		object(s, REASON_STREAM_MEMORY, SESSION_UNSURE);
+		/* What runs ahead comes again once the hole is filled, and can be taken then. */
+		object(s, REASON_STREAM_MEMORY,
+		       is_ruled(s) && s->heard.stood != s->packet->tcp_seq ? SESSION_PACKET
+									   : SESSION_UNSURE);
 		return;
 	case STREAM_OUTSIDE:
 		note(s, ANOMALY_STREAM_OUTSIDE);
@@ -467,7 +502,7 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 	while ((missed = stream_confirm(&n->stream, &s->pool, p, end)))
 		lost(s, n, !end, missed);
 	s->heard.stood = stream_next(&n->stream, p, end);
-	missed = stream_presume(&n->stream, &s->pool, f, end);
+	missed = stream_presume(&n->stream, &s->pool, f, p, end);
 	if (missed)
 		lost(s, n, end, missed);
 	if (p->payload.len || p->tcp_flags & TCP_FIN)

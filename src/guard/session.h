@@ -30,6 +30,9 @@ typedef enum reason (*session_unread_fn)(void *arg, struct flow *f);
  * on; NULL: anything. */
 typedef const struct proto *(*session_expected_fn)(void *arg, const struct flow *f);
 
+/* Is a packet of the flow dropped where something is said against it? */
+typedef bool (*session_enforced_fn)(void *arg, const struct flow *f);
+
 /* Something that can be kept whole, a piece a call, as bytes come in. *number is 0 as it begins, and
  * whatever the function makes it after that; while it is not 0 the function is told what follows.
  * Everything else is borrowed for the call. */
@@ -48,6 +51,7 @@ struct session_options {
 	session_said_fn said;
 	session_unread_fn unread;
 	session_expected_fn expected; /* NULL: nobody expects anything */
+	session_enforced_fn enforced; /* NULL: none is */
 	session_keep_fn keep;	      /* NULL: nobody keeps anything */
 	void *arg;
 };

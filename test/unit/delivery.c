@@ -50,7 +50,9 @@ static const char site[] =
 	"      - {service: i, proto: tcp, port: [53], peer: lis, app: dns,\n"
 	"         allow: ['rrname=a.ward']}\n"
 	"      - {service: j, proto: tcp, port: [601], peer: lis, app: syslog,\n"
-	"         allow: ['hostname=pump1']}\n";
+	"         allow: ['hostname=pump1']}\n"
+	"      - {service: k, proto: udp, port: [161], peer: lis, app: snmp, control: no}\n"
+	"      - {service: l, proto: udp, port: [4000], peer: lis}\n";
 
 #define TEXT(t)                                     \
 	{                                           \
@@ -144,6 +146,7 @@ struct wire {
 	struct policy *policy[2];
 	struct engine *engine;
 	uint64_t now_ns;
+	uint16_t from;	 /* the device's port; 0: PORT */
 	unsigned passed; /* of the frames last sent */
 	char said[16384];
 	bool cut;
@@ -238,6 +241,7 @@ struct segment {
 	uint8_t flags;
 	struct bytes data;
 	bool stamped, bad_sum;
+	bool scaled; /* a SYN: windows count 128-fold */
 	uint32_t stamp;
 	uint16_t urgent;
 };
@@ -265,13 +269,17 @@ static bool send(struct wire *w, const struct kind *k, const struct segment *s)
 			      .dst = s->end ? DEVICE : SERVER,
 			      .proto = PROTO_TCP};
 	struct frame f = {.time_ns = w->now_ns += MILLISECOND, .ifindex = s->end ? 2 : 1};
+	uint16_t port = w->from ? w->from : PORT;
 	uint8_t *bytes;
 
-	write_be16(&out, s->end ? k->port : PORT);
-	write_be16(&out, s->end ? PORT : k->port);
+	write_be16(&out, s->end ? k->port : port);
+	write_be16(&out, s->end ? port : k->port);
 	write_be32(&out, s->seq);
 	write_be32(&out, s->ack);
-	write_be16(&out, (uint16_t)((s->stamped ? 0x8000 : 0x5000) | s->flags));
+	write_be16(&out, (uint16_t)((s->stamped	 ? 0x8000
+				     : s->scaled ? 0x6000
+						 : 0x5000) |
+				    s->flags));
 	write_be16(&out, (uint16_t)WINDOW);
 	write_be16(&out, 0);
 	write_be16(&out, s->urgent);
@@ -280,6 +288,8 @@ static bool send(struct wire *w, const struct kind *k, const struct segment *s)
 		write_be32(&out, s->stamp);
 		write_be32(&out, 1);
 	}
+	if (s->scaled)
+		write_be32(&out, 0x01030307);
 	write_bytes(&out, s->data.data, s->data.len);
 	assert_false(out.bad);
 	sum_up(body, out.len, s->bad_sum);
@@ -635,10 +645,409 @@ static void a_rest_is_not_read_anew(void **state)
 	wire_free(w);
 }
 
+static bool give(struct sender *t, uint32_t seq, uint8_t flags, const uint8_t *data, size_t len,
+		 bool dies)
+{
+	struct segment s = {.seq = seq,
+			    .ack = t->server,
+			    .flags = flags,
+			    .data = {data, len},
+			    .stamped = t->stamps,
+			    .stamp = t->stamp};
+	bool passed = send(t->w, t->plan->kind, &s);
+
+	if (passed && !dies)
+		take(&t->r, &s);
+	return passed;
+}
+
+/* The even cases first and then the odd ones, which are of a device that fails open. */
+static unsigned next_case(unsigned n, unsigned count)
+{
+	return n < count / 2 ? 2 * n : 2 * (n - count / 2) + 1;
+}
+
+/* Each by ports of its own, and all of a kind with one engine: to make one takes longest. */
+static void turn(struct wire *w, unsigned i)
+{
+	w->from = (uint16_t)(20000 + i);
+	w->said[0] = 0;
+	if (i < 2 && w->engine)
+		wire_close(w);
+	if (i < 2)
+		wire_open(w, i);
+}
+
+/* What an end shows of where it begins: a SYN or more of other numbers, that die on their way or not. */
+static void a_false_beginning_hides_nothing(void **state)
+{
+	static const int32_t away[] = {-40000, -4000, 4000, 40000};
+	struct wire *w = wire_new();
+
+	for (unsigned n = 0, i = 0; n < KINDS * 4 * 16; i = next_case(++n, KINDS * 4 * 16)) {
+		const struct kind *k = &kinds[i / 64];
+		uint32_t false_first = 0x70000000u + (uint32_t)away[i / 16 % 4];
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w, .first = 0x70000000u, .server = 5000};
+
+		if (k->greeting.len || k->first.len)
+			continue;
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		turn(w, i);
+		w->receiver = &t.r;
+		t.r = (struct receiver){.first = t.first, .next = t.first, .said = 5000};
+		if (i & 2)
+			give(&t, false_first - 1, TCP_SYN, k->good.data, i & 4 ? 1 : 0, true);
+		give(&t, t.first - 1, TCP_SYN, NULL, 0, true);
+		if (!(i & 2))
+			give(&t, false_first - 1, TCP_SYN, k->good.data, i & 4 ? 1 : 0, true);
+		send(w, k,
+		     &(struct segment){
+			     .end = 1, .seq = 4999, .ack = t.first, .flags = TCP_SYN | TCP_ACK});
+		if (i & 8)
+			give(&t, false_first, TCP_ACK, NULL, 0, true);
+		else
+			give(&t, t.first, TCP_ACK, NULL, 0, false);
+		give(&t, t.first, TCP_ACK, k->bad.data, k->bad.len, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
+/* What was begun before us, and what is shown of it first: the second half, or what came long ago. */
+static void a_pick_up_hides_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned n = 0, i = 0; n < KINDS * 16; i = next_case(++n, KINDS * 16)) {
+		const struct kind *k = &kinds[i / 16];
+		uint32_t half = (uint32_t)k->bad.len / 2;
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		turn(w, i);
+		w->receiver = &t.r;
+		t.first = 0x70000000u;
+		t.server = 5000;
+		t.r = (struct receiver){.first = t.first, .next = t.first, .said = 5000};
+		if (i & 2) { /* what came long ago, and does not count */
+			give(&t, t.first - 500, TCP_ACK, k->good.data, 7, false);
+			if (i & 4)
+				confirm(&t);
+			give(&t, t.first, TCP_ACK, k->bad.data, k->bad.len, false);
+		} else {
+			give(&t, t.first + half, TCP_ACK, k->bad.data + half, k->bad.len - half,
+			     false);
+			if (i & 4)
+				confirm(&t);
+			give(&t, t.first, TCP_ACK, k->bad.data, half, false);
+			if (i & 8)
+				give(&t, t.first, TCP_ACK, k->bad.data, half, false);
+		}
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
+/* An end ahead of what went on, and died behind us: to some receivers that is the message's end, too. */
+static void an_early_end_hides_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
+		const struct kind *k = &kinds[i / 4];
+		uint32_t most = (uint32_t)k->bad.len - 2;
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		turn(w, i);
+		w->receiver = &t.r;
+		greet(&t);
+		give(&t, t.first, TCP_ACK, k->bad.data, most, false);
+		give(&t, t.first + most + (i & 2 ? 1 : 0), TCP_ACK, k->good.data, 1, true);
+		confirm(&t);
+		if (give(&t, t.first + most, TCP_ACK | TCP_FIN, NULL, 0, false))
+			fail_msg("%s, case %u: an end amid what went on passed", k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
+/* Conversations without number, in the middle of a message: its own is not the one that is forgotten. */
+static void a_flood_hides_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned n = 0, i = 0; n < KINDS * 2; i = next_case(++n, KINDS * 2)) {
+		const struct kind *k = &kinds[i / 2];
+		uint32_t half = (uint32_t)k->bad.len / 2;
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		turn(w, i);
+		w->receiver = &t.r;
+		greet(&t);
+		give(&t, t.first, TCP_ACK, k->bad.data, half, false);
+		confirm(&t);
+		w->now_ns += 1200000 * MILLISECOND;
+		for (unsigned f = 0; f < 200; f++) {
+			struct segment s = {.seq = f, .flags = TCP_SYN};
+
+			w->from = (uint16_t)(1024 + f);
+			send(w, k, &s);
+		}
+		w->from = (uint16_t)(20000 + i);
+		give(&t, t.first + half, TCP_ACK, k->bad.data + half, k->bad.len - half, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
+/* A silence between messages, and then one behind a byte that came already. */
+static void a_silence_hides_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
+		const struct kind *k = &kinds[i / 4];
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+		uint8_t data[1460] = {'x'};
+
+		append(&p, k->bad, k->good);
+		memcpy(data + 1, k->bad.data, k->bad.len);
+		t.plan = &p;
+		dice = i + 1;
+		turn(w, i);
+		w->receiver = &t.r;
+		greet(&t);
+		confirm(&t);
+		for (unsigned hours = 0; hours < (i & 2 ? 20 : 1); hours++) {
+			w->now_ns += 3700000 * MILLISECOND;
+			engine_tick(w->engine, &w->capture, w->now_ns);
+		}
+		give(&t, t.first - 1, TCP_ACK, data, k->bad.len + 1, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
+/* What a receiver has of datagrams in two pieces that it did not get whole. */
+struct puzzle {
+	struct capture capture;
+	unsigned count, passed, sent;
+	uint8_t *frames[4]; /* good until they are settled */
+	struct {
+		uint16_t id;
+		uint8_t place; /* 0: the first piece, 1: the second */
+		uint8_t data[64];
+	} piece[8];
+};
+
+/* One that dies on its way, or is for another machine, is not for the receiver to see. */
+static void collect(struct capture *c, const struct frame *f, uint32_t out)
+{
+	struct puzzle *z = (struct puzzle *)c;
+	struct packet p;
+
+	assert_true(packet_decode(f->data, LINK_ETHERNET, 0, f->wire_len, &p));
+	assert_true(p.fragment && !(p.anomalies & 1ull << ANOMALY_IPV4_BAD_CHECKSUM));
+	z->passed++;
+	if (p.ttl == 1 || p.dst_mac[5] != 5 || p.vlan_count || z->count == 8)
+		return;
+	z->piece[z->count].id = (uint16_t)p.fragment_id;
+	z->piece[z->count].place = p.fragment_offset != 0;
+	memcpy(z->piece[z->count++].data, p.fragment_body.data, p.fragment_body.len);
+}
+
+static const struct capture_ops puzzle_ops = {
+	.forward = collect, .drop = no_drop, .inject = inject};
+
+/* `way`: 0 it arrives, else how it does not. */
+static void put_piece(struct wire *w, struct puzzle *z, const uint8_t *datagram, size_t from,
+		      size_t len, unsigned way)
+{
+	struct frame_ip ip = {.src = DEVICE,
+			      .dst = SERVER,
+			      .proto = PROTO_UDP,
+			      .id = 7,
+			      .fragment = from ? (uint16_t)(from / 8) : 0x2000,
+			      .ttl = way == 1 ? 1 : 64};
+	struct frame f = {.time_ns = w->now_ns += MILLISECOND, .ifindex = 1};
+	uint8_t *bytes;
+
+	f.data = frame_ipv4(&ip, datagram + from, len);
+	bytes = (uint8_t *)(uintptr_t)f.data.data;
+	memcpy(bytes, way == 2 ? "\2\0\0\0\0\6\2\0\0\0\0\1" : "\2\0\0\0\0\5\2\0\0\0\0\1", 12);
+	f.wire_len = (uint32_t)f.data.len;
+	engine_burst(w->engine, &z->capture, &f, 1);
+	z->frames[z->sent++] = bytes;
+}
+
+/*
+ * Two datagrams of one identification, that may both pass: a question, and something for another
+ * port. Of either the receiver gets one piece; put together they were an order.
+ */
+static void pieces_of_two_do_not_mix(void **state)
+{
+	static const uint8_t ask[48] = "\x9c\x40\0\xa1\0\x30\0\0"
+				       "\x30\x26\2\1\0\4\6public\xa0\x19\2\1\1\2\1\0\2\1\0"
+				       "\x30\x0e\x30\x0c\6\x08\x2b\6\1\2\1\1\5\0\5\0";
+	struct wire *w = wire_new();
+
+	for (unsigned i = 0; i < 6; i++) {
+		struct puzzle z = {.capture = {&puzzle_ops}};
+		uint8_t other[48];
+		unsigned way = i / 2 % 3;
+
+		memcpy(other, ask, sizeof(other));
+		other[2] = 4000 >> 8;
+		other[3] = 4000 & 0xff;
+		other[21] = 0xa3; /* a set-request */
+		wire_open(w, i & 1);
+		put_piece(w, &z, ask, 0, 16, 0);
+		put_piece(w, &z, ask, 16, 32, way);
+		if (way == 0)
+			z.count = 1; /* the second was lost */
+		put_piece(w, &z, other, 0, 16, way);
+		put_piece(w, &z, other, 16, 32, 0);
+		for (unsigned a = 0; a < z.count; a++)
+			for (unsigned b = 0; b < z.count; b++)
+				if (z.piece[a].place == 0 && z.piece[b].place == 1 &&
+				    z.piece[a].id == z.piece[b].id && z.piece[a].data[3] == 161 &&
+				    z.piece[b].data[5] == 0xa3)
+					fail_msg("case %u: a forbidden datagram arrived whole", i);
+		if (way == 0)
+			assert_int_equal(z.passed, 4);
+		engine_finish(w->engine, &z.capture);
+		engine_free(w->engine);
+		while (z.sent)
+			free(z.frames[--z.sent]);
+	}
+	wire_free(w);
+}
+
+/* More is under way than is kept of an end, and some of it is lost behind us: it goes on all the same. */
+static void a_long_way_stops_nobody(void **state)
+{
+	const uint32_t window = WINDOW << 7;
+	struct bytes m = kinds[0].good;
+	struct wire *w = wire_new();
+
+	for (unsigned i = 0; i < 2; i++) {
+		const uint32_t total = 20000 * (uint32_t)m.len;
+		struct segment s = {.seq = 999, .flags = TCP_SYN, .scaled = true};
+		uint32_t next = 0, acked = 0, most = 0;
+		uint8_t *all = malloc(total);
+
+		assert_non_null(all);
+		for (uint32_t at = 0; at < total; at += (uint32_t)m.len)
+			memcpy(all + at, m.data, m.len);
+		wire_open(w, i);
+		send(w, &kinds[0], &s);
+		send(w, &kinds[0],
+		     &(struct segment){.end = 1,
+				       .seq = 4999,
+				       .ack = 1000,
+				       .scaled = true,
+				       .flags = TCP_SYN | TCP_ACK});
+		s = (struct segment){.seq = 1000, .ack = 5000, .flags = TCP_ACK};
+		send(w, &kinds[0], &s);
+		for (unsigned turn = 0; acked < total; turn++) {
+			/* The first of a window is lost, the rest arrives; then that comes once more. */
+			for (next = acked; next < total && next - acked < window;
+			     next += s.data.len) {
+				s.seq = 1000 + next;
+				s.data = (struct bytes){all + next,
+							total - next < 1400 ? total - next : 1400};
+				if (!send(w, &kinds[0], &s) && next > acked)
+					break;
+			}
+			most = next - acked > most ? next - acked : most;
+			s.seq = 1000 + acked;
+			s.data = (struct bytes){all + acked,
+						total - acked < 1400 ? total - acked : 1400};
+			if (!send(w, &kinds[0], &s) || turn > 1000)
+				fail_msg("fail: %s: no repetition passes after %u bytes\n%s",
+					 i ? "open" : "closed", most, w->said);
+			acked = next;
+			send(w, &kinds[0],
+			     &(struct segment){
+				     .end = 1, .seq = 5000, .ack = 1000 + acked, .flags = TCP_ACK});
+		}
+		assert_true(most > 1000000);
+		assert_null(strstr(w->said, "hl7.framing"));
+		free(all);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
+/* More holes than are kept apart. */
+static void many_holes_hide_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
+		const struct kind *k = &kinds[i / 4];
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+
+		append(&p, k->good, k->good);
+		append(&p, k->good, k->good);
+		p.at[0] = p.len;
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		turn(w, i);
+		w->receiver = &t.r;
+		greet(&t);
+		for (uint32_t at = 1; at < p.len; at += 2)
+			give(&t, t.first + at, TCP_ACK, p.real + at, 1, false);
+		for (uint32_t at = 0; at < p.len; at += 2) {
+			give(&t, t.first + at, TCP_ACK, p.real + at, 1, false);
+			if (i & 2)
+				confirm(&t);
+		}
+		for (uint32_t at = 0; i & 2 && at < p.len; at++)
+			give(&t, t.first + at, TCP_ACK, p.real + at, 1, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rest_is_not_read_anew),
+		cmocka_unit_test(a_false_beginning_hides_nothing),
+		cmocka_unit_test(a_pick_up_hides_nothing),
+		cmocka_unit_test(an_early_end_hides_nothing),
+		cmocka_unit_test(a_flood_hides_nothing),
+		cmocka_unit_test(a_silence_hides_nothing),
+		cmocka_unit_test(pieces_of_two_do_not_mix),
+		cmocka_unit_test(a_long_way_stops_nobody),
+		cmocka_unit_test(many_holes_hide_nothing),
 		cmocka_unit_test(however_it_is_delivered),
 	};
 

@@ -41,7 +41,7 @@ struct capture_ops {
 	/* Up to `max` frames, never blocks. How many; -errno; -ENODATA at the end of a file. */
 	int (*receive)(struct capture *c, struct frame *ret_frames, unsigned max);
 	/* Out of the port `out_ifindex`; the bytes may have been changed in place only where
-	 * the caller hairpins. Queued: gone by the next flush. */
+	 * the caller hairpins, or renumbers a fragment. Queued: gone by the next flush. */
 	void (*forward)(struct capture *c, const struct frame *f, uint32_t out_ifindex);
 	void (*drop)(struct capture *c, const struct frame *f);
 	/* A frame of the caller's own (a reset, an ARP answer), copied. 0 or -errno. */

@@ -39,6 +39,7 @@ struct idle_list {
  * are to be moved are gathered, and moved when what they need of memory has come.
  */
 #define DUE	 32
+#define ASKED	 4			    /* of each list, when the table is full */
 #define STAYS_NS (24 * 3600 * NSEC_PER_SEC) /* who is asked to stay does, silent for so long */
 
 /*
@@ -71,7 +72,7 @@ struct flow_table {
 	uint32_t due[DUE]; /* flows that are to be moved to the tail of their list */
 	unsigned due_count;
 	flow_ended_fn ended;
-	bool (*stays)(void *arg, const struct flow *f); /* NULL: nobody is asked */
+	flow_stays_fn stays; /* NULL: nobody is asked */
 	void *arg;
 };
 
@@ -373,7 +374,7 @@ void flow_table_free(struct flow_table *t)
 	free_tables(t);
 }
 
-void flow_table_ask(struct flow_table *t, bool (*stays)(void *arg, const struct flow *f))
+void flow_table_ask(struct flow_table *t, flow_stays_fn stays)
 {
 	t->stays = stays;
 }
@@ -450,6 +451,33 @@ static void move_due(struct flow_table *t, uint64_t now_ns)
 	t->due_count = 0;
 }
 
+/* Who has been silent longest of a list and may go; NULL: none of those who were asked. */
+static struct flow *idlest(struct flow_table *t, struct idle_list *l, uint64_t now_ns)
+{
+	for (unsigned asked = 0; l->head != NONE && asked < ASKED;) {
+		struct flow *f = &t->flows[l->head];
+
+		if (moves_on(t, f, now_ns))
+			continue;
+		if (!t->stays || !t->stays(t->arg, f, true))
+			return f;
+		asked++;
+		idle_unlink(t, f);
+		idle_append(t, f, f->idle, now_ns);
+	}
+	return NULL;
+}
+
+/* Where all that were asked have to stay, one goes all the same: memory is bounded. */
+static struct flow *any_flow(struct flow_table *t)
+{
+	unsigned c = 0;
+
+	while (t->idle[c].head == NONE)
+		c++;
+	return &t->flows[t->idle[c].head];
+}
+
 /* The one that has used up most of its timeout: a flood of openings goes before old talk. */
 static void evict(struct flow_table *t, uint64_t now_ns)
 {
@@ -459,15 +487,12 @@ static void evict(struct flow_table *t, uint64_t now_ns)
 	move_due(t, now_ns);
 	for (unsigned c = 0; c < IDLE_CLASSES; c++) {
 		struct idle_list *l = &t->idle[c];
-		struct flow *f;
+		struct flow *f = idlest(t, l, now_ns);
 		uint64_t since;
 		double used;
 
-		while (l->head != NONE && moves_on(t, &t->flows[l->head], now_ns))
-			;
-		if (l->head == NONE)
+		if (!f)
 			continue;
-		f = &t->flows[l->head];
 		since = silent_since(f, now_ns);
 		used = now_ns > since ? (double)(now_ns - since) / ((double)l->timeout_ns + 1) : 0;
 		if (used > most) {
@@ -475,7 +500,7 @@ static void evict(struct flow_table *t, uint64_t now_ns)
 			worst = f;
 		}
 	}
-	end_flow(t, worst, FLOW_EVICTED);
+	end_flow(t, worst ? worst : any_flow(t), FLOW_EVICTED);
 }
 
 static struct flow *take(struct flow_table *t, uint64_t now_ns)
@@ -750,11 +775,10 @@ static bool stands_in_future(struct flow_table *t, struct flow *f, uint64_t now_
 	return true;
 }
 
-/* Whoever may still be in the middle of something is not forgotten, or the rest would seem a beginning. */
+/* Whoever is not forgotten need not be picked up in the middle of what he says. */
 static bool stays(struct flow_table *t, struct flow *f, uint64_t now_ns)
 {
-	if (!f->session || !t->stays || now_ns - silent_since(f, now_ns) > STAYS_NS ||
-	    !t->stays(t->arg, f))
+	if (!t->stays || now_ns - silent_since(f, now_ns) > STAYS_NS || !t->stays(t->arg, f, false))
 		return false;
 	f->stayed = true;
 	idle_unlink(t, f);

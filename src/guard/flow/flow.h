@@ -102,10 +102,11 @@ typedef void (*flow_ended_fn)(void *arg, struct flow *f, enum flow_end how);
 struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts *t,
 				  flow_ended_fn ended, void *arg);
 /*
- * Asked of a flow whose time is over, with the table's argument: does it stay, for as long again, and a
- * day at most? A full table does not ask.
+ * Asked with the table's argument: does a flow whose time is over stay, for as long again, and a day at
+ * most? And, `full`, does it stay though another needs its place? A few of the idlest are asked then.
  */
-void flow_table_ask(struct flow_table *t, bool (*stays)(void *arg, const struct flow *f));
+typedef bool (*flow_stays_fn)(void *arg, const struct flow *f, bool full);
+void flow_table_ask(struct flow_table *t, flow_stays_fn stays);
 /*
  * Before the first flow: looks them up in little memory at first, and in twice as much whenever that
  * is full, up to what max_flows need. Then all are moved at once, 10 ms for half a million: for

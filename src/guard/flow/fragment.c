@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/sum.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,8 +25,12 @@ struct piece {
 struct key {
 	struct gate_ip src, dst;
 	uint32_t id, ifindex;
-	uint16_t vlan;
+	/* What else decides who gets a piece, or whether anybody does: who sends a whole datagram sends
+	 * all of it the same way, and of two that went by different ways a receiver could make a third. */
+	uint8_t src_mac[6], dst_mac[6];
+	uint16_t vlan[PACKET_VLANS];
 	uint8_t version, proto; /* IPv6: 0, the pieces need not agree (RFC 8200 §4.5) */
+	uint8_t ttl, vlan_count;
 };
 
 struct links {
@@ -51,6 +56,7 @@ struct datagram {
 struct source {
 	struct list datagrams;
 	uint32_t held;
+	uint32_t fresh_id; /* the one given last */
 };
 
 struct fragment_table {
@@ -110,6 +116,8 @@ struct fragment_table *fragment_table_new(const struct fragment_limits *l, fragm
 	t->quota = l->frames / 8 < 4 ? 4 : l->frames / 8;
 	t->timeout_ns = l->timeout_ms * NSEC_PER_MSEC;
 	t->hash_key = hash_key_random();
+	for (unsigned i = 0; i < SOURCES; i++)
+		t->sources[i].fresh_id = (uint32_t)hash_bytes(&t->hash_key, &i, sizeof(i));
 	t->ended = ended;
 	t->arg = arg;
 	link_free(t);
@@ -167,8 +175,10 @@ static void give_back(struct fragment_table *t, struct datagram *d, enum fragmen
 	}
 	if (last)
 		t->given[told.count++] = *last;
-	if (whole)
+	if (whole) {
 		told.whole = *whole;
+		told.fresh_id = ++t->sources[d->source].fresh_id;
+	}
 	t->held -= d->count;
 	t->sources[d->source].held -= d->count;
 	d->count = 0;
@@ -226,7 +236,11 @@ static struct key key_of(const struct packet *p, const struct frame *f)
 	k.dst = p->dst_ip;
 	k.id = p->fragment_id;
 	k.ifindex = f->ifindex;
-	k.vlan = p->vlan_count ? p->vlan[0] : 0;
+	memcpy(k.src_mac, p->src_mac, sizeof(k.src_mac));
+	memcpy(k.dst_mac, p->dst_mac, sizeof(k.dst_mac));
+	memcpy(k.vlan, p->vlan, sizeof(k.vlan));
+	k.vlan_count = p->vlan_count;
+	k.ttl = p->ttl;
 	k.version = p->ip_version;
 	k.proto = p->ip_version == 4 ? p->proto : 0;
 	return k;
@@ -392,11 +406,20 @@ static bool is_complete(const struct fragment_table *t, const struct datagram *d
 	return reached == d->total;
 }
 
+/* RFC 791 §3.1 */
+static void put_sum(uint8_t *header, size_t len)
+{
+	uint16_t sum;
+
+	header[10] = header[11] = 0;
+	sum = (uint16_t)~sum_fold(sum_add(0, header, len));
+	memcpy(header + 10, &sum, sizeof(sum));
+}
+
 static void write_ipv4(struct writer *w, const struct packet *first, uint32_t total)
 {
 	size_t header = (size_t)(first->fragment_body.data - first->l3.data), at = w->len;
 	uint8_t *b = w->data + at;
-	uint32_t sum = 0;
 
 	write_bytes(w, first->l3.data, header);
 	if (w->bad)
@@ -404,13 +427,7 @@ static void write_ipv4(struct writer *w, const struct packet *first, uint32_t to
 	b[2] = (uint8_t)((header + total) >> 8);
 	b[3] = (uint8_t)(header + total);
 	b[6] = b[7] = 0;
-	b[10] = b[11] = 0;
-	for (size_t i = 0; i < header; i += 2)
-		sum += (uint32_t)(b[i] << 8 | b[i + 1]);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = ~((sum & 0xffff) + (sum >> 16));
-	b[10] = (uint8_t)(sum >> 8);
-	b[11] = (uint8_t)sum;
+	put_sum(b, header);
 }
 
 /* What stands ahead of the Fragment header, with that header taken out of the chain. */
@@ -509,6 +526,25 @@ bool fragment_add(struct fragment_table *t, const struct packet *p, const struct
 	if (is_complete(t, d))
 		complete(t, d, f);
 	return true;
+}
+
+void fragment_renumber(const struct frame *f, uint32_t id)
+{
+	uint8_t *frame = (uint8_t *)(uintptr_t)f->data.data, *b;
+	struct packet p;
+
+	packet_decode(f->data, f->link, f->time_ns, f->wire_len, &p);
+	if (!p.fragment || p.proto == PROTO_AH)
+		return;
+	b = frame + (p.l3.data - f->data.data);
+	if (p.ip_version == 6) {
+		id = __builtin_bswap32(id);
+		memcpy(frame + p.fragment_header + 4, &id, sizeof(id));
+		return;
+	}
+	b[4] = (uint8_t)(id >> 8);
+	b[5] = (uint8_t)id;
+	put_sum(b, (size_t)(p.fragment_body.data - b));
 }
 
 unsigned fragment_expire(struct fragment_table *t, uint64_t now_ns, unsigned budget)

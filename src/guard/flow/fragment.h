@@ -7,7 +7,8 @@
  * until they are settled) and gives every one of them back exactly once, through
  * the callback, when its datagram ends.
  *
- * Refused as a whole, with the pieces that are still to come: overlaps (IPv6
+ * Pieces are of one datagram where their receiver would think so and they go the same way: by one link,
+ * between the same hardware addresses, as many hops. Refused as a whole, with those still to come: overlaps (IPv6
  * any, RFC 5722 §4; IPv4 where the bytes differ), pieces that no sender makes
  * (tiny, odd, beyond 65535 bytes). Exact duplicates are held with the rest.
  * Memory and frames are bounded; one source holds an eighth of them at most.
@@ -29,6 +30,8 @@ struct fragment_datagram {
 	unsigned count;
 	/* FRAGMENT_WHOLE: as it would have come in one frame, without a capture's handle. */
 	struct frame whole;
+	uint32_t
+		fresh_id; /* FRAGMENT_WHOLE: none that its source was given lately; low 16 bits: IPv4 */
 };
 
 /* All is borrowed, good until the callback returns; it must not call the table. */
@@ -52,6 +55,12 @@ void fragment_table_free(struct fragment_table *t);
  * held because the capture cut it: the frame is still the caller's then.
  */
 bool fragment_add(struct fragment_table *t, const struct packet *p, const struct frame *f);
+/*
+ * Gives a piece another identification, in place: pieces of datagrams that were judged apart are then
+ * never put together by their receiver, though some of either were lost behind us. Not where the old
+ * one is authenticated (RFC 4302 §3.3.3.1).
+ */
+void fragment_renumber(const struct frame *f, uint32_t id);
 /* Ends what waited too long, at most `budget` datagrams. How many. */
 unsigned fragment_expire(struct fragment_table *t, uint64_t now_ns, unsigned budget);
 /* Frames held. */

@@ -8,10 +8,13 @@
 #define ONEWAY 16384u /* bytes kept of an end whose confirmations go another way */
 
 /* half->flags */
-#define KNOWN	1 /* its first byte's number is */
-#define ENDED	2 /* `fin` is */
-#define STAMPED 4 /* `stamp` is */
-#define FORGOT	8 /* something below `base` went on unconfirmed and is not kept any more */
+#define KNOWN	1  /* its first byte's number is */
+#define ENDED	2  /* `fin` is */
+#define STAMPED 4  /* `stamp` is */
+#define FORGOT	8  /* something below `base` went on unconfirmed and is not kept any more */
+#define BEGAN	16 /* its SYN was seen */
+#define WAITS	64 /* what more than may be kept is confirmed first */
+#define PROVEN	32 /* the other end confirmed something; until then `acked` is where it began */
 
 static int32_t ahead_of(uint32_t a, uint32_t b)
 {
@@ -37,9 +40,20 @@ static void begin(struct stream_half *h, uint32_t first)
 void stream_init(struct stream *s, const struct flow *f)
 {
 	memset(s, 0, sizeof(*s));
-	for (unsigned end = 0; end < 2; end++)
-		if (f->tcp_began & 1u << end)
-			begin(&s->half[end], f->tcp_first[end]);
+	for (unsigned end = 0; end < 2; end++) {
+		struct stream_half *h = &s->half[end];
+		bool began = f->tcp_began & 1u << end;
+		uint32_t first = f->tcp_first[end], acked;
+
+		if (tcp_confirmed(f, end, &acked)) {
+			begin(h, began ? earlier(first, acked) : acked);
+			h->acked = acked;
+			h->flags |= PROVEN;
+		} else if (began) {
+			begin(h, first);
+			h->flags |= BEGAN;
+		}
+	}
 }
 
 static void release(struct stream_half *h, struct stream_pool *pool)
@@ -49,6 +63,12 @@ static void release(struct stream_half *h, struct stream_pool *pool)
 	h->buf = NULL;
 	h->size = 0;
 	h->base = h->next;
+}
+
+void stream_wait(struct stream *s)
+{
+	s->half[0].flags |= WAITS;
+	s->half[1].flags |= WAITS;
 }
 
 void stream_free(struct stream *s, struct stream_pool *pool)
@@ -97,6 +117,23 @@ static __attribute__((cold)) void forget(struct stream_half *h)
 	cut_front(h, h->read);
 }
 
+/* Where nobody confirms anything waiting would be for ever. */
+static bool is_waiting(const struct stream_half *h)
+{
+	return h->flags & WAITS && h->flags & PROVEN;
+}
+
+/* Moving what is kept pays only where it is moved by much. */
+static __attribute__((cold)) void make_room(struct stream_half *h, const struct stream_pool *pool)
+{
+	uint32_t done = earlier(h->acked, h->read);
+
+	if (!is_waiting(h))
+		forget(h);
+	else if (ahead_of(done, h->base) >= (int32_t)(pool->half_max / 8))
+		cut_front(h, done);
+}
+
 /* Room for the bytes up to `to`. */
 static int reserve(struct stream_half *h, struct stream_pool *pool, uint32_t to)
 {
@@ -104,7 +141,7 @@ static int reserve(struct stream_half *h, struct stream_pool *pool, uint32_t to)
 	uint8_t *buf;
 
 	if (to - h->base > pool->half_max)
-		forget(h);
+		make_room(h, pool);
 	if (to - h->base > pool->half_max)
 		return -ENOBUFS;
 	if (h->buf && to - h->base <= h->size)
@@ -150,6 +187,56 @@ static __attribute__((cold)) uint32_t leap(struct stream_half *h, struct stream_
 	return missed;
 }
 
+/* What was taken so far runs ahead of a hole, that begins at `to`. False where it is not kept whole. */
+static bool step_back(struct stream_half *h, struct stream_pool *pool, uint32_t to)
+{
+	uint32_t first = h->acked, len = kept_to(h) - first,
+		 size = stream_pool_size(first - to + len);
+	uint8_t *buf;
+
+	if (!h->buf || h->base != first || h->ahead_count == STREAM_AHEAD || h->next == first ||
+	    first - to + len > pool->half_max || pool->used + size > pool->max)
+		return false;
+	buf = stream_pool_take(pool, size);
+	if (!buf)
+		return false;
+	memcpy(buf + (first - to), h->buf, len);
+	stream_pool_give(pool, h->buf, h->size);
+	h->buf = buf;
+	h->size = size;
+	memmove(&h->ahead[1], &h->ahead[0], h->ahead_count++ * sizeof(h->ahead[0]));
+	h->ahead[0].from = first;
+	h->ahead[0].to = h->next;
+	h->base = h->next = h->read = h->acked = to;
+	return true;
+}
+
+/*
+ * The first confirmation shows where the end stands. A SYN that its receiver never took says nothing
+ * of that, and the first packet to be seen may have run ahead of others, or have come again.
+ */
+static __attribute__((cold)) uint32_t prove(struct stream_half *h, struct stream_pool *pool,
+					    uint32_t ack)
+{
+	bool began = h->flags & BEGAN;
+	uint32_t first = h->acked;
+
+	h->flags |= PROVEN;
+	if (!began && ahead_of(ack, h->next) > 0) {
+		leap(h, pool, ack);
+		return STREAM_ANEW;
+	}
+	if (ahead_of(ack, first) >= 0 || (!began && first - ack > pool->half_max))
+		return 0;
+	if (began || !step_back(h, pool, ack)) {
+		h->ahead_count = 0;
+		release(h, pool);
+		h->flags &= WAITS | PROVEN;
+		begin(h, ack);
+	}
+	return STREAM_ANEW;
+}
+
 uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct packet *p,
 			unsigned end)
 {
@@ -160,6 +247,8 @@ uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct
 		return 0;
 	if (h->flags & ENDED && ahead_of(ack, h->fin) > 0)
 		ack = h->fin;
+	if (__builtin_expect(!(h->flags & PROVEN), 0) && (missed = prove(h, pool, ack)))
+		return missed;
 	if (ahead_of(ack, h->acked) > 0)
 		h->acked = ack;
 	else if (ahead_of(ack, h->next) <= 0)
@@ -178,10 +267,14 @@ static bool is_oneway(const struct flow *f, unsigned end)
 }
 
 uint32_t stream_presume(struct stream *s, struct stream_pool *pool, const struct flow *f,
-			unsigned end)
+			const struct packet *p, unsigned end)
 {
 	struct stream_half *h = &s->half[end];
 
+	/* What is missing its receiver has: nothing is a hole that this would be behind. */
+	if (__builtin_expect(ahead_of(h->acked, h->next) > 0, 0) && p->payload.len &&
+	    ahead_of(p->tcp_seq, h->next) > 0)
+		return leap(h, pool, earlier(p->tcp_seq, h->acked));
 	if (!is_oneway(f, end) || !h->ahead_count || kept_to(h) - h->next < ONEWAY / 2)
 		return 0;
 	return leap(h, pool, h->ahead[0].to);
@@ -231,6 +324,13 @@ static bool is_stale(struct stream_half *h, const struct packet *p, uint32_t fro
 		h->flags |= STAMPED;
 	}
 	return false;
+}
+
+/* An end ahead of bytes that went on: a receiver that has not got those would take it for the end. */
+static bool is_early(const struct stream_half *h, uint32_t to)
+{
+	return ahead_of(to, h->flags & ENDED ? h->fin : kept_to(h)) < 0 &&
+	       ahead_of(to, h->acked) >= 0;
 }
 
 /* Writes what no piece holds yet of [from, to): the first copy stays. */
@@ -287,12 +387,18 @@ static __attribute__((cold)) bool keep_ahead(struct stream_half *h, struct strea
 	return true;
 }
 
+/* Is more on its way than may be kept of an end? */
+static bool is_too_far(const struct stream_half *h, const struct stream_pool *pool, uint32_t to)
+{
+	return is_waiting(h) && later(to, kept_to(h)) - h->base > pool->half_max;
+}
+
 /* New bytes in order. Where nothing is kept they stay in the packet until stream_done(). */
 static bool append(struct stream_half *h, struct stream_pool *pool, uint32_t from, uint32_t to,
 		   const uint8_t *data)
 {
 	if (h->buf && reserve(h, pool, later(to, kept_to(h))) < 0) {
-		if (h->ahead_count || h->read != h->next)
+		if (h->ahead_count || h->read != h->next || is_too_far(h, pool, to))
 			return false;
 		forget(h);
 		release(h, pool);
@@ -312,6 +418,8 @@ static enum stream_said take_new(struct stream_half *h, struct stream_pool *pool
 
 	if (room)
 		return STREAM_TAKEN;
+	if (h->buf && is_too_far(h, pool, to))
+		return STREAM_LATER;
 	pool->refused++;
 	return STREAM_FULL;
 }
@@ -334,6 +442,7 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 	uint32_t from = p->tcp_seq + !!(p->tcp_flags & TCP_SYN);
 	uint32_t to = from + (uint32_t)p->payload.len;
 	enum stream_said said = STREAM_REPEATED;
+	bool unproven;
 
 	if (!(h->flags & KNOWN))
 		begin(h, from);
@@ -344,21 +453,27 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 		h->fin = to;
 		h->flags |= ENDED;
 		said = STREAM_TAKEN;
+	} else if (p->tcp_flags & TCP_FIN && is_early(h, to)) {
+		said = STREAM_CONFLICT;
 	}
 	if (!p->payload.len)
 		return said;
 	if (is_oneway(f, end) && h->read - h->base > ONEWAY)
 		forget(h);
+	unproven = !(h->flags & PROVEN) &&
+		   (ahead_of(from, h->next) > 0 || ahead_of(from, h->acked) < 0);
 	if (differs(h, from, to, p->payload.data))
 		said = STREAM_CONFLICT;
-	else if (is_unverified(h, from, to))
+	else if (said != STREAM_CONFLICT && is_unverified(h, from, to))
 		said = STREAM_UNVERIFIED;
 	if (is_new(h, from, to)) {
 		enum stream_said new = take_new(h, pool, from, to, p->payload.data);
 
-		if (new == STREAM_FULL || said == STREAM_REPEATED)
+		if (new != STREAM_TAKEN || said == STREAM_REPEATED)
 			said = new;
 	}
+	if (__builtin_expect(unproven, 0) && (said == STREAM_TAKEN || said == STREAM_REPEATED))
+		return STREAM_UNPROVEN;
 	return said;
 }
 
@@ -402,6 +517,11 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 		return 0;
 	h->read = h->next;
 	return -ENOBUFS;
+}
+
+bool stream_is_proven(const struct stream *s, unsigned end)
+{
+	return s->half[end].flags & PROVEN;
 }
 
 uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end)

@@ -46,31 +46,41 @@ enum stream_said {
 	STREAM_CONFLICT,   /* differs from the first copy */
 	STREAM_OUTSIDE,	   /* where the receiver does not take it: window, end, age */
 	STREAM_UNVERIFIED, /* repeats what is not kept any more, so nobody can tell */
+	STREAM_UNPROVEN,   /* taken; nobody has shown yet that its receiver stands where we think */
+	STREAM_LATER,	   /* too much is unconfirmed; not taken, comes again when that is */
 	STREAM_FULL,	   /* no room; not taken */
 };
 
 /*
- * The flow's ends begin where its handshake said, or, without one, at the first
- * packet of each. Zeroed memory is a new stream.
+ * The flow's ends begin where its handshake said and the other end confirmed it, or, without
+ * one, where that stands, or else at the first packet of each. Zeroed memory is a new stream.
  */
 void stream_init(struct stream *s, const struct flow *f);
+/*
+ * What is not taken does not pass: where an end is given more than may be kept of it, that is not
+ * forgotten, so that every repetition can be compared, but waited for until it is confirmed.
+ */
+void stream_wait(struct stream *s);
 void stream_free(struct stream *s, struct stream_pool *pool);
 
 /*
  * The packet confirms what the other end said: that need not be kept any longer.
  * How many bytes the other end's reader will never see because the confirmed
  * ones did not come by here; stream_ready() of that end may have more then, to be
- * read before the next call: until one answers 0 there may be more such holes.
+ * read before the next call: until one answers 0 there may be more such holes. STREAM_ANEW: what that
+ * reader took for the beginning was none, nothing it has read counts.
  */
+#define STREAM_ANEW UINT32_MAX
 uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct packet *p,
 			unsigned end);
 
 /*
- * The same where no confirmation ever comes by, since the other direction goes
- * another way: what runs far ahead of a hole in `end`'s bytes was received.
+ * The same of the packet's own end, before it is taken: where it goes on behind bytes that were
+ * confirmed and did not come by here. And where no confirmation ever comes by, since the other
+ * direction goes another way: what runs far ahead of a hole in `end`'s bytes was received.
  */
 uint32_t stream_presume(struct stream *s, struct stream_pool *pool, const struct flow *f,
-			unsigned end);
+			const struct packet *p, unsigned end);
 
 /*
  * Takes in what the packet carries of `end`. Unless the answer is TAKEN nothing
@@ -92,6 +102,8 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 /* The number of the byte that `end` says next, before the packet is taken: the packet's own where it is
  * the first. */
 uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end);
+/* Has the other end shown where `end` stands? What is said before that may have to be read once more. */
+bool stream_is_proven(const struct stream *s, unsigned end);
 /* Both ends said their last byte, and each confirmed the other's: no packet brings more. */
 bool stream_is_over(const struct stream *s, const struct flow *f);
 /* The end said its last byte; what is ready is all there will be. */

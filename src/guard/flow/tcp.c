@@ -187,8 +187,16 @@ static void shake_hands(struct flow *f, const struct packet *p, unsigned end)
 		return;
 	}
 	if (f->state == TCP_SYN_SENT) {
-		if (!(flags & TCP_SYN) || (flags & TCP_ACK && p->tcp_ack != f->tcp_next[0]))
+		if (!(flags & TCP_SYN))
 			return;
+		/* Of two beginnings it has taken the other one, or somebody lies: where it goes on as
+		 * though it had begun there, it has. */
+		f->tcp_known &= (uint8_t)~KNOWN_ACKED(0);
+		if (flags & TCP_ACK && p->tcp_ack != f->tcp_next[0]) {
+			f->tcp_acked[0] = p->tcp_ack;
+			f->tcp_known |= KNOWN_ACKED(0);
+			return;
+		}
 		f->state = TCP_SYN_RECV;
 	} else if (!tcp_in_window(f, p, end)) {
 		return;
@@ -218,6 +226,14 @@ static __attribute__((cold)) void note_offer(struct flow *f, const struct packet
 		.scale = window_scale(p),
 		.by = (uint8_t)(1 + end),
 	};
+}
+
+bool tcp_confirmed(const struct flow *f, unsigned end, uint32_t *ret_acked)
+{
+	if (!(f->tcp_known & KNOWN_ACKED(end)))
+		return false;
+	*ret_acked = f->tcp_acked[end];
+	return true;
 }
 
 bool tcp_begins_anew(const struct flow *f, const struct packet *p, unsigned end)
