@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "guard/proto/hl7_time.h"
 #include "guard/proto/hl7_wide.h"
@@ -323,6 +322,8 @@ static void keep_type(struct side *s, struct bytes field)
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
 }
 
+#define CODE(a, b, c) ((uint32_t)(a) << 16 | (b) << 8 | (c))
+
 /*
  * What a device carries out itself: IHE PCD-03, Communicate Infusion Order, RGV^O15, and whatever else
  * bears the code of giving a drug; commands and test settings for an analyser (HL7 v2.5.1 §13.3.7, §13.3.10).
@@ -330,17 +331,17 @@ static void keep_type(struct side *s, struct bytes field)
  */
 static bool is_control(struct bytes type)
 {
-	static const char *const codes[] = {"RGV", "EAC", "TCU"};
+	const uint8_t *c = type.data;
 	size_t at = 0;
+	uint32_t code;
 
-	while (at < type.len && type.data[at] == ' ')
+	while (at < type.len && c[at] == ' ')
 		at++;
-	if (type.len - at < 3 || (type.len - at > 3 && isalnum(type.data[at + 3])))
+	if (type.len - at < 3 || (type.len - at > 3 && isalnum(c[at + 3])))
 		return false;
-	for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (!strncasecmp((const char *)type.data + at, codes[i], 3))
-			return true;
-	return false;
+	code = ((uint32_t)c[at] << 16 | (uint32_t)c[at + 1] << 8 | c[at + 2]) & ~0x202020u;
+	return code == CODE('R', 'G', 'V') || code == CODE('E', 'A', 'C') ||
+	       code == CODE('T', 'C', 'U');
 }
 
 /*
@@ -927,13 +928,18 @@ static inline enum parse stop_segment(struct hl7 *h, const struct proto_input *i
 	}
 }
 
-static inline enum parse take_segment(struct hl7 *h, const struct proto_input *in,
-				      const struct cut *c, struct hl7_msg *m,
-				      struct proto_output *out)
+/* Of a header nothing may be left unread. */
+static __attribute__((cold, noinline)) bool is_header_cut(const struct side *s, const struct cut *c)
+{
+	return s->header && c->len >= HOLD * (s->wide.width ? s->wide.width : 1u);
+}
+
+static inline __attribute__((always_inline)) enum parse
+take_segment(struct hl7 *h, const struct proto_input *in, const struct cut *c, struct hl7_msg *m,
+	     struct proto_output *out)
 {
 	struct side *s = &h->side[in->end];
-	bool passing = s->phase == LONG_SEGMENT, headed = s->header;
-	bool is_long = c->len >= HOLD * (s->wide.width ? s->wide.width : 1u);
+	bool passing = s->phase == LONG_SEGMENT, headed = s->header || passing;
 	enum reason why = REASON_NONE;
 
 	if (!passing && ends_message(s, c->text)) {
@@ -949,8 +955,7 @@ static inline enum parse take_segment(struct hl7 *h, const struct proto_input *i
 	s->broken |= c->torn;
 	if (!passing && c->text.len && !read_segment(h, in->end, c->text, &why))
 		return lose_frame(s, m, why, out, c->end);
-	/* Of a header nothing may be left unread. */
-	if (!passing && is_long && s->header && !headed) {
+	if (__builtin_expect(c->len >= HOLD, 0) && !headed && is_header_cut(s, c)) {
 		(void)tell(h, s, in, m);
 		return lose_frame(s, m, REASON_HL7_SEGMENT_TOO_LONG, out, c->end);
 	}
