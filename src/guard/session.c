@@ -213,8 +213,6 @@ static void keep(void *arg, const struct talk *t, unsigned end, enum talk_keep w
 		n->kept[end] = 0;
 }
 
-_Static_assert(sizeof(struct talk) + PROTO_STATE_MAX <= SLAB_MAX, "a talk has its class");
-
 static bool start_talk(struct sessions *s, struct session *n, const struct proto *p)
 {
 	n->talk = slab_take(s->slab, talk_size(p));

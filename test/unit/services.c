@@ -296,6 +296,12 @@ static void syslog_tells_who_and_not_what(void **state)
 			    "\"version\":1,\"hostname\":\"vm\",\"appname\":\"monitor\"}}\n");
 	seed_same(r, "syslog", "syslog-4"); /* a line each */
 	assert_int_equal(seed_count(r, "\"hostname\":\"pump-7\",\"appname\":\"infusion\""), 2);
+	/* As rsyslog forwards with its own template. */
+	expect("syslog", true, 0, "<13>2026-01-02T03:04:05.123456+01:00 vm dev[1]: x", 48,
+	       "{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\",\"hostname\":\"vm\","
+	       "\"appname\":\"dev\"}}\n");
+	expect("syslog", true, 0, "<13>2026-01-02 what else", 24,
+	       "{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\"}}\n");
 	expect("syslog", true, 0, "<192>x", 6, "{\"syslog\":{},\"reason\":\"syslog.malformed\"}\n");
 }
 
