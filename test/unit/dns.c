@@ -107,7 +107,7 @@ static void all_sections_are_told(void **state)
 		r,
 		"\"opcode\":5,\"rrname\":\"z\",\"rrtype\":\"SOA\",\"answers\":[{\"rrname\":\"z\","
 		"\"rrtype\":\"ANY\",\"ttl\":0}],\"authorities\":[{\"rrname\":\"n.z\","
-		"\"rrtype\":\"A\",\"ttl\":60,\"rdata\":\"1.2.3.4\"}]}}");
+		"\"rrtype\":\"A\",\"ttl\":60,\"rdata\":\"1.2.3.4\"}],\"control\":true}}");
 	talk_play(r, "dns", true, &answer, 1, 0);
 	assert_says(r,
 		    "\"rcode\":\"NOERROR\",\"additionals\":[{\"rrname\":\"n.z\",\"rrtype\":\"A\","

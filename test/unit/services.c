@@ -173,11 +173,11 @@ static void smb_tells_names_whole(void **state)
 	set[4 + 64 + 32 + 20] = 'b';
 	expect("smb", false, 0, set, sizeof(set),
 	       "{\"smb\":{\"version\":2,\"command\":\"SMB2_COMMAND_SET_INFO\",\"session_id\":0,"
-	       "\"tree_id\":0,\"new_name\":\"b\"}}\n");
+	       "\"tree_id\":0,\"new_name\":\"b\",\"control\":true}}\n");
 	set[4 + 64 + 3] = 4; /* times */
 	expect("smb", false, 0, set, sizeof(set),
 	       "{\"smb\":{\"version\":2,\"command\":\"SMB2_COMMAND_SET_INFO\",\"session_id\":0,"
-	       "\"tree_id\":0}}\n");
+	       "\"tree_id\":0,\"control\":true}}\n");
 }
 
 /* MS-CIFS §2.2.4.7 and §2.2.4.8, in one byte a character and in two. */
@@ -189,12 +189,13 @@ static void smb_1_names_files_by_paths(void **state)
 	memcpy(narrow + 36, "\1\0\0\x0a\0\4\\old\0\4\\n", 14);
 	expect("smb", false, 0, narrow, sizeof(narrow),
 	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_RENAME\",\"session_id\":0,"
-	       "\"tree_id\":0,\"filename\":\"\\\\old\",\"new_name\":\"\\\\n\"}}\n");
+	       "\"tree_id\":0,\"filename\":\"\\\\old\",\"new_name\":\"\\\\n\",\"control\":true}}"
+	       "\n");
 	wide[4 + 11] = 0x80;
 	memcpy(wide + 36, "\1\0\0\7\0\4\\\0o\0\0\0", 12);
 	expect("smb", false, 0, wide, sizeof(wide),
 	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_DELETE\",\"session_id\":0,"
-	       "\"tree_id\":0,\"filename\":\"\\\\o\"}}\n");
+	       "\"tree_id\":0,\"filename\":\"\\\\o\",\"control\":true}}\n");
 }
 
 static void rdp_tells_how_a_desktop_is_protected(void **state)
