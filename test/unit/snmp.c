@@ -161,8 +161,9 @@ static void users_are_told(void **state)
 	EXPECT(V3_GET,
 	       "{\"snmp\":{\"version\":3,\"pdu_type\":\"get_request\","
 	       "\"usm\":\"reader\",\"security_level\":\"noAuthNoPriv\",\"request_id\":9}}\n");
-	EXPECT(V3_SECRET, "{\"snmp\":{\"version\":3,\"pdu_type\":\"encrypted\","
-			  "\"usm\":\"writer\",\"security_level\":\"authPriv\",\"control\":true}}\n");
+	EXPECT(V3_SECRET,
+	       "{\"snmp\":{\"version\":3,\"pdu_type\":\"encrypted\","
+	       "\"usm\":\"writer\",\"security_level\":\"authPriv\",\"control\":true}}\n");
 }
 
 static void lies_are_malformed(void **state)

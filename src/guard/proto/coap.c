@@ -320,8 +320,8 @@ static bool read_rest(struct reader *r, size_t behind, struct coap *m)
 	if (r->bad || !read_options(r, behind, m))
 		return false;
 	/* Of what is sealed, the code outside says nothing (RFC 8613 §4.2). */
-	m->msg.control = is_request(m) &&
-			 ((m->code_number != GET && m->code_number != FETCH) || m->oscore);
+	m->msg.control =
+		is_request(m) && ((m->code_number != GET && m->code_number != FETCH) || m->oscore);
 	/* §5.10.2: one of both, or a proxy asks for something else than a server gives. */
 	if (m->proxy_uri.data && (m->uri_host.data || m->path.data || m->query.data))
 		return false;
