@@ -11,7 +11,7 @@
  */
 #include <stddef.h>
 
-#define SLAB_MAX 2048 /* bytes of the largest object */
+#define SLAB_MAX 3712 /* bytes of the largest object */
 
 /* Is everything to be malloc()'s own? */
 #if defined(__has_feature)

@@ -90,6 +90,7 @@ static const struct {
 	{"smb", "command", "operation"},
 	{"smb", "share", "share"},
 	{"smb", "filename", "file"},
+	{"smb", "new_name", "renamed to"},
 	{"smb", "named_pipe", "named pipe"},
 	{"smb", "disposition", "opened as"},
 	{"rdp", "cookie", "the user is"},

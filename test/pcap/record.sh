@@ -225,6 +225,26 @@ make_coap() {
 	on srv coap-client-notls -m get -s 3 -B 5 $url/time >/dev/null
 }
 
+make_coap_tcp() {
+	later dev coap-server-notls -A 10.9.1.12 -d 10
+	url=coap+tcp://10.9.1.12
+	on srv coap-client-notls -m get $url/.well-known/core >/dev/null
+	on srv coap-client-notls -m get "$url/time?ticks" >/dev/null
+	head -c 9000 /dev/zero | tr '\0' x >"$work/body"
+	on srv coap-client-notls -m put -f "$work/body" $url/example_data >/dev/null
+	on srv coap-client-notls -m get $url/example_data >/dev/null
+	on srv coap-client-notls -m get -s 2 -B 4 $url/time >/dev/null
+}
+
+make_snmp_tcp() {
+	printf 'agentAddress tcp:10.9.1.12:161\nrwcommunity ward7x\nrwuser nurse\ncreateUser nurse SHA authsecret1 AES privsecret1\n' >"$work/snmpd.conf"
+	later dev env SNMP_PERSISTENT_DIR="$work/snmp" snmpd -f -Lo -C -c "$work/snmpd.conf"
+	export SNMP_PERSISTENT_DIR="$work/snmpc"
+	on srv snmpbulkwalk -v2c -c ward7x tcp:10.9.1.12 1.3.6.1.2.1.1.9 >/dev/null
+	on srv snmpset -v2c -c ward7x tcp:10.9.1.12 1.3.6.1.2.1.1.4.0 s nobody >/dev/null 2>&1 || true
+	on srv snmpget -v3 -u nurse -a SHA -A authsecret1 -x AES -X privsecret1 -l authPriv tcp:10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
+}
+
 make_bacnet() {
 	later dev "$PWD/peer.py" bacnet-device 10.9.1.12
 	on srv "$PWD/peer.py" bacnet-client 10.9.1.12
@@ -278,6 +298,14 @@ make_dtls_gnutls() {
 	key srv -subj '/O=Clinic/CN=gateway.clinic.example' -addext subjectAltName=DNS:gateway.clinic.example
 	later srv sh -c "sleep 20 | gnutls-serv -q --udp -p 5684 --x509certfile '$work/srv.crt' --x509keyfile '$work/srv.key' --disable-client-cert"
 	(echo reading; sleep 1) | on dev timeout 5 gnutls-cli --udp --insecure -p 5684 --sni-hostname gateway.clinic.example \
+		--priority 'NORMAL:-VERS-ALL:+VERS-DTLS1.2' 10.9.0.5 >/dev/null 2>&1 || true
+}
+
+# Either end's hello and certificate are in pieces of some hundred bytes.
+make_dtls_fragments() {
+	key srv -subj '/O=Clinic/CN=gateway.clinic.example' -addext subjectAltName=DNS:gateway.clinic.example
+	later srv sh -c "sleep 20 | gnutls-serv -q --udp -p 5684 --mtu 400 --x509certfile '$work/srv.crt' --x509keyfile '$work/srv.key' --disable-client-cert"
+	(echo reading; sleep 1) | on dev timeout 5 gnutls-cli --udp --insecure --mtu 200 -p 5684 --sni-hostname gateway.clinic.example \
 		--priority 'NORMAL:-VERS-ALL:+VERS-DTLS1.2' 10.9.0.5 >/dev/null 2>&1 || true
 }
 
@@ -541,7 +569,7 @@ cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dico
 	dicom-hostile hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp smb rdp vnc sip syslog"
 cases="$cases mqtt5 modbus snmp astm poct1a coap bacnet sdc"
-cases="$cases dns-records certificates tls-hybrid dtls-gnutls coaps snmp3 smb3-sealed"
+cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed"
 build
 # shellcheck disable=SC2086 # words
 [ $# != 0 ] || set -- $cases

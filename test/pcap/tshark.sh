@@ -112,7 +112,7 @@ agree 'addresses in TLS certificates' certificates/input.pcap x509ce.IPAddress.i
 agree 'TLS cipher suites' certificates/input.pcap 'tls.handshake.type == 2' tls.handshake.ciphersuite \
 	'{TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384: "0xc030", TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384: "0xc02c", TLS_AES_256_GCM_SHA384: "0x1302"} as $n |
 	 select(.tls.type=="server_hello") | $n[.tls.cipher]'
-for f in dtls-gnutls coaps; do
+for f in dtls-gnutls dtls-fragments coaps; do
 	agree "DTLS hellos of $f" $f/input.pcap dtls.handshake.ja3 'dtls.handshake.extensions_server_name dtls.handshake.ja3' \
 		'select(.dtls.type=="client_hello") | .dtls | "\(.sni // "")|\(.ja3.hash)"'
 done
@@ -229,7 +229,9 @@ for f in modbus/input.pcap "$data"/iot/{arkime_modbus,iti_modbus_test,iti_modbus
 done
 snmp='["get_request", "get_next_request", "response", "set_request", "trap_v1", "get_bulk_request", "inform_request",
 	"trap_v2", "report"] as $types | select(.event_type=="snmp" and .snmp.pdu_type != "encrypted") | .snmp | .pdu_type as $t'
-for f in snmp/input.pcap "$data"/net/ndpi_snmp.pcap; do
+agree 'DTLS certificates in fragments' dtls-fragments/input.pcap dtls.handshake.certificate x509af.serialNumber \
+	'select(.dtls.serial) | .dtls.serial | ascii_downcase | gsub(":"; "")'
+for f in snmp/input.pcap snmp-tcp/input.pcap "$data"/net/ndpi_snmp.pcap; do
 	# Behind a v3 header tshark names no version; what is encrypted it does not name at all.
 	agree "SNMP of ${f##*pcap/}" "$f" 'snmp.data and not icmp' 'snmp.version snmp.data snmp.request_id' \
 		"$snmp | \"\\(if .version < 3 then .version - 1 else \"\" end)|\\(\$types | index(\$t))|\\(.request_id // \"\")\""
@@ -247,6 +249,8 @@ for f in bacnet/input.pcap "$data"/iot/ndpi_bacnet.pcap; do
 done
 agree 'CoAP' coap/input.pcap coap 'coap.mid coap.code coap.token' \
 	'select(.event_type=="coap") | .coap | (.code | split(".") | map(tonumber)) as $c | "\(.message_id)|\($c[0] * 32 + $c[1])|\(.token // "")"'
+occurrence=a agree 'CoAP over TCP' coap-tcp/input.pcap coap 'coap.code coap.token' \
+	'select(.event_type=="coap") | .coap | (.code | split(".") | map(tonumber)) as $c | "\($c[0] * 32 + $c[1])|\(.token // "")"'
 agree 'CoAP paths' coap/input.pcap 'coap.opt.uri_path and coap.code < 32' coap.opt.uri_path_recon \
 	'select(.coap.uri_path and .coap.uri_path != "/") | .coap.uri_path'
 agree 'syslog' syslog/input.pcap 'syslog and udp' 'syslog.hostname' 'select(.event_type=="syslog" and .proto=="UDP") | .syslog.hostname // ""'

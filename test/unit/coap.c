@@ -26,19 +26,21 @@ static void exchanges_are_told(void **state)
 	};
 
 	EXPECT(pieces,
-	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.01\",\"code_name\":\"GET\","
-	       "\"message_id\":32052,\"uri_path\":\"/temperature\"}}\n"
+	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.01\",\"code_name\":\"GET\",\"uri_"
+	       "path\":\"/temperature\",\"message_id\":32052}}\n"
 	       "{\"coap\":{\"type\":\"acknowledgement\",\"code\":\"2.05\",\"code_name\":"
-	       "\"Content\",\"message_id\":32052,\"content_format\":\"text/"
-	       "plain\",\"payload_length\":6}}\n"
-	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.01\",\"code_name\":\"GET\","
-	       "\"message_id\":32054,\"uri_host\":\"host\",\"uri_path\":\"/a%25b%2Fc/"
-	       "c&d\",\"uri_query\":\"a=1&b%262\",\"token\":\"7354\",\"observe\":0}}\n"
+	       "\"Content\",\"content_format\":\"text/"
+	       "plain\",\"payload_length\":6,\"message_id\":32052}}\n"
+	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.01\",\"code_name\":\"GET\",\"uri_"
+	       "host\":\"host\",\"uri_path\":\"/a%25b%2Fc/"
+	       "c&d\",\"uri_query\":\"a=1&b%262\",\"message_id\":32054,\"token\":\"7354\","
+	       "\"observe\":0}}\n"
 	       "{\"coap\":{\"type\":\"acknowledgement\",\"code\":\"2.05\",\"code_name\":"
-	       "\"Content\",\"message_id\":32054,\"content_format\":\"application/"
-	       "json\",\"payload_length\":2,\"token\":\"7354\",\"observe\":5}}\n"
+	       "\"Content\",\"content_format\":\"application/"
+	       "json\",\"payload_length\":2,\"message_id\":32054,\"token\":\"7354\",\"observe\":5}}"
+	       "\n"
 	       "{\"coap\":{\"type\":\"non_confirmable\",\"code\":\"2.05\",\"code_name\":"
-	       "\"Content\",\"message_id\":1,\"payload_length\":2,\"token\":\"7354\",\"observe\":6}"
+	       "\"Content\",\"payload_length\":2,\"message_id\":1,\"token\":\"7354\",\"observe\":6}"
 	       "}\n"
 	       "{\"coap\":{\"type\":\"reset\",\"code\":\"0.00\",\"code_name\":\"Empty\",\"message_"
 	       "id\":1}}\n"
@@ -46,8 +48,8 @@ static void exchanges_are_told(void **state)
 	       "\"message_id\":2}}\n"
 	       "{\"coap\":{\"type\":\"reset\",\"code\":\"0.00\",\"code_name\":\"Empty\",\"message_"
 	       "id\":2}}\n"
-	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.01\",\"code_name\":\"GET\","
-	       "\"message_id\":3,\"uri_path\":\"/\",\"token\":\"0102030405060708\"}}\n"
+	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.01\",\"code_name\":\"GET\",\"uri_"
+	       "path\":\"/\",\"message_id\":3,\"token\":\"0102030405060708\"}}\n"
 	       "{\"coap\":{\"type\":\"acknowledgement\",\"code\":\"4.04\",\"code_name\":\"Not "
 	       "Found\",\"message_id\":3,\"token\":\"0102030405060708\"}}\n");
 }
@@ -77,33 +79,95 @@ static void all_but_reading_is_control(void **state)
 	};
 
 	EXPECT(pieces,
-	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.02\",\"code_name\":\"POST\","
-	       "\"message_id\":1,\"uri_path\":\"/"
-	       "pump\",\"payload_length\":1,\"token\":\"61\",\"control\":true}}\n"
-	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.03\",\"code_name\":\"PUT\","
-	       "\"message_id\":2,\"uri_path\":\"/"
-	       "pump\",\"payload_length\":1,\"token\":\"62\",\"block1\":{\"number\":1,\"more\":"
-	       "true,\"size\":1024},\"control\":true}}\n"
+	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.02\",\"code_name\":\"POST\",\"uri_"
+	       "path\":\"/"
+	       "pump\",\"payload_length\":1,\"message_id\":1,\"token\":\"61\",\"control\":true}}\n"
+	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.03\",\"code_name\":\"PUT\",\"uri_"
+	       "path\":\"/"
+	       "pump\",\"payload_length\":1,\"message_id\":2,\"token\":\"62\",\"block1\":{"
+	       "\"number\":1,\"more\":true,\"size\":1024},\"control\":true}}\n"
 	       "{\"coap\":{\"type\":\"acknowledgement\",\"code\":\"2.31\",\"code_name\":"
 	       "\"Continue\",\"message_id\":2,\"token\":\"62\",\"block1\":{\"number\":1,\"more\":"
 	       "true,\"size\":1024}}}\n"
 	       "{\"coap\":{\"type\":\"non_confirmable\",\"code\":\"0.04\",\"code_name\":\"DELETE\","
-	       "\"message_id\":3,\"uri_path\":\"/pump\",\"token\":\"63\",\"control\":true}}\n"
+	       "\"uri_path\":\"/pump\",\"message_id\":3,\"token\":\"63\",\"control\":true}}\n"
 	       "{\"coap\":{\"type\":\"non_confirmable\",\"code\":\"0.05\",\"code_name\":\"FETCH\","
-	       "\"message_id\":4,\"uri_path\":\"/"
-	       "pump\",\"payload_length\":1,\"token\":\"63\",\"block2\":{\"number\":0,\"more\":"
-	       "false,\"size\":1024}}}\n"
+	       "\"uri_path\":\"/"
+	       "pump\",\"payload_length\":1,\"message_id\":4,\"token\":\"63\",\"block2\":{"
+	       "\"number\":0,\"more\":false,\"size\":1024}}}\n"
 	       "{\"coap\":{\"type\":\"non_confirmable\",\"code\":\"0.06\",\"code_name\":\"PATCH\","
-	       "\"message_id\":5,\"uri_path\":\"/"
-	       "p\",\"payload_length\":1,\"token\":\"63\",\"control\":true}}\n"
+	       "\"uri_path\":\"/"
+	       "p\",\"payload_length\":1,\"message_id\":5,\"token\":\"63\",\"control\":true}}\n"
 	       "{\"coap\":{\"type\":\"non_confirmable\",\"code\":\"0.07\",\"code_name\":\"iPATCH\","
-	       "\"message_id\":6,\"uri_path\":\"/"
-	       "p\",\"payload_length\":1,\"token\":\"63\",\"control\":true}}\n"
-	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.02\",\"code_name\":\"POST\","
-	       "\"message_id\":7,\"uri_path\":\"/\",\"proxy_uri\":\"coap://h/"
-	       "x\",\"oscore\":true,\"payload_length\":2,\"token\":\"64\",\"control\":true}}\n"
+	       "\"uri_path\":\"/"
+	       "p\",\"payload_length\":1,\"message_id\":6,\"token\":\"63\",\"control\":true}}\n"
+	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.02\",\"code_name\":\"POST\",\"uri_"
+	       "path\":\"/\",\"proxy_uri\":\"coap://h/"
+	       "x\",\"oscore\":true,\"payload_length\":2,\"message_id\":7,\"token\":\"64\","
+	       "\"control\":true}}\n"
 	       "{\"coap\":{\"type\":\"confirmable\",\"code\":\"0.09\",\"code_name\":\"Unknown\","
-	       "\"message_id\":8,\"uri_path\":\"/\",\"token\":\"64\",\"control\":true}}\n");
+	       "\"uri_path\":\"/\",\"message_id\":8,\"token\":\"64\",\"control\":true}}\n");
+}
+
+/* RFC 8323: what both can first, messages without a number, a ping, a payload longer than is looked at. */
+static void streams_are_read(void **state)
+{
+	static char body[5000] = "\xe1\x00\x00\x03\x07\xb4pump\xd1\x03\x0f\xff";
+	struct talk_piece pieces[] = {
+		TALK_PIECE(0, "\x50\xe1\x23\x80\x01\x00\x20"),
+		TALK_PIECE(1, "\x30\xe1\x22\x10\x00"),
+		TALK_PIECE(0, "\x51\x01\x01\xb4pump\x01\xe2\x09"),
+		TALK_PIECE(1, "\xd1\x01\x45\x01\xc1\x32\xff{\"on\":true}\x01\xe3\x09"),
+		{0, body, 0},
+		TALK_PIECE(0, "\x61\x05\x08\xb4pump\xff"),
+	};
+	size_t len = sizeof(body);
+
+	/* 269 and 4,724 bytes of options and payload, behind five of head. */
+	body[1] = (char)((len - 5 - 269) >> 8);
+	body[2] = (char)(len - 5 - 269);
+	pieces[4].len = len;
+	talk_expect(
+		"coap", false, pieces, 6,
+		"{\"coap\":{\"code\":\"7.01\",\"code_name\":\"CSM\"}}\n"
+		"{\"coap\":{\"code\":\"7.01\",\"code_name\":\"CSM\"}}\n"
+		"{\"coap\":{\"code\":\"0.01\",\"code_name\":\"GET\",\"uri_path\":\"/pump\","
+		"\"token\":\"01\"}}\n"
+		"{\"coap\":{\"code\":\"7.02\",\"code_name\":\"Ping\",\"token\":\"09\"}}\n"
+		"{\"coap\":{\"code\":\"2.05\",\"code_name\":\"Content\","
+		"\"content_format\":\"application/json\",\"payload_length\":11,\"token\":\"01\"}}\n"
+		"{\"coap\":{\"code\":\"7.03\",\"code_name\":\"Pong\",\"token\":\"09\"}}\n"
+		"{\"coap\":{\"code\":\"0.03\",\"code_name\":\"PUT\",\"uri_path\":\"/pump\","
+		"\"payload_length\":4986,\"token\":\"07\","
+		"\"block1\":{\"number\":0,\"more\":true,\"size\":1024},\"control\":true}}\n"
+		"{\"coap\":{\"code\":\"0.05\",\"code_name\":\"FETCH\",\"uri_path\":\"/pump\","
+		"\"token\":\"08\"},\"reason\":\"coap.malformed\"}\n");
+}
+
+static void streams_are_known(void **state)
+{
+	static const struct {
+		struct talk_piece said;
+		uint16_t port;
+		enum parse probe;
+	} cases[] = {
+		{TALK_PIECE(0, "\x50\xe1\x23\x80\x01\x00\x20"), 7000, PARSE_OK},
+		{TALK_PIECE(0, "\x50\xe1\x23\x80\x01"), 7000, PARSE_MORE},
+		{TALK_PIECE(0, "\x50"), 7000, PARSE_MORE},
+		{TALK_PIECE(0, "\x00\xe1"), 7000, PARSE_BAD},
+		{TALK_PIECE(0, "\x00\xe1"), 5683, PARSE_OK},
+		{TALK_PIECE(0, "\x50\x01"), 5683, PARSE_BAD},
+		{TALK_PIECE(0, "\x5f"), 5683, PARSE_BAD},
+		{TALK_PIECE(0, "GET / HTTP/1.1\r\n"), 5683, PARSE_BAD},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct proto_input in = {.data = unit_exact(cases[i].said.data, cases[i].said.len),
+					 .port = {40000, cases[i].port}};
+
+		assert_int_equal(coap_proto.probe(&in), cases[i].probe);
+		free((void *)in.data.data);
+	}
 }
 
 static void lies_are_malformed(void **state)
@@ -217,6 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exchanges_are_told), cmocka_unit_test(all_but_reading_is_control),
+		cmocka_unit_test(streams_are_read),   cmocka_unit_test(streams_are_known),
 		cmocka_unit_test(lies_are_malformed), cmocka_unit_test(long_paths_are_cut),
 		cmocka_unit_test(answers_are_timed),  cmocka_unit_test(requests_are_known),
 	};

@@ -78,6 +78,49 @@ static void questions_in_a_row(void **state)
 	assert_int_equal(seed_count(r, "\"type\":\"answer\""), 3);
 }
 
+#define ZONE "\1z\0\0\6\0\1"
+#define SOA  "\xc0\x0c\0\6\0\1\0\0\0\5\0\x16\0\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5"
+#define OPT  "\0\0\x29\4\xd0\0\0\0\0\0\0"
+
+/* What a name server says ahead of questions (RFC 1996 §3.7), what changes a zone (RFC 2136 §2), and
+ * what comes beside an answer; OPT is about the message. */
+static void all_sections_are_told(void **state)
+{
+	static const struct talk_piece notify =
+					       TALK_PIECE(0, "\0\1\x24\0\0\1\0\1\0\0\0\0" ZONE SOA),
+				       update = TALK_PIECE(
+					       0, "\0\2\x28\0\0\1\0\1\0\1\0\1" ZONE
+						  "\xc0\x0c\0\xff\0\xff\0\0\0\0\0\0"
+						  "\1n\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4" OPT),
+				       answer = TALK_PIECE(
+					       1, "\0\3\x84\0\0\1\0\0\0\0\0\2" ZONE OPT
+						  "\1n\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4");
+
+	const struct talk_piece *both[] = {&notify, &update};
+
+	talk_play(r, "dns", true, &notify, 1, 0);
+	assert_says(
+		r,
+		"\"opcode\":4,\"rrname\":\"z\",\"rrtype\":\"SOA\",\"answers\":[{\"rrname\":\"z\"");
+	talk_play(r, "dns", true, &update, 1, 0);
+	assert_says(
+		r,
+		"\"opcode\":5,\"rrname\":\"z\",\"rrtype\":\"SOA\",\"answers\":[{\"rrname\":\"z\","
+		"\"rrtype\":\"ANY\",\"ttl\":0}],\"authorities\":[{\"rrname\":\"n.z\","
+		"\"rrtype\":\"A\",\"ttl\":60,\"rdata\":\"1.2.3.4\"}],\"control\":true}}");
+	talk_play(r, "dns", true, &answer, 1, 0);
+	assert_says(r,
+		    "\"rcode\":\"NOERROR\",\"additionals\":[{\"rrname\":\"n.z\",\"rrtype\":\"A\","
+		    "\"ttl\":60,\"rdata\":\"1.2.3.4\"}]}}");
+	for (unsigned i = 0; i < 2; i++) {
+		struct proto_input in = {.data = unit_exact(both[i]->data, both[i]->len),
+					 .datagram = true};
+
+		assert_int_equal(proto_find("dns")->probe(&in), PARSE_OK);
+		free((void *)in.data.data);
+	}
+}
+
 #define HEAD "\x12\x34\x81\x80\0\1\0\1\0\0\0\0"
 #define ASK  "\1a\0\0\1\0\1"
 
@@ -211,6 +254,7 @@ int main(void)
 		cmocka_unit_test(questions_and_answers),
 		cmocka_unit_test(records_are_told),
 		cmocka_unit_test(questions_in_a_row),
+		cmocka_unit_test(all_sections_are_told),
 		cmocka_unit_test(bindings_that_lie),
 		cmocka_unit_test(circles_and_lies_are_refused),
 		cmocka_unit_test(names_end),

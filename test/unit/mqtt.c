@@ -128,6 +128,42 @@ static void aliases_are_resolved(void **state)
 				 "\"properties\":{\"topic_alias\":1}}}}\n");
 }
 
+/* Ten topics of the length that a hospital's have, and the last in force where one is named anew. */
+static void as_many_aliases_as_brokers_allow(void **state)
+{
+	static const char topic[] =
+		"clinic/building-a/floor-3/ward-07/bed-%02u/monitor/temperature/c";
+	struct talk_record *r = malloc(sizeof(*r));
+	char text[80], expected[120], packet[100];
+	int len;
+
+	talk_begin(r, "mqtt", false);
+	talk_feed(r, 0, CONNECT5, sizeof(CONNECT5) - 1);
+	talk_feed(r, 1, CONNACK5, sizeof(CONNACK5) - 1);
+	for (unsigned i = 0; i < 20; i++) {
+		len = snprintf(text, sizeof(text), topic, i % 10 + (i >= 10));
+		memcpy(packet, "\x30\x00\0\0", 4);
+		packet[1] = (char)(len + 6);
+		packet[3] = (char)len;
+		memcpy(packet + 4, text, (size_t)len);
+		memcpy(packet + 4 + len, "\3\x23\0", 3);
+		packet[7 + len] = (char)(i % 10 + 1);
+		talk_feed(r, 0, packet, (size_t)len + 8);
+	}
+	for (unsigned i = 0; i < 10; i++) {
+		memcpy(packet, "\x30\6\0\0\3\x23\0", 7);
+		packet[7] = (char)(i + 1);
+		r->said[0] = 0;
+		talk_feed(r, 0, packet, 8);
+		snprintf(text, sizeof(text), topic, i + 1);
+		snprintf(expected, sizeof(expected), "\"topic\":\"%s\"", text);
+		assert_non_null(strstr(r->said, expected));
+		assert_null(strstr(r->said, "control"));
+	}
+	talk_finish(r);
+	free(r);
+}
+
 static void topics_command(void **state)
 {
 	static const char *const yes[] = {"pump/3/set", "cmnd/x/POWER", "a/Command", "CMD",
@@ -370,6 +406,7 @@ int main(void)
 		cmocka_unit_test(a_session_is_told),
 		cmocka_unit_test(secrets_are_facts),
 		cmocka_unit_test(aliases_are_resolved),
+		cmocka_unit_test(as_many_aliases_as_brokers_allow),
 		cmocka_unit_test(topics_command),
 		cmocka_unit_test(violations_are_named),
 		cmocka_unit_test(what_was_never_agreed_is_named),

@@ -141,6 +141,63 @@ static void smb_compression_stays_inside(void **state)
 	expect("smb", false, 0, b, sizeof(b), "");
 }
 
+/* MS-SMB2 §2.2.13 and §2.2.39: opened and renamed; characters beyond the first 65,536 are pairs. */
+static void smb_tells_names_whole(void **state)
+{
+	static const uint8_t name[] = {'a',  0,	   0xfc, 0,    0xac, 0x20,
+				       0x3d, 0xd8, 0x00, 0xde, 0x3d, 0xd8};
+	uint8_t b[4 + 64 + 56 + 12] = {0, 0, 0, 132, 0xfe, 'S', 'M', 'B', 64};
+	uint8_t set[4 + 64 + 32 + 20 + 2] = {0, 0, 0, 118, 0xfe, 'S', 'M', 'B', 64};
+
+	b[4 + 12] = 5; /* create */
+	b[4 + 64] = 57;
+	b[4 + 64 + 36] = 1; /* open */
+	b[4 + 64 + 44] = 64 + 56;
+	b[4 + 64 + 46] = sizeof(name);
+	memcpy(b + 4 + 64 + 56, name, sizeof(name));
+	expect("smb", false, 0, b, sizeof(b),
+	       "{\"smb\":{\"version\":2,\"command\":\"SMB2_COMMAND_CREATE\",\"session_id\":0,"
+	       "\"tree_id\":0,\"filename\":\"a\u00fc\u20ac\U0001f600?\","
+	       "\"disposition\":\"FILE_OPEN\"}}\n");
+	b[4 + 64 + 44] = 200; /* where nobody looks */
+	expect("smb", false, 0, b, sizeof(b),
+	       "{\"smb\":{\"version\":2,\"command\":\"SMB2_COMMAND_CREATE\",\"session_id\":0,"
+	       "\"tree_id\":0,\"disposition\":\"FILE_OPEN\"},\"reason\":\"smb.malformed\"}\n");
+	set[4 + 12] = 17; /* set info */
+	set[4 + 64] = 33;
+	set[4 + 64 + 2] = 1;
+	set[4 + 64 + 3] = 10; /* rename */
+	set[4 + 64 + 4] = 22;
+	set[4 + 64 + 8] = 64 + 32;
+	set[4 + 64 + 32 + 16] = 2;
+	set[4 + 64 + 32 + 20] = 'b';
+	expect("smb", false, 0, set, sizeof(set),
+	       "{\"smb\":{\"version\":2,\"command\":\"SMB2_COMMAND_SET_INFO\",\"session_id\":0,"
+	       "\"tree_id\":0,\"new_name\":\"b\",\"control\":true}}\n");
+	set[4 + 64 + 3] = 4; /* times */
+	expect("smb", false, 0, set, sizeof(set),
+	       "{\"smb\":{\"version\":2,\"command\":\"SMB2_COMMAND_SET_INFO\",\"session_id\":0,"
+	       "\"tree_id\":0,\"control\":true}}\n");
+}
+
+/* MS-CIFS §2.2.4.7 and §2.2.4.8, in one byte a character and in two. */
+static void smb_1_names_files_by_paths(void **state)
+{
+	uint8_t narrow[4 + 32 + 15] = {0, 0, 0, 47, 0xff, 'S', 'M', 'B', 7};
+	uint8_t wide[4 + 32 + 12] = {0, 0, 0, 44, 0xff, 'S', 'M', 'B', 6};
+
+	memcpy(narrow + 36, "\1\0\0\x0a\0\4\\old\0\4\\n", 14);
+	expect("smb", false, 0, narrow, sizeof(narrow),
+	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_RENAME\",\"session_id\":0,"
+	       "\"tree_id\":0,\"filename\":\"\\\\old\",\"new_name\":\"\\\\n\",\"control\":true}}"
+	       "\n");
+	wide[4 + 11] = 0x80;
+	memcpy(wide + 36, "\1\0\0\7\0\4\\\0o\0\0\0", 12);
+	expect("smb", false, 0, wide, sizeof(wide),
+	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_DELETE\",\"session_id\":0,"
+	       "\"tree_id\":0,\"filename\":\"\\\\o\",\"control\":true}}\n");
+}
+
 static void rdp_tells_how_a_desktop_is_protected(void **state)
 {
 	seed_same(r, "rdp", "rdp-1");
@@ -240,6 +297,12 @@ static void syslog_tells_who_and_not_what(void **state)
 			    "\"version\":1,\"hostname\":\"vm\",\"appname\":\"monitor\"}}\n");
 	seed_same(r, "syslog", "syslog-4"); /* a line each */
 	assert_int_equal(seed_count(r, "\"hostname\":\"pump-7\",\"appname\":\"infusion\""), 2);
+	/* As rsyslog forwards with its own template. */
+	expect("syslog", true, 0, "<13>2026-01-02T03:04:05.123456+01:00 vm dev[1]: x", 48,
+	       "{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\",\"hostname\":\"vm\","
+	       "\"appname\":\"dev\"}}\n");
+	expect("syslog", true, 0, "<13>2026-01-02 what else", 24,
+	       "{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\"}}\n");
 	expect("syslog", true, 0, "<192>x", 6, "{\"syslog\":{},\"reason\":\"syslog.malformed\"}\n");
 }
 
@@ -283,6 +346,8 @@ int main(void)
 		cmocka_unit_test(smb_tells_what_changes),
 		cmocka_unit_test(smb_refuses_lies),
 		cmocka_unit_test(smb_compression_stays_inside),
+		cmocka_unit_test(smb_tells_names_whole),
+		cmocka_unit_test(smb_1_names_files_by_paths),
 		cmocka_unit_test(rdp_tells_how_a_desktop_is_protected),
 		cmocka_unit_test(rdp_knows_bluekeep),
 		cmocka_unit_test(vnc_tells_who_may_look),

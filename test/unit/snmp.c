@@ -95,6 +95,57 @@ static void request_ids_have_a_sign(void **state)
 	       "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n");
 }
 
+/* RFC 3430 §2.1: one behind the other. A length of another form, and what cannot be a message. */
+static void streams_are_read(void **state)
+{
+	static const struct talk_piece pieces[] = {
+		TALK_PIECE(0, GET_V1 SET),
+		TALK_PIECE(1, "0\x81*\x02\x01\x01\x04\x06ward7x\xa2\x1d\x02\x04\x12"
+			      "4Vx\x02\x01\x00\x02\x01\x00"
+			      "0\x0f"
+			      "0\x0d\x06\x08+\x06\x01\x02\x01\x01\x05\x00\x04\x01x"),
+		TALK_PIECE(0, V3_SECRET "0\x0c\x02\x01\x01\x60"),
+	};
+
+	talk_expect("snmp", false, pieces, 3,
+		    "{\"snmp\":{\"version\":1,\"pdu_type\":\"get_next_request\",\"request_id\":5,"
+		    "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n"
+		    "{\"snmp\":{\"version\":2,\"pdu_type\":\"set_request\","
+		    "\"default_community\":true,\"request_id\":6,\"vars\":[\"1.3.6.1.2.1.1.5.0\"],"
+		    "\"control\":true}}\n"
+		    "{\"snmp\":{\"version\":2,\"pdu_type\":\"response\",\"request_id\":305419896,"
+		    "\"vars\":[\"1.3.6.1.2.1.1.5.0\"]}}\n"
+		    "{\"snmp\":{\"version\":3,\"pdu_type\":\"encrypted\",\"usm\":\"writer\","
+		    "\"security_level\":\"authPriv\",\"control\":true}}\n"
+		    "{\"snmp\":{},\"reason\":\"snmp.malformed\"}\n");
+}
+
+/* LDAP begins as SNMP does, and so may anything else. */
+static void streams_are_known(void **state)
+{
+	static const struct {
+		struct talk_piece said;
+		enum parse probe;
+	} cases[] = {
+		{TALK_PIECE(0, GET), PARSE_OK},
+		{TALK_PIECE(0, V3_GET), PARSE_OK},
+		{TALK_PIECE(0, "0:\x02\x01\x01\x04"), PARSE_MORE},
+		{TALK_PIECE(0, "0\x82\x01"), PARSE_MORE},
+		{TALK_PIECE(0, "0\x0c\x02\x01\x01\x60"), PARSE_BAD},
+		{TALK_PIECE(0, "0\x0c\x02\x01\x02"), PARSE_BAD},
+		{TALK_PIECE(0, "0\x83\x01\0\0"), PARSE_BAD},
+		{TALK_PIECE(0, "0abc"), PARSE_BAD},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct proto_input in = {.data = unit_exact(cases[i].said.data, cases[i].said.len),
+					 .port = {40000, 161}};
+
+		assert_int_equal(snmp_proto.probe(&in), cases[i].probe);
+		free((void *)in.data.data);
+	}
+}
+
 static void setting_is_control(void **state)
 {
 	EXPECT(SET, "{\"snmp\":{\"version\":2,\"pdu_type\":\"set_request\","
@@ -110,9 +161,9 @@ static void users_are_told(void **state)
 	EXPECT(V3_GET,
 	       "{\"snmp\":{\"version\":3,\"pdu_type\":\"get_request\","
 	       "\"usm\":\"reader\",\"security_level\":\"noAuthNoPriv\",\"request_id\":9}}\n");
-	EXPECT(V3_SECRET, "{\"snmp\":{\"version\":3,\"pdu_type\":\"encrypted\","
-			  "\"usm\":\"writer\",\"security_level\":\"authPriv\",\"request_id\":77,"
-			  "\"control\":true}}\n");
+	EXPECT(V3_SECRET,
+	       "{\"snmp\":{\"version\":3,\"pdu_type\":\"encrypted\","
+	       "\"usm\":\"writer\",\"security_level\":\"authPriv\",\"control\":true}}\n");
 }
 
 static void lies_are_malformed(void **state)
@@ -252,6 +303,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(versions_are_told),
+		cmocka_unit_test(streams_are_read),
+		cmocka_unit_test(streams_are_known),
 		cmocka_unit_test(setting_is_control),
 		cmocka_unit_test(request_ids_have_a_sign),
 		cmocka_unit_test(users_are_told),

@@ -88,11 +88,135 @@ static void tiny_records_hide_nothing(void **state)
 		write_u8(&t, hello[i]);
 	}
 	piece = (struct talk_piece){0, tiny, t.len};
+	r->in = (struct proto_input){.data = {tiny, t.len}};
+	assert_int_equal(tls_proto.probe(&r->in), PARSE_OK);
 	talk_expect("tls", false, &piece, 1,
 		    "{\"tls\":{\"type\":\"client_hello\",\"sni\":\"example.org\","
 		    "\"version\":\"TLS 1.2\",\"ja3\":{\"hash\":"
 		    "\"1e7c622032b0cb79401b0f7be3793a1a\",\"string\":\"771,4865,0,,\"},"
 		    "\"ja4\":\"t12d010100_0f2cb44170f4_000000000000\"}}\n");
+}
+
+/* A hello of DTLS for `name`, without its head. */
+static size_t datagram_hello(uint8_t hello[300], const char *name)
+{
+	struct writer w = writer_new(hello, 300);
+	uint8_t len = (uint8_t)strlen(name);
+
+	write_bytes(&w, "\xfe\xfd", 2);
+	write_bytes(&w, "0123456789abcdef0123456789abcdef", 32);
+	write_bytes(&w, "\0\0\0\2\x13\1\1\0\0", 9); /* session, cookie, ciphers, compression */
+	write_u8(&w, len + 9u);
+	write_bytes(&w, "\0\0\0", 3);
+	write_u8(&w, len + 5u);
+	write_u8(&w, 0);
+	write_u8(&w, len + 3u);
+	write_bytes(&w, "\0\0", 2);
+	write_u8(&w, len);
+	write_bytes(&w, name, len);
+	return w.len;
+}
+
+static void put_fragment(struct writer *w, uint16_t number, const uint8_t *hello, size_t len,
+			 size_t at, size_t n)
+{
+	write_bytes(w, "\1\0", 2);
+	write_be16(w, (uint16_t)len);
+	write_be16(w, number);
+	write_u8(w, 0);
+	write_be16(w, (uint16_t)at);
+	write_u8(w, 0);
+	write_be16(w, (uint16_t)n);
+	write_bytes(w, hello + at, n);
+}
+
+/* A datagram with one record of one fragment. */
+static void feed_fragment(uint16_t number, const uint8_t *hello, size_t len, size_t at, size_t n)
+{
+	uint8_t room[400];
+	struct writer w = writer_new(room, sizeof(room));
+
+	write_bytes(&w, "\x16\xfe\xfd\0\0\0\0\0\0\0\0\0", 12);
+	write_u8(&w, (uint8_t)(n + 12));
+	put_fragment(&w, number, hello, len, at, n);
+	talk_feed(r, 0, room, w.len);
+}
+
+static const char sni_a[] =
+	"{\"dtls\":{\"type\":\"client_hello\",\"sni\":\"a.example\",\"version\":"
+	"\"DTLS 1.2\"";
+
+/* RFC 6347 §4.2.3: in any pieces and order, some twice. */
+static void fragments_hide_nothing(void **state)
+{
+	uint8_t hello[300];
+	size_t len = datagram_hello(hello, "a.example");
+
+	for (size_t n = 1; n < len; n++) {
+		talk_begin(r, "dtls", true);
+		for (size_t at = 0; at < len; at += n)
+			feed_fragment(0, hello, len, at, at + n < len ? n : len - at);
+		assert_says(r, sni_a);
+		assert_int_equal(seed_count(r, "\n"), 1);
+		/* From the end, each reaching into the one before. */
+		for (size_t at = len; at > 0; at = at > n ? at - n : 0)
+			feed_fragment(1, hello, len, at > n ? at - n : 0,
+				      at - (at > n ? at - n : 0));
+		assert_int_equal(seed_count(r, sni_a), 2);
+		feed_fragment(2, hello, len, 0, n);
+		feed_fragment(2, hello, len, 0, n);
+		feed_fragment(2, hello, len, n - 1, len - n + 1);
+		assert_int_equal(seed_count(r, sni_a), 3);
+		assert_int_equal(seed_count(r, "\n"), 3);
+		talk_finish(r);
+	}
+}
+
+/* What receivers may read in two ways, and a hello that its sender does not end. */
+static void fragments_that_lie_are_told(void **state)
+{
+	uint8_t hello[300], other[300];
+	size_t len = datagram_hello(hello, "a.example");
+
+	datagram_hello(other, "b.example");
+	talk_begin(r, "dtls", true);
+	feed_fragment(0, hello, len, 0, len - 2);
+	feed_fragment(0, other, len, 20, len - 20);
+	assert_says(r, "tls.malformed");
+	talk_finish(r);
+
+	talk_begin(r, "dtls", true);
+	feed_fragment(0, hello, len, 0, len - 20);
+	assert_string_equal(r->said, "");
+	feed_fragment(1, other, len, 0, 30);
+	assert_int_equal(seed_count(r, "client_hello"), 1);
+	feed_fragment(1, other, len, 30, len - 30);
+	assert_int_equal(seed_count(r, "client_hello"), 2);
+	assert_says(r, "\"sni\":\"b.example\"");
+	talk_finish(r);
+}
+
+/* RFC 6347 §4.2.3: "multiple DTLS messages may be placed in the same record". */
+static void a_record_holds_several_messages(void **state)
+{
+	uint8_t hello[300], room[800];
+	size_t len = datagram_hello(hello, "a.example");
+	struct writer w = writer_new(room, sizeof(room));
+
+	write_bytes(&w, "\x16\xfe\xfd\0\0\0\0\0\0\0\0", 11);
+	write_be16(&w, (uint16_t)(12 + 3 * (len + 12)));
+	write_bytes(&w, "\0\0\0\0\0\0\0\0\0\0\0\0", 12); /* asks for a hello */
+	put_fragment(&w, 0, hello, len, 0, len);
+	put_fragment(&w, 1, hello, len, 0, len / 2);
+	put_fragment(&w, 1, hello, len, len / 2, len - len / 2);
+	put_fragment(&w, 2, hello, len, 0, len);
+	write_bytes(&w, "\x15\xfe\xfd\0\0\0\0\0\0\0\1\0\2\1\0", 15);
+	room[12] = (uint8_t)(w.len - 15 - 13);
+	talk_begin(r, "dtls", true);
+	talk_feed(r, 0, room, w.len);
+	assert_int_equal(seed_count(r, sni_a), 3);
+	assert_int_equal(seed_count(r, "\n"), 3);
+	talk_finish(r);
 }
 
 /* Of two names one server takes the first and another one the last. */
@@ -279,6 +403,9 @@ int main(void)
 		cmocka_unit_test(a_session_that_goes_on_shows_no_certificate),
 		cmocka_unit_test(a_retry_is_no_answer),
 		cmocka_unit_test(dtls_says_the_same),
+		cmocka_unit_test(fragments_hide_nothing),
+		cmocka_unit_test(fragments_that_lie_are_told),
+		cmocka_unit_test(a_record_holds_several_messages),
 		cmocka_unit_test(tiny_records_hide_nothing),
 		cmocka_unit_test(two_names_break_it),
 		cmocka_unit_test(lies_of_length_break_it),

@@ -7,6 +7,9 @@
 #define TOKEN		 8
 #define PENDING		 16
 #define MARKER		 0xff
+#define SIGNAL		 7    /* the class of messages about a stream itself, RFC 8323 §5 */
+#define CSM		 0xe1 /* 7.01, with which both ends begin */
+#define STREAM_OPTIONS	 4096 /* bytes of a message that are looked at, where it is longer */
 #define CODE_MAX_REQUEST 0x1f
 #define GET		 1
 #define IPATCH		 7
@@ -87,20 +90,63 @@ static const struct proto_name codes[] = {
 	{CODE(5, 4), "Gateway Timeout"},
 	{CODE(5, 5), "Proxying Not Supported"},
 	{CODE(5, 8), "Hop Limit Reached"},
+	{CODE(7, 1), "CSM"},
+	{CODE(7, 2), "Ping"},
+	{CODE(7, 3), "Pong"},
+	{CODE(7, 4), "Release"},
+	{CODE(7, 5), "Abort"},
 };
 
+/* RFC 7252 §12.3 and what was registered since. */
 static const struct proto_name formats[] = {
 	{0, "text/plain"},
+	{16, "application/cose; cose-type=\"cose-encrypt0\""},
+	{17, "application/cose; cose-type=\"cose-mac0\""},
+	{18, "application/cose; cose-type=\"cose-sign1\""},
+	{19, "application/ace+cbor"},
+	{21, "image/gif"},
+	{22, "image/jpeg"},
+	{23, "image/png"},
 	{40, "application/link-format"},
 	{41, "application/xml"},
 	{42, "application/octet-stream"},
 	{47, "application/exi"},
 	{50, "application/json"},
+	{51, "application/json-patch+json"},
+	{52, "application/merge-patch+json"},
 	{60, "application/cbor"},
+	{61, "application/cwt"},
+	{62, "application/multipart-core"},
+	{63, "application/cbor-seq"},
+	{96, "application/cose; cose-type=\"cose-encrypt\""},
+	{97, "application/cose; cose-type=\"cose-mac\""},
+	{98, "application/cose; cose-type=\"cose-sign\""},
+	{101, "application/cose-key"},
+	{102, "application/cose-key-set"},
 	{110, "application/senml+json"},
+	{111, "application/sensml+json"},
 	{112, "application/senml+cbor"},
+	{113, "application/sensml+cbor"},
+	{114, "application/senml-exi"},
+	{115, "application/sensml-exi"},
+	{256, "application/coap-group+json"},
+	{271, "application/dots+cbor"},
+	{280, "application/pkcs7-mime; smime-type=server-generated-key"},
+	{281, "application/pkcs7-mime; smime-type=certs-only"},
+	{284, "application/pkcs8"},
+	{285, "application/csrattrs"},
+	{286, "application/pkcs10"},
+	{287, "application/pkix-cert"},
+	{310, "application/senml+xml"},
+	{311, "application/sensml+xml"},
+	{320, "application/senml-etch+json"},
+	{322, "application/senml-etch+cbor"},
+	{432, "application/td+json"},
+	{10000, "application/vnd.ocf+cbor"},
+	{10001, "application/oscore"},
 	{11542, "application/vnd.oma.lwm2m+tlv"},
 	{11543, "application/vnd.oma.lwm2m+json"},
+	{11544, "application/vnd.oma.lwm2m+cbor"},
 };
 
 static bool is_length_good(uint32_t number, size_t len)
@@ -154,12 +200,13 @@ static void append(char text[COAP_URI], struct bytes *to, struct bytes piece, ch
 	*to = (struct bytes){(const uint8_t *)text, at};
 }
 
-/* RFC 7959 §2.2: of the sizes 16 to 1024, the eighth is none. */
-static bool read_block(struct bytes v, bool *ret_has, uint32_t *ret_block)
+/* RFC 7959 §2.2: of the sizes 16 to 1024, the eighth is none; in a stream it stands for several of
+ * the last at once (RFC 8323 §6). */
+static bool read_block(struct bytes v, bool stream, bool *ret_has, uint32_t *ret_block)
 {
 	*ret_has = true;
 	*ret_block = number_of(v);
-	return (*ret_block & 7) != 7;
+	return stream || (*ret_block & 7) != 7;
 }
 
 static bool take_option(struct coap *m, uint32_t number, struct bytes v)
@@ -189,9 +236,9 @@ static bool take_option(struct coap *m, uint32_t number, struct bytes v)
 		m->content_format = PROTO_NAME(formats, number_of(v));
 		break;
 	case BLOCK1:
-		return read_block(v, &m->has_block1, &m->block1);
+		return read_block(v, !m->type, &m->has_block1, &m->block1);
 	case BLOCK2:
-		return read_block(v, &m->has_block2, &m->block2);
+		return read_block(v, !m->type, &m->has_block2, &m->block2);
 	case PROXY_URI:
 		m->proxy_uri = v;
 		break;
@@ -207,28 +254,35 @@ static bool is_single(uint32_t number)
 	       number == BLOCK1 || number == PROXY_URI || number == 39;
 }
 
-/* §3.1: options until the end, or a marker that a payload must follow. */
-static bool read_options(struct reader *r, struct coap *m)
+/*
+ * §3.1: options until the end, or a marker that a payload must follow. `behind`: bytes of the payload
+ * that are not there yet. Options of a signal mean something else.
+ */
+static bool read_options(struct reader *r, size_t behind, struct coap *m)
 {
+	bool signal = m->code_number >> 5 == SIGNAL;
 	uint32_t number = 0, delta, len;
 
 	while (reader_left(r)) {
 		uint8_t head = read_u8(r);
 
 		if (head == MARKER) {
-			m->payload_length = reader_left(r);
+			m->payload_length = reader_left(r) + behind;
 			read_skip(r, reader_left(r));
 			return m->payload_length;
 		}
 		if (!read_extended(r, head >> 4, &delta) || !read_extended(r, head & 15, &len))
 			return false;
 		number += delta;
-		if (!delta && is_single(number))
+		if (signal)
+			read_skip(r, len);
+		else if ((!delta && is_single(number)) ||
+			 !take_option(m, number, read_bytes(r, len)))
 			return false;
-		if (number > UINT16_MAX || !take_option(m, number, read_bytes(r, len)) || r->bad)
+		if (number > UINT16_MAX || r->bad)
 			return false;
 	}
-	return true;
+	return !behind;
 }
 
 /* §4.2, §4.3: what a type of message may carry. Class 7 is for streams (RFC 8323). */
@@ -248,6 +302,36 @@ static bool is_request(const struct coap *m)
 	return m->code_number && m->code_number <= CODE_MAX_REQUEST;
 }
 
+static void put_code(struct coap *m)
+{
+	m->code = PROTO_NAME(codes, m->code_number);
+	if (!m->code)
+		m->code = "Unknown";
+	m->code_text[0] = (char)('0' + (m->code_number >> 5));
+	m->code_text[1] = '.';
+	*digits_pair(m->code_text + 2, m->code_number & 31) = 0;
+	m->code_dotted = (struct bytes){(const uint8_t *)m->code_text, 4};
+	m->msg.answer = !is_request(m); /* or a ping (§4.3), which asks for nothing */
+}
+
+/* What both kinds of messages end with. */
+static bool read_rest(struct reader *r, size_t behind, struct coap *m)
+{
+	if (r->bad || !read_options(r, behind, m))
+		return false;
+	/* Of what is sealed, the code outside says nothing (RFC 8613 §4.2). */
+	m->msg.control =
+		is_request(m) && ((m->code_number != GET && m->code_number != FETCH) || m->oscore);
+	/* §5.10.2: one of both, or a proxy asks for something else than a server gives. */
+	if (m->proxy_uri.data && (m->uri_host.data || m->path.data || m->query.data))
+		return false;
+	if (is_request(m) && !m->uri_host.data)
+		m->uri_host = (struct bytes){(const uint8_t *)"", 0};
+	if (is_request(m) && !m->path.data)
+		append(m->path_text, &m->path, (struct bytes){NULL, 0}, '/');
+	return true;
+}
+
 static bool read_message(struct bytes data, struct coap *m)
 {
 	static const char *const types[] = {"confirmable", "non_confirmable", "acknowledgement",
@@ -262,28 +346,47 @@ static bool read_message(struct bytes data, struct coap *m)
 	    !fits(type, m->code_number, reader_left(&r) + token_len))
 		return false;
 	m->type = types[type];
-	m->code = PROTO_NAME(codes, m->code_number);
-	if (!m->code)
-		m->code = "Unknown";
-	m->code_text[0] = (char)('0' + (m->code_number >> 5));
-	m->code_text[1] = '.';
-	*digits_pair(m->code_text + 2, m->code_number & 31) = 0;
-	m->code_dotted = (struct bytes){(const uint8_t *)m->code_text, 4};
+	put_code(m);
 	m->token = read_bytes(&r, token_len);
-	m->msg.answer = !is_request(m); /* or a ping (§4.3), which asks for nothing */
-	if (r.bad || !read_options(&r, m))
-		return false;
-	/* Of what is sealed, the code outside says nothing (RFC 8613 §4.2). */
-	m->msg.control =
-		is_request(m) && ((m->code_number != GET && m->code_number != FETCH) || m->oscore);
-	/* §5.10.2: one of both, or a proxy asks for something else than a server gives. */
-	if (m->proxy_uri.data && (m->uri_host.data || m->path.data || m->query.data))
-		return false;
-	if (is_request(m) && !m->uri_host.data)
-		m->uri_host = (struct bytes){data.data, 0};
-	if (is_request(m) && !m->path.data)
-		append(m->path_text, &m->path, (struct bytes){NULL, 0}, '/');
-	return true;
+	return read_rest(&r, 0, m);
+}
+
+/* RFC 8323 §3.2: how long the options and the payload are, then what they follow. */
+static enum parse read_frame(struct reader *r, struct coap *m, size_t *ret_len, size_t *ret_held)
+{
+	uint8_t head = read_u8(r), nibble = head >> 4, token_len = head & 15, class;
+	size_t len = nibble == 13   ? 13u + read_u8(r)
+		     : nibble == 14 ? 269u + read_be16(r)
+		     : nibble == 15 ? 65805u + (size_t)read_be32(r)
+				    : nibble;
+
+	m->code_number = read_u8(r);
+	class = m->code_number >> 5;
+	if (token_len > TOKEN || (!r->bad && (class == 1 || class == 3 || class == 6)))
+		return PARSE_BAD;
+	m->token = read_bytes(r, token_len);
+	*ret_len = len;
+	*ret_held = len < STREAM_OPTIONS ? len : STREAM_OPTIONS;
+	return r->bad || reader_left(r) < *ret_held ? PARSE_MORE : PARSE_OK;
+}
+
+/* The payload of a long one is passed over. */
+static enum parse read_stream(const struct proto_input *in, struct coap *m,
+			      struct proto_output *out)
+{
+	struct reader r = reader_new(in->data.data, in->data.len), body;
+	size_t len, held;
+	enum parse got = read_frame(&r, m, &len, &held);
+
+	if (got != PARSE_OK)
+		return got;
+	put_code(m);
+	body = read_sub(&r, held);
+	if (!read_rest(&body, len - held, m))
+		return PARSE_BAD;
+	out->used = r.off;
+	out->skip = len - held;
+	return PARSE_OK;
 }
 
 static void keep_pending(struct state *s, const struct proto_input *in, const struct coap *m)
@@ -320,31 +423,68 @@ static void pair(struct state *s, const struct proto_input *in, struct coap *m)
 		found->time_ns = 0;
 }
 
-static enum parse read_datagram(void *state, const struct proto_input *in, struct msg *ret_m,
-				struct proto_output *ret_out)
+static enum parse coap_read(void *state, const struct proto_input *in, struct msg *ret_m,
+			    struct proto_output *ret_out)
 {
 	struct coap *m = (struct coap *)ret_m;
+	enum parse got = PARSE_OK;
+	bool good;
 
+	if (in->datagram) {
+		good = read_message(in->data, m);
+		ret_out->used = in->data.len;
+	} else {
+		got = read_stream(in, m, ret_out);
+		if (got == PARSE_MORE)
+			return got;
+		good = got == PARSE_OK;
+	}
 	ret_out->has_msg = true;
-	ret_out->used = in->data.len;
-	if (!read_message(in->data, m))
+	if (!good)
 		m->msg.reason = REASON_COAP_MALFORMED;
 	else if (is_request(m))
 		keep_pending(state, in, m);
-	else if (m->code_number)
+	else if (m->code_number && m->code_number >> 5 != SIGNAL)
 		pair(state, in, m);
-	return PARSE_OK;
+	return got;
+}
+
+static bool is_port(const struct proto_input *in)
+{
+	return in->port[0] == PORT || in->port[1] == PORT;
+}
+
+/* RFC 8323 §5.3: a message that says what its sender can, within a few bytes. */
+static enum parse probe_stream(const struct proto_input *in)
+{
+	struct reader r = reader_new(in->data.data, in->data.len);
+	uint8_t head = read_u8(&r), size = head >> 4;
+	struct proto_output out = {0};
+	struct coap m = {0};
+	enum parse got;
+
+	if (size == 13)
+		read_u8(&r);
+	if (size > 13 || (head & 15) > TOKEN || (read_u8(&r) != CSM && !r.bad))
+		return PARSE_BAD;
+	got = r.bad ? PARSE_MORE : read_stream(in, &m, &out);
+	/* Elsewhere it must say more than that it is one. */
+	return got == PARSE_OK && !size && !is_port(in) ? PARSE_BAD : got;
 }
 
 /* Two bits are all that every message has in common: beside the port, a request for a place. */
 static enum parse probe(const struct proto_input *in)
 {
 	struct coap m = {0};
-	bool good = read_message(in->data, &m);
+	bool good;
 
-	if (in->port[0] == PORT || in->port[1] == PORT)
+	if (!in->datagram)
+		return probe_stream(in);
+	good = read_message(in->data, &m);
+	if (is_port(in))
 		return in->data.len >= 4 && in->data.data[0] >> 6 == VERSION ? PARSE_OK : PARSE_BAD;
-	return good && is_request(&m) && m.code_number <= IPATCH && m.path.len > 1 && !in->end
+	return good && is_request(&m) && m.code_number <= IPATCH &&
+			       (m.path.len > 1 || m.proxy_uri.len) && !in->end
 		       ? PARSE_OK
 		       : PARSE_BAD;
 }
@@ -354,7 +494,7 @@ static void write_block(struct json *j, const char *key, uint32_t block)
 	json_open(j, key);
 	json_u64(j, "number", block >> 4);
 	json_bool(j, "more", block & 8);
-	json_u64(j, "size", 16u << (block & 7));
+	json_u64(j, "size", (block & 7) < 7 ? 16u << (block & 7) : 1024);
 	json_close(j);
 }
 
@@ -363,6 +503,8 @@ static void write_rest(const struct msg *msg, struct json *j)
 	const struct coap *m = (const struct coap *)msg;
 	char token[2 * TOKEN + 1];
 
+	if (m->type)
+		json_u64(j, "message_id", m->message_id); /* a stream needs none */
 	*digits_hex_bytes(token, m->token.data, m->token.len) = 0;
 	if (m->token.len)
 		json_name(j, "token", token);
@@ -382,7 +524,6 @@ static const struct proto_field fields[] = {
 	FIELD("type", type, FIELD_NAME, 0),
 	FIELD("code", code_dotted, FIELD_TEXT, 0),
 	FIELD("code_name", code, FIELD_NAME, FIELD_MATCH),
-	FIELD("message_id", message_id, FIELD_U16, FIELD_ZERO),
 	FIELD("uri_host", uri_host, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS | FIELD_MUST),
 	FIELD("uri_path", path, FIELD_TEXT, FIELD_MATCH),
 	FIELD("uri_query", query, FIELD_TEXT, 0),
@@ -396,12 +537,12 @@ static const struct proto_field fields[] = {
 
 const struct proto coap_proto = {
 	.name = "coap",
-	.over = PROTO_OVER_UDP,
+	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct coap),
 	.msg_zero = offsetof(struct coap, path_text),
 	.fields = fields,
 	.probe = probe,
-	.read = read_datagram,
+	.read = coap_read,
 	.write = write_rest,
 };

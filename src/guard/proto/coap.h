@@ -1,9 +1,9 @@
 #ifndef BEDWARDEN_GUARD_PROTO_COAP_H
 #define BEDWARDEN_GUARD_PROTO_COAP_H
 /*
- * One CoAP message a datagram (RFC 7252 §3), with block-wise transfer (RFC 7959),
- * observation (RFC 7641), the methods of RFC 8132, and the registered options
- * held to their lengths. Answers are paired with requests by their token.
+ * One CoAP message a datagram (RFC 7252 §3), or one behind the other in a stream
+ * (RFC 8323 §3), with block-wise transfer (RFC 7959), observation (RFC 7641), the
+ * methods of RFC 8132, and the registered options held to their lengths. Answers are paired with requests by their token.
  * Payloads are not told.
  *
  * `control` is every request but GET and FETCH, whose methods are safe (§5.1);
@@ -15,7 +15,8 @@
 
 struct coap {
 	struct msg msg;
-	const char *type; /* "confirmable", "non_confirmable", "acknowledgement", "reset" */
+	const char *
+		type; /* "confirmable", "non_confirmable", "acknowledgement", "reset"; of a stream NULL */
 	uint8_t code_number;
 	const char *code; /* "GET", "Content"; "Unknown" where it is not registered */
 	char code_text[5];

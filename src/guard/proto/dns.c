@@ -5,6 +5,8 @@
 
 #define HEAD	     12
 #define PORT	     53
+#define NOTIFY	     4
+#define UPDATE	     5
 #define MDNS	     5353
 #define NETBIOS	     137
 #define RECORDS_TOLD 32
@@ -116,10 +118,14 @@ static bool read_message(struct bytes b, struct dns_msg *m)
 	if (!skip_records(&r, answers))
 		return false;
 	m->authorities_at = r.off;
-	if (!skip_records(&r, authorities) || !skip_records(&r, others))
+	if (!skip_records(&r, authorities))
+		return false;
+	m->additionals_at = r.off;
+	if (!skip_records(&r, others))
 		return false;
 	m->answer_count = answers;
 	m->authority_count = authorities;
+	m->additional_count = others;
 	return true;
 }
 
@@ -132,18 +138,22 @@ static enum parse probe_message(struct bytes b, bool port)
 	struct reader r = reader_new(b.data, b.len);
 	uint16_t flags, questions, answers, others, class;
 	struct dns_name name;
+	unsigned opcode;
 
 	read_skip(&r, 2);
 	flags = read_be16(&r);
+	opcode = flags >> 11 & 15;
 	questions = read_be16(&r);
 	answers = read_be16(&r);
 	others = read_be16(&r);
 	others |= read_be16(&r);
 	if (r.bad)
 		return PARSE_MORE;
-	/* Operations 0 to 5 of RFC 2136, 6 of RFC 8490, a bit that is always zero. */
-	if ((flags >> 11 & 15) > 6 || flags & 0x40 || questions > QUESTIONS || others > 64 ||
-	    (!(flags & 0x8000) && (answers || flags & 15)))
+	/* Operations 0 to 5 of RFC 2136, 6 of RFC 8490, a bit that is always zero. Who notifies or updates
+	 * says already what is (RFC 1996 §3.7, RFC 2136 §2.4). */
+	if (opcode > 6 || flags & 0x40 || questions > QUESTIONS || others > 64 ||
+	    (!(flags & 0x8000) &&
+	     ((answers && opcode != NOTIFY && opcode != UPDATE) || flags & 15)))
 		return PARSE_BAD;
 	if (!questions)
 		return port ? PARSE_OK : PARSE_BAD;
@@ -223,13 +233,20 @@ static void write_records(const struct dns_msg *m, const char *key, size_t at, u
 			  struct json *j)
 {
 	struct reader r = {.in = m->whole, .off = at};
+	unsigned told = 0;
 
-	if (!count)
-		return;
-	json_list(j, key);
-	for (unsigned i = 0; i < count && i < RECORDS_TOLD && !r.bad && dns_record_room(j); i++)
+	for (unsigned i = 0; i < count && told < RECORDS_TOLD && !r.bad && dns_record_room(j);
+	     i++) {
+		if (dns_record_is_about_itself(r)) {
+			dns_record_skip(&r);
+			continue;
+		}
+		if (!told++)
+			json_list(j, key);
 		dns_record_write(j, &r);
-	json_end(j);
+	}
+	if (told)
+		json_end(j);
 }
 
 /* The lengths were checked when the message was read; names may still lead nowhere. */
@@ -240,8 +257,8 @@ static void dns_write(const struct msg *msg, struct json *j)
 	if (m->question_count > 1)
 		write_questions(m, j);
 	write_records(m, "answers", m->answers_at, m->answer_count, j);
-	if (m->qr)
-		write_records(m, "authorities", m->authorities_at, m->authority_count, j);
+	write_records(m, "authorities", m->authorities_at, m->authority_count, j);
+	write_records(m, "additionals", m->additionals_at, m->additional_count, j);
 }
 
 #define FIELD(name, member, type, flags)                                       \

@@ -17,9 +17,9 @@ struct dns_msg {
 	uint16_t id;
 	uint8_t opcode;
 	bool qr, aa, tc, rd, ra;
-	struct bytes whole;		   /* the message */
-	size_t answers_at, authorities_at; /* where they begin in it */
-	unsigned question_count, answer_count, authority_count;
+	struct bytes whole;				   /* the message */
+	size_t answers_at, authorities_at, additionals_at; /* where they begin in it */
+	unsigned question_count, answer_count, authority_count, additional_count;
 	size_t room_used;
 	uint8_t room[512];
 };

@@ -40,17 +40,26 @@ enum rr {
 	RR_TLSA = 52,
 	RR_SVCB = 64,
 	RR_HTTPS = 65,
+	RR_TSIG = 250,
 	RR_URI = 256,
 	RR_CAA = 257,
 };
 
 static const struct proto_name types[] = {
-	{1, "A"},      {2, "NS"},     {5, "CNAME"},  {6, "SOA"},   {10, "NULL"},   {11, "WKS"},
-	{12, "PTR"},   {13, "HINFO"}, {15, "MX"},    {16, "TXT"},  {17, "RP"},	   {28, "AAAA"},
-	{29, "LOC"},   {33, "SRV"},   {35, "NAPTR"}, {37, "CERT"}, {39, "DNAME"},  {41, "OPT"},
-	{43, "DS"},    {44, "SSHFP"}, {46, "RRSIG"}, {47, "NSEC"}, {48, "DNSKEY"}, {50, "NSEC3"},
-	{52, "TLSA"},  {64, "SVCB"},  {65, "HTTPS"}, {99, "SPF"},  {249, "TKEY"},  {250, "TSIG"},
-	{251, "IXFR"}, {252, "AXFR"}, {255, "ANY"},  {256, "URI"}, {257, "CAA"},
+	{1, "A"},	{2, "NS"},	{5, "CNAME"},	  {6, "SOA"},	      {10, "NULL"},
+	{11, "WKS"},	{12, "PTR"},	{13, "HINFO"},	  {14, "MINFO"},      {15, "MX"},
+	{16, "TXT"},	{17, "RP"},	{18, "AFSDB"},	  {19, "X25"},	      {20, "ISDN"},
+	{21, "RT"},	{22, "NSAP"},	{24, "SIG"},	  {25, "KEY"},	      {26, "PX"},
+	{28, "AAAA"},	{29, "LOC"},	{30, "NXT"},	  {33, "SRV"},	      {35, "NAPTR"},
+	{36, "KX"},	{37, "CERT"},	{39, "DNAME"},	  {41, "OPT"},	      {42, "APL"},
+	{43, "DS"},	{44, "SSHFP"},	{45, "IPSECKEY"}, {46, "RRSIG"},      {47, "NSEC"},
+	{48, "DNSKEY"}, {49, "DHCID"},	{50, "NSEC3"},	  {51, "NSEC3PARAM"}, {52, "TLSA"},
+	{53, "SMIMEA"}, {55, "HIP"},	{59, "CDS"},	  {60, "CDNSKEY"},    {61, "OPENPGPKEY"},
+	{62, "CSYNC"},	{63, "ZONEMD"}, {64, "SVCB"},	  {65, "HTTPS"},      {99, "SPF"},
+	{104, "NID"},	{105, "L32"},	{106, "L64"},	  {107, "LP"},	      {108, "EUI48"},
+	{109, "EUI64"}, {249, "TKEY"},	{250, "TSIG"},	  {251, "IXFR"},      {252, "AXFR"},
+	{253, "MAILB"}, {254, "MAILA"}, {255, "ANY"},	  {256, "URI"},	      {257, "CAA"},
+	{32768, "TA"},	{32769, "DLV"},
 };
 
 const char *dns_type_text(uint16_t type, char buf[12])
@@ -348,15 +357,35 @@ static void write_data(struct json *j, uint16_t type, struct reader r)
 			writers[i].write(j, &r);
 }
 
+void dns_record_skip(struct reader *r)
+{
+	if (!dns_name_skip(r))
+		r->bad = true;
+	read_skip(r, 8);
+	read_skip(r, read_be16(r));
+}
+
+bool dns_record_is_about_itself(struct reader r)
+{
+	uint16_t type;
+
+	if (!dns_name_skip(&r))
+		return false;
+	type = read_be16(&r);
+	return type == RR_OPT || type == RR_TSIG;
+}
+
 void dns_record_write(struct json *j, struct reader *r)
 {
 	uint16_t type, len;
 	uint32_t ttl;
 	char buf[12];
-	struct reader data;
+	struct reader data, behind = *r;
 
 	json_open(j, NULL);
 	dns_record_name(j, "rrname", r);
+	if (dns_name_skip(&behind))
+		r->off = behind.off; /* also where it leads nowhere */
 	type = read_be16(r);
 	read_skip(r, 2);
 	ttl = read_be32(r);

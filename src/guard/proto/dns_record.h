@@ -21,6 +21,11 @@ bool dns_record_room(const struct json *j);
  */
 void dns_record_write(struct json *j, struct reader *r);
 
+/* `r` ends up behind the record; bad where it is not whole. */
+void dns_record_skip(struct reader *r);
+/* Is it about the message rather than a name: OPT (RFC 6891), TSIG (RFC 8945)? */
+bool dns_record_is_about_itself(struct reader r);
+
 /* A name as a member; nothing where it cannot be read. */
 void dns_record_name(struct json *j, const char *key, struct reader *r);
 

@@ -3,6 +3,7 @@
 #define RECORD_HEAD  13
 #define HEAD	     12 /* RFC 6347 §4.2.2 */
 #define HELLO_VERIFY 3
+#define WHOLE_MAX    2560 /* of a message in fragments: a hello, or a chain's first certificate */
 
 enum content {
 	CONTENT_CCS = 20,
@@ -17,6 +18,31 @@ struct record {
 	uint16_t epoch;
 	struct reader body;
 };
+
+/* What says of a fragment which message it belongs to (RFC 6347 §4.2.2), and where it lies in it. */
+struct fragment {
+	uint8_t type, end;
+	uint16_t number;
+	uint32_t len, offset;
+	struct bytes part;
+};
+
+/* A message in fragments, in whatever order they come. */
+struct whole {
+	uint8_t type, end;
+	uint16_t number;
+	uint32_t len;	  /* 0: there is none */
+	uint32_t missing; /* of the bytes that are waited for */
+	uint8_t here[WHOLE_MAX / 8];
+	uint8_t data[WHOLE_MAX];
+};
+
+struct state {
+	struct tls_kept kept;
+	uint16_t left; /* of a record with several messages, in this datagram */
+	struct whole whole;
+};
+_Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "state");
 
 static bool is_version(uint16_t v)
 {
@@ -57,25 +83,113 @@ static uint32_t read_be24(struct reader *r)
 	return high << 16 | read_be16(r);
 }
 
-/* True where there is a message to tell. A later fragment alone says nothing. */
-static bool read_handshake(struct tls_kept *k, const struct proto_input *in, struct reader *r,
-			   struct tls_msg *m)
+static bool is_here(const struct whole *w, uint32_t at)
 {
-	uint8_t type = read_u8(r);
-	uint32_t len = read_be24(r), offset, part;
+	return w->here[at / 8] >> at % 8 & 1;
+}
 
-	read_skip(r, 2);
-	offset = read_be24(r);
-	part = read_be24(r);
-	if (r->bad || part > reader_left(r) || part > len || offset > len - part) {
+/* How much of the message is waited for: of a longer one its beginning says enough. */
+static uint32_t wanted(uint32_t len)
+{
+	return len < WHOLE_MAX ? len : WHOLE_MAX;
+}
+
+static bool is_of(const struct whole *w, const struct fragment *f)
+{
+	return w->len == f->len && w->type == f->type && w->end == f->end && w->number == f->number;
+}
+
+static void begin_whole(struct whole *w, const struct fragment *f)
+{
+	*w = (struct whole){f->type, f->end, f->number, f->len, wanted(f->len), {0}, {0}};
+}
+
+/* False where a byte was another before: receivers take the one or the other. */
+static bool add_fragment(struct whole *w, const struct fragment *f)
+{
+	uint32_t end = wanted(f->len);
+
+	for (uint32_t i = 0; i < f->part.len && f->offset + i < end; i++) {
+		uint32_t at = f->offset + i;
+
+		if (is_here(w, at) && w->data[at] != f->part.data[i])
+			return false;
+		w->missing -= !is_here(w, at);
+		w->here[at / 8] |= (uint8_t)(1 << at % 8);
+		w->data[at] = f->part.data[i];
+	}
+	return true;
+}
+
+/* What there is of it from the beginning on: all, or as much as came before its end went on to another. */
+static bool take_whole(struct state *st, const struct proto_input *in, struct tls_msg *m)
+{
+	struct whole *w = &st->whole;
+	uint32_t len = 0, whole = w->len;
+
+	while (len < wanted(whole) && is_here(w, len))
+		len++;
+	w->len = 0;
+	return tls_handshake(&st->kept, in, w->type, (struct bytes){w->data, len}, len < whole, m);
+}
+
+/* True where there is a message to tell; *ret_again: the fragment was not taken yet. */
+static bool take_fragment(struct state *st, const struct proto_input *in, const struct fragment *f,
+			  struct tls_msg *m, bool *ret_again)
+{
+	struct whole *w = &st->whole;
+
+	/* Who never ends a hello shall not hide it. */
+	if (w->len && w->end == f->end && !is_of(w, f) && take_whole(st, in, m)) {
+		*ret_again = true;
+		return true;
+	}
+	if (!is_of(w, f))
+		begin_whole(w, f);
+	if (!add_fragment(w, f)) {
 		m->msg.reason = REASON_TLS_MALFORMED;
 		return true;
 	}
-	if (offset)
-		return false;
-	if (!tls_is_wanted(type))
-		return type != HELLO_VERIFY && tls_no_certificate(k, in, type == TLS_NEW_TICKET, m);
-	return tls_handshake(k, in, type, read_bytes(r, part), part < len, m);
+	return !w->missing && take_whole(st, in, m);
+}
+
+/* True where there is a message to tell. */
+static bool read_handshake(struct state *st, const struct proto_input *in, struct reader *r,
+			   struct tls_msg *m, bool *ret_again)
+{
+	struct fragment f = {.type = read_u8(r), .end = in->end};
+
+	f.len = read_be24(r);
+	f.number = read_be16(r);
+	f.offset = read_be24(r);
+	f.part = read_bytes(r, read_be24(r));
+	if (r->bad || f.part.len > f.len || f.offset > f.len - f.part.len) {
+		m->msg.reason = REASON_TLS_MALFORMED;
+		return true;
+	}
+	if (!tls_is_wanted(f.type))
+		return !f.offset && f.type != HELLO_VERIFY &&
+		       tls_no_certificate(&st->kept, in, f.type == TLS_NEW_TICKET, m);
+	if (f.part.len < f.len)
+		return take_fragment(st, in, &f, m, ret_again);
+	return tls_handshake(&st->kept, in, f.type, f.part, false, m);
+}
+
+/* RFC 6347 §4.2.3: a record may hold several messages; one of them is told at a time. */
+static void read_handshakes(struct state *st, const struct proto_input *in, struct reader *r,
+			    struct tls_msg *m, struct proto_output *out)
+{
+	bool again = false;
+	size_t at;
+
+	do {
+		at = r->off;
+		out->has_msg = read_handshake(st, in, r, m, &again);
+	} while (!out->has_msg && reader_left(r));
+	if (!again)
+		at = r->off;
+	out->used += at;
+	st->left = (uint16_t)(r->in.len - at);
 }
 
 static enum parse dtls_read(void *state, const struct proto_input *in, struct msg *ret_m,
@@ -83,23 +197,28 @@ static enum parse dtls_read(void *state, const struct proto_input *in, struct ms
 {
 	struct tls_msg *m = (struct tls_msg *)ret_m;
 	struct reader r = reader_new(in->data.data, in->data.len);
-	struct record rec;
+	struct state *st = state;
+	struct record rec = {.content = CONTENT_HANDSHAKE};
 
 	/* RFC 9147 §4: the records of DTLS 1.3 that are encrypted begin otherwise. */
-	if ((in->data.data[0] & 0xe0) == 0x20) {
+	if (!st->left && (in->data.data[0] & 0xe0) == 0x20) {
 		ret_out->used = in->data.len;
 		return PARSE_OK;
 	}
-	if (!read_head(&r, &rec)) {
+	if (st->left) {
+		rec.body = read_sub(&r, st->left);
+	} else if (!read_head(&r, &rec)) {
 		m->msg.reason = REASON_TLS_MALFORMED;
 		ret_out->has_msg = true;
 		return PARSE_BAD;
 	}
 	ret_out->used = r.off;
-	if (rec.content == CONTENT_CCS || rec.epoch)
-		ret_out->has_msg = tls_no_certificate(state, in, true, m);
-	else if (rec.content == CONTENT_HANDSHAKE)
-		ret_out->has_msg = read_handshake(state, in, &rec.body, m);
+	if (rec.content == CONTENT_CCS || rec.epoch) {
+		ret_out->has_msg = tls_no_certificate(&st->kept, in, true, m);
+	} else if (rec.content == CONTENT_HANDSHAKE) {
+		ret_out->used -= rec.body.in.len;
+		read_handshakes(st, in, &rec.body, m, ret_out);
+	}
 	return m->msg.reason == REASON_TLS_MALFORMED ? PARSE_BAD : PARSE_OK;
 }
 
@@ -112,7 +231,7 @@ const struct proto dtls_proto = {
 	.name = "dtls",
 	.over = PROTO_OVER_UDP,
 	.unmarked = true,
-	.state_size = sizeof(struct tls_kept),
+	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct tls_msg),
 	.msg_zero = offsetof(struct tls_msg, room),
 	.fields = tls_fields,

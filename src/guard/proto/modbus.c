@@ -19,8 +19,9 @@ struct pending {
 
 struct state {
 	struct pending pending[PENDING];
-	uint8_t next; /* to be overwritten where all are taken */
-	bool asked;   /* a request was seen */
+	uint8_t next;	    /* to be overwritten where all are taken */
+	bool asked;	    /* a request was seen */
+	uint16_t forgotten; /* requests that were overwritten: their answers are asked for, too */
 };
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
 
@@ -389,6 +390,8 @@ static void keep_pending(struct state *s, const struct modbus *m, uint64_t time_
 			at = i;
 			break;
 		}
+	s->forgotten =
+		(uint16_t)(s->forgotten + (s->pending[at].time_ns && s->forgotten < UINT16_MAX));
 	s->next = (uint8_t)((at + 1) % PENDING);
 	s->pending[at] = (struct pending){time_ns + !time_ns, m->transaction, m->read_quantity,
 					  m->unit, m->function};
@@ -401,7 +404,9 @@ static uint16_t pair(struct state *s, const struct proto_input *in, struct modbu
 	struct pending p;
 
 	if (!take_pending(s, m, &p)) {
-		if (!in->midstream || s->asked)
+		if (s->forgotten)
+			s->forgotten--;
+		else if (!in->midstream || s->asked)
 			m->msg.reason = REASON_MODBUS_UNASKED;
 		return 0;
 	}

@@ -6,27 +6,25 @@
 #define TOPIC_ALIAS 35
 #define ALIAS_LIMIT 34
 #define BRIDGE	    0x80 /* mosquitto and RSMB mark a bridge's CONNECT in the level */
-#define ALIASES	    6	 /* of both ends: one of them names nearly all */
-#define ALIAS_MAX   70
-
-/* What an end called a topic. One too long to keep is not kept: using it is control. */
-struct alias {
-	uint16_t alias; /* 0: free */
-	uint8_t end, len;
-	uint8_t topic[ALIAS_MAX];
-};
+#define ALIAS_ROOM \
+	760 /* of both ends: ten topics of 70 bytes, as many aliases as most brokers allow */
+#define ALIAS_HEAD 4
+#define TOPIC_KEPT UINT8_MAX
 
 /* What every packet looks at comes first. */
 struct state {
 	uint8_t version;
 	bool connected;
-	bool answered;	    /* the server sent its CONNACK */
-	bool knows_client;  /* `client` is right */
-	uint8_t client;	    /* which end */
-	uint8_t next_alias; /* to be overwritten */
-	bool agreed[2];	    /* alias_max of this end's own messages was said by the other */
+	bool answered;	   /* the server sent its CONNACK */
+	bool knows_client; /* `client` is right */
+	uint8_t client;	   /* which end */
+	bool agreed[2];	   /* alias_max of this end's own messages was said by the other */
 	uint16_t alias_max[2];
-	struct alias alias[ALIASES];
+	/* What an end called a topic, one behind the other, the oldest first: the alias, whose it is, how
+	 * long the topic is, the topic. What is not kept (one too long, the oldest of too many) is control
+	 * when it is used. */
+	uint16_t aliases_len;
+	uint8_t aliases[ALIAS_ROOM];
 };
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
 
@@ -361,34 +359,56 @@ static bool is_in_turn(struct state *s, const struct proto_input *in, uint8_t ty
 	       type == MQTT_AUTH || type == MQTT_DISCONNECT;
 }
 
-static bool is_alias(const struct alias *a, unsigned end, uint16_t alias)
+/* Where it stands in `aliases`; behind the last where it does not. */
+static size_t alias_at(const struct state *s, unsigned end, uint16_t alias)
 {
-	return a->alias == alias && a->end == end;
+	size_t at = 0;
+
+	while (at < s->aliases_len) {
+		const uint8_t *a = s->aliases + at;
+
+		if (a[0] == alias >> 8 && a[1] == (alias & 0xff) && a[2] == end)
+			break;
+		at += ALIAS_HEAD + a[3];
+	}
+	return at;
+}
+
+static void drop_alias(struct state *s, size_t at)
+{
+	size_t next;
+
+	if (at >= s->aliases_len)
+		return;
+	next = at + ALIAS_HEAD + s->aliases[at + 3];
+	memmove(s->aliases + at, s->aliases + next, s->aliases_len - next);
+	s->aliases_len = (uint16_t)(s->aliases_len - (next - at));
 }
 
 static void keep_alias(struct state *s, unsigned end, uint16_t alias, struct bytes topic)
 {
-	struct alias *to = NULL;
+	uint8_t *to;
 
-	for (unsigned i = 0; i < ALIASES; i++)
-		if (is_alias(&s->alias[i], end, alias) || (!to && !s->alias[i].alias))
-			to = &s->alias[i];
-	if (!to) {
-		to = &s->alias[s->next_alias++ % ALIASES];
-		s->next_alias %= ALIASES;
-	}
-	to->alias = topic.len <= ALIAS_MAX ? alias : 0;
-	to->end = (uint8_t)end;
-	to->len = (uint8_t)topic.len;
-	if (to->alias)
-		memcpy(to->topic, topic.data, topic.len);
+	drop_alias(s, alias_at(s, end, alias));
+	if (topic.len > TOPIC_KEPT)
+		return;
+	while (ALIAS_HEAD + topic.len > sizeof(s->aliases) - s->aliases_len)
+		drop_alias(s, 0);
+	to = s->aliases + s->aliases_len;
+	to[0] = (uint8_t)(alias >> 8);
+	to[1] = (uint8_t)alias;
+	to[2] = (uint8_t)end;
+	to[3] = (uint8_t)topic.len;
+	memcpy(to + ALIAS_HEAD, topic.data, topic.len);
+	s->aliases_len = (uint16_t)(s->aliases_len + ALIAS_HEAD + topic.len);
 }
 
 static struct bytes find_alias(const struct state *s, unsigned end, uint16_t alias)
 {
-	for (unsigned i = 0; i < ALIASES; i++)
-		if (alias && is_alias(&s->alias[i], end, alias))
-			return (struct bytes){s->alias[i].topic, s->alias[i].len};
+	size_t at = alias_at(s, end, alias);
+
+	if (at < s->aliases_len)
+		return (struct bytes){s->aliases + at + ALIAS_HEAD, s->aliases[at + 3]};
 	return (struct bytes){(const uint8_t *)"", 0}; /* there, and like no pattern */
 }
 

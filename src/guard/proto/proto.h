@@ -25,7 +25,7 @@
 #include "base/reason.h"
 
 #define PROTO_UNIT_MAX	65536 /* bytes held for one unit */
-#define PROTO_STATE_MAX 2000  /* bytes; with its talk it fills the largest class of a slab */
+#define PROTO_STATE_MAX 3648  /* bytes; with its talk it fills the largest class of a slab */
 #define PROTO_MSG_MAX	4096
 
 struct proto_input {

@@ -18,6 +18,10 @@
 #define SESSION_KEEPALIVE 0x85
 #define PORT_NETBIOS	  139
 
+#define INFO_FILE   1
+#define FILE_RENAME 10
+#define FILE_LINK   11
+
 enum smb2_command {
 	SMB2_NEGOTIATE = 0,
 	SMB2_TREE_CONNECT = 3,
@@ -30,6 +34,7 @@ enum smb2_command {
 };
 
 enum smb1_command {
+	SMB1_RENAME = 0x07,
 	SMB1_READ = 0x2e,
 	SMB1_WRITE = 0x2f,
 	SMB1_TRANS2 = 0x32,
@@ -103,24 +108,68 @@ static const struct proto_name statuses[] = {
 	{0x00000103, "STATUS_PENDING"},
 	{0x80000005, "STATUS_BUFFER_OVERFLOW"},
 	{0x80000006, "STATUS_NO_MORE_FILES"},
+	{0x0000010b, "STATUS_NOTIFY_CLEANUP"},
+	{0x0000010c, "STATUS_NOTIFY_ENUM_DIR"},
+	{0x8000002d, "STATUS_STOPPED_ON_SYMLINK"},
+	{0xc0000002, "STATUS_NOT_IMPLEMENTED"},
+	{0xc0000003, "STATUS_INVALID_INFO_CLASS"},
+	{0xc0000004, "STATUS_INFO_LENGTH_MISMATCH"},
 	{0xc0000008, "STATUS_INVALID_HANDLE"},
 	{0xc000000d, "STATUS_INVALID_PARAMETER"},
 	{0xc000000f, "STATUS_NO_SUCH_FILE"},
+	{0xc0000010, "STATUS_INVALID_DEVICE_REQUEST"},
 	{0xc0000011, "STATUS_END_OF_FILE"},
 	{0xc0000016, "STATUS_MORE_PROCESSING_REQUIRED"},
 	{0xc0000022, "STATUS_ACCESS_DENIED"},
+	{0xc0000023, "STATUS_BUFFER_TOO_SMALL"},
 	{0xc0000033, "STATUS_OBJECT_NAME_INVALID"},
 	{0xc0000034, "STATUS_OBJECT_NAME_NOT_FOUND"},
 	{0xc0000035, "STATUS_OBJECT_NAME_COLLISION"},
 	{0xc000003a, "STATUS_OBJECT_PATH_NOT_FOUND"},
 	{0xc0000043, "STATUS_SHARING_VIOLATION"},
+	{0xc0000054, "STATUS_FILE_LOCK_CONFLICT"},
+	{0xc0000055, "STATUS_LOCK_NOT_GRANTED"},
+	{0xc0000056, "STATUS_DELETE_PENDING"},
+	{0xc0000064, "STATUS_NO_SUCH_USER"},
+	{0xc000006a, "STATUS_WRONG_PASSWORD"},
 	{0xc000006d, "STATUS_LOGON_FAILURE"},
 	{0xc000006e, "STATUS_ACCOUNT_RESTRICTION"},
+	{0xc000006f, "STATUS_INVALID_LOGON_HOURS"},
+	{0xc0000070, "STATUS_INVALID_WORKSTATION"},
+	{0xc0000071, "STATUS_PASSWORD_EXPIRED"},
+	{0xc0000072, "STATUS_ACCOUNT_DISABLED"},
+	{0xc000007e, "STATUS_RANGE_NOT_LOCKED"},
+	{0xc000007f, "STATUS_DISK_FULL"},
+	{0xc000009a, "STATUS_INSUFFICIENT_RESOURCES"},
+	{0xc00000ac, "STATUS_PIPE_NOT_AVAILABLE"},
+	{0xc00000ae, "STATUS_PIPE_BUSY"},
+	{0xc00000b0, "STATUS_PIPE_DISCONNECTED"},
+	{0xc00000b1, "STATUS_PIPE_CLOSING"},
+	{0xc00000b5, "STATUS_IO_TIMEOUT"},
+	{0xc00000ba, "STATUS_FILE_IS_A_DIRECTORY"},
 	{0xc00000bb, "STATUS_NOT_SUPPORTED"},
+	{0xc00000c9, "STATUS_NETWORK_NAME_DELETED"},
+	{0xc00000ca, "STATUS_NETWORK_ACCESS_DENIED"},
 	{0xc00000cc, "STATUS_BAD_NETWORK_NAME"},
+	{0xc00000d0, "STATUS_REQUEST_NOT_ACCEPTED"},
+	{0xc00000d9, "STATUS_PIPE_EMPTY"},
+	{0xc00000e2, "STATUS_OPLOCK_NOT_GRANTED"},
+	{0xc0000101, "STATUS_DIRECTORY_NOT_EMPTY"},
+	{0xc0000103, "STATUS_NOT_A_DIRECTORY"},
+	{0xc0000120, "STATUS_CANCELLED"},
+	{0xc0000121, "STATUS_CANNOT_DELETE"},
+	{0xc0000128, "STATUS_FILE_CLOSED"},
+	{0xc000015b, "STATUS_LOGON_TYPE_NOT_GRANTED"},
+	{0xc0000184, "STATUS_INVALID_DEVICE_STATE"},
+	{0xc0000193, "STATUS_ACCOUNT_EXPIRED"},
+	{0xc000019c, "STATUS_FS_DRIVER_REQUIRED"},
 	{0xc0000203, "STATUS_USER_SESSION_DELETED"},
+	{0xc000020c, "STATUS_CONNECTION_DISCONNECTED"},
+	{0xc0000224, "STATUS_PASSWORD_MUST_CHANGE"},
 	{0xc0000225, "STATUS_NOT_FOUND"},
 	{0xc0000234, "STATUS_ACCOUNT_LOCKED_OUT"},
+	{0xc0000257, "STATUS_PATH_NOT_COVERED"},
+	{0xc0000275, "STATUS_NOT_A_REPARSE_POINT"},
 	{0xc000035c, "STATUS_NETWORK_SESSION_EXPIRED"},
 };
 
@@ -135,6 +184,9 @@ static const struct proto_name dispositions[] = {
 	{0, "FILE_SUPERSEDE"}, {1, "FILE_OPEN"},      {2, "FILE_CREATE"},
 	{3, "FILE_OPEN_IF"},   {4, "FILE_OVERWRITE"}, {5, "FILE_OVERWRITE_IF"},
 };
+
+/* Commands of SMB 1 whose files are named by paths: to make, remove, open, delete, rename, look at. */
+#define BY_PATH "\x00\x01\x02\x03\x06\x07\x08\x09\x0e\x0f\x10"
 
 /* Commands of one SMB 1 message, each behind the other. */
 struct chain {
@@ -179,28 +231,36 @@ static struct bytes put(struct smb_msg *m, const char *text)
 	return end(m, &w);
 }
 
-/* UTF-16, the low byte first, as UTF-8; halves of pairs show as what they are. */
+/* The character at `at` of UTF-16, the low byte first; half a pair shows as what it is. */
+static uint32_t wide_at(struct bytes b, size_t *at)
+{
+	struct reader r = {.in = b, .off = *at};
+	uint32_t c = read_le16(&r), low = c >> 10 == 0x36 ? read_le16(&r) : 0;
+
+	if (low >> 10 == 0x37) {
+		*at += 4;
+		return 0x10000 + ((c & 0x3ff) << 10) + (low & 0x3ff);
+	}
+	*at += 2;
+	return c >> 11 == 0x1b ? '?' : c;
+}
+
+/* As UTF-8. */
 static struct bytes put_wide(struct smb_msg *m, struct bytes b)
 {
 	struct writer w = begin(m);
+	size_t at = 0;
 
-	for (size_t i = 0; i + 1 < b.len && w.len + 3 < w.cap; i += 2) {
-		uint16_t c = (uint16_t)(b.data[i + 1] << 8 | b.data[i]);
+	while (at + 1 < b.len && w.len + 4 < w.cap) {
+		uint32_t c = wide_at(b, &at);
+		int shift = c < 0x80 ? 0 : c < 0x800 ? 6 : c < 0x10000 ? 12 : 18;
 
 		if (!c)
 			break;
-		if (c < 0x80) {
-			write_u8(&w, (uint8_t)c);
-		} else if (c < 0x800) {
-			write_u8(&w, (uint8_t)(0xc0 | c >> 6));
-			write_u8(&w, (uint8_t)(0x80 | (c & 0x3f)));
-		} else if (c >= 0xd800 && c < 0xe000) {
-			write_u8(&w, '?');
-		} else {
-			write_u8(&w, (uint8_t)(0xe0 | c >> 12));
-			write_u8(&w, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-			write_u8(&w, (uint8_t)(0x80 | (c & 0x3f)));
-		}
+		write_u8(&w,
+			 (uint8_t)(!shift ? c : (0xf00u >> (shift / 6 + 1) & 0xf0) | c >> shift));
+		while ((shift -= 6) >= 0)
+			write_u8(&w, (uint8_t)(0x80 | (c >> shift & 0x3f)));
 	}
 	return end(m, &w);
 }
@@ -303,13 +363,16 @@ static bool asks(uint32_t fsctl)
 	return false;
 }
 
-/* A range that a command names by offset from its own beginning. */
-static struct bytes range(struct bytes command, uint16_t offset, uint16_t len)
+/* A range that a command names by offset from its own beginning. What begins behind what is looked at
+ * would be a name that nobody is told. */
+static struct bytes range(struct reader *r, struct bytes command, uint32_t offset, uint32_t len)
 {
-	if (offset > command.len)
+	if (offset >= command.len) {
+		r->bad |= len > 0;
 		return (struct bytes){NULL, 0};
+	}
 	if (len > command.len - offset)
-		len = (uint16_t)(command.len - offset);
+		len = (uint32_t)(command.len - offset);
 	return (struct bytes){command.data + offset, len};
 }
 
@@ -350,7 +413,7 @@ static void read_tree2(struct state *st, struct smb_msg *m, struct bytes command
 	read_skip(r, 2);
 	offset = read_le16(r);
 	len = read_le16(r);
-	m->share = put_wide(m, range(command, offset, len));
+	m->share = put_wide(m, range(r, command, offset, len));
 	st->connects_pipes = is_pipes(m->share);
 }
 
@@ -367,7 +430,29 @@ static void read_create2(struct state *st, struct smb_msg *m, struct bytes comma
 	offset = read_le16(r);
 	len = read_le16(r);
 	if (!r->bad)
-		put_opened(st, m, put_wide(m, range(command, offset, len)));
+		put_opened(st, m, put_wide(m, range(r, command, offset, len)));
+}
+
+/* MS-SMB2 §2.2.39, MS-FSCC §2.4.42: what was opened gets another name, or one more. */
+static void read_set_info2(struct smb_msg *m, struct bytes command, struct reader *r)
+{
+	uint8_t type, class;
+	struct reader info;
+	uint32_t len;
+
+	read_skip(r, 2);
+	type = read_u8(r);
+	class = read_u8(r);
+	if (type != INFO_FILE || (class != FILE_RENAME && class != FILE_LINK))
+		return;
+	read_skip(r, 4);
+	info = reader_new(command.data, command.len);
+	read_skip(&info, read_le16(r));
+	read_skip(&info, 16);
+	len = read_le32(&info);
+	if (!r->bad && !info.bad)
+		m->new_name = put_wide(m, range(r, command, (uint32_t)info.off, len));
+	r->bad |= info.bad;
 }
 
 /* Much is read and written; what matters is that it is, of what was opened. */
@@ -433,6 +518,11 @@ static uint32_t read_smb2(struct state *st, struct bytes b, uint32_t left, struc
 		read_create2(st, m, b, &r);
 	else if (!reply)
 		mark(st, m, changes2(command, &r));
+	if (command == SMB2_SET_INFO && !reply)
+		read_set_info2(m, b, &r);
+	/* A name that is not where it may be looked at: nobody would be told. */
+	if (r.bad && !reply && command != SMB2_NEGOTIATE && command != SMB2_IOCTL)
+		return 0;
 	out->has_msg = is_told(st, m, command == SMB2_READ, command == SMB2_WRITE);
 	return next ? next : left;
 }
@@ -456,19 +546,22 @@ static void read_negotiate1(struct smb_msg *m, struct reader *r)
 	m->dialect = last;
 }
 
-/* A text that may be wide, and then lies at an even place of the command. */
+/* A text that may be wide, and then lies at an even place of the command; up to its zero, or all. */
 static struct bytes read_text1(struct smb_msg *m, struct reader *r, bool wide)
 {
-	struct bytes rest;
-	const uint8_t *zero;
+	size_t step = wide ? 2 : 1, len = 0;
+	const uint8_t *at;
 
 	if (wide && r->off % 2)
 		read_skip(r, 1);
-	rest = read_bytes(r, reader_left(r));
-	if (wide)
-		return put_wide(m, rest);
-	zero = rest.len ? memchr(rest.data, 0, rest.len) : NULL;
-	return (struct bytes){rest.data, zero ? (size_t)(zero - rest.data) : rest.len};
+	if (r->bad)
+		return (struct bytes){NULL, 0};
+	at = r->in.data + r->off;
+	while (len + step <= reader_left(r) && (at[len] || (wide && at[len + 1])))
+		len += step;
+	read_skip(r, len);
+	read_skip(r, step < reader_left(r) ? step : reader_left(r));
+	return wide ? put_wide(m, (struct bytes){at, len}) : (struct bytes){at, len};
 }
 
 static void read_tree1(struct state *st, struct smb_msg *m, struct reader *r, bool wide)
@@ -499,6 +592,23 @@ static void read_create1(struct state *st, struct smb_msg *m, struct reader *r, 
 	mark(st, m, creates(disposition, read_le32(r)));
 	read_skip(r, words * 2u - 43 + 2);
 	put_opened(st, m, read_text1(m, r, wide));
+}
+
+/*
+ * MS-CIFS §2.2.4.1 and on: what is done to a file by its name rather than to one that was opened. Each
+ * text has a byte of its kind before it, which servers pass over.
+ */
+static void read_paths1(struct smb_msg *m, uint8_t command, struct reader *r, bool wide)
+{
+	struct bytes name;
+
+	read_skip(r, read_u8(r) * 2u);
+	read_skip(r, 2);
+	for (unsigned i = 0; i < (command == SMB1_RENAME ? 2 : 1); i++) {
+		read_skip(r, 1);
+		name = read_text1(m, r, wide);
+		*(i ? &m->new_name : &m->filename) = name;
+	}
 }
 
 /*
@@ -602,7 +712,9 @@ static uint32_t read_command1(struct state *st, struct chain *c, struct reader r
 		read_open1(st, m, &r, c->wide);
 	else if (!reply)
 		mark(st, m, changes1(command, r));
-	if (!reply && command == SMB1_TRANS2 && is_backdoor(&r))
+	if (!reply && memchr(BY_PATH, command, sizeof(BY_PATH) - 1))
+		read_paths1(m, command, &r, c->wide);
+	else if (!reply && command == SMB1_TRANS2 && is_backdoor(&r))
 		m->msg.reason = REASON_SMB_BACKDOOR;
 	out->has_msg = is_told(st, m, command == SMB1_READ, command == SMB1_WRITE);
 	return follow_chain(c, behind, left);
@@ -756,6 +868,12 @@ static const struct proto_field fields[] = {
 	FIELD("share", share, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("share_type", share_type, FIELD_NAME, 0),
 	FIELD("filename", filename, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
+	{PROTO_KEY("new_name"),
+	 offsetof(struct smb_msg, new_name),
+	 FIELD_TEXT,
+	 FIELD_MATCH | FIELD_CASELESS,
+	 NULL,
+	 {"filename"}},
 	FIELD("named_pipe", named_pipe, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("disposition", disposition, FIELD_NAME, FIELD_MATCH),
 	FIELD("encrypted", encrypted, FIELD_BOOL, 0),

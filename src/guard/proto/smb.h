@@ -14,6 +14,7 @@ struct smb_msg {
 	struct msg msg;
 	struct bytes command, dialect, status, status_code;
 	struct bytes share, filename, named_pipe;
+	struct bytes new_name; /* that a file gets, or gets beside its old one */
 	const char *share_type, *disposition;
 	uint64_t session_id;
 	uint32_t tree_id;

@@ -182,7 +182,7 @@ static void read_v3(struct reader *r, struct snmp *m)
 	int32_t model;
 	bool bad = false;
 
-	m->request_id = ber_read_int(&head);
+	ber_read_int(&head); /* number of the message, RFC 3412 §6 */
 	ber_read_int(&head); /* largest message */
 	flags = ber_expect(&head, BER_OCTET_STRING);
 	bits = read_u8(&flags);
@@ -210,7 +210,46 @@ static void read_v3(struct reader *r, struct snmp *m)
 	m->pdu_type = "encrypted";
 }
 
-/* False where the datagram is not one whole message. */
+/* How a message begins, behind its length: with a version, then a community or a header. */
+static bool may_begin(struct bytes data, size_t at)
+{
+	static const uint8_t version[] = {BER_INTEGER, 1};
+
+	for (size_t i = 0; at + i < data.len && i < 4; i++) {
+		uint8_t b = data.data[at + i];
+
+		if (i < 2 && b != version[i])
+			return false;
+		if (i == 2 && b > 1 && b != 3)
+			return false;
+		if (i == 3 && b != (data.data[at + 2] == 3 ? BER_SEQUENCE : BER_OCTET_STRING))
+			return false;
+	}
+	return true;
+}
+
+/* RFC 3430 §2.1: in a stream a message says itself how long it is. */
+static enum parse size(struct bytes data, size_t *ret_len)
+{
+	struct reader r = reader_new(data.data, data.len);
+	uint8_t tag = read_u8(&r), first = read_u8(&r);
+	size_t len = first;
+
+	if (data.len && tag != BER_SEQUENCE)
+		return PARSE_BAD;
+	if (first & 0x80) {
+		if (first != 0x81 && first != 0x82)
+			return PARSE_BAD;
+		len = first == 0x81 ? read_u8(&r) : read_be16(&r);
+	}
+	len += r.off;
+	if (!r.bad && (len > PROTO_UNIT_MAX || !may_begin(data, r.off)))
+		return PARSE_BAD;
+	*ret_len = len;
+	return r.bad || len > data.len ? PARSE_MORE : PARSE_OK;
+}
+
+/* False where the bytes are not one whole message. */
 static bool read_message(struct bytes data, struct snmp *m)
 {
 	struct reader r = reader_new(data.data, data.len), message = ber_expect(&r, BER_SEQUENCE);
@@ -234,29 +273,40 @@ static enum parse snmp_read(void *state, const struct proto_input *in, struct ms
 			    struct proto_output *ret_out)
 {
 	struct snmp *m = (struct snmp *)ret_m;
+	size_t len = in->data.len;
+	enum parse got = in->datagram ? PARSE_OK : size(in->data, &len);
 
+	if (got == PARSE_MORE)
+		return got;
 	ret_out->has_msg = true;
-	ret_out->used = in->data.len;
-	/* A broken datagram says nothing of the next, which is read all the same. What is sealed may
+	ret_out->used = got == PARSE_OK ? len : 0;
+	/* A broken message says nothing of the next, which is read all the same. What is sealed may
 	 * set as well as get; what goes to where traps do may not. */
-	if (!read_message(in->data, m))
+	if (got == PARSE_BAD || !read_message((struct bytes){in->data.data, len}, m))
 		ret_m->reason = REASON_SNMP_MALFORMED;
 	else if (m->version == 3 && !m->type)
 		ret_m->control = !in->end && in->port[1] != TRAP_PORT;
-	return PARSE_OK;
+	return got;
 }
 
 static enum parse snmp_probe(const struct proto_input *in)
 {
 	struct reader r = reader_new(in->data.data, in->data.len);
 	struct snmp m = {0};
+	size_t len = in->data.len;
 	bool port = false;
+	enum parse got;
 
-	for (unsigned i = 0; i < 2; i++)
+	if (!in->datagram) {
+		got = size(in->data, &len);
+		if (got != PARSE_OK)
+			return got;
+	}
+	for (unsigned i = 0; in->datagram && i < 2; i++)
 		port |= in->port[i] == PORT || in->port[i] == TRAP_PORT;
 	if (port && read_u8(&r) == BER_SEQUENCE)
 		return PARSE_OK;
-	return read_message(in->data, &m) ? PARSE_OK : PARSE_BAD;
+	return read_message((struct bytes){in->data.data, len}, &m) ? PARSE_OK : PARSE_BAD;
 }
 
 static void snmp_write(const struct msg *msg, struct json *j)
@@ -267,8 +317,8 @@ static void snmp_write(const struct msg *msg, struct json *j)
 
 	if (m->version == 3 && m->usm.data && !m->usm.len)
 		json_str(j, "usm", ""); /* nobody asks for an engine */
-	/* RFC 3416 §3: an Integer32; a trap of v1 has none. */
-	if (m->pdu_type && m->type != PDU_TRAP_V1)
+	/* RFC 3416 §3: an Integer32; a trap of v1 has none, and what is encrypted does not show its own. */
+	if (m->type && m->type != PDU_TRAP_V1)
 		json_i64(j, "request_id", m->request_id);
 	if (m->trap_oid.len && ber_oid_text(m->trap_oid, text))
 		json_name(j, "trap_oid", text);
@@ -307,7 +357,7 @@ static const struct proto_field fields[] = {
 
 const struct proto snmp_proto = {
 	.name = "snmp",
-	.over = PROTO_OVER_UDP,
+	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
 	.msg_size = sizeof(struct snmp),
 	.fields = fields,
 	.probe = snmp_probe,

@@ -1,9 +1,9 @@
 #ifndef BEDWARDEN_GUARD_PROTO_SNMP_H
 #define BEDWARDEN_GUARD_PROTO_SNMP_H
 /*
- * One SNMP message a datagram: v1 (RFC 1157 §4), v2c (RFC 1901 §3, RFC 3416 §3)
- * and v3 with the user-based security model (RFC 3412 §6, RFC 3414 §2.4), BER
- * strictly bounded. Object names are told, values never; of a community, only
+ * One SNMP message a datagram, or one behind the other in a stream (RFC 3430):
+ * v1 (RFC 1157 §4), v2c (RFC 1901 §3, RFC 3416 §3) and v3 with the user-based
+ * security model (RFC 3412 §6, RFC 3414 §2.4), BER strictly bounded. Object names are told, values never; of a community, only
  * whether it is one of those that come from the factory.
  *
  * SetRequest is `control`, and so is what v3 encrypts on its way to an agent: it is told as

@@ -5,6 +5,7 @@
 #define LINE_MAX  8192 /* RFC 5424 §6.1 asks for 2048 at least */
 #define PRIORITY  191  /* the highest: 23 facilities and a severity */
 #define STAMP_LEN 16   /* "Nov 25 10:00:00 " */
+#define DATE_LEN  19
 
 static const struct proto_name facilities[] = {
 	{0, "kern"},	  {1, "user"},	  {2, "mail"},	  {3, "daemon"},  {4, "auth"},
@@ -64,14 +65,24 @@ static bool is_stamp(struct bytes b)
 	       b.data[12] == ':' && b.data[15] == ' ';
 }
 
+/* "2003-10-11T22:14:15": the time of RFC 5424 in a message of the old manner, as rsyslog forwards them. */
+static bool is_date(struct bytes b)
+{
+	return b.len > DATE_LEN && b.data[0] >= '0' && b.data[0] <= '9' && b.data[4] == '-' &&
+	       b.data[7] == '-' && b.data[10] == 'T' && b.data[13] == ':' && b.data[16] == ':';
+}
+
 /* Whoever speaks the old manner keeps to it as he likes: what is not there is left out. */
 static void read_old(struct syslog_msg *m, struct reader *r)
 {
 	struct bytes rest = {r->in.data + r->off, reader_left(r)};
 
-	if (!is_stamp(rest))
+	if (is_stamp(rest))
+		read_skip(r, STAMP_LEN);
+	else if (is_date(rest))
+		read_word(r);
+	else
 		return;
-	read_skip(r, STAMP_LEN);
 	m->hostname = or_nothing(read_word(r));
 	m->appname = or_nothing(head_before(read_word(r), ":["));
 }

@@ -83,7 +83,8 @@ static enum parse probe(const struct proto_input *in)
 		return PARSE_BAD;
 	if (r.bad)
 		return PARSE_MORE;
-	if (!len || len > TLS_RECORD_MAX || high)
+	/* A record may hold one byte: what stands there then is the next one's head. */
+	if (!len || len > TLS_RECORD_MAX || (len > 1 && high))
 		return PARSE_BAD;
 	return type == TLS_CLIENT_HELLO || type == TLS_SERVER_HELLO ? PARSE_OK : PARSE_BAD;
 }

@@ -9,7 +9,7 @@
  *
  *   tls.c            records of a stream, handshake messages over their borders,
  *                    hellos of SSL 2 (RFC 5246 §E.2)
- *   dtls.c           records of datagrams; of a message in fragments the first one
+ *   dtls.c           records of datagrams, messages in fragments
  *   tls_handshake.c  the messages themselves, the same for both
  *   tls_hello.c      hellos, JA3, JA4; x509.c certificates; tls_cipher.c names of suites
  */
