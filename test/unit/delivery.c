@@ -784,6 +784,45 @@ static void an_early_end_hides_nothing(void **state)
 	wire_free(w);
 }
 
+/* Its server has said its last; then an end, and a beginning, that nobody hears. */
+static void a_half_closed_one_hides_nothing(void **state)
+{
+	struct wire *w = wire_new();
+
+	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
+		const struct kind *k = &kinds[i / 4];
+		uint32_t half = (uint32_t)k->bad.len / 2, end;
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		turn(w, i);
+		w->receiver = &t.r;
+		greet(&t);
+		give(&t, t.first, TCP_ACK, k->bad.data, half, false);
+		send(w, k,
+		     &(struct segment){.end = 1,
+				       .seq = t.server,
+				       .ack = t.r.next,
+				       .stamped = t.stamps,
+				       .stamp = 1,
+				       .flags = TCP_FIN | TCP_ACK});
+		t.server = t.r.said = t.server + 1;
+		end = t.first + half - (i & 2 ? 2 : 0);
+		give(&t, end, TCP_ACK | TCP_FIN, NULL, 0, true);
+		give(&t, t.first + half + 70000000, TCP_SYN, NULL, 0, true);
+		give(&t, t.first + half - 1, TCP_ACK, NULL, 0, false);
+		confirm(&t);
+		give(&t, t.first + half, TCP_ACK, k->bad.data + half, k->bad.len - half, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
 /* Conversations without number, in the middle of a message: its own is not the one that is forgotten. */
 static void a_flood_hides_nothing(void **state)
 {
@@ -1043,6 +1082,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_false_beginning_hides_nothing),
 		cmocka_unit_test(a_pick_up_hides_nothing),
 		cmocka_unit_test(an_early_end_hides_nothing),
+		cmocka_unit_test(a_half_closed_one_hides_nothing),
 		cmocka_unit_test(a_flood_hides_nothing),
 		cmocka_unit_test(a_silence_hides_nothing),
 		cmocka_unit_test(pieces_of_two_do_not_mix),

@@ -115,6 +115,9 @@ static void tcp_opens_talks_and_closes(void **state)
 	tcp(true, TCP_ACK | TCP_FIN, 1101, 5002, 0);
 	assert_int_equal(f->state, TCP_CLOSED);
 	assert_string_equal(flow_state_name(f), "closed");
+	f = tcp(true, TCP_SYN, 80000, 0, 0); /* nobody has confirmed that it is over */
+	assert_int_equal(f->id, id);
+	tcp(false, TCP_ACK, 5002, 1102, 0);
 	f = tcp(true, TCP_SYN, 90000, 0, 0);
 	assert_int_not_equal(f->id, id);
 	assert_int_equal(ended[FLOW_CLOSED], 1);

@@ -663,11 +663,20 @@ static bool is_its_own_word(const struct flow *f, unsigned end)
 	return f->tcp_flags[end] & TCP_RST && f->packets[!end] && !f->session_reason;
 }
 
+/* The other end has all that this one said, to its last; else that it is over is for it to say, too. */
+static bool is_confirmed(const struct flow *f, unsigned end)
+{
+	uint32_t acked;
+
+	return tcp_confirmed(f, end, &acked) && acked == f->tcp_next[end];
+}
+
 static bool begins_anew(const struct flow *f, const struct packet *p, unsigned end)
 {
 	if ((p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
 		return false;
-	return f->state == TCP_CLOSED || (f->state == TCP_RESET && !is_its_own_word(f, end));
+	return (f->state == TCP_CLOSED && is_confirmed(f, end)) ||
+	       (f->state == TCP_RESET && !is_its_own_word(f, end));
 }
 
 /* Both ends lost the conversation, and the one that began it anew was not told here (RFC 9293

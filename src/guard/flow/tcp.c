@@ -287,6 +287,8 @@ void tcp_track(struct flow *f, const struct packet *p, unsigned end)
 		learn_window(f, p, end);
 		learn_sequence(f, p, end);
 	}
-	if (p->tcp_flags & TCP_FIN && f->state != TCP_SYN_SENT && tcp_in_window(f, p, end))
+	/* One behind which something was said already ends nothing. */
+	if (p->tcp_flags & TCP_FIN && f->state != TCP_SYN_SENT && tcp_in_window(f, p, end) &&
+	    ahead(p->tcp_seq + p->payload_wire + 1, f->tcp_next[end]) >= 0)
 		note_fin(f, end);
 }
