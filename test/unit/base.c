@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/address.h"
@@ -176,6 +177,29 @@ static void json_texts_are_whole_at_any_length(void **state)
 		assert_true(j.out.bad || j.out.len <= cap);
 		free(line);
 	}
+}
+
+static void eve_time_is_what_strftime_says(void **state)
+{
+	/* In an order in which neighbours share a minute, a day, or nothing. */
+	static const uint64_t seconds[] = {0,	       59,	   60,	       951782399,
+					   951782400,  951868799,  951868800,  1700000000,
+					   1700000039, 1700000040, 1735689599, 1735689600,
+					   4107542399, 18446744073};
+	char want[CLOCK_EVE_LEN], text[CLOCK_EVE_LEN];
+
+	for (unsigned i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++)
+		for (unsigned us = 0; us < 1000000; us += us % 2 ? 999 : 70001) {
+			time_t t = (time_t)seconds[i];
+			struct tm tm;
+			size_t n = strftime(want, sizeof(want), "%FT%T", gmtime_r(&t, &tm));
+
+			if (seconds[i] == 18446744073 && us > 709551) /* 64 bits end there */
+				break;
+			snprintf(want + n, sizeof(want) - n, ".%06u+0000", us);
+			clock_eve(seconds[i] * NSEC_PER_SEC + us * 1000ull + 999, text);
+			assert_string_equal(text, want);
+		}
 }
 
 static void a_slab_gives_back_what_it_got(void **state)
@@ -374,6 +398,7 @@ int main(void)
 		cmocka_unit_test(a_number_is_digits_within_its_bounds),
 		cmocka_unit_test(json_says_when_it_does_not_fit),
 		cmocka_unit_test(json_texts_are_whole_at_any_length),
+		cmocka_unit_test(eve_time_is_what_strftime_says),
 		cmocka_unit_test(digits_are_those_of_printf),
 		cmocka_unit_test(sums_are_those_of_the_standard),
 		cmocka_unit_test(a_slab_gives_back_what_it_got),
