@@ -52,38 +52,38 @@ int64_t clock_days(int year, int month, int day)
 	return 365ll * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
-/* With zeroes for the microseconds. */
-static void put_second(uint64_t s, char text[CLOCK_EVE_LEN])
+/* With zeroes for what is less than a minute. */
+static void put_minute(uint64_t minute, char text[CLOCK_EVE_LEN])
 {
-	unsigned year, month, day, second = (unsigned)(s % 86400);
+	unsigned year, month, day, in_day = (unsigned)(minute % 1440);
 
-	date_of(s / 86400, &year, &month, &day);
-	memcpy(text, "yyyy-mm-ddThh:mm:ss.000000+0000", CLOCK_EVE_LEN);
+	date_of(minute / 1440, &year, &month, &day);
+	memcpy(text, "yyyy-mm-ddThh:mm:00.000000+0000", CLOCK_EVE_LEN);
 	digits_pair(text, year / 100);
 	digits_pair(text + 2, year % 100);
 	digits_pair(text + 5, month);
 	digits_pair(text + 8, day);
-	digits_pair(text + 11, second / 3600);
-	digits_pair(text + 14, second / 60 % 60);
-	digits_pair(text + 17, second % 60);
+	digits_pair(text + 11, in_day / 60);
+	digits_pair(text + 14, in_day % 60);
 }
 
 void clock_eve(uint64_t wall_ns, char ret_text[CLOCK_EVE_LEN])
 {
-	/* Most events come within the second of the one before. */
+	/* Most events come within the minute of the one before. */
 	static _Thread_local struct {
-		uint64_t second;
+		uint64_t minute;
 		char text[CLOCK_EVE_LEN];
 	} last = {.text = "1970-01-01T00:00:00.000000+0000"};
-	uint64_t s = wall_ns / NSEC_PER_SEC; /* 64 bits of ns end in 2554 */
+	uint64_t s = wall_ns / NSEC_PER_SEC, minute = s / 60; /* 64 bits of ns end in 2554 */
 	unsigned us = (unsigned)(wall_ns % NSEC_PER_SEC) / 1000;
-	uint64_t six;
 
-	if (s != last.second) {
-		put_second(s, last.text);
-		last.second = s;
+	if (minute != last.minute) {
+		put_minute(minute, last.text);
+		last.minute = minute;
 	}
-	six = htole64(digits_eight(us) | DIGITS_ZEROES);
 	memcpy(ret_text, last.text, CLOCK_EVE_LEN);
-	memcpy(ret_text + 20, (const char *)&six + 2, 6);
+	digits_pair(ret_text + 17, (unsigned)(s - minute * 60));
+	digits_pair(ret_text + 20, us / 10000);
+	digits_pair(ret_text + 22, us / 100 % 100);
+	digits_pair(ret_text + 24, us % 100);
 }

@@ -69,8 +69,11 @@ extern const char
 /* A byte in decimal, and one character behind it. It may write four bytes. */
 static inline char *digits_octet(char *at, uint8_t v, char behind)
 {
-	memcpy(at, digits_octets + 4 * v, 4);
-	at += digits_octets[4 * v + 3] - '0';
+	uint32_t octet;
+
+	memcpy(&octet, digits_octets + 4 * v, 4);
+	memcpy(at, &octet, 4);
+	at += (le32toh(octet) >> 24) - '0';
 	*at = behind;
 	return at + 1;
 }

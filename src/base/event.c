@@ -89,7 +89,7 @@ static char *put_parties(char *at, const struct event_common *e, struct json *j)
 	name(j, "device", e->device);
 	name(j, "peer", e->peer);
 	if (EVENT_MAX - j->out.len < FIXED_MAX)
-		j->out.bad = true;
+		json_fail(j);
 	return j->out.bad ? NULL : (char *)j->out.data + j->out.len;
 }
 

@@ -26,16 +26,20 @@ static size_t utf8_len(const uint8_t *s, size_t left)
 	return n;
 }
 
-/* Of eight bytes, which are below 0x20 or beyond 0x7e, a quote or a backslash? A carry may cry wolf. */
-static inline uint64_t care(const void *s)
-{
-	const uint64_t ones = 0x0101010101010101, high = ones << 7;
-	uint64_t w, quote, backslash;
+typedef int8_t lanes __attribute__((vector_size(16)));
+typedef uint64_t halves __attribute__((vector_size(16)));
 
-	memcpy(&w, s, 8);
-	quote = w ^ ones * '"';
-	backslash = w ^ ones * '\\';
-	return (w | (w + ones) | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & high;
+/* Which need no escape: from 0x20 to 0x7e, what is beyond being below zero, but quote and backslash. */
+static inline lanes plain(lanes c)
+{
+	return (c > 0x1f) & ~((c == 0x7f) | (c == '"') | (c == '\\'));
+}
+
+static inline bool all(lanes found)
+{
+	halves half = (halves)found;
+
+	return (half[0] & half[1]) == UINT64_MAX;
 }
 
 bool json_is_utf8(struct bytes v)
@@ -61,33 +65,56 @@ static size_t plain_len(const uint8_t *s, size_t len)
 	return i;
 }
 
-/* Copies what needs no escape, which is nearly always all; false where something may. */
-static inline bool copy_plain(char *at, const uint8_t *s, size_t len)
+static inline lanes load(const void *s)
 {
+	lanes c;
+
+	memcpy(&c, s, sizeof(c));
+	return c;
+}
+
+/* Copies fewer than sixteen bytes, and gives them: some of them twice, or with letters in front. */
+static inline lanes copy_short(char *at, const uint8_t *s, size_t len)
+{
+	uint64_t first = 0x6161616161616161, last = first;
 	uint32_t head, tail;
-	uint8_t word[8] = "aaaaaaaa";
-	uint64_t found = 0;
 
 	if (len >= 8) {
-		for (size_t i = 0; i + 8 < len; i += 8) {
-			memcpy(at + i, s + i, 8);
-			found |= care(s + i);
-		}
-		memcpy(at + len - 8, s + len - 8, 8);
-		return !(found | care(s + len - 8));
-	}
-	if (len >= 4) {
+		memcpy(&first, s, 8);
+		memcpy(&last, s + len - 8, 8);
+		memcpy(at, &first, 8);
+		memcpy(at + len - 8, &last, 8);
+	} else if (len >= 4) {
 		memcpy(&head, s, 4);
 		memcpy(&tail, s + len - 4, 4);
 		memcpy(at, &head, 4);
 		memcpy(at + len - 4, &tail, 4);
-		memcpy(word, &head, 4);
-		memcpy(word + 4, &tail, 4);
+		first = head | (uint64_t)tail << 32;
 	} else {
-		for (size_t i = 0; i < len; i++)
-			at[i] = (char)(word[i] = s[i]);
+		for (size_t i = 0; i < len; i++) {
+			at[i] = (char)s[i];
+			first = first << 8 | s[i];
+		}
 	}
-	return !care(word);
+	return (lanes)(halves){first, last};
+}
+
+/* Copies what needs no escape, which is nearly always all; false where something does. */
+static inline bool copy_plain(char *at, const uint8_t *s, size_t len)
+{
+	lanes c, found;
+
+	if (len < sizeof(c))
+		return all(plain(copy_short(at, s, len)));
+	c = load(s + len - sizeof(c));
+	memcpy(at + len - sizeof(c), &c, sizeof(c));
+	found = plain(c);
+	for (size_t i = 0; i + sizeof(c) < len; i += sizeof(c)) {
+		c = load(s + i);
+		memcpy(at + i, &c, sizeof(c));
+		found &= plain(c);
+	}
+	return all(found);
 }
 
 static const char hex_digit[] = "0123456789abcdef";
@@ -112,9 +139,8 @@ static size_t put_hard(char **at, const uint8_t *s, size_t left)
 }
 
 /* The text with escapes. Every byte may take six. */
-static void put_text(struct json *j, struct bytes v)
+static __attribute__((cold, noinline)) void put_text(struct json *j, char *at, struct bytes v)
 {
-	char *at = (char *)j->out.data + j->out.len;
 	const char *end = (const char *)j->out.data + j->out.cap;
 	size_t i = 0;
 
@@ -123,7 +149,7 @@ static void put_text(struct json *j, struct bytes v)
 		size_t n = plain_len(v.data + i, v.len - i);
 
 		if (n + 8 > (size_t)(end - at)) {
-			j->out.bad = true;
+			json_fail(j);
 			return;
 		}
 		memcpy(at, v.data + i, n);
@@ -138,7 +164,7 @@ static void put_text(struct json *j, struct bytes v)
 
 struct json json_new(char *buf, size_t cap)
 {
-	return (struct json){.out = writer_new(buf, cap)};
+	return (struct json){.out = {.data = (uint8_t *)buf, .cap = cap, .len = (size_t)-1}};
 }
 
 void json_value_text(struct json *j, char *at, struct bytes v)
@@ -148,8 +174,7 @@ void json_value_text(struct json *j, char *at, struct bytes v)
 		at[v.len + 1] = '"';
 		json_resume(j, at + v.len + 2);
 	} else {
-		json_resume(j, at);
-		put_text(j, v);
+		put_text(j, at, v);
 	}
 }
 

@@ -10,9 +10,13 @@
 #include "base/bytes.h"
 #include "base/digits.h"
 
+/*
+ * At out.len stands what the next member follows: a comma, or the bracket that was opened last. So no
+ * member asks whether it is the first, and what closes an object is written over the comma. What is
+ * whole is out.len bytes long. Of what is not begun yet, out.len is one below zero.
+ */
 struct json {
 	struct writer out;
-	bool comma;
 };
 
 struct json json_new(char *buf, size_t cap);
@@ -31,23 +35,26 @@ static inline struct json_key json_key(const char *name)
 /* A compiler that counts calls takes these for too large, and a key's length for unknown then. */
 #define EVENT_INLINE static inline __attribute__((always_inline))
 
+/* What does not fit any more leaves no room for anything else. */
+static inline void json_fail(struct json *j)
+{
+	j->out.bad = true;
+	j->out.cap = j->out.len;
+}
+
 /*
- * Begins a member: its comma, its key where it has one, and room for `room` bytes
- * more. Where they go; NULL where the line is full. The value ends in json_resume().
+ * Begins a member: its key where it has one, and room for `room` bytes more and for a comma.
+ * Where they go; NULL where the line is full. The value ends in json_resume().
  * Inline, so that a key that is written out costs a store or two and no length.
  */
 EVENT_INLINE char *json_member(struct json *j, struct json_key key, size_t room)
 {
-	struct writer *w = &j->out;
-	char *at;
+	char *at = (char *)j->out.data + (j->out.len + 1);
 
-	if (__builtin_expect(w->bad || key.len + 4 + room > w->cap - w->len, 0)) {
-		w->bad = true;
+	if (__builtin_expect(key.len + 5 + room > j->out.cap - j->out.len, 0)) {
+		json_fail(j);
 		return NULL;
 	}
-	at = (char *)w->data + w->len;
-	*at = ',';
-	at += j->comma;
 	if (!key.name)
 		return at;
 	*at = '"';
@@ -60,10 +67,10 @@ EVENT_INLINE char *json_member(struct json *j, struct json_key key, size_t room)
 }
 
 /* Members of an object that is open were written up to `end` by the caller itself, at least one. */
-EVENT_INLINE void json_resume(struct json *j, const char *end)
+EVENT_INLINE void json_resume(struct json *j, char *end)
 {
+	*end = ',';
 	j->out.len = (size_t)(end - (const char *)j->out.data);
-	j->comma = true;
 }
 
 /* A text's value at `at`, where a member of v.len + 2 bytes was begun. */
@@ -87,8 +94,20 @@ EVENT_INLINE void json_begin(struct json *j, struct json_key key, char bracket)
 	if (!at)
 		return;
 	*at = bracket;
+	j->out.len = (size_t)(at - (const char *)j->out.data);
+}
+
+EVENT_INLINE void json_finish(struct json *j, char bracket)
+{
+	char *at = (char *)j->out.data + j->out.len;
+
+	if (__builtin_expect(j->out.cap - j->out.len < 3, 0)) {
+		json_fail(j);
+		return;
+	}
+	at += *at != ',';
+	*at = bracket;
 	json_resume(j, at + 1);
-	j->comma = false;
 }
 
 EVENT_INLINE void json_put_text(struct json *j, struct json_key key, struct bytes v)
@@ -124,8 +143,7 @@ EVENT_INLINE void json_open(struct json *j, const char *key) /* "key":{ ; key NU
 
 EVENT_INLINE void json_close(struct json *j) /* } */
 {
-	write_u8(&j->out, '}');
-	j->comma = true;
+	json_finish(j, '}');
 }
 
 EVENT_INLINE void json_list(struct json *j, const char *key) /* "key":[ ; key NULL: [ */
@@ -135,8 +153,7 @@ EVENT_INLINE void json_list(struct json *j, const char *key) /* "key":[ ; key NU
 
 EVENT_INLINE void json_end(struct json *j) /* ] */
 {
-	write_u8(&j->out, ']');
-	j->comma = true;
+	json_finish(j, ']');
 }
 
 EVENT_INLINE void json_text(struct json *j, const char *key, struct bytes v)
@@ -149,14 +166,24 @@ EVENT_INLINE void json_str(struct json *j, const char *key, const char *v)
 	json_text(j, key, (struct bytes){(const uint8_t *)v, strlen(v)});
 }
 
-/* A word of ours: as json_str(), where nothing needs an escape. */
-EVENT_INLINE void json_name(struct json *j, const char *key, const char *v)
+/* A word of ours, in which nothing needs an escape, as a table has them. */
+#define WORD(text)                                        \
+	{                                                 \
+		(const uint8_t *)(text), sizeof(text) - 1 \
+	}
+
+EVENT_INLINE void json_word(struct json *j, const char *key, struct bytes word)
 {
-	struct bytes word = {(const uint8_t *)v, strlen(v)};
 	char *at = json_member(j, json_key(key), word.len + 2);
 
 	if (at)
 		json_value_name(j, at, word);
+}
+
+/* A word of ours: the same by its name alone. */
+EVENT_INLINE void json_name(struct json *j, const char *key, const char *v)
+{
+	json_word(j, key, (struct bytes){(const uint8_t *)v, strlen(v)});
 }
 
 EVENT_INLINE void json_u64(struct json *j, const char *key, uint64_t v)

@@ -142,38 +142,52 @@ EVENT_INLINE void put_time(struct json *j, const char *key, uint64_t time_ns)
 
 EVENT_INLINE void put_hex(struct json *j, const char *key, uint8_t v)
 {
-	static const char digit[] = "0123456789abcdef";
-	const uint8_t text[2] = {(uint8_t)digit[v >> 4], (uint8_t)digit[v & 15]};
-	char *at = json_member(j, json_key(key), sizeof(text) + 2);
+	char *at = json_member(j, json_key(key), 4);
 
-	if (at)
-		json_value_name(j, at, (struct bytes){text, sizeof(text)});
+	if (!at)
+		return;
+	at[0] = at[3] = '"';
+	digits_hex(at + 1, v, 2);
+	json_resume(j, at + 4);
 }
 
-static const char *const tcp_states[] = {
-	[TCP_NONE] = "none",	      [TCP_SYN_SENT] = "syn_sent",
-	[TCP_SYN_RECV] = "syn_recv",  [TCP_ESTABLISHED] = "established",
-	[TCP_FIN_WAIT] = "fin_wait1", [TCP_CLOSED] = "closed",
-	[TCP_RESET] = "closed",	      [TCP_MIDSTREAM] = "established",
+static const struct bytes tcp_states[] = {
+	[TCP_NONE] = WORD("none"),	    [TCP_SYN_SENT] = WORD("syn_sent"),
+	[TCP_SYN_RECV] = WORD("syn_recv"),  [TCP_ESTABLISHED] = WORD("established"),
+	[TCP_FIN_WAIT] = WORD("fin_wait1"), [TCP_CLOSED] = WORD("closed"),
+	[TCP_RESET] = WORD("closed"),	    [TCP_MIDSTREAM] = WORD("established"),
 };
 
-static void put_tcp(struct json *j, const struct flow *f)
+/* Behind other members: as many bytes for each, so that none needs a branch. */
+static void put_flags(struct json *j, uint8_t all)
 {
 	static const struct {
 		uint8_t bit;
-		const char *name;
-	} flags[] = {{TCP_SYN, "syn"}, {TCP_FIN, "fin"}, {TCP_RST, "rst"},
-		     {TCP_PSH, "psh"}, {TCP_ACK, "ack"}, {TCP_URG, "urg"}};
+		char member[11];
+	} flags[] = {{TCP_SYN, "\"syn\":true,"}, {TCP_FIN, "\"fin\":true,"},
+		     {TCP_RST, "\"rst\":true,"}, {TCP_PSH, "\"psh\":true,"},
+		     {TCP_ACK, "\"ack\":true,"}, {TCP_URG, "\"urg\":true,"}};
+	char *at = json_member(j, json_key(NULL), sizeof(flags));
+
+	if (!at)
+		return;
+	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		memcpy(at, flags[i].member, sizeof(flags[i].member));
+		at += all & flags[i].bit ? sizeof(flags[i].member) : 0;
+	}
+	json_resume(j, at - 1);
+}
+
+static void put_tcp(struct json *j, const struct flow *f)
+{
 	uint8_t all = f->tcp_flags[0] | f->tcp_flags[1];
 
 	json_open(j, "tcp");
 	put_hex(j, "tcp_flags", all);
 	put_hex(j, "tcp_flags_ts", f->tcp_flags[0]);
 	put_hex(j, "tcp_flags_tc", f->tcp_flags[1]);
-	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if (all & flags[i].bit)
-			json_bool(j, flags[i].name, true);
-	json_name(j, "state", tcp_states[f->state]);
+	put_flags(j, all);
+	json_word(j, "state", tcp_states[f->state]);
 	json_close(j);
 }
 
@@ -189,11 +203,11 @@ static void put_icmp(struct json *j, const struct flow *f)
 }
 
 /* Suricata's words: a flow it closed itself for want of room was `forced`. */
-static const char *const flow_reasons[] = {
-	[FLOW_TIMEOUT] = "timeout",
-	[FLOW_CLOSED] = "timeout",
-	[FLOW_EVICTED] = "forced",
-	[FLOW_SHUTDOWN] = "shutdown",
+static const struct bytes flow_reasons[] = {
+	[FLOW_TIMEOUT] = WORD("timeout"),
+	[FLOW_CLOSED] = WORD("timeout"),
+	[FLOW_EVICTED] = WORD("forced"),
+	[FLOW_SHUTDOWN] = WORD("shutdown"),
 };
 
 /* Are the flow's device, peer and rule numbers of the policy at hand? */
@@ -243,7 +257,7 @@ static void put_flow(struct json *j, const struct report *r, const struct flow *
 					  : 0);
 	json_name(j, "state", flow_state_name(f));
 	if (how != FLOW_ALIVE)
-		json_name(j, "reason", flow_reasons[how]);
+		json_word(j, "reason", flow_reasons[how]);
 	if (untold)
 		json_u64(j, "untold", untold);
 	if (is_judged(r, f))

@@ -273,7 +273,7 @@ static void write_opened(struct person *p, struct writer *w, struct bytes code, 
 		return;
 	}
 	json_text(&j, NULL, plain); /* "…", its quotes with it */
-	if (j.out.len >= 2)
+	if (!j.out.bad)
 		write_bytes(w, text + 1, j.out.len - 2);
 	secret_wipe(text, sizeof(text));
 }

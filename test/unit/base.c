@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/address.h"
@@ -176,6 +177,92 @@ static void json_texts_are_whole_at_any_length(void **state)
 		assert_true(j.out.bad || j.out.len <= cap);
 		free(line);
 	}
+}
+
+/* Whichever byte, wherever it stands and however long the text is: the same is told of it. */
+static void json_escapes_what_must_be(void **state)
+{
+	uint8_t text[48];
+	char want[16], line[256];
+
+	for (unsigned c = 0; c < 256; c++) {
+		size_t n;
+
+		if (c == '"' || c == '\\')
+			n = (size_t)snprintf(want, sizeof(want), "\\%c", c);
+		else if (c < 0x20 || c > 0x7e)
+			n = (size_t)snprintf(want, sizeof(want), "\\u00%02x", c);
+		else
+			n = (size_t)snprintf(want, sizeof(want), "%c", c);
+		for (size_t len = 1; len <= sizeof(text); len++)
+			for (size_t at = 0; at < len; at++) {
+				struct json j = json_new(line, sizeof(line));
+				uint8_t *exact = memset(text, 'x', sizeof(text));
+
+				exact += sizeof(text) - len;
+				exact[at] = (uint8_t)c;
+				json_text(&j, NULL, (struct bytes){exact, len});
+				assert_int_equal(j.out.len, len + n + 1);
+				assert_memory_equal(line + 1 + at, want, n);
+			}
+	}
+}
+
+/* An object that holds nothing, members behind it, and a line that is full at any place. */
+static void json_objects_end_where_they_began(void **state)
+{
+	static const char want[] = "{\"a\":{},\"b\":[],\"c\":[1,{\"d\":\"e\"},[]],\"f\":true}";
+
+	for (size_t cap = 0; cap < sizeof(want) + 8; cap++) {
+		char *line = malloc(cap ? cap : 1); /* AddressSanitizer watches its end */
+		struct json j = json_new(line, cap);
+
+		json_open(&j, NULL);
+		json_open(&j, "a");
+		json_close(&j);
+		json_list(&j, "b");
+		json_end(&j);
+		json_list(&j, "c");
+		json_u64(&j, NULL, 1);
+		json_open(&j, NULL);
+		json_name(&j, "d", "e");
+		json_close(&j);
+		json_list(&j, NULL);
+		json_end(&j);
+		json_end(&j);
+		json_bool(&j, "f", true);
+		json_close(&j);
+		assert_true(j.out.bad || cap >= sizeof(want) - 1);
+		assert_true(!j.out.bad || cap < sizeof(want) + 1);
+		if (!j.out.bad) {
+			assert_int_equal(j.out.len, sizeof(want) - 1);
+			assert_memory_equal(line, want, j.out.len);
+		}
+		free(line);
+	}
+}
+
+static void eve_time_is_what_strftime_says(void **state)
+{
+	/* In an order in which neighbours share a minute, a day, or nothing. */
+	static const uint64_t seconds[] = {0,	       59,	   60,	       951782399,
+					   951782400,  951868799,  951868800,  1700000000,
+					   1700000039, 1700000040, 1735689599, 1735689600,
+					   4107542399, 18446744073};
+	char want[CLOCK_EVE_LEN], text[CLOCK_EVE_LEN];
+
+	for (unsigned i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++)
+		for (unsigned us = 0; us < 1000000; us += us % 2 ? 999 : 70001) {
+			time_t t = (time_t)seconds[i];
+			struct tm tm;
+			size_t n = strftime(want, sizeof(want), "%FT%T", gmtime_r(&t, &tm));
+
+			if (seconds[i] == 18446744073 && us > 709551) /* 64 bits end there */
+				break;
+			snprintf(want + n, sizeof(want) - n, ".%06u+0000", us);
+			clock_eve(seconds[i] * NSEC_PER_SEC + us * 1000ull + 999, text);
+			assert_string_equal(text, want);
+		}
 }
 
 static void a_slab_gives_back_what_it_got(void **state)
@@ -374,6 +461,9 @@ int main(void)
 		cmocka_unit_test(a_number_is_digits_within_its_bounds),
 		cmocka_unit_test(json_says_when_it_does_not_fit),
 		cmocka_unit_test(json_texts_are_whole_at_any_length),
+		cmocka_unit_test(json_escapes_what_must_be),
+		cmocka_unit_test(json_objects_end_where_they_began),
+		cmocka_unit_test(eve_time_is_what_strftime_says),
 		cmocka_unit_test(digits_are_those_of_printf),
 		cmocka_unit_test(sums_are_those_of_the_standard),
 		cmocka_unit_test(a_slab_gives_back_what_it_got),

@@ -700,6 +700,53 @@ static void titles_hold_no_control_characters(void **state)
 		  "\"called_ae\":\"A\\u001b[2J\",\"source\":\"service-user\"}}\n");
 }
 
+static void role(struct writer *w, const char *uid, uint8_t scu, uint8_t scp)
+{
+	size_t at = open_item(w, 0x54);
+
+	write_be16(w, (uint16_t)strlen(uid));
+	write_bytes(w, uid, strlen(uid));
+	write_u8(w, scu);
+	write_u8(w, scp);
+	fill(w, at, 2);
+}
+
+/* PS3.7 §D.3.3.4: a role holds for every context of its SOP class, and for no other one. */
+static void a_role_is_of_a_sop_class(void **state)
+{
+	struct script *s = script_new();
+	size_t at = open_pdu(&s->w, 1), user;
+
+	fixed(&s->w, "ARCHIVE", "CT1");
+	offer(&s->w, 1, CT, one);
+	offer(&s->w, 3, VERIFICATION, one);
+	offer(&s->w, 5, CT, one);
+	offer(&s->w, 7, PRIVATE, one);
+	user = open_item(&s->w, 0x50);
+	role(&s->w, CT, 1, 0);
+	role(&s->w, PRIVATE, 0, 1);
+	role(&s->w, CT, 0, 1);
+	fill(&s->w, user, 2);
+	fill(&s->w, at, 4);
+	say(s, 0, 0);
+	say_short(s, 1, 3, 0x00010103);
+	expect(s, "{\"dicom\":{\"pdu\":\"A-ASSOCIATE-RQ\"," TITLES "\"presentation_contexts\":["
+		  "{\"id\":1,\"abstract_syntax\":\"CT Image Storage\","
+		  "\"transfer_syntaxes\":[\"Implicit VR Little Endian\"],"
+		  "\"scu\":true,\"scp\":true},"
+		  "{\"id\":3,\"abstract_syntax\":\"Verification SOP Class\","
+		  "\"transfer_syntaxes\":[\"Implicit VR Little Endian\"]},"
+		  "{\"id\":5,\"abstract_syntax\":\"CT Image Storage\","
+		  "\"transfer_syntaxes\":[\"Implicit VR Little Endian\"],"
+		  "\"scu\":true,\"scp\":true},"
+		  "{\"id\":7,\"abstract_syntax\":\"" PRIVATE "\","
+		  "\"transfer_syntaxes\":[\"Implicit VR Little Endian\"],"
+		  "\"scu\":false,\"scp\":true}]}}\n"
+		  "{\"dicom\":{\"pdu\":\"A-ASSOCIATE-RJ\"," TITLES
+		  "\"result\":\"rejected-permanent\",\"source\":\"service-user\","
+		  "\"diagnostic\":\"calling-AE-title-not-recognized\"}}\n");
+}
+
 static void order_is_kept(void **state)
 {
 	uint8_t buf[512], data[200] = {0};
@@ -1143,6 +1190,7 @@ int main(void)
 		cmocka_unit_test(lies_about_lengths_are_refused),
 		cmocka_unit_test(broken_associations_are_refused),
 		cmocka_unit_test(titles_hold_no_control_characters),
+		cmocka_unit_test(a_role_is_of_a_sop_class),
 		cmocka_unit_test(order_is_kept),
 		cmocka_unit_test(ends_do_not_disturb_each_other),
 		cmocka_unit_test(only_what_was_negotiated),

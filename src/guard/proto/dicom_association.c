@@ -267,23 +267,37 @@ static enum reason read_answer(struct dicom *d, struct reader item)
 	return REASON_NONE;
 }
 
-/* PS3.7 §D.3.3.4: for every context of that SOP class. */
-static bool read_roles(struct dicom *d, struct reader *r)
+/* PS3.7 §D.3.3.4: what was said of a SOP class holds for every context of it; by its number. */
+struct roles {
+	uint8_t of[DICOM_SOP_CLASS_MAX + 1], of_private[DICOM_PRIVATE];
+};
+
+static uint8_t *role_of(struct roles *roles, unsigned n)
+{
+	return n < PRIVATE_SOP_CLASS ? &roles->of[n] : &roles->of_private[n - PRIVATE_SOP_CLASS];
+}
+
+static bool read_roles(struct dicom *d, struct roles *roles, struct reader *r)
 {
 	struct bytes b = read_bytes(r, read_be16(r)), uid = dicom_trim((const char *)b.data, b.len);
-	uint8_t roles = 0;
+	uint8_t said = 0;
 	uint16_t n = 0;
 
-	roles |= read_u8(r) ? DICOM_SCU : 0;
-	roles |= read_u8(r) ? DICOM_SCP : 0;
+	said |= read_u8(r) ? DICOM_SCU : 0;
+	said |= read_u8(r) ? DICOM_SCP : 0;
 	if (r->bad)
 		return false;
-	if (!find_sop_class(d, uid, &n))
-		n = 0;
-	for (unsigned i = 0; n && i < d->contexts_end; i++)
-		if (d->contexts[i].sop_class == n)
-			d->contexts[i].flags |= roles & 0xf;
+	if (find_sop_class(d, uid, &n))
+		*role_of(roles, n) |= said;
 	return true;
+}
+
+/* An association may name a hundred of each: the contexts are looked at once, behind them all. */
+static void note_roles(struct dicom *d, struct roles *roles)
+{
+	for (unsigned i = 0; i < d->contexts_end; i++)
+		if (d->contexts[i].sop_class)
+			d->contexts[i].flags |= *role_of(roles, d->contexts[i].sop_class) & 0xf;
 }
 
 /* As much of it as is kept: some call themselves longer than they should, and are taken nonetheless. */
@@ -310,7 +324,7 @@ static bool read_identity(struct dicom *d, struct reader *r)
 	return !r->bad;
 }
 
-static bool read_user_item(struct dicom *d, uint8_t type, struct reader *r)
+static bool read_user_item(struct dicom *d, struct roles *roles, uint8_t type, struct reader *r)
 {
 	switch (type) {
 	case MAXIMUM_LENGTH:
@@ -327,7 +341,7 @@ static bool read_user_item(struct dicom *d, uint8_t type, struct reader *r)
 		d->performed = read_be16(r);
 		return !r->bad;
 	case ROLES:
-		return read_roles(d, r);
+		return read_roles(d, roles, r);
 	case IDENTITY_RQ:
 		return read_identity(d, r);
 	default:
@@ -337,16 +351,20 @@ static bool read_user_item(struct dicom *d, uint8_t type, struct reader *r)
 
 static enum reason read_user_information(struct dicom *d, struct reader item)
 {
-	while (reader_left(&item)) {
+	enum reason why = REASON_NONE;
+	struct roles roles = {{0}};
+
+	while (why == REASON_NONE && reader_left(&item)) {
 		uint8_t type = read_u8(&item);
 		struct reader sub;
 
 		read_u8(&item);
 		sub = read_sub(&item, read_be16(&item));
-		if (item.bad || !read_user_item(d, type, &sub))
-			return REASON_DICOM_MALFORMED;
+		if (item.bad || !read_user_item(d, &roles, type, &sub))
+			why = REASON_DICOM_MALFORMED;
 	}
-	return REASON_NONE;
+	note_roles(d, &roles);
+	return why;
 }
 
 /* §9.3.1: items of other types are ignored. */

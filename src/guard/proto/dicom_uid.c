@@ -445,6 +445,7 @@ static const struct {
 };
 
 _Static_assert(sizeof(syntaxes) / sizeof(syntaxes[0]) <= DICOM_SYNTAX_MAX, "numbers fit");
+_Static_assert(sizeof(sop_classes) / sizeof(sop_classes[0]) <= DICOM_SOP_CLASS_MAX, "numbers fit");
 
 /* What all of the registry begin with. */
 static const char arc[8] = {'1', '.', '2', '.', '8', '4', '0', '.'};

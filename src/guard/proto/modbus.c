@@ -43,41 +43,40 @@ enum shape {
 	ENCAPSULATED,
 };
 
-/* V1.1b3 §5.1 and the functions of PI-MBUS-300; names and access types as Suricata has them. */
+/* By code: V1.1b3 §5.1 and the functions of PI-MBUS-300; names and access types as Suricata has them. */
 static const struct function {
-	uint8_t code;
 	uint8_t shape;
 	bool reads; /* and does nothing else */
 	const char *name, *access;
 } functions[] = {
-	{1, READ_BITS, true, "RdCoils", "READ | COILS"},
-	{2, READ_BITS, true, "RdDiscreteInputs", "READ | DISCRETES"},
-	{3, READ_WORDS, true, "RdHoldRegs", "READ | HOLDING"},
-	{4, READ_WORDS, true, "RdInputRegs", "READ | INPUT"},
-	{5, WRITE_BIT, false, "WrSingleCoil", "WRITE | COILS | SINGLE | WRITE_SINGLE"},
-	{6, WRITE_WORD, false, "WrSingleReg", "WRITE | HOLDING | SINGLE | WRITE_SINGLE"},
-	{7, ASK, true, "RdExcStatus", "NONE"},
-	{8, DIAGNOSE, false, "Diagnostic", "NONE"},
-	{9, OPAQUE, false, "Program484", "NONE"},
-	{10, OPAQUE, true, "Poll484", "NONE"},
-	{11, ASK, true, "GetCommEventCtr", "NONE"},
-	{12, ASK, true, "GetCommEventLog", "NONE"},
-	{13, OPAQUE, false, "ProgramController", "NONE"},
-	{14, OPAQUE, true, "PollController", "NONE"},
-	{15, WRITE_BITS, false, "WrMultCoils", "WRITE | COILS | MULTIPLE | WRITE_MULTIPLE"},
-	{16, WRITE_WORDS, false, "WrMultRegs", "WRITE | HOLDING | MULTIPLE | WRITE_MULTIPLE"},
-	{17, ASK, true, "ReportServerID", "NONE"},
-	{18, OPAQUE, false, "Program884", "NONE"},
-	{19, OPAQUE, false, "ResetCommLink", "NONE"},
-	{20, READ_FILE, true, "RdFileRec", "NONE"},
-	{21, WRITE_FILE, false, "WrFileRec", "NONE"},
-	{22, MASK, false, "MaskWrReg", "WRITE | HOLDING"},
-	{23, READ_WRITE, false, "RdWrMultRegs",
-	 "READ | WRITE | HOLDING | MULTIPLE | WRITE_MULTIPLE"},
-	{24, FIFO, true, "RdFIFOQueue", "NONE"},
-	{MEI, ENCAPSULATED, true, "MEI", "NONE"},
+	[1] = {READ_BITS, true, "RdCoils", "READ | COILS"},
+	[2] = {READ_BITS, true, "RdDiscreteInputs", "READ | DISCRETES"},
+	[3] = {READ_WORDS, true, "RdHoldRegs", "READ | HOLDING"},
+	[4] = {READ_WORDS, true, "RdInputRegs", "READ | INPUT"},
+	[5] = {WRITE_BIT, false, "WrSingleCoil", "WRITE | COILS | SINGLE | WRITE_SINGLE"},
+	[6] = {WRITE_WORD, false, "WrSingleReg", "WRITE | HOLDING | SINGLE | WRITE_SINGLE"},
+	[7] = {ASK, true, "RdExcStatus", "NONE"},
+	[8] = {DIAGNOSE, false, "Diagnostic", "NONE"},
+	[9] = {OPAQUE, false, "Program484", "NONE"},
+	[10] = {OPAQUE, true, "Poll484", "NONE"},
+	[11] = {ASK, true, "GetCommEventCtr", "NONE"},
+	[12] = {ASK, true, "GetCommEventLog", "NONE"},
+	[13] = {OPAQUE, false, "ProgramController", "NONE"},
+	[14] = {OPAQUE, true, "PollController", "NONE"},
+	[15] = {WRITE_BITS, false, "WrMultCoils", "WRITE | COILS | MULTIPLE | WRITE_MULTIPLE"},
+	[16] = {WRITE_WORDS, false, "WrMultRegs", "WRITE | HOLDING | MULTIPLE | WRITE_MULTIPLE"},
+	[17] = {ASK, true, "ReportServerID", "NONE"},
+	[18] = {OPAQUE, false, "Program884", "NONE"},
+	[19] = {OPAQUE, false, "ResetCommLink", "NONE"},
+	[20] = {READ_FILE, true, "RdFileRec", "NONE"},
+	[21] = {WRITE_FILE, false, "WrFileRec", "NONE"},
+	[22] = {MASK, false, "MaskWrReg", "WRITE | HOLDING"},
+	[23] = {READ_WRITE, false, "RdWrMultRegs",
+		"READ | WRITE | HOLDING | MULTIPLE | WRITE_MULTIPLE"},
+	[24] = {FIFO, true, "RdFIFOQueue", "NONE"},
+	[MEI] = {ENCAPSULATED, true, "MEI", "NONE"},
 };
-static const struct function unknown = {0, OPAQUE, false, "Unknown", "NONE"};
+static const struct function unknown = {OPAQUE, false, "Unknown", "NONE"};
 
 static const struct proto_name exceptions[] = {
 	{1, "IllegalFunction"},
@@ -120,10 +119,9 @@ static const struct proto_name encapsulated[] = {
 
 static const struct function *find_function(uint8_t code)
 {
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-		if (functions[i].code == code)
-			return &functions[i];
-	return &unknown;
+	bool known = code < sizeof(functions) / sizeof(functions[0]) && functions[code].name;
+
+	return known ? &functions[code] : &unknown;
 }
 
 /* V1.1b3 §5: which codes are whose. */
@@ -557,7 +555,10 @@ static void modbus_write(const struct msg *msg, struct json *j)
 	json_name(j, "function_code", m->name);
 	json_name(j, "access_type", m->access);
 	json_name(j, "category", m->category);
-	json_name(j, "error_flags", m->wrong ? m->wrong : "NONE");
+	if (m->wrong)
+		json_name(j, "error_flags", m->wrong);
+	else
+		json_name(j, "error_flags", "NONE");
 	if (m->exception)
 		write_code(j, "exception", m->exception, m->exception_name);
 	else if (m->has_sub)

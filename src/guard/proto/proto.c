@@ -162,22 +162,18 @@ void proto_texts(struct json *j, const char *key,
 static inline char *begin_field(struct json *j, const struct proto_field *f, const char *name,
 				size_t room)
 {
-	struct writer *w = &j->out;
-	size_t len = f->len - (size_t)(name - f->name);
-	char *at = (char *)w->data + w->len;
+	struct json_key key = {name, f->len - (size_t)(name - f->name)};
+	char *at;
 
 	if (name != f->name)
-		return json_member(j, (struct json_key){name, len}, room);
-	if (w->bad || PROTO_KEY_MAX + 4 + room > w->cap - w->len) {
-		w->bad = true;
+		return json_member(j, key, room);
+	at = json_member(j, (struct json_key){NULL}, PROTO_KEY_MAX + 3 + room);
+	if (!at)
 		return NULL;
-	}
-	*at = ',';
-	at += j->comma;
 	*at = '"';
 	memcpy(at + 1, name, PROTO_KEY_MAX);
-	memcpy(at + 1 + len, "\":", 2);
-	return at + len + 3;
+	memcpy(at + 1 + key.len, "\":", 2);
+	return at + key.len + 3;
 }
 
 static void write_text(const struct proto_field *f, const char *name, struct bytes v,
@@ -278,7 +274,6 @@ static inline const char *place(const struct proto_field *f, struct opened *o, s
 static inline void write_field(const struct proto_field *f, const struct msg *m, struct opened *o,
 			       struct json *j)
 {
-	size_t first = 0;
 	struct bytes v;
 	uint64_t n;
 
@@ -287,7 +282,7 @@ static inline void write_field(const struct proto_field *f, const struct msg *m,
 		if (v.data && (v.len || !(f->flags & FIELD_MUST)))
 			write_text(f, place(f, o, j), v, j);
 	} else if (f->type == FIELD_LIST) {
-		if (f->next(m, &first).data)
+		if (f->next(m, &(size_t){0}).data)
 			write_list(f, place(f, o, j), m, j);
 	} else {
 		n = number(f, m);
