@@ -83,14 +83,16 @@ struct vitals_monitor {
 	struct numbers numbers;
 	struct pending alarm[MONITOR_ALARMS];
 	struct episode episode[MONITOR_EPISODES];
-	uint32_t next;	      /* in its bucket, from 1; 0 the last */
-	uint32_t next_system; /* of those whose systems share a bucket */
+	uint32_t next; /* in its bucket, from 1; 0 the last */
+	uint32_t next_system,
+		last_system; /* of those whose systems share a bucket, and the one before */
+	struct monitor_past *past;
+};
 
-	/* Counts say how much of these holds: they are not cleared. */
-	struct {
-		struct stamps stamps;
-		struct numbers_row numbers;
-	} past;
+/* Apart, since most that is asked of a monitor is not asked of this. */
+struct monitor_past {
+	struct stamps stamps;
+	struct numbers_row numbers;
 };
 
 struct vitals {
@@ -99,8 +101,9 @@ struct vitals {
 	void *arg;
 	struct hash_key key;
 	struct vitals_monitor *monitors;
-	uint32_t *buckets; /* numbers of monitors, from 1; by what they are, */
-	uint32_t *systems; /* and by what they call themselves */
+	struct monitor_past *pasts; /* of each monitor its own */
+	uint32_t *buckets;	    /* numbers of monitors, from 1; by what they are, */
+	uint32_t *systems;	    /* and by what they call themselves */
 	uint32_t monitor_count, mask;
 	uint32_t monitors_used, waves_used;	     /* those behind were never touched */
 	struct recent monitors_recent, waves_recent; /* of waves the free ones first */

@@ -251,7 +251,7 @@ static uint32_t said_s(const struct numbers_row *n, uint32_t back)
 static void judge_row(struct vitals *v, struct vitals_monitor *m)
 {
 	struct numbers *n = &m->numbers;
-	struct numbers_row *past = &m->past.numbers;
+	struct numbers_row *past = &m->past->numbers;
 	struct repeat *r = &past->row;
 	struct repeat_finding is;
 	struct vitals_finding *f;
@@ -278,8 +278,8 @@ static void judge_row(struct vitals *v, struct vitals_monitor *m)
 
 static bool has_said(const struct vitals_monitor *m, const struct vitals_monitor *other)
 {
-	const struct repeat *r = &m->past.numbers.row;
-	uint16_t term = repeat_back(&other->past.numbers.row, 0);
+	const struct repeat *r = &m->past->numbers.row;
+	uint16_t term = repeat_back(&other->past->numbers.row, 0);
 
 	for (uint32_t i = 0; i < NUMBERS_LATEST && i < r->count; i++)
 		if (repeat_back(r, i) == term)
@@ -301,7 +301,7 @@ static void judge_turns(struct vitals *v, struct vitals_monitor *m)
 	if (!before_ns || m->arrival_ns - before_ns > TURN_NS)
 		return;
 	other = identity_other(v, m, before_ns);
-	if (!other || !other->past.numbers.row.count || !m->past.numbers.row.count)
+	if (!other || !other->past->numbers.row.count || !m->past->numbers.row.count)
 		return;
 	if (has_said(m, other) || has_said(other, m))
 		n->turns = 0;

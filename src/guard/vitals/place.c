@@ -84,7 +84,7 @@ static bool take_stamp(struct vitals *v, struct vitals_monitor *m, struct stamp 
 		       const struct vitals_place *p)
 {
 	uint32_t behind_s;
-	enum stamp_kind kind = stamp_take(stamp, &m->past.stamps, p->sent_s, p->print, &behind_s);
+	enum stamp_kind kind = stamp_take(stamp, &m->past->stamps, p->sent_s, p->print, &behind_s);
 	struct vitals_finding *f;
 
 	if (kind == STAMP_AGAIN) {
@@ -185,16 +185,20 @@ void identity_name(struct vitals *v, struct vitals_monitor *m, uint64_t system)
 	uint32_t number = (uint32_t)(m - v->monitors) + 1, *link;
 
 	if (m->source.system) {
-		link = systems_like(v, m->source.system);
-		while (*link != number)
-			link = &v->monitors[*link - 1].next_system;
+		link = m->last_system ? &v->monitors[m->last_system - 1].next_system
+				      : systems_like(v, m->source.system);
 		*link = m->next_system;
+		if (m->next_system)
+			v->monitors[m->next_system - 1].last_system = m->last_system;
 	}
 	m->source.system = system;
 	if (!system)
 		return;
 	link = systems_like(v, system);
 	m->next_system = *link;
+	m->last_system = 0;
+	if (*link)
+		v->monitors[*link - 1].last_system = number;
 	*link = number;
 }
 

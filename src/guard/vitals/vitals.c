@@ -29,13 +29,14 @@ struct vitals *vitals_new(const struct vitals_options *o, vitals_fn fn, void *ar
 	v->arg = arg;
 	v->key = hash_key_random();
 	v->monitors = calloc(v->monitor_count, sizeof(*v->monitors));
+	v->pasts = calloc(v->monitor_count, sizeof(*v->pasts));
 	v->buckets = calloc(buckets, sizeof(*v->buckets));
 	v->systems = calloc(buckets, sizeof(*v->systems));
 	recent_init(&v->monitors_recent);
 	recent_init(&v->waves_recent);
 	v->waves_size = v->o.streams * sizeof(*v->waves);
 	v->waves = pages_map(&v->waves_size);
-	if (!v->monitors || !v->buckets || !v->systems || !v->waves) {
+	if (!v->monitors || !v->pasts || !v->buckets || !v->systems || !v->waves) {
 		vitals_free(v);
 		errno = ENOMEM;
 		return NULL;
@@ -50,6 +51,7 @@ void vitals_free(struct vitals *v)
 	pages_unmap(v->waves, v->waves_size);
 	free(v->systems);
 	free(v->buckets);
+	free(v->pasts);
 	free(v->monitors);
 	free(v);
 }
@@ -106,8 +108,9 @@ static struct vitals_monitor *make(struct vitals *v, const struct vitals_source 
 	struct vitals_monitor *m = spare(v);
 	uint32_t *bucket;
 
-	memset(m, 0, offsetof(struct vitals_monitor, past));
-	m->past.stamps.count = m->past.numbers.row.count = 0;
+	memset(m, 0, sizeof(*m));
+	m->past = &v->pasts[m - v->monitors];
+	m->past->stamps.count = m->past->numbers.row.count = 0; /* how much of these holds */
 	recent_add(&v->monitors_recent, &m->recent);
 	m->source = *s;
 	m->source.system = 0; /* what it calls itself is compared when it is taken */
