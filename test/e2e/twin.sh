@@ -2,7 +2,8 @@
 # One floor, compiled twice (doc/adr/0001), and read from a file besides: some 900 frames that tell
 # readers of headers apart, a part of them at random (SEED), in both directions through a gateway
 # whose floor is the kernel's, through one whose floor is in user space, and out of a capture, as
-# `inspect --inline` reads it. All let the very same frames through, and none changes one.
+# `inspect --inline` reads it. All let the very same frames through, and none changes more of one than
+# what its datagram's pieces are told by.
 # usage: test/e2e/twin.sh [BINARY]
 set -uo pipefail
 self=$(dirname "$(realpath "$0")")

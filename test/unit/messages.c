@@ -108,7 +108,7 @@ static bool passes(const char *app, const char *line, const void *data, size_t l
 	char text[128];
 	struct judged j = {0};
 	struct proto_input in = {.data = unit_exact(data, len),
-				 .datagram = p->over == PROTO_OVER_UDP || !strcmp(app, "dns"),
+				 .datagram = p->over & PROTO_OVER_UDP,
 				 .port = {40000, 53}};
 	size_t used;
 
