@@ -2,22 +2,22 @@
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "guard/proto/hl7_field.h"
+#include "guard/proto/hl7_observation.h"
 #include "guard/proto/hl7_time.h"
 #include "guard/proto/hl7_wide.h"
 
-#define START	   0x0b /* MLLP */
-#define END	   0x1c
-#define CR	   0x0d
-#define LF	   0x0a
-#define ACK	   0x06
-#define NAK	   0x15
-#define BLANKS	   8	/* before the first header */
-#define HOLD	   4096 /* characters of a segment that are looked at; what is behind them is passed */
-#define WIDE	   24 /* bytes by which an encoding of two or four a character shows */
-#define WAITING	   12 /* messages of an end whose acknowledgement is awaited */
-#define NUMBER_MAX 40
+#define START	0x0b /* MLLP */
+#define END	0x1c
+#define CR	0x0d
+#define LF	0x0a
+#define ACK	0x06
+#define NAK	0x15
+#define BLANKS	8    /* before the first header */
+#define HOLD	4096 /* characters of a segment that are looked at; what is behind them is passed */
+#define WIDE	24   /* bytes by which an encoding of two or four a character shows */
+#define WAITING 12   /* messages of an end whose acknowledgement is awaited */
 
 enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
 
@@ -217,59 +217,6 @@ static enum parse probe(const struct proto_input *in)
 	return probe_inside((struct bytes){b.data + at, b.len - at});
 }
 
-/* Field n of a segment, 1 the one behind the name; data NULL where the segment is shorter. */
-static struct bytes field_of(struct bytes segment, uint8_t separator, unsigned n)
-{
-	size_t at = 0;
-
-	for (; n && at < segment.len; n--) {
-		const uint8_t *next = memchr(segment.data + at, separator, segment.len - at);
-
-		if (!next)
-			return (struct bytes){NULL, 0};
-		at = (size_t)(next - segment.data) + 1;
-	}
-	if (n || at > segment.len)
-		return (struct bytes){NULL, 0};
-	segment.data += at;
-	segment.len -= at;
-	if (segment.len) {
-		const uint8_t *end = memchr(segment.data, separator, segment.len);
-
-		if (end)
-			segment.len = (size_t)(end - segment.data);
-	}
-	return segment;
-}
-
-/* Component n, from 1 on. */
-static struct bytes component_of(struct bytes field, uint8_t separator, unsigned n)
-{
-	return field.data ? field_of(field, separator, n - 1) : field;
-}
-
-/* Fields 0 (the name) to LAST_FIELD at once, as field_of() gives them. */
-#define LAST_FIELD 11
-struct fields {
-	struct bytes at[LAST_FIELD + 1];
-};
-
-static void split(struct bytes segment, uint8_t separator, struct fields *ret_f)
-{
-	const uint8_t *at = segment.data, *end = segment.data + segment.len, *next;
-	unsigned n = 0;
-
-	for (; n <= LAST_FIELD; n++) {
-		next = at < end ? memchr(at, separator, (size_t)(end - at)) : NULL;
-		ret_f->at[n] = (struct bytes){at, (size_t)((next ? next : end) - at)};
-		if (!next)
-			break;
-		at = next + 1;
-	}
-	while (++n <= LAST_FIELD)
-		ret_f->at[n] = (struct bytes){NULL, 0};
-}
-
 static void keep(void *text, size_t size, struct bytes b)
 {
 	uint8_t *len = text;
@@ -309,8 +256,8 @@ static void put(struct writer *w, struct bytes b)
 /* MSH-9 with the standard's own character between code and trigger. */
 static void keep_type(struct side *s, struct bytes field)
 {
-	struct bytes code = component_of(field, s->component, 1);
-	struct bytes trigger = component_of(field, s->component, 2);
+	struct bytes code = hl7_component(field, s->component, 1);
+	struct bytes trigger = hl7_component(field, s->component, 2);
 	struct writer w = writer_new(s->type.data, sizeof(s->type.data));
 
 	put(&w, code);
@@ -368,7 +315,7 @@ static bool read_separators(struct side *s, struct bytes segment)
 
 	if (segment.len < 5)
 		return false;
-	others = field_of(segment, segment.data[3], 1);
+	others = hl7_field(segment, segment.data[3], 1);
 	if (!are_separators(segment.data[3], others))
 		return false;
 	s->field = segment.data[3];
@@ -395,151 +342,34 @@ static bool is_unanswered(struct bytes commit, struct bytes application)
 static void read_header(struct side *s, struct bytes segment)
 {
 	uint8_t c = s->component;
-	struct fields f;
+	struct hl7_fields f;
 
-	split(segment, s->field, &f);
-	KEEP(s, sending_application, component_of(f.at[2], c, 1));
-	KEEP(s, sending_facility, component_of(f.at[3], c, 1));
-	KEEP(s, receiving_application, component_of(f.at[4], c, 1));
-	KEEP(s, receiving_facility, component_of(f.at[5], c, 1));
-	s->sent_s = hl7_time(component_of(f.at[6], c, 1));
+	hl7_split(segment, s->field, &f);
+	KEEP(s, sending_application, hl7_component(f.at[2], c, 1));
+	KEEP(s, sending_facility, hl7_component(f.at[3], c, 1));
+	KEEP(s, receiving_application, hl7_component(f.at[4], c, 1));
+	KEEP(s, receiving_facility, hl7_component(f.at[5], c, 1));
+	s->sent_s = hl7_time(hl7_component(f.at[6], c, 1));
 	keep_type(s, f.at[8]);
 	KEEP(s, control_id, f.at[9]);
-	KEEP(s, version, component_of(f.at[11], c, 1));
-	s->unanswered = s->alert && is_unanswered(field_of(segment, s->field, 14),
-						  field_of(segment, s->field, 15));
+	KEEP(s, version, hl7_component(f.at[11], c, 1));
+	s->unanswered = s->alert && is_unanswered(hl7_field(segment, s->field, 14),
+						  hl7_field(segment, s->field, 15));
 	s->ack_code.len = s->acked_id.len = 0;
 	s->segments = s->observations = 0;
 	s->bad_name = s->told = s->told_answer = s->more = false;
 	s->header = true;
 }
 
-/*
- * Nearly all are a few digits with a point. Whole numbers below 2^53 and powers of ten up to
- * 10^22 are exact, so that their quotient is rounded once, as strtod() does.
- */
-static bool read_plain(struct bytes b, double *ret_value)
-{
-	static const double tens[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,	1e6,  1e7,
-				      1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-	uint64_t whole = 0;
-	size_t point = b.len;
-
-	if (b.len > 15)
-		return false;
-	for (size_t i = 0; i < b.len; i++) {
-		if (isdigit(b.data[i]))
-			whole = whole * 10 + (b.data[i] - '0');
-		else if (b.data[i] == '.' && point == b.len && b.len > 1)
-			point = i;
-		else
-			return false;
-	}
-	*ret_value = (double)whole / tens[point == b.len ? 0 : b.len - 1 - point];
-	return true;
-}
-
-static bool read_number(struct bytes b, double *ret_value)
-{
-	char text[NUMBER_MAX], *end;
-
-	if (!b.len || b.len >= sizeof(text))
-		return false;
-	if (read_plain(b, ret_value))
-		return true;
-	for (size_t i = 0; i < b.len; i++)
-		if (!isdigit(b.data[i]) && !memchr("+-.eE", b.data[i], 5))
-			return false;
-	memcpy(text, b.data, b.len);
-	text[b.len] = 0;
-	*ret_value = strtod(text, &end);
-	return *end == 0;
-}
-
-static unsigned digit_of(uint8_t c)
-{
-	unsigned digit = c - (unsigned)'0', letter = (c | 0x20) - (unsigned)'a';
-
-	return digit <= 9 ? digit : letter < 6 ? letter + 10 : 16;
-}
-
-/* Digits of a base up to `stop`, 0: all there are; 0 where it is no such number. */
-static uint32_t read_digits(struct bytes b, unsigned base, uint8_t stop)
-{
-	uint64_t v = 0;
-	size_t i = 0;
-
-	for (; i < b.len && b.data[i] != stop; i++) {
-		unsigned digit = digit_of(b.data[i]);
-
-		if (digit >= base || v > UINT32_MAX)
-			return 0;
-		v = v * base + digit;
-	}
-	return (i < b.len) == (stop != 0) && v <= UINT32_MAX ? (uint32_t)v : 0;
-}
-
-/* What is no MDC number has no partition. */
-static uint32_t read_mdc(struct bytes id)
-{
-	uint32_t mdc;
-
-	if (id.len == 9 && id.data[4] == '-')
-		mdc = read_digits(id, 16, '-') << 16 |
-		      read_digits((struct bytes){id.data + 5, 4}, 16, 0);
-	else
-		mdc = read_digits(id, 10, 0);
-	return mdc >> 16 && mdc & 0xffff ? mdc : 0;
-}
-
-/* The identifier or its alternate, in MDC, else in LOINC. */
-static uint32_t read_code(struct bytes field, uint8_t c, bool *ret_loinc)
-{
-	uint32_t code = 0;
-
-	for (unsigned n = 1; n <= 4 && !code; n += 3)
-		code = read_mdc(component_of(field, c, n));
-	*ret_loinc = !code;
-	for (unsigned n = 1; n <= 4 && !code; n += 3) {
-		struct bytes system = component_of(field, c, n + 2);
-
-		if (system.len == 2 && !memcmp(system.data, "LN", 2))
-			code = read_digits(component_of(field, c, n), 10, '-');
-	}
-	return code;
-}
-
-/* UCUM's [degF], and what people write for it: of all others none needs to be known. */
-static uint16_t read_dimension(struct bytes id)
-{
-	uint32_t mdc = read_mdc(id);
-	size_t n = id.len && id.data[id.len - 1] == ']' ? id.len - 1 : id.len;
-
-	if (mdc)
-		return (uint16_t)mdc;
-	return n && n <= 6 && id.data[n - 1] == 'F' ? HL7_FAHRENHEIT : 0;
-}
-
 static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct bytes segment)
 {
-	struct hl7_observation *o = &h->observations[h->kept];
-	struct bytes status, flag;
-	struct fields f;
-	bool loinc;
+	struct hl7_fields f;
 
 	s->observations++;
-	split(segment, s->field, &f);
-	if (f.at[2].len != 2 || memcmp(f.at[2].data, "NM", 2) || h->kept == HL7_OBSERVATIONS ||
-	    h->kept_end != end || h->others || !read_number(f.at[5], &o->value))
+	if (h->kept == HL7_OBSERVATIONS || h->kept_end != end || h->others)
 		return;
-	status = f.at[11];
-	flag = f.at[8];
-	o->code = read_code(f.at[3], s->component, &loinc);
-	o->loinc = loinc;
-	o->unit = read_dimension(component_of(f.at[6], s->component, 1));
-	o->status = status.len ? status.data[0] : 0;
-	o->abnormal = flag.len && !(flag.len == 1 && flag.data[0] == 'N');
-	h->kept += o->code != 0;
+	hl7_split(segment, s->field, &f);
+	h->kept += hl7_observation_read(&f, s->component, &h->observations[h->kept]);
 }
 
 /* Delimiters and "" (HL7 v2.9 §2.5.3: it is empty) name nobody. */
@@ -555,7 +385,7 @@ static bool names(struct bytes b)
 static void read_subject(struct hl7 *h, const struct side *s, unsigned end, struct bytes segment)
 {
 	bool patient = segment.data[1] == 'I';
-	struct bytes id = field_of(segment, s->field, 3);
+	struct bytes id = hl7_field(segment, s->field, 3);
 	uint64_t v = 0xcbf29ce484222325ull;
 
 	if (h->kept_end != end)
@@ -564,7 +394,7 @@ static void read_subject(struct hl7 *h, const struct side *s, unsigned end, stru
 		h->others |= h->patient;
 		h->patient = true;
 	}
-	if (h->subject || h->others || !names(patient ? component_of(id, s->component, 1) : id))
+	if (h->subject || h->others || !names(patient ? hl7_component(id, s->component, 1) : id))
 		return;
 	for (size_t i = 0; i < id.len; i++)
 		v = (v ^ id.data[i]) * 0x100000001b3ull;
@@ -743,8 +573,8 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 	s->segments++;
 	s->more |= !is_of_acknowledgement(segment.data);
 	if (!memcmp(segment.data, "MSA", 3)) {
-		KEEP(s, ack_code, field_of(segment, s->field, 1));
-		KEEP(s, acked_id, field_of(segment, s->field, 2));
+		KEEP(s, ack_code, hl7_field(segment, s->field, 1));
+		KEEP(s, acked_id, hl7_field(segment, s->field, 2));
 	} else if (!memcmp(segment.data, "OBX", 3)) {
 		read_observation(h, s, end, segment);
 	} else if (!memcmp(segment.data, "PID", 3) || !memcmp(segment.data, "PV1", 3)) {
