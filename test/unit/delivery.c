@@ -678,6 +678,38 @@ static void turn(struct wire *w, unsigned i)
 		wire_open(w, i);
 }
 
+/* One case of an attack: whose order must not arrive, by what conversation. */
+struct attack {
+	unsigned i; /* the case; odd ones are of a device that fails open */
+	const struct kind *k;
+	struct wire *w;
+	struct plan p;
+	struct sender t;
+};
+
+/* `each` cases of every protocol. What the receiver has in the end is no forbidden message. */
+static void attack_all(unsigned each, void (*attack)(struct attack *a))
+{
+	static struct attack a;
+	struct wire *w = wire_new();
+	unsigned count = KINDS * each;
+
+	for (unsigned n = 0, i = 0; n < count; i = next_case(++n, count)) {
+		a = (struct attack){.i = i, .k = &kinds[i / each], .w = w, .t = {.w = w}};
+		a.p = (struct plan){.kind = a.k, .count = 1, .bad = {true}};
+		append(&a.p, a.k->bad, a.k->good);
+		a.t.plan = &a.p;
+		dice = i + 1;
+		turn(w, i);
+		w->receiver = &a.t.r;
+		attack(&a);
+		if (arrived(&a.p, &a.t.r, a.t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", a.k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
 /* What an end shows of where it begins: a SYN or more of other numbers, that die on their way or not. */
 static void a_false_beginning_hides_nothing(void **state)
 {
@@ -718,175 +750,127 @@ static void a_false_beginning_hides_nothing(void **state)
 }
 
 /* What was begun before us, and what is shown of it first: the second half, or what came long ago. */
+static void be_picked_up(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint32_t half = (uint32_t)a->k->bad.len / 2;
+
+	t->first = 0x70000000u;
+	t->server = 5000;
+	t->r = (struct receiver){.first = t->first, .next = t->first, .said = 5000};
+	if (a->i & 2) { /* what came long ago, and does not count */
+		give(t, t->first - 500, TCP_ACK, a->k->good.data, 7, false);
+		if (a->i & 4)
+			confirm(t);
+		give(t, t->first, TCP_ACK, a->k->bad.data, a->k->bad.len, false);
+	} else {
+		give(t, t->first + half, TCP_ACK, a->k->bad.data + half, a->k->bad.len - half,
+		     false);
+		if (a->i & 4)
+			confirm(t);
+		give(t, t->first, TCP_ACK, a->k->bad.data, half, false);
+		if (a->i & 8)
+			give(t, t->first, TCP_ACK, a->k->bad.data, half, false);
+	}
+}
+
 static void a_pick_up_hides_nothing(void **state)
 {
-	struct wire *w = wire_new();
-
-	for (unsigned n = 0, i = 0; n < KINDS * 16; i = next_case(++n, KINDS * 16)) {
-		const struct kind *k = &kinds[i / 16];
-		uint32_t half = (uint32_t)k->bad.len / 2;
-		struct plan p = {.kind = k, .count = 1, .bad = {true}};
-		struct sender t = {.w = w};
-
-		append(&p, k->bad, k->good);
-		t.plan = &p;
-		dice = i + 1;
-		turn(w, i);
-		w->receiver = &t.r;
-		t.first = 0x70000000u;
-		t.server = 5000;
-		t.r = (struct receiver){.first = t.first, .next = t.first, .said = 5000};
-		if (i & 2) { /* what came long ago, and does not count */
-			give(&t, t.first - 500, TCP_ACK, k->good.data, 7, false);
-			if (i & 4)
-				confirm(&t);
-			give(&t, t.first, TCP_ACK, k->bad.data, k->bad.len, false);
-		} else {
-			give(&t, t.first + half, TCP_ACK, k->bad.data + half, k->bad.len - half,
-			     false);
-			if (i & 4)
-				confirm(&t);
-			give(&t, t.first, TCP_ACK, k->bad.data, half, false);
-			if (i & 8)
-				give(&t, t.first, TCP_ACK, k->bad.data, half, false);
-		}
-		if (arrived(&p, &t.r, t.first))
-			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
-	}
-	wire_close(w);
-	wire_free(w);
+	attack_all(16, be_picked_up);
 }
 
 /* An end ahead of what went on, and died behind us: to some receivers that is the message's end, too. */
+static void end_early(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint32_t most = (uint32_t)a->k->bad.len - 2;
+
+	greet(t);
+	give(t, t->first, TCP_ACK, a->k->bad.data, most, false);
+	give(t, t->first + most + (a->i & 2 ? 1 : 0), TCP_ACK, a->k->good.data, 1, true);
+	confirm(t);
+	if (give(t, t->first + most, TCP_ACK | TCP_FIN, NULL, 0, false))
+		fail_msg("%s, case %u: an end amid what went on passed", a->k->name, a->i);
+}
+
 static void an_early_end_hides_nothing(void **state)
 {
-	struct wire *w = wire_new();
-
-	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
-		const struct kind *k = &kinds[i / 4];
-		uint32_t most = (uint32_t)k->bad.len - 2;
-		struct plan p = {.kind = k, .count = 1, .bad = {true}};
-		struct sender t = {.w = w};
-
-		append(&p, k->bad, k->good);
-		t.plan = &p;
-		dice = i + 1;
-		turn(w, i);
-		w->receiver = &t.r;
-		greet(&t);
-		give(&t, t.first, TCP_ACK, k->bad.data, most, false);
-		give(&t, t.first + most + (i & 2 ? 1 : 0), TCP_ACK, k->good.data, 1, true);
-		confirm(&t);
-		if (give(&t, t.first + most, TCP_ACK | TCP_FIN, NULL, 0, false))
-			fail_msg("%s, case %u: an end amid what went on passed", k->name, i);
-	}
-	wire_close(w);
-	wire_free(w);
+	attack_all(4, end_early);
 }
 
 /* Its server has said its last; then an end, and a beginning, that nobody hears. */
+static void begin_half_closed(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint32_t half = (uint32_t)a->k->bad.len / 2, end;
+
+	greet(t);
+	give(t, t->first, TCP_ACK, a->k->bad.data, half, false);
+	send(a->w, a->k,
+	     &(struct segment){.end = 1,
+			       .seq = t->server,
+			       .ack = t->r.next,
+			       .stamped = t->stamps,
+			       .stamp = 1,
+			       .flags = TCP_FIN | TCP_ACK});
+	t->server = t->r.said = t->server + 1;
+	end = t->first + half - (a->i & 2 ? 2 : 0);
+	give(t, end, TCP_ACK | TCP_FIN, NULL, 0, true);
+	give(t, t->first + half + 70000000, TCP_SYN, NULL, 0, true);
+	give(t, t->first + half - 1, TCP_ACK, NULL, 0, false);
+	confirm(t);
+	give(t, t->first + half, TCP_ACK, a->k->bad.data + half, a->k->bad.len - half, false);
+}
+
 static void a_half_closed_one_hides_nothing(void **state)
 {
-	struct wire *w = wire_new();
-
-	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
-		const struct kind *k = &kinds[i / 4];
-		uint32_t half = (uint32_t)k->bad.len / 2, end;
-		struct plan p = {.kind = k, .count = 1, .bad = {true}};
-		struct sender t = {.w = w};
-
-		append(&p, k->bad, k->good);
-		t.plan = &p;
-		dice = i + 1;
-		turn(w, i);
-		w->receiver = &t.r;
-		greet(&t);
-		give(&t, t.first, TCP_ACK, k->bad.data, half, false);
-		send(w, k,
-		     &(struct segment){.end = 1,
-				       .seq = t.server,
-				       .ack = t.r.next,
-				       .stamped = t.stamps,
-				       .stamp = 1,
-				       .flags = TCP_FIN | TCP_ACK});
-		t.server = t.r.said = t.server + 1;
-		end = t.first + half - (i & 2 ? 2 : 0);
-		give(&t, end, TCP_ACK | TCP_FIN, NULL, 0, true);
-		give(&t, t.first + half + 70000000, TCP_SYN, NULL, 0, true);
-		give(&t, t.first + half - 1, TCP_ACK, NULL, 0, false);
-		confirm(&t);
-		give(&t, t.first + half, TCP_ACK, k->bad.data + half, k->bad.len - half, false);
-		if (arrived(&p, &t.r, t.first))
-			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
-	}
-	wire_close(w);
-	wire_free(w);
+	attack_all(4, begin_half_closed);
 }
 
 /* Conversations without number, in the middle of a message: its own is not the one that is forgotten. */
+static void flood_away(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint32_t half = (uint32_t)a->k->bad.len / 2;
+
+	greet(t);
+	give(t, t->first, TCP_ACK, a->k->bad.data, half, false);
+	confirm(t);
+	a->w->now_ns += 1200000 * MILLISECOND;
+	for (unsigned f = 0; f < 200; f++) {
+		struct segment s = {.seq = f, .flags = TCP_SYN};
+
+		a->w->from = (uint16_t)(1024 + f);
+		send(a->w, a->k, &s);
+	}
+	a->w->from = (uint16_t)(20000 + a->i);
+	give(t, t->first + half, TCP_ACK, a->k->bad.data + half, a->k->bad.len - half, false);
+}
+
 static void a_flood_hides_nothing(void **state)
 {
-	struct wire *w = wire_new();
-
-	for (unsigned n = 0, i = 0; n < KINDS * 2; i = next_case(++n, KINDS * 2)) {
-		const struct kind *k = &kinds[i / 2];
-		uint32_t half = (uint32_t)k->bad.len / 2;
-		struct plan p = {.kind = k, .count = 1, .bad = {true}};
-		struct sender t = {.w = w};
-
-		append(&p, k->bad, k->good);
-		t.plan = &p;
-		dice = i + 1;
-		turn(w, i);
-		w->receiver = &t.r;
-		greet(&t);
-		give(&t, t.first, TCP_ACK, k->bad.data, half, false);
-		confirm(&t);
-		w->now_ns += 1200000 * MILLISECOND;
-		for (unsigned f = 0; f < 200; f++) {
-			struct segment s = {.seq = f, .flags = TCP_SYN};
-
-			w->from = (uint16_t)(1024 + f);
-			send(w, k, &s);
-		}
-		w->from = (uint16_t)(20000 + i);
-		give(&t, t.first + half, TCP_ACK, k->bad.data + half, k->bad.len - half, false);
-		if (arrived(&p, &t.r, t.first))
-			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
-	}
-	wire_close(w);
-	wire_free(w);
+	attack_all(2, flood_away);
 }
 
 /* A silence between messages, and then one behind a byte that came already. */
+static void be_silent(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint8_t data[1460] = {'x'};
+
+	memcpy(data + 1, a->k->bad.data, a->k->bad.len);
+	greet(t);
+	confirm(t);
+	for (unsigned hours = 0; hours < (a->i & 2 ? 20 : 1); hours++) {
+		a->w->now_ns += 3700000 * MILLISECOND;
+		engine_tick(a->w->engine, &a->w->capture, a->w->now_ns);
+	}
+	give(t, t->first - 1, TCP_ACK, data, a->k->bad.len + 1, false);
+}
+
 static void a_silence_hides_nothing(void **state)
 {
-	struct wire *w = wire_new();
-
-	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
-		const struct kind *k = &kinds[i / 4];
-		struct plan p = {.kind = k, .count = 1, .bad = {true}};
-		struct sender t = {.w = w};
-		uint8_t data[1460] = {'x'};
-
-		append(&p, k->bad, k->good);
-		memcpy(data + 1, k->bad.data, k->bad.len);
-		t.plan = &p;
-		dice = i + 1;
-		turn(w, i);
-		w->receiver = &t.r;
-		greet(&t);
-		confirm(&t);
-		for (unsigned hours = 0; hours < (i & 2 ? 20 : 1); hours++) {
-			w->now_ns += 3700000 * MILLISECOND;
-			engine_tick(w->engine, &w->capture, w->now_ns);
-		}
-		give(&t, t.first - 1, TCP_ACK, data, k->bad.len + 1, false);
-		if (arrived(&p, &t.r, t.first))
-			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
-	}
-	wire_close(w);
-	wire_free(w);
+	attack_all(4, be_silent);
 }
 
 /* What a receiver has of datagrams in two pieces that it did not get whole. */

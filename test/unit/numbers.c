@@ -3,6 +3,7 @@
 
 #include "guard/vitals/stamp.h"
 #include "guard/vitals/vitals.h"
+#include "finding.h"
 #include "unit.h"
 
 #define SEC_NS	   1000000000ull
@@ -48,24 +49,6 @@ static unsigned all(const struct ward *w)
 	for (unsigned i = 0; i < REASON_COUNT; i++)
 		n += w->count[i];
 	return n;
-}
-
-static const char *text(const struct vitals_finding *f, const char *name)
-{
-	for (unsigned i = 0; i < f->facts; i++)
-		if (!strcmp(f->fact[i].name, name) && f->fact[i].text)
-			return f->fact[i].text;
-	fail_msg("no fact %s", name);
-	return NULL;
-}
-
-static double fact(const struct vitals_finding *f, const char *name)
-{
-	for (unsigned i = 0; i < f->facts; i++)
-		if (!strcmp(f->fact[i].name, name) && !f->fact[i].text)
-			return f->fact[i].number;
-	fail_msg("no fact %s", name);
-	return 0;
 }
 
 static double uniform(struct ward *w)

@@ -8,6 +8,7 @@
 #include "demo/ecgsyn.h"
 #include "guard/vitals/echo.h"
 #include "guard/vitals/pulse.h"
+#include "finding.h"
 #include "unit.h"
 
 #define ECG   0x0102
@@ -160,24 +161,6 @@ static unsigned all(const struct ward *w)
 	for (unsigned i = 0; i < REASON_COUNT; i++)
 		n += w->count[i];
 	return n;
-}
-
-static double fact(const struct vitals_finding *f, const char *name)
-{
-	for (unsigned i = 0; i < f->facts; i++)
-		if (!strcmp(f->fact[i].name, name) && !f->fact[i].text)
-			return f->fact[i].number;
-	fail_msg("no fact %s", name);
-	return 0;
-}
-
-static const char *text(const struct vitals_finding *f, const char *name)
-{
-	for (unsigned i = 0; i < f->facts; i++)
-		if (!strcmp(f->fact[i].name, name) && f->fact[i].text)
-			return f->fact[i].text;
-	fail_msg("no fact %s", name);
-	return NULL;
 }
 
 static void a_calm_hour_says_nothing(void **state)
