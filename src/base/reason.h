@@ -93,7 +93,7 @@
 	X(STREAM_UNVERIFIED, "stream.unverified",                                                  \
 	  "Part of a conversation was missed, or could not be compared with its first copy.")      \
 	X(STREAM_MEMORY, "stream.memory",                                                          \
-	  "More unfinished conversations than there is memory to read them.")                      \
+	  "More was on its way at once than there is memory to read and compare it.")              \
 	X(STREAM_URGENT, "stream.urgent",                                                          \
 	  "A conversation used a rare network feature that hides what is said.")                   \
 	X(STREAM_CHECKSUM, "stream.checksum",                                                      \

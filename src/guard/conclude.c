@@ -316,7 +316,7 @@ static bool read_packet(struct engine *e, struct work *w, struct flow *f, unsign
 /* What is wrong with us, or with whoever sends to it, is not the device's conduct. */
 static bool is_own_doing(enum reason why)
 {
-	return report_kind_of(why) == REPORT_POLICY &&
+	return report_kind_of(why) == REPORT_POLICY && why != REASON_STREAM_MEMORY &&
 	       strncmp(reason_name(why), "floor.", 6) != 0 &&
 	       strncmp(reason_name(why), "seal.", 5) != 0;
 }
@@ -383,6 +383,8 @@ void engine_conclude(struct engine *e, struct work *w)
 		engine_count_anomalies(e, w->p.anomalies | fresh);
 	if (e->o.evidence)
 		witness(e, w, f);
+	if (e->o.inline_ && f)
+		session_clamp(e->sessions, f, &w->p, end);
 	if (__builtin_expect(e->bypasses && f, 0))
 		engine_may_bypass(e, w, f);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/slab.h"
+#include "guard/flow/tcp.h"
 
 #define IDENTIFY_BYTES 2048 /* of an end that may stay undecided */
 #define IDENTIFY_TRIES 4    /* datagrams of an end */
@@ -435,6 +436,16 @@ bool session_is_amid(const struct flow *f)
 	const struct session *n = f->session;
 
 	return n && is_stream(f) && (is_within(n, 0) || is_within(n, 1));
+}
+
+/* What is kept is moved an eighth of it at a time: so much may be confirmed and still be there. */
+void session_clamp(struct sessions *s, const struct flow *f, const struct packet *p, unsigned end)
+{
+	const struct session *n = f->session;
+
+	if (n && !(f->session_flags & OFF) && p->proto == PROTO_TCP && !p->fragment &&
+	    stream_waits(&n->stream))
+		tcp_clamp_window(f, p, end, s->o.stream_end - s->o.stream_end / 8);
 }
 
 /* Nothing can come of it any more: both ends have what the other said, to its end. */

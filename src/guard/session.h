@@ -101,6 +101,12 @@ void session_shut(struct sessions *s, struct flow *f);
 bool session_is_through(const struct flow *f);
 /* Is an end within something that it says? Its receiver may still be waiting for the rest. */
 bool session_is_amid(const struct flow *f);
+/*
+ * What is on its way to an end that enforces is kept until it is confirmed, to compare it with what is
+ * sent again. More than can be kept is not asked for: the window that the packet offers is made smaller,
+ * in its bytes, once it was heard and before it goes on.
+ */
+void session_clamp(struct sessions *s, const struct flow *f, const struct packet *p, unsigned end);
 /* What the receiver of `end` expects next, for a reset it believes; false without a stream. */
 bool session_expects(const struct flow *f, unsigned end, uint32_t *ret_seq);
 void session_counts(const struct sessions *s, struct session_counts *ret_counts);

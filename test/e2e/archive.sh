@@ -160,6 +160,7 @@ else not "each message is in the vault once, and no acknowledgement: $(archived 
 ms=$(until_ms 10000 has_archived dicom/ct-1/ 4)
 if within "$ms" 10000; then ok "each image is in the vault once"
 else not "each image is in the vault once: $(archived dicom/)"; tail -5 "$dir/log"; fi
+check "nothing was dropped on its way for want of room" sh -c "! grep stream.memory '$dir/state/eve.json'"
 
 vault get --class archive -C "$dir/out" >/dev/null
 sums() { find "$@" -type f -exec sha256sum {} + | cut -d' ' -f1 | sort; }

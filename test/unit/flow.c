@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "guard/flow/flow.h"
+#include "guard/flow/tcp.h"
 
 #include "frames.h"
 
@@ -356,6 +357,80 @@ static void a_table_that_grows_loses_nothing(void **state)
 	assert_int_equal(flow_count(table), 0);
 }
 
+/* A segment of one of two ends that scale 128-fold, with its checksum. */
+static struct flow *scaled(bool client, uint8_t flags, uint16_t window, struct packet *ret_p)
+{
+	uint32_t src = client ? CLIENT : SERVER, dst = client ? SERVER : CLIENT;
+	uint8_t body[36], *tcp = body + 12, end;
+	struct writer w = writer_new(body, sizeof(body));
+	struct frame_ip ip = {.src = src, .dst = dst, .proto = PROTO_TCP};
+	struct bytes frame;
+	struct flow *f;
+
+	write_be32(&w, src);
+	write_be32(&w, dst);
+	write_be32(&w, PROTO_TCP << 16 | 24);
+	write_be16(&w, client ? 4000 : 80);
+	write_be16(&w, client ? 80 : 4000);
+	write_be32(&w, client ? 1000 : 9000);
+	write_be32(&w, flags & TCP_ACK ? (client ? 9001 : 1001) : 0);
+	write_be16(&w, (uint16_t)(0x6000 | flags));
+	write_be16(&w, window);
+	write_be32(&w, 0);
+	write_be32(&w, flags & TCP_SYN ? 0x03030701 : 0x01010101);
+	w.len = 12 + 16;
+	write_be16(&w, frame_sum(body, sizeof(body)));
+	frame = frame_ipv4(&ip, tcp, 24);
+	packet_decode(frame, LINK_ETHERNET, 1, (uint32_t)frame.len, ret_p);
+	assert_true(packet_sum_holds(ret_p));
+	f = flow_lookup(table, ret_p, 0, &end);
+	assert_int_equal(end, !client);
+	return f;
+}
+
+static uint16_t clamped(struct packet *p, const struct flow *f, uint32_t most)
+{
+	struct packet again;
+
+	tcp_clamp_window(f, p, 1, most);
+	packet_decode(p->frame, LINK_ETHERNET, 1, (uint32_t)p->frame.len, &again);
+	assert_true(packet_sum_holds(&again));
+	free((void *)p->frame.data);
+	return again.tcp_window;
+}
+
+static void a_window_is_made_no_larger_than_is_kept(void **state)
+{
+	struct packet p;
+	struct flow *f;
+
+	open_table(8);
+	scaled(true, TCP_SYN, 65535, &p);
+	free((void *)p.frame.data);
+	f = scaled(false, TCP_SYN | TCP_ACK, 65535, &p);
+	assert_int_equal(clamped(&p, f, 1000), 65535); /* a SYN's is never scaled */
+	f = scaled(false, TCP_ACK, 7168, &p);
+	assert_int_equal(clamped(&p, f, 7168 << 7), 7168);
+	f = scaled(false, TCP_ACK, 7169, &p);
+	assert_int_equal(clamped(&p, f, 7168 << 7), 7168);
+	for (uint32_t window = 1; window < 65536; window += 251) {
+		f = scaled(false, TCP_ACK, (uint16_t)window, &p);
+		assert_int_equal(clamped(&p, f, 128 * 300 + 127), window < 300 ? window : 300);
+	}
+}
+
+static void a_window_of_unknown_scale_stays(void **state)
+{
+	struct packet p;
+	struct flow *f;
+
+	open_table(8);
+	scaled(true, TCP_ACK, 60000, &p);
+	free((void *)p.frame.data);
+	f = scaled(false, TCP_ACK, 60000, &p);
+	assert_int_equal(clamped(&p, f, 1000), 60000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +448,8 @@ int main(void)
 		cmocka_unit_test_teardown(who_talks_outlives_who_does_not, teardown),
 		cmocka_unit_test_teardown(nothing_is_lost_among_many, teardown),
 		cmocka_unit_test_teardown(a_table_that_grows_loses_nothing, teardown),
+		cmocka_unit_test_teardown(a_window_is_made_no_larger_than_is_kept, teardown),
+		cmocka_unit_test_teardown(a_window_of_unknown_scale_stays, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,11 @@ void stream_wait(struct stream *s)
 	s->half[1].flags |= WAITS;
 }
 
+bool stream_waits(const struct stream *s)
+{
+	return s->half[0].flags & WAITS;
+}
+
 void stream_free(struct stream *s, struct stream_pool *pool)
 {
 	release(&s->half[0], pool);

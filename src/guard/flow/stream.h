@@ -61,6 +61,8 @@ void stream_init(struct stream *s, const struct flow *f);
  * forgotten, so that every repetition can be compared, but waited for until it is confirmed.
  */
 void stream_wait(struct stream *s);
+/* Does it? */
+bool stream_waits(const struct stream *s);
 void stream_free(struct stream *s, struct stream_pool *pool);
 
 /*

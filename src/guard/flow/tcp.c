@@ -1,9 +1,14 @@
 #include "guard/flow/tcp.h"
 
+#include <endian.h>
+
+#include "base/sum.h"
+
 #define WINDOW_LEAST   65535u
 #define WINDOW_UNKNOWN (1u << 20) /* without the handshake the scale is anybody's guess */
 #define SCALE_MAX      14	  /* RFC 7323 §2.3 */
 #define SCALE_NONE     0xff
+#define TCP_WINDOW     14 /* where it stands in the header (RFC 9293 §3.1); the checksum behind it */
 
 /* tcp_known, by end */
 #define KNOWN_NEXT(end)	 (1u << (end))
@@ -108,6 +113,27 @@ static bool reset_holds(const struct flow *f, const struct packet *p, unsigned e
 	       ahead(p->tcp_seq, f->tcp_next[end]) <= 0;
 }
 
+/* In force only where both offered it; RFC 7323 §2.2. */
+static unsigned shift_of(const struct flow *f, unsigned end)
+{
+	return f->tcp_scale[0] <= SCALE_MAX && f->tcp_scale[1] <= SCALE_MAX ? f->tcp_scale[end] : 0;
+}
+
+void tcp_clamp_window(const struct flow *f, const struct packet *p, unsigned end, uint32_t most)
+{
+	unsigned shift = shift_of(f, end);
+	uint8_t *field = (uint8_t *)(uintptr_t)p->l4.data + TCP_WINDOW;
+	uint16_t was[2], now[2]; /* window and checksum, as they are in memory */
+
+	if (p->tcp_flags & TCP_SYN || f->state == TCP_MIDSTREAM ||
+	    (uint32_t)p->tcp_window << shift <= most)
+		return;
+	memcpy(was, field, sizeof(was));
+	now[0] = htobe16((uint16_t)(most >> shift));
+	now[1] = (uint16_t)~sum_fold((uint64_t)(uint16_t)~was[0] + (uint16_t)~was[1] + now[0]);
+	memcpy(field, now, sizeof(now));
+}
+
 static void learn_window(struct flow *f, const struct packet *p, unsigned end)
 {
 	uint32_t window = p->tcp_window;
@@ -116,9 +142,8 @@ static void learn_window(struct flow *f, const struct packet *p, unsigned end)
 		f->tcp_scale[end] = window_scale(p);
 	else if (f->state == TCP_MIDSTREAM)
 		window = WINDOW_UNKNOWN;
-	/* In force only where both offered it; RFC 7323 §2.2. */
-	else if (f->tcp_scale[0] <= SCALE_MAX && f->tcp_scale[1] <= SCALE_MAX)
-		window <<= f->tcp_scale[end];
+	else
+		window <<= shift_of(f, end);
 	if (window > f->tcp_window[end])
 		f->tcp_window[end] = window;
 }

@@ -29,6 +29,13 @@ bool tcp_in_window(const struct flow *f, const struct packet *p, unsigned end);
 /* One behind the last byte of `end` that the other one confirmed; false: none yet. */
 bool tcp_confirmed(const struct flow *f, unsigned end, uint32_t *ret_acked);
 
+/*
+ * Makes the window that `end` offers by the packet no larger than `most` bytes, in the packet's own
+ * bytes; its checksum stays as right or wrong as it was (RFC 1624 §3). Nothing where the window's
+ * scale is not known.
+ */
+void tcp_clamp_window(const struct flow *f, const struct packet *p, unsigned end, uint32_t most);
+
 /* The segment's time-stamp (RFC 7323 §3.2); false where it has none. */
 bool tcp_stamp(const struct packet *p, uint32_t *ret_stamp);
 
