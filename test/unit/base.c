@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -264,6 +265,26 @@ static void eve_time_is_what_strftime_says(void **state)
 			clock_eve(seconds[i] * NSEC_PER_SEC + us * 1000ull + 999, text);
 			assert_string_equal(text, want);
 		}
+}
+
+/* Where the kernel does not say, no boot is like another. */
+static void a_boot_has_its_name(void **state)
+{
+	char one[CLOCK_BOOT_ID], two[CLOCK_BOOT_ID];
+	struct rlimit was, none;
+
+	clock_boot_id(one);
+	clock_boot_id(two);
+	assert_int_equal(strlen(one), 36);
+	assert_string_equal(one, two);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	clock_boot_id(one);
+	clock_boot_id(two);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_true(strlen(one) >= 16);
+	assert_string_not_equal(one, two);
 }
 
 static void a_slab_gives_back_what_it_got(void **state)
