@@ -73,15 +73,10 @@ static struct policy *compile(void)
 
 static int apply(struct gate *g, const struct policy *p)
 {
-	struct gate_tables t = {.generation = policy_generation(p)};
+	struct gate_tables t;
 	char why[256];
 
-	t.ports = policy_ports(p, &t.port_count);
-	t.devices = policy_devices(p, &t.device_count);
-	t.rules = policy_rules(p, &t.rule_count);
-	t.macs = policy_macs(p, &t.mac_count);
-	t.ips = policy_ips(p, &t.ip_count);
-	t.nets = policy_nets(p, &t.net_count);
+	policy_tables(p, &t);
 	return gate_apply(g, &t, why) ? die("apply", why) : 0;
 }
 

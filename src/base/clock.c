@@ -1,9 +1,13 @@
 #include "base/clock.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/crypto.h"
 #include "base/digits.h"
+#include "base/hex.h"
 
 static uint64_t read_clock(clockid_t id)
 {
@@ -26,6 +30,20 @@ uint64_t clock_mono_ns(void)
 uint64_t clock_boot_ns(void)
 {
 	return read_clock(CLOCK_BOOTTIME);
+}
+
+void clock_boot_id(char ret_id[CLOCK_BOOT_ID])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, ret_id, CLOCK_BOOT_ID - 1);
+	uint8_t random[12];
+
+	if (fd >= 0)
+		close(fd);
+	ret_id[n > 0 ? n : 0] = 0;
+	ret_id[strcspn(ret_id, "\n")] = 0;
+	if (!*ret_id && crypto_random(random, sizeof(random)) == 0)
+		hex_write(random, sizeof(random), ret_id);
 }
 
 /*

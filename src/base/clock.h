@@ -15,6 +15,14 @@ uint64_t
 clock_boot_ns(void); /* CLOCK_BOOTTIME: as monotonic, and goes on while the machine sleeps */
 uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC, the clock bpf_ktime_get_ns() reads */
 
+/*
+ * Which boot clock_boot_ns() counts from, as text: numbers of two boots are not to be compared. Where
+ * the kernel does not say (/proc is shut out), one that is like no other: whatever was noted before
+ * is of another boot, which is the safe mistake.
+ */
+#define CLOCK_BOOT_ID 40
+void clock_boot_id(char ret_id[CLOCK_BOOT_ID]);
+
 /* Days of the civil calendar (Gregorian, also before it was) from 1970-01-01 to that day: year from 0,
  * month from 1; a day beyond its month's last counts on. */
 int64_t clock_days(int year, int month, int day);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fnv.h"
 #include "guard/policy/vocabulary.h"
 #include "keep/person.h"
 
@@ -42,12 +43,10 @@ void saids_free(struct saids *s)
 /* Both directions of a pair come together: the lower address first. */
 static uint32_t head_of(const uint8_t low[16], const uint8_t high[16], uint8_t proto)
 {
-	uint32_t at = (2166136261u ^ proto) * 16777619u;
+	uint32_t at = fnv32_step(FNV32_START, proto);
 
-	for (int i = 0; i < 16; i++)
-		at = (at ^ low[i]) * 16777619u;
-	for (int i = 0; i < 16; i++)
-		at = (at ^ high[i]) * 16777619u;
+	at = fnv32(at, (struct bytes){low, 16});
+	at = fnv32(at, (struct bytes){high, 16});
 	return (at ^ at >> 16) % HEADS;
 }
 

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/address.h"
+#include "base/fnv.h"
 #include "keep/person.h"
 
 #define SLOTS 65536 /* of the index by MAC; never more than a third of them taken */
@@ -53,12 +54,10 @@ static bool make_room(void **list, size_t *cap, size_t most, size_t size)
 static struct seen_machine *machine(struct seen *s, const uint8_t mac[6])
 {
 	static const uint8_t none[6];
-	uint32_t at = 2166136261u;
+	uint32_t at = fnv32(FNV32_START, (struct bytes){mac, 6});
 
 	if ((mac[0] & 1) || memcmp(mac, none, 6) == 0)
 		return NULL;
-	for (int i = 0; i < 6; i++)
-		at = (at ^ mac[i]) * 16777619u;
 	for (at ^= at >> 16; s->slots[at % SLOTS]; at++)
 		if (memcmp(s->machines[s->slots[at % SLOTS] - 1].mac, mac, 6) == 0)
 			return &s->machines[s->slots[at % SLOTS] - 1];

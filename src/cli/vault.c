@@ -234,15 +234,22 @@ static int change_holder(const struct vault_cli *o, struct keys *k)
 	const struct holder *h = chosen_holder(o, "passphrase");
 	struct holder_ask ask = holder_ask_of(o);
 	char error[KEYS_ERROR] = "";
+	struct keys_state was;
 	int err;
 
 	if (!h)
 		return CLI_FAILED;
+	keys_state(k, &was);
 	err = keys_change_holder(k, h, &ask, error);
 	if (err < 0)
 		return fail("the holder was not changed: ", *error ? error : vault_cli_error(err));
 	printf("The keys are held by %s now. A gateway that uses them has to be restarted.\n",
 	       h->what);
+	/* It may be another folder's, too: nothing to remove unasked. */
+	if (was.holder && was.holder->trial)
+		printf("The old key file (trial.key in the folder, where none was named) still "
+		       "opens copies that were made of the folder before; remove it, unless "
+		       "another folder's keys are held by it, too.\n");
 	return CLI_OK;
 }
 

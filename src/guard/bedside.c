@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/fnv.h"
 #include "guard/proto/broadcast.h"
 #include "guard/proto/hl7.h"
 #include "guard/proto/intellivue.h"
@@ -187,17 +188,10 @@ static void intellivue_said(struct bedside *b, const struct bedside_message *m)
 	vitals_ended(b->vitals, v);
 }
 
-static uint64_t mix(uint64_t h, struct bytes b)
-{
-	for (size_t i = 0; i < b.len; i++)
-		h = (h ^ b.data[i]) * 0x100000001b3ull;
-	return h;
-}
-
 /* The number of an alert, or of the message that is acknowledged. Never 0. */
 static uint64_t alert_id(struct bytes id)
 {
-	uint64_t h = mix(0xcbf29ce484222325ull, id);
+	uint64_t h = fnv64(FNV64_START, id);
 
 	return h ? h : 1;
 }
@@ -246,12 +240,12 @@ static bool is_vital(const struct hl7_observation *o, struct vitals_numeric *ret
 static void hl7_observations(struct bedside *b, const struct bedside_message *m,
 			     const struct hl7_msg *h, struct vitals_source *from)
 {
-	uint64_t sender = mix(mix(h->subject, h->sending_application), h->sending_facility);
+	uint64_t sender = fnv64(fnv64(h->subject, h->sending_application), h->sending_facility);
 	const struct vitals_place p = {
 		.time_ns = m->said->packet->time_ns,
 		.channel = (uint16_t)sender, /* each has a clock of its own */
 		.sent_s = h->sent_s,
-		.print = (uint32_t)(mix(h->sent_s, h->control_id) >> 16),
+		.print = (uint32_t)(fnv64(h->sent_s, h->control_id) >> 16),
 	};
 	struct vitals_monitor *v = NULL;
 

@@ -16,6 +16,7 @@
  * Times: `_s` wall clock, seconds since 1970; `_ns` CLOCK_BOOTTIME of the start `boot`.
  * All answer 0 or -errno; -ENOENT: there is none; -EEXIST: there is one.
  */
+#include "base/clock.h"
 #include "base/crypto.h"
 
 #define PEOPLE_ID	16
@@ -24,7 +25,6 @@
 #define PEOPLE_LIST	1024
 #define PEOPLE_HANDLE	1023
 #define PEOPLE_DATA	1024
-#define PEOPLE_BOOT	40
 #define PEOPLE_USERS	4096
 #define PEOPLE_FACTORS	32 /* of one user */
 #define PEOPLE_SESSIONS 16 /* of one user; a further one ends the oldest */
@@ -95,7 +95,7 @@ struct people_session {
 	int kind; /* people/auth/limits.h */
 	int aal;
 	char factors[64];
-	char boot[PEOPLE_BOOT];
+	char boot[CLOCK_BOOT_ID];
 	uint64_t made_ns, used_ns, fresh_ns; /* fresh: when a factor was last shown */
 	int64_t made_s;
 	char source[64];
@@ -122,7 +122,7 @@ int people_sessions(struct people *p, const uint8_t *user, people_session_fn fn,
 struct people_invitation {
 	uint8_t hash[CRYPTO_HASH];
 	uint8_t user[PEOPLE_ID];
-	char boot[PEOPLE_BOOT];
+	char boot[CLOCK_BOOT_ID];
 	uint64_t until_ns; /* within that start */
 	int64_t until_s;   /* and after it */
 };

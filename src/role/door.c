@@ -2,12 +2,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/address.h"
 #include "base/clock.h"
@@ -30,17 +28,6 @@
 #define PURPOSE	   "grants"
 #define PORT_MIN   1024		      /* of what is announced: below are services */
 #define SLACK_NS   (NSEC_PER_SEC / 5) /* ends that differ by less are the same */
-
-void door_boot_id(char ret_id[DOOR_BOOT_ID])
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, ret_id, DOOR_BOOT_ID - 1);
-
-	ret_id[n > 0 ? n : 0] = 0;
-	ret_id[strcspn(ret_id, "\n")] = 0;
-	if (fd >= 0)
-		close(fd);
-}
 
 struct grant_clock door_now(const struct keeper *k)
 {

@@ -13,11 +13,8 @@
 struct door;
 struct keeper;
 
-#define DOOR_BOOT_ID 40
-/* Which boot this is, before the sandbox shuts /proc out. */
-void door_boot_id(char ret_id[DOOR_BOOT_ID]);
-
-struct door *door_new(struct keeper *k, const char *boot_id); /* NULL: no memory */
+/* `boot_id`: clock_boot_id(), read before the sandbox shuts /proc out. NULL: no memory. */
+struct door *door_new(struct keeper *k, const char *boot_id);
 void door_free(struct door *d);
 /* A policy came: doors to what it no longer has are shut. Also sends the first doors. */
 void door_policy(struct keeper *k);

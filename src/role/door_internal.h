@@ -18,7 +18,7 @@ struct door_waiting {
 
 struct door {
 	struct grants *book;
-	char path[PATH_MAX], boot_id[DOOR_BOOT_ID];
+	char path[PATH_MAX], boot_id[CLOCK_BOOT_ID];
 	struct gate_grant_row rows[GATE_GRANTS]; /* as the parent was told last */
 	uint32_t row_count;
 	bool told, dirty; /* something was; the parent could not be told */

@@ -14,6 +14,7 @@
 
 #define GUESTS	  EST_CONNECTIONS
 #define SILENT_NS (20 * NSEC_PER_SEC)
+#define IN_MAX	  (EST_HEAD_MAX + EST_BODY_MAX)
 
 /* A machine that asks for a certificate: its end of a socket pair with the relay. */
 struct guest {
@@ -53,7 +54,7 @@ static void leave(struct guest *g)
 	close(g->fd);
 	free(g->certificate);
 	if (g->in)
-		secret_wipe(g->in, g->in_len); /* a code may be in it */
+		secret_wipe(g->in, IN_MAX); /* a code may be in it */
 	free(g->in);
 	*g = (struct guest){.est = g->est, .fd = -1};
 }
@@ -73,9 +74,10 @@ static void reply(struct guest *g, char *text, size_t len)
 	if (text)
 		(void)!send(g->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	free(text);
-	/* Who is still talking would lose the answer if the pair closed now. */
+	/* Who is still talking would lose the answer if the pair closed now, or when it is full. */
 	shutdown(g->fd, SHUT_WR);
 	g->done = true;
+	g->in_len = 0;
 }
 
 static void refuse(struct guest *g, unsigned status, const char *why)
@@ -150,11 +152,11 @@ static void heard(struct guest *g)
 static void hear(void *arg)
 {
 	struct guest *g = arg;
-	size_t room = EST_HEAD_MAX + EST_BODY_MAX - g->in_len;
+	size_t room = IN_MAX - g->in_len;
 	ssize_t n;
 
 	if (!g->in)
-		g->in = malloc(EST_HEAD_MAX + EST_BODY_MAX);
+		g->in = malloc(IN_MAX);
 	if (!g->in || !room) {
 		leave(g);
 		return;

@@ -626,7 +626,7 @@ int keeper_main(int argc, char **argv)
 	k.staff = staff_new(&o.staff, ledger_staff, &k);
 	if (!k.staff)
 		fatal("keeper: no memory");
-	door_boot_id(o.boot_id);
+	clock_boot_id(o.boot_id);
 	keeper_lock_in(&k, &o);
 	keeper_open_all(&k, &o, gid);
 	ledger_write(&k, clock_mono_ns());

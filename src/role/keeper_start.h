@@ -5,6 +5,7 @@
  * locks around it, and everything it has open. Whatever forbids it to begin ends it with a
  * line that says what to do.
  */
+#include "base/clock.h"
 #include "role/backups.h"
 #include "role/door.h"
 #include "role/keeper.h"
@@ -19,7 +20,7 @@ struct keeper_options {
 	bool eve_open, one_factor_anywhere;
 	struct staff_options staff;
 	struct backups_options backup;
-	char boot_id[DOOR_BOOT_ID];
+	char boot_id[CLOCK_BOOT_ID];
 };
 
 struct keeper_options keeper_options_read(int argc, char **argv);

@@ -1,25 +1,18 @@
-#include "role/pki.h"
+#include "role/pki_internal.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
-
-#include <jansson.h>
 
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "keep/ca.h"
-#include "role/call.h"
 #include "role/keeper.h"
 #include "role/secrets.h"
 
 #define TICK_NS	 (3600 * NSEC_PER_SEC)
 #define TURN_MAX 64
-#define TEXT_MAX 320
 
 /* Who may say what here: the link alone is on this socket. */
 enum { FROM_LINK };
@@ -32,17 +25,7 @@ static const struct ipc_right rights[] = {
 	{FROM_LINK, IPC_TLS_SIGN},
 };
 
-struct pki {
-	struct ca *ca; /* NULL: it cannot be opened, `err` says why */
-	int err;
-	int link;
-	json_t *state; /* the link's last word; NULL none */
-	uint64_t due_ns;
-	/* As the link asked for them, for its renewal. */
-	struct ca_order own;
-};
-
-static int64_t now_s(void)
+int64_t pki_now(void)
 {
 	return (int64_t)(clock_wall_ns() / NSEC_PER_SEC);
 }
@@ -123,12 +106,7 @@ static bool take_state(struct pki *p, struct bytes text)
 
 /* --- what went wrong, for people and for HTTP --------------------------------------- */
 
-struct failure {
-	unsigned status;
-	char text[TEXT_MAX];
-};
-
-static void fail(struct failure *f, int err)
+void pki_fail(struct pki_failure *f, int err)
 {
 	static const struct {
 		int err;
@@ -157,17 +135,16 @@ static void fail(struct failure *f, int err)
 		}
 }
 
-static json_t *failed(const struct failure *f)
+static json_t *failed(const struct pki_failure *f)
 {
 	return json_pack("{s:{s:i,s:s}}", "error", "status", (int)f->status, "text", f->text);
 }
 
 /* --- the authority --------------------------------------------------------------------- */
 
-/* Made when the first certificate is needed, if nobody has made one before. */
-static int ready(struct keeper *k, struct pki *p, const char *name)
+int pki_ready(struct keeper *k, struct pki *p, const char *name)
 {
-	char own[CERT_NAME + 1], text[TEXT_MAX];
+	char own[CERT_NAME + 1], text[PKI_TEXT];
 	int err;
 
 	if (!p->ca)
@@ -175,7 +152,7 @@ static int ready(struct keeper *k, struct pki *p, const char *name)
 	if (ca_ready(p->ca))
 		return 0;
 	snprintf(own, sizeof(own), "%.48s authority", *name ? name : "bedwarden");
-	err = ca_init(p->ca, own, 0, now_s());
+	err = ca_init(p->ca, own, 0, pki_now());
 	if (err == 0) {
 		snprintf(text, sizeof(text), "the authority '%s' was made", own);
 		keeper_report(k, REASON_PKI_ISSUED, 0, text);
@@ -190,7 +167,7 @@ static int trust_text(struct pki *p, char **ret_pem)
 	int err = ca_root(p->ca, &root);
 
 	if (err == 0)
-		err = ca_crl(p->ca, now_s(), &crl);
+		err = ca_crl(p->ca, pki_now(), &crl);
 	if (err == 0 && asprintf(ret_pem, "%s%s", root, crl) < 0)
 		err = -ENOMEM;
 	free(root);
@@ -198,7 +175,7 @@ static int trust_text(struct pki *p, char **ret_pem)
 	return err;
 }
 
-static int order_names(const json_t *list, struct cert_names *ret_names)
+int pki_names(const json_t *list, struct cert_names *ret_names)
 {
 	const json_t *n;
 	size_t i;
@@ -215,30 +192,29 @@ static int order_names(const json_t *list, struct cert_names *ret_names)
 
 /* --- the link's questions ----------------------------------------------------------------- */
 
-static json_t *identity(struct keeper *k, struct pki *p, const json_t *q, struct failure *f)
+static json_t *identity(struct keeper *k, struct pki *p, const json_t *q, struct pki_failure *f)
 {
 	const char *name = json_string_value(json_object_get(q, "name"));
 	struct ca_order o = {.profile = CERT_GATEWAY};
-	char *chain = NULL, *trust = NULL, text[TEXT_MAX];
+	char *chain = NULL, *trust = NULL, text[PKI_TEXT];
 	json_t *answer = NULL;
 	bool fresh = false;
 	int err;
 
 	o.days = (uint32_t)json_integer_value(json_object_get(q, "days"));
 	snprintf(o.name, sizeof(o.name), "%s", name ? name : "");
-	err = *o.name && o.days <= 825 ? order_names(json_object_get(q, "names"), &o.names)
-				       : -EINVAL;
+	err = *o.name && o.days <= 825 ? pki_names(json_object_get(q, "names"), &o.names) : -EINVAL;
 	if (err == 0)
-		err = ready(k, p, o.name);
+		err = pki_ready(k, p, o.name);
 	if (err == 0)
-		err = ca_own(p->ca, "tls.link", &o, now_s(), false, &chain, &fresh);
+		err = ca_own(p->ca, "tls.link", &o, pki_now(), false, &chain, &fresh);
 	if (err == 0)
 		err = trust_text(p, &trust);
 	if (err == 0) {
 		p->own = o;
 		answer = json_pack("{s:s,s:s}", "chain", chain, "trust", trust);
 	} else {
-		fail(f, err);
+		pki_fail(f, err);
 	}
 	if (fresh) {
 		snprintf(text, sizeof(text), "the gateway's own certificate, for %s", o.name);
@@ -253,7 +229,7 @@ int pki_console(struct keeper *k, struct pki *p, const struct json_t *names, cha
 {
 	struct ca_order o = {.profile = CERT_CONSOLE};
 	const char *name = json_string_value(json_array_get(names, 0));
-	char text[TEXT_MAX];
+	char text[PKI_TEXT];
 	bool fresh = false;
 	int err;
 
@@ -262,9 +238,9 @@ int pki_console(struct keeper *k, struct pki *p, const struct json_t *names, cha
 	if (!name || strlen(name) > CERT_NAME)
 		return -EINVAL;
 	snprintf(o.name, sizeof(o.name), "%s", name);
-	err = order_names(names, &o.names);
+	err = pki_names(names, &o.names);
 	if (err == 0)
-		err = ca_own(p->ca, "tls.console", &o, now_s(), false, ret_pem, &fresh);
+		err = ca_own(p->ca, "tls.console", &o, pki_now(), false, ret_pem, &fresh);
 	if (fresh) {
 		snprintf(text, sizeof(text), "the console's certificate, for %s", o.name);
 		keeper_report(k, REASON_PKI_ISSUED, 0, text);
@@ -272,29 +248,29 @@ int pki_console(struct keeper *k, struct pki *p, const struct json_t *names, cha
 	return err;
 }
 
-static json_t *cacerts(struct keeper *k, struct pki *p, struct failure *f)
+static json_t *cacerts(struct keeper *k, struct pki *p, struct pki_failure *f)
 {
 	char *root = NULL;
 	json_t *answer = NULL;
-	int err = ready(k, p, "");
+	int err = pki_ready(k, p, "");
 
 	if (err == 0)
 		err = ca_root(p->ca, &root);
 	if (err == 0)
 		answer = json_pack("{s:s}", "pem", root);
 	else
-		fail(f, err);
+		pki_fail(f, err);
 	free(root);
 	return answer;
 }
 
 /* Both kinds of enrolment. */
 static json_t *enrol(struct keeper *k, struct pki *p, const json_t *q, bool again,
-		     struct failure *f)
+		     struct pki_failure *f)
 {
 	const char *text = json_string_value(json_object_get(q, "csr"));
 	const char *by = json_string_value(json_object_get(q, again ? "certificate" : "code"));
-	char error[CERT_ERROR] = "", name[CERT_NAME + 1] = "", said[2 * TEXT_MAX], *pem = NULL;
+	char error[CERT_ERROR] = "", name[CERT_NAME + 1] = "", said[2 * PKI_TEXT], *pem = NULL;
 	static uint8_t der[32768];
 	struct csr r = {0};
 	json_t *answer = NULL;
@@ -310,14 +286,14 @@ static json_t *enrol(struct keeper *k, struct pki *p, const json_t *q, bool agai
 					 sizeof(der), &len);
 	if (err >= 0)
 		err = !p->ca  ? p->err
-		      : again ? ca_renew(p->ca, (struct bytes){der, len}, &r, now_s(), &pem, name)
-			      : ca_enrol(p->ca, by, &r, now_s(), &pem, name);
+		      : again ? ca_renew(p->ca, (struct bytes){der, len}, &r, pki_now(), &pem, name)
+			      : ca_enrol(p->ca, by, &r, pki_now(), &pem, name);
 	if (err == 0) {
 		answer = json_pack("{s:s,s:s}", "pem", pem, "name", name);
 		snprintf(said, sizeof(said), "%s %s", again ? "renewed for" : "enrolled:", name);
 		keeper_report(k, REASON_PKI_ISSUED, 0, said);
 	} else {
-		fail(f, err);
+		pki_fail(f, err);
 		/* A code that is not there is a password that is wrong. */
 		if (!again && err == -ENOENT && !*error) {
 			f->status = 401;
@@ -337,7 +313,7 @@ static json_t *enrol(struct keeper *k, struct pki *p, const json_t *q, bool agai
 	return answer;
 }
 
-static json_t *ask(struct keeper *k, struct pki *p, const json_t *q, struct failure *f)
+static json_t *ask(struct keeper *k, struct pki *p, const json_t *q, struct pki_failure *f)
 {
 	const char *call = json_string_value(json_object_get(q, "call"));
 
@@ -349,14 +325,14 @@ static json_t *ask(struct keeper *k, struct pki *p, const json_t *q, struct fail
 		return enrol(k, p, q, false, f);
 	if (call && strcmp(call, "renew") == 0)
 		return enrol(k, p, q, true, f);
-	fail(f, -EINVAL);
+	pki_fail(f, -EINVAL);
 	return NULL;
 }
 
 static void answer(struct keeper *k, struct pki *p, const struct ipc_message *m)
 {
 	json_t *q = json_loadb((const char *)m->body.data, m->body.len, 0, NULL);
-	struct failure f = {.status = 500, .text = "out of memory"};
+	struct pki_failure f = {.status = 500, .text = "out of memory"};
 	json_t *a = ask(k, p, q, &f);
 	char *text;
 
@@ -403,7 +379,7 @@ void pki_hear(struct keeper *k, struct pki *p)
 
 static void alarm_row(void *arg, const struct ca_row *row, int days)
 {
-	char text[TEXT_MAX];
+	char text[PKI_TEXT];
 	const char *whose = row->authority ? "the certificate of the gateway's authority"
 			    : row->own	   ? "the gateway's own certificate"
 					   : "the certificate";
@@ -434,8 +410,7 @@ uint64_t pki_due(const struct pki *p)
 	return p->due_ns;
 }
 
-/* The link asks again, which renews what is due, and gets a list that is not too old. */
-static void wake_link(struct pki *p)
+void pki_wake_link(struct pki *p)
 {
 	if (p->link >= 0)
 		ipc_send(p->link, IPC_PKI, 0, (struct bytes){(const uint8_t *)"{}", 2}, -1);
@@ -446,307 +421,6 @@ void pki_tick(struct keeper *k, struct pki *p)
 	p->due_ns = clock_mono_ns() + TICK_NS;
 	if (!p->ca)
 		return;
-	wake_link(p);
-	ca_alarms(p->ca, now_s(), alarm_row, k);
+	pki_wake_link(p);
+	ca_alarms(p->ca, pki_now(), alarm_row, k);
 }
-
-/* --- calls ------------------------------------------------------------------------------------------ */
-
-static json_t *call_error_of(struct call_error *e, int err, const char *what)
-{
-	struct failure f;
-
-	fail(&f, err);
-	return call_fail(e, f.status, "pki.failed", what, "%s", f.text);
-}
-
-/* The order in a call's arguments. */
-static int read_order(const json_t *args, struct ca_order *ret_o)
-{
-	const char *name = call_text(args, "name"), *profile = call_text(args, "profile");
-	const json_t *names = json_object_get(args, "names");
-	int64_t days = 0;
-	int err;
-
-	*ret_o = (struct ca_order){.profile = cert_profile_find(profile ? profile : "device")};
-	if (!name || !*name || strlen(name) > CERT_NAME || ret_o->profile == CERT_PROFILES)
-		return -EINVAL;
-	if (json_object_get(args, "days") && !call_number(args, "days", 1, 825, &days))
-		return -EINVAL;
-	ret_o->days = (uint32_t)days;
-	snprintf(ret_o->name, sizeof(ret_o->name), "%s", name);
-	err = names ? json_is_array(names) ? order_names(names, &ret_o->names) : -EINVAL : 0;
-	/* Its own name counts where it is one of a machine. */
-	if (err == 0 && !ret_o->names.count)
-		cert_names_add(&ret_o->names, name);
-	return err;
-}
-
-static json_t *call_init(struct keeper *k, const struct call_asker *by, const json_t *args,
-			 struct call_error *e)
-{
-	const char *name = call_text(args, "name");
-	int64_t days = 0;
-	int err = k->pki->ca ? 0 : k->pki->err;
-	bool was = k->pki->ca && ca_ready(k->pki->ca);
-	char *root = NULL;
-	json_t *ok;
-
-	if (json_object_get(args, "days") && !call_number(args, "days", 30, 7300, &days))
-		err = -EINVAL;
-	if (err == 0)
-		err = ca_init(k->pki->ca, name ? name : "Bedwarden authority", (uint32_t)days,
-			      now_s());
-	if (err == 0)
-		err = ca_root(k->pki->ca, &root);
-	if (err < 0)
-		return call_error_of(e, err, "No authority was made");
-	keeper_report(
-		k, REASON_PKI_ISSUED, 0,
-		was ? "the authority's certificate was made anew; who believes in it needs the "
-		      "new one before the old one is over"
-		    : "an authority was made");
-	wake_link(k->pki);
-	ok = json_pack("{s:s}", "pem", root);
-	free(root);
-	return ok;
-}
-
-static json_t *call_show(struct keeper *k, const struct call_asker *by, const json_t *args,
-			 struct call_error *e)
-{
-	char *root = NULL;
-	int err = k->pki->ca ? ca_root(k->pki->ca, &root) : k->pki->err;
-	json_t *ok;
-
-	if (err < 0)
-		return call_error_of(e, err, "No authority to show");
-	ok = json_pack("{s:s}", "pem", root);
-	free(root);
-	return ok;
-}
-
-static json_t *call_crl(struct keeper *k, const struct call_asker *by, const json_t *args,
-			struct call_error *e)
-{
-	char *crl = NULL;
-	int err = k->pki->ca ? ca_crl(k->pki->ca, now_s(), &crl) : k->pki->err;
-	json_t *ok;
-
-	if (err < 0)
-		return call_error_of(e, err, "No list to show");
-	ok = json_pack("{s:s}", "pem", crl);
-	free(crl);
-	return ok;
-}
-
-static json_t *call_issue(struct keeper *k, const struct call_asker *by, const json_t *args,
-			  struct call_error *e)
-{
-	const char *text = call_text(args, "csr");
-	char error[CERT_ERROR] = "", *pem = NULL, said[TEXT_MAX];
-	struct csr r = {0};
-	struct ca_order o;
-	json_t *ok;
-	int err = read_order(args, &o);
-
-	if (err == 0 && !text)
-		err = -EINVAL;
-	if (err == 0)
-		err = csr_read((struct bytes){(const uint8_t *)text, strlen(text)}, &r, error);
-	if (err < 0 && *error)
-		return call_fail(e, 400, "pki.request", "The request is refused", "%s", error);
-	/* Without names of its own, the request's count: a person has looked at it. */
-	if (err == 0 && !json_object_get(args, "names") && r.names.count)
-		o.names = r.names;
-	if (err == 0)
-		err = ready(k, k->pki, "");
-	if (err == 0)
-		err = ca_issue(k->pki->ca, &o, r.key, now_s(), &pem);
-	csr_free(&r);
-	if (err < 0)
-		return call_error_of(e, err, "No certificate was issued");
-	snprintf(said, sizeof(said), "%s for %s", cert_profile_name(o.profile), o.name);
-	keeper_report(k, REASON_PKI_ISSUED, 0, said);
-	ok = json_pack("{s:s}", "pem", pem);
-	free(pem);
-	return ok;
-}
-
-static json_t *call_code(struct keeper *k, const struct call_asker *by, const json_t *args,
-			 struct call_error *e)
-{
-	char code[CA_CODE];
-	struct ca_order o;
-	int64_t hours = 0;
-	int err = read_order(args, &o);
-
-	if (json_object_get(args, "hours") && !call_number(args, "hours", 1, 720, &hours))
-		err = -EINVAL;
-	if (err == 0)
-		err = ready(k, k->pki, "");
-	if (err == 0)
-		err = ca_code(k->pki->ca, &o, (uint32_t)hours, now_s(), code);
-	if (err < 0)
-		return call_error_of(e, err, "No code was made");
-	return json_pack("{s:s,s:i}", "code", code, "hours", (int)(hours ? hours : CA_CODE_HOURS));
-}
-
-static json_t *call_revoke(struct keeper *k, const struct call_asker *by, const json_t *args,
-			   struct call_error *e)
-{
-	const char *which = call_text(args, "which");
-	char said[TEXT_MAX];
-	int n;
-
-	if (!which || !*which)
-		n = -EINVAL;
-	else
-		n = k->pki->ca ? ca_revoke(k->pki->ca, which, 0, now_s()) : k->pki->err;
-	if (n == 0)
-		n = -ENOENT;
-	if (n < 0)
-		return call_error_of(e, n, "Nothing was revoked");
-	snprintf(said, sizeof(said), "%d of %.200s", n, which);
-	keeper_report(k, REASON_PKI_REVOKED, 0, said);
-	wake_link(k->pki);
-	return json_pack("{s:i}", "revoked", n);
-}
-
-static json_t *time_text(int64_t s)
-{
-	time_t t = (time_t)s;
-	struct tm tm;
-	char text[32];
-
-	gmtime_r(&t, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_string(text);
-}
-
-static void list_row(void *arg, const struct ca_row *r)
-{
-	const char *state = r->revoked_s	    ? "revoked"
-			    : r->until_s <= now_s() ? "expired"
-			    : !r->newest	    ? "replaced"
-						    : "valid";
-	json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:b}", "name", r->name, "profile", r->profile,
-			      "names", r->names, "serial", r->serial, "state", state, "own",
-			      (int)r->own);
-
-	json_object_set_new(o, "from", time_text(r->from_s));
-	json_object_set_new(o, "until", time_text(r->until_s));
-	json_array_append_new(arg, o);
-}
-
-static json_t *call_ls(struct keeper *k, const struct call_asker *by, const json_t *args,
-		       struct call_error *e)
-{
-	json_t *list = json_array();
-	int err = k->pki->ca ? ca_each(k->pki->ca, list_row, list) : k->pki->err;
-
-	if (err < 0) {
-		json_decref(list);
-		return call_error_of(e, err, "No list");
-	}
-	return json_pack("{s:o}", "certificates", list);
-}
-
-/* The gateway's own, for a purpose: "tls.link" or "tls.console". */
-static const char *purpose_of(const json_t *args)
-{
-	const char *what = call_text(args, "for");
-
-	return !what || strcmp(what, "link") == 0 ? "tls.link"
-	       : strcmp(what, "console") == 0	  ? "tls.console"
-						  : NULL;
-}
-
-static json_t *call_request(struct keeper *k, const struct call_asker *by, const json_t *args,
-			    struct call_error *e)
-{
-	const char *purpose = purpose_of(args);
-	struct ca_order o;
-	char *pem = NULL;
-	json_t *ok;
-	int err = purpose ? read_order(args, &o) : -EINVAL;
-
-	if (err == 0)
-		err = k->pki->ca ? ca_request(k->pki->ca, purpose, &o, &pem) : k->pki->err;
-	if (err < 0)
-		return call_error_of(e, err, "No request was made");
-	ok = json_pack("{s:s}", "pem", pem);
-	free(pem);
-	return ok;
-}
-
-static json_t *call_install(struct keeper *k, const struct call_asker *by, const json_t *args,
-			    struct call_error *e)
-{
-	const char *purpose = purpose_of(args), *pem = call_text(args, "pem");
-	struct bytes text = {(const uint8_t *)pem, pem ? strlen(pem) : 0};
-	int err = !purpose ? -EINVAL : k->pki->ca ? 0 : k->pki->err;
-
-	/* What was left out by mistake must not take away what is there. */
-	if (!pem == !json_is_true(json_object_get(args, "remove")))
-		return call_bad(e, "pem", "certificates, or `remove` instead");
-	if (err == 0)
-		err = ca_install(k->pki->ca, purpose, text, now_s());
-	if (err == -EACCES)
-		return call_fail(e, 403, "pki.key", "Nothing was installed",
-				 "the certificate is for another key than the gateway's; ask for "
-				 "one with the text of 'bedwarden pki request'");
-	if (err == -EKEYEXPIRED)
-		return call_fail(
-			e, 400, "pki.expired", "Nothing was installed",
-			"a certificate in it has run out, by this gateway's clock; have its "
-			"authority issue another, and leave out of the chain what is over");
-	if (err == -EBADMSG)
-		return call_fail(e, 400, "pki.form", "Nothing was installed",
-				 "expected PEM certificates, the gateway's own first");
-	if (err < 0)
-		return call_error_of(e, err, "Nothing was installed");
-	wake_link(k->pki);
-	k->pki->due_ns = 0; /* it may run out soon */
-	return json_pack("{s:b}", "installed", pem != NULL);
-}
-
-/* Ours is made anew, whatever its age. */
-static json_t *call_renew(struct keeper *k, const struct call_asker *by, const json_t *args,
-			  struct call_error *e)
-{
-	struct ca_order o = k->pki->own;
-	char *chain = NULL;
-	bool fresh = false;
-	int err = k->pki->ca ? *o.name ? 0 : -ENOENT : k->pki->err;
-
-	if (err == 0)
-		err = ca_own(k->pki->ca, "tls.link", &o, now_s(), true, &chain, &fresh);
-	free(chain);
-	if (err < 0)
-		return call_error_of(e, err, "Nothing was renewed");
-	wake_link(k->pki);
-	return json_pack("{s:b}", "renewed", (int)fresh);
-}
-
-#define ADMIN PEOPLE_ONLY(PEOPLE_ADMINISTRATOR)
-const struct call_row pki_calls[] = {
-	{.name = "pki.init", .fn = call_init, .roles = ADMIN, .step_up = true, .changes = true},
-	{.name = "pki.show", .fn = call_show, .roles = ADMIN | PEOPLE_ONLY(PEOPLE_AUDITOR)},
-	{.name = "pki.crl", .fn = call_crl, .roles = ADMIN | PEOPLE_ONLY(PEOPLE_AUDITOR)},
-	{.name = "pki.ls",
-	 .fn = call_ls,
-	 .roles = ADMIN | PEOPLE_ONLY(PEOPLE_AUDITOR),
-	 .pages = "certificates"},
-	{.name = "pki.issue", .fn = call_issue, .roles = ADMIN, .step_up = true, .changes = true},
-	{.name = "pki.code", .fn = call_code, .roles = ADMIN, .step_up = true, .changes = true},
-	{.name = "pki.revoke", .fn = call_revoke, .roles = ADMIN, .step_up = true, .changes = true},
-	{.name = "pki.renew", .fn = call_renew, .roles = ADMIN, .step_up = true, .changes = true},
-	{.name = "pki.request", .fn = call_request, .roles = ADMIN, .changes = true},
-	{.name = "pki.install",
-	 .fn = call_install,
-	 .roles = ADMIN,
-	 .step_up = true,
-	 .changes = true},
-	{NULL},
-};

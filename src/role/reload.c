@@ -233,26 +233,15 @@ static void hand_out(struct gateway *g)
 
 /* --- a policy into force -------------------------------------------------- */
 
-static struct gate_tables tables_of(const struct policy *p)
-{
-	struct gate_tables t = {.generation = policy_generation(p)};
-
-	t.ports = policy_ports(p, &t.port_count);
-	t.devices = policy_devices(p, &t.device_count);
-	t.rules = policy_rules(p, &t.rule_count);
-	t.macs = policy_macs(p, &t.mac_count);
-	t.ips = policy_ips(p, &t.ip_count);
-	t.nets = policy_nets(p, &t.net_count);
-	return t;
-}
-
 /* The floor first: from its swap on no packet sees the old policy; guards follow. */
 static int enforce(struct gateway *g, const struct policy *p, char ret_error[SITE_ERROR])
 {
-	struct gate_tables t = tables_of(p);
+	struct gate_tables t;
 	char why[256] = "";
-	int err = g->gate ? gate_apply(g->gate, &t, why) : 0;
+	int err;
 
+	policy_tables(p, &t);
+	err = g->gate ? gate_apply(g->gate, &t, why) : 0;
 	if (err < 0)
 		snprintf(ret_error, SITE_ERROR, "the kernel does not take the policy: %s",
 			 *why ? why : strerror(-err));

@@ -1,11 +1,9 @@
 #include "role/staff.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <openssl/x509.h>
 
@@ -29,24 +27,6 @@ static uint64_t wall_ns(void)
 	return clock_wall_ns();
 }
 
-static void read_boot(char ret_boot[PEOPLE_BOOT])
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, ret_boot, PEOPLE_BOOT - 1) : 0;
-
-	ret_boot[n > 0 ? n : 0] = 0;
-	ret_boot[strcspn(ret_boot, "\n")] = 0;
-	if (fd >= 0)
-		close(fd);
-	/* Unknown: then no session outlives this process, which is safe. */
-	if (!*ret_boot) {
-		uint8_t random[12];
-
-		if (crypto_random(random, sizeof(random)) == 0)
-			base64url_write(random, sizeof(random), ret_boot);
-	}
-}
-
 struct staff *staff_new(const struct staff_options *o, staff_tell_fn tell, void *arg)
 {
 	struct staff *s = calloc(1, sizeof(*s));
@@ -60,7 +40,7 @@ struct staff *staff_new(const struct staff_options *o, staff_tell_fn tell, void 
 	s->clock = (struct staff_clock){clock_boot_ns, wall_ns};
 	s->strangers = (struct throttle_budget){STAFF_HASHES, STAFF_HASH_EVERY, 0};
 	s->known = (struct throttle_budget){STAFF_HASHES, STAFF_HASH_EVERY / 2, 0};
-	read_boot(s->boot);
+	clock_boot_id(s->boot);
 	s->tickets = tickets_new(crypto_random);
 	s->throttle = throttle_new(COUNTERS);
 	if (!s->tickets || !s->throttle) {

@@ -22,7 +22,7 @@ struct staff {
 	struct staff_clock clock;
 	staff_tell_fn tell;
 	void *arg;
-	char boot[PEOPLE_BOOT];
+	char boot[CLOCK_BOOT_ID];
 	struct people *people; /* NULL: the database cannot be used */
 	int trouble;	       /* why, -errno */
 	bool keys;	       /* they are unlocked */

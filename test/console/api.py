@@ -258,7 +258,17 @@ def test_bodies(k):
               headers={"Content-Type": "application/json; charset=utf-8"})
     ok(r.status == 200, "a type with parameters is taken", r.status)
     got = k.raw(f"POST /api/policy/check HTTP/1.1\r\nHost: {k.host}\r\nContent-Length: 99999999\r\n\r\n".encode())
-    ok(b" 413 " in got.split(b"\r\n")[0], "a body of 100 MB is refused before it comes", got[:80])
+    ok(b" 413 " in got.split(b"\r\n")[0] and is_shut(got), "a body of 100 MB is refused before it comes", got[:900])
+    got = k.raw(f"POST /api/policy/check HTTP/1.1\r\nHost: {k.host}\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode(), timeout=1)
+    ok(got == b"HTTP/1.1 100 Continue\r\n\r\n", "who waits is told to go on, and no more", got[:300])
+
+
+def is_shut(answer):
+    """Every answer that is no page of ours says this of itself once, whoever wrote it."""
+    head = answer.split(b"\r\n\r\n")[0].lower().split(b"\r\n")
+    return all(head.count(line) == 1 for line in (
+        b"content-security-policy: default-src 'none'; frame-ancestors 'none'", b"x-frame-options: deny",
+        b"x-content-type-options: nosniff", b"cache-control: no-store"))
 
 
 def test_wire(k):
@@ -288,6 +298,7 @@ def test_wire(k):
         got = k.raw(data, timeout=3)
         status = got.split(b" ")[1] if got.startswith(b"HTTP/") else b""
         ok(status in want, f"{name}: {'/'.join(w.decode() or 'closed' for w in want)}", got[:80])
+        ok(not got or status == b"200" or is_shut(got), f"{name}: the answer shows nothing and is kept nowhere", got[:900])
     r = k.ask("GET", "/api/nothing", token=ADMIN)
     ok(r.status == 404 and r.json["type"] == "request.not_found", "an unknown path: 404")
     r = k.ask("HEAD", "/")

@@ -82,16 +82,11 @@ static struct policy *compile(const char *file, uint32_t generation)
 
 static int apply(struct gate *g, const struct policy *p, bool attach)
 {
-	struct gate_tables t = {.generation = policy_generation(p)};
+	struct gate_tables t;
 	char why[256];
 	int r;
 
-	t.ports = policy_ports(p, &t.port_count);
-	t.devices = policy_devices(p, &t.device_count);
-	t.rules = policy_rules(p, &t.rule_count);
-	t.macs = policy_macs(p, &t.mac_count);
-	t.ips = policy_ips(p, &t.ip_count);
-	t.nets = policy_nets(p, &t.net_count);
+	policy_tables(p, &t);
 	r = gate_apply(g, &t, why);
 	if (r)
 		return die("apply", why);

@@ -138,6 +138,11 @@ openssl req -in weak.csr -outform DER | openssl base64 >weak.b64
 check "a weak key is refused (400)" [ "$(status "$code" weak.b64)" = 400 ]
 head -c 40000 /dev/urandom | openssl base64 >huge.b64
 check "a huge request is refused (413)" [ "$(status "$code" huge.b64)" = 413 ]
+check "and who sends all of it before listening hears that (413)" python3 -c "
+import socket, ssl
+s = ssl.create_default_context(cafile='ca.pem').wrap_socket(socket.create_connection(('127.0.0.1', 8085)), server_hostname='127.0.0.1')
+s.sendall(b'POST /.well-known/est/simpleenroll HTTP/1.1\r\nContent-Length: 900000\r\n\r\n' + bytes(900000))
+assert b' 413 ' in s.recv(100)"
 check "a request of another kind is refused (415)" [ "$(ask -u "x:$code" -o /dev/null -w '%{http_code}' --data-binary @pump-1.b64 $est/simpleenroll)" = 415 ]
 check "another path is not there (404)" [ "$(ask -o /dev/null -w '%{http_code}' $est/csrattrs)" = 404 ]
 enrol "$code" pump-1.b64 | certs >pump-1.pem 2>/dev/null

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -11,6 +12,7 @@
 #include "base/hex.h"
 #include "base/number.h"
 #include "base/sum.h"
+#include "base/fnv.h"
 #include "base/hash.h"
 #include "base/reason.h"
 #include "base/slab.h"
@@ -265,6 +267,26 @@ static void eve_time_is_what_strftime_says(void **state)
 		}
 }
 
+/* Where the kernel does not say, no boot is like another. */
+static void a_boot_has_its_name(void **state)
+{
+	char one[CLOCK_BOOT_ID], two[CLOCK_BOOT_ID];
+	struct rlimit was, none;
+
+	clock_boot_id(one);
+	clock_boot_id(two);
+	assert_int_equal(strlen(one), 36);
+	assert_string_equal(one, two);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	clock_boot_id(one);
+	clock_boot_id(two);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_true(strlen(one) >= 16);
+	assert_string_not_equal(one, two);
+}
+
 static void a_slab_gives_back_what_it_got(void **state)
 {
 	struct slab *s = slab_new();
@@ -375,6 +397,20 @@ static void hash_is_siphash_1_3(void **state)
 	assert_int_not_equal(hash_bytes(&key, in, 15), hash_bytes(&key, in, 14));
 }
 
+/* RFC 9923, appendix C. */
+static void fnv_is_fnv_1a(void **state)
+{
+	const struct bytes none = {NULL, 0}, a = {(const uint8_t *)"a", 1},
+			   foobar = {(const uint8_t *)"foobar", 6};
+
+	assert_int_equal(fnv32(FNV32_START, none), 0x811c9dc5);
+	assert_int_equal(fnv32(FNV32_START, a), 0xe40c292c);
+	assert_int_equal(fnv32(FNV32_START, foobar), 0xbf9cf968);
+	assert_int_equal(fnv64(FNV64_START, none), 0xcbf29ce484222325ull);
+	assert_int_equal(fnv64(FNV64_START, a), 0xaf63dc4c8601ec8cull);
+	assert_int_equal(fnv64(FNV64_START, foobar), 0x85944171f73967e8ull);
+}
+
 /* By hand: (3 + 6 * 9) scattered, and (3 + 6 * 9 + 15 * 13) scattered. */
 static void hash_of_pairs_is_multilinear(void **state)
 {
@@ -466,11 +502,13 @@ int main(void)
 		cmocka_unit_test(eve_time_is_what_strftime_says),
 		cmocka_unit_test(digits_are_those_of_printf),
 		cmocka_unit_test(sums_are_those_of_the_standard),
+		cmocka_unit_test(a_boot_has_its_name),
 		cmocka_unit_test(a_slab_gives_back_what_it_got),
 		cmocka_unit_test(event_has_the_common_fields),
 		cmocka_unit_test(event_names_ends_by_text_or_by_address),
 		cmocka_unit_test(reasons_have_names_and_sentences),
 		cmocka_unit_test(hash_is_siphash_1_3),
+		cmocka_unit_test(fnv_is_fnv_1a),
 		cmocka_unit_test(hash_of_pairs_is_multilinear),
 		cmocka_unit_test(hash_of_pairs_spreads),
 	};

@@ -1,50 +1,7 @@
 /* What a link's process leaves to its successor: keys that go on, numbers that never serve twice. */
-#include "link_kit.h"
+#include "link_pair.h"
 
-#include <unistd.h>
-
-#include "seal/link/link_internal.h"
-
-#define FROM "ward.example"
-#define TO   "servers.example"
-#define BOTH "serverAuth,clientAuth"
-
-static struct kit_issuer issuer;
-static struct trust *trust;
-static EVP_PKEY *key[2];
-static X509 *certificate[2];
-static struct kit_end a, b;
-static struct kit_wire wire;
 static struct estate *estate; /* of b; exactly its size */
-
-static int once(void **state)
-{
-	static const char *const names[2] = {FROM, TO};
-
-	kit_issuer_new(&issuer, "clinic");
-	trust = kit_trust(&issuer, NULL);
-	for (int i = 0; i < 2; i++) {
-		key[i] = kit_key();
-		certificate[i] = kit_certificate(&issuer, key[i], names[i], -DAY, DAY, BOTH);
-	}
-	return 0;
-}
-
-static int last(void **state)
-{
-	for (int i = 0; i < 2; i++) {
-		EVP_PKEY_free(key[i]);
-		X509_free(certificate[i]);
-	}
-	trust_free(trust);
-	kit_issuer_free(&issuer);
-	return 0;
-}
-
-static bool both_up(void)
-{
-	return link_is_up(a.peer) && link_is_up(b.peer);
-}
 
 static unsigned sessions(const struct estate *e)
 {
@@ -64,7 +21,7 @@ static struct session *used(struct estate *e)
 	return NULL;
 }
 
-static void begin(void)
+static void begin_estate(void)
 {
 	estate = calloc(1, links_estate_size());
 	kit_open(&a, FROM, (struct links_options){0});
@@ -81,7 +38,7 @@ static void begin(void)
 	KIT_UNTIL(&a, &b, &wire, 300, false); /* sizes are found */
 }
 
-static void end(void)
+static void end_estate(void)
 {
 	kit_close(&a);
 	kit_close(&b);
@@ -90,7 +47,7 @@ static void end(void)
 	free(estate);
 }
 
-static void send_one(struct kit_end *e, uint8_t n)
+static void send_small(struct kit_end *e, uint8_t n)
 {
 	uint8_t data[200];
 	struct link_frame f = {
@@ -129,31 +86,23 @@ static void start_b(int fd)
 	assert_int_equal(links_socket(b.links, fd), 0);
 }
 
-static struct link_counts counts_of(const struct kit_end *e)
-{
-	struct link_counts c;
-
-	link_counts(e->peer, &c);
-	return c;
-}
-
 static void nothing_is_lost_with_a_process(void **state)
 {
 	struct link_status s;
 	uint64_t seq;
 	int fd;
 
-	begin();
+	begin_estate();
 	for (uint8_t n = 0; n < 50; n++) {
-		send_one(&a, n);
-		send_one(&b, n);
+		send_small(&a, n);
+		send_small(&b, n);
 	}
 	KIT_UNTIL(&a, &b, &wire, 2000, a.frames == 50 && b.frames == 50);
 	fd = kill_b();
 	seq = used(estate)->seq;
 	/* What comes while nobody is there waits in the socket. */
 	for (uint8_t n = 0; n < 100; n++) {
-		send_one(&a, n);
+		send_small(&a, n);
 		kit_wire_turn(&wire);
 	}
 	start_b(fd);
@@ -164,7 +113,7 @@ static void nothing_is_lost_with_a_process(void **state)
 		assert_int_equal(b.channel[n], n);
 	assert_true(used(estate)->seq >= seq);
 	for (uint8_t n = 0; n < 20; n++)
-		send_one(&b, n);
+		send_small(&b, n);
 	KIT_UNTIL(&a, &b, &wire, 2000, a.frames == 70);
 	assert_int_equal(a.frames, 70);
 	assert_int_equal(counts_of(&a).replayed + counts_of(&a).forged, 0);
@@ -178,7 +127,7 @@ static void nothing_is_lost_with_a_process(void **state)
 	KIT_UNTIL(&a, &b, &wire, 5000, a.told[LINK_RENEWED] && b.told[LINK_RENEWED]);
 	assert_true(a.told[LINK_RENEWED] && b.told[LINK_RENEWED]);
 	assert_int_equal(a.told[LINK_DOWN] + b.told[LINK_DOWN], 0);
-	end();
+	end_estate();
 }
 
 /* Again and again, both ways at once: no number serves twice, so nothing is taken for a replay. */
@@ -186,11 +135,11 @@ static void it_dies_again_and_again(void **state)
 {
 	unsigned sent = 0, got = 0;
 
-	begin();
+	begin_estate();
 	for (unsigned life = 0; life < 20; life++) {
 		for (unsigned i = 0; i < 7; i++, sent++) {
-			send_one(&a, (uint8_t)sent);
-			send_one(&b, (uint8_t)sent);
+			send_small(&a, (uint8_t)sent);
+			send_small(&b, (uint8_t)sent);
 		}
 		KIT_UNTIL(&a, &b, &wire, 2000, got + b.frames == sent && a.frames == sent);
 		got += b.frames;
@@ -199,7 +148,7 @@ static void it_dies_again_and_again(void **state)
 	}
 	assert_int_equal(a.frames, sent);
 	assert_int_equal(counts_of(&a).replayed + counts_of(&a).forged, 0);
-	end();
+	end_estate();
 }
 
 static uint8_t recorded[2048];
@@ -218,9 +167,9 @@ static void what_the_predecessor_heard_is_a_replay(void **state)
 {
 	int fd;
 
-	begin();
+	begin_estate();
 	wire.pass = record;
-	send_one(&a, 1);
+	send_small(&a, 1);
 	KIT_UNTIL(&a, &b, &wire, 2000, b.frames);
 	wire.pass = NULL;
 	fd = kill_b();
@@ -229,14 +178,14 @@ static void what_the_predecessor_heard_is_a_replay(void **state)
 	KIT_UNTIL(&a, &b, &wire, 2000, counts_of(&b).replayed);
 	assert_int_equal(counts_of(&b).replayed, 1);
 	assert_int_equal(b.frames, 0);
-	end();
+	end_estate();
 }
 
 static void of_a_peer_that_was_down_nothing_is_left(void **state)
 {
 	int fd;
 
-	begin();
+	begin_estate();
 	links_free(a.links); /* says that it goes */
 	a.links = NULL;
 	KIT_UNTIL(NULL, &b, &wire, 2000, !link_is_up(b.peer));
@@ -244,7 +193,7 @@ static void of_a_peer_that_was_down_nothing_is_left(void **state)
 	fd = kill_b();
 	start_b(fd);
 	assert_false(link_is_up(b.peer));
-	end();
+	end_estate();
 }
 
 static void keys_of_a_peer_that_is_no_more_are_wiped(void **state)
@@ -252,7 +201,7 @@ static void keys_of_a_peer_that_is_no_more_are_wiped(void **state)
 	static const struct session none;
 	int fd;
 
-	begin();
+	begin_estate();
 	fd = kill_b();
 	assert_int_equal(sessions(estate), 1);
 	kit_open(&b, TO, (struct links_options){0});
@@ -263,7 +212,7 @@ static void keys_of_a_peer_that_is_no_more_are_wiped(void **state)
 	for (unsigned i = 0; i < ESTATE_SESSIONS; i++)
 		assert_memory_equal(&estate->sessions[i], &none, sizeof(none));
 	close(fd);
-	end();
+	end_estate();
 }
 
 /* Whatever lies in memory: it is used as it was, or not at all. */
@@ -273,7 +222,7 @@ static void what_does_not_add_up_is_wiped(void **state)
 	struct session *s;
 	int fd;
 
-	begin();
+	begin_estate();
 	fd = kill_b();
 	memcpy(left, estate, sizeof(*left));
 	for (unsigned i = 0; i < 400; i++) {
@@ -306,7 +255,7 @@ static void what_does_not_add_up_is_wiped(void **state)
 	free(left);
 	start_b(fd);
 	assert_true(link_is_up(b.peer));
-	end();
+	end_estate();
 }
 
 static void a_shut_window_takes_what_is_newer(void **state)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guard/capture/gate.h"
 #include "guard/policy/block.h"
 
 static const size_t sizes[BLOCK_TABLES] = {
@@ -317,6 +318,19 @@ const struct policy_ip_row *policy_ips(const struct policy *p, uint32_t *ret_cou
 const struct policy_net_row *policy_nets(const struct policy *p, uint32_t *ret_count)
 {
 	return table(p, BLOCK_NETS, ret_count);
+}
+
+void policy_tables(const struct policy *p, struct gate_tables *ret_tables)
+{
+	struct gate_tables *t = ret_tables;
+
+	t->generation = policy_generation(p);
+	t->ports = policy_ports(p, &t->port_count);
+	t->devices = policy_devices(p, &t->device_count);
+	t->rules = policy_rules(p, &t->rule_count);
+	t->macs = policy_macs(p, &t->mac_count);
+	t->ips = policy_ips(p, &t->ip_count);
+	t->nets = policy_nets(p, &t->net_count);
 }
 
 static const char *name(const struct policy *p, enum block_table t, uint32_t i)

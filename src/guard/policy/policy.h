@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "bpf/shared.h"
 
+struct gate_tables;
 struct policy; /* one block: header, tables, strings */
 
 /* What the config does not say: which interface is which here. */
@@ -41,6 +42,8 @@ const struct gate_rule *policy_rules(const struct policy *p, uint32_t *ret_count
 const struct policy_mac_row *policy_macs(const struct policy *p, uint32_t *ret_count);
 const struct policy_ip_row *policy_ips(const struct policy *p, uint32_t *ret_count);
 const struct policy_net_row *policy_nets(const struct policy *p, uint32_t *ret_count);
+/* All of them, as gate_apply() takes them: borrowed from the policy. */
+void policy_tables(const struct policy *p, struct gate_tables *ret_tables);
 
 /*
  * A service port that opens for one person for a while; one of several ports has a row for each.

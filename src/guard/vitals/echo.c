@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/fnv.h"
+
 #define AROUND_NS  56000000u /* on either side of a summit */
 #define HALF_MIN   6
 #define RANGE_MIN  8 /* steps of the converter: less is noise on a flat line */
@@ -48,11 +50,10 @@ static bool is_summit(const struct echo *e)
 
 static uint32_t fingerprint(const struct echo *e)
 {
-	uint64_t h = 0xcbf29ce484222325ull;
+	uint64_t h = FNV64_START;
 
 	for (unsigned i = 0; i < 2 * e->half; i++) {
-		h ^= (uint32_t)ring_at(e, i) - (uint32_t)ring_at(e, i + 1);
-		h *= 0x100000001b3ull;
+		h = fnv64_step(h, (uint32_t)ring_at(e, i) - (uint32_t)ring_at(e, i + 1));
 		h ^= h >> 29;
 	}
 	h ^= h >> 32;

@@ -1,6 +1,7 @@
 /* Numbers as a monitor shows them: each against its past and its wave, all of a message together. */
 #include <math.h>
 
+#include "base/fnv.h"
 #include "guard/vitals/monitor.h"
 
 #define SILENT_LISTS 3
@@ -20,7 +21,6 @@
 #define AGAIN	    16
 #define TURNS	    3
 #define TURN_NS	    (60 * SEC_NS)
-#define FNV_PRIME   0x01000193u
 
 static bool is_rate(uint16_t code)
 {
@@ -326,7 +326,7 @@ static void add_to_row(struct numbers *n, const struct vitals_numeric *in)
 {
 	uint32_t hundredths = (uint32_t)(int64_t)fmin(fmax(in->value * 100, -1e9), 1e9);
 
-	n->print = ((n->print ^ in->code) * FNV_PRIME ^ hundredths) * FNV_PRIME;
+	n->print = fnv32_step(fnv32_step(n->print, in->code), hundredths);
 	n->told++;
 }
 

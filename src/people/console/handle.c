@@ -322,6 +322,7 @@ void web_handle(struct evhttp_request *req, void *arg)
 		evhttp_connection_free(evhttp_request_get_connection(req));
 		return;
 	}
+	c->ours = true;
 	w->counts.requests++;
 	web_conn_wait(c, WEB_ANSWER_S);
 	evhttp_request_set_on_complete_cb(req, web_conn_next, c);

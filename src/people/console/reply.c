@@ -10,31 +10,43 @@
 #include "base/http_status.h"
 #include "people/console/problem.h"
 
+#define HEADERS	      8
+#define SHOWS_NOTHING "default-src 'none'; frame-ancestors 'none'"
+
+static const char *const headers[HEADERS][2] = {
+	{"Strict-Transport-Security", "max-age=31536000"},
+	{"X-Content-Type-Options", "nosniff"},
+	{"X-Frame-Options", "DENY"},
+	{"Referrer-Policy", "no-referrer"},
+	{"Cross-Origin-Opener-Policy", "same-origin"},
+	{"Cross-Origin-Embedder-Policy", "require-corp"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Permissions-Policy",
+	 "publickey-credentials-create=(self), publickey-credentials-get=(self), "
+	 "camera=(), microphone=(), geolocation=(), usb=(), serial=(), payment=()"},
+};
+
 void reply_headers(struct evhttp_request *req, bool page)
 {
-	static const char *const all[][2] = {
-		{"Strict-Transport-Security", "max-age=31536000"},
-		{"X-Content-Type-Options", "nosniff"},
-		{"X-Frame-Options", "DENY"},
-		{"Referrer-Policy", "no-referrer"},
-		{"Cross-Origin-Opener-Policy", "same-origin"},
-		{"Cross-Origin-Embedder-Policy", "require-corp"},
-		{"Cross-Origin-Resource-Policy", "same-origin"},
-		{"Permissions-Policy",
-		 "publickey-credentials-create=(self), publickey-credentials-get=(self), "
-		 "camera=(), microphone=(), geolocation=(), usb=(), serial=(), payment=()"},
-	};
 	struct evkeyvalq *out = evhttp_request_get_output_headers(req);
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		evhttp_add_header(out, all[i][0], all[i][1]);
+	for (size_t i = 0; i < HEADERS; i++)
+		evhttp_add_header(out, headers[i][0], headers[i][1]);
 	evhttp_add_header(out, "Content-Security-Policy",
 			  page ? "default-src 'none'; script-src 'self'; style-src 'self'; "
 				 "img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
 				 "form-action 'none'; frame-ancestors 'none'; "
 				 "require-trusted-types-for 'script'; trusted-types 'none'"
-			       : "default-src 'none'; frame-ancestors 'none'");
+			       : SHOWS_NOTHING);
 	evhttp_add_header(out, "Cache-Control", page ? "no-cache" : "no-store");
+}
+
+void reply_headers_write(struct evbuffer *out)
+{
+	for (size_t i = 0; i < HEADERS; i++)
+		evbuffer_add_printf(out, "%s: %s\r\n", headers[i][0], headers[i][1]);
+	evbuffer_add_printf(out, "Content-Security-Policy: " SHOWS_NOTHING "\r\n"
+				 "Cache-Control: no-store\r\n");
 }
 
 /* RFC 9110 §9.3.2: to HEAD what GET would say, without saying it. */

@@ -11,6 +11,8 @@
 
 /* `page`: it is one, or belongs to one; else it is shown by nobody and kept nowhere. */
 void reply_headers(struct evhttp_request *req, bool page);
+/* The latter, as lines of an answer's head. */
+void reply_headers_write(struct evbuffer *out);
 /* `type` NULL: none. */
 void reply_text(struct evhttp_request *req, unsigned status, const char *type, const void *data,
 		size_t len);

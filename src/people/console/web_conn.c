@@ -3,8 +3,11 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 
+#include <event2/buffer.h>
+
 #include "base/clock.h"
 #include "people/console/download.h"
+#include "people/console/reply.h"
 
 #define TURN_MAX 16 /* connections that are accepted before those that are there have their turn */
 #define FULL_US	 1000
@@ -178,6 +181,23 @@ static void count_in(struct web *w)
 	event_add(w->turn, &now);
 }
 
+/*
+ * What evhttp refuses by itself, malformed or too long, it answers by itself and without a header of
+ * ours. Of every answer it writes the first line first, and alone: they follow it. (A 100 is none.)
+ */
+static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
+{
+	char line[sizeof("HTTP/1.1 4") - 1];
+	struct conn *c = arg;
+
+	if (c->ours || info->orig_size ||
+	    evbuffer_copyout(out, line, sizeof(line)) != sizeof(line) ||
+	    line[sizeof(line) - 1] < '4')
+		return;
+	c->ours = true;
+	reply_headers_write(out);
+}
+
 /* Handed to evhttp, which would speak plainly where it gets none: so one it gets. */
 struct bufferevent *web_conn_new(struct event_base *base, void *arg)
 {
@@ -192,6 +212,8 @@ struct bufferevent *web_conn_new(struct event_base *base, void *arg)
 						 BEV_OPT_CLOSE_ON_FREE);
 	c->timer = event_new(base, -1, 0, on_timer, c);
 	if (!c->pipe || !c->timer)
+		goto none;
+	if (!evbuffer_add_cb(bufferevent_get_output(c->pipe), on_output, c))
 		goto none;
 	c->web = w;
 	SSL_set_ex_data(ssl, w->slot, c);
@@ -224,6 +246,7 @@ void web_conn_next(struct evhttp_request *req, void *arg)
 	struct conn *c = arg;
 
 	c->served = true;
+	c->ours = false;
 	TAILQ_REMOVE(&c->web->conns, c, next);
 	TAILQ_INSERT_TAIL(&c->web->conns, c, next);
 	web_conn_wait(c, WEB_REQUEST_S);

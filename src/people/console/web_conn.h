@@ -38,6 +38,7 @@ struct conn {
 	bool entered;		 /* counts at its address */
 	bool served;		 /* it had an answer */
 	bool leaving;		 /* it was hung up on */
+	bool ours;		 /* its request is answered by us, not by evhttp */
 	struct request *request; /* one that waits for its answer */
 	struct view *view;
 	struct download *download;
@@ -76,7 +77,8 @@ void web_conn_wait(struct conn *c, unsigned seconds);
 void web_conn_closing(struct evhttp_connection *ec, void *conn);
 /* The request has its answer: evhttp_request_set_on_complete_cb(). */
 void web_conn_next(struct evhttp_request *req, void *conn);
-/* Those that are to go have gone, if they took notice: who knocks is let in again. */
+/* Those that are to go have gone, if they took notice: who knocks is let in again. web->turn, with
+ * the server. */
 void web_conn_turn(evutil_socket_t fd, short what, void *web);
 /* NULL: not over TLS. */
 struct conn *web_conn_of(struct web *w, struct evhttp_request *req);
@@ -84,8 +86,6 @@ struct conn *web_conn_of(struct web *w, struct evhttp_request *req);
 void web_conn_gone(void *parent, void *data, CRYPTO_EX_DATA *ad, int slot, long argl, void *argp);
 /* For evhttp_set_bevcb(), with the server. */
 struct bufferevent *web_conn_new(struct event_base *base, void *web);
-/* Lets in again who knocks, once those who are to go have gone: web->turn, with the server. */
-void web_conn_turn(evutil_socket_t fd, short what, void *web);
 
 /* handle.c, for evhttp_set_gencb(), with the server. */
 void web_handle(struct evhttp_request *req, void *web);

@@ -22,6 +22,8 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
+
 #define GRANTS_MAX	  256 /* in the book; those that are over and done with make room */
 #define GRANT_NAME	  64
 #define GRANT_REASON	  500
@@ -32,9 +34,9 @@
 struct grants;
 
 struct grant_clock {
-	uint64_t wall_ns; /* since 1970 */
-	uint64_t boot_ns; /* CLOCK_BOOTTIME */
-	char boot_id[40]; /* which boot that is of */
+	uint64_t wall_ns;	     /* since 1970 */
+	uint64_t boot_ns;	     /* CLOCK_BOOTTIME */
+	char boot_id[CLOCK_BOOT_ID]; /* which boot that is of */
 };
 
 enum grant_state { GRANT_ASKED, GRANT_OPEN, GRANT_DENIED, GRANT_ENDED, GRANT_STATES };
@@ -54,7 +56,7 @@ struct grant {
 	uint64_t asked_ns;   /* wall, as all that follow but until_boot_ns and left_ns */
 	uint64_t opened_ns, until_ns, ended_ns;
 	uint64_t until_boot_ns;
-	char boot_id[40];
+	char boot_id[CLOCK_BOOT_ID];
 	uint64_t left_ns;	     /* when it was last looked at, */
 	uint64_t seen_ns;	     /* which was then */
 	char decided_by[GRANT_NAME]; /* who approved or denied; "" policy did */

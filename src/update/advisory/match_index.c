@@ -3,11 +3,13 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "base/fnv.h"
+
 uint64_t match_hash(uint64_t h, const char *s)
 {
 	for (; *s; s++)
-		h = (h ^ (uint8_t)tolower((unsigned char)*s)) * 0x100000001b3ull;
-	return (h ^ 0xff) * 0x100000001b3ull;
+		h = fnv64_step(h, (uint8_t)tolower((unsigned char)*s));
+	return fnv64_step(h, 0xff);
 }
 
 uint64_t match_identifier_key(const struct identifier *id)

@@ -5,13 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX 512
+#include "base/fnv.h"
 
-static uint64_t hash_more(uint64_t h, char c)
-{
-	return (h ^ (uint8_t)c) * 0x100000001b3ull;
-}
-#define HASH_START 0xcbf29ce484222325ull
+#define TEXT_MAX 512
 
 static bool in_list(const char *word, const char *const *list)
 {
@@ -75,14 +71,14 @@ static void to_words(const char *s, size_t len, bool vendor, char ret_text[TEXT_
 
 static void measure(struct name_form *f)
 {
-	uint64_t whole = HASH_START, first = 0, word = HASH_START;
+	uint64_t whole = FNV64_START, first = 0, word = FNV64_START;
 	char text[64];
 	size_t n = 0;
 
 	for (const char *c = f->text;; c++) {
 		if (*c && *c != ' ') {
-			whole = hash_more(whole, *c);
-			word = hash_more(word, *c);
+			whole = fnv64_step(whole, (uint8_t)*c);
+			word = fnv64_step(word, (uint8_t)*c);
 			if (n < sizeof(text) - 1)
 				text[n++] = *c;
 			continue;
@@ -92,7 +88,7 @@ static void measure(struct name_form *f)
 		f->telling |= n > 0 && !is_generic(text);
 		if (!first)
 			first = word ? word : 1;
-		word = HASH_START;
+		word = FNV64_START;
 		n = 0;
 		if (!*c)
 			break;
