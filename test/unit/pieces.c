@@ -97,9 +97,66 @@ static void pieces_of_two_do_not_mix(void **state)
 	wire_free(w);
 }
 
+/* Whose mode is not `enforce`: a piece is on its way before another comes, and its memory another's. */
+static void pass_a_piece(struct wire *w, struct puzzle *z, const uint8_t *datagram, unsigned piece)
+{
+	unsigned before = z->passed;
+
+	put_piece(w, z, datagram, piece ? 16 : 0, piece ? 32 : 16, 0);
+	assert_int_equal(z->passed, before + 1);
+	free(z->frames[--z->sent]);
+	z->frames[z->sent] = NULL;
+}
+
+static void pieces_are_not_held_back_in(const char *mode)
+{
+	struct wire *w = wire_new(mode);
+
+	for (unsigned i = 0; i < 8; i++) {
+		struct puzzle z = {.capture = {&puzzle_ops}};
+		struct engine_stats stats;
+		uint8_t set[48];
+
+		memcpy(set, ask, sizeof(set));
+		set[21] = i & 2 ? 0xa3 : 0xa0;
+		w->said[0] = 0;
+		wire_open(w, i & 1);
+		pass_a_piece(w, &z, set, i & 4 ? 1 : 0);
+		assert_null(strstr(w->said, "pdu_type"));
+		pass_a_piece(w, &z, set, i & 4 ? 0 : 1);
+		assert_non_null(strstr(w->said, "\"pdu_type\""));
+		assert_true(!strstr(w->said, "\"would\":\"drop\"") == !(i & 2));
+		engine_stats(w->engine, &stats);
+		assert_int_equal(stats.fragments_reassembled, 1);
+		assert_int_equal(stats.would_drop, i & 2 ? 1 : 0);
+		assert_int_equal(stats.dropped + stats.held, 0);
+		/* What lacks a piece, and what contradicts itself, is told of and not sent again. */
+		pass_a_piece(w, &z, set, 0);
+		w->now_ns += 6000 * MILLISECOND;
+		engine_tick(w->engine, &z.capture, w->now_ns);
+		assert_non_null(strstr(w->said, "fragment.never_completed"));
+		pass_a_piece(w, &z, set, 0);
+		set[12] ^= 1;
+		pass_a_piece(w, &z, set, 0);
+		pass_a_piece(w, &z, set, 1);
+		assert_non_null(strstr(w->said, "fragment.overlap"));
+		engine_finish(w->engine, &z.capture);
+		engine_free(w->engine);
+		assert_int_equal(z.passed, 6);
+	}
+	wire_free(w);
+}
+
+static void pieces_are_held_back_in_enforce_alone(void **state)
+{
+	pieces_are_not_held_back_in("simulate");
+	pieces_are_not_held_back_in("observe");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pieces_are_held_back_in_enforce_alone),
 		cmocka_unit_test(pieces_of_two_do_not_mix),
 	};
 

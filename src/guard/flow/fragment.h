@@ -2,7 +2,8 @@
 #define BEDWARDEN_GUARD_FLOW_FRAGMENT_H
 /*
  * Datagrams that come in pieces, held in the packet's path: no piece goes on
- * before the whole was seen and judged, then all go or none does. The table
+ * before the whole was seen and judged, then all go or none does; whoever holds
+ * nothing back adds copies. The table
  * keeps the frames themselves (their memory is the capture's and stays good
  * until they are settled) and gives every one of them back exactly once, through
  * the callback, when its datagram ends.
