@@ -344,6 +344,8 @@ static void judge_whole(struct engine *e, const struct fragment_datagram *d)
 	place(e, &d->frames[0], w);
 	flow_hint(e->flows, &w->p, w->segment, &w->hint);
 	engine_judge(e, kernels_verdict(d), w);
+	if (!d->is_fresh && is_enforced(e, w->v.device) && w->v.action != GATE_DROP)
+		engine_refuse(e, w, REASON_FLOOR_FRAGMENT);
 	engine_conclude(e, w);
 	e->stats.fragments_reassembled++;
 }

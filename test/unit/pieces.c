@@ -153,11 +153,42 @@ static void pieces_are_held_back_in_enforce_alone(void **state)
 	pieces_are_not_held_back_in("observe");
 }
 
+/* More datagrams than there are identifications that nobody waits for: they come again when there are. */
+static void identifications_run_out_in_enforce_alone(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct wire *w = wire_new(i ? "enforce" : "simulate");
+		struct puzzle z = {.capture = {&puzzle_ops}};
+
+		wire_open(w, i);
+		for (unsigned n = 0; n < 2 * 13108; n++, w->now_ns -= MILLISECOND) {
+			w->said[0] = 0;
+			put_piece(w, &z, ask, n & 1 ? 16 : 0, n & 1 ? 32 : 16, 0);
+			for (; n & 1 && z.sent;)
+				free(z.frames[--z.sent]);
+			if (n & 1 && n < 2 * 13107)
+				assert_int_equal(z.passed, n + 1);
+		}
+		assert_int_equal(z.passed, 2 * (i ? 13107 : 13108));
+		assert_true(!strstr(w->said, "floor.fragment") == !i);
+		w->now_ns += 15000 * MILLISECOND;
+		put_piece(w, &z, ask, 0, 16, 0);
+		put_piece(w, &z, ask, 16, 32, 0);
+		assert_int_equal(z.passed, 2 * (i ? 13108 : 13109));
+		engine_finish(w->engine, &z.capture);
+		engine_free(w->engine);
+		while (z.sent)
+			free(z.frames[--z.sent]);
+		wire_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces_are_held_back_in_enforce_alone),
 		cmocka_unit_test(pieces_of_two_do_not_mix),
+		cmocka_unit_test(identifications_run_out_in_enforce_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
