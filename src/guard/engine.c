@@ -40,31 +40,6 @@ static void advance(struct engine *e, uint64_t wall_ns)
 	}
 }
 
-static void flow_ended(void *arg, struct flow *f, enum flow_end how)
-{
-	struct engine *e = arg;
-	uint32_t untold = 0;
-
-	app_end(e->app, f);
-	if (how == FLOW_SHUTDOWN)
-		session_shut(e->sessions, f);
-	else
-		session_end(e->sessions, f);
-	if (e->o.announce && how == FLOW_CLOSED)
-		engine_control_ended(e, f);
-	if (__builtin_expect(e->met < e->grant_count, 0) &&
-	    (how == FLOW_CLOSED || how == FLOW_TIMEOUT))
-		engine_door_left(e, f);
-	if (how == FLOW_EVICTED)
-		e->stats.flows_evicted++;
-	if (e->ration && !f->reason && how != FLOW_SHUTDOWN &&
-	    !ration_take(e->ration, f->key.segment, &f->key.ip[f->starter], e->now_ns, &untold)) {
-		e->stats.flows_untold++;
-		return;
-	}
-	report_flow(&e->notice.report, f, how, untold);
-}
-
 static bool is_enforced(const struct engine *e, uint32_t device)
 {
 	const struct gate_device *d = engine_device(e, device);
@@ -89,6 +64,34 @@ static bool flow_stays(void *arg, const struct flow *f, bool full)
 	if (!d || d->mode != GATE_ENFORCE || !engine_expected(arg, f))
 		return false;
 	return (open && !full) || session_is_amid(f);
+}
+
+static void flow_ended(void *arg, struct flow *f, enum flow_end how)
+{
+	struct engine *e = arg;
+	uint32_t untold = 0;
+
+	if (how == FLOW_EVICTED) {
+		e->stats.flows_evicted++;
+		if (flow_stays(e, f, true))
+			e->forgot_ns = e->now_ns;
+	}
+	app_end(e->app, f);
+	if (how == FLOW_SHUTDOWN)
+		session_shut(e->sessions, f);
+	else
+		session_end(e->sessions, f);
+	if (e->o.announce && how == FLOW_CLOSED)
+		engine_control_ended(e, f);
+	if (__builtin_expect(e->met < e->grant_count, 0) &&
+	    (how == FLOW_CLOSED || how == FLOW_TIMEOUT))
+		engine_door_left(e, f);
+	if (e->ration && !f->reason && how != FLOW_SHUTDOWN &&
+	    !ration_take(e->ration, f->key.segment, &f->key.ip[f->starter], e->now_ns, &untold)) {
+		e->stats.flows_untold++;
+		return;
+	}
+	report_flow(&e->notice.report, f, how, untold);
 }
 
 /* A piece that went on already, as it was: a frame with `copied` has it for a handle. */

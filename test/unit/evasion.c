@@ -190,6 +190,35 @@ static void a_flood_hides_nothing(void **state)
 	attack_all(2, flood_away);
 }
 
+/* So many conversations, all amid a message, that one of them has to go. */
+static void evict_all(struct attack *a)
+{
+	uint32_t half = (uint32_t)a->k->bad.len / 2;
+	uint16_t port = a->w->from;
+	struct sender t = {.w = a->w, .plan = &a->p}, *mine = &a->t;
+
+	greet(mine);
+	give(mine, mine->first, TCP_ACK, a->k->bad.data, half, false);
+	confirm(mine);
+	for (unsigned f = 0; f < 200; f++) {
+		a->w->from = (uint16_t)(1024 + 256 * (a->i % 64) + f);
+		greet(&t);
+		give(&t, t.first, TCP_ACK, a->k->bad.data, half, false);
+	}
+	a->w->from = port;
+	a->w->receiver = &mine->r;
+	a->w->cut = false;
+	if (give(mine, mine->first + half, TCP_ACK, a->k->bad.data + half, a->k->bad.len - half,
+		 false) ||
+	    !a->w->cut)
+		fail_msg("%s, case %u: the rest of what was evicted passed", a->k->name, a->i);
+}
+
+static void a_full_table_hides_nothing(void **state)
+{
+	attack_all(2, evict_all);
+}
+
 /* A silence between messages, and then one behind a byte that came already. */
 static void be_silent(struct attack *a)
 {
@@ -255,6 +284,7 @@ int main(void)
 		cmocka_unit_test(an_early_end_hides_nothing),
 		cmocka_unit_test(a_half_closed_one_hides_nothing),
 		cmocka_unit_test(a_flood_hides_nothing),
+		cmocka_unit_test(a_full_table_hides_nothing),
 		cmocka_unit_test(a_silence_hides_nothing),
 		cmocka_unit_test(many_holes_hide_nothing),
 	};
