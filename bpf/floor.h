@@ -54,7 +54,8 @@
  *     role, or from anyone there where no host has it.
  *  7. Fragments: the first is judged as a packet and remembered for FLOOR_FRAGMENT_NS;
  *     later ones follow it; unknown ones are INSPECT with GATE_VERDICT_FRAGMENT, and
- *     must not pass unless somebody reassembles them. A first fragment without its
+ *     must not pass unless somebody reassembles them, or the mode lets refused ones pass and
+ *     none but one way is there for them. A first fragment without its
  *     whole transport header, or a later one that overlaps it (RFC 1858), is refused.
  *  8. ICMP errors pass with the conversation they quote, if the quoting end owns it.
  *  9. The device's rules, first match. Ward to hospital: rules the device starts by.

@@ -303,6 +303,9 @@ FLOOR_FN void floor_judge_later(struct floor_tables *t, struct floor_work *w)
 	    floor_aged(f, w->packet.proto, GATE_KEY_FRAGMENT, w->now_ns) ||
 	    ((f->flags & GATE_FLOW_GRANTED) && f->until_ns <= floor_boot_ns(t))) {
 		w->verdict.flags |= GATE_VERDICT_FRAGMENT;
+		/* Which way it goes, by a link or back to a neighbour, its first piece tells. */
+		if (w->to.link || (w->from.ward && w->to.ward))
+			w->soft = 0;
 		floor_say(w, GATE_INSPECT, REASON_NONE);
 		return;
 	}

@@ -40,31 +40,6 @@ static void advance(struct engine *e, uint64_t wall_ns)
 	}
 }
 
-static void flow_ended(void *arg, struct flow *f, enum flow_end how)
-{
-	struct engine *e = arg;
-	uint32_t untold = 0;
-
-	app_end(e->app, f);
-	if (how == FLOW_SHUTDOWN)
-		session_shut(e->sessions, f);
-	else
-		session_end(e->sessions, f);
-	if (e->o.announce && how == FLOW_CLOSED)
-		engine_control_ended(e, f);
-	if (__builtin_expect(e->met < e->grant_count, 0) &&
-	    (how == FLOW_CLOSED || how == FLOW_TIMEOUT))
-		engine_door_left(e, f);
-	if (how == FLOW_EVICTED)
-		e->stats.flows_evicted++;
-	if (e->ration && !f->reason && how != FLOW_SHUTDOWN &&
-	    !ration_take(e->ration, f->key.segment, &f->key.ip[f->starter], e->now_ns, &untold)) {
-		e->stats.flows_untold++;
-		return;
-	}
-	report_flow(&e->notice.report, f, how, untold);
-}
-
 static bool is_enforced(const struct engine *e, uint32_t device)
 {
 	const struct gate_device *d = engine_device(e, device);
@@ -90,6 +65,40 @@ static bool flow_stays(void *arg, const struct flow *f, bool full)
 		return false;
 	return (open && !full) || session_is_amid(f);
 }
+
+static void flow_ended(void *arg, struct flow *f, enum flow_end how)
+{
+	struct engine *e = arg;
+	uint32_t untold = 0;
+
+	if (how == FLOW_EVICTED) {
+		e->stats.flows_evicted++;
+		if (flow_stays(e, f, true))
+			e->forgot_ns = e->now_ns;
+	}
+	app_end(e->app, f);
+	if (how == FLOW_SHUTDOWN)
+		session_shut(e->sessions, f);
+	else
+		session_end(e->sessions, f);
+	if (e->o.announce && how == FLOW_CLOSED)
+		engine_control_ended(e, f);
+	if (__builtin_expect(e->met < e->grant_count, 0) &&
+	    (how == FLOW_CLOSED || how == FLOW_TIMEOUT))
+		engine_door_left(e, f);
+	if (e->ration && !f->reason && how != FLOW_SHUTDOWN &&
+	    !ration_take(e->ration, f->key.segment, &f->key.ip[f->starter], e->now_ns, &untold)) {
+		e->stats.flows_untold++;
+		return;
+	}
+	report_flow(&e->notice.report, f, how, untold);
+}
+
+/* A piece that went on already, as it was: a frame with `copied` has it for a handle. */
+struct copy {
+	struct gate_verdict verdict;
+	uint8_t data[];
+};
 
 static void fragments_ended(void *arg, const struct fragment_datagram *d);
 
@@ -338,6 +347,8 @@ static void judge_whole(struct engine *e, const struct fragment_datagram *d)
 	place(e, &d->frames[0], w);
 	flow_hint(e->flows, &w->p, w->segment, &w->hint);
 	engine_judge(e, kernels_verdict(d), w);
+	if (!d->is_fresh && is_enforced(e, w->v.device) && w->v.action != GATE_DROP)
+		engine_refuse(e, w, REASON_FLOOR_FRAGMENT);
 	engine_conclude(e, w);
 	e->stats.fragments_reassembled++;
 }
@@ -357,40 +368,73 @@ static void give_up(struct engine *e, const struct fragment_datagram *d)
 	engine_count_anomalies(e, 1ull << d->anomaly);
 }
 
-/* Nothing of a device that is only watched is lost, not even what nobody can put together. */
-static bool is_watched(const struct engine *e, const struct work *w)
+/* What is only watched is not held back, be it part of something whole or not; where it goes is known. */
+static bool goes_on(const struct engine *e, const struct work *w)
 {
 	const struct gate_device *d = engine_device(e, w->v.device);
 
-	return d && d->mode != GATE_ENFORCE;
+	return !e->policy || w->v.flags & GATE_VERDICT_OPEN ||
+	       (w->v.link && d && d->mode != GATE_ENFORCE);
+}
+
+static void settle_piece(struct engine *e, const struct fragment_datagram *d, const struct frame *f)
+{
+	bool whole = d->how == FRAGMENT_WHOLE;
+
+	/* Not where some of it went on before its device's mode was changed. */
+	if (whole && is_enforced(e, e->whole.v.device) && !d->frames[0].copied)
+		fragment_renumber(f, d->fresh_id);
+	if ((whole || goes_on(e, &e->whole)) && !is_refused(e, &e->whole))
+		settle(e, f, &e->whole);
+	else
+		e->capture->ops->drop(e->capture, f);
 }
 
 static void fragments_ended(void *arg, const struct fragment_datagram *d)
 {
 	struct engine *e = arg;
-	bool whole = d->how == FRAGMENT_WHOLE;
 
-	if (whole)
+	if (d->how == FRAGMENT_WHOLE)
 		judge_whole(e, d);
 	else
 		give_up(e, d);
-	for (unsigned i = 0; i < d->count && e->capture; i++) {
-		if (whole && is_enforced(e, e->whole.v.device))
-			fragment_renumber(&d->frames[i], d->fresh_id);
-		if ((whole || is_watched(e, &e->whole)) && !is_refused(e, &e->whole))
-			settle(e, &d->frames[i], &e->whole);
-		else
-			e->capture->ops->drop(e->capture, &d->frames[i]);
+	for (unsigned i = 0; i < d->count; i++)
+		if (d->frames[i].copied)
+			free((struct copy *)(uintptr_t)d->frames[i].handle);
+		else if (e->capture)
+			settle_piece(e, d, &d->frames[i]);
+}
+
+/* It goes on now, and what is read once its datagram is whole is a copy. */
+static bool read_along(struct engine *e, const struct frame *f, struct work *w)
+{
+	struct copy *c = malloc(sizeof(*c) + f->data.len);
+	struct frame copy = *f;
+
+	if (!c)
+		return false;
+	memcpy(c->data, f->data.data, f->data.len);
+	if (f->verdict) {
+		c->verdict = *f->verdict;
+		copy.verdict = &c->verdict;
 	}
+	copy.data.data = c->data;
+	copy.handle = (uintptr_t)c;
+	copy.copied = true;
+	e->announced = false;
+	settle(e, f, w);
+	packet_decode(copy.data, copy.link, copy.time_ns, copy.wire_len, &w->p);
+	return fragment_add(e->fragments, &w->p, &copy);
 }
 
 /* A piece is judged by itself first, and as part of its datagram once that is whole; on a line that
- * is not inspected by itself alone, as in the kernel. */
+ * is not inspected by itself alone, as in the kernel. One that a capture cut is part of nothing. */
 static bool take_fragment(struct engine *e, const struct frame *f, struct work *w)
 {
-	if (!w->p.fragment || w->v.action == GATE_DROP || (e->policy && w->v.action == GATE_PASS))
+	if (!w->p.fragment || w->p.frame.len < w->p.wire_len || w->v.action == GATE_DROP ||
+	    (e->policy && w->v.action == GATE_PASS))
 		return false;
-	return fragment_add(e->fragments, &w->p, f);
+	return goes_on(e, w) ? read_along(e, f, w) : fragment_add(e->fragments, &w->p, f);
 }
 
 /* What a piece that can't be put together may do: pass, unless it hides what it is. */

@@ -77,6 +77,7 @@ struct engine {
 	uint64_t now_ns;	     /* never goes back */
 	uint64_t wall_ns;	     /* last seen, may jump */
 	uint64_t marked_ns;	     /* when a conversation was last marked in the kernel */
+	uint64_t forgot_ns;	     /* when one was last evicted amid a message; 0: never */
 	struct work work[ENGINE_SLOTS];
 	struct work whole; /* a datagram out of fragments */
 };

@@ -218,6 +218,21 @@ void engine_reset_again(struct engine *e, const struct work *w)
 		engine_reset(e, w, true, w->p.tcp_ack);
 }
 
+/*
+ * The table was full of conversations that were all amid a message, and one of them was evicted: what is
+ * picked up since, where a rule says what may be said, may be the rest of it. For as long as silence is
+ * borne (flow.h).
+ */
+static __attribute__((cold)) bool may_be_a_rest(struct engine *e, const struct work *w,
+						const struct flow *f)
+{
+	const struct gate_device *d = engine_device(e, w->v.device);
+
+	return w->p.proto == PROTO_TCP && w->p.payload.len && !f->tcp_began && !f->session_flags &&
+	       d && d->mode == GATE_ENFORCE && e->now_ns - e->forgot_ns < FLOW_STAYS_NS &&
+	       engine_expected(e, f);
+}
+
 bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 {
 	const struct gate_device *d = engine_device(e, w->v.device);
@@ -227,6 +242,12 @@ bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 		engine_refuse(e, w, REASON_POLICY_FLOW_BLOCKED);
 		engine_reset_again(e, w);
 		mark(e, w, f, true);
+		return false;
+	}
+	if (__builtin_expect(e->forgot_ns && !f->session, 0) && may_be_a_rest(e, w, f)) {
+		engine_refuse(e, w, REASON_STREAM_UNVERIFIED);
+		if (e->o.inline_)
+			cut_off(e, w, f, end, w->p.tcp_seq);
 		return false;
 	}
 	e->heard = w;

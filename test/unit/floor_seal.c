@@ -205,11 +205,12 @@ static void a_trial_does_not_open_a_closed_device(void **state)
 	assert_int_equal(v.would, GATE_DROP);
 }
 
-static struct gate_verdict piece(struct fixture *x, uint32_t port, uint8_t link, uint16_t fragment)
+static struct gate_verdict piece_of(struct fixture *x, unsigned device, uint32_t port, uint8_t link,
+				    uint16_t fragment)
 {
 	bool out = port == WARD;
-	struct frame_ip ip = {.src = out ? DEVICE(1) : FAR,
-			      .dst = out ? FAR : DEVICE(1),
+	struct frame_ip ip = {.src = out ? DEVICE(device) : FAR,
+			      .dst = out ? FAR : DEVICE(device),
 			      .proto = PROTO_UDP,
 			      .id = 9,
 			      .fragment = fragment};
@@ -221,6 +222,25 @@ static struct gate_verdict piece(struct fixture *x, uint32_t port, uint8_t link,
 	f = frame_ipv4(&ip, body, sizeof(body));
 	address(f);
 	return judge(x, f, port, link);
+}
+
+static struct gate_verdict piece(struct fixture *x, uint32_t port, uint8_t link, uint16_t fragment)
+{
+	return piece_of(x, 1, port, link, fragment);
+}
+
+/* Nor does a piece that came ahead of its first, of which nobody knows that it is to be sealed. */
+static void a_trials_pieces_are_not_sent_in_the_clear(void **state)
+{
+	struct fixture *x = *state;
+	struct gate_verdict v = piece_of(x, 3, WARD, IN_CLEAR, 8);
+
+	assert_true(v.flags & GATE_VERDICT_FRAGMENT);
+	assert_false(v.flags & GATE_VERDICT_OPEN);
+	assert_verdict(piece_of(x, 3, WARD, IN_CLEAR, 0x2000), SEAL, EAST, NONE);
+	v = piece_of(x, 3, WARD, IN_CLEAR, 8);
+	assert_verdict(v, SEAL, EAST, NONE);
+	assert_false(v.flags & GATE_VERDICT_OPEN);
 }
 
 static void pieces_go_the_way_of_their_first(void **state)
@@ -307,6 +327,7 @@ int main(void)
 		T(a_peer_speaks_only_for_its_hosts),
 		T(a_device_that_fails_open_is_told_of),
 		T(a_trial_does_not_open_a_closed_device),
+		T(a_trials_pieces_are_not_sent_in_the_clear),
 		T(pieces_go_the_way_of_their_first),
 		T(questions_about_addresses_go_along),
 		T(the_links_own_datagrams_are_the_gateways),

@@ -15,6 +15,22 @@ static uint64_t handles_given[16];
 static struct bytes kept[4096];
 static unsigned kept_count;
 
+static uint64_t fresh_at[65536]; /* when an identification was given last */
+static unsigned fresh_given, fresh_elsewhere;
+
+static void note_fresh(const struct fragment_datagram *d)
+{
+	uint64_t *at = &fresh_at[d->fresh_id & 0xffff];
+
+	if (d->whole.ifindex != 3)
+		fresh_elsewhere += d->is_fresh;
+	if (d->whole.ifindex != 3 || !d->is_fresh)
+		return;
+	assert_true(!*at || d->whole.time_ns - *at >= 60 * NSEC_PER_SEC);
+	*at = d->whole.time_ns;
+	fresh_given++;
+}
+
 static void note_end(void *arg, const struct fragment_datagram *d)
 {
 	assert_true(d->count > 0);
@@ -25,6 +41,7 @@ static void note_end(void *arg, const struct fragment_datagram *d)
 	given += d->count;
 	if (d->how != FRAGMENT_WHOLE)
 		return;
+	note_fresh(d);
 	assert_true(d->whole.data.len <= sizeof(whole_bytes));
 	memcpy(whole_bytes, d->whole.data.data, d->whole.data.len);
 	packet_decode((struct bytes){whole_bytes, d->whole.data.len}, d->whole.link, 1,
@@ -252,6 +269,50 @@ static void the_largest_datagram_fits(void **state)
 	assert_int_equal(whole.anomalies, 0);
 }
 
+/* Two pieces each, `count` datagrams a second; `port`: 3 where their identifications are looked at. */
+static void flood(uint32_t dst, unsigned seconds, unsigned count, uint64_t *now_ns, uint32_t port)
+{
+	struct frame_ip ip = {.src = SOURCE, .dst = dst, .proto = PROTO_UDP};
+	struct frame f = {.ifindex = port};
+	struct packet p;
+
+	for (unsigned i = 0; i < seconds * count; i++, *now_ns += NSEC_PER_SEC / count)
+		for (unsigned last = 0; last < 2; last++) {
+			ip.id = (uint16_t)i;
+			ip.fragment = last ? 2 : 0x2000;
+			f.data = frame_ipv4(&ip, udp + 16 * last, last ? 24 : 16);
+			f.wire_len = (uint32_t)f.data.len;
+			f.time_ns = *now_ns;
+			packet_decode(f.data, LINK_ETHERNET, f.time_ns, f.wire_len, &p);
+			assert_true(fragment_add(table, &p, &f));
+			if (last)
+				assert_int_equal(fragment_count(table), 0);
+			kept[last] = f.data;
+			if (last)
+				for (unsigned k = 0; k < 2; k++)
+					free((void *)(uintptr_t)kept[k].data);
+		}
+}
+
+/* However much is sent, a receiver that waits for a minute never has one identification twice. */
+static void no_identification_comes_again_soon(void **state)
+{
+	uint64_t now_ns = 100 * NSEC_PER_SEC;
+
+	open_table(64);
+	memset(fresh_at, 0, sizeof(fresh_at));
+	fresh_given = fresh_elsewhere = 0;
+	flood(TARGET, 1, 600, &now_ns, 3);
+	assert_int_equal(fresh_given, 600);
+	flood(TARGET, 4, 20000, &now_ns, 3);
+	assert_int_equal(fresh_given, 13107);
+	/* Whoever speaks with another one has his own. */
+	flood(TARGET + 1, 1, 600, &now_ns, 4);
+	assert_int_equal(fresh_elsewhere, 600);
+	flood(TARGET, 150, 1500, &now_ns, 3);
+	assert_true(fresh_given > 10 * 13000);
+}
+
 static void a_cut_piece_stays_the_callers(void **state)
 {
 	struct frame_ip ip = {SOURCE, TARGET, PROTO_UDP, 1, 0x2000};
@@ -278,6 +339,7 @@ int main(void)
 		cmocka_unit_test_teardown(many_sources_evict_the_oldest, teardown),
 		cmocka_unit_test_teardown(what_never_completes_is_given_back, teardown),
 		cmocka_unit_test_teardown(the_largest_datagram_fits, teardown),
+		cmocka_unit_test_teardown(no_identification_comes_again_soon, teardown),
 		cmocka_unit_test_teardown(a_cut_piece_stays_the_callers, teardown),
 	};
 

@@ -21,6 +21,7 @@ struct frame {
 	uint64_t handle;		    /* the back end's own */
 	uint16_t segment; /* TCP payload of each packet that this one stands for; 0: it is one */
 	uint8_t sealed;	  /* the peer gateway whose link it came by; 0: by a port, in the clear */
+	bool copied;	  /* the engine's: the frame itself went on already */
 };
 
 struct capture_counts {

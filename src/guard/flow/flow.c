@@ -38,9 +38,8 @@ struct idle_list {
  * Whom a flow stands between in its list are two more that are not in the cache. So those that
  * are to be moved are gathered, and moved when what they need of memory has come.
  */
-#define DUE	 32
-#define ASKED	 4			    /* of each list, when the table is full */
-#define STAYS_NS (24 * 3600 * NSEC_PER_SEC) /* who is asked to stay does, silent for so long */
+#define DUE   32
+#define ASKED 4 /* of each list, when the table is full */
 
 /*
  * A cache line: the hashes tell, without a look at the flows, which of them it
@@ -787,7 +786,8 @@ static bool stands_in_future(struct flow_table *t, struct flow *f, uint64_t now_
 /* Whoever is not forgotten need not be picked up in the middle of what he says. */
 static bool stays(struct flow_table *t, struct flow *f, uint64_t now_ns)
 {
-	if (!t->stays || now_ns - silent_since(f, now_ns) > STAYS_NS || !t->stays(t->arg, f, false))
+	if (!t->stays || now_ns - silent_since(f, now_ns) > FLOW_STAYS_NS ||
+	    !t->stays(t->arg, f, false))
 		return false;
 	f->stayed = true;
 	idle_unlink(t, f);

@@ -9,6 +9,7 @@
  * TCP is followed closely enough that a reset or an end that nobody in the
  * conversation could have sent changes nothing (RFC 5961 §3.2).
  */
+#include "base/clock.h"
 #include "guard/decode/packet.h"
 
 enum tcp_state {
@@ -105,6 +106,7 @@ struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts
  * Asked with the table's argument: does a flow whose time is over stay, for as long again, and a day at
  * most? And, `full`, does it stay though another needs its place? A few of the idlest are asked then.
  */
+#define FLOW_STAYS_NS (24 * 3600 * NSEC_PER_SEC)
 typedef bool (*flow_stays_fn)(void *arg, const struct flow *f, bool full);
 void flow_table_ask(struct flow_table *t, flow_stays_fn stays);
 /*

@@ -11,6 +11,9 @@
 #define FRAMES_MIN 8u
 #define PIECES_MAX 128u /* 65535 bytes in the smallest pieces a sane link makes (576) */
 #define SOURCES	   256u
+#define PAIRS	   4096u
+#define FRESH_NS   (15 * NSEC_PER_SEC) /* in so long */
+#define FRESH_MAX  (65536u / 5) /* so many are given, so that none comes again in four times that */
 #define IP_MAX	   65535u
 #define WHOLE_MAX  (IP_MAX + 40 + 14 + 4 * PACKET_VLANS)
 
@@ -56,7 +59,13 @@ struct datagram {
 struct source {
 	struct list datagrams;
 	uint32_t held;
-	uint32_t fresh_id; /* the one given last */
+};
+
+/* What two ends have for identifications, or several such pairs; given one after the other. */
+struct pair {
+	uint64_t since_ns;
+	uint32_t given; /* since then */
+	uint32_t last;
 };
 
 struct fragment_table {
@@ -68,6 +77,7 @@ struct fragment_table {
 	uint32_t free_piece, free_datagram;
 	struct list age;
 	struct source sources[SOURCES];
+	struct pair pairs[PAIRS];
 	uint64_t timeout_ns;
 	struct hash_key hash_key;
 	fragment_ended_fn ended;
@@ -116,8 +126,8 @@ struct fragment_table *fragment_table_new(const struct fragment_limits *l, fragm
 	t->quota = l->frames / 8 < 4 ? 4 : l->frames / 8;
 	t->timeout_ns = l->timeout_ms * NSEC_PER_MSEC;
 	t->hash_key = hash_key_random();
-	for (unsigned i = 0; i < SOURCES; i++)
-		t->sources[i].fresh_id = (uint32_t)hash_bytes(&t->hash_key, &i, sizeof(i));
+	for (unsigned i = 0; i < PAIRS; i++)
+		t->pairs[i].last = (uint32_t)hash_bytes(&t->hash_key, &i, sizeof(i));
 	t->ended = ended;
 	t->arg = arg;
 	link_free(t);
@@ -157,6 +167,24 @@ static void kin_unlink(struct fragment_table *t, struct datagram *d)
 	*(d->kin.next == NONE ? &l->tail : &t->datagrams[d->kin.next].kin.prev) = d->kin.prev;
 }
 
+/* A receiver tells datagrams apart by both addresses, protocol and identification (RFC 791 §3.2). */
+static bool fresh_id(struct fragment_table *t, const struct key *k, uint64_t now_ns,
+		     uint32_t *ret_id)
+{
+	struct gate_ip of[3] = {k->src, k->dst, {.b = {k->proto}}};
+	struct pair *p = &t->pairs[hash_bytes(&t->hash_key, of, sizeof(of)) % PAIRS];
+
+	if (now_ns - p->since_ns >= FRESH_NS) {
+		p->since_ns = now_ns;
+		p->given = 0;
+	}
+	if (k->version == 4 && p->given == FRESH_MAX)
+		return false;
+	p->given++;
+	*ret_id = ++p->last;
+	return true;
+}
+
 /* Gives every frame back, `last` with them if there is one; the datagram stays, empty. */
 static void give_back(struct fragment_table *t, struct datagram *d, enum fragment_end how,
 		      enum anomaly why, const struct frame *last, const struct frame *whole)
@@ -177,7 +205,7 @@ static void give_back(struct fragment_table *t, struct datagram *d, enum fragmen
 		t->given[told.count++] = *last;
 	if (whole) {
 		told.whole = *whole;
-		told.fresh_id = ++t->sources[d->source].fresh_id;
+		told.is_fresh = fresh_id(t, &d->key, whole->time_ns, &told.fresh_id);
 	}
 	t->held -= d->count;
 	t->sources[d->source].held -= d->count;

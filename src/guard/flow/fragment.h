@@ -2,7 +2,8 @@
 #define BEDWARDEN_GUARD_FLOW_FRAGMENT_H
 /*
  * Datagrams that come in pieces, held in the packet's path: no piece goes on
- * before the whole was seen and judged, then all go or none does. The table
+ * before the whole was seen and judged, then all go or none does; whoever holds
+ * nothing back adds copies. The table
  * keeps the frames themselves (their memory is the capture's and stays good
  * until they are settled) and gives every one of them back exactly once, through
  * the callback, when its datagram ends.
@@ -30,8 +31,11 @@ struct fragment_datagram {
 	unsigned count;
 	/* FRAGMENT_WHOLE: as it would have come in one frame, without a capture's handle. */
 	struct frame whole;
-	uint32_t
-		fresh_id; /* FRAGMENT_WHOLE: none that its source was given lately; low 16 bits: IPv4 */
+	/* FRAGMENT_WHOLE: an identification that its two ends had for no other datagram in the last
+	 * minute, for longer than any receiver waits; IPv4: low 16 bits. Not `is_fresh`: there is none
+	 * left, the source sends more than it may (RFC 6864 §4.3). */
+	uint32_t fresh_id;
+	bool is_fresh;
 };
 
 /* All is borrowed, good until the callback returns; it must not call the table. */

@@ -1,0 +1,293 @@
+/* Tricks that are known by a name, each with all protocols: what is forbidden never arrives whole. */
+#include "delivery_kit.h"
+
+/* An end that nobody hears, or a long silence, in the middle of a message: the rest of it is no
+ * conversation that began before us. */
+static void a_rest_is_not_read_anew(void **state)
+{
+	struct wire *w = wire_new("enforce");
+
+	for (unsigned i = 0; i < KINDS * 8; i++) {
+		const struct kind *k = &kinds[i / 8];
+		struct sender t = {.w = w};
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		uint32_t half = i & 4 ? 0 : (uint32_t)k->bad.len / 2;
+		struct segment s = {.flags = TCP_ACK};
+
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		wire_open(w, i & 1);
+		w->receiver = &t.r;
+		greet(&t);
+		s.stamped = t.stamps;
+		s.stamp = t.stamp;
+		s.seq = t.first;
+		s.ack = t.server;
+		s.data = (struct bytes){k->bad.data, half};
+		if (send(w, k, &s))
+			take(&t.r, &s);
+		confirm(&t);
+		s.seq += half;
+		s.data.len = 0;
+		s.flags = TCP_ACK | TCP_RST;
+		if (!(i & 2))
+			send(w, k, &s);
+		w->now_ns += (i & 2 ? 3700000 : 15000) * MILLISECOND;
+		engine_tick(w->engine, &w->capture, w->now_ns);
+		s.flags = TCP_ACK;
+		s.data = (struct bytes){k->bad.data + half, k->bad.len - half};
+		if (send(w, k, &s))
+			take(&t.r, &s);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, fail: %s, %s: a forbidden message arrived whole", k->name,
+				 i & 1 ? "open" : "closed",
+				 i & 2 ? "after an hour" : "after an end");
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
+/* What an end shows of where it begins: a SYN or more of other numbers, that die on their way or not. */
+static void a_false_beginning_hides_nothing(void **state)
+{
+	static const int32_t away[] = {-40000, -4000, 4000, 40000};
+	struct wire *w = wire_new("enforce");
+
+	for (unsigned n = 0, i = 0; n < KINDS * 4 * 16; i = next_case(++n, KINDS * 4 * 16)) {
+		const struct kind *k = &kinds[i / 64];
+		uint32_t false_first = 0x70000000u + (uint32_t)away[i / 16 % 4];
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w, .first = 0x70000000u, .server = 5000};
+
+		if (k->greeting.len || k->first.len)
+			continue;
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		turn(w, i);
+		w->receiver = &t.r;
+		t.r = (struct receiver){.first = t.first, .next = t.first, .said = 5000};
+		if (i & 2)
+			give(&t, false_first - 1, TCP_SYN, k->good.data, i & 4 ? 1 : 0, true);
+		give(&t, t.first - 1, TCP_SYN, NULL, 0, true);
+		if (!(i & 2))
+			give(&t, false_first - 1, TCP_SYN, k->good.data, i & 4 ? 1 : 0, true);
+		send(w, k,
+		     &(struct segment){
+			     .end = 1, .seq = 4999, .ack = t.first, .flags = TCP_SYN | TCP_ACK});
+		if (i & 8)
+			give(&t, false_first, TCP_ACK, NULL, 0, true);
+		else
+			give(&t, t.first, TCP_ACK, NULL, 0, false);
+		give(&t, t.first, TCP_ACK, k->bad.data, k->bad.len, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
+/* What was begun before us, and what is shown of it first: the second half, or what came long ago. */
+static void be_picked_up(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint32_t half = (uint32_t)a->k->bad.len / 2;
+
+	t->first = 0x70000000u;
+	t->server = 5000;
+	t->r = (struct receiver){.first = t->first, .next = t->first, .said = 5000};
+	if (a->i & 2) { /* what came long ago, and does not count */
+		give(t, t->first - 500, TCP_ACK, a->k->good.data, 7, false);
+		if (a->i & 4)
+			confirm(t);
+		give(t, t->first, TCP_ACK, a->k->bad.data, a->k->bad.len, false);
+	} else {
+		give(t, t->first + half, TCP_ACK, a->k->bad.data + half, a->k->bad.len - half,
+		     false);
+		if (a->i & 4)
+			confirm(t);
+		give(t, t->first, TCP_ACK, a->k->bad.data, half, false);
+		if (a->i & 8)
+			give(t, t->first, TCP_ACK, a->k->bad.data, half, false);
+	}
+}
+
+static void a_pick_up_hides_nothing(void **state)
+{
+	attack_all(16, be_picked_up);
+}
+
+/* An end ahead of what went on, and died behind us: to some receivers that is the message's end, too. */
+static void end_early(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint32_t most = (uint32_t)a->k->bad.len - 2;
+
+	greet(t);
+	give(t, t->first, TCP_ACK, a->k->bad.data, most, false);
+	give(t, t->first + most + (a->i & 2 ? 1 : 0), TCP_ACK, a->k->good.data, 1, true);
+	confirm(t);
+	if (give(t, t->first + most, TCP_ACK | TCP_FIN, NULL, 0, false))
+		fail_msg("%s, case %u: an end amid what went on passed", a->k->name, a->i);
+}
+
+static void an_early_end_hides_nothing(void **state)
+{
+	attack_all(4, end_early);
+}
+
+/* Its server has said its last; then an end, and a beginning, that nobody hears. */
+static void begin_half_closed(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint32_t half = (uint32_t)a->k->bad.len / 2, end;
+
+	greet(t);
+	give(t, t->first, TCP_ACK, a->k->bad.data, half, false);
+	send(a->w, a->k,
+	     &(struct segment){.end = 1,
+			       .seq = t->server,
+			       .ack = t->r.next,
+			       .stamped = t->stamps,
+			       .stamp = 1,
+			       .flags = TCP_FIN | TCP_ACK});
+	t->server = t->r.said = t->server + 1;
+	end = t->first + half - (a->i & 2 ? 2 : 0);
+	give(t, end, TCP_ACK | TCP_FIN, NULL, 0, true);
+	give(t, t->first + half + 70000000, TCP_SYN, NULL, 0, true);
+	give(t, t->first + half - 1, TCP_ACK, NULL, 0, false);
+	confirm(t);
+	give(t, t->first + half, TCP_ACK, a->k->bad.data + half, a->k->bad.len - half, false);
+}
+
+static void a_half_closed_one_hides_nothing(void **state)
+{
+	attack_all(4, begin_half_closed);
+}
+
+/* Conversations without number, in the middle of a message: its own is not the one that is forgotten. */
+static void flood_away(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint32_t half = (uint32_t)a->k->bad.len / 2;
+
+	greet(t);
+	give(t, t->first, TCP_ACK, a->k->bad.data, half, false);
+	confirm(t);
+	a->w->now_ns += 1200000 * MILLISECOND;
+	for (unsigned f = 0; f < 200; f++) {
+		struct segment s = {.seq = f, .flags = TCP_SYN};
+
+		a->w->from = (uint16_t)(1024 + f);
+		send(a->w, a->k, &s);
+	}
+	a->w->from = (uint16_t)(20000 + a->i);
+	give(t, t->first + half, TCP_ACK, a->k->bad.data + half, a->k->bad.len - half, false);
+}
+
+static void a_flood_hides_nothing(void **state)
+{
+	attack_all(2, flood_away);
+}
+
+/* So many conversations, all amid a message, that one of them has to go. */
+static void evict_all(struct attack *a)
+{
+	uint32_t half = (uint32_t)a->k->bad.len / 2;
+	uint16_t port = a->w->from;
+	struct sender t = {.w = a->w, .plan = &a->p}, *mine = &a->t;
+
+	greet(mine);
+	give(mine, mine->first, TCP_ACK, a->k->bad.data, half, false);
+	confirm(mine);
+	for (unsigned f = 0; f < 200; f++) {
+		a->w->from = (uint16_t)(1024 + 256 * (a->i % 64) + f);
+		greet(&t);
+		give(&t, t.first, TCP_ACK, a->k->bad.data, half, false);
+	}
+	a->w->from = port;
+	a->w->receiver = &mine->r;
+	a->w->cut = false;
+	if (give(mine, mine->first + half, TCP_ACK, a->k->bad.data + half, a->k->bad.len - half,
+		 false) ||
+	    !a->w->cut)
+		fail_msg("%s, case %u: the rest of what was evicted passed", a->k->name, a->i);
+}
+
+static void a_full_table_hides_nothing(void **state)
+{
+	attack_all(2, evict_all);
+}
+
+/* A silence between messages, and then one behind a byte that came already. */
+static void be_silent(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint8_t data[1460] = {'x'};
+
+	memcpy(data + 1, a->k->bad.data, a->k->bad.len);
+	greet(t);
+	confirm(t);
+	for (unsigned hours = 0; hours < (a->i & 2 ? 20 : 1); hours++) {
+		a->w->now_ns += 3700000 * MILLISECOND;
+		engine_tick(a->w->engine, &a->w->capture, a->w->now_ns);
+	}
+	give(t, t->first - 1, TCP_ACK, data, a->k->bad.len + 1, false);
+}
+
+static void a_silence_hides_nothing(void **state)
+{
+	attack_all(4, be_silent);
+}
+
+/* More holes than are kept apart. */
+static void many_holes_hide_nothing(void **state)
+{
+	struct wire *w = wire_new("enforce");
+
+	for (unsigned n = 0, i = 0; n < KINDS * 4; i = next_case(++n, KINDS * 4)) {
+		const struct kind *k = &kinds[i / 4];
+		struct plan p = {.kind = k, .count = 1, .bad = {true}};
+		struct sender t = {.w = w};
+
+		append(&p, k->good, k->good);
+		append(&p, k->good, k->good);
+		p.at[0] = p.len;
+		append(&p, k->bad, k->good);
+		t.plan = &p;
+		dice = i + 1;
+		turn(w, i);
+		w->receiver = &t.r;
+		greet(&t);
+		for (uint32_t at = 1; at < p.len; at += 2)
+			give(&t, t.first + at, TCP_ACK, p.real + at, 1, false);
+		for (uint32_t at = 0; at < p.len; at += 2) {
+			give(&t, t.first + at, TCP_ACK, p.real + at, 1, false);
+			if (i & 2)
+				confirm(&t);
+		}
+		for (uint32_t at = 0; i & 2 && at < p.len; at++)
+			give(&t, t.first + at, TCP_ACK, p.real + at, 1, false);
+		if (arrived(&p, &t.r, t.first))
+			fail_msg("%s, case %u: a forbidden message arrived whole", k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rest_is_not_read_anew),
+		cmocka_unit_test(a_false_beginning_hides_nothing),
+		cmocka_unit_test(a_pick_up_hides_nothing),
+		cmocka_unit_test(an_early_end_hides_nothing),
+		cmocka_unit_test(a_half_closed_one_hides_nothing),
+		cmocka_unit_test(a_flood_hides_nothing),
+		cmocka_unit_test(a_full_table_hides_nothing),
+		cmocka_unit_test(a_silence_hides_nothing),
+		cmocka_unit_test(many_holes_hide_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
