@@ -236,7 +236,7 @@ static void read_garbled(struct astm *m, const struct state *s)
 
 	m->continued = s->continued;
 	m->msg.reason = REASON_ASTM_CHECKSUM;
-	m->msg.again = read_records(m, &spare);
+	m->msg.readable = read_records(m, &spare);
 }
 
 static enum parse refuse(struct astm *m, struct proto_output *out)
