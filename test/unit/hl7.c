@@ -842,7 +842,7 @@ static void keep_about(void *arg, const struct talk *t, const struct proto_input
 {
 	const struct hl7_msg *h = (const void *)m;
 
-	*(struct about *)arg = (struct about){h->subject, h->kept, h->unanswered};
+	*(struct about *)arg = (struct about){h->subjects[0], h->kept, h->unanswered};
 }
 
 /* What is said of a message of these segments behind its header, whose acknowledgement is `asked` for. */
@@ -877,10 +877,62 @@ static void a_subject_is_somebody(void **state)
 	assert_int_equal(about("ORU^R01", "", "PID|1||\"\"^^^\rPV1|1|I|^^\r" HR).subject, 0);
 	assert_int_not_equal(about("ORU^R01", "", "PID|1||A\rPV1|1|I|ICU^^1\r" HR).subject, bed);
 	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR HR).kept, 2);
-	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR "PID|2||B\r" HR).kept, 1);
+	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR "PID|2||B\r" HR).kept, 2);
 	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR "PID|2||B\r" HR).subject,
 			 about("ORU^R01", "", "PID|1||A\r" HR).subject);
 	assert_int_equal(about("ORU^R01", "", "PID|1\rPID|2||B\r" HR).subject, 0);
+}
+
+static void keep_subjects(void *arg, const struct talk *t, const struct proto_input *in,
+			  const struct msg *m)
+{
+	const struct hl7_msg *h = (const void *)m;
+	char *said = arg;
+
+	assert_true(h->patients <= HL7_PATIENTS);
+	for (unsigned i = 0; i < h->kept; i++) {
+		unsigned p = h->observations[i].patient;
+
+		assert_true(p < h->patients);
+		for (unsigned k = 0; k < p; k++)
+			assert_true(!h->subjects[k] || h->subjects[k] != h->subjects[p]);
+		sprintf(said + strlen(said), "%u%s=%g ", p, h->subjects[p] ? "" : "?",
+			h->observations[i].value);
+	}
+}
+
+static void expect_subjects(const char *segments, const char *expected)
+{
+	char text[2048], said[512] = "";
+	struct proto_input in = {.data = {(const uint8_t *)text, 0}};
+	struct talk *t = talk_new(&hl7_proto);
+	size_t used;
+
+	in.data.len = (size_t)snprintf(text, sizeof(text), "\vMSH|^~\\&|||||||ORU^R01|1\r%s\x1c\r",
+				       segments);
+	talk_read(t, &in, keep_subjects, said, &used);
+	assert_string_equal(said, expected);
+	free(t);
+}
+
+/* HL7 v2.9 §7.3.1: a result may be of several patients, each with observations of his own. */
+static void observations_are_of_the_patient_before_them(void **state)
+{
+#define OF(value) "OBX|1|NM|147842^MDC||" value "\r"
+	char many[1024] = "", said[512] = "";
+
+	expect_subjects("PID|1||A\r" OF("1")
+				OF("2") "PID|2||B\rPV1|1\r" OF("3") "PID|3||C\r" OF("4"),
+			"0=1 0=2 1=3 2=4 ");
+	expect_subjects(OF("1") "PID|1||A\r" OF("2"), "0=1 0=2 ");
+	expect_subjects("PID|1\rPV1|1||X\r" OF("1") "PID|2\r" OF("2") "PID|3\rPV1|1||Y\r" OF("3"),
+			"0=1 1?=2 2=3 ");
+	for (unsigned i = 0; i < HL7_PATIENTS + 3; i++) {
+		sprintf(many + strlen(many), "PID|1||%c\r" OF("%u"), 'A' + i, i);
+		if (i < HL7_PATIENTS)
+			sprintf(said + strlen(said), "%u=%u ", i, i);
+	}
+	expect_subjects(many, said);
 }
 
 /* HL7 v2.9 §2.9.2: MSH-15 and MSH-16 tell whether an acknowledgement is to come. */
@@ -1038,6 +1090,7 @@ int main(void)
 		cmocka_unit_test(observations_are_numbers),
 		cmocka_unit_test(codes_are_mdc_or_loinc),
 		cmocka_unit_test(a_subject_is_somebody),
+		cmocka_unit_test(observations_are_of_the_patient_before_them),
 		cmocka_unit_test(an_alert_may_want_no_answer),
 		cmocka_unit_test(every_acknowledgement_has_its_latency),
 		cmocka_unit_test(only_hl7_is_taken_for_hl7),

@@ -76,8 +76,9 @@ struct side {
 struct hl7 {
 	struct side side[2];
 	uint8_t kept, kept_end; /* whose message the observations are of */
-	bool patient, others;	/* one was named; observations are another's */
-	uint64_t subject;	/* and whose they are */
+	uint8_t patient;	/* whose follow, from 0 on */
+	bool named, others;	/* there was a PID; more than are told apart */
+	uint64_t subjects[HL7_PATIENTS];
 	struct hl7_observation observations[HL7_OBSERVATIONS];
 };
 
@@ -243,6 +244,7 @@ static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct
 	if (h->kept == HL7_OBSERVATIONS || h->kept_end != end || h->others)
 		return;
 	hl7_split(segment, s->field, &f);
+	h->observations[h->kept].patient = h->patient & (HL7_PATIENTS - 1);
 	h->kept += hl7_observation_read(&f, s->component, &h->observations[h->kept]);
 }
 
@@ -264,15 +266,18 @@ static void read_subject(struct hl7 *h, const struct side *s, unsigned end, stru
 
 	if (h->kept_end != end)
 		return;
-	if (patient) {
-		h->others |= h->patient;
-		h->patient = true;
+	if (patient && h->named) {
+		h->others |= h->patient + 1 == HL7_PATIENTS;
+		if (!h->others)
+			h->subjects[++h->patient] = 0;
 	}
-	if (h->subject || h->others || !names(patient ? hl7_component(id, s->component, 1) : id))
+	h->named |= patient;
+	if (h->subjects[h->patient] || h->others ||
+	    !names(patient ? hl7_component(id, s->component, 1) : id))
 		return;
 	for (size_t i = 0; i < id.len; i++)
 		v = (v ^ id.data[i]) * 0x100000001b3ull;
-	h->subject = v ? v : 1;
+	h->subjects[h->patient] = v ? v : 1;
 }
 
 static bool is_name(const uint8_t *name)
@@ -352,7 +357,8 @@ static void describe(const struct hl7 *h, const struct side *s, unsigned end, st
 	m->encoding = s->wide.width == 2 ? "UTF-16" : s->wide.width ? "UTF-32" : NULL;
 	m->msg.control = is_control(m->type);
 	m->kept = mine ? h->kept : 0;
-	m->subject = mine ? h->subject : 0;
+	m->patients = mine ? h->patient + 1u : 0;
+	m->subjects = h->subjects;
 	m->observations = h->observations;
 	m->msg.answer = m->ack_code.data && is_bare_answer(s);
 	m->msg.readable = s->odd && !s->bad_name && !s->broken;
@@ -504,8 +510,8 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 		read_header(s, segment);
 		h->kept = 0;
 		h->kept_end = (uint8_t)end;
-		h->patient = h->others = false;
-		h->subject = 0;
+		h->named = h->others = false;
+		h->subjects[h->patient = 0] = 0;
 	} else if (!s->header && !s->batch) {
 		*ret_why = REASON_HL7_NO_HEADER;
 		return false;
