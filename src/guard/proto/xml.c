@@ -31,7 +31,8 @@ struct bytes xml_local(struct bytes name)
 	const uint8_t *colon = name.len ? memchr(name.data, ':', name.len) : NULL;
 	size_t prefix = colon ? (size_t)(colon - name.data) + 1 : 0;
 
-	return (struct bytes){name.data + prefix, name.len - prefix};
+	/* Text has no name at all. */
+	return colon ? (struct bytes){colon + 1, name.len - prefix} : name;
 }
 
 /* FNV-1a, folded: what closes is nearly always what opened, or the document is malformed. */
