@@ -236,25 +236,35 @@ static bool is_vital(const struct hl7_observation *o, struct vitals_numeric *ret
 	return true;
 }
 
-/* Who is not named cannot be compared with anybody, and is a patient all the same. */
-static void hl7_observations(struct bedside *b, const struct bedside_message *m,
-			     const struct hl7_msg *h, struct vitals_source *from)
+/* The first observation of the subject's, from `k` on; `kept` where there is none. */
+static unsigned next_of(const struct hl7_msg *h, uint64_t subject, unsigned k)
 {
-	uint64_t sender = fnv64(fnv64(h->subject, h->sending_application), h->sending_facility);
+	while (k < h->kept && h->subjects[h->observations[k].patient] != subject)
+		k++;
+	return k;
+}
+
+/* Who is not named cannot be compared with anybody, and is a patient all the same. */
+static void hl7_observations_of(struct bedside *b, const struct bedside_message *m,
+				const struct hl7_msg *h, uint64_t subject,
+				struct vitals_source *from)
+{
+	uint64_t sender = fnv64(fnv64(subject, h->sending_application), h->sending_facility);
 	const struct vitals_place p = {
 		.time_ns = m->said->packet->time_ns,
 		.channel = (uint16_t)sender, /* each has a clock of its own */
 		.sent_s = h->sent_s,
 		.print = (uint32_t)(fnv64(h->sent_s, h->control_id) >> 16),
 	};
+	unsigned k = next_of(h, subject, 0);
 	struct vitals_monitor *v = NULL;
 
-	from->subject = h->subject;
+	from->subject = subject;
 	from->system = sender;
 	from->passed_on = true;
-	if (h->kept && h->subject)
+	if (k < h->kept && subject)
 		v = vitals_heard(b->vitals, from, &p);
-	for (unsigned k = 0; k < h->kept; k++) {
+	for (; k < h->kept; k = next_of(h, subject, k + 1)) {
 		struct vitals_numeric in;
 
 		if (!is_vital(&h->observations[k], &in))
@@ -267,6 +277,20 @@ static void hl7_observations(struct bedside *b, const struct bedside_message *m,
 	}
 	if (v)
 		vitals_ended(b->vitals, v);
+}
+
+/* A message may be of several patients, and come back to one of them. */
+static void hl7_observations(struct bedside *b, const struct bedside_message *m,
+			     const struct hl7_msg *h, struct vitals_source *from)
+{
+	for (unsigned i = 0; i < h->patients; i++) {
+		unsigned first = 0;
+
+		while (h->subjects[first] != h->subjects[i])
+			first++;
+		if (first == i)
+			hl7_observations_of(b, m, h, h->subjects[i], from);
+	}
 }
 
 static void hl7_said(struct bedside *b, const struct bedside_message *m)

@@ -93,6 +93,8 @@ enum reason engine_message_said(void *arg, const struct session_message *m)
 		told.drop = true;
 	}
 
+	if (m->msg->ahead && !(told.drop && e->o.inline_))
+		return REASON_NONE;
 	if (told.reason == REASON_NONE && engine_hidden(e, m))
 		told.reason = REASON_GRANT_UNREADABLE;
 	notice_message(&e->notice, &told);

@@ -166,7 +166,7 @@ static void said(void *arg, const struct talk *t, const struct proto_input *in, 
 		.strict = t->dead,
 	};
 
-	s->counts.messages++;
+	s->counts.messages += !m->ahead;
 	object(s, s->o.said(s->o.arg, &message), SESSION_MESSAGE);
 }
 

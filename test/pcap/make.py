@@ -412,6 +412,17 @@ def hl7_wide():
     pcap('hl7-wide', out)
 
 
+def hl7_bare():
+    """Messages between STX and ETX, then in no frame at all, ended by what follows or by the end of all; frames begun twice."""
+    result, order = (mllp(kind, '7', 'PID|1||4711||DOE^JANE\rOBX|1|NM|147842^MDC|1|72|264864^MDC|||||R' if kind[:3] == 'ORU' else 'ORC|NW')
+                     [1:-2] for kind in ('ORU^R01', 'ORM^O01'))
+    out = []
+    for i, data in enumerate([b'\2' + result + b'\3\r\2' + order + b'\3', order + b'\r\n' + order, order[:-1],
+                              b'\v\v' + result + b'\x1c\v ' + order + b'\x1c\r']):
+        out += talk(DEV, SRV, DEV_IP, SRV_IP, 40000 + i, 2575, data)
+    pcap('hl7-bare', out)
+
+
 def broadcasts():
     """Monitors that tell everybody, and a stranger that takes one's name."""
     def time_of(mac, ip, named):
@@ -474,7 +485,7 @@ def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
-    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, bacnet_segments,
+    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, hl7_bare, bacnet_segments,
                  broadcasts, intellivue, intellivue_again):
         case()
 

@@ -57,6 +57,86 @@ static void results_are_told_without_patients(void **state)
 		    "{\"astm\":{\"frame\":\"ack\"}}\n{\"astm\":{\"frame\":\"eot\"}}\n");
 }
 
+/* LIS2-A2 over TCP as it is: a line a record, the last one perhaps without its end. */
+static void records_without_frames_are_read(void **state)
+{
+#define PLAIN(records, more) \
+	"{\"astm\":{\"frame\":\"record\",\"records\":[\"" records "\"]" more "}}\n"
+#define PLAIN_H                                                                             \
+	PLAIN("H", ",\"sender\":\"Analyzer\",\"receiver\":\"LIS\",\"processing_id\":\"P\"," \
+		   "\"version\":\"LIS2-A2\"")
+#define PLAIN_SAID                                                \
+	PLAIN_H PLAIN("P", "") PLAIN("O", ",\"test\":\"^^^GLU\"") \
+		PLAIN("R", ",\"test\":\"^^^GLU\"") PLAIN("L", ",\"termination\":\"N\"")
+	static const char *const records[] = {"H|\\^&|||Analyzer|||||LIS||P|LIS2-A2",
+					      "P|1|4711|||Doe^Jane", "O|1|S-17||^^^GLU|R",
+					      "R|1|^^^GLU|5.4|mmol/L", "L|1|N"};
+	static const char *const ends[] = {"\r", "\n", "\r\n", "\r\r"};
+
+	for (unsigned how = 0; how < 4; how++) {
+		char text[512] = "", said[4096];
+		struct talk_piece pieces[] = {
+			{0, text, 0}, {0, text, 0}, TALK_PIECE(1, "\6"), TALK_PIECE(0, "\4")};
+
+		for (unsigned i = 0; i < 5; i++)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
+				 records[i], ends[how]);
+		pieces[0].len = pieces[1].len = strlen(text);
+		snprintf(said, sizeof(said),
+			 "%s%s{\"astm\":{\"frame\":\"ack\"}}\n{\"astm\":{\"frame\":\"eot\"}}\n",
+			 PLAIN_SAID, PLAIN_SAID);
+		talk_expect("astm", false, pieces, 4, said);
+	}
+}
+
+static void a_record_may_lack_its_end(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+
+	talk_begin(r, "astm", false);
+	talk_feed(r, 0, "H|\\^&\rO|1|S||^^^GLU", 19);
+	talk_end(r, 0);
+	assert_string_equal(r->said, PLAIN("H", "") PLAIN("O", ",\"test\":\"^^^GLU\""));
+	talk_finish(r);
+	/* What is no record, and what stands between frames. */
+	talk_begin(r, "astm", false);
+	talk_feed(r, 0, "H|\\^&\rX|1\r", 11);
+	assert_non_null(strstr(r->said, "astm.malformed"));
+	talk_finish(r);
+	talk_begin(r, "astm", false);
+	talk_feed(r, 0, "\5H|\\^&\r", 8);
+	assert_non_null(strstr(r->said, "astm.malformed"));
+	assert_null(strstr(r->said, "record"));
+	talk_finish(r);
+	free(r);
+}
+
+/* LIS1-A §8.3.2.1: 64,000 characters with all that frames them. */
+static void a_frame_may_be_long(void **state)
+{
+	static char frame[70000];
+	struct talk_record *r = malloc(sizeof(*r));
+	size_t n = 0;
+	uint8_t sum = 0;
+
+	n += (size_t)snprintf(frame, sizeof(frame), "\5\0021H|\\^&|||");
+	while (n < 64000 - 5)
+		frame[n++] = 'x';
+	frame[n++] = '\r';
+	frame[n++] = '\3';
+	for (size_t i = 2; i < n; i++)
+		sum = (uint8_t)(sum + (uint8_t)frame[i]);
+	n += (size_t)snprintf(frame + n, sizeof(frame) - n, "%02X\r\n", sum);
+	for (size_t cut = 999; cut < sizeof(frame); cut += 32000) {
+		const struct talk_piece piece = {0, frame, n};
+
+		talk_play(r, "astm", false, &piece, 1, cut);
+		assert_non_null(strstr(r->said, "\"number\":\"1\",\"records\":[\"H\"]"));
+		assert_null(strstr(r->said, "reason"));
+	}
+	free(r);
+}
+
 /* What `after` is called wrong for, behind a greeting and one good frame. */
 static void expect_wrong(struct talk_piece after, const char *reason, enum parse last)
 {
@@ -304,12 +384,22 @@ static void senders_are_known(void **state)
 	assert_int_equal(probe("\5\2\0\2", 4, false), PARSE_BAD);
 	assert_int_equal(probe("\6", 1, false), PARSE_BAD);
 	assert_int_equal(probe("GET /", 5, false), PARSE_BAD);
+	assert_int_equal(probe("H|\\^&", 5, false), PARSE_MORE);
+	assert_int_equal(probe("H|\\^&|", 6, false), PARSE_OK);
+	assert_int_equal(probe("\r\nH|`^&\r", 8, false), PARSE_OK);
+	assert_int_equal(probe("H|\\^&1", 6, false), PARSE_BAD);
+	assert_int_equal(probe("H|\\^^|", 6, false), PARSE_BAD);
+	assert_int_equal(probe("HEAD /", 6, false), PARSE_BAD);
+	assert_int_equal(probe("\r\nP|1", 5, false), PARSE_BAD);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(results_are_told_without_patients),
+		cmocka_unit_test(records_without_frames_are_read),
+		cmocka_unit_test(a_record_may_lack_its_end),
+		cmocka_unit_test(a_frame_may_be_long),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(no_test_hides_behind_another),
 		cmocka_unit_test(turns_go_on_behind_a_wrong_one),

@@ -16,7 +16,7 @@ static void ignore(void *arg, const struct vitals_finding *f)
 /* How many vital signs of somebody a message of one observation brings. */
 static unsigned on_patient(uint64_t subject, struct hl7_observation o, bool bound)
 {
-	struct hl7_msg h = {.subject = subject, .observations = &o, .kept = 1};
+	struct hl7_msg h = {.subjects = &subject, .patients = 1, .observations = &o, .kept = 1};
 	struct packet p = {.time_ns = 1000000000};
 	struct flow f = {.id = 1};
 	const struct session_message said = {

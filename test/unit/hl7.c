@@ -595,6 +595,140 @@ static void a_middle_is_read_from_the_next_message_on(void **state)
 	free(r);
 }
 
+#define BARE_ORU "MSH|^~\\&|LAB||||||ORU^R01|1|P|2.5\rPID|1\rOBX|1|NM|8867-4^^LN||61\r"
+#define BARE_ORM "MSH|^~\\&|LAB||||||ORM^O01|2|P|2.5\rORC|1\r"
+#define BARE_SAID(type, id, segments, more)                                                      \
+	"{\"hl7\":{\"message_type\":\"" type "\",\"control_id\":\"" id "\",\"version\":\"2.5\"," \
+	"\"sending_application\":\"LAB\",\"segments\":" #segments more "},"                      \
+	"\"reason\":\"hl7.framing\"}\n"
+#define BARE_ORU_SAID BARE_SAID("ORU^R01", "1", 3, ",\"observations\":1")
+#define BARE_ORM_SAID BARE_SAID("ORM^O01", "2", 2, "")
+
+static void expect_whole(const char *text, bool last, const char *expected)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+
+	talk_begin(r, "hl7", false);
+	talk_feed(r, 0, text, strlen(text));
+	if (last)
+		talk_end(r, 0);
+	if (strcmp(r->said, expected))
+		fprintf(stderr, "of %s said:\n%s", text, r->said);
+	assert_string_equal(r->said, expected);
+	assert_int_equal(r->last, PARSE_OK);
+	talk_finish(r);
+	free(r);
+}
+
+/* No VT, no FS: a message goes as far as the next header, an empty line, a lone FS, or what was said. */
+static void what_has_no_frame_is_read(void **state)
+{
+	static const char *const between[] = {"",     "\r",	"\r\r\n", "\n",
+					      "\x1c", "\x1c\r", "\3",	  " \r\n"};
+	char text[512];
+
+	for (unsigned i = 0; i < sizeof(between) / sizeof(between[0]); i++) {
+		snprintf(text, sizeof(text), BARE_ORU "%s" BARE_ORM "%s", between[i], between[i]);
+		expect_whole(text, false, BARE_ORU_SAID BARE_ORM_SAID);
+		expect_whole(text, true, BARE_ORU_SAID BARE_ORM_SAID);
+	}
+	/* Line ends of any kind, and none at the last. */
+	expect_whole("MSH|^~\\&|LAB||||||ORM^O01|2|P|2.5\r\nORC|1\r\n", false, BARE_ORM_SAID);
+	expect_whole("\r\nMSH|^~\\&|LAB||||||ORM^O01|2|P|2.5\nORC|1\n\n", false, BARE_ORM_SAID);
+	expect_whole("MSH|^~\\&|LAB||||||ORM^O01|2|P|2.5\rORC|1", true, BARE_ORM_SAID);
+	expect_whole("MSH|^~\\&|LAB||||||ORM^O01|2|P|2.5", true, BARE_SAID("ORM^O01", "2", 1, ""));
+	/* Beside frames of either kind. */
+	expect_whole(ORU BARE_ORM "\v" BARE_ORU "\x1c\r" BARE_ORM "\r\2" BARE_ORU "\3", false,
+		     ORU_SAID BARE_ORM_SAID
+		     "{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"version\":"
+		     "\"2.5\",\"sending_application\":\"LAB\",\"segments\":3,"
+		     "\"observations\":1}}\n" BARE_ORM_SAID BARE_ORU_SAID);
+}
+
+static void stx_and_etx_frame_too(void **state)
+{
+	/* A sum, or an end of a line, may stand behind. */
+	EXPECT(BARE_ORU_SAID BARE_ORM_SAID BARE_ORU_SAID,
+	       P(0, "\2" BARE_ORU "\3\2" BARE_ORM "\0034F\r\n\2" BARE_ORU "\3\r"));
+	expect_at_the_end("\2" BARE_ORM "\3", BARE_ORM_SAID);
+	expect_at_the_end("\2" BARE_ORM, BARE_ORM_SAID);
+}
+
+/* Begun twice, begun by blanks, ended by FS alone: whose receivers read on, so do we. */
+static void careless_frames_are_read(void **state)
+{
+	EXPECT(BARE_ORM_SAID, P(0, "\v\v" BARE_ORM "\x1c\r"));
+	EXPECT(BARE_ORM_SAID BARE_ORU_SAID,
+	       P(0, "\v  \t" BARE_ORM "\x1c\r\v\r\n " BARE_ORU "\x1c\r"));
+	EXPECT(ORU_SAID BARE_ORU_SAID BARE_ORM_SAID ORU_SAID,
+	       P(0, "\vMSH|^~\\&|LAB^1.2^ISO|WARD|EHR|MAIN|20260131||ORU^R01^ORU_R01|M-1|P|2.5.1\r"
+		    "PID|1||4711\rOBR|1\rOBX|1|NM|2339-0^GLUCOSE^LN||98\r\x1c"
+		    "\v" BARE_ORU "\x1c\n\v" BARE_ORM "\x1c\r" ORU));
+}
+
+static void note_ahead(void *arg, const struct talk *t, const struct proto_input *in,
+		       const struct msg *m)
+{
+	struct talk_record *r = arg;
+
+	assert_true(m->readable);
+	strcat(r->said, m->ahead ? "ahead " : "told ");
+	strcat(r->said, m->answer ? "answer, " : "message, ");
+}
+
+/* Its receiver may take any pause for the end: it is asked for by its header, and by what it brings. */
+static void what_may_be_whole_is_asked_for(void **state)
+{
+#define BARE_ACK "MSH|^~\\&|||||||ACK|2\rMSA|AA|1\r"
+	static const struct {
+		const char *first, *then, *said;
+	} cases[] = {
+		{"MSH|^~\\&|||||||ORM^O01|1\rORC|1", "|2\r", "ahead message, told message, "},
+		{"MSH|^~\\&|||||||ORM^O01|1\r", "ORC|1\r", "told message, "},
+		{BARE_ACK, "ORC|1\r", "told answer, told message, "},
+		{BARE_ACK, "ERR|1\r", "told answer, "},
+		{BARE_ACK "ORC|", "1\r", "ahead message, told message, "},
+		{"MSH|^~\\&|||||||ACK|2\rMSA|A", "A|1\r", "ahead answer, told answer, "},
+		{"MSH|^~\\&|||||||ACK|2\rMSA|A", "A|1\rORC|1", "ahead answer, ahead message, "},
+	};
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bytes first = {(const uint8_t *)cases[i].first, strlen(cases[i].first)};
+		char both[256];
+		size_t used;
+
+		talk_begin(r, "hl7", false);
+		r->in.data = first;
+		talk_read(r->talk, &r->in, note_ahead, r, &used);
+		snprintf(both, sizeof(both), "%s%s", cases[i].first + used, cases[i].then);
+		r->in.data = (struct bytes){(const uint8_t *)both, strlen(both)};
+		talk_read(r->talk, &r->in, note_ahead, r, &used);
+		assert_string_equal(r->said, cases[i].said);
+		talk_finish(r);
+	}
+	free(r);
+}
+
+static void behind_a_gap_a_bare_header_is_found(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (unsigned i = 0; i < 2; i++) {
+		talk_begin(r, "hl7", false);
+		FEED(r, 0, BARE_ORU);
+		talk_gap(r->talk, 0, 100);
+		*r->said = 0;
+		if (i)
+			FEED(r, 0, "rest|MSH|^~\\&|\r\2" BARE_ORM "\3");
+		else
+			FEED(r, 0, "rest|MSH|^~\\&|\r" BARE_ORM);
+		assert_string_equal(r->said, BARE_ORM_SAID);
+		talk_finish(r);
+	}
+	free(r);
+}
+
 struct kept {
 	unsigned count;
 	struct hl7_observation o[HL7_OBSERVATIONS];
@@ -708,7 +842,7 @@ static void keep_about(void *arg, const struct talk *t, const struct proto_input
 {
 	const struct hl7_msg *h = (const void *)m;
 
-	*(struct about *)arg = (struct about){h->subject, h->kept, h->unanswered};
+	*(struct about *)arg = (struct about){h->subjects[0], h->kept, h->unanswered};
 }
 
 /* What is said of a message of these segments behind its header, whose acknowledgement is `asked` for. */
@@ -743,10 +877,62 @@ static void a_subject_is_somebody(void **state)
 	assert_int_equal(about("ORU^R01", "", "PID|1||\"\"^^^\rPV1|1|I|^^\r" HR).subject, 0);
 	assert_int_not_equal(about("ORU^R01", "", "PID|1||A\rPV1|1|I|ICU^^1\r" HR).subject, bed);
 	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR HR).kept, 2);
-	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR "PID|2||B\r" HR).kept, 1);
+	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR "PID|2||B\r" HR).kept, 2);
 	assert_int_equal(about("ORU^R01", "", "PID|1||A\r" HR "PID|2||B\r" HR).subject,
 			 about("ORU^R01", "", "PID|1||A\r" HR).subject);
 	assert_int_equal(about("ORU^R01", "", "PID|1\rPID|2||B\r" HR).subject, 0);
+}
+
+static void keep_subjects(void *arg, const struct talk *t, const struct proto_input *in,
+			  const struct msg *m)
+{
+	const struct hl7_msg *h = (const void *)m;
+	char *said = arg;
+
+	assert_true(h->patients <= HL7_PATIENTS);
+	for (unsigned i = 0; i < h->kept; i++) {
+		unsigned p = h->observations[i].patient;
+
+		assert_true(p < h->patients);
+		for (unsigned k = 0; k < p; k++)
+			assert_true(!h->subjects[k] || h->subjects[k] != h->subjects[p]);
+		sprintf(said + strlen(said), "%u%s=%g ", p, h->subjects[p] ? "" : "?",
+			h->observations[i].value);
+	}
+}
+
+static void expect_subjects(const char *segments, const char *expected)
+{
+	char text[2048], said[512] = "";
+	struct proto_input in = {.data = {(const uint8_t *)text, 0}};
+	struct talk *t = talk_new(&hl7_proto);
+	size_t used;
+
+	in.data.len = (size_t)snprintf(text, sizeof(text), "\vMSH|^~\\&|||||||ORU^R01|1\r%s\x1c\r",
+				       segments);
+	talk_read(t, &in, keep_subjects, said, &used);
+	assert_string_equal(said, expected);
+	free(t);
+}
+
+/* HL7 v2.9 §7.3.1: a result may be of several patients, each with observations of his own. */
+static void observations_are_of_the_patient_before_them(void **state)
+{
+#define OF(value) "OBX|1|NM|147842^MDC||" value "\r"
+	char many[1024] = "", said[512] = "";
+
+	expect_subjects("PID|1||A\r" OF("1")
+				OF("2") "PID|2||B\rPV1|1\r" OF("3") "PID|3||C\r" OF("4"),
+			"0=1 0=2 1=3 2=4 ");
+	expect_subjects(OF("1") "PID|1||A\r" OF("2"), "0=1 0=2 ");
+	expect_subjects("PID|1\rPV1|1||X\r" OF("1") "PID|2\r" OF("2") "PID|3\rPV1|1||Y\r" OF("3"),
+			"0=1 1?=2 2=3 ");
+	for (unsigned i = 0; i < HL7_PATIENTS + 3; i++) {
+		sprintf(many + strlen(many), "PID|1||%c\r" OF("%u"), 'A' + i, i);
+		if (i < HL7_PATIENTS)
+			sprintf(said + strlen(said), "%u=%u ", i, i);
+	}
+	expect_subjects(many, said);
 }
 
 /* HL7 v2.9 §2.9.2: MSH-15 and MSH-16 tell whether an acknowledgement is to come. */
@@ -815,13 +1001,21 @@ static void only_hl7_is_taken_for_hl7(void **state)
 	static const struct {
 		const char *text;
 		enum parse expected;
-	} cases[] = {{"\v", PARSE_MORE},      {"\vMS", PARSE_MORE},
-		     {"\vMSH|", PARSE_OK},    {"\vBHS", PARSE_OK},
-		     {"MSH|", PARSE_BAD},     {"\vPID", PARSE_BAD},
-		     {"\v\v", PARSE_BAD},     {"\v\r\n", PARSE_MORE},
-		     {"\v\r\nMSH", PARSE_OK}, {"\v\x1c", PARSE_OK},
-		     {"\v\x06", PARSE_MORE},  {"\v\x06\x1c", PARSE_OK},
-		     {"\v\x15M", PARSE_BAD},  {"\v\n\n\n\n\n\n\n\n\nMSH", PARSE_BAD}};
+	} cases[] = {{"\v", PARSE_MORE},	{"\vMS", PARSE_MORE},
+		     {"\vMSH|", PARSE_OK},	{"\vBHS", PARSE_OK},
+		     {"MSH|", PARSE_MORE},	{"\vPID", PARSE_BAD},
+		     {"\v\v", PARSE_MORE},	{"\v\r\n", PARSE_MORE},
+		     {"\v\vMSH", PARSE_OK},	{"\v \tMSH", PARSE_OK},
+		     {"\v\vPID", PARSE_BAD},	{"\r\n MSH|^~\\&|", PARSE_OK},
+		     {"MSH|^~\\&", PARSE_MORE}, {"MSH|^~\\&|", PARSE_OK},
+		     {"MSH#*@!%#", PARSE_OK},	{"MSH|^~|", PARSE_OK},
+		     {"MSH||", PARSE_BAD},	{"MSH-A|", PARSE_BAD},
+		     {"MSHE: ", PARSE_BAD},	{"MSH|^~\\&#*|", PARSE_BAD},
+		     {"\2", PARSE_MORE},	{"\2MSH|^~\\&|", PARSE_OK},
+		     {"\0021MSH", PARSE_BAD},	{"\2\2MSH", PARSE_BAD},
+		     {"\v\r\nMSH", PARSE_OK},	{"\v\x1c", PARSE_OK},
+		     {"\v\x06", PARSE_MORE},	{"\v\x06\x1c", PARSE_OK},
+		     {"\v\x15M", PARSE_BAD},	{"\v\n\n\n\n\n\n\n\n\nMSH", PARSE_BAD}};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct proto_input in = {.data = unit_exact(cases[i].text, strlen(cases[i].text))};
@@ -888,9 +1082,15 @@ int main(void)
 		cmocka_unit_test(frames_of_the_lower_layer_are_passed_over),
 		cmocka_unit_test(what_follows_a_broken_frame_is_read),
 		cmocka_unit_test(a_middle_is_read_from_the_next_message_on),
+		cmocka_unit_test(what_has_no_frame_is_read),
+		cmocka_unit_test(stx_and_etx_frame_too),
+		cmocka_unit_test(careless_frames_are_read),
+		cmocka_unit_test(what_may_be_whole_is_asked_for),
+		cmocka_unit_test(behind_a_gap_a_bare_header_is_found),
 		cmocka_unit_test(observations_are_numbers),
 		cmocka_unit_test(codes_are_mdc_or_loinc),
 		cmocka_unit_test(a_subject_is_somebody),
+		cmocka_unit_test(observations_are_of_the_patient_before_them),
 		cmocka_unit_test(an_alert_may_want_no_answer),
 		cmocka_unit_test(every_acknowledgement_has_its_latency),
 		cmocka_unit_test(only_hl7_is_taken_for_hl7),

@@ -8,53 +8,118 @@
 	"\"/><HDR.version_id V='POCT1'/><HDR.creation_dttm "             \
 	"V=\"2026-04-01T12:00:00+02:00\"/></HDR>"
 
-static void a_session_is_told_without_patients(void **state)
-{
-	static const struct talk_piece pieces[] = {
-		TALK_PIECE(0, "<?xml version=\"1.0\"?>\r\n<HEL.R01>" HEADER(
-				      "HEL.R01",
-				      "1") "<DEV><DEV.device_id V=\"00-80-C2\"/><DEV.vendor_id "
+static const struct talk_piece session[] = {
+	TALK_PIECE(0,
+		   "<?xml version=\"1.0\"?>\r\n<HEL.R01>" HEADER(
+			   "HEL.R01", "1") "<DEV><DEV.device_id V=\"00-80-C2\"/><DEV.vendor_id "
 					   "V=\"ACME\"/>"
 					   "<DEV.model_id V=\"Gluco 3\"/><DEV.serial_id V=\"SN1\"/>"
 					   "<DEV.sw_version V=\"2.1\"/></DEV></HEL.R01>\r\n"),
-		TALK_PIECE(1, "<ACK.R01>" HEADER(
-				      "ACK.R01",
+	TALK_PIECE(1,
+		   "<ACK.R01>" HEADER("ACK.R01",
 				      "7") "<ACK><ACK.type_cd V=\"AA\"/>"
 					   "<ACK.ack_control_id V = \"1\" /></ACK></ACK.R01>"
 					   "<REQ.R01>" HEADER("REQ.R01",
 							      "8") "<REQ><REQ.request_cd "
 								   "V=\"ROBS\"/></REQ></REQ.R01>"),
-		TALK_PIECE(
-			0,
-			"<OBS.R01>" HEADER(
-				"OBS.R01",
-				"2") "<!-- </OBS.R01> -->"
-				     "<SVC><PT><PT.patient_id V=\"4711\"/><PT.name V=\"Doe > "
-				     "Jane\"/>"
-				     "<OBS><OBS.observation_id V=\"2339-0\"/><OBS.value "
-				     "V=\"5.4\"/></OBS>"
-				     "<OBS><OBS.value V=\"1\"/><NTE><![CDATA[<OBS>]]></NTE></OBS>"
-				     "</PT></SVC></OBS.R01>"),
-		TALK_PIECE(1, "<DTV.R01>" HEADER(
-				      "DTV.R01",
+	TALK_PIECE(0, "<OBS.R01>" HEADER(
+			      "OBS.R01",
+			      "2") "<!-- </OBS.R01> -->"
+				   "<SVC><PT><PT.patient_id V=\"4711\"/><PT.name V=\"Doe > "
+				   "Jane\"/>"
+				   "<OBS><OBS.observation_id V=\"2339-0\"/><OBS.value "
+				   "V=\"5.4\"/></OBS>"
+				   "<OBS><OBS.value V=\"1\"/><NTE><![CDATA[<OBS>]]></NTE></OBS>"
+				   "</PT></SVC></OBS.R01>"),
+	TALK_PIECE(1,
+		   "<DTV.R01>" HEADER("DTV.R01",
 				      "9") "<DTV><DTV.command_cd V=\"LOCK\"/></DTV></DTV.R01>\n\n"
 					   "<KPA.R01>" HEADER("KPA.R01", "10") "</KPA.R01>"),
-	};
+};
 
-	talk_expect("poct1a", false, pieces, 4,
-		    "{\"poct1a\":{\"message_type\":\"HEL.R01\",\"control_id\":\"1\","
-		    "\"version\":\"POCT1\",\"device_id\":\"00-80-C2\",\"vendor_id\":\"ACME\","
-		    "\"model_id\":\"Gluco 3\",\"serial_id\":\"SN1\",\"sw_version\":\"2.1\"}}\n"
-		    "{\"poct1a\":{\"message_type\":\"ACK.R01\",\"control_id\":\"7\","
-		    "\"version\":\"POCT1\",\"ack_code\":\"AA\",\"ack_control_id\":\"1\"}}\n"
-		    "{\"poct1a\":{\"message_type\":\"REQ.R01\",\"control_id\":\"8\","
-		    "\"version\":\"POCT1\",\"request\":\"ROBS\"}}\n"
-		    "{\"poct1a\":{\"message_type\":\"OBS.R01\",\"control_id\":\"2\","
-		    "\"version\":\"POCT1\",\"observations\":2}}\n"
-		    "{\"poct1a\":{\"message_type\":\"DTV.R01\",\"control_id\":\"9\","
-		    "\"version\":\"POCT1\",\"command\":\"LOCK\",\"control\":true}}\n"
-		    "{\"poct1a\":{\"message_type\":\"KPA.R01\",\"control_id\":\"10\","
-		    "\"version\":\"POCT1\"}}\n");
+#define SESSION_SAID                                                                \
+	"{\"poct1a\":{\"message_type\":\"HEL.R01\",\"control_id\":\"1\","           \
+	"\"version\":\"POCT1\",\"device_id\":\"00-80-C2\",\"vendor_id\":\"ACME\","  \
+	"\"model_id\":\"Gluco 3\",\"serial_id\":\"SN1\",\"sw_version\":\"2.1\"}}\n" \
+	"{\"poct1a\":{\"message_type\":\"ACK.R01\",\"control_id\":\"7\","           \
+	"\"version\":\"POCT1\",\"ack_code\":\"AA\",\"ack_control_id\":\"1\"}}\n"    \
+	"{\"poct1a\":{\"message_type\":\"REQ.R01\",\"control_id\":\"8\","           \
+	"\"version\":\"POCT1\",\"request\":\"ROBS\"}}\n"                            \
+	"{\"poct1a\":{\"message_type\":\"OBS.R01\",\"control_id\":\"2\","           \
+	"\"version\":\"POCT1\",\"observations\":2}}\n"                              \
+	"{\"poct1a\":{\"message_type\":\"DTV.R01\",\"control_id\":\"9\","           \
+	"\"version\":\"POCT1\",\"command\":\"LOCK\",\"control\":true}}\n"           \
+	"{\"poct1a\":{\"message_type\":\"KPA.R01\",\"control_id\":\"10\","          \
+	"\"version\":\"POCT1\"}}\n"
+
+static void a_session_is_told_without_patients(void **state)
+{
+	talk_expect("poct1a", false, session, 4, SESSION_SAID);
+}
+
+/* `b`, which is ASCII, in UTF-16. */
+static struct talk_piece wide(struct talk_piece b, bool big, bool mark)
+{
+	static uint8_t room[16][4096];
+	static unsigned next;
+	struct talk_piece w = {b.end, room[next % 16], 0};
+	uint8_t *at = room[next++ % 16];
+
+	if (mark) {
+		at[0] = big ? 0xfe : 0xff;
+		at[1] = big ? 0xff : 0xfe;
+		w.len = 2;
+	}
+	for (size_t i = 0; i < b.len; i++) {
+		at[w.len + big] = ((const uint8_t *)b.data)[i];
+		at[w.len + !big] = 0;
+		w.len += 2;
+	}
+	return w;
+}
+
+/* XML 1.0 §4.3.3: every reader takes UTF-16 by its mark, and some without. */
+static void utf_16_is_read(void **state)
+{
+	static const char filler[] = "<HEL.R01><HDR><HDR.message_type V=\"HEL.R01\"/></HDR><a b=\"";
+	static char text[2000];
+	struct talk_piece pieces[4], narrow = {0, text, 0};
+
+	for (unsigned how = 0; how < 4; how++) {
+		struct proto_input in = {.datagram = false};
+
+		for (unsigned i = 0; i < 4; i++)
+			pieces[i] = wide(session[i], how & 1, how & 2);
+		talk_expect("poct1a", false, pieces, 4, SESSION_SAID);
+		in.data = unit_exact(pieces[0].data, pieces[0].len);
+		assert_int_equal(poct1a_proto.probe(&in), PARSE_OK);
+		for (in.data.len = 0; in.data.len < 20; in.data.len++)
+			assert_int_equal(poct1a_proto.probe(&in), PARSE_MORE);
+		free((void *)(uintptr_t)in.data.data);
+	}
+	/* A tag and a text longer than most, and either kind by turns. */
+	snprintf(text, sizeof(text), "%s%0300d\"/>%0700d</HEL.R01>", filler, 0, 0);
+	narrow.len = strlen(text);
+	pieces[0] = pieces[2] = wide(narrow, false, true);
+	pieces[1] = narrow;
+	talk_expect("poct1a", false, pieces, 3,
+		    "{\"poct1a\":{\"message_type\":\"HEL.R01\"}}\n"
+		    "{\"poct1a\":{\"message_type\":\"HEL.R01\"}}\n"
+		    "{\"poct1a\":{\"message_type\":\"HEL.R01\"}}\n");
+}
+
+/* Namespaces in XML §4: a prefix is anybody's choice. */
+static void prefixes_are_no_names(void **state)
+{
+	static const struct talk_piece piece = TALK_PIECE(
+		0, "<p:DTV.R01 xmlns:p='urn:x'><p:HDR><p:HDR.message_type V='DTV.R01'/></p:HDR>"
+		   "<p:DTV><p:DTV.command_cd V='LOCK'/></p:DTV><p:OBS/></p:DTV.R01>"
+		   "<HEL.R01><a:DEV><a:DEV.device_id V='7'/></a:DEV></HEL.R01>");
+
+	talk_expect("poct1a", false, &piece, 1,
+		    "{\"poct1a\":{\"message_type\":\"DTV.R01\",\"command\":\"LOCK\",\"control\":"
+		    "true}}\n"
+		    "{\"poct1a\":{\"message_type\":\"HEL.R01\",\"device_id\":\"7\"}}\n");
 }
 
 static void expect_malformed(const char *text)
@@ -77,6 +142,8 @@ static void what_hides_is_malformed(void **state)
 
 	expect_malformed("<HEL.R01><HDR></DEV></HEL.R01>");
 	expect_malformed("<HEL.R01></DTV.R01>");
+	expect_malformed("<p:HEL.R01></q:HEL.R01>");
+	expect_malformed("<p:HEL.R01>" HEADER("DTV.R01", "1") "</p:HEL.R01>");
 	expect_malformed("<HEL.R01>" HEADER("DTV.R01", "1") "</HEL.R01>");
 	expect_malformed("<HEL.R01/>garbage");
 	expect_malformed("<HEL.R01><HDR <X>");
@@ -131,6 +198,9 @@ static void roots_are_known(void **state)
 	assert_int_equal(probe("<DST.R01>"), PARSE_OK);
 	assert_int_equal(probe("\xef\xbb\xbf<?xml version='1.0'?><DST.R01>"), PARSE_OK);
 	assert_int_equal(probe("\xef\xbb"), PARSE_MORE);
+	assert_int_equal(probe("<p:DST.R01 a='b'>"), PARSE_OK);
+	assert_int_equal(probe("<stream"), PARSE_MORE);
+	assert_int_equal(probe("<stream>"), PARSE_BAD);
 	assert_int_equal(probe("<stream:stream"), PARSE_BAD);
 	assert_int_equal(probe("<HTML>"), PARSE_BAD);
 	assert_int_equal(probe("<134>Oct 11 22:14:15 su: x"), PARSE_BAD);
@@ -224,6 +294,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_session_is_told_without_patients),
+		cmocka_unit_test(utf_16_is_read),
+		cmocka_unit_test(prefixes_are_no_names),
 		cmocka_unit_test(what_hides_is_malformed),
 		cmocka_unit_test(tags_are_bounded),
 		cmocka_unit_test(roots_are_known),

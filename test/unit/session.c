@@ -276,6 +276,37 @@ static void a_forbidden_message_never_arrives_whole(void **state)
 	wire_free(w);
 }
 
+/* Without a frame it may be whole at any byte, so its header is enough; what is allowed passes. */
+static void a_bare_message_never_arrives_whole(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HL7);
+	uint32_t at = 1000 + sizeof(ORU) - 2;
+
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORU + 1));
+	assert_true(send(w, 0, at, 5000, "PID|1\rOBX|1|NM|"));
+	assert_true(send(w, 0, at + 15, 5000, "a||1\r"));
+	assert_true(told(w, "\"reason\":\"hl7.framing\",\"verdict\":{\"action\":\"pass\"},\"hl7\":{"
+			    "\"message_type\":\"ORU^R01\""));
+	assert_true(send(w, 1, 5000, at + 20, "MSH|^~\\&|||||||ACK|2\rMSA|"));
+	assert_true(send(w, 1, 5000 + 25, at + 20, "AA|1\r"));
+	assert_int_equal(w->reset_count, 0);
+	assert_true(send(w, 0, at + 20, 5000 + 30, ORM + 1));
+	assert_false(send(w, 0, at + 20 + sizeof(ORM) - 2, 5000 + 30, "ORC"));
+	assert_true(told(w, "\"reason\":\"policy.message_not_allowed\",\"verdict\":{\"action\":"
+			    "\"drop\"},\"hl7\":{\"message_type\":\"ORM^O01\""));
+	wire_free(w);
+
+	w = wire_new("simulate", "open", HL7);
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, ORM + 1));
+	assert_true(send(w, 0, at, 5000, "ORC|"));
+	assert_false(told(w, "policy.message_not_allowed"));
+	assert_true(send(w, 0, at + 4, 5000, "1\r"));
+	assert_true(told(w, "policy.message_not_allowed"));
+	wire_free(w);
+}
+
 /* For a guard that has not heard it: once, and again where packets still come by later on. */
 static void what_is_cut_off_is_marked_for_the_kernel(void **state)
 {
@@ -1040,6 +1071,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_allowed_message_passes),
 		cmocka_unit_test(a_forbidden_message_never_arrives_whole),
+		cmocka_unit_test(a_bare_message_never_arrives_whole),
 		cmocka_unit_test(what_is_cut_off_is_marked_for_the_kernel),
 		cmocka_unit_test(a_forbidden_message_leaves_evidence),
 		cmocka_unit_test(pieces_in_any_order_make_no_difference),

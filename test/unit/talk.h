@@ -38,6 +38,8 @@ static inline void talk_note(void *arg, const struct talk *t, const struct proto
 	size_t at = strlen(r->said);
 	struct json j = json_new(r->said + at, sizeof(r->said) - at - 2);
 
+	if (m->ahead) /* told again once it is whole */
+		return;
 	json_open(&j, NULL);
 	proto_write(t->proto, m, &j);
 	if (m->reason)

@@ -266,7 +266,7 @@ enum reason message_judge(const struct message_rules *m, uint32_t rule, const st
 	e = &m->entries[rule];
 	if (e->proto != p)
 		return REASON_POLICY_WRONG_PROTOCOL;
-	if (msg->reason != REASON_NONE && !msg->again)
+	if (msg->reason != REASON_NONE && !msg->readable)
 		return msg->reason;
 	if (msg->answer)
 		return REASON_NONE;

@@ -13,10 +13,13 @@
 #define ETB 0x17
 
 #define FRAME_MAX 64000 /* CLSI LIS1-A §8.3.2.1; 247 in E1381-95 */
+#define BLANKS	  4	/* before a first record */
 #define TRAILER	  4	/* ETX or ETB, two digits of a checksum, CR; LF may follow */
 
 struct state {
 	uint32_t scanned[2]; /* bytes of the frame under way that hold no end */
+	bool plain[2];	     /* it sends records without frames */
+	bool framed;	     /* frames are spoken */
 	bool noisy[2];	     /* what came last from it belonged to no frame, and that was told */
 	bool sending;	     /* between ENQ and EOT */
 	bool known;	     /* the number below is right */
@@ -236,7 +239,7 @@ static void read_garbled(struct astm *m, const struct state *s)
 
 	m->continued = s->continued;
 	m->msg.reason = REASON_ASTM_CHECKSUM;
-	m->msg.again = read_records(m, &spare);
+	m->msg.readable = read_records(m, &spare);
 }
 
 static enum parse refuse(struct astm *m, struct proto_output *out)
@@ -263,6 +266,49 @@ static enum parse pass_over(struct astm *m, struct state *s, unsigned end, size_
 	return PARSE_OK;
 }
 
+/* LIS2-A2 §7.1.1: a header with its four delimiters, all different, and nothing but a field behind. */
+static enum parse probe_header(struct bytes d)
+{
+	if (d.len && d.data[0] != 'H')
+		return PARSE_BAD;
+	for (size_t i = 1; i < d.len && i < 5; i++)
+		if (!ispunct(d.data[i]) || memchr(d.data + 1, d.data[i], i - 1))
+			return PARSE_BAD;
+	if (d.len < 6)
+		return PARSE_MORE;
+	return d.data[5] == d.data[1] || d.data[5] == CR || d.data[5] == LF ? PARSE_OK : PARSE_BAD;
+}
+
+static void tell_record(struct astm *m, struct state *s, struct bytes record,
+			struct proto_output *out)
+{
+	m->frame = "record";
+	m->text = record;
+	if (!read_records(m, s))
+		m->msg.reason = REASON_ASTM_MALFORMED;
+	out->has_msg = true;
+}
+
+/* A record without a frame is a line. */
+static enum parse take_record(const struct proto_input *in, struct astm *m, struct state *s,
+			      struct proto_output *out)
+{
+	uint32_t *scanned = &s->scanned[in->end];
+	struct bytes d = in->data;
+	size_t i = *scanned;
+
+	while (i < d.len && d.data[i] != CR && d.data[i] != LF)
+		i++;
+	if (i > FRAME_MAX)
+		return refuse(m, out);
+	*scanned = i < d.len ? 0 : (uint32_t)i;
+	if (i == d.len)
+		return PARSE_MORE;
+	out->used = i + 1;
+	tell_record(m, s, (struct bytes){d.data, i}, out);
+	return PARSE_OK;
+}
+
 static enum parse take_frame(const struct proto_input *in, struct astm *m, struct state *s,
 			     struct proto_output *out)
 {
@@ -271,6 +317,7 @@ static enum parse take_frame(const struct proto_input *in, struct astm *m, struc
 	enum parse got;
 
 	m->frame = "data";
+	s->framed = true;
 	s->noisy[in->end] = false;
 	if (data.len > 1 && (data.data[1] < '0' || data.data[1] > '7'))
 		return pass_over(m, s, in->end, 1, out);
@@ -308,6 +355,7 @@ static void take_control(const struct proto_input *in, struct astm *m, struct st
 		/* Who receives has no line to ask for: what is sent goes on. */
 		m->msg.reason = REASON_ASTM_SEQUENCE;
 	} else if (c == ENQ) {
+		s->framed = true;
 		/* Both may ask for the line; it is the one's whose frames come. */
 		s->asked = (uint8_t)((s->sending && !s->any ? s->asked : 0) | 1 << in->end);
 		s->sending = s->known = true;
@@ -318,7 +366,7 @@ static void take_control(const struct proto_input *in, struct astm *m, struct st
 		/* LIS1-A §8.3.5: in place of ACK it asks the sender to stop, who may go on. */
 		m->msg.answer = true;
 	} else if (c == EOT) {
-		if (!in->midstream && (!s->sending || s->sender != in->end))
+		if (!in->midstream && !s->plain[in->end] && (!s->sending || s->sender != in->end))
 			m->msg.reason = REASON_ASTM_SEQUENCE;
 		s->sending = false;
 		s->asked = 0;
@@ -337,14 +385,33 @@ static enum parse astm_read(void *state, const struct proto_input *in, struct ms
 	if (c == STX)
 		return take_frame(in, m, s, ret_out);
 	m->frame = PROTO_NAME(controls, c);
-	if (!m->frame && c != LF && c != CR)
-		return pass_over(m, s, in->end, 1, ret_out);
+	if (!m->frame && c != LF && c != CR) {
+		enum parse got = s->plain[in->end] ? PARSE_OK
+				 : s->framed	   ? PARSE_BAD
+						   : probe_header(in->data);
+
+		s->plain[in->end] |= got == PARSE_OK;
+		return got == PARSE_OK	  ? take_record(in, m, s, ret_out)
+		       : got == PARSE_BAD ? pass_over(m, s, in->end, 1, ret_out)
+					  : got;
+	}
 	if (m->frame)
 		s->noisy[in->end] = false;
 	ret_out->used = 1;
 	ret_out->has_msg = m->frame;
 	if (m->frame)
 		take_control(in, m, s);
+	return PARSE_OK;
+}
+
+/* A line that has no end is one to who takes the connection's for it. */
+static enum parse astm_closed(void *state, const struct proto_input *in, struct msg *ret_m,
+			      struct proto_output *ret_out)
+{
+	struct state *s = state;
+
+	if (s->plain[in->end] && in->data.len && in->data.data[0] != STX)
+		tell_record((struct astm *)ret_m, s, in->data, ret_out);
 	return PARSE_OK;
 }
 
@@ -358,6 +425,12 @@ static enum parse astm_probe(const struct proto_input *in)
 	struct bytes d = in->data;
 	size_t i = 0;
 
+	while (i < d.len && i < BLANKS && (d.data[i] == CR || d.data[i] == LF))
+		i++;
+	if (i < d.len && d.data[i] == 'H')
+		return probe_header((struct bytes){d.data + i, d.len - i});
+	if (i)
+		return i < d.len ? PARSE_BAD : PARSE_MORE;
 	while (i < d.len && (d.data[i] == ENQ || (i && d.data[i] == EOT)))
 		i++;
 	if (!i && !in->midstream && d.len && d.data[0] != STX)
@@ -406,5 +479,6 @@ const struct proto astm_proto = {
 	.fields = fields,
 	.probe = astm_probe,
 	.read = astm_read,
+	.closed = astm_closed,
 	.write = astm_write,
 };

@@ -7,6 +7,10 @@
  * and in which version; of orders and results, which test. Nothing of a patient
  * record, a comment or a result's value, and no specimen, is told.
  *
+ * Analyzers that know no serial line send the records as they are, each a line:
+ * they are told one by one, and one that its sender's close leaves without an
+ * end is told, too.
+ *
  * A frame's number follows the one before it, or repeats it (§8.3.1.2): any
  * other, like a frame out of turn, is one that was lost or put in.
  */
@@ -14,7 +18,7 @@
 
 struct astm {
 	struct msg msg;
-	const char *frame;   /* "enq", "ack", "nak", "eot", "data" */
+	const char *frame;   /* "enq", "ack", "nak", "eot", "data"; "record" where there is none */
 	struct bytes number; /* one digit; data NULL in all but data */
 	bool intermediate;   /* the record goes on in the next frame */
 	bool repeated;

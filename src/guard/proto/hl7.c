@@ -5,6 +5,7 @@
 
 #include "guard/proto/hl7_field.h"
 #include "guard/proto/hl7_observation.h"
+#include "guard/proto/hl7_probe.h"
 #include "guard/proto/hl7_time.h"
 #include "guard/proto/hl7_wide.h"
 
@@ -12,14 +13,14 @@
 #define END	0x1c
 #define CR	0x0d
 #define LF	0x0a
-#define ACK	0x06
-#define NAK	0x15
-#define BLANKS	8    /* before the first header */
 #define HOLD	4096 /* characters of a segment that are looked at; what is behind them is passed */
-#define WIDE	24   /* bytes by which an encoding of two or four a character shows */
+#define BEHIND	4    /* bytes that may stand behind ETX: a sum, an end of a line */
 #define WAITING 12   /* messages of an end whose acknowledgement is awaited */
 
 enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
+
+/* What stands around a message: VT and FS; nothing; STX and ETX. */
+enum framing { MLLP, BARE, STX_ETX };
 
 /* A text of a header, kept until the message ends. */
 #define TEXT(name, size)         \
@@ -30,19 +31,24 @@ enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
 
 /* What one end says. */
 struct side {
-	uint8_t phase;
+	uint8_t phase, framing;
+	uint8_t behind;		   /* bytes behind ETX */
 	uint8_t ends;		   /* the character that ends segments; 0 not known yet */
 	uint8_t field, component;  /* separators */
 	bool batch, header, alert; /* header: an MSH was seen and not told yet */
 	bool unanswered;	   /* of the message: no acknowledgement is asked for */
 	bool hybrid;		   /* the frame is one of the hybrid lower layer protocol */
 	bool bad_name;
-	bool worth;	  /* of the frame: more than bare acknowledgements */
-	bool more;	  /* of the message: than what an acknowledgement is made of */
-	bool begun;	  /* a frame was seen */
+	bool worth; /* of the frame: more than bare acknowledgements */
+	bool more;  /* of the message: than what an acknowledgement is made of */
+	bool begun; /* a frame was seen */
+	bool odd; /* of the frame: it is no proper one, and it is known all the same what it says */
+	bool owes;	  /* the frame before ended without its CR */
 	bool opening;	  /* of the frame: how it is written is not known yet */
 	bool told;	  /* the message, by what may have been its end, */
 	bool told_answer; /* and as a bare acknowledgement */
+	bool ahead;	  /* it was asked for by what had been said of it, */
+	bool ahead_answer;
 	bool broken, far; /* of the frame: no characters; such that are read in two ways */
 	bool led;	  /* zeros stood before the first frame: high bytes come first */
 	struct hl7_wide wide;
@@ -70,8 +76,9 @@ struct side {
 struct hl7 {
 	struct side side[2];
 	uint8_t kept, kept_end; /* whose message the observations are of */
-	bool patient, others;	/* one was named; observations are another's */
-	uint64_t subject;	/* and whose they are */
+	uint8_t patient;	/* whose follow, from 0 on */
+	bool named, others;	/* there was a PID; more than are told apart */
+	uint64_t subjects[HL7_PATIENTS];
 	struct hl7_observation observations[HL7_OBSERVATIONS];
 };
 
@@ -101,121 +108,6 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("encoding"), offsetof(struct hl7_msg, encoding), FIELD_NAME, FIELD_MATCH},
 	{""},
 };
-
-/* The name of a header segment; those that may open a message. */
-static bool opens(const uint8_t *name)
-{
-	return !memcmp(name, "MSH", 3) || !memcmp(name, "BHS", 3) || !memcmp(name, "FHS", 3);
-}
-
-/* MLLP release 2 §3: a frame that says no more than that one came in, or did not. */
-static bool is_commit(uint8_t c)
-{
-	return c == ACK || c == NAK;
-}
-
-/* The first bytes: OK a header's name, MORE as far as they go. */
-static enum parse probe_name(struct bytes b)
-{
-	static const char *const first[] = {"MSH", "BHS", "FHS"};
-	size_t n = b.len < 3 ? b.len : 3;
-
-	for (unsigned i = 0; i < sizeof(first) / sizeof(first[0]); i++)
-		if (!n || !memcmp(b.data, first[i], n))
-			return n == 3 ? PARSE_OK : PARSE_MORE;
-	return PARSE_BAD;
-}
-
-/*
- * A header in UTF-16 or UTF-32 of either order, with a mark or without, behind the frame's first
- * byte, which may be of the same encoding: what such characters have besides ASCII is zero bytes.
- */
-static enum parse probe_wide(struct bytes b)
-{
-	uint8_t narrow[3];
-	size_t n = 0, wide = 0;
-	enum parse got;
-
-	for (size_t i = 0; i < b.len && i < WIDE && n < sizeof(narrow); i++) {
-		uint8_t c = b.data[i];
-
-		if (c == 0 || c == 0xfe || c == 0xff)
-			wide++;
-		else if (c != START || n)
-			narrow[n++] = c;
-	}
-	if (!wide)
-		return PARSE_BAD;
-	got = probe_name((struct bytes){narrow, n});
-	return got == PARSE_MORE && b.len >= WIDE ? PARSE_BAD : got;
-}
-
-/* Where the first byte of a frame is that of a wide character. */
-static enum parse probe_wide_start(struct bytes b)
-{
-	if (b.data[0] != 0 && b.data[0] != 0xfe && b.data[0] != 0xff)
-		return PARSE_BAD;
-	if (!memchr(b.data, START, b.len < 8 ? b.len : 8))
-		return b.len < 8 ? PARSE_MORE : PARSE_BAD;
-	return probe_wide(b);
-}
-
-/* The mark that some programs set before UTF-8. */
-static bool has_mark(struct bytes b)
-{
-	return b.len >= 3 && !memcmp(b.data, "\xef\xbb\xbf", 3);
-}
-
-/* Hybrid lower layer protocol (Implementation Support Guide, appendix C.3): D for data, N for a
- * refusal, and a version of two digits, are the first line of a frame. */
-static bool is_hybrid(struct bytes line)
-{
-	return line.len == 3 && (line.data[0] == 'D' || line.data[0] == 'N') &&
-	       isdigit(line.data[1]) && isdigit(line.data[2]);
-}
-
-/* Behind a frame's first byte and blanks: what MLLP knows, and what is found instead of it. */
-static enum parse probe_inside(struct bytes b)
-{
-	enum parse got = probe_name(b);
-
-	if (got != PARSE_BAD)
-		return got;
-	if (b.data[0] == 0xef)
-		return has_mark(b) ? probe_name((struct bytes){b.data + 3, b.len - 3})
-		       : b.len < 3 ? PARSE_MORE
-				   : PARSE_BAD;
-	if (is_hybrid((struct bytes){b.data, b.len < 3 ? b.len : 3}))
-		return b.len == 3 ? PARSE_MORE : b.data[3] == CR ? PARSE_OK : PARSE_BAD;
-	if (b.len < 3 && (b.data[0] == 'D' || b.data[0] == 'N') &&
-	    (b.len == 1 || isdigit(b.data[1])))
-		return PARSE_MORE;
-	return probe_wide(b);
-}
-
-/* Some senders set blank lines before the header, or try the line by a frame of nothing. */
-static enum parse probe(const struct proto_input *in)
-{
-	struct bytes b = in->data;
-	size_t at = 1;
-
-	/* Line ends stand in front of a frame as they stand between two. */
-	for (unsigned i = 0; i < BLANKS && b.len && (b.data[0] == CR || b.data[0] == LF); i++)
-		b = (struct bytes){b.data + 1, b.len - 1};
-	if (!b.len)
-		return PARSE_MORE;
-	if (b.data[0] != START)
-		return probe_wide_start(b);
-	while (at < b.len && at <= BLANKS && (b.data[at] == CR || b.data[at] == LF))
-		at++;
-	if (at < b.len && (b.data[at] == END || is_commit(b.data[at]))) {
-		at += b.data[at] != END;
-		if (at == b.len)
-			return PARSE_MORE;
-		return b.data[at] == END ? PARSE_OK : PARSE_BAD;
-	}
-	return probe_inside((struct bytes){b.data + at, b.len - at});
-}
 
 static void keep(void *text, size_t size, struct bytes b)
 {
@@ -291,23 +183,6 @@ static bool is_control(struct bytes type)
 	       code == CODE('T', 'C', 'U');
 }
 
-/*
- * HL7 v2.9 §2.5.4: separators are printable, no letters or digits, and all different. Those
- * that nothing here is read by may be alike: some senders write the escape character twice.
- */
-static bool are_separators(uint8_t field, struct bytes others)
-{
-	if (!isgraph(field) || isalnum(field) || others.len < 1 || others.len > 5)
-		return false;
-	for (size_t i = 0; i < others.len; i++) {
-		if (!isgraph(others.data[i]) || isalnum(others.data[i]))
-			return false;
-		if (others.data[i] == field || (i && others.data[i] == others.data[0]))
-			return false;
-	}
-	return true;
-}
-
 /* MSH, BHS and FHS begin alike: the name, the field separator, the others. */
 static bool read_separators(struct side *s, struct bytes segment)
 {
@@ -316,7 +191,7 @@ static bool read_separators(struct side *s, struct bytes segment)
 	if (segment.len < 5)
 		return false;
 	others = hl7_field(segment, segment.data[3], 1);
-	if (!are_separators(segment.data[3], others))
+	if (!hl7_are_separators(segment.data[3], others))
 		return false;
 	s->field = segment.data[3];
 	s->component = others.data[0];
@@ -357,7 +232,7 @@ static void read_header(struct side *s, struct bytes segment)
 						  hl7_field(segment, s->field, 15));
 	s->ack_code.len = s->acked_id.len = 0;
 	s->segments = s->observations = 0;
-	s->bad_name = s->told = s->told_answer = s->more = false;
+	s->bad_name = s->told = s->told_answer = s->ahead = s->more = false;
 	s->header = true;
 }
 
@@ -369,6 +244,7 @@ static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct
 	if (h->kept == HL7_OBSERVATIONS || h->kept_end != end || h->others)
 		return;
 	hl7_split(segment, s->field, &f);
+	h->observations[h->kept].patient = h->patient & (HL7_PATIENTS - 1);
 	h->kept += hl7_observation_read(&f, s->component, &h->observations[h->kept]);
 }
 
@@ -390,15 +266,18 @@ static void read_subject(struct hl7 *h, const struct side *s, unsigned end, stru
 
 	if (h->kept_end != end)
 		return;
-	if (patient) {
-		h->others |= h->patient;
-		h->patient = true;
+	if (patient && h->named) {
+		h->others |= h->patient + 1 == HL7_PATIENTS;
+		if (!h->others)
+			h->subjects[++h->patient] = 0;
 	}
-	if (h->subject || h->others || !names(patient ? hl7_component(id, s->component, 1) : id))
+	h->named |= patient;
+	if (h->subjects[h->patient] || h->others ||
+	    !names(patient ? hl7_component(id, s->component, 1) : id))
 		return;
 	for (size_t i = 0; i < id.len; i++)
 		v = (v ^ id.data[i]) * 0x100000001b3ull;
-	h->subject = v ? v : 1;
+	h->subjects[h->patient] = v ? v : 1;
 }
 
 static bool is_name(const uint8_t *name)
@@ -448,16 +327,18 @@ static void await(struct side *s, struct bytes id, uint64_t now_ns)
 	s->waiting_next = (i + 1) % WAITING;
 }
 
-/* The message at hand is whole. */
-static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, struct hl7_msg *m)
+/* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
+static bool is_bare_answer(const struct side *s)
 {
-	bool mine = h->kept_end == in->end;
+	return !s->more && s->type.len >= 3 && !memcmp(s->type.data, "ACK", 3) &&
+	       (s->type.len == 3 || s->type.data[3] == '^');
+}
 
-	if (!s->header)
-		return false;
-	s->header = false;
-	if (s->told && !(s->told_answer && s->more))
-		return s->told = false;
+/* What is known of the message at hand. */
+static void describe(const struct hl7 *h, const struct side *s, unsigned end, struct hl7_msg *m)
+{
+	bool mine = h->kept_end == end;
+
 	m->type = kept_field(&s->type);
 	m->control_id = kept_text(&s->control_id);
 	m->version = kept_field(&s->version);
@@ -476,21 +357,51 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	m->encoding = s->wide.width == 2 ? "UTF-16" : s->wide.width ? "UTF-32" : NULL;
 	m->msg.control = is_control(m->type);
 	m->kept = mine ? h->kept : 0;
-	m->subject = mine ? h->subject : 0;
+	m->patients = mine ? h->patient + 1u : 0;
+	m->subjects = h->subjects;
 	m->observations = h->observations;
-	if (m->ack_code.data)
-		m->latency_us = latency(&h->side[!in->end], m->ack_code, m->acked_id, in->time_ns);
-	/* What acknowledges may itself be acknowledged. */
-	await(s, m->control_id, in->time_ns);
-	/* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
-	m->msg.answer = m->ack_code.data && !s->more && m->type.len >= 3 &&
-			!memcmp(m->type.data, "ACK", 3) &&
-			(m->type.len == 3 || m->type.data[3] == '^');
-	s->worth |= !m->msg.answer;
+	m->msg.answer = m->ack_code.data && is_bare_answer(s);
+	m->msg.readable = s->odd && !s->bad_name && !s->broken;
+	if (s->odd)
+		m->msg.reason = REASON_HL7_FRAMING;
 	if (s->bad_name)
 		m->msg.reason = REASON_HL7_SEGMENT_NAME;
 	if (s->broken)
 		m->msg.reason = REASON_HL7_ENCODING;
+}
+
+/* Was the message told, and is still what it was told as? */
+static bool is_told(const struct side *s)
+{
+	return s->told && !(s->told_answer && s->more);
+}
+
+/* The message at hand is whole. */
+static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, struct hl7_msg *m)
+{
+	if (!s->header)
+		return false;
+	s->header = false;
+	if (is_told(s))
+		return s->told = false;
+	describe(h, s, in->end, m);
+	if (m->ack_code.data)
+		m->latency_us = latency(&h->side[!in->end], m->ack_code, m->acked_id, in->time_ns);
+	/* What acknowledges may itself be acknowledged. */
+	await(s, m->control_id, in->time_ns);
+	s->worth |= !m->msg.answer;
+	return true;
+}
+
+/* What may have been its end tells the message, which may go on all the same. */
+static bool tell_maybe(struct hl7 *h, struct side *s, const struct proto_input *in,
+		       struct hl7_msg *m)
+{
+	if (!s->header || is_told(s))
+		return false;
+	(void)tell(h, s, in, m);
+	s->header = s->told = true;
+	s->told_answer = m->msg.answer;
 	return true;
 }
 
@@ -518,13 +429,42 @@ static bool is_of_acknowledgement(const uint8_t *name)
 	return name[0] == 'Z';
 }
 
+/*
+ * Without a frame a message has no end but silence, which comes behind any byte: whether it may pass
+ * is asked before the first packet of it does.
+ */
+static enum parse ask_ahead(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m,
+			    struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+
+	s->more |=
+		s->phase == SEGMENT && in->data.len >= 3 && !is_of_acknowledgement(in->data.data);
+	if (!s->header || is_told(s) || (s->ahead && !(s->ahead_answer && s->more)))
+		return PARSE_MORE;
+	describe(h, s, in->end, m);
+	m->msg.ahead = s->ahead = true;
+	m->msg.answer = s->ahead_answer = is_bare_answer(s);
+	out->has_msg = true;
+	return PARSE_OK;
+}
+
+static bool is_pad(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct bytes unpadded(struct bytes segment)
+{
+	while (segment.len && is_pad(segment.data[0]))
+		segment = (struct bytes){segment.data + 1, segment.len - 1};
+	return segment;
+}
+
 /* Some senders fill up with blanks, and leave a line of them behind the last segment. */
 static bool is_blank(struct bytes segment)
 {
-	for (size_t i = 0; i < segment.len; i++)
-		if (segment.data[i] != ' ' && segment.data[i] != '\t')
-			return false;
-	return true;
+	return !unpadded(segment).len;
 }
 
 /* One segment, or the front of a long one. False with a reason where it cannot be. */
@@ -533,13 +473,19 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 	struct side *s = &h->side[end];
 
 	if (!s->header && !s->batch) {
-		if (segment.len == 1 && is_commit(segment.data[0]))
+		if (segment.len == 1 && hl7_is_commit(segment.data[0]))
 			return true;
-		if (has_mark(segment) && !s->hybrid) {
+		if (is_pad(segment.data[0])) {
+			s->odd = true;
+			segment = unpadded(segment);
+			if (!segment.len)
+				return true;
+		}
+		if (hl7_has_mark(segment) && !s->hybrid) {
 			segment.data += 3;
 			segment.len -= 3;
 		}
-		if (is_hybrid(segment) && !s->hybrid)
+		if (hl7_is_hybrid(segment) && !s->hybrid)
 			return s->hybrid = true;
 	}
 	if (s->hybrid && is_trailer(segment))
@@ -549,11 +495,11 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 	if (segment.len < 3 || !is_name(segment.data)) {
 		s->segments++;
 		s->bad_name = true;
-		*ret_why = probe_wide(segment) == PARSE_OK ? REASON_HL7_ENCODING
-							   : REASON_HL7_NO_HEADER;
+		*ret_why = hl7_probe_wide(segment) == PARSE_OK ? REASON_HL7_ENCODING
+							       : REASON_HL7_NO_HEADER;
 		return s->header;
 	}
-	if (opens(segment.data)) {
+	if (hl7_opens(segment.data)) {
 		*ret_why = REASON_HL7_DELIMITERS;
 		if (!read_separators(s, segment))
 			return false;
@@ -564,8 +510,8 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 		read_header(s, segment);
 		h->kept = 0;
 		h->kept_end = (uint8_t)end;
-		h->patient = h->others = false;
-		h->subject = 0;
+		h->named = h->others = false;
+		h->subjects[h->patient = 0] = 0;
 	} else if (!s->header && !s->batch) {
 		*ret_why = REASON_HL7_NO_HEADER;
 		return false;
@@ -587,13 +533,16 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 static bool ends_message(const struct side *s, struct bytes segment)
 {
 	return s->header && segment.len >= 3 &&
-	       (opens(segment.data) || !memcmp(segment.data, "BTS", 3) ||
+	       (hl7_opens(segment.data) || !memcmp(segment.data, "BTS", 3) ||
 		!memcmp(segment.data, "FTS", 3));
 }
 
-static void begin_frame(struct side *s)
+static void begin_frame(struct side *s, enum framing framing)
 {
 	s->phase = SEGMENT;
+	s->framing = framing;
+	s->odd = s->owes || framing != MLLP;
+	s->owes = false;
 	s->begun = true;
 	s->ends = 0;
 	s->scanned = 0;
@@ -620,45 +569,12 @@ static enum parse lose_frame(struct side *s, struct hl7_msg *m, enum reason why,
 	return PARSE_OK;
 }
 
-/* Between frames nothing stands but what careless senders leave there. */
-static enum parse read_outside(struct side *s, const struct proto_input *in, struct hl7_msg *m,
-			       struct proto_output *out)
-{
-	uint8_t c = in->data.data[0];
-
-	out->used = 1;
-	if (c == START) {
-		begin_frame(s);
-		out->begins = true;
-		return PARSE_OK;
-	}
-	s->led |= !s->begun && c == 0;
-	if (c == CR || c == LF || c == 0)
-		return PARSE_OK;
-	/* A mark of wide characters, the frame's first byte being of them. */
-	if ((c == 0xfe || c == 0xff) && probe_wide_start(in->data) != PARSE_BAD)
-		return PARSE_OK;
-	return lose_frame(s, m, REASON_HL7_FRAMING, out, 1);
-}
-
 /* The first `c` in [from, to), `to` where there is none. */
 static size_t find(struct bytes b, size_t from, size_t to, uint8_t c)
 {
 	const uint8_t *at = from < to ? memchr(b.data + from, c, to - from) : NULL;
 
 	return at ? (size_t)(at - b.data) : to;
-}
-
-/* A header as far as it is told from a line of text: its name and two separators. */
-static enum parse probe_header(struct bytes b)
-{
-	enum parse got = probe_name(b);
-
-	for (size_t i = 3; got == PARSE_OK && i < 5; i++)
-		got = i == b.len				  ? PARSE_MORE
-		      : isgraph(b.data[i]) && !isalnum(b.data[i]) ? PARSE_OK
-								  : PARSE_BAD;
-	return got;
 }
 
 /*
@@ -671,7 +587,7 @@ static size_t find_header_line(struct side *s, struct bytes b, size_t from, size
 	size_t at = find(b, from, end, LF);
 
 	for (; at < end; at = find(b, at + 1, end, LF)) {
-		enum parse got = probe_header((struct bytes){b.data + at + 1, end - at - 1});
+		enum parse got = hl7_probe_header((struct bytes){b.data + at + 1, end - at - 1});
 
 		*ret_maybe = got == PARSE_MORE && end == b.len;
 		if (got == PARSE_OK)
@@ -699,17 +615,47 @@ static size_t segment_end(struct side *s, struct bytes b, size_t from, bool *ret
 	}
 	end = find(b, from, end, END);
 	end = find(b, from, end, START);
+	if (__builtin_expect(s->framing != MLLP, 0))
+		end = find(b, from, end, HL7_ETX);
 	return s->ends == CR ? find_header_line(s, b, from, end, ret_maybe) : end;
+}
+
+/* Where no frames are spoken: the first STX or end of a line with a header behind it, `len` where there
+ * is none; *ret_maybe as in find_header_line(). */
+static size_t find_bare(struct bytes b, size_t len, bool *ret_maybe)
+{
+	for (size_t i = 0; i < len; i++) {
+		enum parse got = PARSE_BAD;
+
+		if (b.data[i] == CR || b.data[i] == LF || b.data[i] == HL7_STX)
+			got = hl7_probe_bare((struct bytes){b.data + i + 1, b.len - i - 1});
+		*ret_maybe = got == PARSE_MORE;
+		if (got != PARSE_BAD)
+			return i;
+	}
+	return len;
 }
 
 /* Behind a hole: the next frame can be read again. */
 static enum parse find_start(struct side *s, const struct proto_input *in, struct proto_output *out)
 {
-	out->used = find(in->data, 0, in->data.len, START);
-	if (out->used == in->data.len)
+	size_t at = find(in->data, 0, in->data.len, START);
+	bool maybe = false;
+
+	if (s->framing != MLLP)
+		at = find_bare(in->data, at, &maybe);
+	out->used = at;
+	if (maybe)
+		return at ? PARSE_OK : PARSE_MORE;
+	if (at == in->data.len)
 		return PARSE_OK;
+	if (in->data.data[at] != START) {
+		s->phase = OUTSIDE;
+		out->used += in->data.data[at] != HL7_STX;
+		return PARSE_OK;
+	}
 	out->used++;
-	begin_frame(s);
+	begin_frame(s, MLLP);
 	out->begins = true;
 	return PARSE_OK;
 }
@@ -723,6 +669,60 @@ struct cut {
 	bool torn;
 };
 
+/* Within a frame the first byte of one: that it begins twice is told with its message. */
+static __attribute__((cold, noinline)) enum parse begin_anew(struct hl7 *h,
+							     const struct proto_input *in,
+							     const struct cut *c, struct hl7_msg *m,
+							     struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+
+	if (!s->header && !s->batch && !c->end && !s->wide.width) {
+		s->odd = true;
+		s->ends = 0;
+		return PARSE_OK;
+	}
+	if (s->framing == BARE) {
+		out->has_msg = tell(h, s, in, m);
+	} else {
+		(void)tell(h, s, in, m);
+		(void)lose_frame(s, m, REASON_HL7_FRAMING, out, c->end);
+		out->kept = 0;
+		if (c->end)
+			return PARSE_OK;
+	}
+	begin_frame(s, MLLP);
+	out->begins = true;
+	out->used = c->used;
+	return PARSE_OK;
+}
+
+/* A message without a frame may have ended where nothing follows. A header alone is none. */
+static __attribute__((cold, noinline)) void may_end(struct hl7 *h, const struct proto_input *in,
+						    struct hl7_msg *m, struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+
+	if (out->used == in->data.len && s->segments > 1)
+		out->has_msg = tell_maybe(h, s, in, m);
+}
+
+/* An empty line ends it. */
+static __attribute__((cold, noinline)) void end_line(struct hl7 *h, const struct proto_input *in,
+						     const struct cut *c, struct hl7_msg *m,
+						     struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+
+	if (!c->end) {
+		out->has_msg = tell(h, s, in, m);
+		out->ends = true;
+		s->phase = OUTSIDE;
+	} else {
+		may_end(h, in, m, out);
+	}
+}
+
 /* What stops the segment is told, if anything is. */
 static inline enum parse stop_segment(struct hl7 *h, const struct proto_input *in,
 				      const struct cut *c, struct hl7_msg *m,
@@ -735,18 +735,11 @@ static inline enum parse stop_segment(struct hl7 *h, const struct proto_input *i
 	out->used = c->used;
 	switch (c->stop) {
 	case HL7_STOP_START:
-		(void)tell(h, s, in, m);
-		(void)lose_frame(s, m, REASON_HL7_FRAMING, out, c->end);
-		out->kept = 0;
-		if (c->end == 0) {
-			begin_frame(s);
-			out->begins = true;
-			out->used = c->used;
-		}
-		return PARSE_OK;
+		return begin_anew(h, in, c, m, out);
 	case HL7_STOP_END:
 	case HL7_STOP_WIDE:
 		s->phase = OUTSIDE;
+		s->owes = s->framing == MLLP;
 		s->broken |= c->stop == HL7_STOP_WIDE && s->far && s->wide.big && !s->wide.marked &&
 			     !s->led;
 		out->has_msg = tell(h, s, in, m);
@@ -754,6 +747,8 @@ static inline enum parse stop_segment(struct hl7 *h, const struct proto_input *i
 		return PARSE_OK;
 	default:
 		out->kept = c->used;
+		if (__builtin_expect(s->framing == BARE, 0))
+			end_line(h, in, c, m, out);
 		return PARSE_OK;
 	}
 }
@@ -773,9 +768,16 @@ take_segment(struct hl7 *h, const struct proto_input *in, const struct cut *c, s
 	enum reason why = REASON_NONE;
 
 	if (!passing && ends_message(s, c->text)) {
-		s->scanned = (uint16_t)(c->len < HOLD ? c->len : 0); /* it comes again */
+		bool bare = s->framing == BARE && !s->batch;
+
 		out->has_msg = tell(h, s, in, m);
-		return PARSE_OK;
+		if (bare)
+			s->phase = OUTSIDE;
+		out->ends = bare;
+		if (out->has_msg || bare) {
+			s->scanned = (uint16_t)(c->len < HOLD ? c->len : 0); /* it comes again */
+			return PARSE_OK;
+		}
 	}
 	s->length += (uint32_t)c->end;
 	if (s->length > HL7_SEGMENT_MAX) {
@@ -821,18 +823,16 @@ static enum parse read_maybe(struct hl7 *h, const struct proto_input *in, struct
 {
 	struct side *s = &h->side[in->end];
 
-	if (s->phase != LONG_SEGMENT && c->text.len >= 3 && opens(c->text.data))
+	if (s->phase != LONG_SEGMENT && c->text.len >= 3 && hl7_opens(c->text.data))
 		return PARSE_MORE;
 	if (c->end) {
 		c->stop = HL7_STOP_NONE;
 		return take_segment(h, in, c, m, out);
 	}
-	if (!s->header || s->told)
+	if (s->told)
 		return PARSE_MORE;
-	out->has_msg = tell(h, s, in, m);
-	s->header = s->told = true;
-	s->told_answer = m->msg.answer;
-	return PARSE_OK;
+	out->has_msg = tell_maybe(h, s, in, m);
+	return out->has_msg ? PARSE_OK : PARSE_MORE;
 }
 
 /* Characters of two or four bytes, segment by segment in UTF-8. */
@@ -886,15 +886,18 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	/* The other half of CR LF. */
 	if (!passing && !s->scanned && s->ends == CR && in->data.data[0] == LF) {
 		out->used = out->kept = 1;
+		if (s->framing == BARE)
+			may_end(h, in, m, out);
 		return PARSE_OK;
 	}
 	c.len = c.end = segment_end(s, in->data, passing ? 0 : s->scanned, &maybe);
 	c.text = (struct bytes){in->data.data, c.end < HOLD ? c.end : HOLD};
 	c.used = c.end + (c.end < in->data.len);
 	if (c.end < in->data.len && !maybe)
-		c.stop = in->data.data[c.end] == START ? HL7_STOP_START
-			 : in->data.data[c.end] == END ? HL7_STOP_END
-						       : HL7_STOP_LINE;
+		c.stop = in->data.data[c.end] == START				 ? HL7_STOP_START
+			 : in->data.data[c.end] == END				 ? HL7_STOP_END
+			 : in->data.data[c.end] == HL7_ETX && s->framing != MLLP ? HL7_STOP_END
+										 : HL7_STOP_LINE;
 	else if (passing ? !c.end : c.end < HOLD) {
 		s->scanned = (uint16_t)c.end;
 		return PARSE_MORE;
@@ -902,22 +905,80 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	return take_segment(h, in, &c, m, out);
 }
 
+/* A header without a frame, which is waited for to its end; or behind STX. */
+static enum parse begin_bare(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m,
+			     struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+	bool middle = in->midstream && !s->begun, maybe = false;
+	enum parse got = PARSE_OK;
+
+	if (in->data.data[0] == HL7_STX) {
+		begin_frame(s, STX_ETX);
+		s->behind = 0;
+		out->begins = true;
+		return PARSE_OK;
+	}
+	s->ends = 0;
+	s->framing = BARE;
+	if (segment_end(s, in->data, 0, &maybe) == in->data.len && in->data.len < HOLD)
+		return PARSE_MORE;
+	begin_frame(s, BARE);
+	s->odd = !middle; /* what stood before it is not known */
+	out->used = 0;
+	got = read_inside(h, in, m, out);
+	out->begins = got == PARSE_OK;
+	return got;
+}
+
+/* Between frames nothing stands but what careless senders leave there. */
+static enum parse read_outside(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m,
+			       struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+	uint8_t c = in->data.data[0];
+	enum parse got;
+
+	out->used = 1;
+	if (c == START) {
+		begin_frame(s, MLLP);
+		out->begins = true;
+		return PARSE_OK;
+	}
+	s->led |= !s->begun && c == 0;
+	s->owes &= c != CR;
+	if (c == CR || c == LF || c == ' ' || c == '\t' || c == 0)
+		return PARSE_OK;
+	got = hl7_probe_bare(in->data);
+	if (got != PARSE_BAD)
+		return got == PARSE_OK ? begin_bare(h, in, m, out) : got;
+	if (s->framing == STX_ETX && s->behind++ < BEHIND)
+		return PARSE_OK;
+	/* A mark of wide characters, the frame's first byte being of them. */
+	if ((c == 0xfe || c == 0xff) && hl7_probe_wide_start(in->data) != PARSE_BAD)
+		return PARSE_OK;
+	return lose_frame(s, m, REASON_HL7_FRAMING, out, 1);
+}
+
 static enum parse read_unit(void *state, const struct proto_input *in, struct msg *ret_m,
 			    struct proto_output *ret_out)
 {
 	struct hl7 *h = state;
 	struct hl7_msg *m = (struct hl7_msg *)ret_m;
+	struct side *s = &h->side[in->end];
+	enum parse got;
 
-	switch (h->side[in->end].phase) {
+	switch (s->phase) {
 	case OUTSIDE:
 		/* Picked up in its middle, an end is not outside but in a message of old. */
-		if (in->midstream && !h->side[in->end].begun)
-			return find_start(&h->side[in->end], in, ret_out);
-		return read_outside(&h->side[in->end], in, m, ret_out);
+		if (in->midstream && !s->begun && hl7_probe_bare(in->data) == PARSE_BAD)
+			return find_start(s, in, ret_out);
+		return read_outside(h, in, m, ret_out);
 	case LOST:
-		return find_start(&h->side[in->end], in, ret_out);
+		return find_start(s, in, ret_out);
 	}
-	return read_inside(h, in, m, ret_out);
+	got = read_inside(h, in, m, ret_out);
+	return got == PARSE_MORE && s->framing == BARE ? ask_ahead(h, in, m, ret_out) : got;
 }
 
 /*
@@ -933,6 +994,11 @@ static enum parse closed(void *state, const struct proto_input *in, struct msg *
 	uint8_t room[HOLD];
 	enum reason ignored;
 
+	if (s->phase == OUTSIDE && last.len && last.data[0] != HL7_STX &&
+	    hl7_probe_bare(last) == PARSE_OK) {
+		begin_frame(s, BARE);
+		ret_out->begins = true;
+	}
 	if (s->phase != SEGMENT && s->phase != LONG_SEGMENT)
 		return PARSE_OK;
 	if (s->wide.width)
@@ -941,6 +1007,11 @@ static enum parse closed(void *state, const struct proto_input *in, struct msg *
 		(void)read_segment(h, in->end, last, &ignored);
 	s->phase = OUTSIDE;
 	ret_out->has_msg = tell(h, s, in, (struct hl7_msg *)ret_m);
+	if (s->framing == BARE) {
+		ret_out->kept = in->data.len;
+		ret_out->ends = true;
+		return PARSE_OK;
+	}
 	ret_m->reason = REASON_HL7_FRAMING;
 	return PARSE_BAD;
 }
@@ -952,9 +1023,10 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 
 static bool amid(const void *state, unsigned end)
 {
-	uint8_t phase = ((const struct hl7 *)state)->side[end].phase;
+	const struct side *s = &((const struct hl7 *)state)->side[end];
 
-	return phase == SEGMENT || phase == LONG_SEGMENT;
+	return (s->phase == SEGMENT || s->phase == LONG_SEGMENT) &&
+	       !(s->framing == BARE && is_told(s));
 }
 
 /* A frame is one file: a message, or all of a batch. Type and number of its last message. */
@@ -976,7 +1048,7 @@ const struct proto hl7_proto = {
 	.state_size = sizeof(struct hl7),
 	.msg_size = sizeof(struct hl7_msg),
 	.fields = fields,
-	.probe = probe,
+	.probe = hl7_probe,
 	.read = read_unit,
 	.gap = gap,
 	.closed = closed,

@@ -11,6 +11,7 @@
  */
 #include "guard/proto/proto.h"
 
+#define HL7_PATIENTS	 8	     /* of a message that are told apart */
 #define HL7_OBSERVATIONS 28	     /* of a message that are kept */
 #define HL7_SEGMENT_MAX	 (16u << 20) /* bytes; documents travel in one segment */
 #define HL7_FAHRENHEIT	 0x1140	     /* as `unit` */
@@ -23,6 +24,7 @@ struct hl7_observation {
 	uint8_t status;	   /* OBX-11: 'R' raw, 'F' final, 'X' none can be had, ... */
 	bool abnormal : 1; /* OBX-8 says anything but N */
 	bool loinc : 1;
+	uint8_t patient : 4; /* whose, of `subjects` */
 };
 
 struct hl7_msg {
@@ -43,11 +45,12 @@ struct hl7_msg {
 	const char *
 		encoding; /* "UTF-16" or "UTF-32", else NULL: what all others are is not told apart */
 	unsigned kept;
-	/* The same for the same patient (PID-3) or place (PV1-3), and says nothing of either; 0: none. Of
-	 * several patients in a message it is the first, whose the observations are. */
-	uint64_t subject;
-	const struct hl7_observation
-		*observations; /* the first `kept` numbers that have such a code */
+	/* A number that is the same for the same patient (PID-3) or place (PV1-3), and says nothing of
+	 * either; 0: none is named. */
+	const uint64_t *subjects;
+	unsigned patients;
+	const struct hl7_observation *
+		observations; /* the first `kept` numbers that have such a code, of those patients */
 };
 
 extern const struct proto hl7_proto;

@@ -10,6 +10,7 @@
 /* A message as far as it was read. */
 struct half {
 	struct xml xml;
+	enum xml_encoding encoding;
 	uint32_t observations;
 	uint8_t root_len;
 	bool told;  /* what follows begins another one */
@@ -55,13 +56,13 @@ static bool is_kind(struct bytes type, const char *kind)
 
 static void keep(struct half *h, const struct xml_token *t)
 {
-	struct bytes v = xml_attribute(t, "V");
+	struct bytes v = xml_attribute(t, "V"), name = xml_local(t->name);
 	uint8_t text[POCT1A_TEXT];
 	size_t len;
 
-	h->observations += xml_is(t->name, "OBS") && t->kind == XML_OPEN;
+	h->observations += xml_is(name, "OBS") && t->kind == XML_OPEN;
 	for (unsigned i = 0; v.data && i < POCT1A_VALUES; i++) {
-		if (!xml_is(t->name, elements[i]))
+		if (!xml_is(name, elements[i]))
 			continue;
 		len = xml_unescape(v, text, sizeof(text));
 		if (h->len[i]) {
@@ -77,6 +78,7 @@ static void keep(struct half *h, const struct xml_token *t)
 static bool take(struct half *h, const struct xml_token *t)
 {
 	bool root = h->xml.depth == (t->kind == XML_OPEN);
+	struct bytes name = xml_local(t->name);
 
 	if (t->kind == XML_TEXT)
 		return h->xml.depth || xml_is_outside(t->text);
@@ -86,10 +88,10 @@ static bool take(struct half *h, const struct xml_token *t)
 		keep(h, t);
 		return true;
 	}
-	if (!is_type(t->name))
+	if (!is_type(name))
 		return false;
-	h->root_len = (uint8_t)t->name.len;
-	memcpy(h->root, t->name.data, t->name.len);
+	h->root_len = (uint8_t)name.len;
+	memcpy(h->root, name.data, name.len);
 	return true;
 }
 
@@ -123,12 +125,15 @@ static enum parse read_token(void *state, const struct proto_input *in, struct m
 {
 	struct half *h = &((struct state *)state)->half[in->end];
 	struct poct1a *m = (struct poct1a *)ret_m;
+	uint8_t room[XML_TAG];
 	struct xml_token t;
 	enum parse got;
 
 	if (h->told)
-		memset(h, 0, sizeof(*h));
-	got = xml_next(&h->xml, in->data, &t, &ret_out->used);
+		*h = (struct half){.encoding = h->encoding};
+	if (!h->root_len && xml_sniff(in->data, &h->encoding) == PARSE_MORE)
+		return PARSE_MORE;
+	got = xml_next_of(&h->xml, h->encoding, in->data, room, &t, &ret_out->used);
 	if (got == PARSE_OK && !take(h, &t))
 		got = PARSE_BAD;
 	if (got == PARSE_BAD) {
@@ -143,25 +148,44 @@ static enum parse read_token(void *state, const struct proto_input *in, struct m
 	return PARSE_OK;
 }
 
+/* As far as the tag's name is there. */
+static bool may_be_type(struct bytes tag)
+{
+	size_t n = 1;
+	struct bytes name;
+
+	while (n < tag.len && (isalnum(tag.data[n]) || memchr("._-:", tag.data[n], 4)))
+		n++;
+	name = xml_local((struct bytes){tag.data + 1, n - 1});
+	return !name.len || isupper(name.data[0]) || !isalpha(name.data[0]) ||
+	       (n == tag.len && !memchr(tag.data, ':', n));
+}
+
 /* The root of a first message, behind what may stand before it. */
 static enum parse probe(const struct proto_input *in)
 {
+	enum xml_encoding encoding = XML_BYTES;
 	struct bytes d = in->data;
+	uint8_t room[PROBE_MAX];
 	struct xml x = {0};
 	struct xml_token t;
 	size_t used = 0;
-	enum parse got;
+	enum parse got = xml_sniff(d, &encoding);
 
+	if (got == PARSE_MORE)
+		return got;
+	if (encoding != XML_BYTES)
+		d = xml_narrow(d, encoding, room, PROBE_MAX);
 	if (d.len > PROBE_MAX)
 		d.len = PROBE_MAX;
 	while (d.len) {
-		if (d.data[0] == '<' && d.len > 1 && isalpha(d.data[1]) && !isupper(d.data[1]))
+		if (d.data[0] == '<' && !may_be_type(d))
 			return PARSE_BAD;
 		got = xml_next(&x, d, &t, &used);
 		if (got != PARSE_OK)
 			return got;
 		if (t.kind == XML_OPEN)
-			return is_type(t.name) ? PARSE_OK : PARSE_BAD;
+			return is_type(xml_local(t.name)) ? PARSE_OK : PARSE_BAD;
 		if (t.kind != XML_OTHER && (t.kind != XML_TEXT || !xml_is_outside(t.text)))
 			return PARSE_BAD;
 		d.data += used;

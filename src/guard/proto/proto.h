@@ -69,9 +69,11 @@ struct proto_object {
 struct msg {
 	enum reason reason; /* how it breaks the protocol; NONE: it does not */
 	bool control;	    /* changes what a device does */
-	bool answer; /* to a request that was judged itself; or it asks for nothing, as a ping */
-	bool again; /* its receiver will not take it, and asks for it once more: no reason to end the
-		     * conversation, and what it says is judged like any other's */
+	bool answer;   /* to a request that was judged itself; or it asks for nothing, as a ping */
+	bool readable; /* all the same: no reason to end the conversation, and what it says is judged
+			* like any other's. Its receiver reads it, too, or asks for it once more */
+	bool ahead; /* it is under way, and may be whole to its receiver: it is judged by what is known
+		     * of it, and told here only if that is refused */
 };
 
 /* A member of a message, named once: for events, for policies, for people. */
@@ -135,7 +137,8 @@ struct proto {
 	/* `bytes` of an end were never seen. NULL: the conversation is not read any further. */
 	void (*gap)(void *state, unsigned end, uint64_t bytes);
 	/* An end has said its last, of which in->data is left: OK, or BAD where that was within a
-	 * unit. NULL: nothing comes of what is not whole. */
+	 * unit. Of *ret_out, what is to be kept counts as in read(). NULL: nothing comes of what is
+	 * not whole. */
 	enum parse (*closed)(void *state, const struct proto_input *in, struct msg *ret_m,
 			     struct proto_output *ret_out);
 	/* Is the end within something though all it said was taken? NULL: what was not taken shows it. */

@@ -62,14 +62,14 @@ static void keep_unit(struct talk *t, unsigned end, struct bytes taken,
 
 /*
  * A parser that takes more than there is, or nothing, is wrong itself; but it may
- * tell a message once before it takes what ended it.
+ * tell or end a message once before it takes what ended it.
  */
 static bool is_progress(const struct proto_output *out, size_t len, bool *idle)
 {
 	bool took = out->used || out->skip, first = !*idle;
 
 	*idle = !took;
-	return out->used <= len && (took || (out->has_msg && first));
+	return out->used <= len && (took || ((out->has_msg || out->ends) && first));
 }
 
 union any_msg {
@@ -105,6 +105,7 @@ enum parse talk_close(struct talk *t, const struct proto_input *in, talk_said_fn
 	memset(&m, 0, zero_of(t->proto));
 	got = t->proto->closed(t->state, in, &m.msg, &out);
 	tell(t, in, got, &out, &m.msg, said, arg);
+	keep_unit(t, in->end, in->data, &out);
 	return got;
 }
 

@@ -2,7 +2,9 @@
 
 #include <ctype.h>
 
-#define REFERENCE_MAX 16 /* bytes; zeros may stand before a number */
+#define REFERENCE_MAX 16  /* bytes; zeros may stand before a number */
+#define MOST	      256 /* characters: longer than most tags */
+#define MARK	      0xfeff
 
 enum { NOTHING, COMMENT, CDATA };
 
@@ -29,7 +31,8 @@ struct bytes xml_local(struct bytes name)
 	const uint8_t *colon = name.len ? memchr(name.data, ':', name.len) : NULL;
 	size_t prefix = colon ? (size_t)(colon - name.data) + 1 : 0;
 
-	return (struct bytes){name.data + prefix, name.len - prefix};
+	/* Text has no name at all. */
+	return colon ? (struct bytes){colon + 1, name.len - prefix} : name;
 }
 
 /* FNV-1a, folded: what closes is nearly always what opened, or the document is malformed. */
@@ -205,6 +208,54 @@ enum parse xml_next(struct xml *x, struct bytes in, struct xml_token *ret_t, siz
 	x->scanned = 0;
 	*ret_used = len;
 	return read_tag(x, (struct bytes){in.data + 1, len - 2}, ret_t) ? PARSE_OK : PARSE_BAD;
+}
+
+enum parse xml_sniff(struct bytes in, enum xml_encoding *e)
+{
+	unsigned pair;
+
+	if (in.len < 2)
+		return !in.len || memchr("<\0\xfe\xff", in.data[0], 4) ? PARSE_MORE : PARSE_OK;
+	pair = (unsigned)in.data[0] << 8 | in.data[1];
+	if (pair == 0xfffe || pair == '<' << 8)
+		*e = XML_UTF16LE;
+	else if (pair == MARK || pair == '<')
+		*e = XML_UTF16BE;
+	else if (in.data[0] == '<')
+		*e = XML_BYTES;
+	return PARSE_OK;
+}
+
+struct bytes xml_narrow(struct bytes in, enum xml_encoding e, uint8_t *room, size_t cap)
+{
+	size_t n = in.len / 2 < cap ? in.len / 2 : cap, high = e == XML_UTF16LE;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned c = (unsigned)in.data[2 * i + high] << 8 | in.data[2 * i + !high];
+
+		room[i] = c == MARK ? ' ' : (uint8_t)(c < 0x80 ? c : 0x80 | (c & 0x7f));
+	}
+	return (struct bytes){room, n};
+}
+
+/* Few characters first: what is not looked at is narrowed in vain, once for every token. */
+enum parse xml_next_of(struct xml *x, enum xml_encoding e, struct bytes in, uint8_t room[XML_TAG],
+		       struct xml_token *ret_t, size_t *ret_used)
+{
+	enum parse got = PARSE_MORE;
+
+	if (e == XML_BYTES)
+		return xml_next(x, in, ret_t, ret_used);
+	for (size_t cap = MOST; got == PARSE_MORE && cap <= XML_TAG; cap *= XML_TAG / MOST) {
+		struct bytes narrow = xml_narrow(in, e, room, cap);
+
+		got = xml_next(x, narrow, ret_t, ret_used);
+		if (got == PARSE_OK)
+			*ret_used *= 2;
+		if (narrow.len < cap)
+			break;
+	}
+	return got;
 }
 
 struct bytes xml_attribute(const struct xml_token *t, const char *name)

@@ -33,8 +33,19 @@ struct xml_token {
 	struct bytes attributes, text;
 };
 
+/* How a document is written. */
+enum xml_encoding { XML_BYTES, XML_UTF16LE, XML_UTF16BE };
+
+/* By its first two bytes (XML 1.0 appendix F.1); *e stays where they do not tell. MORE: there is but one. */
+enum parse xml_sniff(struct bytes in, enum xml_encoding *e);
+/* Of UTF-16 a byte a character, as many as fit: ASCII as it is, of others one that is no ASCII. */
+struct bytes xml_narrow(struct bytes in, enum xml_encoding e, uint8_t *room, size_t cap);
+
 /* One token from the front of `in`, *ret_used bytes of it. BAD: this is no XML. */
 enum parse xml_next(struct xml *x, struct bytes in, struct xml_token *ret_t, size_t *ret_used);
+/* The same of UTF-16, too: the token is then borrowed from `room`. */
+enum parse xml_next_of(struct xml *x, enum xml_encoding e, struct bytes in, uint8_t room[XML_TAG],
+		       struct xml_token *ret_t, size_t *ret_used);
 /* The value of an attribute, not unescaped; data NULL where there is none. */
 struct bytes xml_attribute(const struct xml_token *t, const char *name);
 /*

@@ -8,10 +8,12 @@ static enum reason judge(void *arg, unsigned end, const struct proto *p, const s
 {
 	struct conn *c = arg;
 	const struct relay_options *o = &c->relay->o;
-	enum reason why = o->judge ? o->judge(o->arg, p, m) : m->reason;
+	enum reason why = o->judge ? o->judge(o->arg, p, m) : m->readable ? REASON_NONE : m->reason;
 	struct relay_fact f = {
 		.what = RELAY_MESSAGE, .reason = why, .proto = p, .msg = m, .end = end};
 
+	if (m->ahead && why == REASON_NONE)
+		return why;
 	c->relay->counts.messages++;
 	relay_tell(c, &f);
 	return why;
