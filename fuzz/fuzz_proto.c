@@ -1,5 +1,5 @@
 /*
- * One parser of an application protocol, chosen by -DPROTO="name", driven as a
+ * One parser of an application protocol, chosen by -DPROTO=name_proto, driven as a
  * conversation drives it: pieces of both ends, in any cut. A seed is a row of
  * records, each a byte of flags (1 end, 2 last, 4 a gap before it), a length of
  * two bytes and that many bytes; the first byte of all is 1 for datagrams, 2
@@ -10,6 +10,8 @@
 #include "guard/proto/talk.h"
 
 #include "touch.h"
+
+extern const struct proto PROTO;
 
 static void said(void *arg, const struct talk *t, const struct proto_input *in, const struct msg *m)
 {
@@ -76,7 +78,7 @@ static void drop(struct held *h, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	const struct proto *p = proto_find(PROTO);
+	const struct proto *p = &PROTO;
 	struct reader r = reader_new(data, len);
 	struct proto_input in = {.port = {40000, 80}};
 	struct held held[2] = {{0}, {0}};
@@ -84,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct talk *t;
 	uint8_t kind = read_u8(&r);
 
-	if (!p || !(t = talk_new(p)))
+	if (!(t = talk_new(p)))
 		abort();
 	t->keep = keep;
 	t->keep_arg = begun;
@@ -106,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		in.last = flags & 2;
 		in.time_ns += 1000000;
 		in.data = (struct bytes){held[end].data, held[end].len};
-		if (p->probe(&in) > PARSE_BAD)
+		if (p->probe && p->probe(&in) > PARSE_BAD)
 			abort();
 		talk_read(t, &in, said, NULL, &used);
 		if (used > held[end].len)

@@ -419,7 +419,9 @@
 	  "The pulse curve is flat for over a minute while the ECG goes on: check the patient "    \
 	  "first, then the clip and the cuff.")                                                    \
 	X(TLS_EARLY, "tls.not_valid_yet",                                                          \
-	  "A machine's certificate is not valid yet: somebody's clock is wrong.")
+	  "A machine's certificate is not valid yet: somebody's clock is wrong.")                  \
+	X(WEBSOCKET_MALFORMED, "websocket.malformed",                                              \
+	  "A message inside a web connection (WebSocket) was broken.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

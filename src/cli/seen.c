@@ -215,13 +215,15 @@ static uint8_t proto_number(const char *name)
 	return address_proto(lower, &n) ? n : 0;
 }
 
-/* Of one packet a connection cannot be told from a search; a few datagrams may need no answer. */
-static bool was_answered(const json_t *flow, uint8_t proto)
+/* Of one packet a connection cannot be told from a search, unless something was said in it that could
+ * be read, as where a recording begins or ends; a few datagrams may need no answer. */
+static bool was_answered(const json_t *o, const json_t *flow, uint8_t proto)
 {
+	bool silent = proto == 6 && !*text(o, "app_proto");
 	json_int_t there = json_integer_value(json_object_get(flow, "pkts_toserver"));
 	json_int_t back = json_integer_value(json_object_get(flow, "pkts_toclient"));
 
-	return back > (proto == 6 ? 1 : 0) || (proto != 6 && there >= 3);
+	return back > silent || (proto != 6 && there >= 3);
 }
 
 /* Syslog by datagrams and traps of SNMP are never answered (RFC 5426 §3, RFC 3416 §4.2.6), and many
@@ -290,7 +292,8 @@ static void take_flow(struct seen *s, const json_t *o)
 
 	if (!read_ends(o, t.from, t.to, &t.proto) || !read_port(o, "dest_port", &port))
 		return;
-	if (is_single(t.to) && !was_answered(flow, t.proto) && !needs_no_answer(o, t.proto, port)) {
+	if (is_single(t.to) && !was_answered(o, flow, t.proto) &&
+	    !needs_no_answer(o, t.proto, port)) {
 		s->unanswered++;
 		return;
 	}

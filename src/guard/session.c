@@ -158,7 +158,7 @@ static void said(void *arg, const struct talk *t, const struct proto_input *in, 
 {
 	struct sessions *s = arg;
 	const struct session_message message = {
-		.proto = t->proto,
+		.proto = t->proto->speaks ? t->proto->speaks : t->proto,
 		.msg = m,
 		.packet = s->packet,
 		.flow = s->flow,
@@ -192,7 +192,7 @@ static struct proto_input input_of(const struct sessions *s, unsigned end, struc
 
 static uint8_t number_of(const struct proto *p)
 {
-	for (unsigned i = 0; i < proto_count; i++)
+	for (unsigned i = 0; protos[i]; i++)
 		if (protos[i] == p)
 			return (uint8_t)(i + 1);
 	return 0;
@@ -234,7 +234,8 @@ static void hold_to_rule(struct sessions *s, const struct session *n)
 {
 	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
 
-	if (p && p != n->talk->proto && !n->midstream && s->o.unread)
+	if (p && p != n->talk->proto && p != n->talk->proto->leads_to && !n->midstream &&
+	    s->o.unread)
 		object(s, s->o.unread(s->o.arg, s->flow), SESSION_UNREAD);
 }
 
@@ -279,6 +280,24 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 	return false;
 }
 
+/* Both ends speak something else behind the first `used` bytes. How many of the rest are done with. */
+static __attribute__((cold)) size_t read_changed(struct sessions *s, struct session *n,
+						 struct proto_input in, size_t used)
+{
+	struct talk *old = n->talk;
+	size_t more = 0;
+
+	if (!start_talk(s, n, old->next)) {
+		n->talk = old;
+		old->dead = true;
+		return 0;
+	}
+	slab_give(s->slab, old, talk_size(old->proto));
+	in.data = (struct bytes){in.data.data + used, in.data.len - used};
+	talk_read(n->talk, &in, said, s, &more);
+	return more;
+}
+
 /* How many of the end's ready bytes are done with, and whether nobody looked at them. */
 static size_t read_ready(struct sessions *s, struct session *n, struct proto_input *in,
 			 bool *ret_blind)
@@ -297,6 +316,8 @@ static size_t read_ready(struct sessions *s, struct session *n, struct proto_inp
 		return talk_pass(n->talk, in->end, in->data);
 	*ret_blind = false;
 	talk_read(n->talk, in, said, s, &used);
+	if (__builtin_expect(n->talk->next != NULL, 0))
+		used += read_changed(s, n, *in, used);
 	return n->talk->dead ? in->data.len : used;
 }
 

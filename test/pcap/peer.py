@@ -4,12 +4,14 @@ standards, named at each. Values are made up.
 
 usage: test/pcap/peer.py ROLE ADDRESS
 ROLE: astm-host astm-analyzer poct1a-reviewer poct1a-device bacnet-device
-      bacnet-client modbus-device sdc-provider sdc-consumer
+      bacnet-client modbus-device sdc-provider sdc-consumer mqtt-websocket-pump
+      mqtt-websocket-nurse websocket-fragments
 """
 import http.server
 import socket
 import struct
 import sys
+import time
 import urllib.request
 
 
@@ -242,6 +244,56 @@ def sdc_consumer(address):
         urllib.request.urlopen(urllib.request.Request(
             'http://%s:6464/sdc' % address, soap(action, body),
             {'Content-Type': 'application/soap+xml; charset=utf-8'})).read()
+
+
+# MQTT over WebSocket, on port 9001: paho's clients, and one that cuts frames as it likes
+
+def paho(name, version):
+    import paho.mqtt.client as mqtt
+    return mqtt.Client(name, protocol=version, transport='websockets')
+
+
+def mqtt_websocket_pump(address):
+    c = paho('pump-3', 4)
+    c.will_set('ward/pump-3', 'gone')
+    c.connect(address, 9001, 60)
+    c.loop_start()
+    c.subscribe([('pump/3/+', 1), ('ward/#', 0)])
+    c.publish('ward/curve', 'x' * 3000).wait_for_publish()
+    time.sleep(3)
+    c.disconnect()
+
+
+def mqtt_websocket_nurse(address):
+    c = paho('nurse', 5)
+    c.connect(address, 9001, 60)
+    c.loop_start()
+    c.publish('pump/3/set', 'rate=5', qos=2).wait_for_publish()
+    c.disconnect()
+
+
+def masked(opcode, data, fin=True):
+    key = b'\x5a\x00\xff\x21'
+    return (bytes([opcode | 0x80 * fin, len(data) | 0x80]) + key +
+            bytes(b ^ key[i % 4] for i, b in enumerate(data)))
+
+
+def websocket_fragments(address):
+    s = socket.create_connection((address, 9001))
+    s.sendall(b'GET /mqtt HTTP/1.1\r\nHost: %s:9001\r\nUpgrade: websocket\r\n'
+              b'Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+              b'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat, mqtt\r\n\r\n'
+              % address.encode())
+    s.recv(1000)
+    connect = b'\x10\x10\0\4MQTT\4\2\0\x3c\0\4frag'
+    s.sendall(masked(2, connect[:3], False) + masked(9, b'still there?') +
+              masked(0, connect[3:9], False) + masked(0, b'', False) + masked(0, connect[9:]))
+    time.sleep(0.2)
+    publish = b'\x30\x10\0\x0apump/3/cmdstop'
+    s.sendall(masked(2, b'\xc0\0' + publish + b'\x30\x0a\0\6ward/a12'))
+    time.sleep(0.2)
+    s.sendall(masked(2, b'\xe0\0') + masked(8, b'\x03\xe8'))
+    s.recv(1000)
 
 
 if len(sys.argv) != 3 or sys.argv[1].replace('-', '_') not in globals():

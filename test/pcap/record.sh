@@ -166,6 +166,16 @@ make_mqtt5() {
 	sleep 6
 }
 
+# Python3-paho-mqtt; its messages are cut into frames anew, and pinged in between.
+make_mqtt_websocket() {
+	printf 'user root\nlistener 1883 127.0.0.1\nlistener 9001 10.9.0.5\nprotocol websockets\nallow_anonymous true\n' >"$work/mosquitto.conf"
+	later srv mosquitto -c "$work/mosquitto.conf"
+	later dev "$PWD/peer.py" mqtt-websocket-pump 10.9.0.5
+	on srv "$PWD/peer.py" mqtt-websocket-nurse 10.9.0.5
+	on dev "$PWD/peer.py" websocket-fragments 10.9.0.5
+	sleep 2
+}
+
 make_modbus() {
 	later dev "$PWD/peer.py" modbus-device 10.9.1.12
 	on srv "$PWD/peer.py" modbus-client 10.9.1.12
@@ -489,6 +499,23 @@ make_smb() {
 	on dev smbclient -s /dev/null -U admin%wrong //10.9.0.5/results -c ls >/dev/null 2>&1 || true
 }
 
+# What SMB 1 does by paths: with and without Samba's extensions for Unix, and as LAN Manager's clients did.
+make_smb1_paths() {
+	mkdir -p "$work/share" "$work/samba"
+	seq 1 30 >"$work/share/results.txt"
+	chmod -R a+rwX "$work"
+	printf '[global]\nworkgroup=CLINIC\nserver role=standalone server\nmap to guest=Bad User\nserver min protocol=LANMAN1\nsmb1 unix extensions=yes\nsmb ports=445\nlog level=0\nprivate dir=%s/samba\nlock directory=%s/samba\nstate directory=%s/samba\ncache directory=%s/samba\npid directory=%s/samba\nncalrpc dir=%s/samba/n\nlog file=%s/samba/log\ninterfaces=10.9.0.5\nbind interfaces only=yes\ndisable spoolss=yes\n[results]\npath=%s/share\nguest ok=yes\nread only=no\n' \
+		"$work" "$work" "$work" "$work" "$work" "$work" "$work" "$work" >"$work/smb.conf"
+	later srv smbd -F -s "$work/smb.conf"
+	sleep 1
+	for m in NT1 LANMAN2; do
+		on dev smbclient -s /dev/null -N -m $m --option='client min protocol=LANMAN1' //10.9.0.5/results \
+			-c 'ls; allinfo results.txt; mkdir ward; hardlink results.txt ward\more.txt; rename ward\more.txt ward\less.txt; utimes results.txt -1 -1 -1 2026:01:02-03:04:05; get none.txt; del ward\less.txt; rmdir ward' >/dev/null 2>&1 || true
+	done
+	on dev smbclient -s /dev/null -N -m NT1 --option='client min protocol=NT1' //10.9.0.5/results \
+		-c 'posix; posix_mkdir bed 0755; posix_open bed/12.txt O_CREAT 0644; symlink bed/12.txt bed/now; stat bed/now; chmod 0600 bed/12.txt; posix_unlink bed/now; posix_unlink bed/12.txt; posix_rmdir bed' >/dev/null 2>&1 || true
+}
+
 # Nothing but negotiation and login is to be read of it.
 make_smb3_sealed() {
 	mkdir -p "$work/share" "$work/samba"
@@ -568,8 +595,8 @@ make_sweep() {
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc
 	dicom-hostile hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp smb rdp vnc sip syslog"
-cases="$cases mqtt5 modbus snmp astm poct1a coap bacnet sdc"
-cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed"
+cases="$cases mqtt5 mqtt-websocket modbus snmp astm poct1a coap bacnet sdc"
+cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths"
 build
 # shellcheck disable=SC2086 # words
 [ $# != 0 ] || set -- $cases

@@ -364,6 +364,27 @@ static void what_was_not_only_hl7_stays_as_it_is(void **state)
 	}
 }
 
+/* A recording that begins late holds a message and its confirmation of what goes on all day. */
+static void one_message_is_enough_to_be_known_by(void **state)
+{
+#define ONCE(app)                                                                   \
+	EVENT "\"flow\",\"src_ip\":\"10.1.1.7\",\"src_port\":40001,\"dest_ip\":"    \
+	      "\"10.1.0.9\",\"dest_port\":1883,\"proto\":\"TCP\"," app "\"flow\":{" \
+	      "\"pkts_toserver\":1,\"pkts_toclient\":1}}"
+	static const char *const seen[] = {ANALYSER, ONCE("\"app_proto\":\"mqtt\",")};
+	static const char *const search[] = {ANALYSER, ONCE("")};
+	struct propose p = {.config = NULL};
+	int err;
+	char *text = proposal(&p, seen, 2, &err);
+
+	assert_non_null(strstr(text, "1883"));
+	free(text);
+	p = (struct propose){.config = NULL};
+	text = proposal(&p, search, 2, &err);
+	assert_true(!text || !strstr(text, "1883"));
+	free(text);
+}
+
 /* On top of a device's own lines, an offered one must give nobody what he has not. */
 static void offers_never_widen(void **state)
 {
@@ -439,6 +460,7 @@ int main(void)
 		cmocka_unit_test(odd_values_are_not_offered),
 		cmocka_unit_test(too_many_values_are_no_rule),
 		cmocka_unit_test(what_was_not_only_hl7_stays_as_it_is),
+		cmocka_unit_test(one_message_is_enough_to_be_known_by),
 		cmocka_unit_test(offers_never_widen),
 		cmocka_unit_test(without_a_hint_nobody_is_a_device),
 		cmocka_unit_test(routers_guests_are_not_theirs),

@@ -55,7 +55,7 @@ static void smb_knows_the_back_door(void **state)
 	expect("smb", false, 0, b, sizeof(b),
 	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_TRANS2\",\"session_id\":0,"
 	       "\"tree_id\":0,\"control\":true},\"reason\":\"smb.backdoor\"}\n");
-	b[4 + 32 + 1 + 28] = 0x05;
+	b[4 + 32 + 1 + 28] = 0x03;
 	expect("smb", false, 0, b, sizeof(b),
 	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_TRANS2\",\"session_id\":0,"
 	       "\"tree_id\":0}}\n");
@@ -196,6 +196,131 @@ static void smb_1_names_files_by_paths(void **state)
 	expect("smb", false, 0, wide, sizeof(wide),
 	       "{\"smb\":{\"version\":1,\"command\":\"SMB1_COMMAND_DELETE\",\"session_id\":0,"
 	       "\"tree_id\":0,\"filename\":\"\\\\o\",\"control\":true}}\n");
+}
+
+/* A message of `command` with `words`, and behind them what `body` is; NetBIOS's head before it. */
+static size_t smb1(uint8_t *to, uint8_t command, uint16_t flags2, const uint8_t *words,
+		   unsigned word_count, const void *body, size_t len)
+{
+	size_t n = 32 + 1 + 2 * word_count + 2 + len;
+
+	memset(to, 0, 4 + n);
+	to[2] = (uint8_t)(n >> 8);
+	to[3] = (uint8_t)n;
+	memcpy(to + 4, "\xffSMB", 4);
+	to[8] = command;
+	to[14] = (uint8_t)flags2;
+	to[15] = (uint8_t)(flags2 >> 8);
+	to[36] = (uint8_t)word_count;
+	for (unsigned i = 0; i < 2 * word_count; i++)
+		to[37 + i] = words[i];
+	memcpy(to + 39 + 2 * word_count, body, len);
+	return 4 + n;
+}
+
+/* A TRANS2 of `function`, with what it says first and its data; `more`: parameters that are to come later. */
+static void trans2(uint8_t function, const char *params, size_t len, const char *data,
+		   size_t data_len, uint8_t more)
+{
+	uint8_t words[30] = {(uint8_t)(len + more), 0, (uint8_t)data_len}, body[100], m[300];
+	struct talk_piece piece = {0, m, 0};
+
+	words[18] = (uint8_t)len;
+	words[20] = 32 + 1 + 30 + 2 + 3;
+	words[22] = (uint8_t)data_len;
+	words[24] = (uint8_t)(words[20] + len);
+	words[26] = 1;
+	words[28] = function;
+	memset(body, 0, sizeof(body));
+	memcpy(body + 3, params, len);
+	memcpy(body + 3 + len, data, data_len);
+	piece.len = smb1(m, 0x32, 0, words, 15, body, 3 + len + data_len);
+	talk_seed("smb", false, &piece, 1);
+	talk_play(r, "smb", false, &piece, 1, 1);
+}
+#define TRANS2(function, params, data) \
+	trans2(function, params, sizeof(params) - 1, data, sizeof(data) - 1, 0)
+#define OPEN2(how) "\0\0\0\0\0\0\0\0\0\0\0\0" how "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\\o"
+
+static void smb_1_names_files_in_transactions(void **state)
+{
+	TRANS2(0x00, OPEN2("\1"), "");
+	assert_says(r, "\"filename\":\"\\\\o\"}}\n"); /* what is there is opened, … */
+	TRANS2(0x00, OPEN2("\x11"), "");
+	assert_says(r, "\"filename\":\"\\\\o\",\"control\":true}}\n"); /* … or made */
+	TRANS2(0x01, "\0\0\1\0\0\0\4\1\0\0\0\0\\*\0", "");
+	assert_says(r, "\"filename\":\"\\\\*\"}}\n");
+	TRANS2(0x05, "\1\1\0\0\0\0\\f", "");
+	assert_says(r, "\"filename\":\"\\\\f\"}}\n");
+	TRANS2(0x06, "\1\1\0\0\0\0\\f", "");
+	assert_says(r, "\"filename\":\"\\\\f\",\"control\":true}}\n");
+	TRANS2(0x0d, "\0\0\0\0\\d", "");
+	assert_says(r, "\"filename\":\"\\\\d\",\"control\":true}}\n");
+	/* Another name for what is open, and one more as Samba's clients ask for it. */
+	TRANS2(0x08, "\1\0\xf2\3\0\0", "\1\0\0\0\0\0\0\0\4\0\0\0n\0w\0");
+	assert_says(r, "\"new_name\":\"nw\",\"control\":true}}\n");
+	TRANS2(0x06, "\3\2\0\0\0\0\\f\0", "to");
+	assert_says(r, "\"filename\":\"\\\\f\",\"new_name\":\"to\",\"control\":true}}\n");
+}
+
+/* A name that comes in pieces, or from elsewhere, would be one that nobody is told. */
+static void smb_1_hides_no_name(void **state)
+{
+	trans2(0x05, "\1\1\0\0\0\0\\f", 8, "", 0, 4);
+	assert_says(r, "smb.malformed");
+	trans2(0x05, "\1\1", 2, "", 0, 0);
+	assert_says(r, "smb.malformed");
+	trans2(0x08, "\1\0\xf2\3\0\0", 6, "\1\0\0\0\0\0\0\0\x40\0\0\0n\0w\0", 16, 0);
+	assert_says(r, "smb.malformed");
+}
+
+static void smb_1_makes_files_in_transactions(void **state)
+{
+	uint8_t words[42] = {[19] = 56, [23] = 32 + 1 + 42 + 2 + 3, [35] = 2, [36] = 1};
+	uint8_t body[3 + 56] = {0}, m[300];
+	struct talk_piece piece = {0, m, 0};
+
+	body[3 + 28] = 2; /* FILE_CREATE */
+	body[3 + 44] = 3;
+	memcpy(body + 3 + 53, "\\nt", 3);
+	piece.len = smb1(m, 0xa0, 0, words, 21, body, sizeof(body));
+	talk_seed("smb", false, &piece, 1);
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_says(r, "\"filename\":\"\\\\nt\",\"disposition\":\"FILE_CREATE\",\"control\":true");
+	words[23] = 200;
+	piece.len = smb1(m, 0xa0, 0, words, 21, body, sizeof(body));
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_says(r, "smb.malformed");
+	memcpy(words + 36, "\2\0\x64\x40\x14\0", 6); /* IOCTL: SRV_ENUMERATE_SNAPSHOTS */
+	piece.len = smb1(m, 0xa0, 0, words, 21, body, sizeof(body));
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_silent(r, "control");
+}
+
+static void smb_1_names_dos_errors(void **state)
+{
+	static const struct {
+		uint32_t status;
+		uint16_t flags2;
+		const char *said;
+	} cases[] = {
+		{0x00020001, 0, "\"status\":\"DOS_BAD_FILE\",\"status_code\":\"0x0002\""},
+		{0x00020002, 0, "\"status\":\"SRV_BADPW\",\"status_code\":\"0x0002\""},
+		{0x00130003, 0, "\"status\":\"UNKNOWN_03_0013\",\"status_code\":\"0x0013\""},
+		{0, 0, "\"status\":\"STATUS_SUCCESS\",\"status_code\":\"0x0\""},
+		{0xc0000022, 0x4000, "\"status\":\"STATUS_ACCESS_DENIED\""},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t m[100];
+		struct talk_piece piece = {1, m, smb1(m, 0x06, cases[i].flags2, NULL, 0, "", 0)};
+
+		for (unsigned b = 0; b < 4; b++)
+			m[9 + b] = (uint8_t)(cases[i].status >> 8 * b);
+		m[13] = 0x80;
+		talk_play(r, "smb", false, &piece, 1, 0);
+		assert_says(r, cases[i].said);
+	}
 }
 
 static void rdp_tells_how_a_desktop_is_protected(void **state)
@@ -348,6 +473,10 @@ int main(void)
 		cmocka_unit_test(smb_compression_stays_inside),
 		cmocka_unit_test(smb_tells_names_whole),
 		cmocka_unit_test(smb_1_names_files_by_paths),
+		cmocka_unit_test(smb_1_names_files_in_transactions),
+		cmocka_unit_test(smb_1_hides_no_name),
+		cmocka_unit_test(smb_1_makes_files_in_transactions),
+		cmocka_unit_test(smb_1_names_dos_errors),
 		cmocka_unit_test(rdp_tells_how_a_desktop_is_protected),
 		cmocka_unit_test(rdp_knows_bluekeep),
 		cmocka_unit_test(vnc_tells_who_may_look),

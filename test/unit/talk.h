@@ -62,7 +62,7 @@ static inline void talk_begin(struct talk_record *r, const char *proto, bool dat
 static inline void talk_feed(struct talk_record *r, unsigned end, const void *data, size_t len)
 {
 	uint8_t *block = malloc(r->held_len[end] + len + !(r->held_len[end] + len));
-	size_t used;
+	size_t used, more = 0;
 
 	if (r->held_len[end])
 		memcpy(block, r->held[end], r->held_len[end]);
@@ -73,6 +73,16 @@ static inline void talk_feed(struct talk_record *r, unsigned end, const void *da
 	r->in.end = (uint8_t)end;
 	r->in.data = (struct bytes){block, r->held_len[end] + len};
 	r->last = talk_read(r->talk, &r->in, talk_note, r, &used);
+	if (r->talk->next) { /* the ends speak something else from here on */
+		struct proto_input rest = r->in;
+		struct talk *t = talk_new(r->talk->next);
+
+		free(r->talk);
+		r->talk = t;
+		rest.data = (struct bytes){block + used, rest.data.len - used};
+		r->last = talk_read(t, &rest, talk_note, r, &more);
+		used += more;
+	}
 	assert_true(used <= r->in.data.len);
 	r->held_len[end] = r->in.data.len - used;
 	if (r->in.datagram)

@@ -117,29 +117,42 @@ static size_t datagram_hello(uint8_t hello[300], const char *name)
 	return w.len;
 }
 
-static void put_fragment(struct writer *w, uint16_t number, const uint8_t *hello, size_t len,
-			 size_t at, size_t n)
+static void put_part(struct writer *w, uint8_t type, uint16_t number, const void *message,
+		     size_t len, size_t at, size_t n)
 {
-	write_bytes(w, "\1\0", 2);
+	write_u8(w, type);
+	write_u8(w, 0);
 	write_be16(w, (uint16_t)len);
 	write_be16(w, number);
 	write_u8(w, 0);
 	write_be16(w, (uint16_t)at);
 	write_u8(w, 0);
 	write_be16(w, (uint16_t)n);
-	write_bytes(w, hello + at, n);
+	write_bytes(w, (const uint8_t *)message + at, n);
+}
+
+static void put_fragment(struct writer *w, uint16_t number, const uint8_t *hello, size_t len,
+			 size_t at, size_t n)
+{
+	put_part(w, TLS_CLIENT_HELLO, number, hello, len, at, n);
 }
 
 /* A datagram with one record of one fragment. */
-static void feed_fragment(uint16_t number, const uint8_t *hello, size_t len, size_t at, size_t n)
+static void feed_part(unsigned end, uint8_t type, uint16_t number, const void *message, size_t len,
+		      size_t at, size_t n)
 {
 	uint8_t room[400];
 	struct writer w = writer_new(room, sizeof(room));
 
 	write_bytes(&w, "\x16\xfe\xfd\0\0\0\0\0\0\0\0\0", 12);
 	write_u8(&w, (uint8_t)(n + 12));
-	put_fragment(&w, number, hello, len, at, n);
-	talk_feed(r, 0, room, w.len);
+	put_part(&w, type, number, message, len, at, n);
+	talk_feed(r, end, room, w.len);
+}
+
+static void feed_fragment(uint16_t number, const uint8_t *hello, size_t len, size_t at, size_t n)
+{
+	feed_part(0, TLS_CLIENT_HELLO, number, hello, len, at, n);
 }
 
 static const char sni_a[] =
@@ -194,6 +207,71 @@ static void fragments_that_lie_are_told(void **state)
 	assert_int_equal(seed_count(r, "client_hello"), 2);
 	assert_says(r, "\"sni\":\"b.example\"");
 	talk_finish(r);
+}
+
+/* A server's hello in fragments, while its client's is on its way once more. */
+static void fragments_of_both_ends_do_not_mix(void **state)
+{
+	static const char server[] = "\xfe\xfd"
+				     "0123456789abcdef0123456789abcdef"
+				     "\0\x13\1\0\0\6\0\x2b\0\2\xfe\xfc";
+	uint8_t hello[300];
+	size_t len = datagram_hello(hello, "a.example"), half = 20;
+
+	talk_begin(r, "dtls", true);
+	feed_fragment(0, hello, len, 0, len - 20);
+	feed_part(1, 2, 0, server, sizeof(server) - 1, 0, half);
+	feed_fragment(0, hello, len, len - 20, 20);
+	assert_says(r, sni_a);
+	feed_fragment(0, hello, len, 0, len - 20);
+	feed_part(1, 2, 0, server, sizeof(server) - 1, half, sizeof(server) - 1 - half);
+	assert_says(r, "\"type\":\"server_hello\",\"sni\":\"a.example\",\"version\":\"DTLS 1.3\"");
+	talk_finish(r);
+}
+
+/* One end's message that takes all the room gives way to the other's. */
+static void a_long_message_locks_nobody_out(void **state)
+{
+	static uint8_t chain[4000];
+	uint8_t hello[300];
+	size_t len = datagram_hello(hello, "a.example");
+
+	talk_begin(r, "dtls", true);
+	feed_part(1, 11, 1, chain, sizeof(chain), 0, 200);
+	feed_fragment(0, hello, len, 0, 20);
+	feed_fragment(0, hello, len, 20, len - 20);
+	assert_says(r, sni_a);
+	assert_int_equal(seed_count(r, "\n"), 1);
+	talk_finish(r);
+}
+
+/* Versions that never were any, but whose hellos are on the way still. */
+static void drafts_are_named(void **state)
+{
+	static const struct {
+		const char *versions, *said;
+	} cases[] = {
+		{"\x7f\x1c\3\3", "TLS 1.3 draft-28"}, {"\3\3\x7f\x17", "TLS 1.3 draft-23"},
+		{"\xfb\x1a\3\3", "TLS 1.3 draft-26"}, {"\x7f\x1c\3\4", "TLS 1.3"},
+		{"\x7f\x2a\3\3", "TLS 1.2"}, /* none of them */
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t hello[100];
+		struct writer w = writer_new(hello, sizeof(hello));
+		struct tls_hello h;
+
+		write_bytes(&w,
+			    "\3\3"
+			    "0123456789abcdef0123456789abcdef",
+			    34);
+		write_bytes(&w, "\0\0\2\x13\1\1\0\0\x09\0\x2b\0\5\4", 14);
+		write_bytes(&w, cases[i].versions, 4);
+		assert_true(
+			tls_hello_read((struct bytes){hello, w.len}, TLS_CLIENT_HELLO, false, &h));
+		assert_string_equal(tls_version_name(h.version), cases[i].said);
+		assert_int_equal(tls_is_1_3(h.version), i != 4);
+	}
 }
 
 /* RFC 6347 §4.2.3: "multiple DTLS messages may be placed in the same record". */
@@ -405,6 +483,9 @@ int main(void)
 		cmocka_unit_test(dtls_says_the_same),
 		cmocka_unit_test(fragments_hide_nothing),
 		cmocka_unit_test(fragments_that_lie_are_told),
+		cmocka_unit_test(fragments_of_both_ends_do_not_mix),
+		cmocka_unit_test(a_long_message_locks_nobody_out),
+		cmocka_unit_test(drafts_are_named),
 		cmocka_unit_test(a_record_holds_several_messages),
 		cmocka_unit_test(tiny_records_hide_nothing),
 		cmocka_unit_test(two_names_break_it),

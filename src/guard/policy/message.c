@@ -264,7 +264,7 @@ enum reason message_judge(const struct message_rules *m, uint32_t rule, const st
 	if (rule >= m->count || !m->entries[rule].proto)
 		return REASON_NONE;
 	e = &m->entries[rule];
-	if (e->proto != p)
+	if (e->proto != p && e->proto != msg->opens)
 		return REASON_POLICY_WRONG_PROTOCOL;
 	if (msg->reason != REASON_NONE && !msg->readable)
 		return msg->reason;
@@ -272,7 +272,7 @@ enum reason message_judge(const struct message_rules *m, uint32_t rule, const st
 		return REASON_NONE;
 	if (msg->control && e->no_control)
 		return REASON_POLICY_CONTROL;
-	return unmatched(m, e, msg) ? REASON_POLICY_MESSAGE : REASON_NONE;
+	return e->proto == p && unmatched(m, e, msg) ? REASON_POLICY_MESSAGE : REASON_NONE;
 }
 
 const char *message_unmatched(const struct message_rules *m, uint32_t rule, const struct msg *msg)

@@ -3,7 +3,8 @@
 #define RECORD_HEAD  13
 #define HEAD	     12 /* RFC 6347 §4.2.2 */
 #define HELLO_VERIFY 3
-#define WHOLE_MAX    2560 /* of a message in fragments: a hello, or a chain's first certificate */
+#define WHOLE_MAX    2560 /* of messages in fragments: a hello, or a chain's first certificate */
+#define WHOLE_LEAST  512  /* what one is worth being held for; else the other end's gives way */
 
 enum content {
 	CONTENT_CCS = 20,
@@ -21,7 +22,7 @@ struct record {
 
 /* What says of a fragment which message it belongs to (RFC 6347 §4.2.2), and where it lies in it. */
 struct fragment {
-	uint8_t type, end;
+	uint8_t type;
 	uint16_t number;
 	uint32_t len, offset;
 	struct bytes part;
@@ -29,18 +30,19 @@ struct fragment {
 
 /* A message in fragments, in whatever order they come. */
 struct whole {
-	uint8_t type, end;
+	uint8_t type;
 	uint16_t number;
-	uint32_t len;	  /* 0: there is none */
-	uint32_t missing; /* of the bytes that are waited for */
-	uint8_t here[WHOLE_MAX / 8];
-	uint8_t data[WHOLE_MAX];
+	uint16_t at, wanted,
+		missing; /* where in the state's bytes it lies, how many of it are waited for */
+	uint32_t len;	 /* 0: there is none */
 };
 
 struct state {
 	struct tls_kept kept;
-	uint16_t left; /* of a record with several messages, in this datagram */
-	struct whole whole;
+	uint16_t left;	       /* of a record with several messages, in this datagram */
+	struct whole whole[2]; /* of each end: of end 0 at the front, of end 1 at the back */
+	uint8_t here[WHOLE_MAX / 8];
+	uint8_t data[WHOLE_MAX];
 };
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "state");
 
@@ -83,40 +85,44 @@ static uint32_t read_be24(struct reader *r)
 	return high << 16 | read_be16(r);
 }
 
-static bool is_here(const struct whole *w, uint32_t at)
+static bool is_here(const struct state *st, uint32_t at)
 {
-	return w->here[at / 8] >> at % 8 & 1;
-}
-
-/* How much of the message is waited for: of a longer one its beginning says enough. */
-static uint32_t wanted(uint32_t len)
-{
-	return len < WHOLE_MAX ? len : WHOLE_MAX;
+	return st->here[at / 8] >> at % 8 & 1;
 }
 
 static bool is_of(const struct whole *w, const struct fragment *f)
 {
-	return w->len == f->len && w->type == f->type && w->end == f->end && w->number == f->number;
+	return w->len == f->len && w->type == f->type && w->number == f->number;
 }
 
-static void begin_whole(struct whole *w, const struct fragment *f)
+/* Of a message that is longer than there is room for its beginning says enough. */
+static void begin_whole(struct state *st, unsigned end, const struct fragment *f)
 {
-	*w = (struct whole){f->type, f->end, f->number, f->len, wanted(f->len), {0}, {0}};
+	struct whole *w = &st->whole[end], *other = &st->whole[!end];
+	uint32_t most = WHOLE_MAX - (other->len ? other->wanted : 0);
+
+	if (f->len > most && most < WHOLE_LEAST) {
+		other->len = 0;
+		most = WHOLE_MAX;
+	}
+	*w = (struct whole){.type = f->type, .number = f->number, .len = f->len};
+	w->wanted = w->missing = (uint16_t)(f->len < most ? f->len : most);
+	w->at = end ? (uint16_t)(WHOLE_MAX - w->wanted) : 0;
+	for (unsigned i = w->at; i < w->at + w->wanted; i++)
+		st->here[i / 8] &= (uint8_t) ~(1 << i % 8);
 }
 
 /* False where a byte was another before: receivers take the one or the other. */
-static bool add_fragment(struct whole *w, const struct fragment *f)
+static bool add_fragment(struct state *st, struct whole *w, const struct fragment *f)
 {
-	uint32_t end = wanted(f->len);
+	for (uint32_t i = 0; i < f->part.len && f->offset + i < w->wanted; i++) {
+		uint32_t at = w->at + f->offset + i;
 
-	for (uint32_t i = 0; i < f->part.len && f->offset + i < end; i++) {
-		uint32_t at = f->offset + i;
-
-		if (is_here(w, at) && w->data[at] != f->part.data[i])
+		if (is_here(st, at) && st->data[at] != f->part.data[i])
 			return false;
-		w->missing -= !is_here(w, at);
-		w->here[at / 8] |= (uint8_t)(1 << at % 8);
-		w->data[at] = f->part.data[i];
+		w->missing -= !is_here(st, at);
+		st->here[at / 8] |= (uint8_t)(1 << at % 8);
+		st->data[at] = f->part.data[i];
 	}
 	return true;
 }
@@ -124,29 +130,30 @@ static bool add_fragment(struct whole *w, const struct fragment *f)
 /* What there is of it from the beginning on: all, or as much as came before its end went on to another. */
 static bool take_whole(struct state *st, const struct proto_input *in, struct tls_msg *m)
 {
-	struct whole *w = &st->whole;
+	struct whole *w = &st->whole[in->end];
 	uint32_t len = 0, whole = w->len;
 
-	while (len < wanted(whole) && is_here(w, len))
+	while (len < w->wanted && is_here(st, w->at + len))
 		len++;
 	w->len = 0;
-	return tls_handshake(&st->kept, in, w->type, (struct bytes){w->data, len}, len < whole, m);
+	return tls_handshake(&st->kept, in, w->type, (struct bytes){st->data + w->at, len},
+			     len < whole, m);
 }
 
 /* True where there is a message to tell; *ret_again: the fragment was not taken yet. */
 static bool take_fragment(struct state *st, const struct proto_input *in, const struct fragment *f,
 			  struct tls_msg *m, bool *ret_again)
 {
-	struct whole *w = &st->whole;
+	struct whole *w = &st->whole[in->end];
 
 	/* Who never ends a hello shall not hide it. */
-	if (w->len && w->end == f->end && !is_of(w, f) && take_whole(st, in, m)) {
+	if (w->len && !is_of(w, f) && take_whole(st, in, m)) {
 		*ret_again = true;
 		return true;
 	}
 	if (!is_of(w, f))
-		begin_whole(w, f);
-	if (!add_fragment(w, f)) {
+		begin_whole(st, in->end, f);
+	if (!add_fragment(st, w, f)) {
 		m->msg.reason = REASON_TLS_MALFORMED;
 		return true;
 	}
@@ -157,7 +164,7 @@ static bool take_fragment(struct state *st, const struct proto_input *in, const 
 static bool read_handshake(struct state *st, const struct proto_input *in, struct reader *r,
 			   struct tls_msg *m, bool *ret_again)
 {
-	struct fragment f = {.type = read_u8(r), .end = in->end};
+	struct fragment f = {.type = read_u8(r)};
 
 	f.len = read_be24(r);
 	f.number = read_be16(r);

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "base/fnv.h"
 #include "guard/proto/hl7_field.h"
 #include "guard/proto/hl7_observation.h"
 #include "guard/proto/hl7_probe.h"
@@ -262,7 +263,7 @@ static void read_subject(struct hl7 *h, const struct side *s, unsigned end, stru
 {
 	bool patient = segment.data[1] == 'I';
 	struct bytes id = hl7_field(segment, s->field, 3);
-	uint64_t v = 0xcbf29ce484222325ull;
+	uint64_t v;
 
 	if (h->kept_end != end)
 		return;
@@ -275,8 +276,7 @@ static void read_subject(struct hl7 *h, const struct side *s, unsigned end, stru
 	if (h->subjects[h->patient] || h->others ||
 	    !names(patient ? hl7_component(id, s->component, 1) : id))
 		return;
-	for (size_t i = 0; i < id.len; i++)
-		v = (v ^ id.data[i]) * 0x100000001b3ull;
+	v = fnv64(FNV64_START, id);
 	h->subjects[h->patient] = v ? v : 1;
 }
 
@@ -287,10 +287,8 @@ static bool is_name(const uint8_t *name)
 
 static uint32_t hash_id(struct bytes id)
 {
-	uint32_t h = 2166136261u;
+	uint32_t h = fnv32(FNV32_START, id);
 
-	for (size_t i = 0; i < id.len; i++)
-		h = (h ^ id.data[i]) * 16777619u;
 	return h ? h : 1;
 }
 

@@ -4,7 +4,9 @@
 
 #include "guard/proto/head.h"
 #include "guard/proto/http_head.h"
+#include "guard/proto/mqtt.h"
 #include "guard/proto/part10.h"
+#include "guard/proto/websocket.h"
 
 #define CHUNK_LINE_MAX 1024
 #define PIPELINE_MAX   64 /* requests without their answers yet */
@@ -179,6 +181,33 @@ static bool is_safe(struct bytes method)
 	return false;
 }
 
+/* MQTT 3.1.1 §6 names it so; what extensions make of it is not read (RFC 7692: compressed). */
+static bool opens_mqtt(const struct http_head *h)
+{
+	struct bytes list = h->websocket_protocol;
+
+	if (!h->websocket || (!h->request && h->websocket_extensions.len))
+		return false;
+	while (list.len) {
+		struct bytes one = head_before(list, ","), name = head_trim(one);
+		size_t n = one.len + (one.len < list.len);
+
+		if (head_is(name, "mqtt") || head_is(name, "mqttv3.1"))
+			return true;
+		list = (struct bytes){list.data + n, list.len - n};
+	}
+	return false;
+}
+
+static void put_upgrade(struct http_msg *m, const struct http_head *h)
+{
+	m->upgrade = h->websocket ? "websocket" : NULL;
+	m->websocket_protocol = h->websocket_protocol;
+	if (opens_mqtt(h) && (h->request ? head_is(h->method, "GET") && !h->length && !h->chunked
+					 : h->status == 101))
+		m->msg.opens = &mqtt_proto;
+}
+
 static void put_head(struct http_msg *m, struct http_head *h)
 {
 	m->protocol = h->protocol;
@@ -188,6 +217,7 @@ static void put_head(struct http_msg *m, struct http_head *h)
 	m->status = h->status;
 	m->server = h->server;
 	m->redirect = without_query(h->location);
+	put_upgrade(m, h);
 	if (!h->request)
 		return;
 	m->method = h->method;
@@ -385,6 +415,8 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 	m->msg.answer = true;
 	if (h.status == 101 && (h.h2c || upgrades_unasked(st)))
 		m->msg.reason = REASON_HTTP_SMUGGLING; /* requests go on, and nobody reads them */
+	else if (m->msg.opens)
+		out->next = &websocket_proto;
 	recall(st, m);
 	/* RFC 9110 §15.5: what is refused says 401, or 403. */
 	m->default_login = st->waiting && st->asked[st->first] & ASKED_DEFAULT && h.status >= 200 &&
@@ -576,6 +608,8 @@ static const struct proto_field fields[] = {
 	FIELD("server", server, FIELD_TEXT, 0),
 	FIELD("length", length, FIELD_U64, 0),
 	FIELD("chunked", chunked, FIELD_BOOL, 0),
+	FIELD("upgrade", upgrade, FIELD_NAME, 0),
+	FIELD("websocket_protocol", websocket_protocol, FIELD_TEXT, 0),
 	FIELD("auth", auth, FIELD_TEXT, 0),
 	FIELD("default_login", default_login, FIELD_BOOL, 0),
 	FIELD("program", program, FIELD_NAME, 0),
@@ -590,6 +624,7 @@ static bool amid(const void *state, unsigned end)
 const struct proto http_proto = {
 	.name = "http",
 	.over = PROTO_OVER_TCP,
+	.leads_to = &mqtt_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct http_msg),
 	.msg_zero = offsetof(struct http_msg, path),

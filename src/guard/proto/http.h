@@ -21,7 +21,9 @@ struct http_msg {
 	uint16_t port, status;
 	uint64_t length;
 	bool chunked, query, default_login;
-	const char *program; /* what a body begins as: "ELF", "PE", "script" */
+	const char *upgrade;		 /* "websocket" */
+	struct bytes websocket_protocol; /* offered, or chosen */
+	const char *program;		 /* what a body begins as: "ELF", "PE", "script" */
 	/* The request's path where servers may read another one than `url` says; rules ask for both. */
 	size_t path_len;
 	uint8_t path[HTTP_PATH_MAX]; /* not zeroed */

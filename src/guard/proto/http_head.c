@@ -134,9 +134,14 @@ static void note_field(struct http_head *h, const struct head_field *f)
 		const char *name;
 		struct bytes *value;
 	} wanted[] = {
-		{"User-Agent", &h->user_agent},	    {"Server", &h->server},
-		{"Content-Type", &h->content_type}, {"Referer", &h->referer},
-		{"Location", &h->location},	    {"Authorization", &h->authorization},
+		{"User-Agent", &h->user_agent},
+		{"Server", &h->server},
+		{"Content-Type", &h->content_type},
+		{"Referer", &h->referer},
+		{"Location", &h->location},
+		{"Authorization", &h->authorization},
+		{"Sec-WebSocket-Protocol", &h->websocket_protocol},
+		{"Sec-WebSocket-Extensions", &h->websocket_extensions},
 	};
 
 	if (note_framing(h, f))
@@ -148,6 +153,7 @@ static void note_field(struct http_head *h, const struct head_field *f)
 	if (head_is(f->name, "Upgrade")) {
 		h->upgrade = true;
 		h->h2c |= memmem(f->value.data, f->value.len, "h2c", 3) != NULL;
+		h->websocket |= head_is(f->value, "websocket");
 	}
 	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!wanted[i].value->data && head_is(f->name, wanted[i].name))

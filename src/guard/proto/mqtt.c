@@ -26,7 +26,7 @@ struct state {
 	uint16_t aliases_len;
 	uint8_t aliases[ALIAS_ROOM];
 };
-_Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
+_Static_assert(sizeof(struct state) <= MQTT_STATE, "a state has its bound");
 
 static const char *const packet_names[] = {
 	NULL,	   "connect",  "connack",    "publish", "puback",      "pubrec",
@@ -569,6 +569,19 @@ static bool is_answer(uint8_t type)
 	       (type >= MQTT_PUBACK && type <= MQTT_PUBCOMP);
 }
 
+enum parse mqtt_packet_size(struct bytes b, uint64_t *ret_size)
+{
+	struct reader r = reader_new(b.data, b.len);
+	uint32_t len;
+	enum parse got;
+
+	read_skip(&r, 1);
+	got = r.bad ? PARSE_MORE : mqtt_read_length(&r, &len);
+	if (got == PARSE_OK)
+		*ret_size = r.off + (uint64_t)len;
+	return got;
+}
+
 static enum parse mqtt_read(void *state, const struct proto_input *in, struct msg *ret_m,
 			    struct proto_output *ret_out)
 {
@@ -662,7 +675,7 @@ static struct bytes next_subscribed(const struct msg *m, size_t *at)
 	{                                                                   \
 		PROTO_KEY(name), offsetof(struct mqtt, member), type, flags \
 	}
-static const struct proto_field fields[] = {
+const struct proto_field mqtt_fields[] = {
 	FIELD("packet", packet, FIELD_NAME, FIELD_MATCH | FIELD_SILENT | FIELD_KEY),
 	FIELD("connect.protocol_version", version, FIELD_U8, FIELD_MATCH | FIELD_SILENT),
 	FIELD("connect.client_id", client_id, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
@@ -686,7 +699,7 @@ const struct proto mqtt_proto = {
 	.over = PROTO_OVER_TCP,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct mqtt),
-	.fields = fields,
+	.fields = mqtt_fields,
 	.probe = mqtt_probe,
 	.read = mqtt_read,
 	.write = mqtt_write,

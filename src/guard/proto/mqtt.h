@@ -62,6 +62,11 @@ struct mqtt {
 };
 
 extern const struct proto mqtt_proto;
+extern const struct proto_field mqtt_fields[];
+#define MQTT_STATE 800 /* bytes: mqtt_proto.state_size at most */
+
+/* How long the packet is that begins here, all of it. As mqtt_read_length(). */
+enum parse mqtt_packet_size(struct bytes b, uint64_t *ret_size);
 
 /*
  * Does a message published here make a device do something? By convention a

@@ -26,16 +26,18 @@
 #include "guard/proto/telnet.h"
 #include "guard/proto/tftp.h"
 #include "guard/proto/tls.h"
+#include "guard/proto/websocket.h"
 
 /* Those that their first bytes give away come first; by ports alone goes who is asked last. */
 const struct proto *const protos[] = {
-	&hl7_proto,	  &dicom_proto,	 &tls_proto,  &dtls_proto, &ssh_proto,	  &smb_proto,
-	&rfb_proto,	  &rdp_proto,	 &sdc_proto,  &http_proto, &sip_proto,	  &mqtt_proto,
-	&poct1a_proto,	  &modbus_proto, &snmp_proto, &dns_proto,  &coap_proto,	  &bacnet_proto,
-	&astm_proto,	  &syslog_proto, &tftp_proto, &ftp_proto,  &telnet_proto, &intellivue_proto,
-	&broadcast_proto, NULL,
+	&hl7_proto,	  &dicom_proto, &tls_proto,    &dtls_proto,	  &ssh_proto,
+	&smb_proto,	  &rfb_proto,	&rdp_proto,    &sdc_proto,	  &http_proto,
+	&sip_proto,	  &mqtt_proto,	&poct1a_proto, &modbus_proto,	  &snmp_proto,
+	&dns_proto,	  &coap_proto,	&bacnet_proto, &astm_proto,	  &syslog_proto,
+	&tftp_proto,	  &ftp_proto,	&telnet_proto, &intellivue_proto, &broadcast_proto,
+	&websocket_proto, NULL,
 };
-const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 1;
+const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 2;
 
 const struct proto *proto_find(const char *name)
 {

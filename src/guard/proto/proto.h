@@ -50,6 +50,7 @@ struct proto_output {
 	 * that it ends. */
 	bool begins, ends, skip_kept;
 	size_t kept;
+	const struct proto *next; /* what both ends speak behind this message; NULL: nothing else */
 };
 
 /* Something that an end said and that can be kept whole: a message, an image. */
@@ -74,6 +75,7 @@ struct msg {
 			* like any other's. Its receiver reads it, too, or asks for it once more */
 	bool ahead; /* it is under way, and may be whole to its receiver: it is judged by what is known
 		     * of it, and told here only if that is refused */
+	const struct proto *opens; /* what it asks for, or grants: to speak this from here on */
 };
 
 /* A member of a message, named once: for events, for policies, for people. */
@@ -126,11 +128,13 @@ struct proto {
 	uint8_t over;	  /* PROTO_OVER_TCP, PROTO_OVER_UDP or both */
 	bool urgent;	  /* uses TCP's urgent data (RFC 6093); elsewhere it hides bytes */
 	bool unmarked; /* no message of it is `control`: what changes a device is not told apart */
+	const struct proto *speaks;   /* whose messages these are; NULL: its own */
+	const struct proto *leads_to; /* what may be spoken instead, later (proto_output.next) */
 	uint16_t state_size, msg_size;
 	uint16_t msg_zero; /* of a message, how much must be zero before it is read; 0: all */
 	const struct proto_field *fields; /* ends with an empty name */
 	/* Is this how it begins? OK yes, BAD no, MORE cannot be told yet. Ports may decide only
-	 * where nothing in the bytes can. */
+	 * where nothing in the bytes can. NULL: it never begins, another leads to it. */
 	enum parse (*probe)(const struct proto_input *in);
 	enum parse (*read)(void *state, const struct proto_input *in, struct msg *ret_m,
 			   struct proto_output *ret_out);
@@ -150,7 +154,8 @@ struct proto {
 	void (*write)(const struct msg *m, struct json *j);
 };
 
-/* In the order in which they are asked whether a conversation is theirs. */
+/* The first proto_count in the order in which they are asked whether a conversation is theirs; behind
+ * them what those lead to, and NULL. */
 extern const struct proto *const protos[];
 extern const unsigned proto_count;
 

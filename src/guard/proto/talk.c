@@ -143,6 +143,11 @@ static enum parse read_units(struct talk *t, struct proto_input *in, talk_said_f
 		used += out.used;
 		t->skip[in->end] = out.skip;
 		keep_unit(t, in->end, in->data, &out);
+		if (__builtin_expect(out.next != NULL, 0)) {
+			t->next = out.next;
+			*ret_used = used;
+			return got;
+		}
 	}
 }
 

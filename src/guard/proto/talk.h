@@ -21,7 +21,9 @@ typedef void (*talk_keep_fn)(void *arg, const struct talk *t, unsigned end, enum
 struct talk {
 	const struct proto *proto;
 	uint64_t skip[2]; /* bytes of each end that nobody wants to see */
-	bool dead;	  /* broke its protocol, or a hole ended it: nothing is read any more */
+	const struct proto
+		*next; /* what the ends speak from here on; nothing more is read by this one */
+	bool dead;     /* broke its protocol, or a hole ended it: nothing is read any more */
 	bool skip_kept[2], skip_ends[2]; /* what is passed over is kept; and ends with that */
 	talk_keep_fn keep; /* NULL: nobody keeps anything; the owner's to set, as is … */
 	void *keep_arg;
@@ -44,7 +46,8 @@ struct talk *talk_new(const struct proto *p);
  * whatever is answered: OK all of them; MORE the rest is to come again with
  * more behind it; BAD the conversation is dead: a message with nothing but its
  * reason says why where the parser had none to tell, unless the conversation
- * was picked up in its middle. *in is the same afterwards.
+ * was picked up in its middle. *in is the same afterwards. OK with t->next: what is left is
+ * for a talk of that protocol.
  */
 enum parse talk_read(struct talk *t, struct proto_input *in, talk_said_fn said, void *arg,
 		     size_t *ret_used);

@@ -5,9 +5,6 @@
 #include "base/clock.h"
 #include "guard/proto/tls_cipher.h"
 
-#define TLS_1_3	 0x0304
-#define DTLS_1_3 0xfefc
-
 #define NAMES_TOLD 32 /* of a certificate */
 
 bool tls_is_wanted(uint8_t type)
@@ -97,11 +94,6 @@ static void put_client_hello(struct tls_kept *k, const struct proto_input *in,
 		m->sni = (struct bytes){(const uint8_t *)k->sni, 0};
 }
 
-static bool is_1_3(uint16_t version)
-{
-	return version == TLS_1_3 || version == DTLS_1_3;
-}
-
 static bool take_server_hello(struct tls_kept *k, const struct tls_hello *h, struct tls_msg *m)
 {
 	struct writer w = writer_new(k->ja3s_text, sizeof(k->ja3s_text));
@@ -116,7 +108,7 @@ static bool take_server_hello(struct tls_kept *k, const struct tls_hello *h, str
 	tls_ja3(h, k->ja3s, &w);
 	k->ja3s_text_len = w.bad ? 0 : (uint8_t)w.len;
 	k->pending = true;
-	if (!is_1_3(h->version))
+	if (!tls_is_1_3(h->version))
 		return false;
 	put_server(k, m);
 	return true;

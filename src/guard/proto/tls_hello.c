@@ -47,25 +47,41 @@ static void read_alpn(struct tls_hello *h, struct reader r)
 		h->alpn = first;
 }
 
-/* DTLS counts downwards: 0xfeff is 1.0, 0xfefd 1.2, 0xfefc 1.3. */
-static bool is_version(uint16_t v, bool datagram)
+/* draft-ietf-tls-tls13 §4.1.2 up to its 28th; 0xfb: as Facebook's servers and clients had them. */
+static bool is_draft(uint16_t v)
 {
-	return datagram ? v >= 0xfefc && v <= 0xfeff : v >= 0x0300 && v <= 0x0304;
+	return (v >= 0x7f0e && v <= 0x7f1c) || (v >= 0xfb14 && v <= 0xfb1a);
+}
+
+bool tls_is_1_3(uint16_t version)
+{
+	return version == 0x0304 || version == 0xfefc || is_draft(version);
+}
+
+/* Of two versions the higher one; 0: it is none. Drafts of TLS 1.3 are before it, and DTLS counts
+ * downwards: 0xfeff is 1.0, 0xfefd 1.2, 0xfefc 1.3. */
+static unsigned rank(uint16_t v, bool datagram)
+{
+	if (datagram)
+		return v >= 0xfefc && v <= 0xfeff ? 0x10000u - v : 0;
+	if (is_draft(v))
+		return 0x030300u + (v & 0xff) + 1;
+	return v >= 0x0300 && v <= 0x0304 ? (unsigned)v << 8 : 0;
 }
 
 static void read_versions(struct tls_hello *h, struct reader r)
 {
 	struct reader list = h->client ? read_sub(&r, read_u8(&r)) : r;
-	uint16_t best = 0;
+	unsigned best = 0;
 
 	while (reader_left(&list) >= 2) {
 		uint16_t v = read_be16(&list);
 
-		if (is_version(v, h->datagram) && (!best || (h->datagram ? v < best : v > best)))
-			best = v;
+		if (rank(v, h->datagram) > best) {
+			best = rank(v, h->datagram);
+			h->version = v;
+		}
 	}
-	if (best)
-		h->version = best;
 }
 
 static struct bytes read_list(struct reader r, bool wide)
@@ -203,8 +219,14 @@ const char *tls_version_name(uint16_t version)
 		{0x0302, "TLS 1.1"},  {0x0303, "TLS 1.2"},  {0x0304, "TLS 1.3"},
 		{0xfeff, "DTLS 1.0"}, {0xfefd, "DTLS 1.2"}, {0xfefc, "DTLS 1.3"},
 	};
+	static const char *const drafts[] = {
+		"TLS 1.3 draft-14", "TLS 1.3 draft-15", "TLS 1.3 draft-16", "TLS 1.3 draft-17",
+		"TLS 1.3 draft-18", "TLS 1.3 draft-19", "TLS 1.3 draft-20", "TLS 1.3 draft-21",
+		"TLS 1.3 draft-22", "TLS 1.3 draft-23", "TLS 1.3 draft-24", "TLS 1.3 draft-25",
+		"TLS 1.3 draft-26", "TLS 1.3 draft-27", "TLS 1.3 draft-28",
+	};
 
-	return PROTO_NAME(names, version);
+	return is_draft(version) ? drafts[(version & 0xff) - 14] : PROTO_NAME(names, version);
 }
 
 /* A text that is hashed whole, some of it at a time, and kept as far as there is room. */

@@ -45,6 +45,8 @@ bool tls_hello_read(struct bytes body, uint8_t type, bool datagram, struct tls_h
  */
 enum parse tls_hello_first(struct bytes stream, struct tls_hello *ret_h);
 
+/* TLS or DTLS 1.3, or one of its drafts: what follows the server's hello is sealed. */
+bool tls_is_1_3(uint16_t version);
 /* "TLS 1.2", as Suricata writes them; NULL where the number is none. */
 const char *tls_version_name(uint16_t version);
 

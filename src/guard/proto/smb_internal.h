@@ -1,0 +1,61 @@
+#ifndef BEDWARDEN_GUARD_PROTO_SMB_INTERNAL_H
+#define BEDWARDEN_GUARD_PROTO_SMB_INTERNAL_H
+/*
+ * What the readers of SMB 1 (smb1.c) and of what came after it (smb.c) share:
+ * the conversation's state, and how names and numbers are told (smb_text.c).
+ */
+#include "guard/proto/smb.h"
+
+#define SMB_PIPES 8
+
+/* Commands of one SMB 1 message, each behind the other. */
+struct smb_chain {
+	bool on;	       /* the next one is not read yet */
+	bool reply, wide, dos; /* dos: the status is a class and a code */
+	uint8_t command, lead;
+	uint16_t tree, session;
+	uint32_t at; /* where in the message what is read next begins */
+	uint32_t status;
+};
+
+struct smb_state {
+	struct smb_chain chain[2];
+	uint32_t left[2];	   /* of the session message that the end is in */
+	uint32_t pipes[SMB_PIPES]; /* trees that hold named pipes */
+	uint8_t pipe_count;
+	bool connects_pipes; /* the tree that is being connected to does */
+	bool told_read, told_write, told_encrypted;
+	bool told_change, told_sealed; /* a WRITE that is one; what may be one, encrypted */
+};
+
+/* Texts are put into the message's room, as UTF-8, cut at SMB_TEXT_MAX. */
+struct bytes smb_put(struct smb_msg *m, const char *text);
+struct bytes smb_put_wide(struct smb_msg *m, struct bytes b); /* of UTF-16, the low byte first */
+void smb_put_status(struct smb_msg *m, uint32_t status);
+/* MS-CIFS §2.2.2.4: the class, and its code in the upper half. */
+void smb_put_dos_status(struct smb_msg *m, uint32_t status);
+void smb_put_command(struct smb_msg *m, unsigned version, const struct proto_name *names,
+		     size_t count, uint32_t command);
+const char *smb_disposition(uint32_t disposition);
+
+/* The tree that is being connected to holds named pipes; it has this number. */
+bool smb_is_pipes(struct bytes share);
+void smb_note_tree(struct smb_state *st, uint32_t tree);
+/* A file's name, or a pipe's, by the message's tree. */
+void smb_put_opened(struct smb_state *st, struct smb_msg *m, struct bytes name);
+void smb_mark(const struct smb_state *st, struct smb_msg *m, bool changes);
+bool smb_creates(uint32_t disposition, uint32_t options);
+/* An FSCTL that changes nothing. */
+bool smb_asks(uint32_t fsctl);
+bool smb_is_told(struct smb_state *st, const struct smb_msg *m, bool read, bool write);
+
+/*
+ * A message, or the next command of its chain: how many bytes it is of the `left` that the session's
+ * message has; 0 where it lies.
+ */
+uint32_t smb1_read(struct smb_state *st, struct smb_chain *c, struct bytes b, uint32_t left,
+		   struct smb_msg *m, struct proto_output *out);
+uint32_t smb1_read_chained(struct smb_state *st, struct smb_chain *c, struct bytes b, uint32_t left,
+			   struct smb_msg *m, struct proto_output *out);
+
+#endif
