@@ -129,12 +129,14 @@ make_dicom_print() {
 	dicom_ask dcmprscu dcmprscu -d +d -c "$work/print.cfg" -p FILM "$work"/database/SP_*.dcm
 }
 
+dicom_plugins=
 # Two Orthancs: C-ECHO, C-STORE, C-FIND, C-MOVE, and storage commitment (N-ACTION, N-EVENT-REPORT).
 dicom_orthanc() { # NAME NODE OTHER ADDRESS
 	mkdir -p "$work/$1"
 	cat >"$work/$1.json" <<-EOF
 		{ "Name": "$1", "DicomAet": "$1", "DicomPort": 104, "HttpPort": 8042, "StorageDirectory": "$work/$1",
-		  "IndexDirectory": "$work/$1", "Plugins": [], "RemoteAccessAllowed": true, "AuthenticationEnabled": false,
+		  "IndexDirectory": "$work/$1", "Plugins": [ $dicom_plugins ], "RemoteAccessAllowed": true, "AuthenticationEnabled": false,
+		  "DicomWeb": { "Servers": { "peer": { "Url": "http://$4:8042/dicom-web/" } } },
 		  "DicomAlwaysAllowFind": true, "DicomAlwaysAllowMove": true,
 		  "DicomModalities": { "peer": { "AET": "$3", "Host": "$4", "Port": 104, "AllowStorageCommitment": true } } }
 	EOF
@@ -154,6 +156,32 @@ make_dicom_orthanc() {
 	sleep 2
 	dicom_ask find $curl -d '{"Level":"Study","Query":{"PatientID":"DEMO-1"}}' $api/modalities/peer/query
 	dicom_ask move $curl -d 'CT1' $api/queries/"$(jq -r .ID "$work/find.log")"/retrieve
+}
+
+# DICOMweb (PS3.18 §10.5, §10.4): curl and an Orthanc store at another one, and get what is there back; the
+# second image is a program, too. Of Debian: orthanc-dicomweb
+make_dicomweb() {
+	local dicom_plugins='"/usr/share/orthanc/plugins/libOrthancDicomWeb.so"'
+	local web=http://10.9.0.5:8042 api=http://10.9.1.12:8042 type=application/dicom id
+	local curl="curl -s -S --retry 10 --retry-all-errors --retry-delay 1"
+	dicom_objects
+	{ printf 'MZ'; tail -c +3 "$work/2.dcm"; } >"$work/evil.dcm"
+	for i in 1 evil; do
+		printf '\r\n--a part\r\nContent-Type: %s\r\n\r\n' $type
+		cat "$work/$i.dcm"
+	done >"$work/parts"
+	printf '\r\n--a part--\r\n' >>"$work/parts"
+	dicom_orthanc ARCHIVE srv CT1 10.9.1.12
+	for how in chunked identity; do
+		on dev $curl -o /dev/null --data-binary @"$work/parts" -H "Transfer-Encoding: $how" -H Expect: \
+			-H "Content-Type: multipart/related; type=\"$type\"; boundary=\"a part\"" $web/dicom-web/studies
+	done
+	on dev $curl -o /dev/null -H "Content-Type: $type" --data-binary @"$work/evil.dcm" $web/instances
+	on dev $curl -o /dev/null -H "Accept: multipart/related; type=\"$type\"; transfer-syntax=*" \
+		$web/dicom-web/studies/1.2.826.0.1.3680043.10.1337.2
+	dicom_orthanc CT1 dev ARCHIVE 10.9.0.5
+	id=$(on dev $curl --data-binary @"$work/evil.dcm" $api/instances | jq -r .ID)
+	on dev $curl -o "$work/stow.log" -d "{\"Resources\":[\"$id\"]}" $api/dicom-web/servers/peer/stow
 }
 
 # What no client should say, and what storescp answers.

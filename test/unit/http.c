@@ -278,6 +278,84 @@ static void an_image_with_a_program_is_seen(void **state)
 		"{\"http\":{\"program\":\"PE\"},\"reason\":\"dicom.preamble_executable\"}\n");
 }
 
+/* Into `to`, a part of DICOMweb with an image that begins with `start`; how long it is. */
+static size_t put_part(char *to, const char *head, const char *start)
+{
+	size_t len = (size_t)sprintf(to, "%s", head);
+
+	memset(to + len, 0, 140);
+	memcpy(to + len, start, strlen(start));
+	memcpy(to + len + 128, "DICM\2\0\0\0UL\4\0", 12);
+	return len + 140;
+}
+
+/* Two images and their boundaries, the second one a program too. */
+static size_t put_parts(char *to)
+{
+	size_t len = put_part(to, "--b \t\r\nContent-Type: application/dicom\r\n\r\n", "II*");
+
+	len += put_part(to + len, "\r\n--b\nContent-Type: application/dicom\n\n", "MZ\n\n");
+	return len + (size_t)sprintf(to + len, "\r\n--b--\r\n");
+}
+
+static void expect_in_parts(const char *fields, bool chunked)
+{
+	char text[2048], parts[1024];
+	size_t size = put_parts(parts);
+	int len = sprintf(text, "POST /dicom-web/studies HTTP/1.1\r\n%s", fields);
+
+	len += chunked ? sprintf(text + len, "Transfer-Encoding: chunked\r\n\r\n")
+		       : sprintf(text + len, "Content-Length: %zu\r\n\r\n", size);
+	for (size_t at = 0, n; at < size; at += n) {
+		n = !chunked || size - at < 100 ? size - at : 100;
+		len += chunked ? sprintf(text + len, "%zx\r\n", n) : 0;
+		memcpy(text + len, parts + at, n);
+		len += (int)n;
+		len += chunked ? sprintf(text + len, "\r\n") : 0;
+	}
+	len += sprintf(text + len, "%sGET /next HTTP/1.1\r\n\r\n", chunked ? "0\r\n\r\n" : "");
+	for (size_t cut = 0; cut < 300; cut += cut < 3 ? 1 : 70) {
+		const struct talk_piece piece = {0, text, (size_t)len};
+
+		if (!cut)
+			talk_seed("http", false, &piece, 1);
+		talk_play(r, "http", false, &piece, 1, cut);
+		assert_says(r, "{\"http\":{\"program\":\"PE\"},\"reason\":\"dicom.preamble_"
+			       "executable\"}\n{\"http\":{\"url\":\"/next\"");
+		assert_int_equal(seed_count(r, "reason"), 1);
+	}
+}
+
+/* STOW-RS, and a form that uploads images (PS3.18 §8.6.1.2, RFC 7578): what the boundary is does not count. */
+static void an_image_among_others_is_seen(void **state)
+{
+	for (unsigned chunked = 0; chunked < 2; chunked++) {
+		expect_in_parts("Content-Type: multipart/related; type=\"application/dicom\"; "
+				"boundary=\"b\"\r\n",
+				chunked);
+		expect_in_parts("Content-Type: Multipart/Form-Data\r\n", chunked);
+		expect_in_parts("Content-Type: text/plain\r\nContent-Type: multipart/related\r\n",
+				chunked);
+	}
+}
+
+/* WADO-RS, which gives parts to who asks, here to the end of the connection. */
+static void an_answer_in_parts_is_seen(void **state)
+{
+	char text[2048] = "HTTP/1.1 200 OK\r\nContent-Type: multipart/related; "
+			  "type=\"application/dicom\"; boundary=b\r\n\r\n";
+	size_t head = strlen(text);
+	struct talk_piece pieces[] = {{0, "GET /studies/1 HTTP/1.1\r\n\r\n", 27}, {1, text, 0}};
+
+	pieces[1].len = head + put_parts(text + head);
+	talk_expect("http", false, pieces, 2,
+		    "{\"http\":{\"url\":\"/studies/1\",\"http_method\":\"GET\","
+		    "\"protocol\":\"HTTP/1.1\"}}\n"
+		    "{\"http\":{\"url\":\"/studies/1\",\"http_content_type\":\"multipart/related\","
+		    "\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\",\"status\":200}}\n"
+		    "{\"http\":{\"program\":\"PE\"},\"reason\":\"dicom.preamble_executable\"}\n");
+}
+
 /* What libhtp makes of the seed, in the words of ours. */
 static void oracle(const char *name, char *told, size_t size)
 {
@@ -463,6 +541,8 @@ int main(void)
 		cmocka_unit_test(logins_are_told_and_never_shown),
 		cmocka_unit_test(a_program_is_seen_by_its_first_bytes),
 		cmocka_unit_test(an_image_with_a_program_is_seen),
+		cmocka_unit_test(an_image_among_others_is_seen),
+		cmocka_unit_test(an_answer_in_parts_is_seen),
 		cmocka_unit_test(a_path_is_what_servers_read),
 		cmocka_unit_test(long_paths_are_read_to_their_end),
 		cmocka_unit_test(libhtp_agrees),

@@ -103,6 +103,62 @@ static void other_files_are_not_judged(void **state)
 	free((void *)b.data);
 }
 
+/* How many programs are found in what comes in pieces of `cut` bytes. */
+static unsigned search(struct bytes all, size_t cut, const char *expected)
+{
+	struct part10_search s = {{0}};
+	unsigned found = 0;
+
+	for (size_t at = 0, end = 0; at < all.len;) {
+		const char *program = NULL;
+		struct bytes piece;
+
+		if (at == end)
+			end = all.len - at < cut ? all.len : at + cut;
+		piece = unit_exact(all.data + at, end - at);
+		at += part10_search(&s, piece, &program);
+		assert_true(at == end || program);
+		if (program)
+			assert_string_equal(program, expected);
+		found += program != NULL;
+		free((void *)piece.data);
+	}
+	return found;
+}
+
+/* Wherever the file stands, and whatever is before it, but for a line's end. */
+static void files_within_are_found(void **state)
+{
+	static const size_t cuts[] = {2000, 1, 2, 5, 127, 131, 132, 133, 134, 500};
+	static const char *const before[] = {"\r\n\r\n", "--b\nA: MZ\n\n", "\n", "DICM\nDICM\n"};
+	uint8_t all[1600];
+
+	for (unsigned i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		size_t len = strlen(before[i]);
+
+		for (size_t gap = 0; gap < 400; gap += 133) {
+			size_t at = gap + len, next = at + 200 + gap;
+
+			memset(all, 'M', sizeof(all));
+			memcpy(all + gap, before[i], len);
+			memcpy(all + at, "MZ", 2);
+			memcpy(all + at + 128, "DICM", 4);
+			all[next - 1] = '\n';
+			memcpy(all + next, "\n\nMZ",
+			       4); /* passed over: its head is 2 bytes too long */
+			memcpy(all + next + 4 + 128, "DICM", 4);
+			for (unsigned k = 0; k < sizeof(cuts) / sizeof(cuts[0]); k++) {
+				struct bytes b = {all, next + 300};
+
+				assert_int_equal(search(b, cuts[k], "PE"), 1);
+				b.data += at; /* where no line ends */
+				b.len = 200;
+				assert_int_equal(search(b, cuts[k], "PE"), 0);
+			}
+		}
+	}
+}
+
 #define IMAGES UNIT_SOURCE "/../shared/data/dicom"
 
 /* Images that others made, where the folder with them is there: none of them starts anything. */
@@ -149,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(programs_are_known),
 		cmocka_unit_test(other_files_are_not_judged),
+		cmocka_unit_test(files_within_are_found),
 		cmocka_unit_test(real_images_are_harmless),
 	};
 

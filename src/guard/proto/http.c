@@ -37,7 +37,9 @@ enum asked { ASKED_OTHER, ASKED_HEAD, ASKED_CONNECT };
 struct side {
 	uint8_t phase, seen; /* seen: of the body's first bytes */
 	bool tunnel;	     /* the rest is none of HTTP's */
-	struct part10 file;  /* the body, as far as it may be an image */
+	bool parts;	     /* the body has some, each of which may be an image */
+	struct part10 file;  /* the body, as far as it may be one itself */
+	struct part10_search files;
 	uint32_t scanned;
 	uint64_t left;
 };
@@ -338,6 +340,7 @@ static void body(struct side *s, enum phase phase, uint64_t left)
 	s->phase = (uint8_t)phase;
 	s->left = left;
 	s->seen = 0;
+	s->parts = false;
 	s->file = (struct part10){.seen = 0};
 }
 
@@ -349,6 +352,9 @@ static void frame(struct side *s, const struct http_head *h, bool to_end)
 		body(s, h->length ? PHASE_BODY : PHASE_HEAD, h->length);
 	else
 		body(s, to_end ? PHASE_REST : PHASE_HEAD, 0);
+	s->parts = h->parts;
+	if (s->parts)
+		s->files = (struct part10_search){{0}};
 }
 
 /* From here on both ends speak something else. */
@@ -519,28 +525,55 @@ static void look(struct side *s, struct bytes piece, struct http_msg *m, struct 
 	out->has_msg = m->program;
 }
 
+/* PS3.18 §8.6.1.2: images travel as parts of one body, too, behind their heads. How many bytes are done with. */
+static size_t look_at_parts(struct side *s, struct bytes piece, struct http_msg *m,
+			    struct proto_output *out)
+{
+	size_t used = part10_search(&s->files, piece, &m->program);
+
+	if (m->program)
+		m->msg.reason = REASON_DICOM_PREAMBLE_EXECUTABLE;
+	out->has_msg = m->program;
+	return used;
+}
+
+/* How many of the bytes are looked at in one go. */
+static size_t read_content(struct side *s, struct bytes piece, struct http_msg *m,
+			   struct proto_output *out)
+{
+	size_t n = (s->seen < BODY_START ? BODY_START : PART10_HEAD) - (size_t)s->seen;
+
+	if (!n && s->parts)
+		return look_at_parts(s, piece, m, out);
+	if (n > piece.len)
+		n = piece.len;
+	piece.len = n;
+	if (s->parts) /* one may begin there */
+		part10_search(&s->files, piece, &m->program);
+	if (n)
+		look(s, piece, m, out);
+	return n;
+}
+
 static enum parse read_body(struct state *st, const struct proto_input *in, struct http_msg *m,
 			    struct proto_output *out)
 {
 	struct side *s = &st->side[in->end];
-	size_t n = (s->seen < BODY_START ? BODY_START : PART10_HEAD) - (size_t)s->seen;
+	struct bytes piece = in->data;
+	bool seen;
 
-	if (n > in->data.len)
-		n = in->data.len;
-	if (s->phase != PHASE_REST && n > s->left)
-		n = (size_t)s->left;
-	if (n) {
-		look(s, (struct bytes){in->data.data, n}, m, out);
-		m->msg.answer = in->end != st->client;
-	}
-	out->used = n;
+	if (s->phase != PHASE_REST && piece.len > s->left)
+		piece.len = (size_t)s->left;
+	out->used = read_content(s, piece, m, out);
+	m->msg.answer = in->end != st->client;
+	seen = s->seen == PART10_HEAD && !s->parts;
 	if (s->phase == PHASE_REST) {
-		if (s->seen == PART10_HEAD)
+		if (seen)
 			out->skip = UINT64_MAX;
 		return PARSE_OK;
 	}
-	s->left -= n;
-	if (s->seen == PART10_HEAD) {
+	s->left -= out->used;
+	if (seen) {
 		out->skip = s->left;
 		s->left = 0;
 	}

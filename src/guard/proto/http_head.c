@@ -155,6 +155,8 @@ static void note_field(struct http_head *h, const struct head_field *f)
 		h->h2c |= memmem(f->value.data, f->value.len, "h2c", 3) != NULL;
 		h->websocket |= head_is(f->value, "websocket");
 	}
+	if (head_is(f->name, "Content-Type"))
+		h->parts |= head_is(head_before(f->value, "/"), "multipart");
 	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!wanted[i].value->data && head_is(f->name, wanted[i].name))
 			*wanted[i].value = f->value;

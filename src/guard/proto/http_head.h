@@ -19,6 +19,7 @@ struct http_head {
 	struct bytes method, target; /* requests */
 	uint16_t status;	     /* responses */
 	bool has_length, chunked;
+	bool parts;   /* the body is of several (RFC 2046 §5.1), as any field of its type says */
 	bool upgrade; /* wants, or grants, another protocol on this connection (RFC 9110 §7.8) … */
 	bool h2c;     /* … which is HTTP/2 (RFC 7540 §3.2), … */
 	bool websocket; /* … or WebSocket (RFC 6455 §4) */

@@ -94,3 +94,53 @@ enum parse part10_take(struct part10 *p, struct bytes piece, const char **ret_pr
 	*ret_program = program(p);
 	return PARSE_OK;
 }
+
+/* Byte `at` of the piece; below zero: of what came before it. */
+static uint8_t byte_at(const struct part10_search *s, struct bytes piece, ptrdiff_t at)
+{
+	return at < 0 ? s->behind[PART10_BEHIND + at] : piece.data[at];
+}
+
+/* Does a head with a program end before `end`? */
+static const char *program_before(const struct part10_search *s, struct bytes piece, ptrdiff_t end)
+{
+	ptrdiff_t start = end - PART10_HEAD;
+	uint8_t head[PART10_HEAD];
+	const char *found = NULL;
+	struct part10 p = {0};
+
+	if (byte_at(s, piece, end - 2) != 'C' || byte_at(s, piece, start - 1) != '\n')
+		return NULL;
+	for (unsigned i = 0; i < PART10_HEAD; i++)
+		head[i] = byte_at(s, piece, start + i);
+	part10_take(&p, (struct bytes){head, PART10_HEAD}, &found);
+	return found;
+}
+
+static void keep_behind(struct part10_search *s, struct bytes taken)
+{
+	size_t n = taken.len < PART10_BEHIND ? taken.len : PART10_BEHIND;
+
+	memmove(s->behind, s->behind + n, PART10_BEHIND - n);
+	if (n)
+		memcpy(s->behind + PART10_BEHIND - n, taken.data + taken.len - n, n);
+}
+
+size_t part10_search(struct part10_search *s, struct bytes piece, const char **ret_program)
+{
+	const char *found = NULL;
+	size_t used = 0;
+
+	/* Every head ends with this letter: most bytes are passed over by the search for it. */
+	while (!found && used < piece.len) {
+		const uint8_t *m = memchr(piece.data + used, 'M', piece.len - used);
+
+		used = m ? (size_t)(m - piece.data) + 1 : piece.len;
+		if (m)
+			found = program_before(s, piece, (ptrdiff_t)used);
+	}
+	if (found)
+		*ret_program = found;
+	keep_behind(s, (struct bytes){piece.data, used});
+	return used;
+}

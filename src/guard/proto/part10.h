@@ -32,4 +32,23 @@ struct part10 {
  */
 enum parse part10_take(struct part10 *p, struct bytes piece, const char **ret_program);
 
+#define PART10_BEHIND (1 + PART10_HEAD - 1) /* a line's end, and a head but for its last byte */
+
+/*
+ * For files that stand within something else, one behind the other, each where a
+ * line begins (RFC 2046 §5.1.1: a part's body, behind the empty line of its
+ * head). What separates them is not asked for, so nobody hides one by it. All
+ * zero is the beginning of what is searched, where no file is found.
+ */
+struct part10_search {
+	uint8_t behind[PART10_BEHIND]; /* the last bytes before the next piece */
+};
+
+/*
+ * Takes what comes next, up to the end of the first head that has a program in
+ * its preamble, or all of it: how many bytes. *ret_program names that program,
+ * as above; untouched where none was found.
+ */
+size_t part10_search(struct part10_search *s, struct bytes piece, const char **ret_program);
+
 #endif
