@@ -76,6 +76,16 @@ static void drop(struct held *h, size_t n)
 	*h = rest;
 }
 
+/* Another protocol goes on from here. */
+static struct talk *turned(struct talk *t)
+{
+	struct talk *next = talk_new(t->next);
+
+	talk_turn(next, t);
+	free(t);
+	return next;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const struct proto *p = &PROTO;
@@ -88,6 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (!(t = talk_new(p)))
 		abort();
+	t->turns = true;
 	t->keep = keep;
 	t->keep_arg = begun;
 	in.datagram = kind & 1 ? p->over & PROTO_OVER_UDP : !(p->over & PROTO_OVER_TCP);
@@ -114,6 +125,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (used > held[end].len)
 			abort();
 		drop(&held[end], used);
+		if (t->next)
+			t = turned(t);
 		in.data = (struct bytes){held[end].data, held[end].len};
 		if (in.last && !in.datagram && talk_close(t, &in, said, NULL) > PARSE_BAD)
 			abort();

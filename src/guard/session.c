@@ -220,6 +220,7 @@ static bool start_talk(struct sessions *s, struct session *n, const struct proto
 	if (!n->talk)
 		return false;
 	talk_init(n->talk, p);
+	n->talk->turns = true;
 	if (s->o.keep) {
 		n->talk->keep = keep;
 		n->talk->keep_arg = s;
@@ -233,10 +234,39 @@ static bool start_talk(struct sessions *s, struct session *n, const struct proto
 static void hold_to_rule(struct sessions *s, const struct session *n)
 {
 	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
+	const struct proto *is = n->talk->proto;
 
-	if (p && p != n->talk->proto && p != n->talk->proto->leads_to && !n->midstream &&
-	    s->o.unread)
+	if (p && p != is && p != is->speaks && p != is->leads_to && !n->midstream && s->o.unread)
 		object(s, s->o.unread(s->o.arg, s->flow), SESSION_UNREAD);
+}
+
+/* What a rule names may begin as what carries it. */
+static const struct proto *carried(const struct sessions *s, const struct proto *p)
+{
+	const struct proto *expected = p && s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
+
+	return expected && expected->carrier == p ? expected : p;
+}
+
+/* What has been read is of one protocol, what follows of another. False where there is no room for it. */
+static __attribute__((cold)) bool turn(struct sessions *s, struct session *n)
+{
+	const struct proto *p = n->talk->next;
+	struct talk *next = slab_take(s->slab, talk_size(p));
+
+	if (!next) {
+		n->talk->dead = true;
+		n->talk->next = NULL;
+		object(s, REASON_STREAM_MEMORY, SESSION_UNSURE);
+		return false;
+	}
+	talk_turn(next, n->talk);
+	slab_give(s->slab, n->talk, talk_size(n->talk->proto));
+	n->talk = next;
+	s->flow->proto = number_of(p);
+	s->counts.talks++;
+	hold_to_rule(s, n);
+	return true;
 }
 
 /* Streams */
@@ -251,7 +281,7 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 	if (!in->data.len || f->session_flags & FAILED(in->end))
 		return false;
 	if (!n->awaited[in->end])
-		p = talk_identify(in, &undecided);
+		p = carried(s, talk_identify(in, &undecided));
 	n->awaited[in->end] = false;
 	/* It may be what it should be all the same: once more has come, or, picked up in its middle,
 	 * once a message begins. */
@@ -280,24 +310,6 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 	return false;
 }
 
-/* Both ends speak something else behind the first `used` bytes. How many of the rest are done with. */
-static __attribute__((cold)) size_t read_changed(struct sessions *s, struct session *n,
-						 struct proto_input in, size_t used)
-{
-	struct talk *old = n->talk;
-	size_t more = 0;
-
-	if (!start_talk(s, n, old->next)) {
-		n->talk = old;
-		old->dead = true;
-		return 0;
-	}
-	slab_give(s->slab, old, talk_size(old->proto));
-	in.data = (struct bytes){in.data.data + used, in.data.len - used};
-	talk_read(n->talk, &in, said, s, &more);
-	return more;
-}
-
 /* How many of the end's ready bytes are done with, and whether nobody looked at them. */
 static size_t read_ready(struct sessions *s, struct session *n, struct proto_input *in,
 			 bool *ret_blind)
@@ -316,8 +328,13 @@ static size_t read_ready(struct sessions *s, struct session *n, struct proto_inp
 		return talk_pass(n->talk, in->end, in->data);
 	*ret_blind = false;
 	talk_read(n->talk, in, said, s, &used);
-	if (__builtin_expect(n->talk->next != NULL, 0))
-		used += read_changed(s, n, *in, used);
+	if (__builtin_expect(n->talk->next != NULL, 0) && turn(s, n)) {
+		struct proto_input rest = *in;
+		bool blind;
+
+		rest.data = (struct bytes){in->data.data + used, in->data.len - used};
+		return used + read_ready(s, n, &rest, &blind);
+	}
 	return n->talk->dead ? in->data.len : used;
 }
 

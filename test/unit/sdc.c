@@ -14,7 +14,7 @@
 #define MESSAGE(uri, body) SPACES HEADER(uri) "<s:Body>" body "</s:Body></s:Envelope>"
 
 #define HELLO                                                                                  \
-	"<?xml version='1.0'?>" MESSAGE(                                                       \
+	"<?xml version='1.0' encoding=\"UTF-8\"?>" MESSAGE(                                    \
 		WSD "Hello",                                                                   \
 		"<d:Hello><a:EndpointReference><a:Address> urn:uuid:monitor </a:Address>"      \
 		"</a:EndpointReference><d:Types>dpws:Device mdpws:MedicalDevice</d:Types>"     \
@@ -232,7 +232,7 @@ static void the_unreadable_is_control(void **state)
 {
 	static const struct talk_piece pieces[] = {
 		TALK_PIECE(0,
-			   POST("Content-Encoding: gzip\r\nContent-Length: 4\r\n", "\x1f\x8b\0\0")),
+			   POST("Content-Encoding: br\r\nContent-Length: 4\r\n", "\x1f\x8b\0\0")),
 		TALK_PIECE(0, "POST /x HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"),
 	};
 
@@ -283,6 +283,19 @@ static void a_request_asks_for_one_thing(void **state)
 
 #define TWO   "1\r\na\r\n1\r\na\r\n"
 #define EIGHT TWO TWO TWO TWO
+
+/* In UTF-7 and its like what looks like text may be elements. */
+static void what_is_no_ascii_is_malformed(void **state)
+{
+	static const char *const names[] = {"UTF-7", "utf-7", "ISO-2022-JP", "IBM037", ""};
+	char text[1024];
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(text, sizeof(text), "<?xml version='1.0' encoding='%s'?>%s", names[i],
+			 MESSAGE(SDC "GetService/GetMdib", "<m:GetMdib/>"));
+		expect_posted_malformed(text);
+	}
+}
 
 static void what_hides_is_malformed(void **state)
 {
@@ -340,6 +353,7 @@ int main(void)
 		cmocka_unit_test(waves_are_long),
 		cmocka_unit_test(the_unreadable_is_control),
 		cmocka_unit_test(a_request_asks_for_one_thing),
+		cmocka_unit_test(what_is_no_ascii_is_malformed),
 		cmocka_unit_test(what_hides_is_malformed),
 		cmocka_unit_test(beginnings_are_known),
 	};

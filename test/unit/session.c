@@ -16,6 +16,7 @@
 #define FTP    21
 #define ASTM   3000
 #define OTHER  4000
+#define SDC    6464
 
 static const char site[] =
 	"segments:\n"
@@ -38,6 +39,7 @@ static const char site[] =
 	"         app: ftp, allow: ['command=USER', 'command=RETR', 'command=ABOR']}\n"
 	"      - {service: bench, proto: tcp, port: ['3000'], peer: lis,\n"
 	"         app: astm, allow: ['test=^^^GLU*']}\n"
+	"      - {service: device, proto: tcp, port: ['6464'], peer: lis, app: sdc, control: no}\n"
 	"      - {service: any, proto: tcp, port: ['4000'], peer: lis}\n";
 
 /* A wire with the engine in its middle; end 0 is the device. */
@@ -859,6 +861,75 @@ static void http_2_is_not_let_in(void **state)
 	wire_free(w);
 }
 
+#define SOAP(action, body)                                                                    \
+	"<s:Envelope><s:Header><a:Action>urn:x/" action "</a:Action></s:Header><s:Body>" body \
+	"</s:Body></s:Envelope>"
+#define WSDL	  "GET /results/w HTTP/1.1\r\nHost: lis\r\n\r\n"
+#define ANSWER	  "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwsdl"
+#define SOAP_HEAD "POST /results/s HTTP/1.1\r\nHost: lis\r\nContent-Type: application/soap+xml\r\n"
+
+/* A description is fetched first, by HTTP; then SOAP follows on the same connection, and both ends are read on. */
+static bool set_behind(uint16_t port, const char *answer, const char *head, const char *body,
+		       struct wire **ret_w)
+{
+	struct wire *w = wire_new("enforce", "closed", port);
+	uint32_t at = 1000 + sizeof(WSDL) - 1, back = 5000 + (uint32_t)strlen(answer);
+	char post[1024];
+
+	*ret_w = w;
+	shake_hands(w);
+	assert_true(send(w, 0, 1000, 5000, WSDL));
+	assert_true(send(w, 1, 5000, at, answer));
+	snprintf(post, sizeof(post), "%sContent-Length: %zu\r\n\r\n%s", head, strlen(body), body);
+	return send(w, 0, at, back, post);
+}
+
+static void soap_is_known_when_it_comes(void **state)
+{
+	struct wire *w;
+
+	assert_true(set_behind(OTHER, ANSWER, SOAP_HEAD, SOAP("SetValue", "<m:SetValue/>"), &w));
+	assert_true(told(w, "\"http\":{\"hostname\":\"lis\",\"url\":\"/results/w\","));
+	assert_true(told(w, "\"sdc\":{\"action\":\"SetValue\""));
+	assert_true(send(w, 1, 5000 + sizeof(ANSWER) - 1, 2000, "HTTP/1.1 202 Ok\r\n\r\n"));
+	wire_free(w);
+
+	/* What a rule says of SDC holds for it. */
+	assert_false(set_behind(SDC, ANSWER, SOAP_HEAD, SOAP("SetValue", "<m:SetValue/>"), &w));
+	assert_true(told(w, "\"sdc\":{\"method\":\"GET\"}"));
+	assert_true(told(w, "policy.control"));
+	wire_free(w);
+	assert_true(set_behind(SDC, ANSWER, SOAP_HEAD, SOAP("GetMdib", "<m:GetMdib/>"), &w));
+	assert_false(told(w, "\"reason\":\"policy"));
+	wire_free(w);
+
+	/* Under one of HTTP it is another protocol, as if it had come first. */
+	assert_false(set_behind(HTTP, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", SOAP_HEAD,
+				SOAP("GetMdib", "<m:GetMdib/>"), &w));
+	wire_free(w);
+}
+
+/* Of an answer a part is still to come, which nobody looks at: it is passed over all the same. */
+static void what_is_passed_over_stays_so(void **state)
+{
+	static const char begun[] =
+		"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n"
+		"0123456789012345678901234567890123456789012345678901234567890123"
+		"0123456789012345678901234567890123456789012345678901234567890123"
+		"01234567";
+	static const char zeros[] =
+		"0123456789012345678901234567890123456789012345678901234567890123";
+	uint32_t back = 5000 + sizeof(begun) - 1;
+	struct wire *w;
+
+	assert_true(set_behind(OTHER, begun, SOAP_HEAD, SOAP("GetMdib", "<m:GetMdib/>"), &w));
+	for (unsigned left = 400 - 136; left; back += 64, left -= left < 64 ? left : 64)
+		assert_true(send(w, 1, back, 2000, zeros + (left < 64 ? 64 - left : 0)));
+	assert_true(told(w, "\"sdc\":{\"action\":\"GetMdib\""));
+	assert_false(told(w, "malformed"));
+	wire_free(w);
+}
+
 /* Nor is any other protocol that nobody asked for; what was asked for may be anything. */
 static void a_server_does_not_change_the_protocol_alone(void **state)
 {
@@ -1098,6 +1169,8 @@ int main(void)
 		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(http_2_is_not_let_in),
+		cmocka_unit_test(soap_is_known_when_it_comes),
+		cmocka_unit_test(what_is_passed_over_stays_so),
 		cmocka_unit_test(a_server_does_not_change_the_protocol_alone),
 		cmocka_unit_test(a_garbled_frame_ends_nothing),
 		cmocka_unit_test(paths_that_lead_elsewhere_do_not_pass),

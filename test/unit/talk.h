@@ -54,15 +54,31 @@ static inline void talk_begin(struct talk_record *r, const char *proto, bool dat
 	memset(r, 0, sizeof(*r));
 	assert_non_null(proto_find(proto));
 	r->talk = talk_new(proto_find(proto));
+	r->talk->turns = true;
 	r->in.datagram = datagram;
 	r->in.port[0] = 40000;
 	r->in.time_ns = 1000000000;
 }
 
+/* Another protocol reads on behind `used` bytes: how many it takes. */
+static inline size_t talk_go_on(struct talk_record *r, size_t used)
+{
+	struct talk *next = talk_new(r->talk->next);
+	struct bytes all = r->in.data;
+
+	talk_turn(next, r->talk);
+	free(r->talk);
+	r->talk = next;
+	r->in.data = (struct bytes){all.data + used, all.len - used};
+	r->last = talk_read(r->talk, &r->in, talk_note, r, &used);
+	r->in.data = all;
+	return used;
+}
+
 static inline void talk_feed(struct talk_record *r, unsigned end, const void *data, size_t len)
 {
 	uint8_t *block = malloc(r->held_len[end] + len + !(r->held_len[end] + len));
-	size_t used, more = 0;
+	size_t used;
 
 	if (r->held_len[end])
 		memcpy(block, r->held[end], r->held_len[end]);
@@ -73,16 +89,8 @@ static inline void talk_feed(struct talk_record *r, unsigned end, const void *da
 	r->in.end = (uint8_t)end;
 	r->in.data = (struct bytes){block, r->held_len[end] + len};
 	r->last = talk_read(r->talk, &r->in, talk_note, r, &used);
-	if (r->talk->next) { /* the ends speak something else from here on */
-		struct proto_input rest = r->in;
-		struct talk *t = talk_new(r->talk->next);
-
-		free(r->talk);
-		r->talk = t;
-		rest.data = (struct bytes){block + used, rest.data.len - used};
-		r->last = talk_read(t, &rest, talk_note, r, &more);
-		used += more;
-	}
+	if (r->talk->next)
+		used += talk_go_on(r, used);
 	assert_true(used <= r->in.data.len);
 	r->held_len[end] = r->in.data.len - used;
 	if (r->in.datagram)

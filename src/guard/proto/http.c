@@ -6,6 +6,8 @@
 #include "guard/proto/http_head.h"
 #include "guard/proto/mqtt.h"
 #include "guard/proto/part10.h"
+#include "guard/proto/sdc.h"
+#include "guard/proto/soap_body.h"
 #include "guard/proto/websocket.h"
 
 #define CHUNK_LINE_MAX 1024
@@ -383,6 +385,12 @@ static void frame_answer(struct state *st, struct side *s, const struct http_hea
 		frame(s, h, true);
 }
 
+/* Is all answered that was asked before, so that another one can read on? */
+static bool is_between(const struct state *st)
+{
+	return !st->waiting && st->side[!st->client].phase == PHASE_HEAD;
+}
+
 static enum parse read_head(struct state *st, const struct proto_input *in, struct http_msg *m,
 			    struct proto_output *out)
 {
@@ -413,6 +421,10 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 	out->has_msg = true;
 	out->used = len;
 	if (h.request) {
+		if (is_between(st) && head_is(h.method, "POST") && soap_is_type(h.content_type)) {
+			out->next = &sdc_proto;
+			out->with_it = true;
+		}
 		if (!ask(st, &h, m))
 			return broken(m, REASON_HTTP_MALFORMED, out);
 		frame(s, &h, false);

@@ -41,6 +41,7 @@ struct proto_input {
 	bool expected; /* a rule names this protocol here, for probe(): its usual port counts no more */
 };
 
+struct proto;
 struct proto_output {
 	size_t used;
 	uint64_t skip; /* of the bytes behind those: not to be shown to the parser */
@@ -50,7 +51,10 @@ struct proto_output {
 	 * that it ends. */
 	bool begins, ends, skip_kept;
 	size_t kept;
-	const struct proto *next; /* what both ends speak behind this message; NULL: nothing else */
+	/* What is spoken behind this unit or, `with_it`, from this unit on, which the other protocol is then
+	 * to read: whoever holds the talk may begin it anew there. Else the unit is what the rest says. */
+	const struct proto *next;
+	bool with_it;
 };
 
 /* Something that an end said and that can be kept whole: a message, an image. */
@@ -130,6 +134,9 @@ struct proto {
 	bool unmarked; /* no message of it is `control`: what changes a device is not told apart */
 	const struct proto *speaks;   /* whose messages these are; NULL: its own */
 	const struct proto *leads_to; /* what may be spoken instead, later (proto_output.next) */
+	/* Whose messages a conversation may begin with, and have among its own; NULL: none. Where a
+	 * rule names this protocol it is read from the first of them on. */
+	const struct proto *carrier;
 	uint16_t state_size, msg_size;
 	uint16_t msg_zero; /* of a message, how much must be zero before it is read; 0: all */
 	const struct proto_field *fields; /* ends with an empty name */

@@ -2,7 +2,8 @@
 
 #include <strings.h>
 
-#include "guard/proto/soap.h"
+#include "guard/proto/http.h"
+#include "guard/proto/soap_body.h"
 
 #define HEAD_MAX   8192 /* of an HTTP message */
 #define PORT	   3702 /* WS-Discovery */
@@ -10,17 +11,21 @@
 #define CHUNK_LINE 18 /* a size of up to 16 digits, CR, LF */
 #define TAG_CHUNKS 64 /* a tag may be cut into */
 
-enum phase { HEAD, ENVELOPE, CHUNK_SIZE, CHUNK_END, TRAILER, TO_THE_END };
+/* HELD: a body that is read once it is there, behind its first chunk's size. */
+enum phase { HEAD, ENVELOPE, HELD, CHUNK_SIZE, CHUNK_END, TRAILER, TO_THE_END };
 
 struct half {
 	struct soap soap;
-	uint64_t left; /* bytes of the body, or of the chunk, that are to come */
+	struct soap_form form;
+	uint64_t left;	 /* bytes of the body, or of the chunk, that are to come */
+	uint32_t walked; /* of a held body: where the chunk ends that was found last */
 	uint16_t scanned;
 	uint16_t status;
 	uint8_t phase; /* enum phase */
 	bool chunked, told;
-	bool soapy;   /* the body is an envelope that can be read */
-	bool encoded; /* compressed: it cannot be */
+	bool soapy; /* the body is an envelope */
+	bool held;  /* that cannot be read as it comes */
+	bool begun; /* how it begins was looked at */
 	uint8_t method_len;
 	uint8_t method[8];
 };
@@ -231,9 +236,10 @@ static bool read_fields(struct half *h, struct bytes head, bool *ret_length)
 				return false;
 			h->chunked = true;
 		} else if ((v = value_of(line, "Content-Type")).data) {
-			h->soapy = starts(v, "application/soap+xml");
+			h->soapy = soap_is_type(v);
+			soap_form_type(&h->form, v);
 		} else if ((v = value_of(line, "Content-Encoding")).data) {
-			h->encoded = !starts(v, "identity");
+			soap_form_coding(&h->form, v);
 		}
 	}
 	return line.data;
@@ -287,6 +293,22 @@ static void tell_http(const struct half *h, struct sdc *m)
 		m->msg.control = false;
 }
 
+/* It is not known what the body asks for, and will not be: it is passed over. */
+static void tell_unread(struct half *h, struct sdc *m, struct proto_output *out)
+{
+	if (h->phase == HELD)
+		h->phase = ENVELOPE;
+	out->has_msg = h->told = true;
+	tell_http(h, m);
+}
+
+/* Of a held body: is there too much of it, or no end? */
+static bool is_unreadable(const struct half *h)
+{
+	return h->form.coding == SOAP_UNREADABLE || h->phase == TO_THE_END ||
+	       h->left > SOAP_BODY_MAX;
+}
+
 static enum parse read_head(struct half *h, const struct proto_input *in, struct sdc *m,
 			    struct proto_output *out)
 {
@@ -309,10 +331,11 @@ static enum parse read_head(struct half *h, const struct proto_input *in, struct
 		h->phase = TO_THE_END;
 	else if (!h->chunked && !h->left)
 		h->phase = HEAD;
-	if (h->soapy && !h->encoded && h->phase != HEAD)
-		return PARSE_OK;
-	out->has_msg = h->told = true;
-	tell_http(h, m);
+	h->held = h->soapy && soap_is_held(&h->form);
+	if (!h->soapy || h->phase == HEAD || (h->held && is_unreadable(h)))
+		tell_unread(h, m, out);
+	else if (h->held && !h->chunked)
+		h->phase = HELD;
 	return PARSE_OK;
 }
 
@@ -380,6 +403,88 @@ static enum parse join(struct bytes in, uint64_t left, size_t max, struct joined
 	return PARSE_BAD;
 }
 
+/*
+ * Where the held body ends, in front of the size that ends all chunks: *ret_used with that. MORE: not yet.
+ * What was walked over is not looked at again.
+ */
+static enum parse find_body_end(struct half *h, struct bytes in, size_t *ret_used)
+{
+	enum parse got = PARSE_OK;
+	uint64_t size;
+	size_t line;
+
+	if (!h->walked)
+		h->walked = (uint32_t)h->left;
+	while (h->chunked && got == PARSE_OK) {
+		struct bytes rest = {in.data + h->walked, in.len - h->walked};
+
+		if (h->walked > in.len || rest.len < 2)
+			return PARSE_MORE;
+		if (memcmp(rest.data, "\r\n", 2))
+			return PARSE_BAD;
+		got = read_size((struct bytes){rest.data + 2, rest.len - 2}, &size, &line);
+		if (got != PARSE_OK)
+			return got;
+		if (!size) {
+			*ret_used = h->walked + 2 + line;
+			return PARSE_OK;
+		}
+		if (size > SOAP_BODY_MAX)
+			size = SOAP_BODY_MAX; /* which is too much with what there was */
+		h->walked += (uint32_t)(2 + line + size);
+		if (h->walked > SOAP_BODY_MAX)
+			return PARSE_MORE;
+	}
+	*ret_used = h->walked;
+	return h->walked > in.len ? PARSE_MORE : PARSE_OK;
+}
+
+/* The chunks of a whole body, one behind the other; how many bytes. */
+static size_t put_together(struct bytes in, uint64_t first, uint8_t *to)
+{
+	uint64_t left = first;
+	size_t at = 0, n = 0, line = 0;
+
+	for (; left; at += 2 + line) {
+		memcpy(to + n, in.data + at, (size_t)left);
+		n += (size_t)left;
+		at += (size_t)left;
+		read_size((struct bytes){in.data + at + 2, in.len - at - 2}, &left, &line);
+	}
+	return n;
+}
+
+static enum parse read_held(struct half *h, const struct proto_input *in, struct sdc *m,
+			    struct proto_output *out)
+{
+	uint8_t together[SOAP_BODY_MAX];
+	struct bytes body = {in->data.data, (size_t)h->left};
+	size_t used = 0;
+	enum parse got = PARSE_MORE;
+
+	if (!is_unreadable(h))
+		got = find_body_end(h, in->data, &used);
+	if (got == PARSE_MORE && !is_unreadable(h) && h->walked <= SOAP_BODY_MAX)
+		return got;
+	if (got == PARSE_OK && h->chunked)
+		body = (struct bytes){together, put_together(in->data, h->left, together)};
+	if (got == PARSE_OK)
+		got = soap_body_read(&h->form, body, h->method_len, &h->soap);
+	if (got == PARSE_MORE) {
+		h->soap = (struct soap){.place = SOAP_START};
+		tell_unread(h, m, out);
+		return PARSE_OK;
+	}
+	tell_http(h, m);
+	if (got == PARSE_BAD)
+		return refuse(m, out);
+	out->has_msg = h->told = true;
+	out->used = used;
+	h->left = 0;
+	h->phase = h->chunked ? TRAILER : HEAD;
+	return PARSE_OK;
+}
+
 /* A token that the end of a chunk cuts: *ret_used of the input, *ret_left to come of the chunk it ends in. */
 static enum parse read_across(struct half *h, struct bytes in, size_t *ret_used, uint64_t *ret_left)
 {
@@ -399,6 +504,17 @@ static enum parse read_across(struct half *h, struct bytes in, size_t *ret_used,
 	return PARSE_OK;
 }
 
+/* Is the text one of two bytes a character, which its beginning shows? MORE, or BAD: it does not. */
+static enum parse look_for_wide(struct half *h, struct bytes in)
+{
+	struct joined j;
+	enum parse got = PARSE_BAD;
+
+	if (h->chunked || h->left > 1 || h->phase == TO_THE_END)
+		got = join(in, h->phase == TO_THE_END ? LEFT_MAX : h->left, 2, &j);
+	return got == PARSE_OK && !soap_is_wide(j.data) ? PARSE_BAD : got;
+}
+
 static enum parse read_body(struct half *h, const struct proto_input *in, struct sdc *m,
 			    struct proto_output *out)
 {
@@ -414,6 +530,18 @@ static enum parse read_body(struct half *h, const struct proto_input *in, struct
 	if (h->told && !goes_on(h)) {
 		pass_over(h, out);
 		return PARSE_OK;
+	}
+	if (!h->begun) {
+		got = look_for_wide(h, in->data);
+		if (got == PARSE_MORE)
+			return got;
+		h->begun = true;
+		h->held = got == PARSE_OK;
+	}
+	if (h->held) {
+		if (h->phase == ENVELOPE)
+			h->phase = HELD;
+		return read_held(h, in, m, out);
 	}
 	got = xml_next(&h->soap.xml, data, &t, &used);
 	left = h->phase != TO_THE_END ? h->left - used : 0;
@@ -455,7 +583,7 @@ static enum parse read_chunk_size(struct half *h, const struct proto_input *in, 
 	if (got != PARSE_OK)
 		return got == PARSE_MORE ? got : refuse(m, out);
 	out->used = used;
-	h->phase = h->left ? ENVELOPE : TRAILER;
+	h->phase = !h->left ? TRAILER : h->held && !h->told ? HELD : ENVELOPE;
 	if (h->phase == TRAILER && !h->told)
 		return refuse(m, out);
 	return PARSE_OK;
@@ -503,6 +631,8 @@ static enum parse read_unit(void *state, const struct proto_input *in, struct ms
 	case CHUNK_END:
 	case TRAILER:
 		return read_line(h, in, m, ret_out);
+	case HELD:
+		return read_held(h, in, m, ret_out);
 	}
 	return read_body(h, in, m, ret_out);
 }
@@ -578,6 +708,7 @@ static bool amid(const void *state, unsigned end)
 const struct proto sdc_proto = {
 	.name = "sdc",
 	.over = PROTO_OVER_TCP | PROTO_OVER_UDP,
+	.carrier = &http_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct sdc),
 	.fields = fields,

@@ -1,5 +1,7 @@
 #include "guard/proto/soap.h"
 
+#include <strings.h>
+
 static size_t cut(size_t len, size_t max)
 {
 	return len < max ? len : max;
@@ -69,6 +71,19 @@ static bool open_element(struct soap *s, const struct xml_token *t)
 	return true;
 }
 
+/* BP 1.1 R1012 wants UTF-8 or UTF-16; in these, too, ASCII's bytes are its characters, and no others. */
+static bool is_known_encoding(struct bytes name)
+{
+	static const char *const known[] = {"utf-8", "utf-16", "us-ascii", "iso-8859-",
+					    "windows-125"};
+
+	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (name.len >= strlen(known[i]) &&
+		    !strncasecmp((const char *)name.data, known[i], strlen(known[i])))
+			return true;
+	return !name.data;
+}
+
 bool soap_take(struct soap *s, const struct xml_token *t)
 {
 	switch (t->kind) {
@@ -86,7 +101,7 @@ bool soap_take(struct soap *s, const struct xml_token *t)
 			s->place = SOAP_KNOWN; /* it is empty */
 		return true;
 	case XML_OTHER:
-		break;
+		return is_known_encoding(xml_attribute(t, "encoding"));
 	}
 	return true;
 }

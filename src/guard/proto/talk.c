@@ -22,6 +22,15 @@ struct talk *talk_new(const struct proto *p)
 	return t;
 }
 
+void talk_turn(struct talk *to, const struct talk *from)
+{
+	talk_init(to, from->next);
+	memcpy(to->skip, from->skip, sizeof(to->skip));
+	to->turns = from->turns;
+	to->keep = from->keep;
+	to->keep_arg = from->keep_arg;
+}
+
 static void keep(struct talk *t, unsigned end, enum talk_keep what, struct bytes data)
 {
 	if (t->keep)
@@ -135,6 +144,9 @@ static enum parse read_units(struct talk *t, struct proto_input *in, talk_said_f
 			got = PARSE_BAD;
 		if (got == PARSE_MORE)
 			return got;
+		t->next = t->turns ? out.next : NULL;
+		if (__builtin_expect(t->next && out.with_it, 0))
+			return PARSE_OK;
 		if (got == PARSE_OK && !is_progress(&out, in->data.len, &idle))
 			got = PARSE_BAD;
 		tell(t, in, got, &out, &m.msg, said, arg);
@@ -143,8 +155,7 @@ static enum parse read_units(struct talk *t, struct proto_input *in, talk_said_f
 		used += out.used;
 		t->skip[in->end] = out.skip;
 		keep_unit(t, in->end, in->data, &out);
-		if (__builtin_expect(out.next != NULL, 0)) {
-			t->next = out.next;
+		if (__builtin_expect(t->next != NULL, 0)) {
 			*ret_used = used;
 			return got;
 		}

@@ -21,11 +21,11 @@ typedef void (*talk_keep_fn)(void *arg, const struct talk *t, unsigned end, enum
 struct talk {
 	const struct proto *proto;
 	uint64_t skip[2]; /* bytes of each end that nobody wants to see */
-	const struct proto
-		*next; /* what the ends speak from here on; nothing more is read by this one */
-	bool dead;     /* broke its protocol, or a hole ended it: nothing is read any more */
+	bool dead;	  /* broke its protocol, or a hole ended it: nothing is read any more */
 	bool skip_kept[2], skip_ends[2]; /* what is passed over is kept; and ends with that */
-	talk_keep_fn keep; /* NULL: nobody keeps anything; the owner's to set, as is … */
+	bool turns; /* the owner's to set: it begins another talk where a parser says so, … */
+	const struct proto *next; /* … of this protocol, for what was not taken */
+	talk_keep_fn keep;	  /* NULL: nobody keeps anything; the owner's to set, as is … */
 	void *keep_arg;
 	uint64_t state[]; /* proto->state_size bytes */
 };
@@ -35,6 +35,8 @@ struct talk {
 typedef void (*talk_said_fn)(void *arg, const struct talk *t, const struct proto_input *in,
 			     const struct msg *m);
 
+/* The beginning of another conversation in the middle of this one: what is to be passed over goes on. */
+void talk_turn(struct talk *to, const struct talk *from);
 /* The memory that a talk of this protocol takes, and its beginning in such memory. */
 size_t talk_size(const struct proto *p);
 void talk_init(struct talk *t, const struct proto *p);

@@ -175,6 +175,10 @@ static enum parse read_declaration(struct xml *x, struct bytes in, struct xml_to
 		return got;
 	x->scanned = 0;
 	*ret_used = len;
+	if (in.data[1] == '?' && len >= 4) {
+		t->name = name_of((struct bytes){in.data + 2, len - 4});
+		t->attributes = (struct bytes){in.data + 2 + t->name.len, len - 4 - t->name.len};
+	}
 	/* A subset of its own is where entities are defined; none is needed for a message. */
 	if (in.data[1] == '!' && (x->depth || memchr(in.data, '[', len)))
 		return PARSE_BAD;

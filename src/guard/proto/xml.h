@@ -24,7 +24,7 @@ enum xml_kind {
 	XML_EMPTY, /* <name attributes/> */
 	XML_CLOSE, /* </name> */
 	XML_TEXT,  /* a piece of it */
-	XML_OTHER, /* of no concern: a comment, an instruction, a declaration */
+	XML_OTHER, /* of no concern: a comment, a declaration; of an instruction, its name and attributes */
 };
 
 struct xml_token {
