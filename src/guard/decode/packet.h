@@ -93,6 +93,8 @@ bool packet_decode_embedded(const struct packet *icmp, struct packet *ret_p);
  * none to check.
  */
 bool packet_sum_holds(const struct packet *p);
+/* Of a TCP or UDP header that is there: is its checksum left to a card, so that it must stay as it is? */
+bool packet_sum_is_left(const struct packet *p);
 
 /* "tcp", "udp", … as EVE's `proto` says it ("TCP"); ret needs 8 bytes for a bare number. */
 const char *packet_proto_name(uint8_t proto, char ret_number[8]);

@@ -315,6 +315,25 @@ static inline uint64_t pseudo_sum(const struct packet *p)
 	return sum_add(sum_add(sum, &p->src_ip, 12), &p->dst_ip, 12);
 }
 
+/* `sum`: the pseudo-header's. RFC 768: zero, the sender made none. */
+static bool is_left(uint16_t field, uint64_t sum)
+{
+	return field == 0 || field == sum_fold(sum);
+}
+
+static uint16_t sum_field(const struct packet *p)
+{
+	uint16_t field;
+
+	memcpy(&field, p->l4.data + (p->proto == PROTO_TCP ? 16 : 6), 2);
+	return field;
+}
+
+bool packet_sum_is_left(const struct packet *p)
+{
+	return is_left(sum_field(p), pseudo_sum(p));
+}
+
 bool packet_sum_holds(const struct packet *p)
 {
 	size_t at = p->proto == PROTO_TCP ? 16 : 6;
@@ -324,10 +343,9 @@ bool packet_sum_holds(const struct packet *p)
 	if ((p->proto != PROTO_TCP && p->proto != PROTO_UDP) || p->l4.len < at + 2 ||
 	    p->payload_wire != p->payload.len || p->fragment)
 		return true;
-	memcpy(&field, p->l4.data + at, 2);
-	/* RFC 768: the sender made none; and captures of senders whose card makes it. */
+	field = sum_field(p);
 	if (field == 0)
 		return true;
 	sum = pseudo_sum(p);
-	return sum_fold(sum_add(sum, p->l4.data, p->l4.len)) == 0xffff || field == sum_fold(sum);
+	return sum_fold(sum_add(sum, p->l4.data, p->l4.len)) == 0xffff || is_left(field, sum);
 }

@@ -130,7 +130,10 @@ void tcp_clamp_window(const struct flow *f, const struct packet *p, unsigned end
 		return;
 	memcpy(was, field, sizeof(was));
 	now[0] = htobe16((uint16_t)(most >> shift));
-	now[1] = (uint16_t)~sum_fold((uint64_t)(uint16_t)~was[0] + (uint16_t)~was[1] + now[0]);
+	now[1] = was[1];
+	if (!packet_sum_is_left(p))
+		now[1] = (uint16_t)~sum_fold((uint64_t)(uint16_t)~was[0] + (uint16_t)~was[1] +
+					     now[0]);
 	memcpy(field, now, sizeof(now));
 }
 
