@@ -407,6 +407,36 @@ static void an_end_comes_behind_what_was_said(void **state)
 	scene_close(&s);
 }
 
+/* The same from the far side, whose end is told in TLS: and who was told so goes on speaking. */
+static void a_farewell_leaves_before_its_end_is_shut(void **state)
+{
+	uint8_t data[9000];
+	uint64_t until = 0;
+	struct scene s;
+	int r;
+
+	scene_open(&s, 40);
+	for (unsigned n = 0; n < s.count; n++) {
+		size_t len = phrase(n, 3, data);
+
+		assert_int_equal(send(s.t[n].far, data, len, 0), len);
+		shutdown(s.t[n].far, SHUT_WR);
+	}
+	for (unsigned n = 0; n < s.count; n++) {
+		hear_near(&s, n, 3);
+		while ((r = SSL_read(s.t[n].ssl, data, 1)) < 0 &&
+		       SSL_get_error(s.t[n].ssl, r) == SSL_ERROR_WANT_READ)
+			assert_true(again(&s, &until));
+		assert_int_equal(SSL_get_error(s.t[n].ssl, r), SSL_ERROR_ZERO_RETURN);
+	}
+	for (unsigned n = 0; n < s.count; n++)
+		say(&s.t[n], n, 4);
+	for (unsigned n = 0; n < s.count; n++)
+		hear_far(&s, n, 4);
+	assert_int_equal(relays_open(s.rs), s.count);
+	scene_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +445,7 @@ int main(void)
 		cmocka_unit_test(who_does_not_read_loses_nothing),
 		cmocka_unit_test(who_is_gone_costs_nobody_else),
 		cmocka_unit_test(an_end_comes_behind_what_was_said),
+		cmocka_unit_test(a_farewell_leaves_before_its_end_is_shut),
 		cmocka_unit_test(no_address_has_them_all),
 	};
 	int failed;

@@ -52,6 +52,15 @@ void conn_conclude(struct conn *c)
 {
 	struct side *secure = conn_secure(c), *plain = conn_plain(c);
 
+	if (secure->closing && !c->farewell && !side_waits(secure)) {
+		c->farewell = true;
+		if (!secure_put(c, SSL3_RT_ALERT, close_notify, sizeof(close_notify)) ||
+		    !secure_flush(c)) {
+			conn_gone(c, secure);
+			return;
+		}
+	}
+	/* What was said last, the farewell too, leaves before its end is shut. */
 	if ((plain->closing && plain->batched) || (secure->closing && secure->batched))
 		batch_send(conn_all(c)->batch);
 	if (plain->closing && !plain->shut && !side_waits(plain)) {
@@ -59,18 +68,8 @@ void conn_conclude(struct conn *c)
 		plain->shut = true;
 	}
 	if (secure->closing && !secure->shut && !side_waits(secure)) {
-		if (!c->farewell) {
-			c->farewell = true;
-			if (!secure_put(c, SSL3_RT_ALERT, close_notify, sizeof(close_notify)) ||
-			    !secure_flush(c)) {
-				conn_gone(c, secure);
-				return;
-			}
-		}
-		if (!side_waits(secure)) {
-			shutdown(secure->fd, SHUT_WR);
-			secure->shut = true;
-		}
+		shutdown(secure->fd, SHUT_WR);
+		secure->shut = true;
 	}
 	if (plain->shut && secure->shut) {
 		conn_end(c, c->peer.refused, NULL);
