@@ -34,6 +34,7 @@ struct ward {
 	uint64_t first_ns[REASON_COUNT];
 	/* what is done to the signals */
 	bool flat, flat_one, arrest, off, test, rail, pulse_flat, pulse_off;
+	int32_t low, high; /* what the monitor states of its ECG's values */
 	uint64_t seed;
 	int32_t ecg[ECG_N], lead2[ECG_N], pleth[PLETH_N];
 };
@@ -63,6 +64,7 @@ static void open_ward(struct ward *w, double rate, uint64_t seed)
 		.segment = 1, .mac = {0, 9, 0xfb, 1, 2, 3}, .bound = true, .device = 7};
 	w->from.ip.b[15] = 12;
 	w->now_ns = 1000000000000ull;
+	w->high = 16383;
 	w->seed = seed;
 }
 
@@ -124,8 +126,8 @@ static void send_wave(struct ward *w, struct vitals_monitor *m, uint16_t code, c
 				       .off = ecg ? w->off : w->pulse_off,
 				       .test = w->test,
 				       .has_range = true,
-				       .low = 0,
-				       .high = 16383};
+				       .low = ecg ? w->low : 0,
+				       .high = ecg ? w->high : 16383};
 
 	if (m)
 		vitals_wave(w->v, m, &in);
@@ -198,6 +200,53 @@ static void a_flat_line_over_a_pulse_is_found_in_time(void **state)
 		assert_int_equal(f->device, 7);
 		close_ward(&w);
 	}
+}
+
+/* What a wave passes all the time, as 0 to 1 mV of it, is no end of a converter's range. */
+static void a_scale_is_no_rail(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 5);
+	w.low = 7000;
+	w.high = 8190;
+	play(&w, 60);
+	w.flat = true;
+	play(&w, 4);
+	assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+	close_ward(&w);
+}
+
+/* A monitor may send each wave by itself: messages of one moment, numbered on. */
+static void waves_of_one_moment_in_several_messages(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 6);
+	for (unsigned n = 0; n < 300; n++) {
+		struct vitals_place p;
+
+		w.flat = n > 280;
+		next_samples(&w);
+		w.now_ns += BLOCK;
+		for (unsigned i = 0; i < 3; i++) {
+			p = place_of(&w, 1);
+			p.sequence = (n * 3 + i) & 0xffff;
+			p.clock = n * 2048;
+			p.time_ns += i * 1000000;
+			send_wave(&w, hear(&w, &p),
+				  i == 2 ? PLETH
+				  : i	 ? LEAD2
+					 : ECG,
+				  i == 2 ? w.pleth
+				  : i	 ? w.lead2
+					 : w.ecg,
+				  i == 2 ? PLETH_N : ECG_N, i < 2);
+		}
+	}
+	assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+	assert_int_equal(all(&w), w.count[REASON_VITALS_FLATLINE_PERFUSING]);
+	close_ward(&w);
 }
 
 static void one_flat_lead_is_less_sure(void **state)
@@ -788,6 +837,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_calm_hour_says_nothing),
 		cmocka_unit_test(a_flat_line_over_a_pulse_is_found_in_time),
+		cmocka_unit_test(a_scale_is_no_rail),
+		cmocka_unit_test(waves_of_one_moment_in_several_messages),
 		cmocka_unit_test(one_flat_lead_is_less_sure),
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
 		cmocka_unit_test(an_arrest_is_never_called_forged),

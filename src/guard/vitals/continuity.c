@@ -47,7 +47,7 @@ static bool follows(const struct continuity_row *r, const struct vitals_place *p
 {
 	int64_t n = numbers_on(r, p);
 
-	if (p->clock_hz && elapsed_ns(r->clock, p->clock, p->clock_hz) <= 0)
+	if (p->clock_hz && elapsed_ns(r->clock, p->clock, p->clock_hz) < 0)
 		return false;
 	return r->count && n > 0 && n <= AHEAD_MAX && keeps_time(r, p);
 }

@@ -3,6 +3,7 @@
 
 #define GAP_NS	  (300 * MS_NS) /* more than a message of waves holds */
 #define RAIL_NS	  (100 * MS_NS) /* at the end of the range for so long: no signal */
+#define BEYOND	  100 /* samples outside of a stated range: it is a scale, no converter's */
 #define LIVE_NS	  (2500 * MS_NS)
 #define INOP_NS	  (10 * SEC_NS)
 #define OFF_NS	  (3 * SEC_NS)
@@ -208,8 +209,11 @@ static bool is_no_signal(struct wave *w, const struct vitals_wave *in, int32_t v
 		return true;
 	w->same = value == w->last ? w->same + 1 : 0;
 	w->last = value;
-	return in->has_range && (value <= in->low || value >= in->high) &&
-	       (uint64_t)w->same * w->period_ns >= RAIL_NS;
+	if (!in->has_range || (value > in->low && value < in->high))
+		return false;
+	if (value != in->low && value != in->high && !w->same && w->beyond < BEYOND)
+		w->beyond++;
+	return w->beyond < BEYOND && (uint64_t)w->same * w->period_ns >= RAIL_NS;
 }
 
 static void take_samples(struct vitals *v, struct vitals_monitor *m, struct wave *w,
