@@ -249,6 +249,33 @@ static void waves_of_one_moment_in_several_messages(void **state)
 	close_ward(&w);
 }
 
+/* Neither a number that stands still, nor a clock that does, nor numbers by chance hide anything. */
+static void spoilt_numbers_hide_no_flat_line(void **state)
+{
+	struct ward w;
+
+	for (unsigned spoilt = 0; spoilt < 4; spoilt++) {
+		open_ward(&w, 75, 7 + spoilt);
+		for (unsigned n = 0; n < 300; n++) {
+			struct vitals_place p;
+			struct vitals_monitor *m;
+
+			w.flat = n > 280;
+			next_samples(&w);
+			w.now_ns += BLOCK;
+			w.block++;
+			p = place_of(&w, 1);
+			p.sequence = spoilt == 3 ? (n * 40503u) & 0xffff : spoilt ? 5 : p.sequence;
+			p.clock = spoilt == 3 ? n * 2654435761u : spoilt == 1 ? p.clock : 77;
+			m = hear(&w, &p);
+			send_wave(&w, m, ECG, w.ecg, ECG_N, true);
+			send_wave(&w, m, PLETH, w.pleth, PLETH_N, false);
+		}
+		assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+		close_ward(&w);
+	}
+}
+
 static void one_flat_lead_is_less_sure(void **state)
 {
 	struct ward w;
@@ -839,6 +866,7 @@ int main(void)
 		cmocka_unit_test(a_flat_line_over_a_pulse_is_found_in_time),
 		cmocka_unit_test(a_scale_is_no_rail),
 		cmocka_unit_test(waves_of_one_moment_in_several_messages),
+		cmocka_unit_test(spoilt_numbers_hide_no_flat_line),
 		cmocka_unit_test(one_flat_lead_is_less_sure),
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
 		cmocka_unit_test(an_arrest_is_never_called_forged),

@@ -4,10 +4,12 @@
 #define AHEAD_MAX  64		 /* more than is lost on a network at once */
 #define LATE_MAX   8		 /* no more are overtaken */
 #define JITTER_NS  (2 * SEC_NS)	 /* between a monitor's clock and the arrival */
+#define MOMENT_NS  (SEC_NS / 5)	 /* messages of one moment come together */
 #define FORGET_NS  (5 * SEC_NS)	 /* a row that does not go on */
 #define TWO_LEAST  3		 /* messages of each row, then they are two */
 #define SILENCE_NS (60 * SEC_NS) /* after so long the numbers may be anything */
 #define ZERO_MAX   2		 /* a row that begins anew begins with no more than that */
+#define ASTRAY	   8		 /* messages in a row, then there is no row */
 
 /* How far `is` lies behind `was` in numbers of `bits`; negative: before. */
 static int64_t distance(uint32_t was, uint32_t is, unsigned bits)
@@ -46,8 +48,9 @@ static int64_t numbers_on(const struct continuity_row *r, const struct vitals_pl
 static bool follows(const struct continuity_row *r, const struct vitals_place *p)
 {
 	int64_t n = numbers_on(r, p);
+	int64_t passed = p->clock_hz ? elapsed_ns(r->clock, p->clock, p->clock_hz) : 0;
 
-	if (p->clock_hz && elapsed_ns(r->clock, p->clock, p->clock_hz) < 0)
+	if (p->clock_hz && (passed < 0 || (!passed && p->time_ns - r->time_ns > MOMENT_NS)))
 		return false;
 	return r->count && n > 0 && n <= AHEAD_MAX && keeps_time(r, p);
 }
@@ -134,11 +137,13 @@ struct continuity_step continuity_next(struct continuity *c, const struct vitals
 	if (!p->sequence_bits && !p->clock_hz)
 		return s;
 	if (begins_anew(c, p)) {
-		*c = (struct continuity){0};
+		*c = (struct continuity){.astray = c->astray};
 		go_on(&c->main, p);
 		return s;
 	}
 	s.kind = place(c, p, &s.missing);
+	c->astray = s.kind == CONTINUITY_NEXT || s.kind == CONTINUITY_MISSING ? 0 : c->astray + 1;
+	s.astray = c->astray > ASTRAY;
 	if (s.kind == CONTINUITY_CLOCK) {
 		s.was = (uint32_t)((uint64_t)c->main.clock * 1000 / p->clock_hz);
 		s.is = (uint32_t)((uint64_t)p->clock * 1000 / p->clock_hz);

@@ -29,12 +29,14 @@ struct continuity {
 	struct continuity_row main, other;
 	unsigned since_other; /* messages of the main row since the other began */
 	uint64_t restart_ns;  /* when counting from zero was asked for; 0: was not */
+	unsigned astray;      /* messages in a row that follow nothing */
 };
 
 struct continuity_step {
 	enum continuity_kind kind;
 	uint32_t was, is; /* sequence numbers, or clocks in ms */
 	uint32_t missing;
+	bool astray; /* so have many before it: neither number nor time says anything */
 };
 
 struct continuity_step continuity_next(struct continuity *c, const struct vitals_place *p);

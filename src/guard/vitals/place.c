@@ -105,6 +105,14 @@ static bool take_stamp(struct vitals *v, struct vitals_monitor *m, struct stamp 
 	return kind == STAMP_NEXT;
 }
 
+/* Whoever spoils numbers and times, so that no message follows another, hides no flat line by it. */
+static bool take_arrival(struct vitals_monitor *m, const struct vitals_place *p)
+{
+	m->has_clock = false;
+	m->time_ns = p->time_ns;
+	return true;
+}
+
 bool place_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_place *p)
 {
 	struct channel *c = channel_of(m, p->channel, p->time_ns);
@@ -121,14 +129,14 @@ bool place_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_
 	case CONTINUITY_AHEAD:
 	case CONTINUITY_CLOCK:
 		say_break(v, m, p, &s);
-		return false;
+		return s.astray && take_arrival(m, p);
 	case CONTINUITY_TWO:
 		say_two(v, m, &s);
 		return false;
 	case CONTINUITY_COPY:
 	case CONTINUITY_LATE:
 	case CONTINUITY_OTHER:
-		return false;
+		return s.astray && take_arrival(m, p);
 	}
 	if (p->sent_s && !take_stamp(v, m, &c->stamp, p))
 		return false;
