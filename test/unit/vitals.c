@@ -34,6 +34,7 @@ struct ward {
 	uint64_t first_ns[REASON_COUNT];
 	/* what is done to the signals */
 	bool flat, flat_one, arrest, off, test, rail, pulse_flat, pulse_off;
+	uint16_t pleth_code;
 	int32_t low, high; /* what the monitor states of its ECG's values */
 	uint64_t seed;
 	int32_t ecg[ECG_N], lead2[ECG_N], pleth[PLETH_N];
@@ -65,6 +66,7 @@ static void open_ward(struct ward *w, double rate, uint64_t seed)
 	w->from.ip.b[15] = 12;
 	w->now_ns = 1000000000000ull;
 	w->high = 16383;
+	w->pleth_code = PLETH;
 	w->seed = seed;
 }
 
@@ -145,7 +147,7 @@ static void send_block(struct ward *w)
 	m = hear(w, &p);
 	send_wave(w, m, ECG, w->ecg, ECG_N, true);
 	send_wave(w, m, LEAD2, w->lead2, ECG_N, true);
-	send_wave(w, m, PLETH, w->pleth, PLETH_N, false);
+	send_wave(w, m, w->pleth_code, w->pleth, PLETH_N, false);
 }
 
 static void play(struct ward *w, double seconds)
@@ -272,6 +274,26 @@ static void spoilt_numbers_hide_no_flat_line(void **state)
 			send_wave(&w, m, PLETH, w.pleth, PLETH_N, false);
 		}
 		assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+		close_ward(&w);
+	}
+}
+
+static void every_pulse_counts_by_whatever_code(void **state)
+{
+	static const uint16_t pulses[] = {0x4bb4, 0xf08c, 0xf08d, 0xf09b, 0x4a0c, 0x4a10,
+					  0x4a14, 0x4a1c, 0x4a28, 0xf0bc, 0xf0c0, 0x4a00,
+					  0xf0a4, 0xf0a8, 0xf0ac, 0xf0b0};
+	struct ward w;
+
+	for (unsigned i = 0; i < sizeof(pulses) / sizeof(pulses[0]); i++) {
+		open_ward(&w, 75, 40 + i);
+		w.pleth_code = pulses[i];
+		play(&w, 30);
+		w.flat = true;
+		play(&w, 4);
+		assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+		assert_string_not_equal(text(&w.last[REASON_VITALS_FLATLINE_PERFUSING], "live"),
+					"other");
 		close_ward(&w);
 	}
 }
@@ -867,6 +889,7 @@ int main(void)
 		cmocka_unit_test(a_scale_is_no_rail),
 		cmocka_unit_test(waves_of_one_moment_in_several_messages),
 		cmocka_unit_test(spoilt_numbers_hide_no_flat_line),
+		cmocka_unit_test(every_pulse_counts_by_whatever_code),
 		cmocka_unit_test(one_flat_lead_is_less_sure),
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
 		cmocka_unit_test(an_arrest_is_never_called_forged),

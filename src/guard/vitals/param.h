@@ -5,14 +5,15 @@
  * as integrity needs it. IntelliVue uses the same numbers ("Data Export
  * Interface Programming Guide", Nomenclature); HL7's OBX-3 adds 2 << 16.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 enum param_kind { PARAM_OTHER, PARAM_ECG, PARAM_PULSE, PARAM_BREATH };
 
-#define PARAM_PLETH 0x4bb4 /* MDC_PULS_OXIM_PLETH */
-
 /* A wave: an ECG lead, something that pulses with every beat (pleth, arterial pressure), breath. */
 enum param_kind param_wave(uint16_t code);
+/* Of an oximeter: on either side, or of telemetry. */
+bool param_is_pleth(uint16_t code);
 
 enum param_number {
 	PARAM_NUMBER_OTHER,

@@ -348,6 +348,6 @@ void vitals_wave(struct vitals *v, struct vitals_monitor *m, const struct vitals
 	for (unsigned i = 0; i < MONITOR_WAVES; i++)
 		if (can_judge(m, m->wave[i]) && m->wave[i]->kind == PARAM_ECG)
 			judge_lead(v, m, m->wave[i]);
-	if (w->code == PARAM_PLETH && can_judge(m, w))
+	if (param_is_pleth(w->code) && can_judge(m, w))
 		judge_pulse(v, m, w);
 }
