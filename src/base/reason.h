@@ -401,8 +401,8 @@
 	X(MQTT_TOPIC_ALIAS, "mqtt.topic_alias",                                                    \
 	  "An MQTT message named its topic by a number that was never agreed on.")                 \
 	X(HL7_ENCODING, "hl7.encoding",                                                            \
-	  "A medical message in UTF-16 or UTF-32 has what are no characters, or can be read in "   \
-	  "two ways; its sender is to be set to UTF-8, which its framing allows.")                 \
+	  "A medical message has what are no characters, or says one thing by bytes and another "  \
+	  "by characters of two bytes; its sender is to be set to UTF-8.")                         \
 	X(TLS_PEER, "tls.peer_certificate",                                                        \
 	  "A machine talks to a server whose certificate has run out, or vouches for itself.")     \
 	X(CLEARTEXT_CONTROL, "cleartext.control",                                                  \

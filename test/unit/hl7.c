@@ -195,6 +195,63 @@ static void what_may_be_the_end_is_judged(void **state)
 }
 
 /* What goes on behind that is more than an acknowledgement: it is judged as what it is. */
+/* A header as it goes on behind MSH-4, whose end is `name` and a separator, which may be its second half. */
+#define TWO_BYTES(name, type, id) \
+	"\vMSH|^~\\&|LAB|" name "|EHR|MAIN|2026||" type "|" id "|P|2.5\r\x1c\r"
+#define TWO_BYTES_SAID(name, more)                                                               \
+	"{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"ORM^O01\",\"version\":\"2.5\"," \
+	"\"sending_application\":\"LAB\",\"sending_facility\":\"" name "\","                     \
+	"\"receiving_application\":\"EHR\",\"receiving_facility\":\"MAIN\",\"segments\":1}" more \
+	"}\n"
+
+/*
+ * By bytes the separator ends MSH-4, by characters it is half of one and MSH-9 what was MSH-10: Shift_JIS,
+ * Big5, GB 18030; ISO 2022 that is not switched back.
+ */
+static void a_type_is_one_by_characters_too(void **state)
+{
+	EXPECT(TWO_BYTES_SAID("\\u0083", ENCODING), P(0, TWO_BYTES("\x83", "ORU^R01", "ORM^O01")));
+	EXPECT(TWO_BYTES_SAID("\\u001b$B!", ENCODING),
+	       P(0, TWO_BYTES("\x1b$B!", "ORU^R01", "ORM^O01")));
+	EXPECT(TWO_BYTES_SAID("\\u000e!", ENCODING),
+	       P(0, TWO_BYTES("\x0e!", "ORU^R01", "ORM^O01")));
+	/* Of two halves a decoder may know one: what is two fields on is nothing's type. */
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"orm\",\"version\":\"2.5\","
+	       "\"sending_application\":\"\\u0083\",\"sending_facility\":\"\\u0083\","
+	       "\"receiving_application\":\"EHR\",\"receiving_facility\":\"MAIN\",\"segments\":"
+	       "1}" ENCODING "}\n",
+	       P(0, "\vMSH|^~\\&|\x83|\x83|EHR|MAIN|2026||ORU^R01|orm|P|2.5\r\x1c\r"));
+	/* In whole characters, and switched back: one reading. */
+	EXPECT(TWO_BYTES_SAID("\\u0083@", ""), P(0, TWO_BYTES("\x83@", "ORU^R01", "ORM^O01")));
+	EXPECT(TWO_BYTES_SAID("\\u001b$B0!\\u001b(B", ""),
+	       P(0, TWO_BYTES("\x1b$B0!\x1b(B", "ORU^R01", "ORM^O01")));
+}
+
+/* What no reading takes for a type is none: names that end in Latin letters are no Shift_JIS. */
+static void latin_letters_are_no_halves(void **state)
+{
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"MSG1\",\"version\":\"2.5\","
+	       "\"sending_application\":\"LAB\",\"sending_facility\":\"Sant\\u00e9\","
+	       "\"receiving_application\":\"EHR\",\"receiving_facility\":\"MAIN\",\"segments\":1}}"
+	       "\n",
+	       P(0, TWO_BYTES("Sant\xe9", "ORU^R01", "MSG1")));
+}
+
+/* By bytes it has no type, by characters it has: a receiver that splits bytes has nothing of it. */
+static void separators_are_halves_of_characters(void **state)
+{
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"7\",\"version\":\"2.5\","
+	       "\"sending_application\":\"\\u0083\\u008c\\u0083|\",\"sending_facility\":\"WARD\","
+	       "\"receiving_application\":\"EHR\",\"receiving_facility\":\"MAIN\",\"segments\":1}}"
+	       "\n",
+	       P(0, "\vMSH|^~\\&|\x83\x8c\x83||WARD|EHR|MAIN|2026||ORU^R01|7|P|2.5\r\x1c\r"));
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"7\",\"version\":\"2.5\","
+	       "\"sending_application\":\"\\u001b$B%]%|\\u001b(B\",\"sending_facility\":\"WARD\","
+	       "\"receiving_application\":\"EHR\",\"receiving_facility\":\"MAIN\",\"segments\":1}}"
+	       "\n",
+	       P(0, "\vMSH|^~\\&|\x1b$B%]%|\x1b(B|WARD|EHR|MAIN|2026||ORU^R01|7|P|2.5\r\x1c\r"));
+}
+
 static void no_acknowledgement_hides_an_order(void **state)
 {
 	static const char ack[] = "MSH|^~\\&|||||||ACK|9\rMSA|AA|1\r", rest[] = "Z\rORC|1\r";
@@ -1063,6 +1120,9 @@ int main(void)
 		cmocka_unit_test(wide_characters_become_utf_8),
 		cmocka_unit_test(what_is_no_utf_16_is_told),
 		cmocka_unit_test(what_may_be_the_end_is_judged),
+		cmocka_unit_test(a_type_is_one_by_characters_too),
+		cmocka_unit_test(latin_letters_are_no_halves),
+		cmocka_unit_test(separators_are_halves_of_characters),
 		cmocka_unit_test(no_acknowledgement_hides_an_order),
 		cmocka_unit_test(long_wide_segments),
 		cmocka_unit_test(a_mark_before_utf_8_is_none),

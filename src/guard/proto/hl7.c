@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/fnv.h"
+#include "guard/proto/hl7_charset.h"
 #include "guard/proto/hl7_field.h"
 #include "guard/proto/hl7_observation.h"
 #include "guard/proto/hl7_probe.h"
@@ -50,8 +51,10 @@ struct side {
 	bool told_answer; /* and as a bare acknowledgement */
 	bool ahead;	  /* it was asked for by what had been said of it, */
 	bool ahead_answer;
-	bool broken, far; /* of the frame: no characters; such that are read in two ways */
-	bool led;	  /* zeros stood before the first frame: high bytes come first */
+	bool broken,
+		far; /* of the frame: no characters, or a type that two readings differ in; such
+			   * that are read in two ways */
+	bool led;    /* zeros stood before the first frame: high bytes come first */
 	struct hl7_wide wide;
 	uint16_t scanned; /* of the segment at hand, without an end */
 	uint32_t length;  /* of the segment at hand, as far as it was passed */
@@ -220,7 +223,8 @@ static void read_header(struct side *s, struct bytes segment)
 	uint8_t c = s->component;
 	struct hl7_fields f;
 
-	hl7_split(segment, s->field, &f);
+	if (!hl7_charset_split(segment, s->field, c, &f) && !s->wide.width)
+		s->broken = true;
 	KEEP(s, sending_application, hl7_component(f.at[2], c, 1));
 	KEEP(s, sending_facility, hl7_component(f.at[3], c, 1));
 	KEEP(s, receiving_application, hl7_component(f.at[4], c, 1));
