@@ -51,9 +51,8 @@ struct side {
 	bool told_answer; /* and as a bare acknowledgement */
 	bool ahead;	  /* it was asked for by what had been said of it, */
 	bool ahead_answer;
-	bool broken,
-		far; /* of the frame: no characters, or a type that two readings differ in; such
-			   * that are read in two ways */
+	bool broken; /* of the frame: no characters, or a type that two readings differ in */
+	bool far;    /* characters that are read in two ways */
 	bool led;    /* zeros stood before the first frame: high bytes come first */
 	struct hl7_wide wide;
 	uint16_t scanned; /* of the segment at hand, without an end */
