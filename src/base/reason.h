@@ -400,6 +400,8 @@
 	  "A device could neither be updated nor taken back: somebody has to look at it.")         \
 	X(MQTT_TOPIC_ALIAS, "mqtt.topic_alias",                                                    \
 	  "An MQTT message named its topic by a number that was never agreed on.")                 \
+	X(HL7_XML, "hl7.xml",                                                                      \
+	  "A medical message in XML is none, or not everybody would read it in the same way.")     \
 	X(HL7_ENCODING, "hl7.encoding",                                                            \
 	  "A medical message has what are no characters, or says one thing by bytes and another "  \
 	  "by characters of two bytes; its sender is to be set to UTF-8.")                         \

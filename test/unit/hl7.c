@@ -252,6 +252,160 @@ static void separators_are_halves_of_characters(void **state)
 	       P(0, "\vMSH|^~\\&|\x1b$B%]%|\x1b(B|WARD|EHR|MAIN|2026||ORU^R01|7|P|2.5\r\x1c\r"));
 }
 
+/* HL7 v2.xml, in MLLP as any other: a header of `more` fields, a message behind it. */
+#define XML_HEAD(root) \
+	"\v<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<" root " xmlns=\"urn:hl7-org:v2xml\">\n"
+#define XML_MSH(code, more)                                                                  \
+	"<MSH><MSH.1>|</MSH.1><MSH.2>^~\\&amp;</MSH.2><MSH.3 LongName=\"a > b\"><HD.1> LAB " \
+	"</HD.1>"                                                                            \
+	"<HD.2>1.2</HD.2></MSH.3><MSH.4><HD.1>WARD</HD.1></MSH.4>\r\n "                      \
+	"<MSH.7><TS.1>20260131</TS.1>"                                                       \
+	"</MSH.7><MSH.9><MSG.1>" code                                                        \
+	"</MSG.1><MSG.2>R01</MSG.2><MSG.3/></MSH.9><MSH.10>7</MSH.10>"                       \
+	"<MSH.11><PT.1>P</PT.1></MSH.11><MSH.12><VID.1>2.5</VID.1></MSH.12>" more "</MSH>\n"
+#define XML_SAID(type, segments, more)                                                          \
+	"{\"hl7\":{\"message_type\":\"" type "^R01\",\"control_id\":\"7\",\"version\":\"2.5\"," \
+	"\"sending_application\":\"LAB\",\"sending_facility\":\"WARD\",\"segments\":" segments  \
+		more
+#define XML_END	    ",\"encoding\":\"XML\"}}\n"
+#define XML_REFUSED "\"reason\":\"hl7.xml\""
+
+#define XML_ORU                                                                                  \
+	XML_HEAD("ORU_R01")                                                                      \
+	XML_MSH("ORU", "")                                                                       \
+	"<ORU_R01.PATIENT_RESULT><ORU_R01.PATIENT><PID><PID.3><CX.1>4711</CX.1><CX.4><HD.1>A</"  \
+	"HD.1>"                                                                                  \
+	"</CX.4></PID.3><PID.3><CX.1>0</CX.1></PID.3></PID></ORU_R01.PATIENT>"                   \
+	"<ORU_R01.ORDER_OBSERVATION><OBR/><ORU_R01.OBSERVATION><OBX><OBX.1>1</OBX.1>"            \
+	"<OBX.2>NM</OBX.2><OBX.3><CWE.1>149530</CWE.1><CWE.2>MDC_PULS</CWE.2><CWE.3>MDC</CWE.3>" \
+	"</OBX.3><OBX.5>6&#49;</OBX.5><OBX.6><CWE.1>264864</CWE.1></OBX.6><OBX.11>R</OBX.11></"  \
+	"OBX>"                                                                                   \
+	"</ORU_R01.OBSERVATION></ORU_R01.ORDER_OBSERVATION></ORU_R01.PATIENT_RESULT>\n</"        \
+	"ORU_R01>\n"                                                                             \
+	"\x1c\r"
+
+static void xml_is_read(void **state)
+{
+	EXPECT(XML_SAID("ORU", "4",
+			",\"observations\":1" XML_END) "{\"hl7\":{\"message_type\":\"ACK\","
+						       "\"control_id\":\"8\",\"version\":\"2.5\","
+						       "\"ack_code\":\"AA\",\"acked_control_id\":"
+						       "\"7\",\"segments\":2,\"encoding\":\"XML\"}}"
+						       "\n" ORU_SAID,
+	       P(0, XML_ORU),
+	       P(1,
+		 "\v<ACK><MSH><MSH.1>|</MSH.1><MSH.2>^~\\&amp;</MSH.2><MSH.9><MSG.1>ACK</MSG.1></"
+		 "MSH.9>"
+		 "<MSH.10>8</MSH.10><MSH.12><VID.1>2.5</VID.1></MSH.12></MSH><MSA><MSA.1>AA</MSA.1>"
+		 "<MSA.2>7</MSA.2></MSA></ACK>\x1c\r"),
+	       P(0, ORU));
+	/* An order is one; what a document holds is not read. */
+	EXPECT("{\"hl7\":{\"message_type\":\"RGV^R01\",\"control_id\":\"7\",\"version\":\"2.5\","
+	       "\"sending_application\":\"LAB\",\"sending_facility\":\"WARD\",\"segments\":2,"
+	       "\"observations\":1,"
+	       "\"encoding\":\"XML\",\"control\":true}}\n",
+	       P(0,
+		 XML_HEAD("RGV_O15") XML_MSH("RGV", "<MSH.18>ASCII</MSH.18><MSH.18>UNICODE</"
+						    "MSH.18>") "<OBX><OBX.5><![CDATA[</OBX.5>]]></"
+							       "OBX.5></OBX></RGV_O15>\x1c\r"));
+}
+
+/* What one receiver reads and another one does not, or otherwise. */
+static void xml_is_read_in_one_way(void **state)
+{
+	static const struct {
+		const char *root, *header, *rest;
+	} cases[] = {
+		{"RGV_O15", "<MSG.1>ORU</MSG.1>", ""},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1><MSG.1>RGV</MSG.1>", ""},
+		{"ORU_R01", "<MSG.2>R01</MSG.2><MSG.1>ORU</MSG.1>", ""},
+		{"ORU_R01", "<MSG.1><!-- -->ORU</MSG.1>", ""},
+		{"ORU_R01", "<MSG.1><![CDATA[ORU]]></MSG.1>", ""},
+		{"ORU_R01", "<MSG.1>OR&u;</MSG.1>", ""},
+		{"ORU_R01", "<MSG.1>ORU<x>R</x></MSG.1>", ""},
+		{"ORU_R01", "<MSG.1>ORU&#x1e;</MSG.1>", ""},
+		{"ORU_R01", "<a:MSG.1>ORU</a:MSG.1>", ""},
+		{"ORU_R01", "<MSG.1 xmlns=\"a\">ORU</MSG.1>", ""},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>RGV", ""},
+		{"ORU_R01", "RGV<MSG.1>ORU</MSG.1>", ""},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1></MSH.9><MSH.9><MSG.1>RGV</MSG.1>", ""},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<MSH/>"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<MSH><MSH.9><MSG.1>RGV</MSG.1></MSH.9></MSH>"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<!-- -->"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<![CDATA[ ]]>"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<!DOCTYPE a>"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "RGV"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<PID><PID.3>\v</PID.3></PID>"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<MSA><MSA.1>A<!-- -->A</MSA.1></MSA>"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<a:MSH></a:MSH>"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "</ORU_R01><RGV_O15>"},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct talk_record *r = malloc(sizeof(*r));
+		struct talk_piece piece = {0};
+		char text[512];
+		int n = snprintf(text, sizeof(text),
+				 "\v<%s><MSH><MSH.1>|</MSH.1><MSH.9>%s</MSH.9></MSH>%s</%s>\x1c\r",
+				 cases[i].root, cases[i].header, cases[i].rest, cases[i].root);
+
+		piece.data = text;
+		piece.len = (size_t)n;
+		talk_play(r, "hl7", false, &piece, 1, 0);
+		if (!strstr(r->said, XML_REFUSED))
+			fail_msg("case %u: %s", i, r->said);
+		free(r);
+	}
+}
+
+/* It is known from its first bytes on, and what is another kind of document is not it. */
+static void xml_is_known_by_its_root(void **state)
+{
+	static const struct {
+		const char *text;
+		enum parse is;
+	} cases[] = {
+		{XML_HEAD("ORU_R01"), PARSE_OK},
+		{"\v\r\n<ACK>", PARSE_OK},
+		{"\v\xef\xbb\xbf<ACK>", PARSE_OK},
+		{"\v<?xml version='1.0'?><MCCI_IN000002UV01 xmlns='urn:hl7-org:v3'>", PARSE_BAD},
+		{"\v<?xml version='1.0' encoding='UTF-7'?><ACK>", PARSE_BAD},
+		{"\v<!DOCTYPE ACK SYSTEM 'a'><ACK>", PARSE_BAD},
+		{"\v<!-- --><ACK>", PARSE_BAD},
+		{"\v<html>", PARSE_BAD},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct proto_input in = {.data = unit_exact(cases[i].text, strlen(cases[i].text))};
+
+		assert_int_equal(hl7_proto.probe(&in), cases[i].is);
+		while (cases[i].is == PARSE_OK && --in.data.len)
+			assert_int_not_equal(hl7_proto.probe(&in), PARSE_BAD);
+		free((void *)in.data.data);
+	}
+}
+
+/* A segment that holds a document is passed over, and a frame's byte within it is one. */
+static void long_xml_segments(void **state)
+{
+	static const char head[] = XML_HEAD("ORU_R01") XML_MSH("ORU", "") "<OBX><OBX.5>";
+	static const char tail[] = "</OBX.5></OBX><NTE/></ORU_R01>\x1c\r";
+	size_t middle = 70000, n = 0;
+	char *text = malloc(sizeof(head) + middle + sizeof(tail));
+	struct talk_piece piece = {0, text, 0};
+
+	memcpy(text, head, n = sizeof(head) - 1);
+	memset(text + n, 'A', middle);
+	memcpy(text + n + middle, tail, sizeof(tail) - 1);
+	piece.len = n + middle + sizeof(tail) - 1;
+	talk_expect("hl7", false, &piece, 1, XML_SAID("ORU", "3", ",\"observations\":1" XML_END));
+	text[n + 40000] = 0x1c;
+	talk_expect("hl7", false, &piece, 1,
+		    XML_SAID("ORU", "2", ",\"observations\":1,\"encoding\":\"XML\"},") XML_REFUSED
+		    "}\n");
+	free(text);
+}
+
 static void no_acknowledgement_hides_an_order(void **state)
 {
 	static const char ack[] = "MSH|^~\\&|||||||ACK|9\rMSA|AA|1\r", rest[] = "Z\rORC|1\r";
@@ -838,6 +992,20 @@ static void observations_are_numbers(void **state)
 	free(t);
 }
 
+static void observations_are_numbers_in_xml_too(void **state)
+{
+	struct talk *t = talk_new(&hl7_proto);
+	struct proto_input in = {.data = unit_exact(XML_ORU, sizeof(XML_ORU) - 1)};
+	struct kept k = {0};
+	size_t used;
+
+	assert_int_equal(talk_read(t, &in, keep_observations, &k, &used), PARSE_OK);
+	assert_int_equal(k.count, 1);
+	assert_true(k.o[0].code == 149530 && k.o[0].value == 61 && k.o[0].status == 'R');
+	free((void *)(uintptr_t)in.data.data);
+	free(t);
+}
+
 static void expect_code(const char *code, const char *unit, uint32_t mdc, bool loinc,
 			unsigned dimension)
 {
@@ -1123,6 +1291,10 @@ int main(void)
 		cmocka_unit_test(a_type_is_one_by_characters_too),
 		cmocka_unit_test(latin_letters_are_no_halves),
 		cmocka_unit_test(separators_are_halves_of_characters),
+		cmocka_unit_test(xml_is_read),
+		cmocka_unit_test(xml_is_read_in_one_way),
+		cmocka_unit_test(xml_is_known_by_its_root),
+		cmocka_unit_test(long_xml_segments),
 		cmocka_unit_test(no_acknowledgement_hides_an_order),
 		cmocka_unit_test(long_wide_segments),
 		cmocka_unit_test(a_mark_before_utf_8_is_none),
@@ -1148,6 +1320,7 @@ int main(void)
 		cmocka_unit_test(what_may_be_whole_is_asked_for),
 		cmocka_unit_test(behind_a_gap_a_bare_header_is_found),
 		cmocka_unit_test(observations_are_numbers),
+		cmocka_unit_test(observations_are_numbers_in_xml_too),
 		cmocka_unit_test(codes_are_mdc_or_loinc),
 		cmocka_unit_test(a_subject_is_somebody),
 		cmocka_unit_test(observations_are_of_the_patient_before_them),

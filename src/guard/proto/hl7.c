@@ -10,6 +10,7 @@
 #include "guard/proto/hl7_probe.h"
 #include "guard/proto/hl7_time.h"
 #include "guard/proto/hl7_wide.h"
+#include "guard/proto/hl7_xml.h"
 
 #define START	0x0b /* MLLP */
 #define END	0x1c
@@ -54,6 +55,8 @@ struct side {
 	bool broken; /* of the frame: no characters, or a type that two readings differ in */
 	bool far;    /* characters that are read in two ways */
 	bool led;    /* zeros stood before the first frame: high bytes come first */
+	bool in_xml; /* the frame is */
+	struct hl7_xml xml;
 	struct hl7_wide wide;
 	uint16_t scanned; /* of the segment at hand, without an end */
 	uint32_t length;  /* of the segment at hand, as far as it was passed */
@@ -222,7 +225,7 @@ static void read_header(struct side *s, struct bytes segment)
 	uint8_t c = s->component;
 	struct hl7_fields f;
 
-	if (!hl7_charset_split(segment, s->field, c, &f) && !s->wide.width)
+	if (!hl7_charset_split(segment, s->field, c, &f) && !s->wide.width && !s->in_xml)
 		s->broken = true;
 	KEEP(s, sending_application, hl7_component(f.at[2], c, 1));
 	KEEP(s, sending_facility, hl7_component(f.at[3], c, 1));
@@ -355,7 +358,10 @@ static void describe(const struct hl7 *h, const struct side *s, unsigned end, st
 	m->batch = s->batch;
 	m->alert = s->alert;
 	m->unanswered = s->unanswered;
-	m->encoding = s->wide.width == 2 ? "UTF-16" : s->wide.width ? "UTF-32" : NULL;
+	m->encoding = s->wide.width == 2 ? "UTF-16"
+		      : s->wide.width	 ? "UTF-32"
+		      : s->in_xml	 ? "XML"
+					 : NULL;
 	m->msg.control = is_control(m->type);
 	m->kept = mine ? h->kept : 0;
 	m->patients = mine ? h->patient + 1u : 0;
@@ -468,6 +474,33 @@ static bool is_blank(struct bytes segment)
 	return !unpadded(segment).len;
 }
 
+static void begin_message(struct hl7 *h, unsigned end, struct bytes header)
+{
+	read_header(&h->side[end], header);
+	h->kept = 0;
+	h->kept_end = (uint8_t)end;
+	h->named = h->others = false;
+	h->subjects[h->patient = 0] = 0;
+}
+
+/* A segment of a message. */
+static inline __attribute__((always_inline)) void read_known(struct hl7 *h, unsigned end,
+							     struct bytes segment)
+{
+	struct side *s = &h->side[end];
+
+	s->segments++;
+	s->more |= !is_of_acknowledgement(segment.data);
+	if (!memcmp(segment.data, "MSA", 3)) {
+		KEEP(s, ack_code, hl7_field(segment, s->field, 1));
+		KEEP(s, acked_id, hl7_field(segment, s->field, 2));
+	} else if (!memcmp(segment.data, "OBX", 3)) {
+		read_observation(h, s, end, segment);
+	} else if (!memcmp(segment.data, "PID", 3) || !memcmp(segment.data, "PV1", 3)) {
+		read_subject(h, s, end, segment);
+	}
+}
+
 /* One segment, or the front of a long one. False with a reason where it cannot be. */
 static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum reason *ret_why)
 {
@@ -508,25 +541,12 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 			s->batch = true;
 			return true;
 		}
-		read_header(s, segment);
-		h->kept = 0;
-		h->kept_end = (uint8_t)end;
-		h->named = h->others = false;
-		h->subjects[h->patient = 0] = 0;
+		begin_message(h, end, segment);
 	} else if (!s->header && !s->batch) {
 		*ret_why = REASON_HL7_NO_HEADER;
 		return false;
 	}
-	s->segments++;
-	s->more |= !is_of_acknowledgement(segment.data);
-	if (!memcmp(segment.data, "MSA", 3)) {
-		KEEP(s, ack_code, hl7_field(segment, s->field, 1));
-		KEEP(s, acked_id, hl7_field(segment, s->field, 2));
-	} else if (!memcmp(segment.data, "OBX", 3)) {
-		read_observation(h, s, end, segment);
-	} else if (!memcmp(segment.data, "PID", 3) || !memcmp(segment.data, "PV1", 3)) {
-		read_subject(h, s, end, segment);
-	}
+	read_known(h, end, segment);
 	return true;
 }
 
@@ -551,6 +571,7 @@ static void begin_frame(struct side *s, enum framing framing)
 	s->batch = s->header = s->alert = s->worth = s->hybrid = false;
 	s->told = s->broken = s->far = false;
 	s->opening = true;
+	s->in_xml = false;
 	s->wide.width = 0;
 }
 
@@ -678,7 +699,7 @@ static __attribute__((cold, noinline)) enum parse begin_anew(struct hl7 *h,
 {
 	struct side *s = &h->side[in->end];
 
-	if (!s->header && !s->batch && !c->end && !s->wide.width) {
+	if (!s->header && !s->batch && !c->end && !s->wide.width && !s->in_xml) {
 		s->odd = true;
 		s->ends = 0;
 		return PARSE_OK;
@@ -868,6 +889,89 @@ read_wide(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m, struct
 	return take_segment(h, in, &c, m, out);
 }
 
+/* What may be read in two ways is not read any further. */
+static enum parse refuse_xml(struct hl7 *h, const struct proto_input *in, size_t used,
+			     struct hl7_msg *m, struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+
+	(void)tell(h, s, in, m);
+	m->msg.readable = false;
+	return lose_frame(s, m, REASON_HL7_XML, out, used);
+}
+
+/* HAPI goes by the root, others by MSH-9: they say the same. */
+static bool is_of_root(const struct side *s, const char root[3])
+{
+	return s->type.len >= 3 && !memcmp(s->type.data, root, 3) &&
+	       (s->type.len == 3 || s->type.data[3] == '^');
+}
+
+static bool take_xml(struct hl7 *h, unsigned end, const struct hl7_xml_unit *u)
+{
+	struct side *s = &h->side[end];
+	bool header = u->text.len && !memcmp(u->text.data, "MSH", 3);
+	char root[3];
+
+	if (u->root.len)
+		KEEP(s, type, u->root);
+	if (!u->text.len)
+		return true;
+	if (header == s->header || (!u->clear && (header || !memcmp(u->text.data, "MSA", 3))))
+		return false;
+	if (header) {
+		memcpy(root, s->type.data, sizeof(root));
+		begin_message(h, end, u->text);
+	}
+	read_known(h, end, u->text);
+	return !header || is_of_root(s, root);
+}
+
+static __attribute__((cold, noinline)) enum parse open_xml(struct side *s, struct bytes frame)
+{
+	enum parse got = s->framing == MLLP ? hl7_xml_probe(frame) : PARSE_BAD;
+
+	if (got == PARSE_OK) {
+		s->in_xml = true;
+		s->xml = (struct hl7_xml){0};
+		s->field = HL7_XML_FIELD;
+		s->component = HL7_XML_COMPONENT;
+	}
+	return got;
+}
+
+/* One message, a unit at a time. */
+static __attribute__((cold, noinline)) enum parse
+read_xml(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m, struct proto_output *out)
+{
+	struct side *s = &h->side[in->end];
+	size_t len = in->data.len < HL7_XML_WINDOW ? in->data.len : HL7_XML_WINDOW;
+	size_t stop = find(in->data, s->scanned, len, END);
+	uint8_t room[HL7_XML_WINDOW];
+	struct hl7_xml_unit u;
+	enum parse got;
+
+	stop = find(in->data, s->scanned, stop, START);
+	if (!stop) {
+		bool ends = in->data.data[0] == END;
+		struct cut c = {.used = 1, .stop = ends ? HL7_STOP_END : HL7_STOP_START};
+
+		if (ends && (!s->header || !hl7_xml_is_whole(&s->xml)))
+			return refuse_xml(h, in, 0, m, out);
+		return stop_segment(h, in, &c, m, out);
+	}
+	got = hl7_xml_next(&s->xml, (struct bytes){in->data.data, stop}, room, &u);
+	if (got == PARSE_MORE && stop == len) {
+		s->scanned = (uint16_t)stop;
+		return PARSE_MORE;
+	}
+	if (got != PARSE_OK || !take_xml(h, in->end, &u))
+		return refuse_xml(h, in, got == PARSE_OK ? u.used : stop, m, out);
+	s->scanned = (uint16_t)(stop - u.used);
+	out->used = out->kept = u.used;
+	return PARSE_OK;
+}
+
 /* Linear in what came, however it is cut: what was scanned is not scanned again. */
 static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m,
 			      struct proto_output *out)
@@ -880,10 +984,15 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	if (s->opening) {
 		if (hl7_wide_probe(in->data, &s->wide) == PARSE_MORE)
 			return PARSE_MORE;
+		if (in->data.data[0] != 'M' && !s->wide.width &&
+		    open_xml(s, in->data) == PARSE_MORE)
+			return PARSE_MORE;
 		s->opening = false;
 	}
 	if (s->wide.width)
 		return read_wide(h, in, m, out);
+	if (__builtin_expect(s->in_xml, 0))
+		return read_xml(h, in, m, out);
 	/* The other half of CR LF. */
 	if (!passing && !s->scanned && s->ends == CR && in->data.data[0] == LF) {
 		out->used = out->kept = 1;
@@ -1004,7 +1113,7 @@ static enum parse closed(void *state, const struct proto_input *in, struct msg *
 		return PARSE_OK;
 	if (s->wide.width)
 		last = wide_text(s, last, room);
-	if (s->phase == SEGMENT && last.len && !ends_message(s, last))
+	if (s->phase == SEGMENT && last.len && !s->in_xml && !ends_message(s, last))
 		(void)read_segment(h, in->end, last, &ignored);
 	s->phase = OUTSIDE;
 	ret_out->has_msg = tell(h, s, in, (struct hl7_msg *)ret_m);

@@ -4,7 +4,7 @@
  * HL7 version 2 messages over the minimal lower layer protocol (HL7 v2.9 §2.5
  * to 2.10; MLLP: HL7 Implementation Support Guide, appendix C): who sends what
  * to whom, and what a message says in numbers (OBX, IHE PCD-01). Any encoding
- * characters, batches, segments ended by CR or, as many senders do, by LF.
+ * characters, batches, segments ended by CR or, as many senders do, by LF; or XML.
  *
  * Of a message only its header, its acknowledgement and its numeric
  * observations are kept, never a patient's name or number.
@@ -43,7 +43,7 @@ struct hl7_msg {
 	bool alert;	 /* IHE PCD-04: ORU^R40, ORA^R41 */
 	bool unanswered; /* an alert whose receiver need not acknowledge it (MSH-15, MSH-16) */
 	const char *
-		encoding; /* "UTF-16" or "UTF-32", else NULL: what all others are is not told apart */
+		encoding; /* "UTF-16", "UTF-32" or "XML", else NULL: what all others are is not told apart */
 	unsigned kept;
 	/* A number that is the same for the same patient (PID-3) or place (PV1-3), and says nothing of
 	 * either; 0: none is named. */

@@ -2,6 +2,8 @@
 
 #include <ctype.h>
 
+#include "guard/proto/hl7_xml.h"
+
 #define START	   0x0b /* MLLP */
 #define END	   0x1c
 #define CR	   0x0d
@@ -67,6 +69,8 @@ static enum parse probe_inside(struct bytes b)
 {
 	enum parse got = probe_name(b);
 
+	if (got == PARSE_BAD)
+		got = hl7_xml_probe(b);
 	if (got != PARSE_BAD)
 		return got;
 	if (b.data[0] == 0xef)
