@@ -73,6 +73,7 @@ static const struct proto_name links[] = {{1, "first"}, {2, "middle"}, {3, "last
 
 #define RESULT_US    256000 /* real-time waves come in such pieces */
 #define CONTEXTS     16
+#define POLLS	     8
 #define MARKS	     4
 #define MARK_INVALID 1	    /* SA_FIX_INVALID_MASK */
 #define EXT_RANGE    0x1000 /* SA_EXT_VAL_RANGE: bits above the significant ones mark samples */
@@ -89,11 +90,17 @@ struct context {
 	uint16_t low, high;
 };
 
+/* An extended poll that was asked for; class 0: none. */
+struct poll {
+	uint16_t class_, number;
+};
+
 struct intellivue {
 	uint8_t manufacturer_len, model_len;
 	char manufacturer[32], model[32];
-	unsigned next; /* context to be used next */
+	unsigned next, next_poll; /* to be used next */
 	struct context context[CONTEXTS];
+	struct poll poll[POLLS];
 };
 
 /* The next of them; -1 where there is none, or none that is whole. */
@@ -470,6 +477,33 @@ static void read_polled(struct intellivue_msg *m, struct reader *r)
 	read_skip(r, 2); /* attribute group */
 }
 
+static void note_poll(struct intellivue *s, const struct intellivue_msg *m)
+{
+	for (unsigned i = 0; i < POLLS; i++)
+		if (s->poll[i].class_ == m->class_ && s->poll[i].number == m->poll_number)
+			return;
+	s->poll[s->next_poll++ % POLLS] = (struct poll){m->class_, m->poll_number};
+}
+
+/*
+ * Which of the polls of its class a result belongs to: each is numbered for itself. One that nobody
+ * asked for is counted with one that somebody did, so that who makes up a poll stands out beside it;
+ * where no request was seen, there is nothing but what the result says.
+ */
+static uint16_t row_of(const struct intellivue *s, const struct intellivue_msg *m)
+{
+	const struct poll *asked = NULL;
+
+	for (unsigned i = 0; i < POLLS; i++) {
+		if (s->poll[i].class_ != m->class_)
+			continue;
+		if (s->poll[i].number == m->poll_number)
+			return m->poll_number;
+		asked = &s->poll[i];
+	}
+	return asked ? asked->number : m->poll_number;
+}
+
 static void read_poll_result(struct intellivue *s, struct intellivue_msg *m, struct reader *r,
 			     bool extended)
 {
@@ -482,6 +516,8 @@ static void read_poll_result(struct intellivue *s, struct intellivue_msg *m, str
 	m->has_time = true;
 	read_skip(r, 8); /* absolute time */
 	read_polled(m, r);
+	if (extended)
+		m->row = row_of(s, m);
 	if (m->class_ != PATIENT)
 		read_poll_info(s, m, r);
 }
@@ -507,6 +543,9 @@ static void read_action(struct intellivue *s, struct intellivue_msg *m, struct r
 		m->extended = type == ACT_POLL_EXT;
 		m->poll_number = read_be16(&body);
 		read_polled(m, &body);
+		m->row = m->extended ? m->poll_number : 0;
+		if (m->extended && !body.bad)
+			note_poll(s, m);
 	}
 	inherit(r, &body);
 }
