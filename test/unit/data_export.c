@@ -705,6 +705,30 @@ static void a_spoilt_frame_blinds_nobody(void **state)
 	end_talk(r);
 }
 
+/* A receiver begins anew at BOF, and throws away what ends with an escape: an escape hides no set. */
+static void an_escape_hides_no_frame(void **state)
+{
+	static const char sound[] =
+		"{\"intellivue\":{\"message\":\"poll\",\"object\":\"numerics\",\"invoke_id\":1,"
+		"\"poll_number\":1,\"framing\":\"mib\"}}\n";
+	struct talk_record *r = malloc(sizeof(*r));
+	uint8_t data[1024];
+	size_t len = frame(data, poll, sizeof(poll), 0);
+	char expected[1024];
+
+	talk_begin(r, "intellivue", false);
+	talk_feed(r, CENTRAL, "\xc0\x11\x01\x00\x7d", 5);
+	talk_feed(r, CENTRAL, data, len);
+	snprintf(expected, sizeof(expected), "%s%s",
+		 "{\"intellivue\":{\"framing\":\"mib\"},\"reason\":\"proto.malformed\"}\n", sound);
+	assert_string_equal(r->said, expected);
+	r->said[0] = 0;
+	talk_feed(r, CENTRAL, "\xc0\x11\x01\x00\x7d\xc1", 6); /* given up by its sender: no fault */
+	talk_feed(r, CENTRAL, data, len);
+	assert_string_equal(r->said, sound);
+	end_talk(r);
+}
+
 static void broadcasts_are_counted(void **state)
 {
 	struct talk_record *r = malloc(sizeof(*r));
@@ -751,6 +775,7 @@ int main(void)
 		cmocka_unit_test(others_are_not_taken_for_it),
 		cmocka_unit_test(frames_of_a_serial_port),
 		cmocka_unit_test(a_spoilt_frame_blinds_nobody),
+		cmocka_unit_test(an_escape_hides_no_frame),
 		cmocka_unit_test(broadcasts_are_counted),
 	};
 

@@ -729,7 +729,10 @@ static uint16_t check_sum(const uint8_t *p, size_t len)
 	return (uint16_t)~fcs;
 }
 
-/* PARSE_OK: *ret_used bytes are a frame, its content unescaped at `frame`. */
+/*
+ * PARSE_OK: *ret_used bytes are a frame, its content unescaped at `frame`; of one that its sender
+ * gave up nothing is. A frame begins at BOF whatever is before it: an escape does not hide that.
+ */
 static enum parse read_frame(struct bytes in, uint8_t frame[FRAME_MAX], size_t *ret_len,
 			     size_t *ret_used)
 {
@@ -745,6 +748,12 @@ static enum parse read_frame(struct bytes in, uint8_t frame[FRAME_MAX], size_t *
 		if (b == ESCAPE) {
 			if (++i == in.len)
 				return PARSE_MORE;
+			if (in.data[i] == BOF)
+				return PARSE_BAD;
+			if (in.data[i] == EOF_) { /* "Frame Abort" */
+				len = 0;
+				break;
+			}
 			b = in.data[i] ^ ESCAPED;
 		}
 		if (len == FRAME_MAX)
@@ -845,11 +854,13 @@ static enum parse read_stream(struct intellivue *s, const struct proto_input *in
 		return p;
 	if (p == PARSE_BAD)
 		return pass_over(in, 0, m, ret_out);
+	ret_out->used = used;
+	if (!len)
+		return PARSE_OK;
 	content = frame_content(frame, len);
 	if (!content.data || !read_message(s, content, m))
 		return pass_over(in, used, m, ret_out);
 	m->framing = "mib";
-	ret_out->used = used;
 	ret_out->has_msg = true;
 	return PARSE_OK;
 }
