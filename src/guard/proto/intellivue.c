@@ -82,12 +82,12 @@ static const struct proto_name links[] = {{1, "first"}, {2, "middle"}, {3, "last
 struct context {
 	uint32_t
 		handle; /* global: the measurement server's context, and what it calls the object */
+	uint32_t ticks; /* 0: not told yet */
 	uint16_t array;
-	uint32_t ticks;		   /* 0: not told yet */
-	uint16_t invalid;	   /* bits that mark a sample as none; 0: no such */
-	uint8_t size, significant; /* bits */
-	bool ext_range, has_scale;
+	uint16_t invalid; /* bits that mark a sample as none; 0: no such */
 	uint16_t low, high;
+	uint8_t size, significant; /* bits */
+	bool ext_range : 1, has_scale : 1;
 };
 
 /* An extended poll that was asked for; class 0: none. */
