@@ -57,6 +57,7 @@ static const struct {
 	{"http", "http_method", "operation"},
 	{"http", "http_user_agent", "the program calls itself"},
 	{"http", "http_content_type", "content"},
+	{"http", "content_encoding", "compression"},
 	{"dns", "rrname", "the name asked for is"},
 	{"dns", "rrtype", "what is asked is"},
 	{"ssh", "client.proto_version", "the client's version of SSH"},

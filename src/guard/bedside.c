@@ -14,8 +14,6 @@
 #define UNIT_FAHRENHEIT 0x1140
 #define SILENT		0xc700 /* AlertState: inhibited, suspended, in test, standby or demo */
 #define MDC_SCADA	2      /* partition, above the 16 bits of a code */
-#define SINGLE		0x4000 /* channel of single polls, which are not numbered */
-#define PARTIES		0x3fff
 
 struct bedside {
 	struct vitals *vitals;
@@ -70,12 +68,14 @@ static void source_of(const struct bedside_message *m, unsigned end, struct vita
 		memcpy(ret_s->mac, p->src_mac, sizeof(ret_s->mac));
 }
 
-/* Two stations that ask the same monitor are answered in rows of their own. */
-static uint16_t channel_of(const struct bedside_message *m, const struct intellivue_msg *i)
+/* Every poll, of every station that asks the same monitor, is answered in a row of its own. */
+static uint32_t channel_of(const struct bedside_message *m, const struct intellivue_msg *i)
 {
-	uint16_t own = (uint16_t)((m->said->flow->id * 64 + i->class_) & PARTIES);
+	const uint16_t poll[] = {i->extended, i->class_, i->row};
+	uint64_t h = fnv64(FNV64_START, (struct bytes){(const uint8_t *)&m->said->flow->id,
+						       sizeof(m->said->flow->id)});
 
-	return i->extended ? own : own | SINGLE;
+	return (uint32_t)fnv64(h, (struct bytes){(const uint8_t *)poll, sizeof(poll)});
 }
 
 /* Whatever it does not itself declare off or a test: a flat line may be a patient's. */
@@ -252,7 +252,7 @@ static void hl7_observations_of(struct bedside *b, const struct bedside_message 
 	uint64_t sender = fnv64(fnv64(subject, h->sending_application), h->sending_facility);
 	const struct vitals_place p = {
 		.time_ns = m->said->packet->time_ns,
-		.channel = (uint16_t)sender, /* each has a clock of its own */
+		.channel = (uint32_t)sender, /* each has a clock of its own */
 		.sent_s = h->sent_s,
 		.print = (uint32_t)(fnv64(h->sent_s, h->control_id) >> 16),
 	};

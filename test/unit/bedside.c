@@ -2,6 +2,7 @@
 #include "guard/bedside.h"
 
 #include "guard/proto/hl7.h"
+#include "guard/proto/intellivue.h"
 #include "unit.h"
 
 static void count(void *arg, const struct bedside_message *m)
@@ -54,10 +55,53 @@ static void a_vital_sign_is_a_patients(void **state)
 	}
 }
 
+static void name_reason(void *arg, const struct vitals_finding *f)
+{
+	*(enum reason *)arg = f->reason;
+}
+
+/* Polls of one class side by side, of two flows or of one: what is found in ten seconds of both. */
+static enum reason rows_found(uint64_t other_flow, uint16_t other_row, uint16_t other_class)
+{
+	static struct intellivue_msg i;
+	struct flow f = {.id = 1};
+	struct packet p = {.time_ns = 1000000000};
+	const struct session_message said = {
+		.proto = &intellivue_proto, .msg = &i.msg, .packet = &p, .flow = &f};
+	const struct bedside_message m = {.said = &said};
+	enum reason found = REASON_NONE;
+	struct bedside *b = bedside_new(0, name_reason, NULL, &found);
+
+	assert_non_null(b);
+	i.extended = i.has_sequence = i.has_time = true;
+	for (unsigned n = 0; n < 40; n++, p.time_ns += 256000000) {
+		i.time = n * 2048;
+		for (unsigned other = 0; other < 2; other++) {
+			f.id = other ? other_flow : 1;
+			i.class_ = other ? other_class : 6;
+			i.row = other ? other_row : 3;
+			i.sequence = (uint16_t)(n + 5000 * other);
+			bedside_said(b, &m);
+		}
+	}
+	bedside_free(b);
+	return found;
+}
+
+static void polls_are_counted_apart(void **state)
+{
+	assert_int_equal(rows_found(1, 4, 6), REASON_NONE);
+	assert_int_equal(rows_found(1, 3, 9), REASON_NONE);
+	assert_int_equal(rows_found(2, 3, 6), REASON_NONE);
+	assert_int_equal(rows_found(257, 3, 6), REASON_NONE);
+	assert_int_equal(rows_found(1, 3, 6), REASON_VITALS_TWO_SOURCES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vital_sign_is_a_patients),
+		cmocka_unit_test(polls_are_counted_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,56 @@ static void a_poll_is_named(void **state)
 	end_talk(r);
 }
 
+/* An extended poll, and which row a result of that number is in afterwards. */
+static void ask(struct talk_record *r, uint16_t number, uint16_t class_)
+{
+	struct maker k;
+
+	operation(&k, 1, 1, 7);
+	WORDS(&k, 0, 0, 0xf13b);
+	open_part(&k);
+	WORDS(&k, number, 1, class_, 0, 0, 0);
+	close_parts(&k, 3);
+	assert_true(read_one(r, CENTRAL, k.data, k.w.len));
+	assert_true(got.is_poll && got.extended);
+	assert_int_equal(got.row, number);
+}
+
+static unsigned row(struct talk_record *r, uint16_t number, uint16_t class_)
+{
+	struct maker k;
+
+	operation(&k, 2, 7, 7);
+	WORDS(&k, 0xf13b);
+	open_part(&k);
+	WORDS(&k, number, 1, 0, 8000, 0xffff, 0xffff, 0xffff, 0xffff, 1, class_, 0, 0, 0);
+	close_parts(&k, 3);
+	assert_true(read_made(r, &k));
+	return got.row;
+}
+
+/* By what was asked for, or else by what they say: a poll that nobody asked for has no row of its own. */
+static void polls_have_rows(void **state)
+{
+	struct talk_record *r = begin_talk();
+
+	assert_int_equal(row(r, 7, 6), 7);
+	ask(r, 1, 6);
+	ask(r, 1, 6);
+	assert_int_equal(row(r, 7, 6), 1);
+	assert_int_equal(row(r, 7, 9), 7);
+	ask(r, 2, 6);
+	assert_int_equal(row(r, 1, 6), 1);
+	assert_int_equal(row(r, 2, 6), 2);
+	assert_int_equal(row(r, 7, 6), 2);
+	for (uint16_t n = 3; n < 50; n++)
+		ask(r, n, 6);
+	assert_int_equal(row(r, 49, 6), 49);
+	assert_int_equal(row(r, 48, 6), 48);
+	assert_int_equal(row(r, 47, 9), 47);
+	end_talk(r);
+}
+
 /* Both sides of an association as the demonstration's monitor and station speak it. */
 static void an_association_is_followed(void **state)
 {
@@ -655,6 +705,30 @@ static void a_spoilt_frame_blinds_nobody(void **state)
 	end_talk(r);
 }
 
+/* A receiver begins anew at BOF, and throws away what ends with an escape: an escape hides no set. */
+static void an_escape_hides_no_frame(void **state)
+{
+	static const char sound[] =
+		"{\"intellivue\":{\"message\":\"poll\",\"object\":\"numerics\",\"invoke_id\":1,"
+		"\"poll_number\":1,\"framing\":\"mib\"}}\n";
+	struct talk_record *r = malloc(sizeof(*r));
+	uint8_t data[1024];
+	size_t len = frame(data, poll, sizeof(poll), 0);
+	char expected[1024];
+
+	talk_begin(r, "intellivue", false);
+	talk_feed(r, CENTRAL, "\xc0\x11\x01\x00\x7d", 5);
+	talk_feed(r, CENTRAL, data, len);
+	snprintf(expected, sizeof(expected), "%s%s",
+		 "{\"intellivue\":{\"framing\":\"mib\"},\"reason\":\"proto.malformed\"}\n", sound);
+	assert_string_equal(r->said, expected);
+	r->said[0] = 0;
+	talk_feed(r, CENTRAL, "\xc0\x11\x01\x00\x7d\xc1", 6); /* given up by its sender: no fault */
+	talk_feed(r, CENTRAL, data, len);
+	assert_string_equal(r->said, sound);
+	end_talk(r);
+}
+
 static void broadcasts_are_counted(void **state)
 {
 	struct talk_record *r = malloc(sizeof(*r));
@@ -682,6 +756,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_poll_is_named),
+		cmocka_unit_test(polls_have_rows),
 		cmocka_unit_test(an_association_is_followed),
 		cmocka_unit_test(the_monitor_says_who_it_is),
 		cmocka_unit_test(numerics_are_read),
@@ -700,6 +775,7 @@ int main(void)
 		cmocka_unit_test(others_are_not_taken_for_it),
 		cmocka_unit_test(frames_of_a_serial_port),
 		cmocka_unit_test(a_spoilt_frame_blinds_nobody),
+		cmocka_unit_test(an_escape_hides_no_frame),
 		cmocka_unit_test(broadcasts_are_counted),
 	};
 

@@ -78,6 +78,30 @@ static void names_are_the_registrys(void **state)
 	assert_true(syntaxes >= 47);
 }
 
+/* What PS3.6 registered since that pydicom was written, up to 2026. */
+static void the_newest_have_names(void **state)
+{
+	static const char *const classes[][2] = {
+		{"1.2.840.10008.5.1.4.1.1.11.12",
+		 "Variable Modality LUT Softcopy Presentation State Storage"},
+		{"1.2.840.10008.5.1.4.1.1.2.3", "CT Image Storage - For Processing"},
+		{"1.2.840.10008.5.1.4.1.1.2.4", "Enhanced CT Image Storage - For Processing"},
+		{"1.2.840.10008.5.1.4.1.1.2.5",
+		 "Legacy Converted Enhanced CT Image Storage - For Processing"},
+		{"1.2.840.10008.5.1.4.1.1.601.5", "Ultrasound Waveform Storage"},
+		{"1.2.840.10008.5.1.4.1.1.9.100.1", "Waveform Presentation State Storage"},
+		{"1.2.840.10008.5.1.4.1.1.9.100.2",
+		 "Waveform Acquisition Presentation State Storage"},
+	};
+
+	for (unsigned i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		unsigned n = dicom_uid_find(DICOM_SOP_CLASSES, text(classes[i][0]));
+
+		assert_int_not_equal(n, 0);
+		assert_string_equal(dicom_uid_name(DICOM_SOP_CLASSES, n), classes[i][1]);
+	}
+}
+
 /* A search by halves needs the order; each is found where it stands, and nothing beside it. */
 static void each_is_found(void **state)
 {
@@ -121,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_the_registrys),
+		cmocka_unit_test(the_newest_have_names),
 		cmocka_unit_test(each_is_found),
 		cmocka_unit_test(a_status_depends_on_the_service),
 	};

@@ -4,6 +4,7 @@
  * conversations and must agree.
  */
 #include <htp/htp.h>
+#include <zlib.h>
 
 #include "guard/proto/http_path.h"
 #include "seed.h"
@@ -356,6 +357,75 @@ static void an_answer_in_parts_is_seen(void **state)
 		    "{\"http\":{\"program\":\"PE\"},\"reason\":\"dicom.preamble_executable\"}\n");
 }
 
+static size_t deflate_all(int bits, const char *plain, size_t len, char *to, size_t max)
+{
+	z_stream z = {.next_in = (Bytef *)(uintptr_t)plain,
+		      .avail_in = (uInt)len,
+		      .next_out = (Bytef *)to,
+		      .avail_out = (uInt)max};
+
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	deflateEnd(&z);
+	return max - z.avail_out;
+}
+
+/* What is told of a compressed body besides its request and the one behind it. */
+static void expect_within(const char *fields, int bits, bool chunked, struct bytes plain,
+			  const char *said)
+{
+	char packed[8192], text[8192];
+	size_t size =
+		deflate_all(bits, (const char *)plain.data, plain.len, packed, sizeof(packed));
+	int len = sprintf(text, "POST /instances HTTP/1.1\r\n%s", fields);
+
+	len += sprintf(text + len,
+		       chunked ? "Transfer-Encoding: chunked\r\n\r\n%zx\r\n"
+			       : "Content-Length: %zu\r\n\r\n",
+		       size);
+	memcpy(text + len, packed, size);
+	len += (int)size;
+	len += sprintf(text + len, "%sGET /next HTTP/1.1\r\n\r\n", chunked ? "\r\n0\r\n\r\n" : "");
+	for (size_t cut = 0; cut < 300; cut += cut < 3 ? 1 : 70) {
+		const struct talk_piece piece = {0, text, (size_t)len};
+
+		if (!cut)
+			talk_seed("http", false, &piece, 1);
+		talk_play(r, "http", false, &piece, 1, cut);
+		assert_says(r, said);
+		assert_says(r, "{\"http\":{\"url\":\"/next\"");
+		assert_int_equal(seed_count(r, "reason"), strstr(said, "reason") != NULL);
+	}
+}
+
+/* Orthanc, for one, inflates what it is given so. */
+static void a_compressed_image_is_seen(void **state)
+{
+	static const char found[] =
+		"{\"http\":{\"program\":\"PE\"},\"reason\":\"dicom.preamble_executable\"}\n";
+	char parts[1024], image[4096 + 140];
+	size_t size = put_parts(parts), len = put_part(image, "", "MZ");
+	struct bytes whole = {(const uint8_t *)image, sizeof(image)};
+
+	for (size_t i = len; i < sizeof(image); i++) /* pixels, that do not compress */
+		image[i] = (char)(i * i * 40503 >> 7);
+	for (unsigned chunked = 0; chunked < 2; chunked++) {
+		expect_within("Content-Encoding: gzip\r\n", 15 + 16, chunked, whole, found);
+		expect_within("Content-Encoding: deflate\r\n", 15, chunked, whole, found);
+		expect_within("Content-Encoding: deflate\r\n", -15, chunked, whole, found);
+		expect_within("Content-Type: multipart/related\r\nContent-Encoding: x-gzip\r\n",
+			      15 + 16, chunked, (struct bytes){(const uint8_t *)parts, size},
+			      found);
+	}
+	memcpy(image, "II*", 4);
+	expect_within("Content-Encoding: identity\r\nContent-Encoding: gzip\r\n", 15 + 16, false,
+		      whole, "\"content_encoding\":\"gzip\"");
+	memcpy(image, "\177ELF", 4);
+	image[128] = 0;
+	expect_within("Content-Encoding: gzip\r\n", 15 + 16, false, whole,
+		      "{\"http\":{\"program\":\"ELF\"}}\n");
+}
+
 /* What libhtp makes of the seed, in the words of ours. */
 static void oracle(const char *name, char *told, size_t size)
 {
@@ -543,6 +613,7 @@ int main(void)
 		cmocka_unit_test(an_image_with_a_program_is_seen),
 		cmocka_unit_test(an_image_among_others_is_seen),
 		cmocka_unit_test(an_answer_in_parts_is_seen),
+		cmocka_unit_test(a_compressed_image_is_seen),
 		cmocka_unit_test(a_path_is_what_servers_read),
 		cmocka_unit_test(long_paths_are_read_to_their_end),
 		cmocka_unit_test(libhtp_agrees),

@@ -12,7 +12,7 @@ enum dicom_registry { DICOM_SOP_CLASSES, DICOM_SYNTAXES };
 
 #define DICOM_UID_MAX	    64	/* PS3.5 §9: characters */
 #define DICOM_SYNTAX_MAX    95	/* no registered syntax has a greater number */
-#define DICOM_SOP_CLASS_MAX 319 /* and no registered SOP class */
+#define DICOM_SOP_CLASS_MAX 335 /* and no registered SOP class */
 
 /* From 1 up, in the order of the table; 0 for what is not registered. */
 unsigned dicom_uid_find(enum dicom_registry r, struct bytes uid);

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "guard/proto/coding.h"
 #include "guard/proto/head.h"
 #include "guard/proto/http_head.h"
 #include "guard/proto/mqtt.h"
@@ -11,8 +12,10 @@
 #include "guard/proto/websocket.h"
 
 #define CHUNK_LINE_MAX 1024
-#define PIPELINE_MAX   64 /* requests without their answers yet */
-#define BODY_START     4  /* bytes that tell a program */
+#define PIPELINE_MAX   64   /* requests without their answers yet */
+#define BODY_START     4    /* bytes that tell a program */
+#define PACKED_MAX     4096 /* bytes of a compressed body that are looked into, */
+#define PLAIN_MAX      4096 /* and of what they are when they are not compressed */
 #define POST_HEAD      2000
 #define ABOUT_MAX      12 /* requests whose answers are told with what they asked */
 #define TEXTS_MAX      600
@@ -38,8 +41,9 @@ enum asked { ASKED_OTHER, ASKED_HEAD, ASKED_CONNECT };
 
 struct side {
 	uint8_t phase, seen; /* seen: of the body's first bytes */
-	bool tunnel;	     /* the rest is none of HTTP's */
-	bool parts;	     /* the body has some, each of which may be an image */
+	bool tunnel : 1;     /* the rest is none of HTTP's */
+	bool parts : 1;	     /* the body has some, each of which may be an image */
+	uint8_t coding : 2;  /* enum coding; of a body that is looked into */
 	struct part10 file;  /* the body, as far as it may be one itself */
 	struct part10_search files;
 	uint32_t scanned;
@@ -216,6 +220,7 @@ static void put_head(struct http_msg *m, struct http_head *h)
 {
 	m->protocol = h->protocol;
 	m->content_type = head_trim(head_before(h->content_type, ";"));
+	m->content_encoding = h->content_encoding;
 	m->length = h->length;
 	m->chunked = h->chunked;
 	m->status = h->status;
@@ -343,7 +348,17 @@ static void body(struct side *s, enum phase phase, uint64_t left)
 	s->left = left;
 	s->seen = 0;
 	s->parts = false;
+	s->coding = CODING_NONE;
 	s->file = (struct part10){.seen = 0};
+}
+
+/* Nearly every page comes compressed: of those a browser is told it may show, none is an image for a viewer. */
+static bool may_be_file(const struct http_head *h)
+{
+	struct bytes type = head_trim(head_before(h->content_type, ";"));
+
+	return h->request || h->parts || !type.len || head_is(type, "application/dicom") ||
+	       head_is(type, "application/octet-stream");
 }
 
 static void frame(struct side *s, const struct http_head *h, bool to_end)
@@ -355,6 +370,8 @@ static void frame(struct side *s, const struct http_head *h, bool to_end)
 	else
 		body(s, to_end ? PHASE_REST : PHASE_HEAD, 0);
 	s->parts = h->parts;
+	if (may_be_file(h) && h->coding != CODING_UNREADABLE)
+		s->coding = h->coding;
 	if (s->parts)
 		s->files = (struct part10_search){{0}};
 }
@@ -567,6 +584,28 @@ static size_t read_content(struct side *s, struct bytes piece, struct http_msg *
 	return n;
 }
 
+/* The beginning of a compressed body, as if it were none; what is behind it is passed over. */
+static void look_inside(struct side *s, struct bytes packed, struct http_msg *m,
+			struct proto_output *out)
+{
+	uint8_t plain[PLAIN_MAX];
+	const char *found = NULL;
+	struct bytes text;
+
+	coding_inflate(s->coding, packed, plain, sizeof(plain), &text);
+	while (text.len && !m->msg.reason && (s->seen < PART10_HEAD || s->parts)) {
+		size_t n = read_content(s, text, m, out);
+
+		text = (struct bytes){text.data + n, text.len - n};
+		found = m->program ? m->program : found;
+	}
+	m->program = found;
+	out->has_msg = found;
+	s->seen = PART10_HEAD;
+	s->parts = false;
+	s->coding = CODING_NONE;
+}
+
 static enum parse read_body(struct state *st, const struct proto_input *in, struct http_msg *m,
 			    struct proto_output *out)
 {
@@ -576,7 +615,16 @@ static enum parse read_body(struct state *st, const struct proto_input *in, stru
 
 	if (s->phase != PHASE_REST && piece.len > s->left)
 		piece.len = (size_t)s->left;
-	out->used = read_content(s, piece, m, out);
+	if (s->coding && piece.len < PACKED_MAX && !in->last &&
+	    (s->phase == PHASE_REST || piece.len < s->left))
+		return PARSE_MORE;
+	if (s->coding) {
+		piece.len = piece.len < PACKED_MAX ? piece.len : PACKED_MAX;
+		look_inside(s, piece, m, out);
+		out->used = piece.len;
+	} else {
+		out->used = read_content(s, piece, m, out);
+	}
 	m->msg.answer = in->end != st->client;
 	seen = s->seen == PART10_HEAD && !s->parts;
 	if (s->phase == PHASE_REST) {
@@ -645,6 +693,7 @@ static const struct proto_field fields[] = {
 	FIELD("query", query, FIELD_BOOL, 0),
 	FIELD("http_user_agent", user_agent, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
 	FIELD("http_content_type", content_type, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
+	FIELD("content_encoding", content_encoding, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
 	FIELD("http_refer", referer, FIELD_TEXT, 0),
 	FIELD("http_method", method, FIELD_TEXT, FIELD_MATCH),
 	FIELD("protocol", protocol, FIELD_TEXT, 0),

@@ -14,7 +14,8 @@
 
 struct http_msg {
 	struct msg msg;
-	struct bytes hostname, url, user_agent, content_type, referer, method, protocol;
+	struct bytes hostname, url, user_agent, content_type, content_encoding, referer, method,
+		protocol;
 	struct bytes
 		rewritten; /* a target that the server may take instead; rules ask for it, too */
 	struct bytes redirect, server, auth; /* auth: the scheme alone */

@@ -1,5 +1,6 @@
 #include "guard/proto/http_head.h"
 
+#include "guard/proto/coding.h"
 #include "guard/proto/head.h"
 #include "guard/proto/logins.h"
 
@@ -128,6 +129,14 @@ static void note_meant(struct http_head *h, const struct head_field *f)
 	*to = f->value;
 }
 
+/* One that says nothing does not stand for one that does. */
+static void note_coding(struct http_head *h, struct bytes value)
+{
+	if (!h->content_encoding.data || head_is(h->content_encoding, "identity"))
+		h->content_encoding = value;
+	h->coding = (uint8_t)coding_note(h->coding, value);
+}
+
 static void note_field(struct http_head *h, const struct head_field *f)
 {
 	const struct {
@@ -157,6 +166,8 @@ static void note_field(struct http_head *h, const struct head_field *f)
 	}
 	if (head_is(f->name, "Content-Type"))
 		h->parts |= head_is(head_before(f->value, "/"), "multipart");
+	if (head_is(f->name, "Content-Encoding"))
+		note_coding(h, f->value);
 	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!wanted[i].value->data && head_is(f->name, wanted[i].name))
 			*wanted[i].value = f->value;

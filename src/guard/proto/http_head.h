@@ -19,13 +19,15 @@ struct http_head {
 	struct bytes method, target; /* requests */
 	uint16_t status;	     /* responses */
 	bool has_length, chunked;
-	bool parts;   /* the body is of several (RFC 2046 §5.1), as any field of its type says */
+	bool parts;	/* the body is of several (RFC 2046 §5.1), as any field of its type says */
+	uint8_t coding; /* enum coding: of the body */
 	bool upgrade; /* wants, or grants, another protocol on this connection (RFC 9110 §7.8) … */
 	bool h2c;     /* … which is HTTP/2 (RFC 7540 §3.2), … */
 	bool websocket; /* … or WebSocket (RFC 6455 §4) */
 	uint64_t length;
 	/* empty where absent; the first of each counts */
-	struct bytes host, user_agent, server, content_type, referer, location, authorization;
+	struct bytes host, user_agent, server, content_type, content_encoding, referer, location,
+		authorization;
 	struct bytes websocket_protocol, websocket_extensions; /* RFC 6455 §§11.3.2, 11.3.4 */
 	struct bytes
 		rewritten; /* the target that is meant, as IIS and some frameworks let it be said */

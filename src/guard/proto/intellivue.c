@@ -73,6 +73,7 @@ static const struct proto_name links[] = {{1, "first"}, {2, "middle"}, {3, "last
 
 #define RESULT_US    256000 /* real-time waves come in such pieces */
 #define CONTEXTS     16
+#define POLLS	     8
 #define MARKS	     4
 #define MARK_INVALID 1	    /* SA_FIX_INVALID_MASK */
 #define EXT_RANGE    0x1000 /* SA_EXT_VAL_RANGE: bits above the significant ones mark samples */
@@ -81,19 +82,25 @@ static const struct proto_name links[] = {{1, "first"}, {2, "middle"}, {3, "last
 struct context {
 	uint32_t
 		handle; /* global: the measurement server's context, and what it calls the object */
+	uint32_t ticks; /* 0: not told yet */
 	uint16_t array;
-	uint32_t ticks;		   /* 0: not told yet */
-	uint16_t invalid;	   /* bits that mark a sample as none; 0: no such */
-	uint8_t size, significant; /* bits */
-	bool ext_range, has_scale;
+	uint16_t invalid; /* bits that mark a sample as none; 0: no such */
 	uint16_t low, high;
+	uint8_t size, significant; /* bits */
+	bool ext_range : 1, has_scale : 1;
+};
+
+/* An extended poll that was asked for; class 0: none. */
+struct poll {
+	uint16_t class_, number;
 };
 
 struct intellivue {
 	uint8_t manufacturer_len, model_len;
 	char manufacturer[32], model[32];
-	unsigned next; /* context to be used next */
+	unsigned next, next_poll; /* to be used next */
 	struct context context[CONTEXTS];
+	struct poll poll[POLLS];
 };
 
 /* The next of them; -1 where there is none, or none that is whole. */
@@ -470,6 +477,33 @@ static void read_polled(struct intellivue_msg *m, struct reader *r)
 	read_skip(r, 2); /* attribute group */
 }
 
+static void note_poll(struct intellivue *s, const struct intellivue_msg *m)
+{
+	for (unsigned i = 0; i < POLLS; i++)
+		if (s->poll[i].class_ == m->class_ && s->poll[i].number == m->poll_number)
+			return;
+	s->poll[s->next_poll++ % POLLS] = (struct poll){m->class_, m->poll_number};
+}
+
+/*
+ * Which of the polls of its class a result belongs to: each is numbered for itself. One that nobody
+ * asked for is counted with one that somebody did, so that who makes up a poll stands out beside it;
+ * where no request was seen, there is nothing but what the result says.
+ */
+static uint16_t row_of(const struct intellivue *s, const struct intellivue_msg *m)
+{
+	const struct poll *asked = NULL;
+
+	for (unsigned i = 0; i < POLLS; i++) {
+		if (s->poll[i].class_ != m->class_)
+			continue;
+		if (s->poll[i].number == m->poll_number)
+			return m->poll_number;
+		asked = &s->poll[i];
+	}
+	return asked ? asked->number : m->poll_number;
+}
+
 static void read_poll_result(struct intellivue *s, struct intellivue_msg *m, struct reader *r,
 			     bool extended)
 {
@@ -482,6 +516,8 @@ static void read_poll_result(struct intellivue *s, struct intellivue_msg *m, str
 	m->has_time = true;
 	read_skip(r, 8); /* absolute time */
 	read_polled(m, r);
+	if (extended)
+		m->row = row_of(s, m);
 	if (m->class_ != PATIENT)
 		read_poll_info(s, m, r);
 }
@@ -507,6 +543,9 @@ static void read_action(struct intellivue *s, struct intellivue_msg *m, struct r
 		m->extended = type == ACT_POLL_EXT;
 		m->poll_number = read_be16(&body);
 		read_polled(m, &body);
+		m->row = m->extended ? m->poll_number : 0;
+		if (m->extended && !body.bad)
+			note_poll(s, m);
 	}
 	inherit(r, &body);
 }
@@ -690,7 +729,10 @@ static uint16_t check_sum(const uint8_t *p, size_t len)
 	return (uint16_t)~fcs;
 }
 
-/* PARSE_OK: *ret_used bytes are a frame, its content unescaped at `frame`. */
+/*
+ * PARSE_OK: *ret_used bytes are a frame, its content unescaped at `frame`; of one that its sender
+ * gave up nothing is. A frame begins at BOF whatever is before it: an escape does not hide that.
+ */
 static enum parse read_frame(struct bytes in, uint8_t frame[FRAME_MAX], size_t *ret_len,
 			     size_t *ret_used)
 {
@@ -706,6 +748,12 @@ static enum parse read_frame(struct bytes in, uint8_t frame[FRAME_MAX], size_t *
 		if (b == ESCAPE) {
 			if (++i == in.len)
 				return PARSE_MORE;
+			if (in.data[i] == BOF)
+				return PARSE_BAD;
+			if (in.data[i] == EOF_) { /* "Frame Abort" */
+				len = 0;
+				break;
+			}
 			b = in.data[i] ^ ESCAPED;
 		}
 		if (len == FRAME_MAX)
@@ -806,11 +854,13 @@ static enum parse read_stream(struct intellivue *s, const struct proto_input *in
 		return p;
 	if (p == PARSE_BAD)
 		return pass_over(in, 0, m, ret_out);
+	ret_out->used = used;
+	if (!len)
+		return PARSE_OK;
 	content = frame_content(frame, len);
 	if (!content.data || !read_message(s, content, m))
 		return pass_over(in, used, m, ret_out);
 	m->framing = "mib";
-	ret_out->used = used;
 	ret_out->has_msg = true;
 	return PARSE_OK;
 }

@@ -69,7 +69,8 @@ struct intellivue_msg {
 	bool has_alarms; /* a list of all alarms that are on, maybe empty */
 	uint16_t alert_state;
 	uint8_t part;	 /* of linked results: 1 the first; 0 the one that ends them */
-	uint16_t class_; /* of what is polled; each is numbered for itself */
+	uint16_t class_; /* of what is polled; */
+	uint16_t row;	 /* which extended poll of that class: each is numbered for itself */
 	uint16_t wave_count, numeric_count, alarm_count;
 	uint16_t waves, numerics, alarms, samples; /* kept */
 	struct intellivue_wave wave[INTELLIVUE_WAVES];

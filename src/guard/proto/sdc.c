@@ -239,7 +239,7 @@ static bool read_fields(struct half *h, struct bytes head, bool *ret_length)
 			h->soapy = soap_is_type(v);
 			soap_form_type(&h->form, v);
 		} else if ((v = value_of(line, "Content-Encoding")).data) {
-			soap_form_coding(&h->form, v);
+			h->form.coding = coding_note(h->form.coding, v);
 		}
 	}
 	return line.data;
@@ -305,7 +305,7 @@ static void tell_unread(struct half *h, struct sdc *m, struct proto_output *out)
 /* Of a held body: is there too much of it, or no end? */
 static bool is_unreadable(const struct half *h)
 {
-	return h->form.coding == SOAP_UNREADABLE || h->phase == TO_THE_END ||
+	return h->form.coding == CODING_UNREADABLE || h->phase == TO_THE_END ||
 	       h->left > SOAP_BODY_MAX;
 }
 

@@ -1,12 +1,8 @@
 #include "guard/proto/soap_body.h"
 
 #include <strings.h>
-#include <zlib.h>
 
 #include "guard/proto/head.h"
-
-#define ARENA \
-	10240 /* bytes that inflate() keeps: no window, for it has all its output in one piece */
 
 static bool starts(struct bytes b, const char *with)
 {
@@ -91,79 +87,12 @@ void soap_form_type(struct soap_form *f, struct bytes type)
 			kept &= keep(f->root, SOAP_ROOT, &f->root_len, without_angles(value));
 	}
 	if (!kept || !f->boundary_len)
-		f->coding = SOAP_UNREADABLE;
-}
-
-void soap_form_coding(struct soap_form *f, struct bytes coding)
-{
-	if (head_is(coding, "identity"))
-		return;
-	if (f->coding != SOAP_AS_IS)
-		f->coding = SOAP_UNREADABLE;
-	else if (head_is(coding, "gzip") || head_is(coding, "x-gzip"))
-		f->coding = SOAP_GZIP;
-	else
-		f->coding = head_is(coding, "deflate") ? SOAP_DEFLATE : SOAP_UNREADABLE;
+		f->coding = CODING_UNREADABLE;
 }
 
 bool soap_is_held(const struct soap_form *f)
 {
-	return f->parts || f->coding != SOAP_AS_IS;
-}
-
-/* What is compressed */
-
-struct arena {
-	uint8_t room[ARENA] __attribute__((aligned(16)));
-	size_t used;
-};
-
-static voidpf arena_take(voidpf opaque, uInt count, uInt size)
-{
-	struct arena *a = opaque;
-	size_t n = ((size_t)count * size + 15) & ~(size_t)15;
-	void *at = a->room + a->used;
-
-	if (n > sizeof(a->room) - a->used)
-		return Z_NULL;
-	a->used += n;
-	return at;
-}
-
-static void arena_give(voidpf opaque, voidpf at)
-{
-}
-
-/* RFC 1950 for "deflate"; RFC 1951 for those who took its name at its word. */
-static int window_bits(const struct soap_form *f, struct bytes b)
-{
-	bool wrapped = b.len > 1 && (b.data[0] & 15) == 8 && (b.data[0] << 8 | b.data[1]) % 31 == 0;
-
-	if (f->coding == SOAP_GZIP)
-		return MAX_WBITS + 16;
-	return wrapped ? MAX_WBITS : -MAX_WBITS;
-}
-
-/* One member, and nothing behind it that some would read and others not. */
-static enum parse inflate_all(const struct soap_form *f, struct bytes b, uint8_t *plain,
-			      struct bytes *ret_text)
-{
-	struct arena a = {.used = 0};
-	z_stream z = {.next_in = (Bytef *)(uintptr_t)b.data,
-		      .avail_in = (uInt)b.len,
-		      .next_out = plain,
-		      .avail_out = SOAP_PLAIN_MAX,
-		      .zalloc = arena_take,
-		      .zfree = arena_give,
-		      .opaque = &a};
-	int got = inflateInit2(&z, window_bits(f, b));
-
-	if (got == Z_OK)
-		got = inflate(&z, Z_FINISH);
-	*ret_text = (struct bytes){plain, SOAP_PLAIN_MAX - z.avail_out};
-	if (got == Z_STREAM_END)
-		return z.avail_in ? PARSE_BAD : PARSE_OK;
-	return got == Z_DATA_ERROR || got == Z_NEED_DICT ? PARSE_BAD : PARSE_MORE;
+	return f->parts || f->coding != CODING_NONE;
 }
 
 /* Parts */
@@ -281,10 +210,10 @@ enum parse soap_body_read(const struct soap_form *f, struct bytes body, bool all
 	uint8_t plain[SOAP_PLAIN_MAX];
 	enum parse got = PARSE_OK;
 
-	if (f->coding == SOAP_UNREADABLE)
+	if (f->coding == CODING_UNREADABLE)
 		return PARSE_MORE;
-	if (f->coding != SOAP_AS_IS)
-		got = inflate_all(f, body, plain, &body);
+	if (f->coding != CODING_NONE)
+		got = coding_inflate(f->coding, body, plain, sizeof(plain), &body);
 	if (got == PARSE_OK && f->parts)
 		got = find_root(f, body, &body);
 	if (got == PARSE_OK && body.len > 1 && soap_is_wide(body.data))

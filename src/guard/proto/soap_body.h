@@ -6,6 +6,7 @@
  * in UTF-16 (RFC 7303 §3). Such a body is read in one go, once it is there; what
  * could be understood in two ways is malformed.
  */
+#include "guard/proto/coding.h"
 #include "guard/proto/soap.h"
 
 #define SOAP_BODY_MAX  60000   /* bytes of a body as it travels */
@@ -13,10 +14,8 @@
 #define SOAP_BOUNDARY  70      /* RFC 2046 §5.1.1 */
 #define SOAP_ROOT      100
 
-enum soap_coding { SOAP_AS_IS, SOAP_GZIP, SOAP_DEFLATE, SOAP_UNREADABLE };
-
 struct soap_form {
-	uint8_t coding; /* enum soap_coding */
+	uint8_t coding; /* enum coding */
 	bool parts;
 	uint8_t boundary_len, root_len; /* of the root's Content-ID; 0: it is the first part */
 	uint8_t boundary[SOAP_BOUNDARY], root[SOAP_ROOT];
@@ -24,9 +23,8 @@ struct soap_form {
 
 /* Is what has this Content-Type a message of SOAP 1.2? */
 bool soap_is_type(struct bytes type);
-/* The values of the fields Content-Type, of which that is true, and Content-Encoding. */
+/* The value of the field Content-Type, of which that is true. */
 void soap_form_type(struct soap_form *f, struct bytes type);
-void soap_form_coding(struct soap_form *f, struct bytes coding);
 /* Can the body not be read as it comes? */
 bool soap_is_held(const struct soap_form *f);
 /* Does the text that begins so have two bytes a character? At least two bytes. */

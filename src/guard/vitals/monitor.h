@@ -43,7 +43,7 @@ struct wave {
 };
 
 struct channel {
-	uint16_t id;
+	uint32_t id;
 	uint64_t touched_ns; /* 0: free */
 	struct continuity row;
 	struct stamp stamp;

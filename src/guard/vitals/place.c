@@ -5,7 +5,7 @@
 #define CLAIMS	   16
 #define CLAIMED_NS (60 * SEC_NS) /* still there, if it was heard within */
 
-static struct channel *channel_of(struct vitals_monitor *m, uint16_t id, uint64_t now_ns)
+static struct channel *channel_of(struct vitals_monitor *m, uint32_t id, uint64_t now_ns)
 {
 	struct channel *c = &m->channel[0];
 
@@ -144,7 +144,7 @@ bool place_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_
 	return true;
 }
 
-void vitals_restart(struct vitals *v, const struct vitals_source *s, uint16_t channel)
+void vitals_restart(struct vitals *v, const struct vitals_source *s, uint32_t channel)
 {
 	struct vitals_monitor *m = monitor_find(v, s);
 

@@ -41,7 +41,7 @@ struct vitals_source {
 /* Where a message stands among the others of its source. */
 struct vitals_place {
 	uint64_t time_ns;      /* when it came */
-	uint16_t channel;      /* each counts for itself, as every poll of IntelliVue does */
+	uint32_t channel;      /* each counts for itself, as every poll of IntelliVue does */
 	uint8_t sequence_bits; /* 0: messages are not numbered */
 	uint8_t part;	       /* of several messages that share a number */
 	uint32_t sequence;
@@ -127,8 +127,8 @@ void vitals_alarm_list(struct vitals *v, struct vitals_monitor *m, unsigned coun
 void vitals_answer(struct vitals *v, const struct vitals_source *s, uint64_t id, bool taken,
 		   uint64_t time_ns);
 /* What the monitor counts begins anew: an association, a new poll. */
-void vitals_restart(struct vitals *v, const struct vitals_source *s, uint16_t channel);
-#define VITALS_EVERY_CHANNEL UINT16_MAX
+void vitals_restart(struct vitals *v, const struct vitals_source *s, uint32_t channel);
+#define VITALS_EVERY_CHANNEL UINT32_MAX
 /* Alarms whose time is up. Call it about ten times a second. */
 void vitals_tick(struct vitals *v, uint64_t time_ns);
 
