@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/fnv.h"
+#include "guard/proto/hl7_ack.h"
 #include "guard/proto/hl7_charset.h"
 #include "guard/proto/hl7_field.h"
 #include "guard/proto/hl7_observation.h"
@@ -12,13 +13,12 @@
 #include "guard/proto/hl7_wide.h"
 #include "guard/proto/hl7_xml.h"
 
-#define START	0x0b /* MLLP */
-#define END	0x1c
-#define CR	0x0d
-#define LF	0x0a
-#define HOLD	4096 /* characters of a segment that are looked at; what is behind them is passed */
-#define BEHIND	4    /* bytes that may stand behind ETX: a sum, an end of a line */
-#define WAITING 12   /* messages of an end whose acknowledgement is awaited */
+#define START  0x0b /* MLLP */
+#define END    0x1c
+#define CR     0x0d
+#define LF     0x0a
+#define HOLD   4096 /* characters of a segment that are looked at; what is behind them is passed */
+#define BEHIND 4    /* bytes that may stand behind ETX: a sum, an end of a line */
 
 enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
 
@@ -71,12 +71,7 @@ struct side {
 	TEXT(receiving_facility, 47);
 	TEXT(ack_code, 3);
 	TEXT(acked_id, 63);
-	/* Apart, since together they would take a third more. */
-	uint32_t waiting_id[WAITING]; /* hashed */
-	uint64_t waiting_ns[WAITING];
-	uint16_t acked
-		[2]; /* which of them have their commit and their application acknowledgement */
-	uint8_t waiting_next;
+	struct hl7_acks acks;
 };
 
 struct hl7 {
@@ -291,46 +286,6 @@ static bool is_name(const uint8_t *name)
 	return isupper(name[0]) && isalnum(name[1]) && isalnum(name[2]);
 }
 
-static uint32_t hash_id(struct bytes id)
-{
-	uint32_t h = fnv32(FNV32_START, id);
-
-	return h ? h : 1;
-}
-
-/*
- * From the message that is acknowledged to this one; 0 where none is known. In enhanced mode it is
- * acknowledged twice (HL7 v2.9 §2.9.3), of two of one number the older one first.
- */
-static uint64_t latency(struct side *other, struct bytes code, struct bytes acked, uint64_t now_ns)
-{
-	uint16_t *done = &other->acked[code.data[0] == 'C'];
-	uint32_t id = hash_id(acked);
-
-	for (unsigned n = 0; acked.len && n < WAITING; n++) {
-		unsigned i = (other->waiting_next + n) % WAITING;
-
-		if (other->waiting_id[i] != id || *done >> i & 1)
-			continue;
-		*done |= 1u << i;
-		return now_ns > other->waiting_ns[i] ? (now_ns - other->waiting_ns[i]) / 1000 : 0;
-	}
-	return 0;
-}
-
-static void await(struct side *s, struct bytes id, uint64_t now_ns)
-{
-	unsigned i = s->waiting_next;
-
-	if (!id.len)
-		return;
-	s->waiting_id[i] = hash_id(id);
-	s->waiting_ns[i] = now_ns;
-	s->acked[0] &= ~(1u << i);
-	s->acked[1] &= ~(1u << i);
-	s->waiting_next = (i + 1) % WAITING;
-}
-
 /* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
 static bool is_bare_answer(const struct side *s)
 {
@@ -393,9 +348,10 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 		return s->told = false;
 	describe(h, s, in->end, m);
 	if (m->ack_code.data)
-		m->latency_us = latency(&h->side[!in->end], m->ack_code, m->acked_id, in->time_ns);
+		m->latency_us = hl7_ack_latency_us(&h->side[!in->end].acks, m->ack_code,
+						   m->acked_id, in->time_ns);
 	/* What acknowledges may itself be acknowledged. */
-	await(s, m->control_id, in->time_ns);
+	hl7_ack_await(&s->acks, m->control_id, in->time_ns);
 	s->worth |= !m->msg.answer;
 	return true;
 }
