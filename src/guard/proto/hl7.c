@@ -39,8 +39,9 @@ struct side {
 	uint8_t ends;		   /* the character that ends segments; 0 not known yet */
 	uint8_t field, component;  /* separators */
 	bool batch, header, alert; /* header: an MSH was seen and not told yet */
-	bool unanswered;	   /* of the message: no acknowledgement is asked for */
-	bool hybrid;		   /* the frame is one of the hybrid lower layer protocol */
+	bool control;
+	bool unanswered; /* of the message: no acknowledgement is asked for */
+	bool hybrid;	 /* the frame is one of the hybrid lower layer protocol */
 	bool bad_name;
 	bool worth; /* of the frame: more than bare acknowledgements */
 	bool more;  /* of the message: than what an acknowledgement is made of */
@@ -146,8 +147,35 @@ static void put(struct writer *w, struct bytes b)
 	write_bytes(w, b.data, b.len < w->cap - w->len ? b.len : w->cap - w->len);
 }
 
+#define CODE(a, b, c) ((uint32_t)(a) << 16 | (b) << 8 | (c))
+
+/*
+ * What a device carries out itself: IHE PCD-03, Communicate Infusion Order, RGV^O15, and whatever else
+ * bears the code of giving a drug; commands and test settings for an analyser (HL7 v2.5.1 §13.3.7, §13.3.10).
+ * Codes are known as receivers read them; one that is written with escapes (§2.7) may be any. Other orders
+ * ask people.
+ */
+static bool is_control(struct bytes type, uint8_t escape)
+{
+	const uint8_t *c = type.data;
+	size_t at = 0;
+	uint32_t code;
+
+	while (at < type.len && c[at] <= ' ')
+		at++;
+	if (type.len - at < 3)
+		return false;
+	if (memchr(c, escape, type.len))
+		return true;
+	if (type.len - at > 3 && isalnum(c[at + 3]))
+		return false;
+	code = ((uint32_t)c[at] << 16 | (uint32_t)c[at + 1] << 8 | c[at + 2]) & ~0x202020u;
+	return code == CODE('R', 'G', 'V') || code == CODE('E', 'A', 'C') ||
+	       code == CODE('T', 'C', 'U');
+}
+
 /* MSH-9 with the standard's own character between code and trigger. */
-static void keep_type(struct side *s, struct bytes field)
+static void keep_type(struct side *s, struct bytes field, uint8_t escape)
 {
 	struct bytes code = hl7_component(field, s->component, 1);
 	struct bytes trigger = hl7_component(field, s->component, 2);
@@ -159,29 +187,10 @@ static void keep_type(struct side *s, struct bytes field)
 		put(&w, trigger);
 	}
 	s->type.len = (uint8_t)w.len;
+	/* Some receivers go by the structure, MSH-9.3. */
+	s->control = is_control(code, escape) ||
+		     is_control(hl7_component(field, s->component, 3), escape);
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
-}
-
-#define CODE(a, b, c) ((uint32_t)(a) << 16 | (b) << 8 | (c))
-
-/*
- * What a device carries out itself: IHE PCD-03, Communicate Infusion Order, RGV^O15, and whatever else
- * bears the code of giving a drug; commands and test settings for an analyser (HL7 v2.5.1 §13.3.7, §13.3.10).
- * Codes are known as receivers read them. Other orders ask people.
- */
-static bool is_control(struct bytes type)
-{
-	const uint8_t *c = type.data;
-	size_t at = 0;
-	uint32_t code;
-
-	while (at < type.len && c[at] == ' ')
-		at++;
-	if (type.len - at < 3 || (type.len - at > 3 && isalnum(c[at + 3])))
-		return false;
-	code = ((uint32_t)c[at] << 16 | (uint32_t)c[at + 1] << 8 | c[at + 2]) & ~0x202020u;
-	return code == CODE('R', 'G', 'V') || code == CODE('E', 'A', 'C') ||
-	       code == CODE('T', 'C', 'U');
 }
 
 /* MSH, BHS and FHS begin alike: the name, the field separator, the others. */
@@ -227,7 +236,7 @@ static void read_header(struct side *s, struct bytes segment)
 	KEEP(s, receiving_application, hl7_component(f.at[4], c, 1));
 	KEEP(s, receiving_facility, hl7_component(f.at[5], c, 1));
 	s->sent_s = hl7_time(hl7_component(f.at[6], c, 1));
-	keep_type(s, f.at[8]);
+	keep_type(s, f.at[8], f.at[1].len > 2 ? f.at[1].data[2] : 0);
 	KEEP(s, control_id, f.at[9]);
 	KEEP(s, version, hl7_component(f.at[11], c, 1));
 	s->unanswered = s->alert && is_unanswered(hl7_field(segment, s->field, 14),
@@ -317,7 +326,7 @@ static void describe(const struct hl7 *h, const struct side *s, unsigned end, st
 		      : s->wide.width	 ? "UTF-32"
 		      : s->in_xml	 ? "XML"
 					 : NULL;
-	m->msg.control = is_control(m->type);
+	m->msg.control = s->control;
 	m->kept = mine ? h->kept : 0;
 	m->patients = mine ? h->patient + 1u : 0;
 	m->subjects = h->subjects;
