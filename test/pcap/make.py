@@ -423,6 +423,32 @@ def hl7_bare():
     pcap('hl7-bare', out)
 
 
+def hl7_readings():
+    """Results in XML and with names in Shift_JIS, then what two receivers read as two types, then orders in XML."""
+    def xml(root, kind):
+        code, event = kind.split('^')
+        return (f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="urn:hl7-org:v2xml"><MSH><MSH.1>|</MSH.1>'
+                f'<MSH.2>^~\\&amp;</MSH.2><MSH.3><HD.1>MON</HD.1></MSH.3><MSH.9><MSG.1>{code}</MSG.1><MSG.2>{event}</MSG.2>'
+                f'</MSH.9><MSH.10>7</MSH.10><MSH.12><VID.1>2.6</VID.1></MSH.12></MSH><{root}.GROUP><OBX><OBX.2>NM</OBX.2>'
+                f'<OBX.3><CWE.1>147842</CWE.1></OBX.3><OBX.5>72</OBX.5></OBX></{root}.GROUP></{root}>').encode()
+
+    def named(name, number):
+        return b'MSH|^~\\&|' + name + b'||||2026||ORU^R01|' + number + b'|P|2.6||||||SHIFT_JIS\rOBX|1|NM|147842||72\r'
+    out = []
+    for i, data in enumerate([xml('ORU_R01', 'ORU^R01'), named('\u30ec\u30dd'.encode('shift_jis'), b'7'),
+                              named(b'\x83', b'ORM^O01'), xml('RGV_O15', 'ORU^R01'), xml('ORM_O01', 'ORM^O01')]):
+        there = (DEV, SRV, DEV_IP, SRV_IP, 40000 + i, 2575)
+        back = (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000 + i)
+        data = b'\v' + data + b'\x1c\r'
+        out += [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
+        seq = 101
+        for at in range(0, len(data), 55):
+            out.append(tcp_frame(*there, seq, 501, 24, data[at:at + 55]))
+            seq += len(data[at:at + 55])
+        out += [tcp_frame(*there, seq, 501, 17), tcp_frame(*back, 501, seq + 1, 17)]
+    pcap('hl7-readings', out)
+
+
 def broadcasts():
     """Monitors that tell everybody, and a stranger that takes one's name."""
     def time_of(mac, ip, named):
@@ -485,7 +511,7 @@ def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
-    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, hl7_bare, bacnet_segments,
+    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, hl7_bare, hl7_readings, bacnet_segments,
                  broadcasts, intellivue, intellivue_again):
         case()
 

@@ -636,6 +636,13 @@ static void infusion_orders_are_control(void **state)
 	EXPECT("{\"hl7\":{\"message_type\":\"ORM^O01\",\"control_id\":\"9\","
 	       "\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|||||||ORM^O01|9\r\x1c\r"));
+	/* By its structure, and by escapes, whatever their character is. */
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"RG%X56%^O15\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"ORU^R01\",\"segments\":1}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01^RGV_O15\rMSH|^~\\&|||||||^^RGV_O15\r"
+		    "MSH|^~%&|||||||RG%X56%^O15\rMSH|^~%&|||||||ORU^R01^ORU_R01\r\x1c\r"));
 }
 
 static void what_is_malformed_is_said(void **state)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/fnv.h"
+#include "guard/proto/hl7_ack.h"
 #include "guard/proto/hl7_charset.h"
 #include "guard/proto/hl7_field.h"
 #include "guard/proto/hl7_observation.h"
@@ -12,13 +13,12 @@
 #include "guard/proto/hl7_wide.h"
 #include "guard/proto/hl7_xml.h"
 
-#define START	0x0b /* MLLP */
-#define END	0x1c
-#define CR	0x0d
-#define LF	0x0a
-#define HOLD	4096 /* characters of a segment that are looked at; what is behind them is passed */
-#define BEHIND	4    /* bytes that may stand behind ETX: a sum, an end of a line */
-#define WAITING 12   /* messages of an end whose acknowledgement is awaited */
+#define START  0x0b /* MLLP */
+#define END    0x1c
+#define CR     0x0d
+#define LF     0x0a
+#define HOLD   4096 /* characters of a segment that are looked at; what is behind them is passed */
+#define BEHIND 4    /* bytes that may stand behind ETX: a sum, an end of a line */
 
 enum phase { OUTSIDE, SEGMENT, LONG_SEGMENT, LOST };
 
@@ -39,8 +39,9 @@ struct side {
 	uint8_t ends;		   /* the character that ends segments; 0 not known yet */
 	uint8_t field, component;  /* separators */
 	bool batch, header, alert; /* header: an MSH was seen and not told yet */
-	bool unanswered;	   /* of the message: no acknowledgement is asked for */
-	bool hybrid;		   /* the frame is one of the hybrid lower layer protocol */
+	bool control;
+	bool unanswered; /* of the message: no acknowledgement is asked for */
+	bool hybrid;	 /* the frame is one of the hybrid lower layer protocol */
 	bool bad_name;
 	bool worth; /* of the frame: more than bare acknowledgements */
 	bool more;  /* of the message: than what an acknowledgement is made of */
@@ -71,12 +72,7 @@ struct side {
 	TEXT(receiving_facility, 47);
 	TEXT(ack_code, 3);
 	TEXT(acked_id, 63);
-	/* Apart, since together they would take a third more. */
-	uint32_t waiting_id[WAITING]; /* hashed */
-	uint64_t waiting_ns[WAITING];
-	uint16_t acked
-		[2]; /* which of them have their commit and their application acknowledgement */
-	uint8_t waiting_next;
+	struct hl7_acks acks;
 };
 
 struct hl7 {
@@ -151,8 +147,35 @@ static void put(struct writer *w, struct bytes b)
 	write_bytes(w, b.data, b.len < w->cap - w->len ? b.len : w->cap - w->len);
 }
 
+#define CODE(a, b, c) ((uint32_t)(a) << 16 | (b) << 8 | (c))
+
+/*
+ * What a device carries out itself: IHE PCD-03, Communicate Infusion Order, RGV^O15, and whatever else
+ * bears the code of giving a drug; commands and test settings for an analyser (HL7 v2.5.1 §13.3.7, §13.3.10).
+ * Codes are known as receivers read them; one that is written with escapes (§2.7) may be any. Other orders
+ * ask people.
+ */
+static bool is_control(struct bytes type, uint8_t escape)
+{
+	const uint8_t *c = type.data;
+	size_t at = 0;
+	uint32_t code;
+
+	while (at < type.len && c[at] <= ' ')
+		at++;
+	if (type.len - at < 3)
+		return false;
+	if (memchr(c, escape, type.len))
+		return true;
+	if (type.len - at > 3 && isalnum(c[at + 3]))
+		return false;
+	code = ((uint32_t)c[at] << 16 | (uint32_t)c[at + 1] << 8 | c[at + 2]) & ~0x202020u;
+	return code == CODE('R', 'G', 'V') || code == CODE('E', 'A', 'C') ||
+	       code == CODE('T', 'C', 'U');
+}
+
 /* MSH-9 with the standard's own character between code and trigger. */
-static void keep_type(struct side *s, struct bytes field)
+static void keep_type(struct side *s, struct bytes field, uint8_t escape)
 {
 	struct bytes code = hl7_component(field, s->component, 1);
 	struct bytes trigger = hl7_component(field, s->component, 2);
@@ -164,29 +187,10 @@ static void keep_type(struct side *s, struct bytes field)
 		put(&w, trigger);
 	}
 	s->type.len = (uint8_t)w.len;
+	/* Some receivers go by the structure, MSH-9.3. */
+	s->control = is_control(code, escape) ||
+		     is_control(hl7_component(field, s->component, 3), escape);
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
-}
-
-#define CODE(a, b, c) ((uint32_t)(a) << 16 | (b) << 8 | (c))
-
-/*
- * What a device carries out itself: IHE PCD-03, Communicate Infusion Order, RGV^O15, and whatever else
- * bears the code of giving a drug; commands and test settings for an analyser (HL7 v2.5.1 §13.3.7, §13.3.10).
- * Codes are known as receivers read them. Other orders ask people.
- */
-static bool is_control(struct bytes type)
-{
-	const uint8_t *c = type.data;
-	size_t at = 0;
-	uint32_t code;
-
-	while (at < type.len && c[at] == ' ')
-		at++;
-	if (type.len - at < 3 || (type.len - at > 3 && isalnum(c[at + 3])))
-		return false;
-	code = ((uint32_t)c[at] << 16 | (uint32_t)c[at + 1] << 8 | c[at + 2]) & ~0x202020u;
-	return code == CODE('R', 'G', 'V') || code == CODE('E', 'A', 'C') ||
-	       code == CODE('T', 'C', 'U');
 }
 
 /* MSH, BHS and FHS begin alike: the name, the field separator, the others. */
@@ -232,7 +236,7 @@ static void read_header(struct side *s, struct bytes segment)
 	KEEP(s, receiving_application, hl7_component(f.at[4], c, 1));
 	KEEP(s, receiving_facility, hl7_component(f.at[5], c, 1));
 	s->sent_s = hl7_time(hl7_component(f.at[6], c, 1));
-	keep_type(s, f.at[8]);
+	keep_type(s, f.at[8], f.at[1].len > 2 ? f.at[1].data[2] : 0);
 	KEEP(s, control_id, f.at[9]);
 	KEEP(s, version, hl7_component(f.at[11], c, 1));
 	s->unanswered = s->alert && is_unanswered(hl7_field(segment, s->field, 14),
@@ -291,46 +295,6 @@ static bool is_name(const uint8_t *name)
 	return isupper(name[0]) && isalnum(name[1]) && isalnum(name[2]);
 }
 
-static uint32_t hash_id(struct bytes id)
-{
-	uint32_t h = fnv32(FNV32_START, id);
-
-	return h ? h : 1;
-}
-
-/*
- * From the message that is acknowledged to this one; 0 where none is known. In enhanced mode it is
- * acknowledged twice (HL7 v2.9 §2.9.3), of two of one number the older one first.
- */
-static uint64_t latency(struct side *other, struct bytes code, struct bytes acked, uint64_t now_ns)
-{
-	uint16_t *done = &other->acked[code.data[0] == 'C'];
-	uint32_t id = hash_id(acked);
-
-	for (unsigned n = 0; acked.len && n < WAITING; n++) {
-		unsigned i = (other->waiting_next + n) % WAITING;
-
-		if (other->waiting_id[i] != id || *done >> i & 1)
-			continue;
-		*done |= 1u << i;
-		return now_ns > other->waiting_ns[i] ? (now_ns - other->waiting_ns[i]) / 1000 : 0;
-	}
-	return 0;
-}
-
-static void await(struct side *s, struct bytes id, uint64_t now_ns)
-{
-	unsigned i = s->waiting_next;
-
-	if (!id.len)
-		return;
-	s->waiting_id[i] = hash_id(id);
-	s->waiting_ns[i] = now_ns;
-	s->acked[0] &= ~(1u << i);
-	s->acked[1] &= ~(1u << i);
-	s->waiting_next = (i + 1) % WAITING;
-}
-
 /* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
 static bool is_bare_answer(const struct side *s)
 {
@@ -362,7 +326,7 @@ static void describe(const struct hl7 *h, const struct side *s, unsigned end, st
 		      : s->wide.width	 ? "UTF-32"
 		      : s->in_xml	 ? "XML"
 					 : NULL;
-	m->msg.control = is_control(m->type);
+	m->msg.control = s->control;
 	m->kept = mine ? h->kept : 0;
 	m->patients = mine ? h->patient + 1u : 0;
 	m->subjects = h->subjects;
@@ -393,9 +357,10 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 		return s->told = false;
 	describe(h, s, in->end, m);
 	if (m->ack_code.data)
-		m->latency_us = latency(&h->side[!in->end], m->ack_code, m->acked_id, in->time_ns);
+		m->latency_us = hl7_ack_latency_us(&h->side[!in->end].acks, m->ack_code,
+						   m->acked_id, in->time_ns);
 	/* What acknowledges may itself be acknowledged. */
-	await(s, m->control_id, in->time_ns);
+	hl7_ack_await(&s->acks, m->control_id, in->time_ns);
 	s->worth |= !m->msg.answer;
 	return true;
 }

@@ -80,21 +80,26 @@ struct repeat_finding repeat_longest(const struct repeat *r, uint32_t nearest)
 	return f;
 }
 
+/* Are most of the last `n` as those `back` before them? Mostly a few tell that they are not. */
+static bool is_alike(const struct repeat *r, uint32_t n, uint32_t back, int alike)
+{
+	uint32_t others = 0;
+
+	for (uint32_t i = 0; i < n && others <= n / 4; i++) {
+		int apart = repeat_back(r, i) - repeat_back(r, i + back);
+
+		others += apart > alike || apart < -alike;
+	}
+	return others <= n / 4;
+}
+
 /* Whatever repeats at a distance does so at twice and thrice of it, so those do not count. */
 bool repeat_is_habit(const struct repeat *r, const struct repeat_finding *f, int alike)
 {
 	uint32_t n = f->length < ASKED ? f->length : ASKED;
 
-	for (uint32_t k = 1; k + n < REPEAT_KEPT && k + n < r->count; k++) {
-		uint32_t same = 0;
-
-		for (uint32_t i = 0; k % f->distance && i < n; i++) {
-			int apart = repeat_back(r, i) - repeat_back(r, i + k);
-
-			same += apart <= alike && apart >= -alike;
-		}
-		if (4 * same >= 3 * n)
+	for (uint32_t k = 1; k + n < REPEAT_KEPT && k + n < r->count; k++)
+		if (k % f->distance && is_alike(r, n, k, alike))
 			return true;
-	}
 	return false;
 }
