@@ -69,7 +69,7 @@
 	  "The other end: a role, the name of a host or device, any, broadcast or multicast.")     \
 	X(WORD, config_rule, "action", action, actions, OPTIONAL, "inspect", 0, 0,                 \
 	  "inspect (guards read it), pass (only the kernel's floor sees it) or drop.")             \
-	X(TEXT, config_rule, "app", app, 0, OPTIONAL, "", 0, 31,                                   \
+	X(TEXT, config_rule, "app", app, 0, OPTIONAL, "", 1, 31,                                   \
 	  "The protocol that is spoken there, as events name it (hl7, dicom, mqtt, ...). Nothing " \
 	  "else passes then, nor a message that breaks it. None: any.")                            \
 	X(TEXTS, config_rule, "allow", allow, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,            \
@@ -188,7 +188,7 @@
 	  "Ports or ranges of the side that is called. None: all.")                               \
 	X(TEXT, config_shield, "peer", peer, 0, OPTIONAL, "any", 1, 63,                           \
 	  "The other end: a role, the name of a host or device, or any.")                         \
-	X(TEXT, config_shield, "app", app, 0, OPTIONAL, "", 0, 31,                                \
+	X(TEXT, config_shield, "app", app, 0, OPTIONAL, "", 1, 31,                                \
 	  "Only messages of this protocol are denied, and the rest passes. None: everything is.") \
 	X(TEXTS, config_shield, "deny", deny, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,           \
 	  "Of its messages only those that one of these lines fits, as command=C-GET-RQ.")        \

@@ -141,7 +141,7 @@
 	X(WORD, config_relay, "proxy", proxy, proxies, OPTIONAL, "none", 0, 0,                     \
 	  "Whether the PROXY header (version 2) is expected where it listens (in), written where " \
 	  "it connects (out), both or none.")                                                      \
-	X(TEXT, config_relay, "app", app, 0, OPTIONAL, "", 0, 31,                                  \
+	X(TEXT, config_relay, "app", app, 0, OPTIONAL, "", 1, 31,                                  \
 	  "The protocol that is spoken there (hl7, dicom, mqtt, syslog, ...). Nothing else "       \
 	  "passes then, nor a message that breaks it. None: any, unread.")                         \
 	X(TEXTS, config_relay, "allow", allow, &text_entry, OPTIONAL, NULL, 1, MAX_LIST,           \

@@ -132,6 +132,8 @@ static const struct mistake {
 	 "'mode' is 'inforce'; did you mean 'enforce'? Expected observe, simulate or enforce"},
 	{"segments: [{name: icu, ward: w, hospital: h, isolated: flase}]", 1, 56,
 	 "'isolated' is 'flase'; did you mean 'false'?"},
+	{SEGMENT "relays: [{name: r, listen: '[::1]:1', connect: '[::1]:2', tls: in, app: ''}]",
+	 2, 73, "'app' is empty; expected text"},
 	{"gateway: {flows: 12}\n" SEGMENT, 1, 18,
 	 "'flows' is '12'; expected a number from 1024 to"},
 	{"gateway: {flows: many}\n" SEGMENT, 1, 18, "'flows' is 'many'; expected a number"},

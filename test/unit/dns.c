@@ -96,6 +96,9 @@ static void all_sections_are_told(void **state)
 					       1, "\0\3\x84\0\0\1\0\0\0\0\0\2" ZONE OPT
 						  "\1n\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4");
 
+	/* RFC 6891 §6.1.3: 1 above, 0 in the head is BADVERS; RFC 1035 §3.2.4: a server's version is in CHAOS. */
+	static const struct talk_piece version = TALK_PIECE(
+		1, "\0\4\x84\0\0\1\0\0\0\0\0\1\1v\0\0\x10\0\3\0\0\x29\4\xd0\1\0\0\0\0\0");
 	const struct talk_piece *both[] = {&notify, &update};
 
 	talk_play(r, "dns", true, &notify, 1, 0);
@@ -112,6 +115,10 @@ static void all_sections_are_told(void **state)
 	assert_says(r,
 		    "\"rcode\":\"NOERROR\",\"additionals\":[{\"rrname\":\"n.z\",\"rrtype\":\"A\","
 		    "\"ttl\":60,\"rdata\":\"1.2.3.4\"}]}}");
+	talk_play(r, "dns", true, &version, 1, 0);
+	assert_says(
+		r,
+		"\"rrname\":\"v\",\"rrtype\":\"TXT\",\"rrclass\":\"CH\",\"rcode\":\"BADVERS\"}}");
 	for (unsigned i = 0; i < 2; i++) {
 		struct proto_input in = {.data = unit_exact(both[i]->data, both[i]->len),
 					 .datagram = true};

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "guard/policy/message.h"
+#include "guard/proto/mqtt.h"
 #include "guard/proto/talk.h"
 
 /* doc/messages.md, whole. */
@@ -238,6 +239,37 @@ static void who_says_nothing_is_nobody_else(void **state)
 			    "0\x18\2\1\1\4\1c\xa0\x10\2\1\1\2\1\0\2\1\0"
 			    "0\5"
 			    "0\3\6\1\x2b"));
+	assert_false(PASSES("snmp", "security_level=authPriv",
+			    "0\x18\2\1\1\4\1c\xa0\x10\2\1\1\2\1\0\2\1\0"
+			    "0\5"
+			    "0\3\6\1\x2b"));
+}
+
+/* What a `?` allows is one character, and no filter that stands for more. */
+static void a_filter_asks_for_no_more_than_its_rule(void **state)
+{
+	static const struct {
+		const char *filter, *rule;
+		bool passes;
+	} rows[] = {
+		{"a/b", "a/?", true},  {"a/+", "a/?", false}, {"a/#", "a/?", false},
+		{"a/+", "a/+", true},  {"a/#", "a/*", true},  {"a/#", "?/*", true},
+		{"+/b", "?/b", false}, {"+/b", "*/b", true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t list[6] = {0, 3};
+		struct mqtt m = {.type = MQTT_SUBSCRIBE, .list = {list, sizeof(list)}};
+		char text[64];
+		struct message_rules *rules;
+
+		memcpy(list + 2, rows[i].filter, 3);
+		snprintf(text, sizeof(text), "mqtt\nsubscribe.topics=%s", rows[i].rule);
+		rules = message_rules_of(text);
+		if ((message_judge(rules, 0, &mqtt_proto, &m.msg) == REASON_NONE) != rows[i].passes)
+			fail_msg("%s under %s", rows[i].filter, rows[i].rule);
+		message_rules_free(rules);
+	}
 }
 
 #define REQUEST(method, more) method " /a HTTP/1.1\r\nHost: a\r\n" more "\r\n"
@@ -267,6 +299,12 @@ static void what_changes_is_refused(void **state)
 	assert_true(PASSES("http", "url=/a", REQUEST("GET", "X-Original-URL: /a?x\r\n")));
 	assert_false(PASSES("http", "url=/a", REQUEST("GET", "X-Original-URL: /b\r\n")));
 	assert_false(PASSES("http", "url=/a", REQUEST("GET", "X-Rewrite-URL: /b\r\n")));
+
+	assert_false(PASSES("http", "url=/a*", REQUEST("GET", "X-Rewrite-URL: /a/../b\r\n")));
+	assert_true(PASSES("http", "url=http://lis/a*", "GET http://lis/a?x HTTP/1.1\r\n\r\n"));
+	assert_true(PASSES("http", "url=/", "GET http://lis HTTP/1.1\r\n\r\n"));
+	assert_false(PASSES("http", "url=http://lis/a*", "GET http://evil/a HTTP/1.1\r\n\r\n"));
+	assert_false(PASSES("http", "url=*/a/*", "GET http://a/b HTTP/1.1\r\n\r\n"));
 
 	assert_false(PASSES("http", "url=/a",
 			    REQUEST("GET", "X-Rewrite-URL: /b\r\nX-Original-URL: /a\r\n")));
@@ -310,7 +348,8 @@ static void what_nobody_can_say_is_an_error(void **state)
 	};
 	static const char *const good[][2] = {
 		{"modbus", "function_code=Rd*"}, {"modbus", "unit_id=1?"},
-		{"snmp", "version=?"},		 {"tls", "version=TLS 1.*"},
+		{"snmp", "version=?"},		 {"snmp", "security_level="},
+		{"http", "url=http://lis/a"},	 {"tls", "version=TLS 1.*"},
 		{"dicom", "command=C-STORE-*"},	 {"dicom", "calling_ae="},
 		{"mqtt", "packet=ping*"},	 {"mqtt", "subscribe.topics=ward/#"},
 		{"hl7", "message_type=ORU^*"},	 {"hl7", "message_type=ACK"},
@@ -343,6 +382,7 @@ int main(void)
 		cmocka_unit_test(of_two_commands_none_passes),
 		cmocka_unit_test(a_will_is_published_too),
 		cmocka_unit_test(who_says_nothing_is_nobody_else),
+		cmocka_unit_test(a_filter_asks_for_no_more_than_its_rule),
 		cmocka_unit_test(what_changes_is_refused),
 		cmocka_unit_test(what_nobody_can_say_is_an_error),
 	};

@@ -134,6 +134,23 @@ static void a_refused_message_never_goes_on_whole(void **state)
 	assert_int_not_equal(why, REASON_NONE);
 }
 
+/* MQTT in WebSocket is not read here: where a relay is for MQTT, not a byte of it goes on. */
+static void what_opens_a_web_socket_is_no_mqtt(void **state)
+{
+	static const char ask[] = "GET /mqtt HTTP/1.1\r\nUpgrade: websocket\r\n"
+				  "Connection: Upgrade\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
+	struct reading *r = reading_new(proto_find("mqtt"), (uint16_t[]){40000, 1883});
+	struct bytes b = unit_exact(ask, sizeof(ask) - 1);
+	enum reason why;
+
+	messages = 0;
+	verdict = REASON_NONE;
+	assert_int_equal(reading_take(r, 0, b, 0, said, NULL, &why), 0);
+	assert_int_equal(why, REASON_MQTT_MALFORMED);
+	free((void *)b.data);
+	reading_free(r);
+}
+
 /* Some receivers take the connection's end for the message's. */
 static void an_end_completes_no_message(void **state)
 {
@@ -247,6 +264,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_header_is_refused),
 		cmocka_unit_test(messages_pass_however_they_are_cut),
 		cmocka_unit_test(a_refused_message_never_goes_on_whole),
+		cmocka_unit_test(what_opens_a_web_socket_is_no_mqtt),
 		cmocka_unit_test(an_end_completes_no_message),
 		cmocka_unit_test(requests_are_read_or_refused_by_number),
 		cmocka_unit_test(the_code_is_the_password),

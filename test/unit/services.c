@@ -379,6 +379,16 @@ static void vnc_since_3_7_lets_the_client_choose(void **state)
 	pieces[1].data = "RFB 103.008\n";
 	talk_play(r, "rfb", false, pieces, 2, 0);
 	assert_says(r, "\"reason\":\"rfb.malformed\"");
+	/* RealVNC's own goes on in its own way, if the client can; a login, for all that is known. */
+	pieces[0].data = pieces[1].data = "RFB 005.000\n";
+	talk_expect("rfb", false, pieces, 5,
+		    "{\"rfb\":{\"server_protocol_version\":{\"major\":\"005\",\"minor\":\"000\"},"
+		    "\"client_protocol_version\":{\"major\":\"005\",\"minor\":\"000\"},"
+		    "\"control\":true}}\n");
+	pieces[1].data = "RFB 003.008\n";
+	talk_play(r, "rfb", false, pieces, 5, 0);
+	assert_says(r, "\"major\":\"005\"");
+	assert_says(r, "\"login\":\"succeeded\"");
 }
 
 static void tftp_tells_the_file(void **state)
@@ -454,6 +464,9 @@ static void they_know_their_own(void **state)
 				  "\3\0\0\x16\x11\xe0\0\0\0\1\0\xc1\2\1\0\xc2\2\1\2\xc0\1\x0a", 22),
 			 PARSE_BAD);
 	assert_int_equal(identify("rfb", 5900, false, "RFB 003.889\n", 12), PARSE_OK);
+	assert_int_equal(identify("rfb", 5900, false, "RFB 005.000\n", 12), PARSE_OK);
+	assert_int_equal(identify("rfb", 5900, false, "RFB 00", 6), PARSE_MORE);
+	assert_int_equal(identify("rfb", 5900, false, "RFB 006.000\n", 12), PARSE_BAD);
 	assert_int_equal(identify("tftp", 69, true, "\0\1a\0octet\0", 10), PARSE_OK);
 	assert_int_equal(identify("tftp", 69, true, "\0\1a\0other\0", 10), PARSE_BAD);
 	assert_int_equal(identify("sip", 5060, true, "OPTIONS sip:a SIP/2.0\r\n", 23), PARSE_OK);

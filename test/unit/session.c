@@ -1009,6 +1009,9 @@ static void paths_that_lead_elsewhere_do_not_pass(void **state)
 					   GET("/results//1"),
 					   GET("/results/.well-known/x;v=1"),
 					   GET("/results/%e2%82%ac%u20ac%c3%a4%c0"),
+					   GET("/results/a/../b"),
+					   GET("http://lis/results/1"),
+					   GET("HTTP://lis:80/results/%20"),
 					   "GET /results/ HTTP/1.1\r\nHost: LIS\r\n\r\n"};
 	static const char *const bad[] = {
 		GET("/results/../admin"),
@@ -1023,6 +1026,21 @@ static void paths_that_lead_elsewhere_do_not_pass(void **state)
 		GET("/results/;/../..;x/admin"),
 		GET("/results/a/../../admin?x"),
 		GET("/admin"),
+		GET("http://lis/admin"),
+		GET("http://lis/results/../admin"),
+		GET("http://lis"),
+		GET("http://lis\\admin/results/1"),
+		GET("http://lis#/results/1"),
+		GET("admin/http://lis/results/1"),
+		GET("/results/..%00/admin"),
+		GET("/results/1%00.png"),
+		GET("/results/1%2500"),
+		GET("/results/..%20/admin"),
+		GET("/results/../admin/..;/results/1"),
+		GET("/results/../admin//../results/1"),
+		GET("/results/../admin\\..\\results/1"),
+		GET("/results/../admin/%252e%252e/results/1"),
+		GET("/results/../admin#/../results/1"),
 		"GET /results/ HTTP/1.1\r\nHost: other\r\n\r\n",
 	};
 
@@ -1056,8 +1074,10 @@ static void patterns_match(void **state)
 	assert_false(matches("abc", "abcd"));
 	assert_false(matches("abc", "aBc"));
 	assert_true(message_match("*.Clinic@", 9,
-				  (struct bytes){(const uint8_t *)"pAcs.cliniC@", 12}, true));
-	assert_false(message_match("a@", 2, (struct bytes){(const uint8_t *)"A`", 2}, true));
+				  (struct bytes){(const uint8_t *)"pAcs.cliniC@", 12},
+				  FIELD_CASELESS));
+	assert_false(
+		message_match("a@", 2, (struct bytes){(const uint8_t *)"A`", 2}, FIELD_CASELESS));
 }
 
 static void wrong_words_are_named(void **state)

@@ -31,7 +31,15 @@ static bool is_same(uint8_t a, uint8_t b, bool caseless)
 	return a == b || (caseless && (a ^ b) == 0x20 && (a | 0x20) >= 'a' && (a | 0x20) <= 'z');
 }
 
-bool message_match(const char *pattern, size_t len, struct bytes value, bool caseless)
+/* A filter's + is any level, its # all the rest: more than the one character that a `?` allows. */
+static bool is_one(uint8_t pattern, uint8_t c, unsigned flags)
+{
+	if (pattern == '?')
+		return !(flags & FIELD_FILTER) || (c != '+' && c != '#');
+	return is_same(pattern, c, flags & FIELD_CASELESS);
+}
+
+bool message_match(const char *pattern, size_t len, struct bytes value, unsigned flags)
 {
 	size_t p = 0, v = 0, star = SIZE_MAX, mark = 0;
 
@@ -39,8 +47,7 @@ bool message_match(const char *pattern, size_t len, struct bytes value, bool cas
 		if (p < len && pattern[p] == '*') {
 			star = p++;
 			mark = v;
-		} else if (p < len && (pattern[p] == '?' ||
-				       is_same((uint8_t)pattern[p], value.data[v], caseless))) {
+		} else if (p < len && is_one((uint8_t)pattern[p], value.data[v], flags)) {
 			p++;
 			v++;
 		} else if (star != SIZE_MAX) {
@@ -212,7 +219,9 @@ const struct proto *message_protocol(const struct message_rules *m, uint32_t rul
 
 static bool term_fits(const struct term *t, struct bytes value)
 {
-	return message_match(t->pattern, t->len, value, t->field->flags & FIELD_CASELESS);
+	if (t->field->meant)
+		value = t->field->meant(value, t->pattern, t->len);
+	return message_match(t->pattern, t->len, value, t->field->flags);
 }
 
 static bool value_holds(const struct message_rules *m, uint32_t from, uint32_t to,

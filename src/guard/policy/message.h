@@ -44,9 +44,9 @@ bool message_is_wrong(const char *app, char *const *allow, unsigned allow_count,
 		      char ret_error[160]);
 
 /*
- * `*` stands for any bytes, `?` for one; everything else for itself, or, where `caseless`, an
- * ASCII letter for either case. Linear but for each `*`.
+ * `*` stands for any bytes, `?` for one; everything else for itself. Of a field's flags FIELD_CASELESS
+ * and FIELD_FILTER count. Linear but for each `*`.
  */
-bool message_match(const char *pattern, size_t len, struct bytes value, bool caseless);
+bool message_match(const char *pattern, size_t len, struct bytes value, unsigned flags);
 
 #endif

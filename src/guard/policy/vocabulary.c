@@ -111,7 +111,7 @@ static bool is_in(const char *words, const char *pattern)
 	for (size_t len; *words; words += len + (words[len] ? 2 : 0)) {
 		len = strcspn(words, ",");
 		if (message_match(pattern, strlen(pattern),
-				  (struct bytes){(const uint8_t *)words, len}, false))
+				  (struct bytes){(const uint8_t *)words, len}, 0))
 			return true;
 	}
 	return false;
@@ -127,6 +127,8 @@ const char *vocabulary_misses(const struct proto *p, const struct proto_field *f
 {
 	const char *words = f->type == FIELD_BOOL ? "yes, no" : list_of(p->name, f->name);
 
+	if (!*pattern && f->flags & FIELD_MUST)
+		return NULL; /* who leaves it out */
 	if (words)
 		return is_in(words, pattern) ? NULL : words;
 	if (is_number(f))

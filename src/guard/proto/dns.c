@@ -6,7 +6,7 @@
 #define HEAD	     12
 #define PORT	     53
 #define NOTIFY	     4
-#define UPDATE	     5
+#define OPT	     41
 #define MDNS	     5353
 #define NETBIOS	     137
 #define RECORDS_TOLD 32
@@ -15,9 +15,18 @@
 #define QUERY_MAX    4096 /* of the first message over TCP */
 
 static const struct proto_name rcodes[] = {
-	{0, "NOERROR"}, {1, "FORMERR"}, {2, "SERVFAIL"}, {3, "NXDOMAIN"},
-	{4, "NOTIMP"},	{5, "REFUSED"}, {6, "YXDOMAIN"}, {7, "YXRRSET"},
-	{8, "NXRRSET"}, {9, "NOTAUTH"}, {10, "NOTZONE"}, {11, "DSOTYPENI"},
+	{0, "NOERROR"},	 {1, "FORMERR"},    {2, "SERVFAIL"}, {3, "NXDOMAIN"},  {4, "NOTIMP"},
+	{5, "REFUSED"},	 {6, "YXDOMAIN"},   {7, "YXRRSET"},  {8, "NXRRSET"},   {9, "NOTAUTH"},
+	{10, "NOTZONE"}, {11, "DSOTYPENI"}, {16, "BADVERS"}, {17, "BADKEY"},   {18, "BADTIME"},
+	{19, "BADMODE"}, {20, "BADNAME"},   {21, "BADALG"},  {22, "BADTRUNC"}, {23, "BADCOOKIE"},
+};
+
+/* RFC 6895 §3.2; that of the Internet is not told. */
+static const struct proto_name classes[] = {
+	{3, "CH"},
+	{4, "HS"},
+	{254, "NONE"},
+	{255, "ANY"},
 };
 
 static struct bytes keep(struct dns_msg *m, struct writer *w)
@@ -70,7 +79,7 @@ static bool read_question(struct dns_msg *m, struct reader *r, bool first)
 	dns_name_write(&name, &w);
 	m->rrname = keep(m, &w);
 	type = dns_type_text(read_be16(r), buf);
-	read_skip(r, 2); /* class */
+	m->rrclass = PROTO_NAME(classes, read_be16(r));
 	w = begin(m);
 	write_bytes(&w, type, strlen(type));
 	m->rrtype = keep(m, &w);
@@ -78,12 +87,18 @@ static bool read_question(struct dns_msg *m, struct reader *r, bool first)
 }
 
 /* Every record's name and length hold, or the message is refused. */
-static bool skip_records(struct reader *r, unsigned count)
+static bool skip_records(struct reader *r, unsigned count, unsigned *ret_rcode)
 {
 	for (; count; count--) {
 		if (!dns_name_skip(r))
 			return false;
-		read_skip(r, 8); /* type, class, time to live */
+		if (read_be16(r) == OPT) { /* RFC 6891 §6.1.3: the upper bits of the code */
+			read_skip(r, 2);
+			*ret_rcode = (*ret_rcode & 15) | (unsigned)read_u8(r) << 4;
+			read_skip(r, 3);
+		} else {
+			read_skip(r, 6); /* class, time to live */
+		}
 		read_skip(r, read_be16(r));
 		if (r->bad)
 			return false;
@@ -94,10 +109,13 @@ static bool skip_records(struct reader *r, unsigned count)
 static bool read_message(struct bytes b, struct dns_msg *m)
 {
 	struct reader r = reader_new(b.data, b.len);
-	unsigned questions, answers, authorities, others;
+	unsigned questions, answers, authorities, others, rcode;
+	uint16_t flags;
 
 	m->id = read_be16(&r);
-	read_flags(m, read_be16(&r));
+	flags = read_be16(&r);
+	rcode = flags & 15;
+	read_flags(m, flags);
 	questions = read_be16(&r);
 	answers = read_be16(&r);
 	authorities = read_be16(&r);
@@ -115,14 +133,15 @@ static bool read_message(struct bytes b, struct dns_msg *m)
 		m->msg.reason = REASON_DNS_MALFORMED;
 	m->whole = b;
 	m->answers_at = r.off;
-	if (!skip_records(&r, answers))
+	if (!skip_records(&r, answers, &rcode))
 		return false;
 	m->authorities_at = r.off;
-	if (!skip_records(&r, authorities))
+	if (!skip_records(&r, authorities, &rcode))
 		return false;
 	m->additionals_at = r.off;
-	if (!skip_records(&r, others))
+	if (!skip_records(&r, others, &rcode))
 		return false;
+	m->rcode = m->qr ? PROTO_NAME(rcodes, rcode) : NULL;
 	m->answer_count = answers;
 	m->authority_count = authorities;
 	m->additional_count = others;
@@ -277,6 +296,7 @@ static const struct proto_field fields[] = {
 	FIELD("opcode", opcode, FIELD_U8, FIELD_ZERO),
 	FIELD("rrname", rrname, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("rrtype", rrtype, FIELD_TEXT, FIELD_MATCH),
+	FIELD("rrclass", rrclass, FIELD_NAME, 0),
 	FIELD("rcode", rcode, FIELD_NAME, 0),
 	{""},
 };

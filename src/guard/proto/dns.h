@@ -13,6 +13,7 @@ struct dns_msg {
 	struct msg msg;
 	const char *type; /* "query", "answer" */
 	const char *rcode;
+	const char *rrclass; /* of the first question, where it is not the Internet's */
 	struct bytes flags, rrname, rrtype;
 	uint16_t id;
 	uint8_t opcode;

@@ -102,9 +102,19 @@ static void read_target(struct http_msg *m, struct bytes target)
 {
 	m->url = without_query(target);
 	m->query = m->url.len != target.len;
-	m->path_len = http_path_read(target, m->path);
+	m->path_len = http_path_read(target, m->path, &m->unsure);
 	if (m->path_len == m->url.len && !memcmp(m->path, m->url.data, m->path_len))
 		m->path_len = 0;
+}
+
+/* A proxy that means it writes it plainly: of one that leads elsewhere no second path is kept. */
+static void read_rewritten(struct http_msg *m, struct bytes target)
+{
+	uint8_t path[HTTP_PATH_MAX];
+	bool unsure;
+
+	m->rewritten = without_query(target);
+	m->unsure |= target.data && http_path_read(target, path, &unsure);
 }
 
 /* "host:port", "[::1]:port"; a port that is none stays part of the name. */
@@ -134,12 +144,14 @@ static struct bytes authority(const struct http_head *h)
 	if (!b.data)
 		return b;
 	if (!head_is(h->method, "CONNECT")) {
-		const uint8_t *slashes = memmem(b.data, b.len, "://", 3);
+		const uint8_t *colon;
 
-		if (!slashes || memchr(b.data, '/', (size_t)(slashes - b.data)))
-			return (struct bytes){b.data, 0};
-		b.len -= (size_t)(slashes + 3 - b.data);
-		b.data = slashes + 3;
+		b.len = http_path_at(b);
+		if (!b.len)
+			return b;
+		colon = memchr(b.data, ':', b.len);
+		b.len -= (size_t)(colon + 3 - b.data);
+		b.data = colon + 3;
 	}
 	b = head_before(b, "/?#");
 	for (at = head_before(b, "@"); at.len < b.len; at = head_before(b, "@")) {
@@ -237,7 +249,7 @@ static void put_head(struct http_msg *m, struct http_head *h)
 		h->reason = REASON_HTTP_SMUGGLING;
 	if (!m->hostname.data)
 		m->hostname = (struct bytes){(const uint8_t *)"", 0};
-	m->rewritten = without_query(h->rewritten);
+	read_rewritten(m, h->rewritten);
 	m->user_agent = h->user_agent;
 	m->referer = without_query(h->referer);
 	m->auth = head_before(h->authorization, " ");
@@ -668,17 +680,34 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 	return read_body(st, in, m, ret_out);
 }
 
-/* As it is written, as it is read, and as another field has it. */
+/* As it is written, as it is read, as another field has it, and as nobody can tell. */
 static struct bytes next_url(const struct msg *msg, size_t *at)
 {
 	const struct http_msg *m = (const struct http_msg *)msg;
-	const struct bytes all[] = {
-		m->url, {m->path_len && m->url.data ? m->path : NULL, m->path_len}, m->rewritten};
+	const struct bytes all[] = {m->url,
+				    {m->path_len && m->url.data ? m->path : NULL, m->path_len},
+				    m->rewritten,
+				    {m->unsure && m->url.data ? m->path : NULL, 0}};
 
 	while (*at < sizeof(all) / sizeof(all[0]))
 		if (all[(*at)++].data)
 			return all[*at - 1];
 	return (struct bytes){NULL, 0};
+}
+
+/*
+ * A pattern that names no host is one for paths: what it does not ask for is no place for what it
+ * does. One that names a host has all of a target before it.
+ */
+static struct bytes path_meant(struct bytes url, const char *pattern, size_t len)
+{
+	size_t at = http_path_at(url);
+
+	if (!at || http_path_at((struct bytes){(const uint8_t *)pattern, len}))
+		return url;
+	if (at == url.len)
+		return (struct bytes){(const uint8_t *)"/", 1}; /* RFC 9110 §4.2.3 */
+	return (struct bytes){url.data + at, url.len - at};
 }
 
 #define FIELD(name, member, type, flags)                                        \
@@ -688,7 +717,8 @@ static struct bytes next_url(const struct msg *msg, size_t *at)
 static const struct proto_field fields[] = {
 	FIELD("hostname", hostname, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS | FIELD_MUST),
 	FIELD("http_port", port, FIELD_U16, 0),
-	{PROTO_KEY("url"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_url},
+	{PROTO_KEY("url"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_url,
+	 .meant = path_meant},
 	FIELD("url", url, FIELD_TEXT, 0),
 	FIELD("query", query, FIELD_BOOL, 0),
 	FIELD("http_user_agent", user_agent, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),

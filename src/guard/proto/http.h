@@ -22,6 +22,7 @@ struct http_msg {
 	uint16_t port, status;
 	uint64_t length;
 	bool chunked, query, default_login;
+	bool unsure;			 /* servers read the path in more ways than can be told */
 	const char *upgrade;		 /* "websocket" */
 	struct bytes websocket_protocol; /* offered, or chosen */
 	const char *program;		 /* what a body begins as: "ELF", "PE", "script" */

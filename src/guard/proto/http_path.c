@@ -8,6 +8,8 @@ struct path {
 	size_t read;	     /* bytes of it, those without room too */
 	size_t lost;	     /* segments before it that found no room */
 	bool dots;	     /* nothing else is in it */
+	bool back;	     /* a segment was "..", or began so and may be that to some */
+	bool ends_text;	     /* a NUL: the path's end to some, nothing to others */
 };
 
 static int hex_digit(uint8_t c)
@@ -20,7 +22,7 @@ static int hex_digit(uint8_t c)
 
 static bool is_plain(int c)
 {
-	return isalnum(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '/' ||
+	return !c || isalnum(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '/' ||
 	       c == '\\' || c == '%';
 }
 
@@ -87,6 +89,8 @@ static uint8_t take(struct bytes b, size_t *at)
 
 static void put(struct path *p, uint8_t c)
 {
+	p->back |= p->dots && p->read == 2;
+	p->ends_text |= !c;
 	p->dots = p->dots && c == '.';
 	p->read++;
 	if (!p->lost && p->len < HTTP_PATH_MAX)
@@ -111,6 +115,7 @@ static void end_segment(struct path *p, bool slash)
 
 	if (p->dots && p->read && p->read <= 2) {
 		p->len = p->segment;
+		p->back |= p->read == 2;
 		if (p->read == 2)
 			drop_last(p);
 	} else if (p->read && fits && slash) {
@@ -124,28 +129,30 @@ static void end_segment(struct path *p, bool slash)
 	p->dots = true;
 }
 
-/* Of "http://host:port/path" what is behind the host. */
-static struct bytes behind_host(struct bytes b)
+static bool ends_host(uint8_t c)
 {
-	const uint8_t *slashes, *slash;
+	return c == '/' || c == '\\' || c == '?' || c == '#';
+}
 
-	if (!b.len || b.data[0] == '/')
-		return b;
-	slashes = memmem(b.data, b.len, "://", 3);
-	if (!slashes)
-		return (struct bytes){b.data, 0};
-	slashes += 3;
-	slash = memchr(slashes, '/', b.len - (size_t)(slashes - b.data));
-	if (!slash)
-		return (struct bytes){b.data, 0};
-	return (struct bytes){slash, b.len - (size_t)(slash - b.data)};
+size_t http_path_at(struct bytes target)
+{
+	size_t i = 0;
+
+	while (i < target.len && (isalnum(target.data[i]) || target.data[i] == '+' ||
+				  target.data[i] == '-' || target.data[i] == '.'))
+		i++;
+	if (!i || target.len - i < 3 || memcmp(target.data + i, "://", 3))
+		return 0;
+	for (i += 3; i < target.len && !ends_host(target.data[i]); i++)
+		;
+	return i;
 }
 
 /* May it be read in another way? Nearly no target may. */
 static bool is_odd(struct bytes b)
 {
 	for (size_t i = 0; i < b.len; i++)
-		if (b.data[i] == '%' || b.data[i] == '\\' || b.data[i] == ';' ||
+		if (b.data[i] == '%' || b.data[i] == '\\' || b.data[i] == ';' || b.data[i] == '#' ||
 		    (b.data[i] == '.' && i && b.data[i - 1] == '/'))
 			return true;
 	return false;
@@ -160,13 +167,30 @@ static struct bytes path_of(struct bytes target)
 	return (struct bytes){target.data, n};
 }
 
-size_t http_path_read(struct bytes target, uint8_t ret_path[HTTP_PATH_MAX])
+/*
+ * Servers agree on where ".." leads only if all else is plain: what is encoded, a parameter, a
+ * backslash, a fragment or an empty segment is to some a segment that ".." takes back.
+ */
+static bool is_mixed(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if (b.data[i] == '%' || b.data[i] == '\\' || b.data[i] == ';' || b.data[i] == '#' ||
+		    (b.data[i] == '/' && i && b.data[i - 1] == '/'))
+			return true;
+	return false;
+}
+
+size_t http_path_read(struct bytes target, uint8_t ret_path[HTTP_PATH_MAX], bool *ret_unsure)
 {
 	struct path p = {.out = ret_path, .dots = true};
-	struct bytes all = path_of(target), b = behind_host(all);
+	struct bytes b = path_of(target);
+	size_t host = http_path_at(b);
 	bool parameters = false;
 
-	if (!b.len || (b.len == all.len && !is_odd(b)))
+	b.data += host;
+	b.len -= host;
+	*ret_unsure = false;
+	if (!b.len || (!host && b.data[0] != '/') || !is_odd(b))
 		return 0;
 	p.out[p.len++] = '/';
 	p.segment = 1;
@@ -184,5 +208,6 @@ size_t http_path_read(struct bytes target, uint8_t ret_path[HTTP_PATH_MAX])
 		}
 	}
 	end_segment(&p, false);
+	*ret_unsure = p.ends_text || (p.back && is_mixed(b));
 	return p.len;
 }

@@ -13,11 +13,15 @@
 
 #define HTTP_PATH_MAX 1024
 
+/* Where the path begins of a target that names a scheme and a host (RFC 9112 §3.2.2); 0: it does not. */
+size_t http_path_at(struct bytes target);
 /*
  * How long the path is that the target has; it begins with a slash. Whole segments that
- * find no room are left out at its end. 0: the target is read as it is written (repeated
- * slashes aside), or has no path.
+ * find no room are left out at its end. 0: the target's path is read as it is written
+ * (repeated slashes aside), or it has none. *ret_unsure: some servers take it for neither
+ * of the two. That is a NUL in it, and ".." beside what makes a segment to some only:
+ * "/results/../admin/..;/results/" is three paths.
  */
-size_t http_path_read(struct bytes target, uint8_t ret_path[HTTP_PATH_MAX]);
+size_t http_path_read(struct bytes target, uint8_t ret_path[HTTP_PATH_MAX], bool *ret_unsure);
 
 #endif

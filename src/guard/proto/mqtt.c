@@ -690,7 +690,8 @@ const struct proto_field mqtt_fields[] = {
 	FIELD("publish.topic", topic, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
 	FIELD("publish.to_broker", to_broker, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
 	FIELD("publish.to_client", to_client, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
-	{PROTO_KEY("subscribe.topics"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_subscribed},
+	{PROTO_KEY("subscribe.topics"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT | FIELD_FILTER,
+	 next_subscribed},
 	{""},
 };
 

@@ -104,6 +104,9 @@ enum field_type {
 #define FIELD_VARIES \
 	128 /* another one next time, or after an update: nobody is proposed to be held to it */
 
+#define FIELD_FILTER \
+	256 /* texts that stand for others where they have + or # (MQTT §4.7.1): `?` is neither */
+
 #define PROTO_TEXT_MAX 256 /* bytes of a text in an event, which shall never be too long to write */
 
 #define PROTO_KEY_MAX	32
@@ -116,12 +119,14 @@ struct proto_field {
 	uint8_t len;  /* of the name */
 	uint16_t at;  /* offsetof() in the message */
 	uint8_t type; /* enum field_type */
-	uint8_t flags;
+	uint16_t flags;
 	/* FIELD_LIST: one text a call, data NULL behind the last; *at is 0 at first, then its. */
 	struct bytes (*next)(const struct msg *m, size_t *at);
 	/* Where a rule says nothing of this one, what it says of the first of these that it narrows
 	 * holds for it, too. */
 	const char *like[2];
+	/* The part of a value that a pattern is for; NULL: all of it. */
+	struct bytes (*meant)(struct bytes value, const char *pattern, size_t len);
 };
 
 #define PROTO_OVER_TCP 1

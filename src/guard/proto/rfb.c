@@ -29,16 +29,22 @@ struct state {
 	bool chosen;
 };
 
+/* "RFB 003.008\n", §7.1.1, as far as it came; 4 and 5 are RealVNC's. */
+static bool is_version(const uint8_t *b, size_t len)
+{
+	static const char form[] = "RFB 00#.###\n";
+
+	for (size_t i = 0; i < len && i < VERSION_LEN; i++)
+		if (form[i] == '#' ? b[i] < '0' || b[i] > '9' : b[i] != form[i])
+			return false;
+	return len <= 6 || (b[6] >= '3' && b[6] <= '5');
+}
+
 static enum parse probe(const struct proto_input *in)
 {
-	static const char form[] = "RFB 003.";
-	size_t n = in->data.len < 8 ? in->data.len : 8;
-
-	if (memcmp(in->data.data, form, n))
+	if (!is_version(in->data.data, in->data.len))
 		return PARSE_BAD;
-	if (in->data.len < VERSION_LEN)
-		return PARSE_MORE;
-	return in->data.data[VERSION_LEN - 1] == '\n' ? PARSE_OK : PARSE_BAD;
+	return in->data.len < VERSION_LEN ? PARSE_MORE : PARSE_OK;
 }
 
 static void put_versions(const struct state *st, struct rfb_msg *m)
@@ -71,7 +77,7 @@ static bool read_version(struct state *st, unsigned end, struct reader *r)
 
 	if (r->bad)
 		return true;
-	if (memcmp(b.data, "RFB 003.", 8) || b.data[11] != '\n')
+	if (!is_version(b.data, b.len))
 		return false;
 	memcpy(st->version[end], b.data, VERSION_LEN);
 	st->step[end] = end ? STEP_OFFER : STEP_WAIT;
@@ -79,6 +85,8 @@ static bool read_version(struct state *st, unsigned end, struct reader *r)
 		st->modern = memcmp(b.data + 8, "007", 3) >= 0;
 		st->results = memcmp(b.data + 8, "008", 3) >= 0;
 	}
+	if (!end && b.data[6] > '3') /* what follows is not published */
+		st->step[0] = st->step[1] = STEP_OVER;
 	return true;
 }
 
@@ -208,6 +216,7 @@ static enum parse rfb_read(void *state, const struct proto_input *in, struct msg
 	struct reader r = reader_new(in->data.data, in->data.len);
 	struct rfb_msg *m = (struct rfb_msg *)ret_m;
 	struct state *st = state;
+	bool greets = !in->end && st->step[0] == STEP_VERSION;
 
 	if (st->step[in->end] == STEP_OVER) {
 		ret_out->used = in->data.len;
@@ -221,8 +230,10 @@ static enum parse rfb_read(void *state, const struct proto_input *in, struct msg
 		return PARSE_MORE;
 	}
 	ret_out->used = r.off;
-	if (in->end == 0 && st->step[0] == STEP_WAIT)
-		ret_out->has_msg = true; /* both versions */
+	if (greets) { /* both versions */
+		ret_out->has_msg = true;
+		m->msg.control = st->step[0] == STEP_OVER; /* a login, for all that is known */
+	}
 	if (ret_out->has_msg)
 		put_versions(st, m);
 	return PARSE_OK;

@@ -4,7 +4,7 @@
  * VNC's opening (RFC 6143 §7.1 to §7.3, with the versions before 3.8): versions,
  * how the client must prove itself, whether it could, and what screen it gets.
  * Then nothing is read; nor where a kind of security is chosen that goes on in
- * its own way.
+ * its own way, or a version that does (RealVNC's 4 and 5).
  */
 #include "guard/proto/proto.h"
 

@@ -259,11 +259,12 @@ static bool read_message(struct bytes data, struct snmp *m)
 	    (version != 0 && version != 1 && version != 3))
 		return false;
 	m->version = version == 3 ? 3 : (uint8_t)(version + 1);
+	m->usm = (struct bytes){data.data, 0}; /* nobody, where a rule asks for somebody */
+	m->security_level = "";
 	if (version == 3) {
 		read_v3(&message, m);
 	} else {
 		m->default_community = is_default(ber_expect(&message, BER_OCTET_STRING).in);
-		m->usm = (struct bytes){data.data, 0}; /* nobody, where a rule asks for somebody */
 		read_pdu(&message, m);
 	}
 	return !message.bad && !reader_left(&message);
@@ -350,7 +351,7 @@ static const struct proto_field fields[] = {
 	FIELD(error, FIELD_NAME, 0),
 	FIELD(trap_type, FIELD_NAME, 0),
 	FIELD(usm, FIELD_TEXT, FIELD_MATCH | FIELD_MUST),
-	FIELD(security_level, FIELD_NAME, FIELD_MATCH),
+	FIELD(security_level, FIELD_NAME, FIELD_MATCH | FIELD_MUST),
 	FIELD(default_community, FIELD_BOOL, FIELD_MATCH),
 	{""},
 };
