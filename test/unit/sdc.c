@@ -65,6 +65,45 @@ static void all_matches_are_told(void **state)
 		    "\"types\":[\"a\",\"a\",\"b\"]}}\n");
 }
 
+/* `text` with two bytes a character, the first one at `low`. */
+static size_t widen(const char *text, unsigned low, uint8_t *to)
+{
+	size_t n = strlen(text);
+
+	memset(to, 0, 2 * n + 2);
+	memcpy(to, low ? "\xfe\xff" : "\xff\xfe", 2);
+	for (size_t i = 0; i < n; i++)
+		to[2 + 2 * i + low] = (uint8_t)text[i];
+	return 2 * n + 2;
+}
+
+/* SOAP-over-UDP §2.1 leaves the encoding to XML: UTF-16 of either order, with a mark and without. */
+static void wide_discovery_is_read(void **state)
+{
+	struct talk_record *plain = malloc(sizeof(*plain)), *wide = malloc(sizeof(*wide));
+	struct talk_piece hello = TALK_PIECE(0, HELLO);
+	struct proto_input in = {.port = {40000, 3702}, .datagram = true};
+	uint8_t text[2 * sizeof(HELLO) + 2];
+
+	talk_play(plain, "sdc", true, &hello, 1, 0);
+	for (unsigned low = 0; low < 2; low++)
+		for (unsigned mark = 0; mark <= 2; mark += 2) {
+			const struct talk_piece piece = {0, (char *)text + mark,
+							 widen(HELLO, low, text) - mark};
+
+			in.data = (struct bytes){text + mark, piece.len};
+			assert_int_equal(sdc_proto.probe(&in), PARSE_OK);
+			talk_seed("sdc", true, &piece, 1);
+			talk_play(wide, "sdc", true, &piece, 1, 0);
+			assert_string_equal(wide->said, plain->said);
+		}
+	hello = (struct talk_piece){0, (char *)text, sizeof(HELLO) * 2 - 1}; /* half a character */
+	talk_play(wide, "sdc", true, &hello, 1, 0);
+	assert_non_null(strstr(wide->said, "\"reason\":\"sdc.malformed\""));
+	free(plain);
+	free(wide);
+}
+
 static void a_broken_datagram_is_malformed(void **state)
 {
 	static const struct talk_piece bad[] = {
@@ -346,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(discovery_is_told),
 		cmocka_unit_test(all_matches_are_told),
+		cmocka_unit_test(wide_discovery_is_read),
 		cmocka_unit_test(a_broken_datagram_is_malformed),
 		cmocka_unit_test(setting_is_control),
 		cmocka_unit_test(chunks_are_read),

@@ -34,6 +34,7 @@ struct state {
 	struct half half[2];
 };
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
+_Static_assert(sizeof(struct sdc) <= PROTO_MSG_MAX, "so has a message");
 
 /* Discovery: a datagram is one message */
 
@@ -137,10 +138,15 @@ static bool read_envelope(struct bytes data, struct soap *s, struct sdc *m)
 static enum parse read_datagram(struct half *h, const struct proto_input *in, struct sdc *m,
 				struct proto_output *out)
 {
+	struct bytes text = in->data;
+
 	*h = (struct half){0};
 	out->has_msg = true;
 	out->used = in->data.len;
-	if (!read_envelope(in->data, &h->soap, m))
+	if (text.len > 1 && soap_is_wide(text.data) &&
+	    (text.len / 2 > sizeof(m->narrow) || soap_narrow(m->narrow, &text) != PARSE_OK))
+		text.len = 0;
+	if (!read_envelope(text, &h->soap, m))
 		m->msg.reason = REASON_SDC_MALFORMED;
 	tell(&h->soap, m);
 	return PARSE_OK;
@@ -637,6 +643,11 @@ static enum parse read_unit(void *state, const struct proto_input *in, struct ms
 	return read_body(h, in, m, ret_out);
 }
 
+static bool may_be_xml(struct bytes b)
+{
+	return b.data[0] == '<' || (b.len > 1 && soap_is_wide(b.data));
+}
+
 static enum parse probe_datagram(const struct proto_input *in)
 {
 	bool port = in->port[0] == PORT || in->port[1] == PORT;
@@ -647,7 +658,7 @@ static enum parse probe_datagram(const struct proto_input *in)
 
 	while (d.len && s.place == SOAP_START) {
 		if (xml_next(&s.xml, d, &t, &used) != PARSE_OK || !soap_take(&s, &t))
-			return port && in->data.data[0] == '<' ? PARSE_OK : PARSE_BAD;
+			return port && may_be_xml(in->data) ? PARSE_OK : PARSE_BAD;
 		d.data += used;
 		d.len -= used;
 	}
@@ -711,6 +722,7 @@ const struct proto sdc_proto = {
 	.carrier = &http_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct sdc),
+	.msg_zero = offsetof(struct sdc, narrow),
 	.fields = fields,
 	.probe = probe,
 	.read = read_unit,

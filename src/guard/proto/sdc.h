@@ -12,6 +12,8 @@
  */
 #include "guard/proto/proto.h"
 
+#define SDC_NARROW 3072 /* characters: a datagram of discovery is not to be fragmented */
+
 struct sdc {
 	struct msg msg;
 	struct bytes action;	 /* "SetValue": the last part of what is below */
@@ -21,6 +23,8 @@ struct sdc {
 	struct bytes content; /* of discovery, encoded: endpoints, types and addresses */
 	struct bytes method;  /* of an HTTP request */
 	uint16_t status;      /* of a response */
+	/* A datagram in UTF-16, with a byte a unit: what is told of it is borrowed from here. Not zeroed. */
+	uint8_t narrow[SDC_NARROW];
 };
 
 extern const struct proto sdc_proto;

@@ -174,8 +174,7 @@ bool soap_is_wide(const uint8_t *start)
 	return false;
 }
 
-/* A byte a unit: none of XML's own characters is beyond ASCII, and nothing but ASCII is told. */
-static enum parse narrow(uint8_t *plain, struct bytes *text)
+enum parse soap_narrow(uint8_t *plain, struct bytes *text)
 {
 	bool little = text->data[0] == 0xff || text->data[0] == '<';
 	size_t from = text->data[0] >= 0xfe ? 2 : 0, n = 0;
@@ -217,6 +216,6 @@ enum parse soap_body_read(const struct soap_form *f, struct bytes body, bool all
 	if (got == PARSE_OK && f->parts)
 		got = find_root(f, body, &body);
 	if (got == PARSE_OK && body.len > 1 && soap_is_wide(body.data))
-		got = narrow(plain, &body);
+		got = soap_narrow(plain, &body);
 	return got == PARSE_OK ? read_text(body, all, s) : got;
 }

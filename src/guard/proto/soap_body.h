@@ -29,6 +29,11 @@ void soap_form_type(struct soap_form *f, struct bytes type);
 bool soap_is_held(const struct soap_form *f);
 /* Does the text that begins so have two bytes a character? At least two bytes. */
 bool soap_is_wide(const uint8_t *start);
+/*
+ * Such a text with a byte a unit, in `plain`, which has room for half of it: none of XML's own characters
+ * is beyond ASCII, and nothing but ASCII is told. BAD: half a character.
+ */
+enum parse soap_narrow(uint8_t *plain, struct bytes *text);
 
 /*
  * Takes what the body holds; `all` of it, or up to where it is known what it asks
