@@ -163,7 +163,11 @@ static void a_post_is_known_by_its_whole_head(void **state)
 		enum parse expected;
 	} cases[] = {{"POST / HTTP/1.1\r\nHost: a\r\n", PARSE_MORE},
 		     {"POST / HTTP/1.1\r\nHost: a\r\n\r\n", PARSE_OK},
-		     {"GET / HTTP/1.1\r\n", PARSE_OK}};
+		     {"GET / HTTP/1.1\r\n", PARSE_OK},
+		     {"\r\n\nGET / HTTP/1.1\r\n", PARSE_OK},
+		     {"\r\nPOST / HTTP/1.1\r\n", PARSE_MORE},
+		     {"get / HTTP/1.1\r\n", PARSE_OK},
+		     {"GET /\r\n", PARSE_OK}};
 	char text[2100] = "POST / HTTP/1.1\r\nX: ";
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -181,6 +185,21 @@ static void a_post_is_known_by_its_whole_head(void **state)
 	assert_int_equal(proto_find("http")->probe(
 				 &(struct proto_input){.data = {(const uint8_t *)text, 2000}}),
 			 PARSE_OK);
+}
+
+/* What only some servers take for a request is told, and no rule's pattern is passed by it. */
+static void careless_requests_are_read(void **state)
+{
+	static const char small[] = "\r\n\r\nget /a HTTP/1.0\r\n\r\n", old[] = "GET /a?x\r\n";
+	struct talk_piece piece = {0, old, sizeof(old) - 1};
+
+	expect(small, NULL,
+	       "{\"http\":{\"url\":\"/a\",\"http_method\":\"get\",\"protocol\":\"HTTP/1.0\"}}\n");
+	for (size_t cut = 0; cut < 4; cut++) {
+		talk_play(r, "http", false, &piece, 1, cut);
+		assert_says(r, "{\"http\":{\"url\":\"/a\",\"query\":true,\"http_method\":\"GET\"},"
+			       "\"reason\":\"http.malformed\"}");
+	}
 }
 
 static void two_lengths_are_refused(void **state)
@@ -617,6 +636,7 @@ int main(void)
 		cmocka_unit_test(a_tunnel_is_not_read),
 		cmocka_unit_test(the_target_names_the_host),
 		cmocka_unit_test(a_post_is_known_by_its_whole_head),
+		cmocka_unit_test(careless_requests_are_read),
 		cmocka_unit_test(two_lengths_are_refused),
 		cmocka_unit_test(chunks_are_written_one_way),
 		cmocka_unit_test(a_request_without_a_target_is_none),

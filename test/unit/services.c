@@ -441,6 +441,43 @@ static void syslog_tells_who_and_not_what(void **state)
 	expect("syslog", true, 0, "<192>x", 6, "{\"syslog\":{},\"reason\":\"syslog.malformed\"}\n");
 }
 
+#define LINE "<13>Feb  5 17:32:18 h a: x"
+#define LINE_WAS                                                                         \
+	"{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\",\"hostname\":\"h\"," \
+	"\"appname\":\"a\"}}\n"
+#define BARE_WAS                                                                           \
+	"{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\"},\"reason\":\"syslog." \
+	"malformed\"}\n"
+
+/* RFC 6587 §3.4.2: what ends a message is no one's agreement, and senders are as they are. */
+static void syslog_ends_as_its_sender_likes(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+		const char *said;
+	} rows[] = {
+		{LINE "\n" LINE "\r\n", 2 * sizeof(LINE) + 1, LINE_WAS LINE_WAS},
+		{LINE "\0" LINE "\0", 2 * sizeof(LINE), LINE_WAS LINE_WAS},
+		{"26 " LINE "\n26 " LINE "\n", 2 * sizeof(LINE) + 6, LINE_WAS LINE_WAS},
+		{LINE "\n at more\n2nd one\n" LINE "\n", 2 * sizeof(LINE) + 17,
+		 LINE_WAS BARE_WAS BARE_WAS LINE_WAS},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct talk_piece piece = {0, rows[i].text, rows[i].len};
+
+		talk_expect("syslog", false, &piece, 1, rows[i].said);
+	}
+	talk_begin(r, "syslog", false);
+	talk_feed(r, 0, LINE, sizeof(LINE) - 1);
+	assert_string_equal(r->said, "");
+	talk_end(r, 0);
+	assert_string_equal(r->said, LINE_WAS);
+	assert_int_equal(r->last, PARSE_OK);
+	talk_finish(r);
+}
+
 static enum parse identify(const char *proto, uint16_t port, bool datagram, const void *data,
 			   size_t len)
 {
@@ -497,6 +534,7 @@ int main(void)
 		cmocka_unit_test(tftp_tells_the_file),
 		cmocka_unit_test(sip_leaves_out_who_calls),
 		cmocka_unit_test(syslog_tells_who_and_not_what),
+		cmocka_unit_test(syslog_ends_as_its_sender_likes),
 		cmocka_unit_test(they_know_their_own),
 	};
 

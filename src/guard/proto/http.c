@@ -17,6 +17,7 @@
 #define PACKED_MAX     4096 /* bytes of a compressed body that are looked into, */
 #define PLAIN_MAX      4096 /* and of what they are when they are not compressed */
 #define POST_HEAD      2000
+#define EMPTY_MAX      64 /* bytes of empty lines ahead of the first request */
 #define ABOUT_MAX      12 /* requests whose answers are told with what they asked */
 #define TEXTS_MAX      600
 #define METHOD_KEPT    16
@@ -70,17 +71,27 @@ struct state {
 
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "state");
 
+static bool is_line_end(uint8_t c)
+{
+	return c == '\r' || c == '\n';
+}
+
 /*
  * What is posted may be SDC's, which its head says further down: a protocol of its own. The head
  * comes in pieces where a client writes it so; what begins with a long one is read as HTTP.
  */
 static enum parse probe(const struct proto_input *in)
 {
-	enum parse got = http_head_probe(in->data);
+	struct bytes b = in->data;
 	uint32_t scanned = 0;
+	enum parse got;
 
-	if (got == PARSE_OK && in->data.len < POST_HEAD && !in->last &&
-	    !memcmp(in->data.data, "POST ", 5) && !head_len(in->data, &scanned))
+	/* Empty lines ahead of a request are for nothing (RFC 9112 §2.2), and nothing hides behind them. */
+	for (; b.len && is_line_end(b.data[0]); b.data++, b.len--)
+		;
+	got = in->data.len - b.len > EMPTY_MAX ? PARSE_BAD : http_head_probe(b);
+	if (got == PARSE_OK && b.len < POST_HEAD && !in->last && !memcmp(b.data, "POST ", 5) &&
+	    !head_len(b, &scanned))
 		return PARSE_MORE;
 	return got;
 }
@@ -429,11 +440,13 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 	size_t len;
 
 	/* RFC 9112 §2.2: an empty line too many is passed over. */
-	if (b.data[0] == '\r' || b.data[0] == '\n') {
+	if (is_line_end(b.data[0])) {
 		out->used = 1;
 		return PARSE_OK;
 	}
 	len = head_len(b, &s->scanned);
+	if (!len && http_head_is_old(b))
+		len = b.len;
 	if (!len && b.len < HTTP_HEAD_MAX)
 		return in->last ? PARSE_BAD : PARSE_MORE;
 	if (!len || http_head_read((struct bytes){b.data, len}, &h) != PARSE_OK)

@@ -7,12 +7,29 @@
 #define METHOD_MAX 20
 #define FIELD_MAX  200
 
+/* Small letters are no method's that is known (RFC 9110 §9.1); small servers take them all the same. */
 static bool is_token(struct bytes b)
 {
-	for (size_t i = 0; i < b.len; i++)
-		if ((b.data[i] < 'A' || b.data[i] > 'Z') && b.data[i] != '-' && b.data[i] != '_')
+	for (size_t i = 0; i < b.len; i++) {
+		uint8_t c = b.data[i] | 0x20;
+
+		if ((c < 'a' || c > 'z') && b.data[i] != '-' && b.data[i] != '_')
 			return false;
+	}
 	return b.len > 0;
+}
+
+/* "GET /path" of HTTP/0.9: whoever still serves that answers the line alone, and reads no field. */
+static bool read_old_request(struct bytes line, struct http_head *h)
+{
+	h->request = true;
+	h->method = head_before(line, " ");
+	if (!head_is(h->method, "GET") || line.len < 5 || line.data[4] != '/' ||
+	    memchr(line.data + 4, ' ', line.len - 4))
+		return false;
+	h->target = (struct bytes){line.data + 4, line.len - 4};
+	h->reason = REASON_HTTP_MALFORMED;
+	return true;
 }
 
 /* "GET /path HTTP/1.1" */
@@ -204,6 +221,15 @@ static void judge(struct http_head *h, struct bytes head)
 		h->reason = REASON_HTTP_MALFORMED;
 }
 
+bool http_head_is_old(struct bytes stream)
+{
+	struct reader r = reader_new(stream.data, stream.len);
+	struct http_head h = {.request = false};
+	struct bytes line;
+
+	return head_line(&r, &line) && read_old_request(line, &h);
+}
+
 enum parse http_head_probe(struct bytes stream)
 {
 	struct reader r = reader_new(stream.data, stream.len);
@@ -216,7 +242,9 @@ enum parse http_head_probe(struct bytes stream)
 		return PARSE_BAD;
 	if (!head_line(&r, &line))
 		return stream.len >= HTTP_HEAD_MAX ? PARSE_BAD : PARSE_MORE;
-	return read_request(line, &h) || read_status(line, &h) ? PARSE_OK : PARSE_BAD;
+	return read_request(line, &h) || read_status(line, &h) || read_old_request(line, &h)
+		       ? PARSE_OK
+		       : PARSE_BAD;
 }
 
 enum parse http_head_read(struct bytes stream, struct http_head *ret_h)
@@ -233,8 +261,12 @@ enum parse http_head_read(struct bytes stream, struct http_head *ret_h)
 	*ret_h = h;
 	if (!head_line(&r, &line))
 		return stream.len == HTTP_HEAD_MAX ? PARSE_BAD : PARSE_MORE;
-	if (!read_request(line, &h) && !read_status(line, &h))
-		return PARSE_BAD;
+	if (!read_request(line, &h) && !read_status(line, &h)) {
+		if (!read_old_request(line, &h))
+			return PARSE_BAD;
+		*ret_h = h;
+		return PARSE_OK;
+	}
 	for (unsigned n = 0; n < FIELD_MAX; n++) {
 		struct reader before = r;
 		struct head_field f;

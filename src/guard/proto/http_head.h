@@ -40,6 +40,8 @@ struct http_head {
  */
 enum parse http_head_read(struct bytes stream, struct http_head *ret_h);
 
+/* Does it begin with a request of HTTP/0.9, a line that nothing follows? http_head_read() calls that malformed. */
+bool http_head_is_old(struct bytes stream);
 /* Does the stream begin with the first line of a message? */
 enum parse http_head_probe(struct bytes stream);
 

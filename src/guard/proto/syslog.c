@@ -151,25 +151,57 @@ static enum parse probe(const struct proto_input *in)
 	return in->data.data[r.off] >= ' ' ? PARSE_OK : PARSE_BAD;
 }
 
+/* RFC 6587 §3.4.2: what ends a message of a stream is a line feed mostly, a zero for some. */
+static bool is_end(uint8_t c)
+{
+	return c == '\n' || !c;
+}
+
+static enum parse take_line(struct bytes b, struct bytes *ret_line, size_t *ret_used)
+{
+	size_t n = 0;
+
+	while (n < b.len && n < LINE_MAX && !is_end(b.data[n]))
+		n++;
+	if (n == LINE_MAX)
+		return PARSE_BAD;
+	if (n == b.len)
+		return PARSE_MORE;
+	*ret_used = n + 1;
+	if (n && b.data[n - 1] == '\r')
+		n--;
+	*ret_line = (struct bytes){b.data, n};
+	return PARSE_OK;
+}
+
 /* The message at the front, and how many bytes it takes with what surrounds it. */
 static enum parse take(struct bytes b, struct bytes *ret_line, size_t *ret_used)
 {
 	struct reader r = reader_new(b.data, b.len);
 	size_t len;
-	enum parse got;
+	enum parse got = read_count(&r, &len);
 
-	if (b.data[0] == '<') {
-		if (!head_line(&r, ret_line))
-			return b.len < LINE_MAX ? PARSE_MORE : PARSE_BAD;
-		*ret_used = r.off;
-		return PARSE_OK;
-	}
-	got = read_count(&r, &len);
-	if (got != PARSE_OK)
+	if (got == PARSE_MORE)
 		return got;
+	if (got == PARSE_BAD)
+		return take_line(b, ret_line, ret_used);
 	*ret_line = read_bytes(&r, len);
 	*ret_used = r.off;
 	return r.bad ? PARSE_MORE : PARSE_OK;
+}
+
+/*
+ * RFC 3164 §4.3.3: what has no priority is a message of its own all the same, as the further lines of
+ * a longer text are. Its receiver reads on behind it.
+ */
+static void put_line(struct syslog_msg *m, struct bytes line)
+{
+	if (read_line(line, m))
+		return;
+	m->facility = "user";
+	m->severity = "notice";
+	m->msg.reason = REASON_SYSLOG_MALFORMED;
+	m->msg.readable = true;
 }
 
 static enum parse syslog_read(void *state, const struct proto_input *in, struct msg *ret_m,
@@ -177,22 +209,36 @@ static enum parse syslog_read(void *state, const struct proto_input *in, struct 
 {
 	struct syslog_msg *m = (struct syslog_msg *)ret_m;
 	struct bytes line = in->data;
-	enum parse got = PARSE_OK;
+	enum parse got;
 
 	ret_out->used = in->data.len;
 	if (in->end) { /* nobody answers in this protocol; what is said is somebody else's */
 		ret_out->skip = in->datagram ? 0 : UINT64_MAX;
 		return PARSE_OK;
 	}
-	if (!in->datagram)
+	if (in->datagram)
+		got = read_line(line, m) ? PARSE_OK : PARSE_BAD;
+	else
 		got = take(in->data, &line, &ret_out->used);
 	if (got == PARSE_MORE)
 		return got;
-	ret_out->has_msg = true;
-	if (got == PARSE_OK && read_line(line, m))
-		return PARSE_OK;
-	m->msg.reason = REASON_SYSLOG_MALFORMED;
-	return PARSE_BAD;
+	ret_out->has_msg = line.len || got == PARSE_BAD;
+	if (got == PARSE_BAD)
+		m->msg.reason = REASON_SYSLOG_MALFORMED;
+	else if (!in->datagram && line.len)
+		put_line(m, line);
+	return got;
+}
+
+/* The connection's end ends a message, too. */
+static enum parse syslog_closed(void *state, const struct proto_input *in, struct msg *ret_m,
+				struct proto_output *ret_out)
+{
+	if (!in->end && in->data.len && in->data.data[0] == '<') {
+		put_line((struct syslog_msg *)ret_m, in->data);
+		ret_out->has_msg = true;
+	}
+	return PARSE_OK;
 }
 
 #define FIELD(name, member, type, flags)                                          \
@@ -216,4 +262,5 @@ const struct proto syslog_proto = {
 	.fields = fields,
 	.probe = probe,
 	.read = syslog_read,
+	.closed = syslog_closed,
 };
