@@ -155,7 +155,7 @@ static void put(struct writer *w, struct bytes b)
  * Codes are known as receivers read them; one that is written with escapes (§2.7) may be any. Other orders
  * ask people.
  */
-static bool is_control(struct bytes type, uint8_t escape)
+static bool is_control(struct bytes type)
 {
 	const uint8_t *c = type.data;
 	size_t at = 0;
@@ -163,11 +163,7 @@ static bool is_control(struct bytes type, uint8_t escape)
 
 	while (at < type.len && c[at] <= ' ')
 		at++;
-	if (type.len - at < 3)
-		return false;
-	if (memchr(c, escape, type.len))
-		return true;
-	if (type.len - at > 3 && isalnum(c[at + 3]))
+	if (type.len - at < 3 || (type.len - at > 3 && isalnum(c[at + 3])))
 		return false;
 	code = ((uint32_t)c[at] << 16 | (uint32_t)c[at + 1] << 8 | c[at + 2]) & ~0x202020u;
 	return code == CODE('R', 'G', 'V') || code == CODE('E', 'A', 'C') ||
@@ -179,8 +175,12 @@ static void keep_type(struct side *s, struct bytes field, uint8_t escape)
 {
 	struct bytes code = hl7_component(field, s->component, 1);
 	struct bytes trigger = hl7_component(field, s->component, 2);
+	size_t front = trigger.data ? (size_t)(trigger.data - field.data) + trigger.len + 1 : 0;
+	struct bytes structure = {NULL, 0};
 	struct writer w = writer_new(s->type.data, sizeof(s->type.data));
 
+	if (trigger.data && front < field.len)
+		structure = (struct bytes){field.data + front, field.len - front};
 	put(&w, code);
 	if (trigger.len) {
 		put(&w, (struct bytes){(const uint8_t *)"^", 1});
@@ -188,8 +188,8 @@ static void keep_type(struct side *s, struct bytes field, uint8_t escape)
 	}
 	s->type.len = (uint8_t)w.len;
 	/* Some receivers go by the structure, MSH-9.3. */
-	s->control = is_control(code, escape) ||
-		     is_control(hl7_component(field, s->component, 3), escape);
+	s->control = is_control(code) || is_control(structure) ||
+		     (field.len && memchr(field.data, escape, field.len));
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
 }
 
@@ -229,7 +229,9 @@ static void read_header(struct side *s, struct bytes segment)
 	uint8_t c = s->component;
 	struct hl7_fields f;
 
-	if (!hl7_charset_split(segment, s->field, c, &f) && !s->wide.width && !s->in_xml)
+	if (s->wide.width || s->in_xml)
+		hl7_split(segment, s->field, &f);
+	else if (!hl7_charset_split(segment, s->field, c, &f))
 		s->broken = true;
 	KEEP(s, sending_application, hl7_component(f.at[2], c, 1));
 	KEEP(s, sending_facility, hl7_component(f.at[3], c, 1));

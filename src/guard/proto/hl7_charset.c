@@ -7,14 +7,21 @@
 #define SI   0x0f
 #define TYPE 8 /* MSH-9 */
 
-/* Is there anything but ASCII, or a switch to something else? */
-static bool is_plain(struct bytes b)
-{
-	uint8_t odd = 0;
+#define EVERY 0x0101010101010101u
 
-	for (size_t i = 0; i < b.len; i++)
-		odd |= (b.data[i] & 0x80) | (b.data[i] == ESC) | (b.data[i] == SO);
-	return !odd;
+/* Nothing but graphic characters of ASCII: no byte of another set, and no switch to one. */
+static inline bool is_plain(struct bytes b)
+{
+	uint64_t odd = 0, eight;
+	size_t i = 0;
+
+	for (; i + sizeof(eight) <= b.len; i += sizeof(eight)) {
+		memcpy(&eight, b.data + i, sizeof(eight));
+		odd |= eight | (eight - ' ' * EVERY);
+	}
+	for (; i < b.len; i++)
+		odd |= b.data[i] | (b.data[i] - (uint64_t)' ');
+	return !(odd & 0x80 * EVERY);
 }
 
 /* Would a receiver take it for a type: three letters or digits, however written, and no more? */
