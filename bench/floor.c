@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <unistd.h>
 
 #include "base/config.h"
 #include "gate.skel.h"
@@ -47,26 +46,18 @@ static int die(const char *what, const char *why)
 
 static struct policy *compile(void)
 {
-	char file[] = "/tmp/bedwarden-bench-floor.yaml.XXXXXX", why[256] = "";
+	char why[256] = "";
 	struct policy_port ports[] = {
 		{.name = "bwbf0", .ifindex = if_nametoindex("bwbf0"), .mac = {2, 0, 0, 0, 255, 1}},
 		{.name = "bwbf1", .ifindex = if_nametoindex("bwbf1"), .mac = {2, 0, 0, 0, 255, 2}}};
 	struct config_error errors[4];
 	size_t n = 0;
-	int fd = mkstemp(file);
-	struct config *c = NULL;
-	struct policy *p = NULL;
+	struct config *c = config_parse(
+		"bench", (struct bytes){(const uint8_t *)text, strlen(text)}, errors, 4, &n);
+	struct policy *p = c ? policy_compile(c, ports, 2, 1, why) : NULL;
 
-	if (fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text))
-		c = config_load(file, errors, 4, &n);
-	if (c)
-		p = policy_compile(c, ports, 2, 1, why);
 	if (!p)
 		die("policy", n ? errors[0].text : why);
-	if (fd >= 0) {
-		close(fd);
-		unlink(file);
-	}
 	config_free(c);
 	return p;
 }

@@ -146,10 +146,8 @@ static void take_in(struct port *p)
 	p->have = n > 0 ? (unsigned)n : 0;
 	p->at = 0;
 	for (unsigned i = 0; i < p->have; i++)
-		p->frames[i] = (struct link_frame){.data = p->in[i],
-						   .len = m[i].msg_len,
-						   .device = LINK_NO_DEVICE,
-						   .form = LINK_FORM_VNET};
+		p->frames[i] = (struct link_frame){
+			.data = p->in[i], .len = m[i].msg_len, .form = LINK_FORM_VNET};
 }
 
 static void seal(struct port *p)

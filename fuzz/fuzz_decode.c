@@ -5,7 +5,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 /* One byte chooses the link, one how much the capture cut off; the rest is the frame. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct packet p, quoted;
+	struct packet p;
 	struct bytes frame;
 
 	if (len < 2)
@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (p.payload.len && (p.payload.data < frame.data ||
 			      p.payload.data + p.payload.len > frame.data + frame.len))
 		__builtin_trap();
-	if (p.embedded.len)
-		packet_decode_embedded(&p, &quoted);
+	if (p.embedded.len && (p.embedded.data < frame.data ||
+			       p.embedded.data + p.embedded.len > frame.data + frame.len))
+		__builtin_trap();
 	return 0;
 }

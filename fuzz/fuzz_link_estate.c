@@ -89,7 +89,7 @@ static void go_on(struct estate *e)
 	struct links_options o = {.name = "me"};
 	struct links *ls = links_new(&o, &calls);
 	static uint8_t data[64];
-	struct link_frame f = {.data = data, .len = sizeof(data), .device = LINK_NO_DEVICE};
+	struct link_frame f = {.data = data, .len = sizeof(data)};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const char *const names[] = {"a", "b"};
 

@@ -207,7 +207,6 @@ static unsigned send_run(struct peers *ps, struct party *y, const struct spsc_en
 	for (unsigned i = 0; i < n; i++)
 		frames[i] = (struct link_frame){.data = y->memory + e[i].offset,
 						.len = e[i].len,
-						.device = LINK_NO_DEVICE,
 						.form = LINK_FORM_ETHERNET};
 	sent = p->core ? link_send(p->core, frames, n) : -ENOTCONN;
 	if (sent < 0) {

@@ -22,14 +22,7 @@ trap 'kill $server 2>/dev/null; cleanup' EXIT
 wire() {
 	make_ward pump || return 1
 	machine pump 02:00:00:93:00:11 10.93.0.11/24
-	at hos ip link add name hsw type bridge mcast_snooping 0
-	at hos ip link set e0 master hsw
-	at hos ip link set e0 up
-	at hos ip link set hsw up
-	for ns in ws beside; do
-		at hos ip link add name $ns type veth peer name e0 netns $id-$ns
-		at hos ip link set $ns master hsw up
-	done
+	make_hall ws beside
 	machine ws 02:00:00:93:00:05 10.93.0.5/24
 	machine beside 02:00:00:93:00:06 10.93.0.6/24
 	for ns in ws beside; do

@@ -80,6 +80,18 @@ make_ward() {
 	mkdir "$dir/bpf"
 	[ "$given" ] || mount -t bpf bpf "$dir/bpf"
 }
+# make_hall MACHINE...: machines beside each other on the hospital's side, where `hos` is their switch.
+make_hall() {
+	local ns
+	at hos ip link add name hsw type bridge mcast_snooping 0
+	at hos ip link set e0 master hsw
+	at hos ip link set e0 up
+	at hos ip link set hsw up
+	for ns; do
+		at hos ip link add name "$ns" type veth peer name e0 netns "$id-$ns"
+		at hos ip link set "$ns" master hsw up
+	done
+}
 # machine NS MAC [ADDRESS/LEN]: its only port.
 machine() {
 	at "$1" ip link set e0 address "$2"

@@ -22,14 +22,7 @@ pump=10.94.0.11 ws=10.94.0.5
 wire() {
 	make_ward pump || return 1
 	machine pump 02:00:00:94:00:11 $pump/24
-	at hos ip link add name hsw type bridge mcast_snooping 0
-	at hos ip link set e0 master hsw
-	at hos ip link set e0 up
-	at hos ip link set hsw up
-	for ns in ws beside; do
-		at hos ip link add name $ns type veth peer name e0 netns $id-$ns
-		at hos ip link set $ns master hsw up
-	done
+	make_hall ws beside
 	machine ws 02:00:00:94:00:05 $ws/24
 	machine beside 02:00:00:94:00:06 10.94.0.6/24
 	for ns in ws beside; do

@@ -33,13 +33,7 @@ wire() {
 	machine pump $pump 10.77.1.14/16
 	machine nurse $nurse 10.77.1.40/16
 	at sw bridge link set dev pump isolated on && at sw bridge link set dev nurse isolated on
-	at hos ip link add name hsw type bridge mcast_snooping 0
-	at hos ip link set e0 master hsw up
-	at hos ip link set hsw up
-	for ns in ws beside; do
-		at hos ip link add name $ns type veth peer name e0 netns "$id-$ns"
-		at hos ip link set $ns master hsw up
-	done
+	make_hall ws beside
 	machine ws $ws 10.77.0.5/16
 	machine beside $beside 10.77.0.6/16
 	at gw ip addr add 10.99.0.1/32 dev lo

@@ -14,6 +14,8 @@ p=bwrec-$$
 work=$(mktemp -d)
 nodes="dev evil sw gw srv"
 on() { local n=$1; shift; ip netns exec "$p-$n" "$@"; }
+# try COMMAND...: one that may be refused or cut off: what was said until then is the recording.
+try() { "$@" >/dev/null 2>&1 || true; }
 
 clean() {
 	for n in $nodes; do
@@ -99,7 +101,7 @@ make_udp_echo() {
 	for i in 1 2 3; do echo "reading $i" | on dev socat -t 0.3 - UDP4:10.9.0.5:7000,sourceport=7001; done
 }
 
-make_icmp_unreachable() { echo hello | on dev socat -t 0.3 - UDP4:10.9.0.5:9 || true; }
+make_icmp_unreachable() { echo hello | try on dev socat -t 0.3 - UDP4:10.9.0.5:9; }
 
 make_ping_fragments() { on dev ping -q -c 2 -i 0.2 -s 4000 10.9.0.5 >/dev/null; }
 
@@ -120,7 +122,7 @@ make_dicom() {
 	on dev echoscu -aet CT1 -aec ARCHIVE 10.9.0.5 104
 	printf '(0008,0016) UI [1.2.840.10008.5.1.4.1.1.7]\n(0008,0018) UI [1.2.3.4]\n(0010,0020) LO [1]\n(0028,0010) US 1\n' >"$work/img.dump"
 	dump2dcm "$work/img.dump" "$work/img.dcm" 2>/dev/null
-	on dev storescu -aet CT1 -aec ARCHIVE 10.9.0.5 104 "$work/img.dcm" || true
+	try on dev storescu -aet CT1 -aec ARCHIVE 10.9.0.5 104 "$work/img.dcm"
 }
 
 # hl7_text TYPE ID: a message as a file holds it.
@@ -161,7 +163,7 @@ make_mqtt5() {
 		--will-topic ward/pump-3 --will-payload gone --will-retain -W 6
 	on srv mosquitto_pub $login -i nurse -q 2 -t pump/3/set -m 'rate=5' -D publish content-type text/plain
 	printf 'a\nb\nc\n' | on dev mosquitto_pub $login -l -t ward/alerts -D publish topic-alias 1
-	on dev mosquitto_pub -V 5 -h 10.9.0.5 -u ward -P guess -t x -m y 2>/dev/null || true
+	try on dev mosquitto_pub -V 5 -h 10.9.0.5 -u ward -P guess -t x -m y
 	on dev mosquitto_pub -V 31 -h 10.9.0.5 -u ward -P secret -i old-3 -q 1 -r -t ward/temp -m 36.6
 	sleep 6
 }
@@ -189,11 +191,11 @@ make_snmp() {
 	export SNMP_PERSISTENT_DIR="$work/snmpc"
 	v3="-u nurse -a SHA -A authsecret1 -x AES -X privsecret1"
 	on srv snmpget -v1 -c public 10.9.1.12 1.3.6.1.2.1.1.5.0 1.3.6.1.2.1.1.6.0 >/dev/null
-	on srv snmpget -v1 -c public 10.9.1.12 1.3.6.1.2.1.99 >/dev/null 2>&1 || true
+	try on srv snmpget -v1 -c public 10.9.1.12 1.3.6.1.2.1.99
 	on srv snmpbulkwalk -v2c -c ward7x 10.9.1.12 1.3.6.1.2.1.1.9 >/dev/null
-	on srv snmpset -v2c -c ward7x 10.9.1.12 1.3.6.1.2.1.1.4.0 s nobody >/dev/null 2>&1 || true
+	try on srv snmpset -v2c -c ward7x 10.9.1.12 1.3.6.1.2.1.1.4.0 s nobody
 	on srv snmpget -v3 $v3 -l authPriv 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
-	on srv snmpset -v3 $v3 -l authNoPriv 10.9.1.12 1.3.6.1.2.1.1.4.0 s nobody >/dev/null 2>&1 || true
+	try on srv snmpset -v3 $v3 -l authNoPriv 10.9.1.12 1.3.6.1.2.1.1.4.0 s nobody
 	on dev snmptrap -v1 -c ward7x 10.9.0.5 1.3.6.1.4.1.8072 10.9.1.12 2 0 100 >/dev/null
 	on dev snmptrap -v2c -c ward7x 10.9.0.5 100 1.3.6.1.6.3.1.1.5.1 >/dev/null
 }
@@ -206,9 +208,9 @@ make_snmp3() {
 	on srv snmpget -v3 -u reader -l authNoPriv -a MD5 -A authsecret1 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
 	on srv snmpget -v3 -u nurse -l authPriv -a SHA-512 -A authsecret1 -x AES -X privsecret1 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
 	on srv snmpget -v3 -u old -l authPriv -a SHA -A authsecret1 -x DES -X privsecret1 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
-	on srv snmpget -v3 -t 1 -r 0 -u nurse -l authPriv -a SHA-512 -A wrongsecret -x AES -X privsecret1 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null 2>&1 || true
-	on srv snmpget -v3 -t 1 -r 0 -u nobody -l noAuthNoPriv 10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null 2>&1 || true
-	on srv snmpbulkget -v3 -n ward -u reader -l authNoPriv -a MD5 -A authsecret1 10.9.1.12 1.3.6.1.2.1.1 >/dev/null 2>&1 || true
+	try on srv snmpget -v3 -t 1 -r 0 -u nurse -l authPriv -a SHA-512 -A wrongsecret -x AES -X privsecret1 10.9.1.12 1.3.6.1.2.1.1.5.0
+	try on srv snmpget -v3 -t 1 -r 0 -u nobody -l noAuthNoPriv 10.9.1.12 1.3.6.1.2.1.1.5.0
+	try on srv snmpbulkget -v3 -n ward -u reader -l authNoPriv -a MD5 -A authsecret1 10.9.1.12 1.3.6.1.2.1.1
 }
 
 make_astm() {
@@ -251,7 +253,7 @@ make_snmp_tcp() {
 	later dev env SNMP_PERSISTENT_DIR="$work/snmp" snmpd -f -Lo -C -c "$work/snmpd.conf"
 	export SNMP_PERSISTENT_DIR="$work/snmpc"
 	on srv snmpbulkwalk -v2c -c ward7x tcp:10.9.1.12 1.3.6.1.2.1.1.9 >/dev/null
-	on srv snmpset -v2c -c ward7x tcp:10.9.1.12 1.3.6.1.2.1.1.4.0 s nobody >/dev/null 2>&1 || true
+	try on srv snmpset -v2c -c ward7x tcp:10.9.1.12 1.3.6.1.2.1.1.4.0 s nobody
 	on srv snmpget -v3 -u nurse -a SHA -A authsecret1 -x AES -X privsecret1 -l authPriv tcp:10.9.1.12 1.3.6.1.2.1.1.5.0 >/dev/null
 }
 
@@ -262,15 +264,15 @@ make_bacnet() {
 
 make_sdc() {
 	later srv wsdd -4 -i eth -D -o -v
-	on dev timeout -s INT 4 wsdd -4 -i eth -n MONITOR -U 00000000-0000-0000-0000-00000000000c || true
+	try on dev timeout -s INT 4 wsdd -4 -i eth -n MONITOR -U 00000000-0000-0000-0000-00000000000c
 	later dev "$PWD/peer.py" sdc-provider 10.9.1.12
 	on srv "$PWD/peer.py" sdc-consumer 10.9.1.12
 }
 
 make_telnet() {
 	later dev socat TCP4-LISTEN:23,fork,reuseaddr SYSTEM:"printf 'pump login: '; sleep 1"
-	(sleep 0.5; echo root) | on evil timeout 2 telnet 10.9.1.12 >/dev/null 2>&1 || true
-	(sleep 0.5; echo root) | on srv timeout 2 telnet 10.9.1.12 >/dev/null 2>&1 || true
+	(sleep 0.5; echo root) | try on evil timeout 2 telnet 10.9.1.12
+	(sleep 0.5; echo root) | try on srv timeout 2 telnet 10.9.1.12
 }
 
 # key CASE OPTIONS...: a key and a certificate of its own, $work/CASE.{key,crt}
@@ -282,7 +284,7 @@ key() {
 }
 
 # hello OPTIONS...: a TLS client that says nothing and goes
-hello() { echo | on dev timeout 5 openssl s_client -quiet -connect "$@" >/dev/null 2>&1 || true; }
+hello() { echo | try on dev timeout 5 openssl s_client -quiet -connect "$@"; }
 
 make_tls() {
 	key srv -subj '/C=DE/O=Clinic/CN=archive.clinic.example'
@@ -307,22 +309,22 @@ make_dtls() {
 make_dtls_gnutls() {
 	key srv -subj '/O=Clinic/CN=gateway.clinic.example' -addext subjectAltName=DNS:gateway.clinic.example
 	later srv sh -c "sleep 20 | gnutls-serv -q --udp -p 5684 --x509certfile '$work/srv.crt' --x509keyfile '$work/srv.key' --disable-client-cert"
-	(echo reading; sleep 1) | on dev timeout 5 gnutls-cli --udp --insecure -p 5684 --sni-hostname gateway.clinic.example \
-		--priority 'NORMAL:-VERS-ALL:+VERS-DTLS1.2' 10.9.0.5 >/dev/null 2>&1 || true
+	(echo reading; sleep 1) | try on dev timeout 5 gnutls-cli --udp --insecure -p 5684 --sni-hostname gateway.clinic.example \
+		--priority 'NORMAL:-VERS-ALL:+VERS-DTLS1.2' 10.9.0.5
 }
 
 # Either end's hello and certificate are in pieces of some hundred bytes.
 make_dtls_fragments() {
 	key srv -subj '/O=Clinic/CN=gateway.clinic.example' -addext subjectAltName=DNS:gateway.clinic.example
 	later srv sh -c "sleep 20 | gnutls-serv -q --udp -p 5684 --mtu 400 --x509certfile '$work/srv.crt' --x509keyfile '$work/srv.key' --disable-client-cert"
-	(echo reading; sleep 1) | on dev timeout 5 gnutls-cli --udp --insecure --mtu 200 -p 5684 --sni-hostname gateway.clinic.example \
-		--priority 'NORMAL:-VERS-ALL:+VERS-DTLS1.2' 10.9.0.5 >/dev/null 2>&1 || true
+	(echo reading; sleep 1) | try on dev timeout 5 gnutls-cli --udp --insecure --mtu 200 -p 5684 --sni-hostname gateway.clinic.example \
+		--priority 'NORMAL:-VERS-ALL:+VERS-DTLS1.2' 10.9.0.5
 }
 
 make_coaps() {
 	key dev -subj '/O=Clinic/CN=sensor-9'
 	later dev coap-server-openssl -A 10.9.1.12 -k ward-secret -c "$work/dev.crt" -j "$work/dev.key" -n
-	on srv coap-client-openssl -u nurse -k ward-secret -m get coaps://10.9.1.12/ >/dev/null 2>&1 || true
+	try on srv coap-client-openssl -u nurse -k ward-secret -m get coaps://10.9.1.12/
 }
 
 # signed CASE BY OPTIONS...: a key of CASE, its certificate signed by BY; the time's may be set by `at`.
@@ -360,8 +362,8 @@ make_certificates() {
 make_tls_hybrid() {
 	key srv -subj '/CN=archive.clinic.example' -addext subjectAltName=DNS:archive.clinic.example
 	later srv openssl s_server -accept 10.9.0.5:443 -cert "$work/srv.crt" -key "$work/srv.key" -alpn http/1.1 -www
-	on dev timeout 15 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" --ignore-certificate-errors \
-		--host-resolver-rules='MAP archive.clinic.example 10.9.0.5' --dump-dom https://archive.clinic.example/ >/dev/null 2>&1 || true
+	try on dev timeout 15 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" --ignore-certificate-errors \
+		--host-resolver-rules='MAP archive.clinic.example 10.9.0.5' --dump-dom https://archive.clinic.example/
 }
 
 make_http_talk() {
@@ -440,13 +442,13 @@ make_ssh() {
 	ssh-keygen -q -t ed25519 -N '' -f "$work/host"
 	later srv /usr/sbin/sshd -D -e -f /dev/null -h "$work/host" -p 22 -o UsePAM=no -o PidFile=none -o PasswordAuthentication=yes
 	for i in 1 2; do
-		on dev sshpass -p "guess$i" ssh -F /dev/null -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-			-o PubkeyAuthentication=no -o NumberOfPasswordPrompts=1 service@10.9.0.5 true 2>/dev/null || true
+		try on dev sshpass -p "guess$i" ssh -F /dev/null -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+			-o PubkeyAuthentication=no -o NumberOfPasswordPrompts=1 service@10.9.0.5 true
 	done
 	printf '#!/bin/sh\necho guess-%%s "$(date +%%N)"\n' >"$work/ask"
 	chmod +x "$work/ask"
-	DISPLAY=:9 SSH_ASKPASS="$work/ask" SSH_ASKPASS_REQUIRE=force on dev ssh -F /dev/null -o StrictHostKeyChecking=no \
-		-o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=5 service@10.9.0.5 true 2>/dev/null || true
+	DISPLAY=:9 SSH_ASKPASS="$work/ask" SSH_ASKPASS_REQUIRE=force try on dev ssh -F /dev/null -o StrictHostKeyChecking=no \
+		-o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=5 service@10.9.0.5 true
 }
 
 # A login as small devices have it: one password opens it, three wrong ones end it.
@@ -456,7 +458,7 @@ make_telnet_login() {
 	later dev systemd-socket-activate --inetd -a -l 10.9.1.12:23 /usr/sbin/telnetd -E "$work/login"
 	for words in 'root:toor admin:admin' 'service:wrong'; do
 		{ sleep 1; for w in $words; do echo "${w%:*}"; sleep 0.5; echo "${w#*:}"; sleep 1; done; } |
-			on srv timeout 8 inetutils-telnet 10.9.1.12 >/dev/null 2>&1 || true
+			try on srv timeout 8 inetutils-telnet 10.9.1.12
 	done
 }
 
@@ -469,8 +471,8 @@ make_ftp() {
 	later srv vsftpd "$work/vsftpd.conf"
 	on dev curl -s -o /dev/null ftp://10.9.0.5/export.csv
 	on dev curl -s -o /dev/null -P - ftp://10.9.0.5/export.csv
-	on dev curl -s -T "$work/ftp/export.csv" ftp://10.9.0.5/in/up.csv || true
-	on dev curl -s -o /dev/null -u admin:admin ftp://10.9.0.5/ || true
+	try on dev curl -s -T "$work/ftp/export.csv" ftp://10.9.0.5/in/up.csv
+	try on dev curl -s -o /dev/null -u admin:admin ftp://10.9.0.5/
 }
 
 make_tftp() {
@@ -480,7 +482,7 @@ make_tftp() {
 	chmod -R a+rwX "$work/tftp" "$work"
 	later srv /usr/sbin/in.tftpd -L -a 10.9.0.5:69 -s "$work/tftp"
 	(cd "$work" && on dev tftp 10.9.0.5 -m octet -c get firmware.bin && on dev tftp 10.9.0.5 -m octet -c put firmware.bin config.txt &&
-		on dev tftp 10.9.0.5 -m netascii -c get missing) >/dev/null || true
+		try on dev tftp 10.9.0.5 -m netascii -c get missing)
 }
 
 make_smb() {
@@ -492,11 +494,11 @@ make_smb() {
 	later srv smbd -F -s "$work/smb.conf"
 	sleep 1
 	for m in SMB3 SMB2_02 NT1; do
-		on dev smbclient -s /dev/null -N -m $m --option='client min protocol=NT1' //10.9.0.5/results \
-			-c 'get results.txt /dev/null; put /etc/hostname new.txt; rename new.txt old.txt; del old.txt' >/dev/null 2>&1 || true
+		try on dev smbclient -s /dev/null -N -m $m --option='client min protocol=NT1' //10.9.0.5/results \
+			-c 'get results.txt /dev/null; put /etc/hostname new.txt; rename new.txt old.txt; del old.txt'
 	done
-	on dev smbclient -s /dev/null -N -L 10.9.0.5 >/dev/null 2>&1 || true
-	on dev smbclient -s /dev/null -U admin%wrong //10.9.0.5/results -c ls >/dev/null 2>&1 || true
+	try on dev smbclient -s /dev/null -N -L 10.9.0.5
+	try on dev smbclient -s /dev/null -U admin%wrong //10.9.0.5/results -c ls
 }
 
 # What SMB 1 does by paths: with and without Samba's extensions for Unix, and as LAN Manager's clients did.
@@ -509,11 +511,11 @@ make_smb1_paths() {
 	later srv smbd -F -s "$work/smb.conf"
 	sleep 1
 	for m in NT1 LANMAN2; do
-		on dev smbclient -s /dev/null -N -m $m --option='client min protocol=LANMAN1' //10.9.0.5/results \
-			-c 'ls; allinfo results.txt; mkdir ward; hardlink results.txt ward\more.txt; rename ward\more.txt ward\less.txt; utimes results.txt -1 -1 -1 2026:01:02-03:04:05; get none.txt; del ward\less.txt; rmdir ward' >/dev/null 2>&1 || true
+		try on dev smbclient -s /dev/null -N -m $m --option='client min protocol=LANMAN1' //10.9.0.5/results \
+			-c 'ls; allinfo results.txt; mkdir ward; hardlink results.txt ward\more.txt; rename ward\more.txt ward\less.txt; utimes results.txt -1 -1 -1 2026:01:02-03:04:05; get none.txt; del ward\less.txt; rmdir ward'
 	done
-	on dev smbclient -s /dev/null -N -m NT1 --option='client min protocol=NT1' //10.9.0.5/results \
-		-c 'posix; posix_mkdir bed 0755; posix_open bed/12.txt O_CREAT 0644; symlink bed/12.txt bed/now; stat bed/now; chmod 0600 bed/12.txt; posix_unlink bed/now; posix_unlink bed/12.txt; posix_rmdir bed' >/dev/null 2>&1 || true
+	try on dev smbclient -s /dev/null -N -m NT1 --option='client min protocol=NT1' //10.9.0.5/results \
+		-c 'posix; posix_mkdir bed 0755; posix_open bed/12.txt O_CREAT 0644; symlink bed/12.txt bed/now; stat bed/now; chmod 0600 bed/12.txt; posix_unlink bed/now; posix_unlink bed/12.txt; posix_rmdir bed'
 }
 
 # Nothing but negotiation and login is to be read of it.
@@ -526,9 +528,9 @@ make_smb3_sealed() {
 	printf 'wardsecret\nwardsecret\n' | smbpasswd -c "$work/smb.conf" -s -a root >/dev/null
 	later srv smbd -F -s "$work/smb.conf"
 	sleep 1
-	on dev smbclient -s /dev/null -U root%wardsecret -m SMB3 //10.9.0.5/results \
-		-c 'get results.txt /dev/null; put /etc/hostname new.txt; del new.txt' >/dev/null 2>&1 || true
-	on dev smbclient -s /dev/null -U root%wardsecret -m SMB2_02 //10.9.0.5/results -c ls >/dev/null 2>&1 || true
+	try on dev smbclient -s /dev/null -U root%wardsecret -m SMB3 //10.9.0.5/results \
+		-c 'get results.txt /dev/null; put /etc/hostname new.txt; del new.txt'
+	try on dev smbclient -s /dev/null -U root%wardsecret -m SMB2_02 //10.9.0.5/results -c ls
 }
 
 make_rdp() {
@@ -538,8 +540,8 @@ make_rdp() {
 	later srv xrdp --nodaemon -c "$work/xrdp.ini"
 	on dev Xvfb :77 -nolisten tcp >/dev/null 2>&1 &
 	sleep 1
-	DISPLAY=:77 on dev timeout 4 rdesktop -u service 10.9.0.5 </dev/null >/dev/null 2>&1 || true
-	DISPLAY=:77 on dev timeout 4 rdesktop -4 -u service 10.9.0.5 </dev/null >/dev/null 2>&1 || true
+	DISPLAY=:77 try on dev timeout 4 rdesktop -u service 10.9.0.5 </dev/null
+	DISPLAY=:77 try on dev timeout 4 rdesktop -4 -u service 10.9.0.5 </dev/null
 }
 
 make_vnc() {
@@ -547,16 +549,16 @@ make_vnc() {
 	echo 'wrongone' | vncpasswd -f >"$work/vnc2"
 	later srv Xtigervnc :5 -interface 10.9.0.5 -rfbport 5900 -SecurityTypes VncAuth -PasswordFile "$work/vnc" -geometry 320x200
 	later srv Xtigervnc :6 -interface 10.9.0.5 -rfbport 5901 -SecurityTypes None -geometry 320x200
-	on dev timeout 5 vncsnapshot -passwd "$work/vnc" -quiet 10.9.0.5:0 "$work/a.jpg" >/dev/null 2>&1 || true
-	on dev timeout 5 vncsnapshot -passwd "$work/vnc2" -quiet 10.9.0.5:0 "$work/b.jpg" >/dev/null 2>&1 || true
-	on dev timeout 5 vncsnapshot -quiet 10.9.0.5:1 "$work/c.jpg" >/dev/null 2>&1 || true
+	try on dev timeout 5 vncsnapshot -passwd "$work/vnc" -quiet 10.9.0.5:0 "$work/a.jpg"
+	try on dev timeout 5 vncsnapshot -passwd "$work/vnc2" -quiet 10.9.0.5:0 "$work/b.jpg"
+	try on dev timeout 5 vncsnapshot -quiet 10.9.0.5:1 "$work/c.jpg"
 }
 
 make_sip() {
 	later srv sipp -sn uas -i 10.9.0.5 -p 5060 -bg
-	on dev timeout 15 sipp -sn uac -i 10.9.1.12 -p 5060 -s nurse-station-3 -m 2 -r 5 -d 200 10.9.0.5:5060 >/dev/null 2>&1 || true
-	on srv timeout 10 sipp -sn uas -i 10.9.0.5 -p 5070 -t t1 -bg >/dev/null 2>&1 || true
-	on dev timeout 10 sipp -sn uac -i 10.9.1.12 -s bed-7 -m 1 -d 200 -t t1 10.9.0.5:5070 >/dev/null 2>&1 || true
+	try on dev timeout 15 sipp -sn uac -i 10.9.1.12 -p 5060 -s nurse-station-3 -m 2 -r 5 -d 200 10.9.0.5:5060
+	try on srv timeout 10 sipp -sn uas -i 10.9.0.5 -p 5070 -t t1 -bg
+	try on dev timeout 10 sipp -sn uac -i 10.9.1.12 -s bed-7 -m 1 -d 200 -t t1 10.9.0.5:5070
 }
 
 make_syslog() {
@@ -580,7 +582,7 @@ make_rogue_dhcp() {
 	printf 'start 10.9.1.200\nend 10.9.1.210\ninterface eth\nlease_file %s/leases2\npidfile %s/pid2\noption router 10.9.1.66\n' "$work" "$work" >"$work/udhcpd.conf"
 	touch "$work/leases2"
 	later evil udhcpd -f "$work/udhcpd.conf"
-	on srv udhcpc -q -n -t 2 -T 1 -i eth -s /bin/true >/dev/null 2>&1 || true
+	try on srv udhcpc -q -n -t 2 -T 1 -i eth -s /bin/true
 }
 
 make_port_scan() { on srv nmap -n -Pn -sS -F --max-retries 0 -T4 10.9.1.12 >/dev/null; }

@@ -1,9 +1,9 @@
 /* When the engine lets the kernel pass what it can read no further, and that a flow is counted whole. */
 #include "frames.h"
+#include "site.h"
 
 #include <errno.h>
 
-#include "base/config.h"
 #include "guard/engine.h"
 
 #define WARD	 1 /* ifindexes, as policy_compile() gives them without ports */
@@ -76,17 +76,9 @@ static int setup(void **state)
 				   .timeouts = flow_default_timeouts,
 				   .sink = note,
 				   .bypass = *state ? NULL : bypass};
-	struct config_error errors[4];
-	char error[256];
-	size_t count;
-	struct config *c = config_parse("t", (struct bytes){(const uint8_t *)site, strlen(site)},
-					errors, 4, &count);
 
-	if (!c)
-		fail_msg("%u:%u: %s", errors[0].line, errors[0].column, errors[0].text);
-	policy = policy_compile(c, NULL, 0, 1, error);
-	config_free(c);
-	engine = policy ? engine_new(policy, &o) : NULL;
+	policy = site_policy(site, NULL, 0, 1);
+	engine = engine_new(policy, &o);
 	memset(&asked, 0, sizeof(asked));
 	*events = 0;
 	now = 1700000000000000000;

@@ -1,9 +1,7 @@
-#include "unit.h"
+#include "site.h"
 
 #include <jansson.h>
 
-#include "base/config.h"
-#include "guard/policy/policy.h"
 #include "keep/store.h"
 #include "role/census.h"
 #include "role/setup.h"
@@ -27,23 +25,6 @@ static const char *const seen[] = {
 	"\"reason\":\"binding.new_device\",\"inventory\":{\"mac\":\"02:00:00:00:00:09\","
 	"\"name\":\"laptop\",\"profile\":\"workstation\",\"profile_reasons\":[\"says so\"]}}",
 };
-
-static struct policy *compile(void)
-{
-	struct config_error errors[4];
-	size_t count;
-	struct config *c =
-		config_parse("t.yaml", (struct bytes){(const uint8_t *)site, sizeof(site) - 1},
-			     errors, 4, &count);
-	struct policy *p;
-	char error[256];
-
-	assert_non_null(c);
-	p = policy_compile(c, NULL, 0, 1, error);
-	config_free(c);
-	assert_non_null(p);
-	return p;
-}
 
 static void take(void *arg, struct bytes row)
 {
@@ -83,7 +64,7 @@ static struct store *make_store(void)
 
 static void registered_and_seen_are_one_list(void **state)
 {
-	struct policy *p = compile();
+	struct policy *p = site_policy(site, NULL, 0, 1);
 	struct store *s = make_store();
 	json_t *rows = rows_of(p, s, "");
 
@@ -113,7 +94,7 @@ static void registered_and_seen_are_one_list(void **state)
 
 static void one_is_found_by_name_or_address(void **state)
 {
-	struct policy *p = compile();
+	struct policy *p = site_policy(site, NULL, 0, 1);
 	struct store *s = make_store();
 	json_t *rows = rows_of(p, s, "pump-1");
 
@@ -149,7 +130,7 @@ static uint32_t id_of(const struct policy *p, const char *name)
 
 static void who_is_on_a_patient(void **state)
 {
-	struct policy *p = compile();
+	struct policy *p = site_policy(site, NULL, 0, 1);
 	const struct setup_patient said[] = {
 		{id_of(p, "monitor-12"), 1, 1767225600000000000ull}, /* 2026-01-01 */
 		{id_of(p, "pump-1"), 2, 1767225600000000000ull},     /* of another policy */
@@ -174,7 +155,7 @@ static void who_is_on_a_patient(void **state)
 
 static void half_of_it_is_enough(void **state)
 {
-	struct policy *p = compile();
+	struct policy *p = site_policy(site, NULL, 0, 1);
 	struct store *s = make_store();
 	json_t *rows = rows_of(NULL, s, ""); /* no policy yet */
 
@@ -189,7 +170,7 @@ static void half_of_it_is_enough(void **state)
 
 static void modes_are_counted(void **state)
 {
-	struct policy *p = compile();
+	struct policy *p = site_policy(site, NULL, 0, 1);
 	struct census_modes m;
 
 	census_modes(p, &m);

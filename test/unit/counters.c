@@ -1,14 +1,12 @@
 /* What rules counted, as people see it: whose each number is, and who a rule's other end is. */
-#include "unit.h"
+#include "site.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/config.h"
 #include "bpf/shared.h"
-#include "guard/policy/policy.h"
 #include "role/counters.h"
 
 static const char site[] =
@@ -28,25 +26,6 @@ static const char site[] =
 	"    accepts:\n"
 	"      - {service: ping, proto: icmp, port: ['8'], peer: any, action: pass}\n"
 	"  - {name: pump-1, segment: icu, mac: '00:09:fb:01:02:04', ip: [10.1.1.13]}\n";
-
-static struct policy *compile(void)
-{
-	struct config_error errors[4];
-	size_t count = 0;
-	struct config *c =
-		config_parse("t.yaml", (struct bytes){(const uint8_t *)site, sizeof(site) - 1},
-			     errors, 4, &count);
-	struct policy *p;
-	char error[256];
-
-	if (!c)
-		fprintf(stderr, "%s\n", errors[0].text);
-	assert_non_null(c);
-	p = policy_compile(c, NULL, 0, 1, error);
-	config_free(c);
-	assert_non_null(p);
-	return p;
-}
 
 static void take(void *arg, struct bytes row)
 {
@@ -77,7 +56,7 @@ static const char *text(const json_t *row, const char *key)
 
 static void each_number_is_of_its_rule(void **state)
 {
-	struct policy *p = compile();
+	struct policy *p = site_policy(site, NULL, 0, 1);
 	uint32_t count;
 	struct gate_count *counts;
 	json_t *rows = json_array();
@@ -123,7 +102,7 @@ static void each_number_is_of_its_rule(void **state)
 
 static void a_device_that_is_none_is_said(void **state)
 {
-	struct policy *p = compile();
+	struct policy *p = site_policy(site, NULL, 0, 1);
 	uint32_t count;
 	struct gate_count *counts;
 	json_t *rows = json_array();

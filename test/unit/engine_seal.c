@@ -1,9 +1,9 @@
 /* What the engine does with frames for and from a sealed link: a link played by flags, ports by lists. */
 #include "frames.h"
+#include "site.h"
 
 #include <errno.h>
 
-#include "base/config.h"
 #include "guard/engine.h"
 
 #define WARD	 1 /* ifindexes, as policy_compile() gives them without ports */
@@ -111,17 +111,9 @@ static int setup(void **state)
 				   .timeouts = flow_default_timeouts,
 				   .sink = note,
 				   .seal = {is_up, seal, seal_own, NULL}};
-	struct config_error errors[4];
-	char error[256];
-	size_t count;
-	struct config *c = config_parse("t", (struct bytes){(const uint8_t *)site, strlen(site)},
-					errors, 4, &count);
 
-	if (!c)
-		fail_msg("%u:%u: %s", errors[0].line, errors[0].column, errors[0].text);
-	policy = policy_compile(c, NULL, 0, 1, error);
-	config_free(c);
-	engine = policy ? engine_new(policy, &o) : NULL;
+	policy = site_policy(site, NULL, 0, 1);
+	engine = engine_new(policy, &o);
 	memset(forwarded, 0, sizeof(forwarded));
 	memset(injected, 0, sizeof(injected));
 	dropped = sealed = sealed_own = wanted = 0;

@@ -1,5 +1,5 @@
 /* Includes what it tests, so that the kernel's parser can be run beside it over the same tables. */
-#include "unit.h"
+#include "site.h"
 
 #include "guard/policy/floor.c"
 
@@ -53,29 +53,12 @@ struct fixture {
 	struct floor *floor;
 };
 
-static struct policy *compile(const char *text, uint32_t generation)
-{
-	struct config_error errors[4];
-	size_t count;
-	char error[256];
-	struct policy *p;
-	struct config *c = config_parse("t", (struct bytes){(const uint8_t *)text, strlen(text)},
-					errors, 4, &count);
-
-	if (!c)
-		fail_msg("%u:%u: %s", errors[0].line, errors[0].column, errors[0].text);
-	p = policy_compile(c, NULL, 0, generation, error);
-	config_free(c);
-	assert_non_null(p);
-	return p;
-}
-
 static int setup(void **state)
 {
 	struct fixture *x = calloc(1, sizeof(*x));
 
 	assert_non_null(x);
-	x->policy = compile(site, 1);
+	x->policy = site_policy(site, NULL, 0, 1);
 	x->floor = floor_new(x->policy, 64);
 	assert_non_null(x->floor);
 	*state = x;
@@ -653,13 +636,13 @@ static void a_new_policy_judges_anew(void **state)
 {
 	struct fixture *x = *state;
 	struct shot s = UDP_VITALS(0x101, M1);
-	struct policy *p =
-		compile("segments:\n  - {name: icu, ward: w0, hospital: h0}\n"
-			"hosts:\n  - {name: central-1, ip: [10.1.0.5], role: [central]}\n"
-			"devices:\n  - name: m1\n    segment: icu\n    mac: '02:00:00:00:01:01'\n"
-			"    ip: [10.1.1.1]\n    starts:\n"
-			"      - {service: other, proto: tcp, port: [1], peer: central}\n",
-			2);
+	struct policy *p = site_policy(
+		"segments:\n  - {name: icu, ward: w0, hospital: h0}\n"
+		"hosts:\n  - {name: central-1, ip: [10.1.0.5], role: [central]}\n"
+		"devices:\n  - name: m1\n    segment: icu\n    mac: '02:00:00:00:01:01'\n"
+		"    ip: [10.1.1.1]\n    starts:\n"
+		"      - {service: other, proto: tcp, port: [1], peer: central}\n",
+		NULL, 0, 2);
 	struct gate_verdict v;
 
 	assert_action(judge(x->floor, WARD, SEC, s), GATE_INSPECT);
@@ -720,7 +703,7 @@ static struct gate_verdict judge_as_kernel(struct floor *f, struct bytes frame, 
  */
 static void kernel_and_guard_agree(void **state)
 {
-	struct policy *p = compile(site, 1);
+	struct policy *p = site_policy(site, NULL, 0, 1);
 	/* Large enough that neither has to forget. */
 	struct floor *guard = floor_new(p, 200000), *twin = floor_new(p, 200000);
 	struct shot seeds[] = {

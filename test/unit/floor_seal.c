@@ -1,7 +1,7 @@
 /* What the floor makes of conversations with hosts behind a peer gateway. */
 #include "frames.h"
+#include "site.h"
 
-#include "base/config.h"
 #include "guard/policy/floor.h"
 
 #define WARD	 1 /* ifindexes, as policy_compile() gives them without ports */
@@ -65,17 +65,8 @@ static int setup(void **state)
 	struct fixture *x = calloc(1, sizeof(*x));
 	static const struct policy_port ports[2] = {{"w0", WARD, {2, 0, 0, 0, 0, OWN_MAC - 1}},
 						    {"h0", HOSPITAL, {2, 0, 0, 0, 0, OWN_MAC}}};
-	struct config_error errors[4];
-	char error[256];
-	size_t count;
-	struct config *c = config_parse("t", (struct bytes){(const uint8_t *)site, strlen(site)},
-					errors, 4, &count);
 
-	if (!c)
-		fail_msg("%u:%u: %s", errors[0].line, errors[0].column, errors[0].text);
-	x->policy = policy_compile(c, ports, 2, 1, error);
-	config_free(c);
-	assert_non_null(x->policy);
+	x->policy = site_policy(site, ports, 2, 1);
 	x->floor = floor_new(x->policy, 256);
 	assert_non_null(x->floor);
 	*state = x;

@@ -183,44 +183,19 @@ static struct deposit *await(struct intake *in)
 	return d;
 }
 
-struct comparing {
-	struct vault *v;
-	uint8_t *want;
-	size_t len, at;
-};
-
-static int compare(void *arg, struct bytes data)
-{
-	struct comparing *c = arg;
-
-	assert_true(data.len <= c->len - c->at);
-	assert_memory_equal(data.data, c->want + c->at, data.len);
-	c->at += data.len;
-	return 0;
-}
-
-static int compare_entry(void *arg, const struct vault_entry *e)
-{
-	struct comparing *c = arg;
-
-	assert_int_equal(e->size, c->len);
-	return vault_stream(c->v, e, compare, c, true);
-}
-
 /* Beside the intake, as the command line does it. */
 static int kept_whole(const char *name, size_t len, uint32_t seed)
 {
 	struct holder_ask ask = {.dir = vault, .place = ""};
-	struct comparing c = {.v = vault_open(vault, &ask, 1, error)};
+	struct vault *v = vault_open(vault, &ask, 1, error);
+	uint8_t *want = malloc(len + 1);
 	int err;
 
-	assert_non_null(c.v);
-	c.want = malloc(len + 1);
-	c.len = len;
-	fill(c.want, len, seed);
-	err = vault_find(c.v, name, compare_entry, &c);
-	vault_close(c.v);
-	free(c.want);
+	assert_non_null(v);
+	fill(want, len, seed);
+	err = safe_holds(v, name, (struct bytes){want, len});
+	vault_close(v);
+	free(want);
 	return err;
 }
 

@@ -7,7 +7,6 @@ static void frames_come_out_as_they_went_in(void **state)
 {
 	static const uint32_t lens[] = {1, 60, 300, 1100, 1514, 1514, 9014, 70, LINK_FRAME_MAX, 64};
 	struct link_frame f[10];
-	struct link_device_counts d;
 
 	begin((struct links_options){0});
 	assert_int_equal(link_send(a.peer, f, 1), -ENOTCONN);
@@ -18,7 +17,6 @@ static void frames_come_out_as_they_went_in(void **state)
 		f[i] = (struct link_frame){.data = make(i, lens[i]),
 					   .len = lens[i],
 					   .channel = (uint16_t)(100 + i),
-					   .device = 2,
 					   .form = i & 1};
 	assert_int_equal(link_send(a.peer, f, 10), 10);
 	links_flush(a.links);
@@ -29,10 +27,6 @@ static void frames_come_out_as_they_went_in(void **state)
 		assert_int_equal(b.channel[i], 100 + i);
 		free(f[i].data);
 	}
-	link_device(a.peer, 2, &d);
-	assert_int_equal(d.frames, 10);
-	link_device(a.peer, 9, &d);
-	assert_int_equal(d.frames, 0);
 	for (unsigned i = 0; i < 200; i++)
 		send_one(&b, i, 300);
 	KIT_UNTIL(&a, &b, &wire, 2000, a.frames == 200);
@@ -65,8 +59,7 @@ static void small_frames_share_records_and_stay_sealed(void **state)
 	KIT_UNTIL(&a, &b, &wire, 2000, mtu_of(&a) == 1500);
 	assert_int_equal(mtu_of(&a), 1500);
 	for (unsigned i = 0; i < 64; i++)
-		f[i] = (struct link_frame){
-			.data = (uint8_t *)text, .len = sizeof(text), .device = LINK_NO_DEVICE};
+		f[i] = (struct link_frame){.data = (uint8_t *)text, .len = sizeof(text)};
 	before = counts_of(&a).records_out;
 	assert_int_equal(link_send(a.peer, f, 64), 64);
 	links_flush(a.links);

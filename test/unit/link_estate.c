@@ -50,8 +50,7 @@ static void end_estate(void)
 static void send_small(struct kit_end *e, uint8_t n)
 {
 	uint8_t data[200];
-	struct link_frame f = {
-		.data = data, .len = sizeof(data), .channel = n, .device = LINK_NO_DEVICE};
+	struct link_frame f = {.data = data, .len = sizeof(data), .channel = n};
 
 	memset(data, n, sizeof(data));
 	assert_int_equal(link_send(e->peer, &f, 1), 1);

@@ -62,4 +62,39 @@ static inline struct vault *open_vault(void)
 	return v;
 }
 
+struct safe_comparing {
+	struct vault *v;
+	struct bytes left; /* of what is to come */
+	size_t size;
+};
+
+static inline int safe_compare(void *arg, struct bytes data)
+{
+	struct bytes *left = &((struct safe_comparing *)arg)->left;
+
+	assert_true(data.len <= left->len);
+	assert_memory_equal(data.data, left->data, data.len);
+	*left = (struct bytes){left->data + data.len, left->len - data.len};
+	return 0;
+}
+
+static inline int safe_compare_entry(void *arg, const struct vault_entry *e)
+{
+	struct safe_comparing *c = arg;
+
+	assert_int_equal(e->size, c->size);
+	return vault_stream(c->v, e, safe_compare, c, true);
+}
+
+/* That `name` is kept, as `want` to the byte: 0, or what vault_find() and vault_stream() say. */
+static inline int safe_holds(struct vault *v, const char *name, struct bytes want)
+{
+	struct safe_comparing c = {.v = v, .left = want, .size = want.len};
+	int err = vault_find(v, name, safe_compare_entry, &c);
+
+	if (err == 0)
+		assert_int_equal(c.left.len, 0);
+	return err;
+}
+
 #endif

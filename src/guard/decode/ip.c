@@ -59,8 +59,6 @@ static size_t transport_min(uint8_t proto)
 static void check_fragment(struct packet *p, const struct layer *l)
 {
 	p->fragment_body = layer_bytes(l);
-	if (l->quoted)
-		return;
 	if (p->fragment_more && l->wire % 8)
 		anomaly_add(&p->anomalies, ANOMALY_FRAGMENT_BAD_LEN);
 	if (p->fragment_offset + l->wire > IP_MAX)
@@ -88,7 +86,7 @@ static size_t ipv4_header(struct packet *p, const struct layer *l)
 	}
 	if (!layer_need(p, l, len, ANOMALY_IPV4_TRUNCATED))
 		return 0;
-	if (!l->quoted && sum_fold(sum_add(0, l->at, len)) != 0xffff)
+	if (sum_fold(sum_add(0, l->at, len)) != 0xffff)
 		anomaly_add(&p->anomalies, ANOMALY_IPV4_BAD_CHECKSUM);
 	if (__builtin_expect(len > IPV4_MIN, 0))
 		check_ipv4_options(p, l->at + IPV4_MIN, len - IPV4_MIN);
@@ -137,7 +135,7 @@ void layer_ipv4(struct packet *p, struct layer *l)
 		check_fragment(p, l);
 		if (p->fragment_offset)
 			return;
-		if (!l->quoted && l->wire < transport_min(p->proto))
+		if (l->wire < transport_min(p->proto))
 			anomaly_add(&p->anomalies, ANOMALY_FRAGMENT_TINY);
 	}
 	layer_transport(p, l);
@@ -291,7 +289,7 @@ void layer_ipv6(struct packet *p, struct layer *l)
 	layer_trim(l, payload);
 	if (!read_extensions(p, l, b + 6))
 		return;
-	if (p->fragment && !l->quoted && l->wire < transport_min(p->proto))
+	if (p->fragment && l->wire < transport_min(p->proto))
 		anomaly_add(&p->anomalies, ANOMALY_FRAGMENT_TINY);
 	layer_transport(p, l);
 }

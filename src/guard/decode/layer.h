@@ -11,7 +11,6 @@ struct layer {
 	const uint8_t *at;
 	size_t have; /* bytes that were captured */
 	size_t wire; /* bytes that were on the wire; never fewer */
-	bool quoted; /* inside an ICMP error: cut and altered on its way by right */
 };
 
 static inline bool layer_need(struct packet *p, const struct layer *l, size_t n, enum anomaly a)

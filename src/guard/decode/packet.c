@@ -203,25 +203,3 @@ bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_
 	anomaly_add(&ret_p->anomalies, ANOMALY_LINK_UNKNOWN);
 	return false;
 }
-
-bool packet_decode_embedded(const struct packet *icmp, struct packet *ret_p)
-{
-	/* A quote ends where its router liked: nothing that is missing is the sender's fault. */
-	struct layer l = {.at = icmp->embedded.data,
-			  .have = icmp->embedded.len,
-			  .wire = UINT32_MAX,
-			  .quoted = true};
-
-	memset(ret_p, 0, sizeof(*ret_p));
-	ret_p->frame = icmp->embedded;
-	ret_p->time_ns = icmp->time_ns;
-	ret_p->wire_len = (uint32_t)icmp->embedded.len;
-	ret_p->l3 = icmp->embedded;
-	if (!l.have)
-		return false;
-	if (icmp->ip_version == 6)
-		layer_ipv6(ret_p, &l);
-	else
-		layer_ipv4(ret_p, &l);
-	return ret_p->ip_version != 0;
-}

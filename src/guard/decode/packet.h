@@ -83,9 +83,6 @@ struct packet {
 bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_t wire_len,
 		   struct packet *ret_p);
 
-/* Decodes what an ICMP error quotes: an IP header and the first bytes of its transport. */
-bool packet_decode_embedded(const struct packet *icmp, struct packet *ret_p);
-
 /*
  * Is the checksum of a whole TCP or UDP packet right, or left to a network card
  * (zero, or the sum over the pseudo-header alone: what a capture on the sender's

@@ -21,7 +21,7 @@ enum tcp_option {
 static void set_payload(struct packet *p, const struct layer *l)
 {
 	p->payload = layer_bytes(l);
-	p->payload_wire = l->quoted ? (uint32_t)l->have : (uint32_t)l->wire;
+	p->payload_wire = (uint32_t)l->wire;
 }
 
 /* The same as layer_need(), but a first fragment may lack anything. */
@@ -151,7 +151,7 @@ static void read_identifier(struct packet *p, const struct layer *l)
 static void read_embedded(struct packet *p, struct layer l, size_t least, enum anomaly a)
 {
 	layer_skip(&l, ICMP_MIN);
-	if (l.wire < least && !l.quoted)
+	if (l.wire < least)
 		anomaly_add(&p->anomalies, a);
 	p->embedded = layer_bytes(&l);
 }
@@ -215,7 +215,7 @@ static void decode_icmpv6(struct packet *p, struct layer *l)
 		read_identifier(p, l);
 		break;
 	case 133 ... 137:
-		if (!p->fragment && !l->quoted)
+		if (!p->fragment)
 			check_neighbour_discovery(p, l);
 		break;
 	case 100 ... 101:

@@ -2,6 +2,8 @@
 
 #include <ctype.h>
 
+#include "base/fnv.h"
+
 #define REFERENCE_MAX 16  /* bytes; zeros may stand before a number */
 #define MOST	      256 /* characters: longer than most tags */
 #define MARK	      0xfeff
@@ -35,13 +37,11 @@ struct bytes xml_local(struct bytes name)
 	return colon ? (struct bytes){colon + 1, name.len - prefix} : name;
 }
 
-/* FNV-1a, folded: what closes is nearly always what opened, or the document is malformed. */
+/* Folded: what closes is nearly always what opened, or the document is malformed. */
 static uint16_t hash(struct bytes name)
 {
-	uint32_t h = 2166136261u;
+	uint32_t h = fnv32(FNV32_START, name);
 
-	for (size_t i = 0; i < name.len; i++)
-		h = (h ^ name.data[i]) * 16777619u;
 	return (uint16_t)(h ^ h >> 16);
 }
 

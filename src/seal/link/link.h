@@ -34,7 +34,6 @@
 #define LINK_OUT	   (1u << 20)
 /* The longest frame: what a capture socket gives with segmentation left to it, its header in front. */
 #define LINK_FRAME_MAX	 (65535 + 14 + 8 + 12)
-#define LINK_NO_DEVICE	 0xffff
 #define LINK_SOCKET_ROOM (8 << 20) /* of its socket's buffers, where it may have as much */
 
 struct links;
@@ -53,7 +52,6 @@ struct link_frame {
 	uint8_t *data;	  /* the MSS of a TCP SYN is clamped in place, its checksum with it */
 	uint32_t len;	  /* 1 to LINK_FRAME_MAX */
 	uint16_t channel; /* the owner's, carried to the peer: which segment it belongs to */
-	uint16_t device;  /* the owner's, not carried: whose counters; LINK_NO_DEVICE none */
 	enum link_form form;
 };
 
@@ -103,7 +101,6 @@ struct links_options {
 	uint32_t renew_s;      /* age of keys when they are replaced [3600] */
 	uint64_t renew_records; /* … or when they sealed so much [2^26] */
 	uint16_t mtu; /* the largest datagram looked for, IP header included, 1280 to 9216 [1500] */
-	uint16_t devices; /* counters are kept for devices below this [0] */
 };
 
 struct link_options {
@@ -189,12 +186,6 @@ struct link_counts {
 	uint64_t moved;
 };
 void link_counts(const struct link_peer *p, struct link_counts *ret_counts);
-
-struct link_device_counts {
-	uint64_t frames, bytes; /* sealed */
-};
-/* Zeros where the device is none that is counted. */
-void link_device(const struct link_peer *p, uint16_t device, struct link_device_counts *ret_counts);
 
 struct link_status {
 	bool up;

@@ -148,7 +148,6 @@ struct link_peer {
 	struct rejoin rejoin;
 	uint32_t split_id;
 	struct link_counts counts;
-	struct link_device_counts *devices;
 };
 
 struct told {

@@ -280,9 +280,7 @@ struct link_peer *link_add(struct links *ls, const struct link_options *o)
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
-	p->devices = calloc(ls->o.devices + 1u, sizeof(*p->devices));
-	if (!p->devices || !set_where(o, &p->dial)) {
-		free(p->devices);
+	if (!set_where(o, &p->dial)) {
 		free(p);
 		return NULL;
 	}
@@ -331,13 +329,6 @@ bool link_is_up(const struct link_peer *p)
 void link_counts(const struct link_peer *p, struct link_counts *ret_counts)
 {
 	*ret_counts = p->counts;
-}
-
-void link_device(const struct link_peer *p, uint16_t device, struct link_device_counts *ret_counts)
-{
-	*ret_counts = (struct link_device_counts){0};
-	if (device < p->ls->o.devices)
-		*ret_counts = p->devices[device];
 }
 
 void link_status(const struct link_peer *p, struct link_status *ret_status)

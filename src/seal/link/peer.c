@@ -227,7 +227,6 @@ void peer_free(struct link_peer *p)
 	rejoin_expire(&p->rejoin, &p->ls->calls, 0, true);
 	for (unsigned i = 0; i < LINK_KEYS; i++)
 		keys_free(p->keys[i]);
-	free(p->devices);
 	free(p);
 }
 

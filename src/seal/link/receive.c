@@ -103,11 +103,8 @@ static void take_whole(struct link_peer *p, struct opening *o)
 {
 	for (unsigned i = 0; i < o->f.count; i++) {
 		const struct framing_frame *x = &o->f.frames[i];
-		struct link_frame f = {.data = o->to[i],
-				       .len = x->len,
-				       .channel = x->channel,
-				       .device = LINK_NO_DEVICE,
-				       .form = x->form};
+		struct link_frame f = {
+			.data = o->to[i], .len = x->len, .channel = x->channel, .form = x->form};
 
 		if (f.data)
 			deliver(p, &f);

@@ -60,11 +60,8 @@ bool rejoin_add(struct rejoin *j, const struct framing *f, const struct links_ca
 	s->came[f->index / 64] |= 1ull << f->index % 64;
 	if (++s->have < s->pieces)
 		return false;
-	*ret_frame = (struct link_frame){.data = s->data,
-					 .len = s->total,
-					 .channel = s->channel,
-					 .device = LINK_NO_DEVICE,
-					 .form = s->form};
+	*ret_frame = (struct link_frame){
+		.data = s->data, .len = s->total, .channel = s->channel, .form = s->form};
 	s->data = NULL;
 	return true;
 }

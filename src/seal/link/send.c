@@ -78,10 +78,6 @@ static void count(struct link_peer *p, const struct link_frame *f)
 {
 	p->counts.frames_out++;
 	p->counts.bytes_out += f->len;
-	if (f->device < p->ls->o.devices) {
-		p->devices[f->device].frames++;
-		p->devices[f->device].bytes += f->len;
-	}
 }
 
 /* How many of the frames, from the first, share a record; 0: the first is too long for one. */
