@@ -523,7 +523,8 @@ static bool is_over(const struct session *n, const struct flow *f)
 	if (f->state == TCP_CLOSED && stream_is_over(&n->stream, f))
 		return true;
 	if (n->talk)
-		return n->talk->dead;
+		return n->talk->dead &&
+		       (!stream_waits(&n->stream) || stream_is_settled(&n->stream));
 	/* One end unknown and the other silent: most speak by turns, so the other's turn counts. */
 	return (f->session_flags & failed) == failed ||
 	       ((f->session_flags & failed) && (f->state == TCP_CLOSED || f->state == TCP_RESET));

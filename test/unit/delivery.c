@@ -169,6 +169,7 @@ static void however_it_is_delivered(void **state)
 {
 	struct wire *w = wire_new("enforce");
 
+	run(w, 2721, true); /* a message that an end breaks off, and that dies on its way */
 	for (unsigned long i = 0; i < how_many; i++)
 		run(w, first_seed + i, (first_seed + i) & 1);
 	wire_free(w);

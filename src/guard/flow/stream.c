@@ -556,6 +556,12 @@ bool stream_is_lost(const struct stream *s, unsigned end)
 	return (s->half[end].flags & (WAITS | KNOWN)) == WAITS;
 }
 
+bool stream_is_settled(const struct stream *s)
+{
+	return ahead_of(s->half[0].acked, kept_to(&s->half[0])) >= 0 &&
+	       ahead_of(s->half[1].acked, kept_to(&s->half[1])) >= 0;
+}
+
 bool stream_is_over(const struct stream *s, const struct flow *f)
 {
 	return stream_ended(s, 0) && f->tcp_acked[0] == s->half[0].fin + 1 && stream_ended(s, 1) &&

@@ -116,6 +116,8 @@ bool stream_is_lost(const struct stream *s, unsigned end);
 bool stream_is_proven(const struct stream *s, unsigned end);
 /* Both ends said their last byte, and each confirmed the other's: no packet brings more. */
 bool stream_is_over(const struct stream *s, const struct flow *f);
+/* Has each end confirmed all that the other said? Until then it may still be said otherwise. */
+bool stream_is_settled(const struct stream *s);
 /* The end said its last byte; what is ready is all there will be. */
 bool stream_ended(const struct stream *s, unsigned end);
 
