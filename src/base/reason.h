@@ -423,7 +423,10 @@
 	X(TLS_EARLY, "tls.not_valid_yet",                                                          \
 	  "A machine's certificate is not valid yet: somebody's clock is wrong.")                  \
 	X(WEBSOCKET_MALFORMED, "websocket.malformed",                                              \
-	  "A message inside a web connection (WebSocket) was broken.")
+	  "A message inside a web connection (WebSocket) was broken.")                             \
+	X(STREAM_PICKED_UP, "stream.picked_up",                                                    \
+	  "A conversation goes on that the gateway did not see begin; it asks the receiver first " \
+	  "how far it is.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -317,7 +317,7 @@ static bool read_packet(struct engine *e, struct work *w, struct flow *f, unsign
 static bool is_own_doing(enum reason why)
 {
 	return report_kind_of(why) == REPORT_POLICY && why != REASON_STREAM_MEMORY &&
-	       strncmp(reason_name(why), "floor.", 6) != 0 &&
+	       why != REASON_STREAM_PICKED_UP && strncmp(reason_name(why), "floor.", 6) != 0 &&
 	       strncmp(reason_name(why), "seal.", 5) != 0;
 }
 

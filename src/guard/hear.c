@@ -155,18 +155,33 @@ enum reason engine_unread(void *arg, struct flow *f)
 	return engine_expected(arg, f) ? REASON_POLICY_WRONG_PROTOCOL : REASON_NONE;
 }
 
-void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t seq)
+/* A segment of ours in the name of the packet's sender, or `back` in its receiver's. */
+static void say(struct engine *e, const struct work *w, bool back, struct bytes segment)
 {
 	const struct gate_port *port = e->roster ? roster_port(e->roster, w->ifindex) : NULL;
 	bool hairpin = w->v.flags & GATE_VERDICT_HAIRPIN;
-	uint8_t bytes[RESET_MAX];
-	struct frame f = {.data = {bytes, reset_make(&w->p, back, seq, bytes)}};
+	struct frame f = {.data = segment};
 
 	if (!f.data.len || !port)
 		return;
 	if (hairpin && !back && !hairpin_readdress(&f, e->policy, &w->v, port))
 		return;
 	engine_say(e, w, f.data, back || hairpin ? w->ifindex : port->partner);
+}
+
+void engine_reset(struct engine *e, const struct work *w, bool back, uint32_t seq)
+{
+	uint8_t bytes[RESET_MAX];
+
+	say(e, w, back, (struct bytes){bytes, reset_make(&w->p, back, seq, bytes)});
+}
+
+/* The packet's receiver, where it stands. */
+static __attribute__((cold)) void ask(struct engine *e, const struct work *w)
+{
+	uint8_t bytes[RESET_MAX];
+
+	say(e, w, false, (struct bytes){bytes, reset_ask(&w->p, bytes)});
 }
 
 /* The kernel keeps a conversation blocked for so long: no guard that is started meanwhile knows
@@ -269,6 +284,8 @@ bool engine_hear(struct engine *e, struct work *w, struct flow *f, unsigned end)
 		w->v.reason = (uint8_t)heard.reason;
 	else
 		engine_refuse(e, w, heard.reason);
+	if (__builtin_expect(heard.ask, 0) && w->v.action == GATE_DROP)
+		ask(e, w);
 	if (heard.scope >= SESSION_BLIND && w->v.action == GATE_DROP && e->o.inline_)
 		cut_off(e, w, f, end, heard.stood);
 	return heard.scope == SESSION_MESSAGE;

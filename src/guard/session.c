@@ -8,6 +8,7 @@
 
 #define IDENTIFY_BYTES 2048 /* of an end that may stay undecided */
 #define IDENTIFY_TRIES 4    /* datagrams of an end */
+#define ANSWER_MS      2000 /* in which an end says where it stands, if its packets come by here */
 
 /* flow->session_flags */
 #define OFF	    1		   /* nobody reads it, for good */
@@ -21,6 +22,7 @@ struct session {
 	bool midstream;
 	bool awaited[2];      /* what the end says is passed over until a message begins */
 	uint32_t kept[2];     /* what each end is saying that is kept; 0: nothing is */
+	uint32_t asked_ms;    /* since when an end is asked where it stands; 0: none is */
 	struct stream stream; /* TCP's; of others there is none */
 };
 #define HOT(end) (offsetof(struct session, stream.half) + (end) * sizeof(struct stream_half))
@@ -422,8 +424,31 @@ static __attribute__((cold)) bool is_ruled(const struct sessions *s)
 	return s->o.expected && s->o.expected(s->o.arg, s->flow);
 }
 
+/*
+ * Picked up in its middle, it may begin with bytes that its receiver has already: that one would read
+ * something else than we do. It shows where it stands by what it confirms, for which it is asked. Where
+ * it never answers, its answers go another way.
+ */
+static __attribute__((cold)) bool must_be_shown(struct sessions *s, struct session *n, unsigned end)
+{
+	uint32_t now_ms = (uint32_t)(s->packet->time_ns / 1000000) | 1;
+
+	if (!is_ruled(s))
+		return false;
+	if (!n->asked_ms)
+		n->asked_ms = now_ms;
+	if (now_ms - n->asked_ms >= ANSWER_MS && stream_is_oneway(s->flow, end))
+		return false;
+	s->heard.ask = true;
+	return true;
+}
+
 static void take(struct sessions *s, struct session *n, unsigned end)
 {
+	if (__builtin_expect(stream_is_lost(&n->stream, end), 0) && must_be_shown(s, n, end)) {
+		object(s, REASON_STREAM_PICKED_UP, SESSION_PACKET);
+		return;
+	}
 	switch (stream_take(&n->stream, &s->pool, s->flow, s->packet, end)) {
 	case STREAM_CONFLICT:
 		note(s, ANOMALY_STREAM_CONFLICT);
@@ -435,6 +460,10 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 	case STREAM_UNPROVEN:
 		if (is_ruled(s))
 			object(s, REASON_STREAM_UNVERIFIED, SESSION_PACKET);
+		break;
+	case STREAM_STUCK:
+		if (is_ruled(s))
+			object(s, REASON_STREAM_UNVERIFIED, SESSION_UNREAD);
 		break;
 	case STREAM_LATER:
 		object(s, REASON_STREAM_MEMORY, SESSION_PACKET);
@@ -494,7 +523,8 @@ static bool is_over(const struct session *n, const struct flow *f)
 	if (f->state == TCP_CLOSED && stream_is_over(&n->stream, f))
 		return true;
 	if (n->talk)
-		return n->talk->dead;
+		return n->talk->dead &&
+		       (!stream_waits(&n->stream) || stream_is_settled(&n->stream));
 	/* One end unknown and the other silent: most speak by turns, so the other's turn counts. */
 	return (f->session_flags & failed) == failed ||
 	       ((f->session_flags & failed) && (f->state == TCP_CLOSED || f->state == TCP_RESET));
@@ -551,7 +581,9 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 	while ((missed = stream_confirm(&n->stream, &s->pool, p, end)))
 		lost(s, n, !end, missed);
 	s->heard.stood = stream_next(&n->stream, p, end);
-	missed = stream_presume(&n->stream, &s->pool, f, p, end);
+	missed =
+		stream_presume(&n->stream, &s->pool, f, p, end,
+			       stream_is_oneway(f, end) && stream_waits(&n->stream) && is_ruled(s));
 	if (missed)
 		lost(s, n, end, missed);
 	if (p->payload.len || p->tcp_flags & TCP_FIN)

@@ -84,6 +84,7 @@ struct session_heard {
 	enum session_scope scope;
 	uint32_t stood; /* with a reason: number of the byte behind what went on before, in order */
 	anomaly_set fresh; /* of its stream, the first of their kind in the flow */
+	bool ask;	   /* the packet's receiver, what it expects next: until then none passes */
 };
 
 /* Ahead of session_hear(), for bursts: a prefetch for each packet, then the talk's for each. `f` may

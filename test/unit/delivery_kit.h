@@ -146,7 +146,7 @@ struct wire {
 	uint16_t from;	 /* the device's port; 0: PORT */
 	unsigned passed; /* of the frames last sent */
 	char said[16384];
-	bool cut;
+	bool cut, asked; /* what the engine said itself: a reset; where the receiver stands */
 };
 
 static inline void forward(struct capture *c, const struct frame *f, uint32_t out)
@@ -354,13 +354,17 @@ static inline void take(struct receiver *r, const struct segment *s)
 		r->next++;
 }
 
-/* A reset of the engine's own. The sender does not care. */
+/* The engine's own: a reset, about which the sender does not care, or a question. */
 static inline int inject(struct capture *c, struct bytes data, uint32_t out)
 {
 	struct wire *w = (struct wire *)c;
 	struct packet p;
 
 	assert_true(packet_decode(data, LINK_ETHERNET, 0, (uint32_t)data.len, &p));
+	if (!(p.tcp_flags & TCP_RST)) {
+		w->asked = true;
+		return 0;
+	}
 	w->cut = true;
 	if (out == 2)
 		take(w->receiver, &(struct segment){.seq = p.tcp_seq, .flags = TCP_RST});
@@ -475,6 +479,9 @@ static inline bool give(struct sender *t, uint32_t seq, uint8_t flags, const uin
 
 	if (passed && !dies)
 		take(&t->r, &s);
+	if (t->w->asked)
+		confirm(t);
+	t->w->asked = false;
 	return passed;
 }
 

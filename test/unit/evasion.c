@@ -117,6 +117,26 @@ static void a_pick_up_hides_nothing(void **state)
 	attack_all(16, be_picked_up);
 }
 
+/* The same, and what is shown of it first begins with bytes that its receiver has. */
+static void begin_early(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint32_t early = a->i & 2 ? 1 : 7;
+	uint8_t data[1460] = "sevenths";
+
+	t->first = 0x70000000u;
+	t->server = 5000;
+	t->r = (struct receiver){.first = t->first, .next = t->first, .said = 5000};
+	memcpy(data + early, a->k->bad.data, a->k->bad.len);
+	for (unsigned again = 0; again < 3; again++)
+		give(t, t->first - early, TCP_ACK, data, a->k->bad.len + early, false);
+}
+
+static void an_early_beginning_hides_nothing(void **state)
+{
+	attack_all(4, begin_early);
+}
+
 /* An end ahead of what went on, and died behind us: to some receivers that is the message's end, too. */
 static void end_early(struct attack *a)
 {
@@ -281,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_rest_is_not_read_anew),
 		cmocka_unit_test(a_false_beginning_hides_nothing),
 		cmocka_unit_test(a_pick_up_hides_nothing),
+		cmocka_unit_test(an_early_beginning_hides_nothing),
 		cmocka_unit_test(an_early_end_hides_nothing),
 		cmocka_unit_test(a_half_closed_one_hides_nothing),
 		cmocka_unit_test(a_flood_hides_nothing),

@@ -270,6 +270,31 @@ static void a_full_table_evicts_the_idlest(void **state)
 	assert_int_equal(ended[FLOW_EVICTED], 1001);
 }
 
+static uint64_t may_go; /* an id */
+
+static bool all_others_stay(void *arg, const struct flow *f, bool full)
+{
+	return f->id != may_go;
+}
+
+/* Though many who are silent for longer have to stay. */
+static void who_may_go_is_found(void **state)
+{
+	open_table(64);
+	flow_table_ask(table, all_others_stay);
+	for (unsigned i = 0; i < 64; i++) {
+		const struct flow *f = udp(CLIENT, (uint16_t)(1 + i), SERVER, 9, 100 + i);
+
+		may_go = i == 40 ? f->id : may_go;
+	}
+	udp(CLIENT, 1000, SERVER, 9, 170);
+	assert_int_equal(ended[FLOW_EVICTED], 1);
+	assert_int_equal(last_ended_id, may_go);
+	udp(CLIENT, 1001, SERVER, 9, 171); /* memory is bounded all the same */
+	assert_int_equal(ended[FLOW_EVICTED], 2);
+	assert_int_equal(flow_count(table), 64);
+}
+
 /* More of them at once than are moved at once. */
 static void who_talks_outlives_who_does_not(void **state)
 {
@@ -464,6 +489,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_clock_set_back_only_delays, teardown),
 		cmocka_unit_test_teardown(a_flow_begins_before_it_ends, teardown),
 		cmocka_unit_test_teardown(a_full_table_evicts_the_idlest, teardown),
+		cmocka_unit_test_teardown(who_may_go_is_found, teardown),
 		cmocka_unit_test_teardown(who_talks_outlives_who_does_not, teardown),
 		cmocka_unit_test_teardown(nothing_is_lost_among_many, teardown),
 		cmocka_unit_test_teardown(a_table_that_grows_loses_nothing, teardown),

@@ -58,6 +58,9 @@ struct wire {
 	size_t reset_len[2];
 	uint32_t reset_out[2];
 	unsigned reset_count, reset_more;
+	uint8_t question[RESET_MAX]; /* the last one */
+	size_t question_len;
+	unsigned asked;
 	unsigned blocked; /* how often the kernel was to be told, and of what */
 	enum reason blocked_why;
 	struct gate_flow_key blocked_key;
@@ -77,7 +80,16 @@ static void drop(struct capture *c, const struct frame *f)
 static int inject(struct capture *c, struct bytes data, uint32_t out)
 {
 	struct wire *w = (struct wire *)c;
+	struct packet p;
 
+	assert_true(packet_decode(data, LINK_ETHERNET, 0, (uint32_t)data.len, &p));
+	if (!(p.tcp_flags & TCP_RST)) {
+		assert_int_equal(out, 2);
+		memcpy(w->question, data.data, data.len);
+		w->question_len = data.len;
+		w->asked++;
+		return 0;
+	}
 	if (w->reset_count == 2) { /* each of whom has not heard it is told again */
 		w->reset_more++;
 		return 0;
@@ -786,12 +798,81 @@ static void one_direction_is_enough(void **state)
 	wire_free(w);
 }
 
+/* What has to be answered, whatever its receiver has: empty, and a byte early. */
+static void assert_question(const struct wire *w, uint32_t seq, uint32_t ack)
+{
+	struct bytes data = {w->question, w->question_len};
+	uint8_t pseudo[32] = {0};
+	struct packet p;
+
+	assert_true(packet_decode(data, LINK_ETHERNET, 0, (uint32_t)data.len, &p));
+	assert_int_equal(p.anomalies, 0);
+	assert_int_equal(p.tcp_flags, TCP_ACK);
+	assert_int_equal(p.tcp_seq, seq);
+	assert_int_equal(p.tcp_ack, ack);
+	assert_int_equal(p.tcp_window, 60000);
+	assert_int_equal(p.payload.len, 0);
+	assert_memory_equal(data.data, "\2\0\0\0\0\5\2\0\0\0\0\1", 12);
+	memcpy(pseudo, data.data + 26, 8);
+	pseudo[9] = PROTO_TCP;
+	pseudo[11] = 20;
+	memcpy(pseudo + 12, data.data + 34, 20);
+	assert_int_equal(frame_sum(pseudo, 32), 0);
+}
+
+/* Nobody answers: it is begun with once its receiver has been asked for long enough. */
+static void pick_up(struct wire *w, const char *data)
+{
+	assert_false(send(w, 0, 7000, 5000, data));
+	assert_question(w, 6999, 5000);
+	w->now_ns += 1900000000;
+	assert_false(send(w, 0, 7000, 5000, data));
+	w->now_ns += 100000000;
+	assert_true(send(w, 0, 7000, 5000, data));
+	assert_int_equal(w->asked, 2);
+}
+
+/* Its server has all of it, or had it by another way: nobody here knows what it reads behind a hole. */
+static void a_hole_is_not_leapt(void **state)
+{
+	const uint32_t len = sizeof(ORU REST) - 1, hole = 1000 + 16 * len;
+	struct wire *w;
+
+	for (unsigned filled = 0; filled < 2; filled++) {
+		uint32_t at;
+
+		w = wire_new("enforce", filled ? "open" : "closed", HL7);
+		assert_true(send_flags(w, 0, 999, 0, TCP_SYN, ""));
+		assert_true(send_flags(w, 0, 1000, 5000, TCP_ACK, ""));
+		for (at = 1000; at < hole; at += len)
+			assert_true(send(w, 0, at, 5000, ORU REST));
+		for (unsigned i = 0; i < 400; i++)
+			assert_false(send(w, 0, hole + len + i * len, 5000, ORU REST));
+		if (filled) {
+			assert_true(send(w, 0, hole, 5000, ORU REST));
+			assert_true(send(w, 0, hole + len, 5000, ORU REST));
+			assert_int_equal(w->reset_count, 0);
+		}
+		for (unsigned i = 0; !filled && i < 4; i++) {
+			assert_int_equal(w->reset_count, 0);
+			assert_false(send(w, 0, hole + len, 5000, ORU REST));
+		}
+		if (!filled)
+			assert_int_equal(w->reset_count, 2);
+		wire_free(w);
+	}
+}
+
 /* Picked up behind its handshake, as after a restart: read from the next message on. */
 static void midstream_is_read_and_not_refused(void **state)
 {
 	struct wire *w = wire_new("enforce", "closed", HL7);
 
+	assert_false(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
+	assert_question(w, 6999, 5000);
+	assert_true(send_flags(w, 1, 5000, 7000, TCP_ACK, ""));
 	assert_true(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
+	assert_int_equal(w->asked, 1);
 	assert_true(send(w, 1, 5000, 7024, "\vMSH|^~\\&|||||||ACK|2\rMSA|AA|1\r\x1c\r"));
 	assert_true(send(w, 0, 7024, 5000, ORU REST));
 	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
@@ -803,7 +884,7 @@ static void a_forbidden_message_does_not_pass_midstream(void **state)
 {
 	struct wire *w = wire_new("enforce", "closed", HL7);
 
-	assert_true(send(w, 0, 7000, 5000, "of an earlier message\r"));
+	pick_up(w, "of an earlier message\r");
 	assert_true(send(w, 0, 7022, 5000, "and more of it\r\x1c\r"));
 	assert_true(send(w, 0, 7039, 5000, ORU REST));
 	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
@@ -812,12 +893,12 @@ static void a_forbidden_message_does_not_pass_midstream(void **state)
 
 	/* which another protocol's beginning might be */
 	w = wire_new("enforce", "closed", HL7);
-	assert_true(send(w, 0, 7000, 5000, "O"));
+	pick_up(w, "O");
 	assert_false(send(w, 0, 7001, 5000, ORM REST));
 	wire_free(w);
 
 	w = wire_new("enforce", "closed", HL7);
-	assert_true(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
+	pick_up(w, "of an earlier message\r\x1c\r");
 	assert_false(send(w, 0, 7024, 5000, ORM REST));
 	assert_true(told(w, "policy.message_not_allowed"));
 	wire_free(w);
@@ -1185,6 +1266,7 @@ int main(void)
 		cmocka_unit_test(without_a_named_protocol_nothing_is_blocked),
 		cmocka_unit_test(nothing_is_held_back_but_in_enforce),
 		cmocka_unit_test(one_direction_is_enough),
+		cmocka_unit_test(a_hole_is_not_leapt),
 		cmocka_unit_test(midstream_is_read_and_not_refused),
 		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),

@@ -241,7 +241,7 @@ static void without_confirmations_it_reads_on(void **state)
 	for (i = 101; i < 120 && !gap; i++) { /* one was lost on the way to us */
 		assert_int_equal(say(&w, 0, 1000 + 1000 * i, 5000, part, 1000, 0), STREAM_UNPROVEN);
 		assert_int_equal(drain(&w, 0, got, 0), 0);
-		gap = stream_presume(&w.stream, &w.pool, &w.flow, &w.p, 0);
+		gap = stream_presume(&w.stream, &w.pool, &w.flow, &w.p, 0, false);
 	}
 	assert_int_equal(gap, 1000);
 	assert_true(stream_ready(&w.stream, &w.p, 0).len >= 8000);

@@ -38,8 +38,9 @@ struct idle_list {
  * Whom a flow stands between in its list are two more that are not in the cache. So those that
  * are to be moved are gathered, and moved when what they need of memory has come.
  */
-#define DUE   32
-#define ASKED 4 /* of each list, when the table is full */
+#define DUE    32
+#define ASKED  4  /* of each list, when the table is full */
+#define ROUNDS 16 /* of asking, until one of them may go */
 
 /*
  * A cache line: the hashes tell, without a look at the flows, which of them it
@@ -477,13 +478,13 @@ static struct flow *any_flow(struct flow_table *t)
 	return &t->flows[t->idle[c].head];
 }
 
-/* The one that has used up most of its timeout: a flood of openings goes before old talk. */
-static void evict(struct flow_table *t, uint64_t now_ns)
+/* The one that has used up most of its timeout: a flood of openings goes before old talk. NULL: none of
+ * those who were asked may go. */
+static struct flow *find_worst(struct flow_table *t, uint64_t now_ns)
 {
 	struct flow *worst = NULL;
 	double most = -1;
 
-	move_due(t, now_ns);
 	for (unsigned c = 0; c < IDLE_CLASSES; c++) {
 		struct idle_list *l = &t->idle[c];
 		struct flow *f = idlest(t, l, now_ns);
@@ -499,6 +500,17 @@ static void evict(struct flow_table *t, uint64_t now_ns)
 			worst = f;
 		}
 	}
+	return worst;
+}
+
+/* Who was asked stands at the end of his list, so that each round asks others. */
+static void evict(struct flow_table *t, uint64_t now_ns)
+{
+	struct flow *worst = NULL;
+
+	move_due(t, now_ns);
+	for (unsigned round = 0; round < ROUNDS && !worst; round++)
+		worst = find_worst(t, now_ns);
 	end_flow(t, worst ? worst : any_flow(t), FLOW_EVICTED);
 }
 

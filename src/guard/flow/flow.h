@@ -104,7 +104,7 @@ struct flow_table *flow_table_new(uint32_t max_flows, const struct flow_timeouts
 				  flow_ended_fn ended, void *arg);
 /*
  * Asked with the table's argument: does a flow whose time is over stay, for as long again, and a day at
- * most? And, `full`, does it stay though another needs its place? A few of the idlest are asked then.
+ * most? And, `full`, does it stay though another needs its place? Some of the idlest are asked then.
  */
 #define FLOW_STAYS_NS (24 * 3600 * NSEC_PER_SEC)
 typedef bool (*flow_stays_fn)(void *arg, const struct flow *f, bool full);

@@ -6,6 +6,7 @@
 #include "guard/flow/tcp.h"
 
 #define ONEWAY 16384u /* bytes kept of an end whose confirmations go another way */
+#define AGAIN  4      /* so often nobody repeats what is behind a hole that can be filled */
 
 /* half->flags */
 #define KNOWN	1  /* its first byte's number is */
@@ -248,8 +249,13 @@ uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct
 	struct stream_half *h = &s->half[!end];
 	uint32_t ack = p->tcp_ack, missed = 0;
 
-	if (!(p->tcp_flags & TCP_ACK) || p->tcp_flags & TCP_RST || !(h->flags & KNOWN))
+	if (!(p->tcp_flags & TCP_ACK) || p->tcp_flags & TCP_RST)
 		return 0;
+	if (__builtin_expect(!(h->flags & KNOWN), 0)) {
+		begin(h, ack);
+		h->flags |= PROVEN;
+		return 0;
+	}
 	if (h->flags & ENDED && ahead_of(ack, h->fin) > 0)
 		ack = h->fin;
 	if (__builtin_expect(!(h->flags & PROVEN), 0) && (missed = prove(h, pool, ack)))
@@ -266,13 +272,13 @@ uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct
 	return missed;
 }
 
-static bool is_oneway(const struct flow *f, unsigned end)
+bool stream_is_oneway(const struct flow *f, unsigned end)
 {
 	return !f->packets[!end];
 }
 
 uint32_t stream_presume(struct stream *s, struct stream_pool *pool, const struct flow *f,
-			const struct packet *p, unsigned end)
+			const struct packet *p, unsigned end, bool whole)
 {
 	struct stream_half *h = &s->half[end];
 
@@ -280,7 +286,8 @@ uint32_t stream_presume(struct stream *s, struct stream_pool *pool, const struct
 	if (__builtin_expect(ahead_of(h->acked, h->next) > 0, 0) && p->payload.len &&
 	    ahead_of(p->tcp_seq, h->next) > 0)
 		return leap(h, pool, earlier(p->tcp_seq, h->acked));
-	if (!is_oneway(f, end) || !h->ahead_count || kept_to(h) - h->next < ONEWAY / 2)
+	if (whole || !stream_is_oneway(f, end) || !h->ahead_count ||
+	    kept_to(h) - h->next < ONEWAY / 2)
 		return 0;
 	return leap(h, pool, h->ahead[0].to);
 }
@@ -440,6 +447,15 @@ static bool is_new(const struct stream_half *h, uint32_t from, uint32_t to)
 	return true;
 }
 
+/* A sender repeats what is missing first: one that repeats what is behind it has that confirmed, but
+ * nobody here heard it. */
+static __attribute__((cold)) enum stream_said unproven_said(struct stream_half *h,
+							    enum stream_said said, bool oneway)
+{
+	h->again = said == STREAM_TAKEN ? 0 : (uint8_t)(h->again + oneway);
+	return h->again < AGAIN ? STREAM_UNPROVEN : STREAM_STUCK;
+}
+
 enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const struct flow *f,
 			     const struct packet *p, unsigned end)
 {
@@ -463,7 +479,7 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 	}
 	if (!p->payload.len)
 		return said;
-	if (is_oneway(f, end) && h->read - h->base > ONEWAY)
+	if (stream_is_oneway(f, end) && h->read - h->base > ONEWAY)
 		forget(h);
 	unproven = !(h->flags & PROVEN) &&
 		   (ahead_of(from, h->next) > 0 || ahead_of(from, h->acked) < 0);
@@ -478,7 +494,8 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 			said = new;
 	}
 	if (__builtin_expect(unproven, 0) && (said == STREAM_TAKEN || said == STREAM_REPEATED))
-		return STREAM_UNPROVEN;
+		return unproven_said(h, said,
+				     stream_is_oneway(f, end) && ahead_of(from, h->next) > 0);
 	return said;
 }
 
@@ -532,6 +549,17 @@ bool stream_is_proven(const struct stream *s, unsigned end)
 uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end)
 {
 	return s->half[end].flags & KNOWN ? s->half[end].next : p->tcp_seq;
+}
+
+bool stream_is_lost(const struct stream *s, unsigned end)
+{
+	return (s->half[end].flags & (WAITS | KNOWN)) == WAITS;
+}
+
+bool stream_is_settled(const struct stream *s)
+{
+	return ahead_of(s->half[0].acked, kept_to(&s->half[0])) >= 0 &&
+	       ahead_of(s->half[1].acked, kept_to(&s->half[1])) >= 0;
 }
 
 bool stream_is_over(const struct stream *s, const struct flow *f)

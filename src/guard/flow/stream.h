@@ -31,6 +31,7 @@ struct stream_half {
 	uint32_t fin;	/* where it ended */
 	uint8_t flags;	/* the stream's */
 	uint8_t ahead_count;
+	uint8_t again; /* how often what is behind a hole came again */
 	struct {
 		uint32_t from, to;
 	} ahead[STREAM_AHEAD]; /* apart and in order */
@@ -47,6 +48,7 @@ enum stream_said {
 	STREAM_OUTSIDE,	   /* where the receiver does not take it: window, end, age */
 	STREAM_UNVERIFIED, /* repeats what is not kept any more, so nobody can tell */
 	STREAM_UNPROVEN,   /* taken; nobody has shown yet that its receiver stands where we think */
+	STREAM_STUCK,	   /* the same again and again, and its receiver's word goes another way */
 	STREAM_LATER,	   /* too much is unconfirmed; not taken, comes again when that is */
 	STREAM_FULL,	   /* no room; not taken */
 };
@@ -79,10 +81,13 @@ uint32_t stream_confirm(struct stream *s, struct stream_pool *pool, const struct
 /*
  * The same of the packet's own end, before it is taken: where it goes on behind bytes that were
  * confirmed and did not come by here. And where no confirmation ever comes by, since the other
- * direction goes another way: what runs far ahead of a hole in `end`'s bytes was received.
+ * direction goes another way: what runs far ahead of a hole in `end`'s bytes was received, but where it
+ * must be `whole`, since behind a hole that is none to its receiver it might be read amiss.
  */
 uint32_t stream_presume(struct stream *s, struct stream_pool *pool, const struct flow *f,
-			const struct packet *p, unsigned end);
+			const struct packet *p, unsigned end, bool whole);
+/* Does no packet of `end`'s receiver come by here? */
+bool stream_is_oneway(const struct flow *f, unsigned end);
 
 /*
  * Takes in what the packet carries of `end`. Unless the answer is TAKEN nothing
@@ -104,10 +109,15 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 /* The number of the byte that `end` says next, before the packet is taken: the packet's own where it is
  * the first. */
 uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end);
+/* Does the stream wait, and has nobody shown where `end` stands, by a SYN or by confirming something? To
+ * take a packet of it makes that the beginning. */
+bool stream_is_lost(const struct stream *s, unsigned end);
 /* Has the other end shown where `end` stands? What is said before that may have to be read once more. */
 bool stream_is_proven(const struct stream *s, unsigned end);
 /* Both ends said their last byte, and each confirmed the other's: no packet brings more. */
 bool stream_is_over(const struct stream *s, const struct flow *f);
+/* Has each end confirmed all that the other said? Until then it may still be said otherwise. */
+bool stream_is_settled(const struct stream *s);
 /* The end said its last byte; what is ready is all there will be. */
 bool stream_ended(const struct stream *s, unsigned end);
 
