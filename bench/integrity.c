@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/cpr.h"
 #include "bench/take.h"
 
 #define BLOCK_NS    256000000ull /* what IntelliVue puts into a message */
@@ -49,6 +50,9 @@ enum deed {
 	DEED_MOTION,
 	DEED_GAIN,
 	DEED_PROBE, /* the finger is out of the clip */
+	DEED_CPR, /* compressions some time after the arrest, hardly seen in the ECG: bench/cpr.h */
+	DEED_THUMP,  /* a blow on the chest first */
+	DEED_RETURN, /* the heart comes back for a while, and is lost again */
 };
 
 struct run {
@@ -56,6 +60,7 @@ struct run {
 	enum deed deed;
 	double from_s, at_s, length_s, lag_s, strength;
 	uint64_t seed;
+	struct cpr cpr;
 	double held[TAKE_LEADS]; /* where a lead's line stands */
 	double walk[TAKE_LEADS];
 	/* what came of it */
@@ -146,6 +151,25 @@ static double forge(struct run *r, const struct take_lead *l, unsigned i, double
 	}
 }
 
+/* The heart's last pulse runs out; what comes then are hands on the chest. */
+static double resuscitate(const struct run *r, const struct take_lead *l, unsigned i, double v,
+			  double t, double noise)
+{
+	const struct cpr *c = &r->cpr;
+	double own = v - r->held[i];
+	bool weak = c->heart == CPR_BEATING && t < c->flat_s;
+
+	if (r->deed == DEED_RETURN && t >= 30 && t < 50)
+		return v;
+	if (r->deed == DEED_RETURN && t >= 50)
+		t -= 50;
+	if (l->pulse)
+		return r->held[i] + noise + own * (weak ? 0.2 : exp(-t / 0.5)) +
+		       c->height * l->beat * cpr_press(c, t);
+	return r->held[i] + noise + (weak ? own : 0) +
+	       l->beat * (cpr_ecg(c, t) + c->seen * cpr_press(c, t + 0.15) * (1 + 2 * i));
+}
+
 static double ail(struct run *r, const struct take_lead *l, unsigned i, double v, double s)
 {
 	double t = s - r->at_s, noise = 0.01 * l->beat * take_gauss(&r->seed);
@@ -176,6 +200,10 @@ static double ail(struct run *r, const struct take_lead *l, unsigned i, double v
 		return l->ecg ? r->held[i] + (v - r->held[i]) * r->strength : v;
 	case DEED_PROBE:
 		return l->pulse ? r->held[i] + noise / 4 : v;
+	case DEED_CPR:
+	case DEED_THUMP:
+	case DEED_RETURN:
+		return resuscitate(r, l, i, v, t, noise);
 	default:
 		return v;
 	}
@@ -356,7 +384,8 @@ struct row {
 	enum deed deed;
 	bool forged;
 	double warm_s, after_s;
-	double low, high; /* of strength */
+	double low, high; /* of strength; of when compressions begin */
+	enum cpr_heart heart;
 };
 
 static const struct row rows[] = {
@@ -387,6 +416,17 @@ static const struct row rows[] = {
 	{"rate shown frozen, heart quickens by 60 %", DEED_RATE_STILL, true, WARM_S, 90, 0.6, 0.6},
 	{"rate shown frozen, heart quickens by 15 %", DEED_RATE_STILL, true, WARM_S, 120, 0.15,
 	 0.15},
+	{"arrest, compressions 8 to 25 s later", DEED_CPR, false, WARM_S, 90, 8, 25, CPR_ASYSTOLE},
+	{"arrest, compressions 1 to 8 s later", DEED_CPR, false, WARM_S, 90, 1, 8, CPR_ASYSTOLE},
+	{"fibrillation, compressions, then flat", DEED_CPR, false, WARM_S, 90, 1, 15,
+	 CPR_FIBRILLATION},
+	{"fibrillation, compressions, a shock", DEED_CPR, false, WARM_S, 90, 1, 15, CPR_SHOCKED},
+	{"agonal rhythm and compressions", DEED_CPR, false, WARM_S, 90, 1, 25, CPR_AGONAL},
+	{"pacing without capture, compressions", DEED_CPR, false, WARM_S, 90, 1, 25, CPR_PACED},
+	{"compressions of a weak heart that stops", DEED_CPR, false, WARM_S, 90, 1, 15,
+	 CPR_BEATING},
+	{"arrest and a precordial thump", DEED_THUMP, false, WARM_S, 90, 1, 6, CPR_ASYSTOLE},
+	{"heart back after 30 s, lost again", DEED_RETURN, false, WARM_S, 100, 1, 12, CPR_ASYSTOLE},
 };
 
 static bool fits(const struct row *w, const struct take *t)
@@ -437,6 +477,8 @@ static void measure(const struct row *w, const struct take *t, unsigned want, ui
 			r.length_s = w->low;
 		r.lag_s = take_uniform(&seed, r.length_s > 30 ? r.length_s : 30, 100);
 		r.seed = take_random(&seed);
+		r.cpr = cpr_draw(w->heart, w->low, w->high, 0.3, r.seed);
+		r.cpr.thump = w->deed == DEED_THUMP;
 		if (w->deed == DEED_REPLAY || w->deed == DEED_REPLAY_NOISE)
 			r.look_for = REASON_VITALS_REPLAYED;
 		if (w->deed == DEED_RATE_DRIFT || w->deed == DEED_RATE_STILL)

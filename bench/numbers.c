@@ -38,7 +38,17 @@ static const struct patient patients[] = {
 	{"Cheyne-Stokes breathing", 66, 1, 60, 0, 62, 5, 4, 92, 0.4},
 };
 
-enum deed { DEED_REPLAY, DEED_STILL, DEED_DOWN, DEED_UP, DEED_ARREST, DEED_OFF };
+enum deed {
+	DEED_REPLAY,
+	DEED_STILL,
+	DEED_DOWN,
+	DEED_UP,
+	DEED_ARREST,
+	DEED_OFF,
+	DEED_CPR,    /* asystole, and compressions counted as a pulse */
+	DEED_AGONAL, /* the same over some 20 complexes a minute, */
+	DEED_PEA,    /* or over a rhythm that moves no blood */
+};
 
 struct row {
 	const char *name;
@@ -55,6 +65,9 @@ static const struct row rows[] = {
 	{"heart rate drifts up by 80 % over 10 min", DEED_UP, true, 0},
 	{"arrest: the pulse is held for 20 s, then none", DEED_ARREST, false, 0},
 	{"electrodes off: no heart rate", DEED_OFF, false, 0},
+	{"arrest, compressions counted as a pulse", DEED_CPR, false, 0},
+	{"the same, agonal rhythm", DEED_AGONAL, false, 0},
+	{"the same, pulseless electrical activity", DEED_PEA, false, 0},
 };
 
 struct shown {
@@ -99,10 +112,35 @@ static void live(const struct patient *p, struct shown *s, unsigned seconds)
 	}
 }
 
+/* The last rate is held for a while; from `hands` on theirs is shown, but for checks of the pulse. */
+static void resuscitate(enum deed deed, struct shown *s, unsigned at, unsigned end)
+{
+	unsigned held = (unsigned)(uniform() * 20), hands = 3 + (unsigned)(uniform() * 40);
+	double pace = 80 + uniform() * 60, stray = 0;
+	double heart = deed == DEED_CPR ? 0 : deed == DEED_AGONAL ? 20 : 40 + uniform() * 50;
+	double left = s[at - 1].heart;
+	bool shows_checks = uniform() < 0.5;
+
+	for (unsigned t = at; t < end; t++) {
+		unsigned since = t - at;
+		bool check = since > hands && (since - hands) % 130 > 120 && shows_checks;
+
+		stray += -stray / 10 + 0.6 * normal();
+		left += (heart - left) / 4;
+		s[t].heart = rint(heart > 0 ? fmax(0, left + normal()) : 0);
+		s[t].saturation = s[at - 1].saturation;
+		s[t].pulse = since >= hands && !check ? rint(pace + stray)
+			     : since < held	      ? s[at - 1].pulse
+						      : NAN;
+	}
+}
+
 static void forge(const struct row *w, struct shown *s, unsigned at, unsigned end)
 {
 	unsigned lag = (unsigned)(w->length_s + uniform() * (at - w->length_s - 60));
 
+	if (w->deed >= DEED_CPR)
+		resuscitate(w->deed, s, at, end);
 	for (unsigned t = at; t < end; t++) {
 		double part = fmin(1, (t - at) / 600.0);
 

@@ -162,10 +162,11 @@ done
 # Killed in the middle, it leaves no process; the next one sweeps what is left of its folder.
 "$bedwarden" demo --headless >/dev/null 2>&1 &
 demo=$!
-sleep 5
 killed=/tmp/bedwarden-demo.$demo
+for _ in {1..300}; do [ ! -d "$killed" ] || break; sleep 0.1; done
 [ -d "$killed" ]
 say $? "demo: works in a folder of its own"
+sleep 5
 kill -9 $demo
 wait $demo 2>/dev/null
 sleep 1

@@ -176,6 +176,32 @@ static void an_arrest_is_never_called_forged(void **state)
 	}
 }
 
+/* Hands on a chest are counted as a pulse, for as long as they press. */
+static void hands_on_a_chest_are_never_called_a_pulse(void **state)
+{
+	static const double hearts[] = {0, 20, 60}; /* what is left of the heart's electricity */
+	struct ward w;
+
+	for (unsigned k = 0; k < 12; k++) {
+		struct shown held;
+
+		open_ward(&w, 40 + k);
+		play(&w, 100, 1);
+		held = live(&w);
+		for (unsigned i = 0; i < 600; i++) {
+			struct shown s = {hearts[k % 3], 95 + 5 * (k / 3) + i % 3, 90};
+
+			if (i < 10)
+				s.pulse = held.pulse;
+			tell(&w, s, 1);
+		}
+		assert_int_equal(w.count[REASON_VITALS_FLATLINE_PERFUSING], 0);
+		assert_int_equal(w.count[REASON_VITALS_RATE_MISMATCH], 0);
+		assert_int_equal(w.count[REASON_VITALS_JUMP], 0);
+		vitals_free(w.v);
+	}
+}
+
 static void electrodes_off_are_never_called_forged(void **state)
 {
 	struct ward w;
@@ -398,6 +424,7 @@ int main(void)
 		cmocka_unit_test(hours_say_nothing),
 		cmocka_unit_test(a_standstill_over_a_pulse_is_told),
 		cmocka_unit_test(an_arrest_is_never_called_forged),
+		cmocka_unit_test(hands_on_a_chest_are_never_called_a_pulse),
 		cmocka_unit_test(electrodes_off_are_never_called_forged),
 		cmocka_unit_test(a_monitor_without_electrodes),
 		cmocka_unit_test(numbers_that_were_here_before_are_told),

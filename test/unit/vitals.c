@@ -36,6 +36,9 @@ struct ward {
 	bool flat, flat_one, arrest, off, test, rail, pulse_flat, pulse_off;
 	uint16_t pleth_code;
 	int32_t low, high; /* what the monitor states of its ECG's values */
+	bool fibrillation; /* in place of the heart's own ECG */
+	double pace;	   /* of hands on the chest, a minute; no other pulse then */
+	double pressed;	   /* how many times they did */
 	uint64_t seed;
 	int32_t ecg[ECG_N], lead2[ECG_N], pleth[PLETH_N];
 };
@@ -82,6 +85,16 @@ static double noise(struct ward *w)
 	return ((double)(w->seed >> 40) / (1 << 24) - 0.5) * 6;
 }
 
+/* Hands move the blood, and the electrodes hardly. */
+static void press(struct ward *w, double *pleth, double *mv)
+{
+	double wave = sin(M_PI * w->pressed);
+
+	w->pressed += w->pace / 60 / 250;
+	*pleth = 0.8 * wave * wave;
+	*mv += 0.05 * *pleth;
+}
+
 static void next_samples(struct ward *w)
 {
 	for (unsigned i = 0; i < ECG_N; i++) {
@@ -89,6 +102,10 @@ static void next_samples(struct ward *w)
 
 		if (w->arrest)
 			mv = pleth = 0;
+		if (w->fibrillation)
+			mv = 0.3 * sin(2 * M_PI * 5.3 * (w->block * 0.256 + i / 250.0));
+		if (w->pace > 0)
+			press(w, &pleth, &mv);
 		w->ecg[i] = (int32_t)(8192 + 400 * mv + noise(w));
 		w->lead2[i] = (int32_t)(8192 + 250 * mv + noise(w));
 		if (w->flat || w->flat_one)
@@ -217,6 +234,14 @@ static void a_scale_is_no_rail(void **state)
 	play(&w, 4);
 	assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
 	close_ward(&w);
+
+	open_ward(&w, 75, 6); /* the other end may be one all the same */
+	w.low = 8192;
+	play(&w, 60);
+	w.rail = true;
+	play(&w, 10);
+	assert_int_equal(all(&w), 0);
+	close_ward(&w);
 }
 
 /* A monitor may send each wave by itself: messages of one moment, numbered on. */
@@ -339,6 +364,83 @@ static void an_arrest_is_never_called_forged(void **state)
 		w.arrest = true;
 		play(&w, 120);
 		assert_int_equal(all(&w), 0);
+		close_ward(&w);
+	}
+}
+
+/* The heart has stopped; sooner or later hands press the chest, and rest, and press again. */
+static void hands_on_a_chest_are_no_heart(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 24; i++) {
+		open_ward(&w, 52 + 3 * i, 900 + i);
+		play(&w, 45 + i * 0.37);
+		w.arrest = true;
+		play(&w, 1.3 + 0.8 * i);
+		for (unsigned k = 0; k < 3; k++) {
+			w.pace = 95 + (i * 7 + k) % 35;
+			play(&w, 18);
+			w.pace = 0;
+			play(&w, 4 + 3 * k);
+		}
+		assert_int_equal(all(&w), 0);
+		close_ward(&w);
+	}
+}
+
+/* They press already when the heart's own electricity ends, by itself or by a shock. */
+static void hands_that_go_on_over_a_flat_line_are_no_heart(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 24; i++) {
+		open_ward(&w, 52 + 3 * i, 950 + i);
+		play(&w, 45 + i * 0.37);
+		w.arrest = true;
+		w.fibrillation = true;
+		play(&w, 3 + i % 3);
+		w.pace = 95 + i * 7 % 35;
+		play(&w, 1 + i);
+		w.fibrillation = false;
+		play(&w, 30);
+		assert_int_equal(all(&w), 0);
+		close_ward(&w);
+	}
+}
+
+/* A heart whose beats move no blood, and hands that do, until the beats end. */
+static void hands_that_help_a_heart_are_none(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 10; i++) {
+		open_ward(&w, 40 + 4 * i, 970 + i);
+		play(&w, 60 + i * 0.37);
+		w.pace = 100 + 2 * i;
+		play(&w, 3 + 3 * i);
+		w.arrest = true;
+		play(&w, 30);
+		assert_int_equal(w.count[REASON_VITALS_FLATLINE_PERFUSING], 0);
+		close_ward(&w);
+	}
+}
+
+/* The heart goes on, and a pulse was not seen: that is no pause. */
+static void a_pulse_that_was_missed_is_no_arrest(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 10; i++) {
+		open_ward(&w, 122, 990 + i);
+		play(&w, 45 + i * 0.37);
+		w.flat = true;
+		play(&w, 0.3);
+		w.pulse_flat = true;
+		play(&w, 0.4);
+		w.pulse_flat = false;
+		play(&w, 6);
+		assert_int_equal(w.count[REASON_VITALS_FLATLINE_PERFUSING], 2); /* leads */
 		close_ward(&w);
 	}
 }
@@ -893,6 +995,10 @@ int main(void)
 		cmocka_unit_test(one_flat_lead_is_less_sure),
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
 		cmocka_unit_test(an_arrest_is_never_called_forged),
+		cmocka_unit_test(hands_on_a_chest_are_no_heart),
+		cmocka_unit_test(hands_that_go_on_over_a_flat_line_are_no_heart),
+		cmocka_unit_test(hands_that_help_a_heart_are_none),
+		cmocka_unit_test(a_pulse_that_was_missed_is_no_arrest),
 		cmocka_unit_test(electrodes_off_are_never_called_forged),
 		cmocka_unit_test(a_pulse_that_is_gone_is_told_as_that),
 		cmocka_unit_test(a_test_signal_is_no_patient),

@@ -1,5 +1,7 @@
 #include "guard/vitals/flatline.h"
 
+#include <math.h>
+
 #define MS	     1000000ull
 #define FLAT_LEAST   (1200 * MS)
 #define FLAT_BEATS   1.5	/* intervals without anything like a beat */
@@ -30,8 +32,23 @@
 #define PACE_MOST    1.6  /* and what ends comes slower */
 #define FAR_HIGHER \
 	3.0 /* than usual, of another lead: the patient moves, or somebody at the electrodes */
-#define HEARD	 (250 * MS) /* until a pulse is known to have been one */
-#define STILL_NS (700 * MS) /* the other has to be heard as late as this before now */
+#define ROW	  16	    /* pulses, of which most came their time after a beat */
+#define COUPLED	  0.75	    /* so many of them, as */
+#define NEAR	  (40 * MS) /* as the last of them, */
+#define SAME	  0.08	    /* apart at most, their paces; */
+#define FULL	  0.5	    /* and the beats of the usual height: an ECG shows compressions lower */
+#define STOPPED	  (4000 * MS) /* without a pulse: no heart's until more than a row says so */
+#define HANDS	  (1100 * MS) /* are not on the chest sooner after a pulse, */
+#define PRESS	  (400 * MS)  /* nor do they press faster */
+#define PAUSE	  1.5	      /* of the usual time between two pulses, */
+#define WIDER	  1.3	      /* or of the longest in the row where it is uneven, */
+#define WIDEST	  2.2	      /* but never more; */
+#define DOUBLE	  0.08	      /* a pulse that was missed leaves twice the time, nearly */
+#define QUICKER	  0.7	      /* as PAUSE, WIDER and WIDEST */
+#define NARROWER  0.8
+#define NARROWEST 0.4
+#define HEARD	  (250 * MS) /* until a pulse is known to have been one */
+#define STILL_NS  (700 * MS) /* the other has to be heard as late as this before now */
 
 /* Those that nothing explains, latest first, and those before. */
 struct pulses {
@@ -118,6 +135,103 @@ static bool keeps_height(const struct pulses *n, double usual, double pace)
 	       n->least >= usual * STEADY_MIN;
 }
 
+/* The time between the i-th pulse back and the one before it; 0: not kept. */
+static uint64_t gap_at(const struct pulse *p, unsigned i)
+{
+	const struct pulse_beat *b = pulse_back(p, i + 1);
+
+	return b ? pulse_back(p, i)->time_ns - b->time_ns : 0;
+}
+
+/* Did most of `row` pulses from the i-th back come as long after a full beat as that one? */
+static bool is_coupled(const struct pulse *ecg, const struct pulse *other, unsigned i, unsigned row)
+{
+	uint64_t late = other->ecg ? LEAD_LATE : 0, due = pulse_back(other, i)->time_ns + late;
+	double full = ecg->reference * FULL;
+	const struct pulse_beat *p, *b;
+	unsigned count = 0, k = 0;
+	uint64_t delay;
+
+	while ((b = pulse_back(ecg, k)) && (b->time_ns > due || b->height < full))
+		k++;
+	if (!b || due - b->time_ns > EXPLAINED)
+		return false;
+	delay = due - b->time_ns;
+	for (unsigned j = 0; j < row && (p = pulse_back(other, i + j)); j++) {
+		due = p->time_ns + late - delay;
+		while ((b = pulse_back(ecg, k)) && b->time_ns > due + NEAR)
+			k++;
+		if (!b)
+			break;
+		count += b->time_ns + NEAR > due && b->height >= full;
+	}
+	return count >= row * COUPLED;
+}
+
+/* As many pulses as beats: hands that go at another pace meet a heart's now and then. */
+static bool same_pace(const struct pulse *ecg, const struct pulse *other, uint64_t until_ns)
+{
+	double a = (double)pulse_interval(ecg, until_ns, BEFORE);
+	double b = (double)pulse_interval(other, until_ns, BEFORE);
+
+	return fabs(a - b) <= a * SAME;
+}
+
+/*
+ * The last pulse, counted back, that ends a row of the heart's own: each its time after a beat.
+ * Since a long pause all have to be, as a pace of hands may go with a heart's, or a pacemaker's,
+ * for a while. -1: there is none.
+ */
+static int find_row(const struct pulse *ecg, const struct pulse *other, unsigned *ret_row)
+{
+	uint64_t until = ecg->active_ns + (other->ecg ? LEAD_LATE : 0), gap;
+	unsigned stop = 0;
+	const struct pulse_beat *b;
+
+	while ((gap = gap_at(other, stop)) && gap <= STOPPED)
+		stop++;
+	for (unsigned i = 0; (b = pulse_back(other, i)); i++) {
+		*ret_row = gap ? stop + 1 - i : ROW;
+		if (gap && i + ROW > stop + 1)
+			break;
+		if (b->time_ns <= until && is_coupled(ecg, other, i, *ret_row) &&
+		    same_pace(ecg, other, b->time_ns))
+			return (int)i;
+	}
+	return -1;
+}
+
+/*
+ * A heart goes on at its own pace. One that stood still was silent before hands came to the chest,
+ * and those press at a pace of theirs.
+ */
+static bool is_the_hearts(const struct pulse *ecg, const struct pulse *other)
+{
+	double usual, least, most = 0, gap;
+	unsigned row;
+	int end = find_row(ecg, other, &row);
+
+	if (end < 0)
+		return false;
+	usual = (double)pulse_interval(other, pulse_back(other, (unsigned)end)->time_ns, BEFORE);
+	least = usual;
+	for (unsigned j = (unsigned)end; j < (unsigned)end + ROW; j++) {
+		gap = (double)gap_at(other, j);
+		least = gap > 0 ? fmin(gap, least) : least;
+		most = fmax(gap, most);
+	}
+	most = fmax(PAUSE * usual, fmin(WIDER * most, WIDEST * usual));
+	least = fmin(QUICKER * usual, fmax(NARROWER * least, NARROWEST * usual));
+	for (unsigned j = 0; j < (unsigned)end + BEFORE; j++) {
+		gap = (double)gap_at(other, j);
+		if (gap > most && (gap > HANDS || fabs(gap / usual - 2) > DOUBLE))
+			return false;
+		if (gap > PRESS && gap < least)
+			return false;
+	}
+	return true;
+}
+
 /* How many have to come before anything is said. */
 static unsigned least_of(const struct pulses *n, uint64_t interval, bool agreed, bool lead)
 {
@@ -170,6 +284,8 @@ struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *othe
 	pace = pace_of(&n, interval);
 	if (!keeps_height(&n, other->reference, pace) ||
 	    !keeps_pace(&n, pace, interval, from, other->now_ns))
+		return f;
+	if (!is_the_hearts(ecg, other))
 		return f;
 	f.confidence = weigh(&n, other->ecg);
 	return f;

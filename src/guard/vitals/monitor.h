@@ -35,7 +35,8 @@ struct wave {
 	uint64_t off_ns;  /* when the monitor last said that it does not measure: arrival */
 	int32_t last;	  /* the last value, */
 	uint32_t same;	  /* and how many in a row were it */
-	uint32_t beyond;  /* that moved outside of the range the monitor states: up to BEYOND */
+	/* those that moved below and above the range that the monitor states: up to BEYOND */
+	uint8_t below, above;
 	struct pulse pulse;
 	struct echo echo;
 	struct rhythm rhythm;

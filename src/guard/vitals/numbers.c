@@ -10,6 +10,12 @@
 #define STOOD_NS \
 	(30 * SEC_NS) /* longer than a pulse rate is averaged, and held when there is none */
 #define PULSE_LEAST 30.0
+#define BLOCKED	    40.0 /* a minute: so slow a heart may be at once, by a block or dying */
+#define HANDS_LEAST 80.0 /* a minute, as hands or a machine press a chest, and counters stray */
+#define HANDS_MOST  145.0
+#define CLOSE	    0.08 /* apart, at most, before */
+#define SLOWLY_NS \
+	(45 * SEC_NS) /* from then until they are clearly apart: no heart dies by degrees */
 #define ALIKE_NS    (60 * SEC_NS) /* two sensors count one heart once they have agreed for so long */
 #define APART_NS    (60 * SEC_NS)
 #define APART_TIMES 4
@@ -49,6 +55,19 @@ static const struct numeric *told(const struct vitals_monitor *m, enum param_num
 	return NULL;
 }
 
+/* Compressions are counted as a pulse, too: what goes at their pace may be no heart's. */
+static bool may_be_hands(double pulse)
+{
+	return pulse >= HANDS_LEAST && pulse <= HANDS_MOST;
+}
+
+/* Did the pulse alone leap to such a pace, or from it? `beats`: the heart's rate. */
+static bool leapt_by_hands(const struct numeric_leap *l, double beats)
+{
+	return (may_be_hands(l->to) && !numeric_rates_agree(beats, l->to)) ||
+	       (may_be_hands(l->from) && !numeric_rates_agree(beats, l->from));
+}
+
 /*
  * A wave that goes at the rate that was told before makes a leap hard to believe; one that another
  * sensor takes with it is the likeliest of all to be the heart's. And a heart that stands still is
@@ -67,7 +86,9 @@ static void judge_leap(struct vitals *v, struct vitals_monitor *m, const struct 
 		rate = wave_rate(m, wave_behind(n->code, &other));
 		if (second && numeric_rates_agree(numeric_last(second).value, l->to))
 			confidence = 0.3;
-		if (rate <= 0 && l->to <= 0)
+		if (rate <= 0 && l->to < BLOCKED)
+			return;
+		if (rate <= 0 && !heart && second && leapt_by_hands(l, numeric_last(second).value))
 			return;
 	}
 	if (rate > 0 && numeric_rates_agree(rate, l->to))
@@ -159,7 +180,19 @@ static bool has_curves(const struct vitals_monitor *m)
 	return false;
 }
 
-/* A heart rate of nothing over a pulse that is still counted when no average can hold it any more. */
+/* The pulse beside a heart rate; over a standstill the same one, for as long as it is told without a break. */
+static void follow_pulse(struct numbers *n, const struct numeric *pulse)
+{
+	double value = pulse ? numeric_last(pulse).value : 0;
+
+	if (!n->stood_ns || !numeric_rates_agree(value, n->pulse) || value < PULSE_LEAST)
+		n->pulse = n->stood_ns ? 0 : value;
+}
+
+/*
+ * A heart rate of nothing over a pulse that is still counted when no average can hold it any more,
+ * as it was and not at a pace of hands.
+ */
 static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 			     const struct numeric *heart, const struct numeric *pulse)
 {
@@ -172,8 +205,9 @@ static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 	} else if (n->beat && !n->stood_ns) {
 		n->stood_ns = m->arrival_ns;
 	}
-	if (!n->stood_ns || m->arrival_ns - n->stood_ns < STOOD_NS || !pulse ||
-	    numeric_last(pulse).value < PULSE_LEAST)
+	follow_pulse(n, pulse);
+	if (!n->stood_ns || m->arrival_ns - n->stood_ns < STOOD_NS || n->pulse <= 0 ||
+	    may_be_hands(numeric_last(pulse).value))
 		return;
 	f = tell_begin(v, m, REASON_VITALS_FLATLINE_PERFUSING, heart->code, 0.5);
 	if (!f)
@@ -189,7 +223,8 @@ static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 /*
  * Two sensors that agreed for long count one heart, and then do no more. A pulse that is missed is
  * usual, in atrial fibrillation all day long, so that more beats than pulses count only where both
- * are calm, and for long; more pulses than beats there are none.
+ * are calm, and for long; more pulses than beats there are none. The pulse has to be as it was, or
+ * it is hands' since; and at their pace the heart must have left it slowly, as none does that dies.
  */
 static void judge_sensors(struct vitals *v, struct vitals_monitor *m, const struct numeric *heart,
 			  const struct numeric *pulse)
@@ -199,12 +234,15 @@ static void judge_sensors(struct vitals *v, struct vitals_monitor *m, const stru
 	struct vitals_finding *f;
 	bool deficit = a > b;
 
+	if (fabs(a - b) <= b * CLOSE)
+		n->close_ns = m->arrival_ns;
 	if (numeric_rates_agree(a, b)) {
 		if (!n->alike_ns)
 			n->alike_ns = m->arrival_ns;
 		n->one_heart |= m->arrival_ns - n->alike_ns >= ALIKE_NS;
 		n->apart_ns = 0;
 		n->apart = 0;
+		n->agreed = b;
 		return;
 	}
 	n->alike_ns = 0;
@@ -212,6 +250,8 @@ static void judge_sensors(struct vitals *v, struct vitals_monitor *m, const stru
 		n->apart_ns = m->arrival_ns;
 	n->apart++;
 	if (!n->one_heart || a <= 0 || b < PULSE_LEAST || is_double(a, b) ||
+	    !numeric_rates_agree(b, n->agreed) ||
+	    (may_be_hands(b) && n->apart_ns - n->close_ns < SLOWLY_NS) ||
 	    n->apart < (deficit ? DEFICIT : APART_TIMES) ||
 	    m->arrival_ns - n->apart_ns < (deficit ? DEFICIT_NS : APART_NS) ||
 	    (deficit && !(numeric_is_calm(heart) && numeric_is_calm(pulse))))
@@ -366,6 +406,8 @@ static void judge_together(struct vitals *v, struct vitals_monitor *m)
 		judge_standstill(v, m, heart, pulse);
 	if (heart && pulse)
 		judge_sensors(v, m, heart, pulse);
+	else if (heart)
+		m->numbers.one_heart = false; /* what comes back may be hands */
 	if (m->numbers.told > 1 && m->numbers.print != m->numbers.last)
 		judge_row(v, m);
 	if (m->source.system && m->source.passed_on)

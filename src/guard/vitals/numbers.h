@@ -25,11 +25,14 @@ struct numbers {
 	/* heart rate: whether there was one, and since when it is 0; 0: it is not */
 	bool beat;
 	uint64_t stood_ns;
+	double pulse; /* the last pulse rate beside a heart rate; 0: it is gone since, or another */
 	/* heart and pulse rate: whether they agreed for long, and since when they do or do not; 0: they do not, they do */
 	bool one_heart;
 	uint64_t alike_ns, apart_ns;
 	unsigned apart;
-	uint32_t found; /* changes of the row at the last finding */
+	double agreed;	   /* the pulse rate when they last did, */
+	uint64_t close_ns; /* and when nearly */
+	uint32_t found;	   /* changes of the row at the last finding */
 	/* another machine that says them of the same patient, by turns */
 	uint64_t heard_ns;
 	unsigned turns;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define PULSE_RING  40 /* steps kept, 320 ms */
-#define PULSE_BEATS 32
+#define PULSE_BEATS 128
 
 struct pulse_beat {
 	uint64_t time_ns; /* of its summit */

@@ -3,7 +3,7 @@
 
 #define GAP_NS	  (300 * MS_NS) /* more than a message of waves holds */
 #define RAIL_NS	  (100 * MS_NS) /* at the end of the range for so long: no signal */
-#define BEYOND	  100 /* samples outside of a stated range: it is a scale, no converter's */
+#define BEYOND	  100 /* samples beyond an end of a stated range: it is a scale's, no converter's */
 #define LIVE_NS	  (2500 * MS_NS)
 #define INOP_NS	  (10 * SEC_NS)
 #define OFF_NS	  (3 * SEC_NS)
@@ -202,18 +202,30 @@ static uint64_t start_of(struct vitals *v, struct vitals_monitor *m, struct wave
 	return start;
 }
 
+/* At an end of the range it states, or beyond it? `moved`: the value is another than the last. */
+static bool is_at_end(uint8_t *beyond, int32_t out, bool moved)
+{
+	if (out < 0)
+		return false;
+	if (out > 0 && moved && *beyond < BEYOND)
+		(*beyond)++;
+	return *beyond < BEYOND;
+}
+
 /* A converter at the end of its range, or a mark in place of a value. */
 static bool is_no_signal(struct wave *w, const struct vitals_wave *in, int32_t value)
 {
+	bool end;
+
 	if (value == VITALS_INVALID)
 		return true;
 	w->same = value == w->last ? w->same + 1 : 0;
 	w->last = value;
-	if (!in->has_range || (value > in->low && value < in->high))
+	if (!in->has_range)
 		return false;
-	if (value != in->low && value != in->high && !w->same && w->beyond < BEYOND)
-		w->beyond++;
-	return w->beyond < BEYOND && (uint64_t)w->same * w->period_ns >= RAIL_NS;
+	end = is_at_end(&w->below, in->low - value, !w->same) ||
+	      is_at_end(&w->above, value - in->high, !w->same);
+	return end && (uint64_t)w->same * w->period_ns >= RAIL_NS;
 }
 
 static void take_samples(struct vitals *v, struct vitals_monitor *m, struct wave *w,
