@@ -43,7 +43,7 @@
 #define PAUSE	  1.5	      /* of the usual time between two pulses, */
 #define WIDER	  1.3	      /* or of the longest in the row where it is uneven, */
 #define WIDEST	  2.2	      /* but never more; */
-#define DOUBLE	  0.08	      /* a pulse that was missed leaves twice the time, nearly */
+#define DOUBLE	  0.12	      /* a pulse that was missed leaves twice the time, nearly */
 #define QUICKER	  0.7	      /* as PAUSE, WIDER and WIDEST */
 #define NARROWER  0.8
 #define NARROWEST 0.4

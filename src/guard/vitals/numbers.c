@@ -184,14 +184,16 @@ static bool has_curves(const struct vitals_monitor *m)
 static void follow_pulse(struct numbers *n, const struct numeric *pulse)
 {
 	double value = pulse ? numeric_last(pulse).value : 0;
+	bool same = may_be_hands(value) ? fabs(value - n->pulse) <= n->pulse * CLOSE
+					: numeric_rates_agree(value, n->pulse);
 
-	if (!n->stood_ns || !numeric_rates_agree(value, n->pulse) || value < PULSE_LEAST)
+	if (!n->stood_ns || !same || value < PULSE_LEAST)
 		n->pulse = n->stood_ns ? 0 : value;
 }
 
 /*
  * A heart rate of nothing over a pulse that is still counted when no average can hold it any more,
- * as it was and not at a pace of hands.
+ * as it was: at a pace of hands it has to be the very same.
  */
 static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 			     const struct numeric *heart, const struct numeric *pulse)
@@ -206,8 +208,7 @@ static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 		n->stood_ns = m->arrival_ns;
 	}
 	follow_pulse(n, pulse);
-	if (!n->stood_ns || m->arrival_ns - n->stood_ns < STOOD_NS || n->pulse <= 0 ||
-	    may_be_hands(numeric_last(pulse).value))
+	if (!n->stood_ns || m->arrival_ns - n->stood_ns < STOOD_NS || n->pulse <= 0)
 		return;
 	f = tell_begin(v, m, REASON_VITALS_FLATLINE_PERFUSING, heart->code, 0.5);
 	if (!f)
