@@ -92,6 +92,14 @@ make_hall() {
 		at hos ip link set "$ns" master hsw up
 	done
 }
+# make_line: `mon` and `hos` at the ports w0 and h0 of `gw`, without a switch between.
+make_line() {
+	make_spaces || return 1
+	at mon ip link add e0 type veth peer name w0 netns "$id-gw"
+	at hos ip link add e0 type veth peer name h0 netns "$id-gw"
+	mkdir "$dir/bpf"
+	mount -t bpf bpf "$dir/bpf"
+}
 # machine NS MAC [ADDRESS/LEN]: its only port.
 machine() {
 	at "$1" ip link set e0 address "$2"

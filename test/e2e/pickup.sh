@@ -15,11 +15,7 @@ needs "$what" python3 ethtool
 
 plug() {
 	local space
-	make_spaces || return 1
-	at mon ip link add e0 type veth peer name w0 netns "$id-gw"
-	at hos ip link add e0 type veth peer name h0 netns "$id-gw"
-	mkdir "$dir/bpf"
-	mount -t bpf bpf "$dir/bpf" || return 1
+	make_line || return 1
 	machine mon 02:00:00:94:00:77 10.94.0.77/24
 	machine hos 02:00:00:94:00:01 10.94.0.1/24
 	for space in mon hos; do at $space ethtool -K e0 tso off gso off gro off tx off >/dev/null 2>&1; done

@@ -33,11 +33,7 @@ policy() {
 
 plug() {
 	local space
-	make_spaces || return 1
-	at mon ip link add e0 type veth peer name w0 netns "$id-gw"
-	at hos ip link add e0 type veth peer name h0 netns "$id-gw"
-	mkdir "$dir/bpf"
-	mount -t bpf bpf "$dir/bpf" || return 1
+	make_line || return 1
 	machine mon 02:00:00:93:00:77
 	machine hos 02:00:00:93:00:01 10.93.0.1/24
 	at hos ip neigh add 10.93.0.77 lladdr 02:00:00:93:00:77 dev e0 nud permanent

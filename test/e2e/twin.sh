@@ -47,11 +47,7 @@ policy() { # BACK-END
 # The ports themselves: a switch between would have an opinion of its own on some frames.
 plug() {
 	local space
-	make_spaces || return 1
-	at mon ip link add e0 type veth peer name w0 netns "$id-gw"
-	at hos ip link add e0 type veth peer name h0 netns "$id-gw"
-	mkdir "$dir/bpf"
-	mount -t bpf bpf "$dir/bpf" || return 1
+	make_line || return 1
 	machine mon 02:00:00:92:00:11
 	machine hos 02:00:00:92:00:01
 	# A virtual port's other end keeps tags beside the frame, where no XDP program sees them.
