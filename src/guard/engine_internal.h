@@ -1,8 +1,8 @@
 #ifndef BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 #define BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 /* The engine, shared by its own files: engine.c, the row of rooms; conclude.c, what a packet with
- * a verdict comes to; hear.c, what it says; hold.c, what waits for a door; seal.c, what goes by a link; shut.c, doors that shut;
- * bypass.c, what needs no more inspection. */
+ * a verdict comes to; hear.c, what it says; hold.c, what waits for a door; seal.c, what goes by a
+ * link; shut.c, doors that shut; bypass.c, what needs no more inspection. */
 #include "guard/bedside.h"
 #include "guard/engine.h"
 #include "guard/notice.h"
@@ -100,10 +100,10 @@ void engine_conclude_blocked(struct engine *e, struct work *w);
 /* The verdict on a packet that is to go by a link, as it stands: where the link is down, by the
  * device's fail mode. */
 void engine_judge_seal(const struct engine *e, struct work *w);
-/* A frame with a verdict of GATE_SEAL is on its way, or has been dropped. `out`: by which port in
- * the clear, where that may be. */
 /* What came by a link and is for a device bears the device's own hardware address from here on. */
 void engine_last_hop(const struct engine *e, const struct frame *f, struct work *w);
+/* A frame with a verdict of GATE_SEAL is on its way, or has been dropped. `out`: by which port in
+ * the clear, where that may be. */
 void engine_seal(struct engine *e, const struct frame *f, const struct work *w, uint32_t out);
 /* A frame of our own that answers `w`, or goes on in its place, out of a port. */
 void engine_say(struct engine *e, const struct work *w, struct bytes frame, uint32_t out);
