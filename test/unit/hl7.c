@@ -227,6 +227,23 @@ static void a_type_is_one_by_characters_too(void **state)
 	       P(0, TWO_BYTES("\x1b$B0!\x1b(B", "ORU^R01", "ORM^O01")));
 }
 
+/* Of several in one frame the others are what they are, before it and behind it. */
+static void one_message_is_refused_for_its_encoding(void **state)
+{
+	static const char plain[] = "{\"hl7\":{\"sending_application\":\"A\",\"segments\":1}}\n";
+	char said[1024];
+
+	snprintf(said, sizeof(said), "%s%s%s", plain, TWO_BYTES_SAID("\\u0083", ENCODING), plain);
+	EXPECT(said, P(0, "\vMSH|^~\\&|A\r"
+			  "MSH|^~\\&|LAB|\x83|EHR|MAIN|2026||ORU^R01|ORM^O01|P|2.5\r"
+			  "MSH|^~\\&|A\r\x1c\r"));
+#define WIDE_LINE "M\0S\0H\0|\0^\0~\0&\0|\0"
+	EXPECT(WIDE_SAID("A", "") WIDE_SAID("\xef\xbf\xbdz", ENCODING) WIDE_SAID("B", "")
+		       WIDE_SAID("C", ""),
+	       P(0, WIDE_HEAD "A\0\r\0" WIDE_LINE "\x3e\xd8z\0\r\0" WIDE_LINE "B\0\r\0" WIDE_LINE
+			      "C\0\r\0\x1c\r"));
+}
+
 /* What no reading takes for a type is none: names that end in Latin letters are no Shift_JIS. */
 static void latin_letters_are_no_halves(void **state)
 {
@@ -1304,6 +1321,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_utf_16_is_told),
 		cmocka_unit_test(what_may_be_the_end_is_judged),
 		cmocka_unit_test(a_type_is_one_by_characters_too),
+		cmocka_unit_test(one_message_is_refused_for_its_encoding),
 		cmocka_unit_test(latin_letters_are_no_halves),
 		cmocka_unit_test(separators_are_halves_of_characters),
 		cmocka_unit_test(xml_is_read),

@@ -54,7 +54,7 @@ struct side {
 	bool told_answer; /* and as a bare acknowledgement */
 	bool ahead;	  /* it was asked for by what had been said of it, */
 	bool ahead_answer;
-	bool broken; /* of the frame: no characters, or a type that two readings differ in */
+	bool broken; /* of the message: no characters, or a type that two readings differ in */
 	bool far;    /* characters that are read in two ways */
 	bool led;    /* zeros stood before the first frame: high bytes come first */
 	bool in_xml; /* the frame is */
@@ -389,6 +389,7 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	if (is_told(s))
 		return s->told = false;
 	describe(h, s, in->end, m);
+	s->broken = false;
 	if (m->ack_code.data)
 		m->latency_us = hl7_ack_latency_us(&h->side[!in->end].acks, m->ack_code,
 						   m->acked_id, in->time_ns);
@@ -402,10 +403,13 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 static bool tell_maybe(struct hl7 *h, struct side *s, const struct proto_input *in,
 		       struct hl7_msg *m)
 {
+	bool broken = s->broken;
+
 	if (!s->header || is_told(s))
 		return false;
 	(void)tell(h, s, in, m);
 	s->header = s->told = true;
+	s->broken = broken;
 	s->told_answer = m->msg.answer;
 	return true;
 }
@@ -828,10 +832,10 @@ static struct bytes unmarked(const struct side *s, struct bytes b)
 	return (struct bytes){b.data + s->wide.width, b.len - s->wide.width};
 }
 
-static struct bytes wide_text(struct side *s, struct bytes raw, uint8_t room[HOLD])
+static struct bytes wide_text(struct side *s, struct bytes raw, uint8_t room[HOLD], bool *torn)
 {
 	raw = unmarked(s, raw);
-	return (struct bytes){room, hl7_wide_text(&s->wide, raw, room, HOLD, &s->broken, &s->far)};
+	return (struct bytes){room, hl7_wide_text(&s->wide, raw, room, HOLD, torn, &s->far)};
 }
 
 /*
@@ -879,7 +883,7 @@ read_wide(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m, struct
 		.len = found.len, .end = found.end, .used = found.used, .stop = found.stop};
 	for (size_t i = found.len; i < found.end; i++)
 		c.torn |= in->data.data[i] != 0;
-	c.text = wide_text(s, (struct bytes){in->data.data, found.len}, room);
+	c.text = wide_text(s, (struct bytes){in->data.data, found.len}, room, &c.torn);
 	if (found.stop == HL7_STOP_LINE)
 		s->ends = CR; /* or LF: either does */
 	if (found.stop == HL7_STOP_MAYBE)
@@ -1118,7 +1122,7 @@ static enum parse closed(void *state, const struct proto_input *in, struct msg *
 	if (s->phase != SEGMENT && s->phase != LONG_SEGMENT)
 		return PARSE_OK;
 	if (s->wide.width)
-		last = wide_text(s, last, room);
+		last = wide_text(s, last, room, &s->broken);
 	if (s->phase == SEGMENT && last.len && !s->in_xml && !ends_message(s, last))
 		(void)read_segment(h, in->end, last, &ignored);
 	s->phase = OUTSIDE;
