@@ -7,6 +7,7 @@ static const struct {
 	const char *app, *member, *words;
 } members[] = {
 	{"hl7", "message_type", "type"},
+	{"hl7", "type_by_structure", "type by the structure, where it is another"},
 	{"hl7", "version", "version of HL7"},
 	{"hl7", "sending_application", "from the application"},
 	{"hl7", "sending_facility", "from the facility"},

@@ -87,6 +87,8 @@ def judge(encoding=None):
         if event['event_type'] == 'hl7':
             if bool(encoding) != ('encoding' in event['hl7']) or event.get('reason') == 'hl7.encoding':
                 print('#', names[event['src_port']], event['hl7'], event.get('reason'))
+            if 'type_by_structure' in event['hl7']:
+                print(f"not ok - {names[event['src_port']]}: a structure of another type, {event['hl7']}")
             got[event['src_port']].append({k: event['hl7'].get(k, '') for k in ['message_type', 'control_id', 'version'] + NAMES})
     wrong = [port for port in want if want[port] != got[port]]
     for port in wrong[:5]:

@@ -227,6 +227,23 @@ static void a_type_is_one_by_characters_too(void **state)
 	       P(0, TWO_BYTES("\x1b$B0!\x1b(B", "ORU^R01", "ORM^O01")));
 }
 
+/* Of several in one frame the others are what they are, before it and behind it. */
+static void one_message_is_refused_for_its_encoding(void **state)
+{
+	static const char plain[] = "{\"hl7\":{\"sending_application\":\"A\",\"segments\":1}}\n";
+	char said[1024];
+
+	snprintf(said, sizeof(said), "%s%s%s", plain, TWO_BYTES_SAID("\\u0083", ENCODING), plain);
+	EXPECT(said, P(0, "\vMSH|^~\\&|A\r"
+			  "MSH|^~\\&|LAB|\x83|EHR|MAIN|2026||ORU^R01|ORM^O01|P|2.5\r"
+			  "MSH|^~\\&|A\r\x1c\r"));
+#define WIDE_LINE "M\0S\0H\0|\0^\0~\0&\0|\0"
+	EXPECT(WIDE_SAID("A", "") WIDE_SAID("\xef\xbf\xbdz", ENCODING) WIDE_SAID("B", "")
+		       WIDE_SAID("C", ""),
+	       P(0, WIDE_HEAD "A\0\r\0" WIDE_LINE "\x3e\xd8z\0\r\0" WIDE_LINE "B\0\r\0" WIDE_LINE
+			      "C\0\r\0\x1c\r"));
+}
+
 /* What no reading takes for a type is none: names that end in Latin letters are no Shift_JIS. */
 static void latin_letters_are_no_halves(void **state)
 {
@@ -300,7 +317,8 @@ static void xml_is_read(void **state)
 		 "<MSA.2>7</MSA.2></MSA></ACK>\x1c\r"),
 	       P(0, ORU));
 	/* An order is one; what a document holds is not read. */
-	EXPECT("{\"hl7\":{\"message_type\":\"RGV^R01\",\"control_id\":\"7\",\"version\":\"2.5\","
+	EXPECT("{\"hl7\":{\"message_type\":\"RGV^R01\",\"type_by_structure\":\"RGV^O15\","
+	       "\"control_id\":\"7\",\"version\":\"2.5\","
 	       "\"sending_application\":\"LAB\",\"sending_facility\":\"WARD\",\"segments\":2,"
 	       "\"observations\":1,"
 	       "\"encoding\":\"XML\",\"control\":true}}\n",
@@ -317,6 +335,7 @@ static void xml_is_read_in_one_way(void **state)
 		const char *root, *header, *rest;
 	} cases[] = {
 		{"RGV_O15", "<MSG.1>ORU</MSG.1>", ""},
+		{"ORU_R30", "<MSG.1>ORU</MSG.1><MSG.2>R01</MSG.2><MSG.3>ORM_O01</MSG.3>", ""},
 		{"ORU_R01", "<MSG.1>ORU</MSG.1><MSG.1>RGV</MSG.1>", ""},
 		{"ORU_R01", "<MSG.2>R01</MSG.2><MSG.1>ORU</MSG.1>", ""},
 		{"ORU_R01", "<MSG.1><!-- -->ORU</MSG.1>", ""},
@@ -571,7 +590,8 @@ static void odd_messages_are_read(void **state)
 	       P(0, "\vMSH|^~\\&|||||||ORU^R01^ORU_R01\x1c\r"));
 	EXPECT("{\"hl7\":{\"sending_application\":\"A\",\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|A\r\x1c\r"));
-	EXPECT("{\"hl7\":{\"message_type\":\"QBP\",\"control_id\":\"7\",\"version\":\"2.5\","
+	EXPECT("{\"hl7\":{\"message_type\":\"QBP\",\"type_by_structure\":\"QBP^Q21\","
+	       "\"control_id\":\"7\",\"version\":\"2.5\","
 	       "\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|||||||QBP^^QBP_Q21|7|P|2.5^DEU^2.5.1|||AL|NE\r\r\r\x1c\r\r\n"));
 	/* An answer that says more than that it is one. */
@@ -610,6 +630,8 @@ static void alerts_are_marked(void **state)
 	       P(0, "\vMSH|^~\\&|||||||ORU^R40^ORU_R40|9|P|2.6\r\x1c\r"));
 }
 
+#define RGV_TOO "\"type_by_structure\":\"RGV^O15\","
+
 /* An order that a pump carries out itself, whatever its separators are; others ask people. */
 static void infusion_orders_are_control(void **state)
 {
@@ -637,12 +659,15 @@ static void infusion_orders_are_control(void **state)
 	       "\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|||||||ORM^O01|9\r\x1c\r"));
 	/* By its structure, and by escapes, whatever their character is. */
-	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"segments\":1,\"control\":true}}\n"
-	       "{\"hl7\":{\"segments\":1,\"control\":true}}\n"
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\"," RGV_TOO
+	       "\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{" RGV_TOO "\"segments\":1,\"control\":true}}\n"
 	       "{\"hl7\":{\"message_type\":\"RG%X56%^O15\",\"segments\":1,\"control\":true}}\n"
-	       "{\"hl7\":{\"message_type\":\"ORU^R01\",\"segments\":1}}\n",
+	       "{\"hl7\":{\"message_type\":\"ORU^R01\",\"segments\":1}}\n"
+	       "{\"hl7\":{\"message_type\":\"TCR^U11\",\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|||||||ORU^R01^RGV_O15\rMSH|^~\\&|||||||^^RGV_O15\r"
-		    "MSH|^~%&|||||||RG%X56%^O15\rMSH|^~%&|||||||ORU^R01^ORU_R01\r\x1c\r"));
+		    "MSH|^~%&|||||||RG%X56%^O15\rMSH|^~%&|||||||ORU^R01^ORU_R01\r"
+		    "MSH|^~%&|||||||TCR^U11^TCU_U10\r\x1c\r"));
 }
 
 static void what_is_malformed_is_said(void **state)
@@ -1296,6 +1321,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_utf_16_is_told),
 		cmocka_unit_test(what_may_be_the_end_is_judged),
 		cmocka_unit_test(a_type_is_one_by_characters_too),
+		cmocka_unit_test(one_message_is_refused_for_its_encoding),
 		cmocka_unit_test(latin_letters_are_no_halves),
 		cmocka_unit_test(separators_are_halves_of_characters),
 		cmocka_unit_test(xml_is_read),

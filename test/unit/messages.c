@@ -170,6 +170,44 @@ static void an_empty_name_is_no_other_name(void **state)
 			    ASSOCIATE("PACS            ", "                ")));
 }
 
+/* Some receivers go by the code and the trigger (MSH-9.1, .2), some by the structure (.3). */
+static void a_structure_of_another_type_is_that_type_too(void **state)
+{
+	static const char *const fit[][2] = {
+		{"ORU^R01", "ORU^R01^ORU"},	{"ORU^R42", "ORU^R42^ORU_R01"},
+		{"ADT^A08", "ADT^A08^ADT_A01"}, {"ADT^A31", "ADT^A31^ADT_A05"},
+		{"ADT^A08", "ADT^A08^ADT_A08"}, {"ADT^Z01", "ADT^Z01^ADT_A01"},
+		{"SIU^S26", "SIU^S26^SIU_S12"}, {"QBP^Q23", "QBP^Q23^QBP_Q21 "},
+		{"TCR^U11", "TCR^U11^TCU_U10"}, {"ACK^A01", "ACK^A01^ACK"},
+		{"PIN^I07", "PIN^I07^RQI_I01"}, {"ORU^?01", "ORU^W01^ORU_R01"},
+		{"OR*", "ORU^R01^ORM_O01"},
+	};
+	static const char *const other[][2] = {
+		{"ORU^R01", "ORU^R01^ORM_O01"}, {"ORU^R01", "ORU^R01^ORM"},
+		{"ORU^R01", "ORU^R01^oru_r01"}, {"ORU^R01", "ORU^R01^ORU_R01&ORM_O01"},
+		{"ADT^A08", "ADT^A08^ADT_A39"}, {"ADT^Z01", "ADT^Z01^ORM_O01"},
+		{"ORU", "ORU^^ORU_R01"},	{"TCR^U11", "TCR^U11^TCU_U11"},
+		{"TCR^U10", "TCR^U10^TCU_U10"}, {"ACK^A01", "ACK^A01^ORM_O01"},
+	};
+	char line[64], frame[128];
+	int n;
+
+	for (size_t i = 0; i < sizeof(fit) / sizeof(fit[0]) + sizeof(other) / sizeof(other[0]);
+	     i++) {
+		bool fits = i < sizeof(fit) / sizeof(fit[0]);
+		const char *const *c = fits ? fit[i] : other[i - sizeof(fit) / sizeof(fit[0])];
+
+		snprintf(line, sizeof(line), "message_type=%s", c[0]);
+		n = snprintf(frame, sizeof(frame),
+			     "\vMSH|^~\\&|A|B|C|D|||%s|1|P|2.5\rMSA|AA|0\r\x1c\r", c[1]);
+		if (passes("hl7", line, frame, (size_t)n) != fits)
+			fail_msg("%s: %s%s passes", c[0], c[1], fits ? " never" : "");
+	}
+	/* Who knows better says so, of either. */
+	assert_true(PASSES("hl7", "message_type=ORU^R01\ntype_by_structure=ORU^R03",
+			   MLLP("ORU^R01^ORU_R03")));
+}
+
 /* A client's hello, with or without the name of a server. */
 static void a_hello_without_a_name_is_no_other(void **state)
 {
@@ -378,6 +416,7 @@ int main(void)
 		cmocka_unit_test(every_member_is_named),
 		cmocka_unit_test(names_are_what_is_said_of_them),
 		cmocka_unit_test(an_empty_name_is_no_other_name),
+		cmocka_unit_test(a_structure_of_another_type_is_that_type_too),
 		cmocka_unit_test(a_hello_without_a_name_is_no_other),
 		cmocka_unit_test(of_two_commands_none_passes),
 		cmocka_unit_test(a_will_is_published_too),

@@ -9,6 +9,7 @@
 #include "guard/proto/hl7_field.h"
 #include "guard/proto/hl7_observation.h"
 #include "guard/proto/hl7_probe.h"
+#include "guard/proto/hl7_structure.h"
 #include "guard/proto/hl7_time.h"
 #include "guard/proto/hl7_wide.h"
 #include "guard/proto/hl7_xml.h"
@@ -53,7 +54,7 @@ struct side {
 	bool told_answer; /* and as a bare acknowledgement */
 	bool ahead;	  /* it was asked for by what had been said of it, */
 	bool ahead_answer;
-	bool broken; /* of the frame: no characters, or a type that two readings differ in */
+	bool broken; /* of the message: no characters, or a type that two readings differ in */
 	bool far;    /* characters that are read in two ways */
 	bool led;    /* zeros stood before the first frame: high bytes come first */
 	bool in_xml; /* the frame is */
@@ -64,6 +65,7 @@ struct side {
 	uint32_t segments, observations;
 	uint32_t sent_s;
 	TEXT(type, 23);
+	TEXT(structure, 23); /* as a type, where it is that of another */
 	TEXT(control_id, 63);
 	TEXT(version, 11);
 	TEXT(sending_application, 47);
@@ -89,6 +91,13 @@ _Static_assert(sizeof(struct hl7) <= PROTO_STATE_MAX, "a state has its bound");
 static const struct proto_field fields[] = {
 	{PROTO_KEY("message_type"), offsetof(struct hl7_msg, type), FIELD_TEXT,
 	 FIELD_MATCH | FIELD_MUST},
+	/* Some receivers go by the code and the trigger, some by the structure. */
+	{PROTO_KEY("type_by_structure"),
+	 offsetof(struct hl7_msg, type_by_structure),
+	 FIELD_TEXT,
+	 FIELD_MATCH,
+	 NULL,
+	 {"message_type"}},
 	{PROTO_KEY("control_id"), offsetof(struct hl7_msg, control_id), FIELD_TEXT, 0},
 	{PROTO_KEY("version"), offsetof(struct hl7_msg, version), FIELD_TEXT,
 	 FIELD_MATCH | FIELD_MUST},
@@ -170,25 +179,46 @@ static bool is_control(struct bytes type)
 	       code == CODE('T', 'C', 'U');
 }
 
+static struct bytes trimmed(struct bytes b)
+{
+	while (b.len && b.data[b.len - 1] == ' ')
+		b.len--;
+	while (b.len && b.data[0] == ' ')
+		b = (struct bytes){b.data + 1, b.len - 1};
+	return b;
+}
+
+/* "ORM_O01" is kept as "ORM^O01". */
+static void keep_structure(struct side *s, struct bytes code, struct bytes trigger,
+			   struct bytes structure)
+{
+	char *mark;
+
+	structure = trimmed(structure);
+	s->structure.len = 0;
+	if (hl7_structure_fits(code, trigger, structure))
+		return;
+	KEEP(s, structure, structure);
+	mark = memchr(s->structure.data, '_', s->structure.len);
+	if (mark)
+		*mark = '^';
+}
+
 /* MSH-9 with the standard's own character between code and trigger. */
 static void keep_type(struct side *s, struct bytes field, uint8_t escape)
 {
 	struct bytes code = hl7_component(field, s->component, 1);
 	struct bytes trigger = hl7_component(field, s->component, 2);
-	size_t front = trigger.data ? (size_t)(trigger.data - field.data) + trigger.len + 1 : 0;
-	struct bytes structure = {NULL, 0};
 	struct writer w = writer_new(s->type.data, sizeof(s->type.data));
 
-	if (trigger.data && front < field.len)
-		structure = (struct bytes){field.data + front, field.len - front};
 	put(&w, code);
 	if (trigger.len) {
 		put(&w, (struct bytes){(const uint8_t *)"^", 1});
 		put(&w, trigger);
 	}
 	s->type.len = (uint8_t)w.len;
-	/* Some receivers go by the structure, MSH-9.3. */
-	s->control = is_control(code) || is_control(structure) ||
+	keep_structure(s, code, trigger, hl7_component(field, s->component, 3));
+	s->control = is_control(code) || is_control(kept_text(&s->structure)) ||
 		     (field.len && memchr(field.data, escape, field.len));
 	s->alert = w.len == 7 && (!memcmp(w.data, "ORU^R40", 7) || !memcmp(w.data, "ORA^R41", 7));
 }
@@ -300,8 +330,8 @@ static bool is_name(const uint8_t *name)
 /* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
 static bool is_bare_answer(const struct side *s)
 {
-	return !s->more && s->type.len >= 3 && !memcmp(s->type.data, "ACK", 3) &&
-	       (s->type.len == 3 || s->type.data[3] == '^');
+	return !s->more && !s->structure.len && s->type.len >= 3 &&
+	       !memcmp(s->type.data, "ACK", 3) && (s->type.len == 3 || s->type.data[3] == '^');
 }
 
 /* What is known of the message at hand. */
@@ -310,6 +340,7 @@ static void describe(const struct hl7 *h, const struct side *s, unsigned end, st
 	bool mine = h->kept_end == end;
 
 	m->type = kept_field(&s->type);
+	m->type_by_structure = kept_text(&s->structure);
 	m->control_id = kept_text(&s->control_id);
 	m->version = kept_field(&s->version);
 	m->sending_application = kept_field(&s->sending_application);
@@ -358,6 +389,7 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 	if (is_told(s))
 		return s->told = false;
 	describe(h, s, in->end, m);
+	s->broken = false;
 	if (m->ack_code.data)
 		m->latency_us = hl7_ack_latency_us(&h->side[!in->end].acks, m->ack_code,
 						   m->acked_id, in->time_ns);
@@ -371,10 +403,13 @@ static bool tell(struct hl7 *h, struct side *s, const struct proto_input *in, st
 static bool tell_maybe(struct hl7 *h, struct side *s, const struct proto_input *in,
 		       struct hl7_msg *m)
 {
+	bool broken = s->broken;
+
 	if (!s->header || is_told(s))
 		return false;
 	(void)tell(h, s, in, m);
 	s->header = s->told = true;
+	s->broken = broken;
 	s->told_answer = m->msg.answer;
 	return true;
 }
@@ -797,10 +832,10 @@ static struct bytes unmarked(const struct side *s, struct bytes b)
 	return (struct bytes){b.data + s->wide.width, b.len - s->wide.width};
 }
 
-static struct bytes wide_text(struct side *s, struct bytes raw, uint8_t room[HOLD])
+static struct bytes wide_text(struct side *s, struct bytes raw, uint8_t room[HOLD], bool *torn)
 {
 	raw = unmarked(s, raw);
-	return (struct bytes){room, hl7_wide_text(&s->wide, raw, room, HOLD, &s->broken, &s->far)};
+	return (struct bytes){room, hl7_wide_text(&s->wide, raw, room, HOLD, torn, &s->far)};
 }
 
 /*
@@ -848,7 +883,7 @@ read_wide(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m, struct
 		.len = found.len, .end = found.end, .used = found.used, .stop = found.stop};
 	for (size_t i = found.len; i < found.end; i++)
 		c.torn |= in->data.data[i] != 0;
-	c.text = wide_text(s, (struct bytes){in->data.data, found.len}, room);
+	c.text = wide_text(s, (struct bytes){in->data.data, found.len}, room, &c.torn);
 	if (found.stop == HL7_STOP_LINE)
 		s->ends = CR; /* or LF: either does */
 	if (found.stop == HL7_STOP_MAYBE)
@@ -867,18 +902,26 @@ static enum parse refuse_xml(struct hl7 *h, const struct proto_input *in, size_t
 	return lose_frame(s, m, REASON_HL7_XML, out, used);
 }
 
-/* HAPI goes by the root, others by MSH-9: they say the same. */
-static bool is_of_root(const struct side *s, const char root[3])
+/* HAPI goes by the root, others by MSH-9: the code is the same, and one structure at most another's. */
+static bool keep_root(struct side *s, struct bytes root)
 {
-	return s->type.len >= 3 && !memcmp(s->type.data, root, 3) &&
-	       (s->type.len == 3 || s->type.data[3] == '^');
+	struct bytes type = kept_text(&s->type), code = hl7_component(type, '^', 1);
+	struct bytes trigger = hl7_component(type, '^', 2);
+
+	if (hl7_structure_fits(code, trigger, root))
+		return true;
+	if (s->structure.len || code.len != 3 || memcmp(code.data, root.data, 3))
+		return false;
+	keep_structure(s, code, trigger, root);
+	return true;
 }
 
 static bool take_xml(struct hl7 *h, unsigned end, const struct hl7_xml_unit *u)
 {
 	struct side *s = &h->side[end];
 	bool header = u->text.len && !memcmp(u->text.data, "MSH", 3);
-	char root[3];
+	char room[sizeof(s->type.data)];
+	struct bytes root = {(const uint8_t *)room, s->type.len};
 
 	if (u->root.len)
 		KEEP(s, type, u->root);
@@ -887,11 +930,11 @@ static bool take_xml(struct hl7 *h, unsigned end, const struct hl7_xml_unit *u)
 	if (header == s->header || (!u->clear && (header || !memcmp(u->text.data, "MSA", 3))))
 		return false;
 	if (header) {
-		memcpy(root, s->type.data, sizeof(root));
+		memcpy(room, s->type.data, root.len);
 		begin_message(h, end, u->text);
 	}
 	read_known(h, end, u->text);
-	return !header || is_of_root(s, root);
+	return !header || keep_root(s, root);
 }
 
 static __attribute__((cold, noinline)) enum parse open_xml(struct side *s, struct bytes frame)
@@ -1079,7 +1122,7 @@ static enum parse closed(void *state, const struct proto_input *in, struct msg *
 	if (s->phase != SEGMENT && s->phase != LONG_SEGMENT)
 		return PARSE_OK;
 	if (s->wide.width)
-		last = wide_text(s, last, room);
+		last = wide_text(s, last, room, &s->broken);
 	if (s->phase == SEGMENT && last.len && !s->in_xml && !ends_message(s, last))
 		(void)read_segment(h, in->end, last, &ignored);
 	s->phase = OUTSIDE;

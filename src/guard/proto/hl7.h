@@ -29,9 +29,10 @@ struct hl7_observation {
 
 struct hl7_msg {
 	struct msg msg;
-	struct bytes type;	 /* MSH-9: "ORU^R01", with ^ whatever the sender's character is */
-	struct bytes control_id; /* MSH-10 */
-	struct bytes version;	 /* MSH-12.1 */
+	struct bytes type; /* MSH-9: "ORU^R01", by ^ whatever the sender's character is */
+	struct bytes type_by_structure; /* MSH-9.3 so, where `type` is given another */
+	struct bytes control_id;	/* MSH-10 */
+	struct bytes version;		/* MSH-12.1 */
 	struct bytes sending_application, sending_facility;	/* MSH-3.1, -4.1 */
 	struct bytes receiving_application, receiving_facility; /* MSH-5.1, -6.1 */
 	struct bytes ack_code;					/* MSA-1 */
