@@ -37,6 +37,10 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 	/* The kernel knows of rules alone; this one is a virtual patch. */
 	if (e->shields && w->v.reason != REASON_NONE && shield_is_rule(e->shields, w->v.rule))
 		w->v.reason = REASON_POLICY_SHIELDED;
+	/* What neighbours may say their switch has delivered, and nothing goes on here; a file shows it. */
+	if (__builtin_expect(w->v.action == GATE_DROP, 0) && w->v.reason == REASON_NONE &&
+	    e->o.packet_times)
+		w->v.action = w->v.would = GATE_INSPECT;
 	engine_judge_seal(e, w);
 }
 
