@@ -13,8 +13,9 @@
 /* flow->session_flags */
 #define OFF	    1		   /* nobody reads it, for good */
 #define FAILED(end) (2u << (end))  /* what the end said begins nothing we know */
-#define SUMMED(end) (16u << (end)) /* TCP: a right checksum was seen */
-#define TRIES_SHIFT 4		   /* UDP: datagrams that began nothing */
+#define SUMMED(end) (16u << (end)) /* a right checksum was seen */
+#define TRIES_SHIFT 4		   /* UDP, without a session: datagrams that began nothing */
+#define TRIES	    (-1u << TRIES_SHIFT)
 
 /* Of each half of the stream what every packet looks at lies in one cache line. */
 struct session {
@@ -414,7 +415,7 @@ static bool is_corrupt(struct sessions *s, const struct session *n, unsigned end
 		f->session_flags |= (uint8_t)SUMMED(end);
 		return false;
 	}
-	note(s, ANOMALY_TCP_CHECKSUM);
+	note(s, is_stream(f) ? ANOMALY_TCP_CHECKSUM : ANOMALY_UDP_CHECKSUM);
 	return f->session_flags & SUMMED(end);
 }
 
@@ -604,10 +605,6 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 
 	if (!p->payload.len || p->payload_wire > p->payload.len)
 		return;
-	if (n && !packet_sum_holds(p)) {
-		note(s, ANOMALY_UDP_CHECKSUM);
-		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
-	}
 	if (!n) {
 		proto = talk_identify(&in, &undecided);
 		if (!proto) {
@@ -623,9 +620,14 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 			session_end(s, f);
 			return;
 		}
+		f->session_flags &= (uint8_t)~TRIES;
 	}
 	n->talk->dead = false; /* each stands for itself */
 	n->talk->skip[end] = 0;
+	if (!fresh && is_corrupt(s, n, end)) {
+		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
+		return;
+	}
 	talk_read(n->talk, &in, said, s, &used);
 	if (fresh)
 		hold_to_rule(s, n);

@@ -369,6 +369,18 @@ def makers():
     pcap('numbers-makers', out, step=10**8)
 
 
+def udp_sums():
+    def line(src, text, port, right):
+        seg = udp(src, SRV_IP, port, 514, text)
+        if not right:
+            seg = seg[:6] + b'\xba\xad' + seg[8:]
+        return ether(DEV, SRV, 0x800, ipv4(src, SRV_IP, 17, seg))
+
+    texts = [b'<%d>1 2026-11-27T12:00:00Z pump-1 app - - - line %d' % (14 + 8 * n, n) for n in range(5)]
+    pcap('udp-sums', [line(DEV_IP, t, 40001, False) for t in texts] +
+         [line(DEV_IP, t, 40002, n != 3) for n, t in enumerate(texts)])
+
+
 def bacnet_segments():
     """Properties read and written, several at once, in segments of a few bytes; one is said twice, one is missed."""
     there = (SRV, DEV, SRV_IP, DEV_IP, 47808, 47808)
@@ -511,7 +523,7 @@ def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
-    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, hl7_bare, hl7_readings, bacnet_segments,
+    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, hl7_bare, hl7_readings, bacnet_segments, udp_sums,
                  broadcasts, intellivue, intellivue_again):
         case()
 
