@@ -61,6 +61,8 @@ static const struct {
 	{"http", "content_encoding", "compression"},
 	{"dns", "rrname", "the name asked for is"},
 	{"dns", "rrtype", "what is asked is"},
+	{"dns", "rrclass", "class"},
+	{"dns", "opcode", "operation (0 asks, 4 notifies, 5 updates)"},
 	{"ssh", "client.proto_version", "the client's version of SSH"},
 	{"ssh", "client.software_version", "the client's program calls itself"},
 	{"ssh", "client.hassh.hash", "the client's program looks like (HASSH)"},

@@ -245,7 +245,8 @@ static void take_member(struct said *d, const struct proto_field *f, json_t *obj
 	json_t *name = key ? json_string(key) : NULL;
 
 	const json_t *v = name ? name : at_field(object, f);
-	bool empty = !v && f->flags & FIELD_MUST && has_place(object, f);
+	bool asked = f->flags & FIELD_MUST || json_is_true(json_object_get(object, "unread"));
+	bool empty = !v && asked && has_place(object, f);
 	struct said_member *m = empty ? member_of(d, f) : NULL;
 
 	if (m)

@@ -118,7 +118,7 @@ static void all_sections_are_told(void **state)
 	talk_play(r, "dns", true, &version, 1, 0);
 	assert_says(
 		r,
-		"\"rrname\":\"v\",\"rrtype\":\"TXT\",\"rrclass\":\"CH\",\"rcode\":\"BADVERS\"}}");
+		"\"rrname\":\"v\",\"rrtype\":\"TXT\",\"rcode\":\"BADVERS\",\"rrclass\":\"CH\"}}");
 	for (unsigned i = 0; i < 2; i++) {
 		struct proto_input in = {.data = unit_exact(both[i]->data, both[i]->len),
 					 .datagram = true};

@@ -146,6 +146,24 @@ static void telnet_guesses_are_counted(void **state)
 	assert_says(r, "\"reason\":\"login.guessing\"");
 }
 
+/* Where nobody asks who one is, whatever is typed may change something; ahead of the question, too. */
+static void telnet_without_a_login_is_control(void **state)
+{
+	struct talk_piece pieces[] = {
+		{1, "\xff\xfb\1pump> ", 9}, {0, "\xff\xfd\1", 3}, {0, "reboot\r\nreboot\r\n", 16}};
+
+	talk_expect("telnet", false, pieces, 3,
+		    "{\"telnet\":{\"type\":\"begin\"}}\n"
+		    "{\"telnet\":{\"type\":\"input\",\"control\":true}}\n");
+	talk_play(r, "telnet", false, pieces, 2, 0);
+	assert_silent(r, "control");
+	talk_seed("telnet", false, pieces, 3);
+	pieces[1] = (struct talk_piece){0, "root\r\nroot\r\n", 12};
+	pieces[2] = (struct talk_piece){1, "login: Password: ", 17};
+	talk_play(r, "telnet", false, pieces, 3, 0);
+	assert_says(r, "\"type\":\"input\",\"control\":true");
+}
+
 static void ftp_tells_commands_but_no_password(void **state)
 {
 	seed_same(r, "ftp", "ftp-1");
@@ -202,6 +220,14 @@ static void ftp_commands_do_not_hide(void **state)
 	pieces[0] = (struct talk_piece){0, "1STOR a\r\n", 9};
 	talk_play(r, "ftp", false, pieces, 1, 0);
 	assert_says(r, "\"reason\":\"ftp.malformed\"");
+	/* To servers that end a command at either, there are two. */
+	pieces[0] = (struct talk_piece){0, "NOOP\rSTOR a\r\n", 13};
+	talk_play(r, "ftp", false, pieces, 1, 0);
+	assert_says(r, "\"reason\":\"ftp.malformed\"");
+	pieces[0] = (struct talk_piece){0, "NOOP\0STOR a\r\n", 13};
+	talk_play(r, "ftp", false, pieces, 1, 0);
+	assert_says(r, "\"reason\":\"ftp.malformed\"");
+	talk_seed("ftp", false, pieces, 1);
 }
 
 static void they_know_their_own(void **state)
@@ -227,6 +253,7 @@ int main(void)
 		cmocka_unit_test(ssh_refuses_nonsense),
 		cmocka_unit_test(telnet_logins_are_told_and_never_shown),
 		cmocka_unit_test(telnet_without_a_password_is_seen),
+		cmocka_unit_test(telnet_without_a_login_is_control),
 		cmocka_unit_test(telnet_guesses_are_counted),
 		cmocka_unit_test(ftp_tells_commands_but_no_password),
 		cmocka_unit_test(ftp_ports_and_long_replies),

@@ -163,6 +163,15 @@ static void an_empty_name_is_no_other_name(void **state)
 
 	assert_true(PASSES("dns", "rrname=a", "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"));
 	assert_false(PASSES("dns", "rrname=a", "\0\1\1\0\0\0\0\0\0\0\0\0"));
+	assert_true(PASSES("dns", "rrclass=IN", "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"));
+	assert_false(PASSES("dns", "rrclass=IN", "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\3"));
+	assert_false(PASSES("dns", "rrclass=IN", "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\7"));
+	assert_true(PASSES("dns", "rrclass=CLASS7", "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\7"));
+	assert_true(PASSES("dns", "opcode=0", "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"));
+	assert_false(PASSES("dns", "opcode=0", "\0\1\x20\0\0\1\0\0\0\0\0\0\1a\0\0\6\0\1"));
+	/* A second zone is none's (RFC 2136 §2.3). */
+	assert_false(
+		PASSES("dns", "rrname=a", "\0\1\x28\0\0\2\0\0\0\0\0\0\1a\0\0\6\0\1\1b\0\0\6\0\1"));
 
 	assert_true(PASSES("dicom", "calling_ae=SCU",
 			   ASSOCIATE("PACS            ", "SCU             ")));
@@ -232,6 +241,30 @@ static void a_hello_without_a_name_is_no_other(void **state)
 	assert_false(passes("tls", "sni=b", named, sizeof(named) - 1));
 	assert_false(passes("tls", "sni=a", bare, sizeof(bare) - 1));
 	assert_true(passes("tls", "sni=", bare, sizeof(bare) - 1));
+}
+
+/* What leads up again is elsewhere than it begins; what cannot be read has no name that fits. */
+static void names_of_files_stay_below(void **state)
+{
+	assert_true(PASSES("tftp", "file=fw/*", "\0\1fw/a\0octet\0"));
+	assert_false(PASSES("tftp", "file=fw/*", "\0\1fw/../a\0octet\0"));
+	assert_false(PASSES("tftp", "file=fw/*", "\0\1fw\\..\0octet\0"));
+	assert_true(PASSES("tftp", "file=fw/*", "\0\1fw/..a\0octet\0"));
+	assert_true(PASSES("tftp", "file=*", "\0\1../a\0octet\0"));
+	assert_true(PASSES("tftp", "file=../a", "\0\1../a\0octet\0"));
+	assert_false(PASSES("ftp", "command_data=out/*", "RETR out/../../etc/shadow\r\n"));
+	assert_true(PASSES("ftp", "command_data=out/*", "RETR out/a\r\n"));
+}
+
+static void what_is_sealed_fits_no_pattern(void **state)
+{
+	uint8_t b[4 + 52] = {0, 0, 0, 52, 0xfd, 'S', 'M', 'B'};
+
+	assert_false(passes("smb", "filename=a*", b, sizeof(b)));
+	assert_false(passes("smb", "share=\\\\s\\a", b, sizeof(b)));
+	assert_true(passes("smb", "filename=*", b, sizeof(b)));
+	assert_true(passes("smb", "filename=", b, sizeof(b)));
+	assert_true(passes("smb", "version=2", b, sizeof(b)));
 }
 
 #define WILL(topic) "\x10\x16\0\4MQTT\4\6\0\x3c\0\1c\0\4" topic "\0\1x"
@@ -417,6 +450,8 @@ int main(void)
 		cmocka_unit_test(names_are_what_is_said_of_them),
 		cmocka_unit_test(an_empty_name_is_no_other_name),
 		cmocka_unit_test(a_structure_of_another_type_is_that_type_too),
+		cmocka_unit_test(names_of_files_stay_below),
+		cmocka_unit_test(what_is_sealed_fits_no_pattern),
 		cmocka_unit_test(a_hello_without_a_name_is_no_other),
 		cmocka_unit_test(of_two_commands_none_passes),
 		cmocka_unit_test(a_will_is_published_too),

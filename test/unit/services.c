@@ -138,7 +138,11 @@ static void smb_compression_stays_inside(void **state)
 	       "{\"smb\":{\"version\":2,\"session_id\":0,\"tree_id\":0},\"reason\":\"smb."
 	       "malformed\"}\n");
 	memset(b + 4 + 12, 0, 4);
-	expect("smb", false, 0, b, sizeof(b), "");
+	expect("smb", false, 1, b, sizeof(b), "");
+	/* A client's may be anything, a write as well. */
+	expect("smb", false, 0, b, sizeof(b),
+	       "{\"smb\":{\"version\":2,\"session_id\":0,\"tree_id\":0,\"compressed\":true,"
+	       "\"unread\":true,\"control\":true}}\n");
 }
 
 /* MS-SMB2 §2.2.13 and §2.2.39: opened and renamed; characters beyond the first 65,536 are pairs. */
@@ -216,6 +220,84 @@ static size_t smb1(uint8_t *to, uint8_t command, uint16_t flags2, const uint8_t 
 		to[37 + i] = words[i];
 	memcpy(to + 39 + 2 * word_count, body, len);
 	return 4 + n;
+}
+
+/* A message of SMB 2: its flags, its session and its tree, and what its body begins with. */
+static struct talk_piece smb2(uint8_t b[4 + 64 + 16], uint8_t command, uint8_t flags,
+			      uint8_t session, uint8_t tree, const char body[4])
+{
+	static const uint8_t head[9] = {0, 0, 0, 80, 0xfe, 'S', 'M', 'B', 64};
+
+	memset(b, 0, 4 + 64 + 16);
+	memcpy(b, head, sizeof(head));
+	b[4 + 12] = command;
+	b[4 + 16] = flags;
+	b[4 + 36] = tree;
+	b[4 + 40] = session;
+	memcpy(b + 4 + 64, body, 4);
+	return (struct talk_piece){flags & 1, b, 4 + 64 + 16};
+}
+
+/* Which tree holds named pipes is its server's to say, and a session's own: a write to another is one. */
+static void smb_writes_hide_behind_no_pipe(void **state)
+{
+	static uint8_t b[8][4 + 64 + 16];
+	static const char disk[] = "\x10\0\1", pipe[] = "\x10\0\2", write[] = "\x31\0\0";
+	struct talk_piece pieces[] = {
+		smb2(b[0], 3, 1, 7, 1, pipe),  smb2(b[1], 3, 1, 7, 2, disk),
+		smb2(b[2], 9, 0, 7, 1, write), smb2(b[3], 9, 0, 7, 2, write),
+		smb2(b[4], 3, 1, 8, 1, disk),  smb2(b[5], 9, 0, 8, 1, write),
+		smb2(b[6], 3, 1, 7, 1, disk),  smb2(b[7], 9, 0, 7, 1, write),
+	};
+
+	talk_play(r, "smb", false, pieces, 3, 0);
+	assert_silent(r, "control");
+	talk_play(r, "smb", false, pieces, 4, 0);
+	assert_int_equal(seed_count(r, "control"), 1);
+	pieces[1] = pieces[4];
+	pieces[2] = pieces[5];
+	talk_play(r, "smb", false, pieces, 3, 0);
+	assert_int_equal(seed_count(r, "control"), 1);
+	pieces[1] = pieces[6];
+	pieces[2] = pieces[7];
+	talk_play(r, "smb", false, pieces, 3, 0);
+	assert_int_equal(seed_count(r, "control"), 1);
+	talk_seed("smb", false, pieces, 8);
+}
+
+/* In SMB 1 a tree's number holds for whoever is logged in. */
+static void smb_1_writes_hide_behind_no_pipe(void **state)
+{
+	static const uint8_t none[24] = {0xff};
+	uint8_t pipe[100], disk[100], write[100];
+	struct talk_piece pieces[] = {
+		{1, pipe, smb1(pipe, 0x75, 0, none, 3, "IPC\0", 4)},
+		{1, disk, smb1(disk, 0x75, 0, none, 3, "A:\0\0", 4)},
+		{0, write, smb1(write, 0x2f, 0, none, 12, "", 0)},
+	};
+
+	pipe[13] = disk[13] = 0x80;
+	disk[4 + 28] = 9; /* somebody else's */
+	talk_play(r, "smb", false, pieces, 3, 0);
+	assert_int_equal(seed_count(r, "control"), 1);
+	pieces[1] = pieces[2];
+	talk_play(r, "smb", false, pieces, 2, 0);
+	assert_silent(r, "control");
+}
+
+/* An answer passes unasked: a client gives none. */
+static void smb_clients_do_not_answer(void **state)
+{
+	uint8_t b[4 + 64 + 16], old[100];
+	struct talk_piece piece = smb2(b, 9, 1, 0, 0, "\x31\0\0");
+
+	piece.end = 0;
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_says(r, "\"reason\":\"smb.malformed\"");
+	piece = (struct talk_piece){0, old, smb1(old, 0x06, 0, NULL, 0, "", 0)};
+	old[13] = 0x80;
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_says(r, "\"reason\":\"smb.malformed\"");
 }
 
 /* A TRANS2 of `function`, with what it says first and its data; `more`: parameters that are to come later. */
@@ -340,7 +422,7 @@ static void rdp_knows_bluekeep(void **state)
 {
 	static const char ask[] = "\3\0\0\x13\x0e\xe0\0\0\0\0\0\1\0\x08\0\0\0\0\0";
 	static const char legacy[] = "\3\0\0\x0b\x06\xd0\0\0\x12\x34\0";
-	static const char connect[] = "\3\0\0\x13\2\xf0\x80\x7f\x65..MS_T120\0";
+	static const char connect[] = "\3\0\0\x13\2\xf0\x80\x7f\x65..Ms_t120\0";
 	struct talk_piece pieces[] = {{0, ask, 19}, {1, legacy, 11}, {0, connect, 19}};
 
 	talk_play(r, "rdp", false, pieces, 3, 1);
@@ -389,6 +471,11 @@ static void vnc_since_3_7_lets_the_client_choose(void **state)
 	talk_play(r, "rfb", false, pieces, 5, 0);
 	assert_says(r, "\"major\":\"005\"");
 	assert_says(r, "\"login\":\"succeeded\"");
+	/* A server that knows 3.3 alone decides, whatever its client says it knows. */
+	pieces[0].data = "RFB 003.003\n";
+	pieces[2] = (struct talk_piece){1, "\0\0\0\2", 4};
+	talk_play(r, "rfb", false, pieces, 3, 0);
+	assert_says(r, "\"security_type\":2},\"control\":true}}");
 }
 
 static void tftp_tells_the_file(void **state)
@@ -412,6 +499,10 @@ static void sip_leaves_out_who_calls(void **state)
 	assert_int_equal(seed_count(r, "\n"), 6);
 	assert_says(r, "\"code\":\"180\",\"reason\":\"Ringing\"");
 	expect("sip", true, 0, "OPTIONS tel:+49123;x SIP/2.0\r\nl: x\r\n\r\n", 38,
+	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
+	       "\"reason\":\"sip.malformed\"}\n");
+	/* Of two lengths a server takes one or the other. */
+	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl: 9\r\nl: 0\r\n\r\n", 38,
 	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
 	       "\"reason\":\"sip.malformed\"}\n");
 	/* Some readers pass over what stands before the length, and others read none. */
@@ -522,6 +613,9 @@ int main(void)
 		cmocka_unit_test(smb_refuses_lies),
 		cmocka_unit_test(smb_compression_stays_inside),
 		cmocka_unit_test(smb_tells_names_whole),
+		cmocka_unit_test(smb_writes_hide_behind_no_pipe),
+		cmocka_unit_test(smb_1_writes_hide_behind_no_pipe),
+		cmocka_unit_test(smb_clients_do_not_answer),
 		cmocka_unit_test(smb_1_names_files_by_paths),
 		cmocka_unit_test(smb_1_names_files_in_transactions),
 		cmocka_unit_test(smb_1_hides_no_name),

@@ -244,15 +244,17 @@ static bool member_holds(const struct message_rules *m, const struct entry *e, u
 	char number[PROTO_VALUE_MAX];
 	struct bytes value;
 	uint32_t end = i;
+	bool said = false;
 	size_t at = 0;
 
 	while (end < e->term + e->count && m->terms[end].field == field)
 		end++;
 	*ret_next = end;
-	while ((value = proto_next(field, msg, &at, number)).data)
+	for (; (value = proto_next(field, msg, &at, number)).data; said = true)
 		if (!value_holds(m, i, end, value))
 			return false;
-	return true;
+	value = (struct bytes){(const uint8_t *)"", 0};
+	return said || !msg->unread || value_holds(m, i, end, value);
 }
 
 /* NULL where every member has its pattern. */

@@ -1,5 +1,7 @@
 #include "guard/proto/dns.h"
 
+#include <stdio.h>
+
 #include "base/digits.h"
 #include "guard/proto/dns_record.h"
 
@@ -12,6 +14,7 @@
 #define RECORDS_TOLD 32
 #define QUESTIONS    16	  /* of a first datagram; who asks more is not known for DNS by it */
 #define UPDATE	     5	  /* opcode, RFC 2136 */
+#define DSO	     6	  /* RFC 8490 */
 #define QUERY_MAX    4096 /* of the first message over TCP */
 
 static const struct proto_name rcodes[] = {
@@ -21,12 +24,9 @@ static const struct proto_name rcodes[] = {
 	{19, "BADMODE"}, {20, "BADNAME"},   {21, "BADALG"},  {22, "BADTRUNC"}, {23, "BADCOOKIE"},
 };
 
-/* RFC 6895 §3.2; that of the Internet is not told. */
+/* RFC 6895 §3.2 */
 static const struct proto_name classes[] = {
-	{3, "CH"},
-	{4, "HS"},
-	{254, "NONE"},
-	{255, "ANY"},
+	{1, "IN"}, {3, "CH"}, {4, "HS"}, {254, "NONE"}, {255, "ANY"},
 };
 
 static struct bytes keep(struct dns_msg *m, struct writer *w)
@@ -57,7 +57,23 @@ static void read_flags(struct dns_msg *m, uint16_t flags)
 	m->type = m->qr ? "answer" : "query";
 	m->rcode = m->qr ? PROTO_NAME(rcodes, flags & 15u) : NULL;
 	m->msg.answer = m->qr;
-	m->msg.control = m->opcode == UPDATE && !m->qr;
+	/* What nobody knows may do anything. */
+	m->msg.control = (m->opcode == UPDATE || m->opcode > DSO) && !m->qr;
+}
+
+/* RFC 3597 §5: one without a name has its number for one. */
+static void read_class(struct dns_msg *m, uint16_t class)
+{
+	const char *name = PROTO_NAME(classes, class);
+	struct writer w = begin(m);
+	char number[12];
+
+	if (!name) {
+		snprintf(number, sizeof(number), "CLASS%u", class);
+		name = number;
+	}
+	write_bytes(&w, name, strlen(name));
+	m->rrclass = keep(m, &w);
 }
 
 static bool read_question(struct dns_msg *m, struct reader *r, bool first)
@@ -79,10 +95,10 @@ static bool read_question(struct dns_msg *m, struct reader *r, bool first)
 	dns_name_write(&name, &w);
 	m->rrname = keep(m, &w);
 	type = dns_type_text(read_be16(r), buf);
-	m->rrclass = PROTO_NAME(classes, read_be16(r));
 	w = begin(m);
 	write_bytes(&w, type, strlen(type));
 	m->rrtype = keep(m, &w);
+	read_class(m, read_be16(r));
 	return !r->bad;
 }
 
@@ -128,8 +144,9 @@ static bool read_message(struct bytes b, struct dns_msg *m)
 	m->question_count = questions;
 	if (!questions && !m->qr)
 		m->rrname = (struct bytes){m->room, 0}; /* patterns are asked whether that may be */
-	/* RFC 9619 §4: a query has one at most; servers answer the first, the last or none of more. */
-	if (questions > 1 && m->opcode == 0)
+	/* RFC 9619 §4: a query has one at most; servers answer the first, the last or none of more. So have
+	 * an update (RFC 2136 §2.3) and the rest: one is asked of a rule. */
+	if (questions > 1)
 		m->msg.reason = REASON_DNS_MALFORMED;
 	m->whole = b;
 	m->answers_at = r.off;
@@ -273,6 +290,8 @@ static void dns_write(const struct msg *msg, struct json *j)
 {
 	const struct dns_msg *m = (const struct dns_msg *)msg;
 
+	if (m->rrclass.len && memcmp(m->rrclass.data, "IN", m->rrclass.len))
+		proto_text(j, "rrclass", m->rrclass);
 	if (m->question_count > 1)
 		write_questions(m, j);
 	write_records(m, "answers", m->answers_at, m->answer_count, j);
@@ -293,10 +312,10 @@ static const struct proto_field fields[] = {
 	FIELD("tc", tc, FIELD_BOOL, 0),
 	FIELD("rd", rd, FIELD_BOOL, 0),
 	FIELD("ra", ra, FIELD_BOOL, 0),
-	FIELD("opcode", opcode, FIELD_U8, FIELD_ZERO),
+	FIELD("opcode", opcode, FIELD_U8, FIELD_MATCH | FIELD_ZERO),
 	FIELD("rrname", rrname, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("rrtype", rrtype, FIELD_TEXT, FIELD_MATCH),
-	FIELD("rrclass", rrclass, FIELD_NAME, 0),
+	FIELD("rrclass", rrclass, FIELD_TEXT, FIELD_MATCH | FIELD_SILENT),
 	FIELD("rcode", rcode, FIELD_NAME, 0),
 	{""},
 };

@@ -13,8 +13,8 @@ struct dns_msg {
 	struct msg msg;
 	const char *type; /* "query", "answer" */
 	const char *rcode;
-	const char *rrclass; /* of the first question, where it is not the Internet's */
-	struct bytes flags, rrname, rrtype;
+	struct bytes flags, rrname, rrtype,
+		rrclass; /* of the first question; events leave out IN */
 	uint16_t id;
 	uint8_t opcode;
 	bool qr, aa, tc, rd, ra;

@@ -246,6 +246,9 @@ static bool read_command(struct state *st, struct bytes line, struct ftp_msg *m)
 		m->msg.reason = REASON_FTP_MALFORMED;
 		return true;
 	}
+	/* RFC 959 §5.3.1: some servers end a command there, and others do not. */
+	if (memchr(line.data, '\r', line.len) || memchr(line.data, 0, line.len))
+		m->msg.reason = REASON_FTP_MALFORMED;
 	data = head_trim((struct bytes){line.data + len, line.len - len});
 	m->msg.control = !is_reading(m->command) || sets_time(m->command, data);
 	if (!head_is(m->command, "PASS") && !head_is(m->command, "ACCT") && data.len)
@@ -359,7 +362,8 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 	}
 static const struct proto_field fields[] = {
 	FIELD("command", command, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
-	FIELD("command_data", data, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
+	{PROTO_KEY("command_data"), offsetof(struct ftp_msg, data), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_VARIES, .meant = proto_path},
 	FIELD("completion_code", code, FIELD_TEXT, 0),
 	FIELD("reply", reply, FIELD_TEXT, 0),
 	FIELD("mode", mode, FIELD_NAME, FIELD_MATCH | FIELD_VARIES),

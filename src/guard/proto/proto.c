@@ -118,6 +118,27 @@ struct bytes proto_next(const struct proto_field *f, const struct msg *m, size_t
 	return (*at)++ ? (struct bytes){NULL, 0} : proto_value(f, m, buf);
 }
 
+static bool leads_up(const char *path, size_t len)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i <= len; i++) {
+		if (i < len && path[i] != '/' && path[i] != '\\')
+			continue;
+		if (i - from == 2 && !memcmp(path + from, "..", 2))
+			return true;
+		from = i + 1;
+	}
+	return false;
+}
+
+struct bytes proto_path(struct bytes value, const char *pattern, size_t len)
+{
+	if (leads_up((const char *)value.data, value.len) && !leads_up(pattern, len))
+		value.len = 0;
+	return value;
+}
+
 static struct bytes clipped(struct bytes v)
 {
 	return (struct bytes){v.data, v.len < PROTO_TEXT_MAX ? v.len : PROTO_TEXT_MAX};
@@ -305,6 +326,8 @@ void proto_write(const struct proto *p, const struct msg *m, struct json *j)
 	enter(j, o.path, o.len, "", 0);
 	if (p->write)
 		p->write(m, j);
+	if (m->unread)
+		json_bool(j, "unread", true);
 	if (m->control)
 		json_bool(j, "control", true);
 	json_close(j);

@@ -77,6 +77,7 @@ struct msg {
 	bool answer;   /* to a request that was judged itself; or it asks for nothing, as a ping */
 	bool readable; /* all the same: no reason to end the conversation, and what it says is judged
 			* like any other's. Its receiver reads it, too, or asks for it once more */
+	bool unread; /* it cannot be read, encrypted as it is: members that it lacks are blank to patterns */
 	bool ahead; /* it is under way, and may be whole to its receiver: it is judged by what is known
 		     * of it, and told here only if that is refused */
 	const struct proto *opens; /* what it asks for, or grants: to speak this from here on */
@@ -182,6 +183,9 @@ const struct proto_field *proto_field(const struct proto *p, const char *name);
 #define PROTO_VALUE_MAX 24
 struct bytes proto_value(const struct proto_field *f, const struct msg *m,
 			 char buf[PROTO_VALUE_MAX]);
+/* For `meant` of paths: one that leads up again (a part of it is "..") leads elsewhere than it begins,
+ * so that it is like no pattern but * and those that say so, too. */
+struct bytes proto_path(struct bytes value, const char *pattern, size_t len);
 /* The values of a field, one a call, as proto_value() gives them; *at as in proto_field. */
 struct bytes proto_next(const struct proto_field *f, const struct msg *m, size_t *at,
 			char buf[PROTO_VALUE_MAX]);

@@ -1,5 +1,7 @@
 #include "guard/proto/rdp.h"
 
+#include <strings.h>
+
 #define TPKT_HEAD   4 /* RFC 1006 §6 */
 #define X224_HEAD   7
 #define CONNECT	    0xe0
@@ -121,10 +123,16 @@ static void read_response(struct state *st, struct rdp_msg *m, struct reader *r)
 	}
 }
 
-/* CVE-2019-0708: a channel that no client has a use for, asked for by name. */
+/* CVE-2019-0708: a channel that no client has a use for, asked for by name, in either case. */
 static bool is_bluekeep(struct bytes body)
 {
-	return memmem(body.data, body.len, "MS_T120", 8);
+	static const char name[8] = "MS_T120";
+
+	for (size_t i = 0; i + sizeof(name) <= body.len; i++)
+		if (!strncasecmp((const char *)body.data + i, name, sizeof(name)) &&
+		    !body.data[i + sizeof(name) - 1])
+			return true;
+	return false;
 }
 
 static enum parse rdp_read(void *state, const struct proto_input *in, struct msg *ret_m,

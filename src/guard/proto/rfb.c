@@ -71,6 +71,14 @@ static enum parse broken(struct rfb_msg *m, struct proto_output *out)
 	return PARSE_BAD;
 }
 
+/* §7.1.1: a client says no more than its server; where it does, servers go on as they began. */
+static const char *lower(const struct state *st)
+{
+	const char *client = st->version[0] + 4, *server = st->version[1] + 4;
+
+	return st->version[1][0] && memcmp(server, client, 7) < 0 ? server : client;
+}
+
 static bool read_version(struct state *st, unsigned end, struct reader *r)
 {
 	struct bytes b = read_bytes(r, VERSION_LEN);
@@ -82,8 +90,10 @@ static bool read_version(struct state *st, unsigned end, struct reader *r)
 	memcpy(st->version[end], b.data, VERSION_LEN);
 	st->step[end] = end ? STEP_OFFER : STEP_WAIT;
 	if (!end) {
-		st->modern = memcmp(b.data + 8, "007", 3) >= 0;
-		st->results = memcmp(b.data + 8, "008", 3) >= 0;
+		const char *spoken = lower(st);
+
+		st->modern = memcmp(spoken, "003.007", 7) >= 0;
+		st->results = memcmp(spoken, "003.008", 7) >= 0;
 	}
 	if (!end && b.data[6] > '3') /* what follows is not published */
 		st->step[0] = st->step[1] = STEP_OVER;

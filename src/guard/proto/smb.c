@@ -1,5 +1,3 @@
-#include <strings.h>
-
 #include "guard/proto/smb_internal.h"
 
 #define SESSION_HEAD	4    /* NetBIOS's, RFC 1002 §4.3.1 */
@@ -14,7 +12,9 @@
 #define SESSION_REQUEST	  0x81
 #define SESSION_KEEPALIVE 0x85
 #define PORT_NETBIOS	  139
+#define PORT_SMB	  445
 
+#define SHARE_PIPE  2
 #define INFO_FILE   1
 #define FILE_RENAME 10
 #define FILE_LINK   11
@@ -57,42 +57,50 @@ static const struct proto_name dialects[] = {
 	{0x0300, "3.00"}, {0x0302, "3.02"}, {0x0311, "3.11"},
 };
 
-static const struct proto_name share_types[] = {{1, "FILE"}, {2, "PIPE"}, {3, "PRINT"}};
+static const struct proto_name share_types[] = {{1, "FILE"}, {SHARE_PIPE, "PIPE"}, {3, "PRINT"}};
 
 static const struct proto_name dispositions[] = {
 	{0, "FILE_SUPERSEDE"}, {1, "FILE_OPEN"},      {2, "FILE_CREATE"},
 	{3, "FILE_OPEN_IF"},   {4, "FILE_OVERWRITE"}, {5, "FILE_OVERWRITE_IF"},
 };
 
-bool smb_is_pipes(struct bytes share)
+/* MS-CIFS §3.3.1.3: in SMB 1 a tree's number is the connection's. */
+static uint64_t session_of(const struct smb_msg *m)
 {
-	static const char name[] = "\\IPC$";
-	size_t n = sizeof(name) - 1;
-
-	return share.len >= n && !strncasecmp((const char *)share.data + share.len - n, name, n);
+	return m->version == 1 ? 0 : m->session_id;
 }
 
-static bool is_pipe_tree(const struct smb_state *st, uint32_t tree)
+static unsigned find_pipes(const struct smb_state *st, const struct smb_msg *m)
 {
-	for (unsigned i = 0; i < st->pipe_count; i++)
-		if (st->pipes[i] == tree)
-			return true;
-	return false;
+	unsigned i = 0;
+
+	while (i < st->pipe_count &&
+	       (st->pipes[i].tree != m->tree_id || st->pipes[i].session != session_of(m)))
+		i++;
+	return i;
 }
 
-void smb_note_tree(struct smb_state *st, uint32_t tree)
+static bool is_pipe_tree(const struct smb_state *st, const struct smb_msg *m)
 {
-	if (st->connects_pipes && !is_pipe_tree(st, tree)) {
-		if (st->pipe_count == SMB_PIPES)
-			memmove(st->pipes, st->pipes + 1, --st->pipe_count * sizeof(st->pipes[0]));
-		st->pipes[st->pipe_count++] = tree;
-	}
-	st->connects_pipes = false;
+	return find_pipes(st, m) < st->pipe_count;
+}
+
+void smb_note_tree(struct smb_state *st, const struct smb_msg *m, bool pipes)
+{
+	unsigned at = find_pipes(st, m);
+
+	if (at == SMB_PIPES)
+		at = 0;
+	if (at < st->pipe_count)
+		memmove(st->pipes + at, st->pipes + at + 1,
+			(--st->pipe_count - at) * sizeof(st->pipes[0]));
+	if (pipes)
+		st->pipes[st->pipe_count++] = (struct smb_tree){session_of(m), m->tree_id};
 }
 
 void smb_put_opened(struct smb_state *st, struct smb_msg *m, struct bytes name)
 {
-	if (is_pipe_tree(st, m->tree_id))
+	if (is_pipe_tree(st, m))
 		m->named_pipe = name;
 	else
 		m->filename = name;
@@ -107,7 +115,7 @@ const char *smb_disposition(uint32_t disposition)
 /* What is said through a pipe is a program's, and may be a question: `named_pipe` tells which. */
 void smb_mark(const struct smb_state *st, struct smb_msg *m, bool changes)
 {
-	m->msg.control = changes && !is_pipe_tree(st, m->tree_id);
+	m->msg.control = changes && !is_pipe_tree(st, m);
 }
 
 /* MS-SMB2 §2.2.13: as FILE_OPEN it neither makes a file nor empties one; or it goes when it is closed. */
@@ -185,8 +193,10 @@ static void read_tree2(struct smb_state *st, struct smb_msg *m, struct bytes com
 	read_skip(r, 2);
 	if (reply) {
 		if (!status) {
-			m->share_type = PROTO_NAME(share_types, read_u8(r));
-			smb_note_tree(st, m->tree_id);
+			uint8_t type = read_u8(r);
+
+			m->share_type = PROTO_NAME(share_types, type);
+			smb_note_tree(st, m, type == SHARE_PIPE);
 		}
 		return;
 	}
@@ -194,7 +204,6 @@ static void read_tree2(struct smb_state *st, struct smb_msg *m, struct bytes com
 	offset = read_le16(r);
 	len = read_le16(r);
 	m->share = smb_put_wide(m, range(r, command, offset, len));
-	st->connects_pipes = smb_is_pipes(m->share);
 }
 
 static void read_create2(struct smb_state *st, struct smb_msg *m, struct bytes command,
@@ -363,6 +372,28 @@ static enum parse read_session(struct smb_state *st, const struct proto_input *i
 	return PARSE_OK;
 }
 
+/* Picked up in its middle, ports say who serves; at others the headers do. */
+static bool is_client(const struct proto_input *in)
+{
+	uint16_t other = in->port[!in->end];
+
+	return in->midstream ? other == PORT_SMB || other == PORT_NETBIOS : !in->end;
+}
+
+/* Encrypted or compressed: of a client's, it may be anything. */
+static void put_unread(struct smb_state *st, struct smb_msg *m, uint8_t id, unsigned end,
+		       struct proto_output *out)
+{
+	bool *told = end ? &st->told_encrypted : &st->told_sealed;
+
+	m->encrypted = id == ENCRYPTED;
+	m->compressed = id == COMPRESSED;
+	m->msg.control = m->msg.unread = !end;
+	out->has_msg = !*told && (m->encrypted || !end);
+	*told |= out->has_msg;
+	st->told_encrypted |= m->encrypted;
+}
+
 static enum parse smb_read(void *state, const struct proto_input *in, struct msg *ret_m,
 			   struct proto_output *ret_out)
 {
@@ -387,19 +418,14 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 		len = read_smb2(st, b, left, m, ret_out);
 	} else if (b.data[0] == 0xff) {
 		len = smb1_read(st, &st->chain[in->end], b, left, m, ret_out);
-	} else { /* encrypted or compressed */
+	} else {
 		m->version = 2;
-		m->encrypted = b.data[0] == ENCRYPTED;
-		m->msg.control = m->encrypted && !in->end; /* it may be anything */
 		if (is_ghost(b, left))
 			return broken(m, ret_out);
-		ret_out->has_msg =
-			m->encrypted && !(m->msg.control ? st->told_sealed : st->told_encrypted);
-		st->told_encrypted |= m->encrypted;
-		st->told_sealed |= m->msg.control;
+		put_unread(st, m, b.data[0], in->end, ret_out);
 		len = left;
 	}
-	if (!len)
+	if (!len || (m->msg.answer && is_client(in)))
 		return broken(m, ret_out);
 	st->left[in->end] = left - len;
 	ret_out->used = b.len < len ? b.len : len;
@@ -421,16 +447,14 @@ static const struct proto_field fields[] = {
 	FIELD("tree_id", tree_id, FIELD_U32, FIELD_ZERO),
 	FIELD("share", share, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("share_type", share_type, FIELD_NAME, 0),
-	FIELD("filename", filename, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
-	{PROTO_KEY("new_name"),
-	 offsetof(struct smb_msg, new_name),
-	 FIELD_TEXT,
-	 FIELD_MATCH | FIELD_CASELESS,
-	 NULL,
-	 {"filename"}},
+	{PROTO_KEY("filename"), offsetof(struct smb_msg, filename), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_CASELESS, .meant = proto_path},
+	{PROTO_KEY("new_name"), offsetof(struct smb_msg, new_name), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_CASELESS, .like = {"filename"}, .meant = proto_path},
 	FIELD("named_pipe", named_pipe, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
 	FIELD("disposition", disposition, FIELD_NAME, FIELD_MATCH),
 	FIELD("encrypted", encrypted, FIELD_BOOL, 0),
+	FIELD("compressed", compressed, FIELD_BOOL, 0),
 	{""},
 };
 

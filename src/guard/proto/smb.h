@@ -4,7 +4,7 @@
  * SMB 1 to 3 (MS-CIFS, MS-SMB2) over TCP, with or without NetBIOS sessions: the
  * headers, and of the bodies what is opened: shares, files, named pipes. What is
  * read and written is passed over; the first read and the first write of what
- * was opened last are told. What is encrypted is told once.
+ * was opened last are told. What is encrypted or compressed is told once.
  */
 #include "guard/proto/proto.h"
 
@@ -19,7 +19,7 @@ struct smb_msg {
 	uint64_t session_id;
 	uint32_t tree_id;
 	uint8_t version; /* 1 or 2: of the headers */
-	bool encrypted;
+	bool encrypted, compressed;
 	size_t room_used;
 	uint8_t room[2048];
 };

@@ -115,7 +115,7 @@ static struct bytes read_text1(struct smb_msg *m, struct reader *r, bool wide)
 	return wide ? smb_put_wide(m, (struct bytes){at, len}) : (struct bytes){at, len};
 }
 
-static void read_tree1(struct smb_state *st, struct smb_msg *m, struct reader *r, bool wide)
+static void read_tree1(struct smb_msg *m, struct reader *r, bool wide)
 {
 	uint16_t password;
 
@@ -126,7 +126,17 @@ static void read_tree1(struct smb_state *st, struct smb_msg *m, struct reader *r
 	read_skip(r, 2);
 	read_skip(r, password);
 	m->share = read_text1(m, r, wide);
-	st->connects_pipes = smb_is_pipes(m->share);
+}
+
+/* MS-CIFS §2.2.4.55.2: behind its words the server says what the tree holds. */
+static void read_tree_answer1(struct smb_state *st, const struct smb_msg *m, struct reader r)
+{
+	struct bytes service;
+
+	read_skip(&r, read_u8(&r) * 2u);
+	read_skip(&r, 2);
+	service = read_bytes(&r, 4);
+	smb_note_tree(st, m, !r.bad && !memcmp(service.data, "IPC", 4));
 }
 
 static void read_create1(struct smb_state *st, struct smb_msg *m, struct reader *r, bool wide)
@@ -366,7 +376,7 @@ static void read_request1(struct smb_state *st, const struct smb_chain *c, struc
 	else if (command == SMB1_NEGOTIATE)
 		read_negotiate1(m, r);
 	else if (command == SMB1_TREE_CONNECT)
-		read_tree1(st, m, r, c->wide);
+		read_tree1(m, r, c->wide);
 	else if (command == SMB1_CREATE)
 		read_create1(st, m, r, c->wide);
 	else if (command == SMB1_OPEN)
@@ -395,7 +405,7 @@ static uint32_t read_command1(struct smb_state *st, struct smb_chain *c, struct 
 	else
 		smb_put_status(m, c->status);
 	if (c->reply && command == SMB1_TREE_CONNECT && !c->status)
-		smb_note_tree(st, m->tree_id);
+		read_tree_answer1(st, m, behind);
 	if (r.bad && (command == SMB1_TRANS2 || command == SMB1_NT_TRANS))
 		return 0;
 	out->has_msg = smb_is_told(st, m, command == SMB1_READ, command == SMB1_WRITE);

@@ -8,6 +8,12 @@
 
 #define SMB_PIPES 8
 
+/* Numbers of trees are a session's own. */
+struct smb_tree {
+	uint64_t session;
+	uint32_t tree;
+};
+
 /* Commands of one SMB 1 message, each behind the other. */
 struct smb_chain {
 	bool on;	       /* the next one is not read yet */
@@ -20,12 +26,11 @@ struct smb_chain {
 
 struct smb_state {
 	struct smb_chain chain[2];
-	uint32_t left[2];	   /* of the session message that the end is in */
-	uint32_t pipes[SMB_PIPES]; /* trees that hold named pipes */
+	uint32_t left[2];		  /* of the session message that the end is in */
+	struct smb_tree pipes[SMB_PIPES]; /* those that hold named pipes */
 	uint8_t pipe_count;
-	bool connects_pipes; /* the tree that is being connected to does */
 	bool told_read, told_write, told_encrypted;
-	bool told_change, told_sealed; /* a WRITE that is one; what may be one, encrypted */
+	bool told_change, told_sealed; /* a WRITE that is one; what may be one, unread */
 };
 
 /* Texts are put into the message's room, as UTF-8, cut at SMB_TEXT_MAX. */
@@ -38,9 +43,8 @@ void smb_put_command(struct smb_msg *m, unsigned version, const struct proto_nam
 		     size_t count, uint32_t command);
 const char *smb_disposition(uint32_t disposition);
 
-/* The tree that is being connected to holds named pipes; it has this number. */
-bool smb_is_pipes(struct bytes share);
-void smb_note_tree(struct smb_state *st, uint32_t tree);
+/* A tree was connected to; the server says whether it holds named pipes. */
+void smb_note_tree(struct smb_state *st, const struct smb_msg *m, bool pipes);
 /* A file's name, or a pipe's, by the message's tree. */
 void smb_put_opened(struct smb_state *st, struct smb_msg *m, struct bytes name);
 void smb_mark(const struct smb_state *st, struct smb_msg *m, bool changes);

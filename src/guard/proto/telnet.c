@@ -23,7 +23,7 @@ struct side {
 
 struct state {
 	struct side side[2];
-	bool begun, asked_default;
+	bool begun, typed, asked_default;
 	uint8_t asked, attempts, failed;
 	uint8_t line_len, entry_len, user_len;
 	char line[LINE_MAX];
@@ -190,8 +190,14 @@ static void entered(struct state *st, struct telnet_msg *m)
 
 static bool client_says(struct state *st, uint8_t c, struct telnet_msg *m)
 {
-	if (st->asked != ASKED_USER && st->asked != ASKED_PASSWORD)
-		return false;
+	/* Commands where nobody asks who one is, or a name ahead of the question: told once. */
+	if (st->asked != ASKED_USER && st->asked != ASKED_PASSWORD) {
+		if (st->typed || c < ' ')
+			return false;
+		st->typed = m->msg.control = true;
+		m->type = "input";
+		return true;
+	}
 	if (c == '\r' || c == '\n') {
 		entered(st, m);
 		return true;

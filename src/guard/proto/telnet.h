@@ -10,7 +10,7 @@
 
 struct telnet_msg {
 	struct msg msg;
-	const char *type;  /* "begin", "terminal", "login" */
+	const char *type;  /* "begin", "terminal", "login"; "input": the first outside of a login */
 	const char *login; /* "user", "password", "failed", "succeeded" */
 	struct bytes terminal;
 	uint8_t attempts, failed_logins;

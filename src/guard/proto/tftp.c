@@ -88,7 +88,8 @@ static enum parse tftp_read(void *state, const struct proto_input *in, struct ms
 	}
 static const struct proto_field fields[] = {
 	FIELD("packet", packet, FIELD_NAME, FIELD_MATCH),
-	FIELD("file", file, FIELD_TEXT, FIELD_MATCH),
+	{PROTO_KEY("file"), offsetof(struct tftp_msg, file), FIELD_TEXT, FIELD_MATCH,
+	 .meant = proto_path},
 	FIELD("mode", mode, FIELD_TEXT, 0),
 	FIELD("error_code", error_code, FIELD_U16, 0),
 	{""},
