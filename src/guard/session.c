@@ -557,6 +557,21 @@ static __attribute__((cold)) void hear_urgent(struct sessions *s, const struct s
 	object(s, REASON_STREAM_URGENT, SESSION_PACKET);
 }
 
+/*
+ * No receiver takes what comes with a reset, nor what comes with a SYN once hands were shaken (RFC 9293
+ * §3.10.7.4). The reset goes on all the same; of a SYN nobody knows what a machine that has just begun
+ * anew would make.
+ */
+static __attribute__((cold)) bool is_void(struct sessions *s, const struct flow *f,
+					  const struct packet *p)
+{
+	bool syn = p->tcp_flags & TCP_SYN && f->state != TCP_SYN_SENT && f->state != TCP_SYN_RECV;
+
+	if (syn && p->payload.len)
+		object(s, REASON_STREAM_OUTSIDE, SESSION_PACKET);
+	return syn || p->tcp_flags & TCP_RST;
+}
+
 static void hear_stream(struct sessions *s, struct flow *f, const struct packet *p, unsigned end)
 {
 	struct session *n = f->session;
@@ -587,7 +602,8 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 			       stream_is_oneway(f, end) && stream_waits(&n->stream) && is_ruled(s));
 	if (missed)
 		lost(s, n, end, missed);
-	if (p->payload.len || p->tcp_flags & TCP_FIN)
+	if ((p->payload.len || p->tcp_flags & TCP_FIN) &&
+	    (__builtin_expect(!(p->tcp_flags & (TCP_RST | TCP_SYN)), 1) || !is_void(s, f, p)))
 		take(s, n, end);
 	if (is_over(n, f))
 		session_end(s, f);

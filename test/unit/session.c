@@ -590,6 +590,31 @@ static void a_wrong_checksum_does_not_pass(void **state)
 	wire_free(w);
 }
 
+/* Nobody takes what comes with a reset, or with a SYN amid the conversation. */
+static void what_no_receiver_takes_is_not_read(void **state)
+{
+	static const uint8_t flags[] = {TCP_RST, TCP_RST | TCP_ACK | TCP_FIN, TCP_SYN,
+					TCP_SYN | TCP_ACK | TCP_FIN};
+
+	for (size_t i = 0; i < sizeof(flags); i++) {
+		struct wire *w = wire_new("enforce", "open", HL7);
+		bool reset = flags[i] & TCP_RST;
+		uint32_t at = 1000 + sizeof(HEAD) - 1;
+
+		shake_hands(w);
+		assert_true(send(w, 0, 1000, 5000, HEAD));
+		assert_true(send_flags(w, 0, at, 5000, flags[i], "|ORU^R01|1|P|2.5\r" REST) ==
+			    reset);
+		assert_false(told(w, "\"message_type\""));
+		assert_int_equal(told(w, "stream.out_of_window"), !reset);
+		if (!reset) {
+			assert_false(send(w, 0, at, 5000, "|ORM^O01|1|P|2.5\r" REST));
+			assert_true(told(w, "\"message_type\":\"ORM^O01\""));
+		}
+		wire_free(w);
+	}
+}
+
 /* The byte it points to is not in what the receiver reads: also ahead, and before anybody knows what
  * is spoken. */
 static void urgent_data_hides_nothing(void **state)
@@ -1253,6 +1278,7 @@ int main(void)
 		cmocka_unit_test(what_is_outside_does_not_pass),
 		cmocka_unit_test(the_end_of_all_ends_no_message),
 		cmocka_unit_test(a_wrong_checksum_does_not_pass),
+		cmocka_unit_test(what_no_receiver_takes_is_not_read),
 		cmocka_unit_test(an_acknowledgement_brings_nothing_else),
 		cmocka_unit_test(a_false_confirmation_hides_nothing),
 		cmocka_unit_test(urgent_data_hides_nothing),
