@@ -116,6 +116,8 @@
 	  "A part of a message is absurdly long, as those are that break programs.")               \
 	X(DICOM_MALFORMED, "dicom.malformed",                                                      \
 	  "A broken message was sent to or by an imaging machine.")                                \
+	X(DICOM_COMMAND_CODING, "dicom.command_coding",                                            \
+	  "An imaging machine was sent a command in a form that only some programs read.")         \
 	X(DICOM_TOO_LONG, "dicom.too_long",                                                        \
 	  "A message to or by an imaging machine was longer than the receiver takes.")             \
 	X(DICOM_OUT_OF_ORDER, "dicom.out_of_order",                                                \
