@@ -178,6 +178,8 @@
 	  "A machine tried to read another one's memory through a known hole (Heartbleed).")       \
 	X(HTTP_MALFORMED, "http.malformed",                                                        \
 	  "A web request or answer broke the rules of its protocol.")                              \
+	X(HTTP_PACKED, "http.packed",                                                              \
+	  "More was sent in compressed form than can be looked into for hidden programs.")         \
 	X(HTTP_SMUGGLING, "http.smuggling",                                                        \
 	  "A web message could be read in two ways, as attackers do to hide a second one in it.")  \
 	X(DNS_MALFORMED, "dns.malformed",                                                          \
