@@ -182,6 +182,8 @@
 	  "More was sent in compressed form than can be looked into for hidden programs.")         \
 	X(HTTP_SMUGGLING, "http.smuggling",                                                        \
 	  "A web message could be read in two ways, as attackers do to hide a second one in it.")  \
+	X(HTTP_VERSION, "http.version",                                                            \
+	  "A version of the web's language (HTTP/2) was spoken of which nothing can be read.")     \
 	X(DNS_MALFORMED, "dns.malformed",                                                          \
 	  "A question for a machine's address, or its answer (DNS), broke the rules.")             \
 	X(LOGIN_GUESSING, "login.guessing",                                                        \

@@ -46,6 +46,23 @@ static void refuse(const char *request, const char *reason)
 	}
 }
 
+/* RFC 9113 §3.3: who knows that the server speaks it asks for no upgrade. */
+static void http_2_is_named(void **state)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+	const struct talk_piece piece = {0, preface, sizeof(preface) - 1};
+
+	for (size_t cut = 0; cut < 4; cut++) {
+		talk_play(r, "http", false, &piece, 1, cut);
+		assert_string_equal(r->said, "{\"http\":{\"url\":\"*\",\"http_method\":\"PRI\","
+					     "\"protocol\":\"HTTP/2.0\","
+					     "\"control\":true},\"reason\":\"http.version\"}\n");
+		assert_int_equal(r->last, PARSE_BAD);
+	}
+	refuse("GET / HTTP/1.1\r\nHost: a\r\n\r\nPRI * HTTP/2.0\r\n\r\n", "http.version");
+	refuse("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/2.0\r\n\r\n", "http.malformed");
+}
+
 static void requests_and_answers_are_paired(void **state)
 {
 	seed_same(r, "http", "http-talk-1");
@@ -741,6 +758,7 @@ int main(void)
 		cmocka_unit_test(an_image_with_a_program_is_seen),
 		cmocka_unit_test(an_image_among_others_is_seen),
 		cmocka_unit_test(an_answer_in_parts_is_seen),
+		cmocka_unit_test(http_2_is_named),
 		cmocka_unit_test(a_compressed_image_is_seen),
 		cmocka_unit_test(a_compressed_image_is_seen_further_on),
 		cmocka_unit_test(what_is_packed_beyond_sight_is_told),
