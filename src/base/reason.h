@@ -116,6 +116,8 @@
 	  "A part of a message is absurdly long, as those are that break programs.")               \
 	X(DICOM_MALFORMED, "dicom.malformed",                                                      \
 	  "A broken message was sent to or by an imaging machine.")                                \
+	X(DICOM_COMMAND_CODING, "dicom.command_coding",                                            \
+	  "An imaging machine was sent a command in a form that only some programs read.")         \
 	X(DICOM_TOO_LONG, "dicom.too_long",                                                        \
 	  "A message to or by an imaging machine was longer than the receiver takes.")             \
 	X(DICOM_OUT_OF_ORDER, "dicom.out_of_order",                                                \
@@ -176,8 +178,12 @@
 	  "A machine tried to read another one's memory through a known hole (Heartbleed).")       \
 	X(HTTP_MALFORMED, "http.malformed",                                                        \
 	  "A web request or answer broke the rules of its protocol.")                              \
+	X(HTTP_PACKED, "http.packed",                                                              \
+	  "More was sent in compressed form than can be looked into for hidden programs.")         \
 	X(HTTP_SMUGGLING, "http.smuggling",                                                        \
 	  "A web message could be read in two ways, as attackers do to hide a second one in it.")  \
+	X(HTTP_VERSION, "http.version",                                                            \
+	  "A version of the web's language (HTTP/2) was spoken of which nothing can be read.")     \
 	X(DNS_MALFORMED, "dns.malformed",                                                          \
 	  "A question for a machine's address, or its answer (DNS), broke the rules.")             \
 	X(LOGIN_GUESSING, "login.guessing",                                                        \

@@ -747,6 +747,37 @@ static void a_role_is_of_a_sop_class(void **state)
 		  "\"diagnostic\":\"calling-AE-title-not-recognized\"}}\n");
 }
 
+/* The order of items says nothing: roles may come ahead of what they are for, and in two items. */
+static void roles_may_come_first(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	struct script *s = script_new();
+	size_t at = open_pdu(&s->w, 1), user;
+
+	fixed(&s->w, "ARCHIVE", "CT1");
+	user = open_item(&s->w, 0x50);
+	role(&s->w, CT, 1, 0);
+	role(&s->w, PRIVATE, 1, 1);
+	fill(&s->w, user, 2);
+	offer(&s->w, 1, CT, one);
+	offer(&s->w, 3, PRIVATE, one);
+	user = open_item(&s->w, 0x50);
+	role(&s->w, CT, 0, 1);
+	fill(&s->w, user, 2);
+	fill(&s->w, at, 4);
+	say(s, 0, 0);
+	talk_play(r, "dicom", false, s->pieces, s->count, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		const char *context = strstr(r->said, i ? "{\"id\":3" : "{\"id\":1");
+
+		assert_non_null(context);
+		context = strchr(context, ']');
+		assert_memory_equal(context, "],\"scu\":true,\"scp\":true}", 24);
+	}
+	free(s);
+	free(r);
+}
+
 static void order_is_kept(void **state)
 {
 	uint8_t buf[512], data[200] = {0};
@@ -990,6 +1021,58 @@ static void command_sets_are_kept_in_order(void **state)
 	refused(s, "dicom.too_long");
 }
 
+static void explicit_element(struct writer *w, uint16_t number, const char *vr, const void *data,
+			     size_t len)
+{
+	bool is_long = !strcmp(vr, "UN") || !strcmp(vr, "OB");
+
+	le16(w, 0);
+	le16(w, number);
+	write_bytes(w, vr, 2);
+	if (is_long)
+		le16(w, 0);
+	le16(w, (uint16_t)len);
+	if (is_long)
+		le16(w, 0);
+	write_bytes(w, data, len);
+}
+
+/* PS3.7 §6.3.1 forbids a command in Explicit VR; pydicom reads it, so what it says is told. */
+static void a_command_in_explicit_vr_is_read(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+	struct script *s = associated();
+	uint8_t buf[512];
+	struct writer w = writer_new(buf, sizeof(buf));
+	const char *said;
+
+	explicit_element(&w, 0x0000, "UL", "\0\0\0\0", 4);
+	explicit_element(&w, 0x0002, "UI", CT "\0", sizeof(CT) - 1 + (sizeof(CT) - 1) % 2);
+	explicit_element(&w, 0x0100, "US", "\x20\0", 2);
+	explicit_element(&w, 0x0110, "US", "\1\0", 2);
+	explicit_element(&w, 0x0700, "UN", "\2\0", 2);
+	explicit_element(&w, 0x0800, "US", "\1\1", 2);
+	say_pdv(s, 0, 3, 3, (struct bytes){buf, w.len});
+	say_pdv(s, 0, 1, 3, command(buf, VERIFICATION, 0x0030, 7, -1, false));
+	for (size_t cut = 0; cut < 3; cut++) {
+		talk_play(r, "dicom", false, s->pieces, s->count, cut);
+		said = strstr(r->said, "\"command\":\"C-FIND-RQ\"");
+		assert_non_null(said);
+		assert_non_null(strstr(said, "\"priority\":\"LOW\""));
+		assert_non_null(strstr(said, "\"reason\":\"dicom.command_coding\""));
+		assert_non_null(strstr(said, "\"command\":\"C-ECHO-RQ\""));
+		assert_null(strstr(strstr(said, "C-ECHO-RQ"), "reason"));
+	}
+	free(s);
+	s = associated(); /* one among them that is not */
+	w = writer_new(buf, sizeof(buf));
+	explicit_element(&w, 0x0000, "UL", "\0\0\0\0", 4);
+	number(&w, 0x0100, 0x0030);
+	say_pdv(s, 0, 1, 3, (struct bytes){buf, w.len});
+	refused(s, "dicom.malformed");
+	free(r);
+}
+
 /* One that a receiver goes by, and another for who stands in between. */
 static void a_message_is_of_one_class(void **state)
 {
@@ -1191,6 +1274,8 @@ int main(void)
 		cmocka_unit_test(broken_associations_are_refused),
 		cmocka_unit_test(titles_hold_no_control_characters),
 		cmocka_unit_test(a_role_is_of_a_sop_class),
+		cmocka_unit_test(roles_may_come_first),
+		cmocka_unit_test(a_command_in_explicit_vr_is_read),
 		cmocka_unit_test(order_is_kept),
 		cmocka_unit_test(ends_do_not_disturb_each_other),
 		cmocka_unit_test(only_what_was_negotiated),

@@ -46,6 +46,23 @@ static void refuse(const char *request, const char *reason)
 	}
 }
 
+/* RFC 9113 §3.3: who knows that the server speaks it asks for no upgrade. */
+static void http_2_is_named(void **state)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+	const struct talk_piece piece = {0, preface, sizeof(preface) - 1};
+
+	for (size_t cut = 0; cut < 4; cut++) {
+		talk_play(r, "http", false, &piece, 1, cut);
+		assert_string_equal(r->said, "{\"http\":{\"url\":\"*\",\"http_method\":\"PRI\","
+					     "\"protocol\":\"HTTP/2.0\","
+					     "\"control\":true},\"reason\":\"http.version\"}\n");
+		assert_int_equal(r->last, PARSE_BAD);
+	}
+	refuse("GET / HTTP/1.1\r\nHost: a\r\n\r\nPRI * HTTP/2.0\r\n\r\n", "http.version");
+	refuse("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/2.0\r\n\r\n", "http.malformed");
+}
+
 static void requests_and_answers_are_paired(void **state)
 {
 	seed_same(r, "http", "http-talk-1");
@@ -445,6 +462,101 @@ static void a_compressed_image_is_seen(void **state)
 		      "{\"http\":{\"program\":\"ELF\"}}\n");
 }
 
+#define BIG 200000
+
+/* Bytes that compress to about as many; no letter of a head among them. */
+static void put_noise(char *to, size_t len)
+{
+	uint32_t x = 1;
+
+	for (size_t i = 0; i < len; i++) {
+		x = x * 1664525 + 1013904223;
+		to[i] = (char)(x >> 24 == 'M' ? 'N' : x >> 24);
+	}
+}
+
+/* A body of these bytes in chunks of `chunk`, or in none, that `end` says; what is told of it but its head. */
+static char *told_of(unsigned end, const char *fields, const char *packed, size_t size,
+		     size_t chunk, size_t cut)
+{
+	char *text = malloc(2 * BIG), *said;
+	struct talk_piece pieces[] = {{0, "GET / HTTP/1.1\r\n\r\n", 18}, {(uint8_t)end, text, 0}};
+	size_t len = (size_t)sprintf(text, "%s\r\n%s%s",
+				     end ? "HTTP/1.1 200 OK" : "POST / HTTP/1.1",
+				     "Content-Encoding: gzip\r\nContent-Type: ", fields),
+	       n;
+
+	len += chunk ? (size_t)sprintf(text + len, "\r\nTransfer-Encoding: chunked\r\n\r\n")
+		     : (size_t)sprintf(text + len, "\r\nContent-Length: %zu\r\n\r\n", size);
+	for (size_t at = 0; at < size; at += n) {
+		n = chunk && chunk < size - at ? chunk : size - at;
+		len += chunk ? (size_t)sprintf(text + len, "%zx;a=\"b\"\r\n", n) : 0;
+		memcpy(text + len, packed + at, n);
+		len += n;
+		len += chunk ? (size_t)sprintf(text + len, "\r\n") : 0;
+	}
+	len += chunk ? (size_t)sprintf(text + len, "0\r\n\r\n") : 0;
+	pieces[1].len = len;
+	talk_play(r, "http", false, pieces + !end, 1 + end, cut);
+	free(text);
+	said = strstr(r->said, end ? "\"status\"" : "\"http_method\"");
+	assert_non_null(said);
+	return strchr(said, '\n') + 1;
+}
+
+#define RELATED	 "multipart/related; type=\"application/dicom\""
+#define POLYGLOT "{\"http\":{\"program\":\"PE\"},\"reason\":\"dicom.preamble_executable\"}\n"
+#define UNSEEN	 "{\"http\":{},\"reason\":\"http.packed\"}\n"
+
+/* Wherever in a compressed body, in chunks of any size, and in whichever member of a gzip. */
+static void a_compressed_image_is_seen_further_on(void **state)
+{
+	static char plain[BIG], packed[BIG];
+	static const size_t chunks[] = {0, 40000, 1000};
+	size_t noise = 40000, size, first;
+
+	put_noise(plain, noise);
+	size = noise + put_parts(plain + noise);
+	size = deflate_all(15 + 16, plain, size, packed, sizeof(packed));
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned end = 0; end < 2; end++)
+			for (size_t cut = 0; cut < 3000; cut += 1400)
+				assert_string_equal(
+					told_of(end, RELATED, packed, size, chunks[i], cut),
+					POLYGLOT);
+	assert_string_equal(told_of(0, RELATED, packed, size, 7, 0), UNSEEN);
+	/* One image in chunks of a byte, a member of nothing ahead of it. */
+	first = deflate_all(15 + 16, "", 0, packed, sizeof(packed));
+	size = put_part(plain, "", "MZ");
+	size = first + deflate_all(15 + 16, plain, size, packed + first, sizeof(packed) - first);
+	assert_string_equal(told_of(0, "application/dicom", packed, size, 1, 0), POLYGLOT);
+	assert_string_equal(told_of(0, "application/dicom", packed, size, 0, 1), POLYGLOT);
+}
+
+/* Of an upload all is seen, or that it is not is said; of an answer what can be. */
+static void what_is_packed_beyond_sight_is_told(void **state)
+{
+	static char plain[0x48000], packed[BIG];
+	size_t size;
+
+	put_noise(plain, 70000);
+	size = deflate_all(15 + 16, plain, 70000, packed, sizeof(packed));
+	for (unsigned chunked = 0; chunked < 2; chunked++) {
+		assert_string_equal(told_of(0, RELATED, packed, size, chunked * 9000, 0), UNSEEN);
+		assert_string_equal(told_of(1, RELATED, packed, size, chunked * 9000, 0), "");
+		assert_string_equal(
+			told_of(0, "application/dicom", packed, size, chunked * 9000, 0), "");
+	}
+	memset(plain, 0, sizeof(plain));
+	size = deflate_all(15 + 16, plain, sizeof(plain), packed, sizeof(packed));
+	assert_string_equal(told_of(0, RELATED, packed, size, 0, 0), UNSEEN);
+	/* A name of the file ahead of it that nobody needs (RFC 1952 §2.3.1). */
+	memset(packed, 'a', 65000);
+	memcpy(packed, "\x1f\x8b\x08\x08\0\0\0\0\0\3", 10);
+	assert_string_equal(told_of(0, "application/dicom", packed, 65000, 0, 0), UNSEEN);
+	assert_string_equal(told_of(1, "application/dicom", packed, 65000, 900, 0), UNSEEN);
+}
+
 /* What libhtp makes of the seed, in the words of ours. */
 static void oracle(const char *name, char *told, size_t size)
 {
@@ -646,7 +758,10 @@ int main(void)
 		cmocka_unit_test(an_image_with_a_program_is_seen),
 		cmocka_unit_test(an_image_among_others_is_seen),
 		cmocka_unit_test(an_answer_in_parts_is_seen),
+		cmocka_unit_test(http_2_is_named),
 		cmocka_unit_test(a_compressed_image_is_seen),
+		cmocka_unit_test(a_compressed_image_is_seen_further_on),
+		cmocka_unit_test(what_is_packed_beyond_sight_is_told),
 		cmocka_unit_test(a_path_is_what_servers_read),
 		cmocka_unit_test(long_paths_are_read_to_their_end),
 		cmocka_unit_test(libhtp_agrees),

@@ -50,7 +50,7 @@ static int window_bits(enum coding coding, struct bytes b)
 }
 
 enum parse coding_inflate(enum coding coding, struct bytes b, uint8_t *plain, size_t max,
-			  struct bytes *ret_text)
+			  struct bytes *ret_text, struct bytes *ret_rest)
 {
 	struct arena a;
 	z_stream z = {.next_in = (Bytef *)(uintptr_t)b.data,
@@ -67,7 +67,28 @@ enum parse coding_inflate(enum coding coding, struct bytes b, uint8_t *plain, si
 	if (got == Z_OK)
 		got = inflate(&z, Z_FINISH);
 	*ret_text = (struct bytes){plain, max - z.avail_out};
+	if (ret_rest)
+		*ret_rest = (struct bytes){z.next_in, z.avail_in};
 	if (got == Z_STREAM_END)
 		return z.avail_in ? PARSE_BAD : PARSE_OK;
 	return got == Z_DATA_ERROR || got == Z_NEED_DICT ? PARSE_BAD : PARSE_MORE;
+}
+
+static bool is_member(enum coding coding, struct bytes b)
+{
+	return coding == CODING_GZIP && b.len > 1 && b.data[0] == 0x1f && b.data[1] == 0x8b;
+}
+
+struct bytes coding_inflate_all(enum coding coding, struct bytes b, uint8_t *plain, size_t max)
+{
+	size_t n = 0, before;
+	struct bytes text;
+	enum parse got;
+
+	do {
+		before = b.len;
+		got = coding_inflate(coding, b, plain + n, max - n, &text, &b);
+		n += text.len;
+	} while (got == PARSE_BAD && b.len < before && is_member(coding, b));
+	return (struct bytes){plain, n};
 }

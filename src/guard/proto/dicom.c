@@ -206,6 +206,7 @@ static enum parse end_association(struct turn *t)
 
 	s->stage = DICOM_AT_PDU;
 	s->max = t->d->max;
+	dicom_end_association(t->d, t->in->end);
 	tell(t);
 	dicom_tell_association(t->d, t->m);
 	t->m->msg.answer = s->pdu == DICOM_ASSOCIATE_AC;
@@ -369,6 +370,8 @@ static enum parse end_command(struct turn *t)
 		return broken(t, REASON_DICOM_MALFORMED);
 	s->expect = c->number[DICOM_DATA_SET_TYPE] == NO_DATA_SET ? DICOM_COMMAND : DICOM_DATA_SET;
 	tell_command(t);
+	if (c->is_explicit)
+		t->m->msg.reason = REASON_DICOM_COMMAND_CODING;
 	if (!s->accepted)
 		t->m->msg.reason = REASON_DICOM_NOT_NEGOTIATED;
 	return PARSE_OK;

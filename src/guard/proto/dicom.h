@@ -16,7 +16,8 @@
  * One message for every association request, answer, release and abort, and one
  * for every command set once it is complete, in front of its data set.
  *
- * Malformed is what lies about a length or cannot be read; out of order what
+ * Malformed is what lies about a length or cannot be read; of another coding a command
+ * set in Explicit VR, which pydicom reads, and PS3.7 §6.3.1 forbids; out of order what
  * §9.2 or annex E does not allow now, fragments of two messages mixed among it;
  * not negotiated what uses a presentation context that was not accepted; too
  * long a P-DATA-TF above what its receiver announced, an association of more

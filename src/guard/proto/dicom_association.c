@@ -154,6 +154,7 @@ void dicom_read_fixed(struct dicom *d, unsigned end, struct bytes fixed)
 	d->identity = 0;
 	d->uid_len = d->version_len = 0;
 	d->bad_title = false;
+	d->side[end].roles = (struct dicom_roles){{0}, {0}};
 	if (!request && d->known)
 		return;
 	d->titled = true;
@@ -267,37 +268,47 @@ static enum reason read_answer(struct dicom *d, struct reader item)
 	return REASON_NONE;
 }
 
-/* PS3.7 §D.3.3.4: what was said of a SOP class holds for every context of it; by its number. */
-struct roles {
-	uint8_t of[DICOM_SOP_CLASS_MAX + 1], of_private[DICOM_PRIVATE];
-};
-
-static uint8_t *role_of(struct roles *roles, unsigned n)
+static unsigned role_bit(unsigned n)
 {
-	return n < PRIVATE_SOP_CLASS ? &roles->of[n] : &roles->of_private[n - PRIVATE_SOP_CLASS];
+	return n < PRIVATE_SOP_CLASS ? n : n - PRIVATE_SOP_CLASS + DICOM_SOP_CLASS_MAX + 1;
 }
 
-static bool read_roles(struct dicom *d, struct roles *roles, struct reader *r)
+static bool read_roles(struct dicom *d, struct dicom_roles *roles, struct reader *r)
 {
 	struct bytes b = read_bytes(r, read_be16(r)), uid = dicom_trim((const char *)b.data, b.len);
-	uint8_t said = 0;
+	uint8_t scu = read_u8(r), scp = read_u8(r);
 	uint16_t n = 0;
+	unsigned bit;
 
-	said |= read_u8(r) ? DICOM_SCU : 0;
-	said |= read_u8(r) ? DICOM_SCP : 0;
 	if (r->bad)
 		return false;
-	if (find_sop_class(d, uid, &n))
-		*role_of(roles, n) |= said;
+	if (!find_sop_class(d, uid, &n))
+		return true;
+	bit = role_bit(n);
+	if (scu)
+		roles->scu[bit / 8] |= (uint8_t)(1u << bit % 8);
+	if (scp)
+		roles->scp[bit / 8] |= (uint8_t)(1u << bit % 8);
 	return true;
 }
 
-/* An association may name a hundred of each: the contexts are looked at once, behind them all. */
-static void note_roles(struct dicom *d, struct roles *roles)
+/* Items come in any order, and a hundred of each: contexts are looked at once, behind them all. */
+void dicom_end_association(struct dicom *d, unsigned end)
 {
-	for (unsigned i = 0; i < d->contexts_end; i++)
-		if (d->contexts[i].sop_class)
-			d->contexts[i].flags |= *role_of(roles, d->contexts[i].sop_class) & 0xf;
+	const struct dicom_roles *roles = &d->side[end].roles;
+
+	for (unsigned i = 0; i < d->contexts_end; i++) {
+		struct dicom_context *c = &d->contexts[i];
+		unsigned bit = role_bit(c->sop_class);
+
+		if (!c->sop_class)
+			continue;
+		if (roles->scu[bit / 8] >> bit % 8 & 1)
+			c->flags |= DICOM_SCU;
+		if (roles->scp[bit / 8] >> bit % 8 & 1)
+			c->flags |= DICOM_SCP;
+	}
+	memset(&d->side[end].command, 0, sizeof(d->side[end].command));
 }
 
 /* As much of it as is kept: some call themselves longer than they should, and are taken nonetheless. */
@@ -324,7 +335,8 @@ static bool read_identity(struct dicom *d, struct reader *r)
 	return !r->bad;
 }
 
-static bool read_user_item(struct dicom *d, struct roles *roles, uint8_t type, struct reader *r)
+static bool read_user_item(struct dicom *d, struct dicom_roles *roles, uint8_t type,
+			   struct reader *r)
 {
 	switch (type) {
 	case MAXIMUM_LENGTH:
@@ -349,22 +361,18 @@ static bool read_user_item(struct dicom *d, struct roles *roles, uint8_t type, s
 	}
 }
 
-static enum reason read_user_information(struct dicom *d, struct reader item)
+static enum reason read_user_information(struct dicom *d, unsigned end, struct reader item)
 {
-	enum reason why = REASON_NONE;
-	struct roles roles = {{0}};
-
-	while (why == REASON_NONE && reader_left(&item)) {
+	while (reader_left(&item)) {
 		uint8_t type = read_u8(&item);
 		struct reader sub;
 
 		read_u8(&item);
 		sub = read_sub(&item, read_be16(&item));
-		if (item.bad || !read_user_item(d, &roles, type, &sub))
-			why = REASON_DICOM_MALFORMED;
+		if (item.bad || !read_user_item(d, &d->side[end].roles, type, &sub))
+			return REASON_DICOM_MALFORMED;
 	}
-	note_roles(d, &roles);
-	return why;
+	return REASON_NONE;
 }
 
 /* §9.3.1: items of other types are ignored. */
@@ -373,7 +381,7 @@ enum reason dicom_read_item(struct dicom *d, unsigned end, uint8_t type, struct 
 	bool request = d->side[end].pdu == DICOM_ASSOCIATE_RQ;
 
 	if (type == USER_INFORMATION)
-		return read_user_information(d, item);
+		return read_user_information(d, end, item);
 	if (type == CONTEXT_RQ && request)
 		return read_offer(d, item);
 	if (type == CONTEXT_AC && !request)

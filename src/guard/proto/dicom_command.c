@@ -54,19 +54,44 @@ static bool fits(enum dicom_element e, uint32_t len)
 	}
 }
 
+/* PS3.5 §7.1.2: of these a length of four bytes stands behind two that say nothing. */
+static bool is_long(const uint8_t *vr)
+{
+	static const char names[] = "OBODOFOLOVOWSQSVUCUNURUTUV";
+
+	for (const char *n = names; *n; n += 2)
+		if (vr[0] == n[0] && vr[1] == n[1])
+			return true;
+	return false;
+}
+
+static bool is_vr(const uint8_t *vr)
+{
+	return vr[0] >= 'A' && vr[0] <= 'Z' && vr[1] >= 'A' && vr[1] <= 'Z';
+}
+
+/* Of the element at hand, as far as it is known. */
+static size_t head_size(const struct dicom_command *c)
+{
+	return c->is_explicit && c->head_len >= 8 && is_long(c->head + 4) ? 12 : 8;
+}
+
 /* PS3.5 §7.1: elements stand in order, each once. */
 static enum reason begin_element(struct dicom_command *c)
 {
-	struct reader r = reader_new(c->head, sizeof(c->head));
+	struct reader r = reader_new(c->head, c->head_len);
 	uint16_t group = read_le16(&r);
 
 	c->element = read_le16(&r);
-	c->len = read_le32(&r);
+	if (c->is_explicit)
+		read_skip(&r, c->head_len == 12 ? 4 : 2);
+	c->len = c->is_explicit && c->head_len == 8 ? read_le16(&r) : read_le32(&r);
 	c->got = 0;
 	if (c->len > DICOM_SET - c->total)
 		return group ? REASON_DICOM_MALFORMED : REASON_DICOM_TOO_LONG;
 	c->total += c->len;
-	if (group || c->element < c->next || !fits(find(c->element), c->len))
+	if (group || c->element < c->next || !fits(find(c->element), c->len) ||
+	    (c->is_explicit && !is_vr(c->head + 4)))
 		return REASON_DICOM_MALFORMED;
 	c->next = c->element + 1;
 	return REASON_NONE;
@@ -127,13 +152,22 @@ static enum reason end_element(struct dicom_command *c)
 	return REASON_NONE;
 }
 
+static bool has_head(const struct dicom_command *c)
+{
+	return c->head_len == head_size(c);
+}
+
+/* The first element tells how they are all encoded: its length never looks like a VR. */
 static enum reason take_head(struct dicom_command *c, struct reader *r)
 {
-	while (c->head_len < sizeof(c->head) && reader_left(r))
+	while (!has_head(c) && reader_left(r)) {
 		c->head[c->head_len++] = read_u8(r);
-	if (c->head_len < sizeof(c->head))
+		if (!c->next && c->head_len == 8)
+			c->is_explicit = is_vr(c->head + 4);
+	}
+	if (!has_head(c))
 		return REASON_NONE;
-	c->total += sizeof(c->head);
+	c->total += c->head_len;
 	return c->total > DICOM_SET ? REASON_DICOM_TOO_LONG : begin_element(c);
 }
 
@@ -154,9 +188,9 @@ enum reason dicom_command_take(struct dicom_command *c, struct bytes fragment)
 	enum reason bad = REASON_NONE;
 
 	while (reader_left(&r) && !bad) {
-		if (c->head_len < sizeof(c->head))
+		if (!has_head(c))
 			bad = take_head(c, &r);
-		if (bad || c->head_len < sizeof(c->head))
+		if (bad || !has_head(c))
 			continue;
 		take_value(c, &r);
 		if (c->got == c->len)

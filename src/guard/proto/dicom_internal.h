@@ -45,15 +45,19 @@ enum dicom_element {
 	DICOM_ELEMENTS,
 };
 
-/* A command set as far as it came, in whatever pieces: Implicit VR Little Endian (PS3.7 §6.3.1). */
+/*
+ * A command set as far as it came, in whatever pieces: Implicit VR Little Endian (PS3.7 §6.3.1) or, as
+ * pydicom reads it all the same, Explicit.
+ */
 struct dicom_command {
 	uint16_t have;
 	uint16_t number[DICOM_ELEMENTS]; /* of those that are numbers */
-	uint8_t sop_len, move_len, instance_len;
+	uint8_t sop_len, move_len, instance_len, head_len;
+	bool is_explicit;
 	char sop[DICOM_UID_MAX], move[DICOM_AE], instance[DICOM_UID_MAX];
 	uint32_t total;
 	/* The element being read: its head, then its value as far as that is kept. */
-	uint8_t head_len, head[8];
+	uint8_t head[12];
 	uint32_t len, got;
 	uint32_t element, next; /* number, and the least that may follow */
 	uint8_t value[DICOM_UID_MAX];
@@ -84,6 +88,12 @@ enum dicom_stage { /* what an end says next */
 
 enum dicom_expect { DICOM_COMMAND, DICOM_MORE_COMMAND, DICOM_DATA_SET, DICOM_MORE_DATA };
 
+/* PS3.7 §D.3.3.4: what is said of a SOP class holds for every context of it; a bit for its number. */
+struct dicom_roles {
+	uint8_t scu[(DICOM_SOP_CLASS_MAX + DICOM_PRIVATE + 8) / 8];
+	uint8_t scp[(DICOM_SOP_CLASS_MAX + DICOM_PRIVATE + 8) / 8];
+};
+
 struct dicom_side {
 	uint32_t left;	   /* of the PDU */
 	uint32_t fragment; /* of the PDV */
@@ -97,7 +107,10 @@ struct dicom_side {
 	bool lost, exceeded;
 	bool accepted; /* `context` is */
 	struct part10 head;
-	struct dicom_command command;
+	union {
+		struct dicom_command command;
+		struct dicom_roles roles; /* while an A-ASSOCIATE is read */
+	};
 };
 
 #define DICOM_OFFERED  1
@@ -141,6 +154,7 @@ struct dicom {
 void dicom_read_fixed(struct dicom *d, unsigned end, struct bytes fixed);
 enum reason dicom_read_item(struct dicom *d, unsigned end, uint8_t type, struct reader item);
 /* All items were read. */
+void dicom_end_association(struct dicom *d, unsigned end);
 void dicom_tell_association(const struct dicom *d, struct dicom_msg *m);
 void dicom_write_association(const struct dicom_msg *m, struct json *j);
 

@@ -12,17 +12,18 @@
 #include "guard/proto/websocket.h"
 
 #define CHUNK_LINE_MAX 1024
-#define PIPELINE_MAX   64   /* requests without their answers yet */
-#define BODY_START     4    /* bytes that tell a program */
-#define PACKED_MAX     4096 /* bytes of a compressed body that are looked into, */
-#define PLAIN_MAX      4096 /* and of what they are when they are not compressed */
-#define POST_HEAD      2000
-#define EMPTY_MAX      64 /* bytes of empty lines ahead of the first request */
-#define ABOUT_MAX      12 /* requests whose answers are told with what they asked */
-#define TEXTS_MAX      600
-#define METHOD_KEPT    16
-#define HOSTNAME_KEPT  100
-#define URL_KEPT       480
+#define PIPELINE_MAX   64 /* requests without their answers yet */
+#define BODY_START     4  /* bytes that tell a program */
+#define PACKED_MAX \
+	60000 /* bytes of a compressed body that are looked into, with those between chunks, */
+#define PLAIN_MAX     0x40000 /* and of what they are when they are not compressed */
+#define POST_HEAD     2000
+#define EMPTY_MAX     64 /* bytes of empty lines ahead of the first request */
+#define ABOUT_MAX     12 /* requests whose answers are told with what they asked */
+#define TEXTS_MAX     600
+#define METHOD_KEPT   16
+#define HOSTNAME_KEPT 100
+#define URL_KEPT      480
 
 enum phase {
 	PHASE_HEAD,
@@ -609,26 +610,104 @@ static size_t read_content(struct side *s, struct bytes piece, struct http_msg *
 	return n;
 }
 
-/* The beginning of a compressed body, as if it were none; what is behind it is passed over. */
-static void look_inside(struct side *s, struct bytes packed, struct http_msg *m,
+/*
+ * The beginning of a compressed body, as if it were none; what is behind it is passed over. An upload in
+ * parts of which not all is seen might hide one, as might what is padded so that nothing is seen.
+ */
+static void look_inside(struct side *s, struct bytes packed, bool whole, struct http_msg *m,
 			struct proto_output *out)
 {
 	uint8_t plain[PLAIN_MAX];
+	size_t max = s->parts ? PLAIN_MAX : PART10_HEAD;
+	struct bytes text = coding_inflate_all(s->coding, packed, plain, max);
+	bool upload = s->parts && !m->msg.answer;
 	const char *found = NULL;
-	struct bytes text;
 
-	coding_inflate(s->coding, packed, plain, sizeof(plain), &text);
-	while (text.len && !m->msg.reason && (s->seen < PART10_HEAD || s->parts)) {
+	if ((!whole && (upload || text.len < PART10_HEAD)) || (upload && text.len == max))
+		m->msg.reason = REASON_HTTP_PACKED;
+	while (text.len && m->msg.reason != REASON_DICOM_PREAMBLE_EXECUTABLE &&
+	       (s->seen < PART10_HEAD || s->parts)) {
 		size_t n = read_content(s, text, m, out);
 
 		text = (struct bytes){text.data + n, text.len - n};
 		found = m->program ? m->program : found;
 	}
 	m->program = found;
-	out->has_msg = found;
+	out->has_msg = found || m->msg.reason;
 	s->seen = PART10_HEAD;
 	s->parts = false;
 	s->coding = CODING_NONE;
+}
+
+/* The line of the chunk that begins there, and how much it holds; 0: it is the last, or none. False: not there yet. */
+static bool next_chunk(struct bytes b, size_t *ret_line, uint64_t *ret_size)
+{
+	size_t max = b.len < CHUNK_LINE_MAX ? b.len : CHUNK_LINE_MAX;
+	const uint8_t *end = memchr(b.data, '\n', max);
+
+	*ret_line = end ? (size_t)(end - b.data) + 1 : 0;
+	*ret_size = 0;
+	if (*ret_line > 1 && !read_size((struct bytes){b.data, *ret_line - 2}, ret_size))
+		*ret_size = 0;
+	return end || max == CHUNK_LINE_MAX;
+}
+
+/* Is as much there as is looked into? What was walked over is not looked at again. */
+static bool is_gathered(struct side *s, struct bytes in)
+{
+	while (s->scanned < in.len && s->scanned < PACKED_MAX) {
+		uint64_t size;
+		size_t line;
+
+		if (!next_chunk((struct bytes){in.data + s->scanned, in.len - s->scanned}, &line,
+				&size))
+			return in.len >= PACKED_MAX;
+		if (!size)
+			return true;
+		s->scanned += (uint32_t)(line + 2 + (size < PACKED_MAX ? size : PACKED_MAX));
+	}
+	return in.len >= PACKED_MAX;
+}
+
+/* What the chunks hold, one behind the other; *ret_whole: the last one is there. */
+static struct bytes put_together(struct bytes in, uint8_t to[PACKED_MAX], bool *ret_whole)
+{
+	size_t at = 0, n = 0, line = 0;
+	uint64_t size;
+
+	if (in.len > PACKED_MAX)
+		in.len = PACKED_MAX;
+	*ret_whole = false;
+	while (!*ret_whole && at < in.len &&
+	       next_chunk((struct bytes){in.data + at, in.len - at}, &line, &size)) {
+		size_t left = in.len - at - line, here = size < left ? (size_t)size : left;
+
+		if (here)
+			memcpy(to + n, in.data + at + line, here);
+		n += here;
+		at += line + here + 2;
+		*ret_whole = !size;
+	}
+	return (struct bytes){to, n};
+}
+
+/* A compressed body in chunks is looked into ahead of them; then each is read, and passed over. */
+static enum parse look_ahead(struct state *st, const struct proto_input *in, struct http_msg *m,
+			     struct proto_output *out)
+{
+	struct side *s = &st->side[in->end];
+	uint8_t together[PACKED_MAX];
+	struct bytes packed;
+	bool whole;
+
+	if (!is_gathered(s, in->data) && !in->last)
+		return PARSE_MORE;
+	s->scanned = 0;
+	packed = put_together(in->data, together, &whole);
+	m->msg.answer = in->end != st->client;
+	whole |= in->last && in->data.len <= PACKED_MAX;
+	look_inside(s, packed, whole, m, out);
+	return read_chunk_line(s, in, m, out);
 }
 
 static enum parse read_body(struct state *st, const struct proto_input *in, struct http_msg *m,
@@ -643,14 +722,19 @@ static enum parse read_body(struct state *st, const struct proto_input *in, stru
 	if (s->coding && piece.len < PACKED_MAX && !in->last &&
 	    (s->phase == PHASE_REST || piece.len < s->left))
 		return PARSE_MORE;
+	m->msg.answer = in->end != st->client;
 	if (s->coding) {
-		piece.len = piece.len < PACKED_MAX ? piece.len : PACKED_MAX;
-		look_inside(s, piece, m, out);
+		bool whole = in->last || (s->phase != PHASE_REST && piece.len == s->left);
+
+		if (piece.len > PACKED_MAX) {
+			piece.len = PACKED_MAX;
+			whole = false;
+		}
+		look_inside(s, piece, whole, m, out);
 		out->used = piece.len;
 	} else {
 		out->used = read_content(s, piece, m, out);
 	}
-	m->msg.answer = in->end != st->client;
 	seen = s->seen == PART10_HEAD && !s->parts;
 	if (s->phase == PHASE_REST) {
 		if (seen)
@@ -678,7 +762,8 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 	case PHASE_HEAD:
 		return read_head(st, in, m, ret_out);
 	case PHASE_CHUNK_LINE:
-		return read_chunk_line(s, in, m, ret_out);
+		return s->coding ? look_ahead(st, in, m, ret_out)
+				 : read_chunk_line(s, in, m, ret_out);
 	case PHASE_CHUNK_END:
 		return read_chunk_end(s, in, m, ret_out);
 	case PHASE_TRAILER:

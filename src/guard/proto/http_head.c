@@ -32,6 +32,17 @@ static bool read_old_request(struct bytes line, struct http_head *h)
 	return true;
 }
 
+/* RFC 9113 §3.4: HTTP/2 from the first word on, of which nothing can be read. */
+static bool read_preface(struct bytes line, struct http_head *h)
+{
+	h->request = true;
+	h->method = (struct bytes){line.data, 3};
+	h->target = (struct bytes){line.data + 4, 1};
+	h->protocol = (struct bytes){line.data + 6, 8};
+	h->reason = REASON_HTTP_VERSION;
+	return head_is(line, "PRI * HTTP/2.0");
+}
+
 /* "GET /path HTTP/1.1" */
 static bool read_request(struct bytes line, struct http_head *h)
 {
@@ -242,7 +253,8 @@ enum parse http_head_probe(struct bytes stream)
 		return PARSE_BAD;
 	if (!head_line(&r, &line))
 		return stream.len >= HTTP_HEAD_MAX ? PARSE_BAD : PARSE_MORE;
-	return read_request(line, &h) || read_status(line, &h) || read_old_request(line, &h)
+	return read_request(line, &h) || read_status(line, &h) || read_old_request(line, &h) ||
+			       read_preface(line, &h)
 		       ? PARSE_OK
 		       : PARSE_BAD;
 }
@@ -262,7 +274,7 @@ enum parse http_head_read(struct bytes stream, struct http_head *ret_h)
 	if (!head_line(&r, &line))
 		return stream.len == HTTP_HEAD_MAX ? PARSE_BAD : PARSE_MORE;
 	if (!read_request(line, &h) && !read_status(line, &h)) {
-		if (!read_old_request(line, &h))
+		if (!read_old_request(line, &h) && !read_preface(line, &h))
 			return PARSE_BAD;
 		*ret_h = h;
 		return PARSE_OK;

@@ -212,7 +212,7 @@ enum parse soap_body_read(const struct soap_form *f, struct bytes body, bool all
 	if (f->coding == CODING_UNREADABLE)
 		return PARSE_MORE;
 	if (f->coding != CODING_NONE)
-		got = coding_inflate(f->coding, body, plain, sizeof(plain), &body);
+		got = coding_inflate(f->coding, body, plain, sizeof(plain), &body, NULL);
 	if (got == PARSE_OK && f->parts)
 		got = find_root(f, body, &body);
 	if (got == PARSE_OK && body.len > 1 && soap_is_wide(body.data))
