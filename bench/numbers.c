@@ -32,6 +32,7 @@ struct patient {
 static const struct patient patients[] = {
 	{"usual", 78, 3, 40, 0, 0, 0, 0, 97, 0.7},
 	{"asleep, hardly varying", 58, 0.8, 120, 0, 0, 0, 0, 97.5, 0.3},
+	{"quick, hardly varying", 92, 1.2, 90, 0, 0, 0, 0, 96, 0.5},
 	{"restless", 95, 9, 25, 0, 0, 0, 0, 95, 1.5},
 	{"atrial fibrillation", 104, 11, 8, 14, 0, 0, 0, 96, 0.8},
 	{"paced", 70, 0.05, 60, 0, 0, 0, 0, 97, 0.5},
@@ -55,19 +56,23 @@ struct row {
 	enum deed deed;
 	bool forged;
 	double length_s;
+	unsigned every_s; /* a message */
 };
 
 static const struct row rows[] = {
-	{"replay of a minute of numbers, with fresh times", DEED_REPLAY, true, 60},
-	{"replay of ten minutes", DEED_REPLAY, true, 600},
-	{"heart rate 0, pulse goes on", DEED_STILL, true, 0},
-	{"heart rate drifts down to half over 10 min", DEED_DOWN, true, 0},
-	{"heart rate drifts up by 80 % over 10 min", DEED_UP, true, 0},
-	{"arrest: the pulse is held for 20 s, then none", DEED_ARREST, false, 0},
-	{"electrodes off: no heart rate", DEED_OFF, false, 0},
-	{"arrest, compressions counted as a pulse", DEED_CPR, false, 0},
-	{"the same, agonal rhythm", DEED_AGONAL, false, 0},
-	{"the same, pulseless electrical activity", DEED_PEA, false, 0},
+	{"replay of a minute of numbers, with fresh times", DEED_REPLAY, true, 60, 1},
+	{"replay of ten minutes", DEED_REPLAY, true, 600, 1},
+	{"heart rate 0, pulse goes on", DEED_STILL, true, 0, 1},
+	{"heart rate drifts down to half over 10 min", DEED_DOWN, true, 0, 1},
+	{"heart rate drifts up by 80 % over 10 min", DEED_UP, true, 0, 1},
+	{"arrest: the pulse is held for 20 s, then none", DEED_ARREST, false, 0, 1},
+	{"electrodes off: no heart rate", DEED_OFF, false, 0, 1},
+	{"arrest, compressions counted as a pulse", DEED_CPR, false, 0, 1},
+	{"the same, agonal rhythm", DEED_AGONAL, false, 0, 1},
+	{"the same, pulseless electrical activity", DEED_PEA, false, 0, 1},
+	{"arrest and compressions, a message each 10 s", DEED_CPR, false, 0, 10},
+	{"the same, agonal rhythm, each 10 s", DEED_AGONAL, false, 0, 10},
+	{"arrest and compressions, a message a minute", DEED_CPR, false, 0, 60},
 };
 
 struct shown {
@@ -112,24 +117,32 @@ static void live(const struct patient *p, struct shown *s, unsigned seconds)
 	}
 }
 
-/* The last rate is held for a while; from `hands` on theirs is shown, but for checks of the pulse. */
+/*
+ * The last rate is held for a while; from `hands` on theirs is shown, but for checks of the pulse,
+ * after which somebody else presses. Where breaths are given after each thirty, some counters see
+ * the pauses, as a rate that falls by a third.
+ */
 static void resuscitate(enum deed deed, struct shown *s, unsigned at, unsigned end)
 {
 	unsigned held = (unsigned)(uniform() * 20), hands = 3 + (unsigned)(uniform() * 40);
-	double pace = 80 + uniform() * 60, stray = 0;
+	double pace = 75 + uniform() * 65, steadily = 0.6 * (1 + uniform()), stray = 0, counted = 1;
 	double heart = deed == DEED_CPR ? 0 : deed == DEED_AGONAL ? 20 : 40 + uniform() * 50;
 	double left = s[at - 1].heart;
-	bool shows_checks = uniform() < 0.5;
+	bool shows_checks = uniform() < 0.5, shows_breaths = uniform() < 0.2;
 
 	for (unsigned t = at; t < end; t++) {
-		unsigned since = t - at;
-		bool check = since > hands && (since - hands) % 130 > 120 && shows_checks;
+		unsigned since = t - at, turn = (since - hands) % 130;
+		bool check = since > hands && turn > 120 && shows_checks;
+		bool breath = shows_breaths && turn % 20 > 15;
 
-		stray += -stray / 10 + 0.6 * normal();
+		if (since > hands && turn == 125)
+			pace = fmin(fmax(pace + 6 * normal(), 75), 140);
+		stray += -stray / 10 + steadily * normal();
+		counted += ((breath ? 0 : 1) - counted) / 8;
 		left += (heart - left) / 4;
 		s[t].heart = rint(heart > 0 ? fmax(0, left + normal()) : 0);
 		s[t].saturation = s[at - 1].saturation;
-		s[t].pulse = since >= hands && !check ? rint(pace + stray)
+		s[t].pulse = since >= hands && !check ? rint((pace + stray) * counted)
 			     : since < held	      ? s[at - 1].pulse
 						      : NAN;
 	}
@@ -256,9 +269,9 @@ static void measure(const struct row *w, const struct patient *p, unsigned runs)
 		struct tally y;
 
 		live(p, s, 2 * WARM_S + AFTER_S);
-		before = watch(s, at, 1).findings;
+		before = watch(s, at, w->every_s).findings;
 		forge(w, s, at, at + AFTER_S);
-		y = watch(s, at + AFTER_S, 1);
+		y = watch(s, at + AFTER_S, w->every_s);
 		if (y.findings && !before)
 			after[count++] = y.first_s - at;
 	}

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/recent.h"
 #include "guard/vitals/continuity.h"
+#include "guard/vitals/course.h"
 #include "guard/vitals/echo.h"
 #include "guard/vitals/numbers.h"
 #include "guard/vitals/param.h"
@@ -95,6 +96,7 @@ struct vitals_monitor {
 struct monitor_past {
 	struct stamps stamps;
 	struct numbers_row numbers;
+	struct course course; /* of the pulse rate */
 };
 
 struct vitals {

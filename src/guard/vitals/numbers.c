@@ -9,14 +9,18 @@
 #define LIVE_NS	     (2500 * MS_NS) /* a curve that was heard of since */
 #define STOOD_NS \
 	(30 * SEC_NS) /* longer than a pulse rate is averaged, and held when there is none */
-#define PULSE_LEAST 30.0
-#define BLOCKED	    40.0 /* a minute: so slow a heart may be at once, by a block or dying */
-#define HANDS_LEAST 80.0 /* a minute, as hands or a machine press a chest, and counters stray */
-#define HANDS_MOST  145.0
-#define CLOSE	    0.08 /* apart, at most, before */
-#define SLOWLY_NS \
-	(45 * SEC_NS) /* from then until they are clearly apart: no heart dies by degrees */
-#define ALIKE_NS    (60 * SEC_NS) /* two sensors count one heart once they have agreed for so long */
+#define HANDS_NS \
+	(300 * SEC_NS) /* by then whoever presses a chest was relieved, and looked for a pulse */
+#define PULSE_LEAST  30.0
+#define BLOCKED	     40.0 /* a minute: so slow a heart may be at once, by a block or dying */
+#define CLOSE	     0.08 /* apart, at most, before */
+#define SLOWLY_NS    (45 * SEC_NS) /* from then until they are clearly apart, */
+#define FALL_NS	     (15 * SEC_NS) /* a heart that dies is shown so, at most, until */
+#define FALLEN	     0.17	   /* of the pulse, or more, is between */
+#define SLOWLY_TIMES 2		   /* and messages in between */
+#define ALIKE_NS     (60 * SEC_NS) /* two sensors count one heart once they have agreed for so long */
+#define WHOLE_NS \
+	(600 * SEC_NS) /* and their pulse, where it may be hands, had neither a gap nor a leap */
 #define APART_NS    (60 * SEC_NS)
 #define APART_TIMES 4
 #define DEFICIT_NS  (300 * SEC_NS) /* beats that move no blood are usual, and come and go */
@@ -55,17 +59,12 @@ static const struct numeric *told(const struct vitals_monitor *m, enum param_num
 	return NULL;
 }
 
-/* Compressions are counted as a pulse, too: what goes at their pace may be no heart's. */
-static bool may_be_hands(double pulse)
+/* Did the pulse alone leap to a pace of hands, or from one that was not the heart's? */
+static bool leapt_by_hands(const struct numeric_leap *l, const struct numeric *heart)
 {
-	return pulse >= HANDS_LEAST && pulse <= HANDS_MOST;
-}
-
-/* Did the pulse alone leap to such a pace, or from it? `beats`: the heart's rate. */
-static bool leapt_by_hands(const struct numeric_leap *l, double beats)
-{
-	return (may_be_hands(l->to) && !numeric_rates_agree(beats, l->to)) ||
-	       (may_be_hands(l->from) && !numeric_rates_agree(beats, l->from));
+	return !heart->leapt && (course_may_be_hands(l->to) ||
+				 (course_may_be_hands(l->from) &&
+				  !numeric_rates_agree(numeric_last(heart).value, l->from)));
 }
 
 /*
@@ -88,7 +87,7 @@ static void judge_leap(struct vitals *v, struct vitals_monitor *m, const struct 
 			confidence = 0.3;
 		if (rate <= 0 && l->to < BLOCKED)
 			return;
-		if (rate <= 0 && !heart && second && leapt_by_hands(l, numeric_last(second).value))
+		if (rate <= 0 && !heart && second && leapt_by_hands(l, second))
 			return;
 	}
 	if (rate > 0 && numeric_rates_agree(rate, l->to))
@@ -180,21 +179,35 @@ static bool has_curves(const struct vitals_monitor *m)
 	return false;
 }
 
-/* The pulse beside a heart rate; over a standstill the same one, for as long as it is told without a break. */
-static void follow_pulse(struct numbers *n, const struct numeric *pulse)
+/* The pulse beside a heart rate. Over a standstill the past before it says what is usual. */
+static void follow_pulse(struct vitals_monitor *m, const struct numeric *pulse)
 {
-	double value = pulse ? numeric_last(pulse).value : 0;
-	bool same = may_be_hands(value) ? fabs(value - n->pulse) <= n->pulse * CLOSE
-					: numeric_rates_agree(value, n->pulse);
+	double rate = pulse ? numeric_last(pulse).value : 0;
+	struct course *c = &m->past->course;
+	uint32_t whole = c->whole;
 
-	if (!n->stood_ns || !same || value < PULSE_LEAST)
-		n->pulse = n->stood_ns ? 0 : value;
+	course_take(c, rate >= PULSE_LEAST ? rate : 0,
+		    m->numbers.stood_ns ? m->numbers.stood : c->count);
+	if (c->whole == whole && c->count > 1)
+		return;
+	m->numbers.one_heart = false; /* what comes after a gap or a leap may be hands */
+	m->numbers.whole_ns = m->arrival_ns;
 }
 
-/*
- * A heart rate of nothing over a pulse that is still counted when no average can hold it any more,
- * as it was: at a pace of hands it has to be the very same.
- */
+/* Has the pulse outlived the heart's rate by so long that neither an average nor hands explain it? */
+static bool outlives(const struct vitals_monitor *m)
+{
+	const struct numbers *n = &m->numbers;
+	const struct course *c = &m->past->course;
+	uint64_t stood = m->arrival_ns - n->stood_ns;
+
+	if (stood < STOOD_NS || c->whole >= n->stood || c->count <= n->stood)
+		return false;
+	return course_is_no_hands(c, n->stood) ||
+	       (stood >= HANDS_NS && course_goes_on(c, n->stood));
+}
+
+/* A heart rate of nothing over a pulse that goes on as it was. */
 static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 			     const struct numeric *heart, const struct numeric *pulse)
 {
@@ -206,9 +219,10 @@ static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 		n->stood_ns = 0;
 	} else if (n->beat && !n->stood_ns) {
 		n->stood_ns = m->arrival_ns;
+		n->stood = m->past->course.count;
 	}
-	follow_pulse(n, pulse);
-	if (!n->stood_ns || m->arrival_ns - n->stood_ns < STOOD_NS || n->pulse <= 0)
+	follow_pulse(m, pulse);
+	if (!n->stood_ns || !pulse || !outlives(m))
 		return;
 	f = tell_begin(v, m, REASON_VITALS_FLATLINE_PERFUSING, heart->code, 0.5);
 	if (!f)
@@ -221,11 +235,32 @@ static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 	tell_end(v, f);
 }
 
+/* When the heart's rate was last not clearly below the pulse, or above; and had it left by then? */
+static void follow_gap(struct numbers_gap *g, double gap, double pulse, uint64_t now_ns)
+{
+	g->messages++;
+	if (gap <= pulse * CLOSE) {
+		*g = (struct numbers_gap){.close_ns = now_ns};
+	} else if (!g->known && now_ns - g->close_ns >= FALL_NS) {
+		g->known = true;
+		g->fell = gap > pulse * FALLEN;
+	}
+}
+
+/*
+ * Hands that are counted since may press at the pace of a heart that has died. None does so by
+ * degrees, so it must have left the pulse slowly.
+ */
+static bool may_be_dying(const struct numbers *n, const struct numbers_gap *g)
+{
+	return n->hands && (n->gap[0].fell || n->apart_ns - g->close_ns < SLOWLY_NS ||
+			    g->messages < n->apart + SLOWLY_TIMES);
+}
+
 /*
  * Two sensors that agreed for long count one heart, and then do no more. A pulse that is missed is
  * usual, in atrial fibrillation all day long, so that more beats than pulses count only where both
- * are calm, and for long; more pulses than beats there are none. The pulse has to be as it was, or
- * it is hands' since; and at their pace the heart must have left it slowly, as none does that dies.
+ * are calm, and for long; more pulses than beats there are none. The pulse has to be as it was.
  */
 static void judge_sensors(struct vitals *v, struct vitals_monitor *m, const struct numeric *heart,
 			  const struct numeric *pulse)
@@ -235,14 +270,17 @@ static void judge_sensors(struct vitals *v, struct vitals_monitor *m, const stru
 	struct vitals_finding *f;
 	bool deficit = a > b;
 
-	if (fabs(a - b) <= b * CLOSE)
-		n->close_ns = m->arrival_ns;
+	follow_gap(&n->gap[0], b - a, b, m->arrival_ns);
+	follow_gap(&n->gap[1], a - b, b, m->arrival_ns);
 	if (numeric_rates_agree(a, b)) {
 		if (!n->alike_ns)
 			n->alike_ns = m->arrival_ns;
-		n->one_heart |= m->arrival_ns - n->alike_ns >= ALIKE_NS;
+		n->one_heart |=
+			m->arrival_ns - n->alike_ns >= ALIKE_NS &&
+			(!course_may_be_hands(b) || m->arrival_ns - n->whole_ns >= WHOLE_NS);
 		n->apart_ns = 0;
 		n->apart = 0;
+		n->hands = false;
 		n->agreed = b;
 		return;
 	}
@@ -250,9 +288,9 @@ static void judge_sensors(struct vitals *v, struct vitals_monitor *m, const stru
 	if (!n->apart_ns)
 		n->apart_ns = m->arrival_ns;
 	n->apart++;
+	n->hands |= course_may_be_hands(b);
 	if (!n->one_heart || a <= 0 || b < PULSE_LEAST || is_double(a, b) ||
-	    !numeric_rates_agree(b, n->agreed) ||
-	    (may_be_hands(b) && n->apart_ns - n->close_ns < SLOWLY_NS) ||
+	    !numeric_rates_agree(b, n->agreed) || may_be_dying(n, &n->gap[deficit]) ||
 	    n->apart < (deficit ? DEFICIT : APART_TIMES) ||
 	    m->arrival_ns - n->apart_ns < (deficit ? DEFICIT_NS : APART_NS) ||
 	    (deficit && !(numeric_is_calm(heart) && numeric_is_calm(pulse))))
@@ -422,10 +460,10 @@ void vitals_ended(struct vitals *v, struct vitals_monitor *m)
 	if (!n->told)
 		return;
 	for (unsigned i = 0; i < NUMBERS_MAX && n->number[i].code; i++)
-		if (n->number[i].leapt) {
+		if (n->number[i].leapt)
 			judge_leap(v, m, &n->number[i]);
-			n->number[i].leapt = false;
-		}
+	for (unsigned i = 0; i < NUMBERS_MAX; i++)
+		n->number[i].leapt = false;
 	if (!has_curves(m))
 		judge_together(v, m);
 	n->last = n->print;

@@ -22,17 +22,25 @@ struct numbers {
 	/* the message at hand, and the one before */
 	unsigned told;
 	uint32_t print, last;
-	/* heart rate: whether there was one, and since when it is 0; 0: it is not */
+	/* heart rate: whether there was one, and since when it is 0; 0: it is not; the pulse rates by then */
 	bool beat;
 	uint64_t stood_ns;
-	double pulse; /* the last pulse rate beside a heart rate; 0: it is gone since, or another */
+	uint32_t stood;
 	/* heart and pulse rate: whether they agreed for long, and since when they do or do not; 0: they do not, they do */
 	bool one_heart;
 	uint64_t alike_ns, apart_ns;
+	uint64_t whole_ns; /* the last gap in the pulse rate, or leap */
 	unsigned apart;
-	double agreed;	   /* the pulse rate when they last did, */
-	uint64_t close_ns; /* and when nearly */
-	uint32_t found;	   /* changes of the row at the last finding */
+	bool hands;    /* the pulse may be hands since, */
+	double agreed; /* and was this when they last agreed */
+	/* the heart's rate below the pulse, and above: when it last was not, messages since, and
+	 * whether it was far so soon after */
+	struct numbers_gap {
+		uint64_t close_ns;
+		unsigned messages;
+		bool known, fell;
+	} gap[2];
+	uint32_t found; /* changes of the row at the last finding */
 	/* another machine that says them of the same patient, by turns */
 	uint64_t heard_ns;
 	unsigned turns;

@@ -111,6 +111,7 @@ static struct vitals_monitor *make(struct vitals *v, const struct vitals_source 
 	memset(m, 0, sizeof(*m));
 	m->past = &v->pasts[m - v->monitors];
 	m->past->stamps.count = m->past->numbers.row.count = 0; /* how much of these holds */
+	m->past->course.count = m->past->course.whole = 0;
 	recent_add(&v->monitors_recent, &m->recent);
 	m->source = *s;
 	m->source.system = 0; /* what it calls itself is compared when it is taken */
