@@ -13,9 +13,11 @@
 #define WILDER	    2.0	 /* or so unsteady, */
 #define SMOOTHER    0.75 /* and so far apart are two rates that follow each other, on the mean */
 #define ROUGHER	    1.33
-#define HELD	    1.5 /* of the longest row of one rate before, and: */
-#define HELD_MORE   1	/* a monitor holds the last pulse until hands bring another */
-#define SLOW_TIMES  8	/* rates in a row below a pace of hands, as were there before */
+#define HELD	    1.5	 /* of the longest row of one rate before, and: */
+#define HELD_MORE   1	 /* a monitor holds the last pulse until hands bring another */
+#define CLOSE	    0.08 /* of the last rate before: about the same */
+#define FEW	    3
+#define SLOW_TIMES  8 /* rates in a row below a pace of hands, as were there before */
 
 bool course_may_be_hands(double rate)
 {
@@ -126,6 +128,24 @@ bool course_is_no_hands(const struct course *c, uint32_t from)
 	return was_so_low(c, from, least + 1);
 }
 
+/* Was one rate held for longer than usual? */
+static bool is_held(const struct course *c, uint32_t first, uint32_t from)
+{
+	return longest_row(c, from, c->count) > longest_row(c, first, from) * HELD + HELD_MORE;
+}
+
+bool course_stays(const struct course *c, uint32_t from)
+{
+	int was = from > c->whole ? rate_at(c, from - 1) : 0;
+
+	if (!was || c->count - from < FEW || c->count - from > MOST)
+		return false;
+	for (uint32_t i = from; i < c->count; i++)
+		if (abs(rate_at(c, i) - was) > was * CLOSE)
+			return false;
+	return !is_held(c, first_before(c, from), from);
+}
+
 bool course_goes_on(const struct course *c, uint32_t from)
 {
 	uint32_t since = c->count - from, first;
@@ -136,7 +156,7 @@ bool course_goes_on(const struct course *c, uint32_t from)
 	if (c->whole + ENOUGH > from || since < ENOUGH || since > MOST)
 		return false;
 	first = first_before(c, from);
-	if (longest_row(c, from, c->count) > longest_row(c, first, from) * HELD + HELD_MORE)
+	if (is_held(c, first, from))
 		return false;
 	usual = mean_step(c, first, from);
 	step = mean_step(c, from, c->count);

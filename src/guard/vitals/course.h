@@ -27,6 +27,8 @@ bool course_may_be_hands(double rate);
 void course_take(struct course *c, double rate, uint32_t until);
 /* Were the last rates since the one numbered `from` none that hands make? */
 bool course_is_no_hands(const struct course *c, uint32_t from);
+/* Are those since the one numbered `from` all about the one before it, and none held? */
+bool course_stays(const struct course *c, uint32_t from);
 /* Are those since the one numbered `from` as those before it were, in their middle and spread? False
  * where either are too few. */
 bool course_goes_on(const struct course *c, uint32_t from);

@@ -194,17 +194,21 @@ static void follow_pulse(struct vitals_monitor *m, const struct numeric *pulse)
 	m->numbers.whole_ns = m->arrival_ns;
 }
 
-/* Has the pulse outlived the heart's rate by so long that neither an average nor hands explain it? */
-static bool outlives(const struct vitals_monitor *m)
+/*
+ * Has the pulse outlived the heart's rate by so long that no average explains it? How sure that is; 0: it has
+ * not. At a pace of hands it may be theirs for minutes, as a pulse_absent may be anything.
+ */
+static double outlives(const struct vitals_monitor *m)
 {
 	const struct numbers *n = &m->numbers;
 	const struct course *c = &m->past->course;
 	uint64_t stood = m->arrival_ns - n->stood_ns;
 
 	if (stood < STOOD_NS || c->whole >= n->stood || c->count <= n->stood)
-		return false;
-	return course_is_no_hands(c, n->stood) ||
-	       (stood >= HANDS_NS && course_goes_on(c, n->stood));
+		return 0;
+	if (course_is_no_hands(c, n->stood) || (stood >= HANDS_NS && course_goes_on(c, n->stood)))
+		return 0.5;
+	return course_stays(c, n->stood) ? 0.3 : 0;
 }
 
 /* A heart rate of nothing over a pulse that goes on as it was. */
@@ -213,6 +217,7 @@ static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 {
 	struct numbers *n = &m->numbers;
 	struct vitals_finding *f;
+	double sure;
 
 	if (numeric_last(heart).value > 0) {
 		n->beat = true;
@@ -222,9 +227,10 @@ static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 		n->stood = m->past->course.count;
 	}
 	follow_pulse(m, pulse);
-	if (!n->stood_ns || !pulse || !outlives(m))
+	sure = n->stood_ns && pulse ? outlives(m) : 0;
+	if (sure <= 0)
 		return;
-	f = tell_begin(v, m, REASON_VITALS_FLATLINE_PERFUSING, heart->code, 0.5);
+	f = tell_begin(v, m, REASON_VITALS_FLATLINE_PERFUSING, heart->code, sure);
 	if (!f)
 		return;
 	f->since_ns = n->stood_ns;
