@@ -4,8 +4,7 @@
 #ifndef BEDWARDEN_BPF_GATE_WORD_H
 #define BEDWARDEN_BPF_GATE_WORD_H
 /*
- * A part of gate.bpf.c, which includes it: a guard's word on a conversation, and its question
- * about one.
+ * A part of gate.bpf.c, which includes it: a guard's word on a conversation.
  */
 /* What a guard's word does to a conversation that is known. */
 static __always_inline void word_mark(struct gate_word *w, struct gate_flow *f)

@@ -232,15 +232,14 @@ struct gate_block {
 };
 
 /*
- * A guard's word on one conversation, or a question about it: what goes into the program
- * `gate_say` and comes back, by bpf(2)'s BPF_PROG_RUN. So the kernel alone ever writes `flows`,
- * and no process that dies can leave a set locked.
+ * A guard's word on one conversation: what goes into the program `gate_say` and comes back, by
+ * bpf(2)'s BPF_PROG_RUN. So the kernel alone ever writes `flows`, and no process that dies can
+ * leave a set locked.
  */
 enum gate_word_kind {
-	GATE_WORD_ASK,
-	GATE_WORD_BLOCK,   /* whether it is known or not */
-	GATE_WORD_BYPASS,  /* one that is inspected, and under no grant */
-	GATE_WORD_INSPECT, /* no bypass any more */
+	GATE_WORD_BLOCK = 1, /* whether it is known or not */
+	GATE_WORD_BYPASS,    /* one that is inspected, and under no grant */
+	GATE_WORD_INSPECT,   /* no bypass any more */
 };
 
 enum gate_word_answer {

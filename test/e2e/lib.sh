@@ -145,6 +145,21 @@ soon() {
 	local text=$1; shift
 	if within "$(until_ms 15000 "$@")" 15000; then ok "$text"; else not "$text"; fi
 }
+# listens NS PORT: somebody takes datagrams there.
+listens() { at "$1" ss -Huln "sport = :$2" | grep -q .; }
+# calm NS...: for half a second nothing has arrived there, and all that had was taken.
+calm() {
+	local was; was=$(arrived "$@")
+	sleep 0.5
+	[ "$was" = "$(arrived "$@")" ] && ! grep -q '^queued [1-9]' <<<"$was"
+}
+arrived() {
+	local ns
+	for ns; do
+		at "$ns" cat /sys/class/net/e0/statistics/rx_packets
+		at "$ns" ss -Huln | awk '{ n += $2 } END { print "queued", n + 0 }'
+	done
+}
 says() { status | grep -q -- "$1"; } # PATTERN: so does `bedwarden status`
 again() { # TEXT MS
 	if within "$2" 1000; then ok "$1: guarding again after $2 ms"; else not "$1: guarding again after $2 ms (at most 1000)"; fi

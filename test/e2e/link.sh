@@ -119,14 +119,15 @@ field() { grep -o "\"$2\":[0-9]*" "$dir/$1" 2>/dev/null | head -1 | cut -d: -f2;
 
 # stream SECONDS: datagrams of both devices.
 stream() {
-	at srv "$load" recv 5000 $(($1 + 5)) >"$dir/got.open" & r1=$!
-	at vault "$load" recv 5000 $(($1 + 5)) >"$dir/got.closed" & r2=$!
-	sleep 0.3
+	at srv "$load" recv 5000 $(($1 + 20)) >"$dir/got.open" & r1=$!
+	at vault "$load" recv 5000 $(($1 + 20)) >"$dir/got.closed" & r2=$!
+	until_ms 10000 eval 'listens srv 5000 && listens vault 5000' >/dev/null
 	at open "$load" send 10.92.0.1 5000 2000 "$1" >"$dir/sent.open" & s1=$!
 	at closed "$load" send 10.92.0.2 5000 500 "$1" >"$dir/sent.closed" & s2=$!
 }
 settle() {
-	wait $s1 $s2; sleep 0.7
+	wait $s1 $s2
+	until_ms 10000 calm srv vault >/dev/null
 	{ ip netns pids $id-srv; ip netns pids $id-vault; } 2>/dev/null | xargs -r kill 2>/dev/null
 	wait $r1 $r2 2>/dev/null
 	lost=$(($(field sent.open sent) - $(field got.open received)))
@@ -291,9 +292,8 @@ whole() {
 	for _ in range(3):
 	    s.send(udp("10.92.0.12","10.92.0.2",m(0x12),m(2)))
 	P
-	sleep 1.5
-	listened
 	check "$capture: what is injected beside the link is dropped (seal.in_clear)" soon told b '"reason":"seal.in_clear"'
+	listened
 
 	# kill -9 of the link's process under load, near and far.
 	# What comes meanwhile waits for the next one, which has its keys.
@@ -314,14 +314,13 @@ whole() {
 
 	# The far gateway dies as a whole: fail modes, for as long as it takes.
 	kill -STOP "$(pid_of b link)"
-	sleep 1.6
+	until_ms 10000 eval '! up a' >/dev/null
 	listen "$dir/down.pcap"
 	at open "$load" send 10.92.0.1 5000 200 1 >/dev/null
 	at closed "$load" send 10.92.0.2 5000 200 1 >/dev/null
 	listened
 	check "$capture: peer down: the open-class device goes on in the clear" [ "$(seen "$dir/down.pcap" "udp port 5000 and host 10.92.0.11")" -gt 100 ]
 	nothing_in_clear "$capture: peer down: of the closed-class device nothing" "$dir/down.pcap" "$clear_of_closed"
-	sleep 1
 	check "$capture: an event says so for the open one (seal.clear)" soon told a '"reason":"seal.clear"'
 	check "$capture: and for the closed one (seal.down)" soon told a '"reason":"seal.down"'
 	kill -CONT "$(pid_of b link)"

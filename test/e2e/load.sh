@@ -61,7 +61,7 @@ stream() {
 	r2=$!
 	at hos "$load" recv 9999 $(($1 + 20)) >"$dir/got.forbidden" &
 	r3=$!
-	sleep 0.2
+	until_ms 10000 eval 'listens hos 5000 && listens hos 5001 && listens hos 9999' >/dev/null
 	at open "$load" send 10.91.0.1 5000 "$pps" "$1" >"$dir/sent.open" &
 	s1=$!
 	at closed "$load" send 10.91.0.1 5001 500 "$1" >"$dir/sent.closed" &
@@ -72,7 +72,7 @@ stream() {
 field() { grep -o "\"$2\":[0-9]*" "$dir/$1" 2>/dev/null | head -1 | cut -d: -f2; }
 settle() {
 	wait $s1 $s2 $s3
-	sleep 0.5
+	until_ms 10000 calm hos >/dev/null
 	ip netns pids "$id-hos" | xargs -r kill 2>/dev/null
 	wait $r1 $r2 $r3 2>/dev/null
 	lost=$(($(field sent.open sent) - $(field got.open received)))

@@ -164,14 +164,13 @@ cut() {
 	local port=$2 ms
 	: >"$dir/rst-ws"
 	: >"$dir/rst-pump"
-	sleep 0.5
+	until_ms 5000 left "$2" >/dev/null
 	left "$2" && ok "$1: a session stands" || not "$1: a session stands"
 	gate grants revoke "$3" >/dev/null
 	ms=$(until_ms 2000 gone "$2")
 	within "$ms" 1000 && ok "$1: revoked, the device's end is gone" || not "$1: revoked, the device's end is gone ($ms ms)"
-	sleep 0.3
-	grep -q "$pump\.$port > $ws" "$dir/rst-ws" && ok "$1: the workstation was sent a reset" || not "$1: the workstation was sent a reset"
-	grep -q "> $pump\.$port: " "$dir/rst-pump" && ok "$1: the device was sent a reset" || not "$1: the device was sent a reset"
+	soon "$1: the workstation was sent a reset" grep -q "$pump\.$port > $ws" "$dir/rst-ws"
+	soon "$1: the device was sent a reset" grep -q "> $pump\.$port: " "$dir/rst-pump"
 }
 reset_at() { # TEXT FILE NAME...
 	local text=$1 file=$2 n; shift 2

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/config.h"
 #include "guard/policy/message.h"
 #include "guard/proto/mqtt.h"
 #include "guard/proto/talk.h"
@@ -443,6 +444,92 @@ static void what_nobody_can_say_is_an_error(void **state)
 	}
 }
 
+static bool matches(const char *pattern, const char *text)
+{
+	return message_match(pattern, strlen(pattern),
+			     (struct bytes){(const uint8_t *)text, strlen(text)}, false);
+}
+
+static void patterns_match(void **state)
+{
+	assert_true(matches("ORU^*", "ORU^R01"));
+	assert_true(matches("*", ""));
+	assert_true(matches("a?c", "abc"));
+	assert_true(matches("*a*b*", "xxaxxbxx"));
+	assert_true(matches("*ab", "aab"));
+	assert_false(matches("ORU^*", "ORM^O01"));
+	assert_false(matches("a?c", "ac"));
+	assert_false(matches("", "x"));
+	assert_false(matches("abc", "abcd"));
+	assert_false(matches("abc", "aBc"));
+	assert_true(message_match("*.Clinic@", 9,
+				  (struct bytes){(const uint8_t *)"pAcs.cliniC@", 12},
+				  FIELD_CASELESS));
+	assert_false(
+		message_match("a@", 2, (struct bytes){(const uint8_t *)"A`", 2}, FIELD_CASELESS));
+}
+
+static void wrong_words_are_named(void **state)
+{
+	char *bad_member[] = {(char *)"message_type=ACK", (char *)"colour=red"};
+	char *no_pattern[] = {(char *)"message_type"}, *not_to_narrow[] = {(char *)"control_id=1"};
+	char *two_lines[] = {(char *)"message_type=A\ncontrol=no"},
+	     *good[] = {(char *)"message_type=ORU^*"};
+	char why[160];
+	int line = 7;
+
+	assert_true(message_is_wrong("gopher", good, 1, &line, why));
+	assert_int_equal(line, -1);
+	assert_non_null(strstr(why, "hl7"));
+	assert_true(message_is_wrong("hl7", bad_member, 2, &line, why));
+	assert_int_equal(line, 1);
+	assert_true(message_is_wrong("hl7", no_pattern, 1, &line, why));
+	assert_int_equal(line, 0);
+	assert_true(message_is_wrong("hl7", not_to_narrow, 1, &line, why));
+	assert_true(message_is_wrong("hl7", two_lines, 1, &line, why));
+	assert_false(message_is_wrong("hl7", good, 1, &line, why));
+}
+
+/* Where the words stand that are wrong: at a device, and in a profile's own file. */
+static void wrong_words_have_a_place(void **state)
+{
+	static const char lines[] =
+		"segments: [{name: icu, ward: w, hospital: h}]\n"
+		"devices:\n"
+		"  - {name: d, segment: icu, mac: '02:00:00:00:00:01', starts: [\n"
+		"      {service: s, proto: tcp, peer: any, app: gopher},\n"
+		"      {service: s, proto: tcp, peer: any, app: hl7,\n"
+		"       allow: ['version=2.5',\n"
+		"         'colour=red']},\n"
+		"      {service: s, proto: tcp, peer: any, control: no}]}\n";
+	static const char profile[] = "title: T\nkind: other\nfail: open\nsource: [s]\n"
+				      "accepts:\n"
+				      "  - {service: s, proto: tcp, peer: any,\n"
+				      "     app: hl7, allow: ['colour=red']}\n";
+	struct config_error errors[4];
+	size_t count = 0;
+
+	config_check_words(message_is_wrong);
+	assert_null(config_parse("site.yaml", (struct bytes){(const uint8_t *)lines, strlen(lines)},
+				 errors, 4, &count));
+	assert_int_equal(count, 3);
+	assert_int_equal(errors[0].line, 4);
+	assert_int_equal(errors[0].column, 48);
+	assert_non_null(strstr(errors[0].text, "gopher"));
+	assert_int_equal(errors[1].line, 7);
+	assert_int_equal(errors[1].column, 10);
+	assert_non_null(strstr(errors[1].text, "colour"));
+	assert_int_equal(errors[2].line, 8);
+	assert_null(config_profile_parse("dir/p.yaml",
+					 (struct bytes){(const uint8_t *)profile, strlen(profile)},
+					 errors, 4, &count));
+	assert_int_equal(count, 1);
+	assert_string_equal(errors[0].file, "dir/p.yaml");
+	assert_int_equal(errors[0].line, 7);
+	assert_int_equal(errors[0].column, 24);
+	assert_non_null(strstr(errors[0].text, "no member 'colour'"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +546,9 @@ int main(void)
 		cmocka_unit_test(a_filter_asks_for_no_more_than_its_rule),
 		cmocka_unit_test(what_changes_is_refused),
 		cmocka_unit_test(what_nobody_can_say_is_an_error),
+		cmocka_unit_test(patterns_match),
+		cmocka_unit_test(wrong_words_are_named),
+		cmocka_unit_test(wrong_words_have_a_place),
 	};
 
 	return cmocka_run_group_tests(tests, read_page, NULL);

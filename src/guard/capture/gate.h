@@ -110,8 +110,5 @@ int gate_flow_block(struct gate *g, const struct gate_flow_key *key, enum reason
 		    uint64_t now_ns, uint64_t until_ns);
 int gate_flow_bypass(struct gate *g, const struct gate_flow_key *key, uint64_t until_ns,
 		     struct gate_flow *ret_flow, struct gate_count ret_passed[2]);
-/* What the floor remembers of it. -ENOENT. */
-int gate_flow_ask(struct gate *g, const struct gate_flow_key *key, struct gate_flow *ret_flow,
-		  struct gate_count ret_passed[2]);
 
 #endif

@@ -165,16 +165,3 @@ int gate_flow_bypass(struct gate *g, const struct gate_flow_key *key, uint64_t u
 	memcpy(ret_passed, w.bypassed, sizeof(w.bypassed));
 	return 0;
 }
-
-int gate_flow_ask(struct gate *g, const struct gate_flow_key *key, struct gate_flow *ret_flow,
-		  struct gate_count ret_passed[2])
-{
-	struct gate_word w = {.key = *key, .kind = GATE_WORD_ASK};
-	int r = say(g, &w);
-
-	if (r)
-		return r;
-	*ret_flow = w.flow;
-	memcpy(ret_passed, w.bypassed, sizeof(w.bypassed));
-	return 0;
-}

@@ -53,7 +53,6 @@ static bool add_shield_row(struct compiling *b, const struct compiling_device *v
 		return false;
 	row->match = *r;
 	row->device = v->id;
-	row->advisory = v->words.service;
 	row->messages = v->words.messages;
 	row->rule = is_floor_shield(v->shield) ? b->to[BLOCK_RULES].count : ~0u;
 	row->flags = v->shield->enforce ? POLICY_SHIELD_ENFORCE : 0;

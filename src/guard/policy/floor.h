@@ -57,10 +57,4 @@ void floor_read(const struct packet *p, struct floor_packet *fp);
 void floor_set_grants(struct floor *f, const struct gate_grant_row *rows, uint32_t count);
 void floor_set_boot(struct floor *f, uint64_t boot_ns);
 
-/* A guard's own word on a conversation, for `for_ns` (0: until it ages out). */
-int floor_block(struct floor *f, const struct gate_flow_key *key, enum reason why, uint64_t now_ns,
-		uint64_t for_ns);
-int floor_bypass(struct floor *f, const struct gate_flow_key *key, uint64_t now_ns,
-		 uint64_t for_ns);
-
 #endif

@@ -93,12 +93,6 @@ static struct machine *find(const struct inventory *inv, uint32_t segment, const
 	return NULL;
 }
 
-const struct machine *inventory_find(const struct inventory *inv, uint32_t segment,
-				     const uint8_t mac[6])
-{
-	return find(inv, segment, mac);
-}
-
 static void age_unlink(struct inventory *inv, struct machine *m)
 {
 	*(m->older == NONE ? &inv->oldest : &inv->machines[m->older].newer) = m->newer;
@@ -453,11 +447,6 @@ void inventory_flush(struct inventory *inv, uint64_t wall_ns)
 	for (uint32_t i = inv->oldest; i != NONE; i = inv->machines[i].newer)
 		if (inv->machines[i].changed)
 			tell(inv, &inv->machines[i], wall_ns, false);
-}
-
-uint32_t inventory_count(const struct inventory *inv)
-{
-	return inv->count;
 }
 
 unsigned inventory_reasons(const struct inventory *inv, const struct machine *m,

@@ -109,10 +109,6 @@ void inventory_tick(struct inventory *inv, uint64_t wall_ns);
 /* Tells every change: the last words. */
 void inventory_flush(struct inventory *inv, uint64_t wall_ns);
 
-const struct machine *inventory_find(const struct inventory *inv, uint32_t segment,
-				     const uint8_t mac[6]);
-uint32_t inventory_count(const struct inventory *inv);
-
 /* Why the profile is likely, one text a reason. How many, at most MACHINE_REASONS. */
 unsigned inventory_reasons(const struct inventory *inv, const struct machine *m,
 			   char ret_reasons[MACHINE_REASONS][128]);

@@ -140,8 +140,8 @@ static bool shields_valid(const struct policy *p)
 
 	for (uint32_t i = 0; i < p->count[BLOCK_SHIELDS]; i++)
 		if (!rule_valid(p, &s[i].match) || s[i].device >= p->count[BLOCK_DEVICES] ||
-		    s[i].device < p->count[BLOCK_SEGMENT_NAMES] || s[i].advisory >= len ||
-		    s[i].messages >= len || s[i].flags > POLICY_SHIELD_ENFORCE ||
+		    s[i].device < p->count[BLOCK_SEGMENT_NAMES] || s[i].messages >= len ||
+		    s[i].flags > POLICY_SHIELD_ENFORCE ||
 		    (s[i].rule != ~0u && s[i].rule >= p->count[BLOCK_RULES]) ||
 		    (i && s[i - 1].device > s[i].device))
 			return false;
@@ -283,11 +283,6 @@ const char *policy_service_alone(const struct policy *p, const struct policy_ser
 const struct policy_shield *policy_shields(const struct policy *p, uint32_t *ret_count)
 {
 	return table(p, BLOCK_SHIELDS, ret_count);
-}
-
-const char *policy_shield_advisory(const struct policy *p, const struct policy_shield *s)
-{
-	return text_at(p, s->advisory);
 }
 
 const char *policy_shield_messages(const struct policy *p, const struct policy_shield *s)

@@ -74,15 +74,13 @@ const char *policy_service_alone(const struct policy *p, const struct policy_ser
 struct policy_shield {
 	struct gate_rule match; /* its action says nothing */
 	uint32_t device;
-	uint32_t advisory; /* where the texts are; */
-	uint32_t messages; /* 0: whole conversations are denied */
+	uint32_t messages; /* where the text is; 0: whole conversations are denied */
 	uint32_t rule;	   /* of the rules; ~0 not there */
 	uint8_t flags;	   /* POLICY_SHIELD_* */
-	uint8_t pad[7];
+	uint8_t pad[3];
 };
 #define POLICY_SHIELD_ENFORCE 1
 const struct policy_shield *policy_shields(const struct policy *p, uint32_t *ret_count);
-const char *policy_shield_advisory(const struct policy *p, const struct policy_shield *s);
 /* Which messages, in the words of guard/policy/message.h; "" all. */
 const char *policy_shield_messages(const struct policy *p, const struct policy_shield *s);
 

@@ -341,15 +341,3 @@ bool hasher_next(struct hasher *h, struct hasher_done *ret_done)
 	pthread_mutex_unlock(&h->mutex);
 	return any;
 }
-
-unsigned hasher_waiting(struct hasher *h)
-{
-	unsigned n;
-
-	pthread_mutex_lock(&h->mutex);
-	n = h->now.job.id != 0;
-	for (unsigned c = 0; c < HASHER_CLASSES; c++)
-		n += h->lines[c].count;
-	pthread_mutex_unlock(&h->mutex);
-	return n;
-}

@@ -61,7 +61,5 @@ int hasher_fd(const struct hasher *h);
 int hasher_add(struct hasher *h, const struct hasher_job *job);
 /* The next that is done, the caller's to wipe; false: none (any longer). */
 bool hasher_next(struct hasher *h, struct hasher_done *ret_done);
-/* Those that wait or are being worked at, all classes. */
-unsigned hasher_waiting(struct hasher *h);
 
 #endif

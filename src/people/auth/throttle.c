@@ -126,11 +126,6 @@ void throttle_clear(struct throttle *t, uint64_t key)
 	t->used--;
 }
 
-uint32_t throttle_count(const struct throttle *t)
-{
-	return t->used;
-}
-
 bool throttle_spend(struct throttle_budget *b, uint64_t now_ns)
 {
 	uint64_t from = b->full_ns > now_ns ? b->full_ns : now_ns;

@@ -36,7 +36,6 @@ uint64_t throttle_wait(struct throttle *t, uint64_t key, const struct throttle_l
 void throttle_failed(struct throttle *t, uint64_t key, const struct throttle_limits *l,
 		     uint64_t now_ns);
 void throttle_clear(struct throttle *t, uint64_t key);
-uint32_t throttle_count(const struct throttle *t); /* keys in use */
 
 /* A budget for what costs: so many at once, and one more every so often. */
 struct throttle_budget {

@@ -1,0 +1,373 @@
+/* Flat lines: those that are forged, and the arrests, electrodes and tests that are none. */
+#include "vitals_kit.h"
+
+static void a_calm_hour_says_nothing(void **state)
+{
+	static const double rates[] = {48, 75, 130};
+	struct ward w;
+
+	for (unsigned i = 0; i < 3; i++) {
+		open_ward(&w, rates[i], 11 + i);
+		play(&w, 1200);
+		assert_int_equal(all(&w), 0);
+		close_ward(&w);
+	}
+}
+
+static void a_flat_line_over_a_pulse_is_found_in_time(void **state)
+{
+	static const double rates[] = {50, 62, 75, 90, 130};
+	const struct vitals_finding *f;
+	struct ward w;
+
+	for (unsigned i = 0; i < 25; i++) {
+		uint64_t from;
+
+		open_ward(&w, rates[i % 5], 100 + i);
+		play(&w, 45 + i * 0.37);
+		w.flat = true;
+		from = w.now_ns;
+		play(&w, 5);
+		f = &w.last[REASON_VITALS_FLATLINE_PERFUSING];
+		assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+		assert_true(w.first_ns[REASON_VITALS_FLATLINE_PERFUSING] - from <= 3000000000ull);
+		assert_string_equal(text(f, "live"), "pleth");
+		assert_true(f->since_ns <= f->time_ns - 1000000000ull);
+		assert_int_equal(f->device, 7);
+		close_ward(&w);
+	}
+}
+
+/* What a wave passes all the time, as 0 to 1 mV of it, is no end of a converter's range. */
+static void a_scale_is_no_rail(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 5);
+	w.low = 7000;
+	w.high = 8190;
+	play(&w, 60);
+	w.flat = true;
+	play(&w, 4);
+	assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+	close_ward(&w);
+
+	open_ward(&w, 75, 6); /* the other end may be one all the same */
+	w.low = 8192;
+	play(&w, 60);
+	w.rail = true;
+	play(&w, 10);
+	assert_int_equal(all(&w), 0);
+	close_ward(&w);
+}
+
+/* A monitor may send each wave by itself: messages of one moment, numbered on. */
+static void waves_of_one_moment_in_several_messages(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 6);
+	for (unsigned n = 0; n < 300; n++) {
+		struct vitals_place p;
+
+		w.flat = n > 280;
+		next_samples(&w);
+		w.now_ns += BLOCK;
+		for (unsigned i = 0; i < 3; i++) {
+			p = place_of(&w, 1);
+			p.sequence = (n * 3 + i) & 0xffff;
+			p.clock = n * 2048;
+			p.time_ns += i * 1000000;
+			send_wave(&w, hear(&w, &p),
+				  i == 2 ? PLETH
+				  : i	 ? LEAD2
+					 : ECG,
+				  i == 2 ? w.pleth
+				  : i	 ? w.lead2
+					 : w.ecg,
+				  i == 2 ? PLETH_N : ECG_N, i < 2);
+		}
+	}
+	assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+	assert_int_equal(all(&w), w.count[REASON_VITALS_FLATLINE_PERFUSING]);
+	close_ward(&w);
+}
+
+/* Neither a number that stands still, nor a clock that does, nor numbers by chance hide anything. */
+static void spoilt_numbers_hide_no_flat_line(void **state)
+{
+	struct ward w;
+
+	for (unsigned spoilt = 0; spoilt < 4; spoilt++) {
+		open_ward(&w, 75, 7 + spoilt);
+		for (unsigned n = 0; n < 300; n++) {
+			struct vitals_place p;
+			struct vitals_monitor *m;
+
+			w.flat = n > 280;
+			next_samples(&w);
+			w.now_ns += BLOCK;
+			w.block++;
+			p = place_of(&w, 1);
+			p.sequence = spoilt == 3 ? (n * 40503u) & 0xffff : spoilt ? 5 : p.sequence;
+			p.clock = spoilt == 3 ? n * 2654435761u : spoilt == 1 ? p.clock : 77;
+			m = hear(&w, &p);
+			send_wave(&w, m, ECG, w.ecg, ECG_N, true);
+			send_wave(&w, m, PLETH, w.pleth, PLETH_N, false);
+		}
+		assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+		close_ward(&w);
+	}
+}
+
+static void every_pulse_counts_by_whatever_code(void **state)
+{
+	static const uint16_t pulses[] = {0x4bb4, 0xf08c, 0xf08d, 0xf09b, 0x4a0c, 0x4a10,
+					  0x4a14, 0x4a1c, 0x4a28, 0xf0bc, 0xf0c0, 0x4a00,
+					  0xf0a4, 0xf0a8, 0xf0ac, 0xf0b0};
+	struct ward w;
+
+	for (unsigned i = 0; i < sizeof(pulses) / sizeof(pulses[0]); i++) {
+		open_ward(&w, 75, 40 + i);
+		w.pleth_code = pulses[i];
+		play(&w, 30);
+		w.flat = true;
+		play(&w, 4);
+		assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+		assert_string_not_equal(text(&w.last[REASON_VITALS_FLATLINE_PERFUSING], "live"),
+					"other");
+		close_ward(&w);
+	}
+}
+
+static void one_flat_lead_is_less_sure(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 5);
+	play(&w, 45);
+	w.flat_one = true;
+	play(&w, 3);
+	assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+	assert_string_equal(text(&w.last[REASON_VITALS_FLATLINE_PERFUSING], "flat"), "ECG II");
+	close_ward(&w);
+}
+
+/* Told once, and again every minute; a lead that comes back is told anew when it goes. */
+static void a_finding_that_lasts_is_not_repeated(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 6);
+	play(&w, 45);
+	w.flat_one = true;
+	play(&w, 50);
+	assert_int_equal(w.count[REASON_VITALS_FLATLINE_PERFUSING], 1);
+	w.flat_one = false;
+	play(&w, 60);
+	w.flat_one = true;
+	play(&w, 10);
+	assert_int_equal(w.count[REASON_VITALS_FLATLINE_PERFUSING], 2);
+	close_ward(&w);
+}
+
+static void an_arrest_is_never_called_forged(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 10; i++) {
+		open_ward(&w, 55 + 8 * i, 200 + i);
+		play(&w, 45 + i * 0.41);
+		w.arrest = true;
+		play(&w, 120);
+		assert_int_equal(all(&w), 0);
+		close_ward(&w);
+	}
+}
+
+/* The heart has stopped; sooner or later hands press the chest, and rest, and press again. */
+static void hands_on_a_chest_are_no_heart(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 24; i++) {
+		open_ward(&w, 52 + 3 * i, 900 + i);
+		play(&w, 45 + i * 0.37);
+		w.arrest = true;
+		play(&w, 1.3 + 0.8 * i);
+		for (unsigned k = 0; k < 3; k++) {
+			w.pace = 95 + (i * 7 + k) % 35;
+			play(&w, 18);
+			w.pace = 0;
+			play(&w, 4 + 3 * k);
+		}
+		assert_int_equal(all(&w), 0);
+		close_ward(&w);
+	}
+}
+
+/* They press already when the heart's own electricity ends, by itself or by a shock. */
+static void hands_that_go_on_over_a_flat_line_are_no_heart(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 24; i++) {
+		open_ward(&w, 52 + 3 * i, 950 + i);
+		play(&w, 45 + i * 0.37);
+		w.arrest = true;
+		w.fibrillation = true;
+		play(&w, 3 + i % 3);
+		w.pace = 95 + i * 7 % 35;
+		play(&w, 1 + i);
+		w.fibrillation = false;
+		play(&w, 30);
+		assert_int_equal(all(&w), 0);
+		close_ward(&w);
+	}
+}
+
+/* A heart whose beats move no blood, and hands that do, until the beats end. */
+static void hands_that_help_a_heart_are_none(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 10; i++) {
+		open_ward(&w, 40 + 4 * i, 970 + i);
+		play(&w, 60 + i * 0.37);
+		w.pace = 100 + 2 * i;
+		play(&w, 3 + 3 * i);
+		w.arrest = true;
+		play(&w, 30);
+		assert_int_equal(w.count[REASON_VITALS_FLATLINE_PERFUSING], 0);
+		close_ward(&w);
+	}
+}
+
+/* The heart goes on, and a pulse was not seen: that is no pause. */
+static void a_pulse_that_was_missed_is_no_arrest(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 10; i++) {
+		open_ward(&w, 122, 990 + i);
+		play(&w, 45 + i * 0.37);
+		w.flat = true;
+		play(&w, 0.3);
+		w.pulse_flat = true;
+		play(&w, 0.4);
+		w.pulse_flat = false;
+		play(&w, 6);
+		assert_int_equal(w.count[REASON_VITALS_FLATLINE_PERFUSING], 2); /* leads */
+		close_ward(&w);
+	}
+}
+
+static void electrodes_off_are_never_called_forged(void **state)
+{
+	const struct vitals_alarm inop = {.id = 9, .source = ECG, .code = 0x1a, .technical = true};
+	struct ward w;
+
+	open_ward(&w, 75, 31); /* the monitor says invalid */
+	play(&w, 45);
+	w.off = true;
+	play(&w, 60);
+	assert_int_equal(all(&w), 0);
+	w.off = false; /* and back again */
+	play(&w, 60);
+	assert_int_equal(all(&w), 0);
+	close_ward(&w);
+
+	open_ward(&w, 75, 32); /* the converter saturates */
+	play(&w, 45);
+	w.rail = true;
+	play(&w, 60);
+	assert_int_equal(all(&w), 0);
+	close_ward(&w);
+
+	open_ward(&w, 75, 33); /* an INOP comes with a line that looks like any other */
+	play(&w, 45);
+	w.flat = true;
+	for (unsigned i = 0; i < 100; i++) {
+		struct vitals_place p = {.time_ns = w.now_ns, .channel = 9};
+
+		vitals_alarm(w.v, hear(&w, &p), &inop);
+		next_samples(&w);
+		send_block(&w);
+	}
+	assert_int_equal(all(&w), 0);
+	close_ward(&w);
+}
+
+/* A cuff on the arm is no finding; what stays away is one that says how little is known. */
+static void a_pulse_that_is_gone_is_told_as_that(void **state)
+{
+	static struct ward w;
+
+	open_ward(&w, 72, 5);
+	play(&w, 60);
+	for (unsigned i = 0; i < 3; i++) {
+		w.pulse_flat = true;
+		play(&w, 58);
+		w.pulse_flat = false;
+		play(&w, 30);
+	}
+	/* Away, as the monitor itself says. */
+	w.pulse_flat = w.pulse_off = true;
+	play(&w, 120);
+	w.pulse_off = false;
+	play(&w, 60);
+	assert_int_equal(all(&w), 0);
+	w.pulse_flat = false;
+	play(&w, 30);
+	w.pulse_flat = true;
+	play(&w, 64);
+	assert_int_equal(all(&w), 0);
+	play(&w, 3);
+	assert_int_equal(w.count[REASON_VITALS_PULSE_ABSENT], 1);
+	assert_int_equal(all(&w), 1);
+	assert_true(w.last[REASON_VITALS_PULSE_ABSENT].confidence < 0.4);
+	assert_string_equal(text(&w.last[REASON_VITALS_PULSE_ABSENT], "flat"), "pleth");
+	assert_true(fact(&w.last[REASON_VITALS_PULSE_ABSENT], "seconds") >= 65);
+	/* With the heart, all of it. */
+	w.arrest = true;
+	play(&w, 200);
+	assert_int_equal(all(&w), 1);
+	close_ward(&w);
+}
+
+static void a_test_signal_is_no_patient(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 34);
+	w.test = true;
+	play(&w, 60);
+	w.flat = true;
+	play(&w, 20);
+	assert_int_equal(all(&w), 0);
+	close_ward(&w);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_calm_hour_says_nothing),
+		cmocka_unit_test(a_flat_line_over_a_pulse_is_found_in_time),
+		cmocka_unit_test(a_scale_is_no_rail),
+		cmocka_unit_test(waves_of_one_moment_in_several_messages),
+		cmocka_unit_test(spoilt_numbers_hide_no_flat_line),
+		cmocka_unit_test(every_pulse_counts_by_whatever_code),
+		cmocka_unit_test(one_flat_lead_is_less_sure),
+		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
+		cmocka_unit_test(an_arrest_is_never_called_forged),
+		cmocka_unit_test(hands_on_a_chest_are_no_heart),
+		cmocka_unit_test(hands_that_go_on_over_a_flat_line_are_no_heart),
+		cmocka_unit_test(hands_that_help_a_heart_are_none),
+		cmocka_unit_test(a_pulse_that_was_missed_is_no_arrest),
+		cmocka_unit_test(electrodes_off_are_never_called_forged),
+		cmocka_unit_test(a_pulse_that_is_gone_is_told_as_that),
+		cmocka_unit_test(a_test_signal_is_no_patient),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
