@@ -244,6 +244,27 @@ static void one_message_is_refused_for_its_encoding(void **state)
 			      "C\0\r\0\x1c\r"));
 }
 
+/* Whoever takes the messages of a frame one by one takes those behind a header that is none, too. */
+static void one_header_is_refused(void **state)
+{
+	static char line[4200];
+	struct talk_piece piece = {0, line, 0};
+
+#define REFUSED	   "{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n"
+#define SAYS(name) "{\"hl7\":{\"sending_application\":\"" name "\",\"segments\":2}}\n"
+#define ONE(name)  "MSH|^~\\&|" name "\rPID|1\r"
+	EXPECT(SAYS("A") REFUSED REFUSED SAYS("B") SAYS("C"),
+	       P(0, "\v" ONE("A") "MSH|||||\rPID|1\r--\rMSHa\r" ONE("B") "\x1c\r\v" ONE(
+			    "C") "\x1c\r"));
+	/* What stands at the end of what is held of a long line begins none. */
+	snprintf(line, sizeof(line), "\vMSH|%4091s|" ONE("A") ONE("B") "\x1c\r", "|");
+	piece.len = strlen(line);
+	talk_expect("hl7", false, &piece, 1, REFUSED SAYS("B"));
+	EXPECT(REFUSED SAYS("A"), P(0, "\vMSH|||||\rPID|1\r\x1c\r\v" ONE("A") "\x1c\r"));
+	EXPECT(REFUSED "{\"hl7\":{\"sending_application\":\"A\",\"segments\":2,\"batch\":true}}\n",
+	       P(0, "\vBHS|^~\\&|X\rMSH|^^\\&|A\rPID|1\r" ONE("A") "BTS|2\r\x1c\r"));
+}
+
 /* What no reading takes for a type is none: names that end in Latin letters are no Shift_JIS. */
 static void latin_letters_are_no_halves(void **state)
 {
@@ -1322,6 +1343,7 @@ int main(void)
 		cmocka_unit_test(what_may_be_the_end_is_judged),
 		cmocka_unit_test(a_type_is_one_by_characters_too),
 		cmocka_unit_test(one_message_is_refused_for_its_encoding),
+		cmocka_unit_test(one_header_is_refused),
 		cmocka_unit_test(latin_letters_are_no_halves),
 		cmocka_unit_test(separators_are_halves_of_characters),
 		cmocka_unit_test(xml_is_read),
