@@ -208,6 +208,27 @@ static void infusion_orders_are_control(void **state)
 		    "MSH|^~%&|||||||TCR^U11^TCU_U10\r\x1c\r"));
 }
 
+/* Whoever takes the messages of a frame one by one takes those behind a header that is none, too. */
+static void one_header_is_refused(void **state)
+{
+	static char line[4200];
+	struct talk_piece piece = {0, line, 0};
+
+#define REFUSED	   "{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n"
+#define SAYS(name) "{\"hl7\":{\"sending_application\":\"" name "\",\"segments\":2}}\n"
+#define ONE(name)  "MSH|^~\\&|" name "\rPID|1\r"
+	EXPECT(SAYS("A") REFUSED REFUSED SAYS("B") SAYS("C"),
+	       P(0, "\v" ONE("A") "MSH|||||\rPID|1\r--\rMSHa\r" ONE("B") "\x1c\r\v" ONE(
+			    "C") "\x1c\r"));
+	/* What stands at the end of what is held of a long line begins none. */
+	snprintf(line, sizeof(line), "\vMSH|%4091s|" ONE("A") ONE("B") "\x1c\r", "|");
+	piece.len = strlen(line);
+	talk_expect("hl7", false, &piece, 1, REFUSED SAYS("B"));
+	EXPECT(REFUSED SAYS("A"), P(0, "\vMSH|||||\rPID|1\r\x1c\r\v" ONE("A") "\x1c\r"));
+	EXPECT(REFUSED "{\"hl7\":{\"sending_application\":\"A\",\"segments\":2,\"batch\":true}}\n",
+	       P(0, "\vBHS|^~\\&|X\rMSH|^^\\&|A\rPID|1\r" ONE("A") "BTS|2\r\x1c\r"));
+}
+
 static void what_is_malformed_is_said(void **state)
 {
 	EXPECT("{\"hl7\":{},\"reason\":\"hl7.delimiters\"}\n", P(0, "\vMSH|||||\r"));
@@ -583,6 +604,7 @@ int main(void)
 		cmocka_unit_test(alerts_are_marked),
 		cmocka_unit_test(infusion_orders_are_control),
 		cmocka_unit_test(what_is_malformed_is_said),
+		cmocka_unit_test(one_header_is_refused),
 		cmocka_unit_test(long_segments),
 		cmocka_unit_test(a_header_is_read_whole),
 		cmocka_unit_test(behind_a_gap_the_next_message_is_read),

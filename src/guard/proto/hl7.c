@@ -54,10 +54,11 @@ struct side {
 	bool told_answer; /* and as a bare acknowledgement */
 	bool ahead;	  /* it was asked for by what had been said of it, */
 	bool ahead_answer;
-	bool broken; /* of the message: no characters, or a type that two readings differ in */
-	bool far;    /* characters that are read in two ways */
-	bool led;    /* zeros stood before the first frame: high bytes come first */
-	bool in_xml; /* the frame is */
+	bool broken;  /* of the message: no characters, or a type that two readings differ in */
+	bool far;     /* characters that are read in two ways */
+	bool refused; /* the header at hand: what it opened is passed over, up to the next one */
+	bool led;     /* zeros stood before the first frame: high bytes come first */
+	bool in_xml;  /* the frame is */
 	struct hl7_xml xml;
 	struct hl7_wide wide;
 	uint16_t scanned; /* of the segment at hand, without an end */
@@ -277,6 +278,7 @@ static void read_header(struct side *s, struct bytes segment)
 	s->segments = s->observations = 0;
 	s->bad_name = s->told = s->told_answer = s->ahead = s->more = false;
 	s->header = true;
+	s->refused = false;
 }
 
 static void read_observation(struct hl7 *h, struct side *s, unsigned end, struct bytes segment)
@@ -528,6 +530,8 @@ static bool read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum
 		return true;
 	if ((s->header || s->batch) && is_blank(segment))
 		return true;
+	if (s->refused && (segment.len < 3 || !hl7_opens(segment.data)))
+		return true;
 	if (segment.len < 3 || !is_name(segment.data)) {
 		s->segments++;
 		s->bad_name = true;
@@ -571,7 +575,7 @@ static void begin_frame(struct side *s, enum framing framing)
 	s->scanned = 0;
 	s->length = 0;
 	s->batch = s->header = s->alert = s->worth = s->hybrid = false;
-	s->told = s->broken = s->far = false;
+	s->told = s->broken = s->far = s->refused = false;
 	s->opening = true;
 	s->in_xml = false;
 	s->wide.width = 0;
@@ -809,8 +813,15 @@ take_segment(struct hl7 *h, const struct proto_input *in, const struct cut *c, s
 		return lose_frame(s, m, REASON_HL7_SEGMENT_TOO_LONG, out, c->end);
 	}
 	s->broken |= c->torn;
-	if (!passing && c->text.len && !read_segment(h, in->end, c->text, &why))
-		return lose_frame(s, m, why, out, c->end);
+	if (!passing && c->text.len && !read_segment(h, in->end, c->text, &why)) {
+		(void)lose_frame(s, m, why, out, c->end);
+		/* The next header of the frame opens a message of its own. */
+		s->refused = why == REASON_HL7_DELIMITERS;
+		if (s->refused)
+			s->phase = c->stop == HL7_STOP_NONE ? LONG_SEGMENT : SEGMENT;
+		s->scanned = 0;
+		return PARSE_OK;
+	}
 	if (__builtin_expect(c->len >= HOLD, 0) && !headed && is_header_cut(s, c)) {
 		(void)tell(h, s, in, m);
 		return lose_frame(s, m, REASON_HL7_SEGMENT_TOO_LONG, out, c->end);
