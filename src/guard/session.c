@@ -450,10 +450,15 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 		object(s, REASON_STREAM_PICKED_UP, SESSION_PACKET);
 		return;
 	}
+	/* Refused for its urgent byte, it brings its receiver nothing. */
+	if (__builtin_expect(s->heard.scope == SESSION_PACKET, 0) && stream_waits(&n->stream))
+		return;
 	switch (stream_take(&n->stream, &s->pool, s->flow, s->packet, end)) {
 	case STREAM_CONFLICT:
 		note(s, ANOMALY_STREAM_CONFLICT);
 		object(s, REASON_STREAM_CONFLICT, SESSION_PACKET);
+		if (stream_waits(&n->stream))
+			return;
 		break;
 	case STREAM_UNVERIFIED:
 		object(s, REASON_STREAM_UNVERIFIED, SESSION_UNSURE);

@@ -664,7 +664,8 @@ static void urgent_data_interrupts(void **state)
 	wire_free(w);
 }
 
-/* A packet that is refused for a repetition in it may bring the rest of a forbidden message. */
+/* A packet that is refused for a repetition in it may bring the rest of a forbidden message: it arrives
+ * with neither, nor otherwise. */
 static void a_conflict_hides_nothing(void **state)
 {
 	struct wire *w = wire_new("enforce", "open", HL7);
@@ -673,10 +674,52 @@ static void a_conflict_hides_nothing(void **state)
 	shake_hands(w);
 	assert_true(send(w, 0, at, 5000, REST));
 	assert_false(send(w, 0, 1000, 5000, ORM "ORC|2\r\x1c\r"));
-	assert_true(told(w, "policy.message_not_allowed"));
+	assert_true(told(w, "stream.conflict"));
+	assert_false(told(w, "policy.message_not_allowed"));
 	assert_false(send(w, 0, 1000, 5000, ORM));
+	assert_true(told(w, "policy.message_not_allowed"));
 	assert_int_equal(w->reset_count, 2);
 	wire_free(w);
+}
+
+static unsigned times_told(const struct wire *w, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *at = w->said; (at = strstr(at, what)); at++)
+		n++;
+	return n;
+}
+
+/* What came with a packet that was refused never arrived: it is neither read nor compared with what comes
+ * instead, which is read once. */
+static void what_is_refused_is_not_read(void **state)
+{
+	static const struct {
+		const char *data;
+		uint8_t flags;
+		uint32_t back;
+	} lies[] = {
+		{"X" REST, TCP_ACK, 1},	    {"X" REST, TCP_ACK | TCP_FIN, 1},
+		{"X|ORM", TCP_ACK, 1},	    {REST, TCP_ACK | TCP_URG, 0},
+		{"", TCP_ACK | TCP_FIN, 1}, {"", TCP_ACK | TCP_FIN | TCP_URG, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		struct wire *w = wire_new("enforce", i & 1 ? "open" : "closed", HL7);
+		uint32_t at = 1000 + sizeof(HEAD "|ORU") - 1;
+
+		shake_hands(w);
+		assert_true(send(w, 0, 1000, 5000, HEAD "|ORU"));
+		w->urgent = 1;
+		assert_false(
+			send_flags(w, 0, at - lies[i].back, 5000, lies[i].flags, lies[i].data));
+		w->urgent = 0;
+		assert_false(told(w, "\"message_type\""));
+		assert_true(send(w, 0, at, 5000, "^R01|1|P|2.5\r" REST));
+		assert_int_equal(times_told(w, "\"message_type\":\"ORU^R01\""), 1);
+		wire_free(w);
+	}
 }
 
 /* Its end and its beginning were for the gateway alone, and the rest of a message is made to look like
@@ -1284,6 +1327,7 @@ int main(void)
 		cmocka_unit_test(urgent_data_hides_nothing),
 		cmocka_unit_test(urgent_data_interrupts),
 		cmocka_unit_test(a_conflict_hides_nothing),
+		cmocka_unit_test(what_is_refused_is_not_read),
 		cmocka_unit_test(a_rest_is_no_beginning),
 		cmocka_unit_test(another_protocol_does_not_pass),
 		cmocka_unit_test(the_first_words_of_another_do_not_pass),

@@ -42,10 +42,10 @@ struct stream {
 };
 
 enum stream_said {
-	STREAM_TAKEN,	   /* new bytes; more may be ready now */
-	STREAM_REPEATED,   /* nothing new, and nothing that differs */
-	STREAM_CONFLICT,   /* differs from the first copy */
-	STREAM_OUTSIDE,	   /* where the receiver does not take it: window, end, age */
+	STREAM_TAKEN,	 /* new bytes; more may be ready now */
+	STREAM_REPEATED, /* nothing new, and nothing that differs */
+	STREAM_CONFLICT, /* differs from the first copy; where the stream waits nothing is taken */
+	STREAM_OUTSIDE,	 /* where the receiver does not take it: window, end, age */
 	STREAM_UNVERIFIED, /* repeats what is not kept any more, so nobody can tell */
 	STREAM_UNPROVEN,   /* taken; nobody has shown yet that its receiver stands where we think */
 	STREAM_STUCK,	   /* the same again and again, and its receiver's word goes another way */
@@ -90,9 +90,9 @@ uint32_t stream_presume(struct stream *s, struct stream_pool *pool, const struct
 bool stream_is_oneway(const struct flow *f, unsigned end);
 
 /*
- * Takes in what the packet carries of `end`. Unless the answer is TAKEN nothing
- * changed. `p` must be whole: a cut capture is no stream. With an answer of
- * TAKEN call stream_ready() and stream_done(), also for nothing.
+ * Takes in what the packet carries of `end`, unless the answer says that it does not. `p` must
+ * be whole: a cut capture is no stream. With an answer of TAKEN, and with any other that may come
+ * with new bytes, call stream_ready() and stream_done(), also for nothing.
  */
 enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const struct flow *f,
 			     const struct packet *p, unsigned end);
