@@ -939,12 +939,39 @@ static void midstream_is_read_and_not_refused(void **state)
 	assert_false(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
 	assert_question(w, 6999, 5000);
 	assert_true(send_flags(w, 1, 5000, 7000, TCP_ACK, ""));
+	w->now_ns += 200000000; /* before it is sent again */
 	assert_true(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
 	assert_int_equal(w->asked, 1);
 	assert_true(send(w, 1, 5000, 7024, "\vMSH|^~\\&|||||||ACK|2\rMSA|AA|1\r\x1c\r"));
 	assert_true(send(w, 0, 7024, 5000, ORU REST));
 	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
 	wire_free(w);
+}
+
+/* What its receiver confirmed before a restart, and was on its way meanwhile, is not where it stands: what
+ * it has already would be read anew, as something else. */
+static void an_old_confirmation_places_nothing(void **state)
+{
+	const uint32_t had = 7000 + sizeof(ORM) - 1;
+
+	for (unsigned answered = 0; answered < 2; answered++) {
+		struct wire *w = wire_new("enforce", answered ? "open" : "closed", HL7);
+
+		if (answered)
+			assert_false(send(w, 0, had, 5000, REST));
+		assert_true(send_flags(w, 1, 5000, 7000, TCP_ACK, ""));
+		assert_false(send(w, 0, 7000, 5000, ORU));
+		assert_false(send(w, 0, had, 5000, REST));
+		assert_true(send_flags(w, 1, 5000, had, TCP_ACK, ""));
+		assert_false(told(w, "\"message_type\""));
+		w->now_ns += 200000000;
+		assert_true(send(w, 0, 7000, 5000, ORU)); /* which it has */
+		assert_true(send(w, 0, had, 5000, REST));
+		assert_false(told(w, "\"message_type\""));
+		assert_true(send(w, 0, had + sizeof(REST) - 1, 5000, ORU REST));
+		assert_int_equal(times_told(w, "\"message_type\":\"ORU^R01\""), 1);
+		wire_free(w);
+	}
 }
 
 /* Nobody answers, so what the device says must do to know it again. */
@@ -1338,6 +1365,7 @@ int main(void)
 		cmocka_unit_test(one_direction_is_enough),
 		cmocka_unit_test(a_hole_is_not_leapt),
 		cmocka_unit_test(midstream_is_read_and_not_refused),
+		cmocka_unit_test(an_old_confirmation_places_nothing),
 		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(http_2_is_not_let_in),

@@ -57,6 +57,17 @@ void stream_init(struct stream *s, const struct flow *f)
 	}
 }
 
+void stream_place(struct stream *s, const struct flow *f, unsigned end)
+{
+	struct stream_half *h = &s->half[end];
+	uint32_t acked;
+
+	if (!tcp_confirmed(f, end, &acked))
+		return;
+	begin(h, acked);
+	h->flags |= PROVEN;
+}
+
 static void release(struct stream_half *h, struct stream_pool *pool)
 {
 	if (h->buf)
@@ -553,11 +564,6 @@ bool stream_is_proven(const struct stream *s, unsigned end)
 uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end)
 {
 	return s->half[end].flags & KNOWN ? s->half[end].next : p->tcp_seq;
-}
-
-bool stream_is_lost(const struct stream *s, unsigned end)
-{
-	return (s->half[end].flags & (WAITS | KNOWN)) == WAITS;
 }
 
 bool stream_is_settled(const struct stream *s)

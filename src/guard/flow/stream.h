@@ -65,6 +65,8 @@ void stream_init(struct stream *s, const struct flow *f);
 void stream_wait(struct stream *s);
 /* Does it? */
 bool stream_waits(const struct stream *s);
+/* Nothing of `end` was taken yet: it begins where the other one stands by now, if that has said so. */
+void stream_place(struct stream *s, const struct flow *f, unsigned end);
 void stream_free(struct stream *s, struct stream_pool *pool);
 
 /*
@@ -109,9 +111,6 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 /* The number of the byte that `end` says next, before the packet is taken: the packet's own where it is
  * the first. */
 uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end);
-/* Does the stream wait, and has nobody shown where `end` stands, by a SYN or by confirming something? To
- * take a packet of it makes that the beginning. */
-bool stream_is_lost(const struct stream *s, unsigned end);
 /* Has the other end shown where `end` stands? What is said before that may have to be read once more. */
 bool stream_is_proven(const struct stream *s, unsigned end);
 /* Both ends said their last byte, and each confirmed the other's: no packet brings more. */
