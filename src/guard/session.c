@@ -9,6 +9,7 @@
 #define IDENTIFY_BYTES 2048 /* of an end that may stay undecided */
 #define IDENTIFY_TRIES 4    /* datagrams of an end */
 #define ANSWER_MS      2000 /* in which an end says where it stands, if its packets come by here */
+#define SETTLE_MS      150 /* in which all that was on its way has arrived, and has been confirmed */
 
 /* flow->session_flags */
 #define OFF	    1		   /* nobody reads it, for good */
@@ -21,9 +22,10 @@
 struct session {
 	struct talk *talk; /* NULL: not identified yet */
 	bool midstream;
-	bool awaited[2];      /* what the end says is passed over until a message begins */
-	uint32_t kept[2];     /* what each end is saying that is kept; 0: nothing is */
-	uint32_t asked_ms;    /* since when an end is asked where it stands; 0: none is */
+	bool awaited[2];  /* what the end says is passed over until a message begins */
+	uint8_t lost;	  /* bits: an end whose place nobody has shown, and nothing of it passed */
+	uint32_t kept[2]; /* what each end is saying that is kept; 0: nothing is */
+	uint32_t opened_ms;
 	struct stream stream; /* TCP's; of others there is none */
 };
 #define HOT(end) (offsetof(struct session, stream.half) + (end) * sizeof(struct stream_half))
@@ -119,6 +121,11 @@ void session_shut(struct sessions *s, struct flow *f)
 	f->session = NULL;
 }
 
+static uint32_t now_ms(const struct sessions *s)
+{
+	return (uint32_t)(s->packet->time_ns / 1000000);
+}
+
 static struct session *open_session(struct sessions *s, struct flow *f)
 {
 	struct session *n = slab_take(s->slab, session_size(f));
@@ -128,8 +135,11 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 	memset(n, 0, session_size(f));
 	if (is_stream(f)) {
 		stream_init(&n->stream, f);
-		if (s->o.enforced && s->o.enforced(s->o.arg, f))
+		n->opened_ms = now_ms(s);
+		if (s->o.enforced && s->o.enforced(s->o.arg, f)) {
 			stream_wait(&n->stream);
+			n->lost = ~f->tcp_began & 3;
+		}
 		n->midstream = !f->tcp_began;
 		s->counts.streams++;
 	}
@@ -427,33 +437,46 @@ static __attribute__((cold)) bool is_ruled(const struct sessions *s)
 
 /*
  * Picked up in its middle, it may begin with bytes that its receiver has already: that one would read
- * something else than we do. It shows where it stands by what it confirms, for which it is asked. Where
- * it never answers, its answers go another way.
+ * something else than we do. It shows where it stands by what it confirms, for which it is asked; but
+ * what it confirmed first may have been on its way before others arrived. Where it never answers, its
+ * answers go another way.
  */
 static __attribute__((cold)) bool must_be_shown(struct sessions *s, struct session *n, unsigned end)
 {
-	uint32_t now_ms = (uint32_t)(s->packet->time_ns / 1000000) | 1;
+	uint32_t waited = now_ms(s) - n->opened_ms;
+	bool shown = waited >= SETTLE_MS && stream_is_proven(&n->stream, end);
 
-	if (!is_ruled(s))
-		return false;
-	if (!n->asked_ms)
-		n->asked_ms = now_ms;
-	if (now_ms - n->asked_ms >= ANSWER_MS && stream_is_oneway(s->flow, end))
-		return false;
-	s->heard.ask = true;
-	return true;
+	if (is_ruled(s) && !shown && (waited < ANSWER_MS || !stream_is_oneway(s->flow, end))) {
+		s->heard.ask = true;
+		return true;
+	}
+	n->lost &= (uint8_t) ~(1u << end);
+	return false;
+}
+
+/* Until then an end stands where its receiver said last. */
+static __attribute__((cold)) void find_place(struct session *n, const struct flow *f)
+{
+	for (unsigned end = 0; end < 2; end++)
+		if (n->lost & 1u << end)
+			stream_place(&n->stream, f, end);
 }
 
 static void take(struct sessions *s, struct session *n, unsigned end)
 {
-	if (__builtin_expect(stream_is_lost(&n->stream, end), 0) && must_be_shown(s, n, end)) {
+	if (__builtin_expect(n->lost & 1u << end, 0) && must_be_shown(s, n, end)) {
 		object(s, REASON_STREAM_PICKED_UP, SESSION_PACKET);
 		return;
 	}
+	/* Refused for its urgent byte, it brings its receiver nothing. */
+	if (__builtin_expect(s->heard.scope == SESSION_PACKET, 0) && stream_waits(&n->stream))
+		return;
 	switch (stream_take(&n->stream, &s->pool, s->flow, s->packet, end)) {
 	case STREAM_CONFLICT:
 		note(s, ANOMALY_STREAM_CONFLICT);
 		object(s, REASON_STREAM_CONFLICT, SESSION_PACKET);
+		if (stream_waits(&n->stream))
+			return;
 		break;
 	case STREAM_UNVERIFIED:
 		object(s, REASON_STREAM_UNVERIFIED, SESSION_UNSURE);
@@ -594,6 +617,8 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 		object(s, REASON_STREAM_CHECKSUM, SESSION_PACKET);
 		return;
 	}
+	if (__builtin_expect(n->lost, 0))
+		find_place(n, f);
 	while ((missed = stream_confirm(&n->stream, &s->pool, p, end)))
 		lost(s, n, !end, missed);
 	s->heard.stood = stream_next(&n->stream, p, end);

@@ -60,7 +60,7 @@ class Line:
         self.ident = 0
         self.talks, self.ears = {}, {}
 
-    def send(self, tcp, ttl=64, options=b'', cut=None):
+    def send(self, tcp, ttl=64, options=b'', cut=None, tags=b'', trailer=b''):
         self.ident = (self.ident + 1) & 0xffff
         pieces = [(0, tcp, 0)]
         if cut and len(tcp) > 48:
@@ -70,13 +70,17 @@ class Line:
                 pieces.reverse()
             if cut == 'twice':
                 pieces.insert(1, (0, tcp[:at], 1))
+            if cut == 'overlapping':
+                pieces[0] = (0, tcp[:at] + bytes(16), 1)
+            if cut == 'beneath':
+                pieces.append((at, bytes(len(tcp) - at), 0))
         for at, body, more in pieces:
             head = struct.pack('>BBHHHBBH4s4s', 0x45 + len(options) // 4, 0, 20 + len(options) + len(body),
                                self.ident, more << 13 | at // 8, ttl, 6, 0, socket.inet_aton(US),
                                socket.inet_aton(SERVER)) + options
             head = head[:10] + struct.pack('>H', checksum(head)) + head[12:]
             try:
-                self.wire.send(SERVER_MAC + US_MAC + b'\x08\0' + head + body)
+                self.wire.send(SERVER_MAC + US_MAC + tags + b'\x08\0' + head + body + trailer)
             except OSError:
                 pass
 
@@ -140,7 +144,8 @@ class Talk:
         if at >= 0 and len(options) >= at + 6:
             self.echo = struct.unpack('>I', options[at + 2:at + 6])[0]
 
-    def give(self, at, data, flags=ACK | PSH, ack=None, stamp=0, extra=b'', spoilt=False, urgent=0, bare=False, **ip):
+    def give(self, at, data, flags=ACK | PSH, ack=None, stamp=0, extra=b'', spoilt=False, urgent=0, bare=False,
+             window=8192, **ip):
         options = extra
         self.stamp += 1
         if self.stamped and not bare:
@@ -148,15 +153,17 @@ class Talk:
         options += b'\1' * (-len(options) % 4)
         ack = self.server if ack is None else ack
         tcp = struct.pack('>HHIIBBHHH', self.port, PORT, (self.first + 1 + at) & 0xffffffff, ack or 0,
-                          (20 + len(options)) << 2, flags, 8192, 0, urgent) + options + data
+                          (20 + len(options)) << 2, flags, window, 0, urgent) + options + data
         pseudo = socket.inet_aton(US) + socket.inet_aton(SERVER) + struct.pack('>HH', 6, len(tcp))
         tcp = tcp[:16] + struct.pack('>H', checksum(pseudo + tcp) ^ (0x5555 if spoilt else 0)) + tcp[18:]
         self.line.send(tcp, **ip)
 
-    def greet(self):
+    def greet(self, said=b''):
         for _ in range(20):
-            self.give(-1, b'', SYN, 0, extra=b'\2\4\5\xb4\4\2' if self.dice.random() < 0.5 else b'')
-            self.line.listen(0.25, lambda: self.server is not None)
+            self.give(-1, said, SYN, 0, extra=b'\2\4\5\xb4\4\2' if self.dice.random() < 0.5 else b'')
+            self.line.listen(0.25, lambda: self.reset or self.server is not None)
+            if self.reset:
+                return False
             if self.server is not None:
                 self.give(0, b'', ACK)
                 return True
@@ -201,7 +208,12 @@ def harmless(line, dice, port):
 
 def tricks(t):
     """Segments that a kernel drops, or takes in its own way, by something that filters forget."""
+    tag, here = b'\x81\0\0\0', (t.first + 1) & 0xffffffff
     return [
+        {'tags': tag}, {'tags': tag * 2}, {'tags': b'\x88\xa8\0\0' + tag}, {'tags': b'\x81\0\0\x05'},
+        {'tags': tag + b'\x81\0\0\x05'}, {'trailer': b'\x0b' * 9}, {'cut': 'overlapping'}, {'cut': 'beneath'},
+        {'window': 0}, {'extra': b'\x1d\x10' + bytes(14)}, {'extra': b'\x22\x0a' + bytes(8)},
+        {'extra': b'\x05\x0a' + struct.pack('>II', here, (here + 5000) & 0xffffffff)}, {'stamp': -1},
         {'spoilt': True}, {'stamp': -1000000}, {'stamp': 0x7fffffff}, {'bare': True}, {'flags': PSH},
         {'ack': (t.server + 100000) & 0xffffffff}, {'ack': (t.server - 100000) & 0xffffffff}, {'flags': SYN},
         {'flags': SYN | ACK}, {'flags': FIN | ACK}, {'flags': RST}, {'flags': RST | ACK},
@@ -221,8 +233,9 @@ def forged(line, dice, port):
         text = b'y' * dice.choice([1, 60, 700])
         for n, kind in enumerate((GOOD, BAD)):
             said[n] += message(kind, i, text)
-    if not t.greet():
-        return 'was not let in', 0
+    early = dice.choice([b'', b'', said[dice.random() < 0.5][:300]])  # with the SYN
+    if not t.greet(early):
+        return None if early else 'was not let in', 0
     pieces = cuts(dice, len(said[0]))
     if dice.random() < 0.3:
         dice.shuffle(pieces)

@@ -437,7 +437,8 @@ static void urgent_data_interrupts(void **state)
 	wire_free(w);
 }
 
-/* A packet that is refused for a repetition in it may bring the rest of a forbidden message. */
+/* A packet that is refused for a repetition in it may bring the rest of a forbidden message: it arrives
+ * with neither, nor otherwise. */
 static void a_conflict_hides_nothing(void **state)
 {
 	struct wire *w = wire_new("enforce", "open", HL7);
@@ -446,10 +447,52 @@ static void a_conflict_hides_nothing(void **state)
 	shake_hands(w);
 	assert_true(send(w, 0, at, 5000, REST));
 	assert_false(send(w, 0, 1000, 5000, ORM "ORC|2\r\x1c\r"));
-	assert_true(told(w, "policy.message_not_allowed"));
+	assert_true(told(w, "stream.conflict"));
+	assert_false(told(w, "policy.message_not_allowed"));
 	assert_false(send(w, 0, 1000, 5000, ORM));
+	assert_true(told(w, "policy.message_not_allowed"));
 	assert_int_equal(w->reset_count, 2);
 	wire_free(w);
+}
+
+static unsigned times_told(const struct wire *w, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *at = w->said; (at = strstr(at, what)); at++)
+		n++;
+	return n;
+}
+
+/* What came with a packet that was refused never arrived: it is neither read nor compared with what comes
+ * instead, which is read once. */
+static void what_is_refused_is_not_read(void **state)
+{
+	static const struct {
+		const char *data;
+		uint8_t flags;
+		uint32_t back;
+	} lies[] = {
+		{"X" REST, TCP_ACK, 1},	    {"X" REST, TCP_ACK | TCP_FIN, 1},
+		{"X|ORM", TCP_ACK, 1},	    {REST, TCP_ACK | TCP_URG, 0},
+		{"", TCP_ACK | TCP_FIN, 1}, {"", TCP_ACK | TCP_FIN | TCP_URG, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		struct wire *w = wire_new("enforce", i & 1 ? "open" : "closed", HL7);
+		uint32_t at = 1000 + sizeof(HEAD "|ORU") - 1;
+
+		shake_hands(w);
+		assert_true(send(w, 0, 1000, 5000, HEAD "|ORU"));
+		w->urgent = 1;
+		assert_false(
+			send_flags(w, 0, at - lies[i].back, 5000, lies[i].flags, lies[i].data));
+		w->urgent = 0;
+		assert_false(told(w, "\"message_type\""));
+		assert_true(send(w, 0, at, 5000, "^R01|1|P|2.5\r" REST));
+		assert_int_equal(times_told(w, "\"message_type\":\"ORU^R01\""), 1);
+		wire_free(w);
+	}
 }
 
 /* Its end and its beginning were for the gateway alone, and the rest of a message is made to look like
@@ -587,12 +630,39 @@ static void midstream_is_read_and_not_refused(void **state)
 	assert_false(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
 	assert_question(w, 6999, 5000);
 	assert_true(send_flags(w, 1, 5000, 7000, TCP_ACK, ""));
+	w->now_ns += 200000000; /* before it is sent again */
 	assert_true(send(w, 0, 7000, 5000, "of an earlier message\r\x1c\r"));
 	assert_int_equal(w->asked, 1);
 	assert_true(send(w, 1, 5000, 7024, "\vMSH|^~\\&|||||||ACK|2\rMSA|AA|1\r\x1c\r"));
 	assert_true(send(w, 0, 7024, 5000, ORU REST));
 	assert_true(told(w, "\"message_type\":\"ORU^R01\""));
 	wire_free(w);
+}
+
+/* What its receiver confirmed before a restart, and was on its way meanwhile, is not where it stands: what
+ * it has already would be read anew, as something else. */
+static void an_old_confirmation_places_nothing(void **state)
+{
+	const uint32_t had = 7000 + sizeof(ORM) - 1;
+
+	for (unsigned answered = 0; answered < 2; answered++) {
+		struct wire *w = wire_new("enforce", answered ? "open" : "closed", HL7);
+
+		if (answered)
+			assert_false(send(w, 0, had, 5000, REST));
+		assert_true(send_flags(w, 1, 5000, 7000, TCP_ACK, ""));
+		assert_false(send(w, 0, 7000, 5000, ORU));
+		assert_false(send(w, 0, had, 5000, REST));
+		assert_true(send_flags(w, 1, 5000, had, TCP_ACK, ""));
+		assert_false(told(w, "\"message_type\""));
+		w->now_ns += 200000000;
+		assert_true(send(w, 0, 7000, 5000, ORU)); /* which it has */
+		assert_true(send(w, 0, had, 5000, REST));
+		assert_false(told(w, "\"message_type\""));
+		assert_true(send(w, 0, had + sizeof(REST) - 1, 5000, ORU REST));
+		assert_int_equal(times_told(w, "\"message_type\":\"ORU^R01\""), 1);
+		wire_free(w);
+	}
 }
 
 /* Nobody answers, so what the device says must do to know it again. */
@@ -675,11 +745,13 @@ int main(void)
 		cmocka_unit_test(urgent_data_hides_nothing),
 		cmocka_unit_test(urgent_data_interrupts),
 		cmocka_unit_test(a_conflict_hides_nothing),
+		cmocka_unit_test(what_is_refused_is_not_read),
 		cmocka_unit_test(a_rest_is_no_beginning),
 		cmocka_unit_test(nothing_is_held_back_but_in_enforce),
 		cmocka_unit_test(one_direction_is_enough),
 		cmocka_unit_test(a_hole_is_not_leapt),
 		cmocka_unit_test(midstream_is_read_and_not_refused),
+		cmocka_unit_test(an_old_confirmation_places_nothing),
 		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(memory_is_bounded),

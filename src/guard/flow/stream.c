@@ -57,6 +57,17 @@ void stream_init(struct stream *s, const struct flow *f)
 	}
 }
 
+void stream_place(struct stream *s, const struct flow *f, unsigned end)
+{
+	struct stream_half *h = &s->half[end];
+	uint32_t acked;
+
+	if (!tcp_confirmed(f, end, &acked))
+		return;
+	begin(h, acked);
+	h->flags |= PROVEN;
+}
+
 static void release(struct stream_half *h, struct stream_pool *pool)
 {
 	if (h->buf)
@@ -323,19 +334,9 @@ static bool is_unverified(const struct stream_half *h, uint32_t from, uint32_t t
 }
 
 /* Older than what the receiver took last: it does not take it (RFC 7323 §5.3). */
-static bool is_stale(struct stream_half *h, const struct packet *p, uint32_t from)
+static bool is_stale(const struct stream_half *h, uint32_t stamp)
 {
-	uint32_t stamp;
-
-	if (!tcp_stamp(p, &stamp))
-		return false;
-	if (h->flags & STAMPED && ahead_of(stamp, h->stamp) < 0)
-		return true;
-	if (ahead_of(from, h->next) <= 0) {
-		h->stamp = stamp;
-		h->flags |= STAMPED;
-	}
-	return false;
+	return h->flags & STAMPED && ahead_of(stamp, h->stamp) < 0;
 }
 
 /* An end ahead of bytes that went on: a receiver that has not got those would take it for the end. */
@@ -456,42 +457,56 @@ static __attribute__((cold)) enum stream_said unproven_said(struct stream_half *
 	return h->again < AGAIN ? STREAM_UNPROVEN : STREAM_STUCK;
 }
 
+/* What the packet says of what went on before: nothing new, or something else. */
+static enum stream_said compare(const struct stream_half *h, const struct packet *p, uint32_t from,
+				uint32_t to)
+{
+	bool early = p->tcp_flags & TCP_FIN && is_early(h, to);
+
+	if (early || differs(h, from, to, p->payload.data))
+		return STREAM_CONFLICT;
+	return is_unverified(h, from, to) ? STREAM_UNVERIFIED : STREAM_REPEATED;
+}
+
 enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const struct flow *f,
 			     const struct packet *p, unsigned end)
 {
 	struct stream_half *h = &s->half[end];
 	uint32_t from = p->tcp_seq + !!(p->tcp_flags & TCP_SYN);
 	uint32_t to = from + (uint32_t)p->payload.len;
-	enum stream_said said = STREAM_REPEATED;
-	bool unproven;
+	uint32_t stamp;
+	bool unproven, ends, stamped = tcp_stamp(p, &stamp);
+	enum stream_said said;
 
 	if (!(h->flags & KNOWN))
 		begin(h, from);
 	if (!tcp_in_window(f, p, end) || (h->flags & ENDED && ahead_of(to, h->fin) > 0) ||
-	    ((p->payload.len || p->tcp_flags & TCP_FIN) && is_stale(h, p, from)))
+	    (stamped && is_stale(h, stamp)))
 		return STREAM_OUTSIDE;
-	if (p->tcp_flags & TCP_FIN && !(h->flags & ENDED) && ahead_of(to, kept_to(h)) >= 0) {
-		h->fin = to;
-		h->flags |= ENDED;
-		said = STREAM_TAKEN;
-	} else if (p->tcp_flags & TCP_FIN && is_early(h, to)) {
-		said = STREAM_CONFLICT;
-	}
-	if (!p->payload.len)
+	said = compare(h, p, from, to);
+	/* It goes no further: its receiver gets nothing of it. */
+	if (said == STREAM_CONFLICT && h->flags & WAITS)
 		return said;
+	if (stamped && ahead_of(from, h->next) <= 0) {
+		h->stamp = stamp;
+		h->flags |= STAMPED;
+	}
+	ends = p->tcp_flags & TCP_FIN && !(h->flags & ENDED) && ahead_of(to, kept_to(h)) >= 0;
+	unproven = !(h->flags & PROVEN) && p->payload.len &&
+		   (ahead_of(from, h->next) > 0 || ahead_of(from, h->acked) < 0);
 	if (stream_is_oneway(f, end) && h->read - h->base > ONEWAY)
 		forget(h);
-	unproven = !(h->flags & PROVEN) &&
-		   (ahead_of(from, h->next) > 0 || ahead_of(from, h->acked) < 0);
-	if (differs(h, from, to, p->payload.data))
-		said = STREAM_CONFLICT;
-	else if (said != STREAM_CONFLICT && is_unverified(h, from, to))
-		said = STREAM_UNVERIFIED;
-	if (is_new(h, from, to)) {
+	if (p->payload.len && is_new(h, from, to)) {
 		enum stream_said new = take_new(h, pool, from, to, p->payload.data);
 
-		if (new != STREAM_TAKEN || said == STREAM_REPEATED)
-			said = new;
+		if (new != STREAM_TAKEN)
+			return new;
+		said = said == STREAM_REPEATED ? STREAM_TAKEN : said;
+	}
+	if (ends) {
+		h->fin = to;
+		h->flags |= ENDED;
+		said = said == STREAM_REPEATED ? STREAM_TAKEN : said;
 	}
 	if (__builtin_expect(unproven, 0) && (said == STREAM_TAKEN || said == STREAM_REPEATED))
 		return unproven_said(h, said,
@@ -549,11 +564,6 @@ bool stream_is_proven(const struct stream *s, unsigned end)
 uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end)
 {
 	return s->half[end].flags & KNOWN ? s->half[end].next : p->tcp_seq;
-}
-
-bool stream_is_lost(const struct stream *s, unsigned end)
-{
-	return (s->half[end].flags & (WAITS | KNOWN)) == WAITS;
 }
 
 bool stream_is_settled(const struct stream *s)

@@ -42,10 +42,10 @@ struct stream {
 };
 
 enum stream_said {
-	STREAM_TAKEN,	   /* new bytes; more may be ready now */
-	STREAM_REPEATED,   /* nothing new, and nothing that differs */
-	STREAM_CONFLICT,   /* differs from the first copy */
-	STREAM_OUTSIDE,	   /* where the receiver does not take it: window, end, age */
+	STREAM_TAKEN,	 /* new bytes; more may be ready now */
+	STREAM_REPEATED, /* nothing new, and nothing that differs */
+	STREAM_CONFLICT, /* differs from the first copy; where the stream waits nothing is taken */
+	STREAM_OUTSIDE,	 /* where the receiver does not take it: window, end, age */
 	STREAM_UNVERIFIED, /* repeats what is not kept any more, so nobody can tell */
 	STREAM_UNPROVEN,   /* taken; nobody has shown yet that its receiver stands where we think */
 	STREAM_STUCK,	   /* the same again and again, and its receiver's word goes another way */
@@ -65,6 +65,8 @@ void stream_init(struct stream *s, const struct flow *f);
 void stream_wait(struct stream *s);
 /* Does it? */
 bool stream_waits(const struct stream *s);
+/* Nothing of `end` was taken yet: it begins where the other one stands by now, if that has said so. */
+void stream_place(struct stream *s, const struct flow *f, unsigned end);
 void stream_free(struct stream *s, struct stream_pool *pool);
 
 /*
@@ -90,9 +92,9 @@ uint32_t stream_presume(struct stream *s, struct stream_pool *pool, const struct
 bool stream_is_oneway(const struct flow *f, unsigned end);
 
 /*
- * Takes in what the packet carries of `end`. Unless the answer is TAKEN nothing
- * changed. `p` must be whole: a cut capture is no stream. With an answer of
- * TAKEN call stream_ready() and stream_done(), also for nothing.
+ * Takes in what the packet carries of `end`, unless the answer says that it does not. `p` must
+ * be whole: a cut capture is no stream. With an answer of TAKEN, and with any other that may come
+ * with new bytes, call stream_ready() and stream_done(), also for nothing.
  */
 enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const struct flow *f,
 			     const struct packet *p, unsigned end);
@@ -109,9 +111,6 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 /* The number of the byte that `end` says next, before the packet is taken: the packet's own where it is
  * the first. */
 uint32_t stream_next(const struct stream *s, const struct packet *p, unsigned end);
-/* Does the stream wait, and has nobody shown where `end` stands, by a SYN or by confirming something? To
- * take a packet of it makes that the beginning. */
-bool stream_is_lost(const struct stream *s, unsigned end);
 /* Has the other end shown where `end` stands? What is said before that may have to be read once more. */
 bool stream_is_proven(const struct stream *s, unsigned end);
 /* Both ends said their last byte, and each confirmed the other's: no packet brings more. */
