@@ -49,7 +49,11 @@ enum deed {
 	DEED_OFF_LATE,	   /* a second late */
 	DEED_MOTION,
 	DEED_GAIN,
-	DEED_PROBE, /* the finger is out of the clip */
+	DEED_PROBE,   /* the finger is out of the clip */
+	DEED_SURGERY, /* electrosurgery drowns the ECG while it cuts */
+	DEED_SWAP,    /* electrodes put on anew, some of them swapped */
+	DEED_CUFF,    /* it stops the pulse at the finger for a while */
+	DEED_GONE,    /* out of a telemetry's reach, or the monitor starts anew */
 	DEED_CPR, /* compressions some time after the arrest, hardly seen in the ECG: bench/cpr.h */
 	DEED_THUMP,  /* a blow on the chest first */
 	DEED_RETURN, /* the heart comes back for a while, and is lost again */
@@ -200,6 +204,17 @@ static double ail(struct run *r, const struct take_lead *l, unsigned i, double v
 		return l->ecg ? r->held[i] + (v - r->held[i]) * r->strength : v;
 	case DEED_PROBE:
 		return l->pulse ? r->held[i] + noise / 4 : v;
+	case DEED_SURGERY:
+		return l->ecg && fmod(t, r->length_s / 4) < r->strength ? r->held[i] + 400 * noise
+									: v;
+	case DEED_SWAP:
+		return !l->ecg		      ? v
+		       : t < r->length_s / 10 ? r->held[i] + 300 * noise
+					      : r->held[i] - (v - r->held[i]) * r->strength;
+	case DEED_CUFF:
+		return l->pulse && t < r->length_s
+			       ? r->held[i] + noise / 4 + (v - r->held[i]) * exp(-t / r->strength)
+			       : v;
 	case DEED_CPR:
 	case DEED_THUMP:
 	case DEED_RETURN:
@@ -223,6 +238,8 @@ static int32_t value_of(struct run *r, const struct take_lead *l, unsigned i, si
 	v = l->v[k];
 	if (r->deed == DEED_NONE || s < r->at_s)
 		return (int32_t)v;
+	if (r->deed == DEED_GONE && s < r->at_s + r->length_s)
+		return VITALS_INVALID;
 	if (is_off(r) && l->ecg)
 		return (int32_t)(r->deed == DEED_OFF_RAIL ? 16383 : r->held[i]);
 	return (int32_t)lrint(r->deed <= DEED_REPLAY ? forge(r, l, i, v, s) : ail(r, l, i, v, s));
@@ -427,6 +444,12 @@ static const struct row rows[] = {
 	 CPR_BEATING},
 	{"arrest and a precordial thump", DEED_THUMP, false, WARM_S, 90, 1, 6, CPR_ASYSTOLE},
 	{"heart back after 30 s, lost again", DEED_RETURN, false, WARM_S, 100, 1, 12, CPR_ASYSTOLE},
+	{"pacing without capture, nobody presses", DEED_CPR, false, WARM_S, 60, 100, 101,
+	 CPR_PACED},
+	{"electrosurgery", DEED_SURGERY, false, WARM_S, 60, 1, 8},
+	{"electrodes swapped", DEED_SWAP, false, WARM_S, 60, 0.1, 2},
+	{"cuff on the arm of the clip", DEED_CUFF, false, WARM_S, 90, 1, 8},
+	{"no signal for a while", DEED_GONE, false, WARM_S, 90, 0, 0},
 };
 
 static bool fits(const struct row *w, const struct take *t)
