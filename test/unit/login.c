@@ -230,6 +230,37 @@ static void ftp_commands_do_not_hide(void **state)
 	talk_seed("ftp", false, pieces, 1);
 }
 
+/* Where a rule names it a protocol is as at home as at its port: what it begins with may be anybody's. */
+static void rules_say_where_they_are(void **state)
+{
+	static const struct {
+		const char *proto;
+		unsigned end;
+		const char *data;
+		size_t len;
+	} firsts[] = {
+		{"ftp", 1, "220 Features: a .\r\n", 19},
+		{"ftp", 0, "OPTS UTF8 ON\r\n", 14},
+		{"telnet", 1, "pump login: ", 12},
+		{"modbus", 0, "\0\1\0\0\0\4\1\x5a\0\2", 10},
+		{"dns", 0, "\0\x0c\0\1\x30\0\0\0\0\0\0\0\0\0", 14},
+	};
+
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+		struct proto_input in = {.data = unit_exact(firsts[i].data, firsts[i].len),
+					 .port = {40000, 2021},
+					 .end = (uint8_t)firsts[i].end};
+		const struct proto *p = proto_find(firsts[i].proto);
+
+		assert_int_equal(p->probe(&in), PARSE_BAD);
+		in.expected = true;
+		assert_int_equal(p->probe(&in), PARSE_OK);
+		in.midstream = true; /* then nothing says which end serves */
+		assert_int_equal(p->probe(&in), PARSE_BAD);
+		free((void *)in.data.data);
+	}
+}
+
 static void they_know_their_own(void **state)
 {
 	assert_int_equal(identify("ssh", 0, 80, "SSH-2.0"), PARSE_OK);
@@ -259,6 +290,7 @@ int main(void)
 		cmocka_unit_test(ftp_ports_and_long_replies),
 		cmocka_unit_test(ftp_commands_do_not_hide),
 		cmocka_unit_test(they_know_their_own),
+		cmocka_unit_test(rules_say_where_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

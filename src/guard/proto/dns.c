@@ -207,7 +207,7 @@ static enum parse probe_message(struct bytes b, bool port)
 static enum parse probe(const struct proto_input *in)
 {
 	struct reader r = reader_new(in->data.data, in->data.len);
-	bool port = in->port[0] == PORT || in->port[1] == PORT;
+	bool port = in->port[0] == PORT || proto_at_home(in, PORT);
 	struct dns_msg m = {.qr = false};
 	uint16_t len;
 
