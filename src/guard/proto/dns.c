@@ -290,7 +290,7 @@ static void dns_write(const struct msg *msg, struct json *j)
 {
 	const struct dns_msg *m = (const struct dns_msg *)msg;
 
-	if (m->rrclass.len && memcmp(m->rrclass.data, "IN", m->rrclass.len))
+	if (m->rrclass.len && (m->rrclass.len != 2 || memcmp(m->rrclass.data, "IN", 2)))
 		proto_text(j, "rrclass", m->rrclass);
 	if (m->question_count > 1)
 		write_questions(m, j);
