@@ -111,9 +111,9 @@ static void telnet_logins_are_told_and_never_shown(void **state)
 static void telnet_without_a_password_is_seen(void **state)
 {
 	static const char evil[] = "\xff\xfa\x27\0\0USER\1-f root\xff\xf0";
-	struct talk_piece piece = {0, evil, sizeof(evil) - 1};
+	struct talk_piece pieces[] = {{1, "\xff\xfd\x27", 3}, {0, evil, sizeof(evil) - 1}};
 
-	talk_expect("telnet", false, &piece, 1,
+	talk_expect("telnet", false, pieces, 2,
 		    "{\"telnet\":{\"type\":\"begin\"}}\n"
 		    "{\"telnet\":{\"type\":\"login\",\"control\":true},"
 		    "\"reason\":\"telnet.login_bypass\"}\n");
@@ -162,6 +162,22 @@ static void telnet_without_a_login_is_control(void **state)
 	pieces[2] = (struct talk_piece){1, "login: Password: ", 17};
 	talk_play(r, "telnet", false, pieces, 3, 0);
 	assert_says(r, "\"type\":\"input\",\"control\":true");
+	/* BusyBox takes what nobody asked for, or is too long, for typed; an answer is none. */
+	pieces[0] = (struct talk_piece){1, "\xff\xfd\x1fpump> ", 9};
+	pieces[1] = (struct talk_piece){0, "\xff\xfb\x1f\xff\xfa\x1f\0\x50\0\x18\xff\xf0", 12};
+	talk_play(r, "telnet", false, pieces, 2, 0);
+	assert_silent(r, "control");
+	pieces[1] = (struct talk_piece){0, "\xff\xfa\x1f\0\x50\0\x18..reboot\r\n", 17};
+	talk_play(r, "telnet", false, pieces, 2, 0);
+	assert_says(r, "\"type\":\"input\",\"control\":true");
+	pieces[0] = (struct talk_piece){1, "\xff\xfb\1pump> ", 9};
+	pieces[1] = (struct talk_piece){0, "\xff\xfa\1reboot\r\n", 11};
+	talk_play(r, "telnet", false, pieces, 2, 0);
+	assert_says(r, "\"type\":\"input\",\"control\":true");
+	pieces[1] = (struct talk_piece){0, "\xff\xfa\x18reboot\r\n", 11};
+	talk_play(r, "telnet", false, pieces, 2, 0);
+	assert_says(r, "\"type\":\"input\",\"control\":true");
+	talk_seed("telnet", false, pieces, 2);
 }
 
 static void ftp_tells_commands_but_no_password(void **state)
@@ -196,7 +212,7 @@ static void ftp_ports_and_long_replies(void **state)
 		"ftp", false, pieces, 3,
 		"{\"ftp\":{\"command\":\"PORT\",\"command_data\":\"10,9,1,12,4,1\","
 		"\"mode\":\"active\",\"dynamic_port\":1025}}\n"
-		"{\"ftp\":{\"command\":\"AUTH\",\"command_data\":\"TLS\"}}\n"
+		"{\"ftp\":{\"command\":\"AUTH\",\"command_data\":\"TLS\",\"control\":true}}\n"
 		"{\"ftp\":{\"completion_code\":\"220\",\"reply\":\"ready\"}}\n"
 		"{\"ftp\":{\"completion_code\":\"227\","
 		"\"reply\":\"Entering Passive Mode (10,9,0,5,78,70).\",\"mode\":\"passive\","

@@ -173,15 +173,15 @@ static void read_login(struct state *st, struct ftp_msg *m, struct bytes data)
 	}
 }
 
-/* What neither changes anything at the server's nor says who one is: RFC 959, 2228, 2389, 2428, 2640,
+/* What neither changes anything at the server's nor says who one is, nor hides either (AUTH): RFC 959, 2228, 2389, 2428, 2640,
  * 3659, 7151. */
 static bool is_reading(struct bytes command)
 {
 	static const char *const words[] = {
-		"ABOR", "ADAT", "ALLO", "AUTH", "CCC",	"CDUP", "CWD",	"EPRT", "EPSV", "FEAT",
-		"HELP", "HOST", "LANG", "LIST", "LPRT", "LPSV", "MDTM", "MLSD", "MLST", "MODE",
-		"NLST", "NOOP", "OPTS", "PASV", "PBSZ", "PORT", "PROT", "PWD",	"QUIT", "REIN",
-		"REST", "RETR", "SIZE", "STAT", "STRU", "SYST", "TYPE", "XCUP", "XCWD", "XPWD",
+		"ABOR", "ALLO", "CDUP", "CWD",	"EPRT", "EPSV", "FEAT", "HELP", "HOST", "LANG",
+		"LIST", "LPRT", "LPSV", "MDTM", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS",
+		"PASV", "PBSZ", "PORT", "PROT", "PWD",	"QUIT", "REIN", "REST", "RETR", "SIZE",
+		"STAT", "STRU", "SYST", "TYPE", "XCUP", "XCWD", "XPWD",
 	};
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
