@@ -98,6 +98,56 @@ static void services_are_told(void **state)
 		talk_expect("bacnet", true, &messages[i].piece, 1, messages[i].said);
 }
 
+/* What a service is about, wherever it says so (§13, §14, §15); what says it of no object, of them all. */
+static void services_name_their_objects(void **state)
+{
+	static const struct {
+		uint8_t pdu, choice;
+		struct bytes params;
+		const char *said;
+	} cases[] = {
+#define P(text) {(const uint8_t *)text, sizeof(text) - 1}
+		{0, 0, P("\x09\1\x1c\0\x80\0\1"), "\"object_type\":\"analog-value\""},
+		{0, 5, P("\x09\1\x1c\0\x80\0\1"), "\"object_type\":\"analog-value\""},
+		{0, 7, P("\xc4\2\x80\0\1"), "\"object_type\":\"file\""},
+		{0, 11, P("\xc4\0\x80\0\1"), "\"object_type\":\"analog-value\""},
+		{0, 10, P("\x0e\x09\2\x0f"), "\"object_type\":\"analog-value\""},
+		{0, 10, P("\x0e\x1c\0\x80\0\1\x0f"), "\"object_type\":\"analog-value\""},
+		{0, 27, P("\x09\1\x1c\5\x40\0\1\x29\4\x3c\5\x40\0\1"),
+		 "\"object_type\":\"life-safety-point\""},
+		{0, 28, P("\x09\1\x1c\0\x80\0\1\x4e\x09\x55\x4f"),
+		 "\"object_type\":\"analog-value\",\"property\":\"present-value\""},
+		{1, 2,
+		 P("\x09\1\x1c\2\0\0\1\x2c\0\x80\0\1\x39\0\x4e\x09\x55\x2e\x44\0\0\0\0\x2f\x4f"),
+		 "\"object_type\":\"analog-value\""},
+		{1, 3, P("\x09\1\x1c\2\0\0\1\x2c\0\x80\0\1"), "\"object_type\":\"analog-value\""},
+#undef P
+	};
+
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t b[64] = {0x81, 0x0a, 0, 0, 1, 4};
+		size_t at = 6;
+		struct talk_piece piece = {0, b, 0};
+
+		b[at++] = (uint8_t)(cases[i].pdu << 4);
+		if (!cases[i].pdu) {
+			b[at++] = 5;
+			b[at++] = 1;
+		}
+		b[at++] = cases[i].choice;
+		memcpy(b + at, cases[i].params.data, cases[i].params.len);
+		piece.len = at + cases[i].params.len;
+		b[3] = (uint8_t)piece.len;
+		talk_seed("bacnet", true, &piece, 1);
+		talk_play(r, "bacnet", true, &piece, 1, 0);
+		assert_non_null(strstr(r->said, cases[i].said));
+		assert_null(strstr(r->said, "reason"));
+	}
+	free(r);
+}
+
 /* What is cut anywhere is either malformed or not taken for BACnet. */
 static void lies_are_malformed(void **state)
 {
@@ -411,6 +461,7 @@ int main(void)
 		cmocka_unit_test(segments_out_of_order_name_nothing),
 		cmocka_unit_test(segments_that_do_not_fit_are_told),
 		cmocka_unit_test(what_is_kept_of_segments_is_bounded),
+		cmocka_unit_test(services_name_their_objects),
 		cmocka_unit_test(lies_are_malformed),
 		cmocka_unit_test(the_link_layer_is_known),
 	};

@@ -151,6 +151,17 @@ static void circles_and_lies_are_refused(void **state)
 	REFUSE("\x12\x34\x81\x80\0\2\0\0\0\0\0\0" ASK);
 }
 
+/* RFC 3597 §5 */
+static void a_class_without_a_name_has_its_number(void **state)
+{
+	static const char query[] = "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\xff\xfe";
+	struct talk_piece piece = {0, query, sizeof(query) - 1};
+
+	talk_play(r, "dns", true, &piece, 1, 0);
+	assert_says(r, "\"rrclass\":\"CLASS65534\"");
+	talk_seed("dns", true, &piece, 1);
+}
+
 static void names_end(void **state)
 {
 	uint8_t chain[600];
@@ -265,6 +276,7 @@ int main(void)
 		cmocka_unit_test(bindings_that_lie),
 		cmocka_unit_test(circles_and_lies_are_refused),
 		cmocka_unit_test(names_end),
+		cmocka_unit_test(a_class_without_a_name_has_its_number),
 		cmocka_unit_test(two_questions_are_refused),
 		cmocka_unit_test(all_strings_of_a_text_are_told),
 		cmocka_unit_test(long_answers_fit),

@@ -111,9 +111,9 @@ static void telnet_logins_are_told_and_never_shown(void **state)
 static void telnet_without_a_password_is_seen(void **state)
 {
 	static const char evil[] = "\xff\xfa\x27\0\0USER\1-f root\xff\xf0";
-	struct talk_piece piece = {0, evil, sizeof(evil) - 1};
+	struct talk_piece pieces[] = {{1, "\xff\xfd\x27", 3}, {0, evil, sizeof(evil) - 1}};
 
-	talk_expect("telnet", false, &piece, 1,
+	talk_expect("telnet", false, pieces, 2,
 		    "{\"telnet\":{\"type\":\"begin\"}}\n"
 		    "{\"telnet\":{\"type\":\"login\",\"control\":true},"
 		    "\"reason\":\"telnet.login_bypass\"}\n");
@@ -162,6 +162,22 @@ static void telnet_without_a_login_is_control(void **state)
 	pieces[2] = (struct talk_piece){1, "login: Password: ", 17};
 	talk_play(r, "telnet", false, pieces, 3, 0);
 	assert_says(r, "\"type\":\"input\",\"control\":true");
+	/* BusyBox takes what nobody asked for, or is too long, for typed; an answer is none. */
+	pieces[0] = (struct talk_piece){1, "\xff\xfd\x1fpump> ", 9};
+	pieces[1] = (struct talk_piece){0, "\xff\xfb\x1f\xff\xfa\x1f\0\x50\0\x18\xff\xf0", 12};
+	talk_play(r, "telnet", false, pieces, 2, 0);
+	assert_silent(r, "control");
+	pieces[1] = (struct talk_piece){0, "\xff\xfa\x1f\0\x50\0\x18..reboot\r\n", 17};
+	talk_play(r, "telnet", false, pieces, 2, 0);
+	assert_says(r, "\"type\":\"input\",\"control\":true");
+	pieces[0] = (struct talk_piece){1, "\xff\xfb\1pump> ", 9};
+	pieces[1] = (struct talk_piece){0, "\xff\xfa\1reboot\r\n", 11};
+	talk_play(r, "telnet", false, pieces, 2, 0);
+	assert_says(r, "\"type\":\"input\",\"control\":true");
+	pieces[1] = (struct talk_piece){0, "\xff\xfa\x18reboot\r\n", 11};
+	talk_play(r, "telnet", false, pieces, 2, 0);
+	assert_says(r, "\"type\":\"input\",\"control\":true");
+	talk_seed("telnet", false, pieces, 2);
 }
 
 static void ftp_tells_commands_but_no_password(void **state)
@@ -196,7 +212,7 @@ static void ftp_ports_and_long_replies(void **state)
 		"ftp", false, pieces, 3,
 		"{\"ftp\":{\"command\":\"PORT\",\"command_data\":\"10,9,1,12,4,1\","
 		"\"mode\":\"active\",\"dynamic_port\":1025}}\n"
-		"{\"ftp\":{\"command\":\"AUTH\",\"command_data\":\"TLS\"}}\n"
+		"{\"ftp\":{\"command\":\"AUTH\",\"command_data\":\"TLS\",\"control\":true}}\n"
 		"{\"ftp\":{\"completion_code\":\"220\",\"reply\":\"ready\"}}\n"
 		"{\"ftp\":{\"completion_code\":\"227\","
 		"\"reply\":\"Entering Passive Mode (10,9,0,5,78,70).\",\"mode\":\"passive\","
@@ -230,6 +246,37 @@ static void ftp_commands_do_not_hide(void **state)
 	talk_seed("ftp", false, pieces, 1);
 }
 
+/* Where a rule names it a protocol is as at home as at its port: what it begins with may be anybody's. */
+static void rules_say_where_they_are(void **state)
+{
+	static const struct {
+		const char *proto;
+		unsigned end;
+		const char *data;
+		size_t len;
+	} firsts[] = {
+		{"ftp", 1, "220 Features: a .\r\n", 19},
+		{"ftp", 0, "OPTS UTF8 ON\r\n", 14},
+		{"telnet", 1, "pump login: ", 12},
+		{"modbus", 0, "\0\1\0\0\0\4\1\x5a\0\2", 10},
+		{"dns", 0, "\0\x0c\0\1\x30\0\0\0\0\0\0\0\0\0", 14},
+	};
+
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+		struct proto_input in = {.data = unit_exact(firsts[i].data, firsts[i].len),
+					 .port = {40000, 2021},
+					 .end = (uint8_t)firsts[i].end};
+		const struct proto *p = proto_find(firsts[i].proto);
+
+		assert_int_equal(p->probe(&in), PARSE_BAD);
+		in.expected = true;
+		assert_int_equal(p->probe(&in), PARSE_OK);
+		in.midstream = true; /* then nothing says which end serves */
+		assert_int_equal(p->probe(&in), PARSE_BAD);
+		free((void *)in.data.data);
+	}
+}
+
 static void they_know_their_own(void **state)
 {
 	assert_int_equal(identify("ssh", 0, 80, "SSH-2.0"), PARSE_OK);
@@ -259,6 +306,7 @@ int main(void)
 		cmocka_unit_test(ftp_ports_and_long_replies),
 		cmocka_unit_test(ftp_commands_do_not_hide),
 		cmocka_unit_test(they_know_their_own),
+		cmocka_unit_test(rules_say_where_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

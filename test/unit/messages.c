@@ -257,6 +257,21 @@ static void names_of_files_stay_below(void **state)
 	assert_true(PASSES("ftp", "command_data=out/*", "RETR out/a\r\n"));
 }
 
+/* Which object a service is about is asked wherever it stands; where it is all, or in lists, of none. */
+static void services_stay_with_their_objects(void **state)
+{
+#define APDU(len, rest) "\x81\x0a\0" len "\1\4" rest
+	assert_true(PASSES("bacnet", "object_type=file", APDU("\x0f", "\0\5\1\x0b\xc4\2\x80\0\1")));
+	assert_false(
+		PASSES("bacnet", "object_type=file", APDU("\x0f", "\0\5\1\x0b\xc4\0\x80\0\1")));
+	assert_false(
+		PASSES("bacnet", "object_type=file", APDU("\x10", "\0\5\1\x1b\x09\1\x19\1\x29\4")));
+	assert_true(
+		PASSES("bacnet", "object_type=*", APDU("\x10", "\0\5\1\x1b\x09\1\x19\1\x29\4")));
+	assert_false(PASSES("bacnet", "object_type=file", APDU("\x0a", "\x10\x0a\x08\0")));
+	assert_true(PASSES("bacnet", "object_type=file", APDU("\x08", "\x10\x08")));
+}
+
 static void what_is_sealed_fits_no_pattern(void **state)
 {
 	uint8_t b[4 + 52] = {0, 0, 0, 52, 0xfd, 'S', 'M', 'B'};
@@ -538,6 +553,7 @@ int main(void)
 		cmocka_unit_test(an_empty_name_is_no_other_name),
 		cmocka_unit_test(a_structure_of_another_type_is_that_type_too),
 		cmocka_unit_test(names_of_files_stay_below),
+		cmocka_unit_test(services_stay_with_their_objects),
 		cmocka_unit_test(what_is_sealed_fits_no_pattern),
 		cmocka_unit_test(a_hello_without_a_name_is_no_other),
 		cmocka_unit_test(of_two_commands_none_passes),

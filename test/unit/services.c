@@ -466,7 +466,7 @@ static void vnc_since_3_7_lets_the_client_choose(void **state)
 	talk_expect("rfb", false, pieces, 5,
 		    "{\"rfb\":{\"server_protocol_version\":{\"major\":\"005\",\"minor\":\"000\"},"
 		    "\"client_protocol_version\":{\"major\":\"005\",\"minor\":\"000\"},"
-		    "\"control\":true}}\n");
+		    "\"unread\":true,\"control\":true}}\n");
 	pieces[1].data = "RFB 003.008\n";
 	talk_play(r, "rfb", false, pieces, 5, 0);
 	assert_says(r, "\"major\":\"005\"");

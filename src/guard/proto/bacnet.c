@@ -227,6 +227,86 @@ static void read_names(struct reader *r, struct bacnet *m)
 	}
 }
 
+/* Nothing is known of what it names: like no pattern. */
+static void unname(struct bacnet *m)
+{
+	m->unnamed = true;
+	m->object_type_text = m->property_text = (struct bytes){(const uint8_t *)"", 0};
+}
+
+/* The parameter `n` of a service; of SubscribeCOVProperty (§13.15) also the property, within its fifth.
+ * Where there is none, as LifeSafetyOperation (§13.13) leaves out which, it is all of them. */
+static void find_object(struct reader *r, struct bacnet *m, uint8_t n, bool property)
+{
+	uint8_t depth = 0, within = 0;
+
+	while (reader_left(r) && !r->bad && (property || !m->has_object)) {
+		struct tag t = read_tag(r);
+
+		if (t.opens && !depth++)
+			within = t.number;
+		else if (t.closes && !depth--)
+			r->bad = true;
+		else if (!depth && t.context && t.number == n && t.value.len == 4)
+			take_object(m, t);
+		else if (depth == 1 && property && within == 4 && !t.number && t.value.len)
+			take_property(m, t);
+	}
+	if (!m->has_object)
+		unname(m);
+}
+
+/* §15.3: of an object that is to be, what it is to be. */
+static void read_new(struct reader *r, struct bacnet *m)
+{
+	struct tag pair = read_tag(r), t = read_tag(r);
+
+	if (!pair.opens || !t.context || t.number > 1 || !t.value.len || t.value.len > 4) {
+		r->bad = true;
+	} else if (t.number) {
+		take_object(m, t);
+	} else {
+		m->object_type = (uint16_t)number_of(t);
+		m->object_type_text = name_or_number(bacnet_object_name(m->object_type),
+						     m->object_type, m->numbers[0]);
+	}
+}
+
+static void read_first(struct reader *r, struct bacnet *m)
+{
+	struct tag t = read_tag(r);
+
+	if (t.context || t.number != 12 || t.value.len != 4)
+		r->bad = true;
+	else
+		take_object(m, t);
+}
+
+/* What a service is about. */
+static void read_about(struct reader *r, struct bacnet *m, const struct bacnet_service *s,
+		       bool property)
+{
+	switch (s->about) {
+	case BACNET_ABOUT_NONE:
+		break;
+	case BACNET_ABOUT_NAMES:
+		read_names(r, m);
+		break;
+	case BACNET_ABOUT_FIRST:
+		read_first(r, m);
+		break;
+	case BACNET_ABOUT_NEW:
+		read_new(r, m);
+		break;
+	case BACNET_ABOUT_MANY:
+		unname(m);
+		break;
+	default:
+		find_object(r, m, s->about - BACNET_ABOUT_TAG, property);
+		break;
+	}
+}
+
 /* What is to be done, and whether there is a password to it (§16.1, §16.4). */
 static void read_command(struct reader *r, struct bacnet *m, uint8_t service)
 {
@@ -404,13 +484,6 @@ static bool same_place(const struct place *a, const struct place *b)
 	       !memcmp(a->cut, b->cut, a->cut_len);
 }
 
-/* Nothing is known of what it names: like no pattern. */
-static void unname(struct bacnet *m)
-{
-	m->unnamed = true;
-	m->object_type_text = m->property_text = (struct bytes){(const uint8_t *)"", 0};
-}
-
 /*
  * In its order, or again. A second copy must lead to where the first did: both are read, and what
  * follows means the same behind either.
@@ -518,24 +591,21 @@ static void read_confirmed(struct reader *r, struct bacnet *m, struct state *st,
 		return;
 	if (is_several(choice))
 		read_several(r, m, false);
-	else if (s->names)
-		read_names(r, m);
 	else if (choice == BACNET_DCC || choice == BACNET_REINITIALIZE)
 		read_command(r, m, choice);
+	else
+		read_about(r, m, s, choice == BACNET_COV_PROPERTY);
 	/* What is cut off from the first segment is in none of the others' events. */
-	if (m->segmented && s->names && !m->has_property)
+	if (m->segmented && s->about == BACNET_ABOUT_NAMES && !m->has_property)
 		m->property_text = (struct bytes){(const uint8_t *)"", 0};
 }
 
 static void read_unconfirmed(struct reader *r, struct bacnet *m)
 {
 	const struct bacnet_service *s;
-	uint8_t choice;
-	struct tag t;
 
 	read_u8(r);
-	choice = read_u8(r);
-	s = bacnet_unconfirmed(choice);
+	s = bacnet_unconfirmed(read_u8(r));
 	if (!s) {
 		m->service = "unknown";
 		m->msg.control = true;
@@ -543,13 +613,7 @@ static void read_unconfirmed(struct reader *r, struct bacnet *m)
 	}
 	m->service = s->name;
 	m->msg.control = s->controls;
-	if (choice != BACNET_I_AM)
-		return;
-	t = read_tag(r);
-	if (t.context || t.number != 12 || t.value.len != 4)
-		r->bad = true;
-	else
-		take_object(m, t);
+	read_about(r, m, s, false);
 }
 
 static void read_answer(struct reader *r, struct bacnet *m, enum bacnet_pdu pdu, struct state *st,
@@ -593,8 +657,8 @@ static void read_answer(struct reader *r, struct bacnet *m, enum bacnet_pdu pdu,
 		m->error_code = (uint8_t)number_of(read_tag(r));
 	} else if (pdu == BACNET_COMPLEX_ACK && !m->segmented && choice == BACNET_READ_SEVERAL) {
 		read_several(r, m, true);
-	} else if (pdu == BACNET_COMPLEX_ACK && !m->sequence_number && s && s->names &&
-		   choice != BACNET_READ_SEVERAL) {
+	} else if (pdu == BACNET_COMPLEX_ACK && !m->sequence_number && s &&
+		   s->about == BACNET_ABOUT_NAMES && choice != BACNET_READ_SEVERAL) {
 		read_names(r, m);
 	}
 }

@@ -39,12 +39,22 @@ enum bacnet_pdu { /* §20.1 */
 #define BACNET_WRITE_SEVERAL 16
 #define BACNET_DCC	     17
 #define BACNET_REINITIALIZE  20
-#define BACNET_I_AM	     0
+#define BACNET_COV_PROPERTY  28
+
+/* Where a service says which objects it is about. */
+enum bacnet_about {
+	BACNET_ABOUT_NONE,
+	BACNET_ABOUT_NAMES, /* an object and a property are its first two parameters */
+	BACNET_ABOUT_FIRST, /* its first parameter, of no context */
+	BACNET_ABOUT_NEW,   /* its first: a type, or an object, within a pair of tags */
+	BACNET_ABOUT_MANY,  /* in lists of its own, which are not read */
+	BACNET_ABOUT_TAG,   /* behind it, plus n: its parameter n */
+};
 
 struct bacnet_service {
 	const char *name;
 	bool controls;
-	bool names; /* an object and a property are its first two parameters */
+	uint8_t about; /* enum bacnet_about */
 };
 
 const char *bacnet_bvlc_name(uint8_t function); /* Annex J.2: "Forwarded-NPDU" */

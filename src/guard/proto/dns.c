@@ -207,7 +207,7 @@ static enum parse probe_message(struct bytes b, bool port)
 static enum parse probe(const struct proto_input *in)
 {
 	struct reader r = reader_new(in->data.data, in->data.len);
-	bool port = in->port[0] == PORT || in->port[1] == PORT;
+	bool port = in->port[0] == PORT || proto_at_home(in, PORT);
 	struct dns_msg m = {.qr = false};
 	uint16_t len;
 
@@ -290,7 +290,7 @@ static void dns_write(const struct msg *msg, struct json *j)
 {
 	const struct dns_msg *m = (const struct dns_msg *)msg;
 
-	if (m->rrclass.len && memcmp(m->rrclass.data, "IN", m->rrclass.len))
+	if (m->rrclass.len && (m->rrclass.len != 2 || memcmp(m->rrclass.data, "IN", 2)))
 		proto_text(j, "rrclass", m->rrclass);
 	if (m->question_count > 1)
 		write_questions(m, j);

@@ -46,10 +46,19 @@ static bool is_verb(struct bytes word)
 	return word.len == 3 || word.len == 4;
 }
 
-/* A greeting of 220 is SMTP's as well: the word decides, then the port. */
+/* What clients begin with; QUIT, NOOP and the rest are others' as well. */
+static bool is_first(struct bytes word)
+{
+	return head_is(word, "USER") || head_is(word, "AUTH") || head_is(word, "FEAT") ||
+	       head_is(word, "SYST") || head_is(word, "OPTS") || head_is(word, "HOST") ||
+	       head_is(word, "CLNT") || head_is(word, "HELP");
+}
+
+/* A greeting of 220 is SMTP's as well: the word decides, then the port or a rule. */
 static enum parse probe(const struct proto_input *in)
 {
 	struct reader r = reader_new(in->data.data, in->data.len);
+	bool home = proto_at_home(in, PORT);
 	struct bytes line, word;
 
 	if (!head_line(&r, &line)) {
@@ -57,22 +66,19 @@ static enum parse probe(const struct proto_input *in)
 
 		if (in->end)
 			return memcmp(in->data.data, "220", n) ? PARSE_BAD : PARSE_MORE;
-		return in->port[1] == PORT && in->data.len < 64 ? PARSE_MORE : PARSE_BAD;
+		return home && in->data.len < 64 ? PARSE_MORE : PARSE_BAD;
 	}
 	if (in->end) {
 		if (!is_code(line) || memcmp(line.data, "220", 3) || contains(line, "smtp"))
 			return PARSE_BAD;
-		return contains(line, "ftp") || in->port[1] == PORT ? PARSE_OK : PARSE_BAD;
+		return contains(line, "ftp") || home ? PARSE_OK : PARSE_BAD;
 	}
 	word = head_before(line, " ");
-	if (in->port[1] != PORT)
+	if (!home)
 		return PARSE_BAD;
 	if (in->midstream && is_verb(word))
 		return PARSE_OK;
-	return head_is(word, "USER") || head_is(word, "AUTH") || head_is(word, "FEAT") ||
-			       head_is(word, "SYST") || head_is(word, "HELP")
-		       ? PARSE_OK
-		       : PARSE_BAD;
+	return is_first(word) ? PARSE_OK : PARSE_BAD;
 }
 
 /* The numbers in a text, the first `max` of them; how many there are, and of commas. */
@@ -167,15 +173,15 @@ static void read_login(struct state *st, struct ftp_msg *m, struct bytes data)
 	}
 }
 
-/* What neither changes anything at the server's nor says who one is: RFC 959, 2228, 2389, 2428, 2640,
+/* What neither changes anything at the server's nor says who one is, nor hides either (AUTH): RFC 959, 2228, 2389, 2428, 2640,
  * 3659, 7151. */
 static bool is_reading(struct bytes command)
 {
 	static const char *const words[] = {
-		"ABOR", "ADAT", "ALLO", "AUTH", "CCC",	"CDUP", "CWD",	"EPRT", "EPSV", "FEAT",
-		"HELP", "HOST", "LANG", "LIST", "LPRT", "LPSV", "MDTM", "MLSD", "MLST", "MODE",
-		"NLST", "NOOP", "OPTS", "PASV", "PBSZ", "PORT", "PROT", "PWD",	"QUIT", "REIN",
-		"REST", "RETR", "SIZE", "STAT", "STRU", "SYST", "TYPE", "XCUP", "XCWD", "XPWD",
+		"ABOR", "ALLO", "CDUP", "CWD",	"EPRT", "EPSV", "FEAT", "HELP", "HOST", "LANG",
+		"LIST", "LPRT", "LPSV", "MDTM", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS",
+		"PASV", "PBSZ", "PORT", "PROT", "PWD",	"QUIT", "REIN", "REST", "RETR", "SIZE",
+		"STAT", "STRU", "SYST", "TYPE", "XCUP", "XCWD", "XPWD",
 	};
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)

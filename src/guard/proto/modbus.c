@@ -492,7 +492,7 @@ static enum parse modbus_read(void *state, const struct proto_input *in, struct 
  */
 static enum parse modbus_probe(const struct proto_input *in)
 {
-	bool port = in->port[0] == PORT || in->port[1] == PORT;
+	bool port = in->port[0] == PORT || proto_at_home(in, PORT);
 	struct state s = {0};
 	struct modbus m = {0};
 	struct reader pdu;

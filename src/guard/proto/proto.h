@@ -167,6 +167,13 @@ struct proto {
 	void (*write)(const struct msg *m, struct json *j);
 };
 
+/* Is it where the protocol lives: at its port, or where a rule says so? Picked up in its middle only
+ * the port tells which end serves. */
+static inline bool proto_at_home(const struct proto_input *in, uint16_t port)
+{
+	return in->port[1] == port || (in->expected && !in->midstream);
+}
+
 /* The first proto_count in the order in which they are asked whether a conversation is theirs; behind
  * them what those lead to, and NULL. */
 extern const struct proto *const protos[];

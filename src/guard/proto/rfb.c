@@ -242,7 +242,8 @@ static enum parse rfb_read(void *state, const struct proto_input *in, struct msg
 	ret_out->used = r.off;
 	if (greets) { /* both versions */
 		ret_out->has_msg = true;
-		m->msg.control = st->step[0] == STEP_OVER; /* a login, for all that is known */
+		/* A login, for all that is known. */
+		m->msg.control = m->msg.unread = st->step[0] == STEP_OVER;
 	}
 	if (ret_out->has_msg)
 		put_versions(st, m);

@@ -8,8 +8,15 @@
 #define ENTRY_MAX 64 /* of the client's */
 #define SUB_MAX	  80 /* of a subnegotiation */
 
-enum command { SE = 240, SB = 250, WILL = 251, DONT = 254, IAC = 255 };
-enum option { TERMINAL_TYPE = 24, ENVIRON = 36, NEW_ENVIRON = 39 };
+enum command { SE = 240, SB = 250, WILL = 251, DO = 253, DONT = 254, IAC = 255 };
+enum option {
+	ECHO = 1,
+	NO_GO_AHEAD = 3,
+	TERMINAL_TYPE = 24,
+	WINDOW_SIZE = 31,
+	ENVIRON = 36,
+	NEW_ENVIRON = 39
+};
 
 enum within { DATA, AFTER_IAC, AFTER_VERB, IN_SUB, IN_SUB_AFTER_IAC };
 
@@ -17,13 +24,14 @@ enum within { DATA, AFTER_IAC, AFTER_VERB, IN_SUB, IN_SUB_AFTER_IAC };
 enum asked { ASKED_NOTHING, ASKED_USER, ASKED_PASSWORD, ASKED_TO_WAIT };
 
 struct side {
-	uint8_t within, sub_len;
+	uint8_t within, verb, sub_len;
 	uint8_t sub[SUB_MAX];
 };
 
 struct state {
 	struct side side[2];
 	bool begun, typed, asked_default;
+	uint8_t wanted[32]; /* options that the server speaks of, a bit each */
 	uint8_t asked, attempts, failed;
 	uint8_t line_len, entry_len, user_len;
 	char line[LINE_MAX];
@@ -98,7 +106,7 @@ static enum parse probe(const struct proto_input *in)
 		return b.data[1] >= SB && b.data[1] <= DONT ? PARSE_OK : PARSE_BAD;
 	}
 	/* Without negotiation only a prompt tells, and anybody may have one: the port decides. */
-	if (in->port[1] != PORT || !in->end)
+	if (!proto_at_home(in, PORT) || !in->end)
 		return PARSE_BAD;
 	b.data += b.len - n;
 	for (size_t i = 0; i < n; i++)
@@ -188,16 +196,31 @@ static void entered(struct state *st, struct telnet_msg *m)
 	st->entry_len = 0;
 }
 
+/* Commands where nobody asks who one is, or a name ahead of the question: told once. */
+static bool typed(struct state *st, struct telnet_msg *m)
+{
+	if (st->typed)
+		return false;
+	st->typed = m->msg.control = true;
+	m->type = "input";
+	return true;
+}
+
+/*
+ * Is the next byte of a subnegotiation one that a server may take for typed? Small ones pass over as
+ * much as the options have that they know (RFC 855, RFC 1073), and not up to its end.
+ */
+static bool is_typed(const struct state *st, const struct side *s, uint8_t c)
+{
+	if (!s->sub_len)
+		return !(st->wanted[c / 8] >> c % 8 & 1);
+	return s->sub[0] == WINDOW_SIZE && s->sub_len == 5;
+}
+
 static bool client_says(struct state *st, uint8_t c, struct telnet_msg *m)
 {
-	/* Commands where nobody asks who one is, or a name ahead of the question: told once. */
-	if (st->asked != ASKED_USER && st->asked != ASKED_PASSWORD) {
-		if (st->typed || c < ' ')
-			return false;
-		st->typed = m->msg.control = true;
-		m->type = "input";
-		return true;
-	}
+	if (st->asked != ASKED_USER && st->asked != ASKED_PASSWORD)
+		return c >= ' ' && typed(st, m);
 	if (c == '\r' || c == '\n') {
 		entered(st, m);
 		return true;
@@ -239,14 +262,18 @@ static bool negotiated(struct side *s, struct telnet_msg *m)
 static bool take(struct state *st, unsigned end, uint8_t c, struct telnet_msg *m)
 {
 	struct side *s = &st->side[end];
+	bool told;
 
 	switch (s->within) {
 	case AFTER_IAC:
 		s->within = c == SB ? IN_SUB : c >= WILL && c <= DONT ? AFTER_VERB : DATA;
 		s->sub_len = 0;
+		s->verb = c;
 		return false;
 	case AFTER_VERB:
 		s->within = DATA;
+		if (end && (s->verb == DO || s->verb == WILL) && c != ECHO && c != NO_GO_AHEAD)
+			st->wanted[c / 8] |= (uint8_t)(1 << c % 8);
 		return false;
 	case IN_SUB_AFTER_IAC:
 		s->within = c == SE ? DATA : IN_SUB;
@@ -266,9 +293,10 @@ static bool take(struct state *st, unsigned end, uint8_t c, struct telnet_msg *m
 		}
 		return end ? server_says(st, c, m) : client_says(st, c, m);
 	}
+	told = !end && is_typed(st, s, c) && typed(st, m);
 	if (s->sub_len < SUB_MAX)
 		s->sub[s->sub_len++] = c;
-	return false;
+	return told;
 }
 
 static enum parse telnet_read(void *state, const struct proto_input *in, struct msg *ret_m,
