@@ -144,16 +144,34 @@ static enum line take_line(const char *line, size_t len, control_row_fn fn, void
 	return what;
 }
 
+/* Twice as much room for a line. False: there is none. */
+static bool grow(char **buf, size_t *cap)
+{
+	char *more = *cap < LINE_MAX_BYTES ? realloc(*buf, *cap * 2) : NULL;
+
+	if (!more)
+		return false;
+	*buf = more;
+	*cap *= 2;
+	return true;
+}
+
 static int read_answer(int s, control_row_fn fn, void *arg)
 {
 	size_t cap = 65536, len = 0;
 	char *buf = malloc(cap), *newline;
 	enum line what = LINE_ROW;
 
-	while (buf && what == LINE_ROW) {
-		ssize_t n = recv(s, buf + len, cap - len, 0);
+	while (what == LINE_ROW) {
 		size_t at = 0;
+		ssize_t n;
 
+		if (!buf || (len == cap && !grow(&buf, &cap))) {
+			cli_fail("the gateway's answer does not fit into memory");
+			what = LINE_FAILED;
+			break;
+		}
+		n = recv(s, buf + len, cap - len, 0);
 		if (n <= 0) {
 			cli_fail(n < 0 && errno == EAGAIN
 					 ? "the gateway did not answer in time; see its log"
@@ -168,8 +186,6 @@ static int read_answer(int s, control_row_fn fn, void *arg)
 		}
 		memmove(buf, buf + at, len - at);
 		len -= at;
-		if (len == cap && cap < LINE_MAX_BYTES)
-			buf = realloc(buf, cap *= 2);
 	}
 	free(buf);
 	return what == LINE_END ? CLI_OK : CLI_FAILED;
