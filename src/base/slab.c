@@ -9,7 +9,7 @@
 
 /* Few, since what one class had is not another's any more; of all a parser's state may be, and
  * close above what most of them are: a hundred thousand of them live at once. */
-static const uint16_t classes[] = {64, 128, 256, 320, 448, 512, 832, 1152, 1728, 2048, SLAB_MAX};
+static const uint16_t classes[] = {64, 128, 256, 320, 448, 512, 832, 1152, 1792, 2048, SLAB_MAX};
 #define CLASSES (sizeof(classes) / sizeof(classes[0]))
 
 struct block {
