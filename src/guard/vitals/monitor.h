@@ -67,8 +67,8 @@ struct vitals_monitor {
 	struct recent recent;
 	struct vitals_source source; /* as it was last heard */
 	uint64_t touched_ns;
-	/* the message at hand: when it came, its place in the monitor's own time */
-	uint64_t arrival_ns, time_ns;
+	/* the message at hand: when it came, and the one before, its place in the monitor's own time */
+	uint64_t arrival_ns, before_ns, time_ns;
 	enum continuity_kind step;
 	bool has_clock;
 	uint32_t clock;

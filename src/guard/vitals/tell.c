@@ -4,7 +4,8 @@
 #include "guard/vitals/monitor.h"
 
 #define AGAIN_NS (60 * SEC_NS)
-#define OVER_NS	 (15 * SEC_NS) /* not seen for so long: what comes next is told anew */
+#define OVER_NS \
+	(15 * SEC_NS) /* not seen for so long, though messages came: what comes next is told anew */
 
 static struct episode *find(struct vitals_monitor *m, enum reason why, uint16_t code)
 {
@@ -27,7 +28,7 @@ struct vitals_finding *tell_begin(struct vitals *v, struct vitals_monitor *m, en
 {
 	struct episode *e = find(m, why, code);
 	uint64_t now = m->arrival_ns;
-	bool over = !e->said_ns || now - e->seen_ns > OVER_NS;
+	bool over = !e->said_ns || (now - e->seen_ns > OVER_NS && m->before_ns > e->seen_ns);
 	struct vitals_finding *f = &v->finding;
 
 	e->seen_ns = now;

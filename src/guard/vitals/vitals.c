@@ -130,6 +130,7 @@ struct vitals_monitor *vitals_heard(struct vitals *v, const struct vitals_source
 		m = make(v, s);
 	if (p->time_ns > v->now_ns)
 		v->now_ns = p->time_ns;
+	m->before_ns = m->arrival_ns;
 	m->touched_ns = m->arrival_ns = p->time_ns;
 	recent_use(&v->monitors_recent, &m->recent);
 	identity_take(v, m, s);
