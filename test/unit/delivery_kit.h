@@ -7,31 +7,19 @@
  */
 #include <stdio.h>
 
+#include "analyser.h"
 #include "base/config.h"
 #include "frames.h"
 #include "guard/engine.h"
 #include "guard/policy/message.h"
 
-#define DEVICE	    0x0a090101 /* 10.9.1.1 */
-#define SERVER	    0x0a090005 /* 10.9.0.5 */
 #define PORT	    40000
 #define WINDOW	    60000u
 #define MESSAGES    6
 #define STREAM_MAX  8192
 #define MILLISECOND 1000000ull
 
-static const char site[] =
-	"segments:\n"
-	"  - {name: icu, ward: eth1, hospital: eth0, mode: %s}\n"
-	"hosts:\n"
-	"  - {name: lis, ip: [10.9.0.5], role: [lis]}\n"
-	"devices:\n"
-	"  - name: analyser\n"
-	"    segment: icu\n"
-	"    mac: '02:00:00:00:00:01'\n"
-	"    ip: [10.9.1.1]\n"
-	"    fail: %s\n"
-	"    starts:\n"
+static const char site[] = SITE_ANALYSER
 	"      - {service: a, proto: tcp, port: [2575], peer: lis, app: hl7, control: no,\n"
 	"         allow: ['message_type=ORU^*']}\n"
 	"      - {service: b, proto: tcp, port: [1883], peer: lis, app: mqtt, control: no,\n"

@@ -6,6 +6,7 @@
  */
 #include "guard/session.h"
 
+#include "analyser.h"
 #include "base/config.h"
 #include "base/event.h"
 #include "frames.h"
@@ -14,27 +15,14 @@
 #include "guard/policy/message.h"
 #include "guard/reset.h"
 
-#define DEVICE 0x0a090101 /* 10.9.1.1 */
-#define SERVER 0x0a090005 /* 10.9.0.5 */
-#define HL7    2575
-#define HTTP   80
-#define FTP    21
-#define ASTM   3000
-#define OTHER  4000
-#define SDC    6464
+#define HL7   2575
+#define HTTP  80
+#define FTP   21
+#define ASTM  3000
+#define OTHER 4000
+#define SDC   6464
 
-static const char site[] =
-	"segments:\n"
-	"  - {name: icu, ward: eth1, hospital: eth0, mode: %s}\n"
-	"hosts:\n"
-	"  - {name: lis, ip: [10.9.0.5], role: [lis]}\n"
-	"devices:\n"
-	"  - name: analyser\n"
-	"    segment: icu\n"
-	"    mac: '02:00:00:00:00:01'\n"
-	"    ip: [10.9.1.1]\n"
-	"    fail: %s\n"
-	"    starts:\n"
+static const char site[] = SITE_ANALYSER
 	"      - {service: results, proto: tcp, port: ['2575'], peer: lis,\n"
 	"         app: hl7, allow: ['message_type=ORU^*'], control: no}\n"
 	"      - {service: readings, proto: tcp, port: ['80'], peer: lis,\n"
