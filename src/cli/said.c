@@ -272,6 +272,8 @@ static const struct {
 	{"smb", "status", NULL},
 	{"ftp", "completion_code", NULL},
 	{"sip", "code", NULL},
+	{"rdp", "event_type", "initial_response"},
+	{"rdp", "event_type", "connect_request"}, /* names nobody */
 	{"dns", "type", "answer"},
 	{"tls", "type", "client_certificate"},
 	{"snmp", "pdu_type", "response"},

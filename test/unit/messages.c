@@ -174,6 +174,21 @@ static void an_empty_name_is_no_other_name(void **state)
 	assert_false(
 		PASSES("dns", "rrname=a", "\0\1\x28\0\0\2\0\0\0\0\0\0\1a\0\0\6\0\1\1b\0\0\6\0\1"));
 
+	assert_true(PASSES("rdp", "cookie=tech*",
+			   "\3\0\0\x2b\x26\xe0\0\0\0\0\0"
+			   "Cookie: mstshash=tech1\r\n"
+			   "\1\0\x08\0\3\0\0\0"));
+	assert_false(PASSES("rdp", "cookie=tech*",
+			    "\3\0\0\x2b\x26\xe0\0\0\0\0\0"
+			    "Cookie: mstshash=guest\r\n"
+			    "\1\0\x08\0\3\0\0\0"));
+	assert_false(PASSES("rdp", "cookie=tech*",
+			    "\3\0\0\x13\x0e\xe0\0\0\0\0\0"
+			    "\1\0\x08\0\3\0\0\0"));
+	assert_true(PASSES("rdp", "cookie=",
+			   "\3\0\0\x13\x0e\xe0\0\0\0\0\0"
+			   "\1\0\x08\0\3\0\0\0"));
+
 	assert_true(PASSES("dicom", "calling_ae=SCU",
 			   ASSOCIATE("PACS            ", "SCU             ")));
 	assert_false(PASSES("dicom", "calling_ae=SCU",

@@ -92,7 +92,8 @@ static const char *strongest(uint32_t offered)
 static void read_request(struct state *st, struct rdp_msg *m, struct reader *r)
 {
 	m->event_type = "initial_request";
-	m->msg.control = true; /* who has the screen has the machine */
+	m->msg.control = true;				    /* who has the screen has the machine */
+	m->cookie = (struct bytes){(const uint8_t *)"", 0}; /* who says no name has none */
 	read_cookie(m, r);
 	m->offered = protocols[0].name;
 	if (read_u8(r) == REQUEST) {
@@ -180,7 +181,7 @@ static enum parse rdp_read(void *state, const struct proto_input *in, struct msg
 	}
 static const struct proto_field fields[] = {
 	FIELD("event_type", event_type, FIELD_NAME, 0),
-	FIELD("cookie", cookie, FIELD_TEXT, FIELD_MATCH),
+	FIELD("cookie", cookie, FIELD_TEXT, FIELD_MATCH | FIELD_MUST),
 	FIELD("offered", offered, FIELD_NAME, FIELD_MATCH),
 	FIELD("protocol", protocol, FIELD_NAME, 0),
 	FIELD("error_code", error_code, FIELD_U32, 0),
