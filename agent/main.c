@@ -212,12 +212,16 @@ static void install(struct agent *a)
 		said("no restart", error);
 }
 
+/* A gateway of before names no file with KEEP and BACK: what is on trial is meant. */
+static bool is_on_trial(const struct agent *a, const struct talk_order *o)
+{
+	return a->m.state == TALK_TRIAL && (!*o->target || strcmp(o->target, a->m.target) == 0);
+}
+
 static void kept(struct agent *a)
 {
 	char error[AGENT_ERROR] = "";
 
-	if (a->m.state != TALK_TRIAL)
-		return;
 	if (install_keep(&a->s, error) < 0) {
 		said("it cannot be kept", error);
 		return;
@@ -241,10 +245,11 @@ static int obey(struct agent *a, struct session *t, const struct talk_order *o)
 		install(a);
 		return 0;
 	case TALK_KEEP:
-		kept(a);
+		if (is_on_trial(a, o))
+			kept(a);
 		return 0;
 	case TALK_BACK:
-		if (a->m.state == TALK_TRIAL)
+		if (is_on_trial(a, o))
 			go_back(a, "the gateway took it back");
 		return 0;
 	default:

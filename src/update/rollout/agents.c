@@ -66,42 +66,42 @@ static struct device *find_or_add(struct agents *a, const char *name)
 
 /* --- what is wanted --------------------------------------------------------------- */
 
-static int want(struct agents *a, const char *name, enum want what)
+static int want(struct agents *a, const char *name, enum want what, const struct agents_file *f)
 {
 	struct device *d = find_or_add(a, name);
 
 	if (!d)
 		return -ENOMEM;
-	if (d->want == what)
+	if (d->want == what && memcmp(&d->file, f, sizeof(*f)) == 0)
 		return 0;
 	d->want = what;
-	d->stand = AGENTS_AT_IT;
-	return 0;
-}
-
-int agents_want(struct agents *a, const char *device, const struct agents_file *f)
-{
-	struct device *d = find_or_add(a, device);
-
-	if (!d)
-		return -ENOMEM;
-	if (d->want == WANT_FILE && memcmp(&d->file, f, sizeof(*f)) == 0)
-		return 0;
-	d->want = WANT_FILE;
 	d->tried = false;
 	d->file = *f;
 	d->stand = AGENTS_AT_IT;
 	return 0;
 }
 
-int agents_want_back(struct agents *a, const char *device)
+static int want_of_trial(struct agents *a, const char *name, enum want what, const char *target)
 {
-	return want(a, device, WANT_BACK);
+	struct agents_file f = {.length = 0};
+
+	snprintf(f.target, sizeof(f.target), "%s", target);
+	return want(a, name, what, &f);
 }
 
-int agents_want_kept(struct agents *a, const char *device)
+int agents_want(struct agents *a, const char *device, const struct agents_file *f)
 {
-	return want(a, device, WANT_KEPT);
+	return want(a, device, WANT_FILE, f);
+}
+
+int agents_want_back(struct agents *a, const char *device, const char *target)
+{
+	return want_of_trial(a, device, WANT_BACK, target);
+}
+
+int agents_want_kept(struct agents *a, const char *device, const char *target)
+{
+	return want_of_trial(a, device, WANT_KEPT, target);
 }
 
 void agents_want_nothing(struct agents *a, const char *device)
@@ -162,24 +162,14 @@ static void answer_file(struct device *d, const struct talk_report *r, struct ta
 	}
 }
 
-static void answer_back(struct device *d, const struct talk_report *r, struct talk_order *o)
+/* What ends a trial ends that of this very file: another that came meanwhile is not judged yet. */
+static void answer_trial(const struct device *d, enum talk_do what, const struct talk_report *r,
+			 struct talk_order *o)
 {
-	wait(o, BUSY_S);
-	if (r->state == TALK_TRIAL)
-		o->what = TALK_BACK;
+	if (r->state == TALK_TRIAL && strcmp(r->target, d->file.target) == 0)
+		name_file(d, what, o);
 	else
-		d->stand = AGENTS_DONE;
-}
-
-static void answer_kept(struct device *d, const struct talk_report *r, struct talk_order *o)
-{
-	wait(o, r->state == TALK_TRIAL ? BUSY_S : IDLE_S);
-	if (r->state == TALK_TRIAL)
-		o->what = TALK_KEEP;
-	else if (r->state == TALK_IDLE)
-		d->stand = AGENTS_DONE;
-	else
-		d->stand = AGENTS_REFUSED;
+		wait(o, what == TALK_BACK || r->state == TALK_TRIAL ? BUSY_S : IDLE_S);
 }
 
 int agents_report(struct agents *a, const char *device, const struct talk_report *r, int64_t now,
@@ -194,10 +184,10 @@ int agents_report(struct agents *a, const char *device, const struct talk_report
 		answer_file(d, r, ret_order);
 		break;
 	case WANT_BACK:
-		answer_back(d, r, ret_order);
+		answer_trial(d, TALK_BACK, r, ret_order);
 		break;
 	case WANT_KEPT:
-		answer_kept(d, r, ret_order);
+		answer_trial(d, TALK_KEEP, r, ret_order);
 		break;
 	case WANT_NOTHING:
 		wait(ret_order, IDLE_S);

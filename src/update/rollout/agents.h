@@ -19,10 +19,11 @@ struct agents_file {
 	uint8_t sha256[32];
 };
 
-/* What is wanted of a device, until something else is; the same again changes nothing. 0 or -ENOMEM. */
+/* What is wanted of a device, until something else is; the same again changes nothing: to run `f` on
+ * trial, and to take back or keep `target` while it is on trial. 0 or -ENOMEM. */
 int agents_want(struct agents *a, const char *device, const struct agents_file *f);
-int agents_want_back(struct agents *a, const char *device);
-int agents_want_kept(struct agents *a, const char *device);
+int agents_want_back(struct agents *a, const char *device, const char *target);
+int agents_want_kept(struct agents *a, const char *device, const char *target);
 /* As it is. */
 void agents_want_nothing(struct agents *a, const char *device);
 
@@ -30,7 +31,7 @@ void agents_want_nothing(struct agents *a, const char *device);
 int agents_report(struct agents *a, const char *device, const struct talk_report *r, int64_t now,
 		  struct talk_order *ret_order);
 
-/* How what is wanted stands. */
+/* How a file that is wanted stands. */
 enum agents_stand { AGENTS_AT_IT, AGENTS_DONE, AGENTS_REFUSED };
 /* `ret_text`: why it is refused; the device's own words. */
 enum agents_stand agents_stand(const struct agents *a, const char *device,

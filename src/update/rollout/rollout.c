@@ -470,9 +470,9 @@ struct rollout_order rollout_next(const struct rollout *r, unsigned i)
 
 		if ((d->step == STEP_SENDING || (d->step == STEP_UNDOING && !d->held)) && i-- == 0)
 			return (struct rollout_order){d->step == STEP_SENDING ? DO_SEND : DO_UNDO,
-						      d->name};
+						      d->name, d->since};
 	}
-	return (struct rollout_order){DO_NOTHING, NULL};
+	return (struct rollout_order){DO_NOTHING, NULL, 0};
 }
 
 static struct rollout_device *find(struct rollout *r, const char *name)

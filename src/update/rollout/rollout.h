@@ -103,6 +103,7 @@ enum rollout_do { DO_NOTHING, DO_SEND, DO_UNDO };
 struct rollout_order {
 	enum rollout_do what;
 	const char *device; /* borrowed, until the rollout changes */
+	int64_t since;	    /* that it is to be done */
 };
 
 extern const struct rollout_plan rollout_plan_usual;

@@ -389,6 +389,14 @@ static void want_file(struct rollouts *s, struct rollout *r, const char *device,
 	}
 }
 
+/* It was taken back and runs on until it has restarted: the older one is there, not to be brought. */
+static bool is_going_back(const struct rollouts *s, const struct rollout *r,
+			  const struct rollout_order *o, const struct talk_report *said)
+{
+	return said->state == TALK_FAILED && strcmp(said->target, r->target) == 0 &&
+	       strcmp(said->version, r->version) == 0 && s->now - o->since <= r->plan.install_s;
+}
+
 static void order_agent(struct rollouts *s, struct rollout *r, const struct rollout_order *o)
 {
 	const struct talk_report *said;
@@ -399,10 +407,10 @@ static void order_agent(struct rollouts *s, struct rollout *r, const struct roll
 		return;
 	}
 	said = agents_last(s->agents, o->device, &when);
-	if (!said)
-		return; /* until it speaks */
+	if (!said || is_going_back(s, r, o, said))
+		return; /* until it speaks, as what it is then */
 	if (said->state == TALK_TRIAL && strcmp(said->target, r->target) == 0)
-		agents_want_back(s->agents, o->device);
+		agents_want_back(s->agents, o->device, r->target);
 	else if (strcmp(said->version, r->version) != 0)
 		told(s, r, o->device, true, NULL);
 	else if (*r->previous)
@@ -433,15 +441,15 @@ static void settle(struct rollouts *s, const struct rollout *r)
 {
 	for (unsigned i = 0; i < r->count; i++) {
 		const struct rollout_device *d = &r->devices[i];
+		const char *target = d->step == STEP_DONE ? r->target : r->previous;
 		const struct talk_report *said;
 		int64_t when;
 
 		if (d->step != STEP_DONE && d->step != STEP_UNDONE)
 			continue;
 		said = agents_last(s->agents, d->name, &when);
-		if (said && said->state == TALK_TRIAL &&
-		    strcmp(said->target, d->step == STEP_DONE ? r->target : r->previous) == 0)
-			agents_want_kept(s->agents, d->name);
+		if (said && said->state == TALK_TRIAL && strcmp(said->target, target) == 0)
+			agents_want_kept(s->agents, d->name, target);
 	}
 }
 
