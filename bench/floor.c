@@ -6,21 +6,12 @@
  *   bench-floor [FLOWS [PACKETS]]    as root; rows of a table
  */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <net/if.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 
 #include "base/config.h"
-#include "gate.skel.h"
-#include "guard/capture/gate_internal.h"
-#include "guard/policy/policy.h"
+#include "test/unit/gate_place.h"
 
 #define DIR	   "/tmp/bedwarden-bench-floor"
 #define OWN_PORTS  1000u
@@ -62,31 +53,20 @@ static struct policy *compile(void)
 	return p;
 }
 
-static int apply(struct gate *g, const struct policy *p)
-{
-	struct gate_tables t;
-	char why[256];
-
-	policy_tables(p, &t);
-	return gate_apply(g, &t, why) ? die("apply", why) : 0;
-}
-
 /* One packet of that conversation. Nanoseconds that the program took. */
-static uint32_t packet(int prog, uint32_t ward, uint32_t flow)
+static uint32_t packet(struct gate *g, uint32_t ward, uint32_t flow)
 {
 	static uint8_t f[74] = {2,    0, 0,  0,	 0, 5, 2, 0, 0,	 0,  1, 1, 8,  0,
 				0x45, 0, 0,  60, 0, 0, 0, 0, 64, 17, 0, 0, 10, 1,
 				1,    1, 10, 1,	 0, 5, 0, 0, 0,	 0,  0, 40};
 	static uint8_t out[256];
-	struct xdp_md ctx = {.data_end = sizeof(f), .ingress_ifindex = ward};
-	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = f, .data_size_in = sizeof(f),
-			    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx,
-			    .ctx_size_in = sizeof(ctx), .repeat = 1);
+	struct bpf_test_run_opts o;
 	uint16_t port[2] = {htons((uint16_t)(FIRST_PORT + flow % OWN_PORTS)),
 			    htons((uint16_t)(30000 + flow / OWN_PORTS))};
 
 	memcpy(f + 34, port, sizeof(port));
-	if (bpf_prog_test_run_opts(prog, &o) || o.retval != XDP_REDIRECT) {
+	if (place_run(g, (struct bytes){f, sizeof(f)}, ward, out, sizeof(out), &o) ||
+	    o.retval != XDP_REDIRECT) {
 		fprintf(stderr, "bench-floor: a packet did not pass: %u\n", o.retval);
 		exit(1);
 	}
@@ -121,7 +101,6 @@ static double mean(uint32_t *ns, size_t n)
 
 static int measure(struct gate *g, uint32_t flows, size_t packets)
 {
-	int prog = bpf_program__fd(g->bpf->progs.gate);
 	uint32_t *few = calloc(packets, sizeof(*few)), *many = calloc(packets, sizeof(*many));
 	uint32_t ward = if_nametoindex("bwbf0");
 	size_t slice = packets / SLICES;
@@ -130,14 +109,14 @@ static int measure(struct gate *g, uint32_t flows, size_t packets)
 	if (!few || !many)
 		return die("memory", strerror(ENOMEM));
 	for (uint32_t i = 0; i < flows; i++)
-		packet(prog, ward, i);
+		packet(g, ward, i);
 	for (size_t s = 0; s < SLICES; s++) {
 		for (size_t i = 0; i < 4 * FEW; i++)
-			packet(prog, ward, any(FEW)); /* into the caches */
+			packet(g, ward, any(FEW)); /* into the caches */
 		for (size_t i = 0; i < slice; i++)
-			few[s * slice + i] = packet(prog, ward, any(FEW));
+			few[s * slice + i] = packet(g, ward, any(FEW));
 		for (size_t i = 0; i < slice; i++)
-			many[s * slice + i] = packet(prog, ward, any(flows));
+			many[s * slice + i] = packet(g, ward, any(flows));
 	}
 	a = mean(few, slice * SLICES);
 	b = mean(many, slice * SLICES);
@@ -159,15 +138,13 @@ int main(int argc, char **argv)
 	struct gate *g;
 	int r = 1;
 
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    system("ip link add name bwbf0 type veth peer name bwbf1"))
+	if (place_make("bwbf0", "bwbf1"))
 		return die("a namespace", strerror(errno));
 	g = gate_open(DIR, &o, why);
 	if (!g)
 		return die(DIR, why);
 	p = compile();
-	if (p && apply(g, p) == 0)
+	if (p && place_apply(g, p) == 0)
 		r = measure(g, flows, argc > 2 ? (size_t)atoi(argv[2]) : 400000);
 	policy_free(p);
 	gate_close(g, true);

@@ -1,8 +1,5 @@
 #!/usr/bin/env python3
 """`bedwarden user` against a real keeper, over its control socket. usage: people.py BEDWARDEN"""
-import base64
-import hashlib
-import hmac
 import json
 import os
 import pty
@@ -11,22 +8,15 @@ import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.append(sys.path[0] + "/console")
+from person import totp  # noqa: E402
+from suite import finish, ok  # noqa: E402
 
 PROGRAM = os.path.abspath(sys.argv[1])
-failed = 0
-
-
-def result(ok, what, why=""):
-    global failed
-    print(("ok - " if ok else "not ok - ") + what, flush=True)
-    if not ok:
-        failed += 1
-        print("   ", str(why)[-600:])
 
 
 class Keeper:
@@ -70,13 +60,6 @@ def user(keeper, *args, text=None):
     p = subprocess.run([PROGRAM, "user", *args, "--socket", keeper.socket], input=text,
                        capture_output=True, text=True, timeout=60)
     return p.returncode, p.stdout, p.stderr
-
-
-def totp(secret, when=None):
-    step = int((when or time.time()) // 30)
-    mac = hmac.new(base64.b32decode(secret), struct.pack(">Q", step), hashlib.sha1).digest()
-    at = mac[-1] & 15
-    return "%06d" % ((struct.unpack(">I", mac[at:at + 4])[0] & 0x7fffffff) % 1000000)
 
 
 def listed(keeper):
@@ -129,67 +112,67 @@ def main():
     keeper = Keeper(folder)
     try:
         code, out, err = user(keeper, "ls")
-        result(code == 0 and "--first" in out, "an empty list says how the first one comes in", out + err)
+        ok(code == 0 and "--first" in out, "an empty list says how the first one comes in", out + err)
         code, out, err = user(keeper, "add", "anna", "--first", "--display", "Anna Moser")
         found = re.search(r"\n    ([0-9A-Z]{4}(-[0-9A-Z]{4}){3})\n", out)
-        result(code == 0 and found, "the first administrator gets a one-time code", out + err)
+        ok(code == 0 and found, "the first administrator gets a one-time code", out + err)
         code, out, err = user(keeper, "add", "anna")
-        result(code == 1 and "auth.exists" in err, "no name twice", out + err)
+        ok(code == 1 and "auth.exists" in err, "no name twice", out + err)
         code, out, err = user(keeper, "add", "Robert'); DROP TABLE user;--")
-        result(code == 1 and "call.arguments" in err, "a name that is none is refused", out + err)
+        ok(code == 1 and "call.arguments" in err, "a name that is none is refused", out + err)
         code, out, err = user(keeper, "add", "bert", "--role", "emperor")
-        result(code == 1 and "no such role" in err, "a role that is none is refused", out + err)
+        ok(code == 1 and "no such role" in err, "a role that is none is refused", out + err)
         code, out, err = user(keeper, "add", "vera", "--role", "vendor", "--device", "pump-1",
                               "--device", "pump-2")
-        result(code == 0 and listed(keeper)["vera"]["devices"] == ["pump-1", "pump-2"],
-               "a vendor has its devices", out + err)
+        ok(code == 0 and listed(keeper)["vera"]["devices"] == ["pump-1", "pump-2"],
+           "a vendor has its devices", out + err)
 
         code, out, err = enrol_app(keeper, "anna")
-        result(code == 0 and "\u2588" in out and "has an authenticator app" in out,
-               "an app is enrolled by the terminal's QR code and its first digits", out + err)
+        ok(code == 0 and "\u2588" in out and "has an authenticator app" in out,
+           "an app is enrolled by the terminal's QR code and its first digits", out + err)
         code, out, err = user(keeper, "enrol", "vera", "--totp", text="000000\n")
-        result(code == 1 and "not the code" in err, "not by other digits", out + err)
+        ok(code == 1 and "not the code" in err, "not by other digits", out + err)
         code, out = type_password(keeper, "anna", "tuvulepi")
-        result(code == 0 and "tuvulepi" not in out, "a password is typed unseen", out)
+        ok(code == 0 and "tuvulepi" not in out, "a password is typed unseen", out)
         code, out = type_password(keeper, "vera", "tuvulepi")
-        result(code == 1 and "15 characters" in out, "alone it must be longer", out)
+        ok(code == 1 and "15 characters" in out, "alone it must be longer", out)
         code, out, err = user(keeper, "enrol", "anna", "--recovery")
         codes = re.findall(r"    ([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})\n", out)
-        result(code == 0 and len(set(codes)) == 10, "ten recovery codes are printed", out + err)
+        ok(code == 0 and len(set(codes)) == 10, "ten recovery codes are printed", out + err)
 
         u = listed(keeper)
-        result(u["anna"]["ready"] and not u["vera"]["ready"] and
-               sorted(u["anna"]["factors"]) == ["password", "recovery", "totp"],
+        ok(u["anna"]["ready"] and not u["vera"]["ready"] and
+           sorted(u["anna"]["factors"]) == ["password", "recovery", "totp"],
                "the list says who can sign in, and by what", u)
         code, out, err = user(keeper, "add", "eva", "--first")
-        result(code == 1 and "administrators already" in err, "there is one first only", out + err)
+        ok(code == 1 and "administrators already" in err, "there is one first only", out + err)
         code, out, err = user(keeper, "change", "anna", "--role", "viewer")
-        result(code == 1 and "last administrator" in err, "the last administrator stays one",
-               out + err)
+        ok(code == 1 and "last administrator" in err, "the last administrator stays one",
+           out + err)
         code, out, err = user(keeper, "enrol", "anna")
-        result(code == 1 and "auth.has_factors" in err, "no code for who has factors", out + err)
+        ok(code == 1 and "auth.has_factors" in err, "no code for who has factors", out + err)
 
         code, out, err = user(keeper, "reset", "vera")
-        result(code == 0 and "must agree" in out, "a reset takes a second person", out + err)
+        ok(code == 0 and "must agree" in out, "a reset takes a second person", out + err)
         code, out, err = user(keeper, "reset", "vera", "--approve")
-        result(code == 1 and "auth.two_persons" in err, "who is not the first", out + err)
+        ok(code == 1 and "auth.two_persons" in err, "who is not the first", out + err)
         code, out, err = user(keeper, "reset", "anna")
-        result(code == 0 and "One-time code" in out and listed(keeper)["anna"]["factors"] == [],
-               "the last administrator's is the box's alone to do", out + err)
+        ok(code == 0 and "One-time code" in out and listed(keeper)["anna"]["factors"] == [],
+           "the last administrator's is the box's alone to do", out + err)
 
         keeper.kill()
         keeper.start()
-        result(sorted(listed(keeper)) == ["anna", "vera"], "a killed keeper has forgotten nobody")
+        ok(sorted(listed(keeper)) == ["anna", "vera"], "a killed keeper has forgotten nobody")
         code, out, err = user(keeper, "remove", "vera")
-        result(code == 0 and sorted(listed(keeper)) == ["anna"], "a user is removed", out + err)
+        ok(code == 0 and sorted(listed(keeper)) == ["anna"], "a user is removed", out + err)
         for wrong in (["add"], ["add", "a", "b"], ["ls", "x"], ["enrol", "a", "--totp", "--password"],
                       ["reset", "a", "--role", "viewer"], ["fire", "a"], []):
             code, out, err = user(keeper, *wrong)
-            result(code == 2 and "usage:" in err, "usage: user " + " ".join(wrong), out + err)
+            ok(code == 2 and "usage:" in err, "usage: user " + " ".join(wrong), out + err)
         for name in ("people.db", "people.db-wal"):
             if os.path.exists(folder + "/state/" + name):
                 mode = os.stat(folder + "/state/" + name).st_mode & 0o777
-                result(mode & 0o007 == 0, name + " is nobody else's to read", oct(mode))
+                ok(mode & 0o007 == 0, name + " is nobody else's to read", oct(mode))
     finally:
         keeper.kill()
         shutil.rmtree(folder)
@@ -197,4 +180,4 @@ def main():
 
 if __name__ == "__main__":
     main()
-    sys.exit(1 if failed else 0)
+    finish()

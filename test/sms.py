@@ -11,14 +11,12 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from people import Keeper, PROGRAM, result, user  # noqa: E402
-import people  # noqa: E402
+import suite
+from people import Keeper, PROGRAM, user
 
 SMSC = "/usr/lib/kannel/test/fakesmsc"
 
@@ -243,44 +241,44 @@ def main():
     try:
         come_in(keeper, console, "anna")
         ok, error = console.call("factor.sms_set", number="+436601111111")
-        result(error == "sms.no_gateway", "without the gateway's login nothing is sent", error)
+        suite.ok(error == "sms.no_gateway", "without the gateway's login nothing is sent", error)
         login_file(folder, "ward:fo&o bar")
         ok, error = console.call("factor.sms_set", number="+436601111111")
-        result(ok and ok["sent"] == "queued" and "send_sms" not in ok,
-               "the gateway took the message, and nothing says that it arrived", (ok, error))
+        suite.ok(ok and ok["sent"] == "queued" and "send_sms" not in ok,
+                 "the gateway took the message, and nothing says that it arrived", (ok, error))
         code = kannel.code("+436601111111")
-        result(code and re.fullmatch(r"\d{6}", code), "the SMS centre has it, with its code", code)
+        suite.ok(code and re.fullmatch(r"\d{6}", code), "the SMS centre has it, with its code", code)
         ok, error = console.call("factor.sms_set", login=ok["login"] if ok else "", sms=code or "")
-        result(bool(ok), "the telephone is enrolled by the code", error)
+        suite.ok(bool(ok), "the telephone is enrolled by the code", error)
         ok, error = console.call("factor.password_set", password="tuvulepi")
-        result(bool(ok), "8 characters do beside it", error)
+        suite.ok(bool(ok), "8 characters do beside it", error)
 
         console.session = ""
         ok, error = console.call("auth.begin", user="anna")
         ok, error = console.call("auth.finish", login=ok["login"], password="tuvulepi")
-        result(ok and ok.get("next") == ["sms"], "after the password the code is asked for", (ok, error))
+        suite.ok(ok and ok.get("next") == ["sms"], "after the password the code is asked for", (ok, error))
         ok, error = console.call("auth.sms_send", login=ok["login"])
         code = kannel.code("+436601111111")
         login = ok["login"] if ok else ""
         ok, error = console.call("auth.finish", login=login, sms=code or "")
-        result(ok and ok["aal"] == 2 and ok["kind"] == "full", "and lets its owner in", (ok, error))
+        suite.ok(ok and ok["aal"] == 2 and ok["kind"] == "full", "and lets its owner in", (ok, error))
         console.session = ""
         ok, error = console.call("auth.finish", login=login, sms=code or "")
-        result(error == "auth.login_over", "once", error)
+        suite.ok(error == "auth.login_over", "once", error)
 
         login_file(folder, "ward:wrong")
         come_in(keeper, console, "bert")
         ok, error = console.call("factor.sms_set", number="+436602222222")
-        result(error == "sms.refused", "a gateway that refuses is told of", (ok, error))
+        suite.ok(error == "sms.refused", "a gateway that refuses is told of", (ok, error))
         kannel.processes[2].kill()
         kannel.processes[2].wait()
         ok, error = console.call("factor.sms_set", number="+436602222222")
-        result(error == "sms.unavailable", "and one that is down", (ok, error))
+        suite.ok(error == "sms.unavailable", "and one that is down", (ok, error))
         courier.kill()
         come_in(keeper, console, "carla")
         time.sleep(0.5)
         ok, error = console.call("factor.sms_set", number="+436603333333")
-        result(error == "sms.no_gateway", "without a courier nobody waits", (ok, error))
+        suite.ok(error == "sms.no_gateway", "without a courier nobody waits", (ok, error))
         courier = Courier(keeper)
         time.sleep(0.5)
         for n, (how, want, what) in enumerate((
@@ -298,9 +296,9 @@ def main():
             come_in(keeper, console, "dora%d" % n)
             began = time.time()
             ok, error = console.call("factor.sms_set", number="+43660444444%d" % n)
-            result(error == want and time.time() - began < 12, what + ": is not believed, and not waited for for long",
-                   (ok, error, time.time() - began))
-        result("elsewhere" not in Liar.asked and "redirect" in Liar.asked, "nobody follows it elsewhere with the login and the code", Liar.asked)
+            suite.ok(error == want and time.time() - began < 12, what + ": is not believed, and not waited for for long",
+                     (ok, error, time.time() - began))
+        suite.ok("elsewhere" not in Liar.asked and "redirect" in Liar.asked, "nobody follows it elsewhere with the login and the code", Liar.asked)
         console.sock.close()
         silent = socket.socket()
         silent.bind(("127.0.0.1", 0))
@@ -314,8 +312,8 @@ def main():
         come_in(keeper, console, "eva")
         began = time.time()
         ok, error = console.call("factor.sms_set", number="+436605555555")
-        result(error == "sms.unavailable" and time.time() - began < 15,
-               "one that is silent is not waited for for long", (ok, error, time.time() - began))
+        suite.ok(error == "sms.unavailable" and time.time() - began < 15,
+                 "one that is silent is not waited for for long", (ok, error, time.time() - began))
     finally:
         courier.kill()
         keeper.kill()
@@ -325,4 +323,4 @@ def main():
 
 
 main()
-sys.exit(1 if people.failed else 0)
+suite.finish()

@@ -2,10 +2,8 @@
 """Devices with an agent, and one that firmware is pushed to, get firmware in waves: the whole way
 over TLS with folders as slots, a bad release, a patient, hostile archives, and kill -9 at random
 moments of both ends. usage: agent.py AGENT KIT [KILLS]"""
-import http.server, io, os, random, re, shutil, signal, subprocess, sys, tarfile, tempfile, threading, time
+import http.server, io, os, random, re, shutil, subprocess, sys, tarfile, tempfile, threading, time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import common  # noqa
 from common import *  # noqa
 
 agent_path, kit_path = map(os.path.abspath, sys.argv[1:3])
@@ -232,8 +230,8 @@ check("one that is silent afterwards is given the old one", until(lambda: kit.st
 for d in one, two:
     d.kill()
 kit.kill()
-if common.failed:
+if suite.failed:
     print(open("device-pump-1/log").read()[-2000:])
 else:
     shutil.rmtree(work)
-sys.exit(common.failed)
+suite.finish()

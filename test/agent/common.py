@@ -1,16 +1,13 @@
 """What tests of agents share: certificates, the gateway's side (kit.c), patience."""
-import json, os, subprocess, time
+import json, subprocess, sys, time
 
-failed = 0
+sys.path.append(sys.path[0] + "/..")
+import suite  # noqa: E402
+
 
 
 def check(text, well, why=""):
-    global failed
-    print(("ok - " if well else "not ok - ") + "agent: " + text, flush=True)
-    if not well:
-        failed = 1
-        if why:
-            print("   ", str(why)[-800:])
+    suite.ok(well, "agent: " + text, why)
 
 
 def run(*a, **k):

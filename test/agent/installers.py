@@ -4,8 +4,6 @@ and a boot loader of our own: the way it should be, a release that is not well, 
 cuts at random moments. usage: installers.py AGENT KIT [KILLS]"""
 import hashlib, os, random, shutil, subprocess, sys, tempfile, time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import common  # noqa
 from common import *  # noqa
 from slotted import Machine, Rauc, image, makers, rauc_bundle, rauc_prepare, rauc_ready, read, write
 
@@ -173,9 +171,9 @@ else:
     swupdate_bundle("targets/pump-8.1", image("8.1"), maker="thief")
     swupdate_bundle("targets/pump-8.2", image("8.2"), tamper=True)
     story("SWUpdate", Swupdate, swupdate_bundle, (("what a thief signed", "pump-8.1"), ("an image that is not the signed one", "pump-8.2")))
-if common.failed:
+if suite.failed:
     print(read("log", "")[-3000:])
     print("# left in " + work)
 else:
     shutil.rmtree(work)
-sys.exit(common.failed)
+suite.finish()

@@ -1,22 +1,20 @@
 #!/usr/bin/env python3
 """Firmware is pushed to servers that others wrote: SFTP (OpenSSH's server behind Dropbear, as devices have it, and
 behind sshd where there is one), TFTP (atftpd) and HTTPS. usage: push.py KIT"""
-import base64, hashlib, http.server, os, pwd, re, shutil, signal, socket, ssl, subprocess, sys, tempfile, threading, time
+import base64, hashlib, http.server, os, re, shutil, socket, ssl, subprocess, sys, tempfile, threading, time
+
+sys.path.append(sys.path[0] + "/..")
+import suite  # noqa: E402
 
 kit = os.path.abspath(sys.argv[1])
 work = tempfile.mkdtemp(prefix="bw-push.")
 os.chdir(work)
 os.chmod(work, 0o755)
-failed = 0
 started = []
 
 
 def check(text, well, why=""):
-    global failed
-    print(("ok - " if well else "not ok - ") + "push: " + text, flush=True)
-    if not well:
-        failed = 1
-        print("   ", str(why)[-500:])
+    suite.ok(well, "push: " + text, why)
 
 
 def push(url, file="fw", limit=60, **settings):
@@ -244,7 +242,7 @@ check("and so is another way for what is asked afterwards", code == 1 and "must 
 
 for p in started:
     p.kill()
-if failed:
+if suite.failed:
     print(open("server.log").read()[-2000:] if os.path.exists("server.log") else "")
 shutil.rmtree(work)
-sys.exit(failed)
+suite.finish()

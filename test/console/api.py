@@ -16,16 +16,9 @@ import tempfile
 import threading
 import time
 
-failed = 0
+sys.path.append(sys.path[0] + "/..")
+from suite import finish, ok  # noqa: E402
 
-
-def ok(condition, text, more=""):
-    global failed
-    if condition:
-        print(f"ok - {text}", flush=True)
-    else:
-        failed += 1
-        print(f"not ok - {text} {more}", flush=True)
 
 
 POLICY = """\
@@ -629,4 +622,4 @@ def main():
 
 if __name__ == "__main__":
     main()
-    sys.exit(failed != 0)
+    finish()

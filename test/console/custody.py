@@ -9,11 +9,9 @@ import sys
 import time
 import xml.etree.ElementTree as xml
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import api  # noqa: E402
-import holdings  # noqa: E402
-from api import ADMIN, TIRED, Kit, ok  # noqa: E402
-from holdings import AUDITOR, ENGINEER, noted, problem, run, send  # noqa: E402
+import holdings
+from api import ADMIN, TIRED, Kit, finish, ok
+from holdings import AUDITOR, ENGINEER, noted, problem, run, send
 
 KEY = "t.administrator.key.fresh"
 
@@ -242,4 +240,4 @@ def main():
 
 if __name__ == "__main__":
     main()
-    sys.exit(api.failed != 0)
+    finish()

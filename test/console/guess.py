@@ -12,21 +12,15 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(sys.path[0] + "/..")
 from person import Browser, Kit, enrol, memory  # noqa: E402
+import suite  # noqa: E402
+from suite import finish, ok  # noqa: E402
 
 ROW = sys.argv[2:] == ["row"]
 SECONDS = 12 if ROW else 6
 GUESSERS = 100
-failed = 0
-
-
-def ok(condition, text, more=""):
-    global failed
-    if not condition:
-        failed = 1
-    if not ROW:
-        print(f"{'ok' if condition else 'not ok'} - {text}{'' if condition else ' ' + str(more)[:500]}", flush=True)
+suite.quiet = ROW
 
 
 # As fast as it is answered, from its share of the addresses; at its end how often, and what came of it.
@@ -116,4 +110,4 @@ def main():
 
 
 main()
-sys.exit(failed)
+finish()

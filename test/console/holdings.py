@@ -11,9 +11,7 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import api  # noqa
-from api import ADMIN, TIRED, Kit, event, ok  # noqa
+from api import ADMIN, TIRED, Kit, event, finish, ok
 
 POLICY = """\
 gateway: {name: clinic, state_dir: FOLDER/state, run_dir: FOLDER, profiles_dir: PROFILES}
@@ -422,4 +420,4 @@ def main():
 
 if __name__ == "__main__":
     main()
-    sys.exit(api.failed != 0)
+    finish()

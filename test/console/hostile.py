@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(sys.path[0] + "/..")
 from person import Browser, Kit, Passkey, b64, enrol, memory, totp  # noqa: E402
+from suite import finish, ok  # noqa: E402
 
 VECTORS = os.path.dirname(os.path.abspath(__file__)) + "/../../../shared/data/auth/"
 POLICY = """\
@@ -28,14 +29,6 @@ NAME = "__Host-bedwarden"
 # Of a console that a site has set so: what holds of these connections does of more, and takes a crowd that is
 # as much larger.
 CONNECTIONS, PER_SOURCE, CROWD = 96, 24, 180
-failed = 0
-
-
-def ok(condition, text, more=""):
-    global failed
-    if not condition:
-        failed = 1
-    print(f"{'ok' if condition else 'not ok'} - {text}{'' if condition else ' ' + str(more)[:500]}", flush=True)
 
 
 def own(body):
@@ -486,4 +479,4 @@ def main():
 
 
 main()
-sys.exit(failed)
+finish()

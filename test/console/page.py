@@ -7,33 +7,22 @@ screen reader, a keyboard, a telephone and the dark.
 """
 import base64
 import hashlib
-import hmac
 import json
 import os
 import re
 import shutil
 import socket
 import ssl
-import struct
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(sys.path[0] + "/..")
 from browser import Browser  # noqa: E402
+from person import totp  # noqa: E402
+from suite import finish, ok  # noqa: E402
 
-failed = 0
 shots = os.environ.get("SHOTS")
-
-
-def ok(condition, text, more=""):
-    global failed
-    if condition:
-        print(f"ok - {text}", flush=True)
-    else:
-        failed += 1
-        print(f"not ok - {text} {more}", flush=True)
-    return condition
 
 
 def control(folder, call, args):
@@ -55,13 +44,6 @@ def spki(port):
     run = lambda *a, **k: subprocess.run(["openssl", *a], capture_output=True, check=True, **k).stdout
     public = run("x509", "-pubkey", "-noout", input=pem.encode())
     return base64.b64encode(hashlib.sha256(run("pkey", "-pubin", "-outform", "DER", input=public)).digest()).decode()
-
-
-def totp(secret):
-    key = base64.b32decode(secret.replace(" ", "") + "=" * (-len(secret.replace(" ", "")) % 8))
-    h = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
-    at = h[-1] & 15
-    return f"{(struct.unpack('>I', h[at:at + 4])[0] & 0x7fffffff) % 1000000:06d}"
 
 
 def look_at(b, name):
@@ -265,4 +247,4 @@ def main():
 
 
 main()
-sys.exit(failed != 0)
+finish()

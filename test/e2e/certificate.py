@@ -1,18 +1,15 @@
 #!/usr/bin/env python3
 """People at workstations with and without a certificate, by curl, for certificate.sh.
 usage: certificate.py BEDWARDEN DIR NAMESPACES"""
-import base64, hashlib, hmac, json, os, subprocess, sys, struct, time
+import json, os, subprocess, sys
+
+sys.path += [sys.path[0] + "/..", sys.path[0] + "/../console"]
+from person import totp  # noqa: E402
+from suite import finish, ok  # noqa: E402
 
 PROGRAM, DIR, ID = sys.argv[1:4]
 PUMP = "10.95.1.14"
 here = os.path.dirname(os.path.abspath(__file__))
-failed = 0
-
-
-def ok(condition, text, more=""):
-    global failed
-    failed += not condition
-    print(f"{'ok' if condition else 'not ok'} - {text}{'' if condition else f': {more}'}", flush=True)
 
 
 def box(*args):
@@ -22,12 +19,6 @@ def box(*args):
 
 def code_of(text):
     return next((l.strip() for l in text.split("\n") if l.startswith("    ") and l.count("-") == 3), "")
-
-
-def totp(secret, ahead):
-    h = hmac.new(base64.b32decode(secret.replace(" ", "")), struct.pack(">Q", int(time.time()) // 30 + ahead), hashlib.sha1).digest()
-    at = h[-1] & 15
-    return f"{(struct.unpack('>I', h[at:at + 4])[0] & 0x7fffffff) % 1000000:06d}"
 
 
 class Person:
@@ -120,4 +111,4 @@ trail = subprocess.run([PROGRAM, "audit", "ls", "-d", f"{DIR}/state", "--json", 
 ok("CN=ws" in trail, "and the audit trail does", trail[-300:])
 s, r = anna.ask("grant.revoke", {"id": g.get("id", 0)}, cert="ws")
 ok(s == 200 and not telnet(), "and shut again", (s, r))
-sys.exit(failed != 0)
+finish()

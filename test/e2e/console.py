@@ -1,28 +1,19 @@
 #!/usr/bin/env python3
 """console.py FOLDER PART: a person at the console of a whole gateway (test/e2e/console.sh)."""
-import base64
-import hashlib
-import hmac
 import http.client
 import json
 import socket
 import ssl
-import struct
 import sys
 import time
 
-failed = 0
+sys.path += [sys.path[0] + "/..", sys.path[0] + "/../console"]
+from person import totp  # noqa: E402
+from suite import finish, ok  # noqa: E402
+
 HOST = "gw.test:8443"
 folder = sys.argv[1]
 cookie = csrf = None
-
-
-def ok(condition, text, more=""):
-    global failed
-    if not condition:
-        failed = 1
-    print(f"{'ok' if condition else 'not ok'} - {text}{'' if condition else ' ' + str(more)[:600]}", flush=True)
-    return condition
 
 
 def ask(call, args=None, get=False, stream=False):
@@ -55,13 +46,6 @@ def control(call, args):
         s.connect(folder + "/run/control")
         s.sendall(json.dumps({"call": call, "args": args}).encode() + b"\n")
         return json.loads(s.makefile().readline())
-
-
-def totp(secret):
-    key = base64.b32decode(secret.replace(" ", "") + "=" * (-len(secret.replace(" ", "")) % 8))
-    h = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
-    at = h[-1] & 15
-    return f"{(struct.unpack('>I', h[at:at + 4])[0] & 0x7fffffff) % 1000000:06d}"
 
 
 def enrol():
@@ -233,4 +217,4 @@ except OSError:
     pass
 {"enrol": enrol, "live": live, "policy": policy, "session": session, "door": door, "errands": errands}[sys.argv[2]]()
 json.dump([cookie, csrf], open(folder + "/cookie", "w", encoding="utf-8"))
-sys.exit(failed)
+finish()

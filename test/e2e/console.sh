@@ -68,7 +68,7 @@ check "it runs as nobody special" sh -c "[ \$(stat -c %u /proc/$(pids _console))
 check "and without a capability" grep -q '^CapEff:	0000000000000000$' "/proc/$(pids _console)/status"
 
 # part PYTHON-PART...: asks as a person would, from the management network.
-part() { at adm env PYTHONDONTWRITEBYTECODE=1 python3 "$(dirname "$self")/console.py" "$dir" "$@"; }
+part() { at adm python3 "$(dirname "$self")/console.py" "$dir" "$@"; }
 part enrol || failed=1
 try() { at pump python3 -c 'import socket,time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -106,7 +106,7 @@ at pump python3 -c 'import socket
 s = socket.create_server(("10.95.0.11", 23)); n = []
 while True: n.append(s.accept()[0]); n[-1].sendall(b"login: ")' &
 disown
-at hos env PYTHONDONTWRITEBYTECODE=1 python3 "$(dirname "$self")/console.py" "$dir" door || failed=1
+at hos python3 "$(dirname "$self")/console.py" "$dir" door || failed=1
 
 console=$(pids _console)
 kill -9 "$console"

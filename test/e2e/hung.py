@@ -10,14 +10,10 @@ import sys
 import threading
 import time
 
+sys.path.append(sys.path[0] + "/..")
+from suite import finish, ok  # noqa: E402
+
 bw, folder = sys.argv[1:3]
-failed = 0
-
-
-def ok(condition, text, more=""):
-    global failed
-    failed |= not condition
-    print(f"{'ok' if condition else 'not ok'} - hung: {text}{'' if condition else ' ' + str(more)[:400]}", flush=True)
 
 
 class Gateway:
@@ -152,4 +148,4 @@ for g in (a, b):
         g.process.wait(20)
     except subprocess.TimeoutExpired:
         g.process.kill()
-sys.exit(failed)
+finish()

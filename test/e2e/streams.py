@@ -6,7 +6,6 @@ for each that went wrong, and at last how many were whole, and how many messages
 
 SEED in the environment makes others of them.
 """
-import ctypes
 import os
 import random
 import select
@@ -15,16 +14,14 @@ import struct
 import sys
 import time
 
+sys.path.append(sys.path[0] + '/..')
+from inet import checksum, enter  # noqa: E402
+
 SERVER, SERVER_MAC = '10.93.0.1', bytes.fromhex('020000930001')
 US, US_MAC = '10.93.0.77', bytes.fromhex('020000930077')
 PORT = 2575
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 GOOD, BAD = b'ORU^R01', b'ORM^O01'
-
-
-def enter(prefix, space):
-    where = os.open(f'/run/netns/{prefix}-{space}', os.O_RDONLY)
-    assert ctypes.CDLL(None, use_errno=True).setns(where, 0x40000000) == 0
 
 
 def message(kind, number, text):
@@ -36,14 +33,6 @@ def forbidden(data):
     """Frames of another type than results, as a receiver splits what arrived."""
     frames = [f.split(b'\x1c\r')[0] for f in data.split(b'\x0b')[1:] if b'\x1c\r' in f]
     return [f for f in frames if not (f.split(b'|') + [b''] * 9)[8].startswith(b'ORU^')]
-
-
-def checksum(data):
-    data += b'\0' * (len(data) % 2)
-    total = sum(struct.unpack('>%dH' % (len(data) // 2), data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
 
 
 class Line:

@@ -7,7 +7,6 @@
 READ holds the times, in nanoseconds, of those that arrive where a file is read; it only says for which
 it is worth to wait. SEED in the environment makes others of the random ones.
 """
-import ctypes
 import ipaddress
 import os
 import random
@@ -16,20 +15,15 @@ import struct
 import sys
 import time
 
+sys.path.append(sys.path[0] + '/..')
+from inet import checksum, enter  # noqa: E402
+
 WARD = bytes.fromhex('020000920011'), '10.92.0.11', 'fe80::92:11', 'fd92::11'
 HOSPITAL = bytes.fromhex('020000920001'), '10.92.0.1', 'fe80::92:1', 'fd92::1'
 STRANGER = bytes.fromhex('020000920066'), '10.92.0.66', 'fe80::92:66', 'fd92::66'
 EVERYBODY = b'\xff' * 6, '10.92.0.255', 'ff02::1', 'ff02::1'
 BEGIN, STEP = 1764200000 * 10**9, 1300000  # of the capture's times
 RANDOM = 500
-
-
-def checksum(data):
-    data += b'\0' * (len(data) % 2)
-    total = sum(struct.unpack('>%dH' % (len(data) // 2), data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
 
 
 def tagged(frame, *tags):
@@ -250,9 +244,8 @@ def write(path):
 
 def plug(prefix, space):
     """A socket at that machine's port."""
-    ALL, AUXDATA, PACKET, NEWNET = 3, 8, 263, 0x40000000
-    where = os.open(f'/run/netns/{prefix}-{space}', os.O_RDONLY)
-    assert ctypes.CDLL(None, use_errno=True).setns(where, NEWNET) == 0
+    ALL, AUXDATA, PACKET = 3, 8, 263
+    enter(prefix, space)
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL))
     s.bind(('e0', ALL))
     s.setsockopt(PACKET, AUXDATA, 1)

@@ -7,34 +7,25 @@ somebody does on another machine.
 """
 import base64
 import hashlib
-import hmac
 import http.client
 import json
 import os
 import shutil
 import sqlite3
 import ssl
-import struct
 import subprocess
 import sys
 import time
 
 here = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, here + "/../console")
+sys.path += [here + "/..", here + "/../console"]
 from browser import Browser  # noqa: E402
+from person import totp  # noqa: E402
+from suite import finish, ok  # noqa: E402
 
 program, folder, prefix, part = sys.argv[1:5]
 PUMP = "10.77.1.14"
 PASSWORDS = {"anna": "seven pumps hum in the dark", "ben": "blue curtains, quiet corridor", "carla": "night shift begins at nine", "acme": "we made the pump in the hall"}
-failed = 0
-
-
-def ok(condition, text, more=""):
-    global failed
-    if not condition:
-        failed = 1
-    print(f"{'ok' if condition else 'not ok'} - {text}{'' if condition else ' ' + str(more)[:600]}", flush=True)
-    return condition
 
 
 def at(place, *command, **more):
@@ -58,13 +49,6 @@ def box(*args):
 
 def code_of(text):
     return next((line.strip() for line in text.split("\n") if line.startswith("    ") and line.count("-") == 3), "")
-
-
-def totp(secret, ahead=0):
-    key = base64.b32decode(secret.replace(" ", "") + "=" * (-len(secret.replace(" ", "")) % 8))
-    h = hmac.new(key, struct.pack(">Q", int(time.time()) // 30 + ahead), hashlib.sha1).digest()
-    start = h[-1] & 15
-    return f"{(struct.unpack('>I', h[start:start + 4])[0] & 0x7fffffff) % 1000000:06d}"
 
 
 class Person:
@@ -365,5 +349,5 @@ def people():
 
 if part == "people":
     people()
-    sys.exit(failed)
+    finish()
 print(json.dumps({"enrol": enrol, "emergency": emergency, "reset": reset, "vendor": vendor}[part](*sys.argv[5:])))

@@ -67,7 +67,7 @@ at pump python3 "$(dirname "$self")/session.py" serve 23 >"$dir/server" &
 server=$!
 start
 [ "$(until_ms 20000 guarding)" -ge 0 ] || { not "the gateway does not guard"; tail -20 "$dir/log"; exit 1; }
-walk() { at ws env PYTHONDONTWRITEBYTECODE=1 python3 "$(dirname "$self")/walk.py" "$bw" "$dir" "$id" "$@"; }
+walk() { at ws python3 "$(dirname "$self")/walk.py" "$bw" "$dir" "$id" "$@"; }
 walk people || failed=1
 
 # Somebody edits the trail while nothing runs, and puts it back as it should look.

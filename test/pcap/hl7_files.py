@@ -9,8 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-import make  # noqa: E402
+import make
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.environ.get('BEDWARDEN_DATA', HERE + '/../../../shared/data') + '/hl7'

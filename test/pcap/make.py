@@ -9,6 +9,9 @@ import os
 import struct
 import sys
 
+sys.path.append(sys.path[0] + '/..')
+from inet import checksum  # noqa: E402
+
 os.chdir(os.path.dirname(os.path.abspath(__file__))) if __name__ == '__main__' and len(sys.argv) == 1 else None
 START = 1700000000 * 10**9  # when hand-made captures begin
 ETHERNET, RAW, SLL, SLL2 = 1, 101, 113, 276
@@ -18,15 +21,6 @@ DEV_IP, EVIL_IP, SRV_IP = '10.9.1.12', '10.9.1.66', '10.9.0.5'
 
 def ip4(text):
     return bytes(int(n) for n in text.split('.'))
-
-
-def checksum(data):
-    if len(data) % 2:
-        data += b'\0'
-    total = sum(struct.unpack('>%dH' % (len(data) // 2), data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
 
 
 def ipv4(src, dst, proto, body, ident=1, more=False, offset=0, total=None, options=b''):

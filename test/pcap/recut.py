@@ -14,6 +14,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.append(sys.path[0] + '/..')
+from inet import checksum  # noqa: E402
+
 ETHERNET, TCP = 1, 6
 SYN_RST_URG = 0x26
 # What tells when or how it came rather than what was said.
@@ -50,14 +53,6 @@ def records(data):
             found.append(((high << 32 | low) * units[interface], body[20:20 + have], wire))
         at += size
     return found
-
-
-def checksum(data):
-    data += b'\0' * (len(data) % 2)
-    total = sum(struct.unpack('>%dH' % (len(data) // 2), data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
 
 
 def segment(frame, at):

@@ -1,26 +1,17 @@
 #ifndef BEDWARDEN_TEST_GATE_KIT_H
 #define BEDWARDEN_TEST_GATE_KIT_H
 /*
- * The floor in the kernel, loaded in namespaces of the test's own with a policy filled in by hand:
- * single packets through the program alone (BPF_PROG_TEST_RUN).
+ * The floor in the kernel (gate_place.h) with a policy filled in by hand, and packets for it.
  */
 #include "unit.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <net/if.h>
-#include <sched.h>
-#include <stdio.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/config.h"
-#include "gate.skel.h"
-#include "guard/capture/gate_internal.h"
-#include "guard/policy/policy.h"
+#include "gate_place.h"
 
 /* Only the layout of floor_work is wanted: where the program leaves its verdict. */
 #include "lookups.h"
@@ -116,21 +107,12 @@ static inline struct policy *make_policy(uint32_t generation)
 	return p;
 }
 
-static inline int apply(const struct policy *p)
-{
-	struct gate_tables t;
-	char why[256];
-
-	policy_tables(p, &t);
-	return gate_apply(gate, &t, why);
-}
-
 /* From now on that one is in force. */
 static inline void renew(uint32_t generation)
 {
 	policy_free(policy);
 	policy = make_policy(generation);
-	assert_int_equal(apply(policy), 0);
+	assert_int_equal(place_apply(gate, policy), 0);
 }
 
 static inline int setup(void **state)
@@ -139,9 +121,7 @@ static inline int setup(void **state)
 	cpu_set_t one;
 
 	snprintf(dir, sizeof(dir), "/tmp/bedwarden-unit-gate-%d", (int)getpid());
-	if (getuid() || unshare(CLONE_NEWNET | CLONE_NEWNS) ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    system("ip link add name bwug0 type veth peer name bwug1 2>/dev/null"))
+	if (getuid() || place_make("bwug0", "bwug1"))
 		return 0;
 	works_cpu = sched_getcpu();
 	CPU_ZERO(&one);
@@ -155,7 +135,7 @@ static inline int setup(void **state)
 		return errno == EPERM ? 0 : -1;
 	}
 	policy = make_policy(1);
-	return policy ? apply(policy) : -1;
+	return policy ? place_apply(gate, policy) : -1;
 }
 
 static inline int teardown(void **state)
@@ -183,17 +163,13 @@ static size_t after_len;
 /* Runs the program on one frame; its return value, and its verdict as it stands in `works`. */
 static inline uint32_t run(struct bytes frame, uint32_t ifindex, struct gate_verdict *ret_verdict)
 {
-	struct xdp_md ctx = {.data_end = (uint32_t)frame.len, .ingress_ifindex = ifindex};
-	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame.data,
-			    .data_size_in = (uint32_t)frame.len, .data_out = after,
-			    .data_size_out = sizeof(after), .ctx_in = &ctx,
-			    .ctx_size_in = sizeof(ctx), .repeat = 1);
+	struct bpf_test_run_opts o;
 	size_t size = (bpf_map__value_size(gate->bpf->maps.works) + 7) & ~7ul;
 	uint8_t *all = calloc((size_t)libbpf_num_possible_cpus(), size);
 	uint32_t zero = 0;
 
 	assert_non_null(all);
-	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(gate->bpf->progs.gate), &o), 0);
+	assert_int_equal(place_run(gate, frame, ifindex, after, sizeof(after), &o), 0);
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(gate->bpf->maps.works), &zero, all), 0);
 	memcpy(ret_verdict, all + (size_t)works_cpu * size + WORK_VERDICT, sizeof(*ret_verdict));
 	free(all);

@@ -18,15 +18,15 @@ import tempfile
 import threading
 import time
 
+sys.path.append(sys.path[0] + "/..")
+import suite  # noqa: E402
+
 BIN, KIT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 KILLS = int(os.environ.get("KILLS", "60"))
-failed = False
 
 
 def check(text, fine, detail=""):
-    global failed
-    print(("ok - " if fine else "not ok - ") + text + ("" if fine else " %s" % (detail,)), flush=True)
-    failed |= not fine
+    suite.ok(fine, text, detail)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -380,4 +380,4 @@ if os.geteuid() == 0:
         change_releases(dir)
 else:
     print("skip - killed while releases change: needs root")
-sys.exit(failed)
+suite.finish()
