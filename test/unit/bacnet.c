@@ -80,7 +80,8 @@ static const struct {
 	 "{\"bacnet\":{\"bvlc\":\"Original-Broadcast-NPDU\",\"network_message\":\"Router-Busy-To-"
 	 "Network\",\"control\":true}}\n"},
 	{TALK_PIECE(0, "\x81\x0b\x00\x0a\x01\x80\x13\x00\x05\x01"),
-	 "{\"bacnet\":{\"bvlc\":\"Original-Broadcast-NPDU\",\"network_message\":\"Network-Number-Is\","
+	 "{\"bacnet\":{\"bvlc\":\"Original-Broadcast-NPDU\",\"network_message\":\"Network-Number-"
+	 "Is\","
 	 "\"control\":true}}\n"},
 	{TALK_PIECE(0, "\x81\x01\x00\x0e\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
 	 "{\"bacnet\":{\"bvlc\":\"Write-Broadcast-Distribution-Table\",\"control\":true}}\n"},
