@@ -217,10 +217,11 @@ static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 	return f;
 }
 
+/* As the floor has it: clients look at the port to which an offer comes, not at the one it comes from. */
 static bool is_dhcp(const struct packet *p)
 {
 	return p->ip_version == 4 && p->proto == PROTO_UDP && p->has_ports && !p->fragment &&
-	       p->payload.len && ((p->src_port == 68 && p->dst_port == 67) || p->src_port == 67);
+	       p->payload.len && (p->dst_port == 67 || p->dst_port == 68 || p->src_port == 67);
 }
 
 /* What calls itself DHCP and is none goes no further where its device's mode says so. */

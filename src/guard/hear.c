@@ -102,7 +102,9 @@ enum reason engine_message_said(void *arg, const struct session_message *m)
 		struct weaknesses shown = weaknesses_of(m->proto, m->msg);
 
 		e->shown.by |= shown.by;
-		e->shown.to |= shown.to;
+		/* Whoever says nothing there was only tried, as by who searches for services. */
+		if (m->flow->packets[!m->end])
+			e->shown.to |= shown.to;
 	}
 	if (e->found == REASON_NONE)
 		e->found = told.reason;

@@ -404,7 +404,7 @@ static void put_ip(struct json *j, const char *key, const struct gate_ip *ip)
 static void put_bytes(struct json *j, const char *key, struct bytes v)
 {
 	if (v.len)
-		json_text(j, key, v);
+		proto_text(j, key, v);
 }
 
 static const char *const dhcp_types[] = {

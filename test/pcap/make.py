@@ -205,6 +205,23 @@ def dhcp6():
     ])
 
 
+def dhcp_parts():
+    """Options in parts (RFC 3396), and offers from ports of which clients do not care."""
+    def message(op, options, yours='0.0.0.0'):
+        return struct.pack('>BBBBIHH', op, 1, 6, 0, 7, 0, 0) + bytes(4) + ip4(yours) + bytes(8) + DEV + bytes(10) + \
+            b'\x0c\x02-3\xff'.ljust(64, b'\0') + b'\x0c\x02-2\xff'.ljust(128, b'\0') + b'\x63\x82\x53\x63' + options
+
+    everybody, offer = b'\xff' * 6, b'\x35\x01\x02\x36\x04' + ip4(SRV_IP) + b'\x03\x04' + ip4(EVIL_IP) + b'\xff'
+    ask = b'\x35\x01\x01\x34\x01\x03\x0c\x03bed\x3c\x04Pump\x0c\x01-\x0c\x011\x3c\x04 300\xff'
+    ports('dhcp-parts', [
+        (WARD, udp_frame(DEV, everybody, '0.0.0.0', '255.255.255.255', 68, 67, message(1, ask))),
+        (HOSPITAL, udp_frame(SRV, DEV, SRV_IP, DEV_IP, 6767, 68, message(2, offer, DEV_IP))),
+        (HOSPITAL, udp_frame(EVIL, DEV, EVIL_IP, DEV_IP, 6767, 68, message(2, offer, DEV_IP))),
+        (WARD, udp_frame(EVIL, DEV, EVIL_IP, DEV_IP, 6767, 68, message(2, offer, DEV_IP))),
+        (HOSPITAL, udp_frame(SRV, DEV, SRV_IP, DEV_IP, 6767, 68, b'no DHCP')),
+    ])
+
+
 def links():
     packets = [ipv4(a, b, 17, udp(a, b, s, d, b'reading'), i) for i, (a, b, s, d) in enumerate(
         [(DEV_IP, SRV_IP, 5000, 24105), (SRV_IP, DEV_IP, 24105, 5000), (DEV_IP, SRV_IP, 5000, 24105)])]
@@ -517,7 +534,7 @@ def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
-    for case in (fragments, ipv6_extensions, dhcp6, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, hl7_bare, hl7_readings, bacnet_segments, udp_sums,
+    for case in (fragments, ipv6_extensions, dhcp6, dhcp_parts, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, hl7_bare, hl7_readings, bacnet_segments, udp_sums,
                  broadcasts, intellivue, intellivue_again):
         case()
 

@@ -72,6 +72,17 @@ static const struct {
 	{TALK_PIECE(0, "\x81\x0a\x00\x07\x01\x80\x00"),
 	 "{\"bacnet\":{\"bvlc\":\"Original-Unicast-NPDU\",\"network_message\":\"Who-Is-Router-To-"
 	 "Network\"}}\n"},
+	/* Who says so is sent what was for others, or nothing more is. */
+	{TALK_PIECE(0, "\x81\x0b\x00\x0b\x01\x80\x01\x00\x05\x00\x06"),
+	 "{\"bacnet\":{\"bvlc\":\"Original-Broadcast-NPDU\",\"network_message\":\"I-Am-Router-To-"
+	 "Network\",\"control\":true}}\n"},
+	{TALK_PIECE(0, "\x81\x0b\x00\x09\x01\x80\x04\x00\x05"),
+	 "{\"bacnet\":{\"bvlc\":\"Original-Broadcast-NPDU\",\"network_message\":\"Router-Busy-To-"
+	 "Network\",\"control\":true}}\n"},
+	{TALK_PIECE(0, "\x81\x0b\x00\x0a\x01\x80\x13\x00\x05\x01"),
+	 "{\"bacnet\":{\"bvlc\":\"Original-Broadcast-NPDU\",\"network_message\":\"Network-Number-"
+	 "Is\","
+	 "\"control\":true}}\n"},
 	{TALK_PIECE(0, "\x81\x01\x00\x0e\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
 	 "{\"bacnet\":{\"bvlc\":\"Write-Broadcast-Distribution-Table\",\"control\":true}}\n"},
 	{TALK_PIECE(0, "\x81\x0a\x00\x0a\x01\x80\x0b\x01\x02\x03"),
@@ -80,7 +91,7 @@ static const struct {
 	{TALK_PIECE(0, "\x81\x0c\x00\x08\x01\x02\x03\x04"),
 	 "{\"bacnet\":{\"bvlc\":\"Secure-BVLL\",\"control\":true}}\n"},
 	{TALK_PIECE(0, "\x81\x05\x00\x06\x00<"),
-	 "{\"bacnet\":{\"bvlc\":\"Register-Foreign-Device\"}}\n"},
+	 "{\"bacnet\":{\"bvlc\":\"Register-Foreign-Device\",\"control\":true}}\n"},
 	{TALK_PIECE(1, "\x81\x00\x00\x06\x00\x00"), "{\"bacnet\":{\"bvlc\":\"BVLC-Result\"}}\n"},
 	{TALK_PIECE(0, "\x81\x0a\x00\x0a\x01\x04\x00\x05\x07"
 		       "c"),

@@ -117,6 +117,39 @@ static void dhcp_reads_overloaded_fields(void **state)
 	assert_int_equal(d.lease_s, 60);
 }
 
+/* RFC 3396: what is longer than an option, or cut for no reason at all, is one value all the same. */
+static void dhcp_puts_parts_together(void **state)
+{
+	char text[PACKET_IP_LEN];
+	struct bytes in;
+	struct dhcp d;
+
+	put_dhcp(1);
+	PUT("\x35\0\x34\1\3\x0c\4bed-\x32\2\x0a\0\x3c\3ABC\x0c\1\x37\x35\1\3\x32\2\0\x07\xff");
+	memcpy(buf + 44, "\x0c\1b\0\x3c\4EF\0\0\xff", 10);
+	memcpy(buf + 108, "\x3c\1D\x0c\1a\xff", 6);
+	in = unit_exact(buf, w.len);
+	assert_int_equal(dhcp_read(in, &d), PARSE_OK);
+	assert_text(d.host_name, "bed-7ab");
+	assert_text(d.vendor_class, "ABCDEF");
+	assert_int_equal(d.type, DHCP_REQUEST);
+	assert_string_equal(packet_ip_text(&d.requested, text), "10.0.0.7");
+	free((void *)in.data);
+
+	/* More than there is room for: the front of it. */
+	w.len = 0;
+	put_dhcp(1);
+	for (unsigned i = 0; i < 3; i++) {
+		PUT("\x3c\xff");
+		memset(buf + w.len, 'x', 255);
+		w.len += 255;
+	}
+	in = unit_exact(buf, w.len);
+	assert_int_equal(dhcp_read(in, &d), PARSE_OK);
+	assert_int_equal(d.vendor_class.len, sizeof(d.room));
+	free((void *)in.data);
+}
+
 static void mdns_names_host_and_services(void **state)
 {
 	struct mdns m;
@@ -228,6 +261,7 @@ int main(void)
 		cmocka_unit_test_setup(dhcp_tells_who_asks_and_who_answers, setup),
 		cmocka_unit_test_setup(dhcp_refuses_lies, setup),
 		cmocka_unit_test_setup(dhcp_reads_overloaded_fields, setup),
+		cmocka_unit_test_setup(dhcp_puts_parts_together, setup),
 		cmocka_unit_test_setup(mdns_names_host_and_services, setup),
 		cmocka_unit_test_setup(mdns_refuses_loops, setup),
 		cmocka_unit_test_setup(lldp_names_system_and_model, setup),

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "guard/policy/inventory.h"
 #include "guard/proto/http.h"
+#include "guard/proto/mqtt.h"
 #include "guard/proto/smb.h"
 #include "guard/proto/snmp.h"
 #include "guard/proto/tls.h"
@@ -316,6 +317,8 @@ static void weaknesses_are_told_once(void **state)
 		.type = "server_hello", .version = "TLSv1", .expired = true};
 	static const struct tls_msg good = {.type = "server_hello", .version = "TLS 1.2"};
 	static const struct http_msg let_in = {.msg.answer = true, .default_login = true};
+	static const struct mqtt login = {.has_password = true, .default_login = true};
+	static const struct mqtt taken = {.msg.answer = true, .default_login = true};
 	static const struct tls_msg early = {
 		.type = "server_hello", .version = "TLS 1.2", .early = true};
 	static const struct smb_msg offered = {.version = 1};
@@ -337,6 +340,12 @@ static void weaknesses_are_told_once(void **state)
 	w = weaknesses_of(&http_proto, &let_in.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_HTTP | 1u << WEAKNESS_DEFAULT_LOGIN);
 	assert_int_equal(w.to, 1u << WEAKNESS_HTTP);
+	w = weaknesses_of(&mqtt_proto, &login.msg);
+	assert_int_equal(w.to, 1u << WEAKNESS_IOT | 1u << WEAKNESS_PASSWORD);
+	assert_int_equal(w.by, w.to);
+	w = weaknesses_of(&mqtt_proto, &taken.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_IOT | 1u << WEAKNESS_DEFAULT_LOGIN);
+	assert_int_equal(w.to, 1u << WEAKNESS_IOT);
 	w = weaknesses_of(&tls_proto, &early.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_EARLY);
 	assert_int_equal(w.to, 1u << WEAKNESS_PEER_CERTIFICATE);
@@ -378,6 +387,37 @@ static void weaknesses_are_told_once(void **state)
 	assert_non_null(strstr(line, "\"weaknesses\":[\"telnet\"]"));
 }
 
+#define DAY	 86400.0
+#define NS(days) ((uint64_t)((days)*DAY * 1e9))
+
+/* What a machine stopped doing is listed for a while, and told again when it comes back. */
+static void a_weakness_that_was_mended_is_forgotten(void **state)
+{
+	const weakness_set telnet = 1u << WEAKNESS_TELNET, http = 1u << WEAKNESS_HTTP;
+	const struct machine *m, *told;
+
+	open_inventory(4);
+	m = see(frame_ipv4_udp(WARD, 24105, SERVER, 5000, "hi", 2), MONITOR, DAY, NULL);
+	assert_int_equal(inventory_expose(inv, 0, m->mac, telnet | http, &told), telnet | http);
+	see(frame_ipv4_udp(WARD, 24105, SERVER, 5000, "hi", 2), MONITOR, 9 * DAY, NULL);
+	inventory_tick(inv, NS(9));
+	assert_int_equal(m->weak, telnet | http);
+	assert_int_equal(inventory_expose(inv, 0, m->mac, http, &told), 0);
+	/* Nothing is known of one that is not there. */
+	inventory_tick(inv, NS(30));
+	assert_int_equal(m->weak, telnet | http);
+	told_more = 0;
+	see(frame_ipv4_udp(WARD, 24105, SERVER, 5000, "hi", 2), MONITOR, 31 * DAY, NULL);
+	inventory_tick(inv, NS(31));
+	assert_int_equal(m->weak, http);
+	assert_int_equal(told_more, 1);
+	assert_int_equal(inventory_expose(inv, 0, m->mac, telnet, &told), telnet);
+	/* A clock that was set back forgets nothing. */
+	see(frame_ipv4_udp(WARD, 24105, SERVER, 5000, "hi", 2), MONITOR, 2 * DAY, NULL);
+	inventory_tick(inv, NS(2));
+	assert_int_equal(m->weak, telnet | http);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +432,7 @@ int main(void)
 		cmocka_unit_test_teardown(changes_are_told_together, teardown),
 		cmocka_unit_test_teardown(a_full_inventory_forgets_the_most_silent, teardown),
 		cmocka_unit_test_teardown(weaknesses_are_told_once, teardown),
+		cmocka_unit_test_teardown(a_weakness_that_was_mended_is_forgotten, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,7 @@ static bool passes(const char *app, const char *line, const void *data, size_t l
 #define PASSES(app, line, literal) passes(app, line, literal, sizeof(literal) - 1)
 
 #define MLLP(kind) "\vMSH|^~\\&|A|B|C|D|2026||" kind "|1|P|2.6\r\x1c\r"
+#define OK	   "SIP/2.0 200 OK\r\n"
 #define LONG         \
 	"          " \
 	"          " \
@@ -173,6 +174,15 @@ static void an_empty_name_is_no_other_name(void **state)
 	/* A second zone is none's (RFC 2136 §2.3). */
 	assert_false(
 		PASSES("dns", "rrname=a", "\0\1\x28\0\0\2\0\0\0\0\0\0\1a\0\0\6\0\1\1b\0\0\6\0\1"));
+
+	/* Nobody asked for what a client answers. */
+	assert_true(PASSES("dns", "rrname=a", "\0\1\x81\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"));
+	assert_false(PASSES("dns", "rrname=a", "\0\1\x81\0\0\1\0\0\0\0\0\0\1b\0\0\1\0\1"));
+	assert_false(PASSES("dns", "rrname=a", "\0\1\x81\0\0\0\0\0\0\0\0\0"));
+	assert_true(PASSES("sip", "method=INVITE", OK "CSeq: 1 INVITE\r\n\r\n"));
+	assert_false(PASSES("sip", "method=OPTIONS", OK "CSeq: 1 INVITE\r\n\r\n"));
+	assert_false(PASSES("sip", "method=INVITE", OK "\r\n"));
+	assert_false(PASSES("sip", "uri=sip:pbx", OK "CSeq: 1 INVITE\r\n\r\n"));
 
 	assert_true(PASSES("rdp", "cookie=tech*",
 			   "\3\0\0\x2b\x26\xe0\0\0\0\0\0"

@@ -142,6 +142,15 @@ static void private_functions_are_control(void **state)
 	static const struct talk_piece pieces[] = {
 		TALK_PIECE(0, "\0\1\0\0\0\4\x11\x5a\0\x41\0\2\0\0\0\2\x11\x41"),
 	};
+	static const struct talk_piece reserved[] = {
+		TALK_PIECE(0, "\0\1\0\0\0\6\x11\x08\0\5\0\0"),
+	};
+
+	EXPECT(reserved,
+	       "{\"modbus\":{\"request\":{\"transaction_id\":1,\"protocol_id\":0,\"unit_id\":17,"
+	       "\"function_raw\":8,\"function_code\":\"Diagnostic\",\"access_type\":\"NONE\","
+	       "\"category\":\"RESERVED\",\"error_flags\":\"NONE\",\"diagnostic\":{\"raw\":5,"
+	       "\"code\":\"Reserved\"}},\"control\":true}}\n");
 
 	EXPECT(pieces,
 	       "{\"modbus\":{\"request\":{\"transaction_id\":1,\"protocol_id\":0,\"unit_id\":17,"

@@ -24,6 +24,31 @@
 #define HEADER1 "{\"qos\":1,\"retain\":false,\"dup\":false"
 #define HEADER	"{\"qos\":0,\"retain\":false,\"dup\":false"
 
+/* Whoever tries a login may know no better; a broker that lets it in has it. */
+static void a_default_login_is_told_if_taken(void **state)
+{
+	static const char connect[] = "\x10\x1a\0\4MQTT\4\xc2\0\x3c\0\0\0\5admin\0\5admin";
+	static const struct {
+		const char *connack;
+		unsigned told;
+	} cases[] = {{"\x20\2\0\0", 2}, {"\x20\2\0\5", 1}};
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct talk_piece pieces[] = {{0, connect, sizeof(connect) - 1},
+					      {1, cases[i].connack, 4}};
+		unsigned told = 0;
+
+		talk_seed("mqtt", false, pieces, 2);
+		talk_play(r, "mqtt", false, pieces, 2, 0);
+		for (const char *at = r->said; (at = strstr(at, "\"default_login\":true")); at++)
+			told++;
+		assert_int_equal(told, cases[i].told);
+		assert_null(strstr(r->said, "reason\":\"mqtt"));
+	}
+	free(r);
+}
+
 static void a_session_is_told(void **state)
 {
 	static const struct talk_piece pieces[] = {
@@ -404,6 +429,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_session_is_told),
+		cmocka_unit_test(a_default_login_is_told_if_taken),
 		cmocka_unit_test(secrets_are_facts),
 		cmocka_unit_test(aliases_are_resolved),
 		cmocka_unit_test(as_many_aliases_as_brokers_allow),

@@ -131,7 +131,10 @@ static struct machine *start(struct inventory *inv, const struct packet *p, uint
 	struct machine *m = take(inv);
 	uint32_t *at = bucket_of(inv, segment, p->src_mac);
 
-	*m = (struct machine){.segment = segment, .side = (uint8_t)side, .first_ns = p->time_ns};
+	*m = (struct machine){.segment = segment,
+			      .side = (uint8_t)side,
+			      .first_ns = p->time_ns,
+			      .weak_ns = p->time_ns};
 	memcpy(m->mac, p->src_mac, 6);
 	m->vendor = inv->o.oui ? oui_vendor(inv->o.oui, m->mac) : "";
 	m->profile = -1;
@@ -408,6 +411,7 @@ weakness_set inventory_expose(struct inventory *inv, uint32_t segment, const uin
 		return 0;
 	fresh = seen & ~m->weak;
 	m->weak |= seen;
+	m->weak_anew |= seen;
 	m->changed |= fresh != 0;
 	*ret_m = m;
 	return fresh;
@@ -424,6 +428,19 @@ static bool is_due(const struct inventory *inv, const struct machine *m, uint64_
 			  : since >= still && m->last_ns > m->told_ns;
 }
 
+/* What was not seen anew in the whole of a time. */
+static void forget_mended(struct machine *m, uint64_t now_ns)
+{
+	if (now_ns < m->weak_ns) /* the clock was set back */
+		m->weak_ns = now_ns;
+	if (now_ns - m->weak_ns < INVENTORY_WEAK_NS)
+		return;
+	m->changed |= m->weak != m->weak_anew;
+	m->weak = m->weak_anew;
+	m->weak_anew = 0;
+	m->weak_ns = now_ns;
+}
+
 /* Only as far back as there can be something that was not told yet. */
 void inventory_tick(struct inventory *inv, uint64_t wall_ns)
 {
@@ -437,6 +454,7 @@ void inventory_tick(struct inventory *inv, uint64_t wall_ns)
 
 		if (m->last_ns + back < wall_ns)
 			break;
+		forget_mended(m, wall_ns);
 		if (is_due(inv, m, wall_ns))
 			tell(inv, m, wall_ns, false);
 	}

@@ -55,11 +55,13 @@ struct machine {
 	char app[MACHINE_APPS][24];
 	char announced[MACHINE_NAMES][MACHINE_NAME]; /* kinds of service by mDNS: "_ipp._tcp" */
 	char asked[MACHINE_NAMES][MACHINE_NAME];     /* whom it asks for: TLS SNI, HTTP Host */
-	weakness_set weak;			     /* what was seen of it */
+	weakness_set weak;			     /* what was seen of it lately */
 	int profile;				     /* index into the profiles, -1 none likely */
 	uint32_t score;
 	/* the table's */
 	uint64_t told_ns;
+	uint64_t weak_ns;	/* since when: */
+	weakness_set weak_anew; /* what was seen of `weak` */
 	uint32_t wait_ms;
 	bool changed;
 	uint32_t next, older, newer;
@@ -99,8 +101,10 @@ void inventory_see(struct inventory *inv, const struct packet *p, uint32_t segme
 		   enum gate_side side, const struct flow *f, unsigned end, const char *app);
 /*
  * The machine showed these weaknesses. Those of them that are new, of a machine on the ward's side
- * that is known already; *ret_m is that machine.
+ * that is known already; *ret_m is that machine. What it does not show for INVENTORY_WEAK_NS, and no longer
+ * than twice that, though the machine is there, is mended: it is new when it comes again.
  */
+#define INVENTORY_WEAK_NS (7 * 24 * 3600 * 1000000000ull)
 weakness_set inventory_expose(struct inventory *inv, uint32_t segment, const uint8_t mac[6],
 			      weakness_set seen, const struct machine **ret_m);
 /* Tells the changes whose quiet time is over, by the clock of the packets. Cheap where it is

@@ -2,6 +2,7 @@
 
 #include "guard/proto/ftp.h"
 #include "guard/proto/http.h"
+#include "guard/proto/mqtt.h"
 #include "guard/proto/rdp.h"
 #include "guard/proto/rfb.h"
 #include "guard/proto/smb.h"
@@ -26,9 +27,10 @@ static const struct {
 			   "Allow it to the one server that holds firmware, and only while it is "
 			   "needed."},
 	[WEAKNESS_HTTP] = {"http", REASON_CLEARTEXT_HTTP, "Have HTTPS turned on. " SEAL_IT},
-	[WEAKNESS_PASSWORD] = {"password in clear text", REASON_CLEARTEXT_PASSWORD,
-			       "Have HTTPS turned on, then change the password: it must be taken "
-			       "for known."},
+	[WEAKNESS_PASSWORD] =
+		{"password in clear text", REASON_CLEARTEXT_PASSWORD,
+		 "Have encryption (TLS) turned on, then change the password: it must be taken "
+		 "for known."},
 	[WEAKNESS_VNC] = {"vnc", REASON_CLEARTEXT_VNC,
 			  "Allow it for one person at a time, by a grant; have encryption turned "
 			  "on."},
@@ -95,6 +97,16 @@ static bool telnet_login(const struct msg *m)
 static bool http_login(const struct msg *m)
 {
 	return m->answer && ((const struct http_msg *)m)->default_login;
+}
+
+static bool mqtt_login(const struct msg *m)
+{
+	return m->answer && ((const struct mqtt *)m)->default_login;
+}
+
+static bool mqtt_password(const struct msg *m)
+{
+	return ((const struct mqtt *)m)->has_password;
 }
 
 /* RFC 7617: whoever reads along has it. */
@@ -221,6 +233,8 @@ static const struct {
 	{"intellivue", always, WEAKNESS_MEDICAL, BOTH},
 	{"broadcast", always, WEAKNESS_MEDICAL, BY},
 	{"mqtt", always, WEAKNESS_IOT, BOTH},
+	{"mqtt", mqtt_password, WEAKNESS_PASSWORD, BOTH},
+	{"mqtt", mqtt_login, WEAKNESS_DEFAULT_LOGIN, BY},
 	{"coap", always, WEAKNESS_IOT, BOTH},
 	{"modbus", always, WEAKNESS_CONTROL, BOTH},
 	{"bacnet", always, WEAKNESS_CONTROL, BOTH},

@@ -740,8 +740,8 @@ static bool read_message(struct bacnet *m, struct state *st, const struct proto_
 	m->bvlc = bacnet_bvlc_name(function);
 	m->msg.answer = function == BACNET_BVLC_RESULT || function == BACNET_BVLC_READ_TABLE_ACK ||
 			function == BACNET_BVLC_READ_FOREIGN_ACK;
-	/* What is sealed may be anything. */
-	m->msg.control = function == BACNET_BVLC_WRITE_TABLE ||
+	/* What is sealed may be anything. Who is registered is sent every broadcast (Annex J.5.2). */
+	m->msg.control = function == BACNET_BVLC_WRITE_TABLE || function == BACNET_BVLC_REGISTER ||
 			 function == BACNET_BVLC_DELETE_FOREIGN || function == BACNET_BVLC_SECURE;
 	if (function == BACNET_BVLC_FORWARDED)
 		read_skip(&r, 6); /* whose it was */

@@ -95,17 +95,19 @@ static const struct bacnet_service unconfirmed[] = {
 	{"you-Are", true, NONE},
 };
 
-/* §6.2.4; the others are reserved, or a maker's own. What is sealed may be anything. */
+/* §6.2.4; the others are reserved, or a maker's own. What is sealed may be anything. Who hears that
+ * somebody is a router sends by it (§6.6.3.3), that it is busy sends no more (§6.6.3.6), and takes the
+ * number of its own network as it is told (§6.4.20). */
 static const struct {
 	uint8_t type;
 	bool controls;
 	const char *name;
 } messages[] = {
 	{0x00, false, "Who-Is-Router-To-Network"},
-	{0x01, false, "I-Am-Router-To-Network"},
+	{0x01, true, "I-Am-Router-To-Network"},
 	{0x02, false, "I-Could-Be-Router-To-Network"},
 	{0x03, false, "Reject-Message-To-Network"},
-	{0x04, false, "Router-Busy-To-Network"},
+	{0x04, true, "Router-Busy-To-Network"},
 	{0x05, false, "Router-Available-To-Network"},
 	{0x06, true, "Initialize-Routing-Table"},
 	{0x07, false, "Initialize-Routing-Table-Ack"},
@@ -120,7 +122,7 @@ static const struct {
 	{0x10, false, "Request-Master-Key"},
 	{0x11, true, "Set-Master-Key"},
 	{0x12, false, "What-Is-Network-Number"},
-	{0x13, false, "Network-Number-Is"},
+	{0x13, true, "Network-Number-Is"},
 };
 
 /* §21, BACnetObjectType */

@@ -9,6 +9,9 @@
 #define SNAME_LEN   64
 #define FILE_LEN    128
 
+/* In the order in which an option goes on (RFC 3396 §5). */
+enum field { OPTIONS, FILE_FIELD, SNAME, FIELDS };
+
 enum option {
 	OPTION_PAD = 0,
 	OPTION_ROUTER = 3,
@@ -23,103 +26,134 @@ enum option {
 	OPTION_END = 255,
 };
 
-static void read_ip(struct reader *r, struct gate_ip *ret_ip)
+/* 0.0.0.0 where there are no four bytes. */
+static void take_ip(struct bytes b, struct gate_ip *ret_ip)
 {
 	static const uint8_t none[4];
-	struct bytes b = read_bytes(r, 4);
 
-	packet_ip_map(b.len ? b.data : none, ret_ip);
+	packet_ip_map(b.len >= 4 ? b.data : none, ret_ip);
 }
 
 /* RFC 2132 §2: texts end without a NUL, and receivers are to take off those that others put there. */
-static struct bytes read_text(const struct reader *r)
+static struct bytes text(struct bytes b)
 {
-	struct bytes b = r->in;
-
 	while (b.len && !b.data[b.len - 1])
 		b.len--;
 	return b;
 }
 
-/* A reader confined to the option's value; `r` goes on behind it. */
-static void read_option(struct dhcp *d, uint8_t code, struct reader r, uint8_t *overload)
+static uint32_t number(struct bytes b, size_t len)
 {
-	switch (code) {
-	case OPTION_ROUTER:
-		read_ip(&r, &d->router);
-		break;
-	case OPTION_HOST_NAME:
-		d->host_name = read_text(&r);
-		break;
-	case OPTION_REQUESTED:
-		read_ip(&r, &d->requested);
-		break;
-	case OPTION_LEASE:
-		d->lease_s = read_be32(&r);
-		break;
-	case OPTION_OVERLOAD:
-		*overload = read_u8(&r);
-		break;
-	case OPTION_TYPE:
-		d->type = read_u8(&r);
-		break;
-	case OPTION_SERVER:
-		read_ip(&r, &d->server);
-		break;
-	case OPTION_PARAMS:
-		d->params = r.in;
-		break;
-	case OPTION_CLASS:
-		d->vendor_class = read_text(&r);
-		break;
-	}
+	struct reader r = reader_new(b.data, b.len);
+
+	return b.len < len ? 0 : len == 1 ? read_u8(&r) : read_be32(&r);
 }
 
-/* Without the end option the field's end is the end, as many clients leave it. */
-static bool read_options(struct dhcp *d, struct reader *r, uint8_t *overload)
+/* False where there is none left. Without the end option the field's end is the end, as many clients
+ * leave it. */
+static bool next_option(struct reader *r, uint8_t *ret_code, struct bytes *ret_value)
 {
-	while (reader_left(r)) {
-		uint8_t code = read_u8(r);
-
-		if (code == OPTION_PAD)
-			continue;
-		if (code == OPTION_END)
-			break;
-		read_option(d, code, read_sub(r, read_u8(r)), overload);
-	}
+	do
+		*ret_code = reader_left(r) ? read_u8(r) : OPTION_END;
+	while (*ret_code == OPTION_PAD);
+	if (*ret_code == OPTION_END)
+		return false;
+	*ret_value = read_bytes(r, read_u8(r));
 	return !r->bad;
+}
+
+/* Behind what was found before, in room of the message's own. What does not fit is left out. */
+static struct bytes join(struct dhcp *d, struct bytes found, struct bytes more)
+{
+	struct writer w = writer_new(d->room + d->room_used, sizeof(d->room) - d->room_used);
+	size_t left;
+
+	if (found.data + found.len != w.data) {
+		write_bytes(&w, found.data, found.len);
+		found.data = d->room + d->room_used;
+	}
+	left = w.bad ? 0 : w.cap - w.len;
+	write_bytes(&w, more.data, more.len < left ? more.len : left);
+	d->room_used += w.len;
+	found.len = (size_t)(d->room + d->room_used - found.data);
+	return found;
+}
+
+/* RFC 3396 §7: an option that comes again goes on, in another field as well. */
+static struct bytes find(struct dhcp *d, const struct bytes fields[FIELDS], uint8_t code)
+{
+	struct bytes found = {NULL, 0}, value;
+	uint8_t is;
+
+	for (unsigned i = 0; i < FIELDS; i++) {
+		struct reader r = reader_new(fields[i].data, fields[i].len);
+
+		while (next_option(&r, &is, &value))
+			if (is == code)
+				found = found.data ? join(d, found, value) : value;
+	}
+	return found;
+}
+
+static void take_options(struct dhcp *d, const struct bytes fields[FIELDS])
+{
+	take_ip(find(d, fields, OPTION_ROUTER), &d->router);
+	take_ip(find(d, fields, OPTION_REQUESTED), &d->requested);
+	take_ip(find(d, fields, OPTION_SERVER), &d->server);
+	d->host_name = text(find(d, fields, OPTION_HOST_NAME));
+	d->vendor_class = text(find(d, fields, OPTION_CLASS));
+	d->params = find(d, fields, OPTION_PARAMS);
+	d->lease_s = number(find(d, fields, OPTION_LEASE), 4);
+	d->type = (uint8_t)number(find(d, fields, OPTION_TYPE), 1);
+}
+
+/* Do the lengths hold? *ret_overload: which of the other fields hold options, too (RFC 2132 §9.3). */
+static bool holds(struct bytes field, uint8_t *ret_overload)
+{
+	struct reader r = reader_new(field.data, field.len);
+	struct bytes value;
+	uint8_t code;
+
+	while (next_option(&r, &code, &value))
+		if (code == OPTION_OVERLOAD && value.len)
+			*ret_overload = value.data[0];
+	return !r.bad;
 }
 
 enum parse dhcp_read(struct bytes payload, struct dhcp *ret_d)
 {
-	struct reader r = reader_new(payload.data, payload.len), sname, file;
-	struct dhcp d = {0};
+	struct reader r = reader_new(payload.data, payload.len);
 	uint8_t op = read_u8(&r), type = read_u8(&r), len = read_u8(&r), overload = 0, ignored = 0;
-	struct bytes mac;
+	struct bytes mac, client, yours, relay, fields[FIELDS];
+	uint32_t xid;
 
 	read_u8(&r); /* hops */
-	d.xid = read_be32(&r);
+	xid = read_be32(&r);
 	read_skip(&r, 4); /* seconds, flags */
-	read_ip(&r, &d.client);
-	read_ip(&r, &d.yours);
+	client = read_bytes(&r, 4);
+	yours = read_bytes(&r, 4);
 	read_skip(&r, 4); /* next server */
-	read_ip(&r, &d.relay);
+	relay = read_bytes(&r, 4);
 	mac = read_bytes(&r, 16);
-	sname = read_sub(&r, SNAME_LEN);
-	file = read_sub(&r, FILE_LEN);
+	fields[SNAME] = read_bytes(&r, SNAME_LEN);
+	fields[FILE_FIELD] = read_bytes(&r, FILE_LEN);
 	if (read_be32(&r) != COOKIE || (op != BOOTREQUEST && op != BOOTREPLY) || len > 16)
 		return PARSE_BAD;
-	d.reply = op == BOOTREPLY;
+	fields[OPTIONS] = read_bytes(&r, reader_left(&r));
+	if (!holds(fields[OPTIONS], &overload))
+		return PARSE_BAD;
+	fields[FILE_FIELD].len = overload & 1 ? FILE_LEN : 0;
+	fields[SNAME].len = overload & 2 ? SNAME_LEN : 0;
+	if (!holds(fields[FILE_FIELD], &ignored) || !holds(fields[SNAME], &ignored))
+		return PARSE_BAD;
+	memset(ret_d, 0, offsetof(struct dhcp, room));
+	ret_d->reply = op == BOOTREPLY;
+	ret_d->xid = xid;
+	take_ip(client, &ret_d->client);
+	take_ip(yours, &ret_d->yours);
+	take_ip(relay, &ret_d->relay);
 	if (type == ETHERNET && len == 6)
-		memcpy(d.mac, mac.data, 6);
-	d.requested = d.server = d.router = (struct gate_ip){0};
-	if (!read_options(&d, &r, &overload))
-		return PARSE_BAD;
-	/* RFC 2132 §9.3: the options go on in fields that are otherwise unused. */
-	if (overload & 1 && !read_options(&d, &file, &ignored))
-		return PARSE_BAD;
-	if (overload & 2 && !read_options(&d, &sname, &ignored))
-		return PARSE_BAD;
-	*ret_d = d;
+		memcpy(ret_d->mac, mac.data, 6);
+	take_options(ret_d, fields);
 	return PARSE_OK;
 }

@@ -1,9 +1,9 @@
 #ifndef BEDWARDEN_GUARD_PROTO_DHCP_H
 #define BEDWARDEN_GUARD_PROTO_DHCP_H
 /*
- * One DHCP message (RFC 2131, options of RFC 2132), the payload of a UDP
- * datagram between ports 67 and 68: who asks, who answers, and what tells one
- * kind of machine from another. Borrows the payload.
+ * One DHCP message (RFC 2131, options of RFC 2132 and, in several parts, RFC
+ * 3396), the payload of a UDP datagram to port 67 or 68: who asks, who answers,
+ * and what tells one kind of machine from another. Borrows the payload.
  */
 #include "base/bytes.h"
 #include "bpf/shared.h"
@@ -30,9 +30,11 @@ struct dhcp {
 	struct bytes host_name;			  /* option 12 */
 	struct bytes vendor_class;		  /* option 60 */
 	struct bytes params; /* option 55: the list asked for, in its order: a fingerprint */
+	size_t room_used;
+	uint8_t room[512]; /* options that came in parts */
 };
 
-/* PARSE_BAD for what is no DHCP or lies about a length. */
+/* PARSE_BAD for what is no DHCP or lies about a length. *ret_d stays where it is: it refers to itself. */
 enum parse dhcp_read(struct bytes payload, struct dhcp *ret_d);
 
 #endif

@@ -17,6 +17,10 @@
 #define DSO	     6	  /* RFC 8490 */
 #define QUERY_MAX    4096 /* of the first message over TCP */
 
+struct state {
+	bool asked[2]; /* the end sent a query */
+};
+
 static const struct proto_name rcodes[] = {
 	{0, "NOERROR"},	 {1, "FORMERR"},    {2, "SERVFAIL"}, {3, "NXDOMAIN"},  {4, "NOTIMP"},
 	{5, "REFUSED"},	 {6, "YXDOMAIN"},   {7, "YXRRSET"},  {8, "NXRRSET"},   {9, "NOTAUTH"},
@@ -56,7 +60,6 @@ static void read_flags(struct dns_msg *m, uint16_t flags)
 	m->ra = flags & 0x80;
 	m->type = m->qr ? "answer" : "query";
 	m->rcode = m->qr ? PROTO_NAME(rcodes, flags & 15u) : NULL;
-	m->msg.answer = m->qr;
 	/* What nobody knows may do anything. */
 	m->msg.control = (m->opcode == UPDATE || m->opcode > DSO) && !m->qr;
 }
@@ -142,8 +145,6 @@ static bool read_message(struct bytes b, struct dns_msg *m)
 		if (!read_question(m, &r, i == 0))
 			return false;
 	m->question_count = questions;
-	if (!questions && !m->qr)
-		m->rrname = (struct bytes){m->room, 0}; /* patterns are asked whether that may be */
 	/* RFC 9619 §4: a query has one at most; servers answer the first, the last or none of more. So have
 	 * an update (RFC 2136 §2.3) and the rest: one is asked of a rule. */
 	if (questions > 1)
@@ -226,6 +227,18 @@ static enum parse probe(const struct proto_input *in)
 	return probe_message((struct bytes){in->data.data + 2, in->data.len - 2}, port);
 }
 
+/*
+ * An answer to what nobody asked in this conversation is judged like the question that it repeats. One
+ * of LLMNR comes from another port than was asked (RFC 4795 §2.5).
+ */
+static void pair(struct dns_msg *m, struct state *s, const struct proto_input *in)
+{
+	s->asked[in->end] |= !m->qr;
+	m->msg.answer = m->qr && (in->midstream || s->asked[!in->end]);
+	if (!m->question_count && !m->msg.answer)
+		m->rrname = (struct bytes){m->room, 0}; /* patterns are asked whether that may be */
+}
+
 static enum parse dns_read(void *state, const struct proto_input *in, struct msg *ret_m,
 			   struct proto_output *ret_out)
 {
@@ -242,8 +255,10 @@ static enum parse dns_read(void *state, const struct proto_input *in, struct msg
 	}
 	ret_out->used += b.len;
 	ret_out->has_msg = true;
-	if (read_message(b, m))
+	if (read_message(b, m)) {
+		pair(m, state, in);
 		return PARSE_OK;
+	}
 	m->msg.reason = REASON_DNS_MALFORMED;
 	return PARSE_BAD;
 }
@@ -323,6 +338,7 @@ static const struct proto_field fields[] = {
 const struct proto dns_proto = {
 	.name = "dns",
 	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
+	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct dns_msg),
 	.msg_zero = offsetof(struct dns_msg, room),
 	.fields = fields,

@@ -357,7 +357,7 @@ static void read_exception(struct reader *r, struct modbus *m)
 static bool is_control(const struct modbus *m, const struct function *f)
 {
 	if (f->shape == DIAGNOSE)
-		return m->sub == 1 || m->sub == 3 || m->sub == 4 || m->sub == 10 || m->sub >= 20;
+		return m->sub && m->sub != 2 && (m->sub < 11 || m->sub > 19);
 	if (f->shape == ENCAPSULATED)
 		return m->sub != MEI_DEVICE;
 	return !f->reads;

@@ -1,5 +1,7 @@
 #include "guard/proto/mqtt.h"
 
+#include "guard/proto/logins.h"
+
 #include <strings.h>
 
 #define PORT	    1883
@@ -15,10 +17,11 @@
 struct state {
 	uint8_t version;
 	bool connected;
-	bool answered;	   /* the server sent its CONNACK */
-	bool knows_client; /* `client` is right */
-	uint8_t client;	   /* which end */
-	bool agreed[2];	   /* alias_max of this end's own messages was said by the other */
+	bool answered;	    /* the server sent its CONNACK */
+	bool asked_default; /* by a login that everybody knows */
+	bool knows_client;  /* `client` is right */
+	uint8_t client;	    /* which end */
+	bool agreed[2];	    /* alias_max of this end's own messages was said by the other */
 	uint16_t alias_max[2];
 	/* What an end called a topic, one behind the other, the oldest first: the alias, whose it is, how
 	 * long the topic is, the topic. What is not kept (one too long, the oldest of too many) is control
@@ -158,6 +161,7 @@ static bool is_version(struct bytes name, uint8_t level)
 /* §3.1 */
 static void read_connect(struct reader *r, struct mqtt *m)
 {
+	struct bytes password = {NULL, 0};
 	uint8_t flags;
 
 	m->protocol = mqtt_read_text(r);
@@ -177,7 +181,8 @@ static void read_connect(struct reader *r, struct mqtt *m)
 	m->username = m->has_username ? mqtt_read_text(r) : (struct bytes){r->in.data, 0};
 	m->has_password = flags & 0x40;
 	if (m->has_password)
-		read_skip(r, read_be16(r));
+		password = read_bytes(r, read_be16(r));
+	m->default_login = m->has_username && login_is_default(m->username, password);
 	if (m->has_password && !m->has_username && m->version < 5)
 		r->bad = true;
 }
@@ -551,8 +556,10 @@ static enum parse take_packet(struct reader *r, uint32_t len, struct mqtt *m, st
 	if (m->type == MQTT_CONNECT) {
 		s->connected = true;
 		s->version = m->version;
+		s->asked_default = m->default_login;
 	} else if (m->type == MQTT_CONNACK) {
 		s->answered = true;
+		m->default_login = s->asked_default && !m->code;
 	}
 	if (m->version == 5 && (m->type == MQTT_CONNECT || m->type == MQTT_CONNACK))
 		agree(s, m, in->end);

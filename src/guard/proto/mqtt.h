@@ -48,7 +48,8 @@ struct mqtt {
 	bool retain, dup;
 	bool has_id, has_code;
 	bool session_present;
-	uint8_t code; /* return or reason code */
+	bool default_login; /* tried by a CONNECT, let in by a CONNACK */
+	uint8_t code;	    /* return or reason code */
 	uint16_t id;
 	struct bytes protocol, client_id, username, will_topic, will_properties;
 	bool has_username, has_password, will, will_retain, clean_session;

@@ -69,6 +69,8 @@ void mqtt_write(const struct msg *msg, struct json *j)
 		write_connect(m, j);
 	if (m->type == MQTT_CONNACK)
 		json_bool(j, "session_present", m->session_present);
+	if (m->default_login)
+		json_bool(j, "default_login", true);
 	if (m->type == MQTT_PUBLISH && m->topic.data)
 		proto_text(j, "topic", m->topic);
 	if (m->has_id)

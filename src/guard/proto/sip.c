@@ -9,6 +9,7 @@
 
 struct state {
 	uint32_t scanned[2];
+	bool asked[2]; /* the end sent a request */
 };
 
 /* "INVITE sip:bed-7@host SIP/2.0" or "SIP/2.0 200 OK" */
@@ -21,7 +22,6 @@ static bool read_first(struct bytes line, struct sip_msg *m)
 		m->code = (struct bytes){line.data + VERSION_LEN + 1, 3};
 		rest = (struct bytes){m->code.data + 3, line.len - VERSION_LEN - 4};
 		m->reason = head_trim(rest);
-		m->msg.answer = true;
 		return m->code.data[0] >= '1' && m->code.data[0] <= '6';
 	}
 	if (line.len < VERSION_LEN + 4 ||
@@ -106,9 +106,31 @@ static bool read_fields(struct sip_msg *m, struct reader *r, uint64_t *ret_lengt
 			m->user_agent = f.value;
 		} else if (head_is(f.name, "Content-Type") || head_is(f.name, "c")) {
 			m->content_type = f.value;
+		} else if (head_is(f.name, "CSeq")) {
+			size_t at = head_before(f.value, " \t").len;
+
+			m->answers = head_trim((struct bytes){f.value.data + at, f.value.len - at});
 		}
 	}
 	return true;
+}
+
+/*
+ * What nobody asked for in this conversation proxies may pass on to anybody (RFC 3261 §16.7), or it is
+ * the answer to a request that came from another port (§18.2.2): it is judged by the method that it says
+ * it answers, and by whom that was for, which it does not say.
+ */
+static void pair(struct sip_msg *m, struct state *st, const struct proto_input *in)
+{
+	if (!m->code.data) {
+		st->asked[in->end] = true;
+		return;
+	}
+	m->msg.answer = in->midstream || st->asked[!in->end];
+	if (m->msg.answer)
+		return;
+	m->method = m->answers.data ? m->answers : (struct bytes){m->code.data, 0};
+	m->uri = (struct bytes){m->code.data, 0};
 }
 
 static enum parse sip_read(void *state, const struct proto_input *in, struct msg *ret_m,
@@ -139,6 +161,7 @@ static enum parse sip_read(void *state, const struct proto_input *in, struct msg
 	strip_user(m);
 	if (!read_fields(m, &r, &length))
 		return broken(m, ret_out);
+	pair(m, st, in);
 	ret_out->has_msg = true;
 	ret_out->used = in->datagram ? b.len : len;
 	ret_out->skip = in->datagram ? 0 : length;

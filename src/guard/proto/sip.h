@@ -11,6 +11,7 @@ struct sip_msg {
 	struct msg msg;
 	struct bytes method, uri, version; /* uri: the scheme and the host */
 	struct bytes code, reason, user_agent, content_type;
+	struct bytes answers; /* the method of the request that it follows (CSeq) */
 	char room[300];
 };
 
