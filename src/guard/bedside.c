@@ -64,7 +64,7 @@ static void source_of(const struct bedside_message *m, unsigned end, struct vita
 	ret_s->device = m->device;
 	ret_s->peer = m->peer;
 	ret_s->generation = m->generation;
-	if (end == m->said->end && p->has_mac)
+	if (end == m->said->end && end == m->said->sender && p->has_mac)
 		memcpy(ret_s->mac, p->src_mac, sizeof(ret_s->mac));
 }
 

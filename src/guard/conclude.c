@@ -254,22 +254,27 @@ static void see_machine(struct engine *e, const struct work *w, const struct flo
 			      f ? report_protocol(&e->notice.report, f) : NULL);
 }
 
-/* What the packet's messages showed of the machines at both ends. */
+/* What the messages that were read with the packet showed of the machines at both ends: a confirmation
+ * has read what the other end said. */
 static void expose(struct engine *e, const struct work *w, const struct flow *f, unsigned end)
 {
-	struct weaknesses shown = e->shown;
-	const struct machine *m = NULL;
-	weakness_set fresh;
+	for (unsigned i = 0; i < 2; i++) {
+		struct weaknesses shown = e->shown[i];
+		const struct machine *m = NULL;
+		weakness_set fresh;
 
-	if (!(shown.by | shown.to))
-		return;
-	e->shown = (struct weaknesses){0, 0};
-	if (!f || !w->p.has_mac)
-		return;
-	fresh = inventory_expose(e->inventory, w->segment, w->p.src_mac, shown.by, &m);
-	notice_exposure(&e->notice, &w->p, f, end, m, fresh, true);
-	fresh = inventory_expose(e->inventory, w->segment, w->p.dst_mac, shown.to, &m);
-	notice_exposure(&e->notice, &w->p, f, end, m, fresh, false);
+		if (!(shown.by | shown.to))
+			continue;
+		e->shown[i] = (struct weaknesses){0, 0};
+		if (!f || !w->p.has_mac)
+			continue;
+		fresh = inventory_expose(e->inventory, w->segment,
+					 i == end ? w->p.src_mac : w->p.dst_mac, shown.by, &m);
+		notice_exposure(&e->notice, &w->p, f, i, m, fresh, true);
+		fresh = inventory_expose(e->inventory, w->segment,
+					 i == end ? w->p.dst_mac : w->p.src_mac, shown.to, &m);
+		notice_exposure(&e->notice, &w->p, f, i, m, fresh, false);
+	}
 }
 
 /* Strays are one case where they go between the same two machines. */

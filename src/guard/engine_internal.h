@@ -58,7 +58,7 @@ struct engine {
 	struct ration *ration;	     /* of events about conversations; NULL: all are told */
 	struct inventory *inventory; /* NULL: not kept */
 	struct doors *doors;	     /* conversations under grants */
-	struct weaknesses shown;     /* by the messages of the packet that is on */
+	struct weaknesses shown[2];  /* by what each end says, as the packet that is on shows it */
 	struct notice notice;
 	struct engine_stats stats;
 	struct bypasses *bypasses; /* under way; NULL: there are none to be */

@@ -32,10 +32,10 @@ static void watch_vitals(struct engine *e, const struct session_message *m, bool
 {
 	const struct work *w = e->heard;
 	const struct gate_device *d = engine_device(e, w->v.device);
+	bool to_device = w->v.flags & GATE_VERDICT_TO_DEVICE, turned = m->sender != m->end;
 	struct bedside_message b = {
 		.said = m,
-		.bound = d && !(d->flags & GATE_DEVICE_STRANGER) &&
-			 !(w->v.flags & GATE_VERDICT_TO_DEVICE) &&
+		.bound = d && !(d->flags & GATE_DEVICE_STRANGER) && to_device == turned &&
 			 report_kind_of(w->v.reason) != REPORT_BINDING,
 		.withheld = withheld || w->v.action == GATE_DROP,
 		.device = w->v.device,
@@ -60,6 +60,16 @@ shield(const struct engine *e, const struct session_message *m, struct report_me
 	told->reason = REASON_POLICY_SHIELDED;
 	told->would_drop = true;
 	return word == SHIELD_DROP ? REASON_POLICY_SHIELDED : REASON_NONE;
+}
+
+static void note_shown(struct engine *e, const struct session_message *m)
+{
+	struct weaknesses shown = weaknesses_of(m->proto, m->msg);
+
+	e->shown[m->end].by |= shown.by;
+	/* Whoever says nothing there was only tried, as by who searches for services. */
+	if (m->flow->packets[!m->end])
+		e->shown[m->end].to |= shown.to;
 }
 
 enum reason engine_message_said(void *arg, const struct session_message *m)
@@ -98,14 +108,8 @@ enum reason engine_message_said(void *arg, const struct session_message *m)
 	if (told.reason == REASON_NONE && engine_hidden(e, m))
 		told.reason = REASON_GRANT_UNREADABLE;
 	notice_message(&e->notice, &told);
-	if (e->inventory) {
-		struct weaknesses shown = weaknesses_of(m->proto, m->msg);
-
-		e->shown.by |= shown.by;
-		/* Whoever says nothing there was only tried, as by who searches for services. */
-		if (m->flow->packets[!m->end])
-			e->shown.to |= shown.to;
-	}
+	if (e->inventory)
+		note_shown(e, m);
 	if (e->found == REASON_NONE)
 		e->found = told.reason;
 	watch_vitals(e, m, told.drop);

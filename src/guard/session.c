@@ -42,6 +42,7 @@ struct sessions {
 	/* of the packet that is on */
 	struct flow *flow;
 	const struct packet *packet;
+	unsigned sender;
 	struct session_heard heard;
 };
 
@@ -176,6 +177,7 @@ static void said(void *arg, const struct talk *t, const struct proto_input *in, 
 		.packet = s->packet,
 		.flow = s->flow,
 		.end = in->end,
+		.sender = s->sender,
 		.strict = t->dead,
 	};
 
@@ -717,6 +719,7 @@ struct session_heard session_hear(struct sessions *s, struct flow *f, const stru
 {
 	s->flow = f;
 	s->packet = p;
+	s->sender = end;
 	s->heard = (struct session_heard){.reason = REASON_NONE};
 	if (f->session_flags & OFF || p->fragment)
 		return s->heard;

@@ -19,7 +19,9 @@ struct session_message {
 	const struct packet *packet; /* that completed it */
 	struct flow *flow;
 	unsigned end; /* who said it */
-	bool strict;  /* a break of the protocol: nothing behind it can be read */
+	unsigned
+		sender; /* of the packet: the other end, where it confirms what was missed or held */
+	bool strict;	/* a break of the protocol: nothing behind it can be read */
 };
 
 /* Why the packet that completes the message must not pass; NONE: it may. */

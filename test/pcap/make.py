@@ -380,6 +380,20 @@ def makers():
     pcap('numbers-makers', out, step=10**8)
 
 
+def gaps():
+    """A capture that lost packets: of every fifth message nothing but what the station confirmed, and the one behind it with it."""
+    there, back = (DEV, SRV, DEV_IP, SRV_IP, 40000, 2575), (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000)
+    out = [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
+    seq = 101
+    for i in range(20):
+        data = mllp('ORU^R01^ORU_R01', str(i), 'PID|1||PATIENT-1||NAME^SECRET\rOBR|1\rOBX|1|NM|147842^MDC_ECG_HEART_RATE'
+                    '^MDC|1.1.1.1|%d|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R' % (72 + i % 3))
+        out += [] if i % 5 == 0 else [tcp_frame(*there, seq, 501, 24, data)]
+        seq += len(data)
+        out += [] if i % 5 == 0 else [tcp_frame(*back, 501, seq, 16)]
+    pcap('numbers-gaps', out, step=5 * 10**8)
+
+
 def udp_sums():
     def line(src, text, port, right):
         seg = udp(src, SRV_IP, port, 514, text)
@@ -534,7 +548,7 @@ def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
-    for case in (fragments, ipv6_extensions, dhcp6, dhcp_parts, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, hl7_wide, hl7_bare, hl7_readings, bacnet_segments, udp_sums,
+    for case in (fragments, ipv6_extensions, dhcp6, dhcp_parts, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, gaps, hl7_wide, hl7_bare, hl7_readings, bacnet_segments, udp_sums,
                  broadcasts, intellivue, intellivue_again):
         case()
 
