@@ -296,19 +296,10 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 	if (!n->awaited[in->end])
 		p = carried(s, talk_identify(in, &undecided));
 	n->awaited[in->end] = false;
-	/* It may be what it should be all the same: once more has come, or, picked up in its middle,
-	 * once a message begins. */
-	if (!p && (in->midstream || !undecided) && s->o.expected)
+	if (!p && s->o.expected)
 		expected = s->o.expected(s->o.arg, f);
-	if (expected) {
-		struct proto_input hinted = *in;
-		enum parse got;
-
-		hinted.expected = true;
-		got = expected->probe(&hinted);
-		undecided = got == PARSE_MORE;
-		p = got == PARSE_OK ? expected : NULL;
-	}
+	if (expected)
+		p = talk_identify_as(in, expected, &undecided);
 	if (p)
 		return start_talk(s, n, p);
 	if (undecided && !in->last && in->data.len < IDENTIFY_BYTES)

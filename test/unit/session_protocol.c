@@ -12,6 +12,34 @@ static void another_protocol_does_not_pass(void **state)
 	wire_free(w);
 }
 
+/* What might still become something else (here: DNS) is none of that either, and its receiver may have
+ * all of it already: this writes a register in Modbus's serial form. */
+static void an_undecided_beginning_does_not_pass(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HTTP);
+
+	shake_hands(w);
+	assert_false(send(w, 0, 1000, 5000, "\1\6\1\1\1\1\x19\xca"));
+	assert_true(told(w, "policy.wrong_protocol"));
+	wire_free(w);
+}
+
+/* Who answers an analyser says nothing but that he does. */
+static void an_acknowledgement_is_no_other_protocol(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", ASTM);
+
+	shake_hands(w);
+	assert_true(send(w, 1, 5000, 1000, "\5"));
+	assert_true(send(w, 0, 1000, 5001, "\6"));
+	assert_true(send(w, 1, 5001, 1001,
+			 "\2"
+			 "1H|\\^&\r\3"
+			 "E5\r\n"));
+	assert_false(told(w, "wrong_protocol"));
+	wire_free(w);
+}
+
 /* A banner is not told yet when its protocol is known: it does not pass either. */
 static void the_first_words_of_another_do_not_pass(void **state)
 {
@@ -302,6 +330,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(another_protocol_does_not_pass),
+		cmocka_unit_test(an_undecided_beginning_does_not_pass),
+		cmocka_unit_test(an_acknowledgement_is_no_other_protocol),
 		cmocka_unit_test(the_first_words_of_another_do_not_pass),
 		cmocka_unit_test(a_greeting_is_waited_for),
 		cmocka_unit_test(a_broken_message_does_not_pass),

@@ -415,6 +415,13 @@ static enum parse astm_closed(void *state, const struct proto_input *in, struct 
 	return PARSE_OK;
 }
 
+/* May a first one be part of it? Who answers says no more than this. */
+static bool is_word(uint8_t c, bool first, bool expected)
+{
+	return c == ENQ || (c == EOT && (!first || expected)) ||
+	       (expected && (c == ACK || c == NAK));
+}
+
 /*
  * An ENQ is SOCKS 5 as well, until a frame with a record comes behind it, which may be after
  * many of them: analysers ask until somebody answers, or to keep the line. The answering
@@ -431,7 +438,7 @@ static enum parse astm_probe(const struct proto_input *in)
 		return probe_header((struct bytes){d.data + i, d.len - i});
 	if (i)
 		return i < d.len ? PARSE_BAD : PARSE_MORE;
-	while (i < d.len && (d.data[i] == ENQ || (i && d.data[i] == EOT)))
+	while (i < d.len && is_word(d.data[i], !i, in->expected))
 		i++;
 	if (!i && !in->midstream && d.len && d.data[0] != STX)
 		return PARSE_BAD;
