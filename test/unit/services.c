@@ -505,6 +505,9 @@ static void sip_leaves_out_who_calls(void **state)
 	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl: 9\r\nl: 0\r\n\r\n", 38,
 	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
 	       "\"reason\":\"sip.malformed\"}\n");
+	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl:\r\n 9\r\n\r\n", 34,
+	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
+	       "\"reason\":\"sip.malformed\"}\n");
 	/* Some readers pass over what stands before the length, and others read none. */
 	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl: \v9\r\n\r\n", 33,
 	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
