@@ -142,6 +142,8 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 		}
 		n->midstream = !f->tcp_began;
 		s->counts.streams++;
+	} else {
+		n->midstream = s->o.answering && s->o.answering(s->o.arg, f);
 	}
 	f->session = n;
 	return n;
@@ -653,6 +655,7 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 			return;
 		}
 		f->session_flags &= (uint8_t)~TRIES;
+		in.midstream = n->midstream;
 	}
 	n->talk->dead = false; /* each stands for itself */
 	n->talk->skip[end] = 0;
