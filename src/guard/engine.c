@@ -52,6 +52,18 @@ static bool flow_enforced(void *arg, const struct flow *f)
 	return is_enforced(arg, f->device);
 }
 
+static bool flow_answering(void *arg, const struct flow *f)
+{
+	const struct engine *e = arg;
+	const struct gate_rule *rules;
+	uint32_t count;
+
+	if (!e->policy || f->generation != policy_generation(e->policy))
+		return false;
+	rules = policy_rules(e->policy, &count);
+	return f->rule < count && !rules[f->rule].towards != !(f->flags & REPORT_FLOW_TO_DEVICE);
+}
+
 /*
  * Where its rule says what may be said, the rest of a message must not pass for a beginning. Whose
  * conversation was forgotten shows himself where it goes on, so silence alone ends none.
@@ -174,6 +186,7 @@ static bool open_rooms(struct engine *e)
 		.unread = engine_unread,
 		.expected = engine_expected,
 		.enforced = flow_enforced,
+		.answering = flow_answering,
 		.keep = e->o.archive ? engine_keep : NULL,
 		.arg = e,
 	};

@@ -143,6 +143,8 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 		}
 		n->midstream = !f->tcp_began;
 		s->counts.streams++;
+	} else {
+		n->midstream = s->o.answering && s->o.answering(s->o.arg, f);
 	}
 	f->session = n;
 	return n;
@@ -298,19 +300,10 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 	if (!n->awaited[in->end])
 		p = carried(s, talk_identify(in, &undecided));
 	n->awaited[in->end] = false;
-	/* It may be what it should be all the same: once more has come, or, picked up in its middle,
-	 * once a message begins. */
-	if (!p && (in->midstream || !undecided) && s->o.expected)
+	if (!p && s->o.expected)
 		expected = s->o.expected(s->o.arg, f);
-	if (expected) {
-		struct proto_input hinted = *in;
-		enum parse got;
-
-		hinted.expected = true;
-		got = expected->probe(&hinted);
-		undecided = got == PARSE_MORE;
-		p = got == PARSE_OK ? expected : NULL;
-	}
+	if (expected)
+		p = talk_identify_as(in, expected, &undecided);
 	if (p)
 		return start_talk(s, n, p);
 	if (undecided && !in->last && in->data.len < IDENTIFY_BYTES)
@@ -664,6 +657,7 @@ static void hear_datagram(struct sessions *s, struct flow *f, const struct packe
 			return;
 		}
 		f->session_flags &= (uint8_t)~TRIES;
+		in.midstream = n->midstream;
 	}
 	n->talk->dead = false; /* each stands for itself */
 	n->talk->skip[end] = 0;

@@ -35,6 +35,10 @@ typedef const struct proto *(*session_expected_fn)(void *arg, const struct flow 
 /* Is a packet of the flow dropped where something is said against it? */
 typedef bool (*session_enforced_fn)(void *arg, const struct flow *f);
 
+/* Did whoever answers by the rule say the first of the flow that was seen? Of datagrams nothing else
+ * tells that it was picked up in its middle. */
+typedef bool (*session_answering_fn)(void *arg, const struct flow *f);
+
 /* Something that can be kept whole, a piece a call, as bytes come in. *number is 0 as it begins, and
  * whatever the function makes it after that; while it is not 0 the function is told what follows.
  * Everything else is borrowed for the call. */
@@ -52,9 +56,10 @@ struct session_options {
 	uint32_t stream_end; /* held of one end of one conversation */
 	session_said_fn said;
 	session_unread_fn unread;
-	session_expected_fn expected; /* NULL: nobody expects anything */
-	session_enforced_fn enforced; /* NULL: none is */
-	session_keep_fn keep;	      /* NULL: nobody keeps anything */
+	session_expected_fn expected;	/* NULL: nobody expects anything */
+	session_enforced_fn enforced;	/* NULL: none is */
+	session_answering_fn answering; /* NULL: no rule is known */
+	session_keep_fn keep;		/* NULL: nobody keeps anything */
 	void *arg;
 };
 

@@ -72,6 +72,25 @@ static void a_port_alone_names_nothing(void **state)
 	app_free(a);
 }
 
+/* nDPI takes whoever logs in to a directory for a publisher; MQTT is read by a parser of ours, or is none. */
+static void a_directory_is_no_broker(void **state)
+{
+	struct app *a = app_new(4);
+	uint8_t frame[1500];
+	struct flow f = {0};
+	struct packet p = packet(PROTO_TCP, 40000, 389,
+				 "\x30\x25\2\1\1\x60\x20\2\1\3\4\x14"
+				 "cn=admin,dc=x,dc=org"
+				 "\x80\5admin",
+				 frame);
+
+	for (unsigned i = 0; i < 20; i++)
+		app_look(a, &f, &p);
+	assert_true(!f.app || strcmp(app_name(a, f.app), "mqtt") != 0);
+	app_end(a, &f);
+	app_free(a);
+}
+
 /* More conversations at once than slots: the oldest gives way, the newest is still named. */
 static void a_full_pool_gives_up_its_oldest(void **state)
 {
@@ -181,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(looks_at_content_not_at_ports),
 		cmocka_unit_test(a_port_alone_names_nothing),
+		cmocka_unit_test(a_directory_is_no_broker),
 		cmocka_unit_test(a_full_pool_gives_up_its_oldest),
 		cmocka_unit_test(a_pool_without_slots_is_harmless),
 		cmocka_unit_test(a_service_is_remembered_and_checked_again),

@@ -209,6 +209,26 @@ static void no_test_hides_behind_another(void **state)
 		     PARSE_OK);
 }
 
+/* Its receiver puts a record together; its front is not what it says. */
+static void no_name_hides_behind_its_front(void **state)
+{
+	const struct talk_piece pieces[] = {TALK_PIECE(0, "\5"), frame(0, "1H|\\^&|||LAB1", '\x17'),
+					    frame(0, "2EVIL|||||LIS\rR|1|^^^GLU", '\x17'),
+					    frame(0, "3X|5\rH|\\^&|||LAB1|||||LIS||P|", '\x17')};
+
+	talk_expect("astm", false, pieces, 4,
+		    "{\"astm\":{\"frame\":\"enq\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"1\",\"intermediate\":true,"
+		    "\"records\":[\"H\"],\"sender\":\"\",\"receiver\":\"\",\"processing_id\":\"\","
+		    "\"version\":\"\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"2\",\"intermediate\":true,"
+		    "\"records\":[\"R\"],\"test\":\"\"}}\n"
+		    "{\"astm\":{\"frame\":\"data\",\"number\":\"3\",\"intermediate\":true,"
+		    "\"records\":[\"H\"],\"sender\":\"LAB1\",\"receiver\":\"LIS\",\"processing_"
+		    "id\":\"P\","
+		    "\"version\":\"\"}}\n");
+}
+
 /* What a receiver does not take is no turn: the number it waits for comes again. */
 static void turns_go_on_behind_a_wrong_one(void **state)
 {
@@ -402,6 +422,7 @@ int main(void)
 		cmocka_unit_test(a_frame_may_be_long),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(no_test_hides_behind_another),
+		cmocka_unit_test(no_name_hides_behind_its_front),
 		cmocka_unit_test(turns_go_on_behind_a_wrong_one),
 		cmocka_unit_test(noise_makes_nobody_blind),
 		cmocka_unit_test(who_asks_for_the_line),

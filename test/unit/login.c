@@ -286,6 +286,8 @@ static void they_know_their_own(void **state)
 	assert_int_equal(identify("ftp", 1, 25, "220 mail ESMTP\r\n"), PARSE_BAD);
 	assert_int_equal(identify("ftp", 0, 110, "USER a\r\n"), PARSE_BAD);
 	assert_int_equal(identify("telnet", 1, 2323, "\xff\xfb\1"), PARSE_OK);
+	assert_int_equal(identify("telnet", 1, 2323, "\xff\xfe\1"), PARSE_MORE); /* or UTF-16 */
+	assert_int_equal(identify("telnet", 1, 2323, "\xff\xfe\1\xff\xfb\3"), PARSE_OK);
 	assert_int_equal(identify("telnet", 1, 23, "pump login: "), PARSE_OK);
 	assert_int_equal(identify("telnet", 1, 24, "pump login: "), PARSE_BAD);
 	assert_int_equal(identify("telnet", 0, 23, "\xff\x01"), PARSE_BAD);

@@ -126,8 +126,10 @@ static bool passes(const char *app, const char *line, const void *data, size_t l
 }
 #define PASSES(app, line, literal) passes(app, line, literal, sizeof(literal) - 1)
 
-#define MLLP(kind) "\vMSH|^~\\&|A|B|C|D|2026||" kind "|1|P|2.6\r\x1c\r"
-#define OK	   "SIP/2.0 200 OK\r\n"
+#define MLLP(kind)    "\vMSH|^~\\&|A|B|C|D|2026||" kind "|1|P|2.6\r\x1c\r"
+#define OK	      "SIP/2.0 200 OK\r\n"
+#define BACNET_ACK    "\x81\x0a\0\x0e\1\0\x30\1\x0c\x0c\2\0\0\1"
+#define SNMP_RESPONSE "\x30\x12\2\1\1\4\0\xa2\x0b\2\1\1\2\1\0\2\1\0\x30\0"
 #define LONG         \
 	"          " \
 	"          " \
@@ -183,6 +185,22 @@ static void an_empty_name_is_no_other_name(void **state)
 	assert_false(PASSES("sip", "method=OPTIONS", OK "CSeq: 1 INVITE\r\n\r\n"));
 	assert_false(PASSES("sip", "method=INVITE", OK "\r\n"));
 	assert_false(PASSES("sip", "uri=sip:pbx", OK "CSeq: 1 INVITE\r\n\r\n"));
+
+	assert_true(PASSES("coap", "uri_path=",
+			   "\x41\x45\0\1\1\xff"
+			   "5"));
+	assert_false(PASSES("coap", "uri_path=/a",
+			    "\x41\x45\0\1\1\xff"
+			    "5"));
+	assert_false(PASSES("coap", "uri_host=a",
+			    "\x41\x45\0\1\1\xff"
+			    "5"));
+	assert_true(PASSES("coap", "uri_path=/a", "\x40\0\0\1")); /* a ping */
+	assert_true(PASSES("bacnet", "pdu_type=complex_ack", BACNET_ACK));
+	assert_true(PASSES("bacnet", "object_type=device", BACNET_ACK));
+	assert_false(PASSES("bacnet", "object_type=file", BACNET_ACK));
+	assert_true(PASSES("snmp", "version=2", SNMP_RESPONSE));
+	assert_false(PASSES("snmp", "version=3", SNMP_RESPONSE));
 
 	assert_true(PASSES("rdp", "cookie=tech*",
 			   "\3\0\0\x2b\x26\xe0\0\0\0\0\0"

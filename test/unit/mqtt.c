@@ -191,11 +191,13 @@ static void as_many_aliases_as_brokers_allow(void **state)
 
 static void topics_command(void **state)
 {
-	static const char *const yes[] = {"pump/3/set", "cmnd/x/POWER", "a/Command", "CMD",
-					  "spBv1.0/g/NCMD/n"};
-	static const char *const no[] = {"pump/3/settings", "offset", "", "/", "commander/x"};
+	static const char *const yes[] = {
+		"pump/3/set", "cmnd/x/POWER",	  "a/Command",
+		"CMD",	      "spBv1.0/g/NCMD/n", "$iothub/methods/POST/reboot/?$rid=1"};
+	static const char *const no[] = {"pump/3/settings", "offset", "", "/",
+					 "commander/x",	    "method"};
 
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		struct bytes y = unit_exact(yes[i], strlen(yes[i]));
 		struct bytes n = unit_exact(no[i], strlen(no[i]));
 
@@ -204,6 +206,33 @@ static void topics_command(void **state)
 		free((void *)y.data);
 		free((void *)n.data);
 	}
+}
+
+/* Whoever answers does to that topic what was asked of him. */
+static void what_is_answered_to_a_command_topic_is_control(void **state)
+{
+	static const struct {
+		const char *publish;
+		size_t len;
+		bool control;
+	} cases[] = {
+		{"\x30\x0d\0\1a\x08\x08\0\5b/cmd1", 15, true},
+		{"\x30\x0d\0\1a\x08\x08\0\5b/cmx1", 15, false},
+	};
+	struct talk_record *r = malloc(sizeof(*r));
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct talk_piece pieces[] = {TALK_PIECE(0, CONNECT5),
+					      TALK_PIECE(1, CONNACK5),
+					      {0, cases[i].publish, cases[i].len}};
+
+		talk_seed("mqtt", false, pieces, 3);
+		talk_play(r, "mqtt", false, pieces, 3, 0);
+		assert_int_equal(!!strstr(r->said, "\"control\":true"), cases[i].control);
+		assert_non_null(strstr(r->said, "\"response_topic\":\"b/cm"));
+		assert_null(strstr(r->said, "\"reason\""));
+	}
+	free(r);
 }
 
 /* What the last thing said gives as its reason, behind a greeting; "" where there is none. */
@@ -434,6 +463,7 @@ int main(void)
 		cmocka_unit_test(aliases_are_resolved),
 		cmocka_unit_test(as_many_aliases_as_brokers_allow),
 		cmocka_unit_test(topics_command),
+		cmocka_unit_test(what_is_answered_to_a_command_topic_is_control),
 		cmocka_unit_test(violations_are_named),
 		cmocka_unit_test(what_was_never_agreed_is_named),
 		cmocka_unit_test(payloads_are_passed_over),

@@ -8,22 +8,32 @@
 
 #define SEED_PIECES 256
 
+/* What is in the seed's file, read into `buf`. */
+static inline struct reader seed_read(const char *proto, const char *name, uint8_t *buf,
+				      size_t size)
+{
+	char path[512];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/fuzz/seeds/%s/%s", UNIT_SOURCE, proto, name);
+	f = fopen(path, "rb");
+	assert_non_null(f);
+	n = fread(buf, 1, size, f);
+	fclose(f);
+	return reader_new(buf, n);
+}
+
 /* Plays the seed in parts of at most `cut` bytes (0: as recorded). */
 static inline void seed_play(struct talk_record *r, const char *proto, const char *name, size_t cut)
 {
 	static struct talk_piece pieces[SEED_PIECES];
 	static uint8_t file[1 << 17];
-	char path[512];
 	struct reader in;
 	size_t count = 0;
 	bool datagram;
-	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/fuzz/seeds/%s/%s", UNIT_SOURCE, proto, name);
-	f = fopen(path, "rb");
-	assert_non_null(f);
-	in = reader_new(file, fread(file, 1, sizeof(file), f));
-	fclose(f);
+	in = seed_read(proto, name, file, sizeof(file));
 	datagram = read_u8(&in) & 1;
 	while (reader_left(&in) >= 3 && count < SEED_PIECES) {
 		unsigned end = read_u8(&in) & 1;

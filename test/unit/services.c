@@ -505,10 +505,61 @@ static void sip_leaves_out_who_calls(void **state)
 	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl: 9\r\nl: 0\r\n\r\n", 38,
 	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
 	       "\"reason\":\"sip.malformed\"}\n");
+	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl:\r\n 9\r\n\r\n", 34,
+	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
+	       "\"reason\":\"sip.malformed\"}\n");
 	/* Some readers pass over what stands before the length, and others read none. */
 	expect("sip", true, 0, "OPTIONS tel:1 SIP/2.0\r\nl: \v9\r\n\r\n", 33,
 	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"tel:\",\"version\":\"SIP/2.0\"},"
 	       "\"reason\":\"sip.malformed\"}\n");
+}
+
+/* In the seed, whose bytes come one by one at a port that says nothing: is it waited for until it is known? */
+static bool is_waited_for(const struct proto *p, const char *dir, const char *name)
+{
+	static uint8_t file[1 << 16], said[2][1 << 16];
+	const struct proto *is = NULL;
+	size_t len[2] = {0, 0};
+	bool undecided = true;
+	struct reader seed = seed_read(dir, name, file, sizeof(file));
+
+	read_u8(&seed);
+	while (reader_left(&seed) && undecided && !is) {
+		unsigned end = read_u8(&seed) & 1;
+		struct bytes b = read_bytes(&seed, read_be16(&seed));
+
+		for (size_t i = 0; i < b.len && undecided && !is; i++) {
+			struct proto_input in = {.end = (uint8_t)end, .port = {40000, 9}};
+
+			said[end][len[end]++] = b.data[i];
+			in.data = unit_exact(said[end], len[end]);
+			is = talk_identify(&in, &undecided);
+			if (!is)
+				is = talk_identify_as(&in, p, &undecided);
+			free((void *)in.data.data);
+		}
+	}
+	return is == p || (is && (is == p->carrier || is->leads_to == p));
+}
+
+/* A rule refuses what is not its protocol at once, and not a byte too early. */
+static void a_rule_waits_for_its_protocol(void **state)
+{
+	static const char *const seeds[][3] = {
+		{"http", "http", "http-2"},	{"mqtt", "http", "mqtt-websocket-1"},
+		{"sdc", "sdc", "chunks-1"},	{"ssh", "ssh", "ssh-1"},
+		{"smb", "smb", "smb-1"},	{"smb", "smb", "smb-3"},
+		{"rdp", "rdp", "rdp-1"},	{"rfb", "rfb", "vnc-1"},
+		{"tls", "tls", "tls-1"},	{"sip", "sip", "sip-2"},
+		{"dns", "dns", "dns-9"},	{"coap", "coap", "tcp-1"},
+		{"snmp", "snmp", "tcp-1"},	{"syslog", "syslog", "syslog-3"},
+		{"ftp", "ftp", "ftp-1"},	{"hl7", "hl7", "conversation"},
+		{"poct1a", "poct1a", "utf-16"},
+	};
+
+	for (unsigned i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++)
+		if (!is_waited_for(proto_find(seeds[i][0]), seeds[i][1], seeds[i][2]))
+			fail_msg("%s: %s", seeds[i][0], seeds[i][2]);
 }
 
 static void syslog_tells_who_and_not_what(void **state)
@@ -627,6 +678,7 @@ int main(void)
 		cmocka_unit_test(vnc_since_3_7_lets_the_client_choose),
 		cmocka_unit_test(tftp_tells_the_file),
 		cmocka_unit_test(sip_leaves_out_who_calls),
+		cmocka_unit_test(a_rule_waits_for_its_protocol),
 		cmocka_unit_test(syslog_tells_who_and_not_what),
 		cmocka_unit_test(syslog_ends_as_its_sender_likes),
 		cmocka_unit_test(they_know_their_own),

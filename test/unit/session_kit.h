@@ -33,7 +33,10 @@ static const char site[] = SITE_ANALYSER
 	"      - {service: bench, proto: tcp, port: ['3000'], peer: lis,\n"
 	"         app: astm, allow: ['test=^^^GLU*']}\n"
 	"      - {service: device, proto: tcp, port: ['6464'], peer: lis, app: sdc, control: no}\n"
-	"      - {service: any, proto: tcp, port: ['4000'], peer: lis}\n";
+	"      - {service: any, proto: tcp, port: ['4000'], peer: lis}\n"
+	"    accepts:\n"
+	"      - {service: names, proto: udp, port: ['53'], peer: lis, app: dns, allow: "
+	"['rrname=a']}\n";
 
 /* A wire with the engine in its middle; end 0 is the device. */
 struct wire {

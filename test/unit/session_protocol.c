@@ -12,6 +12,70 @@ static void another_protocol_does_not_pass(void **state)
 	wire_free(w);
 }
 
+/* What might still become something else (here: DNS) is none of that either, and its receiver may have
+ * all of it already: this writes a register in Modbus's serial form. */
+static void an_undecided_beginning_does_not_pass(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", HTTP);
+
+	shake_hands(w);
+	assert_false(send(w, 0, 1000, 5000, "\1\6\1\1\1\1\x19\xca"));
+	assert_true(told(w, "policy.wrong_protocol"));
+	wire_free(w);
+}
+
+static bool send_datagram(struct wire *w, unsigned end, const void *data, size_t len)
+{
+	struct frame f = {.time_ns = w->now_ns += 1000000, .ifindex = end ? 2 : 1};
+
+	free(w->frame);
+	f.data = end ? frame_ipv4_udp(SERVER, 40000, DEVICE, 53, data, len)
+		     : frame_ipv4_udp(DEVICE, 53, SERVER, 40000, data, len);
+	w->frame = (uint8_t *)(uintptr_t)f.data.data;
+	memcpy(w->frame, end ? "\2\0\0\0\0\1\2\0\0\0\0\5" : "\2\0\0\0\0\5\2\0\0\0\0\1", 12);
+	f.wire_len = (uint32_t)f.data.len;
+	engine_burst(w->engine, &w->capture, &f, 1);
+	return w->passed;
+}
+
+/* A client answers nobody; the device, which serves here, may have been asked before this guard began. */
+static void who_was_asked_may_answer(void **state)
+{
+	static const char ask[] = "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1";
+	static const char answer[] = "\0\1\x81\0\0\1\0\0\0\0\0\0\1b\0\0\1\0\1";
+	struct wire *w = wire_new("enforce", "open", 53);
+
+	assert_false(send_datagram(w, 1, answer, sizeof(answer) - 1));
+	assert_true(told(w, "policy.message_not_allowed"));
+	wire_free(w);
+
+	w = wire_new("enforce", "open", 53);
+	assert_true(send_datagram(w, 1, ask, sizeof(ask) - 1));
+	assert_true(send_datagram(w, 0, answer, sizeof(answer) - 1));
+	assert_false(send_datagram(w, 1, answer, sizeof(answer) - 1));
+	wire_free(w);
+
+	w = wire_new("enforce", "open", 53);
+	assert_true(send_datagram(w, 0, answer, sizeof(answer) - 1));
+	wire_free(w);
+}
+
+/* Who answers an analyser says nothing but that he does. */
+static void an_acknowledgement_is_no_other_protocol(void **state)
+{
+	struct wire *w = wire_new("enforce", "open", ASTM);
+
+	shake_hands(w);
+	assert_true(send(w, 1, 5000, 1000, "\5"));
+	assert_true(send(w, 0, 1000, 5001, "\6"));
+	assert_true(send(w, 1, 5001, 1001,
+			 "\2"
+			 "1H|\\^&\r\3"
+			 "E5\r\n"));
+	assert_false(told(w, "wrong_protocol"));
+	wire_free(w);
+}
+
 /* A banner is not told yet when its protocol is known: it does not pass either. */
 static void the_first_words_of_another_do_not_pass(void **state)
 {
@@ -302,6 +366,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(another_protocol_does_not_pass),
+		cmocka_unit_test(an_undecided_beginning_does_not_pass),
+		cmocka_unit_test(an_acknowledgement_is_no_other_protocol),
+		cmocka_unit_test(who_was_asked_may_answer),
 		cmocka_unit_test(the_first_words_of_another_do_not_pass),
 		cmocka_unit_test(a_greeting_is_waited_for),
 		cmocka_unit_test(a_broken_message_does_not_pass),

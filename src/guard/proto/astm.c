@@ -60,6 +60,22 @@ static struct bytes field(struct bytes record, uint8_t delimiter, unsigned n)
 	}
 }
 
+/* Does the record go on in the next frame? */
+static bool is_cut(const struct astm *m, struct bytes record)
+{
+	return m->intermediate && record.data + record.len == m->text.data + m->text.len;
+}
+
+/* A field that may go on in the next frame, or begin there, is like no pattern. */
+static struct bytes whole_field(const struct astm *m, struct bytes record, uint8_t delimiter,
+				unsigned n)
+{
+	struct bytes f = field(record, delimiter, n);
+	const uint8_t *end = record.data + record.len;
+
+	return is_cut(m, record) && (!f.data || f.data + f.len == end) ? (struct bytes){end, 0} : f;
+}
+
 /* The next record of a frame's text; *at is 0 at first. data NULL: no more. */
 static struct bytes next_record(const struct astm *m, size_t *at)
 {
@@ -94,7 +110,7 @@ static struct bytes next_kind(const struct msg *msg, size_t *at)
 
 /*
  * What an order or a result is of, each record's in turn. Where the frame ends within a record,
- * its test may, too: that part of it stands for it, be it empty.
+ * its test may, too: nothing stands for it.
  */
 static struct bytes next_test(const struct msg *msg, size_t *at)
 {
@@ -106,11 +122,9 @@ static struct bytes next_test(const struct msg *msg, size_t *at)
 
 		if (!n)
 			continue;
-		test = record.len > 1 ? field(record, record.data[1], n) : (struct bytes){NULL, 0};
+		test = whole_field(m, record, record.len > 1 ? record.data[1] : 0, n);
 		if (test.data)
 			return test;
-		if (m->intermediate && *at > m->text.len)
-			return (struct bytes){record.data + record.len, 0};
 	}
 	return (struct bytes){NULL, 0};
 }
@@ -127,10 +141,10 @@ static bool read_record(struct astm *m, struct state *s, struct bytes record)
 		if (record.len < 5)
 			return false;
 		s->delimiter = record.data[1];
-		m->sender = field(record, s->delimiter, 5);
-		m->receiver = field(record, s->delimiter, 10);
-		m->processing_id = field(record, s->delimiter, 12);
-		m->version = field(record, s->delimiter, 13);
+		m->sender = whole_field(m, record, s->delimiter, 5);
+		m->receiver = whole_field(m, record, s->delimiter, 10);
+		m->processing_id = whole_field(m, record, s->delimiter, 12);
+		m->version = whole_field(m, record, s->delimiter, 13);
 		/* One frame speaks for one sender: a rule is held against who that is. */
 		if (m->headed && (!is_same(sender, m->sender) || !is_same(receiver, m->receiver)))
 			return false;
@@ -415,6 +429,13 @@ static enum parse astm_closed(void *state, const struct proto_input *in, struct 
 	return PARSE_OK;
 }
 
+/* May a first one be part of it? Who answers says no more than this. */
+static bool is_word(uint8_t c, bool first, bool expected)
+{
+	return c == ENQ || (c == EOT && (!first || expected)) ||
+	       (expected && (c == ACK || c == NAK));
+}
+
 /*
  * An ENQ is SOCKS 5 as well, until a frame with a record comes behind it, which may be after
  * many of them: analysers ask until somebody answers, or to keep the line. The answering
@@ -431,7 +452,7 @@ static enum parse astm_probe(const struct proto_input *in)
 		return probe_header((struct bytes){d.data + i, d.len - i});
 	if (i)
 		return i < d.len ? PARSE_BAD : PARSE_MORE;
-	while (i < d.len && (d.data[i] == ENQ || (i && d.data[i] == EOT)))
+	while (i < d.len && is_word(d.data[i], !i, in->expected))
 		i++;
 	if (!i && !in->midstream && d.len && d.data[0] != STX)
 		return PARSE_BAD;

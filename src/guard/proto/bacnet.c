@@ -357,6 +357,7 @@ struct transaction {
 struct state {
 	struct transaction under_way[UNDER_WAY];
 	uint8_t last;
+	bool asked[2]; /* the end sent something that is no answer */
 };
 
 static struct transaction *find_transaction(struct state *st, const struct proto_input *in,
@@ -751,6 +752,15 @@ static bool read_message(struct bacnet *m, struct state *st, const struct proto_
 	return !r.bad;
 }
 
+/* An answer to what nobody asked in this conversation is judged like a request. */
+static void pair(struct bacnet *m, struct state *st, const struct proto_input *in)
+{
+	if (!m->msg.answer)
+		st->asked[in->end] = true;
+	else
+		m->msg.answer = in->midstream || st->asked[!in->end];
+}
+
 static enum parse read_datagram(void *state, const struct proto_input *in, struct msg *ret_m,
 				struct proto_output *ret_out)
 {
@@ -758,6 +768,8 @@ static enum parse read_datagram(void *state, const struct proto_input *in, struc
 	ret_out->used = in->data.len;
 	if (!read_message((struct bacnet *)ret_m, state, in))
 		ret_m->reason = REASON_BACNET_MALFORMED;
+	else
+		pair((struct bacnet *)ret_m, state, in);
 	return PARSE_OK;
 }
 

@@ -27,6 +27,7 @@ struct pending {
 struct state {
 	struct pending pending[2][PENDING]; /* either end may ask */
 	uint8_t next[2];
+	bool asked[2]; /* the end sent a request */
 };
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
 
@@ -394,6 +395,7 @@ static void keep_pending(struct state *s, const struct proto_input *in, const st
 	uint8_t *next = &s->next[in->end];
 	struct pending *p = &s->pending[in->end][*next];
 
+	s->asked[in->end] = true;
 	*next = (uint8_t)((*next + 1) % PENDING);
 	*p = (struct pending){.time_ns = in->time_ns + !in->time_ns,
 			      .len = (uint8_t)m->token.len,
@@ -423,6 +425,16 @@ static void pair(struct state *s, const struct proto_input *in, struct coap *m)
 		found->time_ns = 0;
 }
 
+/* One that nobody asked for in this conversation is judged like a request for a place that is not known. */
+static void read_response(struct state *s, const struct proto_input *in, struct coap *m)
+{
+	pair(s, in, m);
+	if (in->midstream || s->asked[!in->end])
+		return;
+	m->msg.answer = false;
+	m->uri_host = m->path = (struct bytes){(const uint8_t *)"", 0};
+}
+
 static enum parse coap_read(void *state, const struct proto_input *in, struct msg *ret_m,
 			    struct proto_output *ret_out)
 {
@@ -445,7 +457,7 @@ static enum parse coap_read(void *state, const struct proto_input *in, struct ms
 	else if (is_request(m))
 		keep_pending(state, in, m);
 	else if (m->code_number && m->code_number >> 5 != SIGNAL)
-		pair(state, in, m);
+		read_response(state, in, m);
 	return got;
 }
 

@@ -7,6 +7,7 @@
 #define PORT	    1883
 #define TOPIC_ALIAS 35
 #define ALIAS_LIMIT 34
+#define ANSWER_TO   8
 #define BRIDGE	    0x80 /* mosquitto and RSMB mark a bridge's CONNECT in the level */
 #define ALIAS_ROOM \
 	760 /* of both ends: ten topics of 70 bytes, as many aliases as most brokers allow */
@@ -39,8 +40,10 @@ static const char *const packet_names[] = {
 
 bool mqtt_topic_commands(struct bytes topic)
 {
-	static const char *const levels[] = {"set",  "cmnd", "command", "commands", "cmd",
-					     "ncmd", "dcmd", "rpc",	"control"};
+	/* The last three are Azure's: $iothub/methods/POST/..., twin/PATCH/properties/desired, and messages. */
+	static const char *const levels[] = {"set",	"cmnd",	   "command", "commands",
+					     "cmd",	"ncmd",	   "dcmd",    "rpc",
+					     "control", "methods", "desired", "devicebound"};
 	size_t at = 0;
 
 	while (at < topic.len) {
@@ -146,7 +149,8 @@ static void read_will(struct reader *r, struct mqtt *m, uint8_t flags)
 	m->will_topic = mqtt_read_text(r);
 	m->message_length = read_be16(r);
 	read_skip(r, m->message_length);
-	m->msg.control = mqtt_topic_commands(m->will_topic);
+	m->msg.control = mqtt_topic_commands(m->will_topic) ||
+			 mqtt_topic_commands(mqtt_property_text(m->will_properties, ANSWER_TO));
 	if (!m->will_topic.len || mqtt_has_wildcard(m->will_topic))
 		r->bad = true;
 }
@@ -441,7 +445,8 @@ static enum reason resolve(struct state *s, const struct proto_input *in, struct
 		m->to_broker = m->topic;
 	if (!s->knows_client || in->end != s->client)
 		m->to_client = m->topic;
-	m->msg.control = !m->topic.len || mqtt_topic_commands(m->topic);
+	m->msg.control = !m->topic.len || mqtt_topic_commands(m->topic) ||
+			 mqtt_topic_commands(mqtt_property_text(m->properties, ANSWER_TO));
 	return REASON_NONE;
 }
 

@@ -14,7 +14,8 @@
  * A subscription that is shared (§4.8.2) is held against rules by its filter.
  *
  * A PUBLISH to a topic that commands a device is marked `control`, see
- * mqtt_topic_commands(); so is a will of that kind, and an alias nobody knows.
+ * mqtt_topic_commands(); so is a will of that kind, what is to be answered to such
+ * a topic (v5 §3.3.2.3.5), and an alias nobody knows.
  *
  * Profiles may narrow what is published either way (publish.topic) or one way
  * (publish.to_broker, publish.to_client), and what is subscribed to.
@@ -85,6 +86,8 @@ struct bytes mqtt_next_filter(const struct mqtt *m, size_t *at, uint8_t *ret_opt
 bool mqtt_properties_fit(struct bytes properties, uint8_t type);
 /* False, and *ret_v untouched, where the property, one of a two-byte number, is not there. */
 bool mqtt_property_u16(struct bytes properties, uint8_t id, uint16_t *ret_v);
+/* data NULL where the property is not there. */
+struct bytes mqtt_property_text(struct bytes properties, uint8_t id);
 void mqtt_properties_write(struct bytes properties, struct json *j);
 /* Variable byte integer, v5 §1.5.5. OK, MORE, or BAD where it is longer than it need be. */
 enum parse mqtt_read_length(struct reader *r, uint32_t *ret_len);

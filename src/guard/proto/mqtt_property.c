@@ -159,18 +159,32 @@ bool mqtt_properties_fit(struct bytes b, uint8_t type)
 	return true;
 }
 
-bool mqtt_property_u16(struct bytes b, uint8_t id, uint16_t *ret_v)
+static bool find_value(struct bytes b, uint8_t id, struct value *ret_v)
 {
 	struct reader r = reader_new(b.data, b.len);
 	const struct property *p;
+
+	while (reader_left(&r) && (p = read_property(&r, ret_v)))
+		if (p->id == id)
+			return true;
+	return false;
+}
+
+bool mqtt_property_u16(struct bytes b, uint8_t id, uint16_t *ret_v)
+{
 	struct value v;
 
-	while (reader_left(&r) && (p = read_property(&r, &v)))
-		if (p->id == id) {
-			*ret_v = (uint16_t)v.number;
-			return true;
-		}
-	return false;
+	if (!find_value(b, id, &v))
+		return false;
+	*ret_v = (uint16_t)v.number;
+	return true;
+}
+
+struct bytes mqtt_property_text(struct bytes b, uint8_t id)
+{
+	struct value v;
+
+	return find_value(b, id, &v) ? v.text : (struct bytes){NULL, 0};
 }
 
 /* Some may stand in a packet several times: a key of JSON stands once, with the first. */

@@ -88,8 +88,8 @@ static enum parse broken(struct sip_msg *m, struct proto_output *out)
 	return PARSE_BAD;
 }
 
-/* False where the length is none, or there are two, of which servers take one or the other; RFC 3261
- * §20.14, and its short form. */
+/* False where the length is none, or there are two, of which servers take one or the other, or it stands in
+ * a line of its own, which some read as none; RFC 3261 §20.14, and its short form. */
 static bool read_fields(struct sip_msg *m, struct reader *r, uint64_t *ret_length)
 {
 	unsigned lengths = 0;
@@ -100,7 +100,8 @@ static bool read_fields(struct sip_msg *m, struct reader *r, uint64_t *ret_lengt
 		if (n == FIELD_MAX)
 			return false;
 		if (head_is(f.name, "Content-Length") || head_is(f.name, "l")) {
-			if (lengths++ || f.oddly_set || !head_number(f.value, ret_length))
+			if (lengths++ || f.folded || f.oddly_set ||
+			    !head_number(f.value, ret_length))
 				return false;
 		} else if (head_is(f.name, "User-Agent") || head_is(f.name, "Server")) {
 			m->user_agent = f.value;

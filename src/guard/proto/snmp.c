@@ -24,6 +24,10 @@ enum pdu {
 	PDU_REPORT,
 };
 
+struct state {
+	bool asked[2]; /* the end sent something that is no answer to another */
+};
+
 static const struct proto_name pdus[] = {
 	{PDU_GET, "get_request"},	{PDU_GET_NEXT, "get_next_request"},
 	{PDU_RESPONSE, "response"},	{PDU_SET, "set_request"},
@@ -270,6 +274,15 @@ static bool read_message(struct bytes data, struct snmp *m)
 	return !message.bad && !reader_left(&message);
 }
 
+/* An answer to what nobody asked in this conversation is judged like what is asked. */
+static void pair(struct snmp *m, struct state *s, const struct proto_input *in)
+{
+	if (m->type != PDU_RESPONSE && m->type != PDU_REPORT)
+		s->asked[in->end] = true;
+	else
+		m->msg.answer = in->midstream || s->asked[!in->end];
+}
+
 static enum parse snmp_read(void *state, const struct proto_input *in, struct msg *ret_m,
 			    struct proto_output *ret_out)
 {
@@ -287,6 +300,8 @@ static enum parse snmp_read(void *state, const struct proto_input *in, struct ms
 		ret_m->reason = REASON_SNMP_MALFORMED;
 	else if (m->version == 3 && !m->type)
 		ret_m->control = !in->end && in->port[1] != TRAP_PORT;
+	if (ret_m->reason == REASON_NONE)
+		pair(m, state, in);
 	return got;
 }
 
@@ -359,6 +374,7 @@ static const struct proto_field fields[] = {
 const struct proto snmp_proto = {
 	.name = "snmp",
 	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
+	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct snmp),
 	.fields = fields,
 	.probe = snmp_probe,

@@ -204,3 +204,26 @@ const struct proto *talk_identify(const struct proto_input *in, bool *ret_undeci
 	}
 	return NULL;
 }
+
+/* What it may be if it is not yet `p`. */
+static bool leads_to(const struct proto_input *in, const struct proto *p)
+{
+	for (unsigned i = 0; i < proto_count; i++)
+		if ((protos[i] == p->carrier || protos[i]->leads_to == p) &&
+		    protos[i]->probe(in) != PARSE_BAD)
+			return true;
+	return false;
+}
+
+const struct proto *talk_identify_as(const struct proto_input *in, const struct proto *p,
+				     bool *ret_undecided)
+{
+	struct proto_input hinted = *in;
+	enum parse got;
+
+	hinted.expected = true;
+	got = p->probe(&hinted);
+	*ret_undecided =
+		got == PARSE_MORE || (*ret_undecided && !in->midstream && leads_to(&hinted, p));
+	return got == PARSE_OK ? p : NULL;
+}

@@ -68,5 +68,11 @@ void talk_gap(struct talk *t, unsigned end, uint64_t bytes);
  * *ret_undecided: none did, but some need more bytes.
  */
 const struct proto *talk_identify(const struct proto_input *in, bool *ret_undecided);
+/*
+ * Where it should be `p`, and is nothing else: `p`, once it is. *ret_undecided, as talk_identify() left
+ * it: whether that can still be, or what `p` may begin as; whatever else it might become, it is not `p`.
+ */
+const struct proto *talk_identify_as(const struct proto_input *in, const struct proto *p,
+				     bool *ret_undecided);
 
 #endif

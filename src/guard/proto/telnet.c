@@ -101,8 +101,11 @@ static enum parse probe(const struct proto_input *in)
 	size_t n = b.len < LINE_MAX ? b.len : LINE_MAX;
 
 	if (b.data[0] == IAC) {
-		if (b.len == 1)
+		/* UTF-16 begins so, too. */
+		if (b.len == 1 || (b.data[1] == DONT && b.len < 4))
 			return PARSE_MORE;
+		if (b.data[1] == DONT && !b.data[3])
+			return PARSE_BAD;
 		return b.data[1] >= SB && b.data[1] <= DONT ? PARSE_OK : PARSE_BAD;
 	}
 	/* Without negotiation only a prompt tells, and anybody may have one: the port decides. */
