@@ -337,7 +337,8 @@ static void tell_command(struct turn *t)
 	m->set = c;
 	m->context = t->s->context;
 	m->command = dicom_command_name(field);
-	m->msg.answer = field & DICOM_RESPONSE;
+	/* Who calls off what was asked (PS3.7 §9.3.2.3) asks for nothing. */
+	m->msg.answer = field & DICOM_RESPONSE || field == DICOM_C_CANCEL;
 	m->msg.control = is_control(field);
 	if (named->sop_len) {
 		tell_sop_class(m, named);
