@@ -169,11 +169,13 @@ static const json_t *at_field(json_t *object, const struct proto_field *f)
 	return hit;
 }
 
-/* Does the event hold the object that the member would be in? */
+/* Does the event hold the object that the member would be in, or else stand beside it? */
 static bool has_place(const json_t *object, const struct proto_field *f)
 {
 	const char *dot = strchr(f->name, '.');
 
+	if (!strcmp(f->name, "user_identity")) /* of a request (PS3.7 §D.3.3.7) */
+		return json_object_get(object, "presentation_contexts");
 	return !dot || json_object_getn(object, f->name, (size_t)(dot - f->name));
 }
 

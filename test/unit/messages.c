@@ -152,6 +152,11 @@ static bool passes(const char *app, const char *line, const void *data, size_t l
 	"1.2.840.10008"                                                    \
 	"\x50\0\0\x08\x51\0\0\4\0\0\x40\0"
 
+#define DIMSE(field)                                       \
+	"\4\0\0\0\0\x30\0\0\0\x2c\1\3"                     \
+	"\0\0\0\0\4\0\0\0\x1e\0\0\0\0\0\0\1\2\0\0\0" field \
+	"\0\0\x20\1\2\0\0\0\1\0\0\0\0\x08\2\0\0\0\1\1"
+
 /* Who leaves a name empty, or makes it too long to be kept, has not the name that a rule asks for. */
 static void an_empty_name_is_no_other_name(void **state)
 {
@@ -212,6 +217,11 @@ static void an_empty_name_is_no_other_name(void **state)
 			   ASSOCIATE("PACS            ", "SCU             ")));
 	assert_false(PASSES("dicom", "calling_ae=SCU",
 			    ASSOCIATE("PACS            ", "                ")));
+	assert_true(PASSES("dicom",
+			   "user_identity=", ASSOCIATE("PACS            ", "SCU             ")));
+	assert_false(PASSES("dicom", "user_identity=jwt",
+			    ASSOCIATE("PACS            ", "SCU             ")));
+	assert_true(PASSES_MIDSTREAM("dicom", "user_identity=jwt", DIMSE("\x20\0")));
 }
 
 /* Some receivers go by the code and the trigger (MSH-9.1, .2), some by the structure (.3). */
@@ -446,11 +456,6 @@ static void what_changes_is_refused(void **state)
 	assert_true(PASSES("coap", "control=no", "\x40\5\0\1\xb1x"));
 	assert_false(PASSES("coap", "control=no", "\x40\5\0\1\x90\x21x"));
 }
-
-#define DIMSE(field)                                       \
-	"\4\0\0\0\0\x30\0\0\0\x2c\1\3"                     \
-	"\0\0\0\0\4\0\0\0\x1e\0\0\0\0\0\0\1\2\0\0\0" field \
-	"\0\0\x20\1\2\0\0\0\1\0\0\0\0\x08\2\0\0\0\1\1"
 
 /* Who may ask may call it off, as every workstation lets one do. */
 static void what_is_called_off_passes(void **state)

@@ -581,7 +581,7 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("transfer_syntax"), AT(transfer_syntax), FIELD_TEXT, FIELD_MATCH},
 	{PROTO_KEY("priority"), AT(priority), FIELD_NAME, FIELD_MATCH | FIELD_VARIES},
 	{PROTO_KEY("move_destination"), AT(move_destination), FIELD_TEXT, FIELD_MATCH},
-	{PROTO_KEY("user_identity"), AT(user_identity), FIELD_NAME, FIELD_MATCH},
+	{PROTO_KEY("user_identity"), AT(user_identity), FIELD_NAME, FIELD_MATCH | FIELD_MUST},
 	{PROTO_KEY("implementation_class_uid"), AT(implementation_class_uid), FIELD_TEXT,
 	 FIELD_MATCH | FIELD_VARIES},
 	{PROTO_KEY("implementation_version"), AT(implementation_version), FIELD_TEXT,
