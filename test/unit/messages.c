@@ -222,6 +222,9 @@ static void an_empty_name_is_no_other_name(void **state)
 	assert_false(PASSES("dicom", "user_identity=jwt",
 			    ASSOCIATE("PACS            ", "SCU             ")));
 	assert_true(PASSES_MIDSTREAM("dicom", "user_identity=jwt", DIMSE("\x20\0")));
+	assert_false(PASSES_MIDSTREAM("dicom", "move_destination=CT1", DIMSE("\x21\0")));
+	assert_true(PASSES_MIDSTREAM("dicom", "move_destination=", DIMSE("\x21\0")));
+	assert_true(PASSES_MIDSTREAM("dicom", "move_destination=CT1", DIMSE("\x20\0")));
 }
 
 /* Some receivers go by the code and the trigger (MSH-9.1, .2), some by the structure (.3). */

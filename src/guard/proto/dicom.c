@@ -352,7 +352,7 @@ static void tell_command(struct turn *t)
 	}
 	if (dicom_has(c, DICOM_PRIORITY))
 		m->priority = dicom_priority_name(c->number[DICOM_PRIORITY]);
-	if (c->move_len)
+	if (c->move_len || field == DICOM_C_MOVE) /* nowhere is held against patterns, too */
 		m->move_destination = (struct bytes){(const uint8_t *)c->move, c->move_len};
 	if (!dicom_has(c, DICOM_STATUS))
 		return;
