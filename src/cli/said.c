@@ -271,6 +271,7 @@ static const struct {
 	{"hl7", "message_type", "ACK"},
 	{"hl7", "message_type", "ACK^*"},
 	{"dicom", "command", "*-RSP"},
+	{"dicom", "command", "C-CANCEL-RQ"}, /* passes unasked, too */
 	{"dicom", "pdu", "*-AC"},
 	{"dicom", "pdu", "*-R[JP]"},
 	{"http", "status", NULL},
