@@ -169,11 +169,16 @@ static const json_t *at_field(json_t *object, const struct proto_field *f)
 	return hit;
 }
 
-/* Does the event hold the object that the member would be in? */
+/* Does the event hold the object that the member would be in? Who speaks by DICOM is said in a request
+ * alone: what else does not know it was picked up behind that. */
 static bool has_place(const json_t *object, const struct proto_field *f)
 {
+	static const char *const of_request[] = {"calling_ae", "called_ae", "user_identity"};
 	const char *dot = strchr(f->name, '.');
 
+	for (unsigned i = 0; i < sizeof(of_request) / sizeof(of_request[0]); i++)
+		if (!strcmp(f->name, of_request[i]))
+			return json_object_get(object, "presentation_contexts");
 	return !dot || json_object_getn(object, f->name, (size_t)(dot - f->name));
 }
 
@@ -266,6 +271,7 @@ static const struct {
 	{"hl7", "message_type", "ACK"},
 	{"hl7", "message_type", "ACK^*"},
 	{"dicom", "command", "*-RSP"},
+	{"dicom", "command", "C-CANCEL-RQ"}, /* passes unasked, too */
 	{"dicom", "pdu", "*-AC"},
 	{"dicom", "pdu", "*-R[JP]"},
 	{"http", "status", NULL},

@@ -479,6 +479,28 @@ static void it_is_known_by_its_first_bytes(void **state)
 	free(s);
 }
 
+/* A command set in either coding, and one of which the first fragment holds a byte or two. */
+static void a_command_is_known_in_the_middle(void **state)
+{
+	static const char implicit[] = "\0\0\0\0\4\0\0", explicit[] = "\0\0\0\0UL\4";
+	struct script *s = script_new();
+
+	for (size_t n = 1; n <= 8; n++) {
+		const char *heads[] = {implicit, explicit, "\0\0\0\0\4\0\0\1" + 8 - n};
+
+		for (unsigned i = 0; i < 3; i++) {
+			size_t from = s->w.len, len;
+
+			say_pdv(s, 0, 1, 1, (struct bytes){(const uint8_t *)heads[i], n});
+			len = s->w.len - from;
+			assert_int_equal(probed(s->buf + from, len - 1, true), PARSE_MORE);
+			assert_int_equal(probed(s->buf + from, len, true),
+					 i < 2 ? PARSE_OK : PARSE_BAD);
+		}
+	}
+	free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,6 +519,7 @@ int main(void)
 		cmocka_unit_test(one_end_alone_is_read),
 		cmocka_unit_test(holes_are_survived),
 		cmocka_unit_test(it_is_known_by_its_first_bytes),
+		cmocka_unit_test(a_command_is_known_in_the_middle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,6 +364,39 @@ static void what_was_not_only_hl7_stays_as_it_is(void **state)
 	}
 }
 
+/* Only a request says who asks: who does so each time is held to it, who does not at all is not, and
+ * what was picked up behind it shows nobody nameless. */
+static void a_name_is_of_its_association(void **state)
+{
+#define DIMSE(members)                                                            \
+	EVENT "\"dicom\",\"src_ip\":\"10.1.1.7\",\"src_port\":40001,\"dest_ip\":" \
+	      "\"10.1.0.9\",\"dest_port\":104,\"proto\":\"TCP\",\"dicom\":{" members "}}"
+#define ASKED(members)                                                                            \
+	DIMSE("\"pdu\":\"A-ASSOCIATE-RQ\",\"calling_ae\":\"CT1\",\"called_ae\":\"PACS\"," members \
+	      "\"presentation_contexts\":[]")
+	static const char named[] = ASKED("\"user_identity\":\"jwt\","), nameless[] = ASKED("");
+	static const char *const said[][2] = {{named, named}, {named, nameless}, {nameless, NULL}};
+
+	for (unsigned i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		const char *all[] = {ANALYSER,
+				     SPOKE("10.1.1.7", "40001", "10.1.0.9", "104", "dicom", ""),
+				     DIMSE("\"pdu\":\"P-DATA-TF\",\"command\":\"C-STORE-RQ\""),
+				     said[i][0], said[i][1]};
+		struct propose p = {.config = NULL};
+		char *text;
+		int err;
+
+		text = proposal(&p, all, said[i][1] ? 5 : 4, &err);
+		assert_non_null(strstr(text, "\"command=C-STORE-RQ\""));
+		assert_non_null(strstr(text, "\"calling_ae=CT1\""));
+		assert_null(strstr(text, "\"calling_ae=\""));
+		assert_null(strstr(text, "\"called_ae=\""));
+		assert_int_equal(!!strstr(text, "\"user_identity=jwt\""), i < 2);
+		assert_int_equal(!!strstr(text, "\"user_identity=\""), i == 1);
+		free(text);
+	}
+}
+
 /* A recording that begins late holds a message and its confirmation of what goes on all day. */
 static void one_message_is_enough_to_be_known_by(void **state)
 {
@@ -460,6 +493,7 @@ int main(void)
 		cmocka_unit_test(odd_values_are_not_offered),
 		cmocka_unit_test(too_many_values_are_no_rule),
 		cmocka_unit_test(what_was_not_only_hl7_stays_as_it_is),
+		cmocka_unit_test(a_name_is_of_its_association),
 		cmocka_unit_test(one_message_is_enough_to_be_known_by),
 		cmocka_unit_test(offers_never_widen),
 		cmocka_unit_test(without_a_hint_nobody_is_a_device),

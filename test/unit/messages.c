@@ -103,7 +103,8 @@ static void judge(void *arg, const struct talk *t, const struct proto_input *in,
 	j->heard = true;
 }
 
-static bool passes(const char *app, const char *line, const void *data, size_t len)
+static bool passes_at(const char *app, const char *line, const void *data, size_t len,
+		      bool midstream)
 {
 	const struct proto *p = proto_find(app);
 	struct talk *t = talk_new(p);
@@ -111,6 +112,7 @@ static bool passes(const char *app, const char *line, const void *data, size_t l
 	struct judged j = {0};
 	struct proto_input in = {.data = unit_exact(data, len),
 				 .datagram = p->over & PROTO_OVER_UDP,
+				 .midstream = midstream,
 				 .port = {40000, 53}};
 	size_t used;
 
@@ -124,7 +126,14 @@ static bool passes(const char *app, const char *line, const void *data, size_t l
 	free(t);
 	return j.reason == REASON_NONE;
 }
+
+static bool passes(const char *app, const char *line, const void *data, size_t len)
+{
+	return passes_at(app, line, data, len, false);
+}
 #define PASSES(app, line, literal) passes(app, line, literal, sizeof(literal) - 1)
+#define PASSES_MIDSTREAM(app, line, literal) \
+	passes_at(app, line, literal, sizeof(literal) - 1, true)
 
 #define MLLP(kind)    "\vMSH|^~\\&|A|B|C|D|2026||" kind "|1|P|2.6\r\x1c\r"
 #define OK	      "SIP/2.0 200 OK\r\n"
@@ -144,6 +153,11 @@ static bool passes(const char *app, const char *line, const void *data, size_t l
 	"\x40\0\0\x0d"                                                     \
 	"1.2.840.10008"                                                    \
 	"\x50\0\0\x08\x51\0\0\4\0\0\x40\0"
+
+#define DIMSE(field)                                       \
+	"\4\0\0\0\0\x30\0\0\0\x2c\1\3"                     \
+	"\0\0\0\0\4\0\0\0\x1e\0\0\0\0\0\0\1\2\0\0\0" field \
+	"\0\0\x20\1\2\0\0\0\1\0\0\0\0\x08\2\0\0\0\1\1"
 
 /* Who leaves a name empty, or makes it too long to be kept, has not the name that a rule asks for. */
 static void an_empty_name_is_no_other_name(void **state)
@@ -221,6 +235,14 @@ static void an_empty_name_is_no_other_name(void **state)
 			   ASSOCIATE("PACS            ", "SCU             ")));
 	assert_false(PASSES("dicom", "calling_ae=SCU",
 			    ASSOCIATE("PACS            ", "                ")));
+	assert_true(PASSES("dicom",
+			   "user_identity=", ASSOCIATE("PACS            ", "SCU             ")));
+	assert_false(PASSES("dicom", "user_identity=jwt",
+			    ASSOCIATE("PACS            ", "SCU             ")));
+	assert_true(PASSES_MIDSTREAM("dicom", "user_identity=jwt", DIMSE("\x20\0")));
+	assert_false(PASSES_MIDSTREAM("dicom", "move_destination=CT1", DIMSE("\x21\0")));
+	assert_true(PASSES_MIDSTREAM("dicom", "move_destination=", DIMSE("\x21\0")));
+	assert_true(PASSES_MIDSTREAM("dicom", "move_destination=CT1", DIMSE("\x20\0")));
 }
 
 /* Some receivers go by the code and the trigger (MSH-9.1, .2), some by the structure (.3). */
@@ -456,6 +478,14 @@ static void what_changes_is_refused(void **state)
 	assert_false(PASSES("coap", "control=no", "\x40\5\0\1\x90\x21x"));
 }
 
+/* Who may ask may call it off, as every workstation lets one do. */
+static void what_is_called_off_passes(void **state)
+{
+	assert_true(PASSES_MIDSTREAM("dicom", "command=C-FIND-RQ", DIMSE("\x20\0")));
+	assert_true(PASSES_MIDSTREAM("dicom", "command=C-FIND-RQ", DIMSE("\xff\x0f")));
+	assert_false(PASSES_MIDSTREAM("dicom", "command=C-FIND-RQ", DIMSE("\x10\0")));
+}
+
 /* A pattern that nothing can fit is a slip, and says what was meant. */
 static void what_nobody_can_say_is_an_error(void **state)
 {
@@ -604,6 +634,7 @@ int main(void)
 		cmocka_unit_test(who_says_nothing_is_nobody_else),
 		cmocka_unit_test(a_filter_asks_for_no_more_than_its_rule),
 		cmocka_unit_test(what_changes_is_refused),
+		cmocka_unit_test(what_is_called_off_passes),
 		cmocka_unit_test(what_nobody_can_say_is_an_error),
 		cmocka_unit_test(patterns_match),
 		cmocka_unit_test(wrong_words_are_named),

@@ -337,7 +337,8 @@ static void tell_command(struct turn *t)
 	m->set = c;
 	m->context = t->s->context;
 	m->command = dicom_command_name(field);
-	m->msg.answer = field & DICOM_RESPONSE;
+	/* Who calls off what was asked (PS3.7 §9.3.2.3) asks for nothing. */
+	m->msg.answer = field & DICOM_RESPONSE || field == DICOM_C_CANCEL;
 	m->msg.control = is_control(field);
 	if (named->sop_len) {
 		tell_sop_class(m, named);
@@ -351,7 +352,7 @@ static void tell_command(struct turn *t)
 	}
 	if (dicom_has(c, DICOM_PRIORITY))
 		m->priority = dicom_priority_name(c->number[DICOM_PRIORITY]);
-	if (c->move_len)
+	if (c->move_len || field == DICOM_C_MOVE) /* nowhere is held against patterns, too */
 		m->move_destination = (struct bytes){(const uint8_t *)c->move, c->move_len};
 	if (!dicom_has(c, DICOM_STATUS))
 		return;
@@ -580,7 +581,7 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("transfer_syntax"), AT(transfer_syntax), FIELD_TEXT, FIELD_MATCH},
 	{PROTO_KEY("priority"), AT(priority), FIELD_NAME, FIELD_MATCH | FIELD_VARIES},
 	{PROTO_KEY("move_destination"), AT(move_destination), FIELD_TEXT, FIELD_MATCH},
-	{PROTO_KEY("user_identity"), AT(user_identity), FIELD_NAME, FIELD_MATCH},
+	{PROTO_KEY("user_identity"), AT(user_identity), FIELD_NAME, FIELD_MATCH | FIELD_MUST},
 	{PROTO_KEY("implementation_class_uid"), AT(implementation_class_uid), FIELD_TEXT,
 	 FIELD_MATCH | FIELD_VARIES},
 	{PROTO_KEY("implementation_version"), AT(implementation_version), FIELD_TEXT,

@@ -394,7 +394,8 @@ void dicom_tell_association(const struct dicom *d, struct dicom_msg *m)
 	m->whole = true;
 	m->result = m->type == DICOM_ASSOCIATE_AC ? "accepted" : NULL;
 	m->max_pdu_length = d->max;
-	m->user_identity = dicom_identity_name(d->identity);
+	if (m->type == DICOM_ASSOCIATE_RQ) /* who does not say it is held against patterns, too */
+		m->user_identity = d->identity ? dicom_identity_name(d->identity) : "";
 	if (d->uid_len)
 		m->implementation_class_uid = (struct bytes){(const uint8_t *)d->uid, d->uid_len};
 	if (d->version_len)

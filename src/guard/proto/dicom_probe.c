@@ -1,9 +1,15 @@
 #include "guard/proto/dicom_internal.h"
 
-/* By how a command set begins; in the middle also by a data set's fragment that fills the PDU. */
+#define GROUP_LENGTH 8 /* bytes of that element before its value */
+
+/*
+ * By how a command set begins, as far as its first fragment goes, in either coding (dicom_command.c);
+ * in the middle also by a data set's fragment that fills the PDU.
+ */
 static enum parse recognise_data(struct reader *r, uint32_t len, bool anywhere)
 {
-	static const uint8_t group_length[] = {0, 0, 0, 0, 4, 0, 0, 0};
+	static const uint8_t implicit[GROUP_LENGTH] = {0, 0, 0, 0, 4, 0, 0, 0};
+	static const uint8_t explicit[GROUP_LENGTH] = {0, 0, 0, 0, 'U', 'L', 4, 0};
 	uint32_t pdv = read_be32(r);
 	uint8_t context = read_u8(r), control = read_u8(r);
 	struct bytes first;
@@ -14,10 +20,12 @@ static enum parse recognise_data(struct reader *r, uint32_t len, bool anywhere)
 		return PARSE_BAD;
 	if (!(control & DICOM_COMMAND_FRAGMENT))
 		return anywhere && pdv == len - 4 ? PARSE_OK : PARSE_BAD;
-	first = read_bytes(r, sizeof(group_length));
+	first = read_bytes(r, pdv - 2 < GROUP_LENGTH ? pdv - 2 : GROUP_LENGTH);
 	if (r->bad)
 		return PARSE_MORE;
-	return memcmp(first.data, group_length, sizeof(group_length)) ? PARSE_BAD : PARSE_OK;
+	return memcmp(first.data, implicit, first.len) && memcmp(first.data, explicit, first.len)
+		       ? PARSE_BAD
+		       : PARSE_OK;
 }
 
 static bool is_printable(struct bytes b)

@@ -251,11 +251,13 @@ static bool is_name(const uint8_t *name)
 	return isupper(name[0]) && isalnum(name[1]) && isalnum(name[2]);
 }
 
-/* Nothing but a bare acknowledgement goes unasked: it carries nothing else. */
+/* Nothing but a bare acknowledgement goes unasked, be it an alert's (ORA^R41): it carries nothing else. */
 static bool is_bare_answer(const struct hl7_side *s)
 {
-	return !s->more && !s->structure.len && s->type.len >= 3 &&
-	       !memcmp(s->type.data, "ACK", 3) && (s->type.len == 3 || s->type.data[3] == '^');
+	struct bytes code = hl7_component(kept_text(&s->type), '^', 1);
+
+	return !s->more && !s->structure.len && code.len == 3 &&
+	       (!memcmp(code.data, "ACK", 3) || !memcmp(code.data, "ORA", 3));
 }
 
 /* What is known of the message at hand. */

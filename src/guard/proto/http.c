@@ -611,8 +611,8 @@ static size_t read_content(struct side *s, struct bytes piece, struct http_msg *
 }
 
 /*
- * The beginning of a compressed body, as if it were none; what is behind it is passed over. An upload in
- * parts of which not all is seen might hide one, as might what is padded so that nothing is seen.
+ * The beginning of a compressed body, as if it were none; what is behind it is passed over. Parts of
+ * which not all is seen might hide one, as might what is padded so that nothing is seen.
  */
 static void look_inside(struct side *s, struct bytes packed, bool whole, struct http_msg *m,
 			struct proto_output *out)
@@ -620,10 +620,9 @@ static void look_inside(struct side *s, struct bytes packed, bool whole, struct 
 	uint8_t plain[PLAIN_MAX];
 	size_t max = s->parts ? PLAIN_MAX : PART10_HEAD;
 	struct bytes text = coding_inflate_all(s->coding, packed, plain, max);
-	bool upload = s->parts && !m->msg.answer;
 	const char *found = NULL;
 
-	if ((!whole && (upload || text.len < PART10_HEAD)) || (upload && text.len == max))
+	if ((!whole && (s->parts || text.len < PART10_HEAD)) || (s->parts && text.len == max))
 		m->msg.reason = REASON_HTTP_PACKED;
 	while (text.len && m->msg.reason != REASON_DICOM_PREAMBLE_EXECUTABLE &&
 	       (s->seen < PART10_HEAD || s->parts)) {
