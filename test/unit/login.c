@@ -199,6 +199,32 @@ static void ftp_tells_commands_but_no_password(void **state)
 	assert_says(r, "\"login\":\"failed\",\"failed_logins\":1");
 }
 
+/* RFC 959 §4.2: 230 behind a name alone; RFC 1635: any password of a name that is nobody's. */
+static void ftp_without_a_password_is_seen(void **state)
+{
+	static const char in[] = "{\"ftp\":{\"completion_code\":\"230\",\"reply\":\"in\","
+				 "\"login\":\"succeeded\",\"no_password\":true}}\n";
+	struct talk_piece alone[] = {{0, "USER biomed\r\n", 13}, {1, "230 in\r\n", 8}};
+	struct talk_piece anybody[] = {{0, "USER Anonymous\r\n", 16},
+				       {1, "331 any\r\n", 9},
+				       {0, "PASS x@y\r\n", 10},
+				       {1, "230 in\r\n", 8}};
+	struct talk_piece known[] = {{0, "USER biomed\r\n", 13},
+				     {1, "331 say\r\n", 9},
+				     {0, "PASS x@y\r\n", 10},
+				     {1, "230 in\r\n", 8}};
+
+	talk_play(r, "ftp", false, alone, 2, 1);
+	assert_says(r, in);
+	talk_play(r, "ftp", false, anybody, 4, 1);
+	assert_says(r, in);
+	talk_play(r, "ftp", false, known, 4, 1);
+	assert_silent(r, "no_password");
+	anybody[3] = (struct talk_piece){1, "530 no\r\n", 8};
+	talk_play(r, "ftp", false, anybody, 4, 1);
+	assert_silent(r, "no_password");
+}
+
 static void ftp_ports_and_long_replies(void **state)
 {
 	static const char server[] = "220-x\r\n220-FTP here\r\n 220 no\r\n220 ready\r\n"
@@ -303,6 +329,7 @@ int main(void)
 		cmocka_unit_test(telnet_without_a_login_is_control),
 		cmocka_unit_test(telnet_guesses_are_counted),
 		cmocka_unit_test(ftp_tells_commands_but_no_password),
+		cmocka_unit_test(ftp_without_a_password_is_seen),
 		cmocka_unit_test(ftp_ports_and_long_replies),
 		cmocka_unit_test(ftp_commands_do_not_hide),
 		cmocka_unit_test(they_know_their_own),
