@@ -6,6 +6,7 @@
 #include "guard/proto/mqtt.h"
 #include "guard/proto/smb.h"
 #include "guard/proto/snmp.h"
+#include "guard/proto/telnet.h"
 #include "guard/proto/tls.h"
 
 #include "frames.h"
@@ -331,6 +332,7 @@ static void weaknesses_are_told_once(void **state)
 			     .usm = {(const uint8_t *)"nurse", 5}};
 	struct smb_msg file = {.version = 2, .filename = {(const uint8_t *)"a", 1}};
 	struct ftp_msg anybody = {.msg.answer = true, .no_password = true};
+	struct telnet_msg shell = {.no_password = true};
 	struct weaknesses w;
 	char line[2048];
 	struct json j;
@@ -370,6 +372,9 @@ static void weaknesses_are_told_once(void **state)
 	file.encrypted = true;
 	assert_int_equal(weaknesses_of(&smb_proto, &file.msg).by, 0);
 	assert_int_equal(weaknesses_of(proto_find("modbus"), &file.msg).to, 1u << WEAKNESS_CONTROL);
+	w = weaknesses_of(&telnet_proto, &shell.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_TELNET);
+	assert_int_equal(w.to, 1u << WEAKNESS_TELNET | 1u << WEAKNESS_NO_PASSWORD);
 	w = weaknesses_of(&ftp_proto, &anybody.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_FTP | 1u << WEAKNESS_NO_PASSWORD);
 	assert_int_equal(w.to, 1u << WEAKNESS_FTP);

@@ -119,6 +119,33 @@ static void telnet_without_a_password_is_seen(void **state)
 		    "\"reason\":\"telnet.login_bypass\"}\n");
 }
 
+/* A shell that nobody logged in to, or with a name alone; not one behind a password, or text that looks so. */
+static void telnet_shells_without_a_login_are_seen(void **state)
+{
+	static const char hello[] = "\xff\xfb\1", shell[] = "BusyBox v1.19\r\n\r\n/ # ";
+	static const char said[] = "{\"telnet\":{\"type\":\"input\",\"no_password\":true,"
+				   "\"control\":true}}\n";
+	struct talk_piece open[] = {{1, hello, 3}, {1, shell, sizeof(shell) - 1}, {0, "ls\r", 3}};
+	struct talk_piece named[] = {{1, hello, 3},
+				     {1, "login: ", 7},
+				     {0, "root\r", 5},
+				     {1, "\r\n# ", 4},
+				     {0, "ls\r", 3}};
+	struct talk_piece asked[] = {{1, hello, 3},	    {1, "login: ", 7}, {0, "root\r", 5},
+				     {1, "Password: ", 10}, {0, "x\r", 2},     {1, "\r\n# ", 4},
+				     {0, "ls\r", 3}};
+
+	talk_play(r, "telnet", false, open, 3, 1);
+	assert_says(r, said);
+	talk_play(r, "telnet", false, named, 5, 1);
+	assert_says(r, said);
+	talk_play(r, "telnet", false, asked, 7, 1);
+	assert_silent(r, "no_password");
+	open[1] = (struct talk_piece){1, "it is 5 # of 7\r\nmenu 1-3: ", 26};
+	talk_play(r, "telnet", false, open, 3, 1);
+	assert_silent(r, "no_password");
+}
+
 /* Corrections count, commands within a name do not, and a fourth failure is guessing. */
 static void telnet_guesses_are_counted(void **state)
 {
@@ -154,14 +181,14 @@ static void telnet_without_a_login_is_control(void **state)
 
 	talk_expect("telnet", false, pieces, 3,
 		    "{\"telnet\":{\"type\":\"begin\"}}\n"
-		    "{\"telnet\":{\"type\":\"input\",\"control\":true}}\n");
+		    "{\"telnet\":{\"type\":\"input\",\"no_password\":true,\"control\":true}}\n");
 	talk_play(r, "telnet", false, pieces, 2, 0);
 	assert_silent(r, "control");
 	talk_seed("telnet", false, pieces, 3);
 	pieces[1] = (struct talk_piece){0, "root\r\nroot\r\n", 12};
 	pieces[2] = (struct talk_piece){1, "login: Password: ", 17};
 	talk_play(r, "telnet", false, pieces, 3, 0);
-	assert_says(r, "\"type\":\"input\",\"control\":true");
+	assert_says(r, "\"type\":\"input\",\"no_password\":true,\"control\":true");
 	/* BusyBox takes what nobody asked for, or is too long, for typed; an answer is none. */
 	pieces[0] = (struct talk_piece){1, "\xff\xfd\x1fpump> ", 9};
 	pieces[1] = (struct talk_piece){0, "\xff\xfb\x1f\xff\xfa\x1f\0\x50\0\x18\xff\xf0", 12};
@@ -169,14 +196,14 @@ static void telnet_without_a_login_is_control(void **state)
 	assert_silent(r, "control");
 	pieces[1] = (struct talk_piece){0, "\xff\xfa\x1f\0\x50\0\x18..reboot\r\n", 17};
 	talk_play(r, "telnet", false, pieces, 2, 0);
-	assert_says(r, "\"type\":\"input\",\"control\":true");
+	assert_says(r, "\"type\":\"input\",\"no_password\":true,\"control\":true");
 	pieces[0] = (struct talk_piece){1, "\xff\xfb\1pump> ", 9};
 	pieces[1] = (struct talk_piece){0, "\xff\xfa\1reboot\r\n", 11};
 	talk_play(r, "telnet", false, pieces, 2, 0);
-	assert_says(r, "\"type\":\"input\",\"control\":true");
+	assert_says(r, "\"type\":\"input\",\"no_password\":true,\"control\":true");
 	pieces[1] = (struct talk_piece){0, "\xff\xfa\x18reboot\r\n", 11};
 	talk_play(r, "telnet", false, pieces, 2, 0);
-	assert_says(r, "\"type\":\"input\",\"control\":true");
+	assert_says(r, "\"type\":\"input\",\"no_password\":true,\"control\":true");
 	talk_seed("telnet", false, pieces, 2);
 }
 
@@ -326,6 +353,7 @@ int main(void)
 		cmocka_unit_test(ssh_refuses_nonsense),
 		cmocka_unit_test(telnet_logins_are_told_and_never_shown),
 		cmocka_unit_test(telnet_without_a_password_is_seen),
+		cmocka_unit_test(telnet_shells_without_a_login_are_seen),
 		cmocka_unit_test(telnet_without_a_login_is_control),
 		cmocka_unit_test(telnet_guesses_are_counted),
 		cmocka_unit_test(ftp_tells_commands_but_no_password),

@@ -35,8 +35,7 @@ static const struct {
 			  "Allow it for one person at a time, by a grant; have encryption turned "
 			  "on."},
 	[WEAKNESS_NO_PASSWORD] = {"no password asked for", REASON_LOGIN_NONE,
-				  "Have a password set for the remote screen or for files (FTP), "
-				  "or the service turned off."},
+				  "Have a password set, or the service turned off."},
 	[WEAKNESS_RDP] = {"old rdp", REASON_CLEARTEXT_RDP,
 			  "Have network level authentication required for remote desktops."},
 	[WEAKNESS_SMB1] = {"smb 1", REASON_CLEARTEXT_SMB1,
@@ -97,6 +96,11 @@ static bool ftp_open(const struct msg *m)
 static bool telnet_login(const struct msg *m)
 {
 	return m->answer && ((const struct telnet_msg *)m)->default_login;
+}
+
+static bool telnet_open(const struct msg *m)
+{
+	return ((const struct telnet_msg *)m)->no_password;
 }
 
 static bool http_login(const struct msg *m)
@@ -214,6 +218,7 @@ static const struct {
 } rules[] = {
 	{"telnet", always, WEAKNESS_TELNET, BOTH},
 	{"telnet", telnet_login, WEAKNESS_DEFAULT_LOGIN, BY},
+	{"telnet", telnet_open, WEAKNESS_NO_PASSWORD, TO},
 	{"ftp", always, WEAKNESS_FTP, BOTH},
 	{"ftp", ftp_login, WEAKNESS_DEFAULT_LOGIN, BY},
 	{"ftp", ftp_open, WEAKNESS_NO_PASSWORD, BY},
