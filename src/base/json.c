@@ -119,19 +119,37 @@ static inline bool copy_plain(char *at, const uint8_t *s, size_t len)
 
 static const char hex_digit[] = "0123456789abcdef";
 
+/* What steers a terminal, ends a line for some readers (U+0085, U+2028), or is not seen but changes
+ * how others are: nobody writes it into a log by what a message says. */
+static bool is_hidden(unsigned c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
+	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb);
+}
+
+/* The character of n bytes at s; a byte that is none, as it is. */
+static unsigned character(const uint8_t *s, size_t n)
+{
+	return n == 2	? (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu)
+	       : n == 3 ? (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu)
+			: s[0];
+}
+
 /* One character, or one byte that is none. How far it goes. */
 static size_t put_hard(char **at, const uint8_t *s, size_t left)
 {
 	size_t n = utf8_len(s, left);
+	unsigned c = character(s, n);
 
-	if (*s == '"' || *s == '\\') {
+	if (c == '"' || c == '\\') {
 		*(*at)++ = '\\';
-	} else if (*s < 0x20 || *s == 0x7f || n == 0) {
-		memcpy(*at, "\\u00", 4);
-		(*at)[4] = hex_digit[*s >> 4];
-		(*at)[5] = hex_digit[*s & 15];
+	} else if (n == 0 || (n < 4 && is_hidden(c))) {
+		memcpy(*at, "\\u", 2);
+		for (unsigned i = 0; i < 4; i++)
+			(*at)[2 + i] = hex_digit[c >> (12 - 4 * i) & 15];
 		*at += 6;
-		return 1;
+		return n ? n : 1;
 	}
 	memcpy(*at, s, n);
 	*at += n;

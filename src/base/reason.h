@@ -239,8 +239,7 @@
 	  "A machine reports or is steered by MQTT or CoAP without encryption.")                   \
 	X(LOGIN_DEFAULT, "login.default",                                                          \
 	  "A machine was entered, or tried, with the login it is delivered with.")                 \
-	X(LOGIN_NONE, "login.none",                                                                \
-	  "A machine shows and gives its screen to anybody without a password.")                   \
+	X(LOGIN_NONE, "login.none", "A machine lets anybody in without a password.")               \
 	X(LOGIN_COMMUNITY, "login.snmp_community",                                                 \
 	  "A machine answers to the SNMP password that everybody knows.")                          \
 	X(TLS_OLD_VERSION, "tls.old_version",                                                      \

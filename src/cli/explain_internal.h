@@ -7,6 +7,8 @@
 #include "cli/explain.h"
 #include "guard/proto/proto.h"
 
+struct warning;
+
 struct explaining {
 	const struct config *c;
 	const struct policy *p;
@@ -54,6 +56,8 @@ const struct proto *explain_protocol(const char *text);
 void explain_messages(FILE *out, const char *text);
 /* {"app": "hl7", "control": false, "allow": {"message_type": ["ORU^R01"]}}; null: anything. */
 json_t *explain_messages_json(const char *text);
+/* What the text names and yet refuses, or what nobody ever says. */
+void explain_messages_vain(const char *service, const char *text, const struct warning *w);
 
 /* --- explain_words.c: members and values of messages for who does not know the protocol -- */
 
@@ -68,5 +72,14 @@ const char *explain_value(const char *app, const char *member, size_t member_len
 /* Each is one sentence for a person. */
 typedef void (*explain_warn_fn)(void *arg, const char *text);
 void explain_warnings(const struct explaining *x, explain_warn_fn fn, void *arg);
+
+struct warning {
+	explain_warn_fn fn;
+	void *arg;
+};
+__attribute__((format(printf, 2, 3))) void explain_warn(const struct warning *w, const char *fmt,
+							...);
+/* Lines that allow nothing, or not what they name. */
+void explain_vain(const struct explaining *x, const struct warning *w);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "guard/policy/vocabulary.h"
+
 /* A rule's text about messages (guard/policy/message.h), taken apart. */
 struct spoken {
 	char app[32]; /* "" any */
@@ -150,4 +152,37 @@ json_t *explain_messages_json(const char *text)
 		return json_null();
 	}
 	return json_pack("{s:s, s:b, s:o}", "app", s.app, "control", !s.no_control, "allow", allow);
+}
+
+/* One pattern: "message_type=RGV^O15". */
+static void warn_pattern(const char *service, const struct spoken *s, const char *line,
+			 const struct warning *w)
+{
+	char member[64], pattern[64];
+	size_t len = strcspn(line, "="), rest = line_len(line) - len - 1;
+
+	if (rest >= sizeof(pattern))
+		return;
+	snprintf(member, sizeof(member), "%.*s", (int)len, line);
+	snprintf(pattern, sizeof(pattern), "%.*s", (int)rest, line + len + 1);
+	if (s->no_control && vocabulary_is_control(s->app, member, pattern))
+		explain_warn(w,
+			     "the line '%s' names %s and refuses it: that changes a device, and "
+			     "control is no; if it is meant to pass, say control: yes",
+			     service, pattern);
+	if (!strcmp(s->app, "hl7") && !strcmp(member, "message_type") &&
+	    vocabulary_is_foreign(pattern))
+		explain_warn(w,
+			     "the line '%s' names %s: HL7 has no message of that type (a site's "
+			     "own begin with Z), so probably nothing will fit",
+			     service, pattern);
+}
+
+void explain_messages_vain(const char *service, const char *text, const struct warning *w)
+{
+	struct spoken s;
+
+	take_apart(text, &s);
+	for (const char *l = *s.app ? next_pattern(s.lines) : NULL; l; l = next_pattern(behind(l)))
+		warn_pattern(service, &s, l, w);
 }

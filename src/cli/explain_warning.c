@@ -8,13 +8,7 @@
 #include "cli/explain_service.h"
 #include "role/firmware.h"
 
-struct warning {
-	explain_warn_fn fn;
-	void *arg;
-};
-
-__attribute__((format(printf, 2, 3))) static void warn(const struct warning *w, const char *fmt,
-						       ...)
+void explain_warn(const struct warning *w, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -73,9 +67,10 @@ static void warn_roles(const struct config *c, const struct warning *w)
 						       ? p->starts[k].peer
 						       : p->accepts[k - p->starts_count].peer);
 			if (first && !role_held(c, role))
-				warn(w,
-				     "no host has the role '%s', so profile %s allows nobody: %s",
-				     role, p->name, services.text);
+				explain_warn(w,
+					     "no host has the role '%s', so profile %s allows "
+					     "nobody: %s",
+					     role, p->name, services.text);
 		}
 	}
 }
@@ -105,6 +100,39 @@ static bool narrows(const struct config *c, const struct config_device *d, const
 	return false;
 }
 
+/* In none of the segment's networks, though one of its kind is named: probably a slip. */
+static bool is_astray(const struct config_segment *s, const char *text)
+{
+	uint8_t ip[16];
+	unsigned len;
+	bool asked = false;
+
+	if (!address_prefix(text, ip, &len) || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80))
+		return false;
+	for (unsigned i = 0; i < s->net_count; i++) {
+		if (!strchr(text, ':') != !strchr(s->net[i], ':'))
+			continue;
+		if (address_within(ip, s->net[i]))
+			return false;
+		asked = true;
+	}
+	return asked;
+}
+
+static void warn_addresses(const struct config *c, const struct warning *w)
+{
+	for (unsigned i = 0; i < c->devices_count; i++)
+		for (unsigned j = 0; j < c->segments_count; j++)
+			for (unsigned k = 0; k < c->devices[i].ip_count; k++)
+				if (!strcmp(c->devices[i].segment, c->segments[j].name) &&
+				    is_astray(&c->segments[j], c->devices[i].ip[k]))
+					explain_warn(w,
+						     "device '%s' has the address %s, which is in "
+						     "no network (net) of its segment '%s'",
+						     c->devices[i].name, c->devices[i].ip[k],
+						     c->segments[j].name);
+}
+
 static void warn_devices(const struct explaining *x, const struct warning *w)
 {
 	for (unsigned i = 0; i < x->c->devices_count; i++) {
@@ -112,30 +140,34 @@ static void warn_devices(const struct explaining *x, const struct warning *w)
 		const struct gate_device *g = &x->devices[x->c->segments_count + i];
 
 		if (!d->ip_count)
-			warn(w,
-			     "device '%s' has no ip: it may use any address that nobody else owns",
-			     d->name);
+			explain_warn(w,
+				     "device '%s' has no ip: it may use any address that nobody "
+				     "else owns",
+				     d->name);
 		if (!g->rule_count)
-			warn(w,
-			     "device '%s' may do nothing at all: it has no profile and no lines of "
-			     "its own, or nobody holds the roles they name",
-			     d->name);
+			explain_warn(w,
+				     "device '%s' may do nothing at all: it has no profile and no "
+				     "lines of "
+				     "its own, or nobody holds the roles they name",
+				     d->name);
 		if (d->update && d->update->driver != CONFIG_PERSON &&
 		    !firmware_seen(x->p, x->c->segments_count + i))
-			warn(w,
-			     "device '%s' gets no firmware: none of its lines is inspected, so "
-			     "nobody can see whether it is on a patient, or well afterwards",
-			     d->name);
+			explain_warn(
+				w,
+				"device '%s' gets no firmware: none of its lines is inspected, so "
+				"nobody can see whether it is on a patient, or well afterwards",
+				d->name);
 		if (g->mode != GATE_ENFORCE)
-			warn(w, "device '%s' is in mode %s: nothing is blocked for it", d->name,
-			     explain_modes[g->mode]);
+			explain_warn(w, "device '%s' is in mode %s: nothing is blocked for it",
+				     d->name, explain_modes[g->mode]);
 		for (unsigned j = 0; j < d->peer_count; j++)
 			if (!narrows(x->c, d, d->peer[j]))
-				warn(w,
-				     "device '%s' is narrowed to '%s', which holds no role that "
-				     "its "
-				     "lines name: that narrows nothing",
-				     d->name, d->peer[j]);
+				explain_warn(
+					w,
+					"device '%s' is narrowed to '%s', which holds no role that "
+					"its "
+					"lines name: that narrows nothing",
+					d->name, d->peer[j]);
 	}
 }
 
@@ -148,8 +180,8 @@ static void warn_hosts(const struct config *c, const struct warning *w)
 		for (unsigned j = 0; j < c->hosts[i].ip_count; j++)
 			if (address_prefix(c->hosts[i].ip[j], ip, &len) &&
 			    (len == 0 || (len == 96 && !strchr(c->hosts[i].ip[j], ':'))))
-				warn(w, "host '%s' is the whole internet (%s)", c->hosts[i].name,
-				     c->hosts[i].ip[j]);
+				explain_warn(w, "host '%s' is the whole internet (%s)",
+					     c->hosts[i].name, c->hosts[i].ip[j]);
 }
 
 static bool any_v6(char *const *ips, unsigned count)
@@ -188,11 +220,14 @@ static void warn_dhcp(const struct config *c, const struct warning *w)
 			known |= address_prefix(h->ip[j], ip, &len) && len >= 10 && ip[0] == 0xfe &&
 				 (ip[1] & 0xc0) == 0x80;
 		if (serves && !known && (uses_v6(c) || any_v6(h->ip, h->ip_count)))
-			warn(w,
-			     "host '%s' has the role dhcp and IPv6 is in use, but it has no mac: "
-			     "its DHCPv6 answers come from a link-local address and will be taken "
-			     "for a rogue server's; give it 'mac', or its fe80:: address in 'ip'",
-			     h->name);
+			explain_warn(w,
+				     "host '%s' has the role dhcp and IPv6 is in use, but it has "
+				     "no mac: "
+				     "its DHCPv6 answers come from a link-local address and will "
+				     "be taken "
+				     "for a rogue server's; give it 'mac', or its fe80:: address "
+				     "in 'ip'",
+				     h->name);
 	}
 }
 
@@ -204,13 +239,13 @@ static void warn_segments(const struct config *c, const struct warning *w)
 		for (unsigned j = 0; j < c->devices_count; j++)
 			devices += strcmp(c->devices[j].segment, c->segments[i].name) == 0;
 		if (!devices)
-			warn(w, "segment '%s' has no devices%s", c->segments[i].name,
-			     c->segments[i].block_strangers
-				     ? ": everything on its ward side will be blocked"
-				     : "");
+			explain_warn(w, "segment '%s' has no devices%s", c->segments[i].name,
+				     c->segments[i].block_strangers
+					     ? ": everything on its ward side will be blocked"
+					     : "");
 		if (!c->segments[i].block_strangers)
-			warn(w, "segment '%s' lets machines through that nobody registered",
-			     c->segments[i].name);
+			explain_warn(w, "segment '%s' lets machines through that nobody registered",
+				     c->segments[i].name);
 	}
 }
 
@@ -223,40 +258,20 @@ static void warn_services(const struct explaining *x, const struct warning *w)
 		const char *open = explain_service_open(x->p, &s[i]);
 
 		if (open)
-			warn(w,
-			     "device '%s': the service '%s' is open to some without being asked "
-			     "for, "
-			     "by the line '%s' of accepts",
-			     policy_device_name(x->p, s[i].device),
-			     policy_service_name(x->p, &s[i]), open);
+			explain_warn(
+				w,
+				"device '%s': the service '%s' is open to some without being asked "
+				"for, "
+				"by the line '%s' of accepts",
+				policy_device_name(x->p, s[i].device),
+				policy_service_name(x->p, &s[i]), open);
 		if (s[i].flags & POLICY_SERVICE_RECORD && !x->c->gateway.evidence)
-			warn(w,
-			     "device '%s': the service '%s' is to be recorded, which needs "
-			     "evidence: "
-			     "on",
-			     policy_device_name(x->p, s[i].device),
-			     policy_service_name(x->p, &s[i]));
-	}
-}
-
-/* A protocol that is never spoken over what the line allows: nothing would pass there. */
-static void warn_transports(const struct explaining *x, const struct warning *w)
-{
-	const char *said = NULL;
-
-	for (uint32_t i = 0; i < x->rule_count; i++) {
-		const struct gate_rule *r = &x->rules[i];
-		const struct proto *p = explain_protocol(policy_rule_messages(x->p, i));
-		uint8_t over = r->proto == 6 ? PROTO_OVER_TCP : r->proto == 17 ? PROTO_OVER_UDP : 0;
-		const char *service = policy_rule_service(x->p, i);
-
-		if (!p || !r->proto || p->over & over || service == said)
-			continue;
-		said = service;
-		warn(w, "the line '%s' allows nothing: %s is spoken over %s", service, p->name,
-		     p->over == PROTO_OVER_TCP	 ? "tcp"
-		     : p->over == PROTO_OVER_UDP ? "udp"
-						 : "tcp and udp");
+			explain_warn(w,
+				     "device '%s': the service '%s' is to be recorded, which needs "
+				     "evidence: "
+				     "on",
+				     policy_device_name(x->p, s[i].device),
+				     policy_service_name(x->p, &s[i]));
 	}
 }
 
@@ -267,9 +282,13 @@ static void warn_crypto(const struct config *c, const struct warning *w)
 		return;
 	fips_begin(); /* as the gateway would */
 	if (!fips_has_module())
-		warn(w, "crypto: fips: no validated module (OpenSSL's FIPS provider) is installed "
+		explain_warn(
+			w,
+			"crypto: fips: no validated module (OpenSSL's FIPS provider) is installed "
 			"here; only approved algorithms will be used, but OpenSSL's own");
-	warn(w, "crypto: fips: age files, the recovery kit among them, and device updates over "
+	explain_warn(
+		w,
+		"crypto: fips: age files, the recovery kit among them, and device updates over "
 		"TFTP or plain HTTP stay what they are; updates over SFTP are refused; passwords "
 		"are kept by Argon2id until they are set anew");
 }
@@ -279,11 +298,12 @@ void explain_warnings(const struct explaining *x, explain_warn_fn fn, void *arg)
 	const struct warning w = {fn, arg};
 
 	warn_crypto(x->c, &w);
-	warn_transports(x, &w);
+	explain_vain(x, &w);
 	warn_services(x, &w);
 	warn_segments(x->c, &w);
 	warn_hosts(x->c, &w);
 	warn_dhcp(x->c, &w);
 	warn_roles(x->c, &w);
+	warn_addresses(x->c, &w);
 	warn_devices(x, &w);
 }

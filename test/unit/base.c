@@ -210,6 +210,22 @@ static void json_escapes_what_must_be(void **state)
 	}
 }
 
+/* Whatever ends a line, steers a terminal or turns letters round somewhere does not stand there. */
+static void json_hides_nothing(void **state)
+{
+	static const char text[] = "\xc2\x85\xc2\x9b"
+				   "2J\xc2\xa0\xc3\xa9\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xae"
+				   "gpj\xe2\x82\xac\xef\xbb\xbf\xf0\x9f\x98\x80\xe2\x81\xa9";
+	static const char want[] = "\"\\u0085\\u009b2J\xc2\xa0\xc3\xa9\xe2\x80\xa7\\u2028\\u202e"
+				   "gpj\xe2\x82\xac\\ufeff\xf0\x9f\x98\x80\\u2069\"";
+	char line[128];
+	struct json j = json_new(line, sizeof(line));
+
+	json_text(&j, NULL, (struct bytes){(const uint8_t *)text, sizeof(text) - 1});
+	assert_int_equal(j.out.len, sizeof(want) - 1);
+	assert_memory_equal(line, want, sizeof(want) - 1);
+}
+
 /* An object that holds nothing, members behind it, and a line that is full at any place. */
 static void json_objects_end_where_they_began(void **state)
 {
@@ -498,6 +514,7 @@ int main(void)
 		cmocka_unit_test(json_says_when_it_does_not_fit),
 		cmocka_unit_test(json_texts_are_whole_at_any_length),
 		cmocka_unit_test(json_escapes_what_must_be),
+		cmocka_unit_test(json_hides_nothing),
 		cmocka_unit_test(json_objects_end_where_they_began),
 		cmocka_unit_test(eve_time_is_what_strftime_says),
 		cmocka_unit_test(digits_are_those_of_printf),

@@ -246,6 +246,86 @@ static void what_is_decided_above_is_said(void **state)
 	config_free(c);
 }
 
+/* Whether one of the warnings about `text` has `words` in it; NULL: whether there is any of a line. */
+static bool warns(const char *text, const char *words)
+{
+	struct config *c;
+	struct policy *p = compile(text, &c);
+	json_t *root = explain_json(c, p), *list = json_object_get(root, "warnings"), *it;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach (list, i, it)
+		found |= strstr(json_string_value(it), words ? words : "the line '") != NULL;
+	json_decref(root);
+	policy_free(p);
+	config_free(c);
+	return found;
+}
+
+#define SAYS(app, allow) SITE(", app: " app ", control: no, allow: ['" allow "']")
+
+static void what_a_line_names_and_refuses_is_said(void **state)
+{
+	static const char *const each[] = {
+		SAYS("hl7", "message_type=RGV^O15"),
+		SAYS("hl7", "message_type=TCU"),
+		SAYS("dicom", "command=C-MOVE-RQ"),
+		SAYS("snmp", "pdu_type=set_request"),
+		SAYS("modbus", "function_code=WrMultRegs"),
+		SAYS("coap", "code_name=iPATCH"),
+		SAYS("http", "http_method=DELETE"),
+		SAYS("ftp", "command=STOR"),
+		SAYS("tftp", "packet=write"),
+		SAYS("intellivue", "message=set"),
+		SAYS("bacnet", "service=writeProperty"),
+	};
+
+	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++)
+		if (!warns(each[i], "and refuses it"))
+			fail_msg("not said of: %s", each[i]);
+	assert_false(warns(SITE(", app: hl7, allow: ['message_type=RGV^O15']"), NULL));
+	assert_false(warns(SAYS("hl7", "message_type=ORU^R01"), NULL));
+	assert_false(warns(SAYS("hl7", "message_type=R*"), NULL));
+	assert_false(warns(SAYS("http", "http_method=GET"), NULL));
+}
+
+static void a_type_that_nobody_sends_is_said(void **state)
+{
+	assert_true(warns(SAYS("hl7", "message_type=ORC^R01"), "ORC^R01: HL7 has no message"));
+	assert_true(warns(SAYS("hl7", "message_type=OUR"), "HL7 has no message"));
+	assert_false(warns(SAYS("hl7", "message_type=ZPT^Z01"), NULL));
+	assert_false(warns(SAYS("hl7", "message_type=OR?^R01"), NULL));
+	assert_false(warns(SAYS("hl7", "message_type=VXX"), NULL));
+}
+
+static void a_line_that_is_never_reached_is_said(void **state)
+{
+	assert_true(warns(SITE("}, {service: t, proto: tcp, port: [2575], peer: lab, app: hl7"),
+			  "the line 't' of d is never reached: 's' above it"));
+	assert_false(warns(SITE("}, {service: t, proto: udp, port: [2575], peer: lab"), NULL));
+	assert_false(warns(SITE("}, {service: t, proto: tcp, port: [2575, 80], peer: lab"), NULL));
+	assert_false(warns(SITE("}, {service: t, proto: tcp, peer: lab"), NULL));
+	assert_false(warns(SITE("}, {service: t, proto: tcp, port: [2575], peer: any"), NULL));
+	assert_true(warns(SITE("}, {service: t, proto: tcp, port: [10-20], peer: any},"
+			       " {service: u, proto: tcp, port: [12, 14-20], peer: lab"),
+			  "'u' of d is never reached: 't'"));
+}
+
+#define AT(net, ip)                                                       \
+	"segments: [{name: icu, ward: w, hospital: h, net: [" net "]}]\n" \
+	"devices: [{name: d, segment: icu, mac: '02:00:00:00:00:07', ip: [" ip "]}]\n"
+
+static void an_address_of_another_network_is_said(void **state)
+{
+	assert_true(warns(AT("10.1.0.0/23", "10.1.2.7"), "'d' has the address 10.1.2.7"));
+	assert_true(warns(AT("10.1.0.0/24, 'fd00:1::/64'", "10.1.0.7, 'fd00:2::7'"), "fd00:2::7"));
+	assert_false(warns(AT("10.1.0.0/23", "10.1.1.7"), "has the address"));
+	assert_false(warns(AT("10.1.0.0/24", "'fd00::7'"), "has the address"));
+	assert_false(warns(AT("'fd00::/64'", "'fe80::7'"), "has the address"));
+	assert_false(warns(SITE(""), "has the address"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +333,10 @@ int main(void)
 		cmocka_unit_test(every_kind_is_told_in_words),
 		cmocka_unit_test(every_member_has_words),
 		cmocka_unit_test(what_is_decided_above_is_said),
+		cmocka_unit_test(what_a_line_names_and_refuses_is_said),
+		cmocka_unit_test(a_type_that_nobody_sends_is_said),
+		cmocka_unit_test(a_line_that_is_never_reached_is_said),
+		cmocka_unit_test(an_address_of_another_network_is_said),
 		cmocka_unit_test(services_are_told_in_words),
 		cmocka_unit_test(a_dhcpv6_server_that_nobody_could_know_is_warned_of),
 	};

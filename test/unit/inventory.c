@@ -1,10 +1,12 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "guard/policy/inventory.h"
+#include "guard/proto/ftp.h"
 #include "guard/proto/http.h"
 #include "guard/proto/mqtt.h"
 #include "guard/proto/smb.h"
 #include "guard/proto/snmp.h"
+#include "guard/proto/telnet.h"
 #include "guard/proto/tls.h"
 
 #include "frames.h"
@@ -329,6 +331,8 @@ static void weaknesses_are_told_once(void **state)
 			     .security_level = "authNoPriv",
 			     .usm = {(const uint8_t *)"nurse", 5}};
 	struct smb_msg file = {.version = 2, .filename = {(const uint8_t *)"a", 1}};
+	struct ftp_msg anybody = {.msg.answer = true, .no_password = true};
+	struct telnet_msg shell = {.no_password = true};
 	struct weaknesses w;
 	char line[2048];
 	struct json j;
@@ -368,6 +372,12 @@ static void weaknesses_are_told_once(void **state)
 	file.encrypted = true;
 	assert_int_equal(weaknesses_of(&smb_proto, &file.msg).by, 0);
 	assert_int_equal(weaknesses_of(proto_find("modbus"), &file.msg).to, 1u << WEAKNESS_CONTROL);
+	w = weaknesses_of(&telnet_proto, &shell.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_TELNET);
+	assert_int_equal(w.to, 1u << WEAKNESS_TELNET | 1u << WEAKNESS_NO_PASSWORD);
+	w = weaknesses_of(&ftp_proto, &anybody.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_FTP | 1u << WEAKNESS_NO_PASSWORD);
+	assert_int_equal(w.to, 1u << WEAKNESS_FTP);
 	for (unsigned i = 0; i < WEAKNESS_COUNT; i++)
 		assert_true(weakness_name(i) && weakness_reason(i) != REASON_NONE &&
 			    strlen(weakness_advice(i)) > 20);

@@ -119,6 +119,33 @@ static void telnet_without_a_password_is_seen(void **state)
 		    "\"reason\":\"telnet.login_bypass\"}\n");
 }
 
+/* A shell that nobody logged in to, or with a name alone; not one behind a password, or text that looks so. */
+static void telnet_shells_without_a_login_are_seen(void **state)
+{
+	static const char hello[] = "\xff\xfb\1", shell[] = "BusyBox v1.19\r\n\r\n/ # ";
+	static const char said[] = "{\"telnet\":{\"type\":\"input\",\"no_password\":true,"
+				   "\"control\":true}}\n";
+	struct talk_piece open[] = {{1, hello, 3}, {1, shell, sizeof(shell) - 1}, {0, "ls\r", 3}};
+	struct talk_piece named[] = {{1, hello, 3},
+				     {1, "login: ", 7},
+				     {0, "root\r", 5},
+				     {1, "\r\n# ", 4},
+				     {0, "ls\r", 3}};
+	struct talk_piece asked[] = {{1, hello, 3},	    {1, "login: ", 7}, {0, "root\r", 5},
+				     {1, "Password: ", 10}, {0, "x\r", 2},     {1, "\r\n# ", 4},
+				     {0, "ls\r", 3}};
+
+	talk_play(r, "telnet", false, open, 3, 1);
+	assert_says(r, said);
+	talk_play(r, "telnet", false, named, 5, 1);
+	assert_says(r, said);
+	talk_play(r, "telnet", false, asked, 7, 1);
+	assert_silent(r, "no_password");
+	open[1] = (struct talk_piece){1, "it is 5 # of 7\r\nmenu 1-3: ", 26};
+	talk_play(r, "telnet", false, open, 3, 1);
+	assert_silent(r, "no_password");
+}
+
 /* Corrections count, commands within a name do not, and a fourth failure is guessing. */
 static void telnet_guesses_are_counted(void **state)
 {
@@ -154,14 +181,14 @@ static void telnet_without_a_login_is_control(void **state)
 
 	talk_expect("telnet", false, pieces, 3,
 		    "{\"telnet\":{\"type\":\"begin\"}}\n"
-		    "{\"telnet\":{\"type\":\"input\",\"control\":true}}\n");
+		    "{\"telnet\":{\"type\":\"input\",\"no_password\":true,\"control\":true}}\n");
 	talk_play(r, "telnet", false, pieces, 2, 0);
 	assert_silent(r, "control");
 	talk_seed("telnet", false, pieces, 3);
 	pieces[1] = (struct talk_piece){0, "root\r\nroot\r\n", 12};
 	pieces[2] = (struct talk_piece){1, "login: Password: ", 17};
 	talk_play(r, "telnet", false, pieces, 3, 0);
-	assert_says(r, "\"type\":\"input\",\"control\":true");
+	assert_says(r, "\"type\":\"input\",\"no_password\":true,\"control\":true");
 	/* BusyBox takes what nobody asked for, or is too long, for typed; an answer is none. */
 	pieces[0] = (struct talk_piece){1, "\xff\xfd\x1fpump> ", 9};
 	pieces[1] = (struct talk_piece){0, "\xff\xfb\x1f\xff\xfa\x1f\0\x50\0\x18\xff\xf0", 12};
@@ -169,14 +196,14 @@ static void telnet_without_a_login_is_control(void **state)
 	assert_silent(r, "control");
 	pieces[1] = (struct talk_piece){0, "\xff\xfa\x1f\0\x50\0\x18..reboot\r\n", 17};
 	talk_play(r, "telnet", false, pieces, 2, 0);
-	assert_says(r, "\"type\":\"input\",\"control\":true");
+	assert_says(r, "\"type\":\"input\",\"no_password\":true,\"control\":true");
 	pieces[0] = (struct talk_piece){1, "\xff\xfb\1pump> ", 9};
 	pieces[1] = (struct talk_piece){0, "\xff\xfa\1reboot\r\n", 11};
 	talk_play(r, "telnet", false, pieces, 2, 0);
-	assert_says(r, "\"type\":\"input\",\"control\":true");
+	assert_says(r, "\"type\":\"input\",\"no_password\":true,\"control\":true");
 	pieces[1] = (struct talk_piece){0, "\xff\xfa\x18reboot\r\n", 11};
 	talk_play(r, "telnet", false, pieces, 2, 0);
-	assert_says(r, "\"type\":\"input\",\"control\":true");
+	assert_says(r, "\"type\":\"input\",\"no_password\":true,\"control\":true");
 	talk_seed("telnet", false, pieces, 2);
 }
 
@@ -197,6 +224,32 @@ static void ftp_tells_commands_but_no_password(void **state)
 	seed_same(r, "ftp", "ftp-7");
 	assert_says(r, "\"default_login\":true");
 	assert_says(r, "\"login\":\"failed\",\"failed_logins\":1");
+}
+
+/* RFC 959 §4.2: 230 behind a name alone; RFC 1635: any password of a name that is nobody's. */
+static void ftp_without_a_password_is_seen(void **state)
+{
+	static const char in[] = "{\"ftp\":{\"completion_code\":\"230\",\"reply\":\"in\","
+				 "\"login\":\"succeeded\",\"no_password\":true}}\n";
+	struct talk_piece alone[] = {{0, "USER biomed\r\n", 13}, {1, "230 in\r\n", 8}};
+	struct talk_piece anybody[] = {{0, "USER Anonymous\r\n", 16},
+				       {1, "331 any\r\n", 9},
+				       {0, "PASS x@y\r\n", 10},
+				       {1, "230 in\r\n", 8}};
+	struct talk_piece known[] = {{0, "USER biomed\r\n", 13},
+				     {1, "331 say\r\n", 9},
+				     {0, "PASS x@y\r\n", 10},
+				     {1, "230 in\r\n", 8}};
+
+	talk_play(r, "ftp", false, alone, 2, 1);
+	assert_says(r, in);
+	talk_play(r, "ftp", false, anybody, 4, 1);
+	assert_says(r, in);
+	talk_play(r, "ftp", false, known, 4, 1);
+	assert_silent(r, "no_password");
+	anybody[3] = (struct talk_piece){1, "530 no\r\n", 8};
+	talk_play(r, "ftp", false, anybody, 4, 1);
+	assert_silent(r, "no_password");
 }
 
 static void ftp_ports_and_long_replies(void **state)
@@ -302,9 +355,11 @@ int main(void)
 		cmocka_unit_test(ssh_refuses_nonsense),
 		cmocka_unit_test(telnet_logins_are_told_and_never_shown),
 		cmocka_unit_test(telnet_without_a_password_is_seen),
+		cmocka_unit_test(telnet_shells_without_a_login_are_seen),
 		cmocka_unit_test(telnet_without_a_login_is_control),
 		cmocka_unit_test(telnet_guesses_are_counted),
 		cmocka_unit_test(ftp_tells_commands_but_no_password),
+		cmocka_unit_test(ftp_without_a_password_is_seen),
 		cmocka_unit_test(ftp_ports_and_long_replies),
 		cmocka_unit_test(ftp_commands_do_not_hide),
 		cmocka_unit_test(they_know_their_own),

@@ -618,6 +618,20 @@ static void wrong_words_have_a_place(void **state)
 	assert_non_null(strstr(errors[0].text, "no member 'colour'"));
 }
 
+static void what_was_meant_is_offered(void **state)
+{
+	char *member[] = {"mesage_type=ORU^R01"}, error[160];
+	int line;
+
+	assert_true(message_is_wrong("hl7", member, 1, &line, error));
+	assert_int_equal(line, 0);
+	assert_non_null(strstr(error, "did you mean 'message_type'?"));
+	assert_true(message_is_wrong("hl8", NULL, 0, &line, error));
+	assert_non_null(strstr(error, "did you mean 'hl7'?"));
+	assert_true(message_is_wrong("gopher", NULL, 0, &line, error));
+	assert_non_null(strstr(error, "they are hl7, "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -636,6 +650,7 @@ int main(void)
 		cmocka_unit_test(what_changes_is_refused),
 		cmocka_unit_test(what_is_called_off_passes),
 		cmocka_unit_test(what_nobody_can_say_is_an_error),
+		cmocka_unit_test(what_was_meant_is_offered),
 		cmocka_unit_test(patterns_match),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(wrong_words_have_a_place),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/conform.h"
 #include "guard/policy/vocabulary.h"
 
 struct term {
@@ -319,14 +320,50 @@ bool message_is_denied(const struct message_rules *m, uint32_t rule, const struc
 	return (e->no_control && msg->control) || any_fits(m, e, msg);
 }
 
-static int list_protocols(char *text, size_t size)
+/* The member that was probably meant; NULL none is near. */
+static const char *nearest_member(const struct proto *p, const char *name)
 {
-	int len = 0;
+	struct nearest near = {.text = name};
 
-	for (unsigned i = 0; i < proto_count && (size_t)len < size; i++)
-		len += snprintf(text + len, size - (size_t)len, "%s%s", i ? ", " : "",
+	for (const struct proto_field *f = p->fields; *f->name; f++)
+		if (f->flags & FIELD_MATCH)
+			nearest_offer(&near, f->name);
+	return near.best;
+}
+
+static void say_no_protocol(const char *name, char ret_error[160])
+{
+	struct nearest near = {.text = name};
+	int len = snprintf(ret_error, 160, "'%.31s' is no protocol that is read; ", name);
+
+	for (unsigned i = 0; i < proto_count; i++)
+		nearest_offer(&near, protos[i]->name);
+	if (near.best) {
+		snprintf(ret_error + len, 160 - (size_t)len, "did you mean '%s'?", near.best);
+		return;
+	}
+	len += snprintf(ret_error + len, 160 - (size_t)len, "they are ");
+	for (unsigned i = 0; i < proto_count && len < 160; i++)
+		len += snprintf(ret_error + len, 160 - (size_t)len, "%s%s", i ? ", " : "",
 				protos[i]->name);
-	return len;
+	if (len >= 160)
+		memcpy(ret_error + 156, "...", 4);
+}
+
+static void say_no_member(const struct proto *p, const char *line, size_t len, char ret_error[160])
+{
+	char name[40];
+	const char *near;
+
+	snprintf(name, sizeof(name), "%.*s", len < 39 ? (int)len : 39, line);
+	near = nearest_member(p, name);
+	if (near)
+		snprintf(ret_error, 160, "messages of %s have no member '%s'; did you mean '%s'?",
+			 p->name, name, near);
+	else
+		snprintf(ret_error, 160,
+			 "messages of %s have no member '%s' to narrow; doc/messages.md lists them",
+			 p->name, name);
 }
 
 static bool is_line_wrong(const struct proto *p, const char *line, char ret_error[160])
@@ -340,8 +377,7 @@ static bool is_line_wrong(const struct proto *p, const char *line, char ret_erro
 		return true;
 	}
 	if (!f || !(f->flags & FIELD_MATCH)) {
-		snprintf(ret_error, 160, "messages of %s have no member '%.*s' to narrow", p->name,
-			 name < 63 ? (int)name : 63, line);
+		say_no_member(p, line, name, ret_error);
 		return true;
 	}
 	if (strpbrk(line, "\n\r")) {
@@ -359,13 +395,10 @@ bool message_is_wrong(const char *app, char *const *allow, unsigned allow_count,
 		      char ret_error[160])
 {
 	const struct proto *p = proto_find(app);
-	int len;
 
 	*ret_line = -1;
 	if (!p) {
-		len = snprintf(ret_error, 160, "'%.31s' is no protocol that is read; they are ",
-			       app);
-		list_protocols(ret_error + len, 160 - (size_t)len);
+		say_no_protocol(app, ret_error);
 		return true;
 	}
 	for (unsigned i = 0; i < allow_count; i++)

@@ -138,3 +138,61 @@ const char *vocabulary_misses(const struct proto *p, const struct proto_field *f
 			return shapes[i].fits(pattern) ? NULL : shapes[i].expected;
 	return NULL;
 }
+
+/* doc/messages.md, of what is told by one member alone. */
+static const struct {
+	const char *app, *member, *words;
+} changing[] = {
+	{"hl7", "message_type", "RGV, EAC, TCU"},
+	{"dicom", "command", "C-MOVE-RQ, N-SET-RQ, N-ACTION-RQ, N-CREATE-RQ, N-DELETE-RQ"},
+	{"snmp", "pdu_type", "set_request"},
+	{"modbus", "function_code",
+	 "WrSingleCoil, WrSingleReg, WrMultCoils, WrMultRegs, MaskWrReg, RdWrMultRegs, WrFileRec"},
+	{"coap", "code_name", "POST, PUT, DELETE, PATCH, iPATCH"},
+	{"http", "http_method", "POST, PUT, DELETE, PATCH"},
+	{"ftp", "command", "STOR, STOU, APPE, DELE, RNFR, RNTO, MKD, RMD"},
+	{"tftp", "packet", "write"},
+	{"intellivue", "message", "set"},
+	{"bacnet", "service", "writeProperty, writePropertyMultiple, createObject, deleteObject"},
+};
+
+static bool is_word(const char *words, const char *text, size_t text_len)
+{
+	for (size_t len; *words; words += len + (words[len] ? 2 : 0)) {
+		len = strcspn(words, ",");
+		if (len == text_len && !memcmp(words, text, len))
+			return true;
+	}
+	return false;
+}
+
+bool vocabulary_is_control(const char *app, const char *member, const char *pattern)
+{
+	size_t len = strcmp(app, "hl7") ? strlen(pattern) : 3; /* the code; any of its triggers */
+
+	for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++)
+		if (!strcmp(changing[i].app, app) && !strcmp(changing[i].member, member))
+			return strnlen(pattern, len) == len &&
+			       is_word(changing[i].words, pattern, len);
+	return false;
+}
+
+bool vocabulary_is_foreign(const char *message_type)
+{
+	static const char codes[] =
+		"ACK, ADR, ADT, BAR, BPS, BRP, BRT, BTS, CCF, CCI, CCM, CCQ, CCR, CCU, CNQ, CQU, "
+		"CRM, CSU, DBC, DBU, DDR, DEL, DER, DFT, DOC, DPR, DRC, DRG, DSR, EAC, EAN, EAR, "
+		"EDR, EHC, EQQ, ERP, ERQ, ESR, ESU, INR, INU, LSR, LSU, MCF, MDM, MFD, MFK, MFN, "
+		"MFQ, MFR, NMD, NMQ, NMR, OMB, OMD, OMG, OMI, OML, OMN, OMP, OMQ, OMS, OPL, OPR, "
+		"OPU, ORA, ORB, ORD, ORF, ORG, ORI, ORL, ORM, ORN, ORP, ORR, ORS, ORU, ORX, OSM, "
+		"OSQ, OSR, OSU, OUL, PEX, PGL, PIN, PMU, PPG, PPP, PPR, PPT, PPV, PRR, PTR, QBP, "
+		"QCK, QCN, QRD, QRF, QRY, QSB, QSX, QVR, RAR, RAS, RCI, RCL, RDE, RDO, RDR, RDS, "
+		"RDY, REF, RER, RGR, RGV, ROR, RPA, RPI, RPL, RPR, RQA, RQC, RQI, RQP, RQQ, RRA, "
+		"RRD, RRE, RRG, RRI, RRO, RSP, RTB, SCN, SDN, SDR, SIU, SLN, SLR, SMD, SPQ, SQM, "
+		"SQR, SRM, SRR, SSR, SSU, STC, STF, STI, SUR, TBR, TCR, TCU, UDM, VQQ, VTQ, VXQ, "
+		"VXR, VXU, VXX";
+	size_t code = strcspn(message_type, "^");
+
+	return code == 3 && !strpbrk(message_type, "*?") && *message_type != 'Z' &&
+	       !is_word(codes, message_type, code);
+}

@@ -11,4 +11,10 @@
 const char *vocabulary_misses(const struct proto *p, const struct proto_field *f,
 			      const char *pattern);
 
+/* Whatever the pattern fits changes the device (marked `control`); false where that depends on more. */
+bool vocabulary_is_control(const char *app, const char *member, const char *pattern);
+
+/* HL7 table 0076, v2.1 to v2.9: no code of a message type, and none of a site's own (Z..) either. */
+bool vocabulary_is_foreign(const char *message_type);
+
 #endif

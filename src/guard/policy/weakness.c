@@ -34,9 +34,8 @@ static const struct {
 	[WEAKNESS_VNC] = {"vnc", REASON_CLEARTEXT_VNC,
 			  "Allow it for one person at a time, by a grant; have encryption turned "
 			  "on."},
-	[WEAKNESS_NO_PASSWORD] = {"screen without a password", REASON_LOGIN_NONE,
-				  "Have a password set for the remote screen, or the service "
-				  "turned off."},
+	[WEAKNESS_NO_PASSWORD] = {"no password asked for", REASON_LOGIN_NONE,
+				  "Have a password set, or the service turned off."},
 	[WEAKNESS_RDP] = {"old rdp", REASON_CLEARTEXT_RDP,
 			  "Have network level authentication required for remote desktops."},
 	[WEAKNESS_SMB1] = {"smb 1", REASON_CLEARTEXT_SMB1,
@@ -89,9 +88,19 @@ static bool ftp_login(const struct msg *m)
 	return m->answer && ((const struct ftp_msg *)m)->default_login;
 }
 
+static bool ftp_open(const struct msg *m)
+{
+	return ((const struct ftp_msg *)m)->no_password;
+}
+
 static bool telnet_login(const struct msg *m)
 {
 	return m->answer && ((const struct telnet_msg *)m)->default_login;
+}
+
+static bool telnet_open(const struct msg *m)
+{
+	return ((const struct telnet_msg *)m)->no_password;
 }
 
 static bool http_login(const struct msg *m)
@@ -209,8 +218,10 @@ static const struct {
 } rules[] = {
 	{"telnet", always, WEAKNESS_TELNET, BOTH},
 	{"telnet", telnet_login, WEAKNESS_DEFAULT_LOGIN, BY},
+	{"telnet", telnet_open, WEAKNESS_NO_PASSWORD, TO},
 	{"ftp", always, WEAKNESS_FTP, BOTH},
 	{"ftp", ftp_login, WEAKNESS_DEFAULT_LOGIN, BY},
+	{"ftp", ftp_open, WEAKNESS_NO_PASSWORD, BY},
 	{"tftp", always, WEAKNESS_TFTP, BOTH},
 	{"http", always, WEAKNESS_HTTP, BOTH},
 	{"http", http_password, WEAKNESS_PASSWORD, BOTH},

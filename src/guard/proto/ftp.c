@@ -14,6 +14,7 @@
 struct state {
 	bool asked_tls, encrypted, asked_login;
 	bool asked_default;		 /* by a login that everybody knows */
+	bool asked_open;		 /* by a name that no password belongs to, or none yet */
 	uint8_t user_len, failed, multi; /* multi: a reply of several lines goes on */
 	char code[3];
 	uint8_t user[USER_MAX];
@@ -158,6 +159,12 @@ static void read_extended(struct bytes b, struct ftp_msg *m)
 	}
 }
 
+/* RFC 1635 §2: whose password is whatever one says. */
+static bool is_anybody(struct bytes user)
+{
+	return head_is(user, "anonymous") || head_is(user, "ftp");
+}
+
 static void read_login(struct state *st, struct ftp_msg *m, struct bytes data)
 {
 	if (head_is(m->command, "USER")) {
@@ -165,11 +172,13 @@ static void read_login(struct state *st, struct ftp_msg *m, struct bytes data)
 		st->user_len = (uint8_t)(data.len < USER_MAX ? data.len : USER_MAX);
 		if (st->user_len)
 			memcpy(st->user, data.data, st->user_len);
+		st->asked_open = true;
 	} else if (head_is(m->command, "PASS")) {
 		m->login = "password";
 		m->default_login = login_is_default((struct bytes){st->user, st->user_len}, data);
 		st->asked_login = true;
 		st->asked_default = m->default_login;
+		st->asked_open = is_anybody((struct bytes){st->user, st->user_len});
 	}
 }
 
@@ -297,6 +306,7 @@ static void judge_reply(struct state *st, struct ftp_msg *m)
 	} else if (!memcmp(m->code.data, "230", 3)) {
 		m->login = "succeeded";
 		m->default_login = st->asked_default;
+		m->no_password = st->asked_open;
 	} else if (!memcmp(m->code.data, "530", 3) && st->asked_login) {
 		st->failed++;
 		m->login = "failed";
@@ -304,7 +314,7 @@ static void judge_reply(struct state *st, struct ftp_msg *m)
 		if (st->failed >= LOGIN_GUESSES)
 			m->msg.reason = REASON_LOGIN_GUESSING;
 	}
-	st->asked_login = st->asked_default = false;
+	st->asked_login = st->asked_default = st->asked_open = false;
 }
 
 /* RFC 959 §4.2: of a reply in several lines the last begins as the first did, with a space. */
@@ -359,7 +369,7 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 	struct state *st = state;
 
 	st->multi = 0;
-	st->asked_login = false;
+	st->asked_login = st->asked_open = false;
 }
 
 #define FIELD(name, member, type, flags)                                       \
@@ -377,6 +387,7 @@ static const struct proto_field fields[] = {
 	FIELD("login", login, FIELD_NAME, 0),
 	FIELD("failed_logins", failed_logins, FIELD_U8, 0),
 	FIELD("default_login", default_login, FIELD_BOOL, 0),
+	FIELD("no_password", no_password, FIELD_BOOL, 0),
 	FIELD("encrypted", encrypted, FIELD_BOOL, 0),
 	{""},
 };

@@ -18,6 +18,7 @@ struct ftp_msg {
 	const char *login; /* "user", "password", "failed", "succeeded" */
 	uint8_t failed_logins;
 	bool default_login;
+	bool no_password; /* let in by a name alone, or as anonymous (RFC 1635) */
 	bool encrypted; /* the reply behind which nothing is read any more (RFC 4217 §4, RFC 2228) */
 };
 

@@ -31,6 +31,7 @@ struct side {
 struct state {
 	struct side side[2];
 	bool begun, typed, asked_default;
+	bool partial;	    /* what was said may not be all: a password, too */
 	uint8_t wanted[32]; /* options that the server speaks of, a bit each */
 	uint8_t asked, attempts, failed;
 	uint8_t line_len, entry_len, user_len;
@@ -206,6 +207,7 @@ static bool typed(struct state *st, struct telnet_msg *m)
 		return false;
 	st->typed = m->msg.control = true;
 	m->type = "input";
+	m->no_password = !st->partial && !st->attempts && says_yes(st->line, st->line_len, false);
 	return true;
 }
 
@@ -310,6 +312,7 @@ static enum parse telnet_read(void *state, const struct proto_input *in, struct 
 
 	if (!st->begun) {
 		st->begun = true;
+		st->partial = in->midstream || in->alone;
 		m->type = "begin";
 		ret_out->has_msg = true;
 		return PARSE_OK;
@@ -325,6 +328,7 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 	struct state *st = state;
 
 	st->side[end].within = DATA;
+	st->partial = true;
 	st->line_len = st->entry_len = 0;
 }
 
@@ -338,6 +342,7 @@ static const struct proto_field fields[] = {
 	FIELD("attempts", attempts, FIELD_U8, 0),
 	FIELD("failed_logins", failed_logins, FIELD_U8, 0),
 	FIELD("default_login", default_login, FIELD_BOOL, 0),
+	FIELD("no_password", no_password, FIELD_BOOL, 0),
 	FIELD("terminal", terminal, FIELD_TEXT, FIELD_MATCH),
 	{""},
 };

@@ -15,6 +15,7 @@ struct telnet_msg {
 	struct bytes terminal;
 	uint8_t attempts, failed_logins;
 	bool default_login;
+	bool no_password; /* typed at a prompt for commands, and none was ever said */
 };
 
 extern const struct proto telnet_proto;
