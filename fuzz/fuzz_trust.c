@@ -1,6 +1,7 @@
 /* Files with issuers, revocation lists and chains. */
 #include <stdlib.h>
 
+#include "base/pin.h"
 #include "seal/pki/certificate.h"
 #include "seal/pki/tls.h"
 
@@ -26,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < sizeof(text)) {
 		memcpy(text, data, size);
 		text[size] = 0;
-		tls_pin_parse(text, pin);
+		pin_parse(text, pin);
 	}
 	return 0;
 }

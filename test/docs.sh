@@ -36,6 +36,12 @@ for c in $(build/bedwarden --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 done
 build/bedwarden policy learn -o x --help 2>/dev/null </dev/null | grep -q "^usage: bedwarden policy"
 result $? "and so it does behind other words"
+# Every reason of the table (doc/reasons.md: unit-options) is told by somebody; one that is only weighed (`case`) is not.
+never=$(comm -23 <(sed -n 's/^\tX(\([A-Z0-9_]*\),.*/REASON_\1/p' src/base/reason.h | grep -v '_SPARE_' | sort) \
+	<(git grep -h 'REASON_' -- src bpf ':!src/base/reason.h' | grep -v 'case REASON_' | grep -oE '\bREASON_[A-Z0-9_]+' | sort -u))
+[ -z "$never" ] || printf '%s\n' "$never"
+[ -z "$never" ]; result $? "every reason is told by somebody"
+
 # Every test that the ASVS checklist names is there: "unit-x `a_test`, `another`".
 lost=$(sed -n 's/^|.*| *\([^|]*\) |$/\1/p' doc/asvs.md | sed 's/([^)]*)//g' | grep -oE 'unit-[a-z_0-9]+|`[a-z_0-9]+`' | tr -d '`' |
 	while read -r word; do

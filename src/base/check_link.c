@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/pin.h"
 
 /* "10.0.0.9:2575", or the name of a host with a single address, and a port. */
 static bool can_connect(const struct checking *k, const char *text)
@@ -60,15 +61,13 @@ static void check_relay_who(struct checking *k, const struct config_relay *r, un
 			    "the relay '%.60s' trusts nobody; expected 'pin' with 'ca: none'",
 			    r->name);
 	for (unsigned n = 0; n < r->pin_count; n++) {
-		size_t n_hex = strspn(r->pin[n], "0123456789abcdefABCDEF:");
+		uint8_t pin[CRYPTO_HASH];
 
 		snprintf(at, sizeof(at), "relays[%u].pin[%u]", i, n);
-		if (strncmp(r->pin[n], "sha256/", 7) == 0 ? strlen(r->pin[n]) != 51
-							  : r->pin[n][n_hex] || n_hex < 64)
+		if (!pin_parse(r->pin[n], pin))
 			check_wrong(k, at,
 				    "'%.60s' is no pin; expected sha256/ and 44 letters of base64, "
-				    "or 64 "
-				    "hex digits",
+				    "or 64 hex digits",
 				    r->pin[n]);
 	}
 }

@@ -4,8 +4,8 @@
  * Why something was blocked or reported: the one table of stable dotted
  * reasons. The kernel's floor, the guard and the store all use these numbers;
  * people and SIEMs see the dotted name and the sentence. Append only: a number
- * once released keeps its meaning. This header is also compiled for BPF, so it
- * holds nothing but the table.
+ * once released keeps its meaning, and one that nobody tells is a spare. This
+ * header is also compiled for BPF, so it holds nothing but the table.
  *
  *        name                    dotted                       what a nurse manager reads
  */
@@ -60,8 +60,7 @@
 	X(DECODE_ANOMALY, "decode.anomaly", "A packet broke the rules of its own protocol.")       \
 	X(FLOW_TABLE_FULL, "flow.table_full",                                                      \
 	  "More conversations at once than the gateway keeps track of.")                           \
-	X(FLOW_TCP_INVALID, "flow.tcp_invalid",                                                    \
-	  "A packet that belongs to no conversation both sides had opened.")                       \
+	X(SPARE_28, "spare.28", "Nobody tells this.")                                              \
 	X(SCAN_PORTS, "scan.ports", "A machine searched another one for open doors (port scan).")  \
 	X(SCAN_HOSTS, "scan.hosts",                                                                \
 	  "A machine searched the ward for other machines, as a worm does.")                       \

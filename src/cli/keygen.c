@@ -99,7 +99,7 @@ int cli_keygen(int argc, char **argv)
 	const struct cli_command *self = cli_find("keygen");
 	const char *path = NULL;
 	bool public_ = false;
-	FILE *out = stdout;
+	FILE *out;
 	int c, r;
 
 	secret_no_core();

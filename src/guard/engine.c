@@ -20,6 +20,7 @@
 #define CLEAN_UP	 4    /* groups */
 #define EXPIRE_BURST	 64   /* flows ended at most after so many groups, */
 #define EXPIRE_TICK	 8192 /* and at a tick */
+#define FULL_NS		 (60 * NSEC_PER_SEC)
 
 /*
  * What the frames' clock says, made monotonic: a jump of a live wall clock is
@@ -245,10 +246,24 @@ static void close_rooms(struct engine *e)
 	e->flows = NULL;
 }
 
+/* More conversations at once than are kept track of: told at once, and once a minute how many went. */
+static void tell_full(struct engine *e)
+{
+	uint64_t evicted = e->stats.flows_evicted - e->full_told;
+
+	if (!evicted || e->now_ns < e->full_ns)
+		return;
+	report_full(&e->notice.report, evicted, e->wall_ns);
+	e->full_told += evicted;
+	e->full_ns = e->now_ns + FULL_NS;
+}
+
 void engine_finish(struct engine *e, struct capture *c)
 {
 	e->capture = c;
 	engine_release(e, true);
+	e->full_ns = 0;
+	tell_full(e);
 	close_rooms(e);
 	if (e->inventory)
 		inventory_flush(e->inventory, e->wall_ns);
@@ -588,6 +603,7 @@ void engine_tick(struct engine *e, struct capture *c, uint64_t wall_ns)
 	e->capture = c;
 	advance(e, wall_ns);
 	flow_expire(e->flows, e->wall_ns, EXPIRE_TICK);
+	tell_full(e);
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_TICK);
 	tally_tick(e->notice.tally, e->now_ns);
 	bedside_tick(e->bedside, e->wall_ns);

@@ -78,6 +78,7 @@ struct engine {
 	uint64_t wall_ns;	     /* last seen, may jump */
 	uint64_t marked_ns;	     /* when a conversation was last marked in the kernel */
 	uint64_t forgot_ns;	     /* when one was last evicted amid a message; 0: never */
+	uint64_t full_told, full_ns; /* evictions that were told; when more of them may be */
 	struct work work[ENGINE_SLOTS];
 	struct work whole; /* a datagram out of fragments */
 };

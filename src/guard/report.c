@@ -529,10 +529,35 @@ void report_machine(struct report *r, const struct inventory *inv, const struct 
 	emit(r, &j);
 }
 
+/* What is no single packet's: its event is its reason. */
+static void tell_anomaly(struct report *r, const struct event_common *e, const char *type,
+			 uint64_t count)
+{
+	char buf[EVENT_MAX];
+	struct json j = event_begin(e, buf);
+
+	json_open(&j, "anomaly");
+	json_str(&j, "type", type);
+	json_str(&j, "event", reason_name(e->reason));
+	json_u64(&j, "count", count);
+	json_close(&j);
+	emit(r, &j);
+}
+
+void report_full(struct report *r, uint64_t evicted, uint64_t time_ns)
+{
+	const struct event_common e = {.time_ns = time_ns,
+				       .type = "anomaly",
+				       .reason = REASON_FLOW_TABLE_FULL,
+				       .src_port = -1,
+				       .dest_port = -1};
+
+	tell_anomaly(r, &e, "flow", evicted);
+}
+
 void report_behaviour(struct report *r, const struct packet *p, const struct gate_verdict *v,
 		      const struct behaviour_finding *found)
 {
-	char buf[EVENT_MAX];
 	struct texts t;
 	struct event_common e = {
 		.time_ns = p->time_ns,
@@ -545,18 +570,11 @@ void report_behaviour(struct report *r, const struct packet *p, const struct gat
 										       : -1,
 		.proto = packet_proto_name(p->proto, t.proto),
 	};
-	struct json j;
 
 	if (v)
 		name_parties(r, &e, &t, v->device, v->peer, v->flags & GATE_VERDICT_TO_DEVICE,
 			     p->has_mac ? p->src_mac : NULL);
-	j = event_begin(&e, buf);
-	json_open(&j, "anomaly");
-	json_str(&j, "type", "behaviour");
-	json_str(&j, "event", reason_name(found->reason));
-	json_u64(&j, "count", found->count);
-	json_close(&j);
-	emit(r, &j);
+	tell_anomaly(r, &e, "behaviour", found->count);
 }
 
 /* Texts of nothing but escapes may be too much for a line: what was said is told without them. */

@@ -68,6 +68,8 @@ void report_count(void *report, const struct tally_row *row);
  * stranger's first. `m` is of the inventory. */
 void report_machine(struct report *r, const struct inventory *inv, const struct machine *m,
 		    bool is_new);
+/* The table of conversations was full: so many were forgotten. */
+void report_full(struct report *r, uint64_t evicted, uint64_t time_ns);
 /* A search or a flood. `v` says who it is; NULL without a policy. */
 void report_behaviour(struct report *r, const struct packet *p, const struct gate_verdict *v,
 		      const struct behaviour_finding *found);

@@ -464,12 +464,13 @@ static bool wanted(const struct audit_query *q, struct bytes row)
 	return yes;
 }
 
-/* A block's lines as rows; how many, or -errno. The bytes are the caller's to free. */
+/* A block's lines as rows: as many as were written, or -errno. The bytes are the caller's to free. */
 static int read_block(const struct audit_log *a, size_t block, struct bytes ret_rows[BLOCK],
 		      uint8_t **ret_data)
 {
 	uint64_t from = a->blocks[block],
 		 to = block + 1 < a->block_count ? a->blocks[block + 1] : a->chain.off;
+	uint64_t written = a->chain.count - block * BLOCK;
 	size_t len = (size_t)(to - from), at = 0;
 	uint8_t *data = malloc(len ? len : 1);
 	int n = 0;
@@ -496,6 +497,10 @@ static int read_block(const struct audit_log *a, size_t block, struct bytes ret_
 		ret_rows[n++] = (struct bytes){data + at + AUDIT_HEAD, line - AUDIT_HEAD};
 		at += line + 1;
 	}
+	if (at < len || (uint64_t)n != (written < BLOCK ? written : BLOCK)) {
+		free(data);
+		return -EUCLEAN;
+	}
 	*ret_data = data;
 	return n;
 }
@@ -515,10 +520,10 @@ int audit_list(struct audit_log *a, const struct audit_query *q, audit_row_fn fn
 		if (n < 0)
 			return n;
 		for (; seq > block * BLOCK && given < q->limit; seq--) {
-			size_t i = (size_t)(seq - 1 - block * BLOCK);
+			struct bytes row = rows[seq - 1 - block * BLOCK];
 
-			if (i < (size_t)n && wanted(q, rows[i])) {
-				fn(arg, rows[i]);
+			if (wanted(q, row)) {
+				fn(arg, row);
 				given++;
 			}
 		}

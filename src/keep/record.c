@@ -43,7 +43,6 @@ static uint8_t severity_by_reason(enum reason r)
 	case REASON_FLOOR_MALFORMED:
 	case REASON_FLOOR_FRAGMENT:
 	case REASON_DECODE_ANOMALY:
-	case REASON_FLOW_TCP_INVALID:
 	case REASON_GRANT_ENDED:
 	case REASON_GRANT_REQUESTED:
 	case REASON_GRANT_OPENED:

@@ -208,6 +208,8 @@ static json_t *send_text(struct keeper *k, const struct call_asker *by, struct b
 		return NULL;
 	a->text = strndup((const char *)text.data, text.len);
 	if (fd < 0 || !a->text) {
+		if (fd >= 0)
+			close(fd);
 		done_with(a);
 		return call_fail(e, 500, "gateway.memory", "Out of memory", "try again");
 	}

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/event.h"
 #include "base/log.h"
+#include "base/pin.h"
 #include "guard/policy/message.h"
 #include "role/link.h"
 #include "role/doors.h"
@@ -133,7 +134,7 @@ static unsigned pins_of(const json_t *list, uint8_t (*ret_pins)[CRYPTO_HASH])
 	/* One that is none fits nobody: a typing error must not open a door. */
 	for (unsigned i = 0; i < count; i++) {
 		memset(ret_pins[n], 0, CRYPTO_HASH);
-		if (!tls_pin_parse(texts[i], ret_pins[n]))
+		if (!pin_parse(texts[i], ret_pins[n]))
 			log_error("pin '%.60s' is none", texts[i]);
 		n++;
 	}

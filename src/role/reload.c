@@ -150,12 +150,17 @@ static void open_front(struct gateway *g)
 
 static void tell_door(void *arg, const char *name, const char *why)
 {
-	log_error("relay %s: %s", name, why);
+	struct gateway *g = arg;
+	char text[sizeof(((struct door *)0)->name) + DOORS_ERROR];
+
+	snprintf(text, sizeof(text), "relay %s: %s", name, why);
+	log_error("%s", text);
+	facts_say(&g->facts, &(struct fact){.reason = REASON_RELAY_LISTEN, .text = text});
 }
 
 static void open_doors(struct gateway *g)
 {
-	doors_open(&g->doors, g->site.config, tell_door, NULL);
+	doors_open(&g->doors, g->site.config, tell_door, g);
 }
 
 /* --- guards --------------------------------------------------------------- */

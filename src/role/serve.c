@@ -311,11 +311,8 @@ static void check_time(struct serve *s, struct client *c, uint64_t now_ns)
 		s->calls->late(s->arg, c);
 		c->moved_ns = now_ns;
 	}
-	if (is_done(c))
+	if (is_done(c) || (must_move(c) && now_ns - c->moved_ns > SERVE_SILENT_MS * NSEC_PER_MSEC))
 		close_client(s, c);
-	else if (must_move(c) && now_ns - c->moved_ns > SERVE_SILENT_MS * NSEC_PER_MSEC) {
-		close_client(s, c);
-	}
 }
 
 unsigned serve_poll(struct serve *s, struct pollfd *ret_fds)

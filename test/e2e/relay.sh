@@ -52,6 +52,7 @@ relays:
   - {name: crowd, listen: "127.0.0.1:7014", connect: "127.0.0.1:6668", tls: in, verify: server, connections: 12000}
   - {name: to-nginx, listen: "127.0.0.1:7015", connect: "127.0.0.1:6669", tls: out, from: [127.0.0.1], names: [lis.example], proxy: out}
   - {name: behind, listen: "127.0.0.1:7016", connect: "127.0.0.1:6672", tls: in, proxy: both}
+  - {name: taken, listen: "127.0.0.1:7017", connect: "127.0.0.1:6664", tls: in, verify: server}
   - {name: oneway, listen: "127.0.0.1:7008", connect: "127.0.0.1:6664", tls: in, verify: server}
 Y
 cd "$dir" || exit 1
@@ -102,6 +103,8 @@ openssl ca -batch -config ca/conf -revoke revoked.pem >/dev/null 2>&1
 openssl ca -batch -config ca/conf -gencrl >>hospital.pem 2>/dev/null
 
 contexts() { cat /proc/sys/fs/aio-nr 2>/dev/null || echo 0; }
+python3 -c 'import socket, time; s = socket.create_server(("127.0.0.1", 7017)); time.sleep(3600)' &
+until_ms 10000 listens 7017 >/dev/null
 before=$(contexts)
 "$bw" run -c bw.yaml >log 2>&1 &
 gw=$!
@@ -641,7 +644,7 @@ wait $gw
 reason() { grep -q "\"reason\":\"$1\"" state/eve.json && ok "the event $1" || not "the event $1"; }
 for r in relay.certificate_untrusted relay.certificate_expired relay.certificate_not_yet_valid relay.certificate_revoked \
 	relay.certificate_wrong_name relay.certificate_wrong_usage relay.no_certificate relay.tls_refused relay.proxy_header \
-	relay.source_not_allowed policy.message_not_allowed pki.certificate_issued pki.certificate_revoked pki.request_refused pki.certificate_expires; do
+	relay.source_not_allowed relay.cannot_listen policy.message_not_allowed pki.certificate_issued pki.certificate_revoked pki.request_refused pki.certificate_expires; do
 	reason $r
 done
 check "nothing secret in an event" bash -c '! grep -q "$1" state/eve.json' _ "$code"

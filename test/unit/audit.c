@@ -488,6 +488,30 @@ static void listed(void **state)
 	audit_free(a);
 }
 
+/* Two lines made one behind our back: whoever reads rows is told, and does not look for the other for ever. */
+static void a_line_that_is_gone_is_missed(void **state)
+{
+	struct audit_query q = {.limit = 100};
+	struct audit_log *a;
+	char got[8192] = "";
+	uint64_t next;
+	int fd;
+
+	five();
+	a = opened(keys);
+	read_lines();
+	fd = open(at("audit.log"), O_WRONLY);
+	assert_int_equal(pwrite(fd, " ", 1, (off_t)strlen(lines[0])), 1);
+	close(fd);
+	while (count)
+		free(lines[--count]);
+	alarm(10);
+	assert_int_equal(audit_since(a, 1, 100, collect, got), -EUCLEAN);
+	assert_int_equal(audit_list(a, &q, collect, got, &next), -EUCLEAN);
+	alarm(0);
+	audit_free(a);
+}
+
 static void hostile_fields(void **state)
 {
 	struct audit_log *a = opened(keys);
@@ -572,6 +596,7 @@ int main(void)
 		T(two_writers),
 		T(changed_under_us),
 		T(listed),
+		T(a_line_that_is_gone_is_missed),
 		T(hostile_fields),
 		T(killed),
 	};

@@ -132,6 +132,13 @@ static const struct mistake {
 	 "'mode' is 'inforce'; did you mean 'enforce'? Expected observe, simulate or enforce"},
 	{"segments: [{name: icu, ward: w, hospital: h, isolated: flase}]", 1, 56,
 	 "'isolated' is 'flase'; did you mean 'false'?"},
+	/* One that would be believed here and fit nobody's key afterwards. */
+	{SEGMENT "relays: [{name: r, listen: '[::1]:1', connect: '[::1]:2', tls: in, pin: "
+		 "['sha256/0123456789012345678901234567890123456789!!!=']}]",
+	 2, 74, "is no pin"},
+	{SEGMENT "relays: [{name: r, listen: '[::1]:1', connect: '[::1]:2', tls: in, pin: "
+		 "['0123456789:0123456789:0123456789:0123456789:0123456789:0123456789:']}]",
+	 2, 74, "is no pin"},
 	{SEGMENT "relays: [{name: r, listen: '[::1]:1', connect: '[::1]:2', tls: in, app: ''}]", 2,
 	 73, "'app' is empty; expected text"},
 	{"gateway: {flows: 12}\n" SEGMENT, 1, 18,

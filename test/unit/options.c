@@ -3,14 +3,26 @@
 #include <stdio.h>
 
 #include "base/config.h"
+#include "base/reason.h"
 
 /*
- * bedwarden.yaml(5) lists every option as the schema has it, between two
- * markers. UNIT_WRITE=1 in the environment puts the list there anew.
+ * What the code declares in one table, a page lists as it is there, between two markers:
+ * bedwarden.yaml(5) every option of the schema, doc/reasons.md every reason. UNIT_WRITE=1 in the
+ * environment puts the lists there anew.
  */
-#define PAGE  UNIT_SOURCE "/doc/man/bedwarden.yaml.5"
-#define BEGIN ".\\\" options: begin, written by UNIT_WRITE=1 unit-options\n"
-#define END   ".\\\" options: end\n"
+struct page {
+	const char *path, *begin, *end;
+};
+static const struct page options_page = {
+	UNIT_SOURCE "/doc/man/bedwarden.yaml.5",
+	".\\\" options: begin, written by UNIT_WRITE=1 unit-options\n",
+	".\\\" options: end\n",
+};
+static const struct page reasons_page = {
+	UNIT_SOURCE "/doc/reasons.md",
+	"<!-- reasons: begin, written by UNIT_WRITE=1 unit-options -->\n",
+	"<!-- reasons: end -->\n",
+};
 
 struct listing {
 	FILE *out;
@@ -46,9 +58,9 @@ static void list_option(void *arg, const struct config_option *o)
 	l->options++;
 }
 
-static char *read_page(void)
+static char *read_page(const struct page *p)
 {
-	FILE *f = fopen(PAGE, "r");
+	FILE *f = fopen(p->path, "r");
 	char *page = calloc(1, 1 << 20);
 
 	assert_non_null(f);
@@ -58,20 +70,38 @@ static char *read_page(void)
 	return page;
 }
 
-static void write_page(const char *page, const char *begin, const char *end, const char *list)
+static void write_page(const struct page *p, const char *page, const char *begin, const char *end,
+		       const char *list)
 {
-	FILE *f = fopen(PAGE, "w");
+	FILE *f = fopen(p->path, "w");
 
 	assert_non_null(f);
 	fwrite(page, 1, (size_t)(begin - page), f);
-	fprintf(f, "%s%s%s", BEGIN, list, end);
+	fprintf(f, "%s%s%s", p->begin, list, end);
 	fclose(f);
+}
+
+static void check_page(const struct page *p, const char *list)
+{
+	char *page = read_page(p), *begin, *end;
+	size_t len = strlen(list);
+
+	begin = strstr(page, p->begin);
+	assert_non_null(begin);
+	end = strstr(begin, p->end);
+	assert_non_null(end);
+	if (getenv("UNIT_WRITE"))
+		write_page(p, page, begin, end, list);
+	else if (strncmp(begin + strlen(p->begin), list, len) != 0 ||
+		 begin + strlen(p->begin) + len != end)
+		fail_msg("%s differs from the code; run UNIT_WRITE=1 unit-options", p->path);
+	free(page);
 }
 
 static void the_manual_lists_every_option(void **state)
 {
 	struct listing l = {.section = NULL};
-	char *page = read_page(), *list = NULL, *begin, *end;
+	char *list = NULL;
 	size_t len = 0;
 
 	l.out = open_memstream(&list, &len);
@@ -79,24 +109,30 @@ static void the_manual_lists_every_option(void **state)
 	fputs(".El\n", l.out);
 	fclose(l.out);
 	assert_true(l.options > 50);
-	begin = strstr(page, BEGIN);
-	assert_non_null(begin);
-	end = strstr(begin, END);
-	assert_non_null(end);
-	if (getenv("UNIT_WRITE"))
-		write_page(page, begin, end, list);
-	else if (strncmp(begin + strlen(BEGIN), list, len) != 0 ||
-		 begin + strlen(BEGIN) + len != end)
-		fail_msg(
-			"bedwarden.yaml(5) differs from the schema; run UNIT_WRITE=1 unit-options");
+	check_page(&options_page, list);
 	free(list);
-	free(page);
+}
+
+static void a_page_lists_every_reason(void **state)
+{
+	char *list = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&list, &len);
+
+	fputs("| reason | what it means |\n|---|---|\n", out);
+	for (unsigned r = REASON_NONE + 1; r < REASON_COUNT; r++)
+		if (strncmp(reason_name(r), "spare.", 6) != 0)
+			fprintf(out, "| `%s` | %s |\n", reason_name(r), reason_sentence(r));
+	fclose(out);
+	check_page(&reasons_page, list);
+	free(list);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_manual_lists_every_option),
+		cmocka_unit_test(a_page_lists_every_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

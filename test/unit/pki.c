@@ -12,6 +12,7 @@
 
 #include "keep/ca.h"
 #include "place.h"
+#include "base/pin.h"
 #include "seal/pki/tls.h"
 
 #define NOW 1800000000ll
@@ -532,16 +533,16 @@ static void pins_are_read_in_both_forms(void **state)
 {
 	uint8_t a[CRYPTO_HASH], b[CRYPTO_HASH];
 
-	assert_true(tls_pin_parse("sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", a));
-	assert_true(tls_pin_parse(
-		"00:01:02:03:04:05:06:07:08:09:0a:0b:0c:0d:0e:0f:10:11:12:13:14:15:16:17:"
-		"18:19:1a:1b:1c:1d:1e:1f",
-		b));
+	assert_true(pin_parse("sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", a));
+	assert_true(
+		pin_parse("00:01:02:03:04:05:06:07:08:09:0a:0b:0c:0d:0e:0f:10:11:12:13:14:15:16:17:"
+			  "18:19:1a:1b:1c:1d:1e:1f",
+			  b));
 	assert_memory_equal(a, b, sizeof(a));
-	assert_false(tls_pin_parse("sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh==", a));
-	assert_false(tls_pin_parse("sha256/AAECAwQ=", a));
-	assert_false(tls_pin_parse("0001", a));
-	assert_false(tls_pin_parse("", a));
+	assert_false(pin_parse("sha256/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh==", a));
+	assert_false(pin_parse("sha256/AAECAwQ=", a));
+	assert_false(pin_parse("0001", a));
+	assert_false(pin_parse("", a));
 }
 
 int main(void)

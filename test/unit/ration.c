@@ -61,12 +61,17 @@ static void it_is_bounded(void **state)
 
 /* ---- and in the engine ---- */
 
-static unsigned flow_events, untold_events;
+static unsigned flow_events, untold_events, full_events;
+static uint64_t forgotten;
 
 static void sink(void *arg, const char *line, size_t len)
 {
 	flow_events += memmem(line, len, "\"event_type\":\"flow\"", 19) != NULL;
 	untold_events += memmem(line, len, "\"untold\":92", 11) != NULL;
+	if (memmem(line, len, "\"reason\":\"flow.table_full\"", 26)) {
+		full_events++;
+		forgotten += strtoul(strstr(line, "\"count\":") + 8, NULL, 10);
+	}
 }
 
 static void settled(struct capture *c, const struct frame *f, uint32_t out_ifindex)
@@ -165,12 +170,49 @@ static void conversations_of_a_flood_are_counted(void **state)
 	engine_free(e);
 }
 
+static void a_full_table_is_told_of(void **state)
+{
+	static const struct capture_ops ops = {.forward = settled, .drop = dropped};
+	const struct engine_options o = {.max_flows = 64,
+					 .max_fragments = 16,
+					 .timeouts = flow_default_timeouts,
+					 .sink = sink};
+	struct capture c = {.ops = &ops};
+	struct engine *e = engine_new(NULL, &o);
+	uint64_t now = 1767225600ull * NSEC_PER_SEC;
+
+	assert_non_null(e);
+	for (uint16_t i = 0; i < 64; i++)
+		datagram(e, &c, 1, 1000 + i, now);
+	engine_tick(e, &c, now += NSEC_PER_SEC);
+	assert_int_equal(full_events, 0);
+	/* At once, and then once a minute how many. */
+	for (uint16_t i = 0; i < 10; i++) {
+		datagram(e, &c, 1, 2000 + i, now);
+		engine_tick(e, &c, now += NSEC_PER_SEC);
+	}
+	assert_int_equal(full_events, 1);
+	assert_int_equal(forgotten, 1);
+	for (unsigned i = 0; i < 60; i++)
+		engine_tick(e, &c, now += NSEC_PER_SEC);
+	assert_int_equal(full_events, 2);
+	assert_int_equal(forgotten, 10);
+	/* The last ones at the end. */
+	for (uint16_t i = 0; i < 65; i++)
+		datagram(e, &c, 1, 3000 + i, now);
+	engine_finish(e, &c);
+	assert_int_equal(full_events, 3);
+	assert_true(forgotten > 10);
+	engine_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flood_is_told_of_so_often),
 		cmocka_unit_test(it_is_bounded),
 		cmocka_unit_test(conversations_of_a_flood_are_counted),
+		cmocka_unit_test(a_full_table_is_told_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

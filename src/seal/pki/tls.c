@@ -1,6 +1,5 @@
 #include "seal/pki/tls.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -11,7 +10,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "base/base64.h"
 #include "base/clock.h"
 #include "base/fips.h"
 #include "seal/pki/library.h"
@@ -154,41 +152,6 @@ int tls_pin(X509 *x, uint8_t ret_pin[CRYPTO_HASH])
 	err = crypto_sha256((struct bytes){der, (size_t)len}, ret_pin);
 	OPENSSL_free(der);
 	return err;
-}
-
-static bool pin_hex(const char *text, uint8_t ret_pin[CRYPTO_HASH])
-{
-	size_t n = 0;
-
-	for (; *text; text++) {
-		char digit[2] = {*text, 0};
-
-		if (*text == ':')
-			continue;
-		if (!isxdigit((unsigned char)*text) || n == 2 * CRYPTO_HASH)
-			return false;
-		ret_pin[n / 2] = (uint8_t)(ret_pin[n / 2] << 4 | strtoul(digit, NULL, 16));
-		n++;
-	}
-	return n == 2 * CRYPTO_HASH;
-}
-
-bool tls_pin_parse(const char *text, uint8_t ret_pin[CRYPTO_HASH])
-{
-	uint8_t pin[CRYPTO_HASH];
-	size_t len;
-
-	if (strncmp(text, "sha256/", 7) != 0) {
-		if (!pin_hex(text, pin))
-			return false;
-	} else {
-		struct bytes base64 = {(const uint8_t *)text + 7, strlen(text + 7)};
-
-		if (base64_read_padded(base64, pin, sizeof(pin), &len) < 0 || len != sizeof(pin))
-			return false;
-	}
-	memcpy(ret_pin, pin, CRYPTO_HASH);
-	return true;
 }
 
 /* --- what a context believes ------------------------------------------------- */

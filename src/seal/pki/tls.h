@@ -64,8 +64,6 @@ void tls_name(X509 *x, char *ret_text, size_t size);
 
 /* SHA-256 of a certificate's SubjectPublicKeyInfo. 0 or -EIO. */
 int tls_pin(X509 *x, uint8_t ret_pin[CRYPTO_HASH]);
-/* "sha256/BASE64" or 64 hexadecimal digits, maybe with colons. */
-bool tls_pin_parse(const char *text, uint8_t ret_pin[CRYPTO_HASH]);
 /* Seconds since 1970 of an X.509 time; 0 where it is none. */
 uint64_t tls_time(const ASN1_TIME *t);
 
