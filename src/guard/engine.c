@@ -196,6 +196,8 @@ static bool open_rooms(struct engine *e)
 	e->bedside = bedside_new(e->o.vitals_streams, engine_vitals_found, engine_patient_seen, e);
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
+	if (e->o.packet_times && !(e->mirror = mirror_new()))
+		return false;
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
 	if (e->flows)
 		flow_table_ask(e->flows, flow_stays);
@@ -282,6 +284,7 @@ void engine_free(struct engine *e)
 	doors_free(e->doors);
 	ration_free(e->ration);
 	app_free(e->app);
+	mirror_free(e->mirror);
 	sessions_free(e->sessions);
 	bypasses_free(e->bypasses);
 	bedside_free(e->bedside);
@@ -468,6 +471,11 @@ static bool take_fragment(struct engine *e, const struct frame *f, struct work *
 /* What a piece that can't be put together may do: pass, unless it hides what it is. */
 static void take(struct engine *e, const struct frame *f, struct work *w)
 {
+	if (__builtin_expect(e->mirror != NULL, 0) && mirror_is_copy(e->mirror, &w->p)) {
+		e->stats.copies++;
+		e->capture->ops->drop(e->capture, f);
+		return;
+	}
 	engine_judge(e, f->verdict, w);
 	engine_last_hop(e, f, w);
 	if (w->v.flags & GATE_VERDICT_LOCAL) { /* this machine's own stack has it, too */

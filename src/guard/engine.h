@@ -100,6 +100,7 @@ struct engine_options {
 
 struct engine_stats {
 	uint64_t packets, bytes, dropped, would_drop, held, malformed;
+	uint64_t copies; /* a file's packets that a mirror port showed once more */
 	uint64_t sealed, opened,
 		in_clear; /* packets to and by links; passed without, for one was down */
 	uint64_t events, flows, flows_evicted, flows_untold, fragments_reassembled, fragments_lost;

@@ -5,6 +5,7 @@
  * link; shut.c, doors that shut; bypass.c, what needs no more inspection. */
 #include "guard/bedside.h"
 #include "guard/engine.h"
+#include "guard/mirror.h"
 #include "guard/notice.h"
 #include "guard/conduct.h"
 #include "guard/patients.h"
@@ -42,6 +43,7 @@ struct engine {
 	const struct policy *policy; /* NULL: everything is observed */
 	struct roster *roster;
 	struct floor *floor;
+	struct mirror *mirror; /* of a file; NULL: no packet is on the wire twice */
 	struct fragment_table *fragments;
 	struct flow_table *flows;
 	struct app *app;

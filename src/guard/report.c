@@ -726,6 +726,8 @@ void report_stats(struct report *r, const struct engine_stats *s, uint32_t flows
 	json_u64(&j, "pkts", s->packets);
 	json_u64(&j, "bytes", s->bytes);
 	json_u64(&j, "invalid", s->malformed);
+	if (s->copies)
+		json_u64(&j, "copies", s->copies);
 	json_close(&j);
 	json_open(&j, "flow");
 	json_u64(&j, "total", s->flows);

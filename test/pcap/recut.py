@@ -3,7 +3,8 @@
 
 TCP promises no borders: every conversation of the captures here says the same
 when its segments are cut into single bytes, and when they are cut at random and
-swapped. Only a capture's own times, counts and checksums may differ.
+swapped. Nor does a capture of two mirrored ports, in which every packet is twice, say
+anything more. Only a capture's own times, counts and checksums may differ.
 """
 import glob
 import json
@@ -123,11 +124,15 @@ def swap(frames):
     return frames
 
 
+def twice(frames):
+    return frames * 2
+
+
 def write(path, found, sizes, order):
     with open(path, 'wb') as f:
         f.write(HEADER)
         for time, frame, _ in found:
-            for piece in order(cut(frame, sizes)):
+            for piece in order(cut(frame, sizes) if sizes else [frame]):
                 f.write(struct.pack('<IIII', time // 10**9, time % 10**9, len(piece), len(piece)) + piece)
 
 
@@ -156,10 +161,11 @@ def main():
             # What a capture cut off cannot be cut up; a second copy that differs has no one text.
             if not found or any(wire != len(frame) for _, frame, wire in found):
                 continue
-            if not any(len(cut(frame, single())) > 1 for _, frame, _ in found):
-                continue
+            ways = [('with every packet twice', None, twice)]
+            if any(len(cut(frame, single())) > 1 for _, frame, _ in found):
+                ways += [('into single bytes', single(), list), ('at random, swapped', at_random(1), swap)]
             want = said(bedwarden, case)
-            for name, sizes, order in (('into single bytes', single(), list), ('at random, swapped', at_random(1), swap)):
+            for name, sizes, order in ways:
                 write(path, found, sizes, order)
                 got = said(bedwarden, path)
                 if got == want:

@@ -1,0 +1,24 @@
+#ifndef BEDWARDEN_GUARD_MIRROR_H
+#define BEDWARDEN_GUARD_MIRROR_H
+/*
+ * Where two ports of a switch are mirrored, a capture has every packet twice, one right behind the
+ * other. Told twice it would be another reading, or a replay, that nobody sent. TCP needs no such
+ * memory: its sequence numbers say what was said already.
+ *
+ * A copy is the second that is the same from its IP header on, between the same machines, within
+ * MIRROR_NS; a third one is a flood, or somebody repeats himself. What goes on with another sender's
+ * address is none: who stands in the path does that. Bounded: what came first makes room.
+ */
+#include "guard/decode/packet.h"
+
+#define MIRROR_NS 2000000ull
+
+struct mirror;
+
+/* NULL with errno ENOMEM. */
+struct mirror *mirror_new(void);
+void mirror_free(struct mirror *m);
+/* Did the same packet come by a moment ago? */
+bool mirror_is_copy(struct mirror *m, const struct packet *p);
+
+#endif
