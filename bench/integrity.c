@@ -24,6 +24,7 @@
 #define PLETH	    0x4bb4 /* what its wave is called in Data Export: bench/take.c */
 #define MUST_S	    3.0
 #define DISTURBED_S 15.0
+#define DOUBTED_S   5.0	   /* until a doubt has mostly gone, if it goes */
 #define HEART_RATE  0x4182 /* MDC_ECG_CARD_BEAT_RATE */
 
 enum deed {
@@ -68,7 +69,7 @@ struct run {
 	double held[TAKE_LEADS]; /* where a lead's line stands */
 	double walk[TAKE_LEADS];
 	/* what came of it */
-	double found_s; /* since the deed; NAN: not */
+	double found_s, sure_s; /* since the deed, and with no doubt; NAN: not */
 	enum reason look_for;
 	unsigned others;
 };
@@ -84,6 +85,8 @@ static void on_finding(void *arg, const struct vitals_finding *f)
 	if (f->reason == r->look_for && at_s >= r->at_s) {
 		if (isnan(r->found_s))
 			r->found_s = at_s - r->at_s;
+		if (isnan(r->sure_s) && f->confidence > VITALS_DOUBT)
+			r->sure_s = at_s - r->at_s;
 	} else {
 		r->others++;
 	}
@@ -299,7 +302,7 @@ static void play(struct run *r, double until)
 	if (!v)
 		abort();
 	from.ip.b[15] = 7;
-	r->found_s = NAN;
+	r->found_s = r->sure_s = NAN;
 	for (unsigned i = 0; i < r->t->leads; i++)
 		r->held[i] = level_of(&r->t->lead[i], r->at_s);
 	for (double s = r->from_s; s + 0.256 < until; s = r->from_s + ++n * 0.256) {
@@ -320,7 +323,8 @@ static void play(struct run *r, double until)
 			send_rate(v, m, r, s);
 		for (unsigned i = 0; i < r->t->leads; i++)
 			send_lead(v, m, r, i, s);
-		if (!isnan(r->found_s) && r->deed != DEED_NONE && r->deed < DEED_ARREST)
+		if (r->deed != DEED_NONE && r->deed < DEED_ARREST &&
+		    (!isnan(r->sure_s) || at_s > r->at_s + r->found_s + DOUBTED_S))
 			break;
 	}
 	vitals_free(v);
@@ -468,7 +472,7 @@ static bool fits(const struct row *w, const struct take *t)
 }
 
 struct tally {
-	unsigned count, found, in_time;
+	unsigned count, found, in_time, sure;
 	double *time;
 };
 
@@ -478,6 +482,7 @@ static void note(const struct row *w, struct run *r, struct tally *y)
 	if (w->deed == DEED_FADE) /* from where a tenth is left of a beat */
 		r->found_s = fmax(0, r->found_s - 0.9 * r->strength);
 	y->count++;
+	y->sure += !isnan(r->sure_s);
 	if (isnan(r->found_s))
 		return;
 	y->time[y->found++ % TIMES] = r->found_s;
@@ -522,10 +527,12 @@ static void print_row(const struct row *w, const char *of, struct tally *y)
 		return;
 	qsort(y->time, y->found, sizeof(*y->time), ascending);
 	if (!w->forged)
-		printf("| %s | %s | %u | %u |\n", w->name, of, y->count, y->found);
+		printf("| %s | %s | %u | %u | %u |\n", w->name, of, y->count, y->found - y->sure,
+		       y->sure);
 	else
-		printf("| %s | %s | %u | %.2f %% | %.2f %% |", w->name, of, y->count,
-		       100.0 * y->found / y->count, 100.0 * y->in_time / y->count);
+		printf("| %s | %s | %u | %.2f %% | %.2f %% | %.2f %% |", w->name, of, y->count,
+		       100.0 * y->found / y->count, 100.0 * y->in_time / y->count,
+		       100.0 * y->sure / y->count);
 	if (w->forged && y->found)
 		printf(" %.2f s | %.2f s |\n", y->time[y->found / 2],
 		       y->time[(size_t)(y->found * 0.99)]);
@@ -539,9 +546,11 @@ static void table(bool forged, struct take *const *takes, unsigned count, unsign
 	static const char *const of[2][2] = {{"recorded", "recorded, pulse disturbed"},
 					     {"model", "model, pulse disturbed"}};
 
-	puts(forged ? "\n| forged | signals | runs | found | within 3 s | median | 99th of 100 |\n"
-		      "|---|---|---|---|---|---|---|"
-		    : "\n| true | signals | runs | called forged |\n|---|---|---|---|");
+	puts(forged ? "\n| forged | signals | runs | found | within 3 s | undoubted | median | "
+		      "99th of "
+		      "100 |\n|---|---|---|---|---|---|---|---|"
+		    : "\n| true | signals | runs | told with doubt | called forged |\n"
+		      "|---|---|---|---|---|");
 	for (unsigned k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
 		if (rows[k].forged != forged)
 			continue;

@@ -29,7 +29,7 @@ static void a_flat_line_over_a_pulse_is_found_in_time(void **state)
 		from = w.now_ns;
 		play(&w, 5);
 		f = &w.last[REASON_VITALS_FLATLINE_PERFUSING];
-		assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+		assert_true(w.sure[REASON_VITALS_FLATLINE_PERFUSING] > 0);
 		assert_true(w.first_ns[REASON_VITALS_FLATLINE_PERFUSING] - from <= 3000000000ull);
 		assert_string_equal(text(f, "live"), "pleth");
 		assert_true(f->since_ns <= f->time_ns - 1000000000ull);
@@ -206,6 +206,65 @@ static void hands_on_a_chest_are_no_heart(void **state)
 	}
 }
 
+/* So soon, at the heart's own pace, they look like it: the patient is looked at first. */
+static void hands_that_come_at_once_are_doubted(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 160; i++) {
+		open_ward(&w, 45 + 10 * (i % 8), 3000 + i);
+		play(&w, 45 + i * 0.37);
+		w.arrest = true;
+		play(&w, 0.9 + 0.256 * (i / 8 % 4));
+		w.pace = 85 + 10 * (i / 32);
+		play(&w, 30);
+		if (w.sure[REASON_VITALS_FLATLINE_PERFUSING])
+			fail_msg("run %u", i);
+		close_ward(&w);
+	}
+}
+
+static void electrodes_put_on_anew_are_doubted(void **state)
+{
+	const struct vitals_finding *f;
+	struct ward w;
+
+	for (unsigned i = 0; i < 10; i++) {
+		open_ward(&w, 50 + 8 * i, 1100 + i);
+		play(&w, 60 + i * 0.37);
+		w.handled = true;
+		play(&w, 1 + i / 2.0);
+		w.handled = false;
+		w.gain = 0.08;
+		play(&w, 60);
+		f = &w.last[REASON_VITALS_FLATLINE_PERFUSING];
+		assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+		assert_int_equal(w.sure[REASON_VITALS_FLATLINE_PERFUSING], 0);
+		assert_string_equal(text(f, "may_be"), "electrodes put on anew");
+		close_ward(&w);
+	}
+}
+
+/* One pulse of a slow heart may be a blow on the chest. It is told once, and at once when the next has come. */
+static void a_doubt_that_is_gone_is_told(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 45, 1200);
+	play(&w, 60);
+	w.flat = true;
+	for (unsigned i = 0; i < 12 && !w.count[REASON_VITALS_FLATLINE_PERFUSING]; i++)
+		play(&w, 0.2);
+	assert_int_equal(w.count[REASON_VITALS_FLATLINE_PERFUSING], 2); /* leads */
+	assert_int_equal(w.sure[REASON_VITALS_FLATLINE_PERFUSING], 0);
+	assert_string_equal(text(&w.last[REASON_VITALS_FLATLINE_PERFUSING], "may_be"),
+			    "chest compressions");
+	play(&w, 2);
+	assert_int_equal(w.count[REASON_VITALS_FLATLINE_PERFUSING], 4);
+	assert_int_equal(w.sure[REASON_VITALS_FLATLINE_PERFUSING], 2);
+	close_ward(&w);
+}
+
 /* They press already when the heart's own electricity ends, by itself or by a shock. */
 static void hands_that_go_on_over_a_flat_line_are_no_heart(void **state)
 {
@@ -361,6 +420,9 @@ int main(void)
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
 		cmocka_unit_test(an_arrest_is_never_called_forged),
 		cmocka_unit_test(hands_on_a_chest_are_no_heart),
+		cmocka_unit_test(hands_that_come_at_once_are_doubted),
+		cmocka_unit_test(electrodes_put_on_anew_are_doubted),
+		cmocka_unit_test(a_doubt_that_is_gone_is_told),
 		cmocka_unit_test(hands_that_go_on_over_a_flat_line_are_no_heart),
 		cmocka_unit_test(hands_that_help_a_heart_are_none),
 		cmocka_unit_test(a_pulse_that_was_missed_is_no_arrest),

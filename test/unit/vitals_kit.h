@@ -31,7 +31,7 @@ struct ward {
 	struct ecgsyn *heart;
 	uint64_t now_ns;
 	uint32_t block;
-	unsigned count[REASON_COUNT];
+	unsigned count[REASON_COUNT], sure[REASON_COUNT]; /* and of those that are not doubted */
 	struct vitals_finding last[REASON_COUNT];
 	uint64_t first_ns[REASON_COUNT];
 	/* what is done to the signals */
@@ -39,6 +39,8 @@ struct ward {
 	uint16_t pleth_code;
 	int32_t low, high; /* what the monitor states of its ECG's values */
 	bool fibrillation; /* in place of the heart's own ECG */
+	bool handled;	   /* somebody is at the electrodes */
+	double gain;	   /* of the ECG since; 0: as it was */
 	double pace;	   /* of hands on the chest, a minute; no other pulse then */
 	double pressed;	   /* how many times they did */
 	uint64_t seed;
@@ -53,6 +55,7 @@ static inline void found(void *arg, const struct vitals_finding *f)
 	assert_true(f->facts <= VITALS_EVIDENCE);
 	if (!w->count[f->reason]++)
 		w->first_ns[f->reason] = f->time_ns;
+	w->sure[f->reason] += f->confidence > VITALS_DOUBT;
 	w->last[f->reason] = *f;
 }
 
@@ -106,6 +109,10 @@ static inline void next_samples(struct ward *w)
 			mv = pleth = 0;
 		if (w->fibrillation)
 			mv = 0.3 * sin(2 * M_PI * 5.3 * (w->block * 0.256 + i / 250.0));
+		if (w->handled)
+			mv = noise(w);
+		if (w->gain > 0)
+			mv *= w->gain;
 		if (w->pace > 0)
 			press(w, &pleth, &mv);
 		w->ecg[i] = (int32_t)(8192 + 400 * mv + noise(w));

@@ -1,6 +1,9 @@
 #include "guard/vitals/flatline.h"
 
 #include <math.h>
+#include <stddef.h>
+
+#include "guard/vitals/vitals.h"
 
 #define MS	     1000000ull
 #define FLAT_LEAST   (1200 * MS)
@@ -32,23 +35,34 @@
 #define PACE_MOST    1.6  /* and what ends comes slower */
 #define FAR_HIGHER \
 	3.0 /* than usual, of another lead: the patient moves, or somebody at the electrodes */
-#define ROW	  16	    /* pulses, of which most came their time after a beat */
-#define COUPLED	  0.75	    /* so many of them, as */
-#define NEAR	  (40 * MS) /* as the last of them, */
-#define SAME	  0.08	    /* apart at most, their paces; */
-#define FULL	  0.5	    /* and the beats of the usual height: an ECG shows compressions lower */
-#define STOPPED	  (4000 * MS) /* without a pulse: no heart's until more than a row says so */
-#define HANDS	  (1100 * MS) /* are not on the chest sooner after a pulse, */
-#define PRESS	  (400 * MS)  /* nor do they press faster */
-#define PAUSE	  1.5	      /* of the usual time between two pulses, */
-#define WIDER	  1.3	      /* or of the longest in the row where it is uneven, */
-#define WIDEST	  2.2	      /* but never more; */
-#define DOUBLE	  0.12	      /* a pulse that was missed leaves twice the time, nearly */
-#define QUICKER	  0.7	      /* as PAUSE, WIDER and WIDEST */
-#define NARROWER  0.8
-#define NARROWEST 0.4
-#define HEARD	  (250 * MS) /* until a pulse is known to have been one */
-#define STILL_NS  (700 * MS) /* the other has to be heard as late as this before now */
+#define ROW	 16	   /* pulses, of which most came their time after a beat */
+#define COUPLED	 0.75	   /* so many of them, as */
+#define NEAR	 (40 * MS) /* as the last of them, */
+#define SAME	 0.08	   /* apart at most, their paces; */
+#define FULL	 0.5	   /* and the beats of the usual height: an ECG shows compressions lower */
+#define STOPPED	 (4000 * MS) /* without a pulse: no heart's until more than a row says so */
+#define HANDS	 (1100 * MS) /* are not on the chest sooner after a pulse, */
+#define PRESS	 (400 * MS)  /* nor do they press faster */
+#define WHOLE	 0.8	     /* of the usual height are beats of electrodes that nobody touched, */
+#define LAST	 4	     /* ones, each no less and no more than a beat; */
+#define LASTING	 2.0	     /* intervals, at most, from the last of them to the flat line, */
+#define LATELY	 4.0	     /* and from the row */
+#define HEARD	 (250 * MS)  /* until a pulse is known to have been one */
+#define STILL_NS (700 * MS)  /* the other has to be heard as late as this before now */
+
+/* How far the times between pulses may lie apart that one heart makes. */
+struct bounds {
+	double pause;			     /* of the usual time, */
+	double wider, widest;		     /* or of the longest in the row, but never more; */
+	double quicker, narrower, narrowest; /* the same of the shortest */
+	double twice;	  /* a pulse that was missed leaves twice the time, nearly */
+	unsigned newest;  /* of the row, not taken for what is usual; */
+	unsigned checked; /* of the row, and all since */
+};
+
+/* Beyond the first it is no heart's; within the second it is nobody else's. */
+static const struct bounds possible = {1.5, 1.3, 2.2, 0.7, 0.8, 0.4, 0.12, 0, BEFORE};
+static const struct bounds certain = {1.2, 1.1, 1.4, 0.8, 0.9, 0.65, 0, 4, 4};
 
 /* Those that nothing explains, latest first, and those before. */
 struct pulses {
@@ -182,19 +196,20 @@ static bool same_pace(const struct pulse *ecg, const struct pulse *other, uint64
  * Since a long pause all have to be, as a pace of hands may go with a heart's, or a pacemaker's,
  * for a while. -1: there is none.
  */
-static int find_row(const struct pulse *ecg, const struct pulse *other, unsigned *ret_row)
+static int find_row(const struct pulse *ecg, const struct pulse *other, bool *ret_paused)
 {
 	uint64_t until = ecg->active_ns + (other->ecg ? LEAD_LATE : 0), gap;
-	unsigned stop = 0;
+	unsigned stop = 0, row;
 	const struct pulse_beat *b;
 
 	while ((gap = gap_at(other, stop)) && gap <= STOPPED)
 		stop++;
+	*ret_paused = gap;
 	for (unsigned i = 0; (b = pulse_back(other, i)); i++) {
-		*ret_row = gap ? stop + 1 - i : ROW;
+		row = gap ? stop + 1 - i : ROW;
 		if (gap && i + ROW > stop + 1)
 			break;
-		if (b->time_ns <= until && is_coupled(ecg, other, i, *ret_row) &&
+		if (b->time_ns <= until && is_coupled(ecg, other, i, row) &&
 		    same_pace(ecg, other, b->time_ns))
 			return (int)i;
 	}
@@ -203,33 +218,57 @@ static int find_row(const struct pulse *ecg, const struct pulse *other, unsigned
 
 /*
  * A heart goes on at its own pace. One that stood still was silent before hands came to the chest,
- * and those press at a pace of theirs.
+ * and those press at a pace of theirs. `end`: of the row.
  */
-static bool is_the_hearts(const struct pulse *ecg, const struct pulse *other)
+static bool is_the_hearts(const struct pulse *other, unsigned end, double usual,
+			  const struct bounds *b)
 {
-	double usual, least, most = 0, gap;
-	unsigned row;
-	int end = find_row(ecg, other, &row);
+	double least = usual, most = 0, gap;
 
-	if (end < 0)
-		return false;
-	usual = (double)pulse_interval(other, pulse_back(other, (unsigned)end)->time_ns, BEFORE);
-	least = usual;
-	for (unsigned j = (unsigned)end; j < (unsigned)end + ROW; j++) {
+	for (unsigned j = end + b->newest; j < end + ROW; j++) {
 		gap = (double)gap_at(other, j);
 		least = gap > 0 ? fmin(gap, least) : least;
 		most = fmax(gap, most);
 	}
-	most = fmax(PAUSE * usual, fmin(WIDER * most, WIDEST * usual));
-	least = fmin(QUICKER * usual, fmax(NARROWER * least, NARROWEST * usual));
-	for (unsigned j = 0; j < (unsigned)end + BEFORE; j++) {
+	most = fmax(b->pause * usual, fmin(b->wider * most, b->widest * usual));
+	least = fmin(b->quicker * usual, fmax(b->narrower * least, b->narrowest * usual));
+	for (unsigned j = 0; j < end + b->checked; j++) {
 		gap = (double)gap_at(other, j);
-		if (gap > most && (gap > HANDS || fabs(gap / usual - 2) > DOUBLE))
+		if (gap > most && (gap > HANDS || fabs(gap / usual - 2) > b->twice))
 			return false;
 		if (gap > PRESS && gap < least)
 			return false;
 	}
 	return true;
+}
+
+/* Did beats as high as ever go on until the line was flat? */
+static bool was_whole(const struct pulse *ecg, double interval)
+{
+	double usual = ecg->reference;
+	const struct pulse_beat *b = pulse_back(ecg, 0);
+
+	if (ecg->level < usual * WHOLE || ecg->level > usual / WHOLE ||
+	    (double)ecg->active_ns > (double)b->time_ns + LASTING * interval)
+		return false;
+	for (unsigned i = 0; i < LAST && (b = pulse_back(ecg, i)); i++)
+		if (b->height < usual * FULL || b->height > usual * FAR_HIGHER)
+			return false;
+	return true;
+}
+
+/* What else it may be that is nobody's forgery; NULL: nothing that bodies or hands do. */
+static const char *doubt_of(const struct pulse *ecg, const struct pulse *other,
+			    const struct pulses *n, unsigned end, bool paused, double usual)
+{
+	double row_ns = (double)pulse_back(other, end)->time_ns;
+
+	if (!was_whole(ecg, usual))
+		return "electrodes put on anew";
+	if (n->unexplained < 2 || paused || (double)ecg->active_ns > row_ns + LATELY * usual ||
+	    !is_the_hearts(other, end, usual, &certain))
+		return "chest compressions";
+	return NULL;
 }
 
 /* How many have to come before anything is said. */
@@ -242,7 +281,7 @@ static unsigned least_of(const struct pulses *n, uint64_t interval, bool agreed,
 
 static double weigh(const struct pulses *n, bool lead)
 {
-	double c = n->unexplained == 1 ? 0.55 : n->unexplained == 2 ? 0.75 : 0.85;
+	double c = n->unexplained == 2 ? 0.75 : 0.85;
 
 	if (n->unexplained > 4)
 		c = 0.95;
@@ -255,8 +294,9 @@ struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *othe
 	uint64_t from = ecg->active_ns + (other->ecg ? LEAD_LATE : EXPLAINED);
 	uint64_t flat = ecg->now_ns - ecg->active_ns, interval, theirs;
 	struct pulses n;
-	double pace;
-	bool agreed;
+	double pace, usual;
+	bool agreed, paused;
+	int end;
 
 	if (!ecg->active_ns || flat < FLAT_LEAST || !pulse_is_known(ecg) ||
 	    !pulse_is_known(other) || other->reference < STEPS_MIN ||
@@ -285,8 +325,13 @@ struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *othe
 	if (!keeps_height(&n, other->reference, pace) ||
 	    !keeps_pace(&n, pace, interval, from, other->now_ns))
 		return f;
-	if (!is_the_hearts(ecg, other))
+	end = find_row(ecg, other, &paused);
+	if (end < 0)
 		return f;
-	f.confidence = weigh(&n, other->ecg);
+	usual = (double)pulse_interval(other, pulse_back(other, (unsigned)end)->time_ns, BEFORE);
+	if (!is_the_hearts(other, (unsigned)end, usual, &possible))
+		return f;
+	f.doubt = doubt_of(ecg, other, &n, (unsigned)end, paused, usual);
+	f.confidence = f.doubt ? VITALS_DOUBT : weigh(&n, other->ecg);
 	return f;
 }

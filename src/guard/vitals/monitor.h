@@ -57,9 +57,10 @@ struct pending {
 	uint16_t source, code;
 };
 
-/* A finding that lasts is told once, and again every minute. */
+/* A finding that lasts is told once, and again every minute, or once it is no more doubted. */
 struct episode {
 	uint16_t reason, code; /* reason 0: free */
+	bool doubted;
 	uint64_t seen_ns, said_ns;
 };
 
@@ -123,7 +124,7 @@ struct vitals_monitor *monitor_find(const struct vitals *v, const struct vitals_
 
 /*
  * A finding: begun, given its facts, and told. NULL where this was told less
- * than a minute ago and goes on; `code` tells apart what may last side by side.
+ * than a minute ago and goes on, and with no less doubt; `code` tells apart what may last side by side.
  */
 struct vitals_finding *tell_begin(struct vitals *v, struct vitals_monitor *m, enum reason why,
 				  uint16_t code, double confidence);

@@ -32,9 +32,10 @@ struct vitals_finding *tell_begin(struct vitals *v, struct vitals_monitor *m, en
 	struct vitals_finding *f = &v->finding;
 
 	e->seen_ns = now;
-	if (!over && now - e->said_ns < AGAIN_NS)
+	if (!over && now - e->said_ns < AGAIN_NS && (!e->doubted || confidence <= VITALS_DOUBT))
 		return NULL;
 	e->said_ns = now;
+	e->doubted = confidence <= VITALS_DOUBT;
 	*f = (struct vitals_finding){
 		.reason = why,
 		.confidence = confidence,

@@ -83,6 +83,7 @@ struct vitals_alarm {
 };
 
 #define VITALS_EVIDENCE 8
+#define VITALS_DOUBT	0.3 /* no more than this: it may be a body, too; the patient first */
 
 /* One small fact; text is static or NULL, then it is the number. */
 struct vitals_fact {

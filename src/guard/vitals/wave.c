@@ -267,6 +267,8 @@ static void say_flat(struct vitals *v, struct vitals_monitor *m, const struct wa
 	tell_number(t, "pulses", f->pulses);
 	tell_number(t, "pulse_height", f->height);
 	tell_number(t, "flat_height", f->moved);
+	if (f->doubt)
+		tell_text(t, "may_be", f->doubt);
 	tell_end(v, t);
 }
 
