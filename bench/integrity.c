@@ -54,7 +54,10 @@ enum deed {
 	DEED_SURGERY, /* electrosurgery drowns the ECG while it cuts */
 	DEED_SWAP,    /* electrodes put on anew, some of them swapped */
 	DEED_CUFF,    /* it stops the pulse at the finger for a while */
-	DEED_GONE,    /* out of a telemetry's reach, or the monitor starts anew */
+	DEED_GONE,    /* out of a telemetry's reach */
+	DEED_DEMO,    /* the monitor shows a demonstration, and says so */
+	DEED_RESTART, /* it starts anew, its numbers and its clock, too */
+	DEED_PATIENT, /* somebody else lies in the bed since */
 	DEED_CPR, /* compressions some time after the arrest, hardly seen in the ECG: bench/cpr.h */
 	DEED_THUMP,  /* a blow on the chest first */
 	DEED_RETURN, /* the heart comes back for a while, and is lost again */
@@ -71,6 +74,7 @@ struct run {
 	/* what came of it */
 	double found_s, sure_s; /* since the deed, and with no doubt; NAN: not */
 	enum reason look_for;
+	bool any; /* whatever is found counts */
 	unsigned others;
 };
 
@@ -82,7 +86,7 @@ static void on_finding(void *arg, const struct vitals_finding *f)
 	struct run *r = arg;
 
 	totals[f->reason]++;
-	if (f->reason == r->look_for && at_s >= r->at_s) {
+	if ((f->reason == r->look_for || r->any) && at_s >= r->at_s) {
 		if (isnan(r->found_s))
 			r->found_s = at_s - r->at_s;
 		if (isnan(r->sure_s) && f->confidence > VITALS_DOUBT)
@@ -222,9 +226,21 @@ static double ail(struct run *r, const struct take_lead *l, unsigned i, double v
 	case DEED_THUMP:
 	case DEED_RETURN:
 		return resuscitate(r, l, i, v, t, noise);
+	case DEED_DEMO:
+		return t < r->length_s ? l->beat * saw(t, 0.8) : v;
+	case DEED_PATIENT: /* whose heart is quicker, and whose beats are of another height */
+		return r->held[i] +
+		       r->strength * (sample(l, r->at_s + 1.3 * (t - r->length_s)) - r->held[i]);
 	default:
 		return v;
 	}
+}
+
+/* Is nothing to be seen of the patient for a while? */
+static bool is_away(const struct run *r, double s)
+{
+	return r->deed >= DEED_GONE && r->deed <= DEED_PATIENT && s >= r->at_s &&
+	       s < r->at_s + r->length_s;
 }
 
 static bool is_off(const struct run *r)
@@ -241,7 +257,7 @@ static int32_t value_of(struct run *r, const struct take_lead *l, unsigned i, si
 	v = l->v[k];
 	if (r->deed == DEED_NONE || s < r->at_s)
 		return (int32_t)v;
-	if (r->deed == DEED_GONE && s < r->at_s + r->length_s)
+	if (r->deed != DEED_DEMO && is_away(r, s))
 		return VITALS_INVALID;
 	if (is_off(r) && l->ecg)
 		return (int32_t)(r->deed == DEED_OFF_RAIL ? 16383 : r->held[i]);
@@ -259,6 +275,7 @@ static void send_lead(struct vitals *v, struct vitals_monitor *m, struct run *r,
 
 	for (; from + w.count < to && w.count < BLOCK_MAX; w.count++)
 		values[w.count] = value_of(r, l, i, from + w.count);
+	w.test = r->deed == DEED_DEMO && (is_away(r, s) || is_away(r, s + 0.256));
 	w.off = r->deed == DEED_OFF_MARKED && l->ecg && s + 0.256 > r->at_s;
 	if (r->deed == DEED_OFF_RAIL && l->ecg) {
 		w.has_range = true;
@@ -297,7 +314,7 @@ static void play(struct run *r, double until)
 	const struct vitals_options o = {.streams = 8};
 	struct vitals *v = vitals_new(&o, on_finding, r);
 	struct vitals_source from = {.segment = 1, .mac = {2}, .bound = true};
-	uint32_t n = 0;
+	uint32_t n = 0, begun = 0;
 
 	if (!v)
 		abort();
@@ -309,10 +326,17 @@ static void play(struct run *r, double until)
 		struct vitals_place p = {.time_ns = (uint64_t)((s + 0.256) * 1e9) + 1000000000000,
 					 .channel = 1,
 					 .sequence_bits = 16,
-					 .sequence = n & 0xffff,
+					 .sequence = (n - begun) & 0xffff,
 					 .clock_hz = TICKS_HZ,
-					 .clock = n * 2048};
+					 .clock = (n - begun) * 2048};
 		struct vitals_monitor *m;
+
+		if (r->deed == DEED_RESTART && is_away(r, s)) {
+			begun = n + 1;
+			continue;
+		}
+		if (begun && begun == n)
+			vitals_restart(v, &from, VITALS_EVERY_CHANNEL);
 
 		at_s = s + 0.256;
 		m = vitals_heard(v, &from, &p);
@@ -454,6 +478,9 @@ static const struct row rows[] = {
 	{"electrodes swapped", DEED_SWAP, false, WARM_S, 60, 0.1, 2},
 	{"cuff on the arm of the clip", DEED_CUFF, false, WARM_S, 90, 1, 8},
 	{"no signal for a while", DEED_GONE, false, WARM_S, 90, 0, 0},
+	{"a demonstration, and back", DEED_DEMO, false, WARM_S, 90, 0, 0},
+	{"monitor started anew", DEED_RESTART, false, WARM_S, 90, 0, 0},
+	{"another patient in the bed", DEED_PATIENT, false, WARM_S, 120, 0.3, 2},
 };
 
 static bool fits(const struct row *w, const struct take *t)
@@ -511,6 +538,7 @@ static void measure(const struct row *w, const struct take *t, unsigned want, ui
 			r.look_for = REASON_VITALS_REPLAYED;
 		if (w->deed == DEED_RATE_DRIFT || w->deed == DEED_RATE_STILL)
 			r.look_for = REASON_VITALS_RATE_MISMATCH;
+		r.any = w->deed >= DEED_DEMO && w->deed <= DEED_PATIENT;
 		if (w->deed == DEED_PULSE_FLAT)
 			r.look_for = REASON_VITALS_PULSE_ABSENT;
 		if (!is_good(t, r.at_s - 30, r.at_s + 4))

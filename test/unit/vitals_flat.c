@@ -120,6 +120,24 @@ static void spoilt_numbers_hide_no_flat_line(void **state)
 	}
 }
 
+/* Its numbers and its clock, too, half a minute after it was switched off. */
+static void a_monitor_that_starts_anew_says_nothing(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 8);
+	play(&w, 60);
+	w.now_ns += 30000000000ull;
+	w.block = 0;
+	vitals_restart(w.v, &w.from, VITALS_EVERY_CHANNEL);
+	play(&w, 60);
+	assert_int_equal(all(&w), 0);
+	w.flat = true;
+	play(&w, 4);
+	assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+	close_ward(&w);
+}
+
 static void every_pulse_counts_by_whatever_code(void **state)
 {
 	static const uint16_t pulses[] = {0x4bb4, 0xf08c, 0xf08d, 0xf09b, 0x4a0c, 0x4a10,
@@ -415,6 +433,7 @@ int main(void)
 		cmocka_unit_test(a_scale_is_no_rail),
 		cmocka_unit_test(waves_of_one_moment_in_several_messages),
 		cmocka_unit_test(spoilt_numbers_hide_no_flat_line),
+		cmocka_unit_test(a_monitor_that_starts_anew_says_nothing),
 		cmocka_unit_test(every_pulse_counts_by_whatever_code),
 		cmocka_unit_test(one_flat_lead_is_less_sure),
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),

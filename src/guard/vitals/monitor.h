@@ -33,6 +33,7 @@ struct wave {
 	enum param_kind kind;
 	uint32_t period_ns;
 	uint64_t next_ns; /* of the monitor's time: where the next sample belongs; 0 unknown */
+	bool anew;	  /* the monitor began anew since: what comes need not follow */
 	uint64_t off_ns;  /* when the monitor last said that it does not measure: arrival */
 	int32_t last;	  /* the last value, */
 	uint32_t same;	  /* and how many in a row were it */

@@ -148,6 +148,9 @@ void vitals_restart(struct vitals *v, const struct vitals_source *s, uint32_t ch
 {
 	struct vitals_monitor *m = monitor_find(v, s);
 
+	for (unsigned i = 0; m && channel == VITALS_EVERY_CHANNEL && i < MONITOR_WAVES; i++)
+		if (m->wave[i])
+			m->wave[i]->anew = true;
 	for (unsigned i = 0; m && i < MONITOR_CHANNELS; i++) {
 		if (channel == VITALS_EVERY_CHANNEL)
 			m->channel[i] = (struct channel){0};

@@ -196,7 +196,7 @@ static uint64_t start_of(struct vitals *v, struct vitals_monitor *m, struct wave
 	gap = (int64_t)(start - w->next_ns);
 	if (gap < (int64_t)GAP_NS && gap > -(int64_t)GAP_NS)
 		return start;
-	if (m->step == CONTINUITY_NEXT)
+	if (m->step == CONTINUITY_NEXT && !w->anew)
 		say_samples(v, m, w, gap);
 	interrupt(w);
 	return start;
@@ -249,6 +249,7 @@ static void take_samples(struct vitals *v, struct vitals_monitor *m, struct wave
 	if (beats)
 		follow_beats(v, m, w);
 	w->next_ns = start + (uint64_t)in->count * w->period_ns;
+	w->anew = false;
 }
 
 static void say_flat(struct vitals *v, struct vitals_monitor *m, const struct wave *ecg,
