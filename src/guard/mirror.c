@@ -1,27 +1,28 @@
 #include "guard/mirror.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/hash.h"
+#define KEPT  64 /* what came last: a copy is right behind */
+#define SLOTS 256
 
-#define SETS 2048
-#define WAYS 4
+struct seen {
+	uint64_t time_ns, mark;
+	uint8_t macs[12];
+	uint16_t len;
+	bool again;
+	uint8_t data[MIRROR_LEN];
+};
 
 struct mirror {
-	struct hash_key secret;
-	struct seen {
-		uint64_t is, time_ns; /* 0: nothing */
-		bool again;
-	} seen[SETS][WAYS];
+	unsigned next;
+	uint8_t at[SLOTS]; /* in `kept`, by mark: what has the same one makes room */
+	struct seen kept[KEPT];
 };
 
 struct mirror *mirror_new(void)
 {
-	struct mirror *m = calloc(1, sizeof(*m));
-
-	if (m)
-		m->secret = hash_key_random();
-	return m;
+	return calloc(1, sizeof(struct mirror));
 }
 
 void mirror_free(struct mirror *m)
@@ -30,22 +31,25 @@ void mirror_free(struct mirror *m)
 }
 
 /* What pads the frame, and a tag that only one of the ports has, is not of it. */
-static uint64_t identify(const struct mirror *m, const struct packet *p)
+static struct bytes said(const struct packet *p)
 {
 	const uint8_t *b = p->l3.len ? p->l3.data : p->frame.data;
-	size_t len = p->l4.data	 ? (size_t)(p->l4.data + p->l4.len - b)
-		     : p->l3.len ? p->l3.len
-				 : p->frame.len;
-	struct {
-		uint8_t macs[2][6];
-		uint32_t said[2];
-	} parts = {0};
-	uint64_t said = hash_bytes(&m->secret, b, len);
+	const uint8_t *end = p->l4.data	 ? p->l4.data + p->l4.len
+			     : p->l3.len ? p->l3.data + p->l3.len
+					 : p->frame.data + p->frame.len;
 
-	memcpy(parts.macs[0], p->src_mac, 6);
-	memcpy(parts.macs[1], p->dst_mac, 6);
-	memcpy(parts.said, &said, sizeof(said));
-	return hash_bytes(&m->secret, &parts, sizeof(parts));
+	return (struct bytes){b, (size_t)(end - b)};
+}
+
+/* The heads of IP, with its number, and of UDP, with its sum: seldom the same, and quickly found. */
+static uint64_t mark_of(const struct packet *p, struct bytes b)
+{
+	uint64_t head[2] = {0, 0};
+
+	memcpy(&head[0], b.data, b.len < 8 ? b.len : 8);
+	if (p->l4.len >= 8)
+		memcpy(&head[1], p->l4.data, 8);
+	return (head[0] * 0x9e3779b97f4a7c15 ^ head[1]) * 0xc2b2ae3d27d4eb4f;
 }
 
 static bool is_near(uint64_t a, uint64_t b)
@@ -53,26 +57,47 @@ static bool is_near(uint64_t a, uint64_t b)
 	return (a > b ? a - b : b - a) <= MIRROR_NS;
 }
 
+static bool is_same(const struct seen *s, const struct packet *p, struct bytes b)
+{
+	return s->len == b.len && memcmp(s->macs, p->src_mac, 6) == 0 &&
+	       memcmp(s->macs + 6, p->dst_mac, 6) == 0 && memcmp(s->data, b.data, b.len) == 0;
+}
+
+static void keep(struct mirror *m, uint8_t *at, uint64_t mark, const struct packet *p,
+		 struct bytes b)
+{
+	struct seen *s = &m->kept[m->next];
+
+	*at = (uint8_t)m->next;
+	m->next = (m->next + 1) % KEPT;
+	s->time_ns = p->time_ns;
+	s->mark = mark;
+	s->len = (uint16_t)b.len;
+	s->again = false;
+	memcpy(s->macs, p->src_mac, 6);
+	memcpy(s->macs + 6, p->dst_mac, 6);
+	memcpy(s->data, b.data, b.len);
+}
+
 bool mirror_is_copy(struct mirror *m, const struct packet *p)
 {
-	bool stream = p->proto == PROTO_TCP && p->has_ports && !p->fragment;
-	struct seen *set, *s;
-	uint64_t is;
+	bool stream = p->proto == PROTO_TCP && p->has_ports && !p->fragment, copy;
+	struct bytes b = said(p);
+	struct seen *s;
+	uint64_t mark;
+	uint8_t *at;
 
-	if (stream || p->frame.len < p->wire_len)
+	if (stream || p->frame.len < p->wire_len || b.len > MIRROR_LEN)
 		return false;
-	is = identify(m, p);
-	s = set = m->seen[is % SETS];
-	for (unsigned i = 0; i < WAYS; i++) {
-		if (set[i].is == is && is_near(p->time_ns, set[i].time_ns)) {
-			bool copy = !set[i].again;
-
-			set[i].time_ns = p->time_ns;
-			set[i].again = true;
-			return copy;
-		}
-		s = set[i].time_ns < s->time_ns ? &set[i] : s;
+	mark = mark_of(p, b);
+	at = &m->at[mark >> 56];
+	s = &m->kept[*at];
+	if (s->mark != mark || !is_near(p->time_ns, s->time_ns) || !is_same(s, p, b)) {
+		keep(m, at, mark, p, b);
+		return false;
 	}
-	*s = (struct seen){.is = is, .time_ns = p->time_ns};
-	return false;
+	copy = !s->again;
+	s->time_ns = p->time_ns;
+	s->again = true;
+	return copy;
 }

@@ -7,11 +7,13 @@
  *
  * A copy is the second that is the same from its IP header on, between the same machines, within
  * MIRROR_NS; a third one is a flood, or somebody repeats himself. What goes on with another sender's
- * address is none: who stands in the path does that. Bounded: what came first makes room.
+ * address is none: who stands in the path does that. Bounded: the last few are kept, whole, up to MIRROR_LEN
+ * bytes from the IP header on.
  */
 #include "guard/decode/packet.h"
 
-#define MIRROR_NS 2000000ull
+#define MIRROR_NS  2000000ull
+#define MIRROR_LEN 2048
 
 struct mirror;
 
