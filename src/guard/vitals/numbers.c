@@ -196,7 +196,7 @@ static void follow_pulse(struct vitals_monitor *m, const struct numeric *pulse)
 
 /*
  * Has the pulse outlived the heart's rate by so long that no average explains it? How sure that is; 0: it has
- * not. At a pace of hands it may be theirs for minutes, as a pulse_absent may be anything.
+ * not. At a pace of hands it may be theirs for minutes.
  */
 static double outlives(const struct vitals_monitor *m)
 {
