@@ -4,7 +4,8 @@
 TCP promises no borders: every conversation of the captures here says the same
 when its segments are cut into single bytes, and when they are cut at random and
 swapped. Nor does a capture of two mirrored ports, in which every packet is twice, say
-anything more, or one at the sender, before its card cuts up what is sent, anything less.
+anything more, or one at the sender, before its card cuts up what is sent, anything less;
+nor one that has what an end says behind the other one's answer to it, anything else.
 Only a capture's own times, counts and checksums may differ.
 """
 import glob
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from functools import partial
 
 sys.path.append(sys.path[0] + '/..')
 from inet import checksum  # noqa: E402
@@ -146,6 +148,29 @@ def offloaded(frames):
     return left
 
 
+def ends(frame):
+    """Who sends a segment, and to whom; None where it is none."""
+    at = segment(frame, 14) if len(frame) > 34 else None
+    if not at:
+        return None
+    ip, tcp = at[:2]
+    size, first = (4, ip + 12) if frame[ip] >> 4 == 4 else (16, ip + 8)
+    return ((frame[first:first + size], frame[tcp:tcp + 2]),
+            (frame[first + size:first + 2 * size], frame[tcp + 2:tcp + 4]))
+
+
+def crossed(found, begin):
+    """As by two mirrored ports: an end's segment a microsecond behind what the other one answers."""
+    found, i = list(found), begin
+    while i + 1 < len(found):
+        (time, one, _), (_, other, _) = found[i:i + 2]
+        if ends(one) and ends(one) == (ends(other) or ())[::-1]:
+            found[i:i + 2] = [(time, other, len(other)), (time + 1000, one, len(one))]
+            i += 1
+        i += 1
+    return found
+
+
 def write(path, found, sizes, order):
     with open(path, 'wb') as f:
         f.write(HEADER)
@@ -179,12 +204,15 @@ def main():
             # What a capture cut off cannot be cut up; a second copy that differs has no one text.
             if not found or any(wire != len(frame) for _, frame, wire in found):
                 continue
-            ways = [('with every packet twice', None, twice), ('as offloaded', None, offloaded)]
+            ways = [('with every packet twice', list, None, twice), ('as offloaded', list, None, offloaded)]
             if any(len(cut(frame, single())) > 1 for _, frame, _ in found):
-                ways += [('into single bytes', single(), list), ('at random, swapped', at_random(1), swap)]
+                ways += [('into single bytes', list, single(), list), ('at random, swapped', list, at_random(1), swap)]
+            for begin in range(2):
+                if crossed(found, begin) != found:
+                    ways.append(('with its ends crossed %d' % begin, partial(crossed, begin=begin), None, list))
             want = said(bedwarden, case)
-            for name, sizes, order in ways:
-                write(path, found, sizes, order)
+            for name, arrange, sizes, order in ways:
+                write(path, arrange(found), sizes, order)
                 got = said(bedwarden, path)
                 if got == want:
                     print('ok - %s %s says the same' % (case.split('/')[0], name))
