@@ -171,6 +171,11 @@ def crossed(found, begin):
     return found
 
 
+def echoed(found):
+    """As with a mirror whose copies of segments come late."""
+    return sorted(found + [(time + 200000, *rest) for time, *rest in found if ends(rest[0])], key=lambda f: f[0])
+
+
 def write(path, found, sizes, order):
     with open(path, 'wb') as f:
         f.write(HEADER)
@@ -207,6 +212,8 @@ def main():
             ways = [('with every packet twice', list, None, twice), ('as offloaded', list, None, offloaded)]
             if any(len(cut(frame, single())) > 1 for _, frame, _ in found):
                 ways += [('into single bytes', list, single(), list), ('at random, swapped', list, at_random(1), swap)]
+            if any(ends(frame) for _, frame, _ in found):
+                ways.append(('with late copies', echoed, None, list))
             for begin in range(2):
                 if crossed(found, begin) != found:
                     ways.append(('with its ends crossed %d' % begin, partial(crossed, begin=begin), None, list))
