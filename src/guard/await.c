@@ -44,6 +44,21 @@ static bool runs_ahead(const struct engine *e, struct work *w)
 	return tcp_runs_ahead(f, p, w->hint.sender != f->starter);
 }
 
+/* What the same end said behind something that waits, of the first `count` that do, waits as well. */
+static bool must_wait(const struct engine *e, struct work *w, unsigned count)
+{
+	const struct awaiting *a = e->awaiting;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct flow_hint *h = &a->held[i].work.hint;
+
+		if (h->hash == w->hint.hash && h->sender == w->hint.sender &&
+		    memcmp(&h->key, &w->hint.key, sizeof(h->key)) == 0)
+			return true;
+	}
+	return runs_ahead(e, w);
+}
+
 static void release(struct engine *e, unsigned i)
 {
 	struct awaiting *a = e->awaiting;
@@ -60,12 +75,12 @@ bool engine_await(struct engine *e, const struct frame *f, struct work *w)
 	struct awaiting *a = e->awaiting;
 
 	/* Who stands in the path has what comes by in its order, and does not see what he dropped. */
-	if (e->o.inline_ || !runs_ahead(e, w))
+	if (e->o.inline_ || !must_wait(e, w, a->count))
 		return false;
 	if (a->count == AWAIT_MOST) {
 		release(e, 0);
 		engine_awaited(e, false);
-		if (!runs_ahead(e, w))
+		if (!must_wait(e, w, a->count))
 			return false;
 	}
 	a->held[a->count].frame = *f;
@@ -87,7 +102,7 @@ void engine_awaited(struct engine *e, bool all)
 	while (i < a->count) {
 		struct work *w = &a->held[i].work;
 
-		if (!all && !is_over(e->wall_ns, w->p.time_ns) && runs_ahead(e, w)) {
+		if (!all && !is_over(e->wall_ns, w->p.time_ns) && must_wait(e, w, i)) {
 			i++;
 			continue;
 		}

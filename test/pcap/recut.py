@@ -171,6 +171,14 @@ def crossed(found, begin):
     return found
 
 
+def skewed(found, late):
+    """As by two mirrored ports, one of which is always late: all that comes from the one or the other end."""
+    def delay(frame):
+        pair = ends(frame)
+        return 300000 if pair and (pair[0] > pair[1]) == late else 0
+    return sorted([(time + delay(frame), frame, wire) for time, frame, wire in found], key=lambda f: f[0])
+
+
 def echoed(found):
     """As with a mirror whose copies of segments come late."""
     return sorted(found + [(time + 200000, *rest) for time, *rest in found if ends(rest[0])], key=lambda f: f[0])
@@ -214,6 +222,8 @@ def main():
                 ways += [('into single bytes', list, single(), list), ('at random, swapped', list, at_random(1), swap)]
             if any(ends(frame) for _, frame, _ in found):
                 ways.append(('with late copies', echoed, None, list))
+                ways.append(('with one end late', partial(skewed, late=True), None, list))
+                ways.append(('with the other end late', partial(skewed, late=False), None, list))
             for begin in range(2):
                 if crossed(found, begin) != found:
                     ways.append(('with its ends crossed %d' % begin, partial(crossed, begin=begin), None, list))
