@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 2)
 		return 0;
 	frame = (struct bytes){data + 2, len - 2};
-	packet_decode(frame, data[0] & 3, 1, (uint32_t)frame.len + data[1], &p);
+	packet_decode(frame, data[0] & 7, 1, (uint32_t)frame.len + data[1], &p);
 	if (p.payload.len && (p.payload.data < frame.data ||
 			      p.payload.data + p.payload.len > frame.data + frame.len))
 		__builtin_trap();

@@ -196,8 +196,12 @@ static bool open_rooms(struct engine *e)
 	e->bedside = bedside_new(e->o.vitals_streams, engine_vitals_found, engine_patient_seen, e);
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
-	if (e->o.packet_times && !(e->mirror = mirror_new()))
-		return false;
+	if (e->o.packet_times) {
+		e->mirror = mirror_new();
+		e->awaiting = awaiting_new();
+		if (!e->mirror || !e->awaiting)
+			return false;
+	}
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
 	if (e->flows)
 		flow_table_ask(e->flows, flow_stays);
@@ -264,6 +268,8 @@ void engine_finish(struct engine *e, struct capture *c)
 {
 	e->capture = c;
 	engine_release(e, true);
+	if (e->awaiting)
+		engine_awaited(e, true);
 	e->full_ns = 0;
 	tell_full(e);
 	close_rooms(e);
@@ -284,6 +290,7 @@ void engine_free(struct engine *e)
 	doors_free(e->doors);
 	ration_free(e->ration);
 	app_free(e->app);
+	awaiting_free(e->awaiting);
 	mirror_free(e->mirror);
 	sessions_free(e->sessions);
 	bypasses_free(e->bypasses);
@@ -469,13 +476,8 @@ static bool take_fragment(struct engine *e, const struct frame *f, struct work *
 }
 
 /* What a piece that can't be put together may do: pass, unless it hides what it is. */
-static void take(struct engine *e, const struct frame *f, struct work *w)
+void engine_take(struct engine *e, const struct frame *f, struct work *w)
 {
-	if (__builtin_expect(e->mirror != NULL, 0) && mirror_is_copy(e->mirror, &w->p)) {
-		e->stats.copies++;
-		e->capture->ops->drop(e->capture, f);
-		return;
-	}
 	engine_judge(e, f->verdict, w);
 	engine_last_hop(e, f, w);
 	if (w->v.flags & GATE_VERDICT_LOCAL) { /* this machine's own stack has it, too */
@@ -486,6 +488,20 @@ static void take(struct engine *e, const struct frame *f, struct work *w)
 		return;
 	engine_conclude(e, w);
 	settle(e, f, w);
+}
+
+/* Two ports that are mirrored show a packet twice, or an answer before what it answers. */
+static void take_filed(struct engine *e, const struct frame *f, struct work *w)
+{
+	if (mirror_is_copy(e->mirror, &w->p)) {
+		e->stats.copies++;
+		e->capture->ops->drop(e->capture, f);
+		return;
+	}
+	if (engine_await(e, f, w))
+		return;
+	engine_take(e, f, w);
+	engine_awaited(e, false);
 }
 
 /*
@@ -544,7 +560,10 @@ static void finish(struct engine *e, const struct frame *frames, unsigned from, 
 		session_prefetch_talk(flow_guess(e->flows, &slot(e, i)->hint));
 	for (unsigned i = from; i < to; i++) {
 		advance(e, frames[i].time_ns);
-		take(e, &frames[i], slot(e, i));
+		if (__builtin_expect(e->mirror != NULL, 0))
+			take_filed(e, &frames[i], slot(e, i));
+		else
+			engine_take(e, &frames[i], slot(e, i));
 	}
 }
 
@@ -575,6 +594,8 @@ void engine_burst(struct engine *e, struct capture *c, const struct frame *frame
 	unsigned groups = (count + ENGINE_GROUP - 1) / ENGINE_GROUP;
 
 	e->capture = c;
+	if (!count && e->awaiting)
+		engine_awaited(e, true);
 	look_ahead(frames, 0, group(1, count));
 	for (unsigned n = 0; groups && n < groups + 3; n++) {
 		look_ahead(frames, group(n + 1, count), group(n + 2, count));

@@ -1,7 +1,7 @@
 #ifndef BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 #define BEDWARDEN_GUARD_ENGINE_INTERNAL_H
 /* The engine, shared by its own files: engine.c, the row of rooms; conclude.c, what a packet with
- * a verdict comes to; hear.c, what it says; hold.c, what waits for a door; seal.c, what goes by a
+ * a verdict comes to; await.c, what came too early; hear.c, what it says; hold.c, what waits for a door; seal.c, what goes by a
  * link; shut.c, doors that shut; bypass.c, what needs no more inspection. */
 #include "guard/bedside.h"
 #include "guard/engine.h"
@@ -43,7 +43,8 @@ struct engine {
 	const struct policy *policy; /* NULL: everything is observed */
 	struct roster *roster;
 	struct floor *floor;
-	struct mirror *mirror; /* of a file; NULL: no packet is on the wire twice */
+	struct mirror *mirror;	   /* of a file; NULL: no packet is on the wire twice */
+	struct awaiting *awaiting; /* of a file; NULL: packets come in order */
 	struct fragment_table *fragments;
 	struct flow_table *flows;
 	struct app *app;
@@ -83,12 +84,21 @@ struct engine {
 	uint64_t full_told, full_ns; /* evictions that were told; when more of them may be */
 	struct work work[ENGINE_SLOTS];
 	struct work whole; /* a datagram out of fragments */
+	struct work late;  /* what had to wait */
 };
 
 /* The device that a packet or a conversation counts as; NULL without a policy. */
 const struct gate_device *engine_device(const struct engine *e, uint32_t device);
 void engine_count_anomalies(struct engine *e, anomaly_set set);
 
+/* Judges a packet and settles its frame. */
+void engine_take(struct engine *e, const struct frame *f, struct work *w);
+/* Does it confirm what is still to come? Then it is held: true, and it is not the caller's any more.
+ * Released: those that wait for nothing more or have waited for too long, or `all`. */
+struct awaiting *awaiting_new(void);
+void awaiting_free(struct awaiting *a);
+bool engine_await(struct engine *e, const struct frame *f, struct work *w);
+void engine_awaited(struct engine *e, bool all);
 /* Gives the packet its verdict: the kernel's, NULL where it has not judged, or the floor's. */
 void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct work *w);
 /* The conversation of a packet from `end`, as shields see it. */

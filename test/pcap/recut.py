@@ -4,7 +4,9 @@
 TCP promises no borders: every conversation of the captures here says the same
 when its segments are cut into single bytes, and when they are cut at random and
 swapped. Nor does a capture of two mirrored ports, in which every packet is twice, say
-anything more. Only a capture's own times, counts and checksums may differ.
+anything more, or one at the sender, before its card cuts up what is sent, anything less;
+nor one that has what an end says behind the other one's answer to it, anything else.
+Only a capture's own times, counts and checksums may differ.
 """
 import glob
 import json
@@ -14,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from functools import partial
 
 sys.path.append(sys.path[0] + '/..')
 from inet import checksum  # noqa: E402
@@ -128,6 +131,59 @@ def twice(frames):
     return frames * 2
 
 
+def offloaded(frames):
+    """As at a sender whose card is to cut them up: their length is left out, and so are the sums."""
+    left = []
+    for frame in frames:
+        at = segment(frame, 14) if len(frame) > 34 else None
+        if at:
+            ip, tcp, _, end = at
+            frame = bytearray(frame[:end])
+            if frame[ip] >> 4 == 4:
+                frame[ip + 2:ip + 4] = frame[ip + 10:ip + 12] = b'\0\0'
+            else:
+                frame[ip + 4:ip + 6] = b'\0\0'
+            frame[tcp + 16:tcp + 18] = b'\x12\x34'
+        left.append(bytes(frame))
+    return left
+
+
+def ends(frame):
+    """Who sends a segment, and to whom; None where it is none."""
+    at = segment(frame, 14) if len(frame) > 34 else None
+    if not at:
+        return None
+    ip, tcp = at[:2]
+    size, first = (4, ip + 12) if frame[ip] >> 4 == 4 else (16, ip + 8)
+    return ((frame[first:first + size], frame[tcp:tcp + 2]),
+            (frame[first + size:first + 2 * size], frame[tcp + 2:tcp + 4]))
+
+
+def crossed(found, begin):
+    """As by two mirrored ports: an end's segment a microsecond behind what the other one answers."""
+    found, i = list(found), begin
+    while i + 1 < len(found):
+        (time, one, _), (_, other, _) = found[i:i + 2]
+        if ends(one) and ends(one) == (ends(other) or ())[::-1]:
+            found[i:i + 2] = [(time, other, len(other)), (time + 1000, one, len(one))]
+            i += 1
+        i += 1
+    return found
+
+
+def skewed(found, late):
+    """As by two mirrored ports, one of which is always late: all that comes from the one or the other end."""
+    def delay(frame):
+        pair = ends(frame)
+        return 300000 if pair and (pair[0] > pair[1]) == late else 0
+    return sorted([(time + delay(frame), frame, wire) for time, frame, wire in found], key=lambda f: f[0])
+
+
+def echoed(found):
+    """As with a mirror whose copies of segments come late."""
+    return sorted(found + [(time + 200000, *rest) for time, *rest in found if ends(rest[0])], key=lambda f: f[0])
+
+
 def write(path, found, sizes, order):
     with open(path, 'wb') as f:
         f.write(HEADER)
@@ -161,12 +217,19 @@ def main():
             # What a capture cut off cannot be cut up; a second copy that differs has no one text.
             if not found or any(wire != len(frame) for _, frame, wire in found):
                 continue
-            ways = [('with every packet twice', None, twice)]
+            ways = [('with every packet twice', list, None, twice), ('as offloaded', list, None, offloaded)]
             if any(len(cut(frame, single())) > 1 for _, frame, _ in found):
-                ways += [('into single bytes', single(), list), ('at random, swapped', at_random(1), swap)]
+                ways += [('into single bytes', list, single(), list), ('at random, swapped', list, at_random(1), swap)]
+            if any(ends(frame) for _, frame, _ in found):
+                ways.append(('with late copies', echoed, None, list))
+                ways.append(('with one end late', partial(skewed, late=True), None, list))
+                ways.append(('with the other end late', partial(skewed, late=False), None, list))
+            for begin in range(2):
+                if crossed(found, begin) != found:
+                    ways.append(('with its ends crossed %d' % begin, partial(crossed, begin=begin), None, list))
             want = said(bedwarden, case)
-            for name, sizes, order in ways:
-                write(path, found, sizes, order)
+            for name, arrange, sizes, order in ways:
+                write(path, arrange(found), sizes, order)
                 got = said(bedwarden, path)
                 if got == want:
                     print('ok - %s %s says the same' % (case.split('/')[0], name))

@@ -40,6 +40,39 @@ static void assert_udp(void)
 	assert_int_equal(p.anomalies, 0);
 }
 
+static void what_a_card_was_to_cut_up_is_as_long_as_its_frame(void **state)
+{
+	static const char v4[] = "4500 0000 0001 0000 4006 0000 0a000001 0a000002 ",
+			  v6[] = "60000000 0000 0640 20010db8000000000000000000000001"
+				 "20010db8000000000000000000000002 ",
+			  tcp[] = "04d2 0015 00000001 00000001 5018 0200 1234 0000 68656c6c6f";
+	char text[512];
+
+	snprintf(text, sizeof(text), FRAME_ETHERNET "0800 %s %s", v4, tcp);
+	assert_true(decode(text, LINK_ETHERNET | LINK_OFFLOAD));
+	assert_int_equal(p.anomalies, 0);
+	assert_int_equal(p.payload.len, 5);
+	assert_int_equal(p.payload_wire, 5);
+	assert_true(packet_sum_holds(&p));
+	/* From a wire it is what no receiver takes. */
+	assert_true(decode(text, LINK_ETHERNET));
+	assert_true(p.anomalies & only(ANOMALY_IPV4_BAD_TOTAL_LEN));
+	assert_true(p.anomalies & only(ANOMALY_IPV4_BAD_CHECKSUM));
+	assert_int_equal(p.payload.len, 0);
+	/* And a length that is too small is none. */
+	text[sizeof(FRAME_ETHERNET "0800 4500 000") - 1] = '7';
+	assert_true(decode(text, LINK_ETHERNET | LINK_OFFLOAD));
+	assert_true(p.anomalies & only(ANOMALY_IPV4_BAD_TOTAL_LEN));
+
+	snprintf(text, sizeof(text), FRAME_ETHERNET "86dd %s %s", v6, tcp);
+	assert_true(decode(text, LINK_ETHERNET | LINK_OFFLOAD));
+	assert_int_equal(p.anomalies, 0);
+	assert_int_equal(p.payload.len, 5);
+	assert_true(packet_sum_holds(&p));
+	assert_true(decode(text, LINK_ETHERNET));
+	assert_int_equal(p.payload.len, 0);
+}
+
 static void every_link_leads_to_the_same_udp(void **state)
 {
 	assert_true(decode(FRAME_ETHERNET "0800" IPV4_UDP UDP_HELLO, LINK_ETHERNET));
@@ -302,6 +335,8 @@ static void names_are_stable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(what_a_card_was_to_cut_up_is_as_long_as_its_frame,
+					  teardown),
 		cmocka_unit_test_teardown(every_link_leads_to_the_same_udp, teardown),
 		cmocka_unit_test_teardown(tags_and_snap_are_looked_through, teardown),
 		cmocka_unit_test_teardown(a_cut_capture_is_no_anomaly, teardown),

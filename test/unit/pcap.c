@@ -168,7 +168,7 @@ static void both_resolutions_in_both_orders(void **state)
 		assert_int_equal(f.time_ns, 1700000000 * 1000000000ull + (i & 2 ? 123 : 123000));
 		assert_int_equal(f.data.len, 3);
 		assert_int_equal(f.wire_len, 60);
-		assert_int_equal(f.link, LINK_ETHERNET);
+		assert_int_equal(f.link, LINK_ETHERNET | LINK_OFFLOAD);
 		assert_true(next(c, &f));
 		assert_int_equal(c->ops->receive(c, &f, 1), -ENODATA);
 		assert_string_equal(capture_pcap_error(c), "");
@@ -279,14 +279,14 @@ static void pcapng_mixes_links_and_resolutions(void **state)
 	assert_int_equal(f.wire_len, 4);
 	assert_true(next(c, &f));
 	assert_int_equal(f.time_ns, 3601500000000);
-	assert_int_equal(f.link, LINK_RAW);
+	assert_int_equal(f.link, LINK_RAW | LINK_OFFLOAD);
 	assert_int_equal(f.ifindex, 2);
 	assert_true(next(c, &f));
 	assert_int_equal(f.time_ns, 3000001000);
-	assert_int_equal(f.link, LINK_SLL);
+	assert_int_equal(f.link, LINK_SLL | LINK_OFFLOAD);
 	assert_true(next(c, &f));
 	assert_int_equal(f.time_ns, 7001000000);
-	assert_int_equal(f.link, LINK_SLL2);
+	assert_int_equal(f.link, LINK_SLL2 | LINK_OFFLOAD);
 	assert_int_equal(f.ifindex, 3);
 	assert_false(next(c, &f));
 	assert_string_equal(capture_pcap_error(c), "");
@@ -352,7 +352,7 @@ static void other_links_are_stripped_or_named(void **state)
 	put_record(1, 1, "\2\0\0\0\x45", 5, 5);
 	c = open_saved();
 	assert_true(next(c, &f));
-	assert_int_equal(f.link, LINK_RAW);
+	assert_int_equal(f.link, LINK_RAW | LINK_OFFLOAD);
 	assert_int_equal(f.data.len, 1);
 	c->ops->close(c);
 

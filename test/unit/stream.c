@@ -195,8 +195,15 @@ static void stale_is_not_taken(void **state)
 	w.p.tcp_options = (struct bytes){at_9, sizeof(at_9)};
 	assert_int_equal(stream_take(&w.stream, &w.pool, &w.flow, &w.p, 0), STREAM_TAKEN);
 	stream_done(&w.stream, &w.pool, &w.p, 0, 2, false);
-	w.p.tcp_seq = 1002;
 	w.p.tcp_options = (struct bytes){at_5, sizeof(at_5)};
+	/* A copy that was long on its way says nothing new, and its stamp is not the last. */
+	assert_int_equal(stream_take(&w.stream, &w.pool, &w.flow, &w.p, 0), STREAM_REPEATED);
+	w.p.tcp_flags |= TCP_FIN;
+	assert_int_equal(stream_take(&w.stream, &w.pool, &w.flow, &w.p, 0), STREAM_OUTSIDE);
+	w.p.tcp_flags = TCP_ACK;
+	w.p.payload.data = (const uint8_t *)"xb";
+	assert_int_equal(stream_take(&w.stream, &w.pool, &w.flow, &w.p, 0), STREAM_OUTSIDE);
+	w.p.tcp_seq = 1002;
 	assert_int_equal(stream_take(&w.stream, &w.pool, &w.flow, &w.p, 0), STREAM_OUTSIDE);
 	close_wire(&w);
 }

@@ -204,7 +204,7 @@ static void hand_out(struct capture_pcap *c, const struct dump_record *r, struct
 				.time_ns = r->time_ns,
 				.wire_len = r->wire_len,
 				.ifindex = r->interface,
-				.link = r->link,
+				.link = r->link | LINK_OFFLOAD,
 				.handle = (uintptr_t)c->chunk};
 	c->chunk->frames++;
 	c->packets++;

@@ -75,6 +75,12 @@ static void check_ipv4_ends(struct packet *p, const uint8_t *src, const uint8_t 
 		anomaly_add(&p->anomalies, ANOMALY_IPV4_SAME_ENDS);
 }
 
+/* Has its sender left it to the card to say how long each piece is? */
+static bool is_offloaded(const struct layer *l, size_t len)
+{
+	return l->offload && len == 0;
+}
+
 /* The header's length, 0 where it is none to go on from. */
 static size_t ipv4_header(struct packet *p, const struct layer *l)
 {
@@ -86,7 +92,7 @@ static size_t ipv4_header(struct packet *p, const struct layer *l)
 	}
 	if (!layer_need(p, l, len, ANOMALY_IPV4_TRUNCATED))
 		return 0;
-	if (sum_fold(sum_add(0, l->at, len)) != 0xffff)
+	if (sum_fold(sum_add(0, l->at, len)) != 0xffff && !is_offloaded(l, load_be16(l->at + 2)))
 		anomaly_add(&p->anomalies, ANOMALY_IPV4_BAD_CHECKSUM);
 	if (__builtin_expect(len > IPV4_MIN, 0))
 		check_ipv4_options(p, l->at + IPV4_MIN, len - IPV4_MIN);
@@ -97,8 +103,8 @@ static size_t ipv4_header(struct packet *p, const struct layer *l)
 void layer_ipv4(struct packet *p, struct layer *l)
 {
 	const uint8_t *b = l->at;
-	uint16_t total, fragment;
-	size_t header;
+	size_t header, total;
+	uint16_t fragment;
 
 	if (!layer_need(p, l, IPV4_MIN, ANOMALY_IPV4_TRUNCATED))
 		return;
@@ -116,9 +122,13 @@ void layer_ipv4(struct packet *p, struct layer *l)
 	if (!header)
 		return;
 	total = load_be16(b + 2);
-	if (total < header) {
-		anomaly_add(&p->anomalies, ANOMALY_IPV4_BAD_TOTAL_LEN);
-		return;
+	if (__builtin_expect(total < header, 0)) {
+		if (!is_offloaded(l, total)) {
+			anomaly_add(&p->anomalies, ANOMALY_IPV4_BAD_TOTAL_LEN);
+			return;
+		}
+		p->offloaded = true;
+		total = l->wire; /* holds the header, which was there */
 	}
 	if (total > l->wire)
 		anomaly_add(&p->anomalies, ANOMALY_IPV4_BAD_TOTAL_LEN);
@@ -267,7 +277,7 @@ static void check_ipv6_ends(struct packet *p)
 void layer_ipv6(struct packet *p, struct layer *l)
 {
 	const uint8_t *b = l->at;
-	uint16_t payload;
+	size_t payload;
 
 	if (!layer_need(p, l, IPV6_LEN, ANOMALY_IPV6_TRUNCATED))
 		return;
@@ -286,6 +296,10 @@ void layer_ipv6(struct packet *p, struct layer *l)
 	/* Zero with a hop-by-hop header would be a jumbogram (RFC 2675): no ward's link has them. */
 	if (payload > l->wire || (!payload && p->proto == NEXT_HOP_BY_HOP))
 		anomaly_add(&p->anomalies, ANOMALY_IPV6_BAD_PAYLOAD_LEN);
+	if (__builtin_expect(is_offloaded(l, payload) && p->proto == PROTO_TCP, 0)) {
+		p->offloaded = true;
+		payload = l->wire;
+	}
 	layer_trim(l, payload);
 	if (!read_extensions(p, l, b + 6))
 		return;

@@ -9,8 +9,9 @@
 
 struct layer {
 	const uint8_t *at;
-	size_t have; /* bytes that were captured */
-	size_t wire; /* bytes that were on the wire; never fewer */
+	size_t have;  /* bytes that were captured */
+	size_t wire;  /* bytes that were on the wire; never fewer */
+	bool offload; /* LINK_OFFLOAD */
 };
 
 static inline bool layer_need(struct packet *p, const struct layer *l, size_t n, enum anomaly a)

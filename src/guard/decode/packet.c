@@ -182,7 +182,10 @@ static inline void clear(struct packet *p)
 bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_t wire_len,
 		   struct packet *ret_p)
 {
-	struct layer l = {.at = frame.data, .have = frame.len, .wire = wire_len};
+	struct layer l = {.at = frame.data,
+			  .have = frame.len,
+			  .wire = wire_len,
+			  .offload = link & LINK_OFFLOAD};
 
 	clear(ret_p);
 	if (l.wire < l.have)
@@ -190,7 +193,7 @@ bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_
 	ret_p->frame = frame;
 	ret_p->time_ns = time_ns;
 	ret_p->wire_len = (uint32_t)l.wire;
-	switch (link) {
+	switch (link & ~LINK_OFFLOAD) {
 	case LINK_ETHERNET:
 		return decode_ethernet(ret_p, &l);
 	case LINK_SLL:

@@ -10,8 +10,12 @@
 #include "bpf/shared.h"
 #include "guard/decode/anomaly.h"
 
-/* How the frame begins: a pcap link type, reduced to those that are read. */
-enum link { LINK_ETHERNET, LINK_SLL, LINK_SLL2, LINK_RAW };
+/*
+ * How the frame begins: a pcap link type, reduced to those that are read. A file's has LINK_OFFLOAD
+ * set: it may have been captured at its sender, before the card cut it up for the wire and filled in
+ * the IP header's length and checksum. A length of zero is then the frame's.
+ */
+enum link { LINK_ETHERNET, LINK_SLL, LINK_SLL2, LINK_RAW, LINK_OFFLOAD };
 
 enum ip_proto_number {
 	PROTO_ICMP = 1,
@@ -68,6 +72,7 @@ struct packet {
 	bool has_ports;
 	uint16_t src_port, dst_port; /* ICMP echo: identifier in both */
 	uint8_t tcp_flags;
+	bool offloaded; /* its lengths and checksums are the card's to fill in (LINK_OFFLOAD) */
 	uint32_t tcp_seq, tcp_ack;
 	uint16_t tcp_window;
 	struct bytes tcp_options;
@@ -87,7 +92,7 @@ bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_
  * Is the checksum of a whole TCP or UDP packet right, or left to a network card
  * (zero, or the sum over the pseudo-header alone: what a capture on the sender's
  * machine shows)? A receiver drops one that is neither. True also where there is
- * none to check.
+ * none to check, or it is offloaded.
  */
 bool packet_sum_holds(const struct packet *p);
 /* Of a TCP or UDP header that is there: is its checksum left to a card, so that it must stay as it is? */

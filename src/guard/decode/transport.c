@@ -347,5 +347,6 @@ bool packet_sum_holds(const struct packet *p)
 	if (field == 0)
 		return true;
 	sum = pseudo_sum(p);
-	return sum_fold(sum_add(sum, p->l4.data, p->l4.len)) == 0xffff || is_left(field, sum);
+	return sum_fold(sum_add(sum, p->l4.data, p->l4.len)) == 0xffff || is_left(field, sum) ||
+	       p->offloaded;
 }

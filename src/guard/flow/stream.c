@@ -468,6 +468,16 @@ static enum stream_said compare(const struct stream_half *h, const struct packet
 	return is_unverified(h, from, to) ? STREAM_UNVERIFIED : STREAM_REPEATED;
 }
 
+/* Its receiver does not take it; a copy that was long on its way only says again what was said. */
+static __attribute__((cold)) enum stream_said stale_said(const struct stream_half *h,
+							 const struct packet *p, uint32_t from,
+							 uint32_t to, enum stream_said said)
+{
+	bool ends = p->tcp_flags & TCP_FIN && !(h->flags & ENDED);
+
+	return ends || is_new(h, from, to) || said != STREAM_REPEATED ? STREAM_OUTSIDE : said;
+}
+
 enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const struct flow *f,
 			     const struct packet *p, unsigned end)
 {
@@ -480,10 +490,11 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 
 	if (!(h->flags & KNOWN))
 		begin(h, from);
-	if (!tcp_in_window(f, p, end) || (h->flags & ENDED && ahead_of(to, h->fin) > 0) ||
-	    (stamped && is_stale(h, stamp)))
+	if (!tcp_in_window(f, p, end) || (h->flags & ENDED && ahead_of(to, h->fin) > 0))
 		return STREAM_OUTSIDE;
 	said = compare(h, p, from, to);
+	if (__builtin_expect(stamped && is_stale(h, stamp), 0))
+		return stale_said(h, p, from, to, said);
 	/* It goes no further: its receiver gets nothing of it. */
 	if (said == STREAM_CONFLICT && h->flags & WAITS)
 		return said;

@@ -184,6 +184,21 @@ static bool ack_holds(const struct flow *f, const struct packet *p, unsigned end
 	return ahead(p->tcp_ack, f->tcp_next[other]) <= (int32_t)window_of(f, other);
 }
 
+bool tcp_runs_ahead(const struct flow *f, const struct packet *p, unsigned end)
+{
+	unsigned other = 1 - end;
+
+	if (!(p->tcp_flags & TCP_ACK) || f->tcp_known & UNSEEN)
+		return false;
+	if (p->tcp_flags & TCP_SYN)
+		return !(f->tcp_began & 1u << other && p->tcp_ack == f->tcp_first[other]) &&
+		       !tcp_begins_anew(f, p, end);
+	if (!(f->tcp_known & KNOWN_NEXT(other)))
+		return f->state == TCP_SYN_SENT && end == 0;
+	return f->packets[other] && ahead(p->tcp_ack, f->tcp_next[other]) > 0 &&
+	       ack_holds(f, p, end);
+}
+
 static void begin(struct flow *f, const struct packet *p)
 {
 	f->tcp_scale[0] = f->tcp_scale[1] = SCALE_NONE;

@@ -26,6 +26,9 @@ void tcp_unseen(struct flow *f, bool unseen);
 /* Could `end` have sent this: not far behind what it sent, not beyond what it was asked for. */
 bool tcp_in_window(const struct flow *f, const struct packet *p, unsigned end);
 
+/* Does `end` confirm what the other one was not seen to say yet? What is confirmed may be lost. */
+bool tcp_runs_ahead(const struct flow *f, const struct packet *p, unsigned end);
+
 /* One behind the last byte of `end` that the other one confirmed; false: none yet. */
 bool tcp_confirmed(const struct flow *f, unsigned end, uint32_t *ret_acked);
 

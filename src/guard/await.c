@@ -1,0 +1,112 @@
+/*
+ * Two mirrored ports, or two queues of a card, are captured each by itself: what one end of a
+ * conversation said may stand in the file behind the answer to it. What confirms more than was seen
+ * so far waits for it; what is confirmed may be lost to the capture, so it does not wait for long.
+ */
+#include "guard/engine_internal.h"
+
+#include <stdlib.h>
+
+#include "guard/flow/tcp.h"
+
+#define AWAIT_NS   5000000ull
+#define AWAIT_MOST 32
+
+struct awaiting {
+	unsigned count;
+	struct {
+		struct frame frame;
+		struct work work;
+	} held[AWAIT_MOST]; /* as they came */
+};
+
+struct awaiting *awaiting_new(void)
+{
+	return calloc(1, sizeof(struct awaiting));
+}
+
+void awaiting_free(struct awaiting *a)
+{
+	free(a);
+}
+
+static bool runs_ahead(const struct engine *e, struct work *w)
+{
+	const struct packet *p = &w->p;
+	const struct flow *f;
+
+	if (p->proto != PROTO_TCP || !p->has_ports || p->fragment || !(p->tcp_flags & TCP_ACK))
+		return false;
+	flow_prefetch(e->flows, &w->hint);
+	f = flow_peek(e->flows, &w->hint);
+	if (!f) /* an answer to a SYN */
+		return p->tcp_flags & (TCP_SYN | TCP_RST);
+	return tcp_runs_ahead(f, p, w->hint.sender != f->starter);
+}
+
+/* What the same end said behind something that waits, of the first `count` that do, waits as well. */
+static bool must_wait(const struct engine *e, struct work *w, unsigned count)
+{
+	const struct awaiting *a = e->awaiting;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct flow_hint *h = &a->held[i].work.hint;
+
+		if (h->hash == w->hint.hash && h->sender == w->hint.sender &&
+		    memcmp(&h->key, &w->hint.key, sizeof(h->key)) == 0)
+			return true;
+	}
+	return runs_ahead(e, w);
+}
+
+static void release(struct engine *e, unsigned i)
+{
+	struct awaiting *a = e->awaiting;
+	struct frame frame = a->held[i].frame;
+
+	e->late = a->held[i].work;
+	a->count--;
+	memmove(&a->held[i], &a->held[i + 1], (a->count - i) * sizeof(a->held[0]));
+	engine_take(e, &frame, &e->late);
+}
+
+bool engine_await(struct engine *e, const struct frame *f, struct work *w)
+{
+	struct awaiting *a = e->awaiting;
+
+	/* Who stands in the path has what comes by in its order, and does not see what he dropped. */
+	if (e->o.inline_ || !must_wait(e, w, a->count))
+		return false;
+	if (a->count == AWAIT_MOST) {
+		release(e, 0);
+		engine_awaited(e, false);
+		if (!must_wait(e, w, a->count))
+			return false;
+	}
+	a->held[a->count].frame = *f;
+	a->held[a->count].work = *w;
+	a->held[a->count++].work.floor_hint.key = NULL; /* points into the other one */
+	return true;
+}
+
+static bool is_over(uint64_t now_ns, uint64_t since_ns)
+{
+	return (now_ns > since_ns ? now_ns - since_ns : since_ns - now_ns) > AWAIT_NS;
+}
+
+void engine_awaited(struct engine *e, bool all)
+{
+	struct awaiting *a = e->awaiting;
+	unsigned i = 0;
+
+	while (i < a->count) {
+		struct work *w = &a->held[i].work;
+
+		if (!all && !is_over(e->wall_ns, w->p.time_ns) && must_wait(e, w, i)) {
+			i++;
+			continue;
+		}
+		release(e, i);
+		i = 0; /* others may have waited for it */
+	}
+}
