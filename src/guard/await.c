@@ -37,8 +37,11 @@ static bool runs_ahead(const struct engine *e, struct work *w)
 
 	if (p->proto != PROTO_TCP || !p->has_ports || p->fragment || !(p->tcp_flags & TCP_ACK))
 		return false;
-	flow_prefetch(e->flows, &w->hint);
 	f = flow_peek(e->flows, &w->hint);
+	if (!f) { /* when it was looked for, what begins it was still to come */
+		flow_prefetch(e->flows, &w->hint);
+		f = flow_peek(e->flows, &w->hint);
+	}
 	if (!f) /* an answer to a SYN */
 		return p->tcp_flags & (TCP_SYN | TCP_RST);
 	return tcp_runs_ahead(f, p, w->hint.sender != f->starter);
