@@ -182,10 +182,7 @@ static inline void clear(struct packet *p)
 bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_t wire_len,
 		   struct packet *ret_p)
 {
-	struct layer l = {.at = frame.data,
-			  .have = frame.len,
-			  .wire = wire_len,
-			  .offload = link & LINK_OFFLOAD};
+	struct layer l = {.at = frame.data, .have = frame.len, .wire = wire_len};
 
 	clear(ret_p);
 	if (l.wire < l.have)
@@ -193,7 +190,8 @@ bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_
 	ret_p->frame = frame;
 	ret_p->time_ns = time_ns;
 	ret_p->wire_len = (uint32_t)l.wire;
-	switch (link & ~LINK_OFFLOAD) {
+again:
+	switch (link) {
 	case LINK_ETHERNET:
 		return decode_ethernet(ret_p, &l);
 	case LINK_SLL:
@@ -202,6 +200,13 @@ bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_
 		return decode_cooked(ret_p, &l, true);
 	case LINK_RAW:
 		return decode_raw(ret_p, &l);
+	default: /* a file's: what comes by a wire does not pay for it */
+		break;
+	}
+	if (link & LINK_OFFLOAD) {
+		l.offload = true;
+		link &= ~LINK_OFFLOAD;
+		goto again;
 	}
 	anomaly_add(&ret_p->anomalies, ANOMALY_LINK_UNKNOWN);
 	return false;
