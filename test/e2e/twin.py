@@ -22,7 +22,7 @@ WARD = bytes.fromhex('020000920011'), '10.92.0.11', 'fe80::92:11', 'fd92::11'
 HOSPITAL = bytes.fromhex('020000920001'), '10.92.0.1', 'fe80::92:1', 'fd92::1'
 STRANGER = bytes.fromhex('020000920066'), '10.92.0.66', 'fe80::92:66', 'fd92::66'
 EVERYBODY = b'\xff' * 6, '10.92.0.255', 'ff02::1', 'ff02::1'
-BEGIN, STEP = 1764200000 * 10**9, 1300000  # of the capture's times
+BEGIN, STEP = 1764200000 * 10**9, 2600000  # of the capture's times: what is the same again was sent so, and not mirrored
 RANDOM = 500
 
 

@@ -76,7 +76,7 @@ dir=$out
 policy packet >"$out/policy"
 "$self/twin.py" write "$out/capture" && "$reader" "$out/capture" "$out/policy" >"$out/times" ||
 	{ not "the capture is read"; exit 1; }
-awk '{printf "%d\n", ($1 - 1764200000000000000) / 1300000 + 0.5}' "$out/times" | sort -n >"$out/file"
+awk '{printf "%d\n", ($1 - 1764200000000000000) / 2600000 + 0.5}' "$out/times" | sort -n >"$out/file"
 # What is only watched loses nothing, be it whole, broken or a piece that nobody can put together.
 mode=observe policy packet >"$out/watched"
 all=$("$self/twin.py" count)
