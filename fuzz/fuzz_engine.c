@@ -1,5 +1,5 @@
 /*
- * The whole engine, inline under a policy: frames of both sides, each with a byte
+ * The whole engine under a policy, in the path and as of a file: frames of both sides, each with a byte
  * for the port (1 hospital's, 2 a new burst, 4 a minute later) and two for its
  * length. It is the same engine from one input to the next, as it is from one
  * packet to the next; a day passes in between.
@@ -27,7 +27,9 @@ static const char site[] =
 	"      - {service: all, proto: any, peer: any}\n"
 	"    accepts:\n      - {service: all, proto: any, peer: any}\n";
 
-static struct engine *engine;
+enum { PATH, FILED, ENGINES };
+
+static struct engine *engines[ENGINES];
 static unsigned settled;
 
 static void forward(struct capture *c, const struct frame *f, uint32_t out)
@@ -61,13 +63,14 @@ static void sink(void *arg, const char *line, size_t len)
 		abort();
 }
 
-static void begin(void)
+static struct engine *begin(bool filed)
 {
 	struct engine_options o = {.max_flows = 256,
 				   .max_fragments = 64,
 				   .stream_bytes = 1u << 20,
 				   .timeouts = flow_default_timeouts,
-				   .inline_ = true,
+				   .inline_ = !filed,
+				   .packet_times = filed,
 				   .place = place,
 				   .sink = sink};
 	struct bytes text = {(const uint8_t *)site, sizeof(site) - 1};
@@ -76,14 +79,15 @@ static void begin(void)
 	struct config *c = config_parse("site", text, errors, 1, &count);
 	char why[256];
 	struct policy *p = c ? policy_compile(c, NULL, 0, 1, why) : NULL;
+	struct engine *e = p ? engine_new(p, &o) : NULL;
 
-	engine = p ? engine_new(p, &o) : NULL;
-	if (!engine)
+	if (!e)
 		abort();
 	config_free(c);
+	return e;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static void play(struct engine *e, bool filed, const uint8_t *data, size_t len)
 {
 	static uint64_t now_ns = 1700000000ull * NSEC_PER_SEC;
 	uint8_t *bytes = malloc(len ? len : 1); /* where the engine clamps windows */
@@ -95,8 +99,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		abort();
 	if (len)
 		memcpy(bytes, data, len);
-	if (!engine)
-		begin();
 	while (reader_left(&r) >= 3) {
 		uint8_t flags = read_u8(&r);
 		size_t size = read_be16(&r);
@@ -104,20 +106,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (size > reader_left(&r))
 			size = reader_left(&r);
 		if (n == FRAMES || flags & 2) {
-			engine_burst(engine, &capture, frames, n);
+			engine_burst(e, &capture, frames, n);
 			n = 0;
 		}
 		now_ns += flags & 4 ? 60 * NSEC_PER_SEC : 1000;
 		frames[n] = (struct frame){.data = read_bytes(&r, size),
 					   .time_ns = now_ns,
 					   .wire_len = (uint32_t)size,
-					   .ifindex = flags & 1 ? 2 : 1};
+					   .ifindex = flags & 1 ? 2 : 1,
+					   .link = filed ? LINK_OFFLOAD : LINK_ETHERNET};
 		n++;
 	}
-	engine_burst(engine, &capture, frames, n);
+	engine_burst(e, &capture, frames, n);
+	engine_burst(e, &capture, NULL, 0); /* a file's end: nothing waits any longer */
 	now_ns += 86400 * NSEC_PER_SEC;
 	for (unsigned i = 0; i < 4; i++)
-		engine_tick(engine, &capture, now_ns += 10 * NSEC_PER_SEC);
+		engine_tick(e, &capture, now_ns += 10 * NSEC_PER_SEC);
 	free(bytes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	for (unsigned i = 0; i < ENGINES; i++) {
+		if (!engines[i])
+			engines[i] = begin(i == FILED);
+		play(engines[i], i == FILED, data, len);
+	}
 	return 0;
 }
