@@ -575,6 +575,11 @@ static __attribute__((cold)) void hear_urgent(struct sessions *s, const struct s
 	object(s, REASON_STREAM_URGENT, SESSION_PACKET);
 }
 
+static bool is_beginning(const struct flow *f)
+{
+	return f->state == TCP_SYN_SENT || f->state == TCP_SYN_RECV;
+}
+
 /*
  * No receiver takes what comes with a reset, nor what comes with a SYN once hands were shaken (RFC 9293
  * §3.10.7.4). The reset goes on all the same; of a SYN nobody knows what a machine that has just begun
@@ -583,11 +588,34 @@ static __attribute__((cold)) void hear_urgent(struct sessions *s, const struct s
 static __attribute__((cold)) bool is_void(struct sessions *s, const struct flow *f,
 					  const struct packet *p)
 {
-	bool syn = p->tcp_flags & TCP_SYN && f->state != TCP_SYN_SENT && f->state != TCP_SYN_RECV;
+	bool syn = p->tcp_flags & TCP_SYN && !is_beginning(f);
 
 	if (syn && p->payload.len)
 		object(s, REASON_STREAM_OUTSIDE, SESSION_PACKET);
 	return syn || p->tcp_flags & TCP_RST;
+}
+
+/*
+ * Where an end begins must not be in doubt. It may show several numbers and bytes with each, and what is
+ * said from the one on is another message than from the other on. So of those that it shows one is
+ * answered, and bytes wait until that is: their sender says them again then, at the latest after a
+ * second (RFC 7413 §4.1.3).
+ */
+static __attribute__((cold)) bool is_doubtful(struct sessions *s, const struct flow *f,
+					      const struct packet *p, unsigned end)
+{
+	bool another = tcp_answers_another(f, p, end);
+	struct session *n = f->session;
+
+	if (!(another || (p->payload.len && is_beginning(f))) || !is_ruled(s) || !s->o.enforced ||
+	    !s->o.enforced(s->o.arg, f))
+		return false;
+	if (another && n) { /* and what its receiver has been told is none of that conversation's */
+		stream_begin_anew(&n->stream, &s->pool, !end, p->tcp_ack);
+		forget(s, n);
+	}
+	object(s, another ? REASON_STREAM_OUTSIDE : REASON_STREAM_UNVERIFIED, SESSION_PACKET);
+	return true;
 }
 
 static void hear_stream(struct sessions *s, struct flow *f, const struct packet *p, unsigned end)
@@ -595,6 +623,8 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 	struct session *n = f->session;
 	uint32_t missed;
 
+	if (__builtin_expect(p->tcp_flags & TCP_SYN, 0) && is_doubtful(s, f, p, end))
+		return;
 	if (__builtin_expect(p->tcp_flags & TCP_URG, 0))
 		hear_urgent(s, n, p);
 	if (!n && p->tcp_flags & TCP_SYN)

@@ -148,8 +148,8 @@ class Talk:
         self.line.send(tcp, **ip)
 
     def greet(self, said=b''):
-        for _ in range(20):
-            self.give(-1, said, SYN, 0, extra=b'\2\4\5\xb4\4\2' if self.dice.random() < 0.5 else b'')
+        for n in range(20):
+            self.give(-1, b'' if n else said, SYN, 0, extra=b'\2\4\5\xb4\4\2' if self.dice.random() < 0.5 else b'')
             self.line.listen(0.25, lambda: self.reset or self.server is not None)
             if self.reset:
                 return False
@@ -173,7 +173,7 @@ def harmless(line, dice, port):
     """Cut, swapped, doubled, lost: all of it arrives."""
     t = Talk(line, dice, port)
     said = b''.join(message(GOOD, i, b'x' * dice.choice([1, 40, 900])) for i in range(dice.randint(1, 4)))
-    if not t.greet():
+    if not t.greet(dice.choice([b'', b'', b'', said[:200]])):
         return 'was not let in'
     pieces = [p for p in cuts(dice, len(said)) for _ in range(dice.choice([1, 1, 1, 2]))]
     if dice.random() < 0.7:

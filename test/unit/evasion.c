@@ -87,6 +87,155 @@ static void a_false_beginning_hides_nothing(void **state)
 	wire_free(w);
 }
 
+/* An allowed request that has whatever follows for its content, and a forbidden one that has. */
+#define SWALLOWS(path, len) \
+	"POST /" path "/1 HTTP/1.1\r\nHost: lis\r\nContent-Length: " len "\r\n\r\n"
+static const struct bytes shell = TEXT(SWALLOWS("results", "63"));
+static const struct bytes bad_shell = TEXT(SWALLOWS("resultz", "63"));
+/* An answer to a greeting and the head of a message, the rest of which is the same answer and a message. */
+static const struct bytes answer = TEXT("\x20\2\0\0");
+static const struct bytes head = TEXT("\x20\2\0\0\x30\x22\0\6ward/a");
+
+/*
+ * Its sender has shown two numbers to begin with, and only one of them is its receiver's: what is said
+ * from the one on is allowed, and from the other on it is not.
+ */
+enum two {
+	AGAIN,
+	FIRST_WITH,
+	THEN_WITH,
+	SAID_BEFORE,
+	OFFERED,
+	OFFERED_TWICE,
+	AFTER_END,
+	TAKEN_WITH,
+	TWO_WAYS
+};
+
+static void begin_twice(struct attack *a)
+{
+	enum two way = a->i / 2 % TWO_WAYS;
+	struct sender *t = &a->t;
+	const struct kind *k = a->k;
+	uint32_t early = 0x70000000u - (uint32_t)shell.len, taken = 0x70000000u;
+	uint8_t both[512];
+
+	if (strcmp(k->name, "http"))
+		return;
+	assert_int_equal(k->bad.len, 63);
+	t->first = 0x70000000u;
+	t->server = 5000;
+	t->r = (struct receiver){.first = t->first, .next = t->first, .said = 5000};
+	memcpy(both, shell.data, shell.len);
+	memcpy(both + shell.len, k->bad.data, k->bad.len);
+	switch (way) {
+	case AGAIN:
+		give(t, t->first - 1, TCP_SYN, NULL, 0, true);
+		give(t, early - 1, TCP_SYN, NULL, 0, true);
+		break;
+	case FIRST_WITH:
+		give(t, early - 1, TCP_SYN, shell.data, shell.len, true);
+		give(t, t->first - 1, TCP_SYN, NULL, 0, true);
+		break;
+	case THEN_WITH:
+		give(t, t->first - 1, TCP_SYN, NULL, 0, true);
+		give(t, early - 1, TCP_SYN, shell.data, shell.len, true);
+		break;
+	case TAKEN_WITH:
+		if (give(t, early - 1, TCP_SYN, bad_shell.data, bad_shell.len, true))
+			taken = early;
+		give(t, t->first - 1, TCP_SYN, NULL, 0, true);
+		break;
+	case AFTER_END: /* it is read, and its end is taken for none; two beginnings, of which one is */
+		give(t, early - 1, TCP_SYN, NULL, 0, true);
+		send(t->w, k,
+		     &(struct segment){
+			     .end = 1, .seq = 1999, .ack = early, .flags = TCP_SYN | TCP_ACK});
+		t->server = 2000;
+		give(t, early, TCP_ACK, shell.data, shell.len, true);
+		send(t->w, k,
+		     &(struct segment){.end = 1, .seq = 2000, .ack = t->first, .flags = TCP_ACK});
+		give(t, t->first, TCP_RST | TCP_ACK, NULL, 0, true);
+		t->server = 5000;
+		give(t, t->first - 1, TCP_SYN, NULL, 0, true);
+		give(t, t->first + 4000, TCP_SYN, NULL, 0, true);
+		break;
+	default:
+		give(t, early - 1, TCP_SYN, NULL, 0, true);
+		give(t, early, TCP_ACK, shell.data, shell.len, true);
+		if (way != SAID_BEFORE)
+			give(t, t->first - 1, TCP_SYN, NULL, 0, true);
+		if (way == OFFERED_TWICE)
+			give(t, t->first + 4000, TCP_SYN, NULL, 0, true);
+	}
+	send(t->w, k,
+	     &(struct segment){
+		     .end = 1, .seq = t->server - 1, .ack = t->first, .flags = TCP_SYN | TCP_ACK});
+	give(t, t->first, TCP_ACK, NULL, 0, false);
+	if (way == AGAIN)
+		give(t, early, TCP_ACK, both, shell.len + k->bad.len, false);
+	else if (way != TAKEN_WITH)
+		give(t, t->first, TCP_ACK, k->bad.data, k->bad.len, false);
+	else if (give(t, t->first, TCP_ACK, k->good.data, k->good.len, false) && taken == early)
+		fail_msg("way %u: a message whose beginning came with a SYN arrived whole", way);
+}
+
+/* The same of the one who answers. */
+static void answer_twice(struct attack *a)
+{
+	enum two way = a->i / 2 % TWO_WAYS;
+	struct sender *t = &a->t;
+	struct bytes hello = a->k->first;
+	uint32_t early = 0x70000000u - (uint32_t)head.len;
+	struct segment s = {.end = 1, .ack = 1000};
+	uint8_t both[512];
+
+	if (strcmp(a->k->name, "mqtt") || (way > SAID_BEFORE))
+		return;
+	t->first = 0x70000000u;
+	t->r = (struct receiver){.first = t->first, .next = t->first, .said = 1000};
+	a->p.len = 0;
+	append(&a->p, answer, answer);
+	a->p.at[0] = a->p.len;
+	append(&a->p, a->k->bad, a->k->good);
+	memcpy(both, head.data, head.len);
+	memcpy(both + head.len, a->p.real, a->p.len);
+	assert_true(send(a->w, a->k, &(struct segment){.seq = 999, .flags = TCP_SYN}));
+
+	s.flags = TCP_SYN | TCP_ACK;
+	s.seq = (way == THEN_WITH ? t->first : early) - 1;
+	if (way == FIRST_WITH)
+		s.data = head;
+	send(a->w, a->k, &s);
+	if (way == SAID_BEFORE) {
+		s = (struct segment){.end = 1, .seq = early, .ack = 1000, .flags = TCP_ACK};
+		s.data = head;
+		send(a->w, a->k, &s);
+	}
+	s = (struct segment){.end = 1, .ack = 1000, .flags = TCP_SYN | TCP_ACK};
+	s.seq = (way == THEN_WITH ? early : t->first) - 1;
+	if (way == THEN_WITH)
+		s.data = head;
+	send(a->w, a->k, &s);
+	send(a->w, a->k, &(struct segment){.seq = 1000, .ack = t->first, .flags = TCP_ACK});
+	s = (struct segment){.seq = 1000, .ack = t->first, .flags = TCP_ACK, .data = hello};
+	if (!send(a->w, a->k, &s))
+		return;
+	s = (struct segment){.end = 1, .ack = 1000 + (uint32_t)hello.len, .flags = TCP_ACK};
+	s.seq = way == AGAIN ? early : t->first;
+	s.data = way == AGAIN ? (struct bytes){both, head.len + a->p.len}
+			      : (struct bytes){a->p.real, a->p.len};
+	t->r.said = s.ack;
+	if (send(a->w, a->k, &s))
+		take(&t->r, &s);
+}
+
+static void a_second_number_hides_nothing(void **state)
+{
+	attack_all(2 * TWO_WAYS, begin_twice);
+	attack_all(2 * TWO_WAYS, answer_twice);
+}
+
 /* What was begun before us, and what is shown of it first: the second half, or what came long ago. */
 static void be_picked_up(struct attack *a)
 {
@@ -300,6 +449,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rest_is_not_read_anew),
 		cmocka_unit_test(a_false_beginning_hides_nothing),
+		cmocka_unit_test(a_second_number_hides_nothing),
 		cmocka_unit_test(a_pick_up_hides_nothing),
 		cmocka_unit_test(an_early_beginning_hides_nothing),
 		cmocka_unit_test(an_early_end_hides_nothing),

@@ -79,8 +79,14 @@ static void release(struct stream_half *h, struct stream_pool *pool)
 
 void stream_wait(struct stream *s)
 {
-	s->half[0].flags |= WAITS;
-	s->half[1].flags |= WAITS;
+	for (unsigned end = 0; end < 2; end++) {
+		struct stream_half *h = &s->half[end];
+
+		/* Whatever it began with: its receiver takes nothing from in front of that. */
+		if (ahead_of(h->acked, h->next) > 0)
+			begin(h, h->acked);
+		h->flags |= WAITS;
+	}
 }
 
 bool stream_waits(const struct stream *s)
@@ -228,6 +234,20 @@ static bool step_back(struct stream_half *h, struct stream_pool *pool, uint32_t 
 	return true;
 }
 
+static __attribute__((cold)) void begin_anew(struct stream_half *h, struct stream_pool *pool,
+					     uint32_t first)
+{
+	h->ahead_count = 0;
+	release(h, pool);
+	h->flags = (h->flags & WAITS) | PROVEN;
+	begin(h, first);
+}
+
+void stream_begin_anew(struct stream *s, struct stream_pool *pool, unsigned end, uint32_t first)
+{
+	begin_anew(&s->half[end], pool, first);
+}
+
 /*
  * The first confirmation shows where the end stands. A SYN that its receiver never took says nothing
  * of that, and the first packet to be seen may have run ahead of others, or have come again.
@@ -243,14 +263,13 @@ static __attribute__((cold)) uint32_t prove(struct stream_half *h, struct stream
 		leap(h, pool, ack);
 		return STREAM_ANEW;
 	}
-	if (ahead_of(ack, first) >= 0 || (!began && first - ack > pool->half_max))
+	/* What went on before was not waited for: its receiver may have begun amid it. */
+	if (ack == first || (ahead_of(ack, first) > 0 && !(began && h->flags & WAITS)))
 		return 0;
-	if (began || !step_back(h, pool, ack)) {
-		h->ahead_count = 0;
-		release(h, pool);
-		h->flags &= WAITS | PROVEN;
-		begin(h, ack);
-	}
+	if (!began && first - ack > pool->half_max)
+		return 0;
+	if (began || !step_back(h, pool, ack))
+		begin_anew(h, pool, ack);
 	return STREAM_ANEW;
 }
 

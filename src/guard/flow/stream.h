@@ -60,13 +60,16 @@ enum stream_said {
 void stream_init(struct stream *s, const struct flow *f);
 /*
  * What is not taken does not pass: where an end is given more than may be kept of it, that is not
- * forgotten, so that every repetition can be compared, but waited for until it is confirmed.
+ * forgotten, so that every repetition can be compared, but waited for until it is confirmed. And an end
+ * stands nowhere but where its receiver says: asked for of a stream that is new.
  */
 void stream_wait(struct stream *s);
 /* Does it? */
 bool stream_waits(const struct stream *s);
 /* Nothing of `end` was taken yet: it begins where the other one stands by now, if that has said so. */
 void stream_place(struct stream *s, const struct flow *f, unsigned end);
+/* Of what `end` said its receiver has nothing, and waits for the byte `first`. */
+void stream_begin_anew(struct stream *s, struct stream_pool *pool, unsigned end, uint32_t first);
 void stream_free(struct stream *s, struct stream_pool *pool);
 
 /*

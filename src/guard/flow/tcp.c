@@ -279,6 +279,12 @@ bool tcp_confirmed(const struct flow *f, unsigned end, uint32_t *ret_acked)
 	return true;
 }
 
+bool tcp_answers_another(const struct flow *f, const struct packet *p, unsigned end)
+{
+	return (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK) &&
+	       f->tcp_began & 1u << !end && p->tcp_ack != f->tcp_first[!end];
+}
+
 bool tcp_begins_anew(const struct flow *f, const struct packet *p, unsigned end)
 {
 	return (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK) &&

@@ -17,6 +17,8 @@ void tcp_track(struct flow *f, const struct packet *p, unsigned end);
  * that the other one sent so? Then both have lost the old conversation.
  */
 bool tcp_begins_anew(const struct flow *f, const struct packet *p, unsigned end);
+/* Does `end` confirm, of several SYNs of the other end, another than the one the flow goes by? */
+bool tcp_answers_another(const struct flow *f, const struct packet *p, unsigned end);
 /* A new flow as the SYN of the old one's offer leaves it; end 0 sent that. */
 void tcp_resume(struct flow *f, const struct tcp_offer *o);
 
