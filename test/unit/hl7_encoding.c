@@ -234,6 +234,21 @@ static void xml_is_read(void **state)
 							       "OBX.5></OBX></RGV_O15>\x1c\r"));
 }
 
+/* XML 1.0 §2.5: around segments; who defines something ahead of the root is told as that. */
+static void xml_has_comments(void **state)
+{
+	EXPECT("{\"hl7\":{\"message_type\":\"ACK\",\"segments\":2,\"encoding\":\"XML\"}}"
+	       "\n" ORU_SAID,
+	       P(0, "\v<?xml version=\"1.0\"?>\n<!-- made by a-b -->\n<!----><ACK><!-- c -->"
+		    "<MSH><MSH.9><MSG.1>ACK</MSG.1></MSH.9></MSH><!--d--><MSA/></ACK><!-- e "
+		    "-->\x1c\r"),
+	       P(0, ORU));
+	EXPECT("{\"hl7\":{},\"reason\":\"hl7.xml\"}\n" ORU_SAID,
+	       P(0,
+		 "\v<!DOCTYPE ACK><ACK><MSH><MSH.9><MSG.1>ACK</MSG.1></MSH.9></MSH></ACK>\x1c\r"),
+	       P(0, ORU));
+}
+
 /* What one receiver reads and another one does not, or otherwise. */
 static void xml_is_read_in_one_way(void **state)
 {
@@ -256,7 +271,10 @@ static void xml_is_read_in_one_way(void **state)
 		{"ORU_R01", "<MSG.1>ORU</MSG.1></MSH.9><MSH.9><MSG.1>RGV</MSG.1>", ""},
 		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<MSH/>"},
 		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<MSH><MSH.9><MSG.1>RGV</MSG.1></MSH.9></MSH>"},
-		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<!-- -->"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<!-- <MSH> -->"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<!-- a--b -->"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<!-- -"},
+		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<?a b?>"},
 		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<![CDATA[ ]]>"},
 		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "<!DOCTYPE a>"},
 		{"ORU_R01", "<MSG.1>ORU</MSG.1>", "RGV"},
@@ -295,8 +313,9 @@ static void xml_is_known_by_its_root(void **state)
 		{"\v\xef\xbb\xbf<ACK>", PARSE_OK},
 		{"\v<?xml version='1.0'?><MCCI_IN000002UV01 xmlns='urn:hl7-org:v3'>", PARSE_BAD},
 		{"\v<?xml version='1.0' encoding='UTF-7'?><ACK>", PARSE_BAD},
-		{"\v<!DOCTYPE ACK SYSTEM 'a'><ACK>", PARSE_BAD},
-		{"\v<!-- --><ACK>", PARSE_BAD},
+		{"\v<!DOCTYPE ACK SYSTEM 'a'><ACK>", PARSE_OK},
+		{"\v<!-- a-b --><ACK>", PARSE_OK},
+		{"\v<!DOCTYPE html><html>", PARSE_BAD},
 		{"\v<html>", PARSE_BAD},
 	};
 
@@ -410,6 +429,7 @@ int main(void)
 		cmocka_unit_test(latin_letters_are_no_halves),
 		cmocka_unit_test(separators_are_halves_of_characters),
 		cmocka_unit_test(xml_is_read),
+		cmocka_unit_test(xml_has_comments),
 		cmocka_unit_test(xml_is_read_in_one_way),
 		cmocka_unit_test(xml_is_known_by_its_root),
 		cmocka_unit_test(long_xml_segments),

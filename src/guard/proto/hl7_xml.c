@@ -68,12 +68,16 @@ enum parse hl7_xml_probe(struct bytes b)
 	if (!b.len || (b.data[0] != '<' && !xml_is_outside((struct bytes){b.data, 1})))
 		return b.len ? PARSE_BAD : PARSE_MORE;
 	while (seen < b.len && seen < PROBE_MAX) {
+		bool comment = x.inside;
+
 		got = xml_next(&x, (struct bytes){b.data + seen, b.len - seen}, &t, &used);
 		if (got != PARSE_OK)
 			return got;
 		if (t.kind == XML_OPEN)
 			return is_root(t.name) ? PARSE_OK : PARSE_BAD;
-		if (!(t.kind == XML_TEXT && xml_is_outside(t.text)) && !is_declaration(&t))
+		/* What a document type is for is refused when it is read. */
+		if (t.kind == XML_OTHER ? t.name.len && !comment && !is_declaration(&t)
+					: t.kind != XML_TEXT || !xml_is_outside(t.text))
 			return PARSE_BAD;
 		seen += used;
 	}
@@ -282,6 +286,25 @@ static enum parse read_segment(struct hl7_xml *x, struct bytes b, size_t tag,
 	return PARSE_OK;
 }
 
+/*
+ * Around segments a comment says nothing to anybody, unless it has tags in it, for those who look for
+ * tags alone. Two hyphens end it (XML 1.0 §2.5).
+ */
+static enum parse pass_comment(struct hl7_xml *x, struct bytes b, struct hl7_xml_unit *u)
+{
+	while (u->used < b.len && b.data[u->used] != '-' && b.data[u->used] != '<')
+		u->used++;
+	if (u->used)
+		return PARSE_OK;
+	if (b.data[0] == '<')
+		return PARSE_BAD;
+	if (b.len < 3)
+		return PARSE_MORE;
+	x->comment = b.data[1] != '-';
+	u->used = x->comment ? 1 : 3;
+	return x->comment || b.data[2] == '>' ? PARSE_OK : PARSE_BAD;
+}
+
 /* Of a group, or the root. */
 static enum parse close_group(struct hl7_xml *x, struct bytes b, struct hl7_xml_unit *u)
 {
@@ -326,6 +349,8 @@ enum parse hl7_xml_next(struct hl7_xml *x, struct bytes b, uint8_t room[HL7_XML_
 	*ret_u = (struct hl7_xml_unit){0};
 	if (x->phase == PASSING)
 		return pass(x, b, ret_u);
+	if (x->comment)
+		return pass_comment(x, b, ret_u);
 	if (b.data[0] != '<') {
 		ret_u->used = find_tag(b, 0);
 		return xml_is_outside((struct bytes){b.data, ret_u->used}) ? PARSE_OK : PARSE_BAD;
@@ -335,8 +360,10 @@ enum parse hl7_xml_next(struct hl7_xml *x, struct bytes b, uint8_t room[HL7_XML_
 	got = xml_next(&xml, tag, &t, &ret_u->used);
 	if (got != PARSE_OK)
 		return got == PARSE_MORE && b.len < TAG_MAX ? PARSE_MORE : PARSE_BAD;
+	x->comment = xml.inside;
 	if (t.kind == XML_OTHER)
-		return x->phase == BEFORE && is_declaration(&t) ? PARSE_OK : PARSE_BAD;
+		return x->comment || (x->phase == BEFORE && is_declaration(&t)) ? PARSE_OK
+										: PARSE_BAD;
 	if (x->phase != INSIDE || !is_segment(t.name))
 		return open_group(x, &t, ret_u);
 	if (t.kind == XML_OPEN)

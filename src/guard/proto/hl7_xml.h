@@ -3,7 +3,7 @@
 /*
  * HL7 version 2 in XML (HL7 Version 2: XML Encoding Syntax, release 2): the elements of a segment as a
  * segment with separators that no XML can hold, so that one reader reads both. What some receivers might
- * take otherwise is refused: comments, CDATA, definitions, prefixes, other character sets, other orders.
+ * take otherwise is refused: comments within or with tags, CDATA, definitions, prefixes, other character sets, other orders.
  */
 #include "base/bytes.h"
 
@@ -16,6 +16,7 @@
 struct hl7_xml {
 	uint8_t phase;	  /* zero at first */
 	uint8_t depth;	  /* of the root, its groups */
+	bool comment;	  /* it is amid one */
 	uint16_t scanned; /* of the segment at hand, without its end */
 };
 

@@ -2,21 +2,14 @@
 
 #include <strings.h>
 
-#include "guard/proto/coding.h"
 #include "guard/proto/head.h"
-#include "guard/proto/http_head.h"
+#include "guard/proto/http_body.h"
 #include "guard/proto/mqtt.h"
-#include "guard/proto/part10.h"
 #include "guard/proto/sdc.h"
 #include "guard/proto/soap_body.h"
 #include "guard/proto/websocket.h"
 
-#define CHUNK_LINE_MAX 1024
-#define PIPELINE_MAX   64 /* requests without their answers yet */
-#define BODY_START     4  /* bytes that tell a program */
-#define PACKED_MAX \
-	60000 /* bytes of a compressed body that are looked into, with those between chunks, */
-#define PLAIN_MAX     0x40000 /* and of what they are when they are not compressed */
+#define PIPELINE_MAX  64 /* requests without their answers yet */
 #define POST_HEAD     2000
 #define EMPTY_MAX     64 /* bytes of empty lines ahead of the first request */
 #define ABOUT_MAX     12 /* requests whose answers are told with what they asked */
@@ -25,32 +18,11 @@
 #define HOSTNAME_KEPT 100
 #define URL_KEPT      480
 
-enum phase {
-	PHASE_HEAD,
-	PHASE_BODY, /* `left` bytes */
-	PHASE_CHUNK_LINE,
-	PHASE_CHUNK, /* `left` bytes */
-	PHASE_CHUNK_END,
-	PHASE_TRAILER,
-	PHASE_REST, /* a body to the end, or no HTTP any more */
-};
-
 /* What a request asks decides how its answer is framed (RFC 9112 §6.3). */
 enum asked { ASKED_OTHER, ASKED_HEAD, ASKED_CONNECT };
 #define ASKED_DEFAULT 0x80 /* and by a login that everybody knows */
 #define ASKED_UPGRADE 0x40 /* and for another protocol */
 #define ASKED_FLAGS   (ASKED_DEFAULT | ASKED_UPGRADE)
-
-struct side {
-	uint8_t phase, seen; /* seen: of the body's first bytes */
-	bool tunnel : 1;     /* the rest is none of HTTP's */
-	bool parts : 1;	     /* the body has some, each of which may be an image */
-	uint8_t coding : 2;  /* enum coding; of a body that is looked into */
-	struct part10 file;  /* the body, as far as it may be one itself */
-	struct part10_search files;
-	uint32_t scanned;
-	uint64_t left;
-};
 
 /* What a request was about, for its answer: lengths of its texts, none where there was no room. */
 struct about {
@@ -59,7 +31,7 @@ struct about {
 };
 
 struct state {
-	struct side side[2];
+	struct http_side side[2];
 	uint8_t client; /* the end that asks */
 	bool client_known;
 	uint8_t first, waiting; /* a ring of what was asked */
@@ -95,13 +67,6 @@ static enum parse probe(const struct proto_input *in)
 	    !head_len(b, &scanned))
 		return PARSE_MORE;
 	return got;
-}
-
-static enum parse broken(struct http_msg *m, enum reason reason, struct proto_output *out)
-{
-	m->msg.reason = reason;
-	out->has_msg = true;
-	return PARSE_BAD;
 }
 
 static struct bytes without_query(struct bytes url)
@@ -366,50 +331,15 @@ static bool upgrades_unasked(const struct state *st)
 	return st->waiting && !(st->asked[st->first] & ASKED_UPGRADE);
 }
 
-static void body(struct side *s, enum phase phase, uint64_t left)
-{
-	s->phase = (uint8_t)phase;
-	s->left = left;
-	s->seen = 0;
-	s->parts = false;
-	s->coding = CODING_NONE;
-	s->file = (struct part10){.seen = 0};
-}
-
-/* Nearly every page comes compressed: of those a browser is told it may show, none is an image for a viewer. */
-static bool may_be_file(const struct http_head *h)
-{
-	struct bytes type = head_trim(head_before(h->content_type, ";"));
-
-	return h->request || h->parts || !type.len || head_is(type, "application/dicom") ||
-	       head_is(type, "application/octet-stream");
-}
-
-static void frame(struct side *s, const struct http_head *h, bool to_end)
-{
-	if (h->chunked)
-		body(s, PHASE_CHUNK_LINE, 0);
-	else if (h->has_length)
-		body(s, h->length ? PHASE_BODY : PHASE_HEAD, h->length);
-	else
-		body(s, to_end ? PHASE_REST : PHASE_HEAD, 0);
-	s->parts = h->parts;
-	if (may_be_file(h) && h->coding != CODING_UNREADABLE)
-		s->coding = h->coding;
-	if (s->parts)
-		s->files = (struct part10_search){{0}};
-}
-
 /* From here on both ends speak something else. */
 static void tunnel(struct state *st)
 {
 	for (unsigned end = 0; end < 2; end++) {
-		body(&st->side[end], PHASE_REST, 0);
-		st->side[end].tunnel = true;
+		http_body_tunnel(&st->side[end]);
 	}
 }
 
-static void frame_answer(struct state *st, struct side *s, const struct http_head *h)
+static void frame_answer(struct state *st, struct http_side *s, const struct http_head *h)
 {
 	enum asked what;
 
@@ -423,19 +353,19 @@ static void frame_answer(struct state *st, struct side *s, const struct http_hea
 	if (what == ASKED_CONNECT && h->status < 300)
 		tunnel(st);
 	else if (what != ASKED_HEAD && h->status != 204 && h->status != 304)
-		frame(s, h, true);
+		http_body_begin(s, h, true);
 }
 
 /* Is all answered that was asked before, so that another one can read on? */
 static bool is_between(const struct state *st)
 {
-	return !st->waiting && st->side[!st->client].phase == PHASE_HEAD;
+	return !st->waiting && st->side[!st->client].phase == HTTP_HEAD;
 }
 
 static enum parse read_head(struct state *st, const struct proto_input *in, struct http_msg *m,
 			    struct proto_output *out)
 {
-	struct side *s = &st->side[in->end];
+	struct http_side *s = &st->side[in->end];
 	struct bytes b = in->data;
 	struct http_head h;
 	size_t len;
@@ -451,7 +381,7 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 	if (!len && b.len < HTTP_HEAD_MAX)
 		return in->last ? PARSE_BAD : PARSE_MORE;
 	if (!len || http_head_read((struct bytes){b.data, len}, &h) != PARSE_OK)
-		return broken(m, REASON_HTTP_MALFORMED, out);
+		return http_broken(m, REASON_HTTP_MALFORMED, out);
 	s->scanned = 0;
 	settle(st);
 	put_head(m, &h);
@@ -460,7 +390,7 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 		st->client_known = true;
 	}
 	if (h.reason || h.request != (in->end == st->client))
-		return broken(m, h.reason ? h.reason : REASON_HTTP_MALFORMED, out);
+		return http_broken(m, h.reason ? h.reason : REASON_HTTP_MALFORMED, out);
 	out->has_msg = true;
 	out->used = len;
 	if (h.request) {
@@ -469,8 +399,8 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 			out->with_it = true;
 		}
 		if (!ask(st, &h, m))
-			return broken(m, REASON_HTTP_MALFORMED, out);
-		frame(s, &h, false);
+			return http_broken(m, REASON_HTTP_MALFORMED, out);
+		http_body_begin(s, &h, false);
 		return PARSE_OK;
 	}
 	m->msg.answer = true;
@@ -486,295 +416,16 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 	return PARSE_OK;
 }
 
-/* "1a2b", and what may follow it (RFC 9112 §7.1): one way to write it, one way to read it. */
-static bool read_size(struct bytes line, uint64_t *ret_n)
-{
-	struct bytes digits = head_before(line, "; \t");
-	uint64_t n = 0;
-
-	if (!digits.len || digits.len > 15 || memchr(line.data, '\r', line.len) ||
-	    memchr(line.data, 0, line.len))
-		return false;
-	for (size_t i = 0; i < digits.len; i++) {
-		uint8_t c = digits.data[i] | 0x20;
-
-		if (digits.data[i] >= '0' && digits.data[i] <= '9')
-			n = n << 4 | (uint64_t)(digits.data[i] - '0');
-		else if (c >= 'a' && c <= 'f')
-			n = n << 4 | (uint64_t)(c - 'a' + 10);
-		else
-			return false;
-	}
-	line = head_trim((struct bytes){line.data + digits.len, line.len - digits.len});
-	*ret_n = n;
-	return !line.len || line.data[0] == ';';
-}
-
-static enum parse read_chunk_line(struct side *s, const struct proto_input *in, struct http_msg *m,
-				  struct proto_output *out)
-{
-	size_t len = in->data.len < CHUNK_LINE_MAX ? in->data.len : CHUNK_LINE_MAX;
-	const uint8_t *end = memchr(in->data.data, '\n', len);
-
-	if (!end && len < CHUNK_LINE_MAX)
-		return PARSE_MORE;
-	len = end ? (size_t)(end - in->data.data) : 0;
-	if (!len || end[-1] != '\r' || !read_size((struct bytes){in->data.data, len - 1}, &s->left))
-		return broken(m, REASON_HTTP_SMUGGLING, out);
-	out->used = len + 1;
-	s->phase = s->left ? PHASE_CHUNK : PHASE_TRAILER;
-	return PARSE_OK;
-}
-
-static enum parse read_chunk_end(struct side *s, const struct proto_input *in, struct http_msg *m,
-				 struct proto_output *out)
-{
-	if (in->data.len < 2)
-		return PARSE_MORE;
-	if (memcmp(in->data.data, "\r\n", 2))
-		return broken(m, REASON_HTTP_SMUGGLING, out);
-	out->used = 2;
-	s->phase = PHASE_CHUNK_LINE;
-	return PARSE_OK;
-}
-
-/* RFC 9112 §7.1.2: fields again, or nothing; they change nothing. */
-static enum parse read_trailer(struct side *s, const struct proto_input *in, struct http_msg *m,
-			       struct proto_output *out)
-{
-	const uint8_t *end = memchr(in->data.data, '\n', in->data.len);
-	size_t len = end ? (size_t)(end - in->data.data) + 1 : 0;
-
-	if (!end && in->data.len < HTTP_HEAD_MAX)
-		return PARSE_MORE;
-	if (!end)
-		return broken(m, REASON_HTTP_MALFORMED, out);
-	out->used = len;
-	if (len == 1 || (len == 2 && in->data.data[0] == '\r'))
-		s->phase = PHASE_HEAD;
-	return PARSE_OK;
-}
-
-/* A program starts by its first bytes, whatever name or type it travels under. */
-static const char *program(const uint8_t start[PART10_START])
-{
-	if (!memcmp(start, "\177ELF", 4))
-		return "ELF";
-	if (!memcmp(start, "MZ", 2))
-		return "PE";
-	if (!memcmp(start, "#!/", 3))
-		return "script";
-	return NULL;
-}
-
-/* A body's first bytes, seen whatever pieces they come in: where content is looked at. */
-static void look(struct side *s, struct bytes piece, struct http_msg *m, struct proto_output *out)
-{
-	const char *hidden = NULL;
-
-	part10_take(&s->file, piece, &hidden);
-	s->seen = (uint8_t)(s->seen + piece.len);
-	if (hidden)
-		m->msg.reason = REASON_DICOM_PREAMBLE_EXECUTABLE;
-	m->program = s->seen == BODY_START ? program(s->file.start) : hidden;
-	out->has_msg = m->program;
-}
-
-/* PS3.18 §8.6.1.2: images travel as parts of one body, too, behind their heads. How many bytes are done with. */
-static size_t look_at_parts(struct side *s, struct bytes piece, struct http_msg *m,
-			    struct proto_output *out)
-{
-	size_t used = part10_search(&s->files, piece, &m->program);
-
-	if (m->program)
-		m->msg.reason = REASON_DICOM_PREAMBLE_EXECUTABLE;
-	out->has_msg = m->program;
-	return used;
-}
-
-/* How many of the bytes are looked at in one go. */
-static size_t read_content(struct side *s, struct bytes piece, struct http_msg *m,
-			   struct proto_output *out)
-{
-	size_t n = (s->seen < BODY_START ? BODY_START : PART10_HEAD) - (size_t)s->seen;
-
-	if (!n && s->parts)
-		return look_at_parts(s, piece, m, out);
-	if (n > piece.len)
-		n = piece.len;
-	piece.len = n;
-	if (s->parts) /* one may begin there */
-		part10_search(&s->files, piece, &m->program);
-	if (n)
-		look(s, piece, m, out);
-	return n;
-}
-
-/*
- * The beginning of a compressed body, as if it were none; what is behind it is passed over. Parts of
- * which not all is seen might hide one, as might what is padded so that nothing is seen.
- */
-static void look_inside(struct side *s, struct bytes packed, bool whole, struct http_msg *m,
-			struct proto_output *out)
-{
-	uint8_t plain[PLAIN_MAX];
-	size_t max = s->parts ? PLAIN_MAX : PART10_HEAD;
-	struct bytes text = coding_inflate_all(s->coding, packed, plain, max);
-	const char *found = NULL;
-
-	if ((!whole && (s->parts || text.len < PART10_HEAD)) || (s->parts && text.len == max))
-		m->msg.reason = REASON_HTTP_PACKED;
-	while (text.len && m->msg.reason != REASON_DICOM_PREAMBLE_EXECUTABLE &&
-	       (s->seen < PART10_HEAD || s->parts)) {
-		size_t n = read_content(s, text, m, out);
-
-		text = (struct bytes){text.data + n, text.len - n};
-		found = m->program ? m->program : found;
-	}
-	m->program = found;
-	out->has_msg = found || m->msg.reason;
-	s->seen = PART10_HEAD;
-	s->parts = false;
-	s->coding = CODING_NONE;
-}
-
-/* The line of the chunk that begins there, and how much it holds; 0: it is the last, or none. False: not there yet. */
-static bool next_chunk(struct bytes b, size_t *ret_line, uint64_t *ret_size)
-{
-	size_t max = b.len < CHUNK_LINE_MAX ? b.len : CHUNK_LINE_MAX;
-	const uint8_t *end = memchr(b.data, '\n', max);
-
-	*ret_line = end ? (size_t)(end - b.data) + 1 : 0;
-	*ret_size = 0;
-	if (*ret_line > 1 && !read_size((struct bytes){b.data, *ret_line - 2}, ret_size))
-		*ret_size = 0;
-	return end || max == CHUNK_LINE_MAX;
-}
-
-/* Is as much there as is looked into? What was walked over is not looked at again. */
-static bool is_gathered(struct side *s, struct bytes in)
-{
-	while (s->scanned < in.len && s->scanned < PACKED_MAX) {
-		uint64_t size;
-		size_t line;
-
-		if (!next_chunk((struct bytes){in.data + s->scanned, in.len - s->scanned}, &line,
-				&size))
-			return in.len >= PACKED_MAX;
-		if (!size)
-			return true;
-		s->scanned += (uint32_t)(line + 2 + (size < PACKED_MAX ? size : PACKED_MAX));
-	}
-	return in.len >= PACKED_MAX;
-}
-
-/* What the chunks hold, one behind the other; *ret_whole: the last one is there. */
-static struct bytes put_together(struct bytes in, uint8_t to[PACKED_MAX], bool *ret_whole)
-{
-	size_t at = 0, n = 0, line = 0;
-	uint64_t size;
-
-	if (in.len > PACKED_MAX)
-		in.len = PACKED_MAX;
-	*ret_whole = false;
-	while (!*ret_whole && at < in.len &&
-	       next_chunk((struct bytes){in.data + at, in.len - at}, &line, &size)) {
-		size_t left = in.len - at - line, here = size < left ? (size_t)size : left;
-
-		if (here)
-			memcpy(to + n, in.data + at + line, here);
-		n += here;
-		at += line + here + 2;
-		*ret_whole = !size;
-	}
-	return (struct bytes){to, n};
-}
-
-/* A compressed body in chunks is looked into ahead of them; then each is read, and passed over. */
-static enum parse look_ahead(struct state *st, const struct proto_input *in, struct http_msg *m,
-			     struct proto_output *out)
-{
-	struct side *s = &st->side[in->end];
-	uint8_t together[PACKED_MAX];
-	struct bytes packed;
-	bool whole;
-
-	if (!is_gathered(s, in->data) && !in->last)
-		return PARSE_MORE;
-	s->scanned = 0;
-	packed = put_together(in->data, together, &whole);
-	m->msg.answer = in->end != st->client;
-	whole |= in->last && in->data.len <= PACKED_MAX;
-	look_inside(s, packed, whole, m, out);
-	return read_chunk_line(s, in, m, out);
-}
-
-static enum parse read_body(struct state *st, const struct proto_input *in, struct http_msg *m,
-			    struct proto_output *out)
-{
-	struct side *s = &st->side[in->end];
-	struct bytes piece = in->data;
-	bool seen;
-
-	if (s->phase != PHASE_REST && piece.len > s->left)
-		piece.len = (size_t)s->left;
-	if (s->coding && piece.len < PACKED_MAX && !in->last &&
-	    (s->phase == PHASE_REST || piece.len < s->left))
-		return PARSE_MORE;
-	m->msg.answer = in->end != st->client;
-	if (s->coding) {
-		bool whole = in->last || (s->phase != PHASE_REST && piece.len == s->left);
-
-		if (piece.len > PACKED_MAX) {
-			piece.len = PACKED_MAX;
-			whole = false;
-		}
-		look_inside(s, piece, whole, m, out);
-		out->used = piece.len;
-	} else {
-		out->used = read_content(s, piece, m, out);
-	}
-	seen = s->seen == PART10_HEAD && !s->parts;
-	if (s->phase == PHASE_REST) {
-		if (seen)
-			out->skip = UINT64_MAX;
-		return PARSE_OK;
-	}
-	s->left -= out->used;
-	if (seen) {
-		out->skip = s->left;
-		s->left = 0;
-	}
-	if (!s->left)
-		s->phase = s->phase == PHASE_BODY ? PHASE_HEAD : PHASE_CHUNK_END;
-	return PARSE_OK;
-}
-
 static enum parse http_read(void *state, const struct proto_input *in, struct msg *ret_m,
 			    struct proto_output *ret_out)
 {
 	struct http_msg *m = (struct http_msg *)ret_m;
 	struct state *st = state;
-	struct side *s = &st->side[in->end];
+	struct http_side *s = &st->side[in->end];
 
-	switch (s->phase) {
-	case PHASE_HEAD:
+	if (s->phase == HTTP_HEAD)
 		return read_head(st, in, m, ret_out);
-	case PHASE_CHUNK_LINE:
-		return s->coding ? look_ahead(st, in, m, ret_out)
-				 : read_chunk_line(s, in, m, ret_out);
-	case PHASE_CHUNK_END:
-		return read_chunk_end(s, in, m, ret_out);
-	case PHASE_TRAILER:
-		return read_trailer(s, in, m, ret_out);
-	case PHASE_REST:
-		if (!s->tunnel)
-			break;
-		ret_out->used = in->data.len;
-		ret_out->skip = UINT64_MAX;
-		return PARSE_OK;
-	}
-	return read_body(st, in, m, ret_out);
+	return http_body_read(s, in, in->end != st->client, m, ret_out);
 }
 
 /* As it is written, as it is read, as another field has it, and as nobody can tell. */
@@ -839,7 +490,7 @@ static const struct proto_field fields[] = {
 
 static bool amid(const void *state, unsigned end)
 {
-	return ((const struct state *)state)->side[end].phase != PHASE_HEAD;
+	return ((const struct state *)state)->side[end].phase != HTTP_HEAD;
 }
 
 const struct proto http_proto = {
