@@ -42,6 +42,13 @@ never=$(comm -23 <(sed -n 's/^\tX(\([A-Z0-9_]*\),.*/REASON_\1/p' src/base/reason
 [ -z "$never" ] || printf '%s\n' "$never"
 [ -z "$never" ]; result $? "every reason is told by somebody"
 
+# Every key of an example is an option (the manual's list of them: unit-options).
+unknown=$(comm -13 <(sed -n 's/^\.It Ic \([a-z0-9_]*\) : .*/\1/p' doc/man/bedwarden.yaml.5 | sort -u) \
+	<({ sed -n '/^```yaml/,/^```$/p' README.md doc/*.md; sed -n '/^\.Bd -literal/,/^\.Ed/p' doc/man/*.[1-9]; grep -ohE '`[a-z_]+:( [^`]*)?`' README.md doc/*.md; } |
+		grep -oE '(^ *(- )?|[`{,] *)[a-z0-9_]+:( |`|$)' | grep -oE '[a-z0-9_]+' | sort -u))
+[ -z "$unknown" ] || printf '%s\n' "$unknown"
+[ -z "$unknown" ]; result $? "every key that an example of a policy has is an option"
+
 # Every test that the ASVS checklist names is there: "unit-x `a_test`, `another`".
 lost=$(sed -n 's/^|.*| *\([^|]*\) |$/\1/p' doc/asvs.md | sed 's/([^)]*)//g' | grep -oE 'unit-[a-z_0-9]+|`[a-z_0-9]+`' | tr -d '`' |
 	while read -r word; do

@@ -30,8 +30,12 @@ struct kit_case {
 	void (*make)(struct kit *k);
 };
 
-extern const struct kit_case kit_cases[];
-extern const size_t kit_case_count;
+/* The last one has no name. */
+extern const struct kit_case kit_header_cases[], kit_payload_cases[];
+/* clang-format off */
+#define CASE(name) {#name, name}
+/* clang-format on */
+
 /* Whose key opens, and somebody else's. */
 extern const uint8_t kit_own[32], kit_other[32];
 
@@ -63,6 +67,13 @@ void kit_expect(struct kit *k, const char *what, size_t plain);
 void kit_uncanonical(struct kit *k, size_t from_end);
 void kit_wear(struct kit *k);
 void kit_swap(struct kit *k, const char *from, const char *to, bool last);
+
+/* A header to kit_own; whole files: to it, with a passphrase, and two that do not open. */
+void kit_head(struct kit *k);
+void kit_good_x25519(struct kit *k);
+void kit_good_scrypt(struct kit *k);
+void kit_x25519_no_match(struct kit *k);
+void kit_header_crlf(struct kit *k);
 
 #define HEADER_FAILURE(k)	kit_expect(k, "header failure", 0)
 #define PAYLOAD_FAILURE(k, len) kit_expect(k, "payload failure", len)
