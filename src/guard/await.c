@@ -47,6 +47,12 @@ static bool runs_ahead(const struct engine *e, struct work *w)
 	return tcp_runs_ahead(f, p, w->hint.sender != f->starter);
 }
 
+static bool is_between_same(const struct flow_hint *a, const struct flow_hint *b)
+{
+	return a->hash == b->hash && memcmp(a->key.ip, b->key.ip, sizeof(a->key.ip)) == 0 &&
+	       memcmp(a->key.port, b->key.port, sizeof(a->key.port)) == 0;
+}
+
 /* What the same end said behind something that waits, of the first `count` that do, waits as well. */
 static bool must_wait(const struct engine *e, struct work *w, unsigned count)
 {
@@ -55,8 +61,7 @@ static bool must_wait(const struct engine *e, struct work *w, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		const struct flow_hint *h = &a->held[i].work.hint;
 
-		if (h->hash == w->hint.hash && h->sender == w->hint.sender &&
-		    memcmp(&h->key, &w->hint.key, sizeof(h->key)) == 0)
+		if (h->sender == w->hint.sender && is_between_same(h, &w->hint))
 			return true;
 	}
 	return runs_ahead(e, w);
@@ -73,12 +78,33 @@ static void release(struct engine *e, unsigned i)
 	engine_take(e, &frame, &e->late);
 }
 
+/* The answer to a SYN waits for it, and who sent that goes on already: it came before the file did. */
+static void give_up(struct engine *e, const struct work *w)
+{
+	struct awaiting *a = e->awaiting;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct work *h = &a->held[i].work;
+
+		if (h->hint.sender != w->hint.sender && tcp_answers(&h->p) &&
+		    !(w->p.tcp_flags & TCP_SYN) && is_between_same(&h->hint, &w->hint)) {
+			release(e, i);
+			engine_awaited(e, false);
+			return;
+		}
+	}
+}
+
 bool engine_await(struct engine *e, const struct frame *f, struct work *w)
 {
 	struct awaiting *a = e->awaiting;
 
 	/* Who stands in the path has what comes by in its order, and does not see what he dropped. */
-	if (e->o.inline_ || !must_wait(e, w, a->count))
+	if (e->o.inline_)
+		return false;
+	if (a->count)
+		give_up(e, w);
+	if (!must_wait(e, w, a->count))
 		return false;
 	if (a->count == AWAIT_MOST) {
 		release(e, 0);

@@ -9,7 +9,7 @@
 struct seen {
 	uint64_t time_ns, mark;
 	uint8_t macs[12];
-	uint16_t len;
+	uint16_t len, vlan;
 	bool again;
 	uint8_t data[MIRROR_LEN];
 };
@@ -41,12 +41,18 @@ static struct bytes said(const struct packet *p)
 	return (struct bytes){b, (size_t)(end - b)};
 }
 
-/* The heads of IP, with its number, and of UDP, with its sum: seldom the same, and quickly found. */
+#define HOPS_V4	  8 /* where they stand; the checksum behind them */
+#define CHECKSUM  10
+#define BEHIND_V4 12
+#define HOPS_V6	  7
+
+/* The heads of IP, with its number and without its hops, and of UDP, with its sum: seldom the same,
+ * and quickly found. */
 static uint64_t mark_of(const struct packet *p, struct bytes b)
 {
 	uint64_t head[2] = {0, 0};
 
-	memcpy(&head[0], b.data, b.len < 8 ? b.len : 8);
+	memcpy(&head[0], b.data, b.len < HOPS_V6 ? b.len : HOPS_V6);
 	if (p->l4.len >= 8)
 		memcpy(&head[1], p->l4.data, 8);
 	return (head[0] * 0x9e3779b97f4a7c15 ^ head[1]) * 0xc2b2ae3d27d4eb4f;
@@ -57,10 +63,48 @@ static bool is_near(uint64_t a, uint64_t b)
 	return (a > b ? a - b : b - a) <= MIRROR_NS;
 }
 
+static uint16_t vlan_of(const struct packet *p)
+{
+	return p->vlan_count ? p->vlan[0] : 0;
+}
+
+/* But for what every router changes. */
+static bool is_a_hop_on(const struct seen *s, const struct packet *p, const uint8_t *b)
+{
+	size_t hops = p->ip_version == 4 ? HOPS_V4 : HOPS_V6;
+	size_t behind = p->ip_version == 4 ? BEHIND_V4 : HOPS_V6 + 1;
+
+	if (!p->ip_version || s->len < behind || abs(s->data[hops] - b[hops]) != 1 ||
+	    memcmp(s->data, b, hops) != 0 || memcmp(s->data + behind, b + behind, s->len - behind))
+		return false;
+	return p->ip_version == 6 || s->data[hops + 1] == b[hops + 1]; /* the protocol */
+}
+
+/*
+ * At the other side of a router: to and from others, but for that one, whose two sides have addresses
+ * of their own, or are in two VLANs. Who takes and sends by one address in one network stands in the path.
+ */
+static bool is_routed(const struct seen *s, const struct packet *p, struct bytes b)
+{
+	bool on; /* `p` is what went on */
+	const uint8_t *in, *out;
+
+	if (!p->has_mac || memcmp(s->macs, p->src_mac, 6) == 0 ||
+	    memcmp(s->macs + 6, p->dst_mac, 6) == 0 || !is_a_hop_on(s, p, b.data))
+		return false;
+	on = p->ttl < s->data[p->ip_version == 4 ? HOPS_V4 : HOPS_V6];
+	in = on ? s->macs + 6 : p->dst_mac;
+	out = on ? p->src_mac : s->macs;
+	return s->vlan != vlan_of(p) || memcmp(in, out, 6) != 0;
+}
+
 static bool is_same(const struct seen *s, const struct packet *p, struct bytes b)
 {
-	return s->len == b.len && memcmp(s->macs, p->src_mac, 6) == 0 &&
-	       memcmp(s->macs + 6, p->dst_mac, 6) == 0 && memcmp(s->data, b.data, b.len) == 0;
+	if (s->len != b.len)
+		return false;
+	if (memcmp(s->macs, p->src_mac, 6) == 0 && memcmp(s->macs + 6, p->dst_mac, 6) == 0)
+		return memcmp(s->data, b.data, b.len) == 0;
+	return is_routed(s, p, b);
 }
 
 static void keep(struct mirror *m, uint8_t *at, uint64_t mark, const struct packet *p,
@@ -73,6 +117,7 @@ static void keep(struct mirror *m, uint8_t *at, uint64_t mark, const struct pack
 	s->time_ns = p->time_ns;
 	s->mark = mark;
 	s->len = (uint16_t)b.len;
+	s->vlan = vlan_of(p);
 	s->again = false;
 	memcpy(s->macs, p->src_mac, 6);
 	memcpy(s->macs + 6, p->dst_mac, 6);

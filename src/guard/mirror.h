@@ -6,9 +6,10 @@
  * memory: its sequence numbers say what was said already.
  *
  * A copy is the second that is the same from its IP header on, between the same machines, within
- * MIRROR_NS; a third one is a flood, or somebody repeats himself. What goes on with another sender's
- * address is none: who stands in the path does that. Bounded: the last few are kept, whole, up to MIRROR_LEN
- * bytes from the IP header on.
+ * MIRROR_NS; a third one is a flood, or somebody repeats himself. So is what a router sends on, a hop
+ * less and with other hardware addresses, if it is not the one to which it came in the same VLAN: who
+ * stands in the path does that. Bounded: the last few are kept, whole, up to MIRROR_LEN bytes from the IP
+ * header on.
  */
 #include "guard/decode/packet.h"
 

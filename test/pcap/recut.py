@@ -24,7 +24,7 @@ from inet import checksum  # noqa: E402
 ETHERNET, TCP = 1, 6
 SYN_RST_URG = 0x26
 # What tells when or how it came rather than what was said.
-UNLIKE = {'timestamp', 'flow_id', 'latency_us', 'packets', 'bytes', 'first', 'last', 'unsaid', 'seconds'}
+UNLIKE = {'timestamp', 'flow_id', 'latency_us', 'packets', 'bytes', 'first', 'last', 'unsaid', 'seconds', 'vlan', 'channel'}
 TOLD = {'flow', 'stats', 'inventory', 'exposure'}
 HEADER = struct.pack('<IHHiIII', 0xa1b23c4d, 2, 4, 0, 0, 262144, ETHERNET)
 
@@ -148,15 +148,75 @@ def offloaded(frames):
     return left
 
 
+def header(frame):
+    """Where IP's header begins; None where there is none."""
+    at = 14
+    while frame[at - 2:at] in (b'\x81\0', b'\x88\xa8') and at < 22:
+        at += 4
+    return at if frame[at - 2:at] in (b'\x08\0', b'\x86\xdd') and len(frame) >= at + 20 else None
+
+
+def addresses(frame):
+    """Who sends a packet of IP, and to whom; None where it is none."""
+    ip = header(frame)
+    if not ip:
+        return None
+    size, first = (4, ip + 12) if frame[ip] >> 4 == 4 else (16, ip + 8)
+    return frame[first:first + size], frame[first + size:first + 2 * size]
+
+
 def ends(frame):
-    """Who sends a segment, and to whom; None where it is none."""
+    """The same with ports, of a segment; None where it is none."""
     at = segment(frame, 14) if len(frame) > 34 else None
     if not at:
         return None
-    ip, tcp = at[:2]
-    size, first = (4, ip + 12) if frame[ip] >> 4 == 4 else (16, ip + 8)
-    return ((frame[first:first + size], frame[tcp:tcp + 2]),
-            (frame[first + size:first + 2 * size], frame[tcp + 2:tcp + 4]))
+    tcp = at[1]
+    return tuple(zip(addresses(frame), (frame[tcp:tcp + 2], frame[tcp + 2:tcp + 4])))
+
+
+def with_tag(frame):
+    """Tagged, but for what has two tags."""
+    return frame if frame[12:14] in (b'\x81\0', b'\x88\xa8') else frame[:12] + b'\x81\0\0\x07' + frame[12:]
+
+
+def tagged(frames, late):
+    """As by a mirrored port that tags only what goes one way."""
+    return [with_tag(f) if (addresses(f) or (0, 0))[late] > (addresses(f) or (0, 0))[not late] else f for f in frames]
+
+
+def twice_tagged(frames):
+    """As by two mirrored ports of which one tags: TCP's numbers say that it is the same."""
+    return [f for frame in frames for f in ([frame, with_tag(frame)] if ends(frame) else [frame])]
+
+
+def routed(frames):
+    """As by mirrored ports at both sides of a router: what goes on has a hop less, and the router's address."""
+    both = []
+    for frame in frames:
+        ip = header(frame)
+        hops = ip and ip + (8 if frame[ip] >> 4 == 4 else 7)
+        # What is for a link alone has 255, so that nobody forges it from beyond (RFC 5082).
+        if not ip or frame[0] & 1 or not 1 < frame[hops] < 255:
+            both.append(frame)
+            continue
+        far = (addresses(frame)[0] > addresses(frame)[1]) + 1
+        both.append(bytes((2, 0, 0, 0, 9, far)) + frame[6:])
+        on = bytearray(frame[:6] + bytes((2, 0, 0, 0, 9, 3 - far)) + frame[12:])
+        on[hops] -= 1
+        if on[ip] >> 4 == 4:
+            size = (on[ip] & 15) * 4
+            on[ip + 10:ip + 12] = b'\0\0'
+            on[ip + 10:ip + 12] = struct.pack('>H', checksum(bytes(on[ip:ip + size])))
+        both.append(bytes(on))
+    return both
+
+
+def unopened(found):
+    """As begun a moment too late: the SYN is missing, and its answer is there."""
+    def flags(frame):
+        return ends(frame) and frame[segment(frame, 14)[1] + 13] & 0x16
+    answered = {ends(frame)[::-1] for _, frame, _ in found if flags(frame) == 0x12}
+    return [f for f in found if flags(f[1]) != 2 or ends(f[1]) not in answered]
 
 
 def crossed(found, begin):
@@ -195,7 +255,8 @@ def write(path, found, sizes, order):
 def without(value):
     if isinstance(value, dict):
         return {k: without(v) for k, v in value.items() if k not in UNLIKE}
-    return [without(v) for v in value] if isinstance(value, list) else value
+    # A long list is cut where the event is full.
+    return [without(v) for v in value[:32]] if isinstance(value, list) else value
 
 
 def said(bedwarden, path):
@@ -220,7 +281,12 @@ def main():
             ways = [('with every packet twice', list, None, twice), ('as offloaded', list, None, offloaded)]
             if any(len(cut(frame, single())) > 1 for _, frame, _ in found):
                 ways += [('into single bytes', list, single(), list), ('at random, swapped', list, at_random(1), swap)]
+            ways += [('with a tag one way', list, None, partial(tagged, late=True)),
+                     ('with a tag the other way', list, None, partial(tagged, late=False)),
+                     ('at both sides of a router', list, None, routed)]
             if any(ends(frame) for _, frame, _ in found):
+                ways.append(('twice, once with a tag', list, None, twice_tagged))
+                ways.append(('without a SYN', unopened, None, list))
                 ways.append(('with late copies', echoed, None, list))
                 ways.append(('with one end late', partial(skewed, late=True), None, list))
                 ways.append(('with the other end late', partial(skewed, late=False), None, list))

@@ -355,6 +355,84 @@ static void nothing_is_lost_among_many(void **state)
 	assert_int_equal(ended[FLOW_SHUTDOWN], 1);
 }
 
+/* A segment in a VLAN, 0 in none. */
+static const struct flow *tagged(bool client, uint8_t flags, uint32_t seq, uint32_t ack,
+				 uint16_t vlan, double at_s)
+{
+	struct frame_tcp t = {.src = client ? 4000 : 80,
+			      .dst = client ? 80 : 4000,
+			      .seq = seq,
+			      .ack = ack,
+			      .flags = flags};
+	struct bytes frame =
+		frame_ipv4_tcp(client ? CLIENT : SERVER, client ? SERVER : CLIENT, &t, 0);
+	struct packet p;
+	struct flow *f;
+	uint8_t end;
+
+	packet_decode(frame, LINK_ETHERNET, (uint64_t)(at_s * 1e9), (uint32_t)frame.len, &p);
+	p.vlan_count = vlan != 0;
+	p.vlan[0] = vlan;
+	f = flow_lookup(table, &p, 0, &end);
+	assert_int_equal(end, !client);
+	free((void *)(uintptr_t)frame.data);
+	return f;
+}
+
+/* Mirrored ports tag what goes one way only, or show a packet in two VLANs. */
+static void of_a_file_one_conversation_may_be_in_two_vlans(void **state)
+{
+	const struct flow *f;
+
+	open_table(16);
+	flow_table_grow(table);
+	f = tagged(true, TCP_SYN, 100, 0, 0, 1);
+	assert_ptr_equal(tagged(false, TCP_SYN | TCP_ACK, 500, 101, 7, 1.1), f);
+	assert_ptr_equal(tagged(true, TCP_ACK, 101, 501, 0, 1.2), f);
+	assert_ptr_equal(tagged(false, TCP_ACK, 501, 101, 7, 1.3), f);
+	assert_int_equal(f->state, TCP_ESTABLISHED);
+	assert_int_equal(flow_count(table), 1);
+	flow_table_free(table);
+
+	open_table(16);
+	flow_table_grow(table);
+	f = tagged(true, TCP_SYN, 100, 0, 7, 1);
+	assert_ptr_equal(tagged(true, TCP_SYN, 100, 0, 8, 1.0001), f);
+	assert_ptr_equal(tagged(false, TCP_SYN | TCP_ACK, 500, 101, 8, 1.1), f);
+	assert_ptr_equal(tagged(false, TCP_SYN | TCP_ACK, 500, 101, 7, 1.1001), f);
+	assert_int_equal(flow_count(table), 1);
+}
+
+static void the_same_addresses_in_two_vlans_are_two_conversations(void **state)
+{
+	for (unsigned file = 0; file < 2; file++) {
+		flow_table_free(table);
+		open_table(16);
+		if (file)
+			flow_table_grow(table);
+		tagged(true, TCP_SYN, 100, 0, 7, 1);
+		tagged(true, TCP_SYN, 300, 0, 8, 1.0001);
+		tagged(false, TCP_SYN | TCP_ACK, 500, 101, 7, 1.1);
+		tagged(false, TCP_SYN | TCP_ACK, 900, 301, 8, 1.1);
+		assert_int_equal(flow_count(table), 2);
+	}
+}
+
+/* It says who began, and where. */
+static void of_a_file_an_answer_may_come_first(void **state)
+{
+	const struct flow *f;
+
+	open_table(16);
+	flow_table_grow(table);
+	f = tagged(false, TCP_SYN | TCP_ACK, 500, 101, 0, 1);
+	assert_int_equal(f->tcp_began, 3);
+	assert_int_equal(f->tcp_first[0], 101);
+	assert_int_equal(f->tcp_first[1], 501);
+	assert_ptr_equal(tagged(true, TCP_ACK, 101, 501, 0, 1.1), f);
+	assert_string_equal(flow_state_name(f), "established");
+}
+
 /* It grows twice, with some gone in between whose places others have taken. */
 static void a_table_that_grows_loses_nothing(void **state)
 {
@@ -492,6 +570,10 @@ int main(void)
 		cmocka_unit_test_teardown(who_may_go_is_found, teardown),
 		cmocka_unit_test_teardown(who_talks_outlives_who_does_not, teardown),
 		cmocka_unit_test_teardown(nothing_is_lost_among_many, teardown),
+		cmocka_unit_test_teardown(of_a_file_one_conversation_may_be_in_two_vlans, teardown),
+		cmocka_unit_test_teardown(the_same_addresses_in_two_vlans_are_two_conversations,
+					  teardown),
+		cmocka_unit_test_teardown(of_a_file_an_answer_may_come_first, teardown),
 		cmocka_unit_test_teardown(a_table_that_grows_loses_nothing, teardown),
 		cmocka_unit_test_teardown(a_window_is_made_no_larger_than_is_kept, teardown),
 		cmocka_unit_test_teardown(a_sum_that_is_left_to_a_card_stays, teardown),

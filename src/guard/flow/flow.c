@@ -151,7 +151,7 @@ static struct flow *start(struct flow_table *t, const struct packet *p, const st
 	f->hash = h->hash;
 	flow_index_add(t, f);
 	f->id = ++t->id;
-	f->starter = h->sender;
+	f->starter = h->sender ^ (t->of_file && tcp_answers(p));
 	f->vlan_inner = p->vlan_count > 1 ? p->vlan[1] : 0;
 	f->first_ns = f->last_ns = p->time_ns;
 	f->rule = UINT32_MAX;
@@ -223,6 +223,8 @@ struct flow *flow_find(struct flow_table *t, const struct packet *p, const struc
 	uint8_t end;
 	bool odd;
 
+	if (!f && t->of_file)
+		f = flow_index_across(t, h, p);
 	if (f && __builtin_expect(begins_anew(f, p, h->sender != f->starter), 0)) {
 		flow_table_end(t, f, FLOW_CLOSED);
 		f = NULL;

@@ -1,6 +1,7 @@
 #include "guard/flow/flow_internal.h"
 
 #include "base/pages.h"
+#include "guard/flow/tcp.h"
 
 #define FIRST_BUCKETS 32768u /* of a table that grows: one huge page */
 
@@ -114,6 +115,41 @@ struct flow *flow_index_find(const struct flow_table *t, const struct flow_hint 
 	return NULL;
 }
 
+/*
+ * A mirrored port may tag what goes one way only, and two of them show the two sides of a router.
+ * Whose other end was seen alone so far, and who counts his bytes as it did, is in the same
+ * conversation. Any other is none: addresses may be used in two VLANs.
+ */
+static bool is_across(const struct flow *f, const struct flow_hint *h, const struct packet *p)
+{
+	unsigned end = h->sender != f->starter;
+
+	if (f->hash != h->hash || f->key.kind != h->key.kind || f->key.proto != h->key.proto ||
+	    f->key.segment != h->key.segment ||
+	    memcmp(f->key.ip, h->key.ip, sizeof(f->key.ip)) != 0 ||
+	    memcmp(f->key.port, h->key.port, sizeof(f->key.port)) != 0)
+		return false;
+	return f->astride || !f->packets[end] || (p && tcp_is_repeated(f, p, end));
+}
+
+struct flow *flow_index_across(const struct flow_table *t, const struct flow_hint *h,
+			       const struct packet *p)
+{
+	const struct flow_bucket *b = &t->buckets[h->hash & t->mask];
+	struct flow *f = NULL;
+	uint32_t i = b->chain;
+
+	for (unsigned s = 0; !f && s < FLOW_SLOTS; s++)
+		if (b->flow[s] != FLOW_NONE && is_across(&t->flows[b->flow[s]], h, p))
+			f = &t->flows[b->flow[s]];
+	for (; !f && i != FLOW_NONE; i = t->flows[i].next)
+		if (is_across(&t->flows[i], h, p))
+			f = &t->flows[i];
+	if (f)
+		f->astride = 1;
+	return f;
+}
+
 void flow_key(const struct packet *p, uint32_t segment, struct gate_flow_key *ret_key,
 	      uint8_t *ret_sender)
 {
@@ -121,10 +157,13 @@ void flow_key(const struct packet *p, uint32_t segment, struct gate_flow_key *re
 					 &p->src_ip, p->src_port, &p->dst_ip, p->dst_port);
 }
 
-static inline uint32_t hash_few(const struct flow_table *t, const uint64_t w[2])
+/* Of a file's the VLAN does not count: flow_index_across() looks under the same hash. */
+static inline uint32_t hash_few(const struct flow_table *t, uint64_t w[2])
 {
-	return t->of_file ? hash_pairs(&t->pairs, w, 2)
-			  : (uint32_t)hash_bytes(&t->key, w, 2 * sizeof(*w));
+	if (!t->of_file)
+		return (uint32_t)hash_bytes(&t->key, w, 2 * sizeof(*w));
+	w[1] &= ~(0xffffull << 32);
+	return hash_pairs(&t->pairs, w, 2);
 }
 
 static uint32_t hash_whole(const struct flow_table *t, const struct gate_flow_key *k)
@@ -135,6 +174,7 @@ static uint32_t hash_whole(const struct flow_table *t, const struct gate_flow_ke
 	if (!t->of_file)
 		return (uint32_t)hash_bytes(&t->key, k, sizeof(*k));
 	memcpy(w, k, sizeof(*k));
+	memset((char *)w + offsetof(struct gate_flow_key, vlan), 0, sizeof(k->vlan));
 	return hash_pairs(&t->pairs, w, HASH_PAIRS_MAX);
 }
 
@@ -199,7 +239,9 @@ struct flow *flow_peek(struct flow_table *t, const struct flow_hint *h)
 {
 	struct flow *f = h->guess == FLOW_NONE ? NULL : &t->flows[h->guess];
 
-	return f && memcmp(&f->key, &h->key, sizeof(f->key)) == 0 ? f : NULL;
+	if (f && memcmp(&f->key, &h->key, sizeof(f->key)) == 0)
+		return f;
+	return f && t->of_file && is_across(f, h, NULL) ? f : NULL;
 }
 
 /* As hash_packet() makes it of a packet of either end. */

@@ -91,6 +91,9 @@ void flow_index_add(struct flow_table *t, struct flow *f);
 void flow_index_remove(struct flow_table *t, const struct flow *f);
 /* NULL: there is none. */
 struct flow *flow_index_find(const struct flow_table *t, const struct flow_hint *h);
+/* Of a file's, where that found none: the one of the same ends in another VLAN that the packet is of. */
+struct flow *flow_index_across(const struct flow_table *t, const struct flow_hint *h,
+			       const struct packet *p);
 /* Buckets for twice the flows; where there is no memory for them, more flows share one. */
 void flow_index_grow(struct flow_table *t);
 

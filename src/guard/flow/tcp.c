@@ -8,6 +8,7 @@
 #define WINDOW_UNKNOWN (1u << 20) /* without the handshake the scale is anybody's guess */
 #define SCALE_MAX      14	  /* RFC 7323 §2.3 */
 #define SCALE_NONE     0xff
+#define REPEATED_NS    2000000ull /* by which two mirrored ports may be apart */
 #define TCP_WINDOW     14 /* where it stands in the header (RFC 9293 §3.1); the checksum behind it */
 
 /* tcp_known, by end */
@@ -199,7 +200,7 @@ bool tcp_runs_ahead(const struct flow *f, const struct packet *p, unsigned end)
 	       ack_holds(f, p, end);
 }
 
-static void begin(struct flow *f, const struct packet *p)
+static void begin(struct flow *f, const struct packet *p, unsigned end)
 {
 	f->tcp_scale[0] = f->tcp_scale[1] = SCALE_NONE;
 	if (p->tcp_flags & TCP_RST)
@@ -208,8 +209,12 @@ static void begin(struct flow *f, const struct packet *p)
 		f->state = TCP_SYN_SENT;
 	else
 		f->state = TCP_MIDSTREAM;
-	learn_window(f, p, 0);
-	learn_sequence(f, p, 0);
+	if (end == 1) {
+		f->tcp_first[0] = p->tcp_ack;
+		f->tcp_began = 1;
+	}
+	learn_window(f, p, end);
+	learn_sequence(f, p, end);
 }
 
 static void shake_hands(struct flow *f, const struct packet *p, unsigned end)
@@ -303,6 +308,18 @@ void tcp_resume(struct flow *f, const struct tcp_offer *o)
 	f->state = TCP_SYN_SENT;
 }
 
+bool tcp_is_repeated(const struct flow *f, const struct packet *p, unsigned end)
+{
+	uint64_t apart =
+		p->time_ns > f->last_ns ? p->time_ns - f->last_ns : f->last_ns - p->time_ns;
+
+	if (p->proto != PROTO_TCP || apart > REPEATED_NS)
+		return false;
+	if (p->tcp_flags & TCP_SYN)
+		return f->tcp_began & 1u << end && p->tcp_seq + 1 == f->tcp_first[end];
+	return f->tcp_known & KNOWN_NEXT(end) && tcp_in_window(f, p, end);
+}
+
 void tcp_unseen(struct flow *f, bool unseen)
 {
 	f->tcp_known &= KNOWN_FIN(0) | KNOWN_FIN(1);
@@ -316,7 +333,7 @@ void tcp_track(struct flow *f, const struct packet *p, unsigned end)
 	if (__builtin_expect(f->tcp_known & UNSEEN, 0))
 		tcp_unseen(f, true);
 	if (__builtin_expect(f->state == TCP_NONE, 0)) {
-		begin(f, p);
+		begin(f, p, end);
 		return;
 	}
 	if (__builtin_expect((p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN, 0))

@@ -7,7 +7,8 @@
  */
 #include "guard/flow/flow.h"
 
-/* `end` sent the packet. The first packet of a flow finds TCP_NONE. */
+/* `end` sent the packet. The first packet of a flow finds TCP_NONE; with `end` 1 it answers a SYN
+ * that was not seen, and says where that began. */
 void tcp_track(struct flow *f, const struct packet *p, unsigned end);
 
 /*
@@ -24,6 +25,15 @@ void tcp_resume(struct flow *f, const struct tcp_offer *o);
 
 /* From here on packets may go by unseen, or no longer: until then no number is held against anybody. */
 void tcp_unseen(struct flow *f, bool unseen);
+
+/* Does it say that a conversation was begun by its receiver? */
+static inline bool tcp_answers(const struct packet *p)
+{
+	return (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK);
+}
+
+/* Was it `end` itself that said this a moment ago, by the numbers of its bytes? */
+bool tcp_is_repeated(const struct flow *f, const struct packet *p, unsigned end);
 
 /* Could `end` have sent this: not far behind what it sent, not beyond what it was asked for. */
 bool tcp_in_window(const struct flow *f, const struct packet *p, unsigned end);
