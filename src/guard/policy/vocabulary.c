@@ -34,6 +34,9 @@ static const struct {
 	{"tftp", "packet", "read, write, error"},
 	{"broadcast", "message", "time, discovery, alarm"},
 	{"smb", "version", "1, 2"},
+	{"ldap", "operation",
+	 "bind_request, unbind_request, search_request, modify_request, add_request, del_request, "
+	 "mod_dn_request, compare_request, abandon_request, extended_request"},
 };
 
 static const char *list_of(const char *app, const char *member)
@@ -152,6 +155,7 @@ static const struct {
 	{"http", "http_method", "POST, PUT, DELETE, PATCH"},
 	{"ftp", "command", "STOR, STOU, APPE, DELE, RNFR, RNTO, MKD, RMD"},
 	{"tftp", "packet", "write"},
+	{"ldap", "operation", "modify_request, add_request, del_request, mod_dn_request"},
 	{"intellivue", "message", "set"},
 	{"bacnet", "service", "writeProperty, writePropertyMultiple, createObject, deleteObject"},
 };
