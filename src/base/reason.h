@@ -430,7 +430,16 @@
 	  "A message inside a web connection (WebSocket) was broken.")                             \
 	X(STREAM_PICKED_UP, "stream.picked_up",                                                    \
 	  "A conversation goes on that the gateway did not see begin; it asks the receiver first " \
-	  "how far it is.")
+	  "how far it is.")                                                                        \
+	X(MAIL_MALFORMED, "mail.malformed",                                                        \
+	  "A conversation about mail (SMTP, POP3, IMAP) broke the rules of its protocol.")         \
+	X(LDAP_MALFORMED, "ldap.malformed",                                                        \
+	  "A question to a directory (LDAP) broke the rules of its protocol.")                     \
+	X(CLEARTEXT_MAIL, "cleartext.mail",                                                        \
+	  "A machine sends or fetches mail without encryption: it can be read on the way.")        \
+	X(CLEARTEXT_LDAP, "cleartext.ldap",                                                        \
+	  "A machine asks a directory without encryption: names and what is known of them can be " \
+	  "read on the way.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

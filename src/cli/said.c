@@ -277,6 +277,8 @@ static const struct {
 	{"http", "status", NULL},
 	{"smb", "status", NULL},
 	{"ftp", "completion_code", NULL},
+	{"ldap", "operation", "*_response"},
+	{"ldap", "operation", "search_result_*"},
 	{"sip", "code", NULL},
 	{"rdp", "event_type", "initial_response"},
 	{"rdp", "event_type", "connect_request"}, /* names nobody */

@@ -6,6 +6,7 @@
 # A recording differs every time: afterwards `run.sh BINARY --accept CASE`.
 # Of Debian, for the services of an office network: openssl gnutls-bin nginx-light curl dnsmasq-base bind9-dnsutils nsd ldnsutils faketime
 # openssh-server sshpass inetutils-telnet inetutils-telnetd vsftpd tftpd-hpa tftp-hpa samba smbclient xrdp rdesktop
+# slapd ldap-utils dovecot-imapd dovecot-pop3d exim4-daemon-light
 # xvfb tigervnc-standalone-server tigervnc-tools vncsnapshot sip-tester bsdutils socat
 # usage: test/pcap/record.sh [CASE...]      needs root; tools: the programs below
 set -eu
@@ -475,6 +476,121 @@ make_ftp() {
 	try on dev curl -s -o /dev/null -u admin:admin ftp://10.9.0.5/
 }
 
+# A directory asked by a name, by nobody and by a wrong password, and behind StartTLS.
+make_ldap() {
+	mkdir -p "$work/ldap"
+	key srv -subj '/CN=10.9.0.5' -addext subjectAltName=IP:10.9.0.5
+	cat >"$work/slapd.conf" <<-END
+		include /etc/ldap/schema/core.schema
+		modulepath /usr/lib/ldap
+		moduleload back_mdb
+		pidfile $work/slapd.pid
+		TLSCertificateFile $work/srv.crt
+		TLSCertificateKeyFile $work/srv.key
+		database mdb
+		directory $work/ldap
+		suffix "o=ward"
+		rootdn "cn=admin,o=ward"
+		rootpw 1234
+	END
+	later srv slapd -d 0 -f "$work/slapd.conf" -h ldap://10.9.0.5
+	printf 'dn: o=ward\nobjectClass: organization\no: ward\n\ndn: cn=pump-7,o=ward\nobjectClass: device\ncn: pump-7\n' |
+		on dev ldapadd -x -H ldap://10.9.0.5 -D cn=admin,o=ward -w 1234 >/dev/null
+	on dev ldapsearch -x -H ldap://10.9.0.5 -D cn=admin,o=ward -w 1234 -b o=ward >/dev/null
+	on dev ldapsearch -x -H ldap://10.9.0.5 -b '' -s base >/dev/null
+	on dev ldapsearch -x -H ldap://10.9.0.5 -b o=ward >/dev/null
+	try on dev ldapsearch -x -H ldap://10.9.0.5 -D cn=admin,o=ward -w guess -b o=ward
+	on dev ldapdelete -x -H ldap://10.9.0.5 -D cn=admin,o=ward -w 1234 cn=pump-7,o=ward
+	LDAPTLS_CACERT=$work/srv.crt on dev ldapsearch -ZZ -x -H ldap://10.9.0.5 -D cn=admin,o=ward -w 1234 -b o=ward >/dev/null
+}
+
+# Mail fetched and sent, by logins of every kind that curl has, in clear text and behind STARTTLS.
+make_mail() {
+	key srv -subj '/CN=10.9.0.5' -addext subjectAltName=IP:10.9.0.5
+	mkdir -p "$work/run" "$work/mail/new" "$work/mail/cur" "$work/mail/tmp" "$work/exim"
+	cat >"$work/dovecot.conf" <<-END
+		base_dir = $work/run
+		log_path = /dev/null
+		protocols = imap pop3
+		listen = 10.9.0.5
+		ssl = yes
+		ssl_cert = <$work/srv.crt
+		ssl_key = <$work/srv.key
+		disable_plaintext_auth = no
+		auth_mechanisms = plain login cram-md5
+		first_valid_uid = 0
+		mail_location = maildir:$work/mail
+		passdb {
+		  driver = static
+		  args = password=1234
+		}
+		userdb {
+		  driver = static
+		  args = uid=1000 gid=1000 home=$work/mail
+		}
+	END
+	printf 'Subject: battery\n\nlow\n' >"$work/mail/new/1.a"
+	chown -R 1000:1000 "$work/mail"
+	chmod a+rx "$work" "$work/srv.key"
+	later srv dovecot -F -c "$work/dovecot.conf"
+	cat >"$work/exim.conf" <<-END
+		primary_hostname = mail.ward.example
+		exim_user = nobody
+		exim_group = nogroup
+		spool_directory = $work/exim
+		log_file_path = $work/exim/%slog
+		pid_file_path = $work/exim/pid
+		keep_environment =
+		local_interfaces = 10.9.0.5
+		daemon_smtp_ports = 25 : 587
+		tls_advertise_hosts = *
+		tls_certificate = $work/srv.crt
+		tls_privatekey = $work/srv.key
+		queue_only
+		acl_smtp_rcpt = accept
+		acl_smtp_data = accept
+		begin routers
+		hold:
+		  driver = accept
+		  transport = hold
+		begin transports
+		hold:
+		  driver = appendfile
+		  file = /dev/null
+		begin authenticators
+		plain:
+		  driver = plaintext
+		  public_name = PLAIN
+		  server_prompts = :
+		  server_condition = \${if and{{eq{\$auth2}{admin}}{eq{\$auth3}{1234}}}}
+		  server_set_id = \$auth2
+		login:
+		  driver = plaintext
+		  public_name = LOGIN
+		  server_prompts = <| Username: | Password:
+		  server_condition = \${if and{{eq{\$auth1}{admin}}{eq{\$auth2}{1234}}}}
+		  server_set_id = \$auth1
+	END
+	chown -R nobody:nogroup "$work/exim"
+	later srv exim4 -bdf -C "$work/exim.conf"
+	sleep 1
+	printf 'Subject: battery\n\nlow\n' >"$work/letter"
+	for url in pop3://10.9.0.5/1 'imap://10.9.0.5/INBOX;UID=1'; do
+		try on dev curl -s -u admin:1234 "$url"
+		try on dev curl -s -u admin:1234 --login-options AUTH=LOGIN "$url"
+		try on dev curl -s -u admin:1234 --login-options AUTH=CRAM-MD5 "$url"
+		try on dev curl -s -u nurse:guess "$url"
+		try on dev curl -s -u admin:1234 --ssl-reqd --cacert "$work/srv.crt" "$url"
+	done
+	printf 'a1 LOGIN admin 1234\r\na2 LOGOUT\r\n' | try on dev socat -t 2 - TCP4:10.9.0.5:143
+	printf 'USER admin\r\nPASS 1234\r\nQUIT\r\n' | try on dev socat -t 2 - TCP4:10.9.0.5:110
+	for options in '' '--login-options AUTH=LOGIN -u admin:1234' '--login-options AUTH=PLAIN -u admin:1234' \
+		'--login-options AUTH=PLAIN -u admin:guess' "--ssl-reqd --cacert $work/srv.crt -u admin:1234"; do
+		# shellcheck disable=SC2086
+		try on dev curl -s $options --mail-from pump-7@ward.example --mail-rcpt desk@ward.example -T "$work/letter" smtp://10.9.0.5:587
+	done
+}
+
 make_tftp() {
 	mkdir -p "$work/tftp"
 	seq 1 500 >"$work/tftp/firmware.bin"
@@ -596,7 +712,7 @@ make_sweep() {
 
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc
 	dicom-hostile hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
-cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp smb rdp vnc sip syslog"
+cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail smb rdp vnc sip syslog"
 cases="$cases mqtt5 mqtt-websocket modbus snmp astm poct1a coap bacnet sdc"
 cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths"
 build

@@ -116,6 +116,17 @@ for f in dtls-gnutls dtls-fragments coaps; do
 	agree "DTLS hellos of $f" $f/input.pcap dtls.handshake.ja3 'dtls.handshake.extensions_server_name dtls.handshake.ja3' \
 		'select(.dtls.type=="client_hello") | .dtls | "\(.sni // "")|\(.ja3.hash)"'
 done
+agree 'who binds to a directory' ldap/input.pcap ldap.bindRequest_element 'ldap.messageID ldap.name' \
+	'select(.ldap.operation=="bind_request") | .ldap | "\(.message_id)|\(.name)"'
+occurrence=a agree 'what a directory answers' ldap/input.pcap ldap.resultCode ldap.resultCode \
+	'{success: 0, invalid_credentials: 49} as $n | select(.ldap.result_code) | $n[.ldap.result_code]'
+agree 'SMTP commands' mail/input.pcap 'smtp.req.command in {"EHLO", "AUTH", "MAIL"}' 'tcp.srcport smtp.req.command' \
+	'select(.smtp.command and .smtp.command != "STARTTLS") | "\(.src_port)|\(.smtp.command)"'
+# Of several lines in a segment tshark reads the first; behind a login is the mail.
+agree 'POP3 commands' mail/input.pcap 'pop.request.command in {"CAPA", "AUTH", "STLS", "USER"}' 'tcp.srcport pop.request.command' \
+	'select(.pop3.command and .pop3.command != "QUIT" and .pop3.command != "PASS") | "\(.src_port)|\(.pop3.command)"'
+agree 'IMAP commands' mail/input.pcap 'imap.request.command in {"CAPABILITY", "AUTHENTICATE", "LOGIN", "STARTTLS"}' 'tcp.srcport imap.request.command' \
+	'select(.imap.command) | "\(.src_port)|\(.imap.command)"'
 agree 'HTTP requests' http-talk/input.pcap http.user_agent 'http.request.method http.user_agent http.host' \
 	'select(.event_type=="http" and .http.http_user_agent) | .http | "\(.http_method)|\(.http_user_agent)|\(.hostname)"'
 agree 'HTTP answers' http-talk/input.pcap 'http.response_for.uri contains "10.9.0.5" and not http.response.code in {100,204}' \

@@ -3,6 +3,8 @@
 #include "guard/policy/inventory.h"
 #include "guard/proto/ftp.h"
 #include "guard/proto/http.h"
+#include "guard/proto/ldap.h"
+#include "guard/proto/mail.h"
 #include "guard/proto/mqtt.h"
 #include "guard/proto/smb.h"
 #include "guard/proto/snmp.h"
@@ -324,6 +326,10 @@ static void weaknesses_are_told_once(void **state)
 	static const struct tls_msg early = {
 		.type = "server_hello", .version = "TLS 1.2", .early = true};
 	static const struct smb_msg offered = {.version = 1};
+	static const struct mail_msg fetched = {.default_login = true, .unencrypted = true};
+	static const struct mail_msg said = {.login = "password"};
+	static const struct ldap_msg entry = {.no_password = true, .unencrypted = true};
+	static const struct ldap_msg bind = {.login = "password"};
 	const struct machine *m, *told = NULL;
 	struct tls_msg worn = {.type = "server_hello", .version = "TLS 1.2", .expired = true};
 	struct snmp plain = {.version = 3,
@@ -378,6 +384,14 @@ static void weaknesses_are_told_once(void **state)
 	w = weaknesses_of(&ftp_proto, &anybody.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_FTP | 1u << WEAKNESS_NO_PASSWORD);
 	assert_int_equal(w.to, 1u << WEAKNESS_FTP);
+	w = weaknesses_of(proto_find("pop3"), &fetched.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_MAIL | 1u << WEAKNESS_DEFAULT_LOGIN);
+	assert_int_equal(w.to, 1u << WEAKNESS_MAIL);
+	assert_int_equal(weaknesses_of(&imap_proto, &said.msg).to, 1u << WEAKNESS_PASSWORD);
+	w = weaknesses_of(&ldap_proto, &entry.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_DIRECTORY | 1u << WEAKNESS_NO_PASSWORD);
+	assert_int_equal(w.to, 1u << WEAKNESS_DIRECTORY);
+	assert_int_equal(weaknesses_of(&ldap_proto, &bind.msg).by, 1u << WEAKNESS_PASSWORD);
 	for (unsigned i = 0; i < WEAKNESS_COUNT; i++)
 		assert_true(weakness_name(i) && weakness_reason(i) != REASON_NONE &&
 			    strlen(weakness_advice(i)) > 20);

@@ -62,6 +62,9 @@ static const struct {
 	{"syslog", "facility",
 	 "kern, user, mail, daemon, auth, syslog, lpr, news, uucp, cron, authpriv, ftp, ntp, "
 	 "audit, alert, clock, local0, local1, local2, local3, local4, local5, local6, local7"},
+	{"ldap", "operation",
+	 "bind_request, unbind_request, search_request, modify_request, add_request, del_request, "
+	 "mod_dn_request, compare_request, abandon_request, extended_request"},
 };
 
 static const char *list_of(const char *app, const char *member)
@@ -352,6 +355,8 @@ static const struct {
 	{"ftp", "command", "STOR, STOU, APPE, DELE, RNFR, RNTO, MKD, RMD"},
 	{"tftp", "packet", "write"},
 	{"intellivue", "message", "set, action"},
+	{"ldap", "operation", "modify_request, add_request, del_request, mod_dn_request"},
+	{"intellivue", "message", "set"},
 	{"bacnet", "service", "writeProperty, writePropertyMultiple, createObject, deleteObject"},
 	{"poct1a", "message_type", "DTV, OPL, PTL"},
 	{"sdc", "action",

@@ -2,6 +2,8 @@
 
 #include "guard/proto/ftp.h"
 #include "guard/proto/http.h"
+#include "guard/proto/ldap.h"
+#include "guard/proto/mail.h"
 #include "guard/proto/mqtt.h"
 #include "guard/proto/rdp.h"
 #include "guard/proto/rfb.h"
@@ -75,6 +77,11 @@ static const struct {
 	[WEAKNESS_SNMP3_CLEAR] =
 		{"snmp 3 without encryption", REASON_CLEARTEXT_SNMP3,
 		 "Have the user of SNMP version 3 required to encrypt (authPriv)."},
+	[WEAKNESS_MAIL] = {"mail in clear text", REASON_CLEARTEXT_MAIL,
+			   "Have mail sent and fetched by TLS (STARTTLS, or ports 465, 993 and "
+			   "995). " SEAL_IT},
+	[WEAKNESS_DIRECTORY] = {"ldap in clear text", REASON_CLEARTEXT_LDAP,
+				"Have the directory asked by TLS (LDAPS or StartTLS). " SEAL_IT},
 };
 
 static bool always(const struct msg *m)
@@ -209,6 +216,45 @@ static bool smb_file(const struct msg *m)
 	return s->version == 2 && !s->encrypted && s->filename.len;
 }
 
+static bool mail_clear(const struct msg *m)
+{
+	return ((const struct mail_msg *)m)->unencrypted;
+}
+
+static bool mail_password(const struct msg *m)
+{
+	const struct mail_msg *l = (const struct mail_msg *)m;
+
+	return l->login && !strcmp(l->login, "password");
+}
+
+static bool mail_login(const struct msg *m)
+{
+	return ((const struct mail_msg *)m)->default_login;
+}
+
+static bool ldap_clear(const struct msg *m)
+{
+	return ((const struct ldap_msg *)m)->unencrypted;
+}
+
+static bool ldap_password(const struct msg *m)
+{
+	const struct ldap_msg *l = (const struct ldap_msg *)m;
+
+	return l->login && !strcmp(l->login, "password");
+}
+
+static bool ldap_login(const struct msg *m)
+{
+	return ((const struct ldap_msg *)m)->default_login;
+}
+
+static bool ldap_open(const struct msg *m)
+{
+	return ((const struct ldap_msg *)m)->no_password;
+}
+
 enum whose { BY = 1, TO = 2, BOTH = 3 };
 
 static const struct {
@@ -249,6 +295,19 @@ static const struct {
 	{"coap", always, WEAKNESS_IOT, BOTH},
 	{"modbus", always, WEAKNESS_CONTROL, BOTH},
 	{"bacnet", always, WEAKNESS_CONTROL, BOTH},
+	{"smtp", mail_clear, WEAKNESS_MAIL, BOTH},
+	{"smtp", mail_password, WEAKNESS_PASSWORD, BOTH},
+	{"smtp", mail_login, WEAKNESS_DEFAULT_LOGIN, BY},
+	{"pop3", mail_clear, WEAKNESS_MAIL, BOTH},
+	{"pop3", mail_password, WEAKNESS_PASSWORD, BOTH},
+	{"pop3", mail_login, WEAKNESS_DEFAULT_LOGIN, BY},
+	{"imap", mail_clear, WEAKNESS_MAIL, BOTH},
+	{"imap", mail_password, WEAKNESS_PASSWORD, BOTH},
+	{"imap", mail_login, WEAKNESS_DEFAULT_LOGIN, BY},
+	{"ldap", ldap_clear, WEAKNESS_DIRECTORY, BOTH},
+	{"ldap", ldap_password, WEAKNESS_PASSWORD, BOTH},
+	{"ldap", ldap_login, WEAKNESS_DEFAULT_LOGIN, BY},
+	{"ldap", ldap_open, WEAKNESS_NO_PASSWORD, BY},
 	{"tls", tls_old, WEAKNESS_OLD_TLS, BOTH},
 	{"tls", tls_expired, WEAKNESS_EXPIRED, BY},
 	{"tls", tls_early, WEAKNESS_EARLY, BY},

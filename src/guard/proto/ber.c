@@ -18,7 +18,7 @@ static size_t read_length(struct reader *r, uint8_t first)
 	return len;
 }
 
-struct reader ber_read(struct reader *r, uint8_t *ret_tag)
+size_t ber_read_head(struct reader *r, uint8_t *ret_tag)
 {
 	struct bytes head = read_bytes(r, 2);
 	size_t len;
@@ -26,14 +26,19 @@ struct reader ber_read(struct reader *r, uint8_t *ret_tag)
 	*ret_tag = 0;
 	if (!head.len || (head.data[0] & TAG_LONG) == TAG_LONG) {
 		r->bad = true;
-		return (struct reader){.bad = true};
+		return 0;
 	}
 	len = head.data[1];
 	if (__builtin_expect(len & LONG_LENGTH, 0))
 		len = read_length(r, (uint8_t)len);
 	if (!r->bad)
 		*ret_tag = head.data[0];
-	return read_sub(r, len);
+	return len;
+}
+
+struct reader ber_read(struct reader *r, uint8_t *ret_tag)
+{
+	return read_sub(r, ber_read_head(r, ret_tag));
 }
 
 struct reader ber_expect_any(struct reader *r, uint8_t tag)

@@ -14,6 +14,8 @@
 
 #define BER_OID_TEXT 172 /* a dotted object identifier, cut to fit */
 
+/* Before an element: how long its content is, all of which need not be there; *ret_tag 0 where there is none. */
+size_t ber_read_head(struct reader *r, uint8_t *ret_tag);
 /* The next element's content; *ret_tag 0 where there is none. */
 struct reader ber_read(struct reader *r, uint8_t *ret_tag);
 struct reader ber_expect_any(struct reader *r, uint8_t tag);

@@ -7,17 +7,16 @@
 #define PORT	 21
 #define LINE_MAX 2048
 #define TEXT_MAX 200 /* of a reply that is told */
-#define USER_MAX 64
 #define VERB_MAX 8
 #define IAC	 0xff
 
 struct state {
 	bool asked_tls, encrypted, asked_login;
-	bool asked_default;		 /* by a login that everybody knows */
-	bool asked_open;		 /* by a name that no password belongs to, or none yet */
-	uint8_t user_len, failed, multi; /* multi: a reply of several lines goes on */
+	bool asked_default;    /* by a login that everybody knows */
+	bool asked_open;       /* by a name that no password belongs to, or none yet */
+	uint8_t failed, multi; /* multi: a reply of several lines goes on */
 	char code[3];
-	uint8_t user[USER_MAX];
+	struct login_user user;
 	uint8_t verb[VERB_MAX];
 };
 
@@ -26,16 +25,6 @@ static bool is_code(struct bytes line)
 	return line.len >= 3 && line.data[0] >= '1' && line.data[0] <= '5' && line.data[1] >= '0' &&
 	       line.data[1] <= '9' && line.data[2] >= '0' && line.data[2] <= '9' &&
 	       (line.len == 3 || line.data[3] == ' ' || line.data[3] == '-');
-}
-
-static bool contains(struct bytes b, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (size_t i = 0; i + n <= b.len; i++)
-		if (head_is((struct bytes){b.data + i, n}, word))
-			return true;
-	return false;
 }
 
 /* Three or four letters, RFC 959 §5.3.1. */
@@ -70,9 +59,9 @@ static enum parse probe(const struct proto_input *in)
 		return home && in->data.len < 64 ? PARSE_MORE : PARSE_BAD;
 	}
 	if (in->end) {
-		if (!is_code(line) || memcmp(line.data, "220", 3) || contains(line, "smtp"))
+		if (!is_code(line) || memcmp(line.data, "220", 3) || head_contains(line, "smtp"))
 			return PARSE_BAD;
-		return contains(line, "ftp") || home ? PARSE_OK : PARSE_BAD;
+		return head_contains(line, "ftp") || home ? PARSE_OK : PARSE_BAD;
 	}
 	word = head_before(line, " ");
 	if (!home)
@@ -169,16 +158,14 @@ static void read_login(struct state *st, struct ftp_msg *m, struct bytes data)
 {
 	if (head_is(m->command, "USER")) {
 		m->login = "user";
-		st->user_len = (uint8_t)(data.len < USER_MAX ? data.len : USER_MAX);
-		if (st->user_len)
-			memcpy(st->user, data.data, st->user_len);
+		login_user_set(&st->user, data);
 		st->asked_open = true;
 	} else if (head_is(m->command, "PASS")) {
 		m->login = "password";
-		m->default_login = login_is_default((struct bytes){st->user, st->user_len}, data);
+		m->default_login = login_is_default(login_user(&st->user), data);
 		st->asked_login = true;
 		st->asked_default = m->default_login;
-		st->asked_open = is_anybody((struct bytes){st->user, st->user_len});
+		st->asked_open = is_anybody(login_user(&st->user));
 	}
 }
 

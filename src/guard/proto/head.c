@@ -107,6 +107,16 @@ bool head_is(struct bytes b, const char *text)
 	return b.len == strlen(text) && !strncasecmp((const char *)b.data, text, b.len);
 }
 
+bool head_contains(struct bytes b, const char *text)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i + n <= b.len; i++)
+		if (head_is((struct bytes){b.data + i, n}, text))
+			return true;
+	return false;
+}
+
 bool head_number(struct bytes b, uint64_t *ret_n)
 {
 	uint64_t n = 0;

@@ -27,6 +27,7 @@ bool head_line(struct reader *r, struct bytes *ret_line);
 bool head_field(struct reader *r, struct head_field *ret_f);
 
 bool head_is(struct bytes b, const char *text); /* in any case */
+bool head_contains(struct bytes b, const char *text);
 struct bytes head_trim(struct bytes b);
 /* Digits only, and no more than fit; false for anything else. */
 bool head_number(struct bytes b, uint64_t *ret_n);

@@ -298,36 +298,18 @@ enum parse http_head_read(struct bytes stream, struct http_head *ret_h)
 	return PARSE_BAD;
 }
 
-static int value64(uint8_t c)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 bool http_default_login(struct bytes authorization)
 {
 	struct bytes scheme = head_before(authorization, " "), text, user;
 	uint8_t plain[48];
-	struct writer w = writer_new(plain, sizeof(plain));
-	uint32_t bits = 0;
-	unsigned have = 0;
+	size_t len;
 
 	if (!head_is(scheme, "Basic"))
 		return false;
 	text = head_trim((struct bytes){scheme.data + scheme.len, authorization.len - scheme.len});
-	for (size_t i = 0; i < text.len && value64(text.data[i]) >= 0; i++) {
-		bits = bits << 6 | (uint32_t)value64(text.data[i]);
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			write_u8(&w, (uint8_t)(bits >> have));
-		}
-	}
-	user = head_before((struct bytes){plain, w.len}, ":");
-	if (w.bad || user.len == w.len)
+	len = login_decode(text, plain, sizeof(plain));
+	user = head_before((struct bytes){plain, len}, ":");
+	if (len == sizeof(plain) || user.len == len)
 		return false;
-	return login_is_default(user, (struct bytes){plain + user.len + 1, w.len - user.len - 1});
+	return login_is_default(user, (struct bytes){plain + user.len + 1, len - user.len - 1});
 }

@@ -92,3 +92,36 @@ bool login_is_default(struct bytes user, struct bytes password)
 			return true;
 	return false;
 }
+
+static int value64(uint8_t c)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+size_t login_decode(struct bytes base64, uint8_t *ret_plain, size_t max)
+{
+	uint32_t bits = 0;
+	unsigned have = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < base64.len && n < max && value64(base64.data[i]) >= 0; i++) {
+		bits = bits << 6 | (uint32_t)value64(base64.data[i]);
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			ret_plain[n++] = (uint8_t)(bits >> have);
+		}
+	}
+	return n;
+}
+
+void login_user_set(struct login_user *u, struct bytes name)
+{
+	u->len = (uint8_t)(name.len < LOGIN_USER ? name.len : LOGIN_USER);
+	if (u->len)
+		memcpy(u->name, name.data, u->len);
+}

@@ -12,6 +12,8 @@
 #include "guard/proto/hl7.h"
 #include "guard/proto/http.h"
 #include "guard/proto/intellivue.h"
+#include "guard/proto/ldap.h"
+#include "guard/proto/mail.h"
 #include "guard/proto/modbus.h"
 #include "guard/proto/mqtt.h"
 #include "guard/proto/poct1a.h"
@@ -30,12 +32,13 @@
 
 /* Those that their first bytes give away come first; by ports alone goes who is asked last. */
 const struct proto *const protos[] = {
-	&hl7_proto,	  &dicom_proto, &tls_proto,    &dtls_proto,	  &ssh_proto,
-	&smb_proto,	  &rfb_proto,	&rdp_proto,    &sdc_proto,	  &http_proto,
-	&sip_proto,	  &mqtt_proto,	&poct1a_proto, &modbus_proto,	  &snmp_proto,
-	&dns_proto,	  &coap_proto,	&bacnet_proto, &astm_proto,	  &syslog_proto,
-	&tftp_proto,	  &ftp_proto,	&telnet_proto, &intellivue_proto, &broadcast_proto,
-	&websocket_proto, NULL,
+	&hl7_proto,    &dicom_proto,  &tls_proto,	 &dtls_proto,	   &ssh_proto,
+	&smb_proto,    &rfb_proto,    &rdp_proto,	 &sdc_proto,	   &http_proto,
+	&sip_proto,    &mqtt_proto,   &poct1a_proto,	 &modbus_proto,	   &ldap_proto,
+	&snmp_proto,   &dns_proto,    &coap_proto,	 &bacnet_proto,	   &astm_proto,
+	&syslog_proto, &tftp_proto,   &smtp_proto,	 &pop3_proto,	   &imap_proto,
+	&ftp_proto,    &telnet_proto, &intellivue_proto, &broadcast_proto, &websocket_proto,
+	NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 2;
 
