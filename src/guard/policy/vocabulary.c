@@ -196,6 +196,8 @@ static const struct {
 } shapes[] = {
 	{"hl7", "message_type", is_message_type,
 	 "type^event in capitals, as ORU^R01, without what stands behind"},
+	{"http", "hl7.message_type", is_message_type,
+	 "type^event in capitals, as ORU^R01, without what stands behind"},
 	{"mqtt", "publish.topic", is_topic,
 	 "a topic, in which * is any text; + and # are for who subscribes"},
 	{"mqtt", "publish.to_broker", is_topic,
