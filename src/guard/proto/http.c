@@ -209,6 +209,7 @@ static void put_head(struct http_msg *m, struct http_head *h)
 {
 	m->protocol = h->protocol;
 	m->content_type = head_trim(head_before(h->content_type, ";"));
+	m->other_type = head_trim(head_before(h->other_type, ";"));
 	m->content_encoding = h->content_encoding;
 	m->length = h->length;
 	m->chunked = h->chunked;
@@ -451,6 +452,17 @@ static struct bytes next_url(const struct msg *msg, size_t *at)
 	return (struct bytes){NULL, 0};
 }
 
+static struct bytes next_type(const struct msg *msg, size_t *at)
+{
+	const struct http_msg *m = (const struct http_msg *)msg;
+	const struct bytes all[] = {m->content_type, m->other_type};
+
+	while (*at < 2)
+		if (all[(*at)++].data)
+			return all[*at - 1];
+	return (struct bytes){NULL, 0};
+}
+
 /*
  * A pattern that names no host is one for paths: what it does not ask for is no place for what it
  * does. One that names a host has all of a target before it.
@@ -478,7 +490,9 @@ static const struct proto_field fields[] = {
 	FIELD("url", url, FIELD_TEXT, 0),
 	FIELD("query", query, FIELD_BOOL, 0),
 	FIELD("http_user_agent", user_agent, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
-	FIELD("http_content_type", content_type, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
+	{PROTO_KEY("http_content_type"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT | FIELD_VARIES,
+	 next_type},
+	FIELD("http_content_type", content_type, FIELD_TEXT, 0),
 	FIELD("content_encoding", content_encoding, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
 	FIELD("http_refer", referer, FIELD_TEXT, 0),
 	FIELD("http_method", method, FIELD_TEXT, FIELD_MATCH),

@@ -21,6 +21,7 @@ struct http_msg {
 		protocol;
 	struct bytes
 		rewritten; /* a target that the server may take instead; rules ask for it, too */
+	struct bytes other_type;	     /* of the body to some; rules ask for it, too */
 	struct bytes redirect, server, auth; /* auth: the scheme alone */
 	uint16_t port, status;
 	uint64_t length;

@@ -22,7 +22,7 @@ void http_content_begin(struct http_content *c, const struct http_head *h)
 	c->seen = 0;
 	c->parts = h->parts;
 	c->image = false;
-	c->hl7 = http_hl7_is_type(h->content_type);
+	c->hl7 = http_hl7_is_type(h->content_type) || http_hl7_is_type(h->other_type);
 	c->coding = CODING_NONE;
 	c->file = (struct part10){.seen = 0};
 	if ((may_be_file(h) || c->hl7) && h->coding != CODING_UNREADABLE)

@@ -158,6 +158,7 @@ static enum parse read_element(struct part10_meta *m, struct bytes *ret_class)
 {
 	struct reader r = reader_new(m->bytes + m->at, m->len - m->at);
 	uint16_t group = read_le16(&r), element = read_le16(&r);
+	struct bytes uid;
 	uint32_t len;
 
 	if (m->at > PART10_META - 12)
@@ -183,10 +184,13 @@ static enum parse read_element(struct part10_meta *m, struct bytes *ret_class)
 	m->at = m->need;
 	if (element < 2)
 		return read_element(m, ret_class);
-	*ret_class = read_bytes(&r, len);
-	while (ret_class->len && !ret_class->data[ret_class->len - 1])
-		ret_class->len--;
-	return is_uid(*ret_class) ? PARSE_OK : PARSE_BAD;
+	uid = read_bytes(&r, len);
+	while (uid.len && !uid.data[uid.len - 1])
+		uid.len--;
+	if (!is_uid(uid))
+		return PARSE_BAD;
+	*ret_class = uid;
+	return PARSE_OK;
 }
 
 enum parse part10_meta_take(struct part10_meta *m, struct bytes piece, size_t *ret_used,
