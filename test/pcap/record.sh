@@ -146,6 +146,25 @@ make_hl7_forbidden() {
 	for i in 1 2; do on dev mllp_send -q -p 2575 -f "$work/$i.hl7" --loose 10.9.0.5; done
 }
 
+# As HAPI has it: a message as the body of a POST; beside it FHIR, by another port.
+make_hl7_http() {
+	local post="curl -s -S -o /dev/null --data-binary" n=0
+	later srv ./hl7_http_server.py 10.9.0.5 8080
+	later srv ./hl7_http_server.py 10.9.0.5 8090
+	for type in ORU^R01^ORU_R01 ADT^A08^ADT_A39 ORM^O01^ORM_O01; do
+		hl7_text $type $((++n)) >"$work/$n.hl7"
+		try on dev timeout 5 $post @"$work/$n.hl7" -H 'Content-Type: application/hl7-v2; charset=UTF-8' http://10.9.0.5:8080/oru
+	done
+	cat "$work"/[13].hl7 >"$work/4.hl7"
+	try on dev timeout 5 $post @"$work/4.hl7" -H 'Content-Type: application/hl7-v2' http://10.9.0.5:8080/oru
+	try on dev timeout 5 $post @"$work/1.hl7" -H 'Content-Type: text/plain' http://10.9.0.5:8080/oru
+	{ cat "$work/1.hl7"; printf 'OBX|2|ED|DOC||^^^Base64^'; head -c 70000 /dev/zero | tr '\0' A; printf '|||\r'; } >"$work/5.hl7"
+	try on dev timeout 5 $post @"$work/5.hl7" -H 'Content-Type: application/hl7-v2' http://10.9.0.5:8080/oru
+	try on dev timeout 5 curl -s -o /dev/null -H 'Accept: application/fhir+json' 'http://10.9.0.5:8090/fhir/Observation?code=8867-4'
+	try on dev timeout 5 $post '{"resourceType":"Observation","status":"final"}' -H 'Content-Type: application/fhir+json' http://10.9.0.5:8090/fhir/Observation
+	try on dev timeout 5 $post '{"resourceType":"Bundle","type":"message"}' -H 'Content-Type: application/fhir+json' 'http://10.9.0.5:8090/fhir/$process-message'
+}
+
 # Its messages in every service, see there.
 . ./dicom.sh
 
@@ -711,8 +730,8 @@ make_sweep() {
 }
 
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc
-	dicom-hostile hl7 hl7-forbidden mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail smb rdp vnc sip syslog"
+	dicom-hostile hl7 hl7-forbidden hl7-http mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
 cases="$cases mqtt5 mqtt-websocket modbus snmp astm poct1a coap bacnet sdc"
 cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths"
 build

@@ -390,6 +390,8 @@ static void an_answer_in_parts_is_seen(void **state)
 		    "\"protocol\":\"HTTP/1.1\"}}\n"
 		    "{\"http\":{\"url\":\"/studies/1\",\"http_content_type\":\"multipart/related\","
 		    "\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\",\"status\":200}}\n"
+		    "{\"http\":{\"url\":\"/studies/1\",\"http_method\":\"GET\",\"sop_class\":\"\","
+		    "\"sop_class_uid\":\"\"}}\n"
 		    "{\"http\":{\"program\":\"PE\"},\"reason\":\"dicom.preamble_executable\"}\n");
 }
 
@@ -431,6 +433,170 @@ static void expect_within(const char *fields, int bits, bool chunked, struct byt
 		assert_says(r, said);
 		assert_says(r, "{\"http\":{\"url\":\"/next\"");
 		assert_int_equal(seed_count(r, "reason"), strstr(said, "reason") != NULL);
+	}
+}
+
+#define CT_CLASS "1.2.840.10008.5.1.4.1.1.2"
+#define SR_CLASS "1.2.840.10008.5.1.4.1.1.88.11"
+#define CT_SAID	 "\"sop_class\":\"CT Image Storage\",\"sop_class_uid\":\"" CT_CLASS "\"}}\n"
+#define SR_SAID	 "\"sop_class\":\"Basic Text SR Storage\",\"sop_class_uid\":\"" SR_CLASS "\"}}\n"
+#define UNKNOWN	 "\"sop_class\":\"\",\"sop_class_uid\":\"\"}}\n"
+#define STORED	 "{\"http\":{\"hostname\":\"pacs\",\"url\":\"/studies\",\"http_method\":\"POST\","
+
+/* A file of that kind, behind what a part begins with. */
+static size_t put_kind(char *to, const char *before, const char *uid)
+{
+	static const char meta[] = "DICM\2\0\0\0UL\4\0\x4c\0\0\0"
+				   "\2\0\1\0OB\0\0\2\0\0\0\0\1\2\0\2\0UI";
+	size_t len = (size_t)sprintf(to, "%s", before), n = strlen(uid) + strlen(uid) % 2;
+
+	memset(to + len, 0, 300);
+	memcpy(to + len + 128, meta, sizeof(meta) - 1);
+	len += 128 + sizeof(meta) - 1;
+	to[len] = (char)n;
+	memcpy(to + len + 2, uid, strlen(uid));
+	return len + 2 + n;
+}
+
+static void expect_kinds(const char *fields, struct bytes body, const char *said)
+{
+	char text[4096];
+	int len = sprintf(text,
+			  "POST /studies HTTP/1.1\r\nHost: pacs\r\n%sContent-Length: %zu\r\n\r\n",
+			  fields, body.len);
+
+	memcpy(text + len, body.data, body.len);
+	len += (int)body.len;
+	len += sprintf(text + len, "GET /next HTTP/1.1\r\n\r\n");
+	for (size_t cut = 0; cut < 400; cut += cut < 3 ? 1 : 70) {
+		const struct talk_piece piece = {0, text, (size_t)len};
+		const char *at;
+
+		if (!cut)
+			talk_seed("http", false, &piece, 1);
+		talk_play(r, "http", false, &piece, 1, cut);
+		at = strchr(r->said, '\n') + 1;
+		if (strncmp(at, said, strlen(said)))
+			fail_msg("cut at %zu: %s", cut, r->said);
+		assert_true(!strncmp(at + strlen(said), "{\"http\":{\"url\":\"/next\"", 22));
+	}
+}
+
+/* PS3.10 §7.1, (0002,0002): of each image in what is stored, by itself and as parts. */
+static void what_is_stored_is_told(void **state)
+{
+	static const char in_parts[] = "Content-Type: multipart/related\r\n";
+	char body[2048];
+	size_t len = put_kind(body, "", CT_CLASS);
+
+	expect_kinds("", (struct bytes){(uint8_t *)body, len + 200}, STORED CT_SAID);
+	len = put_kind(body, "--b\r\n\r\n", CT_CLASS);
+	len += put_kind(body + len, "\r\n--b\r\n\r\n", SR_CLASS);
+	expect_kinds(in_parts, (struct bytes){(uint8_t *)body, len + 9},
+		     STORED CT_SAID STORED SR_SAID);
+	/* A kind of a maker's own; what is no UID; another head where a kind should be. */
+	len = put_kind(body, "\n", "1.2.826.0.1.3680043.10.1337");
+	expect_kinds(in_parts, (struct bytes){(uint8_t *)body, len},
+		     STORED "\"sop_class\":\"1.2.826.0.1.3680043.10.1337\",\"sop_class_uid\":"
+			    "\"1.2.826.0.1.3680043.10.1337\"}}\n");
+	len = put_kind(body, "\n", "CT Image");
+	expect_kinds(in_parts, (struct bytes){(uint8_t *)body, len}, STORED UNKNOWN);
+	len = put_kind(body, "\n", CT_CLASS);
+	body[133 + 12] = '\n';
+	memcpy(body + 133 + 13 + 128, "DICM", 4);
+	expect_kinds(in_parts, (struct bytes){(uint8_t *)body, len + 150},
+		     STORED UNKNOWN STORED UNKNOWN);
+}
+
+/* Compressed, all at once: what they have in common. */
+static void what_is_stored_compressed_is_told(void **state)
+{
+	static const char in_parts[] =
+		"Content-Type: multipart/related\r\nContent-Encoding: gzip\r\n";
+	char body[2048], packed[2048];
+	const char *kinds[][3] = {{CT_CLASS, CT_CLASS, STORED CT_SAID},
+				  {CT_CLASS, SR_CLASS, STORED UNKNOWN},
+				  {"1.2.3", "1.2.4", STORED UNKNOWN}};
+	size_t len = put_kind(body, "", SR_CLASS);
+
+	len = deflate_all(15 + 16, body, len + 100, packed, sizeof(packed));
+	expect_kinds("Content-Encoding: gzip\r\n", (struct bytes){(uint8_t *)packed, len},
+		     STORED SR_SAID);
+	for (unsigned i = 0; i < 3; i++) {
+		len = put_kind(body, "--b\r\n\r\n", kinds[i][0]);
+		len += put_kind(body + len, "\r\n--b\r\n\r\n", kinds[i][1]);
+		len = deflate_all(15 + 16, body, len, packed, sizeof(packed));
+		expect_kinds(in_parts, (struct bytes){(uint8_t *)packed, len}, kinds[i][2]);
+	}
+}
+
+#define HL7_TYPED  "Content-Type: application/hl7-v2; charset=UTF-8\r\n"
+#define HL7_HEADER "MSH|^~\\&|LAB|WARD|EHR|MAIN|2026||"
+#define HL7_SAID(type, id) \
+	STORED "\"hl7\":{\"message_type\":\"" type "\",\"control_id\":\"" id "\"}}}\n"
+
+#define HL7_BLANK STORED "\"hl7\":{\"message_type\":\"\"}}}\n"
+
+static void expect_hl7(const char *fields, const char *body, const char *said)
+{
+	expect_kinds(fields, (struct bytes){(const uint8_t *)body, strlen(body)}, said);
+}
+
+/* As HAPI and others send it: the message is the body. */
+static void hl7_is_told_by_its_type(void **state)
+{
+	expect_hl7(HL7_TYPED, HL7_HEADER "ORU^R01^ORU_R01|7|P|2.5\rPID|1\r",
+		   HL7_SAID("ORU^R01", "7"));
+	expect_hl7(HL7_TYPED, "\v" HL7_HEADER "ORU^R01|7|P|2.5\r\x1c\r", HL7_SAID("ORU^R01", "7"));
+	expect_hl7(HL7_TYPED, HL7_HEADER "ADT^A08^ADT_A39|7|P|2.5",
+		   STORED "\"hl7\":{\"message_type\":\"ADT^A08\",\"type_by_structure\":\"ADT^A39\","
+			  "\"control_id\":\"7\"}}}\n");
+	expect_hl7("Content-Type: application/hl7-v2+xml\r\n",
+		   "<ACK><MSH><MSH.9><MSG.1>ACK</MSG.1></MSH.9><MSH.10>7</MSH.10></MSH></ACK>",
+		   HL7_SAID("ACK", "7"));
+	/* Several messages, of one type or not. */
+	expect_hl7(HL7_TYPED, HL7_HEADER "ORU^R01|7|P|2.5\r" HL7_HEADER "ORU^R01|8|P|2.5\r",
+		   HL7_SAID("ORU^R01", "7"));
+	expect_hl7(HL7_TYPED, HL7_HEADER "ORU^R01|7|P|2.5\n" HL7_HEADER "ORM^O01|8|P|2.5\n",
+		   HL7_SAID("", "7"));
+	expect_hl7(HL7_TYPED, "no\rmessage", HL7_BLANK);
+	expect_hl7(HL7_TYPED, "\v" HL7_HEADER "ORU^R01||P|2.5\rOBX|1\r\v" HL7_HEADER "RGV^O15",
+		   HL7_BLANK);
+	/* What is not said to be a message is none. */
+	expect_hl7("Content-Type: text/plain\r\n", HL7_HEADER "ORU^R01|7|P|2.5\r", "");
+}
+
+#define LONG 100000
+
+/* A document in a message, and another message behind that. */
+static void long_hl7_is_told(void **state)
+{
+	static char text[LONG + 1000];
+
+	for (unsigned i = 0; i < 4; i++) {
+		bool chunked = i & 1, two = i & 2;
+		size_t head = (size_t)sprintf(
+			text, "POST /studies HTTP/1.1\r\nHost: pacs\r\n" HL7_TYPED "%s",
+			chunked ? "Transfer-Encoding: chunked\r\n\r\n186a0\r\n"
+				: "Content-Length: 100000\r\n\r\n");
+		struct talk_piece piece = {0, text, 0};
+		int begun;
+
+		memset(text + head, 'M', LONG);
+		begun = sprintf(text + head, HL7_HEADER "ORU^R01|7|P|2.5\rOBX|1|ED|");
+		text[head + (size_t)begun] = 'M';
+		text[head + 59992] = '\r'; /* of what is held the last */
+		if (two)
+			memcpy(text + head + 90000, "\rMSH", 4);
+		piece.len = head + LONG;
+		piece.len += (size_t)sprintf(text + piece.len, "%sGET /next HTTP/1.1\r\n\r\n",
+					     chunked ? "\r\n0\r\n\r\n" : "");
+		for (size_t cut = 0; cut < 30000; cut += 9973) {
+			talk_play(r, "http", false, &piece, 1, cut);
+			assert_says(r, HL7_SAID("ORU^R01", "7"));
+			assert_says(r, "\"/next\"");
+			assert_int_equal(seed_count(r, "\"message_type\":\"\""), two);
+		}
 	}
 }
 
@@ -760,6 +926,10 @@ int main(void)
 		cmocka_unit_test(an_image_with_a_program_is_seen),
 		cmocka_unit_test(an_image_among_others_is_seen),
 		cmocka_unit_test(an_answer_in_parts_is_seen),
+		cmocka_unit_test(what_is_stored_is_told),
+		cmocka_unit_test(what_is_stored_compressed_is_told),
+		cmocka_unit_test(hl7_is_told_by_its_type),
+		cmocka_unit_test(long_hl7_is_told),
 		cmocka_unit_test(http_2_is_named),
 		cmocka_unit_test(a_compressed_image_is_seen),
 		cmocka_unit_test(a_compressed_image_is_seen_further_on),

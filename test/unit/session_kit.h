@@ -17,6 +17,7 @@
 
 #define HL7   2575
 #define HTTP  80
+#define POSTS 8080
 #define FTP   21
 #define ASTM  3000
 #define OTHER 4000
@@ -27,6 +28,8 @@ static const char site[] = SITE_ANALYSER
 	"         app: hl7, allow: ['message_type=ORU^*'], control: no}\n"
 	"      - {service: readings, proto: tcp, port: ['80'], peer: lis,\n"
 	"         app: http, allow: ['url=/results/*', 'hostname=lis']}\n"
+	"      - {service: posts, proto: tcp, port: ['8080'], peer: lis, app: http,\n"
+	"         allow: ['hl7.message_type=ORU^R01', 'http_content_type=application/hl7-v2']}\n"
 	"      - {service: shell, proto: tcp, port: ['2222'], peer: lis, app: ssh}\n"
 	"      - {service: files, proto: tcp, port: ['21'], peer: lis,\n"
 	"         app: ftp, allow: ['command=USER', 'command=RETR', 'command=ABOR']}\n"

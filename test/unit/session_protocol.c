@@ -362,6 +362,38 @@ static void paths_that_lead_elsewhere_do_not_pass(void **state)
 	}
 }
 
+#define POST(fields, length, body) \
+	"POST / HTTP/1.1\r\nHost: lis\r\n" fields "Content-Length: " length "\r\n\r\n" body
+#define HL7_TYPE "Content-Type: application/hl7-v2\r\n"
+
+/* What is in a body is asked for like what its head says, and a type that is said twice counts twice. */
+static void what_is_posted_is_asked_for(void **state)
+{
+	static const struct {
+		const char *said;
+		bool passes;
+	} rows[] = {
+		{POST(HL7_TYPE, "22", "MSH|^~\\&|||||||ORU^R01"), true},
+		{POST(HL7_TYPE, "22", "MSH|^~\\&|||||||ORM^O01"), false},
+		{POST(HL7_TYPE, "30", "MSH|^~\\&|||||||ORU^R01^ORM_O01"), false},
+		{POST(HL7_TYPE, "2", "{}"), false},
+		{POST("Content-Type: text/plain\r\n", "22", "MSH|^~\\&|||||||ORU^R01"), false},
+		{POST(HL7_TYPE "Content-Type: text/plain\r\n", "22", "MSH|^~\\&|||||||ORU^R01"),
+		 false},
+		{POST("Content-Encoding: br\r\n" HL7_TYPE, "2", "{}"), false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct wire *w = wire_new("enforce", "closed", POSTS);
+
+		shake_hands(w);
+		if (send(w, 0, 1000, 5000, rows[i].said) != rows[i].passes)
+			fail_msg("%zu: %s", i, w->said);
+		assert_int_equal(told(w, "policy.message_not_allowed"), !rows[i].passes);
+		wire_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +411,7 @@ int main(void)
 		cmocka_unit_test(a_server_does_not_change_the_protocol_alone),
 		cmocka_unit_test(a_garbled_frame_ends_nothing),
 		cmocka_unit_test(paths_that_lead_elsewhere_do_not_pass),
+		cmocka_unit_test(what_is_posted_is_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,8 @@ static const struct {
 } shapes[] = {
 	{"hl7", "message_type", is_message_type,
 	 "type^event in capitals, as ORU^R01, without what stands behind"},
+	{"http", "hl7.message_type", is_message_type,
+	 "type^event in capitals, as ORU^R01, without what stands behind"},
 	{"mqtt", "publish.topic", is_topic,
 	 "a topic, in which * is any text; + and # are for who subscribes"},
 	{"mqtt", "publish.to_broker", is_topic,
@@ -356,7 +358,6 @@ static const struct {
 	{"tftp", "packet", "write"},
 	{"intellivue", "message", "set, action"},
 	{"ldap", "operation", "modify_request, add_request, del_request, mod_dn_request"},
-	{"intellivue", "message", "set"},
 	{"bacnet", "service", "writeProperty, writePropertyMultiple, createObject, deleteObject"},
 	{"poct1a", "message_type", "DTV, OPL, PTL"},
 	{"sdc", "action",

@@ -209,6 +209,7 @@ static void put_head(struct http_msg *m, struct http_head *h)
 {
 	m->protocol = h->protocol;
 	m->content_type = head_trim(head_before(h->content_type, ";"));
+	m->other_type = head_trim(head_before(h->other_type, ";"));
 	m->content_encoding = h->content_encoding;
 	m->length = h->length;
 	m->chunked = h->chunked;
@@ -273,17 +274,20 @@ static struct bytes kept(const uint8_t **at, size_t len)
 	return (struct bytes){len ? text : NULL, len};
 }
 
-/* What the first that waits was about. */
-static void recall(const struct state *st, struct http_msg *m)
+/* What the one that waits behind `before` others was about. */
+static void recall(const struct state *st, unsigned before, struct http_msg *m)
 {
+	const struct about *a = &st->about[before];
 	const uint8_t *at = st->texts;
 
-	if (!st->waiting)
+	if (before >= st->waiting || before >= ABOUT_MAX)
 		return;
-	m->method = kept(&at, st->about[0].method_len);
-	m->hostname = kept(&at, st->about[0].hostname_len);
-	m->url = kept(&at, st->about[0].url_len);
-	m->port = st->about[0].port;
+	for (unsigned i = 0; i < before; i++)
+		at += about_len(&st->about[i]);
+	m->method = kept(&at, a->method_len);
+	m->hostname = kept(&at, a->hostname_len);
+	m->url = kept(&at, a->url_len);
+	m->port = a->port;
 }
 
 /* The first has its answer, and that was told: the next one is the first. */
@@ -408,7 +412,7 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 		m->msg.reason = REASON_HTTP_SMUGGLING; /* requests go on, and nobody reads them */
 	else if (m->msg.opens)
 		out->next = &websocket_proto;
-	recall(st, m);
+	recall(st, 0, m);
 	/* RFC 9110 §15.5: what is refused says 401, or 403. */
 	m->default_login = st->waiting && st->asked[st->first] & ASKED_DEFAULT && h.status >= 200 &&
 			   h.status < 400;
@@ -422,10 +426,15 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 	struct http_msg *m = (struct http_msg *)ret_m;
 	struct state *st = state;
 	struct http_side *s = &st->side[in->end];
+	enum parse got;
 
 	if (s->phase == HTTP_HEAD)
 		return read_head(st, in, m, ret_out);
-	return http_body_read(s, in, in->end != st->client, m, ret_out);
+	got = http_body_read(s, in, in->end != st->client, m, ret_out);
+	/* What a body holds is judged with what it is for. */
+	if (m->sop_class.data || m->hl7_type.data)
+		recall(st, m->msg.answer ? 0 : st->waiting - 1u, m);
+	return got;
 }
 
 /* As it is written, as it is read, as another field has it, and as nobody can tell. */
@@ -438,6 +447,17 @@ static struct bytes next_url(const struct msg *msg, size_t *at)
 				    {m->unsure && m->url.data ? m->path : NULL, 0}};
 
 	while (*at < sizeof(all) / sizeof(all[0]))
+		if (all[(*at)++].data)
+			return all[*at - 1];
+	return (struct bytes){NULL, 0};
+}
+
+static struct bytes next_type(const struct msg *msg, size_t *at)
+{
+	const struct http_msg *m = (const struct http_msg *)msg;
+	const struct bytes all[] = {m->content_type, m->other_type};
+
+	while (*at < 2)
 		if (all[(*at)++].data)
 			return all[*at - 1];
 	return (struct bytes){NULL, 0};
@@ -470,7 +490,9 @@ static const struct proto_field fields[] = {
 	FIELD("url", url, FIELD_TEXT, 0),
 	FIELD("query", query, FIELD_BOOL, 0),
 	FIELD("http_user_agent", user_agent, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
-	FIELD("http_content_type", content_type, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
+	{PROTO_KEY("http_content_type"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT | FIELD_VARIES,
+	 next_type},
+	FIELD("http_content_type", content_type, FIELD_TEXT, 0),
 	FIELD("content_encoding", content_encoding, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
 	FIELD("http_refer", referer, FIELD_TEXT, 0),
 	FIELD("http_method", method, FIELD_TEXT, FIELD_MATCH),
@@ -485,6 +507,17 @@ static const struct proto_field fields[] = {
 	FIELD("auth", auth, FIELD_TEXT, 0),
 	FIELD("default_login", default_login, FIELD_BOOL, 0),
 	FIELD("program", program, FIELD_NAME, 0),
+	FIELD("sop_class", sop_class, FIELD_TEXT, FIELD_MATCH),
+	FIELD("sop_class_uid", sop_class_uid, FIELD_TEXT, FIELD_MATCH),
+	FIELD("hl7.message_type", hl7_type, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
+	{PROTO_KEY("hl7.type_by_structure"),
+	 offsetof(struct http_msg, hl7_structure),
+	 FIELD_TEXT,
+	 FIELD_MATCH | FIELD_INNER,
+	 NULL,
+	 {"hl7.message_type"}},
+	FIELD("hl7.control_id", hl7_control_id, FIELD_TEXT, FIELD_INNER),
+	FIELD("hl7.ack_code", hl7_ack_code, FIELD_TEXT, FIELD_INNER),
 	{""},
 };
 

@@ -5,12 +5,15 @@
  * answer, which are paired over pipelining. Bodies are passed over, by length,
  * by chunks or to the end of the stream; of each the first bytes are looked at:
  * is it a program, or an image (PS3.10 §7.1) with a program before it?
- * What two readers could understand differently ends the conversation.
+ * What two readers could understand differently ends the conversation. What a
+ * body holds (an image, a message of HL7) is a message behind that of its head.
  *
  * A query says who is asked about; it is left out of every address.
  */
 #include "guard/proto/http_path.h"
 #include "guard/proto/proto.h"
+
+#define HTTP_HL7_TEXTS 128
 
 struct http_msg {
 	struct msg msg;
@@ -18,6 +21,7 @@ struct http_msg {
 		protocol;
 	struct bytes
 		rewritten; /* a target that the server may take instead; rules ask for it, too */
+	struct bytes other_type;	     /* of the body to some; rules ask for it, too */
 	struct bytes redirect, server, auth; /* auth: the scheme alone */
 	uint16_t port, status;
 	uint64_t length;
@@ -26,6 +30,12 @@ struct http_msg {
 	const char *upgrade;		 /* "websocket" */
 	struct bytes websocket_protocol; /* offered, or chosen */
 	const char *program;		 /* what a body begins as: "ELF", "PE", "script" */
+	/* Of a body, told behind its head: what kind of image it is, or has in it; the name or, where it has
+	 * none, the UID. Blank where that cannot be told. */
+	struct bytes sop_class, sop_class_uid;
+	/* The same of a message of HL7, as struct hl7_msg has it. Of several, what they have in common. */
+	struct bytes hl7_type, hl7_structure, hl7_control_id, hl7_ack_code;
+	char hl7_texts[HTTP_HL7_TEXTS];
 	/* The request's path where servers may read another one than `url` says; rules ask for both. */
 	size_t path_len;
 	uint8_t path[HTTP_PATH_MAX]; /* not zeroed */

@@ -3,7 +3,7 @@
 #include "guard/proto/head.h"
 
 #define CHUNK_LINE_MAX 1024
-#define PACKED_MAX     HTTP_PACKED_MAX /* of chunks with what is between them */
+#define HELD_MAX       HTTP_HELD_MAX /* of chunks with what is between them */
 
 enum parse http_broken(struct http_msg *m, enum reason reason, struct proto_output *out)
 {
@@ -120,28 +120,28 @@ static bool next_chunk(struct bytes b, size_t *ret_line, uint64_t *ret_size)
 /* Is as much there as is looked into? What was walked over is not looked at again. */
 static bool is_gathered(struct http_side *s, struct bytes in)
 {
-	while (s->scanned < in.len && s->scanned < PACKED_MAX) {
+	while (s->scanned < in.len && s->scanned < HELD_MAX) {
 		uint64_t size;
 		size_t line;
 
 		if (!next_chunk((struct bytes){in.data + s->scanned, in.len - s->scanned}, &line,
 				&size))
-			return in.len >= PACKED_MAX;
+			return in.len >= HELD_MAX;
 		if (!size)
 			return true;
-		s->scanned += (uint32_t)(line + 2 + (size < PACKED_MAX ? size : PACKED_MAX));
+		s->scanned += (uint32_t)(line + 2 + (size < HELD_MAX ? size : HELD_MAX));
 	}
-	return in.len >= PACKED_MAX;
+	return in.len >= HELD_MAX;
 }
 
 /* What the chunks hold, one behind the other; *ret_whole: the last one is there. */
-static struct bytes put_together(struct bytes in, uint8_t to[PACKED_MAX], bool *ret_whole)
+static struct bytes put_together(struct bytes in, uint8_t to[HELD_MAX], bool *ret_whole)
 {
 	size_t at = 0, n = 0, line = 0;
 	uint64_t size;
 
-	if (in.len > PACKED_MAX)
-		in.len = PACKED_MAX;
+	if (in.len > HELD_MAX)
+		in.len = HELD_MAX;
 	*ret_whole = false;
 	while (!*ret_whole && at < in.len &&
 	       next_chunk((struct bytes){in.data + at, in.len - at}, &line, &size)) {
@@ -156,21 +156,22 @@ static struct bytes put_together(struct bytes in, uint8_t to[PACKED_MAX], bool *
 	return (struct bytes){to, n};
 }
 
-/* A compressed body in chunks is looked into ahead of them; then each is read, and passed over. */
+/* A body that is looked at in one go is, in chunks, ahead of them; then each is read. */
 static enum parse look_ahead(struct http_side *s, const struct proto_input *in, bool answer,
 			     struct http_msg *m, struct proto_output *out)
 {
-	uint8_t together[PACKED_MAX];
-	struct bytes packed;
+	uint8_t together[HELD_MAX];
+	struct bytes held;
 	bool whole;
 
 	if (!is_gathered(s, in->data) && !in->last)
 		return PARSE_MORE;
 	s->scanned = 0;
-	packed = put_together(in->data, together, &whole);
+	held = put_together(in->data, together, &whole);
 	m->msg.answer = answer;
-	whole |= in->last && in->data.len <= PACKED_MAX;
-	http_content_unpack(&s->content, packed, whole, m, out);
+	whole |= in->last && in->data.len <= HELD_MAX;
+	http_content_read_held(&s->content, held, whole, m, out);
+	s->content.headers = (struct http_hl7_search){{0}}; /* which come again */
 	return read_chunk_line(s, in, m, out);
 }
 
@@ -182,18 +183,18 @@ static enum parse read_piece(struct http_side *s, const struct proto_input *in, 
 
 	if (s->phase != HTTP_REST && piece.len > s->left)
 		piece.len = (size_t)s->left;
-	if (s->content.coding && piece.len < PACKED_MAX && !in->last &&
+	if (http_content_is_held(&s->content) && piece.len < HELD_MAX && !in->last &&
 	    (s->phase == HTTP_REST || piece.len < s->left))
 		return PARSE_MORE;
 	m->msg.answer = answer;
-	if (s->content.coding) {
+	if (http_content_is_held(&s->content)) {
 		bool whole = in->last || (s->phase != HTTP_REST && piece.len == s->left);
 
-		if (piece.len > PACKED_MAX) {
-			piece.len = PACKED_MAX;
+		if (piece.len > HELD_MAX) {
+			piece.len = HELD_MAX;
 			whole = false;
 		}
-		http_content_unpack(&s->content, piece, whole, m, out);
+		http_content_read_held(&s->content, piece, whole, m, out);
 		out->used = piece.len;
 	} else {
 		out->used = http_content_read(&s->content, piece, m, out);
@@ -219,8 +220,8 @@ enum parse http_body_read(struct http_side *s, const struct proto_input *in, boo
 {
 	switch (s->phase) {
 	case HTTP_CHUNK_LINE:
-		return s->content.coding ? look_ahead(s, in, answer, m, out)
-					 : read_chunk_line(s, in, m, out);
+		return http_content_is_held(&s->content) ? look_ahead(s, in, answer, m, out)
+							 : read_chunk_line(s, in, m, out);
 	case HTTP_CHUNK_END:
 		return read_chunk_end(s, in, m, out);
 	case HTTP_TRAILER:

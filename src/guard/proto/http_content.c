@@ -1,9 +1,12 @@
 #include "guard/proto/http_content.h"
 
+#include "guard/proto/dicom_uid.h"
 #include "guard/proto/head.h"
 
 #define BODY_START 4	   /* bytes that tell a program */
 #define PLAIN_MAX  0x40000 /* bytes of what a compressed body is when it is not */
+
+static const struct bytes blank = {(const uint8_t *)"", 0};
 
 /* Nearly every page comes compressed: of those a browser is told it may show, none is an image for a viewer. */
 static bool may_be_file(const struct http_head *h)
@@ -18,12 +21,16 @@ void http_content_begin(struct http_content *c, const struct http_head *h)
 {
 	c->seen = 0;
 	c->parts = h->parts;
+	c->image = false;
+	c->hl7 = http_hl7_is_type(h->content_type) || http_hl7_is_type(h->other_type);
 	c->coding = CODING_NONE;
 	c->file = (struct part10){.seen = 0};
-	if (may_be_file(h) && h->coding != CODING_UNREADABLE)
+	if ((may_be_file(h) || c->hl7) && h->coding != CODING_UNREADABLE)
 		c->coding = h->coding;
 	if (c->parts)
 		c->files = (struct part10_search){{0}};
+	if (c->hl7)
+		c->headers = (struct http_hl7_search){{0}};
 }
 
 /* A program starts by its first bytes, whatever name or type it travels under. */
@@ -38,70 +45,137 @@ static const char *program(const uint8_t start[PART10_START])
 	return NULL;
 }
 
+/* Where the head of an image ends. */
+static void begin_image(struct http_content *c, const char *hidden, struct http_msg *m)
+{
+	if (hidden)
+		m->msg.reason = REASON_DICOM_PREAMBLE_EXECUTABLE;
+	c->image = !hidden;
+	c->meta = (struct part10_meta){0};
+}
+
 /* The first bytes: where content is looked at. */
-static void look(struct http_content *c, struct bytes piece, struct http_msg *m,
-		 struct proto_output *out)
+static void look(struct http_content *c, struct bytes piece, struct http_msg *m)
 {
 	const char *hidden = NULL;
 
-	part10_take(&c->file, piece, &hidden);
 	c->seen = (uint8_t)(c->seen + piece.len);
-	if (hidden)
-		m->msg.reason = REASON_DICOM_PREAMBLE_EXECUTABLE;
+	if (part10_take(&c->file, piece, &hidden) == PARSE_OK)
+		begin_image(c, hidden, m);
 	m->program = c->seen == BODY_START ? program(c->file.start) : hidden;
-	out->has_msg = m->program;
 }
 
-/* Each behind its own head. */
-static size_t look_at_parts(struct http_content *c, struct bytes piece, struct http_msg *m,
-			    struct proto_output *out)
+/* A name, the UID of what has none; empty: nobody can tell. */
+static void tell_class(struct http_msg *m, struct bytes uid)
 {
-	size_t used = part10_search(&c->files, piece, &m->program);
+	const char *name =
+		dicom_uid_name(DICOM_SOP_CLASSES, dicom_uid_find(DICOM_SOP_CLASSES, uid));
 
-	if (m->program)
-		m->msg.reason = REASON_DICOM_PREAMBLE_EXECUTABLE;
-	out->has_msg = m->program;
+	m->sop_class_uid = uid;
+	m->sop_class = name ? (struct bytes){(const uint8_t *)name, strlen(name)} : uid;
+}
+
+/* Behind the head of an image: as many bytes as say what kind it is. */
+static size_t look_at_image(struct http_content *c, struct bytes piece, struct http_msg *m)
+{
+	struct bytes uid = {NULL, 0};
+	size_t n = piece.len;
+	enum parse got = part10_meta_take(&c->meta, piece, &n, &uid);
+
+	c->image = got == PARSE_MORE;
+	if (!c->image)
+		tell_class(m, got == PARSE_OK ? uid : blank);
+	return n;
+}
+
+/* Each behind its own head. One that begins before it is known what kind another one is hides that. */
+static size_t look_at_parts(struct http_content *c, struct bytes piece, struct http_msg *m)
+{
+	bool found;
+	size_t used = part10_search(&c->files, piece, &found, &m->program);
+
+	if (found && c->image)
+		tell_class(m, blank);
+	if (found)
+		begin_image(c, m->program, m);
 	return used;
 }
 
 size_t http_content_read(struct http_content *c, struct bytes piece, struct http_msg *m,
 			 struct proto_output *out)
 {
-	size_t n = (c->seen < BODY_START ? BODY_START : PART10_HEAD) - (size_t)c->seen;
+	size_t first = (c->seen < BODY_START ? BODY_START : PART10_HEAD) - (size_t)c->seen;
+	size_t n = piece.len;
 
-	if (!n && c->parts)
-		return look_at_parts(c, piece, m, out);
-	if (n > piece.len)
-		n = piece.len;
-	piece.len = n;
-	if (c->parts) /* one may begin there */
-		part10_search(&c->files, piece, &m->program);
-	if (n)
-		look(c, piece, m, out);
+	if (first && n) {
+		n = n < first ? n : first;
+		look(c, (struct bytes){piece.data, n}, m);
+	} else if (c->image) {
+		n = look_at_image(c, piece, m);
+	} else if (c->hl7 && http_hl7_search(&c->headers, piece)) {
+		m->hl7_type = blank; /* a header begins another message to some */
+	}
+	if (c->parts)
+		n = look_at_parts(c, (struct bytes){piece.data, n}, m);
+	out->has_msg = m->program || m->sop_class.data || m->hl7_type.data;
 	return n;
 }
 
-/* Parts of which not all is seen might hide an image, as might what is padded so that nothing is seen. */
-void http_content_unpack(struct http_content *c, struct bytes packed, bool whole,
-			 struct http_msg *m, struct proto_output *out)
+/* Of several images, what they have in common. */
+static void look_through(struct http_content *c, struct bytes text, struct http_msg *m,
+			 struct proto_output *out)
 {
-	uint8_t plain[PLAIN_MAX];
-	size_t max = c->parts ? PLAIN_MAX : PART10_HEAD;
-	struct bytes text = coding_inflate_all(c->coding, packed, plain, max);
+	unsigned images = 0, kind = 0;
 	const char *found = NULL;
+	bool differ = false;
 
-	if ((!whole && (c->parts || text.len < PART10_HEAD)) || (c->parts && text.len == max))
-		m->msg.reason = REASON_HTTP_PACKED;
 	while (text.len && m->msg.reason != REASON_DICOM_PREAMBLE_EXECUTABLE &&
-	       (c->seen < PART10_HEAD || c->parts)) {
+	       (c->seen < PART10_HEAD || c->parts || c->image)) {
 		size_t n = http_content_read(c, text, m, out);
+		unsigned one;
 
 		text = (struct bytes){text.data + n, text.len - n};
 		found = m->program ? m->program : found;
+		if (!m->sop_class.data)
+			continue;
+		one = dicom_uid_find(DICOM_SOP_CLASSES, m->sop_class_uid);
+		differ |= images++ && (!one || one != kind);
+		kind = one;
+		m->sop_class.data = NULL;
 	}
 	m->program = found;
-	out->has_msg = found || m->msg.reason;
+	if (m->msg.reason == REASON_DICOM_PREAMBLE_EXECUTABLE)
+		m->sop_class_uid.data = NULL;
+	else if (images || c->image)
+		tell_class(m, differ || c->image ? blank : m->sop_class_uid);
+}
+
+/* Parts of which not all is seen might hide an image, as might what is padded so that nothing is seen. */
+void http_content_read_held(struct http_content *c, struct bytes held, bool whole,
+			    struct http_msg *m, struct proto_output *out)
+{
+	uint8_t plain[PLAIN_MAX];
+	size_t max = c->parts || c->hl7 ? PLAIN_MAX : PART10_HEAD + PART10_META;
+	struct bytes text = held;
+	bool all;
+
+	if (c->coding)
+		text = coding_inflate_all(c->coding, held, plain, max);
+	all = whole && text.len < PLAIN_MAX;
+	if ((!whole && text.len < PART10_HEAD) || (c->parts && !all))
+		m->msg.reason = REASON_HTTP_PACKED;
+	look_through(c, text, m, out);
+	if (c->hl7)
+		http_hl7_read(text,
+			      all	  ? HTTP_HL7_NOTHING
+			      : c->coding ? HTTP_HL7_UNSEEN
+					  : HTTP_HL7_SEARCHED,
+			      m);
+	c->hl7 &= !all && !c->coding;
+	if (c->hl7)
+		http_hl7_search(&c->headers, text);
 	c->seen = PART10_HEAD;
-	c->parts = false;
+	c->parts = c->image = false;
 	c->coding = CODING_NONE;
+	out->has_msg = m->program || m->sop_class.data || m->hl7_type.data || m->msg.reason;
 }

@@ -192,8 +192,11 @@ static void note_field(struct http_head *h, const struct head_field *f)
 		h->h2c |= memmem(f->value.data, f->value.len, "h2c", 3) != NULL;
 		h->websocket |= head_is(f->value, "websocket");
 	}
-	if (head_is(f->name, "Content-Type"))
+	if (head_is(f->name, "Content-Type")) {
+		if (h->content_type.data)
+			h->other_type = f->value;
 		h->parts |= head_is(head_before(f->value, "/"), "multipart");
+	}
 	if (head_is(f->name, "Content-Encoding"))
 		note_coding(h, f->value);
 	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)

@@ -28,6 +28,7 @@ struct http_head {
 	/* empty where absent; the first of each counts */
 	struct bytes host, user_agent, server, content_type, content_encoding, referer, location,
 		authorization;
+	struct bytes other_type; /* what another field Content-Type says, which some go by */
 	struct bytes websocket_protocol, websocket_extensions; /* RFC 6455 §§11.3.2, 11.3.4 */
 	struct bytes
 		rewritten; /* the target that is meant, as IIS and some frameworks let it be said */

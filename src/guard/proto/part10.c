@@ -101,20 +101,19 @@ static uint8_t byte_at(const struct part10_search *s, struct bytes piece, ptrdif
 	return at < 0 ? s->behind[PART10_BEHIND + at] : piece.data[at];
 }
 
-/* Does a head with a program end before `end`? */
-static const char *program_before(const struct part10_search *s, struct bytes piece, ptrdiff_t end)
+/* Does a head end before `end`? */
+static bool is_head_before(const struct part10_search *s, struct bytes piece, ptrdiff_t end,
+			   const char **ret_program)
 {
 	ptrdiff_t start = end - PART10_HEAD;
 	uint8_t head[PART10_HEAD];
-	const char *found = NULL;
 	struct part10 p = {0};
 
 	if (byte_at(s, piece, end - 2) != 'C' || byte_at(s, piece, start - 1) != '\n')
-		return NULL;
+		return false;
 	for (unsigned i = 0; i < PART10_HEAD; i++)
 		head[i] = byte_at(s, piece, start + i);
-	part10_take(&p, (struct bytes){head, PART10_HEAD}, &found);
-	return found;
+	return part10_take(&p, (struct bytes){head, PART10_HEAD}, ret_program) == PARSE_OK;
 }
 
 static void keep_behind(struct part10_search *s, struct bytes taken)
@@ -126,21 +125,89 @@ static void keep_behind(struct part10_search *s, struct bytes taken)
 		memcpy(s->behind + PART10_BEHIND - n, taken.data + taken.len - n, n);
 }
 
-size_t part10_search(struct part10_search *s, struct bytes piece, const char **ret_program)
+size_t part10_search(struct part10_search *s, struct bytes piece, bool *ret_found,
+		     const char **ret_program)
 {
-	const char *found = NULL;
 	size_t used = 0;
 
+	*ret_found = false;
 	/* Every head ends with this letter: most bytes are passed over by the search for it. */
-	while (!found && used < piece.len) {
+	while (!*ret_found && used < piece.len) {
 		const uint8_t *m = memchr(piece.data + used, 'M', piece.len - used);
 
 		used = m ? (size_t)(m - piece.data) + 1 : piece.len;
-		if (m)
-			found = program_before(s, piece, (ptrdiff_t)used);
+		*ret_found = m && is_head_before(s, piece, (ptrdiff_t)used, ret_program);
 	}
-	if (found)
-		*ret_program = found;
 	keep_behind(s, (struct bytes){piece.data, used});
 	return used;
+}
+
+static bool is_uid(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if ((b.data[i] < '0' || b.data[i] > '9') && b.data[i] != '.')
+			return false;
+	return b.len;
+}
+
+/*
+ * The element at hand: (0002,0000) and (0002,0001), of which the latter alone has a long head (PS3.5
+ * §7.1.2), then what is looked for. MORE: m->need says how many bytes must be there for that to be told.
+ */
+static enum parse read_element(struct part10_meta *m, struct bytes *ret_class)
+{
+	struct reader r = reader_new(m->bytes + m->at, m->len - m->at);
+	uint16_t group = read_le16(&r), element = read_le16(&r);
+	struct bytes uid;
+	uint32_t len;
+
+	if (m->at > PART10_META - 12)
+		return PARSE_BAD;
+	read_skip(&r, 2);
+	len = read_le16(&r);
+	m->need = m->at + 8;
+	if (r.bad)
+		return PARSE_MORE;
+	if (group != 2 || element > 2)
+		return PARSE_BAD;
+	if (element == 1) {
+		m->need = m->at + 12;
+		len = read_le32(&r);
+		if (r.bad)
+			return PARSE_MORE;
+	}
+	if (len > (uint32_t)PART10_META - m->need)
+		return PARSE_BAD;
+	m->need = (uint8_t)(m->need + len);
+	if (m->len < m->need)
+		return PARSE_MORE;
+	m->at = m->need;
+	if (element < 2)
+		return read_element(m, ret_class);
+	uid = read_bytes(&r, len);
+	while (uid.len && !uid.data[uid.len - 1])
+		uid.len--;
+	if (!is_uid(uid))
+		return PARSE_BAD;
+	*ret_class = uid;
+	return PARSE_OK;
+}
+
+enum parse part10_meta_take(struct part10_meta *m, struct bytes piece, size_t *ret_used,
+			    struct bytes *ret_class)
+{
+	enum parse got = read_element(m, ret_class);
+
+	*ret_used = 0;
+	while (got == PARSE_MORE && *ret_used < piece.len) {
+		size_t n = piece.len - *ret_used, room = (size_t)m->need - m->len;
+
+		n = n < room ? n : room;
+		memcpy(m->bytes + m->len, piece.data + *ret_used, n);
+		m->len = (uint8_t)(m->len + n);
+		*ret_used += n;
+		if (n == room)
+			got = read_element(m, ret_class);
+	}
+	return got;
 }

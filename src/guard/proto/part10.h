@@ -45,10 +45,25 @@ struct part10_search {
 };
 
 /*
- * Takes what comes next, up to the end of the first head that has a program in
- * its preamble, or all of it: how many bytes. *ret_program names that program,
- * as above; untouched where none was found.
+ * Takes what comes next, up to the end of the first head of a file, or all of it: how many bytes.
+ * *ret_found: there was one; *ret_program is as above.
  */
-size_t part10_search(struct part10_search *s, struct bytes piece, const char **ret_program);
+size_t part10_search(struct part10_search *s, struct bytes piece, bool *ret_found,
+		     const char **ret_program);
+
+#define PART10_META 104 /* bytes behind a head, up to the SOP class and with it, at most */
+
+/* What stands behind the head of a file, as far as what kind of image it is. All zero at first. */
+struct part10_meta {
+	uint8_t len, need, at; /* of bytes; how many are to be there; of an element's first */
+	uint8_t bytes[PART10_META];
+};
+
+/*
+ * Takes what comes next, *ret_used bytes of it. OK: *ret_class is the SOP class's UID (PS3.10 §7.1,
+ * (0002,0002)), borrowed from *m. BAD: it does not stand where it should.
+ */
+enum parse part10_meta_take(struct part10_meta *m, struct bytes piece, size_t *ret_used,
+			    struct bytes *ret_class);
 
 #endif

@@ -1,0 +1,110 @@
+#include "guard/proto/http_hl7.h"
+
+#include "guard/proto/head.h"
+#include "guard/proto/hl7.h"
+
+bool http_hl7_is_type(struct bytes content_type)
+{
+	static const char *const names[] = {"application/hl7-v2", "application/hl7-v2+er7",
+					    "application/hl7-v2+xml", "x-application/hl7-v2+er7",
+					    "x-application/hl7-v2+xml"};
+	struct bytes type = head_trim(head_before(content_type, ";"));
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (head_is(type, names[i]))
+			return true;
+	return false;
+}
+
+/* A copy, behind the others; what is longer than there is room for is blank. */
+static void put(struct http_msg *m, size_t *at, struct bytes *to, struct bytes text)
+{
+	size_t n = text.len <= sizeof(m->hl7_texts) - *at ? text.len : 0;
+
+	*to = (struct bytes){text.data ? (const uint8_t *)m->hl7_texts + *at : NULL, n};
+	if (n)
+		memcpy(m->hl7_texts + *at, text.data, n);
+	*at += n;
+}
+
+static void put_blank(struct http_msg *m)
+{
+	m->hl7_type = (struct bytes){(const uint8_t *)"", 0};
+	m->hl7_structure = (struct bytes){NULL, 0};
+}
+
+static bool is_same(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
+}
+
+static void note(struct http_msg *m, const struct hl7_msg *said)
+{
+	bool clear =
+		!said->msg.reason || said->msg.readable || said->msg.reason == REASON_HL7_FRAMING;
+	size_t at = 0;
+
+	if (!clear)
+		put_blank(m);
+	if (m->hl7_type.data) {
+		if (!is_same(m->hl7_type, said->type) ||
+		    !is_same(m->hl7_structure, said->type_by_structure))
+			put_blank(m);
+		return;
+	}
+	put(m, &at, &m->hl7_type, said->type);
+	put(m, &at, &m->hl7_structure, said->type_by_structure);
+	put(m, &at, &m->hl7_ack_code, said->ack_code);
+	put(m, &at, &m->hl7_control_id, said->control_id);
+}
+
+/* One unit after the other, as long as there are any; what is left is taken as the end. */
+static void read_units(void *state, struct bytes text, struct http_msg *m, struct proto_input *in)
+{
+	enum parse got = PARSE_OK;
+
+	for (in->data = text; in->data.len && got == PARSE_OK;) {
+		struct proto_output out = {0};
+		struct hl7_msg said = {0};
+
+		got = hl7_proto.read(state, in, &said.msg, &out);
+		if (out.has_msg)
+			note(m, &said);
+		in->data.data += out.used;
+		in->data.len -= out.used;
+	}
+}
+
+void http_hl7_read(struct bytes body, enum http_hl7_rest rest, struct http_msg *m)
+{
+	static const uint8_t start = 0x0b;
+	uint64_t state[(PROTO_STATE_MAX + 7) / 8] = {0};
+	struct proto_input in = {0};
+	struct proto_output out = {0};
+	struct hl7_msg last = {0};
+
+	if (!body.len || body.data[0] != start)
+		read_units(state, (struct bytes){&start, 1}, m, &in);
+	read_units(state, body, m, &in);
+	hl7_proto.closed(state, &in, &last.msg, &out);
+	if (out.has_msg)
+		note(m, &last);
+	if (!m->hl7_type.data || rest == HTTP_HL7_UNSEEN ||
+	    (rest && last.encoding && *last.encoding == 'U'))
+		put_blank(m);
+}
+
+bool http_hl7_search(struct http_hl7_search *s, struct bytes piece)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < piece.len; i++) {
+		const uint8_t *b = s->behind;
+
+		found |= piece.data[i] == 'H' && b[2] == 'S' && b[1] == 'M' &&
+			 (b[0] == '\r' || b[0] == '\n');
+		memmove(s->behind, s->behind + 1, 2);
+		s->behind[2] = piece.data[i];
+	}
+	return found;
+}
