@@ -254,6 +254,10 @@ static void it_knows_its_own(void **state)
 	assert_int_equal(proto_find("dns")->probe(&in), PARSE_OK);
 	in.port[1] = 5353;
 	assert_int_equal(proto_find("dns")->probe(&in), PARSE_BAD);
+	in.port[0] = 5353;
+	in.port[1] = 53;
+	assert_int_equal(proto_find("dns")->probe(&in), PARSE_OK);
+	in.port[1] = 5353;
 	free((void *)in.data.data);
 	in.port[1] = 9999;
 	in.data = unit_exact(mdns, sizeof(mdns) - 1);

@@ -380,6 +380,21 @@ static void a_middle_is_read(void **state)
 	free(r);
 }
 
+/* An alias that was said before stands for a topic that nobody heard: anything. */
+static void an_alias_in_a_middle_is_no_mistake(void **state)
+{
+	struct talk_record *r = malloc(sizeof(*r));
+
+	talk_begin(r, "mqtt", false);
+	r->in.midstream = true;
+	talk_feed(r, 1, "\x30\x09\0\0\3\x23\0\1abc", 11);
+	assert_int_equal(r->last, PARSE_OK);
+	assert_non_null(strstr(r->said, "\"message_length\":3"));
+	assert_non_null(strstr(r->said, "\"control\":true"));
+	talk_finish(r);
+	free(r);
+}
+
 static enum parse probe(const char *data, size_t len, uint16_t port)
 {
 	struct bytes b = unit_exact(data, len);
@@ -392,6 +407,8 @@ static enum parse probe(const char *data, size_t len, uint16_t port)
 
 static void connects_are_known(void **state)
 {
+	struct proto_input in = {.port = {1883, 21}, .end = 1};
+
 	for (size_t n = 0; n < 8; n++)
 		assert_int_equal(probe(CONNECT, n, 80), PARSE_MORE);
 	assert_int_equal(probe(CONNECT, 8, 80), PARSE_OK);
@@ -399,6 +416,12 @@ static void connects_are_known(void **state)
 	assert_int_equal(probe("\x10\x12\0\5MQTTX", 9, 80), PARSE_BAD);
 	assert_int_equal(probe("\x30\x03\0\1t", 5, 80), PARSE_BAD);
 	assert_int_equal(probe("\x30\x03\0\1t", 5, 1883), PARSE_OK);
+	/* "220 FTP": a client's port is any. */
+	in.data = unit_exact("220 FTP", 7);
+	assert_int_equal(mqtt_proto.probe(&in), PARSE_BAD);
+	in.midstream = true;
+	assert_int_equal(mqtt_proto.probe(&in), PARSE_OK);
+	free((void *)in.data.data);
 	assert_int_equal(probe("GET / HTTP/1.1", 14, 1883), PARSE_BAD);
 	assert_int_equal(probe("\x16\3\1\0\x20", 5, 1883), PARSE_BAD);
 }
@@ -468,6 +491,7 @@ int main(void)
 		cmocka_unit_test(what_was_never_agreed_is_named),
 		cmocka_unit_test(payloads_are_passed_over),
 		cmocka_unit_test(a_middle_is_read),
+		cmocka_unit_test(an_alias_in_a_middle_is_no_mistake),
 		cmocka_unit_test(connects_are_known),
 		cmocka_unit_test(policies_see_every_filter),
 		cmocka_unit_test(long_lists_stay_events),

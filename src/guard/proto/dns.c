@@ -213,7 +213,11 @@ static enum parse probe(const struct proto_input *in)
 	uint16_t len;
 
 	if (in->datagram) {
-		if (in->port[0] == MDNS || in->port[1] == MDNS || in->port[1] == NETBIOS)
+		/* Who asks a server may do so from any port. */
+		for (unsigned i = 0; i < 2; i++)
+			if (in->port[i] == MDNS && in->port[!i] != PORT)
+				return PARSE_BAD;
+		if (in->port[1] == NETBIOS)
 			return PARSE_BAD;
 		return probe_message(in->data, port) == PARSE_OK && read_message(in->data, &m)
 			       ? PARSE_OK

@@ -520,10 +520,14 @@ static enum parse take_publish(struct reader *r, uint32_t len, struct mqtt *m, s
 			       const struct proto_input *in, struct proto_output *out)
 {
 	size_t size = 0, there = reader_left(r) < len ? reader_left(r) : len;
-	struct reader head = reader_new(r->in.data, r->off + there);
+	struct reader head = reader_new(r->in.data, r->off + there), topic;
 	enum parse got;
 
 	head.off = r->off;
+	topic = head;
+	/* Only in version 5 is one empty (§3.3.2.3.4): an alias stands for it. */
+	if (!s->version && !read_be16(&topic) && !topic.bad)
+		s->version = 5;
 	got = size_head(head, len, m, s, &size);
 	if (got == PARSE_MORE && there == len)
 		got = PARSE_BAD;
@@ -648,7 +652,7 @@ static enum parse probe_name(const struct reader *r)
  */
 static enum parse mqtt_probe(const struct proto_input *in)
 {
-	bool port = in->port[0] == PORT || in->port[1] == PORT;
+	bool port = in->port[1] == PORT || (in->midstream && in->port[0] == PORT);
 	struct reader r = reader_new(in->data.data, in->data.len);
 	uint8_t first = read_u8(&r);
 	enum parse got;
