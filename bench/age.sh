@@ -5,15 +5,13 @@
 #
 #   bench/age.sh [BEDWARDEN] [BYTES] [FILES]      prints rows of a table
 set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 bedwarden=$(realpath "${1:-build/bedwarden}")
 bytes=${2:-2147483648} files=${3:-10000} rounds=${ROUNDS:-5}
 tmp=$(mktemp -d -p /dev/shm)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp" || exit 1
 
-row() { printf '| %s | %s | %s |\n' "$@"; }
-best() { sort -g "$1" | head -1; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 # timed NAME COMMAND...: seconds to NAME.s, most memory in kB to NAME.kb
 timed() {
 	local name=$1
@@ -28,7 +26,7 @@ open(name + ".s", "a").write("%.4f\n" % took)
 open(name + ".kb", "a").write("%d\n" % resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 PY
 }
-most() { echo "$(($(sort -g "$1" | tail -1) / 1024 + 1)) MiB"; }
+mib() { echo "$(($(most "$1") / 1024 + 1)) MiB"; }
 
 age-keygen -o key 2>/dev/null
 to=$(age-keygen -y key)
@@ -45,10 +43,10 @@ for _ in $(seq "$rounds"); do
 	rm -f out back
 done
 gib=$(awk -v b="$bytes" 'BEGIN { printf "%.3g", b / 1073741824 }')
-s=$(best seal.s) a=$(best age-seal.s)
-row "seal $gib GiB on tmpfs, against \`age -r\` ($a s)" "$s s, $(ratio "$a" "$s")x as fast, $(most seal.kb)" ">= 1.5x, <= 32 MiB"
-s=$(best open.s) a=$(best age-open.s)
-row "open $gib GiB on tmpfs, against \`age -d\` ($a s)" "$s s, $(ratio "$a" "$s")x as fast, $(most open.kb)" ">= 2x, <= 32 MiB"
+s=$(least seal.s) a=$(least age-seal.s)
+row "seal $gib GiB on tmpfs, against \`age -r\` ($a s)" "$s s, $(ratio "$a" "$s")x as fast, $(mib seal.kb)" ">= 1.5x, <= 32 MiB"
+s=$(least open.s) a=$(least age-open.s)
+row "open $gib GiB on tmpfs, against \`age -d\` ($a s)" "$s s, $(ratio "$a" "$s")x as fast, $(mib open.kb)" ">= 2x, <= 32 MiB"
 rm -f plain
 
 python3 - "$files" <<'PY'
@@ -73,6 +71,6 @@ done
 rm -rf theirs copy
 timed tree-open "$bedwarden" open -i key -o back ours
 diff -r tree back
-s=$(best tree.s) a=$(best rclone.s) c=$(best cp.s)
+s=$(least tree.s) a=$(least rclone.s) c=$(least cp.s)
 row "seal $files files of 64 KiB, against \`rclone copy\` to a crypt remote ($a s)" \
-	"$s s, $(ratio "$a" "$s")x as fast, $(ratio "$s" "$c")x the time of \`cp -r\`, $(most tree.kb)" ">= 2.5x"
+	"$s s, $(ratio "$a" "$s")x as fast, $(ratio "$s" "$c")x the time of \`cp -r\`, $(mib tree.kb)" ">= 2.5x"

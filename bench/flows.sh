@@ -5,19 +5,16 @@
 # in user space, which keeps a table of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.." || exit 1
+. bench/lib.sh
 stage=${1:-build/bench/bench-stage}
 
-field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$2"; }
-least() { printf '%s\n' "$@" | sort -g | head -1; }
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
 
-few_judged=() few=() many_judged=() many=() resident=0
 for _ in 1 2 3; do
-	a=$("$stage" 16 1000 1000000)
-	b=$("$stage" 16 1000000 1000000)
-	few_judged+=("$(field engine_judged_ns "$a")") few+=("$(field engine_ns "$a")")
-	many_judged+=("$(field engine_judged_ns "$b")") many+=("$(field engine_ns "$b")")
-	resident=$(($(field resident_mb "$b") - $(field resident_mb "$a")))
+	"$stage" 16 1000 1000000 >>"$dir/few"
+	"$stage" 16 1000000 1000000 >>"$dir/many"
 done
-awk -v a="$(least "${few_judged[@]}")" -v b="$(least "${many_judged[@]}")" \
-	-v c="$(least "${few[@]}")" -v d="$(least "${many[@]}")" -v m="$resident" 'BEGIN {
-	printf "| 1 million flows alive | %.2fx the cost per packet of 1,000 flows (%.2fx with the floor in user space); they take %d MB of resident memory | <= 1.10x |\n", b / a, d / c, m }'
+best() { field "$1" "$dir/$2" | least; }
+more() { ratio "$(best "$1" many)" "$(best "$1" few)"; }
+row "1 million flows alive" "$(more engine_judged_ns)x the cost per packet of 1,000 flows ($(more engine_ns)x with the floor in user space); they take $(($(best resident_mb many) - $(best resident_mb few))) MB of resident memory" "<= 1.10x"

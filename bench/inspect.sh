@@ -6,28 +6,24 @@
 # conversation ends; the same of small packets alone.
 set -euo pipefail
 cd "$(dirname "$0")/.." || exit 1
+. bench/lib.sh
 bw=${1:-build/bedwarden} capture=build/bench/bench-capture mix=build/bench/bench-mix
 dir=$(mktemp -d /dev/shm/bedwarden-bench.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 TIMEFORMAT='%U %S'
 
-best() { # COMMAND...: the least CPU time of five runs, in ms, of COMMAND on one core
-	local best=999999 user sys ms
+# cpu COMMAND...: the least CPU time of five runs on one core, in ms.
+cpu() {
 	"$@" >/dev/null || return 1 # what fails is quick
-	for _ in 1 2 3 4 5; do
-		read -r user sys < <({ time taskset -c 1 "$@" >/dev/null 2>&1; } 2>&1)
-		ms=$(awk -v u="$user" -v s="$sys" 'BEGIN { printf "%d", (u + s) * 1000 }')
-		[ "$ms" -lt $best ] && best=$ms
-	done
-	echo "$best"
+	for _ in 1 2 3 4 5; do { time taskset -c 1 "$@" >/dev/null 2>&1; } 2>&1; done |
+		awk '{ printf "%.0f\n", ($1 + $2) * 1000 }' | least
 }
 
-row() { # NAME PACKETS MUST
+compare() { # NAME PACKETS MUST
 	local read ours
-	read=$(best "$capture" read "$dir/c.pcap")
-	ours=$(best "$bw" inspect -r "$dir/c.pcap" -o /dev/null)
-	awk -v n="$1" -v p="$2" -v must="$3" -v r="$read" -v o="$ours" 'BEGIN {
-		printf "| `inspect -r`, %s | %.2f M packets/s, %.2fx the time of a bare libpcap read | %s |\n", n, p / o / 1000, o / r, must }'
+	read=$(cpu "$capture" read "$dir/c.pcap")
+	ours=$(cpu "$bw" inspect -r "$dir/c.pcap" -o /dev/null)
+	row "\`inspect -r\`, $1" "$(ratio "$2" "${ours}e3") M packets/s, $(ratio "$ours" "$read")x the time of a bare libpcap read" "$3"
 }
 
 # How much memory it takes to have that many conversations open and to read nearly all of them.
@@ -47,17 +43,17 @@ recorded() { # NAME=WEIGHT...: those captures that are there
 	done
 }
 
-row "500 MB, 20,000 conversations, nothing to parse" "$("$capture" make "$dir/c.pcap" 500 20000)" \
+compare "500 MB, 20,000 conversations, nothing to parse" "$("$capture" make "$dir/c.pcap" 500 20000)" \
 	">= 4 M packets/s or <= 1.5x"
 # shellcheck disable=SC2046
 packets=$("$mix" "$dir/c.pcap" 500 20000 demo/ward.pcapng:60 \
 	$(recorded hl7=12 dicom-store=6 dicom-query=6 mqtt=12 tls=14 dns=14 http=6 modbus=4 snmp=4))
-row "500 MB of recorded conversations, every parser on" "$packets" ">= 2.5 M packets/s"
+compare "500 MB of recorded conversations, every parser on" "$packets" ">= 2.5 M packets/s"
 # shellcheck disable=SC2046
 packets=$("$mix" -l 50 "$dir/c.pcap" 500 20000 demo/ward.pcapng:60 \
 	$(recorded hl7=12:0:0 dicom-store=6:2:2t dicom-query=6:2:2t mqtt=12:2:1 tls=14:4:1t dns=14:0:0 \
 		http=6:0:0 modbus=4:0:0 snmp=4:0:0))
-row "500 MB of conversations that go on, every parser on" "$packets" ">= 2.5 M packets/s"
+compare "500 MB of conversations that go on, every parser on" "$packets" ">= 2.5 M packets/s"
 # Some are over, or nothing we read, by the end: 100,000 are left.
 # shellcheck disable=SC2046
 "$mix" "$dir/c.pcap" 0 105500 demo/ward.pcapng:60 \
@@ -66,4 +62,4 @@ memory
 rm "$dir/c.json"
 # shellcheck disable=SC2046
 packets=$("$mix" "$dir/c.pcap" 200 20000 $(recorded mqtt=4 dns=4 modbus=4 snmp=4 coap=2))
-row "small packets (60 to 200 bytes), every parser on" "$packets" ">= 4 M packets/s"
+compare "small packets (60 to 200 bytes), every parser on" "$packets" ">= 4 M packets/s"

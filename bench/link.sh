@@ -5,73 +5,57 @@
 # link.coalesce_us; 0: each frame is taken at once. As root.
 set -euo pipefail
 cd "$(dirname "$0")/.." || exit 1
+. bench/lib.sh
+. test/e2e/lib.sh
 build=$(realpath "${1:-build}")
 seconds=${SECONDS_EACH:-4}
-for tool in wireguard-go wg iperf3; do
-	command -v $tool >/dev/null || { echo "bench: link: no $tool (wireguard-go, wireguard-tools, iperf3)" >&2; exit 1; }
-done
+needs_tools link "wireguard-go, wireguard-tools, iperf3" wireguard-go wg iperf3
 load=$build/bench/bench-load
-dir=$(mktemp -d)
-p=bwl$$
+id=bwl$$
+spaces="a ga gb b"
 pids=()
-cleanup() {
-	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null || true
-	wait 2>/dev/null || true
-	for n in a ga gb b; do ip netns del "$p-$n" 2>/dev/null || true; done
-	rm -rf "$dir" /var/run/wireguard/wg$$*.sock
-}
-trap cleanup EXIT
-
-in_() { local n=$1; shift; ip netns exec "$p-$n" "$@"; }
-for n in a ga gb b; do
-	ip netns add "$p-$n"
-	in_ $n sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
-	ip -n "$p-$n" link set lo up
-done
+workdir
+trap 'set +e; cleanup; rm -f /var/run/wireguard/wg$$*.sock' EXIT
+make_spaces
 # Two ports each: one host's segment is 10.9.0 across the link; by routing it is 10.9.1 and 10.9.2.
-ip link add d0 netns "$p-a" address 02:00:00:00:09:01 type veth peer name g0 netns "$p-ga"
-ip link add w0 netns "$p-ga" type veth peer name w0 netns "$p-gb"
-ip link add g0 netns "$p-gb" type veth peer name d0 netns "$p-b" address 02:00:00:00:09:02
-ip -n "$p-ga" addr add 192.0.2.1/24 dev w0
-ip -n "$p-gb" addr add 192.0.2.2/24 dev w0
-for n in ga gb; do ip -n "$p-$n" link set w0 up; ip -n "$p-$n" link set g0 up; done
-for n in a b; do ip -n "$p-$n" link set d0 up; done
-ip -n "$p-a" addr add 10.9.0.1/24 dev d0
-ip -n "$p-b" addr add 10.9.0.2/24 dev d0
-ip -n "$p-a" addr add 10.9.1.2/24 dev d0
-ip -n "$p-b" addr add 10.9.2.2/24 dev d0
-ip -n "$p-ga" addr add 10.9.1.1/24 dev g0
-ip -n "$p-gb" addr add 10.9.2.1/24 dev g0
-ip -n "$p-a" route add 10.9.2.0/24 via 10.9.1.1 src 10.9.1.2
-ip -n "$p-b" route add 10.9.1.0/24 via 10.9.2.1 src 10.9.2.2
-for n in ga gb; do in_ $n sysctl -qw net.ipv4.ip_forward=1; done
+ip link add d0 netns "$id-a" address 02:00:00:00:09:01 type veth peer name g0 netns "$id-ga"
+ip link add w0 netns "$id-ga" type veth peer name w0 netns "$id-gb"
+ip link add g0 netns "$id-gb" type veth peer name d0 netns "$id-b" address 02:00:00:00:09:02
+ip -n "$id-ga" addr add 192.0.2.1/24 dev w0
+ip -n "$id-gb" addr add 192.0.2.2/24 dev w0
+for n in ga gb; do ip -n "$id-$n" link set w0 up; ip -n "$id-$n" link set g0 up; done
+for n in a b; do ip -n "$id-$n" link set d0 up; done
+ip -n "$id-a" addr add 10.9.0.1/24 dev d0
+ip -n "$id-b" addr add 10.9.0.2/24 dev d0
+ip -n "$id-a" addr add 10.9.1.2/24 dev d0
+ip -n "$id-b" addr add 10.9.2.2/24 dev d0
+ip -n "$id-ga" addr add 10.9.1.1/24 dev g0
+ip -n "$id-gb" addr add 10.9.2.1/24 dev g0
+ip -n "$id-a" route add 10.9.2.0/24 via 10.9.1.1 src 10.9.1.2
+ip -n "$id-b" route add 10.9.1.0/24 via 10.9.2.1 src 10.9.2.2
+for n in ga gb; do at $n sysctl -qw net.ipv4.ip_forward=1; done
 
 cd "$dir" || exit 1
-certificate() { # NAME
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -subj "/CN=$1" -out "$1.csr" 2>/dev/null
-	openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -days 2 -out "$1.pem" 2>/dev/null \
-		-extfile <(printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth,clientAuth\n' "$1")
-}
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=bench -days 2 2>/dev/null
+authority
 certificate a.example
 certificate b.example
 for n in a b; do (umask 077; wg genkey >$n.wg); done
 
 start_ours() {
-	ip netns exec "$p-ga" taskset -c 0 "$build/bench/bench-link" g0 192.0.2.1:4754 192.0.2.2:4754 a.example b.example a.example.pem a.example.key ca.pem "${COALESCE:-800}" >ours.a 2>ours.log & pids=($!)
-	ip netns exec "$p-gb" taskset -c 1 "$build/bench/bench-link" g0 192.0.2.2:4754 - b.example a.example b.example.pem b.example.key ca.pem "${COALESCE:-800}" >ours.b 2>&1 & pids+=($!)
+	ip netns exec "$id-ga" taskset -c 0 "$build/bench/bench-link" g0 192.0.2.1:4754 192.0.2.2:4754 a.example b.example a.example.pem a.example.key ca.pem "${COALESCE:-800}" >ours.a 2>ours.log & pids=($!)
+	ip netns exec "$id-gb" taskset -c 1 "$build/bench/bench-link" g0 192.0.2.2:4754 - b.example a.example b.example.pem b.example.key ca.pem "${COALESCE:-800}" >ours.b 2>&1 & pids+=($!)
 	to=10.9.0.2
 }
 start_wireguard() {
-	LOG_LEVEL=error WG_PROCESS_FOREGROUND=1 ip netns exec "$p-ga" taskset -c 0 wireguard-go -f wg$$a >wg.log 2>&1 & pids=($!)
-	LOG_LEVEL=error WG_PROCESS_FOREGROUND=1 ip netns exec "$p-gb" taskset -c 1 wireguard-go -f wg$$b >>wg.log 2>&1 & pids+=($!)
+	LOG_LEVEL=error WG_PROCESS_FOREGROUND=1 ip netns exec "$id-ga" taskset -c 0 wireguard-go -f wg$$a >wg.log 2>&1 & pids=($!)
+	LOG_LEVEL=error WG_PROCESS_FOREGROUND=1 ip netns exec "$id-gb" taskset -c 1 wireguard-go -f wg$$b >>wg.log 2>&1 & pids+=($!)
 	for _ in $(seq 50); do [ -S /var/run/wireguard/wg$$a.sock ] && [ -S /var/run/wireguard/wg$$b.sock ] && break; sleep 0.1; done
-	in_ ga wg set wg$$a private-key a.wg listen-port 4755 peer "$(wg pubkey <b.wg)" endpoint 192.0.2.2:4755 allowed-ips 10.9.2.0/24
-	in_ gb wg set wg$$b private-key b.wg listen-port 4755 peer "$(wg pubkey <a.wg)" endpoint 192.0.2.1:4755 allowed-ips 10.9.1.0/24
-	ip -n "$p-ga" link set wg$$a up mtu 1420
-	ip -n "$p-gb" link set wg$$b up mtu 1420
-	ip -n "$p-ga" route add 10.9.2.2 dev wg$$a
-	ip -n "$p-gb" route add 10.9.1.2 dev wg$$b
+	at ga wg set wg$$a private-key a.wg listen-port 4755 peer "$(wg pubkey <b.wg)" endpoint 192.0.2.2:4755 allowed-ips 10.9.2.0/24
+	at gb wg set wg$$b private-key b.wg listen-port 4755 peer "$(wg pubkey <a.wg)" endpoint 192.0.2.1:4755 allowed-ips 10.9.1.0/24
+	ip -n "$id-ga" link set wg$$a up mtu 1420
+	ip -n "$id-gb" link set wg$$b up mtu 1420
+	ip -n "$id-ga" route add 10.9.2.2 dev wg$$a
+	ip -n "$id-gb" route add 10.9.1.2 dev wg$$b
 	to=10.9.2.2
 }
 stop() {
@@ -79,16 +63,13 @@ stop() {
 	wait "${pids[@]}" 2>/dev/null || true
 	pids=()
 }
-spent() { cat /proc/"$1"/task/*/schedstat | awk '{ n += $1 } END { printf "%.0f\n", n }'; }
-field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$2"; }
-
 # stream PPS SIZE: CPU of the dearer side for each datagram that arrived, in ns, and the share that did not
 stream() {
 	local before_a before_b sent got
-	ip netns exec "$p-b" "$load" recv 7000 "$seconds" >recv.out & local r=$!
+	ip netns exec "$id-b" "$load" recv 7000 "$seconds" >recv.out & local r=$!
 	sleep 0.3
 	before_a=$(spent "${pids[0]}") before_b=$(spent "${pids[1]}")
-	in_ a "$load" send "$to" 7000 "$1" "$seconds" "$2" >send.out
+	at a "$load" send "$to" 7000 "$1" "$seconds" "$2" >send.out
 	sleep 0.3
 	kill $r 2>/dev/null || true
 	wait $r || true
@@ -98,16 +79,16 @@ stream() {
 	awk -v a=$cost_a -v b=$cost_b -v s="$sent" -v g="${got:-0}" 'BEGIN { n = g ? g : 1; a /= n; b /= n; printf "%.0f %.6f\n", (a > b ? a : b), 1 - g / s }'
 }
 tcp() {
-	ip netns exec "$p-b" iperf3 -s -1 >/dev/null & local s=$!
+	ip netns exec "$id-b" iperf3 -s -1 >/dev/null & local s=$!
 	sleep 0.3
-	in_ a iperf3 -c "$to" -t "$seconds" -J >tcp.json || true
+	at a iperf3 -c "$to" -t "$seconds" -J >tcp.json || true
 	wait $s || true
 	python3 -c 'import json; print("%.0f" % (json.load(open("tcp.json"))["end"]["sum_received"]["bits_per_second"] / 1e6))'
 }
 for _ in $(seq "${ROUNDS:-2}"); do
 	for who in wireguard ours; do
 		start_$who
-		for _ in $(seq 100); do in_ a ping -c1 -W0.2 $to >/dev/null 2>&1 && break; sleep 0.1; done
+		for _ in $(seq 100); do at a ping -c1 -W0.2 $to >/dev/null 2>&1 && break; sleep 0.1; done
 		stream 62500 300 >>$who.full
 		stream 10000 300 >>$who.some
 		field us_median recv.out >>$who.gathered
@@ -118,16 +99,11 @@ for _ in $(seq "${ROUNDS:-2}"); do
 	done
 	[ -z "${VERBOSE:-}" ] || cat ours.log ours.a ours.b >&2
 done
-least() { sort -g "$1" | head -1; }
-most() { sort -g "$1" | tail -1; }
-row() { # WHAT OURS THEIRS DIVISOR UNIT MUST
-	awk -v what="$1" -v a="$2" -v b="$3" -v d="$4" -v unit="$5" -v must="$6" 'BEGIN {
-		printf "| link: %s, against wireguard-go (%.4g %s) | %.4g %s, %.2fx | %s |\n", what, b / d, unit, a / d, unit, a / b, must }'
-}
-row "300-byte datagrams, 150 Mbit/s, CPU of each that arrives" "$(least ours.full | cut -d' ' -f1)" "$(least wireguard.full | cut -d' ' -f1)" 1000 us "-"
-awk -v a="$(cut -d' ' -f2 ours.full | sort -g | head -1)" -v b="$(cut -d' ' -f2 wireguard.full | sort -g | head -1)" 'BEGIN {
-	printf "| link: 150 Mbit/s of 300-byte datagrams, lost, against wireguard-go (%.2f %%) | %.3f %% | none |\n", b * 100, a * 100 }'
-row "300-byte datagrams, 10,000 a second, CPU each, dearer side" "$(least ours.some | cut -d' ' -f1)" "$(least wireguard.some | cut -d' ' -f1)" 1000 us "<= 0.25x"
-row "their median latency, frames being gathered" "$(least ours.gathered)" "$(least wireguard.gathered)" 1 us "-"
-row "one TCP stream" "$(most ours.tcp)" "$(most wireguard.tcp)" 1 Mbit/s ">= 4x"
-row "median latency at 1,000 a second" "$(least ours.latency)" "$(least wireguard.latency)" 1 us "<= 0.5x"
+lost() { column "$1.full" 2 | least | awk '{ printf "%.3f %%", $1 * 100 }'; }
+rival() { against "link: $1" wireguard-go "${@:2}"; } # WHAT OURS THEIRS PER UNIT MUST
+rival "300-byte datagrams, 150 Mbit/s, CPU of each that arrives" "$(column ours.full 1 | least)" "$(column wireguard.full 1 | least)" 1000 us "-"
+row "link: 150 Mbit/s of 300-byte datagrams, lost, against wireguard-go ($(lost wireguard))" "$(lost ours)" none
+rival "300-byte datagrams, 10,000 a second, CPU each, dearer side" "$(column ours.some 1 | least)" "$(column wireguard.some 1 | least)" 1000 us "<= 0.25x"
+rival "their median latency, frames being gathered" "$(least ours.gathered)" "$(least wireguard.gathered)" 1 us "-"
+rival "one TCP stream" "$(most ours.tcp)" "$(most wireguard.tcp)" 1 Mbit/s ">= 4x"
+rival "median latency at 1,000 a second" "$(least ours.latency)" "$(least wireguard.latency)" 1 us "<= 0.5x"

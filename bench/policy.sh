@@ -4,19 +4,15 @@
 # frames and conversations in one run, best of three.
 set -euo pipefail
 cd "$(dirname "$0")/.." || exit 1
+. bench/lib.sh
 stage=${1:-build/bench/bench-stage}
 
-field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$2"; }
-least() { printf '%s\n' "$@" | sort -g | head -1; }
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
 
-small=() large=() applied=() resident=0
 for _ in 1 2 3; do
-	a=$("$stage" 10 20000 100000)
-	b=$("$stage" 10000 20000 100000)
-	small+=("$(field engine_ns "$a")") large+=("$(field engine_ns "$b")")
-	applied+=("$(field compile_ms "$b")")
-	resident=$(field resident_mb "$b")
+	"$stage" 10 20000 100000 >>"$dir/small"
+	"$stage" 10000 20000 100000 >>"$dir/large"
 done
-awk -v a="$(least "${small[@]}")" -v b="$(least "${large[@]}")" -v t="$(least "${applied[@]}")" \
-	-v m="$resident" 'BEGIN {
-	printf "| 10,000 devices, 100,000 policy entries | %.2fx the cost per packet of 10 devices; policy compiled in %.0f ms; resident memory %d MB | <= 1.10x, < 1 s |\n", b / a, t, m }'
+best() { field "$1" "$dir/$2" | least; }
+row "10,000 devices, 100,000 policy entries" "$(ratio "$(best engine_ns large)" "$(best engine_ns small)")x the cost per packet of 10 devices; policy compiled in $(best compile_ms large) ms; resident memory $(best resident_mb large) MB" "<= 1.10x, < 1 s"

@@ -5,21 +5,16 @@
 # Messages: so many on each connection (MESSAGES, 400) that setting it up does not count.
 set -euo pipefail
 cd "$(dirname "$0")/.." || exit 1
+. bench/lib.sh
 build=$(realpath "${1:-build}")
 rounds=${ROUNDS:-3} mib=${MIB:-512}
-command -v nginx >/dev/null || { echo "bench: relay: no nginx (nginx-light, libnginx-mod-stream)" >&2; exit 1; }
+needs_tools relay "nginx-light, libnginx-mod-stream" nginx
 dir=$(mktemp -d)
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 
-certificate() { # NAME
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -subj "/CN=$1" \
-		-out "$1.csr" 2>/dev/null
-	openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -days 2 -out "$1.pem" 2>/dev/null \
-		-extfile <(printf 'subjectAltName=DNS:%s,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n' "$1")
-}
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=bench -days 2 2>/dev/null
+authority
 certificate gateway
 certificate device
 
@@ -39,7 +34,6 @@ taskset -c $cpu nginx -p "$dir" -c "$dir/nginx.conf" & nginx=$!
 taskset -c $cpu "$build/bench/bench-relay" serve 29444 29100 gateway.pem gateway.key ca.pem & ours=$!
 pids+=("$nginx" "$ours")
 sleep 0.5
-spent() { awk '{print $1}' "/proc/$1/schedstat"; }
 # measure NAME PID PORT WHAT...: nanoseconds of CPU it took, appended to NAME
 measure() {
 	local name=$1 pid=$2 port=$3 what=$4 before
@@ -57,23 +51,20 @@ both() { # NAME WHAT...
 		measure "$name.ours" $ours 29444 "$@"
 	done
 }
-median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-row() { # NAME WHAT UNITS UNIT DIVISOR MUST
-	awk -v a="$(median "$1.ours")" -v b="$(median "$1.nginx")" -v what="$2" -v n="$3" -v unit="$4" \
-		-v per="$5" -v must="$6" 'BEGIN { printf "| %s, against nginx stream (%.3g %s) | %.3g %s, %.2fx | %s |\n",
-		what, b / n / per, unit, a / n / per, unit, a / b, must }'
-}
+# cost NAME WHAT PER UNIT MUST: the medians of what both spent.
+cost() { against "relay: $2" "nginx stream" "$(median "$1.ours")" "$(median "$1.nginx")" "${@:3}"; }
 both up up 64 "$mib"
 both down down 64 "$mib"
 paste -d+ up.ours down.ours | bc >bulk.ours
 paste -d+ up.nginx down.nginx | bc >bulk.nginx
 rounds=${ROUNDS:-7} both talk talk 200 "${MESSAGES:-400}"
 both shake shake "${SHAKES:-500}"
-gib=$(awk -v m="$mib" 'BEGIN { print m / 1024 }')
-row up "relay: out of TLS, CPU per GiB, 64 connections" "$gib" "s" 1e9 "-"
-row down "relay: into TLS, CPU per GiB, 64 connections" "$gib" "s" 1e9 "-"
-row bulk "relay: both ways, CPU per GiB, 64 connections" "$(awk -v g="$gib" 'BEGIN { print 2 * g }')" "s" 1e9 "<= 0.75x"
-row talk "relay: 1 KiB there and back on 200 connections, CPU each" "$((200 * ${MESSAGES:-400}))" "us" 1e3 "<= 0.75x"
-us() { cut -d' ' -f"$2" "talk.$1.us" >"talk.$1.$2"; median "talk.$1.$2"; }
-echo "| relay: the same, a message there and back, median and p99 (nginx stream: $(us nginx 1) and $(us nginx 2) us) | $(us ours 1) us and $(us ours 2) us | - |"
-row shake "relay: a new connection with both certificates, CPU" "${SHAKES:-500}" "ms" 1e6 "<= 1.1 ms, <= 0.75x"
+us() { column "talk.$1.us" "$2" | median; }
+gib=$(awk -v m="$mib" 'BEGIN { printf "%.0f", m / 1024 * 1e9 }') # of nanoseconds to a second
+cost up "out of TLS, CPU per GiB, 64 connections" "$gib" s "-"
+cost down "into TLS, CPU per GiB, 64 connections" "$gib" s "-"
+cost bulk "both ways, CPU per GiB, 64 connections" "$((2 * gib))" s "<= 0.75x"
+cost talk "1 KiB there and back on 200 connections, CPU each" "$((200 * ${MESSAGES:-400} * 1000))" us "<= 0.75x"
+row "relay: the same, a message there and back, median and p99 (nginx stream: $(us nginx 1) and $(us nginx 2) us)" \
+	"$(us ours 1) us and $(us ours 2) us" "-"
+cost shake "a new connection with both certificates, CPU" "${SHAKES:-500}e6" ms "<= 1.1 ms, <= 0.75x"

@@ -9,25 +9,15 @@ parts=${*:-$all}
 for part in $parts; do
 	[[ " $all " = *" $part "* ]] || { echo "bench: there is no part '$part'; there are: $all" >&2; exit 2; }
 done
+# For namespaces, and for the kernel's own run of a program; no password is asked for.
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
 printf '| what | measured | must |\n|---|---|---|\n'
 for part in $parts; do
 	case $part in
-	path)
-		if [ "$(id -u)" = 0 ]; then
-			bench/path.sh build
-		elif sudo -n true 2>/dev/null; then
-			sudo bench/path.sh build
-		else
-			echo "bench: the packet's path needs root for namespaces: left out" >&2
-		fi
-		;;
-	grants)
-		if [ "$(id -u)" = 0 ]; then bench/grants.sh build/bedwarden; else sudo -n bench/grants.sh build/bedwarden; fi
-		;;
-	floor)
-		if [ "$(id -u)" = 0 ]; then build/bench/bench-floor; else sudo -n build/bench/bench-floor; fi
-		;;
+	path | link) as_root "bench/$part.sh" build ;;
+	grants) as_root bench/grants.sh build/bedwarden ;;
+	floor) as_root build/bench/bench-floor ;;
 	inspect) bench/inspect.sh build/bedwarden ;;
 	age) bench/age.sh build/bedwarden ;;
 	update) bench/update.py build/bedwarden && bench/advisories.py build/bedwarden ;;
@@ -40,8 +30,7 @@ for part in $parts; do
 		;;
 	api)
 		printf '\nThe console:\n\n| what | measured | must |\n|---|---|---|\n'
-		root=; [ "$(id -u)" = 0 ] || root="sudo -n"
-		$root bench/api.py build/test/console-kit && $root test/console/guess.py build/test/console-kit row
+		as_root bench/api.py build/test/console-kit && as_root test/console/guess.py build/test/console-kit row
 		;;
 	integrity)
 		data=../shared/data/physio/wfdb-python
@@ -50,9 +39,6 @@ for part in $parts; do
 		;;
 	vault) bench/vault.sh build/bedwarden ;;
 	relay) bench/relay.sh build ;;
-	link)
-		if [ "$(id -u)" = 0 ]; then bench/link.sh build; else sudo -n bench/link.sh build; fi
-		;;
 	stage) printf '\nWhat a packet costs in each room of the guard:\n\n' && build/bench/bench-stage ;;
 	esac || echo "bench: $part failed" >&2
 done

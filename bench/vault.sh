@@ -8,6 +8,7 @@
 # each that writes long ones, of whichever program, finds memory that the machine has (hold.py), not what its host has yet to give.
 set -euo pipefail
 cd "$(dirname "$0")/.." || exit 1
+. bench/lib.sh
 bw=$(realpath "${1:-build/bedwarden}")
 hold=$PWD/bench/hold.py
 dir=$(mktemp -d "${WHERE:-/dev/shm}/bw-bench.XXXX")
@@ -47,9 +48,10 @@ await_held() {
 	done
 }
 
-# take COMMAND...: seconds, of the wall and of processors, and peak memory in MiB.
+# take NAME COMMAND...: seconds, of the wall and of processors, and peak memory in KiB, into took.NAME.
 take() {
-	local code
+	local name=$1 code wall user system memory
+	shift
 	if [ "$disk" ] && [ -w /proc/sys/vm/drop_caches ]; then sync && echo 3 >/proc/sys/vm/drop_caches; fi
 	await_held
 	/usr/bin/time -o time -f '%e %U %S %M' "$@" >said 2>&1 &
@@ -58,13 +60,12 @@ take() {
 	running=
 	[ $code = 0 ] || { echo "bench: vault: $* ended with $code: $(tail -2 said)" >&2; exit 1; }
 	read -r wall user system memory <./time
-	cpu=$(awk -v a="$user" -v b="$system" 'BEGIN { print a + b }')
-	memory=$((memory / 1024))
+	echo "$wall $(awk -v a="$user" -v b="$system" 'BEGIN { print a + b }') $memory" >>"took.$name"
 }
-least() { awk -v a="$1" -v b="${2:-}" 'BEGIN { print b == "" || a < b ? a : b }'; }
-row() { awk -v what="$1" -v a="$2" -v b="$3" -v ca="$4" -v cb="$5" -v m="$6" -v cp="$7" 'BEGIN {
-	printf "| vault: %s | %.2f s, restic %.2f s: %.1fx as fast (%.1fx by processor time); peak %d MiB; `cp -r` %.2f s | >= 4x, <= 32 MiB |\n",
-		what, a, b, b / a, cb / ca, m, cp }'; }
+best() { column "took.$1" "$2" | least; }
+told() { # put|get WHAT
+	row "vault: $1 $2" "$(best "$1" 1) s, restic $(best "r$1" 1) s: $(ratio "$(best "r$1" 1)" "$(best "$1" 1)")x as fast ($(ratio "$(best "r$1" 2)" "$(best "$1" 2)")x by processor time); peak $(($(column "took.$1" 3 | most) / 1024)) MiB; \`cp -r\` $(best copy 1) s" ">= 4x, <= 32 MiB"
+}
 
 # --- short and long ones: make them, and is that folder the same? ---------------------------------------
 make_short() {
@@ -94,29 +95,29 @@ back() { "same_$1" "$2" || { echo "bench: vault: what came back from $3 differs"
 
 # In turns, each its best of three.
 compare() { # short|long WHAT
-	local put='' put_cpu='' get='' get_cpu='' rput='' rput_cpu='' rget='' rget_cpu='' copy='' put_mem=0 get_mem=0
+	rm -f took.*
 	for _ in $(seq "${ROUNDS:-3}"); do
 		"make_$1"
-		take cp -r src plain; copy=$(least $wall $copy)
+		take copy cp -r src plain
 		rm -rf plain
 		"$bw" vault init v --holder file >/dev/null 2>&1
-		take "$bw" vault put v src; put=$(least $wall $put) put_cpu=$(least $cpu $put_cpu) put_mem=$((memory > put_mem ? memory : put_mem))
+		take put "$bw" vault put v src
 		rm -rf src
-		take "$bw" vault get v -C out; get=$(least $wall $get) get_cpu=$(least $cpu $get_cpu) get_mem=$((memory > get_mem ? memory : get_mem))
+		take get "$bw" vault get v -C out
 		rm -rf v
 		back "$1" out/src bedwarden
 		rm -rf out
 		"make_$1"
 		restic init -q -r r >/dev/null
-		take restic -q -r r --compression off backup src; rput=$(least $wall $rput) rput_cpu=$(least $cpu $rput_cpu)
+		take rput restic -q -r r --compression off backup src
 		rm -rf src
-		take restic -q -r r restore latest --target rout; rget=$(least $wall $rget) rget_cpu=$(least $cpu $rget_cpu)
+		take rget restic -q -r r restore latest --target rout
 		rm -rf r cache
 		back "$1" rout/src restic
 		rm -rf rout
 	done
-	row "put $2" "$put" "$rput" "$put_cpu" "$rput_cpu" "$put_mem" "$copy"
-	row "get $2" "$get" "$rget" "$get_cpu" "$rget_cpu" "$get_mem" "$copy"
+	told put "$2"
+	told get "$2"
 }
 
 if [ "${ONLY:-short}" = short ]; then
