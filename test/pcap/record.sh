@@ -730,8 +730,8 @@ make_sweep() {
 }
 
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc
-cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail smb rdp vnc sip syslog"
 	dicom-hostile hl7 hl7-forbidden hl7-http mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
+cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail smb rdp vnc sip syslog"
 cases="$cases mqtt5 mqtt-websocket modbus snmp astm poct1a coap bacnet sdc"
 cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths"
 build
