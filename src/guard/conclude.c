@@ -313,13 +313,26 @@ static void witness(struct engine *e, const struct work *w, const struct flow *f
 	evidence_see(e->o.evidence, &s, e->now_ns);
 }
 
+/* What a conversation is called shows of both its ends, whichever is speaking. */
+static __attribute__((cold)) void note_named(struct engine *e, const struct flow *f)
+{
+	weakness_set shown = weaknesses_of_app(app_name(e->app, f->app));
+
+	e->shown[0].by |= shown;
+	e->shown[0].to |= shown;
+}
+
 /* nDPI names what no parser of ours has taken by then. */
 static bool read_packet(struct engine *e, struct work *w, struct flow *f, unsigned end)
 {
 	bool told = engine_hear(e, w, f, end);
+	uint16_t was = f->app;
 
-	if (!f->proto)
-		app_look(e->app, f, &w->p);
+	if (f->proto)
+		return told;
+	app_look(e->app, f, &w->p);
+	if (__builtin_expect(f->app != was, 0) && e->inventory)
+		note_named(e, f);
 	return told;
 }
 
