@@ -449,7 +449,14 @@
 	  "A machine prints without encryption: what is printed can be read on the way.")          \
 	X(CLEARTEXT_NFS, "cleartext.nfs",                                                          \
 	  "A machine uses files of another one by NFS without encryption.")                        \
-	X(CLEARTEXT_VIDEO, "cleartext.video", "A camera's pictures are sent without encryption.")
+	X(CLEARTEXT_VIDEO, "cleartext.video", "A camera's pictures are sent without encryption.")  \
+	X(NAMES_POISONED, "names.poisoned",                                                        \
+	  "A machine claims many names for itself, as attackers do to have logins sent to them.")  \
+	X(DHCP_SECOND_SERVER, "dhcp.second_server",                                                \
+	  "A second machine hands out addresses here, and would send traffic another way.")        \
+	X(DNS_FORGED, "dns.forged",                                                                \
+	  "Answers to a question about a machine's address came that do not belong to it, as "     \
+	  "somebody sends who guesses.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -768,6 +768,29 @@ make_rogue_dhcp() {
 	try on srv udhcpc -q -n -t 2 -T 1 -i eth -s /bin/true
 }
 
+# Two servers, each of which would have traffic sent its own way.
+make_second_dhcp() {
+	make_dhcp
+	printf 'start 10.9.1.200\nend 10.9.1.210\ninterface eth\nlease_file %s/leases2\npidfile %s/pid2\noption subnet 255.255.0.0\noption router 10.9.1.66\noption dns 10.9.1.66\n' "$work" "$work" >"$work/evil.conf"
+	touch "$work/leases2"
+	later evil udhcpd -f "$work/evil.conf"
+	for i in 1 2; do try on dev udhcpc -q -n -t 3 -T 1 -i eth -s /bin/true; sleep 3; done
+}
+
+# A server of Windows' names that answers for its own, and a machine that answers for everybody's.
+make_names_poisoned() {
+	mkdir -p "$work/samba"
+	printf '[global]\nworkgroup=CLINIC\nnetbios name=ARCHIVE\ninterfaces=10.9.0.5/16\nbind interfaces only=yes\nlog level=0\nprivate dir=%s/samba\nlock directory=%s/samba\nstate directory=%s/samba\ncache directory=%s/samba\npid directory=%s/samba\nncalrpc dir=%s/samba/n\nlog file=%s/samba/log\n' \
+		"$work" "$work" "$work" "$work" "$work" "$work" "$work" >"$work/smb.conf"
+	later srv nmbd -F -s "$work/smb.conf"
+	sleep 2
+	for n in ARCHIVE CLINIC#1b CLINIC __SAMBA__; do try on dev nmblookup -s /dev/null -B 10.9.255.255 "$n"; done
+	later evil ./poison.py answer 10.9.1.66
+	on srv ip route add 224.0.0.0/4 dev eth
+	for n in WPAD FILES PRINTER; do try on srv nmblookup -s /dev/null -B 10.9.255.255 "$n"; done
+	try on srv ./poison.py ask wpad scanner pacs files mail
+}
+
 make_port_scan() { on srv nmap -n -Pn -sS -F --max-retries 0 -T4 10.9.1.12 >/dev/null; }
 make_port_scan_policy() { on evil nmap -n -Pn -sS -F --max-retries 0 -T4 10.9.0.5 >/dev/null; }
 
@@ -778,7 +801,7 @@ make_sweep() {
 }
 
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc
-	dicom-hostile hl7 hl7-forbidden hl7-http mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
+	dicom-hostile hl7 hl7-forbidden hl7-http mqtt telnet dhcp rogue-dhcp second-dhcp names-poisoned port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail database print smb rdp vnc sip syslog"
 cases="$cases mqtt5 mqtt-websocket modbus snmp astm poct1a coap bacnet sdc"
 cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths"
