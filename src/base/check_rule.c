@@ -54,11 +54,12 @@ static void rule(struct checking *k, const char *path, const struct config_rule 
 	}
 	for (unsigned i = 0; i < r->port_count; i++) {
 		snprintf(at, sizeof(at), "%s.port[%u]", path, i);
-		if (!address_ports(r->port[i], &lo, &hi))
+		if (!address_ports(r->port[i], &lo, &hi) || (!types && !lo))
 			check_wrong(k, at,
-				    "'%.40s' is no port; expected a number up to 65535 or a range "
-				    "as 5000-5010",
-				    r->port[i]);
+				    "'%.40s' is no port; expected a number from %u to %u or a "
+				    "range as %s",
+				    r->port[i], !types, types ? 255 : 65535,
+				    types ? "3-4" : "5000-5010");
 		else if (types && hi > 255)
 			check_wrong(k, at, "'%.40s' is no %s type; expected a number up to 255",
 				    r->port[i], r->proto);

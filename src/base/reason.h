@@ -439,7 +439,24 @@
 	  "A machine sends or fetches mail without encryption: it can be read on the way.")        \
 	X(CLEARTEXT_LDAP, "cleartext.ldap",                                                        \
 	  "A machine asks a directory without encryption: names and what is known of them can be " \
-	  "read on the way.")
+	  "read on the way.")                                                                      \
+	X(DATABASE_MALFORMED, "database.malformed",                                                \
+	  "A login to a database broke the rules of its protocol.")                                \
+	X(CLEARTEXT_DATABASE, "cleartext.database",                                                \
+	  "A machine asks a database without encryption: what is asked and answered can be read "  \
+	  "on the way.")                                                                           \
+	X(CLEARTEXT_PRINT, "cleartext.print",                                                      \
+	  "A machine prints without encryption: what is printed can be read on the way.")          \
+	X(CLEARTEXT_NFS, "cleartext.nfs",                                                          \
+	  "A machine uses files of another one by NFS without encryption.")                        \
+	X(CLEARTEXT_VIDEO, "cleartext.video", "A camera's pictures are sent without encryption.")  \
+	X(NAMES_POISONED, "names.poisoned",                                                        \
+	  "A machine claims many names for itself, as attackers do to have logins sent to them.")  \
+	X(DHCP_SECOND_SERVER, "dhcp.second_server",                                                \
+	  "A second machine hands out addresses here, and would send traffic another way.")        \
+	X(DNS_FORGED, "dns.forged",                                                                \
+	  "Answers to a question about a machine's address came that do not belong to it, as "     \
+	  "somebody sends who guesses.")
 
 #define REASON_ENUM(name, dotted, sentence) REASON_##name,
 enum reason { REASONS(REASON_ENUM) REASON_COUNT };

@@ -284,6 +284,27 @@ static bool read_port(const json_t *o, const char *key, json_int_t *ret_port)
 /* Whoever speaks needs more packets than it takes to open and close. */
 #define SILENT_PACKETS 8
 
+/* RFC 1350 §4: a server answers from a port of its own choice; the line for port 69 stands for it. */
+static bool is_of_ask(const struct seen *s, const struct seen_talk *t, json_int_t port)
+{
+	size_t count = s->ask_count < SEEN_ASKS ? s->ask_count : SEEN_ASKS;
+
+	for (size_t i = 0; i < count && t->proto == 17; i++)
+		if (s->asks[i].port == port && !memcmp(s->asks[i].client, t->to, sizeof(t->to)) &&
+		    !memcmp(s->asks[i].server, t->from, sizeof(t->from)))
+			return true;
+	return false;
+}
+
+static void note_ask(struct seen *s, const struct said_ends *e)
+{
+	struct seen_ask *a = &s->asks[s->ask_count++ % SEEN_ASKS];
+
+	memcpy(a->client, e->from, sizeof(a->client));
+	memcpy(a->server, e->to, sizeof(a->server));
+	a->port = e->from_port;
+}
+
 static void take_flow(struct seen *s, const json_t *o)
 {
 	const json_t *flow = json_object_get(o, "flow");
@@ -291,6 +312,8 @@ static void take_flow(struct seen *s, const json_t *o)
 	json_int_t port;
 
 	if (!read_ends(o, t.from, t.to, &t.proto) || !read_port(o, "dest_port", &port))
+		return;
+	if (is_of_ask(s, &t, port))
 		return;
 	if (is_single(t.to) && !was_answered(o, flow, t.proto) &&
 	    !needs_no_answer(o, t.proto, port)) {
@@ -322,6 +345,8 @@ static void take_message(struct seen *s, const json_t *o)
 		return;
 	e.from_port = (uint16_t)from;
 	e.to_port = (uint16_t)to;
+	if (strcmp(app->name, "tftp") == 0 && e.to_port == 69)
+		note_ask(s, &e);
 	said_take(&s->said, &e, app, o);
 }
 

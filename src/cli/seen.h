@@ -38,6 +38,14 @@ struct seen_talk {
 	uint64_t flows, bytes;
 };
 
+/* Who asked for a file by TFTP: what comes of it goes from a new port to the one that asked. */
+struct seen_ask {
+	uint8_t client[16], server[16];
+	uint16_t port;
+};
+
+#define SEEN_ASKS 256 /* the last ones */
+
 struct seen {
 	struct seen_machine *machines; /* sorted by MAC after seen_settle() */
 	size_t machine_count, machine_cap;
@@ -45,6 +53,8 @@ struct seen {
 	struct seen_talk *talks; /* merged, sorted after seen_settle() */
 	size_t talk_count, talk_cap;
 	struct saids said;
+	struct seen_ask asks[SEEN_ASKS];
+	size_t ask_count;
 	uint64_t lines, refused; /* EVE lines taken, and those that were none */
 	uint64_t unanswered;	 /* conversations nobody answered: not proposed */
 	uint64_t forgotten;	 /* machines and talks beyond the bounds */

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "guard/archive.h"
 #include "guard/evidence.h"
+#include "guard/impostor.h"
 
 void engine_count_anomalies(struct engine *e, anomaly_set set)
 {
@@ -236,6 +237,26 @@ static bool read_dhcp(struct engine *e, struct work *w, struct dhcp *ret_d)
 	return false;
 }
 
+/* Names of machines, and addresses, are handed out by whom a policy names; where it names nobody, what
+ * somebody does shows who he is. */
+static __attribute__((cold)) void watch_offer(struct engine *e, struct work *w,
+					      const struct dhcp *d)
+{
+	const struct gate_port *port = e->roster ? roster_port(e->roster, w->ifindex) : NULL;
+
+	if (!d->reply || w->v.reason != REASON_NONE ||
+	    (port && !(port->flags & GATE_PORT_DHCP_ANY)))
+		return;
+	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
+			 impostor_offered(e->impostor, &w->p, d, w->segment, e->now_ns));
+}
+
+static __attribute__((cold)) void watch_claim(struct engine *e, struct work *w)
+{
+	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
+			 impostor_claimed(e->impostor, &w->p, w->segment, e->now_ns));
+}
+
 /* Enough of every conversation to know what it is, and all that speaks for itself. */
 #define SEEN_OF_FLOW 8
 
@@ -313,13 +334,26 @@ static void witness(struct engine *e, const struct work *w, const struct flow *f
 	evidence_see(e->o.evidence, &s, e->now_ns);
 }
 
+/* What a conversation is called shows of both its ends, whichever is speaking. */
+static __attribute__((cold)) void note_named(struct engine *e, const struct flow *f)
+{
+	weakness_set shown = weaknesses_of_app(app_name(e->app, f->app));
+
+	e->shown[0].by |= shown;
+	e->shown[0].to |= shown;
+}
+
 /* nDPI names what no parser of ours has taken by then. */
 static bool read_packet(struct engine *e, struct work *w, struct flow *f, unsigned end)
 {
 	bool told = engine_hear(e, w, f, end);
+	uint16_t was = f->app;
 
-	if (!f->proto)
-		app_look(e->app, f, &w->p);
+	if (f->proto)
+		return told;
+	app_look(e->app, f, &w->p);
+	if (__builtin_expect(f->app != was, 0) && e->inventory)
+		note_named(e, f);
 	return told;
 }
 
@@ -381,8 +415,12 @@ void engine_conclude(struct engine *e, struct work *w)
 	e->stats.would_drop += w->v.action != GATE_DROP && w->v.would == GATE_DROP;
 	if (w->v.reason != REASON_NONE && !told)
 		notice_verdict(&e->notice, &w->p, &w->v, w->segment, f, e->now_ns);
-	if (f && has_dhcp)
+	if (__builtin_expect(f && has_dhcp, 0)) {
 		notice_dhcp(&e->notice, &w->p, &dhcp, &w->v, w->segment, f, e->now_ns);
+		watch_offer(e, w, &dhcp);
+	}
+	if (__builtin_expect(f && impostor_may_claim(&w->p), 0))
+		watch_claim(e, w);
 	if (e->inventory)
 		see_machine(e, w, f, f ? w->hint.sender != f->starter : 0);
 	expose(e, w, f, f ? w->hint.sender != f->starter : 0);

@@ -7,6 +7,7 @@
 #include "guard/door.h"
 #include "guard/bypass.h"
 #include "guard/engine_internal.h"
+#include "guard/impostor.h"
 #include "guard/archive.h"
 #include "guard/evidence.h"
 #include "guard/flow/fragment.h"
@@ -196,6 +197,7 @@ static bool open_rooms(struct engine *e)
 	e->bedside = bedside_new(e->o.vitals_streams, engine_vitals_found, engine_patient_seen, e);
 	e->app = app_new(APP_SLOTS);
 	e->behaviour = behaviour_new(BEHAVIOUR_ROWS);
+	e->impostor = impostor_new();
 	if (e->o.packet_times) {
 		e->mirror = mirror_new();
 		e->awaiting = awaiting_new();
@@ -222,8 +224,8 @@ static bool open_rooms(struct engine *e)
 		if (!e->inventory)
 			return false;
 	}
-	return e->doors && e->sessions && e->bedside && e->app && e->behaviour && e->flows &&
-	       e->fragments && notice_init(&e->notice, TOPICS) == 0;
+	return e->doors && e->sessions && e->bedside && e->app && e->behaviour && e->impostor &&
+	       e->flows && e->fragments && notice_init(&e->notice, TOPICS) == 0;
 }
 
 struct engine *engine_new(const struct policy *policy, const struct engine_options *o)
@@ -286,6 +288,7 @@ void engine_free(struct engine *e)
 	close_rooms(e);
 	notice_free(&e->notice);
 	behaviour_free(e->behaviour);
+	impostor_free(e->impostor);
 	inventory_free(e->inventory);
 	doors_free(e->doors);
 	ration_free(e->ration);

@@ -58,6 +58,7 @@ struct engine {
 	struct message_rules *messages;	      /* NULL: no policy */
 	struct shields *shields;	      /* NULL: there are none */
 	struct behaviour *behaviour;
+	struct impostor *impostor;
 	struct ration *ration;	     /* of events about conversations; NULL: all are told */
 	struct inventory *inventory; /* NULL: not kept */
 	struct doors *doors;	     /* conversations under grants */

@@ -54,6 +54,7 @@ static const char *const places[] = {
 	"mqtt.unsubscribe.properties",
 	"snmp.usm",
 	"rdp.cookie",
+	"ldap.name",
 	"rfb.framebuffer.name",
 	"dhcp.hostname",
 	"inventory.name",

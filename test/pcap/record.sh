@@ -6,7 +6,7 @@
 # A recording differs every time: afterwards `run.sh BINARY --accept CASE`.
 # Of Debian, for the services of an office network: openssl gnutls-bin nginx-light curl dnsmasq-base bind9-dnsutils nsd ldnsutils faketime
 # openssh-server sshpass inetutils-telnet inetutils-telnetd vsftpd tftpd-hpa tftp-hpa samba smbclient xrdp rdesktop
-# slapd ldap-utils dovecot-imapd dovecot-pop3d exim4-daemon-light
+# slapd ldap-utils dovecot-imapd dovecot-pop3d exim4-daemon-light mariadb-server rlpr
 # xvfb tigervnc-standalone-server tigervnc-tools vncsnapshot sip-tester bsdutils socat
 # usage: test/pcap/record.sh [CASE...]      needs root; tools: the programs below
 set -eu
@@ -610,6 +610,54 @@ make_mail() {
 	done
 }
 
+# Logins to PostgreSQL by each of its ways, and to MariaDB, in clear text and behind TLS.
+make_database() {
+	local pg=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
+	key srv -subj '/CN=10.9.0.5' -addext subjectAltName=IP:10.9.0.5
+	mkdir -p "$work/pg" "$work/my"
+	chown -R nobody "$work/pg" "$work/my" "$work/srv.key"
+	chmod a+rx "$work"
+	chmod 600 "$work/srv.key"
+	runuser -u nobody -- "$pg/initdb" -D "$work/pg/d" -U lis --auth=trust >/dev/null
+	printf 'host all open all trust\nhost all clear all password\nhost all old all md5\nhost all lis all scram-sha-256\nlocal all all trust\n' >"$work/pg/d/pg_hba.conf"
+	printf "listen_addresses='10.9.0.5'\nunix_socket_directories='%s/pg'\nssl=on\nssl_cert_file='%s/srv.crt'\nssl_key_file='%s/srv.key'\n" \
+		"$work" "$work" "$work" >>"$work/pg/d/postgresql.conf"
+	later srv runuser -u nobody -- "$pg/postgres" -D "$work/pg/d"
+	sleep 2
+	on srv psql -q -h "$work/pg" -U lis postgres -c "alter role lis password 'secret'; create role open login; create role clear login password 'secret'; set password_encryption = md5; create role old login password 'secret'"
+	for who in open clear old lis; do
+		PGPASSWORD=secret on dev psql -q "host=10.9.0.5 user=$who dbname=postgres sslmode=disable gssencmode=disable" -c 'select 1' >/dev/null
+	done
+	PGPASSWORD=guess try on dev psql "host=10.9.0.5 user=lis dbname=postgres sslmode=disable" -c 'select 1'
+	PGPASSWORD=secret on dev psql -q "host=10.9.0.5 user=clear dbname=postgres sslmode=require" -c 'select 1' >/dev/null
+	mariadb-install-db --no-defaults --user=nobody --datadir="$work/my" --auth-root-authentication-method=normal >/dev/null 2>&1
+	later srv mariadbd --no-defaults --user=nobody --datadir="$work/my" --bind-address=10.9.0.5 --socket="$work/my/s" --pid-file="$work/my/p" \
+		--ssl-cert="$work/srv.crt" --ssl-key="$work/srv.key"
+	sleep 3
+	on srv mariadb --no-defaults -S "$work/my/s" -u root -e "create user lis@'%' identified by 'secret'"
+	try on dev mariadb --no-defaults --skip-ssl -h 10.9.0.5 -u lis -psecret -e 'select 1'
+	try on dev mariadb --no-defaults --skip-ssl -h 10.9.0.5 -u lis -pguess -e 'select 1'
+	try on dev mariadb --no-defaults --ssl -h 10.9.0.5 -u lis -psecret -e 'select 1'
+}
+
+# A job by LPD, to a server that takes everything, and one as it is.
+make_print() {
+	later srv python3 -c 'import socketserver
+class Lpd(socketserver.StreamRequestHandler):
+    def handle(self):
+        while line := self.rfile.readline():
+            self.wfile.write(b"\0")
+            if line[0] in (2, 3) and line[1:2].isdigit():
+                self.rfile.read(int(line[1:].split()[0]) + 1)
+                self.wfile.write(b"\0")
+socketserver.ThreadingTCPServer(("10.9.0.5", 515), Lpd).serve_forever()'
+	later srv socat -u TCP4-LISTEN:9100,fork OPEN:/dev/null
+	printf 'bed 12\n' >"$work/job"
+	try on dev rlpr -H 10.9.0.5 -P lp "$work/job"
+	printf '\033%%-12345X@PJL ENTER LANGUAGE=PCL\r\n\033Ebed 12\014\033E\033%%-12345X' | on dev socat -u - TCP4:10.9.0.5:9100
+	printf '^XA^FO50,50^FDbed 12^FS^XZ' | on dev socat -u - TCP4:10.9.0.5:9100
+}
+
 make_tftp() {
 	mkdir -p "$work/tftp"
 	seq 1 500 >"$work/tftp/firmware.bin"
@@ -720,6 +768,29 @@ make_rogue_dhcp() {
 	try on srv udhcpc -q -n -t 2 -T 1 -i eth -s /bin/true
 }
 
+# Two servers, each of which would have traffic sent its own way.
+make_second_dhcp() {
+	make_dhcp
+	printf 'start 10.9.1.200\nend 10.9.1.210\ninterface eth\nlease_file %s/leases2\npidfile %s/pid2\noption subnet 255.255.0.0\noption router 10.9.1.66\noption dns 10.9.1.66\n' "$work" "$work" >"$work/evil.conf"
+	touch "$work/leases2"
+	later evil udhcpd -f "$work/evil.conf"
+	for i in 1 2; do try on dev udhcpc -q -n -t 3 -T 1 -i eth -s /bin/true; sleep 3; done
+}
+
+# A server of Windows' names that answers for its own, and a machine that answers for everybody's.
+make_names_poisoned() {
+	mkdir -p "$work/samba"
+	printf '[global]\nworkgroup=CLINIC\nnetbios name=ARCHIVE\ninterfaces=10.9.0.5/16\nbind interfaces only=yes\nlog level=0\nprivate dir=%s/samba\nlock directory=%s/samba\nstate directory=%s/samba\ncache directory=%s/samba\npid directory=%s/samba\nncalrpc dir=%s/samba/n\nlog file=%s/samba/log\n' \
+		"$work" "$work" "$work" "$work" "$work" "$work" "$work" >"$work/smb.conf"
+	later srv nmbd -F -s "$work/smb.conf"
+	sleep 2
+	for n in ARCHIVE CLINIC#1b CLINIC __SAMBA__; do try on dev nmblookup -s /dev/null -B 10.9.255.255 "$n"; done
+	later evil ./poison.py answer 10.9.1.66
+	on srv ip route add 224.0.0.0/4 dev eth
+	for n in WPAD FILES PRINTER; do try on srv nmblookup -s /dev/null -B 10.9.255.255 "$n"; done
+	try on srv ./poison.py ask wpad scanner pacs files mail
+}
+
 make_port_scan() { on srv nmap -n -Pn -sS -F --max-retries 0 -T4 10.9.1.12 >/dev/null; }
 make_port_scan_policy() { on evil nmap -n -Pn -sS -F --max-retries 0 -T4 10.9.0.5 >/dev/null; }
 
@@ -730,8 +801,8 @@ make_sweep() {
 }
 
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc
-	dicom-hostile hl7 hl7-forbidden hl7-http mqtt telnet dhcp rogue-dhcp port-scan port-scan-policy sweep"
-cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail smb rdp vnc sip syslog"
+	dicom-hostile hl7 hl7-forbidden hl7-http mqtt telnet dhcp rogue-dhcp second-dhcp names-poisoned port-scan port-scan-policy sweep"
+cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail database print smb rdp vnc sip syslog"
 cases="$cases mqtt5 mqtt-websocket modbus snmp astm poct1a coap bacnet sdc"
 cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths"
 build

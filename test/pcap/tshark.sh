@@ -127,6 +127,7 @@ agree 'POP3 commands' mail/input.pcap 'pop.request.command in {"CAPA", "AUTH", "
 	'select(.pop3.command and .pop3.command != "QUIT" and .pop3.command != "PASS") | "\(.src_port)|\(.pop3.command)"'
 agree 'IMAP commands' mail/input.pcap 'imap.request.command in {"CAPABILITY", "AUTHENTICATE", "LOGIN", "STARTTLS"}' 'tcp.srcport imap.request.command' \
 	'select(.imap.command) | "\(.src_port)|\(.imap.command)"'
+agree 'logins to PostgreSQL' database/input.pcap 'pgsql.authtype == 0' tcp.dstport 'select(.pgsql.login=="succeeded") | .dest_port'
 agree 'HTTP requests' http-talk/input.pcap http.user_agent 'http.request.method http.user_agent http.host' \
 	'select(.event_type=="http" and .http.http_user_agent) | .http | "\(.http_method)|\(.http_user_agent)|\(.hostname)"'
 agree 'HTTP answers' http-talk/input.pcap 'http.response_for.uri contains "10.9.0.5" and not http.response.code in {100,204}' \

@@ -216,7 +216,10 @@ static const struct mistake {
 	 3, 43, "'0x50' is no port"},
 	{SEGMENT "devices: [{" DEVICE
 		 ",\n starts: [{service: s, proto: tcp, port: [9-1], peer: any}]}]",
-	 3, 43, "'9-1' is no port; expected a number up to 65535 or a range"},
+	 3, 43, "'9-1' is no port; expected a number from 1 to 65535 or a range"},
+	{SEGMENT "devices: [{" DEVICE
+		 ",\n starts: [{service: s, proto: tcp, port: [0], peer: any}]}]",
+	 3, 43, "'0' is no port; expected a number from 1 to 65535 or a range"},
 	{SEGMENT "devices: [{" DEVICE
 		 ",\n starts: [{service: s, proto: icmp, port: [300], peer: any}]}]",
 	 3, 44, "'300' is no icmp type"},

@@ -198,6 +198,49 @@ static void two_questions_are_refused(void **state)
 		       "\"reason\":\"dns.malformed\"");
 }
 
+/* RFC 5452 §4: whoever does not see the question tries one number after the other. */
+static void guessed_answers_are_told_once(void **state)
+{
+	static const char query[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0" ASK;
+	char answer[] = HEAD ASK "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x0a\x09\0\5";
+	struct talk_piece pieces[2] = {{0, query, sizeof(query) - 1},
+				       {1, answer, sizeof(answer) - 1}};
+
+	talk_begin(r, "dns", true);
+	talk_feed(r, 0, query, sizeof(query) - 1);
+	for (unsigned i = 0; i < 20; i++)
+		talk_feed(r, 1, answer, sizeof(answer) - 1); /* the true one, however often */
+	assert_silent(r, "dns.forged");
+	for (unsigned i = 0; i < 20; i++) {
+		answer[1] = (char)i;
+		talk_feed(r, 1, answer, sizeof(answer) - 1);
+		if (i < 7)
+			assert_silent(r, "dns.forged");
+	}
+	assert_int_equal(seed_count(r, "\"reason\":\"dns.forged\""), 1);
+	talk_finish(r);
+	talk_seed("dns", true, pieces, 2);
+}
+
+/* A resolver that asks for all by one port has more questions than are kept. */
+static void many_questions_are_no_guesses(void **state)
+{
+	char query[] = "\x12\0\1\0\0\1\0\0\0\0\0\0" ASK;
+	char answer[] = HEAD ASK "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x0a\x09\0\5";
+
+	talk_begin(r, "dns", true);
+	for (unsigned i = 0; i < 300; i++) {
+		query[1] = (char)i;
+		talk_feed(r, 0, query, sizeof(query) - 1);
+		answer[1] = (char)i;
+		answer[0] = 0x12;
+		talk_feed(r, 1, answer, sizeof(answer) - 1);
+		assert_silent(r, "dns.forged");
+		r->said[0] = 0;
+	}
+	talk_finish(r);
+}
+
 /* RFC 1035 §3.3.14 */
 static void all_strings_of_a_text_are_told(void **state)
 {
@@ -283,6 +326,8 @@ int main(void)
 		cmocka_unit_test(names_end),
 		cmocka_unit_test(a_class_without_a_name_has_its_number),
 		cmocka_unit_test(two_questions_are_refused),
+		cmocka_unit_test(guessed_answers_are_told_once),
+		cmocka_unit_test(many_questions_are_no_guesses),
 		cmocka_unit_test(all_strings_of_a_text_are_told),
 		cmocka_unit_test(long_answers_fit),
 		cmocka_unit_test(it_knows_its_own),

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "guard/policy/inventory.h"
+#include "guard/proto/database.h"
 #include "guard/proto/ftp.h"
 #include "guard/proto/http.h"
 #include "guard/proto/ldap.h"
@@ -329,6 +330,9 @@ static void weaknesses_are_told_once(void **state)
 	static const struct mail_msg fetched = {.default_login = true, .unencrypted = true};
 	static const struct mail_msg said = {.login = "password"};
 	static const struct ldap_msg entry = {.no_password = true, .unencrypted = true};
+	static const struct database_msg trusting = {.no_password = true, .unencrypted = true};
+	static const struct http_msg ipp = {
+		.content_type = {(const uint8_t *)"application/IPP", 15}};
 	static const struct ldap_msg bind = {.login = "password"};
 	const struct machine *m, *told = NULL;
 	struct tls_msg worn = {.type = "server_hello", .version = "TLS 1.2", .expired = true};
@@ -392,6 +396,13 @@ static void weaknesses_are_told_once(void **state)
 	assert_int_equal(w.by, 1u << WEAKNESS_DIRECTORY | 1u << WEAKNESS_NO_PASSWORD);
 	assert_int_equal(w.to, 1u << WEAKNESS_DIRECTORY);
 	assert_int_equal(weaknesses_of(&ldap_proto, &bind.msg).by, 1u << WEAKNESS_PASSWORD);
+	w = weaknesses_of(&pgsql_proto, &trusting.msg);
+	assert_int_equal(w.by, 1u << WEAKNESS_DATABASE | 1u << WEAKNESS_NO_PASSWORD);
+	assert_int_equal(w.to, 1u << WEAKNESS_DATABASE);
+	assert_int_equal(weaknesses_of(&http_proto, &ipp.msg).to,
+			 1u << WEAKNESS_HTTP | 1u << WEAKNESS_PRINT);
+	assert_int_equal(weaknesses_of_app("nfs"), 1u << WEAKNESS_NFS);
+	assert_int_equal(weaknesses_of_app("tls"), 0);
 	for (unsigned i = 0; i < WEAKNESS_COUNT; i++)
 		assert_true(weakness_name(i) && weakness_reason(i) != REASON_NONE &&
 			    strlen(weakness_advice(i)) > 20);

@@ -418,6 +418,37 @@ static void one_message_is_enough_to_be_known_by(void **state)
 	free(text);
 }
 
+/* RFC 1350 §4: what a file comes by is a port of one day. */
+static void a_file_by_tftp_is_one_line(void **state)
+{
+#define FETCHED(client, server)                                                             \
+	EVENT "\"tftp\",\"src_ip\":\"" client "\",\"src_port\":40007,\"dest_ip\":\"" server \
+	      "\",\"dest_port\":69,\"proto\":\"UDP\",\"tftp\":{\"packet\":\"read\"}}"
+	static const char *const serves[] = {
+		ANALYSER,
+		FETCHED("10.1.0.9", "10.1.1.7"),
+		FLOW("10.1.1.7", "33001", "10.1.0.9", "40007", "UDP", "9", "9"),
+		/* Of another one nobody asked. */
+		FLOW("10.1.1.7", "33002", "10.1.0.9", "40008", "UDP", "9", "9"),
+	};
+	static const char *const asks[] = {
+		ANALYSER,
+		FETCHED("10.1.1.7", "10.1.0.9"),
+		FLOW("10.1.0.9", "33001", "10.1.1.7", "40007", "UDP", "9", "9"),
+	};
+	struct propose p = {.config = NULL};
+	int err;
+	char *text = proposal(&p, serves, 4, &err);
+
+	assert_null(strstr(text, "40007"));
+	assert_non_null(strstr(text, "40008"));
+	free(text);
+	p = (struct propose){.config = NULL};
+	text = proposal(&p, asks, 3, &err);
+	assert_true(!text || !strstr(text, "40007"));
+	free(text);
+}
+
 /* On top of a device's own lines, an offered one must give nobody what he has not. */
 static void offers_never_widen(void **state)
 {
@@ -495,6 +526,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_only_hl7_stays_as_it_is),
 		cmocka_unit_test(a_name_is_of_its_association),
 		cmocka_unit_test(one_message_is_enough_to_be_known_by),
+		cmocka_unit_test(a_file_by_tftp_is_one_line),
 		cmocka_unit_test(offers_never_widen),
 		cmocka_unit_test(without_a_hint_nobody_is_a_device),
 		cmocka_unit_test(routers_guests_are_not_theirs),

@@ -514,6 +514,17 @@ static void sip_leaves_out_who_calls(void **state)
 	       "\"reason\":\"sip.malformed\"}\n");
 }
 
+/* RFC 3261 §7.3.1 */
+static void sip_values_may_be_folded(void **state)
+{
+	static const char folded[] = "OPTIONS sip:a@b SIP/2.0\r\nUser-Agent: Ward\r\n\t Phone/2\r\n"
+				     " (a)\r\nContent-Type: a/b;\r\n c=d\r\nl: 0\r\n\r\n";
+
+	expect("sip", true, 0, folded, sizeof(folded) - 1,
+	       "{\"sip\":{\"method\":\"OPTIONS\",\"uri\":\"sip:b\",\"version\":\"SIP/2.0\","
+	       "\"user_agent\":\"Ward Phone/2 (a)\",\"content_type\":\"a/b; c=d\"}}\n");
+}
+
 /* In the seed, whose bytes come one by one at a port that says nothing: is it waited for until it is known? */
 static bool is_waited_for(const struct proto *p, const char *dir, const char *name)
 {
@@ -581,6 +592,25 @@ static void syslog_tells_who_and_not_what(void **state)
 	expect("syslog", true, 0, "<13>2026-01-02 what else", 24,
 	       "{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\"}}\n");
 	expect("syslog", true, 0, "<192>x", 6, "{\"syslog\":{},\"reason\":\"syslog.malformed\"}\n");
+}
+
+/* RFC 3164 §4.3.3: small devices send it so. */
+static void a_datagram_without_a_priority_is_syslog(void **state)
+{
+	struct proto_input in = {.datagram = true, .port = {514, 514}};
+
+	in.data = unit_exact("pump 7: door open\n", 18);
+	assert_int_equal(proto_find("syslog")->probe(&in), PARSE_OK);
+	in.port[1] = 5140;
+	assert_int_equal(proto_find("syslog")->probe(&in), PARSE_BAD);
+	free((void *)in.data.data);
+	in.port[1] = 514;
+	in.data = unit_exact("\0\1\2\3", 4);
+	assert_int_equal(proto_find("syslog")->probe(&in), PARSE_BAD);
+	free((void *)in.data.data);
+	expect("syslog", true, 0, "pump 7: door open\n", 18,
+	       "{\"syslog\":{\"facility\":\"user\",\"severity\":\"notice\"},"
+	       "\"reason\":\"syslog.malformed\"}\n");
 }
 
 #define LINE "<13>Feb  5 17:32:18 h a: x"
@@ -678,6 +708,8 @@ int main(void)
 		cmocka_unit_test(vnc_since_3_7_lets_the_client_choose),
 		cmocka_unit_test(tftp_tells_the_file),
 		cmocka_unit_test(sip_leaves_out_who_calls),
+		cmocka_unit_test(sip_values_may_be_folded),
+		cmocka_unit_test(a_datagram_without_a_priority_is_syslog),
 		cmocka_unit_test(a_rule_waits_for_its_protocol),
 		cmocka_unit_test(syslog_tells_who_and_not_what),
 		cmocka_unit_test(syslog_ends_as_its_sender_likes),

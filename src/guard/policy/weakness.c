@@ -1,10 +1,12 @@
 #include "guard/policy/weakness.h"
 
+#include "guard/proto/database.h"
 #include "guard/proto/ftp.h"
 #include "guard/proto/http.h"
 #include "guard/proto/ldap.h"
 #include "guard/proto/mail.h"
 #include "guard/proto/mqtt.h"
+#include "guard/proto/print.h"
 #include "guard/proto/rdp.h"
 #include "guard/proto/rfb.h"
 #include "guard/proto/smb.h"
@@ -82,6 +84,14 @@ static const struct {
 			   "995). " SEAL_IT},
 	[WEAKNESS_DIRECTORY] = {"ldap in clear text", REASON_CLEARTEXT_LDAP,
 				"Have the directory asked by TLS (LDAPS or StartTLS). " SEAL_IT},
+	[WEAKNESS_DATABASE] = {"database in clear text", REASON_CLEARTEXT_DATABASE,
+			       "Have the database insist on TLS. " SEAL_IT},
+	[WEAKNESS_PRINT] = {"print jobs in clear text", REASON_CLEARTEXT_PRINT,
+			    "Have jobs sent by IPP over TLS (IPPS). " SEAL_IT},
+	[WEAKNESS_NFS] = {"nfs in clear text", REASON_CLEARTEXT_NFS,
+			  "Have NFS 4 with Kerberos used (krb5p). " SEAL_IT},
+	[WEAKNESS_VIDEO] = {"video in clear text", REASON_CLEARTEXT_VIDEO,
+			    "Have the camera send by RTSPS, or WebRTC. " SEAL_IT},
 };
 
 static bool always(const struct msg *m)
@@ -255,6 +265,38 @@ static bool ldap_open(const struct msg *m)
 	return ((const struct ldap_msg *)m)->no_password;
 }
 
+static bool database_clear(const struct msg *m)
+{
+	return ((const struct database_msg *)m)->unencrypted;
+}
+
+static bool database_password(const struct msg *m)
+{
+	const struct database_msg *d = (const struct database_msg *)m;
+
+	return d->login && !strcmp(d->login, "password");
+}
+
+static bool database_open(const struct msg *m)
+{
+	return ((const struct database_msg *)m)->no_password;
+}
+
+static bool print_job(const struct msg *m)
+{
+	return ((const struct print_msg *)m)->unencrypted;
+}
+
+/* IPP, RFC 8010 §4. */
+static bool http_print(const struct msg *m)
+{
+	static const char ipp[] = "application/ipp";
+	const struct http_msg *h = (const struct http_msg *)m;
+
+	return h->content_type.len == sizeof(ipp) - 1 &&
+	       !strncasecmp((const char *)h->content_type.data, ipp, sizeof(ipp) - 1);
+}
+
 enum whose { BY = 1, TO = 2, BOTH = 3 };
 
 static const struct {
@@ -308,6 +350,15 @@ static const struct {
 	{"ldap", ldap_password, WEAKNESS_PASSWORD, BOTH},
 	{"ldap", ldap_login, WEAKNESS_DEFAULT_LOGIN, BY},
 	{"ldap", ldap_open, WEAKNESS_NO_PASSWORD, BY},
+	{"pgsql", database_clear, WEAKNESS_DATABASE, BOTH},
+	{"pgsql", database_password, WEAKNESS_PASSWORD, BOTH},
+	{"mysql", database_clear, WEAKNESS_DATABASE, BOTH},
+	{"mysql", database_password, WEAKNESS_PASSWORD, BOTH},
+	{"tds", database_clear, WEAKNESS_DATABASE, BOTH},
+	{"tds", database_password, WEAKNESS_PASSWORD, BOTH},
+	{"pgsql", database_open, WEAKNESS_NO_PASSWORD, BY},
+	{"print", print_job, WEAKNESS_PRINT, BOTH},
+	{"http", http_print, WEAKNESS_PRINT, BOTH},
 	{"tls", tls_old, WEAKNESS_OLD_TLS, BOTH},
 	{"tls", tls_expired, WEAKNESS_EXPIRED, BY},
 	{"tls", tls_early, WEAKNESS_EARLY, BY},
@@ -336,6 +387,23 @@ struct weaknesses weaknesses_of(const struct proto *p, const struct msg *m)
 		w.to |= rules[i].whose & TO ? bit : 0;
 	}
 	return w;
+}
+
+weakness_set weaknesses_of_app(const char *app)
+{
+	static const struct {
+		const char *app;
+		uint8_t weakness;
+	} apps[] = {
+		{"nfs", WEAKNESS_NFS},	       {"rtsp", WEAKNESS_VIDEO},
+		{"oracle", WEAKNESS_DATABASE}, {"mongodb", WEAKNESS_DATABASE},
+		{"redis", WEAKNESS_DATABASE},  {"memcached", WEAKNESS_DATABASE},
+	};
+
+	for (unsigned i = 0; i < sizeof(apps) / sizeof(apps[0]); i++)
+		if (!strcmp(apps[i].app, app))
+			return 1u << apps[i].weakness;
+	return 0;
 }
 
 const char *weakness_name(enum weakness w)

@@ -35,6 +35,10 @@ enum weakness {
 	WEAKNESS_EARLY,
 	WEAKNESS_MAIL,
 	WEAKNESS_DIRECTORY,
+	WEAKNESS_DATABASE,
+	WEAKNESS_PRINT,
+	WEAKNESS_NFS,
+	WEAKNESS_VIDEO,
 	WEAKNESS_COUNT,
 };
 
@@ -46,6 +50,8 @@ struct weaknesses {
 };
 
 struct weaknesses weaknesses_of(const struct proto *p, const struct msg *m);
+/* Of a conversation that no parser reads, by the name it has (app_name()), of both its ends. */
+weakness_set weaknesses_of_app(const char *app);
 
 const char *weakness_name(enum weakness w); /* "telnet", "expired certificate" */
 enum reason weakness_reason(enum weakness w);

@@ -15,6 +15,7 @@ enum field { OPTIONS, FILE_FIELD, SNAME, FIELDS };
 enum option {
 	OPTION_PAD = 0,
 	OPTION_ROUTER = 3,
+	OPTION_RESOLVER = 6,
 	OPTION_HOST_NAME = 12,
 	OPTION_REQUESTED = 50,
 	OPTION_LEASE = 51,
@@ -98,6 +99,7 @@ static struct bytes find(struct dhcp *d, const struct bytes fields[FIELDS], uint
 static void take_options(struct dhcp *d, const struct bytes fields[FIELDS])
 {
 	take_ip(find(d, fields, OPTION_ROUTER), &d->router);
+	take_ip(find(d, fields, OPTION_RESOLVER), &d->resolver);
 	take_ip(find(d, fields, OPTION_REQUESTED), &d->requested);
 	take_ip(find(d, fields, OPTION_SERVER), &d->server);
 	d->host_name = text(find(d, fields, OPTION_HOST_NAME));

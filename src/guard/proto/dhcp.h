@@ -24,11 +24,12 @@ struct dhcp {
 	uint8_t type;	/* enum dhcp_type; 0 in a BOOTP message */
 	uint8_t mac[6]; /* the client's; all zero where it is not of Ethernet */
 	uint32_t xid;
-	uint32_t lease_s;			  /* 0 where it is not said */
-	struct gate_ip client, yours, relay;	  /* mapped; 0.0.0.0 where empty */
-	struct gate_ip requested, server, router; /* of options 50, 54, 3 */
-	struct bytes host_name;			  /* option 12 */
-	struct bytes vendor_class;		  /* option 60 */
+	uint32_t lease_s;		     /* 0 where it is not said */
+	struct gate_ip client, yours, relay; /* mapped; 0.0.0.0 where empty */
+	struct gate_ip requested, server;    /* of options 50, 54 */
+	struct gate_ip router, resolver;     /* the first of options 3, 6 */
+	struct bytes host_name;		     /* option 12 */
+	struct bytes vendor_class;	     /* option 60 */
 	struct bytes params; /* option 55: the list asked for, in its order: a fingerprint */
 	size_t room_used;
 	uint8_t room[512]; /* options that came in parts */

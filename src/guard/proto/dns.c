@@ -17,8 +17,14 @@
 #define DSO	     6	  /* RFC 8490 */
 #define QUERY_MAX    4096 /* of the first message over TCP */
 
+/* Answers to what is asked in the same conversation now, each by another number, are guesses. */
+#define GUESSES 8
+#define QUERIES 16 /* whose numbers are kept: who has asked more lately is not judged */
+
 struct state {
 	bool asked[2]; /* the end sent a query */
+	uint8_t queries[2], guesses[2];
+	uint16_t id[2][QUERIES];
 };
 
 static const struct proto_name rcodes[] = {
@@ -243,6 +249,30 @@ static void pair(struct dns_msg *m, struct state *s, const struct proto_input *i
 		m->rrname = (struct bytes){m->room, 0}; /* patterns are asked whether that may be */
 }
 
+/* By the number alone: whoever forges an answer has seen everything else, or can think it (RFC 5452 §4).
+ * What is sent again has the same one. */
+static void count_guesses(struct dns_msg *m, struct state *s, const struct proto_input *in)
+{
+	unsigned by = in->end, to = !in->end;
+
+	if (!m->qr) {
+		if (s->queries[by] < QUERIES)
+			s->id[by][s->queries[by]] = m->id;
+		s->queries[by] += s->queries[by] <= QUERIES;
+		return;
+	}
+	if (!in->datagram || in->midstream || !s->queries[to] || s->queries[to] > QUERIES)
+		return;
+	for (unsigned i = 0; i < s->queries[to]; i++)
+		if (s->id[to][i] == m->id)
+			return;
+	s->guesses[to] += s->guesses[to] <= GUESSES;
+	if (s->guesses[to] != GUESSES)
+		return;
+	m->msg.reason = REASON_DNS_FORGED;
+	m->msg.readable = true;
+}
+
 static enum parse dns_read(void *state, const struct proto_input *in, struct msg *ret_m,
 			   struct proto_output *ret_out)
 {
@@ -261,6 +291,7 @@ static enum parse dns_read(void *state, const struct proto_input *in, struct msg
 	ret_out->has_msg = true;
 	if (read_message(b, m)) {
 		pair(m, state, in);
+		count_guesses(m, state, in);
 		return PARSE_OK;
 	}
 	m->msg.reason = REASON_DNS_MALFORMED;

@@ -6,6 +6,7 @@
 #include "guard/proto/bacnet.h"
 #include "guard/proto/broadcast.h"
 #include "guard/proto/coap.h"
+#include "guard/proto/database.h"
 #include "guard/proto/dicom.h"
 #include "guard/proto/dns.h"
 #include "guard/proto/ftp.h"
@@ -17,6 +18,7 @@
 #include "guard/proto/modbus.h"
 #include "guard/proto/mqtt.h"
 #include "guard/proto/poct1a.h"
+#include "guard/proto/print.h"
 #include "guard/proto/rdp.h"
 #include "guard/proto/rfb.h"
 #include "guard/proto/sdc.h"
@@ -32,13 +34,13 @@
 
 /* Those that their first bytes give away come first; by ports alone goes who is asked last. */
 const struct proto *const protos[] = {
-	&hl7_proto,    &dicom_proto,  &tls_proto,	 &dtls_proto,	   &ssh_proto,
-	&smb_proto,    &rfb_proto,    &rdp_proto,	 &sdc_proto,	   &http_proto,
-	&sip_proto,    &mqtt_proto,   &poct1a_proto,	 &modbus_proto,	   &ldap_proto,
-	&snmp_proto,   &dns_proto,    &coap_proto,	 &bacnet_proto,	   &astm_proto,
-	&syslog_proto, &tftp_proto,   &smtp_proto,	 &pop3_proto,	   &imap_proto,
-	&ftp_proto,    &telnet_proto, &intellivue_proto, &broadcast_proto, &websocket_proto,
-	NULL,
+	&hl7_proto,    &dicom_proto,	  &tls_proto,	    &dtls_proto,      &ssh_proto,
+	&smb_proto,    &rfb_proto,	  &rdp_proto,	    &sdc_proto,	      &http_proto,
+	&sip_proto,    &mqtt_proto,	  &poct1a_proto,    &modbus_proto,    &ldap_proto,
+	&snmp_proto,   &dns_proto,	  &coap_proto,	    &bacnet_proto,    &astm_proto,
+	&syslog_proto, &tftp_proto,	  &smtp_proto,	    &pop3_proto,      &imap_proto,
+	&pgsql_proto,  &mysql_proto,	  &tds_proto,	    &print_proto,     &ftp_proto,
+	&telnet_proto, &intellivue_proto, &broadcast_proto, &websocket_proto, NULL,
 };
 const unsigned proto_count = sizeof(protos) / sizeof(protos[0]) - 2;
 

@@ -61,6 +61,28 @@ static void strip_user(struct sip_msg *m)
 	write_u8(&w, ':');
 	write_bytes(&w, rest.data, rest.len);
 	m->uri = w.bad ? (struct bytes){NULL, 0} : (struct bytes){w.data, w.len};
+	m->room_used = (uint16_t)w.len;
+}
+
+/* RFC 3261 §7.3.1: where a value goes on in the next line, a blank stands for the end of the line. */
+static struct bytes unfolded(struct sip_msg *m, struct bytes value)
+{
+	struct writer w = writer_new(m->room + m->room_used, sizeof(m->room) - m->room_used);
+	bool blank = false;
+
+	for (size_t i = 0; i < value.len && !w.bad; i++) {
+		bool end = value.data[i] == '\r' || value.data[i] == '\n';
+
+		blank = end || (blank && (value.data[i] == ' ' || value.data[i] == '\t'));
+		if (end && w.len && w.data[w.len - 1] != ' ')
+			write_u8(&w, ' ');
+		else if (!blank)
+			write_u8(&w, value.data[i]);
+	}
+	if (w.bad)
+		return (struct bytes){NULL, 0};
+	m->room_used += (uint16_t)w.len;
+	return (struct bytes){w.data, w.len};
 }
 
 static enum parse probe(const struct proto_input *in)
@@ -104,9 +126,9 @@ static bool read_fields(struct sip_msg *m, struct reader *r, uint64_t *ret_lengt
 			    !head_number(f.value, ret_length))
 				return false;
 		} else if (head_is(f.name, "User-Agent") || head_is(f.name, "Server")) {
-			m->user_agent = f.value;
+			m->user_agent = f.folded ? unfolded(m, f.value) : f.value;
 		} else if (head_is(f.name, "Content-Type") || head_is(f.name, "c")) {
-			m->content_type = f.value;
+			m->content_type = f.folded ? unfolded(m, f.value) : f.value;
 		} else if (head_is(f.name, "CSeq")) {
 			size_t at = head_before(f.value, " \t").len;
 

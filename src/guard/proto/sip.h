@@ -12,7 +12,8 @@ struct sip_msg {
 	struct bytes method, uri, version; /* uri: the scheme and the host */
 	struct bytes code, reason, user_agent, content_type;
 	struct bytes answers; /* the method of the request that it follows (CSeq) */
-	char room[300];
+	uint16_t room_used;
+	char room[1024]; /* what does not fit is left out */
 };
 
 extern const struct proto sip_proto;

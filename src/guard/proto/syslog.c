@@ -2,6 +2,7 @@
 
 #include "guard/proto/head.h"
 
+#define PORT	  514
 #define LINE_MAX  8192 /* RFC 5424 §6.1 asks for 2048 at least */
 #define PRIORITY  191  /* the highest: 23 facilities and a severity */
 #define STAMP_LEN 16   /* "Nov 25 10:00:00 " */
@@ -129,6 +130,16 @@ static enum parse read_count(struct reader *r, size_t *ret_len)
 	return PARSE_BAD;
 }
 
+/* One line, as far as one sees. */
+static bool is_text(struct bytes b)
+{
+	for (size_t i = 0; i < b.len; i++)
+		if (b.data[i] < ' ' && b.data[i] != '\t' && b.data[i] != '\n' &&
+		    b.data[i] != '\r' && (b.data[i] || i + 1 < b.len))
+			return false;
+	return true;
+}
+
 static enum parse probe(const struct proto_input *in)
 {
 	struct reader r = reader_new(in->data.data, in->data.len);
@@ -144,8 +155,13 @@ static enum parse probe(const struct proto_input *in)
 			return got;
 	}
 	got = read_priority(&r, &priority);
+	/* RFC 3164 §4.3.3: what comes there is one without, where nothing but the port can tell. */
+	if (got != PARSE_OK && in->datagram)
+		return proto_at_home(in, PORT) && in->data.data[0] != '<' && is_text(in->data)
+			       ? PARSE_OK
+			       : PARSE_BAD;
 	if (got != PARSE_OK)
-		return got == PARSE_MORE && !in->datagram ? PARSE_MORE : PARSE_BAD;
+		return got;
 	if (!reader_left(&r))
 		return in->datagram ? PARSE_BAD : PARSE_MORE;
 	return in->data.data[r.off] >= ' ' ? PARSE_OK : PARSE_BAD;
@@ -216,8 +232,12 @@ static enum parse syslog_read(void *state, const struct proto_input *in, struct 
 		ret_out->skip = in->datagram ? 0 : UINT64_MAX;
 		return PARSE_OK;
 	}
+	if (in->datagram && read_line(line, m)) {
+		ret_out->has_msg = true;
+		return PARSE_OK;
+	}
 	if (in->datagram)
-		got = read_line(line, m) ? PARSE_OK : PARSE_BAD;
+		got = line.data[0] != '<' && is_text(line) ? PARSE_OK : PARSE_BAD;
 	else
 		got = take(in->data, &line, &ret_out->used);
 	if (got == PARSE_MORE)
@@ -225,7 +245,7 @@ static enum parse syslog_read(void *state, const struct proto_input *in, struct 
 	ret_out->has_msg = line.len || got == PARSE_BAD;
 	if (got == PARSE_BAD)
 		m->msg.reason = REASON_SYSLOG_MALFORMED;
-	else if (!in->datagram && line.len)
+	else if (line.len)
 		put_line(m, line);
 	return got;
 }

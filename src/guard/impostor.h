@@ -1,0 +1,40 @@
+#ifndef BEDWARDEN_GUARD_IMPOSTOR_H
+#define BEDWARDEN_GUARD_IMPOSTOR_H
+/*
+ * Who answers in others' place, where no policy says whose place it is: a machine
+ * that claims one name after the other for its own address, and a second DHCP
+ * server whose answers would send traffic another way than the first one's.
+ *
+ * Attribution only. Bounded: tables of fixed size in which who comes later takes
+ * the place. Time is an argument.
+ */
+#include "guard/behaviour.h"
+#include "guard/proto/dhcp.h"
+
+/* A machine of Windows may have its own, its domain's and its user's; one that is asked for many and
+ * has them all is none. */
+#define IMPOSTOR_NAMES	   5
+#define IMPOSTOR_WINDOW_NS 3600000000000ull  /* in which it claims them; and is told once */
+#define IMPOSTOR_SERVER_NS 86400000000000ull /* a server that says nothing for so long is gone */
+
+struct impostor;
+
+/* NULL with errno ENOMEM. */
+struct impostor *impostor_new(void);
+void impostor_free(struct impostor *i);
+
+/* Is the packet one that may claim a name? */
+static inline bool impostor_may_claim(const struct packet *p)
+{
+	return p->proto == PROTO_UDP && p->has_ports && !p->fragment &&
+	       (p->src_port == 137 || p->src_port == 5353 || p->src_port == 5355);
+}
+
+/* count: names, once they are IMPOSTOR_NAMES. */
+struct behaviour_finding impostor_claimed(struct impostor *i, const struct packet *p,
+					  uint32_t segment, uint64_t now_ns);
+/* An offer or an acknowledgement of an address that no policy objects to; count: servers. */
+struct behaviour_finding impostor_offered(struct impostor *i, const struct packet *p,
+					  const struct dhcp *d, uint32_t segment, uint64_t now_ns);
+
+#endif

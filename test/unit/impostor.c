@@ -1,0 +1,164 @@
+#include "unit.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "guard/impostor.h"
+#include "guard/proto/claim.h"
+
+static struct gate_ip ip_of(uint8_t a, uint8_t b)
+{
+	uint8_t bytes[4] = {10, 9, a, b};
+	struct gate_ip ip;
+
+	packet_ip_map(bytes, &ip);
+	return ip;
+}
+
+/* An answer of LLMNR that a name is 10.9.1.`address`. */
+static size_t answer(char *buf, const char *name, uint8_t address)
+{
+	size_t n = strlen(name);
+
+	memcpy(buf, "\0\1\x80\0\0\0\0\1\0\0\0\0", 12);
+	buf[12] = (char)n;
+	memcpy(buf + 13, name, n);
+	memcpy(buf + 13 + n, "\0\0\1\0\1\0\0\0\x1e\0\4\x0a\x09\1", 14);
+	buf[27 + n] = (char)address;
+	return 28 + n;
+}
+
+static enum reason claim_at(struct impostor *i, uint8_t from, const char *name, uint8_t address,
+			    uint64_t now_ns)
+{
+	char text[128];
+	size_t n = answer(text, name, address);
+	struct packet p;
+	enum reason found;
+
+	memset(&p, 0, sizeof(p));
+	p.proto = PROTO_UDP;
+	p.has_ports = true;
+	p.src_port = 5355;
+	p.src_ip = ip_of(1, from);
+	p.payload = unit_exact(text, n);
+	assert_true(impostor_may_claim(&p));
+	found = impostor_claimed(i, &p, 0, now_ns).reason;
+	free((void *)p.payload.data);
+	return found;
+}
+
+static void who_has_every_name_is_told_once(void **state)
+{
+	static const char *const names[] = {"wpad",  "files", "WPAD", "pacs",
+					    "print", "mail",  "lab"};
+	struct impostor *i = impostor_new();
+	unsigned found = 0;
+
+	for (unsigned n = 0; n < 7; n++)
+		if (claim_at(i, 66, names[n], 66, NSEC_PER_SEC) == REASON_NAMES_POISONED) {
+			found++;
+			assert_string_equal(names[n], "mail"); /* the fifth that is another one */
+		}
+	assert_int_equal(found, 1);
+	impostor_free(i);
+}
+
+static void who_has_its_own_names_is_not(void **state)
+{
+	static const char *const names[] = {"archive", "clinic", "service", "samba"};
+	struct impostor *i = impostor_new();
+	char name[16];
+
+	for (unsigned n = 0; n < 40; n++)
+		assert_int_equal(claim_at(i, 5, names[n % 4], 5, NSEC_PER_SEC), REASON_NONE);
+	/* What a server says of others. */
+	for (unsigned n = 0; n < 40; n++) {
+		snprintf(name, sizeof(name), "bed-%u", n);
+		assert_int_equal(claim_at(i, 6, name, (uint8_t)(100 + n), NSEC_PER_SEC),
+				 REASON_NONE);
+	}
+	/* One name after the other, each of its day. */
+	for (unsigned n = 0; n < 40; n++) {
+		snprintf(name, sizeof(name), "bed-%u", n);
+		assert_int_equal(claim_at(i, 7, name, 7, n * IMPOSTOR_WINDOW_NS), REASON_NONE);
+	}
+	impostor_free(i);
+}
+
+/* RFC 1001 §14.1: "WPAD" with suffix 0 and with suffix 20 is one name, and so is LLMNR's. */
+static void a_name_is_one_however_it_is_asked(void **state)
+{
+	static const char netbios[] = "\0\1\x85\0\0\0\0\1\0\0\0\0\x20"
+				      "FHFAEBEECACACACACACACACACACACAAA\0"
+				      "\0\x20\0\1\0\0\0\x1e\0\6\0\0\x0a\x09\1\x42";
+	uint32_t names[CLAIMS], others[CLAIMS];
+	struct gate_ip ip = ip_of(1, 66), other = ip_of(1, 67);
+	char copy[sizeof(netbios)], text[64];
+	struct bytes b = unit_exact(netbios, sizeof(netbios) - 1);
+	size_t n = answer(text, "wpad", 66);
+
+	assert_int_equal(claim_read(b, &ip, names), 1);
+	assert_int_equal(claim_read((struct bytes){(uint8_t *)text, n}, &ip, others), 1);
+	assert_int_equal(names[0], others[0]);
+	assert_int_equal(claim_read(b, &other, names), 0);
+	for (size_t len = 0; len < b.len; len++)
+		assert_int_equal(claim_read((struct bytes){b.data, len}, &ip, names), 0);
+	free((void *)b.data);
+	memcpy(copy, netbios, sizeof(copy));
+	copy[56] = (char)0x80; /* a group's */
+	assert_int_equal(claim_read((struct bytes){(uint8_t *)copy, sizeof(copy) - 1}, &ip, names),
+			 0);
+	copy[56] = 0;
+	copy[2] = 0; /* asked */
+	assert_int_equal(claim_read((struct bytes){(uint8_t *)copy, sizeof(copy) - 1}, &ip, names),
+			 0);
+}
+
+static enum reason offer(struct impostor *i, uint8_t server, uint8_t router, uint8_t resolver,
+			 uint64_t now_ns)
+{
+	struct packet p;
+	struct dhcp d;
+
+	memset(&p, 0, sizeof(p));
+	memset(&d, 0, sizeof(d));
+	d.reply = true;
+	d.type = DHCP_OFFER;
+	d.server = ip_of(0, server);
+	d.router = ip_of(0, router);
+	d.resolver = ip_of(0, resolver);
+	d.yours = ip_of(1, 100);
+	return impostor_offered(i, &p, &d, 0, now_ns).reason;
+}
+
+static void a_second_server_with_other_ways_is_told(void **state)
+{
+	struct impostor *i = impostor_new();
+	uint64_t now = NSEC_PER_SEC;
+
+	assert_int_equal(offer(i, 5, 1, 2, now), REASON_NONE);
+	assert_int_equal(offer(i, 6, 1, 2, now), REASON_NONE); /* stands in for it */
+	assert_int_equal(offer(i, 5, 1, 3, now), REASON_NONE); /* set anew */
+	assert_int_equal(offer(i, 66, 66, 3, now), REASON_DHCP_SECOND_SERVER);
+	assert_int_equal(offer(i, 66, 66, 3, now), REASON_NONE); /* told */
+	assert_int_equal(offer(i, 67, 1, 67, now), REASON_DHCP_SECOND_SERVER);
+	assert_int_equal(offer(i, 67, 1, 67, now + IMPOSTOR_WINDOW_NS), REASON_DHCP_SECOND_SERVER);
+	/* The first has gone for good. */
+	now += IMPOSTOR_SERVER_NS;
+	assert_int_equal(offer(i, 7, 9, 9, now), REASON_NONE);
+	assert_int_equal(offer(i, 7, 9, 9, now), REASON_NONE);
+	impostor_free(i);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_has_every_name_is_told_once),
+		cmocka_unit_test(who_has_its_own_names_is_not),
+		cmocka_unit_test(a_name_is_one_however_it_is_asked),
+		cmocka_unit_test(a_second_server_with_other_ways_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
