@@ -18,7 +18,7 @@
 #define TRIES_SHIFT 4		   /* UDP, without a session: datagrams that began nothing */
 #define TRIES	    (-1u << TRIES_SHIFT)
 
-/* Of each half of the stream what every packet looks at lies in one cache line. */
+/* What every packet looks at lies in two cache lines. */
 struct session {
 	struct talk *talk; /* NULL: not identified yet */
 	bool midstream;
@@ -30,7 +30,7 @@ struct session {
 };
 #define HOT(end) (offsetof(struct session, stream.half) + (end) * sizeof(struct stream_half))
 _Static_assert(HOT(0) + offsetof(struct stream_half, ahead) == 64, "the first line");
-_Static_assert(HOT(1) == 128, "the third line");
+_Static_assert(sizeof(struct session) <= 128, "both lines");
 _Static_assert(sizeof(struct talk) + PROTO_STATE_MAX <= SLAB_MAX,
 	       "every parser's state has a class");
 

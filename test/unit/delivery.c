@@ -231,9 +231,49 @@ static void a_long_way_stops_nobody(void **state)
 	wire_free(w);
 }
 
+/* Every other piece is lost, and said again; the first of those overtakes the last that were not lost. */
+static void a_bad_network_stops_nobody(void **state)
+{
+	const uint32_t holes = 60, piece = 5;
+	struct wire *w = wire_new("enforce");
+
+	for (unsigned n = 0, i = 0; n < 4; i = next_case(++n, 4)) {
+		struct plan p = {.kind = &kinds[0], .honest = true};
+		struct sender t = {.w = w, .plan = &p};
+
+		while (p.len < (size_t)2 * holes * piece)
+			append(&p, p.kind->good, p.kind->good);
+		turn(w, i);
+		dice = i + 1;
+		greet(&t);
+		t.stamps = true;
+		for (uint32_t at = piece; at < 2 * holes * piece; at += 2 * piece)
+			if (!give(&t, t.first + at, TCP_ACK, p.real + at, piece, false))
+				fail_msg("what is behind hole %u does not pass", at / piece / 2);
+		for (uint32_t at = 0; at < p.len; at += 2 * piece) {
+			size_t left = p.len - at;
+
+			t.stamp = at ? 2000 : 3000;
+			if (!give(&t, t.first + at, TCP_ACK, p.real + at,
+				  left < piece ? left : piece, true))
+				fail_msg("what was long on its way does not pass\n%s", w->said);
+		}
+		for (uint32_t at = 0; at < p.len; at += 50) {
+			t.stamp = 4000;
+			assert_true(give(&t, t.first + at, TCP_ACK, p.real + at,
+					 p.len - at < 50 ? p.len - at : 50, false));
+		}
+		assert_int_equal(t.r.next - t.first, p.len);
+		assert_null(strstr(w->said, "stream."));
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_bad_network_stops_nobody),
 		cmocka_unit_test(a_long_way_stops_nobody),
 		cmocka_unit_test(however_it_is_delivered),
 	};

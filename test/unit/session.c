@@ -725,8 +725,8 @@ static void memory_is_bounded(void **state)
 	struct engine_stats s;
 
 	shake_hands(w);
-	for (uint32_t i = 0; i < 30; i++)
-		send(w, 0, 1000 + 2000 * i + 100, 5000, "ahead of a hole that nobody fills");
+	for (uint32_t i = 0; i < 70; i++)
+		send(w, 0, 1000 + 900 * i + 100, 5000, "ahead of a hole that nobody fills");
 	engine_stats(w->engine, &s);
 	counts = s.sessions;
 	assert_true(counts.held_bytes <= 65536 * 2);

@@ -83,7 +83,7 @@ static inline void flow_fetch_session(const struct flow *f)
 	if (!f->session)
 		return;
 	__builtin_prefetch(f->session, 1);
-	__builtin_prefetch((const char *)f->session + 128, 1);
+	__builtin_prefetch((const char *)f->session + 64, 1);
 }
 
 /* Into its bucket, by its hash; out of it. */

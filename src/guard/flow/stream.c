@@ -6,7 +6,9 @@
 #include "guard/flow/tcp.h"
 
 #define ONEWAY 16384u /* bytes kept of an end whose confirmations go another way */
-#define AGAIN  4      /* so often nobody repeats what is behind a hole that can be filled */
+#define PIECES ((uint32_t)(STREAM_AHEAD * sizeof(struct stream_piece)))
+_Static_assert(PIECES == 512, "a size of the pool's");
+#define AGAIN 4 /* so often nobody repeats what is behind a hole that can be filled */
 
 /* half->flags */
 #define KNOWN	1  /* its first byte's number is */
@@ -72,9 +74,20 @@ static void release(struct stream_half *h, struct stream_pool *pool)
 {
 	if (h->buf)
 		stream_pool_give(pool, h->buf, h->size);
+	if (__builtin_expect(h->ahead != NULL, 0))
+		stream_pool_give(pool, (uint8_t *)h->ahead, PIECES);
+	h->ahead = NULL;
 	h->buf = NULL;
 	h->size = 0;
 	h->base = h->next;
+}
+
+/* A place for one piece more. */
+static __attribute__((cold)) bool has_place(struct stream_half *h, struct stream_pool *pool)
+{
+	if (!h->ahead && pool->used + PIECES <= pool->max)
+		h->ahead = (struct stream_piece *)stream_pool_take(pool, PIECES);
+	return h->ahead && h->ahead_count < STREAM_AHEAD;
 }
 
 void stream_wait(struct stream *s)
@@ -217,8 +230,8 @@ static bool step_back(struct stream_half *h, struct stream_pool *pool, uint32_t 
 		 size = stream_pool_size(first - to + len);
 	uint8_t *buf;
 
-	if (!h->buf || h->base != first || h->ahead_count == STREAM_AHEAD || h->next == first ||
-	    first - to + len > pool->half_max || pool->used + size > pool->max)
+	if (!h->buf || h->base != first || h->next == first || first - to + len > pool->half_max ||
+	    pool->used + size > pool->max || !has_place(h, pool))
 		return false;
 	buf = stream_pool_take(pool, size);
 	if (!buf)
@@ -382,7 +395,8 @@ static void fill(struct stream_half *h, uint32_t from, uint32_t to, const uint8_
 }
 
 /* The piece [from, to) joins those it touches. False where there are too many apart. */
-static __attribute__((cold)) bool mark(struct stream_half *h, uint32_t from, uint32_t to)
+static __attribute__((cold)) bool mark(struct stream_half *h, struct stream_pool *pool,
+				       uint32_t from, uint32_t to)
 {
 	unsigned i = 0, n;
 
@@ -392,7 +406,7 @@ static __attribute__((cold)) bool mark(struct stream_half *h, uint32_t from, uin
 		from = earlier(from, h->ahead[n].from);
 		to = later(to, h->ahead[n].to);
 	}
-	if (n == i && h->ahead_count == STREAM_AHEAD)
+	if (n == i && !has_place(h, pool))
 		return false;
 	memmove(&h->ahead[i + 1], &h->ahead[n], (h->ahead_count - n) * sizeof(h->ahead[0]));
 	h->ahead_count = (uint8_t)(h->ahead_count - (n - i) + 1);
@@ -405,18 +419,10 @@ static __attribute__((cold)) bool mark(struct stream_half *h, uint32_t from, uin
 static __attribute__((cold)) bool keep_ahead(struct stream_half *h, struct stream_pool *pool,
 					     uint32_t from, uint32_t to, const uint8_t *data)
 {
-	struct stream_half before = *h;
-
 	if (reserve(h, pool, later(to, kept_to(h))) < 0)
 		return false;
-	before.buf = h->buf;
-	before.size = h->size;
-	before.base = h->base;
-	before.flags = h->flags;
-	if (!mark(h, from, to))
-		return false;
-	fill(&before, from, to, data);
-	return true;
+	fill(h, from, to, data); /* what is not marked does not count */
+	return mark(h, pool, from, to);
 }
 
 /* Is more on its way than may be kept of an end? */
@@ -512,7 +518,9 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 	if (!tcp_in_window(f, p, end) || (h->flags & ENDED && ahead_of(to, h->fin) > 0))
 		return STREAM_OUTSIDE;
 	said = compare(h, p, from, to);
-	if (__builtin_expect(stamped && is_stale(h, stamp), 0))
+	/* Whoever enforces need not know whether it is taken: it is the only copy. A network may be
+	 * late with it, and its sender did nothing. */
+	if (__builtin_expect(stamped && is_stale(h, stamp), 0) && !(h->flags & WAITS))
 		return stale_said(h, p, from, to, said);
 	/* It goes no further: its receiver gets nothing of it. */
 	if (said == STREAM_CONFLICT && h->flags & WAITS)

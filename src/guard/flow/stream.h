@@ -17,7 +17,11 @@
 #include "guard/flow/flow.h"
 #include "guard/flow/stream_pool.h"
 
-#define STREAM_AHEAD 8 /* pieces ahead of a hole that are kept apart, an end */
+/* Pieces ahead of holes that are kept apart, an end: so many packets may be lost of what is on its way. */
+#define STREAM_AHEAD 64
+struct stream_piece {
+	uint32_t from, to;
+};
 
 /* One end's bytes. Sequence numbers throughout; a half is known once its first byte is. */
 struct stream_half {
@@ -32,9 +36,8 @@ struct stream_half {
 	uint8_t flags;	/* the stream's */
 	uint8_t ahead_count;
 	uint8_t again; /* how often what is behind a hole came again */
-	struct {
-		uint32_t from, to;
-	} ahead[STREAM_AHEAD]; /* apart and in order */
+	struct stream_piece
+		*ahead; /* apart and in order; NULL where there was none since buf was */
 };
 
 struct stream {
@@ -45,7 +48,7 @@ enum stream_said {
 	STREAM_TAKEN,	 /* new bytes; more may be ready now */
 	STREAM_REPEATED, /* nothing new, and nothing that differs */
 	STREAM_CONFLICT, /* differs from the first copy; where the stream waits nothing is taken */
-	STREAM_OUTSIDE,	 /* where the receiver does not take it: window, end, age */
+	STREAM_OUTSIDE, /* where the receiver does not take it: window, end; where nothing waits, age */
 	STREAM_UNVERIFIED, /* repeats what is not kept any more, so nobody can tell */
 	STREAM_UNPROVEN,   /* taken; nobody has shown yet that its receiver stands where we think */
 	STREAM_STUCK,	   /* the same again and again, and its receiver's word goes another way */
