@@ -184,6 +184,13 @@ make_dicomweb() {
 	on dev $curl -o "$work/stow.log" -d "{\"Resources\":[\"$id\"]}" $api/dicom-web/servers/peer/stow
 }
 
+# A procedure's steps, storage commitment on one association and on a second one, a printer's state, worklists (UPS),
+# every kind of user identity, asynchronous operations. Of npm: dcmjs-dimse, where NODE_PATH says
+make_dicom_services() {
+	dicom_serve services srv node dicom_services.js serve 10.9.1.12
+	on dev timeout 60 node dicom_services.js ask 10.9.0.5 >"$work/ask.log" 2>&1 || cat "$work/ask.log"
+}
+
 # What no client should say, and what storescp answers.
 make_dicom_hostile() {
 	dicom_objects

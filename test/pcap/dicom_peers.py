@@ -38,7 +38,7 @@ SYNTAXES = {'LittleEndianImplicit': 'Implicit VR Little Endian', 'LittleEndianEx
             'MPEG2MainProfile@MainLevel': 'MPEG2 Main Profile / Main Level',
             'HEVCMainProfile/Level5.1': 'HEVC/H.265 Main Profile / Level 5.1'}
 
-WELL_BEHAVED = ['store', 'query', 'worklist', 'print', 'orthanc']
+WELL_BEHAVED = ['store', 'query', 'worklist', 'print', 'orthanc', 'services']
 
 
 def events(binary, case):

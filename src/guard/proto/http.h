@@ -35,10 +35,10 @@ struct http_msg {
 	struct bytes sop_class, sop_class_uid;
 	/* The same of a message of HL7, as struct hl7_msg has it. Of several, what they have in common. */
 	struct bytes hl7_type, hl7_structure, hl7_control_id, hl7_ack_code;
-	char hl7_texts[HTTP_HL7_TEXTS];
 	/* The request's path where servers may read another one than `url` says; rules ask for both. */
 	size_t path_len;
-	uint8_t path[HTTP_PATH_MAX]; /* not zeroed */
+	uint8_t path[HTTP_PATH_MAX]; /* not zeroed, nor what follows */
+	char hl7_texts[HTTP_HL7_TEXTS];
 };
 
 extern const struct proto http_proto;

@@ -26,7 +26,8 @@ void http_body_begin(struct http_side *s, const struct http_head *h, bool to_end
 		begin(s, h->length ? HTTP_BODY : HTTP_HEAD, h->length);
 	else
 		begin(s, to_end ? HTTP_REST : HTTP_HEAD, 0);
-	http_content_begin(&s->content, h);
+	if (s->phase != HTTP_HEAD)
+		http_content_begin(&s->content, h);
 }
 
 void http_body_tunnel(struct http_side *s)

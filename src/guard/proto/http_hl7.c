@@ -3,17 +3,22 @@
 #include "guard/proto/head.h"
 #include "guard/proto/hl7.h"
 
+#define TYPE "application/hl7-v2"
+
 bool http_hl7_is_type(struct bytes content_type)
 {
-	static const char *const names[] = {"application/hl7-v2", "application/hl7-v2+er7",
-					    "application/hl7-v2+xml", "x-application/hl7-v2+er7",
-					    "x-application/hl7-v2+xml"};
-	struct bytes type = head_trim(head_before(content_type, ";"));
+	struct bytes type, form;
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (head_is(type, names[i]))
-			return true;
-	return false;
+	if (content_type.len < sizeof(TYPE) - 1)
+		return false;
+	type = head_trim(head_before(content_type, ";"));
+	if (type.len > 2 && head_is((struct bytes){type.data, 2}, "x-"))
+		type = (struct bytes){type.data + 2, type.len - 2};
+	if (type.len < sizeof(TYPE) - 1 ||
+	    !head_is((struct bytes){type.data, sizeof(TYPE) - 1}, TYPE))
+		return false;
+	form = (struct bytes){type.data + sizeof(TYPE) - 1, type.len - sizeof(TYPE) + 1};
+	return !form.len || head_is(form, "+er7") || head_is(form, "+xml");
 }
 
 /* A copy, behind the others; what is longer than there is room for is blank. */
