@@ -1,5 +1,6 @@
 #include "base/conform.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ static unsigned distance(const char *a, const char *b)
 
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= nb; j++) {
-			unsigned d = up[j - 1] + (a[i - 1] != b[j - 1]);
+			bool same = tolower((uint8_t)a[i - 1]) == tolower((uint8_t)b[j - 1]);
+			unsigned d = up[j - 1] + !same;
 
 			if (up[j] + 1 < d)
 				d = up[j] + 1;

@@ -198,6 +198,19 @@ static void count_to(struct bytes text, size_t offset, unsigned *ret_line, unsig
 	*ret_column = column;
 }
 
+static bool is_tab(struct bytes text, unsigned line, unsigned column)
+{
+	unsigned at_line, at_column;
+
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] == '\t') {
+			count_to(text, i, &at_line, &at_column);
+			if (at_line >= line)
+				return at_line == line && at_column == column;
+		}
+	return false;
+}
+
 static void syntax_error(const yaml_parser_t *p, struct bytes text, struct errors *e)
 {
 	unsigned line = (unsigned)p->problem_mark.line + 1;
@@ -206,7 +219,9 @@ static void syntax_error(const yaml_parser_t *p, struct bytes text, struct error
 	/* The reader runs ahead of the marks; it knows the offset of what it could not decode. */
 	if (p->error == YAML_READER_ERROR)
 		count_to(text, p->problem_offset, &line, &column);
-	if (p->context && p->context_mark.line + 1 < line)
+	if (is_tab(text, line, column))
+		errors_add(e, line, column, "not YAML: a tab stands here; indent with blanks");
+	else if (p->context && p->context_mark.line + 1 < line)
 		errors_add(e, line, column, "not YAML: %s, %s that began on line %u",
 			   p->problem ? p->problem : "unreadable", p->context,
 			   (unsigned)p->context_mark.line + 1);

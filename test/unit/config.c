@@ -98,7 +98,8 @@ static const struct mistake {
 	{BOM, 1, 1, "the file is empty"},
 	{BOM SEGMENT "gateway: {flows: x}\n", 2, 18, "expected a number"},
 	{"segments: [", 2, 1, "not YAML"},
-	{"segments:\n\t- x\n", 2, 1, "not YAML"},
+	{"segments:\n\t- x\n", 2, 1, "not YAML: a tab stands here"},
+	{"a: \"\xc3\xa9\"\n\xc3\xa9:\n  \t- x: y\n", 3, 3, "not YAML: a tab stands here"},
 	{"segments:\n  \"\xff\"\n", 2, 4, "not YAML: invalid leading UTF-8 octet"},
 	{"- 1\n", 1, 1,
 	 "the file is a list; expected a mapping with the keys gateway, console, people, audit, "

@@ -672,6 +672,8 @@ static void what_was_meant_is_offered(void **state)
 	assert_non_null(strstr(error, "did you mean 'message_type'?"));
 	assert_true(message_is_wrong("hl8", NULL, 0, &line, error));
 	assert_non_null(strstr(error, "did you mean 'hl7'?"));
+	assert_true(message_is_wrong("MQTT", NULL, 0, &line, error));
+	assert_non_null(strstr(error, "did you mean 'mqtt'?"));
 	assert_true(message_is_wrong("gopher", NULL, 0, &line, error));
 	assert_non_null(strstr(error, "they are hl7, "));
 }
