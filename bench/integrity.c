@@ -336,7 +336,7 @@ static void play(struct run *r, double until)
 			continue;
 		}
 		if (begun && begun == n)
-			vitals_restart(v, &from, VITALS_EVERY_CHANNEL);
+			vitals_restart(v, &from, VITALS_EVERY_CHANNEL, p.time_ns);
 
 		at_s = s + 0.256;
 		m = vitals_heard(v, &from, &p);

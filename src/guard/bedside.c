@@ -164,9 +164,9 @@ static void intellivue_said(struct bedside *b, const struct bedside_message *m)
 	source_of(m, m->said->end, &from);
 	source_of(m, !m->said->end, &other);
 	if (i->is_poll)
-		vitals_restart(b->vitals, &other, channel_of(m, i));
+		vitals_restart(b->vitals, &other, channel_of(m, i), p.time_ns);
 	if (i->restart)
-		vitals_restart(b->vitals, &from, VITALS_EVERY_CHANNEL);
+		vitals_restart(b->vitals, &from, VITALS_EVERY_CHANNEL, p.time_ns);
 	if (!i->has_time && !i->system)
 		return;
 	if (shows_patient(i))

@@ -276,6 +276,77 @@ static void hands_at_the_pace_of_the_heart(void **state)
 	assert_true(doubted <= 20); /* at its very pace, and where messages are rare */
 }
 
+/* Slowly from one pace to the next, every two minutes: who presses is relieved, and counters average. */
+static double relieved(const double *paces, unsigned i)
+{
+	double part = i % 120 < 12 ? i % 120 / 12.0 : 1;
+
+	return paces[i / 120] + (paces[i / 120 + 1] - paces[i / 120]) * part;
+}
+
+/* A heart swings with the breath, over many seconds; hands go on as far from one second to the next. */
+static void hands_that_stray_as_far_as_the_heart(void **state)
+{
+	static const double paces[] = {95, 95, 88, 101, 93, 99};
+	struct ward w;
+
+	open_ward(&w, 500);
+	for (unsigned i = 0; i < 1500; i++) {
+		struct shown s = {0, rint(95 + 10 * sin(i / 9.5)), 97};
+
+		if (i < 900)
+			s.heart = s.pulse;
+		else
+			s.pulse = rint(relieved(paces, i - 900) + 2.4 * (uniform(&w) - 0.5));
+		tell(&w, s, 1);
+	}
+	assert_int_equal(w.sure, 0);
+	vitals_free(w.v);
+}
+
+/* Pauses for breaths make counters show them slower than they are, and rare messages about the same. */
+static void hands_that_pause_for_breaths(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 510);
+	for (unsigned i = 0; i < 140; i++) {
+		struct shown s = {0, rint(66 + 5 * sin(i)), 92};
+
+		if (i < 90)
+			s.heart = s.pulse;
+		else
+			s.pulse = 64 + i % 3;
+		tell(&w, s, 10);
+	}
+	assert_int_equal(w.sure, 0);
+	vitals_free(w.v);
+}
+
+/* Over a rhythm that moves no blood, at nearly its pace, until somebody else presses. */
+static void hands_that_leave_the_heart(void **state)
+{
+	static const double hearts[] = {78, 66},
+			    paces[][6] = {{78, 78, 83, 88, 104, 104}, {78, 78, 78, 82, 84, 84}};
+	struct ward w;
+
+	for (unsigned k = 0; k < 2; k++) {
+		open_ward(&w, 520 + k);
+		for (unsigned i = 0; i < 1500; i++) {
+			struct shown s = beat(&w, 78, 1);
+
+			if (i >= 900) {
+				s.heart = rint(hearts[k] + uniform(&w));
+				s.pulse = rint(relieved(paces[k], i - 900) + uniform(&w));
+			}
+			tell(&w, s, 1);
+		}
+		assert_true(w.count[REASON_VITALS_RATE_MISMATCH] > 0);
+		assert_true(w.last[REASON_VITALS_RATE_MISMATCH].confidence <= 0.3);
+		vitals_free(w.v);
+	}
+}
+
 static void electrodes_off_are_never_called_forged(void **state)
 {
 	struct ward w;
@@ -501,6 +572,9 @@ int main(void)
 		cmocka_unit_test(hands_at_the_pace_of_the_heart),
 		cmocka_unit_test(an_arrest_is_never_called_forged),
 		cmocka_unit_test(hands_on_a_chest_are_never_called_a_pulse),
+		cmocka_unit_test(hands_that_stray_as_far_as_the_heart),
+		cmocka_unit_test(hands_that_pause_for_breaths),
+		cmocka_unit_test(hands_that_leave_the_heart),
 		cmocka_unit_test(electrodes_off_are_never_called_forged),
 		cmocka_unit_test(a_monitor_without_electrodes),
 		cmocka_unit_test(numbers_that_were_here_before_are_told),

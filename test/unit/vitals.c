@@ -143,15 +143,33 @@ static void numbers_that_may_repeat(void **state)
 		}
 		assert_null(hear(&w, &p));
 	}
-	vitals_restart(w.v, &w.from, 2);
+	vitals_restart(w.v, &w.from, 2, w.now_ns);
 	p = place_of(&w, 2);
 	p.clock += 2048;
 	p.time_ns += BLOCK;
 	p.sequence = 0;
 	assert_non_null(hear(&w, &p));
-	vitals_restart(w.v, &w.from, VITALS_EVERY_CHANNEL);
+	vitals_restart(w.v, &w.from, VITALS_EVERY_CHANNEL, w.now_ns);
 	p.sequence = 999;
 	p.clock = 5;
+	assert_non_null(hear(&w, &p));
+	assert_int_equal(all(&w), 0);
+	close_ward(&w);
+}
+
+/* Also where nothing was heard for a while before. */
+static void a_poll_after_a_silence_begins_at_zero(void **state)
+{
+	struct vitals_place p;
+	struct ward w;
+
+	open_ward(&w, 75, 55);
+	play(&w, 20);
+	w.now_ns += 20 * 1000000000ull;
+	vitals_restart(w.v, &w.from, 1, w.now_ns);
+	p = place_of(&w, 1);
+	p.clock += 20 * 8000;
+	p.sequence = 0;
 	assert_non_null(hear(&w, &p));
 	assert_int_equal(all(&w), 0);
 	close_ward(&w);
@@ -461,6 +479,7 @@ int main(void)
 		cmocka_unit_test(beats_are_counted),
 		cmocka_unit_test(messages_out_of_their_row_are_told),
 		cmocka_unit_test(numbers_that_may_repeat),
+		cmocka_unit_test(a_poll_after_a_silence_begins_at_zero),
 		cmocka_unit_test(two_rows_of_numbers_are_two_machines),
 		cmocka_unit_test(machines_are_told_apart),
 		cmocka_unit_test(a_leap_is_told_and_the_wave_asked),

@@ -129,7 +129,7 @@ static void a_monitor_that_starts_anew_says_nothing(void **state)
 	play(&w, 60);
 	w.now_ns += 30000000000ull;
 	w.block = 0;
-	vitals_restart(w.v, &w.from, VITALS_EVERY_CHANNEL);
+	vitals_restart(w.v, &w.from, VITALS_EVERY_CHANNEL, w.now_ns);
 	play(&w, 60);
 	assert_int_equal(all(&w), 0);
 	w.flat = true;

@@ -1,5 +1,6 @@
 #include "guard/vitals/course.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define HANDS_LEAST 71.0
@@ -11,13 +12,21 @@
 #define MOST	    (COURSE_KEPT / 2)
 #define STEADIER    0.5	 /* of the spread: so steady are hands, */
 #define WILDER	    2.0	 /* or so unsteady, */
-#define SMOOTHER    0.75 /* and so far apart are two rates that follow each other, on the mean */
-#define ROUGHER	    1.33
 #define HELD	    1.5	 /* of the longest row of one rate before, and: */
 #define HELD_MORE   1	 /* a monitor holds the last pulse until hands bring another */
 #define CLOSE	    0.08 /* of the last rate before: about the same */
 #define FEW	    3
 #define SLOW_TIMES  8 /* rates in a row below a pace of hands, as were there before */
+#define ROUNDED	    0.5
+
+/* How far two rates lie apart, on the mean, the second of which came `later`, against what was usual. */
+struct stray {
+	uint32_t later; /* messages */
+	double least, most;
+};
+
+static const struct stray as_before[] = {{1, 0.75, 1.3}, {4, 0.75, 1.3}, {16, 0.6, 1.7}};
+static const struct stray few_as_before[] = {{1, 0.6, 1.5}, {3, 0.7, 1.5}};
 
 bool course_may_be_hands(double rate)
 {
@@ -79,13 +88,28 @@ static struct quarters quarters_of(const struct course *c, uint32_t from, uint32
 	return q;
 }
 
-static double mean_step(const struct course *c, uint32_t from, uint32_t until)
+/* How far two rates lie apart, on the mean, the second of which came `later`. */
+static double mean_step(const struct course *c, uint32_t from, uint32_t until, uint32_t later)
 {
 	uint32_t sum = 0;
 
-	for (uint32_t i = from + 1; i < until; i++)
-		sum += (uint32_t)abs(rate_at(c, i) - rate_at(c, i - 1));
-	return (double)sum / (until - from);
+	for (uint32_t i = from + later; i < until; i++)
+		sum += (uint32_t)abs(rate_at(c, i) - rate_at(c, i - later));
+	return (double)sum / (until - from - later);
+}
+
+/* A heart strays as it did, from one message to the next and over many. `even`: as far as rounding does. */
+static bool strays(const struct course *c, uint32_t first, uint32_t from, const struct stray *s,
+		   unsigned n, double even)
+{
+	for (; n--; s++) {
+		double was = mean_step(c, first, from, s->later);
+		double is = mean_step(c, from, c->count, s->later);
+
+		if (!(is >= was * s->least - even && is <= was * s->most + even))
+			return false;
+	}
+	return true;
 }
 
 static uint32_t longest_row(const struct course *c, uint32_t from, uint32_t until)
@@ -104,28 +128,44 @@ static uint32_t first_before(const struct course *c, uint32_t from)
 	return from - c->whole < MOST ? c->whole : from - MOST;
 }
 
-static bool was_so_low(const struct course *c, uint32_t from, int rate)
+struct range {
+	int low, high;
+};
+
+static struct range range_of(const struct course *c, uint32_t from, uint32_t until)
 {
-	for (uint32_t i = first_before(c, from); i < from; i++)
-		if (rate_at(c, i) <= rate)
-			return true;
-	return false;
+	struct range r = {UINT8_MAX, 0};
+
+	for (uint32_t i = from; i < until; i++) {
+		int rate = rate_at(c, i);
+
+		r.low = rate < r.low ? rate : r.low;
+		r.high = rate > r.high ? rate : r.high;
+	}
+	return r;
 }
 
+/*
+ * Pauses for breaths let hands be counted as slower, by turns: so the pulse must go on about the
+ * same middle and stray as it did, and never have been at a pace of hands that it had not.
+ */
 bool course_is_no_hands(const struct course *c, uint32_t from)
 {
-	int least = UINT8_MAX;
+	uint32_t since = c->count - from, first;
+	struct range is, last;
+	double usual;
 
-	if (c->count - from > MOST) /* the past is forgotten */
+	if (c->whole >= from || since < SLOW_TIMES || since > MOST)
 		return false;
-	for (uint32_t i = 1; i <= SLOW_TIMES; i++) {
-		int rate = rate_at(c, c->count - i);
-
-		if (c->count < from + i || course_may_be_hands(rate))
-			return false;
-		least = rate < least ? rate : least;
-	}
-	return was_so_low(c, from, least + 1);
+	first = first_before(c, from);
+	is = range_of(c, from, c->count);
+	last = range_of(c, c->count - SLOW_TIMES, c->count);
+	if (course_may_be_hands(last.low) || course_may_be_hands(last.high) ||
+	    (course_may_be_hands(is.high) && is.high > range_of(c, first, from).high + 1))
+		return false;
+	usual = quarters_of(c, first, from).middle;
+	return fabs(quarters_of(c, from, c->count).middle - usual) <= usual * CLOSE &&
+	       strays(c, first, from, few_as_before, 2, ROUNDED);
 }
 
 /* Was one rate held for longer than usual? */
@@ -150,7 +190,6 @@ bool course_goes_on(const struct course *c, uint32_t from)
 {
 	uint32_t since = c->count - from, first;
 	struct quarters was, is;
-	double step, usual;
 	int spread;
 
 	if (c->whole + ENOUGH > from || since < ENOUGH || since > MOST)
@@ -158,9 +197,7 @@ bool course_goes_on(const struct course *c, uint32_t from)
 	first = first_before(c, from);
 	if (is_held(c, first, from))
 		return false;
-	usual = mean_step(c, first, from);
-	step = mean_step(c, from, c->count);
-	if (step < usual * SMOOTHER || step > usual * ROUGHER)
+	if (!strays(c, first, from, as_before, 3, 0))
 		return false;
 	was = quarters_of(c, first, from);
 	is = quarters_of(c, from, c->count);

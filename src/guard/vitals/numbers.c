@@ -16,7 +16,8 @@
 #define CLOSE	     0.08 /* apart, at most, before */
 #define SLOWLY_NS    (45 * SEC_NS) /* from then until they are clearly apart, */
 #define FALL_NS	     (15 * SEC_NS) /* a heart that dies is shown so, at most, until */
-#define FALLEN	     0.17	   /* of the pulse, or more, is between */
+#define FALLEN	     0.17	   /* of the pulse, or more, is between, */
+#define SUNK	     0.13	   /* or maybe this */
 #define SLOWLY_TIMES 2		   /* and messages in between */
 #define ALIKE_NS     (60 * SEC_NS) /* two sensors count one heart once they have agreed for so long */
 #define WHOLE_NS \
@@ -246,10 +247,10 @@ static void follow_gap(struct numbers_gap *g, double gap, double pulse, uint64_t
 {
 	g->messages++;
 	if (gap <= pulse * CLOSE) {
-		*g = (struct numbers_gap){.close_ns = now_ns};
+		*g = (struct numbers_gap){.close_ns = now_ns, .close = pulse};
 	} else if (!g->known && now_ns - g->close_ns >= FALL_NS) {
 		g->known = true;
-		g->fell = gap > pulse * FALLEN;
+		g->fell = gap / pulse;
 	}
 }
 
@@ -259,8 +260,17 @@ static void follow_gap(struct numbers_gap *g, double gap, double pulse, uint64_t
  */
 static bool may_be_dying(const struct numbers *n, const struct numbers_gap *g)
 {
-	return n->hands && (n->gap[0].fell || n->apart_ns - g->close_ns < SLOWLY_NS ||
-			    g->messages < n->apart + SLOWLY_TIMES);
+	return n->gap[0].fell > FALLEN || n->apart_ns - g->close_ns < SLOWLY_NS ||
+	       g->messages < n->apart + SLOWLY_TIMES;
+}
+
+/*
+ * Over a rhythm that moves no blood hands may press at nearly its pace, and leave that when they
+ * are relieved. So it is doubted where the pulse has moved, or the heart did so at once.
+ */
+static bool may_be_relieved(const struct numbers *n, const struct numbers_gap *g, double pulse)
+{
+	return n->gap[0].fell > SUNK || fabs(pulse - g->close) > pulse * CLOSE;
 }
 
 /*
@@ -274,7 +284,8 @@ static void judge_sensors(struct vitals *v, struct vitals_monitor *m, const stru
 	double a = numeric_last(heart).value, b = numeric_last(pulse).value;
 	struct numbers *n = &m->numbers;
 	struct vitals_finding *f;
-	bool deficit = a > b;
+	bool deficit = a > b, hands;
+	double sure = deficit ? 0.35 : 0.5;
 
 	follow_gap(&n->gap[0], b - a, b, m->arrival_ns);
 	follow_gap(&n->gap[1], a - b, b, m->arrival_ns);
@@ -286,22 +297,26 @@ static void judge_sensors(struct vitals *v, struct vitals_monitor *m, const stru
 			(!course_may_be_hands(b) || m->arrival_ns - n->whole_ns >= WHOLE_NS);
 		n->apart_ns = 0;
 		n->apart = 0;
-		n->hands = false;
 		n->agreed = b;
 		return;
 	}
 	n->alike_ns = 0;
-	if (!n->apart_ns)
+	if (!n->apart_ns) {
 		n->apart_ns = m->arrival_ns;
+		n->parted = m->past->course.count - 1;
+	}
 	n->apart++;
-	n->hands |= course_may_be_hands(b);
 	if (!n->one_heart || a <= 0 || b < PULSE_LEAST || is_double(a, b) ||
-	    !numeric_rates_agree(b, n->agreed) || may_be_dying(n, &n->gap[deficit]) ||
-	    n->apart < (deficit ? DEFICIT : APART_TIMES) ||
+	    !numeric_rates_agree(b, n->agreed) || n->apart < (deficit ? DEFICIT : APART_TIMES) ||
 	    m->arrival_ns - n->apart_ns < (deficit ? DEFICIT_NS : APART_NS) ||
 	    (deficit && !(numeric_is_calm(heart) && numeric_is_calm(pulse))))
 		return;
-	f = tell_begin(v, m, REASON_VITALS_RATE_MISMATCH, heart->code, deficit ? 0.35 : 0.5);
+	hands = !course_is_no_hands(&m->past->course, n->parted);
+	if (hands && may_be_dying(n, &n->gap[deficit]))
+		return;
+	if (hands && may_be_relieved(n, &n->gap[deficit], b))
+		sure = VITALS_DOUBT;
+	f = tell_begin(v, m, REASON_VITALS_RATE_MISMATCH, heart->code, sure);
 	if (!f)
 		return;
 	f->since_ns = n->apart_ns;

@@ -31,14 +31,16 @@ struct numbers {
 	uint64_t alike_ns, apart_ns;
 	uint64_t whole_ns; /* the last gap in the pulse rate, or leap */
 	unsigned apart;
-	bool hands;    /* the pulse may be hands since, */
-	double agreed; /* and was this when they last agreed */
-	/* the heart's rate below the pulse, and above: when it last was not, messages since, and
-	 * whether it was far so soon after */
+	uint32_t parted; /* the pulse rates by then */
+	double agreed;	 /* what the pulse was when they last agreed */
+	/* the heart's rate below the pulse, and above: when it last was not, the pulse by then, messages
+	 * since, and how far it was so soon after, in parts of the pulse */
 	struct numbers_gap {
 		uint64_t close_ns;
+		double close;
 		unsigned messages;
-		bool known, fell;
+		bool known;
+		double fell;
 	} gap[2];
 	uint32_t found; /* changes of the row at the last finding */
 	/* another machine that says them of the same patient, by turns */

@@ -144,7 +144,8 @@ bool place_take(struct vitals *v, struct vitals_monitor *m, const struct vitals_
 	return true;
 }
 
-void vitals_restart(struct vitals *v, const struct vitals_source *s, uint32_t channel)
+void vitals_restart(struct vitals *v, const struct vitals_source *s, uint32_t channel,
+		    uint64_t time_ns)
 {
 	struct vitals_monitor *m = monitor_find(v, s);
 
@@ -155,7 +156,7 @@ void vitals_restart(struct vitals *v, const struct vitals_source *s, uint32_t ch
 		if (channel == VITALS_EVERY_CHANNEL)
 			m->channel[i] = (struct channel){0};
 		else if (m->channel[i].touched_ns && m->channel[i].id == channel)
-			m->channel[i].row.restart_ns = v->now_ns;
+			m->channel[i].row.restart_ns = time_ns;
 	}
 }
 

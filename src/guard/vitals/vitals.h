@@ -127,8 +127,9 @@ void vitals_alarm_list(struct vitals *v, struct vitals_monitor *m, unsigned coun
 /* The receiver has answered; `taken`: and has said that it has the alarm. */
 void vitals_answer(struct vitals *v, const struct vitals_source *s, uint64_t id, bool taken,
 		   uint64_t time_ns);
-/* What the monitor counts begins anew: an association, a new poll. */
-void vitals_restart(struct vitals *v, const struct vitals_source *s, uint32_t channel);
+/* What the monitor counts begins anew: an association, a new poll, at that time. */
+void vitals_restart(struct vitals *v, const struct vitals_source *s, uint32_t channel,
+		    uint64_t time_ns);
 #define VITALS_EVERY_CHANNEL UINT32_MAX
 /* Alarms whose time is up. Call it about ten times a second. */
 void vitals_tick(struct vitals *v, uint64_t time_ns);
