@@ -73,6 +73,12 @@ wait_all() { local n=$1; for _ in $(seq 200); do has_all "$n" && return 0; sleep
 
 mkdir "$dir/state"
 entries 5
+for key in $(printf '+1%.0s' {1..32}) $(printf '01%.0s' {1..31})0; do
+	case $("$bw" audit verify -d "$dir/state" --key "$key" 2>&1) in
+	*"64 hexadecimal digits"*) ok "a key is nothing but 64 hexadecimal digits" ;;
+	*) not "$key is taken for a key" ;;
+	esac
+done
 export_once && not "without a collector: said" || ok "without a collector: $(cut -c1-70 "$dir/said")"
 collect
 export_once && wait_all 5 && ok "five entries arrive" || not "five entries arrive: $(cat "$dir/said") $(cat "$dir/rsyslog.log")"

@@ -20,10 +20,11 @@ done)
 [ -z "$broken" ]; result $? "links in documents lead somewhere"
 
 # A decision has a number of its own, and whoever names one names one that is there.
-wrong=$(find doc/adr -name '*.md' -printf '%f\n' | cut -c1-4 | sort | uniq -d | sed 's/$/: two decisions have that number/')
+wrong=$(find doc/adr -name '[0-9]*.md' -printf '%f\n' | cut -c1-4 | sort | uniq -d | sed 's/$/: two decisions have that number/')
 wrong+=$(git grep -hoE '\bADR [0-9]+|doc/adr/[0-9]{4}' -- . ':!doc/adr' | grep -oE '[0-9]+$' | sort -un | while read -r n; do
 	compgen -G "doc/adr/$(printf %04d "$((10#$n))")-*.md" >/dev/null || echo "ADR $n is named, and is not there"
 done)
+wrong+=$(for f in doc/adr/[0-9]*.md; do grep -qF "(${f##*/})" doc/adr/README.md || echo "doc/adr/README.md does not lead to $f"; done)
 wrong+=$(for f in doc/*.md; do grep -qF "($f)" README.md || echo "README.md does not lead to $f"; done)
 [ -z "$wrong" ] || printf '%s\n' "$wrong"
 [ -z "$wrong" ]; result $? "decisions and documents are found by what names them"

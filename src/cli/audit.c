@@ -10,6 +10,7 @@
 
 #include "base/config.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/number.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -52,14 +53,12 @@ static bool find_key(const struct audit_cli *o, uint8_t ret_key[CRYPTO_KEY])
 	struct holder_ask ask = {.place = ""};
 	char vault[sizeof(o->dir) + 8], error[KEYS_ERROR];
 	struct keys *keys;
+	size_t len;
 	bool found;
 
-	if (o->key) {
-		for (unsigned i = 0; i < CRYPTO_KEY; i++)
-			if (sscanf(o->key + 2 * i, "%2hhx", &ret_key[i]) != 1)
-				return false;
-		return strlen(o->key) == 2 * CRYPTO_KEY;
-	}
+	if (o->key)
+		return hex_read(o->key, strlen(o->key), ret_key, CRYPTO_KEY, &len) == 0 &&
+		       len == CRYPTO_KEY;
 	snprintf(vault, sizeof(vault), "%s/vault", o->dir);
 	ask.dir = vault;
 	keys = keys_open(vault, &ask, error);

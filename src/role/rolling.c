@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "role/firmware.h"
 #include "update/fetch/listing.h"
@@ -120,23 +121,17 @@ static int open_target(const struct rolling *r, const char *target)
 	return fd;
 }
 
-static void hash_bytes_of(const char *hex, uint8_t ret_hash[32])
-{
-	unsigned byte;
-
-	for (unsigned i = 0; i < 32 && sscanf(hex + 2 * i, "%2x", &byte) == 1; i++)
-		ret_hash[i] = (uint8_t)byte;
-}
-
 static int file_of(void *arg, const char *target, struct agents_file *ret_file, int *ret_fd)
 {
 	struct rolling *r = arg;
 	const json_t *t = target_of(r, target);
 	const char *sha256 = listing_text(t, "sha256");
 	struct agents_file f = {.length = 0};
+	size_t len;
 	int fd;
 
-	if (!t || strlen(sha256) != 64)
+	if (!t || hex_read(sha256, strlen(sha256), f.sha256, sizeof(f.sha256), &len) < 0 ||
+	    len != sizeof(f.sha256))
 		return -ENOENT;
 	fd = open_target(r, target);
 	if (fd < 0)
@@ -150,7 +145,6 @@ static int file_of(void *arg, const char *target, struct agents_file *ret_file, 
 	snprintf(f.target, sizeof(f.target), "%s", target);
 	snprintf(f.version, sizeof(f.version), "%s", listing_text(t, "version"));
 	f.length = (uint64_t)json_integer_value(json_object_get(t, "length"));
-	hash_bytes_of(sha256, f.sha256);
 	*ret_file = f;
 	*ret_fd = fd;
 	return 0;
