@@ -131,6 +131,12 @@ FLOOR_FN int floor_stands(struct floor_tables *t, struct floor_work *w, const st
 	return FLOOR_GRANT(t, w, f->device, how) == f->rule;
 }
 
+/* Why what passed under that door does no more. */
+FLOOR_FN __u8 floor_ended(__u32 id)
+{
+	return id & GATE_GRANT_RULE ? REASON_POLICY_DATA_ENDED : REASON_GRANT_ENDED;
+}
+
 /*
  * Has the door shut under which the conversation began? Then the packet is refused, but for one
  * that begins anew: that is judged as if nothing had been before.
@@ -157,7 +163,7 @@ FLOOR_FN int floor_shut(struct floor_tables *t, struct floor_work *w, struct gat
 	if (w->port.side == GATE_HOSPITAL)
 		v->flags |= GATE_VERDICT_TO_DEVICE;
 	w->soft = (f->flags & GATE_FLOW_OPEN) != 0;
-	floor_say(w, GATE_DROP, same ? REASON_GRANT_ENDED : REASON_POLICY_PEER_NOT_ALLOWED);
+	floor_say(w, GATE_DROP, same ? floor_ended(f->rule) : REASON_POLICY_PEER_NOT_ALLOWED);
 	return 1;
 }
 
@@ -195,7 +201,7 @@ FLOOR_FN void floor_flow_renew(struct floor_work *w, struct gate_flow *f)
 	__u8 e = w->sender & 1;
 
 	if ((f->flags & GATE_FLOW_GRANTED) && w->action == GATE_DROP)
-		w->reason = REASON_GRANT_ENDED;
+		w->reason = floor_ended(f->rule);
 	f->rule = w->grant ? w->grant : w->rule;
 	f->action = w->action;
 	f->link = w->link;

@@ -171,7 +171,7 @@ struct gate_flow {
 	__u32 device;
 	__u32 peer;
 	__u32 generation; /* of the policy that judged it; older: judge again */
-	__u32 rule;	  /* index into rules, ~0 none; with GATE_FLOW_GRANTED the grant's id */
+	__u32 rule;	  /* index into rules, ~0 none; with GATE_FLOW_GRANTED the door's id */
 	__u8 action;	  /* enum gate_action, before the mode softens it */
 	__u8 starter : 1; /* index 0|1 into the key's ends: who sent the first packet */
 	__u8 link : 7;	  /* of GATE_SEAL: by which peer gateway */
@@ -283,8 +283,11 @@ struct gate_grant {
 	__u64 until_ns;		/* CLOCK_BOOTTIME, which goes on while the machine sleeps */
 	__u32 id;		/* never 0 */
 	__u16 port_lo, port_hi; /* of GATE_GRANT_MET port_hi is the other end's */
-	__u8 mac[6];		/* the workstation's, which it must send from and be sent to */
-	__u8 flags;		/* GATE_GRANT_* */
+	union {
+		__u8 mac[6];   /* the workstation's, which it must send from and be sent to */
+		__u16 rule[2]; /* of GATE_GRANT_RULE: which one, low half first */
+	};
+	__u8 flags; /* GATE_GRANT_* */
 	__u8 pad;
 };
 
@@ -293,12 +296,25 @@ struct gate_grant {
 #define GATE_GRANT_DATA	   4 /* a guard may announce further doors, for data (FTP, TFTP) */
 #define GATE_GRANT_MET	   8 /* announced, and met: of that conversation alone from then on */
 
+/*
+ * An id with this bit is no person's: the door is for data (FTP, TFTP) that a conversation announced
+ * which a rule permits, between the two whose addresses the rule binds. With the other one, a rule
+ * about what the peer begins. The rest is the conversation's.
+ */
+#define GATE_GRANT_RULE	   0x80000000u
+#define GATE_GRANT_TOWARDS 0x40000000u
+
 #define GATE_GRANTS 1024 /* entries at most */
 
 struct gate_grant_row {
 	struct gate_grant_key key;
 	struct gate_grant grant;
 };
+
+static inline __attribute__((always_inline)) __u32 gate_grant_rule(const struct gate_grant *g)
+{
+	return g->rule[0] | (__u32)g->rule[1] << 16;
+}
 
 /* Says which end of the key sends: 0 or 1. Zeroes every byte of the key it does not use. */
 static inline __attribute__((always_inline)) __u8

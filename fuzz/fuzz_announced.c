@@ -1,12 +1,13 @@
 /*
  * What the keeper (g) and guards (a) in foreign hands could say to the parent of doors: a count of two bytes and
  * so many rows; or which announcement. Each row and announcement as it is in the message. Whatever they say, a door
- * for data stands beside a grant's own, between the same two ends, no wider and no longer than that, and
- * so many at most.
+ * for data stands beside a grant's own, between the same two ends, no wider and no longer than that, or is
+ * permitted by the policy, and so many at most.
  */
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/ipc.h"
 #include "role/gateway.h"
 #include "touch.h"
@@ -14,29 +15,63 @@
 #define STEPS 64
 
 static struct gateway g;
+static struct policy *policy;
+
+static const char site[] =
+	"segments:\n  - {name: icu, ward: w, hospital: h}\n"
+	"hosts:\n  - {name: files, ip: [10.9.0.5], role: [files]}\n"
+	"devices:\n  - {name: pump, segment: icu, mac: '02:00:00:00:00:11', ip: [10.9.1.12], "
+	"starts: [\n"
+	"     {service: shut, proto: tcp, port: ['5000-5999'], peer: files, action: drop},\n"
+	"     {service: export, proto: tcp, port: [21], peer: files, app: ftp}]}\n";
+
+static const struct gate_grant_row *grant_of(const struct gate_grant_row *r)
+{
+	for (uint32_t n = 0; n < g.grant_count; n++)
+		if (g.grants[n].grant.id == r->grant.id &&
+		    (g.grants[n].grant.flags & GATE_GRANT_DATA) &&
+		    memcmp(&g.grants[n].key.peer, &r->key.peer, sizeof(r->key.peer)) == 0 &&
+		    memcmp(g.grants[n].key.device_mac, r->key.device_mac, 6) == 0 &&
+		    g.grants[n].key.segment == r->key.segment &&
+		    g.grants[n].key.proto == r->key.proto)
+			return &g.grants[n];
+	return NULL;
+}
+
+/* No wider and no longer than what permits it. */
+static bool is_sound(const struct gate_grant_row *r)
+{
+	const struct gate_grant_row *from = grant_of(r);
+
+	if (r->key.port < 1024 || r->grant.port_lo != r->key.port ||
+	    (r->grant.flags & GATE_GRANT_DATA))
+		return false;
+	if (r->grant.id & GATE_GRANT_RULE)
+		return r->key.device_mac[5] == 0x11 && r->key.peer.b[15] == 5 &&
+		       r->key.proto == 6 &&
+		       (r->key.kind == GATE_DOOR_SERVICE || r->key.port / 1000 != 5) &&
+		       r->grant.until_ns <= clock_boot_ns() + ANNOUNCED_UNHEARD_NS;
+	return from && r->grant.until_ns <= from->grant.until_ns &&
+	       memcmp(r->grant.mac, from->grant.mac, 6) == 0;
+}
 
 static void check(void)
 {
-	if (g.grant_count > GATE_GRANTS || g.announced_count > GATEWAY_ANNOUNCED)
-		abort();
-	for (uint32_t i = 0; i < g.announced_count; i++) {
-		const struct gate_grant_row *r = &g.announced[i].row, *from = NULL;
-		unsigned of_it = 0;
+	const struct announced_door *list = g.announced.list;
 
-		for (uint32_t n = 0; n < g.announced_count; n++)
-			of_it += g.announced[n].row.grant.id == r->grant.id;
-		for (uint32_t n = 0; n < g.grant_count && !from; n++)
-			if (g.grants[n].grant.id == r->grant.id &&
-			    (g.grants[n].grant.flags & GATE_GRANT_DATA) &&
-			    memcmp(&g.grants[n].key.peer, &r->key.peer, sizeof(r->key.peer)) == 0 &&
-			    memcmp(g.grants[n].key.device_mac, r->key.device_mac, 6) == 0 &&
-			    g.grants[n].key.segment == r->key.segment &&
-			    g.grants[n].key.proto == r->key.proto)
-				from = &g.grants[n];
-		if (!from || of_it > GRANT_ANNOUNCED || r->key.port < 1024 ||
-		    r->grant.port_lo != r->key.port || r->grant.until_ns > from->grant.until_ns ||
-		    (r->grant.flags & GATE_GRANT_DATA) ||
-		    memcmp(r->grant.mac, from->grant.mac, 6) != 0)
+	if (g.grant_count > GATE_GRANTS || g.announced.count > ANNOUNCED_MAX)
+		abort();
+	for (uint32_t i = 0; i < g.announced.count; i++) {
+		unsigned opener = 0, device = 0;
+
+		for (uint32_t n = 0; n < g.announced.count; n++) {
+			opener += list[n].row.grant.id == list[i].row.grant.id;
+			device += memcmp(list[n].row.key.device_mac, list[i].row.key.device_mac,
+					 6) == 0 &&
+				  list[n].row.key.segment == list[i].row.key.segment;
+		}
+		if (!is_sound(&list[i].row) || opener > ANNOUNCED_OPENER ||
+		    device > ANNOUNCED_DEVICE)
 			abort();
 	}
 }
@@ -75,6 +110,21 @@ static void step(struct reader *r, struct member *keeper, struct member *guard)
 	free(body);
 }
 
+static struct policy *compile(void)
+{
+	struct bytes text = {(const uint8_t *)site, sizeof(site) - 1};
+	struct config_error errors[1];
+	size_t count;
+	struct config *c = config_parse("site", text, errors, 1, &count);
+	char why[256];
+	struct policy *p = c ? policy_compile(c, NULL, 0, 1, why) : NULL;
+
+	if (!p)
+		abort();
+	config_free(c);
+	return p;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct reader r = reader_new(data, len);
@@ -83,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (ipc_pair(keeper) < 0 || ipc_pair(guard) < 0)
 		abort();
 	memset(&g, 0, sizeof(g));
+	g.site.policy = policy ? policy : (policy = compile());
 	g.members[0] = (struct member){.role = ROLE_KEEPER,
 				       .child = {.name = "keeper", .sock = keeper[0]}};
 	g.members[1] =

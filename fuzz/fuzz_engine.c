@@ -24,6 +24,8 @@ static const char site[] =
 	"    starts:\n"
 	"      - {service: hl7, proto: tcp, port: [2575], peer: any, app: hl7, control: no,\n"
 	"         allow: ['message_type=ORU^*']}\n"
+	"      - {service: files, proto: tcp, port: [21], peer: any, app: ftp}\n"
+	"      - {service: boot, proto: udp, port: [69], peer: any, app: tftp}\n"
 	"      - {service: all, proto: any, peer: any}\n"
 	"    accepts:\n      - {service: all, proto: any, peer: any}\n";
 

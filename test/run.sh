@@ -157,7 +157,7 @@ console() {
 
 # Those that count what is lost want the machine for themselves; others mostly wait.
 counting='gateway|link|update'
-waiting='hung|rollout|routed|services'
+waiting='hung|rollout|routed|services|transfers'
 gateways() { # PATTERN
 	local t
 	for t in test/e2e/*.sh; do

@@ -13,6 +13,14 @@
 	X(NONE, "none", "Nothing to report.")                                                      \
 	X(POLICY_NOT_ALLOWED, "policy.not_allowed",                                                \
 	  "This device tried a connection that its profile does not list.")                        \
+	X(POLICY_DATA_ELSEWHERE, "policy.data_elsewhere",                                          \
+	  "A file transfer (FTP, TFTP) named another machine than the two that speak, or a port "  \
+	  "of a service, to move its data by: no port was opened for that.")                       \
+	X(POLICY_DATA_UNREADABLE, "policy.data_unreadable",                                        \
+	  "A file transfer that is allowed went over to encryption: the gateway cannot see which " \
+	  "further ports it needs, and opens none but those that are listed.")                     \
+	X(POLICY_DATA_ENDED, "policy.data_ended",                                                  \
+	  "The port that was opened for one file of an allowed transfer is shut again.")           \
 	X(POLICY_PEER_NOT_ALLOWED, "policy.peer_not_allowed",                                      \
 	  "The service is allowed, but not with this other machine.")                              \
 	X(POLICY_INBOUND_NOT_ALLOWED, "policy.inbound_not_allowed",                                \

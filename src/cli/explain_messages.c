@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "guard/policy/data.h"
 #include "guard/policy/vocabulary.h"
 
 /* A rule's text about messages (guard/policy/message.h), taken apart. */
@@ -125,7 +126,10 @@ void explain_messages(FILE *out, const char *text)
 		fputs(said++ ? ", and " : "; messages: ", out);
 		print_member(out, s.app, l);
 	}
-	fprintf(out, "%s\n", control_words(&s));
+	fprintf(out, "%s%s\n", control_words(&s),
+		data_is_app(s.app)
+			? "; the connections for data that are announced there are included"
+			: "");
 }
 
 json_t *explain_messages_json(const char *text)

@@ -44,10 +44,12 @@ static void add_row(void *arg, json_t *flow)
 {
 	const json_t *f = json_object_get(flow, "flow");
 	const char *app = control_text(flow, "app_proto"), *service = control_text(f, "service");
+	const char *data_of = control_text(f, "data_of");
 	char from[80], to[80], packets[TEXT_SHORT], bytes[TEXT_SHORT], since[TEXT_SHORT];
 	char what[256];
 
-	snprintf(what, sizeof(what), "%s%s%s", service, *service && *app ? ", " : "", app);
+	snprintf(what, sizeof(what), "%s%s%s%s%s", service, *data_of ? ", data of " : "", data_of,
+		 (*service || *data_of) && *app ? ", " : "", app);
 	table_cell(arg, control_text(flow, "device"));
 	table_cell(arg, control_text(flow, "peer"));
 	table_cell(arg, control_text(flow, "proto"));

@@ -8,6 +8,7 @@
 #include "cli/draft.h"
 #include "cli/narrow.h"
 #include "cli/yaml.h"
+#include "guard/policy/data.h"
 
 #define EXTRA_MAX 40 /* comment lines a device gets */
 
@@ -238,9 +239,9 @@ static void write_extra(FILE *out, const struct extra *e)
 	if (e->held)
 		fprintf(out, "    #   # It is not %s, which the line for it is held to.\n",
 			e->held->app);
-	if (strcmp(t->app, "ftp") == 0 || strcmp(t->app, "tftp") == 0)
-		fputs("    #   # Files go by ports that are new each time: a grant follows them, a "
-		      "line does not.\n",
+	if (data_is_app(t->app))
+		fputs("    #   # Files go by ports that are new each time: they open as they are "
+		      "announced there.\n",
 		      out);
 	if (e->said)
 		narrow_notes(out, e->said, "    #   ");

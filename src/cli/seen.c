@@ -10,9 +10,10 @@
 
 #include "base/address.h"
 #include "base/fnv.h"
+#include "guard/policy/data.h"
 #include "keep/person.h"
 
-#define SLOTS 65536 /* of the index by MAC; never more than a third of them taken */
+#define SLOTS 65536 /* of the indexes by MAC and of data; never more than half of them taken */
 
 int seen_new(struct seen *ret_seen)
 {
@@ -20,8 +21,11 @@ int seen_new(struct seen *ret_seen)
 
 	s.machines = calloc(s.machine_cap, sizeof(*s.machines));
 	s.talks = calloc(s.talk_cap, sizeof(*s.talks));
+	s.data = calloc(SEEN_DATA, sizeof(*s.data));
+	s.data_slots = calloc(SLOTS, sizeof(*s.data_slots));
 	s.slots = calloc(SLOTS, sizeof(*s.slots));
-	if (!s.machines || !s.talks || !s.slots || saids_new(&s.said) < 0) {
+	if (!s.machines || !s.talks || !s.data || !s.data_slots || !s.slots ||
+	    saids_new(&s.said) < 0) {
 		seen_free(&s);
 		return -ENOMEM;
 	}
@@ -33,6 +37,8 @@ void seen_free(struct seen *s)
 {
 	free(s->machines);
 	free(s->talks);
+	free(s->data);
+	free(s->data_slots);
 	free(s->slots);
 	saids_free(&s->said);
 }
@@ -284,36 +290,56 @@ static bool read_port(const json_t *o, const char *key, json_int_t *ret_port)
 /* Whoever speaks needs more packets than it takes to open and close. */
 #define SILENT_PACKETS 8
 
-/* RFC 1350 §4: a server answers from a port of its own choice; the line for port 69 stands for it. */
-static bool is_of_ask(const struct seen *s, const struct seen_talk *t, json_int_t port)
+/* Where it stands, or would. */
+static uint32_t *data_slot(const struct seen *s, const struct seen_data *d)
 {
-	size_t count = s->ask_count < SEEN_ASKS ? s->ask_count : SEEN_ASKS;
+	uint32_t at = fnv32(FNV32_START, (struct bytes){(const uint8_t *)d, sizeof(*d)});
 
-	for (size_t i = 0; i < count && t->proto == 17; i++)
-		if (s->asks[i].port == port && !memcmp(s->asks[i].client, t->to, sizeof(t->to)) &&
-		    !memcmp(s->asks[i].server, t->from, sizeof(t->from)))
-			return true;
-	return false;
+	for (at ^= at >> 16; s->data_slots[at % SLOTS]; at++)
+		if (memcmp(&s->data[s->data_slots[at % SLOTS] - 1], d, sizeof(*d)) == 0)
+			break;
+	return &s->data_slots[at % SLOTS];
 }
 
-static void note_ask(struct seen *s, const struct said_ends *e)
+static struct seen_data data_at(const uint8_t at[16], const uint8_t other[16], json_int_t port,
+				uint8_t proto)
 {
-	struct seen_ask *a = &s->asks[s->ask_count++ % SEEN_ASKS];
+	struct seen_data d = {.port = port > 0 && port <= 65535 ? (uint16_t)port : 0,
+			      .proto = proto};
 
-	memcpy(a->client, e->from, sizeof(a->client));
-	memcpy(a->server, e->to, sizeof(a->server));
-	a->port = e->from_port;
+	memcpy(d.at, at, sizeof(d.at));
+	memcpy(d.other, other, sizeof(d.other));
+	return d;
+}
+
+/* TFTP answers from a port of its own choice to the one that asked (RFC 1350 §4), FTP says where data is
+ * to go, whoever listens there: the line for those stands for that as well. */
+static void take_data(struct seen *s, const struct said_ends *e, const json_t *o)
+{
+	const char *packet = text(json_object_get(o, "tftp"), "packet");
+	json_int_t port =
+		json_integer_value(json_object_get(json_object_get(o, "ftp"), "dynamic_port"));
+	bool asks = strcmp(packet, "read") == 0 || strcmp(packet, "write") == 0;
+	struct seen_data d = data_at(e->from, e->to, asks ? e->from_port : port, e->proto);
+	uint32_t *slot = data_slot(s, &d);
+
+	if (!d.port || *slot || s->data_count == SEEN_DATA)
+		return;
+	s->data[s->data_count++] = d;
+	*slot = (uint32_t)s->data_count;
 }
 
 static void take_flow(struct seen *s, const json_t *o)
 {
 	const json_t *flow = json_object_get(o, "flow");
 	struct seen_talk t = {.flows = 1};
+	struct seen_data data;
 	json_int_t port;
 
 	if (!read_ends(o, t.from, t.to, &t.proto) || !read_port(o, "dest_port", &port))
 		return;
-	if (is_of_ask(s, &t, port))
+	data = data_at(t.to, t.from, port, t.proto);
+	if (*data_slot(s, &data))
 		return;
 	if (is_single(t.to) && !was_answered(o, flow, t.proto) &&
 	    !needs_no_answer(o, t.proto, port)) {
@@ -345,8 +371,8 @@ static void take_message(struct seen *s, const json_t *o)
 		return;
 	e.from_port = (uint16_t)from;
 	e.to_port = (uint16_t)to;
-	if (strcmp(app->name, "tftp") == 0 && e.to_port == 69)
-		note_ask(s, &e);
+	if (data_is_app(app->name))
+		take_data(s, &e, o);
 	said_take(&s->said, &e, app, o);
 }
 

@@ -17,6 +17,7 @@
 #define SEEN_MACHINES 20000
 #define SEEN_TALKS    65536
 #define SEEN_IPS      8
+#define SEEN_DATA     32768
 
 struct seen_machine {
 	uint8_t mac[6];
@@ -38,13 +39,12 @@ struct seen_talk {
 	uint64_t flows, bytes;
 };
 
-/* Who asked for a file by TFTP: what comes of it goes from a new port to the one that asked. */
-struct seen_ask {
-	uint8_t client[16], server[16];
+/* A port of `at` that the other of two was told by FTP or TFTP: what comes there is data of that. */
+struct seen_data {
+	uint8_t at[16], other[16];
 	uint16_t port;
+	uint8_t proto, pad;
 };
-
-#define SEEN_ASKS 256 /* the last ones */
 
 struct seen {
 	struct seen_machine *machines; /* sorted by MAC after seen_settle() */
@@ -53,8 +53,9 @@ struct seen {
 	struct seen_talk *talks; /* merged, sorted after seen_settle() */
 	size_t talk_count, talk_cap;
 	struct saids said;
-	struct seen_ask asks[SEEN_ASKS];
-	size_t ask_count;
+	struct seen_data *data;
+	uint32_t *data_slots; /* index while they come in */
+	size_t data_count;
 	uint64_t lines, refused; /* EVE lines taken, and those that were none */
 	uint64_t unanswered;	 /* conversations nobody answered: not proposed */
 	uint64_t forgotten;	 /* machines and talks beyond the bounds */

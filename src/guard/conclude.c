@@ -128,8 +128,9 @@ static void remember(struct engine *e, struct flow *f, const struct gate_verdict
 	bool to_device = v->flags & GATE_VERDICT_TO_DEVICE;
 
 	/* The device is end 1 if it receives from end 0, or sends as end 1. */
-	uint8_t flags = (uint8_t)(f->flags & ~REPORT_FLOW_TO_DEVICE) |
-			(to_device != (end == 1) ? REPORT_FLOW_TO_DEVICE : 0);
+	uint8_t flags = (uint8_t)(f->flags & ~(REPORT_FLOW_TO_DEVICE | REPORT_FLOW_DATA)) |
+			(to_device != (end == 1) ? REPORT_FLOW_TO_DEVICE : 0) |
+			(v->grant & GATE_GRANT_RULE ? REPORT_FLOW_DATA : 0);
 
 	/* It hardly ever changes, and a line that is only read need not go back to memory. */
 	if (e->policy && ((f->device ^ v->device) | (f->peer ^ v->peer) | (f->rule ^ v->rule) |
@@ -196,6 +197,16 @@ static void rehearse(const struct engine *e, struct work *w, const struct flow *
 	w->v.would = GATE_DROP;
 }
 
+/* The floor knows a door by its id alone. */
+static __attribute__((cold)) void know_rule(const struct engine *e, struct work *w,
+					    const struct flow *f)
+{
+	bool known =
+		f->flags & REPORT_FLOW_DATA && f->rule != ~0u && f->generation == w->v.generation;
+
+	w->v.rule = known ? f->rule : engine_door_rule(e, w->v.grant);
+}
+
 /* Flow and behaviour of a packet that goes on. NULL where it belongs to no flow. */
 static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 {
@@ -206,6 +217,8 @@ static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 		return NULL;
 	f = flow_find(e->flows, &w->p, &w->hint, ret_end);
 	end = *ret_end;
+	if (__builtin_expect(w->v.grant & GATE_GRANT_RULE, 0))
+		know_rule(e, w, f);
 	if (w->v.reason == REASON_NONE && e->shields)
 		rehearse(e, w, f, end);
 	if (f->packets[0] + f->packets[1] == 1) {

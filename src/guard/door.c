@@ -13,6 +13,7 @@ struct doors {
 	struct hash_key secret;
 	struct gate_grant_row rows[GATE_GRANTS];
 	uint32_t row_count;
+	bool told;   /* which are in force */
 	unsigned at; /* where doors_take() goes on */
 };
 
@@ -36,6 +37,21 @@ void doors_free(struct doors *d)
 		return;
 	free(d->slots);
 	free(d);
+}
+
+void doors_forget(struct doors *d, const struct gate_flow_key *key)
+{
+	uint64_t hash = hash_bytes(&d->secret, key, sizeof(*key));
+
+	for (unsigned i = 0; i < NEAR; i++) {
+		struct door *s = &d->slots[(hash + i) % SLOTS];
+
+		if (!s->grant || memcmp(&s->key, key, sizeof(*key)) != 0)
+			continue;
+		s->grant = 0;
+		d->count--;
+		return;
+	}
 }
 
 /* Its place; else a free one near, or that of the one silent longest. */
@@ -104,6 +120,7 @@ void doors_set(struct doors *d, const struct gate_grant_row *rows, uint32_t coun
 	if (count)
 		memcpy(d->rows, rows, count * sizeof(*rows));
 	d->row_count = count;
+	d->told = true;
 }
 
 static bool in_force(const struct doors *d, uint32_t grant, uint64_t boot_ns)
@@ -116,7 +133,7 @@ static bool in_force(const struct doors *d, uint32_t grant, uint64_t boot_ns)
 
 bool doors_take(struct doors *d, uint64_t boot_ns, struct door *ret_door)
 {
-	for (; d->count && d->at < SLOTS; d->at++) {
+	for (; d->told && d->count && d->at < SLOTS; d->at++) {
 		struct door *s = &d->slots[d->at];
 
 		if (!s->grant || in_force(d, s->grant, boot_ns))

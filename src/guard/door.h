@@ -32,12 +32,14 @@ void doors_free(struct doors *d);
 void doors_see(struct doors *d, const struct gate_flow_key *key, uint8_t sender,
 	       const struct packet *p, const struct gate_verdict *v, uint32_t ifindex,
 	       uint64_t now_ns);
+/* It has ended by itself. */
+void doors_forget(struct doors *d, const struct gate_flow_key *key);
 /* The grants in force, copied: at most GATE_GRANTS. */
 void doors_set(struct doors *d, const struct gate_grant_row *rows, uint32_t count);
 /*
  * A conversation whose grant is no longer in force, taken out of the table, made ready for
  * reset_make(): p.tcp_seq is what the receiver of p expects next, p.tcp_ack what its sender
- * does. False: there is none (any more).
+ * does. False: there is none (any more), or nobody has said yet which are in force.
  */
 bool doors_take(struct doors *d, uint64_t boot_ns, struct door *ret_door);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "guard/announced.h"
 #include "guard/door.h"
 #include "guard/bypass.h"
 #include "guard/engine_internal.h"
@@ -60,7 +61,8 @@ static bool flow_answering(void *arg, const struct flow *f)
 	const struct gate_rule *rules;
 	uint32_t count;
 
-	if (!e->policy || f->generation != policy_generation(e->policy))
+	if (!e->policy || f->generation != policy_generation(e->policy) ||
+	    f->flags & REPORT_FLOW_DATA)
 		return false;
 	rules = policy_rules(e->policy, &count);
 	return f->rule < count && !rules[f->rule].towards != !(f->flags & REPORT_FLOW_TO_DEVICE);
@@ -97,8 +99,7 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 		session_end(e->sessions, f);
 	if (e->o.announce && how == FLOW_CLOSED)
 		engine_control_ended(e, f);
-	if (__builtin_expect(e->met < e->grant_count, 0) &&
-	    (how == FLOW_CLOSED || how == FLOW_TIMEOUT))
+	if (__builtin_expect(e->grant_count, 0) && (how == FLOW_CLOSED || how == FLOW_TIMEOUT))
 		engine_door_left(e, f);
 	if (e->ration && !f->reason && how != FLOW_SHUTDOWN &&
 	    !ration_take(e->ration, f->key.segment, &f->key.ip[f->starter], e->now_ns, &untold)) {
@@ -201,8 +202,11 @@ static bool open_rooms(struct engine *e)
 	if (e->o.packet_times) {
 		e->mirror = mirror_new();
 		e->awaiting = awaiting_new();
-		if (!e->mirror || !e->awaiting)
+		e->own = calloc(1, sizeof(*e->own));
+		if (!e->mirror || !e->awaiting || !e->own)
 			return false;
+		e->o.announce = engine_announce_here;
+		e->o.announce_arg = e;
 	}
 	e->flows = flow_table_new(e->o.max_flows, &e->o.timeouts, flow_ended, e);
 	if (e->flows)
@@ -295,6 +299,7 @@ void engine_free(struct engine *e)
 	app_free(e->app);
 	awaiting_free(e->awaiting);
 	mirror_free(e->mirror);
+	free(e->own);
 	sessions_free(e->sessions);
 	bypasses_free(e->bypasses);
 	bedside_free(e->bedside);
@@ -503,6 +508,7 @@ static void take_filed(struct engine *e, const struct frame *f, struct work *w)
 	}
 	if (engine_await(e, f, w))
 		return;
+	engine_own_doors(e);
 	engine_take(e, f, w);
 	engine_awaited(e, false);
 }

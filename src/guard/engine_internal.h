@@ -75,6 +75,8 @@ struct engine {
 		uint64_t flow_id; /* 0: free */
 		struct gate_grant_row row;
 	} controls[ENGINE_CONTROLS]; /* what they announced last */
+	struct announced *own;	     /* of a file: the doors of its conversations; NULL: none */
+	bool own_changed;	     /* since the floor was told */
 	uint32_t met;		     /* of `grants` the first one that was announced and met */
 	uint64_t boot_ns;	     /* CLOCK_BOOTTIME, as last told */
 	struct capture *capture;     /* of the call that is on */
@@ -135,13 +137,21 @@ void engine_shut_doors(struct engine *e);
  * held: true, and it is not the caller's any more. Released: those whose time is over, or `all`.
  * Where a control conversation ends, so does its last door.
  */
-void engine_announced(struct engine *e, const struct session_message *m);
-/* Is it said under a grant, and hides from here on what is announced? */
-bool engine_hidden(const struct engine *e, const struct session_message *m);
+/* ret_port: at which one, where it is asked for. Why it is not, where that is to be told. */
+enum reason engine_announced(struct engine *e, const struct session_message *m, uint16_t *ret_port);
+/* Is it said where doors open, and hides from here on what is announced? Then why that is told. */
+enum reason engine_hidden(const struct engine *e, const struct session_message *m);
+/* The rule that permits a door of this id, GATE_GRANT_RULE; ~0 it is not open. */
+uint32_t engine_door_rule(const struct engine *e, uint32_t id);
+/* The doors of a file's conversations: an engine_announce_fn, whose argument is the engine; and what
+ * became of them, before the next packet is judged. */
+int engine_announce_here(void *arg, const struct gate_grant_row *row, enum engine_door what,
+			 uint64_t by, uint16_t other_port);
+void engine_own_doors(struct engine *e);
 bool engine_hold(struct engine *e, const struct frame *f, uint32_t out);
 /* A packet that passed under a grant: does its conversation meet a door that was announced? */
 void engine_door_met(struct engine *e, const struct flow *f, uint32_t grant);
-/* A conversation has ended, which may have met one. */
+/* A conversation has ended by itself, which may have met one. */
 void engine_door_left(struct engine *e, const struct flow *f);
 void engine_release(struct engine *e, bool all);
 void engine_control_ended(struct engine *e, const struct flow *f);

@@ -7,7 +7,8 @@
 /* Is the flow's rule one of the policy at hand? */
 static bool is_ruled(const struct engine *e, const struct flow *f)
 {
-	return e->messages && f->generation == policy_generation(e->policy);
+	return e->messages && f->generation == policy_generation(e->policy) &&
+	       !(f->flags & REPORT_FLOW_DATA); /* the rule's words are about what announced it */
 }
 
 void engine_vitals_found(void *arg, const struct vitals_finding *f)
@@ -105,16 +106,16 @@ enum reason engine_message_said(void *arg, const struct session_message *m)
 
 	if (m->msg->ahead && !(told.drop && e->o.inline_))
 		return REASON_NONE;
-	if (told.reason == REASON_NONE && engine_hidden(e, m))
-		told.reason = REASON_GRANT_UNREADABLE;
+	if (told.reason == REASON_NONE)
+		told.reason = engine_hidden(e, m);
+	if (told.reason == REASON_NONE)
+		told.reason = engine_announced(e, m, &told.opens);
 	notice_message(&e->notice, &told);
 	if (e->inventory)
 		note_shown(e, m);
 	if (e->found == REASON_NONE)
 		e->found = told.reason;
 	watch_vitals(e, m, told.drop);
-	if (v->grant && !told.drop)
-		engine_announced(e, m);
 	return why;
 }
 

@@ -1,5 +1,7 @@
 #include "base/clock.h"
 #include "guard/announce.h"
+#include "guard/announced.h"
+#include "guard/door.h"
 #include "guard/engine_internal.h"
 
 #define PATIENCE_NS (NSEC_PER_SEC / 10) /* for the door; then the sender's next try has to do */
@@ -54,28 +56,97 @@ static void remember(struct engine *e, uint64_t flow_id, const struct gate_grant
 	e->controls[at].row = *row;
 }
 
-void engine_announced(struct engine *e, const struct session_message *m)
+static const struct gate_ip *ip_of(const struct flow *f, unsigned end)
 {
-	const struct gate_verdict *v = &e->heard->v;
-	const struct gate_grant_row *grant;
-	struct gate_grant_row row;
-
-	if (!e->o.announce || v->action == GATE_DROP)
-		return;
-	grant = row_of(e, m->flow, v->grant);
-	if (!grant || !announce_door(m, grant, &row) || is_open(e, &row))
-		return;
-	e->announced =
-		e->o.announce(e->o.announce_arg, &row, ENGINE_DOOR_OPEN, m->flow->id, 0) == 0;
-	remember(e, m->flow->id, &row);
+	return &f->key.ip[end ? !f->starter : f->starter];
 }
 
-bool engine_hidden(const struct engine *e, const struct session_message *m)
+/* The device whose rule allows the conversation, and which end of it that is. Of two neighbours each
+ * has rules of its own. */
+static const struct gate_device *owner_of(const struct engine *e, const struct flow *f,
+					  unsigned *ret_end)
+{
+	const struct gate_device *d = engine_device(e, f->device);
+
+	*ret_end = f->flags & REPORT_FLOW_TO_DEVICE ? 1 : 0;
+	if (d && f->rule - d->rule_first >= d->rule_count && f->peer & GATE_PEER_DEVICE) {
+		*ret_end = !*ret_end;
+		d = engine_device(e, f->peer & ~GATE_PEER_DEVICE);
+	}
+	return d && f->rule - d->rule_first < d->rule_count ? d : NULL;
+}
+
+/* What the message's conversation stands under, as a row that its doors take after: a grant for a
+ * service with data of its own, or a rule that names this protocol. False: it is neither. */
+static bool opener_of(const struct engine *e, const struct session_message *m,
+		      struct gate_grant_row *ret_row, unsigned *ret_device_end)
 {
 	uint32_t id = e->heard->v.grant;
 	const struct gate_grant_row *grant = id ? row_of(e, m->flow, id) : NULL;
+	const struct gate_device *d;
 
-	return grant && announce_hidden(m, grant);
+	*ret_device_end = 1; /* of a grant: the workstation begins */
+	if (grant)
+		*ret_row = *grant;
+	if (id)
+		return grant && grant->grant.flags & GATE_GRANT_DATA;
+	if (engine_expected((void *)(uintptr_t)e, m->flow) != m->proto)
+		return false;
+	d = owner_of(e, m->flow, ret_device_end);
+	if (!d)
+		return false;
+	*ret_row = (struct gate_grant_row){
+		.key = {.segment = d->segment,
+			.peer = *ip_of(m->flow, !*ret_device_end),
+			.proto = m->flow->key.proto},
+		.grant.id = GATE_GRANT_RULE | (*ret_device_end ? GATE_GRANT_TOWARDS : 0) |
+			    ((uint32_t)m->flow->id & ~(GATE_GRANT_RULE | GATE_GRANT_TOWARDS))};
+	memcpy(ret_row->key.device_mac, d->mac, sizeof(d->mac));
+	return true;
+}
+
+enum reason engine_announced(struct engine *e, const struct session_message *m, uint16_t *ret_port)
+{
+	struct gate_grant_row opener, row;
+	struct announce a;
+	enum announce_word word;
+	unsigned device_end;
+
+	if (!e->o.announce || e->heard->v.action == GATE_DROP)
+		return REASON_NONE;
+	word = announce_read(m, &a);
+	if (word == ANNOUNCE_NOTHING || !opener_of(e, m, &opener, &device_end))
+		return REASON_NONE;
+	if (word == ANNOUNCE_ELSEWHERE ||
+	    (word == ANNOUNCE_TRANSLATED && opener.grant.id & GATE_GRANT_RULE))
+		return REASON_POLICY_DATA_ELSEWHERE;
+	announce_door(&a, &opener, device_end, &row);
+	if (is_open(e, &row))
+		return REASON_NONE;
+	e->announced =
+		e->o.announce(e->o.announce_arg, &row, ENGINE_DOOR_OPEN, m->flow->id, 0) == 0;
+	remember(e, m->flow->id, &row);
+	*ret_port = row.key.port;
+	return REASON_NONE;
+}
+
+enum reason engine_hidden(const struct engine *e, const struct session_message *m)
+{
+	struct gate_grant_row opener;
+	unsigned device_end;
+
+	if (!announce_hidden(m) || !opener_of(e, m, &opener, &device_end))
+		return REASON_NONE;
+	return opener.grant.id & GATE_GRANT_RULE ? REASON_POLICY_DATA_UNREADABLE
+						 : REASON_GRANT_UNREADABLE;
+}
+
+uint32_t engine_door_rule(const struct engine *e, uint32_t id)
+{
+	for (uint32_t i = 0; i < e->grant_count; i++)
+		if (e->grants[i].grant.id == id)
+			return gate_grant_rule(&e->grants[i].grant);
+	return ~0u;
 }
 
 void engine_control_ended(struct engine *e, const struct flow *f)
@@ -101,10 +172,17 @@ static bool is_door_of(const struct gate_grant_row *r, const struct flow *f)
 	       memcmp(&r->key.peer, &f->key.ip[peer], sizeof(r->key.peer)) == 0;
 }
 
+/* Has it been met, as far as need be said? What a rule permits stays for as long as it is heard of. */
+static bool is_met(const struct engine *e, const struct gate_grant *g)
+{
+	return g->flags & GATE_GRANT_MET &&
+	       (!(g->id & GATE_GRANT_RULE) || g->until_ns - e->boot_ns > ANNOUNCED_UNHEARD_NS / 2);
+}
+
 void engine_door_met(struct engine *e, const struct flow *f, uint32_t grant)
 {
 	uint64_t n = f->packets[0] + f->packets[1];
-	bool data = false;
+	bool data = grant & GATE_GRANT_RULE;
 
 	/* What was said once may be lost: said again, ever less often, until it is so. Not by the last
 	 * packets of one before, where the device listens at the same port again. */
@@ -115,8 +193,8 @@ void engine_door_met(struct engine *e, const struct flow *f, uint32_t grant)
 		const struct gate_grant_row *r = &e->grants[i];
 
 		data |= r->grant.id == grant && (r->grant.flags & GATE_GRANT_DATA);
-		if (!data || r->grant.id != grant ||
-		    (r->grant.flags & (GATE_GRANT_DATA | GATE_GRANT_MET)) || !is_door_of(r, f))
+		if (!data || r->grant.id != grant || (r->grant.flags & GATE_GRANT_DATA) ||
+		    is_met(e, &r->grant) || !is_door_of(r, f))
 			continue;
 		(void)e->o.announce(e->o.announce_arg, r, ENGINE_DOOR_MET, 0,
 				    f->key.port[f->starter]);
@@ -128,6 +206,7 @@ void engine_door_left(struct engine *e, const struct flow *f)
 {
 	uint16_t other = f->key.port[f->starter];
 
+	doors_forget(e->doors, &f->key);
 	for (uint32_t i = e->met; e->o.announce && i < e->grant_count; i++) {
 		const struct gate_grant_row *r = &e->grants[i];
 
@@ -139,7 +218,7 @@ void engine_door_left(struct engine *e, const struct flow *f)
 
 bool engine_hold(struct engine *e, const struct frame *f, uint32_t out)
 {
-	if (!e->announced || e->held_count == ENGINE_HELD)
+	if (!e->announced || e->own || e->held_count == ENGINE_HELD)
 		return false;
 	e->held[e->held_count++] =
 		(struct engine_held){.frame = *f, .out = out, .due_ns = e->boot_ns + PATIENCE_NS};
@@ -159,4 +238,36 @@ void engine_release(struct engine *e, bool all)
 			e->held[kept++] = *h;
 	}
 	e->held_count = kept;
+}
+
+/* --- of a file, where there is no parent to ask --------------------------------------------- */
+
+int engine_announce_here(void *arg, const struct gate_grant_row *row, enum engine_door what,
+			 uint64_t by, uint16_t other_port)
+{
+	struct engine *e = arg;
+	const struct announced_law law = {.policy = e->policy, .now_ns = e->now_ns};
+	const struct announced_word w = {.key = row->key,
+					 .id = row->grant.id,
+					 .what = what,
+					 .by = by,
+					 .other_port = other_port};
+	int r = announced_take(e->own, &w, &law);
+
+	e->own_changed |= r > 0;
+	return r < 0 ? r : 0;
+}
+
+void engine_own_doors(struct engine *e)
+{
+	struct gate_grant_row rows[ANNOUNCED_MAX];
+
+	if (!e->own_changed && !e->own->count)
+		return;
+	engine_boot(e, e->now_ns);
+	if (!e->own_changed)
+		return;
+	e->own_changed = false;
+	engine_set_grants(e, e->capture, rows, announced_rows(e->own, rows, ANNOUNCED_MAX),
+			  e->now_ns);
 }

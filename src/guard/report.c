@@ -231,6 +231,8 @@ static void put_use(struct json *j, const struct report *r, const struct flow *f
 {
 	json_name(j, "started_by", f->flags & REPORT_FLOW_TO_DEVICE ? "peer" : "device");
 	put_service(j, r, f->rule);
+	if (f->flags & REPORT_FLOW_DATA)
+		json_name(j, "data_of", f->key.proto == PROTO_TCP ? "ftp" : "tftp");
 }
 
 static void put_flow(struct json *j, const struct report *r, const struct flow *f,
@@ -601,6 +603,16 @@ static __attribute__((cold)) void put_unmatched(struct json *j, const struct rep
 	json_close(j);
 }
 
+/* A door for the data that it announces. */
+static __attribute__((cold)) void put_opened(struct json *j, const struct report *r,
+					     const struct report_message *m)
+{
+	json_open(j, "policy");
+	put_service(j, r, m->said->flow->rule);
+	json_u64(j, "opens_port", m->opens);
+	json_close(j);
+}
+
 void report_message(struct report *r, const struct report_message *m)
 {
 	const struct session_message *s = m->said;
@@ -626,6 +638,8 @@ void report_message(struct report *r, const struct report_message *m)
 	proto_write(s->proto, s->msg, &j);
 	if (m->unmatched)
 		put_unmatched(&j, r, m);
+	else if (m->opens)
+		put_opened(&j, r, m);
 	if (__builtin_expect(j.out.bad, 0))
 		j = shorten(&e, s, own);
 	emit(r, &j);

@@ -24,6 +24,7 @@ struct report_message {
 	enum reason reason; /* NONE: nothing against it */
 	bool drop, would_drop;
 	const char *unmatched; /* the member that its rule does not allow; NULL: it is not that */
+	uint16_t opens;	       /* the port of the door for data that it announced; 0: none */
 };
 
 struct report {
@@ -40,6 +41,8 @@ struct report {
 #define REPORT_FLOW_TO_DEVICE 0x80
 /* Another: its second tag names a VLAN. What is told need not look where that stands, else. */
 #define REPORT_FLOW_TAGGED 0x40
+/* Another: it is data that a conversation announced which the flow's rule allows. */
+#define REPORT_FLOW_DATA 0x20
 
 /* No machine that the policy names. */
 bool report_is_stranger(const struct report *r, uint32_t device);

@@ -4,32 +4,36 @@
 /* The door has shut: nothing is on its way, so the last packet that passed stands for it. */
 static void shut_one(struct engine *e, const struct door *d)
 {
+	enum reason why =
+		d->grant & GATE_GRANT_RULE ? REASON_POLICY_DATA_ENDED : REASON_GRANT_ENDED;
 	struct work *w = &e->whole;
 	unsigned end = d->sender;
 	struct flow *f;
 
 	w->p = d->p;
 	w->v = d->v;
-	w->v.reason = REASON_GRANT_ENDED;
+	w->v.reason = (uint8_t)why;
 	w->v.action = w->v.would = GATE_DROP;
 	w->ifindex = d->ifindex;
 	w->segment = d->segment;
 	flow_hint(e->flows, &w->p, w->segment, &w->hint);
 	flow_prefetch(e->flows, &w->hint);
 	f = flow_peek(e->flows, &w->hint);
-	if (f && f->state != TCP_CLOSED && f->state != TCP_RESET) {
-		f->reason = REASON_GRANT_ENDED;
+	if (f && (f->state == TCP_CLOSED || f->state == TCP_RESET))
+		return; /* it has ended by itself */
+	if (f) {
+		f->reason = (uint8_t)why;
 		f->action = f->would = GATE_DROP;
 		/* Of other protocols nothing shows that they begin anew under the next grant. */
 		if (w->p.proto == PROTO_TCP) {
-			f->session_reason = REASON_GRANT_ENDED;
+			f->session_reason = (uint8_t)why;
 			f->state = TCP_RESET;
 		}
 		session_end(e->sessions, f);
 	}
 	w->p.time_ns = e->wall_ns;
 	notice_verdict(&e->notice, &w->p, &w->v, w->segment, f, e->now_ns);
-	if (w->p.proto != PROTO_TCP || (d->known & 1u << end) == 0)
+	if (w->p.proto != PROTO_TCP || (d->known & 1u << end) == 0 || e->o.packet_times)
 		return;
 	engine_reset(e, w, false, w->p.tcp_seq);
 	if (d->known & 1u << !end)

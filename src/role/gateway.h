@@ -16,6 +16,7 @@
  *   status.c   the answer to `bedwarden status`
  */
 #include "bpf/shared.h"
+#include "guard/announced.h"
 #include "role/child.h"
 #include "role/control.h"
 #include "role/doors.h"
@@ -74,16 +75,6 @@ struct errand {
 	struct errand_words words;
 };
 
-/* A door for data, see grants.c. */
-struct announced {
-	struct gate_grant_row row;
-	uint64_t alone_ns; /* CLOCK_BOOTTIME: until then somebody has to come; 0: somebody has */
-	uint64_t by;	   /* flow_id of what announced it */
-	uint16_t other_port;
-};
-#define GATEWAY_ANNOUNCED 128 /* doors for data, of all grants; */
-#define GRANT_ANNOUNCED	  8   /* of one: the oldest makes room */
-
 struct gateway {
 	const char *config_file;
 	char name[64];
@@ -102,8 +93,7 @@ struct gateway {
 		grants[GATE_GRANTS]; /* in force, as the keeper last said, if it has */
 	uint32_t grant_count;
 	bool grants_known;
-	struct announced announced[GATEWAY_ANNOUNCED]; /* by guards, oldest first */
-	uint32_t announced_count;
+	struct announced announced; /* doors for data, by guards */
 	struct member members[MEMBERS_MAX];
 	unsigned member_count;
 	unsigned guards;
@@ -188,6 +178,8 @@ void handover_close(struct gateway *g);
 bool grants_take(struct gateway *g, struct member *keeper, const struct ipc_message *m);
 /* A guard read of a door for data. Only what a grant in force allows is opened. */
 bool grants_announced(struct gateway *g, struct member *guard, const struct ipc_message *m);
+/* A policy came into force, the first one too: doors for data that it forbids are shut. */
+void grants_policy(struct gateway *g);
 /* Tells a guard that was just started. */
 void grants_greet(struct gateway *g, struct member *guard);
 

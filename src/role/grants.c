@@ -10,9 +10,6 @@
 
 /* Whatever the keeper says, no door stays open for longer without being told again. */
 #define LONGEST_NS (24 * 3600 * NSEC_PER_SEC)
-#define PORT_MIN   1024 /* of what a guard announces: below are services */
-/* That a door for data waits for whoever it was announced to: the kernel shuts it then. */
-#define ALONE_NS (10 * NSEC_PER_SEC)
 
 /* The keeper's doors, and behind them the guards'. */
 static uint32_t all_rows(const struct gateway *g, struct gate_grant_row ret_rows[GATE_GRANTS])
@@ -20,9 +17,7 @@ static uint32_t all_rows(const struct gateway *g, struct gate_grant_row ret_rows
 	uint32_t count = g->grant_count;
 
 	memcpy(ret_rows, g->grants, count * sizeof(*ret_rows));
-	for (uint32_t i = 0; i < g->announced_count && count < GATE_GRANTS; i++)
-		ret_rows[count++] = g->announced[i].row;
-	return count;
+	return count + announced_rows(&g->announced, ret_rows + count, GATE_GRANTS - count);
 }
 
 void grants_greet(struct gateway *g, struct member *guard)
@@ -42,61 +37,21 @@ static bool sound(const struct gate_grant_row *r, uint64_t boot_ns)
 	static const uint8_t none[6];
 	bool known = (r->grant.flags & GATE_GRANT_ANY_MAC) || memcmp(r->grant.mac, none, 6) != 0;
 
-	return r->grant.id && known && r->grant.until_ns < boot_ns + LONGEST_NS &&
-	       r->grant.port_lo <= r->grant.port_hi && r->grant.port_hi &&
+	return r->grant.id && !(r->grant.id & GATE_GRANT_RULE) && known &&
+	       r->grant.until_ns < boot_ns + LONGEST_NS && r->grant.port_lo <= r->grant.port_hi &&
+	       r->grant.port_hi &&
 	       (r->key.port == 0 ||
 		(r->key.port == r->grant.port_lo && r->key.port == r->grant.port_hi)) &&
 	       r->key.kind == GATE_DOOR_SERVICE && !r->key.pad[0] && !r->key.pad[1] &&
 	       !r->grant.pad;
 }
 
-/* The grant's door that another between the same two ends, for data, may stand beside. */
-static const struct gate_grant_row *parent_of(const struct gateway *g,
-					      const struct gate_grant_key *key, uint32_t id)
+static struct announced_law law(const struct gateway *g)
 {
-	for (uint32_t i = 0; i < g->grant_count; i++) {
-		const struct gate_grant_row *r = &g->grants[i];
-
-		if (r->grant.id == id && (r->grant.flags & GATE_GRANT_DATA) &&
-		    r->key.segment == key->segment && r->key.proto == key->proto &&
-		    memcmp(&r->key.peer, &key->peer, sizeof(key->peer)) == 0 &&
-		    memcmp(r->key.device_mac, key->device_mac, sizeof(key->device_mac)) == 0)
-			return r;
-	}
-	return NULL;
-}
-
-static void forget(struct gateway *g, uint32_t i)
-{
-	g->announced_count--;
-	memmove(&g->announced[i], &g->announced[i + 1],
-		(g->announced_count - i) * sizeof(*g->announced));
-}
-
-/* They live as their grant does: its end, its workstation. Before somebody has come not for long, and
- * from then on for that conversation alone. */
-static void follow_parents(struct gateway *g)
-{
-	for (uint32_t i = g->announced_count; i-- > 0;) {
-		struct announced *x = &g->announced[i];
-		struct gate_grant_row *r = &x->row;
-		const struct gate_grant_row *from = parent_of(g, &r->key, r->grant.id);
-		uint16_t port = r->key.port;
-
-		if (!from) {
-			forget(g, i);
-			continue;
-		}
-		r->grant = from->grant;
-		r->grant.flags &= (uint8_t)~GATE_GRANT_DATA;
-		r->grant.port_lo = r->grant.port_hi = port;
-		if (x->alone_ns && x->alone_ns < r->grant.until_ns)
-			r->grant.until_ns = x->alone_ns;
-		if (!x->alone_ns) {
-			r->grant.flags |= GATE_GRANT_MET;
-			r->grant.port_hi = x->other_port;
-		}
-	}
+	return (struct announced_law){.grants = g->grants,
+				      .grant_count = g->grant_count,
+				      .policy = g->site.policy,
+				      .now_ns = clock_boot_ns()};
 }
 
 /* The kernel first: what is shut is shut before anybody is told. */
@@ -119,6 +74,7 @@ bool grants_take(struct gateway *g, struct member *keeper, const struct ipc_mess
 	struct gate_grant_row rows[GATE_GRANTS];
 	size_t count = m->body.len / sizeof(*rows);
 	uint64_t boot_ns = clock_boot_ns();
+	struct announced_law now;
 	int32_t err;
 
 	if (m->body.len % sizeof(*rows) || count > GATE_GRANTS)
@@ -131,96 +87,53 @@ bool grants_take(struct gateway *g, struct member *keeper, const struct ipc_mess
 	memcpy(g->grants, rows, count * sizeof(*rows));
 	g->grant_count = (uint32_t)count;
 	g->grants_known = true;
-	follow_parents(g);
+	now = law(g);
+	announced_follow(&g->announced, &now);
 	err = put_in_force(g);
 	member_send(keeper, IPC_GRANTS, m->id, (struct bytes){(const uint8_t *)&err, sizeof(err)},
 		    -1);
 	return true;
 }
 
-static uint32_t find(const struct gateway *g, const struct gate_grant_key *key)
-{
-	uint32_t i = 0;
-
-	while (i < g->announced_count && memcmp(&g->announced[i].row.key, key, sizeof(*key)) != 0)
-		i++;
-	return i;
-}
-
-/* The oldest of the same grant where it has as many as it may, else the oldest of all. */
-static void make_room(struct gateway *g, uint32_t id)
-{
-	uint32_t own = 0, oldest = 0;
-
-	for (uint32_t i = g->announced_count; i-- > 0;)
-		if (g->announced[i].row.grant.id == id) {
-			own++;
-			oldest = i;
-		}
-	if (own >= GRANT_ANNOUNCED)
-		forget(g, oldest);
-	else if (g->announced_count == GATEWAY_ANNOUNCED)
-		forget(g, 0);
-}
-
-/* What became of one. False: nothing that anybody would have to be told. */
-static bool settle(struct gateway *g, uint32_t at, const struct setup_announced *a)
-{
-	struct announced *x = &g->announced[at];
-	bool met = at < g->announced_count && !x->alone_ns;
-
-	if (at == g->announced_count || x->row.grant.id != a->grant)
-		return false; /* it made room, or its grant has ended */
-	if (a->what == ENGINE_DOOR_MET) {
-		if (met)
-			return false; /* the first one has it */
-		x->alone_ns = 0;
-		x->other_port = (uint16_t)a->other_port;
-		follow_parents(g);
-		return true;
-	}
-	if ((a->what != ENGINE_DOOR_LEFT && x->by != a->by) || /* others announced it since */
-	    (a->what == ENGINE_DOOR_LEFT && (!met || x->other_port != a->other_port)))
-		return false;
-	forget(g, at);
-	return true;
-}
-
-/* Where it stands already, it was announced anew: for whoever comes next. What the same one announced
- * before and nobody came to is shut. */
-static void open_one(struct gateway *g, uint32_t at, const struct setup_announced *a)
-{
-	if (at < g->announced_count)
-		forget(g, at);
-	for (uint32_t i = g->announced_count; i-- > 0;)
-		if (g->announced[i].alone_ns && g->announced[i].by == a->by &&
-		    g->announced[i].row.grant.id == a->grant)
-			forget(g, i);
-	make_room(g, a->grant);
-	g->announced[g->announced_count++] =
-		(struct announced){.row = {.key = a->key, .grant.id = a->grant},
-				   .by = a->by,
-				   .alone_ns = clock_boot_ns() + ALONE_NS};
-	follow_parents(g);
-}
-
 bool grants_announced(struct gateway *g, struct member *guard, const struct ipc_message *m)
 {
+	const struct announced_law now = law(g);
 	struct setup_announced a;
-	uint32_t at;
+	struct announced_word w;
+	int r;
 
-	if (!setup_take(m, &a, sizeof(a)) || a.key.port < PORT_MIN || a.key.kind > GATE_DOOR_BACK ||
-	    a.key.pad[0] || a.key.pad[1] || a.what > ENGINE_DOOR_OVER || a.other_port > 65535)
+	if (!setup_take(m, &a, sizeof(a)) || a.key.port < ANNOUNCED_PORT ||
+	    a.key.kind > GATE_DOOR_BACK || a.key.pad[0] || a.key.pad[1] ||
+	    a.what > ENGINE_DOOR_OVER || a.other_port > 65535)
 		return false;
-	at = find(g, &a.key);
-	if (a.what == ENGINE_DOOR_OPEN && !parent_of(g, &a.key, a.grant)) {
-		grants_greet(g, guard); /* its grant ended meanwhile: that is its answer */
-		return true;
-	}
-	if (a.what == ENGINE_DOOR_OPEN)
-		open_one(g, at, &a);
-	else if (!settle(g, at, &a))
-		return true;
-	(void)put_in_force(g);
+	w = (struct announced_word){.key = a.key,
+				    .id = a.grant,
+				    .what = (enum engine_door)a.what,
+				    .by = a.by,
+				    .other_port = (uint16_t)a.other_port};
+	/* Until the keeper has spoken the kernel goes by what it said to the gateway before this one. */
+	r = g->grants_known ? announced_take(&g->announced, &w, &now) : -EPERM;
+	if (r < 0)
+		grants_greet(g, guard); /* not permitted any more: that is its answer */
+	else if (r > 0)
+		(void)put_in_force(g);
 	return true;
+}
+
+void grants_policy(struct gateway *g)
+{
+	const struct announced_law now = law(g);
+	static struct gate_grant_row rows[GATE_GRANTS];
+	int count = 0;
+
+	/* A gateway that takes another's place over goes on with what is under way. */
+	if (!g->grants_known && !g->announced.count && g->gate)
+		count = gate_grants(g->gate, rows);
+	if (count > 0)
+		announced_adopt(&g->announced, rows, (uint32_t)count, &now);
+	if (!g->announced.count)
+		return;
+	announced_follow(&g->announced, &now);
+	if (g->grants_known)
+		(void)put_in_force(g);
 }

@@ -84,6 +84,7 @@ static int take_grants(struct guard *g, const struct ipc_message *m)
 	if (m->body.len)
 		memcpy(g->grants, m->body.data, m->body.len);
 	g->grant_count = (uint32_t)(m->body.len / sizeof(*g->grants));
+	g->grants_told = true;
 	if (!g->engine)
 		return 0;
 	engine_set_grants(g->engine, g->capture, g->grants, g->grant_count, clock_boot_ns());

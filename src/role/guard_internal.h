@@ -32,6 +32,7 @@ struct guard {
 	int parent, keeper;
 	struct gate_grant_row grants[GATE_GRANTS]; /* what came before there was an engine */
 	uint32_t grant_count;
+	bool grants_told;   /* before that, what a door let in is no matter of ours */
 	struct known known; /* the inventory borrows from it */
 	struct engine *engine;
 	struct capture *capture;

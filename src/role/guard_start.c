@@ -170,7 +170,8 @@ void guard_prepare(struct guard *g)
 	g->engine = engine_new(g->policy.policy, &o);
 	if (!g->engine)
 		fatal("no memory for %u conversations", o.max_flows);
-	engine_set_grants(g->engine, NULL, g->grants, g->grant_count, clock_boot_ns());
+	if (g->grants_told)
+		engine_set_grants(g->engine, NULL, g->grants, g->grant_count, clock_boot_ns());
 	if (g->setup.capture == SETUP_XDP && g->setup.queue == 0)
 		g->samples = open_samples(g);
 	g->wall_minus_mono = clock_wall_ns() - clock_mono_ns();

@@ -315,6 +315,7 @@ int reload_first(struct gateway *g, char ret_error[SITE_ERROR])
 	open_doors(g);
 	expect_links(g);
 	watch_policy(g);
+	grants_policy(g);
 	return 0;
 }
 
@@ -409,6 +410,7 @@ int reload_apply(struct gateway *g, char ret_error[SITE_ERROR])
 	reload_restart(g, ROLE_UPDATER);
 	reload_restart(g, ROLE_CONSOLE);
 	hand_out(g);
+	grants_policy(g);
 	applied(g);
 	return 0;
 }
@@ -434,6 +436,7 @@ void reload_ports(struct gateway *g)
 	reload_restart(g, ROLE_CONSOLE);
 	member_relays(g);
 	hand_out(g);
+	grants_policy(g);
 }
 
 /* --- a policy in its place ------------------------------------------------ */

@@ -45,6 +45,13 @@ never "answers are not needed" 'C-STORE-RSP|A-ASSOCIATE|priority|implementation'
 never "acknowledgements and pings are not asked for" 'packet=(connack|pub(ack|rel)|ping|disconnect)' mqtt5
 if grep -q 'proto: udp, port: \[69\]' "$dir/tftp.yaml"; then ok "who asks for a file asks for a service"
 else not "who asks for a file asks for a service"; fi
+# FTP and TFTP: the line for them is enough for their data, too.
+propose ftp
+for name in ftp tftp; do
+	lines=$(grep -c '{service: ' "$dir/$name.yaml") n=$(refused $name $name)
+	if [ "$lines" = 1 ] && [ "$n" = 0 ]; then ok "$name: one line is proposed, and data passes by it"
+	else not "$name: one line is proposed, and data passes by it: $lines lines, $n packets would not pass"; cat "$dir/$name.yaml"; fi
+done
 never "certificates and programs change" 'ja[34]|fingerprint|cipher|subject|issuer' tls
 never "nothing is promised of what nobody reads" 'app: tls, control' tls
 # stops TEXT SED...: the HL7 peers' own policy, changed so, refuses what they say.

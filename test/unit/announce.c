@@ -13,7 +13,8 @@
 
 static struct gate_grant_row grant;
 static struct gate_grant_row door;
-static unsigned opened, hidden;
+static struct flow flow; /* from the workstation to the device */
+static unsigned opened, elsewhere, translated, hidden, device_end;
 static uint16_t asked_from;
 
 static int set_up(void **state)
@@ -31,36 +32,61 @@ static int set_up(void **state)
 			  .mac = {2, 0, 0, 0, 0, 5},
 			  .flags = GATE_GRANT_DATA | GATE_GRANT_RECORD},
 	};
+	flow = (struct flow){.key = {.ip = {{.b = {[10] = 255, 255, 10, 1, 0, 5}},
+					    {.b = {[10] = 255, 255, 10, 1, 1, 11}}}}};
 	asked_from = 40000;
+	device_end = 1;
 	return 0;
 }
 
 static void said(void *arg, const struct talk *t, const struct proto_input *in, const struct msg *m)
 {
 	struct packet p = {.src_port = in->end ? in->port[1] : asked_from};
-	struct session_message s = {.proto = t->proto, .msg = m, .packet = &p, .end = in->end};
+	struct session_message s = {
+		.proto = t->proto, .msg = m, .packet = &p, .flow = &flow, .end = in->end};
+	struct announce a;
+	enum announce_word word = announce_read(&s, &a);
 
-	opened += announce_door(&s, &grant, &door);
-	hidden += announce_hidden(&s, &grant);
+	hidden += announce_hidden(&s);
+	elsewhere += word == ANNOUNCE_ELSEWHERE;
+	translated += word == ANNOUNCE_TRANSLATED;
+	if (word != ANNOUNCE_DATA && word != ANNOUNCE_TRANSLATED)
+		return;
+	opened++;
+	announce_door(&a, &grant, device_end, &door);
 }
 
-/* How many doors come of what `end` says, in a block of its exact size. */
-static unsigned hear(const struct proto *proto, unsigned end, const void *text, size_t len)
+static void tell(struct talk *t, unsigned end, const void *text, size_t len)
 {
 	struct bytes copy = unit_exact(text, len);
-	struct talk *t = talk_new(proto);
 	struct proto_input in = {.data = copy, .end = (uint8_t)end, .port = {40000, 21}};
 	size_t used;
 
-	assert_non_null(t);
-	opened = hidden = 0;
 	talk_read(t, &in, said, NULL, &used);
-	free(t);
 	free((void *)(uintptr_t)copy.data);
+}
+
+/* How many doors come of what `end` says after a question, each in a block of its exact size. */
+static unsigned hear_after(const char *question, const struct proto *proto, unsigned end,
+			   const void *text, size_t len)
+{
+	struct talk *t = talk_new(proto);
+
+	assert_non_null(t);
+	tell(t, 0, question, strlen(question));
+	opened = hidden = elsewhere = translated = 0;
+	tell(t, end, text, len);
+	free(t);
 	return opened;
 }
 
-#define ftp(end, text) hear(&ftp_proto, end, text "\r\n", sizeof(text "\r\n") - 1)
+static unsigned hear(const struct proto *proto, unsigned end, const void *text, size_t len)
+{
+	return hear_after("", proto, end, text, len);
+}
+
+#define LINE(text)     text "\r\n", sizeof(text "\r\n") - 1
+#define ftp(end, text) hear_after("PASV\r\nEPSV\r\n", &ftp_proto, end, LINE(text))
 
 static void assert_door(enum gate_door_kind kind, uint16_t port)
 {
@@ -79,12 +105,55 @@ static void passive(void **state)
 	assert_int_equal(ftp(1, "227 =10,1,1,11,4,0"), 1);
 	assert_door(GATE_DOOR_SERVICE, 1024);
 	/* Behind its own translation it calls itself otherwise: it is met where it is. */
+	assert_int_equal(translated, 0);
 	assert_int_equal(ftp(1, "227 Entering Passive Mode (192,168,7,7,78,71)"), 1);
+	assert_int_equal(translated, 1); /* which not everybody has to take for an answer */
 	assert_door(GATE_DOOR_SERVICE, 20039);
 	assert_int_equal(ftp(1, "229 Entering Extended Passive Mode (|||6446|)"), 1);
 	assert_door(GATE_DOOR_SERVICE, 6446);
 	assert_int_equal(ftp(1, "229 ok (!!!65535!)"), 1);
 	assert_door(GATE_DOOR_SERVICE, 65535);
+}
+
+/* An answer is one to a question of its kind that has none yet. */
+static void what_was_not_asked(void **state)
+{
+	static const struct {
+		const char *question;
+		unsigned doors;
+	} rows[] = {
+		{"", 0},
+		{"EPSV\r\n", 0},
+		{"PASV\r\n", 1},
+		{"pasv\r\n", 1},
+		{"PASV\r\nRETR a\r\n", 1}, /* one that does not wait */
+		{"RETR PASV\r\n", 0},
+	};
+	static const char twice[] = "227 (10,1,1,11,78,70)\r\n227 (10,1,1,11,78,71)\r\n";
+	static const char late[] = "500 no\r\n227 (10,1,1,11,78,70)\r\n";
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(
+			hear_after(rows[i].question, &ftp_proto, 1, LINE("227 (10,1,1,11,78,70)")),
+			rows[i].doors);
+	assert_int_equal(hear_after("PASV\r\n", &ftp_proto, 1, LINE("229 (|||6446|)")), 0);
+	assert_int_equal(hear_after("EPSV\r\n", &ftp_proto, 1, LINE("229 (|||6446|)")), 1);
+	assert_int_equal(hear_after("PASV\r\n", &ftp_proto, 1, twice, sizeof(twice) - 1), 1);
+	assert_int_equal(hear_after("PASV\r\n", &ftp_proto, 1, late, sizeof(late) - 1), 0);
+}
+
+/* Where the device is the client, the same things open towards the other side. */
+static void a_device_that_asks(void **state)
+{
+	static const char want[] = "\0\1firmware\0octet";
+
+	device_end = 0;
+	assert_int_equal(ftp(1, "229 ok (|||6446|)"), 1);
+	assert_door(GATE_DOOR_BACK, 6446);
+	assert_int_equal(ftp(0, "PORT 10,1,0,5,156,65"), 1);
+	assert_door(GATE_DOOR_SERVICE, 40001);
+	assert_int_equal(hear(&tftp_proto, 0, want, sizeof(want)), 1);
+	assert_door(GATE_DOOR_SERVICE, 40000);
 }
 
 static void active(void **state)
@@ -93,7 +162,7 @@ static void active(void **state)
 	assert_door(GATE_DOOR_BACK, 40001);
 	assert_int_equal(ftp(0, "EPRT |1|10.1.0.5|6275|"), 1);
 	assert_door(GATE_DOOR_BACK, 6275);
-	inet_pton(AF_INET6, "fd00::5", grant.key.peer.b);
+	inet_pton(AF_INET6, "fd00::5", flow.key.ip[0].b);
 	assert_int_equal(ftp(0, "eprt |2|fd00:0::5|6276|"), 1);
 	assert_door(GATE_DOOR_BACK, 6276);
 }
@@ -102,7 +171,11 @@ static void active(void **state)
 static void what_opens_nothing(void **state)
 {
 	assert_int_equal(ftp(0, "PORT 10,1,0,6,156,65"), 0);
+	assert_int_equal(elsewhere, 1);
 	assert_int_equal(ftp(0, "EPRT |1|10.1.0.6|6275|"), 0);
+	assert_int_equal(elsewhere, 1);
+	assert_int_equal(ftp(1, "229 Entering Extended Passive Mode (|||1023|)"), 0);
+	assert_int_equal(elsewhere, 1);
 	assert_int_equal(ftp(0, "EPRT |1||6275|"), 0);
 	assert_int_equal(ftp(0, "EPRT |2|fd00::5|6275|"), 0);
 	assert_int_equal(ftp(0, "EPRT |1|10.1.0.0/24|6275|"), 0);
@@ -112,6 +185,7 @@ static void what_opens_nothing(void **state)
 	assert_int_equal(ftp(0, "EPRT"), 0);
 	assert_int_equal(ftp(0, "EPRT |"), 0);
 	assert_int_equal(ftp(0, "PORT 10,1,0,5,3,255"), 0);
+	assert_int_equal(elsewhere, 1);
 	assert_int_equal(ftp(0, "PORT 10,1,0,5,256,1"), 0);
 	assert_int_equal(ftp(0, "PORT 10,1,0,5,156"), 0);
 	assert_int_equal(ftp(0, "PORT 10,1,0,5,156,65,1"), 0);
@@ -127,22 +201,10 @@ static void what_opens_nothing(void **state)
 	assert_int_equal(ftp(0, "RETR 227 (10,1,1,11,78,70)"), 0);
 }
 
-/* Of a door to telnet nothing that is said behind it makes another. */
-static void services_without_data(void **state)
-{
-	grant.grant.flags &= (uint8_t)~GATE_GRANT_DATA;
-	assert_int_equal(ftp(1, "227 Entering Passive Mode (10,1,1,11,78,70)."), 0);
-	assert_int_equal(ftp(0, "PORT 10,1,0,5,156,65"), 0);
-	grant.grant.flags |= GATE_GRANT_DATA;
-	grant.key.proto = PROTO_UDP;
-	assert_int_equal(ftp(0, "PORT 10,1,0,5,156,65"), 0);
-}
-
 static void a_file_by_tftp(void **state)
 {
 	static const char want[] = "\0\1drugs.lib\0octet", data[] = "\0\3\0\1x", none[] = "\0\1";
 
-	assert_int_equal(hear(&tftp_proto, 0, want, sizeof(want)), 0); /* the grant is for TCP */
 	grant.key.proto = PROTO_UDP;
 	assert_int_equal(hear(&tftp_proto, 0, want, sizeof(want)), 1);
 	assert_door(GATE_DOOR_BACK, 40000);
@@ -151,29 +213,17 @@ static void a_file_by_tftp(void **state)
 	assert_int_equal(hear(&tftp_proto, 0, none, sizeof(none) - 1), 0);
 	asked_from = 514;
 	assert_int_equal(hear(&tftp_proto, 0, want, sizeof(want)), 0);
+	assert_int_equal(elsewhere, 1);
 }
 
 /* What two ends say one after the other; how often it hides what is announced. */
 static unsigned hides(const char *client, const char *server)
 {
-	struct talk *t = talk_new(&ftp_proto);
-	const char *texts[] = {client, server};
-
-	assert_non_null(t);
-	opened = hidden = 0;
-	for (unsigned end = 0; end < 2; end++) {
-		struct bytes copy = unit_exact(texts[end], strlen(texts[end]));
-		struct proto_input in = {.data = copy, .end = (uint8_t)end, .port = {40000, 21}};
-		size_t used;
-
-		talk_read(t, &in, said, NULL, &used);
-		free((void *)(uintptr_t)copy.data);
-	}
-	free(t);
+	hear_after(client, &ftp_proto, 1, server, strlen(server));
 	return hidden;
 }
 
-/* Only where both agreed on it, and only where the grant would open doors for what is announced. */
+/* Only where both agreed on it. */
 static void what_is_hidden(void **state)
 {
 	static const char passive_reply[] =
@@ -185,8 +235,6 @@ static void what_is_hidden(void **state)
 	assert_int_equal(hides("AUTH TLS\r\n", "502 not here\r\n"), 0);
 	assert_int_equal(hides("FEAT\r\n", "234 go\r\n"), 0);
 	assert_int_equal(hides("234 go\r\n", "AUTH TLS\r\n"), 0);
-	grant.grant.flags &= (uint8_t)~GATE_GRANT_DATA;
-	assert_int_equal(hides("AUTH TLS\r\n", "234 go\r\n"), 0);
 }
 
 /* FTP that is TLS from its first byte on, and TLS that is something else. */
@@ -196,12 +244,12 @@ static void hidden_from_the_start(void **state)
 	struct packet p = {.src_port = 990};
 	struct session_message s = {.proto = &tls_proto, .msg = &hello.msg, .packet = &p, .end = 1};
 
-	assert_true(announce_hidden(&s, &grant));
+	assert_true(announce_hidden(&s));
 	s.end = 0;
-	assert_false(announce_hidden(&s, &grant));
+	assert_false(announce_hidden(&s));
 	s.end = 1;
 	p.src_port = 30005;
-	assert_false(announce_hidden(&s, &grant));
+	assert_false(announce_hidden(&s));
 }
 
 int main(void)
@@ -210,7 +258,8 @@ int main(void)
 		cmocka_unit_test_setup(passive, set_up),
 		cmocka_unit_test_setup(active, set_up),
 		cmocka_unit_test_setup(what_opens_nothing, set_up),
-		cmocka_unit_test_setup(services_without_data, set_up),
+		cmocka_unit_test_setup(what_was_not_asked, set_up),
+		cmocka_unit_test_setup(a_device_that_asks, set_up),
 		cmocka_unit_test_setup(a_file_by_tftp, set_up),
 		cmocka_unit_test_setup(what_is_hidden, set_up),
 		cmocka_unit_test_setup(hidden_from_the_start, set_up),

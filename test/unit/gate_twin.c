@@ -185,8 +185,12 @@ static size_t random_frame(uint8_t *buf, size_t cap)
 	return w.len;
 }
 
-/* For the server, which rules let in already here and there, to services that they do not. */
-static void open_doors(struct floor *f)
+#define PERSONS 6
+#define DOORS	10
+
+/* For the server, which rules let in already here and there, to services that they do not; of the
+ * doors, persons' and for data under rules, `count`. */
+static void open_doors(struct floor *f, uint32_t count)
 {
 	struct gate_grant_row rows[] = {
 		door(0x11, 6, 9000, 9000),     door(0x11, 17, 0, 65535),
@@ -206,8 +210,10 @@ static void open_doors(struct floor *f)
 	rows[9].key.peer.b[15] = 9;
 	rows[9].grant.flags = GATE_GRANT_ANY_MAC | GATE_GRANT_MET;
 	rows[9].grant.port_hi = 0x9c41;
-	floor_set_grants(f, rows, 10);
-	assert_int_equal(gate_set_grants(gate, rows, 10), 0);
+	for (unsigned i = PERSONS; i < DOORS; i++)
+		rows[i].grant.id = GATE_GRANT_RULE | i;
+	floor_set_grants(f, rows, count);
+	assert_int_equal(gate_set_grants(gate, rows, count), 0);
 }
 
 /* To or from such a service, mostly by who may. */
@@ -242,7 +248,7 @@ static void compare_compilations(uint32_t generation)
 {
 	struct floor *f = twin;
 	uint8_t buf[256];
-	unsigned seen[REASON_COUNT] = {0}, reasons = 0, granted = 0, sealed = 0;
+	unsigned seen[REASON_COUNT] = {0}, reasons = 0, granted = 0, sealed = 0, ruled = 0;
 
 	need_kernel();
 	if (!f)
@@ -250,7 +256,7 @@ static void compare_compilations(uint32_t generation)
 	assert_non_null(f);
 	renew(generation); /* of their own, so that both begin without conversations */
 	assert_int_equal(floor_set_policy(f, policy), 0);
-	open_doors(f);
+	open_doors(f, DOORS);
 	for (unsigned i = 0; i < 20000; i++) {
 		uint32_t port = any(2) ? ward : hospital;
 		size_t len = any(4) ? random_frame(buf, sizeof(buf)) : door_frame(buf, &port);
@@ -258,6 +264,8 @@ static void compare_compilations(uint32_t generation)
 		struct gate_verdict k, u = {0};
 		struct packet p;
 
+		if (i % 4000 == 2000)
+			open_doors(f, i % 8000 == 2000 ? PERSONS : DOORS);
 		packet_decode(frame, LINK_ETHERNET, clock_wall_ns(), (uint32_t)frame.len, &p);
 		floor_set_boot(f, clock_boot_ns());
 		floor_judge(f, &p, port, clock_mono_ns(), &u);
@@ -267,6 +275,7 @@ static void compare_compilations(uint32_t generation)
 		    k.flags & GATE_VERDICT_FRAGMENT)
 			k.reason = u.reason;
 		granted += u.grant != 0;
+		ruled += (u.grant & GATE_GRANT_RULE) != 0;
 		sealed += u.would == GATE_SEAL;
 		if (k.link != u.link || k.grant != u.grant || k.would != u.would ||
 		    k.flags != u.flags || k.device != u.device || k.peer != u.peer ||
@@ -291,7 +300,8 @@ static void compare_compilations(uint32_t generation)
 	       sealed);
 	assert_true(behind_peer ? sealed >= 200 : sealed == 0);
 	assert_true(reasons >= 10);
-	assert_true(granted >= 200);
+	assert_true(granted >= 200 && ruled >= 100);
+	assert_true(seen[REASON_POLICY_DATA_ENDED] > 0);
 	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
 }
 

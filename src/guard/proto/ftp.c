@@ -12,9 +12,10 @@
 
 struct state {
 	bool asked_tls, encrypted, asked_login;
-	bool asked_default;    /* by a login that everybody knows */
-	bool asked_open;       /* by a name that no password belongs to, or none yet */
-	uint8_t failed, multi; /* multi: a reply of several lines goes on */
+	bool asked_default;		    /* by a login that everybody knows */
+	bool asked_open;		    /* by a name that no password belongs to, or none yet */
+	uint8_t failed, multi;		    /* multi: a reply of several lines goes on */
+	bool asked_passive, asked_extended; /* PASV, EPSV: unanswered */
 	char code[3];
 	struct login_user user;
 	uint8_t verb[VERB_MAX];
@@ -262,6 +263,10 @@ static bool read_command(struct state *st, struct bytes line, struct ftp_msg *m)
 	} else if (head_is(m->command, "EPRT")) {
 		m->mode = "active";
 		read_extended(data, m);
+	} else if (head_is(m->command, "PASV")) {
+		st->asked_passive = true;
+	} else if (head_is(m->command, "EPSV")) {
+		st->asked_extended = true;
 	} else if (head_is(m->command, "AUTH")) {
 		st->asked_tls = true;
 	}
@@ -279,13 +284,24 @@ static struct bytes inner_part(struct bytes reply)
 	return head_before(reply, ")");
 }
 
+/* Says whether it was asked, which is thereby answered. */
+static bool answered(bool *asked)
+{
+	bool was = *asked;
+
+	*asked = false;
+	return was;
+}
+
 static void judge_reply(struct state *st, struct ftp_msg *m)
 {
 	if (!memcmp(m->code.data, "227", 3)) {
 		m->mode = "passive";
+		m->asked = answered(&st->asked_passive);
 		read_host_port(inner_part(m->reply), m);
 	} else if (!memcmp(m->code.data, "229", 3)) {
 		m->mode = "passive";
+		m->asked = answered(&st->asked_extended);
 		read_extended(inner_part(m->reply), m);
 	} else if (st->asked_tls &&
 		   (!memcmp(m->code.data, "234", 3) || !memcmp(m->code.data, "235", 3))) {
@@ -301,6 +317,8 @@ static void judge_reply(struct state *st, struct ftp_msg *m)
 		if (st->failed >= LOGIN_GUESSES)
 			m->msg.reason = REASON_LOGIN_GUESSING;
 	}
+	if (m->code.data[0] >= '4')
+		st->asked_passive = st->asked_extended = false;
 	st->asked_login = st->asked_default = st->asked_open = false;
 }
 
@@ -357,6 +375,7 @@ static void gap(void *state, unsigned end, uint64_t bytes)
 
 	st->multi = 0;
 	st->asked_login = st->asked_open = false;
+	st->asked_passive = st->asked_extended = false;
 }
 
 #define FIELD(name, member, type, flags)                                       \

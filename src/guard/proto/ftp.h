@@ -15,6 +15,7 @@ struct ftp_msg {
 	uint16_t dynamic_port;
 	uint8_t address[16]; /* beside it, IPv4 as ::ffff:a.b.c.d */
 	bool has_address;
+	bool asked;	   /* of 227 and 229: by a PASV or EPSV that had no answer yet */
 	const char *login; /* "user", "password", "failed", "succeeded" */
 	uint8_t failed_logins;
 	bool default_login;
