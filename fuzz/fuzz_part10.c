@@ -44,9 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct reader r = reader_new(data, len);
 	size_t cut = read_u8(&r), left = reader_left(&r);
 	struct part10 whole = {0}, cut_up = {0};
-	struct bytes all = read_bytes(&r, left);
-	struct bytes first = {all.data, cut < left ? cut : left};
-	struct bytes second = {all.data + first.len, left - first.len};
+	struct reader again = r;
+	struct bytes all = read_bytes(&again, left);
+	struct bytes first = read_bytes(&r, cut < left ? cut : left);
+	struct bytes second = read_bytes(&r, reader_left(&r));
 	size_t used = take_meta(&in_one, all, nothing, &one);
 
 	take(&cut_up, first);

@@ -22,6 +22,8 @@ static const struct {
 	{"dicom", "command", "operation"},
 	{"dicom", "sop_class", "of the kind"},
 	{"dicom", "sop_class_uid", "of the kind numbered"},
+	{"dicom", "abstract_syntax", "agreed on for the kind, where it is another"},
+	{"dicom", "abstract_syntax_uid", "agreed on for the kind numbered, where it is another"},
 	{"dicom", "transfer_syntax", "images encoded as"},
 	{"dicom", "priority", "urgency"},
 	{"dicom", "move_destination", "images sent on to the AE title"},

@@ -90,6 +90,8 @@ static void every_command_has_its_name(void **state)
 	free(r);
 }
 
+#define FOR_CT "\"abstract_syntax\":\"CT Image Storage\",\"abstract_syntax_uid\":\"" CT "\","
+
 static void a_move_says_where_to(void **state)
 {
 	struct script *s = script_new();
@@ -101,15 +103,15 @@ static void a_move_says_where_to(void **state)
 	expect(s,
 	       ASSOCIATED PART(
 		       "P-DATA-TF") "\"command\":\"C-MOVE-RQ\",\"sop_class\":\"" PRIVATE
-				    "\",\"sop_class_uid\":\"" PRIVATE
-				    "\",\"transfer_syntax\":\"Explicit VR Little Endian\","
+				    "\",\"sop_class_uid\":\"" PRIVATE "\"," FOR_CT
+				    "\"transfer_syntax\":\"Explicit VR Little Endian\","
 				    "\"move_destination\":\"WORKSTATION\",\"presentation_context\":"
 				    "3,\"message_id\":1,"
 				    "\"data_set\":false,\"control\":true}}\n" PART(
 					    "P-DATA-TF") "\"command\":\"C-MOVE-RSP\",\"sop_class\":"
 							 "\"" PRIVATE "\","
-							 "\"sop_class_uid\":\"" PRIVATE
-							 "\",\"status\":\"0xff00\","
+							 "\"sop_class_uid\":\"" PRIVATE "\"," FOR_CT
+							 "\"status\":\"0xff00\","
 							 "\"status_name\":\"Pending\",\"transfer_"
 							 "syntax\":\"Explicit VR Little Endian\","
 							 "\"presentation_context\":3,\"message_id_"
@@ -324,6 +326,25 @@ static void a_message_is_of_one_class(void **state)
 	free(r);
 }
 
+/* Receivers go by what a command says, or by what its context was agreed on for: both are told. */
+static void a_context_is_for_a_class(void **state)
+{
+	struct script *s = associated();
+	uint8_t buf[512];
+
+	say_pdv(s, 0, 1, 3, command(buf, CT, 0x0001, 9, -1, true));
+	expect(s,
+	       ASSOCIATED PART(
+		       "P-DATA-TF") "\"command\":\"C-STORE-RQ\",\"sop_class\":\"CT Image Storage\","
+				    "\"sop_class_uid\":\"" CT
+				    "\",\"abstract_syntax\":\"Verification SOP Class\","
+				    "\"abstract_syntax_uid\":\"" VERIFICATION "\","
+				    "\"transfer_syntax\":\"Implicit VR Little "
+				    "Endian\",\"priority\":\"MEDIUM\","
+				    "\"presentation_context\":1,\"message_id\":9,\"data_set\":true}"
+				    "}\n");
+}
+
 static struct script *storing(const char *preamble, size_t len, const char *mark)
 {
 	struct script *s = associated();
@@ -514,6 +535,7 @@ int main(void)
 		cmocka_unit_test(a_pdu_longer_than_agreed),
 		cmocka_unit_test(command_sets_are_kept_in_order),
 		cmocka_unit_test(a_message_is_of_one_class),
+		cmocka_unit_test(a_context_is_for_a_class),
 		cmocka_unit_test(a_preamble_that_starts_is_told),
 		cmocka_unit_test(a_conversation_is_picked_up),
 		cmocka_unit_test(one_end_alone_is_read),

@@ -326,6 +326,34 @@ static struct bytes or_blank(struct bytes name)
 	return name.data ? name : (struct bytes){(const uint8_t *)"", 0};
 }
 
+/*
+ * A meta SOP class stands for several (PS3.4 §H.3.2, for one), and every procedure step is of the class
+ * UPS Push, by whichever of its classes it is asked for (PS3.4 §CC.3).
+ */
+static bool stands_for(struct bytes name, struct bytes uid, struct bytes other)
+{
+	static const char steps[] = "1.2.840.10008.5.1.4.34.6.", meta[] = "Meta SOP Class";
+	size_t len = sizeof(steps) - 1;
+
+	return memmem(name.data, name.len, meta, sizeof(meta) - 1) ||
+	       (uid.len > len && other.len > len && !memcmp(uid.data, steps, len) &&
+		!memcmp(other.data, steps, len));
+}
+
+/* Receivers go by what was agreed on, or by what the command says. */
+static void tell_abstract_syntax(struct dicom_msg *m, const struct dicom *d,
+				 const struct dicom_context *context)
+{
+	struct bytes name = dicom_sop_class_name(d, context);
+	struct bytes uid = dicom_sop_class_uid(d, context), said = m->sop_class_uid;
+
+	if (!uid.len || (uid.len == said.len && !memcmp(uid.data, said.data, uid.len)) ||
+	    stands_for(name, uid, said))
+		return;
+	m->abstract_syntax = name;
+	m->abstract_syntax_uid = uid;
+}
+
 static void tell_command(struct turn *t)
 {
 	const struct dicom_context *context = &t->d->contexts[t->s->context / 2];
@@ -342,6 +370,7 @@ static void tell_command(struct turn *t)
 	m->msg.control = is_control(field);
 	if (named->sop_len) {
 		tell_sop_class(m, named);
+		tell_abstract_syntax(m, t->d, context);
 	} else {
 		m->sop_class = dicom_sop_class_name(t->d, context);
 		m->sop_class_uid = dicom_sop_class_uid(t->d, context);
@@ -576,6 +605,18 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("command"), AT(command), FIELD_NAME, FIELD_MATCH},
 	{PROTO_KEY("sop_class"), AT(sop_class), FIELD_TEXT, FIELD_MATCH},
 	{PROTO_KEY("sop_class_uid"), AT(sop_class_uid), FIELD_TEXT, FIELD_MATCH},
+	{PROTO_KEY("abstract_syntax"),
+	 AT(abstract_syntax),
+	 FIELD_TEXT,
+	 FIELD_MATCH,
+	 NULL,
+	 {"sop_class"}},
+	{PROTO_KEY("abstract_syntax_uid"),
+	 AT(abstract_syntax_uid),
+	 FIELD_TEXT,
+	 FIELD_MATCH,
+	 NULL,
+	 {"sop_class_uid"}},
 	{PROTO_KEY("status"), AT(status), FIELD_TEXT, 0},
 	{PROTO_KEY("status_name"), AT(status_name), FIELD_NAME, 0},
 	{PROTO_KEY("transfer_syntax"), AT(transfer_syntax), FIELD_TEXT, FIELD_MATCH},
