@@ -130,13 +130,15 @@ guarding() {
 # another PID COMMAND: somebody else does its work.
 another() { local p; p=$(pids "$2") && [ "$p" != "$1" ] && guarding; }
 
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-# until_ms MS COMMAND...: how many ms it took to succeed, or -1.
+now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
+# until_ms MS COMMAND...: how many ms it took to succeed, or -1. Past a second it is asked less often: that costs
+# the processor more than most of what is waited for.
 until_ms() {
-	local limit=$1 from; from=$(now_ms); shift
+	local limit=$1 from took=0; from=$(now_ms); shift
 	while ! "$@"; do
-		[ $(($(now_ms) - from)) -lt "$limit" ] || { echo -1; return; }
-		sleep 0.02
+		took=$(($(now_ms) - from))
+		[ $took -lt "$limit" ] || { echo -1; return; }
+		if [ $took -lt 1000 ]; then sleep 0.02; else sleep 0.2; fi
 	done
 	echo $(($(now_ms) - from))
 }

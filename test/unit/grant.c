@@ -358,6 +358,8 @@ static void bad_books(void **state)
 		"{\"version\":1,\"last_id\":1,\"grants\":[],\"invitations\":[{\"id\":1}]}",
 	};
 
+	json_t *book;
+
 	ask(telnet("anna"));
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		json_t *o = json_loads(texts[i], 0, NULL);
@@ -365,6 +367,12 @@ static void bad_books(void **state)
 		assert_int_equal(grants_load(g, o), -EBADMSG);
 		json_decref(o);
 	}
+	/* A number that would be given again. */
+	book = grants_save(g);
+	assert_int_equal(grants_load(g, book), 0);
+	json_object_set_new(book, "last_id", json_integer(0));
+	assert_int_equal(grants_load(g, book), -EBADMSG);
+	json_decref(book);
 	assert_int_equal(grants_count(g), 1);
 }
 

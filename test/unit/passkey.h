@@ -180,7 +180,7 @@ static inline size_t passkey_u2f_text(const struct passkey *p, const struct pass
 static inline void passkey_vouched(const struct passkey *p, const struct passkey_said *s,
 				   struct writer *w)
 {
-	uint8_t text[1300], sig[128], *der = NULL;
+	uint8_t text[1300], sig[256], *der = NULL;
 	size_t len = s->auth_len + 32;
 	int der_len = i2d_X509(p->maker->cert, &der);
 

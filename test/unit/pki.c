@@ -178,9 +178,15 @@ static void names_are_hosts_and_addresses(void **state)
 	static const char *const bad[] = {"",	 ".",	"a.",  "-a",  "a-",   "a..b",	    "a_b",
 					  "*.a", "a b", "a/b", "a\n", "a-.b", "1.2.3.4.5/6"};
 	struct cert_names n = {0};
+	char label[65];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		assert_int_equal(cert_names_add(&n, bad[i]), -EINVAL);
+	memset(label, 'x', 64);
+	label[64] = 0;
+	assert_int_equal(cert_names_add(&n, label), -EINVAL);
+	label[63] = 0;
+	assert_int_equal(cert_names_add(&(struct cert_names){0}, label), 0);
 	assert_int_equal(cert_names_add(&n, "Pacs.Ward-3.example"), 0);
 	assert_int_equal(cert_names_add(&n, "pacs.ward-3.example"), 0);
 	assert_int_equal(cert_names_add(&n, "10.0.0.1"), 0);

@@ -59,6 +59,20 @@ static void it_is_bounded(void **state)
 	ration_free(r);
 }
 
+static void who_is_silent_for_longest_makes_room(void **state)
+{
+	struct ration *r = ration_new(4, 1, 1); /* all of them beside each other */
+
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(told(r, i, 1, NSEC_PER_SEC + i), 1);
+	assert_int_equal(told(r, 0, 1, NSEC_PER_SEC + 4), 0);
+	assert_int_equal(told(r, 9, 1, NSEC_PER_SEC + 5), 1); /* in the place of 1 */
+	for (uint32_t i = 0; i < 4; i++)
+		if (i != 1)
+			assert_int_equal(told(r, i, 1, NSEC_PER_SEC + 6 + i), 0);
+	ration_free(r);
+}
+
 /* ---- and in the engine ---- */
 
 static unsigned flow_events, untold_events, full_events;
@@ -211,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flood_is_told_of_so_often),
 		cmocka_unit_test(it_is_bounded),
+		cmocka_unit_test(who_is_silent_for_longest_makes_room),
 		cmocka_unit_test(conversations_of_a_flood_are_counted),
 		cmocka_unit_test(a_full_table_is_told_of),
 	};

@@ -87,7 +87,9 @@ static void windows_may_reach_over_midnight(void **state)
 	assert_true(plan_in_window(night, 1, 60));
 	assert_false(plan_in_window(night, 1, 120));
 	assert_false(plan_in_window(night, 1, 22 * 60));
-	assert_true(plan_in_window(two, 2, 150));
+	assert_true(plan_in_window(two, 2, 120));
+	assert_true(plan_in_window(two, 2, 179));
+	assert_false(plan_in_window(two, 2, 180));
 	assert_true(plan_in_window(two, 2, 1439));
 	assert_false(plan_in_window(two, 2, 200));
 }
@@ -160,6 +162,8 @@ static void what_may_be_is_done_and_the_rest_waits(void **state)
 	expect(&timed, target("g", "gateway", "1.1", true, true), 0, NULL, "window");
 	expect(&broken, target("g", "gateway", "1.1", true, true), 0, NULL, "failed");
 	expect(&again, target("g", "gateway", "1.1", true, true), 0, "1.1", NULL);
+	/* The same release in other words is no newer one. */
+	expect(&automatic, target("g", "gateway", "1.00", true, true), 0, NULL, NULL);
 	/* A downgrade only by somebody's word. */
 	expect(&automatic, target("g", "gateway", "0.9", true, true), 0, NULL, NULL);
 	expect(&approved, target("g", "gateway", "0.9", true, true), 0, "0.9", NULL);
