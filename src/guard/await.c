@@ -75,7 +75,8 @@ static void release(struct engine *e, unsigned i)
 	e->late = a->held[i].work;
 	a->count--;
 	memmove(&a->held[i], &a->held[i + 1], (a->count - i) * sizeof(a->held[0]));
-	engine_own_doors(e);
+	if (e->own_busy)
+		engine_own_doors(e);
 	engine_take(e, &frame, &e->late);
 }
 

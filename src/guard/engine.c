@@ -97,7 +97,7 @@ static void flow_ended(void *arg, struct flow *f, enum flow_end how)
 		session_shut(e->sessions, f);
 	else
 		session_end(e->sessions, f);
-	if (e->o.announce && how == FLOW_CLOSED)
+	if (__builtin_expect(e->control_count, 0) && how != FLOW_SHUTDOWN)
 		engine_control_ended(e, f);
 	if (__builtin_expect(e->grant_count, 0) && (how == FLOW_CLOSED || how == FLOW_TIMEOUT))
 		engine_door_left(e, f);
@@ -508,7 +508,8 @@ static void take_filed(struct engine *e, const struct frame *f, struct work *w)
 	}
 	if (engine_await(e, f, w))
 		return;
-	engine_own_doors(e);
+	if (__builtin_expect(e->own_busy, 0))
+		engine_own_doors(e);
 	engine_take(e, f, w);
 	engine_awaited(e, false);
 }

@@ -75,8 +75,9 @@ struct engine {
 		uint64_t flow_id; /* 0: free */
 		struct gate_grant_row row;
 	} controls[ENGINE_CONTROLS]; /* what they announced last */
+	unsigned control_count;
 	struct announced *own;	     /* of a file: the doors of its conversations; NULL: none */
-	bool own_changed;	     /* since the floor was told */
+	bool own_busy, own_changed;  /* there are any; the floor was not told yet */
 	uint32_t met;		     /* of `grants` the first one that was announced and met */
 	uint64_t boot_ns;	     /* CLOCK_BOOTTIME, as last told */
 	struct capture *capture;     /* of the call that is on */

@@ -3,6 +3,7 @@
 #include "guard/announced.h"
 #include "guard/door.h"
 #include "guard/engine_internal.h"
+#include "guard/policy/data.h"
 
 #define PATIENCE_NS (NSEC_PER_SEC / 10) /* for the door; then the sender's next try has to do */
 
@@ -52,6 +53,7 @@ static void remember(struct engine *e, uint64_t flow_id, const struct gate_grant
 			at = i;
 	if (at == ENGINE_CONTROLS)
 		return;
+	e->control_count += !e->controls[at].flow_id;
 	e->controls[at].flow_id = flow_id;
 	e->controls[at].row = *row;
 }
@@ -121,12 +123,16 @@ enum reason engine_announced(struct engine *e, const struct session_message *m, 
 	    (word == ANNOUNCE_TRANSLATED && opener.grant.id & GATE_GRANT_RULE))
 		return REASON_POLICY_DATA_ELSEWHERE;
 	announce_door(&a, &opener, device_end, &row);
-	if (is_open(e, &row))
+	if (is_open(e, &row) ||
+	    (row.grant.id & GATE_GRANT_RULE &&
+	     data_rule(e->policy, &row.key, row.grant.id & GATE_GRANT_TOWARDS) == ~0u))
 		return REASON_NONE;
 	e->announced =
 		e->o.announce(e->o.announce_arg, &row, ENGINE_DOOR_OPEN, m->flow->id, 0) == 0;
-	remember(e, m->flow->id, &row);
-	*ret_port = row.key.port;
+	if (e->announced)
+		*ret_port = row.key.port;
+	if (row.key.proto == PROTO_TCP)
+		remember(e, m->flow->id, &row);
 	return REASON_NONE;
 }
 
@@ -151,13 +157,13 @@ uint32_t engine_door_rule(const struct engine *e, uint32_t id)
 
 void engine_control_ended(struct engine *e, const struct flow *f)
 {
-	for (unsigned i = 0; i < ENGINE_CONTROLS; i++) {
+	for (unsigned i = 0; e->control_count && i < ENGINE_CONTROLS; i++) {
 		if (e->controls[i].flow_id != f->id || !f->id)
 			continue;
 		e->controls[i].flow_id = 0;
-		if (f->key.proto == PROTO_TCP)
-			(void)e->o.announce(e->o.announce_arg, &e->controls[i].row,
-					    ENGINE_DOOR_OVER, f->id, 0);
+		e->control_count--;
+		(void)e->o.announce(e->o.announce_arg, &e->controls[i].row, ENGINE_DOOR_OVER, f->id,
+				    0);
 	}
 }
 
@@ -255,6 +261,7 @@ int engine_announce_here(void *arg, const struct gate_grant_row *row, enum engin
 	int r = announced_take(e->own, &w, &law);
 
 	e->own_changed |= r > 0;
+	e->own_busy |= r > 0;
 	return r < 0 ? r : 0;
 }
 
@@ -262,12 +269,11 @@ void engine_own_doors(struct engine *e)
 {
 	struct gate_grant_row rows[ANNOUNCED_MAX];
 
-	if (!e->own_changed && !e->own->count)
-		return;
 	engine_boot(e, e->now_ns);
 	if (!e->own_changed)
 		return;
 	e->own_changed = false;
+	e->own_busy = e->own->count;
 	engine_set_grants(e, e->capture, rows, announced_rows(e->own, rows, ANNOUNCED_MAX),
 			  e->now_ns);
 }
