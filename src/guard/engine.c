@@ -385,6 +385,12 @@ static const struct gate_verdict *kernels_verdict(const struct fragment_datagram
 	return NULL;
 }
 
+/* Of pieces nothing can be left out that must not arrive; nobody cuts what has hardly a content. */
+static bool is_cut_syn(const struct packet *p)
+{
+	return p->proto == PROTO_TCP && p->tcp_flags & TCP_SYN;
+}
+
 static void judge_whole(struct engine *e, const struct fragment_datagram *d)
 {
 	struct work *w = &e->whole;
@@ -393,7 +399,8 @@ static void judge_whole(struct engine *e, const struct fragment_datagram *d)
 	place(e, &d->frames[0], w);
 	flow_hint(e->flows, &w->p, w->segment, &w->hint);
 	engine_judge(e, kernels_verdict(d), w);
-	if (!d->is_fresh && is_enforced(e, w->v.device) && w->v.action != GATE_DROP)
+	if ((!d->is_fresh || is_cut_syn(&w->p)) && is_enforced(e, w->v.device) &&
+	    w->v.action != GATE_DROP)
 		engine_refuse(e, w, REASON_FLOOR_FRAGMENT);
 	engine_conclude(e, w);
 	e->stats.fragments_reassembled++;

@@ -599,16 +599,18 @@ static __attribute__((cold)) bool is_void(struct sessions *s, const struct flow 
  * Where an end begins must not be in doubt. It may show several numbers and bytes with each, and what is
  * said from the one on is another message than from the other on. So of those that it shows one is
  * answered, and bytes wait until that is: their sender says them again then, at the latest after a
- * second (RFC 7413 §4.1.3).
+ * second (RFC 7413 §4.1.3). True where the packet does not pass.
  */
-static __attribute__((cold)) bool is_doubtful(struct sessions *s, const struct flow *f,
-					      const struct packet *p, unsigned end)
+static __attribute__((cold)) bool hear_syn(struct sessions *s, const struct flow *f,
+					   const struct packet *p, unsigned end)
 {
 	bool another = tcp_answers_another(f, p, end);
 	struct session *n = f->session;
 
-	if (!(another || (p->payload.len && is_beginning(f))) || !is_ruled(s) || !s->o.enforced ||
-	    !s->o.enforced(s->o.arg, f))
+	if (!is_ruled(s) || !s->o.enforced || !s->o.enforced(s->o.arg, f))
+		return false;
+	tcp_one_path(p);
+	if (!another && !(p->payload.len && is_beginning(f)))
 		return false;
 	if (another && n) { /* and what its receiver has been told is none of that conversation's */
 		stream_begin_anew(&n->stream, &s->pool, !end, p->tcp_ack);
@@ -623,7 +625,7 @@ static void hear_stream(struct sessions *s, struct flow *f, const struct packet 
 	struct session *n = f->session;
 	uint32_t missed;
 
-	if (__builtin_expect(p->tcp_flags & TCP_SYN, 0) && is_doubtful(s, f, p, end))
+	if (__builtin_expect(p->tcp_flags & TCP_SYN, 0) && hear_syn(s, f, p, end))
 		return;
 	if (__builtin_expect(p->tcp_flags & TCP_URG, 0))
 		hear_urgent(s, n, p);

@@ -483,7 +483,7 @@ static struct flow *scaled(bool client, uint8_t flags, uint16_t window, struct p
 	write_be16(&w, (uint16_t)(0x6000 | flags));
 	write_be16(&w, window);
 	write_be32(&w, 0);
-	write_be32(&w, flags & TCP_SYN ? 0x03030701 : 0x01010101);
+	write_be32(&w, flags & TCP_URG ? 0x011e0301 : flags & TCP_SYN ? 0x03030701 : 0x01010101);
 	w.len = 12 + 16;
 	write_be16(&w, sum_left ? (uint16_t)~frame_sum(body, 12) : frame_sum(body, sizeof(body)));
 	frame = frame_ipv4(&ip, tcp, 24);
@@ -541,6 +541,23 @@ static void a_sum_that_is_left_to_a_card_stays(void **state)
 	sum_left = false;
 }
 
+static void an_option_is_left_out(void **state)
+{
+	struct packet p;
+
+	open_table(16);
+	for (unsigned i = 0; i < 2; i++) {
+		sum_left = i;
+		scaled(true, TCP_SYN | TCP_URG, 60000, &p);
+		tcp_one_path(&p);
+		assert_memory_equal(p.tcp_options.data, "\1\1\1\1", 4);
+		assert_true(packet_sum_holds(&p));
+		assert_int_equal(packet_sum_is_left(&p), i);
+		free((void *)(uintptr_t)p.frame.data);
+	}
+	sum_left = false;
+}
+
 static void a_window_of_unknown_scale_stays(void **state)
 {
 	struct packet p;
@@ -577,6 +594,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_table_that_grows_loses_nothing, teardown),
 		cmocka_unit_test_teardown(a_window_is_made_no_larger_than_is_kept, teardown),
 		cmocka_unit_test_teardown(a_sum_that_is_left_to_a_card_stays, teardown),
+		cmocka_unit_test_teardown(an_option_is_left_out, teardown),
 		cmocka_unit_test_teardown(a_window_of_unknown_scale_stays, teardown),
 	};
 

@@ -183,9 +183,41 @@ static void identifications_run_out_in_enforce_alone(void **state)
 	}
 }
 
+/* Of its pieces nothing can be left out that is offered with it. */
+static void a_beginning_in_pieces_does_not_pass(void **state)
+{
+	static const uint8_t syn[32] = {0x9c, 0x40, 2575 >> 8, 2575 & 0xff, 0, 0,    3,
+					0xe7, 0,    0,	       0,	    0, 0x80, TCP_SYN};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct wire *w = wire_new(i < 2 ? "enforce" : "observe");
+		struct frame_ip ip = {.src = DEVICE, .dst = SERVER, .proto = PROTO_TCP, .id = 7};
+		uint8_t *frames[2];
+
+		wire_open(w, i & 1);
+		w->passed = 0;
+		for (unsigned from = 0; from < sizeof(syn); from += 24) {
+			struct frame f = {.time_ns = w->now_ns += MILLISECOND, .ifindex = 1};
+
+			ip.fragment = from ? (uint16_t)(from / 8) : 0x2000;
+			f.data = frame_ipv4(&ip, syn + from, from ? sizeof(syn) - from : 24);
+			f.wire_len = (uint32_t)f.data.len;
+			memcpy((void *)(uintptr_t)f.data.data, "\2\0\0\0\0\5\2\0\0\0\0\1", 12);
+			frames[from / 24] = (void *)(uintptr_t)f.data.data;
+			engine_burst(w->engine, &w->capture, &f, 1);
+		}
+		assert_int_equal(w->passed, i < 2 ? 0 : 2);
+		wire_close(w);
+		free(frames[0]);
+		free(frames[1]);
+		wire_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_beginning_in_pieces_does_not_pass),
 		cmocka_unit_test(pieces_are_held_back_in_enforce_alone),
 		cmocka_unit_test(pieces_of_two_do_not_mix),
 		cmocka_unit_test(identifications_run_out_in_enforce_alone),

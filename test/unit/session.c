@@ -734,6 +734,34 @@ static void memory_is_bounded(void **state)
 	wire_free(w);
 }
 
+/* A conversation by several paths is none that is read: a SYN offers none, where what is said matters. */
+static void there_is_one_path(void **state)
+{
+	static const uint8_t offer[] = {2, 4, 5, 180, 1, 30, 4, 0x01, 0x81, 1, 1, 0, 30, 4, 1, 1};
+	static const uint8_t none[] = {2, 4, 5, 180, 1, 1, 1, 1, 1, 1, 1, 0, 30, 4, 1, 1};
+	static const struct {
+		const char *mode;
+		uint16_t port;
+		bool passes;
+	} cases[] = {{"enforce", HL7, false}, {"enforce", OTHER, true}, {"observe", HL7, true}};
+
+	for (size_t i = 0; i < 3; i++)
+		for (unsigned end = 0; end < 2; end++) {
+			struct wire *w = wire_new(cases[i].mode, "open", cases[i].port);
+
+			if (end)
+				assert_true(send_flags(w, 0, 999, 0, TCP_SYN, ""));
+			w->options = (struct bytes){offer, sizeof(offer)};
+			if (end)
+				assert_true(send_flags(w, 1, 4999, 1000, TCP_SYN | TCP_ACK, ""));
+			else
+				assert_true(send_flags(w, 0, 999, 0, TCP_SYN, ""));
+			assert_memory_equal(w->frame + 14 + 20 + 20, cases[i].passes ? offer : none,
+					    sizeof(offer));
+			wire_free(w);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -765,6 +793,7 @@ int main(void)
 		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(there_is_one_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

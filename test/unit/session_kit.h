@@ -50,8 +50,9 @@ struct wire {
 	struct evidence *evidence;
 	uint64_t now_ns;
 	uint16_t port, checksum, urgent;
-	uint8_t ttl; /* 0: as usual */
-	bool passed; /* the frame last sent */
+	uint8_t ttl;	      /* 0: as usual */
+	struct bytes options; /* whole words */
+	bool passed;	      /* the frame last sent */
 	uint8_t *frame;
 	uint8_t resets[2][RESET_MAX];
 	size_t reset_len[2];
@@ -192,10 +193,11 @@ static inline bool send_flags(struct wire *w, unsigned end, uint32_t seq, uint32
 	write_be16(&out, end ? 40000 : w->port);
 	write_be32(&out, seq);
 	write_be32(&out, ack);
-	write_be16(&out, (uint16_t)(0x5000 | flags));
+	write_be16(&out, (uint16_t)(0x5000 + (w->options.len << 10) + flags));
 	write_be16(&out, 60000);
 	write_be16(&out, w->checksum);
 	write_be16(&out, w->urgent);
+	write_bytes(&out, w->options.data, w->options.len);
 	write_bytes(&out, data, strlen(data));
 	free(w->frame);
 	f.data = frame_ipv4(&ip, body, out.len);

@@ -11,6 +11,9 @@
 #define REPEATED_NS    2000000ull /* by which two mirrored ports may be apart */
 #define TCP_WINDOW     14 /* where it stands in the header (RFC 9293 §3.1); the checksum behind it */
 
+#define TCP_SUM	  16
+#define MULTIPATH 30 /* an option's kind */
+
 /* tcp_known, by end */
 #define KNOWN_NEXT(end)	 (1u << (end))
 #define KNOWN_ACKED(end) (4u << (end))
@@ -136,6 +139,31 @@ void tcp_clamp_window(const struct flow *f, const struct packet *p, unsigned end
 		now[1] = (uint16_t)~sum_fold((uint64_t)(uint16_t)~was[0] + (uint16_t)~was[1] +
 					     now[0]);
 	memcpy(field, now, sizeof(now));
+}
+
+void tcp_one_path(const struct packet *p)
+{
+	uint8_t *options = (uint8_t *)(uintptr_t)p->tcp_options.data, *sum;
+	size_t len = p->tcp_options.len, step;
+	uint16_t was, before, after;
+
+	if (!len)
+		return;
+	before = sum_fold(sum_add(0, options, len));
+	for (size_t i = 0; i < len && options[i] != 0; i += step) {
+		step = options[i] == 1 ? 1 : len - i < 2 ? 0 : options[i + 1];
+		if (step > len - i || (options[i] != 1 && step < 2))
+			break;
+		if (options[i] == MULTIPATH)
+			memset(options + i, 1, step);
+	}
+	after = sum_fold(sum_add(0, options, len));
+	if (after == before || packet_sum_is_left(p))
+		return;
+	sum = (uint8_t *)(uintptr_t)p->l4.data + TCP_SUM;
+	memcpy(&was, sum, sizeof(was));
+	was = (uint16_t)~sum_fold((uint64_t)(uint16_t)~was + (uint16_t)~before + after);
+	memcpy(sum, &was, sizeof(was));
 }
 
 static void learn_window(struct flow *f, const struct packet *p, unsigned end)

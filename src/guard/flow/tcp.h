@@ -52,6 +52,14 @@ bool tcp_confirmed(const struct flow *f, unsigned end, uint32_t *ret_acked);
  */
 void tcp_clamp_window(const struct flow *f, const struct packet *p, unsigned end, uint32_t most);
 
+/*
+ * Several TCP conversations, by other ports and addresses, may be one (RFC 8684), and what is said in one of them
+ * replaces what was said in another: nobody reads that here. Both ends do without where a SYN or its
+ * answer does not offer it (§3.7): the option becomes no operations, in the packet's own bytes; its
+ * checksum stays as right or wrong as it was, or left to a card.
+ */
+void tcp_one_path(const struct packet *p);
+
 /* The segment's time-stamp (RFC 7323 §3.2); false where it has none. */
 bool tcp_stamp(const struct packet *p, uint32_t *ret_stamp);
 
