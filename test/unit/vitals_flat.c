@@ -189,6 +189,30 @@ static void a_finding_that_lasts_is_not_repeated(void **state)
 	close_ward(&w);
 }
 
+/* However long it lasts: for many more pulses than are kept, until they end as well. */
+static void a_flat_line_that_lasts_is_told_every_minute(void **state)
+{
+	struct ward w;
+
+	for (unsigned i = 0; i < 4; i++) {
+		open_ward(&w, 50 + 25 * i, 60 + i);
+		play(&w, 45);
+		w.flat = true;
+		play(&w, 10 * 60);
+		assert_in_range(w.count[REASON_VITALS_FLATLINE_PERFUSING], 10 * 2,
+				11 * 2); /* leads */
+		w.arrest = true;
+		play(&w, 10);
+		memset(w.count, 0, sizeof(w.count));
+		play(&w, 180);
+		assert_int_equal(all(&w), 0);
+		w.pace = 110;
+		play(&w, 180);
+		assert_int_equal(all(&w), 0);
+		close_ward(&w);
+	}
+}
+
 static void an_arrest_is_never_called_forged(void **state)
 {
 	struct ward w;
@@ -437,6 +461,7 @@ int main(void)
 		cmocka_unit_test(every_pulse_counts_by_whatever_code),
 		cmocka_unit_test(one_flat_lead_is_less_sure),
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
+		cmocka_unit_test(a_flat_line_that_lasts_is_told_every_minute),
 		cmocka_unit_test(an_arrest_is_never_called_forged),
 		cmocka_unit_test(hands_on_a_chest_are_no_heart),
 		cmocka_unit_test(hands_that_come_at_once_are_doubted),

@@ -153,7 +153,7 @@ bool course_is_no_hands(const struct course *c, uint32_t from)
 {
 	uint32_t since = c->count - from, first;
 	struct range is, last;
-	double usual;
+	double usual, middle;
 
 	if (c->whole >= from || since < SLOW_TIMES || since > MOST)
 		return false;
@@ -164,7 +164,8 @@ bool course_is_no_hands(const struct course *c, uint32_t from)
 	    (course_may_be_hands(is.high) && is.high > range_of(c, first, from).high + 1))
 		return false;
 	usual = quarters_of(c, first, from).middle;
-	return fabs(quarters_of(c, from, c->count).middle - usual) <= usual * CLOSE &&
+	middle = quarters_of(c, from, c->count).middle;
+	return !course_may_be_hands(middle) && fabs(middle - usual) <= usual * CLOSE &&
 	       strays(c, first, from, few_as_before, 2, ROUNDED);
 }
 

@@ -288,9 +288,24 @@ static double weigh(const struct pulses *n, bool lead)
 	return lead ? c * 0.6 : c;
 }
 
-struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *other)
+/* The pulses before a line that has long been flat are forgotten: does what was found of it last? */
+static bool lasts(const struct flatline *last, const struct pulse *ecg, const struct pulse *other)
 {
-	struct flatline f = {.since_ns = ecg->active_ns, .lead_only = other->ecg};
+	const struct pulse_beat *first = pulse_back(other, PULSE_BEATS - ROW - BEFORE);
+	uint64_t usual = pulse_interval(other, other->now_ns, BEFORE);
+
+	return last->confidence > 0 && last->since_ns == ecg->active_ns &&
+	       ecg->now_ns - last->now_ns < STOPPED &&
+	       other->now_ns - pulse_back(other, 0)->time_ns < STOPPED && first &&
+	       first->time_ns > ecg->active_ns && usual &&
+	       is_the_hearts(other, PULSE_BEATS - 1 - ROW, (double)usual, &possible);
+}
+
+struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *other,
+			       const struct flatline *last)
+{
+	struct flatline f = {
+		.since_ns = ecg->active_ns, .now_ns = ecg->now_ns, .lead_only = other->ecg};
 	uint64_t from = ecg->active_ns + (other->ecg ? LEAD_LATE : EXPLAINED);
 	uint64_t flat = ecg->now_ns - ecg->active_ns, interval, theirs;
 	struct pulses n;
@@ -302,6 +317,11 @@ struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *othe
 	    !pulse_is_known(other) || other->reference < STEPS_MIN ||
 	    other->now_ns + STILL_NS < ecg->now_ns)
 		return f;
+	if (lasts(last, ecg, other)) {
+		f = *last;
+		f.now_ns = ecg->now_ns;
+		return f;
+	}
 	interval = pulse_interval(ecg, ecg->active_ns, BEFORE);
 	theirs = pulse_interval(other, from, BEFORE);
 	if (!interval || !theirs)

@@ -14,14 +14,16 @@
 struct flatline {
 	double confidence; /* 0: nothing, or nothing yet */
 	const char *doubt; /* what else it may be; NULL: nothing that bodies or hands do */
-	uint64_t since_ns; /* of the ECG's own time */
+	uint64_t since_ns; /* of the ECG's own time, */
+	uint64_t now_ns;   /* and when it was judged */
 	unsigned pulses;   /* that nothing explains */
 	double height;	   /* the last one's, against what was usual before */
 	double moved;	   /* the most the flat line moved, against a beat */
 	bool lead_only;	   /* the other is a lead, no pulse */
 };
 
-/* Both on the same time base. */
-struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *other);
+/* Both on the same time base. `last`: what was found before, of these two and no others. */
+struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *other,
+			       const struct flatline *last);
 
 #endif

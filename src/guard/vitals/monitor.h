@@ -10,6 +10,7 @@
 #include "guard/vitals/continuity.h"
 #include "guard/vitals/course.h"
 #include "guard/vitals/echo.h"
+#include "guard/vitals/flatline.h"
 #include "guard/vitals/numbers.h"
 #include "guard/vitals/param.h"
 #include "guard/vitals/pulse.h"
@@ -40,6 +41,8 @@ struct wave {
 	/* those that moved below and above the range that the monitor states: up to BEYOND */
 	uint8_t below, above;
 	struct pulse pulse;
+	struct flatline flat; /* the last that was found of it, */
+	uint16_t flat_by;     /* and the wave that went on */
 	struct echo echo;
 	struct rhythm rhythm;
 	uint64_t rhythm_beats; /* beats that it was given */

@@ -1,4 +1,3 @@
-#include "guard/vitals/flatline.h"
 #include "guard/vitals/monitor.h"
 
 #define GAP_NS	  (300 * MS_NS) /* more than a message of waves holds */
@@ -280,9 +279,10 @@ static bool can_judge(const struct vitals_monitor *m, const struct wave *w)
 }
 
 /* Pulses tell more than other leads do, and more pulses more than few. */
-static void judge_lead(struct vitals *v, struct vitals_monitor *m, const struct wave *ecg)
+static void judge_lead(struct vitals *v, struct vitals_monitor *m, struct wave *ecg)
 {
-	struct flatline best = {.confidence = 0}, f;
+	static const struct flatline none;
+	struct flatline best = none, f;
 	const struct wave *by = NULL;
 
 	for (unsigned i = 0; i < MONITOR_WAVES; i++) {
@@ -290,14 +290,18 @@ static void judge_lead(struct vitals *v, struct vitals_monitor *m, const struct 
 
 		if (w == ecg || !can_judge(m, w))
 			continue;
-		f = flatline_judge(&ecg->pulse, &w->pulse);
+		f = flatline_judge(&ecg->pulse, &w->pulse,
+				   w->code == ecg->flat_by ? &ecg->flat : &none);
 		if (f.confidence > best.confidence) {
 			best = f;
 			by = w;
 		}
 	}
-	if (by)
-		say_flat(v, m, ecg, by, &best);
+	if (!by)
+		return;
+	ecg->flat = best;
+	ecg->flat_by = by->code;
+	say_flat(v, m, ecg, by, &best);
 }
 
 /* A lead whose heart goes on at a pace. */
