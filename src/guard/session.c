@@ -187,6 +187,13 @@ static void said(void *arg, const struct talk *t, const struct proto_input *in, 
 	object(s, s->o.said(s->o.arg, &message), SESSION_MESSAGE);
 }
 
+/* Picked up in its middle, who serves is for the rule to say. */
+static bool is_answering(const struct sessions *s, const struct session *n)
+{
+	return n && __builtin_expect(n->midstream, 0) && is_stream(s->flow) && s->o.answering &&
+	       s->o.answering(s->o.arg, s->flow);
+}
+
 static struct proto_input input_of(const struct sessions *s, unsigned end, struct bytes data)
 {
 	const struct flow *f = s->flow;
@@ -200,6 +207,7 @@ static struct proto_input input_of(const struct sessions *s, unsigned end, struc
 		.end = (uint8_t)end,
 		.datagram = datagram,
 		.midstream = n && n->midstream,
+		.answering = is_answering(s, n),
 		.last = n && !datagram && stream_ended(&n->stream, end),
 		.alone = !f->packets[!end],
 		.to_all = s->packet->has_mac ? s->packet->dst_mac[0] & 1

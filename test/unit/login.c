@@ -324,8 +324,11 @@ static void rules_say_where_they_are(void **state)
 		assert_int_equal(p->probe(&in), PARSE_BAD);
 		in.expected = true;
 		assert_int_equal(p->probe(&in), PARSE_OK);
-		in.midstream = true; /* then nothing says which end serves */
-		assert_int_equal(p->probe(&in), PARSE_BAD);
+		in.midstream = true; /* the rule says which end serves, too */
+		assert_int_equal(p->probe(&in), PARSE_OK);
+		in.answering = true;
+		in.end = !in.end;
+		assert_int_equal(p->probe(&in), strcmp(p->name, "telnet") ? PARSE_OK : PARSE_BAD);
 		free((void *)in.data.data);
 	}
 }

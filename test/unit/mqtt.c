@@ -421,6 +421,10 @@ static void connects_are_known(void **state)
 	assert_int_equal(mqtt_proto.probe(&in), PARSE_BAD);
 	in.midstream = true;
 	assert_int_equal(mqtt_proto.probe(&in), PARSE_OK);
+	in.port[0] = 40000;
+	assert_int_equal(mqtt_proto.probe(&in), PARSE_BAD);
+	in.expected = true;
+	assert_int_equal(mqtt_proto.probe(&in), PARSE_OK);
 	free((void *)in.data.data);
 	assert_int_equal(probe("GET / HTTP/1.1", 14, 1883), PARSE_BAD);
 	assert_int_equal(probe("\x16\3\1\0\x20", 5, 1883), PARSE_BAD);

@@ -700,6 +700,29 @@ static void a_forbidden_message_does_not_pass_midstream(void **state)
 	wire_free(w);
 }
 
+/* Where the port says nothing, the rule says what is spoken, and which end serves. */
+static void a_rule_is_enough_midstream(void **state)
+{
+	struct wire *w = wire_new("enforce", "closed", FILES);
+
+	pick_up(w, "RETR a\r\n");
+	assert_true(told(w, "\"command\":\"RETR\""));
+	assert_false(send(w, 0, 7008, 5000, "STOR a\r\n"));
+	assert_true(told(w, "policy.message_not_allowed"));
+	wire_free(w);
+
+	/* its server is heard first */
+	w = wire_new("enforce", "closed", FILES);
+	assert_true(send_flags(w, 1, 5000, 7000, TCP_ACK, ""));
+	assert_false(send(w, 0, 7000, 5000, "RETR a\r\n"));
+	w->now_ns += 1900000000;
+	assert_true(send(w, 0, 7000, 5000, "RETR a\r\n"));
+	assert_true(told(w, "\"command\":\"RETR\""));
+	assert_false(send(w, 0, 7008, 5000, "STOR a\r\n"));
+	assert_true(told(w, "policy.message_not_allowed"));
+	wire_free(w);
+}
+
 /* The server was switched off and on; the device, by the same ports, begins anew. */
 static void what_both_ends_lost_is_read_anew(void **state)
 {
@@ -791,6 +814,7 @@ int main(void)
 		cmocka_unit_test(midstream_is_read_and_not_refused),
 		cmocka_unit_test(an_old_confirmation_places_nothing),
 		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
+		cmocka_unit_test(a_rule_is_enough_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(there_is_one_path),

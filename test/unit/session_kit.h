@@ -21,6 +21,7 @@
 #define FTP   21
 #define ASTM  3000
 #define OTHER 4000
+#define FILES 2121 /* FTP's, where only the rule says so */
 #define SDC   6464
 
 static const char site[] = SITE_ANALYSER
@@ -33,6 +34,8 @@ static const char site[] = SITE_ANALYSER
 	"      - {service: shell, proto: tcp, port: ['2222'], peer: lis, app: ssh}\n"
 	"      - {service: files, proto: tcp, port: ['21'], peer: lis,\n"
 	"         app: ftp, allow: ['command=USER', 'command=RETR', 'command=ABOR']}\n"
+	"      - {service: more files, proto: tcp, port: ['2121'], peer: lis,\n"
+	"         app: ftp, allow: ['command=RETR']}\n"
 	"      - {service: bench, proto: tcp, port: ['3000'], peer: lis,\n"
 	"         app: astm, allow: ['test=^^^GLU*']}\n"
 	"      - {service: device, proto: tcp, port: ['6464'], peer: lis, app: sdc, control: no}\n"

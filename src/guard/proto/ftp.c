@@ -55,11 +55,11 @@ static enum parse probe(const struct proto_input *in)
 	if (!head_line(&r, &line)) {
 		size_t n = in->data.len < 3 ? in->data.len : 3;
 
-		if (in->end)
+		if (proto_serves(in))
 			return memcmp(in->data.data, "220", n) ? PARSE_BAD : PARSE_MORE;
 		return home && in->data.len < 64 ? PARSE_MORE : PARSE_BAD;
 	}
-	if (in->end) {
+	if (proto_serves(in)) {
 		if (!is_code(line) || memcmp(line.data, "220", 3) || head_contains(line, "smtp"))
 			return PARSE_BAD;
 		return head_contains(line, "ftp") || home ? PARSE_OK : PARSE_BAD;
@@ -364,7 +364,7 @@ static enum parse ftp_read(void *state, const struct proto_input *in, struct msg
 		return PARSE_BAD;
 	}
 	ret_out->used = r.off;
-	ret_out->has_msg = in->end ? read_reply(st, line, m) : read_command(st, line, m);
+	ret_out->has_msg = proto_serves(in) ? read_reply(st, line, m) : read_command(st, line, m);
 	return PARSE_OK;
 }
 

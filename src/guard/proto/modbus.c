@@ -473,8 +473,8 @@ static enum parse modbus_read(void *state, const struct proto_input *in, struct 
 	if (got == PARSE_MORE)
 		return got;
 	ret_out->has_msg = true;
-	/* Which end serves is known by the port where the opening was not seen. */
-	m->response = in->midstream && in->port[0] == PORT ? !in->end : in->end;
+	/* Which end serves is known by the port, or by the rule, where the opening was not seen. */
+	m->response = in->midstream && in->port[0] == PORT ? !in->end : proto_serves(in);
 	if (got == PARSE_BAD) {
 		m->msg.reason = REASON_MODBUS_MALFORMED;
 		return got;

@@ -652,7 +652,7 @@ static enum parse probe_name(const struct reader *r)
  */
 static enum parse mqtt_probe(const struct proto_input *in)
 {
-	bool port = in->port[1] == PORT || (in->midstream && in->port[0] == PORT);
+	bool port = in->port[1] == PORT || (in->midstream && (in->port[0] == PORT || in->expected));
 	struct reader r = reader_new(in->data.data, in->data.len);
 	uint8_t first = read_u8(&r);
 	enum parse got;

@@ -37,6 +37,7 @@ struct proto_input {
 	bool to_all;	/* a datagram, and sent to a group or to everybody */
 	bool last;	/* the end closed its side: nothing follows */
 	bool midstream; /* the conversation was picked up after its beginning */
+	bool answering; /* and by its rule it is end 0 that serves: it was the first to be seen */
 	bool alone;	/* no packet of the other end comes by at all */
 	bool expected; /* a rule names this protocol here, for probe(): its usual port counts no more */
 };
@@ -167,11 +168,16 @@ struct proto {
 	void (*write)(const struct msg *m, struct json *j);
 };
 
-/* Is it where the protocol lives: at its port, or where a rule says so? Picked up in its middle only
- * the port tells which end serves. */
+/* Is it what the end that serves says? */
+static inline bool proto_serves(const struct proto_input *in)
+{
+	return in->end != in->answering;
+}
+
+/* Is it where the protocol lives: at its port, or where a rule says so? */
 static inline bool proto_at_home(const struct proto_input *in, uint16_t port)
 {
-	return in->port[1] == port || (in->expected && !in->midstream);
+	return in->port[!in->answering] == port || in->expected;
 }
 
 /* The first proto_count in the order in which they are asked whether a conversation is theirs; behind

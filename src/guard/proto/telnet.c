@@ -110,7 +110,7 @@ static enum parse probe(const struct proto_input *in)
 		return b.data[1] >= SB && b.data[1] <= DONT ? PARSE_OK : PARSE_BAD;
 	}
 	/* Without negotiation only a prompt tells, and anybody may have one: the port decides. */
-	if (!proto_at_home(in, PORT) || !in->end)
+	if (!proto_at_home(in, PORT) || !in->end || in->answering)
 		return PARSE_BAD;
 	b.data += b.len - n;
 	for (size_t i = 0; i < n; i++)
