@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/number.h"
 
 /* RFC 1123 §2.1: letters, digits, hyphens and dots; of an address no passkey can be. */
 static bool host_name(const char *s)
@@ -152,6 +153,7 @@ static bool is_below(const char *path, const char *folder)
 void check_updates(struct checking *k)
 {
 	const struct config_updates *u = &k->c->updates;
+	unsigned from, to;
 	char at[64];
 
 	for (unsigned i = 0; i < u->mirrors_count; i++) {
@@ -163,7 +165,7 @@ void check_updates(struct checking *k)
 	}
 	for (unsigned i = 0; i < u->window_count; i++) {
 		snprintf(at, sizeof(at), "updates.window[%u]", i);
-		if (!check_window(u->window[i]))
+		if (!number_window(u->window[i], &from, &to))
 			check_wrong(k, at, "'%.60s' is no span of time; expected 02:00-05:00",
 				    u->window[i]);
 	}

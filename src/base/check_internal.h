@@ -87,7 +87,5 @@ void check_pki(struct checking *k);
 /* Firmware for devices: who brings it, where to, and that it can be found. */
 void check_device_update(struct checking *k, unsigned i);
 void check_rollouts(struct checking *k);
-/* "02:00-05:00"; over midnight, too. */
-bool check_window(const char *text);
 
 #endif

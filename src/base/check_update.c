@@ -4,15 +4,7 @@
 #include <string.h>
 
 #include "base/address.h"
-
-bool check_window(const char *text)
-{
-	unsigned h1, m1, h2, m2;
-	int used = 0;
-
-	return sscanf(text, "%2u:%2u-%2u:%2u%n", &h1, &m1, &h2, &m2, &used) == 4 && !text[used] &&
-	       h1 < 24 && m1 < 60 && h2 < 25 && m2 < 60 && (h2 < 24 || m2 == 0);
-}
+#include "base/number.h"
 
 static bool begins(const char *text, const char *with)
 {
@@ -105,9 +97,10 @@ void check_rollouts(struct checking *k)
 {
 	const struct config_updates *u = &k->c->updates;
 	char ip[ADDRESS_IP_LEN];
+	unsigned from, to;
 	uint16_t port;
 
-	if (*u->rollout.window && !check_window(u->rollout.window))
+	if (*u->rollout.window && !number_window(u->rollout.window, &from, &to))
 		check_wrong(k, "updates.rollout.window",
 			    "'%.60s' is no span of time; expected 01:00-05:00", u->rollout.window);
 	if (*u->agents && !address_endpoint(u->agents, ip, &port))

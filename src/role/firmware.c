@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "base/secret.h"
 #include "guard/policy/policy.h"
 
@@ -87,13 +88,11 @@ static json_t *device_json(const struct config *c, const struct policy *p, unsig
 
 static void minutes_of(const char *window, int ret_minutes[2])
 {
-	unsigned h1, m1, h2, m2;
+	unsigned from = 0, to = 0;
 
-	ret_minutes[0] = ret_minutes[1] = 0;
-	if (sscanf(window, "%2u:%2u-%2u:%2u", &h1, &m1, &h2, &m2) != 4)
-		return;
-	ret_minutes[0] = (int)(h1 * 60 + m1);
-	ret_minutes[1] = (int)(h2 * 60 + m2) % 1440;
+	number_window(window, &from, &to);
+	ret_minutes[0] = (int)from;
+	ret_minutes[1] = (int)to % 1440;
 }
 
 int firmware_setup(const struct config *c, const struct policy *p)

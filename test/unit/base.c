@@ -502,6 +502,34 @@ static void a_number_is_digits_within_its_bounds(void **state)
 	assert_true(number_read("005", 5, 6, &n) && n == 5);
 }
 
+static void a_window_is_some_time_of_a_day(void **state)
+{
+	static const char *const none[] = {"",
+					   "02:00",
+					   "02:00-05:00 ",
+					   "2-5",
+					   "24:00-05:00",
+					   "02:60-05:00",
+					   "02:00-24:01",
+					   "02:00-05:60",
+					   " 2:00-05:00",
+					   "+2:00-05:00",
+					   "02:00--5:00",
+					   "02:00-02:00"};
+	unsigned from = 7, to = 7;
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+		assert_false(number_window(none[i], &from, &to));
+	assert_int_equal(from, 7);
+	assert_int_equal(to, 7);
+	assert_true(number_window("22:30-02:00", &from, &to));
+	assert_int_equal(from, 22 * 60 + 30);
+	assert_int_equal(to, 120);
+	assert_true(number_window("0:00-24:00", &from, &to));
+	assert_int_equal(from, 0);
+	assert_int_equal(to, 1440);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,6 +539,7 @@ int main(void)
 		cmocka_unit_test(json_is_valid_whatever_a_peer_sends),
 		cmocka_unit_test(hex_goes_both_ways),
 		cmocka_unit_test(a_number_is_digits_within_its_bounds),
+		cmocka_unit_test(a_window_is_some_time_of_a_day),
 		cmocka_unit_test(json_says_when_it_does_not_fit),
 		cmocka_unit_test(json_texts_are_whole_at_any_length),
 		cmocka_unit_test(json_escapes_what_must_be),

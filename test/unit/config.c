@@ -246,6 +246,8 @@ static const struct mistake {
 	{SEGMENT HOST
 	 "link: {listen: '10.0.0.1:9'}\npeers:\n- {name: b, segment: no, hosts: [c1]}\n",
 	 5, 22, "no segment is called 'no'"},
+	{SEGMENT "updates: {window: ['02:00-02:00']}", 2, 20, "'02:00-02:00' is no span of time"},
+	{SEGMENT "updates: {rollout: {window: '2-5'}}", 2, 29, "'2-5' is no span of time"},
 	{SEGMENT "devices: [{" DEVICE ",\n starts: [{service: s, proto: tcp}]}]", 3, 11,
 	 "'peer' is missing from this entry of starts"},
 };

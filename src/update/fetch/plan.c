@@ -1,20 +1,18 @@
 #include "update/fetch/plan.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "update/fetch/listing.h"
 #include "update/place/deb_version.h"
 
 bool plan_in_window(char *const *windows, unsigned count, unsigned minute)
 {
 	for (unsigned i = 0; i < count; i++) {
-		unsigned h1, m1, h2, m2, from, to;
+		unsigned from, to;
 
-		if (sscanf(windows[i], "%2u:%2u-%2u:%2u", &h1, &m1, &h2, &m2) != 4)
+		if (!number_window(windows[i], &from, &to))
 			continue;
-		from = h1 * 60 + m1;
-		to = h2 * 60 + m2;
 		if (from <= to ? minute >= from && minute < to : minute >= from || minute < to)
 			return true;
 	}
