@@ -75,7 +75,8 @@ static bool flow_answering(void *arg, const struct flow *f)
 static bool flow_stays(void *arg, const struct flow *f, bool full)
 {
 	const struct gate_device *d = engine_device(arg, f->device);
-	bool open = f->state == TCP_ESTABLISHED || f->state == TCP_MIDSTREAM;
+	bool open = f->state == TCP_ESTABLISHED || f->state == TCP_MIDSTREAM ||
+		    f->state == TCP_FIN_WAIT;
 
 	if (!d || d->mode != GATE_ENFORCE || !engine_expected(arg, f))
 		return false;

@@ -334,6 +334,34 @@ static void a_half_closed_one_hides_nothing(void **state)
 	attack_all(4, begin_half_closed);
 }
 
+/* Its server has said its last, and it goes on, minutes later. */
+static void a_half_closed_one_goes_on(void **state)
+{
+	struct wire *w = wire_new("enforce");
+
+	for (unsigned n = 0, i = 0; n < 2 * KINDS; i = next_case(++n, 2 * KINDS)) {
+		const struct kind *k = &kinds[i / 2];
+		struct plan p = {.kind = k, .count = 1};
+		struct sender t = {.w = w, .plan = &p};
+
+		dice = i + 1;
+		turn(w, i);
+		w->receiver = &t.r;
+		greet(&t);
+		say(&t, 1, (struct bytes){NULL, 0}, TCP_FIN | TCP_ACK);
+		t.server++;
+		say(&t, 0, (struct bytes){NULL, 0}, TCP_ACK);
+		for (unsigned minutes = 0; minutes < 5; minutes++) {
+			w->now_ns += 60000 * MILLISECOND;
+			engine_tick(w->engine, &w->capture, w->now_ns);
+		}
+		if (!give(&t, t.first, TCP_ACK, k->good.data, k->good.len, false))
+			fail_msg("%s, case %u: what is allowed does not pass", k->name, i);
+	}
+	wire_close(w);
+	wire_free(w);
+}
+
 /* Conversations without number, in the middle of a message: its own is not the one that is forgotten. */
 static void flood_away(struct attack *a)
 {
@@ -454,6 +482,7 @@ int main(void)
 		cmocka_unit_test(an_early_beginning_hides_nothing),
 		cmocka_unit_test(an_early_end_hides_nothing),
 		cmocka_unit_test(a_half_closed_one_hides_nothing),
+		cmocka_unit_test(a_half_closed_one_goes_on),
 		cmocka_unit_test(a_flood_hides_nothing),
 		cmocka_unit_test(a_full_table_hides_nothing),
 		cmocka_unit_test(a_silence_hides_nothing),

@@ -255,6 +255,52 @@ static void without_confirmations_it_reads_on(void **state)
 	close_wire(&w);
 }
 
+/* Of 5 GiB, heard or not, the last bytes are compared as the first: numbers come by where they began. */
+static void numbers_go_round(void **state)
+{
+	static const uint8_t many[60000];
+	const uint64_t all = 5ull << 30;
+
+	for (unsigned heard = 0; heard < 2; heard++) {
+		struct wire w;
+		char got[8];
+		uint32_t at = 1000;
+
+		open_wire(&w, at, 5000);
+		if (!heard) {
+			memset(&w.flow, 0, sizeof(w.flow));
+			send_raw(&w, 0, at - 1, 0, TCP_SYN);
+			w.flow.packets[1] = 0;
+			tcp_track(&w.flow, &w.p, 0);
+			stream_init(&w.stream, &w.flow);
+		}
+		stream_wait(&w.stream);
+		for (uint64_t n = 0; n < all; n += sizeof(many), at += sizeof(many)) {
+			send_raw(&w, 0, at, 5000, TCP_ACK);
+			w.p.payload = (struct bytes){many, sizeof(many)};
+			w.p.payload_wire = sizeof(many);
+			tcp_track(&w.flow, &w.p, 0);
+			assert_int_equal(stream_take(&w.stream, &w.pool, &w.flow, &w.p, 0),
+					 STREAM_TAKEN);
+			assert_int_equal(stream_ready(&w.stream, &w.p, 0).len, sizeof(many));
+			stream_done(&w.stream, &w.pool, &w.p, 0, sizeof(many), true);
+			if (heard)
+				say(&w, 1, 5000, at + (uint32_t)sizeof(many), "", 0, 0);
+			if (n % (sizeof(many) * 4000))
+				continue;
+			at += sizeof(many);
+			assert_int_equal(say(&w, 0, at, 5000, "abcd", 4, 0), STREAM_TAKEN);
+			at -= sizeof(many) - 4;
+			assert_int_equal(drain(&w, 0, got, 4), 4);
+			assert_int_equal(say(&w, 0, at - 4 + sizeof(many), 5000, "abce", 4, 0),
+					 STREAM_CONFLICT);
+			if (heard)
+				say(&w, 1, 5000, at + (uint32_t)sizeof(many), "", 0, 0);
+		}
+		close_wire(&w);
+	}
+}
+
 static void blind_bytes_are_not_kept(void **state)
 {
 	struct wire w;
@@ -356,6 +402,7 @@ int main(void)
 		cmocka_unit_test(stale_is_not_taken),
 		cmocka_unit_test(lost_bytes_are_a_gap),
 		cmocka_unit_test(without_confirmations_it_reads_on),
+		cmocka_unit_test(numbers_go_round),
 		cmocka_unit_test(blind_bytes_are_not_kept),
 		cmocka_unit_test(without_memory_nothing_is_unsafe),
 		cmocka_unit_test(any_order_reads_the_same),

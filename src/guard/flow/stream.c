@@ -8,6 +8,7 @@
 #define ONEWAY 16384u /* bytes kept of an end whose confirmations go another way */
 #define PIECES ((uint32_t)(STREAM_AHEAD * sizeof(struct stream_piece)))
 _Static_assert(PIECES == 512, "a size of the pool's");
+#define FAR   (1 << 30)
 #define AGAIN 4 /* so often nobody repeats what is behind a hole that can be filled */
 
 /* half->flags */
@@ -503,6 +504,13 @@ static __attribute__((cold)) enum stream_said stale_said(const struct stream_hal
 	return ends || is_new(h, from, to) || said != STREAM_REPEATED ? STREAM_OUTSIDE : said;
 }
 
+/* Whom nobody hears may say more than numbers can tell apart: it began no further behind than that. */
+static __attribute__((cold)) void begin_later(struct stream_half *h)
+{
+	if (ahead_of(h->base, h->acked) > FAR)
+		h->acked = h->base - FAR / 2;
+}
+
 enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const struct flow *f,
 			     const struct packet *p, unsigned end)
 {
@@ -515,6 +523,8 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 
 	if (!(h->flags & KNOWN))
 		begin(h, from);
+	if (__builtin_expect(!(h->flags & PROVEN), 0))
+		begin_later(h);
 	if (!tcp_in_window(f, p, end) || (h->flags & ENDED && ahead_of(to, h->fin) > 0))
 		return STREAM_OUTSIDE;
 	said = compare(h, p, from, to);
