@@ -68,7 +68,7 @@ const struct cli_command cli_commands[] = {
 	{"_clerk", "", NULL, clerk_main},
 	{"demo", "[--headless] [--json] [--seconds N]", "a ward under attack, open and guarded",
 	 cli_demo},
-	{"inspect", "-r PCAP [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
+	{"inspect", "-r PCAP... [-c FILE] [-S RULES]... [-o OUT] [--inline] [--stats]",
 	 "judge a capture file as if it came by", inspect_run},
 	{"pki",
 	 "init|show|ls|issue|code|revoke|crl|renew|request|install [OPTION]... [-c FILE] [--json]",

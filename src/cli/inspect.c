@@ -31,7 +31,9 @@
 #define HEAP_KEPT     (64 << 20) /* freed memory that is not given back to be asked for again */
 
 struct inspect {
-	const char *file, *config_file, *out_file;
+	char **files; /* in the order in which they were captured */
+	unsigned file_count;
+	const char *config_file, *out_file;
 	bool inline_, stats;
 	FILE *out; /* unbuffered: */
 	char lines[OUT_BUFFER];
@@ -39,7 +41,8 @@ struct inspect {
 	struct config *config;
 	struct policy *policy;
 	struct known known;
-	struct capture *capture;
+	struct capture **captures; /* of all files, */
+	struct capture *capture;   /* and the one that is read */
 	struct engine *engine;
 	uint64_t last_ns; /* of the file */
 	char error[256];
@@ -112,22 +115,46 @@ static int load_policy(struct inspect *in)
 	return 0;
 }
 
+static bool is_out(const char *name, const struct stat *out)
+{
+	struct stat file;
+	int r = strcmp(name, "-") ? stat(name, &file) : fstat(STDIN_FILENO, &file);
+
+	return r == 0 && S_ISREG(out->st_mode) && file.st_dev == out->st_dev &&
+	       file.st_ino == out->st_ino;
+}
+
 /* `-` is standard output, as it is standard input of -r. What is read is not written over. */
 static int open_out(struct inspect *in)
 {
-	struct stat file, out;
-	int r = strcmp(in->file, "-") ? stat(in->file, &file) : fstat(STDIN_FILENO, &file);
+	struct stat out;
 
 	if (in->out_file && strcmp(in->out_file, "-") == 0)
 		in->out_file = NULL;
-	if (r == 0 && in->out_file && stat(in->out_file, &out) == 0 && S_ISREG(out.st_mode) &&
-	    file.st_dev == out.st_dev && file.st_ino == out.st_ino)
-		return cli_fail("%s: is the capture itself; name another file for the events",
-				in->out_file);
+	if (in->out_file && stat(in->out_file, &out) == 0)
+		for (unsigned i = 0; i < in->file_count; i++)
+			if (is_out(in->files[i], &out))
+				return cli_fail("%s: is the capture itself; name another file for "
+						"the events",
+						in->out_file);
 	in->out = in->out_file ? fopen(in->out_file, "we") : stdout;
 	if (!in->out)
 		return cli_fail("%s: cannot be written: %s", in->out_file, strerror(errno));
 	return 0;
+}
+
+/* All of them, so that a wrong one is refused before work begins. */
+static int open_captures(struct inspect *in)
+{
+	in->captures = calloc(in->file_count, sizeof(*in->captures));
+	if (!in->captures)
+		return cli_fail("out of memory");
+	for (unsigned i = 0; i < in->file_count; i++) {
+		in->captures[i] = capture_pcap_open(in->files[i], in->error);
+		if (!in->captures[i])
+			return cli_fail("%s", in->error);
+	}
+	return CLI_OK;
 }
 
 static int open_all(struct inspect *in)
@@ -160,20 +187,17 @@ static int open_all(struct inspect *in)
 							 .profiles = in->known.rows,
 							 .profile_count = in->known.profile_count};
 	}
-	in->capture = capture_pcap_open(in->file, in->error);
-	if (!in->capture)
-		return cli_fail("%s", in->error);
-	if (open_out(in) != 0)
+	if (open_captures(in) != 0 || open_out(in) != 0)
 		return CLI_FAILED;
 	setvbuf(in->out, NULL, _IONBF, 0);
 	in->engine = engine_new(in->policy, &o);
 	if (!in->engine)
-		return cli_fail("%s: no memory for the flow table", in->file);
+		return cli_fail("no memory for the flow table");
 	return CLI_OK;
 }
 
-/* 0 at the file's end, else what is wrong with the rest of it. */
-static int read_all(struct inspect *in)
+/* What cannot be read of a file is told; 0 where that is nothing but links of another kind. */
+static int read_file(struct inspect *in)
 {
 	struct frame frames[BATCH];
 	int n;
@@ -185,9 +209,27 @@ static int read_all(struct inspect *in)
 			in->capture->ops->wait(in->capture, 1000); /* a pipe */
 		engine_burst(in->engine, in->capture, frames, (unsigned)n);
 	}
+	if (n != -ENODATA)
+		return cli_fail("%s; what came before it was inspected",
+				capture_pcap_error(in->capture));
+	if (*capture_pcap_error(in->capture))
+		cli_fail("%s", capture_pcap_error(in->capture));
+	return CLI_OK;
+}
+
+/* None is closed: a fragment may wait for the next file. */
+static int read_all(struct inspect *in)
+{
+	int r = CLI_OK;
+
+	for (unsigned i = 0; i < in->file_count; i++) {
+		in->capture = in->captures[i];
+		if (read_file(in) != CLI_OK)
+			r = CLI_FAILED;
+	}
 	engine_finish(in->engine, in->capture);
 	engine_stats_event(in->engine, in->last_ns);
-	return n == -ENODATA ? 0 : n;
+	return r;
 }
 
 static void print_stats(const struct inspect *in, uint64_t took_ns)
@@ -225,9 +267,7 @@ static int inspect(struct inspect *in)
 
 	if (r != CLI_OK)
 		return r;
-	if (read_all(in) < 0)
-		r = cli_fail("%s; what came before it was inspected",
-			     capture_pcap_error(in->capture));
+	r = read_all(in);
 	if (in->stats)
 		print_stats(in, clock_mono_ns() - began);
 	return close_out(in) == CLI_OK ? r : CLI_FAILED;
@@ -240,9 +280,12 @@ int inspect_run(int argc, char **argv)
 	static struct inspect in; /* the process ends with it, and frees faster than we could */
 	int opt;
 
+	in.files = calloc((size_t)argc, sizeof(*in.files));
+	if (!in.files)
+		return cli_fail("out of memory");
 	while ((opt = getopt_long(argc, argv, "r:c:o:S:", options, NULL)) != -1) {
-		if (opt == 'r' && !in.file)
-			in.file = optarg;
+		if (opt == 'r')
+			in.files[in.file_count++] = optarg;
 		else if (opt == 'c')
 			in.config_file = optarg;
 		else if (opt == 'o')
@@ -257,7 +300,7 @@ int inspect_run(int argc, char **argv)
 		} else
 			return cli_usage(cli_find("inspect"));
 	}
-	if (!in.file || optind < argc)
+	if (!in.file_count || optind < argc)
 		return cli_usage(cli_find("inspect"));
 	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
 	return inspect(&in);

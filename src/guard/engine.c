@@ -10,6 +10,7 @@
 #include "guard/engine_internal.h"
 #include "guard/impostor.h"
 #include "guard/archive.h"
+#include "guard/decode/tunnel.h"
 #include "guard/evidence.h"
 #include "guard/flow/fragment.h"
 #include "guard/hairpin.h"
@@ -19,6 +20,7 @@
 #define SOURCES		 4096
 #define BEHAVIOUR_ROWS	 2048
 #define FRAGMENT_WAIT_MS 5000
+#define TUNNELS_MOST	 4    /* within each other */
 #define CLEAN_UP	 4    /* groups */
 #define EXPIRE_BURST	 64   /* flows ended at most after so many groups, */
 #define EXPIRE_TICK	 8192 /* and at a tick */
@@ -392,6 +394,31 @@ static bool is_cut_syn(const struct packet *p)
 	return p->proto == PROTO_TCP && p->tcp_flags & TCP_SYN;
 }
 
+/*
+ * What a packet of a file carries in a tunnel is told as well as the tunnel: it may be a mirror's way to
+ * who recorded it. It has no frame of its own to wait with, or to be settled. Who stands in the path
+ * (`--inline`) looks into none.
+ */
+static void take_carried(struct engine *e, const struct frame *f, const struct packet *p)
+{
+	struct work *w = &e->carried;
+	struct tunnel_inner in;
+
+	for (unsigned n = 0; n < TUNNELS_MOST && tunnel_inner(p, &in); n++) {
+		packet_decode(in.frame, in.link | LINK_OFFLOAD, p->time_ns, in.wire_len, &w->p);
+		p = &w->p;
+		place(e, f, w);
+		flow_hint(e->flows, p, w->segment, &w->hint);
+		w->floor_hint.key = NULL;
+		if (mirror_is_copy(e->mirror, p)) {
+			e->stats.copies++;
+			return;
+		}
+		engine_judge(e, NULL, w);
+		engine_conclude(e, w);
+	}
+}
+
 static void judge_whole(struct engine *e, const struct fragment_datagram *d)
 {
 	struct work *w = &e->whole;
@@ -399,6 +426,8 @@ static void judge_whole(struct engine *e, const struct fragment_datagram *d)
 	packet_decode(d->whole.data, d->whole.link, d->whole.time_ns, d->whole.wire_len, &w->p);
 	place(e, &d->frames[0], w);
 	flow_hint(e->flows, &w->p, w->segment, &w->hint);
+	if (e->mirror && !e->o.inline_)
+		take_carried(e, &d->frames[0], &w->p);
 	engine_judge(e, kernels_verdict(d), w);
 	if ((!d->is_fresh || is_cut_syn(&w->p)) && is_enforced(e, w->v.device) &&
 	    w->v.action != GATE_DROP)
@@ -518,6 +547,8 @@ static void take_filed(struct engine *e, const struct frame *f, struct work *w)
 		return;
 	if (__builtin_expect(e->own_busy, 0))
 		engine_own_doors(e);
+	if (w->p.proto != PROTO_TCP && !e->o.inline_)
+		take_carried(e, f, &w->p);
 	engine_take(e, f, w);
 	engine_awaited(e, false);
 }

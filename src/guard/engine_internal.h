@@ -87,8 +87,9 @@ struct engine {
 	uint64_t forgot_ns;	     /* when one was last evicted amid a message; 0: never */
 	uint64_t full_told, full_ns; /* evictions that were told; when more of them may be */
 	struct work work[ENGINE_SLOTS];
-	struct work whole; /* a datagram out of fragments */
-	struct work late;  /* what had to wait */
+	struct work whole;   /* a datagram out of fragments */
+	struct work late;    /* what had to wait */
+	struct work carried; /* by a tunnel */
 };
 
 /* The device that a packet or a conversation counts as; NULL without a policy. */

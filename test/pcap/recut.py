@@ -244,9 +244,66 @@ def echoed(found):
     return sorted(found + [(time + 200000, *rest) for time, *rest in found if ends(rest[0])], key=lambda f: f[0])
 
 
-def capture(found, sizes=None, order=list):
-    return HEADER + b''.join(struct.pack('<IIII', time // 10**9, time % 10**9, len(piece), len(piece)) + piece
-                             for time, frame, _ in found for piece in order(cut(frame, sizes) if sizes else [frame]))
+def labelled(frames):
+    """In MPLS, with two labels."""
+    return [f[:12] + b'\x88\x47\0\1\0\x40\0\2\1\x40' + f[14:] if header(f) == 14 else f for f in frames]
+
+
+def dialled(frames):
+    """In PPP over Ethernet."""
+    kind = {b'\x08\0': b'\0\x21', b'\x86\xdd': b'\0\x57'}
+    return [f[:12] + b'\x88\x64\x11\0\0\7' + struct.pack('>H', len(f) - 12) + kind[f[12:14]] + f[14:]
+            if header(f) == 14 else f for f in frames]
+
+
+def in_tunnel(proto, head):
+    """In packets from one switch to another."""
+    def pack(frame):
+        body = head(frame)
+        outer = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 20 + len(body), 0, 0, 64, proto, 0, b'\xac\x10\0\1', b'\xac\x10\0\2')
+        outer = outer[:10] + struct.pack('>H', checksum(outer)) + outer[12:]
+        return b'\2\0\0\0\x0a\1\2\0\0\0\x0a\2\x08\0' + outer + body
+    return lambda frames: [pack(f) for f in frames]
+
+
+def datagram(port, head):
+    return in_tunnel(17, lambda f: struct.pack('>HHHH', 49152, port, 8 + len(head) + len(f), 0) + head + f)
+
+
+def on_air(frames):
+    """By radio, from an access point, as a card in monitor mode sees it."""
+    radio = b'\0\0\x18\0\x2e\x40\0\xa0\x20\x08\0\0' + b'\0' * 12
+    return [radio + b'\x88\2\0\0' + f[:6] + b'\2\0\0\0\x0b\1' + f[6:12] + b'\x10\0\0\0' +
+            b'\xaa\xaa\3\0\0\0' + f[12:] for f in frames]
+
+
+def on_mac(frames):
+    """As Apple's systems write it, with what program it was."""
+    return [struct.pack('<III', 108, 1, ETHERNET) + b'\0' * 96 + f for f in frames]
+
+
+# Within what a switch, a cloud or a provider carries mirrored frames; and its link type.
+WRAPPED = (
+    ('in MPLS', labelled, ETHERNET),
+    ('in PPPoE', dialled, ETHERNET),
+    ('in ERSPAN I', in_tunnel(47, lambda f: b'\0\0\x88\xbe' + f), ETHERNET),
+    ('in ERSPAN II', in_tunnel(47, lambda f: b'\x10\0\x88\xbe\0\0\0\1' + b'\x10\7\0\1\0\0\0\2' + f), ETHERNET),
+    ('in ERSPAN III', in_tunnel(47, lambda f: b'\x10\0\x22\xeb\0\0\0\1' + b'\x20\7\0\1' + b'\0' * 7 + b'\1' + b'\0' * 8 + f),
+     ETHERNET),
+    ('in GRE', in_tunnel(47, lambda f: b'\x20\0\x65\x58\0\0\1\1' + f), ETHERNET),
+    ('in VXLAN', datagram(4789, b'\x08\0\0\0\0\0\7\0'), ETHERNET),
+    ('in GENEVE', datagram(6081, b'\1\0\x65\x58\0\0\7\0\1\2\3\0'), ETHERNET),
+    ('in TZSP', datagram(37008, b'\1\0\0\1\x0a\1\5\1'), ETHERNET),
+    ('by radio', on_air, 127),
+    ('by PKTAP', on_mac, 258),
+)
+WRAPPED_CASES = ('dicom-store', 'dns', 'fragments-good', 'hl7', 'intellivue-again', 'ipv6')
+
+
+def capture(found, sizes=None, order=list, link=ETHERNET):
+    return HEADER[:20] + struct.pack('<I', link) + b''.join(
+        struct.pack('<IIII', time // 10**9, time % 10**9, len(piece), len(piece)) + piece
+        for time, frame, _ in found for piece in order(cut(frame, sizes) if sizes else [frame]))
 
 
 def without(value):
@@ -289,10 +346,12 @@ def main():
                 ways.append(('with the other end late', partial(skewed, late=False), None, list))
             for begin in range(2):
                 ways.append(('with its ends crossed %d' % begin, partial(crossed, begin=begin), None, list))
+            if case.split('/')[0] in WRAPPED_CASES:
+                ways += [(name, list, None, wrap, link) for name, wrap, link in WRAPPED]
             want = said(bedwarden, case)
             made = {capture(found)}
-            for name, arrange, sizes, order in ways:
-                one = capture(arrange(found), sizes, order)
+            for name, arrange, *how in ways:
+                one = capture(arrange(found), *how)
                 if one in made:  # has nothing to be arranged that way
                     continue
                 made.add(one)

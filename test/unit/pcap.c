@@ -369,12 +369,12 @@ static void other_links_are_stripped_or_named(void **state)
 	c->ops->close(c);
 
 	w.len = 0;
-	put_header(0xa1b2c3d4, 105);
-	refuse("link type 105 (IEEE802_11)");
+	put_header(0xa1b2c3d4, 220);
+	refuse("link type 220 (USB_LINUX_MMAPPED)");
 
 	w.len = 0;
 	put_section();
-	put_interface(105, NULL, 0);
+	put_interface(220, NULL, 0);
 	put_interface(1, NULL, 0);
 	put_packet(0, 1, "\1", 1);
 	put_packet(1, 1, "\2", 1);

@@ -1,6 +1,7 @@
 #include "guard/capture/dump.h"
 
 #include "base/clock.h"
+#include "guard/capture/peel.h"
 
 #include <errno.h>
 #include <pcap/pcap.h>
@@ -39,32 +40,16 @@ enum option {
 	OPTION_OFFSET = 14,
 };
 
-/* Numbers of tcpdump.org's registry of link types. */
-enum link_type {
-	TYPE_NULL = 0,
-	TYPE_ETHERNET = 1,
-	TYPE_RAW_BSD = 12,
-	TYPE_RAW_OPENBSD = 14,
-	TYPE_RAW = 101,
-	TYPE_LOOP = 108,
-	TYPE_SLL = 113,
-	TYPE_IPV4 = 228,
-	TYPE_IPV6 = 229,
-	TYPE_SLL2 = 276,
-};
-
 struct interface {
 	uint64_t scale;	 /* multiply (power of ten) ... */
 	uint64_t divide; /* ... or divide by it, to get nanoseconds; 0: a power of two */
 	int64_t offset_s;
 	uint32_t snap_len;
 	uint16_t type;
-	uint8_t shift; /* for a power of two */
-	uint8_t strip; /* bytes ahead of the frame proper */
-	uint8_t fcs;   /* bytes of checksum at its end */
-	bool read;
-	enum link link;
-	char name[16]; /* IFNAMSIZ; a longer one is no interface of ours and stays empty */
+	uint8_t shift;		/* for a power of two */
+	uint8_t fcs;		/* bytes of checksum at a frame's end */
+	const struct peel *how; /* NULL: its frames are not read */
+	char name[16];		/* IFNAMSIZ; a longer one is no interface of ours and stays empty */
 };
 
 struct dump {
@@ -144,36 +129,6 @@ static __attribute__((format(printf, 2, 3))) enum dump_step bad(struct dump *d, 
 	return DUMP_BAD;
 }
 
-static void set_link(struct interface *i, uint16_t type)
-{
-	i->type = type;
-	i->read = true;
-	switch (type) {
-	case TYPE_ETHERNET:
-		i->link = LINK_ETHERNET;
-		return;
-	case TYPE_SLL:
-		i->link = LINK_SLL;
-		return;
-	case TYPE_SLL2:
-		i->link = LINK_SLL2;
-		return;
-	case TYPE_NULL:
-	case TYPE_LOOP:
-		i->strip = 4;
-		i->link = LINK_RAW;
-		return;
-	case TYPE_RAW:
-	case TYPE_RAW_BSD:
-	case TYPE_RAW_OPENBSD:
-	case TYPE_IPV4:
-	case TYPE_IPV6:
-		i->link = LINK_RAW;
-		return;
-	}
-	i->read = false;
-}
-
 static struct interface *add_interface(struct dump *d, uint16_t type)
 {
 	if (d->count == d->room) {
@@ -188,8 +143,8 @@ static struct interface *add_interface(struct dump *d, uint16_t type)
 		d->interfaces = grown;
 		d->room = room;
 	}
-	d->interfaces[d->count] = (struct interface){.scale = 1000, .divide = 1};
-	set_link(&d->interfaces[d->count], type);
+	d->interfaces[d->count] = (struct interface){
+		.scale = 1000, .divide = 1, .type = type, .how = peel_find(type)};
 	return &d->interfaces[d->count++];
 }
 
@@ -230,25 +185,27 @@ static enum dump_step deliver(struct dump *d, uint32_t n, struct bytes data, uin
 			      struct dump_record *ret)
 {
 	const struct interface *i = &d->interfaces[n];
-	size_t over;
+	struct peeled p;
+	uint32_t behind;
 
-	if (!i->read || data.len < i->strip) {
+	if (!i->how || !peel(i->how, data, d->swap, &p)) {
 		d->unread++;
 		d->unread_name = pcap_datalink_val_to_name(i->type);
 		return DUMP_SKIP;
 	}
 	if (wire_len < data.len)
 		wire_len = (uint32_t)data.len;
-	data.data += i->strip;
-	data.len -= i->strip;
-	wire_len -= i->strip;
-	wire_len -= i->fcs < wire_len ? i->fcs : 0;
-	over = data.len > wire_len ? data.len - wire_len : 0;
-	data.len -= over;
+	wire_len -= p.ahead;
+	behind = p.behind + i->fcs;
+	wire_len -= behind < wire_len ? behind : 0;
+	data.data += p.ahead;
+	data.len -= p.ahead;
+	if (data.len > wire_len)
+		data.len = wire_len;
 	ret->data = data;
 	ret->wire_len = wire_len;
 	ret->interface = n;
-	ret->link = i->link;
+	ret->link = p.link;
 	return DUMP_FRAME;
 }
 
@@ -265,11 +222,12 @@ static enum dump_step begin_pcap(struct dump *d, struct bytes in, uint32_t magic
 	i = add_interface(d, type & 0xffff);
 	if (!i)
 		return bad(d, "out of memory");
-	if (!i->read) {
+	if (!i->how) {
 		const char *name = pcap_datalink_val_to_name(type & 0xffff);
 
 		return bad(d,
-			   "link type %u (%s) is not read: capture on Ethernet, \"any\" or raw IP",
+			   "link type %u (%s) is not read: capture on Ethernet, Wi-Fi, \"any\" or "
+			   "raw IP",
 			   type & 0xffff, name ? name : "unknown");
 	}
 	if (type & 0x04000000)

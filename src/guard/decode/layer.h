@@ -12,6 +12,7 @@ struct layer {
 	size_t have;  /* bytes that were captured */
 	size_t wire;  /* bytes that were on the wire; never fewer */
 	bool offload; /* LINK_OFFLOAD */
+	uint8_t nested;
 };
 
 static inline bool layer_need(struct packet *p, const struct layer *l, size_t n, enum anomaly a)

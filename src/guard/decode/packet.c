@@ -9,10 +9,16 @@ enum ether_type {
 	ETHER_IPV6 = 0x86dd,
 	ETHER_QINQ = 0x88a8,
 	ETHER_QINQ_OLD = 0x9100,
+	ETHER_MPLS = 0x8847,
+	ETHER_MPLS_GROUP = 0x8848,
+	ETHER_PPPOE = 0x8864,
 	ETHER_MIN = 0x0600, /* IEEE 802.3 §3.2.6: below is a length */
 	ETHER_LENGTH_MAX = 1500,
 };
 
+enum ppp_protocol { PPP_IPV4 = 0x21, PPP_IPV6 = 0x57 };
+
+#define NESTED_MOST	4 /* wrappers within each other */
 #define ETHERNET_HEADER 14
 #define SLL_HEADER	16
 #define SLL2_HEADER	20
@@ -80,6 +86,107 @@ static bool decode_vlans(struct packet *p, struct layer *l, uint16_t *type)
 	return true;
 }
 
+static void decode_type(struct packet *p, struct layer *l, uint16_t type);
+static bool decode_ethernet(struct packet *p, struct layer *l);
+
+/* RFC 1661 §2, RFC 1662 §3.1: address and control may be left out, and so may a zero in front. */
+static void decode_ppp(struct packet *p, struct layer *l)
+{
+	uint16_t type = 0;
+
+	if (l->have >= 2 && l->at[0] == 0xff && l->at[1] == 3)
+		layer_skip(l, 2);
+	if (!layer_need(p, l, 2, ANOMALY_ETHERNET_TRUNCATED))
+		return;
+	type = l->at[0] & 1 ? l->at[0] : load_be16(l->at);
+	layer_skip(l, l->at[0] & 1 ? 1 : 2);
+	if (type == PPP_IPV4 || type == PPP_IPV6)
+		decode_type(p, l, type == PPP_IPV4 ? ETHER_IPV4 : ETHER_IPV6);
+	else
+		p->l3 = layer_bytes(l);
+}
+
+/* RFC 2516 §4: a head of six bytes that says how long what follows is. Discovery carries none. */
+static void decode_pppoe(struct packet *p, struct layer *l)
+{
+	uint16_t len;
+
+	if (!layer_need(p, l, 6, ANOMALY_ETHERNET_TRUNCATED))
+		return;
+	len = load_be16(l->at + 4);
+	layer_skip(l, 6);
+	layer_trim(l, len);
+	decode_ppp(p, l);
+}
+
+/* RFC 3032 §2.1; RFC 4928 §3: what is behind the labels is told by its first four bits. */
+static void decode_mpls(struct packet *p, struct layer *l)
+{
+	bool last = false;
+
+	while (!last) {
+		if (!layer_need(p, l, 4, ANOMALY_ETHERNET_TRUNCATED))
+			return;
+		last = l->at[2] & 1;
+		layer_skip(l, 4);
+	}
+	if (!l->have)
+		return;
+	switch (l->at[0] >> 4) {
+	case 4:
+		decode_type(p, l, ETHER_IPV4);
+		return;
+	case 6:
+		decode_type(p, l, ETHER_IPV6);
+		return;
+	case 0: /* a control word, and a wire's frame (RFC 4448 §4.6) */
+		if (!layer_need(p, l, 4, ANOMALY_ETHERNET_TRUNCATED))
+			return;
+		layer_skip(l, 4);
+	}
+	decode_ethernet(p, l);
+}
+
+/* What switches put ahead of the type, and carriers ahead of a frame of their own. */
+static const struct {
+	uint16_t type;
+	uint8_t len;
+	bool frame; /* a whole frame follows, with addresses of its own */
+} wrappers[] = {
+	{0x8926, 4, false}, /* Cisco's VN-Tag */
+	{0x893f, 6, false}, /* IEEE 802.1BR E-TAG */
+	{0x8909, 6, false}, /* Cisco's metadata: TrustSec */
+	{0x892f, 4, false}, /* IEC 62439-3 HSR */
+	{0x88e7, 4, true},  /* IEEE 802.1ah I-TAG */
+	{0x8903, 2, true},  /* Cisco's FabricPath */
+};
+
+/* A port that is mirrored within a provider's network, or another maker's, shows what no ward's link has. */
+static __attribute__((cold)) void decode_wrapped(struct packet *p, struct layer *l, uint16_t type)
+{
+	if (l->nested++ == NESTED_MOST)
+		return;
+	if (type == ETHER_PPPOE)
+		decode_pppoe(p, l);
+	else if (type == ETHER_MPLS || type == ETHER_MPLS_GROUP)
+		decode_mpls(p, l);
+	for (unsigned i = 0; i < sizeof(wrappers) / sizeof(wrappers[0]); i++) {
+		size_t len = wrappers[i].len;
+
+		if (wrappers[i].type != type || l->have < len + 2)
+			continue;
+		layer_skip(l, len);
+		if (wrappers[i].frame) {
+			decode_ethernet(p, l);
+			return;
+		}
+		type = load_be16(l->at);
+		layer_skip(l, 2);
+		decode_type(p, l, type);
+		return;
+	}
+}
+
 static void decode_type(struct packet *p, struct layer *l, uint16_t type)
 {
 	if (!decode_vlans(p, l, &type)) {
@@ -103,6 +210,8 @@ static void decode_type(struct packet *p, struct layer *l, uint16_t type)
 		layer_ipv6(p, l);
 	else if (type == ETHER_ARP)
 		decode_arp(p, l);
+	else if (l->offload)
+		decode_wrapped(p, l, type);
 }
 
 static bool decode_ethernet(struct packet *p, struct layer *l)
@@ -166,6 +275,56 @@ static bool decode_raw(struct packet *p, struct layer *l)
 	return true;
 }
 
+enum wifi { /* the frame's first byte, and its second */
+	    WIFI_KIND = 0x0c,
+	    WIFI_DATA = 0x08,
+	    WIFI_EMPTY = 0x40,
+	    WIFI_QOS = 0x80,
+	    WIFI_TO_NET = 1,
+	    WIFI_FROM_NET = 2,
+	    WIFI_MORE = 4,
+	    WIFI_SEALED = 0x40,
+	    WIFI_ORDER = 0x80,
+};
+
+/* IEEE 802.11 §9.3.2.1: whose the addresses are depends on which way it goes through the network. */
+static void wifi_addresses(struct packet *p, const uint8_t *b)
+{
+	bool to = b[1] & WIFI_TO_NET, from = b[1] & WIFI_FROM_NET;
+
+	p->has_mac = true;
+	memcpy(p->dst_mac, b + (to ? 16 : 4), 6);
+	memcpy(p->src_mac, b + (to && from ? 24 : from ? 16 : 10), 6);
+}
+
+/* One that is sealed, in pieces, or no data says who is there and nothing more. */
+static bool decode_wifi(struct packet *p, struct layer *l)
+{
+	const uint8_t *b = l->at;
+	size_t header = 24;
+	uint16_t type;
+	bool whole;
+
+	if (l->have < header || (b[0] & WIFI_KIND) != WIFI_DATA)
+		return true; /* frames that direct the air are shorter */
+	whole = !(b[1] & (WIFI_SEALED | WIFI_MORE)) && !(b[22] & 15) && !(b[0] & WIFI_EMPTY);
+	if ((b[1] & (WIFI_TO_NET | WIFI_FROM_NET)) == (WIFI_TO_NET | WIFI_FROM_NET))
+		header += 6;
+	if (b[0] & WIFI_QOS)
+		header += b[1] & WIFI_ORDER ? 6 : 2;
+	if (!layer_need(p, l, header, ANOMALY_ETHERNET_TRUNCATED))
+		return false;
+	wifi_addresses(p, b);
+	layer_skip(l, header);
+	if (header % 4 && l->have > 5 && !memcmp(l->at + 2, "ªª", 3))
+		layer_skip(l, 2); /* some cards align what follows */
+	p->l3 = layer_bytes(l);
+	type = whole ? decode_llc(p, l) : 0;
+	if (type)
+		decode_type(p, l, type);
+	return true;
+}
+
 /* In steps: for the whole at once compilers choose `rep stos`, a third of the decoder's time. */
 static inline void clear(struct packet *p)
 {
@@ -207,6 +366,12 @@ again:
 		l.offload = true;
 		link &= ~LINK_OFFLOAD;
 		goto again;
+	}
+	if (link == LINK_WIFI)
+		return decode_wifi(ret_p, &l);
+	if (link == LINK_PPP) {
+		decode_ppp(ret_p, &l);
+		return true;
 	}
 	anomaly_add(&ret_p->anomalies, ANOMALY_LINK_UNKNOWN);
 	return false;

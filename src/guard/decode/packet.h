@@ -13,9 +13,17 @@
 /*
  * How the frame begins: a pcap link type, reduced to those that are read. A file's has LINK_OFFLOAD
  * set: it may have been captured at its sender, before the card cut it up for the wire and filled in
- * the IP header's length and checksum. A length of zero is then the frame's.
+ * the IP header's length and checksum. A length of zero is then the frame's. Only files have the last ones.
  */
-enum link { LINK_ETHERNET, LINK_SLL, LINK_SLL2, LINK_RAW, LINK_OFFLOAD };
+enum link {
+	LINK_ETHERNET,
+	LINK_SLL,
+	LINK_SLL2,
+	LINK_RAW,
+	LINK_OFFLOAD = 4,
+	LINK_PPP = 8,
+	LINK_WIFI = 9,
+};
 
 enum ip_proto_number {
 	PROTO_ICMP = 1,
