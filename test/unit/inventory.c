@@ -7,6 +7,7 @@
 #include "guard/proto/ldap.h"
 #include "guard/proto/mail.h"
 #include "guard/proto/mqtt.h"
+#include "guard/proto/rfb.h"
 #include "guard/proto/smb.h"
 #include "guard/proto/snmp.h"
 #include "guard/proto/telnet.h"
@@ -342,6 +343,7 @@ static void weaknesses_are_told_once(void **state)
 			     .usm = {(const uint8_t *)"nurse", 5}};
 	struct smb_msg file = {.version = 2, .filename = {(const uint8_t *)"a", 1}};
 	struct ftp_msg anybody = {.msg.answer = true, .no_password = true};
+	struct rfb_msg screen = {.security = 0};
 	struct telnet_msg shell = {.no_password = true};
 	struct weaknesses w;
 	char line[2048];
@@ -401,6 +403,18 @@ static void weaknesses_are_told_once(void **state)
 	assert_int_equal(w.to, 1u << WEAKNESS_DATABASE);
 	assert_int_equal(weaknesses_of(&http_proto, &ipp.msg).to,
 			 1u << WEAKNESS_HTTP | 1u << WEAKNESS_PRINT);
+	assert_int_equal(weaknesses_of(&rfb_proto, &screen.msg).to, 0);
+	screen.security = 2;
+	assert_int_equal(weaknesses_of(&rfb_proto, &screen.msg).to, 1u << WEAKNESS_VNC);
+	screen.security = 19; /* how, its next message says */
+	assert_int_equal(weaknesses_of(&rfb_proto, &screen.msg).to, 0);
+	screen.subtype = 257;
+	screen.encrypted = true;
+	assert_int_equal(weaknesses_of(&rfb_proto, &screen.msg).to, 0);
+	screen.subtype = 256;
+	screen.encrypted = false;
+	assert_int_equal(weaknesses_of(&rfb_proto, &screen.msg).to,
+			 1u << WEAKNESS_VNC | 1u << WEAKNESS_PASSWORD);
 	assert_int_equal(weaknesses_of_app("nfs"), 1u << WEAKNESS_NFS);
 	assert_int_equal(weaknesses_of_app("tls"), 0);
 	for (unsigned i = 0; i < WEAKNESS_COUNT; i++)

@@ -489,6 +489,43 @@ static void tftp_tells_the_file(void **state)
 	       "{\"tftp\":{\"packet\":\"read\"},\"reason\":\"tftp.malformed\"}\n");
 }
 
+/* Most servers encrypt by it, so that what is in it counts. */
+static void vnc_says_how_it_is_encrypted(void **state)
+{
+	static const struct {
+		const char *kind, *said;
+	} kinds[] = {
+		{"\0\0\1\1", "\"security_type\":19,\"security_subtype\":257},\"encrypted\":true,"},
+		{"\0\0\1\0", "\"security_type\":19,\"security_subtype\":256},\"control\":true"},
+		{"\0\0\0\1", "\"security_type\":19},\"control\":true"},
+	};
+	struct talk_piece pieces[] = {
+		TALK_PIECE(1, "RFB 003.008\n"),
+		TALK_PIECE(0, "RFB 003.008\n"),
+		TALK_PIECE(1, "\1\x13"),
+		TALK_PIECE(0, "\x13"),
+		TALK_PIECE(1, "\0\2"),
+		TALK_PIECE(0, "\0\2"),
+		TALK_PIECE(1, "\0\2\0\0\1\1\0\0\1\0"),
+		{0, NULL, 4},
+		TALK_PIECE(1, "\1\x16\3\3"),
+		TALK_PIECE(0, "\x16\3\1"),
+	};
+
+	for (unsigned i = 0; i < 3; i++) {
+		pieces[7].data = kinds[i].kind;
+		for (size_t cut = 0; cut < 3; cut++) {
+			talk_play(r, "rfb", false, pieces, 10, cut);
+			assert_says(r, kinds[i].said);
+			assert_int_equal(seed_count(r, "\n"), 3);
+		}
+		talk_seed("rfb", false, pieces, 10);
+	}
+	pieces[3] = (struct talk_piece){0, "\5", 1}; /* RealVNC's own */
+	talk_play(r, "rfb", false, pieces, 4, 0);
+	assert_says(r, "\"security_type\":5},\"encrypted\":true");
+}
+
 static void sip_leaves_out_who_calls(void **state)
 {
 	seed_same(r, "sip", "sip-1");
@@ -707,6 +744,7 @@ int main(void)
 		cmocka_unit_test(vnc_tells_who_may_look),
 		cmocka_unit_test(vnc_since_3_7_lets_the_client_choose),
 		cmocka_unit_test(tftp_tells_the_file),
+		cmocka_unit_test(vnc_says_how_it_is_encrypted),
 		cmocka_unit_test(sip_leaves_out_who_calls),
 		cmocka_unit_test(sip_values_may_be_folded),
 		cmocka_unit_test(a_datagram_without_a_priority_is_syslog),

@@ -143,6 +143,19 @@ static bool http_password(const struct msg *m)
 	return h->auth.len == 5 && !strncasecmp((const char *)h->auth.data, "Basic", 5);
 }
 
+/* Once it is known how: VeNCrypt (19) may be either. */
+static bool vnc_clear(const struct msg *m)
+{
+	const struct rfb_msg *v = (const struct rfb_msg *)m;
+
+	return v->security && !v->encrypted && (v->security != 19 || v->subtype);
+}
+
+static bool vnc_plain(const struct msg *m)
+{
+	return ((const struct rfb_msg *)m)->subtype == 256;
+}
+
 static bool vnc_open(const struct msg *m)
 {
 	const struct rfb_msg *v = (const struct rfb_msg *)m;
@@ -315,7 +328,8 @@ static const struct {
 	{"http", http_password, WEAKNESS_PASSWORD, BOTH},
 	{"http", http_login, WEAKNESS_DEFAULT_LOGIN, BY},
 	{"sdc", always, WEAKNESS_MEDICAL, BOTH},
-	{"rfb", always, WEAKNESS_VNC, BOTH},
+	{"rfb", vnc_clear, WEAKNESS_VNC, BOTH},
+	{"rfb", vnc_plain, WEAKNESS_PASSWORD, BOTH},
 	{"rfb", vnc_open, WEAKNESS_NO_PASSWORD, BY},
 	{"rdp", rdp_old, WEAKNESS_RDP, BOTH},
 	{"smb", smb1_spoken, WEAKNESS_SMB1, BOTH},

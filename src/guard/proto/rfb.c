@@ -5,6 +5,13 @@
 #define NAME_MAX_LEN  256
 #define SECURITY_NONE 1
 #define SECURITY_VNC  2
+/* IANA's Remote Framebuffer Security Types. Of RealVNC's kinds there are two that encrypt the login alone. */
+#define SECURITY_RA2	  5
+#define SECURITY_TLS	  18
+#define SECURITY_VENCRYPT 19
+#define SECURITY_RA2_256  129
+#define VENCRYPT_PLAIN	  256
+#define VENCRYPT_LAST	  264
 
 /* What the end says next. */
 enum step {
@@ -16,6 +23,9 @@ enum step {
 	STEP_RESULT,	/* server */
 	STEP_SHARED,	/* client */
 	STEP_SCREEN,	/* server */
+	STEP_VENCRYPT,	/* its version, of both */
+	STEP_KINDS,	/* of it, server */
+	STEP_KIND,	/* client */
 	STEP_OVER,
 	STEP_WAIT, /* for what the other end says */
 };
@@ -24,6 +34,7 @@ struct state {
 	uint8_t step[2];
 	char version[2][VERSION_LEN];
 	uint8_t security;
+	uint32_t subtype;
 	bool modern;  /* 3.7 or later: the client chooses */
 	bool results; /* 3.8: a result even where nothing was to prove */
 	bool chosen;
@@ -61,6 +72,9 @@ static void put_versions(const struct state *st, struct rfb_msg *m)
 		m->client_minor = (struct bytes){client + 8, 3};
 	}
 	m->security = st->security;
+	m->subtype = st->subtype;
+	m->encrypted = st->security == SECURITY_RA2 || st->security == SECURITY_RA2_256 ||
+		       st->security == SECURITY_TLS || st->subtype > VENCRYPT_PLAIN;
 	m->no_password = st->security == SECURITY_NONE;
 }
 
@@ -112,8 +126,45 @@ static void choose(struct state *st, uint8_t security)
 		st->step[1] = st->results ? STEP_RESULT : STEP_SCREEN;
 		st->step[0] = STEP_SHARED;
 	} else {
-		st->step[0] = st->step[1] = STEP_OVER;
+		st->step[0] = st->step[1] =
+			security == SECURITY_VENCRYPT ? STEP_VENCRYPT : STEP_OVER;
 	}
+}
+
+/* The community's RFB protocol, "VeNCrypt": both say a version, of which there is one, the server says
+ * that it will do and its kinds, the client chooses. What else is said is somebody's own. */
+static void read_vencrypt(struct state *st, unsigned end, struct reader *r)
+{
+	uint16_t version = read_be16(r);
+
+	if (r->bad)
+		return;
+	if (version != 2)
+		st->step[0] = st->step[1] = STEP_OVER;
+	else
+		st->step[end] = end ? STEP_KINDS : STEP_KIND;
+}
+
+static void read_kinds(struct state *st, struct reader *r)
+{
+	uint8_t refused = read_u8(r);
+
+	if (!refused)
+		read_skip(r, 4 * (size_t)read_u8(r));
+	if (!r->bad)
+		st->step[1] = STEP_OVER;
+}
+
+static void read_kind(struct state *st, struct rfb_msg *m, struct reader *r,
+		      struct proto_output *out)
+{
+	uint32_t kind = read_be32(r);
+
+	if (r->bad)
+		return;
+	st->subtype = kind >= VENCRYPT_PLAIN && kind <= VENCRYPT_LAST ? kind : 0;
+	st->step[0] = STEP_OVER;
+	m->msg.control = out->has_msg = true;
 }
 
 /* §7.1.2; before 3.7 the server decides alone. Zero kinds: it refuses and says why. */
@@ -215,6 +266,15 @@ static bool read_step(struct state *st, unsigned end, struct rfb_msg *m, struct 
 	case STEP_SCREEN:
 		read_screen(st, m, r, out);
 		return true;
+	case STEP_VENCRYPT:
+		read_vencrypt(st, end, r);
+		return true;
+	case STEP_KINDS:
+		read_kinds(st, r);
+		return true;
+	case STEP_KIND:
+		read_kind(st, m, r, out);
+		return true;
 	default:
 		return false;
 	}
@@ -260,9 +320,11 @@ static const struct proto_field fields[] = {
 	FIELD("client_protocol_version.major", client_major, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
 	FIELD("client_protocol_version.minor", client_minor, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
 	FIELD("authentication.security_type", security, FIELD_U8, FIELD_MATCH | FIELD_INNER),
+	FIELD("authentication.security_subtype", subtype, FIELD_U32, FIELD_INNER),
 	FIELD("authentication.security_result", result, FIELD_NAME, FIELD_INNER),
 	FIELD("login", login, FIELD_NAME, 0),
 	FIELD("no_password", no_password, FIELD_BOOL, FIELD_MATCH),
+	FIELD("encrypted", encrypted, FIELD_BOOL, 0),
 	FIELD("framebuffer.width", width, FIELD_U16, FIELD_INNER),
 	FIELD("framebuffer.height", height, FIELD_U16, FIELD_INNER),
 	FIELD("framebuffer.name", name, FIELD_TEXT, FIELD_INNER),
