@@ -158,6 +158,39 @@ static void every_pulse_counts_by_whatever_code(void **state)
 	}
 }
 
+static double bump(double t, double at, double width)
+{
+	return exp(-(t - at) * (t - at) / (2 * width * width));
+}
+
+/* T waves more than half as high as R: they are taken for beats, and there are two to each pulse. */
+static void high_t_waves_hide_no_flat_line(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 44);
+	for (unsigned k = 0; k < 70000 / 256; k++) {
+		struct vitals_monitor *m;
+		struct vitals_place p;
+
+		for (unsigned i = 0; i < ECG_N; i++) {
+			double t = fmod(k * 0.256 + i / 250.0, 0.66);
+			double ecg = bump(t, 0.1, 0.015) + 0.6 * bump(t, 0.4, 0.03);
+
+			w.ecg[i] = (int32_t)(8192 + (k < 240 ? 400 * ecg + noise(&w) : 0));
+			w.pleth[i / 2] = (int32_t)(500 + 1000 * bump(t, 0.4, 0.08) + noise(&w));
+		}
+		w.now_ns += BLOCK;
+		w.block++;
+		p = place_of(&w, 1);
+		m = hear(&w, &p);
+		send_wave(&w, m, ECG, w.ecg, ECG_N, true);
+		send_wave(&w, m, PLETH, w.pleth, PLETH_N, false);
+	}
+	assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING] > 0);
+	close_ward(&w);
+}
+
 static void one_flat_lead_is_less_sure(void **state)
 {
 	struct ward w;
@@ -459,6 +492,7 @@ int main(void)
 		cmocka_unit_test(spoilt_numbers_hide_no_flat_line),
 		cmocka_unit_test(a_monitor_that_starts_anew_says_nothing),
 		cmocka_unit_test(every_pulse_counts_by_whatever_code),
+		cmocka_unit_test(high_t_waves_hide_no_flat_line),
 		cmocka_unit_test(one_flat_lead_is_less_sure),
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
 		cmocka_unit_test(a_flat_line_that_lasts_is_told_every_minute),

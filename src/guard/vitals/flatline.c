@@ -182,13 +182,16 @@ static bool is_coupled(const struct pulse *ecg, const struct pulse *other, unsig
 	return count >= row * COUPLED;
 }
 
-/* As many pulses as beats: hands that go at another pace meet a heart's now and then. */
+/*
+ * As many pulses as beats: hands that go at another pace meet a heart's now and then. T waves as
+ * high as half of a beat may be taken for beats, too: no hands are so slow that there are two of each.
+ */
 static bool same_pace(const struct pulse *ecg, const struct pulse *other, uint64_t until_ns)
 {
 	double a = (double)pulse_interval(ecg, until_ns, BEFORE);
 	double b = (double)pulse_interval(other, until_ns, BEFORE);
 
-	return fabs(a - b) <= a * SAME;
+	return fabs(a - b) <= a * SAME || fabs(a - b / 2) <= a * SAME;
 }
 
 /*
