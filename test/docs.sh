@@ -66,6 +66,17 @@ lost+=$(sed -n 's/^| \([67]\.[0-9., ]*\) |.*| *\([^|]*\) |$/\1: \2/p' doc/asvs.m
 [ -z "$lost" ] || printf '%s\n' "$lost"
 [ -z "$lost" ]; result $? "every test that asvs.md names is there"
 
+# And every test by which messages.md says that an evasion fails.
+lost=$(sed -n '/^| evasion | test |/,/^$/p' doc/messages.md | sed 's/^|[^|]*|//' | grep -oE '`[^`]+`' | tr -d '`' | sort -u |
+	while read -r word; do
+		case $word in
+		*[./]*) compgen -G "$word" || compgen -G "test/$word" || compgen -G "test/*/$word" ;;
+		*) grep -rE "cmocka_unit_test.*\($word\b|\bT\($word\b" test/unit ;;
+		esac >/dev/null || echo "no $word"
+	done)
+[ -z "$lost" ] || printf '%s\n' "$lost"
+[ -z "$lost" ]; result $? "every test that messages.md names is there"
+
 if command -v shellcheck >/dev/null; then
 	# shellcheck disable=SC2046 # words
 	shellcheck -S error $(git ls-files -co --exclude-standard '*.sh' dev .ci/run)

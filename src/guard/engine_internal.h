@@ -98,10 +98,10 @@ void engine_count_anomalies(struct engine *e, anomaly_set set);
 
 /* Judges a packet and settles its frame. */
 void engine_take(struct engine *e, const struct frame *f, struct work *w);
+struct awaiting *awaiting_new(void); /* NULL: no memory */
+void awaiting_free(struct awaiting *a);
 /* Does it confirm what is still to come? Then it is held: true, and it is not the caller's any more.
  * Released: those that wait for nothing more or have waited for too long, or `all`. */
-struct awaiting *awaiting_new(void);
-void awaiting_free(struct awaiting *a);
 bool engine_await(struct engine *e, const struct frame *f, struct work *w);
 void engine_awaited(struct engine *e, bool all);
 /* Gives the packet its verdict: the kernel's, NULL where it has not judged, or the floor's. */

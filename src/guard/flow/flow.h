@@ -2,7 +2,7 @@
 #define BEDWARDEN_GUARD_FLOW_FLOW_H
 /*
  * Two-way conversations between endpoints. The table owns its flows; a pointer
- * from flow_lookup() is borrowed, good until the next lookup or expire call.
+ * from flow_find() is borrowed, good until the next one or a call that expires.
  * Memory is bounded: a full table evicts the flow that has been idle longest,
  * measured against its own timeout; it never grows.
  *
