@@ -180,19 +180,27 @@ static uint64_t to_ns(const struct interface *i, uint64_t v)
 	return ns + (uint64_t)i->offset_s * NSEC_PER_SEC;
 }
 
+static __attribute__((cold)) enum dump_step pass_over(struct dump *d, const struct interface *i)
+{
+	d->unread++;
+	d->unread_name = pcap_datalink_val_to_name(i->type);
+	return DUMP_SKIP;
+}
+
 /* The bytes of one packet, made a frame of; or passed over where the link is none that is read. */
-static enum dump_step deliver(struct dump *d, uint32_t n, struct bytes data, uint32_t wire_len,
-			      struct dump_record *ret)
+static inline __attribute__((always_inline)) enum dump_step
+deliver(struct dump *d, uint32_t n, struct bytes data, uint32_t wire_len, struct dump_record *ret)
 {
 	const struct interface *i = &d->interfaces[n];
+	const struct peel *how = i->how;
 	struct peeled p;
 	uint32_t behind;
 
-	if (!i->how || !peel(i->how, data, d->swap, &p)) {
-		d->unread++;
-		d->unread_name = pcap_datalink_val_to_name(i->type);
-		return DUMP_SKIP;
-	}
+	if (__builtin_expect(!how || data.len < how->ahead, 0))
+		return pass_over(d, i);
+	p = (struct peeled){how->ahead, how->behind, how->link};
+	if (__builtin_expect(how->varies, 0) && !peel(how, data, d->swap, &p))
+		return pass_over(d, i);
 	if (wire_len < data.len)
 		wire_len = (uint32_t)data.len;
 	wire_len -= p.ahead;

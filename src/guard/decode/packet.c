@@ -316,7 +316,7 @@ static bool decode_wifi(struct packet *p, struct layer *l)
 		return false;
 	wifi_addresses(p, b);
 	layer_skip(l, header);
-	if (header % 4 && l->have > 5 && !memcmp(l->at + 2, "ªª", 3))
+	if (header % 4 && l->have > 5 && !memcmp(l->at + 2, "\xaa\xaa\x03", 3))
 		layer_skip(l, 2); /* some cards align what follows */
 	p->l3 = layer_bytes(l);
 	type = whole ? decode_llc(p, l) : 0;
