@@ -127,7 +127,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (!g.site.policy)
 		begin();
 	g.peers = (struct setup_peers){.peer_count = 0};
-	g.grant_count = g.announced_count = 0;
+	g.grant_count = 0;
+	g.announced = (struct announced){0};
 	memset(g.members, 0, sizeof(g.members));
 	patients = json_object();
 	g.members[0] =
