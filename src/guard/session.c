@@ -748,6 +748,15 @@ void session_prefetch_talk(const struct flow *f)
 	}
 }
 
+/* What carries anything, another packet too, is read by nobody: a rule that says what may be said lets
+ * none of it pass but word of an error, which is not said by either end. */
+static __attribute__((cold)) void hear_other(struct sessions *s, struct flow *f,
+					     const struct packet *p)
+{
+	if (!p->embedded.data && s->o.unread)
+		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
+}
+
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
 				  unsigned end)
 {
@@ -761,6 +770,8 @@ struct session_heard session_hear(struct sessions *s, struct flow *f, const stru
 		hear_stream(s, f, p, end);
 	else if (p->proto == PROTO_UDP)
 		hear_datagram(s, f, p, end);
+	else
+		hear_other(s, f, p);
 	return s->heard;
 }
 

@@ -757,6 +757,43 @@ static void memory_is_bounded(void **state)
 	wire_free(w);
 }
 
+static bool send_other(struct wire *w, unsigned end, uint8_t proto, const void *body, size_t len)
+{
+	struct frame_ip ip = {
+		.src = end ? SERVER : DEVICE, .dst = end ? DEVICE : SERVER, .proto = proto};
+	struct frame f = {.time_ns = w->now_ns += 1000000, .ifindex = end ? 2 : 1};
+
+	free(w->frame);
+	f.data = frame_ipv4(&ip, body, len);
+	w->frame = (uint8_t *)(uintptr_t)f.data.data;
+	memcpy(w->frame, end ? "\2\0\0\0\0\1\2\0\0\0\0\5" : "\2\0\0\0\0\5\2\0\0\0\0\1", 12);
+	f.wire_len = (uint32_t)f.data.len;
+	w->passed = false;
+	engine_burst(w->engine, &w->capture, &f, 1);
+	return w->passed;
+}
+
+/* What nobody reads is not what a rule with messages lets pass; word of an error is nobody's message. */
+static void a_tunnel_hides_nothing(void **state)
+{
+	static const char *const modes[] = {"enforce", "observe"};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct wire *w = wire_new(modes[i / 2], i & 1 ? "open" : "closed", HL7);
+		uint8_t gre[4 + 60] = {0, 0, 8, 0, 0x45}, error[8 + 28] = {3, 4};
+
+		shake_hands(w);
+		assert_true(send(w, 0, 1000, 5000, HEAD));
+		memcpy(error + 8, w->frame + 14, sizeof(error) - 8);
+		assert_true(send_other(w, 1, PROTO_ICMP, error, sizeof(error)));
+		assert_int_equal(send_other(w, 0, PROTO_GRE, gre, sizeof(gre)), i >= 2);
+		assert_true(told(w, "policy.wrong_protocol"));
+		assert_true(send_other(w, 0, PROTO_IPV4, gre + 4, sizeof(gre) - 4));
+		assert_true(send(w, 0, 1000 + sizeof(HEAD) - 1, 5000, "|ORU^R01|1|P|2.5\r" REST));
+		wire_free(w);
+	}
+}
+
 /* A conversation by several paths is none that is read: a SYN offers none, where what is said matters. */
 static void there_is_one_path(void **state)
 {
@@ -818,6 +855,7 @@ int main(void)
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(there_is_one_path),
+		cmocka_unit_test(a_tunnel_hides_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,8 @@ static const char site[] = SITE_ANALYSER
 	"         app: astm, allow: ['test=^^^GLU*']}\n"
 	"      - {service: device, proto: tcp, port: ['6464'], peer: lis, app: sdc, control: no}\n"
 	"      - {service: any, proto: tcp, port: ['4000'], peer: lis}\n"
+	"      - {service: tunnel, proto: '47', peer: lis, app: hl7}\n"
+	"      - {service: other tunnel, proto: '4', peer: lis}\n"
 	"    accepts:\n"
 	"      - {service: names, proto: udp, port: ['53'], peer: lis, app: dns, allow: "
 	"['rrname=a']}\n";
