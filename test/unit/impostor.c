@@ -110,6 +110,9 @@ static void a_name_is_one_however_it_is_asked(void **state)
 	assert_int_equal(claim_read((struct bytes){(uint8_t *)copy, sizeof(copy) - 1}, &ip, names),
 			 0);
 	copy[56] = 0;
+	memset(copy + 13, 0, 4); /* no letters */
+	assert_int_equal(claim_read((struct bytes){(uint8_t *)copy, sizeof(copy) - 1}, &ip, names),
+			 1);
 	copy[2] = 0; /* asked */
 	assert_int_equal(claim_read((struct bytes){(uint8_t *)copy, sizeof(copy) - 1}, &ip, names),
 			 0);

@@ -21,8 +21,9 @@ static uint32_t hash_netbios(struct bytes label)
 	uint32_t hash = 2166136261u;
 
 	for (size_t i = 0; i + 3 < label.len; i += 2) {
-		uint8_t c =
-			(uint8_t)((label.data[i] - 'A') << 4 | ((label.data[i + 1] - 'A') & 15));
+		/* What is no letter of it is a name all the same. */
+		unsigned high = (label.data[i] - 'A') & 15u, low = (label.data[i + 1] - 'A') & 15u;
+		uint8_t c = (uint8_t)(high << 4 | low);
 
 		if (c == ' ')
 			break;
