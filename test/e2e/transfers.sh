@@ -224,6 +224,7 @@ ask events --all --json 2>/dev/null | wc -l >"$dir/before"
 get "simulate: a file by EPSV" pump "ftp://$srv/big"
 get "simulate: by PORT" pump --disable-eprt --ftp-port - "ftp://$srv/big"
 sleep 0.5
-fails "simulate: none of it would be refused" bash -c "'$bw' events --all --json --socket '$dir/run/control' | tail -n +$(($(cat "$dir/before") + 1)) | tr -d ' ' | grep -q '\"would\":\"drop\"'"
+events | tail -n +$(($(cat "$dir/before") + 1)) | tr -d ' \n' | sed 's/{"timestamp/\n&/g' | grep '"would":"drop"' >"$dir/would"
+if [ ! -s "$dir/would" ]; then ok "simulate: none of it would be refused"; else not "simulate: none of it would be refused: $(head -3 "$dir/would")"; fi
 [ $failed = 0 ] || tail -20 "$dir/log"
 exit $failed
