@@ -79,7 +79,8 @@ slips=0 named=0
 while IFS=$'\t' read -r app member; do
 	mapfile -t values < <(awk -F'\t' -v a="$app" -v m="$member" '$1 == a && $2 == m {print $3}' "$dir/said" | head -60)
 	# Answers pass by what was asked.
-	if [ "$app $member" = "coap code_name" ] || [ ${#values[@]} = 0 ]; then continue; fi
+	case "$app $member" in "coap code_name" | "ldap operation") continue ;; esac
+	[ ${#values[@]} != 0 ] || continue
 	{
 		echo "segments: [{name: ward, ward: eth1, hospital: eth0}]"
 		echo 'devices: [{name: d, segment: ward, mac: "00:09:fb:01:02:03", ip: [10.9.1.12],'

@@ -506,6 +506,7 @@ static void what_nobody_can_say_is_an_error(void **state)
 		{"http", "http_method=get", "GET"},
 		{"coap", "code_name=get", "GET"},
 		{"dicom", "sop_class=CT Image Storag", "CT Image Storage"},
+		{"dicom", "abstract_syntax=CT Image", "CT Image Storage"},
 		{"dicom", "transfer_syntax=JPEG", "Explicit VR Little Endian"},
 		{"dicom", "sop_class_uid=CT Image Storage", "digits"},
 		{"dicom", "result=yes", "accepted"},
