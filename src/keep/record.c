@@ -62,6 +62,14 @@ static uint8_t severity_by_reason(enum reason r)
 	}
 }
 
+static bool is_day(int year, int month, int day)
+{
+	struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
+
+	(void)timegm(&tm);
+	return tm.tm_mon == month - 1 && tm.tm_mday == day;
+}
+
 bool record_time(const char *text, int64_t *ret_ns)
 {
 	struct tm tm = {0};
@@ -83,9 +91,8 @@ bool record_time(const char *text, int64_t *ret_ns)
 	if (strlen(text) != 5 || sscanf(text, "%c%2u%2u", &sign, &hours, &minutes) != 3 ||
 	    (sign != '+' && sign != '-') || hours > 14 || minutes > 59)
 		return false;
-	if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
-	    tm.tm_mday > 31 || tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 ||
-	    tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
+	if (tm.tm_year < 1970 || !is_day(tm.tm_year, tm.tm_mon, tm.tm_mday) || tm.tm_hour < 0 ||
+	    tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;

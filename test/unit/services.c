@@ -300,6 +300,34 @@ static void smb_clients_do_not_answer(void **state)
 	assert_says(r, "\"reason\":\"smb.malformed\"");
 }
 
+/* Picked up in its middle the client may be either end: the port or the rule tells. */
+static void smb_knows_its_client_in_the_middle(void **state)
+{
+	static const struct {
+		uint16_t ports[2];
+		bool answering;
+		unsigned client;
+	} cases[] = {
+		{{40000, 445}, false, 0},
+		{{445, 40000}, false, 1},
+		{{40000, 4450}, false, 0},
+		{{4450, 40000}, true, 1},
+	};
+	uint8_t b[4 + 52] = {0, 0, 0, 52, 0xfd, 'S', 'M', 'B'};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (unsigned end = 0; end < 2; end++) {
+			talk_begin(r, "smb", false);
+			r->in.midstream = true;
+			r->in.answering = cases[i].answering;
+			memcpy(r->in.port, cases[i].ports, sizeof(r->in.port));
+			talk_feed(r, end, b, sizeof(b));
+			assert_int_equal(strstr(r->said, "\"control\":true") != NULL,
+					 end == cases[i].client);
+			talk_finish(r);
+		}
+}
+
 /* A TRANS2 of `function`, with what it says first and its data; `more`: parameters that are to come later. */
 static void trans2(uint8_t function, const char *params, size_t len, const char *data,
 		   size_t data_len, uint8_t more)
@@ -476,6 +504,19 @@ static void vnc_since_3_7_lets_the_client_choose(void **state)
 	pieces[2] = (struct talk_piece){1, "\0\0\0\2", 4};
 	talk_play(r, "rfb", false, pieces, 3, 0);
 	assert_says(r, "\"security_type\":2},\"control\":true}}");
+}
+
+/* A capture may begin behind the server's greeting. */
+static void vnc_is_picked_up_behind_a_greeting(void **state)
+{
+	talk_begin(r, "rfb", false);
+	r->in.midstream = true;
+	talk_feed(r, 0, "RFB 003.008\n", 12);
+	talk_feed(r, 1, "\1\2", 2);
+	talk_feed(r, 0, "\2", 1);
+	assert_says(r, "\"security_type\":2},\"control\":true}}");
+	assert_silent(r, "malformed");
+	talk_finish(r);
 }
 
 static void tftp_tells_the_file(void **state)
@@ -734,6 +775,7 @@ int main(void)
 		cmocka_unit_test(smb_writes_hide_behind_no_pipe),
 		cmocka_unit_test(smb_1_writes_hide_behind_no_pipe),
 		cmocka_unit_test(smb_clients_do_not_answer),
+		cmocka_unit_test(smb_knows_its_client_in_the_middle),
 		cmocka_unit_test(smb_1_names_files_by_paths),
 		cmocka_unit_test(smb_1_names_files_in_transactions),
 		cmocka_unit_test(smb_1_hides_no_name),
@@ -743,6 +785,7 @@ int main(void)
 		cmocka_unit_test(rdp_knows_bluekeep),
 		cmocka_unit_test(vnc_tells_who_may_look),
 		cmocka_unit_test(vnc_since_3_7_lets_the_client_choose),
+		cmocka_unit_test(vnc_is_picked_up_behind_a_greeting),
 		cmocka_unit_test(tftp_tells_the_file),
 		cmocka_unit_test(vnc_says_how_it_is_encrypted),
 		cmocka_unit_test(sip_leaves_out_who_calls),

@@ -681,6 +681,8 @@ static void reads_times(void **state)
 	assert_true(record_time("2026-01-31T07:15:02Z", &ns));
 	assert_false(record_time("2026-01-31T07:15:02", &ns));
 	assert_false(record_time("2026-13-31T07:15:02Z", &ns));
+	assert_false(record_time("2026-02-29T07:15:02Z", &ns));
+	assert_true(record_time("2028-02-29T23:59:60Z", &ns));
 	assert_false(record_time("1969-12-31T23:59:59Z", &ns));
 	assert_false(record_time("1970-01-01T00:00:00+0100", &ns));
 }

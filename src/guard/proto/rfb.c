@@ -280,6 +280,13 @@ static bool read_step(struct state *st, unsigned end, struct rfb_msg *m, struct 
 	}
 }
 
+/* Picked up behind the server's greeting, and ahead of the client's: does the server go on? */
+static bool is_joined(const struct state *st, const struct proto_input *in)
+{
+	return in->midstream && st->step[1] == STEP_VERSION && st->version[0][0] && in->data.len &&
+	       in->data.data[0] != 'R';
+}
+
 static enum parse rfb_read(void *state, const struct proto_input *in, struct msg *ret_m,
 			   struct proto_output *ret_out)
 {
@@ -288,6 +295,8 @@ static enum parse rfb_read(void *state, const struct proto_input *in, struct msg
 	struct state *st = state;
 	bool greets = !in->end && st->step[0] == STEP_VERSION;
 
+	if (in->end && is_joined(st, in))
+		st->step[1] = STEP_OFFER;
 	if (st->step[in->end] == STEP_OVER) {
 		ret_out->used = in->data.len;
 		ret_out->skip = UINT64_MAX;

@@ -380,16 +380,23 @@ static bool is_client(const struct proto_input *in)
 	return in->midstream ? other == PORT_SMB || other == PORT_NETBIOS : !in->end;
 }
 
-/* Encrypted or compressed: of a client's, it may be anything. */
-static void put_unread(struct smb_state *st, struct smb_msg *m, uint8_t id, unsigned end,
-		       struct proto_output *out)
+static bool serves(const struct proto_input *in)
 {
-	bool *told = end ? &st->told_encrypted : &st->told_sealed;
+	bool by_port = in->port[0] == PORT_SMB || in->port[0] == PORT_NETBIOS;
+
+	return in->midstream && by_port ? !in->end : proto_serves(in);
+}
+
+/* Encrypted or compressed: of a client's, it may be anything. */
+static void put_unread(struct smb_state *st, struct smb_msg *m, uint8_t id,
+		       const struct proto_input *in, struct proto_output *out)
+{
+	bool client = !serves(in), *told = client ? &st->told_sealed : &st->told_encrypted;
 
 	m->encrypted = id == ENCRYPTED;
 	m->compressed = id == COMPRESSED;
-	m->msg.control = m->msg.unread = !end;
-	out->has_msg = !*told && (m->encrypted || !end);
+	m->msg.control = m->msg.unread = client;
+	out->has_msg = !*told && (m->encrypted || client);
 	*told |= out->has_msg;
 	st->told_encrypted |= m->encrypted;
 }
@@ -422,7 +429,7 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 		m->version = 2;
 		if (is_ghost(b, left))
 			return broken(m, ret_out);
-		put_unread(st, m, b.data[0], in->end, ret_out);
+		put_unread(st, m, b.data[0], in, ret_out);
 		len = left;
 	}
 	if (!len || (m->msg.answer && is_client(in)))
