@@ -168,7 +168,7 @@ static void bench_file(const char *path, bool all)
 	uint64_t start = cpu_ns(), n = 0;
 	struct frame f[BURST];
 	char error[256];
-	struct capture *c = capture_pcap_open(path, error);
+	struct capture *c = capture_pcap_open(path, false, error);
 	int got;
 
 	if (!c || !t) {

@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 2)
 		return 0;
 	frame = (struct bytes){data + 2, len - 2};
-	packet_decode(frame, data[0] & 15, 1, (uint32_t)frame.len + data[1], &p);
+	packet_decode(frame, (data[0] & 15) | (data[0] & LINK_OFFLOAD ? LINK_WRAPPED : 0), 1,
+		      (uint32_t)frame.len + data[1], &p);
 	for (unsigned n = 0; n < TUNNELS_MOST; n++) {
 		check(p.l3, frame);
 		check(p.payload, frame);
@@ -31,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (in.wire_len < in.frame.len)
 			__builtin_trap();
 		frame = in.frame;
-		packet_decode(frame, in.link | LINK_OFFLOAD, 1, in.wire_len, &p);
+		packet_decode(frame, in.link | LINK_OFFLOAD | LINK_WRAPPED, 1, in.wire_len, &p);
 	}
 	return 0;
 }

@@ -112,11 +112,12 @@ static void play(struct engine *e, bool filed, const uint8_t *data, size_t len)
 			n = 0;
 		}
 		now_ns += flags & 4 ? 60 * NSEC_PER_SEC : 1000;
-		frames[n] = (struct frame){.data = read_bytes(&r, size),
-					   .time_ns = now_ns,
-					   .wire_len = (uint32_t)size,
-					   .ifindex = flags & 1 ? 2 : 1,
-					   .link = filed ? LINK_OFFLOAD : LINK_ETHERNET};
+		frames[n] =
+			(struct frame){.data = read_bytes(&r, size),
+				       .time_ns = now_ns,
+				       .wire_len = (uint32_t)size,
+				       .ifindex = flags & 1 ? 2 : 1,
+				       .link = filed ? LINK_OFFLOAD | LINK_WRAPPED : LINK_ETHERNET};
 		n++;
 	}
 	engine_burst(e, &capture, frames, n);

@@ -150,7 +150,7 @@ static int open_captures(struct inspect *in)
 	if (!in->captures)
 		return cli_fail("out of memory");
 	for (unsigned i = 0; i < in->file_count; i++) {
-		in->captures[i] = capture_pcap_open(in->files[i], in->error);
+		in->captures[i] = capture_pcap_open(in->files[i], !in->inline_, in->error);
 		if (!in->captures[i])
 			return cli_fail("%s", in->error);
 	}

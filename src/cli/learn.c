@@ -83,7 +83,7 @@ static int read_pcap(struct learning *l)
 	char error[256];
 	int n;
 
-	c = capture_pcap_open(l->o->pcap, error);
+	c = capture_pcap_open(l->o->pcap, true, error);
 	if (!c)
 		return cli_fail("%s", error);
 	e = engine_new(NULL, &o);

@@ -405,7 +405,8 @@ static void take_carried(struct engine *e, const struct frame *f, const struct p
 	struct tunnel_inner in;
 
 	for (unsigned n = 0; n < TUNNELS_MOST && tunnel_inner(p, &in); n++) {
-		packet_decode(in.frame, in.link | LINK_OFFLOAD, p->time_ns, in.wire_len, &w->p);
+		packet_decode(in.frame, in.link | LINK_OFFLOAD | LINK_WRAPPED, p->time_ns,
+			      in.wire_len, &w->p);
 		p = &w->p;
 		place(e, f, w);
 		flow_hint(e->flows, p, w->segment, &w->hint);

@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 	config_check_words(message_is_wrong);
 	ear.config = argc == 3 ? config_load(argv[2], &error, 1, &errors) : NULL;
 	policy = ear.config ? policy_compile(ear.config, NULL, 0, 1, why) : NULL;
-	ear.file = policy ? capture_pcap_open(argv[1], why) : NULL;
+	ear.file = policy ? capture_pcap_open(argv[1], false, why) : NULL;
 	if (!ear.file) {
 		fprintf(stderr, "usage: twin-read CAPTURE POLICY\n");
 		return 2;

@@ -23,8 +23,9 @@ from inet import checksum  # noqa: E402
 
 ETHERNET, TCP = 1, 6
 SYN_RST_URG = 0x26
-# What tells when or how it came rather than what was said.
-UNLIKE = {'timestamp', 'flow_id', 'latency_us', 'packets', 'bytes', 'first', 'last', 'unsaid', 'seconds', 'vlan', 'channel'}
+# What tells when or how it came rather than what was said; and for how much an event that has a tag left room.
+UNLIKE = {'timestamp', 'flow_id', 'latency_us', 'packets', 'bytes', 'first', 'last', 'unsaid', 'seconds', 'vlan', 'channel',
+          'presentation_contexts_omitted'}
 TOLD = {'flow', 'stats', 'inventory', 'exposure'}
 HEADER = struct.pack('<IHHiIII', 0xa1b23c4d, 2, 4, 0, 0, 262144, ETHERNET)
 

@@ -122,7 +122,7 @@ static struct capture *open_saved(void)
 	struct capture *c;
 
 	save();
-	c = capture_pcap_open(path, error);
+	c = capture_pcap_open(path, false, error);
 	if (!c)
 		print_error("%s\n", error);
 	assert_non_null(c);
@@ -134,7 +134,7 @@ static void refuse(const char *why)
 	char error[256];
 
 	save();
-	assert_null(capture_pcap_open(path, error));
+	assert_null(capture_pcap_open(path, false, error));
 	if (!strstr(error, why))
 		print_error("%s\n", error);
 	assert_non_null(strstr(error, why));

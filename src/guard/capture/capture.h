@@ -107,9 +107,10 @@ struct capture *capture_packet_open(const struct capture_port *ports, unsigned c
 /*
  * pcap or pcapng, "-" for standard input; ret_error (256 bytes) says what is
  * wrong with the file. One that breaks off delivers what was readable, then
- * receive() answers -EBADMSG and capture_pcap_error() says at which packet and byte.
+ * receive() answers -EBADMSG and capture_pcap_error() says at which packet and byte. `wrapped`: what
+ * taps put ahead of a packet is read, too (LINK_WRAPPED); not where the file is judged as a link is.
  */
-struct capture *capture_pcap_open(const char *path, char ret_error[256]);
+struct capture *capture_pcap_open(const char *path, bool wrapped, char ret_error[256]);
 /* What the file calls the interface a frame's ifindex stands for; "" where it does not say. */
 const char *capture_pcap_interface(const struct capture *c, uint32_t interface);
 /* Also says what was passed over; "" where everything was read. Borrowed from the capture. */

@@ -32,7 +32,8 @@ struct capture_pcap {
 	struct chunk *spare; /* of CHUNK_BYTES each, the last used first */
 	unsigned spares;
 	int fd;
-	bool stream; /* no regular file: may have to wait */
+	uint8_t links; /* LINK_*: how its frames may begin besides */
+	bool stream;   /* no regular file: may have to wait */
 	bool ended;
 	int failed;	 /* -errno, told once all frames before it are delivered */
 	uint64_t offset; /* of the chunk's unread part in the file */
@@ -204,7 +205,7 @@ static void hand_out(struct capture_pcap *c, const struct dump_record *r, struct
 				.time_ns = r->time_ns,
 				.wire_len = r->wire_len,
 				.ifindex = r->interface,
-				.link = r->link | LINK_OFFLOAD,
+				.link = r->link | c->links,
 				.handle = (uintptr_t)c->chunk};
 	c->chunk->frames++;
 	c->packets++;
@@ -340,7 +341,7 @@ static int open_file(struct capture_pcap *c, const char *path)
 	return 0;
 }
 
-struct capture *capture_pcap_open(const char *path, char ret_error[256])
+struct capture *capture_pcap_open(const char *path, bool wrapped, char ret_error[256])
 {
 	struct capture_pcap *c = calloc(1, sizeof(*c));
 	int r = -ENOMEM;
@@ -348,6 +349,7 @@ struct capture *capture_pcap_open(const char *path, char ret_error[256])
 	if (!c)
 		goto fail;
 	c->base.ops = &ops;
+	c->links = LINK_OFFLOAD | (wrapped ? LINK_WRAPPED : 0);
 	snprintf(c->name, sizeof(c->name), "%s", strcmp(path, "-") ? path : "standard input");
 	c->dump = dump_new();
 	r = c->dump ? open_file(c, path) : -ENOMEM;

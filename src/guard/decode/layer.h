@@ -12,6 +12,7 @@ struct layer {
 	size_t have;  /* bytes that were captured */
 	size_t wire;  /* bytes that were on the wire; never fewer */
 	bool offload; /* LINK_OFFLOAD */
+	bool wrapped; /* LINK_WRAPPED */
 	uint8_t nested;
 };
 

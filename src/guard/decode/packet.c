@@ -210,7 +210,7 @@ static void decode_type(struct packet *p, struct layer *l, uint16_t type)
 		layer_ipv6(p, l);
 	else if (type == ETHER_ARP)
 		decode_arp(p, l);
-	else if (l->offload)
+	else if (l->wrapped)
 		decode_wrapped(p, l, type);
 }
 
@@ -362,9 +362,10 @@ again:
 	default: /* a file's: what comes by a wire does not pay for it */
 		break;
 	}
-	if (link & LINK_OFFLOAD) {
-		l.offload = true;
-		link &= ~LINK_OFFLOAD;
+	if (link & (LINK_OFFLOAD | LINK_WRAPPED)) {
+		l.offload = link & LINK_OFFLOAD;
+		l.wrapped = link & LINK_WRAPPED;
+		link &= ~(LINK_OFFLOAD | LINK_WRAPPED);
 		goto again;
 	}
 	if (link == LINK_WIFI)

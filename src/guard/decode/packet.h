@@ -13,7 +13,9 @@
 /*
  * How the frame begins: a pcap link type, reduced to those that are read. A file's has LINK_OFFLOAD
  * set: it may have been captured at its sender, before the card cut it up for the wire and filled in
- * the IP header's length and checksum. A length of zero is then the frame's. Only files have the last ones.
+ * the IP header's length and checksum. A length of zero is then the frame's. With LINK_WRAPPED what taps
+ * and carriers put ahead of a packet is read, too: no ward's link has it, and the floor reads none. Only
+ * files have the last ones.
  */
 enum link {
 	LINK_ETHERNET,
@@ -23,6 +25,7 @@ enum link {
 	LINK_OFFLOAD = 4,
 	LINK_PPP = 8,
 	LINK_WIFI = 9,
+	LINK_WRAPPED = 16,
 };
 
 enum ip_proto_number {
