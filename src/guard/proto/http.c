@@ -277,13 +277,14 @@ static struct bytes kept(const uint8_t **at, size_t len)
 /* What the one that waits behind `before` others was about. */
 static void recall(const struct state *st, unsigned before, struct http_msg *m)
 {
-	const struct about *a = &st->about[before];
 	const uint8_t *at = st->texts;
+	const struct about *a;
 
 	if (before >= st->waiting || before >= ABOUT_MAX)
 		return;
 	for (unsigned i = 0; i < before; i++)
 		at += about_len(&st->about[i]);
+	a = &st->about[before];
 	m->method = kept(&at, a->method_len);
 	m->hostname = kept(&at, a->hostname_len);
 	m->url = kept(&at, a->url_len);
