@@ -14,27 +14,10 @@ services.py doors IP TIMES         transfers by those, and who comes to a port o
 """
 import json, queue, socket, ssl, struct, sys, threading, time
 
+sys.path.append(sys.path[0] + "/..")
+from ftp import Ftp  # noqa: E402
+
 now = lambda: int(time.time() * 1000)
-
-
-class Ftp:
-    def __init__(self, ip):
-        self.s = socket.create_connection((ip, 21), 5)
-        self.f = self.s.makefile("rb")
-        self.reply()
-        self.ask("USER anonymous")
-        self.ask("PASS x@example.org")
-        self.ask("TYPE I")
-
-    def reply(self):
-        while True:
-            line = self.f.readline().decode()
-            if not line or line[3:4] == " ":
-                return line.strip()
-
-    def ask(self, line):
-        self.s.sendall(line.encode() + b"\r\n")
-        return self.reply()
 
 
 def watch(sockets, seconds, poke=lambda: None):

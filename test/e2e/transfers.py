@@ -12,31 +12,14 @@ transfers.py slow IP SECONDS      a passive transfer from vsftpd; "whole" or wha
 """
 import json, socket, sys, threading, time
 
+sys.path.append(sys.path[0] + "/..")
+from ftp import Ftp  # noqa: E402
+
 DATA = [30200, 30201, 30202, 30203]
 
 
 def pairs(ip, port):
     return "%s,%d,%d" % (ip.replace(".", ","), port >> 8, port & 255)
-
-
-class Ftp:
-    def __init__(self, ip):
-        self.s = socket.create_connection((ip, 21), 5)
-        self.f = self.s.makefile("rb")
-        self.reply()
-        self.ask("USER anonymous")
-        self.ask("PASS x@example.org")
-        self.ask("TYPE I")
-
-    def reply(self):
-        while True:
-            line = self.f.readline().decode()
-            if not line or line[3:4] == " ":
-                return line.strip()
-
-    def ask(self, line):
-        self.s.sendall(line.encode() + b"\r\n")
-        return self.reply()
 
 
 def serve(other):

@@ -168,11 +168,11 @@ def addresses(frame):
 
 def ends(frame):
     """The same with ports, of a segment; None where it is none."""
-    at = segment(frame, 14) if len(frame) > 34 else None
-    if not at:
+    at, who = segment(frame, 14) if len(frame) > 34 else None, addresses(frame)
+    if not at or not who:
         return None
     tcp = at[1]
-    return tuple(zip(addresses(frame), (frame[tcp:tcp + 2], frame[tcp + 2:tcp + 4])))
+    return tuple(zip(who, (frame[tcp:tcp + 2], frame[tcp + 2:tcp + 4])))
 
 
 def with_tag(frame):
