@@ -2,21 +2,7 @@
 #include "guard/proto/database.h"
 #include "guard/proto/print.h"
 #include "guard/proto/talk.h"
-#include "seed.h"
-
-static struct talk_record *r;
-
-static int setup(void **state)
-{
-	r = malloc(sizeof(*r));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	free(r);
-	return 0;
-}
+#include "talk_case.h"
 
 #define EXPECT(proto, pieces, said) \
 	talk_expect(proto, false, pieces, sizeof(pieces) / sizeof((pieces)[0]), said)

@@ -2,21 +2,7 @@
 #include "base/event.h"
 #include "guard/proto/dns.h"
 
-#include "seed.h"
-
-static struct talk_record *r;
-
-static int setup(void **state)
-{
-	r = malloc(sizeof(*r));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	free(r);
-	return 0;
-}
+#include "talk_case.h"
 
 static void questions_and_answers(void **state)
 {

@@ -7,21 +7,7 @@
 #include <zlib.h>
 
 #include "guard/proto/http_path.h"
-#include "seed.h"
-
-static struct talk_record *r;
-
-static int setup(void **state)
-{
-	r = malloc(sizeof(*r));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	free(r);
-	return 0;
-}
+#include "talk_case.h"
 
 /* In any cut, what both ends say comes to `expected`. */
 static void expect(const char *request, const char *response, const char *expected)

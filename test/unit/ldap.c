@@ -1,21 +1,7 @@
 /* Directories: who logs in and how, what is asked, and where nothing more can be read. */
 #include "guard/proto/ldap.h"
 #include "guard/proto/talk.h"
-#include "seed.h"
-
-static struct talk_record *r;
-
-static int setup(void **state)
-{
-	r = malloc(sizeof(*r));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	free(r);
-	return 0;
-}
+#include "talk_case.h"
 
 #define EXPECT(pieces, said) \
 	talk_expect("ldap", false, pieces, sizeof(pieces) / sizeof((pieces)[0]), said)

@@ -1,21 +1,7 @@
 /* Logins over SSH, Telnet and FTP: counted, recognised, never shown. */
 #include "guard/proto/logins.h"
 
-#include "seed.h"
-
-static struct talk_record *r;
-
-static int setup(void **state)
-{
-	r = malloc(sizeof(*r));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	free(r);
-	return 0;
-}
+#include "talk_case.h"
 
 static void ssh_names_both_programs(void **state)
 {

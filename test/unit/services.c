@@ -1,19 +1,5 @@
 /* The services of any office network: shares, screens, telephones, logs, simple file transfer. */
-#include "seed.h"
-
-static struct talk_record *r;
-
-static int setup(void **state)
-{
-	r = malloc(sizeof(*r));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	free(r);
-	return 0;
-}
+#include "talk_case.h"
 
 static void expect(const char *proto, bool datagram, unsigned end, const void *data, size_t len,
 		   const char *expected)

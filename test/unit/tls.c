@@ -1,21 +1,7 @@
 /* TLS and DTLS: what their openings tell, however they are cut. */
 #include "guard/proto/tls.h"
 
-#include "seed.h"
-
-static struct talk_record *r;
-
-static int setup(void **state)
-{
-	r = malloc(sizeof(*r));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	free(r);
-	return 0;
-}
+#include "talk_case.h"
 
 static void a_hello_and_its_certificate(void **state)
 {
