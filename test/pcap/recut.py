@@ -21,7 +21,7 @@ from functools import partial
 sys.path.append(sys.path[0] + '/..')
 from inet import checksum  # noqa: E402
 
-ETHERNET, TCP = 1, 6
+ETHERNET, TCP, UDP = 1, 6, 17
 SYN_RST_URG = 0x26
 # What tells when or how it came rather than what was said; and for how much an event that has a tag left room.
 UNLIKE = {'timestamp', 'flow_id', 'latency_us', 'packets', 'bytes', 'first', 'last', 'unsaid', 'seconds', 'vlan', 'channel',
@@ -175,6 +175,23 @@ def ends(frame):
     return tuple(zip(who, (frame[tcp:tcp + 2], frame[tcp + 2:tcp + 4])))
 
 
+def datagram_ends(frame):
+    """The same of a datagram whose ports say who was asked."""
+    ip, who = header(frame) if len(frame) > 34 else None, addresses(frame)
+    if not ip:
+        return None
+    if frame[ip] >> 4 == 4:
+        if frame[ip + 9] != UDP or struct.unpack('>H', frame[ip + 6:ip + 8])[0] & 0x3fff:
+            return None
+        udp = ip + (frame[ip] & 15) * 4
+    elif frame[ip + 6] == UDP:
+        udp = ip + 40
+    else:
+        return None
+    from_port, to_port = frame[udp:udp + 2], frame[udp + 2:udp + 4]
+    return tuple(zip(who, (from_port, to_port))) if from_port != to_port else None
+
+
 def with_tag(frame):
     """Tagged, but for what has two tags."""
     return frame if frame[12:14] in (b'\x81\0', b'\x88\xa8') else frame[:12] + b'\x81\0\0\x07' + frame[12:]
@@ -235,7 +252,7 @@ def crossed(found, begin):
 def skewed(found, late):
     """As by two mirrored ports, one of which is always late: all that comes from the one or the other end."""
     def delay(frame):
-        pair = ends(frame)
+        pair = ends(frame) or datagram_ends(frame)
         return 300000 if pair and (pair[0] > pair[1]) == late else 0
     return sorted([(time + delay(frame), frame, wire) for time, frame, wire in found], key=lambda f: f[0])
 
@@ -343,8 +360,8 @@ def main():
                 ways.append(('twice, once with a tag', list, None, twice_tagged))
                 ways.append(('without a SYN', unopened, None, list))
                 ways.append(('with late copies', echoed, None, list))
-                ways.append(('with one end late', partial(skewed, late=True), None, list))
-                ways.append(('with the other end late', partial(skewed, late=False), None, list))
+            ways += [('with one end late', partial(skewed, late=True), None, list),
+                     ('with the other end late', partial(skewed, late=False), None, list)]
             for begin in range(2):
                 ways.append(('with its ends crossed %d' % begin, partial(crossed, begin=begin), None, list))
             if case.split('/')[0] in WRAPPED_CASES:
