@@ -9,6 +9,7 @@ nor one that has what an end says behind the other one's answer to it, anything 
 Only a capture's own times, counts and checksums may differ.
 """
 import glob
+import itertools
 import json
 import os
 import random
@@ -276,9 +277,11 @@ def dialled(frames):
 
 def in_tunnel(proto, head):
     """In packets from one switch to another."""
+    number = itertools.count(1)
+
     def pack(frame):
         body = head(frame)
-        outer = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 20 + len(body), 0, 0, 64, proto, 0, b'\xac\x10\0\1', b'\xac\x10\0\2')
+        outer = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 20 + len(body), next(number) & 0xffff, 0, 64, proto, 0, b'\xac\x10\0\1', b'\xac\x10\0\2')
         outer = outer[:10] + struct.pack('>H', checksum(outer)) + outer[12:]
         return b'\2\0\0\0\x0a\1\2\0\0\0\x0a\2\x08\0' + outer + body
     return lambda frames: [pack(f) for f in frames]
@@ -286,6 +289,27 @@ def in_tunnel(proto, head):
 
 def datagram(port, head):
     return in_tunnel(17, lambda f: struct.pack('>HHHH', 49152, port, 8 + len(head) + len(f), 0) + head + f)
+
+
+def in_pieces(frame):
+    """A datagram of IPv4 in fragments of IP."""
+    at = header(frame)
+    if not at or not datagram_ends(frame) or frame[at] >> 4 == 6:
+        return [frame]
+    head, body = frame[at:at + (frame[at] & 15) * 4], frame[at + (frame[at] & 15) * 4:]
+    body = body[:struct.unpack('>H', head[2:4])[0] - len(head)]
+    pieces, size = [], len(body) // 24 * 8 or len(body)
+    for i in range(0, len(body), size):
+        piece = body[i:i + size]
+        more = 0x2000 if i + size < len(body) else 0
+        ip = head[:2] + struct.pack('>H', len(head) + len(piece)) + head[4:6] + struct.pack('>H', more | i // 8) + head[8:]
+        ip = ip[:10] + b'\0\0' + ip[12:]
+        pieces.append(frame[:at] + ip[:10] + struct.pack('>H', checksum(ip)) + ip[12:] + piece)
+    return pieces
+
+
+def fragmented(frames):
+    return [piece for frame in frames for piece in in_pieces(frame)]
 
 
 def on_air(frames):
@@ -314,6 +338,11 @@ WRAPPED = (
     ('in TZSP', datagram(37008, b'\1\0\0\1\x0a\1\5\1'), ETHERNET),
     ('by radio', on_air, 127),
     ('by PKTAP', on_mac, 258),
+)
+WRAPPED += (
+    ('in fragments', fragmented, ETHERNET),
+    ('in fragments, in GRE', lambda frames: WRAPPED[5][1](fragmented(frames)), ETHERNET),
+    ('in fragments, in VXLAN in fragments', lambda frames: fragmented(WRAPPED[6][1](fragmented(frames))), ETHERNET),
 )
 WRAPPED_CASES = ('dicom-store', 'dns', 'fragments-good', 'hl7', 'intellivue-again', 'ipv6')
 
