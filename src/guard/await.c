@@ -1,7 +1,8 @@
 /*
  * Two mirrored ports, or two queues of a card, are captured each by itself: what one end of a
  * conversation said may stand in the file behind the answer to it. What confirms more than was seen
- * so far waits for it; what is confirmed may be lost to the capture, so it does not wait for long.
+ * so far waits for it, and so does a datagram from the port of a service that nobody has asked yet;
+ * what is confirmed or answered may be lost to the capture, so it does not wait for long.
  */
 #include "guard/engine_internal.h"
 
@@ -30,18 +31,59 @@ void awaiting_free(struct awaiting *a)
 	free(a);
 }
 
+/* Of UDP, those that speak when they are asked: their clients choose a port each time. */
+static bool is_service(uint16_t port)
+{
+	switch (port) {
+	case 53:    /* DNS */
+	case 123:   /* NTP */
+	case 161:   /* SNMP */
+	case 389:   /* LDAP */
+	case 1812:  /* RADIUS */
+	case 5060:  /* SIP */
+	case 5683:  /* CoAP */
+	case 5684:  /* and over DTLS */
+	case 24005: /* IntelliVue */
+	case 24105:
+	case 47808: /* BACnet */
+		return true;
+	}
+	return false;
+}
+
+static bool is_answer(const struct packet *p)
+{
+	return is_service(p->src_port) && p->dst_port >= 1024 && !is_service(p->dst_port);
+}
+
+static struct flow *look_up(const struct engine *e, struct work *w)
+{
+	struct flow *f = flow_peek(e->flows, &w->hint);
+
+	if (f)
+		return f;
+	/* When it was looked for, what begins it was still to come. */
+	flow_prefetch(e->flows, &w->hint);
+	return flow_peek(e->flows, &w->hint);
+}
+
 static bool runs_ahead(const struct engine *e, struct work *w)
 {
 	const struct packet *p = &w->p;
 	const struct flow *f;
 
-	if (p->proto != PROTO_TCP || !p->has_ports || p->fragment || !(p->tcp_flags & TCP_ACK))
+	if (!p->has_ports || p->fragment)
 		return false;
-	f = flow_peek(e->flows, &w->hint);
-	if (!f) { /* when it was looked for, what begins it was still to come */
-		flow_prefetch(e->flows, &w->hint);
-		f = flow_peek(e->flows, &w->hint);
+	if (p->proto == PROTO_UDP) {
+		if (!is_answer(p))
+			return false;
+		f = look_up(e, w);
+		return !f || (f->skewed && w->hint.sender != f->starter &&
+			      f->packets[1] >= f->packets[0]);
 	}
+	if (p->proto != PROTO_TCP || !(p->tcp_flags & TCP_ACK))
+		return false;
+	f = look_up(e, w);
 	if (!f) /* an answer to a SYN */
 		return p->tcp_flags & (TCP_SYN | TCP_RST);
 	return tcp_runs_ahead(f, p, w->hint.sender != f->starter);
@@ -120,6 +162,15 @@ bool engine_await(struct engine *e, const struct frame *f, struct work *w)
 	return true;
 }
 
+/* What a datagram waited for is there: so it will be with the next ones, clocks stay apart. */
+static void mark_skewed(const struct engine *e, struct work *w)
+{
+	struct flow *f = w->p.proto == PROTO_UDP ? look_up(e, w) : NULL;
+
+	if (f && w->hint.sender != f->starter)
+		f->skewed = 1;
+}
+
 static bool is_over(uint64_t now_ns, uint64_t since_ns)
 {
 	return (now_ns > since_ns ? now_ns - since_ns : since_ns - now_ns) > AWAIT_NS;
@@ -133,9 +184,12 @@ void engine_awaited(struct engine *e, bool all)
 	while (i < a->count) {
 		struct work *w = &a->held[i].work;
 
-		if (!all && !is_over(e->wall_ns, w->p.time_ns) && must_wait(e, w, i)) {
-			i++;
-			continue;
+		if (!all && !is_over(e->wall_ns, w->p.time_ns)) {
+			if (must_wait(e, w, i)) {
+				i++;
+				continue;
+			}
+			mark_skewed(e, w);
 		}
 		release(e, i);
 		i = 0; /* others may have waited for it */

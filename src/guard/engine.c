@@ -119,6 +119,7 @@ struct copy {
 };
 
 static void fragments_ended(void *arg, const struct fragment_datagram *d);
+static void carried_ended(void *arg, const struct fragment_datagram *d);
 
 int engine_set_policy(struct engine *e, const struct policy *p)
 {
@@ -206,7 +207,8 @@ static bool open_rooms(struct engine *e)
 		e->mirror = mirror_new();
 		e->awaiting = awaiting_new();
 		e->own = calloc(1, sizeof(*e->own));
-		if (!e->mirror || !e->awaiting || !e->own)
+		e->carried_fragments = fragment_table_new(&limits, carried_ended, e);
+		if (!e->mirror || !e->awaiting || !e->own || !e->carried_fragments)
 			return false;
 		e->o.announce = engine_announce_here;
 		e->o.announce_arg = e;
@@ -255,6 +257,8 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
 
 static void close_rooms(struct engine *e)
 {
+	fragment_table_free(e->carried_fragments);
+	e->carried_fragments = NULL;
 	fragment_table_free(e->fragments);
 	flow_table_free(e->flows);
 	e->fragments = NULL;
@@ -394,6 +398,47 @@ static bool is_cut_syn(const struct packet *p)
 	return p->proto == PROTO_TCP && p->tcp_flags & TCP_SYN;
 }
 
+/* One that a capture cut is part of nothing; on a line that is not inspected each is judged by itself
+ * alone, as in the kernel. */
+static bool is_piece(const struct engine *e, const struct work *w)
+{
+	return w->p.fragment && w->p.frame.len >= w->p.wire_len && w->v.action != GATE_DROP &&
+	       !(e->policy && w->v.action == GATE_PASS);
+}
+
+static bool copy_of(const struct frame *f, struct frame *ret_copy)
+{
+	struct copy *c = malloc(sizeof(*c) + f->data.len);
+
+	if (!c)
+		return false;
+	memcpy(c->data, f->data.data, f->data.len);
+	*ret_copy = *f;
+	if (f->verdict) {
+		c->verdict = *f->verdict;
+		ret_copy->verdict = &c->verdict;
+	}
+	ret_copy->data.data = c->data;
+	ret_copy->handle = (uintptr_t)c;
+	ret_copy->copied = true;
+	return true;
+}
+
+/* The piece waits for the rest of its datagram. */
+static bool add_copy(struct fragment_table *t, const struct frame *copy, struct work *w)
+{
+	packet_decode(copy->data, copy->link, copy->time_ns, copy->wire_len, &w->p);
+	return fragment_add(t, &w->p, copy);
+}
+
+static void hear_carried(struct engine *e, const struct frame *f, struct work *w)
+{
+	packet_decode(f->data, f->link, f->time_ns, f->wire_len, &w->p);
+	place(e, f, w);
+	flow_hint(e->flows, &w->p, w->segment, &w->hint);
+	w->floor_hint.key = NULL;
+}
+
 /*
  * What a packet of a file carries in a tunnel is told as well as the tunnel: it may be a mirror's way to
  * who recorded it. It has no frame of its own to wait with, or to be settled. Who stands in the path
@@ -403,19 +448,26 @@ static void take_carried(struct engine *e, const struct frame *f, const struct p
 {
 	struct work *w = &e->carried;
 	struct tunnel_inner in;
+	struct frame copy;
 
 	for (unsigned n = 0; n < TUNNELS_MOST && tunnel_inner(p, &in); n++) {
-		packet_decode(in.frame, in.link | LINK_OFFLOAD | LINK_WRAPPED, p->time_ns,
-			      in.wire_len, &w->p);
+		const struct frame inner = {.data = in.frame,
+					    .time_ns = p->time_ns,
+					    .wire_len = in.wire_len,
+					    .ifindex = f->ifindex,
+					    .link = in.link | LINK_OFFLOAD | LINK_WRAPPED};
+
+		hear_carried(e, &inner, w);
 		p = &w->p;
-		place(e, f, w);
-		flow_hint(e->flows, p, w->segment, &w->hint);
-		w->floor_hint.key = NULL;
 		if (mirror_is_copy(e->mirror, p)) {
 			e->stats.copies++;
 			return;
 		}
 		engine_judge(e, NULL, w);
+		if (is_piece(e, w) && !e->in_carried && copy_of(&inner, &copy)) {
+			add_copy(e->carried_fragments, &copy, w);
+			return;
+		}
 		engine_conclude(e, w);
 	}
 }
@@ -437,10 +489,8 @@ static void judge_whole(struct engine *e, const struct fragment_datagram *d)
 	e->stats.fragments_reassembled++;
 }
 
-static void give_up(struct engine *e, const struct fragment_datagram *d)
+static void give_up(struct engine *e, const struct fragment_datagram *d, struct work *w)
 {
-	struct work *w = &e->whole;
-
 	e->stats.fragments_lost += d->count;
 	packet_decode(d->frames[0].data, d->frames[0].link, d->frames[0].time_ns,
 		      d->frames[0].wire_len, &w->p);
@@ -481,7 +531,7 @@ static void fragments_ended(void *arg, const struct fragment_datagram *d)
 	if (d->how == FRAGMENT_WHOLE)
 		judge_whole(e, d);
 	else
-		give_up(e, d);
+		give_up(e, d, &e->whole);
 	for (unsigned i = 0; i < d->count; i++)
 		if (d->frames[i].copied)
 			free((struct copy *)(uintptr_t)d->frames[i].handle);
@@ -489,34 +539,43 @@ static void fragments_ended(void *arg, const struct fragment_datagram *d)
 			settle_piece(e, d, &d->frames[i]);
 }
 
+/* In a tunnel. What is in the datagram's own tunnels is read, and not put together. */
+static void carried_ended(void *arg, const struct fragment_datagram *d)
+{
+	struct engine *e = arg;
+	struct work *w = &e->carried;
+
+	if (d->how == FRAGMENT_WHOLE) {
+		hear_carried(e, &d->whole, w);
+		engine_judge(e, NULL, w);
+		engine_conclude(e, w);
+		e->stats.fragments_reassembled++;
+		e->in_carried = true;
+		take_carried(e, &d->whole, &w->p);
+		e->in_carried = false;
+	} else {
+		give_up(e, d, w);
+	}
+	for (unsigned i = 0; i < d->count; i++)
+		free((struct copy *)(uintptr_t)d->frames[i].handle);
+}
+
 /* It goes on now, and what is read once its datagram is whole is a copy. */
 static bool read_along(struct engine *e, const struct frame *f, struct work *w)
 {
-	struct copy *c = malloc(sizeof(*c) + f->data.len);
-	struct frame copy = *f;
+	struct frame copy;
 
-	if (!c)
+	if (!copy_of(f, &copy))
 		return false;
-	memcpy(c->data, f->data.data, f->data.len);
-	if (f->verdict) {
-		c->verdict = *f->verdict;
-		copy.verdict = &c->verdict;
-	}
-	copy.data.data = c->data;
-	copy.handle = (uintptr_t)c;
-	copy.copied = true;
 	e->announced = false;
 	settle(e, f, w);
-	packet_decode(copy.data, copy.link, copy.time_ns, copy.wire_len, &w->p);
-	return fragment_add(e->fragments, &w->p, &copy);
+	return add_copy(e->fragments, &copy, w);
 }
 
-/* A piece is judged by itself first, and as part of its datagram once that is whole; on a line that
- * is not inspected by itself alone, as in the kernel. One that a capture cut is part of nothing. */
+/* A piece is judged by itself first, and as part of its datagram once that is whole. */
 static bool take_fragment(struct engine *e, const struct frame *f, struct work *w)
 {
-	if (!w->p.fragment || w->p.frame.len < w->p.wire_len || w->v.action == GATE_DROP ||
-	    (e->policy && w->v.action == GATE_PASS))
+	if (!is_piece(e, w))
 		return false;
 	return goes_on(e, w) ? read_along(e, f, w) : fragment_add(e->fragments, &w->p, f);
 }
@@ -627,6 +686,8 @@ static void clean_up(struct engine *e)
 {
 	flow_expire(e->flows, e->wall_ns, EXPIRE_BURST);
 	fragment_expire(e->fragments, e->wall_ns, EXPIRE_BURST);
+	if (e->carried_fragments)
+		fragment_expire(e->carried_fragments, e->wall_ns, EXPIRE_BURST);
 	tally_tick(e->notice.tally, e->now_ns);
 	bedside_tick(e->bedside, e->wall_ns);
 	if (e->inventory)

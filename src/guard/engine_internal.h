@@ -46,6 +46,9 @@ struct engine {
 	struct mirror *mirror;	   /* of a file; NULL: no packet is on the wire twice */
 	struct awaiting *awaiting; /* of a file; NULL: packets come in order */
 	struct fragment_table *fragments;
+	struct fragment_table
+		*carried_fragments; /* in tunnels of a file; NULL: none is looked into */
+	bool in_carried;	    /* what that table has put together is read */
 	struct flow_table *flows;
 	struct app *app;
 	struct sessions *sessions;

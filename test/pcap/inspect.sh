@@ -67,6 +67,35 @@ same 'a conversation over two files' "$tmp/rotated" alarm-lost
 expect 'a wrong file behind a right one' 1 'No such file' "$bw" inspect -r http/input.pcap -r "$tmp/none"
 expect 'packets that nobody reads' 0 '3 packets of a link type that is not read (USB_LINUX_MMAPPED)' "$bw" inspect -r "$tmp/usb"
 
+# A sender's card is left a message of 100,000 bytes (Linux' BIG TCP): IPv4 says no length, IPv6 that of a jumbogram.
+python3 - "$tmp" <<'P'
+import struct, sys
+def tcp(seq, ack, flags, back):
+    ports = (2575, 40000) if back else (40000, 2575)
+    return struct.pack('>HHIIBBHHH', *ports, seq, ack, 0x50, flags, 8192, 0, 0)
+message = b'\x0bMSH|^~\\&|A|B|C|D|20260101||ORU^R01|7|P|2.6\r' + b'OBX|1|TX|n||' + b'x' * 100000 + b'\r\x1c\r'
+talk = [(tcp(100, 0, 2, 0), b''), (tcp(500, 101, 18, 1), b''), (tcp(101, 501, 16, 0), b''), (tcp(101, 501, 24, 0), message),
+        (tcp(501, 101 + len(message), 17, 1), b''), (tcp(101 + len(message), 502, 17, 0), b'')]
+def ip(version, back, body):
+    ends = [bytes([10, 9, 1, 12]), bytes([10, 9, 0, 5])] if version == 4 else [b'\xfd' + b'\0' * 14 + n for n in (b'\1', b'\2')]
+    ends = b''.join(ends[::-1] if back else ends)
+    size = len(body) if len(body) < 60000 else 0
+    if version == 4:
+        return b'\x08\0' + struct.pack('>BBHHHBBH', 0x45, 0, size and size + 20, 1, 0, 64, 6, 0) + ends + body
+    more = b'' if size else struct.pack('>BBBBI', 6, 0, 0xc2, 4, len(body) + 8)
+    return b'\x86\xdd' + struct.pack('>IHBB', 6 << 28, size, 0 if more else 6, 64) + ends + more + body
+for version in 4, 6:
+    with open('%s/big%d' % (sys.argv[1], version), 'wb') as f:
+        f.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
+        for i, (head, data) in enumerate(talk):
+            frame = b'\2\0\0\0\0\1\2\0\0\0\0\2' + ip(version, head[:2] == b'\x0a\x0f', head + data)
+            f.write(struct.pack('<IIII', 1700000000, i, len(frame), len(frame)) + frame)
+P
+for v in 4 6; do
+	if "$bw" inspect -r "$tmp/big$v" | grep -q '"event_type":"hl7".*"segments":2'; then echo "ok - more than 64 KiB at once by IPv$v"
+	else echo "not ok - more than 64 KiB at once by IPv$v"; failed=1; fi
+done
+
 cp http/input.pcap "$tmp/capture"
 ln "$tmp/capture" "$tmp/link"
 expect 'a capture is not written over' 1 'is the capture itself' "$bw" inspect -r "$tmp/capture" -o "$tmp/capture"

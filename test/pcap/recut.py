@@ -9,6 +9,7 @@ nor one that has what an end says behind the other one's answer to it, anything 
 Only a capture's own times, counts and checksums may differ.
 """
 import glob
+import itertools
 import json
 import os
 import random
@@ -21,7 +22,7 @@ from functools import partial
 sys.path.append(sys.path[0] + '/..')
 from inet import checksum  # noqa: E402
 
-ETHERNET, TCP = 1, 6
+ETHERNET, TCP, UDP = 1, 6, 17
 SYN_RST_URG = 0x26
 # What tells when or how it came rather than what was said; and for how much an event that has a tag left room.
 UNLIKE = {'timestamp', 'flow_id', 'latency_us', 'packets', 'bytes', 'first', 'last', 'unsaid', 'seconds', 'vlan', 'channel',
@@ -175,6 +176,23 @@ def ends(frame):
     return tuple(zip(who, (frame[tcp:tcp + 2], frame[tcp + 2:tcp + 4])))
 
 
+def datagram_ends(frame):
+    """The same of a datagram whose ports say who was asked."""
+    ip, who = header(frame) if len(frame) > 34 else None, addresses(frame)
+    if not ip:
+        return None
+    if frame[ip] >> 4 == 4:
+        if frame[ip + 9] != UDP or struct.unpack('>H', frame[ip + 6:ip + 8])[0] & 0x3fff:
+            return None
+        udp = ip + (frame[ip] & 15) * 4
+    elif frame[ip + 6] == UDP:
+        udp = ip + 40
+    else:
+        return None
+    from_port, to_port = frame[udp:udp + 2], frame[udp + 2:udp + 4]
+    return tuple(zip(who, (from_port, to_port))) if from_port != to_port else None
+
+
 def with_tag(frame):
     """Tagged, but for what has two tags."""
     return frame if frame[12:14] in (b'\x81\0', b'\x88\xa8') else frame[:12] + b'\x81\0\0\x07' + frame[12:]
@@ -235,7 +253,7 @@ def crossed(found, begin):
 def skewed(found, late):
     """As by two mirrored ports, one of which is always late: all that comes from the one or the other end."""
     def delay(frame):
-        pair = ends(frame)
+        pair = ends(frame) or datagram_ends(frame)
         return 300000 if pair and (pair[0] > pair[1]) == late else 0
     return sorted([(time + delay(frame), frame, wire) for time, frame, wire in found], key=lambda f: f[0])
 
@@ -259,9 +277,11 @@ def dialled(frames):
 
 def in_tunnel(proto, head):
     """In packets from one switch to another."""
+    number = itertools.count(1)
+
     def pack(frame):
         body = head(frame)
-        outer = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 20 + len(body), 0, 0, 64, proto, 0, b'\xac\x10\0\1', b'\xac\x10\0\2')
+        outer = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 20 + len(body), next(number) & 0xffff, 0, 64, proto, 0, b'\xac\x10\0\1', b'\xac\x10\0\2')
         outer = outer[:10] + struct.pack('>H', checksum(outer)) + outer[12:]
         return b'\2\0\0\0\x0a\1\2\0\0\0\x0a\2\x08\0' + outer + body
     return lambda frames: [pack(f) for f in frames]
@@ -269,6 +289,27 @@ def in_tunnel(proto, head):
 
 def datagram(port, head):
     return in_tunnel(17, lambda f: struct.pack('>HHHH', 49152, port, 8 + len(head) + len(f), 0) + head + f)
+
+
+def in_pieces(frame):
+    """A datagram of IPv4 in fragments of IP."""
+    at = header(frame)
+    if not at or not datagram_ends(frame) or frame[at] >> 4 == 6:
+        return [frame]
+    head, body = frame[at:at + (frame[at] & 15) * 4], frame[at + (frame[at] & 15) * 4:]
+    body = body[:struct.unpack('>H', head[2:4])[0] - len(head)]
+    pieces, size = [], len(body) // 24 * 8 or len(body)
+    for i in range(0, len(body), size):
+        piece = body[i:i + size]
+        more = 0x2000 if i + size < len(body) else 0
+        ip = head[:2] + struct.pack('>H', len(head) + len(piece)) + head[4:6] + struct.pack('>H', more | i // 8) + head[8:]
+        ip = ip[:10] + b'\0\0' + ip[12:]
+        pieces.append(frame[:at] + ip[:10] + struct.pack('>H', checksum(ip)) + ip[12:] + piece)
+    return pieces
+
+
+def fragmented(frames):
+    return [piece for frame in frames for piece in in_pieces(frame)]
 
 
 def on_air(frames):
@@ -297,6 +338,11 @@ WRAPPED = (
     ('in TZSP', datagram(37008, b'\1\0\0\1\x0a\1\5\1'), ETHERNET),
     ('by radio', on_air, 127),
     ('by PKTAP', on_mac, 258),
+)
+WRAPPED += (
+    ('in fragments', fragmented, ETHERNET),
+    ('in fragments, in GRE', lambda frames: WRAPPED[5][1](fragmented(frames)), ETHERNET),
+    ('in fragments, in VXLAN in fragments', lambda frames: fragmented(WRAPPED[6][1](fragmented(frames))), ETHERNET),
 )
 WRAPPED_CASES = ('dicom-store', 'dns', 'fragments-good', 'hl7', 'intellivue-again', 'ipv6')
 
@@ -343,8 +389,8 @@ def main():
                 ways.append(('twice, once with a tag', list, None, twice_tagged))
                 ways.append(('without a SYN', unopened, None, list))
                 ways.append(('with late copies', echoed, None, list))
-                ways.append(('with one end late', partial(skewed, late=True), None, list))
-                ways.append(('with the other end late', partial(skewed, late=False), None, list))
+            ways += [('with one end late', partial(skewed, late=True), None, list),
+                     ('with the other end late', partial(skewed, late=False), None, list)]
             for begin in range(2):
                 ways.append(('with its ends crossed %d' % begin, partial(crossed, begin=begin), None, list))
             if case.split('/')[0] in WRAPPED_CASES:

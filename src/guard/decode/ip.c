@@ -273,6 +273,23 @@ static void check_ipv6_ends(struct packet *p)
 		anomaly_add(&p->anomalies, ANOMALY_IPV6_SAME_ENDS);
 }
 
+/*
+ * How long is what follows the header, where that says nothing? A sender that leaves more than 64 KiB to
+ * its card (Linux' BIG TCP) says it as a jumbogram does (RFC 2675 §2).
+ */
+static __attribute__((cold)) size_t offloaded_len(struct packet *p, const struct layer *l)
+{
+	static const uint8_t jumbo[3] = {0, 0xc2, 4}; /* the one option of a header of 8 bytes */
+
+	p->offloaded = p->proto == PROTO_TCP;
+	if (p->offloaded)
+		return l->wire;
+	if (p->proto != NEXT_HOP_BY_HOP || l->have < 8 || memcmp(l->at + 1, jumbo, sizeof(jumbo)))
+		return 0;
+	p->offloaded = l->at[0] == PROTO_TCP;
+	return load_be32(l->at + 4);
+}
+
 /* RFC 8200 §3 */
 void layer_ipv6(struct packet *p, struct layer *l)
 {
@@ -293,13 +310,11 @@ void layer_ipv6(struct packet *p, struct layer *l)
 	check_ipv6_ends(p);
 	payload = load_be16(b + 4);
 	layer_skip(l, IPV6_LEN);
-	/* Zero with a hop-by-hop header would be a jumbogram (RFC 2675): no ward's link has them. */
+	if (__builtin_expect(is_offloaded(l, payload), 0))
+		payload = offloaded_len(p, l);
+	/* Zero with a hop-by-hop header would be a jumbogram: no ward's link has them. */
 	if (payload > l->wire || (!payload && p->proto == NEXT_HOP_BY_HOP))
 		anomaly_add(&p->anomalies, ANOMALY_IPV6_BAD_PAYLOAD_LEN);
-	if (__builtin_expect(is_offloaded(l, payload) && p->proto == PROTO_TCP, 0)) {
-		p->offloaded = true;
-		payload = l->wire;
-	}
 	layer_trim(l, payload);
 	if (!read_extensions(p, l, b + 6))
 		return;

@@ -79,6 +79,7 @@ struct flow {
 	uint8_t tcp_began : 2; /* a bit an end: its SYN was seen */
 	uint8_t stayed : 1;    /* the table's: its time was over, and it was asked to stay */
 	uint8_t astride : 1; /* the table's: of a file; its ends are in two VLANs, or one is in none */
+	uint8_t skewed : 1; /* the engine's: of a file; UDP's answers come ahead of what they answer */
 	uint8_t icmp_type[2], icmp_code[2]; /* of each end's first packet */
 	uint8_t bypass;			    /* FLOW_BYPASS_*; the engine's */
 	uint16_t vlan_inner;		    /* of its first packet: the second tag's VID, 0 none */
