@@ -14,23 +14,27 @@ struct change {
 	struct config *config[8];
 	struct policy *policy[8];
 	unsigned count;
+	const char *above; /* a device in front of ours; NULL: there is none */
 };
 
 static void take_policy(struct change *c, const char *mode, const char *fail, const char *more)
 {
-	static const char *const text[] = {
-		SITE_ANALYSER,
-		"      - {service: results, proto: tcp, port: ['2575', '7000-7999'], "
-		"peer: lis",
-		"}\n"};
+	static const char above[] = SITE_ANALYSER, devices[] = "devices:\n";
+	const char *at = strstr(above, devices) + sizeof(devices) - 1;
 	struct config_error errors[4];
-	char all[2048], why[256];
+	char text[2048], format[1024], why[256];
 	size_t count;
-	int len = snprintf(all, sizeof(all), text[0], mode, fail);
+	int len;
 
-	len += snprintf(all + len, sizeof(all) - (size_t)len, "%s%s%s", text[1], more, text[2]);
-	c->config[c->count] = config_parse("site.yaml", (struct bytes){(uint8_t *)all, (size_t)len},
-					   errors, 4, &count);
+	snprintf(format, sizeof(format), "%.*s%s%s", (int)(at - above), above,
+		 c->above ? c->above : "", at);
+	len = snprintf(text, sizeof(text), format, mode, fail);
+	len += snprintf(text + len, sizeof(text) - (size_t)len,
+			"      - {service: results, proto: tcp, port: ['2575', '7000-7999'], "
+			"peer: lis%s}\n",
+			more);
+	c->config[c->count] = config_parse(
+		"site.yaml", (struct bytes){(uint8_t *)text, (size_t)len}, errors, 4, &count);
 	assert_non_null(c->config[c->count]);
 	c->policy[c->count] = policy_compile(c->config[c->count], NULL, 0, 2 + c->count, why);
 	assert_non_null(c->policy[c->count]);
@@ -195,6 +199,35 @@ static void what_it_was_amid_is_not_forgotten(void **state)
 	}
 }
 
+/* Its door shuts before anything more is said: it is still its own device's, whose number is another now. */
+static void a_door_is_its_devices(void **state)
+{
+	struct change c = begin("enforce", "closed", HELD);
+	const struct gate_grant_row row = {.key = {.peer.b = {[10] = 255, 255, 10, 9, 0, 5},
+						   .device_mac = {2, 0, 0, 0, 0, 1},
+						   .port = 40000,
+						   .proto = PROTO_TCP},
+					   .grant = {.until_ns = UINT64_MAX,
+						     .id = 7,
+						     .port_lo = 40000,
+						     .port_hi = 40000,
+						     .flags = GATE_GRANT_ANY_MAC}};
+
+	engine_set_grants(c.w->engine, &c.w->capture, &row, 1, 1);
+	c.w->port = 1023;
+	assert_true(send_flags(c.w, 1, 4999, 0, TCP_SYN, ""));
+	assert_true(send_flags(c.w, 0, 999, 5000, TCP_SYN | TCP_ACK, ""));
+	assert_true(send(c.w, 1, 5000, 1000, "hello"));
+	c.above = "  - {name: other, segment: icu, mac: '02:00:00:00:00:09', ip: [10.9.1.9]}\n";
+	take_policy(&c, "enforce", "closed", HELD);
+	engine_set_grants(c.w->engine, &c.w->capture, NULL, 0, 2);
+	assert_true(told(c.w, "grant.ended"));
+	assert_true(told(c.w, "\"device\":\"analyser\""));
+	assert_false(told(c.w, "\"device\":\"other\""));
+	assert_int_equal(c.w->reset_count, 2);
+	end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +237,7 @@ int main(void)
 		cmocka_unit_test(another_protocol_is_refused),
 		cmocka_unit_test(whoever_judged_it),
 		cmocka_unit_test(what_it_was_amid_is_not_forgotten),
+		cmocka_unit_test(a_door_is_its_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
