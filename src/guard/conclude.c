@@ -12,6 +12,30 @@ void engine_count_anomalies(struct engine *e, anomaly_set set)
 		e->stats.anomalies[__builtin_ctzll(set)]++;
 }
 
+/*
+ * The kernel has taken another policy just now, or we have. What its numbers are of is not ours, and what a
+ * rule says about messages is not to be passed over: our own floor judges. It has not seen conversations
+ * begin, so where it knows nothing of one the kernel's word stands; but of a stream nothing passes
+ * unread, which is sent again.
+ */
+static __attribute__((cold)) void judge_anew(struct engine *e, struct work *w)
+{
+	struct gate_verdict own = {.action = GATE_DROP, .reason = REASON_FLOOR_FRAGMENT};
+
+	if (w->v.action != GATE_DROP && !w->p.fragment)
+		floor_judge(e->floor, &w->p, w->ifindex, e->now_ns, &own);
+	if (own.action != GATE_DROP && own.reason == REASON_NONE) {
+		w->v = own;
+		w->kernels = false;
+		return;
+	}
+	w->v.device = w->v.rule = ~0u;
+	w->v.peer = GATE_PEER_NONE;
+	if (own.action == GATE_DROP && w->v.action != GATE_DROP && w->p.proto == PROTO_TCP &&
+	    w->p.payload.len)
+		w->v.action = w->v.would = GATE_DROP;
+}
+
 void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct work *w)
 {
 	/* Nobody's word: what a packet counts as where there is no policy. */
@@ -30,11 +54,8 @@ void engine_judge(struct engine *e, const struct gate_verdict *kernels, struct w
 		floor_judge_hinted(e->floor, &w->floor_hint, &w->p, w->ifindex, e->now_ns, &w->v);
 	else if (e->policy)
 		floor_judge(e->floor, &w->p, w->ifindex, e->now_ns, &w->v);
-	/* Numbers of another policy than ours would name the wrong machine. */
-	if (e->policy && w->v.generation != policy_generation(e->policy)) {
-		w->v.device = w->v.rule = ~0u;
-		w->v.peer = GATE_PEER_NONE;
-	}
+	if (e->policy && w->v.generation != policy_generation(e->policy))
+		judge_anew(e, w);
 	/* The kernel knows of rules alone; this one is a virtual patch. */
 	if (e->shields && w->v.reason != REASON_NONE && shield_is_rule(e->shields, w->v.rule))
 		w->v.reason = REASON_POLICY_SHIELDED;
@@ -133,13 +154,21 @@ static void remember(struct engine *e, struct flow *f, const struct gate_verdict
 			(v->grant & GATE_GRANT_RULE ? REPORT_FLOW_DATA : 0);
 
 	/* It hardly ever changes, and a line that is only read need not go back to memory. */
-	if (e->policy && ((f->device ^ v->device) | (f->peer ^ v->peer) | (f->rule ^ v->rule) |
-			  (f->generation ^ v->generation) | (uint32_t)(f->flags ^ flags))) {
+	if (e->policy &&
+	    ((f->device ^ v->device) | (f->peer ^ v->peer) | (f->rule ^ v->rule) |
+	     (f->generation ^ v->generation) | (uint32_t)(f->flags ^ flags)) &&
+	    v->generation == policy_generation(e->policy)) {
+		bool changed = f->generation && (f->generation != v->generation ||
+						 f->rule != v->rule || f->device != v->device);
+
 		f->device = v->device;
 		f->peer = v->peer;
 		f->rule = v->rule;
 		f->generation = v->generation;
 		f->flags = flags;
+		/* What nobody reads, and nobody asks about, is not read again. */
+		if (changed && (f->session || e->shields || engine_expected(e, f)))
+			session_changed(f);
 	}
 	if (v->reason != REASON_NONE) {
 		f->reason = v->reason;

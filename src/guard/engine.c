@@ -76,13 +76,16 @@ static bool flow_answering(void *arg, const struct flow *f)
  */
 static bool flow_stays(void *arg, const struct flow *f, bool full)
 {
-	const struct gate_device *d = engine_device(arg, f->device);
+	const struct engine *e = arg;
+	const struct gate_device *d = engine_device(e, f->device);
 	bool open = f->state == TCP_ESTABLISHED || f->state == TCP_MIDSTREAM ||
 		    f->state == TCP_FIN_WAIT;
+	/* What another policy makes of it shows with its next packet. */
+	bool known = e->policy && f->generation == policy_generation(e->policy);
+	bool held = known ? d && d->mode == GATE_ENFORCE && engine_expected(arg, f)
+			  : session_is_held(f);
 
-	if (!d || d->mode != GATE_ENFORCE || !engine_expected(arg, f))
-		return false;
-	return (open && !full) || session_is_amid(f);
+	return held && ((open && !full) || session_is_amid(f));
 }
 
 static void flow_ended(void *arg, struct flow *f, enum flow_end how)

@@ -14,6 +14,7 @@
 /* flow->session_flags */
 #define OFF	    1		   /* nobody reads it, for good */
 #define FAILED(end) (2u << (end))  /* what the end said begins nothing we know */
+#define CHANGED	    8		   /* it is held to something else than when it was last read */
 #define SUMMED(end) (16u << (end)) /* a right checksum was seen */
 #define TRIES_SHIFT 4		   /* UDP, without a session: datagrams that began nothing */
 #define TRIES	    (-1u << TRIES_SHIFT)
@@ -23,7 +24,8 @@ struct session {
 	struct talk *talk; /* NULL: not identified yet */
 	bool midstream;
 	bool awaited[2];  /* what the end says is passed over until a message begins */
-	uint8_t lost;	  /* bits: an end whose place nobody has shown, and nothing of it passed */
+	uint8_t lost : 2; /* bits: an end whose place nobody has shown, and nothing of it passed */
+	uint8_t held : 1; /* when it was last read, an enforced rule said what may be said */
 	uint32_t kept[2]; /* what each end is saying that is kept; 0: nothing is */
 	uint32_t opened_ms;
 	struct stream stream; /* TCP's; of others there is none */
@@ -127,6 +129,17 @@ static uint32_t now_ms(const struct sessions *s)
 	return (uint32_t)(s->packet->time_ns / 1000000);
 }
 
+/* Does a rule say what may be said here? */
+static __attribute__((cold)) bool is_ruled(const struct sessions *s)
+{
+	return s->o.expected && s->o.expected(s->o.arg, s->flow);
+}
+
+static bool is_enforced(const struct sessions *s, const struct flow *f)
+{
+	return s->o.enforced && s->o.enforced(s->o.arg, f);
+}
+
 static struct session *open_session(struct sessions *s, struct flow *f)
 {
 	struct session *n = slab_take(s->slab, session_size(f));
@@ -137,9 +150,10 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 	if (is_stream(f)) {
 		stream_init(&n->stream, f);
 		n->opened_ms = now_ms(s);
-		if (s->o.enforced && s->o.enforced(s->o.arg, f)) {
+		if (is_enforced(s, f)) {
 			stream_wait(&n->stream);
-			n->lost = ~f->tcp_began & 3;
+			n->lost = ~f->tcp_began & 3u;
+			n->held = is_ruled(s);
 		}
 		n->midstream = !f->tcp_began;
 		s->counts.streams++;
@@ -432,12 +446,6 @@ static bool is_corrupt(struct sessions *s, const struct session *n, unsigned end
 	return f->session_flags & SUMMED(end);
 }
 
-/* Does a rule say what may be said here? */
-static __attribute__((cold)) bool is_ruled(const struct sessions *s)
-{
-	return s->o.expected && s->o.expected(s->o.arg, s->flow);
-}
-
 /*
  * Picked up in its middle, it may begin with bytes that its receiver has already: that one would read
  * something else than we do. It shows where it stands by what it confirms, for which it is asked; but
@@ -615,7 +623,7 @@ static __attribute__((cold)) bool hear_syn(struct sessions *s, const struct flow
 	bool another = tcp_answers_another(f, p, end);
 	struct session *n = f->session;
 
-	if (!is_ruled(s) || !s->o.enforced || !s->o.enforced(s->o.arg, f))
+	if (!is_ruled(s) || !is_enforced(s, f))
 		return false;
 	tcp_one_path(p);
 	if (!another && !(p->payload.len && is_beginning(f)))
@@ -757,6 +765,69 @@ static __attribute__((cold)) void hear_other(struct sessions *s, struct flow *f,
 		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
 }
 
+void session_changed(struct flow *f)
+{
+	f->session_flags |= CHANGED;
+}
+
+/* What nobody cared to read may be somebody's business now: it is picked up in its middle. */
+static void read_again(struct flow *f)
+{
+	unsigned unread = OFF | (is_stream(f) ? FAILED(0) | FAILED(1) : TRIES);
+
+	if (f->session && f->session_flags & unread)
+		f->session->midstream = true;
+	if (f->session_flags & OFF)
+		f->tcp_began = 0;
+	f->session_flags &= (uint8_t)~unread;
+}
+
+/* The protocol that it speaks need not be its rule's any more. */
+static void hold_talk(struct sessions *s, struct session *n)
+{
+	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
+	const struct proto *is = n->talk->proto;
+
+	if (!p || p == is || p == is->speaks || p == is->leads_to)
+		return;
+	if (!n->midstream && p->carrier != is) {
+		hold_to_rule(s, n);
+		return;
+	}
+	forget(s, n);
+	n->midstream = true;
+}
+
+static __attribute__((cold)) void hold_anew(struct sessions *s, struct flow *f)
+{
+	struct session *n = f->session;
+
+	f->session_flags &= (uint8_t)~CHANGED;
+	if (!n || !n->talk)
+		read_again(f);
+	if (!n)
+		return;
+	if (is_stream(f)) {
+		n->held = is_enforced(s, f) && is_ruled(s);
+		if (is_enforced(s, f) && !stream_waits(&n->stream))
+			stream_wait(&n->stream);
+	}
+	if (n->talk)
+		hold_talk(s, n);
+}
+
+static bool is_heard(struct sessions *s, struct flow *f)
+{
+	if (f->session_flags & CHANGED)
+		hold_anew(s, f);
+	return !(f->session_flags & OFF);
+}
+
+bool session_is_held(const struct flow *f)
+{
+	return f->session && is_stream(f) && f->session->held;
+}
+
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
 				  unsigned end)
 {
@@ -764,7 +835,9 @@ struct session_heard session_hear(struct sessions *s, struct flow *f, const stru
 	s->packet = p;
 	s->sender = end;
 	s->heard = (struct session_heard){.reason = REASON_NONE};
-	if (f->session_flags & OFF || p->fragment)
+	if (f->session_flags & (OFF | CHANGED) && !is_heard(s, f))
+		return s->heard;
+	if (p->fragment)
 		return s->heard;
 	if (p->proto == PROTO_TCP)
 		hear_stream(s, f, p, end);

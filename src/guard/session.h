@@ -101,6 +101,9 @@ void session_prefetch_talk(const struct flow *f);
 /* Reads a packet of the flow, from `end`; flow_find() has seen it. */
 struct session_heard session_hear(struct sessions *s, struct flow *f, const struct packet *p,
 				  unsigned end);
+/* It counts as another device's, or under another rule or policy: its next packet shows what it is held to
+ * from there on, and what was let be is read again. */
+void session_changed(struct flow *f);
 /* The flow ends, or is not to be read any further. */
 void session_end(struct sessions *s, struct flow *f);
 /* The same, quicker, where no other will ever begin: what it had is freed with the sessions. */
@@ -109,6 +112,8 @@ void session_shut(struct sessions *s, struct flow *f);
 bool session_is_through(const struct flow *f);
 /* Is an end within something that it says? Its receiver may still be waiting for the rest. */
 bool session_is_amid(const struct flow *f);
+/* Did a rule that is enforced say what may be said when the stream was last read? */
+bool session_is_held(const struct flow *f);
 /*
  * What is on its way to an end that enforces is kept until it is confirmed, to compare it with what is
  * sent again. More than can be kept is not asked for: the window that the packet offers is made smaller,

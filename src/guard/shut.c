@@ -53,6 +53,9 @@ void engine_shut_doors(struct engine *e)
 	struct door d;
 
 	while (doors_take(e->doors, e->boot_ns, &d)) {
+		/* The policy may be another one than when it was last seen, and the device's number. */
+		if (e->policy && d.v.generation != policy_generation(e->policy))
+			floor_judge(e->floor, &d.p, d.ifindex, e->now_ns, &d.v);
 		if (is_enforced(e, d.v.device))
 			shut_one(e, &d);
 	}

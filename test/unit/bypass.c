@@ -191,7 +191,7 @@ static void what_somebody_looks_at_is_not(void **state)
 	struct gate_verdict v[2];
 	const struct gate_verdict fine[2] = {verdict(true), verdict(false)};
 
-	for (unsigned n = 0; n < 9; n++) {
+	for (unsigned n = 0; n < 8; n++) {
 		memcpy(v, fine, sizeof(v));
 		for (unsigned i = 0; i < 2; i++) {
 			if (n == 0)
@@ -210,8 +210,6 @@ static void what_somebody_looks_at_is_not(void **state)
 				v[i].device = 0; /* a stranger */
 			if (n == 7)
 				v[i].flags |= GATE_VERDICT_HAIRPIN;
-			if (n == 8)
-				v[i].rule++; /* of which messages are judged */
 		}
 		for (unsigned i = 0; i < 60; i++) {
 			send(true, &v[0]);
@@ -228,6 +226,24 @@ static void what_somebody_looks_at_is_not(void **state)
 	assert_int_equal(asked.begun, 0);
 	talk(1);
 	assert_int_equal(asked.begun, 1); /* nothing else was in its way */
+}
+
+/* Nor where messages are judged, by a rule from the first or by one that it comes under later: it does
+ * not say what that one names, and is at an end. */
+static void what_a_rule_reads_is_not(void **state)
+{
+	struct gate_verdict ruled[2] = {verdict(true), verdict(false)};
+
+	talk(10); /* too early */
+	ruled[0].rule++;
+	ruled[1].rule++;
+	for (unsigned i = 0; i < 60; i++) {
+		send(true, &ruled[0]);
+		send(false, &ruled[1]);
+	}
+	talk(60);
+	assert_int_equal(asked.begun, 0);
+	assert_non_null(strstr(events, "policy.wrong_protocol"));
 }
 
 /* Where the parent's socket is full, it is asked again. */
@@ -258,6 +274,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_nobody_can_read_is_let_pass_and_counted, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_somebody_looks_at_is_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_rule_reads_is_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_is_not_heard_asks_again, setup, teardown),
 	};
 

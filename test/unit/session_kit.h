@@ -55,9 +55,10 @@ struct wire {
 	struct evidence *evidence;
 	uint64_t now_ns;
 	uint16_t port, checksum, urgent;
-	uint8_t ttl;	      /* 0: as usual */
-	struct bytes options; /* whole words */
-	bool passed;	      /* the frame last sent */
+	uint8_t ttl;			    /* 0: as usual */
+	struct bytes options;		    /* whole words */
+	const struct gate_verdict *kernels; /* NULL: the engine judges */
+	bool passed;			    /* the frame last sent */
 	uint8_t *frame;
 	uint8_t resets[2][RESET_MAX];
 	size_t reset_len[2];
@@ -192,7 +193,8 @@ static inline bool send_flags(struct wire *w, unsigned end, uint32_t seq, uint32
 			      .dst = end ? DEVICE : SERVER,
 			      .proto = PROTO_TCP,
 			      .ttl = w->ttl};
-	struct frame f = {.time_ns = w->now_ns += 1000000, .ifindex = end ? 2 : 1};
+	struct frame f = {
+		.time_ns = w->now_ns += 1000000, .ifindex = end ? 2 : 1, .verdict = w->kernels};
 
 	write_be16(&out, end ? w->port : 40000);
 	write_be16(&out, end ? 40000 : w->port);

@@ -1,0 +1,244 @@
+/*
+ * The policy changes amid what is said: what a rule forbids from then on does not arrive whole, and what it
+ * allows goes on.
+ */
+#include "session_kit.h"
+
+#define PORT 2575
+#define FREE ""
+#define HELD ", app: hl7, allow: ['message_type=ORU^*'], control: no"
+
+/* Policies that a wire had, each in its turn; the first is its own. */
+struct change {
+	struct wire *w;
+	struct config *config[8];
+	struct policy *policy[8];
+	unsigned count;
+	const char *above; /* a device in front of ours; NULL: there is none */
+};
+
+static void take_policy(struct change *c, const char *mode, const char *fail, const char *more)
+{
+	static const char above[] = SITE_ANALYSER, devices[] = "devices:\n";
+	const char *at = strstr(above, devices) + sizeof(devices) - 1;
+	struct config_error errors[4];
+	char text[2048], format[1024], why[256];
+	size_t count;
+	int len;
+
+	snprintf(format, sizeof(format), "%.*s%s%s", (int)(at - above), above,
+		 c->above ? c->above : "", at);
+	len = snprintf(text, sizeof(text), format, mode, fail);
+	len += snprintf(text + len, sizeof(text) - (size_t)len,
+			"      - {service: results, proto: tcp, port: ['2575', '7000-7999'], "
+			"peer: lis%s}\n",
+			more);
+	c->config[c->count] = config_parse(
+		"site.yaml", (struct bytes){(uint8_t *)text, (size_t)len}, errors, 4, &count);
+	assert_non_null(c->config[c->count]);
+	c->policy[c->count] = policy_compile(c->config[c->count], NULL, 0, 2 + c->count, why);
+	assert_non_null(c->policy[c->count]);
+	assert_int_equal(engine_set_policy(c->w->engine, c->policy[c->count]), 0);
+	c->count++;
+}
+
+static struct change begin(const char *mode, const char *fail, const char *rule)
+{
+	struct change c = {.w = wire_new(mode, fail, PORT)};
+
+	take_policy(&c, mode, fail, rule);
+	shake_hands(c.w);
+	return c;
+}
+
+static void end(struct change *c)
+{
+	wire_free(c->w);
+	for (unsigned i = 0; i < c->count; i++) {
+		policy_free(c->policy[i]);
+		config_free(c->config[i]);
+	}
+}
+
+/* Of what an end has said so far, the other one says that it has it. */
+static void confirm(struct change *c, uint32_t ack)
+{
+	assert_true(send_flags(c->w, 1, 5000, ack, TCP_ACK, ""));
+}
+
+/* Before it nobody cared what was said; or somebody did who only watched. */
+static const struct {
+	const char *mode, *rule;
+} before[] = {{"enforce", FREE}, {"observe", HELD}, {"observe", FREE}, {"simulate", HELD}};
+#define BEFORE (sizeof(before) / sizeof(before[0]))
+
+static void a_message_half_across_does_not_arrive(void **state)
+{
+	for (unsigned i = 0; i < 2 * BEFORE; i++) {
+		const char *fail = i & 1 ? "open" : "closed";
+		struct change c = begin(before[i / 2].mode, fail, before[i / 2].rule);
+		uint32_t at = 1000 + sizeof(ORM) - 1;
+
+		assert_true(send(c.w, 0, 1000, 5000, ORM));
+		if (i & 1)
+			confirm(&c, at);
+		take_policy(&c, "enforce", fail, HELD);
+		assert_false(send(c.w, 0, at, 5000, REST));
+		assert_true(told(c.w, "policy.message_not_allowed"));
+		assert_int_equal(c.w->reset_count, 2);
+		end(&c);
+	}
+}
+
+static void what_is_allowed_goes_on(void **state)
+{
+	for (unsigned i = 0; i < 2 * BEFORE; i++) {
+		const char *fail = i & 1 ? "open" : "closed";
+		struct change c = begin(before[i / 2].mode, fail, before[i / 2].rule);
+		uint32_t at = 1000 + sizeof(ORU) - 1;
+
+		assert_true(send(c.w, 0, 1000, 5000, ORU));
+		take_policy(&c, "enforce", fail, HELD);
+		assert_true(send(c.w, 0, at, 5000, REST));
+		take_policy(&c, "simulate", fail, HELD);
+		assert_true(send(c.w, 0, at += sizeof(REST) - 1, 5000, ORU));
+		take_policy(&c, "enforce", fail, HELD);
+		confirm(&c, at += sizeof(ORU) - 1);
+		assert_true(send(c.w, 0, at, 5000, REST));
+		assert_int_equal(c.w->asked + c.w->reset_count, 0);
+		assert_false(send(c.w, 0, at + sizeof(REST) - 1, 5000, ORM REST));
+		assert_true(told(c.w, "policy.message_not_allowed"));
+		end(&c);
+	}
+}
+
+/* Nobody knew what it was, and nobody reads it any more; now somebody does care. */
+static void what_was_let_be_is_read(void **state)
+{
+	char noise[1400 + 1];
+
+	memset(noise, 'x', sizeof(noise) - 1);
+	noise[sizeof(noise) - 1] = 0;
+	for (unsigned i = 0; i < 2 * BEFORE; i++) {
+		const char *fail = i & 1 ? "open" : "closed";
+		struct change c = begin(before[i / 2].mode, fail, before[i / 2].rule);
+		uint32_t at = 1000;
+
+		for (unsigned n = 0; n < 3; n++, at += 1400)
+			assert_true(send(c.w, 0, at, 5000, noise));
+		assert_true(send(c.w, 1, 5000, at, noise));
+		take_policy(&c, "enforce", fail, HELD);
+		assert_false(send(c.w, 0, at, 6400, ORM REST));
+		send_flags(c.w, 1, 6400, at, TCP_ACK, ""); /* asked where it stands, or cut off */
+		c.w->now_ns += 200000000;
+		assert_false(send(c.w, 0, at, 6400, ORM REST));
+		assert_true(told(c.w, "policy.message_not_allowed"));
+		end(&c);
+	}
+}
+
+#define POST "POST /a HTTP/1.1\r\nHost: lis\r\nContent-Length: 99999\r\n\r\n"
+/* It speaks what its rule does not name any more. */
+static void another_protocol_is_refused(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct change c = begin("enforce", i ? "open" : "closed", FREE);
+
+		assert_true(send(c.w, 0, 1000, 5000, POST));
+		take_policy(&c, "enforce", i ? "open" : "closed", HELD);
+		assert_false(send(c.w, 0, 1000 + sizeof(POST) - 1, 5000, ORM REST));
+		assert_true(told(c.w, "policy.wrong_protocol"));
+		end(&c);
+	}
+}
+
+/* The kernel has another policy than we: packets that it judged before it was changed, or since. */
+static void whoever_judged_it(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct change c = begin("enforce", "open", HELD);
+		struct gate_verdict v = {.abi = GATE_ABI,
+					 .ifindex = 1,
+					 .rule = 0,
+					 .generation = i ? 1 : 3,
+					 .action = GATE_INSPECT,
+					 .would = GATE_INSPECT};
+
+		c.w->kernels = &v;
+		assert_true(send(c.w, 0, 1000, 5000, ORU REST));
+		assert_false(send(c.w, 0, 1000 + sizeof(ORU REST) - 1, 5000, ORM REST));
+		assert_true(told(c.w, "policy.message_not_allowed"));
+		c.w->kernels = NULL;
+		end(&c);
+	}
+}
+
+/* What it was amid is not forgotten for others, nor for its silence, before anybody knows what the new
+ * policy makes of it. */
+static void what_it_was_amid_is_not_forgotten(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct change c = begin("enforce", "closed", HELD);
+		uint32_t at = 1000 + sizeof(ORM) - 1;
+
+		assert_true(send(c.w, 0, 1000, 5000, ORM));
+		confirm(&c, at);
+		take_policy(&c, "enforce", "closed", HELD);
+		c.w->now_ns += (i ? 4000 : 50) * 1000000000ull;
+		for (uint16_t n = 0; n < 200; n++) {
+			c.w->port = (uint16_t)(7000 + n);
+			assert_true(send_flags(c.w, 0, 1, 0, TCP_SYN, ""));
+		}
+		c.w->port = PORT;
+		assert_false(send(c.w, 0, at, 5000, REST));
+		send_flags(c.w, 1, 5000, at, TCP_ACK, "");
+		c.w->now_ns += 200000000;
+		assert_false(send(c.w, 0, at, 5000, REST));
+		assert_true(told(c.w, "policy.message_not_allowed"));
+		end(&c);
+	}
+}
+
+/* Its door shuts before anything more is said: it is still its own device's, whose number is another now. */
+static void a_door_is_its_devices(void **state)
+{
+	struct change c = begin("enforce", "closed", HELD);
+	const struct gate_grant_row row = {.key = {.peer.b = {[10] = 255, 255, 10, 9, 0, 5},
+						   .device_mac = {2, 0, 0, 0, 0, 1},
+						   .port = 40000,
+						   .proto = PROTO_TCP},
+					   .grant = {.until_ns = UINT64_MAX,
+						     .id = 7,
+						     .port_lo = 40000,
+						     .port_hi = 40000,
+						     .flags = GATE_GRANT_ANY_MAC}};
+
+	engine_set_grants(c.w->engine, &c.w->capture, &row, 1, 1);
+	c.w->port = 1023;
+	assert_true(send_flags(c.w, 1, 4999, 0, TCP_SYN, ""));
+	assert_true(send_flags(c.w, 0, 999, 5000, TCP_SYN | TCP_ACK, ""));
+	assert_true(send(c.w, 1, 5000, 1000, "hello"));
+	c.above = "  - {name: other, segment: icu, mac: '02:00:00:00:00:09', ip: [10.9.1.9]}\n";
+	take_policy(&c, "enforce", "closed", HELD);
+	engine_set_grants(c.w->engine, &c.w->capture, NULL, 0, 2);
+	assert_true(told(c.w, "grant.ended"));
+	assert_true(told(c.w, "\"device\":\"analyser\""));
+	assert_false(told(c.w, "\"device\":\"other\""));
+	assert_int_equal(c.w->reset_count, 2);
+	end(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_message_half_across_does_not_arrive),
+		cmocka_unit_test(what_is_allowed_goes_on),
+		cmocka_unit_test(what_was_let_be_is_read),
+		cmocka_unit_test(another_protocol_is_refused),
+		cmocka_unit_test(whoever_judged_it),
+		cmocka_unit_test(what_it_was_amid_is_not_forgotten),
+		cmocka_unit_test(a_door_is_its_devices),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
