@@ -1,9 +1,9 @@
 #include "guard/door.h"
 #include "guard/engine_internal.h"
 
-#include "base/hash.h"
 #include "guard/archive.h"
 #include "guard/evidence.h"
+#include "guard/flow/fragment.h"
 #include "guard/impostor.h"
 
 void engine_count_anomalies(struct engine *e, anomaly_set set)
@@ -93,17 +93,23 @@ static void hold_stranger(struct engine *e, struct work *w)
 	w->v.reason = (uint8_t)why;
 }
 
+static void behaves(struct engine *e, const struct work *w, struct behaviour_finding b)
+{
+	if (__builtin_expect(b.reason == REASON_NONE, 1))
+		return;
+	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL, b);
+	e->found = b.reason;
+}
+
 static void opened(struct engine *e, struct work *w)
 {
-	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
-			 behaviour_opened(e->behaviour, &w->p, w->segment, e->now_ns));
+	behaves(e, w, behaviour_opened(e->behaviour, &w->p, w->segment, e->now_ns));
 }
 
 static void unanswered(struct engine *e, struct work *w, uint32_t packets)
 {
 	if (packets)
-		notice_behaviour(
-			&e->notice, &w->p, e->policy ? &w->v : NULL,
+		behaves(e, w,
 			behaviour_unanswered(e->behaviour, &w->p, w->segment, packets, e->now_ns));
 }
 
@@ -133,15 +139,6 @@ static void watch(struct engine *e, struct work *w, const struct flow *f, unsign
 	} else if (end == 1 && f->packets[1] == 1) {
 		behaviour_answered(e->behaviour, &w->p, w->segment);
 	}
-}
-
-/* The same conversation of the same file always has the same id, exact as a JSON number. */
-static uint64_t flow_id(const struct flow *f)
-{
-	static const struct hash_key fixed = {{0x6265647761726465, 0x6e20666c6f77206d}};
-
-	return (hash_bytes(&fixed, &f->key, sizeof(f->key)) ^ f->first_ns * 0x9e3779b97f4a7c15) >>
-	       11;
 }
 
 static void remember(struct engine *e, struct flow *f, const struct gate_verdict *v, unsigned end)
@@ -251,7 +248,7 @@ static struct flow *observe(struct engine *e, struct work *w, uint8_t *ret_end)
 	if (w->v.reason == REASON_NONE && e->shields)
 		rehearse(e, w, f, end);
 	if (f->packets[0] + f->packets[1] == 1) {
-		f->id = flow_id(f);
+		f->id = flow_id(&f->key, f->first_ns);
 		f->flags |= f->vlan_inner ? REPORT_FLOW_TAGGED : 0;
 		e->stats.flows++;
 	}
@@ -289,14 +286,12 @@ static __attribute__((cold)) void watch_offer(struct engine *e, struct work *w,
 	if (!d->reply || w->v.reason != REASON_NONE ||
 	    (port && !(port->flags & GATE_PORT_DHCP_ANY)))
 		return;
-	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
-			 impostor_offered(e->impostor, &w->p, d, w->segment, e->now_ns));
+	behaves(e, w, impostor_offered(e->impostor, &w->p, d, w->segment, e->now_ns));
 }
 
 static __attribute__((cold)) void watch_claim(struct engine *e, struct work *w)
 {
-	notice_behaviour(&e->notice, &w->p, e->policy ? &w->v : NULL,
-			 impostor_claimed(e->impostor, &w->p, w->segment, e->now_ns));
+	behaves(e, w, impostor_claimed(e->impostor, &w->p, w->segment, e->now_ns));
 }
 
 /* Enough of every conversation to know what it is, and all that speaks for itself. */
@@ -340,32 +335,29 @@ static void expose(struct engine *e, const struct work *w, const struct flow *f,
 	}
 }
 
-/* Strays are one case where they go between the same two machines. */
-static uint64_t stray_id(const struct work *w)
+/* Of a datagram that came in pieces these are what was on the wire. */
+static void witness_pieces(struct engine *e, struct evidence_sight *s)
 {
-	struct gate_flow_key key;
-	struct flow any = {.first_ns = 0};
-	uint8_t sender;
+	for (unsigned i = 0; i < e->pieces->count; i++) {
+		const struct frame *f = &e->pieces->frames[i];
 
-	if (w->p.has_arp)
-		gate_flow_key_make(&key, w->segment, w->p.vlan[0], 0, &w->p.arp.sender_ip, 0,
-				   &w->p.arp.target_ip, 0);
-	else
-		flow_key(&w->p, w->segment, &key, &sender);
-	key.port[0] = key.port[1] = 0;
-	any.key = key;
-	return flow_id(&any);
+		s->frame = f->data;
+		s->time_ns = f->time_ns;
+		s->wire_len = f->wire_len;
+		s->ifindex = f->ifindex;
+		evidence_see(e->o.evidence, s, e->now_ns);
+	}
 }
 
-static void witness(struct engine *e, const struct work *w, const struct flow *f)
+void engine_witness(struct engine *e, const struct work *w, const struct flow *f, enum reason found)
 {
-	const struct evidence_sight s = {
-		.id = f ? f->id : stray_id(w),
+	struct evidence_sight s = {
+		.id = f ? f->id : notice_stray(&w->p, w->segment),
 		.frame = w->p.frame,
 		.time_ns = w->p.time_ns,
 		.wire_len = w->p.wire_len,
 		.ifindex = w->ifindex,
-		.reason = w->v.reason ? w->v.reason : e->found,
+		.reason = w->v.reason ? w->v.reason : found,
 		.fate = w->v.action == GATE_DROP  ? EVIDENCE_DROPPED
 			: w->v.would == GATE_DROP ? EVIDENCE_WOULD_DROP
 						  : EVIDENCE_PASSED,
@@ -373,7 +365,10 @@ static void witness(struct engine *e, const struct work *w, const struct flow *f
 		.record = w->v.flags & GATE_VERDICT_RECORD && w->v.action != GATE_DROP,
 	};
 
-	evidence_see(e->o.evidence, &s, e->now_ns);
+	if (w == &e->whole)
+		witness_pieces(e, &s);
+	else
+		evidence_see(e->o.evidence, &s, e->now_ns);
 }
 
 /* What a conversation is called shows of both its ends, whichever is speaking. */
@@ -472,7 +467,10 @@ void engine_conclude(struct engine *e, struct work *w)
 	if (__builtin_expect((w->p.anomalies | fresh) != 0, 0))
 		engine_count_anomalies(e, w->p.anomalies | fresh);
 	if (e->o.evidence)
-		witness(e, w, f);
+		engine_witness(e, w, f,
+			       e->found ? e->found
+			       : fresh	? REASON_DECODE_ANOMALY
+					: REASON_NONE);
 	if (e->o.inline_ && f)
 		session_clamp(e->sessions, f, &w->p, end);
 	if (__builtin_expect(e->bypasses && f, 0))
@@ -496,6 +494,7 @@ static void reset_again(struct engine *e, struct work *w)
 void engine_conclude_blocked(struct engine *e, struct work *w)
 {
 	e->stats.dropped++;
+	e->found = REASON_NONE;
 	reset_again(e, w);
 	watch_refused(e, w);
 	if (e->conduct)
@@ -508,7 +507,6 @@ void engine_conclude_blocked(struct engine *e, struct work *w)
 		notice_anomalies(&e->notice, &w->p, w->p.anomalies, &w->v, w->segment, NULL,
 				 e->now_ns);
 	engine_count_anomalies(e, w->p.anomalies);
-	e->found = REASON_NONE;
 	if (e->o.evidence)
-		witness(e, w, NULL);
+		engine_witness(e, w, NULL, e->found);
 }

@@ -247,6 +247,7 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
 	if (!e)
 		return NULL;
 	e->o = *o;
+	e->notice.name_strays = o->evidence != NULL;
 	e->notice.report.sink = o->sink;
 	e->notice.report.room = o->room;
 	e->notice.report.sink_arg = o->sink_arg;
@@ -492,6 +493,15 @@ static void judge_whole(struct engine *e, const struct fragment_datagram *d)
 	e->stats.fragments_reassembled++;
 }
 
+/* What is only watched is not held back, be it part of something whole or not; where it goes is known. */
+static bool goes_on(const struct engine *e, const struct work *w)
+{
+	const struct gate_device *d = engine_device(e, w->v.device);
+
+	return !e->policy || w->v.flags & GATE_VERDICT_OPEN ||
+	       (w->v.link && d && d->mode != GATE_ENFORCE);
+}
+
 static void give_up(struct engine *e, const struct fragment_datagram *d, struct work *w)
 {
 	e->stats.fragments_lost += d->count;
@@ -501,17 +511,12 @@ static void give_up(struct engine *e, const struct fragment_datagram *d, struct 
 	engine_judge(e, d->frames[0].verdict, w);
 	if (d->how == FRAGMENT_SHUTDOWN || d->anomaly >= ANOMALY_COUNT)
 		return;
+	if (!goes_on(e, w))
+		w->v.action = GATE_DROP;
 	notice_anomalies(&e->notice, &w->p, 1ull << d->anomaly, &w->v, w->segment, NULL, e->now_ns);
 	engine_count_anomalies(e, 1ull << d->anomaly);
-}
-
-/* What is only watched is not held back, be it part of something whole or not; where it goes is known. */
-static bool goes_on(const struct engine *e, const struct work *w)
-{
-	const struct gate_device *d = engine_device(e, w->v.device);
-
-	return !e->policy || w->v.flags & GATE_VERDICT_OPEN ||
-	       (w->v.link && d && d->mode != GATE_ENFORCE);
+	if (e->o.evidence)
+		engine_witness(e, w, NULL, REASON_FLOOR_FRAGMENT);
 }
 
 static void settle_piece(struct engine *e, const struct fragment_datagram *d, const struct frame *f)
@@ -531,6 +536,7 @@ static void fragments_ended(void *arg, const struct fragment_datagram *d)
 {
 	struct engine *e = arg;
 
+	e->pieces = d;
 	if (d->how == FRAGMENT_WHOLE)
 		judge_whole(e, d);
 	else
@@ -540,6 +546,7 @@ static void fragments_ended(void *arg, const struct fragment_datagram *d)
 			free((struct copy *)(uintptr_t)d->frames[i].handle);
 		else if (e->capture)
 			settle_piece(e, d, &d->frames[i]);
+	e->pieces = NULL;
 }
 
 /* In a tunnel. What is in the datagram's own tunnels is read, and not put together. */

@@ -90,9 +90,10 @@ struct engine {
 	uint64_t forgot_ns;	     /* when one was last evicted amid a message; 0: never */
 	uint64_t full_told, full_ns; /* evictions that were told; when more of them may be */
 	struct work work[ENGINE_SLOTS];
-	struct work whole;   /* a datagram out of fragments */
-	struct work late;    /* what had to wait */
-	struct work carried; /* by a tunnel */
+	struct work whole;			/* a datagram out of fragments, … */
+	const struct fragment_datagram *pieces; /* … which are these, as it ends */
+	struct work late;			/* what had to wait */
+	struct work carried;			/* by a tunnel */
 };
 
 /* The device that a packet or a conversation counts as; NULL without a policy. */
@@ -115,6 +116,9 @@ struct shield_talk engine_talk(const struct flow *f, const struct gate_verdict *
 void engine_refuse(const struct engine *e, struct work *w, enum reason why) __attribute__((cold));
 /* From the verdict on: who did what, and what is to be said of it. */
 void engine_conclude(struct engine *e, struct work *w);
+/* For the evidence, which is kept, as it was on the wire; `f` NULL: it belongs to no flow. */
+void engine_witness(struct engine *e, const struct work *w, const struct flow *f,
+		    enum reason found);
 /* The same of a packet that the kernel dropped: it belongs to no flow here. */
 void engine_conclude_blocked(struct engine *e, struct work *w);
 

@@ -13,15 +13,32 @@ void notice_free(struct notice *n)
 	tally_free(n->tally);
 }
 
-static void make_case(const struct packet *p, const struct gate_verdict *v, uint32_t segment,
-		      const struct flow *f, struct tally_case *ret_c)
+/* The number of its sender in the key. */
+static uint8_t make_key(const struct packet *p, uint32_t segment, struct gate_flow_key *ret_key)
+{
+	uint8_t sender;
+
+	if (p->has_arp)
+		return gate_flow_key_make(ret_key, segment, p->vlan[0], 0, &p->arp.sender_ip, 0,
+					  &p->arp.target_ip, 0);
+	flow_key(p, segment, ret_key, &sender);
+	return sender;
+}
+
+uint64_t notice_stray(const struct packet *p, uint32_t segment)
+{
+	struct gate_flow_key key;
+
+	make_key(p, segment, &key);
+	key.port[0] = key.port[1] = 0;
+	return flow_id(&key, 0);
+}
+
+static void make_case(const struct notice *n, const struct packet *p, const struct gate_verdict *v,
+		      uint32_t segment, const struct flow *f, struct tally_case *ret_c)
 {
 	memset(ret_c, 0, sizeof(*ret_c));
-	if (p->has_arp)
-		ret_c->sender = gate_flow_key_make(&ret_c->key, segment, p->vlan[0], 0,
-						   &p->arp.sender_ip, 0, &p->arp.target_ip, 0);
-	else
-		flow_key(p, segment, &ret_c->key, &ret_c->sender);
+	ret_c->sender = make_key(p, segment, &ret_c->key);
 	if (p->has_mac)
 		memcpy(ret_c->mac, p->src_mac, 6);
 	ret_c->ethertype = p->ethertype;
@@ -30,7 +47,7 @@ static void make_case(const struct packet *p, const struct gate_verdict *v, uint
 	ret_c->would = v->would;
 	ret_c->flags = v->flags;
 	ret_c->rule = v->rule;
-	ret_c->flow_id = f ? f->id : 0;
+	ret_c->flow_id = f ? f->id : n->name_strays ? notice_stray(p, segment) : 0;
 }
 
 static void say(struct notice *n, const struct tally_topic *t, const struct tally_case *c,
@@ -50,7 +67,7 @@ void notice_verdict(struct notice *n, const struct packet *p, const struct gate_
 	if (v->reason >= REASON_COUNT)
 		return;
 	n->reasons[v->reason]++;
-	make_case(p, v, segment, f, &c);
+	make_case(n, p, v, segment, f, &c);
 	memset(&t, 0, sizeof(t));
 	t.kind = report_kind_of(v->reason);
 	t.reason = v->reason;
@@ -72,7 +89,7 @@ void notice_anomalies(struct notice *n, const struct packet *p, anomaly_set set,
 	struct tally_topic t;
 	struct tally_case c;
 
-	make_case(p, v, segment, f, &c);
+	make_case(n, p, v, segment, f, &c);
 	for (; set; set &= set - 1) {
 		memset(&t, 0, sizeof(t));
 		t.kind = REPORT_ANOMALY;
@@ -91,7 +108,7 @@ void notice_dhcp(struct notice *n, const struct packet *p, const struct dhcp *d,
 	struct tally_topic t;
 	struct tally_case c;
 
-	make_case(p, v, segment, f, &c);
+	make_case(n, p, v, segment, f, &c);
 	memset(&t, 0, sizeof(t));
 	t.kind = REPORT_DHCP;
 	t.reason = d->type;
@@ -153,8 +170,6 @@ void notice_vitals(struct notice *n, const struct vitals_finding *f,
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found)
 {
-	if (__builtin_expect(found.reason == REASON_NONE, 1))
-		return;
 	n->reasons[found.reason]++;
 	report_behaviour(&n->report, p, v, &found);
 }

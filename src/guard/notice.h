@@ -10,11 +10,15 @@ struct notice {
 	struct report report;
 	struct tally *tally;
 	uint64_t reasons[REASON_COUNT];
+	bool name_strays; /* events of what belongs to no flow have a flow_id, too: notice_stray() */
 };
 
 /* `n` must not move afterwards. -ENOMEM or 0. */
 int notice_init(struct notice *n, uint32_t topics);
 void notice_free(struct notice *n); /* says nothing */
+
+/* What all packets of no flow between the same two machines are called, as flow_id() does. */
+uint64_t notice_stray(const struct packet *p, uint32_t segment);
 
 /* What the packet was judged for; `f` NULL where it belongs to no flow. */
 void notice_verdict(struct notice *n, const struct packet *p, const struct gate_verdict *v,
@@ -38,7 +42,7 @@ void notice_exposure(struct notice *n, const struct packet *p, const struct flow
 /* A finding about vital signs; `m` is the message that brought it, NULL where time did. */
 void notice_vitals(struct notice *n, const struct vitals_finding *f,
 		   const struct session_message *m) __attribute__((cold));
-/* What somebody does; `v` NULL without a policy. */
+/* What somebody does, and it is something; `v` NULL without a policy. */
 void notice_behaviour(struct notice *n, const struct packet *p, const struct gate_verdict *v,
 		      struct behaviour_finding found);
 

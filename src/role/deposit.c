@@ -441,14 +441,14 @@ static void begin_retention(struct keeper *k, uint64_t now_ns)
 	const struct retention_bound bound = {EVIDENCE, k->evidence_bytes};
 	struct deposits *p = k->deposits;
 	uint64_t wall = clock_wall_ns();
+	bool believed = is_clock_believed(k, now_ns, wall);
 
-	p->retain_ns = now_ns + AGAIN_NS;
-	if (!is_clock_believed(k, now_ns, wall))
-		return;
-	p->retain_ns = now_ns + DAY_NS;
+	/* What is too much is so by any clock. */
+	p->retain_ns = now_ns + (believed ? DAY_NS : AGAIN_NS);
 	p->retaining = true;
 	p->sealed_bytes = 0;
-	intake_retain(k->intake, (int64_t)wall, &bound, k->evidence_bytes ? 1 : 0);
+	intake_retain(k->intake, believed ? (int64_t)wall : INT64_MIN, &bound,
+		      k->evidence_bytes ? 1 : 0);
 }
 
 static void end_retention(struct keeper *k, const struct retention *r, uint64_t now_ns)
@@ -600,7 +600,11 @@ void deposit_status(const struct keeper *k, struct json *j)
 	json_open(j, "vault");
 	json_bool(j, "open", k->intake != NULL);
 	json_str(j, "folder", p->folder);
-	json_str(j, "evidence", !k->pcaps ? "off" : k->intake ? "sealed" : "plain");
+	json_str(j, "evidence",
+		 !k->evidence_bytes ? "off"
+		 : !k->pcaps	    ? "broken"
+		 : k->intake	    ? "sealed"
+				    : "plain");
 	json_u64(j, "evidence_sealed", p->sealed);
 	json_u64(j, "archived", p->archived);
 	json_u64(j, "archived_bytes", p->archived_bytes);
@@ -622,6 +626,13 @@ const char *deposit_nag(const struct keeper *k, unsigned n, char *buf, size_t ca
 			 "the vault takes nothing (%s); evidence and what is archived wait "
 			 "in memory as far as they fit; look after %s",
 			 why_stuck(c.error), k->deposits->folder);
+		return buf;
+	}
+	if (k->evidence_bytes && !k->pcaps && n-- == 0) {
+		snprintf(buf, cap,
+			 "no evidence is kept: %s/evidence was no folder of the gateway's when it "
+			 "started; look after it, then restart the gateway",
+			 k->state_dir);
 		return buf;
 	}
 	if (!k->intake && k->pcaps && n-- == 0) {

@@ -130,6 +130,7 @@ struct wire {
 	struct config *config[2];
 	struct policy *policy[2];
 	struct engine *engine;
+	struct evidence *evidence; /* NULL: none is kept */
 	uint64_t now_ns;
 	uint16_t from;	 /* the device's port; 0: PORT */
 	unsigned passed; /* of the frames last sent */
@@ -196,6 +197,7 @@ static inline void wire_open(struct wire *w, bool open)
 					 .max_fragments = 64,
 					 .timeouts = flow_default_timeouts,
 					 .inline_ = true,
+					 .evidence = w->evidence,
 					 .place = place,
 					 .sink = keep_line,
 					 .sink_arg = w};

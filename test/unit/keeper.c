@@ -1,6 +1,7 @@
 /* What a keeper is told by guards and by the parent, and what comes of it. */
 #include "keeper_kit.h"
 
+#include <sqlite3.h>
 #include <sys/mman.h>
 
 #include "base/evidence.h"
@@ -202,6 +203,89 @@ static void evidence_is_sealed(void **state)
 	expect_sealed(s, name, 2);
 }
 
+/* A case of almost as much as one may hold. */
+static void send_case(struct stage *s, uint64_t id)
+{
+	static uint8_t message[sizeof(struct evidence_record) + EVIDENCE_FRAME_MAX];
+	struct evidence_record r = {.id = id,
+				    .time_ns = 1790000000ull * 1000000000,
+				    .len = EVIDENCE_FRAME_MAX,
+				    .wire_len = EVIDENCE_FRAME_MAX,
+				    .reason = REASON_HL7_FRAMING};
+	size_t len = sizeof(message);
+
+	for (unsigned i = 0; i < 120; i++) {
+		if (i == 119) {
+			r.len = r.wire_len = r.reason = 0;
+			r.flags = EVIDENCE_LAST;
+			len = sizeof(r);
+		}
+		memcpy(message, &r, sizeof(r));
+		for (size_t at = sizeof(r); at < len; at++)
+			message[at] = (uint8_t)(rand() >> 7);
+		while (ipc_send(s->guard, IPC_EVIDENCE, 0, (struct bytes){message, len}, -1) ==
+		       -EAGAIN)
+			usleep(1000);
+	}
+}
+
+/* The newest event is older than a gateway is switched off for: nothing is taken for kept long enough. */
+static void a_doubted_clock_does_not_unbind_evidence(void **state)
+{
+	struct stage *s = *state;
+	char path[128], name[64];
+	sqlite3 *db;
+
+	send_events(s, 0, 1, REASON_SCAN_PORTS);
+	expect_rows(s, "{\"cmd\":\"events\",\"reason\":\"scan.ports\"}\n", 1);
+	assert_int_equal(stop(s), 0);
+	close(s->parent);
+	close(s->guard);
+	snprintf(path, sizeof(path), "%s/events.db", s->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE event SET time = 1", NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	start(s);
+	for (uint64_t id = 1; id <= 10; id++) { /* 20 MB of 16 */
+		send_case(s, id);
+		snprintf(name, sizeof(name), "evidence/20260921T141320.000Z-%llu.pcapng",
+			 (unsigned long long)id);
+		expect_sealed(s, name, 1);
+	}
+	expect_rows(s, "{\"cmd\":\"events\",\"reason\":\"gateway.retention_held\"}\n", 1);
+	expect_rows(s, "{\"cmd\":\"events\",\"reason\":\"gateway.retention\"}\n", 1);
+}
+
+static void what_is_no_folder_takes_no_evidence(void **state)
+{
+	struct stage *s = *state;
+	char path[128];
+	struct ipc_message m;
+	json_t *rows;
+	char *text;
+	int fd;
+
+	assert_int_equal(stop(s), 0);
+	close(s->parent);
+	close(s->guard);
+	snprintf(path, sizeof(path), "%s/evidence", s->state);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(symlink("/tmp", path), 0);
+	start(s);
+	fd = reach(s);
+	say(fd, "{\"cmd\":\"status\"}\n");
+	m = hear(s, s->parent);
+	send_text(s->parent, IPC_STATUS, m.id, "{\"nags\":[]}");
+	rows = read_rows(fd);
+	close(fd);
+	text = json_dumps(rows, 0);
+	assert_non_null(strstr(text, "\"evidence\": \"broken\""));
+	assert_non_null(strstr(text, "no evidence is kept"));
+	free(text);
+	json_decref(rows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +296,8 @@ int main(void)
 		STAGED(keys_serve_those_who_may_use_them),
 		STAGED(a_policy_that_is_none_is_refused),
 		STAGED(evidence_is_sealed),
+		STAGED(a_doubted_clock_does_not_unbind_evidence),
+		STAGED(what_is_no_folder_takes_no_evidence),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -1,6 +1,8 @@
 /* Datagrams in pieces, on a wire that loses some of them: what their receiver can make of those. */
 #include "delivery_kit.h"
 
+#include "guard/evidence.h"
+
 static const uint8_t ask[48] = "\x9c\x40\0\xa1\0\x30\0\0"
 			       "\x30\x26\2\1\0\4\6public\xa0\x19\2\1\1\2\1\0\2\1\0"
 			       "\x30\x0e\x30\x0c\6\x08\x2b\6\1\2\1\1\5\0\5\0";
@@ -214,12 +216,67 @@ static void a_beginning_in_pieces_does_not_pass(void **state)
 	}
 }
 
+/* The next `count` frames that are kept are pieces of a dropped datagram; what their case is called. */
+static uint64_t take_pieces(struct wire *w, unsigned count, enum reason why)
+{
+	struct bytes all = evidence_waiting(w->evidence, 32768), frame;
+	size_t len = all.len;
+	struct evidence_record r;
+	struct packet p;
+
+	while (count--) {
+		assert_true(evidence_next(&all, &r, &frame));
+		assert_true(packet_decode(frame, LINK_ETHERNET, r.time_ns, r.wire_len, &p));
+		assert_true(p.fragment && frame.len == r.wire_len);
+		assert_int_equal(r.fate, EVIDENCE_DROPPED);
+		assert_int_equal(r.reason, why);
+	}
+	assert_int_equal(all.len, 0);
+	evidence_sent(w->evidence, len);
+	return r.id;
+}
+
+/* As they came, one by one, whether there is a datagram in them or none. */
+static void pieces_leave_evidence(void **state)
+{
+	static const struct evidence_options kept = {NULL, 0, 65536, 65536};
+	struct wire *w = wire_new("enforce");
+	struct puzzle z = {.capture = {&puzzle_ops}};
+	uint8_t set[48];
+	char id[40];
+
+	w->evidence = evidence_new(&kept);
+	assert_non_null(w->evidence);
+	memcpy(set, ask, sizeof(set));
+	set[21] = 0xa3;
+	wire_open(w, 0);
+	put_piece(w, &z, set, 0, 16, 0);
+	put_piece(w, &z, set, 16, 32, 0);
+	take_pieces(w, 2, REASON_POLICY_CONTROL);
+	w->said[0] = 0;
+	put_piece(w, &z, ask, 0, 16, 0);
+	set[12] ^= 1;
+	put_piece(w, &z, set, 0, 16, 0);
+	assert_non_null(strstr(w->said, "fragment.overlap"));
+	snprintf(id, sizeof(id), "\"flow_id\":%llu,",
+		 (unsigned long long)take_pieces(w, 2, REASON_FLOOR_FRAGMENT));
+	assert_non_null(strstr(w->said, id));
+	assert_int_equal(z.passed, 0);
+	engine_finish(w->engine, &z.capture);
+	engine_free(w->engine);
+	while (z.sent)
+		free(z.frames[--z.sent]);
+	evidence_free(w->evidence);
+	wire_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_beginning_in_pieces_does_not_pass),
 		cmocka_unit_test(pieces_are_held_back_in_enforce_alone),
 		cmocka_unit_test(pieces_of_two_do_not_mix),
+		cmocka_unit_test(pieces_leave_evidence),
 		cmocka_unit_test(identifications_run_out_in_enforce_alone),
 	};
 

@@ -160,6 +160,27 @@ static void a_forbidden_message_leaves_evidence(void **state)
 	wire_free(w);
 }
 
+/* Told once a conversation, and kept as often. */
+static void what_is_odd_and_passes_leaves_evidence(void **state)
+{
+	static const uint8_t shorter[4] = {8, 1}; /* than an option is */
+	struct wire *w = wire_new("observe", "open", HL7);
+	struct evidence_record r;
+	struct bytes all, frame;
+
+	shake_hands(w);
+	w->options = (struct bytes){shorter, sizeof(shorter)};
+	assert_true(send(w, 0, 1000, 5000, ORM));
+	assert_non_null(strstr(w->said, "tcp.option_invalid"));
+	all = evidence_waiting(w->evidence, 32768);
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(evidence_next(&all, &r, &frame));
+	assert_int_equal(r.reason, REASON_DECODE_ANOMALY);
+	assert_int_equal(r.fate, EVIDENCE_PASSED);
+	assert_int_equal(all.len, 0);
+	wire_free(w);
+}
+
 static void pieces_in_any_order_make_no_difference(void **state)
 {
 	struct wire *w = wire_new("enforce", "open", HL7);
@@ -830,6 +851,7 @@ int main(void)
 		cmocka_unit_test(a_bare_message_never_arrives_whole),
 		cmocka_unit_test(what_is_cut_off_is_marked_for_the_kernel),
 		cmocka_unit_test(a_forbidden_message_leaves_evidence),
+		cmocka_unit_test(what_is_odd_and_passes_leaves_evidence),
 		cmocka_unit_test(pieces_in_any_order_make_no_difference),
 		cmocka_unit_test(tiny_segments_make_no_difference),
 		cmocka_unit_test(the_second_copy_does_not_pass),

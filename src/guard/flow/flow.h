@@ -123,6 +123,8 @@ void flow_table_free(struct flow_table *t);
 /* The key both directions share. `segment` from the port it came in by. */
 void flow_key(const struct packet *p, uint32_t segment, struct gate_flow_key *ret_key,
 	      uint8_t *ret_sender);
+/* What a conversation is called: always the same of the same file, exact as a JSON number. */
+uint64_t flow_id(const struct gate_flow_key *key, uint64_t first_ns);
 /* Finds or starts the flow of the packet, counts it and moves its TCP state. Never NULL. */
 struct flow *flow_lookup(struct flow_table *t, const struct packet *p, uint32_t segment,
 			 uint8_t *ret_end);
