@@ -96,6 +96,12 @@ static uint32_t place(void *arg, const struct frame *f, const struct packet *p,
 	return port ? port : roster_place(r, p);
 }
 
+/* Of one file: a place does not say of which it is. */
+static int reread(void *arg, uint64_t place, uint8_t *buf, size_t len)
+{
+	return capture_pcap_reread(((struct inspect *)arg)->capture, place, buf, len);
+}
+
 static int load_policy(struct inspect *in)
 {
 	struct config_error errors[ERRORS_SHOWN];
@@ -165,6 +171,8 @@ static int open_all(struct inspect *in)
 		.timeouts = flow_default_timeouts,
 		.inline_ = in->inline_,
 		.packet_times = true,
+		.reread = in->file_count == 1 ? reread : NULL,
+		.reread_arg = in,
 		.place = place,
 		.place_arg = in,
 		.sink = write_line,

@@ -198,6 +198,8 @@ static bool open_rooms(struct engine *e)
 		.enforced = flow_enforced,
 		.answering = flow_answering,
 		.keep = e->o.archive ? engine_keep : NULL,
+		.reread = e->o.reread,
+		.reread_arg = e->o.reread_arg,
 		.arg = e,
 	};
 
@@ -644,6 +646,7 @@ static void decode(struct engine *e, const struct frame *frames, unsigned from, 
 		e->stats.bytes += f->wire_len;
 		if (!packet_decode(f->data, f->link, f->time_ns, f->wire_len, &w->p))
 			e->stats.malformed++;
+		w->p.place = f->place;
 		place(e, f, w);
 		flow_hint(e->flows, &w->p, w->segment, &w->hint);
 		if (e->policy && !f->verdict && !f->sealed)

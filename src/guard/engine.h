@@ -81,6 +81,8 @@ struct engine_options {
 	uint32_t
 		flow_events; /* about conversations of one source, at once; a tenth more each second;
 			       * 0: all. What a verdict was given on is always told. */
+	stream_reread_fn reread; /* of frames' places; NULL: what they carry is copied */
+	void *reread_arg;
 	engine_place_fn place; /* NULL: frames say themselves where they came in */
 	void *place_arg;
 	engine_sink_fn sink;

@@ -56,6 +56,8 @@ struct sessions *sessions_new(const struct session_options *o)
 		return NULL;
 	s->o = *o;
 	stream_pool_init(&s->pool, o->stream_bytes, o->stream_end);
+	s->pool.reread = o->reread;
+	s->pool.reread_arg = o->reread_arg;
 	s->slab = slab_new();
 	if (!s->slab) {
 		free(s);

@@ -60,6 +60,8 @@ struct session_options {
 	session_enforced_fn enforced;	/* NULL: none is */
 	session_answering_fn answering; /* NULL: no rule is known */
 	session_keep_fn keep;		/* NULL: nobody keeps anything */
+	stream_reread_fn reread;	/* NULL: packets have no place */
+	void *reread_arg;
 	void *arg;
 };
 

@@ -55,6 +55,22 @@ for at in cuts[len(cuts) // 2:]:
     head = struct.unpack('<IIII', data[at:at + 16])
     second += struct.pack('>IIII', *head) + data[at + 16:at + 16 + head[2]]
 open(sys.argv[1] + '/second', 'wb').write(second)
+# What was said is said once more, otherwise, and then as it was.
+data = open('alarm-lost/input.pcap', 'rb').read()
+again, at = bytearray(data[:24]), 24
+while at < len(data):
+    size = 16 + struct.unpack('<I', data[at + 8:at + 12])[0]
+    record, at = data[at:at + size], at + size
+    again += record
+    l4 = 30 + (record[30] & 15) * 4
+    if record[39] == 6 and 30 + struct.unpack('>H', record[32:34])[0] > l4 + (record[l4 + 12] >> 4) * 4:
+        for flip, number in ((1, b'again1'), (0, b'again2')):
+            copy = bytearray(record)
+            copy[-1] ^= flip
+            copy[l4 + 16:l4 + 18] = b'\0\0'  # its checksum is left to the card,
+            copy[34:36], copy[40:42] = number[-2:], b'\0\0'  # and so is the header's
+            again += copy
+open(sys.argv[1] + '/again', 'wb').write(again)
 # An interface of USB, which nobody reads, in one file with one of Ethernet.
 def block(kind, body):
     return struct.pack('<II', kind, len(body) + 12) + body + struct.pack('<I', len(body) + 12)
@@ -95,6 +111,16 @@ for v in 4 6; do
 	if "$bw" inspect -r "$tmp/big$v" | grep -q '"event_type":"hl7".*"segments":2'; then echo "ok - more than 64 KiB at once by IPv$v"
 	else echo "not ok - more than 64 KiB at once by IPv$v"; failed=1; fi
 done
+# What lies in a file is compared as what came by a pipe and was copied.
+"$bw" inspect -r - <"$tmp/again" >"$tmp/copied"
+"$bw" inspect -r "$tmp/again" >"$tmp/placed"
+conflicts=$(grep -c '"stream.conflict"' "$tmp/placed")
+if cmp "$tmp/copied" "$tmp/placed" && [ "$conflicts" -gt 1 ]; then
+	echo "ok - what is said twice"
+else
+	echo "not ok - what is said twice: $conflicts conflicts"
+	failed=1
+fi
 
 cp http/input.pcap "$tmp/capture"
 ln "$tmp/capture" "$tmp/link"

@@ -8,6 +8,24 @@
 
 #define POOL (1u << 20)
 
+/* Where packets lie that have a place. */
+static struct {
+	uint8_t bytes[1 << 20];
+	size_t len;
+	unsigned reads;
+	bool is, gone;
+} file;
+
+static int reread(void *arg, uint64_t place, uint8_t *buf, size_t len)
+{
+	file.reads++;
+	if (file.gone)
+		return -ENODATA;
+	assert_true(place && place - 1 + len <= file.len);
+	memcpy(buf, file.bytes + place - 1, len);
+	return 0;
+}
+
 struct wire {
 	struct flow flow;
 	struct stream stream;
@@ -33,6 +51,8 @@ static void open_wire(struct wire *w, uint32_t a, uint32_t b)
 {
 	memset(w, 0, sizeof(*w));
 	stream_pool_init(&w->pool, POOL, 262144);
+	w->pool.reread = reread;
+	file.len = file.reads = 0;
 	send_raw(w, 0, a - 1, 0, TCP_SYN);
 	tcp_track(&w->flow, &w->p, 0);
 	send_raw(w, 1, b - 1, a, TCP_SYN | TCP_ACK);
@@ -50,6 +70,15 @@ static void close_wire(struct wire *w)
 	w->payload = NULL;
 }
 
+static void put_in_file(struct packet *p)
+{
+	assert_true(file.len + p->payload.len <= sizeof(file.bytes));
+	p->frame = p->payload;
+	p->place = file.len + 1;
+	memcpy(file.bytes + file.len, p->payload.data, p->payload.len);
+	file.len += p->payload.len;
+}
+
 /* A segment, its payload in a block of its exact size. */
 static enum stream_said say(struct wire *w, unsigned end, uint32_t seq, uint32_t ack,
 			    const void *data, size_t len, uint8_t flags)
@@ -59,6 +88,8 @@ static enum stream_said say(struct wire *w, unsigned end, uint32_t seq, uint32_t
 	w->payload = (uint8_t *)(uintptr_t)unit_exact(data, len).data;
 	w->p.payload = (struct bytes){w->payload, len};
 	w->p.payload_wire = (uint32_t)len;
+	if (file.is)
+		put_in_file(&w->p);
 	tcp_track(&w->flow, &w->p, end);
 	w->gap = stream_confirm(&w->stream, &w->pool, &w->p, end);
 	return stream_take(&w->stream, &w->pool, &w->flow, &w->p, end);
@@ -389,6 +420,67 @@ static void any_order_reads_the_same(void **state)
 	}
 }
 
+/* And each of them is read once more at most, however often it comes again. */
+static void places_take_little(void **state)
+{
+	char part[1000] = {0}, got[1000];
+	struct wire w;
+
+	open_wire(&w, 1000, 5000);
+	for (uint32_t i = 0; i < 60; i++) {
+		part[0] = (char)i;
+		assert_int_equal(say(&w, 0, 1000 + 1000 * i, 5000, part, 1000, 0), STREAM_TAKEN);
+		assert_int_equal(drain(&w, 0, got, 1000), 1000);
+	}
+	assert_true(w.pool.used <= 1024);
+	say(&w, 1, 5000, 41000, "", 0, 0);
+	for (unsigned n = 0; n < 400; n++) {
+		part[0] = 59;
+		assert_int_equal(say(&w, 0, 60000, 5000, part, 1000, 0), STREAM_REPEATED);
+		part[0] = 58;
+		assert_int_equal(say(&w, 0, 60000, 5000, part, 1000, 0), STREAM_CONFLICT);
+	}
+	assert_in_range(file.reads, 1, 60);
+	say(&w, 1, 5000, 61000, "", 0, 0);
+	assert_int_equal(w.pool.used, 0);
+	close_wire(&w);
+}
+
+/* More than there are places for, and half a message at the end: all of it is there. */
+static void places_become_bytes(void **state)
+{
+	struct wire w;
+	char got[8];
+
+	open_wire(&w, 1000, 5000);
+	for (uint32_t i = 0; i < 300; i++) {
+		say(&w, 0, 1000 + i, 5000, &(char){(char)i}, 1, 0);
+		assert_int_equal(drain(&w, 0, got, 1), 1);
+	}
+	say(&w, 0, 1300, 5000, "half", 4, 0);
+	assert_int_equal(drain(&w, 0, got, 1), 1);
+	assert_int_equal(say(&w, 0, 1000, 5000, "\1", 1, 0), STREAM_CONFLICT);
+	assert_int_equal(say(&w, 0, 1255, 5000, "\377\0\1", 3, 0), STREAM_REPEATED);
+	say(&w, 0, 1304, 5000, "more", 4, 0);
+	assert_int_equal(drain(&w, 0, got, 8), 7);
+	assert_memory_equal(got, "alfmore", 7);
+	close_wire(&w);
+}
+
+static void a_place_that_is_gone_is_unverified(void **state)
+{
+	struct wire w;
+	char got[8];
+
+	open_wire(&w, 1000, 5000);
+	say(&w, 0, 1000, 5000, "read", 4, 0);
+	assert_int_equal(drain(&w, 0, got, 8), 4);
+	file.gone = true;
+	assert_int_equal(say(&w, 0, 1000, 5000, "read", 4, 0), STREAM_UNVERIFIED);
+	file.gone = false;
+	close_wire(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,5 +500,24 @@ int main(void)
 		cmocka_unit_test(any_order_reads_the_same),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const struct CMUnitTest placed[] = {
+		cmocka_unit_test(in_order),
+		cmocka_unit_test(unread_bytes_come_again),
+		cmocka_unit_test(ahead_waits_for_the_hole),
+		cmocka_unit_test(first_copy_wins),
+		cmocka_unit_test(ahead_wins_over_later_overlap),
+		cmocka_unit_test(confirmed_bytes_may_differ),
+		cmocka_unit_test(lost_bytes_are_a_gap),
+		cmocka_unit_test(without_confirmations_it_reads_on),
+		cmocka_unit_test(blind_bytes_are_not_kept),
+		cmocka_unit_test(without_memory_nothing_is_unsafe),
+		cmocka_unit_test(any_order_reads_the_same),
+		cmocka_unit_test(places_take_little),
+		cmocka_unit_test(places_become_bytes),
+		cmocka_unit_test(a_place_that_is_gone_is_unverified),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	file.is = true;
+	return failed + cmocka_run_group_tests(placed, NULL, NULL);
 }

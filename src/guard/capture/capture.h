@@ -19,6 +19,8 @@ struct frame {
 	enum link link;
 	const struct gate_verdict *verdict; /* the floor's, from the kernel; NULL: not judged yet */
 	uint64_t handle;		    /* the back end's own */
+	uint64_t
+		place; /* where it lies in a file, for capture_pcap_reread(); 0: it cannot be had again */
 	uint16_t segment; /* TCP payload of each packet that this one stands for; 0: it is one */
 	uint8_t sealed;	  /* the peer gateway whose link it came by; 0: by a port, in the clear */
 	bool copied;	  /* the engine's: the frame itself went on already */
@@ -111,6 +113,8 @@ struct capture *capture_packet_open(const struct capture_port *ports, unsigned c
  * taps put ahead of a packet is read, too (LINK_WRAPPED); not where the file is judged as a link is.
  */
 struct capture *capture_pcap_open(const char *path, bool wrapped, char ret_error[256]);
+/* The bytes at a frame's place, or so far behind it. 0; -errno, -ENODATA: they are gone. */
+int capture_pcap_reread(const struct capture *c, uint64_t place, uint8_t *buf, size_t len);
 /* What the file calls the interface a frame's ifindex stands for; "" where it does not say. */
 const char *capture_pcap_interface(const struct capture *c, uint32_t interface);
 /* Also says what was passed over; "" where everything was read. Borrowed from the capture. */

@@ -34,6 +34,7 @@ struct capture_pcap {
 	int fd;
 	uint8_t links; /* LINK_*: how its frames may begin besides */
 	bool stream;   /* no regular file: may have to wait */
+	bool again;    /* what was read can be read once more */
 	bool ended;
 	int failed;	 /* -errno, told once all frames before it are delivered */
 	uint64_t offset; /* of the chunk's unread part in the file */
@@ -207,6 +208,8 @@ static void hand_out(struct capture_pcap *c, const struct dump_record *r, struct
 				.ifindex = r->interface,
 				.link = r->link | c->links,
 				.handle = (uintptr_t)c->chunk};
+	if (c->again)
+		ret_f->place = c->offset + (uint64_t)(r->data.data - unread(c).data);
 	c->chunk->frames++;
 	c->packets++;
 }
@@ -336,6 +339,7 @@ static int open_file(struct capture_pcap *c, const char *path)
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
 	c->stream = !S_ISREG(st.st_mode);
+	c->again = !c->stream && c->fd != STDIN_FILENO; /* which may stand anywhere */
 	if (!c->stream)
 		(void)posix_fadvise(c->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return 0;
@@ -364,6 +368,15 @@ fail:
 		pcap_close(&c->base);
 	errno = -r;
 	return NULL;
+}
+
+int capture_pcap_reread(const struct capture *c, uint64_t place, uint8_t *buf, size_t len)
+{
+	ssize_t n = pread(((const struct capture_pcap *)c)->fd, buf, len, (off_t)place);
+
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -ENODATA;
 }
 
 const char *capture_pcap_interface(const struct capture *c, uint32_t interface)

@@ -330,12 +330,12 @@ static inline void clear(struct packet *p)
 {
 	uint8_t *b = (uint8_t *)p;
 
-	_Static_assert(sizeof(*p) == 312, "the last step ends where the packet does");
+	_Static_assert(sizeof(*p) == 320, "the last step ends where the packet does");
 	memset(b, 0, 64);
 	memset(b + 64, 0, 64);
 	memset(b + 128, 0, 64);
 	memset(b + 192, 0, 64);
-	memset(b + 256, 0, 56);
+	memset(b + 256, 0, 64);
 }
 
 bool packet_decode(struct bytes frame, enum link link, uint64_t time_ns, uint32_t wire_len,

@@ -93,6 +93,8 @@ struct packet {
 	uint32_t payload_wire; /* its length on the wire; more where the capture cut it */
 
 	anomaly_set anomalies;
+	uint64_t
+		place; /* of the frame in a file that can be read again, the caller's to set; 0: none */
 };
 
 /* Always fills *ret_p; false where not even a link header could be read. */

@@ -8,8 +8,9 @@
 #define ONEWAY 16384u /* bytes kept of an end whose confirmations go another way */
 #define PIECES ((uint32_t)(STREAM_AHEAD * sizeof(struct stream_piece)))
 _Static_assert(PIECES == 512, "a size of the pool's");
-#define FAR   (1 << 30)
-#define AGAIN 4 /* so often nobody repeats what is behind a hole that can be filled */
+#define PLACES 128 /* of bytes of an end, at most */
+#define FAR    (1 << 30)
+#define AGAIN  4 /* so often nobody repeats what is behind a hole that can be filled */
 
 /* half->flags */
 #define KNOWN	1  /* its first byte's number is */
@@ -80,6 +81,7 @@ static void release(struct stream_half *h, struct stream_pool *pool)
 	h->ahead = NULL;
 	h->buf = NULL;
 	h->size = 0;
+	h->places = 0;
 	h->base = h->next;
 }
 
@@ -131,6 +133,62 @@ static void cut_front(struct stream_half *h, uint32_t to)
 	h->base = to;
 }
 
+/* Another size for what is kept, of which the first `len` bytes of buf count. */
+static bool resize(struct stream_half *h, struct stream_pool *pool, uint32_t size, size_t len)
+{
+	uint8_t *buf;
+
+	if (pool->used + size - h->size > pool->max || !(buf = stream_pool_take(pool, size)))
+		return false;
+	if (h->buf) {
+		memcpy(buf, h->buf, len);
+		stream_pool_give(pool, h->buf, h->size);
+	}
+	h->buf = buf;
+	h->size = size;
+	return true;
+}
+
+static struct stream_place *places_of(const struct stream_half *h)
+{
+	return (struct stream_place *)h->buf;
+}
+
+static uint32_t placed_to(const struct stream_half *h)
+{
+	return h->places ? places_of(h)[h->places - 1].to : h->base;
+}
+
+/*
+ * Bytes that were read and lie in a file from `at` on need no copy: hardly any are ever looked at
+ * again. False where they do. What waits is no file's.
+ */
+static bool put_place(struct stream_half *h, struct stream_pool *pool, uint64_t at)
+{
+	uint32_t len = (uint32_t)(h->places * sizeof(struct stream_place));
+
+	if (h->places == PLACES || h->read != h->next || (h->flags & (PROVEN | WAITS)) != PROVEN)
+		return false;
+	if (len + sizeof(struct stream_place) > h->size &&
+	    !resize(h, pool, stream_pool_size(len + (uint32_t)sizeof(struct stream_place)), len))
+		return false;
+	places_of(h)[h->places++] = (struct stream_place){at, h->next};
+	return true;
+}
+
+/* Of places half are given up at once, so that moving the rest costs little. */
+static void trim_places(struct stream_half *h)
+{
+	struct stream_place *first = places_of(h);
+	uint8_t gone = h->places / 2 + 1;
+
+	if (ahead_of(h->acked, first[gone - 1].to) < 0)
+		return;
+	h->base = first[gone - 1].to;
+	h->places -= gone;
+	memmove(first, first + gone, h->places * sizeof(*first));
+}
+
 /* What is read and confirmed need not stay; moving it pays only where it is much. */
 static void trim(struct stream_half *h, struct stream_pool *pool)
 {
@@ -142,16 +200,48 @@ static void trim(struct stream_half *h, struct stream_pool *pool)
 		return;
 	if (!h->ahead_count && ahead_of(done, h->next) >= 0)
 		release(h, pool);
+	else if (h->places)
+		trim_places(h);
 	else if (ahead_of(done, h->base) > (int32_t)(h->size / 2))
 		cut_front(h, done);
 }
 
 /* Gives up what was read but not confirmed: a repetition of it cannot be compared any more. */
-static __attribute__((cold)) void forget(struct stream_half *h)
+static __attribute__((cold)) void forget(struct stream_half *h, struct stream_pool *pool)
 {
 	if (ahead_of(h->read, h->acked) > 0 && ahead_of(h->read, h->base) > 0)
 		h->flags |= FORGOT;
-	cut_front(h, h->read);
+	if (h->places)
+		release(h, pool);
+	else
+		cut_front(h, h->read);
+}
+
+/* The bytes themselves are needed, in one piece with what follows: from then on they are kept. */
+static __attribute__((cold)) void fetch(struct stream_half *h, struct stream_pool *pool)
+{
+	uint32_t size = stream_pool_size(h->next - h->base), from = h->base;
+	bool fits = h->next - h->base <= pool->half_max && pool->used + size <= pool->max;
+	uint8_t *buf = fits ? stream_pool_take(pool, size) : NULL;
+	bool good = buf;
+
+	for (unsigned i = 0; good && i < h->places; i++) {
+		const struct stream_place *s = &places_of(h)[i];
+
+		good = pool->reread(pool->reread_arg, s->at, buf + (from - h->base),
+				    s->to - from) == 0;
+		from = s->to;
+	}
+	if (!good) {
+		if (buf)
+			stream_pool_give(pool, buf, size);
+		forget(h, pool);
+		return;
+	}
+	stream_pool_give(pool, h->buf, h->size);
+	h->buf = buf;
+	h->size = size;
+	h->places = 0;
 }
 
 /* Where nobody confirms anything waiting would be for ever. */
@@ -161,12 +251,12 @@ static bool is_waiting(const struct stream_half *h)
 }
 
 /* Moving what is kept pays only where it is moved by much. */
-static __attribute__((cold)) void make_room(struct stream_half *h, const struct stream_pool *pool)
+static __attribute__((cold)) void make_room(struct stream_half *h, struct stream_pool *pool)
 {
 	uint32_t done = earlier(h->acked, h->read);
 
 	if (!is_waiting(h))
-		forget(h);
+		forget(h, pool);
 	else if (ahead_of(done, h->base) >= (int32_t)(pool->half_max / 8))
 		cut_front(h, done);
 }
@@ -174,28 +264,13 @@ static __attribute__((cold)) void make_room(struct stream_half *h, const struct 
 /* Room for the bytes up to `to`. */
 static int reserve(struct stream_half *h, struct stream_pool *pool, uint32_t to)
 {
-	uint32_t size;
-	uint8_t *buf;
-
 	if (to - h->base > pool->half_max)
 		make_room(h, pool);
 	if (to - h->base > pool->half_max)
 		return -ENOBUFS;
 	if (h->buf && to - h->base <= h->size)
 		return 0;
-	size = stream_pool_size(to - h->base);
-	if (pool->used + size - h->size > pool->max)
-		return -ENOBUFS;
-	buf = stream_pool_take(pool, size);
-	if (!buf)
-		return -ENOBUFS;
-	if (h->buf) {
-		memcpy(buf, h->buf, kept_to(h) - h->base);
-		stream_pool_give(pool, h->buf, h->size);
-	}
-	h->buf = buf;
-	h->size = size;
-	return 0;
+	return resize(h, pool, stream_pool_size(to - h->base), kept_to(h) - h->base) ? 0 : -ENOBUFS;
 }
 
 /* Pieces that the bytes in order have reached belong to them. */
@@ -436,13 +511,15 @@ static bool is_too_far(const struct stream_half *h, const struct stream_pool *po
 static bool append(struct stream_half *h, struct stream_pool *pool, uint32_t from, uint32_t to,
 		   const uint8_t *data)
 {
-	if (h->buf && reserve(h, pool, later(to, kept_to(h))) < 0) {
+	if (h->places && to - h->base > pool->half_max)
+		forget(h, pool);
+	if (h->buf && !h->places && reserve(h, pool, later(to, kept_to(h))) < 0) {
 		if (h->ahead_count || h->read != h->next || is_too_far(h, pool, to))
 			return false;
-		forget(h);
+		forget(h, pool);
 		release(h, pool);
 	}
-	if (h->buf)
+	if (h->buf && !h->places)
 		fill(h, from, to, data);
 	h->next = to;
 	join(h);
@@ -504,6 +581,13 @@ static __attribute__((cold)) enum stream_said stale_said(const struct stream_hal
 	return ends || is_new(h, from, to) || said != STREAM_REPEATED ? STREAM_OUTSIDE : said;
 }
 
+/* Is more asked of what lies in the file than that it goes on in order? */
+static bool must_fetch(const struct stream_half *h, uint32_t from, uint32_t to)
+{
+	return ahead_of(from, h->next) > 0 ||
+	       ahead_of(earlier(to, h->next), later(from, h->acked)) > 0;
+}
+
 /* Whom nobody hears may say more than numbers can tell apart: it began no further behind than that. */
 static __attribute__((cold)) void begin_later(struct stream_half *h)
 {
@@ -527,6 +611,8 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 		begin_later(h);
 	if (!tcp_in_window(f, p, end) || (h->flags & ENDED && ahead_of(to, h->fin) > 0))
 		return STREAM_OUTSIDE;
+	if (h->places && must_fetch(h, from, to))
+		fetch(h, pool);
 	said = compare(h, p, from, to);
 	/* Whoever enforces need not know whether it is taken: it is the only copy. A network may be
 	 * late with it, and its sender did nothing. */
@@ -543,7 +629,7 @@ enum stream_said stream_take(struct stream *s, struct stream_pool *pool, const s
 	unproven = !(h->flags & PROVEN) && p->payload.len &&
 		   (ahead_of(from, h->next) > 0 || ahead_of(from, h->acked) < 0);
 	if (stream_is_oneway(f, end) && h->read - h->base > ONEWAY)
-		forget(h);
+		forget(h, pool);
 	if (p->payload.len && is_new(h, from, to)) {
 		enum stream_said new = take_new(h, pool, from, to, p->payload.data);
 
@@ -569,7 +655,7 @@ struct bytes stream_ready(const struct stream *s, const struct packet *p, unsign
 
 	if (!len)
 		return (struct bytes){p->payload.data, 0};
-	if (h->buf)
+	if (h->buf && !h->places)
 		return (struct bytes){h->buf + (h->read - h->base), len};
 	return (struct bytes){p->payload.data + (h->read - from), len};
 }
@@ -579,20 +665,30 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 {
 	struct stream_half *h = &s->half[end];
 	uint32_t from = p->tcp_seq + !!(p->tcp_flags & TCP_SYN);
-	uint32_t fresh = later(h->base, from);
+	uint32_t kept = placed_to(h), fresh = later(kept, from);
+	const uint8_t *data = p->payload.data + (fresh - from);
 
 	h->read += (uint32_t)used;
-	if (h->buf || h->base == h->next) {
+	if ((h->buf && !h->places) || kept == h->next) {
 		trim(h, pool);
 		return 0;
 	}
-	if (blind && h->read == h->next && !(h->flags & FORGOT)) {
+	if (!h->buf && blind && h->read == h->next && !(h->flags & FORGOT)) {
 		h->base = h->next;
 		return 0;
 	}
-	h->base = fresh;
+	if (!h->buf)
+		h->base = fresh;
+	if (p->place && put_place(h, pool, p->place + (uint64_t)(data - p->frame.data))) {
+		trim(h, pool);
+		return 0;
+	}
+	if (h->places) {
+		fetch(h, pool);
+		h->base = h->buf ? h->base : fresh;
+	}
 	if (reserve(h, pool, h->next) == 0) {
-		memcpy(h->buf, p->payload.data + (fresh - from), h->next - fresh);
+		memcpy(h->buf + (fresh - h->base), data, h->next - fresh);
 		trim(h, pool);
 		return 0;
 	}

@@ -23,9 +23,15 @@ struct stream_piece {
 	uint32_t from, to;
 };
 
+/* Where bytes from the place before on, or from `base`, lie in a file. */
+struct stream_place {
+	uint64_t at;
+	uint32_t to;
+};
+
 /* One end's bytes. Sequence numbers throughout; a half is known once its first byte is. */
 struct stream_half {
-	uint8_t *buf;	/* bytes from `base`, NULL where none are kept */
+	uint8_t *buf;	/* bytes from `base`, or places; NULL where none are kept */
 	uint32_t size;	/* of buf */
 	uint32_t base;	/* number of buf[0]; of the next byte where none are kept */
 	uint32_t next;	/* one behind the last byte in order */
@@ -35,7 +41,8 @@ struct stream_half {
 	uint32_t fin;	/* where it ended */
 	uint8_t flags;	/* the stream's */
 	uint8_t ahead_count;
-	uint8_t again; /* how often what is behind a hole came again */
+	uint8_t again;	/* how often what is behind a hole came again */
+	uint8_t places; /* 0: buf holds bytes; else so many places, of bytes in order and read */
 	struct stream_piece
 		*ahead; /* apart and in order; NULL where there was none since buf was */
 };
