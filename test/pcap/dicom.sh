@@ -17,6 +17,12 @@ dicom_ask() { # NAME COMMAND...
 	local name=$1
 	shift
 	on dev timeout 20 "$@" >"$work/$name.log" 2>&1 || true
+	dicom_said "$name"
+}
+
+# NAME: of its log, what it says of conversations and messages.
+dicom_said() {
+	local name=$1
 	mkdir -p "$work/said"
 	sed -nE '/^[DI]: =+ (BEGIN|OUTGOING|INCOMING) /,/^[DI]: =+ END /p' "$work/$name.log" >"$work/said/$name.log"
 }
@@ -57,10 +63,9 @@ make_dicom_store() {
 	dicom_ask echoscu echoscu -d --abort -aet CT1 -aec ARCHIVE 10.9.0.5 104
 }
 
-# C-FIND, C-MOVE to a third place, C-GET with the roles turned round, a title that is refused.
-make_dicom_query() {
-	dicom_objects
-	mkdir -p "$work/db" "$work/moved" "$work/got"
+# DCMTK's archive, which sends images to 11112 of the client.
+dicom_archive() {
+	mkdir -p "$work/db"
 	cat >"$work/qr.cfg" <<-EOF
 		NetworkTCPPort = 104
 		MaxPDUSize = 16384
@@ -73,6 +78,13 @@ make_dicom_query() {
 		AETable END
 	EOF
 	dicom_serve dcmqrscp srv dcmqrscp -d -c "$work/qr.cfg"
+}
+
+# C-FIND, C-MOVE to a third place, C-GET with the roles turned round, a title that is refused.
+make_dicom_query() {
+	dicom_objects
+	mkdir -p "$work/moved" "$work/got"
+	dicom_archive
 	dicom_ask storescu storescu -d -aet CT1 -aec ARCHIVE -R 10.9.0.5 104 "$work/1.dcm" "$work/2.dcm"
 	dicom_ask findscu findscu -d -aet CT1 -aec ARCHIVE -S -k "0008,0052=IMAGE" \
 		-k "0020,000d=1.2.826.0.1.3680043.10.1337.2" -k "0020,000e=1.2.826.0.1.3680043.10.1337.3" \
@@ -197,4 +209,37 @@ make_dicom_hostile() {
 	mkdir -p "$work/in"
 	dicom_serve storescp srv storescp -d +xa -od "$work/in" -aet ARCHIVE 104
 	on dev ./dicom_hostile.py 10.9.0.5 104 "$work/1.dcm"
+}
+
+# The peers of other houses: GDCM, CTN and PixelMed ask DCMTK's archive and CTN's, and odil itself.
+# Of Debian: python3-odil libgdcm-tools ctn libpixelmed-java
+make_dicom_toolkits() {
+	local pixelmed="java -cp /usr/share/java/pixelmed.jar:/usr/share/java/pixelmed_codec.jar com.pixelmed.network"
+	local study="0020,000d=1.2.826.0.1.3680043.10.1337.2"
+	dicom_objects
+	mkdir -p "$work/got" "$work/ctn"
+	dicom_archive
+	dicom_ask gdcmecho gdcmscu --echo --aetitle CT1 --call ARCHIVE 10.9.0.5 104
+	dicom_ask gdcmstore gdcmscu --store --aetitle CT1 --call ARCHIVE 10.9.0.5 104 "$work/1.dcm" "$work/2.dcm"
+	dicom_ask gdcmfind gdcmscu --find --studyroot --image --aetitle CT1 --call ARCHIVE --key 8,18= \
+		--key 20,d=1.2.826.0.1.3680043.10.1337.2 --key 20,e=1.2.826.0.1.3680043.10.1337.3 10.9.0.5 104
+	dicom_ask gdcmmove gdcmscu --move --studyroot --study --aetitle CT1 --call ARCHIVE --port-scp 11112 -o "$work/got" \
+		--key 20,d=1.2.826.0.1.3680043.10.1337.2 10.9.0.5 104
+	try on dev timeout 20 findscu --cancel 1 -aet CT1 -aec ARCHIVE -S -k "0008,0052=IMAGE" -k "$study" \
+		-k "0020,000e=1.2.826.0.1.3680043.10.1337.3" -k 0008,0018 10.9.0.5 104
+	dicom_ask pmecho $pixelmed.VerificationSOPClassSCU 10.9.0.5 104 ARCHIVE CT1 1
+	dicom_serve simple_storage srv simple_storage -i -s -c CTN -x "$work/ctn" 105
+	dicom_ask dicom_echo dicom_echo -a CT1 -c CTN -r 2 10.9.0.5 105
+	dicom_ask send_image send_image -a CT1 -c CTN 10.9.0.5 105 "$work/1.dcm"
+	ip netns pids "$p-srv" | xargs -r kill
+	dicom_serve odil srv ./dicom_odil.py serve
+	dicom_ask odil ./dicom_odil.py ask 10.9.0.5 "$work/1.dcm"
+}
+
+make_dicom_odd() {
+	dicom_objects
+	mkdir -p "$work/in"
+	dicom_serve storescp srv storescp -d +xa -od "$work/in" -aet ARCHIVE 104
+	on dev ./dicom_odd.py 10.9.0.5 104 "$work/1.dcm"
+	dicom_said storescp
 }

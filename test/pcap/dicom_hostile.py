@@ -82,4 +82,5 @@ def main():
     converse(address, request(), pdu(9, b'\0\0\0\0'))
 
 
-main()
+if __name__ == '__main__':
+    main()

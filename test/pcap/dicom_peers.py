@@ -38,7 +38,7 @@ SYNTAXES = {'LittleEndianImplicit': 'Implicit VR Little Endian', 'LittleEndianEx
             'MPEG2MainProfile@MainLevel': 'MPEG2 Main Profile / Main Level',
             'HEVCMainProfile/Level5.1': 'HEVC/H.265 Main Profile / Level 5.1'}
 
-WELL_BEHAVED = ['store', 'query', 'worklist', 'print', 'orthanc', 'services']
+WELL_BEHAVED = ['store', 'query', 'worklist', 'print', 'orthanc', 'services', 'toolkits', 'odd']
 
 
 def events(binary, case):
@@ -318,8 +318,9 @@ def compare_with_logs(talks, case):
             assert found, (path, r)
             mine.remove(found)
             count += 1
-    # echoscu logs no messages, movescu not what it answers when images come.
-    left = [m for m in mine if m['pdu'] == 'P-DATA-TF' and 'ECHO' not in m['command'] and m['by'] != 11112]
+    # storescp logs what comes in, echoscu no messages, movescu not what it answers when images come.
+    left = [m for m in mine if m['pdu'] == 'P-DATA-TF' and 'ECHO' not in m['command'] and m['by'] != 11112 and
+            not (m['by'] == 104 and os.path.exists(case + '/storescp.log'))]
     assert not left, left
     return count
 
@@ -330,6 +331,8 @@ def main():
     for case in sys.argv[2:] or [here + '/dicom-' + c for c in WELL_BEHAVED]:
         talks = events(binary, case)
         for what, compare in (('tshark says', compare_with_tshark), ("DCMTK's logs say", compare_with_logs)):
+            if compare is compare_with_tshark and case.endswith('odd'):
+                continue  # it leaves out a command of many pieces in one PDU, and one that ends by an empty piece
             if compare is compare_with_logs and not glob.glob(case + '/*.log'):
                 continue
             try:

@@ -548,8 +548,67 @@ static void hl7_is_told_by_its_type(void **state)
 	expect_hl7(HL7_TYPED, "no\rmessage", HL7_BLANK);
 	expect_hl7(HL7_TYPED, "\v" HL7_HEADER "ORU^R01||P|2.5\rOBX|1\r\v" HL7_HEADER "RGV^O15",
 		   HL7_BLANK);
-	/* What is not said to be a message is none. */
-	expect_hl7("Content-Type: text/plain\r\n", HL7_HEADER "ORU^R01|7|P|2.5\r", "");
+}
+
+/* Many receivers take what is posted for a message, whatever its type says. */
+static void hl7_is_told_by_its_beginning(void **state)
+{
+	static const char *const types[] = {"Content-Type: text/plain\r\n", "",
+					    "Content-Type: application/edi-hl7\r\n"};
+	static const char *const before[] = {"", "\v", "\xef\xbb\xbf", "\r\n"};
+	static const char *const none[] = {"",	   "\n",  "MSH", "MSHELL|", "{\"MSH|^\": 1}",
+					   "<a/>", "<ORU"};
+	char body[200], packed[200];
+	size_t len;
+
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned k = 0; k < 4; k++) {
+			sprintf(body, "%s" HL7_HEADER "RGV^O15|7|P|2.5\r", before[k]);
+			expect_hl7(types[i], body, HL7_SAID("RGV^O15", "7"));
+		}
+	expect_hl7("Content-Type: text/xml\r\n",
+		   "<?xml "
+		   "version=\"1.0\"?>\n<RGV_O15><MSH><MSH.9><MSG.1>RGV</MSG.1><MSG.2>O15</MSG.2></"
+		   "MSH.9>"
+		   "<MSH.10>7</MSH.10></MSH></RGV_O15>",
+		   HL7_SAID("RGV^O15", "7"));
+	memset(body, '\n', sizeof(body)); /* which a receiver trims */
+	strcpy(body + 20, HL7_HEADER "RGV^O15|7|P|2.5\r");
+	expect_hl7("", body, HL7_SAID("RGV^O15", "7"));
+	len = deflate_all(15 + 16, body, 20 + strlen(body + 20), packed, sizeof(packed));
+	expect_kinds("Content-Encoding: gzip\r\n", (struct bytes){(uint8_t *)packed, len},
+		     HL7_SAID("RGV^O15", "7"));
+	for (unsigned i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		expect_hl7("Content-Type: text/plain\r\n", none[i], "");
+}
+
+/* However small the chunks are, and however long the lines between them. */
+static void hl7_in_chunks_is_told(void **state)
+{
+	static const char order[] = HL7_HEADER "RGV^O15|7|P|2.5\r";
+	static const char *const lines[] = {"1\r\n",
+					    "1;x=yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n"};
+	char text[8192];
+
+	for (unsigned i = 0; i < 2; i++) {
+		int len = sprintf(text,
+				  "POST /oru HTTP/1.1\r\nHost: lis\r\n"
+				  "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n");
+		struct talk_piece piece = {0, text, 0};
+
+		for (const char *c = order; *c; c++)
+			len += sprintf(text + len, "%s%c\r\n", lines[i], *c);
+		len += sprintf(text + len, "0\r\n\r\nGET /next HTTP/1.1\r\n\r\n");
+		piece.len = (size_t)len;
+		talk_seed("http", false, &piece, 1);
+		for (size_t cut = 0; cut < 300; cut += 7) {
+			talk_play(r, "http", false, &piece, 1, cut);
+			assert_says(r,
+				    "\"hl7\":{\"message_type\":\"RGV^O15\",\"control_id\":\"7\"");
+			assert_int_equal(seed_count(r, "hl7"), 1);
+			assert_says(r, "\"/next\"");
+		}
+	}
 }
 
 #define LONG 100000
@@ -915,6 +974,8 @@ int main(void)
 		cmocka_unit_test(what_is_stored_is_told),
 		cmocka_unit_test(what_is_stored_compressed_is_told),
 		cmocka_unit_test(hl7_is_told_by_its_type),
+		cmocka_unit_test(hl7_is_told_by_its_beginning),
+		cmocka_unit_test(hl7_in_chunks_is_told),
 		cmocka_unit_test(long_hl7_is_told),
 		cmocka_unit_test(http_2_is_named),
 		cmocka_unit_test(a_compressed_image_is_seen),

@@ -136,7 +136,7 @@ static bool is_gathered(struct http_side *s, struct bytes in)
 }
 
 /* What the chunks hold, one behind the other; *ret_whole: the last one is there. */
-static struct bytes put_together(struct bytes in, uint8_t to[HELD_MAX], bool *ret_whole)
+static struct bytes put_together(struct bytes in, uint8_t *to, bool *ret_whole)
 {
 	size_t at = 0, n = 0, line = 0;
 	uint64_t size;
@@ -155,6 +155,18 @@ static struct bytes put_together(struct bytes in, uint8_t to[HELD_MAX], bool *re
 		*ret_whole = !size;
 	}
 	return (struct bytes){to, n};
+}
+
+/* What chunks hold is known by the first of them, or by more. */
+static bool know_chunks(struct http_side *s, const struct proto_input *in)
+{
+	struct bytes first = {in->data.data,
+			      in->data.len < HTTP_KNOWN_BY ? in->data.len : HTTP_KNOWN_BY};
+	uint8_t together[HTTP_KNOWN_BY];
+	bool whole;
+	struct bytes text = put_together(first, together, &whole);
+
+	return http_content_know(&s->content, text, whole || in->last, first.len < HTTP_KNOWN_BY);
 }
 
 /* A body that is looked at in one go is, in chunks, ahead of them; then each is read. */
@@ -184,6 +196,10 @@ static enum parse read_piece(struct http_side *s, const struct proto_input *in, 
 
 	if (s->phase != HTTP_REST && piece.len > s->left)
 		piece.len = (size_t)s->left;
+	if (http_content_is_open(&s->content) &&
+	    !http_content_know(&s->content, piece, in->last || piece.len == s->left,
+			       piece.len < HTTP_KNOWN_BY))
+		return PARSE_MORE;
 	if (http_content_is_held(&s->content) && piece.len < HELD_MAX && !in->last &&
 	    (s->phase == HTTP_REST || piece.len < s->left))
 		return PARSE_MORE;
@@ -221,6 +237,8 @@ enum parse http_body_read(struct http_side *s, const struct proto_input *in, boo
 {
 	switch (s->phase) {
 	case HTTP_CHUNK_LINE:
+		if (http_content_is_open(&s->content) && !know_chunks(s, in))
+			return PARSE_MORE;
 		return http_content_is_held(&s->content) ? look_ahead(s, in, answer, m, out)
 							 : read_chunk_line(s, in, m, out);
 	case HTTP_CHUNK_END:

@@ -23,14 +23,26 @@ void http_content_begin(struct http_content *c, const struct http_head *h)
 	c->parts = h->parts;
 	c->image = false;
 	c->hl7 = http_hl7_is_type(h->content_type) || http_hl7_is_type(h->other_type);
+	c->may_be_hl7 = h->request && !c->hl7;
 	c->coding = CODING_NONE;
 	c->file = (struct part10){.seen = 0};
 	if ((may_be_file(h) || c->hl7) && h->coding != CODING_UNREADABLE)
 		c->coding = h->coding;
 	if (c->parts)
 		c->files = (struct part10_search){{0}};
-	if (c->hl7)
-		c->headers = (struct http_hl7_search){{0}};
+	c->headers = (struct http_hl7_search){{0}};
+}
+
+/* What begins like one for long is held to be one: it is read, and judged by what it says. */
+bool http_content_know(struct http_content *c, struct bytes beginning, bool whole, bool more)
+{
+	enum parse got = http_hl7_probe(beginning);
+
+	if (got == PARSE_MORE && more && !whole)
+		return false;
+	c->hl7 = got == PARSE_OK || (got == PARSE_MORE && !whole);
+	c->may_be_hl7 = false;
+	return true;
 }
 
 /* A program starts by its first bytes, whatever name or type it travels under. */
@@ -155,13 +167,15 @@ void http_content_read_held(struct http_content *c, struct bytes held, bool whol
 			    struct http_msg *m, struct proto_output *out)
 {
 	uint8_t plain[PLAIN_MAX];
-	size_t max = c->parts || c->hl7 ? PLAIN_MAX : PART10_HEAD + PART10_META;
+	size_t max = c->parts || c->hl7 || c->may_be_hl7 ? PLAIN_MAX : PART10_HEAD + PART10_META;
 	struct bytes text = held;
 	bool all;
 
 	if (c->coding)
 		text = coding_inflate_all(c->coding, held, plain, max);
 	all = whole && text.len < PLAIN_MAX;
+	if (c->may_be_hl7)
+		http_content_know(c, text, text.len < max, false);
 	if ((!whole && text.len < PART10_HEAD) || (c->parts && !all))
 		m->msg.reason = REASON_HTTP_PACKED;
 	look_through(c, text, m, out);

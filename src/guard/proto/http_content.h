@@ -14,12 +14,13 @@
 #define HTTP_HELD_MAX 60000 /* bytes of a body that are looked at in one go, if it is to be */
 
 struct http_content {
-	uint8_t seen;	    /* of the first bytes */
-	bool parts : 1;	    /* it has some, each of which may be an image */
-	uint8_t coding : 2; /* enum coding; of one that is looked into */
-	bool image : 1;	    /* what follows is behind the head of one, up to what kind it is */
-	bool hl7 : 1;	    /* its type says so */
-	struct part10 file; /* it itself, as far as it may be one */
+	uint8_t seen;	     /* of the first bytes */
+	bool parts : 1;	     /* it has some, each of which may be an image */
+	uint8_t coding : 2;  /* enum coding; of one that is looked into */
+	bool image : 1;	     /* what follows is behind the head of one, up to what kind it is */
+	bool hl7 : 1;	     /* its type says so, or its first bytes do */
+	bool may_be_hl7 : 1; /* that is still to be seen */
+	struct part10 file;  /* it itself, as far as it may be one */
 	struct part10_search files;
 	struct part10_meta meta;
 	struct http_hl7_search headers;
@@ -27,6 +28,15 @@ struct http_content {
 
 /* What follows such a head. */
 void http_content_begin(struct http_content *c, const struct http_head *h);
+#define HTTP_KNOWN_BY 4096 /* bytes of a body, with what is between its chunks */
+
+/* Must it be known what a body is before its first bytes are read, and is? */
+static inline bool http_content_is_open(const struct http_content *c)
+{
+	return c->may_be_hl7 && !c->coding;
+}
+/* By its beginning, to which `more` may come; false where that is too short. */
+bool http_content_know(struct http_content *c, struct bytes beginning, bool whole, bool more);
 /* Is it looked at in one go? */
 static inline bool http_content_is_held(const struct http_content *c)
 {

@@ -2,8 +2,11 @@
 
 #include "guard/proto/head.h"
 #include "guard/proto/hl7.h"
+#include "guard/proto/hl7_probe.h"
+#include "guard/proto/hl7_xml.h"
 
-#define TYPE "application/hl7-v2"
+#define TYPE  "application/hl7-v2"
+#define START 0x0b /* MLLP */
 
 bool http_hl7_is_type(struct bytes content_type)
 {
@@ -19,6 +22,30 @@ bool http_hl7_is_type(struct bytes content_type)
 		return false;
 	form = (struct bytes){type.data + sizeof(TYPE) - 1, type.len - sizeof(TYPE) + 1};
 	return !form.len || head_is(form, "+er7") || head_is(form, "+xml");
+}
+
+/* Ahead of a header: a frame's first byte, and what receivers trim. */
+static bool is_ahead(uint8_t c)
+{
+	return c == START || c == HL7_STX || c == '\r' || c == '\n' || c == ' ' || c == '\t';
+}
+
+enum parse http_hl7_probe(struct bytes body)
+{
+	struct reader r = reader_new(body.data, body.len);
+	enum parse got;
+
+	while (reader_left(&r) && is_ahead(body.data[r.off]))
+		r.off++;
+	if (hl7_has_mark((struct bytes){body.data + r.off, reader_left(&r)}))
+		r.off += 3;
+	body = (struct bytes){body.data + r.off, reader_left(&r)};
+	if (!body.len || (body.len < 3 && body.data[0] == 0xef))
+		return PARSE_MORE;
+	got = hl7_probe_header(body);
+	if (got == PARSE_BAD)
+		got = hl7_xml_probe(body);
+	return got == PARSE_BAD ? hl7_probe_wide(body) : got;
 }
 
 /* A copy, behind the others; what is longer than there is room for is blank. */
@@ -82,7 +109,7 @@ static void read_units(void *state, struct bytes text, struct http_msg *m, struc
 
 void http_hl7_read(struct bytes body, enum http_hl7_rest rest, struct http_msg *m)
 {
-	static const uint8_t start = 0x0b;
+	static const uint8_t start = START;
 	uint64_t state[(PROTO_STATE_MAX + 7) / 8] = {0};
 	struct proto_input in = {0};
 	struct proto_output out = {0};

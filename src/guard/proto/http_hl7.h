@@ -9,6 +9,8 @@
 
 /* "application/hl7-v2" and its XML, as HAPI and older senders write them. */
 bool http_hl7_is_type(struct bytes content_type);
+/* By its first bytes, which many receivers go by whatever its type: a header, perhaps in a frame of MLLP. */
+enum parse http_hl7_probe(struct bytes body);
 /*
  * Of a body, or its beginning, *m's members of HL7. They are blank of what is no such message, of messages
  * of several types, of one that is read in two ways, and where `rest`, what follows unseen, may have another:
