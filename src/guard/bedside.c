@@ -14,6 +14,8 @@
 #define UNIT_FAHRENHEIT 0x1140
 #define SILENT		0xc700 /* AlertState: inhibited, suspended, in test, standby or demo */
 #define MDC_SCADA	2      /* partition, above the 16 bits of a code */
+#define SAMPLES		8192   /* of a wave in one message */
+#define FRACTION	1000   /* steps of a unit, where samples are decimals */
 
 struct bedside {
 	struct vitals *vitals;
@@ -216,10 +218,10 @@ static bool is_taken(struct bytes ack)
 	return ack.len == 2 && (ack.data[0] == 'A' || ack.data[0] == 'C') && ack.data[1] == 'A';
 }
 
-/* What is deleted, wrong, or cannot be had; some senders put a negative number there. */
+/* What is invalid, deleted, wrong, or cannot be had; some senders put a negative number there. */
 static bool is_off(const struct hl7_observation *o)
 {
-	return o->status == 'D' || o->status == 'W' || o->status == 'X' || o->value < 0;
+	return o->off || o->status == 'D' || o->status == 'W' || o->status == 'X' || o->value < 0;
 }
 
 static bool is_vital(const struct hl7_observation *o, struct vitals_numeric *ret_n)
@@ -232,6 +234,7 @@ static bool is_vital(const struct hl7_observation *o, struct vitals_numeric *ret
 		.code = code,
 		.value = o->unit == HL7_FAHRENHEIT ? (o->value - 32) / 1.8 : o->value,
 		.off = is_off(o),
+		.test = o->test,
 	};
 	return true;
 }
@@ -244,12 +247,64 @@ static unsigned next_of(const struct hl7_msg *h, uint64_t subject, unsigned k)
 	return k;
 }
 
+static uint64_t sender_of(const struct hl7_msg *h, uint64_t subject)
+{
+	return fnv64(fnv64(subject, h->sending_application), h->sending_facility);
+}
+
+/* Ends of 16 bits stand for no value, or a converter that cannot say more. */
+static int32_t sample_of(double value)
+{
+	bool end = value == INT16_MAX || value == INT16_MIN || value == UINT16_MAX;
+
+	if (isnan(value) || end || fabs(value) > (double)INT32_MAX / FRACTION)
+		return VITALS_INVALID;
+	return (int32_t)lrint(value * FRACTION);
+}
+
+/*
+ * A wave whose times are not said is not compared with others: another station may be told the same,
+ * and whatever came a second late would look like a pulse that nothing explains.
+ */
+static __attribute__((noinline)) void hl7_samples(struct bedside *b,
+						  const struct bedside_message *m,
+						  const struct hl7_msg *h,
+						  struct vitals_source *from)
+{
+	const struct vitals_place p = {.time_ns = m->said->packet->time_ns};
+	struct hl7_wave w = h->wave;
+	struct vitals_wave in = {.code = (uint16_t)w.code,
+				 .period_ns = w.period_ns,
+				 .start_ns = w.start_ns,
+				 .off = w.off,
+				 .test = w.test};
+	struct vitals_monitor *v;
+	int32_t sample[SAMPLES];
+	double value;
+
+	if (w.code >> 16 != MDC_SCADA)
+		return;
+	while (in.count < SAMPLES && hl7_sample(&w, &value))
+		sample[in.count++] = sample_of(value);
+	in.values = sample;
+	if (in.count && !w.off && !w.test)
+		tell_patient(b, m);
+	if (!h->subject || (in.count && !w.start_ns))
+		return;
+	from->subject = h->subject;
+	from->system = sender_of(h, h->subject);
+	from->passed_on = true;
+	v = vitals_heard(b->vitals, from, &p);
+	if (v)
+		vitals_wave(b->vitals, v, &in);
+}
+
 /* Who is not named cannot be compared with anybody, and is a patient all the same. */
 static void hl7_observations_of(struct bedside *b, const struct bedside_message *m,
 				const struct hl7_msg *h, uint64_t subject,
 				struct vitals_source *from)
 {
-	uint64_t sender = fnv64(fnv64(subject, h->sending_application), h->sending_facility);
+	uint64_t sender = sender_of(h, subject);
 	const struct vitals_place p = {
 		.time_ns = m->said->packet->time_ns,
 		.channel = (uint32_t)sender, /* each has a clock of its own */
@@ -272,7 +327,7 @@ static void hl7_observations_of(struct bedside *b, const struct bedside_message 
 		if (v)
 			vitals_numeric(b->vitals, v, &in);
 		/* A pump that delivers nothing says 0. */
-		if (!in.off && in.value > 0)
+		if (!in.off && !in.test && in.value > 0)
 			tell_patient(b, m);
 	}
 	if (v)
@@ -300,7 +355,9 @@ static void hl7_said(struct bedside *b, const struct bedside_message *m)
 
 	source_of(m, m->said->end, &from);
 	source_of(m, !m->said->end, &other);
-	if (h->ack_code.data)
+	if (m->said->msg->part)
+		hl7_samples(b, m, h, &from);
+	else if (h->ack_code.data)
 		vitals_answer(b->vitals, &other, alert_id(h->acked_id), is_taken(h->ack_code),
 			      m->said->packet->time_ns);
 	else if (h->alert)

@@ -73,9 +73,8 @@ static void note_shown(struct engine *e, const struct session_message *m)
 		e->shown[m->end].to |= shown.to;
 }
 
-enum reason engine_message_said(void *arg, const struct session_message *m)
+static enum reason judge(struct engine *e, const struct session_message *m)
 {
-	struct engine *e = arg;
 	const struct gate_device *d =
 		is_ruled(e, m->flow) ? engine_device(e, m->flow->device) : NULL;
 	enum reason why =
@@ -117,6 +116,16 @@ enum reason engine_message_said(void *arg, const struct session_message *m)
 		e->found = told.reason;
 	watch_vitals(e, m, told.drop);
 	return why;
+}
+
+enum reason engine_message_said(void *arg, const struct session_message *m)
+{
+	struct engine *e = arg;
+
+	if (__builtin_expect(!m->msg->part, 1))
+		return judge(e, m);
+	watch_vitals(e, m, false);
+	return REASON_NONE;
 }
 
 /* Of devices that are archived: what they say, and what is said to them. */

@@ -199,7 +199,7 @@ static void said(void *arg, const struct talk *t, const struct proto_input *in, 
 		.strict = t->dead,
 	};
 
-	s->counts.messages += !m->ahead;
+	s->counts.messages += !m->ahead && !m->part;
 	object(s, s->o.said(s->o.arg, &message), SESSION_MESSAGE);
 }
 

@@ -5,7 +5,9 @@ recordings into pcapng.
 usage: test/pcap/make.py             every hand-made case
        test/pcap/make.py merge OUT NAME PCAP [NAME PCAP]...
 """
+import math
 import os
+import random
 import struct
 import sys
 
@@ -380,6 +382,48 @@ def makers():
     pcap('numbers-makers', out, step=10**8)
 
 
+def heart(seed, seconds, rate=125):
+    """An ECG in steps of 10 uV and a pleth, second by second: beats 0.8 s apart on the average, each a little on its own."""
+    dice, beats, at = random.Random(seed), [], 0.3
+    while at < seconds + 2:
+        beats.append((at, dice.gauss(1, 0.03)))
+        at += 0.8 + 0.04 * math.sin(at / 1.7 + seed) + dice.gauss(0, 0.015)
+    hills = ((-0.18, 0.025, 15), (-0.03, 0.01, -12), (0, 0.011, 110), (0.03, 0.01, -20), (0.25, 0.05, 30))
+
+    def value(t, parts, noise):
+        near = [(b, size) for b, size in beats if -0.6 < t - b < 1.2]
+        return round(sum(size * high * math.exp(-((t - b - late) / wide) ** 2 / 2) for b, size in near for late, wide, high in parts) +
+                     dice.gauss(0, noise))
+
+    for second in range(seconds):
+        yield ([value(second + i / rate, hills, 0.6) for i in range(rate)],
+               [value(second + i / 50, ((0.4, 0.1, 800), (0.65, 0.12, 250)), 3) + 1000 for i in range(50)])
+
+
+def curves():
+    """Curves of four patients (IHE PCD, Waveform Content Module), a second a message. After a minute one's ECG is a flat line,
+    another's is what it was twenty seconds before, the third's heart stands still, and the fourth's electrodes are off."""
+    there, back = (DEV, SRV, DEV_IP, SRV_IP, 40000, 2575), (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000)
+    out = [tcp_frame(*there, 100, 0, 2), tcp_frame(*back, 500, 101, 18), tcp_frame(*there, 101, 501, 16)]
+    told, seq = [list(heart(seed, 72)) for seed in range(4)], 101
+    for second in range(72):
+        text = ''
+        for patient, seconds in enumerate(told):
+            (ecg, pleth), flag = seconds[second], ''
+            if second >= 62:
+                ecg = seconds[second - 20][0] if patient == 1 else [0] * 125
+                pleth = [1000] * 50 if patient == 2 else pleth
+                flag = 'NAV' if patient == 3 else ''
+            text += 'PID|1||PATIENT-%d\rOBR|1|||CONTINUOUS WAVEFORM|||2026013107%02d%02d.000\r' % (patient, 15 + second // 60, second % 60)
+            for code, samples, rate, flags in (('131330^MDC_ECG_LEAD_II', ecg, 125, flag), ('150452^MDC_PULS_OXIM_PLETH', pleth, 50, '')):
+                text += 'OBX|1|NA|%s^MDC|1.1.1.1|%s|||%s|||R\rOBX|2|NM|0^MDC_ATTR_SAMP_RATE^MDC|1.1.1.1.1|%d|264608^MDC_DIM_PER_SEC^MDC|||||R\r' % (
+                    code, '^'.join(map(str, samples)), flags, rate)
+        data = mllp('ORU^R01^ORU_R01', str(second), text[:-1])
+        out += [tcp_frame(*there, seq, 501, 24, data), tcp_frame(*back, 501, seq + len(data), 16)]
+        seq += len(data)
+    pcap('curves', out, step=5 * 10**8)
+
+
 def gaps():
     """A capture that lost packets: of every fifth message nothing but what the station confirmed, and the one behind it with it."""
     there, back = (DEV, SRV, DEV_IP, SRV_IP, 40000, 2575), (SRV, DEV, SRV_IP, DEV_IP, 2575, 40000)
@@ -548,7 +592,7 @@ def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
-    for case in (fragments, ipv6_extensions, dhcp6, dhcp_parts, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, gaps, hl7_wide, hl7_bare, hl7_readings, bacnet_segments, udp_sums,
+    for case in (fragments, ipv6_extensions, dhcp6, dhcp_parts, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, curves, gaps, hl7_wide, hl7_bare, hl7_readings, bacnet_segments, udp_sums,
                  broadcasts, intellivue, intellivue_again):
         case()
 

@@ -49,6 +49,12 @@ static void a_vital_sign_is_a_patients(void **state)
 	assert_int_equal(on_patient(7, MDC(147842, -100), true), 0);
 	assert_int_equal(on_patient(7, LOINC(2339, 98), true), 0);
 	assert_int_equal(on_patient(7, MDC(69837, 1), true), 0);
+	gone.off = true;
+	assert_int_equal(on_patient(7, gone, true), 0);
+	gone.off = false;
+	gone.test = true;
+	assert_int_equal(on_patient(7, gone, true), 0);
+	gone.test = false;
 	for (const char *s = "DWX"; *s; s++) {
 		gone.status = (uint8_t)*s;
 		assert_int_equal(on_patient(7, gone, true), 0);

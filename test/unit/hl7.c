@@ -571,6 +571,7 @@ static void times_are_read_to_the_second(void **state)
 		{"20260131071500.1234+0100", 1769840100},
 		{"20260131071500-0530", 1769863500},
 		{"20240229235959Z", 1709251199},
+		{"20260131071500123", 1769843700},
 		{"19700101000001", 1},
 		{"19700101000000", 0},
 		{"20260131", 0},
@@ -587,10 +588,36 @@ static void times_are_read_to_the_second(void **state)
 				 cases[i].s);
 }
 
+static uint64_t fine(const char *dtm)
+{
+	struct bytes b = unit_exact(dtm, strlen(dtm));
+	uint64_t ns = hl7_time_fine(b);
+
+	free((void *)(uintptr_t)b.data);
+	return ns;
+}
+
+static void times_are_read_finely(void **state)
+{
+	const uint64_t s = 1769843700000000000;
+
+	assert_int_equal(fine("20260131071500.000"), s);
+	assert_int_equal(fine("20260131071500.1"), s + 100000000);
+	assert_int_equal(fine("20260131081500.1234+0100"), s + 123400000);
+	assert_int_equal(fine("20260131071500123"), s + 123000000);
+	assert_int_equal(fine("20260131071500"), 0);
+	assert_int_equal(fine("20260131071500."), 0);
+	assert_int_equal(fine("20260131071500+0000"), 0);
+	assert_int_equal(fine("202601310715.5"), 0);
+	assert_int_equal(fine("2026013107150012"), 0);
+	assert_int_equal(fine(""), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_are_read_to_the_second),
+		cmocka_unit_test(times_are_read_finely),
 		cmocka_unit_test(a_result_and_its_acknowledgement),
 		cmocka_unit_test(patients_are_not_told),
 		cmocka_unit_test(other_separators),

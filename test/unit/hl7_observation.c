@@ -117,6 +117,41 @@ static void codes_are_mdc_or_loinc(void **state)
 	expect_code("", "", 0, false, 0);
 }
 
+/* What the monitor says is no measurement is none, however well it looks (IHE PCD TF-2, OBX-8). */
+static void validity_is_read(void **state)
+{
+	static const struct {
+		const char *flags;
+		bool off, test;
+	} cases[] = {
+		{"", false, false},	  {"N", false, false},	  {"L", false, false},
+		{"INV", true, false},	  {"L~INV", true, false}, {"NAV~L", true, false},
+		{"OFF", true, false},	  {"DEMO", false, true},  {"INV~TEST", true, true},
+		{"QUES", false, false},	  {"IN", false, false},	  {"INVX", false, false},
+		{"~~~~INV", true, false}, {"~", false, false},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct talk *t = talk_new(&hl7_proto);
+		struct kept k = {0};
+		char text[128];
+		int len =
+			snprintf(text, sizeof(text),
+				 "\vMSH|^~\\&|A||||||ORU^R01|5|P|2.6\rOBX|1|NM|147842||0|||%s|||R\r"
+				 "\x1c\r",
+				 cases[i].flags);
+		struct proto_input in = {.data = unit_exact(text, (size_t)len)};
+		size_t used;
+
+		assert_int_equal(talk_read(t, &in, keep_observations, &k, &used), PARSE_OK);
+		assert_int_equal(k.count, 1);
+		assert_int_equal(k.o[0].off, cases[i].off);
+		assert_int_equal(k.o[0].test, cases[i].test);
+		free((void *)(uintptr_t)in.data.data);
+		free(t);
+	}
+}
+
 struct about {
 	uint64_t subject;
 	unsigned kept;
@@ -288,6 +323,7 @@ int main(void)
 		cmocka_unit_test(observations_are_numbers),
 		cmocka_unit_test(observations_are_numbers_in_xml_too),
 		cmocka_unit_test(codes_are_mdc_or_loinc),
+		cmocka_unit_test(validity_is_read),
 		cmocka_unit_test(a_subject_is_somebody),
 		cmocka_unit_test(observations_are_of_the_patient_before_them),
 		cmocka_unit_test(an_alert_may_want_no_answer),

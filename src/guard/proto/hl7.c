@@ -280,6 +280,9 @@ take_segment(struct hl7 *h, const struct proto_input *in, const struct cut *c, s
 		(void)hl7_tell(h, s, in, m);
 		return lose_frame(s, m, REASON_HL7_SEGMENT_TOO_LONG, out, c->end);
 	}
+	if (__builtin_expect(s->samples, 0))
+		out->has_msg =
+			c->stop == HL7_STOP_LINE && hl7_tell_samples(h, s, in->end, c->text, m);
 	s->scanned = 0;
 	out->used = out->kept = c->end;
 	if (c->stop == HL7_STOP_NONE) {
@@ -412,6 +415,13 @@ read_xml(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m, struct 
 	return PARSE_OK;
 }
 
+/* Samples are read with all that is said of them behind them. */
+static __attribute__((cold, noinline)) size_t hold_of(const struct hl7_side *s,
+						      struct bytes segment)
+{
+	return s->phase == SEGMENT && hl7_has_samples(s, segment) ? HL7_WAVE_MAX : HOLD;
+}
+
 /* Linear in what came, however it is cut: what was scanned is not scanned again. */
 static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struct hl7_msg *m,
 			      struct proto_output *out)
@@ -419,6 +429,7 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 	struct hl7_side *s = &h->side[in->end];
 	bool passing = s->phase == LONG_SEGMENT;
 	struct cut c = {.stop = HL7_STOP_NONE};
+	size_t hold = HOLD;
 	bool maybe = false;
 
 	if (s->opening) {
@@ -441,14 +452,16 @@ static enum parse read_inside(struct hl7 *h, const struct proto_input *in, struc
 		return PARSE_OK;
 	}
 	c.len = c.end = segment_end(s, in->data, passing ? 0 : s->scanned, &maybe);
-	c.text = (struct bytes){in->data.data, c.end < HOLD ? c.end : HOLD};
+	if (__builtin_expect(c.end >= HOLD, 0))
+		hold = hold_of(s, in->data);
+	c.text = (struct bytes){in->data.data, c.end < hold ? c.end : hold};
 	c.used = c.end + (c.end < in->data.len);
 	if (c.end < in->data.len && !maybe)
 		c.stop = in->data.data[c.end] == START				 ? HL7_STOP_START
 			 : in->data.data[c.end] == END				 ? HL7_STOP_END
 			 : in->data.data[c.end] == HL7_ETX && s->framing != MLLP ? HL7_STOP_END
 										 : HL7_STOP_LINE;
-	else if (passing ? !c.end : c.end < HOLD) {
+	else if (passing ? !c.end : c.end < hold) {
 		s->scanned = (uint16_t)c.end;
 		return PARSE_MORE;
 	}

@@ -15,6 +15,7 @@
 #define HL7_OBSERVATIONS 28	     /* of a message that are kept */
 #define HL7_SEGMENT_MAX	 (16u << 20) /* bytes; documents travel in one segment */
 #define HL7_FAHRENHEIT	 0x1140	     /* as `unit` */
+#define HL7_WAVE_MAX	 65000 /* bytes of a segment of samples; of a longer one none is read */
 
 /* A numeric OBX (IEEE 11073-10101), as IHE PCD-01, Philips' monitors ("0002-4182^HR^MDIL") and LOINC code it. */
 struct hl7_observation {
@@ -22,9 +23,22 @@ struct hl7_observation {
 	uint32_t code; /* OBX-3: MDC partition << 16 and number, or LOINC without its check digit */
 	uint16_t unit; /* OBX-6: MDC number in the partition of dimensions; 0 where it is none */
 	uint8_t status;	   /* OBX-11: 'R' raw, 'F' final, 'X' none can be had, ... */
-	bool abnormal : 1; /* OBX-8 says anything but N */
+	bool abnormal : 1; /* OBX-8 says anything but N, */
+	bool off : 1;	   /* that it is invalid or cannot be had, */
+	bool test : 1;	   /* or a test's, a demonstration's (IHE PCD TF-2) */
 	bool loinc : 1;
 	uint8_t patient : 4; /* whose, of `subjects` */
+};
+
+/* Samples of a wave (NA), as IHE PCD's Waveform Content Module has them: `msg.part` is set. */
+struct hl7_wave {
+	uint32_t code;	    /* OBX-3, as above; 0: none */
+	uint32_t period_ns; /* of all that come with this code; then there are no samples */
+	uint64_t
+		start_ns; /* OBX-14, else OBR-7: of the first sample, since 1970; 0: not said finely */
+	struct bytes samples; /* OBX-5, for hl7_sample() */
+	uint8_t component;
+	bool off, test;
 };
 
 struct hl7_msg {
@@ -52,8 +66,13 @@ struct hl7_msg {
 	unsigned patients;
 	const struct hl7_observation *
 		observations; /* the first `kept` numbers that have such a code, of those patients */
+	struct hl7_wave wave;
+	uint64_t subject; /* whose it is, 0: of nobody who is named */
 };
 
 extern const struct proto hl7_proto;
+
+/* The next sample, cut off from the front; NAN where its place is empty. False behind the last. */
+bool hl7_sample(struct hl7_wave *w, double *ret_value);
 
 #endif

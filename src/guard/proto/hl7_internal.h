@@ -46,6 +46,9 @@ struct hl7_side {
 	uint32_t length;  /* of the segment at hand, as far as it was passed */
 	uint32_t segments, observations;
 	uint32_t sent_s;
+	bool samples;	      /* the segment at hand says them, or how many a second */
+	uint32_t wave;	      /* the code of those that were said last in the message; 0: of none */
+	uint64_t observed_ns; /* OBR-7 */
 	HL7_TEXT(type, 23);
 	HL7_TEXT(structure, 23); /* as a type, where it is that of another */
 	HL7_TEXT(control_id, 63);
@@ -78,6 +81,11 @@ bool hl7_read_segment(struct hl7 *h, unsigned end, struct bytes segment, enum re
 bool hl7_take_xml(struct hl7 *h, unsigned end, const struct hl7_xml_unit *u);
 /* Does the segment end the message before it: the next header, or a trailer of the batch? */
 bool hl7_ends_message(const struct hl7_side *s, struct bytes segment);
+/* The samples that a segment says, or their period: part of the message at hand. False where nothing is. */
+bool hl7_tell_samples(const struct hl7 *h, struct hl7_side *s, unsigned end, struct bytes segment,
+		      struct hl7_msg *m);
+/* Is it a segment of samples, as far as its beginning tells? */
+bool hl7_has_samples(const struct hl7_side *s, struct bytes segment);
 /* The message at hand is whole: describes it. False where there is none, or it was told already. */
 bool hl7_tell(struct hl7 *h, struct hl7_side *s, const struct proto_input *in, struct hl7_msg *m);
 /* What may have been its end tells the message, which may go on all the same. */

@@ -196,7 +196,9 @@ static void read_header(struct hl7_side *s, struct bytes segment)
 	s->unanswered = s->alert && is_unanswered(hl7_field(segment, s->field, 14),
 						  hl7_field(segment, s->field, 15));
 	s->ack_code.len = s->acked_id.len = 0;
-	s->segments = s->observations = 0;
+	s->segments = s->observations = s->wave = 0;
+	s->observed_ns = 0;
+	s->samples = false;
 	s->bad_name = s->told = s->told_answer = s->ahead = s->more = false;
 	s->header = true;
 	s->refused = false;
@@ -207,9 +209,12 @@ static void read_observation(struct hl7 *h, struct hl7_side *s, unsigned end, st
 	struct hl7_fields f;
 
 	s->observations++;
-	if (h->kept == HL7_OBSERVATIONS || h->kept_end != end || h->others)
+	if (h->kept_end != end || h->others)
 		return;
 	hl7_split(segment, s->field, &f);
+	s->samples = hl7_is_samples(&f) || (s->wave && hl7_is_rate(&f, s->component));
+	if (s->samples || h->kept == HL7_OBSERVATIONS)
+		return;
 	h->observations[h->kept].patient = h->patient & (HL7_PATIENTS - 1);
 	h->kept += hl7_observation_read(&f, s->component, &h->observations[h->kept]);
 }
@@ -298,6 +303,46 @@ static void describe(const struct hl7 *h, const struct hl7_side *s, unsigned end
 		m->msg.reason = REASON_HL7_SEGMENT_NAME;
 	if (s->broken)
 		m->msg.reason = REASON_HL7_ENCODING;
+}
+
+bool hl7_has_samples(const struct hl7_side *s, struct bytes segment)
+{
+	struct bytes type;
+
+	if (!s->header || segment.len < 3 || memcmp(segment.data, "OBX", 3))
+		return false;
+	type = hl7_field(segment, s->field, 2);
+	return type.len == 2 && !memcmp(type.data, "NA", 2);
+}
+
+bool hl7_tell_samples(const struct hl7 *h, struct hl7_side *s, unsigned end, struct bytes segment,
+		      struct hl7_msg *m)
+{
+	struct hl7_wave w = {.code = s->wave};
+	struct hl7_fields f;
+
+	s->samples = false;
+	s->wave = 0;
+	if (s->wide.width || s->in_xml ||
+	    s->framing) /* in MLLP's frames alone: of others texts do not last */
+		return false;
+	hl7_split(segment, s->field, &f);
+	if (!hl7_is_samples(&f)) {
+		if (!hl7_rate_read(&f, &w))
+			return false;
+	} else if (!hl7_samples_read(&f, s->component, &w)) {
+		return false;
+	}
+	s->wave = w.code;
+	w.start_ns =
+		hl7_time_fine(hl7_component(hl7_field(segment, s->field, 14), s->component, 1));
+	if (!w.start_ns)
+		w.start_ns = s->observed_ns;
+	describe(h, s, end, m);
+	m->msg.part = true;
+	m->subject = h->subjects[h->patient];
+	m->wave = w;
+	return true;
 }
 
 bool hl7_is_told(const struct hl7_side *s)
@@ -416,6 +461,8 @@ static inline __attribute__((always_inline)) void read_known(struct hl7 *h, unsi
 		KEEP(s, acked_id, hl7_field(segment, s->field, 2));
 	} else if (!memcmp(segment.data, "OBX", 3)) {
 		read_observation(h, s, end, segment);
+	} else if (!memcmp(segment.data, "OBR", 3)) {
+		s->observed_ns = hl7_time_fine(hl7_field(segment, s->field, 7));
 	} else if (!memcmp(segment.data, "PID", 3) || !memcmp(segment.data, "PV1", 3)) {
 		read_subject(h, s, end, segment);
 	}

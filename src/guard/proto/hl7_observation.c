@@ -1,9 +1,16 @@
 #include "guard/proto/hl7_observation.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "guard/proto/hl7_time.h"
+
 #define NUMBER_MAX 40
+#define FLAGS	   5	/* that OBX-8 may have (HL7 v2.6 §7.4.2.8) */
+#define RATE_MIN   20.0 /* samples a second */
+#define RATE_MAX   5000.0
 
 /*
  * Nearly all are a few digits with a point. Whole numbers below 2^53 and powers of ten up to
@@ -111,19 +118,110 @@ static uint16_t read_dimension(struct bytes id)
 	return n && n <= 6 && id.data[n - 1] == 'F' ? HL7_FAHRENHEIT : 0;
 }
 
+static bool is_among(struct bytes b, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (b.len == strlen(words[i]) && !memcmp(b.data, words[i], b.len))
+			return true;
+	return false;
+}
+
+static bool is_type(const struct hl7_fields *f, const char type[2])
+{
+	return f->at[2].len == 2 && !memcmp(f->at[2].data, type, 2);
+}
+
+/* IHE PCD TF-2, OBX-8: several of a list, by ~. */
+static void read_validity(struct bytes flags, bool *ret_off, bool *ret_test)
+{
+	static const char *const off[] = {"INV", "NAV", "OFF", "NI", "NAN", "CALIB"};
+	static const char *const test[] = {"TEST", "DEMO"};
+
+	*ret_off = *ret_test = false;
+	for (unsigned n = 0; flags.len > 1 && n < FLAGS; n++) {
+		struct bytes flag = hl7_field(flags, '~', n);
+
+		*ret_off |= is_among(flag, off, sizeof(off) / sizeof(off[0]));
+		*ret_test |= is_among(flag, test, sizeof(test) / sizeof(test[0]));
+	}
+}
+
 bool hl7_observation_read(const struct hl7_fields *f, uint8_t component,
 			  struct hl7_observation *ret_o)
 {
 	struct bytes status = f->at[11], flag = f->at[8];
-	bool loinc;
+	bool loinc, off, test;
 
-	if (f->at[2].len != 2 || memcmp(f->at[2].data, "NM", 2) ||
-	    !read_number(f->at[5], &ret_o->value))
+	if (!is_type(f, "NM") || !read_number(f->at[5], &ret_o->value))
 		return false;
 	ret_o->code = read_code(f->at[3], component, &loinc);
 	ret_o->loinc = loinc;
 	ret_o->unit = read_dimension(hl7_component(f->at[6], component, 1));
 	ret_o->status = status.len ? status.data[0] : 0;
 	ret_o->abnormal = flag.len && !(flag.len == 1 && flag.data[0] == 'N');
+	read_validity(flag, &off, &test);
+	ret_o->off = off;
+	ret_o->test = test;
 	return ret_o->code != 0;
+}
+
+bool hl7_is_samples(const struct hl7_fields *f)
+{
+	return is_type(f, "NA");
+}
+
+bool hl7_is_rate(const struct hl7_fields *f, uint8_t component)
+{
+	static const char name[] = "MDC_ATTR_SAMP_RATE";
+
+	for (unsigned n = 2; n <= 3 && is_type(f, "NM"); n++) {
+		struct bytes text = hl7_component(f->at[3], component, n);
+
+		if (text.len == sizeof(name) - 1 && !memcmp(text.data, name, text.len))
+			return true;
+	}
+	return false;
+}
+
+bool hl7_rate_read(const struct hl7_fields *f, struct hl7_wave *ret_w)
+{
+	double hz;
+
+	if (!read_number(f->at[5], &hz) || !(hz >= RATE_MIN && hz <= RATE_MAX))
+		return false;
+	ret_w->period_ns = (uint32_t)(NSEC_PER_SEC / hz);
+	return true;
+}
+
+bool hl7_samples_read(const struct hl7_fields *f, uint8_t component, struct hl7_wave *ret_w)
+{
+	uint8_t status = f->at[11].len ? f->at[11].data[0] : 0;
+	bool loinc;
+
+	ret_w->code = read_code(f->at[3], component, &loinc);
+	if (!ret_w->code || loinc || !f->at[5].len)
+		return false;
+	ret_w->samples = f->at[5];
+	ret_w->component = component;
+	read_validity(f->at[8], &ret_w->off, &ret_w->test);
+	ret_w->off |= status == 'X' || status == 'D' || status == 'W';
+	return true;
+}
+
+/* Rows of an array of more than one are told apart by repetition, which some use for every sample. */
+bool hl7_sample(struct hl7_wave *w, double *ret_value)
+{
+	struct bytes one = w->samples;
+	size_t n = 0;
+
+	if (!one.data)
+		return false;
+	while (n < one.len && one.data[n] != w->component && one.data[n] != '~')
+		n++;
+	w->samples = n < one.len ? (struct bytes){one.data + n + 1, one.len - n - 1}
+				 : (struct bytes){NULL, 0};
+	one.len = n;
+	if (!read_number(one, ret_value))
+		*ret_value = NAN;
+	return true;
 }

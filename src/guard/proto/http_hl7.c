@@ -100,7 +100,7 @@ static void read_units(void *state, struct bytes text, struct http_msg *m, struc
 		struct hl7_msg said = {0};
 
 		got = hl7_proto.read(state, in, &said.msg, &out);
-		if (out.has_msg)
+		if (out.has_msg && !said.msg.part)
 			note(m, &said);
 		in->data.data += out.used;
 		in->data.len -= out.used;

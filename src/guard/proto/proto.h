@@ -81,6 +81,8 @@ struct msg {
 	bool unread; /* it cannot be read, encrypted as it is: members that it lacks are blank to patterns */
 	bool ahead; /* it is under way, and may be whole to its receiver: it is judged by what is known
 		     * of it, and told here only if that is refused */
+	bool part; /* of a message that is judged and told when it ends: samples, which are not kept
+		    * until then */
 	const struct proto *opens; /* what it asks for, or grants: to speak this from here on */
 };
 

@@ -33,11 +33,13 @@ struct wave {
 	uint16_t code;
 	enum param_kind kind;
 	uint32_t period_ns;
-	uint64_t next_ns; /* of the monitor's time: where the next sample belongs; 0 unknown */
-	bool anew;	  /* the monitor began anew since: what comes need not follow */
-	uint64_t off_ns;  /* when the monitor last said that it does not measure: arrival */
-	int32_t last;	  /* the last value, */
-	uint32_t same;	  /* and how many in a row were it */
+	uint64_t next_ns;   /* of the monitor's time: where the next sample belongs; 0 unknown */
+	uint64_t length_ns; /* of what was taken last, */
+	uint64_t taken_ns;  /* and when it came */
+	bool anew;	    /* the monitor began anew since: what comes need not follow */
+	uint64_t off_ns;    /* when the monitor last said that it does not measure: arrival */
+	int32_t last;	    /* the last value, */
+	uint32_t same;	    /* and how many in a row were it */
 	/* those that moved below and above the range that the monitor states: up to BEYOND */
 	uint8_t below, above;
 	struct pulse pulse;

@@ -57,7 +57,8 @@ struct vitals_place {
 /* Codes are ISO/IEEE 11073-10101 partition 2 (SCADA), which IntelliVue's and HL7's are. */
 struct vitals_wave {
 	uint16_t code;
-	uint32_t period_ns;    /* between two samples; 0: as last time */
+	uint32_t period_ns; /* between two samples; 0: as last time */
+	uint64_t start_ns; /* of the first, by the sender's clock; 0: the message's place says it */
 	const int32_t *values; /* or VITALS_INVALID */
 	unsigned count;
 	bool off;  /* the monitor itself says: invalid, unavailable, calibrating */

@@ -88,7 +88,7 @@ double wave_rate(const struct vitals_monitor *m, enum param_kind kind)
 		uint64_t interval;
 
 		if (!w || w->kind != kind || is_off(m, w) || !pulse_is_known(&w->pulse) ||
-		    m->arrival_ns - w->touched_ns > LIVE_NS)
+		    m->arrival_ns - w->touched_ns > LIVE_NS || w->length_ns > LIVE_NS)
 			continue;
 		last = pulse_back(&w->pulse, 0);
 		interval = pulse_interval(&w->pulse, w->pulse.now_ns, 12);
@@ -167,22 +167,34 @@ static void say_samples(struct vitals *v, struct vitals_monitor *m, const struct
 	tell_end(v, f);
 }
 
-/* Told to somebody else before: two stations may ask for the same curve. */
-static bool was_taken(const struct vitals_monitor *m, const struct wave *w, unsigned count)
+/*
+ * Told to somebody else before: two stations may ask for the same curve. What says itself when it was
+ * measured may come late again, too, as long as others go on.
+ */
+static bool was_taken(const struct vitals_monitor *m, const struct wave *w,
+		      const struct vitals_wave *in)
 {
-	uint64_t length = (uint64_t)count * w->period_ns;
+	uint64_t length = (uint64_t)in->count * w->period_ns;
 
+	if (in->start_ns)
+		return in->start_ns + length / 2 < w->next_ns &&
+		       m->arrival_ns - w->taken_ns < TAKEN_NS;
 	return m->has_clock && m->time_ns + length / 2 < w->next_ns &&
 	       w->next_ns - m->time_ns < TAKEN_NS;
 }
 
-/* Where these samples belong in the monitor's time; interrupts the wave where they don't follow. */
-static uint64_t start_of(struct vitals *v, struct vitals_monitor *m, struct wave *w, unsigned count)
+/*
+ * Where these samples belong in the monitor's time; interrupts the wave where they don't follow. Those
+ * that say it themselves may be strips with gaps in between: they go back, or there is nothing to say.
+ */
+static uint64_t start_of(struct vitals *v, struct vitals_monitor *m, struct wave *w,
+			 const struct vitals_wave *in)
 {
-	uint64_t length = (uint64_t)count * w->period_ns, start = m->time_ns;
+	uint64_t length = (uint64_t)in->count * w->period_ns;
+	uint64_t start = in->start_ns ? in->start_ns : m->time_ns;
 	int64_t gap;
 
-	if (!m->has_clock) {
+	if (!m->has_clock && !in->start_ns) {
 		start = w->next_ns ? w->next_ns : m->arrival_ns - length;
 		gap = (int64_t)(m->arrival_ns - start - length);
 		if (gap > -(int64_t)ARRIVE_NS && gap < (int64_t)ARRIVE_NS)
@@ -195,7 +207,7 @@ static uint64_t start_of(struct vitals *v, struct vitals_monitor *m, struct wave
 	gap = (int64_t)(start - w->next_ns);
 	if (gap < (int64_t)GAP_NS && gap > -(int64_t)GAP_NS)
 		return start;
-	if (m->step == CONTINUITY_NEXT && !w->anew)
+	if (m->step == CONTINUITY_NEXT && !w->anew && (gap < 0 || !in->start_ns))
 		say_samples(v, m, w, gap);
 	interrupt(w);
 	return start;
@@ -247,7 +259,9 @@ static void take_samples(struct vitals *v, struct vitals_monitor *m, struct wave
 	}
 	if (beats)
 		follow_beats(v, m, w);
-	w->next_ns = start + (uint64_t)in->count * w->period_ns;
+	w->length_ns = (uint64_t)in->count * w->period_ns;
+	w->next_ns = start + w->length_ns;
+	w->taken_ns = m->arrival_ns;
 	w->anew = false;
 }
 
@@ -354,16 +368,16 @@ void vitals_wave(struct vitals *v, struct vitals_monitor *m, const struct vitals
 		w->period_ns = in->period_ns;
 		interrupt(w);
 	}
-	if (!w->period_ns)
+	if (!w->period_ns || (!in->count && !in->off && !in->test))
 		return;
 	if (in->off || in->test) {
 		w->off_ns = m->arrival_ns;
 		interrupt(w);
 		return;
 	}
-	if (was_taken(m, w, in->count))
+	if (was_taken(m, w, in))
 		return;
-	take_samples(v, m, w, in, start_of(v, m, w, in->count));
+	take_samples(v, m, w, in, start_of(v, m, w, in));
 	for (unsigned i = 0; i < MONITOR_WAVES; i++)
 		if (can_judge(m, m->wave[i]) && m->wave[i]->kind == PARAM_ECG)
 			judge_lead(v, m, m->wave[i]);

@@ -12,6 +12,8 @@ static enum reason judge(void *arg, unsigned end, const struct proto *p, const s
 	struct relay_fact f = {
 		.what = RELAY_MESSAGE, .reason = why, .proto = p, .msg = m, .end = end};
 
+	if (m->part)
+		return REASON_NONE;
 	if (m->ahead && why == REASON_NONE)
 		return why;
 	c->relay->counts.messages++;
