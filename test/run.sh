@@ -43,7 +43,8 @@ judge() {
 	fi
 	if [ "$not" != 0 ]; then grep '^not ok - ' "$log"; tail -60 "$log"; else grep '^skip - ' "$log"; fi
 	echo "$ok $not $skip $wall $user $system $*" >>"$work/counts"
-	printf '%-44s %d ok, %d not ok, %d skipped\n' "$1 ${2:-}" "$ok" "$not" "$skip"
+	awk '{ printf "%-52s %d ok, %d not ok, %d skipped; %.0f s, %.0f of it computing\n", $7 " " $8, $1, $2, $3, $4, $5 + $6 }' \
+		<<<"$ok $not $skip $wall $user $system $*"
 }
 
 # take QUEUE: its first suite goes into `line`; fails where there is none left.
@@ -86,7 +87,7 @@ unit() {
 pcap() {
 	count test/pcap/run.sh build-asan/bedwarden
 	count test/pcap/inspect.sh build-asan/bedwarden
-	count test/pcap/recut.py build-asan/bedwarden
+	count test/pcap/recut.py build-asan/test/inspect-kit
 	count test/pcap/learn.sh build-asan/bedwarden
 	LIMIT=600 count test/pcap/real.sh build-asan/bedwarden
 	count test/pcap/tshark.sh build-asan/bedwarden
