@@ -2,7 +2,7 @@
 # What `./dev check` runs: whole gateways in network namespaces, unit tests, captures, sealed files,
 # seeds of every fuzz target, layers and documents.
 # Every suite speaks in lines `ok - text`, `not ok - text`, `skip - text: why`.
-# usage: test/run.sh [PART...]   LANES suites at a time; without PART all of them, LANES=4: those that
+# usage: test/run.sh [PART...]   LANES suites at a time; without PART all of them, LANES=6: those that
 # mostly wait first and side by side; then those that count what is lost, one by one, while what only
 # computes takes what they leave of the machine
 set -uo pipefail
@@ -43,7 +43,8 @@ judge() {
 	fi
 	if [ "$not" != 0 ]; then grep '^not ok - ' "$log"; tail -60 "$log"; else grep '^skip - ' "$log"; fi
 	echo "$ok $not $skip $wall $user $system $*" >>"$work/counts"
-	printf '%-44s %d ok, %d not ok, %d skipped\n' "$1 ${2:-}" "$ok" "$not" "$skip"
+	awk '{ printf "%-52s %d ok, %d not ok, %d skipped; %.0f s, %.0f of it computing\n", $7 " " $8, $1, $2, $3, $4, $5 + $6 }' \
+		<<<"$ok $not $skip $wall $user $system $*"
 }
 
 # take QUEUE: its first suite goes into `line`; fails where there is none left.
@@ -86,7 +87,7 @@ unit() {
 pcap() {
 	count test/pcap/run.sh build-asan/bedwarden
 	count test/pcap/inspect.sh build-asan/bedwarden
-	count test/pcap/recut.py build-asan/bedwarden
+	count test/pcap/recut.py build-asan/test/inspect-kit
 	count test/pcap/learn.sh build-asan/bedwarden
 	LIMIT=600 count test/pcap/real.sh build-asan/bedwarden
 	count test/pcap/tshark.sh build-asan/bedwarden
@@ -158,6 +159,8 @@ console() {
 # Those that count what is lost want the machine for themselves; others mostly wait.
 counting='gateway|link|update'
 waiting='hung|rollout|routed|services|transfers'
+# Those that take longest begin first, or one of them is waited for alone at the end.
+longest='demo|archive|twin|relay'
 gateways() { # PATTERN
 	local t
 	for t in test/e2e/*.sh; do
@@ -168,8 +171,9 @@ losses() { gateways "$counting"; }
 waits() { gateways "$waiting"; }
 wards() {
 	local t
+	gateways "$longest"
 	for t in test/e2e/*.sh; do
-		[[ ${t##*/} =~ ^(lib|pair|load|tls|$counting|$waiting)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
+		[[ ${t##*/} =~ ^(lib|pair|load|tls|$counting|$waiting|$longest)\.sh$ ]] || LIMIT=600 count "$t" build/bedwarden
 	done
 }
 e2e() { wards; waits; losses; }
@@ -182,10 +186,13 @@ if [ $# != 0 ]; then
 	plan suites "$@"
 	lanes "${LANES:-1}" suites
 else
-	plan slow update vault console waits wards agent age tuf people audit package
+	plan waiting vault waits console agent update people audit package
+	plan busy wards tuf age
 	plan fill pcap unit fuzz layers docs
+	# Beside one that computes there is one that waits.
+	paste -d '\n' "$work/busy" "$work/waiting" | grep . >"$work/slow"
 	plan losses losses
-	lanes "${LANES:-4}" slow fill
+	lanes "${LANES:-6}" slow fill
 	# What only computes gives way to what counts.
 	(renice -n 5 $BASHPID >/dev/null; work_off fill) &
 	work_off losses

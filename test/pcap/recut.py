@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""usage: recut.py BEDWARDEN [CASE...]
+"""usage: recut.py INSPECT-KIT [CASE...]
 
 TCP promises no borders: every conversation of the captures here says the same
 when its segments are cut into single bytes, and when they are cut at random and
@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -360,59 +361,84 @@ def without(value):
     return [without(v) for v in value[:32]] if isinstance(value, list) else value
 
 
-def said(bedwarden, path):
-    out = subprocess.run([bedwarden, 'inspect', '-r', path], capture_output=True, check=False)
-    events = [json.loads(line) for line in out.stdout.splitlines()]
+def said(path):
+    if not os.path.exists(path):
+        return ['nothing: ' + path]
+    with open(path, encoding='utf-8') as f:
+        events = [json.loads(line) for line in f]
     return sorted(json.dumps(without(e), sort_keys=True) for e in events
                   if e['event_type'] not in TOLD and e.get('anomaly', {}).get('event') != 'tcp.checksum')
 
 
-def main():
-    bedwarden = os.path.realpath(sys.argv[1])
-    os.chdir(os.path.dirname(os.path.abspath(__file__)))
-    failed = False
+def ways_of(case, found):
+    """What can be done to a capture: a name, and what capture() is to be given."""
+    ways = [('with every packet twice', list, None, twice), ('as offloaded', list, None, offloaded)]
+    if any(len(cut(frame, single())) > 1 for _, frame, _ in found):
+        ways += [('into single bytes', list, single(), list), ('at random, swapped', list, at_random(1), swap)]
+    ways += [('with a tag one way', list, None, partial(tagged, late=True)),
+             ('with a tag the other way', list, None, partial(tagged, late=False)),
+             ('at both sides of a router', list, None, routed)]
+    if any(ends(frame) for _, frame, _ in found):
+        ways.append(('twice, once with a tag', list, None, twice_tagged))
+        ways.append(('without a SYN', unopened, None, list))
+        ways.append(('with late copies', echoed, None, list))
+    ways += [('with one end late', partial(skewed, late=True), None, list),
+             ('with the other end late', partial(skewed, late=False), None, list)]
+    for begin in range(2):
+        ways.append(('with its ends crossed %d' % begin, partial(crossed, begin=begin), None, list))
+    if case in WRAPPED_CASES:
+        ways += [(name, list, None, wrap, link) for name, wrap, link in WRAPPED]
+    return ways
+
+
+def judge(kit, path, found):
+    """Whether a case says the same however it is cut."""
+    case = path.split('/')[0]
+    made = {capture(found): None}  # what is the same has nothing to be arranged that way
+    for name, arrange, *how in ways_of(case, found):
+        made.setdefault(capture(arrange(found), *how), name)
+    good = True
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, 'recut.pcap')
-        for case in sys.argv[2:] or sorted(glob.glob('*/input.pcap')):
-            with open(case, 'rb') as f:
-                found = records(f.read())
-            # What a capture cut off cannot be cut up; a second copy that differs has no one text.
-            if not found or any(wire != len(frame) for _, frame, wire in found):
-                continue
-            ways = [('with every packet twice', list, None, twice), ('as offloaded', list, None, offloaded)]
-            if any(len(cut(frame, single())) > 1 for _, frame, _ in found):
-                ways += [('into single bytes', list, single(), list), ('at random, swapped', list, at_random(1), swap)]
-            ways += [('with a tag one way', list, None, partial(tagged, late=True)),
-                     ('with a tag the other way', list, None, partial(tagged, late=False)),
-                     ('at both sides of a router', list, None, routed)]
-            if any(ends(frame) for _, frame, _ in found):
-                ways.append(('twice, once with a tag', list, None, twice_tagged))
-                ways.append(('without a SYN', unopened, None, list))
-                ways.append(('with late copies', echoed, None, list))
-            ways += [('with one end late', partial(skewed, late=True), None, list),
-                     ('with the other end late', partial(skewed, late=False), None, list)]
-            for begin in range(2):
-                ways.append(('with its ends crossed %d' % begin, partial(crossed, begin=begin), None, list))
-            if case.split('/')[0] in WRAPPED_CASES:
-                ways += [(name, list, None, wrap, link) for name, wrap, link in WRAPPED]
-            want = said(bedwarden, case)
-            made = {capture(found)}
-            for name, arrange, *how in ways:
-                one = capture(arrange(found), *how)
-                if one in made:  # has nothing to be arranged that way
-                    continue
-                made.add(one)
-                with open(path, 'wb') as f:
+        files = {}
+        for one, name in made.items():
+            files[name] = os.path.join(folder, '%d.pcap' % len(files))
+            if name is None:
+                shutil.copyfile(path, files[name])
+            else:
+                with open(files[name], 'wb') as f:
                     f.write(one)
-                got = said(bedwarden, path)
-                if got == want:
-                    print('ok - %s %s says the same' % (case.split('/')[0], name))
-                    continue
-                failed = True
-                print('not ok - %s %s says something else' % (case.split('/')[0], name))
-                for line in sorted(set(want) ^ set(got))[:4]:
-                    print('<' if line in want else '>', line[:300])
-    sys.exit(failed)
+        ran = subprocess.run([kit, *files.values()], stderr=subprocess.PIPE, check=False)
+        if ran.returncode:
+            print('not ok - %s: %s' % (case, ran.stderr.decode(errors='replace')))
+            good = False
+        want = said(files.pop(None) + '.jsonl')
+        # The kit's engine is that of the program.
+        if not os.path.exists(case + '/policy.yaml') and want != said(case + '/expect.jsonl'):
+            print('not ok - %s: `bedwarden inspect` says something else of it than the kit' % case)
+            good = False
+        for name, file in files.items():
+            got = said(file + '.jsonl')
+            if got == want:
+                print('ok - %s %s says the same' % (case, name))
+                continue
+            good = False
+            print('not ok - %s %s says something else' % (case, name))
+            for line in sorted(set(want) ^ set(got))[:4]:
+                print('<' if line in want else '>', line[:300])
+    return good
+
+
+def main():
+    kit = os.path.realpath(sys.argv[1])
+    os.chdir(os.path.dirname(os.path.abspath(__file__)))
+    good = True
+    for path in sys.argv[2:] or sorted(glob.glob('*/input.pcap')):
+        with open(path, 'rb') as f:
+            found = records(f.read())
+        # What a capture cut off cannot be cut up; a second copy that differs has no one text.
+        if found and not any(wire != len(frame) for _, frame, wire in found):
+            good = judge(kit, path, found) and good
+    sys.exit(not good)
 
 
 if __name__ == '__main__':
