@@ -93,6 +93,7 @@ pcap() {
 	count test/pcap/tshark.sh build-asan/bedwarden
 	count test/pcap/dicom_peers.py build-asan/bedwarden
 	count test/pcap/device_peers.py build-asan/bedwarden
+	count test/pcap/intellivue_simulator.py build-asan/bedwarden
 	count test/pcap/hl7_files.py build-asan/bedwarden
 }
 
