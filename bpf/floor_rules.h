@@ -155,8 +155,12 @@ FLOOR_FN __u32 floor_grant(struct floor_tables *t, struct floor_work *w, __u32 d
 	k->port = port;
 	k->proto = p->proto;
 	k->kind = data ? GATE_DOOR_BACK : GATE_DOOR_SERVICE;
-	k->pad[0] = k->pad[1] = 0;
+	k->other = other;
 	g = floor_door(t, k);
+	if (!floor_door_open(t, g, other)) {
+		k->other = 0;
+		g = floor_door(t, k);
+	}
 	if (!floor_door_open(t, g, other)) {
 		if (data)
 			return 0;

@@ -272,8 +272,8 @@ struct gate_grant_key {
 	__u8 device_mac[6];  /* numbers of devices change with the policy */
 	__u16 port;	     /* the device's; 0: a range; of GATE_DOOR_BACK the workstation's */
 	__u8 proto;
-	__u8 kind; /* enum gate_door_kind */
-	__u8 pad[2];
+	__u8 kind;   /* enum gate_door_kind */
+	__u16 other; /* of GATE_GRANT_MET the other end's port; else 0: for whoever comes */
 };
 
 /* Who begins: the workstation; or, of data that it asked for, the device (active FTP, TFTP). */

@@ -223,10 +223,32 @@ __attribute__((format(printf, 3, 4))) static void profile_error(struct loading *
 	errors_add(l->e, at ? at->line : 0, at ? at->column : 0, "%s", text);
 }
 
+/* With the one that was probably meant. */
+static void no_profile(struct loading *l, const struct config *c, const char *file,
+		       const char *name, unsigned device)
+{
+	const char *dir = c->gateway.profiles_dir;
+	struct nearest near = {.text = name};
+	struct config_profile *list = NULL;
+	unsigned count = 0;
+
+	(void)config_profiles(c, file, &list, &count);
+	for (unsigned i = 0; i < count; i++)
+		nearest_offer(&near, list[i].name);
+	if (near.best)
+		profile_error(l, device, "there is no profile '%s'; did you mean '%s'?", name,
+			      near.best);
+	else
+		profile_error(l, device,
+			      "there is no profile '%s'; expected %s.yaml in %s%sa folder "
+			      "'profiles' beside this file or " BEDWARDEN_DATADIR "/profiles",
+			      name, name, dir, *dir ? ", " : "");
+	config_profiles_free(list, count);
+}
+
 static struct config_profile *load_profile(struct loading *l, const struct config *c,
 					   const char *file, const char *name, unsigned device)
 {
-	const char *dir = c->gateway.profiles_dir;
 	struct config_profile *p;
 	struct bytes text;
 	char folder[512], path[600];
@@ -240,10 +262,7 @@ static struct config_profile *load_profile(struct loading *l, const struct confi
 			r = -ENOENT; /* made since a locked-in process began: not yet its to read */
 	}
 	if (r == -ENOENT || r == -ENOTDIR) {
-		profile_error(l, device,
-			      "there is no profile '%s'; expected %s.yaml in %s%sa folder "
-			      "'profiles' beside this file or " BEDWARDEN_DATADIR "/profiles",
-			      name, name, dir, *dir ? ", " : "");
+		no_profile(l, c, file, name, device);
 		return NULL;
 	}
 	if (r < 0) {

@@ -74,7 +74,7 @@ static bool follow(struct announced_door *x, const struct announced_law *law)
 		g->until_ns = x->alone_ns;
 	if (!x->alone_ns) {
 		g->flags |= GATE_GRANT_MET;
-		g->port_hi = x->other_port;
+		g->port_hi = x->row.key.other;
 	}
 	return g->until_ns > law->now_ns;
 }
@@ -95,11 +95,13 @@ uint32_t announced_rows(const struct announced *a, struct gate_grant_row *ret_ro
 	return count;
 }
 
-static uint32_t find(const struct announced *a, const struct gate_grant_key *key)
+/* `other`: by which port somebody came, 0 for the one that waits. */
+static uint32_t find(const struct announced *a, struct gate_grant_key key, uint16_t other)
 {
 	uint32_t i = 0;
 
-	while (i < a->count && memcmp(&a->list[i].row.key, key, sizeof(*key)) != 0)
+	key.other = other;
+	while (i < a->count && memcmp(&a->list[i].row.key, &key, sizeof(key)) != 0)
 		i++;
 	return i;
 }
@@ -135,19 +137,35 @@ static void make_room(struct announced *a, const struct announced_door *fresh)
 	}
 }
 
-/* Where it stands already, it was announced anew: for whoever comes next. What the same one announced
- * before and nobody came to is shut. */
-static int open_one(struct announced *a, uint32_t at, const struct announced_word *w,
+/* May one row stand for both? Two rows with one key there are not. */
+static bool is_shared(const struct announced_door *x, const struct announced_word *w)
+{
+	uint32_t kind = GATE_GRANT_RULE | GATE_GRANT_TOWARDS;
+
+	return x->by != w->by && (is_ruled(w->id) ? (x->row.grant.id & kind) == (w->id & kind)
+						  : x->row.grant.id == w->id);
+}
+
+/* Where it stands already, it was announced anew: for whoever comes next, and for who was to come before
+ * if that is another's. What the same one announced before and nobody came to is shut. */
+static int open_one(struct announced *a, const struct announced_word *w,
 		    const struct announced_law *law)
 {
 	struct announced_door fresh = {
 		.row = {.key = w->key, .grant.id = w->id},
 		.by = w->by,
+		.awaited = 1,
 		.alone_ns = law->now_ns + (is_ruled(w->id) ? ALONE_RULE_NS : ALONE_GRANT_NS),
 	};
+	uint32_t at = find(a, w->key, 0);
 
+	fresh.row.key.other = 0;
 	if (!follow(&fresh, law))
 		return -EPERM;
+	if (at < a->count && is_shared(&a->list[at], w)) {
+		fresh.row.grant.id = a->list[at].row.grant.id;
+		fresh.awaited += a->list[at].awaited < ANNOUNCED_OPENER ? a->list[at].awaited : 0;
+	}
 	if (at < a->count)
 		forget(a, at);
 	for (uint32_t i = a->count; i-- > 0;)
@@ -160,34 +178,53 @@ static int open_one(struct announced *a, uint32_t at, const struct announced_wor
 	return 1;
 }
 
-/* The first who comes has it. Of a grant that is said until it is so, of a rule for as long as the
- * conversation goes on. */
-static int meet(struct announced_door *x, const struct announced_word *w,
+/* Who comes has a door of his own, and the one that was announced goes if nobody else is to come. Of a
+ * grant that is said until it is so, of a rule for as long as the conversation goes on. */
+static int meet(struct announced *a, const struct announced_word *w,
 		const struct announced_law *law)
 {
-	if (!x->alone_ns && (!is_ruled(w->id) || x->other_port != w->other_port))
+	uint32_t met = find(a, w->key, w->other_port), open = find(a, w->key, 0);
+	struct announced_door fresh;
+
+	if (met < a->count) {
+		struct announced_door *x = &a->list[met];
+
+		if (x->row.grant.id != w->id || !is_ruled(w->id))
+			return 0;
+		x->met_ns = law->now_ns;
+		return follow(x, law);
+	}
+	if (open == a->count || a->list[open].row.grant.id != w->id)
+		return 0; /* it made room, or what permits it has ended */
+	fresh = a->list[open];
+	fresh.row.key.other = w->other_port;
+	fresh.alone_ns = 0;
+	fresh.met_ns = law->now_ns;
+	if (!follow(&fresh, law))
 		return 0;
-	x->alone_ns = 0;
-	x->met_ns = law->now_ns;
-	x->other_port = w->other_port;
-	return follow(x, law);
+	if (--a->list[open].awaited == 0)
+		forget(a, open);
+	make_room(a, &fresh);
+	a->list[a->count++] = fresh;
+	return 1;
 }
 
 /* Where the control connection ends, so does a door that nobody has come to; the last transfer may go on. */
 int announced_take(struct announced *a, const struct announced_word *w,
 		   const struct announced_law *law)
 {
-	uint32_t at = find(a, &w->key);
-	struct announced_door *x = &a->list[at];
+	bool over = w->what == ENGINE_DOOR_OVER;
+	uint32_t at;
 
 	if (w->what == ENGINE_DOOR_OPEN)
-		return open_one(a, at, w, law);
-	if (at == a->count || x->row.grant.id != w->id)
-		return 0; /* it made room, or what permits it has ended */
+		return open_one(a, w, law);
+	if (!over && !w->other_port)
+		return 0;
 	if (w->what == ENGINE_DOOR_MET)
-		return meet(x, w, law);
-	if (w->what == ENGINE_DOOR_OVER ? !x->alone_ns || x->by != w->by /* others did since */
-					: x->alone_ns || x->other_port != w->other_port)
+		return meet(a, w, law);
+	at = find(a, w->key, over ? 0 : w->other_port);
+	if (at == a->count || a->list[at].row.grant.id != w->id ||
+	    (over && a->list[at].by != w->by)) /* others announced it since */
 		return 0;
 	forget(a, at);
 	return 1;
@@ -200,10 +237,11 @@ void announced_adopt(struct announced *a, const struct gate_grant_row *rows, uin
 		const struct gate_grant *g = &rows[i].grant;
 		bool met = g->flags & GATE_GRANT_MET;
 		struct announced_door x = {.row = rows[i],
+					   .awaited = 1,
 					   .alone_ns = met ? 0 : g->until_ns,
-					   .met_ns = met ? law->now_ns : 0,
-					   .other_port = met ? g->port_hi : 0};
+					   .met_ns = met ? law->now_ns : 0};
 
+		x.row.key.other = met ? g->port_hi : 0;
 		if (is_ruled(g->id) && follow(&x, law))
 			a->list[a->count++] = x;
 	}

@@ -3,7 +3,8 @@
 /*
  * The doors for data that conversations announced (guard/announce.h), whoever lets those speak: a
  * person's grant, or a rule of the policy (GATE_GRANT_RULE). Each waits for a while for whoever it was
- * announced to, is of that conversation alone from then on, and goes with it. What lets the two
+ * announced to, is of that conversation alone from then on, and goes with it; where a server has one
+ * port for all, each conversation there has a door of its own. What lets the two
  * speak is looked up again whenever that changes. Bounded: of one opener and of one device the oldest
  * that nobody has come to makes room, else the oldest. Time is CLOCK_BOOTTIME, or a file's.
  */
@@ -22,7 +23,7 @@ struct announced_door {
 	uint64_t alone_ns; /* until then somebody has to come; 0: somebody has */
 	uint64_t met_ns;   /* when that was last said */
 	uint64_t by;	   /* flow_id of what announced it */
-	uint16_t other_port;
+	uint32_t awaited;  /* how many may still come: others announced the same port */
 };
 
 struct announced {

@@ -175,6 +175,7 @@ static bool is_door_of(const struct gate_grant_row *r, const struct flow *f)
 
 	return r->key.port && r->key.port == f->key.port[met] && r->key.proto == f->key.proto &&
 	       r->key.segment == f->key.segment &&
+	       (!r->key.other || r->key.other == f->key.port[came]) &&
 	       memcmp(&r->key.peer, &f->key.ip[peer], sizeof(r->key.peer)) == 0;
 }
 
@@ -189,6 +190,7 @@ void engine_door_met(struct engine *e, const struct flow *f, uint32_t grant)
 {
 	uint64_t n = f->packets[0] + f->packets[1];
 	bool data = grant & GATE_GRANT_RULE;
+	const struct gate_grant_row *door = NULL;
 
 	/* What was said once may be lost: said again, ever less often, until it is so. Not by the last
 	 * packets of one before, where the device listens at the same port again. */
@@ -199,13 +201,14 @@ void engine_door_met(struct engine *e, const struct flow *f, uint32_t grant)
 		const struct gate_grant_row *r = &e->grants[i];
 
 		data |= r->grant.id == grant && (r->grant.flags & GATE_GRANT_DATA);
-		if (!data || r->grant.id != grant || (r->grant.flags & GATE_GRANT_DATA) ||
-		    is_met(e, &r->grant) || !is_door_of(r, f))
+		if (r->grant.id != grant || (r->grant.flags & GATE_GRANT_DATA) || !is_door_of(r, f))
 			continue;
-		(void)e->o.announce(e->o.announce_arg, r, ENGINE_DOOR_MET, 0,
-				    f->key.port[f->starter]);
-		return;
+		if (!door || r->key.other) /* its own, before one that stands open for others */
+			door = r;
 	}
+	if (data && door && !is_met(e, &door->grant))
+		(void)e->o.announce(e->o.announce_arg, door, ENGINE_DOOR_MET, 0,
+				    f->key.port[f->starter]);
 }
 
 void engine_door_left(struct engine *e, const struct flow *f)
@@ -216,8 +219,7 @@ void engine_door_left(struct engine *e, const struct flow *f)
 	for (uint32_t i = e->met; e->o.announce && i < e->grant_count; i++) {
 		const struct gate_grant_row *r = &e->grants[i];
 
-		if ((r->grant.flags & GATE_GRANT_MET) && r->grant.port_hi == other &&
-		    is_door_of(r, f))
+		if ((r->grant.flags & GATE_GRANT_MET) && is_door_of(r, f))
 			(void)e->o.announce(e->o.announce_arg, r, ENGINE_DOOR_LEFT, 0, other);
 	}
 }

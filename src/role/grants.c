@@ -42,8 +42,7 @@ static bool sound(const struct gate_grant_row *r, uint64_t boot_ns)
 	       r->grant.port_hi &&
 	       (r->key.port == 0 ||
 		(r->key.port == r->grant.port_lo && r->key.port == r->grant.port_hi)) &&
-	       r->key.kind == GATE_DOOR_SERVICE && !r->key.pad[0] && !r->key.pad[1] &&
-	       !r->grant.pad;
+	       r->key.kind == GATE_DOOR_SERVICE && !r->key.other && !r->grant.pad;
 }
 
 static struct announced_law law(const struct gateway *g)
@@ -103,8 +102,7 @@ bool grants_announced(struct gateway *g, struct member *guard, const struct ipc_
 	int r;
 
 	if (!setup_take(m, &a, sizeof(a)) || a.key.port < ANNOUNCED_PORT ||
-	    a.key.kind > GATE_DOOR_BACK || a.key.pad[0] || a.key.pad[1] ||
-	    a.what > ENGINE_DOOR_OVER || a.other_port > 65535)
+	    a.key.kind > GATE_DOOR_BACK || a.what > ENGINE_DOOR_OVER || a.other_port > 65535)
 		return false;
 	w = (struct announced_word){.key = a.key,
 				    .id = a.grant,

@@ -588,12 +588,69 @@ def intellivue_again():
     pcap('intellivue-again', out, step=10**9)
 
 
+
+class Talk:
+    """A TCP conversation of a device with the server, frame by frame."""
+
+    def __init__(self, out, sport, dport):
+        self.out, self.ports, self.next = out, (sport, dport), [100, 500]
+        self.frame(0, 2)
+        self.frame(1, 18)
+        self.frame(0, 16)
+
+    def frame(self, end, flags, data=b''):
+        who = (SRV, DEV, SRV_IP, DEV_IP) if end else (DEV, SRV, DEV_IP, SRV_IP)
+        ack = self.next[not end] if flags & 16 else 0
+        self.out.append(tcp_frame(*who, *self.ports[::-1 if end else 1], self.next[end], ack, flags, data))
+        self.next[end] += len(data) + (flags & 3 != 0)
+
+    def say(self, end, text):
+        self.frame(end, 24, text.encode())
+        self.frame(not end, 16)
+
+    def close(self):
+        self.frame(1, 17)
+        self.frame(0, 17)
+        self.frame(1, 16)
+
+
+def ftp_one_port():
+    """Two downloads at once, of a server that has one port for all data; the second pair is announced before either comes."""
+    out = []
+    first, second = (Talk(out, port, 21) for port in (40001, 40002))
+    for control in first, second:
+        control.say(1, '220 FTP\r\n')
+    def announce(control):
+        control.say(0, 'PASV\r\n')
+        control.say(1, '227 Entering Passive Mode (10,9,0,5,195,101)\r\n')
+    announce(first)
+    one = Talk(out, 41001, 50021)
+    one.say(1, 'a' * 100)
+    announce(second)
+    two = Talk(out, 41002, 50021)
+    for data in two, one, two, one:
+        data.say(1, 'b' * 100)
+    two.close()
+    one.say(1, 'c' * 100)
+    one.close()
+    announce(first)
+    announce(second)
+    three, four = Talk(out, 41003, 50021), Talk(out, 41004, 50021)
+    for data in three, four, three, four:
+        data.say(1, 'd' * 100)
+    three.close()
+    four.close()
+    five = Talk(out, 41005, 50021)  # nobody announced it
+    five.say(1, 'e' * 100)
+    pcap('ftp-one-port', out)
+
+
 def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
     for case in (fragments, ipv6_extensions, dhcp6, dhcp_parts, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, curves, gaps, hl7_wide, hl7_bare, hl7_readings, bacnet_segments, udp_sums,
-                 broadcasts, intellivue, intellivue_again):
+                 broadcasts, intellivue, intellivue_again, ftp_one_port):
         case()
 
 

@@ -213,6 +213,58 @@ static void of_a_rule(void **state)
 	assert_null(at(40001));
 }
 
+/* How many doors for whoever comes (`other` 0), or of who came from there, stand at this port. */
+static unsigned doors_at(uint16_t port, uint16_t other)
+{
+	static struct gate_grant_row rows[ANNOUNCED_MAX];
+	uint32_t count = announced_rows(doors, rows, ANNOUNCED_MAX), n = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		n += rows[i].key.port == port && rows[i].key.other == other;
+	return n;
+}
+
+/* A server with one port for data: what is under way there stays while others come and go. */
+static void one_port_for_all(void **state)
+{
+	const uint32_t id = GATE_GRANT_RULE | 1;
+
+	assert_int_equal(open_(1, 40000), 1);
+	assert_int_equal(say(ENGINE_DOOR_MET, id, 40000, 0, 3333), 1);
+	assert_int_equal(doors_at(40000, 0), 0);
+	assert_int_equal(open_(2, 40000), 1);
+	assert_int_equal(doors_at(40000, 3333), 1);
+	assert_int_equal(say(ENGINE_DOOR_MET, id, 40000, 0, 3333), 1); /* goes on */
+	assert_int_equal(doors_at(40000, 0), 1);
+	assert_int_equal(say(ENGINE_DOOR_MET, GATE_GRANT_RULE | 2, 40000, 0, 4444), 1);
+	assert_int_equal(doors_at(40000, 0), 0);
+	/* Two are announced before either comes: each is let in, and no third. */
+	assert_int_equal(open_(3, 40000), 1);
+	assert_int_equal(open_(4, 40000), 1);
+	assert_int_equal(doors_at(40000, 0), 1);
+	assert_int_equal(say(ENGINE_DOOR_MET, GATE_GRANT_RULE | 3, 40000, 0, 5555), 1);
+	assert_int_equal(doors_at(40000, 0), 1);
+	assert_int_equal(say(ENGINE_DOOR_MET, GATE_GRANT_RULE | 3, 40000, 0, 6666), 1);
+	assert_int_equal(doors_at(40000, 0), 0);
+	assert_int_equal(say(ENGINE_DOOR_MET, GATE_GRANT_RULE | 3, 40000, 0, 7777), 0);
+	/* One conversation that announces it twice waits for one. */
+	assert_int_equal(open_(5, 40000), 1);
+	assert_int_equal(open_(5, 40000), 1);
+	assert_int_equal(say(ENGINE_DOOR_MET, GATE_GRANT_RULE | 5, 40000, 0, 8888), 1);
+	assert_int_equal(doors_at(40000, 0), 0);
+	assert_int_equal(say(ENGINE_DOOR_LEFT, GATE_GRANT_RULE | 2, 40000, 0, 4444), 1);
+	assert_int_equal(doors_at(40000, 4444), 0);
+	assert_int_equal(doors_at(40000, 3333), 1);
+	/* A person's, too: the grant is the same one. */
+	assert_int_equal(say(ENGINE_DOOR_OPEN, 7, 50000, 1, 0), 1);
+	assert_int_equal(say(ENGINE_DOOR_MET, 7, 50000, 0, 3333), 1);
+	assert_int_equal(say(ENGINE_DOOR_OPEN, 7, 50000, 2, 0), 1);
+	assert_int_equal(say(ENGINE_DOOR_MET, 7, 50000, 0, 3333), 0);
+	assert_int_equal(doors_at(50000, 0), 1);
+	assert_int_equal(say(ENGINE_DOOR_MET, 7, 50000, 0, 4444), 1);
+	assert_int_equal(doors_at(50000, 3333) + doors_at(50000, 4444), 2);
+}
+
 static void nobody_comes(void **state)
 {
 	const uint32_t id = GATE_GRANT_RULE | 1;
@@ -331,6 +383,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(which_line_permits_data, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(of_a_rule, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_port_for_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nobody_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_policy_that_forbids, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(of_a_grant, set_up, tear_down),

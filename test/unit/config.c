@@ -210,6 +210,8 @@ static const struct mistake {
 	{SEGMENT "devices: [{" DEVICE ", profile: ../x}]", 2, 70, "'../x' is no profile's name"},
 	{SEGMENT "devices: [{" DEVICE ", profile: none-such}]", 2, 70,
 	 "there is no profile 'none-such'; expected none-such.yaml in"},
+	{SEGMENT "devices: [{" DEVICE ", profile: philips-inteliview}]", 2, 70,
+	 "there is no profile 'philips-inteliview'; did you mean 'philips-intellivue'?"},
 	{SEGMENT "devices: [{" DEVICE ",\n starts: [{service: s, proto: tpc, peer: any}]}]", 3, 31,
 	 "'tpc' is no protocol"},
 	{SEGMENT "devices: [{" DEVICE

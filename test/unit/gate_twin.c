@@ -209,7 +209,7 @@ static void open_doors(struct floor *f, uint32_t count)
 	rows[8].key.peer.b[15] = 9;
 	rows[9].key.peer.b[15] = 9;
 	rows[9].grant.flags = GATE_GRANT_ANY_MAC | GATE_GRANT_MET;
-	rows[9].grant.port_hi = 0x9c41;
+	rows[9].grant.port_hi = rows[9].key.other = 0x9c41;
 	for (unsigned i = PERSONS; i < DOORS; i++)
 		rows[i].grant.id = GATE_GRANT_RULE | i;
 	floor_set_grants(f, rows, count);

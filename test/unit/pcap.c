@@ -293,6 +293,34 @@ static void pcapng_mixes_links_and_resolutions(void **state)
 	c->ops->close(c);
 }
 
+/* What a time and an offset come to beyond what can be told, neither turns around. */
+static void no_time_is_beyond_all_times(void **state)
+{
+	static const uint8_t seconds_before[] = {9,   0,   1,	0,  0, 0,    0,	   0, /* of 10^0 */
+						 14,  0,   8,	0,  0, 0x28, 0x6b, 0xee,
+						 255, 255, 255, 255};
+	static const uint8_t seconds[] = {9, 0, 1, 0, 0, 0, 0, 0},
+			     halves[] = {9, 0, 1, 0, 0x81, 0, 0, 0};
+	static const uint64_t times[] = {0, INT64_MAX, INT64_MAX, 1700000000000000000};
+	struct capture *c;
+	struct frame f;
+
+	put_section();
+	put_interface(1, seconds_before, sizeof(seconds_before));
+	put_interface(1, seconds, sizeof(seconds));
+	put_interface(1, halves, sizeof(halves));
+	put_packet(0, 5, "\1", 1);
+	put_packet(1, 20000000000, "\1", 1);
+	put_packet(2, UINT64_MAX, "\1", 1);
+	put_packet(1, 1700000000, "\1", 1);
+	c = open_saved();
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(next(c, &f));
+		assert_int_equal(f.time_ns, times[i]);
+	}
+	c->ops->close(c);
+}
+
 /* Simple Packet Blocks: cut by the interface's snap length, and with no time of their own. */
 static void a_packet_without_a_time_has_that_of_the_one_before(void **state)
 {
@@ -388,6 +416,12 @@ static void other_links_are_stripped_or_named(void **state)
 
 static void a_broken_file_delivers_what_was_readable(void **state)
 {
+	static const struct {
+		char begin[5];
+		const char *how;
+	} packed[] = {{"\x1f\x8b\x08\0", "zcat"},     {"\x28\xb5\x2f\xfd", "zstdcat"},
+		      {"\xfd\x37zX", "xzcat"},	      {"BZh9", "bzcat"},
+		      {"\x04\x22\x4d\x18", "lz4cat"}, {"PK\x03\x04", "unzip -p"}};
 	struct capture *c;
 	struct frame f;
 
@@ -413,8 +447,11 @@ static void a_broken_file_delivers_what_was_readable(void **state)
 
 	w.len = 0;
 	refuse("empty");
-	write_bytes(&w, "\x1f\x8b\x08\0", 4);
-	refuse("gzip");
+	for (unsigned i = 0; i < sizeof(packed) / sizeof(packed[0]); i++) {
+		w.len = 0;
+		write_bytes(&w, packed[i].begin, 4);
+		refuse(packed[i].how);
+	}
 	w.len = 0;
 	write_bytes(&w, "hello world", 11);
 	refuse("neither");
@@ -494,6 +531,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(both_resolutions_in_both_orders, setup, teardown),
 		cmocka_unit_test_setup_teardown(longer_heads_are_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(lengths_of_old_versions, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_time_is_beyond_all_times, setup, teardown),
 		cmocka_unit_test_setup_teardown(pcapng_mixes_links_and_resolutions, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_packet_without_a_time_has_that_of_the_one_before,

@@ -165,19 +165,19 @@ static void set_resolution(struct interface *i, uint8_t v)
 		i->divide *= 10;
 }
 
+/* Before 1970 is 1970, and behind 2262 that: what is added to it must not run over. */
 static uint64_t to_ns(const struct interface *i, uint64_t v)
 {
-	uint64_t ns;
+	__int128 ns;
 
 	if (i->divide == 0)
-		ns = (v >> i->shift) * NSEC_PER_SEC +
-		     (uint64_t)((unsigned __int128)(v & ((1ull << i->shift) - 1)) * NSEC_PER_SEC >>
-				i->shift);
+		ns = (__int128)((unsigned __int128)v * NSEC_PER_SEC >> i->shift);
 	else if (i->divide == 1)
-		ns = v * i->scale;
+		ns = (__int128)v * (__int128)i->scale;
 	else
-		ns = v / i->divide;
-	return ns + (uint64_t)i->offset_s * NSEC_PER_SEC;
+		ns = (__int128)(v / i->divide);
+	ns += (__int128)i->offset_s * (__int128)NSEC_PER_SEC;
+	return ns < 0 ? 0 : ns > INT64_MAX ? INT64_MAX : (uint64_t)ns;
 }
 
 static __attribute__((cold)) enum dump_step pass_over(struct dump *d, const struct interface *i)
@@ -268,6 +268,16 @@ static const struct {
 	{"\xab\x01\x00\x1c", "an IXIA analyser"},
 };
 
+static const struct {
+	char magic[4];
+	uint8_t len;
+	const char *by, *how;
+} packed[] = {
+	{"\x1f\x8b", 2, "gzip", "zcat"},	  {"\x28\xb5\x2f\xfd", 4, "zstd", "zstdcat"},
+	{"\xfd\x37zX", 4, "xz", "xzcat"},	  {"BZh", 3, "bzip2", "bzcat"},
+	{"\x04\x22\x4d\x18", 4, "lz4", "lz4cat"}, {"PK\x03\x04", 4, "zip", "unzip -p"},
+};
+
 static enum dump_step begin(struct dump *d, struct bytes in, struct dump_record *ret)
 {
 	uint32_t magic;
@@ -286,11 +296,11 @@ static enum dump_step begin(struct dump *d, struct bytes in, struct dump_record 
 	magic = load32(d, in.data);
 	if (magic == MAGIC_MICRO || magic == MAGIC_NANO || magic == MAGIC_MODIFIED)
 		return begin_pcap(d, in, magic, ret);
-	if (in.data[0] == 0x1f && in.data[1] == 0x8b)
-		return bad(d, "compressed by gzip: decompress it first, or pipe zcat's output in");
-	if (!memcmp(in.data, "\x28\xb5\x2f\xfd", 4))
-		return bad(d,
-			   "compressed by zstd: decompress it first, or pipe zstdcat's output in");
+	for (size_t i = 0; i < sizeof(packed) / sizeof(packed[0]); i++)
+		if (!memcmp(in.data, packed[i].magic, packed[i].len))
+			return bad(d,
+				   "compressed by %s: decompress it first, or pipe %s's output in",
+				   packed[i].by, packed[i].how);
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
 		if (!memcmp(in.data, foreign[i].magic, 4))
 			return bad(d,
