@@ -312,8 +312,40 @@ static __attribute__((cold)) bool turn(struct sessions *s, struct session *n)
 
 /* Streams */
 
-/* Nobody knows the protocol yet. True where the end's bytes may be read by a talk now. */
-static bool identify(struct sessions *s, struct session *n, const struct proto_input *in)
+/*
+ * The first place in what an end says, picked up in its middle, where that may begin what a rule expects: at
+ * its front, or behind the end of a line. Bytes in front of it are passed over.
+ */
+static __attribute__((cold)) const struct proto *
+seek(struct proto_input *in, const struct proto *expected, bool *ret_undecided, size_t *ret_passed)
+{
+	const uint8_t *data = in->data.data;
+	const size_t len = in->data.len;
+	struct proto_input at = *in;
+
+	for (size_t i = 0; i < len; i++) {
+		const struct proto *p;
+
+		if (i && !(expected->lines && (data[i - 1] == '\n' || data[i - 1] == '\r')))
+			continue;
+		at.data = (struct bytes){data + i,
+					 len - i < IDENTIFY_BYTES ? len - i : IDENTIFY_BYTES};
+		*ret_undecided = false;
+		p = talk_identify_as(&at, expected, ret_undecided);
+		if (!p && (!*ret_undecided || at.data.len == IDENTIFY_BYTES))
+			continue;
+		in->data = (struct bytes){data + i, len - i};
+		*ret_passed = i;
+		return p;
+	}
+	*ret_undecided = false;
+	return NULL;
+}
+
+/* Nobody knows the protocol yet. True where the end's bytes may be read by a talk now, but for those that
+ * it takes itself. */
+static bool identify(struct sessions *s, struct session *n, struct proto_input *in,
+		     size_t *ret_passed)
 {
 	struct flow *f = s->flow;
 	const struct proto *p = NULL, *expected = NULL;
@@ -326,7 +358,9 @@ static bool identify(struct sessions *s, struct session *n, const struct proto_i
 	n->awaited[in->end] = false;
 	if (!p && s->o.expected)
 		expected = s->o.expected(s->o.arg, f);
-	if (expected)
+	if (expected && in->midstream)
+		p = seek(in, expected, &undecided, ret_passed);
+	else if (expected)
 		p = talk_identify_as(in, expected, &undecided);
 	if (p)
 		return start_talk(s, n, p);
@@ -374,9 +408,9 @@ static void read_end(struct sessions *s, struct session *n, unsigned end)
 {
 	struct proto_input in = input_of(s, end, stream_ready(&n->stream, s->packet, end));
 	bool blind = false, fresh = !n->talk;
-	size_t used = 0;
+	size_t used = 0, passed = 0;
 
-	if (fresh && identify(s, n, &in))
+	if (fresh && identify(s, n, &in, &passed))
 		read_end(s, n, !end); /* what it said before anybody knew the protocol */
 	if (in.data.len)
 		used = read_ready(s, n, &in, &blind);
@@ -390,7 +424,7 @@ static void read_end(struct sessions *s, struct session *n, unsigned end)
 				    : (struct bytes){NULL, 0};
 		talk_close(n->talk, &rest, said, s);
 	}
-	if (stream_done(&n->stream, &s->pool, s->packet, end, used, blind) < 0) {
+	if (stream_done(&n->stream, &s->pool, s->packet, end, passed + used, blind) < 0) {
 		note(s, ANOMALY_STREAM_MEMORY);
 		object(s, REASON_STREAM_MEMORY, SESSION_UNSURE);
 		lose_kept(s, s->flow, end);

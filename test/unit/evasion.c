@@ -266,7 +266,56 @@ static void a_pick_up_hides_nothing(void **state)
 	attack_all(16, be_picked_up);
 }
 
-/* The same, and what is shown of it first begins with bytes that its receiver has. */
+/* Picked up between two messages, as its receiver confirms; `data` is the first thing to be said. */
+static struct segment pick_up(struct wire *w, const struct kind *k, struct receiver *r, bool open,
+			      struct bytes data)
+{
+	struct segment s = {.seq = 0x70000000, .ack = 5000, .flags = TCP_ACK, .data = data};
+
+	wire_open(w, open);
+	*r = (struct receiver){.first = s.seq, .next = s.seq, .said = 5000};
+	w->receiver = r;
+	w->said[0] = 0;
+	assert_false(send(w, k, &s));
+	send(w, k, &(struct segment){.end = 1, .seq = 5000, .ack = s.seq, .flags = TCP_ACK});
+	w->now_ns += 200 * MILLISECOND;
+	return s;
+}
+
+/* The rest of a line that began before us, and in the same segment a message. */
+static void what_is_behind_a_rest_is_read(void **state)
+{
+	static const char *const names[] = {"hl7", "http", "ftp", "sip", "syslog", "poct1a"};
+	static const char *const rests[] = {"remains of a line\r\n", "a\r\nb\r\n", "\x1c\r",
+					    "\r\r\n"};
+	struct wire *w = wire_new("enforce");
+	struct receiver r;
+
+	for (unsigned i = 0; i < KINDS * 16; i++) {
+		const struct kind *k = &kinds[i / 16];
+		const struct bytes *m = i & 2 ? &k->good : &k->bad;
+		const char *rest = rests[i / 4 % 4];
+		uint8_t data[512];
+		struct segment s;
+		bool found = false, passed;
+
+		for (unsigned n = 0; n < sizeof(names) / sizeof(names[0]); n++)
+			found |= strcmp(names[n], k->name) == 0;
+		if (!found)
+			continue;
+		memcpy(data, rest, strlen(rest));
+		memcpy(data + strlen(rest), m->data, m->len);
+		s = pick_up(w, k, &r, i & 1, (struct bytes){data, strlen(rest) + m->len});
+		passed = send(w, k, &s);
+		if (passed != (m == &k->good))
+			fail_msg("%s, case %u: what is %s does%s pass\n%s", k->name, i % 16,
+				 passed ? "forbidden" : "allowed", passed ? "" : " not", w->said);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
+/* Picked up, and what is shown of it first begins with bytes that its receiver has. */
 static void begin_early(struct attack *a)
 {
 	struct sender *t = &a->t;
@@ -479,6 +528,7 @@ int main(void)
 		cmocka_unit_test(a_false_beginning_hides_nothing),
 		cmocka_unit_test(a_second_number_hides_nothing),
 		cmocka_unit_test(a_pick_up_hides_nothing),
+		cmocka_unit_test(what_is_behind_a_rest_is_read),
 		cmocka_unit_test(an_early_beginning_hides_nothing),
 		cmocka_unit_test(an_early_end_hides_nothing),
 		cmocka_unit_test(a_half_closed_one_hides_nothing),

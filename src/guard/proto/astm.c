@@ -494,6 +494,7 @@ static const struct proto_field fields[] = {
 const struct proto astm_proto = {
 	.name = "astm",
 	.over = PROTO_OVER_TCP,
+	.lines = true,
 	.unmarked = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct astm),

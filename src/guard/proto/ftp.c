@@ -401,6 +401,7 @@ static const struct proto_field fields[] = {
 const struct proto ftp_proto = {
 	.name = "ftp",
 	.over = PROTO_OVER_TCP,
+	.lines = true,
 	.urgent = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct ftp_msg),

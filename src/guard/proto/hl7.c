@@ -611,6 +611,7 @@ static bool object(const void *state, unsigned end, bool whole, struct proto_obj
 const struct proto hl7_proto = {
 	.name = "hl7",
 	.over = PROTO_OVER_TCP,
+	.lines = true,
 	.state_size = sizeof(struct hl7),
 	.msg_size = sizeof(struct hl7_msg),
 	.fields = hl7_fields,

@@ -530,6 +530,7 @@ static bool amid(const void *state, unsigned end)
 const struct proto http_proto = {
 	.name = "http",
 	.over = PROTO_OVER_TCP,
+	.lines = true,
 	.leads_to = &mqtt_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct http_msg),

@@ -219,6 +219,7 @@ static const struct proto_field fields[] = {
 const struct proto poct1a_proto = {
 	.name = "poct1a",
 	.over = PROTO_OVER_TCP,
+	.lines = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct poct1a),
 	.fields = fields,

@@ -719,6 +719,7 @@ static bool amid(const void *state, unsigned end)
 const struct proto sdc_proto = {
 	.name = "sdc",
 	.over = PROTO_OVER_TCP | PROTO_OVER_UDP,
+	.lines = true,
 	.carrier = &http_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct sdc),

@@ -209,6 +209,7 @@ static const struct proto_field fields[] = {
 const struct proto sip_proto = {
 	.name = "sip",
 	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
+	.lines = true,
 	.unmarked = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct sip_msg),

@@ -277,6 +277,7 @@ static const struct proto_field fields[] = {
 const struct proto syslog_proto = {
 	.name = "syslog",
 	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
+	.lines = true,
 	.unmarked = true,
 	.msg_size = sizeof(struct syslog_msg),
 	.fields = fields,
