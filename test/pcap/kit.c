@@ -1,7 +1,7 @@
 /*
- * inspect-kit FILE...: what `bedwarden inspect -r FILE -o FILE.jsonl` says of each, by an engine of its
- * own, in one process: to start one takes longer than to read a capture, and what an engine leaves
- * unfreed is found.
+ * inspect-kit FILE...: what `bedwarden inspect -r FILE -o FILE.jsonl` says of each, by an engine of
+ * its own, in one process: to start one takes longer than to read a capture, and what an engine
+ * leaves unfreed is found.
  */
 #include <stdio.h>
 #include <stdlib.h>

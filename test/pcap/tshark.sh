@@ -29,16 +29,23 @@ each_message() {
 	}'
 }
 
+# ours FILE: our events of it, which several questions are about.
+ours() {
+	local said=$tmp/${1//\//%}.jsonl
+	[ -e "$said" ] || "$bw" inspect -r "$1" -o "$said" 2>/dev/null
+	cat "$said"
+}
+
 # agree NAME FILE FILTER FIELDS JQ: rows of tshark's fields and of our members, sorted.
 # occurrence=a: of every message of a packet rather than of its first; tidy: for sed, on tshark's rows.
 agree() {
 	local name=$1 file=$2 filter=$3 fields=$4 jq=$5
 	[ -e "$file" ] || { echo "skip - $name: no $file"; return; }
-	case $file in *.gz) gunzip -c "$file" >"$tmp/in" && file=$tmp/in ;; esac
+	case $file in *.gz) gunzip -c "$file" >"$tmp/${file##*/}" && file=$tmp/${file##*/} ;; esac
 	# shellcheck disable=SC2046
 	tshark -r "$file" -Y "$filter" -T fields -E occurrence="${occurrence:-f}" -E aggregator=$'\x1f' -E separator='|' \
 		$(printf -- '-e %s ' $fields) 2>/dev/null | each_message | sed "${tidy:-}" | sort >"$tmp/theirs"
-	"$bw" inspect -r "$file" 2>/dev/null | jq -r "$hex $jq" | sort >"$tmp/ours"
+	ours "$file" | jq -r "$hex $jq" | sort >"$tmp/ours"
 	if [ -s "$tmp/theirs" ] && diff "$tmp/theirs" "$tmp/ours" >"$tmp/diff"; then
 		echo "ok - $name: tshark agrees on $(wc -l <"$tmp/ours") messages"
 	else
@@ -75,7 +82,7 @@ count() {
 		-e frame.len -e frame.time_epoch 2>/dev/null |
 		awk -F'|' -v OFS='|' '{ print $1 $2, $3, $4 $5, $6, 1, 0, $7, 0, substr($8, 1, 17), substr($8, 1, 17) }' |
 		each_pair >"$tmp/theirs"
-	"$bw" inspect -r "$file" 2>/dev/null |
+	ours "$file" |
 		jq -r 'def when: "\(.[0:19] + "Z" | fromdate).\(.[20:26])"; select(.event_type == "flow" and .proto == "TCP") |
 		       [.src_ip, .src_port, .dest_ip, .dest_port, (.flow | .pkts_toserver, .pkts_toclient, .bytes_toserver, .bytes_toclient,
 			(.start | when), (.end | when))] | join("|")' | each_pair >"$tmp/ours"
