@@ -666,7 +666,7 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 	struct stream_half *h = &s->half[end];
 	uint32_t from = p->tcp_seq + !!(p->tcp_flags & TCP_SYN);
 	uint32_t kept = placed_to(h), fresh = later(kept, from);
-	const uint8_t *data = p->payload.data + (fresh - from);
+	const uint8_t *data;
 
 	h->read += (uint32_t)used;
 	if ((h->buf && !h->places) || kept == h->next) {
@@ -679,6 +679,7 @@ int stream_done(struct stream *s, struct stream_pool *pool, const struct packet 
 	}
 	if (!h->buf)
 		h->base = fresh;
+	data = p->payload.data + (fresh - from);
 	if (p->place && put_place(h, pool, p->place + (uint64_t)(data - p->frame.data))) {
 		trim(h, pool);
 		return 0;
