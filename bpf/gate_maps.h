@@ -85,7 +85,7 @@ struct {
 /* Doors open for a while: they outlive a policy, and end by themselves. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, GATE_GRANTS);
+	__uint(max_entries, 2 * GATE_GRANTS); /* while others take their place */
 	__type(key, struct gate_grant_key);
 	__type(value, struct gate_grant);
 } grants SEC(".maps");

@@ -1,4 +1,6 @@
 /* Doors in the floor: for whom they open, and that they shut by themselves. */
+#include <pthread.h>
+
 #include "gate_kit.h"
 
 /* A door for data that somebody has come to is that conversation's alone; where it has ended, or is of
@@ -38,6 +40,44 @@ static void a_door_that_was_met_is_of_who_met_it(void **state)
 	assert_int_equal(gate_set_grants(gate, rows, 2), 0);
 	assert_int_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
 	assert_int_equal(grant, 8);
+	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
+}
+
+/* Somebody comes, and the door that stood open becomes his alone: no packet of his finds neither. */
+static void *sends(void *arg)
+{
+	uint32_t refused = 0, grant;
+
+	for (unsigned i = 0; i < 20000; i++)
+		refused += reason_of(5, 5, 16, &grant) != REASON_NONE;
+	return (void *)(uintptr_t)refused;
+}
+
+static void one_door_takes_anothers_place(void **state)
+{
+	static struct gate_grant_row many[GATE_GRANTS];
+	struct gate_grant_row open = door(0x11, 6, 23, 23), met = open;
+	pthread_t who;
+	void *refused;
+	uint32_t grant;
+
+	need_kernel();
+	met.grant.flags = GATE_GRANT_MET;
+	met.key.other = met.grant.port_hi = 0x9c41;
+	assert_int_equal(gate_set_grants(gate, &open, 1), 0);
+	assert_int_equal(reason_of(5, 5, 2, &grant), REASON_NONE);
+	assert_int_equal(pthread_create(&who, NULL, sends, NULL), 0);
+	while (pthread_tryjoin_np(who, &refused)) {
+		assert_int_equal(gate_set_grants(gate, &met, 1), 0);
+		assert_int_equal(gate_set_grants(gate, &open, 1), 0);
+	}
+	assert_null(refused);
+	for (unsigned n = 0; n < 2; n++) {
+		for (unsigned i = 0; i < GATE_GRANTS; i++)
+			many[i] = door(0x11, 6, (uint16_t)(1024 + n * GATE_GRANTS + i),
+				       (uint16_t)(1024 + n * GATE_GRANTS + i));
+		assert_int_equal(gate_set_grants(gate, many, GATE_GRANTS), 0);
+	}
 	assert_int_equal(gate_set_grants(gate, NULL, 0), 0);
 }
 
@@ -160,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_door_opens_and_shuts),
 		cmocka_unit_test(a_door_that_was_met_is_of_who_met_it),
+		cmocka_unit_test(one_door_takes_anothers_place),
 		cmocka_unit_test(a_door_that_the_device_begins),
 	};
 

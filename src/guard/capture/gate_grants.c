@@ -39,12 +39,13 @@ int gate_set_grants(struct gate *g, const struct gate_grant_row *rows, uint32_t 
 	if (count > GATE_GRANTS)
 		return -E2BIG;
 	had = gate_grants(g, old);
+	/* What takes another's place is there before that goes: no packet is to find neither. */
+	for (uint32_t i = 0; i < count; i++)
+		if (bpf_map_update_elem(fd, &rows[i].key, &rows[i].grant, BPF_ANY))
+			err = -errno;
 	for (int i = 0; i < had; i++)
 		if (!wanted(&old[i].key, rows, count) && bpf_map_delete_elem(fd, &old[i].key) &&
 		    errno != ENOENT)
-			err = -errno;
-	for (uint32_t i = 0; i < count; i++)
-		if (bpf_map_update_elem(fd, &rows[i].key, &rows[i].grant, BPF_ANY))
 			err = -errno;
 	return err;
 }
