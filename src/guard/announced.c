@@ -118,7 +118,12 @@ static bool is_in(const struct announced_door *x, const struct announced_door *f
 				  memcmp(k->device_mac, n->device_mac, sizeof(n->device_mac)) == 0);
 }
 
-/* Of those it shares a bound with, the oldest that nobody has come to, else the oldest. */
+static bool is_spare(const struct announced_door *x)
+{
+	return x->alone_ns || x->done;
+}
+
+/* Of those it shares a bound with, the oldest that nobody uses, else the oldest. */
 static void make_room(struct announced *a, const struct announced_door *fresh)
 {
 	static const uint32_t most[] = {ANNOUNCED_OPENER, ANNOUNCED_DEVICE, ANNOUNCED_MAX};
@@ -129,7 +134,7 @@ static void make_room(struct announced *a, const struct announced_door *fresh)
 		for (uint32_t i = a->count; i-- > 0;) {
 			if (!is_in(&a->list[i], fresh, s))
 				continue;
-			if (!n++ || a->list[i].alone_ns || !a->list[oldest].alone_ns)
+			if (!n++ || is_spare(&a->list[i]) || !is_spare(&a->list[oldest]))
 				oldest = i;
 		}
 		if (n >= most[s])
@@ -189,7 +194,10 @@ static int meet(struct announced *a, const struct announced_word *w,
 	if (met < a->count) {
 		struct announced_door *x = &a->list[met];
 
-		if (x->row.grant.id != w->id || !is_ruled(w->id))
+		if (x->row.grant.id != w->id)
+			return 0;
+		x->done = false;
+		if (!is_ruled(w->id))
 			return 0;
 		x->met_ns = law->now_ns;
 		return follow(x, law);
@@ -226,6 +234,10 @@ int announced_take(struct announced *a, const struct announced_word *w,
 	if (at == a->count || a->list[at].row.grant.id != w->id ||
 	    (over && a->list[at].by != w->by)) /* others announced it since */
 		return 0;
+	if (w->what == ENGINE_DOOR_DONE) {
+		a->list[at].done = true;
+		return 0;
+	}
 	forget(a, at);
 	return 1;
 }

@@ -6,7 +6,7 @@
  * announced to, is of that conversation alone from then on, and goes with it; where a server has one
  * port for all, each conversation there has a door of its own. What lets the two
  * speak is looked up again whenever that changes. Bounded: of one opener and of one device the oldest
- * that nobody has come to makes room, else the oldest. Time is CLOCK_BOOTTIME, or a file's.
+ * that nobody has come to, or no more, makes room, else the oldest. Time is CLOCK_BOOTTIME, or a file's.
  */
 #include "bpf/shared.h"
 #include "guard/engine.h"
@@ -23,6 +23,7 @@ struct announced_door {
 	uint64_t alone_ns; /* until then somebody has to come; 0: somebody has */
 	uint64_t met_ns;   /* when that was last said */
 	uint64_t by;	   /* flow_id of what announced it */
+	bool done;	   /* who came has closed the conversation */
 	uint32_t awaited;  /* how many may still come: others announced the same port */
 };
 

@@ -44,6 +44,7 @@ typedef int (*engine_bypass_fn)(void *arg, const struct gate_flow_key *key, uint
 enum engine_door {
 	ENGINE_DOOR_OPEN,
 	ENGINE_DOOR_MET,
+	ENGINE_DOOR_DONE, /* what had met it has closed, and hardly sends any more */
 	ENGINE_DOOR_LEFT, /* what had met it has ended */
 	ENGINE_DOOR_OVER, /* what announced it has ended */
 };

@@ -81,7 +81,6 @@ struct engine {
 	unsigned control_count;
 	struct announced *own;	     /* of a file: the doors of its conversations; NULL: none */
 	bool own_busy, own_changed;  /* there are any; the floor was not told yet */
-	uint32_t met;		     /* of `grants` the first one that was announced and met */
 	uint64_t boot_ns;	     /* CLOCK_BOOTTIME, as last told */
 	struct capture *capture;     /* of the call that is on */
 	uint64_t now_ns;	     /* never goes back */

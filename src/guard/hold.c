@@ -186,42 +186,58 @@ static bool is_met(const struct engine *e, const struct gate_grant *g)
 	       (!(g->id & GATE_GRANT_RULE) || g->until_ns - e->boot_ns > ANNOUNCED_UNHEARD_NS / 2);
 }
 
-void engine_door_met(struct engine *e, const struct flow *f, uint32_t grant)
+/* Were doors for data announced under it? */
+static bool is_for_data(const struct engine *e, uint32_t grant)
 {
-	uint64_t n = f->packets[0] + f->packets[1];
 	bool data = grant & GATE_GRANT_RULE;
-	const struct gate_grant_row *door = NULL;
 
-	/* What was said once may be lost: said again, ever less often, until it is so. Not by the last
-	 * packets of one before, where the device listens at the same port again. */
-	if (!e->o.announce || (n & (n - 1)) || f->state == TCP_FIN_WAIT || f->state == TCP_CLOSED ||
-	    f->state == TCP_RESET)
-		return;
+	for (uint32_t i = 0; i < e->grant_count && !data; i++)
+		data = e->grants[i].grant.id == grant &&
+		       (e->grants[i].grant.flags & GATE_GRANT_DATA);
+	return data;
+}
+
+/* The announced one that the conversation goes by: its own, before one that stands open for others. */
+static const struct gate_grant_row *door_of(const struct engine *e, const struct flow *f)
+{
+	const struct gate_grant_row *best = NULL;
+
 	for (uint32_t i = 0; i < e->grant_count; i++) {
 		const struct gate_grant_row *r = &e->grants[i];
 
-		data |= r->grant.id == grant && (r->grant.flags & GATE_GRANT_DATA);
-		if (r->grant.id != grant || (r->grant.flags & GATE_GRANT_DATA) || !is_door_of(r, f))
-			continue;
-		if (!door || r->key.other) /* its own, before one that stands open for others */
-			door = r;
+		if (is_door_of(r, f) && !(r->grant.flags & GATE_GRANT_DATA) &&
+		    is_for_data(e, r->grant.id) && (!best || r->key.other))
+			best = r;
 	}
-	if (data && door && !is_met(e, &door->grant))
-		(void)e->o.announce(e->o.announce_arg, door, ENGINE_DOOR_MET, 0,
+	return best;
+}
+
+void engine_door_met(struct engine *e, const struct flow *f, uint32_t grant)
+{
+	bool done = f->state == TCP_CLOSED || f->state == TCP_RESET;
+	uint64_t n = f->packets[0] + f->packets[1];
+	const struct gate_grant_row *door;
+
+	/* What was said once may be lost: said again, ever less often, until it is so. Not by the last
+	 * packets of one before, where the device listens at the same port again. */
+	if (!e->o.announce || (!done && (n & (n - 1))) || f->state == TCP_FIN_WAIT)
+		return;
+	door = door_of(e, f);
+	if (door && door->grant.id == grant && (done || !is_met(e, &door->grant)))
+		(void)e->o.announce(e->o.announce_arg, door,
+				    done ? ENGINE_DOOR_DONE : ENGINE_DOOR_MET, 0,
 				    f->key.port[f->starter]);
 }
 
+/* A short one may be over before it is known here that its door is its own. */
 void engine_door_left(struct engine *e, const struct flow *f)
 {
-	uint16_t other = f->key.port[f->starter];
+	const struct gate_grant_row *door = e->o.announce ? door_of(e, f) : NULL;
 
 	doors_forget(e->doors, &f->key);
-	for (uint32_t i = e->met; e->o.announce && i < e->grant_count; i++) {
-		const struct gate_grant_row *r = &e->grants[i];
-
-		if ((r->grant.flags & GATE_GRANT_MET) && is_door_of(r, f))
-			(void)e->o.announce(e->o.announce_arg, r, ENGINE_DOOR_LEFT, 0, other);
-	}
+	if (door)
+		(void)e->o.announce(e->o.announce_arg, door, ENGINE_DOOR_LEFT, 0,
+				    f->key.port[f->starter]);
 }
 
 bool engine_hold(struct engine *e, const struct frame *f, uint32_t out)

@@ -74,9 +74,6 @@ void engine_set_grants(struct engine *e, struct capture *c, const struct gate_gr
 	e->grant_count = count < GATE_GRANTS ? count : GATE_GRANTS;
 	if (e->grant_count)
 		memcpy(e->grants, rows, e->grant_count * sizeof(*rows));
-	e->met = 0;
-	while (e->met < e->grant_count && !(e->grants[e->met].grant.flags & GATE_GRANT_MET))
-		e->met++;
 	if (e->floor)
 		floor_set_grants(e->floor, e->grants, e->grant_count);
 	doors_set(e->doors, e->grants, e->grant_count);

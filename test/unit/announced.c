@@ -350,6 +350,21 @@ static void no_more_than_so_many(void **state)
 	assert_non_null(at(50000));
 }
 
+/* A long transfer outlives short ones beside it, which are over before anybody has forgotten them. */
+static void what_is_through_makes_room_first(void **state)
+{
+	for (uint16_t i = 0; i < 3 * ANNOUNCED_OPENER; i++) {
+		assert_int_equal(say(ENGINE_DOOR_OPEN, 7, 40000 + i, 1, 0), 1);
+		assert_int_equal(say(ENGINE_DOOR_MET, 7, 40000 + i, 0, 3333), 1);
+		if (i)
+			assert_int_equal(say(ENGINE_DOOR_DONE, 7, 40000 + i, 0, 3333), 0);
+	}
+	assert_int_equal(doors->count, ANNOUNCED_OPENER);
+	assert_non_null(at(40000));
+	assert_null(at(40001));
+	assert_non_null(at(40000 + 3 * ANNOUNCED_OPENER - 1)); /* it may still be said again */
+}
+
 /* A gateway that takes another's place over finds them in the kernel. */
 static void what_stood_before(void **state)
 {
@@ -388,6 +403,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_policy_that_forbids, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(of_a_grant, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_more_than_so_many, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_through_makes_room_first, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(what_stood_before, set_up, tear_down),
 	};
 
