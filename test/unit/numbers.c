@@ -6,10 +6,11 @@
 #include "finding.h"
 #include "unit.h"
 
-#define SEC_NS	   1000000000ull
-#define HEART_RATE 0x4182
-#define PULSE_RATE 0x481a
-#define SATURATION 0x4bb8
+#define SEC_NS	    1000000000ull
+#define HEART_RATE  0x4182
+#define PULSE_RATE  0x481a
+#define SATURATION  0x4bb8
+#define TEMPERATURE 0x4b48
 
 /* Monitors' numbers, and what was found about them. */
 struct ward {
@@ -363,6 +364,67 @@ static void electrodes_off_are_never_called_forged(void **state)
 	vitals_free(w.v);
 }
 
+/* Some show 0 for whatever they do not measure: then electrodes that come off have a rate of 0. */
+static void a_monitor_whose_zero_is_none(void **state)
+{
+	for (unsigned zeros = 0; zeros < 2; zeros++) {
+		struct ward w;
+
+		open_ward(&w, 32);
+		for (unsigned i = 0; i < 700; i++) {
+			struct shown s = beat(&w, 66, 1.6);
+
+			s.heart = i < 100 ? s.heart : 0;
+			s.saturation = zeros && (i < 20 || i > 200) ? 0 : s.saturation;
+			tell(&w, s, 1);
+		}
+		assert_int_equal(w.count[REASON_VITALS_JUMP], 0);
+		assert_true(w.count[REASON_VITALS_FLATLINE_PERFUSING]);
+		assert_int_equal(w.sure != 0, !zeros);
+		vitals_free(w.v);
+	}
+}
+
+static unsigned leap_of(uint16_t code, double from, double to, double *ret_sure)
+{
+	const struct vitals_source source = {.subject = 1, .bound = true};
+	struct ward w;
+
+	open_ward(&w, 33);
+	for (unsigned i = 0; i < 20; i++) {
+		struct vitals_place p = {.time_ns = w.now_ns += SEC_NS};
+		struct vitals_monitor *m = vitals_heard(w.v, &source, &p);
+
+		say(&w, m, code, i < 15 ? from : to);
+		vitals_ended(w.v, m);
+	}
+	vitals_free(w.v);
+	*ret_sure = w.last[REASON_VITALS_JUMP].confidence;
+	return w.count[REASON_VITALS_JUMP];
+}
+
+/* A probe that falls out gets cold, one that is put on warm; what no body has stands for no value. */
+static void sensors_that_come_off_do_not_leap(void **state)
+{
+	static const struct {
+		uint16_t code;
+		double from, to, sure; /* 0: not told */
+	} cases[] = {
+		{TEMPERATURE, 37, 39.5, 0.5}, {TEMPERATURE, 37, 35.5, 0.3},
+		{TEMPERATURE, 24, 33, 0.3},   {TEMPERATURE, 37, 0, 0},
+		{TEMPERATURE, 37, 655.35, 0}, {TEMPERATURE, 37, -17.78, 0},
+		{SATURATION, 97, 70, 0.5},    {SATURATION, 97, 0, 0},
+		{SATURATION, 80, 127, 0},
+	};
+	double sure;
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(leap_of(cases[i].code, cases[i].from, cases[i].to, &sure),
+				 cases[i].sure > 0);
+		assert_true(!cases[i].sure || fabs(sure - cases[i].sure) < 0.01);
+	}
+}
+
 /* From a heart rate that was never more than 0 nothing follows: nobody was connected. */
 static void a_monitor_without_electrodes(void **state)
 {
@@ -576,6 +638,8 @@ int main(void)
 		cmocka_unit_test(hands_that_pause_for_breaths),
 		cmocka_unit_test(hands_that_leave_the_heart),
 		cmocka_unit_test(electrodes_off_are_never_called_forged),
+		cmocka_unit_test(a_monitor_whose_zero_is_none),
+		cmocka_unit_test(sensors_that_come_off_do_not_leap),
 		cmocka_unit_test(a_monitor_without_electrodes),
 		cmocka_unit_test(numbers_that_were_here_before_are_told),
 		cmocka_unit_test(a_regular_patient_is_no_replay),

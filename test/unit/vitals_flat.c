@@ -246,6 +246,25 @@ static void a_flat_line_that_lasts_is_told_every_minute(void **state)
 	}
 }
 
+/* An artificial heart without a pulse, for days: nobody reads what is told every minute. */
+static void what_stays_doubtful_is_told_ever_more_rarely(void **state)
+{
+	struct ward w;
+
+	open_ward(&w, 75, 7);
+	play(&w, 60);
+	w.pulse_flat = true;
+	play(&w, 2 * 3600);
+	assert_in_range(w.count[REASON_VITALS_PULSE_ABSENT], 6, 8);
+	memset(w.count, 0, sizeof(w.count));
+	w.pulse_flat = false;
+	play(&w, 120);
+	w.pulse_flat = true;
+	play(&w, 70);
+	assert_int_equal(w.count[REASON_VITALS_PULSE_ABSENT], 1);
+	close_ward(&w);
+}
+
 static void an_arrest_is_never_called_forged(void **state)
 {
 	struct ward w;
@@ -496,6 +515,7 @@ int main(void)
 		cmocka_unit_test(one_flat_lead_is_less_sure),
 		cmocka_unit_test(a_finding_that_lasts_is_not_repeated),
 		cmocka_unit_test(a_flat_line_that_lasts_is_told_every_minute),
+		cmocka_unit_test(what_stays_doubtful_is_told_ever_more_rarely),
 		cmocka_unit_test(an_arrest_is_never_called_forged),
 		cmocka_unit_test(hands_on_a_chest_are_no_heart),
 		cmocka_unit_test(hands_that_come_at_once_are_doubted),

@@ -63,10 +63,12 @@ struct pending {
 	uint16_t source, code;
 };
 
-/* A finding that lasts is told once, and again every minute, or once it is no more doubted. */
+/* A finding that lasts is told once, and again every minute, or once it is no more doubted. What stays
+ * doubtful is told ever more rarely, up to an hour apart: it may last for days. */
 struct episode {
 	uint16_t reason, code; /* reason 0: free */
 	bool doubted;
+	uint8_t again; /* times that it was told again, with doubt */
 	uint64_t seen_ns, said_ns;
 };
 

@@ -12,6 +12,7 @@
 #define HANDS_NS \
 	(300 * SEC_NS) /* by then whoever presses a chest was relieved, and looked for a pulse */
 #define PULSE_LEAST  30.0
+#define WARM	     35.0 /* degrees Celsius, a probe on a body */
 #define BLOCKED	     40.0 /* a minute: so slow a heart may be at once, by a block or dying */
 #define CLOSE	     0.08 /* apart, at most, before */
 #define SLOWLY_NS    (45 * SEC_NS) /* from then until they are clearly apart, */
@@ -68,6 +69,12 @@ static bool leapt_by_hands(const struct numeric_leap *l, const struct numeric *h
 				  !numeric_rates_agree(numeric_last(heart).value, l->from)));
 }
 
+/* One that has come off gets colder at once, and one that is put on warmer. */
+static bool may_be_probe(const struct numeric_leap *l)
+{
+	return l->to < l->from || l->from < WARM;
+}
+
 /*
  * A wave that goes at the rate that was told before makes a leap hard to believe; one that another
  * sensor takes with it is the likeliest of all to be the heart's. And a heart that stands still is
@@ -91,6 +98,8 @@ static void judge_leap(struct vitals *v, struct vitals_monitor *m, const struct 
 		if (rate <= 0 && !heart && second && leapt_by_hands(l, second))
 			return;
 	}
+	if (param_numeric(n->code) == PARAM_TEMPERATURE && may_be_probe(l))
+		confidence = VITALS_DOUBT;
 	if (rate > 0 && numeric_rates_agree(rate, l->to))
 		return;
 	if (rate > 0 && numeric_rates_agree(rate, l->from))
@@ -231,6 +240,8 @@ static void judge_standstill(struct vitals *v, struct vitals_monitor *m,
 	sure = n->stood_ns && pulse ? outlives(m) : 0;
 	if (sure <= 0)
 		return;
+	if (n->zero_is_none) /* its electrodes may be off */
+		sure = VITALS_DOUBT;
 	f = tell_begin(v, m, REASON_VITALS_FLATLINE_PERFUSING, heart->code, sure);
 	if (!f)
 		return;
@@ -440,8 +451,10 @@ void vitals_numeric(struct vitals *v, struct vitals_monitor *m, const struct vit
 {
 	bool known = param_numeric(in->code) != PARAM_NUMBER_OTHER;
 	struct numeric *n = known ? numeric_of(m, in->code) : NULL;
+	bool of_body = numeric_is_of_body(in->code, in->value);
 
-	if (in->off || in->test || isnan(in->value)) {
+	m->numbers.zero_is_none |= !in->off && in->value <= 0 && !of_body;
+	if (in->off || in->test || isnan(in->value) || !of_body) {
 		if (n)
 			numeric_break(n);
 		if (param_numeric(in->code) == PARAM_HEART_RATE)

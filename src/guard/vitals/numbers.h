@@ -24,6 +24,7 @@ struct numbers {
 	uint32_t print, last;
 	/* heart rate: whether there was one, and since when it is 0; 0: it is not; the pulse rates by then */
 	bool beat;
+	bool zero_is_none; /* its monitor says 0 of what it does not measure */
 	uint64_t stood_ns;
 	uint32_t stood;
 	/* heart and pulse rate: whether they agreed for long, and since when they do or do not; 0: they do not, they do */

@@ -6,6 +6,8 @@
 #include "guard/vitals/param.h"
 
 #define SEC_NS	      1000000000ull
+#define COLDEST	      10.0 /* degrees Celsius, of bodies that lived */
+#define HOTTEST	      50.0
 #define LEAP_WITHIN   (3 * SEC_NS)
 #define CALM_VALUES   8
 #define CALM_WITHIN   (40 * SEC_NS)
@@ -64,6 +66,18 @@ static bool is_calm(const struct numeric *n, const struct bounds *b, uint64_t no
 		high = fmax(high, n->past[k].value);
 	}
 	return high - low <= larger(b->calm, b->calm_part, low);
+}
+
+bool numeric_is_of_body(uint16_t code, double value)
+{
+	switch (param_numeric(code)) {
+	case PARAM_SATURATION:
+		return value > 0 && value <= 100;
+	case PARAM_TEMPERATURE:
+		return value > COLDEST && value < HOTTEST;
+	default:
+		return true;
+	}
 }
 
 bool numeric_is_calm(const struct numeric *n)

@@ -33,6 +33,8 @@ struct numeric {
 	} leap;
 };
 
+/* Is it one that a body has? Others stand for none: 0, dashes as 0xff, an oximeter's 127. */
+bool numeric_is_of_body(uint16_t code, double value);
 /* Takes a valid value, and sees whether it leapt. */
 void numeric_take(struct numeric *n, double value, uint64_t time_ns);
 /* Have the latest values, of no more than 40 s, lain close together? */

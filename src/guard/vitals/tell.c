@@ -4,6 +4,7 @@
 #include "guard/vitals/monitor.h"
 
 #define AGAIN_NS (60 * SEC_NS)
+#define RARELY	 6 /* times that this is doubled */
 #define OVER_NS \
 	(15 * SEC_NS) /* not seen for so long, though messages came: what comes next is told anew */
 
@@ -28,14 +29,19 @@ struct vitals_finding *tell_begin(struct vitals *v, struct vitals_monitor *m, en
 {
 	struct episode *e = find(m, why, code);
 	uint64_t now = m->arrival_ns;
+	bool doubted = confidence <= VITALS_DOUBT;
 	bool over = !e->said_ns || (now - e->seen_ns > OVER_NS && m->before_ns > e->seen_ns);
 	struct vitals_finding *f = &v->finding;
 
 	e->seen_ns = now;
-	if (!over && now - e->said_ns < AGAIN_NS && (!e->doubted || confidence <= VITALS_DOUBT))
+	if (over || !doubted)
+		e->again = 0;
+	if (!over && now - e->said_ns < AGAIN_NS << e->again && (!e->doubted || doubted))
 		return NULL;
+	if (!over && doubted && e->again < RARELY)
+		e->again++;
 	e->said_ns = now;
-	e->doubted = confidence <= VITALS_DOUBT;
+	e->doubted = doubted;
 	*f = (struct vitals_finding){
 		.reason = why,
 		.confidence = confidence,
