@@ -32,7 +32,8 @@ each_message() {
 # ours FILE: our events of it, which several questions are about.
 ours() {
 	local said=$tmp/${1//\//%}.jsonl
-	[ -e "$said" ] || "$bw" inspect -r "$1" -o "$said" 2>/dev/null
+	# Where it fails nothing is said, which tshark does not agree with.
+	[ -e "$said" ] || "$bw" inspect -r "$1" -o "$said" 2>/dev/null || rm -f "$said"
 	cat "$said"
 }
 
