@@ -18,7 +18,7 @@ dir=$(mktemp -d /tmp/bw-audit.XXXX)
 collector=
 exporter=
 trap 'kill $collector $exporter 2>/dev/null; rm -rf "$dir"' EXIT
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000)) # below those that clients get
 
 # Two authorities, of which the second is nobody's.
 authority() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" -keyout "$dir/$1.key" -out "$dir/$1.pem" 2>/dev/null; }

@@ -10,7 +10,7 @@ agent_path, kit_path = map(os.path.abspath, sys.argv[1:3])
 kills = int(sys.argv[3]) if len(sys.argv) > 3 else 24
 work = tempfile.mkdtemp(prefix="bw-agent.")
 os.chdir(work)
-port = 20000 + os.getpid() % 20000
+port = 20000 + os.getpid() % 12000  # below those that clients get
 
 for ca in "ca", "stranger":
     authority(ca)

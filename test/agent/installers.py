@@ -11,7 +11,7 @@ agent_path, kit_path = map(os.path.abspath, sys.argv[1:3])
 kills = int(sys.argv[3]) if len(sys.argv) > 3 else 12
 work = tempfile.mkdtemp(prefix="bw-installers.")
 os.chdir(work)
-port = 20000 + os.getpid() % 20000
+port = 20000 + os.getpid() % 12000  # below those that clients get
 connection = ("server = 127.0.0.1\nport = %d\nname = gw.example\nca = ca.pem\ncertificate = pump-1.pem\nkey = pump-1.key\n"
               "vendor = Acme\nmodel = Pump\n" % port)
 
