@@ -37,6 +37,8 @@ for c in $(build/bedwarden --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 done
 build/bedwarden policy learn -o x --help 2>/dev/null </dev/null | grep -q "^usage: bedwarden policy"
 result $? "and so it does behind other words"
+build/bedwarden statsu 2>&1 | grep -q "did you mean 'status'"
+result $? "the nearest command is offered for one that is not there"
 # Every reason of the table (doc/reasons.md: unit-options) is told by somebody; one that is only weighed (`case`) is not.
 never=$(comm -23 <(sed -n 's/^\tX(\([A-Z0-9_]*\),.*/REASON_\1/p' src/base/reason.h | grep -v '_SPARE_' | sort) \
 	<(git grep -h 'REASON_' -- src bpf ':!src/base/reason.h' | grep -v 'case REASON_' | grep -oE '\bREASON_[A-Z0-9_]+' | sort -u))

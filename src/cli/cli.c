@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/conform.h"
 #include "base/fips.h"
 #include "cli/audit.h"
 #include "cli/clerk.h"
@@ -200,6 +201,8 @@ static int help_command(const struct cli_command *c)
 
 static int no_command(const char *name)
 {
+	struct nearest near = {.text = name};
+
 	if (*name == '-') {
 		fprintf(stderr,
 			"bedwarden: %s: a command comes first, then its verb, then options; "
@@ -207,7 +210,12 @@ static int no_command(const char *name)
 			name);
 		return CLI_USAGE;
 	}
-	fprintf(stderr, "bedwarden: no command '%s'; 'bedwarden --help' lists them\n", name);
+	for (const struct cli_command *c = cli_commands; c->name; c++)
+		if (c->what)
+			nearest_offer(&near, c->name);
+	fprintf(stderr, "bedwarden: no command '%s'%s%s%s; 'bedwarden --help' lists them\n", name,
+		near.best ? "; did you mean '" : "", near.best ? near.best : "",
+		near.best ? "'?" : "");
 	return CLI_USAGE;
 }
 
