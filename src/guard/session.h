@@ -60,7 +60,7 @@ struct session_options {
 	session_enforced_fn enforced;	/* NULL: none is */
 	session_answering_fn answering; /* NULL: no rule is known */
 	session_keep_fn keep;		/* NULL: nobody keeps anything */
-	stream_reread_fn reread;	/* NULL: packets have no place */
+	stream_reread_fn reread;	/* NULL: packets' places are of no use */
 	void *reread_arg;
 	void *arg;
 };

@@ -80,6 +80,21 @@ open(sys.argv[1] + '/usb', 'wb').write(
 P
 "$bw" inspect -r "$tmp/first" -r "$tmp/second" >"$tmp/rotated"
 same 'a conversation over two files' "$tmp/rotated" alarm-lost
+python3 - "$tmp" <<'P'
+import struct, sys
+data = open('dicom-odd/input.pcap', 'rb').read()
+head, at, packets = b'', 0, []
+while at < len(data):
+    kind, size = struct.unpack('<II', data[at:at + 8])
+    block, at = data[at:at + size], at + size
+    if kind == 6: packets.append(block)
+    elif not packets: head += block
+middle = len(packets) // 2
+open(sys.argv[1] + '/first', 'wb').write(head + b''.join(packets[:middle]))
+open(sys.argv[1] + '/second', 'wb').write(head + b''.join(packets[middle:]))
+P
+"$bw" inspect -r "$tmp/first" -r "$tmp/second" >"$tmp/rotated"
+same 'messages in pieces over two files' "$tmp/rotated" dicom-odd
 expect 'a wrong file behind a right one' 1 'No such file' "$bw" inspect -r http/input.pcap -r "$tmp/none"
 expect 'packets that nobody reads' 0 '3 packets of a link type that is not read (USB_LINUX_MMAPPED)' "$bw" inspect -r "$tmp/usb"
 

@@ -52,6 +52,9 @@ for name in ftp tftp; do
 	if [ "$lines" = 1 ] && [ "$n" = 0 ]; then ok "$name: one line is proposed, and data passes by it"
 	else not "$name: one line is proposed, and data passes by it: $lines lines, $n packets would not pass"; cat "$dir/$name.yaml"; fi
 done
+propose dicom-odd
+if grep -q 'app: dicom' "$dir/dicom-odd.yaml"; then ok "dicom-odd: messages in many pieces are learned from"
+else not "dicom-odd: messages in many pieces are learned from"; fi
 never "certificates and programs change" 'ja[34]|fingerprint|cipher|subject|issuer' tls
 never "nothing is promised of what nobody reads" 'app: tls, control' tls
 # stops TEXT SED...: the HL7 peers' own policy, changed so, refuses what they say.

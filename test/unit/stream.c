@@ -481,6 +481,24 @@ static void a_place_that_is_gone_is_unverified(void **state)
 	close_wire(&w);
 }
 
+/* Of several files, and of what policies are learned from, none is read once more. */
+static void without_a_way_back_bytes_are_copied(void **state)
+{
+	struct wire w;
+	char got[8];
+
+	open_wire(&w, 1000, 5000);
+	w.pool.reread = NULL;
+	say(&w, 0, 1000, 5000, "read", 4, 0);
+	assert_int_equal(drain(&w, 0, got, 8), 4);
+	say(&w, 0, 1004, 5000, "half", 4, 0);
+	assert_int_equal(drain(&w, 0, got, 1), 1);
+	assert_int_equal(say(&w, 0, 1000, 5000, "lead", 4, 0), STREAM_CONFLICT);
+	assert_int_equal(drain(&w, 0, got, 8), 3);
+	assert_memory_equal(got, "alf", 3);
+	close_wire(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -515,6 +533,7 @@ int main(void)
 		cmocka_unit_test(places_take_little),
 		cmocka_unit_test(places_become_bytes),
 		cmocka_unit_test(a_place_that_is_gone_is_unverified),
+		cmocka_unit_test(without_a_way_back_bytes_are_copied),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

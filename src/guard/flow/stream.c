@@ -161,13 +161,14 @@ static uint32_t placed_to(const struct stream_half *h)
 
 /*
  * Bytes that were read and lie in a file from `at` on need no copy: hardly any are ever looked at
- * again. False where they do. What waits is no file's.
+ * again. False where they do, as where nobody can read the file once more. What waits is no file's.
  */
 static bool put_place(struct stream_half *h, struct stream_pool *pool, uint64_t at)
 {
 	uint32_t len = (uint32_t)(h->places * sizeof(struct stream_place));
 
-	if (h->places == PLACES || h->read != h->next || (h->flags & (PROVEN | WAITS)) != PROVEN)
+	if (!pool->reread || h->places == PLACES || h->read != h->next ||
+	    (h->flags & (PROVEN | WAITS)) != PROVEN)
 		return false;
 	if (len + sizeof(struct stream_place) > h->size &&
 	    !resize(h, pool, stream_pool_size(len + (uint32_t)sizeof(struct stream_place)), len))

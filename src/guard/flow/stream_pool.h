@@ -23,7 +23,7 @@ struct stream_pool {
 	size_t used, max;	 /* bytes */
 	uint32_t half_max;	 /* bytes kept of one end of a stream */
 	uint64_t refused;	 /* packets there was no room for */
-	stream_reread_fn reread; /* NULL after stream_pool_init(): no packet has a place */
+	stream_reread_fn reread; /* NULL after stream_pool_init(): places are of no use */
 	void *reread_arg;
 	uint8_t *arena; /* NULL before it is needed */
 	size_t arena_size, arena_at;
