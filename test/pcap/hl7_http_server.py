@@ -22,8 +22,18 @@ class Server(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.answer('application/fhir+json', b'{"resourceType":"Bundle","type":"searchset","total":0}')
 
+    def body(self):
+        if self.headers['Content-Length']:
+            return self.rfile.read(int(self.headers['Content-Length']))
+        body = b''
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
     def do_POST(self):
-        body = self.rfile.read(int(self.headers['Content-Length']))
+        body = self.body()
         if 'hl7' not in self.headers['Content-Type']:
             return self.answer('application/fhir+json', body)
         ack = hl7.parse(body.decode()).create_ack()

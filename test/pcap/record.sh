@@ -165,6 +165,25 @@ make_hl7_http() {
 	try on dev timeout 5 $post '{"resourceType":"Bundle","type":"message"}' -H 'Content-Type: application/fhir+json' 'http://10.9.0.5:8090/fhir/$process-message'
 }
 
+# A result and an order in the words of whoever carries them.
+make_hl7_inside() {
+	local post="timeout 5 curl -s -S -o /dev/null" to=http://10.9.0.5:8080/in type
+	later srv ./hl7_http_server.py 10.9.0.5 8080
+	for type in ORU^R01^ORU_R01 RGV^O15^RGV_O15; do
+		hl7_text $type 1 >"$work/1.hl7"
+		try on dev $post -F "note=none" -F "message=@$work/1.hl7;type=text/plain" $to
+		try on dev $post -F "message=@$work/1.hl7;encoder=base64" $to
+		try on dev $post --data-urlencode "message@$work/1.hl7" $to
+		jq -Rsc '{resourceType: "Binary", data: @base64}' "$work/1.hl7" >"$work/binary"
+		try on dev $post -H 'Content-Type: application/fhir+json' --data-binary "@$work/binary" $to
+		jq -Rsc '{hl7: .}' "$work/1.hl7" >"$work/json"
+		try on dev $post -H 'Content-Type: application/json' -H 'Transfer-Encoding: chunked' --data-binary "@$work/json" $to
+		jq -Rr '"<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><CommunicatePCDData>" + @html
+			+ "</CommunicatePCDData></s:Body></s:Envelope>"' -s "$work/1.hl7" >"$work/soap"
+		try on dev $post -H 'Content-Type: text/xml' --data-binary "@$work/soap" $to
+	done
+}
+
 # Its messages in every service, see there.
 . ./dicom.sh
 
@@ -801,7 +820,7 @@ make_sweep() {
 }
 
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc dicom-services
-	dicom-hostile hl7 hl7-forbidden hl7-http mqtt telnet dhcp rogue-dhcp second-dhcp names-poisoned port-scan port-scan-policy sweep"
+	dicom-hostile hl7 hl7-forbidden hl7-http hl7-inside mqtt telnet dhcp rogue-dhcp second-dhcp names-poisoned port-scan port-scan-policy sweep"
 cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail database print smb rdp vnc sip syslog"
 cases="$cases mqtt5 mqtt-websocket modbus snmp astm poct1a coap bacnet sdc"
 cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths"

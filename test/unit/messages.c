@@ -5,7 +5,7 @@
 #include "base/config.h"
 #include "guard/policy/message.h"
 #include "guard/proto/mqtt.h"
-#include "guard/proto/talk.h"
+#include "seed.h"
 
 /* doc/messages.md, whole. */
 static char page[65536];
@@ -91,6 +91,7 @@ struct judged {
 	const struct message_rules *rules;
 	bool heard;
 	enum reason reason;
+	unsigned refused;
 };
 
 static void judge(void *arg, const struct talk *t, const struct proto_input *in,
@@ -397,6 +398,51 @@ static void who_says_nothing_is_nobody_else(void **state)
 			    "0\3\6\1\x2b"));
 }
 
+static void count_refused(void *arg, const struct talk *t, const struct proto_input *in,
+			  const struct msg *m)
+{
+	struct judged *j = arg;
+
+	j->refused += message_judge(j->rules, 0, t->proto, m) != REASON_NONE;
+}
+
+/* How many messages of a conversation that was recorded do not pass. */
+static unsigned refused_of(const char *app, const char *line, const char *name)
+{
+	struct talk *t = talk_new(proto_find(app));
+	struct judged j = {0};
+	uint8_t buf[65536];
+	struct reader r = seed_read(app, name, buf, sizeof(buf));
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s\n%s", app, line);
+	j.rules = message_rules_of(text);
+	assert_non_null(j.rules);
+	for (read_skip(&r, 1); reader_left(&r);) {
+		struct proto_input in = {.port = {40000, 104}, .end = read_u8(&r) & 1};
+		size_t used;
+
+		in.data = read_bytes(&r, read_be16(&r));
+		assert_false(r.bad);
+		talk_read(t, &in, count_refused, &j, &used);
+		assert_int_equal(used, in.data.len);
+	}
+	message_rules_free((struct message_rules *)j.rules);
+	free(t);
+	return j.refused;
+}
+
+/* A rule may narrow what contexts are for, whatever classes it lets commands name. */
+static void contexts_are_narrowed(void **state)
+{
+	static const char query[] = "orthanc-2";
+
+	assert_int_equal(refused_of("dicom", "abstract_syntax=*", query), 0);
+	assert_int_not_equal(refused_of("dicom", "abstract_syntax=CT Image Storage", query), 0);
+	assert_int_not_equal(refused_of("dicom", "abstract_syntax_uid=1.2.3", query), 0);
+	assert_int_not_equal(refused_of("dicom", "sop_class=*\nabstract_syntax=CT *", query), 0);
+}
+
 /* What a `?` allows is one character, and no filter that stands for more. */
 static void a_filter_asks_for_no_more_than_its_rule(void **state)
 {
@@ -693,6 +739,7 @@ int main(void)
 		cmocka_unit_test(of_two_commands_none_passes),
 		cmocka_unit_test(a_will_is_published_too),
 		cmocka_unit_test(who_says_nothing_is_nobody_else),
+		cmocka_unit_test(contexts_are_narrowed),
 		cmocka_unit_test(a_filter_asks_for_no_more_than_its_rule),
 		cmocka_unit_test(what_changes_is_refused),
 		cmocka_unit_test(what_is_called_off_passes),

@@ -113,14 +113,14 @@ static bool read_line(struct message_rules *m, struct entry *e, const char *line
 	return !f || add_term(m, e, f, equal + 1, len - name - 1);
 }
 
-/* How many of the rule's patterns are for this member. */
+/* How many of the rule's patterns are for this member, of which events may have another field than patterns. */
 static uint32_t count_terms(const struct message_rules *m, const struct entry *e,
 			    const struct proto_field *f)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = e->term; i < e->term + e->count; i++)
-		n += m->terms[i].field == f;
+		n += !strcmp(m->terms[i].field->name, f->name);
 	return n;
 }
 

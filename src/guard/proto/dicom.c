@@ -341,11 +341,9 @@ static bool stands_for(struct bytes name, struct bytes uid, struct bytes other)
 }
 
 /* Receivers go by what was agreed on, or by what the command says. */
-static void tell_abstract_syntax(struct dicom_msg *m, const struct dicom *d,
-				 const struct dicom_context *context)
+static void tell_abstract_syntax(struct dicom_msg *m)
 {
-	struct bytes name = dicom_sop_class_name(d, context);
-	struct bytes uid = dicom_sop_class_uid(d, context), said = m->sop_class_uid;
+	struct bytes name = m->context_class, uid = m->context_class_uid, said = m->sop_class_uid;
 
 	if (!uid.len || (uid.len == said.len && !memcmp(uid.data, said.data, uid.len)) ||
 	    stands_for(name, uid, said))
@@ -364,16 +362,18 @@ static void tell_command(struct turn *t)
 	tell(t);
 	m->set = c;
 	m->context = t->s->context;
+	m->context_class = dicom_sop_class_name(t->d, context);
+	m->context_class_uid = dicom_sop_class_uid(t->d, context);
 	m->command = dicom_command_name(field);
 	/* Who calls off what was asked (PS3.7 §9.3.2.3) asks for nothing. */
 	m->msg.answer = field & DICOM_RESPONSE || field == DICOM_C_CANCEL;
 	m->msg.control = is_control(field);
 	if (named->sop_len) {
 		tell_sop_class(m, named);
-		tell_abstract_syntax(m, t->d, context);
+		tell_abstract_syntax(m);
 	} else {
-		m->sop_class = dicom_sop_class_name(t->d, context);
-		m->sop_class_uid = dicom_sop_class_uid(t->d, context);
+		m->sop_class = m->context_class;
+		m->sop_class_uid = m->context_class_uid;
 	}
 	if (context->flags & DICOM_ANSWERED && !context->result) {
 		m->sop_class = or_blank(m->sop_class);
@@ -605,16 +605,16 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("command"), AT(command), FIELD_NAME, FIELD_MATCH},
 	{PROTO_KEY("sop_class"), AT(sop_class), FIELD_TEXT, FIELD_MATCH},
 	{PROTO_KEY("sop_class_uid"), AT(sop_class_uid), FIELD_TEXT, FIELD_MATCH},
-	{PROTO_KEY("abstract_syntax"),
-	 AT(abstract_syntax),
-	 FIELD_TEXT,
-	 FIELD_MATCH,
-	 NULL,
-	 {"sop_class"}},
+	/* A rule's own patterns are for every context, those for classes where it is of another one. */
+	{PROTO_KEY("abstract_syntax"), AT(context_class), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_SILENT | FIELD_VARIES},
+	{PROTO_KEY("abstract_syntax"), AT(abstract_syntax), FIELD_TEXT, 0, NULL, {"sop_class"}},
+	{PROTO_KEY("abstract_syntax_uid"), AT(context_class_uid), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_SILENT | FIELD_VARIES},
 	{PROTO_KEY("abstract_syntax_uid"),
 	 AT(abstract_syntax_uid),
 	 FIELD_TEXT,
-	 FIELD_MATCH,
+	 0,
 	 NULL,
 	 {"sop_class_uid"}},
 	{PROTO_KEY("status"), AT(status), FIELD_TEXT, 0},

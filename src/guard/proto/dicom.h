@@ -40,7 +40,8 @@ struct dicom_msg {
 	const char *command;		    /* "C-STORE-RQ" */
 	struct bytes sop_class;		    /* its name; its UID where that is private */
 	struct bytes sop_class_uid;
-	/* Of the presentation context, where that is for another class than the command says. */
+	/* Of the presentation context; and where that is for another class than the command says. */
+	struct bytes context_class, context_class_uid;
 	struct bytes abstract_syntax, abstract_syntax_uid;
 	struct bytes status;	      /* "0xff00" */
 	const char *status_name;      /* "Pending" */

@@ -137,3 +137,26 @@ struct bytes head_before(struct bytes b, const char *stops)
 			return (struct bytes){b.data, i};
 	return b;
 }
+
+bool head_parameter(struct bytes *rest, struct bytes *ret_name, struct bytes *ret_value)
+{
+	bool quoted = false;
+	size_t n = 0;
+	struct bytes one;
+
+	while (n < rest->len && (quoted || rest->data[n] != ';'))
+		quoted ^= rest->data[n++] == '"';
+	one = (struct bytes){rest->data, n};
+	n += n < rest->len;
+	*rest = (struct bytes){rest->data + n, rest->len - n};
+	*ret_name = head_before(one, "=");
+	*ret_value = head_trim((struct bytes){one.data + ret_name->len, one.len - ret_name->len});
+	*ret_name = head_trim(*ret_name);
+	if (ret_value->len)
+		*ret_value = head_trim((struct bytes){ret_value->data + 1, ret_value->len - 1});
+	if (ret_value->len > 1 && ret_value->data[0] == '"')
+		*ret_value = (struct bytes){ret_value->data + 1, ret_value->len - 2};
+	if (ret_value->len && memchr(ret_value->data, '\\', ret_value->len))
+		ret_value->len = 0;
+	return n;
+}

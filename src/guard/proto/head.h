@@ -33,5 +33,10 @@ struct bytes head_trim(struct bytes b);
 bool head_number(struct bytes b, uint64_t *ret_n);
 /* What comes before the first of `stops`; all of it where none does. */
 struct bytes head_before(struct bytes b, const char *stops);
+/*
+ * The next parameter of a Content-Type (RFC 2045 §5.1) and what it begins with, the type; false behind the
+ * last. A `\` in quotes leaves the value empty.
+ */
+bool head_parameter(struct bytes *rest, struct bytes *ret_name, struct bytes *ret_value);
 
 #endif

@@ -32,7 +32,8 @@ struct about {
 
 struct state {
 	struct http_side side[2];
-	uint8_t client; /* the end that asks */
+	struct hl7_inside inside; /* the body of a request */
+	uint8_t client;		  /* the end that asks */
 	bool client_known;
 	uint8_t first, waiting; /* a ring of what was asked */
 	uint8_t asked[PIPELINE_MAX];
@@ -405,6 +406,7 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 		}
 		if (!ask(st, &h, m))
 			return http_broken(m, REASON_HTTP_MALFORMED, out);
+		st->inside = (struct hl7_inside){0};
 		http_body_begin(s, &h, false);
 		return PARSE_OK;
 	}
@@ -431,7 +433,7 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 
 	if (s->phase == HTTP_HEAD)
 		return read_head(st, in, m, ret_out);
-	got = http_body_read(s, in, in->end != st->client, m, ret_out);
+	got = http_body_read(s, &st->inside, in, in->end != st->client, m, ret_out);
 	/* What a body holds is judged with what it is for. */
 	if (m->sop_class.data || m->hl7_type.data)
 		recall(st, m->msg.answer ? 0 : st->waiting - 1u, m);

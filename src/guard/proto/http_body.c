@@ -60,8 +60,9 @@ static bool read_size(struct bytes line, uint64_t *ret_n)
 	return !line.len || line.data[0] == ';';
 }
 
-static enum parse read_chunk_line(struct http_side *s, const struct proto_input *in,
-				  struct http_msg *m, struct proto_output *out)
+static enum parse read_chunk_line(struct http_side *s, struct hl7_inside *inside,
+				  const struct proto_input *in, struct http_msg *m,
+				  struct proto_output *out)
 {
 	size_t len = in->data.len < CHUNK_LINE_MAX ? in->data.len : CHUNK_LINE_MAX;
 	const uint8_t *end = memchr(in->data.data, '\n', len);
@@ -73,6 +74,9 @@ static enum parse read_chunk_line(struct http_side *s, const struct proto_input 
 		return http_broken(m, REASON_HTTP_SMUGGLING, out);
 	out->used = len + 1;
 	s->phase = s->left ? HTTP_CHUNK : HTTP_TRAILER;
+	if (!s->left && s->content.wraps)
+		http_content_read(&s->content, inside, (struct bytes){in->data.data, 0}, true, m,
+				  out);
 	return PARSE_OK;
 }
 
@@ -170,8 +174,9 @@ static bool know_chunks(struct http_side *s, const struct proto_input *in)
 }
 
 /* A body that is looked at in one go is, in chunks, ahead of them; then each is read. */
-static enum parse look_ahead(struct http_side *s, const struct proto_input *in, bool answer,
-			     struct http_msg *m, struct proto_output *out)
+static enum parse look_ahead(struct http_side *s, struct hl7_inside *inside,
+			     const struct proto_input *in, bool answer, struct http_msg *m,
+			     struct proto_output *out)
 {
 	uint8_t together[HELD_MAX];
 	struct bytes held;
@@ -183,13 +188,14 @@ static enum parse look_ahead(struct http_side *s, const struct proto_input *in, 
 	held = put_together(in->data, together, &whole);
 	m->msg.answer = answer;
 	whole |= in->last && in->data.len <= HELD_MAX;
-	http_content_read_held(&s->content, held, whole, m, out);
+	http_content_read_held(&s->content, inside, held, whole, m, out);
 	s->content.headers = (struct http_hl7_search){{0}}; /* which come again */
-	return read_chunk_line(s, in, m, out);
+	return read_chunk_line(s, inside, in, m, out);
 }
 
-static enum parse read_piece(struct http_side *s, const struct proto_input *in, bool answer,
-			     struct http_msg *m, struct proto_output *out)
+static enum parse read_piece(struct http_side *s, struct hl7_inside *inside,
+			     const struct proto_input *in, bool answer, struct http_msg *m,
+			     struct proto_output *out)
 {
 	struct bytes piece = in->data;
 	bool seen;
@@ -211,10 +217,12 @@ static enum parse read_piece(struct http_side *s, const struct proto_input *in, 
 			piece.len = HELD_MAX;
 			whole = false;
 		}
-		http_content_read_held(&s->content, piece, whole, m, out);
+		http_content_read_held(&s->content, inside, piece, whole, m, out);
 		out->used = piece.len;
 	} else {
-		out->used = http_content_read(&s->content, piece, m, out);
+		bool last = in->last || (s->phase == HTTP_BODY && piece.len == s->left);
+
+		out->used = http_content_read(&s->content, inside, piece, last, m, out);
 	}
 	seen = http_content_is_seen(&s->content);
 	if (s->phase == HTTP_REST) {
@@ -232,15 +240,16 @@ static enum parse read_piece(struct http_side *s, const struct proto_input *in, 
 	return PARSE_OK;
 }
 
-enum parse http_body_read(struct http_side *s, const struct proto_input *in, bool answer,
-			  struct http_msg *m, struct proto_output *out)
+enum parse http_body_read(struct http_side *s, struct hl7_inside *inside,
+			  const struct proto_input *in, bool answer, struct http_msg *m,
+			  struct proto_output *out)
 {
 	switch (s->phase) {
 	case HTTP_CHUNK_LINE:
 		if (http_content_is_open(&s->content) && !know_chunks(s, in))
 			return PARSE_MORE;
-		return http_content_is_held(&s->content) ? look_ahead(s, in, answer, m, out)
-							 : read_chunk_line(s, in, m, out);
+		return http_content_is_held(&s->content) ? look_ahead(s, inside, in, answer, m, out)
+							 : read_chunk_line(s, inside, in, m, out);
 	case HTTP_CHUNK_END:
 		return read_chunk_end(s, in, m, out);
 	case HTTP_TRAILER:
@@ -252,5 +261,5 @@ enum parse http_body_read(struct http_side *s, const struct proto_input *in, boo
 		out->skip = UINT64_MAX;
 		return PARSE_OK;
 	}
-	return read_piece(s, in, answer, m, out);
+	return read_piece(s, inside, in, answer, m, out);
 }

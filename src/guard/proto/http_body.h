@@ -29,9 +29,11 @@ struct http_side {
 void http_body_begin(struct http_side *s, const struct http_head *h, bool to_end);
 /* From here on something else. */
 void http_body_tunnel(struct http_side *s);
-/* In every phase but that of a head: as proto.read does, up to the head of the next message. */
-enum parse http_body_read(struct http_side *s, const struct proto_input *in, bool answer,
-			  struct http_msg *m, struct proto_output *out);
+/* In every phase but that of a head: as proto.read does, up to the head of the next message. *inside, all zero
+ * where a body begins, is for what a request has inside. */
+enum parse http_body_read(struct http_side *s, struct hl7_inside *inside,
+			  const struct proto_input *in, bool answer, struct http_msg *m,
+			  struct proto_output *out);
 
 /* What breaks the protocol, with what was understood of it. */
 enum parse http_broken(struct http_msg *m, enum reason reason, struct proto_output *out);

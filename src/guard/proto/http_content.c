@@ -17,13 +17,23 @@ static bool may_be_file(const struct http_head *h)
 	       head_is(type, "application/octet-stream");
 }
 
+/* Whatever it begins with, it is read as fields. */
+static bool is_form(const struct http_head *h)
+{
+	static const char form[] = "application/x-www-form-urlencoded";
+
+	return head_is(head_trim(head_before(h->content_type, ";")), form) ||
+	       head_is(head_trim(head_before(h->other_type, ";")), form);
+}
+
 void http_content_begin(struct http_content *c, const struct http_head *h)
 {
 	c->seen = 0;
 	c->parts = h->parts;
 	c->image = false;
 	c->hl7 = http_hl7_is_type(h->content_type) || http_hl7_is_type(h->other_type);
-	c->may_be_hl7 = h->request && !c->hl7;
+	c->wraps = !c->hl7 && http_hl7_is_inside(h);
+	c->may_be_hl7 = h->request && !c->hl7 && !c->parts && !is_form(h);
 	c->coding = CODING_NONE;
 	c->file = (struct part10){.seen = 0};
 	if ((may_be_file(h) || c->hl7) && h->coding != CODING_UNREADABLE)
@@ -42,6 +52,7 @@ bool http_content_know(struct http_content *c, struct bytes beginning, bool whol
 		return false;
 	c->hl7 = got == PARSE_OK || (got == PARSE_MORE && !whole);
 	c->may_be_hl7 = false;
+	c->wraps &= !c->hl7;
 	return true;
 }
 
@@ -113,8 +124,7 @@ static size_t look_at_parts(struct http_content *c, struct bytes piece, struct h
 	return used;
 }
 
-size_t http_content_read(struct http_content *c, struct bytes piece, struct http_msg *m,
-			 struct proto_output *out)
+static size_t look_at_piece(struct http_content *c, struct bytes piece, struct http_msg *m)
 {
 	size_t first = (c->seen < BODY_START ? BODY_START : PART10_HEAD) - (size_t)c->seen;
 	size_t n = piece.len;
@@ -129,13 +139,47 @@ size_t http_content_read(struct http_content *c, struct bytes piece, struct http
 	}
 	if (c->parts)
 		n = look_at_parts(c, (struct bytes){piece.data, n}, m);
+	return n;
+}
+
+/* What is found first is told, and the rest looked at then. */
+size_t http_content_read(struct http_content *c, struct hl7_inside *inside, struct bytes piece,
+			 bool last, struct http_msg *m, struct proto_output *out)
+{
+	struct hl7_inside before;
+	bool found = false;
+	size_t n;
+
+	if (c->wraps) {
+		before = *inside;
+		found = hl7_inside_take(inside, piece, &piece.len) ||
+			(last && hl7_inside_end(inside));
+	}
+	n = look_at_piece(c, piece, m);
+	if (c->wraps && n < piece.len) {
+		*inside = before;
+		hl7_inside_take(inside, (struct bytes){piece.data, n}, &n);
+	} else if (found) {
+		http_hl7_tell_inside(inside, m);
+	}
 	out->has_msg = m->program || m->sop_class.data || m->hl7_type.data;
 	return n;
 }
 
+/* Of several messages, what they have in common. */
+static void look_inside(struct hl7_inside *s, struct bytes text, struct http_msg *m)
+{
+	size_t n;
+
+	for (; text.len; text = (struct bytes){text.data + n, text.len - n})
+		if (hl7_inside_take(s, text, &n))
+			http_hl7_tell_inside(s, m);
+	if (hl7_inside_end(s))
+		http_hl7_tell_inside(s, m);
+}
+
 /* Of several images, what they have in common. */
-static void look_through(struct http_content *c, struct bytes text, struct http_msg *m,
-			 struct proto_output *out)
+static void look_through(struct http_content *c, struct bytes text, struct http_msg *m)
 {
 	unsigned images = 0, kind = 0;
 	const char *found = NULL;
@@ -143,7 +187,7 @@ static void look_through(struct http_content *c, struct bytes text, struct http_
 
 	while (text.len && m->msg.reason != REASON_DICOM_PREAMBLE_EXECUTABLE &&
 	       (c->seen < PART10_HEAD || c->parts || c->image)) {
-		size_t n = http_content_read(c, text, m, out);
+		size_t n = look_at_piece(c, text, m);
 		unsigned one;
 
 		text = (struct bytes){text.data + n, text.len - n};
@@ -163,11 +207,12 @@ static void look_through(struct http_content *c, struct bytes text, struct http_
 }
 
 /* Parts of which not all is seen might hide an image, as might what is padded so that nothing is seen. */
-void http_content_read_held(struct http_content *c, struct bytes held, bool whole,
-			    struct http_msg *m, struct proto_output *out)
+void http_content_read_held(struct http_content *c, struct hl7_inside *inside, struct bytes held,
+			    bool whole, struct http_msg *m, struct proto_output *out)
 {
 	uint8_t plain[PLAIN_MAX];
-	size_t max = c->parts || c->hl7 || c->may_be_hl7 ? PLAIN_MAX : PART10_HEAD + PART10_META;
+	size_t max = c->parts || c->hl7 || c->may_be_hl7 || c->wraps ? PLAIN_MAX
+								     : PART10_HEAD + PART10_META;
 	struct bytes text = held;
 	bool all;
 
@@ -178,7 +223,9 @@ void http_content_read_held(struct http_content *c, struct bytes held, bool whol
 		http_content_know(c, text, text.len < max, false);
 	if ((!whole && text.len < PART10_HEAD) || (c->parts && !all))
 		m->msg.reason = REASON_HTTP_PACKED;
-	look_through(c, text, m, out);
+	look_through(c, text, m);
+	if (c->wraps)
+		look_inside(inside, text, m);
 	if (c->hl7)
 		http_hl7_read(text,
 			      all	  ? HTTP_HL7_NOTHING
@@ -189,7 +236,7 @@ void http_content_read_held(struct http_content *c, struct bytes held, bool whol
 	if (c->hl7)
 		http_hl7_search(&c->headers, text);
 	c->seen = PART10_HEAD;
-	c->parts = c->image = false;
+	c->parts = c->image = c->wraps = false;
 	c->coding = CODING_NONE;
 	out->has_msg = m->program || m->sop_class.data || m->hl7_type.data || m->msg.reason;
 }

@@ -20,6 +20,7 @@ struct http_content {
 	bool image : 1;	     /* what follows is behind the head of one, up to what kind it is */
 	bool hl7 : 1;	     /* its type says so, or its first bytes do */
 	bool may_be_hl7 : 1; /* that is still to be seen */
+	bool wraps : 1;	     /* it may have messages of HL7 inside */
 	struct part10 file;  /* it itself, as far as it may be one */
 	struct part10_search files;
 	struct part10_meta meta;
@@ -43,17 +44,17 @@ static inline bool http_content_is_held(const struct http_content *c)
 	return c->coding || (c->hl7 && !c->seen);
 }
 
-/* How many bytes of the piece, which is not to be held, were looked at. */
-size_t http_content_read(struct http_content *c, struct bytes piece, struct http_msg *m,
-			 struct proto_output *out);
+/* How many bytes of the piece, which is not to be held and may be the last, were looked at. *inside is for requests. */
+size_t http_content_read(struct http_content *c, struct hl7_inside *inside, struct bytes piece,
+			 bool last, struct http_msg *m, struct proto_output *out);
 /* The beginning of one that is, or all of it. */
-void http_content_read_held(struct http_content *c, struct bytes held, bool whole,
-			    struct http_msg *m, struct proto_output *out);
+void http_content_read_held(struct http_content *c, struct hl7_inside *inside, struct bytes held,
+			    bool whole, struct http_msg *m, struct proto_output *out);
 
 /* Is what follows of no concern? */
 static inline bool http_content_is_seen(const struct http_content *c)
 {
-	return c->seen == PART10_HEAD && !c->parts && !c->image && !c->hl7;
+	return c->seen == PART10_HEAD && !c->parts && !c->image && !c->hl7 && !c->wraps;
 }
 
 #endif

@@ -126,6 +126,32 @@ void http_hl7_read(struct bytes body, enum http_hl7_rest rest, struct http_msg *
 		put_blank(m);
 }
 
+static bool is_dicom(struct bytes type)
+{
+	static const char dicom[] = "application/dicom";
+	struct bytes name, value = head_trim(head_before(type, ";"));
+
+	if (head_is(value, "multipart/related"))
+		while (head_parameter(&type, &name, &value) && !head_is(name, "type"))
+			;
+	return value.len >= sizeof(dicom) - 1 &&
+	       head_is((struct bytes){value.data, sizeof(dicom) - 1}, dicom);
+}
+
+bool http_hl7_is_inside(const struct http_head *h)
+{
+	return h->request &&
+	       (!is_dicom(h->content_type) || (h->other_type.len && !is_dicom(h->other_type)));
+}
+
+void http_hl7_tell_inside(const struct hl7_inside *s, struct http_msg *m)
+{
+	if (s->unsure)
+		put_blank(m);
+	else
+		http_hl7_read((struct bytes){s->header, s->len}, HTTP_HL7_NOTHING, m);
+}
+
 bool http_hl7_search(struct http_hl7_search *s, struct bytes piece)
 {
 	bool found = false;

@@ -4,6 +4,7 @@
  * HL7 version 2 as the body of an HTTP message (HL7 over HTTP, as HAPI and others speak it): type and
  * number of the message, read as behind MLLP's first byte.
  */
+#include "guard/proto/hl7_inside.h"
 #include "guard/proto/http.h"
 #include "guard/proto/http_head.h"
 
@@ -18,6 +19,11 @@ enum parse http_hl7_probe(struct bytes body);
  */
 enum http_hl7_rest { HTTP_HL7_NOTHING, HTTP_HL7_SEARCHED, HTTP_HL7_UNSEEN };
 void http_hl7_read(struct bytes body, enum http_hl7_rest rest, struct http_msg *m);
+
+/* May the body of such a request have messages in other text? Images are nothing but that (PS3.18 §8.6). */
+bool http_hl7_is_inside(const struct http_head *h);
+/* Of a header that was found so, *m's members as http_hl7_read() sets them. */
+void http_hl7_tell_inside(const struct hl7_inside *s, struct http_msg *m);
 
 /* The last bytes before a piece: another header behind the beginning begins a message to some. */
 struct http_hl7_search {

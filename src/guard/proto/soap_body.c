@@ -11,30 +11,6 @@ static bool starts(struct bytes b, const char *with)
 	return b.len >= n && !strncasecmp((const char *)b.data, with, n);
 }
 
-/* A parameter of a Content-Type (RFC 2045 §5.1); false behind the last. A `\` in quotes leaves the value empty. */
-static bool next_parameter(struct bytes *rest, struct bytes *ret_name, struct bytes *ret_value)
-{
-	bool quoted = false;
-	size_t n = 0;
-	struct bytes one;
-
-	while (n < rest->len && (quoted || rest->data[n] != ';'))
-		quoted ^= rest->data[n++] == '"';
-	one = (struct bytes){rest->data, n};
-	n += n < rest->len;
-	*rest = (struct bytes){rest->data + n, rest->len - n};
-	*ret_name = head_before(one, "=");
-	*ret_value = head_trim((struct bytes){one.data + ret_name->len, one.len - ret_name->len});
-	*ret_name = head_trim(*ret_name);
-	if (ret_value->len)
-		*ret_value = head_trim((struct bytes){ret_value->data + 1, ret_value->len - 1});
-	if (ret_value->len > 1 && ret_value->data[0] == '"')
-		*ret_value = (struct bytes){ret_value->data + 1, ret_value->len - 2};
-	if (ret_value->len && memchr(ret_value->data, '\\', ret_value->len))
-		ret_value->len = 0;
-	return n;
-}
-
 static bool is_related(struct bytes type)
 {
 	return head_is(head_trim(head_before(type, ";")), "multipart/related");
@@ -47,7 +23,7 @@ bool soap_is_type(struct bytes type)
 
 	if (!related)
 		return starts(type, "application/soap+xml");
-	while (next_parameter(&type, &name, &value))
+	while (head_parameter(&type, &name, &value))
 		if ((head_is(name, "type") || head_is(name, "start-info")) &&
 		    starts(value, "application/soap+xml"))
 			return true;
@@ -80,7 +56,7 @@ void soap_form_type(struct soap_form *f, struct bytes type)
 	f->parts = is_related(type);
 	if (!f->parts)
 		return;
-	while (next_parameter(&type, &name, &value)) {
+	while (head_parameter(&type, &name, &value)) {
 		if (head_is(name, "boundary"))
 			kept &= keep(f->boundary, SOAP_BOUNDARY, &f->boundary_len, value);
 		else if (head_is(name, "start"))
