@@ -1,6 +1,8 @@
 /* Flat lines: those that are forged, and the arrests, electrodes and tests that are none. */
 #include "vitals_kit.h"
 
+#include "guard/vitals/flatline.h"
+
 static void a_calm_hour_says_nothing(void **state)
 {
 	static const double rates[] = {48, 75, 130};
@@ -36,6 +38,35 @@ static void a_flat_line_over_a_pulse_is_found_in_time(void **state)
 		assert_int_equal(f->device, 7);
 		close_ward(&w);
 	}
+}
+
+/* 133 beats a minute until `last_ms`, each pulse a quarter of a second after its beat, until `end_ms`. */
+static struct flatline quick_heart(unsigned last_ms, unsigned end_ms)
+{
+	static const struct flatline none;
+	struct pulse ecg, pulse;
+
+	pulse_init(&ecg, true);
+	pulse_init(&pulse, false);
+	for (unsigned ms = 0; ms < end_ms; ms += 8) {
+		unsigned beat = ms % 450, late = (ms + 320) % 450;
+
+		pulse_sample(&ecg, ms < last_ms + 40 && beat < 40 ? 400 : 0, 8000000,
+			     ms * 1000000ull);
+		pulse_sample(&pulse, late < 240 ? 900 - 7.5 * fabs(late - 120.0) : 0, 8000000,
+			     ms * 1000000ull);
+	}
+	return flatline_judge(&ecg, &pulse, &none);
+}
+
+/* A beat's end is when it moved last, not when it leaves the span that is compared. */
+static void pulses_are_explained_by_when_a_beat_was(void **state)
+{
+	struct flatline f = quick_heart(45000, 46500);
+
+	assert_true(f.confidence > VITALS_DOUBT);
+	assert_int_equal(f.pulses, 2);
+	assert_true(quick_heart(45000, 46000).confidence == 0);
 }
 
 /* What a wave passes all the time, as 0 to 1 mV of it, is no end of a converter's range. */
@@ -506,6 +537,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_calm_hour_says_nothing),
 		cmocka_unit_test(a_flat_line_over_a_pulse_is_found_in_time),
+		cmocka_unit_test(pulses_are_explained_by_when_a_beat_was),
 		cmocka_unit_test(a_scale_is_no_rail),
 		cmocka_unit_test(waves_of_one_moment_in_several_messages),
 		cmocka_unit_test(spoilt_numbers_hide_no_flat_line),

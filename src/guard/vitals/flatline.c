@@ -9,6 +9,7 @@
 #define FLAT_LEAST   (1200 * MS)
 #define FLAT_BEATS   1.5	/* intervals without anything like a beat */
 #define EXPLAINED    (600 * MS) /* a beat's pulse has come by then, at the finger too */
+#define SPANNED	     (150 * MS) /* for so long what has moved is still within the span looked at */
 #define LEAD_LATE    (150 * MS) /* between the same beat in two leads */
 #define INTERVAL_MIN (250 * MS)
 #define INTERVAL_MAX (2200 * MS)
@@ -309,7 +310,7 @@ struct flatline flatline_judge(const struct pulse *ecg, const struct pulse *othe
 {
 	struct flatline f = {
 		.since_ns = ecg->active_ns, .now_ns = ecg->now_ns, .lead_only = other->ecg};
-	uint64_t from = ecg->active_ns + (other->ecg ? LEAD_LATE : EXPLAINED);
+	uint64_t from = ecg->active_ns + (other->ecg ? LEAD_LATE : EXPLAINED - SPANNED);
 	uint64_t flat = ecg->now_ns - ecg->active_ns, interval, theirs;
 	struct pulses n;
 	double pace, usual;
