@@ -26,6 +26,8 @@ static const char site[] =
 	"         allow: ['message_type=ORU^*']}\n"
 	"      - {service: files, proto: tcp, port: [21], peer: any, app: ftp}\n"
 	"      - {service: boot, proto: udp, port: [69], peer: any, app: tftp}\n"
+	"      - {service: directory, proto: tcp, port: [389], peer: any, app: tls, control: no,\n"
+	"         allow: ['version=TLS 1.2']}\n"
 	"      - {service: all, proto: any, peer: any}\n"
 	"    accepts:\n      - {service: all, proto: any, peer: any}\n";
 

@@ -9,7 +9,8 @@
 
 const struct said *narrow_said(const struct draft *x, const struct seen_talk *t)
 {
-	const struct said *s = said_with(&x->p->seen->said, t->from, t->to, t->proto, t->port);
+	const struct said *s =
+		said_with(&x->p->seen->said, t->from, t->to, t->proto, t->port, proto_find(t->app));
 
 	if (!s || s->broken || t->mixed || strcmp(t->app, s->app->name) != 0)
 		return NULL;

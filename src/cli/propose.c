@@ -335,7 +335,7 @@ static bool make_extra(struct draft *x, const struct draft_device *d, const stru
 							       : host->name};
 	if (grouped && asks_too(x, d, t, t))
 		ret_e->said = NULL; /* one line for all of them, who may say different things */
-	if (ret_e->rule && *ret_e->rule->app && *t->app && strcmp(ret_e->rule->app, t->app) != 0) {
+	if (ret_e->rule && *ret_e->rule->app && *t->app && !seen_covers(ret_e->rule->app, t->app)) {
 		ret_e->held = ret_e->rule;
 		ret_e->rule = NULL;
 	}

@@ -362,7 +362,7 @@ void said_take(struct saids *s, const struct said_ends *ends, const struct proto
 }
 
 const struct said *said_with(const struct saids *s, const uint8_t from[16], const uint8_t to[16],
-			     uint8_t proto, uint16_t port)
+			     uint8_t proto, uint16_t port, const struct proto *app)
 {
 	bool turned = memcmp(from, to, 16) > 0;
 	const uint8_t *low = turned ? to : from, *high = turned ? from : to;
@@ -374,6 +374,9 @@ const struct said *said_with(const struct saids *s, const uint8_t from[16], cons
 		if (!is_between(d, low, high, proto) || !d->serves[!turned] ||
 		    d->port[!turned] != port)
 			continue;
+		if (app && d->app != app &&
+		    (proto_covers(d->app, app) || proto_covers(app, d->app)))
+			continue; /* ahead of TLS, or behind it */
 		if (hit)
 			return NULL;
 		hit = d;

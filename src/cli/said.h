@@ -63,8 +63,11 @@ void saids_free(struct saids *s);
  */
 void said_take(struct saids *s, const struct said_ends *ends, const struct proto *app,
 	       const json_t *event);
-/* What was said with the service `port` of `to`; NULL: nothing, or in more than one protocol. */
+/*
+ * What was said with the service `port` of `to`; NULL: nothing, or in more than one protocol. Of what goes
+ * on encrypted it is what was said by `app`: ahead of that, or within it.
+ */
 const struct said *said_with(const struct saids *s, const uint8_t from[16], const uint8_t to[16],
-			     uint8_t proto, uint16_t port);
+			     uint8_t proto, uint16_t port, const struct proto *app);
 
 #endif

@@ -171,6 +171,24 @@ static int talk_order(const void *a, const void *b)
 	return x->proto != y->proto ? x->proto - y->proto : (int)x->port - (int)y->port;
 }
 
+bool seen_covers(const char *named, const char *spoken)
+{
+	const struct proto *n = proto_find(named), *s = proto_find(spoken);
+
+	return strcmp(named, spoken) == 0 || (n && s && proto_covers(n, s));
+}
+
+/* `app` becomes what covers both. Is there nothing that does? */
+static bool merge_apps(char *app, size_t cap, const char *other)
+{
+	bool both = *app && *other, covers = both && seen_covers(app, other);
+	bool mixed = both && !covers && !seen_covers(other, app);
+
+	if (!covers && !mixed && *other)
+		snprintf(app, cap, "%s", other);
+	return mixed;
+}
+
 static void merge_talks(struct seen *s)
 {
 	size_t kept = 0;
@@ -184,9 +202,7 @@ static void merge_talks(struct seen *s)
 			last->flows += s->talks[i].flows;
 			last->bytes += s->talks[i].bytes;
 			last->mixed |= s->talks[i].mixed;
-			last->mixed |= *last->app && *s->talks[i].app &&
-				       strcmp(last->app, s->talks[i].app) != 0;
-			copy(last->app, sizeof(last->app), s->talks[i].app);
+			last->mixed |= merge_apps(last->app, sizeof(last->app), s->talks[i].app);
 			continue;
 		}
 		s->talks[kept++] = s->talks[i];

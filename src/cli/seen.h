@@ -64,6 +64,8 @@ struct seen {
 /* 0 or -ENOMEM. */
 int seen_new(struct seen *ret_seen);
 void seen_free(struct seen *s);
+/* Does a rule for the one protocol let the other be spoken (proto.h)? By their names. */
+bool seen_covers(const char *named, const char *spoken);
 
 /* One EVE event, or one row of `devices`. */
 void seen_event(struct seen *s, const json_t *event);

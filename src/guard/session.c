@@ -277,7 +277,8 @@ static void hold_to_rule(struct sessions *s, const struct session *n)
 	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
 	const struct proto *is = n->talk->proto;
 
-	if (p && p != is && p != is->speaks && p != is->leads_to && !n->midstream && s->o.unread)
+	if (p && !proto_covers(p, is) && p != is->speaks && p != is->leads_to && !n->midstream &&
+	    s->o.unread)
 		object(s, s->o.unread(s->o.arg, s->flow), SESSION_UNREAD);
 }
 

@@ -7,7 +7,7 @@
 # Of Debian, for the services of an office network: openssl gnutls-bin nginx-light curl dnsmasq-base bind9-dnsutils nsd ldnsutils faketime
 # openssh-server sshpass inetutils-telnet inetutils-telnetd vsftpd tftpd-hpa tftp-hpa samba smbclient xrdp rdesktop
 # slapd ldap-utils dovecot-imapd dovecot-pop3d exim4-daemon-light mariadb-server rlpr
-# xvfb tigervnc-standalone-server tigervnc-tools vncsnapshot sip-tester bsdutils socat
+# xvfb tigervnc-standalone-server tigervnc-viewer tigervnc-tools vncsnapshot sip-tester bsdutils socat
 # usage: test/pcap/record.sh [CASE...]      needs root; tools: the programs below
 set -eu
 cd "$(dirname "$0")" || exit 1
@@ -659,6 +659,32 @@ make_database() {
 	try on dev mariadb --no-defaults --ssl -h 10.9.0.5 -u lis -psecret -e 'select 1'
 }
 
+# TLS 1.2, which hides no certificate, behind a few words of other protocols: one long expired, and others signed by themselves.
+make_starttls() {
+	key root -subj '/O=Clinic/CN=Clinic root'
+	at='2020-01-01' signed old root RSA /CN=old.clinic.example subjectAltName=DNS:old.clinic.example
+	key srv -subj '/CN=archive.clinic.example'
+	mkdir -p "$work/empty" "$work/ldap"
+	chmod -R a+rX "$work"
+	cat "$work/old.crt" "$work/old.key" >"$work/old.pem"
+	printf 'listen=YES\nbackground=NO\nlocal_enable=YES\nsecure_chroot_dir=%s/empty\npam_service_name=other\nseccomp_sandbox=NO\nssl_enable=YES\nrsa_cert_file=%s/old.pem\n' \
+		"$work" "$work" >"$work/vsftpd.conf"
+	later srv vsftpd "$work/vsftpd.conf"
+	printf 'include /etc/ldap/schema/core.schema\npidfile %s/slapd.pid\nTLSCertificateFile %s/srv.crt\nTLSCertificateKeyFile %s/srv.key\n' \
+		"$work" "$work" "$work" >"$work/slapd.conf"
+	later srv slapd -d 0 -f "$work/slapd.conf" -h ldap://10.9.0.5
+	printf '[Globals]\nport=tcp://10.9.0.5:3389\ncertificate=%s/srv.crt\nkey_file=%s/srv.key\nsecurity_layer=tls\nssl_protocols=TLSv1.2\nfork=false\n[Logging]\nLogFile=%s/xrdp.log\n[Xorg]\nname=x\nlib=libxup.so\n' \
+		"$work" "$work" "$work" >"$work/xrdp.ini"
+	later srv xrdp --nodaemon -c "$work/xrdp.ini"
+	later srv Xtigervnc :5 -interface 10.9.0.5 -rfbport 5900 -SecurityTypes X509None -X509Cert "$work/srv.crt" -X509Key "$work/srv.key" \
+		-GnuTLSPriority NORMAL:-VERS-TLS1.3 -geometry 320x200
+	later dev Xvfb :77 -nolisten tcp
+	hello 10.9.0.5:21 -starttls ftp -tls1_2 -servername old.clinic.example
+	hello 10.9.0.5:389 -starttls ldap -tls1_2 -servername archive.clinic.example
+	DISPLAY=:77 try on dev timeout 4 rdesktop -u service 10.9.0.5 </dev/null
+	DISPLAY=:77 try on dev timeout 4 xtigervncviewer -SecurityTypes X509None 10.9.0.5:0
+}
+
 # A job by LPD, to a server that takes everything, and one as it is.
 make_print() {
 	later srv python3 -c 'import socketserver
@@ -821,7 +847,7 @@ make_sweep() {
 
 cases="http udp-echo icmp-unreachable ping-fragments ipv6 dicom dicom-store dicom-query dicom-worklist dicom-print dicom-orthanc dicom-services
 	dicom-hostile hl7 hl7-forbidden hl7-http hl7-inside mqtt telnet dhcp rogue-dhcp second-dhcp names-poisoned port-scan port-scan-policy sweep"
-cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail database print smb rdp vnc sip syslog"
+cases="$cases tls dtls http-talk dns ssh telnet-login ftp tftp ldap mail database starttls print smb rdp vnc sip syslog"
 cases="$cases mqtt5 mqtt-websocket modbus snmp astm poct1a coap bacnet sdc"
 cases="$cases dns-records certificates tls-hybrid dtls-gnutls dtls-fragments coaps coap-tcp snmp3 snmp-tcp smb3-sealed smb1-paths"
 build

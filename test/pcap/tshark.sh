@@ -110,6 +110,15 @@ agree 'TLS answers' tls/input.pcap 'tls.handshake.ja3s and not tls.handshake.ran
 	tls.handshake.ja3s "$answer"
 agree 'TLS hellos of certificates' certificates/input.pcap tls.handshake.ja3 'tls.handshake.extensions_server_name tls.handshake.ja3' "$hello"
 agree 'TLS hellos with a hybrid key share' tls-hybrid/input.pcap tls.handshake.ja3 'tls.handshake.extensions_server_name tls.handshake.ja3' "$hello"
+# tshark takes no word of MySQL's or RDP's for it.
+known='select(any(.src_port, .dest_port; . == 3306 or . == 3389) | not)'
+for f in mail ldap database starttls; do
+	agree "TLS hellos behind STARTTLS of $f" $f/input.pcap 'tls.handshake.ja3 and not tcp.port in {3306,3389}' \
+		'tcp.srcport tls.handshake.extensions_server_name tls.handshake.ja3' \
+		"$known"' | select(.tls.type=="client_hello") | "\(.src_port)|\(.tls.sni // "")|\(.tls.ja3.hash)"'
+done
+agree 'TLS certificates behind STARTTLS' starttls/input.pcap tls.handshake.certificate x509af.serialNumber \
+	"$known"' | select(.tls.serial) | .tls.serial | ascii_downcase | gsub(":"; "")'
 # tshark gives the issuer's certificates as well, behind the server's own.
 agree 'TLS certificates' certificates/input.pcap tls.handshake.certificate x509af.serialNumber \
 	'select(.tls.serial) | .tls.serial | ascii_downcase | gsub(":"; "")'

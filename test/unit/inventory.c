@@ -342,7 +342,8 @@ static void weaknesses_are_told_once(void **state)
 			     .security_level = "authNoPriv",
 			     .usm = {(const uint8_t *)"nurse", 5}};
 	struct smb_msg file = {.version = 2, .filename = {(const uint8_t *)"a", 1}};
-	struct ftp_msg anybody = {.msg.answer = true, .no_password = true};
+	struct ftp_msg greeting = {.msg.answer = true};
+	struct ftp_msg anybody = {.msg.answer = true, .login = "succeeded", .no_password = true};
 	struct rfb_msg screen = {.security = 0};
 	struct telnet_msg shell = {.no_password = true};
 	struct weaknesses w;
@@ -387,6 +388,8 @@ static void weaknesses_are_told_once(void **state)
 	w = weaknesses_of(&telnet_proto, &shell.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_TELNET);
 	assert_int_equal(w.to, 1u << WEAKNESS_TELNET | 1u << WEAKNESS_NO_PASSWORD);
+	/* Behind it TLS may begin. */
+	assert_int_equal(weaknesses_of(&ftp_proto, &greeting.msg).by, 0);
 	w = weaknesses_of(&ftp_proto, &anybody.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_FTP | 1u << WEAKNESS_NO_PASSWORD);
 	assert_int_equal(w.to, 1u << WEAKNESS_FTP);

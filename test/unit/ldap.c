@@ -83,8 +83,7 @@ static void what_is_sealed_is_not_read(void **state)
 	static const struct talk_piece tls[] = {
 		TALK_PIECE(0, START_TLS),
 		TALK_PIECE(1, TLS_AGREED),
-		TALK_PIECE(0, "\x16\3\1\0\1a"),
-		TALK_PIECE(1, "\x16\3\3\0\1a"),
+		TALK_PIECE(0, "\x15\3\1\0\2\1\0"),
 	};
 	/* It says it will, and goes on in clear text: that is read. */
 	static const struct talk_piece pretended[] = {

@@ -418,6 +418,41 @@ static void one_message_is_enough_to_be_known_by(void **state)
 	free(text);
 }
 
+/* What mail says in TLS, now and then in clear text; `first` and `then`: how the conversations ended. */
+static char *mail_proposal(const struct config *config, const char *first, const char *then)
+{
+#define MAIL(app) SPOKE("10.1.1.7", "40001", "10.1.0.9", "587", app, "")
+	static const char smtp[] = EVENT
+		"\"smtp\",\"src_ip\":\"10.1.1.7\",\"src_port\":40001,\"dest_ip\":\"10.1.0.9\","
+		"\"dest_port\":587,\"proto\":\"TCP\",\"smtp\":{\"command\":\"EHLO\"}}";
+	static const char tls[] =
+		EVENT "\"tls\",\"src_ip\":\"10.1.1.7\",\"src_port\":40001,\"dest_ip\":\"10.1.0.9\","
+		      "\"dest_port\":587,\"proto\":\"TCP\",\"tls\":{\"type\":\"client_hello\","
+		      "\"sni\":\"mail.ward\",\"version\":\"TLS 1.3\"}}";
+	const char *seen[] = {ANALYSER, smtp, tls, first, then};
+	struct propose p = {.config = config};
+	int err;
+
+	return proposal(&p, seen, 5, &err);
+}
+
+/* Who never spoke but in TLS is held to that; who did is held to mail, which may go on in TLS. */
+static void what_goes_on_in_tls_is_learned(void **state)
+{
+	char *text = mail_proposal(NULL, MAIL("tls"), MAIL("tls"));
+
+	assert_non_null(strstr(text, "app: tls"));
+	assert_non_null(strstr(text, "sni=mail.ward"));
+	free(text);
+	text = mail_proposal(NULL, MAIL("smtp"), MAIL("tls"));
+	assert_non_null(strstr(text, "app: smtp"));
+	assert_null(strstr(text, "app: tls"));
+	free(text);
+	text = mail_proposal(NULL, MAIL("tls"), MAIL("smtp"));
+	assert_non_null(strstr(text, "app: smtp"));
+	free(text);
+}
+
 /* RFC 1350 §4: what a file comes by is a port of one day. */
 static void a_file_by_tftp_is_one_line(void **state)
 {
@@ -526,6 +561,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_only_hl7_stays_as_it_is),
 		cmocka_unit_test(a_name_is_of_its_association),
 		cmocka_unit_test(one_message_is_enough_to_be_known_by),
+		cmocka_unit_test(what_goes_on_in_tls_is_learned),
 		cmocka_unit_test(a_file_by_tftp_is_one_line),
 		cmocka_unit_test(offers_never_widen),
 		cmocka_unit_test(without_a_hint_nobody_is_a_device),

@@ -422,10 +422,10 @@ static void smb_1_names_dos_errors(void **state)
 static void rdp_tells_how_a_desktop_is_protected(void **state)
 {
 	seed_same(r, "rdp", "rdp-1");
-	assert_string_equal(
-		r->said, "{\"rdp\":{\"event_type\":\"initial_request\",\"cookie\":\"service\","
-			 "\"offered\":\"hybrid\",\"control\":true}}\n"
-			 "{\"rdp\":{\"event_type\":\"initial_response\",\"protocol\":\"ssl\"}}\n");
+	assert_says(r, "{\"rdp\":{\"event_type\":\"initial_request\",\"cookie\":\"service\","
+		       "\"offered\":\"hybrid\",\"control\":true}}\n"
+		       "{\"rdp\":{\"event_type\":\"initial_response\",\"protocol\":\"ssl\"}}\n"
+		       "{\"tls\":{\"type\":\"client_hello\"");
 	seed_same(r, "rdp", "rdp-2");
 	assert_says(r, "{\"event_type\":\"initial_response\",\"protocol\":\"rdp\"}");
 	assert_says(r, "connect_request");

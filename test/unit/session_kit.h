@@ -15,14 +15,16 @@
 #include "guard/policy/message.h"
 #include "guard/reset.h"
 
-#define HL7   2575
-#define HTTP  80
-#define POSTS 8080
-#define FTP   21
-#define ASTM  3000
-#define OTHER 4000
-#define FILES 2121 /* FTP's, where only the rule says so */
-#define SDC   6464
+#define HL7    2575
+#define HTTP   80
+#define POSTS  8080
+#define FTP    21
+#define ASTM   3000
+#define OTHER  4000
+#define FILES  2121 /* FTP's, where only the rule says so */
+#define SDC    6464
+#define MAIL   25
+#define SEALED 587
 
 static const char site[] = SITE_ANALYSER
 	"      - {service: results, proto: tcp, port: ['2575'], peer: lis,\n"
@@ -39,6 +41,9 @@ static const char site[] = SITE_ANALYSER
 	"      - {service: bench, proto: tcp, port: ['3000'], peer: lis,\n"
 	"         app: astm, allow: ['test=^^^GLU*']}\n"
 	"      - {service: device, proto: tcp, port: ['6464'], peer: lis, app: sdc, control: no}\n"
+	"      - {service: mail, proto: tcp, port: ['25'], peer: lis, app: smtp}\n"
+	"      - {service: sealed mail, proto: tcp, port: ['587'], peer: lis,\n"
+	"         app: tls, control: no, allow: ['sni=mail.ward', 'version=TLS 1.2']}\n"
 	"      - {service: any, proto: tcp, port: ['4000'], peer: lis}\n"
 	"      - {service: tunnel, proto: '47', peer: lis, app: hl7}\n"
 	"      - {service: other tunnel, proto: '4', peer: lis}\n"
@@ -184,8 +189,8 @@ static inline void wire_free(struct wire *w)
 }
 
 /* True where it passed. */
-static inline bool send_flags(struct wire *w, unsigned end, uint32_t seq, uint32_t ack,
-			      uint8_t flags, const char *data)
+static inline bool send_bytes(struct wire *w, unsigned end, uint32_t seq, uint32_t ack,
+			      uint8_t flags, const void *data, size_t len)
 {
 	uint8_t body[2048] = {0};
 	struct writer out = writer_new(body, sizeof(body));
@@ -205,7 +210,7 @@ static inline bool send_flags(struct wire *w, unsigned end, uint32_t seq, uint32
 	write_be16(&out, w->checksum);
 	write_be16(&out, w->urgent);
 	write_bytes(&out, w->options.data, w->options.len);
-	write_bytes(&out, data, strlen(data));
+	write_bytes(&out, data, len);
 	free(w->frame);
 	f.data = frame_ipv4(&ip, body, out.len);
 	w->frame = (uint8_t *)(uintptr_t)f.data.data;
@@ -213,6 +218,12 @@ static inline bool send_flags(struct wire *w, unsigned end, uint32_t seq, uint32
 	f.wire_len = (uint32_t)f.data.len;
 	engine_burst(w->engine, &w->capture, &f, 1);
 	return w->passed;
+}
+
+static inline bool send_flags(struct wire *w, unsigned end, uint32_t seq, uint32_t ack,
+			      uint8_t flags, const char *data)
+{
+	return send_bytes(w, end, seq, ack, flags, data, strlen(data));
 }
 
 static inline bool send(struct wire *w, unsigned end, uint32_t seq, uint32_t ack, const char *data)

@@ -394,6 +394,84 @@ static void what_is_posted_is_asked_for(void **state)
 	}
 }
 
+/* A hello of TLS 1.2, or the version that the byte says, for mail.ward. */
+#define HELLO(version)                                                                        \
+	"\x16\3\1\0\x41\1\0\0\x3d\3" version "0123456789abcdef0123456789abcdef\0\0\2\xc0\x2f" \
+	"\1\0\0\x12\0\0\0\xe\0\xc\0\0\x9"                                                     \
+	"mail.ward"
+#define HELLO_LEN (sizeof(HELLO("\3")) - 1)
+
+/* What a client says ahead of TLS, line by line, each of which is answered, and then its hello. */
+struct mail_case {
+	uint16_t port;
+	const char *said[3];
+	const char *hello;
+	int stopped; /* at which of them; 3: at the hello, 4: not at all */
+	const char *why;
+};
+
+static void speak_mail(const struct mail_case *c)
+{
+	static const char greeting[] = "220 mail.ward ESMTP\r\n", go[] = "220 ok\r\n";
+	struct wire *w = wire_new("enforce", "closed", c->port);
+	uint32_t at = 1000, back = 5000 + sizeof(greeting) - 1;
+	int n;
+
+	shake_hands(w);
+	assert_true(send(w, 1, 5000, at, greeting));
+	for (n = 0; n < 3 && c->said[n]; n++) {
+		if (!send(w, 0, at, back, c->said[n]))
+			break;
+		at += (uint32_t)strlen(c->said[n]);
+		assert_true(send(w, 1, back, at, go));
+		back += sizeof(go) - 1;
+	}
+	if (n == 3 || !c->said[n])
+		n = send_bytes(w, 0, at, back, TCP_ACK | TCP_PSH, c->hello, HELLO_LEN) ? 4 : 3;
+	assert_int_equal(n, c->stopped);
+	assert_int_equal(told(w, "\"event_type\":\"tls\""), n >= 3);
+	if (c->why)
+		assert_true(told(w, c->why));
+	wire_free(w);
+}
+
+/*
+ * A rule for mail lets it go on behind STARTTLS, where it is told like any other TLS. A rule for TLS lets
+ * STARTTLS be asked for, and no word of mail before it; its patterns are for the hello that follows.
+ */
+static void what_goes_on_in_tls_is_read_on(void **state)
+{
+	static const struct mail_case cases[] = {
+		{MAIL, {"EHLO a\r\n", "STARTTLS\r\n"}, HELLO("\3"), 4, "\"sni\":\"mail.ward\""},
+		{MAIL, {"STARTTLS\r\n"}, HELLO("\1"), 4, "\"app_proto\":\"tls\""},
+		{MAIL,
+		 {"STARTTLS\r\n"},
+		 "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
+		 "Subject: what is this\r\n\r\nno TLS at all\r\n.\r\n",
+		 3,
+		 "tls.malformed"},
+		{SEALED, {"EHLO a\r\n", "STARTTLS\r\n"}, HELLO("\3"), 4, NULL},
+		{SEALED,
+		 {"EHLO a\r\n", "NOOP\r\n", "STARTTLS\r\n"},
+		 HELLO("\1"),
+		 3,
+		 "\"member\":\"version\""},
+		{SEALED,
+		 {"EHLO a\r\n", "MAIL FROM:<a@b>\r\n"},
+		 HELLO("\3"),
+		 1,
+		 "policy.wrong_protocol"},
+		{SEALED,
+		 {"AUTH PLAIN AGFkbWluADEyMzQ=\r\n"},
+		 HELLO("\3"),
+		 0,
+		 "policy.wrong_protocol"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		speak_mail(&cases[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +490,7 @@ int main(void)
 		cmocka_unit_test(a_garbled_frame_ends_nothing),
 		cmocka_unit_test(paths_that_lead_elsewhere_do_not_pass),
 		cmocka_unit_test(what_is_posted_is_asked_for),
+		cmocka_unit_test(what_goes_on_in_tls_is_read_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

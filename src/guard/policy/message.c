@@ -276,13 +276,13 @@ enum reason message_judge(const struct message_rules *m, uint32_t rule, const st
 	if (rule >= m->count || !m->entries[rule].proto)
 		return REASON_NONE;
 	e = &m->entries[rule];
-	if (e->proto != p && e->proto != msg->opens)
+	if (!proto_covers(e->proto, p) && e->proto != msg->opens)
 		return REASON_POLICY_WRONG_PROTOCOL;
 	if (msg->reason != REASON_NONE && !msg->readable)
 		return msg->reason;
 	if (msg->answer)
 		return REASON_NONE;
-	if (msg->control && e->no_control)
+	if (msg->control && e->no_control && e->proto != msg->opens)
 		return REASON_POLICY_CONTROL;
 	return e->proto == p && unmatched(m, e, msg) ? REASON_POLICY_MESSAGE : REASON_NONE;
 }

@@ -100,6 +100,14 @@ static bool always(const struct msg *m)
 }
 
 /* Let in by it: what was tried and refused shows no more than who tries. */
+/* What is said ahead of a login may lead to TLS (RFC 4217 §12). */
+static bool ftp_clear(const struct msg *m)
+{
+	const struct ftp_msg *f = (const struct ftp_msg *)m;
+
+	return f->login || f->dynamic_port;
+}
+
 static bool ftp_login(const struct msg *m)
 {
 	return m->answer && ((const struct ftp_msg *)m)->default_login;
@@ -320,7 +328,7 @@ static const struct {
 	{"telnet", always, WEAKNESS_TELNET, BOTH},
 	{"telnet", telnet_login, WEAKNESS_DEFAULT_LOGIN, BY},
 	{"telnet", telnet_open, WEAKNESS_NO_PASSWORD, TO},
-	{"ftp", always, WEAKNESS_FTP, BOTH},
+	{"ftp", ftp_clear, WEAKNESS_FTP, BOTH},
 	{"ftp", ftp_login, WEAKNESS_DEFAULT_LOGIN, BY},
 	{"ftp", ftp_open, WEAKNESS_NO_PASSWORD, BY},
 	{"tftp", always, WEAKNESS_TFTP, BOTH},

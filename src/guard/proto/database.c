@@ -1,5 +1,7 @@
 #include "guard/proto/database.h"
 
+#include "guard/proto/tls.h"
+
 #define STEP_MAX 16384 /* bytes of one step of a login */
 
 struct state {
@@ -45,9 +47,12 @@ static void refused(struct state *st, struct database_msg *m)
 	m->msg.answer = st->over = true;
 }
 
-static void sealed(struct state *st, struct database_msg *m)
+static enum parse sealed(struct state *st, const struct proto *by, struct database_msg *m,
+			 struct proto_output *out, size_t used)
 {
 	m->encrypted = st->over = true;
+	m->msg.opens = out->next = by;
+	return tell(out, used);
 }
 
 /* Whoever comes late reads nothing: a login is at the beginning or nowhere. */
@@ -158,8 +163,7 @@ static enum parse pgsql_read(void *state, const struct proto_input *in, struct m
 		return pass(ret_out, 1, 1);
 	if (in->data.data[0] != 'S' && in->data.data[0] != 'G')
 		return broken(m, ret_out);
-	sealed(st, m);
-	return tell(ret_out, 1);
+	return sealed(st, in->data.data[0] == 'S' ? &tls_proto : NULL, m, ret_out, 1);
 }
 
 /* MySQL 8's internals, "Connection Phase": three bytes of length, one that counts, and what it is. */
@@ -244,10 +248,8 @@ static enum parse mysql_read(void *state, const struct proto_input *in, struct m
 	if (in->end)
 		return st->began ? mysql_answer(st, b, m, ret_out) : PARSE_OK;
 	r = reader_new(b.data + MYSQL_HEAD, all - MYSQL_HEAD);
-	if (!st->began && read_le32(&r) & MYSQL_TLS) {
-		sealed(st, m);
-		return tell(ret_out, all);
-	}
+	if (!st->began && read_le32(&r) & MYSQL_TLS)
+		return sealed(st, &tls_proto, m, ret_out, all);
 	st->secret = true; /* what it proves is not read */
 	st->began = true;
 	if (!st->clear)
@@ -311,12 +313,11 @@ static enum parse tds_packet(struct state *st, unsigned end, struct bytes b, str
 	if (end && !st->began && b.data[0] == TDS_ANSWER) {
 		chosen = tds_encryption((struct bytes){b.data + TDS_HEAD, b.len - TDS_HEAD});
 		st->began = true;
-		if (chosen == TDS_ON || chosen == TDS_REQUIRED)
-			sealed(st, m);
-		else
-			m->unencrypted = true;
-		st->over |= chosen == TDS_OF_LOGIN; /* which is behind TLS then, and nothing else */
 		m->msg.answer = true;
+		if (chosen == TDS_ON || chosen == TDS_REQUIRED) /* in packets of TDS's own */
+			return sealed(st, NULL, m, out, b.len);
+		m->unencrypted = true;
+		st->over |= chosen == TDS_OF_LOGIN; /* which is behind TLS then, and nothing else */
 		return tell(out, b.len);
 	}
 	if (end || b.data[0] != TDS_LOGIN)
@@ -363,11 +364,12 @@ static const struct proto_field fields[] = {
 	{""},
 };
 
-#define DATABASE(database)                               \
+#define DATABASE(database, leads)                        \
 	const struct proto database##_proto = {          \
 		.name = #database,                       \
 		.over = PROTO_OVER_TCP,                  \
 		.unmarked = true,                        \
+		.leads_to = leads,                       \
 		.state_size = sizeof(struct state),      \
 		.msg_size = sizeof(struct database_msg), \
 		.fields = fields,                        \
@@ -376,6 +378,6 @@ static const struct proto_field fields[] = {
 		.gap = gap,                              \
 	}
 
-DATABASE(pgsql);
-DATABASE(mysql);
-DATABASE(tds);
+DATABASE(pgsql, &tls_proto);
+DATABASE(mysql, &tls_proto);
+DATABASE(tds, NULL);

@@ -3,6 +3,7 @@
 #include "base/address.h"
 #include "guard/proto/head.h"
 #include "guard/proto/logins.h"
+#include "guard/proto/tls.h"
 
 #define PORT	 21
 #define LINE_MAX 2048
@@ -269,6 +270,7 @@ static bool read_command(struct state *st, struct bytes line, struct ftp_msg *m)
 		st->asked_extended = true;
 	} else if (head_is(m->command, "AUTH")) {
 		st->asked_tls = true;
+		m->msg.opens = &tls_proto;
 	}
 	return true;
 }
@@ -306,6 +308,7 @@ static void judge_reply(struct state *st, struct ftp_msg *m)
 	} else if (st->asked_tls &&
 		   (!memcmp(m->code.data, "234", 3) || !memcmp(m->code.data, "235", 3))) {
 		st->encrypted = m->encrypted = true;
+		m->msg.opens = m->code.data[2] == '4' ? &tls_proto : NULL; /* RFC 4217 §4 */
 	} else if (!memcmp(m->code.data, "230", 3)) {
 		m->login = "succeeded";
 		m->default_login = st->asked_default;
@@ -339,6 +342,7 @@ static bool read_reply(struct state *st, struct bytes line, struct ftp_msg *m)
 	if (m->reply.len > TEXT_MAX)
 		m->reply.len = TEXT_MAX;
 	m->msg.answer = true;
+	m->msg.opens = &tls_proto;
 	judge_reply(st, m);
 	return true;
 }
@@ -365,6 +369,7 @@ static enum parse ftp_read(void *state, const struct proto_input *in, struct msg
 	}
 	ret_out->used = r.off;
 	ret_out->has_msg = proto_serves(in) ? read_reply(st, line, m) : read_command(st, line, m);
+	ret_out->next = m->encrypted ? m->msg.opens : NULL;
 	return PARSE_OK;
 }
 
@@ -403,6 +408,7 @@ const struct proto ftp_proto = {
 	.over = PROTO_OVER_TCP,
 	.lines = true,
 	.urgent = true,
+	.leads_to = &tls_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct ftp_msg),
 	.fields = fields,

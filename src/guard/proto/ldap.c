@@ -3,6 +3,7 @@
 #include "guard/proto/ber.h"
 #include "guard/proto/head.h"
 #include "guard/proto/logins.h"
+#include "guard/proto/tls.h"
 
 #define PORT 389
 #define LOOK \
@@ -136,8 +137,10 @@ static void read_extended(struct state *st, struct reader body, struct ldap_msg 
 
 	if (tag != SIMPLE)
 		m->msg.reason = REASON_LDAP_MALFORMED;
-	if (head_is(oid, START_TLS))
+	if (head_is(oid, START_TLS)) {
 		st->tls = m->id;
+		m->msg.opens = &tls_proto;
+	}
 	m->msg.control = !head_is(oid, WHO_AM_I);
 }
 
@@ -167,8 +170,11 @@ static void read_result(struct state *st, unsigned tag, struct reader *body, str
 	m->result = PROTO_NAME(results, m->result_code);
 	if (tag == BOUND)
 		bound(st, m);
-	else if (tag == EXTENDED_ANSWER && st->tls && m->id == st->tls && !m->result_code)
-		m->encrypted = st->encrypted = true;
+	else if (tag == EXTENDED_ANSWER && st->tls && m->id == st->tls) {
+		m->msg.opens = &tls_proto;
+		m->encrypted = st->encrypted = !m->result_code;
+		st->tls = m->encrypted ? st->tls : 0;
+	}
 }
 
 /* False where it is not told. */
@@ -267,6 +273,8 @@ static enum parse ldap_read(void *state, const struct proto_input *in, struct ms
 	uint8_t tag;
 
 	if (st->encrypted && in->data.data[0] != BER_SEQUENCE) {
+		ret_out->next = st->tls ? &tls_proto : NULL;
+		ret_out->with_it = true;
 		ret_out->used = in->data.len;
 		ret_out->skip = UINT64_MAX;
 		return PARSE_OK;
@@ -315,6 +323,7 @@ static const struct proto_field fields[] = {
 const struct proto ldap_proto = {
 	.name = "ldap",
 	.over = PROTO_OVER_TCP,
+	.leads_to = &tls_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct ldap_msg),
 	.fields = fields,

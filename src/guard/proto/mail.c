@@ -2,6 +2,7 @@
 
 #include "guard/proto/head.h"
 #include "guard/proto/logins.h"
+#include "guard/proto/tls.h"
 
 #define LINE_MAX  12288 /* RFC 4954 §4.5.3.1.5's longest */
 #define GREET_MAX 512	/* looked at before it is known */
@@ -191,6 +192,14 @@ static bool read_login(const struct dialect *d, struct state *st, struct bytes l
 	return st->step != STEP_SECRET && read_sasl(st, line, m);
 }
 
+/* Whether there is TLS, or for nothing: so much a rule for TLS lets be said before it. */
+static bool asks(struct bytes command)
+{
+	return is(command, "EHLO") || is(command, "CAPA") || is(command, "CAPABILITY") ||
+	       is(command, "ID") || is(command, "NOOP") || is(command, "QUIT") ||
+	       is(command, "LOGOUT");
+}
+
 static bool read_command(const struct dialect *d, struct state *st, struct bytes line,
 			 struct mail_msg *m)
 {
@@ -223,9 +232,11 @@ static bool read_command(const struct dialect *d, struct state *st, struct bytes
 		st->step = STEP_NONE; /* it is the whole of it */
 	} else if (is(command, d->tls)) {
 		st->tls = st->unanswered;
+		m->msg.opens = &tls_proto;
 		return true;
 	} else {
 		m->unencrypted = st->over = is(command, d->mail);
+		m->msg.opens = asks(command) ? &tls_proto : NULL;
 		return true;
 	}
 	st->login = st->unanswered;
@@ -288,6 +299,7 @@ static bool read_answer(const struct dialect *d, struct state *st, struct bytes 
 	if (!tls || !well)
 		return false;
 	m->msg.answer = m->encrypted = st->over = true;
+	m->msg.opens = &tls_proto;
 	return true;
 }
 
@@ -311,6 +323,7 @@ static enum parse mail_read(const struct dialect *d, struct state *st, const str
 	}
 	out->used = r.off;
 	out->has_msg = in->end ? read_answer(d, st, line, m) : read_command(d, st, line, m);
+	out->next = m->encrypted ? m->msg.opens : NULL;
 	return PARSE_OK;
 }
 
@@ -349,6 +362,7 @@ static const struct proto_field fields[] = {
 		.name = #dialect,                                                     \
 		.over = PROTO_OVER_TCP,                                               \
 		.unmarked = true,                                                     \
+		.leads_to = &tls_proto,                                               \
 		.state_size = sizeof(struct state),                                   \
 		.msg_size = sizeof(struct mail_msg),                                  \
 		.fields = fields,                                                     \

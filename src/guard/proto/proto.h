@@ -144,6 +144,8 @@ struct proto {
 	bool unmarked; /* no message of it is `control`: what changes a device is not told apart */
 	const struct proto *speaks;   /* whose messages these are; NULL: its own */
 	const struct proto *leads_to; /* what may be spoken instead, later (proto_output.next) */
+	/* Whatever leads to it goes on in it, encrypted (STARTTLS): a rule for that lets it pass, too. */
+	bool seals;
 	/* Whose messages a conversation may begin with, and have among its own; NULL: none. Where a
 	 * rule names this protocol it is read from the first of them on. */
 	const struct proto *carrier;
@@ -187,6 +189,12 @@ static inline bool proto_at_home(const struct proto_input *in, uint16_t port)
  * them what those lead to, and NULL. */
 extern const struct proto *const protos[];
 extern const unsigned proto_count;
+
+/* Does a rule for `named` let `spoken` be spoken: it, or what it goes on in, encrypted? */
+static inline bool proto_covers(const struct proto *named, const struct proto *spoken)
+{
+	return named == spoken || (spoken->seals && named->leads_to == spoken);
+}
 
 /* NULL where there is none of that name. */
 const struct proto *proto_find(const char *name);

@@ -1,5 +1,7 @@
 #include "guard/proto/rdp.h"
 
+#include "guard/proto/tls.h"
+
 #include <strings.h>
 
 #define TPKT_HEAD   4 /* RFC 1006 §6 */
@@ -17,7 +19,7 @@ static const struct proto_name protocols[] = {
 };
 
 struct state {
-	bool asked, answered, legacy, over;
+	bool asked, answered, over;
 };
 
 static struct reader read_tpkt(struct reader *r)
@@ -97,8 +99,12 @@ static void read_request(struct state *st, struct rdp_msg *m, struct reader *r)
 	read_cookie(m, r);
 	m->offered = protocols[0].name;
 	if (read_u8(r) == REQUEST) {
+		uint32_t offered;
+
 		read_skip(r, 3);
-		m->offered = strongest(read_le32(r));
+		offered = read_le32(r);
+		m->offered = strongest(offered);
+		m->msg.opens = offered ? &tls_proto : NULL;
 	}
 	st->asked = true;
 }
@@ -116,8 +122,9 @@ static void read_response(struct state *st, struct rdp_msg *m, struct reader *r)
 	if (r->bad || kind == RESPONSE) {
 		value = r->bad ? 0 : value; /* an old server says nothing, and means its own */
 		m->protocol = PROTO_NAME(protocols, value);
-		st->legacy = !value;
 		st->over = value;
+		m->msg.opens = value ? &tls_proto
+				     : NULL; /* all but its own are within it (MS-RDPBCGR §5.4.5) */
 	} else if (kind == FAILURE) {
 		m->error_code = value;
 		st->over = true;
@@ -168,9 +175,10 @@ static enum parse rdp_read(void *state, const struct proto_input *in, struct msg
 		m->msg.reason = REASON_RDP_MALFORMED;
 		return PARSE_BAD;
 	}
-	if (in->end)
+	if (in->end) {
 		read_response(st, m, &body);
-	else
+		ret_out->next = m->msg.opens;
+	} else
 		read_request(st, m, &body);
 	return PARSE_OK;
 }
@@ -191,6 +199,7 @@ static const struct proto_field fields[] = {
 const struct proto rdp_proto = {
 	.name = "rdp",
 	.over = PROTO_OVER_TCP,
+	.leads_to = &tls_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct rdp_msg),
 	.fields = fields,

@@ -1,5 +1,7 @@
 #include "guard/proto/rfb.h"
 
+#include "guard/proto/tls.h"
+
 #define VERSION_LEN   12
 #define CHALLENGE_LEN 16
 #define NAME_MAX_LEN  256
@@ -26,6 +28,7 @@ enum step {
 	STEP_VENCRYPT,	/* its version, of both */
 	STEP_KINDS,	/* of it, server */
 	STEP_KIND,	/* client */
+	STEP_ACCEPTED,	/* server, ahead of TLS */
 	STEP_OVER,
 	STEP_WAIT, /* for what the other end says */
 };
@@ -152,6 +155,14 @@ static void read_kinds(struct state *st, struct reader *r)
 	if (!refused)
 		read_skip(r, 4 * (size_t)read_u8(r));
 	if (!r->bad)
+		st->step[1] = refused ? STEP_OVER : STEP_WAIT;
+}
+
+static void read_accepted(struct state *st, struct reader *r, struct proto_output *out)
+{
+	if (read_u8(r) == 1)
+		out->next = &tls_proto;
+	if (!r->bad)
 		st->step[1] = STEP_OVER;
 }
 
@@ -164,6 +175,8 @@ static void read_kind(struct state *st, struct rfb_msg *m, struct reader *r,
 		return;
 	st->subtype = kind >= VENCRYPT_PLAIN && kind <= VENCRYPT_LAST ? kind : 0;
 	st->step[0] = STEP_OVER;
+	st->step[1] = st->subtype > VENCRYPT_PLAIN && st->step[1] == STEP_WAIT ? STEP_ACCEPTED
+									       : STEP_OVER;
 	m->msg.control = out->has_msg = true;
 }
 
@@ -275,6 +288,9 @@ static bool read_step(struct state *st, unsigned end, struct rfb_msg *m, struct 
 	case STEP_KIND:
 		read_kind(st, m, r, out);
 		return true;
+	case STEP_ACCEPTED:
+		read_accepted(st, r, out);
+		return true;
 	default:
 		return false;
 	}
@@ -343,6 +359,7 @@ static const struct proto_field fields[] = {
 const struct proto rfb_proto = {
 	.name = "rfb",
 	.over = PROTO_OVER_TCP,
+	.leads_to = &tls_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct rfb_msg),
 	.fields = fields,

@@ -369,6 +369,7 @@ const struct proto tls_proto = {
 	.name = "tls",
 	.over = PROTO_OVER_TCP,
 	.unmarked = true,
+	.seals = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct tls_msg),
 	.msg_zero = offsetof(struct tls_msg, room),
