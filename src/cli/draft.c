@@ -149,6 +149,21 @@ static void name_device(struct draft *x, struct draft_device *d)
 		}
 }
 
+/* What it has besides, or at all where the policy lists none. */
+static void own_seen(struct draft *x, const struct config_device *known)
+{
+	const struct seen *s = x->p->seen;
+	uint8_t mac[6];
+
+	if (!address_mac(known->mac, mac))
+		return;
+	for (size_t i = 0; i < s->machine_count; i++)
+		for (unsigned j = 0;
+		     memcmp(s->machines[i].mac, mac, 6) == 0 && j < s->machines[i].ips; j++)
+			if (!owned(x, s->machines[i].ip[j]))
+				own_ip(x, s->machines[i].ip[j], x->device_count, true);
+}
+
 static void add_known_device(struct draft *x, const struct config_device *known)
 {
 	struct draft_device *d = &x->devices[x->device_count];
@@ -164,6 +179,7 @@ static void add_known_device(struct draft *x, const struct config_device *known)
 	for (unsigned i = 0; i < known->ip_count; i++)
 		if (address_prefix(known->ip[i], ip, &len))
 			own_ip(x, ip, x->device_count, true);
+	own_seen(x, known);
 	x->device_count++;
 }
 

@@ -28,6 +28,8 @@ enum fit_far fit_far(const struct propose *p, const uint8_t ip[16])
 		return FIT_MULTICAST;
 	if (v4 && memcmp(ip + 12, ones, 4) == 0)
 		return FIT_BROADCAST;
+	if (seen_is_broadcast(p->seen, ip))
+		return FIT_BROADCAST;
 	for (unsigned i = 0; i < p->ward_count; i++)
 		if (is_broadcast_of(ip, p->ward[i]))
 			return FIT_BROADCAST;
@@ -155,6 +157,9 @@ static void judge_talks(const struct propose *p, const struct seen_machine *m, s
 		because(g, 3, "speaks %s", first);
 	if (app)
 		because(g, 1, "nDPI knows its application");
+	/* Makers of printers make other things. */
+	if (!known_by && !app && all >= 4 && covered * 2 < all)
+		g->score = 0;
 	/* How much of what it does the profile explains decides between likes. */
 	if (covered && known_by + app)
 		because(g, covered * 2 / all, "%u of %u services fit", covered, all);

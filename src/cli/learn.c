@@ -58,6 +58,7 @@ static void take_event(void *arg, const char *line, size_t len)
 
 static void take_sender(struct seen *s, const struct frame *f)
 {
+	static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	struct packet p;
 
 	if (!packet_decode(f->data, f->link, f->time_ns, f->wire_len, &p) || !p.has_mac)
@@ -66,6 +67,8 @@ static void take_sender(struct seen *s, const struct frame *f)
 		seen_sender(s, p.arp.sender_mac, p.arp.sender_ip.b, true);
 	else if (p.ip_version)
 		seen_sender(s, p.src_mac, p.src_ip.b, false);
+	if (p.ip_version == 4 && memcmp(p.dst_mac, all, 6) == 0)
+		seen_broadcast(s, p.dst_ip.b);
 }
 
 /* From a capture: the engine tells the conversations, the frames who has which address. */

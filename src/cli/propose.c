@@ -172,24 +172,46 @@ static void write_known_device(FILE *out, const struct config_device *d)
 	write_rules(out, "accepts", d->accepts, d->accepts_count);
 }
 
+/* The floor learns these by itself, whatever is listed. */
+static bool is_link_local(const uint8_t ip[16])
+{
+	return ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80;
+}
+
+/* A list of what is its own, if that stays so. */
+static void write_addresses(FILE *out, const struct draft *x, const struct draft_device *d)
+{
+	char text[ADDRESS_IP_LEN];
+	bool any = false;
+
+	for (size_t i = 0; !d->machine->moves && i < x->owner_count; i++)
+		if (x->owners[i].device && &x->devices[x->owners[i].index] == d &&
+		    !is_link_local(x->owners[i].ip)) {
+			fprintf(out, "%s\"%s\"", any ? ", " : "    ip: [",
+				address_ip_text(x->owners[i].ip, text));
+			any = true;
+		}
+	if (any)
+		fprintf(out, "]%s\n",
+			d->machine->leases
+				? " # by DHCP: leave this out unless it is reserved for it"
+				: "");
+}
+
 static void write_new_device(FILE *out, const struct draft *x, const struct draft_device *d)
 {
-	char text[ADDRESS_IP_LEN], mac[ADDRESS_MAC_LEN];
-	bool any = false;
+	char mac[ADDRESS_MAC_LEN];
 
 	fprintf(out, "    mac: \"%s\"", address_mac_text(d->machine->mac, mac));
 	if (*d->machine->vendor) {
 		fputs(" # ", out);
 		yaml_comment(out, d->machine->vendor);
 	}
+	if (d->machine->moves)
+		fprintf(out, "%s has addresses of IPv6 that change, so none is listed",
+			*d->machine->vendor ? "; it" : " # it");
 	fputc('\n', out);
-	for (size_t i = 0; i < x->owner_count; i++)
-		if (x->owners[i].device && &x->devices[x->owners[i].index] == d) {
-			fprintf(out, "%s\"%s\"", any ? ", " : "    ip: [",
-				address_ip_text(x->owners[i].ip, text));
-			any = true;
-		}
-	fputs(any ? "]\n" : "", out);
+	write_addresses(out, x, d);
 	if (d->profile) {
 		fprintf(out, "    profile: %s # ", d->profile->name);
 		yaml_comment(out, d->why);

@@ -7,6 +7,7 @@
 
 #include "base/fnv.h"
 #include "guard/policy/vocabulary.h"
+#include "guard/proto/http.h"
 #include "keep/person.h"
 
 #define HEADS 8192
@@ -258,6 +259,8 @@ static void take_member(struct said *d, const struct proto_field *f, json_t *obj
 		add_value(d, m, "",
 			  0); /* that it was empty is what patterns are held against, too */
 	take_values(d, f, v);
+	if (d->app == &http_proto && strcmp(f->name, "url") == 0)
+		take_values(d, f, json_object_get(object, "read_as")); /* rules ask for each */
 	json_decref(name);
 }
 

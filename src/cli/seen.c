@@ -88,16 +88,42 @@ static bool is_single(const uint8_t ip[16])
 	return ip[12] != 0 && ip[12] < 224 && ip[12] != 127 && !(ip[12] == 169 && ip[13] == 254);
 }
 
+void seen_broadcast(struct seen *s, const uint8_t ip[16])
+{
+	if (is_single(ip) && !seen_is_broadcast(s, ip) && s->broadcasts < SEEN_GROUPS)
+		memcpy(s->broadcast[s->broadcasts++], ip, 16);
+}
+
+bool seen_is_broadcast(const struct seen *s, const uint8_t ip[16])
+{
+	for (unsigned i = 0; i < s->broadcasts; i++)
+		if (memcmp(s->broadcast[i], ip, 16) == 0)
+			return true;
+	return false;
+}
+
+/* One more of a network of IPv6 in which it has one: of its own making, and not there for long. */
+static bool is_passing(const struct seen_machine *m, const uint8_t ip[16])
+{
+	for (unsigned i = 0; (ip[0] & 0xe0) && ip[0] < 0xfe && i < m->ips; i++)
+		if (memcmp(m->ip[i], ip, 8) == 0)
+			return true;
+	return false;
+}
+
 static void add_ip(struct seen *s, struct seen_machine *m, const uint8_t ip[16], bool announced)
 {
 	unsigned i = 0;
+	bool passing;
 
 	if (!is_single(ip))
 		return;
 	while (i < m->ips && memcmp(m->ip[i], ip, 16) != 0)
 		i++;
+	passing = i == m->ips && is_passing(m, ip);
+	m->moves |= passing;
 	if (i == SEEN_IPS) {
-		m->router = true;
+		m->router |= !passing;
 		return;
 	}
 	memcpy(m->ip[i], ip, 16);
@@ -248,6 +274,25 @@ static bool was_answered(const json_t *o, const json_t *flow, uint8_t proto)
 	return back > silent || (proto != 6 && there >= 3);
 }
 
+/* What finds neighbours and says who listens to which group passes whatever a policy says (floor.h). */
+static bool is_plumbing(const json_t *o, uint8_t proto)
+{
+	json_int_t type = json_integer_value(json_object_get(o, "icmp_type"));
+
+	return proto == 2 ||
+	       (proto == 58 && ((type >= 130 && type <= 137) || type == 143)); /* RFC 4861, 3810 */
+}
+
+/* Nobody knows a network's size from outside; but hardly any machine has such an address, and what is
+ * sent to all is never answered from there. */
+static bool is_for_all(const json_t *flow, const struct seen_talk *t)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, 0xff};
+
+	return t->proto == 17 && memcmp(t->to, mapped, 12) == 0 && t->to[15] == 255 &&
+	       !json_integer_value(json_object_get(flow, "pkts_toclient"));
+}
+
 /* Syslog by datagrams and traps of SNMP are never answered (RFC 5426 §3, RFC 3416 §4.2.6), and many
  * senders take a new port for each. What asks for a file by TFTP is answered from another port
  * (RFC 1350 §4). */
@@ -351,18 +396,21 @@ static void take_flow(struct seen *s, const json_t *o)
 	struct seen_talk t = {.flows = 1};
 	struct seen_data data;
 	json_int_t port;
+	bool one;
 
 	if (!read_ends(o, t.from, t.to, &t.proto) || !read_port(o, "dest_port", &port))
 		return;
 	data = data_at(t.to, t.from, port, t.proto);
-	if (*data_slot(s, &data))
+	if (*data_slot(s, &data) || is_plumbing(o, t.proto))
 		return;
-	if (is_single(t.to) && !was_answered(o, flow, t.proto) &&
-	    !needs_no_answer(o, t.proto, port)) {
+	if (is_for_all(flow, &t))
+		seen_broadcast(s, t.to);
+	one = is_single(t.to) && !seen_is_broadcast(s, t.to);
+	if (one && !was_answered(o, flow, t.proto) && !needs_no_answer(o, t.proto, port)) {
 		s->unanswered++;
 		return;
 	}
-	if (is_single(t.to) && began_with_answer(o, t.proto))
+	if (one && began_with_answer(o, t.proto))
 		turn(&t, &port, o);
 	t.port = t.proto == 6 || t.proto == 17 ? (uint16_t)port : 0;
 	t.bytes = (uint64_t)json_integer_value(json_object_get(flow, "bytes_toserver")) +
@@ -392,6 +440,21 @@ static void take_message(struct seen *s, const json_t *o)
 	said_take(&s->said, &e, app, o);
 }
 
+/* A client asks for an address, and says its name. */
+static void take_dhcp(struct seen *s, const json_t *o)
+{
+	struct seen_machine *m;
+	uint8_t mac[6];
+
+	if (strcmp(text(o, "type"), "request") != 0 ||
+	    strcmp(text(o, "dhcp_type"), "inform") == 0 ||
+	    !address_mac(text(o, "client_mac"), mac) || !(m = machine(s, mac)))
+		return;
+	m->leases = true;
+	if (!person_is_hidden(text(o, "hostname")))
+		copy(m->name, sizeof(m->name), text(o, "hostname"));
+}
+
 void seen_event(struct seen *s, const json_t *event)
 {
 	const json_t *inventory = json_object_get(event, "inventory");
@@ -403,6 +466,8 @@ void seen_event(struct seen *s, const json_t *event)
 		take_machine(s, event);
 	if (strcmp(text(event, "event_type"), "flow") == 0)
 		take_flow(s, event);
+	else if (strcmp(text(event, "event_type"), "dhcp") == 0)
+		take_dhcp(s, json_object_get(event, "dhcp"));
 	else
 		take_message(s, event);
 }

@@ -18,6 +18,7 @@
 #define SEEN_TALKS    65536
 #define SEEN_IPS      8
 #define SEEN_DATA     32768
+#define SEEN_GROUPS   16
 
 struct seen_machine {
 	uint8_t mac[6];
@@ -25,6 +26,8 @@ struct seen_machine {
 	bool announced[SEEN_IPS]; /* by ARP or the inventory: surely its own */
 	unsigned ips;
 	bool router; /* sends for many others */
+	bool moves;  /* has several addresses of one network of IPv6: they change (RFC 8981) */
+	bool leases; /* asks for its address by DHCP */
 	bool listed; /* the inventory has it: it is on a ward's side */
 	char name[64], vendor[96], profile[64], reasons[256], segment[64]; /* "" not known */
 };
@@ -53,6 +56,8 @@ struct seen {
 	struct seen_talk *talks; /* merged, sorted after seen_settle() */
 	size_t talk_count, talk_cap;
 	struct saids said;
+	uint8_t broadcast[SEEN_GROUPS][16]; /* addresses of everybody in a network */
+	unsigned broadcasts;
 	struct seen_data *data;
 	uint32_t *data_slots; /* index while they come in */
 	size_t data_count;
@@ -73,6 +78,9 @@ void seen_event(struct seen *s, const json_t *event);
 void seen_line(struct seen *s, const char *line, size_t len);
 /* A frame's sender; `announced`: it says so itself (ARP). */
 void seen_sender(struct seen *s, const uint8_t mac[6], const uint8_t ip[16], bool announced);
+/* An address that frames for everybody bear. */
+void seen_broadcast(struct seen *s, const uint8_t ip[16]);
+bool seen_is_broadcast(const struct seen *s, const uint8_t ip[16]);
 /* Merges, sorts, strikes routers' guests. */
 void seen_settle(struct seen *s);
 /* Names the makers that are not known yet by their hardware addresses. */

@@ -26,7 +26,7 @@ segments: [{name: ward, ward: eth1, hospital: eth0, net: [10.9.1.0/24]}]
 devices: []
 Y
 for name in hl7 mqtt mqtt5 syslog dicom-store dicom-query dicom-print dicom-worklist dicom-orthanc sdc snmp snmp3 smb \
-	smb3-sealed tls coap modbus bacnet poct1a dns tftp; do
+	smb3-sealed tls coap modbus bacnet poct1a dns tftp http-paths; do
 	[ -d "test/pcap/$name" ] || continue
 	propose "$name"
 	grep -q 'app: ' "$dir/$name.yaml" && "$bw" policy check "$dir/$name.yaml" >"$dir/check" 2>&1

@@ -645,12 +645,23 @@ def ftp_one_port():
     pcap('ftp-one-port', out)
 
 
+def http_paths():
+    """Paths that servers read otherwise than they are written."""
+    out = []
+    for at, path in enumerate(('/a#b', '/results;v=1/new', '/a/../b', '/%61/c', '/a%2fd', '/a/./e/', '/a\\f', '/a/..;/g')):
+        talk = Talk(out, 40000 + at, 80)
+        talk.say(0, f'GET {path} HTTP/1.1\r\nHost: lis\r\n\r\n')
+        talk.say(1, 'HTTP/1.1 204 No Content\r\n\r\n')
+        talk.close()
+    pcap('http-paths', out)
+
+
 def main():
     if len(sys.argv) > 1:
         merge(*sys.argv[2:]) if sys.argv[1] == 'merge' else sys.exit(__doc__)
         return
     for case in (fragments, ipv6_extensions, dhcp6, dhcp_parts, links, tagged, files, headers, judged, flood, alerts, observations, forged, makers, curves, gaps, hl7_wide, hl7_bare, hl7_readings, bacnet_segments, udp_sums,
-                 broadcasts, intellivue, intellivue_again, ftp_one_port):
+                 broadcasts, intellivue, intellivue_again, ftp_one_port, http_paths):
         case()
 
 

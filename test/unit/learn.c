@@ -550,10 +550,105 @@ static int free_profiles(void **state)
 	return 0;
 }
 
+/* A first day: neighbours are found, groups joined, stations called that nobody knows the network of. */
+static void what_passes_anyway_is_not_proposed(void **state)
+{
+	static const char *const from[] = {
+		MACHINE("02:00:00:00:00:01", "bed12", "\"10.1.1.12\",\"fe80::1\""),
+		FLOW("10.1.1.12", "2000", "10.1.255.255", "2000", "UDP", "1", "0"),
+		FLOW("fe80::1", "0", "ff02::16", "0", "IPv6-ICMP", "4",
+		     "0},\"icmp_type\":143,\"x\":{\"x\":0"),
+		FLOW("fe80::1", "0", "fe80::2", "0", "IPv6-ICMP", "4",
+		     "4},\"icmp_type\":135,\"x\":{\"x\":0"),
+		FLOW("10.1.1.12", "0", "224.0.0.22", "0", "IGMP", "4", "0"),
+	};
+	struct propose p = {.config = NULL};
+	struct config *c;
+	char *text;
+	int r;
+
+	text = proposal(&p, from, sizeof(from) / sizeof(from[0]), &r);
+	assert_int_equal(r, 0);
+	c = parse(text);
+	assert_string_equal(c->devices[0].profile, "ge-carescape");
+	assert_int_equal(c->hosts_count, 0);
+	assert_int_equal(p.uncovered, 0);
+	assert_int_equal(c->devices[0].ip_count, 1); /* what is learned anyway is not listed */
+	assert_string_equal(c->devices[0].ip[0], "10.1.1.12");
+	config_free(c);
+	free(text);
+}
+
+#define ASKS(mac, name)                                                                  \
+	EVENT "\"dhcp\",\"dhcp\":{\"client_mac\":\"" mac "\",\"dhcp_type\":\"request\"," \
+	      "\"type\":\"request\",\"hostname\":\"" name "\"}}"
+
+static void addresses_that_change_are_not_pinned(void **state)
+{
+	static const char *const from[] = {
+		MACHINE("02:00:00:00:00:01", "", "\"10.1.1.12\""),
+		ASKS("02:00:00:00:00:01", "nurse-pc"),
+		MACHINE("02:00:00:00:00:02", "bed2",
+			"\"10.1.1.13\",\"fd00:1::1\",\"fd00:1::2\",\"fd00:1::3\",\"fd00:1::4\","
+			"\"fd00:1::5\",\"fd00:1::6\",\"fd00:1::7\",\"fd00:1::8\",\"fd00:1::9\""),
+		FLOW("fd00:1::2", "40000", "fd00:2::1", "443", "TCP", "9", "9"),
+	};
+	struct propose p = {.config = NULL}, again = p;
+	struct config *c;
+	char *text;
+	int r;
+
+	text = proposal(&p, from, sizeof(from) / sizeof(from[0]), &r);
+	assert_int_equal(r, 0);
+	c = parse(text);
+	assert_int_equal(c->devices_count, 2);
+	assert_string_equal(c->devices[0].name, "nurse-pc");
+	assert_non_null(strstr(text, "# by DHCP"));
+	assert_string_equal(c->devices[1].name, "bed2"); /* no router */
+	assert_int_equal(c->devices[1].ip_count, 0);
+	assert_non_null(strstr(text, "port: [443], peer: \"host-fd00-2--1\""));
+	free(text);
+	/* And it is known by what it has when there is a policy without its addresses. */
+	again.config = c;
+	text = proposal(&again, from, sizeof(from) / sizeof(from[0]), &r);
+	assert_non_null(strstr(text, "port: [443], peer: \"host-fd00-2--1\""));
+	config_free(c);
+	free(text);
+}
+
+/* Who makes printers makes other things: what a machine does counts for more. */
+static void a_maker_is_no_proof(void **state)
+{
+	static const char *const from[] = {
+		EVENT "\"inventory\",\"inventory\":{\"mac\":\"02:00:00:00:00:01\",\"vendor\":"
+		      "\"Hewlett Packard\",\"segment\":\"icu\",\"ips\":[\"10.1.1.12\"]}}",
+		FLOW("10.1.1.12", "40000", "10.1.0.5", "80", "TCP", "9", "9"),
+		FLOW("10.1.1.12", "40000", "10.1.0.5", "445", "TCP", "9", "9"),
+		FLOW("10.1.1.12", "40000", "10.1.0.5", "8443", "TCP", "9", "9"),
+		FLOW("10.1.1.12", "40000", "10.1.0.5", "3389", "TCP", "9", "9"),
+	};
+	struct propose p = {.config = NULL};
+	struct config *c;
+	char *text;
+	int r;
+
+	for (size_t n = 1; n <= 5; n += 4) {
+		text = proposal(&p, from, n, &r);
+		assert_int_equal(r, 0);
+		c = parse(text);
+		assert_string_equal(c->devices[0].profile, n == 1 ? "printer" : "");
+		config_free(c);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_seen_becomes_a_policy),
+		cmocka_unit_test(what_passes_anyway_is_not_proposed),
+		cmocka_unit_test(addresses_that_change_are_not_pinned),
+		cmocka_unit_test(a_maker_is_no_proof),
 		cmocka_unit_test(what_there_is_stays_as_it_is),
 		cmocka_unit_test(what_was_said_is_offered_and_not_in_force),
 		cmocka_unit_test(odd_values_are_not_offered),

@@ -455,6 +455,13 @@ static struct bytes next_url(const struct msg *msg, size_t *at)
 	return (struct bytes){NULL, 0};
 }
 
+/* What rules ask for besides `url`, as an event tells it. */
+static struct bytes next_reading(const struct msg *msg, size_t *at)
+{
+	*at += *at == 0;
+	return next_url(msg, at);
+}
+
 static struct bytes next_type(const struct msg *msg, size_t *at)
 {
 	const struct http_msg *m = (const struct http_msg *)msg;
@@ -491,6 +498,7 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("url"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_url,
 	 .meant = path_meant},
 	FIELD("url", url, FIELD_TEXT, 0),
+	{PROTO_KEY("read_as"), 0, FIELD_LIST, 0, next_reading},
 	FIELD("query", query, FIELD_BOOL, 0),
 	FIELD("http_user_agent", user_agent, FIELD_TEXT, FIELD_MATCH | FIELD_VARIES),
 	{PROTO_KEY("http_content_type"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT | FIELD_VARIES,
