@@ -57,6 +57,13 @@ static bool flow_enforced(void *arg, const struct flow *f)
 	return is_enforced(arg, f->device);
 }
 
+static bool flow_orphaned(void *arg, const struct flow *f)
+{
+	const struct engine *e = arg;
+
+	return e->orphan && engine_expected(arg, f) && message_narrows(e->messages, f->rule);
+}
+
 static bool flow_answering(void *arg, const struct flow *f)
 {
 	const struct engine *e = arg;
@@ -196,6 +203,7 @@ static bool open_rooms(struct engine *e)
 		.unread = engine_unread,
 		.expected = engine_expected,
 		.enforced = flow_enforced,
+		.orphaned = flow_orphaned,
 		.answering = flow_answering,
 		.keep = e->o.archive ? engine_keep : NULL,
 		.reread = e->o.reread,
@@ -269,6 +277,11 @@ static void close_rooms(struct engine *e)
 	flow_table_free(e->flows);
 	e->fragments = NULL;
 	e->flows = NULL;
+}
+
+void engine_begin_alone(struct engine *e)
+{
+	e->orphan = true;
 }
 
 /* More conversations at once than are kept track of: told at once, and once a minute how many went. */

@@ -119,6 +119,11 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
 /* Reports what is still open: flows end, counts are said, held frames are dropped. Afterwards
  * only the stats may be asked for. */
 void engine_finish(struct engine *e, struct capture *c);
+/*
+ * No engine went before it in order, that is: in whose hands no message was half across. Where a rule
+ * narrows messages, one that is picked up in its middle is for the fail mode to decide on from here on.
+ */
+void engine_begin_alone(struct engine *e);
 void engine_free(struct engine *e); /* reports nothing */
 int engine_set_policy(struct engine *e, const struct policy *p);
 /*

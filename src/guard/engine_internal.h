@@ -71,6 +71,7 @@ struct engine {
 	struct bypasses *bypasses; /* under way; NULL: there are none to be */
 	struct gate_grant_row grants[GATE_GRANTS];
 	uint32_t grant_count;
+	bool orphan;	/* engine_begin_alone() */
 	bool announced; /* a door, by the packet that is on */
 	struct engine_held held[ENGINE_HELD];
 	unsigned held_count;

@@ -16,6 +16,7 @@
 #define FAILED(end) (2u << (end))  /* what the end said begins nothing we know */
 #define CHANGED	    8		   /* it is held to something else than when it was last read */
 #define SUMMED(end) (16u << (end)) /* a right checksum was seen */
+#define LET_BE	    64		   /* TCP: what it said so far was nobody's to read */
 #define TRIES_SHIFT 4		   /* UDP, without a session: datagrams that began nothing */
 #define TRIES	    (-1u << TRIES_SHIFT)
 
@@ -25,6 +26,7 @@ struct session {
 	bool midstream;
 	bool awaited[2];  /* what the end says is passed over until a message begins */
 	uint8_t lost : 2; /* bits: an end whose place nobody has shown, and nothing of it passed */
+	uint8_t rest : 2; /* bits: an end that may begin amid a message that nobody here has read */
 	uint8_t held : 1; /* when it was last read, an enforced rule said what may be said */
 	uint32_t kept[2]; /* what each end is saying that is kept; 0: nothing is */
 	uint32_t opened_ms;
@@ -142,6 +144,11 @@ static bool is_enforced(const struct sessions *s, const struct flow *f)
 	return s->o.enforced && s->o.enforced(s->o.arg, f);
 }
 
+static __attribute__((cold)) bool is_orphaned(const struct sessions *s, const struct flow *f)
+{
+	return !(f->session_flags & LET_BE) && s->o.orphaned && s->o.orphaned(s->o.arg, f);
+}
+
 static struct session *open_session(struct sessions *s, struct flow *f)
 {
 	struct session *n = slab_take(s->slab, session_size(f));
@@ -156,6 +163,7 @@ static struct session *open_session(struct sessions *s, struct flow *f)
 			stream_wait(&n->stream);
 			n->lost = ~f->tcp_began & 3u;
 			n->held = is_ruled(s);
+			n->rest = n->lost && is_orphaned(s, f) ? n->lost : 0;
 		}
 		n->midstream = !f->tcp_began;
 		s->counts.streams++;
@@ -271,14 +279,18 @@ static bool start_talk(struct sessions *s, struct session *n, const struct proto
 	return true;
 }
 
+/* May `is` be spoken where a rule names `p`? */
+static bool suits(const struct proto *is, const struct proto *p)
+{
+	return proto_covers(p, is) || p == is->speaks || p == is->leads_to;
+}
+
 /* Its protocol has just been known: that it should be another one need not wait for its first message. */
 static void hold_to_rule(struct sessions *s, const struct session *n)
 {
 	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
-	const struct proto *is = n->talk->proto;
 
-	if (p && !proto_covers(p, is) && p != is->speaks && p != is->leads_to && !n->midstream &&
-	    s->o.unread)
+	if (p && !suits(n->talk->proto, p) && !n->midstream && s->o.unread)
 		object(s, s->o.unread(s->o.arg, s->flow), SESSION_UNREAD);
 }
 
@@ -313,34 +325,66 @@ static __attribute__((cold)) bool turn(struct sessions *s, struct session *n)
 
 /* Streams */
 
+/* May a message that was not read from its beginning on end ahead of this byte? */
+static bool may_begin(const struct proto *p, const uint8_t *data, size_t i)
+{
+	return !i || p->framed || (p->lines && (data[i - 1] == '\n' || data[i - 1] == '\r'));
+}
+
+/* What is binary looks like a beginning soon: what follows has to hold as well. */
+static enum parse try_at(const struct proto_input *at, const struct proto *expected)
+{
+	bool undecided = false;
+
+	if (talk_identify_as(at, expected, &undecided))
+		return expected->framed ? talk_try(at, expected) : PARSE_OK;
+	return undecided ? PARSE_MORE : PARSE_BAD;
+}
+
 /*
  * The first place in what an end says, picked up in its middle, where that may begin what a rule expects: at
- * its front, or behind the end of a line. Bytes in front of it are passed over.
+ * its front, behind the end of a line, or where frames hold. Bytes in front of it are passed over.
  */
 static __attribute__((cold)) const struct proto *
 seek(struct proto_input *in, const struct proto *expected, bool *ret_undecided, size_t *ret_passed)
 {
-	const uint8_t *data = in->data.data;
-	const size_t len = in->data.len;
+	const struct bytes all = in->data;
 	struct proto_input at = *in;
+	enum parse got = PARSE_BAD;
+	size_t found = SIZE_MAX;
 
-	for (size_t i = 0; i < len; i++) {
-		const struct proto *p;
+	for (size_t i = 0; i < all.len && got != PARSE_OK; i++) {
+		size_t len = all.len - i < IDENTIFY_BYTES ? all.len - i : IDENTIFY_BYTES;
 
-		if (i && !(expected->lines && (data[i - 1] == '\n' || data[i - 1] == '\r')))
+		if (!may_begin(expected, all.data, i))
 			continue;
-		at.data = (struct bytes){data + i,
-					 len - i < IDENTIFY_BYTES ? len - i : IDENTIFY_BYTES};
-		*ret_undecided = false;
-		p = talk_identify_as(&at, expected, ret_undecided);
-		if (!p && (!*ret_undecided || at.data.len == IDENTIFY_BYTES))
-			continue;
-		in->data = (struct bytes){data + i, len - i};
-		*ret_passed = i;
-		return p;
+		at.data = (struct bytes){all.data + i, len};
+		got = try_at(&at, expected);
+		if (got == PARSE_OK || (got == PARSE_MORE && len < IDENTIFY_BYTES && found > i))
+			found = i;
+		if (got == PARSE_MORE && found == i && !expected->framed)
+			break;
 	}
-	*ret_undecided = false;
-	return NULL;
+	*ret_undecided = found != SIZE_MAX && got != PARSE_OK;
+	if (found == SIZE_MAX)
+		return NULL;
+	in->data = (struct bytes){all.data + found, all.len - found};
+	*ret_passed = found;
+	return got == PARSE_OK ? expected : NULL;
+}
+
+/*
+ * Who could have read how it began is gone: where that must be known, nothing more passes, nor anything
+ * for as long as it may yet be a beginning.
+ */
+static __attribute__((cold)) void refuse_rest(struct sessions *s, struct session *n, unsigned end,
+					      bool surely)
+{
+	if (!(n->rest & 1u << end))
+		return;
+	object(s, REASON_STREAM_UNVERIFIED, surely ? SESSION_BLIND : SESSION_UNSURE);
+	if (surely)
+		n->rest &= (uint8_t) ~(1u << end);
 }
 
 /* Nobody knows the protocol yet. True where the end's bytes may be read by a talk now, but for those that
@@ -357,12 +401,18 @@ static bool identify(struct sessions *s, struct session *n, struct proto_input *
 	if (!n->awaited[in->end])
 		p = carried(s, talk_identify(in, &undecided));
 	n->awaited[in->end] = false;
-	if (!p && s->o.expected)
+	if (s->o.expected)
 		expected = s->o.expected(s->o.arg, f);
-	if (expected && in->midstream)
+	/* The rest of a message may look like the beginning of anything. */
+	if (p && expected && (!in->midstream || (suits(p, expected) && !p->framed)))
+		expected = NULL;
+	if (expected && in->midstream) {
 		p = seek(in, expected, &undecided, ret_passed);
-	else if (expected)
+		if (*ret_passed || !p)
+			refuse_rest(s, n, in->end, *ret_passed || !undecided);
+	} else if (expected) {
 		p = talk_identify_as(in, expected, &undecided);
+	}
 	if (p)
 		return start_talk(s, n, p);
 	if (undecided && !in->last && in->data.len < IDENTIFY_BYTES)
@@ -375,6 +425,28 @@ static bool identify(struct sessions *s, struct session *n, struct proto_input *
 	if (s->o.unread && !in->midstream)
 		object(s, s->o.unread(s->o.arg, f), SESSION_UNREAD);
 	return false;
+}
+
+/* Nothing is known of the conversation any more, but where it stands. */
+static void forget(struct sessions *s, struct session *n)
+{
+	lose_kept(s, s->flow, 0);
+	lose_kept(s, s->flow, 1);
+	if (n->talk)
+		slab_give(s->slab, n->talk, talk_size(n->talk->proto));
+	n->talk = NULL;
+	n->awaited[0] = n->awaited[1] = false;
+	s->flow->proto = 0;
+	s->flow->session_flags &= (uint8_t) ~(FAILED(0) | FAILED(1));
+}
+
+/* Picked up in its middle, it was not what it looked like, or is not any more: what a rule expects is
+ * looked for again. */
+static __attribute__((cold)) void lose_thread(struct sessions *s, struct session *n, unsigned end)
+{
+	forget(s, n);
+	n->awaited[end] = true;
+	refuse_rest(s, n, end, true);
 }
 
 /* How many of the end's ready bytes are done with, and whether nobody looked at them. */
@@ -402,7 +474,11 @@ static size_t read_ready(struct sessions *s, struct session *n, struct proto_inp
 		rest.data = (struct bytes){in->data.data + used, in->data.len - used};
 		return used + read_ready(s, n, &rest, &blind);
 	}
-	return n->talk->dead ? in->data.len : used;
+	if (!n->talk->dead)
+		return used;
+	if (in->midstream && s->heard.scope < SESSION_BLIND && is_ruled(s))
+		lose_thread(s, n, in->end);
+	return in->data.len;
 }
 
 static void read_end(struct sessions *s, struct session *n, unsigned end)
@@ -432,19 +508,6 @@ static void read_end(struct sessions *s, struct session *n, unsigned end)
 		if (n->talk)
 			talk_gap(n->talk, end, 1);
 	}
-}
-
-/* Nothing is known of the conversation any more, but where it stands. */
-static void forget(struct sessions *s, struct session *n)
-{
-	lose_kept(s, s->flow, 0);
-	lose_kept(s, s->flow, 1);
-	if (n->talk)
-		slab_give(s->slab, n->talk, talk_size(n->talk->proto));
-	n->talk = NULL;
-	n->awaited[0] = n->awaited[1] = false;
-	s->flow->proto = 0;
-	s->flow->session_flags &= (uint8_t) ~(FAILED(0) | FAILED(1));
 }
 
 static __attribute__((cold)) void lost(struct sessions *s, struct session *n, unsigned end,
@@ -552,6 +615,8 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 		object(s, REASON_STREAM_OUTSIDE, SESSION_PACKET);
 		return;
 	case STREAM_REPEATED:
+		if (__builtin_expect(n->rest & 1u << end, 0) && !n->talk)
+			refuse_rest(s, n, end, false);
 		return;
 	case STREAM_TAKEN:
 		break;
@@ -817,6 +882,8 @@ static void read_again(struct flow *f)
 	if (f->session_flags & OFF)
 		f->tcp_began = 0;
 	f->session_flags &= (uint8_t)~unread;
+	if (is_stream(f))
+		f->session_flags |= LET_BE;
 }
 
 /* The protocol that it speaks need not be its rule's any more. */
@@ -825,7 +892,7 @@ static void hold_talk(struct sessions *s, struct session *n)
 	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
 	const struct proto *is = n->talk->proto;
 
-	if (!p || p == is || p == is->speaks || p == is->leads_to)
+	if (!p || suits(is, p))
 		return;
 	if (!n->midstream && p->carrier != is) {
 		hold_to_rule(s, n);

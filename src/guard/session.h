@@ -35,6 +35,9 @@ typedef const struct proto *(*session_expected_fn)(void *arg, const struct flow 
 /* Is a packet of the flow dropped where something is said against it? */
 typedef bool (*session_enforced_fn)(void *arg, const struct flow *f);
 
+/* Picked up in its middle, may what comes first be the rest of a message that is not to pass? */
+typedef bool (*session_orphaned_fn)(void *arg, const struct flow *f);
+
 /* Did whoever answers by the rule say the first of the flow that was seen? Of datagrams nothing else
  * tells that it was picked up in its middle. */
 typedef bool (*session_answering_fn)(void *arg, const struct flow *f);
@@ -58,6 +61,7 @@ struct session_options {
 	session_unread_fn unread;
 	session_expected_fn expected;	/* NULL: nobody expects anything */
 	session_enforced_fn enforced;	/* NULL: none is */
+	session_orphaned_fn orphaned;	/* NULL: it never is */
 	session_answering_fn answering; /* NULL: no rule is known */
 	session_keep_fn keep;		/* NULL: nobody keeps anything */
 	stream_reread_fn reread;	/* NULL: packets' places are of no use */

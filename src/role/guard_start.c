@@ -179,6 +179,8 @@ void guard_prepare(struct guard *g)
 	if (!g->capture)
 		fatal("queue %u of the ports could not be opened: %s", g->setup.queue,
 		      strerror(errno));
+	if (!g->capture->ops->succeeds || !g->capture->ops->succeeds(g->capture))
+		engine_begin_alone(g->engine);
 	if (g->capture->ops->is_unsettled && g->capture->ops->is_unsettled(g->capture))
 		g->settle_ns = clock_mono_ns() + SETTLE_MOST_NS;
 	if (lender_start(g->lender, g->capture, g->engine, g->setup.stale_ms))

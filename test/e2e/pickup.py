@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # Conversations in HL7 between two kernels' TCP, by turns, some busy and some mostly silent. The slowest answer
 # in milliseconds, how many there were, and how many conversations did not last.
-# usage: pickup.py server | client SECONDS
+# amid: of an order its half before a line is read from standard input, the rest behind that; beside it results, whole.
+# usage: pickup.py server | client SECONDS | amid
 import socket
 import sys
 import threading
 import time
 
 ORU = b"\vMSH|^~\\&|LAB||LIS||||ORU^R01|1|P|2.5\rOBX|1|NM|147842||61\r\x1c\r"
+ORDER = ORU.replace(b"ORU", b"ORM")
 ACK = b"\vMSH|^~\\&|LIS||LAB||||ACK|1|P|2.5\rMSA|AA|1\r\x1c\r"
 ADDRESS = ("10.94.0.1", 2575)
 
@@ -48,6 +50,27 @@ if sys.argv[1] == "server":
     listener = socket.create_server(ADDRESS)
     while True:
         threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+
+if sys.argv[1] == "amid":
+    results, order = (socket.create_connection(ADDRESS, 5) for _ in range(2))
+    results.settimeout(10)
+    order.settimeout(10)
+    results.sendall(ORU)
+    hear(results)
+    order.sendall(ORDER[:30])
+    print("half", flush=True)
+    sys.stdin.readline()
+    order.sendall(ORDER[30:])
+    results.sendall(ORU)
+    hear(results)
+    try:
+        hear(order)
+        print("answered")
+    except TimeoutError:
+        print("lost")
+    except OSError:
+        print("reset")
+    sys.exit()
 
 slowest, broken = [], []
 until = time.monotonic() + float(sys.argv[2])

@@ -60,4 +60,25 @@ else
 fi
 if within "$slowest" 2000; then ok "the slowest answer came after $slowest ms"; else not "the slowest answer came after $slowest ms (at most 2000)"; fi
 soon "that they were picked up is told" has_event stream.picked_up
+
+in_force() { status | grep -q "\"generation\":$1[,}]"; }
+# A device that fails closed: what the guard died amid does not arrive, and what was between two messages goes on.
+sed -i 's/fail: open/fail: closed/' "$dir/bw.yaml"
+kill -HUP "$parent"
+soon "the device fails closed" in_force 2
+mkfifo "$dir/go"
+at mon "$self/pickup.py" amid <"$dir/go" >"$dir/amid" 2>>"$dir/log" &
+client=$!
+exec 7>"$dir/go"
+soon "half an order went on" grep -q half "$dir/amid"
+victim=$(pids _guard | head -1)
+kill -9 "$victim"
+[ "$(until_ms 5000 another "$victim" _guard)" -ge 0 ] || not "another guard takes over again"
+echo >&7
+exec 7>&-
+if wait "$client" && grep -qx reset "$dir/amid"; then
+	ok "the rest of an order did not arrive, and results went on"
+else
+	not "of an order and of results: $(tail -1 "$dir/amid"); $(tail -1 "$dir/log")"
+fi
 exit $failed

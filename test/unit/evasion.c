@@ -282,6 +282,29 @@ static struct segment pick_up(struct wire *w, const struct kind *k, struct recei
 	return s;
 }
 
+/* The guard dies amid an order, of which the device's class lets nothing pass that nobody has read. */
+static void die_amid(struct attack *a)
+{
+	struct sender *t = &a->t;
+	uint32_t len = (uint32_t)a->k->bad.len, half = 1 + roll(len - 1);
+
+	greet(t);
+	give(t, t->first, TCP_ACK, a->k->bad.data, half, false);
+	half = t->r.next - t->first;
+	wire_close(a->w);
+	wire_open(a->w, false);
+	engine_begin_alone(a->w->engine);
+	for (unsigned again = 0; again < 3; again++) {
+		give(t, t->first + half, TCP_ACK, a->k->bad.data + half, len - half, false);
+		a->w->now_ns += 200 * MILLISECOND;
+	}
+}
+
+static void what_a_guard_died_amid_does_not_arrive(void **state)
+{
+	attack_all(16, die_amid);
+}
+
 /* The rest of a line that began before us, and in the same segment a message. */
 static void what_is_behind_a_rest_is_read(void **state)
 {
@@ -310,6 +333,82 @@ static void what_is_behind_a_rest_is_read(void **state)
 		if (passed != (m == &k->good))
 			fail_msg("%s, case %u: what is %s does%s pass\n%s", k->name, i % 16,
 				 passed ? "forbidden" : "allowed", passed ? "" : " not", w->said);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
+/* The rest of a frame, and amid the same segment another one, or its first half. */
+static void what_is_amid_a_segment_is_read(void **state)
+{
+	static const char *const names[] = {"mqtt", "modbus", "dicom", "dns"};
+	struct wire *w = wire_new("enforce");
+	struct receiver r;
+
+	dice = 7;
+	for (unsigned i = 0; i < KINDS * 64; i++) {
+		const struct kind *k = &kinds[i / 64];
+		const struct bytes *m = i & 2 ? &k->good : &k->bad;
+		size_t rest = 1 + roll(600), half = i & 4 ? m->len / 2 : 0;
+		uint8_t data[2048];
+		struct segment s;
+		bool found = false, passed;
+
+		for (unsigned n = 0; n < sizeof(names) / sizeof(names[0]); n++)
+			found |= strcmp(names[n], k->name) == 0;
+		if (!found)
+			continue;
+		for (size_t n = 0; n < rest; n++)
+			data[n] = (uint8_t)roll(256);
+		memcpy(data + rest, m->data, m->len);
+		s = pick_up(w, k, &r, i & 1, (struct bytes){data, rest + m->len - half});
+		passed = send(w, k, &s);
+		if (half) {
+			if (!passed && m == &k->good)
+				fail_msg("%s, case %u: a half does not pass\n%s", k->name, i % 64,
+					 w->said);
+			s.seq += (uint32_t)s.data.len;
+			s.data = (struct bytes){data + rest + m->len - half, half};
+			passed = send(w, k, &s);
+		}
+		if (passed != (m == &k->good))
+			fail_msg("%s, case %u: what is %s does%s pass\n%s", k->name, i % 64,
+				 passed ? "forbidden" : "allowed", passed ? "" : " not", w->said);
+		wire_close(w);
+	}
+	wire_free(w);
+}
+
+/* Picked up, it looks like the beginning of another protocol, which does not go on so. */
+static void what_is_mistaken_is_read_again(void **state)
+{
+	static const struct bytes rests[] = {
+		TEXT("\x16\3\1\0\x40\1\0\0\x3c\3\3 and so on"),
+		TEXT("RFB 003.008\n"),
+		TEXT("\0\0\0\x55\xfeSMB@\0"),
+		TEXT("<34>1 2026-01-01T00:00:00Z a\n"),
+		TEXT("\3\0\0\x13\x0e\xe0\0\0"),
+		TEXT("\x30\x0c\2\1\1\x60\7\2\1\3\4\0\x80\0"),
+	};
+	struct wire *w = wire_new("enforce");
+	struct receiver r;
+
+	for (unsigned i = 0; i < KINDS * 12; i++) {
+		const struct kind *k = &kinds[i / 12];
+		const struct bytes *rest = &rests[i % 12 / 2];
+		struct segment s = pick_up(w, k, &r, i & 1, *rest);
+
+		if (send(w, k, &s)) {
+			s.seq += (uint32_t)rest->len;
+			s.data = (struct bytes){(const uint8_t *)"not at all\r\n", 12};
+			if (send(w, k, &s)) {
+				s.seq += 12;
+				s.data = k->bad;
+				if (send(w, k, &s))
+					fail_msg("%s, case %u: it passes\n%s", k->name, i % 12,
+						 w->said);
+			}
+		}
 		wire_close(w);
 	}
 	wire_free(w);
@@ -528,7 +627,10 @@ int main(void)
 		cmocka_unit_test(a_false_beginning_hides_nothing),
 		cmocka_unit_test(a_second_number_hides_nothing),
 		cmocka_unit_test(a_pick_up_hides_nothing),
+		cmocka_unit_test(what_a_guard_died_amid_does_not_arrive),
 		cmocka_unit_test(what_is_behind_a_rest_is_read),
+		cmocka_unit_test(what_is_amid_a_segment_is_read),
+		cmocka_unit_test(what_is_mistaken_is_read_again),
 		cmocka_unit_test(an_early_beginning_hides_nothing),
 		cmocka_unit_test(an_early_end_hides_nothing),
 		cmocka_unit_test(a_half_closed_one_hides_nothing),

@@ -670,6 +670,33 @@ static void midstream_is_read_and_not_refused(void **state)
 	wire_free(w);
 }
 
+/* Nobody who went in order left it: the fail mode says whether the rest of a message may pass. */
+static void a_rest_is_the_fail_modes(void **state)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		bool open = i & 1, ruled = i & 2, rest = i & 4;
+		struct wire *w = wire_new("enforce", open ? "open" : "closed", ruled ? HL7 : 2222);
+		const char *data = rest ? "of an order\r\x1c\r" : ORU REST;
+
+		engine_begin_alone(w->engine);
+		assert_false(send(w, 0, 7000, 5000, data));
+		assert_true(send_flags(w, 1, 5000, 7000, TCP_ACK, ""));
+		w->now_ns += 200000000;
+		assert_int_equal(send(w, 0, 7000, 5000, data), open || !ruled || !rest);
+		assert_int_equal(w->reset_count, !open && ruled && rest ? 2 : 0);
+		assert_int_equal(told(w, "stream.unverified"), ruled && rest);
+		if (open && ruled) {
+			uint32_t at = 7000 + (uint32_t)strlen(data);
+
+			w->said[0] = 0;
+			assert_true(send(w, 0, at, 5000, ORU REST));
+			assert_false(told(w, "stream.unverified"));
+			assert_false(send(w, 0, at + sizeof(ORU REST) - 1, 5000, ORM REST));
+		}
+		wire_free(w);
+	}
+}
+
 /* What its receiver confirmed before a restart, and was on its way meanwhile, is not where it stands: what
  * it has already would be read anew, as something else. */
 static void an_old_confirmation_places_nothing(void **state)
@@ -871,6 +898,7 @@ int main(void)
 		cmocka_unit_test(one_direction_is_enough),
 		cmocka_unit_test(a_hole_is_not_leapt),
 		cmocka_unit_test(midstream_is_read_and_not_refused),
+		cmocka_unit_test(a_rest_is_the_fail_modes),
 		cmocka_unit_test(an_old_confirmation_places_nothing),
 		cmocka_unit_test(a_forbidden_message_does_not_pass_midstream),
 		cmocka_unit_test(a_rule_is_enough_midstream),

@@ -55,7 +55,9 @@ struct capture_ops {
 	 * sealed is kept whatever the device's fail mode. Those that had arrived can still be
 	 * received and forwarded. NULL where there is nothing to do. */
 	void (*retire)(struct capture *c, bool sealed);
-	/* Whether a predecessor left it so: then nothing that was kept is received before settle(),
+	/* Whether a predecessor left it so. May be NULL: nobody can tell. */
+	bool (*succeeds)(const struct capture *c);
+	/* And for a link: then nothing that was kept is received before settle(),
 	 * which the caller owes it once its link takes frames, or none will. May be NULL. */
 	bool (*is_unsettled)(const struct capture *c);
 	void (*settle)(struct capture *c);

@@ -68,6 +68,7 @@ struct xdp {
 	struct held *held;  /* what waited for us, of every queue; NULL: another guard's to read */
 	struct held *later; /* the same, until settle() */
 	bool unsettled;
+	bool succeeds; /* one that went in order */
 	uint64_t taken;
 	bool retired;
 	struct capture_counts counts;
@@ -426,6 +427,11 @@ static void xdp_retire(struct capture *c, bool sealed)
 	x->held = x->later = NULL;
 }
 
+static bool xdp_succeeds(const struct capture *c)
+{
+	return of(c)->succeeds;
+}
+
 static bool xdp_is_unsettled(const struct capture *c)
 {
 	return of(c)->unsettled;
@@ -514,6 +520,7 @@ static const struct capture_ops ops = {
 	.inject = xdp_inject,
 	.flush = xdp_flush,
 	.retire = xdp_retire,
+	.succeeds = xdp_succeeds,
 	.is_unsettled = xdp_is_unsettled,
 	.settle = xdp_settle,
 	.fds = xdp_fds,
@@ -665,7 +672,8 @@ static int attach(struct xdp *x, const char *maps_dir)
 	}
 	close(indexes);
 	if (r == 0)
-		__atomic_store_n(&x->heart->hold_until_ns, 0, __ATOMIC_RELEASE);
+		x->succeeds = __atomic_exchange_n(&x->heart->hold_until_ns, 0, __ATOMIC_ACQ_REL) >
+			      clock_mono_ns();
 	return r;
 }
 

@@ -218,6 +218,13 @@ const struct proto *message_protocol(const struct message_rules *m, uint32_t rul
 	return rule < m->count ? m->entries[rule].proto : NULL;
 }
 
+bool message_narrows(const struct message_rules *m, uint32_t rule)
+{
+	const struct proto *p = message_protocol(m, rule);
+
+	return p && (m->entries[rule].count || (m->entries[rule].no_control && !p->unmarked));
+}
+
 static bool term_fits(const struct term *t, struct bytes value)
 {
 	if (t->field->meant)

@@ -20,6 +20,8 @@ void message_rules_free(struct message_rules *m);
 
 /* The protocol that the rule names; NULL: none, or no such rule. */
 const struct proto *message_protocol(const struct message_rules *m, uint32_t rule);
+/* Does it let some messages of that protocol pass and others not? */
+bool message_narrows(const struct message_rules *m, uint32_t rule);
 /* REASON_NONE, or why the rule does not let the message pass. */
 enum reason message_judge(const struct message_rules *m, uint32_t rule, const struct proto *p,
 			  const struct msg *msg);

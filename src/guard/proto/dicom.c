@@ -643,6 +643,7 @@ static bool amid(const void *state, unsigned end)
 const struct proto dicom_proto = {
 	.name = "dicom",
 	.over = PROTO_OVER_TCP,
+	.framed = true,
 	.state_size = sizeof(struct dicom),
 	.msg_size = sizeof(struct dicom_msg),
 	.fields = fields,

@@ -373,6 +373,7 @@ static const struct proto_field fields[] = {
 const struct proto dns_proto = {
 	.name = "dns",
 	.over = PROTO_OVER_UDP | PROTO_OVER_TCP,
+	.framed = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct dns_msg),
 	.msg_zero = offsetof(struct dns_msg, room),

@@ -588,6 +588,7 @@ static const struct proto_field fields[] = {
 const struct proto modbus_proto = {
 	.name = "modbus",
 	.over = PROTO_OVER_TCP,
+	.framed = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct modbus),
 	.fields = fields,

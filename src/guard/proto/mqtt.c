@@ -302,19 +302,28 @@ static bool read_body(struct bytes body, struct mqtt *m)
 	return !r.bad && !reader_left(&r);
 }
 
+/* Codes of a SUBACK that there are, in either version (v5 §3.9.3): others show that it is none. */
+static bool are_codes_known(const struct mqtt *m)
+{
+	for (size_t i = 0; m->type == MQTT_SUBACK && i < m->list.len; i++)
+		if (m->list.data[i] > 2 && (m->list.data[i] < 0x80 || m->list.data[i] > 0xa2))
+			return false;
+	return true;
+}
+
 /* Picked up in the middle, a packet must be tried as either version. */
 static bool read_packet(struct bytes body, struct mqtt *m, struct state *s)
 {
 	const struct mqtt head = *m;
 
 	m->version = s->version;
-	if (read_body(body, m))
+	if (read_body(body, m) && (s->version || are_codes_known(m)))
 		return true;
 	if (s->version || m->type == MQTT_CONNECT)
 		return false;
 	*m = head;
 	m->version = 5;
-	if (!read_body(body, m))
+	if (!read_body(body, m) || !are_codes_known(m))
 		return false;
 	s->version = 5;
 	return true;
@@ -714,6 +723,7 @@ const struct proto_field mqtt_fields[] = {
 const struct proto mqtt_proto = {
 	.name = "mqtt",
 	.over = PROTO_OVER_TCP,
+	.framed = true,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct mqtt),
 	.fields = mqtt_fields,

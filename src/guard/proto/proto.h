@@ -141,6 +141,7 @@ struct proto {
 	uint8_t over;	  /* PROTO_OVER_TCP, PROTO_OVER_UDP or both */
 	bool urgent;	  /* uses TCP's urgent data (RFC 6093); elsewhere it hides bytes */
 	bool lines; /* a message begins where a line does: so it is found behind what is not known */
+	bool framed; /* a message says how long it is: one that stands amid others is found by those behind */
 	bool unmarked; /* no message of it is `control`: what changes a device is not told apart */
 	const struct proto *speaks;   /* whose messages these are; NULL: its own */
 	const struct proto *leads_to; /* what may be spoken instead, later (proto_output.next) */

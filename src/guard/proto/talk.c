@@ -227,3 +227,33 @@ const struct proto *talk_identify_as(const struct proto_input *in, const struct 
 		got == PARSE_MORE || (*ret_undecided && !in->midstream && leads_to(&hinted, p));
 	return got == PARSE_OK ? p : NULL;
 }
+
+struct trial {
+	unsigned good;
+	bool bad;
+};
+
+static void try_message(void *arg, const struct talk *t, const struct proto_input *in,
+			const struct msg *m)
+{
+	struct trial *trial = arg;
+
+	trial->good++;
+	trial->bad |= m->reason != REASON_NONE;
+}
+
+enum parse talk_try(const struct proto_input *in, const struct proto *p)
+{
+	uint64_t room[(sizeof(struct talk) + PROTO_STATE_MAX) / sizeof(uint64_t)];
+	struct talk *t = (struct talk *)room;
+	struct proto_input tried = *in;
+	struct trial trial = {0};
+	size_t used;
+	enum parse got;
+
+	talk_init(t, p);
+	got = talk_read(t, &tried, try_message, &trial, &used);
+	if (trial.bad)
+		return PARSE_BAD;
+	return got == PARSE_MORE && trial.good > 1 ? PARSE_OK : got;
+}

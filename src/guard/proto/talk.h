@@ -75,4 +75,10 @@ const struct proto *talk_identify(const struct proto_input *in, bool *ret_undeci
 const struct proto *talk_identify_as(const struct proto_input *in, const struct proto *p,
 				     bool *ret_undecided);
 
+/*
+ * Are the bytes messages of `p`, one behind the other up to the last byte? OK yes, also where behind two
+ * of them a third is cut off; MORE they may be; BAD no.
+ */
+enum parse talk_try(const struct proto_input *in, const struct proto *p);
+
 #endif
