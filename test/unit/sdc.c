@@ -275,9 +275,11 @@ static void the_unreadable_is_control(void **state)
 		TALK_PIECE(0, "POST /x HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"),
 	};
 
-	talk_expect("sdc", false, pieces, 2,
-		    "{\"sdc\":{\"action\":\"\",\"method\":\"POST\",\"control\":true}}\n"
-		    "{\"sdc\":{\"action\":\"\",\"method\":\"POST\",\"control\":true}}\n");
+	talk_expect(
+		"sdc", false, pieces, 2,
+		"{\"sdc\":{\"action\":\"\",\"method\":\"POST\",\"unread\":true,\"control\":true}}\n"
+		"{\"sdc\":{\"action\":\"\",\"method\":\"POST\",\"unread\":true,\"control\":true}}"
+		"\n");
 }
 
 static void expect_malformed(const char *text)

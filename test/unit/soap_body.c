@@ -24,8 +24,9 @@
 	"{\"sdc\":{\"action\":\"SetValue\",\"action_uri\":\"urn:x/SetValue\","     \
 	"\"body\":\"SetValue\",\"method\":\"POST\",\"control\":true}}\n{\"sdc\":{" \
 	"\"method\":\"GET\"}}\n"
-#define IS_ANYTHING                                                                               \
-	"{\"sdc\":{\"action\":\"\",\"method\":\"POST\",\"control\":true}}\n{\"sdc\":{\"method\":" \
+#define IS_ANYTHING                                                                           \
+	"{\"sdc\":{\"action\":\"\",\"method\":\"POST\",\"unread\":true,\"control\":true}}\n{" \
+	"\"sdc\":{\"method\":"                                                                \
 	"\"GET\"}}\n"
 
 struct body {
@@ -172,6 +173,44 @@ static void the_wide_is_read(void **state)
 #define ROOT		 "Content-Type: application/xop+xml\r\nContent-ID: <root@x>\r\n"
 #define PICTURE		 PART("Content-ID: <2@x>\r\nContent-Transfer-Encoding: base64\r\n", "AAAA")
 #define END		 "--=_b 1--\r\n"
+
+#define PCD_HEADER "MSH|^~\\&amp;|PUMP|WARD|EHR|MAIN|2026||"
+#define PCD(text)                                                                             \
+	"<s:Envelope><s:Header><a:Action>urn:ihe:pcd:2010:CommunicatePCDData</a:Action>"      \
+	"</s:Header><s:Body><p:CommunicatePCDData>" text "</p:CommunicatePCDData></s:Body></" \
+	"s:Envelope>"
+#define IS_PCD(more)                                                                     \
+	"{\"sdc\":{\"action\":\"CommunicatePCDData\",\"action_uri\":\"urn:ihe:pcd:2010:" \
+	"CommunicatePCDData\",\"body\":\"CommunicatePCDData\",\"method\":\"POST\"" more "}}\n"
+#define IS_HL7(type, id) ",\"hl7\":{\"message_type\":\"" type "\",\"control_id\":\"" id "\"}"
+#define IS_NEXT		 "{\"sdc\":{\"method\":\"GET\"}}\n"
+
+/* IHE PCD TF-2, 3.1 and 3.3 as a Web service: results and orders go to one address, by one action. */
+static void hl7_inside_is_told(void **state)
+{
+	static const char *const orders[] = {
+		PCD(PCD_HEADER "RGV^O15^RGV_O15|7|P|2.6\rPID|1\r"),
+		PCD("<![CDATA[MSH|^~\\&|PUMP|WARD|EHR|MAIN|2026||RGV^O15^RGV_O15|7|P|2.6\rPID|1\r]]"
+		    ">"),
+		PCD("\n" PCD_HEADER "RGV^O15^RGV_O15|7|P|2.6&#xD;PID|1&#13;"),
+		PCD("TVNIfF5+XCZ8TEFCfFdBUkR8RUhSfE1BSU58MjAyNnx8UkdWXk8xNXw3fFB8Mi41DQ=="),
+	};
+
+	for (unsigned i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		set_text(&body, orders[i]);
+		expect(SOAP_TYPE, NULL, IS_PCD() IS_PCD(IS_HL7("RGV^O15", "7")) IS_NEXT);
+		compress_body(&body, 15 + 16);
+		expect(SOAP_TYPE, "gzip", IS_PCD(IS_HL7("RGV^O15", "7")) IS_NEXT);
+		set_text(&body, PART(ROOT, PCD("<xop:Include href='cid:2@x'/>"))
+					PART("Content-ID: <2@x>\r\n",
+					     "MSH|^~\\&|||||||RGV^O15|7|P|2.6\r") END);
+		expect(MTOM(""), NULL, IS_PCD(IS_HL7("RGV^O15", "7")) IS_NEXT);
+	}
+	/* The next one is told, too, behind a first one of another kind. */
+	set_text(&body, PCD(PCD_HEADER "ORU^R01|1|P|2.6\rPID|1\r" PCD_HEADER "RGV^O15|7|P|2.6\r"));
+	expect(SOAP_TYPE, NULL,
+	       IS_PCD() IS_PCD(IS_HL7("ORU^R01", "1")) IS_PCD(IS_HL7("RGV^O15", "7")) IS_NEXT);
+}
 
 static void the_root_of_parts_is_read(void **state)
 {
@@ -320,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_compressed_is_read),
+		cmocka_unit_test(hl7_inside_is_told),
 		cmocka_unit_test(the_wide_is_read),
 		cmocka_unit_test(the_root_of_parts_is_read),
 		cmocka_unit_test(two_ways_to_read_are_none),

@@ -435,7 +435,7 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 		return read_head(st, in, m, ret_out);
 	got = http_body_read(s, &st->inside, in, in->end != st->client, m, ret_out);
 	/* What a body holds is judged with what it is for. */
-	if (m->sop_class.data || m->hl7_type.data)
+	if (m->sop_class.data || m->hl7.type.data)
 		recall(st, m->msg.answer ? 0 : st->waiting - 1u, m);
 	return got;
 }
@@ -520,15 +520,7 @@ static const struct proto_field fields[] = {
 	FIELD("program", program, FIELD_NAME, 0),
 	FIELD("sop_class", sop_class, FIELD_TEXT, FIELD_MATCH),
 	FIELD("sop_class_uid", sop_class_uid, FIELD_TEXT, FIELD_MATCH),
-	FIELD("hl7.message_type", hl7_type, FIELD_TEXT, FIELD_MATCH | FIELD_INNER),
-	{PROTO_KEY("hl7.type_by_structure"),
-	 offsetof(struct http_msg, hl7_structure),
-	 FIELD_TEXT,
-	 FIELD_MATCH | FIELD_INNER,
-	 NULL,
-	 {"hl7.message_type"}},
-	FIELD("hl7.control_id", hl7_control_id, FIELD_TEXT, FIELD_INNER),
-	FIELD("hl7.ack_code", hl7_ack_code, FIELD_TEXT, FIELD_INNER),
+	HL7_TOLD_FIELDS(http_msg),
 	{""},
 };
 
@@ -544,7 +536,7 @@ const struct proto http_proto = {
 	.leads_to = &mqtt_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct http_msg),
-	.msg_zero = offsetof(struct http_msg, path),
+	.msg_zero = offsetof(struct http_msg, hl7.texts),
 	.fields = fields,
 	.probe = probe,
 	.read = http_read,

@@ -10,10 +10,9 @@
  *
  * A query says who is asked about; it is left out of every address.
  */
+#include "guard/proto/hl7_told.h"
 #include "guard/proto/http_path.h"
 #include "guard/proto/proto.h"
-
-#define HTTP_HL7_TEXTS 128
 
 struct http_msg {
 	struct msg msg;
@@ -33,12 +32,10 @@ struct http_msg {
 	/* Of a body, told behind its head: what kind of image it is, or has in it; the name or, where it has
 	 * none, the UID. Blank where that cannot be told. */
 	struct bytes sop_class, sop_class_uid;
-	/* The same of a message of HL7, as struct hl7_msg has it. Of several, what they have in common. */
-	struct bytes hl7_type, hl7_structure, hl7_control_id, hl7_ack_code;
 	/* The request's path where servers may read another one than `url` says; rules ask for both. */
 	size_t path_len;
-	uint8_t path[HTTP_PATH_MAX]; /* not zeroed, nor what follows */
-	char hl7_texts[HTTP_HL7_TEXTS];
+	struct hl7_told hl7;	     /* of a message in a body, likewise */
+	uint8_t path[HTTP_PATH_MAX]; /* not zeroed, nor are the texts of HL7 */
 };
 
 extern const struct proto http_proto;

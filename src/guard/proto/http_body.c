@@ -174,9 +174,8 @@ static bool know_chunks(struct http_side *s, const struct proto_input *in)
 }
 
 /* A body that is looked at in one go is, in chunks, ahead of them; then each is read. */
-static enum parse look_ahead(struct http_side *s, struct hl7_inside *inside,
-			     const struct proto_input *in, bool answer, struct http_msg *m,
-			     struct proto_output *out)
+static enum parse look_ahead(struct http_side *s, const struct proto_input *in, bool answer,
+			     struct http_msg *m, struct proto_output *out)
 {
 	uint8_t together[HELD_MAX];
 	struct bytes held;
@@ -188,9 +187,9 @@ static enum parse look_ahead(struct http_side *s, struct hl7_inside *inside,
 	held = put_together(in->data, together, &whole);
 	m->msg.answer = answer;
 	whole |= in->last && in->data.len <= HELD_MAX;
-	http_content_read_held(&s->content, inside, held, whole, m, out);
+	http_content_read_held(&s->content, held, whole, m, out);
 	s->content.headers = (struct http_hl7_search){{0}}; /* which come again */
-	return read_chunk_line(s, inside, in, m, out);
+	return read_chunk_line(s, NULL, in, m, out);
 }
 
 static enum parse read_piece(struct http_side *s, struct hl7_inside *inside,
@@ -217,7 +216,7 @@ static enum parse read_piece(struct http_side *s, struct hl7_inside *inside,
 			piece.len = HELD_MAX;
 			whole = false;
 		}
-		http_content_read_held(&s->content, inside, piece, whole, m, out);
+		http_content_read_held(&s->content, piece, whole, m, out);
 		out->used = piece.len;
 	} else {
 		bool last = in->last || (s->phase == HTTP_BODY && piece.len == s->left);
@@ -248,7 +247,7 @@ enum parse http_body_read(struct http_side *s, struct hl7_inside *inside,
 	case HTTP_CHUNK_LINE:
 		if (http_content_is_open(&s->content) && !know_chunks(s, in))
 			return PARSE_MORE;
-		return http_content_is_held(&s->content) ? look_ahead(s, inside, in, answer, m, out)
+		return http_content_is_held(&s->content) ? look_ahead(s, in, answer, m, out)
 							 : read_chunk_line(s, inside, in, m, out);
 	case HTTP_CHUNK_END:
 		return read_chunk_end(s, in, m, out);

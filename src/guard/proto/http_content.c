@@ -135,7 +135,7 @@ static size_t look_at_piece(struct http_content *c, struct bytes piece, struct h
 	} else if (c->image) {
 		n = look_at_image(c, piece, m);
 	} else if (c->hl7 && http_hl7_search(&c->headers, piece)) {
-		m->hl7_type = blank; /* a header begins another message to some */
+		m->hl7.type = blank; /* a header begins another message to some */
 	}
 	if (c->parts)
 		n = look_at_parts(c, (struct bytes){piece.data, n}, m);
@@ -160,22 +160,10 @@ size_t http_content_read(struct http_content *c, struct hl7_inside *inside, stru
 		*inside = before;
 		hl7_inside_take(inside, (struct bytes){piece.data, n}, &n);
 	} else if (found) {
-		http_hl7_tell_inside(inside, m);
+		http_hl7_tell_inside(inside, &m->hl7);
 	}
-	out->has_msg = m->program || m->sop_class.data || m->hl7_type.data;
+	out->has_msg = m->program || m->sop_class.data || m->hl7.type.data;
 	return n;
-}
-
-/* Of several messages, what they have in common. */
-static void look_inside(struct hl7_inside *s, struct bytes text, struct http_msg *m)
-{
-	size_t n;
-
-	for (; text.len; text = (struct bytes){text.data + n, text.len - n})
-		if (hl7_inside_take(s, text, &n))
-			http_hl7_tell_inside(s, m);
-	if (hl7_inside_end(s))
-		http_hl7_tell_inside(s, m);
 }
 
 /* Of several images, what they have in common. */
@@ -207,8 +195,8 @@ static void look_through(struct http_content *c, struct bytes text, struct http_
 }
 
 /* Parts of which not all is seen might hide an image, as might what is padded so that nothing is seen. */
-void http_content_read_held(struct http_content *c, struct hl7_inside *inside, struct bytes held,
-			    bool whole, struct http_msg *m, struct proto_output *out)
+void http_content_read_held(struct http_content *c, struct bytes held, bool whole,
+			    struct http_msg *m, struct proto_output *out)
 {
 	uint8_t plain[PLAIN_MAX];
 	size_t max = c->parts || c->hl7 || c->may_be_hl7 || c->wraps ? PLAIN_MAX
@@ -225,18 +213,18 @@ void http_content_read_held(struct http_content *c, struct hl7_inside *inside, s
 		m->msg.reason = REASON_HTTP_PACKED;
 	look_through(c, text, m);
 	if (c->wraps)
-		look_inside(inside, text, m);
+		http_hl7_look_inside(&(struct hl7_inside){0}, text, true, &m->hl7);
 	if (c->hl7)
 		http_hl7_read(text,
 			      all	  ? HTTP_HL7_NOTHING
 			      : c->coding ? HTTP_HL7_UNSEEN
 					  : HTTP_HL7_SEARCHED,
-			      m);
+			      &m->hl7);
 	c->hl7 &= !all && !c->coding;
 	if (c->hl7)
 		http_hl7_search(&c->headers, text);
 	c->seen = PART10_HEAD;
 	c->parts = c->image = c->wraps = false;
 	c->coding = CODING_NONE;
-	out->has_msg = m->program || m->sop_class.data || m->hl7_type.data || m->msg.reason;
+	out->has_msg = m->program || m->sop_class.data || m->hl7.type.data || m->msg.reason;
 }

@@ -48,8 +48,8 @@ static inline bool http_content_is_held(const struct http_content *c)
 size_t http_content_read(struct http_content *c, struct hl7_inside *inside, struct bytes piece,
 			 bool last, struct http_msg *m, struct proto_output *out);
 /* The beginning of one that is, or all of it. */
-void http_content_read_held(struct http_content *c, struct hl7_inside *inside, struct bytes held,
-			    bool whole, struct http_msg *m, struct proto_output *out);
+void http_content_read_held(struct http_content *c, struct bytes held, bool whole,
+			    struct http_msg *m, struct proto_output *out);
 
 /* Is what follows of no concern? */
 static inline bool http_content_is_seen(const struct http_content *c)

@@ -49,20 +49,20 @@ enum parse http_hl7_probe(struct bytes body)
 }
 
 /* A copy, behind the others; what is longer than there is room for is blank. */
-static void put(struct http_msg *m, size_t *at, struct bytes *to, struct bytes text)
+static void put(struct hl7_told *m, size_t *at, struct bytes *to, struct bytes text)
 {
-	size_t n = text.len <= sizeof(m->hl7_texts) - *at ? text.len : 0;
+	size_t n = text.len <= sizeof(m->texts) - *at ? text.len : 0;
 
-	*to = (struct bytes){text.data ? (const uint8_t *)m->hl7_texts + *at : NULL, n};
+	*to = (struct bytes){text.data ? (const uint8_t *)m->texts + *at : NULL, n};
 	if (n)
-		memcpy(m->hl7_texts + *at, text.data, n);
+		memcpy(m->texts + *at, text.data, n);
 	*at += n;
 }
 
-static void put_blank(struct http_msg *m)
+static void put_blank(struct hl7_told *m)
 {
-	m->hl7_type = (struct bytes){(const uint8_t *)"", 0};
-	m->hl7_structure = (struct bytes){NULL, 0};
+	m->type = (struct bytes){(const uint8_t *)"", 0};
+	m->structure = (struct bytes){NULL, 0};
 }
 
 static bool is_same(struct bytes a, struct bytes b)
@@ -70,7 +70,7 @@ static bool is_same(struct bytes a, struct bytes b)
 	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
 }
 
-static void note(struct http_msg *m, const struct hl7_msg *said)
+static void note(struct hl7_told *m, const struct hl7_msg *said)
 {
 	bool clear =
 		!said->msg.reason || said->msg.readable || said->msg.reason == REASON_HL7_FRAMING;
@@ -78,20 +78,20 @@ static void note(struct http_msg *m, const struct hl7_msg *said)
 
 	if (!clear)
 		put_blank(m);
-	if (m->hl7_type.data) {
-		if (!is_same(m->hl7_type, said->type) ||
-		    !is_same(m->hl7_structure, said->type_by_structure))
+	if (m->type.data) {
+		if (!is_same(m->type, said->type) ||
+		    !is_same(m->structure, said->type_by_structure))
 			put_blank(m);
 		return;
 	}
-	put(m, &at, &m->hl7_type, said->type);
-	put(m, &at, &m->hl7_structure, said->type_by_structure);
-	put(m, &at, &m->hl7_ack_code, said->ack_code);
-	put(m, &at, &m->hl7_control_id, said->control_id);
+	put(m, &at, &m->type, said->type);
+	put(m, &at, &m->structure, said->type_by_structure);
+	put(m, &at, &m->ack_code, said->ack_code);
+	put(m, &at, &m->control_id, said->control_id);
 }
 
 /* One unit after the other, as long as there are any; what is left is taken as the end. */
-static void read_units(void *state, struct bytes text, struct http_msg *m, struct proto_input *in)
+static void read_units(void *state, struct bytes text, struct hl7_told *m, struct proto_input *in)
 {
 	enum parse got = PARSE_OK;
 
@@ -107,7 +107,7 @@ static void read_units(void *state, struct bytes text, struct http_msg *m, struc
 	}
 }
 
-void http_hl7_read(struct bytes body, enum http_hl7_rest rest, struct http_msg *m)
+void http_hl7_read(struct bytes body, enum http_hl7_rest rest, struct hl7_told *m)
 {
 	static const uint8_t start = START;
 	uint64_t state[(PROTO_STATE_MAX + 7) / 8] = {0};
@@ -121,7 +121,7 @@ void http_hl7_read(struct bytes body, enum http_hl7_rest rest, struct http_msg *
 	hl7_proto.closed(state, &in, &last.msg, &out);
 	if (out.has_msg)
 		note(m, &last);
-	if (!m->hl7_type.data || rest == HTTP_HL7_UNSEEN ||
+	if (!m->type.data || rest == HTTP_HL7_UNSEEN ||
 	    (rest && last.encoding && *last.encoding == 'U'))
 		put_blank(m);
 }
@@ -144,12 +144,23 @@ bool http_hl7_is_inside(const struct http_head *h)
 	       (!is_dicom(h->content_type) || (h->other_type.len && !is_dicom(h->other_type)));
 }
 
-void http_hl7_tell_inside(const struct hl7_inside *s, struct http_msg *m)
+void http_hl7_tell_inside(const struct hl7_inside *s, struct hl7_told *m)
 {
 	if (s->unsure)
 		put_blank(m);
 	else
 		http_hl7_read((struct bytes){s->header, s->len}, HTTP_HL7_NOTHING, m);
+}
+
+void http_hl7_look_inside(struct hl7_inside *s, struct bytes text, bool last, struct hl7_told *m)
+{
+	size_t n;
+
+	for (; text.len; text = (struct bytes){text.data + n, text.len - n})
+		if (hl7_inside_take(s, text, &n))
+			http_hl7_tell_inside(s, m);
+	if (last && hl7_inside_end(s))
+		http_hl7_tell_inside(s, m);
 }
 
 bool http_hl7_search(struct http_hl7_search *s, struct bytes piece)

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "guard/proto/http.h"
+#include "guard/proto/http_hl7.h"
 #include "guard/proto/soap_body.h"
 
 #define HEAD_MAX   8192 /* of an HTTP message */
@@ -19,6 +20,8 @@ struct half {
 	struct soap_form form;
 	uint64_t left;	 /* bytes of the body, or of the chunk, that are to come */
 	uint32_t walked; /* of a held body: where the chunk ends that was found last */
+	uint32_t
+		ahead; /* bytes that were read, though what they have inside was not looked at yet */
 	uint16_t scanned;
 	uint16_t status;
 	uint8_t phase; /* enum phase */
@@ -32,6 +35,7 @@ struct half {
 
 struct state {
 	struct half half[2];
+	struct hl7_inside inside; /* the body of a request */
 };
 _Static_assert(sizeof(struct state) <= PROTO_STATE_MAX, "a state has its bound");
 _Static_assert(sizeof(struct sdc) <= PROTO_MSG_MAX, "so has a message");
@@ -305,6 +309,7 @@ static void tell_unread(struct half *h, struct sdc *m, struct proto_output *out)
 	if (h->phase == HELD)
 		h->phase = ENVELOPE;
 	out->has_msg = h->told = true;
+	m->msg.unread = h->method_len && h->phase != HEAD;
 	tell_http(h, m);
 }
 
@@ -315,9 +320,10 @@ static bool is_unreadable(const struct half *h)
 	       h->left > SOAP_BODY_MAX;
 }
 
-static enum parse read_head(struct half *h, const struct proto_input *in, struct sdc *m,
+static enum parse read_head(struct state *st, const struct proto_input *in, struct sdc *m,
 			    struct proto_output *out)
 {
+	struct half *h = &st->half[in->end];
 	uint16_t scanned = h->scanned;
 	size_t len = head_len(in->data, &scanned);
 	struct bytes head = {in->data.data, len};
@@ -331,6 +337,8 @@ static enum parse read_head(struct half *h, const struct proto_input *in, struct
 	if (!len || !read_start(h, next_line(&head)) || !read_fields(h, head, &has_length))
 		return refuse(m, out);
 	out->used = len;
+	if (h->method_len)
+		st->inside = (struct hl7_inside){0};
 	h->phase = h->chunked ? CHUNK_SIZE : ENVELOPE;
 	/* §6.3: an answer without either goes on to the end of the connection. */
 	if (!h->chunked && !has_length && h->status >= 200 && h->status != 204 && h->status != 304)
@@ -348,8 +356,8 @@ static enum parse read_head(struct half *h, const struct proto_input *in, struct
 /* The rest of a body, or of a chunk, that nobody need see. */
 static void pass_over(struct half *h, struct proto_output *out)
 {
-	out->skip = h->phase == TO_THE_END ? LEFT_MAX : h->left;
-	h->left = 0;
+	out->skip = h->phase == TO_THE_END ? LEFT_MAX : h->left + h->ahead;
+	h->left = h->ahead = 0;
 	h->phase = h->chunked ? CHUNK_END : HEAD;
 }
 
@@ -475,7 +483,7 @@ static enum parse read_held(struct half *h, const struct proto_input *in, struct
 	if (got == PARSE_OK && h->chunked)
 		body = (struct bytes){together, put_together(in->data, h->left, together)};
 	if (got == PARSE_OK)
-		got = soap_body_read(&h->form, body, h->method_len, &h->soap);
+		got = soap_body_read(&h->form, body, &h->soap, h->method_len ? &m->hl7 : NULL);
 	if (got == PARSE_MORE) {
 		h->soap = (struct soap){.place = SOAP_START};
 		tell_unread(h, m, out);
@@ -491,8 +499,35 @@ static enum parse read_held(struct half *h, const struct proto_input *in, struct
 	return PARSE_OK;
 }
 
+/* Of a request, up to the end of the first message of HL7 that is in it; the rest is looked at next. */
+static void look_inside(struct half *h, struct hl7_inside *inside, struct bytes text, struct sdc *m,
+			struct proto_output *out)
+{
+	out->used = text.len;
+	h->ahead = 0;
+	if (!h->method_len || !hl7_inside_take(inside, text, &out->used))
+		return;
+	h->ahead = (uint32_t)(text.len - out->used);
+	http_hl7_tell_inside(inside, &m->hl7);
+}
+
+/* What is left of that. */
+static enum parse look_on(struct half *h, struct hl7_inside *inside, const struct proto_input *in,
+			  struct sdc *m, struct proto_output *out)
+{
+	size_t n = in->data.len < h->ahead ? in->data.len : h->ahead, left = h->ahead - n;
+
+	look_inside(h, inside, (struct bytes){in->data.data, n}, m, out);
+	h->ahead += (uint32_t)left;
+	out->has_msg = m->hl7.type.data;
+	if (out->has_msg)
+		tell_http(h, m);
+	return PARSE_OK;
+}
+
 /* A token that the end of a chunk cuts: *ret_used of the input, *ret_left to come of the chunk it ends in. */
-static enum parse read_across(struct half *h, struct bytes in, size_t *ret_used, uint64_t *ret_left)
+static enum parse read_across(struct half *h, struct hl7_inside *inside, struct bytes in,
+			      struct sdc *m, struct proto_output *out, uint64_t *ret_left)
 {
 	struct joined j;
 	enum parse all = join(in, h->left, sizeof(j.data), &j), got;
@@ -505,7 +540,9 @@ static enum parse read_across(struct half *h, struct bytes in, size_t *ret_used,
 	if (got == PARSE_BAD || !soap_take(&h->soap, &t))
 		return PARSE_BAD;
 	join(in, h->left, used, &j);
-	*ret_used = j.used;
+	if (h->method_len)
+		http_hl7_look_inside(inside, (struct bytes){j.data, used}, false, &m->hl7);
+	out->used = j.used;
 	*ret_left = j.left;
 	return PARSE_OK;
 }
@@ -521,8 +558,8 @@ static enum parse look_for_wide(struct half *h, struct bytes in)
 	return got == PARSE_OK && !soap_is_wide(j.data) ? PARSE_BAD : got;
 }
 
-static enum parse read_body(struct half *h, const struct proto_input *in, struct sdc *m,
-			    struct proto_output *out)
+static enum parse read_body(struct half *h, struct hl7_inside *inside, const struct proto_input *in,
+			    struct sdc *m, struct proto_output *out)
 {
 	struct bytes data = in->data;
 	bool ends = h->phase != TO_THE_END && data.len >= h->left;
@@ -553,21 +590,22 @@ static enum parse read_body(struct half *h, const struct proto_input *in, struct
 	left = h->phase != TO_THE_END ? h->left - used : 0;
 	/* An envelope must say what it asks for before it ends. */
 	if (got == PARSE_MORE && ends)
-		got = h->chunked ? read_across(h, in->data, &used, &left) : PARSE_BAD;
+		got = h->chunked ? read_across(h, inside, in->data, m, out, &left) : PARSE_BAD;
 	else if (got == PARSE_OK && !soap_take(&h->soap, &t))
 		got = PARSE_BAD;
+	else if (got == PARSE_OK)
+		look_inside(h, inside, (struct bytes){data.data, used}, m, out);
 	if (got == PARSE_MORE)
 		return got;
 	if (got == PARSE_BAD) {
 		tell_http(h, m);
 		return refuse(m, out);
 	}
-	out->used = used;
 	h->left = left;
-	if (h->soap.place == SOAP_KNOWN && !h->told) {
-		out->has_msg = h->told = true;
+	out->has_msg = m->hl7.type.data || (h->soap.place == SOAP_KNOWN && !h->told);
+	h->told |= h->soap.place == SOAP_KNOWN;
+	if (out->has_msg)
 		tell_http(h, m);
-	}
 	if (h->told && !goes_on(h)) {
 		pass_over(h, out);
 	} else if (!h->left && h->phase != TO_THE_END) {
@@ -624,14 +662,17 @@ static enum parse read_line(struct half *h, const struct proto_input *in, struct
 static enum parse read_unit(void *state, const struct proto_input *in, struct msg *ret_m,
 			    struct proto_output *ret_out)
 {
-	struct half *h = &((struct state *)state)->half[in->end];
+	struct state *st = state;
+	struct half *h = &st->half[in->end];
 	struct sdc *m = (struct sdc *)ret_m;
 
 	if (in->datagram)
 		return read_datagram(h, in, m, ret_out);
+	if (h->ahead)
+		return look_on(h, &st->inside, in, m, ret_out);
 	switch (h->phase) {
 	case HEAD:
-		return read_head(h, in, m, ret_out);
+		return read_head(st, in, m, ret_out);
 	case CHUNK_SIZE:
 		return read_chunk_size(h, in, m, ret_out);
 	case CHUNK_END:
@@ -640,7 +681,7 @@ static enum parse read_unit(void *state, const struct proto_input *in, struct ms
 	case HELD:
 		return read_held(h, in, m, ret_out);
 	}
-	return read_body(h, in, m, ret_out);
+	return read_body(h, &st->inside, in, m, ret_out);
 }
 
 static bool may_be_xml(struct bytes b)
@@ -701,6 +742,7 @@ static const struct proto_field fields[] = {
 	{PROTO_KEY("types"), 0, FIELD_LIST, FIELD_MATCH | FIELD_SILENT, next_types},
 	FIELD(method, FIELD_TEXT, FIELD_MATCH),
 	FIELD(status, FIELD_U16, 0),
+	HL7_TOLD_FIELDS(sdc),
 	{""},
 };
 
@@ -723,7 +765,7 @@ const struct proto sdc_proto = {
 	.carrier = &http_proto,
 	.state_size = sizeof(struct state),
 	.msg_size = sizeof(struct sdc),
-	.msg_zero = offsetof(struct sdc, narrow),
+	.msg_zero = offsetof(struct sdc, hl7.texts),
 	.fields = fields,
 	.probe = probe,
 	.read = read_unit,

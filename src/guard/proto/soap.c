@@ -110,7 +110,7 @@ struct bytes soap_action(const struct soap *s)
 {
 	size_t at = s->action_len;
 
-	while (at && s->action[at - 1] != '/' && s->action[at - 1] != '#')
+	while (at && !memchr("/#:", s->action[at - 1], 3)) /* of a URN, too */
 		at--;
 	return (struct bytes){s->action + at, s->action_len - at};
 }

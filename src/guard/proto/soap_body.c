@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "guard/proto/head.h"
+#include "guard/proto/http_hl7.h"
 
 static bool starts(struct bytes b, const char *with)
 {
@@ -180,7 +181,8 @@ static enum parse read_text(struct bytes text, bool all, struct soap *s)
 	return s->place == SOAP_KNOWN && !(all && s->xml.depth) ? PARSE_OK : PARSE_BAD;
 }
 
-enum parse soap_body_read(const struct soap_form *f, struct bytes body, bool all, struct soap *s)
+enum parse soap_body_read(const struct soap_form *f, struct bytes body, struct soap *s,
+			  struct hl7_told *hl7)
 {
 	uint8_t plain[SOAP_PLAIN_MAX];
 	enum parse got = PARSE_OK;
@@ -189,9 +191,11 @@ enum parse soap_body_read(const struct soap_form *f, struct bytes body, bool all
 		return PARSE_MORE;
 	if (f->coding != CODING_NONE)
 		got = coding_inflate(f->coding, body, plain, sizeof(plain), &body, NULL);
+	if (got == PARSE_OK && hl7)
+		http_hl7_look_inside(&(struct hl7_inside){0}, body, true, hl7);
 	if (got == PARSE_OK && f->parts)
 		got = find_root(f, body, &body);
 	if (got == PARSE_OK && body.len > 1 && soap_is_wide(body.data))
 		got = soap_narrow(plain, &body);
-	return got == PARSE_OK ? read_text(body, all, s) : got;
+	return got == PARSE_OK ? read_text(body, hl7, s) : got;
 }

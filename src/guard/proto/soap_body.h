@@ -7,6 +7,7 @@
  * could be understood in two ways is malformed.
  */
 #include "guard/proto/coding.h"
+#include "guard/proto/hl7_told.h"
 #include "guard/proto/soap.h"
 
 #define SOAP_BODY_MAX  60000   /* bytes of a body as it travels */
@@ -36,9 +37,10 @@ bool soap_is_wide(const uint8_t *start);
 enum parse soap_narrow(uint8_t *plain, struct bytes *text);
 
 /*
- * Takes what the body holds; `all` of it, or up to where it is known what it asks
- * for. MORE: that is more than is read, and *s is worth nothing.
+ * Takes what the body holds; all of it, where *hl7 is to be told what that has inside, or, where that is NULL,
+ * up to where it is known what it asks for. MORE: that is more than is read, and *s is worth nothing.
  */
-enum parse soap_body_read(const struct soap_form *f, struct bytes body, bool all, struct soap *s);
+enum parse soap_body_read(const struct soap_form *f, struct bytes body, struct soap *s,
+			  struct hl7_told *hl7);
 
 #endif
