@@ -933,6 +933,7 @@ int main(void)
 		cmocka_unit_test(a_rule_is_enough_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(without_memory_nothing_waits_for_good),
 		cmocka_unit_test(there_is_one_path),
 		cmocka_unit_test(a_tunnel_hides_nothing),
 	};
