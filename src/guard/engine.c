@@ -25,6 +25,8 @@
 #define EXPIRE_BURST	 64   /* flows ended at most after so many groups, */
 #define EXPIRE_TICK	 8192 /* and at a tick */
 #define FULL_NS		 (60 * NSEC_PER_SEC)
+#define INHERITED_NS \
+	(60 * NSEC_PER_SEC) /* by then a message that a predecessor let begin has ended */
 
 /*
  * What the frames' clock says, made monotonic: a jump of a live wall clock is
@@ -37,6 +39,8 @@ static void advance(struct engine *e, uint64_t wall_ns)
 	uint64_t last = e->wall_ns;
 
 	e->wall_ns = wall_ns;
+	if (!last)
+		e->began_ns = wall_ns;
 	if (e->o.packet_times || !last) {
 		if (wall_ns > e->now_ns)
 			e->now_ns = wall_ns;
@@ -61,7 +65,8 @@ static bool flow_orphaned(void *arg, const struct flow *f)
 {
 	const struct engine *e = arg;
 
-	return e->orphan && engine_expected(arg, f) && message_narrows(e->messages, f->rule);
+	return (e->alone || e->now_ns - e->began_ns > INHERITED_NS) && engine_expected(arg, f) &&
+	       message_narrows(e->messages, f->rule);
 }
 
 static bool flow_answering(void *arg, const struct flow *f)
@@ -281,7 +286,7 @@ static void close_rooms(struct engine *e)
 
 void engine_begin_alone(struct engine *e)
 {
-	e->orphan = true;
+	e->alone = true;
 }
 
 /* More conversations at once than are kept track of: told at once, and once a minute how many went. */

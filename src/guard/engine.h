@@ -120,8 +120,8 @@ struct engine *engine_new(const struct policy *policy, const struct engine_optio
  * only the stats may be asked for. */
 void engine_finish(struct engine *e, struct capture *c);
 /*
- * No engine went before it in order, that is: in whose hands no message was half across. Where a rule
- * narrows messages, one that is picked up in its middle is for the fail mode to decide on from here on.
+ * No engine went before it in order. Where a rule narrows messages, the rest of one whose beginning was not
+ * seen is for the fail mode to decide on from here on, and not only from a minute after the first packet on.
  */
 void engine_begin_alone(struct engine *e);
 void engine_free(struct engine *e); /* reports nothing */

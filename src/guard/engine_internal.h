@@ -71,7 +71,7 @@ struct engine {
 	struct bypasses *bypasses; /* under way; NULL: there are none to be */
 	struct gate_grant_row grants[GATE_GRANTS];
 	uint32_t grant_count;
-	bool orphan;	/* engine_begin_alone() */
+	bool alone;	/* engine_begin_alone() */
 	bool announced; /* a door, by the packet that is on */
 	struct engine_held held[ENGINE_HELD];
 	unsigned held_count;
@@ -86,6 +86,7 @@ struct engine {
 	struct capture *capture;     /* of the call that is on */
 	uint64_t now_ns;	     /* never goes back */
 	uint64_t wall_ns;	     /* last seen, may jump */
+	uint64_t began_ns;	     /* now_ns at first */
 	uint64_t marked_ns;	     /* when a conversation was last marked in the kernel */
 	uint64_t forgot_ns;	     /* when one was last evicted amid a message; 0: never */
 	uint64_t full_told, full_ns; /* evictions that were told; when more of them may be */

@@ -11,6 +11,8 @@
 #define ANSWER_MS      2000 /* in which an end says where it stands, if its packets come by here */
 #define SETTLE_MS      150 /* in which all that was on its way has arrived, and has been confirmed */
 
+#define STUCK 7 /* packets: some half a minute of a sender who waits twice as long each time */
+
 /* flow->session_flags */
 #define OFF	    1		   /* nobody reads it, for good */
 #define FAILED(end) (2u << (end))  /* what the end said begins nothing we know */
@@ -28,7 +30,8 @@ struct session {
 	uint8_t lost : 2; /* bits: an end whose place nobody has shown, and nothing of it passed */
 	uint8_t rest : 2; /* bits: an end that may begin amid a message that nobody here has read */
 	uint8_t held : 1; /* when it was last read, an enforced rule said what may be said */
-	uint32_t kept[2]; /* what each end is saying that is kept; 0: nothing is */
+	uint8_t stuck : 3; /* how often in a row nobody could tell what a packet would bring */
+	uint32_t kept[2];  /* what each end is saying that is kept; 0: nothing is */
 	uint32_t opened_ms;
 	struct stream stream; /* TCP's; of others there is none */
 };
@@ -573,6 +576,17 @@ static __attribute__((cold)) void find_place(struct session *n, const struct flo
 			stream_place(&n->stream, f, end);
 }
 
+/*
+ * There is no memory to take it, or was none to keep what it repeats. Where such a packet does not pass, its
+ * sender says it again, which may help; where it does not, the conversation ends rather than wait for good.
+ */
+static __attribute__((cold)) void refuse_unsure(struct sessions *s, struct session *n,
+						enum reason why)
+{
+	n->stuck += n->stuck < STUCK;
+	object(s, why, n->stuck < STUCK ? SESSION_UNSURE : SESSION_BLIND);
+}
+
 static void take(struct sessions *s, struct session *n, unsigned end)
 {
 	if (__builtin_expect(n->lost & 1u << end, 0) && must_be_shown(s, n, end)) {
@@ -590,7 +604,7 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 			return;
 		break;
 	case STREAM_UNVERIFIED:
-		object(s, REASON_STREAM_UNVERIFIED, SESSION_UNSURE);
+		refuse_unsure(s, n, REASON_STREAM_UNVERIFIED);
 		break;
 	case STREAM_UNPROVEN:
 		if (is_ruled(s))
@@ -606,9 +620,10 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 	case STREAM_FULL:
 		note(s, ANOMALY_STREAM_MEMORY);
 		/* What runs ahead comes again once the hole is filled, and can be taken then. */
-		object(s, REASON_STREAM_MEMORY,
-		       is_ruled(s) && s->heard.stood != s->packet->tcp_seq ? SESSION_PACKET
-									   : SESSION_UNSURE);
+		if (is_ruled(s) && s->heard.stood != s->packet->tcp_seq)
+			object(s, REASON_STREAM_MEMORY, SESSION_PACKET);
+		else
+			refuse_unsure(s, n, REASON_STREAM_MEMORY);
 		return;
 	case STREAM_OUTSIDE:
 		note(s, ANOMALY_STREAM_OUTSIDE);
@@ -619,6 +634,8 @@ static void take(struct sessions *s, struct session *n, unsigned end)
 			refuse_rest(s, n, end, false);
 		return;
 	case STREAM_TAKEN:
+		if (__builtin_expect(n->stuck, 0))
+			n->stuck = 0;
 		break;
 	}
 	read_end(s, n, end);

@@ -670,15 +670,25 @@ static void midstream_is_read_and_not_refused(void **state)
 	wire_free(w);
 }
 
+/* Whatever was left half across by then has ended. */
+static void pass_a_while(struct wire *w)
+{
+	for (unsigned i = 0; i < 14; i++)
+		engine_tick(w->engine, &w->capture, w->now_ns += 5000000000);
+}
+
 /* Nobody who went in order left it: the fail mode says whether the rest of a message may pass. */
 static void a_rest_is_the_fail_modes(void **state)
 {
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 16; i++) {
 		bool open = i & 1, ruled = i & 2, rest = i & 4;
 		struct wire *w = wire_new("enforce", open ? "open" : "closed", ruled ? HL7 : 2222);
 		const char *data = rest ? "of an order\r\x1c\r" : ORU REST;
 
-		engine_begin_alone(w->engine);
+		if (i & 8)
+			engine_begin_alone(w->engine);
+		else
+			pass_a_while(w);
 		assert_false(send(w, 0, 7000, 5000, data));
 		assert_true(send_flags(w, 1, 5000, 7000, TCP_ACK, ""));
 		w->now_ns += 200000000;
@@ -805,6 +815,25 @@ static void memory_is_bounded(void **state)
 	wire_free(w);
 }
 
+/* What went on was not kept, and is lost behind us: nobody can tell whether it is said again as it was. */
+static void without_memory_nothing_waits_for_good(void **state)
+{
+	stream_bytes = 1;
+	for (unsigned open = 0; open < 2; open++) {
+		struct wire *w = wire_new("enforce", open ? "open" : "closed", HL7);
+		unsigned again = 0;
+
+		shake_hands(w);
+		assert_true(send(w, 0, 1000, 5000, ORU REST));
+		for (; again < 20 && !w->reset_count; again++)
+			assert_int_equal(send(w, 0, 1000, 5000, ORU REST), open);
+		assert_int_equal(w->reset_count, open ? 0 : 2);
+		assert_true(open || again > 4);
+		wire_free(w);
+	}
+	stream_bytes = 0;
+}
+
 static bool send_other(struct wire *w, unsigned end, uint8_t proto, const void *body, size_t len)
 {
 	struct frame_ip ip = {
@@ -904,6 +933,7 @@ int main(void)
 		cmocka_unit_test(a_rule_is_enough_midstream),
 		cmocka_unit_test(what_both_ends_lost_is_read_anew),
 		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(without_memory_nothing_waits_for_good),
 		cmocka_unit_test(there_is_one_path),
 		cmocka_unit_test(a_tunnel_hides_nothing),
 	};

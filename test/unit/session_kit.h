@@ -141,6 +141,8 @@ static inline uint32_t place(void *arg, const struct frame *f, const struct pack
 	return f->ifindex;
 }
 
+static size_t stream_bytes; /* of engines made from here on; 0: as usual */
+
 static inline struct wire *wire_new(const char *mode, const char *fail, uint16_t port)
 {
 	struct wire *w = calloc(1, sizeof(*w));
@@ -148,6 +150,7 @@ static inline struct wire *wire_new(const char *mode, const char *fail, uint16_t
 				   .max_fragments = 16,
 				   .timeouts = flow_default_timeouts,
 				   .inline_ = true,
+				   .stream_bytes = stream_bytes,
 				   .place = place,
 				   .sink = keep_line,
 				   .sink_arg = w,
