@@ -285,7 +285,13 @@ static bool start_talk(struct sessions *s, struct session *n, const struct proto
 /* May `is` be spoken where a rule names `p`? */
 static bool suits(const struct proto *is, const struct proto *p)
 {
-	return proto_covers(p, is) || p == is->speaks || p == is->leads_to;
+	return p == is || p == is->speaks || p == is->leads_to;
+}
+
+/* What only looks as if it were encrypted is no rest of anything. */
+static bool talk_suits(const struct talk *t, const struct proto *p)
+{
+	return suits(t->proto, p) || (t->proto->seals && t->began == p);
 }
 
 /* Its protocol has just been known: that it should be another one need not wait for its first message. */
@@ -293,7 +299,7 @@ static void hold_to_rule(struct sessions *s, const struct session *n)
 {
 	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
 
-	if (p && !suits(n->talk->proto, p) && !n->midstream && s->o.unread)
+	if (p && !talk_suits(n->talk, p) && !n->midstream && s->o.unread)
 		object(s, s->o.unread(s->o.arg, s->flow), SESSION_UNREAD);
 }
 
@@ -909,7 +915,7 @@ static void hold_talk(struct sessions *s, struct session *n)
 	const struct proto *p = s->o.expected ? s->o.expected(s->o.arg, s->flow) : NULL;
 	const struct proto *is = n->talk->proto;
 
-	if (!p || suits(is, p))
+	if (!p || talk_suits(n->talk, p))
 		return;
 	if (!n->midstream && p->carrier != is) {
 		hold_to_rule(s, n);

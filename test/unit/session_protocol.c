@@ -472,6 +472,17 @@ static void what_goes_on_in_tls_is_read_on(void **state)
 		speak_mail(&cases[i]);
 }
 
+/* Nobody has agreed on it: a server of mail reads what is dressed up as TLS as lines of mail. */
+static void tls_that_mail_did_not_lead_to_does_not_pass(void **state)
+{
+	struct wire *w = wire_new("enforce", "closed", MAIL);
+
+	shake_hands(w);
+	assert_false(send_bytes(w, 0, 1000, 5000, TCP_ACK | TCP_PSH, HELLO("\3"), HELLO_LEN));
+	assert_true(told(w, "policy.wrong_protocol"));
+	wire_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +502,7 @@ int main(void)
 		cmocka_unit_test(paths_that_lead_elsewhere_do_not_pass),
 		cmocka_unit_test(what_is_posted_is_asked_for),
 		cmocka_unit_test(what_goes_on_in_tls_is_read_on),
+		cmocka_unit_test(tls_that_mail_did_not_lead_to_does_not_pass),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

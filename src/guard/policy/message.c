@@ -283,7 +283,7 @@ enum reason message_judge(const struct message_rules *m, uint32_t rule, const st
 	if (rule >= m->count || !m->entries[rule].proto)
 		return REASON_NONE;
 	e = &m->entries[rule];
-	if (!proto_covers(e->proto, p) && e->proto != msg->opens)
+	if (e->proto != p && e->proto != msg->opens)
 		return REASON_POLICY_WRONG_PROTOCOL;
 	if (msg->reason != REASON_NONE && !msg->readable)
 		return msg->reason;

@@ -83,7 +83,9 @@ struct msg {
 		     * of it, and told here only if that is refused */
 	bool part; /* of a message that is judged and told when it ends: samples, which are not kept
 		    * until then */
-	const struct proto *opens; /* what it asks for, or grants: to speak this from here on */
+	/* What it asks for, or grants: to speak this from here on; or what its conversation began as, and
+	 * goes on in encrypted. A rule for that lets it pass. */
+	const struct proto *opens;
 };
 
 /* A member of a message, named once: for events, for policies, for people. */
@@ -145,7 +147,7 @@ struct proto {
 	bool unmarked; /* no message of it is `control`: what changes a device is not told apart */
 	const struct proto *speaks;   /* whose messages these are; NULL: its own */
 	const struct proto *leads_to; /* what may be spoken instead, later (proto_output.next) */
-	/* Whatever leads to it goes on in it, encrypted (STARTTLS): a rule for that lets it pass, too. */
+	/* Whatever leads to it goes on in it, encrypted (STARTTLS): a rule for what it began as lets it pass. */
 	bool seals;
 	/* Whose messages a conversation may begin with, and have among its own; NULL: none. Where a
 	 * rule names this protocol it is read from the first of them on. */
@@ -191,7 +193,7 @@ static inline bool proto_at_home(const struct proto_input *in, uint16_t port)
 extern const struct proto *const protos[];
 extern const unsigned proto_count;
 
-/* Does a rule for `named` let `spoken` be spoken: it, or what it goes on in, encrypted? */
+/* May a rule for `named` let `spoken` be spoken: it, or what it goes on in, encrypted? */
 static inline bool proto_covers(const struct proto *named, const struct proto *spoken)
 {
 	return named == spoken || (spoken->seals && named->leads_to == spoken);
