@@ -47,6 +47,7 @@ plug() {
 
 # play NAME: into $dir/NAME
 play() {
+	rm -f "$dir/got" # or what the last one said is taken for this one's
 	"$self/rough.py" serve "$id-hos" >"$dir/got" &
 	until grep -qs up "$dir/got"; do sleep 0.05; done
 	timeout 200 "$self/rough.py" talk "$id-mon" 10.93.0.1 >"$dir/$1"

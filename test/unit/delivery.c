@@ -41,6 +41,7 @@ static void crash(struct sender *t, bool open)
 {
 	wire_close(t->w);
 	wire_open(t->w, open);
+	engine_begin_alone(t->w->engine);
 }
 
 /* One segment, of the sender's choice. */

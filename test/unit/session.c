@@ -899,6 +899,34 @@ static void there_is_one_path(void **state)
 		}
 }
 
+/* A window is made no larger than what is kept, but for who signs his segments. */
+static void a_signed_window_stays(void **state)
+{
+	static const uint8_t scale[] = {1, 3, 3, 7}, md5[20] = {1, 1, 19, 18}, ao[16] = {29, 16},
+			     stamps[12] = {1, 1, 8, 10};
+	const struct {
+		struct bytes options;
+		bool stays;
+	} cases[] = {{{NULL, 0}, false},
+		     {{stamps, sizeof(stamps)}, false},
+		     {{md5, sizeof(md5)}, true},
+		     {{ao, sizeof(ao)}, true}};
+
+	for (size_t i = 0; i < 4; i++) {
+		struct wire *w = wire_new("enforce", "open", HL7);
+
+		w->options = (struct bytes){scale, sizeof(scale)};
+		assert_true(send_flags(w, 0, 999, 0, TCP_SYN, ""));
+		assert_true(send_flags(w, 1, 4999, 1000, TCP_SYN | TCP_ACK, ""));
+		w->options = cases[i].options;
+		assert_true(send_flags(w, 0, 1000, 5000, TCP_ACK, ""));
+		assert_true(send(w, 0, 1000, 5000, ORU REST));
+		assert_true(send_flags(w, 1, 5000, 1000 + sizeof(ORU REST) - 1, TCP_ACK, ""));
+		assert_int_equal((w->frame[48] << 8 | w->frame[49]) == 60000, cases[i].stays);
+		wire_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -935,6 +963,7 @@ int main(void)
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(without_memory_nothing_waits_for_good),
 		cmocka_unit_test(there_is_one_path),
+		cmocka_unit_test(a_signed_window_stays),
 		cmocka_unit_test(a_tunnel_hides_nothing),
 	};
 

@@ -11,8 +11,13 @@
 #define REPEATED_NS    2000000ull /* by which two mirrored ports may be apart */
 #define TCP_WINDOW     14 /* where it stands in the header (RFC 9293 §3.1); the checksum behind it */
 
-#define TCP_SUM	  16
-#define MULTIPATH 30 /* an option's kind */
+#define TCP_SUM 16
+
+/* Kinds of options */
+#define SIGNED_MD5   19
+#define SIGNED_AO    29
+#define MULTIPATH    30
+#define SIGNED_LEAST 16 /* bytes of options, one of these among them; time-stamps alone take 12 */
 
 /* tcp_known, by end */
 #define KNOWN_NEXT(end)	 (1u << (end))
@@ -123,6 +128,24 @@ static unsigned shift_of(const struct flow *f, unsigned end)
 	return f->tcp_scale[0] <= SCALE_MAX && f->tcp_scale[1] <= SCALE_MAX ? f->tcp_scale[end] : 0;
 }
 
+/* Is the header signed (RFC 2385 §3.0, RFC 5925 §2.2)? Who changes it makes the segment worthless. */
+static __attribute__((cold)) bool is_signed(const struct packet *p)
+{
+	struct reader r = reader_new(p->tcp_options.data, p->tcp_options.len);
+
+	while (reader_left(&r)) {
+		uint8_t kind = read_u8(&r), len;
+
+		if (kind == 0 || kind == SIGNED_MD5 || kind == SIGNED_AO)
+			return kind;
+		if (kind == 1)
+			continue;
+		len = read_u8(&r);
+		read_skip(&r, len < 2 ? 0 : len - 2u);
+	}
+	return false;
+}
+
 void tcp_clamp_window(const struct flow *f, const struct packet *p, unsigned end, uint32_t most)
 {
 	unsigned shift = shift_of(f, end);
@@ -130,7 +153,8 @@ void tcp_clamp_window(const struct flow *f, const struct packet *p, unsigned end
 	uint16_t was[2], now[2]; /* window and checksum, as they are in memory */
 
 	if (p->tcp_flags & TCP_SYN || f->state == TCP_MIDSTREAM ||
-	    (uint32_t)p->tcp_window << shift <= most)
+	    (uint32_t)p->tcp_window << shift <= most ||
+	    (p->tcp_options.len >= SIGNED_LEAST && is_signed(p)))
 		return;
 	memcpy(was, field, sizeof(was));
 	now[0] = htobe16((uint16_t)(most >> shift));

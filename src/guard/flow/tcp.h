@@ -47,8 +47,7 @@ bool tcp_confirmed(const struct flow *f, unsigned end, uint32_t *ret_acked);
 /*
  * Makes the window that `end` offers by the packet no larger than `most` bytes, in the packet's own
  * bytes; its checksum stays as right or wrong as it was (RFC 1624 §3), or left
- * to a card. Nothing where the window's
- * scale is not known.
+ * to a card. Nothing where the window's scale is not known, nor where the header is signed.
  */
 void tcp_clamp_window(const struct flow *f, const struct packet *p, unsigned end, uint32_t most);
 
