@@ -263,13 +263,34 @@ static bool take(struct fhir_bundle *s, uint8_t c)
 	return s->form == JSON ? take_json(s, c) : s->form == XML && take_xml(s, c);
 }
 
+/* What is neither a name nor a value, as take() does, at a few times its speed; how many bytes. */
+static size_t pass_over(const struct fhir_bundle *s, struct bytes b)
+{
+	const uint8_t *tag;
+	size_t i = 0;
+
+	if (s->form == XML && s->place == TEXT) {
+		tag = memchr(b.data, '<', b.len);
+		return tag ? (size_t)(tag - b.data) : b.len;
+	}
+	if (s->form != JSON || !s->quote || s->value_of || s->escape || s->word_len <= FHIR_WORD)
+		return 0;
+	while (i < b.len && b.data[i] != '"' && b.data[i] != '\\')
+		i++;
+	return i;
+}
+
 bool fhir_bundle_take(struct fhir_bundle *s, struct bytes piece, size_t *ret_used)
 {
 	bool found = false;
 	size_t used = 0;
 
-	while (used < piece.len && !found && s->form != NEITHER)
-		found = take(s, piece.data[used++]) && (s->has_method || s->has_url || s->twice);
+	while (used < piece.len && !found && s->form != NEITHER) {
+		used += pass_over(s, (struct bytes){piece.data + used, piece.len - used});
+		if (used < piece.len)
+			found = take(s, piece.data[used++]) &&
+				(s->has_method || s->has_url || s->twice);
+	}
 	*ret_used = found ? used : piece.len;
 	return found;
 }
