@@ -664,6 +664,55 @@ static void hl7_inside_is_told(void **state)
 		   HL7_SAID("ORU^R01", "1") HL7_SAID("RGV^O15", "7"));
 }
 
+#define FHIR_JSON "Content-Type: application/fhir+json\r\n"
+#define FHIR_XML  "Content-Type: application/fhir+xml\r\n"
+#define ASKS(method, url) \
+	STORED "\"fhir\":{\"method\":\"" method "\",\"url\":\"" url "\"},\"control\":true}}\n"
+#define READS(method, url) STORED "\"fhir\":{\"method\":\"" method "\",\"url\":\"" url "\"}}}\n"
+#define BUNDLE(entries)	   "{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":[" entries "]}"
+#define XML_BUNDLE(entries)                                                                  \
+	"<?xml version='1.0'?>\n<Bundle xmlns=\"http://hl7.org/fhir\"><!-- it's -->" entries \
+	"</Bundle>"
+
+/* R4 §3.1.0.11: each entry of a Bundle asks for something, below the base that it is posted to. */
+static void bundles_are_read(void **state)
+{
+	static const char nothing[] = "{\"request\":{\"reference\":\"ServiceRequest/1\"},"
+				      "\"method\":\"DELETE\",\"url\":\"Patient/1\"}";
+	char packed[1000];
+	const char *two = BUNDLE("{\"request\":{\"method\":\"GET\",\"url\":\"Patient?name=x\"}},"
+				 "{\"request\":{\"method\":\"GET\",\"url\":\"Observation\"}}");
+	size_t len = deflate_all(15 + 16, two, strlen(two), packed, sizeof(packed));
+
+	expect_hl7(FHIR_JSON,
+		   BUNDLE("{\"resource\":{\"text\":\"a \\\"request\\\":{\"},\"request\" : { "
+			  "\"method\": "
+			  "\"PUT\", "
+			  "\"url\":\"Patient/1\"}},{\"request\":{\"url\":\"Observation?code=a\","
+			  "\"extension\":[{\"url\":\"http://x/"
+			  "y\"}],\"ifMatch\":\"1\",\"method\":\"GET\"}}"),
+		   ASKS("PUT", "/studies/Patient/1") READS("GET", "/studies/Observation"));
+	expect_hl7(FHIR_XML,
+		   XML_BUNDLE("<entry><request><extension url=\"Observation/1\"/><method id='GET' "
+			      "value = \"DELETE\"/><url value='Patient/1'/></request></entry>"
+			      "<f:entry><f:request><f:method value=\"GET\"/><f:url "
+			      "value=\"http://pacs/r4/Patient\"/></f:request></f:entry>"),
+		   ASKS("DELETE", "/studies/Patient/1") READS("GET", "http://pacs/r4/Patient"));
+	/* What could be read in two ways, or in none. */
+	expect_hl7(FHIR_JSON,
+		   BUNDLE("{\"request\":{\"method\":\"GET\",\"method\":\"PUT\",\"url\":\"a\"}}"),
+		   ASKS("", ""));
+	expect_hl7(FHIR_JSON, BUNDLE("{\"request\":{\"method\":\"GET\",\"url\":\"../a\"}}"),
+		   READS("GET", ""));
+	expect_hl7(FHIR_JSON, "{\"re\\u0071uest\":{\"method\":\"PUT\"}}", ASKS("", ""));
+	expect_hl7(FHIR_JSON, "{\"gr\\u00f6\\u00dfe\":1}", "");
+	expect_hl7(FHIR_XML, XML_BUNDLE("<![CDATA[<]]>"), ASKS("", ""));
+	expect_hl7("Content-Type: text/xml\r\n", "<Envelope><![CDATA[<]]></Envelope>", "");
+	expect_hl7(FHIR_JSON, nothing, "");
+	expect_kinds(FHIR_JSON "Content-Encoding: gzip\r\n", (struct bytes){(uint8_t *)packed, len},
+		     READS("GET", ""));
+}
+
 /* However small the chunks are, and however long the lines between them. */
 static void hl7_in_chunks_is_told(void **state)
 {
@@ -1058,6 +1107,7 @@ int main(void)
 		cmocka_unit_test(hl7_is_told_by_its_type),
 		cmocka_unit_test(hl7_is_told_by_its_beginning),
 		cmocka_unit_test(hl7_inside_is_told),
+		cmocka_unit_test(bundles_are_read),
 		cmocka_unit_test(hl7_in_chunks_is_told),
 		cmocka_unit_test(long_hl7_is_told),
 		cmocka_unit_test(http_2_is_named),

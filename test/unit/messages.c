@@ -443,6 +443,24 @@ static void contexts_are_narrowed(void **state)
 	assert_int_not_equal(refused_of("dicom", "sop_class=*\nabstract_syntax=CT *", query), 0);
 }
 
+/* What a rule says of requests holds for those in a Bundle, unless it says something else of them. */
+static void bundles_are_narrowed(void **state)
+{
+	static const char bundle[] =
+		"fhir-1"; /* PUT /studies/Patient/1, GET /studies/Observation */
+	static const char methods[] = "http_method=POST\nhttp_method=GET\nhttp_method=PUT\n";
+	char text[100];
+
+	assert_int_equal(refused_of("http", "http_method=*", bundle), 0);
+	assert_int_equal(refused_of("http", methods, bundle), 0);
+	assert_int_equal(refused_of("http", "http_method=POST\nhttp_method=GET", bundle), 1);
+	assert_int_equal(refused_of("http", "http_method=*\nfhir.method=GET", bundle), 1);
+	snprintf(text, sizeof(text), "%surl=/studies\nurl=/next\nurl=/studies/Obs*", methods);
+	assert_int_equal(refused_of("http", text, bundle), 1);
+	assert_int_equal(refused_of("http", "url=/studies*\nurl=/next", bundle), 0);
+	assert_int_equal(refused_of("http", "control=no\nhttp_method=*", bundle), 2);
+}
+
 /* What a `?` allows is one character, and no filter that stands for more. */
 static void a_filter_asks_for_no_more_than_its_rule(void **state)
 {
@@ -740,6 +758,7 @@ int main(void)
 		cmocka_unit_test(a_will_is_published_too),
 		cmocka_unit_test(who_says_nothing_is_nobody_else),
 		cmocka_unit_test(contexts_are_narrowed),
+		cmocka_unit_test(bundles_are_narrowed),
 		cmocka_unit_test(a_filter_asks_for_no_more_than_its_rule),
 		cmocka_unit_test(what_changes_is_refused),
 		cmocka_unit_test(what_is_called_off_passes),

@@ -113,15 +113,23 @@ static void seek(struct hl7_inside *s, unsigned where, uint8_t c, bool escaped)
 
 /* Base64 (RFC 4648 §4), in lines or not; whatever else stands there ends it, and an empty line. */
 
+#define SPAN(c, v)   [c] = v, [c + 1] = v + 1, [c + 2] = v + 2, [c + 3] = v + 3, [c + 4] = v + 4
+#define SPAN8(c, v)  SPAN(c, v), [c + 5] = v + 5, [c + 6] = v + 6, [c + 7] = v + 7
+#define SPAN13(c, v) SPAN8(c, v), SPAN(c + 8, v + 8)
+#define BASE64	     64
+#define SPECIAL	     65 /* an escape, or what may stand between lines of base64 */
+
+/* Up to BASE64 one more than the character's value, 0 for what ends it. */
+static const uint8_t kinds[256] = {
+	SPAN13('A', 1),	  SPAN13('N', 14), SPAN13('a', 27), SPAN13('n', 40),  SPAN('0', 53),
+	SPAN('5', 58),	  ['+'] = 63,	   ['/'] = BASE64,  ['%'] = SPECIAL,  ['&'] = SPECIAL,
+	['\\'] = SPECIAL, ['='] = SPECIAL, [' '] = SPECIAL, ['\t'] = SPECIAL, ['\r'] = SPECIAL,
+	['\n'] = SPECIAL, [0] = SPECIAL,
+};
+
 static int value(uint8_t c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	return kinds[c] && kinds[c] <= BASE64 ? kinds[c] - 1 : -1;
 }
 
 static bool is_between_lines(struct hl7_inside *s, uint8_t c)
@@ -302,13 +310,57 @@ static void take(struct hl7_inside *s, uint8_t c)
 	take(s, c);
 }
 
+/* What begins no header and no escape, as take() does, at a few times its speed; how many bytes. */
+static size_t pass_over(struct hl7_inside *s, struct bytes b)
+{
+	uint8_t before = s->plain.before, unpacked = s->packed.before;
+	uint32_t group = s->group;
+	unsigned bits = s->bits;
+	size_t i = 0;
+
+	if (s->escape_len || s->reading || s->plain.len || s->packed.len)
+		return 0;
+	for (; i < b.len; i++) {
+		uint8_t c = b.data[i], kind = kinds[c];
+
+		if (kind == SPECIAL || (c == 'M' && !isalnum(before)))
+			break;
+		if (!kind) {
+			bits = unpacked = 0;
+		} else if (bits < 2) {
+			group = group << 6 | (kind - 1u);
+			bits += 6;
+		} else {
+			uint8_t made = (uint8_t)((group << 6 | (kind - 1u)) >> (bits - 2));
+
+			if (made == 'M' || !made)
+				break;
+			group = group << 6 | (kind - 1u);
+			bits -= 2;
+			unpacked = made;
+		}
+		before = c;
+	}
+	if (!i)
+		return 0;
+	pass_by(&s->plain, before, false);
+	pass_by(&s->packed, unpacked, false);
+	s->group = group;
+	s->bits = (uint8_t)bits;
+	s->line_ends = 0;
+	return i;
+}
+
 bool hl7_inside_take(struct hl7_inside *s, struct bytes piece, size_t *ret_used)
 {
 	size_t used = 0;
 
 	s->found = false;
-	while (used < piece.len && !s->found)
-		take(s, piece.data[used++]);
+	while (used < piece.len && !s->found) {
+		used += pass_over(s, (struct bytes){piece.data + used, piece.len - used});
+		if (used < piece.len)
+			take(s, piece.data[used++]);
+	}
 	*ret_used = used;
 	return s->found;
 }

@@ -423,6 +423,31 @@ static enum parse read_head(struct state *st, const struct proto_input *in, stru
 	return PARSE_OK;
 }
 
+/*
+ * What an entry of a Bundle asks for stands below the base that the Bundle went to. A URL that servers may
+ * read in several ways, or below a base that was not kept, is blank.
+ */
+static void put_request(struct http_msg *m)
+{
+	struct bytes base = m->url, url = m->fhir_url;
+
+	m->msg.control |= !is_safe(m->fhir_method);
+	if (url.len && http_path_at(url))
+		return;
+	while (base.len && base.data[base.len - 1] == '/')
+		base.len--;
+	m->fhir_url = (struct bytes){m->path, base.len + 1 + url.len};
+	if (!m->url.len || !url.len || url.data[0] == '/' || memchr(url.data, '%', url.len) ||
+	    memmem(url.data, url.len, "..", 2) || m->fhir_url.len > sizeof(m->path)) {
+		m->fhir_url.len = 0;
+		return;
+	}
+	if (base.len)
+		memcpy(m->path, base.data, base.len);
+	m->path[base.len] = '/';
+	memcpy(m->path + base.len + 1, url.data, url.len);
+}
+
 static enum parse http_read(void *state, const struct proto_input *in, struct msg *ret_m,
 			    struct proto_output *ret_out)
 {
@@ -435,8 +460,10 @@ static enum parse http_read(void *state, const struct proto_input *in, struct ms
 		return read_head(st, in, m, ret_out);
 	got = http_body_read(s, &st->inside, in, in->end != st->client, m, ret_out);
 	/* What a body holds is judged with what it is for. */
-	if (m->sop_class.data || m->hl7.type.data)
+	if (m->sop_class.data || m->hl7.type.data || m->fhir_method.data)
 		recall(st, m->msg.answer ? 0 : st->waiting - 1u, m);
+	if (m->fhir_method.data)
+		put_request(m);
 	return got;
 }
 
@@ -521,6 +548,19 @@ static const struct proto_field fields[] = {
 	FIELD("sop_class", sop_class, FIELD_TEXT, FIELD_MATCH),
 	FIELD("sop_class_uid", sop_class_uid, FIELD_TEXT, FIELD_MATCH),
 	HL7_TOLD_FIELDS(http_msg),
+	{PROTO_KEY("fhir.method"),
+	 offsetof(struct http_msg, fhir_method),
+	 FIELD_TEXT,
+	 FIELD_MATCH | FIELD_INNER,
+	 NULL,
+	 {"http_method"}},
+	{PROTO_KEY("fhir.url"),
+	 offsetof(struct http_msg, fhir_url),
+	 FIELD_TEXT,
+	 FIELD_MATCH | FIELD_INNER,
+	 NULL,
+	 {"url"},
+	 path_meant},
 	{""},
 };
 

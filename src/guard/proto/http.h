@@ -34,6 +34,8 @@ struct http_msg {
 	struct bytes sop_class, sop_class_uid;
 	/* The request's path where servers may read another one than `url` says; rules ask for both. */
 	size_t path_len;
+	/* What one of a FHIR Bundle's entries asks for; blank where that is not clear. */
+	struct bytes fhir_method, fhir_url;
 	struct hl7_told hl7;	     /* of a message in a body, likewise */
 	uint8_t path[HTTP_PATH_MAX]; /* not zeroed, nor are the texts of HL7 */
 };

@@ -38,8 +38,11 @@ void http_content_begin(struct http_content *c, const struct http_head *h)
 	c->file = (struct part10){.seen = 0};
 	if ((may_be_file(h) || c->hl7) && h->coding != CODING_UNREADABLE)
 		c->coding = h->coding;
+	c->bundles = c->wraps && !c->parts;
 	if (c->parts)
 		c->files = (struct part10_search){{0}};
+	else
+		c->bundle = (struct fhir_bundle){0};
 	c->headers = (struct http_hl7_search){{0}};
 }
 
@@ -53,6 +56,7 @@ bool http_content_know(struct http_content *c, struct bytes beginning, bool whol
 	c->hl7 = got == PARSE_OK || (got == PARSE_MORE && !whole);
 	c->may_be_hl7 = false;
 	c->wraps &= !c->hl7;
+	c->bundles &= !c->hl7;
 	return true;
 }
 
@@ -124,6 +128,22 @@ static size_t look_at_parts(struct http_content *c, struct bytes piece, struct h
 	return used;
 }
 
+static bool is_told(const struct http_msg *m)
+{
+	return m->program || m->sop_class.data || m->hl7.type.data || m->fhir_method.data;
+}
+
+static bool is_same(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
+}
+
+static void tell_request(const struct fhir_bundle *b, struct http_msg *m)
+{
+	m->fhir_method = fhir_bundle_method(b);
+	m->fhir_url = fhir_bundle_url(b);
+}
+
 static size_t look_at_piece(struct http_content *c, struct bytes piece, struct http_msg *m)
 {
 	size_t first = (c->seen < BODY_START ? BODY_START : PART10_HEAD) - (size_t)c->seen;
@@ -142,28 +162,61 @@ static size_t look_at_piece(struct http_content *c, struct bytes piece, struct h
 	return n;
 }
 
-/* What is found first is told, and the rest looked at then. */
+/* What ends first is told; for it no more than that was looked at. */
 size_t http_content_read(struct http_content *c, struct hl7_inside *inside, struct bytes piece,
 			 bool last, struct http_msg *m, struct proto_output *out)
 {
 	struct hl7_inside before;
-	bool found = false;
-	size_t n;
+	struct fhir_bundle bundle;
+	bool hl7 = false, fhir = false;
+	size_t n, hl7_end = 0, fhir_end = 0;
 
 	if (c->wraps) {
 		before = *inside;
-		found = hl7_inside_take(inside, piece, &piece.len) ||
-			(last && hl7_inside_end(inside));
+		hl7 = hl7_inside_take(inside, piece, &hl7_end) || (last && hl7_inside_end(inside));
+		piece.len = hl7_end;
+	}
+	if (c->bundles) {
+		bundle = c->bundle;
+		fhir = fhir_bundle_take(&c->bundle, piece, &fhir_end);
+		piece.len = fhir_end;
 	}
 	n = look_at_piece(c, piece, m);
-	if (c->wraps && n < piece.len) {
-		*inside = before;
-		hl7_inside_take(inside, (struct bytes){piece.data, n}, &n);
-	} else if (found) {
-		http_hl7_tell_inside(inside, &m->hl7);
+	if (n < fhir_end) {
+		c->bundle = bundle;
+		fhir = fhir_bundle_take(&c->bundle, (struct bytes){piece.data, n}, &fhir_end);
 	}
-	out->has_msg = m->program || m->sop_class.data || m->hl7.type.data;
+	if (n < hl7_end) {
+		*inside = before;
+		hl7 = hl7_inside_take(inside, (struct bytes){piece.data, n}, &hl7_end);
+	}
+	if (hl7)
+		http_hl7_tell_inside(inside, &m->hl7);
+	if (fhir)
+		tell_request(&c->bundle, m);
+	out->has_msg = is_told(m);
 	return n;
+}
+
+/* Of several requests, what they have in common. */
+static void look_for_requests(struct http_content *c, struct bytes text, struct http_msg *m)
+{
+	struct fhir_bundle s = {0};
+	size_t n;
+
+	for (; text.len; text = (struct bytes){text.data + n, text.len - n}) {
+		if (!fhir_bundle_take(&s, text, &n))
+			continue;
+		if (!m->fhir_method.data) {
+			c->bundle = s;
+			tell_request(&c->bundle, m);
+			continue;
+		}
+		if (!is_same(fhir_bundle_method(&s), m->fhir_method))
+			m->fhir_method = blank;
+		if (!is_same(fhir_bundle_url(&s), m->fhir_url))
+			m->fhir_url = blank;
+	}
 }
 
 /* Of several images, what they have in common. */
@@ -214,6 +267,8 @@ void http_content_read_held(struct http_content *c, struct bytes held, bool whol
 	look_through(c, text, m);
 	if (c->wraps)
 		http_hl7_look_inside(&(struct hl7_inside){0}, text, true, &m->hl7);
+	if (c->bundles)
+		look_for_requests(c, text, m);
 	if (c->hl7)
 		http_hl7_read(text,
 			      all	  ? HTTP_HL7_NOTHING
@@ -224,7 +279,7 @@ void http_content_read_held(struct http_content *c, struct bytes held, bool whol
 	if (c->hl7)
 		http_hl7_search(&c->headers, text);
 	c->seen = PART10_HEAD;
-	c->parts = c->image = c->wraps = false;
+	c->parts = c->image = c->wraps = c->bundles = false;
 	c->coding = CODING_NONE;
-	out->has_msg = m->program || m->sop_class.data || m->hl7.type.data || m->msg.reason;
+	out->has_msg = is_told(m) || m->msg.reason;
 }

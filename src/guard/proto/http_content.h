@@ -6,6 +6,7 @@
  * body, too (PS3.18 §8.6.1.2), and all of it compressed (RFC 9110 §8.4.1). The rest is passed over.
  */
 #include "guard/proto/coding.h"
+#include "guard/proto/fhir.h"
 #include "guard/proto/http.h"
 #include "guard/proto/http_head.h"
 #include "guard/proto/http_hl7.h"
@@ -22,7 +23,11 @@ struct http_content {
 	bool may_be_hl7 : 1; /* that is still to be seen */
 	bool wraps : 1;	     /* it may have messages of HL7 inside */
 	struct part10 file;  /* it itself, as far as it may be one */
-	struct part10_search files;
+	bool bundles : 1;    /* it may be a Bundle of FHIR: then it has no parts */
+	union {
+		struct part10_search files;
+		struct fhir_bundle bundle;
+	};
 	struct part10_meta meta;
 	struct http_hl7_search headers;
 };
@@ -54,7 +59,8 @@ void http_content_read_held(struct http_content *c, struct bytes held, bool whol
 /* Is what follows of no concern? */
 static inline bool http_content_is_seen(const struct http_content *c)
 {
-	return c->seen == PART10_HEAD && !c->parts && !c->image && !c->hl7 && !c->wraps;
+	return c->seen == PART10_HEAD && !c->parts && !c->image && !c->hl7 && !c->wraps &&
+	       !c->bundles;
 }
 
 #endif
