@@ -373,7 +373,7 @@ static void assign_all(struct draft *x)
 		const struct draft_device *from = draft_device_of(x, t->from),
 					  *to = draft_device_of(x, t->to);
 
-		if (from)
+		if (from && !t->called)
 			assign(x, from, t, t->to, true);
 		if (to)
 			assign(x, to, t, t->from, false);

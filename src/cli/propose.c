@@ -345,6 +345,8 @@ static bool make_extra(struct draft *x, const struct draft_device *d, const stru
 
 	if (draft_device_of(x, mine) != d && !(grouped && asks_too(x, d, t, NULL) == t))
 		return false;
+	if (starts && t->called)
+		return false; /* what lets it ask lets in no answer */
 	host = far == FIT_ONE && !device ? draft_host_for(x, theirs) : NULL;
 	if (far == FIT_ONE && !host && !device)
 		return false;

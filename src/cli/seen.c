@@ -228,6 +228,7 @@ static void merge_talks(struct seen *s)
 			last->flows += s->talks[i].flows;
 			last->bytes += s->talks[i].bytes;
 			last->mixed |= s->talks[i].mixed;
+			last->called &= s->talks[i].called;
 			last->mixed |= merge_apps(last->app, sizeof(last->app), s->talks[i].app);
 			continue;
 		}
@@ -410,8 +411,11 @@ static void take_flow(struct seen *s, const json_t *o)
 		s->unanswered++;
 		return;
 	}
-	if (one && began_with_answer(o, t.proto))
+	if (one && began_with_answer(o, t.proto)) {
 		turn(&t, &port, o);
+		t.called = t.proto == 17 &&
+			   !json_integer_value(json_object_get(flow, "pkts_toclient"));
+	}
 	t.port = t.proto == 6 || t.proto == 17 ? (uint16_t)port : 0;
 	t.bytes = (uint64_t)json_integer_value(json_object_get(flow, "bytes_toserver")) +
 		  (uint64_t)json_integer_value(json_object_get(flow, "bytes_toclient"));

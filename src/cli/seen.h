@@ -39,6 +39,7 @@ struct seen_talk {
 	uint8_t proto;
 	char app[24]; /* "" not known */
 	bool mixed;   /* not all of them spoke that */
+	bool called;  /* `to` only answered what `from` asked of all: no conversation of the two */
 	uint64_t flows, bytes;
 };
 

@@ -8,6 +8,7 @@
 #include "guard/proto/mail.h"
 #include "guard/proto/mqtt.h"
 #include "guard/proto/rfb.h"
+#include "guard/proto/sdc.h"
 #include "guard/proto/smb.h"
 #include "guard/proto/snmp.h"
 #include "guard/proto/telnet.h"
@@ -335,6 +336,14 @@ static void weaknesses_are_told_once(void **state)
 	static const struct http_msg ipp = {
 		.content_type = {(const uint8_t *)"application/IPP", 15}};
 	static const struct ldap_msg bind = {.login = "password"};
+#define SAYS(uri) .action_uri = {(const uint8_t *)(uri), sizeof(uri) - 1 }
+	static const struct sdc hello = {
+		SAYS("http://schemas.xmlsoap.org/ws/2005/04/discovery/Hello")};
+	static const struct sdc camera = {SAYS("http://www.onvif.org/ver10/media/wsdl/GetProfiles"),
+					  .method = {(const uint8_t *)"POST", 4}};
+	static const struct sdc monitor = {SAYS("http://standards.ieee.org/downloads/11073/"
+						"11073-20701-2018/GetService/GetMdibResponse"),
+					   .status = 200};
 	const struct machine *m, *told = NULL;
 	struct tls_msg worn = {.type = "server_hello", .version = "TLS 1.2", .expired = true};
 	struct snmp plain = {.version = 3,
@@ -393,6 +402,9 @@ static void weaknesses_are_told_once(void **state)
 	w = weaknesses_of(&ftp_proto, &anybody.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_FTP | 1u << WEAKNESS_NO_PASSWORD);
 	assert_int_equal(w.to, 1u << WEAKNESS_FTP);
+	assert_int_equal(weaknesses_of(&sdc_proto, &hello.msg).by, 0);
+	assert_int_equal(weaknesses_of(&sdc_proto, &camera.msg).by, 1u << WEAKNESS_HTTP);
+	assert_int_equal(weaknesses_of(&sdc_proto, &monitor.msg).by, 1u << WEAKNESS_MEDICAL);
 	w = weaknesses_of(proto_find("pop3"), &fetched.msg);
 	assert_int_equal(w.by, 1u << WEAKNESS_MAIL | 1u << WEAKNESS_DEFAULT_LOGIN);
 	assert_int_equal(w.to, 1u << WEAKNESS_MAIL);

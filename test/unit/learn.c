@@ -579,6 +579,29 @@ static void what_passes_anyway_is_not_proposed(void **state)
 	free(text);
 }
 
+/* A search is allowed by its group; that others answer it is no conversation to offer a line for. */
+static void answers_to_a_search_are_no_service(void **state)
+{
+	static const char *const from[] = {
+		MACHINE("02:00:00:00:00:01", "bed12", "\"10.1.1.12\""),
+		MACHINE("02:00:00:00:00:02", "bed13", "\"10.1.1.13\""),
+		FLOW("10.1.1.12", "40000", "239.255.255.250", "3702", "UDP", "4", "0"),
+		FLOW("10.1.0.5", "3702", "10.1.1.12", "40000", "UDP", "4", "0"),
+		FLOW("10.1.1.13", "3702", "10.1.0.6", "40000", "UDP", "4", "0"),
+	};
+	struct propose p = {.config = NULL};
+	char *text;
+	int r;
+
+	text = proposal(&p, from, sizeof(from) / sizeof(from[0]), &r);
+	assert_int_equal(r, 0);
+	assert_non_null(strstr(text, "port: [3702], peer: \"multicast\""));
+	assert_null(strstr(text, "host-10-1-0-5"));
+	/* Who answers needs a line to do so. */
+	assert_non_null(strstr(text, "host-10-1-0-6"));
+	free(text);
+}
+
 #define ASKS(mac, name)                                                                  \
 	EVENT "\"dhcp\",\"dhcp\":{\"client_mac\":\"" mac "\",\"dhcp_type\":\"request\"," \
 	      "\"type\":\"request\",\"hostname\":\"" name "\"}}"
@@ -649,6 +672,7 @@ int main(void)
 		cmocka_unit_test(what_passes_anyway_is_not_proposed),
 		cmocka_unit_test(addresses_that_change_are_not_pinned),
 		cmocka_unit_test(a_maker_is_no_proof),
+		cmocka_unit_test(answers_to_a_search_are_no_service),
 		cmocka_unit_test(what_there_is_stays_as_it_is),
 		cmocka_unit_test(what_was_said_is_offered_and_not_in_force),
 		cmocka_unit_test(odd_values_are_not_offered),

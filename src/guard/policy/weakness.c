@@ -9,11 +9,13 @@
 #include "guard/proto/print.h"
 #include "guard/proto/rdp.h"
 #include "guard/proto/rfb.h"
+#include "guard/proto/sdc.h"
 #include "guard/proto/smb.h"
 #include "guard/proto/snmp.h"
 #include "guard/proto/telnet.h"
 #include "guard/proto/tls.h"
 
+#include <string.h>
 #include <strings.h>
 
 #define SEAL_IT "Let the gateways carry it sealed until the maker encrypts it."
@@ -318,6 +320,24 @@ static bool http_print(const struct msg *m)
 	       !strncasecmp((const char *)h->content_type.data, ipp, sizeof(ipp) - 1);
 }
 
+/* Printers, cameras and desks speak SOAP as well; of patients the services of IEEE 11073-20701 alone do. */
+static bool soap_medical(const struct msg *m)
+{
+	static const char ours[] = "http://standards.ieee.org/downloads/11073/";
+	const struct sdc *s = (const struct sdc *)m;
+
+	return s->action_uri.len >= sizeof(ours) - 1 &&
+	       !memcmp(s->action_uri.data, ours, sizeof(ours) - 1);
+}
+
+/* A datagram of discovery only says who is there. */
+static bool soap_http(const struct msg *m)
+{
+	const struct sdc *s = (const struct sdc *)m;
+
+	return (s->method.len || s->status) && !soap_medical(m);
+}
+
 enum whose { BY = 1, TO = 2, BOTH = 3 };
 
 static const struct {
@@ -335,7 +355,8 @@ static const struct {
 	{"http", always, WEAKNESS_HTTP, BOTH},
 	{"http", http_password, WEAKNESS_PASSWORD, BOTH},
 	{"http", http_login, WEAKNESS_DEFAULT_LOGIN, BY},
-	{"sdc", always, WEAKNESS_MEDICAL, BOTH},
+	{"sdc", soap_medical, WEAKNESS_MEDICAL, BOTH},
+	{"sdc", soap_http, WEAKNESS_HTTP, BOTH},
 	{"rfb", vnc_clear, WEAKNESS_VNC, BOTH},
 	{"rfb", vnc_plain, WEAKNESS_PASSWORD, BOTH},
 	{"rfb", vnc_open, WEAKNESS_NO_PASSWORD, BY},
