@@ -396,12 +396,6 @@ static __attribute__((cold)) void refuse_rest(struct sessions *s, struct session
 		n->rest &= (uint8_t) ~(1u << end);
 }
 
-/* The rest of a message may look like the beginning of anything, above all of what nobody can look into. */
-static bool begins_so(const struct proto *is, const struct proto *expected)
-{
-	return suits(is, expected) && !is->framed && (is == expected || !is->seals);
-}
-
 /* Nobody knows the protocol yet. True where the end's bytes may be read by a talk now, but for those that
  * it takes itself. */
 static bool identify(struct sessions *s, struct session *n, struct proto_input *in,
@@ -418,7 +412,8 @@ static bool identify(struct sessions *s, struct session *n, struct proto_input *
 	n->awaited[in->end] = false;
 	if (s->o.expected)
 		expected = s->o.expected(s->o.arg, f);
-	if (p && expected && (!in->midstream || begins_so(p, expected)))
+	/* The rest of a message may look like the beginning of anything. */
+	if (p && expected && (!in->midstream || (suits(p, expected) && !p->framed)))
 		expected = NULL;
 	if (expected && in->midstream) {
 		p = seek(in, expected, &undecided, ret_passed);
