@@ -291,7 +291,7 @@ static bool suits(const struct proto *is, const struct proto *p)
 /* What only looks as if it were encrypted is no rest of anything. */
 static bool talk_suits(const struct talk *t, const struct proto *p)
 {
-	return suits(t->proto, p) || (t->proto->seals && t->began == p);
+	return suits(t->proto, p) || (t->proto->seals && t->began && protos[t->began - 1] == p);
 }
 
 /* Its protocol has just been known: that it should be another one need not wait for its first message. */

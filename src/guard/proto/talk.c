@@ -10,7 +10,7 @@ size_t talk_size(const struct proto *p)
 void talk_init(struct talk *t, const struct proto *p)
 {
 	memset(t, 0, talk_size(p));
-	t->proto = t->began = p;
+	t->proto = p;
 }
 
 struct talk *talk_new(const struct proto *p)
@@ -26,6 +26,9 @@ void talk_turn(struct talk *to, const struct talk *from)
 {
 	talk_init(to, from->next);
 	to->began = from->began;
+	for (uint8_t i = 0; !to->began && protos[i]; i++)
+		if (protos[i] == from->proto)
+			to->began = (uint8_t)(i + 1);
 	memcpy(to->skip, from->skip, sizeof(to->skip));
 	to->turns = from->turns;
 	to->keep = from->keep;
@@ -99,8 +102,8 @@ static void tell(struct talk *t, const struct proto_input *in, enum parse got,
 	t->dead = got == PARSE_BAD;
 	if (t->dead && m->reason == REASON_NONE)
 		m->reason = REASON_PROTO_MALFORMED;
-	if (t->began != t->proto && t->proto->seals)
-		m->opens = t->began;
+	if (t->began && t->proto->seals)
+		m->opens = protos[t->began - 1];
 	/* Picked up in its middle, it may just not have been this protocol. */
 	if (out->has_msg || (t->dead && !in->midstream))
 		said(arg, t, in, m);

@@ -20,11 +20,11 @@ typedef void (*talk_keep_fn)(void *arg, const struct talk *t, unsigned end, enum
 
 struct talk {
 	const struct proto *proto;
-	const struct proto *began; /* what the conversation began as; it, unless it was turned to */
-	uint64_t skip[2];	   /* bytes of each end that nobody wants to see */
-	bool dead; /* broke its protocol, or a hole ended it: nothing is read any more */
+	uint64_t skip[2]; /* bytes of each end that nobody wants to see */
+	bool dead;	  /* broke its protocol, or a hole ended it: nothing is read any more */
 	bool skip_kept[2], skip_ends[2]; /* what is passed over is kept; and ends with that */
-	bool turns; /* the owner's to set: it begins another talk where a parser says so, … */
+	uint8_t began; /* as which of protos[] the conversation began, counted from 1; 0: as this */
+	bool turns;    /* the owner's to set: it begins another talk where a parser says so, … */
 	const struct proto *next; /* … of this protocol, for what was not taken */
 	talk_keep_fn keep;	  /* NULL: nobody keeps anything; the owner's to set, as is … */
 	void *keep_arg;
