@@ -5,6 +5,8 @@
 #define HEAD2		64
 #define FILE_OPEN	1
 #define DELETE_ON_CLOSE 0x1000
+#define ASYNC		2 /* flags of SMB 2 */
+#define RELATED		4
 #define COMPRESSED	0xfc
 #define ENCRYPTED	0xfd
 
@@ -80,7 +82,7 @@ static unsigned find_pipes(const struct smb_state *st, const struct smb_msg *m)
 	return i;
 }
 
-static bool is_pipe_tree(const struct smb_state *st, const struct smb_msg *m)
+bool smb_is_pipe_tree(const struct smb_state *st, const struct smb_msg *m)
 {
 	return find_pipes(st, m) < st->pipe_count;
 }
@@ -100,7 +102,7 @@ void smb_note_tree(struct smb_state *st, const struct smb_msg *m, bool pipes)
 
 void smb_put_opened(struct smb_state *st, struct smb_msg *m, struct bytes name)
 {
-	if (is_pipe_tree(st, m))
+	if (m->of_pipes)
 		m->named_pipe = name;
 	else
 		m->filename = name;
@@ -113,9 +115,9 @@ const char *smb_disposition(uint32_t disposition)
 }
 
 /* What is said through a pipe is a program's, and may be a question: `named_pipe` tells which. */
-void smb_mark(const struct smb_state *st, struct smb_msg *m, bool changes)
+void smb_mark(struct smb_msg *m, bool changes)
 {
-	m->msg.control = changes && !is_pipe_tree(st, m);
+	m->msg.control = changes && !m->of_pipes;
 }
 
 /* MS-SMB2 §2.2.13: as FILE_OPEN it neither makes a file nor empties one; or it goes when it is closed. */
@@ -215,7 +217,7 @@ static void read_create2(struct smb_state *st, struct smb_msg *m, struct bytes c
 	read_skip(r, 2 + 2 + 4 + 8 + 8 + 4 + 4 + 4);
 	disposition = read_le32(r);
 	m->disposition = smb_disposition(disposition);
-	smb_mark(st, m, smb_creates(disposition, read_le32(r)) || r->bad);
+	smb_mark(m, smb_creates(disposition, read_le32(r)) || r->bad);
 	offset = read_le16(r);
 	len = read_le16(r);
 	if (!r->bad)
@@ -267,9 +269,20 @@ static bool changes2(uint16_t command, struct reader *r)
 	return !smb_asks(read_le32(r)) || r->bad;
 }
 
+/*
+ * MS-SMB2 §3.3.5.2.7.2: a related command acts on the tree of the one before it in its message, whatever
+ * tree it names itself. That of a TREE_CONNECT is not known yet.
+ */
+static void place2(const struct smb_state *st, struct smb_chain *c, struct smb_msg *m,
+		   uint16_t command, uint32_t flags)
+{
+	m->of_pipes = flags & RELATED ? c->of_pipes : !(flags & ASYNC) && smb_is_pipe_tree(st, m);
+	c->of_pipes = m->of_pipes && command != SMB2_TREE_CONNECT;
+}
+
 /* MS-SMB2 §2.2.1. `left`: of the session's message, the command included; 0 where it lies. */
-static uint32_t read_smb2(struct smb_state *st, struct bytes b, uint32_t left, struct smb_msg *m,
-			  struct proto_output *out)
+static uint32_t read_smb2(struct smb_state *st, struct smb_chain *c, struct bytes b, uint32_t left,
+			  struct smb_msg *m, struct proto_output *out)
 {
 	struct reader r = reader_new(b.data, b.len);
 	uint32_t status, flags, next, high;
@@ -292,8 +305,9 @@ static uint32_t read_smb2(struct smb_state *st, struct bytes b, uint32_t left, s
 	read_skip(&r, 16);
 	if (r.bad || size != HEAD2 || (next && (next < HEAD2 || next % 8 || next >= left)))
 		return 0;
-	if (flags & 2)
-		m->tree_id = 0; /* asynchronous: another number stands there */
+	place2(st, c, m, command, flags);
+	if (flags & ASYNC)
+		m->tree_id = 0; /* another number stands there */
 	reply = flags & 1;
 	m->msg.answer = reply;
 	smb_put_command(m, 2, smb2_commands, sizeof(smb2_commands) / sizeof(smb2_commands[0]),
@@ -307,7 +321,7 @@ static uint32_t read_smb2(struct smb_state *st, struct bytes b, uint32_t left, s
 	else if (command == SMB2_CREATE && !reply)
 		read_create2(st, m, b, &r);
 	else if (!reply)
-		smb_mark(st, m, changes2(command, &r));
+		smb_mark(m, changes2(command, &r));
 	if (command == SMB2_SET_INFO && !reply)
 		read_set_info2(m, b, &r);
 	/* A name that is not where it may be looked at: nobody would be told. */
@@ -363,6 +377,7 @@ static enum parse read_session(struct smb_state *st, const struct proto_input *i
 	if (r.bad)
 		return PARSE_MORE;
 	out->used = SESSION_HEAD;
+	st->chain[in->end].of_pipes = false;
 	if (head >> 24 == SESSION_MESSAGE)
 		st->left[in->end] = head & 0xffffff;
 	else if (head >> 24 >= SESSION_REQUEST && head >> 24 <= SESSION_KEEPALIVE)
@@ -422,7 +437,7 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 	if (st->chain[in->end].on) {
 		len = smb1_read_chained(st, &st->chain[in->end], b, left, m, ret_out);
 	} else if (b.data[0] == 0xfe) {
-		len = read_smb2(st, b, left, m, ret_out);
+		len = read_smb2(st, &st->chain[in->end], b, left, m, ret_out);
 	} else if (b.data[0] == 0xff) {
 		len = smb1_read(st, &st->chain[in->end], b, left, m, ret_out);
 	} else {

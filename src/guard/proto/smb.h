@@ -20,6 +20,7 @@ struct smb_msg {
 	uint32_t tree_id;
 	uint8_t version; /* 1 or 2: of the headers */
 	bool encrypted, compressed;
+	bool of_pipes; /* the tree that it acts on holds named pipes */
 	size_t room_used;
 	uint8_t room[2048];
 };

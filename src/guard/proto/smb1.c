@@ -150,7 +150,7 @@ static void read_create1(struct smb_state *st, struct smb_msg *m, struct reader 
 	read_skip(r, 35);
 	disposition = read_le32(r);
 	m->disposition = smb_disposition(disposition);
-	smb_mark(st, m, smb_creates(disposition, read_le32(r)));
+	smb_mark(m, smb_creates(disposition, read_le32(r)));
 	read_skip(r, words * 2u - 43 + 2);
 	smb_put_opened(st, m, read_text1(m, r, wide));
 }
@@ -191,7 +191,7 @@ static void read_open2(struct smb_state *st, struct smb_msg *m, struct reader *r
 
 	read_skip(r, 12);
 	how = read_le16(r);
-	smb_mark(st, m, how & 0x10 || (how & 3) == 2);
+	smb_mark(m, how & 0x10 || (how & 3) == 2);
 	read_skip(r, 14);
 	smb_put_opened(st, m, read_text1(m, r, wide));
 }
@@ -287,7 +287,7 @@ static void read_nt_create(struct smb_state *st, const struct smb_chain *c, stru
 	read_skip(&p, 28);
 	disposition = read_le32(&p);
 	m->disposition = smb_disposition(disposition);
-	smb_mark(st, m, smb_creates(disposition, read_le32(&p)));
+	smb_mark(m, smb_creates(disposition, read_le32(&p)));
 	read_skip(&p, 8);
 	name_len = read_le32(&p);
 	read_skip(&p, 5 + (c->wide && p.off % 2 == 0));
@@ -307,7 +307,7 @@ static void read_open1(struct smb_state *st, struct smb_msg *m, struct reader *r
 		return;
 	read_skip(r, 16);
 	how = read_le16(r);
-	smb_mark(st, m, how & 0x10 || (how & 3) == 2); /* made where it is not there; emptied */
+	smb_mark(m, how & 0x10 || (how & 3) == 2); /* made where it is not there; emptied */
 	read_skip(r, words * 2u - 18 + 2);
 	smb_put_opened(st, m, read_text1(m, r, wide));
 }
@@ -368,7 +368,7 @@ static void read_request1(struct smb_state *st, const struct smb_chain *c, struc
 {
 	uint8_t command = c->command;
 
-	smb_mark(st, m, changes1(command, *r));
+	smb_mark(m, changes1(command, *r));
 	if (memchr(BY_PATH, command, sizeof(BY_PATH) - 1))
 		read_paths1(m, 1, r, c->wide);
 	else if (memchr(BY_PATHS, command, sizeof(BY_PATHS) - 1))
@@ -395,6 +395,9 @@ static uint32_t read_command1(struct smb_state *st, struct smb_chain *c, struct 
 
 	m->tree_id = c->tree;
 	m->session_id = c->session;
+	m->of_pipes = c->of_pipes;
+	if (command == SMB1_TREE_CONNECT)
+		c->of_pipes = false; /* what is chained to it acts on the tree that it opens */
 	m->msg.answer = c->reply;
 	smb_put_command(m, 1, smb1_commands, sizeof(smb1_commands) / sizeof(smb1_commands[0]),
 			command);
@@ -436,6 +439,9 @@ uint32_t smb1_read(struct smb_state *st, struct smb_chain *c, struct bytes b, ui
 	if (r.bad)
 		return 0;
 	c->reply = flags & 0x80;
+	m->version = 1;
+	m->tree_id = c->tree;
+	c->of_pipes = smb_is_pipe_tree(st, m);
 	return read_command1(st, c, r, left, m, out);
 }
 

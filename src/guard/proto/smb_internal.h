@@ -14,13 +14,14 @@ struct smb_tree {
 	uint32_t tree;
 };
 
-/* Commands of one SMB 1 message, each behind the other. */
+/* Commands of one message, each behind the other; of SMB 2 no more than their tree is kept. */
 struct smb_chain {
 	bool on;	       /* the next one is not read yet */
 	bool reply, wide, dos; /* dos: the status is a class and a code */
 	uint8_t command, lead;
 	uint16_t tree, session;
-	uint32_t at; /* where in the message what is read next begins */
+	bool of_pipes; /* the tree that the next one acts on holds named pipes */
+	uint32_t at;   /* where in the message what is read next begins */
 	uint32_t status;
 };
 
@@ -45,9 +46,10 @@ const char *smb_disposition(uint32_t disposition);
 
 /* A tree was connected to; the server says whether it holds named pipes. */
 void smb_note_tree(struct smb_state *st, const struct smb_msg *m, bool pipes);
-/* A file's name, or a pipe's, by the message's tree. */
+/* A file's name, or a pipe's, by the tree that the message acts on. */
 void smb_put_opened(struct smb_state *st, struct smb_msg *m, struct bytes name);
-void smb_mark(const struct smb_state *st, struct smb_msg *m, bool changes);
+bool smb_is_pipe_tree(const struct smb_state *st, const struct smb_msg *m);
+void smb_mark(struct smb_msg *m, bool changes);
 bool smb_creates(uint32_t disposition, uint32_t options);
 /* An FSCTL that changes nothing. */
 bool smb_asks(uint32_t fsctl);
