@@ -1,7 +1,6 @@
 #include "guard/proto/smb_internal.h"
 
-#define SESSION_HEAD	4    /* NetBIOS's, RFC 1002 §4.3.1 */
-#define COMMAND_MAX	2048 /* bytes of a command that are looked at */
+#define SESSION_HEAD	4 /* NetBIOS's, RFC 1002 §4.3.1 */
 #define HEAD2		64
 #define FILE_OPEN	1
 #define DELETE_ON_CLOSE 0x1000
@@ -153,16 +152,18 @@ bool smb_asks(uint32_t fsctl)
 	return false;
 }
 
-/* A range that a command names by offset from its own beginning. What begins behind what is looked at
- * would be a name that nobody is told. */
+/* A range that a command names by offset from its own beginning. Of what does not end where it may be
+ * looked at there must be more than a name's text can hold, or nobody would be told that it goes on. */
 static struct bytes range(struct reader *r, struct bytes command, uint32_t offset, uint32_t len)
 {
 	if (offset >= command.len) {
 		r->bad |= len > 0;
 		return (struct bytes){NULL, 0};
 	}
-	if (len > command.len - offset)
+	if (len > command.len - offset) {
 		len = (uint32_t)(command.len - offset);
+		r->bad |= len < 2 * SMB_TEXT_MAX;
+	}
 	return (struct bytes){command.data + offset, len};
 }
 
@@ -426,12 +427,12 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 
 	if (!left)
 		return read_session(st, in, m, ret_out);
-	if (b.len < left && b.len < COMMAND_MAX)
+	if (b.len < left && b.len < SMB_COMMAND_MAX)
 		return PARSE_MORE;
 	if (b.len > left)
 		b.len = left;
-	if (b.len > COMMAND_MAX)
-		b.len = COMMAND_MAX;
+	if (b.len > SMB_COMMAND_MAX)
+		b.len = SMB_COMMAND_MAX;
 	if (!st->chain[in->end].on && (b.len < 4 || !is_smb(b.data)))
 		return broken(m, ret_out);
 	if (st->chain[in->end].on) {
@@ -455,6 +456,19 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 	return PARSE_OK;
 }
 
+/* What is too long was cut: it is like no pattern but *, as what follows is not known. */
+static struct bytes whole(struct bytes value, const char *pattern, size_t len)
+{
+	if (value.len >= SMB_TEXT_MAX - 4)
+		value.len = 0;
+	return value;
+}
+
+static struct bytes path(struct bytes value, const char *pattern, size_t len)
+{
+	return proto_path(whole(value, pattern, len), pattern, len);
+}
+
 #define FIELD(name, member, type, flags)                                       \
 	{                                                                      \
 		PROTO_KEY(name), offsetof(struct smb_msg, member), type, flags \
@@ -467,13 +481,15 @@ static const struct proto_field fields[] = {
 	FIELD("status_code", status_code, FIELD_TEXT, 0),
 	FIELD("session_id", session_id, FIELD_U64, FIELD_ZERO),
 	FIELD("tree_id", tree_id, FIELD_U32, FIELD_ZERO),
-	FIELD("share", share, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
+	{PROTO_KEY("share"), offsetof(struct smb_msg, share), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_CASELESS, .meant = whole},
 	FIELD("share_type", share_type, FIELD_NAME, 0),
 	{PROTO_KEY("filename"), offsetof(struct smb_msg, filename), FIELD_TEXT,
-	 FIELD_MATCH | FIELD_CASELESS, .meant = proto_path},
+	 FIELD_MATCH | FIELD_CASELESS, .meant = path},
 	{PROTO_KEY("new_name"), offsetof(struct smb_msg, new_name), FIELD_TEXT,
-	 FIELD_MATCH | FIELD_CASELESS, .like = {"filename"}, .meant = proto_path},
-	FIELD("named_pipe", named_pipe, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
+	 FIELD_MATCH | FIELD_CASELESS, .like = {"filename"}, .meant = path},
+	{PROTO_KEY("named_pipe"), offsetof(struct smb_msg, named_pipe), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_CASELESS, .meant = whole},
 	FIELD("disposition", disposition, FIELD_NAME, FIELD_MATCH),
 	FIELD("encrypted", encrypted, FIELD_BOOL, 0),
 	FIELD("compressed", compressed, FIELD_BOOL, 0),

@@ -8,7 +8,7 @@
  */
 #include "guard/proto/proto.h"
 
-#define SMB_TEXT_MAX 512
+#define SMB_TEXT_MAX 800 /* Windows's 260 characters, of three bytes each, fit */
 
 struct smb_msg {
 	struct msg msg;

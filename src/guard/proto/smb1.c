@@ -97,7 +97,8 @@ static void read_negotiate1(struct smb_msg *m, struct reader *r)
 	m->dialect = last;
 }
 
-/* A text that may be wide, and then lies at an even place of the command; up to its zero, or all. */
+/* A text that may be wide, and then lies at an even place of the command; up to its zero, or all. It is
+ * blank, like no pattern, where it goes on behind what is looked at. */
 static struct bytes read_text1(struct smb_msg *m, struct reader *r, bool wide)
 {
 	size_t step = wide ? 2 : 1, len = 0;
@@ -110,6 +111,10 @@ static struct bytes read_text1(struct smb_msg *m, struct reader *r, bool wide)
 	at = r->in.data + r->off;
 	while (len + step <= reader_left(r) && (at[len] || (wide && at[len + 1])))
 		len += step;
+	if (len + step > reader_left(r) && r->in.len == SMB_COMMAND_MAX) {
+		read_skip(r, reader_left(r));
+		return (struct bytes){at, 0};
+	}
 	read_skip(r, len);
 	read_skip(r, step < reader_left(r) ? step : reader_left(r));
 	return wide ? smb_put_wide(m, (struct bytes){at, len}) : (struct bytes){at, len};

@@ -6,7 +6,8 @@
  */
 #include "guard/proto/smb.h"
 
-#define SMB_PIPES 8
+#define SMB_PIPES	8
+#define SMB_COMMAND_MAX 2048 /* bytes of a command that are looked at */
 
 /* Numbers of trees are a session's own. */
 struct smb_tree {
@@ -34,7 +35,7 @@ struct smb_state {
 	bool told_change, told_sealed; /* a WRITE that is one; what may be one, unread */
 };
 
-/* Texts are put into the message's room, as UTF-8, cut at SMB_TEXT_MAX. */
+/* Texts are put into the message's room, as UTF-8. What is cut has SMB_TEXT_MAX - 4 bytes at least. */
 struct bytes smb_put(struct smb_msg *m, const char *text);
 struct bytes smb_put_wide(struct smb_msg *m, struct bytes b); /* of UTF-16, the low byte first */
 void smb_put_status(struct smb_msg *m, uint32_t status);
