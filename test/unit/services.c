@@ -331,6 +331,29 @@ static void smb_1_chains_act_on_a_new_tree(void **state)
 	talk_seed("smb", false, pieces, 2);
 }
 
+/* MS-CIFS §2.2.4.33: the pipe of a transaction, unless it was named when it was opened. */
+static void smb_1_names_pipes_in_transactions(void **state)
+{
+	static const uint8_t none[34] = {0};
+	uint8_t b[200];
+	struct talk_piece piece = {0, b, smb1(b, 0x25, 0, none, 14, "\\PIPE\\LANMAN", 13)};
+
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_says(r, "\"command\":\"SMB1_COMMAND_TRANS\"");
+	assert_says(r, "\"named_pipe\":\"\\\\PIPE\\\\LANMAN\"");
+	talk_seed("smb", false, &piece, 1);
+	piece.len = smb1(b, 0x25, 0x8000, none, 14, "\0\\\0P\0I\0P\0E\0\\\0x\0\0", 17);
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_says(r, "\"named_pipe\":\"\\\\PIPE\\\\x\"");
+	piece.len = smb1(b, 0x25, 0, none, 16, "\\pipe\\", 7);
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_says(r, "\"command\":\"SMB1_COMMAND_TRANS\"");
+	assert_silent(r, "named_pipe");
+	piece.len = smb1(b, 0x25, 0, none, 17, "\\MAILSLOT\\BROWSE", 17);
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_silent(r, "named_pipe");
+}
+
 /* An answer passes unasked: a client gives none. */
 static void smb_clients_do_not_answer(void **state)
 {
@@ -826,6 +849,7 @@ int main(void)
 		cmocka_unit_test(smb_knows_its_client_in_the_middle),
 		cmocka_unit_test(smb_1_names_files_by_paths),
 		cmocka_unit_test(smb_1_names_files_in_transactions),
+		cmocka_unit_test(smb_1_names_pipes_in_transactions),
 		cmocka_unit_test(smb_1_hides_no_name),
 		cmocka_unit_test(smb_1_makes_files_in_transactions),
 		cmocka_unit_test(smb_1_names_dos_errors),

@@ -1,8 +1,11 @@
+#include <strings.h>
+
 #include "guard/proto/smb_internal.h"
 
 enum smb1_command {
 	SMB1_READ = 0x2e,
 	SMB1_WRITE = 0x2f,
+	SMB1_TRANS = 0x25,
 	SMB1_TRANS2 = 0x32,
 	SMB1_NT_TRANS = 0xa0,
 	SMB1_NEGOTIATE = 0x72,
@@ -187,6 +190,23 @@ static struct reader part1(const struct smb_chain *c, struct bytes b, uint32_t o
 	r = reader_new(b.data, offset - c->at + len);
 	read_skip(&r, offset - c->at);
 	return r;
+}
+
+/*
+ * MS-CIFS §2.2.4.33: to a pipe that is named here, as \PIPE\LANMAN for remote administration (MS-RAP),
+ * or by a number, and was named when it was opened.
+ */
+static void read_trans1(struct smb_msg *m, struct reader *r, bool wide)
+{
+	static const char pipes[] = "\\PIPE\\";
+	struct bytes name;
+
+	read_skip(r, read_u8(r) * 2u);
+	read_skip(r, 2);
+	name = read_text1(m, r, wide);
+	if (name.len >= sizeof(pipes) &&
+	    !strncasecmp((const char *)name.data, pipes, sizeof(pipes) - 2))
+		m->named_pipe = name;
 }
 
 /* MS-CIFS §2.2.6.1: as OPEN_ANDX. */
@@ -386,6 +406,8 @@ static void read_request1(struct smb_state *st, const struct smb_chain *c, struc
 		read_create1(st, m, r, c->wide);
 	else if (command == SMB1_OPEN)
 		read_open1(st, m, r, c->wide);
+	else if (command == SMB1_TRANS)
+		read_trans1(m, r, c->wide);
 	else if (command == SMB1_TRANS2)
 		read_trans2(st, c, m, r);
 	else if (command == SMB1_NT_TRANS)
