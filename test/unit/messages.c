@@ -323,6 +323,62 @@ static void names_of_files_stay_below(void **state)
 	assert_true(PASSES("ftp", "command_data=out/*", "RETR out/a\r\n"));
 }
 
+/* An SMB 2 CREATE of "fw", `fill` times an x, and `end`, at `offset` of its message. */
+static bool opens(const char *line, size_t offset, size_t fill, const char *end)
+{
+	uint8_t b[4 + 64 + 4096] = {0, 0, 0, 0, 0xfe, 'S', 'M', 'B', 64};
+	size_t chars = 2 + fill + strlen(end), len = offset + 2 * chars;
+	uint8_t *name = b + 4 + offset;
+
+	b[2] = (uint8_t)(len >> 8);
+	b[3] = (uint8_t)len;
+	b[4 + 12] = 5;
+	b[4 + 64] = 57;
+	b[4 + 64 + 36] = 1; /* as FILE_OPEN */
+	b[4 + 64 + 44] = (uint8_t)offset;
+	b[4 + 64 + 45] = (uint8_t)(offset >> 8);
+	b[4 + 64 + 46] = (uint8_t)(2 * chars);
+	b[4 + 64 + 47] = (uint8_t)(2 * chars >> 8);
+	for (size_t i = 0; i < chars; i++)
+		name[2 * i] = (uint8_t)(i < 2 ? "fw"[i] : i < 2 + fill ? 'x' : end[i - 2 - fill]);
+	return passes("smb", line, b, 4 + len);
+}
+
+/* And one of SMB 1, by its path. */
+static bool opens_old(const char *line, bool wide, size_t fill, const char *end)
+{
+	uint8_t b[4 + 36 + 4400] = {0, 0, 0, 0, 0xff, 'S', 'M', 'B', 2};
+	size_t step = wide ? 2 : 1, chars = 2 + fill + strlen(end);
+	uint8_t *name = b + 4 + 36;
+	size_t len = 36 + step * (chars + 1);
+
+	b[2] = (uint8_t)(len >> 8);
+	b[3] = (uint8_t)len;
+	b[4 + 11] = wide ? 0x80 : 0;
+	for (size_t i = 0; i < chars; i++)
+		name[step * i] = (uint8_t)(i < 2	  ? "fw"[i]
+					   : i < 2 + fill ? 'x'
+							  : end[i - 2 - fill]);
+	return passes("smb", line, b, 4 + len);
+}
+
+/* Where a name goes on behind what is read of it, it may lead anywhere, and end otherwise. */
+static void names_of_files_end_where_they_do(void **state)
+{
+	assert_true(opens("filename=fw*", 120, 780, ""));
+	assert_false(opens("filename=fw*", 120, 780, "\\..\\a")); /* all of it is read */
+	assert_false(opens("filename=fw*", 120, 800, "\\..\\a")); /* none of that is */
+	assert_true(opens("filename=*", 120, 800, "\\..\\a"));
+	assert_false(opens("filename=fwx*", 1900, 100, "\\..\\a"));
+	assert_true(opens("filename=fwx*", 1900, 10, ""));
+	for (int wide = 0; wide < 2; wide++) {
+		assert_true(opens_old("filename=fw*", wide, 700, ""));
+		assert_false(opens_old("filename=fw*", wide, 1900, "\\..\\a"));
+		assert_false(opens_old("filename=fw*", wide, 2100, "\\..\\a"));
+		assert_true(opens_old("filename=*", wide, 1900, "\\..\\a"));
+	}
+}
+
 /* Which object a service is about is asked wherever it stands; where it is all, or in lists, of none. */
 static void services_stay_with_their_objects(void **state)
 {
@@ -751,6 +807,7 @@ int main(void)
 		cmocka_unit_test(an_empty_name_is_no_other_name),
 		cmocka_unit_test(a_structure_of_another_type_is_that_type_too),
 		cmocka_unit_test(names_of_files_stay_below),
+		cmocka_unit_test(names_of_files_end_where_they_do),
 		cmocka_unit_test(services_stay_with_their_objects),
 		cmocka_unit_test(what_is_sealed_fits_no_pattern),
 		cmocka_unit_test(a_hello_without_a_name_is_no_other),

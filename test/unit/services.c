@@ -271,6 +271,89 @@ static void smb_1_writes_hide_behind_no_pipe(void **state)
 	assert_silent(r, "control");
 }
 
+/* MS-SMB2 §3.3.5.2.7.2: what is related acts on the tree before it, whichever it names. */
+static void smb_related_commands_share_a_tree(void **state)
+{
+	static const char disk[] = "\x10\0\1", pipe[] = "\x10\0\2", write[] = "\x31\0\0";
+	uint8_t trees[2][4 + 64 + 16], both[4 + 2 * 80];
+	struct talk_piece pieces[] = {
+		smb2(trees[0], 3, 1, 7, 1, pipe),
+		smb2(trees[1], 3, 1, 7, 2, disk),
+		{0, both, sizeof(both)},
+	};
+	static const struct {
+		uint8_t first, first_tree, flags, tree;
+		bool control;
+	} cases[] = {
+		{8, 2, 4, 1, true},  /* behind a READ of a file's, a WRITE to what seems a pipe */
+		{8, 2, 4, 2, true},  /* and to what it is */
+		{8, 1, 4, 2, false}, /* behind one of a pipe's */
+		{8, 1, 4, 255, false},
+		{8, 2, 0, 1, false}, /* it is one, and unrelated */
+		{8, 1, 0, 2, true},
+		{3, 1, 4, 1, true}, /* behind TREE_CONNECT, which opens another one */
+		{8, 1, 2, 1, true}, /* an asynchronous one has no tree there */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		smb2(both + 80, 9, cases[i].flags, 7, cases[i].tree, write);
+		smb2(both, cases[i].first, 0, 7, cases[i].first_tree, write);
+		both[3] = 160;
+		both[4 + 20] = 80;
+		talk_play(r, "smb", false, pieces, 3, 0);
+		assert_int_equal(seed_count(r, "COMMAND_WRITE"), 1);
+		assert_int_equal(seed_count(r, "control"), cases[i].control);
+	}
+	talk_seed("smb", false, pieces, 3);
+}
+
+/* MS-CIFS §2.2.4.55: what is chained to TREE_CONNECT_ANDX acts on the tree that it opens. */
+static void smb_1_chains_act_on_a_new_tree(void **state)
+{
+	static const uint8_t none[24] = {0xff}, connect[8] = {0x2d, 0, 32 + 1 + 8 + 2 + 6};
+	uint8_t pipe[100], both[200];
+	struct talk_piece pieces[] = {
+		{1, pipe, smb1(pipe, 0x75, 0, none, 3, "IPC\0", 4)},
+		{0, both, 0},
+	};
+	uint8_t body[6 + 1 + 30 + 2 + 4] = {"\\s\fw"};
+
+	pipe[13] = 0x80;
+	body[6] = 15;
+	body[6 + 1] = 0xff;
+	body[6 + 1 + 16] = 2; /* OPEN_ANDX, to empty it */
+	memcpy(body + 6 + 1 + 30 + 2, "x", 2);
+	pieces[1].len = smb1(both, 0x75, 0, connect, 4, body, sizeof(body));
+	talk_play(r, "smb", false, pieces, 2, 0);
+	assert_says(r, "\"command\":\"SMB1_COMMAND_OPEN_ANDX\"");
+	assert_says(r, "\"filename\":\"x\"");
+	assert_int_equal(seed_count(r, "control"), 1);
+	talk_seed("smb", false, pieces, 2);
+}
+
+/* MS-CIFS §2.2.4.33: the pipe of a transaction, unless it was named when it was opened. */
+static void smb_1_names_pipes_in_transactions(void **state)
+{
+	static const uint8_t none[34] = {0};
+	uint8_t b[200];
+	struct talk_piece piece = {0, b, smb1(b, 0x25, 0, none, 14, "\\PIPE\\LANMAN", 13)};
+
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_says(r, "\"command\":\"SMB1_COMMAND_TRANS\"");
+	assert_says(r, "\"named_pipe\":\"\\\\PIPE\\\\LANMAN\"");
+	talk_seed("smb", false, &piece, 1);
+	piece.len = smb1(b, 0x25, 0x8000, none, 14, "\0\\\0P\0I\0P\0E\0\\\0x\0\0", 17);
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_says(r, "\"named_pipe\":\"\\\\PIPE\\\\x\"");
+	piece.len = smb1(b, 0x25, 0, none, 16, "\\pipe\\", 7);
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_says(r, "\"command\":\"SMB1_COMMAND_TRANS\"");
+	assert_silent(r, "named_pipe");
+	piece.len = smb1(b, 0x25, 0, none, 17, "\\MAILSLOT\\BROWSE", 17);
+	talk_play(r, "smb", false, &piece, 1, 0);
+	assert_silent(r, "named_pipe");
+}
+
 /* An answer passes unasked: a client gives none. */
 static void smb_clients_do_not_answer(void **state)
 {
@@ -760,10 +843,13 @@ int main(void)
 		cmocka_unit_test(smb_tells_names_whole),
 		cmocka_unit_test(smb_writes_hide_behind_no_pipe),
 		cmocka_unit_test(smb_1_writes_hide_behind_no_pipe),
+		cmocka_unit_test(smb_related_commands_share_a_tree),
+		cmocka_unit_test(smb_1_chains_act_on_a_new_tree),
 		cmocka_unit_test(smb_clients_do_not_answer),
 		cmocka_unit_test(smb_knows_its_client_in_the_middle),
 		cmocka_unit_test(smb_1_names_files_by_paths),
 		cmocka_unit_test(smb_1_names_files_in_transactions),
+		cmocka_unit_test(smb_1_names_pipes_in_transactions),
 		cmocka_unit_test(smb_1_hides_no_name),
 		cmocka_unit_test(smb_1_makes_files_in_transactions),
 		cmocka_unit_test(smb_1_names_dos_errors),

@@ -156,6 +156,39 @@ static void setting_is_control(void **state)
 		       "\"request_id\":9,\"vars\":[\"1.3.6.1.2.1.1.5.0\"],\"control\":true}}\n");
 }
 
+/* What is sealed: to an agent's port whoever began, and not where traps go. */
+static void what_is_sealed_is_control(void **state)
+{
+	static const struct {
+		uint16_t port[2];
+		uint8_t end;
+		bool control;
+	} cases[] = {
+		{{40000, 161}, 0, true},
+		{{40000, 161}, 1, false},
+		{{40000, 162}, 0, false},
+		{{40000, 162}, 1, false},
+		{{161, 162}, 0, false},
+		{{161, 162}, 1, true}, /* traps came from the agent's own port */
+		{{40000, 1161}, 0, true},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct proto_input in = {
+			.data = {(const uint8_t *)V3_SECRET, sizeof(V3_SECRET) - 1},
+			.port = {cases[i].port[0], cases[i].port[1]},
+			.end = cases[i].end,
+			.datagram = true};
+		uint64_t room[PROTO_STATE_MAX / sizeof(uint64_t)] = {0};
+		struct proto_output out = {0};
+		struct snmp m = {0};
+
+		assert_int_equal(snmp_proto.read(room, &in, &m.msg, &out), PARSE_OK);
+		assert_string_equal(m.pdu_type, "encrypted");
+		assert_int_equal(m.msg.control, cases[i].control);
+	}
+}
+
 static void users_are_told(void **state)
 {
 	EXPECT(V3_GET,
@@ -306,6 +339,7 @@ int main(void)
 		cmocka_unit_test(streams_are_read),
 		cmocka_unit_test(streams_are_known),
 		cmocka_unit_test(setting_is_control),
+		cmocka_unit_test(what_is_sealed_is_control),
 		cmocka_unit_test(request_ids_have_a_sign),
 		cmocka_unit_test(users_are_told),
 		cmocka_unit_test(lies_are_malformed),

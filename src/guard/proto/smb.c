@@ -1,10 +1,11 @@
 #include "guard/proto/smb_internal.h"
 
-#define SESSION_HEAD	4    /* NetBIOS's, RFC 1002 §4.3.1 */
-#define COMMAND_MAX	2048 /* bytes of a command that are looked at */
+#define SESSION_HEAD	4 /* NetBIOS's, RFC 1002 §4.3.1 */
 #define HEAD2		64
 #define FILE_OPEN	1
 #define DELETE_ON_CLOSE 0x1000
+#define ASYNC		2 /* flags of SMB 2 */
+#define RELATED		4
 #define COMPRESSED	0xfc
 #define ENCRYPTED	0xfd
 
@@ -80,7 +81,7 @@ static unsigned find_pipes(const struct smb_state *st, const struct smb_msg *m)
 	return i;
 }
 
-static bool is_pipe_tree(const struct smb_state *st, const struct smb_msg *m)
+bool smb_is_pipe_tree(const struct smb_state *st, const struct smb_msg *m)
 {
 	return find_pipes(st, m) < st->pipe_count;
 }
@@ -100,7 +101,7 @@ void smb_note_tree(struct smb_state *st, const struct smb_msg *m, bool pipes)
 
 void smb_put_opened(struct smb_state *st, struct smb_msg *m, struct bytes name)
 {
-	if (is_pipe_tree(st, m))
+	if (m->of_pipes)
 		m->named_pipe = name;
 	else
 		m->filename = name;
@@ -113,9 +114,9 @@ const char *smb_disposition(uint32_t disposition)
 }
 
 /* What is said through a pipe is a program's, and may be a question: `named_pipe` tells which. */
-void smb_mark(const struct smb_state *st, struct smb_msg *m, bool changes)
+void smb_mark(struct smb_msg *m, bool changes)
 {
-	m->msg.control = changes && !is_pipe_tree(st, m);
+	m->msg.control = changes && !m->of_pipes;
 }
 
 /* MS-SMB2 §2.2.13: as FILE_OPEN it neither makes a file nor empties one; or it goes when it is closed. */
@@ -151,16 +152,18 @@ bool smb_asks(uint32_t fsctl)
 	return false;
 }
 
-/* A range that a command names by offset from its own beginning. What begins behind what is looked at
- * would be a name that nobody is told. */
+/* A range that a command names by offset from its own beginning. Of what does not end where it may be
+ * looked at there must be more than a name's text can hold, or nobody would be told that it goes on. */
 static struct bytes range(struct reader *r, struct bytes command, uint32_t offset, uint32_t len)
 {
 	if (offset >= command.len) {
 		r->bad |= len > 0;
 		return (struct bytes){NULL, 0};
 	}
-	if (len > command.len - offset)
+	if (len > command.len - offset) {
 		len = (uint32_t)(command.len - offset);
+		r->bad |= len < 2 * SMB_TEXT_MAX;
+	}
 	return (struct bytes){command.data + offset, len};
 }
 
@@ -215,7 +218,7 @@ static void read_create2(struct smb_state *st, struct smb_msg *m, struct bytes c
 	read_skip(r, 2 + 2 + 4 + 8 + 8 + 4 + 4 + 4);
 	disposition = read_le32(r);
 	m->disposition = smb_disposition(disposition);
-	smb_mark(st, m, smb_creates(disposition, read_le32(r)) || r->bad);
+	smb_mark(m, smb_creates(disposition, read_le32(r)) || r->bad);
 	offset = read_le16(r);
 	len = read_le16(r);
 	if (!r->bad)
@@ -267,9 +270,20 @@ static bool changes2(uint16_t command, struct reader *r)
 	return !smb_asks(read_le32(r)) || r->bad;
 }
 
+/*
+ * MS-SMB2 §3.3.5.2.7.2: a related command acts on the tree of the one before it in its message, whatever
+ * tree it names itself. That of a TREE_CONNECT is not known yet.
+ */
+static void place2(const struct smb_state *st, struct smb_chain *c, struct smb_msg *m,
+		   uint16_t command, uint32_t flags)
+{
+	m->of_pipes = flags & RELATED ? c->of_pipes : !(flags & ASYNC) && smb_is_pipe_tree(st, m);
+	c->of_pipes = m->of_pipes && command != SMB2_TREE_CONNECT;
+}
+
 /* MS-SMB2 §2.2.1. `left`: of the session's message, the command included; 0 where it lies. */
-static uint32_t read_smb2(struct smb_state *st, struct bytes b, uint32_t left, struct smb_msg *m,
-			  struct proto_output *out)
+static uint32_t read_smb2(struct smb_state *st, struct smb_chain *c, struct bytes b, uint32_t left,
+			  struct smb_msg *m, struct proto_output *out)
 {
 	struct reader r = reader_new(b.data, b.len);
 	uint32_t status, flags, next, high;
@@ -292,8 +306,9 @@ static uint32_t read_smb2(struct smb_state *st, struct bytes b, uint32_t left, s
 	read_skip(&r, 16);
 	if (r.bad || size != HEAD2 || (next && (next < HEAD2 || next % 8 || next >= left)))
 		return 0;
-	if (flags & 2)
-		m->tree_id = 0; /* asynchronous: another number stands there */
+	place2(st, c, m, command, flags);
+	if (flags & ASYNC)
+		m->tree_id = 0; /* another number stands there */
 	reply = flags & 1;
 	m->msg.answer = reply;
 	smb_put_command(m, 2, smb2_commands, sizeof(smb2_commands) / sizeof(smb2_commands[0]),
@@ -307,7 +322,7 @@ static uint32_t read_smb2(struct smb_state *st, struct bytes b, uint32_t left, s
 	else if (command == SMB2_CREATE && !reply)
 		read_create2(st, m, b, &r);
 	else if (!reply)
-		smb_mark(st, m, changes2(command, &r));
+		smb_mark(m, changes2(command, &r));
 	if (command == SMB2_SET_INFO && !reply)
 		read_set_info2(m, b, &r);
 	/* A name that is not where it may be looked at: nobody would be told. */
@@ -363,6 +378,7 @@ static enum parse read_session(struct smb_state *st, const struct proto_input *i
 	if (r.bad)
 		return PARSE_MORE;
 	out->used = SESSION_HEAD;
+	st->chain[in->end].of_pipes = false;
 	if (head >> 24 == SESSION_MESSAGE)
 		st->left[in->end] = head & 0xffffff;
 	else if (head >> 24 >= SESSION_REQUEST && head >> 24 <= SESSION_KEEPALIVE)
@@ -411,18 +427,18 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 
 	if (!left)
 		return read_session(st, in, m, ret_out);
-	if (b.len < left && b.len < COMMAND_MAX)
+	if (b.len < left && b.len < SMB_COMMAND_MAX)
 		return PARSE_MORE;
 	if (b.len > left)
 		b.len = left;
-	if (b.len > COMMAND_MAX)
-		b.len = COMMAND_MAX;
+	if (b.len > SMB_COMMAND_MAX)
+		b.len = SMB_COMMAND_MAX;
 	if (!st->chain[in->end].on && (b.len < 4 || !is_smb(b.data)))
 		return broken(m, ret_out);
 	if (st->chain[in->end].on) {
 		len = smb1_read_chained(st, &st->chain[in->end], b, left, m, ret_out);
 	} else if (b.data[0] == 0xfe) {
-		len = read_smb2(st, b, left, m, ret_out);
+		len = read_smb2(st, &st->chain[in->end], b, left, m, ret_out);
 	} else if (b.data[0] == 0xff) {
 		len = smb1_read(st, &st->chain[in->end], b, left, m, ret_out);
 	} else {
@@ -440,6 +456,19 @@ static enum parse smb_read(void *state, const struct proto_input *in, struct msg
 	return PARSE_OK;
 }
 
+/* What is too long was cut: it is like no pattern but *, as what follows is not known. */
+static struct bytes whole(struct bytes value, const char *pattern, size_t len)
+{
+	if (value.len >= SMB_TEXT_MAX - 4)
+		value.len = 0;
+	return value;
+}
+
+static struct bytes path(struct bytes value, const char *pattern, size_t len)
+{
+	return proto_path(whole(value, pattern, len), pattern, len);
+}
+
 #define FIELD(name, member, type, flags)                                       \
 	{                                                                      \
 		PROTO_KEY(name), offsetof(struct smb_msg, member), type, flags \
@@ -452,13 +481,15 @@ static const struct proto_field fields[] = {
 	FIELD("status_code", status_code, FIELD_TEXT, 0),
 	FIELD("session_id", session_id, FIELD_U64, FIELD_ZERO),
 	FIELD("tree_id", tree_id, FIELD_U32, FIELD_ZERO),
-	FIELD("share", share, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
+	{PROTO_KEY("share"), offsetof(struct smb_msg, share), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_CASELESS, .meant = whole},
 	FIELD("share_type", share_type, FIELD_NAME, 0),
 	{PROTO_KEY("filename"), offsetof(struct smb_msg, filename), FIELD_TEXT,
-	 FIELD_MATCH | FIELD_CASELESS, .meant = proto_path},
+	 FIELD_MATCH | FIELD_CASELESS, .meant = path},
 	{PROTO_KEY("new_name"), offsetof(struct smb_msg, new_name), FIELD_TEXT,
-	 FIELD_MATCH | FIELD_CASELESS, .like = {"filename"}, .meant = proto_path},
-	FIELD("named_pipe", named_pipe, FIELD_TEXT, FIELD_MATCH | FIELD_CASELESS),
+	 FIELD_MATCH | FIELD_CASELESS, .like = {"filename"}, .meant = path},
+	{PROTO_KEY("named_pipe"), offsetof(struct smb_msg, named_pipe), FIELD_TEXT,
+	 FIELD_MATCH | FIELD_CASELESS, .meant = whole},
 	FIELD("disposition", disposition, FIELD_NAME, FIELD_MATCH),
 	FIELD("encrypted", encrypted, FIELD_BOOL, 0),
 	FIELD("compressed", compressed, FIELD_BOOL, 0),

@@ -8,7 +8,7 @@
  */
 #include "guard/proto/proto.h"
 
-#define SMB_TEXT_MAX 512
+#define SMB_TEXT_MAX 800 /* Windows's 260 characters, of three bytes each, fit */
 
 struct smb_msg {
 	struct msg msg;
@@ -20,6 +20,7 @@ struct smb_msg {
 	uint32_t tree_id;
 	uint8_t version; /* 1 or 2: of the headers */
 	bool encrypted, compressed;
+	bool of_pipes; /* the tree that it acts on holds named pipes */
 	size_t room_used;
 	uint8_t room[2048];
 };

@@ -1,8 +1,11 @@
+#include <strings.h>
+
 #include "guard/proto/smb_internal.h"
 
 enum smb1_command {
 	SMB1_READ = 0x2e,
 	SMB1_WRITE = 0x2f,
+	SMB1_TRANS = 0x25,
 	SMB1_TRANS2 = 0x32,
 	SMB1_NT_TRANS = 0xa0,
 	SMB1_NEGOTIATE = 0x72,
@@ -97,7 +100,8 @@ static void read_negotiate1(struct smb_msg *m, struct reader *r)
 	m->dialect = last;
 }
 
-/* A text that may be wide, and then lies at an even place of the command; up to its zero, or all. */
+/* A text that may be wide, and then lies at an even place of the command; up to its zero, or all. It is
+ * blank, like no pattern, where it goes on behind what is looked at. */
 static struct bytes read_text1(struct smb_msg *m, struct reader *r, bool wide)
 {
 	size_t step = wide ? 2 : 1, len = 0;
@@ -110,6 +114,10 @@ static struct bytes read_text1(struct smb_msg *m, struct reader *r, bool wide)
 	at = r->in.data + r->off;
 	while (len + step <= reader_left(r) && (at[len] || (wide && at[len + 1])))
 		len += step;
+	if (len + step > reader_left(r) && r->in.len == SMB_COMMAND_MAX) {
+		read_skip(r, reader_left(r));
+		return (struct bytes){at, 0};
+	}
 	read_skip(r, len);
 	read_skip(r, step < reader_left(r) ? step : reader_left(r));
 	return wide ? smb_put_wide(m, (struct bytes){at, len}) : (struct bytes){at, len};
@@ -150,7 +158,7 @@ static void read_create1(struct smb_state *st, struct smb_msg *m, struct reader 
 	read_skip(r, 35);
 	disposition = read_le32(r);
 	m->disposition = smb_disposition(disposition);
-	smb_mark(st, m, smb_creates(disposition, read_le32(r)));
+	smb_mark(m, smb_creates(disposition, read_le32(r)));
 	read_skip(r, words * 2u - 43 + 2);
 	smb_put_opened(st, m, read_text1(m, r, wide));
 }
@@ -184,6 +192,23 @@ static struct reader part1(const struct smb_chain *c, struct bytes b, uint32_t o
 	return r;
 }
 
+/*
+ * MS-CIFS §2.2.4.33: to a pipe that is named here, as \PIPE\LANMAN for remote administration (MS-RAP),
+ * or by a number, and was named when it was opened.
+ */
+static void read_trans1(struct smb_msg *m, struct reader *r, bool wide)
+{
+	static const char pipes[] = "\\PIPE\\";
+	struct bytes name;
+
+	read_skip(r, read_u8(r) * 2u);
+	read_skip(r, 2);
+	name = read_text1(m, r, wide);
+	if (name.len >= sizeof(pipes) &&
+	    !strncasecmp((const char *)name.data, pipes, sizeof(pipes) - 2))
+		m->named_pipe = name;
+}
+
 /* MS-CIFS §2.2.6.1: as OPEN_ANDX. */
 static void read_open2(struct smb_state *st, struct smb_msg *m, struct reader *r, bool wide)
 {
@@ -191,7 +216,7 @@ static void read_open2(struct smb_state *st, struct smb_msg *m, struct reader *r
 
 	read_skip(r, 12);
 	how = read_le16(r);
-	smb_mark(st, m, how & 0x10 || (how & 3) == 2);
+	smb_mark(m, how & 0x10 || (how & 3) == 2);
 	read_skip(r, 14);
 	smb_put_opened(st, m, read_text1(m, r, wide));
 }
@@ -287,7 +312,7 @@ static void read_nt_create(struct smb_state *st, const struct smb_chain *c, stru
 	read_skip(&p, 28);
 	disposition = read_le32(&p);
 	m->disposition = smb_disposition(disposition);
-	smb_mark(st, m, smb_creates(disposition, read_le32(&p)));
+	smb_mark(m, smb_creates(disposition, read_le32(&p)));
 	read_skip(&p, 8);
 	name_len = read_le32(&p);
 	read_skip(&p, 5 + (c->wide && p.off % 2 == 0));
@@ -307,7 +332,7 @@ static void read_open1(struct smb_state *st, struct smb_msg *m, struct reader *r
 		return;
 	read_skip(r, 16);
 	how = read_le16(r);
-	smb_mark(st, m, how & 0x10 || (how & 3) == 2); /* made where it is not there; emptied */
+	smb_mark(m, how & 0x10 || (how & 3) == 2); /* made where it is not there; emptied */
 	read_skip(r, words * 2u - 18 + 2);
 	smb_put_opened(st, m, read_text1(m, r, wide));
 }
@@ -368,7 +393,7 @@ static void read_request1(struct smb_state *st, const struct smb_chain *c, struc
 {
 	uint8_t command = c->command;
 
-	smb_mark(st, m, changes1(command, *r));
+	smb_mark(m, changes1(command, *r));
 	if (memchr(BY_PATH, command, sizeof(BY_PATH) - 1))
 		read_paths1(m, 1, r, c->wide);
 	else if (memchr(BY_PATHS, command, sizeof(BY_PATHS) - 1))
@@ -381,6 +406,8 @@ static void read_request1(struct smb_state *st, const struct smb_chain *c, struc
 		read_create1(st, m, r, c->wide);
 	else if (command == SMB1_OPEN)
 		read_open1(st, m, r, c->wide);
+	else if (command == SMB1_TRANS)
+		read_trans1(m, r, c->wide);
 	else if (command == SMB1_TRANS2)
 		read_trans2(st, c, m, r);
 	else if (command == SMB1_NT_TRANS)
@@ -395,6 +422,9 @@ static uint32_t read_command1(struct smb_state *st, struct smb_chain *c, struct 
 
 	m->tree_id = c->tree;
 	m->session_id = c->session;
+	m->of_pipes = c->of_pipes;
+	if (command == SMB1_TREE_CONNECT)
+		c->of_pipes = false; /* what is chained to it acts on the tree that it opens */
 	m->msg.answer = c->reply;
 	smb_put_command(m, 1, smb1_commands, sizeof(smb1_commands) / sizeof(smb1_commands[0]),
 			command);
@@ -436,6 +466,9 @@ uint32_t smb1_read(struct smb_state *st, struct smb_chain *c, struct bytes b, ui
 	if (r.bad)
 		return 0;
 	c->reply = flags & 0x80;
+	m->version = 1;
+	m->tree_id = c->tree;
+	c->of_pipes = smb_is_pipe_tree(st, m);
 	return read_command1(st, c, r, left, m, out);
 }
 

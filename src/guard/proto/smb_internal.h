@@ -6,7 +6,8 @@
  */
 #include "guard/proto/smb.h"
 
-#define SMB_PIPES 8
+#define SMB_PIPES	8
+#define SMB_COMMAND_MAX 2048 /* bytes of a command that are looked at */
 
 /* Numbers of trees are a session's own. */
 struct smb_tree {
@@ -14,13 +15,14 @@ struct smb_tree {
 	uint32_t tree;
 };
 
-/* Commands of one SMB 1 message, each behind the other. */
+/* Commands of one message, each behind the other; of SMB 2 no more than their tree is kept. */
 struct smb_chain {
 	bool on;	       /* the next one is not read yet */
 	bool reply, wide, dos; /* dos: the status is a class and a code */
 	uint8_t command, lead;
 	uint16_t tree, session;
-	uint32_t at; /* where in the message what is read next begins */
+	bool of_pipes; /* the tree that the next one acts on holds named pipes */
+	uint32_t at;   /* where in the message what is read next begins */
 	uint32_t status;
 };
 
@@ -33,7 +35,7 @@ struct smb_state {
 	bool told_change, told_sealed; /* a WRITE that is one; what may be one, unread */
 };
 
-/* Texts are put into the message's room, as UTF-8, cut at SMB_TEXT_MAX. */
+/* Texts are put into the message's room, as UTF-8. What is cut has SMB_TEXT_MAX - 4 bytes at least. */
 struct bytes smb_put(struct smb_msg *m, const char *text);
 struct bytes smb_put_wide(struct smb_msg *m, struct bytes b); /* of UTF-16, the low byte first */
 void smb_put_status(struct smb_msg *m, uint32_t status);
@@ -45,9 +47,10 @@ const char *smb_disposition(uint32_t disposition);
 
 /* A tree was connected to; the server says whether it holds named pipes. */
 void smb_note_tree(struct smb_state *st, const struct smb_msg *m, bool pipes);
-/* A file's name, or a pipe's, by the message's tree. */
+/* A file's name, or a pipe's, by the tree that the message acts on. */
 void smb_put_opened(struct smb_state *st, struct smb_msg *m, struct bytes name);
-void smb_mark(const struct smb_state *st, struct smb_msg *m, bool changes);
+bool smb_is_pipe_tree(const struct smb_state *st, const struct smb_msg *m);
+void smb_mark(struct smb_msg *m, bool changes);
 bool smb_creates(uint32_t disposition, uint32_t options);
 /* An FSCTL that changes nothing. */
 bool smb_asks(uint32_t fsctl);

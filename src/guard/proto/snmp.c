@@ -295,11 +295,13 @@ static enum parse snmp_read(void *state, const struct proto_input *in, struct ms
 	ret_out->has_msg = true;
 	ret_out->used = got == PARSE_OK ? len : 0;
 	/* A broken message says nothing of the next, which is read all the same. What is sealed may
-	 * set as well as get; what goes to where traps do may not. */
+	 * set as well as get; what goes to where traps do may not, unless an agent sends them from
+	 * its own port: it takes what comes back for a request. */
 	if (got == PARSE_BAD || !read_message((struct bytes){in->data.data, len}, m))
 		ret_m->reason = REASON_SNMP_MALFORMED;
 	else if (m->version == 3 && !m->type)
-		ret_m->control = !in->end && in->port[1] != TRAP_PORT;
+		ret_m->control =
+			in->port[!in->end] == PORT || (!in->end && in->port[1] != TRAP_PORT);
 	if (ret_m->reason == REASON_NONE)
 		pair(m, state, in);
 	return got;
