@@ -57,8 +57,9 @@ struct proto_input speech_input(const struct sessions *s, unsigned end, struct b
 		.answering = is_answering(s, n),
 		.last = n && !datagram && stream_ended(&n->stream, end),
 		.alone = !f->packets[!end],
-		.to_all = s->packet->has_mac ? s->packet->dst_mac[0] & 1
-					     : packet_ip_is_group(&s->packet->dst_ip),
+		.to_all = s->packet->has_mac && !s->packet->no_dst_mac
+				  ? s->packet->dst_mac[0] & 1
+				  : packet_ip_is_group(&s->packet->dst_ip),
 	};
 }
 

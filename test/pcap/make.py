@@ -230,6 +230,12 @@ def links():
     pcap('link-raw', packets, RAW)
     pcap('link-sll', [sll(DEV, p) for p in packets], SLL)
     pcap('link-sll2', [sll2(DEV, p) for p in packets], SLL2)
+    there, back = packets[0], packets[1]
+    whole = udp(SRV_IP, DEV_IP, 24105, 5000, bytes(range(64)) * 3)
+    parts = [ipv4(SRV_IP, DEV_IP, 17, whole[o:o + 104], 9, o == 0, o) for o in (0, 104)]
+    judged = [(DEV, there), (SRV, back), (SRV, parts[0]), (SRV, parts[1]), (EVIL, there), (SRV, ipv4(SRV_IP, EVIL_IP, 17, whole))]
+    pcap('link-sll-judged', [sll(src, p) for src, p in judged], SLL)
+    pcap('link-sll2-judged', [sll2(src, p) for src, p in judged], SLL2)
     pcapng('pcapng-mixed', [('', ETHERNET), ('', RAW), ('', SLL), ('', SLL2)],
            [(0, START, ether(DEV, SRV, 0x800, packets[0]), 60), (1, START + 10**6, packets[1], len(packets[1])),
             (2, START + 2 * 10**6 + 1, sll(DEV, packets[2]), 59), (3, START + 3 * 10**6, sll2(SRV, packets[1]), 63)])

@@ -251,6 +251,7 @@ static bool decode_cooked(struct packet *p, struct layer *l, bool v2)
 		p->has_mac = true;
 		memcpy(p->src_mac, v2 ? b + 12 : b + 6, 6);
 		memset(p->dst_mac, broadcast ? 0xff : 0, 6);
+		p->no_dst_mac = !broadcast;
 	}
 	layer_skip(l, v2 ? SLL2_HEADER : SLL_HEADER);
 	if (type == SLL_LLC) {

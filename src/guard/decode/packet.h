@@ -59,6 +59,7 @@ struct packet {
 
 	bool has_mac;
 	uint8_t src_mac[6], dst_mac[6];
+	bool no_dst_mac;	     /* a cooked capture says the sender's alone */
 	uint16_t vlan[PACKET_VLANS]; /* VIDs, outer first */
 	uint8_t vlan_count;
 	uint16_t ethertype; /* innermost; an 802.3 length frame: 0 */

@@ -492,9 +492,11 @@ static bool assemble(struct fragment_table *t, const struct datagram *d, struct 
 	struct writer w = writer_new(t->whole, sizeof(t->whole));
 	struct packet first;
 	size_t link, header;
+	bool has_link;
 
 	packet_decode(q->frame.data, q->frame.link, q->frame.time_ns, q->frame.wire_len, &first);
-	if (first.has_mac)
+	has_link = first.has_mac && !first.no_dst_mac;
+	if (has_link)
 		write_link(&w, &first);
 	link = w.len;
 	if (first.ip_version == 4)
@@ -509,7 +511,7 @@ static bool assemble(struct fragment_table *t, const struct datagram *d, struct 
 		       t->pieces[i].body.len);
 	ret_f->data = (struct bytes){t->whole, header + d->total};
 	ret_f->wire_len = (uint32_t)ret_f->data.len;
-	ret_f->link = first.has_mac ? LINK_ETHERNET : LINK_RAW;
+	ret_f->link = has_link ? LINK_ETHERNET : LINK_RAW;
 	return true;
 }
 

@@ -492,8 +492,8 @@ static const uint8_t *mac_of(struct floor_tables *t, uint32_t segment, const str
 }
 
 /*
- * A file without link headers says nothing about hardware addresses. Who is
- * known by network address is then taken to have used the right one.
+ * A file without link headers says nothing about hardware addresses, a cooked one
+ * nothing about the receiver's. Who is known by network address is then taken to have used the right one.
  */
 static void lend_macs(struct floor_tables *t, struct floor_work *w, const struct packet *p)
 {
@@ -567,7 +567,7 @@ void floor_judge(struct floor *f, const struct packet *p, uint32_t ifindex, uint
 	w->generation = t->generation;
 	w->now_ns = now_ns;
 	floor_read(p, &w->packet);
-	if (__builtin_expect(!p->has_mac, 0))
+	if (__builtin_expect(!p->has_mac | p->no_dst_mac, 0))
 		lend_macs(t, w, p);
 	floor_decide(t, w);
 	*ret_verdict = w->verdict;
