@@ -170,6 +170,33 @@ static void streams_are_known(void **state)
 	}
 }
 
+/* Picked up in its middle, it is what the rule says if a message is there. */
+static void streams_are_picked_up(void **state)
+{
+	static const struct {
+		struct talk_piece said;
+		enum parse probe;
+	} cases[] = {
+		{TALK_PIECE(0, "\x51\x03\x01\xb4temp"), PARSE_OK},
+		{TALK_PIECE(1, "\x21\x45\x01\xffx"), PARSE_OK},
+		{TALK_PIECE(0, "\x51\x03\x01\xb4te"), PARSE_MORE},
+		{TALK_PIECE(0, "junk"), PARSE_BAD},
+		{TALK_PIECE(0, "\x51\x63\x01\xb4temp"), PARSE_BAD}, /* there is no class 3 */
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct proto_input in = {.data = unit_exact(cases[i].said.data, cases[i].said.len),
+					 .port = {40000, 5683},
+					 .end = (uint8_t)cases[i].said.end,
+					 .midstream = true};
+
+		assert_int_not_equal(coap_proto.probe(&in), PARSE_OK);
+		in.expected = true;
+		assert_int_equal(coap_proto.probe(&in), cases[i].probe);
+		free((void *)in.data.data);
+	}
+}
+
 static void lies_are_malformed(void **state)
 {
 	static const struct talk_piece bad[] = {
@@ -280,10 +307,15 @@ static void requests_are_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(exchanges_are_told), cmocka_unit_test(all_but_reading_is_control),
-		cmocka_unit_test(streams_are_read),   cmocka_unit_test(streams_are_known),
-		cmocka_unit_test(lies_are_malformed), cmocka_unit_test(long_paths_are_cut),
-		cmocka_unit_test(answers_are_timed),  cmocka_unit_test(requests_are_known),
+		cmocka_unit_test(exchanges_are_told),
+		cmocka_unit_test(all_but_reading_is_control),
+		cmocka_unit_test(streams_are_read),
+		cmocka_unit_test(streams_are_known),
+		cmocka_unit_test(streams_are_picked_up),
+		cmocka_unit_test(lies_are_malformed),
+		cmocka_unit_test(long_paths_are_cut),
+		cmocka_unit_test(answers_are_timed),
+		cmocka_unit_test(requests_are_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,6 +193,70 @@ static void telnet_without_a_login_is_control(void **state)
 	talk_seed("telnet", false, pieces, 2);
 }
 
+/* RFC 854, RFC 2217: what does something without a letter, and what is known not to. */
+static void telnet_keys_are_control(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		bool control;
+	} cases[] = {
+		{"\xff\xf3", 2, true},	       /* BREAK */
+		{"\xff\xf4\xff\xf2", 4, true}, /* INTERRUPT */
+		{"\xff\xec", 2, true},	       /* end of file */
+		{"\x03", 1, true},
+		{"\x1b", 1, true},
+		{"\xff\xff", 2, true},		       /* a byte of that number */
+		{"\xff\xfa\x2c\5\5\xff\xf0", 7, true}, /* a line's break */
+		{"\xff\xfa\x2c\0x\xff\xf0", 7, false}, /* who one is */
+		{"\xff\xf6\xff\xf1", 4, false},	       /* ARE YOU THERE, NOTHING */
+		{"\r\0\r\n", 4, false},
+	};
+	struct talk_piece pieces[] = {{1, "\xff\xfd\x2cpump> ", 9}, {0, NULL, 0}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		pieces[1] = (struct talk_piece){0, cases[i].bytes, cases[i].len};
+		talk_play(r, "telnet", false, pieces, 2, 1);
+		assert_int_equal(seed_count(r, "control"), cases[i].control);
+		talk_seed("telnet", false, pieces, 2);
+	}
+}
+
+/* Picked up in its middle: by the rule there is no need of a word that tells, and either end may be first. */
+static void telnet_is_known_in_the_middle(void **state)
+{
+	static const struct {
+		uint16_t ports[2];
+		bool answering;
+		unsigned client;
+	} cases[] = {
+		{{40000, 23}, false, 0},
+		{{23, 40000}, false, 1},
+		{{40000, 2323}, false, 0},
+		{{2323, 40000}, true, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (uint8_t end = 0; end < 2; end++) {
+			struct proto_input in = {.data = {(const uint8_t *)"reboot\r\n", 8},
+						 .end = end,
+						 .midstream = true,
+						 .answering = cases[i].answering};
+
+			memcpy(in.port, cases[i].ports, sizeof(in.port));
+			assert_int_not_equal(proto_find("telnet")->probe(&in), PARSE_OK);
+			in.expected = true;
+			assert_int_equal(proto_find("telnet")->probe(&in), PARSE_OK);
+			talk_begin(r, "telnet", false);
+			r->in.midstream = true;
+			r->in.answering = cases[i].answering;
+			memcpy(r->in.port, cases[i].ports, sizeof(r->in.port));
+			talk_feed(r, end, in.data.data, in.data.len);
+			assert_int_equal(seed_count(r, "control"), end == cases[i].client);
+			talk_finish(r);
+		}
+}
+
 static void ftp_tells_commands_but_no_password(void **state)
 {
 	seed_same(r, "ftp", "ftp-1");
@@ -314,7 +378,7 @@ static void rules_say_where_they_are(void **state)
 		assert_int_equal(p->probe(&in), PARSE_OK);
 		in.answering = true;
 		in.end = !in.end;
-		assert_int_equal(p->probe(&in), strcmp(p->name, "telnet") ? PARSE_OK : PARSE_BAD);
+		assert_int_equal(p->probe(&in), PARSE_OK);
 		free((void *)in.data.data);
 	}
 }
@@ -346,6 +410,8 @@ int main(void)
 		cmocka_unit_test(telnet_without_a_password_is_seen),
 		cmocka_unit_test(telnet_shells_without_a_login_are_seen),
 		cmocka_unit_test(telnet_without_a_login_is_control),
+		cmocka_unit_test(telnet_keys_are_control),
+		cmocka_unit_test(telnet_is_known_in_the_middle),
 		cmocka_unit_test(telnet_guesses_are_counted),
 		cmocka_unit_test(ftp_tells_commands_but_no_password),
 		cmocka_unit_test(ftp_without_a_password_is_seen),

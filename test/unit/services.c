@@ -809,6 +809,36 @@ static enum parse identify(const char *proto, uint16_t port, bool datagram, cons
 	return got;
 }
 
+/* What is longer than is looked at: by its count passed over, else it goes on in another message. */
+static void syslog_may_be_long(void **state)
+{
+	static const struct {
+		const char *count, *behind, *said;
+		size_t len;
+	} rows[] = {
+		{"9000 ", "26 " LINE, LINE_WAS LINE_WAS, 9000},
+		{"200000 ", "26 " LINE, LINE_WAS LINE_WAS, 200000},
+		{"", "\n" LINE "\n", LINE_WAS BARE_WAS LINE_WAS, 9000},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t head = strlen(rows[i].count), behind = strlen(rows[i].behind);
+		struct talk_piece piece = {0, NULL, head + rows[i].len + behind};
+		char *text = malloc(piece.len);
+
+		memset(text, 'x', piece.len);
+		memcpy(text, rows[i].count, head);
+		memcpy(text + head, LINE, sizeof(LINE) - 1);
+		memcpy(text + head + rows[i].len, rows[i].behind, behind);
+		piece.data = text;
+		talk_play(r, "syslog", false, &piece, 1, 1400);
+		assert_string_equal(r->said, rows[i].said);
+		free(text);
+	}
+	assert_int_equal(identify("syslog", 514, false, "200000 <13>x", 12), PARSE_OK);
+	assert_int_equal(identify("syslog", 514, false, "2000000 <13>x", 13), PARSE_BAD);
+}
+
 static void they_know_their_own(void **state)
 {
 	assert_int_equal(identify("smb", 445, false, "\0\0\0\x90\xfeSMB", 8), PARSE_OK);
@@ -866,6 +896,7 @@ int main(void)
 		cmocka_unit_test(a_rule_waits_for_its_protocol),
 		cmocka_unit_test(syslog_tells_who_and_not_what),
 		cmocka_unit_test(syslog_ends_as_its_sender_likes),
+		cmocka_unit_test(syslog_may_be_long),
 		cmocka_unit_test(they_know_their_own),
 	};
 

@@ -2,10 +2,12 @@
 
 #include "guard/proto/head.h"
 
-#define PORT	  514
-#define LINE_MAX  8192 /* RFC 5424 §6.1 asks for 2048 at least */
-#define PRIORITY  191  /* the highest: 23 facilities and a severity */
-#define STAMP_LEN 16   /* "Nov 25 10:00:00 " */
+#define PORT 514
+#define LINE_MAX \
+	8192 /* bytes of a message that are looked at; RFC 5424 §6.1 asks for 2048 at least */
+#define DIGITS	  6   /* of a count: many receivers take 200,000 bytes */
+#define PRIORITY  191 /* the highest: 23 facilities and a severity */
+#define STAMP_LEN 16  /* "Nov 25 10:00:00 " */
 #define DATE_LEN  19
 
 static const struct proto_name facilities[] = {
@@ -114,14 +116,14 @@ static enum parse read_count(struct reader *r, size_t *ret_len)
 {
 	size_t n = 0;
 
-	for (unsigned digits = 0; digits < 5; digits++) {
+	for (unsigned digits = 0; digits <= DIGITS; digits++) {
 		uint8_t c = read_u8(r);
 
 		if (r->bad)
 			return PARSE_MORE;
 		if (c == ' ' && digits) {
 			*ret_len = n;
-			return n && n <= LINE_MAX ? PARSE_OK : PARSE_BAD;
+			return n ? PARSE_OK : PARSE_BAD;
 		}
 		if (c < '0' || c > '9' || (c == '0' && !digits))
 			return PARSE_BAD;
@@ -173,25 +175,24 @@ static bool is_end(uint8_t c)
 	return c == '\n' || !c;
 }
 
+/* What is too long goes on in another message, as it does for receivers. */
 static enum parse take_line(struct bytes b, struct bytes *ret_line, size_t *ret_used)
 {
 	size_t n = 0;
 
 	while (n < b.len && n < LINE_MAX && !is_end(b.data[n]))
 		n++;
-	if (n == LINE_MAX)
-		return PARSE_BAD;
-	if (n == b.len)
+	if (n == b.len && n < LINE_MAX)
 		return PARSE_MORE;
-	*ret_used = n + 1;
-	if (n && b.data[n - 1] == '\r')
+	*ret_used = n < LINE_MAX ? n + 1 : n;
+	if (n && n < LINE_MAX && b.data[n - 1] == '\r')
 		n--;
 	*ret_line = (struct bytes){b.data, n};
 	return PARSE_OK;
 }
 
-/* The message at the front, and how many bytes it takes with what surrounds it. */
-static enum parse take(struct bytes b, struct bytes *ret_line, size_t *ret_used)
+/* The message at the front, how many bytes it takes with what surrounds it, and how many more follow. */
+static enum parse take(struct bytes b, struct bytes *ret_line, size_t *ret_used, uint64_t *ret_skip)
 {
 	struct reader r = reader_new(b.data, b.len);
 	size_t len;
@@ -201,9 +202,12 @@ static enum parse take(struct bytes b, struct bytes *ret_line, size_t *ret_used)
 		return got;
 	if (got == PARSE_BAD)
 		return take_line(b, ret_line, ret_used);
-	*ret_line = read_bytes(&r, len);
+	*ret_line = read_bytes(&r, len < LINE_MAX ? len : LINE_MAX);
+	if (r.bad)
+		return PARSE_MORE;
 	*ret_used = r.off;
-	return r.bad ? PARSE_MORE : PARSE_OK;
+	*ret_skip = len - ret_line->len;
+	return PARSE_OK;
 }
 
 /*
@@ -239,7 +243,7 @@ static enum parse syslog_read(void *state, const struct proto_input *in, struct 
 	if (in->datagram)
 		got = line.data[0] != '<' && is_text(line) ? PARSE_OK : PARSE_BAD;
 	else
-		got = take(in->data, &line, &ret_out->used);
+		got = take(in->data, &line, &ret_out->used, &ret_out->skip);
 	if (got == PARSE_MORE)
 		return got;
 	ret_out->has_msg = line.len || got == PARSE_BAD;

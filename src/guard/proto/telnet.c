@@ -8,14 +8,26 @@
 #define ENTRY_MAX 64 /* of the client's */
 #define SUB_MAX	  80 /* of a subnegotiation */
 
-enum command { SE = 240, SB = 250, WILL = 251, DO = 253, DONT = 254, IAC = 255 };
+enum command {
+	END_OF_FILE = 236,
+	ABORT = 238,
+	SE = 240,
+	BREAK = 243,
+	INTERRUPT = 244,
+	SB = 250,
+	WILL = 251,
+	DO = 253,
+	DONT = 254,
+	IAC = 255
+};
 enum option {
 	ECHO = 1,
 	NO_GO_AHEAD = 3,
 	TERMINAL_TYPE = 24,
 	WINDOW_SIZE = 31,
 	ENVIRON = 36,
-	NEW_ENVIRON = 39
+	NEW_ENVIRON = 39,
+	COM_PORT = 44
 };
 
 enum within { DATA, AFTER_IAC, AFTER_VERB, IN_SUB, IN_SUB_AFTER_IAC };
@@ -109,6 +121,9 @@ static enum parse probe(const struct proto_input *in)
 			return PARSE_BAD;
 		return b.data[1] >= SB && b.data[1] <= DONT ? PARSE_OK : PARSE_BAD;
 	}
+	/* In the middle nothing need tell any more but the rule. */
+	if (in->midstream && in->expected)
+		return PARSE_OK;
 	/* Without negotiation only a prompt tells, and anybody may have one: the port decides. */
 	if (!proto_at_home(in, PORT) || !in->end || in->answering)
 		return PARSE_BAD;
@@ -219,13 +234,28 @@ static bool is_typed(const struct state *st, const struct side *s, uint8_t c)
 {
 	if (!s->sub_len)
 		return !(st->wanted[c / 8] >> c % 8 & 1);
+	/* RFC 2217 §3: 0 is who one is; the others set the line behind a port, or its signals. */
+	if (s->sub[0] == COM_PORT && s->sub_len == 1)
+		return c;
 	return s->sub[0] == WINDOW_SIZE && s->sub_len == 5;
+}
+
+/* A key, as far as it is more than a line's end; a rest of what ended one may be late. */
+static bool is_key(uint8_t c)
+{
+	return c >= ' ' || (c && c != '\r' && c != '\n');
+}
+
+/* RFC 854, RFC 1184 §2.5: what a key does elsewhere; a console that is sent a break may halt its machine. */
+static bool is_key_command(uint8_t c)
+{
+	return (c >= END_OF_FILE && c <= ABORT) || c == BREAK || c == INTERRUPT || c == IAC;
 }
 
 static bool client_says(struct state *st, uint8_t c, struct telnet_msg *m)
 {
 	if (st->asked != ASKED_USER && st->asked != ASKED_PASSWORD)
-		return c >= ' ' && typed(st, m);
+		return is_key(c) && typed(st, m);
 	if (c == '\r' || c == '\n') {
 		entered(st, m);
 		return true;
@@ -264,9 +294,8 @@ static bool negotiated(struct side *s, struct telnet_msg *m)
 }
 
 /* Takes the protocol's own commands out; true where the byte makes a message. */
-static bool take(struct state *st, unsigned end, uint8_t c, struct telnet_msg *m)
+static bool take(struct state *st, struct side *s, bool server, uint8_t c, struct telnet_msg *m)
 {
-	struct side *s = &st->side[end];
 	bool told;
 
 	switch (s->within) {
@@ -274,10 +303,10 @@ static bool take(struct state *st, unsigned end, uint8_t c, struct telnet_msg *m
 		s->within = c == SB ? IN_SUB : c >= WILL && c <= DONT ? AFTER_VERB : DATA;
 		s->sub_len = 0;
 		s->verb = c;
-		return false;
+		return !server && is_key_command(c) && typed(st, m);
 	case AFTER_VERB:
 		s->within = DATA;
-		if (end && (s->verb == DO || s->verb == WILL) && c != ECHO && c != NO_GO_AHEAD)
+		if (server && (s->verb == DO || s->verb == WILL) && c != ECHO && c != NO_GO_AHEAD)
 			st->wanted[c / 8] |= (uint8_t)(1 << c % 8);
 		return false;
 	case IN_SUB_AFTER_IAC:
@@ -296,9 +325,9 @@ static bool take(struct state *st, unsigned end, uint8_t c, struct telnet_msg *m
 			s->within = AFTER_IAC;
 			return false;
 		}
-		return end ? server_says(st, c, m) : client_says(st, c, m);
+		return server ? server_says(st, c, m) : client_says(st, c, m);
 	}
-	told = !end && is_typed(st, s, c) && typed(st, m);
+	told = !server && is_typed(st, s, c) && typed(st, m);
 	if (s->sub_len < SUB_MAX)
 		s->sub[s->sub_len++] = c;
 	return told;
@@ -309,6 +338,7 @@ static enum parse telnet_read(void *state, const struct proto_input *in, struct 
 {
 	struct telnet_msg *m = (struct telnet_msg *)ret_m;
 	struct state *st = state;
+	bool server;
 
 	if (!st->begun) {
 		st->begun = true;
@@ -317,8 +347,11 @@ static enum parse telnet_read(void *state, const struct proto_input *in, struct 
 		ret_out->has_msg = true;
 		return PARSE_OK;
 	}
+	/* Which end serves is known by the port, or by the rule, where the opening was not seen. */
+	server = in->midstream && in->port[0] == PORT ? !in->end : proto_serves(in);
 	while (ret_out->used < in->data.len && !ret_out->has_msg)
-		ret_out->has_msg = take(st, in->end, in->data.data[ret_out->used++], m);
+		ret_out->has_msg =
+			take(st, &st->side[in->end], server, in->data.data[ret_out->used++], m);
 	return PARSE_OK;
 }
 
