@@ -171,6 +171,30 @@ static void fragments_hide_nothing(void **state)
 	}
 }
 
+/* Records that a connection ID was agreed on for (RFC 9146) do not say their length where others do, and
+ * acknowledgements of DTLS 1.3 (RFC 9147 §7) are no more of a lie. */
+static void records_of_other_forms_are_read_on(void **state)
+{
+	static const uint8_t acked[] = {26, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2, 0, 0};
+	static const uint8_t sealed[] = {25,   0xfe, 0xfd, 0,	 1,    0, 0, 0, 0, 0, 1, 0xca,
+					 0xfe, 0xba, 0xbe, 0xde, 0xad, 0, 4, 1, 2, 3, 4};
+	uint8_t hello[300], bare[sizeof(sealed)];
+	size_t len = datagram_hello(hello, "a.example");
+
+	memcpy(bare, sealed, sizeof(bare));
+	bare[4] = 0; /* nothing is encrypted yet */
+	talk_begin(r, "dtls", true);
+	feed_fragment(0, hello, len, 0, len);
+	talk_feed(r, 1, acked, sizeof(acked));
+	talk_feed(r, 0, sealed, sizeof(sealed));
+	assert_silent(r, "tls.malformed");
+	feed_fragment(0, hello, len, 0, len);
+	assert_int_equal(seed_count(r, sni_a), 2);
+	talk_feed(r, 0, bare, sizeof(bare));
+	assert_says(r, "tls.malformed");
+	talk_finish(r);
+}
+
 /* What receivers may read in two ways, and a hello that its sender does not end. */
 static void fragments_that_lie_are_told(void **state)
 {
@@ -294,6 +318,67 @@ static void two_names_break_it(void **state)
 	talk_expect("tls", false, &piece, 1,
 		    "{\"tls\":{\"type\":\"client_hello\",\"version\":\"TLS 1.2\"},"
 		    "\"reason\":\"tls.malformed\"}\n");
+}
+
+/* A name for which there is no room is none to whom keeps no more, and one to others. */
+static void a_name_is_no_longer_than_a_host_s(void **state)
+{
+	static const uint8_t zero[32];
+	uint8_t hello[400];
+
+	for (unsigned n = TLS_NAME_MAX; n <= TLS_NAME_MAX + 1; n++) {
+		struct writer w = writer_new(hello, sizeof(hello));
+		struct tls_hello h;
+
+		write_bytes(&w, "\3\3", 2);
+		write_bytes(&w, zero, 32);
+		write_bytes(&w, "\0\0\2\x13\1\1\0", 7);
+		write_be16(&w, (uint16_t)(n + 9));
+		write_be16(&w, 0);
+		write_be16(&w, (uint16_t)(n + 5));
+		write_be16(&w, (uint16_t)(n + 3));
+		write_u8(&w, 0);
+		write_be16(&w, (uint16_t)n);
+		for (unsigned i = 0; i < n; i++)
+			write_u8(&w, 'a');
+		assert_int_equal(
+			tls_hello_read((struct bytes){hello, w.len}, TLS_CLIENT_HELLO, false, &h),
+			n == TLS_NAME_MAX);
+	}
+}
+
+#define HELLO_OF(name)                                           \
+	"\x16\3\1\0\x39\1\0\0\x35\3\3"                           \
+	"0123456789abcdef0123456789abcdef\0\0\2\x13\1\1\0\0\x0a" \
+	"\0\0\0\6\0\4\0\0\1" name
+#define CHANGE "\x14\3\3\0\1\1"
+#define DATA   "\x17\3\3\0\4data"
+#define RETRY                                                                                  \
+	"\x16\3\3\0\x32\2\0\0\x2e\3\3"                                                         \
+	"\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91\xc2\xa2\x11\x16\x7a" \
+	"\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c\0\x13\1\0\0\6\0\x2b\0\2\3\4"
+#define FEED(end, text) talk_feed(r, end, text, sizeof(text) - 1)
+
+/* RFC 8446 §4.2.10: a server that asks for another hello passes over what came early. Nor does any server
+ * have something to say before its own. */
+static void early_data_hides_no_hello(void **state)
+{
+	talk_begin(r, "tls", false);
+	FEED(0, HELLO_OF("a") CHANGE DATA);
+	FEED(1, RETRY CHANGE);
+	FEED(0, DATA HELLO_OF("b"));
+	assert_says(r, "\"sni\":\"a\"");
+	assert_says(r, "\"sni\":\"b\"");
+	assert_silent(r, "tls.malformed");
+	FEED(1, DATA);
+	assert_says(r, "tls.malformed");
+	talk_finish(r);
+
+	talk_begin(r, "tls", false);
+	FEED(0, HELLO_OF("a"));
+	FEED(1, CHANGE);
+	assert_says(r, "tls.malformed");
+	talk_finish(r);
 }
 
 static void lies_of_length_break_it(void **state)
@@ -468,6 +553,7 @@ int main(void)
 		cmocka_unit_test(a_retry_is_no_answer),
 		cmocka_unit_test(dtls_says_the_same),
 		cmocka_unit_test(fragments_hide_nothing),
+		cmocka_unit_test(records_of_other_forms_are_read_on),
 		cmocka_unit_test(fragments_that_lie_are_told),
 		cmocka_unit_test(fragments_of_both_ends_do_not_mix),
 		cmocka_unit_test(a_long_message_locks_nobody_out),
@@ -475,6 +561,8 @@ int main(void)
 		cmocka_unit_test(a_record_holds_several_messages),
 		cmocka_unit_test(tiny_records_hide_nothing),
 		cmocka_unit_test(two_names_break_it),
+		cmocka_unit_test(a_name_is_no_longer_than_a_host_s),
+		cmocka_unit_test(early_data_hides_no_hello),
 		cmocka_unit_test(lies_of_length_break_it),
 		cmocka_unit_test(ja4_is_what_others_call_it),
 		cmocka_unit_test(times_of_certificates),

@@ -11,7 +11,9 @@ enum content {
 	CONTENT_ALERT,
 	CONTENT_HANDSHAKE,
 	CONTENT_DATA,
-	CONTENT_HEARTBEAT
+	CONTENT_HEARTBEAT,
+	CONTENT_CID, /* RFC 9146 */
+	CONTENT_ACK, /* RFC 9147 §7 */
 };
 
 struct record {
@@ -61,7 +63,21 @@ static bool read_head(struct reader *r, struct record *ret_r)
 	read_skip(r, 6); /* sequence number */
 	ret_r->body = read_sub(r, read_be16(r));
 	return !r->bad && is_version(version) && ret_r->content >= CONTENT_CCS &&
-	       ret_r->content <= CONTENT_HEARTBEAT;
+	       ret_r->content <= CONTENT_ACK && ret_r->content != CONTENT_CID;
+}
+
+/*
+ * Encrypted in a form of its own: by DTLS 1.3 (RFC 9147 §4), or with a connection ID, whose length stands
+ * before the record's and is known to its ends alone (RFC 9146 §4). What it comes with is as well.
+ */
+static bool is_sealed(struct bytes b)
+{
+	struct reader r = reader_new(b.data, b.len);
+	uint8_t content = read_u8(&r);
+	uint16_t version = read_be16(&r), epoch = read_be16(&r);
+
+	return (content & 0xe0) == 0x20 ||
+	       (content == CONTENT_CID && is_version(version) && epoch && b.len > RECORD_HEAD);
 }
 
 static enum parse probe(const struct proto_input *in)
@@ -207,8 +223,7 @@ static enum parse dtls_read(void *state, const struct proto_input *in, struct ms
 	struct state *st = state;
 	struct record rec = {.content = CONTENT_HANDSHAKE};
 
-	/* RFC 9147 §4: the records of DTLS 1.3 that are encrypted begin otherwise. */
-	if (!st->left && (in->data.data[0] & 0xe0) == 0x20) {
+	if (!st->left && is_sealed(in->data)) {
 		ret_out->used = in->data.len;
 		return PARSE_OK;
 	}

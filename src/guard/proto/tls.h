@@ -17,7 +17,6 @@
 #include "guard/proto/tls_hello.h"
 #include "guard/proto/x509.h"
 
-#define TLS_NAME_MAX   255
 #define TLS_ALPN_MAX   128
 #define TLS_DN_MAX     512
 #define TLS_SERIAL_MAX 80

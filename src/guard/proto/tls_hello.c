@@ -22,7 +22,8 @@ static bool is_grease(uint16_t v)
 	return (v & 0x0f0f) == 0x0a0a && v >> 8 == (v & 0xff);
 }
 
-/* RFC 6066 §3: one name. False where there is another: servers would take the one or the other. */
+/* RFC 6066 §3: one name. False where there is another, of which servers would take the one or the other, or
+ * where it is longer than any host's: some read it all the same. */
 static bool read_server_name(struct tls_hello *h, struct reader r)
 {
 	struct reader list = read_sub(&r, read_be16(&r));
@@ -31,7 +32,7 @@ static bool read_server_name(struct tls_hello *h, struct reader r)
 
 	if (!list.bad && kind == 0)
 		h->server_name = name;
-	return list.bad || !reader_left(&list);
+	return list.bad || (!reader_left(&list) && name.len <= TLS_NAME_MAX);
 }
 
 static void read_alpn(struct tls_hello *h, struct reader r)

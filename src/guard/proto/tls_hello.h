@@ -10,6 +10,7 @@
 
 #define TLS_CLIENT_HELLO   1
 #define TLS_SERVER_HELLO   2
+#define TLS_NAME_MAX	   255	/* RFC 1035 §2.3.4 */
 #define TLS_JA3_TEXT	   1024 /* what is kept of the text; its hash is of the whole */
 #define TLS_JA3_LEN	   33
 #define TLS_JA4_LEN	   37
