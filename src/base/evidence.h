@@ -20,10 +20,11 @@ struct evidence_record {
 	uint64_t time_ns;  /* wall clock, when captured */
 	uint32_t wire_len; /* bytes the frame had */
 	uint32_t len;	   /* bytes of it that follow */
-	uint16_t reason;   /* enum reason: what was found with it; NONE */
-	uint8_t fate;	   /* enum evidence_fate */
-	uint8_t flags;	   /* EVIDENCE_* */
-	char port[16];	   /* it came in by, zero-terminated */
+	uint32_t device; /* whose case it is: a hash of its name; 0: of nobody that is registered */
+	uint16_t reason; /* enum reason: what was found with it; NONE */
+	uint8_t fate;	 /* enum evidence_fate */
+	uint8_t flags;	 /* EVIDENCE_* */
+	char port[16];	 /* it came in by, zero-terminated */
 };
 
 /* The next record at the front of *in, which moves behind it. False: its end, or malformed, which

@@ -211,6 +211,14 @@ static bool is_tab(struct bytes text, unsigned line, unsigned column)
 	return false;
 }
 
+/* UTF-16 or UTF-32, with a mark or without: what a policy begins with are ASCII's characters. */
+static bool is_wide(struct bytes text)
+{
+	return text.len >= 2 &&
+	       (!text.data[0] || !text.data[1] || !memcmp(text.data, "\xff\xfe", 2) ||
+		!memcmp(text.data, "\xfe\xff", 2));
+}
+
 static void syntax_error(const yaml_parser_t *p, struct bytes text, struct errors *e)
 {
 	unsigned line = (unsigned)p->problem_mark.line + 1;
@@ -219,7 +227,11 @@ static void syntax_error(const yaml_parser_t *p, struct bytes text, struct error
 	/* The reader runs ahead of the marks; it knows the offset of what it could not decode. */
 	if (p->error == YAML_READER_ERROR)
 		count_to(text, p->problem_offset, &line, &column);
-	if (is_tab(text, line, column))
+	if (is_wide(text))
+		errors_add(e, 1, 1, "the file is in UTF-16 or UTF-32; save it as UTF-8");
+	else if (p->error == YAML_READER_ERROR && strstr(p->problem, "UTF-8"))
+		errors_add(e, line, column, "not YAML: %s; save the file as UTF-8", p->problem);
+	else if (is_tab(text, line, column))
 		errors_add(e, line, column, "not YAML: a tab stands here; indent with blanks");
 	else if (p->context && p->context_mark.line + 1 < line)
 		errors_add(e, line, column, "not YAML: %s, %s that began on line %u",

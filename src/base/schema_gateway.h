@@ -65,7 +65,8 @@
 	  "vault, class evidence; in the folder evidence of state_dir where the keys are locked. " \
 	  "They hold what patients' devices said.")                                                \
 	X(NUMBER, schema_file, "evidence_mb", given.evidence_mb, config.gateway.evidence_mb,       \
-	  OPTIONAL, "256", 1, 1048576, "Most megabytes of evidence; the oldest go first.")         \
+	  OPTIONAL, "256", 1, 1048576,                                                             \
+	  "Most megabytes of evidence; of the device with most of it the oldest go.")              \
 	X(NUMBER, schema_file, "evidence_days", given.evidence_days, config.gateway.evidence_days, \
 	  OPTIONAL, "30", 1, 3650, "Evidence older than so many days is removed.")                 \
 	X(NUMBER, schema_file, "archive_mb", given.archive_mb, config.gateway.archive_mb,          \

@@ -1,6 +1,7 @@
 #include "guard/door.h"
 #include "guard/engine_internal.h"
 
+#include "base/fnv.h"
 #include "guard/archive.h"
 #include "guard/evidence.h"
 #include "guard/flow/fragment.h"
@@ -349,6 +350,20 @@ static void witness_pieces(struct engine *e, struct evidence_sight *s)
 	}
 }
 
+/* Names stay when numbers change with the policy. Of two devices' conversation it is the same one's both ways. */
+static uint32_t owner_of(const struct engine *e, const struct gate_verdict *v)
+{
+	uint32_t device = v->device, peer = v->peer & ~GATE_PEER_DEVICE;
+	const char *name;
+
+	if (v->peer != GATE_PEER_NONE && v->peer & GATE_PEER_DEVICE && peer < device)
+		device = peer;
+	name = e->policy ? policy_device_name(e->policy, device) : "";
+	return *name ? (uint32_t)fnv64(FNV64_START,
+				       (struct bytes){(const uint8_t *)name, strlen(name)})
+		     : 0;
+}
+
 void engine_witness(struct engine *e, const struct work *w, const struct flow *f, enum reason found)
 {
 	struct evidence_sight s = {
@@ -357,6 +372,7 @@ void engine_witness(struct engine *e, const struct work *w, const struct flow *f
 		.time_ns = w->p.time_ns,
 		.wire_len = w->p.wire_len,
 		.ifindex = w->ifindex,
+		.device = owner_of(e, &w->v),
 		.reason = w->v.reason ? w->v.reason : found,
 		.fate = w->v.action == GATE_DROP  ? EVIDENCE_DROPPED
 			: w->v.would == GATE_DROP ? EVIDENCE_WOULD_DROP

@@ -7,18 +7,27 @@
 #include "base/clock.h"
 #include "base/fifo.h"
 
-#define KEPT	     4096 /* frames in the ring, at most */
+#define RINGS	     8
+#define KEPT	     512 /* frames in each, at most */
 #define CASES	     64
-#define FLOW_EVERY   (NSEC_PER_SEC / 4) /* between cases, but for a burst of them */
-#define STRAY_EVERY  (2 * NSEC_PER_SEC)
-#define FLOW_BURST   16
-#define STRAY_BURST  4
+#define RECORDS	     48 /* of them, of what is kept whole */
+#define DEVICES	     64 /* whose rates are known */
 #define RECORD(len_) (sizeof(struct evidence_record) + (len_))
 
 struct kept {
 	uint64_t id;
 	uint32_t at; /* of its record in the ring's bytes */
 };
+
+/* Between cases, but for a burst of them. */
+struct limit {
+	uint64_t every_ns;
+	unsigned burst;
+};
+
+/* Of conversations and of strays; all together, and of one device. */
+static const struct limit all_limits[] = {{NSEC_PER_SEC / 4, 16}, {2 * NSEC_PER_SEC, 4}};
+static const struct limit own_limits[] = {{2 * NSEC_PER_SEC, 8}, {8 * NSEC_PER_SEC, 2}};
 
 /* The records follow each other in the bytes; one that does not fit the end begins anew at 0. */
 struct ring {
@@ -33,22 +42,32 @@ struct evidence_case {
 	uint64_t id;
 	uint64_t until_ns; /* open: when it ends; else: when there may be another */
 	uint32_t left;	   /* frames; 0: closed */
+	uint32_t device;
+	bool record;
 };
 
-/* Lets so many begin at once, then one a period. */
-struct rate {
-	uint64_t next_ns;
+struct rates {
+	uint32_t device;
+	uint64_t full_ns[2]; /* when so many may begin at once again; as in the limits */
 };
 
 struct evidence {
 	struct evidence_options o;
-	struct ring ring;
+	struct ring rings[RINGS];
 	struct evidence_case cases[CASES];
 	unsigned open;
-	struct rate flows, strays;
+	struct rates all, own[DEVICES];
 	struct fifo queue;
 	struct evidence_counts counts;
 };
+
+static bool ring_new(struct ring *r, size_t cap)
+{
+	r->cap = cap;
+	r->data = malloc(cap);
+	r->kept = calloc(KEPT, sizeof(*r->kept));
+	return r->data && r->kept;
+}
 
 struct evidence *evidence_new(const struct evidence_options *o)
 {
@@ -57,11 +76,12 @@ struct evidence *evidence_new(const struct evidence_options *o)
 	if (!e)
 		return NULL;
 	e->o = *o;
-	e->ring.cap = o->ring_bytes;
-	e->ring.data = malloc(o->ring_bytes);
-	e->ring.kept = calloc(KEPT, sizeof(*e->ring.kept));
-	if (e->ring.data && e->ring.kept && fifo_new(&e->queue, o->queue_bytes))
+	for (unsigned i = 0; i < RINGS; i++)
+		if (!ring_new(&e->rings[i], o->ring_bytes / RINGS))
+			goto free;
+	if (fifo_new(&e->queue, o->queue_bytes))
 		return e;
+free:
 	evidence_free(e);
 	errno = ENOMEM;
 	return NULL;
@@ -71,8 +91,10 @@ void evidence_free(struct evidence *e)
 {
 	if (!e)
 		return;
-	free(e->ring.data);
-	free(e->ring.kept);
+	for (unsigned i = 0; i < RINGS; i++) {
+		free(e->rings[i].data);
+		free(e->rings[i].kept);
+	}
 	fifo_free(&e->queue);
 	free(e);
 }
@@ -124,10 +146,17 @@ static void keep(struct ring *r, const struct evidence_record *head, const uint8
 
 /* The queue */
 
-static void enqueue(struct evidence *e, const struct evidence_record *head, const uint8_t *frame)
+/* What is kept whole leaves a quarter of the room to what is found. */
+static void enqueue(struct evidence *e, const struct evidence_case *c,
+		    const struct evidence_record *r, const uint8_t *frame)
 {
-	if (!fifo_put(&e->queue, (struct bytes){(const uint8_t *)head, sizeof(*head)},
-		      (struct bytes){frame, head->len}))
+	size_t room = c->record ? e->queue.cap / 4 * 3 : e->queue.cap;
+	struct evidence_record head = *r;
+
+	head.device = c->device;
+	if (fifo_used(&e->queue) + RECORD(head.len) > room ||
+	    !fifo_put(&e->queue, (struct bytes){(const uint8_t *)&head, sizeof(head)},
+		      (struct bytes){frame, head.len}))
 		e->counts.lost++;
 }
 
@@ -173,15 +202,40 @@ static struct evidence_case *free_case(struct evidence *e)
 	return best;
 }
 
-static bool may_begin(struct rate *r, uint64_t now_ns, uint64_t every_ns, unsigned burst)
+/* Those of a device, or of the one that has been without a case for longest, from now on its own. */
+static struct rates *rates_of(struct evidence *e, uint32_t device)
 {
-	uint64_t floor = now_ns > burst * every_ns ? now_ns - burst * every_ns : 0;
+	struct rates *best = &e->own[0];
 
-	if (r->next_ns < floor)
-		r->next_ns = floor;
-	if (r->next_ns + every_ns > now_ns)
+	for (unsigned i = 0; i < DEVICES; i++) {
+		struct rates *r = &e->own[i];
+
+		if (r->device == device)
+			return r;
+		if (r->full_ns[0] + r->full_ns[1] < best->full_ns[0] + best->full_ns[1])
+			best = r;
+	}
+	*best = (struct rates){.device = device};
+	return best;
+}
+
+static bool is_due(struct rates *r, const struct limit *limits, bool stray, uint64_t now_ns)
+{
+	const struct limit *l = &limits[stray];
+
+	if (r->full_ns[stray] < now_ns)
+		r->full_ns[stray] = now_ns;
+	return r->full_ns[stray] - now_ns + l->every_ns <= l->burst * l->every_ns;
+}
+
+static bool may_begin(struct evidence *e, uint32_t device, bool stray, uint64_t now_ns)
+{
+	struct rates *own = rates_of(e, device);
+
+	if (!is_due(own, own_limits, stray, now_ns) || !is_due(&e->all, all_limits, stray, now_ns))
 		return false;
-	r->next_ns += every_ns;
+	own->full_ns[stray] += own_limits[stray].every_ns;
+	e->all.full_ns[stray] += all_limits[stray].every_ns;
 	return true;
 }
 
@@ -192,34 +246,33 @@ static void close_case(struct evidence *e, struct evidence_case *c, uint64_t now
 	c->left = 0;
 	c->until_ns = now_ns + EVIDENCE_QUIET_NS;
 	e->open--;
-	enqueue(e, &last, (const uint8_t *)""); /* lost, the keeper's own patience ends the case */
+	enqueue(e, c, &last,
+		(const uint8_t *)""); /* lost, the keeper's own patience ends the case */
 }
 
 /* The latest frames of the conversation, oldest first. */
-static void send_kept(struct evidence *e, uint64_t id)
+static void send_kept(struct evidence *e, const struct evidence_case *c)
 {
-	const struct ring *r = &e->ring;
+	const struct ring *r = &e->rings[c->device % RINGS];
 	uint32_t i = r->count, found = 0;
 
 	while (i > 0 && found < EVIDENCE_BEFORE)
-		found += kept_at(r, --i)->id == id;
+		found += kept_at(r, --i)->id == c->id;
 	for (; i < r->count; i++) {
 		const uint8_t *at = r->data + kept_at(r, i)->at;
 		struct evidence_record head;
 
-		if (kept_at(r, i)->id != id)
+		if (kept_at(r, i)->id != c->id)
 			continue;
 		memcpy(&head, at, sizeof(head));
-		enqueue(e, &head, at + sizeof(head));
+		enqueue(e, c, &head, at + sizeof(head));
 	}
 }
 
 static struct evidence_case *open_case(struct evidence *e, const struct evidence_sight *s,
 				       uint64_t now_ns)
 {
-	bool may = s->record  ? true
-		   : s->stray ? may_begin(&e->strays, now_ns, STRAY_EVERY, STRAY_BURST)
-			      : may_begin(&e->flows, now_ns, FLOW_EVERY, FLOW_BURST);
+	bool may = s->record ? e->open < RECORDS : may_begin(e, s->device, s->stray, now_ns);
 	struct evidence_case *c = may ? free_case(e) : NULL;
 
 	if (!c) {
@@ -227,11 +280,12 @@ static struct evidence_case *open_case(struct evidence *e, const struct evidence
 		return NULL;
 	}
 	*c = (struct evidence_case){s->id, now_ns + EVIDENCE_OPEN_NS,
-				    s->record ? EVIDENCE_RECORD : EVIDENCE_AFTER};
+				    s->record ? EVIDENCE_RECORD : EVIDENCE_AFTER, s->device,
+				    s->record};
 	e->open++;
 	e->counts.cases++;
 	if (!s->record)
-		send_kept(e, s->id);
+		send_kept(e, c);
 	return c;
 }
 
@@ -266,10 +320,10 @@ void evidence_see(struct evidence *e, const struct evidence_sight *s, uint64_t n
 		c = open_case(e, s, now_ns);
 	if (!c || !c->left) {
 		if (!s->stray)
-			keep(&e->ring, &head, s->frame.data);
+			keep(&e->rings[s->device % RINGS], &head, s->frame.data);
 		return;
 	}
-	enqueue(e, &head, s->frame.data);
+	enqueue(e, c, &head, s->frame.data);
 	if (c->left == 1)
 		close_case(e, c, now_ns);
 	else

@@ -6,7 +6,9 @@
  * next ones of it become a case and wait to be sent to the keeper. Nothing here
  * blocks and nothing grows: the ring forgets, a case ends by count or time, what
  * the queue has no room for is dropped and counted, and cases begin only so
- * often, packets of no conversation (the floor refused them) less so.
+ * often, packets of no conversation (the floor refused them) less so. No device
+ * takes from the others: each begins half as many cases as all may, and its
+ * frames push out none but those of the few that share its part of the ring.
  */
 #include "base/evidence.h"
 #include "guard/capture/capture.h"
@@ -20,7 +22,7 @@
 struct evidence_options {
 	const struct capture_port *ports; /* borrowed: what a frame's ifindex is called */
 	unsigned port_count;
-	size_t ring_bytes, queue_bytes;
+	size_t ring_bytes, queue_bytes; /* of all devices together */
 };
 
 struct evidence_counts {
@@ -35,6 +37,7 @@ struct evidence_sight {
 	struct bytes frame; /* Ethernet */
 	uint64_t time_ns;
 	uint32_t wire_len, ifindex;
+	uint32_t device;    /* whose it is: a hash of its name; 0: nobody's that is registered */
 	enum reason reason; /* what was found with it; NONE */
 	enum evidence_fate fate;
 	bool stray;  /* belongs to no conversation that is followed */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "keep/pcapng.h"
+#include "keep/share.h"
 
 #define PORTS	  64
 #define EXPIRE_NS (60 * NSEC_PER_SEC) /* between looks for files too old */
@@ -21,6 +22,7 @@
 
 struct gathered {
 	uint64_t id;
+	uint32_t device;
 	unsigned guard;
 	uint64_t until_ns; /* 0: free */
 	uint64_t wall_ns;  /* of its first frame */
@@ -34,6 +36,7 @@ struct file {
 	char name[PCAPS_NAME];
 	uint64_t size;
 	int64_t time_s;
+	uint32_t device;
 };
 
 struct pcaps {
@@ -68,6 +71,8 @@ static bool list_file(struct pcaps *p, const char *name, uint64_t size, int64_t 
 	}
 	snprintf(p->files[p->file_count].name, PCAPS_NAME, "%s", name);
 	p->files[p->file_count].size = size;
+	p->files[p->file_count].device =
+		pcaps_device((struct bytes){(const uint8_t *)name, strlen(name)});
 	p->files[p->file_count++].time_s = time_s;
 	p->bytes += size;
 	return true;
@@ -113,6 +118,29 @@ static void remove_oldest(struct pcaps *p, size_t count)
 	memmove(p->files, p->files + count, p->file_count * sizeof(*p->files));
 }
 
+/* Of who holds most the oldest go, until all of it is no more than `max`. */
+static void reduce_to(struct pcaps *p, uint64_t max)
+{
+	uint64_t held[SHARES] = {0}, most;
+	size_t left = 0;
+
+	for (size_t i = 0; i < p->file_count; i++)
+		held[share_of(p->files[i].device)] += p->files[i].size;
+	most = share_most(held, max);
+	for (size_t i = 0; i < p->file_count; i++) {
+		uint64_t *of = &held[share_of(p->files[i].device)];
+
+		if (*of > most) {
+			unlinkat(p->folder, p->files[i].name, 0);
+			*of -= p->files[i].size;
+			p->bytes -= p->files[i].size;
+		} else {
+			p->files[left++] = p->files[i];
+		}
+	}
+	p->file_count = left;
+}
+
 static bool is_disk_short(const struct pcaps *p, uint64_t more)
 {
 	struct statvfs v;
@@ -134,17 +162,14 @@ static void expire(struct pcaps *p, uint64_t wall_ns)
 /* Room for a file of so many bytes, by the bounds and on the disk. */
 static bool make_room(struct pcaps *p, uint64_t size)
 {
-	size_t going = 0;
-	uint64_t bytes = p->bytes;
-
 	if (size > p->o.max_bytes)
 		return false;
-	while (going < p->file_count &&
-	       (bytes + size > p->o.max_bytes || p->file_count - going >= PCAPS_FILES))
-		bytes -= p->files[going++].size;
-	remove_oldest(p, going);
+	if (p->file_count >= PCAPS_FILES)
+		remove_oldest(p, p->file_count - PCAPS_FILES + 1);
+	if (p->bytes + size > p->o.max_bytes)
+		reduce_to(p, p->o.max_bytes - size);
 	while (is_disk_short(p, size) && p->file_count)
-		remove_oldest(p, 1);
+		reduce_to(p, p->bytes - 1);
 	return !is_disk_short(p, size);
 }
 
@@ -249,13 +274,28 @@ static struct bytes make_file(const struct gathered *c)
 static void name_file(const struct gathered *c, char ret_name[PCAPS_NAME])
 {
 	time_t s = (time_t)(c->wall_ns / NSEC_PER_SEC);
-	char date[24] = "";
+	char date[24] = "", hash[12];
 	struct tm tm;
 
 	if (gmtime_r(&s, &tm))
 		strftime(date, sizeof(date), "%Y%m%dT%H%M%S", &tm);
-	snprintf(ret_name, PCAPS_NAME, "%s.%03uZ-%llu" SUFFIX, date,
-		 (unsigned)(c->wall_ns / NSEC_PER_MSEC % 1000), (unsigned long long)c->id);
+	snprintf(hash, sizeof(hash), "%08x-", c->device);
+	snprintf(ret_name, PCAPS_NAME, "%s.%03uZ-%s%llu" SUFFIX, date,
+		 (unsigned)(c->wall_ns / NSEC_PER_MSEC % 1000), c->device ? hash : "",
+		 (unsigned long long)c->id);
+}
+
+uint32_t pcaps_device(struct bytes name)
+{
+	char text[2 * PCAPS_NAME];
+	unsigned device;
+	const char *at;
+	int len = 0;
+
+	snprintf(text, sizeof(text), "%.*s", (int)name.len, (const char *)name.data);
+	at = strstr(text, "Z-");
+	/* Of a name without a hash it is the beginning of a longer number. */
+	return at && sscanf(at, "Z-%8x-%n", &device, &len) == 1 && len == 11 ? device : 0;
 }
 
 static void drop_case(struct pcaps *p, struct gathered *c)
@@ -304,12 +344,23 @@ static struct gathered *begin_case(struct pcaps *p, unsigned guard, const struct
 	for (unsigned i = 0; i < PCAPS_CASES; i++)
 		if (!p->cases[i].until_ns) {
 			p->cases[i] = (struct gathered){.id = r->id,
+							.device = r->device,
 							.guard = guard,
 							.until_ns = now_ns + PCAPS_PATIENCE_NS,
 							.wall_ns = r->time_ns};
 			return &p->cases[i];
 		}
 	return NULL;
+}
+
+/* No device's cases take more than half of the memory. */
+static bool may_grow(const struct pcaps *p, const struct gathered *c, size_t by)
+{
+	size_t own = by;
+
+	for (unsigned i = 0; i < PCAPS_CASES; i++)
+		own += p->cases[i].device == c->device ? p->cases[i].cap : 0;
+	return p->gathered_bytes + by <= PCAPS_TOTAL_BYTES && own <= PCAPS_TOTAL_BYTES / 2;
 }
 
 static bool add_record(struct pcaps *p, struct gathered *c, struct bytes record)
@@ -319,7 +370,7 @@ static bool add_record(struct pcaps *p, struct gathered *c, struct bytes record)
 
 	while (cap < c->len + record.len)
 		cap *= 2;
-	if (cap > PCAPS_CASE_BYTES || p->gathered_bytes + cap - c->cap > PCAPS_TOTAL_BYTES)
+	if (cap > PCAPS_CASE_BYTES || (cap != c->cap && !may_grow(p, c, cap - c->cap)))
 		return false;
 	if (cap != c->cap) {
 		bigger = realloc(c->data, cap);

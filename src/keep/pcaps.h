@@ -2,11 +2,13 @@
 #define BEDWARDEN_KEEP_PCAPS_H
 /*
  * Evidence at rest: a folder of pcapng files, one a case, named by time and
- * conversation (20261124T031500.250Z-FLOW_ID.pcapng). A case is gathered in
+ * conversation (20261124T031500.250Z-HASH-FLOW_ID.pcapng), and in between by a
+ * hash that tells devices apart, where it is one's. A case is gathered in
  * memory from what guards send and written at once when it is over: a file is
- * there whole or not at all. The folder is bounded in bytes and in days, the
- * oldest go first; where the disk is nearly full they go too, and then nothing
- * more is written: events matter more.
+ * there whole or not at all. The folder is bounded in bytes and in days; of the
+ * device that fills most of it the oldest go first, so that none pushes out what
+ * another left; where the disk is nearly full they go too, and then nothing more
+ * is written: events matter more.
  *
  * The files hold what was on the wire, patients' data among it: they are the
  * keeper's alone (0600), and where there are keys they rest in the vault instead
@@ -75,6 +77,8 @@ void pcaps_unsealed(struct pcaps *p, int err);
 int pcaps_oldest(struct pcaps *p, struct pcaps_case *ret_case, struct bytes *ret_file);
 /* Overwrites and removes the oldest file, if it is that one. */
 void pcaps_erase(struct pcaps *p, const char *name);
+/* Whose a file is, by its name: as in struct evidence_record; 0: nobody's. */
+uint32_t pcaps_device(struct bytes name);
 void pcaps_counts(const struct pcaps *p, struct pcaps_counts *ret_counts);
 
 #endif

@@ -3,11 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "keep/share.h"
+
 struct sweep {
 	int64_t now_ns;
 	const struct retention_bound *bounds;
 	unsigned count;
-	uint64_t bytes[RETENTION_BOUNDS]; /* of each bound's class, as long as they are there */
+	uint64_t held[RETENTION_BOUNDS]
+		     [SHARES];		 /* of each bound's class, as long as they are there */
+	uint64_t most[RETENTION_BOUNDS]; /* that one may hold */
 	uint64_t expired;
 };
 
@@ -21,13 +25,20 @@ static unsigned bound_of(const struct sweep *s, const char *class)
 	return i;
 }
 
+static uint64_t *held_with(struct sweep *s, unsigned i, const struct vault_entry *e)
+{
+	const struct retention_bound *b = &s->bounds[i];
+
+	return &s->held[i][share_of(b->holder ? b->holder(e->meta.name) : 0)];
+}
+
 static int add_up(void *arg, const struct vault_entry *e)
 {
 	struct sweep *s = arg;
 	unsigned i = bound_of(s, e->meta.class);
 
 	if (i < s->count)
-		s->bytes[i] += e->size;
+		*held_with(s, i, e) += e->size;
 	return 0;
 }
 
@@ -38,10 +49,10 @@ static bool is_over(void *arg, const struct vault_entry *e)
 	unsigned i = bound_of(s, e->meta.class);
 	bool expired = e->meta.until_ns <= s->now_ns;
 
-	if (!expired && (i == s->count || s->bytes[i] <= s->bounds[i].max_bytes))
+	if (!expired && (i == s->count || *held_with(s, i, e) <= s->most[i]))
 		return false;
 	if (i < s->count)
-		s->bytes[i] -= e->size;
+		*held_with(s, i, e) -= e->size;
 	s->expired += expired;
 	return true;
 }
@@ -70,6 +81,8 @@ static int run(struct vault *v, struct sweep *s, struct retention *r)
 
 	if (err == 0 && s->count)
 		err = vault_each(v, add_up, s);
+	for (unsigned i = 0; i < s->count; i++)
+		s->most[i] = share_most(s->held[i], s->bounds[i].max_bytes);
 	if (err == 0)
 		err = vault_shred(v, is_over, s, "kept long enough", &r->destroyed);
 	r->expired = s->expired;

@@ -2,7 +2,7 @@
 #define BEDWARDEN_KEEP_RETENTION_H
 /*
  * Destroys what a vault was to keep until now, class by class, and of a class
- * that is bounded in bytes the oldest beyond that. The data keys that sealed it
+ * that is bounded in bytes the oldest beyond that, of who holds most of it first. The data keys that sealed it
  * are destroyed with it (keep/vault.h), and the vault's log proves which.
  */
 #include "keep/vault.h"
@@ -13,6 +13,7 @@
 struct retention_bound {
 	const char *class;
 	uint64_t max_bytes;
+	uint32_t (*holder)(struct bytes name); /* whose it is, as a hash; NULL: all is one's */
 };
 
 struct retention {

@@ -438,7 +438,7 @@ static bool is_clock_believed(struct keeper *k, uint64_t now_ns, uint64_t wall_n
 
 static void begin_retention(struct keeper *k, uint64_t now_ns)
 {
-	const struct retention_bound bound = {EVIDENCE, k->evidence_bytes};
+	const struct retention_bound bound = {EVIDENCE, k->evidence_bytes, pcaps_device};
 	struct deposits *p = k->deposits;
 	uint64_t wall = clock_wall_ns();
 	bool believed = is_clock_believed(k, now_ns, wall);

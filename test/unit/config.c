@@ -100,7 +100,11 @@ static const struct mistake {
 	{"segments: [", 2, 1, "not YAML"},
 	{"segments:\n\t- x\n", 2, 1, "not YAML: a tab stands here"},
 	{"a: \"\xc3\xa9\"\n\xc3\xa9:\n  \t- x: y\n", 3, 3, "not YAML: a tab stands here"},
-	{"segments:\n  \"\xff\"\n", 2, 4, "not YAML: invalid leading UTF-8 octet"},
+	{"segments:\n  \"\xff\"\n", 2, 4,
+	 "not YAML: invalid leading UTF-8 octet; save the file as UTF-8"},
+	{"segments:\n  caf\xe9\n", 2, 6, "save the file as UTF-8"},
+	{"\xff\xfe s", 1, 1, "the file is in UTF-16 or UTF-32; save it as UTF-8"},
+	{"\xfe\xff", 1, 1, "save it as UTF-8"},
 	{"- 1\n", 1, 1,
 	 "the file is a list; expected a mapping with the keys gateway, console, people, audit, "
 	 "backup, updates, pki, relays, link, peers, segments"},

@@ -14,6 +14,7 @@
 #include "guard/capture/dump.h"
 #include "guard/evidence.h"
 #include "keep/pcaps.h"
+#include "keep/share.h"
 
 #define WALL (1790000000ull * NSEC_PER_SEC)
 
@@ -23,16 +24,17 @@ static const struct capture_port ports[] = {{"ward0", 7}, {"hospital0", 8}};
 
 static struct evidence *open_ring(size_t ring, size_t queue)
 {
-	const struct evidence_options o = {ports, 2, ring, queue};
+	const struct evidence_options o = {ports, 2, 8 * ring,
+					   queue}; /* of which one has so much */
 	struct evidence *e = evidence_new(&o);
 
 	assert_non_null(e);
 	return e;
 }
 
-/* A frame of `len` bytes that all say `mark`. */
-static void see(struct evidence *e, uint64_t id, enum reason why, uint8_t mark, size_t len,
-		uint64_t now)
+/* A device's frame of `len` bytes that all say `mark`. */
+static void see_of(struct evidence *e, uint32_t device, uint64_t id, enum reason why, uint8_t mark,
+		   size_t len, uint64_t now)
 {
 	uint8_t data[2048];
 	struct bytes frame;
@@ -45,10 +47,17 @@ static void see(struct evidence *e, uint64_t id, enum reason why, uint8_t mark, 
 					      .time_ns = WALL + now,
 					      .wire_len = (uint32_t)len,
 					      .ifindex = 7 + id % 2,
+					      .device = device,
 					      .reason = why,
 					      .fate = why ? EVIDENCE_DROPPED : EVIDENCE_PASSED},
 		     now);
 	free((void *)frame.data);
+}
+
+static void see(struct evidence *e, uint64_t id, enum reason why, uint8_t mark, size_t len,
+		uint64_t now)
+{
+	see_of(e, 1, id, why, mark, len, now);
 }
 
 /* What waits: a letter a frame, '.' for the end of a case. */
@@ -169,7 +178,7 @@ static void cases_begin_only_so_often(void **state)
 	struct evidence_counts n;
 
 	for (unsigned i = 0; i < 1000; i++)
-		see(e, i, REASON_HL7_FRAMING, 'a', 60, 100 * NSEC_PER_SEC + i);
+		see_of(e, i % 3, i, REASON_HL7_FRAMING, 'a', 60, 100 * NSEC_PER_SEC + i);
 	evidence_counts(e, &n);
 	assert_int_equal(n.cases, 16);
 	assert_int_equal(n.refused, 984);
@@ -177,6 +186,7 @@ static void cases_begin_only_so_often(void **state)
 		evidence_see(e,
 			     &(struct evidence_sight){.id = 5000 + i,
 						      .frame = {frame, sizeof(frame)},
+						      .device = i % 3,
 						      .reason = REASON_POLICY_NOT_ALLOWED,
 						      .fate = EVIDENCE_DROPPED,
 						      .stray = true},
@@ -185,9 +195,65 @@ static void cases_begin_only_so_often(void **state)
 	assert_int_equal(n.cases, 20);
 	/* A second later there is room for some. */
 	for (unsigned i = 0; i < 100; i++)
-		see(e, 9000 + i, REASON_HL7_FRAMING, 'a', 60, 101 * NSEC_PER_SEC);
+		see_of(e, 10 + i, 9000 + i, REASON_HL7_FRAMING, 'a', 60, 101 * NSEC_PER_SEC);
 	evidence_counts(e, &n);
 	assert_int_equal(n.cases, 24);
+	evidence_free(e);
+}
+
+/* However much one is found to do, what another did is kept, and so is what was before it. */
+static void no_device_takes_from_others(void **state)
+{
+	struct evidence *e = open_ring(65536, 1 << 20);
+	uint64_t now = 100 * NSEC_PER_SEC, id = 1000;
+	struct evidence_counts n;
+
+	see_of(e, 2, 7, REASON_NONE, 'x', 60, now);
+	for (unsigned i = 0; i < 1000; i++, id++) {
+		see_of(e, 1, id, REASON_NONE, 'n', 1514, now);
+		see_of(e, 1, id, REASON_HL7_FRAMING, 'n', 60, now);
+	}
+	evidence_counts(e, &n);
+	assert_int_equal(n.cases, 8);
+	waiting(e);
+	see_of(e, 2, 7, REASON_HL7_FRAMING, 'y', 60, now);
+	assert_string_equal(waiting(e), "xy");
+	/* As time goes on, one every other second. */
+	for (unsigned s = 1; s <= 20; s++, now += NSEC_PER_SEC) {
+		evidence_tick(e, now);
+		for (unsigned i = 0; i < 100; i++, id++)
+			see_of(e, 1, id, REASON_HL7_FRAMING, 'n', 60, now);
+		waiting(e);
+	}
+	evidence_counts(e, &n);
+	assert_in_range(n.cases, 8 + 1 + 9, 8 + 1 + 10);
+	evidence_free(e);
+}
+
+/* What is kept whole, whatever is in it, leaves room to what is found. */
+static void a_recorder_leaves_room(void **state)
+{
+	struct evidence *e = open_ring(65536, 100000);
+	struct evidence_sight s = {.time_ns = WALL, .ifindex = 7, .device = 1, .record = true};
+	uint64_t now = 100 * NSEC_PER_SEC;
+	uint8_t frame[1514] = {'r'};
+	struct evidence_counts before, after;
+
+	s.frame = (struct bytes){frame, sizeof(frame)};
+	for (unsigned i = 0; i < 1000; i++) {
+		s.id = 1000 + 2 * i; /* each a case, and never over */
+		evidence_see(e, &s, now);
+	}
+	s.id = 1000;
+	for (unsigned i = 0; i < 100; i++)
+		evidence_see(e, &s, now);
+	evidence_counts(e, &before);
+	assert_true(before.lost > 0);
+	assert_true(before.cases < 64);
+	see_of(e, 2, 7, REASON_HL7_FRAMING, 'y', 60, now);
+	evidence_counts(e, &after);
+	assert_int_equal(after.cases, before.cases + 1);
+	assert_int_equal(after.lost, before.lost);
 	evidence_free(e);
 }
 
@@ -248,10 +314,13 @@ static struct pcaps *open_pcaps(struct place *p, uint64_t max_bytes, uint64_t wa
 	return s;
 }
 
+static uint32_t device; /* whose records are */
+
 static size_t record(uint8_t *to, uint64_t id, const char *port, uint64_t time, enum reason why,
 		     size_t len, uint32_t wire)
 {
 	struct evidence_record r = {.id = id,
+				    .device = device,
 				    .time_ns = time,
 				    .len = (uint32_t)len,
 				    .wire_len = wire,
@@ -437,6 +506,99 @@ static void the_folder_is_bounded(void **state)
 	assert_in_range(n.files, 1, 2);
 	pcaps_flush(s, WALL);
 	pcaps_free(s);
+}
+
+static struct bytes name_of(const char *text)
+{
+	return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+/* One device fills the folder, and is who makes room; over a restart, too. */
+static void each_device_has_its_share(void **state)
+{
+	struct place *p = *state;
+	struct pcaps *s = open_pcaps(p, 20000, WALL);
+	char quiet[PCAPS_NAME], path[256];
+	struct pcaps_counts n;
+
+	device = 0xabcdef;
+	take_case(s, 1, 1000, WALL);
+	strcpy(quiet, p->name);
+	assert_string_equal(quiet, "20260921T141320.000Z-00abcdef-1.pcapng");
+	assert_int_equal(pcaps_device(name_of(quiet)), 0xabcdef);
+	assert_int_equal(pcaps_device(name_of("20260921T141320.000Z-1234567890123456.pcapng")), 0);
+	assert_int_equal(pcaps_device(name_of("evidence/20260921T141320.000Z-77.pcapng")), 0);
+	device = 2;
+	for (unsigned i = 0; i < 50; i++)
+		take_case(s, 2 + i, 1000, WALL + i * NSEC_PER_SEC);
+	snprintf(path, sizeof(path), "%s/%s", p->folder, quiet);
+	assert_int_equal(access(path, F_OK), 0);
+	pcaps_counts(s, &n);
+	assert_true(n.bytes <= 20000 && n.bytes > 15000);
+	pcaps_free(s);
+
+	s = open_pcaps(p, 5000, WALL);
+	assert_int_equal(access(path, F_OK), 0);
+	pcaps_counts(s, &n);
+	assert_true(n.bytes <= 5000);
+	assert_int_equal(count_files(p->folder), n.files);
+	/* Who had the more gives way to a third. */
+	device = 3;
+	take_case(s, 100, 1000, WALL);
+	assert_int_equal(access(path, F_OK), 0);
+	pcaps_counts(s, &n);
+	assert_int_equal(n.lost, 0);
+	pcaps_flush(s, WALL);
+	pcaps_free(s);
+	device = 0;
+}
+
+/* Nor does one take all of the memory in which cases are gathered. */
+static void no_device_gathers_all(void **state)
+{
+	struct place *p = *state;
+	struct pcaps *s = open_pcaps(p, 1 << 30, WALL);
+	struct pcaps_counts n;
+	uint8_t data[8192];
+
+	device = 2;
+	for (unsigned id = 1; id <= 100; id++)
+		for (unsigned i = 0; i < 130; i++)
+			take(s, data, record(data, id, "w", WALL, REASON_HL7_FRAMING, 4000, 4000),
+			     WALL);
+	pcaps_counts(s, &n);
+	assert_true(n.lost > 0);
+	device = 3;
+	for (unsigned id = 101; id <= 110; id++)
+		for (unsigned i = 0; i < 130; i++)
+			take(s, data, record(data, id, "w", WALL, REASON_HL7_FRAMING, 4000, 4000),
+			     WALL);
+	assert_int_equal(take(s, data, last(data, 105), WALL), 0);
+	{
+		uint64_t lost = n.lost;
+
+		pcaps_counts(s, &n);
+		assert_int_equal(n.lost, lost);
+	}
+	pcaps_free(s);
+	device = 0;
+}
+
+static void shares_are_fair(void **state)
+{
+	uint64_t held[SHARES] = {0};
+
+	assert_true(share_most(held, 0) == UINT64_MAX);
+	held[3] = 100;
+	assert_true(share_most(held, 100) == UINT64_MAX);
+	assert_int_equal(share_most(held, 60), 60);
+	held[share_of(SHARES + 4)] = 10;
+	held[5] = 30;
+	assert_true(share_most(held, 140) == UINT64_MAX);
+	assert_int_equal(share_most(held, 100), 60); /* 60, 30, 10 */
+	assert_int_equal(share_most(held, 50), 20);  /* 20, 20, 10 */
+	assert_int_equal(share_most(held, 6), 2);
+	assert_int_equal(share_most(held, 0), 0);
 }
 
 static void the_old_goes(void **state)
@@ -631,10 +793,15 @@ int main(void)
 		cmocka_unit_test(the_ring_forgets_the_oldest),
 		cmocka_unit_test(a_full_queue_loses_and_counts),
 		cmocka_unit_test(cases_begin_only_so_often),
+		cmocka_unit_test(no_device_takes_from_others),
+		cmocka_unit_test(a_recorder_leaves_room),
+		cmocka_unit_test(shares_are_fair),
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 		IN_FOLDER(a_case_is_a_file_that_can_be_read),
 		IN_FOLDER(tshark_reads_it),
 		IN_FOLDER(the_folder_is_bounded),
+		IN_FOLDER(each_device_has_its_share),
+		IN_FOLDER(no_device_gathers_all),
 		IN_FOLDER(what_is_sealed_is_in_no_folder),
 		IN_FOLDER(the_old_goes),
 		IN_FOLDER(patience_ends),

@@ -523,6 +523,29 @@ static void of_what_is_bounded_the_oldest_go(void **state)
 	intake_free(in);
 }
 
+/* By the first of its digits. */
+static uint32_t holder_of(struct bytes name)
+{
+	return name.data[sizeof("evidence/") - 1];
+}
+
+static void of_who_holds_most_the_oldest_go(void **state)
+{
+	const struct retention_bound bound = {"evidence", 3000, holder_of};
+	const int64_t now = (int64_t)clock_wall_ns();
+	struct intake *in = open_intake(1 << 20, 0);
+	struct retention r;
+
+	deposit_all(in, "evidence", 1, 2, 30);
+	deposit_all(in, "evidence", 20, 26, 30);
+	r = run_retention(in, now, &bound, 1);
+	assert_int_equal(r.destroyed, 4);
+	assert_int_equal(kept_whole("evidence/1", 1000, 1), 0);
+	assert_int_equal(kept_whole("evidence/23", 1000, 23), -ENOENT);
+	assert_int_equal(kept_whole("evidence/24", 1000, 24), 0);
+	intake_free(in);
+}
+
 static void keys_are_had_twice(void **state)
 {
 	struct keys *again = keys_again(keys, error);
@@ -552,6 +575,7 @@ int main(void)
 		T(nobody_mends_while_it_is_open),
 		T(only_what_was_kept_long_enough_goes_and_its_keys_with_it),
 		T(of_what_is_bounded_the_oldest_go),
+		T(of_who_holds_most_the_oldest_go),
 		T(keys_are_had_twice),
 	};
 

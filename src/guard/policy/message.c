@@ -373,6 +373,19 @@ static void say_no_member(const struct proto *p, const char *line, size_t len, c
 			 p->name, name);
 }
 
+static void say_never(const struct proto *p, const struct proto_field *f, const char *pattern,
+		      const char *expected, char ret_error[160])
+{
+	char near[64], offer[90] = "";
+
+	vocabulary_near(p, f, pattern, near);
+	if (*near)
+		snprintf(offer, sizeof(offer), "did you mean '%s'? ", near);
+	if (snprintf(ret_error, 160, "%s of %s is never '%.31s'; %sexpected %s", f->name, p->name,
+		     pattern, offer, expected) >= 160)
+		memcpy(ret_error + 156, "...", 4);
+}
+
 static bool is_line_wrong(const struct proto *p, const char *line, char ret_error[160])
 {
 	size_t name = strcspn(line, "=");
@@ -392,9 +405,8 @@ static bool is_line_wrong(const struct proto *p, const char *line, char ret_erro
 		return true;
 	}
 	expected = vocabulary_misses(p, f, line + name + 1);
-	if (expected && snprintf(ret_error, 160, "%s of %s is never '%.31s'; expected %s", f->name,
-				 p->name, line + name + 1, expected) >= 160)
-		memcpy(ret_error + 156, "...", 4);
+	if (expected)
+		say_never(p, f, line + name + 1, expected, ret_error);
 	return expected;
 }
 

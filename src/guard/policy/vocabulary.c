@@ -1,5 +1,11 @@
 #include "guard/policy/vocabulary.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/conform.h"
 #include "guard/policy/message.h"
 #include "guard/proto/bacnet_names.h"
 #include "guard/proto/dicom_uid.h"
@@ -37,6 +43,7 @@ static const struct {
 	 "Unknown"},
 	{"coap", "code_name", "GET, POST, PUT, DELETE, FETCH, PATCH, iPATCH, Unknown, Empty"},
 	{"tftp", "packet", "read, write, error"},
+	{"astm", "records", "H, P, O, R, C, Q, S, M, L"},
 	{"broadcast", "message", "time, discovery, alarm"},
 	{"smb", "version", "1, 2"},
 	{"smb", "disposition",
@@ -75,87 +82,6 @@ static const char *list_of(const char *app, const char *member)
 	return NULL;
 }
 
-static bool is_letters(const char *text)
-{
-	for (int i = 0; i < 3; i++)
-		if (!((text[i] >= 'A' && text[i] <= 'Z') || (text[i] >= '0' && text[i] <= '9')))
-			return false;
-	return true;
-}
-
-/* HL7 v2 §2.16.9: MSH-9 by its first two components; what holds `*` or `?` may be any. */
-static bool is_message_type(const char *pattern)
-{
-	size_t len = strlen(pattern);
-
-	if (!len || strpbrk(pattern, "*?"))
-		return true;
-	return (len == 3 || (len == 7 && pattern[3] == '^' && is_letters(pattern + 4))) &&
-	       is_letters(pattern);
-}
-
-/* POCT1-A: a kind of message and which of its forms, as what is a vendor's own. */
-static bool is_poct_type(const char *pattern)
-{
-	return strpbrk(pattern, "*?") || (is_letters(pattern) && pattern[3] == '.');
-}
-
-/* LIS2-A2 §6 */
-static bool is_record(const char *pattern)
-{
-	return strpbrk(pattern, "*?") || strlen(pattern) == 1;
-}
-
-/* MQTT §4.7.1: wildcards are for who subscribes. */
-static bool is_topic(const char *pattern)
-{
-	return !strpbrk(pattern, "+#");
-}
-
-/* RFC 9110 §9.1, RFC 3261 §7.1: the case counts. */
-static bool is_method(const char *pattern)
-{
-	return !strpbrk(pattern, "abcdefghijklmnopqrstuvwxyz ");
-}
-
-/* Of a host, not where on it. */
-static bool is_host(const char *pattern)
-{
-	return !strpbrk(pattern, "/ ");
-}
-
-/* RFC 9112 §3.2: a path; with a host where a proxy is asked. */
-static bool is_url(const char *pattern)
-{
-	return strchr("/*?", *pattern) || strchr(pattern, ':');
-}
-
-static bool is_share(const char *pattern)
-{
-	return strchr("*?", *pattern) || !strncmp(pattern, "\\\\", 2);
-}
-
-/* "SMB2_COMMAND_READ" */
-static bool is_smb_command(const char *pattern)
-{
-	size_t literal = strcspn(pattern, "*?");
-
-	return !strncmp(pattern, "SMB1_COMMAND_", literal < 13 ? literal : 13) ||
-	       !strncmp(pattern, "SMB2_COMMAND_", literal < 13 ? literal : 13);
-}
-
-static bool is_hash(const char *pattern)
-{
-	return strpbrk(pattern, "*?") ||
-	       (strlen(pattern) == 32 && !pattern[strspn(pattern, "0123456789abcdef")]);
-}
-
-static bool is_fingerprint(const char *pattern)
-{
-	return strpbrk(pattern, "*?") ||
-	       (strlen(pattern) == 59 && !pattern[strspn(pattern, "0123456789abcdef:")]);
-}
-
 static bool is_in(const char *words, const char *pattern)
 {
 	for (size_t len; *words; words += len + (words[len] ? 2 : 0)) {
@@ -165,6 +91,201 @@ static bool is_in(const char *words, const char *pattern)
 			return true;
 	}
 	return false;
+}
+
+static bool is_of(char class, char c)
+{
+	bool digit = c >= '0' && c <= '9';
+
+	switch (c == '?' ? 0 : class) {
+	case 0:
+		return true;
+	case 'A':
+		return digit || (c >= 'A' && c <= 'Z');
+	case 'h':
+		return digit || (c >= 'a' && c <= 'f');
+	case 'a':
+		return digit || (c >= 'a' && c <= 'z');
+	case '9':
+		return digit;
+	default:
+		return c == class;
+	}
+}
+
+/*
+ * Does the pattern fit any text of that form: `A` a capital or digit, `a` a small letter or digit, `h`
+ * a hexadecimal digit, `9` a digit, `*` at its end whatever follows, else what stands there? The walk is
+ * message_match()'s, with the form in the place of the value.
+ */
+static bool is_like(const char *form, const char *pattern)
+{
+	const char *star = NULL, *mark = NULL;
+
+	while (*form && *form != '*') {
+		if (*pattern == '*') {
+			star = ++pattern;
+			mark = form;
+		} else if (*pattern && is_of(*form, *pattern)) {
+			pattern++;
+			form++;
+		} else if (star) {
+			pattern = star;
+			form = ++mark;
+		} else {
+			return false;
+		}
+	}
+	return *form || !pattern[strspn(pattern, "*")];
+}
+
+/* Characters that whatever fits the pattern has at least. */
+static size_t least(const char *pattern)
+{
+	size_t n = 0;
+
+	for (; *pattern; pattern++)
+		n += *pattern != '*';
+	return n;
+}
+
+/* HL7 v2 §2.16.9: MSH-9 by its first two components. */
+static bool is_message_type(const char *pattern)
+{
+	return is_like("AAA", pattern) || is_like("AAA^AAA", pattern);
+}
+
+/* POCT1-A: a kind of message and which of its forms, as what is a vendor's own. */
+static bool is_poct_type(const char *pattern)
+{
+	return is_like("AAA.*", pattern);
+}
+
+/* MQTT §4.7.1: wildcards are for who subscribes. */
+static bool is_topic(const char *pattern)
+{
+	return !strpbrk(pattern, "+#");
+}
+
+/* MQTT §4.7.1: + is a level of its own, # the last one. A shared one's group is not asked. */
+static bool is_filter(const char *pattern)
+{
+	if (!strncmp(pattern, "$share/", 7))
+		return false;
+	for (const char *p = pattern; (p = strpbrk(p, "+#")); p++)
+		if ((p > pattern && !strchr("/*?", p[-1])) || (*p == '+' && !strchr("/*?", p[1])) ||
+		    (*p == '#' && p[1 + strspn(p + 1, "*")]))
+			return false;
+	return true;
+}
+
+/* RFC 9110 §9.1, RFC 3261 §7.1: a token, of which the case counts. */
+static bool is_method(const char *pattern)
+{
+	return !strpbrk(pattern, "abcdefghijklmnopqrstuvwxyz \t,;:/()<>@[]{}=\\\"");
+}
+
+/* Of a host, not where on it, nor the port: one colon is a port's, more are an IPv6 address. */
+static bool is_host(const char *pattern)
+{
+	const char *colon = strchr(pattern, ':');
+
+	return !strpbrk(pattern, "/@ ") && (!colon || strchr(colon + 1, ':'));
+}
+
+/* RFC 1035 §3.1, as it is told: without the root's dot. */
+static bool is_domain(const char *pattern)
+{
+	size_t len = strlen(pattern);
+
+	return !strpbrk(pattern, "/:") && (len == 1 || pattern[len - 1] != '.');
+}
+
+/* RFC 9112 §3.2: a path; with a host where a proxy is asked. */
+static bool is_url(const char *pattern)
+{
+	return strchr("/*?", *pattern) || strchr(pattern, ':');
+}
+
+static bool is_path(const char *pattern)
+{
+	return strchr("/*?", *pattern);
+}
+
+/* RFC 3986 §3 */
+static bool is_uri(const char *pattern)
+{
+	return strpbrk(pattern, ":*?");
+}
+
+/* RFC 9110 §8.3.1: what stands behind a type is not told. */
+static bool is_media_type(const char *pattern)
+{
+	return strpbrk(pattern, "/*?") && !strpbrk(pattern, "; ,");
+}
+
+/* RFC 959 §5.3.1: of the protocol, where programs have words of their own. */
+static bool is_ftp_command(const char *pattern)
+{
+	return !strpbrk(pattern, " ,/") && strcasecmp(pattern, "get") != 0 &&
+	       strcasecmp(pattern, "put") != 0 && strcasecmp(pattern, "ls") != 0;
+}
+
+/* RFC 4422 §3.1 */
+static bool is_mechanism(const char *pattern)
+{
+	return !strpbrk(pattern, "abcdefghijklmnopqrstuvwxyz ,");
+}
+
+/* RFC 6143 §7.1.1 */
+static bool is_three_digits(const char *pattern)
+{
+	return is_like("999", pattern);
+}
+
+/* RFC 4253 §4.2 */
+static bool is_ssh_version(const char *pattern)
+{
+	return !pattern[strspn(pattern, "0123456789.*?")] && strpbrk(pattern, ".*?");
+}
+
+static bool is_share(const char *pattern)
+{
+	return strchr("*?", *pattern) || !strncmp(pattern, "\\\\", 2);
+}
+
+/* [MS-FSCC] §2.1.5 */
+static bool is_smb_file(const char *pattern)
+{
+	return !strchr(pattern, '/');
+}
+
+/* What SMB 1 offers is free text, which begins with a letter. */
+static bool is_dialect(const char *pattern)
+{
+	return *pattern < '0' || *pattern > '9' ||
+	       is_in("2.02, 2.10, 2.??, 3.00, 3.02, 3.11", pattern);
+}
+
+/* "SMB2_COMMAND_READ" */
+static bool is_smb_command(const char *pattern)
+{
+	return is_like("SMB1_COMMAND_*", pattern) || is_like("SMB2_COMMAND_*", pattern);
+}
+
+static bool is_hash(const char *pattern)
+{
+	return is_like("hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh", pattern);
+}
+
+static bool is_ja4(const char *pattern)
+{
+	return is_like("aaaaaaaaaa_hhhhhhhhhhhh_hhhhhhhhhhhh", pattern);
+}
+
+static bool is_fingerprint(const char *pattern)
+{
+	return is_like("hh:hh:hh:hh:hh:hh:hh:hh:hh:hh:hh:hh:hh:hh:hh:hh:hh:hh:hh:hh", pattern);
 }
 
 static bool is_digits(const char *pattern)
@@ -180,7 +301,7 @@ static bool is_attribute(const char *pattern)
 /* DICOM PS3.5 §9.1 */
 static bool is_uid(const char *pattern)
 {
-	return !pattern[strspn(pattern, "0123456789.*?")];
+	return !pattern[strspn(pattern, "0123456789.*?")] && least(pattern) <= 64;
 }
 
 /* DICOM PS3.5 §6.2: blanks around a title mean nothing. */
@@ -188,8 +309,8 @@ static bool is_title(const char *pattern)
 {
 	size_t len = strlen(pattern);
 
-	return !len ||
-	       (*pattern != ' ' && pattern[len - 1] != ' ' && (len <= 16 || strchr(pattern, '*')));
+	return *pattern != ' ' && pattern[len - 1] != ' ' && !strchr(pattern, '\\') &&
+	       least(pattern) <= 16;
 }
 
 static const struct {
@@ -211,12 +332,22 @@ static const struct {
 	 "a topic, in which * is any text; + and # are for who subscribes"},
 	{"mqtt", "connect.will.topic", is_topic,
 	 "a topic, in which * is any text; + and # are for who subscribes"},
+	{"mqtt", "subscribe.topics", is_filter,
+	 "a filter: + a whole level, # the last one, no $share/group/"},
 	{"http", "http_method", is_method, "capitals, as GET"},
 	{"http", "fhir.method", is_method, "capitals, as GET"},
 	{"sip", "method", is_method, "capitals, as INVITE"},
-	{"dicom", "calling_ae", is_title, "at most 16 characters, no blank around them"},
-	{"dicom", "called_ae", is_title, "at most 16 characters, no blank around them"},
-	{"dicom", "move_destination", is_title, "at most 16 characters, no blank around them"},
+	{"sdc", "method", is_method, "capitals, as POST"},
+	{"sip", "uri", is_uri, "a URI, as sip:ward@clinic.example"},
+	{"sip", "content_type", is_media_type, "a media type alone, as application/sdp"},
+	{"http", "http_content_type", is_media_type, "a media type alone, as application/json"},
+	{"http", "sop_class_uid", is_uid, "digits and dots, as 1.2.840.10008.1.1"},
+	{"http", "hl7.type_by_structure", is_message_type, "type^event in capitals, as ORU^R01"},
+	{"sdc", "hl7.type_by_structure", is_message_type, "type^event in capitals, as ORU^R01"},
+	{"dicom", "calling_ae", is_title, "a title of at most 16 characters, no blank around them"},
+	{"dicom", "called_ae", is_title, "a title of at most 16 characters, no blank around them"},
+	{"dicom", "move_destination", is_title,
+	 "a title of at most 16 characters, no blank around them"},
 	{"dicom", "sop_class_uid", is_uid, "digits and dots, as 1.2.840.10008.1.1"},
 	{"dicom", "abstract_syntax_uid", is_uid, "digits and dots, as 1.2.840.10008.1.1"},
 	{"dicom", "implementation_class_uid", is_uid, "digits and dots, as 1.2.840.10008.1.1"},
@@ -224,7 +355,19 @@ static const struct {
 	{"intellivue", "attribute", is_attribute,
 	 "numeric_priority_list, wave_priority_list, or another's number"},
 	{"poct1a", "message_type", is_poct_type, "a type with its form, as OBS.R01"},
-	{"astm", "records", is_record, "the letter that a record begins with, as R"},
+	{"coap", "uri_host", is_host, "a name alone, as server.clinic.example"},
+	{"coap", "uri_path", is_path, "a path from its slash on, as /readings/*"},
+	{"coap", "proxy_uri", is_uri, "a URI, as coap://server.clinic.example/*"},
+	{"dns", "rrname", is_domain, "a name without a dot at its end, as lis.clinic.example"},
+	{"ftp", "command", is_ftp_command,
+	 "a command of the protocol: RETR fetches, STOR stores, LIST lists"},
+	{"ldap", "mechanism", is_mechanism, "capitals, as GSS-SPNEGO"},
+	{"rfb", "server_protocol_version.major", is_three_digits, "three digits, as 003"},
+	{"rfb", "server_protocol_version.minor", is_three_digits, "three digits, as 008"},
+	{"rfb", "client_protocol_version.major", is_three_digits, "three digits, as 003"},
+	{"rfb", "client_protocol_version.minor", is_three_digits, "three digits, as 008"},
+	{"ssh", "client.proto_version", is_ssh_version, "a number with its dot, as 2.0"},
+	{"ssh", "server.proto_version", is_ssh_version, "a number with its dot, as 2.0"},
 	{"tls", "sni", is_host, "a name alone, as server.clinic.example"},
 	{"dtls", "sni", is_host, "a name alone, as server.clinic.example"},
 	{"http", "hostname", is_host, "a name alone, as server.clinic.example"},
@@ -232,6 +375,10 @@ static const struct {
 	{"http", "fhir.url", is_url, "a path from its slash on, as /fhir/Observation*"},
 	{"smb", "share", is_share,
 	 "a share behind its server, as \\\\files\\results or *\\results"},
+	{"smb", "dialect", is_dialect, "2.02, 2.10, 2.??, 3.00, 3.02, 3.11"},
+	{"smb", "filename", is_smb_file, "backslashes between folders"},
+	{"smb", "new_name", is_smb_file, "backslashes between folders"},
+	{"smb", "named_pipe", is_smb_file, "backslashes, if any"},
 	{"smb", "command", is_smb_command, "its full name, as SMB2_COMMAND_READ"},
 	{"tls", "fingerprint", is_fingerprint, "SHA-1 in small letters, as 0f:61:..."},
 	{"dtls", "fingerprint", is_fingerprint, "SHA-1 in small letters, as 0f:61:..."},
@@ -239,6 +386,10 @@ static const struct {
 	{"tls", "ja3s.hash", is_hash, "32 hexadecimal digits in small letters"},
 	{"dtls", "ja3.hash", is_hash, "32 hexadecimal digits in small letters"},
 	{"dtls", "ja3s.hash", is_hash, "32 hexadecimal digits in small letters"},
+	{"tls", "ja4", is_ja4,
+	 "three parts in small letters, as t13d1516h2_8daaf6152771_e5627efa2ab1"},
+	{"dtls", "ja4", is_ja4,
+	 "three parts in small letters, as d13d1516h2_8daaf6152771_e5627efa2ab1"},
 	{"ssh", "client.hassh.hash", is_hash, "32 hexadecimal digits in small letters"},
 	{"ssh", "server.hassh.hash", is_hash, "32 hexadecimal digits in small letters"},
 };
@@ -286,6 +437,23 @@ static const char *pdu_name(uint32_t n)
 	return bacnet_pdu_name((uint8_t)n);
 }
 
+/* And what stands for those that have no name. */
+static const char *network_name(uint32_t n)
+{
+	bool controls;
+
+	return n == 256	  ? "proprietary"
+	       : n == 257 ? "reserved"
+			  : bacnet_network_name((uint8_t)n, &controls);
+}
+
+static const char *class_name(uint32_t n)
+{
+	static const char *const names[] = {"IN", "CH", "HS", "NONE", "ANY"};
+
+	return names[n];
+}
+
 static const struct {
 	const char *app, *member;
 	const char *(*name)(uint32_t n);
@@ -302,6 +470,11 @@ static const struct {
 	{"dicom", "transfer_syntax", syntax_name, DICOM_SYNTAX_MAX + 1, "",
 	 "the standard's name, as Explicit VR Little Endian"},
 	{"dns", "rrtype", rrtype_name, 0x10000, "TYPE", "capitals, as AAAA"},
+	{"dns", "rrclass", class_name, 5, "CLASS", "IN, CH, HS, NONE, ANY"},
+	{"http", "sop_class", sop_class_name, DICOM_SOP_CLASS_MAX + 1, "",
+	 "the standard's name, as CT Image Storage"},
+	{"bacnet", "network_message", network_name, 258, NULL,
+	 "a name, as Who-Is-Router-To-Network"},
 	{"bacnet", "service", service_name, 256, NULL, "a name, as readProperty"},
 	{"bacnet", "bvlc", bvlc_name, 256, NULL, "a name, as Original-Unicast-NPDU"},
 	{"bacnet", "pdu_type", pdu_name, 256, NULL, "a name, as confirmed_request"},
@@ -314,8 +487,10 @@ static bool is_registered(size_t i, const char *pattern)
 	const char *number = registries[i].number, *name;
 	size_t len = number ? strlen(number) : 0;
 
+	/* Hexadecimal behind 0x; a UID has dots. */
 	if (number && !strncmp(pattern, number, len) &&
-	    !pattern[len + strspn(pattern + len, "0123456789abcdef.*?")])
+	    !pattern[len + strspn(pattern + len,
+				  number[0] == '0' ? "0123456789abcdef*?" : "0123456789.*?")])
 		return true;
 	for (uint32_t n = 0; n < registries[i].end; n++)
 		if ((name = registries[i].name(n)) &&
@@ -330,9 +505,25 @@ static bool is_number(const struct proto_field *f)
 	return f->type >= FIELD_U8 && f->type <= FIELD_U64;
 }
 
+/* What a number of that many bits can be: without zeros ahead, and no larger. */
+static bool is_number_of(unsigned bits, const char *pattern)
+{
+	char *end;
+	unsigned long long n;
+
+	if (!is_digits(pattern) || (*pattern == '0' && pattern[1] >= '0' && pattern[1] <= '9'))
+		return false;
+	n = strtoull(pattern, &end, 10);
+	return *end || bits == 64 || !(n >> bits);
+}
+
 const char *vocabulary_misses(const struct proto *p, const struct proto_field *f,
 			      const char *pattern)
 {
+	/* By enum field_type, from FIELD_U8 on. */
+	static const char *const numbers[] = {
+		"a number up to 255; * is any text", "a number up to 65535; * is any text",
+		"a number up to 4294967295; * is any text", "a number; * is any text"};
 	const char *words = f->type == FIELD_BOOL ? "yes, no" : list_of(p->name, f->name);
 
 	if (!*pattern)
@@ -340,7 +531,9 @@ const char *vocabulary_misses(const struct proto *p, const struct proto_field *f
 	if (words)
 		return is_in(words, pattern) ? NULL : words;
 	if (is_number(f))
-		return is_digits(pattern) ? NULL : "a number; * is any text";
+		return is_number_of(8u << (f->type - FIELD_U8), pattern)
+			       ? NULL
+			       : numbers[f->type - FIELD_U8];
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		if (!strcmp(shapes[i].app, p->name) && !strcmp(shapes[i].member, f->name))
 			return shapes[i].fits(pattern) ? NULL : shapes[i].expected;
@@ -348,6 +541,26 @@ const char *vocabulary_misses(const struct proto *p, const struct proto_field *f
 		if (!strcmp(registries[i].app, p->name) && !strcmp(registries[i].member, f->name))
 			return is_registered(i, pattern) ? NULL : registries[i].expected;
 	return NULL;
+}
+
+void vocabulary_near(const struct proto *p, const struct proto_field *f, const char *pattern,
+		     char ret_word[64])
+{
+	struct nearest near = {.text = pattern};
+
+	*ret_word = 0;
+	for (size_t i = 0; i < sizeof(registries) / sizeof(registries[0]); i++)
+		for (uint32_t n = 0;
+		     !strcmp(registries[i].app, p->name) &&
+		     !strcmp(registries[i].member, f->name) && n < registries[i].end;
+		     n++) {
+			const char *name = registries[i].name(n);
+
+			if (name)
+				nearest_offer(&near, name);
+		}
+	if (near.best)
+		snprintf(ret_word, 64, "%s", near.best);
 }
 
 /* doc/messages.md, of what is told by one member alone. */

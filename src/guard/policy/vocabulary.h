@@ -11,6 +11,10 @@
 const char *vocabulary_misses(const struct proto *p, const struct proto_field *f,
 			      const char *pattern);
 
+/* The name of a registry (a SOP class, a cipher) that was probably meant; empty: none is near. */
+void vocabulary_near(const struct proto *p, const struct proto_field *f, const char *pattern,
+		     char ret_word[64]);
+
 /* Whatever the pattern fits changes the device (marked `control`); false where that depends on more. */
 bool vocabulary_is_control(const char *app, const char *member, const char *pattern);
 
