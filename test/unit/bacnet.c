@@ -1,6 +1,7 @@
 #include "talk.h"
 
 #include "guard/proto/bacnet.h"
+#include "guard/proto/bacnet_names.h"
 
 /* One message each way of every kind, by an encoder after ANSI/ASHRAE 135 §20 and Annex J. */
 static const struct {
@@ -463,10 +464,25 @@ static void what_is_kept_of_segments_is_bounded(void **state)
 	free(t);
 }
 
+/* §21; as Wireshark has them. What has no name is told by its number. */
+static void numbers_have_names(void **state)
+{
+	assert_string_equal(bacnet_property_name(0), "acked-transitions");
+	assert_string_equal(bacnet_property_name(108), "setpoint");
+	assert_string_equal(bacnet_property_name(123), "weekly-schedule");
+	assert_string_equal(bacnet_property_name(174), "schedule-default");
+	assert_null(bacnet_property_name(175));
+	assert_string_equal(bacnet_object_name(31), "timer");
+	assert_string_equal(bacnet_object_name(56), "network-port");
+	assert_string_equal(bacnet_object_name(64), "color-temperature");
+	assert_null(bacnet_object_name(65));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(services_are_told),
+		cmocka_unit_test(numbers_have_names),
 		cmocka_unit_test(all_of_several_are_told),
 		cmocka_unit_test(segments_hide_nothing),
 		cmocka_unit_test(segments_out_of_order_name_nothing),
