@@ -88,6 +88,26 @@ static void what_is_behind_tls_is_not_read(void **state)
 	       "{\"pop3\":{\"encrypted\":true}}\n");
 }
 
+/* RFC 3207 §4: what comes with STARTTLS some servers take for said within TLS. */
+static void nothing_goes_with_starttls(void **state)
+{
+	static const struct talk_piece smtp[] = {
+		TALK_PIECE(1, "220 mail.ward ESMTP\r\n"),
+		TALK_PIECE(0, "STARTTLS\r\nRSET\r\n"),
+	};
+	static const struct talk_piece imap[] = {
+		TALK_PIECE(1, "* OK IMAP4 ready\r\n"),
+		TALK_PIECE(0, "a1 STARTTLS\r\na2 CAPABILITY\r\n"),
+	};
+
+	EXPECT("smtp", smtp,
+	       "{\"smtp\":{\"command\":\"STARTTLS\"}}\n"
+	       "{\"smtp\":{\"command\":\"RSET\"},\"reason\":\"mail.malformed\"}\n");
+	EXPECT("imap", imap,
+	       "{\"imap\":{\"command\":\"STARTTLS\"}}\n"
+	       "{\"imap\":{\"command\":\"CAPABILITY\"},\"reason\":\"mail.malformed\"}\n");
+}
+
 static void pop3_logins(void **state)
 {
 	static const struct talk_piece in[] = {
@@ -218,6 +238,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(smtp_logins_are_told_without_words),
 		cmocka_unit_test(what_is_behind_tls_is_not_read),
+		cmocka_unit_test(nothing_goes_with_starttls),
 		cmocka_unit_test(pop3_logins),
 		cmocka_unit_test(imap_logins),
 		cmocka_unit_test(guesses_are_counted),

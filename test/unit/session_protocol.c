@@ -452,6 +452,12 @@ static void what_goes_on_in_tls_is_read_on(void **state)
 		 "tls.malformed"},
 		{SEALED, {"EHLO a\r\n", "STARTTLS\r\n"}, HELLO("\3"), 4, NULL},
 		{SEALED,
+		 {"EHLO a\r\n", "STARTTLS\r\n"},
+		 "\x17\3\3\1\0MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
+		 "Subject: what is this\r\n\r\nno TLS at all\r\n.\r\n",
+		 3,
+		 "tls.malformed"},
+		{SEALED,
 		 {"EHLO a\r\n", "NOOP\r\n", "STARTTLS\r\n"},
 		 HELLO("\1"),
 		 3,

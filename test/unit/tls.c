@@ -381,6 +381,17 @@ static void early_data_hides_no_hello(void **state)
 	talk_finish(r);
 }
 
+/* What STARTTLS led to has not shown by its beginning what it is. */
+static void without_a_hello_it_is_no_tls(void **state)
+{
+	for (unsigned end = 0; end < 2; end++) {
+		talk_begin(r, "tls", false);
+		FEED(end, DATA);
+		assert_says(r, "tls.malformed");
+		talk_finish(r);
+	}
+}
+
 static void lies_of_length_break_it(void **state)
 {
 	static const char lie[] = "\x16\3\1\0\x08\1\0\0\4\3\3\0\0";
@@ -563,6 +574,7 @@ int main(void)
 		cmocka_unit_test(two_names_break_it),
 		cmocka_unit_test(a_name_is_no_longer_than_a_host_s),
 		cmocka_unit_test(early_data_hides_no_hello),
+		cmocka_unit_test(without_a_hello_it_is_no_tls),
 		cmocka_unit_test(lies_of_length_break_it),
 		cmocka_unit_test(ja4_is_what_others_call_it),
 		cmocka_unit_test(times_of_certificates),

@@ -218,6 +218,12 @@ static bool read_command(const struct dialect *d, struct state *st, struct bytes
 		return true;
 	}
 	m->command = command;
+	/* RFC 3207 §4: behind STARTTLS nothing is said until it is answered. Servers that take it for a command
+	 * within TLS let whoever is in between give it (CVE-2011-0411). */
+	if (st->tls) {
+		m->msg.reason = REASON_MAIL_MALFORMED;
+		return true;
+	}
 	st->unanswered++;
 	if (is(command, d->auth) && head_trim(rest).len) {
 		begin_sasl(st, rest, m);

@@ -311,11 +311,19 @@ static bool is_heartbleed(struct reader body)
 	return kind == 1 && 3 + len + HEARTBEAT_PAD > body.in.len;
 }
 
+/* Behind STARTTLS nothing else has shown yet that this is TLS. */
+static bool has_said_hello(const struct tls_kept *k, unsigned end)
+{
+	if (!k->client_seen && !k->server_seen)
+		return false;
+	return end == k->client ? k->client_seen : k->server_seen;
+}
+
 /* Before its server has said hello a client may say what it dares to (RFC 8446 §2.3), and another hello
- * behind that. A server says nothing. */
+ * behind that. */
 static bool is_early(const struct tls_kept *k, const struct proto_input *in)
 {
-	return k->client_seen && !k->server_seen && !in->midstream && !in->alone;
+	return !k->server_seen && !in->midstream && !in->alone;
 }
 
 static enum parse read_record(struct state *st, const struct proto_input *in, struct tls_msg *m,
@@ -348,8 +356,10 @@ static enum parse read_record(struct state *st, const struct proto_input *in, st
 	out->skip = len;
 	/* After a retry, a change of ciphers stands for nothing (RFC 8446 §D.4). */
 	if (content == CONTENT_DATA || (content == CONTENT_CCS && !st->kept.retry)) {
+		if (!has_said_hello(&st->kept, in->end) && !in->midstream)
+			return broken(m, out);
 		if (is_early(&st->kept, in))
-			return in->end == st->kept.client ? PARSE_OK : broken(m, out);
+			return PARSE_OK;
 		out->has_msg = tls_no_certificate(&st->kept, in, true, m);
 		return finish(s, in, out);
 	}

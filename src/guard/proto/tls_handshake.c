@@ -94,7 +94,8 @@ static void put_client_hello(struct tls_kept *k, const struct proto_input *in,
 		m->sni = (struct bytes){(const uint8_t *)k->sni, 0};
 }
 
-static bool take_server_hello(struct tls_kept *k, const struct tls_hello *h, struct tls_msg *m)
+static bool take_server_hello(struct tls_kept *k, const struct proto_input *in,
+			      const struct tls_hello *h, struct tls_msg *m)
 {
 	struct writer w = writer_new(k->ja3s_text, sizeof(k->ja3s_text));
 
@@ -102,6 +103,8 @@ static bool take_server_hello(struct tls_kept *k, const struct tls_hello *h, str
 	if (h->retry)
 		return false;
 	k->server_seen = true;
+	if (!k->client_seen)
+		k->client = !in->end;
 	k->version = h->version;
 	k->cipher = h->cipher;
 	k->server_alpns_len = keep(k->server_alpns, sizeof(k->server_alpns), h->alpn_list);
@@ -239,7 +242,7 @@ bool tls_handshake(struct tls_kept *k, const struct proto_input *in, uint8_t typ
 		put_client_hello(k, in, &h, ret_m);
 		return true;
 	case TLS_SERVER_HELLO:
-		return take_server_hello(k, &h, ret_m);
+		return take_server_hello(k, in, &h, ret_m);
 	case TLS_CERTIFICATE:
 		return take_certificate(k, in, body, cut, ret_m);
 	default:
