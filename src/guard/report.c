@@ -283,15 +283,17 @@ void report_flow(struct report *r, const struct flow *f, enum flow_end how, uint
 		.type = "flow",
 		.flow_id = f->id,
 		.app_proto = report_protocol(r, f),
-		.reason = f->reason,
+		/* What ended it comes before what was merely found on the way. */
+		.reason = f->session_reason ? f->session_reason : f->reason,
 	};
+	bool ended = f->session_reason || f->action == GATE_DROP;
 
 	name_ends(&e, &t, &f->key, f->starter, 0);
 	if (is_judged(r, f))
 		name_parties(r, &e, &t, f->device, f->peer, f->flags & REPORT_FLOW_TO_DEVICE, NULL);
-	if (f->reason) {
-		e.verdict = f->action == GATE_DROP ? "drop" : "pass";
-		e.would_drop = f->action != GATE_DROP && f->would == GATE_DROP;
+	if (e.reason) {
+		e.verdict = ended ? "drop" : "pass";
+		e.would_drop = !ended && f->would == GATE_DROP;
 	}
 	struct json j = event_begin(&e, line_at(r, own)); /* in place */
 	put_vlan(&j, f->key.vlan, inner_vlan(f));

@@ -168,7 +168,7 @@ static bool make_room(struct pcaps *p, uint64_t size)
 		remove_oldest(p, p->file_count - PCAPS_FILES + 1);
 	if (p->bytes + size > p->o.max_bytes)
 		reduce_to(p, p->o.max_bytes - size);
-	while (is_disk_short(p, size) && p->file_count)
+	while (is_disk_short(p, size) && p->bytes)
 		reduce_to(p, p->bytes - 1);
 	return !is_disk_short(p, size);
 }

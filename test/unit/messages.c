@@ -544,6 +544,31 @@ static void a_filter_asks_for_no_more_than_its_rule(void **state)
 	}
 }
 
+/* What leads to another protocol is let in by a rule for that one or its own, and by no third. */
+static void what_opens_lets_in_no_third(void **state)
+{
+	static const struct {
+		const char *rule;
+		enum reason reason;
+	} rows[] = {
+		{"mqtt\npublish.topic=ward/*", REASON_NONE},
+		{"mqtt\ncontrol=no", REASON_NONE}, /* its own messages are asked */
+		{"http", REASON_NONE},
+		{"http\ncontrol=no", REASON_POLICY_CONTROL},
+		{"hl7", REASON_POLICY_WRONG_PROTOCOL},
+		{"sdc\naction=Get", REASON_POLICY_WRONG_PROTOCOL},
+	};
+	const struct msg m = {.opens = &mqtt_proto, .control = true};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct message_rules *rules = message_rules_of(rows[i].rule);
+
+		if (message_judge(rules, 0, proto_find("http"), &m) != rows[i].reason)
+			fail_msg("%s", rows[i].rule);
+		message_rules_free(rules);
+	}
+}
+
 #define REQUEST(method, more) method " /a HTTP/1.1\r\nHost: a\r\n" more "\r\n"
 #define DNS(opcode)	      "\0\1" opcode "\0\0\1\0\0\0\0\0\0\1a\0\0\6\0\1"
 
@@ -897,6 +922,7 @@ int main(void)
 		cmocka_unit_test(contexts_are_narrowed),
 		cmocka_unit_test(bundles_are_narrowed),
 		cmocka_unit_test(a_filter_asks_for_no_more_than_its_rule),
+		cmocka_unit_test(what_opens_lets_in_no_third),
 		cmocka_unit_test(what_changes_is_refused),
 		cmocka_unit_test(what_is_called_off_passes),
 		cmocka_unit_test(what_nobody_can_say_is_an_error),
