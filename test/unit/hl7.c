@@ -198,9 +198,11 @@ static void infusion_orders_are_control(void **state)
 	/* An analyser's, too; it answers with others. */
 	EXPECT("{\"hl7\":{\"message_type\":\"EAC^U07\",\"segments\":1,\"control\":true}}\n"
 	       "{\"hl7\":{\"message_type\":\"TCU^U10\",\"segments\":1,\"control\":true}}\n"
-	       "{\"hl7\":{\"message_type\":\"EAR^U08\",\"segments\":1}}\n",
+	       "{\"hl7\":{\"message_type\":\"EAR^U08\",\"segments\":1}}\n"
+	       "{\"hl7\":{\"message_type\":\"MFN^M08\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"MFK^M08\",\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|||||||EAC^U07^EAC_U07\rMSH|^~\\&|||||||TCU^U10\rMSH|^~\\&|||||||"
-		    "EAR^U08\r"
+		    "EAR^U08\rMSH|^~\\&|||||||MFN^M08^MFN_M08\rMSH|^~\\&|||||||MFK^M08\r"
 		    "\x1c\r"));
 	/* As older versions name it, and as some receivers still take it. */
 	EXPECT("{\"hl7\":{\"message_type\":\"RGV^O01\",\"segments\":1,\"control\":true}}\n"
