@@ -172,6 +172,7 @@ static const struct {
 	{"hl7", "message_type", "RRG*", "answers of an infusion pump"},
 	{"hl7", "message_type", "EAC*", "commands to an analyser"},
 	{"hl7", "message_type", "TCU*", "settings of an analyser's tests"},
+	{"hl7", "message_type", "MFN*", "tests, drugs and operators to go by"},
 	{"hl7", "message_type", "ADT*", "where patients are, and who"},
 	{"hl7", "message_type", "ACK*", "acknowledgements"},
 	{"hl7", "message_type", "MDM*", "documents"},

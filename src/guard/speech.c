@@ -307,14 +307,32 @@ static size_t read_ready(struct sessions *s, struct session *n, struct proto_inp
 	return in->data.len;
 }
 
+/* Of an end that began it, what came before this packet was said before the other end spoke. How many
+ * bytes of that are done with. */
+static size_t read_earlier(struct sessions *s, struct session *n, const struct proto_input *in)
+{
+	struct proto_input earlier = *in;
+	bool blind;
+
+	if (in->midstream || in->end || in->data.len <= s->packet->payload.len)
+		return 0;
+	earlier.data.len -= s->packet->payload.len;
+	earlier.last = false;
+	return read_ready(s, n, &earlier, &blind);
+}
+
 void speech_read(struct sessions *s, struct session *n, unsigned end)
 {
 	struct proto_input in = speech_input(s, end, stream_ready(&n->stream, s->packet, end));
 	bool blind = false, fresh = !n->talk;
 	size_t used = 0, passed = 0;
 
-	if (fresh && identify(s, n, &in, &passed))
+	if (fresh && identify(s, n, &in, &passed)) {
+		passed += used = read_earlier(s, n, &in);
+		in.data = (struct bytes){in.data.data + used, in.data.len - used};
+		used = 0;
 		speech_read(s, n, !end); /* what it said before anybody knew the protocol */
+	}
 	if (in.data.len)
 		used = read_ready(s, n, &in, &blind);
 	if (fresh && n->talk)

@@ -89,6 +89,22 @@ static void no_header_hides_behind_a_line_end(void **state)
 	EXPECT("{\"hl7\":{\"sending_application\":\"A\",\"segments\":2,\"encoding\":\"UTF-16\"}}\n"
 	       "{\"hl7\":{\"sending_application\":\"B\",\"segments\":1,\"encoding\":\"UTF-16\"}}\n",
 	       P(0, WIDE_HEAD "A\0\r\0N\0T\0E\0\n\0M\0S\0H\0|\0^\0~\0&\0|\0B\0\r\0\x1c\r"));
+	/* Behind blanks, which some receivers strip from a line, it does not pass; a text does. */
+	for (unsigned i = 0; i < 4; i++) {
+		static const char *const blanks[] = {" ", "\t \t", "\n  ", "          "};
+		char line[128];
+		int n = snprintf(line, sizeof(line),
+				 "\vMSH|^~\\&|||||||ORU^R01|1\rNTE|1\n%sMSH|^~\\&|||||||ORM^O01\r"
+				 "\x1c\r",
+				 blanks[i]);
+
+		EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":3}"
+		       ","
+		       "\"reason\":\"hl7.segment_name\"}\n",
+		       {0, line, (size_t)n});
+	}
+	EXPECT("{\"hl7\":{\"message_type\":\"ORU^R01\",\"control_id\":\"1\",\"segments\":3}}\n",
+	       P(0, "\vMSH|^~\\&|||||||ORU^R01|1\rNTE|1|\n   MSHA was told\n \rNTE\r\x1c\r"));
 	/* In what is passed of a long segment, too, however it comes. */
 	memset(text, 'x', sizeof(text));
 	for (size_t n = 1; n < 6; n++) {
@@ -182,9 +198,11 @@ static void infusion_orders_are_control(void **state)
 	/* An analyser's, too; it answers with others. */
 	EXPECT("{\"hl7\":{\"message_type\":\"EAC^U07\",\"segments\":1,\"control\":true}}\n"
 	       "{\"hl7\":{\"message_type\":\"TCU^U10\",\"segments\":1,\"control\":true}}\n"
-	       "{\"hl7\":{\"message_type\":\"EAR^U08\",\"segments\":1}}\n",
+	       "{\"hl7\":{\"message_type\":\"EAR^U08\",\"segments\":1}}\n"
+	       "{\"hl7\":{\"message_type\":\"MFN^M08\",\"segments\":1,\"control\":true}}\n"
+	       "{\"hl7\":{\"message_type\":\"MFK^M08\",\"segments\":1}}\n",
 	       P(0, "\vMSH|^~\\&|||||||EAC^U07^EAC_U07\rMSH|^~\\&|||||||TCU^U10\rMSH|^~\\&|||||||"
-		    "EAR^U08\r"
+		    "EAR^U08\rMSH|^~\\&|||||||MFN^M08^MFN_M08\rMSH|^~\\&|||||||MFK^M08\r"
 		    "\x1c\r"));
 	/* As older versions name it, and as some receivers still take it. */
 	EXPECT("{\"hl7\":{\"message_type\":\"RGV^O01\",\"segments\":1,\"control\":true}}\n"

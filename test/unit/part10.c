@@ -64,6 +64,7 @@ static void programs_are_known(void **state)
 		START("%!PS-Adobe", "script"),
 		START("ITSF\3", "CHM"),
 		START("PK\3\4", "ZIP"),
+		START("%PDF-1.7\n", "PDF"),
 		START("pk\3\4", NULL),
 		START("dex\n035", "DEX"),
 		START("\0asm\1", "WebAssembly"),

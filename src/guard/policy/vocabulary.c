@@ -567,7 +567,7 @@ void vocabulary_near(const struct proto *p, const struct proto_field *f, const c
 static const struct {
 	const char *app, *member, *words;
 } changing[] = {
-	{"hl7", "message_type", "RGV, EAC, TCU"},
+	{"hl7", "message_type", "RGV, EAC, TCU, MFN"},
 	{"dicom", "command", "C-MOVE-RQ, N-SET-RQ, N-ACTION-RQ, N-CREATE-RQ, N-DELETE-RQ"},
 	{"snmp", "pdu_type", "set_request"},
 	{"modbus", "function_code",

@@ -59,7 +59,8 @@ static size_t find(struct bytes b, size_t from, size_t to, uint8_t c)
 
 /*
  * Of a segment that CR ends, up to `end`: LF before a header, which begins a message to receivers that
- * end a segment by either, as is done from there on. *ret_maybe: the bytes do not tell yet.
+ * end a segment by either, as is done from there on. Some of them strip what is blank from a line: such
+ * a header has a name that is none, and does not pass. *ret_maybe: the bytes do not tell yet.
  */
 static size_t find_header_line(struct hl7_side *s, struct bytes b, size_t from, size_t end,
 			       bool *ret_maybe)
@@ -67,8 +68,12 @@ static size_t find_header_line(struct hl7_side *s, struct bytes b, size_t from, 
 	size_t at = find(b, from, end, LF);
 
 	for (; at < end; at = find(b, at + 1, end, LF)) {
-		enum parse got = hl7_probe_header((struct bytes){b.data + at + 1, end - at - 1});
+		size_t text = at + 1;
+		enum parse got;
 
+		while (text < end && b.data[text] <= ' ' && b.data[text] != LF)
+			text++;
+		got = hl7_probe_header((struct bytes){b.data + text, end - text});
 		*ret_maybe = got == PARSE_MORE && end == b.len;
 		if (got == PARSE_OK)
 			s->ends = LF;

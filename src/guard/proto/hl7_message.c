@@ -82,7 +82,8 @@ static void put(struct writer *w, struct bytes b)
 
 /*
  * What a device carries out itself: IHE PCD-03, Communicate Infusion Order, RGV^O15, and whatever else
- * bears the code of giving a drug; commands and test settings for an analyser (HL7 v2.5.1 §13.3.7, §13.3.10).
+ * bears the code of giving a drug; commands and test settings for an analyser (HL7 v2.5.1 §13.3.7, §13.3.10);
+ * master files (§8.4), which change the tests, drugs and operators that it goes by, as POCT1-A's lists do.
  * Codes are known as receivers read them; one that is written with escapes (§2.7) may be any. Other orders
  * ask people.
  */
@@ -98,7 +99,7 @@ static bool is_control(struct bytes type)
 		return false;
 	code = ((uint32_t)c[at] << 16 | (uint32_t)c[at + 1] << 8 | c[at + 2]) & ~0x202020u;
 	return code == CODE('R', 'G', 'V') || code == CODE('E', 'A', 'C') ||
-	       code == CODE('T', 'C', 'U');
+	       code == CODE('T', 'C', 'U') || code == CODE('M', 'F', 'N');
 }
 
 static struct bytes trimmed(struct bytes b)

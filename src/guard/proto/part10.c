@@ -40,6 +40,7 @@ static const struct magic magics[] = {
 	MAGIC("PK\x03\x04", "ZIP"), /* Java archives, Android packages, macro documents */
 	MAGIC("dex\n", "DEX"),
 	MAGIC("\0asm", "WebAssembly"),
+	MAGIC("%PDF-", "PDF"), /* which runs what it brings, and has no place before an image */
 	MAGIC("MSCF", "CAB"),
 	MAGIC("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "OLE"), /* installers, macro documents */
 	MAGIC("ITSF", "CHM"),
