@@ -83,7 +83,7 @@ start
 
 at hos python3 "$dir/ssdp.py" unasked
 soon "an answer that nobody asked for is refused" refused
-at hos python3 "$dir/ssdp.py" serve >"$dir/served" &
+at hos python3 "$dir/ssdp.py" serve >"$dir/served" & disown
 until_ms 5000 listening >/dev/null
 n=$(heard)
 if [ "$n" = 3 ]; then ok "a search is answered, from any port"; else not "a search was answered ${n:-none} times of 3"; fi
@@ -92,8 +92,8 @@ sleep 10.5
 n=$(heard silently)
 if [ "$n" = 0 ]; then ok "ten seconds behind it nobody comes in"; else not "${n:-none} came in ten seconds behind"; fi
 
-at hos wsdd -4 -i e0 -n PRINTER -U 00000000-0000-0000-0000-00000000000d >/dev/null 2>&1 &
+at hos wsdd -4 -i e0 -n PRINTER -U 00000000-0000-0000-0000-00000000000d >/dev/null 2>&1 & disown
 sleep 1
-at mon wsdd -4 -i e0 -D -o -vv >"$dir/wsdd" 2>&1 &
+at mon wsdd -4 -i e0 -D -o -vv >"$dir/wsdd" 2>&1 & disown
 soon "wsdd finds what answers (WS-Discovery)" discovered
 exit $failed
