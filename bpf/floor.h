@@ -46,7 +46,7 @@
  *     (IP_MOVED); a host with a MAC must use it (IP_STOLEN). Blocked by the segment's
  *     mode, IP_UNLISTED by the device's; a segment that only reports goes on.
  *  5. ARP and ND: the announced pair must be the sender's (ARP_SPOOF, ND_SPOOF), no
- *     router in the ward (ROGUE_RA). Otherwise they pass, whatever the fail mode, those
+ *     router in the ward (ROGUE_RA; neither do ICMP's redirects come from there). Otherwise they pass, whatever the fail mode, those
  *     from the ward by way of the guard. Isolated ports: questions about a neighbour
  *     are ANSWERED. IGMP and MLD pass.
  *  6. DHCP and DHCPv6: a client's messages from the ward are inspected; a server's are
@@ -57,7 +57,8 @@
  *     must not pass unless somebody reassembles them, or the mode lets refused ones pass and
  *     none but one way is there for them. A first fragment without its
  *     whole transport header, or a later one that overlaps it (RFC 1858), is refused.
- *  8. ICMP errors pass with the conversation they quote, if the quoting end owns it.
+ *  8. ICMP errors pass with the conversation they quote, to the end that sent what is quoted;
+ *     from the ward the other end alone may say so.
  *  9. The device's rules, first match. Ward to hospital: rules the device starts by.
  *     Hospital to ward: rules `towards` it. Device to device: both must agree, the
  *     stricter action, mode and fail mode count, and the gateway must be able to send
@@ -66,7 +67,9 @@
  *     the peer's own; from the hospital for nobody, the stranger's rules are asked.
  *     TCP without SYN is matched in both directions, so that neither a restart nor an
  *     evicted entry cuts a connection. UDP from a device's own service port likewise;
- *     the other way round would open every port of the device to a server.
+ *     the other way round would open every port of the device to a server. What answers a
+ *     search in a group (SSDP, WS-Discovery, LLMNR, mDNS) passes by the line that let the
+ *     search pass, packet by packet, for FLOOR_SEARCH_NS.
  *
  * 10. What they refuse, a grant may allow: a workstation and a service of a device,
  *     until its end. A conversation under a grant is looked up at every packet: it ends
@@ -95,6 +98,7 @@
 #define FLOOR_IDLE_TCP_NS  (7440ull * 1000000000) /* RFC 5382 REQ-5 */
 #define FLOOR_IDLE_UDP_NS  (300ull * 1000000000)  /* RFC 4787 REQ-5 */
 #define FLOOR_QUOTE_NS	   (3ull * 1000000000)
+#define FLOOR_SEARCH_NS	   (10ull * 1000000000) /* twice UPnP's longest MX (UDA 2.0 §1.3.2) */
 #define FLOOR_IDLE_ICMP_NS (60ull * 1000000000) /* RFC 5508 REQ-2 */
 
 #define FLOOR_ETH_ARP	0x0806
@@ -158,8 +162,8 @@ struct floor_work {
 	struct gate_verdict verdict;
 	/* scratch */
 	struct floor_end from, to;
-	struct gate_flow_key key __attribute__((aligned(8))); /* as flows.h reads it */
-	struct gate_flow_key fragment_key __attribute__((aligned(8)));
+	struct gate_flow_key key __attribute__((aligned(8)));	       /* as flows.h reads it */
+	struct gate_flow_key fragment_key __attribute__((aligned(8))); /* or of a search */
 	struct gate_flow fresh;
 	struct gate_ip_key ip_key;
 	struct gate_mac_key mac_key;
@@ -175,7 +179,8 @@ struct floor_work {
 	__u8 soft;     /* the mode that counts lets refused packets pass */
 	__u8 action;   /* of the last match */
 	__u8 reason;
-	__u8 link; /* of the last match: by which link it is to go or come */
+	__u8 link;  /* of the last match: by which link it is to go or come */
+	__u8 found; /* the last match stands by a search that the packet answers */
 	__u8 sealed; /* the link by which the packet came; 0: in the clear, as all that the kernel sees */
 };
 
@@ -244,6 +249,12 @@ FLOOR_FN int floor_nd(const struct floor_packet *p)
 	return p->ip_version == 6 && p->proto == 58 && p->icmp_type >= 133 && p->icmp_type <= 137;
 }
 
+/* ICMP's own words of where to send what (RFC 792, RFC 1256). */
+FLOOR_FN int floor_redirects(const struct floor_packet *p)
+{
+	return p->ip_version == 4 && p->proto == 1 && (p->icmp_type == 5 || p->icmp_type == 9);
+}
+
 /* IGMP and MLD: who listens to which group. */
 FLOOR_FN int floor_membership(const struct floor_packet *p)
 {
@@ -257,6 +268,8 @@ FLOOR_FN __u64 floor_idle_ns(__u8 proto, __u8 kind)
 {
 	if (kind == GATE_KEY_FRAGMENT)
 		return FLOOR_FRAGMENT_NS;
+	if (kind == GATE_KEY_SEARCH)
+		return FLOOR_SEARCH_NS;
 	if (proto == 6)
 		return FLOOR_IDLE_TCP_NS;
 	return proto == 1 || proto == 58 ? FLOOR_IDLE_ICMP_NS : FLOOR_IDLE_UDP_NS;
@@ -484,6 +497,8 @@ FLOOR_FN void floor_judge_ip(struct floor_tables *t, struct floor_work *w)
 		floor_judge_quote(t, w);
 	else
 		floor_judge_flow(t, w, f, keyed);
+	if (w->group && floor_searches(p))
+		floor_search(t, w);
 	if ((p->flags & (FLOOR_IS_FRAGMENT | FLOOR_LATER)) == FLOOR_IS_FRAGMENT)
 		floor_fragment_first(t, w);
 }

@@ -294,13 +294,18 @@ FLOOR_FN void floor_judge_arp(struct floor_tables *t, struct floor_work *w)
 	floor_plumbing(w);
 }
 
-/* ND behind the sender's own binding check. True when it was ND (RFC 4861 §4). */
+/* ND, and what IPv4 has for it, behind the sender's own binding check. True when that settles it
+ * (RFC 4861 §4). */
 FLOOR_FN int floor_judge_nd(struct floor_tables *t, struct floor_work *w)
 {
 	const struct floor_packet *p = &w->packet;
 	__u8 claim = REASON_NONE;
 
-	if (!floor_nd(p) || (p->flags & FLOOR_LATER))
+	if (p->flags & FLOOR_LATER)
+		return 0;
+	if (w->port.side == GATE_WARD && floor_redirects(p))
+		return floor_violation(t, w, REASON_BINDING_ROGUE_RA);
+	if (!floor_nd(p))
 		return 0;
 	/* RFC 6980 §5: never in fragments. */
 	if (p->flags & (FLOOR_ND_BROKEN | FLOOR_IS_FRAGMENT))

@@ -91,7 +91,7 @@ FLOOR_FN int floor_known(const struct floor_work *w, const struct gate_flow *f)
 	__u8 e = w->sender & 1, o = e ^ 1;
 
 	if (f->generation != w->generation || !(f->flags & GATE_FLOW_BOUND(e)) ||
-	    (w->packet.flags & FLOOR_IS_FRAGMENT))
+	    (w->packet.flags & FLOOR_IS_FRAGMENT) || floor_searches(&w->packet))
 		return 0;
 	if (!(f->flags & GATE_FLOW_WARD(e)) != (w->port.side == GATE_HOSPITAL))
 		return 0;
@@ -216,8 +216,9 @@ FLOOR_FN void floor_flow_renew(struct floor_work *w, struct gate_flow *f)
 		   (w->to.ward ? GATE_FLOW_WARD(e ^ 1) : 0) | (w->soft ? GATE_FLOW_OPEN : 0) |
 		   (w->grant ? GATE_FLOW_GRANTED : 0);
 	floor_bound(w, f);
-	/* What is refused is judged anew at every packet: a door may open for it. */
-	f->generation = w->action == GATE_DROP && !w->soft ? 0 : w->generation;
+	/* What is refused is judged anew at every packet: a door may open for it. So is what a search
+	 * lets pass, whose time ends. */
+	f->generation = (w->action == GATE_DROP && !w->soft) || w->found ? 0 : w->generation;
 	f->seen_ns = w->now_ns;
 }
 
@@ -268,7 +269,7 @@ FLOOR_FN void floor_judge_flow(struct floor_tables *t, struct floor_work *w, str
 	} else {
 		answered = FLOOR_POLICY(t, w, floor_readings(w));
 		/* What is dropped costs no entry: a scan cannot push out conversations. */
-		if (keyed && (w->action != GATE_DROP || w->soft) &&
+		if (keyed && !w->found && (w->action != GATE_DROP || w->soft) &&
 		    !(w->packet.proto == 6 && (w->packet.tcp_flags & 4))) {
 			floor_flow_new(t, w, answered);
 			w->verdict.flags |= GATE_VERDICT_FIRST;
@@ -373,6 +374,12 @@ FLOOR_FN int floor_lively(const struct floor_work *w, const struct gate_flow *f)
 	return !(f->flags & GATE_FLOW_GRANTED) || w->now_ns < f->seen_ns + FLOOR_QUOTE_NS;
 }
 
+/* From the ward, where no router is, an error is the other end's to say. */
+FLOOR_FN int floor_may_quote(const struct floor_work *w, const struct gate_flow *f)
+{
+	return !w->from.ward || f->device == w->from.device || f->peer == w->from.peer;
+}
+
 /* An ICMP error about a conversation that is allowed goes to the end that sent the quoted
  * packet, and to nobody else. */
 FLOOR_FN void floor_judge_quote(struct floor_tables *t, struct floor_work *w)
@@ -387,7 +394,8 @@ FLOOR_FN void floor_judge_quote(struct floor_tables *t, struct floor_work *w)
 		f = floor_flow(t, &w->key);
 	}
 	if (f && !floor_aged(f, p->quote_proto, GATE_KEY_FLOW, w->now_ns) &&
-	    !(f->flags & GATE_FLOW_BLOCKED) && f->action != GATE_DROP && floor_lively(w, f)) {
+	    !(f->flags & GATE_FLOW_BLOCKED) && f->action != GATE_DROP && floor_lively(w, f) &&
+	    floor_may_quote(w, f)) {
 		if (f->flags & GATE_FLOW_GRANTED)
 			w->grant = f->rule;
 		else

@@ -281,12 +281,97 @@ FLOOR_FN void floor_link(struct floor_work *w)
 	}
 }
 
-/* By the rules, and where those refuse, by the doors that are open. */
+/* ---- searches ---- */
+
+/* Where somebody is looked for in a group: SSDP, WS-Discovery, mDNS, LLMNR. */
+FLOOR_FN int floor_search_port(__u16 port)
+{
+	return port == 1900 || port == 3702 || port == 5353 || port == 5355;
+}
+
+/*
+ * Is it such a search, by a port at which its answers are awaited? Who asks by the port of a
+ * service would open that to everybody.
+ */
+FLOOR_FN int floor_searches(const struct floor_packet *p)
+{
+	return p->proto == 17 && (p->flags & FLOOR_HAS_PORTS) && floor_search_port(p->dport) &&
+	       p->sport >= 1024 && !floor_search_port(p->sport);
+}
+
+FLOOR_FN void floor_search_key(struct floor_work *w, const struct gate_ip *ip, __u16 port)
+{
+	struct gate_flow_key *k = &w->fragment_key;
+
+	__builtin_memset(k, 0, sizeof(*k));
+	k->segment = w->port.segment;
+	k->ip[0] = *ip;
+	k->port[0] = port;
+	k->vlan = w->packet.vlan;
+	k->proto = w->packet.proto;
+	k->kind = GATE_KEY_SEARCH;
+}
+
+/* What was sent to the group has been judged: if it passes, so may answers, for a while. */
+FLOOR_FN void floor_search(struct floor_tables *t, struct floor_work *w)
+{
+	const struct gate_verdict *v = &w->verdict;
+	struct gate_flow *n = &w->fresh;
+
+	if (v->would == GATE_DROP && (!w->reported || v->reason != w->reported))
+		return;
+	floor_search_key(w, &w->packet.src, w->packet.sport);
+	__builtin_memset(n, 0, sizeof(*n));
+	n->seen_ns = w->now_ns;
+	n->rule = w->packet.dport;
+	n->starter = w->group == 2;
+	n->flags = w->from.ward ? GATE_FLOW_WARD(0) : 0;
+	floor_flow_add(t, &w->fragment_key, n);
+}
+
+/*
+ * Does the packet, which no line names, answer a search? Then it is judged by the lines that judged
+ * that: who answers is taken for a member of the group.
+ */
+FLOOR_FN int floor_finds(struct floor_tables *t, struct floor_work *w)
+{
+	const struct floor_packet *p = &w->packet;
+	struct gate_flow *f;
+	__u8 reason = w->reason;
+	__u64 group;
+	int none;
+
+	if (p->proto != 17 || !(p->flags & FLOOR_HAS_PORTS) || w->group || w->rule != ~0u ||
+	    w->from.ward == w->to.ward)
+		return 0;
+	floor_search_key(w, &p->dst, p->dport);
+	f = floor_flow(t, &w->fragment_key);
+	if (!f || floor_aged(f, p->proto, GATE_KEY_SEARCH, w->now_ns) ||
+	    !(f->flags & GATE_FLOW_WARD(0)) != !w->to.ward)
+		return 0;
+	group = f->starter ? GATE_ROLE_MULTICAST : GATE_ROLE_BROADCAST;
+	if (w->to.ward) {
+		w->from.roles |= group;
+		none = FLOOR_MATCH(t, w, w->to.device, 0, (__u16)f->rule, 0);
+	} else {
+		w->to.roles |= group;
+		none = FLOOR_MATCH(t, w, w->from.device, 1, (__u16)f->rule, 1);
+	}
+	if (!none)
+		return 1;
+	w->rule = ~0u;
+	w->action = GATE_DROP;
+	w->reason = reason;
+	return 0;
+}
+
+/* By the rules, and where those refuse, by a search or the doors that are open. */
 FLOOR_FN int floor_policy(struct floor_tables *t, struct floor_work *w, int readings)
 {
 	int answered = floor_rules(t, w, readings), by_door;
 
 	w->grant = 0;
+	w->found = w->action == GATE_DROP && floor_finds(t, w);
 	by_door = w->action == GATE_DROP ? floor_let_in(t, w, readings) : -1;
 	floor_link(w);
 	return by_door < 0 ? answered : by_door;

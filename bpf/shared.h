@@ -152,7 +152,8 @@ struct gate_learned {
  * then by port number, so both directions find the same entry: make it with
  * gate_flow_key_make(). The same table remembers what became of the first
  * fragment of a datagram (kind GATE_KEY_FRAGMENT: ip[0] sends, ip[1] receives,
- * the ports hold the identification).
+ * the ports hold the identification), and what was searched for in a group (GATE_KEY_SEARCH: ip[0]
+ * and port[0] ask; `rule` is the port asked, `starter` says that the group is no broadcast's).
  */
 struct gate_flow_key {
 	__u32 segment;
@@ -163,7 +164,7 @@ struct gate_flow_key {
 	__u8 kind; /* enum gate_key_kind */
 };
 
-enum gate_key_kind { GATE_KEY_FLOW = 0, GATE_KEY_FRAGMENT = 1 };
+enum gate_key_kind { GATE_KEY_FLOW = 0, GATE_KEY_FRAGMENT = 1, GATE_KEY_SEARCH = 2 };
 
 struct gate_flow {
 	__u64 seen_ns;	/* last packet, CLOCK_MONOTONIC */

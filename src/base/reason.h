@@ -52,7 +52,7 @@
 	X(BINDING_ND_SPOOF, "binding.nd_spoof",                                                    \
 	  "A machine pretended to be another one by IPv6 neighbour discovery.")                    \
 	X(BINDING_ROGUE_RA, "binding.rogue_ra",                                                    \
-	  "A machine in the ward announced itself as a router.")                                   \
+	  "A machine in the ward posed as a router, to have data sent to itself.")                 \
 	X(BINDING_NEW_DEVICE, "binding.new_device", "A device was seen here for the first time.")  \
 	X(DHCP_ROGUE_SERVER, "dhcp.rogue_server",                                                  \
 	  "A machine that is no address server handed out network addresses.")                     \
@@ -459,7 +459,7 @@
 	  "A machine uses files of another one by NFS without encryption.")                        \
 	X(CLEARTEXT_VIDEO, "cleartext.video", "A camera's pictures are sent without encryption.")  \
 	X(NAMES_POISONED, "names.poisoned",                                                        \
-	  "A machine claims many names for itself, as attackers do to have logins sent to them.")  \
+	  "A machine claims names for itself as attackers do, to have logins sent to them.")       \
 	X(DHCP_SECOND_SERVER, "dhcp.second_server",                                                \
 	  "A second machine hands out addresses here, and would send traffic another way.")        \
 	X(DNS_FORGED, "dns.forged",                                                                \

@@ -99,13 +99,16 @@ struct behaviour_finding impostor_claimed(struct impostor *i, const struct packe
 	uint32_t names[CLAIMS];
 	unsigned count = claim_read(p->payload, &p->src_ip, names);
 	struct machine *m;
+	bool proxy = false;
 
 	if (!count)
 		return found;
 	m = machine_of(i, p, segment, now_ns);
-	for (unsigned n = 0; n < count; n++)
+	for (unsigned n = 0; n < count; n++) {
 		note_name(m, names[n]);
-	if (m->found || m->count < IMPOSTOR_NAMES)
+		proxy |= claim_is_proxy(names[n]);
+	}
+	if (m->found || (m->count < IMPOSTOR_NAMES && !proxy))
 		return found;
 	m->found = true;
 	return (struct behaviour_finding){REASON_NAMES_POISONED, m->count};

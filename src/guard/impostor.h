@@ -2,7 +2,7 @@
 #define BEDWARDEN_GUARD_IMPOSTOR_H
 /*
  * Who answers in others' place, where no policy says whose place it is: a machine
- * that claims one name after the other for its own address, and a second DHCP
+ * that claims one name after the other for its own address, or WPAD, and a second DHCP
  * server whose answers would send traffic another way than the first one's.
  *
  * Attribution only. Bounded: tables of fixed size in which who comes later takes
@@ -30,7 +30,7 @@ static inline bool impostor_may_claim(const struct packet *p)
 	       (p->src_port == 137 || p->src_port == 5353 || p->src_port == 5355);
 }
 
-/* count: names, once they are IMPOSTOR_NAMES. */
+/* count: names, once they are IMPOSTOR_NAMES or one of them is WPAD. */
 struct behaviour_finding impostor_claimed(struct impostor *i, const struct packet *p,
 					  uint32_t segment, uint64_t now_ns);
 /* An offer or an acknowledgement of an address that no policy objects to; count: servers. */

@@ -40,6 +40,15 @@ static const char site[] =
 	"    mac: '02:00:00:00:01:03'\n"
 	"    starts:\n"
 	"      - {service: vitals, proto: udp, port: [24105], peer: central}\n"
+	"  - name: seeker\n"
+	"    segment: icu\n"
+	"    mac: '02:00:00:00:01:05'\n"
+	"    ip: [10.1.1.5]\n"
+	"    starts:\n"
+	"      - {service: never, proto: udp, port: [1900], peer: central, action: drop}\n"
+	"      - {service: search, proto: udp, port: [1900, 5353], peer: multicast}\n"
+	"    accepts:\n"
+	"      - {service: found, proto: udp, port: [3702], peer: multicast}\n"
 	"  - name: trial\n"
 	"    segment: icu\n"
 	"    mac: '02:00:00:00:01:04'\n"
@@ -93,6 +102,8 @@ struct shot {
 #define M2	       IP(10, 1, 1, 2)
 #define ROAMS	       IP(10, 1, 1, 77)
 #define TRIAL	       IP(10, 1, 1, 4)
+#define SEEKER	       IP(10, 1, 1, 5)
+#define GROUP	       IP(239, 255, 255, 250)
 #define CENTRAL	       IP(10, 1, 0, 5)
 #define STORE	       IP(10, 1, 0, 6)
 #define OFFICE	       IP(10, 9, 3, 4)
@@ -383,7 +394,8 @@ static void arp_speaks_only_for_its_sender(void **state)
 /* Neighbour discovery from m1: an advertisement of fd00::1:LAST with a link-layer option. */
 static struct gate_verdict judge_nd(struct fixture *x, uint8_t type, uint8_t target, uint16_t mac)
 {
-	uint8_t b[40 + 32] = {0x60, 0, 0, 0, 0, 32, 58, 255};
+	uint8_t len = type == 137 ? 40 : 32; /* a redirect, without options */
+	uint8_t b[40 + 40] = {0x60, 0, 0, 0, 0, len, 58, 255};
 
 	memcpy(b + 8, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\1\0\1", 16);
 	memcpy(b + 24, "\xff\2\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
@@ -402,7 +414,7 @@ static struct gate_verdict judge_nd(struct fixture *x, uint8_t type, uint8_t tar
 				   .to_mac = 0xffff,
 				   .ethertype = 0x86dd,
 				   .body = b,
-				   .body_len = sizeof(b)});
+				   .body_len = 40u + len});
 }
 
 static void nd_speaks_only_for_its_sender(void **state)
@@ -413,6 +425,162 @@ static void nd_speaks_only_for_its_sender(void **state)
 	assert_drop(judge_nd(x, 136, 1, 0x102), REASON_BINDING_ND_SPOOF);
 	assert_drop(judge_nd(x, 136, 2, 0x101), REASON_BINDING_IP_UNLISTED);
 	assert_drop(judge_nd(x, 134, 1, 0x101), REASON_BINDING_ROGUE_RA);
+}
+
+static void a_device_sends_nobody_elsewhere(void **state)
+{
+	struct fixture *x = *state;
+	struct shot s = {.mac = 0x101, .to_mac = 5, .src = M1, .dst = CENTRAL, .proto = PROTO_ICMP};
+
+	assert_drop(judge_nd(x, 137, 1, 0x101), REASON_BINDING_ROGUE_RA);
+	s.icmp_type = 5; /* a redirect */
+	assert_drop(judge(x->floor, WARD, SEC, s), REASON_BINDING_ROGUE_RA);
+	s.icmp_type = 9; /* a router's advertisement (RFC 1256) */
+	assert_drop(judge(x->floor, WARD, SEC, s), REASON_BINDING_ROGUE_RA);
+	s.icmp_type = 8;
+	assert_action(judge(x->floor, WARD, SEC, s), GATE_INSPECT);
+	/* A router's, which is the hospital's. */
+	s = (struct shot){.mac = 7,
+			  .to_mac = 0x101,
+			  .src = STRANGER,
+			  .dst = M1,
+			  .proto = PROTO_ICMP,
+			  .icmp_type = 5};
+	assert_drop(judge(x->floor, HOSPITAL, SEC, s), REASON_POLICY_INBOUND_NOT_ALLOWED);
+}
+
+/* The seeker asks the group at `port` by its own port `by`. */
+static struct gate_verdict seek(struct fixture *x, uint16_t by, uint16_t port, uint64_t now)
+{
+	return judge(x->floor, WARD, now,
+		     (struct shot){.mac = 0x105,
+				   .to_mac = 5,
+				   .src = SEEKER,
+				   .dst = GROUP,
+				   .proto = PROTO_UDP,
+				   .sport = by,
+				   .dport = port});
+}
+
+/* Somebody answers to the seeker's port `by`. */
+static struct gate_verdict found(struct fixture *x, const uint8_t *who, uint16_t from, uint16_t by,
+				 uint64_t now)
+{
+	return judge(x->floor, HOSPITAL, now,
+		     (struct shot){.mac = 7,
+				   .to_mac = 0x105,
+				   .src = who,
+				   .dst = SEEKER,
+				   .proto = PROTO_UDP,
+				   .sport = from,
+				   .dport = by});
+}
+
+static void who_searches_is_answered(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t now = SEC;
+	struct gate_verdict v;
+
+	assert_drop(found(x, STRANGER, 1900, 5000, now), REASON_POLICY_INBOUND_NOT_ALLOWED);
+	assert_action(seek(x, 5000, 1900, now), GATE_INSPECT);
+	v = found(x, STRANGER, 1900, 5000, now);
+	assert_action(v, GATE_INSPECT);
+	assert_true(v.flags & GATE_VERDICT_TO_DEVICE);
+	assert_string_equal(policy_rule_service(x->policy, v.rule), "search");
+	/* From any port of anybody, to that one port alone, as long as a search lasts. */
+	assert_action(found(x, OFFICE, 40000, 5000, now + FLOOR_SEARCH_NS), GATE_INSPECT);
+	assert_drop(found(x, STRANGER, 1900, 5001, now), REASON_POLICY_INBOUND_NOT_ALLOWED);
+	now += FLOOR_SEARCH_NS + 1;
+	assert_drop(found(x, STRANGER, 1900, 5000, now), REASON_POLICY_INBOUND_NOT_ALLOWED);
+	assert_drop(found(x, OFFICE, 40000, 5000, now), REASON_POLICY_INBOUND_NOT_ALLOWED);
+	/* Asked again from there, in the same conversation. */
+	assert_action(seek(x, 5000, 1900, now), GATE_INSPECT);
+	assert_action(found(x, STRANGER, 1900, 5000, now), GATE_INSPECT);
+}
+
+static void a_search_opens_no_more_than_it_says(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t now = SEC;
+
+	/* What its own line denies it stays denied. */
+	assert_action(seek(x, 5000, 1900, now), GATE_INSPECT);
+	assert_drop(found(x, CENTRAL, 4000, 5000, now), REASON_POLICY_INBOUND_NOT_ALLOWED);
+	/* The port of a service would be open all the time. */
+	assert_action(seek(x, 5353, 5353, now), GATE_INSPECT);
+	assert_drop(found(x, STRANGER, 5353, 5353, now), REASON_POLICY_INBOUND_NOT_ALLOWED);
+	/* What is not allowed is not answered. */
+	assert_drop(seek(x, 6000, 3702, now), REASON_POLICY_NOT_ALLOWED);
+	assert_drop(found(x, STRANGER, 3702, 6000, now), REASON_POLICY_INBOUND_NOT_ALLOWED);
+	/* A neighbour answers by no such line, nor one who takes another's address. */
+	assert_drop(judge(x->floor, WARD, now,
+			  (struct shot){.mac = 0x101,
+					.to_mac = 0x105,
+					.src = M1,
+					.dst = SEEKER,
+					.proto = PROTO_UDP,
+					.sport = 1900,
+					.dport = 5000}),
+		    REASON_POLICY_DEVICE_TO_DEVICE);
+	assert_drop(found(x, M1, 1900, 5000, now), REASON_BINDING_IP_MOVED);
+}
+
+static void who_is_searched_may_answer(void **state)
+{
+	struct fixture *x = *state;
+	struct shot ask = {.mac = 7,
+			   .to_mac = 0xffff,
+			   .src = OFFICE,
+			   .dst = GROUP,
+			   .proto = PROTO_UDP,
+			   .sport = 6000,
+			   .dport = 3702};
+	struct shot answer = {.mac = 0x105,
+			      .to_mac = 7,
+			      .src = SEEKER,
+			      .dst = OFFICE,
+			      .proto = PROTO_UDP,
+			      .sport = 42000,
+			      .dport = 6000};
+
+	assert_drop(judge(x->floor, WARD, SEC, answer), REASON_POLICY_NOT_ALLOWED);
+	ask.to_mac = 0x1ff; /* its group's, by the address alone */
+	assert_action(judge(x->floor, HOSPITAL, SEC, ask), GATE_INSPECT);
+	assert_action(judge(x->floor, WARD, SEC, answer), GATE_INSPECT);
+	assert_drop(judge(x->floor, WARD, SEC + FLOOR_SEARCH_NS + 1, answer),
+		    REASON_POLICY_NOT_ALLOWED);
+	/* Another device does not accept such searches. */
+	answer.mac = 0x101;
+	answer.src = M1;
+	assert_drop(judge(x->floor, WARD, SEC, answer), REASON_POLICY_NOT_ALLOWED);
+}
+
+/* From `mac` at `src`: central-1's datagram to m1's port 4000 found nobody there. */
+static struct gate_verdict unreachable(struct fixture *x, uint16_t mac, const uint8_t *src)
+{
+	uint8_t b[20 + 8 + 28] = {0x45, 0, 0, 56, 0, 1, 0, 0, 64, 1};
+
+	memcpy(b + 12, src, 4);
+	memcpy(b + 16, CENTRAL, 4);
+	b[20] = 3;
+	b[21] = 3;
+	memcpy(b + 28, "\x45\0\0\x1c\0\1\0\0\x40\x11\0\0", 12);
+	memcpy(b + 40, CENTRAL, 4);
+	memcpy(b + 44, M1, 4);
+	memcpy(b + 48, "\x5e\x29\x0f\xa0\0\x08\0\0", 8);
+	return judge(x->floor, WARD, SEC,
+		     (struct shot){.mac = mac, .to_mac = 5, .body = b, .body_len = sizeof(b)});
+}
+
+/* A neighbour who tells the station that a monitor is gone would part the two. */
+static void an_error_is_said_by_whom_it_concerns(void **state)
+{
+	struct fixture *x = *state;
+
+	assert_action(judge(x->floor, WARD, SEC, UDP_VITALS(0x101, M1)), GATE_INSPECT);
+	assert_action(unreachable(x, 0x101, M1), GATE_INSPECT);
+	assert_drop(unreachable(x, 0x102, M2), REASON_POLICY_NOT_ALLOWED);
 }
 
 static void dhcp_comes_from_its_server(void **state)
@@ -806,6 +974,11 @@ int main(void)
 		T(simulation_lets_through_what_it_would_block),
 		T(arp_speaks_only_for_its_sender),
 		T(nd_speaks_only_for_its_sender),
+		T(a_device_sends_nobody_elsewhere),
+		T(who_searches_is_answered),
+		T(a_search_opens_no_more_than_it_says),
+		T(who_is_searched_may_answer),
+		T(an_error_is_said_by_whom_it_concerns),
 		T(dhcp_comes_from_its_server),
 		T(fragments_follow_their_first),
 		T(broken_packets_go_nowhere),

@@ -50,8 +50,8 @@ static enum reason claim_at(struct impostor *i, uint8_t from, const char *name, 
 
 static void who_has_every_name_is_told_once(void **state)
 {
-	static const char *const names[] = {"wpad",  "files", "WPAD", "pacs",
-					    "print", "mail",  "lab"};
+	static const char *const names[] = {"files", "scan", "FILES", "pacs",
+					    "print", "mail", "lab"};
 	struct impostor *i = impostor_new();
 	unsigned found = 0;
 
@@ -61,6 +61,19 @@ static void who_has_every_name_is_told_once(void **state)
 			assert_string_equal(names[n], "mail"); /* the fifth that is another one */
 		}
 	assert_int_equal(found, 1);
+	impostor_free(i);
+}
+
+/* To be everybody's proxy one name is enough. */
+static void who_has_the_proxys_name_is_told(void **state)
+{
+	struct impostor *i = impostor_new();
+
+	assert_int_equal(claim_at(i, 66, "wpads", 66, NSEC_PER_SEC), REASON_NONE);
+	assert_int_equal(claim_at(i, 66, "WPAD", 66, NSEC_PER_SEC), REASON_NAMES_POISONED);
+	assert_int_equal(claim_at(i, 66, "wpad", 66, NSEC_PER_SEC), REASON_NONE); /* told */
+	/* What a server says of another. */
+	assert_int_equal(claim_at(i, 67, "wpad", 5, NSEC_PER_SEC), REASON_NONE);
 	impostor_free(i);
 }
 
@@ -158,6 +171,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_has_every_name_is_told_once),
+		cmocka_unit_test(who_has_the_proxys_name_is_told),
 		cmocka_unit_test(who_has_its_own_names_is_not),
 		cmocka_unit_test(a_name_is_one_however_it_is_asked),
 		cmocka_unit_test(a_second_server_with_other_ways_is_told),

@@ -41,6 +41,13 @@ static uint32_t hash_label(struct bytes label)
 	return hash;
 }
 
+bool claim_is_proxy(uint32_t name)
+{
+	static const uint8_t wpad[] = {'w', 'p', 'a', 'd'};
+
+	return name == hash_label((struct bytes){wpad, sizeof(wpad)});
+}
+
 /* Does the record say that the name is the address's? A group's is many machines'. */
 static bool is_own(uint16_t type, struct bytes data, const struct gate_ip *ip)
 {

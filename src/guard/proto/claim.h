@@ -19,5 +19,10 @@
  * broken or no answer.
  */
 unsigned claim_read(struct bytes payload, const struct gate_ip *ip, uint32_t ret_names[CLAIMS]);
+/*
+ * WPAD, the name of whoever tells all browsers of a network by which proxy to go, and as whom to log in
+ * there (draft-ietf-wrec-wpad §4.4). Where one is meant to be, DHCP or DNS say so.
+ */
+bool claim_is_proxy(uint32_t name);
 
 #endif
